@@ -1,0 +1,285 @@
+//! The typed configuration: what `edge.toml` and `applications.toml` say, defaults filled in, names
+//! resolved, paths joined to the folder of the file that names them. No file that the
+//! configuration names has been opened yet: that is `trust`'s and `tls`'s job.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use http::{HeaderName, Method};
+use ipnet::IpNet;
+
+use super::place::Located;
+
+/// The whole of `edge.toml`.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `[listen]`.
+    pub listen: Listen,
+    /// `[limits]`.
+    pub limits: Limits,
+    /// `[log]`.
+    pub log: Log,
+    /// `[trust]`.
+    pub trust: Trust,
+    /// `[[upstream]]`, at least one, names unique.
+    pub upstreams: Vec<Upstream>,
+    /// `[[domain]]`, at least one, names unique (compared without case).
+    pub domains: Vec<Domain>,
+    /// `[[header_profile]]`, names unique and none that of a built-in profile.
+    pub header_profiles: Vec<CustomProfile>,
+}
+
+/// `[listen]`: the sockets.
+#[derive(Clone, Debug)]
+pub struct Listen {
+    /// Addresses that speak TLS to applications. Default `0.0.0.0:8443`.
+    pub https: Vec<Located<SocketAddr>>,
+    /// The plain-HTTP admin address. Default `127.0.0.1:9443`.
+    pub admin: Located<SocketAddr>,
+    /// Worker threads; absent: the cores that the process may use.
+    pub workers: Option<usize>,
+    /// Peers whose `X-Forwarded-For` is appended to, and whose PROXY header is believed. Default none.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Whether connections start with a PROXY protocol header (v1 or v2); then only
+    /// [`Listen::trusted_proxies`] may connect, and the list must not be empty. Default false.
+    pub proxy_protocol: bool,
+}
+
+/// `[limits]`: what bounds a peer. Durations are written as `"10s"`, `"500ms"`, `"2m"`.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Open connections in all. Default 10,000.
+    pub connections: usize,
+    /// From accept to the end of the TLS handshake. Default 10 s.
+    pub handshake_timeout: Duration,
+    /// From the first byte of a request's head to its last. Default 10 s.
+    pub head_timeout: Duration,
+    /// From the head to the last byte of the body. Default 30 s.
+    pub body_timeout: Duration,
+    /// A connection without a request in flight. Default 60 s.
+    pub idle_timeout: Duration,
+    /// How long requests in flight may take to finish after SIGTERM. Default 30 s.
+    pub drain_timeout: Duration,
+    /// Bytes of a request's head: HTTP/1.1 buffer, HTTP/2 header list. Default 32 KiB, at least 8 KiB.
+    pub header_bytes: usize,
+    /// Number of header fields. Default 100.
+    pub headers: usize,
+    /// Bytes of a request's body. Default 1 MiB.
+    pub body_bytes: u64,
+    /// Bytes of a body that is buffered to find `client_id`. Default 64 KiB.
+    pub client_id_body_bytes: usize,
+    /// Streams open at once on one HTTP/2 connection. Default 100.
+    pub http2_streams: u32,
+}
+
+/// `[log]`: what is written to standard error.
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// `text` or `json`. Default `text`.
+    pub format: LogFormat,
+    /// A `tracing` filter such as `info` or `mtls_edge=debug`; `RUST_LOG` wins. Default `info`.
+    pub level: String,
+}
+
+/// The shape of a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One line for a person.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// `[trust]`: who may vouch for an application.
+#[derive(Clone, Debug)]
+pub struct Trust {
+    /// PEM bundles of client CAs. Default none.
+    pub client_ca: Vec<Located<PathBuf>>,
+    /// CRLs, PEM or DER. Default none.
+    pub crls: Vec<Located<PathBuf>>,
+    /// The registry's file. Default `applications.toml`, needed only if a route authenticates.
+    pub applications: Located<PathBuf>,
+}
+
+/// `[[upstream]]`: an authorization server.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    /// The name that domains use.
+    pub name: Located<String>,
+    /// Origins (scheme, host, port, nothing more), at least one; several are balanced.
+    pub urls: Vec<Located<Origin>>,
+    /// `Host` sent upstream; absent: the domain's own name.
+    pub host: Option<Located<String>>,
+    /// PEM roots for https; absent: the system's.
+    pub ca: Option<Located<PathBuf>>,
+    /// Headers set on every request, by secret reference.
+    pub headers: Vec<(Located<HeaderName>, Located<SecretSource>)>,
+    /// A header that carries the client's address, such as `true-client-ip`.
+    pub client_ip_header: Option<Located<HeaderName>>,
+    /// Whether `Forwarded` (RFC 7239) is sent beside `X-Forwarded-*`. Default false.
+    pub forwarded: bool,
+    /// TCP connect and TLS handshake. Default 5 s.
+    pub connect_timeout: Duration,
+    /// From the request's last byte to the response's head, and between bytes of the response. Default 30 s.
+    pub response_timeout: Duration,
+    /// How long a connection is kept unused. Default 30 s.
+    pub idle_timeout: Duration,
+}
+
+/// Scheme, host and port of an upstream.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Origin {
+    /// Whether the scheme is https.
+    pub tls: bool,
+    /// DNS name or address; an IPv6 address without brackets.
+    pub host: String,
+    /// Port; 80 or 443 where the URL has none.
+    pub port: u16,
+}
+
+/// Where a header's value comes from. `Debug` shows the place, never the value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretSource {
+    /// `{ file = "…" }`: the file's text, surrounding white space trimmed.
+    File(PathBuf),
+    /// `{ env = "…" }`: an environment variable.
+    Env(String),
+}
+
+/// `[[domain]]`: one name on which the edge stands.
+#[derive(Clone, Debug)]
+pub struct Domain {
+    /// DNS name, lower case, no trailing dot.
+    pub name: Located<String>,
+    /// PEM chain, leaf first.
+    pub certificate: Located<PathBuf>,
+    /// PEM key.
+    pub private_key: Located<PathBuf>,
+    /// Default `required`.
+    pub client_auth: ClientAuth,
+    /// Default `default`.
+    pub cipher_suites: CipherSuites,
+    /// Index into [`Settings::upstreams`]. Default: the only one.
+    pub upstream: usize,
+    /// A built-in profile or one of [`Settings::header_profiles`]. Default `auth0`.
+    pub header_profile: Located<String>,
+    /// `[[domain.route]]`. Default: `/oauth/token` and `/oauth/par` by POST, the client's own certificate.
+    pub routes: Vec<Route>,
+}
+
+/// Whether the TLS handshake asks for a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientAuth {
+    /// Asked for; the handshake ends without one.
+    Required,
+    /// Asked for; routes decide.
+    Optional,
+    /// Never asked for.
+    Off,
+}
+
+/// Which cipher suites a domain offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CipherSuites {
+    /// rustls' own list.
+    Default,
+    /// FAPI 2.0 section 5.2.2: AES-GCM only.
+    Fapi,
+}
+
+/// `[[domain.route]]`: a path that may be called.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// Exact path, or a subtree (`/*` at the end). Default `/oauth/token`.
+    pub path: Located<PathPattern>,
+    /// Default `POST`.
+    pub methods: Vec<Method>,
+    /// Default `client`.
+    pub authenticate: Authenticate,
+}
+
+/// A route's path, in its literal bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PathPattern {
+    /// The whole path.
+    Exact(String),
+    /// The prefix with its final slash: `/a/*` is `/a/`.
+    Subtree(String),
+}
+
+/// Whom a route asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Authenticate {
+    /// The request's `client_id` must own the certificate.
+    Client,
+    /// Any registered certificate.
+    Certificate,
+    /// Nobody.
+    None,
+}
+
+/// `[[header_profile]]`: names and encodings of the operator's choice.
+#[derive(Clone, Debug)]
+pub struct CustomProfile {
+    /// The name that domains use.
+    pub name: Located<String>,
+    /// Header name and the encoding's name, in the order written. Header names may be secrets: not logged.
+    pub headers: Vec<(Located<HeaderName>, Located<String>)>,
+}
+
+/// The whole of `applications.toml`. Duplicate `client_id`s are refused; certificates, DNs and
+/// thumbprints are still text.
+#[derive(Clone, Debug, Default)]
+pub struct Applications {
+    /// `[[application]]`.
+    pub applications: Vec<Application>,
+}
+
+/// `[[application]]`.
+#[derive(Clone, Debug)]
+pub struct Application {
+    /// The OAuth client identifier.
+    pub client_id: Located<String>,
+    /// How it authenticates. Default: what its credentials imply.
+    pub auth_method: AuthMethod,
+    /// One or two, names unique within the application.
+    pub credentials: Vec<Credential>,
+}
+
+/// OAuth's `token_endpoint_auth_method`, as far as the edge serves it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthMethod {
+    /// RFC 8705 section 2.2.
+    SelfSignedTlsClientAuth,
+    /// RFC 8705 section 2.1.
+    TlsClientAuth,
+}
+
+/// `[[application.credential]]`.
+#[derive(Clone, Debug)]
+pub struct Credential {
+    /// The operator's name for it.
+    pub name: Located<String>,
+    /// What it matches.
+    pub matcher: Matcher,
+    /// Optional pin to a CA, PEM; only with a subject.
+    pub ca: Option<Located<PathBuf>>,
+}
+
+/// What a credential matches, as written.
+#[derive(Clone, Debug)]
+pub enum Matcher {
+    /// `thumbprint`.
+    Thumbprint(Located<String>),
+    /// `certificate`, a PEM or DER file whose thumbprint is registered.
+    Certificate(Located<PathBuf>),
+    /// `subject_dn`.
+    SubjectDn(Located<String>),
+    /// `san_dns`.
+    SanDns(Located<String>),
+    /// `san_uri`.
+    SanUri(Located<String>),
+    /// `san_ip`.
+    SanIp(Located<String>),
+    /// `san_email`.
+    SanEmail(Located<String>),
+}

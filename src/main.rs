@@ -1,0 +1,3 @@
+//! The command line of `mtls-edge`.
+
+fn main() {}
