@@ -1,3 +1,7 @@
 //! `mtls-edge`: a TLS-terminating edge for OAuth 2.0 mutual-TLS client authentication (RFC 8705).
 
+pub mod authenticate;
 pub mod config;
+pub mod identity;
+pub mod tls;
+pub mod trust;

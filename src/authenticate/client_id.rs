@@ -1,0 +1,207 @@
+//! The `client_id` that a request names, wherever OAuth lets it stand.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use http::{HeaderMap, Method, header, request::Parts};
+
+use super::{form, json};
+use crate::trust::ClientId;
+
+/// Why a request names no client. `Display` is for the application's developer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ClientIdError {
+    /// Nowhere.
+    #[error(
+        "the request names no client: send client_id in the body (a form or JSON), by HTTP Basic, or on GET in the query"
+    )]
+    Missing,
+    /// Two places, two clients.
+    #[error("the request names two different clients: client_id must be the same wherever it stands")]
+    Differ,
+    /// RFC 6749 section 3.2: parameters must not be included more than once.
+    #[error("client_id stands more than once: send it once")]
+    Repeated,
+    /// A name that some servers take for `client_id`.
+    #[error("a parameter's name differs from client_id only in case or punctuation: remove it")]
+    Lookalike,
+    /// Not text.
+    #[error("client_id is not valid UTF-8")]
+    NotUtf8,
+    /// `Content-Type: application/json` with something else in it.
+    #[error("the body is not a JSON object with a textual client_id, as its Content-Type says")]
+    NotJson,
+    /// A body that the edge can't read for `client_id`, though the upstream might.
+    #[error("the body's Content-Type must be application/x-www-form-urlencoded or application/json, in UTF-8")]
+    ContentType,
+    /// A compressed body, likewise.
+    #[error("the body must not be compressed: remove Content-Encoding")]
+    ContentEncoding,
+    /// RFC 7617.
+    #[error("the Authorization header is not well-formed HTTP Basic (one header; base64 of client_id:secret)")]
+    Basic,
+}
+
+/// Finds the one client that a request names: in its body (form or JSON), by HTTP Basic (form-decoded,
+/// RFC 6749 section 2.3.1), and on GET and HEAD in the query. Two names that differ are an error; on
+/// other methods a query may not name another client either, since servers may read it.
+pub fn client_id(head: &Parts, body: &[u8]) -> Result<ClientId, ClientIdError> {
+    let in_query = match head.uri.query() {
+        Some(query) => form::client_id(query.as_bytes())?,
+        None => None,
+    };
+    let in_header = basic(&head.headers)?;
+    let in_body = if body.is_empty() { None } else { in_body(&head.headers, body)? };
+
+    let query_counts = matches!(head.method, Method::GET | Method::HEAD);
+    let named = [&in_body, &in_header].into_iter().flatten().chain(in_query.iter().filter(|_| query_counts)).next();
+    let named = named.ok_or(ClientIdError::Missing)?;
+    if [&in_body, &in_header, &in_query].into_iter().flatten().any(|other| other != named) {
+        return Err(ClientIdError::Differ);
+    }
+    if named.is_empty() {
+        return Err(ClientIdError::Missing);
+    }
+    Ok(ClientId::new(named.as_str()))
+}
+
+fn in_body(headers: &HeaderMap, body: &[u8]) -> Result<Option<String>, ClientIdError> {
+    for encoding in headers.get_all(header::CONTENT_ENCODING) {
+        if !encoding.as_bytes().eq_ignore_ascii_case(b"identity") {
+            return Err(ClientIdError::ContentEncoding);
+        }
+    }
+    let mut types = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(only), None) = (types.next(), types.next()) else { return Err(ClientIdError::ContentType) };
+    let mut parts = only.to_str().map_err(|_| ClientIdError::ContentType)?.split(';').map(str::trim);
+    let media_type = parts.next().unwrap_or_default();
+    for parameter in parts {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        if name.trim().eq_ignore_ascii_case("charset")
+            && !value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+        {
+            return Err(ClientIdError::ContentType);
+        }
+    }
+    if media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        form::client_id(body)
+    } else if media_type.eq_ignore_ascii_case("application/json") {
+        json::client_id(body)
+    } else {
+        Err(ClientIdError::ContentType)
+    }
+}
+
+fn basic(headers: &HeaderMap) -> Result<Option<String>, ClientIdError> {
+    let mut all = headers.get_all(header::AUTHORIZATION).iter();
+    let Some(value) = all.next() else { return Ok(None) };
+    if all.next().is_some() {
+        return Err(ClientIdError::Basic);
+    }
+    let value = value.as_bytes();
+    let scheme_end = value.iter().position(|b| *b == b' ').unwrap_or(value.len());
+    let (scheme, credentials) = value.split_at(scheme_end);
+    if !scheme.eq_ignore_ascii_case(b"basic") {
+        return Ok(None);
+    }
+    let decoded = STANDARD.decode(credentials.trim_ascii()).map_err(|_| ClientIdError::Basic)?;
+    let colon = decoded.iter().position(|b| *b == b':').ok_or(ClientIdError::Basic)?;
+    let (user, _secret) = decoded.split_at(colon);
+    String::from_utf8(form::decode(user).into_owned()).map(Some).map_err(|_| ClientIdError::NotUtf8)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parts(method: &str, uri: &str, headers: &[(&str, &str)]) -> Parts {
+        let mut request = Request::builder().method(method).uri(uri);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(()).unwrap().into_parts().0
+    }
+
+    const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
+
+    fn basic_of(text: &str) -> String {
+        format!("bAsIc {}", STANDARD.encode(text))
+    }
+
+    #[test]
+    fn each_place_is_read() {
+        let id = |parts: Parts, body: &[u8]| client_id(&parts, body).map(|id| id.to_string());
+        assert_eq!(id(parts("POST", "/t", &[FORM]), b"client_id=a").unwrap(), "a");
+        let form_utf8 = [("content-type", "Application/X-WWW-Form-Urlencoded; charset=\"UTF-8\"")];
+        assert_eq!(id(parts("POST", "/t", &form_utf8), b"client_id=a").unwrap(), "a");
+        let json = [("content-type", "application/json")];
+        assert_eq!(id(parts("POST", "/t", &json), br#"{"client_id":"a"}"#).unwrap(), "a");
+        let basic = basic_of("a%3Ab+c:secret");
+        assert_eq!(id(parts("POST", "/t", &[("authorization", &basic)]), b"").unwrap(), "a:b c");
+        assert_eq!(id(parts("GET", "/t?x=1&client_id=a", &[]), b"").unwrap(), "a");
+    }
+
+    #[test]
+    fn a_request_that_names_two_clients_is_refused() {
+        let basic = basic_of("b:x");
+        let differ = [
+            (parts("POST", "/t", &[FORM, ("authorization", &basic)]), &b"client_id=a"[..]),
+            (parts("POST", "/t?client_id=b", &[FORM]), b"client_id=a"),
+            (parts("GET", "/t?client_id=a", &[("authorization", &basic)]), b""),
+        ];
+        for (parts, body) in differ {
+            assert_eq!(client_id(&parts, body), Err(ClientIdError::Differ));
+        }
+        let same = parts("POST", "/t?client_id=b", &[FORM, ("authorization", &basic)]);
+        assert_eq!(client_id(&same, b"client_id=b"), Ok(ClientId::new("b")));
+    }
+
+    #[test]
+    fn a_query_names_nobody_on_post() {
+        assert_eq!(client_id(&parts("POST", "/t?client_id=a", &[]), b""), Err(ClientIdError::Missing));
+    }
+
+    #[test]
+    fn a_body_that_can_not_be_read_is_refused_though_basic_names_a_client() {
+        let basic = basic_of("a:x");
+        let auth = ("authorization", basic.as_str());
+        for content_type in ["multipart/form-data; boundary=x", "text/plain", "application/x-www-form-urlencoded;charset=utf-16"] {
+            let parts = parts("POST", "/t", &[auth, ("content-type", content_type)]);
+            assert_eq!(client_id(&parts, b"client_id=b"), Err(ClientIdError::ContentType));
+        }
+        assert_eq!(client_id(&parts("POST", "/t", &[auth]), b"client_id=b"), Err(ClientIdError::ContentType));
+        let gzip = parts("POST", "/t", &[auth, FORM, ("content-encoding", "gzip")]);
+        assert_eq!(client_id(&gzip, b"x"), Err(ClientIdError::ContentEncoding));
+        let twice = parts("POST", "/t", &[FORM, ("content-type", "application/json")]);
+        assert_eq!(client_id(&twice, b"client_id=b"), Err(ClientIdError::ContentType));
+    }
+
+    #[test]
+    fn authorization_is_read_strictly() {
+        let basic = basic_of("a:x");
+        let twice = parts("POST", "/t", &[("authorization", &basic), ("authorization", &basic)]);
+        assert_eq!(client_id(&twice, b""), Err(ClientIdError::Basic));
+        for broken in ["Basic !!", "Basic", "Basic YQ=="] {
+            let broken = parts("POST", "/t", &[("authorization", broken)]);
+            assert_eq!(client_id(&broken, b""), Err(ClientIdError::Basic));
+        }
+        let bearer = parts("POST", "/t", &[FORM, ("authorization", "Bearer x")]);
+        assert_eq!(client_id(&bearer, b"client_id=a"), Ok(ClientId::new("a")));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(body: Vec<u8>, json: bool) {
+            let kind = if json { "application/json" } else { "application/x-www-form-urlencoded" };
+            let _ = client_id(&parts("POST", "/t", &[("content-type", kind)]), &body);
+        }
+
+        #[test]
+        fn a_form_made_by_an_encoder_is_read_back(id in "[ -~]{1,40}") {
+            let encoded: String = id.bytes().map(|b| format!("%{b:02X}")).collect();
+            let body = format!("a=b&client_id={encoded}&c");
+            prop_assert_eq!(client_id(&parts("POST", "/t", &[FORM]), body.as_bytes()).unwrap().as_str(), id);
+        }
+    }
+}

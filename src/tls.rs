@@ -1,0 +1,10 @@
+//! TLS towards applications: a server configuration a domain, chosen by SNI; possession is proved, policy is not judged here.
+
+mod accept;
+mod credentials;
+mod possession;
+mod server;
+
+pub use accept::{AcceptError, AcceptedTls, accept};
+pub use credentials::{ServerCredential, server_credential};
+pub use server::{ServerOptions, server_config};

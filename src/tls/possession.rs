@@ -1,0 +1,84 @@
+//! Proof of possession: the only thing that the handshake checks about a client's certificate.
+
+use rustls::{
+    DigitallySignedStruct, DistinguishedName, Error, SignatureScheme,
+    client::danger::HandshakeSignatureValid,
+    crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key},
+    pki_types::{CertificateDer, SubjectPublicKeyInfoDer, UnixTime},
+    server::danger::{ClientCertVerified, ClientCertVerifier},
+};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+/// Accepts any certificate whose key the peer proves to hold (RFC 8446 section 4.4.3).
+///
+/// Whether the certificate means anything is judged after the handshake, at every request, since rustls does
+/// not call a verifier on resumption. The signature is checked with the certificate's public key alone:
+/// webpki would refuse the X.509 v1 certificates that `openssl x509 -req` makes.
+#[derive(Debug)]
+pub(super) struct Possession {
+    pub(super) algorithms: WebPkiSupportedAlgorithms,
+    pub(super) mandatory: bool,
+    pub(super) hints: Vec<DistinguishedName>,
+}
+
+fn public_key<'a>(certificate: &'a CertificateDer<'_>) -> Result<SubjectPublicKeyInfoDer<'a>, Error> {
+    let (_, parsed) = X509Certificate::from_der(certificate)
+        .map_err(|_| Error::InvalidCertificate(rustls::CertificateError::BadEncoding))?;
+    Ok(SubjectPublicKeyInfoDer::from(parsed.tbs_certificate.subject_pki.raw))
+}
+
+impl ClientCertVerifier for Possession {
+    fn client_auth_mandatory(&self) -> bool {
+        self.mandatory
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &self.hints
+    }
+
+    fn verify_client_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let spki = public_key(cert)?;
+        let key = webpki::RawPublicKeyEntity::try_from(&spki)
+            .map_err(|_| Error::InvalidCertificate(rustls::CertificateError::BadEncoding))?;
+        // In TLS 1.2 an ECDSA scheme does not tell the curve: every algorithm of the scheme is tried.
+        let candidates = self
+            .algorithms
+            .mapping
+            .iter()
+            .filter(|(scheme, _)| *scheme == dss.scheme)
+            .flat_map(|(_, algorithms)| algorithms.iter());
+        for algorithm in candidates {
+            if key.verify_signature(*algorithm, message, dss.signature()).is_ok() {
+                return Ok(HandshakeSignatureValid::assertion());
+            }
+        }
+        Err(Error::InvalidCertificate(rustls::CertificateError::BadSignature))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature_with_raw_key(message, &public_key(cert)?, dss, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}

@@ -1,0 +1,65 @@
+//! The rustls configuration of one domain.
+
+use std::sync::Arc;
+
+use rustls::{
+    CipherSuite, DistinguishedName, ServerConfig,
+    crypto::{CryptoProvider, aws_lc_rs},
+    server::{NoServerSessionStorage, danger::ClientCertVerifier},
+    sign::SingleCertAndKey,
+};
+
+use super::{credentials::ServerCredential, possession::Possession};
+use crate::config::settings::{CipherSuites, ClientAuth};
+
+/// What a domain's TLS is made from.
+#[derive(Debug)]
+pub struct ServerOptions {
+    /// The domain's chain and key.
+    pub credential: ServerCredential,
+    /// Whether a certificate is asked for.
+    pub client_auth: ClientAuth,
+    /// Which suites are offered.
+    pub cipher_suites: CipherSuites,
+    /// DER subjects of the client CAs to name in the request for a certificate; empty where self-signed
+    /// certificates are welcome (RFC 8705 section 7.2).
+    pub hints: Vec<DistinguishedName>,
+}
+
+/// The cryptography that the edge uses: aws-lc-rs, X25519MLKEM768 preferred; with FAPI's suites only AES-GCM.
+#[must_use]
+pub fn provider(suites: CipherSuites) -> CryptoProvider {
+    let mut provider = aws_lc_rs::default_provider();
+    if suites == CipherSuites::Fapi {
+        provider.cipher_suites.retain(|suite| {
+            !matches!(
+                suite.suite(),
+                CipherSuite::TLS13_CHACHA20_POLY1305_SHA256
+                    | CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256
+                    | CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256
+            )
+        });
+    }
+    provider
+}
+
+/// Builds the configuration. Its ticket keys are its own, so that a session of one domain can't be
+/// resumed on another; there is no session cache and no early data.
+pub fn server_config(options: ServerOptions) -> Result<Arc<ServerConfig>, rustls::Error> {
+    let provider = Arc::new(provider(options.cipher_suites));
+    let algorithms = provider.signature_verification_algorithms;
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
+    let verifier = |mandatory| -> Arc<dyn ClientCertVerifier> {
+        Arc::new(Possession { algorithms, mandatory, hints: options.hints.clone() })
+    };
+    let builder = match options.client_auth {
+        ClientAuth::Required => builder.with_client_cert_verifier(verifier(true)),
+        ClientAuth::Optional => builder.with_client_cert_verifier(verifier(false)),
+        ClientAuth::Off => builder.with_no_client_auth(),
+    };
+    let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(options.credential)));
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.ticketer = aws_lc_rs::Ticketer::new()?;
+    Ok(Arc::new(config))
+}

@@ -1,0 +1,34 @@
+//! Whom the edge believes: client CAs, CRLs and the registered applications, as one immutable value.
+
+mod certificates;
+mod load;
+mod registry;
+
+use std::fmt;
+
+pub use certificates::{read_certificates, read_der_or_pem};
+pub use load::load;
+pub use registry::{Application, ClientId, Credential, CredentialMatcher, Registry, RegistryError, Subject};
+
+use crate::identity::Authorities;
+
+/// Which snapshot a verdict was reached under; a newer one makes the verdict void.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Generation(pub u64);
+
+impl fmt::Display for Generation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// One generation of trust.
+#[derive(Debug)]
+pub struct Trust {
+    /// This snapshot's number, rising with every reload.
+    pub generation: Generation,
+    /// The client CAs and their CRLs.
+    pub authorities: Authorities,
+    /// The applications.
+    pub registry: Registry,
+}

@@ -1,0 +1,49 @@
+//! Certificates out of files, PEM or DER.
+
+use std::path::Path;
+
+use rustls_pki_types::{CertificateDer, pem::PemObject};
+
+/// Reads every certificate of a PEM bundle, or the one of a DER file.
+///
+/// The error says what the file is instead, and is to stand behind the file's path.
+pub fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let bytes = read(path)?;
+    if bytes.first() == Some(&0x30) {
+        return Ok(vec![CertificateDer::from(bytes)]);
+    }
+    let certificates = CertificateDer::pem_slice_iter(&bytes)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| format!("is not well-formed PEM: {error}"))?;
+    if certificates.is_empty() {
+        return Err("holds no certificate (no \"-----BEGIN CERTIFICATE-----\" line)".to_owned());
+    }
+    Ok(certificates)
+}
+
+/// Reads a file that is either DER or one PEM section or several with this label; gives each section's DER.
+pub fn read_der_or_pem<T>(path: &Path, what: &str) -> Result<Vec<Vec<u8>>, String>
+where
+    T: PemObject + AsRef<[u8]>,
+{
+    let bytes = read(path)?;
+    if bytes.first() == Some(&0x30) {
+        return Ok(vec![bytes]);
+    }
+    let sections = T::pem_slice_iter(&bytes)
+        .map(|section| section.map(|section| section.as_ref().to_vec()))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| format!("is not well-formed PEM: {error}"))?;
+    if sections.is_empty() {
+        return Err(format!("holds no {what}"));
+    }
+    Ok(sections)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let bytes = std::fs::read(path).map_err(|error| format!("can't be read: {error}"))?;
+    if bytes.is_empty() {
+        return Err("is empty".to_owned());
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,246 @@
+//! Builds a snapshot of trust from the configuration: opens what it names, judges what it says.
+
+use std::{collections::HashMap, path::PathBuf};
+
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer};
+
+use super::{
+    Application, ClientId, Credential, CredentialMatcher, Generation, Registry, Subject, Trust,
+    certificates::{read_certificates, read_der_or_pem},
+};
+use crate::{
+    config::{
+        Located, Problem,
+        settings::{self, Applications, Matcher},
+    },
+    identity::{
+        Authorities, AuthorityError, ClientCertificate, DistinguishedName, StaleCrl, SubjectAltName, Thumbprint,
+        spki_hash,
+    },
+};
+
+/// Opens every file that trust rests on and builds the snapshot. Reports every problem; the
+/// snapshot is there only if none of them is an error.
+#[must_use]
+pub fn load(
+    trust: &settings::Trust,
+    applications: &Applications,
+    generation: Generation,
+) -> (Option<Trust>, Vec<Problem>) {
+    let mut problems = Vec::new();
+    let authorities = authorities(trust, &mut problems);
+    let registry = registry(applications, &mut problems);
+    let ok = !problems.iter().any(|problem| problem.severity == crate::config::Severity::Error);
+    let trust = authorities.filter(|_| ok).map(|authorities| Trust { generation, authorities, registry });
+    (trust, problems)
+}
+
+/// A file's text for a message: the path as resolved.
+fn shown(path: &Located<PathBuf>) -> String {
+    path.value.display().to_string()
+}
+
+fn authorities(trust: &settings::Trust, problems: &mut Vec<Problem>) -> Option<Authorities> {
+    let mut cas: Vec<CertificateDer<'static>> = Vec::new();
+    let mut ca_files = Vec::new();
+    for file in &trust.client_ca {
+        match read_certificates(&file.value) {
+            Ok(found) => {
+                ca_files.extend(found.iter().map(|_| file));
+                cas.extend(found);
+            }
+            Err(error) => problems.push(
+                Problem::error(&file.place, "trust.client_ca", format!("{} {error}", shown(file)))
+                    .help("give a PEM file with the certificates of your client CAs"),
+            ),
+        }
+    }
+    let mut crls = Vec::new();
+    let mut crl_files = Vec::new();
+    for file in &trust.crls {
+        match read_der_or_pem::<CertificateRevocationListDer<'static>>(&file.value, "CRL") {
+            Ok(found) => {
+                crl_files.extend(found.iter().map(|_| file));
+                crls.extend(found);
+            }
+            Err(error) => problems.push(
+                Problem::error(&file.place, "trust.crls", format!("{} {error}", shown(file)))
+                    .help("give a CRL as PEM (\"-----BEGIN X509 CRL-----\") or DER"),
+            ),
+        }
+    }
+    match Authorities::new(cas, crls, StaleCrl::Refuse) {
+        Ok(authorities) => {
+            for warning in authorities.warnings() {
+                if let Some(file) = ca_files.get(warning.index) {
+                    problems.push(
+                        Problem::warning(
+                            &file.place,
+                            "trust.client_ca",
+                            format!("{}: {warning}", shown(file)),
+                        )
+                        .help("no certificate that it issued will be accepted; replace it or take it out"),
+                    );
+                }
+            }
+            Some(authorities)
+        }
+        Err(error) => {
+            let (file, key) = match &error {
+                AuthorityError::Ca { index, .. } => (ca_files.get(*index), "trust.client_ca"),
+                AuthorityError::Crl { index, .. } => (crl_files.get(*index), "trust.crls"),
+            };
+            if let Some(file) = file {
+                problems.push(Problem::error(&file.place, key, format!("{}: {error}", shown(file))));
+            }
+            None
+        }
+    }
+}
+
+fn registry(applications: &Applications, problems: &mut Vec<Problem>) -> Registry {
+    let mut registry = Registry::default();
+    let mut pins = HashMap::new();
+    for application in &applications.applications {
+        let credentials: Vec<_> = application
+            .credentials
+            .iter()
+            .filter_map(|credential| self::credential(credential, &mut pins, problems))
+            .collect();
+        let built = Application {
+            client_id: ClientId::new(application.client_id.value.as_str()),
+            method: application.auth_method,
+            credentials,
+        };
+        if let Err(error) = registry.insert(built) {
+            problems.push(
+                Problem::error(&application.client_id.place, "application", error.to_string())
+                    .help("register each certificate once: an application's key must be its own"),
+            );
+        }
+    }
+    registry
+}
+
+type Pins = HashMap<PathBuf, Result<[u8; 32], String>>;
+
+fn credential(
+    credential: &settings::Credential,
+    pins: &mut Pins,
+    problems: &mut Vec<Problem>,
+) -> Option<Credential> {
+    let pin = match &credential.ca {
+        None => None,
+        Some(file) => {
+            let pin = pins.entry(file.value.clone()).or_insert_with(|| pinned_key(&file.value));
+            match pin {
+                Ok(key) => Some(*key),
+                Err(error) => {
+                    problems.push(
+                        Problem::error(
+                            &file.place,
+                            "application.credential.ca",
+                            format!("{} {error}", shown(file)),
+                        )
+                        .help("give a PEM file with the one CA that must have issued the certificate"),
+                    );
+                    return None;
+                }
+            }
+        }
+    };
+    let matcher = match &credential.matcher {
+        Matcher::Thumbprint(text) => {
+            parsed(text, "thumbprint", problems, str::parse::<Thumbprint>).map(CredentialMatcher::Thumbprint)
+        }
+        Matcher::Certificate(file) => certificate(file, problems).map(CredentialMatcher::Thumbprint),
+        Matcher::SubjectDn(text) => parsed(text, "subject_dn", problems, DistinguishedName::from_written)
+            .map(|(dn, warning)| {
+                if let Some(warning) = warning {
+                    problems.push(Problem::warning(
+                        &text.place,
+                        "application.credential.subject_dn",
+                        warning.to_string(),
+                    ));
+                }
+                CredentialMatcher::Subject { subject: Subject::Dn(dn), pin }
+            }),
+        Matcher::SanDns(text) => san(text, "san_dns", pin, problems, SubjectAltName::dns),
+        Matcher::SanUri(text) => san(text, "san_uri", pin, problems, SubjectAltName::uri),
+        Matcher::SanIp(text) => san(text, "san_ip", pin, problems, SubjectAltName::ip),
+        Matcher::SanEmail(text) => san(text, "san_email", pin, problems, SubjectAltName::email),
+    }?;
+    Some(Credential { name: credential.name.value.clone(), matcher })
+}
+
+fn parsed<T, E: std::fmt::Display>(
+    text: &Located<String>,
+    key: &str,
+    problems: &mut Vec<Problem>,
+    parse: impl FnOnce(&str) -> Result<T, E>,
+) -> Option<T> {
+    parse(&text.value)
+        .map_err(|error| {
+            problems.push(Problem::error(
+                &text.place,
+                format!("application.credential.{key}"),
+                error.to_string(),
+            ));
+        })
+        .ok()
+}
+
+fn san<E: std::fmt::Display>(
+    text: &Located<String>,
+    key: &str,
+    pin: Option<[u8; 32]>,
+    problems: &mut Vec<Problem>,
+    parse: impl FnOnce(&str) -> Result<SubjectAltName, E>,
+) -> Option<CredentialMatcher> {
+    parsed(text, key, problems, parse)
+        .map(|san| CredentialMatcher::Subject { subject: Subject::San(san), pin })
+}
+
+/// The thumbprint of the first certificate of a file; one that has ended is worth a warning.
+fn certificate(file: &Located<PathBuf>, problems: &mut Vec<Problem>) -> Option<Thumbprint> {
+    const KEY: &str = "application.credential.certificate";
+    let read = read_certificates(&file.value).and_then(|chain| {
+        let leaf = chain.get(..1).unwrap_or_default();
+        ClientCertificate::from_chain(leaf).map_err(|error| format!("holds no certificate: {error}"))
+    });
+    match read {
+        Ok(certificate) => {
+            let left = certificate.validity().not_after - now();
+            if left < 30 * 86_400 {
+                let what = if left < 0 {
+                    format!("{} has expired: it is refused", shown(file))
+                } else {
+                    format!("{} expires in {} days", shown(file), left / 86_400)
+                };
+                problems.push(
+                    Problem::warning(&file.place, KEY, what)
+                        .help("add the next certificate as a second credential, then remove this one"),
+                );
+            }
+            Some(certificate.thumbprint())
+        }
+        Err(error) => {
+            problems.push(
+                Problem::error(&file.place, KEY, format!("{} {error}", shown(file)))
+                    .help("give the application's certificate (not its key) as PEM or DER"),
+            );
+            None
+        }
+    }
+}
+
+fn pinned_key(file: &std::path::Path) -> Result<[u8; 32], String> {
+    match read_certificates(file)?.as_slice() {
+        [ca] => spki_hash(ca).map_err(|error| format!("holds no certificate: {error}")),
+        several => Err(format!("holds {} certificates, expected the one CA", several.len())),
+    }
+}
+
+fn now() -> i64 {
+    i64::try_from(rustls_pki_types::UnixTime::now().as_secs()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,261 @@
+//! The registered applications and the credentials that each may present.
+
+use std::{borrow::Borrow, collections::HashMap, fmt, sync::Arc};
+
+use crate::{
+    config::settings::AuthMethod,
+    identity::{ClientCertificate, DistinguishedName, SubjectAltName, Thumbprint},
+};
+
+/// An OAuth client identifier (RFC 6749 section 2.2).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ClientId(Arc<str>);
+
+impl ClientId {
+    /// Takes the identifier as it was received: identifiers are opaque and compared octet by octet.
+    pub fn new(id: impl Into<Arc<str>>) -> Self {
+        Self(id.into())
+    }
+
+    /// The identifier's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Borrow<str> for ClientId {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// An application and what it may authenticate with.
+#[derive(Debug)]
+pub struct Application {
+    /// Its identifier.
+    pub client_id: ClientId,
+    /// The one method by which it may authenticate.
+    pub method: AuthMethod,
+    /// One or two.
+    pub credentials: Vec<Credential>,
+}
+
+/// One credential of an application.
+#[derive(Debug)]
+pub struct Credential {
+    /// The operator's name for it.
+    pub name: String,
+    /// What a certificate must be.
+    pub matcher: CredentialMatcher,
+}
+
+/// What a certificate must be to match a credential.
+#[derive(Debug)]
+pub enum CredentialMatcher {
+    /// RFC 8705 section 2.2: this very certificate.
+    Thumbprint(Thumbprint),
+    /// RFC 8705 section 2.1: a verified chain and this subject.
+    Subject {
+        /// The one registered subject.
+        subject: Subject,
+        /// SHA-256 of the public key of a CA that must stand on the verified path.
+        pin: Option<[u8; 32]>,
+    },
+}
+
+/// The subject parameter of RFC 8705 section 2.1.2.
+#[derive(Debug)]
+pub enum Subject {
+    /// `tls_client_auth_subject_dn`.
+    Dn(DistinguishedName),
+    /// `tls_client_auth_san_dns`, `_san_uri`, `_san_ip`, `_san_email`.
+    San(SubjectAltName),
+}
+
+impl Subject {
+    /// Whether the certificate bears this subject.
+    #[must_use]
+    pub fn matches(&self, certificate: &ClientCertificate) -> bool {
+        match self {
+            Self::Dn(dn) => dn.matches(certificate.subject()),
+            Self::San(san) => certificate.sans().iter().any(|presented| san.matches(presented)),
+        }
+    }
+}
+
+/// Why a set of applications can't be registered together.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum RegistryError {
+    /// One certificate would stand for two applications.
+    #[error("the thumbprint {thumbprint} is registered for \"{first}\" already")]
+    DuplicateThumbprint {
+        /// The certificate.
+        thumbprint: Thumbprint,
+        /// Whose it is.
+        first: ClientId,
+    },
+    /// One application would hold one certificate twice.
+    #[error("the thumbprint {0} is registered for this application already")]
+    RepeatedThumbprint(Thumbprint),
+    /// Two applications bear one identifier.
+    #[error("the client_id \"{0}\" is registered already")]
+    DuplicateClientId(ClientId),
+}
+
+/// All applications, found by identifier, by thumbprint and by subject in constant time.
+#[derive(Debug, Default)]
+pub struct Registry {
+    by_client_id: HashMap<ClientId, Arc<Application>>,
+    by_thumbprint: HashMap<Thumbprint, ClientId>,
+    by_subject: HashMap<SubjectKey, Vec<ClientId>>,
+}
+
+/// What subjects are looked up by: equal subjects have equal keys; the match itself is judged afterwards.
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum SubjectKey {
+    Dn(DistinguishedName),
+    San(String),
+}
+
+fn san_key(san: &SubjectAltName) -> SubjectKey {
+    SubjectKey::San(match san {
+        SubjectAltName::Dns(name) => format!("dns:{}", name.trim_end_matches('.').to_ascii_lowercase()),
+        SubjectAltName::Uri(uri) => format!("uri:{}", uri.to_ascii_lowercase()),
+        SubjectAltName::Ip(ip) => format!("ip:{ip}"),
+        SubjectAltName::Email(address) => format!("email:{}", address.to_ascii_lowercase()),
+    })
+}
+
+impl Registry {
+    /// Adds an application, unless it claims what is another's.
+    pub fn insert(&mut self, application: Application) -> Result<(), RegistryError> {
+        let id = application.client_id.clone();
+        if self.by_client_id.contains_key(&id) {
+            return Err(RegistryError::DuplicateClientId(id));
+        }
+        for credential in &application.credentials {
+            if let CredentialMatcher::Thumbprint(thumbprint) = &credential.matcher {
+                match self.by_thumbprint.get(thumbprint) {
+                    Some(first) if *first == id => return Err(RegistryError::RepeatedThumbprint(*thumbprint)),
+                    Some(first) => {
+                        return Err(RegistryError::DuplicateThumbprint {
+                            thumbprint: *thumbprint,
+                            first: first.clone(),
+                        });
+                    }
+                    None => {
+                        self.by_thumbprint.insert(*thumbprint, id.clone());
+                    }
+                }
+            }
+        }
+        for credential in &application.credentials {
+            if let CredentialMatcher::Subject { subject, .. } = &credential.matcher {
+                let key = match subject {
+                    Subject::Dn(dn) => SubjectKey::Dn(dn.clone()),
+                    Subject::San(san) => san_key(san),
+                };
+                let owners = self.by_subject.entry(key).or_default();
+                if owners.last() != Some(&id) {
+                    owners.push(id.clone());
+                }
+            }
+        }
+        self.by_client_id.insert(id, Arc::new(application));
+        Ok(())
+    }
+
+    /// The application with this identifier.
+    #[must_use]
+    pub fn application(&self, client_id: &str) -> Option<&Arc<Application>> {
+        self.by_client_id.get(client_id)
+    }
+
+    /// Every application that may own this certificate: the one of its thumbprint first, then
+    /// those of its subject and alternative names.
+    pub fn candidates<'a>(
+        &'a self,
+        certificate: &'a ClientCertificate,
+    ) -> impl Iterator<Item = &'a Arc<Application>> + 'a {
+        let keys = std::iter::once_with(|| SubjectKey::Dn(certificate.subject().clone()))
+            .chain(certificate.sans().iter().map(san_key));
+        let by_subject =
+            keys.filter_map(|key| self.by_subject.get(&key)).flat_map(|ids| ids.iter());
+        self.by_thumbprint
+            .get(&certificate.thumbprint())
+            .into_iter()
+            .chain(by_subject)
+            .filter_map(|id| self.by_client_id.get(id))
+    }
+
+    /// How many applications there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_client_id.len()
+    }
+
+    /// Whether nobody is registered: then nobody is let in.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_client_id.is_empty()
+    }
+
+    /// Whether any application presents a certificate that no CA need have issued. Then the TLS
+    /// handshake sends no CA hints, by which clients would filter it out (RFC 8705 section 7.2).
+    #[must_use]
+    pub fn welcomes_self_signed(&self) -> bool {
+        !self.by_thumbprint.is_empty()
+    }
+
+    /// All applications, in no order.
+    pub fn applications(&self) -> impl Iterator<Item = &Arc<Application>> {
+        self.by_client_id.values()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn application(id: &str, thumbprints: &[[u8; 32]]) -> Application {
+        Application {
+            client_id: ClientId::new(id),
+            method: AuthMethod::SelfSignedTlsClientAuth,
+            credentials: thumbprints
+                .iter()
+                .map(|bytes| Credential {
+                    name: "a".into(),
+                    matcher: CredentialMatcher::Thumbprint(Thumbprint::from_bytes(*bytes)),
+                })
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn one_certificate_stands_for_one_application_only() {
+        let mut registry = Registry::default();
+        registry.insert(application("a", &[[1; 32], [2; 32]])).unwrap();
+        assert_eq!(
+            registry.insert(application("b", &[[3; 32], [2; 32]])),
+            Err(RegistryError::DuplicateThumbprint {
+                thumbprint: Thumbprint::from_bytes([2; 32]),
+                first: ClientId::new("a")
+            })
+        );
+        assert_eq!(
+            registry.insert(application("a", &[])),
+            Err(RegistryError::DuplicateClientId(ClientId::new("a")))
+        );
+        assert_eq!(
+            registry.insert(application("c", &[[4; 32], [4; 32]])),
+            Err(RegistryError::RepeatedThumbprint(Thumbprint::from_bytes([4; 32])))
+        );
+    }
+}
