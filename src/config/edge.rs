@@ -59,7 +59,7 @@ fn present<'a>(
     };
     let found = tables(&value);
     if found.as_ref().is_some_and(Vec::is_empty)
-        && matches!(value.value, toml::de::DeValue::Array(a) if a.is_empty())
+        && matches!(value.toml, toml::de::DeValue::Array(a) if a.is_empty())
     {
         return value.refuse(Fault::new(missing).help(minimal)).unwrap_or_default();
     }

@@ -109,7 +109,7 @@ pub(super) fn origin(text: &str) -> Result<Origin, Fault> {
         return Err(fault(&format!(" without {part}: a request keeps its own"))
             .help(format!("write {}", quote(&format!("{scheme}://{authority}")))));
     }
-    let (host, port) = host_and_port(authority).map_err(|why| fault(why))?;
+    let (host, port) = host_and_port(authority).map_err(fault)?;
     Ok(Origin { tls, host, port: port.unwrap_or(if tls { 443 } else { 80 }) })
 }
 

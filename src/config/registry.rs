@@ -90,7 +90,7 @@ fn application(table: &Table<'_>, client_id: Option<Located<String>>) -> Option<
     }
     let auth_method = match written {
         Some(written) => written,
-        None => inferred(credentials.first()?.as_ref()?),
+        None => Some(inferred(credentials.first()?.as_ref()?)),
     };
     let auth_method = auth_method.filter(|method| agree(table, method, credentials.iter().flatten()));
     let credentials = credentials.into_iter().collect::<Option<Vec<_>>>()?;
@@ -113,8 +113,8 @@ fn method(text: &str) -> Result<AuthMethod, Fault> {
     }
 }
 
-fn inferred(credential: &Credential) -> Option<Located<AuthMethod>> {
-    Some(Located { value: method_of(&credential.matcher), place: credential.name.place.clone() })
+fn inferred(credential: &Credential) -> Located<AuthMethod> {
+    Located { value: method_of(&credential.matcher), place: credential.name.place.clone() }
 }
 
 fn method_of(matcher: &Matcher) -> AuthMethod {

@@ -92,7 +92,7 @@ impl<'a> Table<'a> {
             name: key.to_owned(),
             example: self.kind.example(key),
             place: self.reader.place(value.span()),
-            value: value.get_ref(),
+            toml: value.get_ref(),
         })
     }
 

@@ -42,7 +42,7 @@ pub(super) struct Value<'a> {
     /// A value that would do.
     pub(super) example: &'static str,
     pub(super) place: Place,
-    pub(super) value: &'a DeValue<'a>,
+    pub(super) toml: &'a DeValue<'a>,
 }
 
 impl<'a> Value<'a> {
@@ -69,7 +69,7 @@ impl<'a> Value<'a> {
         expected: &str,
         read: impl FnOnce(&str) -> Result<T, Fault>,
     ) -> Option<Located<T>> {
-        let DeValue::String(text) = self.value else { return self.wrong_type(expected) };
+        let DeValue::String(text) = self.toml else { return self.wrong_type(expected) };
         if text.is_empty() {
             return self.refuse(
                 Fault::new(format!("found an empty string, expected {expected}")).help(self.write_example()),
@@ -109,7 +109,7 @@ impl<'a> Value<'a> {
 
     /// `true` or `false`.
     pub(super) fn boolean(&self) -> Option<bool> {
-        match self.value {
+        match self.toml {
             DeValue::Boolean(value) => Some(*value),
             _ => self.wrong_type("true or false"),
         }
@@ -121,7 +121,7 @@ impl<'a> Value<'a> {
         T: TryFrom<i128> + PartialOrd + Display,
     {
         let expected = format!("a whole number from {} to {}", range.start(), range.end());
-        let DeValue::Integer(number) = self.value else { return self.wrong_type(&expected) };
+        let DeValue::Integer(number) = self.toml else { return self.wrong_type(&expected) };
         let value = i128::from_str_radix(number.as_str(), number.radix()).ok();
         match value.and_then(|value| T::try_from(value).ok()).filter(|value| range.contains(value)) {
             Some(value) => Some(value),
@@ -132,7 +132,7 @@ impl<'a> Value<'a> {
     /// A time as `"10s"`, above zero and at most an hour.
     pub(super) fn duration(&self) -> Option<Duration> {
         const EXPECTED: &str = "a duration from 1ms to 1h";
-        if let DeValue::Integer(number) = self.value {
+        if let DeValue::Integer(number) = self.toml {
             let what = format!("found integer {number}, expected {EXPECTED} with its unit");
             return self.refuse(Fault::new(what).help(format!("write \"{number}s\"")));
         }
@@ -149,9 +149,9 @@ impl<'a> Value<'a> {
 
     /// A list; items that do not do are reported and left out.
     pub(super) fn list<T>(&self, read: impl Fn(&Value<'a>) -> Option<T>) -> Option<Vec<T>> {
-        let DeValue::Array(items) = self.value else {
+        let DeValue::Array(items) = self.toml else {
             // An URL with a password in it must not be echoed, so no string is.
-            if let DeValue::String(_) = self.value {
+            if let DeValue::String(_) = self.toml {
                 let fault = Fault::new("found a string, expected a list of strings");
                 return self.refuse(fault.help(self.write_example()));
             }
@@ -163,14 +163,14 @@ impl<'a> Value<'a> {
             name: self.name.clone(),
             example: self.example,
             place: self.reader.place(item.span()),
-            value: item.get_ref(),
+            toml: item.get_ref(),
         };
         Some(items.iter().filter_map(|value| read(&item(value))).collect())
     }
 
     /// A list with at least one item; an empty one is refused.
     pub(super) fn filled_list<T>(&self, read: impl Fn(&Value<'a>) -> Option<T>) -> Option<Vec<T>> {
-        if matches!(self.value, DeValue::Array(items) if items.is_empty()) {
+        if matches!(self.toml, DeValue::Array(items) if items.is_empty()) {
             let what = "found an empty list, expected at least one item";
             return self.refuse(Fault::new(what).help(self.write_example()));
         }
@@ -179,7 +179,7 @@ impl<'a> Value<'a> {
 
     /// A table.
     pub(super) fn table(&self, kind: &'static Kind) -> Option<Table<'a>> {
-        match self.value {
+        match self.toml {
             DeValue::Table(entries) => Some(Table::new(self.reader, kind, self.place.clone(), entries)),
             DeValue::Array(_) if kind.heading.starts_with('[') => self.refuse(
                 Fault::new(format!("found a list, expected one table {}", kind.heading))
@@ -191,7 +191,7 @@ impl<'a> Value<'a> {
 
     /// The tables of an array of tables.
     pub(super) fn tables(&self, kind: &'static Kind) -> Option<Vec<Table<'a>>> {
-        match self.value {
+        match self.toml {
             DeValue::Array(_) => self.list(|item| item.table_of_list(kind)),
             DeValue::Table(_) => self.refuse(
                 Fault::new(format!("found one table, expected a list of tables {}", kind.heading))
@@ -202,7 +202,7 @@ impl<'a> Value<'a> {
     }
 
     fn table_of_list(&self, kind: &'static Kind) -> Option<Table<'a>> {
-        match self.value {
+        match self.toml {
             DeValue::Table(entries) => Some(Table::new(self.reader, kind, self.place.clone(), entries)),
             _ => self.wrong_type(&format!("a table {}", kind.heading)),
         }
@@ -210,9 +210,9 @@ impl<'a> Value<'a> {
 
     /// The entries of a table whose keys are the operator's own, in the order written, with each key's place.
     pub(super) fn entries(&self) -> Option<Vec<(Located<String>, Value<'a>)>> {
-        let DeValue::Table(entries) = self.value else {
+        let DeValue::Table(entries) = self.toml else {
             // What stands here instead may be a secret: its type is all that is said.
-            let found = self.value.type_str();
+            let found = self.toml.type_str();
             let what = format!("found {} {found}, expected a table of headers", article(found));
             return self.refuse(Fault::new(what).help(self.write_example()));
         };
@@ -226,7 +226,7 @@ impl<'a> Value<'a> {
                 name: bare(name),
                 example: "",
                 place: self.reader.place(value.span()),
-                value: value.get_ref(),
+                toml: value.get_ref(),
             };
             (Located { value: name.to_string(), place: self.reader.place(key.span()) }, value)
         };
@@ -235,7 +235,7 @@ impl<'a> Value<'a> {
 
     /// Reports a value of another type than the key has.
     pub(super) fn wrong_type<T>(&self, expected: &str) -> Option<T> {
-        let found = match self.value {
+        let found = match self.toml {
             DeValue::String(text) => format!("string {}", quote(text)),
             DeValue::Integer(number) => format!("integer {number}"),
             DeValue::Float(number) => format!("float {number}"),

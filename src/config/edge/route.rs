@@ -123,7 +123,11 @@ fn pattern(text: &str) -> Result<PathPattern, Fault> {
         .find(|c| !c.is_ascii_graphic() || matches!(c, '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}'))
     {
         let mut bytes = [0; 4];
-        let escaped: String = bad.encode_utf8(&mut bytes).bytes().map(|b| format!("%{b:02X}")).collect();
+        let escaped = percent_encoding::percent_encode(
+            bad.encode_utf8(&mut bytes).as_bytes(),
+            percent_encoding::NON_ALPHANUMERIC,
+        )
+        .to_string();
         return Err(fault("as it is sent, in printable ASCII").help(format!("write {escaped} for {bad:?}")));
     }
     escapes(literal).map_err(|why| match why {

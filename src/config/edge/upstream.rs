@@ -89,11 +89,8 @@ fn headers(value: &Value<'_>) -> Option<Vec<Header>> {
         };
         let source = secret(&source, &written.value);
         if let Some(name) = name {
-            let table = source.as_ref().map(|_| ());
-            if !is_repeated(value, &headers, &name)
-                && table.is_some()
-                && let Some(source) = source
-            {
+            let repeated = is_repeated(value, &headers, &name);
+            if let Some(source) = source.filter(|_| !repeated) {
                 headers.push((name, source));
             }
         }
@@ -108,8 +105,8 @@ fn secret(value: &Value<'_>, header: &str) -> Option<Located<SecretSource>> {
         value.name,
         header.to_ascii_lowercase()
     );
-    if !value.value.is_table() {
-        let found = value.value.type_str();
+    if !value.toml.is_table() {
+        let found = value.toml.type_str();
         let what = format!(
             "found {} {found}, expected where the value is: a secret does not stand in the configuration",
             article(found)
