@@ -6,6 +6,8 @@
 mod blot;
 mod edge;
 mod load;
+#[cfg(test)]
+mod messages;
 mod names;
 pub mod place;
 pub mod problem;
