@@ -1,5 +1,8 @@
 //! Every kind of mistake with the whole message that it gets.
 
+// One form of literal for all messages: a new quote in one must not change the look of the case.
+#![allow(clippy::needless_raw_string_hashes)]
+
 use std::{fs, path::Path};
 
 use proptest::prelude::*;
