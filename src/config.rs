@@ -1,8 +1,23 @@
 //! Configuration: text, then typed settings, then validated settings.
+//!
+//! [`settings`] and [`applications`] read a file each, and tell all that is wrong with it at once. There
+//! is no serde here: its derive stops at the first error, and does not know where it stands.
 
+mod blot;
+mod edge;
+mod load;
+#[cfg(test)]
+mod messages;
+mod names;
 pub mod place;
 pub mod problem;
+mod registry;
 pub mod settings;
+mod table;
+mod value;
+pub mod vocabulary;
+mod words;
 
+pub use load::{applications, settings};
 pub use place::{Located, Place, Source};
-pub use problem::{Problem, Severity};
+pub use problem::{Problem, Severity, render};

@@ -1,6 +1,6 @@
 //! Where a value stands in a configuration file.
 
-use std::{ops::Range, path::PathBuf, sync::Arc};
+use std::{fmt, ops::Range, path::PathBuf, sync::Arc};
 
 /// One configuration file as it was read.
 #[derive(Debug, PartialEq, Eq)]
@@ -44,5 +44,23 @@ impl Place {
     pub fn line(&self) -> usize {
         let before = self.source.text.as_bytes().get(..self.span.start).unwrap_or_default();
         before.split(|b| *b == b'\n').count()
+    }
+
+    /// The column (from 1, in characters) at which the place starts.
+    #[must_use]
+    pub fn column(&self) -> usize {
+        let before = self.source.text.get(..self.span.start).unwrap_or_default();
+        before.chars().rev().take_while(|c| *c != '\n').count() + 1
+    }
+}
+
+impl fmt::Display for Place {
+    /// `edge.toml:12:15`; the path alone where there is no text to point into.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.source.path.display();
+        if self.source.text.is_empty() {
+            return write!(f, "{path}");
+        }
+        write!(f, "{path}:{}:{}", self.line(), self.column())
     }
 }

@@ -1,5 +1,9 @@
 //! What is wrong with a configuration: what, where, found, expected, what to do.
 
+use std::{cmp::Reverse, fmt, ops::Range};
+
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet, normalize_untrusted_str};
+
 use super::place::Place;
 
 /// How bad a problem is.
@@ -49,4 +53,75 @@ impl Problem {
         self.help = Some(help.into());
         self
     }
+}
+
+impl fmt::Display for Problem {
+    /// One line, for a log: `edge.toml:12:15: domain.client_auth: found ...; did you mean ...?`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.place)?;
+        if !self.key.is_empty() {
+            write!(f, ": {}", self.key)?;
+        }
+        write!(f, ": {}", self.what)?;
+        if let Some(help) = &self.help {
+            write!(f, "; {}", help.replace('\n', " "))?;
+        }
+        Ok(())
+    }
+}
+
+/// All problems for a person at a terminal: each with its line and what would do, then how many there are.
+///
+/// They come by file and line; of two at one place, the error first.
+#[must_use]
+pub fn render(problems: &[Problem], color: bool) -> String {
+    let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+    let mut sorted: Vec<&Problem> = problems.iter().collect();
+    sorted.sort_by_key(|p| (&p.place.source.path, p.place.span.start, Reverse(p.severity)));
+    let mut text = String::new();
+    for problem in sorted {
+        text.push_str(&renderer.render(&[report(problem)]));
+        text.push_str("\n\n");
+    }
+    let count = |severity| problems.iter().filter(|p| p.severity == severity).count();
+    text + &total(count(Severity::Error), "error") + ", " + &total(count(Severity::Warning), "warning") + "\n"
+}
+
+fn report(problem: &Problem) -> Group<'_> {
+    let level = match problem.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let what = match problem.key.as_str() {
+        "" => problem.what.clone(),
+        key => format!("{key}: {}", problem.what),
+    };
+    let Place { source, span } = &*problem.place;
+    let path = source.path.display().to_string();
+    let group = Group::with_title(level.primary_title(what));
+    let group = if source.text.is_empty() {
+        group.element(Origin::path(path))
+    } else {
+        let shown = Snippet::source(source.text.as_str()).path(path);
+        group.element(shown.annotation(AnnotationKind::Primary.span(first_line(&source.text, span))))
+    };
+    match &problem.help {
+        Some(help) => group.element(Level::HELP.message(printable(help))),
+        None => group,
+    }
+}
+
+/// The part of a span that stands on its first line: a caret is to point, not to frame a paragraph.
+fn first_line(text: &str, span: &Range<usize>) -> Range<usize> {
+    let length = text.get(span.clone()).and_then(|s| s.lines().next()).map_or(0, str::len);
+    span.start..span.start + length
+}
+
+/// Help may quote what an operator wrote: control characters would reach the terminal.
+fn printable(help: &str) -> String {
+    help.split('\n').map(normalize_untrusted_str).collect::<Vec<_>>().join("\n")
+}
+
+fn total(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }

@@ -1,0 +1,208 @@
+//! Blots out what may be a secret from the text that diagnostics show.
+//!
+//! A secret has no place in a configuration, but it is just the operator who puts one there that gets a
+//! message with the line quoted. So each byte of it becomes a `*` before anything is reported; lengths stay,
+//! so places still hold.
+
+use std::ops::Range;
+
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use super::vocabulary::{HEADER_PROFILE, Kind, TABLES, UPSTREAM};
+
+/// Words in a key or a line that may stand before a secret.
+const HINTS: &[&str] = &["header", "secret", "token", "password", "passwd", "api", "bearer", "authorization"];
+
+/// Blots out the secrets of a document by what its tree says.
+pub(super) fn values(text: &mut String, kind: &Kind, document: &DeTable<'_>) {
+    let mut spans = Vec::new();
+    table(kind, document, &mut spans);
+    for span in spans {
+        blot(text, span);
+    }
+}
+
+/// Blots out whatever may be a secret by the look of the lines alone: for a text that did not parse.
+pub(super) fn lines(text: &mut String) {
+    let mut spans = Vec::new();
+    let mut within = false;
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        let lower = line.trim_start().to_ascii_lowercase();
+        let hints = HINTS.iter().any(|hint| lower.contains(hint)) || lower.contains("private key");
+        if lower.starts_with('[') && !hints {
+            within = false;
+        }
+        if hints && !harmless(&lower) {
+            within = true;
+        }
+        if within && !lower.starts_with('[') {
+            let value = line.find('=').map_or(0, |at| at + 1);
+            spans.push(start + value..start + line.len());
+        }
+        start += line.len();
+    }
+    for span in spans {
+        blot(text, span);
+    }
+}
+
+/// Whether a line only seems to speak of a secret.
+fn harmless(line: &str) -> bool {
+    const PLAIN: &[&str] = &["header_profile", "header_bytes", "client_ip_header", "#", "[[header_profile]]"];
+    PLAIN.iter().any(|plain| line.starts_with(plain))
+        || (line.starts_with("headers") && !line.contains(['"', '\'', '{']))
+}
+
+fn table(kind: &Kind, entries: &DeTable<'_>, spans: &mut Vec<Range<usize>>) {
+    for (key, value) in entries {
+        let name = key.get_ref();
+        let known = kind.names().any(|known| known == name);
+        let suspicious = HINTS.iter().any(|hint| name.to_ascii_lowercase().contains(hint));
+        if !known && (suspicious || kind.path == UPSTREAM.path) {
+            everything(value, spans);
+        } else if kind.path == UPSTREAM.path && name == "headers" {
+            references(value, spans);
+        } else if kind.path == HEADER_PROFILE.path && name == "headers" {
+            // Some servers take a header's very name for the secret.
+            if let DeValue::Table(headers) = value.get_ref() {
+                spans.extend(headers.iter().map(|(key, _)| key.span()));
+            }
+        } else {
+            descend(kind, name, value, spans);
+        }
+    }
+}
+
+/// Goes into tables, and looks at strings for a key or a password.
+fn descend(kind: &Kind, name: &str, value: &Spanned<DeValue<'_>>, spans: &mut Vec<Range<usize>>) {
+    match value.get_ref() {
+        DeValue::String(text) => {
+            let password = kind.path == UPSTREAM.path && text.contains('@');
+            if text.contains("PRIVATE KEY") || password {
+                spans.push(value.span());
+            }
+        }
+        DeValue::Array(items) => items.iter().for_each(|item| descend(kind, name, item, spans)),
+        DeValue::Table(entries) => {
+            let path = if kind.path.is_empty() { name.to_owned() } else { format!("{}.{name}", kind.path) };
+            match TABLES.iter().find(|kind| kind.path == path) {
+                Some(kind) => table(kind, entries, spans),
+                None => entries.iter().for_each(|(_, value)| everything(value, spans)),
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The headers of an upstream: all but a well-formed reference is blotted out.
+fn references(value: &Spanned<DeValue<'_>>, spans: &mut Vec<Range<usize>>) {
+    let DeValue::Table(headers) = value.get_ref() else { return everything(value, spans) };
+    for (_, value) in headers {
+        let DeValue::Table(reference) = value.get_ref() else {
+            everything(value, spans);
+            continue;
+        };
+        for (key, value) in reference {
+            let fine = match (key.get_ref().as_ref(), value.get_ref()) {
+                ("file", DeValue::String(text)) => !text.contains("-----BEGIN"),
+                ("env", DeValue::String(text)) => is_variable(text),
+                _ => false,
+            };
+            if !fine {
+                everything(value, spans);
+            }
+        }
+    }
+}
+
+/// Whether a text can be the name of an environment variable.
+pub(super) fn is_variable(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        && text.bytes().next().is_some_and(|b| !b.is_ascii_digit())
+}
+
+/// Every value, however deep.
+fn everything(value: &Spanned<DeValue<'_>>, spans: &mut Vec<Range<usize>>) {
+    match value.get_ref() {
+        DeValue::Array(items) => items.iter().for_each(|item| everything(item, spans)),
+        DeValue::Table(entries) => {
+            for (key, value) in entries {
+                // A secret may have become a key by a misplaced quote.
+                spans.push(key.span());
+                everything(value, spans);
+            }
+        }
+        _ => spans.push(value.span()),
+    }
+}
+
+/// Turns a span into as many stars as it has bytes; line ends, quotes and braces at the rim stay.
+fn blot(text: &mut String, span: Range<usize>) {
+    let Some(secret) = text.get(span.clone()) else { return };
+    let stars: String = secret
+        .chars()
+        .flat_map(|c| {
+            let kept = c.is_whitespace() || matches!(c, '"' | '\'' | '{' | '}' | '=' | ',');
+            std::iter::repeat_n(if kept { c } else { '*' }, if kept { 1 } else { c.len_utf8() })
+        })
+        .collect();
+    text.replace_range(span, &stars);
+}
+
+/// The tables that hold secrets are reached by these names; a test of this module relies on them.
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::vocabulary::{EDGE, SECRET};
+
+    fn shown(text: &str) -> String {
+        let (document, errors) = DeTable::parse_recoverable(text);
+        let mut shown = text.to_owned();
+        values(&mut shown, EDGE, document.get_ref());
+        if !errors.is_empty() {
+            lines(&mut shown);
+        }
+        assert_eq!(shown.len(), text.len());
+        shown
+    }
+
+    #[test]
+    fn a_secret_is_blotted_out_wherever_an_operator_may_put_it() {
+        for text in [
+            "[[upstream]]\nheaders = { cname-api-key = \"hunter2\" }\n",
+            "[[upstream]]\nheaders = { cname-api-key = { file = \"s\", value = \"hunter2\" } }\n",
+            "[[upstream]]\nheaders = { cname-api-key = { env = \"hunter2-x\" } }\n",
+            "[[upstream]]\nheaders = [\"cname-api-key: hunter2\"]\n",
+            "[[upstream]]\nheaders = \"cname-api-key: hunter2\"\n",
+            "[[upstream]]\nheaders.k = '''\nhunter2\nhunter2'''\n",
+            "[[upstream]]\nheader = { cname-api-key = \"hunter2\" }\n",
+            "[[upstream]]\ncname-api-key = \"hunter2\"\n",
+            "[[upstream]]\nurls = [\"https://me:hunter2@auth.example\"]\n",
+            "[[domain]]\nheaders = { cname-api-key = \"hunter2\" }\n",
+            "[upstream.headers]\ncname-api-key = \"hunter2\"\n",
+            "[[upstream]]\n[upstream.headers]\ncname-api-key = \"hunter2\n",
+            "[[upstream]]\nheaders = { cname-api-key = \"hunter2 }\n",
+            "[[upstream]]\nheaders = { a = \"x\" }\nheaders = { cname-api-key = \"hunter2\" }\n",
+            "[[header_profile]]\nheaders = { x-hunter2 = \"pem-url\" }\n",
+            "[[domain]]\nprivate_key = \"-----BEGIN PRIVATE KEY-----hunter2\"\n",
+            "cname_api_key = \"hunter2\"\n",
+        ] {
+            assert!(!shown(text).contains("hunter2"), "{text}\n{}", shown(text));
+        }
+    }
+
+    #[test]
+    fn what_is_no_secret_stays_readable() {
+        let text =
+            "[[upstream]]\nname = \"a\"\nheaders = { k = { file = \"secrets/k\" }, l = { env = \"L\" } }\n";
+        assert_eq!(shown(text), text);
+        let text = "[limits]\nheader_bytes = 1\n[[domain]]\nheader_profile = \"auth\"\nname = = \"x\"\n";
+        assert_eq!(shown(text), text);
+        assert!(TABLES.iter().any(|kind| kind.path == UPSTREAM.path));
+        assert_eq!(SECRET.path, "upstream.headers");
+    }
+}

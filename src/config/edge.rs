@@ -1,0 +1,136 @@
+//! `edge.toml`: the tables of the file, and what they must agree on with each other.
+
+mod domain;
+mod limits;
+mod listen;
+mod profile;
+mod route;
+mod upstream;
+
+use std::path::PathBuf;
+
+use super::{
+    place::Located,
+    problem::Problem,
+    settings::{Log, LogFormat, Settings, Trust},
+    table::Table,
+    value::{Fault, Value},
+    vocabulary::{DOMAIN, HEADER_PROFILE, LIMITS, LISTEN, LOG, TRUST, UPSTREAM},
+    words::{did_you_mean, quote},
+};
+
+/// Reads the whole file.
+pub(super) fn read(root: &Table<'_>) -> Option<Settings> {
+    let listen = listen::read(&root.table(LISTEN, "listen"));
+    let limits = limits::read(&root.table(LIMITS, "limits"));
+    let log = log(&root.table(LOG, "log"));
+    let trust = trust(&root.table(TRUST, "trust"));
+    let profiles = profile::read_all(root.tables(HEADER_PROFILE, "header_profile").unwrap_or_default());
+    let upstreams =
+        upstream::read_all(&present(root, "upstream", MINIMAL_UPSTREAM, |value| value.tables(UPSTREAM)));
+    let domains = present(root, "domain", MINIMAL_DOMAIN, |value| value.tables(DOMAIN));
+    let domains = domain::read_all(&domains, &upstreams.names, &profiles.names);
+    Some(Settings {
+        listen,
+        limits,
+        log,
+        trust,
+        upstreams: upstreams.upstreams?,
+        domains: domains?,
+        header_profiles: profiles.profiles?,
+    })
+}
+
+const MINIMAL_UPSTREAM: &str =
+    "write at least:\n[[upstream]]\nname = \"auth-server\"\nurls = [\"http://127.0.0.1:3000\"]";
+const MINIMAL_DOMAIN: &str = "write at least:\n[[domain]]\nname = \"mtls.auth.example.com\"\ncertificate = \"certs/server.pem\"\nprivate_key = \"certs/server.key\"";
+
+/// The tables of which there must be at least one.
+fn present<'a>(
+    root: &Table<'a>,
+    key: &'static str,
+    minimal: &str,
+    tables: impl FnOnce(&Value<'a>) -> Option<Vec<Table<'a>>>,
+) -> Vec<Table<'a>> {
+    let missing = format!("missing: at least one [[{key}]] is needed");
+    let Some(value) = root.get(key) else {
+        root.reader.report(Problem::error(&root.place, key, missing).help(minimal));
+        return Vec::new();
+    };
+    let found = tables(&value);
+    if found.as_ref().is_some_and(Vec::is_empty)
+        && matches!(value.toml, toml::de::DeValue::Array(a) if a.is_empty())
+    {
+        return value.refuse(Fault::new(missing).help(minimal)).unwrap_or_default();
+    }
+    found.unwrap_or_default()
+}
+
+fn log(table: &Table<'_>) -> Log {
+    let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
+    let log = Log {
+        format: table
+            .get("format")
+            .and_then(|value| value.choice(&formats))
+            .map_or(LogFormat::Text, |f| f.value),
+        level: table
+            .get("level")
+            .and_then(|value| value.parse("a log filter such as \"info\"", filter))
+            .map_or_else(|| "info".to_owned(), |level| level.value),
+    };
+    table.finish();
+    log
+}
+
+/// A filter for `tracing`. A lone word is a level: as a target, a misspelt one would log everything.
+fn filter(text: &str) -> Result<String, Fault> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    for part in text.split(',') {
+        let part = part.trim();
+        let lone = part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        if lone && !LEVELS.contains(&part.to_ascii_lowercase().as_str()) {
+            let what = format!("found {}, expected a level or target=level", quote(part));
+            let help = did_you_mean(part, LEVELS)
+                .unwrap_or_else(|| "write it such as \"info\" or \"info,mtls_edge=debug\"".to_owned());
+            return Err(Fault::new(what).help(help));
+        }
+    }
+    match text.parse::<tracing_subscriber::EnvFilter>() {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(Fault::new(format!("found {}, which is no log filter: {error}", quote(text)))
+            .help("write it such as \"info\" or \"info,mtls_edge=debug\"")),
+    }
+}
+
+fn trust(table: &Table<'_>) -> Trust {
+    let files = |key| table.get(key).and_then(|value| value.list(Value::path)).unwrap_or_default();
+    let trust = Trust {
+        client_ca: files("client_ca"),
+        crls: files("crls"),
+        applications: table
+            .get("applications")
+            .and_then(|value| value.path())
+            .unwrap_or_else(|| default_applications(table)),
+    };
+    table.finish();
+    trust
+}
+
+fn default_applications(table: &Table<'_>) -> Located<PathBuf> {
+    Located { value: table.reader.folder.join("applications.toml"), place: table.place.clone() }
+}
+
+/// Reports the second of two equal names.
+fn must_be_unique(table: &Table<'_>, names: &[Option<Located<String>>], name: &Located<String>) {
+    let first = names.iter().flatten().find(|earlier| earlier.value == name.value);
+    if let Some(first) = first {
+        let what = format!(
+            "found {} a second time; the first is on line {}",
+            quote(&name.value),
+            first.place.line()
+        );
+        table.reader.report(
+            Problem::error(&name.place, table.path("name"), what).help("give each a name of its own"),
+        );
+    }
+}

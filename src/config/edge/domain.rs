@@ -1,0 +1,151 @@
+//! `[[domain]]`: the names on which the edge stands.
+
+use super::{must_be_unique, route};
+use crate::config::{
+    names::domain_name,
+    place::Located,
+    problem::Problem,
+    settings::{Authenticate, CipherSuites, ClientAuth, Domain, Route},
+    table::Table,
+    value::Fault,
+    vocabulary::{BUILT_IN_PROFILES, ROUTE},
+    words::{any_of, did_you_mean, quote},
+};
+
+type Names = [Option<Located<String>>];
+
+/// Reads all domains, or nothing if one lacks what it cannot do without.
+pub(super) fn read_all(tables: &[Table<'_>], upstreams: &Names, profiles: &Names) -> Option<Vec<Domain>> {
+    let mut names = Vec::new();
+    let mut domains = Vec::new();
+    for table in tables {
+        let name = table.require("name").and_then(|value| value.parse("a DNS name", domain_name));
+        if let Some(name) = &name {
+            must_be_unique(table, &names, name);
+        }
+        names.push(name.clone());
+        domains.push(read(table, name, upstreams, profiles));
+    }
+    domains.into_iter().collect()
+}
+
+fn read(
+    table: &Table<'_>,
+    name: Option<Located<String>>,
+    upstreams: &Names,
+    profiles: &Names,
+) -> Option<Domain> {
+    let certificate = table.require("certificate").and_then(|value| value.path());
+    let private_key = table.require("private_key").and_then(|value| value.path());
+    let modes =
+        [("required", ClientAuth::Required), ("optional", ClientAuth::Optional), ("off", ClientAuth::Off)];
+    let client_auth = table
+        .get("client_auth")
+        .and_then(|value| value.choice(&modes))
+        .unwrap_or_else(|| Located { value: ClientAuth::Required, place: table.place.clone() });
+    let suites = [("default", CipherSuites::Default), ("fapi", CipherSuites::Fapi)];
+    let cipher_suites = table.get("cipher_suites").and_then(|value| value.choice(&suites));
+    let upstream = upstream(table, upstreams);
+    let header_profile = header_profile(table, profiles);
+    let routes = routes(table, &client_auth);
+    table.finish();
+    Some(Domain {
+        client_auth: client_auth.value,
+        cipher_suites: cipher_suites.map_or(CipherSuites::Default, |suites| suites.value),
+        routes,
+        header_profile: header_profile?,
+        name: name?,
+        certificate: certificate?,
+        private_key: private_key?,
+        upstream: upstream?,
+    })
+}
+
+/// The upstream's index: the one that is named, or the only one.
+fn upstream(table: &Table<'_>, upstreams: &Names) -> Option<usize> {
+    let known: Vec<&str> = upstreams.iter().flatten().map(|name| name.value.as_str()).collect();
+    let listed = any_of(known.iter().map(|name| quote(name)));
+    let Some(value) = table.get("upstream") else {
+        if upstreams.len() > 1 {
+            let what = "missing: with several [[upstream]] a domain must say which one it uses";
+            let problem = Problem::error(&table.place, "domain.upstream", what);
+            table.reader.report(problem.help(format!("write upstream = {listed}")));
+        }
+        return (upstreams.len() == 1).then_some(0);
+    };
+    value
+        .parse("the name of an [[upstream]]", |text| {
+            let index =
+                upstreams.iter().position(|name| name.as_ref().is_some_and(|name| name.value == text));
+            index
+                .map(Some)
+                .or_else(|| {
+                    // With an upstream whose name could not be read, who knows: that one has been reported.
+                    upstreams
+                        .iter()
+                        .any(Option::is_none)
+                        .then_some(None)
+                        .or(upstreams.is_empty().then_some(None))
+                })
+                .ok_or_else(|| {
+                    let what =
+                        format!("found {}, expected the name of an [[upstream]]: {listed}", quote(text));
+                    Fault { what, help: did_you_mean(text, known.iter().copied()) }
+                })
+        })
+        .and_then(|index| index.value)
+}
+
+fn header_profile(table: &Table<'_>, profiles: &Names) -> Option<Located<String>> {
+    let Some(value) = table.get("header_profile") else {
+        return Some(Located { value: "auth0".to_owned(), place: table.place.clone() });
+    };
+    value.parse("the name of a header profile", |text| {
+        let own = profiles.iter().flatten().map(|name| name.value.as_str());
+        let known: Vec<&str> = BUILT_IN_PROFILES.iter().copied().chain(own).collect();
+        if known.contains(&text) || profiles.iter().any(Option::is_none) {
+            return Ok(text.to_owned());
+        }
+        let help = did_you_mean(text, known.iter().copied())
+            .unwrap_or_else(|| format!("the profiles are {}", any_of(known)));
+        Err(Fault::new(format!("found {}, expected the name of a header profile", quote(text))).help(help))
+    })
+}
+
+fn routes(table: &Table<'_>, client_auth: &Located<ClientAuth>) -> Vec<Route> {
+    let off = client_auth.value == ClientAuth::Off;
+    let tables = table.tables(ROUTE, "route");
+    let Some(tables) = tables.filter(|tables| !tables.is_empty()) else {
+        if off && table.key_place("route").is_none() {
+            let what = "found \"off\" and no [[domain.route]]: the default routes ask for a certificate, so nobody could pass";
+            let problem = Problem::error(&client_auth.place, "domain.client_auth", what);
+            table.reader.report(
+                problem.help(
+                    "write [[domain.route]] with authenticate = \"none\", or client_auth = \"required\"",
+                ),
+            );
+        }
+        return route::defaults(&table.place);
+    };
+    let routes = route::read_all(&tables);
+    for route in &routes {
+        let (place, route) = (&route.place, &route.value);
+        match (client_auth.value, route.authenticate) {
+            (ClientAuth::Off, Authenticate::Client | Authenticate::Certificate) => {
+                let what = "the route asks for a certificate, but the domain has client_auth = \"off\": nobody could pass";
+                let problem = Problem::error(place, "domain.route.authenticate", what);
+                table.reader.report(
+                    problem
+                        .help("write authenticate = \"none\", or client_auth = \"optional\" for the domain"),
+                );
+            }
+            (ClientAuth::Required, Authenticate::None) => {
+                let what = "the route authenticates nobody, but the domain has client_auth = \"required\": without a certificate no client gets as far";
+                let problem = Problem::warning(place, "domain.route.authenticate", what);
+                table.reader.report(problem.help("write client_auth = \"optional\" for the domain"));
+            }
+            _ => {}
+        }
+    }
+    routes.into_iter().map(|route| route.value).collect()
+}

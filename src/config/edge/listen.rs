@@ -1,0 +1,103 @@
+//! `[listen]`: the sockets.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use ipnet::IpNet;
+
+use crate::config::{
+    place::Located,
+    problem::Problem,
+    settings::Listen,
+    table::Table,
+    value::{Fault, Value},
+    words::quote,
+};
+
+/// Reads the table; a value that does not do is reported and stands at its default meanwhile.
+pub(super) fn read(table: &Table<'_>) -> Listen {
+    let at =
+        |address: (Ipv4Addr, u16)| Located { value: SocketAddr::from(address), place: table.place.clone() };
+    let https =
+        table.get("https").and_then(|value| value.filled_list(|item| item.parse("an address", address)));
+    let admin = table.get("admin").and_then(|value| value.parse("an address", address));
+    let trusted = table.get("trusted_proxies").map(|value| value.list(network));
+    let proxy_protocol = table.get("proxy_protocol").and_then(|value| Some(value.locate(value.boolean()?)));
+    let listen = Listen {
+        https: https.unwrap_or_else(|| vec![at((Ipv4Addr::UNSPECIFIED, 8443))]),
+        admin: admin.unwrap_or_else(|| at((Ipv4Addr::LOCALHOST, 9443))),
+        workers: table.get("workers").and_then(|value| value.integer(&(1..=1024))),
+        trusted_proxies: trusted.clone().flatten().unwrap_or_default(),
+        proxy_protocol: proxy_protocol.as_ref().is_some_and(|on| on.value),
+    };
+    table.finish();
+    addresses_differ(table, &listen);
+    if !listen.admin.value.ip().is_loopback() {
+        let what = format!("{} can be reached from other machines, without TLS", listen.admin.value);
+        let warning = Problem::warning(&listen.admin.place, "listen.admin", what);
+        table
+            .reader
+            .report(warning.help("write admin = \"127.0.0.1:9443\", or let only your monitoring reach it"));
+    }
+    // A list whose items are all refused has been reported already.
+    let nobody = trusted.is_none_or(|list| list.is_none_or(|list| list.is_empty()));
+    if let Some(on) = proxy_protocol.filter(|on| on.value && nobody) {
+        let what = "found true, but trusted_proxies is empty: nobody could connect";
+        let error = Problem::error(&on.place, "listen.proxy_protocol", what);
+        table.reader.report(
+            error.help("write trusted_proxies = [\"10.0.0.0/8\"] with the addresses of your load balancer"),
+        );
+    }
+    listen
+}
+
+fn address(text: &str) -> Result<SocketAddr, Fault> {
+    text.parse().map_err(|_| {
+        let fault = Fault::new(format!(
+            "found {}, expected an address such as 0.0.0.0:8443 or [::]:8443",
+            quote(text)
+        ));
+        let port = text.rsplit_once(':').map_or(text, |(_, port)| port);
+        if port.parse::<u16>().is_err() {
+            return fault;
+        }
+        match text.strip_suffix(port).unwrap_or_default() {
+            "" | ":" | "*:" => fault.help(format!("write \"0.0.0.0:{port}\"")),
+            "localhost:" => fault.help(format!("write \"127.0.0.1:{port}\"")),
+            _ => fault,
+        }
+    })
+}
+
+fn network(value: &Value<'_>) -> Option<IpNet> {
+    let read = |text: &str| {
+        let single = text.parse::<IpAddr>().map(IpNet::from);
+        text.parse::<IpNet>().map(|net| net.trunc()).or(single).map_err(|_| {
+            Fault::new(format!("found {}, expected an address or a network such as 10.0.0.0/8", quote(text)))
+        })
+    };
+    value.parse("an address or a network", read).map(|network| network.value)
+}
+
+/// No two sockets on one address; port 0 is a new port each time.
+fn addresses_differ(table: &Table<'_>, listen: &Listen) {
+    for (index, address) in listen.https.iter().enumerate() {
+        let earlier = listen.https.iter().take(index).find(|earlier| overlap(&earlier.value, &address.value));
+        if let Some(earlier) = earlier {
+            let what = format!("found {}, but the list has {} already", address.value, earlier.value);
+            table
+                .reader
+                .report(Problem::error(&address.place, "listen.https", what).help("remove one of the two"));
+        }
+    }
+    if let Some(https) = listen.https.iter().find(|https| overlap(&https.value, &listen.admin.value)) {
+        let what = format!("found {}, which is taken by https = {}", listen.admin.value, https.value);
+        let error = Problem::error(&listen.admin.place, "listen.admin", what);
+        table.reader.report(error.help("give the admin address a port of its own"));
+    }
+}
+
+fn overlap(a: &SocketAddr, b: &SocketAddr) -> bool {
+    let same_family = a.is_ipv4() == b.is_ipv4();
+    let same_ip = a.ip() == b.ip() || (same_family && (a.ip().is_unspecified() || b.ip().is_unspecified()));
+    a.port() != 0 && a.port() == b.port() && same_ip
+}

@@ -1,0 +1,102 @@
+//! `[[header_profile]]`: header names and encodings of the operator's choice.
+//!
+//! Some servers take the very name of a header for a secret, so no message repeats one.
+
+use http::HeaderName;
+
+use super::must_be_unique;
+use crate::config::{
+    names::{fold_header, header_name},
+    place::Located,
+    problem::Problem,
+    settings::CustomProfile,
+    table::Table,
+    value::{Fault, Value},
+    vocabulary::{BUILT_IN_PROFILES, ENCODINGS},
+    words::{any_of, did_you_mean, quote},
+};
+
+/// The profiles as far as they could be read.
+pub(super) struct Profiles {
+    /// All of them, or nothing if one could not be read.
+    pub(super) profiles: Option<Vec<CustomProfile>>,
+    /// The name of each.
+    pub(super) names: Vec<Option<Located<String>>>,
+}
+
+/// Reads all custom profiles.
+pub(super) fn read_all(tables: Vec<Table<'_>>) -> Profiles {
+    let mut names = Vec::new();
+    let mut profiles = Vec::new();
+    for table in tables {
+        let name = table.require("name").and_then(|value| value.parse("a name", own_name));
+        if let Some(name) = &name {
+            must_be_unique(&table, &names, name);
+        }
+        names.push(name.clone());
+        let headers = table.require("headers").and_then(|value| headers(&value));
+        table.finish();
+        profiles.push(name.zip(headers).map(|(name, headers)| CustomProfile { name, headers }));
+    }
+    Profiles { profiles: profiles.into_iter().collect(), names }
+}
+
+fn own_name(text: &str) -> Result<String, Fault> {
+    if BUILT_IN_PROFILES.contains(&text) {
+        let what = format!("found {}, which is the name of a built-in profile", quote(text));
+        return Err(Fault::new(what).help("choose another name"));
+    }
+    Ok(text.to_owned())
+}
+
+type Header = (Located<HeaderName>, Located<String>);
+
+fn headers(value: &Value<'_>) -> Option<Vec<Header>> {
+    let entries = value.entries()?;
+    if entries.is_empty() {
+        let fault = Fault::new("found no header, expected at least one");
+        return value.refuse(fault.help("write headers = { x-client-certificate = \"pem-url\" }"));
+    }
+    let mut headers: Vec<Header> = Vec::new();
+    for (written, encoding) in entries {
+        let encoding = Value {
+            key: value.key.clone(),
+            name: "x-client-certificate".to_owned(),
+            example: "\"pem-url\"",
+            ..encoding
+        };
+        let encoding = encoding.parse("the name of an encoding", known_encoding);
+        let name = match header_name(&written.value) {
+            Ok(name) => Located { value: name, place: written.place },
+            Err(fault) => {
+                let problem = Problem::error(&written.place, value.key.as_str(), fault.what);
+                value.reader.report(Problem { help: fault.help, ..problem });
+                continue;
+            }
+        };
+        if let Some(line) = line_of(&headers, &name) {
+            let what = format!("found one header twice; the first is on line {line}");
+            let problem = Problem::error(&name.place, value.key.as_str(), what);
+            value.reader.report(problem.help("`-`, `_` and letter case do not tell header names apart"));
+        }
+        if let Some(encoding) = encoding {
+            headers.push((name, encoding));
+        }
+    }
+    Some(headers)
+}
+
+fn known_encoding(text: &str) -> Result<String, Fault> {
+    if ENCODINGS.contains(&text) {
+        return Ok(text.to_owned());
+    }
+    let help = did_you_mean(text, ENCODINGS.iter().copied())
+        .unwrap_or_else(|| format!("the encodings are {}", any_of(ENCODINGS)));
+    Err(Fault::new(format!("found {}, expected the name of an encoding", quote(text))).help(help))
+}
+
+fn line_of(headers: &[Header], name: &Located<HeaderName>) -> Option<usize> {
+    let folded = fold_header(name.value.as_str());
+    let earlier = headers.iter().find(|(earlier, _)| fold_header(earlier.value.as_str()) == folded);
+    earlier.map(|(earlier, _)| earlier.place.line())
+}

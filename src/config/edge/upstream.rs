@@ -1,0 +1,159 @@
+//! `[[upstream]]`: the authorization servers.
+
+use http::HeaderName;
+
+use super::{limits::seconds, must_be_unique};
+use crate::config::{
+    blot::is_variable,
+    names::{fold_header, header_name, host, is_loopback, origin},
+    place::Located,
+    problem::Problem,
+    settings::{SecretSource, Upstream},
+    table::Table,
+    value::{Fault, Value, article},
+    vocabulary::SECRET,
+};
+
+/// The upstreams as far as they could be read.
+pub(super) struct Upstreams {
+    /// All of them, or nothing if one lacks what it cannot do without.
+    pub(super) upstreams: Option<Vec<Upstream>>,
+    /// The name of each in order, so that domains can be checked even if an upstream is broken.
+    pub(super) names: Vec<Option<Located<String>>>,
+}
+
+/// Reads all upstreams.
+pub(super) fn read_all(tables: &[Table<'_>]) -> Upstreams {
+    let mut names = Vec::new();
+    let mut upstreams = Vec::new();
+    for table in tables {
+        let name = table.require("name").and_then(|value| value.string());
+        if let Some(name) = &name {
+            must_be_unique(table, &names, name);
+        }
+        names.push(name.clone());
+        upstreams.push(read(table, name));
+    }
+    Upstreams { upstreams: upstreams.into_iter().collect(), names }
+}
+
+fn read(table: &Table<'_>, name: Option<Located<String>>) -> Option<Upstream> {
+    let urls = table.require("urls").and_then(|value| value.filled_list(url));
+    let headers = table.get("headers").and_then(|value| headers(&value)).unwrap_or_default();
+    let client_ip_header =
+        table.get("client_ip_header").and_then(|value| value.parse("the name of a header", header_name));
+    if let Some(header) = &client_ip_header {
+        no_second(table, &headers, header, "upstream.client_ip_header");
+    }
+    let upstream = Some(Upstream {
+        host: table.get("host").and_then(|value| value.parse("a host", host)),
+        ca: table.get("ca").and_then(|value| value.path()),
+        headers,
+        client_ip_header,
+        forwarded: table.get("forwarded").and_then(|value| value.boolean()).unwrap_or(false),
+        connect_timeout: seconds(table, "connect_timeout", 5),
+        response_timeout: seconds(table, "response_timeout", 30),
+        idle_timeout: seconds(table, "idle_timeout", 30),
+        name: name?,
+        urls: urls?,
+    });
+    table.finish();
+    upstream
+}
+
+fn url(value: &Value<'_>) -> Option<Located<crate::config::settings::Origin>> {
+    let url = value.parse("a URL", origin)?;
+    if !url.value.tls && !is_loopback(&url.value) {
+        let what = format!(
+            "http to {}: whoever can read or change that traffic sees the secrets and can pass for any client",
+            url.value.host
+        );
+        let warning = Problem::warning(&url.place, "upstream.urls", what);
+        value.reader.report(warning.help("use https, or a network that nobody else is on"));
+    }
+    Some(url)
+}
+
+type Header = (Located<HeaderName>, Located<SecretSource>);
+
+fn headers(value: &Value<'_>) -> Option<Vec<Header>> {
+    let mut headers: Vec<Header> = Vec::new();
+    for (written, source) in value.entries()? {
+        let name = match header_name(&written.value) {
+            Ok(name) => Some(Located { value: name, place: written.place.clone() }),
+            Err(fault) => {
+                let problem = Problem::error(&written.place, source.key.as_str(), fault.what);
+                value.reader.report(Problem { help: fault.help, ..problem });
+                None
+            }
+        };
+        let source = secret(&source, &written.value);
+        if let Some(name) = name {
+            let repeated = is_repeated(value, &headers, &name);
+            if let Some(source) = source.filter(|_| !repeated) {
+                headers.push((name, source));
+            }
+        }
+    }
+    Some(headers)
+}
+
+/// Where a header's value comes from. Whatever else stands there is never repeated: it may be the secret.
+fn secret(value: &Value<'_>, header: &str) -> Option<Located<SecretSource>> {
+    let help = format!(
+        "write {} = {{ file = \"secrets/{}\" }} or {{ env = \"NAME\" }}",
+        value.name,
+        header.to_ascii_lowercase()
+    );
+    if !value.toml.is_table() {
+        let found = value.toml.type_str();
+        let what = format!(
+            "found {} {found}, expected where the value is: a secret does not stand in the configuration",
+            article(found)
+        );
+        return value.refuse(Fault::new(what).help(help));
+    }
+    let table = value.table(SECRET)?;
+    let file = table.get("file").map(|value| value.path().map(|path| path.map(SecretSource::File)));
+    let env = table.get("env").map(|value| value.parse("the name of an environment variable", variable));
+    table.finish();
+    match (file, env) {
+        (Some(source), None) | (None, Some(source)) => {
+            source.map(|source| Located { value: source.value, place: value.place.clone() })
+        }
+        (Some(_), Some(_)) => {
+            value.refuse(Fault::new("found both file and env, expected one of them").help(help))
+        }
+        (None, None) => {
+            value.refuse(Fault::new("found neither file nor env, expected one of them").help(help))
+        }
+    }
+}
+
+fn variable(text: &str) -> Result<SecretSource, Fault> {
+    if is_variable(text) {
+        return Ok(SecretSource::Env(text.to_owned()));
+    }
+    Err(Fault::new("found what is no name of an environment variable").help("write env = \"CNAME_API_KEY\""))
+}
+
+fn is_repeated(value: &Value<'_>, headers: &[Header], name: &Located<HeaderName>) -> bool {
+    let Some(line) = line_of(headers, name) else { return false };
+    let what = format!("found {} a second time; the first is on line {line}", name.value);
+    let problem = Problem::error(&name.place, value.key.as_str(), what);
+    value.reader.report(problem.help("`-`, `_` and letter case do not tell header names apart"));
+    true
+}
+
+fn no_second(table: &Table<'_>, headers: &[Header], name: &Located<HeaderName>, key: &str) {
+    if let Some(line) = line_of(headers, name) {
+        let what = format!("found {}, which `headers` sets on line {line}", name.value);
+        table.reader.report(Problem::error(&name.place, key, what).help("remove one of the two"));
+    }
+}
+
+fn line_of(headers: &[Header], name: &Located<HeaderName>) -> Option<usize> {
+    let folded = fold_header(name.value.as_str());
+    let earlier = headers.iter().find(|(earlier, _)| fold_header(earlier.value.as_str()) == folded);
+    earlier.map(|(earlier, _)| earlier.place.line())
+}

@@ -1,0 +1,226 @@
+//! What makes a host, an origin, a header name acceptable.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use http::HeaderName;
+use rustls_pki_types::DnsName;
+
+use super::{settings::Origin, value::Fault, words::quote};
+
+/// Headers that belong to one connection, or that the edge itself sets on every request.
+const RESERVED: &[(&str, &str)] = &[
+    ("connection", HOP),
+    ("keep-alive", HOP),
+    ("proxy-authenticate", HOP),
+    ("proxy-authorization", HOP),
+    ("proxy-connection", HOP),
+    ("te", HOP),
+    ("trailer", HOP),
+    ("transfer-encoding", HOP),
+    ("upgrade", HOP),
+    ("content-length", "it frames the body"),
+    ("host", "`host` of the [[upstream]] sets it"),
+    ("forwarded", "`forwarded = true` of the [[upstream]] sends it"),
+    ("x-forwarded-for", EDGE),
+    ("x-forwarded-host", EDGE),
+    ("x-forwarded-port", EDGE),
+    ("x-forwarded-proto", EDGE),
+];
+const HOP: &str = "it belongs to one connection";
+const EDGE: &str = "the edge sets it on every request";
+
+/// The name of a header that the edge may be told to set.
+///
+/// The faults do not repeat the name: it may itself be a secret.
+pub(super) fn header_name(text: &str) -> Result<HeaderName, Fault> {
+    let name = HeaderName::from_bytes(text.as_bytes()).map_err(|_| {
+        Fault::new("found what is no header name, expected letters, digits and -")
+            .help("write a name such as x-client-certificate")
+    })?;
+    let folded = fold_header(name.as_str());
+    match RESERVED.iter().find(|(reserved, _)| fold_header(reserved) == folded) {
+        Some((reserved, why)) => Err(Fault::new(format!("{reserved} cannot be set here: {why}"))),
+        None => Ok(name),
+    }
+}
+
+/// A header name as the most careless of servers reads it: every sign is the same.
+pub(super) fn fold_header(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect()
+}
+
+/// A domain's name: lower case, no trailing dot.
+pub(super) fn domain_name(text: &str) -> Result<String, Fault> {
+    const EXPECTED: &str = "the DNS name that clients connect to";
+    let fault = |why: &str| Fault::new(format!("found {}, expected {EXPECTED}{why}", quote(text)));
+    let example = "write a name such as mtls.auth.example.com";
+    let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
+    if name.contains("://") {
+        return Err(fault(" without scheme").help(example));
+    }
+    if name.parse::<IpAddr>().is_ok() || bracketed(&name).is_some() {
+        return Err(fault(", not an address: SNI carries names only").help(example));
+    }
+    if name.contains('*') {
+        return Err(fault(" without a wildcard").help("write one [[domain]] for each name"));
+    }
+    if let Some((host, port)) = name.rsplit_once(':')
+        && port.bytes().all(|b| b.is_ascii_digit())
+    {
+        return Err(
+            fault(" without a port").help(format!("write {}; [listen] https has the port", quote(host)))
+        );
+    }
+    if !name.is_ascii() {
+        return Err(fault(" in ASCII").help("write it in its xn-- form (punycode)"));
+    }
+    match DnsName::try_from(name.as_str()) {
+        Ok(_) => Ok(name),
+        Err(_) => Err(fault("").help(example)),
+    }
+}
+
+/// An upstream's URL: scheme, host, port and nothing more.
+///
+/// A URL with user information is never repeated.
+pub(super) fn origin(text: &str) -> Result<Origin, Fault> {
+    const EXPECTED: &str = "an origin such as https://auth.internal.example:8443";
+    let fault = |why: &str| Fault::new(format!("found {}, expected {EXPECTED}{why}", quote(text)));
+    if text.contains('@') {
+        return Err(Fault::new(format!("found a URL with user information, expected {EXPECTED}"))
+            .help("set an authorization header with `headers = { authorization = { file = \"..\" } }`"));
+    }
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return Err(fault("").help(format!("write {}", quote(&format!("http://{text}")))));
+    };
+    let tls = match scheme.to_ascii_lowercase().as_str() {
+        "https" => true,
+        "http" => false,
+        _ => return Err(fault(": the scheme is http or https")),
+    };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, tail) = rest.split_at(end);
+    if !matches!(tail, "" | "/") {
+        let part = match tail.as_bytes().first() {
+            Some(b'?') => "a query",
+            Some(b'#') => "a fragment",
+            _ => "a path",
+        };
+        return Err(fault(&format!(" without {part}: a request keeps its own"))
+            .help(format!("write {}", quote(&format!("{scheme}://{authority}")))));
+    }
+    let (host, port) = host_and_port(authority).map_err(fault)?;
+    Ok(Origin { tls, host, port: port.unwrap_or(if tls { 443 } else { 80 }) })
+}
+
+/// The value of a `Host` header.
+pub(super) fn host(text: &str) -> Result<String, Fault> {
+    host_and_port(text).map(|_| text.to_owned()).map_err(|why| {
+        let what = format!("found {}, expected a host, or host:port{why}", quote(text));
+        Fault::new(what).help("write it such as tenant.edge.example")
+    })
+}
+
+/// Whether an upstream is on this machine.
+pub(super) fn is_loopback(origin: &Origin) -> bool {
+    match origin.host.parse::<IpAddr>() {
+        Ok(address) => address.is_loopback(),
+        Err(_) => origin.host == "localhost" || origin.host.ends_with(".localhost"),
+    }
+}
+
+/// Host (an IPv6 address without its brackets, a name in lower case) and port.
+fn host_and_port(text: &str) -> Result<(String, Option<u16>), &'static str> {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (text, None),
+    };
+    let port = match port {
+        None => None,
+        Some(port) if port.bytes().all(|b| b.is_ascii_digit()) => match port.parse() {
+            Ok(0) | Err(_) => return Err(": the port is a number from 1 to 65535"),
+            Ok(port) => Some(port),
+        },
+        Some(_) => return Err(": the port is a number from 1 to 65535"),
+    };
+    if host.starts_with('[') {
+        let address = bracketed(host).ok_or(": the brackets hold no IPv6 address")?;
+        return Ok((address.to_string(), port));
+    }
+    if host.contains(':') {
+        return Err(": an IPv6 address stands in brackets");
+    }
+    let name = host.to_ascii_lowercase();
+    if name.is_empty() {
+        return Err(": the host is missing");
+    }
+    if name.parse::<IpAddr>().is_err() && DnsName::try_from(name.as_str()).is_err() {
+        return Err(": the host is no DNS name");
+    }
+    Ok((name, port))
+}
+
+fn bracketed(text: &str) -> Option<Ipv6Addr> {
+    text.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Option<(bool, String, u16)> {
+        origin(text).ok().map(|o| (o.tls, o.host, o.port))
+    }
+
+    #[test]
+    fn an_origin_is_scheme_host_and_port() {
+        assert_eq!(read("http://127.0.0.1:3000"), Some((false, "127.0.0.1".into(), 3000)));
+        assert_eq!(read("HTTPS://Auth.Example/"), Some((true, "auth.example".into(), 443)));
+        assert_eq!(read("http://[::1]"), Some((false, "::1".into(), 80)));
+        for bad in [
+            "",
+            "http://",
+            "http://a:0",
+            "http://a:65536",
+            "http://a:",
+            "http://::1",
+            "http://[::1",
+            "http://a b",
+            "ftp://a",
+            "http://a/b",
+            "http://a?b",
+            "http://a#b",
+            "http://u:p@a",
+            "a:80",
+        ] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_domain_is_kept_in_lower_case_without_the_trailing_dot() {
+        assert_eq!(domain_name("MTLS.Example.COM.").ok(), Some("mtls.example.com".into()));
+        for bad in [
+            "*.example.com",
+            "10.0.0.1",
+            "[::1]",
+            "::1",
+            "a.example:443",
+            "ä.example",
+            "a..b",
+            "-a.b",
+            "https://a",
+        ] {
+            assert!(domain_name(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn headers_of_the_connection_and_of_the_edge_are_reserved_however_spelled() {
+        for bad in ["Connection", "X_Forwarded_For", "x.forwarded.proto", "HOST", "content-length", "a b", ""]
+        {
+            assert!(header_name(bad).is_err(), "{bad}");
+        }
+        assert!(header_name("SSL_CLIENT_CERT").is_ok());
+    }
+}

@@ -1,0 +1,229 @@
+//! `applications.toml`: which applications are registered, and how each is known.
+
+use super::{
+    place::Located,
+    problem::Problem,
+    settings::{Application, Applications, AuthMethod, Credential, Matcher},
+    table::Table,
+    value::{Fault, Value},
+    vocabulary::{APPLICATION, CREDENTIAL},
+    words::{all_of, did_you_mean, quote},
+};
+
+/// RFC 6749 sets no limit; this one keeps log lines and lookups in bounds.
+const LONGEST_CLIENT_ID: usize = 255;
+
+const SELF_SIGNED: &str = "self_signed_tls_client_auth";
+const BY_CA: &str = "tls_client_auth";
+
+/// Registered names of OAuth's token_endpoint_auth_method that the edge does not serve.
+const NOT_SERVED: [&str; 5] =
+    ["client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none"];
+
+/// Reads the whole file.
+pub(super) fn read(root: &Table<'_>) -> Option<Applications> {
+    let tables = root.tables(APPLICATION, "application");
+    if root.key_place("application").is_none() {
+        let what = "no application is registered: every request that has to authenticate will be refused";
+        root.reader.report(
+            Problem::warning(&root.place, "application", what).help(
+                "write [[application]] for each; `mtls-edge inspect CERT` prints a credential to paste",
+            ),
+        );
+        return Some(Applications::default());
+    }
+    let mut ids: Vec<Located<String>> = Vec::new();
+    let mut applications = Vec::new();
+    for table in tables? {
+        let client_id = table.require("client_id").and_then(|value| value.parse("a client_id", client_id));
+        if let Some(id) = &client_id {
+            if let Some(first) = ids.iter().find(|first| first.value == id.value) {
+                let what = format!(
+                    "found {} a second time; the first is on line {}",
+                    quote(&id.value),
+                    first.place.line()
+                );
+                let problem = Problem::error(&id.place, "application.client_id", what);
+                root.reader.report(problem.help("put both credentials under one [[application]]"));
+            }
+            ids.push(id.clone());
+        }
+        applications.push(application(&table, client_id));
+    }
+    Some(Applications { applications: applications.into_iter().collect::<Option<_>>()? })
+}
+
+fn client_id(text: &str) -> Result<String, Fault> {
+    if text.len() > LONGEST_CLIENT_ID {
+        let what = format!("found {} bytes, expected a client_id of at most {LONGEST_CLIENT_ID}", text.len());
+        return Err(Fault::new(what));
+    }
+    if let Some(bad) = text.chars().find(|c| !matches!(c, ' '..='~')) {
+        let what = format!(
+            "found {} with {bad:?} in it, expected printable ASCII (RFC 6749, appendix A.1)",
+            quote(text)
+        );
+        return Err(Fault::new(what));
+    }
+    Ok(text.to_owned())
+}
+
+fn application(table: &Table<'_>, client_id: Option<Located<String>>) -> Option<Application> {
+    let written = table.get("auth_method").map(|value| value.parse("an authentication method", method));
+    let tables = table.tables(CREDENTIAL, "credential");
+    table.finish();
+    let missing = table.key_place("credential").is_none() || tables.as_ref().is_some_and(Vec::is_empty);
+    if missing {
+        let what = "missing: an application needs at least one [[application.credential]]";
+        let problem = Problem::error(&table.place, "application.credential", what);
+        table.reader.report(problem.help("`mtls-edge inspect CERT` prints one to paste"));
+    }
+    let tables = tables?;
+    let mut names: Vec<Located<String>> = Vec::new();
+    let credentials: Vec<Option<Credential>> =
+        tables.iter().map(|table| credential(table, &mut names)).collect();
+    if let Some(third) = tables.get(2) {
+        let what =
+            format!("found {} credentials, expected at most two: one in use and its successor", tables.len());
+        let problem = Problem::error(&third.place, "application.credential", what);
+        table.reader.report(problem.help("remove the credential that is no longer in use"));
+    }
+    let auth_method = match written {
+        Some(written) => written,
+        None => Some(inferred(credentials.first()?.as_ref()?)),
+    };
+    let auth_method = auth_method.filter(|method| agree(table, method, credentials.iter().flatten()));
+    let credentials = credentials.into_iter().collect::<Option<Vec<_>>>()?;
+    Some(Application { client_id: client_id?, auth_method: auth_method?.value, credentials })
+}
+
+fn method(text: &str) -> Result<AuthMethod, Fault> {
+    match text {
+        SELF_SIGNED => Ok(AuthMethod::SelfSignedTlsClientAuth),
+        BY_CA => Ok(AuthMethod::TlsClientAuth),
+        _ if NOT_SERVED.contains(&text) => {
+            let what = format!("found {}, which the edge does not serve yet", quote(text));
+            Err(Fault::new(what)
+                .help(format!("write {SELF_SIGNED:?} or {BY_CA:?}, or leave the application out")))
+        }
+        _ => {
+            let what = format!("found {}, expected {SELF_SIGNED:?} or {BY_CA:?}", quote(text));
+            Err(Fault { what, help: did_you_mean(text, [SELF_SIGNED, BY_CA]) })
+        }
+    }
+}
+
+fn inferred(credential: &Credential) -> Located<AuthMethod> {
+    Located { value: method_of(&credential.matcher), place: credential.name.place.clone() }
+}
+
+fn method_of(matcher: &Matcher) -> AuthMethod {
+    match matcher {
+        Matcher::Thumbprint(_) | Matcher::Certificate(_) => AuthMethod::SelfSignedTlsClientAuth,
+        _ => AuthMethod::TlsClientAuth,
+    }
+}
+
+/// Whether all credentials are of the application's method; the first that is not is reported.
+fn agree<'a>(
+    table: &Table<'_>,
+    method: &Located<AuthMethod>,
+    credentials: impl Iterator<Item = &'a Credential>,
+) -> bool {
+    for credential in credentials {
+        let own = method_of(&credential.matcher);
+        if own == method.value {
+            continue;
+        }
+        let (name, place) = matcher_key(&credential.matcher);
+        let (belongs, found, fitting) = match own {
+            AuthMethod::SelfSignedTlsClientAuth => {
+                (SELF_SIGNED, BY_CA, "subject_dn or one of san_dns, san_uri, san_ip, san_email")
+            }
+            AuthMethod::TlsClientAuth => (BY_CA, SELF_SIGNED, "thumbprint or certificate"),
+        };
+        let what = format!(
+            "{name} belongs to {belongs}, but the application uses {found} (line {})",
+            method.place.line()
+        );
+        let problem = Problem::error(place, format!("application.credential.{name}"), what);
+        table.reader.report(problem.help(format!("write {fitting}, or make it an application of its own")));
+        return false;
+    }
+    true
+}
+
+fn matcher_key(matcher: &Matcher) -> (&'static str, &super::place::Place) {
+    match matcher {
+        Matcher::Thumbprint(value) => ("thumbprint", &value.place),
+        Matcher::Certificate(value) => ("certificate", &value.place),
+        Matcher::SubjectDn(value) => ("subject_dn", &value.place),
+        Matcher::SanDns(value) => ("san_dns", &value.place),
+        Matcher::SanUri(value) => ("san_uri", &value.place),
+        Matcher::SanIp(value) => ("san_ip", &value.place),
+        Matcher::SanEmail(value) => ("san_email", &value.place),
+    }
+}
+
+type ReadMatcher = fn(&Value<'_>) -> Option<Matcher>;
+
+const MATCHERS: [(&str, ReadMatcher); 7] = [
+    ("thumbprint", |value| value.string().map(Matcher::Thumbprint)),
+    ("certificate", |value| value.path().map(Matcher::Certificate)),
+    ("subject_dn", |value| value.string().map(Matcher::SubjectDn)),
+    ("san_dns", |value| value.string().map(Matcher::SanDns)),
+    ("san_uri", |value| value.string().map(Matcher::SanUri)),
+    ("san_ip", |value| value.string().map(Matcher::SanIp)),
+    ("san_email", |value| value.string().map(Matcher::SanEmail)),
+];
+
+fn credential(table: &Table<'_>, names: &mut Vec<Located<String>>) -> Option<Credential> {
+    let name = table.require("name").and_then(|value| value.string());
+    if let Some(name) = &name {
+        if let Some(first) = names.iter().find(|first| first.value == name.value) {
+            let what = format!(
+                "found {} a second time; the first is on line {}",
+                quote(&name.value),
+                first.place.line()
+            );
+            let problem = Problem::error(&name.place, "application.credential.name", what);
+            table.reader.report(problem.help("give each credential of an application a name of its own"));
+        }
+        names.push(name.clone());
+    }
+    let written: Vec<(&str, Value<'_>, ReadMatcher)> =
+        MATCHERS.iter().filter_map(|(key, read)| Some((*key, table.get(key)?, *read))).collect();
+    let ca = table.get("ca");
+    table.finish();
+    let matcher = one_matcher(table, &written);
+    let ca = match (ca, &matcher) {
+        (Some(ca), Some(Matcher::Thumbprint(_) | Matcher::Certificate(_))) => {
+            let what = "found a ca beside a thumbprint or certificate, which needs none: it names one certificate already";
+            return ca.refuse(Fault::new(what).help("remove ca"));
+        }
+        (Some(ca), _) => Some(ca.path()?),
+        (None, _) => None,
+    };
+    Some(Credential { name: name?, matcher: matcher?, ca })
+}
+
+fn one_matcher(table: &Table<'_>, written: &[(&str, Value<'_>, ReadMatcher)]) -> Option<Matcher> {
+    const KEY: &str = "application.credential";
+    match written {
+        [(_, value, read)] => read(value),
+        [] => {
+            let all = super::words::any_of(MATCHERS.iter().map(|(key, _)| *key));
+            let problem =
+                Problem::error(&table.place, KEY, format!("missing: a credential needs one of {all}"));
+            table.reader.report(problem.help("`mtls-edge inspect CERT` prints a credential to paste"));
+            None
+        }
+        [_, (_, second, _), ..] => {
+            let found = all_of(written.iter().map(|(key, ..)| *key));
+            let problem =
+                Problem::error(&second.place, KEY, format!("found {found}, expected exactly one of them"));
+            table.reader.report(problem.help("keep one; a second way in is a second credential"));
+            None
+        }
+    }
+}

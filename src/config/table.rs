@@ -1,0 +1,190 @@
+//! A cursor over one parsed TOML table that reads each key into its type, and collects every problem.
+//!
+//! Serde's derive stops at the first value that does not fit, and knows neither where the value stands nor
+//! what would do instead. An operator who mends a file wants all of it at once: hence a reader by hand.
+
+use std::{cell::RefCell, path::PathBuf, sync::Arc};
+
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use super::{
+    place::{Place, Source},
+    problem::Problem,
+    value::Value,
+    vocabulary::{EDGE, Kind, REGISTRY, TABLES},
+    words::{all_of, did_you_mean},
+};
+
+/// What reading one file has come to so far.
+pub(super) struct Reader {
+    /// The file, secrets blotted out.
+    pub(super) source: Arc<Source>,
+    /// The folder against which the file's paths are resolved.
+    pub(super) folder: PathBuf,
+    problems: RefCell<Vec<Problem>>,
+}
+
+impl Reader {
+    /// A reader that has found nothing yet.
+    pub(super) fn new(source: Arc<Source>) -> Self {
+        let folder = source.path.parent().map(PathBuf::from).unwrap_or_default();
+        Self { source, folder, problems: RefCell::default() }
+    }
+
+    /// Takes note of a problem.
+    pub(super) fn report(&self, problem: Problem) {
+        self.problems.borrow_mut().push(problem);
+    }
+
+    /// A place in the file.
+    pub(super) fn place(&self, span: std::ops::Range<usize>) -> Place {
+        Place { source: Arc::clone(&self.source), span }
+    }
+
+    /// The end of what is written: where a table that is missing altogether would go.
+    pub(super) fn end(&self) -> Place {
+        let end = self.source.text.trim_end().len();
+        self.place(end..end)
+    }
+
+    /// All that was found.
+    pub(super) fn into_problems(self) -> Vec<Problem> {
+        self.problems.into_inner()
+    }
+}
+
+/// One table and the keys that were asked of it.
+pub(super) struct Table<'a> {
+    pub(super) reader: &'a Reader,
+    pub(super) kind: &'static Kind,
+    /// Where it is opened.
+    pub(super) place: Place,
+    entries: Option<&'a DeTable<'a>>,
+    asked: RefCell<Vec<&'static str>>,
+}
+
+impl<'a> Table<'a> {
+    /// A cursor at a table that is written.
+    pub(super) fn new(
+        reader: &'a Reader,
+        kind: &'static Kind,
+        place: Place,
+        entries: &'a DeTable<'a>,
+    ) -> Self {
+        Self { entries: Some(entries), ..Self::absent(reader, kind, place) }
+    }
+
+    /// A table that is not written: every key has its default.
+    pub(super) fn absent(reader: &'a Reader, kind: &'static Kind, place: Place) -> Self {
+        Self { reader, kind, place, entries: None, asked: RefCell::default() }
+    }
+
+    /// The value of a key, if the key is there.
+    pub(super) fn get(&self, key: &'static str) -> Option<Value<'a>> {
+        self.asked.borrow_mut().push(key);
+        let value: &'a Spanned<DeValue<'a>> = self.entries?.get(key)?;
+        Some(Value {
+            reader: self.reader,
+            key: self.path(key),
+            name: key.to_owned(),
+            example: self.kind.example(key),
+            place: self.reader.place(value.span()),
+            toml: value.get_ref(),
+        })
+    }
+
+    /// The value of a key that has no default.
+    pub(super) fn require(&self, key: &'static str) -> Option<Value<'a>> {
+        let value = self.get(key);
+        if value.is_none() {
+            let opened = self.kind.heading;
+            self.reader.report(
+                Problem::error(&self.place, self.path(key), format!("missing: {opened} must have {key:?}"))
+                    .help(format!("write {key} = {}", self.kind.example(key))),
+            );
+        }
+        value
+    }
+
+    /// A table within this one; absent, all of its keys have their defaults.
+    pub(super) fn table(&self, kind: &'static Kind, key: &'static str) -> Table<'a> {
+        let absent = || Table::absent(self.reader, kind, self.place.clone());
+        self.get(key).and_then(|value| value.table(kind)).unwrap_or_else(absent)
+    }
+
+    /// The tables of an array of tables; `None` if the key is absent or of another type.
+    pub(super) fn tables(&self, kind: &'static Kind, key: &'static str) -> Option<Vec<Table<'a>>> {
+        self.get(key)?.tables(kind)
+    }
+
+    /// Where a key is written, if it is.
+    pub(super) fn key_place(&self, key: &str) -> Option<Place> {
+        let (key, _) = self.entries?.get_key_value(key)?;
+        Some(self.reader.place(key.span()))
+    }
+
+    /// The key's whole path, as `domain.client_auth`.
+    pub(super) fn path(&self, key: &str) -> String {
+        match self.kind.path {
+            "" => key.to_owned(),
+            path => format!("{path}.{key}"),
+        }
+    }
+
+    /// Reports every key that nobody asked for. To be called when all known keys have been.
+    pub(super) fn finish(&self) {
+        let Some(entries) = self.entries else { return };
+        let asked = self.asked.borrow();
+        let mut unknown: Vec<_> =
+            entries.iter().filter(|(key, _)| !asked.contains(&&**key.get_ref())).collect();
+        unknown.sort_by_key(|(key, _)| key.span().start);
+        for (key, value) in unknown {
+            let name = key.get_ref();
+            // The key of a table is its whole heading; the brackets are no part of the name.
+            let place = self.reader.place(key.span());
+            let what = match (&self.kind.path, value.get_ref()) {
+                (&"", DeValue::Table(_)) => format!("unknown table [{}]", bare(name)),
+                _ => format!("unknown key {}", super::words::quote(name)),
+            };
+            let problem = Problem::error(&place, self.path(&bare(name)), what);
+            self.reader.report(problem.help(self.advice(name, &asked)));
+        }
+    }
+
+    /// What may have been meant by an unknown key.
+    fn advice(&self, found: &str, known: &[&'static str]) -> String {
+        let family: fn(&Kind) -> bool =
+            if self.is_registry() { is_registry } else { |kind| !is_registry(kind) };
+        let homes: Vec<&str> = TABLES
+            .iter()
+            .filter(|kind| family(kind) && kind.names().any(|name| name == found))
+            .map(|kind| kind.heading)
+            .collect();
+        if !homes.is_empty() {
+            return format!("{found:?} is a key of {}", all_of(homes));
+        }
+        if let Some(advice) = did_you_mean(found, known.iter().copied()) {
+            return advice;
+        }
+        let mut known = known.to_vec();
+        known.sort_by_key(|key| self.kind.names().position(|name| name == *key));
+        format!("the keys of {} are {}", self.kind.heading, all_of(known))
+    }
+
+    fn is_registry(&self) -> bool {
+        std::ptr::eq(self.kind, REGISTRY) || (!std::ptr::eq(self.kind, EDGE) && is_registry(self.kind))
+    }
+}
+
+fn is_registry(kind: &Kind) -> bool {
+    kind.path.starts_with("application")
+}
+
+/// A key as TOML writes it: bare where it can be, else in quotes.
+pub(super) fn bare(key: &str) -> String {
+    let plain = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    if plain { key.to_owned() } else { super::words::quote(key) }
+}

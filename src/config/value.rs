@@ -1,0 +1,259 @@
+//! One value of a TOML table, read into the type that its key has, or refused with a reason.
+
+use std::{fmt::Display, ops::RangeInclusive, path::PathBuf, time::Duration};
+
+use toml::de::DeValue;
+
+use super::{
+    place::{Located, Place},
+    problem::Problem,
+    table::{Reader, Table, bare},
+    vocabulary::Kind,
+    words::{any_of, did_you_mean, quote},
+};
+
+/// Why a text does not do, and what would.
+pub(super) struct Fault {
+    /// What was found and what was expected.
+    pub(super) what: String,
+    /// What would do.
+    pub(super) help: Option<String>,
+}
+
+impl Fault {
+    /// A fault without advice.
+    pub(super) fn new(what: impl Into<String>) -> Self {
+        Self { what: what.into(), help: None }
+    }
+
+    /// The same fault with what would do.
+    pub(super) fn help(self, help: impl Into<String>) -> Self {
+        Self { help: Some(help.into()), ..self }
+    }
+}
+
+/// A value, its key and its place.
+pub(super) struct Value<'a> {
+    pub(super) reader: &'a Reader,
+    /// The whole path of the key.
+    pub(super) key: String,
+    /// The key alone.
+    pub(super) name: String,
+    /// A value that would do.
+    pub(super) example: &'static str,
+    pub(super) place: Place,
+    pub(super) toml: &'a DeValue<'a>,
+}
+
+impl<'a> Value<'a> {
+    /// Reports that the value does not do.
+    pub(super) fn refuse<T>(&self, fault: Fault) -> Option<T> {
+        let problem = Problem::error(&self.place, self.key.as_str(), fault.what);
+        self.reader.report(Problem { help: fault.help, ..problem });
+        None
+    }
+
+    /// The value with its place.
+    pub(super) fn locate<T>(&self, value: T) -> Located<T> {
+        Located { value, place: self.place.clone() }
+    }
+
+    /// A string, not empty.
+    pub(super) fn string(&self) -> Option<Located<String>> {
+        self.parse("a string", |text| Ok(text.to_owned()))
+    }
+
+    /// A string that says something of its own.
+    pub(super) fn parse<T>(
+        &self,
+        expected: &str,
+        read: impl FnOnce(&str) -> Result<T, Fault>,
+    ) -> Option<Located<T>> {
+        let DeValue::String(text) = self.toml else { return self.wrong_type(expected) };
+        if text.is_empty() {
+            return self.refuse(
+                Fault::new(format!("found an empty string, expected {expected}")).help(self.write_example()),
+            );
+        }
+        match read(text) {
+            Ok(value) => Some(self.locate(value)),
+            Err(fault) => self.refuse(fault),
+        }
+    }
+
+    /// A path, joined to the folder of the file.
+    pub(super) fn path(&self) -> Option<Located<PathBuf>> {
+        self.parse("the path of a file", |text| {
+            if text.contains("-----BEGIN") {
+                let what = "found the text of a PEM file, expected the path of a file";
+                return Err(Fault::new(what).help(self.write_example()));
+            }
+            if text.contains('\0') {
+                return Err(Fault::new(format!("found {}, expected the path of a file", quote(text))));
+            }
+            Ok(self.reader.folder.join(text))
+        })
+    }
+
+    /// One of a table of names.
+    pub(super) fn choice<T: Copy>(&self, names: &[(&str, T)]) -> Option<Located<T>> {
+        let expected = any_of(names.iter().map(|(name, _)| format!("{name:?}")));
+        self.parse(&expected, |text| {
+            if let Some((_, value)) = names.iter().find(|(name, _)| *name == text) {
+                return Ok(*value);
+            }
+            let what = format!("found {}, expected {expected}", quote(text));
+            Err(Fault { what, help: did_you_mean(text, names.iter().map(|(name, _)| *name)) })
+        })
+    }
+
+    /// `true` or `false`.
+    pub(super) fn boolean(&self) -> Option<bool> {
+        match self.toml {
+            DeValue::Boolean(value) => Some(*value),
+            _ => self.wrong_type("true or false"),
+        }
+    }
+
+    /// A whole number within a range.
+    pub(super) fn integer<T>(&self, range: &RangeInclusive<T>) -> Option<T>
+    where
+        T: TryFrom<i128> + PartialOrd + Display,
+    {
+        let expected = format!("a whole number from {} to {}", range.start(), range.end());
+        let DeValue::Integer(number) = self.toml else { return self.wrong_type(&expected) };
+        let value = i128::from_str_radix(number.as_str(), number.radix()).ok();
+        match value.and_then(|value| T::try_from(value).ok()).filter(|value| range.contains(value)) {
+            Some(value) => Some(value),
+            None => self.refuse(Fault::new(format!("found {number}, expected {expected}"))),
+        }
+    }
+
+    /// A time as `"10s"`, above zero and at most an hour.
+    pub(super) fn duration(&self) -> Option<Duration> {
+        const EXPECTED: &str = "a duration from 1ms to 1h";
+        if let DeValue::Integer(number) = self.toml {
+            let what = format!("found integer {number}, expected {EXPECTED} with its unit");
+            return self.refuse(Fault::new(what).help(format!("write \"{number}s\"")));
+        }
+        let read = |text: &str| {
+            let found = quote(text);
+            let fault = |found: String| Fault::new(format!("found {found}, expected {EXPECTED}"));
+            let value = humantime::parse_duration(text)
+                .map_err(|_| fault(found.clone()).help("write it as \"500ms\", \"10s\" or \"2m\""))?;
+            let range = Duration::from_millis(1)..=Duration::from_secs(3600);
+            if range.contains(&value) { Ok(value) } else { Err(fault(found)) }
+        };
+        self.parse(EXPECTED, read).map(|located| located.value)
+    }
+
+    /// A list; items that do not do are reported and left out.
+    pub(super) fn list<T>(&self, read: impl Fn(&Value<'a>) -> Option<T>) -> Option<Vec<T>> {
+        let DeValue::Array(items) = self.toml else {
+            // An URL with a password in it must not be echoed, so no string is.
+            if let DeValue::String(_) = self.toml {
+                let fault = Fault::new("found a string, expected a list of strings");
+                return self.refuse(fault.help(self.write_example()));
+            }
+            return self.wrong_type("a list");
+        };
+        let item = |item: &'a toml::Spanned<DeValue<'a>>| Value {
+            reader: self.reader,
+            key: self.key.clone(),
+            name: self.name.clone(),
+            example: self.example,
+            place: self.reader.place(item.span()),
+            toml: item.get_ref(),
+        };
+        Some(items.iter().filter_map(|value| read(&item(value))).collect())
+    }
+
+    /// A list with at least one item; an empty one is refused.
+    pub(super) fn filled_list<T>(&self, read: impl Fn(&Value<'a>) -> Option<T>) -> Option<Vec<T>> {
+        if matches!(self.toml, DeValue::Array(items) if items.is_empty()) {
+            let what = "found an empty list, expected at least one item";
+            return self.refuse(Fault::new(what).help(self.write_example()));
+        }
+        self.list(read)
+    }
+
+    /// A table.
+    pub(super) fn table(&self, kind: &'static Kind) -> Option<Table<'a>> {
+        match self.toml {
+            DeValue::Table(entries) => Some(Table::new(self.reader, kind, self.place.clone(), entries)),
+            DeValue::Array(_) if kind.heading.starts_with('[') => self.refuse(
+                Fault::new(format!("found a list, expected one table {}", kind.heading))
+                    .help(format!("write {} with single brackets, and only once", kind.heading)),
+            ),
+            _ => self.wrong_type(&format!("a table {}", kind.heading)),
+        }
+    }
+
+    /// The tables of an array of tables.
+    pub(super) fn tables(&self, kind: &'static Kind) -> Option<Vec<Table<'a>>> {
+        match self.toml {
+            DeValue::Array(_) => self.list(|item| item.table_of_list(kind)),
+            DeValue::Table(_) => self.refuse(
+                Fault::new(format!("found one table, expected a list of tables {}", kind.heading))
+                    .help(format!("write {} with double brackets", kind.heading)),
+            ),
+            _ => self.wrong_type(&format!("a list of tables {}", kind.heading)),
+        }
+    }
+
+    fn table_of_list(&self, kind: &'static Kind) -> Option<Table<'a>> {
+        match self.toml {
+            DeValue::Table(entries) => Some(Table::new(self.reader, kind, self.place.clone(), entries)),
+            _ => self.wrong_type(&format!("a table {}", kind.heading)),
+        }
+    }
+
+    /// The entries of a table whose keys are the operator's own, in the order written, with each key's place.
+    pub(super) fn entries(&self) -> Option<Vec<(Located<String>, Value<'a>)>> {
+        let DeValue::Table(entries) = self.toml else {
+            // What stands here instead may be a secret: its type is all that is said.
+            let found = self.toml.type_str();
+            let what = format!("found {} {found}, expected a table of headers", article(found));
+            return self.refuse(Fault::new(what).help(self.write_example()));
+        };
+        let mut entries: Vec<_> = entries.iter().collect();
+        entries.sort_by_key(|(key, _)| key.span().start);
+        let entry = |(key, value): (&'a toml::Spanned<_>, &'a toml::Spanned<DeValue<'a>>)| {
+            let name: &std::borrow::Cow<'_, str> = key.get_ref();
+            let value = Value {
+                reader: self.reader,
+                key: format!("{}.{}", self.key, bare(name)),
+                name: bare(name),
+                example: "",
+                place: self.reader.place(value.span()),
+                toml: value.get_ref(),
+            };
+            (Located { value: name.to_string(), place: self.reader.place(key.span()) }, value)
+        };
+        Some(entries.into_iter().map(entry).collect())
+    }
+
+    /// Reports a value of another type than the key has.
+    pub(super) fn wrong_type<T>(&self, expected: &str) -> Option<T> {
+        let found = match self.toml {
+            DeValue::String(text) => format!("string {}", quote(text)),
+            DeValue::Integer(number) => format!("integer {number}"),
+            DeValue::Float(number) => format!("float {number}"),
+            DeValue::Boolean(value) => format!("boolean {value}"),
+            DeValue::Datetime(value) => format!("date {value}"),
+            DeValue::Array(_) => "a list".to_owned(),
+            DeValue::Table(_) => "a table".to_owned(),
+        };
+        let fault = Fault::new(format!("found {found}, expected {expected}"));
+        self.refuse(if self.example.is_empty() { fault } else { fault.help(self.write_example()) })
+    }
+
+    fn write_example(&self) -> String {
+        format!("write {} = {}", self.name, self.example)
+    }
+}
+
+/// `a` or `an`.
+pub(super) fn article(noun: &str) -> &'static str {
+    if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
+}

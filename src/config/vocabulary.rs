@@ -1,0 +1,217 @@
+//! Every table and key of the two files, each with an example: for messages, and to tell an operator
+//! to which table a misplaced key belongs. The names that profiles and encodings have are here too.
+
+/// The header profiles that the edge brings along.
+pub const BUILT_IN_PROFILES: &[&str] = &[
+    "auth0",
+    "rfc9440",
+    "envoy-xfcc",
+    "nginx",
+    "haproxy",
+    "haproxy-chain",
+    "apache",
+    "traefik",
+    "traefik-escaped",
+    "aws-alb",
+    "aws-alb-passthrough",
+];
+
+/// What a header of a custom profile can carry.
+pub const ENCODINGS: &[&str] = &[
+    "pem-url",
+    "pem-url-aws",
+    "pem-spaces",
+    "der-base64",
+    "der-sf",
+    "chain-sf",
+    "chain-der-base64",
+    "chain-pem-url",
+    "chain-certs",
+    "chain-certs-escaped",
+    "subject-dn",
+    "issuer-dn",
+    "serial-hex",
+    "validity",
+    "thumbprint-hex",
+    "thumbprint-base64url",
+    "verdict",
+    "xfcc",
+];
+
+/// A kind of table.
+#[derive(Debug)]
+pub(super) struct Kind {
+    /// The key's prefix in messages, as `domain.route`; empty for a whole file.
+    pub(super) path: &'static str,
+    /// How the table is opened, as `[[domain.route]]`.
+    pub(super) heading: &'static str,
+    /// Each key with an example of its value.
+    pub(super) keys: &'static [(&'static str, &'static str)],
+}
+
+impl Kind {
+    /// The names of the keys.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.keys.iter().map(|(name, _)| *name)
+    }
+
+    /// The example of a key.
+    pub(super) fn example(&self, key: &str) -> &'static str {
+        self.keys.iter().find(|(name, _)| *name == key).map_or("", |(_, example)| *example)
+    }
+}
+
+/// `edge.toml` itself.
+pub(super) const EDGE: &Kind = &Kind {
+    path: "",
+    heading: "the file",
+    keys: &[
+        ("listen", ""),
+        ("limits", ""),
+        ("log", ""),
+        ("trust", ""),
+        ("upstream", ""),
+        ("domain", ""),
+        ("header_profile", ""),
+    ],
+};
+
+/// `[listen]`.
+pub(super) const LISTEN: &Kind = &Kind {
+    path: "listen",
+    heading: "[listen]",
+    keys: &[
+        ("https", r#"["0.0.0.0:8443"]"#),
+        ("admin", r#""127.0.0.1:9443""#),
+        ("workers", "4"),
+        ("trusted_proxies", r#"["10.0.0.0/8"]"#),
+        ("proxy_protocol", "true"),
+    ],
+};
+
+/// `[limits]`.
+pub(super) const LIMITS: &Kind = &Kind {
+    path: "limits",
+    heading: "[limits]",
+    keys: &[
+        ("connections", "10000"),
+        ("handshake_timeout", r#""10s""#),
+        ("head_timeout", r#""10s""#),
+        ("body_timeout", r#""30s""#),
+        ("idle_timeout", r#""60s""#),
+        ("drain_timeout", r#""30s""#),
+        ("header_bytes", "32768"),
+        ("headers", "100"),
+        ("body_bytes", "1048576"),
+        ("client_id_body_bytes", "65536"),
+        ("http2_streams", "100"),
+    ],
+};
+
+/// `[log]`.
+pub(super) const LOG: &Kind =
+    &Kind { path: "log", heading: "[log]", keys: &[("format", r#""json""#), ("level", r#""info""#)] };
+
+/// `[trust]`.
+pub(super) const TRUST: &Kind = &Kind {
+    path: "trust",
+    heading: "[trust]",
+    keys: &[
+        ("client_ca", r#"["certs/client-ca.pem"]"#),
+        ("crls", r#"["certs/client-ca.crl"]"#),
+        ("applications", r#""applications.toml""#),
+    ],
+};
+
+/// `[[upstream]]`.
+pub(super) const UPSTREAM: &Kind = &Kind {
+    path: "upstream",
+    heading: "[[upstream]]",
+    keys: &[
+        ("name", r#""auth-server""#),
+        ("urls", r#"["https://auth.internal.example:8443"]"#),
+        ("host", r#""tenant.edge.example""#),
+        ("ca", r#""certs/upstream-ca.pem""#),
+        ("headers", r#"{ cname-api-key = { file = "secrets/cname-api-key" } }"#),
+        ("client_ip_header", r#""true-client-ip""#),
+        ("forwarded", "true"),
+        ("connect_timeout", r#""5s""#),
+        ("response_timeout", r#""30s""#),
+        ("idle_timeout", r#""30s""#),
+    ],
+};
+
+/// A header's value in `[[upstream]] headers`.
+pub(super) const SECRET: &Kind = &Kind {
+    path: "upstream.headers",
+    heading: "a secret's reference",
+    keys: &[("file", r#""secrets/cname-api-key""#), ("env", r#""CNAME_API_KEY""#)],
+};
+
+/// `[[domain]]`.
+pub(super) const DOMAIN: &Kind = &Kind {
+    path: "domain",
+    heading: "[[domain]]",
+    keys: &[
+        ("name", r#""mtls.auth.example.com""#),
+        ("certificate", r#""certs/server.pem""#),
+        ("private_key", r#""certs/server.key""#),
+        ("client_auth", r#""required""#),
+        ("cipher_suites", r#""default""#),
+        ("upstream", r#""auth-server""#),
+        ("header_profile", r#""auth0""#),
+        ("route", ""),
+    ],
+};
+
+/// `[[domain.route]]`.
+pub(super) const ROUTE: &Kind = &Kind {
+    path: "domain.route",
+    heading: "[[domain.route]]",
+    keys: &[("path", r#""/oauth/token""#), ("methods", r#"["POST"]"#), ("authenticate", r#""client""#)],
+};
+
+/// `[[header_profile]]`.
+pub(super) const HEADER_PROFILE: &Kind = &Kind {
+    path: "header_profile",
+    heading: "[[header_profile]]",
+    keys: &[
+        ("name", r#""corp""#),
+        ("headers", r#"{ x-client-certificate = "pem-url", x-client-verified = "verdict" }"#),
+    ],
+};
+
+/// `applications.toml` itself.
+pub(super) const REGISTRY: &Kind = &Kind { path: "", heading: "the file", keys: &[("application", "")] };
+
+/// `[[application]]`.
+pub(super) const APPLICATION: &Kind = &Kind {
+    path: "application",
+    heading: "[[application]]",
+    keys: &[
+        ("client_id", r#""billing""#),
+        ("auth_method", r#""self_signed_tls_client_auth""#),
+        ("credential", ""),
+    ],
+};
+
+/// `[[application.credential]]`.
+pub(super) const CREDENTIAL: &Kind = &Kind {
+    path: "application.credential",
+    heading: "[[application.credential]]",
+    keys: &[
+        ("name", r#""2026-q4""#),
+        ("thumbprint", r#""Gsvs7xJ0kKfyGyNwAkhx7hDQW6WJGfPwJfoSgpm4wOI""#),
+        ("certificate", r#""certs/billing.pem""#),
+        ("subject_dn", r#""CN=payments,O=Example Bank,C=DE""#),
+        ("san_dns", r#""payments.example.com""#),
+        ("san_uri", r#""urn:example:payments""#),
+        ("san_ip", r#""192.0.2.10""#),
+        ("san_email", r#""payments@example.com""#),
+        ("ca", r#""certs/corp-ca.pem""#),
+    ],
+};
+
+/// All tables in which an operator may look for a key.
+pub(super) const TABLES: &[&Kind] =
+    &[LISTEN, LIMITS, LOG, TRUST, UPSTREAM, DOMAIN, ROUTE, HEADER_PROFILE, APPLICATION, CREDENTIAL];

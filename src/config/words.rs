@@ -1,0 +1,83 @@
+//! The wording that problems share: quoting what was found, listing what would do, finding the nearest name.
+
+/// What an operator wrote, in quotes, control characters escaped and cut to what fits a line.
+pub(super) fn quote(found: &str) -> String {
+    const LONGEST: usize = 60;
+    if found.chars().count() <= LONGEST {
+        return format!("{found:?}");
+    }
+    let head: String = found.chars().take(LONGEST).collect();
+    format!("{head:?}... ({} bytes)", found.len())
+}
+
+/// `a`, `a or b`, `a, b or c`.
+pub(super) fn any_of<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String {
+    join(names, "or")
+}
+
+/// `a`, `a and b`, `a, b and c`.
+pub(super) fn all_of<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String {
+    join(names, "and")
+}
+
+fn join<S: AsRef<str>>(names: impl IntoIterator<Item = S>, word: &str) -> String {
+    let mut names: Vec<S> = names.into_iter().collect();
+    let Some(last) = names.pop() else { return String::new() };
+    if names.is_empty() {
+        return last.as_ref().to_owned();
+    }
+    let head: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+    format!("{} {word} {}", head.join(", "), last.as_ref())
+}
+
+/// The known name that was most likely meant, if one is near: letter case and `-` for `_` cost nothing.
+pub(super) fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let found = fold(found);
+    known
+        .into_iter()
+        .map(|name| {
+            let name_folded = fold(name);
+            let longest = found.chars().count().max(name_folded.chars().count());
+            (strsim::damerau_levenshtein(&found, &name_folded), longest / 3, name)
+        })
+        .filter(|(distance, limit, _)| distance <= limit)
+        .min_by_key(|(distance, ..)| *distance)
+        .map(|(.., name)| name)
+}
+
+/// `did you mean "x"?`, if a known name is near.
+pub(super) fn did_you_mean<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    // A text far longer than any name is no slip of the pen, and comparing it would take its square.
+    (found.len() <= 200).then(|| nearest(found, known))?.map(|name| format!("did you mean {name:?}?"))
+}
+
+fn fold(name: &str) -> String {
+    name.chars().map(|c| if c == '-' { '_' } else { c.to_ascii_lowercase() }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_finds_its_name_and_a_stranger_finds_none() {
+        let known = ["required", "optional", "off"];
+        assert_eq!(nearest("requird", known), Some("required"));
+        assert_eq!(nearest("Optional", known), Some("optional"));
+        assert_eq!(nearest("always", known), None);
+        assert_eq!(nearest("client-ca", ["client_ca"]), Some("client_ca"));
+    }
+
+    #[test]
+    fn lists_read_as_english() {
+        assert_eq!(any_of(["a"]), "a");
+        assert_eq!(any_of(["a", "b"]), "a or b");
+        assert_eq!(all_of(["a", "b", "c"]), "a, b and c");
+    }
+
+    #[test]
+    fn a_quoted_text_stays_on_its_line() {
+        assert_eq!(quote("a\nb\u{1b}"), r#""a\nb\u{1b}""#);
+        assert!(quote(&"x".repeat(100)).ends_with("... (100 bytes)"));
+    }
+}
