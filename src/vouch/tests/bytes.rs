@@ -36,7 +36,7 @@ fn with_evidence(files: &[String], verdict: Verdict, test: impl FnOnce(&Evidence
     let mut arguments = vec![script, printed];
     arguments.extend(files.iter().map(String::as_str));
     let facts: Value = serde_json::from_str(&run("python3", &arguments)).unwrap();
-    let text = |key: &str| facts[key].as_str().unwrap();
+    let fact = |key: &str| facts[key].as_str().unwrap();
     let ders: Vec<Vec<u8>> = facts["ders"]
         .as_array()
         .unwrap()
@@ -48,12 +48,12 @@ fn with_evidence(files: &[String], verdict: Verdict, test: impl FnOnce(&Evidence
         leaf: &ders[0],
         intermediates: &intermediates,
         verdict,
-        subject_rfc2253: text("subject"),
-        issuer_rfc2253: text("issuer"),
-        serial: &hex(text("serial")),
+        subject_rfc2253: fact("subject"),
+        issuer_rfc2253: fact("issuer"),
+        serial: &hex(fact("serial")),
         not_before: facts["not_before"].as_i64().unwrap(),
         not_after: facts["not_after"].as_i64().unwrap(),
-        thumbprint: &hex(text("hash")).try_into().unwrap(),
+        thumbprint: &hex(fact("hash")).try_into().unwrap(),
         san_uris: &["spiffe://a/b"],
         san_dns: &["a.example"],
     };
