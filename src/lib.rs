@@ -5,3 +5,4 @@ pub mod config;
 pub mod identity;
 pub mod tls;
 pub mod trust;
+pub mod vouch;

@@ -1,0 +1,42 @@
+//! The facts that a profile may tell an upstream.
+
+use rustls_pki_types::CertificateDer;
+
+/// What is known of a client whose certificate was judged; borrowed from the connection.
+///
+/// Plain facts, so that this module need not know how a certificate is parsed or judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Evidence<'a> {
+    /// The client's own certificate, DER.
+    pub leaf: &'a [u8],
+    /// The rest of the presented chain, without the leaf, in TLS order (RFC 8446 section 4.4.2).
+    pub intermediates: &'a [CertificateDer<'static>],
+    /// Whether a chain to a client CA verifies.
+    pub verdict: Verdict,
+    /// The leaf's subject as OpenSSL prints it with `-nameopt RFC2253`: ASCII, most specific RDN first.
+    pub subject_rfc2253: &'a str,
+    /// The leaf's issuer, in the same form as the subject.
+    pub issuer_rfc2253: &'a str,
+    /// The contents of the serial number's INTEGER, big-endian, with or without its sign octet.
+    pub serial: &'a [u8],
+    /// Start of the validity, seconds since 1970.
+    pub not_before: i64,
+    /// End of the validity, seconds since 1970.
+    pub not_after: i64,
+    /// SHA-256 of the leaf's DER (RFC 8705 section 3.1).
+    pub thumbprint: &'a [u8; 32],
+    /// The leaf's SAN URIs, in certificate order.
+    pub san_uris: &'a [&'a str],
+    /// The leaf's SAN DNS names, in certificate order.
+    pub san_dns: &'a [&'a str],
+}
+
+/// Whether a CA vouches for the client, as the upstream is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// A chain to a configured client CA verifies.
+    Verified,
+    /// No CA vouches for the certificate, for this reason, such as `self signed certificate`. The
+    /// certificate may still be one that is registered by its thumbprint.
+    NotVerified(&'static str),
+}

@@ -1,0 +1,14 @@
+//! `haproxy-chain`: HAProxy's `ssl_c_der,base64` and `ssl_c_chain_der,base64` (HAProxy configuration manual,
+//! section 7.3.4), as Keycloak's haproxy provider reads them where its `ssl-cert-chain` option names the header.
+//!
+//! The name `Client-Cert-Chain` is RFC 9440's, the encoding is not: no profile sends both.
+
+use super::{
+    super::encoding::Encoding,
+    part::{BuiltIn, one},
+};
+
+pub(super) const PROFILE: BuiltIn = BuiltIn {
+    name: "haproxy-chain",
+    parts: &[one("ssl_client_cert", Encoding::DerBase64), one("client-cert-chain", Encoding::ChainDerBase64)],
+};

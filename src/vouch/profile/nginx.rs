@@ -1,0 +1,17 @@
+//! `nginx`: the names that ingress-nginx made common, with the variables of `ngx_http_ssl_module` as their values:
+//! `$ssl_client_escaped_cert`, `$ssl_client_verify`, `$ssl_client_s_dn`, `$ssl_client_i_dn`.
+
+use super::{
+    super::encoding::Encoding,
+    part::{BuiltIn, one},
+};
+
+pub(super) const PROFILE: BuiltIn = BuiltIn {
+    name: "nginx",
+    parts: &[
+        one("ssl-client-cert", Encoding::PemUrl),
+        one("ssl-client-verify", Encoding::Verdict),
+        one("ssl-client-subject-dn", Encoding::SubjectDn),
+        one("ssl-client-issuer-dn", Encoding::IssuerDn),
+    ],
+};

@@ -1,0 +1,10 @@
+//! `traefik`: Traefik 3 with `passTLSClientCert.pem` (Traefik documentation, "PassTLSClientCert"). Raw base64: a
+//! reader that URL-decodes turns its `+` into blanks, and needs `traefik-escaped`.
+
+use super::{
+    super::encoding::Encoding,
+    part::{BuiltIn, one},
+};
+
+pub(super) const PROFILE: BuiltIn =
+    BuiltIn { name: "traefik", parts: &[one("x-forwarded-tls-client-cert", Encoding::ChainCerts)] };

@@ -1,0 +1,12 @@
+//! `traefik-escaped`: the same header as Traefik 2 sent it, each certificate percent-encoded, the commas raw
+//! (Traefik 2 documentation, "PassTLSClientCert").
+
+use super::{
+    super::encoding::Encoding,
+    part::{BuiltIn, one},
+};
+
+pub(super) const PROFILE: BuiltIn = BuiltIn {
+    name: "traefik-escaped",
+    parts: &[one("x-forwarded-tls-client-cert", Encoding::ChainCertsEscaped)],
+};

@@ -1,0 +1,4 @@
+//! Profiles against another implementation's encoders, and removal against spellings.
+
+mod bytes;
+mod spoofing;
