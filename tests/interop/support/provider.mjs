@@ -1,0 +1,126 @@
+// oidc-provider as the authorization server behind the edge.
+
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { generateKeyPairSync } from 'node:crypto';
+
+import { Provider, errors } from 'oidc-provider';
+
+import { PAYMENTS_DN } from './certificates.mjs';
+import { PROFILES } from './profiles.mjs';
+
+export const ISSUER = 'https://auth.localhost';
+export const RESOURCE = 'https://api.localhost';
+export const REDIRECT_URI = 'https://app.localhost/callback';
+
+/**
+ * Starts the provider on a free loopback port.
+ *
+ * `seen` holds every request that reached the socket, noted before oidc-provider looks at it: an empty list proves
+ * that the edge let nothing through.
+ */
+export async function startProvider({ profile, certificates, apiKey }) {
+  const reader = PROFILES[profile];
+  const seen = [];
+
+  const provider = new Provider(ISSUER, {
+    clients: [
+      client('payments', {
+        token_endpoint_auth_method: 'tls_client_auth',
+        tls_client_auth_subject_dn: PAYMENTS_DN,
+      }),
+      client('billing', {
+        token_endpoint_auth_method: 'self_signed_tls_client_auth',
+        jwks: { keys: [certificates.billing1, certificates.billing2].map(jwk) },
+      }),
+    ],
+    clientAuthMethods: ['tls_client_auth', 'self_signed_tls_client_auth'],
+    cookies: { keys: ['interop'] },
+    jwks: { keys: [generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' })] },
+    clientDefaults: { id_token_signed_response_alg: 'ES256' },
+    features: {
+      devInteractions: { enabled: false },
+      clientCredentials: { enabled: true },
+      pushedAuthorizationRequests: { enabled: true },
+      mTLS: {
+        enabled: true,
+        certificateBoundAccessTokens: true,
+        tlsClientAuth: true,
+        selfSignedTlsClientAuth: true,
+        getCertificate: (ctx) => ctx.headers[reader.certificateHeader] && reader.certificate(ctx.headers),
+        certificateAuthorized: (ctx) => {
+          if (reader.verdictHeader) return ctx.get(reader.verdictHeader) === 'SUCCESS';
+          return chainVerifies(reader.certificate(ctx.headers), certificates.clientCas);
+        },
+        certificateSubjectMatches: (ctx, property, expected) => {
+          if (property !== 'tls_client_auth_subject_dn') return false;
+          if (reader.subjectHeader && ctx.get(reader.subjectHeader) !== expected) return false;
+          return subjectDn(reader.certificate(ctx.headers)) === expected;
+        },
+      },
+      // Access tokens as JWTs, so that the test can read their `cnf`.
+      resourceIndicators: {
+        enabled: true,
+        getResourceServerInfo: (ctx, resource) => {
+          if (resource !== RESOURCE) throw new errors.InvalidTarget();
+          return { scope: 'read', audience: RESOURCE, accessTokenFormat: 'jwt', jwt: { sign: { alg: 'ES256' } } };
+        },
+      },
+    },
+  });
+  // The edge terminates TLS: X-Forwarded-Proto and X-Forwarded-Host are its word.
+  provider.proxy = true;
+
+  const failures = [];
+  provider.on('server_error', (ctx, error) => failures.push(error));
+  provider.use(async (ctx, next) => {
+    Object.assign(ctx.req.note, { protocol: ctx.protocol, hostname: ctx.hostname });
+    if (reader.apiKeyHeader && ctx.get(reader.apiKeyHeader) !== apiKey) ctx.throw(403, 'not from the edge');
+    await next();
+  });
+
+  const handle = provider.callback();
+  const server = createServer((request, response) => {
+    request.note = { method: request.method, path: request.url, headers: request.headers, rawHeaders: request.rawHeaders };
+    seen.push(request.note);
+    handle(request, response);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+
+  return {
+    url: `http://127.0.0.1:${server.address().port}`,
+    seen,
+    failures,
+    stop: () => {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
+
+function client(clientId, metadata) {
+  return {
+    client_id: clientId,
+    grant_types: ['client_credentials', 'authorization_code'],
+    response_types: ['code'],
+    redirect_uris: [REDIRECT_URI],
+    tls_client_certificate_bound_access_tokens: true,
+    ...metadata,
+  };
+}
+
+function jwk({ x509 }) {
+  return { ...x509.publicKey.export({ format: 'jwk' }), x5c: [x509.raw.toString('base64')] };
+}
+
+function chainVerifies(leaf, authorities) {
+  const now = Date.now();
+  const current = Date.parse(leaf.validFrom) <= now && now <= Date.parse(leaf.validTo);
+  return current && authorities.some(({ x509 }) => leaf.checkIssued(x509) && leaf.verify(x509.publicKey));
+}
+
+/** RFC 4514 for the plain names of this suite: node prints one RDN a line, in the certificate's order. */
+function subjectDn(certificate) {
+  return certificate.subject.split('\n').reverse().join(',');
+}
