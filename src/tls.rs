@@ -7,4 +7,4 @@ mod server;
 
 pub use accept::{AcceptError, AcceptedTls, accept};
 pub use credentials::{ServerCredential, server_credential};
-pub use server::{ServerOptions, server_config};
+pub use server::{ServerOptions, provider, server_config};

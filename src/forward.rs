@@ -1,0 +1,50 @@
+//! The hop to the upstream: a pool a worker, balanced, with timeouts, and retries only where nothing can have been processed.
+
+mod body;
+mod connect;
+mod hop;
+mod pool;
+mod response;
+mod target;
+
+use std::time::Duration;
+
+pub use body::{BodyFault, RequestBody};
+pub use hop::{forwarding_headers, remove_hop_by_hop};
+pub use pool::Pools;
+pub use response::ResponseBody;
+pub use target::{Target, target};
+
+/// Why the upstream gave no response.
+#[derive(Debug, thiserror::Error)]
+pub enum ForwardError {
+    /// No origin took a connection: 503.
+    #[error("no origin of the upstream \"{upstream}\" could be reached; the last, {origin}: {reason}")]
+    Unreachable {
+        /// The upstream's name.
+        upstream: String,
+        /// The origin that was tried last.
+        origin: String,
+        /// Why that failed.
+        reason: String,
+    },
+    /// It took the request, or a part of it, and broke off or answered with something that is not HTTP: 502.
+    #[error("the upstream \"{upstream}\" broke off: {reason}")]
+    Broken {
+        /// The upstream's name.
+        upstream: String,
+        /// What happened.
+        reason: String,
+    },
+    /// It gave no response in time: 504.
+    #[error("the upstream \"{upstream}\" gave no response within {limit:?}")]
+    Slow {
+        /// The upstream's name.
+        upstream: String,
+        /// `response_timeout`.
+        limit: Duration,
+    },
+    /// The request's own body failed: the client's doing.
+    #[error("the request's body failed: {0}")]
+    Body(BodyFault),
+}

@@ -1,0 +1,189 @@
+//! A request's body on its way to the upstream: buffered, or streamed under limits.
+
+use std::{
+    cell::Cell,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// What a client did wrong with its body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BodyFault {
+    /// More bytes than the limit: 413.
+    #[error("it is longer than {0} bytes")]
+    TooLarge(u64),
+    /// Not there in time: 408.
+    #[error("it did not arrive within {0:?}")]
+    Slow(Duration),
+    /// The client went away, or its framing is broken: 400.
+    #[error("it broke off")]
+    Broken,
+}
+
+/// Whether the body is out, and what became of it; shared with whoever waits for the response.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Progress(Rc<Cell<State>>);
+
+#[derive(Clone, Copy, Debug, Default)]
+enum State {
+    #[default]
+    Going,
+    Done(Option<Instant>),
+    Failed(BodyFault),
+}
+
+impl Progress {
+    /// When the last byte went out; absent while it has not.
+    pub(super) fn done_at(&self) -> Option<Option<Instant>> {
+        match self.0.get() {
+            State::Done(at) => Some(at),
+            _ => None,
+        }
+    }
+
+    pub(super) fn fault(&self) -> Option<BodyFault> {
+        match self.0.get() {
+            State::Failed(fault) => Some(fault),
+            _ => None,
+        }
+    }
+}
+
+/// The body of a request. Trailers are discarded, as an intermediary may (RFC 9110 section 6.5.1):
+/// they could carry headers that vouch.
+#[derive(Debug)]
+pub struct RequestBody {
+    source: Source,
+    progress: Progress,
+}
+
+#[derive(Debug)]
+enum Source {
+    Buffered(Bytes),
+    Streaming { incoming: Incoming, left: u64, limit: u64, deadline: Pin<Box<Sleep>>, time: Duration },
+}
+
+impl RequestBody {
+    /// A body that was read whole; it can be sent again.
+    #[must_use]
+    pub fn buffered(bytes: Bytes) -> Self {
+        Self { source: Source::Buffered(bytes), progress: Progress(Rc::new(Cell::new(State::Done(None)))) }
+    }
+
+    /// A body that is passed on as it comes: at most `limit` bytes within `time` from now.
+    #[must_use]
+    pub fn streaming(incoming: Incoming, limit: u64, time: Duration) -> Self {
+        if incoming.is_end_stream() {
+            return Self::buffered(Bytes::new());
+        }
+        let deadline = Box::pin(sleep_until(Instant::now() + time));
+        let source = Source::Streaming { incoming, left: limit, limit, deadline, time };
+        Self { source, progress: Progress::default() }
+    }
+
+    /// Reads a body whole: at most `limit` bytes within `time`.
+    pub async fn collect(incoming: Incoming, limit: usize, time: Duration) -> Result<Bytes, BodyFault> {
+        use http_body_util::BodyExt;
+        let bound = u64::try_from(limit).unwrap_or(u64::MAX);
+        if incoming.is_end_stream() {
+            return Ok(Bytes::new());
+        }
+        let mut body = Self::streaming(incoming, bound, time);
+        let mut first = Bytes::new();
+        let mut whole = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame?.into_data() else { continue };
+            if first.is_empty() && whole.is_empty() {
+                first = data;
+            } else {
+                if whole.is_empty() {
+                    whole.extend_from_slice(&first);
+                }
+                whole.extend_from_slice(&data);
+            }
+        }
+        Ok(if whole.is_empty() { first } else { Bytes::from(whole) })
+    }
+
+    /// The bytes, if the body was buffered: what a retry sends.
+    pub(super) fn replay(&self) -> Option<Bytes> {
+        match &self.source {
+            Source::Buffered(bytes) => Some(bytes.clone()),
+            Source::Streaming { .. } => None,
+        }
+    }
+
+    pub(super) fn progress(&self) -> Progress {
+        self.progress.clone()
+    }
+
+    fn fail(&self, fault: BodyFault) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+        self.progress.0.set(State::Failed(fault));
+        Poll::Ready(Some(Err(fault)))
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = BodyFault;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+        let this = &mut *self;
+        let fault = match &mut this.source {
+            Source::Buffered(bytes) if bytes.is_empty() => return Poll::Ready(None),
+            Source::Buffered(bytes) => return Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Source::Streaming { incoming, left, limit, deadline, time } => {
+                match Pin::new(incoming).poll_frame(cx) {
+                    Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                        Ok(data) => {
+                            let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
+                            if let Some(rest) = left.checked_sub(length) {
+                                *left = rest;
+                                return Poll::Ready(Some(Ok(Frame::data(data))));
+                            }
+                            BodyFault::TooLarge(*limit)
+                        }
+                        Err(_trailers) => {
+                            this.progress.0.set(State::Done(Some(Instant::now())));
+                            return Poll::Ready(None);
+                        }
+                    },
+                    Poll::Ready(Some(Err(_))) => BodyFault::Broken,
+                    Poll::Ready(None) => {
+                        this.progress.0.set(State::Done(Some(Instant::now())));
+                        return Poll::Ready(None);
+                    }
+                    Poll::Pending => match deadline.as_mut().poll(cx) {
+                        Poll::Ready(()) => BodyFault::Slow(*time),
+                        Poll::Pending => return Poll::Pending,
+                    },
+                }
+            }
+        };
+        this.fail(fault)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.source {
+            Source::Buffered(bytes) => bytes.is_empty(),
+            Source::Streaming { incoming, .. } => incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Buffered(bytes) => SizeHint::with_exact(u64::try_from(bytes.len()).unwrap_or(u64::MAX)),
+            Source::Streaming { incoming, .. } => incoming.size_hint(),
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! A new connection to an origin: TCP, TLS with ALPN, HTTP handshake.
+
+use std::{future::Future, sync::Arc};
+
+use hyper::{
+    client::conn::{http1, http2},
+    rt::Executor,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::pki_types::ServerName;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
+
+use super::{RequestBody, Target};
+use crate::config::settings::Origin;
+
+/// Spawns onto the worker's own thread.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LocalExecutor;
+
+impl<F: Future + 'static> Executor<F> for LocalExecutor {
+    fn execute(&self, future: F) {
+        tokio::task::spawn_local(async move {
+            future.await;
+        });
+    }
+}
+
+/// A connection that can carry a request.
+pub(super) enum Sender {
+    /// One request at a time.
+    Http1(http1::SendRequest<RequestBody>),
+    /// Many at once; cloned.
+    Http2(http2::SendRequest<RequestBody>),
+}
+
+/// Connects within `connect_timeout`. The error is a sentence for the log.
+pub(super) async fn connect(target: &Target, origin: &Origin) -> Result<Sender, String> {
+    tokio::time::timeout(target.connect_timeout, connect_unbounded(target, origin))
+        .await
+        .unwrap_or_else(|_| Err(format!("no connection within {:?}", target.connect_timeout)))
+}
+
+async fn connect_unbounded(target: &Target, origin: &Origin) -> Result<Sender, String> {
+    let tcp = TcpStream::connect((origin.host.as_str(), origin.port)).await.map_err(|error| error.to_string())?;
+    tcp.set_nodelay(true).map_err(|error| error.to_string())?;
+    let Some(tls) = target.tls.as_ref().filter(|_| origin.tls) else {
+        return http1(tcp).await;
+    };
+    let name = ServerName::try_from(origin.host.clone()).map_err(|error| error.to_string())?;
+    let stream =
+        tokio_rustls::TlsConnector::from(Arc::clone(tls)).connect(name, tcp).await.map_err(|error| error.to_string())?;
+    if stream.get_ref().1.alpn_protocol() == Some(b"h2") { http2(stream).await } else { http1(stream).await }
+}
+
+async fn http1<IO>(io: IO) -> Result<Sender, String>
+where
+    IO: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let (sender, connection) =
+        http1::Builder::new().handshake(TokioIo::new(io)).await.map_err(|error| error.to_string())?;
+    tokio::task::spawn_local(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "upstream connection ended");
+        }
+    });
+    Ok(Sender::Http1(sender))
+}
+
+async fn http2<IO>(io: IO) -> Result<Sender, String>
+where
+    IO: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let (sender, connection) = http2::Builder::new(LocalExecutor)
+        .timer(TokioTimer::new())
+        .handshake(TokioIo::new(io))
+        .await
+        .map_err(|error| error.to_string())?;
+    tokio::task::spawn_local(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "upstream connection ended");
+        }
+    });
+    Ok(Sender::Http2(sender))
+}

@@ -1,0 +1,104 @@
+//! What belongs to one hop only, and what tells the upstream about the hop before it.
+
+use std::net::IpAddr;
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use super::Target;
+
+/// Removes hop-by-hop fields (RFC 9110 section 7.6.1): every name that any `Connection` line lists, then the
+/// well-known ones. All lines are read before the first is removed. `Expect` goes too: the edge has answered it.
+pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    let listed: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|b| *b == b','))
+        .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+        .collect();
+    for name in listed {
+        // These are end-to-end whatever a client says: without them a request means something else.
+        if !matches!(name, header::HOST | header::CONTENT_LENGTH | header::CONTENT_TYPE | header::AUTHORIZATION) {
+            headers.remove(name);
+        }
+    }
+    for name in [
+        header::CONNECTION,
+        header::PROXY_AUTHENTICATE,
+        header::PROXY_AUTHORIZATION,
+        header::TE,
+        header::TRAILER,
+        header::TRANSFER_ENCODING,
+        header::UPGRADE,
+        header::EXPECT,
+    ] {
+        headers.remove(name);
+    }
+    for name in ["keep-alive", "proxy-connection", "http2-settings"] {
+        headers.remove(name);
+    }
+}
+
+/// Sets the forwarding headers: `X-Forwarded-For`, `-Proto`, `-Host`, and what the upstream asks for besides.
+///
+/// `chain` is the inbound `X-Forwarded-For`, to be appended to, where it came from a trusted proxy.
+/// `host` is the name by which the application called, with the port if that is not 443.
+pub fn forwarding_headers(
+    headers: &mut HeaderMap,
+    target: &Target,
+    client: IpAddr,
+    chain: Option<&str>,
+    host: &str,
+) {
+    let client = client.to_canonical();
+    let list = match chain {
+        Some(chain) => format!("{chain}, {client}"),
+        None => client.to_string(),
+    };
+    set(headers, HeaderName::from_static("x-forwarded-for"), &list);
+    headers.insert("x-forwarded-proto", HeaderValue::from_static("https"));
+    set(headers, HeaderName::from_static("x-forwarded-host"), host);
+    if target.forwarded {
+        let node = match client {
+            IpAddr::V4(v4) => v4.to_string(),
+            IpAddr::V6(v6) => format!("\"[{v6}]\""),
+        };
+        // RFC 7239 section 4: a host with a port is no token, so it is quoted.
+        set(headers, header::FORWARDED, &format!("for={node};host=\"{host}\";proto=https"));
+    }
+    if let Some(name) = &target.client_ip_header {
+        // The first of a trusted chain is the application's own address.
+        let first = list.split(',').next().unwrap_or_default().trim().to_owned();
+        set(headers, name.clone(), &first);
+    }
+}
+
+fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    match HeaderValue::from_str(value) {
+        Ok(value) => {
+            headers.insert(name, value);
+        }
+        Err(_) => {
+            headers.remove(name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_connection_line_is_read() {
+        let mut headers = HeaderMap::new();
+        for line in ["keep-alive, x-one", "X-Two ,, close", "authorization, content-length"] {
+            headers.append(header::CONNECTION, HeaderValue::from_static(line));
+        }
+        for name in ["x-one", "x-two", "x-three", "keep-alive", "te", "authorization", "content-length"] {
+            headers.insert(name, HeaderValue::from_static("1"));
+        }
+        remove_hop_by_hop(&mut headers);
+        let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["authorization", "content-length", "x-three"]);
+    }
+}

@@ -1,0 +1,303 @@
+//! Connections of one worker to the upstreams, kept alive and reused. No lock: all on one thread.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    rc::Rc,
+    sync::Arc,
+};
+
+use http::{Request, Response};
+use hyper::{
+    body::Incoming,
+    client::conn::{TrySendError, http1, http2},
+};
+use tokio::time::Instant;
+
+use super::{
+    ForwardError, RequestBody, ResponseBody, Target,
+    body::Progress,
+    connect::{Sender, connect},
+};
+use crate::config::settings::Origin;
+
+/// Unused HTTP/1.1 connections kept for one origin.
+const IDLE_BOUND: usize = 64;
+/// How often an unprocessed request may be sent anew, over and above one try an origin.
+const RETRIES: usize = 3;
+/// How long an origin that refused a connection is passed over while others are there.
+const AVOID: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// All pools of one worker.
+#[derive(Debug, Default)]
+pub struct Pools {
+    by_target: RefCell<HashMap<usize, Rc<Pool>>>,
+}
+
+#[derive(Debug)]
+struct Pool {
+    target: Arc<Target>,
+    origins: Vec<OriginPool>,
+    next: Cell<usize>,
+}
+
+struct OriginPool {
+    origin: Origin,
+    idle: Idle,
+    http2: RefCell<Option<http2::SendRequest<RequestBody>>>,
+    avoid_until: Cell<Option<Instant>>,
+}
+
+impl std::fmt::Debug for OriginPool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OriginPool").field("origin", &self.origin).finish_non_exhaustive()
+    }
+}
+
+/// HTTP/1.1 connections that are, or are about to be, ready for a request.
+#[derive(Clone, Default)]
+pub(super) struct Idle(Rc<RefCell<Vec<(http1::SendRequest<RequestBody>, Instant)>>>);
+
+impl Idle {
+    /// Gives a connection back once its response was read.
+    pub(super) fn put(&self, sender: http1::SendRequest<RequestBody>) {
+        let mut idle = self.0.borrow_mut();
+        if !sender.is_closed() && idle.len() < IDLE_BOUND {
+            idle.push((sender, Instant::now()));
+        }
+    }
+
+    /// The connection used last that can be used again.
+    fn take(&self) -> Option<http1::SendRequest<RequestBody>> {
+        let mut idle = self.0.borrow_mut();
+        idle.retain(|(sender, _)| !sender.is_closed());
+        let index = idle.iter().rposition(|(sender, _)| sender.is_ready())?;
+        Some(idle.swap_remove(index).0)
+    }
+
+    fn drop_older_than(&self, limit: std::time::Duration) {
+        self.0.borrow_mut().retain(|(sender, since)| !sender.is_closed() && since.elapsed() < limit);
+    }
+}
+
+impl Pools {
+    /// Sends a request to an origin of the target, and gives the response as soon as its head is there.
+    pub async fn send(
+        &self,
+        target: &Arc<Target>,
+        request: Request<RequestBody>,
+    ) -> Result<Response<ResponseBody>, ForwardError> {
+        let key = Arc::as_ptr(target) as usize;
+        let pool = Rc::clone(self.by_target.borrow_mut().entry(key).or_insert_with(|| {
+            let origins = target.origins.iter().map(|origin| OriginPool {
+                origin: origin.clone(),
+                idle: Idle::default(),
+                http2: RefCell::default(),
+                avoid_until: Cell::default(),
+            });
+            Rc::new(Pool { target: Arc::clone(target), origins: origins.collect(), next: Cell::new(0) })
+        }));
+        pool.send(request).await
+    }
+
+    /// Closes connections that were unused for their upstream's `idle_timeout`; to be called now and then.
+    pub fn sweep(&self) {
+        for pool in self.by_target.borrow().values() {
+            for origin in &pool.origins {
+                origin.idle.drop_older_than(pool.target.idle_timeout);
+            }
+        }
+    }
+}
+
+enum Tried {
+    Response(Response<ResponseBody>),
+    /// Nothing of the request can have been processed: here it is again.
+    Unprocessed(Request<RequestBody>, String),
+}
+
+impl Pool {
+    /// Origins from the next in turn on, those that just refused a connection last.
+    fn order(&self) -> Vec<&OriginPool> {
+        let start = self.next.get();
+        self.next.set(start.wrapping_add(1));
+        let count = self.origins.len().max(1);
+        let mut order: Vec<&OriginPool> =
+            self.origins.iter().cycle().skip(start % count).take(self.origins.len()).collect();
+        let now = Instant::now();
+        order.sort_by_key(|origin| origin.avoid_until.get().is_some_and(|until| until > now));
+        order
+    }
+
+    async fn send(&self, mut request: Request<RequestBody>) -> Result<Response<ResponseBody>, ForwardError> {
+        let mut retries = RETRIES;
+        let mut failed = None;
+        for origin in self.order() {
+            loop {
+                let sender = match origin.checkout(&self.target).await {
+                    Ok(sender) => sender,
+                    Err(reason) => {
+                        origin.avoid_until.set(Some(Instant::now() + AVOID));
+                        failed = Some((origin, reason));
+                        break;
+                    }
+                };
+                match self.try_send(origin, sender, request).await? {
+                    Tried::Response(response) => return Ok(response),
+                    Tried::Unprocessed(again, reason) => {
+                        tracing::debug!(%reason, origin = %shown(&origin.origin), "request not processed, sent anew");
+                        request = again;
+                        if retries == 0 {
+                            return Err(self.broken(&reason));
+                        }
+                        retries -= 1;
+                    }
+                }
+            }
+        }
+        let (origin, reason) = failed.map_or_else(
+            || (String::from("none"), String::from("no origin is configured")),
+            |(origin, reason)| (shown(&origin.origin), reason),
+        );
+        Err(ForwardError::Unreachable { upstream: self.target.name.clone(), origin, reason })
+    }
+
+    async fn try_send(
+        &self,
+        origin: &OriginPool,
+        sender: Sender,
+        mut request: Request<RequestBody>,
+    ) -> Result<Tried, ForwardError> {
+        let progress = request.body().progress();
+        match sender {
+            Sender::Http1(mut sender) => {
+                // Origin form: the authority goes in Host.
+                let path = request.uri().path_and_query().cloned();
+                let full = std::mem::replace(request.uri_mut(), path.map(http::Uri::from).unwrap_or_default());
+                let sent = self.bounded(sender.try_send_request(request), &progress).await?;
+                match sent {
+                    Ok(response) => {
+                        let (idle, limit) = (origin.idle.clone(), self.target.response_timeout);
+                        Ok(Tried::Response(response.map(|body| ResponseBody::http1(body, limit, sender, idle))))
+                    }
+                    Err(mut error) => match error.take_message() {
+                        Some(mut request) => {
+                            *request.uri_mut() = full;
+                            Ok(Tried::Unprocessed(request, error.into_error().to_string()))
+                        }
+                        None => Err(self.failed(&error, &progress)),
+                    },
+                }
+            }
+            Sender::Http2(mut sender) => {
+                let replay = request.body().replay().map(|bytes| (bytes, clone_head(&request)));
+                let sent = self.bounded(sender.try_send_request(request), &progress).await?;
+                match sent {
+                    Ok(response) => {
+                        let limit = self.target.response_timeout;
+                        Ok(Tried::Response(response.map(|body| ResponseBody::http2(body, limit))))
+                    }
+                    Err(mut error) => match (error.take_message(), replay) {
+                        (Some(request), _) => Ok(Tried::Unprocessed(request, error.into_error().to_string())),
+                        (None, Some((bytes, head))) if refused_unprocessed(error.error()) => {
+                            let request = head.map(|()| RequestBody::buffered(bytes));
+                            Ok(Tried::Unprocessed(request, error.into_error().to_string()))
+                        }
+                        (None, _) => Err(self.failed(&error, &progress)),
+                    },
+                }
+            }
+        }
+    }
+
+    /// Waits for the response's head: at most `response_timeout` from the moment the request is out.
+    async fn bounded<T>(
+        &self,
+        response: impl Future<Output = T>,
+        progress: &Progress,
+    ) -> Result<T, ForwardError> {
+        let limit = self.target.response_timeout;
+        let mut response = std::pin::pin!(response);
+        let mut deadline = Instant::now() + limit;
+        loop {
+            if let Ok(result) = tokio::time::timeout_at(deadline, &mut response).await {
+                return Ok(result);
+            }
+            let now = Instant::now();
+            deadline = match progress.done_at() {
+                // Still being sent: the body has a time limit of its own.
+                None => now + limit,
+                Some(Some(done)) if done + limit > now => done + limit,
+                Some(_) => return Err(ForwardError::Slow { upstream: self.target.name.clone(), limit }),
+            };
+        }
+    }
+
+    fn failed<T>(&self, error: &TrySendError<T>, progress: &Progress) -> ForwardError {
+        match progress.fault() {
+            Some(fault) => ForwardError::Body(fault),
+            None => self.broken(&sentence(error.error())),
+        }
+    }
+
+    fn broken(&self, reason: &str) -> ForwardError {
+        ForwardError::Broken { upstream: self.target.name.clone(), reason: reason.to_owned() }
+    }
+}
+
+impl OriginPool {
+    async fn checkout(&self, target: &Target) -> Result<Sender, String> {
+        if let Some(sender) = self.idle.take() {
+            return Ok(Sender::Http1(sender));
+        }
+        let shared = self.http2.borrow().clone().filter(|sender| !sender.is_closed());
+        if let Some(mut sender) = shared {
+            if sender.ready().await.is_ok() {
+                return Ok(Sender::Http2(sender));
+            }
+        }
+        let sender = connect(target, &self.origin).await?;
+        self.avoid_until.set(None);
+        if let Sender::Http2(sender) = &sender {
+            *self.http2.borrow_mut() = Some(sender.clone());
+        }
+        Ok(sender)
+    }
+}
+
+fn clone_head(request: &Request<RequestBody>) -> Request<()> {
+    let mut head = Request::new(());
+    *head.method_mut() = request.method().clone();
+    *head.uri_mut() = request.uri().clone();
+    *head.version_mut() = request.version();
+    *head.headers_mut() = request.headers().clone();
+    head
+}
+
+/// RFC 9113 section 8.7: a REFUSED_STREAM, or a stream above the last one that GOAWAY names, was not processed.
+fn refused_unprocessed(error: &hyper::Error) -> bool {
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        if let Some(h2) = cause.downcast_ref::<h2::Error>() {
+            let refused = h2.is_reset() && h2.is_remote() && h2.reason() == Some(h2::Reason::REFUSED_STREAM);
+            return refused || (h2.is_go_away() && h2.is_remote() && h2.reason() == Some(h2::Reason::NO_ERROR));
+        }
+        source = cause.source();
+    }
+    false
+}
+
+fn sentence(error: &hyper::Error) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}
+
+fn shown(origin: &Origin) -> String {
+    let scheme = if origin.tls { "https" } else { "http" };
+    format!("{scheme}://{}:{}", origin.host, origin.port)
+}
+
+/// The type of a streamed response's body, as hyper gives it.
+pub(super) type Upstream = Incoming;

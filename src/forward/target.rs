@@ -1,0 +1,138 @@
+//! An upstream, ready to be called: origins, TLS, secrets.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
+
+use crate::{
+    config::{
+        Problem,
+        settings::{Origin, SecretSource, Upstream},
+    },
+    trust::read_certificates,
+};
+
+/// An upstream as the request path needs it. `Debug` shows no secret.
+pub struct Target {
+    /// The operator's name for it.
+    pub name: String,
+    /// At least one.
+    pub origins: Vec<Origin>,
+    /// `Host` sent upstream; absent: the domain's own name.
+    pub host: Option<HeaderValue>,
+    /// Secret headers, marked sensitive.
+    pub headers: HeaderMap,
+    /// A header that carries the client's address.
+    pub client_ip_header: Option<HeaderName>,
+    /// Whether `Forwarded` is sent.
+    pub forwarded: bool,
+    /// For https origins.
+    pub(super) tls: Option<Arc<ClientConfig>>,
+    /// TCP connect and TLS handshake.
+    pub connect_timeout: Duration,
+    /// From the request's last byte to the response's head, and between bytes of the response.
+    pub response_timeout: Duration,
+    /// How long a connection is kept unused.
+    pub idle_timeout: Duration,
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Target").field("name", &self.name).field("origins", &self.origins).finish_non_exhaustive()
+    }
+}
+
+/// Resolves secrets and roots of an upstream. No problem ever shows a secret.
+pub fn target(upstream: &Upstream, problems: &mut Vec<Problem>) -> Option<Target> {
+    let before = problems.len();
+    let mut headers = HeaderMap::new();
+    for (name, source) in &upstream.headers {
+        match secret(&source.value) {
+            Ok(mut value) => {
+                value.set_sensitive(true);
+                headers.insert(name.value.clone(), value);
+            }
+            Err(what) => problems.push(
+                Problem::error(&source.place, "upstream.headers", what)
+                    .help("the secret must be one line of visible ASCII; surrounding white space is trimmed"),
+            ),
+        }
+    }
+    let tls = if upstream.urls.iter().any(|url| url.value.tls) { client_config(upstream, problems) } else { None };
+    let host = upstream.host.as_ref().and_then(|host| HeaderValue::from_str(&host.value).ok());
+    (problems.len() == before).then(|| Target {
+        name: upstream.name.value.clone(),
+        origins: upstream.urls.iter().map(|url| url.value.clone()).collect(),
+        host,
+        headers,
+        client_ip_header: upstream.client_ip_header.as_ref().map(|name| name.value.clone()),
+        forwarded: upstream.forwarded,
+        tls,
+        connect_timeout: upstream.connect_timeout,
+        response_timeout: upstream.response_timeout,
+        idle_timeout: upstream.idle_timeout,
+    })
+}
+
+fn secret(source: &SecretSource) -> Result<HeaderValue, String> {
+    let (text, place) = match source {
+        SecretSource::File(path) => {
+            let place = path.display().to_string();
+            let text = std::fs::read_to_string(path).map_err(|error| format!("{place} can't be read: {error}"))?;
+            (text, place)
+        }
+        SecretSource::Env(name) => {
+            let text = std::env::var(name).map_err(|_| format!("the environment variable {name} is not set"))?;
+            (text, format!("the environment variable {name}"))
+        }
+    };
+    let text = zeroize::Zeroizing::new(text);
+    let trimmed = text.trim();
+    if trimmed.is_empty() {
+        return Err(format!("{place} is empty"));
+    }
+    if !trimmed.bytes().all(|b| (0x20..0x7f).contains(&b)) {
+        return Err(format!("{place} holds something that a header can't carry"));
+    }
+    HeaderValue::from_str(trimmed).map_err(|_| format!("{place} holds something that a header can't carry"))
+}
+
+fn client_config(upstream: &Upstream, problems: &mut Vec<Problem>) -> Option<Arc<ClientConfig>> {
+    let mut roots = RootCertStore::empty();
+    if let Some(file) = &upstream.ca {
+        match read_certificates(&file.value) {
+            Ok(cas) => {
+                roots.add_parsable_certificates(cas);
+            }
+            Err(error) => {
+                let what = format!("{} {error}", file.value.display());
+                problems.push(Problem::error(&file.place, "upstream.ca", what));
+                return None;
+            }
+        }
+    } else {
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    }
+    if roots.is_empty() {
+        let place = upstream.ca.as_ref().map_or(&upstream.name.place, |file| &file.place);
+        problems.push(
+            Problem::error(place, "upstream.ca", "no root certificate to verify the upstream's https by")
+                .help("name a PEM file with its CA, or install the package ca-certificates"),
+        );
+        return None;
+    }
+    let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions();
+    match builder {
+        Ok(builder) => {
+            let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+            config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+            Some(Arc::new(config))
+        }
+        Err(error) => {
+            problems.push(Problem::error(&upstream.name.place, "upstream", format!("TLS can't be set up: {error}")));
+            None
+        }
+    }
+}

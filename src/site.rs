@@ -1,0 +1,47 @@
+//! Everything that a request is judged by and forwarded with, built once from the configuration: one
+//! immutable snapshot, read through one atomic pointer.
+
+mod build;
+mod routes;
+
+use std::{collections::HashMap, sync::Arc};
+
+use arc_swap::ArcSwap;
+
+pub use build::{Built, build, public_authorities};
+pub use routes::{Route, RouteError, Routes};
+
+use crate::{config::settings::Limits, forward::Target, trust::Trust, vouch};
+
+/// One generation of the whole edge.
+#[derive(Debug)]
+pub struct Site {
+    /// Client CAs and applications.
+    pub trust: Trust,
+    /// Domains by name: lower case, no trailing dot.
+    pub domains: HashMap<Box<str>, Arc<Domain>>,
+    /// Header names that no client may set.
+    pub reserved: vouch::Reserved,
+    /// What bounds a peer.
+    pub limits: Limits,
+}
+
+/// One domain, ready to serve.
+#[derive(Debug)]
+pub struct Domain {
+    /// Lower case, no trailing dot.
+    pub name: Box<str>,
+    /// Its own TLS configuration, with its own tickets.
+    pub tls: Arc<rustls::ServerConfig>,
+    /// Whether the handshake must have brought a certificate.
+    pub client_auth: crate::config::settings::ClientAuth,
+    /// What may be called.
+    pub routes: Routes,
+    /// Where it goes.
+    pub target: Arc<Target>,
+    /// How clients are vouched for.
+    pub profile: vouch::Profile,
+}
+
+/// The pointer through which workers see the current site.
+pub type SiteHandle = Arc<ArcSwap<Site>>;

@@ -1,0 +1,163 @@
+//! Settings to site: opens what the configuration names, and reports every problem.
+
+use std::{collections::HashMap, path::Path, sync::Arc};
+
+use rustls::pki_types::CertificateDer;
+
+use super::{Domain, Routes, Site};
+use crate::{
+    config::{
+        self, Problem, Severity,
+        settings::{Authenticate, CustomProfile, Settings},
+    },
+    forward::{Target, target},
+    tls,
+    trust::{self, Generation},
+    vouch::{Encoding, Profile, Reserved},
+};
+
+/// What came of building a site: the site if no problem is an error, and all problems.
+#[derive(Debug)]
+pub struct Built {
+    /// The settings and the site.
+    pub site: Option<(Settings, Site)>,
+    /// Errors and warnings.
+    pub problems: Vec<Problem>,
+}
+
+/// Reads the configuration at `path` and everything that it names.
+#[must_use]
+pub fn build(path: &Path, generation: Generation) -> Built {
+    let (settings, mut problems) = config::settings(path);
+    let Some(settings) = settings else { return Built { site: None, problems } };
+
+    let authenticates =
+        settings.domains.iter().flat_map(|domain| &domain.routes).any(|route| route.authenticate != Authenticate::None);
+    let file = &settings.trust.applications;
+    let applications = if authenticates || file.value.exists() {
+        let (applications, more) = config::applications(&file.value, &file.place);
+        problems.extend(more);
+        applications
+    } else {
+        Some(config::settings::Applications::default())
+    };
+    let trust = applications.and_then(|applications| {
+        let (trust, more) = trust::load(&settings.trust, &applications, generation);
+        problems.extend(more);
+        trust
+    });
+
+    let profiles = custom_profiles(&settings.header_profiles, &mut problems);
+    let targets: Vec<Option<Arc<Target>>> =
+        settings.upstreams.iter().map(|upstream| target(upstream, &mut problems).map(Arc::new)).collect();
+    let secret_names = settings.upstreams.iter().flat_map(|upstream| {
+        upstream.headers.iter().map(|(name, _)| name.value.clone()).chain(
+            upstream.client_ip_header.iter().map(|name| name.value.clone()),
+        )
+    });
+    let reserved = Reserved::new(profiles.values(), secret_names);
+
+    // Hints would make clients hide the self-signed certificates that are welcome (RFC 8705 section 7.2).
+    let hints: Vec<rustls::DistinguishedName> = match &trust {
+        Some(trust) if !trust.registry.welcomes_self_signed() => {
+            trust.authorities.subjects().map(|subject| rustls::DistinguishedName::from(subject.to_vec())).collect()
+        }
+        _ => Vec::new(),
+    };
+    let mut domains = HashMap::new();
+    for domain in &settings.domains {
+        let provider = tls::provider(domain.cipher_suites);
+        let credential = tls::server_credential(
+            &provider,
+            &domain.name.value,
+            &domain.certificate,
+            &domain.private_key,
+            &mut problems,
+        );
+        let profile = Profile::built_in(&domain.header_profile.value)
+            .or_else(|| profiles.get(domain.header_profile.value.as_str()).cloned());
+        let target = targets.get(domain.upstream).cloned().flatten();
+        let (Some(credential), Some(profile), Some(target)) = (credential, profile, target) else { continue };
+        let options = tls::ServerOptions {
+            credential,
+            client_auth: domain.client_auth,
+            cipher_suites: domain.cipher_suites,
+            hints: hints.clone(),
+        };
+        match tls::server_config(options) {
+            Ok(tls) => {
+                let name: Box<str> = domain.name.value.as_str().into();
+                domains.insert(
+                    name.clone(),
+                    Arc::new(Domain {
+                        name,
+                        tls,
+                        client_auth: domain.client_auth,
+                        routes: Routes::new(&domain.routes),
+                        target,
+                        profile,
+                    }),
+                );
+            }
+            Err(error) => problems.push(Problem::error(
+                &domain.certificate.place,
+                "domain.certificate",
+                format!("the TLS configuration can't be built: {error}"),
+            )),
+        }
+    }
+    let ok = !problems.iter().any(|problem| problem.severity == Severity::Error);
+    let site = trust.filter(|_| ok).map(|trust| {
+        let site = Site { trust, domains, reserved, limits: settings.limits.clone() };
+        (settings, site)
+    });
+    Built { site, problems }
+}
+
+fn custom_profiles(settings: &[CustomProfile], problems: &mut Vec<Problem>) -> HashMap<String, Profile> {
+    let mut profiles = HashMap::new();
+    for custom in settings {
+        let headers: Vec<_> = custom
+            .headers
+            .iter()
+            .filter_map(|(name, encoding)| {
+                let parsed = encoding.value.parse::<Encoding>();
+                if let Err(error) = &parsed {
+                    problems.push(Problem::error(&encoding.place, "header_profile.headers", error.to_string()));
+                }
+                Some((name.value.clone(), parsed.ok()?))
+            })
+            .collect();
+        match Profile::custom(&custom.name.value, headers) {
+            Ok(profile) => {
+                profiles.insert(custom.name.value.clone(), profile);
+            }
+            Err(error) => {
+                problems.push(Problem::error(&custom.name.place, "header_profile.headers", error.to_string()));
+            }
+        }
+    }
+    profiles
+}
+
+/// Client CAs that are in the system's root store: anybody can get a certificate from those.
+#[must_use]
+pub fn public_authorities(settings: &Settings) -> Vec<Problem> {
+    let system: std::collections::HashSet<[u8; 32]> = rustls_native_certs::load_native_certs()
+        .certs
+        .iter()
+        .filter_map(|root| crate::identity::spki_hash(root).ok())
+        .collect();
+    let public = |ca: &CertificateDer<'_>| crate::identity::spki_hash(ca).is_ok_and(|key| system.contains(&key));
+    settings
+        .trust
+        .client_ca
+        .iter()
+        .filter(|file| trust::read_certificates(&file.value).is_ok_and(|cas| cas.iter().any(public)))
+        .map(|file| {
+            let what = format!("{} holds a public CA of the system's root store", file.value.display());
+            Problem::warning(&file.place, "trust.client_ca", what)
+                .help("anybody can get a certificate from it: trust only CAs that issue to your own applications")
+        })
+        .collect()
+}
