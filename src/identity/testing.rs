@@ -31,6 +31,17 @@ impl TestCa {
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
+    /// Another self-signed certificate of the same key.
+    pub(super) fn renewed(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> CertificateDer<'static> {
+        let mut params = ca_params(name);
+        change(&mut params);
+        params.self_signed(self.0.key()).unwrap().der().clone()
+    }
+
     /// A CA under this one.
     pub(super) fn intermediate(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Self {
         let mut params = ca_params(name);
@@ -51,6 +62,11 @@ impl TestCa {
 
     /// A CRL that revokes `serials` and is fresh until the first of `next_update`, a year.
     pub(super) fn crl(&self, serials: &[u64], next_update: i32) -> Vec<u8> {
+        self.crl_of(2025, serials, next_update)
+    }
+
+    /// A CRL issued on the first of `this_update`, a year.
+    pub(super) fn crl_of(&self, this_update: i32, serials: &[u64], next_update: i32) -> Vec<u8> {
         let revoked = |serial: &u64| RevokedCertParams {
             serial_number: SerialNumber::from(*serial),
             revocation_time: date_time_ymd(2025, 1, 1),
@@ -58,7 +74,7 @@ impl TestCa {
             invalidity_date: None,
         };
         let params = CertificateRevocationListParams {
-            this_update: date_time_ymd(2025, 1, 1),
+            this_update: date_time_ymd(this_update, 1, 1),
             next_update: date_time_ymd(next_update, 1, 1),
             crl_number: SerialNumber::from(1u64),
             issuing_distribution_point: None,

@@ -414,10 +414,33 @@ fn two_cas_of_one_name_each_have_their_list() {
 }
 
 #[test]
-fn an_anchor_that_may_not_sign_lists_has_none() {
-    let root =
-        TestCa::with("root", |p| p.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign]);
-    verified(&[root.leaf("a", |_| {})], &trust_with(&[&root], vec![root.crl(&[], 2035)], StaleCrl::Refuse));
+fn an_anchor_that_may_not_sign_lists_is_refused_under_one() {
+    let root = TestCa::new("root");
+    let anchor = root.renewed("root", |p| p.key_usages = vec![KeyUsagePurpose::KeyCertSign]);
+    let trusted = Authorities::new(vec![anchor], vec![root.crl(&[], 2035)], StaleCrl::Refuse).unwrap();
+    let refusal = refused(&[root.leaf("a", |_| {})], &trusted);
+    assert_eq!(refusal, ChainRefusal::CrlIssuerNotSigner);
+    assert_eq!(refusal.short(), "key usage does not include CRL signing");
+}
+
+#[test]
+fn a_renewed_ca_beside_its_expired_certificate_works() {
+    let root = TestCa::with("root", |p| p.not_after = date_time_ymd(2029, 1, 1));
+    let renewed = root.renewed("root", |p| p.not_after = date_time_ymd(2039, 1, 1));
+    let trusted = Authorities::new(vec![root.der(), renewed], Vec::new(), StaleCrl::Refuse).unwrap();
+    assert_eq!(verified(&[root.leaf("a", |_| {})], &trusted).len(), 1);
+}
+
+#[test]
+fn the_newest_list_of_a_ca_counts() {
+    let root = TestCa::new("root");
+    for revoked in [[&[][..], &[1]], [&[1], &[]]] {
+        let [older, newer] = revoked;
+        let lists = vec![root.crl_of(2024, older, 2035), root.crl_of(2025, newer, 2035)];
+        let trusted = trust_with(&[&root], lists, StaleCrl::Refuse);
+        let verdict = verify_chain(&client(&[root.leaf("a", serial(1))]), &trusted, NOW);
+        assert_eq!(verdict == ChainVerdict::Refused(ChainRefusal::Revoked), newer == [1]);
+    }
 }
 
 #[test]

@@ -40,8 +40,11 @@ impl DistinguishedName {
     /// One RDN a line, in certificate order, which reads back likewise.
     #[must_use]
     pub fn to_lines(&self) -> String {
+        // A single line could be of any form, so that there a comma is escaped in any case.
+        let alone = self.rdns.len() == 1;
+        let special = |c, rest: &str| if alone { is_special(c) } else { is_special_in_line(c, rest) };
         let part = |attribute: &Attribute| {
-            let (name, value) = readable(attribute, |text| escaped(text, line_special));
+            let (name, value) = readable(attribute, |text| escaped(text, special));
             format!("{name}={value}")
         };
         let rdn = |rdn: &Rdn| rdn.attributes.iter().map(part).collect::<Vec<_>>().join("+");
@@ -102,8 +105,8 @@ fn is_special(c: char) -> bool {
 }
 
 /// In a line of its own a comma is text, unless another attribute seems to follow it.
-fn line_special(c: char, rest: &str) -> bool {
-    matches!(c, '"' | '+' | '\\') || (c == ',' && written::begins_attribute(rest))
+fn is_special_in_line(c: char, rest: &str) -> bool {
+    matches!(c, '"' | '+' | '\\') || (matches!(c, ',' | ';') && written::begins_attribute(rest))
 }
 
 /// A value with a backslash before each special character, blank at either end and leading `#`, and with control

@@ -164,7 +164,8 @@ impl Octets {
 
     fn finish(mut self, raw: &str, separator: Separator) -> Result<Written, WrittenNameError> {
         self.bytes.truncate(self.kept);
-        if !self.escaped && self.bytes.starts_with(b"#") {
+        // OpenSSL leaves a `#` that is all there is as it is.
+        if !self.escaped && self.bytes.starts_with(b"#") && self.bytes != b"#" {
             match from_hex(self.bytes.get(1..).unwrap_or_default()) {
                 Some(der) => return Ok(Written::Der(der)),
                 // OpenSSL's old form escapes no `#`.
