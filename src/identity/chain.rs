@@ -150,9 +150,8 @@ fn judge(
     now: i64,
 ) -> Result<VerifiedPath, ChainRefusal> {
     refuse_leaf_usage(certificate)?;
-    let unreadable = |error: super::IdentityError| ChainRefusal::Malformed { reason: error.to_string() };
     let presented = candidate.intermediates.iter().map(|der| Ca::from_der(der));
-    let mut cas = presented.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
+    let mut cas = presented.collect::<Result<Vec<_>, _>>().map_err(malformed)?;
     let anchor = candidate.anchor_ca;
     if cas.iter().any(|ca| ca.spki_hash == anchor.spki_hash && ca.subject == anchor.subject) {
         // The anchor itself was presented: the path without it is the path.
@@ -183,10 +182,9 @@ fn judge(
 
 /// RFC 5280 section 4.2.1.3: a key that may neither sign nor agree is not for TLS client authentication.
 fn refuse_leaf_usage(certificate: &ClientCertificate) -> Result<(), ChainRefusal> {
-    let parsed =
-        parse(certificate.der()).map_err(|error| ChainRefusal::Malformed { reason: error.to_string() })?;
-    match parsed.key_usage() {
-        Ok(Some(usage)) if !(usage.value.digital_signature() || usage.value.key_agreement()) => {
+    let parsed = parse(certificate.der()).map_err(malformed)?;
+    match parsed.key_usage().map_err(malformed)? {
+        Some(usage) if !(usage.value.digital_signature() || usage.value.key_agreement()) => {
             Err(ChainRefusal::LeafKeyUsage)
         }
         _ => Ok(()),
@@ -238,6 +236,10 @@ fn ask_crls(
     )
     .map_err(explain)?;
     Ok(fresh_until)
+}
+
+fn malformed(error: impl std::error::Error) -> ChainRefusal {
+    ChainRefusal::Malformed { reason: error.to_string() }
 }
 
 fn unix_time(seconds: i64) -> UnixTime {

@@ -34,7 +34,7 @@ pub enum ChainRefusal {
     },
     /// A CA of the right name was found, but its key did not sign.
     #[error(
-        "the issuer {issuer:?} has the name of a known CA but another key: the signature does not verify"
+        "a signature on the path of issuer {issuer:?} does not verify: a known CA has the name, but another key"
     )]
     Signature {
         /// The issuer that the leaf names.

@@ -104,9 +104,9 @@ fn is_special(c: char) -> bool {
     matches!(c, '"' | '+' | ',' | ';' | '<' | '>' | '\\')
 }
 
-/// In a line of its own a comma is text, unless another attribute seems to follow it.
+/// In a line of its own a comma is text, unless it may be meant to separate.
 fn is_special_in_line(c: char, rest: &str) -> bool {
-    matches!(c, '"' | '+' | '\\') || (matches!(c, ',' | ';') && written::begins_attribute(rest))
+    matches!(c, '"' | '+' | '\\') || (matches!(c, ',' | ';') && written::may_separate(rest))
 }
 
 /// A value with a backslash before each special character, blank at either end and leading `#`, and with control

@@ -57,7 +57,7 @@ pub enum WrittenNameError {
     },
     /// A separator of one form inside another.
     #[error(
-        "{found:?} could begin another attribute or belong to the value; put a backslash before the {mark:?} if it belongs to the value, else write the whole name in one form"
+        "{found:?} could separate attributes or belong to the value; put a backslash before the {mark:?} if it belongs to the value, else write the whole name in one form"
     )]
     TwoReadings {
         /// The separator.
@@ -142,9 +142,10 @@ pub(super) fn read(text: &str) -> Result<(DistinguishedName, Option<WrittenWarni
     read_commas(text)
 }
 
-/// Whether a text goes on with an attribute: a known type and `=`.
-pub(super) fn begins_attribute(rest: &str) -> bool {
-    rest.split_once('=').is_some_and(|(name, _)| attribute::resolve(name.trim()).is_ok())
+/// Whether a comma with this after it may be meant as a separator: an attribute of a known type follows, or nothing.
+pub(super) fn may_separate(rest: &str) -> bool {
+    let attribute = |(name, _): (&str, &str)| attribute::resolve(name.trim()).is_ok();
+    rest.trim().is_empty() || rest.split_once('=').is_some_and(attribute)
 }
 
 /// The two forms with commas, told apart by their blanks.

@@ -1,6 +1,6 @@
 //! Takes a written name apart into attributes, and notes where blanks stand.
 
-use super::{WrittenNameError, begins_attribute};
+use super::{WrittenNameError, may_separate};
 
 /// What stands between two RDNs.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -142,16 +142,20 @@ impl Octets {
     }
 
     /// Takes what follows a backslash.
-    fn escape<'a>(&mut self, after: &'a str) -> Result<&'a str, WrittenNameError> {
+    fn escape<'a>(&mut self, after: &'a str, separator: Separator) -> Result<&'a str, WrittenNameError> {
         self.escaped = true;
-        // OpenSSL's old form has \xC3 for what the others have as \C3.
-        let hex = after.strip_prefix('x').unwrap_or(after);
-        let pair = hex.get(..2).filter(|pair| pair.bytes().all(|b| b.is_ascii_hexdigit()));
+        // OpenSSL's old form has \xC3 for what the others have as \C3, and leaves a backslash of the value as it is:
+        // what it cannot have written is an error there.
+        let slash = separator == Separator::Slash;
+        let hex = if slash { after.strip_prefix('x') } else { Some(after) };
+        let pair =
+            hex.and_then(|hex| hex.get(..2)).filter(|pair| pair.bytes().all(|b| b.is_ascii_hexdigit()));
         let rest = if let Some(octet) = pair.and_then(|pair| u8::from_str_radix(pair, 16).ok()) {
             self.bytes.push(octet);
-            hex.get(2..)
+            hex.and_then(|hex| hex.get(2..))
         } else {
-            let special = |c: char| c.is_ascii_punctuation() || c == ' ';
+            let special =
+                |c: char| if slash { "/+\\,;".contains(c) } else { c.is_ascii_punctuation() || c == ' ' };
             let c = after.chars().next().filter(|c| special(*c)).ok_or_else(|| WrittenNameError::Escape {
                 found: format!("\\{}", after.chars().take(2).collect::<String>()),
             })?;
@@ -184,9 +188,9 @@ fn plain_value(text: &str, separator: Separator) -> Result<(Octets, &str), Writt
     while let Some(c) = rest.chars().next() {
         let after = rest.get(c.len_utf8()..).unwrap_or_default();
         rest = match (c, separator) {
-            ('\\', _) => value.escape(after)?,
+            ('\\', _) => value.escape(after, separator)?,
             ('+', _) | (',', Separator::Comma) | ('/', Separator::Slash) => break,
-            (',' | ';', Separator::Slash | Separator::Line) if begins_attribute(after) => {
+            (',' | ';', Separator::Slash | Separator::Line) if may_separate(after) => {
                 return Err(WrittenNameError::TwoReadings { mark: c, found: rest.to_owned() });
             }
             (';' | '"', Separator::Comma) => return Err(WrittenNameError::Unescaped { found: c }),
@@ -209,7 +213,7 @@ fn quoted_value(text: &str, separator: Separator) -> Result<(Octets, &str), Writ
         let c = rest.chars().next().ok_or_else(unclosed)?;
         let after = rest.get(c.len_utf8()..).unwrap_or_default();
         rest = match c {
-            '\\' => value.escape(after)?,
+            '\\' => value.escape(after, separator)?,
             '"' => {
                 rest = after;
                 break;

@@ -119,11 +119,15 @@ fn mistakes_are_named() {
         error("/CN=a/b").to_string(),
         "\"b\" has no `=`; expected NAME=value, and a separator within a value escaped as \"\\\\/\""
     );
-    for text in ["/C=DE, O=b", "C=DE\nO=b, CN=a", "/O=b,CN=a"] {
+    for text in ["/C=DE, O=b", "C=DE\nO=b, CN=a", "/O=b,CN=a", "C=DE,\nO=b", "C=DE;\nO=b"] {
         assert!(matches!(error(text), WrittenNameError::TwoReadings { .. }), "{text}");
     }
     assert_eq!(error("CN=\\zz"), WrittenNameError::Escape { found: "\\zz".into() });
     assert_eq!(error("CN=a\\"), WrittenNameError::Escape { found: "\\".into() });
+    // The old form leaves a backslash of the value alone, so that these would be guesses.
+    for text in ["/CN=a\\ b", "/CN=a\\C3", "CN=\\xC3"] {
+        assert!(matches!(error(text), WrittenNameError::Escape { .. }), "{text}");
+    }
     assert!(matches!(error("CN=\"a"), WrittenNameError::UnclosedQuote { .. }));
     assert!(matches!(error("CN=\"a\"b"), WrittenNameError::AfterQuote { .. }));
     assert_eq!(error("CN=a;O=b"), WrittenNameError::Unescaped { found: ';' });
