@@ -2,7 +2,9 @@
 
 pub mod authenticate;
 pub mod config;
+pub mod forward;
 pub mod identity;
+pub mod site;
 pub mod tls;
 pub mod trust;
 pub mod vouch;

@@ -1,0 +1,24 @@
+//! A client's certificate as facts: thumbprint, names, validity, and whether a chain to a client CA verifies.
+//!
+//! Pure: no sockets, no clock, no configuration. What is asked of the certificate in RFC 8705 terms:
+//!
+//! * [`thumbprint`]: section 3.1, and how a self-signed certificate is registered (section 2.2);
+//! * [`name`] and [`san`]: the registered subject of section 2.1.2, compared as RFC 5280 section 7 has it;
+//! * [`certificate`]: what was presented;
+//! * [`authorities`] and [`chain`]: RFC 5280 section 6, path validation against the client CAs and their CRLs.
+
+pub mod authorities;
+pub mod certificate;
+pub mod chain;
+pub mod name;
+pub mod san;
+#[cfg(test)]
+mod testing;
+pub mod thumbprint;
+
+pub use authorities::{Authorities, AuthorityError, AuthorityWarning, StaleCrl};
+pub use certificate::{ClientCertificate, IdentityError, Validity, spki_hash};
+pub use chain::{ChainRefusal, ChainVerdict, VerifiedPath, verify_chain};
+pub use name::{DistinguishedName, NameError, RdnDifference, WrittenNameError, WrittenWarning};
+pub use san::{SanError, SubjectAltName};
+pub use thumbprint::{Thumbprint, ThumbprintError};

@@ -1,0 +1,180 @@
+//! The client CAs that are trusted, and their revocation lists.
+
+pub(super) mod ca;
+pub(super) mod crl;
+
+use std::fmt;
+
+use rustls_pki_types::{CertificateDer, TrustAnchor};
+
+use super::certificate::IdentityError;
+use ca::{Ca, UnfitCa};
+use crl::{Crl, CrlError};
+
+/// What becomes of certificates whose CA's revocation list is past its nextUpdate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StaleCrl {
+    /// They are refused: a list that nobody renews must not pass for one that revokes nobody.
+    #[default]
+    Refuse,
+    /// They are judged by the old list.
+    Report,
+}
+
+/// The client CAs that are trusted, and their CRLs.
+pub struct Authorities {
+    /// What webpki builds paths to; as many as `cas`, in the same order.
+    anchors: Vec<TrustAnchor<'static>>,
+    cas: Vec<Ca>,
+    /// The newest first, since the first that fits is asked.
+    crls: Vec<Crl>,
+    stale: StaleCrl,
+}
+
+/// Why client CAs cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AuthorityError {
+    /// A CA certificate that cannot be read.
+    #[error("client CA certificate {}: {source}", index + 1)]
+    Ca {
+        /// Which one, from 0.
+        index: usize,
+        /// What is wrong.
+        source: IdentityError,
+    },
+    /// A CA certificate that path building cannot start from.
+    #[error("client CA certificate {} cannot anchor a chain: {reason}", index + 1)]
+    Anchor {
+        /// Which one, from 0.
+        index: usize,
+        /// What webpki says.
+        reason: String,
+    },
+    /// A CRL that cannot be used.
+    #[error("CRL {}: {source}", index + 1)]
+    Crl {
+        /// Which one, from 0.
+        index: usize,
+        /// What is wrong.
+        source: CrlError,
+    },
+}
+
+/// A CA that is loaded but lets no chain verify.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthorityWarning {
+    /// Which CA, from 0.
+    pub index: usize,
+    /// Its subject, in RFC 4514 form.
+    pub subject: String,
+    /// Why.
+    pub reason: UnfitCa,
+}
+
+impl fmt::Display for AuthorityWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "client CA {:?} lets no chain verify: {}", self.subject, self.reason)
+    }
+}
+
+/// A loaded CRL, for whoever watches that it stays fresh.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CrlFacts {
+    /// Its issuer, in RFC 4514 form.
+    pub issuer: String,
+    /// When it was issued, in seconds since 1970.
+    pub this_update: i64,
+    /// From when on it is stale.
+    pub next_update: i64,
+    /// Whether one of the client CAs has signed it. An intermediate's list has not been, nor has a forged one.
+    pub signed_by_client_ca: bool,
+}
+
+impl Authorities {
+    /// Reads the client CAs and the CRLs, each in DER.
+    pub fn new(
+        cas: Vec<CertificateDer<'static>>,
+        crls: Vec<Vec<u8>>,
+        stale: StaleCrl,
+    ) -> Result<Self, AuthorityError> {
+        let mut authorities = Self { stale, ..Self::empty() };
+        for (index, der) in cas.into_iter().enumerate() {
+            let ca = Ca::from_der(&der).map_err(|source| AuthorityError::Ca { index, source })?;
+            let anchor = webpki::anchor_from_trusted_cert(&der)
+                .map_err(|error| AuthorityError::Anchor { index, reason: error.to_string() })?;
+            let mut anchor = anchor.to_owned();
+            if !ca.unjudged_constraints.is_empty() {
+                // Our own check refuses every path to this CA, and says why; webpki would only say that it does.
+                anchor.name_constraints = None;
+            }
+            authorities.anchors.push(anchor);
+            authorities.cas.push(ca);
+        }
+        for (index, der) in crls.into_iter().enumerate() {
+            let crl = Crl::from_der(&der, &authorities.cas);
+            authorities.crls.push(crl.map_err(|source| AuthorityError::Crl { index, source })?);
+        }
+        authorities.crls.sort_by_key(|crl| std::cmp::Reverse(crl.this_update));
+        Ok(authorities)
+    }
+
+    /// No client CA: no chain verifies.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self { anchors: Vec::new(), cas: Vec::new(), crls: Vec::new(), stale: StaleCrl::Refuse }
+    }
+
+    /// Whether there is no client CA.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.cas.is_empty()
+    }
+
+    /// The client CAs' subjects in DER, each with its outer SEQUENCE: the hints of a TLS CertificateRequest
+    /// (RFC 8446 section 4.2.4).
+    pub fn subjects(&self) -> impl Iterator<Item = &[u8]> {
+        self.cas.iter().map(|ca| ca.subject_der.as_slice())
+    }
+
+    /// The CAs that let no chain verify as of `now`, in seconds since 1970.
+    #[must_use]
+    pub fn warnings(&self, now: i64) -> Vec<AuthorityWarning> {
+        let warning = |(index, ca): (usize, &Ca)| {
+            let reason = ca.unfit(now)?;
+            Some(AuthorityWarning { index, subject: ca.subject.to_rfc4514(), reason })
+        };
+        self.cas.iter().enumerate().filter_map(warning).collect()
+    }
+
+    /// The loaded CRLs, the newest first.
+    pub fn crls(&self) -> impl Iterator<Item = CrlFacts> {
+        self.crls.iter().map(Crl::facts)
+    }
+
+    pub(super) fn anchors(&self) -> &[TrustAnchor<'static>] {
+        &self.anchors
+    }
+
+    pub(super) fn cas(&self) -> &[Ca] {
+        &self.cas
+    }
+
+    pub(super) fn revocation_lists(&self) -> &[Crl] {
+        &self.crls
+    }
+
+    pub(super) fn stale(&self) -> StaleCrl {
+        self.stale
+    }
+}
+
+impl fmt::Debug for Authorities {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let subjects: Vec<_> = self.cas.iter().map(|ca| &ca.subject).collect();
+        f.debug_struct("Authorities")
+            .field("cas", &subjects)
+            .field("crls", &self.crls.len())
+            .field("stale", &self.stale)
+            .finish_non_exhaustive()
+    }
+}

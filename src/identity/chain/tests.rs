@@ -1,0 +1,468 @@
+use rcgen::{
+    BasicConstraints, CidrSubnet, CustomExtension, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa,
+    KeyUsagePurpose, NameConstraints, SanType, SerialNumber, date_time_ymd,
+};
+use rustls_pki_types::CertificateDer;
+
+use super::*;
+use crate::identity::{
+    authorities::ca::{ConstraintKind, UnfitCa},
+    certificate::spki_hash,
+    testing::{NOW, TestCa, client, openssl, read_pem, self_signed, trust, trust_with},
+};
+
+fn verified(chain: &[CertificateDer<'static>], authorities: &Authorities) -> Vec<VerifiedPath> {
+    match verify_chain(&client(chain), authorities, NOW) {
+        ChainVerdict::Verified(paths) => paths,
+        ChainVerdict::Refused(refusal) => panic!("refused: {refusal}"),
+    }
+}
+
+fn refused_at(chain: &[CertificateDer<'static>], authorities: &Authorities, now: i64) -> ChainRefusal {
+    match verify_chain(&client(chain), authorities, now) {
+        ChainVerdict::Verified(paths) => panic!("verified: {paths:?}"),
+        ChainVerdict::Refused(refusal) => refusal,
+    }
+}
+
+fn refused(chain: &[CertificateDer<'static>], authorities: &Authorities) -> ChainRefusal {
+    refused_at(chain, authorities, NOW)
+}
+
+fn key(ca: &TestCa) -> [u8; 32] {
+    spki_hash(&ca.der()).unwrap()
+}
+
+#[test]
+fn a_leaf_of_a_client_ca_verifies_and_names_its_keys() {
+    let root = TestCa::new("root");
+    let paths = verified(&[root.leaf("a", |_| {})], &trust(&[&root]));
+    assert_eq!(paths.len(), 1);
+    assert_eq!(paths[0].issuer_keys, [key(&root)]);
+    assert!(paths[0].intermediates.is_empty());
+    assert!(paths[0].validity.contains(NOW));
+}
+
+#[test]
+fn an_intermediate_verifies_in_any_order_and_beside_the_root() {
+    let root = TestCa::new("root");
+    let upper = root.intermediate("upper", |_| {});
+    let lower = upper.intermediate("lower", |_| {});
+    let leaf = lower.leaf("a", |_| {});
+    let chains = [
+        vec![leaf.clone(), lower.der(), upper.der()],
+        vec![leaf.clone(), upper.der(), lower.der()],
+        vec![leaf.clone(), lower.der(), upper.der(), root.der()],
+    ];
+    for chain in chains {
+        let paths = verified(&chain, &trust(&[&root]));
+        assert_eq!(paths.len(), 1);
+        assert_eq!(paths[0].intermediates, [lower.der(), upper.der()]);
+        assert_eq!(paths[0].issuer_keys, [key(&lower), key(&upper), key(&root)]);
+    }
+    let refusal = refused(&[leaf], &trust(&[&root]));
+    assert_eq!(refusal, ChainRefusal::UnknownIssuer { issuer: "CN=lower".into() });
+    assert_eq!(refusal.short(), "unable to get local issuer certificate");
+}
+
+#[test]
+fn two_cas_of_one_name_both_work_and_are_told_apart() {
+    let (first, second) = (TestCa::new("corp"), TestCa::new("corp"));
+    let both = trust(&[&first, &second]);
+    for ca in [&first, &second] {
+        let paths = verified(&[ca.leaf("a", |_| {})], &both);
+        assert_eq!(paths.len(), 1);
+        assert_eq!(paths[0].issuer_keys, [key(ca)]);
+    }
+    let refusal = refused(&[second.leaf("a", |_| {})], &trust(&[&first]));
+    assert!(matches!(refusal, ChainRefusal::Signature { .. }), "{refusal}");
+    assert_eq!(refusal.short(), "certificate signature failure");
+}
+
+#[test]
+fn every_valid_path_is_found() {
+    // The intermediate is a client CA too, as an operator may add it to pin it.
+    let root = TestCa::new("root");
+    let sub = root.intermediate("sub", |_| {});
+    let paths = verified(&[sub.leaf("a", |_| {}), sub.der()], &trust(&[&root, &sub]));
+    let keys: Vec<_> = paths.iter().map(|path| path.issuer_keys.clone()).collect();
+    assert!(keys.contains(&vec![key(&sub)]) && keys.contains(&vec![key(&sub), key(&root)]), "{keys:?}");
+}
+
+#[test]
+fn a_certificate_for_servers_only_is_refused() {
+    let root = TestCa::new("root");
+    let server =
+        |p: &mut rcgen::CertificateParams| p.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    let refusal = refused(&[root.leaf("a", server)], &trust(&[&root]));
+    assert_eq!(refusal, ChainRefusal::NotForClientAuth);
+    assert_eq!(refusal.short(), "unsuitable certificate purpose");
+    verified(&[root.leaf("a", |p| p.extended_key_usages.clear())], &trust(&[&root]));
+    let refusal = refused(
+        &[root.leaf("a", |p| p.key_usages = vec![KeyUsagePurpose::KeyEncipherment])],
+        &trust(&[&root]),
+    );
+    assert_eq!(refusal, ChainRefusal::LeafKeyUsage);
+}
+
+#[test]
+fn time_is_judged_at_leaf_intermediate_and_anchor() {
+    let root = TestCa::new("root");
+    let trusted = trust(&[&root]);
+    let old = |p: &mut rcgen::CertificateParams| p.not_after = date_time_ymd(2029, 1, 1);
+    let young = |p: &mut rcgen::CertificateParams| p.not_before = date_time_ymd(2031, 1, 1);
+
+    let cases = [
+        (vec![root.leaf("a", old)], "certificate has expired"),
+        (vec![root.leaf("a", young)], "certificate is not yet valid"),
+        {
+            let sub = root.intermediate("sub", old);
+            (vec![sub.leaf("a", |_| {}), sub.der()], "certificate has expired")
+        },
+        {
+            let sub = root.intermediate("sub", young);
+            (vec![sub.leaf("a", |_| {}), sub.der()], "certificate is not yet valid")
+        },
+    ];
+    for (chain, short) in cases {
+        let refusal = refused(&chain, &trusted);
+        assert_eq!(refusal.short(), short, "{refusal}");
+        assert!(refusal.depends_on_time());
+    }
+
+    let expired = TestCa::with("old", old);
+    let refusal = refused(&[expired.leaf("a", |_| {})], &trust(&[&expired]));
+    assert_eq!(refusal.to_string(), "the CA \"CN=old\" may not issue: it expired on 2029-01-01T00:00:00Z");
+    assert_eq!((refusal.short(), refusal.depends_on_time()), ("certificate has expired", true));
+}
+
+#[test]
+fn the_validity_of_a_path_is_that_of_its_shortest_lived_part() {
+    let root = TestCa::with("root", |p| p.not_after = date_time_ymd(2035, 1, 1));
+    let sub = root.intermediate("sub", |p| p.not_before = date_time_ymd(2022, 1, 1));
+    let validity = verified(&[sub.leaf("a", |_| {}), sub.der()], &trust(&[&root]))[0].validity;
+    assert_eq!(validity.not_before, date_time_ymd(2022, 1, 1).unix_timestamp());
+    assert_eq!(validity.not_after, date_time_ymd(2035, 1, 1).unix_timestamp());
+}
+
+#[test]
+fn an_issuer_that_may_not_issue_is_refused() {
+    let root = TestCa::new("root");
+    let no_sign = |p: &mut rcgen::CertificateParams| p.key_usages = vec![KeyUsagePurpose::CrlSign];
+    let no_ca = |p: &mut rcgen::CertificateParams| p.is_ca = IsCa::ExplicitNoCa;
+
+    let sub = root.intermediate("sub", no_ca);
+    assert_eq!(refused(&[sub.leaf("a", |_| {}), sub.der()], &trust(&[&root])), ChainRefusal::IssuerNotCa);
+
+    let sub = root.intermediate("sub", no_sign);
+    let refusal = refused(&[sub.leaf("a", |_| {}), sub.der()], &trust(&[&root]));
+    assert_eq!(refusal, ChainRefusal::UnfitCa { subject: "CN=sub".into(), reason: UnfitCa::NoKeyCertSign });
+
+    for (ca, reason) in
+        [(TestCa::with("ca", no_ca), UnfitCa::NotCa), (TestCa::with("ca", no_sign), UnfitCa::NoKeyCertSign)]
+    {
+        let trusted = trust(&[&ca]);
+        let refusal = refused(&[ca.leaf("a", |_| {})], &trusted);
+        assert_eq!(refusal, ChainRefusal::UnfitCa { subject: "CN=ca".into(), reason });
+        assert_eq!(refusal.short(), "invalid CA certificate");
+        assert_eq!(trusted.warnings(NOW)[0].reason, reason);
+    }
+}
+
+#[test]
+fn a_path_length_is_kept_by_intermediate_and_anchor() {
+    let none_below = |p: &mut rcgen::CertificateParams| p.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    let root = TestCa::with("root", none_below);
+    let sub = root.intermediate("sub", |_| {});
+    let refusal = refused(&[sub.leaf("a", |_| {}), sub.der()], &trust(&[&root]));
+    assert_eq!(refusal, ChainRefusal::PathLength { subject: Some("CN=root".into()) });
+    assert_eq!(refusal.short(), "path length constraint exceeded");
+    verified(&[root.leaf("a", |_| {})], &trust(&[&root]));
+
+    let root = TestCa::new("root");
+    let upper = root.intermediate("upper", none_below);
+    let lower = upper.intermediate("lower", |_| {});
+    let refusal = refused(&[lower.leaf("a", |_| {}), lower.der(), upper.der()], &trust(&[&root]));
+    assert_eq!(refusal.short(), "path length constraint exceeded");
+    verified(&[upper.leaf("a", |_| {}), upper.der()], &trust(&[&root]));
+}
+
+fn permit(subtree: GeneralSubtree) -> impl FnOnce(&mut rcgen::CertificateParams) {
+    |p| {
+        p.name_constraints =
+            Some(NameConstraints { permitted_subtrees: vec![subtree], excluded_subtrees: Vec::new() });
+    }
+}
+
+fn dns(name: &'static str) -> impl Fn(&mut rcgen::CertificateParams) {
+    move |p| p.subject_alt_names = vec![SanType::DnsName(name.try_into().unwrap())]
+}
+
+#[test]
+fn dns_and_ip_name_constraints_are_judged() {
+    let root = TestCa::new("root");
+    let plain = trust(&[&root]);
+    let sub = root.intermediate("sub", permit(GeneralSubtree::DnsName("example.com".into())));
+    verified(&[sub.leaf("a", dns("a.example.com")), sub.der()], &plain);
+    let refusal = refused(&[sub.leaf("a", dns("a.example.org")), sub.der()], &plain);
+    assert_eq!(refusal, ChainRefusal::NameConstraint);
+    assert_eq!(refusal.short(), "permitted subtree violation");
+
+    let root = TestCa::with("root", permit(GeneralSubtree::DnsName("example.com".into())));
+    verified(&[root.leaf("a", dns("a.example.com"))], &trust(&[&root]));
+    assert_eq!(refused(&[root.leaf("a", dns("b.org"))], &trust(&[&root])), ChainRefusal::NameConstraint);
+
+    let net = CidrSubnet::from_v4_prefix([192, 0, 2, 0], 24);
+    let root = TestCa::with("root", permit(GeneralSubtree::IpAddress(net)));
+    let ip = |octets: [u8; 4]| {
+        move |p: &mut rcgen::CertificateParams| p.subject_alt_names = vec![SanType::IpAddress(octets.into())]
+    };
+    verified(&[root.leaf("a", ip([192, 0, 2, 7]))], &trust(&[&root]));
+    assert_eq!(
+        refused(&[root.leaf("a", ip([198, 51, 100, 7]))], &trust(&[&root])),
+        ChainRefusal::NameConstraint
+    );
+}
+
+#[test]
+fn name_constraints_that_nobody_judges_are_refused_by_name_on_anchor_and_intermediate() {
+    let directory = || {
+        let mut name = rcgen::DistinguishedName::new();
+        name.push(DnType::CommonName, "a");
+        GeneralSubtree::DirectoryName(name)
+    };
+    let email = || GeneralSubtree::Rfc822Name("example.com".into());
+    let subtrees: [(Box<dyn Fn() -> GeneralSubtree>, _); 2] =
+        [(Box::new(directory), ConstraintKind::DirectoryName), (Box::new(email), ConstraintKind::Rfc822Name)];
+    for (subtree, kind) in subtrees {
+        let reason = UnfitCa::UnjudgedConstraint { kind };
+        let root = TestCa::new("root");
+        let sub = root.intermediate("sub", permit(subtree()));
+        let refusal = refused(&[sub.leaf("a", |_| {}), sub.der()], &trust(&[&root]));
+        assert_eq!(refusal, ChainRefusal::UnfitCa { subject: "CN=sub".into(), reason });
+        assert_eq!(
+            refusal.to_string(),
+            format!("{kind} name constraint in CA \"CN=sub\": not judged by this edge, so refused")
+        );
+
+        let root = TestCa::with("root", permit(subtree()));
+        let trusted = trust(&[&root]);
+        let refusal = refused(&[root.leaf("a", |_| {})], &trusted);
+        assert_eq!(refusal, ChainRefusal::UnfitCa { subject: "CN=root".into(), reason });
+        assert_eq!(trusted.warnings(NOW)[0].reason, reason);
+
+        let excluded = |p: &mut rcgen::CertificateParams| {
+            p.name_constraints =
+                Some(NameConstraints { permitted_subtrees: Vec::new(), excluded_subtrees: vec![subtree()] });
+        };
+        let root = TestCa::with("root", excluded);
+        assert_eq!(
+            refused(&[root.leaf("a", |_| {})], &trust(&[&root])),
+            ChainRefusal::UnfitCa { subject: "CN=root".into(), reason }
+        );
+    }
+}
+
+/// A `NameConstraints` that permits a name of one context tag.
+fn raw_constraint(tag: u8, name: &[u8]) -> CustomExtension {
+    let wrap = |tag: u8, content: &[u8]| {
+        let mut der = vec![tag, u8::try_from(content.len()).unwrap()];
+        der.extend_from_slice(content);
+        der
+    };
+    let subtrees = wrap(0xa0, &wrap(0x30, &wrap(tag, name)));
+    CustomExtension::from_oid_content(&[2, 5, 29, 30], wrap(0x30, &subtrees))
+}
+
+#[test]
+fn uri_and_malformed_name_constraints_are_refused_too() {
+    let uri = raw_constraint(0x86, b"example.com");
+    let malformed = CustomExtension::from_oid_content(&[2, 5, 29, 30], vec![0x30, 0x02, 0x05, 0x00]);
+    for (extension, kind) in [(uri, ConstraintKind::Uri), (malformed, ConstraintKind::Malformed)] {
+        let root = TestCa::with("root", |p| p.custom_extensions = vec![extension]);
+        let reason = UnfitCa::UnjudgedConstraint { kind };
+        let refusal = refused(&[root.leaf("a", |_| {})], &trust(&[&root]));
+        assert_eq!(refusal, ChainRefusal::UnfitCa { subject: "CN=root".into(), reason });
+    }
+}
+
+#[test]
+fn a_self_signed_certificate_is_called_so_whatever_else_is_wrong() {
+    let root = TestCa::new("root");
+    let ca = |p: &mut rcgen::CertificateParams| p.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    for leaf in [
+        self_signed(|_| {}),
+        self_signed(ca),
+        self_signed(|p| p.not_after = date_time_ymd(2029, 1, 1)),
+        // One that bears the name of a client CA.
+        self_signed(|p| p.distinguished_name.push(DnType::CommonName, "root")),
+        self_signed(|p| {
+            ca(p);
+            p.distinguished_name.push(DnType::CommonName, "root");
+        }),
+    ] {
+        for trusted in [trust(&[&root]), Authorities::empty()] {
+            let refusal = refused(std::slice::from_ref(&leaf), &trusted);
+            assert_eq!(refusal, ChainRefusal::SelfSigned { version: 3 });
+            assert_eq!(refusal.short(), "self signed certificate");
+            assert!(!refusal.depends_on_time());
+        }
+    }
+}
+
+#[test]
+fn a_client_ca_is_no_client() {
+    let root = TestCa::new("root");
+    let refusal = refused(&[root.der()], &trust(&[&root]));
+    assert_eq!(refusal, ChainRefusal::ClientCaAsClient { subject: "CN=root".into() });
+    let leaf = self_signed(|_| {});
+    let trusted = Authorities::new(vec![leaf.clone()], Vec::new(), StaleCrl::Refuse).unwrap();
+    assert_eq!(refused(&[leaf], &trusted), ChainRefusal::ClientCaAsClient { subject: "CN=self".into() });
+
+    let sub = root.intermediate("sub", |_| {});
+    assert_eq!(refused(&[sub.der()], &trust(&[&root])), ChainRefusal::CaAsClient);
+}
+
+#[test]
+fn version_1_is_named_for_leaf_and_ca() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let key = |name: &str| {
+        openssl(dir, &["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", name]);
+    };
+    key("ca.key");
+    key("leaf.key");
+    openssl(dir, &["req", "-x509", "-key", "ca.key", "-subj", "/CN=ca", "-days", "9000", "-out", "ca.pem"]);
+    openssl(dir, &["req", "-new", "-key", "leaf.key", "-subj", "/CN=leaf", "-out", "leaf.csr"]);
+    let sign = ["x509", "-req", "-in", "leaf.csr", "-days", "9000", "-CAcreateserial", "-CA"];
+    openssl(dir, &[&sign[..], &["ca.pem", "-CAkey", "ca.key", "-out", "leaf.pem"]].concat());
+    openssl(
+        dir,
+        &["x509", "-req", "-in", "leaf.csr", "-signkey", "leaf.key", "-days", "9000", "-out", "v1.pem"],
+    );
+
+    let ca = Authorities::new(vec![read_pem(&dir.join("ca.pem"))], Vec::new(), StaleCrl::Refuse).unwrap();
+    let leaf = read_pem(&dir.join("leaf.pem"));
+    assert_eq!(client(std::slice::from_ref(&leaf)).version(), 1);
+    let refusal = refused(&[leaf], &ca);
+    assert_eq!(refusal, ChainRefusal::Version { version: 1 });
+    assert!(refusal.to_string().starts_with("X.509 version 1 certificate"));
+
+    let own = read_pem(&dir.join("v1.pem"));
+    assert_eq!(refused(std::slice::from_ref(&own), &ca), ChainRefusal::SelfSigned { version: 1 });
+    let trusted = Authorities::new(vec![own], Vec::new(), StaleCrl::Refuse).unwrap();
+    assert_eq!(trusted.warnings(NOW)[0].reason, UnfitCa::Version { version: 1 });
+}
+
+fn serial(number: u64) -> impl Fn(&mut rcgen::CertificateParams) {
+    move |p| p.serial_number = Some(SerialNumber::from(number))
+}
+
+#[test]
+fn a_revoked_leaf_or_intermediate_is_refused() {
+    let root = TestCa::new("root");
+    let sub = root.intermediate("sub", serial(7));
+    let (good, bad) = (root.leaf("good", serial(1)), root.leaf("bad", serial(2)));
+    let trusted = trust_with(&[&root], vec![root.crl(&[2, 7], 2035)], StaleCrl::Refuse);
+    let until = verified(&[good], &trusted)[0].validity.not_after;
+    assert_eq!(until, date_time_ymd(2035, 1, 1).unix_timestamp() - 1, "a verdict ends with its CRL");
+    let refusal = refused(&[bad], &trusted);
+    assert_eq!((&refusal, refusal.short()), (&ChainRefusal::Revoked, "certificate revoked"));
+    assert_eq!(refused(&[sub.leaf("a", |_| {}), sub.der()], &trusted), ChainRefusal::Revoked);
+}
+
+#[test]
+fn an_intermediates_own_list_counts() {
+    let root = TestCa::new("root");
+    let sub = root.intermediate("sub", |_| {});
+    let trusted = trust_with(&[&root], vec![sub.crl(&[2], 2035)], StaleCrl::Refuse);
+    assert!(!trusted.crls().next().unwrap().signed_by_client_ca);
+    verified(&[sub.leaf("a", serial(1)), sub.der()], &trusted);
+    assert_eq!(refused(&[sub.leaf("a", serial(2)), sub.der()], &trusted), ChainRefusal::Revoked);
+}
+
+#[test]
+fn a_stale_list_refuses_or_is_only_old() {
+    let root = TestCa::new("root");
+    let lists = || vec![root.crl(&[2], 2028)];
+    let refuse = trust_with(&[&root], lists(), StaleCrl::Refuse);
+    let refusal = refused(&[root.leaf("a", serial(1))], &refuse);
+    assert_eq!(refusal.to_string(), "a CRL of the path is stale: its nextUpdate was 2028-01-01T00:00:00Z");
+    assert!(refusal.depends_on_time());
+    let report = trust_with(&[&root], lists(), StaleCrl::Report);
+    verified(&[root.leaf("a", serial(1))], &report);
+    assert_eq!(refused(&[root.leaf("a", serial(2))], &report), ChainRefusal::Revoked);
+}
+
+#[test]
+fn a_list_that_another_signed_is_refused() {
+    let (root, impostor) = (TestCa::new("root"), TestCa::new("root"));
+    let trusted = trust_with(&[&root], vec![impostor.crl(&[], 2035)], StaleCrl::Refuse);
+    let refusal = refused(&[root.leaf("a", |_| {})], &trusted);
+    assert_eq!((&refusal, refusal.short()), (&ChainRefusal::CrlSignature, "CRL signature failure"));
+}
+
+#[test]
+fn two_cas_of_one_name_each_have_their_list() {
+    let (first, second) = (TestCa::new("corp"), TestCa::new("corp"));
+    let lists = vec![first.crl(&[1], 2035), second.crl(&[2], 2035)];
+    let trusted = trust_with(&[&first, &second], lists, StaleCrl::Refuse);
+    for (ca, revoked, valid) in [(&first, 1, 2), (&second, 2, 1)] {
+        assert_eq!(refused(&[ca.leaf("a", serial(revoked))], &trusted), ChainRefusal::Revoked);
+        verified(&[ca.leaf("a", serial(valid))], &trusted);
+    }
+}
+
+#[test]
+fn an_anchor_that_may_not_sign_lists_is_refused_under_one() {
+    let root = TestCa::new("root");
+    let anchor = root.renewed("root", |p| p.key_usages = vec![KeyUsagePurpose::KeyCertSign]);
+    let trusted = Authorities::new(vec![anchor], vec![root.crl(&[], 2035)], StaleCrl::Refuse).unwrap();
+    let refusal = refused(&[root.leaf("a", |_| {})], &trusted);
+    assert_eq!(refusal, ChainRefusal::CrlIssuerNotSigner);
+    assert_eq!(refusal.short(), "key usage does not include CRL signing");
+}
+
+#[test]
+fn a_renewed_ca_beside_its_expired_certificate_works() {
+    let root = TestCa::with("root", |p| p.not_after = date_time_ymd(2029, 1, 1));
+    let renewed = root.renewed("root", |p| p.not_after = date_time_ymd(2039, 1, 1));
+    let trusted = Authorities::new(vec![root.der(), renewed], Vec::new(), StaleCrl::Refuse).unwrap();
+    assert_eq!(verified(&[root.leaf("a", |_| {})], &trusted).len(), 1);
+}
+
+#[test]
+fn the_newest_list_of_a_ca_counts() {
+    let root = TestCa::new("root");
+    for revoked in [[&[][..], &[1]], [&[1], &[]]] {
+        let [older, newer] = revoked;
+        let lists = vec![root.crl_of(2024, older, 2035), root.crl_of(2025, newer, 2035)];
+        let trusted = trust_with(&[&root], lists, StaleCrl::Refuse);
+        let verdict = verify_chain(&client(&[root.leaf("a", serial(1))]), &trusted, NOW);
+        assert_eq!(verdict == ChainVerdict::Refused(ChainRefusal::Revoked), newer == [1]);
+    }
+}
+
+#[test]
+fn an_empty_trust_verifies_nothing() {
+    let root = TestCa::new("root");
+    let refusal = refused(&[root.leaf("a", |_| {})], &Authorities::empty());
+    assert_eq!(refusal, ChainRefusal::NoAuthorities);
+    assert_eq!(refusal.short(), "unable to get local issuer certificate");
+}
+
+#[test]
+fn what_is_presented_beside_the_leaf_need_not_be_right() {
+    let root = TestCa::new("root");
+    let junk = CertificateDer::from(vec![0x30, 0x80, 0xff]);
+    verified(&[root.leaf("a", |_| {}), junk], &trust(&[&root]));
+}
+
+#[test]
+fn hints_are_whole_names() {
+    let root = TestCa::new("root");
+    let trusted = trust(&[&root]);
+    let hints: Vec<_> = trusted.subjects().collect();
+    let expected = rustls::DistinguishedName::in_sequence(trusted.anchors()[0].subject.as_ref());
+    assert_eq!(hints, [expected.as_ref()]);
+}

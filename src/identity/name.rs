@@ -1,0 +1,225 @@
+//! Distinguished names, compared as parsed names and never as strings.
+
+mod attribute;
+mod normal;
+mod print;
+mod value;
+mod written;
+
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+};
+
+use normal::Normal;
+use value::Value;
+pub use written::{WrittenNameError, WrittenWarning};
+use x509_parser::asn1_rs::{Any, FromDer, Tag};
+
+/// A distinguished name (RFC 5280 section 4.1.2.4) in certificate order: the least specific RDN first.
+///
+/// Two are equal by the matching rule of RFC 5280 section 7.1: RDN by RDN in order, the attributes of a multi-valued RDN
+/// as a set, their values as Unicode text without regard to case, compatibility forms and the number of blanks, whatever
+/// ASN.1 string type they have. A value that is no string, or a string with octets that its type does not have, equals
+/// only the same DER.
+#[derive(Clone)]
+pub struct DistinguishedName {
+    rdns: Vec<Rdn>,
+    /// For each RDN its attributes as they are compared, sorted.
+    normal: Vec<Vec<(String, Normal)>>,
+}
+
+/// A relative distinguished name: attributes in the order in which they came.
+#[derive(Clone, Debug)]
+struct Rdn {
+    attributes: Vec<Attribute>,
+}
+
+#[derive(Clone, Debug)]
+struct Attribute {
+    /// The type, dotted.
+    oid: String,
+    value: Value,
+}
+
+/// Why octets are not a name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// Not the DER of a `Name`.
+    #[error("not a distinguished name in DER: {0}")]
+    Malformed(&'static str),
+    /// An RDN without an attribute, which RFC 5280 section 4.1.2.4 forbids.
+    #[error("a distinguished name whose RDN {} is empty", index + 1)]
+    EmptyRdn {
+        /// Which one, from 0.
+        index: usize,
+    },
+}
+
+/// The first RDN in which a name differs from the one that was expected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RdnDifference {
+    /// Which RDN, from 0, in certificate order.
+    pub index: usize,
+    /// How many RDNs the longer of the names has.
+    pub total: usize,
+    /// The expected RDN in RFC 4514 form; none where the name should have ended.
+    pub expected: Option<String>,
+    /// The RDN that was found; none where the name ended early.
+    pub found: Option<String>,
+}
+
+impl fmt::Display for RdnDifference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rdn = |rdn: &Option<String>| {
+            rdn.as_ref().map_or_else(|| "nothing".to_owned(), |rdn| format!("{rdn:?}"))
+        };
+        let (expected, found) = (rdn(&self.expected), rdn(&self.found));
+        write!(f, "RDN {} of {}: expected {expected}, found {found}", self.index + 1, self.total)
+    }
+}
+
+impl DistinguishedName {
+    /// Reads a `Name` in DER, its outer SEQUENCE included.
+    pub fn from_der(name_der: &[u8]) -> Result<Self, NameError> {
+        let (rest, name) = element(name_der, Tag::Sequence, "no SEQUENCE of RDNs")?;
+        if !rest.is_empty() {
+            return Err(NameError::Malformed("octets after its end"));
+        }
+        let mut rdns = Vec::new();
+        let mut input = name;
+        while !input.is_empty() {
+            let (rest, mut set) = element(input, Tag::Set, "an RDN that is no SET")?;
+            let mut attributes = Vec::new();
+            while !set.is_empty() {
+                let (rest, pair) = element(set, Tag::Sequence, "an attribute that is no SEQUENCE")?;
+                attributes.push(Attribute::from_der(pair)?);
+                set = rest;
+            }
+            if attributes.is_empty() {
+                return Err(NameError::EmptyRdn { index: rdns.len() });
+            }
+            rdns.push(Rdn { attributes });
+            input = rest;
+        }
+        Ok(Self::new(rdns))
+    }
+
+    /// Reads a name as an operator writes it, in one of four forms that are told apart by their shape:
+    ///
+    /// * RFC 4514: `CN=a,O=b,C=DE`, no blanks around `,` and `=`, the most specific RDN first;
+    /// * OpenSSL: `C = DE, O = b, CN = a`, in certificate order;
+    /// * OpenSSL's old form: `/C=DE/O=b/CN=a`, in certificate order;
+    /// * one RDN a line, in certificate order.
+    ///
+    /// A text of which two readings are possible is an error that says how to write each. One that has a single
+    /// reading but looks as if the other order was meant comes with a warning.
+    pub fn from_written(text: &str) -> Result<(Self, Option<WrittenWarning>), WrittenNameError> {
+        written::read(text)
+    }
+
+    /// Whether the names are equal by RFC 5280 section 7.1. The same as `==`.
+    #[must_use]
+    pub fn matches(&self, other: &Self) -> bool {
+        self == other
+    }
+
+    /// The first RDN, in certificate order, in which `presented` differs from this name.
+    #[must_use]
+    pub fn first_difference(&self, presented: &Self) -> Option<RdnDifference> {
+        let total = self.rdns.len().max(presented.rdns.len());
+        let index = (0..total).find(|at| self.normal.get(*at) != presented.normal.get(*at))?;
+        let text = |name: &Self| name.rdns.get(index).map(Rdn::to_rfc4514);
+        Some(RdnDifference { index, total, expected: text(self), found: text(presented) })
+    }
+
+    /// Whether it has no RDN, as the subject of a certificate may that is named by its SANs alone.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rdns.is_empty()
+    }
+
+    fn new(rdns: Vec<Rdn>) -> Self {
+        let normal = |rdn: &Rdn| {
+            let pair = |attribute: &Attribute| (attribute.oid.clone(), Normal::of(&attribute.value));
+            let mut pairs: Vec<_> = rdn.attributes.iter().map(pair).collect();
+            pairs.sort_unstable();
+            pairs
+        };
+        Self { normal: rdns.iter().map(normal).collect(), rdns }
+    }
+}
+
+impl PartialEq for DistinguishedName {
+    fn eq(&self, other: &Self) -> bool {
+        self.normal == other.normal
+    }
+}
+
+impl Eq for DistinguishedName {}
+
+impl Hash for DistinguishedName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.normal.hash(state);
+    }
+}
+
+impl fmt::Debug for DistinguishedName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DistinguishedName({:?})", self.to_rfc4514())
+    }
+}
+
+impl Attribute {
+    fn from_der(pair: &[u8]) -> Result<Self, NameError> {
+        let (value, oid) = element(pair, Tag::Oid, "an attribute without a type")?;
+        let oid =
+            dotted(oid).ok_or(NameError::Malformed("an attribute type that is no object identifier"))?;
+        let value = Value::from_der(value).ok_or(NameError::Malformed("an attribute without one value"))?;
+        Ok(Self { oid, value })
+    }
+}
+
+/// One DER element of a given type: what follows it, and what it holds.
+fn element<'a>(
+    input: &'a [u8],
+    tag: Tag,
+    otherwise: &'static str,
+) -> Result<(&'a [u8], &'a [u8]), NameError> {
+    match Any::from_der(input) {
+        Ok((rest, any)) if any.header.assert_tag(tag).is_ok() && any.header.is_universal() => {
+            Ok((rest, any.data))
+        }
+        _ => Err(NameError::Malformed(otherwise)),
+    }
+}
+
+/// The dotted form of an object identifier's content octets (X.690 section 8.19).
+fn dotted(octets: &[u8]) -> Option<String> {
+    let mut arcs: Vec<u128> = Vec::new();
+    let mut arc: u128 = 0;
+    for (at, octet) in octets.iter().enumerate() {
+        let first = at == 0 || octets.get(at - 1).is_some_and(|before| before & 0x80 == 0);
+        if (first && *octet == 0x80) || arc.leading_zeros() < 7 {
+            return None;
+        }
+        arc = (arc << 7) | u128::from(octet & 0x7f);
+        if octet & 0x80 == 0 {
+            arcs.push(std::mem::take(&mut arc));
+        }
+    }
+    if octets.last().is_none_or(|last| last & 0x80 != 0) {
+        return None;
+    }
+    let (first, rest) = arcs.split_first()?;
+    let root = (*first / 40).min(2);
+    let mut text = format!("{root}.{}", first - root * 40);
+    for arc in rest {
+        text.push('.');
+        text.push_str(&arc.to_string());
+    }
+    Some(text)
+}
+
+#[cfg(test)]
+mod tests;

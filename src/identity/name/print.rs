@@ -1,0 +1,165 @@
+//! The forms in which a name is shown.
+
+use std::fmt::Write as _;
+
+use super::{Attribute, DistinguishedName, Rdn, attribute, written};
+
+impl DistinguishedName {
+    /// What OpenSSL 3 prints with `-nameopt RFC2253`, byte for byte.
+    ///
+    /// All of it is visible ASCII, since octets beyond that are written as `\C3\BC`: fit for a header.
+    #[must_use]
+    pub fn to_rfc2253(&self) -> String {
+        let rdn = |rdn: &Rdn| {
+            // OpenSSL turns the whole list round, the parts of a multi-valued RDN with it.
+            let parts: Vec<String> = rdn.attributes.iter().rev().map(openssl_rfc2253).collect();
+            parts.join("+")
+        };
+        let rdns: Vec<String> = self.rdns.iter().rev().map(rdn).collect();
+        rdns.join(",")
+    }
+
+    /// The RFC 4514 form, most specific first: [`DistinguishedName::from_written`] reads it back to an equal name.
+    #[must_use]
+    pub fn to_rfc4514(&self) -> String {
+        let rdns: Vec<String> = self.rdns.iter().rev().map(Rdn::to_rfc4514).collect();
+        rdns.join(",")
+    }
+
+    /// OpenSSL's one-line form, `C = DE, O = b, CN = a`, which reads back likewise.
+    #[must_use]
+    pub fn to_openssl(&self) -> String {
+        let part = |attribute: &Attribute| {
+            let (name, value) = readable(attribute, quoted);
+            format!("{name} = {value}")
+        };
+        let rdn = |rdn: &Rdn| rdn.attributes.iter().map(part).collect::<Vec<_>>().join(" + ");
+        self.rdns.iter().map(rdn).collect::<Vec<_>>().join(", ")
+    }
+
+    /// One RDN a line, in certificate order, which reads back likewise.
+    #[must_use]
+    pub fn to_lines(&self) -> String {
+        // A single line could be of any form, so that there a comma is escaped in any case.
+        let alone = self.rdns.len() == 1;
+        let special = |c, rest: &str| if alone { is_special(c) } else { is_special_in_line(c, rest) };
+        let part = |attribute: &Attribute| {
+            let (name, value) = readable(attribute, |text| escaped(text, special));
+            format!("{name}={value}")
+        };
+        let rdn = |rdn: &Rdn| rdn.attributes.iter().map(part).collect::<Vec<_>>().join("+");
+        self.rdns.iter().map(rdn).collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl Rdn {
+    /// The RFC 4514 form of one RDN.
+    pub(super) fn to_rfc4514(&self) -> String {
+        let part = |attribute: &Attribute| {
+            let (name, value) = readable(attribute, |text| escaped(text, |c, _| is_special(c)));
+            format!("{name}={value}")
+        };
+        self.attributes.iter().map(part).collect::<Vec<_>>().join("+")
+    }
+}
+
+/// Name and value in a form that reads back: hex where the type has no name (RFC 4514 section 2.4) or the value is no
+/// string.
+fn readable(attribute: &Attribute, form: impl Fn(&str) -> String) -> (&str, String) {
+    match (attribute::readable_name(&attribute.oid), attribute.value.text()) {
+        (Some(name), Some(text)) => (name, form(text)),
+        (name, _) => (name.unwrap_or(&attribute.oid), hex(attribute.value.der())),
+    }
+}
+
+fn openssl_rfc2253(attribute: &Attribute) -> String {
+    let (Some(name), Some(text)) = (attribute::openssl_name(&attribute.oid), attribute.value.openssl_text())
+    else {
+        let name = attribute::openssl_name(&attribute.oid).unwrap_or(&attribute.oid);
+        return format!("{name}={}", hex(attribute.value.der()));
+    };
+    let last = text.chars().count().saturating_sub(1);
+    let mut value = String::with_capacity(text.len());
+    for (at, c) in text.chars().enumerate() {
+        let escape = is_special(c)
+            || (at == last && c == ' ')
+            // A value of one character is a last one to OpenSSL, not a first one.
+            || (at == 0 && last != 0 && (c == ' ' || c == '#'));
+        if escape {
+            value.extend(['\\', c]);
+        } else if c.is_ascii() && !c.is_ascii_control() {
+            value.push(c);
+        } else {
+            let mut buffer = [0; 4];
+            for byte in c.encode_utf8(&mut buffer).bytes() {
+                let _ = write!(value, "\\{byte:02X}");
+            }
+        }
+    }
+    format!("{name}={value}")
+}
+
+/// The characters that RFC 4514 section 2.4 escapes wherever they stand.
+fn is_special(c: char) -> bool {
+    matches!(c, '"' | '+' | ',' | ';' | '<' | '>' | '\\')
+}
+
+/// In a line of its own a comma is text, unless it may be meant to separate.
+fn is_special_in_line(c: char, rest: &str) -> bool {
+    matches!(c, '"' | '+' | '\\') || (matches!(c, ',' | ';') && written::may_separate(rest))
+}
+
+/// A value with a backslash before each special character, blank at either end and leading `#`, and with control
+/// characters in hex.
+fn escaped(text: &str, special: impl Fn(char, &str) -> bool) -> String {
+    let mut value = String::with_capacity(text.len());
+    let inner = text.trim();
+    let (start, end) = (text.len() - text.trim_start().len(), text.trim_end().len());
+    for (at, c) in text.char_indices() {
+        let rest = text.get(at + c.len_utf8()..).unwrap_or_default();
+        let outer_blank = c.is_whitespace() && (inner.is_empty() || at < start || at >= end);
+        if c.is_control() || (outer_blank && c != ' ') {
+            let mut buffer = [0; 4];
+            for byte in c.encode_utf8(&mut buffer).bytes() {
+                let _ = write!(value, "\\{byte:02X}");
+            }
+            continue;
+        }
+        if outer_blank || special(c, rest) || (at == 0 && c == '#') {
+            value.push('\\');
+        }
+        value.push(c);
+    }
+    value
+}
+
+/// A value in quotes where it needs them, as OpenSSL writes it.
+fn quoted(text: &str) -> String {
+    let plain = escaped(text, |c, _| is_special(c));
+    if !plain.contains('\\') && !text.is_empty() {
+        return plain;
+    }
+    let mut value = String::from('"');
+    for c in text.chars() {
+        if c.is_control() {
+            let mut buffer = [0; 4];
+            for byte in c.encode_utf8(&mut buffer).bytes() {
+                let _ = write!(value, "\\{byte:02X}");
+            }
+        } else {
+            if matches!(c, '"' | '\\') {
+                value.push('\\');
+            }
+            value.push(c);
+        }
+    }
+    value.push('"');
+    value
+}
+
+fn hex(der: &[u8]) -> String {
+    der.iter().fold(String::from('#'), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02X}");
+        hex
+    })
+}

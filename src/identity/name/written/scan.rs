@@ -1,0 +1,247 @@
+//! Takes a written name apart into attributes, and notes where blanks stand.
+
+use super::{WrittenNameError, may_separate};
+
+/// What stands between two RDNs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Separator {
+    /// A comma: RFC 4514, and OpenSSL's one-line form.
+    Comma,
+    /// A slash: OpenSSL's old form.
+    Slash,
+    /// The end of the line: the text is one RDN.
+    Line,
+}
+
+/// One attribute as written.
+pub(super) struct Part<'a> {
+    /// The attribute's type.
+    pub(super) name: &'a str,
+    /// The value.
+    pub(super) value: Written,
+    /// The value before escapes were undone.
+    pub(super) raw: &'a str,
+    /// Whether it is the first attribute of all, which no separator precedes.
+    first: bool,
+    /// Whether a `+` stands before it.
+    joined: bool,
+    blanks: Blanks,
+}
+
+/// A value with its escapes undone.
+pub(super) enum Written {
+    Text(String),
+    /// `#` and hex.
+    Der(Vec<u8>),
+}
+
+/// Where unescaped blanks stand.
+#[derive(Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "five places, each with or without a blank")]
+struct Blanks {
+    before_separator: bool,
+    after_separator: bool,
+    before_equals: bool,
+    after_equals: bool,
+    at_end: bool,
+}
+
+impl Part<'_> {
+    /// No blank anywhere, as in RFC 4514.
+    pub(super) fn is_tight(&self) -> bool {
+        let blanks = self.blanks;
+        !(blanks.before_separator
+            || blanks.after_separator
+            || blanks.before_equals
+            || blanks.after_equals
+            || blanks.at_end)
+    }
+
+    /// Blanks as OpenSSL puts them: around `=` and `+`, and after a comma.
+    pub(super) fn is_spaced(&self) -> bool {
+        let blanks = self.blanks;
+        let separator = self.first || (blanks.after_separator && blanks.before_separator == self.joined);
+        separator && blanks.before_equals && (blanks.after_equals || self.raw.is_empty())
+    }
+}
+
+/// Takes `text` apart into RDNs, each a list of attributes.
+pub(super) fn rdns(text: &str, separator: Separator) -> Result<Vec<Vec<Part<'_>>>, WrittenNameError> {
+    let mut rdns: Vec<Vec<Part<'_>>> = Vec::new();
+    let mut rest = text;
+    let mut joined = false;
+    let mut blank_before = false;
+    loop {
+        let (mut part, value_end) = part(rest, separator)?;
+        part.first = rdns.is_empty();
+        part.joined = joined;
+        part.blanks.before_separator = blank_before;
+        blank_before = part.blanks.at_end;
+        part.blanks.at_end = false;
+        match rdns.last_mut() {
+            Some(rdn) if joined => rdn.push(part),
+            _ => rdns.push(vec![part]),
+        }
+        let mut after = value_end.chars();
+        joined = match after.next() {
+            None => return Ok(rdns),
+            Some(mark) => mark == '+',
+        };
+        rest = after.as_str();
+    }
+}
+
+/// Reads one attribute; what follows it begins with a separator, or is empty.
+fn part(text: &str, separator: Separator) -> Result<(Part<'_>, &str), WrittenNameError> {
+    let start = text.trim_start_matches(' ');
+    let ends = match separator {
+        Separator::Comma => &[',', '+', '='][..],
+        Separator::Slash => &['/', '+', '='],
+        Separator::Line => &['+', '='],
+    };
+    let split = start.find(ends).filter(|at| start.get(*at..).is_some_and(|s| s.starts_with('=')));
+    let Some((name, value)) = split.and_then(|at| Some((start.get(..at)?, start.get(at + 1..)?))) else {
+        let segment = start.find(ends).and_then(|at| start.get(..at)).unwrap_or(start);
+        let escape = if separator == Separator::Slash { "\\/" } else { "\\," };
+        return Err(WrittenNameError::MissingEquals { segment: segment.to_owned(), escape });
+    };
+    let value_start = value.trim_start_matches(' ');
+    let mut blanks = Blanks {
+        after_separator: start.len() != text.len(),
+        before_equals: name.ends_with(' '),
+        after_equals: value_start.len() != value.len(),
+        ..Blanks::default()
+    };
+    let (written, rest) = match value_start.strip_prefix('"') {
+        Some(quoted) if separator != Separator::Slash => quoted_value(quoted, separator)?,
+        _ => plain_value(value_start, separator)?,
+    };
+    let raw = value_start.get(..value_start.len() - rest.len()).unwrap_or_default();
+    blanks.at_end = written.blank_at_end;
+    let value = written.finish(raw, separator)?;
+    Ok((Part { name: name.trim(), value, raw, first: false, joined: false, blanks }, rest))
+}
+
+/// Octets of a value under way.
+#[derive(Default)]
+struct Octets {
+    bytes: Vec<u8>,
+    /// How many of them must stay, blank or not.
+    kept: usize,
+    escaped: bool,
+    blank_at_end: bool,
+}
+
+impl Octets {
+    fn push(&mut self, c: char) {
+        let mut buffer = [0; 4];
+        self.bytes.extend_from_slice(c.encode_utf8(&mut buffer).as_bytes());
+        if c != ' ' {
+            self.kept = self.bytes.len();
+        }
+    }
+
+    /// Takes what follows a backslash.
+    fn escape<'a>(&mut self, after: &'a str, separator: Separator) -> Result<&'a str, WrittenNameError> {
+        self.escaped = true;
+        // OpenSSL's old form has \xC3 for what the others have as \C3, and leaves a backslash of the value as it is:
+        // what it cannot have written is an error there.
+        let slash = separator == Separator::Slash;
+        let hex = if slash { after.strip_prefix('x') } else { Some(after) };
+        let pair =
+            hex.and_then(|hex| hex.get(..2)).filter(|pair| pair.bytes().all(|b| b.is_ascii_hexdigit()));
+        let rest = if let Some(octet) = pair.and_then(|pair| u8::from_str_radix(pair, 16).ok()) {
+            self.bytes.push(octet);
+            hex.and_then(|hex| hex.get(2..))
+        } else {
+            let special =
+                |c: char| if slash { "/+\\,;".contains(c) } else { c.is_ascii_punctuation() || c == ' ' };
+            let c = after.chars().next().filter(|c| special(*c)).ok_or_else(|| WrittenNameError::Escape {
+                found: format!("\\{}", after.chars().take(2).collect::<String>()),
+            })?;
+            self.push(c);
+            after.get(c.len_utf8()..)
+        };
+        self.kept = self.bytes.len();
+        Ok(rest.unwrap_or_default())
+    }
+
+    fn finish(mut self, raw: &str, separator: Separator) -> Result<Written, WrittenNameError> {
+        self.bytes.truncate(self.kept);
+        // OpenSSL leaves a `#` that is all there is as it is.
+        if !self.escaped && self.bytes.starts_with(b"#") && self.bytes != b"#" {
+            match from_hex(self.bytes.get(1..).unwrap_or_default()) {
+                Some(der) => return Ok(Written::Der(der)),
+                // OpenSSL's old form escapes no `#`.
+                None if separator == Separator::Slash => {}
+                None => return Err(WrittenNameError::Hex { found: raw.to_owned() }),
+            }
+        }
+        let text = String::from_utf8(self.bytes);
+        text.map(Written::Text).map_err(|_| WrittenNameError::NotUtf8 { found: raw.to_owned() })
+    }
+}
+
+fn plain_value(text: &str, separator: Separator) -> Result<(Octets, &str), WrittenNameError> {
+    let mut value = Octets::default();
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let after = rest.get(c.len_utf8()..).unwrap_or_default();
+        rest = match (c, separator) {
+            ('\\', _) => value.escape(after, separator)?,
+            ('+', _) | (',', Separator::Comma) | ('/', Separator::Slash) => break,
+            (',' | ';', Separator::Slash | Separator::Line) if may_separate(after) => {
+                return Err(WrittenNameError::TwoReadings { mark: c, found: rest.to_owned() });
+            }
+            (';' | '"', Separator::Comma) => return Err(WrittenNameError::Unescaped { found: c }),
+            _ => {
+                value.push(c);
+                after
+            }
+        };
+    }
+    value.blank_at_end = value.bytes.len() != value.kept;
+    Ok((value, rest))
+}
+
+/// A value after its opening quote.
+fn quoted_value(text: &str, separator: Separator) -> Result<(Octets, &str), WrittenNameError> {
+    let mut value = Octets { escaped: true, ..Octets::default() };
+    let mut rest = text;
+    loop {
+        let unclosed = || WrittenNameError::UnclosedQuote { found: format!("\"{text}") };
+        let c = rest.chars().next().ok_or_else(unclosed)?;
+        let after = rest.get(c.len_utf8()..).unwrap_or_default();
+        rest = match c {
+            '\\' => value.escape(after, separator)?,
+            '"' => {
+                rest = after;
+                break;
+            }
+            _ => {
+                value.push(c);
+                after
+            }
+        };
+    }
+    value.kept = value.bytes.len();
+    let end = rest.trim_start_matches(' ');
+    value.blank_at_end = end.len() != rest.len();
+    let closed = match separator {
+        Separator::Comma => end.is_empty() || end.starts_with([',', '+']),
+        Separator::Slash | Separator::Line => end.is_empty() || end.starts_with('+'),
+    };
+    if closed { Ok((value, end)) } else { Err(WrittenNameError::AfterQuote { found: end.to_owned() }) }
+}
+
+fn from_hex(digits: &[u8]) -> Option<Vec<u8>> {
+    let (pairs, rest) = digits.as_chunks::<2>();
+    if pairs.is_empty() || !rest.is_empty() {
+        return None;
+    }
+    let octet = |pair: &[u8; 2]| {
+        let text = std::str::from_utf8(pair).ok().filter(|text| !text.starts_with('+'))?;
+        u8::from_str_radix(text, 16).ok()
+    };
+    pairs.iter().map(octet).collect()
+}

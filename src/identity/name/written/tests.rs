@@ -1,0 +1,139 @@
+use super::*;
+
+fn ok(text: &str) -> DistinguishedName {
+    let (name, warning) = read(text).unwrap();
+    assert_eq!(warning, None, "{text}");
+    name
+}
+
+fn error(text: &str) -> WrittenNameError {
+    read(text).unwrap_err()
+}
+
+#[test]
+fn the_four_forms_say_the_same() {
+    let name = ok("CN=a,O=b,C=DE");
+    for text in [
+        "C = DE, O = b, CN = a",
+        "/C=DE/O=b/CN=a",
+        "C=DE\nO=b\nCN=a",
+        "C=DE\r\nO=b\r\nCN=a\r\n",
+        "C = DE\nO = b\nCN = a\n",
+        "  CN=a,O=b,C=DE  ",
+        "cn=A,o=B,c=de",
+        "2.5.4.3=a,OID.2.5.4.10=b,countryName=DE",
+    ] {
+        assert_eq!(ok(text), name, "{text}");
+    }
+}
+
+#[test]
+fn escapes_quotes_and_hex_are_undone() {
+    let name = ok("CN=M\u{fc}ller\\, \\\"x\\\" \\+ y,O=\\#1 ,C=DE".replace(" ,C", ",C").as_str());
+    for text in [
+        "CN=M\\C3\\BCller\\2C \\22x\\22 \\2B y,O=\\231,C=DE",
+        "C = DE, O = \"#1\", CN = \"M\\C3\\BCller, \\\"x\\\" + y\"",
+        "/C=DE/O=#1/CN=M\\xC3\\xBCller, \"x\" \\+ y",
+        "C=DE\nO=\\#1\nCN=M\u{fc}ller, \"x\" \\+ y",
+    ] {
+        assert_eq!(ok(text), name, "{text}");
+    }
+    assert_eq!(ok("CN=#0C0161"), ok("CN=a"));
+    assert_eq!(ok("2.5.4.97=PSDDE-1"), ok("organizationIdentifier=PSDDE-1"));
+    assert_eq!(ok("1.2.3.4=#0C0161"), ok("1.2.3.4=a"));
+    assert_eq!(ok("CN=\\ a\\ "), ok("CN=a"));
+    assert_eq!(ok("CN=#"), ok("CN=\\#"));
+}
+
+#[test]
+fn multi_valued_rdns_are_read_in_each_form() {
+    let name = ok("UID=u+CN=a,O=b");
+    for text in ["O = b, CN = a + UID = u", "/O=b/CN=a+UID=u", "O=b\nCN=a+UID=u", "O=b\nCN = a + UID = u"] {
+        assert_eq!(ok(text), name, "{text}");
+    }
+}
+
+#[test]
+fn one_rdn_has_one_reading() {
+    for text in ["CN=a", "CN = a", "CN= a", "CN =a", "/CN=a", " CN=a\n"] {
+        assert_eq!(ok(text), ok("CN=a"), "{text}");
+    }
+}
+
+#[test]
+fn an_order_that_cannot_be_told_is_an_error_that_says_how_to_write_it() {
+    let openssl_3_2 = error("C=DE, O=b, CN=a");
+    assert_eq!(
+        openssl_3_2.to_string(),
+        "the order of \"C=DE, O=b, CN=a\" is ambiguous; if it begins with the least specific part (as openssl \
+         prints it) write \"CN=a,O=b,C=DE\", if it begins with the most specific (as in LDAP) write \
+         \"C=DE,O=b,CN=a\""
+    );
+    for text in [
+        "CN=a, O=b",
+        "CN = a,O = b",
+        "CN=a,O = b",
+        "CN=a ,O=b",
+        "CN = a, O=b",
+        "CN=a,O= b",
+        "CN=a + UID=u,O=b",
+        "C = DE, CN = a+UID = u",
+    ] {
+        assert!(matches!(error(text), WrittenNameError::Ambiguous { .. }), "{text}");
+    }
+}
+
+#[test]
+fn a_certificates_order_without_blanks_is_read_but_warned_of() {
+    for text in ["C=DE,O=b,CN=a", "DC=com,DC=example,UID=u"] {
+        let (name, warning) = read(text).unwrap();
+        let WrittenWarning::LooksReversed { reversed, .. } = warning.unwrap();
+        assert_ne!(ok(&reversed), name);
+    }
+    let (_, warning) = read("C=DE,O=b,CN=a").unwrap();
+    assert_eq!(
+        warning.unwrap().to_string(),
+        "without blanks it is read as RFC 4514, so that \"C=DE\" is the most specific part; if the certificate has \
+         it the other way round, write \"CN=a,O=b,C=DE\""
+    );
+    ok("CN=a,DC=example,DC=com");
+    ok("O=b,C=DE");
+}
+
+#[test]
+fn mistakes_are_named() {
+    for empty in ["", "  ", "\n", "\r\n"] {
+        assert_eq!(error(empty), WrittenNameError::Empty);
+    }
+    assert_eq!(error("subject=C = DE, CN = a"), WrittenNameError::Label { label: "subject=".into() });
+    assert_eq!(error("subject= /C=DE/CN=a"), WrittenNameError::Label { label: "subject=".into() });
+    assert_eq!(
+        error("CN=a,commonNam=b").to_string(),
+        "unknown attribute \"commonNam\"; the nearest known one is \"commonName\""
+    );
+    assert_eq!(error("2.5.=a"), WrittenNameError::BadOid { found: "2.5.".into() });
+    for text in ["CN=a,b", "CN=a,", "CN", "/CN=a/b", "/CN=http://x", "CN=a+b", "C=DE\nCN=a+b", "/"] {
+        assert!(matches!(error(text), WrittenNameError::MissingEquals { .. }), "{text}");
+    }
+    assert_eq!(
+        error("/CN=a/b").to_string(),
+        "\"b\" has no `=`; expected NAME=value, and a separator within a value escaped as \"\\\\/\""
+    );
+    for text in ["/C=DE, O=b", "C=DE\nO=b, CN=a", "/O=b,CN=a", "C=DE,\nO=b", "C=DE;\nO=b"] {
+        assert!(matches!(error(text), WrittenNameError::TwoReadings { .. }), "{text}");
+    }
+    assert_eq!(error("CN=\\zz"), WrittenNameError::Escape { found: "\\zz".into() });
+    assert_eq!(error("CN=a\\"), WrittenNameError::Escape { found: "\\".into() });
+    // The old form leaves a backslash of the value alone, so that these would be guesses.
+    for text in ["/CN=a\\ b", "/CN=a\\C3", "CN=\\xC3"] {
+        assert!(matches!(error(text), WrittenNameError::Escape { .. }), "{text}");
+    }
+    assert!(matches!(error("CN=\"a"), WrittenNameError::UnclosedQuote { .. }));
+    assert!(matches!(error("CN=\"a\"b"), WrittenNameError::AfterQuote { .. }));
+    assert_eq!(error("CN=a;O=b"), WrittenNameError::Unescaped { found: ';' });
+    assert_eq!(error("CN=a\"b"), WrittenNameError::Unescaped { found: '"' });
+    assert_eq!(error("CN=\\FF"), WrittenNameError::NotUtf8 { found: "\\FF".into() });
+    for text in ["CN=#zz", "CN=#0C01", "CN=#0C016161"] {
+        assert!(matches!(error(text), WrittenNameError::Hex { .. }), "{text}");
+    }
+}
