@@ -10,6 +10,7 @@ mod target;
 use std::time::Duration;
 
 pub use body::{BodyFault, RequestBody};
+pub(crate) use connect::LocalExecutor;
 pub use hop::{forwarding_headers, remove_hop_by_hop};
 pub use pool::Pools;
 pub use response::ResponseBody;

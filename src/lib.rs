@@ -1,9 +1,25 @@
 //! `mtls-edge`: a TLS-terminating edge for OAuth 2.0 mutual-TLS client authentication (RFC 8705).
+//!
+//! The modules stand in the order of a request's way; each depends only on those after it:
+//!
+//! * [`cli`]: the commands;
+//! * [`listen`]: sockets, workers, limits, drain;
+//! * [`http`]: the tower stack of one connection;
+//! * [`observe`]: logs, counters, the admin address;
+//! * [`site`]: the snapshot of everything that a request is judged by and forwarded with;
+//! * [`tls`]: a server configuration a domain, proof of possession;
+//! * [`authenticate`], [`vouch`], [`forward`]: the three jobs of the stack;
+//! * [`trust`], [`identity`]: who may vouch for whom, and what a certificate says;
+//! * [`config`]: text to typed settings.
 
 pub mod authenticate;
+pub mod cli;
 pub mod config;
 pub mod forward;
+pub mod http;
 pub mod identity;
+pub mod listen;
+pub mod observe;
 pub mod site;
 pub mod tls;
 pub mod trust;

@@ -1,3 +1,7 @@
 //! The command line of `mtls-edge`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    mtls_edge::cli::main()
+}

@@ -30,13 +30,17 @@ pub enum ClientIdError {
     #[error("the body is not a JSON object with a textual client_id, as its Content-Type says")]
     NotJson,
     /// A body that the edge can't read for `client_id`, though the upstream might.
-    #[error("the body's Content-Type must be application/x-www-form-urlencoded or application/json, in UTF-8")]
+    #[error(
+        "the body's Content-Type must be application/x-www-form-urlencoded or application/json, in UTF-8"
+    )]
     ContentType,
     /// A compressed body, likewise.
     #[error("the body must not be compressed: remove Content-Encoding")]
     ContentEncoding,
     /// RFC 7617.
-    #[error("the Authorization header is not well-formed HTTP Basic (one header; base64 of client_id:secret)")]
+    #[error(
+        "the Authorization header is not well-formed HTTP Basic (one header; base64 of client_id:secret)"
+    )]
     Basic,
 }
 
@@ -52,7 +56,8 @@ pub fn client_id(head: &Parts, body: &[u8]) -> Result<ClientId, ClientIdError> {
     let in_body = if body.is_empty() { None } else { in_body(&head.headers, body)? };
 
     let query_counts = matches!(head.method, Method::GET | Method::HEAD);
-    let named = [&in_body, &in_header].into_iter().flatten().chain(in_query.iter().filter(|_| query_counts)).next();
+    let named =
+        [&in_body, &in_header].into_iter().flatten().chain(in_query.iter().filter(|_| query_counts)).next();
     let named = named.ok_or(ClientIdError::Missing)?;
     if [&in_body, &in_header, &in_query].into_iter().flatten().any(|other| other != named) {
         return Err(ClientIdError::Differ);
@@ -166,7 +171,11 @@ mod tests {
     fn a_body_that_can_not_be_read_is_refused_though_basic_names_a_client() {
         let basic = basic_of("a:x");
         let auth = ("authorization", basic.as_str());
-        for content_type in ["multipart/form-data; boundary=x", "text/plain", "application/x-www-form-urlencoded;charset=utf-16"] {
+        for content_type in [
+            "multipart/form-data; boundary=x",
+            "text/plain",
+            "application/x-www-form-urlencoded;charset=utf-16",
+        ] {
             let parts = parts("POST", "/t", &[auth, ("content-type", content_type)]);
             assert_eq!(client_id(&parts, b"client_id=b"), Err(ClientIdError::ContentType));
         }

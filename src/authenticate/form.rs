@@ -64,7 +64,15 @@ mod tests {
 
     #[test]
     fn a_parameter_that_another_server_reads_as_client_id_is_refused() {
-        for form in ["client.id=b", "client_id[]=b", "client_id%5B0%5D=b", "client+id=b", "CLIENT_ID=b", "+client_id=b", "client_id%00x=b"] {
+        for form in [
+            "client.id=b",
+            "client_id[]=b",
+            "client_id%5B0%5D=b",
+            "client+id=b",
+            "CLIENT_ID=b",
+            "+client_id=b",
+            "client_id%00x=b",
+        ] {
             let form = format!("client_id=a&{form}");
             assert_eq!(client_id(form.as_bytes()), Err(ClientIdError::Lookalike), "{form}");
         }

@@ -54,7 +54,8 @@ mod tests {
         assert_eq!(client_id(br#"{"a":[{}],"client\u005fid":"x"}"#).unwrap().as_deref(), Some("x"));
         assert_eq!(client_id(br#"{"sub":{"client_id":"x"}}"#).unwrap(), None);
         assert_eq!(client_id(br#"{"client_id":"x","client_id":"x"}"#), Err(ClientIdError::Repeated));
-        for broken in [&b"[]"[..], b"{", br#"{"client_id":1}"#, b"\xef\xbb\xbf{}", br#"{"client_id":"a"} x"#] {
+        for broken in [&b"[]"[..], b"{", br#"{"client_id":1}"#, b"\xef\xbb\xbf{}", br#"{"client_id":"a"} x"#]
+        {
             assert_eq!(client_id(broken), Err(ClientIdError::NotJson));
         }
     }

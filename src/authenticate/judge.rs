@@ -99,7 +99,9 @@ impl Denial {
             Self::NoCertificate => {
                 "a client certificate is required: present the certificate that is registered for this client_id"
             }
-            Self::Unreadable(_) => "the client certificate can't be read: it must be a well-formed X.509 certificate",
+            Self::Unreadable(_) => {
+                "the client certificate can't be read: it must be a well-formed X.509 certificate"
+            }
             Self::OutsideValidity { ended: true } | Self::Chain(_, ChainRefusal::Expired { .. }) => {
                 "the client certificate has expired: present a current one"
             }
@@ -201,7 +203,11 @@ fn judge_credential(
     let id = || application.client_id.clone();
     match &credential.matcher {
         CredentialMatcher::Thumbprint(thumbprint) => {
-            if *thumbprint == certificate.thumbprint() { Ok(None) } else { Err(Denial::OtherThumbprint(id())) }
+            if *thumbprint == certificate.thumbprint() {
+                Ok(None)
+            } else {
+                Err(Denial::OtherThumbprint(id()))
+            }
         }
         CredentialMatcher::Subject { subject, pin } => {
             let verdict = chains.verdict(certificate, trust, now);

@@ -44,14 +44,17 @@ pub(super) async fn connect(target: &Target, origin: &Origin) -> Result<Sender, 
 }
 
 async fn connect_unbounded(target: &Target, origin: &Origin) -> Result<Sender, String> {
-    let tcp = TcpStream::connect((origin.host.as_str(), origin.port)).await.map_err(|error| error.to_string())?;
+    let tcp =
+        TcpStream::connect((origin.host.as_str(), origin.port)).await.map_err(|error| error.to_string())?;
     tcp.set_nodelay(true).map_err(|error| error.to_string())?;
     let Some(tls) = target.tls.as_ref().filter(|_| origin.tls) else {
         return http1(tcp).await;
     };
     let name = ServerName::try_from(origin.host.clone()).map_err(|error| error.to_string())?;
-    let stream =
-        tokio_rustls::TlsConnector::from(Arc::clone(tls)).connect(name, tcp).await.map_err(|error| error.to_string())?;
+    let stream = tokio_rustls::TlsConnector::from(Arc::clone(tls))
+        .connect(name, tcp)
+        .await
+        .map_err(|error| error.to_string())?;
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") { http2(stream).await } else { http1(stream).await }
 }
 

@@ -17,7 +17,10 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
         .collect();
     for name in listed {
         // These are end-to-end whatever a client says: without them a request means something else.
-        if !matches!(name, header::HOST | header::CONTENT_LENGTH | header::CONTENT_TYPE | header::AUTHORIZATION) {
+        if !matches!(
+            name,
+            header::HOST | header::CONTENT_LENGTH | header::CONTENT_TYPE | header::AUTHORIZATION
+        ) {
             headers.remove(name);
         }
     }

@@ -173,12 +173,15 @@ impl Pool {
             Sender::Http1(mut sender) => {
                 // Origin form: the authority goes in Host.
                 let path = request.uri().path_and_query().cloned();
-                let full = std::mem::replace(request.uri_mut(), path.map(http::Uri::from).unwrap_or_default());
+                let full =
+                    std::mem::replace(request.uri_mut(), path.map(http::Uri::from).unwrap_or_default());
                 let sent = self.bounded(sender.try_send_request(request), &progress).await?;
                 match sent {
                     Ok(response) => {
                         let (idle, limit) = (origin.idle.clone(), self.target.response_timeout);
-                        Ok(Tried::Response(response.map(|body| ResponseBody::http1(body, limit, sender, idle))))
+                        Ok(Tried::Response(
+                            response.map(|body| ResponseBody::http1(body, limit, sender, idle)),
+                        ))
                     }
                     Err(mut error) => match error.take_message() {
                         Some(mut request) => {
@@ -280,7 +283,8 @@ fn refused_unprocessed(error: &hyper::Error) -> bool {
     while let Some(cause) = source {
         if let Some(h2) = cause.downcast_ref::<h2::Error>() {
             let refused = h2.is_reset() && h2.is_remote() && h2.reason() == Some(h2::Reason::REFUSED_STREAM);
-            return refused || (h2.is_go_away() && h2.is_remote() && h2.reason() == Some(h2::Reason::NO_ERROR));
+            return refused
+                || (h2.is_go_away() && h2.is_remote() && h2.reason() == Some(h2::Reason::NO_ERROR));
         }
         source = cause.source();
     }

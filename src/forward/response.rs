@@ -51,7 +51,12 @@ impl ResponseBody {
         Self(Source::Own(bytes.into()))
     }
 
-    pub(super) fn http1(body: Upstream, limit: Duration, sender: SendRequest<RequestBody>, idle: Idle) -> Self {
+    pub(super) fn http1(
+        body: Upstream,
+        limit: Duration,
+        sender: SendRequest<RequestBody>,
+        idle: Idle,
+    ) -> Self {
         let mut streamed = Streamed { body, limit, stalled: None, connection: Some((sender, idle)) };
         if streamed.body.is_end_stream() {
             streamed.finish();
@@ -96,7 +101,10 @@ impl Body for ResponseBody {
     type Data = Bytes;
     type Error = ResponseError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ResponseError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, ResponseError>>> {
         match &mut self.0 {
             Source::Own(bytes) if bytes.is_empty() => Poll::Ready(None),
             Source::Own(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),

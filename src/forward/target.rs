@@ -39,7 +39,10 @@ pub struct Target {
 
 impl fmt::Debug for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Target").field("name", &self.name).field("origins", &self.origins).finish_non_exhaustive()
+        f.debug_struct("Target")
+            .field("name", &self.name)
+            .field("origins", &self.origins)
+            .finish_non_exhaustive()
     }
 }
 
@@ -53,13 +56,14 @@ pub fn target(upstream: &Upstream, problems: &mut Vec<Problem>) -> Option<Target
                 value.set_sensitive(true);
                 headers.insert(name.value.clone(), value);
             }
-            Err(what) => problems.push(
-                Problem::error(&source.place, "upstream.headers", what)
-                    .help("the secret must be one line of visible ASCII; surrounding white space is trimmed"),
-            ),
+            Err(what) => problems
+                .push(Problem::error(&source.place, "upstream.headers", what).help(
+                    "the secret must be one line of visible ASCII; surrounding white space is trimmed",
+                )),
         }
     }
-    let tls = if upstream.urls.iter().any(|url| url.value.tls) { client_config(upstream, problems) } else { None };
+    let tls =
+        if upstream.urls.iter().any(|url| url.value.tls) { client_config(upstream, problems) } else { None };
     let host = upstream.host.as_ref().and_then(|host| HeaderValue::from_str(&host.value).ok());
     (problems.len() == before).then(|| Target {
         name: upstream.name.value.clone(),
@@ -79,11 +83,13 @@ fn secret(source: &SecretSource) -> Result<HeaderValue, String> {
     let (text, place) = match source {
         SecretSource::File(path) => {
             let place = path.display().to_string();
-            let text = std::fs::read_to_string(path).map_err(|error| format!("{place} can't be read: {error}"))?;
+            let text =
+                std::fs::read_to_string(path).map_err(|error| format!("{place} can't be read: {error}"))?;
             (text, place)
         }
         SecretSource::Env(name) => {
-            let text = std::env::var(name).map_err(|_| format!("the environment variable {name} is not set"))?;
+            let text =
+                std::env::var(name).map_err(|_| format!("the environment variable {name} is not set"))?;
             (text, format!("the environment variable {name}"))
         }
     };
@@ -131,7 +137,11 @@ fn client_config(upstream: &Upstream, problems: &mut Vec<Problem>) -> Option<Arc
             Some(Arc::new(config))
         }
         Err(error) => {
-            problems.push(Problem::error(&upstream.name.place, "upstream", format!("TLS can't be set up: {error}")));
+            problems.push(Problem::error(
+                &upstream.name.place,
+                "upstream",
+                format!("TLS can't be set up: {error}"),
+            ));
             None
         }
     }

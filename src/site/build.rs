@@ -31,8 +31,11 @@ pub fn build(path: &Path, generation: Generation) -> Built {
     let (settings, mut problems) = config::settings(path);
     let Some(settings) = settings else { return Built { site: None, problems } };
 
-    let authenticates =
-        settings.domains.iter().flat_map(|domain| &domain.routes).any(|route| route.authenticate != Authenticate::None);
+    let authenticates = settings
+        .domains
+        .iter()
+        .flat_map(|domain| &domain.routes)
+        .any(|route| route.authenticate != Authenticate::None);
     let file = &settings.trust.applications;
     let applications = if authenticates || file.value.exists() {
         let (applications, more) = config::applications(&file.value, &file.place);
@@ -51,17 +54,21 @@ pub fn build(path: &Path, generation: Generation) -> Built {
     let targets: Vec<Option<Arc<Target>>> =
         settings.upstreams.iter().map(|upstream| target(upstream, &mut problems).map(Arc::new)).collect();
     let secret_names = settings.upstreams.iter().flat_map(|upstream| {
-        upstream.headers.iter().map(|(name, _)| name.value.clone()).chain(
-            upstream.client_ip_header.iter().map(|name| name.value.clone()),
-        )
+        upstream
+            .headers
+            .iter()
+            .map(|(name, _)| name.value.clone())
+            .chain(upstream.client_ip_header.iter().map(|name| name.value.clone()))
     });
     let reserved = Reserved::new(profiles.values(), secret_names);
 
     // Hints would make clients hide the self-signed certificates that are welcome (RFC 8705 section 7.2).
     let hints: Vec<rustls::DistinguishedName> = match &trust {
-        Some(trust) if !trust.registry.welcomes_self_signed() => {
-            trust.authorities.subjects().map(|subject| rustls::DistinguishedName::from(subject.to_vec())).collect()
-        }
+        Some(trust) if !trust.registry.welcomes_self_signed() => trust
+            .authorities
+            .subjects()
+            .map(|subject| rustls::DistinguishedName::from(subject.to_vec()))
+            .collect(),
         _ => Vec::new(),
     };
     let mut domains = HashMap::new();
@@ -123,7 +130,11 @@ fn custom_profiles(settings: &[CustomProfile], problems: &mut Vec<Problem>) -> H
             .filter_map(|(name, encoding)| {
                 let parsed = encoding.value.parse::<Encoding>();
                 if let Err(error) = &parsed {
-                    problems.push(Problem::error(&encoding.place, "header_profile.headers", error.to_string()));
+                    problems.push(Problem::error(
+                        &encoding.place,
+                        "header_profile.headers",
+                        error.to_string(),
+                    ));
                 }
                 Some((name.value.clone(), parsed.ok()?))
             })
@@ -133,7 +144,11 @@ fn custom_profiles(settings: &[CustomProfile], problems: &mut Vec<Problem>) -> H
                 profiles.insert(custom.name.value.clone(), profile);
             }
             Err(error) => {
-                problems.push(Problem::error(&custom.name.place, "header_profile.headers", error.to_string()));
+                problems.push(Problem::error(
+                    &custom.name.place,
+                    "header_profile.headers",
+                    error.to_string(),
+                ));
             }
         }
     }
@@ -148,7 +163,8 @@ pub fn public_authorities(settings: &Settings) -> Vec<Problem> {
         .iter()
         .filter_map(|root| crate::identity::spki_hash(root).ok())
         .collect();
-    let public = |ca: &CertificateDer<'_>| crate::identity::spki_hash(ca).is_ok_and(|key| system.contains(&key));
+    let public =
+        |ca: &CertificateDer<'_>| crate::identity::spki_hash(ca).is_ok_and(|key| system.contains(&key));
     settings
         .trust
         .client_ca
@@ -156,8 +172,9 @@ pub fn public_authorities(settings: &Settings) -> Vec<Problem> {
         .filter(|file| trust::read_certificates(&file.value).is_ok_and(|cas| cas.iter().any(public)))
         .map(|file| {
             let what = format!("{} holds a public CA of the system's root store", file.value.display());
-            Problem::warning(&file.place, "trust.client_ca", what)
-                .help("anybody can get a certificate from it: trust only CAs that issue to your own applications")
+            Problem::warning(&file.place, "trust.client_ca", what).help(
+                "anybody can get a certificate from it: trust only CAs that issue to your own applications",
+            )
         })
         .collect()
 }

@@ -79,8 +79,12 @@ fn key(
         let mode = metadata.permissions().mode() & 0o777;
         if mode & 0o007 != 0 {
             problems.push(
-                Problem::warning(&file.place, KEY, format!("{shown} can be read by others (mode {mode:03o})"))
-                    .help(format!("run: chmod 600 {shown}")),
+                Problem::warning(
+                    &file.place,
+                    KEY,
+                    format!("{shown} can be read by others (mode {mode:03o})"),
+                )
+                .help(format!("run: chmod 600 {shown}")),
             );
         }
     }
@@ -95,8 +99,9 @@ fn key(
     loaded
         .map_err(|what| {
             problems.push(
-                Problem::error(&file.place, KEY, what)
-                    .help("give an RSA, ECDSA or Ed25519 key in PKCS#8, PKCS#1 or SEC1 PEM, without a password"),
+                Problem::error(&file.place, KEY, what).help(
+                    "give an RSA, ECDSA or Ed25519 key in PKCS#8, PKCS#1 or SEC1 PEM, without a password",
+                ),
             );
         })
         .ok()
@@ -115,9 +120,9 @@ fn advise(leaf: &ClientCertificate, domain: &str, file: &Located<PathBuf>, probl
         };
         problems.push(Problem::warning(&file.place, KEY, what).help("renew it"));
     }
-    let names_domain = webpki::EndEntityCert::try_from(leaf.der()).ok().zip(
-        rustls_pki_types::ServerName::try_from(domain).ok(),
-    );
+    let names_domain = webpki::EndEntityCert::try_from(leaf.der())
+        .ok()
+        .zip(rustls_pki_types::ServerName::try_from(domain).ok());
     if let Some((certificate, name)) = names_domain {
         if certificate.verify_is_valid_for_subject_name(&name).is_err() {
             let what = format!("{} does not name {domain}: clients will refuse it", file.value.display());

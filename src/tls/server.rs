@@ -48,7 +48,8 @@ pub fn provider(suites: CipherSuites) -> CryptoProvider {
 pub fn server_config(options: ServerOptions) -> Result<Arc<ServerConfig>, rustls::Error> {
     let provider = Arc::new(provider(options.cipher_suites));
     let algorithms = provider.signature_verification_algorithms;
-    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
+    let builder =
+        ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
     let verifier = |mandatory| -> Arc<dyn ClientCertVerifier> {
         Arc::new(Possession { algorithms, mandatory, hints: options.hints.clone() })
     };

@@ -14,8 +14,8 @@ use crate::{
         settings::{self, Applications, Matcher},
     },
     identity::{
-        Authorities, AuthorityError, ClientCertificate, DistinguishedName, StaleCrl, SubjectAltName, Thumbprint,
-        spki_hash,
+        Authorities, AuthorityError, ClientCertificate, DistinguishedName, StaleCrl, SubjectAltName,
+        Thumbprint, spki_hash,
     },
 };
 
@@ -71,7 +71,7 @@ fn authorities(trust: &settings::Trust, problems: &mut Vec<Problem>) -> Option<A
     }
     match Authorities::new(cas, crls, StaleCrl::Refuse) {
         Ok(authorities) => {
-            for warning in authorities.warnings() {
+            for warning in authorities.warnings(now()) {
                 if let Some(file) = ca_files.get(warning.index) {
                     problems.push(
                         Problem::warning(
@@ -87,7 +87,9 @@ fn authorities(trust: &settings::Trust, problems: &mut Vec<Problem>) -> Option<A
         }
         Err(error) => {
             let (file, key) = match &error {
-                AuthorityError::Ca { index, .. } => (ca_files.get(*index), "trust.client_ca"),
+                AuthorityError::Ca { index, .. } | AuthorityError::Anchor { index, .. } => {
+                    (ca_files.get(*index), "trust.client_ca")
+                }
                 AuthorityError::Crl { index, .. } => (crl_files.get(*index), "trust.crls"),
             };
             if let Some(file) = file {

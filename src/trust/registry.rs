@@ -143,7 +143,9 @@ impl Registry {
         for credential in &application.credentials {
             if let CredentialMatcher::Thumbprint(thumbprint) = &credential.matcher {
                 match self.by_thumbprint.get(thumbprint) {
-                    Some(first) if *first == id => return Err(RegistryError::RepeatedThumbprint(*thumbprint)),
+                    Some(first) if *first == id => {
+                        return Err(RegistryError::RepeatedThumbprint(*thumbprint));
+                    }
                     Some(first) => {
                         return Err(RegistryError::DuplicateThumbprint {
                             thumbprint: *thumbprint,
@@ -186,8 +188,7 @@ impl Registry {
     ) -> impl Iterator<Item = &'a Arc<Application>> + 'a {
         let keys = std::iter::once_with(|| SubjectKey::Dn(certificate.subject().clone()))
             .chain(certificate.sans().iter().map(san_key));
-        let by_subject =
-            keys.filter_map(|key| self.by_subject.get(&key)).flat_map(|ids| ids.iter());
+        let by_subject = keys.filter_map(|key| self.by_subject.get(&key)).flat_map(|ids| ids.iter());
         self.by_thumbprint
             .get(&certificate.thumbprint())
             .into_iter()

@@ -1,0 +1,44 @@
+//! The commands, one file each.
+
+mod check;
+mod run;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+/// A TLS-terminating edge for OAuth 2.0 mutual-TLS client authentication (RFC 8705).
+#[derive(Debug, Parser)]
+#[command(name = "mtls-edge", version, about)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve until SIGTERM or SIGINT, then finish the requests in flight and exit.
+    Run {
+        /// The configuration, a TOML file.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Worker threads; by default `[listen] workers`, else the cores that the process may use.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+        workers: Option<u16>,
+    },
+    /// Report every problem of a configuration and of the files that it names; exit 1 if one is an error.
+    Check {
+        /// The configuration, a TOML file.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+}
+
+/// Runs the command of this command line.
+#[must_use]
+pub fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Run { config, workers } => run::run(&config, workers.map(usize::from)),
+        Command::Check { config } => check::check(&config),
+    }
+}

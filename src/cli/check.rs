@@ -1,0 +1,24 @@
+//! `check`: every problem of a configuration, not only the first.
+
+use std::{io::IsTerminal, path::Path, process::ExitCode};
+
+use crate::{
+    config::{Severity, render},
+    site::{build, public_authorities},
+    trust::Generation,
+};
+
+/// Builds everything that `run` would build, and reports. Exit 0 without errors (warnings may be there), else 1.
+pub(super) fn check(config: &Path) -> ExitCode {
+    let mut built = build(config, Generation(1));
+    if let Some((settings, _)) = &built.site {
+        built.problems.extend(public_authorities(settings));
+    }
+    let failed = built.problems.iter().any(|problem| problem.severity == Severity::Error);
+    if built.problems.is_empty() {
+        println!("{}: no problems", config.display());
+    } else {
+        eprint!("{}", render(&built.problems, std::io::stderr().is_terminal()));
+    }
+    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}

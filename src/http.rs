@@ -1,0 +1,130 @@
+//! A request's way after the handshake: a stack of tower services, each with one job.
+//!
+//! [`Admit`] → [`Locate`] → [`Authenticate`] → [`Vouch`] → [`Forward`]. Each takes the type that the one before it
+//! makes ([`Arrived`], [`Routed`], [`Authenticated`], [`Outbound`]), so that no step can be left out or taken twice.
+//! Their error is a [`Refusal`]; [`Respond`], the outermost, turns it into an OAuth error and writes the access log.
+
+mod admit;
+mod authenticate;
+mod connection;
+mod forward;
+mod locate;
+mod refusal;
+mod respond;
+mod vouch;
+
+pub use admit::Admit;
+pub use authenticate::Authenticate;
+pub use connection::{ClientAddress, Connection, Peer};
+pub use forward::Forward;
+pub use locate::Locate;
+pub use refusal::Refusal;
+pub use respond::Respond;
+pub use vouch::Vouch;
+
+use std::{rc::Rc, sync::Arc};
+
+use http::{Request, request::Parts};
+use hyper::body::Incoming;
+
+use crate::{
+    authenticate::Proof,
+    forward::RequestBody,
+    site::{Domain, Route, Site},
+};
+
+/// A request whose authority is the connection's domain.
+#[derive(Debug)]
+pub struct Arrived {
+    /// Method, target, headers.
+    pub head: Parts,
+    /// Not yet read.
+    pub body: Incoming,
+    /// What it came by.
+    pub connection: Rc<Connection>,
+    /// The snapshot by which it is judged, from here to the end.
+    pub site: Arc<Site>,
+    /// The domain it asks.
+    pub domain: Arc<Domain>,
+    /// The authority by which the application called: the domain, with the port if that is not 443.
+    pub authority: String,
+    /// What the access log will say.
+    pub record: Rc<respond::Record>,
+}
+
+/// A request to a listed path, by a listed method.
+#[derive(Debug)]
+pub struct Routed {
+    /// The request.
+    pub arrived: Arrived,
+    /// Its rule.
+    pub route: Arc<Route>,
+}
+
+/// A request whose client is proved, where its route asks for one.
+#[derive(Debug)]
+pub struct Authenticated {
+    /// Method, target, headers.
+    pub head: Parts,
+    /// Buffered or to be streamed.
+    pub body: RequestBody,
+    /// Who calls; absent where the route authenticates nobody.
+    pub proof: Option<Proof>,
+    /// What it came by.
+    pub connection: Rc<Connection>,
+    /// The snapshot.
+    pub site: Arc<Site>,
+    /// The domain.
+    pub domain: Arc<Domain>,
+    /// As in [`Arrived`].
+    pub authority: String,
+    /// As in [`Arrived`].
+    pub record: Rc<respond::Record>,
+}
+
+/// A request that is fit to be sent upstream as it is.
+#[derive(Debug)]
+pub struct Outbound {
+    /// The whole request.
+    pub request: Request<RequestBody>,
+    /// Where to.
+    pub domain: Arc<Domain>,
+}
+
+/// What every connection's stack is: given the worker's parts, a service for one connection.
+pub type Stack = Respond<Admit<Locate<Authenticate<Vouch<Forward>>>>>;
+
+/// Builds the stack for one connection.
+#[must_use]
+pub fn stack(connection: Rc<Connection>, site: crate::site::SiteHandle, parts: &WorkerParts) -> Stack {
+    use tower::layer::layer_fn;
+    let chains = Rc::clone(&parts.chains);
+    let pools = Rc::clone(&parts.pools);
+    let counters = Arc::clone(&parts.counters);
+    tower::ServiceBuilder::new()
+        .layer(layer_fn(|inner| Respond::new(inner, Arc::clone(&counters), Rc::clone(&connection))))
+        .layer(layer_fn(|inner| Admit::new(inner, Arc::clone(&site), Rc::clone(&connection))))
+        .layer(layer_fn(Locate::new))
+        .layer(layer_fn(|inner| Authenticate::new(inner, Rc::clone(&chains))))
+        .layer(layer_fn(Vouch::new))
+        .service(Forward::new(pools))
+}
+
+/// What the connections of one worker share.
+#[derive(Clone, Debug)]
+pub struct WorkerParts {
+    /// Chain verdicts.
+    pub chains: Rc<crate::authenticate::ChainCache>,
+    /// Upstream connections.
+    pub pools: Rc<crate::forward::Pools>,
+    /// Counters, shared by all workers.
+    pub counters: Arc<crate::observe::Counters>,
+}
+
+/// Future of a service on one thread.
+type LocalFuture<T, E> = std::pin::Pin<Box<dyn Future<Output = Result<T, E>>>>;
+
+/// Seconds since 1970.
+fn now() -> i64 {
+    i64::try_from(rustls::pki_types::UnixTime::now().as_secs()).unwrap_or(i64::MAX)
+}

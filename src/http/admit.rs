@@ -1,0 +1,125 @@
+//! Whether a request may be looked at here at all: no upgrades, one authority, and that the connection's own.
+
+use std::{
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use futures_util::future::Either;
+use http::{HeaderMap, Method, Request, Response, Version, header, uri::Authority};
+use hyper::body::Incoming;
+use tower::Service;
+
+use super::{Arrived, Connection, Refusal, respond::Record};
+use crate::{
+    forward::ResponseBody,
+    site::{Domain, Site, SiteHandle},
+};
+
+/// A request as it came, with its record.
+#[derive(Debug)]
+pub struct Inbound {
+    pub(super) request: Request<Incoming>,
+    pub(super) record: Rc<Record>,
+}
+
+/// Refuses upgrades, and requests for another authority than the handshake's (RFC 9110 section 15.5.20).
+#[derive(Clone, Debug)]
+pub struct Admit<S> {
+    inner: S,
+    site: SiteHandle,
+    connection: Rc<Connection>,
+}
+
+impl<S> Admit<S> {
+    pub(super) fn new(inner: S, site: SiteHandle, connection: Rc<Connection>) -> Self {
+        Self { inner, site, connection }
+    }
+
+    fn admit(&self, request: &Request<Incoming>) -> Result<(Arc<Site>, Arc<Domain>, String), Refusal> {
+        // HTTP/2 has no Upgrade; HTTP/1.1 may offer h2c, which can be ignored, but a WebSocket can't.
+        if request.method() == Method::CONNECT || request.headers().contains_key(header::UPGRADE) {
+            return Err(Refusal::Upgrade);
+        }
+        let authority = authority(request)?;
+        let host = authority.host().trim_end_matches('.');
+        if !host.eq_ignore_ascii_case(&self.connection.server_name) {
+            return Err(Refusal::Misdirected);
+        }
+        let site = self.site.load_full();
+        let domain = site.domains.get(&*self.connection.server_name).cloned().ok_or(Refusal::Misdirected)?;
+        // The port goes into the addresses that the upstream builds, so a client can't choose it.
+        let local = self.connection.address.local_port;
+        let authority = match authority.port_u16() {
+            Some(port) if port != 443 && port == local => format!("{}:{port}", domain.name),
+            _ => domain.name.to_string(),
+        };
+        Ok((site, domain, authority))
+    }
+}
+
+/// The one authority of a request: of an absolute or HTTP/2 target, and of `Host`, which must agree.
+fn authority(request: &Request<Incoming>) -> Result<Authority, Refusal> {
+    let in_target = request.uri().authority().cloned();
+    if let Some(scheme) = request.uri().scheme_str() {
+        if scheme != "https" {
+            return Err(Refusal::Misdirected);
+        }
+    }
+    let in_host = host(request.headers())?;
+    let authority = match (in_target, in_host) {
+        (Some(target), Some(host)) => {
+            if !target.as_str().eq_ignore_ascii_case(host.as_str()) {
+                return Err(Refusal::Misdirected);
+            }
+            target
+        }
+        // RFC 9112 section 3.2: an HTTP/1.1 request without Host is malformed, whatever its target.
+        (Some(_), None) if request.version() < Version::HTTP_2 => return Err(Refusal::Host),
+        (Some(one), None) | (None, Some(one)) => one,
+        (None, None) => return Err(Refusal::Host),
+    };
+    if authority.as_str().contains('@') { Err(Refusal::Host) } else { Ok(authority) }
+}
+
+fn host(headers: &HeaderMap) -> Result<Option<Authority>, Refusal> {
+    let mut all = headers.get_all(header::HOST).iter();
+    let Some(host) = all.next() else { return Ok(None) };
+    if all.next().is_some() {
+        return Err(Refusal::Host);
+    }
+    Authority::try_from(host.as_bytes()).map(Some).map_err(|_| Refusal::Host)
+}
+
+impl<S> Service<Inbound> for Admit<S>
+where
+    S: Service<Arrived, Response = Response<ResponseBody>, Error = Refusal>,
+{
+    type Response = S::Response;
+    type Error = Refusal;
+    type Future = Either<S::Future, std::future::Ready<Result<S::Response, Refusal>>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, Inbound { request, record }: Inbound) -> Self::Future {
+        match self.admit(&request) {
+            Ok((site, domain, authority)) => {
+                let (head, body) = request.into_parts();
+                let connection = Rc::clone(&self.connection);
+                Either::Left(self.inner.call(Arrived {
+                    head,
+                    body,
+                    connection,
+                    site,
+                    domain,
+                    authority,
+                    record,
+                }))
+            }
+            Err(refusal) => Either::Right(std::future::ready(Err(refusal))),
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! The innermost service: sends the request upstream.
+
+use std::{
+    rc::Rc,
+    task::{Context, Poll},
+};
+
+use http::{Response, StatusCode};
+use tower::Service;
+
+use super::{LocalFuture, Outbound, Refusal};
+use crate::forward::{ForwardError, Pools, ResponseBody};
+
+/// Sends by the worker's own pools.
+#[derive(Clone, Debug)]
+pub struct Forward(Rc<Pools>);
+
+impl Forward {
+    pub(super) fn new(pools: Rc<Pools>) -> Self {
+        Self(pools)
+    }
+}
+
+impl Service<Outbound> for Forward {
+    type Response = Response<ResponseBody>;
+    type Error = Refusal;
+    type Future = LocalFuture<Response<ResponseBody>, Refusal>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, Outbound { request, domain }: Outbound) -> Self::Future {
+        let pools = Rc::clone(&self.0);
+        Box::pin(async move {
+            let response = pools.send(&domain.target, request).await?;
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                let upstream = domain.target.name.clone();
+                let reason = "it switches protocols, though nobody asked it to".to_owned();
+                return Err(Refusal::Forward(ForwardError::Broken { upstream, reason }));
+            }
+            Ok(response)
+        })
+    }
+}

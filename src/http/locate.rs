@@ -1,0 +1,49 @@
+//! The rule that a request falls under: path first, then method.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use futures_util::future::Either;
+use http::Response;
+use tower::Service;
+
+use super::{Arrived, Refusal, Routed};
+use crate::{forward::ResponseBody, site::RouteError};
+
+/// Finds the route, or refuses with 404 or 405.
+#[derive(Clone, Debug)]
+pub struct Locate<S>(S);
+
+impl<S> Locate<S> {
+    pub(super) fn new(inner: S) -> Self {
+        Self(inner)
+    }
+}
+
+impl<S> Service<Arrived> for Locate<S>
+where
+    S: Service<Routed, Response = Response<ResponseBody>, Error = Refusal>,
+{
+    type Response = S::Response;
+    type Error = Refusal;
+    type Future = Either<S::Future, std::future::Ready<Result<S::Response, Refusal>>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, arrived: Arrived) -> Self::Future {
+        let refusal = match arrived.domain.routes.find(&arrived.head.method, arrived.head.uri.path()) {
+            Ok(route) => {
+                let route = Arc::clone(route);
+                return Either::Left(self.0.call(Routed { arrived, route }));
+            }
+            Err(RouteError::NotFound) => Refusal::NotFound { ambiguous: false },
+            Err(RouteError::Ambiguous) => Refusal::NotFound { ambiguous: true },
+            Err(RouteError::Method(methods)) => Refusal::Method(methods),
+        };
+        Either::Right(std::future::ready(Err(refusal)))
+    }
+}

@@ -1,0 +1,157 @@
+//! What an application is told when its request is refused: an OAuth error in JSON (RFC 6749 section 5.2).
+
+use http::{HeaderValue, Method, Response, StatusCode, header};
+
+use crate::{
+    authenticate::{ClientIdError, Denial},
+    forward::{BodyFault, ForwardError, ResponseBody},
+    vouch::TooLarge,
+};
+
+/// Why a request is refused.
+#[derive(Debug)]
+pub enum Refusal {
+    /// CONNECT, or an `Upgrade`.
+    Upgrade,
+    /// No `Host`, two of them, or one that is no authority.
+    Host,
+    /// The authority is not the domain of the connection.
+    Misdirected,
+    /// No such path.
+    NotFound {
+        /// Whether the path was refused because it can be read in two ways.
+        ambiguous: bool,
+    },
+    /// The path takes other methods.
+    Method(Vec<Method>),
+    /// The request names no client, or not one.
+    ClientId(ClientIdError),
+    /// The certificate is not the client's.
+    Denied(Denial),
+    /// The certificate does not fit the header.
+    TooLarge(TooLarge),
+    /// The body is too long, too slow, or broke off.
+    Body(BodyFault),
+    /// The upstream's fault.
+    Forward(ForwardError),
+}
+
+impl Refusal {
+    /// The response's status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Upgrade => StatusCode::NOT_IMPLEMENTED,
+            Self::Host | Self::ClientId(_) | Self::Body(BodyFault::Broken) => StatusCode::BAD_REQUEST,
+            Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
+            Self::NotFound { .. } => StatusCode::NOT_FOUND,
+            Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Denied(_) | Self::TooLarge(_) => StatusCode::UNAUTHORIZED,
+            Self::Body(BodyFault::TooLarge(_)) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Body(BodyFault::Slow(_)) => StatusCode::REQUEST_TIMEOUT,
+            Self::Forward(ForwardError::Unreachable { .. }) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Forward(ForwardError::Broken { .. } | ForwardError::Body(_)) => StatusCode::BAD_GATEWAY,
+            Self::Forward(ForwardError::Slow { .. }) => StatusCode::GATEWAY_TIMEOUT,
+        }
+    }
+
+    /// The OAuth error code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Denied(_) | Self::TooLarge(_) => "invalid_client",
+            Self::Forward(ForwardError::Unreachable { .. } | ForwardError::Slow { .. }) => {
+                "temporarily_unavailable"
+            }
+            Self::Forward(_) => "server_error",
+            _ => "invalid_request",
+        }
+    }
+
+    /// For the application's developer: what to fix, and nothing about others.
+    #[must_use]
+    pub fn description(&self) -> String {
+        match self {
+            Self::Upgrade => "this server neither upgrades connections (WebSocket) nor tunnels (CONNECT)".into(),
+            Self::Host => "the request must have exactly one Host, a host name with an optional port".into(),
+            Self::Misdirected => {
+                "the Host differs from the server name of the TLS connection: open a connection for this host".into()
+            }
+            Self::NotFound { ambiguous: false } => "this server does not offer this path".into(),
+            Self::NotFound { ambiguous: true } => {
+                "this server does not offer this path: write it without escapes, dot segments, or doubled slashes".into()
+            }
+            Self::Method(methods) => {
+                let list: Vec<&str> = methods.iter().map(Method::as_str).collect();
+                format!("this path takes another method: {}", list.join(", "))
+            }
+            Self::ClientId(error) => error.to_string(),
+            Self::Denied(denial) => denial.description().into(),
+            Self::TooLarge(TooLarge { bytes, limit, .. }) => format!(
+                "the client certificate is too large to be passed on ({bytes} bytes encoded, {limit} allowed): use a shorter key or fewer names"
+            ),
+            Self::Body(BodyFault::TooLarge(limit)) => format!("the request's body is longer than {limit} bytes"),
+            Self::Body(fault) => format!("the request's body: {fault}"),
+            Self::Forward(ForwardError::Unreachable { .. }) => {
+                "the authorization server can't be reached at the moment: try again later".into()
+            }
+            Self::Forward(ForwardError::Slow { .. }) => "the authorization server gave no response in time".into(),
+            Self::Forward(_) => "the authorization server broke off its response".into(),
+        }
+    }
+
+    /// Everything, for the log.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Denied(denial) => denial.to_string(),
+            Self::Forward(error) => error.to_string(),
+            other => other.description(),
+        }
+    }
+
+    /// Whether the connection is to be closed: its certificate is not trusted, or its framing is lost.
+    #[must_use]
+    pub fn closes(&self) -> bool {
+        matches!(self, Self::Denied(_) | Self::TooLarge(_) | Self::Body(_) | Self::Upgrade)
+    }
+
+    /// The response, without the request's id.
+    #[must_use]
+    pub fn response(&self) -> Response<ResponseBody> {
+        let body = serde_json::json!({ "error": self.code(), "error_description": self.description() });
+        let mut response = Response::new(ResponseBody::own(body.to_string()));
+        *response.status_mut() = self.status();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        match self {
+            Self::Method(methods) => {
+                let list: Vec<&str> = methods.iter().map(Method::as_str).collect();
+                if let Ok(allow) = HeaderValue::from_str(&list.join(", ")) {
+                    headers.insert(header::ALLOW, allow);
+                }
+            }
+            Self::Forward(ForwardError::Unreachable { .. }) => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+impl From<BodyFault> for Refusal {
+    fn from(fault: BodyFault) -> Self {
+        Self::Body(fault)
+    }
+}
+
+impl From<ForwardError> for Refusal {
+    fn from(error: ForwardError) -> Self {
+        match error {
+            ForwardError::Body(fault) => Self::Body(fault),
+            other => Self::Forward(other),
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The outermost service: a response for every refusal, the request's id, the access log.
+
+use std::{
+    cell::RefCell,
+    convert::Infallible,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+};
+
+use http::{HeaderName, HeaderValue, Request, Response, Version, header};
+use hyper::body::Incoming;
+use tokio::time::Instant;
+use tower::Service;
+
+use super::{Connection, LocalFuture, Refusal, admit::Inbound};
+use crate::{
+    forward::{ResponseBody, remove_hop_by_hop},
+    observe::{Counters, Outcome},
+};
+
+/// The header that carries a request's id to the upstream and back to the application.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What the access log says of a request, filled in on its way. Names and verdicts, never secrets:
+/// no header values, no query, no body.
+#[derive(Debug)]
+pub struct Record {
+    /// The request's id.
+    pub id: String,
+    /// The client that the request names.
+    pub client_id: RefCell<Option<String>>,
+    /// The credential that matched.
+    pub credential: RefCell<Option<String>>,
+}
+
+/// Answers, logs, counts.
+#[derive(Clone, Debug)]
+pub struct Respond<S> {
+    inner: S,
+    counters: Arc<Counters>,
+    connection: Rc<Connection>,
+}
+
+impl<S> Respond<S> {
+    pub(super) fn new(inner: S, counters: Arc<Counters>, connection: Rc<Connection>) -> Self {
+        Self { inner, counters, connection }
+    }
+}
+
+/// Unguessable per process, so that ids of two instances do not meet; then a count.
+fn next_id() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    static PREFIX: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
+    let prefix = PREFIX.get_or_init(|| {
+        use std::hash::{BuildHasher, Hasher};
+        std::collections::hash_map::RandomState::new().build_hasher().finish()
+    });
+    format!("{prefix:016x}{:08x}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+impl<S> Service<Request<Incoming>> for Respond<S>
+where
+    S: Service<Inbound, Response = Response<ResponseBody>, Error = Refusal>,
+    S::Future: 'static,
+{
+    type Response = Response<ResponseBody>;
+    type Error = Infallible;
+    type Future = LocalFuture<Self::Response, Infallible>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+        let started = Instant::now();
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let version = request.version();
+        let record =
+            Rc::new(Record { id: next_id(), client_id: RefCell::default(), credential: RefCell::default() });
+        let answer = self.inner.call(Inbound { request, record: Rc::clone(&record) });
+        let (counters, connection) = (Arc::clone(&self.counters), Rc::clone(&self.connection));
+        Box::pin(async move {
+            let answer = answer.await;
+            let reason = answer.as_ref().err().map(Refusal::reason);
+            let mut response = match answer {
+                Ok(mut response) => {
+                    counters.request(Outcome::Forwarded);
+                    remove_hop_by_hop(response.headers_mut());
+                    *response.version_mut() = version;
+                    response
+                }
+                Err(refusal) => {
+                    counters.request(Outcome::of(refusal.status()));
+                    let mut response = refusal.response();
+                    if refusal.closes() {
+                        connection.close();
+                        if version < Version::HTTP_2 {
+                            response
+                                .headers_mut()
+                                .insert(header::CONNECTION, HeaderValue::from_static("close"));
+                        }
+                    }
+                    response
+                }
+            };
+            if let Ok(id) = HeaderValue::from_str(&record.id) {
+                response.headers_mut().insert(REQUEST_ID, id);
+            }
+            log(&connection, &record, &method, &path, response.status().as_u16(), started, reason.as_deref());
+            Ok(response)
+        })
+    }
+}
+
+/// One line a request. A refusal says why, in full.
+fn log(
+    connection: &Connection,
+    record: &Record,
+    method: &http::Method,
+    path: &str,
+    status: u16,
+    started: Instant,
+    reason: Option<&str>,
+) {
+    let certificate = connection.peer.as_ref().and_then(|peer| peer.certificate.as_ref().ok());
+    let thumbprint = certificate.map(|certificate| certificate.thumbprint().to_string());
+    let subject = certificate.map(|certificate| certificate.subject().to_rfc4514());
+    let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    tracing::info!(
+        target: "mtls_edge::access",
+        request_id = %record.id,
+        client = %connection.address.ip,
+        domain = %connection.server_name,
+        %method,
+        path,
+        status,
+        milliseconds,
+        client_id = record.client_id.borrow().as_deref(),
+        credential = record.credential.borrow().as_deref(),
+        thumbprint = thumbprint.as_deref(),
+        subject = subject.as_deref(),
+        reason,
+        "request"
+    );
+}

@@ -1,0 +1,100 @@
+//! What the upstream is told: every inbound copy of a header that the edge sets is removed, ours are added last.
+
+use std::task::{Context, Poll};
+
+use futures_util::future::Either;
+use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version, header};
+use tower::Service;
+
+use super::{Authenticated, Outbound, Refusal, respond::REQUEST_ID};
+use crate::{
+    authenticate::Denial,
+    forward::{ResponseBody, forwarding_headers, remove_hop_by_hop},
+};
+
+/// Makes the request that goes upstream.
+#[derive(Clone, Debug)]
+pub struct Vouch<S>(S);
+
+impl<S> Vouch<S> {
+    pub(super) fn new(inner: S) -> Self {
+        Self(inner)
+    }
+}
+
+/// Hop-by-hop fields go first and ours come last, so that a `Connection` line can't name ours away.
+fn outbound(authenticated: Authenticated) -> Result<Outbound, Refusal> {
+    let Authenticated { mut head, body, proof, connection, site, domain, authority, record } = authenticated;
+    let headers = &mut head.headers;
+    remove_hop_by_hop(headers);
+    let chain = connection.address.trusted_proxy.then(|| forwarded_for(headers)).flatten();
+    site.reserved.remove_from(headers);
+
+    let target = &domain.target;
+    let host = match &target.host {
+        Some(host) => host.clone(),
+        None => HeaderValue::from_str(&authority).map_err(|_| Refusal::Host)?,
+    };
+    forwarding_headers(headers, target, connection.address.ip, chain.as_deref(), &authority);
+    for (name, value) in &target.headers {
+        headers.insert(name, value.clone());
+    }
+    if let Some(proof) = &proof {
+        let peer = connection.peer.as_ref().ok_or(Refusal::Denied(Denial::NoCertificate))?;
+        let vouching = peer
+            .vouching(site.trust.generation, &domain, proof)
+            .ok_or(Refusal::Denied(Denial::NoCertificate))?;
+        match &*vouching {
+            Ok(ours) => {
+                for (name, value) in ours {
+                    headers.insert(name, value.clone());
+                }
+            }
+            Err(too_large) => return Err(Refusal::TooLarge(too_large.clone())),
+        }
+    }
+
+    // The path's very bytes: what was matched is what is sent.
+    let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
+    let uri = host
+        .to_str()
+        .ok()
+        .and_then(|host| Uri::builder().scheme("https").authority(host).path_and_query(path).build().ok())
+        .ok_or(Refusal::Host)?;
+    headers.insert(header::HOST, host);
+    if let Ok(id) = HeaderValue::from_str(&record.id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    head.uri = uri;
+    head.version = Version::HTTP_11;
+    Ok(Outbound { request: Request::from_parts(head, body), domain })
+}
+
+/// The inbound list, if every entry of it is an address.
+fn forwarded_for(headers: &HeaderMap) -> Option<String> {
+    let lines: Vec<&str> =
+        headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok()).collect();
+    let list = lines.join(", ");
+    let valid = list.split(',').all(|entry| entry.trim().parse::<std::net::IpAddr>().is_ok());
+    (valid && !list.is_empty()).then_some(list)
+}
+
+impl<S> Service<Authenticated> for Vouch<S>
+where
+    S: Service<Outbound, Response = Response<ResponseBody>, Error = Refusal>,
+{
+    type Response = S::Response;
+    type Error = Refusal;
+    type Future = Either<S::Future, std::future::Ready<Result<S::Response, Refusal>>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, authenticated: Authenticated) -> Self::Future {
+        match outbound(authenticated) {
+            Ok(outbound) => Either::Left(self.0.call(outbound)),
+            Err(refusal) => Either::Right(std::future::ready(Err(refusal))),
+        }
+    }
+}

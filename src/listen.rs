@@ -1,0 +1,10 @@
+//! Sockets, workers, limits, drain: from the TCP accept to the hand-over of a connection.
+
+mod activity;
+mod connection;
+mod proxy_protocol;
+mod server;
+mod socket;
+mod worker;
+
+pub use server::{Running, ServeError, start};

@@ -1,0 +1,169 @@
+//! What a connection is doing, and until when it may go on so.
+
+use std::{
+    cell::Cell,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::Instant,
+};
+
+use crate::{config::settings::Limits, forward::ResponseBody};
+
+/// Shared by a connection's stream, service and driver, all on one thread.
+#[derive(Debug)]
+pub(super) struct Activity {
+    in_flight: Cell<usize>,
+    /// When the last request was over, or the connection was accepted.
+    idle_since: Cell<Instant>,
+    /// When the first byte of a head arrived that is not yet whole. HTTP/1.1 only.
+    head_since: Cell<Option<Instant>>,
+    /// When a request in flight last got on.
+    progress: Cell<Instant>,
+}
+
+/// What to do when a connection's time is up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Overdue {
+    /// It has nothing in flight: close it politely.
+    Idle,
+    /// It holds the edge up: drop it.
+    Stuck,
+}
+
+impl Activity {
+    pub(super) fn new() -> Rc<Self> {
+        let now = Instant::now();
+        Rc::new(Self {
+            in_flight: Cell::new(0),
+            idle_since: Cell::new(now),
+            head_since: Cell::new(None),
+            progress: Cell::new(now),
+        })
+    }
+
+    /// Until when the connection may go on as it is, and what then.
+    pub(super) fn due(&self, limits: &Limits, stall: Duration) -> (Instant, Overdue) {
+        if self.in_flight.get() > 0 {
+            return (self.progress.get() + stall, Overdue::Stuck);
+        }
+        match self.head_since.get() {
+            Some(since) => (since + limits.head_timeout, Overdue::Stuck),
+            None => (self.idle_since.get() + limits.idle_timeout, Overdue::Idle),
+        }
+    }
+
+    pub(super) fn start(self: &Rc<Self>) -> InFlight {
+        self.in_flight.set(self.in_flight.get() + 1);
+        self.head_since.set(None);
+        self.progress.set(Instant::now());
+        InFlight(Rc::clone(self))
+    }
+
+    fn read(&self) {
+        if self.in_flight.get() == 0 && self.head_since.get().is_none() {
+            self.head_since.set(Some(Instant::now()));
+        }
+    }
+}
+
+/// A request in flight, until its response's last byte was handed over or it is dropped.
+#[derive(Debug)]
+pub(super) struct InFlight(Rc<Activity>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let Activity { in_flight, idle_since, .. } = &*self.0;
+        in_flight.set(in_flight.get().saturating_sub(1));
+        idle_since.set(Instant::now());
+    }
+}
+
+/// A response's body that notes its progress and its end.
+pub(super) struct Tracked {
+    pub(super) body: ResponseBody,
+    pub(super) in_flight: InFlight,
+}
+
+impl Body for Tracked {
+    type Data = Bytes;
+    type Error = <ResponseBody as Body>::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        self.in_flight.0.progress.set(Instant::now());
+        if let Some(Err(error)) = &frame {
+            tracing::warn!(%error, "a response broke off");
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A stream that notes when bytes of a head begin to arrive.
+pub(super) struct Watched<IO> {
+    pub(super) io: IO,
+    pub(super) activity: Rc<Activity>,
+}
+
+impl<IO: AsyncRead + Unpin> AsyncRead for Watched<IO> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
+        if buf.filled().len() > before {
+            self.activity.read();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[std::io::IoSlice<'_>],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+}

@@ -1,0 +1,226 @@
+//! One connection from its accept to its end.
+
+use std::{
+    convert::Infallible,
+    future::poll_fn,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    rc::Rc,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{net::TcpStream, sync::watch, time::Instant};
+use tower::Service;
+
+use super::{
+    activity::{Activity, Overdue, Tracked, Watched},
+    proxy_protocol,
+    worker::Shared,
+};
+use crate::{
+    config::settings::{ClientAuth, Limits},
+    http::{ClientAddress, Connection, WorkerParts, stack},
+    site::Site,
+    tls,
+};
+
+/// Serves a connection. Failures are the peer's and are logged at `debug`.
+pub(super) async fn serve(
+    stream: TcpStream,
+    tcp_peer: SocketAddr,
+    shared: Arc<Shared>,
+    parts: WorkerParts,
+    drain: watch::Receiver<bool>,
+) {
+    let site = shared.site.load_full();
+    let limits = site.limits.clone();
+    let shaken =
+        tokio::time::timeout(limits.handshake_timeout, handshake(stream, tcp_peer, &shared, &site)).await;
+    let failure = match shaken {
+        Ok(Ok((tls, connection))) => {
+            parts.counters.handshakes.fetch_add(1, Ordering::Relaxed);
+            let stall = stall(&site);
+            drop(site);
+            serve_http(tls, connection, &shared, &parts, &limits, stall, drain).await;
+            return;
+        }
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("the handshake took longer than {:?}", limits.handshake_timeout),
+    };
+    parts.counters.handshakes_failed.fetch_add(1, Ordering::Relaxed);
+    tracing::info!(client = %tcp_peer.ip(), reason = failure, "handshake failed");
+}
+
+/// How long requests in flight may make no progress: beyond all that may be waited for by the rules.
+fn stall(site: &Site) -> Duration {
+    let upstream = site
+        .domains
+        .values()
+        .map(|domain| domain.target.response_timeout + domain.target.connect_timeout * 4);
+    site.limits.body_timeout + upstream.max().unwrap_or_default() + Duration::from_secs(10)
+}
+
+type TlsStream = tokio_rustls::server::TlsStream<TcpStream>;
+
+async fn handshake(
+    mut stream: TcpStream,
+    tcp_peer: SocketAddr,
+    shared: &Shared,
+    site: &Site,
+) -> Result<(TlsStream, Rc<Connection>), tls::AcceptError> {
+    stream.set_nodelay(true)?;
+    let mut ip = tcp_peer.ip().to_canonical();
+    let trusted_proxy = shared.trusted_proxies.iter().any(|network| network.contains(&ip));
+    if shared.proxy_protocol {
+        if !trusted_proxy {
+            let message = "only trusted_proxies may connect, since proxy_protocol is on";
+            return Err(std::io::Error::new(std::io::ErrorKind::PermissionDenied, message).into());
+        }
+        if let Some(client) = proxy_protocol::read(&mut stream).await? {
+            ip = client.to_canonical();
+        }
+    }
+    let address = ClientAddress { ip, trusted_proxy, local_port: stream.local_addr()?.port() };
+    let domain = |name: &str| site.domains.get(name).map(|domain| Arc::clone(&domain.tls));
+    let accepted = tls::accept(stream, domain).await?;
+    let chain = accepted.stream.get_ref().1.peer_certificates();
+    let required = site
+        .domains
+        .get(&accepted.server_name)
+        .is_none_or(|domain| domain.client_auth == ClientAuth::Required);
+    if required && chain.is_none_or(<[_]>::is_empty) {
+        return Err(std::io::Error::other("no client certificate, though one is required").into());
+    }
+    let connection = Rc::new(Connection::new(address, accepted.server_name, chain));
+    Ok((accepted.stream, connection))
+}
+
+async fn serve_http(
+    tls: TlsStream,
+    connection: Rc<Connection>,
+    shared: &Shared,
+    parts: &WorkerParts,
+    limits: &Limits,
+    stall: Duration,
+    drain: watch::Receiver<bool>,
+) {
+    let activity = Activity::new();
+    let stack = stack(Rc::clone(&connection), Arc::clone(&shared.site), parts);
+    let service = {
+        let activity = Rc::clone(&activity);
+        hyper::service::service_fn(move |request| {
+            let in_flight = activity.start();
+            let answer = stack.clone().call(request);
+            async move {
+                let response = answer.await?;
+                Ok::<_, Infallible>(response.map(|body| Tracked { body, in_flight }))
+            }
+        })
+    };
+    let is_http2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
+    let ended = if is_http2 {
+        let list = u32::try_from(limits.header_bytes).unwrap_or(u32::MAX);
+        let connection_future = http2::Builder::new(crate::forward::LocalExecutor)
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(limits.http2_streams)
+            .max_header_list_size(list)
+            .max_send_buf_size(64 * 1024)
+            .serve_connection(TokioIo::new(tls), service);
+        drive(
+            connection_future,
+            http2::Connection::graceful_shutdown,
+            &activity,
+            &connection,
+            limits,
+            stall,
+            drain,
+        )
+        .await
+    } else {
+        let io = Watched { io: tls, activity: Rc::clone(&activity) };
+        let connection_future = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(None)
+            .max_headers(limits.headers)
+            .max_buf_size(limits.header_bytes)
+            .serve_connection(TokioIo::new(io), service);
+        drive(
+            connection_future,
+            http1::Connection::graceful_shutdown,
+            &activity,
+            &connection,
+            limits,
+            stall,
+            drain,
+        )
+        .await
+    };
+    if let Err(reason) = ended {
+        tracing::debug!(client = %connection.address.ip, reason, "connection ended");
+    }
+}
+
+/// Drives a connection to its end: by itself, by the drain, by a refusal that closes it, or when its time is up.
+/// The timer is armed anew only when it goes off or must go off earlier, not for every request.
+async fn drive<C: Future<Output = hyper::Result<()>>>(
+    connection: C,
+    graceful_shutdown: impl Fn(Pin<&mut C>),
+    activity: &Activity,
+    state: &Connection,
+    limits: &Limits,
+    stall: Duration,
+    mut drain: watch::Receiver<bool>,
+) -> Result<(), String> {
+    let mut connection = pin!(connection);
+    let mut timer = pin!(tokio::time::sleep_until(activity.due(limits, stall).0));
+    let mut drained = pin!(async move { drain.wait_for(|drain| *drain).await.is_ok() });
+    let mut close_asked = pin!(state.close_asked());
+    let (mut draining, mut closing) = (false, false);
+    // After a polite close the peer has this long to go.
+    let mut last_call: Option<Instant> = None;
+    poll_fn(|cx| {
+        if !draining && drained.as_mut().poll(cx).is_ready() {
+            draining = true;
+            graceful_shutdown(connection.as_mut());
+        }
+        if let std::task::Poll::Ready(result) = connection.as_mut().poll(cx) {
+            return std::task::Poll::Ready(result.map_err(|error| error.to_string()));
+        }
+        if !closing && close_asked.as_mut().poll(cx).is_ready() {
+            closing = true;
+            graceful_shutdown(connection.as_mut());
+            cx.waker().wake_by_ref();
+        }
+        loop {
+            let (mut due, overdue) = activity.due(limits, stall);
+            if let Some(last_call) = last_call {
+                due = due.max(last_call);
+            }
+            if due < timer.deadline() {
+                timer.as_mut().reset(due);
+            }
+            std::task::ready!(timer.as_mut().poll(cx));
+            let now = Instant::now();
+            if due > now {
+                timer.as_mut().reset(due);
+                continue;
+            }
+            if overdue == Overdue::Stuck || last_call.is_some() {
+                let what = if overdue == Overdue::Stuck {
+                    "a head or body did not get on"
+                } else {
+                    "it stayed open after its end"
+                };
+                return std::task::Poll::Ready(Err(what.to_owned()));
+            }
+            graceful_shutdown(connection.as_mut());
+            cx.waker().wake_by_ref();
+            last_call = Some(now + Duration::from_secs(2));
+            timer.as_mut().reset(now + Duration::from_secs(2));
+        }
+    })
+    .await
+}

@@ -1,0 +1,128 @@
+//! The PROXY protocol, versions 1 and 2, as HAProxy's specification has it: who the client of a balancer is.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
+/// The longest line of version 1, with its CRLF.
+const LINE: usize = 107;
+/// The longest payload of version 2 that is read; addresses take 36 octets, the rest are extensions.
+const PAYLOAD: usize = 2048;
+
+/// Reads the header that a trusted balancer sends first, and no byte more.
+///
+/// Gives the client's address; `None` for a connection of the balancer's own (`LOCAL`, `UNKNOWN`).
+pub(super) async fn read<IO: AsyncRead + Unpin>(io: &mut IO) -> io::Result<Option<IpAddr>> {
+    let mut start = [0; 12];
+    io.read_exact(&mut start).await?;
+    if start == SIGNATURE { version2(io).await } else { version1(io, &start).await }
+}
+
+fn malformed(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("PROXY protocol: {what}"))
+}
+
+async fn version1<IO: AsyncRead + Unpin>(io: &mut IO, start: &[u8]) -> io::Result<Option<IpAddr>> {
+    if !start.starts_with(b"PROXY ") {
+        return Err(malformed("the connection does not start with a header"));
+    }
+    let mut line = start.to_vec();
+    while !line.ends_with(b"\r\n") {
+        if line.len() >= LINE {
+            return Err(malformed("the line is longer than 107 octets"));
+        }
+        line.push(io.read_u8().await?);
+    }
+    let line = std::str::from_utf8(&line).map_err(|_| malformed("the line is not ASCII"))?.trim_end();
+    let fields: Vec<&str> = line.split(' ').collect();
+    match fields.as_slice() {
+        ["PROXY", "UNKNOWN", ..] => Ok(None),
+        ["PROXY", family, source, _destination, _source_port, _destination_port] => {
+            let address: IpAddr = source.parse().map_err(|_| malformed("the source is no address"))?;
+            match (*family, address) {
+                ("TCP4", IpAddr::V4(_)) | ("TCP6", IpAddr::V6(_)) => Ok(Some(address)),
+                _ => Err(malformed("the address is not of its family")),
+            }
+        }
+        _ => Err(malformed("the line has not six fields")),
+    }
+}
+
+async fn version2<IO: AsyncRead + Unpin>(io: &mut IO) -> io::Result<Option<IpAddr>> {
+    let command = io.read_u8().await?;
+    let family = io.read_u8().await?;
+    let length = usize::from(io.read_u16().await?);
+    if length > PAYLOAD {
+        return Err(malformed("the header is longer than 2048 octets"));
+    }
+    let mut payload = vec![0; length];
+    io.read_exact(&mut payload).await?;
+    match (command, family) {
+        (0x20, _) => Ok(None),
+        (0x21, 0x11) => {
+            let source: [u8; 4] =
+                payload.get(..4).and_then(|b| b.try_into().ok()).ok_or_else(|| malformed("short"))?;
+            if length < 12 { Err(malformed("short")) } else { Ok(Some(IpAddr::V4(Ipv4Addr::from(source)))) }
+        }
+        (0x21, 0x21) => {
+            let source: [u8; 16] =
+                payload.get(..16).and_then(|b| b.try_into().ok()).ok_or_else(|| malformed("short"))?;
+            if length < 36 { Err(malformed("short")) } else { Ok(Some(IpAddr::V6(Ipv6Addr::from(source)))) }
+        }
+        (0x21, _) => Ok(None),
+        _ => Err(malformed("the version or command is unknown")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parse(bytes: &[u8]) -> io::Result<(Option<IpAddr>, usize)> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let mut rest = bytes;
+        runtime.block_on(read(&mut rest)).map(|address| (address, rest.len()))
+    }
+
+    #[test]
+    fn both_versions_name_the_client_and_leave_the_rest_unread() {
+        let v1 = b"PROXY TCP4 192.0.2.7 198.51.100.1 5000 443\r\n\x16\x03";
+        assert_eq!(parse(v1).unwrap(), (Some("192.0.2.7".parse().unwrap()), 2));
+        assert_eq!(parse(b"PROXY UNKNOWN\r\nx").unwrap(), (None, 1));
+        let mut v2 = SIGNATURE.to_vec();
+        v2.extend_from_slice(&[0x21, 0x11, 0, 12, 192, 0, 2, 9, 1, 1, 1, 1, 0, 1, 0, 2, 0x16]);
+        assert_eq!(parse(&v2).unwrap(), (Some("192.0.2.9".parse().unwrap()), 1));
+        let mut local = SIGNATURE.to_vec();
+        local.extend_from_slice(&[0x20, 0, 0, 0]);
+        assert_eq!(parse(&local).unwrap(), (None, 0));
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        for bytes in [
+            &b"\x16\x03\x01 a client hello"[..],
+            b"PROXY TCP4 ::1 ::1 1 2\r\n",
+            b"PROXY TCP6 x y 1 2\r\n",
+            b"PROXY TCP4 1.2.3.4\r\n",
+        ] {
+            assert!(parse(bytes).is_err());
+        }
+        assert!(parse(&[b"PROXY ".to_vec(), vec![b'x'; 200]].concat()).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(mut bytes: Vec<u8>, signed: bool) {
+            if signed {
+                bytes.splice(0..0, SIGNATURE);
+            }
+            let _ = parse(&bytes);
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! All workers and the admin address: start, stop.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use tokio::sync::{Semaphore, watch};
+
+use super::{
+    socket,
+    worker::{self, Shared},
+};
+use crate::{
+    config::settings::Settings,
+    observe::{Counters, Health, serve_admin},
+    site::SiteHandle,
+};
+
+/// Why the edge can't serve.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// An address can't be bound.
+    #[error("{place}: {key}: {address} can't be listened on: {source}; is another program there?")]
+    Bind {
+        /// `listen.https` or `listen.admin`.
+        key: &'static str,
+        /// File and line.
+        place: String,
+        /// The address.
+        address: SocketAddr,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A thread or runtime can't be had, or ended before its time.
+    #[error("a worker can't run: {0}")]
+    Worker(#[from] std::io::Error),
+}
+
+/// The edge while it serves.
+#[derive(Debug)]
+pub struct Running {
+    /// Addresses that speak TLS, with the ports that were taken.
+    pub https: Vec<SocketAddr>,
+    /// The admin address.
+    pub admin: SocketAddr,
+    health: Arc<Health>,
+    drain: watch::Sender<bool>,
+    workers: Vec<JoinHandle<std::io::Result<()>>>,
+    admin_thread: Option<(tokio::sync::oneshot::Sender<()>, JoinHandle<()>)>,
+}
+
+/// Binds every address and starts the workers: `[listen] workers`, by default one for each core that the process
+/// may use (affinity and cgroup limits respected).
+pub fn start(settings: &Settings, site: SiteHandle) -> Result<Running, ServeError> {
+    let count = settings
+        .listen
+        .workers
+        .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let mut by_worker: Vec<Vec<std::net::TcpListener>> = (0..count).map(|_| Vec::new()).collect();
+    let mut https = Vec::new();
+    for address in &settings.listen.https {
+        let bind_error = |source| ServeError::Bind {
+            key: "listen.https",
+            place: address.place.to_string(),
+            address: address.value,
+            source,
+        };
+        let listeners = socket::bind(address.value, count).map_err(bind_error)?;
+        https.extend(listeners.first().and_then(|listener| listener.local_addr().ok()));
+        for (worker, listener) in by_worker.iter_mut().zip(listeners) {
+            worker.push(listener);
+        }
+    }
+    let admin_error = |source| ServeError::Bind {
+        key: "listen.admin",
+        place: settings.listen.admin.place.to_string(),
+        address: settings.listen.admin.value,
+        source,
+    };
+    let admin_listener = std::net::TcpListener::bind(settings.listen.admin.value).map_err(admin_error)?;
+    let admin = admin_listener.local_addr()?;
+
+    let counters = Arc::new(Counters::default());
+    let bound = settings.limits.connections;
+    let places = Arc::new(Semaphore::new(bound));
+    let shared = Arc::new(Shared {
+        site: Arc::clone(&site),
+        counters: Arc::clone(&counters),
+        places: Arc::clone(&places),
+        trusted_proxies: settings.listen.trusted_proxies.clone(),
+        proxy_protocol: settings.listen.proxy_protocol,
+    });
+    let health = Arc::new(Health { ready: AtomicBool::new(false), counters, site, places, bound });
+    let (drain, drained) = watch::channel(false);
+    let drain_timeout = settings.limits.drain_timeout;
+    let mut workers = Vec::new();
+    for (number, listeners) in by_worker.into_iter().enumerate() {
+        let (shared, drained) = (Arc::clone(&shared), drained.clone());
+        let worker = std::thread::Builder::new()
+            .name(format!("worker-{number}"))
+            .spawn(move || worker::run(listeners, &shared, drained, drain_timeout))?;
+        workers.push(worker);
+    }
+    let (stop_admin, admin_stopped) = tokio::sync::oneshot::channel::<()>();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let served = Arc::clone(&health);
+    let admin_thread = std::thread::Builder::new().name("admin".to_owned()).spawn(move || {
+        runtime.block_on(async {
+            tokio::select! {
+                result = serve_admin(admin_listener, served) => {
+                    if let Err(error) = result {
+                        tracing::error!(%error, "the admin address is not served");
+                    }
+                }
+                _ = admin_stopped => {}
+            }
+        });
+    })?;
+    health.ready.store(true, Ordering::Release);
+    Ok(Running { https, admin, health, drain, workers, admin_thread: Some((stop_admin, admin_thread)) })
+}
+
+impl Running {
+    /// Stops accepting, lets requests in flight finish within `drain_timeout`, and waits for all workers.
+    pub fn stop(mut self) -> Result<(), ServeError> {
+        self.health.ready.store(false, Ordering::Release);
+        self.drain.send_replace(true);
+        let mut result = Ok(());
+        for worker in self.workers.drain(..) {
+            match worker.join() {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => result = Err(ServeError::Worker(error)),
+                Err(_) => result = Err(ServeError::Worker(std::io::Error::other("a worker panicked"))),
+            }
+        }
+        if let Some((stop, thread)) = self.admin_thread.take() {
+            let _ = stop.send(());
+            let _ = thread.join();
+        }
+        result
+    }
+
+    /// Whether every worker still runs; a worker that ended by itself can't be served without.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        !self.workers.iter().any(JoinHandle::is_finished)
+    }
+
+    /// How often [`Running::is_whole`] is worth asking.
+    pub const WATCH: Duration = Duration::from_secs(1);
+}

@@ -1,0 +1,158 @@
+//! One worker: a thread, a single-threaded runtime, its own listening sockets, pools and caches.
+
+use std::{
+    net::TcpListener,
+    rc::Rc,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use ipnet::IpNet;
+use tokio::{
+    sync::{Semaphore, watch},
+    task::LocalSet,
+};
+
+use super::connection;
+use crate::{
+    authenticate::ChainCache, forward::Pools, http::WorkerParts, observe::Counters, site::SiteHandle,
+};
+
+/// Chains that a worker remembers; each takes about 4 KiB.
+const CHAINS: usize = 10_000;
+
+/// What all workers see.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) site: SiteHandle,
+    pub(super) counters: Arc<Counters>,
+    /// Free places for connections, all workers together.
+    pub(super) places: Arc<Semaphore>,
+    pub(super) trusted_proxies: Vec<IpNet>,
+    pub(super) proxy_protocol: bool,
+}
+
+/// Runs a worker until `drain` turns true and its connections have ended, or `drain_timeout` is over.
+pub(super) fn run(
+    listeners: Vec<TcpListener>,
+    shared: &Arc<Shared>,
+    drain: watch::Receiver<bool>,
+    drain_timeout: Duration,
+) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let local = LocalSet::new();
+    local.block_on(&runtime, async move {
+        let parts = WorkerParts {
+            chains: Rc::new(ChainCache::new(CHAINS)),
+            pools: Rc::new(Pools::default()),
+            counters: Arc::clone(&shared.counters),
+        };
+        let open = tokio_util_lite::OpenConnections::default();
+        let mut accepting = Vec::new();
+        for listener in listeners {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            accepting.push(tokio::task::spawn_local(accept(
+                listener,
+                Arc::clone(shared),
+                parts.clone(),
+                drain.clone(),
+                open.clone(),
+            )));
+        }
+        let pools = Rc::clone(&parts.pools);
+        let sweeper = tokio::task::spawn_local(async move {
+            let mut tick = tokio::time::interval(Duration::from_secs(5));
+            loop {
+                tick.tick().await;
+                pools.sweep();
+            }
+        });
+        let mut drain = drain;
+        // An error means that the sender is gone: the same as a drain.
+        let _ = drain.wait_for(|drain| *drain).await;
+        for task in accepting {
+            task.abort();
+            let _ = task.await;
+        }
+        if tokio::time::timeout(drain_timeout, open.none_left()).await.is_err() {
+            tracing::warn!(
+                connections = open.count(),
+                "drain_timeout is over: the connections left are closed"
+            );
+        }
+        sweeper.abort();
+        Ok(())
+    })
+}
+
+async fn accept(
+    listener: tokio::net::TcpListener,
+    shared: Arc<Shared>,
+    parts: WorkerParts,
+    drain: watch::Receiver<bool>,
+    open: tokio_util_lite::OpenConnections,
+) {
+    loop {
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of descriptors, most likely: accepting again at once would spin.
+                tracing::warn!(%error, "a connection can't be accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        shared.counters.accepted.fetch_add(1, Ordering::Relaxed);
+        let Ok(place) = Arc::clone(&shared.places).try_acquire_owned() else {
+            shared.counters.over_bound.fetch_add(1, Ordering::Relaxed);
+            drop(stream);
+            continue;
+        };
+        let entry = open.enter();
+        let (shared, parts, drain) = (Arc::clone(&shared), parts.clone(), drain.clone());
+        tokio::task::spawn_local(async move {
+            connection::serve(stream, peer, shared, parts, drain).await;
+            drop((place, entry));
+        });
+    }
+}
+
+/// A count that can be waited for, on one thread.
+mod tokio_util_lite {
+    use std::{cell::Cell, rc::Rc};
+
+    use tokio::sync::Notify;
+
+    #[derive(Clone, Debug, Default)]
+    pub(super) struct OpenConnections(Rc<(Cell<usize>, Notify)>);
+
+    #[derive(Debug)]
+    pub(super) struct Entry(OpenConnections);
+
+    impl OpenConnections {
+        pub(super) fn enter(&self) -> Entry {
+            self.0.0.set(self.count() + 1);
+            Entry(self.clone())
+        }
+
+        pub(super) fn count(&self) -> usize {
+            self.0.0.get()
+        }
+
+        pub(super) async fn none_left(&self) {
+            while self.count() > 0 {
+                self.0.1.notified().await;
+            }
+        }
+    }
+
+    impl Drop for Entry {
+        fn drop(&mut self) {
+            let (count, gone) = &*self.0.0;
+            count.set(count.get().saturating_sub(1));
+            if count.get() == 0 {
+                gone.notify_one();
+            }
+        }
+    }
+}

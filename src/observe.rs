@@ -1,0 +1,9 @@
+//! What the edge tells its operator: logs, counters, the admin address.
+
+mod admin;
+mod counters;
+mod log;
+
+pub use admin::{Health, serve as serve_admin};
+pub use counters::{Counters, Outcome};
+pub use log::init as init_log;
