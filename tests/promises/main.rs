@@ -1,0 +1,14 @@
+//! What the edge promises, proved from outside: the real program on a loopback port, real TLS clients, a real
+//! upstream that records what reaches it. One module a promise.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    unreachable_pub
+)]
+
+mod self_signed;
+mod support;

@@ -1,0 +1,16 @@
+//! Parts for the promises: certificates, the edge's process, upstreams, clients.
+
+pub mod certificates;
+pub mod client;
+pub mod edge;
+pub mod upstream;
+
+pub use certificates::{Ca, Credentials, self_signed};
+pub use client::{Answer, Client, Connection};
+pub use edge::{Edge, EdgeBuilder};
+pub use upstream::{Seen, Upstream};
+
+/// The domain on which most tests call.
+pub const DOMAIN: &str = "mtls.example.test";
+/// What ends every wait in a test: far beyond what anything takes.
+pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);

@@ -1,0 +1,268 @@
+//! A real TLS client: rustls and hyper, HTTP/1.1 and HTTP/2, and raw bytes where a client misbehaves.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, combinators::BoxBody};
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::{
+    ClientConfig, RootCertStore, SupportedProtocolVersion,
+    client::Resumption,
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, ServerName},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    task::JoinHandle,
+    time::timeout,
+};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+use super::{Credentials, DOMAIN, Edge, PATIENCE};
+
+/// What a client connects with.
+#[derive(Clone)]
+pub struct Client {
+    address: SocketAddr,
+    server_name: ServerName<'static>,
+    config: ClientConfig,
+}
+
+impl Client {
+    /// A client of the usual domain, without a certificate, over HTTP/1.1.
+    pub fn new(edge: &Edge) -> Self {
+        Self::build(edge, rustls::ALL_VERSIONS, None)
+    }
+
+    /// A client with this certificate.
+    pub fn with(edge: &Edge, credentials: &Credentials) -> Self {
+        Self::build(edge, rustls::ALL_VERSIONS, Some(credentials))
+    }
+
+    /// A client that speaks these versions of TLS only.
+    pub fn build(
+        edge: &Edge,
+        versions: &[&'static SupportedProtocolVersion],
+        credentials: Option<&Credentials>,
+    ) -> Self {
+        let mut roots = RootCertStore::empty();
+        roots.add(edge.server_ca.clone()).unwrap();
+        let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_protocol_versions(versions)
+            .unwrap()
+            .with_root_certificates(roots);
+        let mut config = match credentials {
+            Some(credentials) => {
+                builder.with_client_auth_cert(credentials.chain.clone(), credentials.key.clone_key()).unwrap()
+            }
+            None => builder.with_no_client_auth(),
+        };
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.resumption = Resumption::disabled();
+        Self { address: edge.https, server_name: DOMAIN.try_into().unwrap(), config }
+    }
+
+    /// Over HTTP/2.
+    pub fn http2(mut self) -> Self {
+        self.config.alpn_protocols = vec![b"h2".to_vec()];
+        self
+    }
+
+    /// With this name in the ClientHello.
+    pub fn server_name(mut self, name: &str) -> Self {
+        self.server_name = name.to_owned().try_into().unwrap();
+        self
+    }
+
+    /// That keeps sessions, shared by its clones.
+    pub fn resuming(mut self) -> Self {
+        self.config.resumption = Resumption::in_memory_sessions(16);
+        self
+    }
+
+    /// The configuration, to be changed further.
+    pub fn config(&mut self) -> &mut ClientConfig {
+        &mut self.config
+    }
+
+    /// A TLS stream, before any HTTP.
+    pub async fn tls(&self) -> std::io::Result<TlsStream<TcpStream>> {
+        timeout(PATIENCE, async {
+            let tcp = TcpStream::connect(self.address).await?;
+            tcp.set_nodelay(true)?;
+            TlsConnector::from(Arc::new(self.config.clone())).connect(self.server_name.clone(), tcp).await
+        })
+        .await
+        .expect("the handshake hangs")
+    }
+
+    /// A connection for requests.
+    pub async fn connect(&self) -> Connection {
+        let stream = self.tls().await.unwrap();
+        Connection::over(stream).await
+    }
+
+    /// One POST of a form to `/oauth/token` on a new connection.
+    pub async fn token(&self, client_id: &str) -> Answer {
+        self.connect().await.token(client_id).await
+    }
+
+    /// Writes these very bytes on a new connection, and reads until the edge closes it.
+    pub async fn raw(&self, bytes: &[u8]) -> String {
+        let mut stream = self.tls().await.unwrap();
+        stream.write_all(bytes).await.unwrap();
+        stream.flush().await.unwrap();
+        let mut answer = Vec::new();
+        let _ = timeout(PATIENCE, stream.read_to_end(&mut answer))
+            .await
+            .expect("the edge keeps the connection open");
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// Asserts that no request can be made: the handshake, or the first read after it (TLS 1.3), ends with an alert.
+    /// Gives the error's text.
+    pub async fn refused(&self) -> String {
+        let mut stream = match self.tls().await {
+            Ok(stream) => stream,
+            Err(error) => return error.to_string(),
+        };
+        let _ = stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        let mut byte = [0];
+        match timeout(PATIENCE, stream.read(&mut byte)).await.expect("the edge neither answers nor closes") {
+            Ok(read) => panic!("no alert, but {read} bytes: {byte:?}"),
+            Err(error) => error.to_string(),
+        }
+    }
+}
+
+enum Sender {
+    Http1(http1::SendRequest<BoxBody<Bytes, std::convert::Infallible>>),
+    Http2(http2::SendRequest<BoxBody<Bytes, std::convert::Infallible>>),
+}
+
+/// An open connection.
+pub struct Connection {
+    sender: Sender,
+    driver: JoinHandle<()>,
+    /// Whether the handshake was a resumed one.
+    pub resumed: bool,
+    /// Whether the edge's Certificate Request named CAs can't be seen by rustls; the version can.
+    pub version: rustls::ProtocolVersion,
+    /// The server's chain.
+    pub server_chain: Vec<CertificateDer<'static>>,
+}
+
+impl Connection {
+    pub async fn over(stream: TlsStream<TcpStream>) -> Self {
+        let (_, tls) = stream.get_ref();
+        let resumed = tls.handshake_kind() == Some(rustls::HandshakeKind::Resumed);
+        let version = tls.protocol_version().unwrap();
+        let server_chain = tls.peer_certificates().unwrap_or_default().to_vec();
+        let is_http2 = tls.alpn_protocol() == Some(b"h2");
+        let io = TokioIo::new(stream);
+        let (sender, driver) = if is_http2 {
+            let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
+            (Sender::Http2(sender), tokio::spawn(async move { drop(connection.await) }))
+        } else {
+            let (sender, connection) = http1::handshake(io).await.unwrap();
+            (Sender::Http1(sender), tokio::spawn(async move { drop(connection.await) }))
+        };
+        Self { sender, driver, resumed, version, server_chain }
+    }
+
+    /// Sends a request. HTTP/2 needs an absolute URI; HTTP/1.1 a `Host`: both are added where missing.
+    pub async fn send<B>(&mut self, request: Request<B>) -> Answer
+    where
+        B: http_body::Body<Data = Bytes, Error = std::convert::Infallible> + Send + Sync + 'static,
+    {
+        self.try_send(request).await.unwrap()
+    }
+
+    /// Sends a request that may fail.
+    pub async fn try_send<B>(&mut self, request: Request<B>) -> Result<Answer, hyper::Error>
+    where
+        B: http_body::Body<Data = Bytes, Error = std::convert::Infallible> + Send + Sync + 'static,
+    {
+        let mut request = request.map(BodyExt::boxed);
+        let response = timeout(PATIENCE, async {
+            match &mut self.sender {
+                Sender::Http1(sender) => {
+                    if !request.headers().contains_key("host") {
+                        request.headers_mut().insert("host", DOMAIN.parse().unwrap());
+                    }
+                    sender.ready().await?;
+                    sender.send_request(request).await
+                }
+                Sender::Http2(sender) => {
+                    if request.uri().authority().is_none() {
+                        let uri = format!("https://{DOMAIN}{}", request.uri());
+                        *request.uri_mut() = uri.parse().unwrap();
+                    }
+                    sender.ready().await?;
+                    sender.send_request(request).await
+                }
+            }
+        })
+        .await
+        .expect("no answer")?;
+        Answer::read(response).await
+    }
+
+    /// A POST of a form to `/oauth/token`.
+    pub async fn token(&mut self, client_id: &str) -> Answer {
+        self.send(token_request(client_id)).await
+    }
+
+    /// Whether the edge has closed the connection; waits for it.
+    pub async fn closed(&mut self) {
+        timeout(PATIENCE, &mut self.driver).await.expect("the edge keeps the connection open").unwrap();
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+/// The usual request.
+pub fn token_request(client_id: &str) -> Request<Full<Bytes>> {
+    Request::post("/oauth/token")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(Full::from(format!("grant_type=client_credentials&client_id={client_id}")))
+        .unwrap()
+}
+
+/// A response, read whole.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Answer {
+    async fn read(response: Response<hyper::body::Incoming>) -> Result<Self, hyper::Error> {
+        let (head, body) = response.into_parts();
+        let body = timeout(PATIENCE, body.collect()).await.expect("the response's body hangs")?.to_bytes();
+        Ok(Self { status: head.status, headers: head.headers, body })
+    }
+
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {:?}", self.body))
+    }
+
+    /// Asserts an OAuth error of this status and code (RFC 6749 section 5.2), and gives its description.
+    pub fn oauth_error(&self, status: u16, code: &str) -> String {
+        assert_eq!(self.status.as_u16(), status, "{self:?}");
+        assert_eq!(self.headers["content-type"], "application/json");
+        assert_eq!(self.headers["cache-control"], "no-store");
+        assert!(self.headers.contains_key("x-request-id"));
+        let body = self.json();
+        assert_eq!(body["error"], code, "{body}");
+        body["error_description"].as_str().unwrap().to_owned()
+    }
+}

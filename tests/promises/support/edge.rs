@@ -1,0 +1,297 @@
+//! The real program, started with a real configuration.
+
+use std::{
+    fmt::Write as _,
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    path::Path,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Condvar, Mutex},
+    time::Instant,
+};
+
+use tempfile::TempDir;
+
+use super::{Ca, DOMAIN, PATIENCE};
+
+/// What an edge is started with. Text is TOML; files go into the configuration's folder.
+pub struct EdgeBuilder {
+    folder: TempDir,
+    server_ca: Ca,
+    listen: String,
+    limits: String,
+    upstream: String,
+    upstream_url: String,
+    domains: String,
+    applications: String,
+    client_cas: Vec<String>,
+    extra: String,
+    environment: Vec<(String, String)>,
+}
+
+impl EdgeBuilder {
+    /// An edge before this upstream, without domains yet.
+    pub fn new(upstream: impl std::fmt::Display) -> Self {
+        Self {
+            folder: TempDir::new().unwrap(),
+            server_ca: Ca::new("Server CA"),
+            listen: String::new(),
+            limits: String::new(),
+            upstream: String::new(),
+            upstream_url: format!("\"{upstream}\""),
+            domains: String::new(),
+            applications: String::new(),
+            client_cas: Vec::new(),
+            extra: String::new(),
+            environment: Vec::new(),
+        }
+    }
+
+    /// Adds a domain with a server certificate of its own. `settings` are further lines of `[[domain]]`, and its routes.
+    pub fn domain(mut self, name: &str, settings: &str) -> Self {
+        self.server_ca.server(&[name]).write(self.folder.path(), name);
+        let _ = writeln!(
+            self.domains,
+            "[[domain]]\nname = \"{name}\"\ncertificate = \"{name}.pem\"\nprivate_key = \"{name}.key\"\n{settings}\n"
+        );
+        self
+    }
+
+    /// The usual domain: a certificate required, `/oauth/token` by POST for the client itself, under this profile.
+    pub fn usual_domain(self, profile: &str) -> Self {
+        let settings = format!(
+            "header_profile = \"{profile}\"\n[[domain.route]]\npath = \"/oauth/token\"\nmethods = [\"POST\"]\nauthenticate = \"client\""
+        );
+        self.domain(DOMAIN, &settings)
+    }
+
+    /// Adds an application: `credentials` are the lines of each `[[application.credential]]` but its name.
+    pub fn application(mut self, client_id: &str, method: &str, credentials: &[String]) -> Self {
+        let _ = writeln!(
+            self.applications,
+            "[[application]]\nclient_id = \"{client_id}\"\nauth_method = \"{method}\""
+        );
+        for (number, credential) in credentials.iter().enumerate() {
+            let _ =
+                writeln!(self.applications, "[[application.credential]]\nname = \"c{number}\"\n{credential}");
+        }
+        self
+    }
+
+    /// An application with these registered thumbprints.
+    pub fn self_signed_application(self, client_id: &str, thumbprints: &[String]) -> Self {
+        let credentials: Vec<String> =
+            thumbprints.iter().map(|print| format!("thumbprint = \"{print}\"")).collect();
+        self.application(client_id, "self_signed_tls_client_auth", &credentials)
+    }
+
+    /// An application with one registered subject, such as `subject_dn = "CN=a"`.
+    pub fn ca_application(self, client_id: &str, credential: &str) -> Self {
+        self.application(client_id, "tls_client_auth", &[credential.to_owned()])
+    }
+
+    /// Trusts a client CA; its file is `NAME.pem`.
+    pub fn trust(mut self, name: &str, pem: &str) -> Self {
+        self = self.file(&format!("{name}.pem"), pem);
+        self.client_cas.push(format!("{name}.pem"));
+        self
+    }
+
+    /// Writes a file beside the configuration.
+    pub fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
+        let path = self.folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+        self
+    }
+
+    /// Lines of `[listen]`, beside the addresses.
+    pub fn listen(mut self, lines: &str) -> Self {
+        self.listen.push_str(lines);
+        self.listen.push('\n');
+        self
+    }
+
+    /// Lines of `[limits]`.
+    pub fn limits(mut self, lines: &str) -> Self {
+        self.limits.push_str(lines);
+        self.limits.push('\n');
+        self
+    }
+
+    /// Lines of `[[upstream]]`, beside name and urls.
+    pub fn upstream(mut self, lines: &str) -> Self {
+        self.upstream.push_str(lines);
+        self.upstream.push('\n');
+        self
+    }
+
+    /// Another origin of the upstream.
+    pub fn also_upstream(mut self, url: impl std::fmt::Display) -> Self {
+        let _ = write!(self.upstream_url, ", \"{url}\"");
+        self
+    }
+
+    /// Whole tables, such as a `[[header_profile]]` or `[trust]` additions by their own name.
+    pub fn extra(mut self, text: &str) -> Self {
+        self.extra.push_str(text);
+        self.extra.push('\n');
+        self
+    }
+
+    /// A variable of the edge's environment.
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The folder of the configuration.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn write(&self) {
+        let cas: Vec<String> = self.client_cas.iter().map(|file| format!("\"{file}\"")).collect();
+        let config = format!(
+            "[listen]\nhttps = [\"127.0.0.1:0\"]\nadmin = \"127.0.0.1:0\"\n{}\n[limits]\n{}\n[log]\nformat = \"json\"\nlevel = \"debug\"\n\
+             [trust]\nclient_ca = [{}]\napplications = \"applications.toml\"\n\n[[upstream]]\nname = \"as\"\nurls = [{}]\n{}\n{}\n{}",
+            self.listen,
+            self.limits,
+            cas.join(", "),
+            self.upstream_url,
+            self.upstream,
+            self.domains,
+            self.extra
+        );
+        std::fs::write(self.folder.path().join("edge.toml"), config).unwrap();
+        let applications =
+            if self.applications.is_empty() { "# nobody\n".to_owned() } else { self.applications.clone() };
+        std::fs::write(self.folder.path().join("applications.toml"), applications).unwrap();
+    }
+
+    /// Starts the program and waits until it listens.
+    pub fn start(self) -> Edge {
+        self.write();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_mtls-edge"))
+            .args(["run", "--workers", "2", "--config"])
+            .arg(self.folder.path().join("edge.toml"))
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .env_remove("RUST_LOG")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = Log::default();
+        let (lines, stderr) = (log.clone(), child.stderr.take().unwrap());
+        let reader = std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                lines.push(line);
+            }
+            lines.end();
+        });
+        let address = |message: &str| -> SocketAddr {
+            let line = log.wait_for(|line| line.contains(message));
+            let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+            line["address"].as_str().unwrap().parse().unwrap()
+        };
+        let https = address("listening for applications");
+        let admin = address("listening for the operator");
+        let server_ca = self.server_ca.der();
+        Edge { https, admin, server_ca, folder: self.folder, child, log, reader: Some(reader) }
+    }
+}
+
+/// A running edge. It is killed when it goes out of scope.
+pub struct Edge {
+    pub https: SocketAddr,
+    pub admin: SocketAddr,
+    /// The CA of the domains' certificates.
+    pub server_ca: rustls::pki_types::CertificateDer<'static>,
+    pub folder: TempDir,
+    child: Child,
+    log: Log,
+    reader: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Edge {
+    /// Everything that was logged so far.
+    pub fn log(&self) -> String {
+        self.log.text()
+    }
+
+    /// Waits for a log line with this text.
+    pub fn wait_for_log(&self, text: &str) -> String {
+        self.log.wait_for(|line| line.contains(text))
+    }
+
+    /// Sends a signal by its name, such as `TERM`.
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
+    }
+
+    /// Waits for the end of the process.
+    pub fn wait(&mut self) -> ExitStatus {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                if let Some(reader) = self.reader.take() {
+                    reader.join().unwrap();
+                }
+                return status;
+            }
+            assert!(start.elapsed() < PATIENCE, "the edge does not end; its log:\n{}", self.log());
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    }
+
+    /// Ends the edge as an operator would, and gives its whole log.
+    pub fn stop(mut self) -> String {
+        self.signal("TERM");
+        assert_eq!(self.wait().code(), Some(0), "{}", self.log());
+        self.log()
+    }
+}
+
+impl Drop for Edge {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("the edge's log:\n{}", self.log());
+        }
+    }
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<(Mutex<(Vec<String>, bool)>, Condvar)>);
+
+impl Log {
+    fn push(&self, line: String) {
+        self.0.0.lock().unwrap().0.push(line);
+        self.0.1.notify_all();
+    }
+
+    fn end(&self) {
+        self.0.0.lock().unwrap().1 = true;
+        self.0.1.notify_all();
+    }
+
+    fn text(&self) -> String {
+        self.0.0.lock().unwrap().0.join("\n")
+    }
+
+    fn wait_for(&self, wanted: impl Fn(&str) -> bool) -> String {
+        let mut lines = self.0.0.lock().unwrap();
+        let start = Instant::now();
+        loop {
+            if let Some(line) = lines.0.iter().find(|line| wanted(line)) {
+                return line.clone();
+            }
+            assert!(!lines.1, "the edge ended; its log:\n{}", lines.0.join("\n"));
+            assert!(start.elapsed() < PATIENCE, "no such line in the log:\n{}", lines.0.join("\n"));
+            lines = self.0.1.wait_timeout(lines, PATIENCE).unwrap().0;
+        }
+    }
+}
