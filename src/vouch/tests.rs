@@ -3,3 +3,4 @@
 mod bytes;
 mod fixture;
 mod spoofing;
+mod vocabulary;
