@@ -2,5 +2,6 @@
 
 mod bytes;
 mod fixture;
+mod keycloak;
 mod spoofing;
 mod vocabulary;
