@@ -30,7 +30,7 @@ use hyper::body::Incoming;
 use crate::{
     authenticate::Proof,
     forward::RequestBody,
-    site::{Domain, Route, Site},
+    site::{Domain, Route, Site, SiteHandle},
 };
 
 /// A request whose authority is the connection's domain.
@@ -96,14 +96,14 @@ pub type Stack = Respond<Admit<Locate<Authenticate<Vouch<Forward>>>>>;
 
 /// Builds the stack for one connection.
 #[must_use]
-pub fn stack(connection: Rc<Connection>, site: crate::site::SiteHandle, parts: &WorkerParts) -> Stack {
+pub fn stack(connection: &Rc<Connection>, site: &SiteHandle, parts: &WorkerParts) -> Stack {
     use tower::layer::layer_fn;
     let chains = Rc::clone(&parts.chains);
     let pools = Rc::clone(&parts.pools);
     let counters = Arc::clone(&parts.counters);
     tower::ServiceBuilder::new()
-        .layer(layer_fn(|inner| Respond::new(inner, Arc::clone(&counters), Rc::clone(&connection))))
-        .layer(layer_fn(|inner| Admit::new(inner, Arc::clone(&site), Rc::clone(&connection))))
+        .layer(layer_fn(|inner| Respond::new(inner, Arc::clone(&counters), Rc::clone(connection))))
+        .layer(layer_fn(|inner| Admit::new(inner, Arc::clone(site), Rc::clone(connection))))
         .layer(layer_fn(Locate::new))
         .layer(layer_fn(|inner| Authenticate::new(inner, Rc::clone(&chains))))
         .layer(layer_fn(Vouch::new))

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::{
     ForwardError, RequestBody, ResponseBody, Target,
-    body::Progress,
+    body::{Progress, State},
     connect::{Sender, connect},
 };
 use crate::config::settings::Origin;
@@ -56,7 +56,10 @@ impl std::fmt::Debug for OriginPool {
 
 /// HTTP/1.1 connections that are, or are about to be, ready for a request.
 #[derive(Clone, Default)]
-pub(super) struct Idle(Rc<RefCell<Vec<(http1::SendRequest<RequestBody>, Instant)>>>);
+pub(super) struct Idle(Rc<RefCell<Vec<Unused>>>);
+
+/// A connection, and since when it is unused.
+type Unused = (http1::SendRequest<RequestBody>, Instant);
 
 impl Idle {
     /// Gives a connection back once its response was read.
@@ -227,19 +230,21 @@ impl Pool {
                 return Ok(result);
             }
             let now = Instant::now();
-            deadline = match progress.done_at() {
+            deadline = match progress.state() {
                 // Still being sent: the body has a time limit of its own.
-                None => now + limit,
-                Some(Some(done)) if done + limit > now => done + limit,
-                Some(_) => return Err(ForwardError::Slow { upstream: self.target.name.clone(), limit }),
+                State::Going => now + limit,
+                State::Done(at) if at + limit > now => at + limit,
+                State::Done(_) | State::Whole | State::Failed(_) => {
+                    return Err(ForwardError::Slow { upstream: self.target.name.clone(), limit });
+                }
             };
         }
     }
 
     fn failed<T>(&self, error: &TrySendError<T>, progress: &Progress) -> ForwardError {
-        match progress.fault() {
-            Some(fault) => ForwardError::Body(fault),
-            None => self.broken(&sentence(error.error())),
+        match progress.state() {
+            State::Failed(fault) => ForwardError::Body(fault),
+            _ => self.broken(&sentence(error.error())),
         }
     }
 
@@ -254,10 +259,10 @@ impl OriginPool {
             return Ok(Sender::Http1(sender));
         }
         let shared = self.http2.borrow().clone().filter(|sender| !sender.is_closed());
-        if let Some(mut sender) = shared {
-            if sender.ready().await.is_ok() {
-                return Ok(Sender::Http2(sender));
-            }
+        if let Some(mut sender) = shared
+            && sender.ready().await.is_ok()
+        {
+            return Ok(Sender::Http2(sender));
         }
         let sender = connect(target, &self.origin).await?;
         self.avoid_until.set(None);

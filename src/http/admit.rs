@@ -62,10 +62,8 @@ impl<S> Admit<S> {
 /// The one authority of a request: of an absolute or HTTP/2 target, and of `Host`, which must agree.
 fn authority(request: &Request<Incoming>) -> Result<Authority, Refusal> {
     let in_target = request.uri().authority().cloned();
-    if let Some(scheme) = request.uri().scheme_str() {
-        if scheme != "https" {
-            return Err(Refusal::Misdirected);
-        }
+    if request.uri().scheme_str().is_some_and(|scheme| scheme != "https") {
+        return Err(Refusal::Misdirected);
     }
     let in_host = host(request.headers())?;
     let authority = match (in_target, in_host) {

@@ -103,10 +103,10 @@ impl Peer {
             domain: Arc::as_ptr(domain) as usize,
             path: proof.chain.as_ref().map(|(_, index)| *index),
         };
-        if let Some((kept, headers)) = &*self.vouched.borrow() {
-            if *kept == key {
-                return Some(Rc::clone(headers));
-            }
+        if let Some((kept, headers)) = &*self.vouched.borrow()
+            && *kept == key
+        {
+            return Some(Rc::clone(headers));
         }
         let headers = Rc::new(encode(certificate, domain, proof));
         *self.vouched.borrow_mut() = Some((key, Rc::clone(&headers)));

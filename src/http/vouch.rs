@@ -1,6 +1,9 @@
 //! What the upstream is told: every inbound copy of a header that the edge sets is removed, ours are added last.
 
-use std::task::{Context, Poll};
+use std::{
+    net::IpAddr,
+    task::{Context, Poll},
+};
 
 use futures_util::future::Either;
 use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version, header};
@@ -27,7 +30,7 @@ fn outbound(authenticated: Authenticated) -> Result<Outbound, Refusal> {
     let Authenticated { mut head, body, proof, connection, site, domain, authority, record } = authenticated;
     let headers = &mut head.headers;
     remove_hop_by_hop(headers);
-    let chain = connection.address.trusted_proxy.then(|| forwarded_for(headers)).flatten();
+    let chain = if connection.address.trusted_proxy { forwarded_for(headers) } else { Vec::new() };
     site.reserved.remove_from(headers);
 
     let target = &domain.target;
@@ -35,7 +38,13 @@ fn outbound(authenticated: Authenticated) -> Result<Outbound, Refusal> {
         Some(host) => host.clone(),
         None => HeaderValue::from_str(&authority).map_err(|_| Refusal::Host)?,
     };
-    forwarding_headers(headers, target, connection.address.ip, chain.as_deref(), &authority);
+    forwarding_headers(
+        headers,
+        target,
+        &hops(chain, connection.address.ip),
+        &site.trusted_proxies,
+        &authority,
+    );
     for (name, value) in &target.headers {
         headers.insert(name, value.clone());
     }
@@ -50,7 +59,7 @@ fn outbound(authenticated: Authenticated) -> Result<Outbound, Refusal> {
                     headers.insert(name, value.clone());
                 }
             }
-            Err(too_large) => return Err(Refusal::TooLarge(too_large.clone())),
+            Err(too_large) => return Err(Refusal::TooLarge(*too_large)),
         }
     }
 
@@ -70,13 +79,24 @@ fn outbound(authenticated: Authenticated) -> Result<Outbound, Refusal> {
     Ok(Outbound { request: Request::from_parts(head, body), domain })
 }
 
-/// The inbound list, if every entry of it is an address.
-fn forwarded_for(headers: &HeaderMap) -> Option<String> {
-    let lines: Vec<&str> =
-        headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok()).collect();
-    let list = lines.join(", ");
-    let valid = list.split(',').all(|entry| entry.trim().parse::<std::net::IpAddr>().is_ok());
-    (valid && !list.is_empty()).then_some(list)
+/// The inbound list from a trusted proxy, up to the last entry that is no address.
+fn forwarded_for(headers: &HeaderMap) -> Vec<IpAddr> {
+    let entries =
+        headers.get_all("x-forwarded-for").iter().flat_map(|line| line.as_bytes().split(|b| *b == b','));
+    let mut addresses = Vec::new();
+    for entry in entries {
+        let address = std::str::from_utf8(entry).ok().and_then(|entry| entry.trim().parse::<IpAddr>().ok());
+        match address {
+            Some(address) => addresses.push(address.to_canonical()),
+            None => addresses.clear(),
+        }
+    }
+    addresses
+}
+
+fn hops(mut chain: Vec<IpAddr>, peer: IpAddr) -> Vec<IpAddr> {
+    chain.push(peer);
+    chain
 }
 
 impl<S> Service<Authenticated> for Vouch<S>

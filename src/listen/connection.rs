@@ -108,7 +108,7 @@ async fn serve_http(
     drain: watch::Receiver<bool>,
 ) {
     let activity = Activity::new();
-    let stack = stack(Rc::clone(&connection), Arc::clone(&shared.site), parts);
+    let stack = stack(&connection, &shared.site, parts);
     let service = {
         let activity = Rc::clone(&activity);
         hyper::service::service_fn(move |request| {

@@ -115,7 +115,13 @@ pub fn build(path: &Path, generation: Generation) -> Built {
     }
     let ok = !problems.iter().any(|problem| problem.severity == Severity::Error);
     let site = trust.filter(|_| ok).map(|trust| {
-        let site = Site { trust, domains, reserved, limits: settings.limits.clone() };
+        let site = Site {
+            trust,
+            domains,
+            reserved,
+            trusted_proxies: settings.listen.trusted_proxies.clone(),
+            limits: settings.limits.clone(),
+        };
         (settings, site)
     });
     Built { site, problems }
