@@ -52,6 +52,7 @@ fn run(once: bool, port: u16) -> Result<(), Failure> {
             {
                 let application = Application::load(&certs, client_id)?;
                 let token = application.token(address).await?;
+                token.is_bound_to(&application)?;
                 println!("{client_id}, by {method}:");
                 println!("  token  {}", token.text);
                 println!(
@@ -59,7 +60,6 @@ fn run(once: bool, port: u16) -> Result<(), Failure> {
                     serde_json::to_string_pretty(&token.claims)?.replace('\n', "\n         ")
                 );
                 println!("  the certificate's x5t#S256 {} equals cnf\n", application.thumbprint());
-                token.is_bound_to(&application)?;
             }
             Ok::<_, Failure>(())
         };

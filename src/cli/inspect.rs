@@ -5,7 +5,7 @@ use std::{fmt::Write, path::Path, process::ExitCode};
 use crate::{
     identity::{ClientCertificate, DistinguishedName, SubjectAltName},
     trust::read_certificates,
-    vouch::{Evidence, Profile, Verdict},
+    vouch::{Facts, Profile, Verdict, not_verified},
 };
 
 /// Prints the facts of the first certificate of a PEM or DER file; the rest of a PEM file is its chain.
@@ -117,26 +117,8 @@ fn san_parts(san: &SubjectAltName) -> (&'static str, String) {
 }
 
 fn size(profile: &Profile, certificate: &ClientCertificate) -> String {
-    let (subject, issuer) = (certificate.subject().to_rfc2253(), certificate.issuer().to_rfc2253());
-    let validity = certificate.validity();
-    let thumbprint = certificate.thumbprint();
-    let sizes = profile.sizes(&Evidence {
-        leaf: certificate.der(),
-        intermediates: certificate.intermediates(),
-        verdict: if certificate.is_self_issued() {
-            Verdict::NotVerified("self signed certificate")
-        } else {
-            Verdict::Verified
-        },
-        subject_rfc2253: &subject,
-        issuer_rfc2253: &issuer,
-        serial: certificate.serial(),
-        not_before: validity.not_before,
-        not_after: validity.not_after,
-        thumbprint: thumbprint.as_bytes(),
-        san_uris: &[],
-        san_dns: &[],
-    });
+    let verdict = if certificate.is_self_issued() { not_verified(certificate) } else { Verdict::Verified };
+    let sizes = profile.sizes(&Facts::of(certificate).evidence(verdict, certificate.intermediates()));
     match &sizes.limited {
         Some(limited) if limited.bytes > limited.limit => {
             format!(

@@ -10,5 +10,7 @@
     unreachable_pub
 )]
 
+mod commands;
 mod self_signed;
+mod structure;
 mod support;
