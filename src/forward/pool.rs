@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use http::{Request, Response};
+use http::{Request, Response, header};
 use hyper::{
     body::Incoming,
     client::conn::{TrySendError, http1, http2},
@@ -174,7 +174,10 @@ impl Pool {
         let progress = request.body().progress();
         match sender {
             Sender::Http1(mut sender) => {
-                // Origin form: the authority goes in Host.
+                // Origin form, the authority in Host.
+                if let Some(host) = request.uri().authority().and_then(|host| host.as_str().parse().ok()) {
+                    request.headers_mut().insert(header::HOST, host);
+                }
                 let path = request.uri().path_and_query().cloned();
                 let full =
                     std::mem::replace(request.uri_mut(), path.map(http::Uri::from).unwrap_or_default());
@@ -196,6 +199,7 @@ impl Pool {
                 }
             }
             Sender::Http2(mut sender) => {
+                request.headers_mut().remove(header::HOST);
                 let replay = request.body().replay().map(|bytes| (bytes, clone_head(&request)));
                 let sent = self.bounded(sender.try_send_request(request), &progress).await?;
                 match sent {

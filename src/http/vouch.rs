@@ -6,13 +6,13 @@ use std::{
 };
 
 use futures_util::future::Either;
-use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version, header};
+use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version, header, uri::PathAndQuery};
 use tower::Service;
 
 use super::{Authenticated, Outbound, Refusal, respond::REQUEST_ID};
 use crate::{
     authenticate::Denial,
-    forward::{ResponseBody, forwarding_headers, remove_hop_by_hop},
+    forward::{ResponseBody, forwarding_headers, join_cookies, remove_hop_by_hop},
 };
 
 /// Makes the request that goes upstream.
@@ -30,6 +30,7 @@ fn outbound(authenticated: Authenticated) -> Result<Outbound, Refusal> {
     let Authenticated { mut head, body, proof, connection, site, domain, authority, record } = authenticated;
     let headers = &mut head.headers;
     remove_hop_by_hop(headers);
+    join_cookies(headers);
     let chain = if connection.address.trusted_proxy { forwarded_for(headers) } else { Vec::new() };
     site.reserved.remove_from(headers);
 
@@ -63,18 +64,18 @@ fn outbound(authenticated: Authenticated) -> Result<Outbound, Refusal> {
         }
     }
 
-    // The path's very bytes: what was matched is what is sent.
-    let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
-    let uri = host
-        .to_str()
-        .ok()
-        .and_then(|host| Uri::builder().scheme("https").authority(host).path_and_query(path).build().ok())
-        .ok_or(Refusal::Host)?;
-    headers.insert(header::HOST, host);
+    // The path's very bytes: what was matched is what is sent. The authority becomes `Host` or `:authority`.
+    let path = head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+    head.uri = Uri::builder()
+        .scheme("https")
+        .authority(host.as_bytes())
+        .path_and_query(path)
+        .build()
+        .map_err(|_| Refusal::Host)?;
+    headers.remove(header::HOST);
     if let Ok(id) = HeaderValue::from_str(&record.id) {
         headers.insert(REQUEST_ID, id);
     }
-    head.uri = uri;
     head.version = Version::HTTP_11;
     Ok(Outbound { request: Request::from_parts(head, body), domain })
 }

@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, path::Path, sync::Arc};
 
+use http::HeaderName;
 use rustls::pki_types::CertificateDer;
 
 use super::{Domain, Routes, Site};
@@ -85,6 +86,19 @@ pub fn build(path: &Path, generation: Generation) -> Built {
             .or_else(|| profiles.get(domain.header_profile.value.as_str()).cloned());
         let target = targets.get(domain.upstream).cloned().flatten();
         let (Some(credential), Some(profile), Some(target)) = (credential, profile, target) else { continue };
+        if let Some(name) = collision(&profile, &target) {
+            problems.push(
+                Problem::error(
+                    &domain.header_profile.place,
+                    "domain.header_profile",
+                    format!(
+                        "the profile \"{}\" sets a header that the upstream's own headers set too: {name}",
+                        profile.name()
+                    ),
+                )
+                .help("one of the two would be lost: rename the one under upstream.headers"),
+            );
+        }
         let options = tls::ServerOptions {
             credential,
             client_auth: domain.client_auth,
@@ -125,6 +139,13 @@ pub fn build(path: &Path, generation: Generation) -> Built {
         (settings, site)
     });
     Built { site, problems }
+}
+
+/// A header that both would set. Names of custom profiles may be secrets, yet this one stands under the upstream too.
+fn collision(profile: &Profile, target: &Target) -> Option<HeaderName> {
+    let also = target.headers.keys().chain(&target.client_ip_header);
+    let names = Reserved::of(profile);
+    also.into_iter().find(|name| names.contains(name)).cloned()
 }
 
 fn custom_profiles(settings: &[CustomProfile], problems: &mut Vec<Problem>) -> HashMap<String, Profile> {
