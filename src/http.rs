@@ -8,6 +8,7 @@ mod admit;
 mod authenticate;
 mod connection;
 mod forward;
+mod inbound;
 mod locate;
 mod refusal;
 mod respond;
@@ -49,7 +50,7 @@ pub struct Arrived {
     /// The authority by which the application called: the domain, with the port if that is not 443.
     pub authority: String,
     /// What the access log will say.
-    pub record: Rc<respond::Record>,
+    pub record: Rc<inbound::Record>,
 }
 
 /// A request to a listed path, by a listed method.
@@ -79,7 +80,7 @@ pub struct Authenticated {
     /// As in [`Arrived`].
     pub authority: String,
     /// As in [`Arrived`].
-    pub record: Rc<respond::Record>,
+    pub record: Rc<inbound::Record>,
 }
 
 /// A request that is fit to be sent upstream as it is.

@@ -5,6 +5,7 @@ mod connection;
 mod open;
 mod proxy_protocol;
 mod server;
+mod shared;
 mod socket;
 mod worker;
 

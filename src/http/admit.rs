@@ -11,18 +11,11 @@ use http::{HeaderMap, Method, Request, Response, Version, header, uri::Authority
 use hyper::body::Incoming;
 use tower::Service;
 
-use super::{Arrived, Connection, Refusal, respond::Record};
+use super::{Arrived, Connection, Refusal, inbound::Inbound};
 use crate::{
     forward::ResponseBody,
     site::{Domain, Site, SiteHandle},
 };
-
-/// A request as it came, with its record.
-#[derive(Debug)]
-pub struct Inbound {
-    pub(super) request: Request<Incoming>,
-    pub(super) record: Rc<Record>,
-}
 
 /// Refuses upgrades, and requests for another authority than the handshake's (RFC 9110 section 15.5.20).
 #[derive(Clone, Debug)]

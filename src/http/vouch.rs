@@ -9,7 +9,7 @@ use futures_util::future::Either;
 use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version, header, uri::PathAndQuery};
 use tower::Service;
 
-use super::{Authenticated, Outbound, Refusal, respond::REQUEST_ID};
+use super::{Authenticated, Outbound, Refusal, inbound::REQUEST_ID};
 use crate::{
     authenticate::Denial,
     forward::{ResponseBody, forwarding_headers, join_cookies, remove_hop_by_hop},

@@ -19,7 +19,7 @@ use tower::Service;
 use super::{
     activity::{Activity, Overdue, Tracked, Watched},
     proxy_protocol,
-    worker::Shared,
+    shared::Shared,
 };
 use crate::{
     config::settings::{ClientAuth, Limits},

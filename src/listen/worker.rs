@@ -7,30 +7,13 @@ use std::{
     time::Duration,
 };
 
-use ipnet::IpNet;
-use tokio::{
-    sync::{Semaphore, watch},
-    task::LocalSet,
-};
+use tokio::{sync::watch, task::LocalSet};
 
-use super::{connection, open::OpenConnections};
-use crate::{
-    authenticate::ChainCache, forward::Pools, http::WorkerParts, observe::Counters, site::SiteHandle,
-};
+use super::{connection, open::OpenConnections, shared::Shared};
+use crate::{authenticate::ChainCache, forward::Pools, http::WorkerParts};
 
 /// Chains that a worker remembers; each takes about 4 KiB.
 const CHAINS: usize = 10_000;
-
-/// What all workers see.
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) site: SiteHandle,
-    pub(super) counters: Arc<Counters>,
-    /// Free places for connections, all workers together.
-    pub(super) places: Arc<Semaphore>,
-    pub(super) trusted_proxies: Vec<IpNet>,
-    pub(super) proxy_protocol: bool,
-}
 
 /// Runs a worker until `drain` turns true and its connections have ended, or `drain_timeout` is over.
 pub(super) fn run(
