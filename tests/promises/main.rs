@@ -10,6 +10,7 @@
     unreachable_pub
 )]
 
+mod check_messages;
 mod commands;
 mod self_signed;
 mod structure;
