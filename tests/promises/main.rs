@@ -10,5 +10,11 @@
     unreachable_pub
 )]
 
+mod ca_chain;
+mod ca_constraints;
+mod ca_subject;
+mod credentials;
+mod possession;
 mod self_signed;
 mod support;
+mod tools;
