@@ -26,6 +26,7 @@ pub const ENCODINGS: &[&str] = &[
     "chain-sf",
     "chain-der-base64",
     "chain-pem-url",
+    "chain-pem-url-aws",
     "chain-certs",
     "chain-certs-escaped",
     "subject-dn",

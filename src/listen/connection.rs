@@ -7,6 +7,7 @@ use std::{
     pin::{Pin, pin},
     rc::Rc,
     sync::{Arc, atomic::Ordering},
+    task::{Poll, ready},
     time::Duration,
 };
 
@@ -18,7 +19,7 @@ use tower::Service;
 use super::{
     activity::{Activity, Overdue, Tracked, Watched},
     proxy_protocol,
-    worker::Shared,
+    shared::Shared,
 };
 use crate::{
     config::settings::{ClientAuth, Limits},
@@ -114,7 +115,7 @@ async fn serve_http(
     drain: watch::Receiver<bool>,
 ) {
     let activity = Activity::new();
-    let stack = stack(Rc::clone(&connection), Arc::clone(&shared.site), parts);
+    let stack = stack(&connection, &shared.site, parts);
     let service = {
         let activity = Rc::clone(&activity);
         hyper::service::service_fn(move |request| {
@@ -181,51 +182,42 @@ async fn drive<C: Future<Output = hyper::Result<()>>>(
     mut drain: watch::Receiver<bool>,
 ) -> Result<(), String> {
     let mut connection = pin!(connection);
-    let mut timer = pin!(tokio::time::sleep_until(activity.due(limits, stall).0));
-    let mut drained = pin!(async move { drain.wait_for(|drain| *drain).await.is_ok() });
+    let mut timer = pin!(tokio::time::sleep_until(activity.due(limits, stall, None).0));
+    // An error means that the sender is gone: the same as a drain.
+    let mut drained = pin!(async move { drop(drain.wait_for(|drain| *drain).await) });
     let mut close_asked = pin!(state.close_asked());
-    let (mut draining, mut closing) = (false, false);
-    // After a polite close the peer has this long to go.
-    let mut last_call: Option<Instant> = None;
+    let mut closing: Option<Instant> = None;
     poll_fn(|cx| {
-        if !draining && drained.as_mut().poll(cx).is_ready() {
-            draining = true;
-            graceful_shutdown(connection.as_mut());
-        }
-        if let std::task::Poll::Ready(result) = connection.as_mut().poll(cx) {
-            return std::task::Poll::Ready(result.map_err(|error| error.to_string()));
-        }
-        if !closing && close_asked.as_mut().poll(cx).is_ready() {
-            closing = true;
-            graceful_shutdown(connection.as_mut());
-            cx.waker().wake_by_ref();
-        }
         loop {
-            let (mut due, overdue) = activity.due(limits, stall);
-            if let Some(last_call) = last_call {
-                due = due.max(last_call);
+            if let Poll::Ready(result) = connection.as_mut().poll(cx) {
+                return Poll::Ready(result.map_err(|error| error.to_string()));
             }
+            let close = closing.is_none()
+                && (drained.as_mut().poll(cx).is_ready() || close_asked.as_mut().poll(cx).is_ready());
+            if close {
+                closing = Some(Instant::now());
+                graceful_shutdown(connection.as_mut());
+                continue;
+            }
+            let (due, overdue) = activity.due(limits, stall, closing);
             if due < timer.deadline() {
                 timer.as_mut().reset(due);
             }
-            std::task::ready!(timer.as_mut().poll(cx));
-            let now = Instant::now();
-            if due > now {
+            ready!(timer.as_mut().poll(cx));
+            if due > Instant::now() {
                 timer.as_mut().reset(due);
                 continue;
             }
-            if overdue == Overdue::Stuck || last_call.is_some() {
-                let what = if overdue == Overdue::Stuck {
-                    "a head or body did not get on"
-                } else {
-                    "it stayed open after its end"
-                };
-                return std::task::Poll::Ready(Err(what.to_owned()));
+            match overdue {
+                Overdue::Idle => {
+                    closing = Some(Instant::now());
+                    graceful_shutdown(connection.as_mut());
+                }
+                Overdue::Stuck => return Poll::Ready(Err("a head or body did not get on".to_owned())),
+                Overdue::Lingering => {
+                    return Poll::Ready(Err("the peer kept it open after its end".to_owned()));
+                }
             }
-            graceful_shutdown(connection.as_mut());
-            cx.waker().wake_by_ref();
-            last_call = Some(now + Duration::from_secs(2));
-            timer.as_mut().reset(now + Duration::from_secs(2));
         }
     })
     .await

@@ -13,8 +13,10 @@
 mod ca_chain;
 mod ca_constraints;
 mod ca_subject;
+mod commands;
 mod credentials;
 mod possession;
 mod self_signed;
+mod structure;
 mod support;
 mod tools;

@@ -1,6 +1,6 @@
 //! Certificates made by rcgen, and by the `openssl` command where another implementation's word is the point.
 
-use std::{os::unix::fs::PermissionsExt, path::Path, process::Command};
+use std::{path::Path, process::Command};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DistinguishedName,
@@ -59,7 +59,7 @@ impl Credentials {
         std::fs::write(folder.join(format!("{name}.pem")), self.chain_pem()).unwrap();
         let key = folder.join(format!("{name}.key"));
         std::fs::write(&key, self.key_pem()).unwrap();
-        std::fs::set_permissions(key, std::fs::Permissions::from_mode(0o600)).unwrap();
+        std::fs::set_permissions(key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     }
 
     /// The same certificate with the chain cut to the leaf, or with another chain behind it.
