@@ -10,8 +10,14 @@
     unreachable_pub
 )]
 
+mod ca_chain;
+mod ca_constraints;
+mod ca_subject;
 mod check_messages;
 mod commands;
+mod credentials;
+mod possession;
 mod self_signed;
 mod structure;
 mod support;
+mod tools;
