@@ -60,6 +60,12 @@ impl Activity {
         }
     }
 
+    /// Since when the connection has nothing to do; absent while a request is in flight or a head arrives.
+    pub(super) fn idle_since(&self) -> Option<Instant> {
+        let idle = self.in_flight.get() == 0 && self.head_since.get().is_none();
+        idle.then(|| self.idle_since.get())
+    }
+
     pub(super) fn start(self: &Rc<Self>) -> InFlight {
         self.in_flight.set(self.in_flight.get() + 1);
         self.head_since.set(None);

@@ -163,6 +163,9 @@ async fn serve_http(
     }
 }
 
+/// How long a peer may take to close a connection that has nothing in flight, once it was told to.
+const LAST_CALL: Duration = Duration::from_secs(2);
+
 /// Drives a connection to its end: by itself, by the drain, by a refusal that closes it, or when its time is up.
 /// The timer is armed anew only when it goes off or must go off earlier, not for every request.
 async fn drive<C: Future<Output = hyper::Result<()>>>(
@@ -179,11 +182,12 @@ async fn drive<C: Future<Output = hyper::Result<()>>>(
     let mut drained = pin!(async move { drain.wait_for(|drain| *drain).await.is_ok() });
     let mut close_asked = pin!(state.close_asked());
     let (mut draining, mut closing) = (false, false);
-    // After a polite close the peer has this long to go.
-    let mut last_call: Option<Instant> = None;
+    // When the peer was told that the connection ends: once it has nothing in flight, it has `LAST_CALL` to go.
+    let mut told: Option<Instant> = None;
     poll_fn(|cx| {
         if !draining && drained.as_mut().poll(cx).is_ready() {
             draining = true;
+            told.get_or_insert_with(Instant::now);
             graceful_shutdown(connection.as_mut());
         }
         if let std::task::Poll::Ready(result) = connection.as_mut().poll(cx) {
@@ -191,14 +195,14 @@ async fn drive<C: Future<Output = hyper::Result<()>>>(
         }
         if !closing && close_asked.as_mut().poll(cx).is_ready() {
             closing = true;
+            told.get_or_insert_with(Instant::now);
             graceful_shutdown(connection.as_mut());
             cx.waker().wake_by_ref();
         }
         loop {
-            let (mut due, overdue) = activity.due(limits, stall);
-            if let Some(last_call) = last_call {
-                due = due.max(last_call);
-            }
+            let (due, overdue) = activity.due(limits, stall);
+            let last_call = told.zip(activity.idle_since()).map(|(told, idle)| told.max(idle) + LAST_CALL);
+            let due = last_call.unwrap_or(due);
             if due < timer.deadline() {
                 timer.as_mut().reset(due);
             }
@@ -218,8 +222,8 @@ async fn drive<C: Future<Output = hyper::Result<()>>>(
             }
             graceful_shutdown(connection.as_mut());
             cx.waker().wake_by_ref();
-            last_call = Some(now + Duration::from_secs(2));
-            timer.as_mut().reset(now + Duration::from_secs(2));
+            told = Some(now);
+            timer.as_mut().reset(now + LAST_CALL);
         }
     })
     .await
