@@ -10,5 +10,12 @@
     unreachable_pub
 )]
 
+mod drain;
+mod limits;
+mod profiles;
+mod secrets;
 mod self_signed;
 mod support;
+mod upstream_failures;
+mod upstream_responses;
+mod upstream_tls;
