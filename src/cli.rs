@@ -1,6 +1,10 @@
 //! The commands, one file each.
 
 mod check;
+mod demo;
+mod development;
+mod init;
+mod inspect;
 mod run;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -32,6 +36,27 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// Show a certificate as the edge sees it, and the credential to paste for it.
+    Inspect {
+        /// A certificate or a chain, PEM or DER.
+        #[arg(value_name = "CERT")]
+        certificate: PathBuf,
+    },
+    /// Make certificates, start a small token endpoint and the edge, and ask for two tokens, one each way.
+    Demo {
+        /// End after the two tokens instead of serving on.
+        #[arg(long)]
+        once: bool,
+        /// The edge's port on loopback; by default a free one.
+        #[arg(long, value_name = "PORT", default_value_t = 0)]
+        port: u16,
+    },
+    /// Write a commented configuration to start from, with certificates for development.
+    Init {
+        /// The folder to write into.
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
+    },
 }
 
 /// Runs the command of this command line.
@@ -40,5 +65,8 @@ pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run { config, workers } => run::run(&config, workers.map(usize::from)),
         Command::Check { config } => check::check(&config),
+        Command::Inspect { certificate } => inspect::inspect(&certificate),
+        Command::Demo { once, port } => demo::demo(once, port),
+        Command::Init { dir } => init::init(&dir),
     }
 }

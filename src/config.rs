@@ -14,6 +14,10 @@ pub mod problem;
 mod registry;
 pub mod settings;
 mod table;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 mod value;
 pub mod vocabulary;
 mod words;

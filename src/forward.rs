@@ -11,7 +11,7 @@ use std::time::Duration;
 
 pub use body::{BodyFault, RequestBody};
 pub(crate) use connect::LocalExecutor;
-pub use hop::{forwarding_headers, remove_hop_by_hop};
+pub use hop::{forwarding_headers, join_cookies, remove_hop_by_hop};
 pub use pool::Pools;
 pub use response::ResponseBody;
 pub use target::{Target, target};

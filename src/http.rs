@@ -8,6 +8,7 @@ mod admit;
 mod authenticate;
 mod connection;
 mod forward;
+mod inbound;
 mod locate;
 mod refusal;
 mod respond;
@@ -30,7 +31,7 @@ use hyper::body::Incoming;
 use crate::{
     authenticate::Proof,
     forward::RequestBody,
-    site::{Domain, Route, Site},
+    site::{Domain, Route, Site, SiteHandle},
 };
 
 /// A request whose authority is the connection's domain.
@@ -49,7 +50,7 @@ pub struct Arrived {
     /// The authority by which the application called: the domain, with the port if that is not 443.
     pub authority: String,
     /// What the access log will say.
-    pub record: Rc<respond::Record>,
+    pub record: Rc<inbound::Record>,
 }
 
 /// A request to a listed path, by a listed method.
@@ -79,7 +80,7 @@ pub struct Authenticated {
     /// As in [`Arrived`].
     pub authority: String,
     /// As in [`Arrived`].
-    pub record: Rc<respond::Record>,
+    pub record: Rc<inbound::Record>,
 }
 
 /// A request that is fit to be sent upstream as it is.
@@ -96,14 +97,14 @@ pub type Stack = Respond<Admit<Locate<Authenticate<Vouch<Forward>>>>>;
 
 /// Builds the stack for one connection.
 #[must_use]
-pub fn stack(connection: Rc<Connection>, site: crate::site::SiteHandle, parts: &WorkerParts) -> Stack {
+pub fn stack(connection: &Rc<Connection>, site: &SiteHandle, parts: &WorkerParts) -> Stack {
     use tower::layer::layer_fn;
     let chains = Rc::clone(&parts.chains);
     let pools = Rc::clone(&parts.pools);
     let counters = Arc::clone(&parts.counters);
     tower::ServiceBuilder::new()
-        .layer(layer_fn(|inner| Respond::new(inner, Arc::clone(&counters), Rc::clone(&connection))))
-        .layer(layer_fn(|inner| Admit::new(inner, Arc::clone(&site), Rc::clone(&connection))))
+        .layer(layer_fn(|inner| Respond::new(inner, Arc::clone(&counters), Rc::clone(connection))))
+        .layer(layer_fn(|inner| Admit::new(inner, Arc::clone(site), Rc::clone(connection))))
         .layer(layer_fn(Locate::new))
         .layer(layer_fn(|inner| Authenticate::new(inner, Rc::clone(&chains))))
         .layer(layer_fn(Vouch::new))

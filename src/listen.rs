@@ -2,8 +2,10 @@
 
 mod activity;
 mod connection;
+mod open;
 mod proxy_protocol;
 mod server;
+mod shared;
 mod socket;
 mod worker;
 

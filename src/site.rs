@@ -7,6 +7,7 @@ mod routes;
 use std::{collections::HashMap, sync::Arc};
 
 use arc_swap::ArcSwap;
+use ipnet::IpNet;
 
 pub use build::{Built, build, public_authorities};
 pub use routes::{Route, RouteError, Routes};
@@ -22,6 +23,8 @@ pub struct Site {
     pub domains: HashMap<Box<str>, Arc<Domain>>,
     /// Header names that no client may set.
     pub reserved: vouch::Reserved,
+    /// Whose word on the application's address counts.
+    pub trusted_proxies: Vec<IpNet>,
     /// What bounds a peer.
     pub limits: Limits,
 }

@@ -8,6 +8,7 @@
 
 mod encoding;
 mod evidence;
+mod facts;
 mod fold;
 mod profile;
 mod reserved;
@@ -16,5 +17,6 @@ mod tests;
 
 pub use encoding::{Encoding, UnknownEncoding};
 pub use evidence::{Evidence, Verdict};
+pub use facts::{Facts, not_verified};
 pub use profile::{InvalidProfile, Limited, Profile, ReservedName, Sizes, TooLarge};
 pub use reserved::Reserved;

@@ -14,30 +14,36 @@ use crate::{
 #[derive(Debug)]
 pub struct ChainCache {
     bound: usize,
-    kept: RefCell<(Generation, HashMap<[u8; 32], Rc<ChainVerdict>>)>,
+    kept: RefCell<Kept>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    generation: Generation,
+    verdicts: HashMap<[u8; 32], Rc<ChainVerdict>>,
 }
 
 impl ChainCache {
     /// A cache of at most `bound` chains; when it is full it starts afresh.
     #[must_use]
     pub fn new(bound: usize) -> Self {
-        Self { bound, kept: RefCell::new((Generation(0), HashMap::new())) }
+        Self { bound, kept: RefCell::new(Kept { generation: Generation(0), verdicts: HashMap::new() }) }
     }
 
     /// The chain's verdict under this trust at `now` (seconds since 1970).
     pub fn verdict(&self, certificate: &ClientCertificate, trust: &Trust, now: i64) -> Rc<ChainVerdict> {
         let mut kept = self.kept.borrow_mut();
-        let (generation, verdicts) = &mut *kept;
+        let Kept { generation, verdicts } = &mut *kept;
         if *generation != trust.generation {
             verdicts.clear();
             *generation = trust.generation;
         }
         let key = certificate.chain_hash();
         if let Some(verdict) = verdicts.get(&key) {
-            if let ChainVerdict::Verified(paths) = verdict.as_ref() {
-                if paths.iter().all(|path| path.validity.contains(now)) {
-                    return Rc::clone(verdict);
-                }
+            if let ChainVerdict::Verified(paths) = verdict.as_ref()
+                && paths.iter().all(|path| path.validity.contains(now))
+            {
+                return Rc::clone(verdict);
             }
             verdicts.remove(&key);
         }

@@ -102,12 +102,10 @@ impl Denial {
             Self::Unreadable(_) => {
                 "the client certificate can't be read: it must be a well-formed X.509 certificate"
             }
-            Self::OutsideValidity { ended: true } | Self::Chain(_, ChainRefusal::Expired { .. }) => {
+            Self::OutsideValidity { ended: true } => {
                 "the client certificate has expired: present a current one"
             }
-            Self::OutsideValidity { ended: false } | Self::Chain(_, ChainRefusal::NotYetValid { .. }) => {
-                "the client certificate is not valid yet"
-            }
+            Self::OutsideValidity { ended: false } => "the client certificate is not valid yet",
             _ => {
                 "the client certificate is not registered for this client_id: check the client_id and which certificate is presented"
             }

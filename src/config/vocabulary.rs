@@ -216,15 +216,3 @@ pub(super) const CREDENTIAL: &Kind = &Kind {
 /// All tables in which an operator may look for a key.
 pub(super) const TABLES: &[&Kind] =
     &[LISTEN, LIMITS, LOG, TRUST, UPSTREAM, DOMAIN, ROUTE, HEADER_PROFILE, APPLICATION, CREDENTIAL];
-
-#[cfg(test)]
-mod tests {
-    use super::{BUILT_IN_PROFILES, ENCODINGS};
-    use crate::vouch::{Encoding, Profile};
-
-    #[test]
-    fn what_may_be_written_is_what_there_is() {
-        assert_eq!(ENCODINGS, Encoding::names().collect::<Vec<_>>());
-        assert_eq!(BUILT_IN_PROFILES, Profile::built_in_names());
-    }
-}

@@ -31,28 +31,23 @@ pub enum BodyFault {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Progress(Rc<Cell<State>>);
 
+/// How far a body is.
 #[derive(Clone, Copy, Debug, Default)]
-enum State {
+pub(super) enum State {
+    /// Some of it is still to be sent.
     #[default]
     Going,
-    Done(Option<Instant>),
+    /// It was there as a whole from the start.
+    Whole,
+    /// Its last byte went out at this time.
+    Done(Instant),
+    /// It can't be sent to its end.
     Failed(BodyFault),
 }
 
 impl Progress {
-    /// When the last byte went out; absent while it has not.
-    pub(super) fn done_at(&self) -> Option<Option<Instant>> {
-        match self.0.get() {
-            State::Done(at) => Some(at),
-            _ => None,
-        }
-    }
-
-    pub(super) fn fault(&self) -> Option<BodyFault> {
-        match self.0.get() {
-            State::Failed(fault) => Some(fault),
-            _ => None,
-        }
+    pub(super) fn state(&self) -> State {
+        self.0.get()
     }
 }
 
@@ -74,7 +69,7 @@ impl RequestBody {
     /// A body that was read whole; it can be sent again.
     #[must_use]
     pub fn buffered(bytes: Bytes) -> Self {
-        Self { source: Source::Buffered(bytes), progress: Progress(Rc::new(Cell::new(State::Done(None)))) }
+        Self { source: Source::Buffered(bytes), progress: Progress(Rc::new(Cell::new(State::Whole))) }
     }
 
     /// A body that is passed on as it comes: at most `limit` bytes within `time` from now.
@@ -158,13 +153,13 @@ impl Body for RequestBody {
                             BodyFault::TooLarge(*limit)
                         }
                         Err(_trailers) => {
-                            this.progress.0.set(State::Done(Some(Instant::now())));
+                            this.progress.0.set(State::Done(Instant::now()));
                             return Poll::Ready(None);
                         }
                     },
                     Poll::Ready(Some(Err(_))) => BodyFault::Broken,
                     Poll::Ready(None) => {
-                        this.progress.0.set(State::Done(Some(Instant::now())));
+                        this.progress.0.set(State::Done(Instant::now()));
                         return Poll::Ready(None);
                     }
                     Poll::Pending => match deadline.as_mut().poll(cx) {

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use ipnet::IpNet;
 
 use super::Target;
 
@@ -41,25 +42,39 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
+/// Makes one `Cookie` line of several: HTTP/2 clients split it, HTTP/1.1 has no such thing (RFC 9113 section 8.2.3).
+pub fn join_cookies(headers: &mut HeaderMap) {
+    let lines: Vec<&[u8]> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if lines.len() < 2 {
+        return;
+    }
+    if let Ok(joined) = HeaderValue::from_bytes(&lines.join(&b"; "[..])) {
+        headers.insert(header::COOKIE, joined);
+    }
+}
+
 /// Sets the forwarding headers: `X-Forwarded-For`, `-Proto`, `-Host`, and what the upstream asks for besides.
 ///
-/// `chain` is the inbound `X-Forwarded-For`, to be appended to, where it came from a trusted proxy.
+/// `hops` are the addresses that the request came by, the connection's own peer last; those before it were told by
+/// a trusted proxy. The application's address is the last one that is no trusted proxy: any entry
+/// further left is what the application said of itself.
 /// `host` is the name by which the application called, with the port if that is not 443.
 pub fn forwarding_headers(
     headers: &mut HeaderMap,
     target: &Target,
-    client: IpAddr,
-    chain: Option<&str>,
+    hops: &[IpAddr],
+    trusted_proxies: &[IpNet],
     host: &str,
 ) {
-    let client = client.to_canonical();
-    let list = match chain {
-        Some(chain) => format!("{chain}, {client}"),
-        None => client.to_string(),
-    };
-    set(headers, HeaderName::from_static("x-forwarded-for"), &list);
+    let list: Vec<String> = hops.iter().map(IpAddr::to_string).collect();
+    set(headers, HeaderName::from_static("x-forwarded-for"), &list.join(", "));
     headers.insert("x-forwarded-proto", HeaderValue::from_static("https"));
     set(headers, HeaderName::from_static("x-forwarded-host"), host);
+    let client = hops
+        .iter()
+        .rfind(|hop| !trusted_proxies.iter().any(|network| network.contains(*hop)))
+        .or(hops.first());
+    let Some(client) = client else { return };
     if target.forwarded {
         let node = match client {
             IpAddr::V4(v4) => v4.to_string(),
@@ -69,9 +84,7 @@ pub fn forwarding_headers(
         set(headers, header::FORWARDED, &format!("for={node};host=\"{host}\";proto=https"));
     }
     if let Some(name) = &target.client_ip_header {
-        // The first of a trusted chain is the application's own address.
-        let first = list.split(',').next().unwrap_or_default().trim().to_owned();
-        set(headers, name.clone(), &first);
+        set(headers, name.clone(), &client.to_string());
     }
 }
 
@@ -89,6 +102,16 @@ fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn split_cookies_are_joined() {
+        let mut headers = HeaderMap::new();
+        for line in ["a=1", "b=2; c=3", "d=4"] {
+            headers.append(header::COOKIE, HeaderValue::from_static(line));
+        }
+        join_cookies(&mut headers);
+        assert_eq!(headers.get_all(header::COOKIE).iter().collect::<Vec<_>>(), ["a=1; b=2; c=3; d=4"]);
+    }
 
     #[test]
     fn every_connection_line_is_read() {

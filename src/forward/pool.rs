@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use http::{Request, Response};
+use http::{Request, Response, header};
 use hyper::{
     body::Incoming,
     client::conn::{TrySendError, http1, http2},
@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::{
     ForwardError, RequestBody, ResponseBody, Target,
-    body::Progress,
+    body::{Progress, State},
     connect::{Sender, connect},
 };
 use crate::config::settings::Origin;
@@ -56,7 +56,10 @@ impl std::fmt::Debug for OriginPool {
 
 /// HTTP/1.1 connections that are, or are about to be, ready for a request.
 #[derive(Clone, Default)]
-pub(super) struct Idle(Rc<RefCell<Vec<(http1::SendRequest<RequestBody>, Instant)>>>);
+pub(super) struct Idle(Rc<RefCell<Vec<Unused>>>);
+
+/// A connection, and since when it is unused.
+type Unused = (http1::SendRequest<RequestBody>, Instant);
 
 impl Idle {
     /// Gives a connection back once its response was read.
@@ -171,7 +174,10 @@ impl Pool {
         let progress = request.body().progress();
         match sender {
             Sender::Http1(mut sender) => {
-                // Origin form: the authority goes in Host.
+                // Origin form, the authority in Host.
+                if let Some(host) = request.uri().authority().and_then(|host| host.as_str().parse().ok()) {
+                    request.headers_mut().insert(header::HOST, host);
+                }
                 let path = request.uri().path_and_query().cloned();
                 let full =
                     std::mem::replace(request.uri_mut(), path.map(http::Uri::from).unwrap_or_default());
@@ -193,6 +199,7 @@ impl Pool {
                 }
             }
             Sender::Http2(mut sender) => {
+                request.headers_mut().remove(header::HOST);
                 let replay = request.body().replay().map(|bytes| (bytes, clone_head(&request)));
                 let sent = self.bounded(sender.try_send_request(request), &progress).await?;
                 match sent {
@@ -227,19 +234,21 @@ impl Pool {
                 return Ok(result);
             }
             let now = Instant::now();
-            deadline = match progress.done_at() {
+            deadline = match progress.state() {
                 // Still being sent: the body has a time limit of its own.
-                None => now + limit,
-                Some(Some(done)) if done + limit > now => done + limit,
-                Some(_) => return Err(ForwardError::Slow { upstream: self.target.name.clone(), limit }),
+                State::Going => now + limit,
+                State::Done(at) if at + limit > now => at + limit,
+                State::Done(_) | State::Whole | State::Failed(_) => {
+                    return Err(ForwardError::Slow { upstream: self.target.name.clone(), limit });
+                }
             };
         }
     }
 
     fn failed<T>(&self, error: &TrySendError<T>, progress: &Progress) -> ForwardError {
-        match progress.fault() {
-            Some(fault) => ForwardError::Body(fault),
-            None => self.broken(&sentence(error.error())),
+        match progress.state() {
+            State::Failed(fault) => ForwardError::Body(fault),
+            _ => self.broken(&sentence(error.error())),
         }
     }
 
@@ -254,10 +263,10 @@ impl OriginPool {
             return Ok(Sender::Http1(sender));
         }
         let shared = self.http2.borrow().clone().filter(|sender| !sender.is_closed());
-        if let Some(mut sender) = shared {
-            if sender.ready().await.is_ok() {
-                return Ok(Sender::Http2(sender));
-            }
+        if let Some(mut sender) = shared
+            && sender.ready().await.is_ok()
+        {
+            return Ok(Sender::Http2(sender));
         }
         let sender = connect(target, &self.origin).await?;
         self.avoid_until.set(None);

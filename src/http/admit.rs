@@ -11,18 +11,11 @@ use http::{HeaderMap, Method, Request, Response, Version, header, uri::Authority
 use hyper::body::Incoming;
 use tower::Service;
 
-use super::{Arrived, Connection, Refusal, respond::Record};
+use super::{Arrived, Connection, Refusal, inbound::Inbound};
 use crate::{
     forward::ResponseBody,
     site::{Domain, Site, SiteHandle},
 };
-
-/// A request as it came, with its record.
-#[derive(Debug)]
-pub struct Inbound {
-    pub(super) request: Request<Incoming>,
-    pub(super) record: Rc<Record>,
-}
 
 /// Refuses too many headers, upgrades, and requests for another authority than the handshake's (RFC 9110 section 15.5.20).
 #[derive(Clone, Debug)]
@@ -66,10 +59,8 @@ impl<S> Admit<S> {
 /// The one authority of a request: of an absolute or HTTP/2 target, and of `Host`, which must agree.
 fn authority(request: &Request<Incoming>) -> Result<Authority, Refusal> {
     let in_target = request.uri().authority().cloned();
-    if let Some(scheme) = request.uri().scheme_str() {
-        if scheme != "https" {
-            return Err(Refusal::Misdirected);
-        }
+    if request.uri().scheme_str().is_some_and(|scheme| scheme != "https") {
+        return Err(Refusal::Misdirected);
     }
     let in_host = host(request.headers())?;
     let authority = match (in_target, in_host) {

@@ -12,10 +12,10 @@ use tokio::sync::Notify;
 
 use crate::{
     authenticate::Proof,
-    identity::{ClientCertificate, IdentityError, SubjectAltName},
+    identity::{ClientCertificate, IdentityError},
     site::Domain,
     trust::Generation,
-    vouch::{Evidence, TooLarge, Verdict},
+    vouch::{Facts, TooLarge, Verdict, not_verified},
 };
 
 /// Who is at the other end of the TCP connection.
@@ -103,10 +103,10 @@ impl Peer {
             domain: Arc::as_ptr(domain) as usize,
             path: proof.chain.as_ref().map(|(_, index)| *index),
         };
-        if let Some((kept, headers)) = &*self.vouched.borrow() {
-            if *kept == key {
-                return Some(Rc::clone(headers));
-            }
+        if let Some((kept, headers)) = &*self.vouched.borrow()
+            && *kept == key
+        {
+            return Some(Rc::clone(headers));
         }
         let headers = Rc::new(encode(certificate, domain, proof));
         *self.vouched.borrow_mut() = Some((key, Rc::clone(&headers)));
@@ -118,35 +118,7 @@ impl Peer {
 /// registered by thumbprint is vouched for as self-signed even where a CA has issued it.
 fn encode(certificate: &ClientCertificate, domain: &Domain, proof: &Proof) -> Vouching {
     let path = proof.path();
-    let verdict = match path {
-        Some(_) => Verdict::Verified,
-        None if certificate.is_self_issued() => Verdict::NotVerified("self signed certificate"),
-        None => Verdict::NotVerified("unable to get local issuer certificate"),
-    };
-    let (subject, issuer) = (certificate.subject().to_rfc2253(), certificate.issuer().to_rfc2253());
-    let uris: Vec<&str> = certificate
-        .sans()
-        .iter()
-        .filter_map(|san| if let SubjectAltName::Uri(uri) = san { Some(uri.as_str()) } else { None })
-        .collect();
-    let names: Vec<&str> = certificate
-        .sans()
-        .iter()
-        .filter_map(|san| if let SubjectAltName::Dns(name) = san { Some(name.as_str()) } else { None })
-        .collect();
-    let validity = certificate.validity();
-    let thumbprint = certificate.thumbprint();
-    domain.profile.headers(&Evidence {
-        leaf: certificate.der(),
-        intermediates: path.map_or(&[], |path| path.intermediates.as_slice()),
-        verdict,
-        subject_rfc2253: &subject,
-        issuer_rfc2253: &issuer,
-        serial: certificate.serial(),
-        not_before: validity.not_before,
-        not_after: validity.not_after,
-        thumbprint: thumbprint.as_bytes(),
-        san_uris: &uris,
-        san_dns: &names,
-    })
+    let verdict = if path.is_some() { Verdict::Verified } else { not_verified(certificate) };
+    let intermediates = path.map_or(&[][..], |path| path.intermediates.as_slice());
+    domain.profile.headers(&Facts::of(certificate).evidence(verdict, intermediates))
 }

@@ -117,7 +117,12 @@ impl Refusal {
     /// Whether the connection is to be closed: its certificate is not trusted, or its framing is lost.
     #[must_use]
     pub fn closes(&self) -> bool {
-        matches!(self, Self::Denied(_) | Self::TooLarge(_) | Self::Body(_) | Self::Upgrade)
+        match self {
+            // A browser's connection is good for the routes that ask for nobody.
+            Self::Denied(Denial::NoCertificate) => false,
+            Self::Denied(_) | Self::TooLarge(_) | Self::Body(_) | Self::Upgrade => true,
+            _ => false,
+        }
     }
 
     /// The response, without the request's id.

@@ -1,41 +1,25 @@
 //! The outermost service: a response for every refusal, the request's id, the access log.
 
 use std::{
-    cell::RefCell,
     convert::Infallible,
     rc::Rc,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll},
 };
 
-use http::{HeaderName, HeaderValue, Request, Response, Version, header};
+use http::{HeaderValue, Request, Response, Version, header};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 use tower::Service;
 
-use super::{Connection, LocalFuture, Refusal, admit::Inbound};
+use super::{
+    Connection, LocalFuture, Refusal,
+    inbound::{Inbound, REQUEST_ID, Record},
+};
 use crate::{
     forward::{ResponseBody, remove_hop_by_hop},
     observe::{Counters, Outcome},
 };
-
-/// The header that carries a request's id to the upstream and back to the application.
-pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// What the access log says of a request, filled in on its way. Names and verdicts, never secrets:
-/// no header values, no query, no body.
-#[derive(Debug)]
-pub struct Record {
-    /// The request's id.
-    pub id: String,
-    /// The client that the request names.
-    pub client_id: RefCell<Option<String>>,
-    /// The credential that matched.
-    pub credential: RefCell<Option<String>>,
-}
 
 /// Answers, logs, counts.
 #[derive(Clone, Debug)]
@@ -49,17 +33,6 @@ impl<S> Respond<S> {
     pub(super) fn new(inner: S, counters: Arc<Counters>, connection: Rc<Connection>) -> Self {
         Self { inner, counters, connection }
     }
-}
-
-/// Unguessable per process, so that ids of two instances do not meet; then a count.
-fn next_id() -> String {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    static PREFIX: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
-    let prefix = PREFIX.get_or_init(|| {
-        use std::hash::{BuildHasher, Hasher};
-        std::collections::hash_map::RandomState::new().build_hasher().finish()
-    });
-    format!("{prefix:016x}{:08x}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 impl<S> Service<Request<Incoming>> for Respond<S>
@@ -79,8 +52,7 @@ where
         let started = Instant::now();
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let version = request.version();
-        let record =
-            Rc::new(Record { id: next_id(), client_id: RefCell::default(), credential: RefCell::default() });
+        let record = Rc::new(Record::new());
         let answer = self.inner.call(Inbound { request, record: Rc::clone(&record) });
         let (counters, connection) = (Arc::clone(&self.counters), Rc::clone(&self.connection));
         Box::pin(async move {

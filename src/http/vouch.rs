@@ -1,15 +1,18 @@
 //! What the upstream is told: every inbound copy of a header that the edge sets is removed, ours are added last.
 
-use std::task::{Context, Poll};
+use std::{
+    net::IpAddr,
+    task::{Context, Poll},
+};
 
 use futures_util::future::Either;
-use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version, header};
+use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version, header, uri::PathAndQuery};
 use tower::Service;
 
-use super::{Authenticated, Outbound, Refusal, respond::REQUEST_ID};
+use super::{Authenticated, Outbound, Refusal, inbound::REQUEST_ID};
 use crate::{
     authenticate::Denial,
-    forward::{ResponseBody, forwarding_headers, remove_hop_by_hop},
+    forward::{ResponseBody, forwarding_headers, join_cookies, remove_hop_by_hop},
 };
 
 /// Makes the request that goes upstream.
@@ -27,7 +30,8 @@ fn outbound(authenticated: Authenticated) -> Result<Outbound, Refusal> {
     let Authenticated { mut head, body, proof, connection, site, domain, authority, record } = authenticated;
     let headers = &mut head.headers;
     remove_hop_by_hop(headers);
-    let chain = connection.address.trusted_proxy.then(|| forwarded_for(headers)).flatten();
+    join_cookies(headers);
+    let chain = if connection.address.trusted_proxy { forwarded_for(headers) } else { Vec::new() };
     site.reserved.remove_from(headers);
 
     let target = &domain.target;
@@ -35,7 +39,13 @@ fn outbound(authenticated: Authenticated) -> Result<Outbound, Refusal> {
         Some(host) => host.clone(),
         None => HeaderValue::from_str(&authority).map_err(|_| Refusal::Host)?,
     };
-    forwarding_headers(headers, target, connection.address.ip, chain.as_deref(), &authority);
+    forwarding_headers(
+        headers,
+        target,
+        &hops(chain, connection.address.ip),
+        &site.trusted_proxies,
+        &authority,
+    );
     for (name, value) in &target.headers {
         headers.insert(name, value.clone());
     }
@@ -50,33 +60,44 @@ fn outbound(authenticated: Authenticated) -> Result<Outbound, Refusal> {
                     headers.insert(name, value.clone());
                 }
             }
-            Err(too_large) => return Err(Refusal::TooLarge(too_large.clone())),
+            Err(too_large) => return Err(Refusal::TooLarge(*too_large)),
         }
     }
 
-    // The path's very bytes: what was matched is what is sent.
-    let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
-    let uri = host
-        .to_str()
-        .ok()
-        .and_then(|host| Uri::builder().scheme("https").authority(host).path_and_query(path).build().ok())
-        .ok_or(Refusal::Host)?;
-    headers.insert(header::HOST, host);
+    // The path's very bytes: what was matched is what is sent. The authority becomes `Host` or `:authority`.
+    let path = head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+    head.uri = Uri::builder()
+        .scheme("https")
+        .authority(host.as_bytes())
+        .path_and_query(path)
+        .build()
+        .map_err(|_| Refusal::Host)?;
+    headers.remove(header::HOST);
     if let Ok(id) = HeaderValue::from_str(&record.id) {
         headers.insert(REQUEST_ID, id);
     }
-    head.uri = uri;
     head.version = Version::HTTP_11;
     Ok(Outbound { request: Request::from_parts(head, body), domain })
 }
 
-/// The inbound list, if every entry of it is an address.
-fn forwarded_for(headers: &HeaderMap) -> Option<String> {
-    let lines: Vec<&str> =
-        headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok()).collect();
-    let list = lines.join(", ");
-    let valid = list.split(',').all(|entry| entry.trim().parse::<std::net::IpAddr>().is_ok());
-    (valid && !list.is_empty()).then_some(list)
+/// The inbound list from a trusted proxy, up to the last entry that is no address.
+fn forwarded_for(headers: &HeaderMap) -> Vec<IpAddr> {
+    let entries =
+        headers.get_all("x-forwarded-for").iter().flat_map(|line| line.as_bytes().split(|b| *b == b','));
+    let mut addresses = Vec::new();
+    for entry in entries {
+        let address = std::str::from_utf8(entry).ok().and_then(|entry| entry.trim().parse::<IpAddr>().ok());
+        match address {
+            Some(address) => addresses.push(address.to_canonical()),
+            None => addresses.clear(),
+        }
+    }
+    addresses
+}
+
+fn hops(mut chain: Vec<IpAddr>, peer: IpAddr) -> Vec<IpAddr> {
+    chain.push(peer);
+    chain
 }
 
 impl<S> Service<Authenticated> for Vouch<S>

@@ -36,7 +36,12 @@ pub(super) enum Overdue {
     Idle,
     /// It holds the edge up: drop it.
     Stuck,
+    /// It was closed politely, and the peer does not go: drop it.
+    Lingering,
 }
+
+/// How long a peer may take to read the end of a connection that was closed politely.
+const LINGER: Duration = Duration::from_secs(2);
 
 impl Activity {
     pub(super) fn new() -> Rc<Self> {
@@ -49,21 +54,23 @@ impl Activity {
         })
     }
 
-    /// Until when the connection may go on as it is, and what then.
-    pub(super) fn due(&self, limits: &Limits, stall: Duration) -> (Instant, Overdue) {
+    /// Until when the connection may go on as it is, and what then. `closing` is when it was closed politely.
+    pub(super) fn due(
+        &self,
+        limits: &Limits,
+        stall: Duration,
+        closing: Option<Instant>,
+    ) -> (Instant, Overdue) {
         if self.in_flight.get() > 0 {
             return (self.progress.get() + stall, Overdue::Stuck);
+        }
+        if let Some(closing) = closing {
+            return (closing.max(self.idle_since.get()) + LINGER, Overdue::Lingering);
         }
         match self.head_since.get() {
             Some(since) => (since + limits.head_timeout, Overdue::Stuck),
             None => (self.idle_since.get() + limits.idle_timeout, Overdue::Idle),
         }
-    }
-
-    /// Since when the connection has nothing to do; absent while a request is in flight or a head arrives.
-    pub(super) fn idle_since(&self) -> Option<Instant> {
-        let idle = self.in_flight.get() == 0 && self.head_since.get().is_none();
-        idle.then(|| self.idle_since.get())
     }
 
     pub(super) fn start(self: &Rc<Self>) -> InFlight {

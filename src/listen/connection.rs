@@ -7,6 +7,7 @@ use std::{
     pin::{Pin, pin},
     rc::Rc,
     sync::{Arc, atomic::Ordering},
+    task::{Poll, ready},
     time::Duration,
 };
 
@@ -18,7 +19,7 @@ use tower::Service;
 use super::{
     activity::{Activity, Overdue, Tracked, Watched},
     proxy_protocol,
-    worker::Shared,
+    shared::Shared,
 };
 use crate::{
     config::settings::{ClientAuth, Limits},
@@ -108,7 +109,7 @@ async fn serve_http(
     drain: watch::Receiver<bool>,
 ) {
     let activity = Activity::new();
-    let stack = stack(Rc::clone(&connection), Arc::clone(&shared.site), parts);
+    let stack = stack(&connection, &shared.site, parts);
     let service = {
         let activity = Rc::clone(&activity);
         hyper::service::service_fn(move |request| {
@@ -163,9 +164,6 @@ async fn serve_http(
     }
 }
 
-/// How long a peer may take to close a connection that has nothing in flight, once it was told to.
-const LAST_CALL: Duration = Duration::from_secs(2);
-
 /// Drives a connection to its end: by itself, by the drain, by a refusal that closes it, or when its time is up.
 /// The timer is armed anew only when it goes off or must go off earlier, not for every request.
 async fn drive<C: Future<Output = hyper::Result<()>>>(
@@ -178,52 +176,42 @@ async fn drive<C: Future<Output = hyper::Result<()>>>(
     mut drain: watch::Receiver<bool>,
 ) -> Result<(), String> {
     let mut connection = pin!(connection);
-    let mut timer = pin!(tokio::time::sleep_until(activity.due(limits, stall).0));
-    let mut drained = pin!(async move { drain.wait_for(|drain| *drain).await.is_ok() });
+    let mut timer = pin!(tokio::time::sleep_until(activity.due(limits, stall, None).0));
+    // An error means that the sender is gone: the same as a drain.
+    let mut drained = pin!(async move { drop(drain.wait_for(|drain| *drain).await) });
     let mut close_asked = pin!(state.close_asked());
-    let (mut draining, mut closing) = (false, false);
-    // When the peer was told that the connection ends: once it has nothing in flight, it has `LAST_CALL` to go.
-    let mut told: Option<Instant> = None;
+    let mut closing: Option<Instant> = None;
     poll_fn(|cx| {
-        if !draining && drained.as_mut().poll(cx).is_ready() {
-            draining = true;
-            told.get_or_insert_with(Instant::now);
-            graceful_shutdown(connection.as_mut());
-        }
-        if let std::task::Poll::Ready(result) = connection.as_mut().poll(cx) {
-            return std::task::Poll::Ready(result.map_err(|error| error.to_string()));
-        }
-        if !closing && close_asked.as_mut().poll(cx).is_ready() {
-            closing = true;
-            told.get_or_insert_with(Instant::now);
-            graceful_shutdown(connection.as_mut());
-            cx.waker().wake_by_ref();
-        }
         loop {
-            let (due, overdue) = activity.due(limits, stall);
-            let last_call = told.zip(activity.idle_since()).map(|(told, idle)| told.max(idle) + LAST_CALL);
-            let due = last_call.unwrap_or(due);
+            if let Poll::Ready(result) = connection.as_mut().poll(cx) {
+                return Poll::Ready(result.map_err(|error| error.to_string()));
+            }
+            let close = closing.is_none()
+                && (drained.as_mut().poll(cx).is_ready() || close_asked.as_mut().poll(cx).is_ready());
+            if close {
+                closing = Some(Instant::now());
+                graceful_shutdown(connection.as_mut());
+                continue;
+            }
+            let (due, overdue) = activity.due(limits, stall, closing);
             if due < timer.deadline() {
                 timer.as_mut().reset(due);
             }
-            std::task::ready!(timer.as_mut().poll(cx));
-            let now = Instant::now();
-            if due > now {
+            ready!(timer.as_mut().poll(cx));
+            if due > Instant::now() {
                 timer.as_mut().reset(due);
                 continue;
             }
-            if overdue == Overdue::Stuck || last_call.is_some() {
-                let what = if overdue == Overdue::Stuck {
-                    "a head or body did not get on"
-                } else {
-                    "it stayed open after its end"
-                };
-                return std::task::Poll::Ready(Err(what.to_owned()));
+            match overdue {
+                Overdue::Idle => {
+                    closing = Some(Instant::now());
+                    graceful_shutdown(connection.as_mut());
+                }
+                Overdue::Stuck => return Poll::Ready(Err("a head or body did not get on".to_owned())),
+                Overdue::Lingering => {
+                    return Poll::Ready(Err("the peer kept it open after its end".to_owned()));
+                }
             }
-            graceful_shutdown(connection.as_mut());
-            cx.waker().wake_by_ref();
-            told = Some(now);
-            timer.as_mut().reset(now + LAST_CALL);
         }
     })
     .await

@@ -62,7 +62,6 @@ async fn version2<IO: AsyncRead + Unpin>(io: &mut IO) -> io::Result<Option<IpAdd
     let mut payload = vec![0; length];
     io.read_exact(&mut payload).await?;
     match (command, family) {
-        (0x20, _) => Ok(None),
         (0x21, 0x11) => {
             let source: [u8; 4] =
                 payload.get(..4).and_then(|b| b.try_into().ok()).ok_or_else(|| malformed("short"))?;
@@ -73,7 +72,8 @@ async fn version2<IO: AsyncRead + Unpin>(io: &mut IO) -> io::Result<Option<IpAdd
                 payload.get(..16).and_then(|b| b.try_into().ok()).ok_or_else(|| malformed("short"))?;
             if length < 36 { Err(malformed("short")) } else { Ok(Some(IpAddr::V6(Ipv6Addr::from(source)))) }
         }
-        (0x21, _) => Ok(None),
+        // The balancer's own connection, or a family that has no IP address.
+        (0x20 | 0x21, _) => Ok(None),
         _ => Err(malformed("the version or command is unknown")),
     }
 }

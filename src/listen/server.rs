@@ -12,10 +12,7 @@ use std::{
 
 use tokio::sync::{Semaphore, watch};
 
-use super::{
-    socket,
-    worker::{self, Shared},
-};
+use super::{shared::Shared, socket, worker};
 use crate::{
     config::settings::Settings,
     observe::{Counters, Health, serve_admin},

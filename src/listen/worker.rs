@@ -7,30 +7,13 @@ use std::{
     time::Duration,
 };
 
-use ipnet::IpNet;
-use tokio::{
-    sync::{Semaphore, watch},
-    task::LocalSet,
-};
+use tokio::{sync::watch, task::LocalSet};
 
-use super::connection;
-use crate::{
-    authenticate::ChainCache, forward::Pools, http::WorkerParts, observe::Counters, site::SiteHandle,
-};
+use super::{connection, open::OpenConnections, shared::Shared};
+use crate::{authenticate::ChainCache, forward::Pools, http::WorkerParts};
 
 /// Chains that a worker remembers; each takes about 4 KiB.
 const CHAINS: usize = 10_000;
-
-/// What all workers see.
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) site: SiteHandle,
-    pub(super) counters: Arc<Counters>,
-    /// Free places for connections, all workers together.
-    pub(super) places: Arc<Semaphore>,
-    pub(super) trusted_proxies: Vec<IpNet>,
-    pub(super) proxy_protocol: bool,
-}
 
 /// Runs a worker until `drain` turns true and its connections have ended, or `drain_timeout` is over.
 pub(super) fn run(
@@ -47,7 +30,7 @@ pub(super) fn run(
             pools: Rc::new(Pools::default()),
             counters: Arc::clone(&shared.counters),
         };
-        let open = tokio_util_lite::OpenConnections::default();
+        let open = OpenConnections::default();
         let mut accepting = Vec::new();
         for listener in listeners {
             let listener = tokio::net::TcpListener::from_std(listener)?;
@@ -90,7 +73,7 @@ async fn accept(
     shared: Arc<Shared>,
     parts: WorkerParts,
     drain: watch::Receiver<bool>,
-    open: tokio_util_lite::OpenConnections,
+    open: OpenConnections,
 ) {
     loop {
         let (stream, peer) = match listener.accept().await {
@@ -114,45 +97,5 @@ async fn accept(
             connection::serve(stream, peer, shared, parts, drain).await;
             drop((place, entry));
         });
-    }
-}
-
-/// A count that can be waited for, on one thread.
-mod tokio_util_lite {
-    use std::{cell::Cell, rc::Rc};
-
-    use tokio::sync::Notify;
-
-    #[derive(Clone, Debug, Default)]
-    pub(super) struct OpenConnections(Rc<(Cell<usize>, Notify)>);
-
-    #[derive(Debug)]
-    pub(super) struct Entry(OpenConnections);
-
-    impl OpenConnections {
-        pub(super) fn enter(&self) -> Entry {
-            self.0.0.set(self.count() + 1);
-            Entry(self.clone())
-        }
-
-        pub(super) fn count(&self) -> usize {
-            self.0.0.get()
-        }
-
-        pub(super) async fn none_left(&self) {
-            while self.count() > 0 {
-                self.0.1.notified().await;
-            }
-        }
-    }
-
-    impl Drop for Entry {
-        fn drop(&mut self) {
-            let (count, gone) = &*self.0.0;
-            count.set(count.get().saturating_sub(1));
-            if count.get() == 0 {
-                gone.notify_one();
-            }
-        }
     }
 }

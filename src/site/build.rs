@@ -2,13 +2,14 @@
 
 use std::{collections::HashMap, path::Path, sync::Arc};
 
+use http::HeaderName;
 use rustls::pki_types::CertificateDer;
 
 use super::{Domain, Routes, Site};
 use crate::{
     config::{
         self, Problem, Severity,
-        settings::{Authenticate, CustomProfile, Settings},
+        settings::{self, Authenticate, CustomProfile, Settings},
     },
     forward::{Target, target},
     tls,
@@ -73,57 +74,84 @@ pub fn build(path: &Path, generation: Generation) -> Built {
     };
     let mut domains = HashMap::new();
     for domain in &settings.domains {
-        let provider = tls::provider(domain.cipher_suites);
-        let credential = tls::server_credential(
-            &provider,
-            &domain.name.value,
-            &domain.certificate,
-            &domain.private_key,
-            &mut problems,
-        );
         let profile = Profile::built_in(&domain.header_profile.value)
             .or_else(|| profiles.get(domain.header_profile.value.as_str()).cloned());
         let target = targets.get(domain.upstream).cloned().flatten();
-        let (Some(credential), Some(profile), Some(target)) = (credential, profile, target) else { continue };
-        let options = tls::ServerOptions {
-            credential,
-            client_auth: domain.client_auth,
-            cipher_suites: domain.cipher_suites,
-            hints: hints.clone(),
-        };
-        match tls::server_config(options) {
-            Ok(tls) => {
-                let name: Box<str> = domain.name.value.as_str().into();
-                domains.insert(
-                    name.clone(),
-                    Arc::new(Domain {
-                        name,
-                        tls,
-                        client_auth: domain.client_auth,
-                        routes: Routes::new(&domain.routes),
-                        target,
-                        profile,
-                    }),
-                );
-            }
-            Err(error) => problems.push(Problem::error(
-                &domain.certificate.place,
-                "domain.certificate",
-                format!("the TLS configuration can't be built: {error}"),
-            )),
-        }
+        let built = self::domain(domain, profile, target, hints.clone(), &mut problems);
+        domains.extend(built.map(|built| (built.name.clone(), Arc::new(built))));
     }
     let ok = !problems.iter().any(|problem| problem.severity == Severity::Error);
     let site = trust.filter(|_| ok).map(|trust| {
-        let site = Site { trust, domains, reserved, limits: settings.limits.clone() };
+        let site = Site {
+            trust,
+            domains,
+            reserved,
+            trusted_proxies: settings.listen.trusted_proxies.clone(),
+            limits: settings.limits.clone(),
+        };
         (settings, site)
     });
     Built { site, problems }
 }
 
-fn custom_profiles(settings: &[CustomProfile], problems: &mut Vec<Problem>) -> HashMap<String, Profile> {
+/// Builds one domain, unless one of its parts is missing. The credential is looked at in any case, for its problems.
+fn domain(
+    settings: &settings::Domain,
+    profile: Option<Profile>,
+    target: Option<Arc<Target>>,
+    hints: Vec<rustls::DistinguishedName>,
+    problems: &mut Vec<Problem>,
+) -> Option<Domain> {
+    let credential = tls::server_credential(
+        &tls::provider(settings.cipher_suites),
+        &settings.name.value,
+        &settings.certificate,
+        &settings.private_key,
+        problems,
+    );
+    let (credential, profile, target) = (credential?, profile?, target?);
+    if let Some(name) = collision(&profile, &target) {
+        let what = format!(
+            "the profile \"{}\" sets a header that the upstream's own headers set too: {name}",
+            profile.name()
+        );
+        problems.push(
+            Problem::error(&settings.header_profile.place, "domain.header_profile", what)
+                .help("one of the two would be lost: rename the one under upstream.headers"),
+        );
+    }
+    let options = tls::ServerOptions {
+        credential,
+        client_auth: settings.client_auth,
+        cipher_suites: settings.cipher_suites,
+        hints,
+    };
+    let tls = tls::server_config(options)
+        .map_err(|error| {
+            let what = format!("the TLS configuration can't be built: {error}");
+            problems.push(Problem::error(&settings.certificate.place, "domain.certificate", what));
+        })
+        .ok()?;
+    Some(Domain {
+        name: settings.name.value.as_str().into(),
+        tls,
+        client_auth: settings.client_auth,
+        routes: Routes::new(&settings.routes),
+        target,
+        profile,
+    })
+}
+
+/// A header that both would set. Names of custom profiles may be secrets, yet this one stands under the upstream too.
+fn collision(profile: &Profile, target: &Target) -> Option<HeaderName> {
+    let also = target.headers.keys().chain(&target.client_ip_header);
+    let names = Reserved::of(profile);
+    also.into_iter().find(|name| names.contains(name)).cloned()
+}
+
+fn custom_profiles(written: &[CustomProfile], problems: &mut Vec<Problem>) -> HashMap<String, Profile> {
     let mut profiles = HashMap::new();
-    for custom in settings {
+    for custom in written {
         let headers: Vec<_> = custom
             .headers
             .iter()

@@ -123,13 +123,13 @@ fn advise(leaf: &ClientCertificate, domain: &str, file: &Located<PathBuf>, probl
     let names_domain = webpki::EndEntityCert::try_from(leaf.der())
         .ok()
         .zip(rustls_pki_types::ServerName::try_from(domain).ok());
-    if let Some((certificate, name)) = names_domain {
-        if certificate.verify_is_valid_for_subject_name(&name).is_err() {
-            let what = format!("{} does not name {domain}: clients will refuse it", file.value.display());
-            problems.push(
-                Problem::warning(&file.place, KEY, what)
-                    .help(format!("issue a certificate with the subject alternative name DNS:{domain}")),
-            );
-        }
+    if let Some((certificate, name)) = names_domain
+        && certificate.verify_is_valid_for_subject_name(&name).is_err()
+    {
+        let what = format!("{} does not name {domain}: clients will refuse it", file.value.display());
+        problems.push(
+            Problem::warning(&file.place, KEY, what)
+                .help(format!("issue a certificate with the subject alternative name DNS:{domain}")),
+        );
     }
 }

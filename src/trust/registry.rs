@@ -112,9 +112,9 @@ pub enum RegistryError {
 /// All applications, found by identifier, by thumbprint and by subject in constant time.
 #[derive(Debug, Default)]
 pub struct Registry {
-    by_client_id: HashMap<ClientId, Arc<Application>>,
-    by_thumbprint: HashMap<Thumbprint, ClientId>,
-    by_subject: HashMap<SubjectKey, Vec<ClientId>>,
+    clients: HashMap<ClientId, Arc<Application>>,
+    thumbprints: HashMap<Thumbprint, ClientId>,
+    subjects: HashMap<SubjectKey, Vec<ClientId>>,
 }
 
 /// What subjects are looked up by: equal subjects have equal keys; the match itself is judged afterwards.
@@ -137,12 +137,12 @@ impl Registry {
     /// Adds an application, unless it claims what is another's.
     pub fn insert(&mut self, application: Application) -> Result<(), RegistryError> {
         let id = application.client_id.clone();
-        if self.by_client_id.contains_key(&id) {
+        if self.clients.contains_key(&id) {
             return Err(RegistryError::DuplicateClientId(id));
         }
         for credential in &application.credentials {
             if let CredentialMatcher::Thumbprint(thumbprint) = &credential.matcher {
-                match self.by_thumbprint.get(thumbprint) {
+                match self.thumbprints.get(thumbprint) {
                     Some(first) if *first == id => {
                         return Err(RegistryError::RepeatedThumbprint(*thumbprint));
                     }
@@ -153,7 +153,7 @@ impl Registry {
                         });
                     }
                     None => {
-                        self.by_thumbprint.insert(*thumbprint, id.clone());
+                        self.thumbprints.insert(*thumbprint, id.clone());
                     }
                 }
             }
@@ -164,20 +164,20 @@ impl Registry {
                     Subject::Dn(dn) => SubjectKey::Dn(dn.clone()),
                     Subject::San(san) => san_key(san),
                 };
-                let owners = self.by_subject.entry(key).or_default();
+                let owners = self.subjects.entry(key).or_default();
                 if owners.last() != Some(&id) {
                     owners.push(id.clone());
                 }
             }
         }
-        self.by_client_id.insert(id, Arc::new(application));
+        self.clients.insert(id, Arc::new(application));
         Ok(())
     }
 
     /// The application with this identifier.
     #[must_use]
     pub fn application(&self, client_id: &str) -> Option<&Arc<Application>> {
-        self.by_client_id.get(client_id)
+        self.clients.get(client_id)
     }
 
     /// Every application that may own this certificate: the one of its thumbprint first, then
@@ -188,36 +188,36 @@ impl Registry {
     ) -> impl Iterator<Item = &'a Arc<Application>> + 'a {
         let keys = std::iter::once_with(|| SubjectKey::Dn(certificate.subject().clone()))
             .chain(certificate.sans().iter().map(san_key));
-        let by_subject = keys.filter_map(|key| self.by_subject.get(&key)).flat_map(|ids| ids.iter());
-        self.by_thumbprint
+        let owners = keys.filter_map(|key| self.subjects.get(&key)).flat_map(|ids| ids.iter());
+        self.thumbprints
             .get(&certificate.thumbprint())
             .into_iter()
-            .chain(by_subject)
-            .filter_map(|id| self.by_client_id.get(id))
+            .chain(owners)
+            .filter_map(|id| self.clients.get(id))
     }
 
     /// How many applications there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.by_client_id.len()
+        self.clients.len()
     }
 
     /// Whether nobody is registered: then nobody is let in.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.by_client_id.is_empty()
+        self.clients.is_empty()
     }
 
     /// Whether any application presents a certificate that no CA need have issued. Then the TLS
     /// handshake sends no CA hints, by which clients would filter it out (RFC 8705 section 7.2).
     #[must_use]
     pub fn welcomes_self_signed(&self) -> bool {
-        !self.by_thumbprint.is_empty()
+        !self.thumbprints.is_empty()
     }
 
     /// All applications, in no order.
     pub fn applications(&self) -> impl Iterator<Item = &Arc<Application>> {
-        self.by_client_id.values()
+        self.clients.values()
     }
 }
 

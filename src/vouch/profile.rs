@@ -48,27 +48,32 @@ const BUILT_IN_NAMES: [&str; BUILT_IN.len()] = {
 };
 
 /// Headers that the edge or the protocol owns: a custom profile that wrote one would break the request.
-const UNUSABLE: [&str; 20] = [
+const UNUSABLE: [&str; 25] = [
+    "accept",
     "authorization",
     "connection",
     "content-encoding",
     "content-length",
     "content-type",
     "cookie",
+    "dpop",
     "expect",
     "forwarded",
     "host",
     "keep-alive",
+    "origin",
     "proxy-authorization",
     "proxy-connection",
     "te",
     "trailer",
     "transfer-encoding",
     "upgrade",
+    "user-agent",
     "x-forwarded-for",
     "x-forwarded-host",
     "x-forwarded-port",
     "x-forwarded-proto",
+    "x-request-id",
 ];
 
 /// The headers that vouch for a client, in names and encodings that one kind of upstream reads.

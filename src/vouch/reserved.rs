@@ -42,11 +42,23 @@ impl Reserved {
         Profile::all_built_in().for_each(|profile| reserved.add(&profile));
         profiles.into_iter().for_each(|profile| reserved.add(profile));
         reserved.exact.extend(also.into_iter().map(|name| fold(name.as_str())));
-        for list in [&mut reserved.exact, &mut reserved.prefixes, &mut reserved.numbered] {
+        reserved.sorted()
+    }
+
+    /// The names that this profile sends, and no others.
+    #[must_use]
+    pub fn of(profile: &Profile) -> Self {
+        let mut reserved = Self { exact: Vec::new(), prefixes: Vec::new(), numbered: Vec::new() };
+        reserved.add(profile);
+        reserved.sorted()
+    }
+
+    fn sorted(mut self) -> Self {
+        for list in [&mut self.exact, &mut self.prefixes, &mut self.numbered] {
             list.sort_unstable();
             list.dedup();
         }
-        reserved
+        self
     }
 
     fn add(&mut self, profile: &Profile) {

@@ -1,4 +1,7 @@
-//! Profiles against another implementation's encoders, and removal against spellings.
+//! Profiles against other implementations' encoders and decoders, and removal against spellings.
 
 mod bytes;
+mod fixture;
+mod keycloak;
 mod spoofing;
+mod vocabulary;

@@ -10,11 +10,13 @@
     unreachable_pub
 )]
 
+mod commands;
 mod drain;
 mod limits;
 mod profiles;
 mod secrets;
 mod self_signed;
+mod structure;
 mod support;
 mod upstream_failures;
 mod upstream_responses;

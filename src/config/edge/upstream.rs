@@ -45,20 +45,25 @@ fn read(table: &Table<'_>, name: Option<Located<String>>) -> Option<Upstream> {
     if let Some(header) = &client_ip_header {
         no_second(table, &headers, header, "upstream.client_ip_header");
     }
-    let upstream = Some(Upstream {
-        host: table.get("host").and_then(|value| value.parse("a host", host)),
-        ca: table.get("ca").and_then(|value| value.path()),
-        headers,
-        client_ip_header,
-        forwarded: table.get("forwarded").and_then(|value| value.boolean()).unwrap_or(false),
-        connect_timeout: seconds(table, "connect_timeout", 5),
-        response_timeout: seconds(table, "response_timeout", 30),
-        idle_timeout: seconds(table, "idle_timeout", 30),
+    let host = table.get("host").and_then(|value| value.parse("a host", host));
+    let ca = table.get("ca").and_then(|value| value.path());
+    let forwarded = table.get("forwarded").and_then(|value| value.boolean()).unwrap_or(false);
+    let connect_timeout = seconds(table, "connect_timeout", 5);
+    let response_timeout = seconds(table, "response_timeout", 30);
+    let idle_timeout = seconds(table, "idle_timeout", 30);
+    table.finish();
+    Some(Upstream {
         name: name?,
         urls: urls?,
-    });
-    table.finish();
-    upstream
+        host,
+        ca,
+        headers,
+        client_ip_header,
+        forwarded,
+        connect_timeout,
+        response_timeout,
+        idle_timeout,
+    })
 }
 
 fn url(value: &Value<'_>) -> Option<Located<crate::config::settings::Origin>> {

@@ -1,5 +1,5 @@
 //! `traefik-escaped`: the same header as Traefik 2 sent it, each certificate percent-encoded, the commas raw
-//! (Traefik 2 documentation, "PassTLSClientCert").
+//! (Traefik 2 documentation, "PassTLSClientCert", before 2.9.2).
 
 use super::{
     super::encoding::Encoding,

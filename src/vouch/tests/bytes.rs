@@ -1,74 +1,9 @@
-//! Every built-in profile, byte for byte, as openssl and Python's encoders make its values.
+//! Every built-in profile and every encoding, byte for byte, as openssl and Python's encoders make its values.
 
-use std::{path::Path, process::Command};
+use http::HeaderName;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use rustls_pki_types::CertificateDer;
-use serde_json::Value;
-
+use super::fixture::{KEYS, SUBJECT, certificate, with_evidence};
 use crate::vouch::{Encoding, Evidence, Profile, TooLarge, Verdict};
-
-fn run(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).output().unwrap_or_else(|error| {
-        panic!("these tests need `{program}` ({error}): apt-get install openssl python3")
-    });
-    assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
-
-fn hex(text: &str) -> Vec<u8> {
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
-}
-
-/// A self-signed certificate made by openssl.
-fn certificate(folder: &Path, name: &str, key: &[&str], subject: &str) -> String {
-    let path = folder.join(format!("{name}.pem")).to_str().unwrap().to_owned();
-    let mut arguments = vec!["req", "-x509", "-nodes", "-utf8", "-multivalue-rdn", "-subj", subject];
-    arguments.extend(["-keyout", "/dev/null", "-out", &path, "-newkey"]);
-    arguments.extend(key);
-    run("openssl", &arguments);
-    path
-}
-
-fn with_evidence(files: &[String], verdict: Verdict, test: impl FnOnce(&Evidence<'_>, &Value)) {
-    let printed = if verdict == Verdict::Verified { "SUCCESS" } else { "FAILED:self signed certificate" };
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/src/vouch/tests/oracle.py");
-    let mut arguments = vec![script, printed];
-    arguments.extend(files.iter().map(String::as_str));
-    let facts: Value = serde_json::from_str(&run("python3", &arguments)).unwrap();
-    let fact = |key: &str| facts[key].as_str().unwrap();
-    let ders: Vec<Vec<u8>> = facts["ders"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|der| STANDARD.decode(der.as_str().unwrap()).unwrap())
-        .collect();
-    let intermediates: Vec<_> = ders[1..].iter().cloned().map(CertificateDer::from).collect();
-    let evidence = Evidence {
-        leaf: &ders[0],
-        intermediates: &intermediates,
-        verdict,
-        subject_rfc2253: fact("subject"),
-        issuer_rfc2253: fact("issuer"),
-        serial: &hex(fact("serial")),
-        not_before: facts["not_before"].as_i64().unwrap(),
-        not_after: facts["not_after"].as_i64().unwrap(),
-        thumbprint: &hex(fact("hash")).try_into().unwrap(),
-        san_uris: &["spiffe://a/b"],
-        san_dns: &["a.example"],
-    };
-    test(&evidence, &facts["profiles"]);
-}
-
-const KEYS: [(&str, &[&str]); 5] = [
-    ("rsa2048", &["rsa:2048"]),
-    ("rsa4096", &["rsa:4096"]),
-    ("p256", &["ec", "-pkeyopt", "ec_paramgen_curve:P-256"]),
-    ("p384", &["ec", "-pkeyopt", "ec_paramgen_curve:P-384"]),
-    ("ed25519", &["ed25519"]),
-];
-
-const SUBJECT: &str = "/C=DE/O=B\u{e4}cker, S\u{f6}hne+OU=a\"b;c\\+d/CN=x#y<z>";
 
 #[test]
 fn every_profile_writes_what_openssl_and_python_write() {
@@ -81,7 +16,8 @@ fn every_profile_writes_what_openssl_and_python_write() {
             let files: Vec<_> =
                 std::iter::once(leaf.clone()).chain(others[..count].iter().cloned()).collect();
             for verdict in [Verdict::Verified, Verdict::NotVerified("self signed certificate")] {
-                with_evidence(&files, verdict, |evidence, expected| {
+                with_evidence(&files, verdict, |evidence, facts| {
+                    let expected = &facts["profiles"];
                     assert_eq!(expected.as_object().unwrap().len(), Profile::built_in_names().len());
                     for profile in Profile::built_in_names() {
                         let headers = Profile::built_in(profile).unwrap().headers(evidence).unwrap();
@@ -110,15 +46,43 @@ fn a_custom_profile_sends_its_own_names_and_debug_hides_them() {
         ("x-client-verified", Encoding::Verdict),
         ("x-chain", Encoding::ChainSf),
     ];
-    let names = names.map(|(name, encoding)| (http::HeaderName::from_static(name), encoding));
+    let names = names.map(|(name, encoding)| (HeaderName::from_static(name), encoding));
     let profile = Profile::custom("corp", names.to_vec()).unwrap();
     assert!(!format!("{profile:?}").contains("4711"));
-    with_evidence(&files, Verdict::Verified, |evidence, expected| {
+    with_evidence(&files, Verdict::Verified, |evidence, facts| {
+        let expected = &facts["profiles"];
         let headers = profile.headers(evidence).unwrap();
         assert_eq!(headers.len(), 2, "no chain: no chain header");
         assert_eq!(headers[0].1.to_str().unwrap(), expected["auth0"][0][1].as_str().unwrap());
         assert_eq!(headers[1].1, "SUCCESS");
     });
+}
+
+#[test]
+fn every_encoding_writes_what_openssl_and_python_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let files: Vec<_> =
+        [("leaf", KEYS[0].1, SUBJECT), ("one", KEYS[2].1, "/CN=one"), ("two", KEYS[0].1, "/CN=two")]
+            .map(|(name, key, subject)| certificate(folder.path(), name, key, subject))
+            .into();
+    let headers = Encoding::names().map(|name| (HeaderName::try_from(name).unwrap(), name.parse().unwrap()));
+    let profile = Profile::custom("corp", headers.collect()).unwrap();
+    for count in 1..=3 {
+        for verdict in [Verdict::Verified, Verdict::NotVerified("self signed certificate")] {
+            with_evidence(&files[..count], verdict, |evidence, facts| {
+                let found: Vec<_> = profile
+                    .headers(evidence)
+                    .unwrap()
+                    .iter()
+                    .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+                    .collect();
+                // Without intermediates there is nothing to say of the rest of the chain.
+                let absent = if count == 1 { 2 } else { 0 };
+                assert_eq!(found.len(), Encoding::names().len() - absent);
+                assert_eq!(serde_json::to_value(found).unwrap(), facts["encodings"], "{count}");
+            });
+        }
+    }
 }
 
 #[test]

@@ -56,7 +56,9 @@ impl Credentials {
     /// Writes `NAME.pem` and `NAME.key` into a folder.
     pub fn write(&self, folder: &Path, name: &str) {
         std::fs::write(folder.join(format!("{name}.pem")), self.chain_pem()).unwrap();
-        std::fs::write(folder.join(format!("{name}.key")), self.key_pem()).unwrap();
+        let key = folder.join(format!("{name}.key"));
+        std::fs::write(&key, self.key_pem()).unwrap();
+        std::fs::set_permissions(key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     }
 
     /// The same certificate with the chain cut to the leaf, or with another chain behind it.

@@ -1,0 +1,144 @@
+//! `demo`: the main job in one command: certificates, a small token endpoint, the edge before it, and two real tokens.
+
+mod application;
+mod token_endpoint;
+
+use std::{path::Path, process::ExitCode, sync::Arc};
+
+use arc_swap::ArcSwap;
+
+use self::{application::Application, token_endpoint::TokenEndpoint};
+use super::development::{self, DOMAIN};
+use crate::{
+    config::render,
+    listen::{Running, start},
+    observe::init_log,
+    site::build,
+    trust::Generation,
+};
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Runs the demo; with `once` it ends after the two tokens, else it serves until SIGINT or SIGTERM.
+pub(super) fn demo(once: bool, port: u16) -> ExitCode {
+    match run(once, port) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(once: bool, port: u16) -> Result<(), Failure> {
+    let folder = tempfile::Builder::new().prefix("mtls-edge-demo-").tempdir()?;
+    let certs = folder.path().join("certs");
+    development::write(&certs)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let endpoint = runtime.block_on(TokenEndpoint::bind())?;
+    let running = edge(folder.path(), endpoint.url(), port)?;
+    let address = *running.https.first().ok_or("the edge listens nowhere")?;
+    println!("authorization server  {}  (a token endpoint that knows no TLS)", endpoint.url());
+    println!("edge                  https://{DOMAIN}:{}  (mutual TLS)", address.port());
+    println!("operator              http://{}/status", running.admin);
+    println!("files                 {}\n", folder.path().display());
+
+    let outcome = runtime.block_on(async {
+        let serving = endpoint.serve();
+        tokio::pin!(serving);
+        let tokens = async {
+            for (client_id, method) in
+                [("billing", "self_signed_tls_client_auth"), ("payments", "tls_client_auth")]
+            {
+                let application = Application::load(&certs, client_id)?;
+                let token = application.token(address).await?;
+                token.is_bound_to(&application)?;
+                println!("{client_id}, by {method}:");
+                println!("  token  {}", token.text);
+                println!(
+                    "  claims {}",
+                    serde_json::to_string_pretty(&token.claims)?.replace('\n', "\n         ")
+                );
+                println!("  the certificate's x5t#S256 {} equals cnf\n", application.thumbprint());
+            }
+            Ok::<_, Failure>(())
+        };
+        tokio::select! {
+            result = &mut serving => result,
+            result = tokens => result,
+        }?;
+        if once {
+            return Ok(());
+        }
+        println!("call it yourself:\n{}", curl(&certs, address.port()));
+        println!("it serves until Ctrl-C");
+        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        tokio::select! {
+            result = &mut serving => result,
+            result = tokio::signal::ctrl_c() => Ok(result?),
+            _ = terminate.recv() => Ok(()),
+        }
+    });
+    running.stop()?;
+    outcome
+}
+
+fn curl(certs: &Path, port: u16) -> String {
+    ["billing", "payments"]
+        .map(|client| {
+            format!(
+                "  curl --resolve {DOMAIN}:{port}:127.0.0.1 --cacert {certs}/server-ca.pem --cert {certs}/{client}.pem --key {certs}/{client}.key \\\n    https://{DOMAIN}:{port}/oauth/token -d grant_type=client_credentials -d client_id={client}\n",
+                certs = certs.display()
+            )
+        })
+        .concat()
+}
+
+/// The edge as `run` would start it, from files.
+fn edge(folder: &Path, upstream: &str, port: u16) -> Result<Running, Failure> {
+    let config = folder.join("edge.toml");
+    std::fs::write(
+        &config,
+        format!(
+            r#"[listen]
+https = ["127.0.0.1:{port}"]
+admin = "127.0.0.1:0"
+
+[log]
+level = "warn"
+
+[trust]
+client_ca = ["certs/client-ca.pem"]
+
+[[upstream]]
+name = "demo"
+urls = ["{upstream}"]
+headers = {{ cname-api-key = {{ file = "certs/cname-api-key" }} }}
+
+[[domain]]
+name = "{DOMAIN}"
+certificate = "certs/server.pem"
+private_key = "certs/server.key"
+"#
+        ),
+    )?;
+    std::fs::write(
+        folder.join("applications.toml"),
+        r#"[[application]]
+client_id = "billing"
+[[application.credential]]
+name = "demo"
+certificate = "certs/billing.pem"
+
+[[application]]
+client_id = "payments"
+[[application.credential]]
+name = "demo"
+subject_dn = "CN=payments,O=Example Bank,C=DE"
+"#,
+    )?;
+    let built = build(&config, Generation(1));
+    let (settings, site) = built.site.ok_or_else(|| render(&built.problems, false))?;
+    init_log(&settings.log);
+    Ok(start(&settings, Arc::new(ArcSwap::from_pointee(site)))?)
+}

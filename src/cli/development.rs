@@ -1,0 +1,92 @@
+//! Certificates for development, as `demo` and `init` make them: never for production.
+
+use std::{fs, io, path::Path};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
+    IsCa, KeyPair, KeyUsagePurpose, SanType,
+};
+
+/// The domain of the development server's certificate; every resolver takes it to loopback.
+pub(super) const DOMAIN: &str = "mtls.localhost";
+
+/// Why certificates could not be made.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DevelopmentError {
+    /// Cryptography failed.
+    #[error("a certificate can't be made: {0}")]
+    Certificate(#[from] rcgen::Error),
+    /// The folder can't be written.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+/// Writes into `folder`: `server-ca.pem`, `server.pem` and `.key`; `client-ca.pem`, `payments.pem` and `.key` (issued by
+/// it, `CN=payments,O=Example Bank,C=DE`); `billing.pem` and `.key` (self-signed); `cname-api-key` (a made-up secret).
+pub(super) fn write(folder: &Path) -> Result<(), DevelopmentError> {
+    fs::create_dir_all(folder)?;
+    let server_ca = authority("mtls-edge development server CA")?;
+    let client_ca = authority("mtls-edge development client CA")?;
+    public(folder, "server-ca", &server_ca.pem())?;
+    public(folder, "client-ca", &client_ca.pem())?;
+
+    let mut server = named(DOMAIN)?;
+    server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    server.subject_alt_names =
+        vec![SanType::DnsName(DOMAIN.try_into()?), SanType::DnsName("localhost".try_into()?)];
+    let key = KeyPair::generate()?;
+    public(folder, "server", &server.signed_by(&key, &server_ca)?.pem())?;
+    private(&folder.join("server.key"), &key.serialize_pem())?;
+
+    let key = KeyPair::generate()?;
+    public(folder, "payments", &client("payments")?.signed_by(&key, &client_ca)?.pem())?;
+    private(&folder.join("payments.key"), &key.serialize_pem())?;
+
+    let key = KeyPair::generate()?;
+    public(folder, "billing", &client("billing")?.self_signed(&key)?.pem())?;
+    private(&folder.join("billing.key"), &key.serialize_pem())?;
+
+    private(&folder.join("cname-api-key"), "development-only\n")?;
+    Ok(())
+}
+
+fn authority(name: &str) -> Result<CertifiedIssuer<'static, KeyPair>, rcgen::Error> {
+    let mut params = named(name)?;
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    CertifiedIssuer::self_signed(params, KeyPair::generate()?)
+}
+
+fn client(name: &str) -> Result<CertificateParams, rcgen::Error> {
+    let mut params = named(name)?;
+    let mut dn = DistinguishedName::new();
+    dn.push(DnType::CountryName, "DE");
+    dn.push(DnType::OrganizationName, "Example Bank");
+    dn.push(DnType::CommonName, name);
+    params.distinguished_name = dn;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    Ok(params)
+}
+
+/// Valid for 90 days from yesterday on, since clocks differ.
+fn named(name: &str) -> Result<CertificateParams, rcgen::Error> {
+    let mut params = CertificateParams::new(Vec::new())?;
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, name);
+    let now = time::OffsetDateTime::now_utc();
+    params.not_before = now - time::Duration::days(1);
+    params.not_after = now + time::Duration::days(90);
+    Ok(params)
+}
+
+fn public(folder: &Path, name: &str, pem: &str) -> io::Result<()> {
+    fs::write(folder.join(format!("{name}.pem")), pem)
+}
+
+/// Writes a file that only its owner can read, from its first byte on.
+fn private(path: &Path, text: &str) -> io::Result<()> {
+    use std::{io::Write, os::unix::fs::OpenOptionsExt};
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())
+}

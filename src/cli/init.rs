@@ -1,0 +1,42 @@
+//! `init`: a commented configuration to start from, with development certificates, so that `check` accepts it as it is.
+
+use std::{fs, io::Write, path::Path, process::ExitCode};
+
+use super::development;
+
+const EDGE: &str = include_str!("../../config/edge.toml");
+const APPLICATIONS: &str = include_str!("../../config/applications.toml");
+
+/// Writes the configuration into `dir`, which is made if it isn't there. Nothing that exists is overwritten.
+pub(super) fn init(dir: &Path) -> ExitCode {
+    for name in ["edge.toml", "applications.toml", "certs"] {
+        if dir.join(name).exists() {
+            eprintln!(
+                "error: {} exists already: nothing was written; give another folder",
+                dir.join(name).display()
+            );
+            return ExitCode::FAILURE;
+        }
+    }
+    if let Err(error) = write(dir) {
+        eprintln!("error: {}: {error}", dir.display());
+        return ExitCode::FAILURE;
+    }
+    println!("{}: edge.toml, applications.toml, and certificates for development in certs/", dir.display());
+    println!(
+        "next: edit them, then\n  mtls-edge check --config {0}\n  mtls-edge run --config {0}",
+        dir.join("edge.toml").display()
+    );
+    ExitCode::SUCCESS
+}
+
+fn write(dir: &Path) -> Result<(), development::DevelopmentError> {
+    fs::create_dir_all(dir)?;
+    development::write(&dir.join("certs"))?;
+    for (name, text) in [("edge.toml", EDGE), ("applications.toml", APPLICATIONS)] {
+        // In this repository the certificates stand beside the configuration's folder, here in it.
+        let text = text.replace("../certs/dev/", "certs/");
+        fs::File::create_new(dir.join(name))?.write_all(text.as_bytes())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,45 @@
+//! What the tests of the configuration share.
+
+use std::{fs, path::Path};
+
+use super::{
+    Place, Problem, Severity, Source, applications, render, settings,
+    settings::{Applications, Settings},
+};
+
+/// The least that is an `edge.toml`.
+pub(super) const MINIMAL: &str = "[[upstream]]\nname = \"a\"\nurls = [\"http://127.0.0.1:1\"]\n[[domain]]\nname = \"M.example.\"\ncertificate = \"c\"\nprivate_key = \"k\"\n";
+
+/// What comes of no mistake.
+pub(super) const NO_PROBLEM: &str = "0 errors, 0 warnings\n";
+
+/// Writes an `edge.toml` and reads it; the folder's name is left out of the rendered problems.
+pub(super) fn edge(text: impl AsRef<[u8]>) -> (Option<Settings>, Vec<Problem>, String) {
+    read("edge.toml", text.as_ref(), settings)
+}
+
+/// Writes an `applications.toml` and reads it, likewise.
+pub(super) fn registry(text: &str) -> (Option<Applications>, Vec<Problem>, String) {
+    read("applications.toml", text.as_ref(), |path| applications(path, &named_at()))
+}
+
+/// The place in an `edge.toml` that names an `applications.toml`.
+pub(super) fn named_at() -> Place {
+    let text = "[trust]\napplications = \"a.toml\"\n".to_owned();
+    let source = Source { path: "edge.toml".into(), text };
+    Place { source: source.into(), span: 23..31 }
+}
+
+fn read<T>(
+    name: &str,
+    text: &[u8],
+    read: impl FnOnce(&Path) -> (Option<T>, Vec<Problem>),
+) -> (Option<T>, Vec<Problem>, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    fs::write(&path, text).unwrap();
+    let (value, problems) = read(&path);
+    assert_eq!(value.is_some(), problems.iter().all(|p| p.severity == Severity::Warning));
+    let rendered = render(&problems, false).replace(&format!("{}/", folder.path().display()), "");
+    (value, problems, rendered)
+}

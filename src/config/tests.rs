@@ -1,0 +1,23 @@
+//! What a configuration without mistakes comes to, and that the words of the reader, of its messages and of
+//! the documentation are the same.
+
+mod design;
+mod shipped;
+mod words;
+
+use super::{settings::ClientAuth, testing};
+
+#[test]
+fn a_minimal_file_leaves_the_rest_to_defaults() {
+    let (settings, problems, _) = testing::edge(testing::MINIMAL);
+    let settings = settings.unwrap();
+    assert_eq!(problems, []);
+    assert_eq!(settings.listen.https[0].value.to_string(), "0.0.0.0:8443");
+    assert_eq!(settings.listen.admin.value.to_string(), "127.0.0.1:9443");
+    assert!(settings.trust.applications.value.is_absolute());
+    let domain = &settings.domains[0];
+    assert_eq!((domain.name.value.as_str(), domain.upstream), ("m.example", 0));
+    assert_eq!(domain.header_profile.value, "auth0");
+    assert_eq!(domain.client_auth, ClientAuth::Required);
+    assert_eq!(domain.routes.len(), 2);
+}

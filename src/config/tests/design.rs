@@ -1,0 +1,206 @@
+//! The example of the design document, value by value: its names and what they mean are a contract.
+
+use std::{fs, path::Path, time::Duration};
+
+use http::Method;
+
+use crate::config::{
+    Located, applications, render,
+    settings::{self, *},
+    testing::NO_PROBLEM,
+};
+
+const EDGE: &str = r#"
+[listen]
+https = ["0.0.0.0:8443"]
+admin = "127.0.0.1:9443"            # /healthz /readyz /metrics /status; plain HTTP, loopback by default
+
+[trust]
+client_ca = ["certs/client-ca.pem"] # PEM bundles
+crls = []                           # PEM or DER files
+applications = "applications.toml"
+
+[[upstream]]
+name = "auth-server"
+urls = ["http://127.0.0.1:3000"]    # http or https; several: balanced
+host = "tenant.edge.example"        # Host sent upstream; absent: the domain's own name
+ca = "certs/upstream-ca.pem"        # absent: the system's roots
+headers = { cname-api-key = { file = "secrets/cname-api-key" } }  # or { env = "NAME" }; never logged
+
+[[domain]]
+name = "mtls.auth.example.com"
+certificate = "certs/server.pem"
+private_key = "certs/server.key"
+client_auth = "required"            # required | optional | off
+upstream = "auth-server"
+header_profile = "auth0"
+
+[[domain.route]]
+path = "/oauth/token"               # exact; a trailing /* matches a subtree
+methods = ["POST"]
+authenticate = "client"             # client: the request's client_id must own the certificate
+                                    # certificate: any registered certificate
+                                    # none: forwarded without one (a browser's /authorize)
+
+[[header_profile]]
+name = "corp"
+headers = { x-client-certificate = "pem-url", x-client-verified = "verdict" }
+"#;
+
+const APPLICATIONS: &str = r#"
+[[application]]
+client_id = "billing"
+auth_method = "self_signed_tls_client_auth"
+[[application.credential]]
+name = "2026-q4"
+thumbprint = "sha256 in hex, with or without colons, or base64url (x5t#S256)"
+[[application.credential]]
+name = "2027-q1"
+certificate = "certs/billing-2027.pem"
+
+[[application]]
+client_id = "payments"
+auth_method = "tls_client_auth"     # the names of OAuth's token_endpoint_auth_method registry; room for the others
+[[application.credential]]
+name = "prod"
+subject_dn = "CN=payments,O=Example Bank,C=DE"
+ca = "certs/corp-ca.pem"            # optional pin
+"#;
+
+#[test]
+fn the_example_of_the_design_means_what_it_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::write(folder.join("edge.toml"), EDGE).unwrap();
+    fs::write(folder.join("applications.toml"), APPLICATIONS).unwrap();
+
+    let (settings, problems) = crate::config::settings(&folder.join("edge.toml"));
+    assert_eq!(render(&problems, false), NO_PROBLEM);
+    // Taken apart to the last field, so that a new one is not forgotten here.
+    let Settings { listen, limits, log, trust, upstreams, domains, header_profiles } = settings.unwrap();
+    listens(&listen);
+    has_default_limits(&limits);
+    assert_eq!((log.format, log.level.as_str()), (LogFormat::Text, "info"));
+    trusts(&trust, folder);
+    let [upstream] = upstreams.try_into().unwrap();
+    sends_to(&upstream, folder);
+    let [domain] = domains.try_into().unwrap();
+    serves(&domain, folder);
+    let [CustomProfile { name, headers }] = header_profiles.try_into().unwrap();
+    assert_eq!(name.value, "corp");
+    let headers: Vec<_> =
+        headers.iter().map(|(name, how)| (name.value.as_str(), how.value.as_str())).collect();
+    assert_eq!(headers, [("x-client-certificate", "pem-url"), ("x-client-verified", "verdict")]);
+
+    let (applications, problems) = applications(&trust.applications.value, &trust.applications.place);
+    assert_eq!(render(&problems, false), NO_PROBLEM);
+    let [billing, payments] = applications.unwrap().applications.try_into().unwrap();
+    is_billing(billing, folder);
+    is_payments(payments, folder);
+}
+
+fn values<T: Clone>(located: &[Located<T>]) -> Vec<T> {
+    located.iter().map(|located| located.value.clone()).collect()
+}
+
+fn listens(listen: &Listen) {
+    let Listen { https, admin, workers, trusted_proxies, proxy_protocol } = listen;
+    assert_eq!(values(https), ["0.0.0.0:8443".parse().unwrap()]);
+    assert_eq!(admin.value, "127.0.0.1:9443".parse().unwrap());
+    assert_eq!((*workers, trusted_proxies.as_slice(), *proxy_protocol), (None, &[][..], false));
+}
+
+fn has_default_limits(limits: &Limits) {
+    let Limits {
+        connections,
+        handshake_timeout,
+        head_timeout,
+        body_timeout,
+        idle_timeout,
+        drain_timeout,
+        header_bytes,
+        headers,
+        body_bytes,
+        client_id_body_bytes,
+        http2_streams,
+    } = *limits;
+    assert_eq!((connections, headers, http2_streams), (10_000, 100, 100));
+    assert_eq!((header_bytes, body_bytes, client_id_body_bytes), (32_768, 1_048_576, 65_536));
+    let timeouts = [handshake_timeout, head_timeout, body_timeout, idle_timeout, drain_timeout];
+    assert_eq!(timeouts, [10, 10, 30, 60, 30].map(Duration::from_secs));
+}
+
+fn trusts(trust: &settings::Trust, folder: &Path) {
+    let settings::Trust { client_ca, crls, applications } = trust;
+    assert_eq!(values(client_ca), [folder.join("certs/client-ca.pem")]);
+    assert!(crls.is_empty());
+    assert_eq!(applications.value, folder.join("applications.toml"));
+}
+
+fn sends_to(upstream: &Upstream, folder: &Path) {
+    let Upstream {
+        name,
+        urls,
+        host,
+        ca,
+        headers,
+        client_ip_header,
+        forwarded,
+        connect_timeout,
+        response_timeout,
+        idle_timeout,
+    } = upstream;
+    assert_eq!(name.value, "auth-server");
+    assert_eq!(values(urls), [Origin { tls: false, host: "127.0.0.1".into(), port: 3000 }]);
+    assert_eq!(host.as_ref().unwrap().value, "tenant.edge.example");
+    assert_eq!(ca.as_ref().unwrap().value, folder.join("certs/upstream-ca.pem"));
+    let [(header, source)] = headers.as_slice() else { panic!("{headers:?}") };
+    assert_eq!(header.value, "cname-api-key");
+    assert_eq!(source.value, SecretSource::File(folder.join("secrets/cname-api-key")));
+    assert_eq!((client_ip_header, *forwarded), (&None, false));
+    let timeouts = [*connect_timeout, *response_timeout, *idle_timeout];
+    assert_eq!(timeouts, [5, 30, 30].map(Duration::from_secs));
+}
+
+fn serves(domain: &Domain, folder: &Path) {
+    let Domain {
+        name,
+        certificate,
+        private_key,
+        client_auth,
+        cipher_suites,
+        upstream,
+        header_profile,
+        routes,
+    } = domain;
+    assert_eq!(name.value, "mtls.auth.example.com");
+    assert_eq!(certificate.value, folder.join("certs/server.pem"));
+    assert_eq!(private_key.value, folder.join("certs/server.key"));
+    assert_eq!((*client_auth, *cipher_suites), (ClientAuth::Required, CipherSuites::Default));
+    assert_eq!((*upstream, header_profile.value.as_str()), (0, "auth0"));
+    let [Route { path, methods, authenticate }] = routes.as_slice() else { panic!("{routes:?}") };
+    assert_eq!(path.value, PathPattern::Exact("/oauth/token".into()));
+    assert_eq!((methods.as_slice(), *authenticate), (&[Method::POST][..], Authenticate::Client));
+}
+
+fn is_billing(application: Application, folder: &Path) {
+    let Application { client_id, auth_method, credentials } = application;
+    assert_eq!((client_id.value.as_str(), auth_method), ("billing", AuthMethod::SelfSignedTlsClientAuth));
+    let [first, second] = credentials.try_into().unwrap();
+    let Matcher::Thumbprint(thumbprint) = &first.matcher else { panic!("{first:?}") };
+    assert_eq!(thumbprint.value, "sha256 in hex, with or without colons, or base64url (x5t#S256)");
+    assert_eq!((first.name.value.as_str(), &first.ca), ("2026-q4", &None));
+    let Matcher::Certificate(file) = &second.matcher else { panic!("{second:?}") };
+    assert_eq!(file.value, folder.join("certs/billing-2027.pem"));
+    assert_eq!((second.name.value.as_str(), &second.ca), ("2027-q1", &None));
+}
+
+fn is_payments(application: Application, folder: &Path) {
+    let Application { client_id, auth_method, credentials } = application;
+    assert_eq!((client_id.value.as_str(), auth_method), ("payments", AuthMethod::TlsClientAuth));
+    let [Credential { name, matcher, ca }] = credentials.try_into().unwrap();
+    assert_eq!(name.value, "prod");
+    let Matcher::SubjectDn(dn) = &matcher else { panic!("{matcher:?}") };
+    assert_eq!(dn.value, "CN=payments,O=Example Bank,C=DE");
+    assert_eq!(ca.unwrap().value, folder.join("certs/corp-ca.pem"));
+}

@@ -1,0 +1,70 @@
+//! The configurations that come with the source: the one to start from, and one for each authorization server.
+
+use std::path::{Path, PathBuf};
+
+use crate::config::{
+    applications, render,
+    settings::{Applications, Matcher, SecretSource, Settings},
+    testing::NO_PROBLEM,
+};
+
+fn read(folder: &str) -> (PathBuf, Settings, Applications) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let (settings, problems) = crate::config::settings(&folder.join("edge.toml"));
+    assert_eq!(render(&problems, false), NO_PROBLEM);
+    let settings = settings.unwrap();
+    let registry = &settings.trust.applications;
+    let (applications, problems) = applications(&registry.value, &registry.place);
+    assert_eq!(render(&problems, false), NO_PROBLEM);
+    (folder, settings, applications.unwrap())
+}
+
+#[test]
+fn the_shipped_configuration_has_no_problem() {
+    let (_, _, registry) = read("config");
+    assert_eq!(registry.applications.len(), 2);
+}
+
+/// What a test has to make before `check` can pass on the configurations of `docs/deploy/`.
+const FILES: [&str; 6] = [
+    "certs/server.pem",
+    "certs/server.key",
+    "certs/client-ca.pem",
+    "certs/upstream-ca.pem",
+    "certs/billing-2027.pem",
+    "secrets/cname-api-key",
+];
+
+#[test]
+fn each_deployment_has_no_problem_and_names_known_files_only() {
+    for server in ["auth0", "keycloak", "oidc-provider"] {
+        let (folder, settings, registry) = read(&format!("docs/deploy/{server}"));
+        assert_eq!(registry.applications.len(), 2, "{server}");
+        for file in files(&settings, &registry) {
+            let name = file.strip_prefix(&folder).unwrap().to_str().unwrap();
+            assert!(FILES.contains(&name), "{server}: {name}");
+        }
+    }
+}
+
+fn files(settings: &Settings, registry: &Applications) -> Vec<PathBuf> {
+    let mut files: Vec<&PathBuf> = Vec::new();
+    files.extend(settings.trust.client_ca.iter().chain(&settings.trust.crls).map(|file| &file.value));
+    for upstream in &settings.upstreams {
+        files.extend(upstream.ca.iter().map(|file| &file.value));
+        files.extend(upstream.headers.iter().filter_map(|(_, source)| match &source.value {
+            SecretSource::File(file) => Some(file),
+            SecretSource::Env(_) => None,
+        }));
+    }
+    for domain in &settings.domains {
+        files.extend([&domain.certificate.value, &domain.private_key.value]);
+    }
+    for credential in registry.applications.iter().flat_map(|application| &application.credentials) {
+        files.extend(credential.ca.iter().map(|file| &file.value));
+        if let Matcher::Certificate(file) = &credential.matcher {
+            files.push(&file.value);
+        }
+    }
+    files.into_iter().cloned().collect()
+}

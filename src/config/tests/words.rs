@@ -1,0 +1,88 @@
+//! The vocabulary lists what the reader reads, its examples do, and the documentation tells of all of it.
+
+use std::fmt::Write;
+
+use crate::config::{
+    Problem,
+    testing::{NO_PROBLEM, edge, registry},
+    vocabulary::{
+        APPLICATION, BUILT_IN_PROFILES, CREDENTIAL, DOMAIN, EDGE, ENCODINGS, HEADER_PROFILE, Kind, LIMITS,
+        LISTEN, LOG, REGISTRY, ROUTE, SECRET, TABLES, TRUST, UPSTREAM,
+    },
+    words::all_of,
+};
+
+/// Every kind of table with a text in which it has one key that is unknown.
+const KINDS: [(&Kind, &str); 13] = [
+    (EDGE, "zzzzzzzz = 1\n"),
+    (LISTEN, "[listen]\nzzzzzzzz = 1\n"),
+    (LIMITS, "[limits]\nzzzzzzzz = 1\n"),
+    (LOG, "[log]\nzzzzzzzz = 1\n"),
+    (TRUST, "[trust]\nzzzzzzzz = 1\n"),
+    (UPSTREAM, "[[upstream]]\nname = \"a\"\nurls = [\"http://[::1]\"]\nzzzzzzzz = 1\n"),
+    (SECRET, "[[upstream]]\nheaders = { k = { zzzzzzzz = 1 } }\n"),
+    (DOMAIN, "[[domain]]\nzzzzzzzz = 1\n"),
+    (ROUTE, "[[domain]]\n[[domain.route]]\nzzzzzzzz = 1\n"),
+    (HEADER_PROFILE, "[[header_profile]]\nzzzzzzzz = 1\n"),
+    (REGISTRY, "zzzzzzzz = 1\n"),
+    (APPLICATION, "[[application]]\nzzzzzzzz = 1\n"),
+    (CREDENTIAL, "[[application]]\n[[application.credential]]\nzzzzzzzz = 1\n"),
+];
+
+fn problems(kind: &Kind, text: &str) -> Vec<Problem> {
+    let of_registry = std::ptr::eq(kind, REGISTRY) || kind.path.starts_with("application");
+    if of_registry { registry(text).1 } else { edge(text).1 }
+}
+
+#[test]
+fn the_vocabulary_lists_the_keys_that_the_reader_reads_and_no_others() {
+    for kind in TABLES {
+        assert!(KINDS.iter().any(|(tested, _)| tested.path == kind.path), "{}", kind.path);
+    }
+    for (kind, text) in KINDS {
+        let problems = problems(kind, text);
+        let unknown = problems.iter().find(|p| p.what == "unknown key \"zzzzzzzz\"").unwrap();
+        // The help is made of what the reader has asked for.
+        let expected = format!("the keys of {} are {}", kind.heading, all_of(kind.names()));
+        assert_eq!(unknown.help.as_deref(), Some(expected.as_str()), "{}", kind.heading);
+    }
+}
+
+#[test]
+fn every_example_is_accepted() {
+    let mut text = String::new();
+    for kind in [LISTEN, LIMITS, LOG, TRUST, UPSTREAM, DOMAIN, ROUTE, HEADER_PROFILE] {
+        table(&mut text, kind, |_| true);
+    }
+    assert_eq!(edge(&text).2, NO_PROBLEM, "{text}");
+
+    for matcher in CREDENTIAL.names().filter(|key| !matches!(*key, "name" | "ca")) {
+        let by_certificate = matches!(matcher, "thumbprint" | "certificate");
+        let mut text = String::new();
+        table(&mut text, APPLICATION, |key| key != "auth_method" || by_certificate);
+        table(&mut text, CREDENTIAL, |key| {
+            key == "name" || key == matcher || (key == "ca" && !by_certificate)
+        });
+        assert_eq!(registry(&text).2, NO_PROBLEM, "{text}");
+    }
+}
+
+/// Writes a table of examples; a key without one is a table within it.
+fn table(text: &mut String, kind: &Kind, wanted: impl Fn(&str) -> bool) {
+    writeln!(text, "{}", kind.heading).unwrap();
+    for (key, example) in kind.keys.iter().filter(|(key, example)| !example.is_empty() && wanted(key)) {
+        writeln!(text, "{key} = {example}").unwrap();
+    }
+}
+
+#[test]
+fn the_documentation_tells_of_every_key_profile_and_encoding() {
+    let text = include_str!("../../../docs/configuration.md");
+    let keys = KINDS.iter().flat_map(|(kind, _)| kind.keys.iter().filter(|(_, example)| !example.is_empty()));
+    let names = keys.map(|(key, _)| key).chain(BUILT_IN_PROFILES).chain(ENCODINGS);
+    let missing: Vec<_> = names.filter(|name| !text.contains(&format!("`{name}`"))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    for kind in TABLES {
+        assert!(text.contains(kind.heading), "{}", kind.heading);
+    }
+}

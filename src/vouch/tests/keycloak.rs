@@ -1,0 +1,162 @@
+//! Keycloak's providers get back the very certificates that went into the headers.
+//!
+//! The providers' rules are described and written anew in `providers`, after keycloak/keycloak's
+//! `services/src/main/java/org/keycloak/services/x509` (releases up to 26.7, and states of pull requests).
+
+mod java;
+mod providers;
+
+use http::HeaderMap;
+
+use self::{
+    java::Base64,
+    providers::{Chain, Keycloak},
+};
+use super::fixture::{KEYS, certificate, with_evidence};
+use crate::vouch::{Evidence, Profile, Verdict};
+
+/// A subject that would start fields of its own, were it written as it stands.
+const SUBJECT: &str = "/C=DE/O=a;Chain=\"b\", c=d;Hash=e/OU=x, Cert=\"y\\;URI=z/CN=say \"hi\";=,";
+
+const SELF_SIGNED: Verdict = Verdict::NotVerified("self signed certificate");
+
+/// Runs a test on an EC and an RSA leaf, each with 0, 1 and 2 intermediates, with either verdict, under
+/// every way in which Keycloak has read base64.
+fn each(test: impl Fn(&Evidence<'_>, &[Vec<u8>], Base64)) {
+    let folder = tempfile::tempdir().unwrap();
+    let make = |name: &str, key: usize, subject: &str| certificate(folder.path(), name, KEYS[key].1, subject);
+    let others = [make("one", 2, "/CN=one"), make("two", 0, "/CN=two")];
+    for key in [0, 2] {
+        let leaf = make("leaf", key, SUBJECT);
+        for count in 0..=2 {
+            let files: Vec<_> = std::iter::once(&leaf).chain(&others[..count]).cloned().collect();
+            for verdict in [Verdict::Verified, SELF_SIGNED] {
+                with_evidence(&files, verdict, |evidence, _| {
+                    let chain: Vec<Vec<u8>> = std::iter::once(evidence.leaf.to_vec())
+                        .chain(evidence.intermediates.iter().map(|der| der.to_vec()))
+                        .collect();
+                    assert_eq!(chain.len(), count + 1);
+                    for base64 in Base64::ALL {
+                        test(evidence, &chain, base64);
+                    }
+                });
+            }
+        }
+    }
+}
+
+/// What a provider reads of what a profile sends.
+fn read(
+    profile: &str,
+    evidence: &Evidence<'_>,
+    chain_length: usize,
+    base64: Base64,
+    provider: impl Fn(&Keycloak) -> Chain,
+) -> Chain {
+    let mut headers = HeaderMap::new();
+    for (name, value) in Profile::built_in(profile).unwrap().headers(evidence).unwrap() {
+        assert!(headers.insert(name, value).is_none());
+    }
+    provider(&Keycloak { headers, chain_length, base64 })
+}
+
+#[test]
+fn nginx() {
+    each(|evidence, chain, base64| {
+        assert_eq!(read("nginx", evidence, 1, base64, |it| it.nginx("ssl-client-cert")).unwrap(), chain[..1]);
+        let trusted = read("nginx", evidence, 1, base64, Keycloak::nginx_trusted).unwrap();
+        // Whom no CA vouches for has no certificate under `trust-proxy-verification`.
+        let expected = if evidence.verdict == Verdict::Verified { &chain[..1] } else { &[] };
+        assert_eq!(trusted, expected);
+    });
+}
+
+#[test]
+fn haproxy() {
+    each(|evidence, chain, base64| {
+        for length in 0..=3 {
+            let reach = chain.len().min(length + 1);
+            assert_eq!(read("haproxy", evidence, length, base64, Keycloak::haproxy).unwrap(), chain[..reach]);
+            let found = read("haproxy-chain", evidence, length, base64, Keycloak::haproxy_chain).unwrap();
+            assert_eq!(found, chain[..reach]);
+        }
+    });
+}
+
+#[test]
+fn apache() {
+    each(|evidence, chain, base64| {
+        let found = read("apache", evidence, 2, base64, Keycloak::apache);
+        if base64 == Base64::Basic {
+            assert_eq!(found, None, "no blank passes this decoder, Apache's own neither");
+        } else {
+            assert_eq!(found.unwrap(), chain);
+        }
+    });
+}
+
+#[test]
+fn envoy() {
+    each(|evidence, chain, base64| {
+        assert_eq!(read("envoy-xfcc", evidence, 1, base64, Keycloak::envoy).unwrap(), chain);
+        assert_eq!(read("envoy-xfcc", evidence, 1, base64, Keycloak::envoy_proposed).unwrap(), chain);
+        let many = Evidence {
+            san_uris: &["spiffe://a/b", "https://x/?Chain=1;Hash=2,y"],
+            san_dns: &["a.example", "b.example"],
+            ..*evidence
+        };
+        assert_eq!(read("envoy-xfcc", &many, 1, base64, Keycloak::envoy).unwrap(), chain);
+        // One field a name, as Envoy writes them, is a field too many for it.
+        assert_eq!(read("envoy-xfcc", &many, 1, base64, Keycloak::envoy_proposed), None);
+    });
+}
+
+#[test]
+fn traefik() {
+    each(|evidence, chain, base64| {
+        for length in 0..=3 {
+            let reach = chain.len().min(length + 1);
+            assert_eq!(read("traefik", evidence, length, base64, Keycloak::traefik).unwrap(), chain[..reach]);
+            let found =
+                read("traefik-escaped", evidence, length, base64, Keycloak::traefik_decoding).unwrap();
+            assert_eq!(found, chain[..reach]);
+        }
+        // Each profile has readers that the other does not serve.
+        assert_ne!(read("traefik-escaped", evidence, 3, base64, Keycloak::traefik).as_deref(), Some(chain));
+        let bundle = read("traefik-escaped", evidence, 3, base64, Keycloak::traefik_bundle);
+        if chain.len() == 1 {
+            assert_eq!(bundle.unwrap(), chain);
+            let nginx = |it: &Keycloak| it.nginx("x-forwarded-tls-client-cert");
+            assert_eq!(read("traefik-escaped", evidence, 1, base64, nginx).unwrap(), chain);
+        } else {
+            assert_ne!(bundle.as_deref(), Some(chain), "a bundle has end lines, Traefik's header has none");
+        }
+    });
+}
+
+#[test]
+fn aws_alb() {
+    each(|evidence, chain, base64| {
+        let found = read("aws-alb", evidence, 1, base64, |it| it.aws_alb("x-amzn-mtls-clientcert-leaf"));
+        assert_eq!(found.unwrap(), chain[..1]);
+        let found =
+            read("aws-alb-passthrough", evidence, 1, base64, |it| it.aws_alb("x-amzn-mtls-clientcert"));
+        // The provider takes the whole chain for one base64, where an ALB and we send several.
+        let padded = |der: &Vec<u8>| !der.len().is_multiple_of(3);
+        if base64 != Base64::Own && chain[..chain.len() - 1].iter().any(padded) {
+            assert_eq!(found, None);
+        } else {
+            assert_eq!(found.unwrap(), chain[..1]);
+        }
+    });
+}
+
+#[test]
+fn rfc9440() {
+    each(|evidence, chain, base64| {
+        for length in 0..=3 {
+            let found = read("rfc9440", evidence, length, base64, Keycloak::rfc9440);
+            assert_eq!(found.as_deref(), (chain.len() <= length + 1).then_some(chain));
+        }
+    });
+}

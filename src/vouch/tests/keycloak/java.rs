@@ -1,0 +1,100 @@
+//! What Keycloak's providers ask of Java and of Keycloak's own PEM helper.
+
+use base64::{Engine as _, alphabet, engine};
+
+/// How a version of Keycloak reads base64. All stop at the padding; they differ in what they let pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Base64 {
+    /// A class of Keycloak's own, long in use: skips blanks, and never looks behind the padding.
+    Own,
+    /// `java.util.Base64`'s basic decoder, which 26.5.0 used: lets nothing pass.
+    Basic,
+    /// `java.util.Base64`'s MIME decoder, in use since: skips whatever is no base64, but refuses base64 behind the padding.
+    Mime,
+}
+
+impl Base64 {
+    pub(super) const ALL: [Self; 3] = [Self::Own, Self::Basic, Self::Mime];
+
+    pub(super) fn decode(self, text: &str) -> Option<Vec<u8>> {
+        let is_digit = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'+' || octet == b'/';
+        let (digits, rest) = text.split_at(text.find('=').unwrap_or(text.len()));
+        let mut rest = rest.trim_start_matches('=').bytes();
+        let readable = match self {
+            Self::Own => digits.bytes().all(|octet| is_digit(octet) || octet.is_ascii_whitespace()),
+            Self::Basic => digits.bytes().all(is_digit) && rest.next().is_none(),
+            Self::Mime => !rest.any(is_digit),
+        };
+        let digits: Vec<u8> = digits.bytes().filter(|octet| is_digit(*octet)).collect();
+        // Java does not look at the bits that padding leaves over.
+        let config = engine::general_purpose::NO_PAD.with_decode_allow_trailing_bits(true);
+        let engine = engine::GeneralPurpose::new(&alphabet::STANDARD, config);
+        if readable { engine.decode(digits).ok() } else { None }
+    }
+}
+
+/// `URLDecoder`: a plus sign is a blank, `%` wants two hex digits.
+pub(super) fn url_decode(text: &str) -> Option<String> {
+    let mut octets = text.bytes();
+    let mut decoded = Vec::with_capacity(text.len());
+    while let Some(octet) = octets.next() {
+        decoded.push(match octet {
+            b'+' => b' ',
+            b'%' => {
+                let digits = [octets.next()?, octets.next()?];
+                u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?
+            }
+            other => other,
+        });
+    }
+    String::from_utf8(decoded).ok()
+}
+
+/// `CertificateFactory` on a stream of DER: every certificate.
+pub(super) fn certificates(mut der: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let mut found = Vec::new();
+    while !der.is_empty() {
+        let (one, rest) = first(der)?;
+        found.push(one.to_vec());
+        der = rest;
+    }
+    Some(found)
+}
+
+/// One SEQUENCE (X.690 section 8.1) and what follows it.
+fn first(der: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (head, length) = match der {
+        [0x30, length @ 0..=0x7F, ..] => (2, usize::from(*length)),
+        [0x30, 0x81, length, ..] => (3, usize::from(*length)),
+        [0x30, 0x82, high, low, ..] => (4, usize::from(*high) << 8 | usize::from(*low)),
+        _ => return None,
+    };
+    der.split_at_checked(head + length)
+}
+
+pub(super) const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+pub(super) const END: &str = "-----END CERTIFICATE-----";
+
+/// One certificate as the PEM helper reads it: the boundary lines go if they are there, with whatever stands
+/// between their first and last dashes in the same line; the rest is base64. Of several certificates one
+/// behind the other in the DER, it takes the first.
+pub(super) fn certificate(text: &str, base64: Base64) -> Option<Vec<u8>> {
+    let without = |line: &str, from: &str, to: &str| match (line.find(from), line.rfind(to)) {
+        (Some(start), Some(end)) if end >= start + from.len() => {
+            [&line[..start], &line[end + to.len()..]].concat()
+        }
+        _ => line.to_owned(),
+    };
+    let body: String = text
+        .split('\n')
+        .map(|line| without(&without(line, "-----BEGIN ", "-----"), "-----END ", "----"))
+        .collect();
+    let der = base64.decode(body.trim())?;
+    Some(first(&der)?.0.to_vec())
+}
+
+/// A bundle as the PEM helper reads it: cut at every end line, each piece a certificate.
+pub(super) fn bundle(text: &str, base64: Base64) -> Option<Vec<Vec<u8>>> {
+    let pieces = text.split(END).map(str::trim).filter(|piece| !piece.is_empty());
+    pieces.map(|piece| certificate(&format!("{piece}{END}"), base64)).collect()
+}

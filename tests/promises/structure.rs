@@ -1,0 +1,100 @@
+//! The arrows between modules point one way, as docs/architecture.md has them.
+
+use std::{fs, path::Path};
+
+/// From the top down: a module may use those after it.
+const ORDER: [&str; 12] = [
+    "cli",
+    "listen",
+    "http",
+    "observe",
+    "site",
+    "tls",
+    "authenticate",
+    "vouch",
+    "forward",
+    "trust",
+    "identity",
+    "config",
+];
+
+/// Pairs that stand at one height: neither may use the other.
+const APART: [(&str, &str); 6] = [
+    ("authenticate", "vouch"),
+    ("authenticate", "forward"),
+    ("vouch", "forward"),
+    ("tls", "authenticate"),
+    ("tls", "vouch"),
+    ("tls", "forward"),
+];
+
+fn sources(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// The modules that a source file names after `crate::`, alone or in braces.
+fn used(text: &str) -> Vec<&'static str> {
+    let compact: String =
+        text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join(" ");
+    let mut used = Vec::new();
+    for rest in compact.split("crate::").skip(1) {
+        let depth_one: String = if let Some(list) = rest.strip_prefix('{') {
+            let mut depth = 1;
+            list.chars()
+                .take_while(|c| {
+                    depth += i32::from(*c == '{') - i32::from(*c == '}');
+                    depth > 0
+                })
+                .scan(1, |depth, c| {
+                    *depth += i32::from(c == '{') - i32::from(c == '}');
+                    Some(if *depth == 1 { c } else { ' ' })
+                })
+                .collect()
+        } else {
+            rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+        };
+        let names = depth_one.split(',').filter_map(|item| item.trim().split("::").next());
+        used.extend(names.filter_map(|name| ORDER.into_iter().find(|module| *module == name.trim())));
+    }
+    used
+}
+
+#[test]
+fn modules_depend_downwards_only() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    let mut seen = 0;
+    let mut wrong = Vec::new();
+    for file in files {
+        let relative = file.strip_prefix(&root).unwrap();
+        let first = relative.components().next().unwrap().as_os_str().to_str().unwrap();
+        let Some(from) = ORDER.iter().position(|module| *module == first.trim_end_matches(".rs")) else {
+            continue;
+        };
+        // Tests may hold modules against each other.
+        let text = fs::read_to_string(&file).unwrap();
+        let text = text.split("#[cfg(test)]").next().unwrap();
+        if relative.components().any(|part| part.as_os_str() == "tests") {
+            continue;
+        }
+        for name in used(text) {
+            seen += 1;
+            let to = ORDER.iter().position(|module| *module == name).unwrap();
+            let apart =
+                APART.iter().any(|(a, b)| (*a, *b) == (ORDER[from], name) || (*b, *a) == (ORDER[from], name));
+            if to < from || apart {
+                wrong.push(format!("{} uses {name}", relative.display()));
+            }
+        }
+    }
+    assert!(seen > 50, "the test reads the tree no more: {seen} uses found");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
