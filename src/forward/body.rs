@@ -146,7 +146,7 @@ impl Body for RequestBody {
                                 *left = rest;
                                 // Whoever sends it does not ask again after the last byte.
                                 if incoming.is_end_stream() {
-                                    this.progress.0.set(State::Done(Some(Instant::now())));
+                                    this.progress.0.set(State::Done(Instant::now()));
                                 }
                                 return Poll::Ready(Some(Ok(Frame::data(data))));
                             }
