@@ -22,14 +22,14 @@ use crate::{
 };
 
 /// An upstream that tells of each request, and answers one a permit.
-struct Held {
+pub struct Held {
     upstream: Scripted,
     arrived: mpsc::UnboundedReceiver<()>,
     release: Arc<Semaphore>,
 }
 
 impl Held {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let (tell, arrived) = mpsc::unbounded_channel();
         let release = Arc::new(Semaphore::new(0));
         let permits = Arc::clone(&release);
@@ -49,7 +49,17 @@ impl Held {
         Self { upstream, arrived, release }
     }
 
-    async fn arrived(&mut self) {
+    pub fn url(&self) -> String {
+        self.upstream.url()
+    }
+
+    /// Lets so many requests be answered.
+    pub fn release(&self, requests: usize) {
+        self.release.add_permits(requests);
+    }
+
+    /// Waits until the next request is there.
+    pub async fn arrived(&mut self) {
         timeout(PATIENCE, self.arrived.recv())
             .await
             .expect("the request does not reach the upstream")
@@ -58,7 +68,7 @@ impl Held {
 }
 
 fn edge_before(held: &Held, limits: &str) -> (Edge, Credentials) {
-    with_client(EdgeBuilder::new(held.upstream.url()).limits(limits))
+    with_client(EdgeBuilder::new(held.url()).limits(limits))
 }
 
 /// Waits for the exit without holding up what runs beside it.
@@ -94,7 +104,7 @@ async fn requests_in_flight_finish_and_nothing_new_begins() {
     assert_eq!(admin::get(&edge, "/readyz").await, (503, "not ready\n".to_owned()));
     assert!(!in_flight.is_finished() && !in_flight_http2.is_finished());
 
-    held.release.add_permits(2);
+    held.release(2);
     let (answer, mut connection) = in_flight.await.unwrap();
     assert_eq!((answer.status.as_u16(), &answer.body[..]), (200, &b"ok"[..]));
     assert_eq!(answer.headers["connection"], "close");
@@ -136,7 +146,7 @@ async fn http2_is_told_by_goaway_and_finishes_its_streams() {
     })
     .await
     .expect("no GOAWAY");
-    held.release.add_permits(1);
+    held.release(1);
     let response = timeout(PATIENCE, response).await.unwrap().unwrap();
     assert_eq!(response.status(), 200);
     let mut body = response.into_body();

@@ -12,6 +12,7 @@ use tokio::{
 };
 
 use crate::{
+    drain::Held,
     support::{Client, Credentials, DOMAIN, Edge, EdgeBuilder, PATIENCE, Upstream, admin},
     upstream_failures::with_client,
 };
@@ -115,22 +116,26 @@ async fn an_idle_connection_is_closed() {
         let mut unused = client.connect().await;
         unused.closed().await;
         // Not even a head's first byte.
-        assert_eq!(until_closed(&mut client.tls().await.unwrap()).await.contains("HTTP/1.1"), false);
+        assert!(!until_closed(&mut client.tls().await.unwrap()).await.contains("HTTP/1.1"));
     }
 }
 
 #[tokio::test]
 async fn an_answer_that_takes_longer_than_an_idle_connection_may_is_waited_for() {
-    let upstream = crate::support::scripted::Scripted::start(|_, mut stream| async move {
-        crate::support::scripted::read_request(&mut stream).await;
-        tokio::time::sleep(Duration::from_millis(900)).await;
-        stream.write_all(crate::support::scripted::OK).await.unwrap();
-    })
-    .await;
-    let limits = "idle_timeout = \"200ms\"\nhead_timeout = \"200ms\"\nbody_timeout = \"200ms\"\nhandshake_timeout = \"10s\"";
-    let (edge, client) = with_client(EdgeBuilder::new(upstream.url()).limits(limits));
+    let mut held = Held::start().await;
+    let limits = "idle_timeout = \"200ms\"\nhead_timeout = \"200ms\"\nbody_timeout = \"200ms\"";
+    let (edge, client) = with_client(EdgeBuilder::new(held.url()).limits(limits));
     for client in [Client::with(&edge, &client), Client::with(&edge, &client).http2()] {
-        assert_eq!(client.token("billing").await.body, "ok");
+        let caller = client.clone();
+        let in_flight = tokio::spawn(async move { caller.token("billing").await });
+        held.arrived().await;
+        // Others come and go for want of a request meanwhile.
+        for _ in 0..3 {
+            client.connect().await.closed().await;
+        }
+        assert!(!in_flight.is_finished());
+        held.release(1);
+        assert_eq!(in_flight.await.unwrap().body, "ok");
     }
 }
 
@@ -164,7 +169,7 @@ async fn a_head_beyond_the_bounds_is_431() {
     let (edge, client) = limited(&upstream, "header_bytes = 8192\nheaders = 16");
     let client = Client::with(&edge, &client);
     let large = format!("GET /any/a HTTP/1.1\r\nhost: {DOMAIN}\r\nx: {}\r\n\r\n", "y".repeat(9000));
-    let many: String = (0..20).map(|n| format!("x-{n}: {n}\r\n")).collect();
+    let many = (0..20).map(|n| format!("x-{n}: {n}\r\n")).collect::<Vec<_>>().concat();
     let many = format!("GET /any/a HTTP/1.1\r\nhost: {DOMAIN}\r\n{many}\r\n");
     for head in [large, many] {
         let answer = client.raw(head.as_bytes()).await;

@@ -15,6 +15,7 @@ mod drain;
 mod limits;
 mod profiles;
 mod secrets;
+mod secrets_in_configuration;
 mod self_signed;
 mod structure;
 mod support;
