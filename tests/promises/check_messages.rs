@@ -616,7 +616,7 @@ fn applications_file_is_missing() {
     let folder = Folder::new();
     fs::remove_file(folder.path().join("applications.toml")).unwrap();
     folder.prints(
-        r#"
+        r"
 error: trust.applications: applications.toml: there is no such file
  --> edge.toml:1:1
   |
@@ -624,6 +624,6 @@ error: trust.applications: applications.toml: there is no such file
   | ^^^^^^^
 
 1 error, 0 warnings
-"#,
+",
     );
 }

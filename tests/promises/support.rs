@@ -1,8 +1,10 @@
 //! Parts for the promises: certificates, the edge's process, upstreams, clients.
 
+pub mod admin;
 pub mod certificates;
 pub mod client;
 pub mod edge;
+pub mod scripted;
 pub mod tool;
 pub mod upstream;
 pub mod verdict;

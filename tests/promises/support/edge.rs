@@ -198,8 +198,9 @@ impl EdgeBuilder {
         let mut child = Command::new(env!("CARGO_BIN_EXE_mtls-edge"))
             .args(["run", "--workers", "2", "--config"])
             .arg(self.folder.path().join("edge.toml"))
-            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            // Of the test's own environment nothing shall decide what is logged; what the test asks for does.
             .env_remove("RUST_LOG")
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
