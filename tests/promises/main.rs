@@ -10,15 +10,22 @@
     unreachable_pub
 )]
 
+mod ca_chain;
+mod ca_constraints;
+mod ca_subject;
+mod check_messages;
 mod commands;
+mod credentials;
 mod drain;
 mod limits;
+mod possession;
 mod profiles;
 mod secrets;
 mod secrets_in_configuration;
 mod self_signed;
 mod structure;
 mod support;
+mod tools;
 mod upstream_failures;
 mod upstream_responses;
 mod upstream_tls;

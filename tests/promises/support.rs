@@ -5,12 +5,15 @@ pub mod certificates;
 pub mod client;
 pub mod edge;
 pub mod scripted;
+pub mod tool;
 pub mod upstream;
+pub mod verdict;
 
 pub use certificates::{Ca, Credentials, self_signed};
 pub use client::{Answer, Client, Connection};
 pub use edge::{Edge, EdgeBuilder};
 pub use upstream::{Seen, Upstream};
+pub use verdict::{passes, refused};
 
 /// The domain on which most tests call.
 pub const DOMAIN: &str = "mtls.example.test";

@@ -12,6 +12,7 @@ use rustls::{
     client::Resumption,
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, ServerName},
+    sign::{CertifiedKey, SingleCertAndKey},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -56,7 +57,10 @@ impl Client {
             .with_root_certificates(roots);
         let mut config = match credentials {
             Some(credentials) => {
-                builder.with_client_auth_cert(credentials.chain.clone(), credentials.key.clone_key()).unwrap()
+                // Not `with_client_auth_cert`, which does not take X.509 v1.
+                let key = aws_lc_rs::sign::any_supported_type(&credentials.key).unwrap();
+                let certified = CertifiedKey::new(credentials.chain.clone(), key);
+                builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified)))
             }
             None => builder.with_no_client_auth(),
         };
@@ -107,7 +111,10 @@ impl Client {
 
     /// One POST of a form to `/oauth/token` on a new connection.
     pub async fn token(&self, client_id: &str) -> Answer {
-        self.connect().await.token(client_id).await
+        let mut connection = self.connect().await;
+        let answer = connection.token(client_id).await;
+        connection.close().await;
+        answer
     }
 
     /// Writes these very bytes on a new connection, and reads until the edge closes it.
@@ -214,6 +221,13 @@ impl Connection {
     /// A POST of a form to `/oauth/token`.
     pub async fn token(&mut self, client_id: &str) -> Answer {
         self.send(token_request(client_id)).await
+    }
+
+    /// Closes the connection, and waits until it is. (One that is only dropped stays open until the runtime gets to it,
+    /// which is never while a test waits for the edge to end.)
+    pub async fn close(mut self) {
+        self.driver.abort();
+        let _ = (&mut self.driver).await;
     }
 
     /// Whether the edge has closed the connection; waits for it.
