@@ -23,7 +23,7 @@ use crate::{
 pub struct ClientAddress {
     /// The application's address: the TCP peer's, or what a PROXY header says.
     pub ip: IpAddr,
-    /// Whether an inbound `X-Forwarded-For` is believed.
+    /// Whether `ip` is a trusted proxy's, so that an inbound `X-Forwarded-For` is believed.
     pub trusted_proxy: bool,
     /// The port on which the connection was accepted.
     pub local_port: u16,

@@ -74,9 +74,9 @@ async fn handshake(
 ) -> Result<(TlsStream, Rc<Connection>), tls::AcceptError> {
     stream.set_nodelay(true)?;
     let mut ip = tcp_peer.ip().to_canonical();
-    let trusted_proxy = shared.trusted_proxies.iter().any(|network| network.contains(&ip));
+    let trusted = |ip: &std::net::IpAddr| shared.trusted_proxies.iter().any(|network| network.contains(ip));
     if shared.proxy_protocol {
-        if !trusted_proxy {
+        if !trusted(&ip) {
             let message = "only trusted_proxies may connect, since proxy_protocol is on";
             return Err(std::io::Error::new(std::io::ErrorKind::PermissionDenied, message).into());
         }
@@ -84,6 +84,8 @@ async fn handshake(
             ip = client.to_canonical();
         }
     }
+    // A balancer that passes TCP on writes no X-Forwarded-For: what its client sends is the client's own word.
+    let trusted_proxy = trusted(&ip);
     let address = ClientAddress { ip, trusted_proxy, local_port: stream.local_addr()?.port() };
     let domain = |name: &str| site.domains.get(name).map(|domain| Arc::clone(&domain.tls));
     let accepted = tls::accept(stream, domain).await?;
