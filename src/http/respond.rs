@@ -61,6 +61,7 @@ where
             let reason = answer.as_ref().err().map(Refusal::reason);
             let mut response = match answer {
                 Ok(mut response) => {
+                    connection.linger(false);
                     counters.request(Outcome::Forwarded);
                     remove_hop_by_hop(response.headers_mut());
                     *response.version_mut() = version;
@@ -68,6 +69,7 @@ where
                 }
                 Err(refusal) => {
                     counters.request(Outcome::of(refusal.status()));
+                    connection.linger(true);
                     let mut response = refusal.response();
                     if method == Method::HEAD {
                         without_body(&mut response);

@@ -18,6 +18,7 @@ use tower::Service;
 
 use super::{
     activity::{Activity, Overdue, Tracked, Watched},
+    linger::Lingering,
     proxy_protocol,
     shared::Shared,
 };
@@ -124,6 +125,7 @@ async fn serve_http(
         })
     };
     let is_http2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
+    let tls = Lingering::new(tls, Rc::clone(&connection));
     let ended = if is_http2 {
         let list = u32::try_from(limits.header_bytes).unwrap_or(u32::MAX);
         let connection_future = http2::Builder::new(crate::forward::LocalExecutor)
