@@ -10,7 +10,15 @@
     unreachable_pub
 )]
 
+mod binding;
+mod client_auth;
 mod commands;
+mod forwarding;
+mod hosts;
+mod paths;
 mod self_signed;
+mod sessions;
+mod spoofing;
 mod structure;
 mod support;
+mod upgrades;
