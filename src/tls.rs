@@ -5,6 +5,6 @@ mod credentials;
 mod possession;
 mod server;
 
-pub use accept::{AcceptError, AcceptedTls, accept};
+pub use accept::{AcceptError, AcceptedTls, Failed, accept, take_leave};
 pub use credentials::{ServerCredential, server_credential};
 pub use server::{ServerOptions, provider, server_config};

@@ -208,7 +208,7 @@ mod tests {
 
         #[test]
         fn a_form_made_by_an_encoder_is_read_back(id in "[ -~]{1,40}") {
-            let encoded: String = id.bytes().map(|b| format!("%{b:02X}")).collect();
+            let encoded = id.bytes().fold(String::new(), |text, b| format!("{text}%{b:02X}"));
             let body = format!("a=b&client_id={encoded}&c");
             let found = client_id(&parts("POST", "/t", &[FORM]), body.as_bytes()).unwrap();
             prop_assert_eq!(found.as_str(), id);

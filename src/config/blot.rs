@@ -81,7 +81,7 @@ fn table(kind: &Kind, entries: &DeTable<'_>, spans: &mut Vec<Range<usize>>) {
 fn descend(kind: &Kind, name: &str, value: &Spanned<DeValue<'_>>, spans: &mut Vec<Range<usize>>) {
     match value.get_ref() {
         DeValue::String(text) => {
-            let password = kind.path == UPSTREAM.path && text.contains('@');
+            let password = kind.path == UPSTREAM.path && text.contains(['@', '?']);
             if text.contains("PRIVATE KEY") || password {
                 spans.push(value.span());
             }
@@ -182,6 +182,7 @@ mod tests {
             "[[upstream]]\nheader = { cname-api-key = \"hunter2\" }\n",
             "[[upstream]]\ncname-api-key = \"hunter2\"\n",
             "[[upstream]]\nurls = [\"https://me:hunter2@auth.example\"]\n",
+            "[[upstream]]\nurls = [\"https://auth.example/?key=hunter2\"]\n",
             "[[domain]]\nheaders = { cname-api-key = \"hunter2\" }\n",
             "[upstream.headers]\ncname-api-key = \"hunter2\"\n",
             "[[upstream]]\n[upstream.headers]\ncname-api-key = \"hunter2\n",

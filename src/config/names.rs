@@ -82,7 +82,7 @@ pub(super) fn domain_name(text: &str) -> Result<String, Fault> {
 
 /// An upstream's URL: scheme, host, port and nothing more.
 ///
-/// A URL with user information is never repeated.
+/// A URL with user information or a query is never repeated: some hold a key.
 pub(super) fn origin(text: &str) -> Result<Origin, Fault> {
     const EXPECTED: &str = "an origin such as https://auth.internal.example:8443";
     let fault = |why: &str| Fault::new(format!("found {}, expected {EXPECTED}{why}", quote(text)));
@@ -100,9 +100,14 @@ pub(super) fn origin(text: &str) -> Result<Origin, Fault> {
     };
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, tail) = rest.split_at(end);
+    if tail.contains('?') {
+        return Err(Fault::new(format!(
+            "found a URL with a query, expected {EXPECTED} without one: a request keeps its own"
+        ))
+        .help(format!("write {}", quote(&format!("{scheme}://{authority}")))));
+    }
     if !matches!(tail, "" | "/") {
         let part = match tail.as_bytes().first() {
-            Some(b'?') => "a query",
             Some(b'#') => "a fragment",
             _ => "a path",
         };

@@ -7,7 +7,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use http::{HeaderName, Method};
 use ipnet::IpNet;
 
-use super::place::Located;
+use super::place::{Located, Place};
 
 /// The whole of `edge.toml`.
 #[derive(Clone, Debug)]
@@ -282,4 +282,20 @@ pub enum Matcher {
     SanIp(Located<String>),
     /// `san_email`.
     SanEmail(Located<String>),
+}
+
+impl Matcher {
+    /// Where it was written.
+    #[must_use]
+    pub fn place(&self) -> &Place {
+        match self {
+            Self::Certificate(file) => &file.place,
+            Self::Thumbprint(text)
+            | Self::SubjectDn(text)
+            | Self::SanDns(text)
+            | Self::SanUri(text)
+            | Self::SanIp(text)
+            | Self::SanEmail(text) => &text.place,
+        }
+    }
 }

@@ -138,12 +138,16 @@ impl Body for RequestBody {
             Source::Buffered(bytes) if bytes.is_empty() => return Poll::Ready(None),
             Source::Buffered(bytes) => return Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Source::Streaming { incoming, left, limit, deadline, time } => {
-                match Pin::new(incoming).poll_frame(cx) {
+                match Pin::new(&mut *incoming).poll_frame(cx) {
                     Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
                         Ok(data) => {
                             let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
                             if let Some(rest) = left.checked_sub(length) {
                                 *left = rest;
+                                // Whoever sends it does not ask again after the last byte.
+                                if incoming.is_end_stream() {
+                                    this.progress.0.set(State::Done(Instant::now()));
+                                }
                                 return Poll::Ready(Some(Ok(Frame::data(data))));
                             }
                             BodyFault::TooLarge(*limit)

@@ -82,7 +82,8 @@ impl Streamed {
                 self.stalled = None;
                 match &frame {
                     None => self.finish(),
-                    Some(Ok(_)) if self.body.is_end_stream() => self.finish(),
+                    // Whoever sends it on does not ask again after trailers, or after the last byte.
+                    Some(Ok(frame)) if frame.is_trailers() || self.body.is_end_stream() => self.finish(),
                     Some(_) => {}
                 }
                 Poll::Ready(frame.map(|frame| frame.map_err(ResponseError::from)))

@@ -17,7 +17,7 @@ use crate::{
     site::{Domain, Site, SiteHandle},
 };
 
-/// Refuses upgrades, and requests for another authority than the handshake's (RFC 9110 section 15.5.20).
+/// Refuses too many headers, upgrades, and requests for another authority than the handshake's (RFC 9110 section 15.5.20).
 #[derive(Clone, Debug)]
 pub struct Admit<S> {
     inner: S,
@@ -31,6 +31,11 @@ impl<S> Admit<S> {
     }
 
     fn admit(&self, request: &Request<Incoming>) -> Result<(Arc<Site>, Arc<Domain>, String), Refusal> {
+        let site = self.site.load_full();
+        // HTTP/1.1's parser counts for itself; HTTP/2's counts bytes only.
+        if request.headers().len() > site.limits.headers {
+            return Err(Refusal::Headers(site.limits.headers));
+        }
         // HTTP/2 has no Upgrade; HTTP/1.1 may offer h2c, which can be ignored, but a WebSocket can't.
         if request.method() == Method::CONNECT || request.headers().contains_key(header::UPGRADE) {
             return Err(Refusal::Upgrade);
@@ -41,7 +46,6 @@ impl<S> Admit<S> {
         if !host.eq_ignore_ascii_case(&self.connection.server_name) {
             return Err(Refusal::Misdirected);
         }
-        let site = self.site.load_full();
         let domain = site.domains.get(&*self.connection.server_name).cloned().ok_or(Refusal::Misdirected)?;
         // The port goes into the addresses that the upstream builds, so a client can't choose it.
         let local = self.connection.address.local_port;

@@ -17,6 +17,8 @@ pub enum Refusal {
     Host,
     /// The authority is not the domain of the connection.
     Misdirected,
+    /// More header fields than this.
+    Headers(usize),
     /// No such path.
     NotFound {
         /// Whether the path was refused because it can be read in two ways.
@@ -44,6 +46,7 @@ impl Refusal {
             Self::Upgrade => StatusCode::NOT_IMPLEMENTED,
             Self::Host | Self::ClientId(_) | Self::Body(BodyFault::Broken) => StatusCode::BAD_REQUEST,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
+            Self::Headers(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::NotFound { .. } => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Denied(_) | Self::TooLarge(_) => StatusCode::UNAUTHORIZED,
@@ -77,6 +80,7 @@ impl Refusal {
             Self::Misdirected => {
                 "the Host differs from the server name of the TLS connection: open a connection for this host".into()
             }
+            Self::Headers(limit) => format!("the request has more than {limit} header fields"),
             Self::NotFound { ambiguous: false } => "this server does not offer this path".into(),
             Self::NotFound { ambiguous: true } => {
                 "this server does not offer this path: write it without escapes, dot segments, or doubled slashes".into()

@@ -49,11 +49,17 @@ pub(super) async fn serve(
             serve_http(tls, connection, &shared, &parts, &limits, stall, drain).await;
             return;
         }
-        Ok(Err(error)) => error.to_string(),
-        Err(_) => format!("the handshake took longer than {:?}", limits.handshake_timeout),
+        Ok(Err(failed)) => failed,
+        Err(_) => {
+            std::io::Error::other(format!("the handshake took longer than {:?}", limits.handshake_timeout))
+                .into()
+        }
     };
     parts.counters.handshakes_failed.fetch_add(1, Ordering::Relaxed);
-    tracing::info!(client = %tcp_peer.ip(), reason = failure, "handshake failed");
+    tracing::info!(client = %tcp_peer.ip(), reason = %failure.error, "handshake failed");
+    if let Some(stream) = failure.io {
+        tls::take_leave(stream).await;
+    }
 }
 
 /// How long requests in flight may make no progress: beyond all that may be waited for by the rules.
@@ -72,7 +78,7 @@ async fn handshake(
     tcp_peer: SocketAddr,
     shared: &Shared,
     site: &Site,
-) -> Result<(TlsStream, Rc<Connection>), tls::AcceptError> {
+) -> Result<(TlsStream, Rc<Connection>), tls::Failed<TcpStream>> {
     stream.set_nodelay(true)?;
     let mut ip = tcp_peer.ip().to_canonical();
     let trusted = |ip: &std::net::IpAddr| shared.trusted_proxies.iter().any(|network| network.contains(ip));

@@ -1,9 +1,9 @@
 //! The handshake: the ClientHello's name picks the domain, whose configuration does the rest.
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
 use rustls::{ServerConfig, server::Acceptor};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
 
 /// Why a handshake ended.
@@ -29,37 +29,75 @@ pub struct AcceptedTls<IO> {
     pub server_name: Box<str>,
 }
 
+/// A handshake that failed.
+#[derive(Debug)]
+pub struct Failed<IO> {
+    /// Why.
+    pub error: AcceptError,
+    /// The connection, on which the peer has been sent an alert: to be left by [`take_leave`].
+    pub io: Option<IO>,
+}
+
+impl<IO> From<io::Error> for Failed<IO> {
+    fn from(error: io::Error) -> Self {
+        Self { error: error.into(), io: None }
+    }
+}
+
 /// RFC 8446 section 6: fatal alerts, as records of their own before any encryption.
 const MISSING_EXTENSION: [u8; 7] = [21, 3, 3, 0, 2, 2, 109];
 const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
+
+/// How long a peer may take to go after an alert, and how much it may still send.
+const LEAVE_TIME: Duration = Duration::from_secs(1);
+const LEAVE_BYTES: u64 = 64 * 1024;
 
 /// Reads the ClientHello, asks `domain` for the configuration of its server name, and shakes hands.
 /// A refusal reaches the peer as an alert. The caller bounds the time.
 pub async fn accept<IO>(
     io: IO,
     domain: impl FnOnce(&str) -> Option<Arc<ServerConfig>>,
-) -> Result<AcceptedTls<IO>, AcceptError>
+) -> Result<AcceptedTls<IO>, Failed<IO>>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
     let mut acceptor = LazyConfigAcceptor::new(Acceptor::default(), io);
-    let start = (&mut acceptor).await?;
+    let start = match (&mut acceptor).await {
+        Ok(start) => start,
+        Err(error) => return Err(Failed { error: error.into(), io: acceptor.take_io() }),
+    };
     let name = start
         .client_hello()
         .server_name()
         .map(|name| name.trim_end_matches('.').to_ascii_lowercase().into_boxed_str());
-    let (refusal, alert) = match name {
+    let (error, alert) = match name {
         None => (AcceptError::NoServerName, MISSING_EXTENSION),
         Some(server_name) => match domain(&server_name) {
             Some(config) => {
-                let stream = start.into_stream(config).await?;
-                return Ok(AcceptedTls { stream, server_name });
+                return match start.into_stream(config).into_fallible().await {
+                    Ok(stream) => Ok(AcceptedTls { stream, server_name }),
+                    Err((error, io)) => Err(Failed { error: error.into(), io: Some(io) }),
+                };
             }
             None => (AcceptError::UnknownServerName(server_name.into_string()), UNRECOGNIZED_NAME),
         },
     };
     let mut io = start.io;
     io.write_all(&alert).await?;
-    io.shutdown().await?;
-    Err(refusal)
+    Err(Failed { error, io: Some(io) })
+}
+
+/// Ends a connection so that the alert arrives. A TLS 1.3 client sends its request before it can know that its
+/// certificate is refused: if that met a closed socket, a reset would overtake the alert, and the client would
+/// tell of a broken pipe instead of what is wrong.
+pub async fn take_leave<IO>(mut io: IO)
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
+    let leave = async {
+        io.shutdown().await?;
+        tokio::io::copy(&mut io.take(LEAVE_BYTES), &mut tokio::io::sink()).await
+    };
+    // The peer is gone, or has had its time: either way it is over.
+    let _ = tokio::time::timeout(LEAVE_TIME, leave).await;
 }

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use rustls_pki_types::{CertificateDer, pem::PemObject};
+use rustls_pki_types::{
+    CertificateDer,
+    pem::{self, PemObject},
+};
 
 /// Reads every certificate of a PEM bundle, or the one of a DER file.
 ///
@@ -14,7 +17,7 @@ pub fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, St
     }
     let certificates = CertificateDer::pem_slice_iter(&bytes)
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| format!("is not well-formed PEM: {error}"))?;
+        .map_err(|error| malformed(&error))?;
     if certificates.is_empty() {
         return Err("holds no certificate (no \"-----BEGIN CERTIFICATE-----\" line)".to_owned());
     }
@@ -33,11 +36,20 @@ where
     let sections = T::pem_slice_iter(&bytes)
         .map(|section| section.map(|section| section.as_ref().to_vec()))
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| format!("is not well-formed PEM: {error}"))?;
+        .map_err(|error| malformed(&error))?;
     if sections.is_empty() {
         return Err(format!("holds no {what}"));
     }
     Ok(sections)
+}
+
+fn malformed(error: &pem::Error) -> String {
+    match error {
+        pem::Error::MissingSectionEnd { .. } => {
+            "is cut short: a \"-----BEGIN\" line has no \"-----END\" line to match".to_owned()
+        }
+        other => format!("is not well-formed PEM: {other}"),
+    }
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {

@@ -104,20 +104,28 @@ fn registry(applications: &Applications, problems: &mut Vec<Problem>) -> Registr
     let mut registry = Registry::default();
     let mut pins = HashMap::new();
     for application in &applications.applications {
-        let credentials: Vec<_> = application
-            .credentials
-            .iter()
-            .filter_map(|credential| self::credential(credential, &mut pins, problems))
-            .collect();
+        let mut places = Vec::new();
+        let mut credentials = Vec::new();
+        for written in &application.credentials {
+            if let Some(credential) = credential(written, &mut pins, problems) {
+                places.push(written.matcher.place());
+                credentials.push(credential);
+            }
+        }
         let built = Application {
             client_id: ClientId::new(application.client_id.value.as_str()),
             method: application.auth_method,
             credentials,
         };
         if let Err(error) = registry.insert(built) {
+            let place = error.credential().and_then(|index| places.get(index).copied());
             problems.push(
-                Problem::error(&application.client_id.place, "application", error.to_string())
-                    .help("register each certificate once: an application's key must be its own"),
+                Problem::error(
+                    place.unwrap_or(&application.client_id.place),
+                    "application.credential",
+                    error.to_string(),
+                )
+                .help("register each certificate once: an application's key must be its own"),
             );
         }
     }

@@ -100,13 +100,33 @@ pub enum RegistryError {
         thumbprint: Thumbprint,
         /// Whose it is.
         first: ClientId,
+        /// Which of the refused application's credentials, from 0.
+        credential: usize,
     },
     /// One application would hold one certificate twice.
-    #[error("the thumbprint {0} is registered for this application already")]
-    RepeatedThumbprint(Thumbprint),
+    #[error("the thumbprint {thumbprint} is registered for this application already")]
+    RepeatedThumbprint {
+        /// The certificate.
+        thumbprint: Thumbprint,
+        /// Which of its credentials, from 0.
+        credential: usize,
+    },
     /// Two applications bear one identifier.
     #[error("the client_id \"{0}\" is registered already")]
     DuplicateClientId(ClientId),
+}
+
+impl RegistryError {
+    /// The credential that is at fault, counted from 0 in its application.
+    #[must_use]
+    pub fn credential(&self) -> Option<usize> {
+        match self {
+            Self::DuplicateThumbprint { credential, .. } | Self::RepeatedThumbprint { credential, .. } => {
+                Some(*credential)
+            }
+            Self::DuplicateClientId(_) => None,
+        }
+    }
 }
 
 /// All applications, found by identifier, by thumbprint and by subject in constant time.
@@ -140,16 +160,20 @@ impl Registry {
         if self.clients.contains_key(&id) {
             return Err(RegistryError::DuplicateClientId(id));
         }
-        for credential in &application.credentials {
+        for (index, credential) in application.credentials.iter().enumerate() {
             if let CredentialMatcher::Thumbprint(thumbprint) = &credential.matcher {
                 match self.thumbprints.get(thumbprint) {
                     Some(first) if *first == id => {
-                        return Err(RegistryError::RepeatedThumbprint(*thumbprint));
+                        return Err(RegistryError::RepeatedThumbprint {
+                            thumbprint: *thumbprint,
+                            credential: index,
+                        });
                     }
                     Some(first) => {
                         return Err(RegistryError::DuplicateThumbprint {
                             thumbprint: *thumbprint,
                             first: first.clone(),
+                            credential: index,
                         });
                     }
                     None => {
@@ -247,7 +271,8 @@ mod tests {
             registry.insert(application("b", &[[3; 32], [2; 32]])),
             Err(RegistryError::DuplicateThumbprint {
                 thumbprint: Thumbprint::from_bytes([2; 32]),
-                first: ClientId::new("a")
+                first: ClientId::new("a"),
+                credential: 1
             })
         );
         assert_eq!(
@@ -256,7 +281,10 @@ mod tests {
         );
         assert_eq!(
             registry.insert(application("c", &[[4; 32], [4; 32]])),
-            Err(RegistryError::RepeatedThumbprint(Thumbprint::from_bytes([4; 32])))
+            Err(RegistryError::RepeatedThumbprint {
+                thumbprint: Thumbprint::from_bytes([4; 32]),
+                credential: 1
+            })
         );
     }
 }

@@ -290,7 +290,7 @@ async fn a_certificate_route_streams_its_body_up_to_body_bytes() {
     }
 
     // The first piece is at the upstream before the last is sent.
-    let wire = Wire::answering("the last piece\r\n0\r\n\r\n", crate::support::wire::OK).await;
+    let wire = Wire::answering(b"the last piece\r\n0\r\n\r\n", crate::support::scripted::OK).await;
     let registered = self_signed("alpha");
     let edge = EdgeBuilder::new(wire.url())
         .domain(crate::support::DOMAIN, ROUTES)

@@ -152,7 +152,7 @@ async fn off_never_asks() {
     for version in ["-tls1_2", "-tls1_3"] {
         let request = format!("GET /authorize HTTP/1.1\r\nHost: {DOMAIN}\r\nConnection: close\r\n\r\n");
         let client = SClient::new(&edge, &["-servername", DOMAIN, version]);
-        let printed = client.certificate(&edge, &self_signed("unasked")).send(&request).await;
+        let printed = client.certificate(&self_signed("unasked")).send(&request).await;
         assert!(printed.contains("HTTP/1.1 200 OK"), "{printed}");
         assert!(!printed.contains("Client Certificate Types"), "{printed}");
     }

@@ -174,7 +174,7 @@ async fn a_client_hello_must_name_a_domain() {
     for version in ["-tls1_2", "-tls1_3"] {
         let send = async |name: &[&str]| {
             let client = SClient::new(&edge, &[name, &[version]].concat());
-            client.certificate(&edge, &registered).send(&request).await
+            client.certificate(&registered).send(&request).await
         };
         let printed = send(&["-noservername"]).await;
         assert!(printed.contains("SSL alert number 109"), "{printed}");
@@ -199,7 +199,7 @@ async fn a_client_hello_must_name_a_domain() {
     {
         for version in ["-tls1_2", "-tls1_3"] {
             let client = SClient::new(&edge, &["-servername", name, version]);
-            let printed = client.certificate(&edge, &registered).send(&request).await;
+            let printed = client.certificate(&registered).send(&request).await;
             assert!(printed.contains("HTTP/1.1 200 OK"), "{name}: {printed}");
         }
         assert_eq!(upstream.seen().len(), 2 * (round + 1));

@@ -6,7 +6,7 @@ use http_body_util::Full;
 use crate::support::{
     Client, Credentials, DOMAIN, Edge, EdgeBuilder, Upstream, Wire,
     http2::{self, Outcome},
-    self_signed, wire,
+    scripted, self_signed,
 };
 
 const EXACT: &str = r#"client_auth = "optional"
@@ -263,7 +263,7 @@ async fn what_is_not_listed_is_not_found_and_another_method_is_told_which_do() {
 
 #[tokio::test]
 async fn the_very_bytes_of_path_and_query_go_on() {
-    let upstream = Wire::answering("\r\n\r\n", wire::OK).await;
+    let upstream = Wire::answering(b"\r\n\r\n", scripted::OK).await;
     let (edge, registered) = start(upstream.url(), &format!("{EXACT}{BESIDE}"));
     let client = Client::with(&edge, &registered);
     let mut sent = 0;

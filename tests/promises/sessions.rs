@@ -135,23 +135,23 @@ async fn openssl_can_not_carry_a_session_to_another_domain_either() {
     let upstream = Upstream::start().await;
     let registered = self_signed("billing");
     let edge = modes(&upstream, &registered);
-    let session = edge.folder.path().join("session.pem").display().to_string();
+    let session = "session.pem";
     let request = |domain: &str| format!("GET /open HTTP/1.1\r\nHost: {domain}\r\nConnection: close\r\n\r\n");
     for version in ["-tls1_2", "-tls1_3"] {
         for from in [OPTIONAL, OFF] {
-            let first = SClient::new(&edge, &[version, "-servername", from, "-sess_out", &session]);
+            let first = SClient::new(&edge, &[version, "-servername", from, "-sess_out", session]);
             let printed = first.send(&request(from)).await;
             assert!(printed.contains("HTTP/1.1 200 OK") && printed.contains("New, TLSv1."), "{printed}");
             for to in DOMAINS {
-                let second = SClient::new(&edge, &[version, "-servername", to, "-sess_in", &session]);
+                let second = SClient::new(&edge, &[version, "-servername", to, "-sess_in", session]);
                 let printed = second.send(&request(to)).await;
                 assert_eq!(printed.contains("Reused, TLSv1."), from == to, "{from} to {to}: {printed}");
                 assert_eq!(printed.contains("HTTP/1.1 "), to != REQUIRED, "{from} to {to}: {printed}");
             }
         }
         // A session with a certificate is worth nothing elsewhere: the certificate must come again.
-        let first = SClient::new(&edge, &[version, "-servername", REQUIRED, "-sess_out", &session]);
-        let printed = first.certificate(&edge, &registered).send(&request(REQUIRED)).await;
+        let first = SClient::new(&edge, &[version, "-servername", REQUIRED, "-sess_out", session]);
+        let printed = first.certificate(&registered).send(&request(REQUIRED)).await;
         assert!(printed.contains("HTTP/1.1 404"), "{printed}");
         let body = "client_id=billing";
         let token = format!(
@@ -159,11 +159,11 @@ async fn openssl_can_not_carry_a_session_to_another_domain_either() {
              Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
             body.len()
         );
-        let second = SClient::new(&edge, &[version, "-servername", OPTIONAL, "-sess_in", &session]);
+        let second = SClient::new(&edge, &[version, "-servername", OPTIONAL, "-sess_in", session]);
         let printed = second.send(&token).await;
         assert!(printed.contains("New, TLSv1.") && printed.contains("HTTP/1.1 401"), "{printed}");
         // Where it belongs it is resumed, without the certificate being sent again.
-        let second = SClient::new(&edge, &[version, "-servername", REQUIRED, "-sess_in", &session]);
+        let second = SClient::new(&edge, &[version, "-servername", REQUIRED, "-sess_in", session]);
         let printed = second.send(&token.replace(OPTIONAL, REQUIRED)).await;
         assert!(printed.contains("Reused, TLSv1.") && printed.contains("HTTP/1.1 200"), "{printed}");
     }

@@ -91,8 +91,8 @@ async fn connect_over_http2_is_refused() {
 #[tokio::test]
 async fn an_upstream_that_switches_protocols_unasked_is_not_followed() {
     let upstream = Wire::answering(
-        "\r\n\r\n",
-        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+        b"\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
     )
     .await;
     let edge = EdgeBuilder::new(upstream.url()).domain(DOMAIN, OPEN).start();

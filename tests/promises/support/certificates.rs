@@ -3,8 +3,9 @@
 use std::{path::Path, process::Command};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
-    IsCa, KeyPair, KeyUsagePurpose, SanType,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DistinguishedName,
+    DnType, ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SanType,
+    SerialNumber,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use sha2::{Digest, Sha256};
@@ -53,7 +54,7 @@ impl Credentials {
         pem_of(label, self.key.secret_der())
     }
 
-    /// Writes `NAME.pem` and `NAME.key` into a folder.
+    /// Writes `NAME.pem` and `NAME.key` into a folder, the key for its owner alone.
     pub fn write(&self, folder: &Path, name: &str) {
         std::fs::write(folder.join(format!("{name}.pem")), self.chain_pem()).unwrap();
         let key = folder.join(format!("{name}.key"));
@@ -136,6 +137,25 @@ impl Ca {
         Credentials { chain, key: PrivateKeyDer::try_from(key.serialize_der()).unwrap() }
     }
 
+    /// A fresh CRL of this CA in PEM that revokes these serial numbers.
+    pub fn crl(&self, serials: &[u64]) -> String {
+        let revoked = |serial: &u64| RevokedCertParams {
+            serial_number: SerialNumber::from(*serial),
+            revocation_time: time_from_now(-3600),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let params = CertificateRevocationListParams {
+            this_update: time_from_now(-3600),
+            next_update: time_from_now(86_400),
+            crl_number: SerialNumber::from(1u64),
+            issuing_distribution_point: None,
+            revoked_certs: serials.iter().map(revoked).collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        params.signed_by(&self.issuer).unwrap().pem().unwrap()
+    }
+
     pub fn der(&self) -> CertificateDer<'static> {
         self.issuer.der().clone()
     }
@@ -151,10 +171,14 @@ pub fn self_signed(name: &str) -> Credentials {
 }
 
 pub fn self_signed_with(name: &str, change: impl FnOnce(&mut CertificateParams)) -> Credentials {
+    self_signed_by(&KeyPair::generate().unwrap(), name, change)
+}
+
+/// The same with this key.
+pub fn self_signed_by(key: &KeyPair, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Credentials {
     let mut params = client_params(name);
     change(&mut params);
-    let key = KeyPair::generate().unwrap();
-    let leaf = params.self_signed(&key).unwrap().der().clone();
+    let leaf = params.self_signed(key).unwrap().der().clone();
     Credentials { chain: vec![leaf], key: PrivateKeyDer::try_from(key.serialize_der()).unwrap() }
 }
 

@@ -12,6 +12,7 @@ use rustls::{
     client::Resumption,
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, ServerName},
+    sign::{CertifiedKey, SingleCertAndKey},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -57,7 +58,10 @@ impl Client {
             .with_root_certificates(roots);
         let mut config = match credentials {
             Some(credentials) => {
-                builder.with_client_auth_cert(credentials.chain.clone(), credentials.key.clone_key()).unwrap()
+                // Not `with_client_auth_cert`, which does not take X.509 v1.
+                let key = aws_lc_rs::sign::any_supported_type(&credentials.key).unwrap();
+                let certified = CertifiedKey::new(credentials.chain.clone(), key);
+                builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified)))
             }
             None => builder.with_no_client_auth(),
         };

@@ -5,14 +5,14 @@ use std::{
     io::{BufRead, BufReader},
     net::SocketAddr,
     path::Path,
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Output, Stdio},
     sync::{Arc, Condvar, Mutex},
     time::Instant,
 };
 
 use tempfile::TempDir;
 
-use super::{Ca, DOMAIN, PATIENCE};
+use super::{Answer, Ca, DOMAIN, PATIENCE};
 
 /// What an edge is started with. Text is TOML; files go into the configuration's folder.
 pub struct EdgeBuilder {
@@ -20,6 +20,7 @@ pub struct EdgeBuilder {
     server_ca: Ca,
     listen: String,
     limits: String,
+    trust: String,
     upstream: String,
     upstream_url: String,
     domains: String,
@@ -37,6 +38,7 @@ impl EdgeBuilder {
             server_ca: Ca::new("Server CA"),
             listen: String::new(),
             limits: String::new(),
+            trust: String::new(),
             upstream: String::new(),
             upstream_url: format!("\"{upstream}\""),
             domains: String::new(),
@@ -119,6 +121,13 @@ impl EdgeBuilder {
         self
     }
 
+    /// Lines of `[trust]`, beside the client CAs and the applications, such as `crls`.
+    pub fn trust_settings(mut self, lines: &str) -> Self {
+        self.trust.push_str(lines);
+        self.trust.push('\n');
+        self
+    }
+
     /// Lines of `[[upstream]]`, beside name and urls.
     pub fn upstream(mut self, lines: &str) -> Self {
         self.upstream.push_str(lines);
@@ -154,10 +163,11 @@ impl EdgeBuilder {
         let cas: Vec<String> = self.client_cas.iter().map(|file| format!("\"{file}\"")).collect();
         let config = format!(
             "[listen]\nhttps = [\"127.0.0.1:0\"]\nadmin = \"127.0.0.1:0\"\n{}\n[limits]\n{}\n[log]\nformat = \"json\"\nlevel = \"debug\"\n\
-             [trust]\nclient_ca = [{}]\napplications = \"applications.toml\"\n\n[[upstream]]\nname = \"as\"\nurls = [{}]\n{}\n{}\n{}",
+             [trust]\nclient_ca = [{}]\napplications = \"applications.toml\"\n{}\n[[upstream]]\nname = \"as\"\nurls = [{}]\n{}\n{}\n{}",
             self.listen,
             self.limits,
             cas.join(", "),
+            self.trust,
             self.upstream_url,
             self.upstream,
             self.domains,
@@ -169,14 +179,28 @@ impl EdgeBuilder {
         std::fs::write(self.folder.path().join("applications.toml"), applications).unwrap();
     }
 
+    /// Runs a command that ends by itself, such as `check`, on this configuration, in its folder.
+    pub fn output(&self, command: &str) -> Output {
+        self.write();
+        Command::new(env!("CARGO_BIN_EXE_mtls-edge"))
+            .args([command, "--config", "edge.toml"])
+            .current_dir(self.folder.path())
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .env_remove("RUST_LOG")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    }
+
     /// Starts the program and waits until it listens.
     pub fn start(self) -> Edge {
         self.write();
         let mut child = Command::new(env!("CARGO_BIN_EXE_mtls-edge"))
             .args(["run", "--workers", "2", "--config"])
             .arg(self.folder.path().join("edge.toml"))
-            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            // Of the test's own environment nothing shall decide what is logged; what the test asks for does.
             .env_remove("RUST_LOG")
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -223,6 +247,12 @@ impl Edge {
     /// Waits for a log line with this text.
     pub fn wait_for_log(&self, text: &str) -> String {
         self.log.wait_for(|line| line.contains(text))
+    }
+
+    /// The line of the access log about the request that got this answer.
+    pub fn log_of(&self, answer: &Answer) -> serde_json::Value {
+        let id = format!("\"request_id\":\"{}\"", answer.headers["x-request-id"].to_str().unwrap());
+        serde_json::from_str(&self.wait_for_log(&id)).unwrap()
     }
 
     /// Sends a signal by its name, such as `TERM`.

@@ -1,59 +1,45 @@
-//! An upstream that records the very bytes that reach it, and answers with very bytes.
-
-use std::net::SocketAddr;
+//! An upstream that records the very bytes that reach it.
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpListener,
     sync::watch,
-    task::JoinHandle,
     time::timeout,
 };
 
-use super::PATIENCE;
+use super::{PATIENCE, scripted::Scripted};
 
-/// The least response.
-pub const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
-
-/// A TCP server on a loopback port. It ends with the test.
+/// A TCP server that answers with the same bytes each time. It ends with the test.
 pub struct Wire {
-    address: SocketAddr,
+    upstream: Scripted,
     received: watch::Receiver<Vec<u8>>,
-    task: JoinHandle<()>,
 }
 
 impl Wire {
-    /// Answers with `response` as often as what came since the last answer ends with `end`.
-    pub async fn answering(end: &'static str, response: &'static str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+    /// Answers as often as what came since the last answer ends with `end`.
+    pub async fn answering(end: &'static [u8], response: &'static [u8]) -> Self {
         let (all, received) = watch::channel(Vec::new());
-        let task = tokio::spawn(async move {
-            let mut connections = tokio::task::JoinSet::new();
-            loop {
-                let (mut stream, _) = listener.accept().await.unwrap();
-                let all = all.clone();
-                connections.spawn(async move {
-                    let mut since = Vec::new();
-                    let mut buffer = vec![0; 16 * 1024];
-                    while let Ok(read @ 1..) = stream.read(&mut buffer).await {
-                        since.extend_from_slice(&buffer[..read]);
-                        all.send_modify(|all| all.extend_from_slice(&buffer[..read]));
-                        if since.ends_with(end.as_bytes()) {
-                            since.clear();
-                            if stream.write_all(response.as_bytes()).await.is_err() {
-                                return;
-                            }
+        let serve = move |_, mut stream: tokio::net::TcpStream| {
+            let all = all.clone();
+            async move {
+                let mut since = Vec::new();
+                let mut buffer = vec![0; 16 * 1024];
+                while let Ok(read @ 1..) = stream.read(&mut buffer).await {
+                    since.extend_from_slice(&buffer[..read]);
+                    all.send_modify(|all| all.extend_from_slice(&buffer[..read]));
+                    if since.ends_with(end) {
+                        since.clear();
+                        if stream.write_all(response).await.is_err() {
+                            return;
                         }
                     }
-                });
+                }
             }
-        });
-        Self { address, received, task }
+        };
+        Self { upstream: Scripted::start(serve).await, received }
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        self.upstream.url()
     }
 
     /// Everything that came so far.
@@ -66,11 +52,5 @@ impl Wire {
         let mut received = self.received.clone();
         let came = received.wait_for(|all| all.windows(bytes.len()).any(|window| window == bytes));
         timeout(PATIENCE, came).await.expect("the bytes never reach the upstream").unwrap();
-    }
-}
-
-impl Drop for Wire {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }

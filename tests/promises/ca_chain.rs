@@ -1,0 +1,236 @@
+//! Which chains lead to a client CA: intermediates, pins, other CAs of the same name, validity, purpose, revocation.
+
+use rcgen::{ExtendedKeyUsagePurpose, KeyUsagePurpose, SerialNumber};
+use rustls::version::{TLS12, TLS13};
+
+use crate::support::{
+    Ca, Client, EdgeBuilder, Upstream,
+    certificates::time_from_now,
+    passes, refused,
+    verdict::{EXPIRED, NOT_YET_VALID},
+};
+
+const DN: &str = "subject_dn = \"CN=payments,O=Example Bank,C=DE\"";
+
+fn chain_refused(reason: &str) -> String {
+    format!("\"payments\" needs a chain to a client CA: {reason}")
+}
+
+#[tokio::test]
+async fn a_chain_through_intermediates_verifies() {
+    let upstream = Upstream::start().await;
+    let root = Ca::new("Root CA");
+    let upper = root.intermediate("Upper CA", |_| {});
+    let lower = upper.intermediate("Lower CA", |_| {});
+    let edge = EdgeBuilder::new(upstream.url())
+        .usual_domain("auth0")
+        .trust("root", &root.pem())
+        .ca_application("payments", DN)
+        .start();
+    let deep = lower.issue("payments", |_| {});
+    let reversed = deep.clone().with_chain(&[upper.der(), lower.der()]);
+    let with_root = deep.clone().with_chain(&[lower.der(), upper.der(), root.der()]);
+    for credentials in [upper.issue("payments", |_| {}), deep.clone(), reversed, with_root] {
+        for version in [&TLS12, &TLS13] {
+            let client = Client::build(&edge, &[version], Some(&credentials));
+            let seen = passes(&client, &upstream, "payments").await;
+            assert_eq!(seen.header("client-certificate-ca-verified"), "SUCCESS");
+        }
+    }
+    // The edge fetches no intermediate that the client left out.
+    for (rest, issuer) in
+        [(vec![], "CN=Lower CA"), (vec![upper.der()], "CN=Lower CA"), (vec![lower.der()], "CN=Lower CA")]
+    {
+        let client = Client::with(&edge, &deep.clone().with_chain(&rest));
+        let refused = refused(&edge, &client, &upstream, "payments").await;
+        let reason = format!(
+            "no client CA is found for the issuer \"{issuer}\" with the intermediates that were presented"
+        );
+        assert_eq!(refused.in_general_words(), chain_refused(&reason));
+    }
+    edge.stop();
+}
+
+#[tokio::test]
+async fn another_ca_with_the_same_dn_is_refused() {
+    let upstream = Upstream::start().await;
+    let ca = Ca::new("Corp CA");
+    let edge = EdgeBuilder::new(upstream.url())
+        .usual_domain("auth0")
+        .trust("ca", &ca.pem())
+        .ca_application("payments", DN)
+        .start();
+    let (unknown, namesake) = (Ca::new("Other CA"), Ca::new("Corp CA"));
+    let of_unknown = unknown.issue("payments", |_| {});
+    let presented = of_unknown.clone().with_chain(&[unknown.der()]);
+    let below = unknown.intermediate("Corp CA", |_| {}).issue("payments", |_| {});
+    let no_ca = |issuer: &str| {
+        format!(
+            "no client CA is found for the issuer \"{issuer}\" with the intermediates that were presented"
+        )
+    };
+    let other_key = "a signature on the path of issuer \"CN=Corp CA\" does not verify: a known CA has the name, but another key";
+    let of_namesake = namesake.issue("payments", |_| {});
+    for (what, credentials, reason) in [
+        ("another CA", of_unknown, no_ca("CN=Other CA")),
+        ("another CA, presented", presented, no_ca("CN=Other CA")),
+        ("a CA of the same name", of_namesake.clone(), other_key.to_owned()),
+        ("the same, presented", of_namesake.with_chain(&[namesake.der()]), other_key.to_owned()),
+        ("an intermediate of the same name", below, other_key.to_owned()),
+    ] {
+        let refused = refused(&edge, &Client::with(&edge, &credentials), &upstream, "payments").await;
+        assert_eq!(refused.in_general_words(), chain_refused(&reason), "{what}");
+    }
+    edge.stop();
+}
+
+#[tokio::test]
+async fn a_pin_keeps_out_a_second_trusted_ca_that_issued_the_same_dn() {
+    let upstream = Upstream::start().await;
+    let (corp, partner) = (Ca::new("Corp CA"), Ca::new("Partner CA"));
+    // A second trusted CA may even bear the first one's name.
+    let namesake = Ca::new("Corp CA");
+    let department = corp.intermediate("Department CA", |_| {});
+    let pinned = format!("{DN}\nca = \"corp.pem\"");
+    let edge = EdgeBuilder::new(upstream.url())
+        .usual_domain("auth0")
+        .trust("corp", &corp.pem())
+        .trust("partner", &partner.pem())
+        .trust("namesake", &namesake.pem())
+        .file("department.pem", department.pem())
+        .ca_application("payments", &pinned)
+        .ca_application("anybody", DN)
+        .ca_application("department", &format!("{DN}\nca = \"department.pem\""))
+        .ca_application("san", "san_dns = \"payments.example.com\"\nca = \"corp.pem\"")
+        .start();
+    let issue = |ca: &Ca| {
+        let dns = "payments.example.com".try_into().unwrap();
+        ca.issue("payments", |p| p.subject_alt_names = vec![rcgen::SanType::DnsName(dns)])
+    };
+    let (own, below) = (issue(&corp), issue(&department));
+    let others = [issue(&partner), issue(&namesake)];
+    let pins = |id: &str| format!("\"{id}\" pins a CA that did not issue this certificate");
+    for id in ["payments", "san"] {
+        for credentials in [&own, &below] {
+            passes(&Client::with(&edge, credentials), &upstream, id).await;
+        }
+        for credentials in &others {
+            let refused = refused(&edge, &Client::with(&edge, credentials), &upstream, id).await;
+            assert_eq!(refused.in_general_words(), pins(id));
+        }
+    }
+    for credentials in others.iter().chain([&own, &below]) {
+        passes(&Client::with(&edge, credentials), &upstream, "anybody").await;
+    }
+    // The pin of an intermediate: what the root itself issued is not of it.
+    passes(&Client::with(&edge, &below), &upstream, "department").await;
+    let refused = refused(&edge, &Client::with(&edge, &own), &upstream, "department").await;
+    assert_eq!(refused.in_general_words(), pins("department"));
+    edge.stop();
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_purpose_or_time_is_refused() {
+    let upstream = Upstream::start().await;
+    let root = Ca::new("Root CA");
+    let mail_only = root.intermediate("Mail CA", |p| {
+        p.extended_key_usages = vec![ExtendedKeyUsagePurpose::EmailProtection];
+    });
+    let ended_on = time_from_now(-60);
+    let ended = root.intermediate("Ended CA", |p| p.not_after = ended_on);
+    let begins_on = time_from_now(3600);
+    let to_come = root.intermediate("Coming CA", |p| p.not_before = begins_on);
+    let ended_root = Ca::with("Ended Root CA", |p| p.not_after = ended_on);
+    let edge = EdgeBuilder::new(upstream.url())
+        .usual_domain("auth0")
+        .trust("root", &root.pem())
+        .trust("ended-root", &ended_root.pem())
+        .ca_application("payments", DN)
+        .start();
+
+    for (credentials, reason, description) in [
+        (root.issue("payments", |p| p.not_after = ended_on), "the client certificate has expired", EXPIRED),
+        (
+            root.issue("payments", |p| p.not_before = begins_on),
+            "the client certificate is not yet valid",
+            NOT_YET_VALID,
+        ),
+    ] {
+        let refused = refused(&edge, &Client::with(&edge, &credentials), &upstream, "payments").await;
+        assert_eq!((refused.reason.as_str(), refused.description.as_str()), (reason, description));
+    }
+
+    let purposes = |purposes: &[ExtendedKeyUsagePurpose]| {
+        root.issue("payments", |p| p.extended_key_usages = purposes.to_vec())
+    };
+    let not_for_clients = "extendedKeyUsage is present and does not include clientAuth".to_owned();
+    let time = |time: time::OffsetDateTime| {
+        let format = time::format_description::well_known::Rfc3339;
+        time.replace_nanosecond(0).unwrap().format(&format).unwrap()
+    };
+    for (credentials, reason) in [
+        (purposes(&[ExtendedKeyUsagePurpose::ServerAuth]), not_for_clients.clone()),
+        (mail_only.issue("payments", |_| {}), not_for_clients),
+        (
+            root.issue("payments", |p| p.key_usages = vec![KeyUsagePurpose::KeyEncipherment]),
+            "the certificate's keyUsage includes neither digitalSignature nor keyAgreement".to_owned(),
+        ),
+        (
+            ended.issue("payments", |_| {}),
+            format!("an intermediate CA certificate expired on {}", time(ended_on)),
+        ),
+        (
+            to_come.issue("payments", |_| {}),
+            format!("an intermediate CA certificate is not valid before {}", time(begins_on)),
+        ),
+        (
+            ended_root.issue("payments", |_| {}),
+            format!("the CA \"CN=Ended Root CA\" may not issue: it expired on {}", time(ended_on)),
+        ),
+    ] {
+        let refused = refused(&edge, &Client::with(&edge, &credentials), &upstream, "payments").await;
+        assert_eq!(refused.in_general_words(), chain_refused(&reason));
+    }
+
+    // Both purposes, or no extendedKeyUsage, are for clients too.
+    for credentials in
+        [purposes(&[ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth]), purposes(&[])]
+    {
+        passes(&Client::with(&edge, &credentials), &upstream, "payments").await;
+    }
+    edge.stop();
+}
+
+#[tokio::test]
+async fn a_revoked_certificate_is_refused() {
+    let upstream = Upstream::start().await;
+    let root = Ca::new("Root CA");
+    let revoked_ca = root.intermediate("Revoked CA", |p| p.serial_number = Some(SerialNumber::from(7u64)));
+    let good_ca = root.intermediate("Good CA", |p| p.serial_number = Some(SerialNumber::from(8u64)));
+    let edge = EdgeBuilder::new(upstream.url())
+        .usual_domain("auth0")
+        .trust("root", &root.pem())
+        .file("root.crl", root.crl(&[2, 7]))
+        .file("good.crl", good_ca.crl(&[3]))
+        .trust_settings("crls = [\"root.crl\", \"good.crl\"]")
+        .ca_application("payments", DN)
+        .start();
+    let issue =
+        |ca: &Ca, number: u64| ca.issue("payments", |p| p.serial_number = Some(SerialNumber::from(number)));
+    for credentials in [issue(&root, 1), issue(&root, 3), issue(&good_ca, 2)] {
+        passes(&Client::with(&edge, &credentials), &upstream, "payments").await;
+    }
+    for (what, credentials) in [
+        ("the leaf", issue(&root, 2)),
+        ("its CA", issue(&revoked_ca, 1)),
+        ("the leaf, by an intermediate's list", issue(&good_ca, 3)),
+    ] {
+        for version in [&TLS12, &TLS13] {
+            let client = Client::build(&edge, &[version], Some(&credentials));
+            let refused = refused(&edge, &client, &upstream, "payments").await;
+            let reason = "the certificate or a CA on its path is revoked";
+            assert_eq!(refused.in_general_words(), chain_refused(reason), "{what}");
+        }
+    }
+    edge.stop();
+}

@@ -1,0 +1,262 @@
+//! SIGTERM ends the edge politely: what is in flight finishes, nothing new begins, the exit is 0 and in bounded time.
+
+use std::{
+    process::{Command, Stdio},
+    sync::Arc,
+    time::Instant,
+};
+
+use tokio::{
+    io::AsyncWriteExt,
+    net::TcpStream,
+    sync::{Semaphore, mpsc},
+    time::timeout,
+};
+
+use crate::{
+    support::{
+        Client, Credentials, Edge, EdgeBuilder, PATIENCE, Upstream, admin,
+        scripted::{OK, Scripted, read_request},
+    },
+    upstream_failures::with_client,
+};
+
+/// An upstream that tells of each request, and answers one a permit.
+pub struct Held {
+    upstream: Scripted,
+    arrived: mpsc::UnboundedReceiver<()>,
+    release: Arc<Semaphore>,
+}
+
+impl Held {
+    pub async fn start() -> Self {
+        let (tell, arrived) = mpsc::unbounded_channel();
+        let release = Arc::new(Semaphore::new(0));
+        let permits = Arc::clone(&release);
+        let upstream = Scripted::start(move |_, mut stream| {
+            let (tell, permits) = (tell.clone(), Arc::clone(&permits));
+            async move {
+                while read_request(&mut stream).await.is_some() {
+                    tell.send(()).unwrap();
+                    permits.acquire().await.unwrap().forget();
+                    if stream.write_all(OK).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        })
+        .await;
+        Self { upstream, arrived, release }
+    }
+
+    pub fn url(&self) -> String {
+        self.upstream.url()
+    }
+
+    /// Lets so many requests be answered.
+    pub fn release(&self, requests: usize) {
+        self.release.add_permits(requests);
+    }
+
+    /// Waits until the next request is there.
+    pub async fn arrived(&mut self) {
+        timeout(PATIENCE, self.arrived.recv())
+            .await
+            .expect("the request does not reach the upstream")
+            .unwrap();
+    }
+}
+
+fn edge_before(held: &Held, limits: &str) -> (Edge, Credentials) {
+    with_client(EdgeBuilder::new(held.url()).limits(limits))
+}
+
+/// Waits for the exit without holding up what runs beside it.
+async fn exit_code(mut edge: Edge) -> (Option<i32>, String) {
+    tokio::task::spawn_blocking(move || (edge.wait().code(), edge.log())).await.unwrap()
+}
+
+#[tokio::test]
+async fn requests_in_flight_finish_and_nothing_new_begins() {
+    let mut held = Held::start().await;
+    let (edge, client) = edge_before(&held, "");
+    let client = Client::with(&edge, &client);
+    let mut idle = client.connect().await;
+    let (mut first, mut second) = (client.connect().await, client.clone().http2().connect().await);
+    let in_flight = tokio::spawn(async move { (first.token("billing").await, first) });
+    held.arrived().await;
+    let in_flight_http2 = tokio::spawn(async move { (second.token("billing").await, second) });
+    held.arrived().await;
+    assert_eq!(admin::get(&edge, "/readyz").await.0, 200);
+
+    edge.signal("TERM");
+    edge.wait_for_log("draining");
+    // A connection that does nothing is closed; no new one is taken.
+    idle.closed().await;
+    timeout(PATIENCE, async {
+        while TcpStream::connect(edge.https).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("new connections are still accepted");
+    assert_eq!(admin::get(&edge, "/healthz").await, (200, "ok\n".to_owned()));
+    assert_eq!(admin::get(&edge, "/readyz").await, (503, "not ready\n".to_owned()));
+    assert!(!in_flight.is_finished() && !in_flight_http2.is_finished());
+
+    held.release(2);
+    let (answer, mut connection) = in_flight.await.unwrap();
+    assert_eq!((answer.status.as_u16(), &answer.body[..]), (200, &b"ok"[..]));
+    assert_eq!(answer.headers["connection"], "close");
+    connection.closed().await;
+    let (answer, mut connection) = in_flight_http2.await.unwrap();
+    assert_eq!((answer.status.as_u16(), &answer.body[..]), (200, &b"ok"[..]));
+    connection.closed().await;
+    let (code, log) = exit_code(edge).await;
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.contains("\"drained\""), "{log}");
+    assert!(!log.contains("drain_timeout is over"), "{log}");
+}
+
+#[tokio::test]
+async fn http2_is_told_by_goaway_and_finishes_its_streams() {
+    let mut held = Held::start().await;
+    let (edge, client) = edge_before(&held, "");
+    let stream = Client::with(&edge, &client).http2().tls().await.unwrap();
+    let (sender, mut driver) = h2::client::handshake(stream).await.unwrap();
+    let mut sender = sender.ready().await.unwrap();
+    let request = http::Request::post(format!("https://{}/oauth/token", crate::support::DOMAIN))
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(())
+        .unwrap();
+    let (response, mut body) = sender.send_request(request, false).unwrap();
+    body.send_data("client_id=billing".into(), true).unwrap();
+    tokio::select! {
+        ended = &mut driver => panic!("the connection ended: {ended:?}"),
+        () = held.arrived() => {}
+    }
+    edge.signal("INT");
+    let driver = tokio::spawn(driver);
+    // The GOAWAY is what makes a sender refuse a further stream.
+    timeout(PATIENCE, async {
+        while let Ok(ready) = sender.clone().ready().await {
+            drop(ready);
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("no GOAWAY");
+    held.release(1);
+    let response = timeout(PATIENCE, response).await.unwrap().unwrap();
+    assert_eq!(response.status(), 200);
+    let mut body = response.into_body();
+    assert_eq!(body.data().await.unwrap().unwrap(), "ok");
+    drop((body, sender));
+    // Who closes first is not ours to say, so that its last frame may find nobody there.
+    let _ = timeout(PATIENCE, driver).await.expect("the connection stays open").unwrap();
+    let (code, log) = exit_code(edge).await;
+    assert_eq!(code, Some(0), "{log}");
+}
+
+#[tokio::test]
+async fn a_drain_ends_in_bounded_time() {
+    let mut held = Held::start().await;
+    let (edge, client) = edge_before(&held, "drain_timeout = \"300ms\"");
+    let client = Client::with(&edge, &client);
+    let (mut first, mut second) = (client.connect().await, client.clone().http2().connect().await);
+    let request = || crate::support::client::token_request("billing");
+    let in_flight = tokio::spawn(async move { first.try_send(request()).await });
+    let in_flight_http2 = tokio::spawn(async move { second.try_send(request()).await });
+    held.arrived().await;
+    held.arrived().await;
+    let _silent = TcpStream::connect(edge.https).await.unwrap();
+    edge.signal("TERM");
+    let (code, log) = exit_code(edge).await;
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.contains("drain_timeout is over"), "{log}");
+    for in_flight in [in_flight, in_flight_http2] {
+        assert!(in_flight.await.unwrap().is_err(), "no answer can have come");
+    }
+}
+
+#[tokio::test]
+async fn the_operator_can_see_how_it_goes() {
+    let upstream = Upstream::start().await;
+    let (edge, client) = with_client(EdgeBuilder::new(upstream.url()));
+    let client = Client::with(&edge, &client);
+    assert_eq!(client.token("billing").await.status, 200);
+    assert_eq!(client.token("somebody-else").await.status, 401);
+    assert_eq!(admin::get(&edge, "/healthz").await, (200, "ok\n".to_owned()));
+    assert_eq!(admin::get(&edge, "/readyz").await, (200, "ready\n".to_owned()));
+    let requests = |outcome: &str| format!("mtls_edge_requests_total{{outcome=\"{outcome}\"}}");
+    assert_eq!(admin::metric(&edge, &requests("forwarded")).await, 1);
+    assert_eq!(admin::metric(&edge, &requests("unauthenticated")).await, 1);
+    assert_eq!(admin::metric(&edge, "mtls_edge_handshakes_total").await, 2);
+    let (code, status) = admin::get(&edge, "/status").await;
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    assert_eq!(code, 200);
+    assert_eq!(status["ready"], true);
+    assert_eq!(status["applications"], 1);
+    assert_eq!(status["domains"][0], crate::support::DOMAIN);
+    assert_eq!(admin::get(&edge, "/elsewhere").await.0, 404);
+    edge.stop();
+}
+
+#[tokio::test]
+async fn a_second_instance_on_the_same_port_says_so_and_fails() {
+    let upstream = Upstream::start().await;
+    let (edge, client) = with_client(EdgeBuilder::new(upstream.url()));
+    let text = std::fs::read_to_string(edge.folder.path().join("edge.toml")).unwrap();
+    let free = "127.0.0.1:0";
+    for (key, address) in [("https", edge.https), ("admin", edge.admin)] {
+        let line = |address: &str| match key {
+            "https" => format!("https = [\"{address}\"]"),
+            _ => format!("admin = \"{address}\""),
+        };
+        assert!(text.contains(&line(free)));
+        let config = edge.folder.path().join("second.toml");
+        std::fs::write(&config, text.replace(&line(free), &line(&address.to_string()))).unwrap();
+        let mut second = Command::new(env!("CARGO_BIN_EXE_mtls-edge"))
+            .args(["run", "--workers", "2", "--config"])
+            .arg(&config)
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let start = Instant::now();
+        while second.try_wait().unwrap().is_none() {
+            if start.elapsed() > PATIENCE {
+                second.kill().unwrap();
+            }
+            tokio::task::yield_now().await;
+        }
+        let output = second.wait_with_output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{errors}");
+        assert!(errors.contains("Address already in use"), "{errors}");
+        assert!(errors.contains(&format!("listen.{key}: {address}")), "{errors}");
+        assert!(errors.contains("second.toml:"), "{errors}");
+    }
+    assert_eq!(Client::with(&edge, &client).token("billing").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_peer_that_does_not_answer_does_not_hold_up_the_end() {
+    let upstream = Upstream::start().await;
+    let (edge, client) = with_client(EdgeBuilder::new(upstream.url()).limits("drain_timeout = \"1h\""));
+    let client = Client::with(&edge, &client);
+    // One that never reads again, in either version of HTTP, and one whose connection a refusal has ended.
+    let _silent = client.tls().await.unwrap();
+    let mut http2 = client.clone().http2().tls().await.unwrap();
+    http2.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    http2.flush().await.unwrap();
+    let mut refused = client.tls().await.unwrap();
+    let request = b"POST /oauth/token HTTP/1.1\r\nhost: mtls.example.test\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: 17\r\n\r\nclient_id=another";
+    refused.write_all(request).await.unwrap();
+    refused.flush().await.unwrap();
+    edge.wait_for_log("no application is registered");
+    edge.signal("TERM");
+    let (code, log) = exit_code(edge).await;
+    assert_eq!(code, Some(0), "{log}");
+    assert!(!log.contains("drain_timeout is over"), "{log}");
+}

@@ -1,0 +1,305 @@
+//! No secret is in what the edge writes: a whole run at level trace, with every kind of refusal, searched for each secret
+//! in every spelling that a careless line might use.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use tokio::{io::AsyncWriteExt, net::TcpSocket};
+
+use crate::support::{
+    Ca, Client, Credentials, DOMAIN, Edge, EdgeBuilder,
+    scripted::{Scripted, TlsUpstream, read_request},
+    self_signed,
+};
+
+/// The values, none of which may ever be written. Each is unlike anything that may.
+pub const FROM_FILE: &str = "zQ7cnameApiKey4t9";
+pub const FROM_ENVIRONMENT: &str = "zQ7upstreamToken2m";
+const CLIENT_SECRET: &str = "zQ7clientSecret8k";
+const BASIC: &str = "zQ7basicPassword5w";
+const BEARER: &str = "zQ7bearerToken3n";
+const COOKIE: &str = "zQ7sessionCookie6j";
+pub const QUERY: &str = "zQ7queryPassword1h";
+pub const USERINFO: &str = "zQ7hostPassword9f";
+const RESPONSE: &str = "zQ7accessToken7d";
+pub const HEADER_NAME: &str = "zq7-secret-header-name-0b";
+const SECRETS: [&str; 10] = [
+    FROM_FILE,
+    FROM_ENVIRONMENT,
+    CLIENT_SECRET,
+    BASIC,
+    BEARER,
+    COOKIE,
+    QUERY,
+    USERINFO,
+    RESPONSE,
+    HEADER_NAME,
+];
+
+/// Fails where the text holds a secret, plain or encoded.
+pub fn clean(text: &str, what: &str) {
+    let lower = text.to_ascii_lowercase();
+    for secret in SECRETS {
+        let mut spellings = vec![secret.to_ascii_lowercase()];
+        let octets = secret.as_bytes();
+        let hex: Vec<String> = octets.iter().map(|b| format!("{b:02x}")).collect();
+        let decimal: Vec<String> = octets.iter().map(u8::to_string).collect();
+        spellings.extend([hex.concat(), hex.join(":"), decimal.join(", ")]);
+        // Base64 of any text that holds it: three ways to be aligned, the octets at either end left out.
+        for start in 0..3 {
+            let aligned = &octets[start..start + (octets.len() - start) / 3 * 3];
+            spellings.push(STANDARD.encode(aligned).to_ascii_lowercase());
+        }
+        for spelling in spellings {
+            assert!(!lower.contains(&spelling), "{what} holds {secret} as {spelling}:\n{text}");
+        }
+    }
+    assert!(!lower.contains("zq7"), "{what} holds a part of a secret:\n{text}");
+}
+
+const SETTINGS: &str = r#"
+header_profile = "corp"
+client_auth = "optional"
+[[domain.route]]
+path = "/oauth/token"
+methods = ["GET", "POST"]
+[[domain.route]]
+path = "/any/*"
+methods = ["GET", "POST"]
+authenticate = "certificate"
+[[domain.route]]
+path = "/open/*"
+methods = ["GET", "POST"]
+authenticate = "none"
+"#;
+
+pub const HEADERS: &str = "headers = { cname-api-key = { file = \"secrets/key\" }, x-upstream-token = { env = \"UPSTREAM_TOKEN\" } }";
+
+pub fn edge_before(url: impl std::fmt::Display, upstream: &str, ca: &Ca) -> (Edge, Credentials) {
+    let credentials = self_signed("billing");
+    let profile = format!(
+        "[[header_profile]]\nname = \"corp\"\nheaders = {{ {HEADER_NAME} = \"pem-url\", x-client-verified = \"verdict\" }}"
+    );
+    let edge = EdgeBuilder::new(url)
+        .upstream(&format!("{HEADERS}\n{upstream}"))
+        .limits("body_timeout = \"300ms\"\nheaders = 24\nclient_id_body_bytes = 1024\nbody_bytes = 1024\nhandshake_timeout = \"10s\"")
+        .file("secrets/key", format!("{FROM_FILE}\n"))
+        .file("upstream-ca.pem", ca.pem())
+        .environment("UPSTREAM_TOKEN", FROM_ENVIRONMENT)
+        .environment("RUST_LOG", "trace")
+        .environment("RUST_BACKTRACE", "1")
+        .extra(&profile)
+        .domain(DOMAIN, SETTINGS)
+        .self_signed_application("billing", &[credentials.thumbprint()])
+        .start();
+    (edge, credentials)
+}
+
+/// A request that carries a secret wherever one can stand.
+fn request(method: &str, uri: &str, host: &str) -> http::request::Builder {
+    let basic = STANDARD.encode(format!("billing:{BASIC}"));
+    Request::builder()
+        .method(method)
+        .uri(format!("{uri}?password={QUERY}&access_token={BEARER}"))
+        .header("host", host)
+        .header("authorization", format!("Basic {basic}"))
+        .header("cookie", format!("session={COOKIE}"))
+        .header("proxy-authorization", format!("Bearer {BEARER}"))
+        .header("dpop", BEARER)
+        .header("cname-api-key", QUERY)
+        .header("content-type", "application/x-www-form-urlencoded")
+}
+
+fn body(text: &str) -> Full<Bytes> {
+    Full::from(format!("{text}&client_secret={CLIENT_SECRET}&password={CLIENT_SECRET}"))
+}
+
+/// Every kind of answer that the edge itself gives, by its status; over HTTP/1.1 and HTTP/2.
+async fn be_refused(edge: &Edge, client: &Credentials) {
+    let right = Client::with(edge, client);
+    let wrong = Client::with(edge, &self_signed("billing"));
+    let none = Client::new(edge);
+    let token = "/oauth/token";
+    let json = |text: String| {
+        let mut request = request("POST", token, DOMAIN).body(Full::from(text)).unwrap();
+        request.headers_mut().insert("content-type", "application/json".parse().unwrap());
+        request
+    };
+    let many =
+        || (0..30).fold(request("GET", "/open/a", DOMAIN), |all, n| all.header(format!("x-{n}"), COOKIE));
+    for http2 in [false, true] {
+        let over = |client: &Client| if http2 { client.clone().http2() } else { client.clone() };
+        let post = |text: &str| request("POST", token, DOMAIN).body(body(text)).unwrap();
+        let empty = || body("");
+        let cases = [
+            (&wrong, 401, post("client_id=billing")),
+            (&none, 401, post("client_id=billing")),
+            (&right, 400, post("client_id=another")),
+            (&right, 400, post("client_id=billing&client_id=billing")),
+            (&right, 400, post("Client-Id=billing")),
+            (&right, 400, json(format!("{{\"client_secret\": \"{CLIENT_SECRET}\", oops"))),
+            (&right, 400, json(format!("{{\"client_id\": [\"{CLIENT_SECRET}\"]}}"))),
+            (&right, 413, post(&"y".repeat(2000))),
+            (&right, 404, request("POST", "/elsewhere", DOMAIN).body(empty()).unwrap()),
+            (&right, 404, request("POST", "/oauth/%74oken", DOMAIN).body(empty()).unwrap()),
+            (&right, 405, request("DELETE", token, DOMAIN).body(empty()).unwrap()),
+            (&right, 421, request("POST", token, "elsewhere.example").body(empty()).unwrap()),
+            (&right, 400, request("POST", token, &format!("x:{USERINFO}@{DOMAIN}")).body(empty()).unwrap()),
+            (&wrong, 401, request("GET", "/any/thing", DOMAIN).body(Full::default()).unwrap()),
+        ];
+        for (client, status, request) in cases {
+            let mut request = request;
+            if http2 {
+                // There the authority is in the target.
+                if let Ok(host) = request.headers_mut().remove("host").unwrap().to_str() {
+                    if host.contains('@') {
+                        continue;
+                    }
+                    *request.uri_mut() = format!("https://{host}{}", request.uri()).parse().unwrap();
+                }
+            }
+            let shown = format!("{} {}", request.method(), request.uri().path());
+            let answer = over(client).connect().await.send(request).await;
+            assert_eq!(answer.status, status, "{shown}: {answer:?}");
+            clean(&String::from_utf8_lossy(&answer.body), "an answer");
+        }
+        let answer = over(&right).connect().await.try_send(many().body(empty()).unwrap()).await;
+        assert!(answer.is_ok_and(|answer| answer.status == 431));
+    }
+    let malformed = STANDARD.encode(BASIC);
+    for (status, raw) in [
+        (
+            "400",
+            format!(
+                "POST {token} HTTP/1.1\r\nhost: {DOMAIN}\r\nauthorization: Basic {malformed}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+            ),
+        ),
+        (
+            "408",
+            format!(
+                "POST {token} HTTP/1.1\r\nhost: {DOMAIN}\r\ncookie: {COOKIE}\r\ncontent-length: 900\r\n\r\nclient_secret={CLIENT_SECRET}"
+            ),
+        ),
+        (
+            "501",
+            format!(
+                "GET /any/{} HTTP/1.1\r\nhost: {DOMAIN}\r\nupgrade: {COOKIE}\r\nconnection: upgrade\r\n\r\n",
+                "a"
+            ),
+        ),
+        (
+            "400",
+            format!("POST {token} HTTP/1.1\r\nhost: {DOMAIN}\r\ncookie {COOKIE}\r\nx: \x01{BEARER}\r\n\r\n"),
+        ),
+        ("400", format!("{BEARER} {QUERY}\r\n\r\n")),
+        (
+            "400",
+            format!(
+                "POST {token} HTTP/1.1\r\nhost: {DOMAIN}\r\ntransfer-encoding: chunked\r\ncookie: {COOKIE}\r\n\r\n{CLIENT_SECRET}\r\n"
+            ),
+        ),
+    ] {
+        let answer = right.raw(raw.as_bytes()).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{raw}: {answer}");
+        clean(&answer, "an answer");
+    }
+}
+
+/// What a request that is forwarded carries, and that it was.
+async fn be_forwarded(edge: &Edge, client: &Credentials, status: u16) {
+    for http2 in [false, true] {
+        for (method, uri, body) in [
+            ("POST", "/oauth/token", body("client_id=billing")),
+            ("GET", "/any/thing", Full::default()),
+            ("POST", "/open/thing", body("client_id=billing")),
+        ] {
+            let mut request = request(method, uri, DOMAIN).body(body).unwrap();
+            let client = Client::with(edge, client);
+            let client = if http2 { client.http2() } else { client };
+            if http2 {
+                request.headers_mut().remove("host");
+            }
+            let answer = client.connect().await.send(request).await;
+            assert_eq!(answer.status, status, "{answer:?}");
+        }
+    }
+}
+
+/// Ends the edge, and searches all that it wrote. Runs beside what the clients still do.
+async fn clean_log(edge: Edge, marks: &[&str]) {
+    let log = tokio::task::spawn_blocking(move || edge.stop()).await.unwrap();
+    for mark in marks {
+        assert!(log.contains(mark), "the log is not what it should be searched for: {mark}\n{log}");
+    }
+    clean(&log, "the log");
+}
+
+#[tokio::test]
+async fn a_whole_run_at_level_trace_writes_no_secret() {
+    let ca = Ca::new("Upstream CA");
+    let server = ca.server(&["localhost"]);
+    for protocols in [&["h2"], &["http/1.1"]] {
+        let upstream = TlsUpstream::answering(&server, protocols, |_| {
+            Response::builder()
+                .header("set-cookie", format!("session={RESPONSE}"))
+                .header("x-token", RESPONSE)
+                .body(Full::from(format!("{{\"access_token\":\"{RESPONSE}\"}}")))
+                .unwrap()
+        })
+        .await;
+        let (edge, client) = edge_before(upstream.url(), "ca = \"upstream-ca.pem\"", &ca);
+        be_forwarded(&edge, &client, 200).await;
+        for (_, seen) in upstream.seen() {
+            // The secrets did travel, or else their absence would prove nothing.
+            assert_eq!(seen.header("cname-api-key"), FROM_FILE);
+            assert_eq!(seen.header("x-upstream-token"), FROM_ENVIRONMENT);
+            assert!(seen.header("cookie").contains(COOKIE));
+            assert_eq!(seen.headers.contains_key(HEADER_NAME), !seen.uri.path().starts_with("/open"));
+        }
+        be_refused(&edge, &client).await;
+        clean_log(edge, &["mtls_edge::access", "\"status\":401", "\"status\":200", "\"TRACE\""]).await;
+    }
+}
+
+#[tokio::test]
+async fn no_failure_of_the_upstream_writes_a_secret() {
+    let ca = Ca::new("Upstream CA");
+    let held = TcpSocket::new_v4().unwrap();
+    held.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let (edge, client) = edge_before(format!("http://{}", held.local_addr().unwrap()), "", &ca);
+    be_forwarded(&edge, &client, 503).await;
+    clean_log(edge, &["Connection refused"]).await;
+
+    let other = TlsUpstream::answering(&Ca::new("Other").server(&["localhost"]), &["h2"], |_| {
+        Response::new(Full::default())
+    })
+    .await;
+    let (edge, client) = edge_before(other.url(), "ca = \"upstream-ca.pem\"", &ca);
+    be_forwarded(&edge, &client, 503).await;
+    clean_log(edge, &["invalid peer certificate"]).await;
+
+    for (answer, status) in [
+        (format!("HTTP/1.1 {RESPONSE}\r\n\r\n"), 502),
+        (format!("HTTP/1.1 200 OK\r\nx-{RESPONSE} \x01: {RESPONSE}\r\n\r\n"), 502),
+        (String::new(), 502),
+    ] {
+        let upstream = Scripted::start(move |_, mut stream| {
+            let answer = answer.clone();
+            async move {
+                read_request(&mut stream).await;
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+        })
+        .await;
+        let (edge, client) = edge_before(upstream.url(), "", &ca);
+        be_forwarded(&edge, &client, status).await;
+        clean_log(edge, &["\"status\":502"]).await;
+    }
+    let silent =
+        Scripted::start(|_, mut stream| async move { while read_request(&mut stream).await.is_some() {} })
+            .await;
+    let (edge, client) = edge_before(silent.url(), "response_timeout = \"300ms\"", &ca);
+    be_forwarded(&edge, &client, 504).await;
+    clean_log(edge, &["\"status\":504"]).await;
+}

@@ -1,0 +1,244 @@
+//! An upstream that does with each connection what the test says, down to the bytes; and a TLS server before it.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use http::{Request, Response, Version};
+use http_body_util::Full;
+use hyper::{body::Incoming, server::conn, service::service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::{ServerConfig, crypto::aws_lc_rs};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    task::{JoinHandle, JoinSet},
+};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+
+use super::{Credentials, Seen, upstream::record};
+
+/// What most scripts answer.
+pub const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
+/// An upstream on a loopback port. It ends with the test.
+pub struct Scripted {
+    pub address: SocketAddr,
+    accepted: Arc<AtomicUsize>,
+    task: JoinHandle<()>,
+}
+
+impl Scripted {
+    /// Runs `serve` for each connection, with its number from 0.
+    pub async fn start<F, S>(serve: F) -> Self
+    where
+        F: Fn(usize, TcpStream) -> S + Send + 'static,
+        S: Future<Output = ()> + Send + 'static,
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let accepted = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&accepted);
+        let task = tokio::spawn(async move {
+            let mut connections = JoinSet::new();
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                connections.spawn(serve(count.fetch_add(1, Ordering::SeqCst), stream));
+            }
+        });
+        Self { address, accepted, task }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// How many connections were accepted.
+    pub fn accepted(&self) -> usize {
+        self.accepted.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Scripted {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Reads one HTTP/1.1 request, its body by `Content-Length`; nothing if the connection ends before.
+pub async fn read_request<IO: AsyncRead + Unpin>(io: &mut IO) -> Option<String> {
+    let mut bytes = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head
+                .lines()
+                .filter_map(|line| line.split_once(':'))
+                .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+                .map_or(0, |(_, length)| length.trim().parse().unwrap());
+            if body.len() >= length {
+                return Some(text);
+            }
+        }
+        if io.read_buf(&mut bytes).await.ok()? == 0 {
+            return None;
+        }
+    }
+}
+
+/// Answers each request with the same bytes, for as long as the connection is there.
+pub async fn keep_answering(mut stream: TcpStream, answer: &[u8]) {
+    while read_request(&mut stream).await.is_some() {
+        if stream.write_all(answer).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// A TLS server of this certificate, and these protocols by ALPN.
+pub fn acceptor(credentials: &Credentials, protocols: &[&str]) -> TlsAcceptor {
+    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(credentials.chain.clone(), credentials.key.clone_key())
+        .unwrap();
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+    TlsAcceptor::from(Arc::new(config))
+}
+
+/// An upstream over https that records what reaches it, HTTP/2 or HTTP/1.1 by ALPN.
+pub struct TlsUpstream {
+    scripted: Scripted,
+    seen: Arc<Mutex<Vec<(Version, Seen)>>>,
+}
+
+impl TlsUpstream {
+    /// Answers every request as told.
+    pub async fn answering<F>(credentials: &Credentials, protocols: &[&str], answer: F) -> Self
+    where
+        F: Fn(&Seen) -> Response<Full<Bytes>> + Send + Sync + 'static,
+    {
+        let (acceptor, answer) = (acceptor(credentials, protocols), Arc::new(answer));
+        let seen: Arc<Mutex<Vec<(Version, Seen)>>> = Arc::default();
+        let recorded = Arc::clone(&seen);
+        let scripted = Scripted::start(move |_, stream| {
+            let (acceptor, answer, recorded) = (acceptor.clone(), Arc::clone(&answer), Arc::clone(&recorded));
+            async move {
+                if let Ok(stream) = acceptor.accept(stream).await {
+                    serve(stream, answer, recorded).await;
+                }
+            }
+        })
+        .await;
+        Self { scripted, seen }
+    }
+
+    /// By its DNS name.
+    pub fn url(&self) -> String {
+        https(&self.scripted)
+    }
+
+    pub fn accepted(&self) -> usize {
+        self.scripted.accepted()
+    }
+
+    /// All requests so far, with the version of HTTP that each came over.
+    pub fn seen(&self) -> Vec<(Version, Seen)> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+/// The URL of a scripted upstream that speaks TLS.
+pub fn https(scripted: &Scripted) -> String {
+    format!("https://localhost:{}", scripted.address.port())
+}
+
+async fn serve<F>(stream: TlsStream<TcpStream>, answer: Arc<F>, recorded: Arc<Mutex<Vec<(Version, Seen)>>>)
+where
+    F: Fn(&Seen) -> Response<Full<Bytes>> + Send + Sync + 'static,
+{
+    let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (answer, recorded) = (Arc::clone(&answer), Arc::clone(&recorded));
+        async move {
+            let version = request.version();
+            let seen = record(request).await;
+            let response = answer(&seen);
+            recorded.lock().unwrap().push((version, seen));
+            Ok::<_, std::convert::Infallible>(response)
+        }
+    });
+    let io = TokioIo::new(stream);
+    let _ = if http2 {
+        conn::http2::Builder::new(TokioExecutor::new()).serve_connection(io, service).await
+    } else {
+        conn::http1::Builder::new().serve_connection(io, service).await
+    };
+}
+
+/// What an HTTP/2 upstream does once it has a whole request.
+#[derive(Clone, Copy, Debug)]
+pub enum Step {
+    /// 200 without a body.
+    Answer,
+    /// RST_STREAM with this code (RFC 9113 section 7), the connection stays.
+    Reset(u32),
+    /// GOAWAY with NO_ERROR that names this as the last stream, then the connection is closed.
+    GoAway(u32),
+}
+
+/// HTTP/2 by hand (RFC 9113): does the next of `steps` for each whole request, the last one again and again.
+pub async fn serve_frames<IO: AsyncRead + AsyncWrite + Unpin>(
+    mut io: IO,
+    step: impl Fn() -> Step,
+) -> io::Result<()> {
+    const END_STREAM: u8 = 1;
+    let mut preface = [0; 24];
+    io.read_exact(&mut preface).await?;
+    write_frame(&mut io, 4, 0, 0, &[]).await?;
+    loop {
+        let mut head = [0; 9];
+        io.read_exact(&mut head).await?;
+        let [high, middle, low, kind, flags, id @ ..] = head;
+        let mut payload = vec![0; usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low)];
+        io.read_exact(&mut payload).await?;
+        let stream = u32::from_be_bytes(id);
+        match kind {
+            // SETTINGS and PING are acknowledged.
+            4 if flags & 1 == 0 => write_frame(&mut io, 4, 1, 0, &[]).await?,
+            6 if flags & 1 == 0 => write_frame(&mut io, 6, 1, 0, &payload).await?,
+            0 | 1 if flags & END_STREAM != 0 => match step() {
+                // END_STREAM and END_HEADERS; entry 8 of HPACK's static table is `:status: 200`.
+                Step::Answer => write_frame(&mut io, 1, 5, stream, &[0x88]).await?,
+                Step::Reset(code) => write_frame(&mut io, 3, 0, stream, &code.to_be_bytes()).await?,
+                Step::GoAway(last) => {
+                    write_frame(&mut io, 7, 0, 0, &[last.to_be_bytes(), [0; 4]].concat()).await?;
+                    return io.shutdown().await;
+                }
+            },
+            _ => {}
+        }
+    }
+}
+
+async fn write_frame<IO: AsyncWrite + Unpin>(
+    io: &mut IO,
+    kind: u8,
+    flags: u8,
+    stream: u32,
+    payload: &[u8],
+) -> io::Result<()> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    let mut frame = vec![length[1], length[2], length[3], kind, flags];
+    frame.extend(stream.to_be_bytes());
+    frame.extend(payload);
+    io.write_all(&frame).await?;
+    io.flush().await
+}

@@ -1,0 +1,155 @@
+//! What of a response reaches the application: all of it, but for what belongs to the upstream's hop.
+
+use bytes::Bytes;
+use http::{Method, Request};
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::AsyncWriteExt;
+
+use crate::{
+    support::{
+        Client, DOMAIN, Upstream,
+        client::token_request,
+        scripted::{Scripted, keep_answering, read_request},
+    },
+    upstream_failures::edge_before,
+};
+
+fn empty(method: Method) -> Request<Full<Bytes>> {
+    Request::builder().method(method).uri("/any/thing?a=b").body(Full::new(Bytes::new())).unwrap()
+}
+
+#[tokio::test]
+async fn the_upstream_is_called_by_the_name_it_wants() {
+    let upstream = Upstream::start().await;
+    let (edge, client) = edge_before(upstream.url(), "host = \"tenant.edge.example\"");
+    assert_eq!(Client::with(&edge, &client).http2().token("billing").await.status, 200);
+    let seen = upstream.last();
+    assert_eq!(seen.header("host"), "tenant.edge.example");
+    assert_eq!(seen.header("x-forwarded-host"), DOMAIN);
+    assert_eq!(seen.uri, "/oauth/token");
+
+    let (edge, client) = edge_before(upstream.url(), "");
+    assert_eq!(Client::with(&edge, &client).token("billing").await.status, 200);
+    assert_eq!(upstream.last().header("host"), DOMAIN);
+}
+
+#[tokio::test]
+async fn what_belongs_to_the_upstreams_hop_stays_there() {
+    const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nconnection: x-hop, keep-alive\r\nConnection: X-Other-Hop\r\nx-hop: 1\r\nx-other-hop: 2\r\n\
+        keep-alive: timeout=5\r\nproxy-authenticate: Basic\r\nproxy-connection: keep-alive\r\nte: trailers\r\ntrailer: x-late\r\nupgrade: h2c\r\n\
+        x-stays: 3\r\nset-cookie: a=1\r\nset-cookie: b=2\r\ncontent-length: 2\r\n\r\nok";
+    let upstream = Scripted::start(|_, stream| keep_answering(stream, ANSWER)).await;
+    let (edge, client) = edge_before(upstream.url(), "");
+    for client in [Client::with(&edge, &client), Client::with(&edge, &client).http2()] {
+        let answer = client.token("billing").await;
+        assert_eq!((answer.status.as_u16(), &answer.body[..]), (200, &b"ok"[..]));
+        for name in [
+            "connection",
+            "x-hop",
+            "x-other-hop",
+            "keep-alive",
+            "proxy-authenticate",
+            "proxy-connection",
+            "te",
+            "trailer",
+            "upgrade",
+            "transfer-encoding",
+        ] {
+            assert!(!answer.headers.contains_key(name), "{name}: {answer:?}");
+        }
+        assert_eq!(answer.headers["x-stays"], "3");
+        assert_eq!(answer.headers.get_all("set-cookie").iter().count(), 2);
+        assert!(answer.headers.contains_key("x-request-id"));
+    }
+    assert!(upstream.accepted() <= 2, "such a connection is kept like any other");
+}
+
+#[tokio::test]
+async fn responses_without_a_body_are_whole_and_leave_both_connections_usable() {
+    let upstream = Scripted::start(|_, mut stream| async move {
+        while let Some(request) = read_request(&mut stream).await {
+            let answer: &[u8] = match request.split_once(' ').unwrap().0 {
+                "HEAD" => b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\netag: \"x\"\r\n\r\n",
+                "GET" => b"HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\netag: \"x\"\r\n\r\n",
+                // An early hint is for the hop, or for browsers: the answer is what counts.
+                _ => b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 204 No Content\r\netag: \"x\"\r\n\r\n",
+            };
+            if stream.write_all(answer).await.is_err() {
+                return;
+            }
+        }
+    })
+    .await;
+    let (edge, client) = edge_before(upstream.url(), "");
+    for client in [Client::with(&edge, &client), Client::with(&edge, &client).http2()] {
+        let mut connection = client.connect().await;
+        for _ in 0..2 {
+            for (method, status) in [(Method::HEAD, 200), (Method::GET, 304), (Method::POST, 204)] {
+                let answer = connection.send(empty(method)).await;
+                assert_eq!(answer.status, status);
+                assert_eq!(answer.headers["etag"], "\"x\"");
+                assert!(answer.body.is_empty());
+                if status == 200 {
+                    // Of HEAD: what a GET would have got.
+                    assert_eq!(answer.headers["content-length"], "5");
+                }
+            }
+        }
+    }
+    assert!(upstream.accepted() <= 2, "{}", upstream.accepted());
+}
+
+#[tokio::test]
+async fn a_response_with_trailers_is_whole() {
+    const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-late\r\n\r\n5\r\nhello\r\n0\r\nx-late: yes\r\n\r\n";
+    let upstream = Scripted::start(|_, stream| keep_answering(stream, ANSWER)).await;
+    let (edge, client) = edge_before(upstream.url(), "");
+    // Over HTTP/1.1 trailers may be dropped (RFC 9110 section 6.5.1), the body not.
+    let mut connection = Client::with(&edge, &client).connect().await;
+    for _ in 0..2 {
+        assert_eq!(connection.token("billing").await.body, "hello");
+    }
+    let stream = Client::with(&edge, &client).http2().tls().await.unwrap();
+    let (mut sender, driver) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    let driver = tokio::spawn(driver);
+    let mut request = token_request("billing");
+    *request.uri_mut() = format!("https://{DOMAIN}/oauth/token").parse().unwrap();
+    let body = sender.send_request(request).await.unwrap().into_body().collect().await.unwrap();
+    assert_eq!(body.trailers().unwrap()["x-late"], "yes");
+    assert_eq!(body.to_bytes(), "hello");
+    driver.abort();
+    assert!(upstream.accepted() <= 2, "{}", upstream.accepted());
+}
+
+#[tokio::test]
+async fn a_large_body_streams_whole_both_ways() {
+    let upstream = Upstream::answering(|seen| {
+        http::Response::new(Full::from([b"echo:".as_slice(), &seen.body].concat()))
+    })
+    .await;
+    let (edge, client) = edge_before(upstream.url(), "");
+    let large: Vec<u8> = (0..900_000_u32).map(|n| n.to_le_bytes()[0]).collect();
+    for client in [Client::with(&edge, &client), Client::with(&edge, &client).http2()] {
+        let request = Request::post("/any/thing").body(Full::from(large.clone())).unwrap();
+        let answer = client.connect().await.send(request).await;
+        assert_eq!(answer.status, 200);
+        assert!(answer.body.starts_with(b"echo:") && answer.body[5..] == large);
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_of_http_1_0_is_served_connection_by_connection() {
+    let upstream = Scripted::start(|_, mut stream| async move {
+        read_request(&mut stream).await;
+        let _ = stream.write_all(b"HTTP/1.0 200 OK\r\n\r\nuntil the end").await;
+    })
+    .await;
+    let (edge, client) = edge_before(upstream.url(), "");
+    let mut connection = Client::with(&edge, &client).connect().await;
+    for _ in 0..2 {
+        assert_eq!(connection.token("billing").await.body, "until the end");
+    }
+    assert_eq!(upstream.accepted(), 2);
+}

@@ -1,0 +1,177 @@
+//! An upstream over https: HTTP/2 or HTTP/1.1 as ALPN has it, its certificate checked, and refused streams sent anew.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use bytes::Bytes;
+use http::{Response, Version};
+use http_body_util::Full;
+
+use crate::{
+    support::{
+        Ca, Client, Credentials, DOMAIN, Edge, EdgeBuilder,
+        scripted::{Scripted, Step, TlsUpstream, acceptor, https, serve_frames},
+    },
+    upstream_failures::with_client,
+};
+
+fn edge_before_tls(url: String, ca: &Ca, upstream: &str) -> (Edge, Credentials) {
+    let edge = EdgeBuilder::new(url).file("upstream-ca.pem", ca.pem());
+    with_client(edge.upstream("ca = \"upstream-ca.pem\"").upstream(upstream))
+}
+
+fn answer() -> Response<Full<Bytes>> {
+    Response::new(Full::from("{\"ok\":true}"))
+}
+
+#[tokio::test]
+async fn the_version_of_http_is_what_the_upstream_picks() {
+    let ca = Ca::new("Upstream CA");
+    let server = ca.server(&["localhost"]);
+    let both: &[&str] = &["h2", "http/1.1"];
+    for (protocols, version) in
+        [(both, Version::HTTP_2), (&["http/1.1"], Version::HTTP_11), (&[], Version::HTTP_11)]
+    {
+        let upstream = TlsUpstream::answering(&server, protocols, |_| answer()).await;
+        let (edge, client) = edge_before_tls(upstream.url(), &ca, "host = \"tenant.edge.example\"");
+        for client in [Client::with(&edge, &client), Client::with(&edge, &client).http2()] {
+            let mut connection = client.connect().await;
+            for _ in 0..3 {
+                let answer = connection.token("billing").await;
+                assert_eq!((answer.status.as_u16(), &answer.body[..]), (200, &b"{\"ok\":true}"[..]));
+            }
+        }
+        let seen = upstream.seen();
+        assert_eq!(seen.len(), 6);
+        for (found, seen) in &seen {
+            assert_eq!(*found, version, "{protocols:?}");
+            let host = match version {
+                Version::HTTP_2 => seen.uri.authority().unwrap().to_string(),
+                _ => seen.header("host"),
+            };
+            assert_eq!(host, "tenant.edge.example");
+            assert_eq!(seen.uri.path(), "/oauth/token");
+            assert_eq!(seen.header("x-forwarded-host"), DOMAIN);
+            assert_eq!(seen.header("client-certificate-ca-verified"), "FAILED:self signed certificate");
+            assert_eq!(seen.body, "grant_type=client_credentials&client_id=billing");
+        }
+        assert!(upstream.accepted() <= 2, "{protocols:?}: {} connections", upstream.accepted());
+    }
+}
+
+#[tokio::test]
+async fn requests_at_once_share_one_connection_of_http2() {
+    let ca = Ca::new("Upstream CA");
+    let upstream = TlsUpstream::answering(&ca.server(&["localhost"]), &["h2"], |_| answer()).await;
+    let (edge, client) = edge_before_tls(upstream.url(), &ca, "");
+    // A first one each, so that both workers have a connection; then many at once.
+    let clients: Vec<Client> = (0..16).map(|_| Client::with(&edge, &client)).collect();
+    assert_eq!(clients[0].token("billing").await.status, 200);
+    let answers = futures_util::future::join_all(clients.iter().map(|client| client.token("billing"))).await;
+    assert!(answers.iter().all(|answer| answer.status == 200));
+    for client in &clients {
+        assert_eq!(client.token("billing").await.status, 200);
+    }
+    assert_eq!(upstream.seen().len(), 33);
+}
+
+#[tokio::test]
+async fn an_upstream_that_does_not_prove_its_name_is_503() {
+    let (ca, other) = (Ca::new("Upstream CA"), Ca::new("Upstream CA"));
+    for server in [other.server(&["localhost"]), ca.server(&["elsewhere.example"])] {
+        let upstream = TlsUpstream::answering(&server, &["h2", "http/1.1"], |_| answer()).await;
+        let (edge, client) = edge_before_tls(upstream.url(), &ca, "");
+        let answer = Client::with(&edge, &client).token("billing").await;
+        let description = answer.oauth_error(503, "temporarily_unavailable");
+        assert!(!description.contains("certificate"), "{description}");
+        edge.wait_for_log("invalid peer certificate");
+        assert!(upstream.seen().is_empty(), "nothing is sent to whoever it is");
+    }
+    // Nor where it speaks no TLS at all.
+    let upstream = Scripted::start(|_, mut stream| async move {
+        let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+    })
+    .await;
+    let (edge, client) = edge_before_tls(https(&upstream), &ca, "");
+    let answer = Client::with(&edge, &client).token("billing").await;
+    answer.oauth_error(503, "temporarily_unavailable");
+}
+
+#[tokio::test]
+async fn an_upstream_that_never_finishes_its_handshake_is_503_in_time() {
+    let ca = Ca::new("Upstream CA");
+    let upstream = Scripted::start(|_, stream| async move {
+        let _held = stream;
+        std::future::pending::<()>().await;
+    })
+    .await;
+    let (edge, client) = edge_before_tls(https(&upstream), &ca, "connect_timeout = \"300ms\"");
+    let answer = Client::with(&edge, &client).token("billing").await;
+    answer.oauth_error(503, "temporarily_unavailable");
+    edge.wait_for_log("no connection within 300ms");
+}
+
+/// An HTTP/2 upstream that does `steps`, one a request, and answers whatever comes after them.
+async fn by_steps(ca: &Ca, steps: &'static [Step]) -> (Scripted, Arc<AtomicUsize>) {
+    let acceptor = acceptor(&ca.server(&["localhost"]), &["h2"]);
+    let requests = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&requests);
+    let upstream = Scripted::start(move |_, stream| {
+        let (acceptor, count) = (acceptor.clone(), Arc::clone(&count));
+        async move {
+            let Ok(stream) = acceptor.accept(stream).await else { return };
+            let step = || {
+                let number = count.fetch_add(1, Ordering::SeqCst);
+                steps.get(number).copied().unwrap_or(Step::Answer)
+            };
+            let _ = serve_frames(stream, step).await;
+        }
+    })
+    .await;
+    (upstream, requests)
+}
+
+#[tokio::test]
+async fn a_stream_that_was_not_processed_is_sent_anew() {
+    const REFUSED_STREAM: u32 = 7;
+    let ca = Ca::new("Upstream CA");
+    for (steps, connections) in [(&[Step::Reset(REFUSED_STREAM)], 1), (&[Step::GoAway(0)], 2)] {
+        let (upstream, requests) = by_steps(&ca, steps).await;
+        let (edge, client) = edge_before_tls(https(&upstream), &ca, "");
+        let mut connection = Client::with(&edge, &client).connect().await;
+        assert_eq!(connection.token("billing").await.status, 200, "{steps:?}");
+        assert_eq!(requests.load(Ordering::SeqCst), 2, "{steps:?}");
+        assert_eq!(upstream.accepted(), connections, "{steps:?}");
+        assert_eq!(connection.token("billing").await.status, 200);
+        assert_eq!(upstream.accepted(), connections, "{steps:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_may_have_been_processed_is_not_sent_anew() {
+    const INTERNAL_ERROR: u32 = 2;
+    const CANCEL: u32 = 8;
+    let ca = Ca::new("Upstream CA");
+    // The first stream of a connection is number 1: a GOAWAY that names it says that it was looked at.
+    for step in [&[Step::Reset(INTERNAL_ERROR)], &[Step::Reset(CANCEL)], &[Step::GoAway(1)]] {
+        let (upstream, requests) = by_steps(&ca, step).await;
+        let (edge, client) = edge_before_tls(https(&upstream), &ca, "");
+        let mut connection = Client::with(&edge, &client).connect().await;
+        connection.token("billing").await.oauth_error(502, "server_error");
+        assert_eq!(requests.load(Ordering::SeqCst), 1, "{step:?}");
+        // The next request finds a connection that works.
+        assert_eq!(connection.token("billing").await.status, 200, "{step:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_that_refuses_each_stream_is_502_and_not_tried_for_ever() {
+    const REFUSALS: [Step; 64] = [Step::Reset(7); 64];
+    let ca = Ca::new("Upstream CA");
+    let (upstream, requests) = by_steps(&ca, &REFUSALS).await;
+    let (edge, client) = edge_before_tls(https(&upstream), &ca, "");
+    Client::with(&edge, &client).token("billing").await.oauth_error(502, "server_error");
+    assert!(requests.load(Ordering::SeqCst) <= 4);
+}
