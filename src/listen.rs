@@ -2,6 +2,7 @@
 
 mod activity;
 mod connection;
+mod linger;
 mod open;
 mod proxy_protocol;
 mod server;

@@ -41,7 +41,8 @@ impl<S> Admit<S> {
             return Err(Refusal::Upgrade);
         }
         let authority = authority(request)?;
-        let host = authority.host().trim_end_matches('.');
+        let host = authority.host();
+        let host = host.strip_suffix('.').unwrap_or(host);
         if !host.eq_ignore_ascii_case(&self.connection.server_name) {
             return Err(Refusal::Misdirected);
         }
@@ -75,7 +76,13 @@ fn authority(request: &Request<Incoming>) -> Result<Authority, Refusal> {
         (Some(one), None) | (None, Some(one)) => one,
         (None, None) => return Err(Refusal::Host),
     };
-    if authority.as_str().contains('@') { Err(Refusal::Host) } else { Ok(authority) }
+    if is_host_and_port(&authority) { Ok(authority) } else { Err(Refusal::Host) }
+}
+
+/// No user, and a port that is none or a number: `Authority` takes any text behind the colon.
+fn is_host_and_port(authority: &Authority) -> bool {
+    let port = authority.as_str().strip_prefix(authority.host());
+    port.is_some_and(|port| port.is_empty() || port == ":" || authority.port_u16().is_some())
 }
 
 fn host(headers: &HeaderMap) -> Result<Option<Authority>, Refusal> {

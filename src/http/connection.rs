@@ -23,7 +23,7 @@ use crate::{
 pub struct ClientAddress {
     /// The application's address: the TCP peer's, or what a PROXY header says.
     pub ip: IpAddr,
-    /// Whether an inbound `X-Forwarded-For` is believed.
+    /// Whether `ip` is a trusted proxy's, so that an inbound `X-Forwarded-For` is believed.
     pub trusted_proxy: bool,
     /// The port on which the connection was accepted.
     pub local_port: u16,
@@ -39,6 +39,7 @@ pub struct Connection {
     /// The certificate whose key the peer proved to hold; absent where none was presented.
     pub peer: Option<Peer>,
     closing: Cell<bool>,
+    lingers: Cell<bool>,
     close: Notify,
 }
 
@@ -72,7 +73,14 @@ impl Connection {
             certificate: ClientCertificate::from_chain(chain),
             vouched: RefCell::default(),
         });
-        Self { address, server_name, peer, closing: Cell::new(false), close: Notify::new() }
+        Self {
+            address,
+            server_name,
+            peer,
+            closing: Cell::new(false),
+            lingers: Cell::new(false),
+            close: Notify::new(),
+        }
     }
 
     /// Asks for the connection to be closed once the requests in flight are answered.
@@ -80,6 +88,17 @@ impl Connection {
         if !self.closing.replace(true) {
             self.close.notify_one();
         }
+    }
+
+    /// Notes whether the last request was answered before its body was read, so that more of it may come.
+    pub fn linger(&self, lingers: bool) {
+        self.lingers.set(lingers);
+    }
+
+    /// What [`Connection::linger`] noted.
+    #[must_use]
+    pub fn lingers(&self) -> bool {
+        self.lingers.get()
     }
 
     /// Waits until [`Connection::close`] is called.

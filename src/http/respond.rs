@@ -7,7 +7,8 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{HeaderValue, Request, Response, Version, header};
+use http::{HeaderValue, Method, Request, Response, Version, header};
+use http_body::Body;
 use hyper::body::Incoming;
 use tokio::time::Instant;
 use tower::Service;
@@ -60,6 +61,7 @@ where
             let reason = answer.as_ref().err().map(Refusal::reason);
             let mut response = match answer {
                 Ok(mut response) => {
+                    connection.linger(false);
                     counters.request(Outcome::Forwarded);
                     remove_hop_by_hop(response.headers_mut());
                     *response.version_mut() = version;
@@ -67,7 +69,11 @@ where
                 }
                 Err(refusal) => {
                     counters.request(Outcome::of(refusal.status()));
+                    connection.linger(true);
                     let mut response = refusal.response();
+                    if method == Method::HEAD {
+                        without_body(&mut response);
+                    }
                     if refusal.closes() {
                         connection.close();
                         if version < Version::HTTP_2 {
@@ -88,11 +94,20 @@ where
     }
 }
 
+/// What HEAD gets: the length alone. hyper sees to it over HTTP/1.1 only.
+fn without_body(response: &mut Response<ResponseBody>) {
+    let length = response.body().size_hint().exact();
+    *response.body_mut() = ResponseBody::own(String::new());
+    if let Some(length) = length {
+        response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+    }
+}
+
 /// One line a request. A refusal says why, in full.
 fn log(
     connection: &Connection,
     record: &Record,
-    method: &http::Method,
+    method: &Method,
     path: &str,
     status: u16,
     started: Instant,

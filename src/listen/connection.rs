@@ -18,6 +18,7 @@ use tower::Service;
 
 use super::{
     activity::{Activity, Overdue, Tracked, Watched},
+    linger::Lingering,
     proxy_protocol,
     shared::Shared,
 };
@@ -80,9 +81,9 @@ async fn handshake(
 ) -> Result<(TlsStream, Rc<Connection>), tls::Failed<TcpStream>> {
     stream.set_nodelay(true)?;
     let mut ip = tcp_peer.ip().to_canonical();
-    let trusted_proxy = shared.trusted_proxies.iter().any(|network| network.contains(&ip));
+    let trusted = |ip: &std::net::IpAddr| shared.trusted_proxies.iter().any(|network| network.contains(ip));
     if shared.proxy_protocol {
-        if !trusted_proxy {
+        if !trusted(&ip) {
             let message = "only trusted_proxies may connect, since proxy_protocol is on";
             return Err(std::io::Error::new(std::io::ErrorKind::PermissionDenied, message).into());
         }
@@ -90,6 +91,8 @@ async fn handshake(
             ip = client.to_canonical();
         }
     }
+    // A balancer that passes TCP on writes no X-Forwarded-For: what its client sends is the client's own word.
+    let trusted_proxy = trusted(&ip);
     let address = ClientAddress { ip, trusted_proxy, local_port: stream.local_addr()?.port() };
     let domain = |name: &str| site.domains.get(name).map(|domain| Arc::clone(&domain.tls));
     let accepted = tls::accept(stream, domain).await?;
@@ -128,6 +131,7 @@ async fn serve_http(
         })
     };
     let is_http2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
+    let tls = Lingering::new(tls, Rc::clone(&connection));
     let ended = if is_http2 {
         let list = u32::try_from(limits.header_bytes).unwrap_or(u32::MAX);
         let connection_future = http2::Builder::new(crate::forward::LocalExecutor)

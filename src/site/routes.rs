@@ -81,7 +81,7 @@ impl Routes {
                             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
                 }
             });
-            if read != Some(index) || climbs(path) {
+            if read != Some(index) || climbs(path) || names_an_authority(path) {
                 return Err(RouteError::Ambiguous);
             }
         }
@@ -137,6 +137,12 @@ fn climbs(path: &str) -> bool {
         .split('/')
         .map(|segment| segment.split([';', '\0', '?', '#']).next().unwrap_or_default().trim())
         .any(|segment| matches!(segment, "." | ".."))
+}
+
+/// Whether the path begins with two slashes: who resolves it as a reference (`new URL(target, base)`) takes what
+/// follows for a host, and `//x/oauth/token` for `/oauth/token`.
+fn names_an_authority(path: &str) -> bool {
+    decoded(path).starts_with("//")
 }
 
 #[cfg(test)]
@@ -209,6 +215,10 @@ mod tests {
             "/oauth/token%20",
             "/..",
             "/x/%2e%2e/y",
+            "//x/oauth/token",
+            "/\\x/oauth/token",
+            "/%2fx/oauth/token",
+            "//",
         ] {
             let found = routes.find(&Method::POST, path);
             assert_eq!(found.err(), Some(RouteError::Ambiguous), "{path}");

@@ -10,22 +10,30 @@
     unreachable_pub
 )]
 
+mod binding;
 mod ca_chain;
 mod ca_constraints;
 mod ca_subject;
 mod check_messages;
+mod client_auth;
 mod commands;
 mod credentials;
 mod drain;
+mod forwarding;
+mod hosts;
 mod limits;
+mod paths;
 mod possession;
 mod profiles;
 mod secrets;
 mod secrets_in_configuration;
 mod self_signed;
+mod sessions;
+mod spoofing;
 mod structure;
 mod support;
 mod tools;
+mod upgrades;
 mod upstream_failures;
 mod upstream_responses;
 mod upstream_tls;

@@ -1,19 +1,24 @@
 //! Parts for the promises: certificates, the edge's process, upstreams, clients.
 
 pub mod admin;
+pub mod bodies;
 pub mod certificates;
 pub mod client;
 pub mod edge;
+pub mod http2;
+pub mod openssl;
 pub mod scripted;
 pub mod tool;
 pub mod upstream;
 pub mod verdict;
+pub mod wire;
 
 pub use certificates::{Ca, Credentials, self_signed};
 pub use client::{Answer, Client, Connection};
 pub use edge::{Edge, EdgeBuilder};
 pub use upstream::{Seen, Upstream};
 pub use verdict::{passes, refused};
+pub use wire::Wire;
 
 /// The domain on which most tests call.
 pub const DOMAIN: &str = "mtls.example.test";

@@ -1,6 +1,6 @@
 //! A real TLS client: rustls and hyper, HTTP/1.1 and HTTP/2, and raw bytes where a client misbehaves.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, os::fd::AsFd, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
@@ -30,6 +30,7 @@ pub struct Client {
     address: SocketAddr,
     server_name: ServerName<'static>,
     config: ClientConfig,
+    prelude: Vec<u8>,
 }
 
 impl Client {
@@ -66,7 +67,7 @@ impl Client {
         };
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         config.resumption = Resumption::disabled();
-        Self { address: edge.https, server_name: DOMAIN.try_into().unwrap(), config }
+        Self { address: edge.https, server_name: DOMAIN.try_into().unwrap(), config, prelude: Vec::new() }
     }
 
     /// Over HTTP/2.
@@ -78,6 +79,12 @@ impl Client {
     /// With this name in the ClientHello.
     pub fn server_name(mut self, name: &str) -> Self {
         self.server_name = name.to_owned().try_into().unwrap();
+        self
+    }
+
+    /// That sends these bytes before its ClientHello, as a balancer with the PROXY protocol does.
+    pub fn prelude(mut self, bytes: &[u8]) -> Self {
+        self.prelude = bytes.to_vec();
         self
     }
 
@@ -95,8 +102,9 @@ impl Client {
     /// A TLS stream, before any HTTP.
     pub async fn tls(&self) -> std::io::Result<TlsStream<TcpStream>> {
         timeout(PATIENCE, async {
-            let tcp = TcpStream::connect(self.address).await?;
+            let mut tcp = TcpStream::connect(self.address).await?;
             tcp.set_nodelay(true)?;
+            tcp.write_all(&self.prelude).await?;
             TlsConnector::from(Arc::new(self.config.clone())).connect(self.server_name.clone(), tcp).await
         })
         .await
@@ -111,10 +119,7 @@ impl Client {
 
     /// One POST of a form to `/oauth/token` on a new connection.
     pub async fn token(&self, client_id: &str) -> Answer {
-        let mut connection = self.connect().await;
-        let answer = connection.token(client_id).await;
-        connection.close().await;
-        answer
+        self.connect().await.token(client_id).await
     }
 
     /// Writes these very bytes on a new connection, and reads until the edge closes it.
@@ -154,6 +159,8 @@ enum Sender {
 pub struct Connection {
     sender: Sender,
     driver: JoinHandle<()>,
+    /// To close the connection at once, even where the runtime is held up by what waits for that.
+    socket: std::net::TcpStream,
     /// Whether the handshake was a resumed one.
     pub resumed: bool,
     /// Whether the edge's Certificate Request named CAs can't be seen by rustls; the version can.
@@ -164,7 +171,8 @@ pub struct Connection {
 
 impl Connection {
     pub async fn over(stream: TlsStream<TcpStream>) -> Self {
-        let (_, tls) = stream.get_ref();
+        let (tcp, tls) = stream.get_ref();
+        let socket = tcp.as_fd().try_clone_to_owned().unwrap().into();
         let resumed = tls.handshake_kind() == Some(rustls::HandshakeKind::Resumed);
         let version = tls.protocol_version().unwrap();
         let server_chain = tls.peer_certificates().unwrap_or_default().to_vec();
@@ -177,7 +185,7 @@ impl Connection {
             let (sender, connection) = http1::handshake(io).await.unwrap();
             (Sender::Http1(sender), tokio::spawn(async move { drop(connection.await) }))
         };
-        Self { sender, driver, resumed, version, server_chain }
+        Self { sender, driver, socket, resumed, version, server_chain }
     }
 
     /// Sends a request. HTTP/2 needs an absolute URI; HTTP/1.1 a `Host`: both are added where missing.
@@ -223,13 +231,6 @@ impl Connection {
         self.send(token_request(client_id)).await
     }
 
-    /// Closes the connection, and waits until it is. (One that is only dropped stays open until the runtime gets to it,
-    /// which is never while a test waits for the edge to end.)
-    pub async fn close(mut self) {
-        self.driver.abort();
-        let _ = (&mut self.driver).await;
-    }
-
     /// Whether the edge has closed the connection; waits for it.
     pub async fn closed(&mut self) {
         timeout(PATIENCE, &mut self.driver).await.expect("the edge keeps the connection open").unwrap();
@@ -239,6 +240,7 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.driver.abort();
+        let _ = self.socket.shutdown(std::net::Shutdown::Both);
     }
 }
 

@@ -1,0 +1,97 @@
+//! A close that does not cut off the last response (RFC 9112 section 9.6).
+
+use std::{
+    io,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    time::{Sleep, sleep},
+};
+use tokio_rustls::server::TlsStream;
+
+use crate::http::Connection;
+
+/// How long what still comes is read.
+const TIME: Duration = Duration::from_secs(2);
+/// How much of it.
+const BYTES: usize = 8 * 1024 * 1024;
+
+/// A stream that, where a request was refused before its body was read, goes on to read what the client still sends,
+/// after its own end was sent. Closed with unread bytes, TCP would reset the connection, and the client might
+/// lose the response that tells it why.
+#[derive(Debug)]
+pub(super) struct Lingering {
+    io: TlsStream<TcpStream>,
+    connection: Rc<Connection>,
+    /// Set when our own end was sent.
+    until: Option<Pin<Box<Sleep>>>,
+    left: usize,
+}
+
+impl Lingering {
+    pub(super) fn new(io: TlsStream<TcpStream>, connection: Rc<Connection>) -> Self {
+        Self { io, connection, until: None, left: BYTES }
+    }
+}
+
+impl AsyncRead for Lingering {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Lingering {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if this.until.is_none() {
+            ready!(Pin::new(&mut this.io).poll_shutdown(cx))?;
+        }
+        if !this.connection.lingers() {
+            return Poll::Ready(Ok(()));
+        }
+        let until = this.until.get_or_insert_with(|| Box::pin(sleep(TIME)));
+        // Nobody looks at it, so it is not even decrypted.
+        let (tcp, _) = this.io.get_mut();
+        let mut buffer = [0; 8 * 1024];
+        while this.left > 0 && until.as_mut().poll(cx).is_pending() {
+            let mut buf = ReadBuf::new(&mut buffer);
+            match ready!(Pin::new(&mut *tcp).poll_read(cx, &mut buf)) {
+                Ok(()) if !buf.filled().is_empty() => {
+                    this.left = this.left.saturating_sub(buf.filled().len());
+                }
+                _ => break,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+}

@@ -1,0 +1,187 @@
+//! `client_auth`: whether the handshake asks for a certificate, and what comes of having none.
+
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+use rustls::{
+    SignatureScheme, SupportedProtocolVersion,
+    client::ResolvesClientCert,
+    sign::CertifiedKey,
+    version::{TLS12, TLS13},
+};
+
+use crate::support::{
+    Ca, Client, DOMAIN, EdgeBuilder, Upstream, client::token_request, openssl::SClient, self_signed,
+};
+
+const OPTIONAL: &str = r#"client_auth = "optional"
+[[domain.route]]
+path = "/oauth/token"
+[[domain.route]]
+path = "/userinfo"
+methods = ["GET"]
+authenticate = "certificate"
+[[domain.route]]
+path = "/authorize"
+methods = ["GET"]
+authenticate = "none"
+"#;
+const OFF: &str = r#"client_auth = "off"
+[[domain.route]]
+path = "/authorize"
+methods = ["GET"]
+authenticate = "none"
+"#;
+const VERSIONS: [&SupportedProtocolVersion; 2] = [&TLS12, &TLS13];
+
+fn get(path: &str) -> Request<Full<Bytes>> {
+    Request::get(path).body(Full::default()).unwrap()
+}
+
+/// A client without a certificate that notes how it is asked for one: the names of CAs in each request.
+#[derive(Debug, Default)]
+struct Asked(Mutex<Vec<Vec<Vec<u8>>>>);
+
+impl Asked {
+    fn client(
+        edge: &crate::support::Edge,
+        version: &'static SupportedProtocolVersion,
+    ) -> (Arc<Self>, Client) {
+        let asked = Arc::new(Self::default());
+        let mut client = Client::build(edge, &[version], None);
+        client.config().client_auth_cert_resolver = Arc::clone(&asked) as Arc<dyn ResolvesClientCert>;
+        (asked, client)
+    }
+
+    fn times(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
+}
+
+impl ResolvesClientCert for Asked {
+    fn resolve(&self, hints: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.0.lock().unwrap().push(hints.iter().map(|hint| hint.to_vec()).collect());
+        None
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
+}
+
+#[tokio::test]
+async fn required_ends_the_handshake_with_an_alert_where_no_certificate_comes() {
+    let upstream = Upstream::start().await;
+    let registered = self_signed("billing");
+    let edge = EdgeBuilder::new(upstream.url())
+        .usual_domain("auth0")
+        .self_signed_application("billing", &[registered.thumbprint()])
+        .start();
+    for version in VERSIONS {
+        for client in [Client::build(&edge, &[version], None), Client::build(&edge, &[version], None).http2()]
+        {
+            let error = client.refused().await;
+            assert!(error.contains("fatal alert"), "{version:?}: {error}");
+        }
+        let client = Client::build(&edge, &[version], Some(&registered));
+        assert_eq!(client.token("billing").await.status, 200);
+    }
+    for version in ["-tls1_2", "-tls1_3"] {
+        let request = format!("POST /oauth/token HTTP/1.1\r\nHost: {DOMAIN}\r\nConnection: close\r\n\r\n");
+        let printed = SClient::new(&edge, &["-servername", DOMAIN, version]).send(&request).await;
+        assert!(printed.contains("alert certificate required"), "{printed}");
+        assert!(!printed.contains("HTTP/1.1 "), "{printed}");
+    }
+    assert_eq!(upstream.seen().len(), 2);
+    assert!(edge.wait_for_log("handshake failed").contains("certificate"), "the log tells the reason");
+}
+
+#[tokio::test]
+async fn optional_lets_through_to_routes_that_authenticate_nobody_only() {
+    let upstream = Upstream::start().await;
+    let registered = self_signed("billing");
+    let edge = EdgeBuilder::new(upstream.url())
+        .domain(DOMAIN, OPTIONAL)
+        .self_signed_application("billing", &[registered.thumbprint()])
+        .start();
+    for version in VERSIONS {
+        let (asked, client) = Asked::client(&edge, version);
+        for client in [client.clone(), client.http2()] {
+            let before = asked.times();
+            let mut connection = client.connect().await;
+            assert_eq!(asked.times(), before + 1, "optional asks");
+            assert_eq!(connection.send(get("/authorize?a=b")).await.status, 200);
+            assert_eq!(upstream.last().uri, "/authorize?a=b");
+            let before = upstream.seen().len();
+            connection.send(get("/userinfo")).await.oauth_error(401, "invalid_client");
+            client.token("billing").await.oauth_error(401, "invalid_client");
+            assert_eq!(upstream.seen().len(), before);
+        }
+        let mut connection = Client::build(&edge, &[version], Some(&registered)).connect().await;
+        for request in [get("/authorize"), get("/userinfo")] {
+            assert_eq!(connection.send(request).await.status, 200);
+        }
+        assert_eq!(connection.token("billing").await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_that_nobody_registered_does_not_bar_a_browser() {
+    let upstream = Upstream::start().await;
+    let edge = EdgeBuilder::new(upstream.url()).domain(DOMAIN, OPTIONAL).start();
+    let mut connection = Client::with(&edge, &self_signed("a browser's")).connect().await;
+    assert_eq!(connection.send(get("/authorize")).await.status, 200);
+    assert!(!upstream.last().headers.contains_key("client-certificate"));
+    connection.send(token_request("billing")).await.oauth_error(401, "invalid_client");
+    assert_eq!(upstream.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn off_never_asks() {
+    let upstream = Upstream::start().await;
+    let edge = EdgeBuilder::new(upstream.url()).domain(DOMAIN, OFF).start();
+    for version in VERSIONS {
+        let (asked, client) = Asked::client(&edge, version);
+        for client in [client.clone(), client.http2()] {
+            assert_eq!(client.connect().await.send(get("/authorize")).await.status, 200);
+        }
+        assert_eq!(asked.times(), 0);
+    }
+    for version in ["-tls1_2", "-tls1_3"] {
+        let request = format!("GET /authorize HTTP/1.1\r\nHost: {DOMAIN}\r\nConnection: close\r\n\r\n");
+        let client = SClient::new(&edge, &["-servername", DOMAIN, version]);
+        let printed = client.certificate(&self_signed("unasked")).send(&request).await;
+        assert!(printed.contains("HTTP/1.1 200 OK"), "{printed}");
+        assert!(!printed.contains("Client Certificate Types"), "{printed}");
+    }
+    assert_eq!(upstream.seen().len(), 6);
+}
+
+#[tokio::test]
+async fn cas_are_named_to_clients_only_where_no_self_signed_certificate_is_welcome() {
+    let upstream = Upstream::start().await;
+    let ca = Ca::new("The only client CA");
+    let build = || {
+        let builder = EdgeBuilder::new(upstream.url()).domain(DOMAIN, OPTIONAL).trust("client-ca", &ca.pem());
+        builder.ca_application("payments", r#"subject_dn = "CN=payments,O=Example Bank,C=DE""#)
+    };
+    let only_ca = build().start();
+    let welcoming =
+        build().self_signed_application("billing", &[self_signed("billing").thumbprint()]).start();
+    for version in VERSIONS {
+        for (edge, names) in [(&only_ca, true), (&welcoming, false)] {
+            let (asked, client) = Asked::client(edge, version);
+            assert_eq!(client.connect().await.send(get("/authorize")).await.status, 200);
+            let hints = asked.0.lock().unwrap().concat();
+            assert_eq!(hints.len(), usize::from(names));
+            assert!(hints.iter().all(|hint| String::from_utf8_lossy(hint).contains("The only client CA")));
+        }
+    }
+    let request = format!("GET /authorize HTTP/1.1\r\nHost: {DOMAIN}\r\nConnection: close\r\n\r\n");
+    for version in ["-tls1_2", "-tls1_3"] {
+        let printed = SClient::new(&welcoming, &["-servername", DOMAIN, version]).send(&request).await;
+        assert!(printed.contains("No client certificate CA names sent"), "{printed}");
+    }
+}
