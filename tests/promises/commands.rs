@@ -127,20 +127,6 @@ fn written() -> (TempDir, PathBuf) {
     (folder, dir)
 }
 
-/// What `check` prints of this folder's configuration, with the folder's path cut out; it must fail.
-fn problems(dir: &Path) -> String {
-    let output = check(&dir.join("edge.toml"));
-    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
-    text(&output.stderr).replace(&format!("{}/", dir.display()), "")
-}
-
-fn replace(dir: &Path, file: &str, from: &str, to: &str) {
-    let path = dir.join(file);
-    let text = fs::read_to_string(&path).unwrap();
-    assert!(text.contains(from), "{text}");
-    fs::write(path, text.replacen(from, to, 1)).unwrap();
-}
-
 /// A minimal configuration, so that line numbers stay readable.
 fn minimal() -> (TempDir, PathBuf) {
     let (folder, dir) = written();
@@ -150,72 +136,6 @@ fn minimal() -> (TempDir, PathBuf) {
     fs::write(dir.join("applications.toml"), applications).unwrap();
     assert!(check(&dir.join("edge.toml")).status.success());
     (folder, dir)
-}
-
-#[test]
-fn check_names_the_line_of_what_a_named_file_holds() {
-    let other = self_signed("other");
-    // What is broken, and the whole of what check prints.
-    type Break = fn(&Path, &crate::support::Credentials);
-    let cases: [(Break, &str); 7] = [
-        (
-            |dir, other| fs::write(dir.join("certs/server.key"), other.key_pem()).unwrap(),
-            "private_key = \"certs/server.key\"",
-        ),
-        (|dir, _| fs::write(dir.join("certs/server.key"), "no key").unwrap(), "holds no private key in PEM"),
-        (|dir, _| fs::write(dir.join("certs/server.pem"), "").unwrap(), "certs/server.pem is empty"),
-        (
-            |dir, _| fs::write(dir.join("certs/client-ca.pem"), "x").unwrap(),
-            "certs/client-ca.pem holds no certificate",
-        ),
-        (|dir, _| fs::remove_file(dir.join("certs/billing.pem")).unwrap(), "certs/billing.pem can't be read"),
-        (
-            |dir, other| {
-                let more = format!(
-                    "[[application]]\nclient_id = \"b\"\n[[application.credential]]\nname = \"a\"\nthumbprint = \"{0}\"\n[[application]]\nclient_id = \"c\"\n[[application.credential]]\nname = \"a\"\nthumbprint = \"{0}\"\n",
-                    other.thumbprint()
-                );
-                fs::write(dir.join("applications.toml"), more).unwrap();
-            },
-            "is registered for \"b\" already",
-        ),
-        (
-            |dir, _| {
-                replace(
-                    dir,
-                    "applications.toml",
-                    "certificate = \"certs/billing.pem\"",
-                    "subject_dn = \"C=DE, O=b, CN=a\"",
-                )
-            },
-            "ambiguous",
-        ),
-    ];
-    for (broken, expected) in cases {
-        let (_folder, dir) = minimal();
-        broken(&dir, &other);
-        let printed = problems(&dir);
-        assert!(printed.contains(expected), "{expected}: {printed}");
-        assert!(printed.contains(".toml:"), "{printed}");
-        assert!(printed.ends_with("1 error, 0 warnings\n"), "{printed}");
-    }
-}
-
-#[test]
-fn check_warns_of_what_works_but_is_dangerous() {
-    let (_folder, dir) = minimal();
-    run(&dir, "chmod", &["644", "certs/server.key"]);
-    let old = crate::support::certificates::self_signed_with("old", |params| {
-        params.not_after = crate::support::certificates::time_from_now(5 * 86_400 + 60);
-    });
-    fs::write(dir.join("certs/billing.pem"), old.chain_pem()).unwrap();
-    let output = check(&dir.join("edge.toml"));
-    assert!(output.status.success());
-    let printed = text(&output.stderr).replace(&format!("{}/", dir.display()), "");
-    assert!(printed.contains("certs/server.key can be read by others (mode 644)"), "{printed}");
-    assert!(printed.contains("chmod 600"), "{printed}");
-    assert!(printed.contains("certs/billing.pem expires in 5 days"), "{printed}");
-    assert!(printed.ends_with("0 errors, 2 warnings\n"), "{printed}");
 }
 
 #[test]

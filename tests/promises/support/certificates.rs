@@ -36,7 +36,7 @@ impl Credentials {
 
     /// SHA-256 of the leaf, lower hex.
     pub fn thumbprint(&self) -> String {
-        Sha256::digest(self.leaf()).iter().map(|b| format!("{b:02x}")).collect()
+        Sha256::digest(self.leaf()).iter().fold(String::new(), |text, b| format!("{text}{b:02x}"))
     }
 
     /// The chain in PEM.
@@ -117,7 +117,7 @@ impl Ca {
     pub fn issue(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Credentials {
         let mut params = client_params(name);
         change(&mut params);
-        self.sign(params)
+        self.sign(&params)
     }
 
     /// A server's certificate for these DNS names.
@@ -126,10 +126,10 @@ impl Ca {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.subject_alt_names =
             names.iter().map(|name| SanType::DnsName((*name).try_into().unwrap())).collect();
-        self.sign(params)
+        self.sign(&params)
     }
 
-    fn sign(&self, params: CertificateParams) -> Credentials {
+    fn sign(&self, params: &CertificateParams) -> Credentials {
         let key = KeyPair::generate().unwrap();
         let leaf = params.signed_by(&key, &self.issuer).unwrap().der().clone();
         let mut chain = vec![leaf];

@@ -4,7 +4,6 @@ use std::{
     fmt::Write as _,
     io::{BufRead, BufReader},
     net::SocketAddr,
-    path::Path,
     process::{Child, Command, ExitStatus, Output, Stdio},
     sync::{Arc, Condvar, Mutex},
     time::Instant,
@@ -154,11 +153,6 @@ impl EdgeBuilder {
         self
     }
 
-    /// The folder of the configuration.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
     fn write(&self) {
         let cas: Vec<String> = self.client_cas.iter().map(|file| format!("\"{file}\"")).collect();
         let config = format!(
@@ -263,17 +257,12 @@ impl Edge {
 
     /// Waits for the end of the process.
     pub fn wait(&mut self) -> ExitStatus {
-        let start = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                if let Some(reader) = self.reader.take() {
-                    reader.join().unwrap();
-                }
-                return status;
-            }
-            assert!(start.elapsed() < PATIENCE, "the edge does not end; its log:\n{}", self.log());
-            std::thread::sleep(std::time::Duration::from_millis(5));
+        // The end of the log is the event: it is the process's standard error.
+        self.log.wait_for_end();
+        if let Some(reader) = self.reader.take() {
+            reader.join().unwrap();
         }
+        self.child.wait().unwrap()
     }
 
     /// Ends the edge as an operator would, and gives its whole log.
@@ -294,34 +283,58 @@ impl Drop for Edge {
     }
 }
 
+/// The lines of a process's log, as they come.
 #[derive(Clone, Default)]
-struct Log(Arc<(Mutex<(Vec<String>, bool)>, Condvar)>);
+struct Log(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    lines: Vec<String>,
+    ended: bool,
+}
 
 impl Log {
     fn push(&self, line: String) {
-        self.0.0.lock().unwrap().0.push(line);
-        self.0.1.notify_all();
+        self.0.state.lock().unwrap().lines.push(line);
+        self.0.changed.notify_all();
     }
 
     fn end(&self) {
-        self.0.0.lock().unwrap().1 = true;
-        self.0.1.notify_all();
+        self.0.state.lock().unwrap().ended = true;
+        self.0.changed.notify_all();
     }
 
     fn text(&self) -> String {
-        self.0.0.lock().unwrap().0.join("\n")
+        self.0.state.lock().unwrap().lines.join("\n")
     }
 
     fn wait_for(&self, wanted: impl Fn(&str) -> bool) -> String {
-        let mut lines = self.0.0.lock().unwrap();
+        self.wait(|state| {
+            let line = state.lines.iter().find(|line| wanted(line)).cloned();
+            assert!(line.is_some() || !state.ended, "the edge ended; its log:\n{}", state.lines.join("\n"));
+            line
+        })
+    }
+
+    fn wait_for_end(&self) {
+        self.wait(|state| state.ended.then_some(()));
+    }
+
+    fn wait<T>(&self, found: impl Fn(&State) -> Option<T>) -> T {
         let start = Instant::now();
+        let mut state = self.0.state.lock().unwrap();
         loop {
-            if let Some(line) = lines.0.iter().find(|line| wanted(line)) {
-                return line.clone();
+            if let Some(found) = found(&state) {
+                return found;
             }
-            assert!(!lines.1, "the edge ended; its log:\n{}", lines.0.join("\n"));
-            assert!(start.elapsed() < PATIENCE, "no such line in the log:\n{}", lines.0.join("\n"));
-            lines = self.0.1.wait_timeout(lines, PATIENCE).unwrap().0;
+            assert!(start.elapsed() < PATIENCE, "waited in vain; the log:\n{}", state.lines.join("\n"));
+            state = self.0.changed.wait_timeout(state, PATIENCE).unwrap().0;
         }
     }
 }

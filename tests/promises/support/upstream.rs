@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, Uri};
+use http::{HeaderMap, Request, Response, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -16,7 +16,6 @@ use tokio::{net::TcpListener, task::JoinHandle};
 /// A request as it reached the upstream.
 #[derive(Clone, Debug)]
 pub struct Seen {
-    pub method: Method,
     pub uri: Uri,
     pub headers: HeaderMap,
     pub body: Bytes,
@@ -101,7 +100,7 @@ pub async fn record(request: Request<Incoming>) -> Seen {
         }
         Err(_) => (Bytes::new(), None),
     };
-    Seen { method: head.method, uri: head.uri, headers: head.headers, body, trailers }
+    Seen { uri: head.uri, headers: head.headers, body, trailers }
 }
 
 impl Drop for Upstream {

@@ -1,0 +1,89 @@
+//! Client CAs and CRLs.
+
+use rcgen::{IsCa, KeyUsagePurpose};
+
+use super::*;
+
+#[test]
+fn client_ca_is_no_certificate() {
+    Folder::new().write("client-ca.pem", "x").prints(
+        r#"
+error: trust.client_ca: client-ca.pem holds no certificate (no "-----BEGIN CERTIFICATE-----" line)
+ --> edge.toml:2:14
+  |
+2 | client_ca = ["client-ca.pem"]
+  |              ^^^^^^^^^^^^^^^
+  |
+  = help: give a PEM file with the certificates of your client CAs
+
+1 error, 0 warnings
+"#,
+    );
+}
+
+#[test]
+fn client_ca_is_no_ca() {
+    Folder::new().write("client-ca.pem", ca_with(|params| params.is_ca = IsCa::ExplicitNoCa)).prints(r#"
+warning: trust.client_ca: client-ca.pem: client CA "CN=Client CA" lets no chain verify: it is not a CA certificate (basicConstraints cA is not set)
+ --> edge.toml:2:14
+  |
+2 | client_ca = ["client-ca.pem"]
+  |              ^^^^^^^^^^^^^^^
+  |
+  = help: no certificate that it issued will be accepted; replace it or take it out
+
+0 errors, 1 warning
+"#);
+}
+
+#[test]
+fn client_ca_may_not_sign_certificates() {
+    Folder::new().write("client-ca.pem", ca_with(|params| params.key_usages.retain(|usage| *usage == KeyUsagePurpose::CrlSign))).prints(r#"
+warning: trust.client_ca: client-ca.pem: client CA "CN=Client CA" lets no chain verify: its keyUsage does not include keyCertSign
+ --> edge.toml:2:14
+  |
+2 | client_ca = ["client-ca.pem"]
+  |              ^^^^^^^^^^^^^^^
+  |
+  = help: no certificate that it issued will be accepted; replace it or take it out
+
+0 errors, 1 warning
+"#);
+}
+
+#[test]
+fn client_ca_is_public() {
+    let folder = Folder::new();
+    let store = folder.path().join("client-ca.pem");
+    folder.prints_with(
+        &[("SSL_CERT_FILE", &store)],
+        r#"
+warning: trust.client_ca: client-ca.pem holds a public CA of the system's root store
+ --> edge.toml:2:14
+  |
+2 | client_ca = ["client-ca.pem"]
+  |              ^^^^^^^^^^^^^^^
+  |
+  = help: anybody can get a certificate from it: trust only CAs that issue to your own applications
+
+0 errors, 1 warning
+"#,
+    );
+}
+
+#[test]
+fn crl_is_none() {
+    Folder::new().write("a.crl", "x").after("client_ca = [\"client-ca.pem\"]", "crls = [\"a.crl\"]").prints(
+        r#"
+error: trust.crls: a.crl holds no CRL
+ --> edge.toml:3:9
+  |
+3 | crls = ["a.crl"]
+  |         ^^^^^^^
+  |
+  = help: give a CRL as PEM ("-----BEGIN X509 CRL-----") or DER
+
+1 error, 0 warnings
+"#,
+    );
+}

@@ -1,0 +1,230 @@
+//! What applications are registered with.
+
+use super::*;
+
+#[test]
+fn application_certificate_is_missing() {
+    Folder::new().matcher("certificate = \"nobody.pem\"").prints(
+        r#"
+error: application.credential.certificate: nobody.pem can't be read: No such file or directory (os error 2)
+ --> applications.toml:5:15
+  |
+5 | certificate = "nobody.pem"
+  |               ^^^^^^^^^^^^
+  |
+  = help: give the application's certificate (not its key) as PEM or DER
+
+1 error, 0 warnings
+"#,
+    );
+}
+
+#[test]
+fn application_certificate_is_about_to_expire() {
+    let folder = Folder::new();
+    let soon = self_signed_with("billing", |params| params.not_after = time_from_now(5 * 86_400 + 60));
+    folder.credentials("billing", &soon).prints(
+        r#"
+warning: application.credential.certificate: billing.pem expires in 5 days
+ --> applications.toml:5:15
+  |
+5 | certificate = "billing.pem"
+  |               ^^^^^^^^^^^^^
+  |
+  = help: add the next certificate as a second credential, then remove this one
+
+0 errors, 1 warning
+"#,
+    );
+}
+
+#[test]
+fn application_certificate_has_expired() {
+    let folder = Folder::new();
+    let past = self_signed_with("billing", |params| params.not_after = time_from_now(-60));
+    folder.credentials("billing", &past).prints(
+        r#"
+warning: application.credential.certificate: billing.pem has expired: it is refused
+ --> applications.toml:5:15
+  |
+5 | certificate = "billing.pem"
+  |               ^^^^^^^^^^^^^
+  |
+  = help: add the next certificate as a second credential, then remove this one
+
+0 errors, 1 warning
+"#,
+    );
+}
+
+#[test]
+fn thumbprint_is_sha1() {
+    Folder::new().matcher("thumbprint = \"0123456789abcdef0123456789abcdef01234567\"").prints(r#"
+error: application.credential.thumbprint: looks like SHA-1 (40 hex digits); a SHA-256 thumbprint is 64 hex digits (colons allowed) or 43 characters of base64url
+ --> applications.toml:5:14
+  |
+5 | thumbprint = "0123456789abcdef0123456789abcdef01234567"
+  |              ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+1 error, 0 warnings
+"#);
+}
+
+#[test]
+fn thumbprint_of_two_applications() {
+    let print = "ab".repeat(32);
+    let one = |id: &str| {
+        format!(
+            "[[application]]\nclient_id = \"{id}\"\n[[application.credential]]\nname = \"a\"\nthumbprint = \"{print}\"\n"
+        )
+    };
+    Folder::new().write("applications.toml", one("billing") + &one("other")).prints(r#"
+error: application.credential: the thumbprint abababababababababababababababababababababababababababababababab is registered for "billing" already
+  --> applications.toml:10:14
+   |
+10 | thumbprint = "abababababababababababababababababababababababababababababababab"
+   |              ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+   |
+   = help: register each certificate once: an application's key must be its own
+
+1 error, 0 warnings
+"#);
+}
+
+#[test]
+fn thumbprint_twice_in_one_application() {
+    let print = "ab".repeat(32);
+    let lines = format!(
+        "thumbprint = \"{print}\"\n[[application.credential]]\nname = \"b\"\nthumbprint = \"{print}\""
+    );
+    Folder::new().matcher(&lines).prints(r#"
+error: application.credential: the thumbprint abababababababababababababababababababababababababababababababab is registered for this application already
+ --> applications.toml:8:14
+  |
+8 | thumbprint = "abababababababababababababababababababababababababababababababab"
+  |              ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = help: register each certificate once: an application's key must be its own
+
+1 error, 0 warnings
+"#);
+}
+
+#[test]
+fn dn_is_ambiguous() {
+    Folder::new().matcher("subject_dn = \"C=DE, O=Example Bank, CN=billing\"").prints(r#"
+error: application.credential.subject_dn: the order of "C=DE, O=Example Bank, CN=billing" is ambiguous; if it begins with the least specific part (as openssl prints it) write "CN=billing,O=Example Bank,C=DE", if it begins with the most specific (as in LDAP) write "C=DE,O=Example Bank,CN=billing"
+ --> applications.toml:5:14
+  |
+5 | subject_dn = "C=DE, O=Example Bank, CN=billing"
+  |              ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+1 error, 0 warnings
+"#);
+}
+
+#[test]
+fn dn_has_an_unknown_attribute() {
+    Folder::new().matcher("subject_dn = \"CN=billing,ORG=Example Bank\"").prints(
+        r#"
+error: application.credential.subject_dn: unknown attribute "ORG"; the nearest known one is "orgId"
+ --> applications.toml:5:14
+  |
+5 | subject_dn = "CN=billing,ORG=Example Bank"
+  |              ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+1 error, 0 warnings
+"#,
+    );
+}
+
+#[test]
+fn dn_looks_reversed() {
+    Folder::new().matcher("subject_dn = \"C=DE,O=Example Bank,CN=billing\"").prints(r#"
+warning: application.credential.subject_dn: without blanks it is read as RFC 4514, so that "C=DE" is the most specific part; if the certificate has it the other way round, write "CN=billing,O=Example Bank,C=DE"
+ --> applications.toml:5:14
+  |
+5 | subject_dn = "C=DE,O=Example Bank,CN=billing"
+  |              ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+0 errors, 1 warning
+"#);
+}
+
+#[test]
+fn dn_has_openssl_s_label() {
+    Folder::new().matcher("subject_dn = \"subject=C = DE, CN = billing\"").prints(
+        r#"
+error: application.credential.subject_dn: begins with the label "subject=" that openssl prints; leave it out
+ --> applications.toml:5:14
+  |
+5 | subject_dn = "subject=C = DE, CN = billing"
+  |              ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+1 error, 0 warnings
+"#,
+    );
+}
+
+#[test]
+fn san_is_no_address() {
+    Folder::new().matcher("san_ip = \"192.0.2.300\"").prints(r#"
+error: application.credential.san_ip: "192.0.2.300" is not an IPv4 or IPv6 address without a port or a prefix length
+ --> applications.toml:5:10
+  |
+5 | san_ip = "192.0.2.300"
+  |          ^^^^^^^^^^^^^
+
+1 error, 0 warnings
+"#);
+}
+
+#[test]
+fn san_is_no_dns_name() {
+    Folder::new().matcher("san_dns = \"https://a.example\"").prints(
+        r#"
+error: application.credential.san_dns: "https://a.example" is not a host name such as client.example.com
+ --> applications.toml:5:11
+  |
+5 | san_dns = "https://a.example"
+  |           ^^^^^^^^^^^^^^^^^^^
+
+1 error, 0 warnings
+"#,
+    );
+}
+
+#[test]
+fn pin_holds_two_cas() {
+    let two = Ca::new("A").pem() + &Ca::new("B").pem();
+    Folder::new().write("two.pem", two).matcher("subject_dn = \"CN=a\"\nca = \"two.pem\"").prints(
+        r#"
+error: application.credential.ca: two.pem holds 2 certificates, expected the one CA
+ --> applications.toml:6:6
+  |
+6 | ca = "two.pem"
+  |      ^^^^^^^^^
+  |
+  = help: give a PEM file with the one CA that must have issued the certificate
+
+1 error, 0 warnings
+"#,
+    );
+}
+
+#[test]
+fn applications_file_is_missing() {
+    let folder = Folder::new();
+    fs::remove_file(folder.path().join("applications.toml")).unwrap();
+    folder.prints(
+        r"
+error: trust.applications: applications.toml: there is no such file
+ --> edge.toml:1:1
+  |
+1 | [trust]
+  | ^^^^^^^
+
+1 error, 0 warnings
+",
+    );
+}

@@ -1,0 +1,99 @@
+//! Secrets and roots of upstreams.
+
+use super::*;
+
+#[test]
+fn secret_file_is_missing() {
+    Folder::new()
+        .after("urls = [\"http://127.0.0.1:3000\"]", "headers = { cname-api-key = { file = \"nowhere\" } }")
+        .prints(
+            r#"
+error: upstream.headers: nowhere can't be read: No such file or directory (os error 2)
+ --> edge.toml:7:29
+  |
+7 | headers = { cname-api-key = { file = "nowhere" } }
+  |                             ^^^^^^^^^^^^^^^^^^^^
+  |
+  = help: the secret must be one line of visible ASCII; surrounding white space is trimmed
+
+1 error, 0 warnings
+"#,
+        );
+}
+
+#[test]
+fn secret_variable_is_not_set() {
+    Folder::new()
+        .after(
+            "urls = [\"http://127.0.0.1:3000\"]",
+            "headers = { cname-api-key = { env = \"MTLS_EDGE_NO_SUCH\" } }",
+        )
+        .prints(
+            r#"
+error: upstream.headers: the environment variable MTLS_EDGE_NO_SUCH is not set
+ --> edge.toml:7:29
+  |
+7 | headers = { cname-api-key = { env = "MTLS_EDGE_NO_SUCH" } }
+  |                             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = help: the secret must be one line of visible ASCII; surrounding white space is trimmed
+
+1 error, 0 warnings
+"#,
+        );
+}
+
+#[test]
+fn secret_file_holds_two_lines() {
+    Folder::new()
+        .write("secret", "one-secret\ntwo-secret\n")
+        .after("urls = [\"http://127.0.0.1:3000\"]", "headers = { cname-api-key = { file = \"secret\" } }")
+        .prints(
+            r#"
+error: upstream.headers: secret holds something that a header can't carry
+ --> edge.toml:7:29
+  |
+7 | headers = { cname-api-key = { file = "secret" } }
+  |                             ^^^^^^^^^^^^^^^^^^^
+  |
+  = help: the secret must be one line of visible ASCII; surrounding white space is trimmed
+
+1 error, 0 warnings
+"#,
+        );
+}
+
+#[test]
+fn upstream_ca_is_missing() {
+    let folder = Folder::new();
+    let text = EDGE.replace("http://127.0.0.1:3000\"]", "https://127.0.0.1:3000\"]\nca = \"nowhere.pem\"");
+    folder.write("edge.toml", text).prints(
+        r#"
+error: upstream.ca: nowhere.pem can't be read: No such file or directory (os error 2)
+ --> edge.toml:7:6
+  |
+7 | ca = "nowhere.pem"
+  |      ^^^^^^^^^^^^^
+
+1 error, 0 warnings
+"#,
+    );
+}
+
+#[test]
+fn upstream_sets_what_the_profile_sets() {
+    Folder::new()
+        .write("secret", "x")
+        .after("urls = [\"http://127.0.0.1:3000\"]", "headers = { Client_Certificate = { file = \"secret\" } }")
+        .prints(r#"
+error: domain.header_profile: the profile "auth0" sets a header that the upstream's own headers set too: client_certificate
+ --> edge.toml:9:1
+  |
+9 | [[domain]]
+  | ^^^^^^^^^^
+  |
+  = help: one of the two would be lost: rename the one under upstream.headers
+
+1 error, 0 warnings
+"#);
+}
