@@ -10,6 +10,7 @@
 pub mod authorities;
 pub mod certificate;
 pub mod chain;
+mod moment;
 pub mod name;
 pub mod san;
 #[cfg(test)]
@@ -19,6 +20,7 @@ pub mod thumbprint;
 pub use authorities::{Authorities, AuthorityError, AuthorityWarning, StaleCrl};
 pub use certificate::{ClientCertificate, IdentityError, Validity, spki_hash};
 pub use chain::{ChainRefusal, ChainVerdict, VerifiedPath, verify_chain};
+pub use moment::rfc3339;
 pub use name::{DistinguishedName, NameError, RdnDifference, WrittenNameError, WrittenWarning};
 pub use san::{SanError, SubjectAltName};
 pub use thumbprint::{Thumbprint, ThumbprintError};

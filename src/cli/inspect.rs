@@ -3,7 +3,7 @@
 use std::{fmt::Write, path::Path, process::ExitCode};
 
 use crate::{
-    identity::{ClientCertificate, DistinguishedName, SubjectAltName},
+    identity::{ClientCertificate, DistinguishedName, SubjectAltName, rfc3339},
     trust::read_certificates,
     vouch::{Facts, Profile, Verdict, not_verified},
 };
@@ -51,8 +51,8 @@ fn describe(certificate: &ClientCertificate) -> String {
         line(&format!("SAN {kind}"), &value);
     }
     let validity = certificate.validity();
-    line("valid from", &date(validity.not_before));
-    line("valid until", &date(validity.not_after));
+    line("valid from", &rfc3339(validity.not_before));
+    line("valid until", &rfc3339(validity.not_after));
     line("key", certificate.public_key());
     line("version", &format!("X.509 v{}", certificate.version()));
     line("self-issued", if certificate.is_self_issued() { "yes" } else { "no" });
@@ -71,7 +71,7 @@ fn describe(certificate: &ClientCertificate) -> String {
 /// A self-issued certificate is registered by its thumbprint. One that a CA has issued can be registered both
 /// ways: by the subject that the CA vouches for (one of those shown), or by its thumbprint.
 fn credentials(certificate: &ClientCertificate) -> String {
-    let name = date(certificate.validity().not_after);
+    let name = rfc3339(certificate.validity().not_after);
     let name = format!("until-{}", name.split('T').next().unwrap_or_default());
     let thumbprint = format!(
         "# auth_method = \"self_signed_tls_client_auth\"\n[[application.credential]]\nname = \"{name}\"\nthumbprint = \"{}\"\n",
@@ -131,12 +131,4 @@ fn size(profile: &Profile, certificate: &ClientCertificate) -> String {
         }
         None => sizes.bytes.to_string(),
     }
-}
-
-/// RFC 3339 in UTC.
-fn date(seconds: i64) -> String {
-    time::OffsetDateTime::from_unix_timestamp(seconds)
-        .ok()
-        .and_then(|time| time.format(&time::format_description::well_known::Rfc3339).ok())
-        .unwrap_or_else(|| format!("{seconds} s since 1970"))
 }

@@ -8,7 +8,7 @@ use std::{
 use http::{Response, header};
 use tower::Service;
 
-use super::{Arrived, Authenticated, LocalFuture, Refusal, Routed, now};
+use super::{Arrived, Authenticated, Connection, LocalFuture, Refusal, Routed, now};
 use crate::{
     authenticate::{ChainCache, Denial, Proof, client_id, judge_any, judge_client},
     config::settings,
@@ -29,8 +29,8 @@ impl<S> Authenticate<S> {
     }
 }
 
-fn certificate(arrived: &Arrived) -> Result<&ClientCertificate, Refusal> {
-    let peer = arrived.connection.peer.as_ref().ok_or(Refusal::Denied(Denial::NoCertificate))?;
+fn certificate(connection: &Connection) -> Result<&ClientCertificate, Refusal> {
+    let peer = connection.peer.as_ref().ok_or(Refusal::Denied(Denial::NoCertificate))?;
     peer.certificate.as_ref().map_err(|error| Refusal::Denied(Denial::Unreadable(error.clone())))
 }
 
@@ -51,18 +51,15 @@ async fn authenticate(
     let limits = arrived.site.limits.clone();
     let (proof, body) = match route.authenticate {
         settings::Authenticate::Client => {
-            certificate(&arrived)?;
+            // Before the body is waited for: without a certificate it would be read in vain.
+            certificate(&arrived.connection)?;
             let limit = limits.client_id_body_bytes;
             announced(&arrived, u64::try_from(limit).unwrap_or(u64::MAX))?;
             let Arrived { head, body, connection, site, domain, authority, record } = arrived;
             let body = RequestBody::collect(body, limit, limits.body_timeout).await?;
             let id = client_id(&head, &body).map_err(Refusal::ClientId)?;
             *record.client_id.borrow_mut() = Some(id.to_string());
-            let peer = connection.peer.as_ref().ok_or(Refusal::Denied(Denial::NoCertificate))?;
-            let certificate = peer
-                .certificate
-                .as_ref()
-                .map_err(|error| Refusal::Denied(Denial::Unreadable(error.clone())))?;
+            let certificate = certificate(&connection)?;
             let proof =
                 judge_client(&site.trust, chains, certificate, &id, now()).map_err(Refusal::Denied)?;
             *record.credential.borrow_mut() = Some(proof.credential_name().to_owned());
@@ -79,7 +76,7 @@ async fn authenticate(
             });
         }
         settings::Authenticate::Certificate => {
-            let proof = judge_any(&arrived.site.trust, chains, certificate(&arrived)?, now())
+            let proof = judge_any(&arrived.site.trust, chains, certificate(&arrived.connection)?, now())
                 .map_err(Refusal::Denied)?;
             note(&arrived, &proof);
             (Some(proof), limits.body_bytes)

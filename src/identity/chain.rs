@@ -11,7 +11,6 @@ use webpki::{
 };
 
 pub use refusal::ChainRefusal;
-pub(super) use refusal::time_text;
 
 use super::{
     authorities::{Authorities, StaleCrl, ca::Ca, crl::Crl},

@@ -54,13 +54,13 @@ pub enum UnfitCa {
     #[error("its keyUsage does not include keyCertSign")]
     NoKeyCertSign,
     /// Past its notAfter.
-    #[error("it expired on {}", super::super::chain::time_text(*not_after))]
+    #[error("it expired on {}", super::super::rfc3339(*not_after))]
     Expired {
         /// Its last second.
         not_after: i64,
     },
     /// Before its notBefore.
-    #[error("it is not valid before {}", super::super::chain::time_text(*not_before))]
+    #[error("it is not valid before {}", super::super::rfc3339(*not_before))]
     NotYetValid {
         /// Its first second.
         not_before: i64,

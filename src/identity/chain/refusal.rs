@@ -1,7 +1,5 @@
 //! Why no path to a client CA is valid, in words.
 
-use std::time::{Duration, UNIX_EPOCH};
-
 use webpki::Error;
 
 use crate::identity::{
@@ -10,6 +8,7 @@ use crate::identity::{
         ca::{Ca, ConstraintKind, UnfitCa},
     },
     certificate::ClientCertificate,
+    rfc3339,
 };
 
 /// Why no path from a certificate to a client CA is valid.
@@ -59,25 +58,25 @@ pub enum ChainRefusal {
     #[error("a CA certificate (basicConstraints cA) is used as a client's")]
     CaAsClient,
     /// The leaf is past its notAfter.
-    #[error("the certificate expired on {}", time_text(*not_after))]
+    #[error("the certificate expired on {}", rfc3339(*not_after))]
     Expired {
         /// Its last second.
         not_after: i64,
     },
     /// The leaf is before its notBefore.
-    #[error("the certificate is not valid before {}", time_text(*not_before))]
+    #[error("the certificate is not valid before {}", rfc3339(*not_before))]
     NotYetValid {
         /// Its first second.
         not_before: i64,
     },
     /// An intermediate is past its notAfter.
-    #[error("an intermediate CA certificate expired on {}", time_text(*not_after))]
+    #[error("an intermediate CA certificate expired on {}", rfc3339(*not_after))]
     IntermediateExpired {
         /// Its last second.
         not_after: i64,
     },
     /// An intermediate is before its notBefore.
-    #[error("an intermediate CA certificate is not valid before {}", time_text(*not_before))]
+    #[error("an intermediate CA certificate is not valid before {}", rfc3339(*not_before))]
     IntermediateNotYetValid {
         /// Its first second.
         not_before: i64,
@@ -112,7 +111,7 @@ pub enum ChainRefusal {
     #[error("the certificate or a CA on its path is revoked")]
     Revoked,
     /// A CRL past its nextUpdate, under [`super::super::StaleCrl::Refuse`].
-    #[error("a CRL of the path is stale: its nextUpdate was {}", time_text(*next_update))]
+    #[error("a CRL of the path is stale: its nextUpdate was {}", rfc3339(*next_update))]
     StaleCrl {
         /// From when on.
         next_update: i64,
@@ -313,16 +312,4 @@ fn unfit_text(subject: &str, reason: &UnfitCa) -> String {
 
 fn seconds(seconds: u64) -> i64 {
     i64::try_from(seconds).unwrap_or(i64::MAX)
-}
-
-/// A time for a person, RFC 3339 where it can be.
-pub(in crate::identity) fn time_text(seconds: i64) -> String {
-    /// 9999-12-31T23:59:59Z, the last that the form has.
-    const LAST: u64 = 253_402_300_799;
-    match u64::try_from(seconds) {
-        Ok(seconds) if seconds <= LAST => {
-            humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds)).to_string()
-        }
-        _ => format!("second {seconds} counted from 1970"),
-    }
 }
