@@ -18,6 +18,7 @@ mod check_messages;
 mod client_auth;
 mod commands;
 mod credentials;
+mod cryptography;
 mod drain;
 mod forwarding;
 mod hosts;

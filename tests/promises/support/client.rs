@@ -10,7 +10,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::{
     ClientConfig, RootCertStore, SupportedProtocolVersion,
     client::Resumption,
-    crypto::aws_lc_rs,
+    crypto::{CryptoProvider, aws_lc_rs},
     pki_types::{CertificateDer, ServerName},
     sign::{CertifiedKey, SingleCertAndKey},
 };
@@ -50,9 +50,23 @@ impl Client {
         versions: &[&'static SupportedProtocolVersion],
         credentials: Option<&Credentials>,
     ) -> Self {
+        Self::of(edge, versions, credentials, aws_lc_rs::default_provider())
+    }
+
+    /// A client with this certificate and this cryptography.
+    pub fn with_provider(edge: &Edge, credentials: &Credentials, provider: CryptoProvider) -> Self {
+        Self::of(edge, rustls::ALL_VERSIONS, Some(credentials), provider)
+    }
+
+    fn of(
+        edge: &Edge,
+        versions: &[&'static SupportedProtocolVersion],
+        credentials: Option<&Credentials>,
+        provider: CryptoProvider,
+    ) -> Self {
         let mut roots = RootCertStore::empty();
         roots.add(edge.server_ca.clone()).unwrap();
-        let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        let builder = ClientConfig::builder_with_provider(Arc::new(provider))
             .with_protocol_versions(versions)
             .unwrap()
             .with_root_certificates(roots);
