@@ -3,6 +3,7 @@
 //! The modules stand in the order of a request's way; each depends only on those after it:
 //!
 //! * [`cli`]: the commands;
+//! * [`reload`]: trust that changes while the edge runs;
 //! * [`listen`]: sockets, workers, limits, drain;
 //! * [`http`]: the tower stack of one connection;
 //! * [`observe`]: logs, counters, the admin address;
@@ -20,6 +21,7 @@ pub mod http;
 pub mod identity;
 pub mod listen;
 pub mod observe;
+pub mod reload;
 pub mod site;
 pub mod tls;
 pub mod trust;

@@ -3,7 +3,9 @@
 mod admin;
 mod counters;
 mod log;
+mod reloads;
 
 pub use admin::{Health, serve as serve_admin};
 pub use counters::{Counters, Outcome};
 pub use log::init as init_log;
+pub use reloads::Reloads;

@@ -2,6 +2,8 @@
 //! immutable snapshot, read through one atomic pointer.
 
 mod build;
+mod changes;
+mod files;
 mod routes;
 
 use std::{collections::HashMap, sync::Arc};
@@ -10,9 +12,10 @@ use arc_swap::ArcSwap;
 use ipnet::IpNet;
 
 pub use build::{Built, build, public_authorities};
+pub use changes::Changes;
 pub use routes::{Route, RouteError, Routes};
 
-use crate::{config::settings::Limits, forward::Target, trust::Trust, vouch};
+use crate::{config::settings::Limits, forward::Target, tls::DomainTls, trust::Trust, vouch};
 
 /// One generation of the whole edge.
 #[derive(Debug)]
@@ -25,8 +28,17 @@ pub struct Site {
     pub reserved: vouch::Reserved,
     /// Whose word on the application's address counts.
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether connections start with a PROXY protocol header.
+    pub proxy_protocol: bool,
     /// What bounds a peer.
     pub limits: Limits,
+}
+
+impl Site {
+    /// The upstreams that domains use.
+    pub fn targets(&self) -> impl Iterator<Item = &Arc<Target>> {
+        self.domains.values().map(|domain| &domain.target)
+    }
 }
 
 /// One domain, ready to serve.
@@ -35,7 +47,7 @@ pub struct Domain {
     /// Lower case, no trailing dot.
     pub name: Box<str>,
     /// Its own TLS configuration, with its own tickets.
-    pub tls: Arc<rustls::ServerConfig>,
+    pub tls: DomainTls,
     /// Whether the handshake must have brought a certificate.
     pub client_auth: crate::config::settings::ClientAuth,
     /// What may be called.

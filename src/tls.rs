@@ -7,4 +7,4 @@ mod server;
 
 pub use accept::{AcceptError, AcceptedTls, Failed, accept, take_leave};
 pub use credentials::{ServerCredential, server_credential};
-pub use server::{ServerOptions, provider, server_config};
+pub use server::{DomainTls, ServerOptions, provider};

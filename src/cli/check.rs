@@ -10,7 +10,7 @@ use crate::{
 
 /// Builds everything that `run` would build, and reports. Exit 0 without errors (warnings may be there), else 1.
 pub(super) fn check(config: &Path) -> ExitCode {
-    let mut built = build(config, Generation(1));
+    let mut built = build(config, Generation(1), None);
     if let Some((settings, _)) = &built.site {
         built.problems.extend(public_authorities(settings));
     }

@@ -137,8 +137,8 @@ name = "demo"
 subject_dn = "CN=payments,O=Example Bank,C=DE"
 "#,
     )?;
-    let built = build(&config, Generation(1));
+    let built = build(&config, Generation(1), None);
     let (settings, site) = built.site.ok_or_else(|| render(&built.problems, false))?;
     init_log(&settings.log);
-    Ok(start(&settings, Arc::new(ArcSwap::from_pointee(site)))?)
+    Ok(start(&settings, Arc::new(ArcSwap::from_pointee(site)), Arc::default())?)
 }

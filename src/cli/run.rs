@@ -8,27 +8,28 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::{
     config::{Severity, render},
     listen::{Running, start},
-    observe::init_log,
-    site::build,
-    trust::Generation,
+    observe::{Reloads, init_log},
+    reload::{Reloader, Trigger, first},
 };
 
 /// Serves the configuration. Exit 0 after a drain, 1 if it can't be served.
 pub(super) fn run(config: &Path, workers: Option<usize>) -> ExitCode {
-    let built = build(config, Generation(1));
-    let Some((mut settings, site)) = built.site else {
-        eprint!("{}", render(&built.problems, std::io::stderr().is_terminal()));
+    let mut first = first(config);
+    let Some((mut settings, site)) = first.built.site.take() else {
+        eprint!("{}", render(&first.built.problems, std::io::stderr().is_terminal()));
         return ExitCode::FAILURE;
     };
     init_log(&settings.log);
-    for problem in &built.problems {
+    for problem in &first.built.problems {
         match problem.severity {
             Severity::Error => tracing::error!("{problem}"),
             Severity::Warning => tracing::warn!("{problem}"),
         }
     }
+    let (site, reloads) = (Arc::new(ArcSwap::from_pointee(site)), Arc::new(Reloads::default()));
+    let written = settings.clone();
     settings.listen.workers = workers.or(settings.listen.workers);
-    let running = match start(&settings, Arc::new(ArcSwap::from_pointee(site))) {
+    let running = match start(&settings, Arc::clone(&site), Arc::clone(&reloads)) {
         Ok(running) => running,
         Err(error) => {
             eprintln!("error: {error}");
@@ -39,7 +40,16 @@ pub(super) fn run(config: &Path, workers: Option<usize>) -> ExitCode {
         tracing::info!(%address, "listening for applications");
     }
     tracing::info!(address = %running.admin, "listening for the operator");
-    if let Err(error) = wait_for_signal(&running) {
+    let reloader = match Reloader::start(config, first, written, site, reloads) {
+        Ok(reloader) => reloader,
+        Err(error) => {
+            tracing::error!(%error, "the edge ends: files can't be watched");
+            return ExitCode::FAILURE;
+        }
+    };
+    let waited = wait_for_signal(&running, &reloader);
+    drop(reloader);
+    if let Err(error) = waited {
         tracing::error!(%error, "the edge ends");
         return ExitCode::FAILURE;
     }
@@ -56,16 +66,22 @@ pub(super) fn run(config: &Path, workers: Option<usize>) -> ExitCode {
     }
 }
 
-fn wait_for_signal(running: &Running) -> std::io::Result<()> {
+fn wait_for_signal(running: &Running, reloader: &Reloader) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let (mut terminate, mut interrupt) =
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let mut hangup = signal(SignalKind::hangup())?;
+        let triggers = reloader.triggers();
         let mut watch = tokio::time::interval(Running::WATCH);
         loop {
             tokio::select! {
                 _ = terminate.recv() => return Ok(()),
                 _ = interrupt.recv() => return Ok(()),
+                _ = hangup.recv() => {
+                    // The reloader is there until after this.
+                    let _ = triggers.send(Trigger::Asked);
+                }
                 _ = watch.tick() => {
                     if !running.is_whole() {
                         return Err(std::io::Error::other("a worker ended"));

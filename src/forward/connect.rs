@@ -51,7 +51,7 @@ async fn connect_unbounded(target: &Target, origin: &Origin) -> Result<Sender, S
         return http1(tcp).await;
     };
     let name = ServerName::try_from(origin.host.clone()).map_err(|error| error.to_string())?;
-    let stream = tokio_rustls::TlsConnector::from(Arc::clone(tls))
+    let stream = tokio_rustls::TlsConnector::from(Arc::clone(&tls.config))
         .connect(name, tcp)
         .await
         .map_err(|error| error.to_string())?;

@@ -103,8 +103,11 @@ impl Pools {
         pool.send(request).await
     }
 
-    /// Closes connections that were unused for their upstream's `idle_timeout`; to be called now and then.
-    pub fn sweep(&self) {
+    /// Closes connections that were unused for their upstream's `idle_timeout`, and those of upstreams that are not
+    /// among `current` any more; to be called now and then.
+    pub fn sweep<'a>(&self, current: impl IntoIterator<Item = &'a Arc<Target>>) {
+        let current: Vec<usize> = current.into_iter().map(|target| Arc::as_ptr(target) as usize).collect();
+        self.by_target.borrow_mut().retain(|key, _| current.contains(key));
         for pool in self.by_target.borrow().values() {
             for origin in &pool.origins {
                 origin.idle.drop_older_than(pool.target.idle_timeout);

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
+use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::TrustAnchor};
 
 use crate::{
     config::{
@@ -14,6 +14,9 @@ use crate::{
 };
 
 /// An upstream as the request path needs it. `Debug` shows no secret.
+///
+/// Equal targets can share connections, so that a reload that changes nothing keeps them.
+#[derive(PartialEq, Eq)]
 pub struct Target {
     /// The operator's name for it.
     pub name: String,
@@ -28,7 +31,7 @@ pub struct Target {
     /// Whether `Forwarded` is sent.
     pub forwarded: bool,
     /// For https origins.
-    pub(super) tls: Option<Arc<ClientConfig>>,
+    pub(super) tls: Option<ClientTls>,
     /// TCP connect and TLS handshake.
     pub connect_timeout: Duration,
     /// From the request's last byte to the response's head, and between bytes of the response.
@@ -36,6 +39,21 @@ pub struct Target {
     /// How long a connection is kept unused.
     pub idle_timeout: Duration,
 }
+
+/// TLS towards an upstream, compared by the roots that it trusts.
+#[derive(Clone)]
+pub(super) struct ClientTls {
+    pub(super) config: Arc<ClientConfig>,
+    roots: Vec<TrustAnchor<'static>>,
+}
+
+impl PartialEq for ClientTls {
+    fn eq(&self, other: &Self) -> bool {
+        self.roots == other.roots
+    }
+}
+
+impl Eq for ClientTls {}
 
 impl fmt::Debug for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -104,7 +122,7 @@ fn secret(source: &SecretSource) -> Result<HeaderValue, String> {
     HeaderValue::from_str(trimmed).map_err(|_| format!("{place} holds something that a header can't carry"))
 }
 
-fn client_config(upstream: &Upstream, problems: &mut Vec<Problem>) -> Option<Arc<ClientConfig>> {
+fn client_config(upstream: &Upstream, problems: &mut Vec<Problem>) -> Option<ClientTls> {
     let mut roots = RootCertStore::empty();
     if let Some(file) = &upstream.ca {
         match read_certificates(&file.value) {
@@ -132,9 +150,10 @@ fn client_config(upstream: &Upstream, problems: &mut Vec<Problem>) -> Option<Arc
         .with_safe_default_protocol_versions();
     match builder {
         Ok(builder) => {
+            let anchors = roots.roots.clone();
             let mut config = builder.with_root_certificates(roots).with_no_client_auth();
             config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-            Some(Arc::new(config))
+            Some(ClientTls { config: Arc::new(config), roots: anchors })
         }
         Err(error) => {
             problems.push(Problem::error(

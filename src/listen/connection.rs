@@ -39,8 +39,7 @@ pub(super) async fn serve(
 ) {
     let site = shared.site.load_full();
     let limits = site.limits.clone();
-    let shaken =
-        tokio::time::timeout(limits.handshake_timeout, handshake(stream, tcp_peer, &shared, &site)).await;
+    let shaken = tokio::time::timeout(limits.handshake_timeout, handshake(stream, tcp_peer, &site)).await;
     let failure = match shaken {
         Ok(Ok((tls, connection))) => {
             parts.counters.handshakes.fetch_add(1, Ordering::Relaxed);
@@ -76,13 +75,12 @@ type TlsStream = tokio_rustls::server::TlsStream<TcpStream>;
 async fn handshake(
     mut stream: TcpStream,
     tcp_peer: SocketAddr,
-    shared: &Shared,
     site: &Site,
 ) -> Result<(TlsStream, Rc<Connection>), tls::Failed<TcpStream>> {
     stream.set_nodelay(true)?;
     let mut ip = tcp_peer.ip().to_canonical();
-    let trusted = |ip: &std::net::IpAddr| shared.trusted_proxies.iter().any(|network| network.contains(ip));
-    if shared.proxy_protocol {
+    let trusted = |ip: &std::net::IpAddr| site.trusted_proxies.iter().any(|network| network.contains(ip));
+    if site.proxy_protocol {
         if !trusted(&ip) {
             let message = "only trusted_proxies may connect, since proxy_protocol is on";
             return Err(std::io::Error::new(std::io::ErrorKind::PermissionDenied, message).into());
@@ -94,7 +92,7 @@ async fn handshake(
     // A balancer that passes TCP on writes no X-Forwarded-For: what its client sends is the client's own word.
     let trusted_proxy = trusted(&ip);
     let address = ClientAddress { ip, trusted_proxy, local_port: stream.local_addr()?.port() };
-    let domain = |name: &str| site.domains.get(name).map(|domain| Arc::clone(&domain.tls));
+    let domain = |name: &str| site.domains.get(name).map(|domain| Arc::clone(&domain.tls.config));
     let accepted = tls::accept(stream, domain).await?;
     let chain = accepted.stream.get_ref().1.peer_certificates();
     let required = site

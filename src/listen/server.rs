@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, watch};
 use super::{shared::Shared, socket, worker};
 use crate::{
     config::settings::Settings,
-    observe::{Counters, Health, serve_admin},
+    observe::{Counters, Health, Reloads, serve_admin},
     site::SiteHandle,
 };
 
@@ -54,7 +54,7 @@ pub struct Running {
 
 /// Binds every address and starts the workers: `[listen] workers`, by default one for each core that the process
 /// may use (affinity and cgroup limits respected).
-pub fn start(settings: &Settings, site: SiteHandle) -> Result<Running, ServeError> {
+pub fn start(settings: &Settings, site: SiteHandle, reloads: Arc<Reloads>) -> Result<Running, ServeError> {
     let count = settings
         .listen
         .workers
@@ -90,10 +90,8 @@ pub fn start(settings: &Settings, site: SiteHandle) -> Result<Running, ServeErro
         site: Arc::clone(&site),
         counters: Arc::clone(&counters),
         places: Arc::clone(&places),
-        trusted_proxies: settings.listen.trusted_proxies.clone(),
-        proxy_protocol: settings.listen.proxy_protocol,
     });
-    let health = Arc::new(Health { ready: AtomicBool::new(false), counters, site, places, bound });
+    let health = Arc::new(Health { ready: AtomicBool::new(false), counters, site, reloads, places, bound });
     let (drain, drained) = watch::channel(false);
     let drain_timeout = settings.limits.drain_timeout;
     let mut workers = Vec::new();

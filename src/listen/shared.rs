@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use ipnet::IpNet;
 use tokio::sync::Semaphore;
 
 use crate::{observe::Counters, site::SiteHandle};
@@ -14,6 +13,4 @@ pub(super) struct Shared {
     pub(super) counters: Arc<Counters>,
     /// Free places for connections, all workers together.
     pub(super) places: Arc<Semaphore>,
-    pub(super) trusted_proxies: Vec<IpNet>,
-    pub(super) proxy_protocol: bool,
 }

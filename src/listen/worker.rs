@@ -42,12 +42,12 @@ pub(super) fn run(
                 open.clone(),
             )));
         }
-        let pools = Rc::clone(&parts.pools);
+        let (pools, site) = (Rc::clone(&parts.pools), Arc::clone(&shared.site));
         let sweeper = tokio::task::spawn_local(async move {
             let mut tick = tokio::time::interval(Duration::from_secs(5));
             loop {
                 tick.tick().await;
-                pools.sweep();
+                pools.sweep(site.load().targets());
             }
         });
         let mut drain = drain;

@@ -17,7 +17,7 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::Semaphore;
 
-use super::Counters;
+use super::{Counters, Reloads};
 use crate::site::SiteHandle;
 
 /// Connections to the admin address at once; more wait.
@@ -32,6 +32,8 @@ pub struct Health {
     pub counters: Arc<Counters>,
     /// The trust in force.
     pub site: SiteHandle,
+    /// What became of reloads.
+    pub reloads: Arc<Reloads>,
     /// Free places for connections, of `bound`.
     pub places: Arc<Semaphore>,
     /// The bound on open connections.
@@ -79,7 +81,8 @@ fn answer(request: &Request<Incoming>, health: &Health) -> Response<Full<Bytes>>
         "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
         "/metrics" => {
             let open = health.bound.saturating_sub(health.places.available_permits());
-            text(StatusCode::OK, health.counters.text(open))
+            let generation = health.site.load().trust.generation.0;
+            text(StatusCode::OK, health.counters.text(open) + &health.reloads.text(generation))
         }
         "/status" => {
             let site = health.site.load();
@@ -90,6 +93,7 @@ fn answer(request: &Request<Incoming>, health: &Health) -> Response<Full<Bytes>>
                 "ready": health.ready.load(Ordering::Acquire),
                 "applications": site.trust.registry.len(),
                 "domains": domains,
+                "trust": health.reloads.status(),
             });
             let mut response = text(StatusCode::OK, status.to_string());
             response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -1,11 +1,15 @@
 //! Settings to site: opens what the configuration names, and reports every problem.
 
-use std::{collections::HashMap, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use http::HeaderName;
 use rustls::pki_types::CertificateDer;
 
-use super::{Domain, Routes, Site};
+use super::{Domain, Routes, Site, files};
 use crate::{
     config::{
         self, Problem, Severity,
@@ -24,13 +28,20 @@ pub struct Built {
     pub site: Option<(Settings, Site)>,
     /// Errors and warnings.
     pub problems: Vec<Problem>,
+    /// Every file that the configuration names, itself included, as far as it could be read.
+    pub files: BTreeSet<PathBuf>,
 }
 
 /// Reads the configuration at `path` and everything that it names.
+///
+/// What is unchanged from `before` is taken over from there: a domain's TLS configuration with its ticket keys, an
+/// upstream with its connections.
 #[must_use]
-pub fn build(path: &Path, generation: Generation) -> Built {
+pub fn build(path: &Path, generation: Generation, before: Option<&Site>) -> Built {
+    let mut files = BTreeSet::from([path.to_owned()]);
     let (settings, mut problems) = config::settings(path);
-    let Some(settings) = settings else { return Built { site: None, problems } };
+    let Some(settings) = settings else { return Built { site: None, problems, files } };
+    files.extend(files::of_settings(&settings));
 
     let authenticates = settings
         .domains
@@ -45,6 +56,7 @@ pub fn build(path: &Path, generation: Generation) -> Built {
     } else {
         Some(config::settings::Applications::default())
     };
+    files.extend(applications.iter().flat_map(files::of_applications));
     let trust = applications.and_then(|applications| {
         let (trust, more) = trust::load(&settings.trust, &applications, generation);
         problems.extend(more);
@@ -52,8 +64,16 @@ pub fn build(path: &Path, generation: Generation) -> Built {
     });
 
     let profiles = custom_profiles(&settings.header_profiles, &mut problems);
-    let targets: Vec<Option<Arc<Target>>> =
-        settings.upstreams.iter().map(|upstream| target(upstream, &mut problems).map(Arc::new)).collect();
+    let targets: Vec<Option<Arc<Target>>> = settings
+        .upstreams
+        .iter()
+        .map(|upstream| target(upstream, &mut problems))
+        .map(|target| {
+            let target = Arc::new(target?);
+            let kept = before.and_then(|before| before.targets().find(|kept| ***kept == *target));
+            Some(kept.cloned().unwrap_or(target))
+        })
+        .collect();
     let secret_names = settings.upstreams.iter().flat_map(|upstream| {
         upstream
             .headers
@@ -77,7 +97,8 @@ pub fn build(path: &Path, generation: Generation) -> Built {
         let profile = Profile::built_in(&domain.header_profile.value)
             .or_else(|| profiles.get(domain.header_profile.value.as_str()).cloned());
         let target = targets.get(domain.upstream).cloned().flatten();
-        let built = self::domain(domain, profile, target, hints.clone(), &mut problems);
+        let kept = before.and_then(|before| before.domains.get(domain.name.value.as_str()));
+        let built = self::domain(domain, profile, target, hints.clone(), kept, &mut problems);
         domains.extend(built.map(|built| (built.name.clone(), Arc::new(built))));
     }
     let ok = !problems.iter().any(|problem| problem.severity == Severity::Error);
@@ -87,11 +108,12 @@ pub fn build(path: &Path, generation: Generation) -> Built {
             domains,
             reserved,
             trusted_proxies: settings.listen.trusted_proxies.clone(),
+            proxy_protocol: settings.listen.proxy_protocol,
             limits: settings.limits.clone(),
         };
         (settings, site)
     });
-    Built { site, problems }
+    Built { site, problems, files }
 }
 
 /// Builds one domain, unless one of its parts is missing. The credential is looked at in any case, for its problems.
@@ -100,6 +122,7 @@ fn domain(
     profile: Option<Profile>,
     target: Option<Arc<Target>>,
     hints: Vec<rustls::DistinguishedName>,
+    kept: Option<&Arc<Domain>>,
     problems: &mut Vec<Problem>,
 ) -> Option<Domain> {
     let credential = tls::server_credential(
@@ -109,7 +132,7 @@ fn domain(
         &settings.private_key,
         problems,
     );
-    let (credential, profile, target) = (credential?, profile?, target?);
+    let ((credential, key_file), profile, target) = (credential?, profile?, target?);
     if let Some(name) = collision(&profile, &target) {
         let what = format!(
             "the profile \"{}\" sets a header that the upstream's own headers set too: {name}",
@@ -122,16 +145,20 @@ fn domain(
     }
     let options = tls::ServerOptions {
         credential,
+        key_file,
         client_auth: settings.client_auth,
         cipher_suites: settings.cipher_suites,
         hints,
     };
-    let tls = tls::server_config(options)
-        .map_err(|error| {
-            let what = format!("the TLS configuration can't be built: {error}");
-            problems.push(Problem::error(&settings.certificate.place, "domain.certificate", what));
-        })
-        .ok()?;
+    let tls = match kept {
+        Some(kept) if kept.tls.is_made_from(&options) => kept.tls.clone(),
+        _ => tls::DomainTls::new(options)
+            .map_err(|error| {
+                let what = format!("the TLS configuration can't be built: {error}");
+                problems.push(Problem::error(&settings.certificate.place, "domain.certificate", what));
+            })
+            .ok()?,
+    };
     Some(Domain {
         name: settings.name.value.as_str().into(),
         tls,

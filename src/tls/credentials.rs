@@ -4,6 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use rustls::{crypto::CryptoProvider, sign::CertifiedKey};
 use rustls_pki_types::{PrivateKeyDer, pem::PemObject};
+use sha2::Digest;
 
 use crate::{
     config::{Located, Problem},
@@ -15,14 +16,14 @@ use crate::{
 pub type ServerCredential = Arc<CertifiedKey>;
 
 /// Loads a domain's certificate and key, and checks that they belong together and that the
-/// certificate is current and names the domain.
+/// certificate is current and names the domain. Gives the SHA-256 of the key's file too, to know another key by.
 pub fn server_credential(
     provider: &CryptoProvider,
     domain: &str,
     certificate: &Located<PathBuf>,
     private_key: &Located<PathBuf>,
     problems: &mut Vec<Problem>,
-) -> Option<ServerCredential> {
+) -> Option<(ServerCredential, [u8; 32])> {
     let chain = match read_certificates(&certificate.value) {
         Ok(chain) => Some(chain),
         Err(error) => {
@@ -35,14 +36,14 @@ pub fn server_credential(
         }
     };
     let key = key(provider, private_key, problems);
-    let (chain, key) = (chain?, key?);
+    let (chain, (key, key_file)) = (chain?, key?);
     if let Ok(leaf) = ClientCertificate::from_chain(chain.get(..1).unwrap_or_default()) {
         advise(&leaf, domain, certificate, problems);
     }
     let credential = CertifiedKey::new(chain, key);
     match credential.keys_match() {
         Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => {
-            Some(Arc::new(credential))
+            Some((Arc::new(credential), key_file))
         }
         Err(_) => {
             let what = format!(
@@ -63,7 +64,7 @@ fn key(
     provider: &CryptoProvider,
     file: &Located<PathBuf>,
     problems: &mut Vec<Problem>,
-) -> Option<Arc<dyn rustls::sign::SigningKey>> {
+) -> Option<(Arc<dyn rustls::sign::SigningKey>, [u8; 32])> {
     const KEY: &str = "domain.private_key";
     let shown = file.value.display();
     let bytes = match std::fs::read(&file.value) {
@@ -96,7 +97,9 @@ fn key(
                 .load_private_key(key)
                 .map_err(|error| format!("{shown} holds a private key that can't be used: {error}"))
         });
+    let hash = sha2::Sha256::digest(&bytes).into();
     loaded
+        .map(|key| (key, hash))
         .map_err(|what| {
             problems.push(
                 Problem::error(&file.place, KEY, what).help(

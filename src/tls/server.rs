@@ -17,6 +17,8 @@ use crate::config::settings::{CipherSuites, ClientAuth};
 pub struct ServerOptions {
     /// The domain's chain and key.
     pub credential: ServerCredential,
+    /// SHA-256 of the key's file: whether the key is another.
+    pub key_file: [u8; 32],
     /// Whether a certificate is asked for.
     pub client_auth: ClientAuth,
     /// Which suites are offered.
@@ -43,9 +45,40 @@ pub fn provider(suites: CipherSuites) -> CryptoProvider {
     provider
 }
 
-/// Builds the configuration. Its ticket keys are its own, so that a session of one domain can't be
-/// resumed on another; there is no session cache and no early data.
-pub fn server_config(options: ServerOptions) -> Result<Arc<ServerConfig>, rustls::Error> {
+/// A domain's TLS: the configuration with what it was made from.
+#[derive(Clone, Debug)]
+pub struct DomainTls {
+    /// For new connections.
+    pub config: Arc<ServerConfig>,
+    made_from: Arc<ServerOptions>,
+}
+
+impl DomainTls {
+    /// Builds the configuration. Its ticket keys are its own, so that a session of one domain can't be
+    /// resumed on another; there is no session cache and no early data.
+    pub fn new(options: ServerOptions) -> Result<Self, rustls::Error> {
+        Ok(Self { config: server_config(&options)?, made_from: Arc::new(options) })
+    }
+
+    /// Whether these options would make the same configuration: then it is kept, with its ticket keys.
+    #[must_use]
+    pub fn is_made_from(&self, options: &ServerOptions) -> bool {
+        let ServerOptions { credential, key_file, client_auth, cipher_suites, hints } = &*self.made_from;
+        credential.cert == options.credential.cert
+            && *key_file == options.key_file
+            && *client_auth == options.client_auth
+            && *cipher_suites == options.cipher_suites
+            && hints.iter().map(AsRef::as_ref).eq(options.hints.iter().map(AsRef::<[u8]>::as_ref))
+    }
+
+    /// Whether it is the very same configuration.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.config, &other.config)
+    }
+}
+
+fn server_config(options: &ServerOptions) -> Result<Arc<ServerConfig>, rustls::Error> {
     let provider = Arc::new(provider(options.cipher_suites));
     let algorithms = provider.signature_verification_algorithms;
     let builder =
@@ -58,7 +91,8 @@ pub fn server_config(options: ServerOptions) -> Result<Arc<ServerConfig>, rustls
         ClientAuth::Optional => builder.with_client_cert_verifier(verifier(false)),
         ClientAuth::Off => builder.with_no_client_auth(),
     };
-    let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(options.credential)));
+    let mut config =
+        builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(&options.credential))));
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.ticketer = aws_lc_rs::Ticketer::new()?;

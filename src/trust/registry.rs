@@ -57,7 +57,7 @@ pub struct Credential {
 }
 
 /// What a certificate must be to match a credential.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum CredentialMatcher {
     /// RFC 8705 section 2.2: this very certificate.
     Thumbprint(Thumbprint),
@@ -71,7 +71,7 @@ pub enum CredentialMatcher {
 }
 
 /// The subject parameter of RFC 8705 section 2.1.2.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum Subject {
     /// `tls_client_auth_subject_dn`.
     Dn(DistinguishedName),

@@ -26,6 +26,7 @@ mod limits;
 mod paths;
 mod possession;
 mod profiles;
+mod reload;
 mod secrets;
 mod secrets_in_configuration;
 mod self_signed;

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 /// From the top down: a module may use those after it.
-const ORDER: [&str; 12] = [
+const ORDER: [&str; 13] = [
     "cli",
     "listen",
     "http",

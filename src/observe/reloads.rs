@@ -1,0 +1,106 @@
+//! What became of reloads, for metrics and `/status`.
+
+use std::{
+    fmt::Write,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+/// The state of the trust in force. Written by the reloader, read by the admin address; never on a request's way.
+#[derive(Debug)]
+pub struct Reloads(Mutex<State>);
+
+#[derive(Clone, Debug)]
+struct State {
+    succeeded: u64,
+    failed: u64,
+    since: SystemTime,
+    why: String,
+    failure: Option<(SystemTime, String)>,
+}
+
+impl Default for Reloads {
+    fn default() -> Self {
+        let why = "the start of the edge".to_owned();
+        Self(Mutex::new(State { succeeded: 0, failed: 0, since: SystemTime::now(), why, failure: None }))
+    }
+}
+
+impl Reloads {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every change is whole before anything can panic.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A new site is in force, for this reason.
+    pub fn succeeded(&self, why: String) {
+        let mut state = self.state();
+        *state = State {
+            succeeded: state.succeeded + 1,
+            failed: state.failed,
+            since: SystemTime::now(),
+            why,
+            failure: None,
+        };
+    }
+
+    /// What stands in the files can't be used; the former site stays in force.
+    pub fn failed(&self, problems: String) {
+        let mut state = self.state();
+        state.failed += 1;
+        state.failure = Some((SystemTime::now(), problems));
+    }
+
+    /// The files say again what is in force.
+    pub fn mended(&self) {
+        self.state().failure = None;
+    }
+
+    /// For `/status`: since when and why the trust in force is there, and the failed reload if the last one failed.
+    #[must_use]
+    pub fn status(&self) -> serde_json::Value {
+        let state = self.state().clone();
+        serde_json::json!({
+            "in_force_since": rfc3339(state.since),
+            "in_force_seconds": age(state.since).as_secs(),
+            "why": state.why,
+            "reloads": state.succeeded,
+            "failed_reloads": state.failed,
+            "failure": state.failure.map(|(at, problems)| serde_json::json!({ "at": rfc3339(at), "problems": problems })),
+        })
+    }
+
+    /// In the Prometheus text format 0.0.4.
+    #[must_use]
+    pub fn text(&self, generation: u64) -> String {
+        let state = self.state().clone();
+        let mut text = String::new();
+        for (name, kind, help, value) in [
+            ("trust_generation", "gauge", "Number of the trust in force.", generation),
+            ("trust_age_seconds", "gauge", "Age of the trust in force.", age(state.since).as_secs()),
+            (
+                "reload_failing",
+                "gauge",
+                "1 while the files can't be used.",
+                u64::from(state.failure.is_some()),
+            ),
+            ("reloads_total", "counter", "Reloads that took force.", state.succeeded),
+            ("reloads_failed_total", "counter", "Reloads that were refused.", state.failed),
+        ] {
+            let _ = writeln!(
+                text,
+                "# HELP mtls_edge_{name} {help}\n# TYPE mtls_edge_{name} {kind}\nmtls_edge_{name} {value}"
+            );
+        }
+        text
+    }
+}
+
+fn age(since: SystemTime) -> Duration {
+    since.elapsed().unwrap_or_default()
+}
+
+fn rfc3339(moment: SystemTime) -> String {
+    let seconds = moment.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+    crate::identity::rfc3339(i64::try_from(seconds).unwrap_or(i64::MAX))
+}

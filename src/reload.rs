@@ -1,0 +1,13 @@
+//! Trust that changes while the edge runs: watches the files, builds a new site off to the side, and swaps the pointer.
+//!
+//! A reload is all or nothing. What does not validate changes nothing: the old site stays in force, and the failure is told
+//! in one log line, in the metrics and in `/status`. What is mended is taken up by itself.
+
+mod contents;
+mod first;
+mod reloader;
+mod restart;
+mod watch;
+
+pub use first::{First, first};
+pub use reloader::{Reloader, Trigger};

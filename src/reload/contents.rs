@@ -1,0 +1,58 @@
+//! What stands in the watched files, to know a change by, and a read that a change went through.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+use sha2::{Digest, Sha256};
+
+/// The contents of files by their hash; a file that can't be read has none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Contents(BTreeMap<PathBuf, Option<[u8; 32]>>);
+
+impl Contents {
+    /// Reads all files.
+    pub(super) fn of(files: &BTreeSet<PathBuf>) -> Self {
+        let hash = |file: &PathBuf| std::fs::read(file).ok().map(|bytes| Sha256::digest(&bytes).into());
+        Self(files.iter().map(|file| (file.clone(), hash(file))).collect())
+    }
+
+    /// The same without the files that are not in this list.
+    pub(super) fn only(mut self, files: &BTreeSet<PathBuf>) -> Self {
+        self.0.retain(|file, _| files.contains(file));
+        self
+    }
+
+    /// The files whose contents differ, of either.
+    pub(super) fn differing<'a>(&'a self, other: &'a Self) -> Vec<&'a Path> {
+        let both: BTreeSet<&PathBuf> = self.0.keys().chain(other.0.keys()).collect();
+        both.into_iter()
+            .filter(|file| self.0.get(*file) != other.0.get(*file))
+            .map(PathBuf::as_path)
+            .collect()
+    }
+}
+
+/// What a look from outside tells of files: enough for the slow poll, without reading them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Marks(Vec<Option<[i64; 6]>>);
+
+impl Marks {
+    /// Looks at all files, through links.
+    pub(super) fn of(files: &BTreeSet<PathBuf>) -> Self {
+        let mark = |file: &PathBuf| {
+            let meta = std::fs::metadata(file).ok()?;
+            let (dev, ino, size) =
+                (meta.dev().cast_signed(), meta.ino().cast_signed(), meta.size().cast_signed());
+            Some([dev, ino, size, meta.mtime(), meta.mtime_nsec(), meta.ctime()])
+        };
+        Self(files.iter().map(mark).collect())
+    }
+
+    /// Whether a file was written or replaced since this moment, in seconds since 1970 (by its ctime, which only the kernel sets).
+    pub(super) fn any_since(&self, seconds: i64) -> bool {
+        self.0.iter().flatten().any(|[.., ctime]| *ctime >= seconds)
+    }
+}

@@ -1,0 +1,104 @@
+//! What a reload changed, by name, for the log.
+
+use std::{collections::BTreeMap, fmt};
+
+use super::Site;
+use crate::trust::{CredentialMatcher, Registry};
+
+/// The difference between two sites.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// `application a`, `credential a/b`, `domain c`, `client CA d`.
+    pub added: Vec<String>,
+    /// Likewise.
+    pub removed: Vec<String>,
+    /// Credentials that keep their name and match something else; domains with another certificate or settings.
+    pub changed: Vec<String>,
+}
+
+impl Changes {
+    /// What is in `after` and was not in `before`, and the other way round.
+    #[must_use]
+    pub fn between(before: &Site, after: &Site) -> Self {
+        let mut changes = Self::default();
+        changes.registry(&before.trust.registry, &after.trust.registry);
+        let names = |site: &Site| site.trust.authorities.subjects().map(<[u8]>::to_vec).collect::<Vec<_>>();
+        let (old, new) = (names(before), names(after));
+        changes.count("client CAs", old.iter().filter(|ca| !new.contains(ca)).count(), false);
+        changes.count("client CAs", new.iter().filter(|ca| !old.contains(ca)).count(), true);
+        for (name, domain) in &after.domains {
+            match before.domains.get(name) {
+                None => changes.added.push(format!("domain {name}")),
+                Some(old) if !old.tls.is_same(&domain.tls) => {
+                    changes.changed.push(format!("TLS of domain {name}"));
+                }
+                Some(_) => {}
+            }
+        }
+        let gone = before.domains.keys().filter(|name| !after.domains.contains_key(*name));
+        changes.removed.extend(gone.map(|name| format!("domain {name}")));
+        for list in [&mut changes.added, &mut changes.removed, &mut changes.changed] {
+            list.sort_unstable();
+        }
+        changes
+    }
+
+    fn count(&mut self, what: &str, count: usize, added: bool) {
+        if count > 0 {
+            let list = if added { &mut self.added } else { &mut self.removed };
+            list.push(format!("{count} {what}"));
+        }
+    }
+
+    fn registry(&mut self, before: &Registry, after: &Registry) {
+        for application in after.applications() {
+            let id = &application.client_id;
+            match before.application(id.as_str()) {
+                None => self.added.push(format!("application {id}")),
+                Some(old) => {
+                    let (old, new) = (by_name(old), by_name(application));
+                    for (name, matcher) in &new {
+                        match old.get(name) {
+                            None => self.added.push(format!("credential {id}/{name}")),
+                            Some(before) if before != matcher => {
+                                self.changed.push(format!("credential {id}/{name}"));
+                            }
+                            Some(_) => {}
+                        }
+                    }
+                    let gone = old.keys().filter(|name| !new.contains_key(*name));
+                    self.removed.extend(gone.map(|name| format!("credential {id}/{name}")));
+                }
+            }
+        }
+        let gone = before.applications().filter(|old| after.application(old.client_id.as_str()).is_none());
+        self.removed.extend(gone.map(|old| format!("application {}", old.client_id)));
+    }
+}
+
+fn by_name(application: &crate::trust::Application) -> BTreeMap<&str, &CredentialMatcher> {
+    application.credentials.iter().map(|credential| (credential.name.as_str(), &credential.matcher)).collect()
+}
+
+impl fmt::Display for Changes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// Names told in one line; a reload of thousands is told by their number.
+        const TOLD: usize = 20;
+        let mut first = true;
+        for (what, names) in [("added", &self.added), ("removed", &self.removed), ("changed", &self.changed)]
+        {
+            if names.is_empty() {
+                continue;
+            }
+            let told = names.get(..TOLD).unwrap_or(names).join(", ");
+            let more = names.len().saturating_sub(TOLD);
+            let separator = if first { "" } else { "; " };
+            write!(f, "{separator}{what} {told}")?;
+            if more > 0 {
+                write!(f, " and {more} more")?;
+            }
+            first = false;
+        }
+        if first { f.write_str("nothing that has a name") } else { Ok(()) }
+    }
+}
