@@ -5,6 +5,7 @@ use std::{fs, path::Path};
 /// From the top down: a module may use those after it.
 const ORDER: [&str; 13] = [
     "cli",
+    "reload",
     "listen",
     "http",
     "observe",
