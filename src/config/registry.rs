@@ -1,7 +1,9 @@
 //! `applications.toml`: which applications are registered, and how each is known.
 
+use std::collections::HashMap;
+
 use super::{
-    place::Located,
+    place::{Located, Place},
     problem::Problem,
     settings::{Application, Applications, AuthMethod, Credential, Matcher},
     table::Table,
@@ -32,21 +34,21 @@ pub(super) fn read(root: &Table<'_>) -> Option<Applications> {
         );
         return Some(Applications::default());
     }
-    let mut ids: Vec<Located<String>> = Vec::new();
+    let mut ids: HashMap<String, Place> = HashMap::new();
     let mut applications = Vec::new();
     for table in tables? {
         let client_id = table.require("client_id").and_then(|value| value.parse("a client_id", client_id));
         if let Some(id) = &client_id {
-            if let Some(first) = ids.iter().find(|first| first.value == id.value) {
+            if let Some(first) = ids.get(&id.value) {
                 let what = format!(
                     "found {} a second time; the first is on line {}",
                     quote(&id.value),
-                    first.place.line()
+                    first.line()
                 );
                 let problem = Problem::error(&id.place, "application.client_id", what);
                 root.reader.report(problem.help("put both credentials under one [[application]]"));
             }
-            ids.push(id.clone());
+            ids.entry(id.value.clone()).or_insert_with(|| id.place.clone());
         }
         applications.push(application(&table, client_id));
     }
