@@ -36,11 +36,11 @@ use crate::{
 
 /// A request whose authority is the connection's domain.
 #[derive(Debug)]
-pub struct Arrived {
+pub struct Arrived<B = Incoming> {
     /// Method, target, headers.
     pub head: Parts,
-    /// Not yet read.
-    pub body: Incoming,
+    /// Not yet read; nothing once it was.
+    pub body: B,
     /// What it came by.
     pub connection: Rc<Connection>,
     /// The snapshot by which it is judged, from here to the end.
@@ -51,6 +51,14 @@ pub struct Arrived {
     pub authority: String,
     /// What the access log will say.
     pub record: Rc<inbound::Record>,
+}
+
+impl Arrived {
+    /// The request and its body apart.
+    fn split(self) -> (Arrived<()>, Incoming) {
+        let Self { head, body, connection, site, domain, authority, record } = self;
+        (Arrived { head, body: (), connection, site, domain, authority, record }, body)
+    }
 }
 
 /// A request to a listed path, by a listed method.
@@ -106,7 +114,7 @@ pub fn stack(connection: &Rc<Connection>, site: &SiteHandle, parts: &WorkerParts
         .layer(layer_fn(|inner| Respond::new(inner, Arc::clone(&counters), Rc::clone(connection))))
         .layer(layer_fn(|inner| Admit::new(inner, Arc::clone(site), Rc::clone(connection))))
         .layer(layer_fn(Locate::new))
-        .layer(layer_fn(|inner| Authenticate::new(inner, Rc::clone(&chains))))
+        .layer(layer_fn(|inner| Authenticate::new(inner, Arc::clone(site), Rc::clone(&chains))))
         .layer(layer_fn(Vouch::new))
         .service(Forward::new(pools))
 }

@@ -2,6 +2,7 @@
 
 use std::{
     rc::Rc,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -14,18 +15,20 @@ use crate::{
     config::settings,
     forward::{BodyFault, RequestBody, ResponseBody},
     identity::ClientCertificate,
+    site::{Route, SiteHandle},
 };
 
 /// Reads `client_id` where the route asks for one, and judges the certificate.
 #[derive(Clone, Debug)]
 pub struct Authenticate<S> {
     inner: S,
+    site: SiteHandle,
     chains: Rc<ChainCache>,
 }
 
 impl<S> Authenticate<S> {
-    pub(super) fn new(inner: S, chains: Rc<ChainCache>) -> Self {
-        Self { inner, chains }
+    pub(super) fn new(inner: S, site: SiteHandle, chains: Rc<ChainCache>) -> Self {
+        Self { inner, site, chains }
     }
 }
 
@@ -46,52 +49,69 @@ fn announced(arrived: &Arrived, limit: u64) -> Result<(), Refusal> {
 
 async fn authenticate(
     chains: &ChainCache,
+    current: &SiteHandle,
     Routed { arrived, route }: Routed,
 ) -> Result<Authenticated, Refusal> {
     let limits = arrived.site.limits.clone();
-    let (proof, body) = match route.authenticate {
-        settings::Authenticate::Client => {
-            // Before the body is waited for: without a certificate it would be read in vain.
-            certificate(&arrived.connection)?;
-            let limit = limits.client_id_body_bytes;
-            announced(&arrived, u64::try_from(limit).unwrap_or(u64::MAX))?;
-            let Arrived { head, body, connection, site, domain, authority, record } = arrived;
-            let body = RequestBody::collect(body, limit, limits.body_timeout).await?;
-            let id = client_id(&head, &body).map_err(Refusal::ClientId)?;
-            *record.client_id.borrow_mut() = Some(id.to_string());
-            let certificate = certificate(&connection)?;
-            let proof =
-                judge_client(&site.trust, chains, certificate, &id, now()).map_err(Refusal::Denied)?;
-            *record.credential.borrow_mut() = Some(proof.credential_name().to_owned());
-            let body = RequestBody::buffered(body);
-            return Ok(Authenticated {
-                head,
-                body,
-                proof: Some(proof),
-                connection,
-                site,
-                domain,
-                authority,
-                record,
-            });
-        }
-        settings::Authenticate::Certificate => {
-            let proof = judge_any(&arrived.site.trust, chains, certificate(&arrived.connection)?, now())
-                .map_err(Refusal::Denied)?;
-            note(&arrived, &proof);
-            (Some(proof), limits.body_bytes)
-        }
-        settings::Authenticate::None => (None, limits.body_bytes),
-    };
-    announced(&arrived, body)?;
-    let Arrived { head, body: incoming, connection, site, domain, authority, record } = arrived;
-    let body = RequestBody::streaming(incoming, body, limits.body_timeout);
+    if route.authenticate != settings::Authenticate::Client {
+        announced(&arrived, limits.body_bytes)?;
+        let proof = judge(chains, route.authenticate, &arrived, &[])?;
+        let Arrived { head, body, connection, site, domain, authority, record } = arrived;
+        let body = RequestBody::streaming(body, limits.body_bytes, limits.body_timeout);
+        return Ok(Authenticated { head, body, proof, connection, site, domain, authority, record });
+    }
+    // Before the body is waited for: without a certificate it would be read in vain.
+    certificate(&arrived.connection)?;
+    let limit = limits.client_id_body_bytes;
+    announced(&arrived, u64::try_from(limit).unwrap_or(u64::MAX))?;
+    let (mut arrived, incoming) = arrived.split();
+    let body = RequestBody::collect(incoming, limit, limits.body_timeout).await?;
+    let route = renewed(&mut arrived, current, route)?;
+    let proof = judge(chains, route.authenticate, &arrived, &body)?;
+    let Arrived { head, connection, site, domain, authority, record, .. } = arrived;
+    let body = RequestBody::buffered(body);
     Ok(Authenticated { head, body, proof, connection, site, domain, authority, record })
 }
 
-fn note(arrived: &Arrived, proof: &Proof) {
-    *arrived.record.client_id.borrow_mut() = Some(proof.application.client_id.to_string());
-    *arrived.record.credential.borrow_mut() = Some(proof.credential_name().to_owned());
+/// A body may take long: a request is judged by the trust in force when it is there as a whole.
+fn renewed<B>(
+    arrived: &mut Arrived<B>,
+    current: &SiteHandle,
+    route: Arc<Route>,
+) -> Result<Arc<Route>, Refusal> {
+    let site = current.load_full();
+    if site.trust.generation == arrived.site.trust.generation {
+        return Ok(route);
+    }
+    let domain = site.domains.get(&*arrived.connection.server_name).cloned().ok_or(Refusal::Misdirected)?;
+    let route = Arc::clone(domain.routes.find(&arrived.head.method, arrived.head.uri.path())?);
+    arrived.domain = domain;
+    arrived.site = site;
+    Ok(route)
+}
+
+fn judge<B>(
+    chains: &ChainCache,
+    asks: settings::Authenticate,
+    arrived: &Arrived<B>,
+    body: &[u8],
+) -> Result<Option<Proof>, Refusal> {
+    let Arrived { head, connection, site, record, .. } = arrived;
+    let proof = match asks {
+        settings::Authenticate::None => return Ok(None),
+        settings::Authenticate::Certificate => {
+            judge_any(&site.trust, chains, certificate(connection)?, now())
+        }
+        settings::Authenticate::Client => {
+            let id = client_id(head, body).map_err(Refusal::ClientId)?;
+            *record.client_id.borrow_mut() = Some(id.to_string());
+            judge_client(&site.trust, chains, certificate(connection)?, &id, now())
+        }
+    };
+    let proof = proof.map_err(Refusal::Denied)?;
+    *record.client_id.borrow_mut() = Some(proof.application.client_id.to_string());
+    *record.credential.borrow_mut() = Some(proof.credential_name().to_owned());
+    Ok(Some(proof))
 }
 
 impl<S> Service<Routed> for Authenticate<S>
@@ -107,10 +127,10 @@ where
     }
 
     fn call(&mut self, routed: Routed) -> Self::Future {
-        let chains = Rc::clone(&self.chains);
+        let (chains, site) = (Rc::clone(&self.chains), Arc::clone(&self.site));
         let mut inner = self.inner.clone();
         Box::pin(async move {
-            let authenticated = authenticate(&chains, routed).await?;
+            let authenticated = authenticate(&chains, &site, routed).await?;
             inner.call(authenticated).await
         })
     }

@@ -10,7 +10,7 @@ use http::Response;
 use tower::Service;
 
 use super::{Arrived, Refusal, Routed};
-use crate::{forward::ResponseBody, site::RouteError};
+use crate::forward::ResponseBody;
 
 /// Finds the route, or refuses with 404 or 405.
 #[derive(Clone, Debug)]
@@ -35,15 +35,12 @@ where
     }
 
     fn call(&mut self, arrived: Arrived) -> Self::Future {
-        let refusal = match arrived.domain.routes.find(&arrived.head.method, arrived.head.uri.path()) {
+        match arrived.domain.routes.find(&arrived.head.method, arrived.head.uri.path()) {
             Ok(route) => {
                 let route = Arc::clone(route);
-                return Either::Left(self.0.call(Routed { arrived, route }));
+                Either::Left(self.0.call(Routed { arrived, route }))
             }
-            Err(RouteError::NotFound) => Refusal::NotFound { ambiguous: false },
-            Err(RouteError::Ambiguous) => Refusal::NotFound { ambiguous: true },
-            Err(RouteError::Method(methods)) => Refusal::Method(methods),
-        };
-        Either::Right(std::future::ready(Err(refusal)))
+            Err(error) => Either::Right(std::future::ready(Err(error.into()))),
+        }
     }
 }

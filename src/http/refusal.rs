@@ -5,6 +5,7 @@ use http::{HeaderValue, Method, Response, StatusCode, header};
 use crate::{
     authenticate::{ClientIdError, Denial},
     forward::{BodyFault, ForwardError, ResponseBody},
+    site::RouteError,
     vouch::TooLarge,
 };
 
@@ -161,6 +162,16 @@ impl From<ForwardError> for Refusal {
         match error {
             ForwardError::Body(fault) => Self::Body(fault),
             other => Self::Forward(other),
+        }
+    }
+}
+
+impl From<RouteError> for Refusal {
+    fn from(error: RouteError) -> Self {
+        match error {
+            RouteError::NotFound => Self::NotFound { ambiguous: false },
+            RouteError::Ambiguous => Self::NotFound { ambiguous: true },
+            RouteError::Method(methods) => Self::Method(methods),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Trust that changes while the edge runs: what stands in the files is in force, whole, soon after.
 
-use crate::support::{Client, EdgeBuilder, Upstream, self_signed};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::support::{Client, DOMAIN, EdgeBuilder, Upstream, self_signed};
 
 #[tokio::test]
 async fn a_removed_credential_is_refused_on_an_open_connection() {
@@ -25,5 +27,32 @@ async fn a_removed_credential_is_refused_on_an_open_connection() {
     connection.token("billing").await.oauth_error(401, "invalid_client");
     connection.closed().await;
     assert_eq!(Client::with(&edge, &second).token("billing").await.status, 200);
+    edge.stop();
+}
+
+#[tokio::test]
+async fn a_request_whose_body_ends_after_a_reload_is_judged_by_the_new_trust() {
+    let upstream = Upstream::start().await;
+    let billing = self_signed("billing");
+    let edge = EdgeBuilder::new(upstream.url())
+        .usual_domain("auth0")
+        .self_signed_application("billing", &[billing.thumbprint()])
+        .start();
+    let mut stream = Client::with(&edge, &billing).tls().await.unwrap();
+    let head = format!(
+        "POST /oauth/token HTTP/1.1\r\nhost: {DOMAIN}\r\ncontent-type: application/x-www-form-urlencoded\r\nexpect: 100-continue\r\ncontent-length: 17\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // The edge asks for the body: the request has passed everything before it.
+    let mut go_on = [0; 25];
+    stream.read_exact(&mut go_on).await.unwrap();
+    assert_eq!(go_on, *b"HTTP/1.1 100 Continue\r\n\r\n");
+    std::fs::write(edge.folder.path().join("applications.toml"), "# nobody\n").unwrap();
+    edge.wait_for_log("\"reloaded\"");
+    stream.write_all(b"client_id=billing").await.unwrap();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    assert!(answer.starts_with(b"HTTP/1.1 401"), "{}", String::from_utf8_lossy(&answer));
+    assert!(upstream.seen().is_empty());
     edge.stop();
 }
