@@ -96,8 +96,19 @@ pub struct Trust {
     pub client_ca: Vec<Located<PathBuf>>,
     /// CRLs, PEM or DER. Default none.
     pub crls: Vec<Located<PathBuf>>,
+    /// Default `refuse`.
+    pub stale_crl: StaleCrl,
     /// The registry's file. Default `applications.toml`, needed only if a route authenticates.
     pub applications: Located<PathBuf>,
+}
+
+/// What becomes of certificates whose CA's CRL is past its nextUpdate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StaleCrl {
+    /// They are refused.
+    Refuse,
+    /// They are judged by the old list, and that is reported.
+    Report,
 }
 
 /// `[[upstream]]`: an authorization server.

@@ -59,9 +59,9 @@ async fn authenticate(
             let body = RequestBody::collect(body, limit, limits.body_timeout).await?;
             let id = client_id(&head, &body).map_err(Refusal::ClientId)?;
             *record.client_id.borrow_mut() = Some(id.to_string());
-            let certificate = certificate(&connection)?;
-            let proof =
-                judge_client(&site.trust, chains, certificate, &id, now()).map_err(Refusal::Denied)?;
+            let (certificate, now) = (certificate(&connection)?, now());
+            let proof = judge_client(&site.trust, chains, certificate, &id, now).map_err(Refusal::Denied)?;
+            proof.used(certificate, now);
             *record.credential.borrow_mut() = Some(proof.credential_name().to_owned());
             let body = RequestBody::buffered(body);
             return Ok(Authenticated {
@@ -76,8 +76,10 @@ async fn authenticate(
             });
         }
         settings::Authenticate::Certificate => {
-            let proof = judge_any(&arrived.site.trust, chains, certificate(&arrived.connection)?, now())
-                .map_err(Refusal::Denied)?;
+            let (certificate, now) = (certificate(&arrived.connection)?, now());
+            let proof =
+                judge_any(&arrived.site.trust, chains, certificate, now).map_err(Refusal::Denied)?;
+            proof.used(certificate, now);
             note(&arrived, &proof);
             (Some(proof), limits.body_bytes)
         }
