@@ -265,6 +265,17 @@ pub enum AuthMethod {
     TlsClientAuth,
 }
 
+impl AuthMethod {
+    /// Its name in OAuth's registry.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SelfSignedTlsClientAuth => "self_signed_tls_client_auth",
+            Self::TlsClientAuth => "tls_client_auth",
+        }
+    }
+}
+
 /// `[[application.credential]]`.
 #[derive(Clone, Debug)]
 pub struct Credential {

@@ -77,8 +77,7 @@ async fn authenticate(
         }
         settings::Authenticate::Certificate => {
             let (certificate, now) = (certificate(&arrived.connection)?, now());
-            let proof =
-                judge_any(&arrived.site.trust, chains, certificate, now).map_err(Refusal::Denied)?;
+            let proof = judge_any(&arrived.site.trust, chains, certificate, now).map_err(Refusal::Denied)?;
             proof.used(certificate, now);
             note(&arrived, &proof);
             (Some(proof), limits.body_bytes)

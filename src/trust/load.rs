@@ -126,11 +126,7 @@ fn stale_crls(
     }
 }
 
-fn registry(
-    applications: &Applications,
-    before: Option<&Registry>,
-    problems: &mut Vec<Problem>,
-) -> Registry {
+fn registry(applications: &Applications, before: Option<&Registry>, problems: &mut Vec<Problem>) -> Registry {
     let mut registry = Registry::default();
     let mut pins = HashMap::new();
     for application in &applications.applications {
