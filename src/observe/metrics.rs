@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::Health;
-use crate::site::Site;
+use crate::{site::Site, trust::Credential};
 
 /// Everything: counters, reloads, and what ends when.
 pub(super) fn text(health: &Health, now: i64) -> String {
@@ -66,7 +66,7 @@ fn expiries(site: &Site, now: i64) -> String {
     // One that has expired for good must not hide the next one that will.
     let (mut soonest, mut ended) = (None, 0);
     for application in site.trust.registry.applications() {
-        for end in application.credentials.iter().filter_map(|credential| credential.not_after()) {
+        for end in application.credentials.iter().filter_map(Credential::not_after) {
             if end < now {
                 ended += 1;
             } else {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use http::HeaderMap;
 use serde_json::Value;
 
-use super::tables;
+use super::tables::{at, tables};
 
 const HEAD: &str = "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>mtls-edge</title><style>\
 body{font:15px/1.4 sans-serif;margin:2em}table{border-collapse:collapse}\
@@ -52,8 +52,8 @@ pub(in crate::observe) fn page(status: &Value) -> String {
         }
         html.push_str("</table>\n");
     }
-    let number = |key: &str| status["applications"][key].as_u64().unwrap_or(1);
-    let (page, pages) = (number("page"), number("pages"));
+    let number = |pointer: &str| at(status, pointer).as_u64().unwrap_or(1);
+    let (page, pages) = (number("/applications/page"), number("/applications/pages"));
     for (there, to, name) in
         [(page > 1, page.saturating_sub(1), "previous"), (page < pages, page + 1, "next")]
     {
