@@ -6,8 +6,9 @@ mod development;
 mod init;
 mod inspect;
 mod run;
+mod status;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -35,6 +36,18 @@ enum Command {
         /// The configuration, a TOML file.
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
+    },
+    /// Print what a running edge says of itself: its trust, what is about to expire, and each credential's last use.
+    Status {
+        /// The configuration that the edge runs with: its admin address is asked.
+        #[arg(long, value_name = "FILE", required_unless_present = "admin", conflicts_with = "admin")]
+        config: Option<PathBuf>,
+        /// The admin address itself.
+        #[arg(long, value_name = "ADDR")]
+        admin: Option<SocketAddr>,
+        /// Which page of applications, from 1.
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+        page: u32,
     },
     /// Show a certificate as the edge sees it, and the credential to paste for it.
     Inspect {
@@ -65,6 +78,7 @@ pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run { config, workers } => run::run(&config, workers.map(usize::from)),
         Command::Check { config } => check::check(&config),
+        Command::Status { config, admin, page } => status::status(config.as_deref(), admin, page),
         Command::Inspect { certificate } => inspect::inspect(&certificate),
         Command::Demo { once, port } => demo::demo(once, port),
         Command::Init { dir } => init::init(&dir),

@@ -3,9 +3,12 @@
 mod admin;
 mod counters;
 mod log;
+mod metrics;
 mod reloads;
+mod status;
 
 pub use admin::{Health, serve as serve_admin};
 pub use counters::{Counters, Outcome};
 pub use log::init as init_log;
 pub use reloads::Reloads;
+pub use status::{Table, tables};

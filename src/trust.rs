@@ -3,12 +3,14 @@
 mod certificates;
 mod load;
 mod registry;
+mod usage;
 
 use std::fmt;
 
 pub use certificates::{read_certificates, read_der_or_pem};
 pub use load::load;
 pub use registry::{Application, ClientId, Credential, CredentialMatcher, Registry, RegistryError, Subject};
+pub use usage::Usage;
 
 use crate::identity::Authorities;
 

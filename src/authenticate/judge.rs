@@ -30,6 +30,13 @@ impl Proof {
         }
     }
 
+    /// Notes in the registry that the credential was used by this certificate, `now`.
+    pub fn used(&self, certificate: &ClientCertificate, now: i64) {
+        if let Some(credential) = self.application.credentials.get(self.credential) {
+            credential.usage.note(now, certificate.validity().not_after);
+        }
+    }
+
     /// The name of the credential that matched, for the log.
     #[must_use]
     pub fn credential_name(&self) -> &str {

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use super::{
     place::Located,
     problem::Problem,
-    settings::{Log, LogFormat, Settings, Trust},
+    settings::{Log, LogFormat, Settings, StaleCrl, Trust},
     table::Table,
     value::{Fault, Value},
     vocabulary::{DOMAIN, HEADER_PROFILE, LIMITS, LISTEN, LOG, TRUST, UPSTREAM},
@@ -104,9 +104,14 @@ fn filter(text: &str) -> Result<String, Fault> {
 
 fn trust(table: &Table<'_>) -> Trust {
     let files = |key| table.get(key).and_then(|value| value.list(Value::path)).unwrap_or_default();
+    let stale = [("refuse", StaleCrl::Refuse), ("report", StaleCrl::Report)];
     let trust = Trust {
         client_ca: files("client_ca"),
         crls: files("crls"),
+        stale_crl: table
+            .get("stale_crl")
+            .and_then(|value| value.choice(&stale))
+            .map_or(StaleCrl::Refuse, |stale| stale.value),
         applications: table
             .get("applications")
             .and_then(|value| value.path())

@@ -96,8 +96,19 @@ pub struct Trust {
     pub client_ca: Vec<Located<PathBuf>>,
     /// CRLs, PEM or DER. Default none.
     pub crls: Vec<Located<PathBuf>>,
+    /// Default `refuse`.
+    pub stale_crl: StaleCrl,
     /// The registry's file. Default `applications.toml`, needed only if a route authenticates.
     pub applications: Located<PathBuf>,
+}
+
+/// What becomes of certificates whose CA's CRL is past its nextUpdate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StaleCrl {
+    /// They are refused.
+    Refuse,
+    /// They are judged by the old list, and that is reported.
+    Report,
 }
 
 /// `[[upstream]]`: an authorization server.
@@ -252,6 +263,17 @@ pub enum AuthMethod {
     SelfSignedTlsClientAuth,
     /// RFC 8705 section 2.1.
     TlsClientAuth,
+}
+
+impl AuthMethod {
+    /// Its name in OAuth's registry.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SelfSignedTlsClientAuth => "self_signed_tls_client_auth",
+            Self::TlsClientAuth => "tls_client_auth",
+        }
+    }
 }
 
 /// `[[application.credential]]`.

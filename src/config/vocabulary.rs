@@ -120,6 +120,7 @@ pub(super) const TRUST: &Kind = &Kind {
     keys: &[
         ("client_ca", r#"["certs/client-ca.pem"]"#),
         ("crls", r#"["certs/client-ca.crl"]"#),
+        ("stale_crl", r#""refuse""#),
         ("applications", r#""applications.toml""#),
     ],
 };

@@ -97,18 +97,19 @@ fn judge<B>(
     body: &[u8],
 ) -> Result<Option<Proof>, Refusal> {
     let Arrived { head, connection, site, record, .. } = arrived;
-    let proof = match asks {
-        settings::Authenticate::None => return Ok(None),
-        settings::Authenticate::Certificate => {
-            judge_any(&site.trust, chains, certificate(connection)?, now())
-        }
-        settings::Authenticate::Client => {
-            let id = client_id(head, body).map_err(Refusal::ClientId)?;
-            *record.client_id.borrow_mut() = Some(id.to_string());
-            judge_client(&site.trust, chains, certificate(connection)?, &id, now())
-        }
+    if asks == settings::Authenticate::None {
+        return Ok(None);
+    }
+    let (certificate, now) = (certificate(connection)?, now());
+    let proof = if asks == settings::Authenticate::Client {
+        let id = client_id(head, body).map_err(Refusal::ClientId)?;
+        *record.client_id.borrow_mut() = Some(id.to_string());
+        judge_client(&site.trust, chains, certificate, &id, now)
+    } else {
+        judge_any(&site.trust, chains, certificate, now)
     };
     let proof = proof.map_err(Refusal::Denied)?;
+    proof.used(certificate, now);
     *record.client_id.borrow_mut() = Some(proof.application.client_id.to_string());
     *record.credential.borrow_mut() = Some(proof.credential_name().to_owned());
     Ok(Some(proof))

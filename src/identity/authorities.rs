@@ -7,7 +7,10 @@ use std::fmt;
 
 use rustls_pki_types::{CertificateDer, TrustAnchor};
 
-use super::certificate::IdentityError;
+use super::{
+    certificate::{IdentityError, Validity},
+    thumbprint::Thumbprint,
+};
 use ca::{Ca, UnfitCa};
 use crl::{Crl, CrlError};
 
@@ -26,6 +29,8 @@ pub struct Authorities {
     /// What webpki builds paths to; as many as `cas`, in the same order.
     anchors: Vec<TrustAnchor<'static>>,
     cas: Vec<Ca>,
+    /// Of the certificates; as many as `cas`, in the same order.
+    thumbprints: Vec<Thumbprint>,
     /// The newest first, since the first that fits is asked.
     crls: Vec<Crl>,
     stale: StaleCrl,
@@ -77,17 +82,32 @@ impl fmt::Display for AuthorityWarning {
     }
 }
 
+/// A client CA, for whoever watches that it stays valid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaFacts {
+    /// Its subject, in RFC 4514 form.
+    pub subject: String,
+    /// Of its certificate: a CA that was renewed has another.
+    pub thumbprint: Thumbprint,
+    /// Of its certificate.
+    pub validity: Validity,
+}
+
 /// A loaded CRL, for whoever watches that it stays fresh.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CrlFacts {
+    /// Which one, from 0, in the order in which they were given.
+    pub index: usize,
+    /// SHA-256 of the list.
+    pub hash: [u8; 32],
     /// Its issuer, in RFC 4514 form.
     pub issuer: String,
     /// When it was issued, in seconds since 1970.
     pub this_update: i64,
     /// From when on it is stale.
     pub next_update: i64,
-    /// Whether one of the client CAs has signed it. An intermediate's list has not been, nor has a forged one.
-    pub signed_by_client_ca: bool,
+    /// SHA-256 of the public key of the client CA that has signed it. An intermediate's list has none, nor has a forged one.
+    pub signer: Option<[u8; 32]>,
 }
 
 impl Authorities {
@@ -109,9 +129,10 @@ impl Authorities {
             }
             authorities.anchors.push(anchor);
             authorities.cas.push(ca);
+            authorities.thumbprints.push(Thumbprint::of(&der));
         }
         for (index, der) in crls.into_iter().enumerate() {
-            let crl = Crl::from_der(&der, &authorities.cas);
+            let crl = Crl::from_der(index, &der, &authorities.cas);
             authorities.crls.push(crl.map_err(|source| AuthorityError::Crl { index, source })?);
         }
         authorities.crls.sort_by_key(|crl| std::cmp::Reverse(crl.this_update));
@@ -121,7 +142,13 @@ impl Authorities {
     /// No client CA: no chain verifies.
     #[must_use]
     pub const fn empty() -> Self {
-        Self { anchors: Vec::new(), cas: Vec::new(), crls: Vec::new(), stale: StaleCrl::Refuse }
+        Self {
+            anchors: Vec::new(),
+            cas: Vec::new(),
+            thumbprints: Vec::new(),
+            crls: Vec::new(),
+            stale: StaleCrl::Refuse,
+        }
     }
 
     /// Whether there is no client CA.
@@ -144,6 +171,15 @@ impl Authorities {
             Some(AuthorityWarning { index, subject: ca.subject.to_rfc4514(), reason })
         };
         self.cas.iter().enumerate().filter_map(warning).collect()
+    }
+
+    /// The client CAs, in the order in which they were given.
+    pub fn client_cas(&self) -> impl Iterator<Item = CaFacts> {
+        self.cas.iter().zip(&self.thumbprints).map(|(ca, thumbprint)| CaFacts {
+            subject: ca.subject.to_rfc4514(),
+            thumbprint: *thumbprint,
+            validity: ca.validity,
+        })
     }
 
     /// The loaded CRLs, the newest first.

@@ -17,7 +17,10 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::Semaphore;
 
-use super::{Counters, Reloads};
+use super::{
+    Counters, Reloads, metrics,
+    status::{self, html},
+};
 use crate::site::SiteHandle;
 
 /// Connections to the admin address at once; more wait.
@@ -79,28 +82,44 @@ fn answer(request: &Request<Incoming>, health: &Health) -> Response<Full<Bytes>>
         "/healthz" => text(StatusCode::OK, "ok\n"),
         "/readyz" if health.ready.load(Ordering::Acquire) => text(StatusCode::OK, "ready\n"),
         "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
-        "/metrics" => {
-            let open = health.bound.saturating_sub(health.places.available_permits());
-            let generation = health.site.load().trust.generation.0;
-            text(StatusCode::OK, health.counters.text(open) + &health.reloads.text(generation))
-        }
-        "/status" => {
-            let site = health.site.load();
-            let mut domains: Vec<&str> = site.domains.keys().map(AsRef::as_ref).collect();
-            domains.sort_unstable();
-            let status = serde_json::json!({
-                "generation": site.trust.generation.0,
-                "ready": health.ready.load(Ordering::Acquire),
-                "applications": site.trust.registry.len(),
-                "domains": domains,
-                "trust": health.reloads.status(),
-            });
-            let mut response = text(StatusCode::OK, status.to_string());
-            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            response
-        }
+        "/metrics" => text(StatusCode::OK, metrics::text(health, now())),
+        "/status" => status(request, health),
         _ => text(StatusCode::NOT_FOUND, "/healthz /readyz /metrics /status\n"),
     }
+}
+
+/// JSON, or a page for whoever would rather read one; `?page=` is the page of applications.
+fn status(request: &Request<Incoming>, health: &Health) -> Response<Full<Bytes>> {
+    let mut pairs = request.uri().query().unwrap_or_default().split('&');
+    let page = pairs.find_map(|pair| pair.strip_prefix("page=")).map_or(Some(1), |page| page.parse().ok());
+    let Some(page) = page.filter(|page| *page > 0) else {
+        return text(StatusCode::BAD_REQUEST, "page is a number from 1\n");
+    };
+    let status = status::status(health, page, now());
+    let (kind, body) = if html::is_preferred(request.headers()) {
+        ("text/html; charset=utf-8", html::page(&status))
+    } else {
+        ("application/json", status.to_string())
+    };
+    let mut response = text(StatusCode::OK, body);
+    for (name, value) in [
+        (header::CONTENT_TYPE, kind),
+        (header::VARY, "accept"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+        ),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// Seconds since 1970.
+fn now() -> i64 {
+    i64::try_from(rustls_pki_types::UnixTime::now().as_secs()).unwrap_or(i64::MAX)
 }
 
 fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {

@@ -58,7 +58,12 @@ pub fn build(path: &Path, generation: Generation, before: Option<&Site>) -> Buil
     };
     files.extend(applications.iter().flat_map(files::of_applications));
     let trust = applications.and_then(|applications| {
-        let (trust, more) = trust::load(&settings.trust, &applications, generation);
+        let (trust, more) = trust::load(
+            &settings.trust,
+            &applications,
+            generation,
+            before.map(|before| &before.trust.registry),
+        );
         problems.extend(more);
         trust
     });

@@ -1,18 +1,24 @@
 //! What a reload changed, by name, for the log.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use super::Site;
-use crate::trust::{CredentialMatcher, Registry};
+use crate::{
+    identity::Authorities,
+    trust::{CredentialMatcher, Registry},
+};
 
 /// The difference between two sites.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// `application a`, `credential a/b`, `domain c`, `client CA d`.
+    /// `application a`, `credential a/b`, `domain c`, `client CA "d"`, `CRL of "d"`.
     pub added: Vec<String>,
     /// Likewise.
     pub removed: Vec<String>,
-    /// Credentials that keep their name and match something else; domains with another certificate or settings.
+    /// Credentials that keep their name and match something else; CRLs that were renewed; domains with another certificate or settings.
     pub changed: Vec<String>,
 }
 
@@ -22,10 +28,7 @@ impl Changes {
     pub fn between(before: &Site, after: &Site) -> Self {
         let mut changes = Self::default();
         changes.registry(&before.trust.registry, &after.trust.registry);
-        let names = |site: &Site| site.trust.authorities.subjects().map(<[u8]>::to_vec).collect::<Vec<_>>();
-        let (old, new) = (names(before), names(after));
-        changes.count("client CAs", old.iter().filter(|ca| !new.contains(ca)).count(), false);
-        changes.count("client CAs", new.iter().filter(|ca| !old.contains(ca)).count(), true);
+        changes.authorities(&before.trust.authorities, &after.trust.authorities);
         for (name, domain) in &after.domains {
             match before.domains.get(name) {
                 None => changes.added.push(format!("domain {name}")),
@@ -43,11 +46,36 @@ impl Changes {
         changes
     }
 
-    fn count(&mut self, what: &str, count: usize, added: bool) {
-        if count > 0 {
-            let list = if added { &mut self.added } else { &mut self.removed };
-            list.push(format!("{count} {what}"));
+    /// A renewed CA is a removed and an added one of the same name; a renewed CRL is a changed one.
+    fn authorities(&mut self, before: &Authorities, after: &Authorities) {
+        let cas = |of: &Authorities| -> BTreeMap<[u8; 32], String> {
+            of.client_cas().map(|ca| (*ca.thumbprint.as_bytes(), ca.subject)).collect()
+        };
+        let (old, new) = (cas(before), cas(after));
+        let lacking = |one: &BTreeMap<_, String>, other: &BTreeMap<_, String>| -> Vec<String> {
+            let only = one.iter().filter(|(thumbprint, _)| !other.contains_key(*thumbprint));
+            only.map(|(_, subject)| format!("client CA \"{subject}\"")).collect()
+        };
+        self.added.extend(lacking(&new, &old));
+        self.removed.extend(lacking(&old, &new));
+
+        let crls = |of: &Authorities| {
+            let mut lists = BTreeMap::<String, BTreeSet<[u8; 32]>>::new();
+            for crl in of.crls() {
+                lists.entry(crl.issuer).or_default().insert(crl.hash);
+            }
+            lists
+        };
+        let (old, new) = (crls(before), crls(after));
+        for (issuer, lists) in &new {
+            match old.get(issuer) {
+                None => self.added.push(format!("CRL of \"{issuer}\"")),
+                Some(before) if before != lists => self.changed.push(format!("CRL of \"{issuer}\"")),
+                Some(_) => {}
+            }
         }
+        let gone = old.keys().filter(|issuer| !new.contains_key(*issuer));
+        self.removed.extend(gone.map(|issuer| format!("CRL of \"{issuer}\"")));
     }
 
     fn registry(&mut self, before: &Registry, after: &Registry) {

@@ -10,7 +10,10 @@ use rustls::{
 };
 
 use super::{credentials::ServerCredential, possession::Possession};
-use crate::config::settings::{CipherSuites, ClientAuth};
+use crate::{
+    config::settings::{CipherSuites, ClientAuth},
+    identity::ClientCertificate,
+};
 
 /// What a domain's TLS is made from.
 #[derive(Debug)]
@@ -69,6 +72,12 @@ impl DomainTls {
             && *client_auth == options.client_auth
             && *cipher_suites == options.cipher_suites
             && hints.iter().map(AsRef::as_ref).eq(options.hints.iter().map(AsRef::<[u8]>::as_ref))
+    }
+
+    /// The domain's own certificate, as facts; none if it can't be read as such.
+    #[must_use]
+    pub fn certificate(&self) -> Option<ClientCertificate> {
+        ClientCertificate::from_chain(self.made_from.credential.cert.get(..1)?).ok()
     }
 
     /// Whether it is the very same configuration.

@@ -1,6 +1,6 @@
 //! Builds a snapshot of trust from the configuration: opens what it names, judges what it says.
 
-use std::{collections::HashMap, path::PathBuf};
+use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer};
 
@@ -15,21 +15,22 @@ use crate::{
     },
     identity::{
         Authorities, AuthorityError, ClientCertificate, DistinguishedName, StaleCrl, SubjectAltName,
-        Thumbprint, spki_hash,
+        Thumbprint, Validity, rfc3339, spki_hash,
     },
 };
 
 /// Opens every file that trust rests on and builds the snapshot. Reports every problem; the
-/// snapshot is there only if none of them is an error.
+/// snapshot is there only if none of them is an error. The last use of credentials that were `before` is carried over.
 #[must_use]
 pub fn load(
     trust: &settings::Trust,
     applications: &Applications,
     generation: Generation,
+    before: Option<&Registry>,
 ) -> (Option<Trust>, Vec<Problem>) {
     let mut problems = Vec::new();
     let authorities = authorities(trust, &mut problems);
-    let registry = registry(applications, &mut problems);
+    let registry = registry(applications, before, &mut problems);
     let ok = !problems.iter().any(|problem| problem.severity == crate::config::Severity::Error);
     let trust = authorities.filter(|_| ok).map(|authorities| Trust { generation, authorities, registry });
     (trust, problems)
@@ -69,7 +70,11 @@ fn authorities(trust: &settings::Trust, problems: &mut Vec<Problem>) -> Option<A
             ),
         }
     }
-    match Authorities::new(cas, crls, StaleCrl::Refuse) {
+    let stale = match trust.stale_crl {
+        settings::StaleCrl::Refuse => StaleCrl::Refuse,
+        settings::StaleCrl::Report => StaleCrl::Report,
+    };
+    match Authorities::new(cas, crls, stale) {
         Ok(authorities) => {
             for warning in authorities.warnings(now()) {
                 if let Some(file) = ca_files.get(warning.index) {
@@ -83,6 +88,7 @@ fn authorities(trust: &settings::Trust, problems: &mut Vec<Problem>) -> Option<A
                     );
                 }
             }
+            stale_crls(&authorities, trust.stale_crl, &crl_files, problems);
             Some(authorities)
         }
         Err(error) => {
@@ -100,14 +106,38 @@ fn authorities(trust: &settings::Trust, problems: &mut Vec<Problem>) -> Option<A
     }
 }
 
-fn registry(applications: &Applications, problems: &mut Vec<Problem>) -> Registry {
+fn stale_crls(
+    authorities: &Authorities,
+    stale: settings::StaleCrl,
+    files: &[&Located<PathBuf>],
+    problems: &mut Vec<Problem>,
+) {
+    let help = match stale {
+        settings::StaleCrl::Refuse => "certificates of its CA are refused until the list is renewed",
+        settings::StaleCrl::Report => {
+            "certificates of its CA are judged by this old list (stale_crl = \"report\"): renew it"
+        }
+    };
+    for crl in authorities.crls().filter(|crl| crl.next_update < now()) {
+        let Some(file) = files.get(crl.index) else { continue };
+        let (shown, since) = (shown(file), rfc3339(crl.next_update));
+        let what = format!("{shown}: the CRL of {:?} is stale since {since}", crl.issuer);
+        problems.push(Problem::warning(&file.place, "trust.crls", what).help(help));
+    }
+}
+
+fn registry(applications: &Applications, before: Option<&Registry>, problems: &mut Vec<Problem>) -> Registry {
     let mut registry = Registry::default();
     let mut pins = HashMap::new();
     for application in &applications.applications {
         let mut places = Vec::new();
         let mut credentials = Vec::new();
+        let before = before.and_then(|before| before.application(&application.client_id.value));
         for written in &application.credentials {
-            if let Some(credential) = credential(written, &mut pins, problems) {
+            if let Some(mut credential) = credential(written, &mut pins, problems) {
+                if let Some(same) = before.and_then(|before| before.same(&credential)) {
+                    credential.usage = Arc::clone(&same.usage);
+                }
                 places.push(written.matcher.place());
                 credentials.push(credential);
             }
@@ -159,11 +189,15 @@ fn credential(
             }
         }
     };
+    let mut validity = None;
     let matcher = match &credential.matcher {
         Matcher::Thumbprint(text) => {
             parsed(text, "thumbprint", problems, str::parse::<Thumbprint>).map(CredentialMatcher::Thumbprint)
         }
-        Matcher::Certificate(file) => certificate(file, problems).map(CredentialMatcher::Thumbprint),
+        Matcher::Certificate(file) => certificate(file, problems).map(|(thumbprint, of)| {
+            validity = Some(of);
+            CredentialMatcher::Thumbprint(thumbprint)
+        }),
         Matcher::SubjectDn(text) => parsed(text, "subject_dn", problems, DistinguishedName::from_written)
             .map(|(dn, warning)| {
                 if let Some(warning) = warning {
@@ -180,7 +214,7 @@ fn credential(
         Matcher::SanIp(text) => san(text, "san_ip", pin, problems, SubjectAltName::ip),
         Matcher::SanEmail(text) => san(text, "san_email", pin, problems, SubjectAltName::email),
     }?;
-    Some(Credential { name: credential.name.value.clone(), matcher })
+    Some(Credential { name: credential.name.value.clone(), matcher, validity, usage: Arc::default() })
 }
 
 fn parsed<T, E: std::fmt::Display>(
@@ -211,8 +245,8 @@ fn san<E: std::fmt::Display>(
         .map(|san| CredentialMatcher::Subject { subject: Subject::San(san), pin })
 }
 
-/// The thumbprint of the first certificate of a file; one that has ended is worth a warning.
-fn certificate(file: &Located<PathBuf>, problems: &mut Vec<Problem>) -> Option<Thumbprint> {
+/// Thumbprint and validity of the first certificate of a file; one that has ended is worth a warning.
+fn certificate(file: &Located<PathBuf>, problems: &mut Vec<Problem>) -> Option<(Thumbprint, Validity)> {
     const KEY: &str = "application.credential.certificate";
     let read = read_certificates(&file.value).and_then(|chain| {
         let leaf = chain.get(..1).unwrap_or_default();
@@ -232,7 +266,7 @@ fn certificate(file: &Located<PathBuf>, problems: &mut Vec<Problem>) -> Option<T
                         .help("add the next certificate as a second credential, then remove this one"),
                 );
             }
-            Some(certificate.thumbprint())
+            Some((certificate.thumbprint(), certificate.validity()))
         }
         Err(error) => {
             problems.push(

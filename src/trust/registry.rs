@@ -2,9 +2,10 @@
 
 use std::{borrow::Borrow, collections::HashMap, fmt, sync::Arc};
 
+use super::Usage;
 use crate::{
     config::settings::AuthMethod,
-    identity::{ClientCertificate, DistinguishedName, SubjectAltName, Thumbprint},
+    identity::{ClientCertificate, DistinguishedName, SubjectAltName, Thumbprint, Validity},
 };
 
 /// An OAuth client identifier (RFC 6749 section 2.2).
@@ -47,6 +48,13 @@ pub struct Application {
     pub credentials: Vec<Credential>,
 }
 
+impl Application {
+    /// The credential of this name that matches the same.
+    pub(super) fn same(&self, other: &Credential) -> Option<&Credential> {
+        self.credentials.iter().find(|own| own.name == other.name && own.matcher == other.matcher)
+    }
+}
+
 /// One credential of an application.
 #[derive(Debug)]
 pub struct Credential {
@@ -54,6 +62,18 @@ pub struct Credential {
     pub name: String,
     /// What a certificate must be.
     pub matcher: CredentialMatcher,
+    /// Of the certificate, where it is registered by its file.
+    pub validity: Option<Validity>,
+    /// Its last use.
+    pub usage: Arc<Usage>,
+}
+
+impl Credential {
+    /// The end of its certificate, as far as the edge knows: of the one that is registered, else of the one that matched last.
+    #[must_use]
+    pub fn not_after(&self) -> Option<i64> {
+        self.validity.map(|validity| validity.not_after).or_else(|| self.usage.not_after())
+    }
 }
 
 /// What a certificate must be to match a credential.
@@ -68,6 +88,23 @@ pub enum CredentialMatcher {
         /// SHA-256 of the public key of a CA that must stand on the verified path.
         pin: Option<[u8; 32]>,
     },
+}
+
+impl CredentialMatcher {
+    /// The key that registers it, and what stands there.
+    #[must_use]
+    pub fn written(&self) -> (&'static str, String) {
+        match self {
+            Self::Thumbprint(thumbprint) => ("thumbprint", thumbprint.to_string()),
+            Self::Subject { subject: Subject::Dn(dn), .. } => ("subject_dn", dn.to_rfc4514()),
+            Self::Subject { subject: Subject::San(san), .. } => match san {
+                SubjectAltName::Dns(name) => ("san_dns", name.clone()),
+                SubjectAltName::Uri(uri) => ("san_uri", uri.clone()),
+                SubjectAltName::Ip(ip) => ("san_ip", ip.to_string()),
+                SubjectAltName::Email(address) => ("san_email", address.clone()),
+            },
+        }
+    }
 }
 
 /// The subject parameter of RFC 8705 section 2.1.2.
@@ -258,6 +295,8 @@ mod tests {
                 .map(|bytes| Credential {
                     name: "a".into(),
                     matcher: CredentialMatcher::Thumbprint(Thumbprint::from_bytes(*bytes)),
+                    validity: None,
+                    usage: Arc::default(),
                 })
                 .collect(),
         }

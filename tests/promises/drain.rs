@@ -196,8 +196,8 @@ async fn the_operator_can_see_how_it_goes() {
     let status: serde_json::Value = serde_json::from_str(&status).unwrap();
     assert_eq!(code, 200);
     assert_eq!(status["ready"], true);
-    assert_eq!(status["applications"], 1);
-    assert_eq!(status["domains"][0], crate::support::DOMAIN);
+    assert_eq!(status["applications"]["total"], 1);
+    assert_eq!(status["domains"][0]["name"], crate::support::DOMAIN);
     assert_eq!(admin::get(&edge, "/elsewhere").await.0, 404);
     edge.stop();
 }

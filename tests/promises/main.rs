@@ -32,6 +32,7 @@ mod secrets_in_configuration;
 mod self_signed;
 mod sessions;
 mod spoofing;
+mod status;
 mod structure;
 mod support;
 mod tools;

@@ -45,6 +45,27 @@ private_key = "k"
 
 1 error, 0 warnings
 "#;
+    a_word_for_a_stale_crl:
+r#"[trust]
+stale_crl = "reports"
+[[upstream]]
+name = "a"
+urls = ["http://127.0.0.1:1"]
+[[domain]]
+name = "m.example"
+certificate = "c"
+private_key = "k"
+"#
+=> r#"error: trust.stale_crl: found "reports", expected "refuse" or "report"
+ --> edge.toml:2:13
+  |
+2 | stale_crl = "reports"
+  |             ^^^^^^^^^
+  |
+  = help: did you mean "report"?
+
+1 error, 0 warnings
+"#;
     an_empty_string:
 r#"[[upstream]]
 name = "a"

@@ -5,7 +5,7 @@ use webpki::{CertRevocationList, OwnedCertRevocationList, RawPublicKeyEntity};
 use x509_parser::{asn1_rs::FromDer, revocation_list::CertificateRevocationList};
 
 use super::{CrlFacts, ca::Ca};
-use crate::identity::name::DistinguishedName;
+use crate::identity::{name::DistinguishedName, thumbprint::sha256};
 
 /// Why a CRL cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,13 +31,15 @@ pub(crate) struct Crl {
     pub(crate) list: CertRevocationList<'static>,
     pub(crate) this_update: i64,
     pub(crate) next_update: i64,
+    index: usize,
+    hash: [u8; 32],
     issuer: String,
     /// The keys of the client CAs by which it is signed. Two CAs of one name each have a list of that name.
     signers: Vec<[u8; 32]>,
 }
 
 impl Crl {
-    pub(crate) fn from_der(der: &[u8], cas: &[Ca]) -> Result<Self, CrlError> {
+    pub(crate) fn from_der(index: usize, der: &[u8], cas: &[Ca]) -> Result<Self, CrlError> {
         let malformed = |reason: String| CrlError::Malformed { reason };
         let (rest, parsed) =
             CertificateRevocationList::from_der(der).map_err(|error| malformed(error.to_string()))?;
@@ -51,6 +53,8 @@ impl Crl {
         let signers = cas.iter().filter(issued_by).map(|ca| ca.spki_hash).collect();
         let issuer = DistinguishedName::from_der(parsed.issuer().as_raw());
         Ok(Self {
+            index,
+            hash: sha256(der),
             signers,
             this_update: parsed.last_update().timestamp(),
             next_update: parsed.next_update().map_or(i64::MAX, |time| time.timestamp()),
@@ -69,10 +73,12 @@ impl Crl {
 
     pub(crate) fn facts(&self) -> CrlFacts {
         CrlFacts {
+            index: self.index,
+            hash: self.hash,
             issuer: self.issuer.clone(),
             this_update: self.this_update,
             next_update: self.next_update,
-            signed_by_client_ca: !self.signers.is_empty(),
+            signer: self.signers.first().copied(),
         }
     }
 }

@@ -10,9 +10,23 @@ use super::{Edge, PATIENCE};
 
 /// Status and body of a GET on the admin address.
 pub async fn get(edge: &Edge, path: &str) -> (u16, String) {
+    let (head, body) = exchange(edge, path, "*/*").await;
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body)
+}
+
+/// `/status` in JSON.
+pub async fn status(edge: &Edge, query: &str) -> serde_json::Value {
+    let (code, body) = get(edge, &format!("/status{query}")).await;
+    assert_eq!(code, 200, "{body}");
+    serde_json::from_str(&body).unwrap()
+}
+
+/// Head and body of a GET by somebody who accepts these types.
+pub async fn exchange(edge: &Edge, path: &str, accept: &str) -> (String, String) {
     let answer = timeout(PATIENCE, async {
         let mut stream = TcpStream::connect(edge.admin).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n");
+        let request =
+            format!("GET {path} HTTP/1.1\r\nhost: admin\r\naccept: {accept}\r\nconnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
@@ -21,11 +35,11 @@ pub async fn get(edge: &Edge, path: &str) -> (u16, String) {
     .await
     .expect("the admin address does not answer");
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    (head.to_owned(), body.to_owned())
 }
 
 /// The value of a metric.
-pub async fn metric(edge: &Edge, name: &str) -> u64 {
+pub async fn metric(edge: &Edge, name: &str) -> i64 {
     let (_, text) = get(edge, "/metrics").await;
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     line.unwrap_or_else(|| panic!("no {name} in {text}")).parse().unwrap()

@@ -139,6 +139,11 @@ impl Ca {
 
     /// A fresh CRL of this CA in PEM that revokes these serial numbers.
     pub fn crl(&self, serials: &[u64]) -> String {
+        self.crl_between(serials, -3600, 86_400)
+    }
+
+    /// The same, issued and to be renewed so many seconds from now.
+    pub fn crl_between(&self, serials: &[u64], this_update: i64, next_update: i64) -> String {
         let revoked = |serial: &u64| RevokedCertParams {
             serial_number: SerialNumber::from(*serial),
             revocation_time: time_from_now(-3600),
@@ -146,8 +151,8 @@ impl Ca {
             invalidity_date: None,
         };
         let params = CertificateRevocationListParams {
-            this_update: time_from_now(-3600),
-            next_update: time_from_now(86_400),
+            this_update: time_from_now(this_update),
+            next_update: time_from_now(next_update),
             crl_number: SerialNumber::from(1u64),
             issuing_distribution_point: None,
             revoked_certs: serials.iter().map(revoked).collect(),

@@ -1,0 +1,136 @@
+//! `status`: what a running edge says of itself, as tables.
+
+use std::{
+    fmt::Write,
+    io::IsTerminal,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::Path,
+    process::ExitCode,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Request, header};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use crate::{
+    config,
+    observe::{Table, tables},
+};
+
+/// For the whole exchange.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Of the answer. A page of applications takes some 100 KB.
+const MAX_BYTES: usize = 16 << 20;
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Asks the edge at `admin`, or at the admin address of a configuration. Exit 1 if it can't be reached.
+pub(super) fn status(config: Option<&Path>, admin: Option<SocketAddr>, page: u32) -> ExitCode {
+    let address = match (admin, config) {
+        (Some(admin), _) => admin,
+        (None, Some(config)) => match config::settings(config) {
+            (Some(settings), _) => settings.listen.admin.value,
+            (None, problems) => {
+                eprint!("{}", config::render(&problems, std::io::stderr().is_terminal()));
+                return ExitCode::FAILURE;
+            }
+        },
+        // clap asks for one of the two.
+        (None, None) => return ExitCode::FAILURE,
+    };
+    if address.port() == 0 {
+        eprintln!(
+            "error: the configuration leaves the admin port to the system: give it with --admin, as the log has it"
+        );
+        return ExitCode::FAILURE;
+    }
+    let address = reachable(address);
+    match ask(address, page) {
+        Ok(status) => {
+            print!("{}", printed(&tables(&status)));
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("error: no status from the edge at http://{address}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// An edge that listens on every address is asked on loopback.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+fn ask(address: SocketAddr, page: u32) -> Result<serde_json::Value, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let answer = runtime.block_on(async { tokio::time::timeout(TIMEOUT, get(address, page)).await });
+    answer.map_err(|_| format!("no answer within {} s", TIMEOUT.as_secs()))?
+}
+
+async fn get(address: SocketAddr, page: u32) -> Result<serde_json::Value, Failure> {
+    let stream = TcpStream::connect(address).await?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let connection = tokio::spawn(connection);
+    let request = Request::get(format!("/status?page={page}"))
+        .header(header::HOST, address.to_string())
+        .header(header::ACCEPT, "application/json")
+        .body(Empty::<Bytes>::new())?;
+    let response = sender.send_request(request).await?;
+    let status = response.status();
+    let body = Limited::new(response.into_body(), MAX_BYTES).collect().await?.to_bytes();
+    connection.abort();
+    if !status.is_success() {
+        return Err(format!("it answers {status}").into());
+    }
+    let value: serde_json::Value = serde_json::from_slice(&body)?;
+    if value.get("generation").is_none() {
+        return Err("what answers there is no mtls-edge".into());
+    }
+    Ok(value)
+}
+
+fn printed(tables: &[Table]) -> String {
+    let mut text = String::new();
+    for table in tables {
+        let head =
+            (!table.columns.is_empty()).then(|| table.columns.iter().map(ToString::to_string).collect());
+        let rows: Vec<Vec<String>> = head
+            .into_iter()
+            .chain(table.rows.iter().map(|row| row.iter().map(|cell| plain(cell)).collect()))
+            .collect();
+        let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+        let width = |column: usize| {
+            let cells = rows.iter().filter_map(|row| row.get(column));
+            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..columns).map(width).collect();
+        let _ = writeln!(text, "{}{}", if text.is_empty() { "" } else { "\n" }, table.title);
+        for row in &rows {
+            let cells: Vec<String> = row
+                .iter()
+                .zip(&widths)
+                .map(|(cell, width)| format!("{cell:<width$}", width = *width))
+                .collect();
+            let _ = writeln!(text, "  {}", cells.join("  ").trim_end());
+        }
+        if table.rows.is_empty() {
+            text.push_str("  none\n");
+        }
+    }
+    text
+}
+
+/// Names come from certificates and files: no control character reaches the terminal.
+fn plain(cell: &str) -> String {
+    let plain = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    cell.chars().map(plain).collect()
+}

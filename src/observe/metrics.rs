@@ -1,0 +1,107 @@
+//! What `/metrics` says, in the Prometheus text format 0.0.4.
+
+use std::{
+    collections::BTreeMap,
+    fmt::{Display, Write},
+};
+
+use super::Health;
+use crate::{site::Site, trust::Credential};
+
+/// Everything: counters, reloads, and what ends when.
+pub(super) fn text(health: &Health, now: i64) -> String {
+    let open = health.bound.saturating_sub(health.places.available_permits());
+    let site = health.site.load();
+    let reloads = health.reloads.text(site.trust.generation.0);
+    health.counters.text(open) + &reloads + &expiries(&site, now)
+}
+
+/// One value for each set of labels: what is there twice (a CA in two files) is told once.
+#[derive(Default)]
+struct Gauge(BTreeMap<String, i64>);
+
+impl Gauge {
+    fn set(&mut self, labels: &[(&str, &str)], value: i64) {
+        let labels: Vec<String> =
+            labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect();
+        self.0.entry(labels.join(",")).or_insert(value);
+    }
+
+    fn write(&self, text: &mut String, name: impl Display, help: &str) {
+        let _ = writeln!(text, "# HELP mtls_edge_{name} {help}\n# TYPE mtls_edge_{name} gauge");
+        for (labels, value) in &self.0 {
+            let _ = if labels.is_empty() {
+                writeln!(text, "mtls_edge_{name} {value}")
+            } else {
+                writeln!(text, "mtls_edge_{name}{{{labels}}} {value}")
+            };
+        }
+    }
+}
+
+fn escaped(label: &str) -> String {
+    label.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+fn expiries(site: &Site, now: i64) -> String {
+    let (mut domains, mut cas) = (Gauge::default(), Gauge::default());
+    for (name, domain) in &site.domains {
+        if let Some(certificate) = domain.tls.certificate() {
+            domains.set(&[("domain", name)], certificate.validity().not_after - now);
+        }
+    }
+    for ca in site.trust.authorities.client_cas() {
+        let thumbprint = ca.thumbprint.to_string();
+        let labels = [("subject", ca.subject.as_str()), ("thumbprint", &thumbprint)];
+        cas.set(&labels, ca.validity.not_after - now);
+    }
+    // The newest list comes first, and is the one that counts. Two CAs of one name have each their own.
+    let (mut next_updates, mut ages) = (Gauge::default(), Gauge::default());
+    for crl in site.trust.authorities.crls() {
+        let key = crl.signer.map(|key| hex(&key)).unwrap_or_default();
+        let labels = [("issuer", crl.issuer.as_str()), ("key", &key)];
+        next_updates.set(&labels, crl.next_update - now);
+        ages.set(&labels, now - crl.this_update);
+    }
+    // One that has expired for good must not hide the next one that will.
+    let (mut soonest, mut ended) = (None, 0);
+    for application in site.trust.registry.applications() {
+        for end in application.credentials.iter().filter_map(Credential::not_after) {
+            if end < now {
+                ended += 1;
+            } else {
+                soonest = Some(soonest.map_or(end, |so_far: i64| so_far.min(end)));
+            }
+        }
+    }
+    let (mut credential, mut expired) = (Gauge::default(), Gauge::default());
+    if let Some(soonest) = soonest {
+        credential.set(&[], soonest - now);
+    }
+    expired.set(&[], ended);
+
+    let mut text = String::new();
+    for (gauge, name, help) in [
+        (domains, "server_certificate_expiry_seconds", "Seconds to the end of a domain's certificate."),
+        (
+            credential,
+            "credential_soonest_expiry_seconds",
+            "Seconds to the end of the registered credential that ends next, of those whose certificate is known.",
+        ),
+        (expired, "credentials_expired", "Registered credentials whose certificate has expired."),
+        (cas, "client_ca_expiry_seconds", "Seconds to the end of a client CA's certificate."),
+        (
+            next_updates,
+            "crl_next_update_seconds",
+            "Seconds to the nextUpdate of a CA's newest CRL; below 0 it is stale.",
+        ),
+        (ages, "crl_age_seconds", "Seconds since the thisUpdate of a CA's newest CRL."),
+    ] {
+        gauge.write(&mut text, name, help);
+    }
+    text
+}
+
+fn hex(bytes: &[u8; 32]) -> String {
+    crate::identity::Thumbprint::from_bytes(*bytes).to_string()
+}

@@ -1,0 +1,288 @@
+//! What an operator sees of the trust in force: `/status`, its page, its table, its metrics, and the line of a reload.
+
+use std::process::{Command, Output};
+
+use rcgen::SerialNumber;
+
+use crate::support::{
+    Ca, Client, DOMAIN, Edge, EdgeBuilder, Upstream,
+    admin::{self, exchange, metric, status},
+    certificates::{self_signed_with, time_from_now},
+    self_signed,
+};
+
+const DAY: i64 = 86_400;
+const BY_THUMBPRINT: &str = "self_signed_tls_client_auth";
+const DN: &str = "subject_dn = \"CN=payments,O=Example Bank,C=DE\"";
+
+/// Waits for the line of the reload that put this generation in force; what changed.
+fn reloaded(edge: &Edge, generation: u64) -> String {
+    edge.wait_for_log(&format!("\"reloaded\",\"generation\":{generation},"))
+}
+
+#[tokio::test]
+async fn status_tells_each_credential_with_its_end_and_its_last_use() {
+    let upstream = Upstream::start().await;
+    let ca = Ca::new("Client CA");
+    let billing = self_signed_with("billing", |params| params.not_after = time_from_now(10 * DAY + 3600));
+    let payments = ca.issue("payments", |params| params.not_after = time_from_now(20 * DAY + 3600));
+    let edge = EdgeBuilder::new(upstream.url())
+        .usual_domain("auth0")
+        .trust("ca", &ca.pem())
+        .file("ca.crl", ca.crl_between(&[], -3600, 3 * DAY + 3600))
+        .trust_settings("crls = [\"ca.crl\"]")
+        .file("billing.pem", billing.chain_pem())
+        .application("billing", BY_THUMBPRINT, &["certificate = \"billing.pem\"".to_owned()])
+        .ca_application("payments", DN)
+        .start();
+    let before = status(&edge, "").await;
+    assert_eq!(before["generation"], 1);
+    assert_eq!(before["trust"]["why"], "the start of the edge");
+    let list = &before["applications"]["list"];
+    let credential = &list[0]["credentials"][0];
+    assert_eq!((&list[0]["client_id"], &list[0]["method"]), (&"billing".into(), &BY_THUMBPRINT.into()));
+    assert_eq!(credential["name"], "c0");
+    assert_eq!(credential["thumbprint"], billing.thumbprint());
+    assert_eq!(credential["days_left"], 10);
+    assert_eq!(credential["known_from"], "the registered certificate");
+    assert!(credential["last_used"].is_null());
+    let credential = &list[1]["credentials"][0];
+    assert_eq!(credential["subject_dn"], "CN=payments,O=Example Bank,C=DE");
+    assert!(credential["days_left"].is_null() && credential["last_used"].is_null());
+    let domain = &before["domains"][0];
+    assert_eq!(domain["name"], DOMAIN);
+    // The second in which the test runs decides.
+    assert!(matches!(domain["certificate"]["days_left"].as_i64(), Some(364 | 365)), "{domain}");
+    assert_eq!(domain["certificate"]["subject"], format!("CN={DOMAIN}"));
+    assert_eq!(before["client_cas"][0]["subject"], "CN=Client CA");
+    assert_eq!((&before["crls"][0]["days_left"], &before["crls"][0]["stale"]), (&3.into(), &false.into()));
+    // Billing's certificate and the CRL; nobody has seen that of payments yet.
+    assert_eq!(before["expiring"]["total"], 2, "{before:#}");
+
+    // A refused request is no use; a good one is.
+    assert_eq!(Client::with(&edge, &billing).token("payments").await.status, 401);
+    assert_eq!(Client::with(&edge, &payments).token("payments").await.status, 200);
+    let used = status(&edge, "").await;
+    assert!(used["applications"]["list"][0]["credentials"][0]["last_used"].is_null());
+    let credential = used["applications"]["list"][1]["credentials"][0].clone();
+    assert!(credential["last_used"].as_str().unwrap().ends_with('Z'));
+    assert_eq!(credential["days_left"], 20);
+    assert_eq!(credential["known_from"], "the last certificate that matched");
+    let soon: Vec<_> =
+        used["expiring"]["list"].as_array().unwrap().iter().map(|item| &item["name"]).collect();
+    assert_eq!(soon, ["CN=Client CA", "billing/c0", "payments/c0"]);
+
+    // What is the same credential after a reload keeps its last use; what is another one has none.
+    let file = edge.folder.path().join("applications.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(
+        &file,
+        format!("{text}\n[[application.credential]]\nname = \"c1\"\nsan_dns = \"p.example\"\n"),
+    )
+    .unwrap();
+    reloaded(&edge, 2);
+    let after = status(&edge, "").await;
+    assert_eq!(
+        (&after["generation"], &after["trust"]["why"]),
+        (&2.into(), &"changed: applications.toml".into())
+    );
+    let credentials = &after["applications"]["list"][1]["credentials"];
+    assert_eq!(credentials[0], credential);
+    assert_eq!(credentials[1]["san_dns"], "p.example");
+    assert!(credentials[1]["last_used"].is_null());
+    std::fs::write(&file, text.replace("CN=payments,O=Example Bank", "CN=payments,O=Other Bank")).unwrap();
+    reloaded(&edge, 3);
+    let after = status(&edge, "").await;
+    assert!(after["applications"]["list"][1]["credentials"][0]["last_used"].is_null());
+    edge.stop();
+}
+
+#[tokio::test]
+async fn a_person_gets_a_page_in_which_no_name_is_markup() {
+    let upstream = Upstream::start().await;
+    let client = self_signed("billing");
+    let edge = EdgeBuilder::new(upstream.url())
+        .usual_domain("auth0")
+        .self_signed_application("<script>alert('&')</script>", &[client.thumbprint()])
+        .start();
+    let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    let (head, body) = exchange(&edge, "/status", browser).await;
+    assert!(head.contains("content-type: text/html; charset=utf-8"), "{head}");
+    assert!(head.contains("content-security-policy: default-src 'none'"), "{head}");
+    assert!(body.contains("&lt;script&gt;alert(&#39;&amp;&#39;)&lt;/script&gt;"), "{body}");
+    assert!(!body.contains("<script"), "{body}");
+    assert!(body.contains(DOMAIN) && body.contains(&client.thumbprint()), "{body}");
+    for accept in ["*/*", "application/json", "application/json, text/html;q=0.5"] {
+        let (head, _) = exchange(&edge, "/status", accept).await;
+        assert!(head.contains("content-type: application/json"), "{accept}: {head}");
+    }
+    edge.stop();
+}
+
+#[tokio::test]
+async fn applications_come_in_pages() {
+    let upstream = Upstream::start().await;
+    let mut builder = EdgeBuilder::new(upstream.url()).usual_domain("auth0");
+    for number in 0..250 {
+        builder = builder.self_signed_application(&format!("app-{number:03}"), &[format!("{number:064x}")]);
+    }
+    let edge = builder.start();
+    let mut seen = Vec::new();
+    for (page, count) in [(1, 100), (2, 100), (3, 50), (4, 0)] {
+        let status = status(&edge, &format!("?page={page}")).await;
+        let applications = &status["applications"];
+        assert_eq!((&applications["total"], &applications["pages"]), (&250.into(), &3.into()));
+        let list = applications["list"].as_array().unwrap();
+        assert_eq!(list.len(), count);
+        seen.extend(list.iter().map(|item| item["client_id"].as_str().unwrap().to_owned()));
+    }
+    assert_eq!(seen, (0..250).map(|number| format!("app-{number:03}")).collect::<Vec<_>>());
+    for wrong in ["0", "-1", "x", ""] {
+        assert_eq!(admin::get(&edge, &format!("/status?page={wrong}")).await.0, 400);
+    }
+    let (_, body) = exchange(&edge, "/status?page=2", "text/html").await;
+    assert!(body.contains("?page=1") && body.contains("?page=3"));
+    edge.stop();
+}
+
+#[tokio::test]
+async fn metrics_tell_the_seconds_to_each_expiry() {
+    let upstream = Upstream::start().await;
+    let ca = Ca::new("Client \\\"CA\"");
+    let with_end = |days| self_signed_with("a", |params| params.not_after = time_from_now(days * DAY));
+    let (expired, soon, late) = (with_end(-1), with_end(5), with_end(50));
+    let certificate = |name: &str| vec![format!("certificate = \"{name}.pem\"")];
+    let edge = EdgeBuilder::new(upstream.url())
+        .usual_domain("auth0")
+        .trust("ca", &ca.pem())
+        .file("ca.crl", ca.crl(&[]))
+        .trust_settings("crls = [\"ca.crl\"]")
+        .file("expired.pem", expired.chain_pem())
+        .file("soon.pem", soon.chain_pem())
+        .file("late.pem", late.chain_pem())
+        .application("a", BY_THUMBPRINT, &certificate("late"))
+        .application("b", BY_THUMBPRINT, &certificate("soon"))
+        .application("c", BY_THUMBPRINT, &certificate("expired"))
+        .start();
+    let near =
+        |found: i64, wanted: i64| assert!((wanted - 60..=wanted + 60).contains(&found), "{found} {wanted}");
+    let domain = format!("mtls_edge_server_certificate_expiry_seconds{{domain=\"{DOMAIN}\"}}");
+    near(metric(&edge, &domain).await, 365 * DAY);
+    near(metric(&edge, "mtls_edge_credential_soonest_expiry_seconds").await, 5 * DAY);
+    assert_eq!(metric(&edge, "mtls_edge_credentials_expired").await, 1);
+    assert_eq!(metric(&edge, "mtls_edge_trust_generation").await, 1);
+    let (_, text) = admin::get(&edge, "/metrics").await;
+    for (name, wanted) in [
+        ("mtls_edge_client_ca_expiry_seconds{", 365 * DAY),
+        ("mtls_edge_crl_next_update_seconds{", DAY),
+        ("mtls_edge_crl_age_seconds{", 3600),
+    ] {
+        let lines: Vec<_> = text.lines().filter(|line| line.starts_with(name)).collect();
+        assert_eq!(lines.len(), 1, "{text}");
+        near(lines[0].rsplit(' ').next().unwrap().parse().unwrap(), wanted);
+        assert!(!lines[0].contains("Client \"") && lines[0].contains("CA"), "{lines:?}");
+    }
+    edge.stop();
+}
+
+fn command(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_mtls-edge")).arg("status").args(arguments).output().unwrap()
+}
+
+#[tokio::test]
+async fn the_command_prints_the_same_as_tables() {
+    let upstream = Upstream::start().await;
+    let client = self_signed("billing");
+    let edge = EdgeBuilder::new(upstream.url())
+        .usual_domain("auth0")
+        .self_signed_application("billing", &[client.thumbprint()])
+        .start();
+    assert_eq!(Client::with(&edge, &client).token("billing").await.status, 200);
+    let config = edge.folder.path().join("edge.toml");
+    let output = command(&["--config", config.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("give it with --admin"));
+
+    let address = edge.admin.to_string();
+    let text = std::fs::read_to_string(&config).unwrap();
+    let named = edge.folder.path().join("named.toml");
+    std::fs::write(&named, text.replace("admin = \"127.0.0.1:0\"", &format!("admin = \"{address}\"")))
+        .unwrap();
+    let named = named.to_str().unwrap().to_owned();
+    for arguments in [["--admin", &address], ["--config", &named]] {
+        let output = command(&arguments);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let printed = String::from_utf8(output.stdout).unwrap();
+        let line = printed.lines().find(|line| line.contains("thumbprint ")).unwrap();
+        for part in ["billing", "c0", BY_THUMBPRINT, &client.thumbprint()] {
+            assert!(line.contains(part), "{part} in {printed}");
+        }
+        // Known from the certificate that was just used.
+        assert!((line.contains(" 364 ") || line.contains(" 365 ")) && line.ends_with('Z'), "{printed}");
+        assert!(printed.contains("why             the start of the edge"), "{printed}");
+        assert!(printed.contains("CRLs\n") && printed.contains("  none\n"), "{printed}");
+    }
+    edge.stop();
+    let output = command(&["--admin", &address]);
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.starts_with(&format!("error: no status from the edge at http://{address}: ")), "{told}");
+}
+
+#[tokio::test]
+async fn a_reload_tells_authorities_by_name() {
+    let upstream = Upstream::start().await;
+    let (first, second) = (Ca::new("First CA"), Ca::new("Second CA"));
+    let edge = EdgeBuilder::new(upstream.url())
+        .usual_domain("auth0")
+        .trust("ca", &first.pem())
+        .file("ca.crl", first.crl(&[]))
+        .trust_settings("crls = [\"ca.crl\"]")
+        .ca_application("payments", DN)
+        .start();
+    let write = |name: &str, text: String| std::fs::write(edge.folder.path().join(name), text).unwrap();
+    let changes = |generation| -> String {
+        let line: serde_json::Value = serde_json::from_str(&reloaded(&edge, generation)).unwrap();
+        line["changes"].as_str().unwrap().to_owned()
+    };
+    write("ca.crl", first.crl(&[7]));
+    assert_eq!(changes(2), "changed CRL of \"CN=First CA\"");
+    write("ca.pem", first.pem() + &second.pem());
+    assert!(changes(3).starts_with("added client CA \"CN=Second CA\""), "{}", changes(3));
+    write("ca.pem", second.pem());
+    assert!(changes(4).starts_with("removed client CA \"CN=First CA\""), "{}", changes(4));
+    edge.stop();
+}
+
+#[tokio::test]
+async fn a_stale_crl_refuses_unless_it_is_only_to_be_reported() {
+    let upstream = Upstream::start().await;
+    let ca = Ca::new("Client CA");
+    let serial = |number: u64| {
+        move |params: &mut rcgen::CertificateParams| {
+            params.serial_number = Some(SerialNumber::from(number));
+        }
+    };
+    let (good, revoked) = (ca.issue("payments", serial(6)), ca.issue("payments", serial(7)));
+    for (setting, passes) in
+        [("", false), ("stale_crl = \"refuse\"", false), ("stale_crl = \"report\"", true)]
+    {
+        let edge = EdgeBuilder::new(upstream.url())
+            .usual_domain("auth0")
+            .trust("ca", &ca.pem())
+            .file("ca.crl", ca.crl_between(&[7], -7200, -3600))
+            .trust_settings(&format!("crls = [\"ca.crl\"]\n{setting}"))
+            .ca_application("payments", DN)
+            .start();
+        edge.wait_for_log("the CRL of \\\"CN=Client CA\\\" is stale since");
+        let answer = Client::with(&edge, &good).token("payments").await;
+        assert_eq!(answer.status, if passes { 200 } else { 401 }, "{setting}");
+        assert_eq!(Client::with(&edge, &revoked).token("payments").await.status, 401, "{setting}");
+        let status = status(&edge, "").await;
+        assert_eq!(
+            (&status["crls"][0]["stale"], &status["crls"][0]["days_left"]),
+            (&true.into(), &(-1).into())
+        );
+        edge.stop();
+    }
+}
