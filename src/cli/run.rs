@@ -3,7 +3,10 @@
 use std::{io::IsTerminal, path::Path, process::ExitCode, sync::Arc};
 
 use arc_swap::ArcSwap;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    runtime::Runtime,
+    signal::unix::{Signal, SignalKind, signal},
+};
 
 use crate::{
     config::{Severity, render},
@@ -20,6 +23,13 @@ pub(super) fn run(config: &Path, workers: Option<usize>) -> ExitCode {
         return ExitCode::FAILURE;
     };
     init_log(&settings.log);
+    let mut signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(error) => {
+            eprintln!("error: signals can't be listened for: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
     for problem in &first.built.problems {
         match problem.severity {
             Severity::Error => tracing::error!("{problem}"),
@@ -47,7 +57,7 @@ pub(super) fn run(config: &Path, workers: Option<usize>) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let waited = wait_for_signal(&running, &reloader);
+    let waited = signals.wait(&running, &reloader);
     drop(reloader);
     if let Err(error) = waited {
         tracing::error!(%error, "the edge ends");
@@ -66,28 +76,46 @@ pub(super) fn run(config: &Path, workers: Option<usize>) -> ExitCode {
     }
 }
 
-fn wait_for_signal(running: &Running, reloader: &Reloader) -> std::io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let (mut terminate, mut interrupt) =
-            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        let mut hangup = signal(SignalKind::hangup())?;
+/// The signals that the edge heeds, from before it listens: one that came earlier would end it without a drain.
+struct Signals {
+    runtime: Runtime,
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let guard = runtime.enter();
+        let terminate = signal(SignalKind::terminate())?;
+        let interrupt = signal(SignalKind::interrupt())?;
+        let hangup = signal(SignalKind::hangup())?;
+        drop(guard);
+        Ok(Self { runtime, terminate, interrupt, hangup })
+    }
+
+    /// Waits until the edge is asked to end; a hangup asks for a look at the files.
+    fn wait(&mut self, running: &Running, reloader: &Reloader) -> std::io::Result<()> {
         let triggers = reloader.triggers();
-        let mut watch = tokio::time::interval(Running::WATCH);
-        loop {
-            tokio::select! {
-                _ = terminate.recv() => return Ok(()),
-                _ = interrupt.recv() => return Ok(()),
-                _ = hangup.recv() => {
-                    // The reloader is there until after this.
-                    let _ = triggers.send(Trigger::Asked);
-                }
-                _ = watch.tick() => {
-                    if !running.is_whole() {
-                        return Err(std::io::Error::other("a worker ended"));
+        let Self { runtime, terminate, interrupt, hangup } = self;
+        runtime.block_on(async {
+            let mut watch = tokio::time::interval(Running::WATCH);
+            loop {
+                tokio::select! {
+                    _ = terminate.recv() => return Ok(()),
+                    _ = interrupt.recv() => return Ok(()),
+                    _ = hangup.recv() => {
+                        // The reloader is there until after this.
+                        let _ = triggers.send(Trigger::Asked);
+                    }
+                    _ = watch.tick() => {
+                        if !running.is_whole() {
+                            return Err(std::io::Error::other("a worker ended"));
+                        }
                     }
                 }
             }
-        }
-    })
+        })
+    }
 }
