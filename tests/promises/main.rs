@@ -27,6 +27,7 @@ mod paths;
 mod possession;
 mod profiles;
 mod reload;
+mod reload_files;
 mod secrets;
 mod secrets_in_configuration;
 mod self_signed;

@@ -4,6 +4,7 @@ use std::{
     fmt::Write as _,
     io::{BufRead, BufReader},
     net::SocketAddr,
+    path::Path,
     process::{Child, Command, ExitStatus, Output, Stdio},
     sync::{Arc, Condvar, Mutex},
     time::Instant,
@@ -25,6 +26,7 @@ pub struct EdgeBuilder {
     domains: String,
     applications: String,
     client_cas: Vec<String>,
+    applications_file: String,
     extra: String,
     environment: Vec<(String, String)>,
 }
@@ -43,6 +45,7 @@ impl EdgeBuilder {
             domains: String::new(),
             applications: String::new(),
             client_cas: Vec::new(),
+            applications_file: "applications.toml".to_owned(),
             extra: String::new(),
             environment: Vec::new(),
         }
@@ -147,6 +150,17 @@ impl EdgeBuilder {
         self
     }
 
+    /// Names another file of applications, which the test writes itself.
+    pub fn applications_file(mut self, path: &str) -> Self {
+        path.clone_into(&mut self.applications_file);
+        self
+    }
+
+    /// The folder of the configuration.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// A variable of the edge's environment.
     pub fn environment(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
@@ -157,10 +171,11 @@ impl EdgeBuilder {
         let cas: Vec<String> = self.client_cas.iter().map(|file| format!("\"{file}\"")).collect();
         let config = format!(
             "[listen]\nhttps = [\"127.0.0.1:0\"]\nadmin = \"127.0.0.1:0\"\n{}\n[limits]\n{}\n[log]\nformat = \"json\"\nlevel = \"debug\"\n\
-             [trust]\nclient_ca = [{}]\napplications = \"applications.toml\"\n{}\n[[upstream]]\nname = \"as\"\nurls = [{}]\n{}\n{}\n{}",
+             [trust]\nclient_ca = [{}]\napplications = \"{}\"\n{}\n[[upstream]]\nname = \"as\"\nurls = [{}]\n{}\n{}\n{}",
             self.listen,
             self.limits,
             cas.join(", "),
+            self.applications_file,
             self.trust,
             self.upstream_url,
             self.upstream,

@@ -1,0 +1,235 @@
+//! However a file is changed, the change is taken up; what is broken changes nothing.
+
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+};
+
+use crate::support::{Answer, Client, Credentials, DOMAIN, Edge, EdgeBuilder, Upstream, admin, self_signed};
+
+/// An edge with one application of one credential, and another credential that it may get.
+struct Rotating {
+    upstream: Upstream,
+    first: Credentials,
+    second: Credentials,
+    edge: Edge,
+}
+
+fn registry(credentials: &[&Credentials]) -> String {
+    let list: String = credentials
+        .iter()
+        .enumerate()
+        .map(|(number, one)| {
+            format!(
+                "[[application.credential]]\nname = \"c{number}\"\nthumbprint = \"{}\"\n",
+                one.thumbprint()
+            )
+        })
+        .collect();
+    format!("[[application]]\nclient_id = \"billing\"\nauth_method = \"self_signed_tls_client_auth\"\n{list}")
+}
+
+impl Rotating {
+    async fn start() -> Self {
+        Self::start_with(|edge, _| edge).await
+    }
+
+    async fn start_with(change: impl FnOnce(EdgeBuilder, &Credentials) -> EdgeBuilder) -> Self {
+        let upstream = Upstream::start().await;
+        let (first, second) = (self_signed("billing"), self_signed("billing"));
+        let edge = EdgeBuilder::new(upstream.url())
+            .usual_domain("auth0")
+            .self_signed_application("billing", &[first.thumbprint()]);
+        let edge = change(edge, &first).start();
+        Self { upstream, first, second, edge }
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.edge.folder.path().join(name)
+    }
+
+    async fn asks(&self, credentials: &Credentials) -> Answer {
+        Client::with(&self.edge, credentials).token("billing").await
+    }
+
+    /// Waits for the reload of this generation, and sees that the second credential is in force and the first is not.
+    async fn has_rotated(&self, generation: u64) {
+        self.edge.wait_for_log(&format!("\"reloaded\",\"generation\":{generation},"));
+        assert_eq!(self.asks(&self.second).await.status, 200);
+        self.asks(&self.first).await.oauth_error(401, "invalid_client");
+    }
+
+    /// Sees that the first credential is in force still, and that the failure is told where an operator looks.
+    async fn stays(&self, because: &str) {
+        let line = self.edge.wait_for_log("reload refused");
+        assert!(line.contains(because), "{because}: {line}");
+        assert_eq!(self.asks(&self.first).await.status, 200);
+        assert_eq!(admin::get(&self.edge, "/readyz").await.0, 200);
+        assert_eq!(admin::metric(&self.edge, "mtls_edge_reload_failing").await, 1);
+        assert_eq!(admin::metric(&self.edge, "mtls_edge_reloads_failed_total").await, 1);
+        let status = admin::status(&self.edge, "").await.to_string();
+        assert!(status.contains(because), "{status}");
+        let log = self.edge.log();
+        assert_eq!(log.matches("reload refused").count(), 1, "{log}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_written_in_place_or_in_pieces_is_taken_up() {
+    use std::io::Write;
+    let rotating = Rotating::start().await;
+    let text = registry(&[&rotating.second]);
+    let mut file = fs::File::create(rotating.file("applications.toml")).unwrap();
+    for piece in text.as_bytes().chunks(40) {
+        file.write_all(piece).unwrap();
+        file.sync_all().unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(15)).await;
+    }
+    drop(file);
+    rotating.edge.wait_for_log("\"reloaded\"");
+    assert_eq!(rotating.asks(&rotating.second).await.status, 200);
+    assert_eq!(rotating.edge.log().matches("reload refused").count(), 0, "{}", rotating.edge.log());
+    rotating.edge.stop();
+}
+
+#[tokio::test]
+async fn a_file_renamed_over_or_deleted_and_made_again_is_taken_up() {
+    let rotating = Rotating::start().await;
+    let path = rotating.file("applications.toml");
+    fs::write(rotating.file("new"), registry(&[&rotating.second])).unwrap();
+    fs::rename(rotating.file("new"), &path).unwrap();
+    rotating.has_rotated(2).await;
+
+    fs::remove_file(&path).unwrap();
+    rotating.edge.wait_for_log("reload refused");
+    assert_eq!(rotating.asks(&rotating.second).await.status, 200);
+    fs::write(&path, registry(&[&rotating.first])).unwrap();
+    rotating.edge.wait_for_log("\"reloaded\",\"generation\":3,");
+    assert_eq!(rotating.asks(&rotating.first).await.status, 200);
+    rotating.edge.stop();
+}
+
+/// A volume as Kubernetes lays it: `file -> ..data/file`, `..data -> ..N`.
+fn mount(folder: &Path, number: u32, text: &str) {
+    let version = format!("..{number}");
+    fs::create_dir_all(folder.join(&version)).unwrap();
+    fs::write(folder.join(&version).join("applications.toml"), text).unwrap();
+    symlink(&version, folder.join("..data_tmp")).unwrap();
+    fs::rename(folder.join("..data_tmp"), folder.join("..data")).unwrap();
+}
+
+#[tokio::test]
+async fn a_kubernetes_volume_that_is_swapped_is_taken_up() {
+    let rotating = Rotating::start_with(|edge, first| {
+        let volume = edge.path().join("volume");
+        fs::create_dir(&volume).unwrap();
+        mount(&volume, 1, &registry(&[first]));
+        symlink("..data/applications.toml", volume.join("applications.toml")).unwrap();
+        edge.applications_file("volume/applications.toml")
+    })
+    .await;
+    assert_eq!(rotating.asks(&rotating.first).await.status, 200);
+    let volume = rotating.file("volume");
+    mount(&volume, 2, &registry(&[&rotating.second]));
+    fs::remove_dir_all(volume.join("..1")).unwrap();
+    rotating.has_rotated(2).await;
+    rotating.edge.stop();
+}
+
+#[tokio::test]
+async fn a_hangup_asks_for_a_reload() {
+    let rotating = Rotating::start().await;
+    rotating.edge.signal("HUP");
+    let line = rotating.edge.wait_for_log("\"reloaded\"");
+    assert!(line.contains("\"why\":\"asked for\""), "{line}");
+    assert_eq!(rotating.asks(&rotating.first).await.status, 200);
+    rotating.edge.stop();
+}
+
+#[tokio::test]
+async fn a_renewed_server_certificate_is_shown_to_new_connections_and_open_ones_stay() {
+    let rotating = Rotating::start().await;
+    let mut open = Client::with(&rotating.edge, &rotating.first).connect().await;
+    let before = open.server_chain.clone();
+    let ca = crate::support::Ca::new("Other server CA");
+    let renewed = ca.server(&[DOMAIN]);
+    renewed.write(rotating.edge.folder.path(), DOMAIN);
+    let line = rotating.edge.wait_for_log("\"reloaded\"");
+    assert!(line.contains("changed TLS of domain mtls.example.test"), "{line}");
+    assert_eq!(open.token("billing").await.status, 200);
+    let mut edge = rotating.edge;
+    edge.server_ca = ca.der();
+    let mut fresh = Client::with(&edge, &rotating.first).connect().await;
+    assert_eq!(fresh.token("billing").await.status, 200);
+    assert_eq!(fresh.server_chain, renewed.chain);
+    assert_ne!(fresh.server_chain, before);
+    edge.stop();
+}
+
+#[tokio::test]
+async fn a_reload_that_does_not_concern_them_keeps_connections_sessions_and_the_upstream() {
+    let rotating = Rotating::start().await;
+    let client = Client::with(&rotating.edge, &rotating.first).resuming();
+    let mut first = client.connect().await;
+    let mut second = client.clone().http2().connect().await;
+    for connection in [&mut first, &mut second] {
+        assert_eq!(connection.token("billing").await.status, 200);
+    }
+    fs::write(rotating.file("applications.toml"), registry(&[&rotating.first, &rotating.second])).unwrap();
+    rotating.edge.wait_for_log("\"reloaded\"");
+    for connection in [&mut first, &mut second] {
+        assert_eq!(connection.token("billing").await.status, 200);
+    }
+    let mut resumed = client.connect().await;
+    assert!(resumed.resumed);
+    assert_eq!(resumed.token("billing").await.status, 200);
+    assert_eq!(rotating.upstream.seen().len(), 5);
+    rotating.edge.stop();
+}
+
+#[tokio::test]
+async fn what_is_broken_changes_nothing_and_what_is_mended_is_taken_up() {
+    let other = self_signed("other");
+    let key = other.key_pem();
+    let three = {
+        let three = [self_signed("a"), self_signed("b"), self_signed("c")];
+        registry(&three.iter().collect::<Vec<_>>())
+    };
+    let twice = registry(&[&other]) + &registry(&[&other]).replace("\"billing\"", "\"another\"");
+    let cases = [
+        ("applications.toml", three, "found 3 credentials"),
+        ("applications.toml", twice, "is registered for \\\"billing\\\" already"),
+        ("applications.toml", "[[application]]\nclient_idd = \"a\"\n".to_owned(), "client_idd"),
+        ("applications.toml", String::new(), "the file is empty"),
+        ("applications.toml", "[[application".to_owned(), "applications.toml:1:"),
+        (&format!("{DOMAIN}.pem"), "-----BEGIN CERTIFICATE-----\nMIIB".to_owned(), "is cut short"),
+        (&format!("{DOMAIN}.key"), key, "is not the key of the first certificate"),
+    ];
+    for (file, text, because) in cases {
+        let rotating = Rotating::start().await;
+        let before = fs::read(rotating.file(file)).unwrap();
+        fs::write(rotating.file(file), text).unwrap();
+        rotating.stays(because).await;
+        fs::write(rotating.file(file), before).unwrap();
+        rotating.edge.wait_for_log("the files say again what is in force");
+        fs::write(rotating.file("applications.toml"), registry(&[&rotating.second])).unwrap();
+        rotating.has_rotated(2).await;
+        assert_eq!(admin::metric(&rotating.edge, "mtls_edge_reload_failing").await, 0);
+        rotating.edge.stop();
+    }
+}
+
+#[tokio::test]
+async fn what_needs_a_restart_is_refused_and_says_so() {
+    let rotating = Rotating::start().await;
+    let config = rotating.file("edge.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    let changed = text.replacen("https = [\"127.0.0.1:0\"]", "https = [\"127.0.0.1:1\"]", 1);
+    assert_ne!(changed, text);
+    fs::write(&config, changed).unwrap();
+    rotating
+        .stays("listen.https: listen.https can't change while the edge runs; restart the edge (SIGTERM drains it), or write the former value again")
+        .await;
+    rotating.edge.stop();
+}
