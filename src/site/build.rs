@@ -157,7 +157,7 @@ fn domain(
     };
     let tls = match kept {
         Some(kept) if kept.tls.is_made_from(&options) => kept.tls.clone(),
-        _ => tls::DomainTls::new(options)
+        _ => tls::DomainTls::new(options, kept.map(|kept| &kept.tls))
             .map_err(|error| {
                 let what = format!("the TLS configuration can't be built: {error}");
                 problems.push(Problem::error(&settings.certificate.place, "domain.certificate", what));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustls::{
     CipherSuite, DistinguishedName, ServerConfig,
     crypto::{CryptoProvider, aws_lc_rs},
-    server::{NoServerSessionStorage, danger::ClientCertVerifier},
+    server::{NoServerSessionStorage, ProducesTickets, danger::ClientCertVerifier},
     sign::SingleCertAndKey,
 };
 
@@ -59,8 +59,17 @@ pub struct DomainTls {
 impl DomainTls {
     /// Builds the configuration. Its ticket keys are its own, so that a session of one domain can't be
     /// resumed on another; there is no session cache and no early data.
-    pub fn new(options: ServerOptions) -> Result<Self, rustls::Error> {
-        Ok(Self { config: server_config(&options)?, made_from: Arc::new(options) })
+    ///
+    /// Keys are taken over from the same domain's `former` configuration, so that sessions outlive a renewed
+    /// certificate, but not where client authentication changed: then every client shakes hands anew under the new rule.
+    pub fn new(options: ServerOptions, former: Option<&Self>) -> Result<Self, rustls::Error> {
+        let ticketer = match former {
+            Some(former) if former.made_from.client_auth == options.client_auth => {
+                Arc::clone(&former.config.ticketer)
+            }
+            _ => aws_lc_rs::Ticketer::new()?,
+        };
+        Ok(Self { config: server_config(&options, ticketer)?, made_from: Arc::new(options) })
     }
 
     /// Whether these options would make the same configuration: then it is kept, with its ticket keys.
@@ -87,7 +96,10 @@ impl DomainTls {
     }
 }
 
-fn server_config(options: &ServerOptions) -> Result<Arc<ServerConfig>, rustls::Error> {
+fn server_config(
+    options: &ServerOptions,
+    ticketer: Arc<dyn ProducesTickets>,
+) -> Result<Arc<ServerConfig>, rustls::Error> {
     let provider = Arc::new(provider(options.cipher_suites));
     let algorithms = provider.signature_verification_algorithms;
     let builder =
@@ -104,6 +116,6 @@ fn server_config(options: &ServerOptions) -> Result<Arc<ServerConfig>, rustls::E
         builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(&options.credential))));
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     config.session_storage = Arc::new(NoServerSessionStorage {});
-    config.ticketer = aws_lc_rs::Ticketer::new()?;
+    config.ticketer = ticketer;
     Ok(Arc::new(config))
 }

@@ -28,6 +28,7 @@ mod possession;
 mod profiles;
 mod reload;
 mod reload_files;
+mod revocation;
 mod secrets;
 mod secrets_in_configuration;
 mod self_signed;

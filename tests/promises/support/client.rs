@@ -245,6 +245,17 @@ impl Connection {
         self.send(token_request(client_id)).await
     }
 
+    /// The same over HTTP/2, without waiting for the answer.
+    pub fn start_token(&self, client_id: &str) -> JoinHandle<Answer> {
+        let Sender::Http2(sender) = &self.sender else { panic!("HTTP/1.1 has one request at a time") };
+        let (mut sender, mut request) = (sender.clone(), token_request(client_id).map(BodyExt::boxed));
+        *request.uri_mut() = format!("https://{DOMAIN}{}", request.uri()).parse().unwrap();
+        tokio::spawn(async move {
+            sender.ready().await.unwrap();
+            Answer::read(sender.send_request(request).await.unwrap()).await.unwrap()
+        })
+    }
+
     /// Whether the edge has closed the connection; waits for it.
     pub async fn closed(&mut self) {
         timeout(PATIENCE, &mut self.driver).await.expect("the edge keeps the connection open").unwrap();

@@ -1,0 +1,238 @@
+//! What is revoked is refused on the very next request, however the connection came about.
+
+use std::fs;
+
+use rcgen::SerialNumber;
+
+use crate::{
+    drain::Held,
+    support::{
+        Ca, Client, Connection, Credentials, Edge, EdgeBuilder, Upstream,
+        certificates::{self_signed_with, time_from_now},
+        client::token_request,
+        self_signed,
+    },
+};
+
+const OTHER_DOMAIN: &str = "other.example.test";
+
+/// How trust is withdrawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Removal {
+    Credential,
+    Application,
+    Authority,
+    Serial,
+}
+
+/// An edge that trusts a client in a way that `removal` withdraws.
+struct Trusted {
+    edge: Edge,
+    client: Credentials,
+    removal: Removal,
+    ca: Ca,
+}
+
+impl Trusted {
+    fn start(upstream: &str, removal: Removal) -> Self {
+        let ca = Ca::new("Client CA");
+        let routes = "[[domain.route]]\npath = \"/oauth/token\"";
+        let builder = EdgeBuilder::new(upstream)
+            .domain(crate::support::DOMAIN, routes)
+            .domain(OTHER_DOMAIN, routes)
+            .trust("client-ca", &ca.pem())
+            .file("client.crl", ca.crl(&[]))
+            .trust_settings("crls = [\"client.crl\"]");
+        let spare = format!("thumbprint = \"{}\"", self_signed("spare").thumbprint());
+        let (client, builder) = match removal {
+            Removal::Credential | Removal::Application => {
+                let client = self_signed("client");
+                let own = format!("thumbprint = \"{}\"", client.thumbprint());
+                (client, builder.application("client", "self_signed_tls_client_auth", &[own, spare]))
+            }
+            Removal::Authority | Removal::Serial => {
+                let client =
+                    ca.issue("client", |params| params.serial_number = Some(SerialNumber::from(4711u64)));
+                let own = "subject_dn = \"CN=client,O=Example Bank,C=DE\"";
+                (client, builder.ca_application("client", own))
+            }
+        };
+        Self { edge: builder.start(), client, removal, ca }
+    }
+
+    /// Withdraws the trust, and waits until that is in force.
+    fn withdraw(&self) {
+        let folder = self.edge.folder.path();
+        let (file, text) = match self.removal {
+            Removal::Credential => {
+                let text = fs::read_to_string(folder.join("applications.toml")).unwrap();
+                let own = format!(
+                    "[[application.credential]]\nname = \"c0\"\nthumbprint = \"{}\"\n",
+                    self.client.thumbprint()
+                );
+                assert!(text.contains(&own), "{text}");
+                ("applications.toml", text.replace(&own, ""))
+            }
+            Removal::Application => ("applications.toml", "# nobody\n".to_owned()),
+            Removal::Authority => ("client-ca.pem", Ca::new("Other CA").pem()),
+            Removal::Serial => ("client.crl", self.ca.crl(&[4711])),
+        };
+        reload(&self.edge, file, &text);
+    }
+
+    fn client(&self) -> Client {
+        Client::with(&self.edge, &self.client)
+    }
+}
+
+/// Writes a file of the edge's folder, and waits until that is in force.
+fn reload(edge: &Edge, file: &str, text: &str) {
+    let generation = edge.log().matches("\"reloaded\"").count() + 2;
+    fs::write(edge.folder.path().join(file), text).unwrap();
+    edge.wait_for_log(&format!("\"reloaded\",\"generation\":{generation},"));
+}
+
+/// A connection that has had one request served.
+async fn used(client: &Client) -> Connection {
+    let mut connection = client.connect().await;
+    assert_eq!(connection.token("client").await.status, 200);
+    connection
+}
+
+/// The next request is refused, and the connection ends.
+async fn is_refused(mut connection: Connection) {
+    connection.token("client").await.oauth_error(401, "invalid_client");
+    connection.closed().await;
+}
+
+async fn every_connection_is_refused_after(removal: Removal) {
+    let upstream = Upstream::start().await;
+    let trusted = Trusted::start(&upstream.url(), removal);
+    let http1 = used(&trusted.client()).await;
+    let http2 = used(&trusted.client().http2()).await;
+    let resuming: Vec<Client> = [&rustls::version::TLS12, &rustls::version::TLS13]
+        .into_iter()
+        .map(|version| Client::build(&trusted.edge, &[version], Some(&trusted.client)).resuming())
+        .collect();
+    for client in &resuming {
+        drop(used(client).await);
+        assert!(used(client).await.resumed, "{removal:?}");
+    }
+    let mut other = trusted.client().server_name(OTHER_DOMAIN).connect().await;
+    let on_other = || {
+        let mut request = token_request("client");
+        request.headers_mut().insert("host", OTHER_DOMAIN.parse().unwrap());
+        request
+    };
+    assert_eq!(other.send(on_other()).await.status, 200);
+    let served = upstream.seen().len();
+
+    trusted.withdraw();
+
+    is_refused(http1).await;
+    is_refused(http2).await;
+    for client in &resuming {
+        let connection = client.connect().await;
+        assert!(connection.resumed, "{removal:?}");
+        is_refused(connection).await;
+    }
+    other.send(on_other()).await.oauth_error(401, "invalid_client");
+    other.closed().await;
+    is_refused(trusted.client().connect().await).await;
+    assert_eq!(upstream.seen().len(), served);
+    trusted.edge.stop();
+}
+
+#[tokio::test]
+async fn a_removed_credential_is_refused_on_every_connection() {
+    every_connection_is_refused_after(Removal::Credential).await;
+}
+
+#[tokio::test]
+async fn a_removed_application_is_refused_on_every_connection() {
+    every_connection_is_refused_after(Removal::Application).await;
+}
+
+#[tokio::test]
+async fn a_removed_authority_is_refused_on_every_connection() {
+    every_connection_is_refused_after(Removal::Authority).await;
+}
+
+#[tokio::test]
+async fn a_serial_in_a_crl_is_refused_on_every_connection() {
+    every_connection_is_refused_after(Removal::Serial).await;
+}
+
+#[tokio::test]
+async fn streams_in_flight_finish_and_the_next_is_refused() {
+    for removal in [Removal::Credential, Removal::Application, Removal::Authority, Removal::Serial] {
+        let mut held = Held::start().await;
+        let trusted = Trusted::start(&held.url(), removal);
+        let mut connection = trusted.client().http2().connect().await;
+        let in_flight = [connection.start_token("client"), connection.start_token("client")];
+        for _ in &in_flight {
+            held.arrived().await;
+        }
+        trusted.withdraw();
+        connection.token("client").await.oauth_error(401, "invalid_client");
+        held.release(2);
+        for request in in_flight {
+            assert_eq!(request.await.unwrap().status, 200, "{removal:?}");
+        }
+        connection.closed().await;
+        trusted.edge.stop();
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_that_expires_on_an_open_connection_is_refused_from_then_on() {
+    let upstream = Upstream::start().await;
+    let ca = Ca::new("Client CA");
+    // X.509 has whole seconds: the last is one second away at least.
+    let end = time_from_now(3);
+    let own = self_signed_with("own", |params| params.not_after = end);
+    let issued = ca.issue("issued", |params| params.not_after = end);
+    let intermediate = ca.intermediate("Ending", |params| params.not_after = end);
+    let below = intermediate.issue("below", |_| {});
+    let edge = EdgeBuilder::new(upstream.url())
+        .usual_domain("auth0")
+        .trust("client-ca", &ca.pem())
+        .self_signed_application("own", &[own.thumbprint()])
+        .ca_application("issued", "subject_dn = \"CN=issued,O=Example Bank,C=DE\"")
+        .ca_application("below", "subject_dn = \"CN=below,O=Example Bank,C=DE\"")
+        .start();
+    let mut open = Vec::new();
+    for (id, credentials) in [("own", &own), ("issued", &issued), ("below", &below)] {
+        let mut connection = Client::with(&edge, credentials).connect().await;
+        assert_eq!(connection.token(id).await.status, 200, "{id}");
+        open.push((id, connection));
+    }
+    // The event waited for is the certificate's own end.
+    let left = end - time::OffsetDateTime::now_utc() + time::Duration::seconds(1);
+    tokio::time::sleep(left.try_into().unwrap_or_default()).await;
+    for (id, mut connection) in open {
+        connection.token(id).await.oauth_error(401, "invalid_client");
+        connection.closed().await;
+    }
+    assert_eq!(upstream.seen().len(), 3);
+    edge.stop();
+}
+
+#[tokio::test]
+async fn a_session_of_before_does_not_get_by_a_stricter_client_auth() {
+    let upstream = Upstream::start().await;
+    let route = "[[domain.route]]\npath = \"/oauth/token\"\nauthenticate = \"none\"";
+    let edge = EdgeBuilder::new(upstream.url())
+        .domain(crate::support::DOMAIN, &format!("client_auth = \"optional\"\n{route}"))
+        .start();
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let client = Client::build(&edge, &[version], None).resuming();
+        drop(used(&client).await);
+        assert!(used(&client).await.resumed);
+        let text = fs::read_to_string(edge.folder.path().join("edge.toml")).unwrap();
+        reload(&edge, "edge.toml", &text.replace("\"optional\"", "\"required\""));
+        client.refused().await;
+        reload(&edge, "edge.toml", &text);
+    }
+    edge.stop();
+}
