@@ -46,10 +46,6 @@ pub(super) fn run(config: &Path, workers: Option<usize>) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    for address in &running.https {
-        tracing::info!(%address, "listening for applications");
-    }
-    tracing::info!(address = %running.admin, "listening for the operator");
     let reloader = match Reloader::start(config, first, written, site, reloads) {
         Ok(reloader) => reloader,
         Err(error) => {
@@ -57,6 +53,10 @@ pub(super) fn run(config: &Path, workers: Option<usize>) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    for address in &running.https {
+        tracing::info!(%address, "listening for applications");
+    }
+    tracing::info!(address = %running.admin, "listening for the operator");
     let waited = signals.wait(&running, &reloader);
     drop(reloader);
     if let Err(error) = waited {

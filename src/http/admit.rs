@@ -13,6 +13,7 @@ use tower::Service;
 
 use super::{Arrived, Connection, Refusal, inbound::Inbound};
 use crate::{
+    config::settings::ClientAuth,
     forward::ResponseBody,
     site::{Domain, Site, SiteHandle},
 };
@@ -47,6 +48,10 @@ impl<S> Admit<S> {
             return Err(Refusal::Misdirected);
         }
         let domain = site.domains.get(&*self.connection.server_name).cloned().ok_or(Refusal::Misdirected)?;
+        // The handshake saw to it, unless the rule has changed since.
+        if domain.client_auth == ClientAuth::Required && self.connection.peer.is_none() {
+            return Err(Refusal::CertificateRequired);
+        }
         // The port goes into the addresses that the upstream builds, so a client can't choose it.
         let local = self.connection.address.local_port;
         let authority = match authority.port_u16() {

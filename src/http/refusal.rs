@@ -29,6 +29,8 @@ pub enum Refusal {
     Method(Vec<Method>),
     /// The request names no client, or not one.
     ClientId(ClientIdError),
+    /// The domain has come to require a certificate since this connection was made without one.
+    CertificateRequired,
     /// The certificate is not the client's.
     Denied(Denial),
     /// The certificate does not fit the header.
@@ -50,7 +52,7 @@ impl Refusal {
             Self::Headers(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::NotFound { .. } => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Denied(_) | Self::TooLarge(_) => StatusCode::UNAUTHORIZED,
+            Self::CertificateRequired | Self::Denied(_) | Self::TooLarge(_) => StatusCode::UNAUTHORIZED,
             Self::Body(BodyFault::TooLarge(_)) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Body(BodyFault::Slow(_)) => StatusCode::REQUEST_TIMEOUT,
             Self::Forward(ForwardError::Unreachable { .. }) => StatusCode::SERVICE_UNAVAILABLE,
@@ -63,7 +65,7 @@ impl Refusal {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Denied(_) | Self::TooLarge(_) => "invalid_client",
+            Self::CertificateRequired | Self::Denied(_) | Self::TooLarge(_) => "invalid_client",
             Self::Forward(ForwardError::Unreachable { .. } | ForwardError::Slow { .. }) => {
                 "temporarily_unavailable"
             }
@@ -91,6 +93,7 @@ impl Refusal {
                 format!("this path takes another method: {}", list.join(", "))
             }
             Self::ClientId(error) => error.to_string(),
+            Self::CertificateRequired => Denial::NoCertificate.description().into(),
             Self::Denied(denial) => denial.description().into(),
             Self::TooLarge(TooLarge { bytes, limit, .. }) => format!(
                 "the client certificate is too large to be passed on ({bytes} bytes encoded, {limit} allowed): use a shorter key or fewer names"
@@ -121,7 +124,11 @@ impl Refusal {
         match self {
             // A browser's connection is good for the routes that ask for nobody.
             Self::Denied(Denial::NoCertificate) => false,
-            Self::Denied(_) | Self::TooLarge(_) | Self::Body(_) | Self::Upgrade => true,
+            Self::CertificateRequired
+            | Self::Denied(_)
+            | Self::TooLarge(_)
+            | Self::Body(_)
+            | Self::Upgrade => true,
             _ => false,
         }
     }

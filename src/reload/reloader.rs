@@ -33,11 +33,18 @@ const DOUBT: Duration = Duration::from_millis(250);
 /// How often files are looked at where no event tells of them.
 const POLL: Duration = Duration::from_secs(2);
 
+/// A file that was written to and not closed yet is waited for, so long after the last write.
+const OPEN: Duration = Duration::from_secs(2);
+
 /// A reason to look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trigger {
     /// Something happened in a watched folder.
     Event,
+    /// A file was written to; its writer may have more.
+    Written(PathBuf),
+    /// A file was closed by its writer, or is another one now.
+    Whole(PathBuf),
     /// The operator asks (SIGHUP).
     Asked,
     /// The edge ends.
@@ -64,7 +71,7 @@ impl Reloader {
         let files = first.built.files;
         let mut folders = Folders::new(triggers.clone());
         folders.watch(&files);
-        let watch = Watch {
+        let mut watch = Watch {
             config: config.to_owned(),
             marks: Marks::of(&files),
             files,
@@ -76,6 +83,8 @@ impl Reloader {
             next: Next::Poll,
             told: None,
         };
+        // What changed between the first build and the begin of the watch, before anybody is told that the edge is there.
+        watch.look(false);
         let thread =
             std::thread::Builder::new().name("reload".to_owned()).spawn(move || watch.run(&reasons))?;
         Ok(Self { triggers, thread: Some(thread) })
@@ -124,8 +133,6 @@ enum Next {
 
 impl Watch {
     fn run(mut self, reasons: &Receiver<Trigger>) {
-        // What changed between the first build and the begin of the watch.
-        self.look(false);
         loop {
             let wait = match self.next {
                 Next::Poll => POLL,
@@ -134,7 +141,7 @@ impl Watch {
             };
             match reasons.recv_timeout(wait) {
                 Ok(Trigger::Stop) | Err(RecvTimeoutError::Disconnected) => return,
-                Ok(trigger) => match settle(reasons, trigger == Trigger::Asked) {
+                Ok(trigger) => match self.settle(reasons, trigger) {
                     Some(asked) => self.look(asked),
                     None => return,
                 },
@@ -235,18 +242,28 @@ impl Watch {
             format!("changed: {}", changed.join(", "))
         }
     }
-}
 
-/// Waits for the end of a burst of events. Whether the operator asked; `None` if the edge ends.
-fn settle(reasons: &Receiver<Trigger>, mut asked: bool) -> Option<bool> {
-    let start = Instant::now();
-    while start.elapsed() < BURST {
-        match reasons.recv_timeout(QUIET) {
-            Ok(Trigger::Event) => {}
-            Ok(Trigger::Asked) => asked = true,
-            Ok(Trigger::Stop) | Err(RecvTimeoutError::Disconnected) => return None,
-            Err(RecvTimeoutError::Timeout) => break,
+    /// Waits for the end of a burst of events. Whether the operator asked; `None` if the edge ends.
+    fn settle(&self, reasons: &Receiver<Trigger>, first: Trigger) -> Option<bool> {
+        let (start, mut asked) = (Instant::now(), false);
+        // By name, since a file may be reached by several paths.
+        let watched = |path: &Path| self.files.iter().any(|file| file.file_name() == path.file_name());
+        let mut open: BTreeSet<PathBuf> = BTreeSet::new();
+        let mut next = Ok(first);
+        loop {
+            match next {
+                Ok(Trigger::Written(path)) if watched(&path) => drop(open.insert(path)),
+                Ok(Trigger::Event | Trigger::Written(_)) => {}
+                Ok(Trigger::Whole(path)) => drop(open.remove(&path)),
+                Ok(Trigger::Asked) => asked = true,
+                Ok(Trigger::Stop) | Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => return Some(asked),
+            }
+            let (quiet, burst) = if open.is_empty() { (QUIET, BURST) } else { (OPEN, 3 * OPEN) };
+            if start.elapsed() >= burst {
+                return Some(asked);
+            }
+            next = reasons.recv_timeout(quiet);
         }
     }
-    Some(asked)
 }

@@ -6,7 +6,10 @@ use std::{
     sync::mpsc::Sender,
 };
 
-use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use notify::{
+    EventKind, RecommendedWatcher, RecursiveMode, Watcher,
+    event::{AccessKind, AccessMode, ModifyKind},
+};
 
 use super::Trigger;
 
@@ -20,12 +23,9 @@ impl Folders {
     /// Events go to `triggers`. Without the system's help (no inotify) the slow poll is all there is, and that is logged.
     pub(super) fn new(triggers: Sender<Trigger>) -> Self {
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            // Reads are events too, our own among them; an error may stand for lost events.
-            let read =
-                event.is_ok_and(|event| matches!(event.kind, EventKind::Access(access) if !is_write(access)));
-            if !read {
+            for trigger in reasons(event) {
                 // The reloader is gone only when the edge ends.
-                let _ = triggers.send(Trigger::Event);
+                let _ = triggers.send(trigger);
             }
         });
         let watcher = watcher
@@ -57,9 +57,19 @@ impl Folders {
     }
 }
 
-fn is_write(access: notify::event::AccessKind) -> bool {
-    use notify::event::{AccessKind, AccessMode};
-    access == AccessKind::Close(AccessMode::Write)
+/// What an event is a reason for. Reads are events too, our own among them: they are none.
+fn reasons(event: notify::Result<notify::Event>) -> Vec<Trigger> {
+    // An error may stand for lost events.
+    let Ok(event) = event else { return vec![Trigger::Event] };
+    let of = |reason: fn(PathBuf) -> Trigger| event.paths.iter().cloned().map(reason).collect();
+    match event.kind {
+        EventKind::Access(AccessKind::Close(AccessMode::Write))
+        | EventKind::Modify(ModifyKind::Name(_))
+        | EventKind::Remove(_) => of(Trigger::Whole),
+        EventKind::Access(_) => Vec::new(),
+        EventKind::Modify(ModifyKind::Data(_)) => of(Trigger::Written),
+        _ => vec![Trigger::Event],
+    }
 }
 
 fn folders(file: &Path) -> Vec<PathBuf> {

@@ -17,16 +17,15 @@ struct Rotating {
 }
 
 fn registry(credentials: &[&Credentials]) -> String {
-    let list: String = credentials
-        .iter()
-        .enumerate()
-        .map(|(number, one)| {
-            format!(
-                "[[application.credential]]\nname = \"c{number}\"\nthumbprint = \"{}\"\n",
-                one.thumbprint()
-            )
-        })
-        .collect();
+    let list = credentials.iter().enumerate().fold(String::new(), |list, (number, one)| {
+        let print = one.thumbprint();
+        format!(
+            "{list}[[application.credential]]
+name = \"c{number}\"
+thumbprint = \"{print}\"
+"
+        )
+    });
     format!("[[application]]\nclient_id = \"billing\"\nauth_method = \"self_signed_tls_client_auth\"\n{list}")
 }
 
@@ -90,6 +89,28 @@ async fn a_file_written_in_place_or_in_pieces_is_taken_up() {
     rotating.edge.wait_for_log("\"reloaded\"");
     assert_eq!(rotating.asks(&rotating.second).await.status, 200);
     assert_eq!(rotating.edge.log().matches("reload refused").count(), 0, "{}", rotating.edge.log());
+    rotating.edge.stop();
+}
+
+#[tokio::test]
+async fn half_of_a_file_is_never_in_force_though_it_would_parse() {
+    use std::io::Write;
+    let rotating = Rotating::start().await;
+    let (one, two) =
+        (registry(&[&rotating.first]), registry(&[&rotating.second]).replace("\"billing\"", "\"two\""));
+    let mut file = fs::File::create(rotating.file("applications.toml")).unwrap();
+    file.write_all(two.as_bytes()).unwrap();
+    file.sync_all().unwrap();
+    // What stands there now is a whole registry without \"billing\", but its writer has not closed it.
+    for _ in 0..10 {
+        tokio::time::sleep(std::time::Duration::from_millis(40)).await;
+        assert_eq!(rotating.asks(&rotating.first).await.status, 200);
+    }
+    file.write_all(one.as_bytes()).unwrap();
+    drop(file);
+    let line = rotating.edge.wait_for_log("\"reloaded\"");
+    assert!(line.contains("added application two\""), "{line}");
+    assert_eq!(rotating.asks(&rotating.first).await.status, 200);
     rotating.edge.stop();
 }
 
