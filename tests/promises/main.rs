@@ -29,6 +29,7 @@ mod profiles;
 mod reload;
 mod reload_files;
 mod revocation;
+mod rotation;
 mod secrets;
 mod secrets_in_configuration;
 mod self_signed;

@@ -150,6 +150,11 @@ impl EdgeBuilder {
         self
     }
 
+    /// Logs what an operator sees only, for tests of many requests.
+    pub fn quiet(self) -> Self {
+        self.environment("RUST_LOG", "mtls_edge=info,mtls_edge::access=off")
+    }
+
     /// Names another file of applications, which the test writes itself.
     pub fn applications_file(mut self, path: &str) -> Self {
         path.clone_into(&mut self.applications_file);
@@ -231,7 +236,8 @@ impl EdgeBuilder {
         let https = address("listening for applications");
         let admin = address("listening for the operator");
         let server_ca = self.server_ca.der();
-        Edge { https, admin, server_ca, folder: self.folder, child, log, reader: Some(reader) }
+        let issuer = self.server_ca;
+        Edge { https, admin, server_ca, issuer, folder: self.folder, child, log, reader: Some(reader) }
     }
 }
 
@@ -241,6 +247,8 @@ pub struct Edge {
     pub admin: SocketAddr,
     /// The CA of the domains' certificates.
     pub server_ca: rustls::pki_types::CertificateDer<'static>,
+    /// The same, to issue another certificate by.
+    pub issuer: Ca,
     pub folder: TempDir,
     child: Child,
     log: Log,
