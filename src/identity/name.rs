@@ -2,6 +2,7 @@
 
 mod attribute;
 mod normal;
+mod packed;
 mod print;
 mod value;
 mod written;
@@ -12,6 +13,7 @@ use std::{
 };
 
 use normal::Normal;
+use packed::Packed;
 use value::Value;
 pub use written::{WrittenNameError, WrittenWarning};
 use x509_parser::asn1_rs::{Any, FromDer, Tag};
@@ -24,9 +26,9 @@ use x509_parser::asn1_rs::{Any, FromDer, Tag};
 /// only the same DER.
 #[derive(Clone)]
 pub struct DistinguishedName {
-    rdns: Vec<Rdn>,
-    /// For each RDN its attributes as they are compared, sorted.
-    normal: Vec<Vec<(String, Normal)>>,
+    rdns: Packed,
+    /// What is compared.
+    normal: Box<[u8]>,
 }
 
 /// A relative distinguished name: attributes in the order in which they came.
@@ -102,7 +104,7 @@ impl DistinguishedName {
             rdns.push(Rdn { attributes });
             input = rest;
         }
-        Ok(Self::new(rdns))
+        Ok(Self::new(&rdns))
     }
 
     /// Reads a name as an operator writes it, in one of four forms that are told apart by their shape:
@@ -127,10 +129,13 @@ impl DistinguishedName {
     /// The first RDN, in certificate order, in which `presented` differs from this name.
     #[must_use]
     pub fn first_difference(&self, presented: &Self) -> Option<RdnDifference> {
-        let total = self.rdns.len().max(presented.rdns.len());
-        let index = (0..total).find(|at| self.normal.get(*at) != presented.normal.get(*at))?;
-        let text = |name: &Self| name.rdns.get(index).map(Rdn::to_rfc4514);
-        Some(RdnDifference { index, total, expected: text(self), found: text(presented) })
+        let (expected, found) = (self.rdns(), presented.rdns());
+        let total = expected.len().max(found.len());
+        let differs =
+            |at: &usize| expected.get(*at).map(Rdn::normal) != found.get(*at).map(Rdn::normal);
+        let index = (0..total).find(differs)?;
+        let text = |rdns: &[Rdn]| rdns.get(index).map(Rdn::to_rfc4514);
+        Some(RdnDifference { index, total, expected: text(&expected), found: text(&found) })
     }
 
     /// Whether it has no RDN, as the subject of a certificate may that is named by its SANs alone.
@@ -139,14 +144,23 @@ impl DistinguishedName {
         self.rdns.is_empty()
     }
 
-    fn new(rdns: Vec<Rdn>) -> Self {
-        let normal = |rdn: &Rdn| {
-            let pair = |attribute: &Attribute| (attribute.oid.clone(), Normal::of(&attribute.value));
-            let mut pairs: Vec<_> = rdn.attributes.iter().map(pair).collect();
-            pairs.sort_unstable();
-            pairs
-        };
-        Self { normal: rdns.iter().map(normal).collect(), rdns }
+    fn new(rdns: &[Rdn]) -> Self {
+        Self { rdns: Packed::of(rdns), normal: packed::normal(rdns) }
+    }
+
+    fn rdns(&self) -> Vec<Rdn> {
+        self.rdns.rdns()
+    }
+}
+
+impl Rdn {
+    /// Its attributes as they are compared, sorted.
+    fn normal(&self) -> Vec<(&str, Normal)> {
+        let attributes = self.attributes.iter();
+        let mut pairs: Vec<_> =
+            attributes.map(|attribute| (attribute.oid.as_str(), Normal::of(&attribute.value))).collect();
+        pairs.sort_unstable();
+        pairs
     }
 }
 

@@ -15,14 +15,14 @@ impl DistinguishedName {
             let parts: Vec<String> = rdn.attributes.iter().rev().map(openssl_rfc2253).collect();
             parts.join("+")
         };
-        let rdns: Vec<String> = self.rdns.iter().rev().map(rdn).collect();
+        let rdns: Vec<String> = self.rdns().iter().rev().map(rdn).collect();
         rdns.join(",")
     }
 
     /// The RFC 4514 form, most specific first: [`DistinguishedName::from_written`] reads it back to an equal name.
     #[must_use]
     pub fn to_rfc4514(&self) -> String {
-        let rdns: Vec<String> = self.rdns.iter().rev().map(Rdn::to_rfc4514).collect();
+        let rdns: Vec<String> = self.rdns().iter().rev().map(Rdn::to_rfc4514).collect();
         rdns.join(",")
     }
 
@@ -34,21 +34,22 @@ impl DistinguishedName {
             format!("{name} = {value}")
         };
         let rdn = |rdn: &Rdn| rdn.attributes.iter().map(part).collect::<Vec<_>>().join(" + ");
-        self.rdns.iter().map(rdn).collect::<Vec<_>>().join(", ")
+        self.rdns().iter().map(rdn).collect::<Vec<_>>().join(", ")
     }
 
     /// One RDN a line, in certificate order, which reads back likewise.
     #[must_use]
     pub fn to_lines(&self) -> String {
         // A single line could be of any form, so that there a comma is escaped in any case.
-        let alone = self.rdns.len() == 1;
+        let rdns = self.rdns();
+        let alone = rdns.len() == 1;
         let special = |c, rest: &str| if alone { is_special(c) } else { is_special_in_line(c, rest) };
         let part = |attribute: &Attribute| {
             let (name, value) = readable(attribute, |text| escaped(text, special));
             format!("{name}={value}")
         };
         let rdn = |rdn: &Rdn| rdn.attributes.iter().map(part).collect::<Vec<_>>().join("+");
-        self.rdns.iter().map(rdn).collect::<Vec<_>>().join("\n")
+        rdns.iter().map(rdn).collect::<Vec<_>>().join("\n")
     }
 }
 

@@ -200,7 +200,7 @@ fn any_name() -> impl Strategy<Value = DistinguishedName> {
     let attribute = (types, text)
         .prop_map(|(oid, text)| Attribute { oid: oid.to_owned(), value: Value::from_text(&text) });
     let rdn = prop::collection::vec(attribute, 1..3).prop_map(|attributes| Rdn { attributes });
-    prop::collection::vec(rdn, 1..4).prop_map(DistinguishedName::new)
+    prop::collection::vec(rdn, 1..4).prop_map(|rdns| DistinguishedName::new(&rdns))
 }
 
 proptest! {

@@ -163,7 +163,7 @@ fn read_commas(text: &str) -> Result<(DistinguishedName, Option<WrittenWarning>)
         Ok((as_written, None))
     } else if tight {
         let warning = looks_reversed(&as_written).then(|| WrittenWarning::LooksReversed {
-            first: as_written.rdns.first().map(Rdn::to_rfc4514).unwrap_or_default(),
+            first: as_written.rdns().first().map(Rdn::to_rfc4514).unwrap_or_default(),
             reversed: as_written.to_rfc4514(),
         });
         Ok((reversed, warning))
@@ -183,7 +183,8 @@ fn looks_reversed(written: &DistinguishedName) -> bool {
     let has = |rdn: Option<&Rdn>, types: &[&str]| {
         rdn.is_some_and(|rdn| rdn.attributes.iter().any(|a| types.contains(&a.oid.as_str())))
     };
-    has(written.rdns.first(), &GENERAL) && has(written.rdns.last(), &INDIVIDUAL)
+    let rdns = written.rdns();
+    has(rdns.first(), &GENERAL) && has(rdns.last(), &INDIVIDUAL)
 }
 
 /// Removes blanks around a text, but not one that a backslash protects.
@@ -216,7 +217,7 @@ fn name(parts: &[Vec<Part<'_>>]) -> Result<DistinguishedName, WrittenNameError> 
         let attributes = parts.iter().map(attribute_of).collect::<Result<_, _>>()?;
         Ok(Rdn { attributes })
     };
-    parts.iter().map(rdn).collect::<Result<_, _>>().map(DistinguishedName::new)
+    parts.iter().map(rdn).collect::<Result<Vec<_>, _>>().map(|rdns| DistinguishedName::new(&rdns))
 }
 
 fn attribute_of(part: &Part<'_>) -> Result<Attribute, WrittenNameError> {
