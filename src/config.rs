@@ -9,6 +9,7 @@ mod load;
 #[cfg(test)]
 mod messages;
 mod names;
+mod pieces;
 pub mod place;
 pub mod problem;
 mod registry;

@@ -2,6 +2,7 @@
 
 mod certificates;
 mod load;
+mod registrar;
 mod registry;
 mod usage;
 
@@ -9,6 +10,7 @@ use std::fmt;
 
 pub use certificates::{read_certificates, read_der_or_pem};
 pub use load::load;
+pub use registrar::Registrar;
 pub use registry::{Application, ClientId, Credential, CredentialMatcher, Registry, RegistryError, Subject};
 pub use usage::Usage;
 

@@ -1,7 +1,7 @@
 //! Blots out what may be a secret from the text that diagnostics show.
 //!
 //! A secret has no place in a configuration, but it is just the operator who puts one there that gets a
-//! message with the line quoted. So each byte of it becomes a `*` before anything is reported; lengths stay,
+//! message with the line quoted. So each byte of it becomes a `*` wherever the text is shown; lengths stay,
 //! so places still hold.
 
 use std::ops::Range;
@@ -16,17 +16,15 @@ use super::vocabulary::{HEADER_PROFILE, Kind, TABLES, UPSTREAM};
 /// Words in a key or a line that may stand before a secret.
 const HINTS: &[&str] = &["header", "secret", "token", "password", "passwd", "api", "bearer", "authorization"];
 
-/// Blots out the secrets of a document by what its tree says.
-pub(super) fn values(text: &mut String, kind: &Kind, document: &DeTable<'_>) {
+/// Where the secrets of a document are, by what its tree says.
+pub(super) fn values(kind: &Kind, document: &DeTable<'_>) -> Vec<Range<usize>> {
     let mut spans = Vec::new();
     table(kind, document, &mut spans);
-    for span in spans {
-        blot(text, span);
-    }
+    spans
 }
 
-/// Blots out whatever may be a secret by the look of the lines alone: for a text that did not parse.
-pub(super) fn lines(text: &mut String) {
+/// Where a secret may be by the look of the lines alone: for a text that did not parse.
+pub(super) fn lines(text: &str) -> Vec<Range<usize>> {
     let mut spans = Vec::new();
     let mut within = false;
     let mut start = 0;
@@ -45,9 +43,7 @@ pub(super) fn lines(text: &mut String) {
         }
         start += line.len();
     }
-    for span in spans {
-        blot(text, span);
-    }
+    spans
 }
 
 /// Whether a line only seems to speak of a secret.
@@ -141,7 +137,7 @@ fn everything(value: &Spanned<DeValue<'_>>, spans: &mut Vec<Range<usize>>) {
 }
 
 /// Turns a span into as many stars as it has bytes; line ends, quotes and braces at the rim stay.
-fn blot(text: &mut String, span: Range<usize>) {
+pub(super) fn out(text: &mut String, span: Range<usize>) {
     let Some(secret) = text.get(span.clone()) else { return };
     let stars: String = secret
         .chars()
@@ -161,11 +157,12 @@ mod tests {
 
     fn shown(text: &str) -> String {
         let (document, errors) = DeTable::parse_recoverable(text);
-        let mut shown = text.to_owned();
-        values(&mut shown, EDGE, document.get_ref());
+        let mut spans = values(EDGE, document.get_ref());
         if !errors.is_empty() {
-            lines(&mut shown);
+            spans.extend(lines(text));
         }
+        let mut shown = text.to_owned();
+        spans.into_iter().for_each(|span| out(&mut shown, span));
         assert_eq!(shown.len(), text.len());
         shown
     }

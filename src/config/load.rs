@@ -2,14 +2,14 @@
 
 use std::{fs, io, path::Path, sync::Arc};
 
-use toml::{Spanned, de::DeTable};
+use toml::de::DeTable;
 
 use super::{
-    blot, edge,
+    blot, edge, pieces,
     place::{Place, Source},
-    problem::{Problem, Severity},
+    problem::Problem,
     registry,
-    settings::{Applications, Settings},
+    settings::{Application, Settings},
     table::{Reader, Table},
     vocabulary::{EDGE, Kind, REGISTRY},
 };
@@ -20,20 +20,32 @@ use super::{
 #[must_use]
 pub fn settings(path: &Path) -> (Option<Settings>, Vec<Problem>) {
     match read(path) {
-        Ok(text) => parse(path, &text, EDGE, edge::read),
+        Ok(text) => parse(path, text, EDGE, edge::read),
         Err(failure) => (None, vec![failure.at_its_own(path)]),
     }
 }
 
-/// Reads `applications.toml`, whose path is resolved already.
+/// Reads `applications.toml`, whose path is resolved already, and hands out each application as it comes: no more of
+/// a large registry is in memory at once than its text.
 ///
-/// A file that cannot be read is a problem of the place that names it, which is `named_at`.
+/// If a problem is an error, some applications are left out, and the rest is not to be used. A file that cannot be
+/// read is a problem of the place that names it, which is `named_at`.
 #[must_use]
-pub fn applications(path: &Path, named_at: &Place) -> (Option<Applications>, Vec<Problem>) {
-    match read(path) {
-        Ok(text) => parse(path, &text, REGISTRY, registry::read),
-        Err(failure) => (None, vec![failure.at(path, named_at)]),
+pub fn applications(path: &Path, named_at: &Place, each: impl FnMut(Application)) -> Vec<Problem> {
+    let text = match read(path) {
+        Ok(text) => text,
+        Err(failure) => return vec![failure.at(path, named_at)],
+    };
+    let source = Arc::new(Source::new(path, text));
+    let reader = Reader::new(Arc::clone(&source));
+    let mut registry = registry::Registry::new(each);
+    for piece in pieces::of(source.text()) {
+        reader.begin(piece.start);
+        let text = source.text().get(piece).unwrap_or_default();
+        table(&reader, text, REGISTRY, |root| registry.read(root));
     }
+    registry.finish(&reader);
+    reader.into_problems()
 }
 
 /// Why a file gave no text.
@@ -53,7 +65,9 @@ impl Failure {
     fn at_its_own(self, path: &Path) -> Problem {
         let (text, at) = self.shown.unwrap_or_default();
         let span = at..at + text.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
-        let place = Place { source: Arc::new(Source { path: path.to_owned(), text }), span };
+        let source = Source::new(path, text);
+        source.hide(blot::lines(source.text()));
+        let place = Place { source: Arc::new(source), span };
         Problem { help: self.help.map(str::to_owned), ..Problem::error(&place, "", self.what) }
     }
 
@@ -79,8 +93,7 @@ fn read(path: &Path) -> Result<String, Failure> {
     })?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        let mut text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-        blot::lines(&mut text);
+        let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
         Failure {
             shown: Some((text, at)),
             ..Failure::new("found a byte that is not UTF-8, expected TOML in UTF-8", "save the file as UTF-8")
@@ -95,42 +108,42 @@ fn read(path: &Path) -> Result<String, Failure> {
     Ok(text)
 }
 
+/// The whole file as one table.
 fn parse<T>(
     path: &Path,
-    text: &str,
+    text: String,
     kind: &'static Kind,
     read: impl FnOnce(&Table<'_>) -> Option<T>,
 ) -> (Option<T>, Vec<Problem>) {
-    let (document, errors) = DeTable::parse_recoverable(text);
-    let mut shown = text.to_owned();
-    blot::values(&mut shown, kind, document.get_ref());
-    if !errors.is_empty() {
-        blot::lines(&mut shown);
-    }
-    let source = Arc::new(Source { path: path.to_owned(), text: shown });
-    let reader = Reader::new(source);
-    let value = if errors.is_empty() { walk(&reader, &document, kind, read) } else { None };
-    report_syntax(&reader, &errors);
-    let problems = reader.into_problems();
-    let usable = problems.iter().all(|problem| problem.severity < Severity::Error);
-    (value.filter(|_| usable), problems)
+    let source = Arc::new(Source::new(path, text));
+    let reader = Reader::new(Arc::clone(&source));
+    let value = table(&reader, source.text(), kind, read).flatten().filter(|_| reader.is_fine());
+    (value, reader.into_problems())
 }
 
-fn walk<T>(
+/// Reads a text that is TOML of its own; `None` if it is not, which is reported.
+fn table<T>(
     reader: &Reader,
-    document: &Spanned<DeTable<'_>>,
+    text: &str,
     kind: &'static Kind,
-    read: impl FnOnce(&Table<'_>) -> Option<T>,
+    read: impl FnOnce(&Table<'_>) -> T,
 ) -> Option<T> {
+    let (document, errors) = DeTable::parse_recoverable(text);
+    reader.hide(blot::values(kind, document.get_ref()));
+    if !errors.is_empty() {
+        reader.hide(blot::lines(text));
+        report_syntax(reader, text, &errors);
+        return None;
+    }
     let root = Table::new(reader, kind, reader.end(), document.get_ref());
     let value = read(&root);
     root.finish();
-    value
+    Some(value)
 }
 
 /// One slip can make the parser stumble several times: only its first error on each line is told.
-fn report_syntax(reader: &Reader, errors: &[toml::de::Error]) {
-    let end = reader.source.text.len();
+fn report_syntax(reader: &Reader, text: &str, errors: &[toml::de::Error]) {
+    let end = text.len();
     let mut places: Vec<_> = errors
         .iter()
         .map(|error| (reader.place(error.span().unwrap_or(end..end)), error.message()))

@@ -1,14 +1,71 @@
 //! Where a value stands in a configuration file.
 
-use std::{fmt, ops::Range, path::PathBuf, sync::Arc};
+use std::{
+    fmt,
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
+use super::blot;
 
 /// One configuration file as it was read.
-#[derive(Debug, PartialEq, Eq)]
 pub struct Source {
-    /// The file's path as the operator wrote it, joined to the folder of the file that names it.
-    pub path: PathBuf,
-    /// The whole text, from which diagnostics show the line.
-    pub text: String,
+    path: PathBuf,
+    text: String,
+    /// What may be a secret: stars in all that is shown.
+    hidden: Mutex<Vec<Range<usize>>>,
+    /// Where each line begins: asked for at the first problem.
+    lines: OnceLock<Vec<usize>>,
+}
+
+impl Source {
+    /// A file of this path, as the operator wrote it joined to the folder of the file that names it, with its whole text.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
+        Self { path: path.into(), text: text.into(), hidden: Mutex::default(), lines: OnceLock::new() }
+    }
+
+    /// The file's path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The text with its secrets, for the reader alone.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Never shows these bytes.
+    pub(super) fn hide(&self, spans: impl IntoIterator<Item = Range<usize>>) {
+        self.hidden.lock().unwrap_or_else(PoisonError::into_inner).extend(spans);
+    }
+
+    /// The line on which a byte stands, from 0, and where that line begins.
+    fn line_at(&self, at: usize) -> (usize, usize) {
+        let lines = self.lines.get_or_init(|| {
+            let ends = self.text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+            std::iter::once(0).chain(ends.map(|(end, _)| end + 1)).collect()
+        });
+        let line = lines.partition_point(|begin| *begin <= at).saturating_sub(1);
+        (line, lines.get(line).copied().unwrap_or_default())
+    }
+}
+
+impl PartialEq for Source {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.path, &self.text) == (&other.path, &other.text)
+    }
+}
+
+impl Eq for Source {}
+
+impl fmt::Debug for Source {
+    /// The path alone: the text may hold what is to be hidden.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Source").field(&self.path).finish()
+    }
 }
 
 /// A range of bytes in a [`Source`]: what a diagnostic points at.
@@ -16,7 +73,7 @@ pub struct Source {
 pub struct Place {
     /// The file.
     pub source: Arc<Source>,
-    /// Byte offsets into [`Source::text`].
+    /// Byte offsets into the file's text.
     pub span: Range<usize>,
 }
 
@@ -42,15 +99,31 @@ impl Place {
     /// The line (from 1) on which the place starts.
     #[must_use]
     pub fn line(&self) -> usize {
-        let before = self.source.text.as_bytes().get(..self.span.start).unwrap_or_default();
-        before.split(|b| *b == b'\n').count()
+        self.source.line_at(self.span.start).0 + 1
     }
 
     /// The column (from 1, in characters) at which the place starts.
     #[must_use]
     pub fn column(&self) -> usize {
-        let before = self.source.text.get(..self.span.start).unwrap_or_default();
-        before.chars().rev().take_while(|c| *c != '\n').count() + 1
+        let (_, begin) = self.source.line_at(self.span.start);
+        self.source.text.get(begin..self.span.start).unwrap_or_default().chars().count() + 1
+    }
+
+    /// The line as it may be shown, and which of its bytes are the place's. Nothing where there is no text to point into.
+    pub(super) fn shown_line(&self) -> Option<(String, Range<usize>)> {
+        let Source { text, hidden, .. } = &*self.source;
+        if text.is_empty() {
+            return None;
+        }
+        let (_, begin) = self.source.line_at(self.span.start);
+        let line = text.get(begin..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+        let mut shown = line.to_owned();
+        let within = |at: usize| at.saturating_sub(begin).min(line.len());
+        for span in hidden.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            blot::out(&mut shown, within(span.start)..within(span.end));
+        }
+        // A caret is to point, not to frame a paragraph: what goes on behind the line is left out.
+        Some((shown, within(self.span.start)..within(self.span.end)))
     }
 }
 

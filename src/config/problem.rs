@@ -1,6 +1,6 @@
 //! What is wrong with a configuration: what, where, found, expected, what to do.
 
-use std::{cmp::Reverse, fmt, ops::Range};
+use std::{cmp::Reverse, fmt};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet, normalize_untrusted_str};
 
@@ -77,7 +77,7 @@ impl fmt::Display for Problem {
 pub fn render(problems: &[Problem], color: bool) -> String {
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
     let mut sorted: Vec<&Problem> = problems.iter().collect();
-    sorted.sort_by_key(|p| (&p.place.source.path, p.place.span.start, Reverse(p.severity)));
+    sorted.sort_by_key(|p| (p.place.source.path(), p.place.span.start, Reverse(p.severity)));
     let mut text = String::new();
     for problem in sorted {
         text.push_str(&renderer.render(&[report(problem)]));
@@ -96,25 +96,19 @@ fn report(problem: &Problem) -> Group<'_> {
         "" => problem.what.clone(),
         key => format!("{key}: {}", problem.what),
     };
-    let Place { source, span } = &*problem.place;
-    let path = source.path.display().to_string();
+    let path = problem.place.source.path().display().to_string();
     let group = Group::with_title(level.primary_title(what));
-    let group = if source.text.is_empty() {
-        group.element(Origin::path(path))
-    } else {
-        let shown = Snippet::source(source.text.as_str()).path(path);
-        group.element(shown.annotation(AnnotationKind::Primary.span(first_line(&source.text, span))))
+    let group = match problem.place.shown_line() {
+        None => group.element(Origin::path(path)),
+        Some((line, span)) => {
+            let shown = Snippet::source(line).path(path).line_start(problem.place.line());
+            group.element(shown.annotation(AnnotationKind::Primary.span(span)))
+        }
     };
     match &problem.help {
         Some(help) => group.element(Level::HELP.message(printable(help))),
         None => group,
     }
-}
-
-/// The part of a span that stands on its first line: a caret is to point, not to frame a paragraph.
-fn first_line(text: &str, span: &Range<usize>) -> Range<usize> {
-    let length = text.get(span.clone()).and_then(|s| s.lines().next()).map_or(0, str::len);
-    span.start..span.start + length
 }
 
 /// Help may quote what an operator wrote: control characters would reach the terminal.

@@ -1,12 +1,12 @@
 //! `applications.toml`: which applications are registered, and how each is known.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use super::{
     place::{Located, Place},
     problem::Problem,
-    settings::{Application, Applications, AuthMethod, Credential, Matcher},
-    table::Table,
+    settings::{Application, AuthMethod, Credential, Matcher},
+    table::{Reader, Table},
     value::{Fault, Value},
     vocabulary::{APPLICATION, CREDENTIAL},
     words::{all_of, did_you_mean, quote},
@@ -22,37 +22,70 @@ const BY_CA: &str = "tls_client_auth";
 const NOT_SERVED: [&str; 5] =
     ["client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none"];
 
-/// Reads the whole file.
-pub(super) fn read(root: &Table<'_>) -> Option<Applications> {
-    let tables = root.tables(APPLICATION, "application");
-    if root.key_place("application").is_none() {
+/// What was read of a registry so far.
+pub(super) struct Registry<F> {
+    each: F,
+    /// Each client_id with the byte at which it stands first.
+    ids: HashMap<String, usize>,
+    /// Whether there is an application, or what is meant as one.
+    any: bool,
+    /// Whether they are written as one list, `application = [...]`, to which no piece can add.
+    inline: bool,
+}
+
+impl<F: FnMut(Application)> Registry<F> {
+    /// A registry of which nothing was read. Applications are handed to `each`.
+    pub(super) fn new(each: F) -> Self {
+        Self { each, ids: HashMap::new(), any: false, inline: false }
+    }
+
+    /// Reads a piece of the file.
+    pub(super) fn read(&mut self, root: &Table<'_>) {
+        let tables = root.tables(APPLICATION, "application");
+        let Some(place) = root.key_place("application") else { return };
+        if self.inline {
+            let problem = Problem::error(&place, "application", "this is not TOML: duplicate key");
+            root.reader.report(problem.help("write all applications as [[application]], or all in one list"));
+        }
+        let behind = root.reader.source.text().get(place.span.end..).unwrap_or_default();
+        self.inline = behind.trim_start().starts_with('=');
+        self.any = true;
+        for table in tables.unwrap_or_default() {
+            let client_id =
+                table.require("client_id").and_then(|value| value.parse("a client_id", client_id));
+            if let Some(id) = &client_id {
+                self.must_be_first(&table, id);
+            }
+            if let Some(application) = application(&table, client_id) {
+                (self.each)(application);
+            }
+        }
+    }
+
+    fn must_be_first(&mut self, table: &Table<'_>, id: &Located<String>) {
+        let at = id.place.span.start;
+        let first = *self.ids.entry(id.value.clone()).or_insert(at);
+        if first != at {
+            let source = Arc::clone(&id.place.source);
+            let line = Place { source, span: first..first }.line();
+            let what = format!("found {} a second time; the first is on line {line}", quote(&id.value));
+            let problem = Problem::error(&id.place, "application.client_id", what);
+            table.reader.report(problem.help("put both credentials under one [[application]]"));
+        }
+    }
+
+    /// Says so if there was none.
+    pub(super) fn finish(self, reader: &Reader) {
+        if self.any || !reader.is_fine() {
+            return;
+        }
         let what = "no application is registered: every request that has to authenticate will be refused";
-        root.reader.report(
-            Problem::warning(&root.place, "application", what).help(
+        reader.report(
+            Problem::warning(&reader.end(), "application", what).help(
                 "write [[application]] for each; `mtls-edge inspect CERT` prints a credential to paste",
             ),
         );
-        return Some(Applications::default());
     }
-    let mut ids: HashMap<String, Place> = HashMap::new();
-    let mut applications = Vec::new();
-    for table in tables? {
-        let client_id = table.require("client_id").and_then(|value| value.parse("a client_id", client_id));
-        if let Some(id) = &client_id {
-            if let Some(first) = ids.get(&id.value) {
-                let what = format!(
-                    "found {} a second time; the first is on line {}",
-                    quote(&id.value),
-                    first.line()
-                );
-                let problem = Problem::error(&id.place, "application.client_id", what);
-                root.reader.report(problem.help("put both credentials under one [[application]]"));
-            }
-            ids.entry(id.value.clone()).or_insert_with(|| id.place.clone());
-        }
-        applications.push(application(&table, client_id));
-    }
-    Some(Applications { applications: applications.into_iter().collect::<Option<_>>()? })
 }
 
 fn client_id(text: &str) -> Result<String, Fault> {

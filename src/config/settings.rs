@@ -237,15 +237,7 @@ pub struct CustomProfile {
     pub headers: Vec<(Located<HeaderName>, Located<String>)>,
 }
 
-/// The whole of `applications.toml`. Duplicate `client_id`s are refused; certificates, DNs and
-/// thumbprints are still text.
-#[derive(Clone, Debug, Default)]
-pub struct Applications {
-    /// `[[application]]`.
-    pub applications: Vec<Application>,
-}
-
-/// `[[application]]`.
+/// `[[application]]`. Certificates, DNs and thumbprints are still text.
 #[derive(Clone, Debug)]
 pub struct Application {
     /// The OAuth client identifier.

@@ -3,7 +3,12 @@
 //! Serde's derive stops at the first value that does not fit, and knows neither where the value stands nor
 //! what would do instead. An operator who mends a file wants all of it at once: hence a reader by hand.
 
-use std::{cell::RefCell, path::PathBuf, sync::Arc};
+use std::{
+    cell::{Cell, RefCell},
+    ops::Range,
+    path::PathBuf,
+    sync::Arc,
+};
 
 use toml::{
     Spanned,
@@ -12,7 +17,7 @@ use toml::{
 
 use super::{
     place::{Place, Source},
-    problem::Problem,
+    problem::{Problem, Severity},
     value::Value,
     vocabulary::{EDGE, Kind, REGISTRY, TABLES},
     words::{all_of, did_you_mean},
@@ -20,18 +25,25 @@ use super::{
 
 /// What reading one file has come to so far.
 pub(super) struct Reader {
-    /// The file, secrets blotted out.
+    /// The file.
     pub(super) source: Arc<Source>,
     /// The folder against which the file's paths are resolved.
     pub(super) folder: PathBuf,
+    /// Where in the file the piece begins whose spans are at hand.
+    begin: Cell<usize>,
     problems: RefCell<Vec<Problem>>,
 }
 
 impl Reader {
     /// A reader that has found nothing yet.
     pub(super) fn new(source: Arc<Source>) -> Self {
-        let folder = source.path.parent().map(PathBuf::from).unwrap_or_default();
-        Self { source, folder, problems: RefCell::default() }
+        let folder = source.path().parent().map(PathBuf::from).unwrap_or_default();
+        Self { source, folder, begin: Cell::new(0), problems: RefCell::default() }
+    }
+
+    /// From here on spans count from this byte of the file.
+    pub(super) fn begin(&self, begin: usize) {
+        self.begin.set(begin);
     }
 
     /// Takes note of a problem.
@@ -39,15 +51,30 @@ impl Reader {
         self.problems.borrow_mut().push(problem);
     }
 
-    /// A place in the file.
-    pub(super) fn place(&self, span: std::ops::Range<usize>) -> Place {
-        Place { source: Arc::clone(&self.source), span }
+    /// A place in the file, by a span of the piece that is read.
+    pub(super) fn place(&self, span: Range<usize>) -> Place {
+        Place { source: Arc::clone(&self.source), span: self.in_file(span) }
+    }
+
+    /// Never shows these spans of the piece that is read.
+    pub(super) fn hide(&self, spans: Vec<Range<usize>>) {
+        self.source.hide(spans.into_iter().map(|span| self.in_file(span)));
+    }
+
+    fn in_file(&self, span: Range<usize>) -> Range<usize> {
+        let begin = self.begin.get();
+        begin + span.start..begin + span.end
     }
 
     /// The end of what is written: where a table that is missing altogether would go.
     pub(super) fn end(&self) -> Place {
-        let end = self.source.text.trim_end().len();
-        self.place(end..end)
+        let end = self.source.text().trim_end().len();
+        Place { source: Arc::clone(&self.source), span: end..end }
+    }
+
+    /// Whether nothing was found that keeps the file from being used.
+    pub(super) fn is_fine(&self) -> bool {
+        self.problems.borrow().iter().all(|problem| problem.severity < Severity::Error)
     }
 
     /// All that was found.

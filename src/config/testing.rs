@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use super::{
     Place, Problem, Severity, Source, applications, render, settings,
-    settings::{Applications, Settings},
+    settings::{Application, Settings},
 };
 
 /// The least that is an `edge.toml`.
@@ -19,14 +19,22 @@ pub(super) fn edge(text: impl AsRef<[u8]>) -> (Option<Settings>, Vec<Problem>, S
 }
 
 /// Writes an `applications.toml` and reads it, likewise.
-pub(super) fn registry(text: &str) -> (Option<Applications>, Vec<Problem>, String) {
-    read("applications.toml", text.as_ref(), |path| applications(path, &named_at()))
+pub(super) fn registry(text: &str) -> (Option<Vec<Application>>, Vec<Problem>, String) {
+    read("applications.toml", text.as_ref(), |path| all_applications(path, &named_at()))
+}
+
+/// The applications of a file, if none of the problems is an error.
+pub(super) fn all_applications(path: &Path, named_at: &Place) -> (Option<Vec<Application>>, Vec<Problem>) {
+    let mut all = Vec::new();
+    let problems = applications(path, named_at, |application| all.push(application));
+    let usable = problems.iter().all(|problem| problem.severity == Severity::Warning);
+    (usable.then_some(all), problems)
 }
 
 /// The place in an `edge.toml` that names an `applications.toml`.
 pub(super) fn named_at() -> Place {
     let text = "[trust]\napplications = \"a.toml\"\n".to_owned();
-    let source = Source { path: "edge.toml".into(), text };
+    let source = Source::new("edge.toml", text);
     Place { source: source.into(), span: 23..31 }
 }
 

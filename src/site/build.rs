@@ -17,7 +17,7 @@ use crate::{
     },
     forward::{Target, target},
     tls,
-    trust::{self, Generation},
+    trust::{self, Generation, Registrar},
     vouch::{Encoding, Profile, Reserved},
 };
 
@@ -49,24 +49,17 @@ pub fn build(path: &Path, generation: Generation, before: Option<&Site>) -> Buil
         .flat_map(|domain| &domain.routes)
         .any(|route| route.authenticate != Authenticate::None);
     let file = &settings.trust.applications;
-    let applications = if authenticates || file.value.exists() {
-        let (applications, more) = config::applications(&file.value, &file.place);
-        problems.extend(more);
-        applications
-    } else {
-        Some(config::settings::Applications::default())
-    };
-    files.extend(applications.iter().flat_map(files::of_applications));
-    let trust = applications.and_then(|applications| {
-        let (trust, more) = trust::load(
-            &settings.trust,
-            &applications,
-            generation,
-            before.map(|before| &before.trust.registry),
-        );
-        problems.extend(more);
-        trust
-    });
+    let mut registrar = Registrar::new(before.map(|before| &before.trust.registry));
+    if authenticates || file.value.exists() {
+        problems.extend(config::applications(&file.value, &file.place, |application| {
+            files.extend(files::of_application(&application));
+            registrar.register(&application);
+        }));
+    }
+    let (registry, more) = registrar.finish();
+    problems.extend(more);
+    let (trust, more) = trust::load(&settings.trust, registry, generation);
+    problems.extend(more);
 
     let profiles = custom_profiles(&settings.header_profiles, &mut problems);
     let targets: Vec<Option<Arc<Target>>> = settings

@@ -3,12 +3,13 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    sync::Arc,
 };
 
 use super::Site;
 use crate::{
     identity::Authorities,
-    trust::{CredentialMatcher, Registry},
+    trust::{Application, Registry},
 };
 
 /// The difference between two sites.
@@ -80,32 +81,31 @@ impl Changes {
 
     fn registry(&mut self, before: &Registry, after: &Registry) {
         for application in after.applications() {
-            let id = &application.client_id;
-            match before.application(id.as_str()) {
-                None => self.added.push(format!("application {id}")),
-                Some(old) => {
-                    let (old, new) = (by_name(old), by_name(application));
-                    for (name, matcher) in &new {
-                        match old.get(name) {
-                            None => self.added.push(format!("credential {id}/{name}")),
-                            Some(before) if before != matcher => {
-                                self.changed.push(format!("credential {id}/{name}"));
-                            }
-                            Some(_) => {}
-                        }
-                    }
-                    let gone = old.keys().filter(|name| !new.contains_key(*name));
-                    self.removed.extend(gone.map(|name| format!("credential {id}/{name}")));
-                }
+            match before.application(application.client_id.as_str()) {
+                None => self.added.push(format!("application {}", application.client_id)),
+                // As are nearly all of a large registry.
+                Some(old) if Arc::ptr_eq(old, application) => {}
+                Some(old) => self.application(old, application),
             }
         }
         let gone = before.applications().filter(|old| after.application(old.client_id.as_str()).is_none());
         self.removed.extend(gone.map(|old| format!("application {}", old.client_id)));
     }
-}
 
-fn by_name(application: &crate::trust::Application) -> BTreeMap<&str, &CredentialMatcher> {
-    application.credentials.iter().map(|credential| (credential.name.as_str(), &credential.matcher)).collect()
+    fn application(&mut self, before: &Application, after: &Application) {
+        let id = &after.client_id;
+        for credential in &after.credentials {
+            match before.credential(&credential.name) {
+                None => self.added.push(format!("credential {id}/{}", credential.name)),
+                Some(old) if old.matcher != credential.matcher => {
+                    self.changed.push(format!("credential {id}/{}", credential.name));
+                }
+                Some(_) => {}
+            }
+        }
+        let gone = before.credentials.iter().filter(|old| after.credential(&old.name).is_none());
+        self.removed.extend(gone.map(|old| format!("credential {id}/{}", old.name)));
+    }
 }
 
 impl fmt::Display for Changes {

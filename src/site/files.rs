@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::config::settings::{Applications, Matcher, SecretSource, Settings};
+use crate::config::settings::{Application, Matcher, SecretSource, Settings};
 
 /// The files that `edge.toml` names.
 pub(super) fn of_settings(settings: &Settings) -> Vec<PathBuf> {
@@ -22,16 +22,13 @@ pub(super) fn of_settings(settings: &Settings) -> Vec<PathBuf> {
     files
 }
 
-/// The files that `applications.toml` names.
-pub(super) fn of_applications(applications: &Applications) -> Vec<PathBuf> {
-    let credentials = applications.applications.iter().flat_map(|application| &application.credentials);
-    credentials
-        .flat_map(|credential| {
-            let certificate = match &credential.matcher {
-                Matcher::Certificate(file) => Some(file.value.clone()),
-                _ => None,
-            };
-            certificate.into_iter().chain(credential.ca.iter().map(|file| file.value.clone()))
-        })
-        .collect()
+/// The files that an application of `applications.toml` names.
+pub(super) fn of_application(application: &Application) -> impl Iterator<Item = PathBuf> {
+    application.credentials.iter().flat_map(|credential| {
+        let certificate = match &credential.matcher {
+            Matcher::Certificate(file) => Some(file.value.clone()),
+            _ => None,
+        };
+        certificate.into_iter().chain(credential.ca.iter().map(|file| file.value.clone()))
+    })
 }

@@ -1,6 +1,12 @@
 //! The registered applications and the credentials that each may present.
 
-use std::{borrow::Borrow, collections::HashMap, fmt, sync::Arc};
+use std::{
+    borrow::Borrow,
+    collections::{HashMap, hash_map::RandomState},
+    fmt,
+    hash::BuildHasher,
+    sync::Arc,
+};
 
 use super::Usage;
 use crate::{
@@ -38,20 +44,26 @@ impl fmt::Display for ClientId {
 }
 
 /// An application and what it may authenticate with.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Application {
     /// Its identifier.
     pub client_id: ClientId,
     /// The one method by which it may authenticate.
     pub method: AuthMethod,
     /// One or two.
-    pub credentials: Vec<Credential>,
+    pub credentials: Box<[Credential]>,
 }
 
 impl Application {
+    /// The credential of this name.
+    #[must_use]
+    pub fn credential(&self, name: &str) -> Option<&Credential> {
+        self.credentials.iter().find(|credential| &*credential.name == name)
+    }
+
     /// The credential of this name that matches the same.
     pub(super) fn same(&self, other: &Credential) -> Option<&Credential> {
-        self.credentials.iter().find(|own| own.name == other.name && own.matcher == other.matcher)
+        self.credential(&other.name).filter(|own| own.matcher == other.matcher)
     }
 }
 
@@ -59,7 +71,7 @@ impl Application {
 #[derive(Debug)]
 pub struct Credential {
     /// The operator's name for it.
-    pub name: String,
+    pub name: Box<str>,
     /// What a certificate must be.
     pub matcher: CredentialMatcher,
     /// Of the certificate, where it is registered by its file.
@@ -67,6 +79,15 @@ pub struct Credential {
     /// Its last use.
     pub usage: Arc<Usage>,
 }
+
+impl PartialEq for Credential {
+    /// Whether they are the same as registered, however they were used.
+    fn eq(&self, other: &Self) -> bool {
+        (&self.name, &self.matcher, &self.validity) == (&other.name, &other.matcher, &other.validity)
+    }
+}
+
+impl Eq for Credential {}
 
 impl Credential {
     /// The end of its certificate, as far as the edge knows: of the one that is registered, else of the one that matched last.
@@ -86,7 +107,7 @@ pub enum CredentialMatcher {
         /// The one registered subject.
         subject: Subject,
         /// SHA-256 of the public key of a CA that must stand on the verified path.
-        pin: Option<[u8; 32]>,
+        pin: Option<Arc<[u8; 32]>>,
     },
 }
 
@@ -170,68 +191,76 @@ impl RegistryError {
 #[derive(Debug, Default)]
 pub struct Registry {
     clients: HashMap<ClientId, Arc<Application>>,
-    thumbprints: HashMap<Thumbprint, ClientId>,
-    subjects: HashMap<SubjectKey, Vec<ClientId>>,
+    thumbprints: HashMap<Thumbprint, Arc<Application>>,
+    /// By the hash of a subject alone, which takes little room: who shares one by chance is judged afterwards, as all are.
+    subjects: HashMap<u64, Vec<Arc<Application>>>,
+    hasher: RandomState,
 }
 
-/// What subjects are looked up by: equal subjects have equal keys; the match itself is judged afterwards.
-#[derive(Debug, PartialEq, Eq, Hash)]
-enum SubjectKey {
-    Dn(DistinguishedName),
+/// What subjects are looked up by: equal subjects have equal keys.
+#[derive(Hash)]
+enum SubjectKey<'a> {
+    Dn(&'a DistinguishedName),
     San(String),
 }
 
-fn san_key(san: &SubjectAltName) -> SubjectKey {
-    SubjectKey::San(match san {
-        SubjectAltName::Dns(name) => format!("dns:{}", name.trim_end_matches('.').to_ascii_lowercase()),
-        SubjectAltName::Uri(uri) => format!("uri:{}", uri.to_ascii_lowercase()),
-        SubjectAltName::Ip(ip) => format!("ip:{ip}"),
-        SubjectAltName::Email(address) => format!("email:{}", address.to_ascii_lowercase()),
-    })
+impl<'a> SubjectKey<'a> {
+    fn of(subject: &'a Subject) -> Self {
+        match subject {
+            Subject::Dn(dn) => Self::Dn(dn),
+            Subject::San(san) => Self::of_san(san),
+        }
+    }
+
+    fn of_san(san: &SubjectAltName) -> Self {
+        Self::San(match san {
+            SubjectAltName::Dns(name) => format!("dns:{}", name.trim_end_matches('.').to_ascii_lowercase()),
+            SubjectAltName::Uri(uri) => format!("uri:{}", uri.to_ascii_lowercase()),
+            SubjectAltName::Ip(ip) => format!("ip:{ip}"),
+            SubjectAltName::Email(address) => format!("email:{}", address.to_ascii_lowercase()),
+        })
+    }
 }
 
 impl Registry {
     /// Adds an application, unless it claims what is another's.
-    pub fn insert(&mut self, application: Application) -> Result<(), RegistryError> {
-        let id = application.client_id.clone();
-        if self.clients.contains_key(&id) {
-            return Err(RegistryError::DuplicateClientId(id));
+    pub fn insert(&mut self, application: Arc<Application>) -> Result<(), RegistryError> {
+        if self.clients.contains_key(&application.client_id) {
+            return Err(RegistryError::DuplicateClientId(application.client_id.clone()));
         }
         for (index, credential) in application.credentials.iter().enumerate() {
             if let CredentialMatcher::Thumbprint(thumbprint) = &credential.matcher {
-                match self.thumbprints.get(thumbprint) {
-                    Some(first) if *first == id => {
+                match self.thumbprints.insert(*thumbprint, Arc::clone(&application)) {
+                    Some(first) if Arc::ptr_eq(&first, &application) => {
                         return Err(RegistryError::RepeatedThumbprint {
                             thumbprint: *thumbprint,
                             credential: index,
                         });
                     }
                     Some(first) => {
+                        let id = first.client_id.clone();
+                        self.thumbprints.insert(*thumbprint, first);
                         return Err(RegistryError::DuplicateThumbprint {
                             thumbprint: *thumbprint,
-                            first: first.clone(),
+                            first: id,
                             credential: index,
                         });
                     }
-                    None => {
-                        self.thumbprints.insert(*thumbprint, id.clone());
-                    }
+                    None => {}
                 }
             }
         }
         for credential in &application.credentials {
             if let CredentialMatcher::Subject { subject, .. } = &credential.matcher {
-                let key = match subject {
-                    Subject::Dn(dn) => SubjectKey::Dn(dn.clone()),
-                    Subject::San(san) => san_key(san),
-                };
+                let key = self.hasher.hash_one(SubjectKey::of(subject));
                 let owners = self.subjects.entry(key).or_default();
-                if owners.last() != Some(&id) {
-                    owners.push(id.clone());
+                if owners.last().is_none_or(|last| !Arc::ptr_eq(last, &application)) {
+                    owners.reserve_exact(1);
+                    owners.push(Arc::clone(&application));
                 }
             }
         }
-        self.clients.insert(id, Arc::new(application));
+        self.clients.insert(application.client_id.clone(), application);
         Ok(())
     }
 
@@ -247,14 +276,10 @@ impl Registry {
         &'a self,
         certificate: &'a ClientCertificate,
     ) -> impl Iterator<Item = &'a Arc<Application>> + 'a {
-        let keys = std::iter::once_with(|| SubjectKey::Dn(certificate.subject().clone()))
-            .chain(certificate.sans().iter().map(san_key));
-        let owners = keys.filter_map(|key| self.subjects.get(&key)).flat_map(|ids| ids.iter());
-        self.thumbprints
-            .get(&certificate.thumbprint())
-            .into_iter()
-            .chain(owners)
-            .filter_map(|id| self.clients.get(id))
+        let keys = std::iter::once_with(|| SubjectKey::Dn(certificate.subject()))
+            .chain(certificate.sans().iter().map(SubjectKey::of_san));
+        let owners = keys.filter_map(|key| self.subjects.get(&self.hasher.hash_one(key))).flatten();
+        self.thumbprints.get(&certificate.thumbprint()).into_iter().chain(owners)
     }
 
     /// How many applications there are.
@@ -286,8 +311,8 @@ impl Registry {
 mod tests {
     use super::*;
 
-    fn application(id: &str, thumbprints: &[[u8; 32]]) -> Application {
-        Application {
+    fn application(id: &str, thumbprints: &[[u8; 32]]) -> Arc<Application> {
+        Arc::new(Application {
             client_id: ClientId::new(id),
             method: AuthMethod::SelfSignedTlsClientAuth,
             credentials: thumbprints
@@ -299,7 +324,7 @@ mod tests {
                     usage: Arc::default(),
                 })
                 .collect(),
-        }
+        })
     }
 
     #[test]

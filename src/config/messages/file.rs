@@ -10,8 +10,8 @@ use proptest::prelude::*;
 
 use super::edge_messages;
 use crate::config::{
-    applications, render, settings,
-    testing::{MINIMAL, edge, named_at, registry},
+    render, settings,
+    testing::{MINIMAL, all_applications, edge, named_at, registry},
 };
 
 messages! { edge_messages:
@@ -91,7 +91,7 @@ error: domain.header_profile: found "x", expected the name of a header profile
 #[test]
 fn a_file_that_is_no_text_says_why() {
     let folder = tempfile::tempdir().unwrap();
-    let (_, problems) = applications(&folder.path().join("none.toml"), &named_at());
+    let (_, problems) = all_applications(&folder.path().join("none.toml"), &named_at());
     let shown = problems[0].to_string().replace(&folder.path().display().to_string(), "");
     assert_eq!(shown, "edge.toml:2:16: trust.applications: /none.toml: there is no such file");
     let (_, problems) = settings(folder.path());
@@ -121,7 +121,7 @@ fn a_file_that_may_not_be_read() {
 1 error, 0 warnings
 "#
     );
-    let (none, problems) = applications(&path, &named_at());
+    let (none, problems) = all_applications(&path, &named_at());
     assert!(none.is_none());
     assert_eq!(
         rendered(&problems),

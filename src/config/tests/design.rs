@@ -5,9 +5,9 @@ use std::{fs, path::Path, time::Duration};
 use http::Method;
 
 use crate::config::{
-    Located, applications, render,
+    Located, render,
     settings::{self, *},
-    testing::NO_PROBLEM,
+    testing::{NO_PROBLEM, all_applications},
 };
 
 const EDGE: &str = r#"
@@ -92,9 +92,9 @@ fn the_example_of_the_design_means_what_it_says() {
         headers.iter().map(|(name, how)| (name.value.as_str(), how.value.as_str())).collect();
     assert_eq!(headers, [("x-client-certificate", "pem-url"), ("x-client-verified", "verdict")]);
 
-    let (applications, problems) = applications(&trust.applications.value, &trust.applications.place);
+    let (applications, problems) = all_applications(&trust.applications.value, &trust.applications.place);
     assert_eq!(render(&problems, false), NO_PROBLEM);
-    let [billing, payments] = applications.unwrap().applications.try_into().unwrap();
+    let [billing, payments] = applications.unwrap().try_into().unwrap();
     is_billing(billing, folder);
     is_payments(payments, folder);
 }

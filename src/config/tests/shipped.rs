@@ -3,18 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use crate::config::{
-    applications, render,
-    settings::{Applications, Matcher, SecretSource, Settings},
-    testing::NO_PROBLEM,
+    render,
+    settings::{Application, Matcher, SecretSource, Settings},
+    testing::{NO_PROBLEM, all_applications},
 };
 
-fn read(folder: &str) -> (PathBuf, Settings, Applications) {
+fn read(folder: &str) -> (PathBuf, Settings, Vec<Application>) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let (settings, problems) = crate::config::settings(&folder.join("edge.toml"));
     assert_eq!(render(&problems, false), NO_PROBLEM);
     let settings = settings.unwrap();
     let registry = &settings.trust.applications;
-    let (applications, problems) = applications(&registry.value, &registry.place);
+    let (applications, problems) = all_applications(&registry.value, &registry.place);
     assert_eq!(render(&problems, false), NO_PROBLEM);
     (folder, settings, applications.unwrap())
 }
@@ -22,7 +22,7 @@ fn read(folder: &str) -> (PathBuf, Settings, Applications) {
 #[test]
 fn the_shipped_configuration_has_no_problem() {
     let (_, _, registry) = read("config");
-    assert_eq!(registry.applications.len(), 2);
+    assert_eq!(registry.len(), 2);
 }
 
 /// What a test has to make before `check` can pass on the configurations of `docs/deploy/`.
@@ -39,7 +39,7 @@ const FILES: [&str; 6] = [
 fn each_deployment_has_no_problem_and_names_known_files_only() {
     for server in ["auth0", "keycloak", "oidc-provider"] {
         let (folder, settings, registry) = read(&format!("docs/deploy/{server}"));
-        assert_eq!(registry.applications.len(), 2, "{server}");
+        assert_eq!(registry.len(), 2, "{server}");
         for file in files(&settings, &registry) {
             let name = file.strip_prefix(&folder).unwrap().to_str().unwrap();
             assert!(FILES.contains(&name), "{server}: {name}");
@@ -47,7 +47,7 @@ fn each_deployment_has_no_problem_and_names_known_files_only() {
     }
 }
 
-fn files(settings: &Settings, registry: &Applications) -> Vec<PathBuf> {
+fn files(settings: &Settings, registry: &[Application]) -> Vec<PathBuf> {
     let mut files: Vec<&PathBuf> = Vec::new();
     files.extend(settings.trust.client_ca.iter().chain(&settings.trust.crls).map(|file| &file.value));
     for upstream in &settings.upstreams {
@@ -60,7 +60,7 @@ fn files(settings: &Settings, registry: &Applications) -> Vec<PathBuf> {
     for domain in &settings.domains {
         files.extend([&domain.certificate.value, &domain.private_key.value]);
     }
-    for credential in registry.applications.iter().flat_map(|application| &application.credentials) {
+    for credential in registry.iter().flat_map(|application| &application.credentials) {
         files.extend(credential.ca.iter().map(|file| &file.value));
         if let Matcher::Certificate(file) = &credential.matcher {
             files.push(&file.value);

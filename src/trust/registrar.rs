@@ -1,0 +1,198 @@
+//! Registers applications as they are read from the configuration: opens what they name, judges what they say.
+
+use std::{collections::HashMap, path::PathBuf, sync::Arc};
+
+use super::{
+    Application, ClientId, Credential, CredentialMatcher, Registry, Subject,
+    certificates::read_certificates,
+    load::{now, shown},
+};
+use crate::{
+    config::{
+        Located, Problem,
+        settings::{self, Matcher},
+    },
+    identity::{ClientCertificate, DistinguishedName, SubjectAltName, Thumbprint, Validity, spki_hash},
+};
+
+/// A registry in the making.
+#[derive(Debug)]
+pub struct Registrar<'a> {
+    registry: Registry,
+    before: Option<&'a Registry>,
+    pins: Pins,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Registrar<'a> {
+    /// An empty registry. What is the same as `before` is taken over from there, its last use with it.
+    #[must_use]
+    pub fn new(before: Option<&'a Registry>) -> Self {
+        Self { registry: Registry::default(), before, pins: HashMap::new(), problems: Vec::new() }
+    }
+
+    /// Adds an application; what keeps it from being registered is noted as a problem.
+    pub fn register(&mut self, written: &settings::Application) {
+        let before = self.before.and_then(|before| before.application(&written.client_id.value));
+        let mut places = Vec::new();
+        let mut credentials = Vec::new();
+        for credential in &written.credentials {
+            if let Some(mut built) = self::credential(credential, &mut self.pins, &mut self.problems) {
+                if let Some(same) = before.and_then(|before| before.same(&built)) {
+                    built.usage = Arc::clone(&same.usage);
+                }
+                places.push(credential.matcher.place());
+                credentials.push(built);
+            }
+        }
+        let built = Application {
+            client_id: ClientId::new(written.client_id.value.as_str()),
+            method: written.auth_method,
+            credentials: credentials.into(),
+        };
+        let application = match before {
+            Some(before) if **before == built => Arc::clone(before),
+            _ => Arc::new(built),
+        };
+        if let Err(error) = self.registry.insert(application) {
+            let place = error.credential().and_then(|index| places.get(index).copied());
+            self.problems.push(
+                Problem::error(
+                    place.unwrap_or(&written.client_id.place),
+                    "application.credential",
+                    error.to_string(),
+                )
+                .help("register each certificate once: an application's key must be its own"),
+            );
+        }
+    }
+
+    /// The registry, and what was found on the way. If one of the problems is an error, it lacks applications.
+    #[must_use]
+    pub fn finish(self) -> (Registry, Vec<Problem>) {
+        (self.registry, self.problems)
+    }
+}
+
+type Pins = HashMap<PathBuf, Result<Arc<[u8; 32]>, String>>;
+
+fn credential(
+    credential: &settings::Credential,
+    pins: &mut Pins,
+    problems: &mut Vec<Problem>,
+) -> Option<Credential> {
+    let pin = match &credential.ca {
+        None => None,
+        Some(file) => {
+            let pin = pins.entry(file.value.clone()).or_insert_with(|| pinned_key(&file.value).map(Arc::new));
+            match pin {
+                Ok(key) => Some(Arc::clone(key)),
+                Err(error) => {
+                    problems.push(
+                        Problem::error(
+                            &file.place,
+                            "application.credential.ca",
+                            format!("{} {error}", shown(file)),
+                        )
+                        .help("give a PEM file with the one CA that must have issued the certificate"),
+                    );
+                    return None;
+                }
+            }
+        }
+    };
+    let mut validity = None;
+    let matcher = match &credential.matcher {
+        Matcher::Thumbprint(text) => {
+            parsed(text, "thumbprint", problems, str::parse::<Thumbprint>).map(CredentialMatcher::Thumbprint)
+        }
+        Matcher::Certificate(file) => certificate(file, problems).map(|(thumbprint, of)| {
+            validity = Some(of);
+            CredentialMatcher::Thumbprint(thumbprint)
+        }),
+        Matcher::SubjectDn(text) => parsed(text, "subject_dn", problems, DistinguishedName::from_written)
+            .map(|(dn, warning)| {
+                if let Some(warning) = warning {
+                    problems.push(Problem::warning(
+                        &text.place,
+                        "application.credential.subject_dn",
+                        warning.to_string(),
+                    ));
+                }
+                CredentialMatcher::Subject { subject: Subject::Dn(dn), pin }
+            }),
+        Matcher::SanDns(text) => san(text, "san_dns", pin, problems, SubjectAltName::dns),
+        Matcher::SanUri(text) => san(text, "san_uri", pin, problems, SubjectAltName::uri),
+        Matcher::SanIp(text) => san(text, "san_ip", pin, problems, SubjectAltName::ip),
+        Matcher::SanEmail(text) => san(text, "san_email", pin, problems, SubjectAltName::email),
+    }?;
+    Some(Credential { name: credential.name.value.as_str().into(), matcher, validity, usage: Arc::default() })
+}
+
+fn parsed<T, E: std::fmt::Display>(
+    text: &Located<String>,
+    key: &str,
+    problems: &mut Vec<Problem>,
+    parse: impl FnOnce(&str) -> Result<T, E>,
+) -> Option<T> {
+    parse(&text.value)
+        .map_err(|error| {
+            problems.push(Problem::error(
+                &text.place,
+                format!("application.credential.{key}"),
+                error.to_string(),
+            ));
+        })
+        .ok()
+}
+
+fn san<E: std::fmt::Display>(
+    text: &Located<String>,
+    key: &str,
+    pin: Option<Arc<[u8; 32]>>,
+    problems: &mut Vec<Problem>,
+    parse: impl FnOnce(&str) -> Result<SubjectAltName, E>,
+) -> Option<CredentialMatcher> {
+    parsed(text, key, problems, parse)
+        .map(|san| CredentialMatcher::Subject { subject: Subject::San(san), pin })
+}
+
+/// Thumbprint and validity of the first certificate of a file; one that has ended is worth a warning.
+fn certificate(file: &Located<PathBuf>, problems: &mut Vec<Problem>) -> Option<(Thumbprint, Validity)> {
+    const KEY: &str = "application.credential.certificate";
+    let read = read_certificates(&file.value).and_then(|chain| {
+        let leaf = chain.get(..1).unwrap_or_default();
+        ClientCertificate::from_chain(leaf).map_err(|error| format!("holds no certificate: {error}"))
+    });
+    match read {
+        Ok(certificate) => {
+            let left = certificate.validity().not_after - now();
+            if left < 30 * 86_400 {
+                let what = if left < 0 {
+                    format!("{} has expired: it is refused", shown(file))
+                } else {
+                    format!("{} expires in {} days", shown(file), left / 86_400)
+                };
+                problems.push(
+                    Problem::warning(&file.place, KEY, what)
+                        .help("add the next certificate as a second credential, then remove this one"),
+                );
+            }
+            Some((certificate.thumbprint(), certificate.validity()))
+        }
+        Err(error) => {
+            problems.push(
+                Problem::error(&file.place, KEY, format!("{} {error}", shown(file)))
+                    .help("give the application's certificate (not its key) as PEM or DER"),
+            );
+            None
+        }
+    }
+}
+
+fn pinned_key(file: &std::path::Path) -> Result<[u8; 32], String> {
+    match read_certificates(file)?.as_slice() {
+        [ca] => spki_hash(ca).map_err(|error| format!("holds no certificate: {error}")),
+        several => Err(format!("holds {} certificates, expected the one CA", several.len())),
+    }
+}
