@@ -230,7 +230,8 @@ fn judge_credential(
             paths
                 .iter()
                 .position(|path| {
-                    path.validity.contains(now) && pin.as_ref().is_none_or(|pin| path.issuer_keys.contains(pin))
+                    path.validity.contains(now)
+                        && pin.as_ref().is_none_or(|pin| path.issuer_keys.contains(pin))
                 })
                 .map(|index| Some((Rc::clone(&verdict), index)))
                 .ok_or_else(|| Denial::OtherIssuer(id()))

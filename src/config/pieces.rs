@@ -74,13 +74,19 @@ mod tests {
         for (text, wanted) in [
             ("", &[""][..]),
             ("# none\n", &["# none\n"]),
-            ("[[application]]\na=1\n[[application]]\nb=1", &["[[application]]\na=1\n", "[[application]]\nb=1"]),
+            (
+                "[[application]]\na=1\n[[application]]\nb=1",
+                &["[[application]]\na=1\n", "[[application]]\nb=1"],
+            ),
             ("#\n [ [ application ]] # x\r\na=1\n", &["#\n", " [ [ application ]] # x\r\na=1\n"]),
             ("\u{feff}[[application]]\n", &["\u{feff}[[application]]\n"]),
             ("a = \"\"\"\n[[application]]\n\"\"\"\n", &["a = \"\"\"\n[[application]]\n\"\"\"\n"]),
             ("a = '''\n[[application]]\n'''\n", &["a = '''\n[[application]]\n'''\n"]),
             ("a = [[application]]\n", &["a = [[application]]\n"]),
-            ("# [[application]]\n[[application.credential]]\n", &["# [[application]]\n[[application.credential]]\n"]),
+            (
+                "# [[application]]\n[[application.credential]]\n",
+                &["# [[application]]\n[[application.credential]]\n"],
+            ),
             ("[[applications]]\n[application]\n", &["[[applications]]\n[application]\n"]),
         ] {
             assert_eq!(pieces(text), wanted, "{text:?}");

@@ -131,8 +131,7 @@ impl DistinguishedName {
     pub fn first_difference(&self, presented: &Self) -> Option<RdnDifference> {
         let (expected, found) = (self.rdns(), presented.rdns());
         let total = expected.len().max(found.len());
-        let differs =
-            |at: &usize| expected.get(*at).map(Rdn::normal) != found.get(*at).map(Rdn::normal);
+        let differs = |at: &usize| expected.get(*at).map(Rdn::normal) != found.get(*at).map(Rdn::normal);
         let index = (0..total).find(differs)?;
         let text = |rdns: &[Rdn]| rdns.get(index).map(Rdn::to_rfc4514);
         Some(RdnDifference { index, total, expected: text(&expected), found: text(&found) })
