@@ -11,15 +11,33 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::vocabulary::{HEADER_PROFILE, Kind, TABLES, UPSTREAM};
+use super::{
+    pieces,
+    vocabulary::{EDGE, HEADER_PROFILE, Kind, REGISTRY, TABLES, UPSTREAM},
+};
 
 /// Words in a key or a line that may stand before a secret.
 const HINTS: &[&str] = &["header", "secret", "token", "password", "passwd", "api", "bearer", "authorization"];
 
-/// Where the secrets of a document are, by what its tree says.
-pub(super) fn values(kind: &Kind, document: &DeTable<'_>) -> Vec<Range<usize>> {
-    let mut spans = Vec::new();
-    table(kind, document, &mut spans);
+/// Where the secrets of an `edge.toml` are.
+pub(super) fn edge(text: &str) -> Vec<Range<usize>> {
+    document(EDGE, text)
+}
+
+/// Where the secrets of a registry are; none has a place there at all.
+pub(super) fn registry(text: &str) -> Vec<Range<usize>> {
+    let piece = |piece: Range<usize>| {
+        let spans = document(REGISTRY, text.get(piece.clone()).unwrap_or_default());
+        spans.into_iter().map(move |span| piece.start + span.start..piece.start + span.end)
+    };
+    pieces::of(text).flat_map(piece).collect()
+}
+
+/// By what the document's tree says, and by the look of the lines too where it does not parse.
+fn document(kind: &Kind, text: &str) -> Vec<Range<usize>> {
+    let (document, errors) = DeTable::parse_recoverable(text);
+    let mut spans = if errors.is_empty() { Vec::new() } else { lines(text) };
+    table(kind, document.get_ref(), &mut spans);
     spans
 }
 
@@ -153,16 +171,13 @@ pub(super) fn out(text: &mut String, span: Range<usize>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::vocabulary::{EDGE, SECRET};
+    use crate::config::vocabulary::SECRET;
 
     fn shown(text: &str) -> String {
-        let (document, errors) = DeTable::parse_recoverable(text);
-        let mut spans = values(EDGE, document.get_ref());
-        if !errors.is_empty() {
-            spans.extend(lines(text));
-        }
         let mut shown = text.to_owned();
-        spans.into_iter().for_each(|span| out(&mut shown, span));
+        for span in edge(text) {
+            out(&mut shown, span);
+        }
         assert_eq!(shown.len(), text.len());
         shown
     }

@@ -20,7 +20,12 @@ use super::{
 #[must_use]
 pub fn settings(path: &Path) -> (Option<Settings>, Vec<Problem>) {
     match read(path) {
-        Ok(text) => parse(path, text, EDGE, edge::read),
+        Ok(text) => {
+            let source = Arc::new(Source::new(path, text, blot::edge));
+            let reader = Reader::new(Arc::clone(&source));
+            let value = table(&reader, source.text(), EDGE, edge::read).flatten();
+            (value.filter(|_| reader.is_fine()), reader.into_problems())
+        }
         Err(failure) => (None, vec![failure.at_its_own(path)]),
     }
 }
@@ -36,7 +41,7 @@ pub fn applications(path: &Path, named_at: &Place, each: impl FnMut(Application)
         Ok(text) => text,
         Err(failure) => return vec![failure.at(path, named_at)],
     };
-    let source = Arc::new(Source::new(path, text));
+    let source = Arc::new(Source::new(path, text, blot::registry));
     let reader = Reader::new(Arc::clone(&source));
     let mut registry = registry::Registry::new(each);
     for piece in pieces::of(source.text()) {
@@ -65,9 +70,7 @@ impl Failure {
     fn at_its_own(self, path: &Path) -> Problem {
         let (text, at) = self.shown.unwrap_or_default();
         let span = at..at + text.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
-        let source = Source::new(path, text);
-        source.hide(blot::lines(source.text()));
-        let place = Place { source: Arc::new(source), span };
+        let place = Place { source: Arc::new(Source::new(path, text, blot::lines)), span };
         Problem { help: self.help.map(str::to_owned), ..Problem::error(&place, "", self.what) }
     }
 
@@ -108,19 +111,6 @@ fn read(path: &Path) -> Result<String, Failure> {
     Ok(text)
 }
 
-/// The whole file as one table.
-fn parse<T>(
-    path: &Path,
-    text: String,
-    kind: &'static Kind,
-    read: impl FnOnce(&Table<'_>) -> Option<T>,
-) -> (Option<T>, Vec<Problem>) {
-    let source = Arc::new(Source::new(path, text));
-    let reader = Reader::new(Arc::clone(&source));
-    let value = table(&reader, source.text(), kind, read).flatten().filter(|_| reader.is_fine());
-    (value, reader.into_problems())
-}
-
 /// Reads a text that is TOML of its own; `None` if it is not, which is reported.
 fn table<T>(
     reader: &Reader,
@@ -129,9 +119,7 @@ fn table<T>(
     read: impl FnOnce(&Table<'_>) -> T,
 ) -> Option<T> {
     let (document, errors) = DeTable::parse_recoverable(text);
-    reader.hide(blot::values(kind, document.get_ref()));
     if !errors.is_empty() {
-        reader.hide(blot::lines(text));
         report_syntax(reader, text, &errors);
         return None;
     }

@@ -4,26 +4,36 @@ use std::{
     fmt,
     ops::Range,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
 };
 
 use super::blot;
+
+/// Finds the bytes of a text that are never to be shown.
+type Blot = fn(&str) -> Vec<Range<usize>>;
 
 /// One configuration file as it was read.
 pub struct Source {
     path: PathBuf,
     text: String,
-    /// What may be a secret: stars in all that is shown.
-    hidden: Mutex<Vec<Range<usize>>>,
-    /// Where each line begins: asked for at the first problem.
+    /// Finds what may be a secret: stars in all that is shown.
+    blot: Blot,
+    /// What it found, and where each line begins: asked for at the first problem.
+    hidden: OnceLock<Vec<Range<usize>>>,
     lines: OnceLock<Vec<usize>>,
 }
 
 impl Source {
     /// A file of this path, as the operator wrote it joined to the folder of the file that names it, with its whole text.
-    #[must_use]
-    pub fn new(path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
-        Self { path: path.into(), text: text.into(), hidden: Mutex::default(), lines: OnceLock::new() }
+    pub(super) fn new(path: impl Into<PathBuf>, text: impl Into<String>, blot: Blot) -> Self {
+        let (hidden, lines) = (OnceLock::new(), OnceLock::new());
+        Self { path: path.into(), text: text.into(), blot, hidden, lines }
+    }
+
+    /// No text, for a value that no file has.
+    #[cfg(test)]
+    pub(crate) fn empty() -> Self {
+        Self::new("edge.toml", "", |_| Vec::new())
     }
 
     /// The file's path.
@@ -35,11 +45,6 @@ impl Source {
     /// The text with its secrets, for the reader alone.
     pub(super) fn text(&self) -> &str {
         &self.text
-    }
-
-    /// Never shows these bytes.
-    pub(super) fn hide(&self, spans: impl IntoIterator<Item = Range<usize>>) {
-        self.hidden.lock().unwrap_or_else(PoisonError::into_inner).extend(spans);
     }
 
     /// The line on which a byte stands, from 0, and where that line begins.
@@ -111,7 +116,7 @@ impl Place {
 
     /// The line as it may be shown, and which of its bytes are the place's. Nothing where there is no text to point into.
     pub(super) fn shown_line(&self) -> Option<(String, Range<usize>)> {
-        let Source { text, hidden, .. } = &*self.source;
+        let Source { text, hidden, blot, .. } = &*self.source;
         if text.is_empty() {
             return None;
         }
@@ -119,7 +124,7 @@ impl Place {
         let line = text.get(begin..).and_then(|rest| rest.lines().next()).unwrap_or_default();
         let mut shown = line.to_owned();
         let within = |at: usize| at.saturating_sub(begin).min(line.len());
-        for span in hidden.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        for span in hidden.get_or_init(|| blot(text)) {
             blot::out(&mut shown, within(span.start)..within(span.end));
         }
         // A caret is to point, not to frame a paragraph: what goes on behind the line is left out.

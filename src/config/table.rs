@@ -53,17 +53,8 @@ impl Reader {
 
     /// A place in the file, by a span of the piece that is read.
     pub(super) fn place(&self, span: Range<usize>) -> Place {
-        Place { source: Arc::clone(&self.source), span: self.in_file(span) }
-    }
-
-    /// Never shows these spans of the piece that is read.
-    pub(super) fn hide(&self, spans: Vec<Range<usize>>) {
-        self.source.hide(spans.into_iter().map(|span| self.in_file(span)));
-    }
-
-    fn in_file(&self, span: Range<usize>) -> Range<usize> {
         let begin = self.begin.get();
-        begin + span.start..begin + span.end
+        Place { source: Arc::clone(&self.source), span: begin + span.start..begin + span.end }
     }
 
     /// The end of what is written: where a table that is missing altogether would go.
@@ -115,9 +106,10 @@ impl<'a> Table<'a> {
         let value: &'a Spanned<DeValue<'a>> = self.entries?.get(key)?;
         Some(Value {
             reader: self.reader,
-            key: self.path(key),
-            name: key.to_owned(),
-            example: self.kind.example(key),
+            kind: self.kind,
+            key,
+            entry: None,
+            example: (key, self.kind.example(key)),
             place: self.reader.place(value.span()),
             toml: value.get_ref(),
         })
@@ -155,10 +147,7 @@ impl<'a> Table<'a> {
 
     /// The key's whole path, as `domain.client_auth`.
     pub(super) fn path(&self, key: &str) -> String {
-        match self.kind.path {
-            "" => key.to_owned(),
-            path => format!("{path}.{key}"),
-        }
+        self.kind.path_of(key)
     }
 
     /// Reports every key that nobody asked for. To be called when all known keys have been.

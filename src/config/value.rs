@@ -35,20 +35,27 @@ impl Fault {
 /// A value, its key and its place.
 pub(super) struct Value<'a> {
     pub(super) reader: &'a Reader,
-    /// The whole path of the key.
-    pub(super) key: String,
-    /// The key alone.
-    pub(super) name: String,
-    /// A value that would do.
-    pub(super) example: &'static str,
+    /// The table that the key belongs to.
+    pub(super) kind: &'static Kind,
+    pub(super) key: &'static str,
+    /// The operator's own name for it, where the key holds a table of such.
+    pub(super) entry: Option<&'a str>,
+    /// What would do: a name and a value, which may be empty.
+    pub(super) example: (&'static str, &'static str),
     pub(super) place: Place,
     pub(super) toml: &'a DeValue<'a>,
 }
 
 impl<'a> Value<'a> {
+    /// The whole path of the key, as `upstream.headers.cname-api-key`.
+    pub(super) fn path_of_key(&self) -> String {
+        let path = self.kind.path_of(self.key);
+        self.entry.map_or(path.clone(), |entry| format!("{path}.{}", bare(entry)))
+    }
+
     /// Reports that the value does not do.
     pub(super) fn refuse<T>(&self, fault: Fault) -> Option<T> {
-        let problem = Problem::error(&self.place, self.key.as_str(), fault.what);
+        let problem = Problem::error(&self.place, self.path_of_key(), fault.what);
         self.reader.report(Problem { help: fault.help, ..problem });
         None
     }
@@ -158,12 +165,9 @@ impl<'a> Value<'a> {
             return self.wrong_type("a list");
         };
         let item = |item: &'a toml::Spanned<DeValue<'a>>| Value {
-            reader: self.reader,
-            key: self.key.clone(),
-            name: self.name.clone(),
-            example: self.example,
             place: self.reader.place(item.span()),
             toml: item.get_ref(),
+            ..*self
         };
         Some(items.iter().filter_map(|value| read(&item(value))).collect())
     }
@@ -221,12 +225,11 @@ impl<'a> Value<'a> {
         let entry = |(key, value): (&'a toml::Spanned<_>, &'a toml::Spanned<DeValue<'a>>)| {
             let name: &std::borrow::Cow<'_, str> = key.get_ref();
             let value = Value {
-                reader: self.reader,
-                key: format!("{}.{}", self.key, bare(name)),
-                name: bare(name),
-                example: "",
+                entry: Some(name),
+                example: (self.key, ""),
                 place: self.reader.place(value.span()),
                 toml: value.get_ref(),
+                ..*self
             };
             (Located { value: name.to_string(), place: self.reader.place(key.span()) }, value)
         };
@@ -245,11 +248,12 @@ impl<'a> Value<'a> {
             DeValue::Table(_) => "a table".to_owned(),
         };
         let fault = Fault::new(format!("found {found}, expected {expected}"));
-        self.refuse(if self.example.is_empty() { fault } else { fault.help(self.write_example()) })
+        self.refuse(if self.example.1.is_empty() { fault } else { fault.help(self.write_example()) })
     }
 
     fn write_example(&self) -> String {
-        format!("write {} = {}", self.name, self.example)
+        let (name, value) = self.example;
+        format!("write {name} = {value}")
     }
 }
 

@@ -56,6 +56,14 @@ impl Kind {
         self.keys.iter().map(|(name, _)| *name)
     }
 
+    /// A key's whole path, as `domain.client_auth`.
+    pub(super) fn path_of(&self, key: &str) -> String {
+        match self.path {
+            "" => key.to_owned(),
+            path => format!("{path}.{key}"),
+        }
+    }
+
     /// The example of a key.
     pub(super) fn example(&self, key: &str) -> &'static str {
         self.keys.iter().find(|(name, _)| *name == key).map_or("", |(_, example)| *example)

@@ -155,7 +155,7 @@ mod tests {
     use crate::config::{Located, Place, Source};
 
     fn route(path: &str, methods: &[&str], authenticate: Authenticate) -> settings::Route {
-        let source = Arc::new(Source::new("edge.toml", ""));
+        let source = Arc::new(Source::empty());
         let value = match path.strip_suffix('*') {
             Some(prefix) => PathPattern::Subtree(prefix.into()),
             None => PathPattern::Exact(path.into()),

@@ -59,24 +59,19 @@ fn headers(value: &Value<'_>) -> Option<Vec<Header>> {
     }
     let mut headers: Vec<Header> = Vec::new();
     for (written, encoding) in entries {
-        let encoding = Value {
-            key: value.key.clone(),
-            name: "x-client-certificate".to_owned(),
-            example: "\"pem-url\"",
-            ..encoding
-        };
+        let encoding = Value { entry: None, example: ("x-client-certificate", "\"pem-url\""), ..encoding };
         let encoding = encoding.parse("the name of an encoding", known_encoding);
         let name = match header_name(&written.value) {
             Ok(name) => Located { value: name, place: written.place },
             Err(fault) => {
-                let problem = Problem::error(&written.place, value.key.as_str(), fault.what);
+                let problem = Problem::error(&written.place, value.path_of_key(), fault.what);
                 value.reader.report(Problem { help: fault.help, ..problem });
                 continue;
             }
         };
         if let Some(line) = line_of(&headers, &name) {
             let what = format!("found one header twice; the first is on line {line}");
-            let problem = Problem::error(&name.place, value.key.as_str(), what);
+            let problem = Problem::error(&name.place, value.path_of_key(), what);
             value.reader.report(problem.help("`-`, `_` and letter case do not tell header names apart"));
         }
         if let Some(encoding) = encoding {

@@ -70,7 +70,7 @@ fn methods(value: &Value<'_>) -> Option<Vec<Method>> {
         if methods.contains(&method.value) {
             let what = format!("found {} twice", method.value);
             value.reader.report(
-                Problem::error(&method.place, value.key.as_str(), what).help("remove one of the two"),
+                Problem::error(&method.place, value.path_of_key(), what).help("remove one of the two"),
             );
         } else {
             methods.push(method.value);

@@ -9,7 +9,7 @@ use crate::config::{
     place::Located,
     problem::Problem,
     settings::{SecretSource, Upstream},
-    table::Table,
+    table::{Table, bare},
     value::{Fault, Value, article},
     vocabulary::SECRET,
 };
@@ -87,7 +87,7 @@ fn headers(value: &Value<'_>) -> Option<Vec<Header>> {
         let name = match header_name(&written.value) {
             Ok(name) => Some(Located { value: name, place: written.place.clone() }),
             Err(fault) => {
-                let problem = Problem::error(&written.place, source.key.as_str(), fault.what);
+                let problem = Problem::error(&written.place, source.path_of_key(), fault.what);
                 value.reader.report(Problem { help: fault.help, ..problem });
                 None
             }
@@ -107,7 +107,7 @@ fn headers(value: &Value<'_>) -> Option<Vec<Header>> {
 fn secret(value: &Value<'_>, header: &str) -> Option<Located<SecretSource>> {
     let help = format!(
         "write {} = {{ file = \"secrets/{}\" }} or {{ env = \"NAME\" }}",
-        value.name,
+        bare(header),
         header.to_ascii_lowercase()
     );
     if !value.toml.is_table() {
@@ -145,7 +145,7 @@ fn variable(text: &str) -> Result<SecretSource, Fault> {
 fn is_repeated(value: &Value<'_>, headers: &[Header], name: &Located<HeaderName>) -> bool {
     let Some(line) = line_of(headers, name) else { return false };
     let what = format!("found {} a second time; the first is on line {line}", name.value);
-    let problem = Problem::error(&name.place, value.key.as_str(), what);
+    let problem = Problem::error(&name.place, value.path_of_key(), what);
     value.reader.report(problem.help("`-`, `_` and letter case do not tell header names apart"));
     true
 }
