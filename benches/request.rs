@@ -2,13 +2,15 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use std::hint::black_box;
+use std::{hint::black_box, sync::Arc};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use mtls_edge::{
     authenticate::client_id,
+    config::settings::AuthMethod,
     identity::{ClientCertificate, DistinguishedName, Thumbprint},
+    trust::{Application, ClientId, Credential, CredentialMatcher, Registry},
     vouch::{Facts, Profile, Reserved, not_verified},
 };
 use rcgen::{CertificateParams, KeyPair};
@@ -62,5 +64,46 @@ fn bench(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, bench);
+/// Credentials in a registry: an application holds two.
+const SIZES: [usize; 4] = [10, 10_000, 100_000, 1_000_000];
+
+/// A registry of so many credentials: the certificates' thumbprints, and random ones.
+fn registry(credentials: usize, certificates: &[ClientCertificate]) -> Registry {
+    let random = (0..credentials as u64).map(|number| Thumbprint::of(&number.to_be_bytes()));
+    let mut thumbprints = certificates.iter().map(ClientCertificate::thumbprint).chain(random);
+    let mut registry = Registry::default();
+    for number in 0..credentials / 2 {
+        let credentials = thumbprints.by_ref().take(2).map(|thumbprint| Credential {
+            name: "2026-q4".into(),
+            matcher: CredentialMatcher::Thumbprint(thumbprint),
+            validity: None,
+            usage: Arc::default(),
+        });
+        let application = Application {
+            client_id: ClientId::new(format!("app-{number}")),
+            method: AuthMethod::SelfSignedTlsClientAuth,
+            credentials: credentials.collect(),
+        };
+        registry.insert(Arc::new(application)).unwrap();
+    }
+    registry
+}
+
+fn lookup(criterion: &mut Criterion) {
+    let certificates: Vec<ClientCertificate> = std::iter::repeat_with(certificate).take(10).collect();
+    for size in SIZES {
+        let registry = registry(size, &certificates);
+        let ids: Vec<String> = registry.applications().map(|owner| owner.client_id.to_string()).collect();
+        let mut ids = ids.iter().cycle();
+        criterion.bench_function(&format!("application by client_id, any of {size} credentials"), |b| {
+            b.iter(|| registry.application(ids.next().unwrap()).unwrap());
+        });
+        let mut certificates = certificates.iter().cycle();
+        criterion.bench_function(&format!("owner of a certificate among {size} credentials"), |b| {
+            b.iter(|| registry.candidates(certificates.next().unwrap()).next().unwrap());
+        });
+    }
+}
+
+criterion_group!(benches, bench, lookup);
 criterion_main!(benches);

@@ -1,0 +1,123 @@
+//! A small constant load: requests leave at fixed moments, however late the answers to those before.
+
+use std::{
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore, StreamOwned,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
+
+const CONNECTIONS: usize = 4;
+/// From one request of a connection to its next.
+const EVERY: Duration = Duration::from_millis(4);
+const REQUEST: &[u8] = b"POST /oauth/token HTTP/1.1\r\nhost: mtls.localhost\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: 18\r\n\r\nclient_id=payments";
+
+/// An upstream that answers every request at once; gives its address. It lives as long as the process.
+pub fn upstream() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            thread::spawn(move || answer(stream));
+        }
+    });
+    address
+}
+
+fn answer(mut stream: TcpStream) {
+    stream.set_nodelay(true).unwrap();
+    let mut buffer = [0; 16384];
+    let mut read = 0;
+    // Heads come alone or with their bodies; the body, which is always the same, ends a request.
+    while let Ok(count @ 1..) = stream.read(&mut buffer[read..]) {
+        read += count;
+        if buffer[..read].ends_with(b"client_id=payments") {
+            read = 0;
+            if stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// A load under way.
+pub struct Load {
+    stop: Arc<AtomicBool>,
+    clients: Vec<JoinHandle<Vec<Duration>>>,
+}
+
+impl Load {
+    /// Connects the clients, with "payments" of this folder, and lets them begin.
+    pub fn start(address: &str, folder: &Path) -> Self {
+        let config = Arc::new(config(folder));
+        let stop = Arc::new(AtomicBool::new(false));
+        let clients = (0..CONNECTIONS)
+            .map(|_| {
+                let (stop, config) = (Arc::clone(&stop), Arc::clone(&config));
+                let tcp = TcpStream::connect(address).unwrap();
+                tcp.set_nodelay(true).unwrap();
+                tcp.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+                thread::spawn(move || {
+                    let tls = ClientConnection::new(config, "mtls.localhost".try_into().unwrap()).unwrap();
+                    client(StreamOwned::new(tls, tcp), &stop)
+                })
+            })
+            .collect();
+        Self { stop, clients }
+    }
+
+    /// Ends it. The latencies of all requests, from when each had to leave, in order.
+    pub fn end(self) -> Vec<Duration> {
+        self.stop.store(true, Relaxed);
+        let mut latencies: Vec<_> =
+            self.clients.into_iter().flat_map(|client| client.join().unwrap()).collect();
+        latencies.sort_unstable();
+        latencies
+    }
+}
+
+fn client(mut stream: StreamOwned<ClientConnection, TcpStream>, stop: &AtomicBool) -> Vec<Duration> {
+    let mut latencies = Vec::new();
+    let mut buffer = [0; 4096];
+    exchange(&mut stream, &mut buffer);
+    let mut due = Instant::now();
+    while !stop.load(Relaxed) {
+        due += EVERY;
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+        exchange(&mut stream, &mut buffer);
+        latencies.push(due.elapsed());
+    }
+    latencies
+}
+
+fn exchange(stream: &mut StreamOwned<ClientConnection, TcpStream>, buffer: &mut [u8]) {
+    stream.write_all(REQUEST).unwrap();
+    let mut read = 0;
+    while !buffer[..read].ends_with(b"{}") {
+        match stream.read(&mut buffer[read..]).unwrap() {
+            0 => panic!("the edge closed: {}", String::from_utf8_lossy(&buffer[..read])),
+            count => read += count,
+        }
+    }
+    assert!(buffer.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&buffer[..read]));
+}
+
+fn config(folder: &Path) -> ClientConfig {
+    let certs = folder.join("certs");
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(certs.join("server-ca.pem")).unwrap()).unwrap();
+    let chain =
+        CertificateDer::pem_file_iter(certs.join("payments.pem")).unwrap().map(Result::unwrap).collect();
+    let key = PrivateKeyDer::from_pem_file(certs.join("payments.key")).unwrap();
+    ClientConfig::builder().with_root_certificates(roots).with_client_auth_cert(chain, key).unwrap()
+}
