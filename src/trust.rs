@@ -8,7 +8,7 @@ mod usage;
 
 use std::fmt;
 
-pub use certificates::{read_certificates, read_der_or_pem};
+pub use certificates::{certificates_in, read_certificates, read_der_or_pem};
 pub use load::load;
 pub use registrar::Registrar;
 pub use registry::{Application, ClientId, Credential, CredentialMatcher, Registry, RegistryError, Subject};

@@ -4,13 +4,15 @@ use std::{fmt::Write, path::Path, process::ExitCode};
 
 use crate::{
     identity::{ClientCertificate, DistinguishedName, SubjectAltName, rfc3339},
-    trust::read_certificates,
+    trust::certificates_in,
     vouch::{Facts, Profile, Verdict, not_verified},
 };
 
 /// Prints the facts of the first certificate of a PEM or DER file; the rest of a PEM file is its chain.
 pub(super) fn inspect(path: &Path) -> ExitCode {
-    let certificate = read_certificates(path).and_then(|chain| {
+    // Of a pipe too: an operator may well write `inspect <(openssl ...)`.
+    let bytes = std::fs::read(path).map_err(|error| format!("can't be read: {error}"));
+    let certificate = bytes.and_then(certificates_in).and_then(|chain| {
         ClientCertificate::from_chain(&chain).map_err(|error| format!("is no certificate: {error}"))
     });
     match certificate {

@@ -1,11 +1,11 @@
 //! Reads the two files: from bytes to a TOML document, and from there to the typed configuration.
 
-use std::{fs, io, path::Path, sync::Arc};
+use std::{io, path::Path, sync::Arc};
 
 use toml::de::DeTable;
 
 use super::{
-    blot, edge, pieces,
+    blot, edge, file, pieces,
     place::{Place, Source},
     problem::Problem,
     registry,
@@ -85,7 +85,7 @@ impl Failure {
 }
 
 fn read(path: &Path) -> Result<String, Failure> {
-    let bytes = fs::read(path).map_err(|error| match error.kind() {
+    let bytes = file::read(path, file::TOML_LIMIT).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Failure::new("there is no such file", None),
         io::ErrorKind::IsADirectory => Failure::new("found a directory, expected a TOML file", None),
         io::ErrorKind::PermissionDenied => Failure::new(

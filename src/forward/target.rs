@@ -7,7 +7,7 @@ use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::TrustAnc
 
 use crate::{
     config::{
-        Problem,
+        Problem, file,
         settings::{Origin, SecretSource, Upstream},
     },
     trust::read_certificates,
@@ -101,8 +101,10 @@ fn secret(source: &SecretSource) -> Result<HeaderValue, String> {
     let (text, place) = match source {
         SecretSource::File(path) => {
             let place = path.display().to_string();
-            let text =
-                std::fs::read_to_string(path).map_err(|error| format!("{place} can't be read: {error}"))?;
+            let bytes =
+                file::read(path, file::LIMIT).map_err(|error| format!("{place} can't be read: {error}"))?;
+            let text = String::from_utf8(bytes)
+                .map_err(|_| format!("{place} holds something that a header can't carry"))?;
             (text, place)
         }
         SecretSource::Env(name) => {

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sha2::{Digest, Sha256};
+use crate::config::file;
 
 /// The contents of files by their hash; a file that can't be read has none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub(super) struct Contents(BTreeMap<PathBuf, Option<[u8; 32]>>);
 impl Contents {
     /// Reads all files.
     pub(super) fn of(files: &BTreeSet<PathBuf>) -> Self {
-        let hash = |file: &PathBuf| std::fs::read(file).ok().map(|bytes| Sha256::digest(&bytes).into());
+        let hash = |path: &PathBuf| file::sha256(path).ok();
         Self(files.iter().map(|file| (file.clone(), hash(file))).collect())
     }
 

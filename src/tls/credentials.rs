@@ -7,7 +7,7 @@ use rustls_pki_types::{PrivateKeyDer, pem::PemObject};
 use sha2::Digest;
 
 use crate::{
-    config::{Located, Problem},
+    config::{Located, Problem, file},
     identity::ClientCertificate,
     trust::read_certificates,
 };
@@ -62,26 +62,26 @@ pub fn server_credential(
 
 fn key(
     provider: &CryptoProvider,
-    file: &Located<PathBuf>,
+    written: &Located<PathBuf>,
     problems: &mut Vec<Problem>,
 ) -> Option<(Arc<dyn rustls::sign::SigningKey>, [u8; 32])> {
     const KEY: &str = "domain.private_key";
-    let shown = file.value.display();
-    let bytes = match std::fs::read(&file.value) {
+    let shown = written.value.display();
+    let bytes = match file::read(&written.value, file::LIMIT) {
         Ok(bytes) => zeroize::Zeroizing::new(bytes),
         Err(error) => {
-            problems.push(Problem::error(&file.place, KEY, format!("{shown} can't be read: {error}")));
+            problems.push(Problem::error(&written.place, KEY, format!("{shown} can't be read: {error}")));
             return None;
         }
     };
     #[cfg(unix)]
-    if let Ok(metadata) = std::fs::metadata(&file.value) {
+    if let Ok(metadata) = std::fs::metadata(&written.value) {
         use std::os::unix::fs::PermissionsExt;
         let mode = metadata.permissions().mode() & 0o777;
         if mode & 0o007 != 0 {
             problems.push(
                 Problem::warning(
-                    &file.place,
+                    &written.place,
                     KEY,
                     format!("{shown} can be read by others (mode {mode:03o})"),
                 )
@@ -102,7 +102,7 @@ fn key(
         .map(|key| (key, hash))
         .map_err(|what| {
             problems.push(
-                Problem::error(&file.place, KEY, what).help(
+                Problem::error(&written.place, KEY, what).help(
                     "give an RSA, ECDSA or Ed25519 key in PKCS#8, PKCS#1 or SEC1 PEM, without a password",
                 ),
             );

@@ -7,11 +7,22 @@ use rustls_pki_types::{
     pem::{self, PemObject},
 };
 
+use crate::config::file;
+
+const EMPTY: &str = "is empty";
+
 /// Reads every certificate of a PEM bundle, or the one of a DER file.
 ///
 /// The error says what the file is instead, and is to stand behind the file's path.
 pub fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let bytes = read(path)?;
+    certificates_in(read(path)?)
+}
+
+/// Likewise, of a file that was read.
+pub fn certificates_in(bytes: Vec<u8>) -> Result<Vec<CertificateDer<'static>>, String> {
+    if bytes.is_empty() {
+        return Err(EMPTY.to_owned());
+    }
     if bytes.first() == Some(&0x30) {
         return Ok(vec![CertificateDer::from(bytes)]);
     }
@@ -53,9 +64,9 @@ fn malformed(error: &pem::Error) -> String {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let bytes = std::fs::read(path).map_err(|error| format!("can't be read: {error}"))?;
+    let bytes = file::read(path, file::LIMIT).map_err(|error| format!("can't be read: {error}"))?;
     if bytes.is_empty() {
-        return Err("is empty".to_owned());
+        return Err(EMPTY.to_owned());
     }
     Ok(bytes)
 }
