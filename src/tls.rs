@@ -4,7 +4,9 @@ mod accept;
 mod credentials;
 mod possession;
 mod server;
+mod tickets;
 
 pub use accept::{AcceptError, AcceptedTls, Failed, accept, take_leave};
 pub use credentials::{ServerCredential, server_credential};
 pub use server::{DomainTls, ServerOptions, provider};
+pub use tickets::{TicketSecrets, ticket_secrets};

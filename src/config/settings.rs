@@ -169,6 +169,10 @@ pub struct Domain {
     pub client_auth: ClientAuth,
     /// Default `default`.
     pub cipher_suites: CipherSuites,
+    /// How long a TLS session can be resumed, from its full handshake on. Default 1 h.
+    pub session_lifetime: Duration,
+    /// Keys of session tickets, shared between edges. Default: random ones, of this process alone.
+    pub ticket_keys: Option<Located<PathBuf>>,
     /// Index into [`Settings::upstreams`]. Default: the only one.
     pub upstream: usize,
     /// A built-in profile or one of [`Settings::header_profiles`]. Default `auth0`.

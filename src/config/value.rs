@@ -136,22 +136,22 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// A time as `"10s"`, above zero and at most an hour.
-    pub(super) fn duration(&self) -> Option<Duration> {
-        const EXPECTED: &str = "a duration from 1ms to 1h";
+    /// A time as `"10s"`, within a range.
+    pub(super) fn duration(&self, range: &RangeInclusive<Duration>) -> Option<Duration> {
+        let [shortest, longest] = [range.start(), range.end()].map(|end| humantime::format_duration(*end));
+        let expected = format!("a duration from {shortest} to {longest}");
         if let DeValue::Integer(number) = self.toml {
-            let what = format!("found integer {number}, expected {EXPECTED} with its unit");
+            let what = format!("found integer {number}, expected {expected} with its unit");
             return self.refuse(Fault::new(what).help(format!("write \"{number}s\"")));
         }
         let read = |text: &str| {
             let found = quote(text);
-            let fault = |found: String| Fault::new(format!("found {found}, expected {EXPECTED}"));
+            let fault = |found: String| Fault::new(format!("found {found}, expected {expected}"));
             let value = humantime::parse_duration(text)
                 .map_err(|_| fault(found.clone()).help("write it as \"500ms\", \"10s\" or \"2m\""))?;
-            let range = Duration::from_millis(1)..=Duration::from_secs(3600);
             if range.contains(&value) { Ok(value) } else { Err(fault(found)) }
         };
-        self.parse(EXPECTED, read).map(|located| located.value)
+        self.parse(&expected, read).map(|located| located.value)
     }
 
     /// A list; items that do not do are reported and left out.

@@ -168,6 +168,8 @@ pub(super) const DOMAIN: &Kind = &Kind {
         ("private_key", r#""certs/server.key""#),
         ("client_auth", r#""required""#),
         ("cipher_suites", r#""default""#),
+        ("session_lifetime", r#""1h""#),
+        ("ticket_keys", r#""secrets/tickets.keys""#),
         ("upstream", r#""auth-server""#),
         ("header_profile", r#""auth0""#),
         ("route", ""),

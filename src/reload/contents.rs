@@ -8,14 +8,14 @@ use std::{
 
 use crate::config::file;
 
-/// The contents of files by their hash; a file that can't be read has none.
+/// The contents of files by their hash, and their mode, by which a secret may be refused; a file that can't be read has none.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Contents(BTreeMap<PathBuf, Option<[u8; 32]>>);
+pub(super) struct Contents(BTreeMap<PathBuf, Option<([u8; 32], u32)>>);
 
 impl Contents {
     /// Reads all files.
     pub(super) fn of(files: &BTreeSet<PathBuf>) -> Self {
-        let hash = |path: &PathBuf| file::sha256(path).ok();
+        let hash = |path: &PathBuf| Some((file::sha256(path).ok()?, path.metadata().ok()?.mode()));
         Self(files.iter().map(|file| (file.clone(), hash(file))).collect())
     }
 

@@ -130,7 +130,14 @@ fn domain(
         &settings.private_key,
         problems,
     );
-    let ((credential, key_file), profile, target) = (credential?, profile?, target?);
+    let ticket_secrets = settings
+        .ticket_keys
+        .as_ref()
+        .map(|file| tls::ticket_secrets(file, problems).ok_or(()))
+        .transpose()
+        .ok();
+    let ((credential, key_file), ticket_secrets) = (credential?, ticket_secrets?);
+    let (profile, target) = (profile?, target?);
     if let Some(name) = collision(&profile, &target) {
         let what = format!(
             "the profile \"{}\" sets a header that the upstream's own headers set too: {name}",
@@ -146,6 +153,9 @@ fn domain(
         key_file,
         client_auth: settings.client_auth,
         cipher_suites: settings.cipher_suites,
+        domain: settings.name.value.as_str().into(),
+        session_lifetime: settings.session_lifetime,
+        ticket_secrets,
         hints,
     };
     let tls = match kept {

@@ -18,6 +18,7 @@ pub(super) fn of_settings(settings: &Settings) -> Vec<PathBuf> {
     }
     for domain in &settings.domains {
         files.extend([domain.certificate.value.clone(), domain.private_key.value.clone()]);
+        files.extend(domain.ticket_keys.iter().map(|file| file.value.clone()));
     }
     files
 }

@@ -6,6 +6,8 @@ use rustls::{ServerConfig, server::Acceptor};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
 
+use super::tickets::with_session;
+
 /// Why a handshake ended.
 #[derive(Debug, thiserror::Error)]
 pub enum AcceptError {
@@ -74,7 +76,9 @@ where
         None => (AcceptError::NoServerName, MISSING_EXTENSION),
         Some(server_name) => match domain(&server_name) {
             Some(config) => {
-                return match start.into_stream(config).into_fallible().await {
+                // `into_stream` reads the ClientHello, and a ticket in it, at once.
+                let handshake = async { start.into_stream(config).into_fallible().await };
+                return match with_session(handshake).await {
                     Ok(stream) => Ok(AcceptedTls { stream, server_name }),
                     Err((error, io)) => Err(Failed { error: error.into(), io: Some(io) }),
                 };

@@ -1,5 +1,6 @@
 //! Proof of possession: the only thing that the handshake checks about a client's certificate.
 
+use super::tickets;
 use rustls::{
     DigitallySignedStruct, DistinguishedName, Error, SignatureScheme,
     client::danger::HandshakeSignatureValid,
@@ -38,10 +39,11 @@ impl ClientCertVerifier for Possession {
 
     fn verify_client_cert(
         &self,
-        _end_entity: &CertificateDer<'_>,
+        end_entity: &CertificateDer<'_>,
         _intermediates: &[CertificateDer<'_>],
-        _now: UnixTime,
+        now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
+        tickets::certificate_shown(end_entity, now);
         Ok(ClientCertVerified::assertion())
     }
 

@@ -1,15 +1,20 @@
 //! The rustls configuration of one domain.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use rustls::{
     CipherSuite, DistinguishedName, ServerConfig,
     crypto::{CryptoProvider, aws_lc_rs},
-    server::{NoServerSessionStorage, ProducesTickets, danger::ClientCertVerifier},
+    server::{NoServerSessionStorage, danger::ClientCertVerifier},
     sign::SingleCertAndKey,
+    time_provider::{DefaultTimeProvider, TimeProvider},
 };
 
-use super::{credentials::ServerCredential, possession::Possession};
+use super::{
+    credentials::ServerCredential,
+    possession::Possession,
+    tickets::{Context, Keys, OwnKeys, TicketKey, TicketSecrets, Tickets},
+};
 use crate::{
     config::settings::{CipherSuites, ClientAuth},
     identity::ClientCertificate,
@@ -26,6 +31,12 @@ pub struct ServerOptions {
     pub client_auth: ClientAuth,
     /// Which suites are offered.
     pub cipher_suites: CipherSuites,
+    /// The domain's name, to which its tickets are bound.
+    pub domain: Box<str>,
+    /// How long a session can be resumed, from its full handshake on.
+    pub session_lifetime: Duration,
+    /// What ticket keys are derived from; none: they are this process's own.
+    pub ticket_secrets: Option<TicketSecrets>,
     /// DER subjects of the client CAs to name in the request for a certificate; empty where self-signed
     /// certificates are welcome (RFC 8705 section 7.2).
     pub hints: Vec<DistinguishedName>,
@@ -54,32 +65,61 @@ pub struct DomainTls {
     /// For new connections.
     pub config: Arc<ServerConfig>,
     made_from: Arc<ServerOptions>,
+    /// Where no file gives them.
+    own_keys: Option<Arc<OwnKeys>>,
 }
 
 impl DomainTls {
     /// Builds the configuration. Its ticket keys are its own, so that a session of one domain can't be
     /// resumed on another; there is no session cache and no early data.
     ///
-    /// Keys are taken over from the same domain's `former` configuration, so that sessions outlive a renewed
-    /// certificate, but not where client authentication changed: then every client shakes hands anew under the new rule.
+    /// Keys that no file gives are taken over from the same domain's `former` configuration, so that sessions outlive a
+    /// renewed certificate, but not where client authentication changed: then every client shakes hands anew under the new
+    /// rule. Keys of a file are bound to the rule by their derivation.
     pub fn new(options: ServerOptions, former: Option<&Self>) -> Result<Self, rustls::Error> {
-        let ticketer = match former {
-            Some(former) if former.made_from.client_auth == options.client_auth => {
-                Arc::clone(&former.config.ticketer)
+        let context = Context { domain: options.domain.clone(), client_auth: options.client_auth };
+        let time: Arc<dyn TimeProvider> = Arc::new(DefaultTimeProvider);
+        let random = |_| rustls::Error::FailedToGetRandomBytes;
+        let own = |keys: Arc<OwnKeys>| (Keys::Own(Arc::clone(&keys)), Some(keys));
+        let (keys, own_keys) = match (&options.ticket_secrets, former) {
+            (Some(secrets), _) => {
+                let keys = secrets.iter().map(|secret| TicketKey::derive(secret, &context));
+                (Keys::Shared(keys.collect::<Result<_, _>>().map_err(random)?), None)
             }
-            _ => aws_lc_rs::Ticketer::new()?,
+            (None, Some(Self { own_keys: Some(keys), made_from, .. }))
+                if made_from.client_auth == options.client_auth =>
+            {
+                own(Arc::clone(keys))
+            }
+            (None, _) => {
+                let now = time.current_time().ok_or(rustls::Error::FailedToGetCurrentTime)?.as_secs();
+                own(Arc::new(OwnKeys::new(context, now).map_err(random)?))
+            }
         };
-        Ok(Self { config: server_config(&options, ticketer)?, made_from: Arc::new(options) })
+        let tickets = Tickets { keys, lifetime: options.session_lifetime, time };
+        Ok(Self { config: server_config(&options, tickets)?, made_from: Arc::new(options), own_keys })
     }
 
     /// Whether these options would make the same configuration: then it is kept, with its ticket keys.
     #[must_use]
     pub fn is_made_from(&self, options: &ServerOptions) -> bool {
-        let ServerOptions { credential, key_file, client_auth, cipher_suites, hints } = &*self.made_from;
+        let ServerOptions {
+            credential,
+            key_file,
+            client_auth,
+            cipher_suites,
+            domain,
+            session_lifetime,
+            ticket_secrets,
+            hints,
+        } = &*self.made_from;
         credential.cert == options.credential.cert
             && *key_file == options.key_file
             && *client_auth == options.client_auth
             && *cipher_suites == options.cipher_suites
+            && *domain == options.domain
+            && *session_lifetime == options.session_lifetime
+            && *ticket_secrets == options.ticket_secrets
             && hints.iter().map(AsRef::as_ref).eq(options.hints.iter().map(AsRef::<[u8]>::as_ref))
     }
 
@@ -96,10 +136,7 @@ impl DomainTls {
     }
 }
 
-fn server_config(
-    options: &ServerOptions,
-    ticketer: Arc<dyn ProducesTickets>,
-) -> Result<Arc<ServerConfig>, rustls::Error> {
+fn server_config(options: &ServerOptions, tickets: Tickets) -> Result<Arc<ServerConfig>, rustls::Error> {
     let provider = Arc::new(provider(options.cipher_suites));
     let algorithms = provider.signature_verification_algorithms;
     let builder =
@@ -116,6 +153,6 @@ fn server_config(
         builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(&options.credential))));
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     config.session_storage = Arc::new(NoServerSessionStorage {});
-    config.ticketer = ticketer;
+    config.ticketer = Arc::new(tickets);
     Ok(Arc::new(config))
 }

@@ -38,6 +38,7 @@ mod spoofing;
 mod status;
 mod structure;
 mod support;
+mod tickets;
 mod tools;
 mod upgrades;
 mod upstream_failures;

@@ -77,19 +77,12 @@ impl Trusted {
             Removal::Authority => ("client-ca.pem", Ca::new("Other CA").pem()),
             Removal::Serial => ("client.crl", self.ca.crl(&[4711])),
         };
-        reload(&self.edge, file, &text);
+        self.edge.reload(file, &text);
     }
 
     fn client(&self) -> Client {
         Client::with(&self.edge, &self.client)
     }
-}
-
-/// Writes a file of the edge's folder, and waits until that is in force.
-fn reload(edge: &Edge, file: &str, text: &str) {
-    let generation = edge.log().matches("\"reloaded\"").count() + 2;
-    fs::write(edge.folder.path().join(file), text).unwrap();
-    edge.wait_for_log(&format!("\"reloaded\",\"generation\":{generation},"));
 }
 
 /// A connection that has had one request served.
@@ -231,10 +224,10 @@ async fn nothing_of_before_gets_by_a_stricter_client_auth() {
         assert!(used(&client).await.resumed);
         let open = used(&client).await;
         let text = fs::read_to_string(edge.folder.path().join("edge.toml")).unwrap();
-        reload(&edge, "edge.toml", &text.replace("\"optional\"", "\"required\""));
+        edge.reload("edge.toml", &text.replace("\"optional\"", "\"required\""));
         is_refused(open).await;
         client.refused().await;
-        reload(&edge, "edge.toml", &text);
+        edge.reload("edge.toml", &text);
     }
     edge.stop();
 }

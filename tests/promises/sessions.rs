@@ -24,6 +24,8 @@ use crate::support::{
 const VERSIONS: [&SupportedProtocolVersion; 2] = [&TLS12, &TLS13];
 const REQUIRED: &str = "required.example.test";
 const OPTIONAL: &str = "optional.example.test";
+/// A key of tickets.
+const KEY: &str = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
 const OFF: &str = "off.example.test";
 const DOMAINS: [&str; 3] = [REQUIRED, OPTIONAL, OFF];
 
@@ -85,12 +87,14 @@ fn carrying(
     (client, offered)
 }
 
-fn modes(upstream: &Upstream, registered: &Credentials) -> Edge {
+/// A domain of each mode. `keys` is a line of each, such as `ticket_keys`.
+fn modes(upstream: &Upstream, registered: &Credentials, keys: &str) -> Edge {
     let open = "[[domain.route]]\npath = \"/open\"\nmethods = [\"GET\"]\nauthenticate = \"none\"\n[[domain.route]]\npath = \"/oauth/token\"\n";
     EdgeBuilder::new(upstream.url())
-        .domain(REQUIRED, "[[domain.route]]\npath = \"/oauth/token\"")
-        .domain(OPTIONAL, &format!("client_auth = \"optional\"\n{open}"))
-        .domain(OFF, "client_auth = \"off\"\n[[domain.route]]\npath = \"/open\"\nmethods = [\"GET\"]\nauthenticate = \"none\"")
+        .domain(REQUIRED, &format!("{keys}\n[[domain.route]]\npath = \"/oauth/token\""))
+        .domain(OPTIONAL, &format!("{keys}\nclient_auth = \"optional\"\n{open}"))
+        .domain(OFF, &format!("{keys}\nclient_auth = \"off\"\n[[domain.route]]\npath = \"/open\"\nmethods = [\"GET\"]\nauthenticate = \"none\""))
+        .secret_file("tickets.keys", format!("{KEY}\n"))
         .self_signed_application("billing", &[registered.thumbprint()])
         .start()
 }
@@ -107,9 +111,18 @@ async fn used(client: &Client, domain: &str) -> Connection {
 
 #[tokio::test]
 async fn a_session_of_one_domain_is_not_resumed_on_another() {
+    sessions_stay_where_they_are("").await;
+}
+
+#[tokio::test]
+async fn a_session_of_one_domain_is_not_resumed_on_another_of_the_same_ticket_keys() {
+    sessions_stay_where_they_are("ticket_keys = \"tickets.keys\"").await;
+}
+
+async fn sessions_stay_where_they_are(keys: &str) {
     let upstream = Upstream::start().await;
     let registered = self_signed("billing");
-    let edge = modes(&upstream, &registered);
+    let edge = modes(&upstream, &registered, keys);
     for version in VERSIONS {
         for from in DOMAINS {
             for to in DOMAINS {
@@ -134,7 +147,7 @@ async fn a_session_of_one_domain_is_not_resumed_on_another() {
 async fn openssl_can_not_carry_a_session_to_another_domain_either() {
     let upstream = Upstream::start().await;
     let registered = self_signed("billing");
-    let edge = modes(&upstream, &registered);
+    let edge = modes(&upstream, &registered, "ticket_keys = \"tickets.keys\"");
     let session = "session.pem";
     let request = |domain: &str| format!("GET /open HTTP/1.1\r\nHost: {domain}\r\nConnection: close\r\n\r\n");
     for version in ["-tls1_2", "-tls1_3"] {

@@ -1,5 +1,7 @@
 //! `[[domain]]`: the names on which the edge stands.
 
+use std::{ops::RangeInclusive, time::Duration};
+
 use super::{must_be_unique, route};
 use crate::config::{
     names::domain_name,
@@ -11,6 +13,9 @@ use crate::config::{
     vocabulary::{BUILT_IN_PROFILES, ROUTE},
     words::{any_of, did_you_mean, quote},
 };
+
+/// Tickets tell whole seconds, and TLS 1.3 allows a week.
+const SESSION_LIFETIMES: RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(24 * 3600);
 
 type Names = [Option<Located<String>>];
 
@@ -45,6 +50,8 @@ fn read(
         .unwrap_or_else(|| Located { value: ClientAuth::Required, place: table.place.clone() });
     let suites = [("default", CipherSuites::Default), ("fapi", CipherSuites::Fapi)];
     let cipher_suites = table.get("cipher_suites").and_then(|value| value.choice(&suites));
+    let session_lifetime = table.get("session_lifetime").and_then(|value| value.duration(&SESSION_LIFETIMES));
+    let ticket_keys = table.get("ticket_keys").and_then(|value| value.path());
     let upstream = upstream(table, upstreams);
     let header_profile = header_profile(table, profiles);
     let routes = routes(table, &client_auth);
@@ -52,6 +59,8 @@ fn read(
     Some(Domain {
         client_auth: client_auth.value,
         cipher_suites: cipher_suites.map_or(CipherSuites::Default, |suites| suites.value),
+        session_lifetime: session_lifetime.unwrap_or(Duration::from_secs(3600)),
+        ticket_keys,
         routes,
         header_profile: header_profile?,
         name: name?,

@@ -30,7 +30,10 @@ where
     table.get(key).and_then(|value| value.integer(&range)).unwrap_or(default)
 }
 
+/// What anybody may reasonably wait.
+const TIMES: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(3600);
+
 /// A duration whose default is a number of seconds.
 pub(super) fn seconds(table: &Table<'_>, key: &'static str, default: u64) -> Duration {
-    table.get(key).and_then(|value| value.duration()).unwrap_or(Duration::from_secs(default))
+    table.get(key).and_then(|value| value.duration(&TIMES)).unwrap_or(Duration::from_secs(default))
 }

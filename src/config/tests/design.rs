@@ -170,10 +170,13 @@ fn serves(domain: &Domain, folder: &Path) {
         private_key,
         client_auth,
         cipher_suites,
+        session_lifetime,
+        ticket_keys,
         upstream,
         header_profile,
         routes,
     } = domain;
+    assert_eq!((*session_lifetime, ticket_keys), (Duration::from_secs(3600), &None));
     assert_eq!(name.value, "mtls.auth.example.com");
     assert_eq!(certificate.value, folder.join("certs/server.pem"));
     assert_eq!(private_key.value, folder.join("certs/server.key"));

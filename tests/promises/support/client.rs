@@ -84,6 +84,12 @@ impl Client {
         Self { address: edge.https, server_name: DOMAIN.try_into().unwrap(), config, prelude: Vec::new() }
     }
 
+    /// The same client, sessions and all, before another edge.
+    pub fn before(mut self, edge: &Edge) -> Self {
+        self.address = edge.https;
+        self
+    }
+
     /// Over HTTP/2.
     pub fn http2(mut self) -> Self {
         self.config.alpn_protocols = vec![b"h2".to_vec()];

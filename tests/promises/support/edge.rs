@@ -6,7 +6,7 @@ use std::{
     net::SocketAddr,
     path::Path,
     process::{Child, Command, ExitStatus, Output, Stdio},
-    sync::{Arc, Condvar, Mutex},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
@@ -107,6 +107,14 @@ impl EdgeBuilder {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, content).unwrap();
         self
+    }
+
+    /// The same for its owner alone.
+    pub fn secret_file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
+        let path = self.folder.path().join(name);
+        let builder = self.file(name, content);
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        builder
     }
 
     /// Lines of `[listen]`, beside the addresses.
@@ -266,6 +274,13 @@ impl Edge {
         self.log.wait_for(|line| line.contains(text))
     }
 
+    /// Writes a file of the edge's folder, and waits until that is in force.
+    pub fn reload(&self, file: &str, text: &str) {
+        let generation = self.log().matches("\"reloaded\"").count() + 2;
+        std::fs::write(self.folder.path().join(file), text).unwrap();
+        self.wait_for_log(&format!("\"reloaded\",\"generation\":{generation},"));
+    }
+
     /// The line of the access log about the request that got this answer.
     pub fn log_of(&self, answer: &Answer) -> serde_json::Value {
         let id = format!("\"request_id\":\"{}\"", answer.headers["x-request-id"].to_str().unwrap());
@@ -316,6 +331,13 @@ struct Shared {
     changed: Condvar,
 }
 
+impl Shared {
+    /// Also after a test has failed while it looked.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 #[derive(Default)]
 struct State {
     lines: Vec<String>,
@@ -324,17 +346,17 @@ struct State {
 
 impl Log {
     fn push(&self, line: String) {
-        self.0.state.lock().unwrap().lines.push(line);
+        self.0.lock().lines.push(line);
         self.0.changed.notify_all();
     }
 
     fn end(&self) {
-        self.0.state.lock().unwrap().ended = true;
+        self.0.lock().ended = true;
         self.0.changed.notify_all();
     }
 
     fn text(&self) -> String {
-        self.0.state.lock().unwrap().lines.join("\n")
+        self.0.lock().lines.join("\n")
     }
 
     fn wait_for(&self, wanted: impl Fn(&str) -> bool) -> String {
@@ -351,7 +373,7 @@ impl Log {
 
     fn wait<T>(&self, found: impl Fn(&State) -> Option<T>) -> T {
         let start = Instant::now();
-        let mut state = self.0.state.lock().unwrap();
+        let mut state = self.0.lock();
         loop {
             if let Some(found) = found(&state) {
                 return found;

@@ -1,0 +1,136 @@
+//! Session tickets (RFC 5077; RFC 8446 section 4.6.1). A ticket stands for the client certificate of the handshake in which it
+//! was given, so who can make one is let in as anybody: what is in this folder decides that nobody can.
+//!
+//! A ticket is void some time after the full handshake, however often it was resumed since, and with the end of the certificate.
+
+mod file;
+mod key;
+mod own;
+
+use std::{cell::Cell, fmt, sync::Arc, time::Duration};
+
+use rustls::{
+    pki_types::{CertificateDer, UnixTime},
+    server::ProducesTickets,
+    time_provider::TimeProvider,
+};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+pub use file::{TicketSecrets, ticket_secrets};
+pub(super) use key::{Context, TicketKey};
+pub(super) use own::OwnKeys;
+
+/// What the session of a connection rests on; in seconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Session {
+    /// When its full handshake was.
+    began: u64,
+    /// The end of the client's certificate. Without one, there is no such end.
+    certificate_ends: u64,
+}
+
+tokio::task_local! {
+    /// The session of the connection whose handshake goes on; rustls' callbacks do not tell for which connection they are
+    /// called. None until a certificate or a ticket came.
+    static SESSION: Cell<Option<Session>>;
+}
+
+/// A handshake, with a session of its own: outside of such a future no ticket is made or taken.
+pub(super) fn with_session<F: Future>(handshake: F) -> impl Future<Output = F::Output> {
+    SESSION.scope(Cell::new(None), handshake)
+}
+
+/// Takes note that the client of the handshake that goes on has shown this certificate. One that can't be read gets no ticket.
+pub(super) fn certificate_shown(leaf: &CertificateDer<'_>, now: UnixTime) {
+    let ends = X509Certificate::from_der(leaf)
+        .ok()
+        .and_then(|(_, leaf)| u64::try_from(leaf.validity().not_after.timestamp()).ok());
+    let session = Session { began: now.as_secs(), certificate_ends: ends.unwrap_or(0) };
+    // Outside of a handshake there is nobody to note it for.
+    let _ = SESSION.try_with(|current| current.set(Some(session)));
+}
+
+/// Where a domain's ticket keys come from.
+#[derive(Debug)]
+pub(super) enum Keys {
+    /// Of a file, which other edges may have too: the first seals, all open.
+    Shared(Vec<TicketKey>),
+    /// This process's own.
+    Own(Arc<OwnKeys>),
+}
+
+/// Makes and takes the tickets of one domain.
+pub(super) struct Tickets {
+    pub(super) keys: Keys,
+    /// From the full handshake on.
+    pub(super) lifetime: Duration,
+    pub(super) time: Arc<dyn TimeProvider>,
+}
+
+impl Tickets {
+    fn now(&self) -> Option<u64> {
+        Some(self.time.current_time()?.as_secs())
+    }
+
+    /// How many seconds a session has left.
+    fn rest(&self, session: Session, now: u64) -> Option<u64> {
+        let end = session.began.saturating_add(self.lifetime.as_secs()).min(session.certificate_ends);
+        end.checked_sub(now).filter(|rest| *rest > 0)
+    }
+
+    /// The session of this connection; one that begins now where neither a certificate nor a ticket came.
+    fn session(now: u64) -> Option<Session> {
+        let session = SESSION.try_with(Cell::get).ok()?;
+        Some(session.unwrap_or(Session { began: now, certificate_ends: u64::MAX }))
+    }
+}
+
+impl ProducesTickets for Tickets {
+    fn enabled(&self) -> bool {
+        true
+    }
+
+    /// What is left of the session: the hint that goes with the ticket made just now.
+    fn lifetime(&self) -> u32 {
+        let rest = self.now().and_then(|now| self.rest(Self::session(now)?, now));
+        // 0 means "unspecified" in TLS 1.2, and there the ticket that is missing is an empty one.
+        rest.map_or(0, |rest| u32::try_from(rest).unwrap_or(u32::MAX))
+    }
+
+    fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
+        let now = self.now()?;
+        let session = Self::session(now)?;
+        self.rest(session, now)?;
+        match &self.keys {
+            Keys::Shared(keys) => keys.first()?.seal(session, plain),
+            Keys::Own(keys) => keys.at(now, self.lifetime)?.seal(session, plain),
+        }
+    }
+
+    /// None for whatever is no ticket of this domain that is good now: then rustls goes on with a full handshake.
+    fn decrypt(&self, ticket: &[u8]) -> Option<Vec<u8>> {
+        let now = self.now()?;
+        let (session, plain) = match &self.keys {
+            Keys::Shared(keys) => key::open(keys.iter(), ticket)?,
+            Keys::Own(keys) => keys.at(now, self.lifetime)?.open(ticket)?,
+        };
+        // The clock of the edge that made it may be ahead; that must not make it last.
+        let session = Session { began: session.began.min(now), ..session };
+        self.rest(session, now)?;
+        // If rustls does not resume it after all, the certificate that is shown then is noted in its place.
+        SESSION.try_with(|current| current.set(Some(session))).ok()?;
+        Some(plain)
+    }
+}
+
+impl fmt::Debug for Tickets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tickets")
+            .field("keys", &self.keys)
+            .field("lifetime", &self.lifetime)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

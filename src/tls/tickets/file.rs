@@ -1,0 +1,99 @@
+//! Ticket keys out of a file, so that the edges of a fleet resume each other's sessions.
+
+use std::{fmt, os::unix::fs::PermissionsExt, path::PathBuf};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use zeroize::Zeroizing;
+
+use super::key::SECRET;
+use crate::config::{Located, Problem, file};
+
+/// Secrets that ticket keys are derived from, the one that seals first.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TicketSecrets(Vec<Zeroizing<[u8; SECRET]>>);
+
+impl TicketSecrets {
+    /// The secrets.
+    pub(in crate::tls) fn iter(&self) -> impl Iterator<Item = &[u8; SECRET]> {
+        self.0.iter().map(|secret| &**secret)
+    }
+}
+
+impl fmt::Debug for TicketSecrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TicketSecrets({})", self.0.len())
+    }
+}
+
+/// The most keys of a file: two are enough to rotate.
+const MOST: usize = 8;
+/// Nobody writes so much around 8 keys.
+const LARGEST: u64 = 64 * 1024;
+
+/// Reads a file with a key a line: 32 bytes in base64, as `openssl rand -base64 32` prints them. Lines that are empty or
+/// begin with `#` say nothing.
+pub fn ticket_secrets(written: &Located<PathBuf>, problems: &mut Vec<Problem>) -> Option<TicketSecrets> {
+    match read(written) {
+        Ok(secrets) => Some(TicketSecrets(secrets)),
+        Err((what, help)) => {
+            let what = format!("{}{what}", written.value.display());
+            problems.push(Problem::error(&written.place, "domain.ticket_keys", what).help(help));
+            None
+        }
+    }
+}
+
+type Fault = (String, String);
+
+fn read(written: &Located<PathBuf>) -> Result<Vec<Zeroizing<[u8; SECRET]>>, Fault> {
+    let path = &written.value;
+    let make = || format!("make one: (umask 077; openssl rand -base64 32 > {})", path.display());
+    let bytes = file::read(path, LARGEST).map_err(|error| (format!(" can't be read: {error}"), make()))?;
+    let bytes = Zeroizing::new(bytes);
+    let mode = path.metadata().map_or(0, |metadata| metadata.permissions().mode() & 0o777);
+    if mode & 0o007 != 0 {
+        let what = format!(
+            " can be read or written by others (mode {mode:03o}): who has a key can pass for any application"
+        );
+        return Err((what, format!("make new keys, then: chmod 600 {}", path.display())));
+    }
+    let mut secrets: Vec<Zeroizing<[u8; SECRET]>> = Vec::new();
+    let mut lines = Vec::new();
+    for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+        let (number, line) = (index + 1, line.trim_ascii());
+        if line.is_empty() || line.starts_with(b"#") {
+            continue;
+        }
+        let secret = secret(line).map_err(|found| {
+            let what = format!(", line {number}: found {found}, expected {SECRET} bytes in base64");
+            (what, "write a line for each key, as `openssl rand -base64 32` prints it".to_owned())
+        })?;
+        if let Some(first) =
+            secrets.iter().zip(&lines).find(|(other, _)| **other == secret).map(|(_, line)| line)
+        {
+            let what = format!(", line {number}: found the key of line {first} a second time");
+            return Err((what, "remove one of the two lines".to_owned()));
+        }
+        if secrets.len() == MOST {
+            let what = format!(", line {number}: found a key too many, expected at most {MOST}");
+            return Err((what, "remove the keys that no edge seals with any more".to_owned()));
+        }
+        secrets.push(secret);
+        lines.push(number);
+    }
+    if secrets.is_empty() {
+        return Err((" holds no key".to_owned(), make()));
+    }
+    Ok(secrets)
+}
+
+/// One key; or what was found instead, without a character of it.
+fn secret(line: &[u8]) -> Result<Zeroizing<[u8; SECRET]>, String> {
+    let bytes = STANDARD.decode(line).map_err(|_| format!("{} characters that are no base64", line.len()))?;
+    let bytes = Zeroizing::new(bytes);
+    let secret: &[u8; SECRET] = bytes.as_slice().try_into().map_err(|_| format!("{} bytes", bytes.len()))?;
+    if secret.iter().all(|byte| *byte == 0) {
+        return Err(format!("{SECRET} bytes that are all zero"));
+    }
+    Ok(Zeroizing::new(*secret))
+}

@@ -1,0 +1,230 @@
+//! Session tickets: shared between edges by a file, replaced while the edge runs, and void in time.
+
+use std::{fs, sync::Arc, time::SystemTime};
+
+use rustls::{
+    RootCertStore, SupportedProtocolVersion,
+    client::WebPkiServerVerifier,
+    version::{TLS12, TLS13},
+};
+
+use crate::support::{
+    Client, Credentials, DOMAIN, Edge, EdgeBuilder, PATIENCE, Upstream, certificates::self_signed_with,
+    certificates::time_from_now, openssl::SClient, self_signed,
+};
+
+const VERSIONS: [&SupportedProtocolVersion; 2] = [&TLS12, &TLS13];
+const A: &str = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+const B: &str = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVoxMjM0NTY=";
+const FILE: &str = "tickets.keys";
+
+fn builder(upstream: &Upstream, credentials: &Credentials, settings: &str) -> EdgeBuilder {
+    EdgeBuilder::new(upstream.url())
+        .domain(DOMAIN, settings)
+        .self_signed_application("billing", &[credentials.thumbprint()])
+}
+
+/// An edge with these ticket keys.
+fn edge(upstream: &Upstream, credentials: &Credentials, keys: &str) -> Edge {
+    builder(upstream, credentials, "ticket_keys = \"tickets.keys\"")
+        .secret_file(FILE, keys)
+        .environment("RUST_LOG", "trace")
+        .start()
+}
+
+/// A client that knows the CAs of all these edges.
+fn client(edges: &[&Edge], version: &'static SupportedProtocolVersion, credentials: &Credentials) -> Client {
+    let mut roots = RootCertStore::empty();
+    for edge in edges {
+        roots.add(edge.server_ca.clone()).unwrap();
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
+    let mut client = Client::build(edges[0], &[version], Some(credentials)).resuming();
+    client.config().dangerous().set_certificate_verifier(verifier);
+    client
+}
+
+/// Makes a request on a new connection, which must be served. Whether its session was resumed.
+async fn resumes(client: &Client) -> bool {
+    let mut connection = client.connect().await;
+    let answer = connection.token("billing").await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    connection.resumed
+}
+
+/// Ends an edge, whose log must hold no key.
+fn end(edge: Edge) {
+    let log = edge.stop();
+    assert!(log.contains("\"thumbprint\""), "the log is not what it should be: {log}");
+    for key in [A, B] {
+        assert!(!log.contains(&key[..12]), "{log}");
+    }
+    for raw in ["0123456789012345", "ABCDEFGHIJKLMNOP", "48, 49, 50, 51", "65, 66, 67, 68"] {
+        assert!(!log.contains(raw), "{log}");
+    }
+}
+
+#[tokio::test]
+async fn edges_of_one_file_resume_each_others_sessions_and_others_do_not() {
+    let (upstream, credentials) = (Upstream::start().await, self_signed("billing"));
+    let first = edge(&upstream, &credentials, A);
+    let second = edge(&upstream, &credentials, &format!("# by A they seal\n{B}\n{A}\n"));
+    let stranger = edge(&upstream, &credentials, B);
+    let alone = builder(&upstream, &credentials, "").environment("RUST_LOG", "trace").start();
+    for version in VERSIONS {
+        let client = || client(&[&first, &second, &stranger, &alone], version, &credentials);
+        for (other, expected) in [(&first, true), (&second, true), (&stranger, false), (&alone, false)] {
+            let client = client();
+            assert!(!resumes(&client).await);
+            assert_eq!(resumes(&client.before(other)).await, expected, "{version:?}");
+        }
+    }
+    for edge in [first, second, stranger, alone] {
+        end(edge);
+    }
+}
+
+#[tokio::test]
+async fn a_ticket_key_is_rotated_without_a_session_lost_before_its_time() {
+    let (upstream, credentials) = (Upstream::start().await, self_signed("billing"));
+    let edge = edge(&upstream, &credentials, A);
+    for version in VERSIONS {
+        let [moving, staying] = [(); 2].map(|()| client(&[&edge], version, &credentials));
+        let mut open = moving.connect().await;
+        assert_eq!(open.token("billing").await.status, 200);
+        assert!(!resumes(&staying).await);
+        edge.reload(FILE, &format!("{A}\n{B}\n"));
+        assert!(resumes(&moving).await, "the key is still there");
+        edge.reload(FILE, &format!("{B}\n{A}\n"));
+        assert!(resumes(&moving).await, "the key opens, though it seals no more");
+        edge.reload(FILE, B);
+        assert!(resumes(&moving).await, "this session has a ticket by the new key");
+        assert!(!resumes(&staying).await, "this one has not");
+        assert_eq!(open.token("billing").await.status, 200, "open connections need no key");
+        edge.reload(FILE, A);
+    }
+    end(edge);
+}
+
+#[tokio::test]
+async fn tickets_do_not_outlive_a_changed_client_auth_though_their_keys_do() {
+    let (upstream, credentials) = (Upstream::start().await, self_signed("billing"));
+    let edge = edge(&upstream, &credentials, A);
+    for version in VERSIONS {
+        let client = client(&[&edge], version, &credentials);
+        assert!(!resumes(&client).await);
+        assert!(resumes(&client).await);
+        let text = fs::read_to_string(edge.folder.path().join("edge.toml")).unwrap();
+        edge.reload("edge.toml", &text.replace("ticket_keys", "client_auth = \"optional\"\nticket_keys"));
+        assert!(!resumes(&client).await);
+        assert!(resumes(&client).await);
+        edge.reload("edge.toml", &text);
+        assert!(!resumes(&client).await);
+    }
+    end(edge);
+}
+
+#[tokio::test]
+async fn a_session_ends_with_the_certificate() {
+    let upstream = Upstream::start().await;
+    for version in VERSIONS {
+        let end = time_from_now(3).replace_nanosecond(0).unwrap();
+        let credentials = self_signed_with("billing", |params| params.not_after = end);
+        let edge = edge(&upstream, &credentials, A);
+        let client = client(&[&edge], version, &credentials);
+        let start = SystemTime::now();
+        assert!(!resumes(&client).await);
+        loop {
+            let mut connection = client.connect().await;
+            // With an answer come new tickets.
+            let answer = connection.token("billing").await;
+            if !connection.resumed {
+                break;
+            }
+            assert_eq!(answer.status, 200);
+            assert!(start.elapsed().unwrap() < PATIENCE, "a session outlives its certificate");
+        }
+        assert!(SystemTime::now() >= SystemTime::from(end), "a session ended before its time");
+    }
+}
+
+/// What `openssl s_client` says of the tickets that it got.
+async fn hints(edge: &Edge, credentials: &Credentials, version: &str, session: &str) -> Vec<u64> {
+    let request = format!(
+        "POST /oauth/token HTTP/1.1\r\nHost: {DOMAIN}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 17\r\nConnection: close\r\n\r\nclient_id=billing"
+    );
+    let client = SClient::new(edge, &[version, "-servername", DOMAIN, session, "session.pem"]);
+    let printed = client.certificate(credentials).send(&request).await;
+    assert!(printed.contains("HTTP/1.1 200"), "{printed}");
+    assert_eq!(printed.contains("Reused, TLSv1."), session == "-sess_in", "{printed}");
+    let hints =
+        printed.lines().filter_map(|line| line.trim().strip_prefix("TLS session ticket lifetime hint: "));
+    let hints: Vec<u64> = hints.map(|hint| hint.split(' ').next().unwrap().parse().unwrap()).collect();
+    assert!(!hints.is_empty(), "{printed}");
+    hints
+}
+
+#[tokio::test]
+async fn clients_are_told_how_long_their_session_has_left() {
+    let (upstream, lasting) = (Upstream::start().await, self_signed("billing"));
+    let ending = self_signed_with("billing", |params| params.not_after = time_from_now(40));
+    for (credentials, setting, most) in
+        [(&lasting, "", 3600), (&lasting, "session_lifetime = \"5m\"", 300), (&ending, "", 40)]
+    {
+        let edge = builder(&upstream, credentials, setting).start();
+        for version in ["-tls1_2", "-tls1_3"] {
+            let first = hints(&edge, credentials, version, "-sess_out").await;
+            assert!(first.iter().all(|hint| (1..=most).contains(hint)), "{version} {setting}: {first:?}");
+            let resumed = hints(&edge, credentials, version, "-sess_in").await;
+            assert!(
+                resumed.iter().all(|hint| (1..=first[0]).contains(hint)),
+                "{version}: {first:?}, {resumed:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_bad_file_of_ticket_keys_changes_nothing_and_is_not_repeated() {
+    let (upstream, credentials) = (Upstream::start().await, self_signed("billing"));
+    let edge = edge(&upstream, &credentials, A);
+    let client = client(&[&edge], &TLS13, &credentials);
+    assert!(!resumes(&client).await);
+    let path = edge.folder.path().join(FILE);
+    for (text, told) in [
+        (format!("{B}\n{}\n", &A[..40]), ", line 2: found 30 bytes, expected 32 bytes in base64"),
+        (
+            format!("{B}\nhunter2!hunter2!\n"),
+            ", line 2: found 16 characters that are no base64, expected 32 bytes in base64",
+        ),
+        (format!("{B}\n{B}\n"), ", line 2: found the key of line 1 a second time"),
+        (String::new(), " holds no key"),
+    ] {
+        fs::write(&path, text).unwrap();
+        let line = edge.wait_for_log(&format!("{FILE}{told}"));
+        assert!(line.contains("reload refused"), "{line}");
+        assert!(resumes(&client).await, "the former keys stay in force: {told}");
+    }
+    fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o604)).unwrap();
+    fs::write(&path, B).unwrap();
+    edge.wait_for_log(&format!("{FILE} can be read or written by others (mode 604)"));
+    assert!(resumes(&client).await);
+    fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    edge.reload(FILE, B);
+    assert!(!resumes(&client).await);
+    assert!(!edge.log().contains("hunter2"));
+    end(edge);
+}
+
+#[tokio::test]
+async fn check_tells_of_a_bad_file_of_ticket_keys() {
+    let (upstream, credentials) = (Upstream::start().await, self_signed("billing"));
+    let output =
+        builder(&upstream, &credentials, "ticket_keys = \"tickets.keys\"").file(FILE, A).output("check");
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8(output.stderr).unwrap() + &String::from_utf8(output.stdout).unwrap();
+    let expected = "error: domain.ticket_keys: tickets.keys can be read or written by others (mode 644): who has a key can pass for any application";
+    assert!(told.contains(expected), "{told}");
+    assert!(told.contains("help: make new keys, then: chmod 600 tickets.keys"), "{told}");
+}
