@@ -17,7 +17,9 @@ pub mod san;
 mod testing;
 pub mod thumbprint;
 
-pub use authorities::{Authorities, AuthorityError, AuthorityWarning, CaFacts, CrlFacts, StaleCrl};
+pub use authorities::{
+    Authorities, AuthorityError, AuthorityWarning, CaFacts, CrlDepth, CrlFacts, RevocationPolicy, StaleCrl,
+};
 pub use certificate::{ClientCertificate, IdentityError, Validity, spki_hash};
 pub use chain::{ChainRefusal, ChainVerdict, VerifiedPath, verify_chain};
 pub use moment::rfc3339;

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use super::{
     place::Located,
     problem::Problem,
-    settings::{Log, LogFormat, Settings, StaleCrl, Trust},
+    settings::{CrlDepth, Log, LogFormat, Settings, StaleCrl, Trust},
     table::Table,
     value::{Fault, Value},
     vocabulary::{DOMAIN, HEADER_PROFILE, LIMITS, LISTEN, LOG, TRUST, UPSTREAM},
@@ -105,6 +105,7 @@ fn filter(text: &str) -> Result<String, Fault> {
 fn trust(table: &Table<'_>) -> Trust {
     let files = |key| table.get(key).and_then(|value| value.list(Value::path)).unwrap_or_default();
     let stale = [("refuse", StaleCrl::Refuse), ("report", StaleCrl::Report)];
+    let depths = [("chain", CrlDepth::Chain), ("leaf", CrlDepth::Leaf)];
     let trust = Trust {
         client_ca: files("client_ca"),
         crls: files("crls"),
@@ -112,6 +113,10 @@ fn trust(table: &Table<'_>) -> Trust {
             .get("stale_crl")
             .and_then(|value| value.choice(&stale))
             .map_or(StaleCrl::Refuse, |stale| stale.value),
+        crl_depth: table
+            .get("crl_depth")
+            .and_then(|value| value.choice(&depths))
+            .map_or(CrlDepth::Chain, |depth| depth.value),
         applications: table
             .get("applications")
             .and_then(|value| value.path())

@@ -98,6 +98,8 @@ pub struct Trust {
     pub crls: Vec<Located<PathBuf>>,
     /// Default `refuse`.
     pub stale_crl: StaleCrl,
+    /// Default `chain`.
+    pub crl_depth: CrlDepth,
     /// The registry's file. Default `applications.toml`, needed only if a route authenticates.
     pub applications: Located<PathBuf>,
 }
@@ -109,6 +111,15 @@ pub enum StaleCrl {
     Refuse,
     /// They are judged by the old list, and that is reported.
     Report,
+}
+
+/// Which certificates of a path the CRLs are asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CrlDepth {
+    /// The client's and those of the CAs between it and the client CA.
+    Chain,
+    /// The client's alone.
+    Leaf,
 }
 
 /// `[[upstream]]`: an authorization server.

@@ -129,6 +129,7 @@ pub(super) const TRUST: &Kind = &Kind {
         ("client_ca", r#"["certs/client-ca.pem"]"#),
         ("crls", r#"["certs/client-ca.crl"]"#),
         ("stale_crl", r#""refuse""#),
+        ("crl_depth", r#""chain""#),
         ("applications", r#""applications.toml""#),
     ],
 };

@@ -24,6 +24,25 @@ pub enum StaleCrl {
     Report,
 }
 
+/// Which certificates of a path the CRLs are asked about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CrlDepth {
+    /// The client's and every CA's but the client CA's own.
+    #[default]
+    Chain,
+    /// The client's alone: the lists of its issuer.
+    Leaf,
+}
+
+/// How certificates are judged by CRLs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RevocationPolicy {
+    /// Under an old list.
+    pub stale: StaleCrl,
+    /// How far up.
+    pub depth: CrlDepth,
+}
+
 /// The client CAs that are trusted, and their CRLs.
 pub struct Authorities {
     /// What webpki builds paths to; as many as `cas`, in the same order.
@@ -33,7 +52,7 @@ pub struct Authorities {
     thumbprints: Vec<Thumbprint>,
     /// The newest first, since the first that fits is asked.
     crls: Vec<Crl>,
-    stale: StaleCrl,
+    policy: RevocationPolicy,
 }
 
 /// Why client CAs cannot be used.
@@ -115,9 +134,9 @@ impl Authorities {
     pub fn new(
         cas: Vec<CertificateDer<'static>>,
         crls: Vec<Vec<u8>>,
-        stale: StaleCrl,
+        policy: RevocationPolicy,
     ) -> Result<Self, AuthorityError> {
-        let mut authorities = Self { stale, ..Self::empty() };
+        let mut authorities = Self { policy, ..Self::empty() };
         for (index, der) in cas.into_iter().enumerate() {
             let ca = Ca::from_der(&der).map_err(|source| AuthorityError::Ca { index, source })?;
             let anchor = webpki::anchor_from_trusted_cert(&der)
@@ -135,7 +154,7 @@ impl Authorities {
             let crl = Crl::from_der(index, &der, &authorities.cas);
             authorities.crls.push(crl.map_err(|source| AuthorityError::Crl { index, source })?);
         }
-        authorities.crls.sort_by_key(|crl| std::cmp::Reverse(crl.this_update));
+        authorities.crls.sort_by_cached_key(|crl| std::cmp::Reverse(crl.recency()));
         Ok(authorities)
     }
 
@@ -147,7 +166,7 @@ impl Authorities {
             cas: Vec::new(),
             thumbprints: Vec::new(),
             crls: Vec::new(),
-            stale: StaleCrl::Refuse,
+            policy: RevocationPolicy { stale: StaleCrl::Refuse, depth: CrlDepth::Chain },
         }
     }
 
@@ -199,8 +218,8 @@ impl Authorities {
         &self.crls
     }
 
-    pub(super) fn stale(&self) -> StaleCrl {
-        self.stale
+    pub(super) fn policy(&self) -> RevocationPolicy {
+        self.policy
     }
 }
 
@@ -210,7 +229,7 @@ impl fmt::Debug for Authorities {
         f.debug_struct("Authorities")
             .field("cas", &subjects)
             .field("crls", &self.crls.len())
-            .field("stale", &self.stale)
+            .field("policy", &self.policy)
             .finish_non_exhaustive()
     }
 }

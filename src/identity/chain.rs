@@ -6,14 +6,14 @@ use std::{cell::RefCell, time::Duration};
 
 use rustls_pki_types::{CertificateDer, UnixTime};
 use webpki::{
-    EndEntityCert, ExpirationPolicy, KeyUsage, RevocationCheckDepth, RevocationOptionsBuilder,
-    UnknownStatusPolicy,
+    EndEntityCert, ExpirationPolicy, KeyUsage, RevocationCheckDepth, RevocationOptions,
+    RevocationOptionsBuilder, UnknownStatusPolicy,
 };
 
 pub use refusal::ChainRefusal;
 
 use super::{
-    authorities::{Authorities, StaleCrl, ca::Ca, crl::Crl},
+    authorities::{Authorities, CrlDepth, RevocationPolicy, StaleCrl, ca::Ca, crl::Crl},
     certificate::{ClientCertificate, Validity, parse},
 };
 
@@ -198,25 +198,59 @@ fn ask_crls(
     cas: &[Ca],
     now: i64,
 ) -> Result<Option<i64>, ChainRefusal> {
-    let concerns = |crl: &&Crl| cas.iter().any(|ca| crl.concerns(ca));
+    let RevocationPolicy { stale, depth } = authorities.policy();
+    let asked = match depth {
+        CrlDepth::Chain => cas,
+        CrlDepth::Leaf => cas.get(..1).unwrap_or_default(),
+    };
+    let concerns = |crl: &&Crl| asked.iter().any(|ca| crl.concerns(ca));
     let crls: Vec<&Crl> = authorities.revocation_lists().iter().filter(concerns).collect();
-    let anchor = candidate.anchor_ca;
-    if !anchor.may_sign_crls() && crls.iter().any(|crl| crl.concerns(anchor)) {
+    if let [.., last] = asked
+        && asked.len() == cas.len()
+        && !last.may_sign_crls()
+        && crls.iter().any(|crl| crl.concerns(last))
+    {
         return Err(ChainRefusal::CrlIssuerNotSigner);
     }
     let lists: Vec<_> = crls.iter().map(|crl| &crl.list).collect();
     let Ok(options) = RevocationOptionsBuilder::new(&lists) else { return Ok(None) };
-    let (policy, fresh_until) = match authorities.stale() {
+    let (expiration, fresh_until) = match stale {
         StaleCrl::Refuse => {
             (ExpirationPolicy::Enforce, crls.iter().map(|crl| crl.next_update.saturating_sub(1)).min())
         }
         StaleCrl::Report => (ExpirationPolicy::Ignore, None),
     };
-    let options = options
-        .with_depth(RevocationCheckDepth::Chain)
-        .with_status_policy(UnknownStatusPolicy::Allow)
-        .with_expiration_policy(policy)
-        .build();
+    let options = options.with_expiration_policy(expiration);
+    let depth = match depth {
+        CrlDepth::Chain => RevocationCheckDepth::Chain,
+        CrlDepth::Leaf => RevocationCheckDepth::EndEntity,
+    };
+    // A CA without any list is not asked.
+    let all = options.with_depth(depth).with_status_policy(UnknownStatusPolicy::Allow).build();
+    check(certificate, authorities, candidate, all, now)?;
+    // But where a CA has lists of parts, one of them has to be this certificate's: else what is revoked would pass.
+    if crls.iter().any(|crl| crl.is_partial) {
+        let above = asked.get(1..).unwrap_or_default();
+        let is_above = |crl: &&Crl| crl.is_partial && above.iter().any(|ca| crl.concerns(ca));
+        let depth = if crls.iter().any(is_above) {
+            RevocationCheckDepth::Chain
+        } else {
+            RevocationCheckDepth::EndEntity
+        };
+        let covered = options.with_depth(depth).with_status_policy(UnknownStatusPolicy::Deny).build();
+        check(certificate, authorities, candidate, covered, now)?;
+    }
+    Ok(fresh_until)
+}
+
+/// Verifies the very path again, with CRLs.
+fn check(
+    certificate: &ClientCertificate,
+    authorities: &Authorities,
+    candidate: &Candidate<'_>,
+    options: RevocationOptions<'_>,
+    now: i64,
+) -> Result<(), ChainRefusal> {
     let explain = |error| refusal::explain(&error, certificate, authorities, now);
     let leaf = EndEntityCert::try_from(certificate.der()).map_err(explain)?;
     let whole = |path: &webpki::VerifiedPath<'_>| {
@@ -234,7 +268,7 @@ fn ask_crls(
         Some(&whole),
     )
     .map_err(explain)?;
-    Ok(fresh_until)
+    Ok(())
 }
 
 fn malformed(error: impl std::error::Error) -> ChainRefusal {

@@ -10,7 +10,7 @@ use rcgen::{
 };
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 
-use super::{Authorities, ClientCertificate, StaleCrl};
+use super::{Authorities, ClientCertificate, RevocationPolicy, StaleCrl};
 
 /// 2030-01-01: the time at which tests look at certificates.
 pub(super) const NOW: i64 = 1_893_456_000;
@@ -67,20 +67,33 @@ impl TestCa {
 
     /// A CRL issued on the first of `this_update`, a year.
     pub(super) fn crl_of(&self, this_update: i32, serials: &[u64], next_update: i32) -> Vec<u8> {
+        self.crl_with(serials, |list| {
+            list.this_update = date_time_ymd(this_update, 1, 1);
+            list.next_update = date_time_ymd(next_update, 1, 1);
+        })
+    }
+
+    /// A CRL of a special kind.
+    pub(super) fn crl_with(
+        &self,
+        serials: &[u64],
+        change: impl FnOnce(&mut CertificateRevocationListParams),
+    ) -> Vec<u8> {
         let revoked = |serial: &u64| RevokedCertParams {
             serial_number: SerialNumber::from(*serial),
             revocation_time: date_time_ymd(2025, 1, 1),
             reason_code: None,
             invalidity_date: None,
         };
-        let params = CertificateRevocationListParams {
-            this_update: date_time_ymd(this_update, 1, 1),
-            next_update: date_time_ymd(next_update, 1, 1),
+        let mut params = CertificateRevocationListParams {
+            this_update: date_time_ymd(2025, 1, 1),
+            next_update: date_time_ymd(2035, 1, 1),
             crl_number: SerialNumber::from(1u64),
             issuing_distribution_point: None,
             revoked_certs: serials.iter().map(revoked).collect(),
             key_identifier_method: KeyIdMethod::Sha256,
         };
+        change(&mut params);
         params.signed_by(&self.0).unwrap().der().to_vec()
     }
 
@@ -96,7 +109,8 @@ pub(super) fn trust(cas: &[&TestCa]) -> Authorities {
 
 /// Trust in these CAs.
 pub(super) fn trust_with(cas: &[&TestCa], crls: Vec<Vec<u8>>, stale: StaleCrl) -> Authorities {
-    Authorities::new(cas.iter().map(|ca| ca.der()).collect(), crls, stale).unwrap()
+    let policy = RevocationPolicy { stale, ..RevocationPolicy::default() };
+    Authorities::new(cas.iter().map(|ca| ca.der()).collect(), crls, policy).unwrap()
 }
 
 /// The identity of a client that presents `chain`, the leaf first.

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     config::{Located, Problem, settings},
-    identity::{Authorities, AuthorityError, StaleCrl, rfc3339},
+    identity::{Authorities, AuthorityError, CrlDepth, RevocationPolicy, StaleCrl, rfc3339},
 };
 
 /// Opens the client CAs and CRLs and builds the snapshot with this registry. Reports every problem; the snapshot is
@@ -62,11 +62,17 @@ fn authorities(trust: &settings::Trust, problems: &mut Vec<Problem>) -> Option<A
             ),
         }
     }
-    let stale = match trust.stale_crl {
-        settings::StaleCrl::Refuse => StaleCrl::Refuse,
-        settings::StaleCrl::Report => StaleCrl::Report,
+    let policy = RevocationPolicy {
+        stale: match trust.stale_crl {
+            settings::StaleCrl::Refuse => StaleCrl::Refuse,
+            settings::StaleCrl::Report => StaleCrl::Report,
+        },
+        depth: match trust.crl_depth {
+            settings::CrlDepth::Chain => CrlDepth::Chain,
+            settings::CrlDepth::Leaf => CrlDepth::Leaf,
+        },
     };
-    match Authorities::new(cas, crls, stale) {
+    match Authorities::new(cas, crls, policy) {
         Ok(authorities) => {
             for warning in authorities.warnings(now()) {
                 if let Some(file) = ca_files.get(warning.index) {
@@ -91,7 +97,13 @@ fn authorities(trust: &settings::Trust, problems: &mut Vec<Problem>) -> Option<A
                 AuthorityError::Crl { index, .. } => (crl_files.get(*index), "trust.crls"),
             };
             if let Some(file) = file {
-                problems.push(Problem::error(&file.place, key, format!("{}: {error}", shown(file))));
+                let problem = Problem::error(&file.place, key, format!("{}: {error}", shown(file)));
+                problems.push(match &error {
+                    AuthorityError::Crl { .. } => {
+                        problem.help("give the list that the CA itself has signed, whole")
+                    }
+                    _ => problem,
+                });
             }
             None
         }

@@ -11,9 +11,7 @@ use crate::identity::{
     rfc3339,
 };
 
-/// Why no path from a certificate to a client CA is valid.
-///
-/// `Display` is for the log; [`ChainRefusal::short`] for a header.
+/// Why no path from a certificate to a client CA is valid. `Display` is for the log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChainRefusal {
     /// It names itself as its issuer, and no client CA has that name.
@@ -116,6 +114,9 @@ pub enum ChainRefusal {
         /// From when on.
         next_update: i64,
     },
+    /// Its CA has CRLs for parts of its certificates, none of which is loaded for this one.
+    #[error("the CRLs of a CA of the path cover a part of its certificates only, and not this one")]
+    NotCovered,
     /// A CRL that its issuer did not sign.
     #[error("a CRL bears the name of a CA of the path, but that CA did not sign it")]
     CrlSignature,
@@ -140,58 +141,6 @@ pub enum ChainRefusal {
         /// What the parser says.
         reason: String,
     },
-}
-
-impl ChainRefusal {
-    /// OpenSSL's words for it, near enough: what follows `FAILED:` in a header.
-    #[must_use]
-    pub fn short(&self) -> &'static str {
-        match self {
-            Self::SelfSigned { .. } => "self signed certificate",
-            Self::NoAuthorities | Self::UnknownIssuer { .. } => "unable to get local issuer certificate",
-            Self::Signature { .. } | Self::SignatureAlgorithm => "certificate signature failure",
-            Self::Version { .. } => "unsupported certificate version",
-            Self::ClientCaAsClient { .. }
-            | Self::CaAsClient
-            | Self::NotForClientAuth
-            | Self::LeafKeyUsage => "unsuitable certificate purpose",
-            Self::Expired { .. }
-            | Self::IntermediateExpired { .. }
-            | Self::UnfitCa { reason: UnfitCa::Expired { .. }, .. } => "certificate has expired",
-            Self::NotYetValid { .. }
-            | Self::IntermediateNotYetValid { .. }
-            | Self::UnfitCa { reason: UnfitCa::NotYetValid { .. }, .. } => "certificate is not yet valid",
-            Self::UnfitCa { reason: UnfitCa::UnjudgedConstraint { .. }, .. } => {
-                "unsupported name constraint type"
-            }
-            Self::UnfitCa { .. } | Self::IssuerNotCa => "invalid CA certificate",
-            Self::PathLength { .. } => "path length constraint exceeded",
-            Self::NameConstraint => "permitted subtree violation",
-            Self::Revoked => "certificate revoked",
-            Self::StaleCrl { .. } => "CRL has expired",
-            Self::CrlSignature => "CRL signature failure",
-            Self::CrlIssuerNotSigner => "key usage does not include CRL signing",
-            Self::CriticalExtension => "unhandled critical extension",
-            Self::TooComplex { .. } => "certificate chain too long",
-            Self::Detour | Self::Malformed { .. } => "unspecified certificate verification error",
-        }
-    }
-
-    /// Whether the passing of time can change it, so that it must not be remembered.
-    #[must_use]
-    pub fn depends_on_time(&self) -> bool {
-        match self {
-            Self::Expired { .. }
-            | Self::NotYetValid { .. }
-            | Self::IntermediateExpired { .. }
-            | Self::IntermediateNotYetValid { .. }
-            | Self::StaleCrl { .. } => true,
-            Self::UnfitCa { reason, .. } => {
-                matches!(reason, UnfitCa::Expired { .. } | UnfitCa::NotYetValid { .. })
-            }
-            _ => false,
-        }
-    }
 }
 
 /// What webpki's error means for this certificate.
@@ -246,6 +195,7 @@ pub(super) fn explain(
         Error::InvalidCrlSignatureForPublicKey
         | Error::UnsupportedCrlSignatureAlgorithmContext(_)
         | Error::UnsupportedCrlSignatureAlgorithmForPublicKeyContext(_) => ChainRefusal::CrlSignature,
+        Error::UnknownRevocationStatus => ChainRefusal::NotCovered,
         Error::IssuerNotCrlSigner => ChainRefusal::CrlIssuerNotSigner,
         Error::UnsupportedCriticalExtension => ChainRefusal::CriticalExtension,
         Error::UnsupportedCertVersion => version(certificate, authorities),

@@ -1,0 +1,192 @@
+//! What the CRLs say of a path.
+
+use rcgen::{
+    CertificateRevocationListParams, CrlDistributionPoint, CrlIssuingDistributionPoint, CrlScope,
+    KeyUsagePurpose, date_time_ymd,
+};
+use rustls_pki_types::CertificateDer;
+
+use super::{refused, serial, verified};
+use crate::identity::{
+    chain::{Authorities, ChainRefusal, ChainVerdict, CrlDepth, RevocationPolicy, StaleCrl, verify_chain},
+    testing::{NOW, TestCa, client, trust_with},
+};
+
+#[test]
+fn a_revoked_leaf_or_intermediate_is_refused() {
+    let root = TestCa::new("root");
+    let sub = root.intermediate("sub", serial(7));
+    let (good, bad) = (root.leaf("good", serial(1)), root.leaf("bad", serial(2)));
+    let trusted = trust_with(&[&root], vec![root.crl(&[2, 7], 2035)], StaleCrl::Refuse);
+    let until = verified(&[good], &trusted)[0].validity.not_after;
+    assert_eq!(until, date_time_ymd(2035, 1, 1).unix_timestamp() - 1, "a verdict ends with its CRL");
+    let refusal = refused(&[bad], &trusted);
+    assert_eq!(refusal, ChainRefusal::Revoked);
+    assert_eq!(refused(&[sub.leaf("a", |_| {}), sub.der()], &trusted), ChainRefusal::Revoked);
+}
+
+#[test]
+fn an_intermediates_own_list_counts() {
+    let root = TestCa::new("root");
+    let sub = root.intermediate("sub", |_| {});
+    let trusted = trust_with(&[&root], vec![sub.crl(&[2], 2035)], StaleCrl::Refuse);
+    assert!(trusted.crls().next().unwrap().signer.is_none());
+    verified(&[sub.leaf("a", serial(1)), sub.der()], &trusted);
+    assert_eq!(refused(&[sub.leaf("a", serial(2)), sub.der()], &trusted), ChainRefusal::Revoked);
+}
+
+#[test]
+fn a_stale_list_refuses_or_is_only_old() {
+    let root = TestCa::new("root");
+    let lists = || vec![root.crl(&[2], 2028)];
+    let refuse = trust_with(&[&root], lists(), StaleCrl::Refuse);
+    let refusal = refused(&[root.leaf("a", serial(1))], &refuse);
+    assert_eq!(refusal.to_string(), "a CRL of the path is stale: its nextUpdate was 2028-01-01T00:00:00Z");
+    let report = trust_with(&[&root], lists(), StaleCrl::Report);
+    verified(&[root.leaf("a", serial(1))], &report);
+    assert_eq!(refused(&[root.leaf("a", serial(2))], &report), ChainRefusal::Revoked);
+}
+
+#[test]
+fn a_list_that_another_signed_is_refused() {
+    let (root, impostor) = (TestCa::new("root"), TestCa::new("root"));
+    let forged = impostor.crl(&[], 2035);
+    let error =
+        Authorities::new(vec![root.der()], vec![root.crl(&[], 2035), forged], RevocationPolicy::default());
+    let expected = "CRL 2: a CRL that bears the name of the client CA \"CN=root\", which has not signed it: a forged list, or one of another CA of that name";
+    assert_eq!(error.unwrap_err().to_string(), expected);
+}
+
+#[test]
+fn a_list_in_an_intermediates_name_that_it_did_not_sign_refuses_its_certificates() {
+    let root = TestCa::new("root");
+    let (sub, impostor) = (root.intermediate("sub", |_| {}), TestCa::new("sub"));
+    let trusted = trust_with(&[&root], vec![impostor.crl(&[], 2035)], StaleCrl::Refuse);
+    assert_eq!(refused(&[sub.leaf("a", |_| {}), sub.der()], &trusted), ChainRefusal::CrlSignature);
+}
+
+#[test]
+fn two_cas_of_one_name_each_have_their_list() {
+    let (first, second) = (TestCa::new("corp"), TestCa::new("corp"));
+    let lists = vec![first.crl(&[1], 2035), second.crl(&[2], 2035)];
+    let trusted = trust_with(&[&first, &second], lists, StaleCrl::Refuse);
+    for (ca, revoked, valid) in [(&first, 1, 2), (&second, 2, 1)] {
+        assert_eq!(refused(&[ca.leaf("a", serial(revoked))], &trusted), ChainRefusal::Revoked);
+        verified(&[ca.leaf("a", serial(valid))], &trusted);
+    }
+}
+
+#[test]
+fn an_anchor_that_may_not_sign_lists_is_refused_under_one() {
+    let root = TestCa::new("root");
+    let anchor = root.renewed("root", |p| p.key_usages = vec![KeyUsagePurpose::KeyCertSign]);
+    let trusted =
+        Authorities::new(vec![anchor], vec![root.crl(&[], 2035)], RevocationPolicy::default()).unwrap();
+    let refusal = refused(&[root.leaf("a", |_| {})], &trusted);
+    assert_eq!(refusal, ChainRefusal::CrlIssuerNotSigner);
+}
+
+#[test]
+fn the_newest_list_of_a_ca_counts() {
+    let root = TestCa::new("root");
+    for revoked in [[&[][..], &[1]], [&[1], &[]]] {
+        let [older, newer] = revoked;
+        let lists = vec![root.crl_of(2024, older, 2035), root.crl_of(2025, newer, 2035)];
+        let trusted = trust_with(&[&root], lists, StaleCrl::Refuse);
+        let verdict = verify_chain(&client(&[root.leaf("a", serial(1))]), &trusted, NOW);
+        assert_eq!(verdict == ChainVerdict::Refused(ChainRefusal::Revoked), newer == [1]);
+    }
+}
+
+#[test]
+fn of_two_lists_of_one_moment_the_one_with_the_higher_number_counts() {
+    let root = TestCa::new("root");
+    let list = |number: u64, serials: &[u64]| root.crl_with(serials, |list| list.crl_number = number.into());
+    for (lists, revoked) in [
+        (vec![list(9, &[]), list(10, &[1])], true),
+        (vec![list(10, &[]), list(9, &[1])], false),
+        (vec![list(255, &[1]), list(256, &[])], false),
+        (vec![list(7, &[1]), list(7, &[])], true),
+        (vec![list(7, &[]), list(7, &[1])], false),
+    ] {
+        let trusted = trust_with(&[&root], lists, StaleCrl::Refuse);
+        let verdict = verify_chain(&client(&[root.leaf("a", serial(1))]), &trusted, NOW);
+        assert_eq!(verdict == ChainVerdict::Refused(ChainRefusal::Revoked), revoked);
+    }
+}
+
+#[test]
+fn the_depth_says_whether_intermediates_are_asked_about() {
+    let root = TestCa::new("root");
+    let sub = root.intermediate("sub", serial(7));
+    let lists = || vec![root.crl(&[7], 2035), sub.crl(&[2], 2035)];
+    let deep = |depth, lists| {
+        let policy = RevocationPolicy { depth, ..RevocationPolicy::default() };
+        Authorities::new(vec![root.der()], lists, policy).unwrap()
+    };
+    let (good, bad) = (sub.leaf("good", serial(1)), sub.leaf("bad", serial(2)));
+    let chain = |leaf: &CertificateDer<'static>| [leaf.clone(), sub.der()];
+    let (whole, leaf) = (deep(CrlDepth::Chain, lists()), deep(CrlDepth::Leaf, lists()));
+    assert_eq!(refused(&chain(&good), &whole), ChainRefusal::Revoked);
+    verified(&chain(&good), &leaf);
+    for trusted in [&whole, &leaf] {
+        assert_eq!(refused(&chain(&bad), trusted), ChainRefusal::Revoked);
+    }
+    // Nor does it matter then that a list higher up is stale.
+    let stale = || vec![root.crl(&[], 2028), sub.crl(&[2], 2035)];
+    assert!(matches!(refused(&chain(&good), &deep(CrlDepth::Chain, stale())), ChainRefusal::StaleCrl { .. }));
+    let until = verified(&chain(&good), &deep(CrlDepth::Leaf, stale()))[0].validity.not_after;
+    assert_eq!(until, date_time_ymd(2035, 1, 1).unix_timestamp() - 1);
+}
+
+/// The scope of a list: that distribution point, and users' or CAs' certificates only.
+fn scope(uri: &str, of: Option<CrlScope>) -> impl FnOnce(&mut CertificateRevocationListParams) {
+    let distribution_point = CrlDistributionPoint { uris: vec![uri.to_owned()] };
+    move |list| {
+        list.issuing_distribution_point = Some(CrlIssuingDistributionPoint { distribution_point, scope: of });
+    }
+}
+
+#[test]
+fn a_list_of_a_part_passes_nobody_whom_it_does_not_cover() {
+    const URI: &str = "http://crl.example/1.crl";
+    let root = TestCa::new("root");
+    let point = |uri: &'static str, number: u64| {
+        move |p: &mut rcgen::CertificateParams| {
+            serial(number)(p);
+            p.crl_distribution_points = vec![CrlDistributionPoint { uris: vec![uri.to_owned()] }];
+        }
+    };
+    let leaves = [
+        (root.leaf("covered", point(URI, 1)), None),
+        (root.leaf("revoked", point(URI, 2)), Some(ChainRefusal::Revoked)),
+        (root.leaf("elsewhere", point("http://crl.example/2.crl", 3)), Some(ChainRefusal::NotCovered)),
+        (
+            root.leaf("revoked elsewhere", point("http://crl.example/2.crl", 2)),
+            Some(ChainRefusal::NotCovered),
+        ),
+        (root.leaf("of no point", serial(4)), None),
+    ];
+    let trusted = trust_with(&[&root], vec![root.crl_with(&[2], scope(URI, None))], StaleCrl::Refuse);
+    for (leaf, refusal) in leaves {
+        match refusal {
+            None => drop(verified(&[leaf], &trusted)),
+            Some(refusal) => assert_eq!(refused(&[leaf], &trusted), refusal),
+        }
+    }
+    // A list of CAs does not cover a client.
+    let of_cas = root.crl_with(&[2], scope(URI, Some(CrlScope::CaCertsOnly)));
+    let leaf = root.leaf("a", point(URI, 1));
+    assert_eq!(
+        refused(&[leaf], &trust_with(&[&root], vec![of_cas.clone()], StaleCrl::Refuse)),
+        ChainRefusal::NotCovered
+    );
+    // With a list of clients beside it, both are covered.
+    let sub = root.intermediate("sub", point(URI, 5));
+    let chain = [sub.leaf("a", serial(6)), sub.der()];
+    let lists = vec![of_cas, sub.crl(&[], 2035)];
+    verified(&chain, &trust_with(&[&root], lists, StaleCrl::Refuse));
+    let of_users = root.crl_with(&[], scope(URI, Some(CrlScope::UserCertsOnly)));
+    let lists = vec![of_users, sub.crl(&[], 2035)];
+    assert_eq!(refused(&chain, &trust_with(&[&root], lists, StaleCrl::Refuse)), ChainRefusal::NotCovered);
+}
