@@ -55,7 +55,7 @@ async fn a_handshake_that_does_not_come_is_ended() {
     let mut slow = TcpStream::connect(edge.https).await.unwrap();
     slow.write_all(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03").await.unwrap();
     trickle(slow, b"x").await;
-    edge.wait_for_log("the handshake took longer than 300ms");
+    edge.wait_for_logs("the handshake took longer than 300ms", 2);
     assert_eq!(admin::metric(&edge, "mtls_edge_handshakes_failed_total").await, 2);
     assert_eq!(Client::with(&edge, &client).token("billing").await.status, 200);
 }

@@ -274,6 +274,13 @@ impl Edge {
         self.log.wait_for(|line| line.contains(text))
     }
 
+    /// Waits for so many log lines with this text.
+    pub fn wait_for_logs(&self, text: &str, count: usize) {
+        self.log.wait(|state| {
+            (state.lines.iter().filter(|line| line.contains(text)).count() >= count).then_some(())
+        });
+    }
+
     /// Writes a file of the edge's folder, and waits until that is in force.
     pub fn reload(&self, file: &str, text: &str) {
         let generation = self.log().matches("\"reloaded\"").count() + 2;
