@@ -14,7 +14,7 @@ pub(crate) use connect::LocalExecutor;
 pub use hop::{forwarding_headers, join_cookies, remove_hop_by_hop};
 pub use pool::Pools;
 pub use response::ResponseBody;
-pub use target::{Target, target};
+pub use target::{Target, roots, target};
 
 /// Why the upstream gave no response.
 #[derive(Debug, thiserror::Error)]

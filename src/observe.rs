@@ -2,6 +2,7 @@
 
 mod admin;
 mod counters;
+mod fetches;
 mod log;
 mod metrics;
 mod reloads;
@@ -9,6 +10,7 @@ mod status;
 
 pub use admin::{Health, serve as serve_admin};
 pub use counters::{Counters, Outcome};
+pub use fetches::Fetches;
 pub use log::init as init_log;
 pub use reloads::Reloads;
 pub use status::{Table, tables};

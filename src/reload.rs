@@ -4,6 +4,7 @@
 //! in one log line, in the metrics and in `/status`. What is mended is taken up by itself.
 
 mod contents;
+mod fetch;
 mod first;
 mod reloader;
 mod restart;

@@ -1,6 +1,7 @@
 //! Whom the edge believes: client CAs, CRLs and the registered applications, as one immutable value.
 
 mod certificates;
+mod lists;
 mod load;
 mod registrar;
 mod registry;
@@ -8,7 +9,8 @@ mod usage;
 
 use std::fmt;
 
-pub use certificates::{certificates_in, read_certificates, read_der_or_pem};
+pub use certificates::{certificates_in, read_certificates};
+pub use lists::{is_awaited, judge_fetched};
 pub use load::load;
 pub use registrar::Registrar;
 pub use registry::{Application, ClientId, Credential, CredentialMatcher, Registry, RegistryError, Subject};

@@ -13,7 +13,7 @@ use toml::{
 
 use super::{
     pieces,
-    vocabulary::{EDGE, HEADER_PROFILE, Kind, REGISTRY, TABLES, UPSTREAM},
+    vocabulary::{CRL_SOURCE, EDGE, HEADER_PROFILE, Kind, REGISTRY, TABLES, UPSTREAM},
 };
 
 /// Words in a key or a line that may stand before a secret.
@@ -95,7 +95,8 @@ fn table(kind: &Kind, entries: &DeTable<'_>, spans: &mut Vec<Range<usize>>) {
 fn descend(kind: &Kind, name: &str, value: &Spanned<DeValue<'_>>, spans: &mut Vec<Range<usize>>) {
     match value.get_ref() {
         DeValue::String(text) => {
-            let password = kind.path == UPSTREAM.path && text.contains(['@', '?']);
+            let of_url = [UPSTREAM.path, CRL_SOURCE.path].contains(&kind.path);
+            let password = of_url && text.contains(['@', '?']);
             if text.contains("PRIVATE KEY") || password {
                 spans.push(value.span());
             }

@@ -5,14 +5,13 @@ mod limits;
 mod listen;
 mod profile;
 mod route;
+mod trust;
 mod upstream;
-
-use std::path::PathBuf;
 
 use super::{
     place::Located,
     problem::Problem,
-    settings::{CrlDepth, Log, LogFormat, Settings, StaleCrl, Trust},
+    settings::{Log, LogFormat, Settings},
     table::Table,
     value::{Fault, Value},
     vocabulary::{DOMAIN, HEADER_PROFILE, LIMITS, LISTEN, LOG, TRUST, UPSTREAM},
@@ -24,7 +23,7 @@ pub(super) fn read(root: &Table<'_>) -> Option<Settings> {
     let listen = listen::read(&root.table(LISTEN, "listen"));
     let limits = limits::read(&root.table(LIMITS, "limits"));
     let log = log(&root.table(LOG, "log"));
-    let trust = trust(&root.table(TRUST, "trust"));
+    let trust = trust::read(&root.table(TRUST, "trust"));
     let profiles = profile::read_all(root.tables(HEADER_PROFILE, "header_profile").unwrap_or_default());
     let upstreams =
         upstream::read_all(&present(root, "upstream", MINIMAL_UPSTREAM, |value| value.tables(UPSTREAM)));
@@ -100,34 +99,6 @@ fn filter(text: &str) -> Result<String, Fault> {
         Err(error) => Err(Fault::new(format!("found {}, which is no log filter: {error}", quote(text)))
             .help("write it such as \"info\" or \"info,mtls_edge=debug\"")),
     }
-}
-
-fn trust(table: &Table<'_>) -> Trust {
-    let files = |key| table.get(key).and_then(|value| value.list(Value::path)).unwrap_or_default();
-    let stale = [("refuse", StaleCrl::Refuse), ("report", StaleCrl::Report)];
-    let depths = [("chain", CrlDepth::Chain), ("leaf", CrlDepth::Leaf)];
-    let trust = Trust {
-        client_ca: files("client_ca"),
-        crls: files("crls"),
-        stale_crl: table
-            .get("stale_crl")
-            .and_then(|value| value.choice(&stale))
-            .map_or(StaleCrl::Refuse, |stale| stale.value),
-        crl_depth: table
-            .get("crl_depth")
-            .and_then(|value| value.choice(&depths))
-            .map_or(CrlDepth::Chain, |depth| depth.value),
-        applications: table
-            .get("applications")
-            .and_then(|value| value.path())
-            .unwrap_or_else(|| default_applications(table)),
-    };
-    table.finish();
-    trust
-}
-
-fn default_applications(table: &Table<'_>) -> Located<PathBuf> {
-    Located { value: table.reader.folder.join("applications.toml"), place: table.place.clone() }
 }
 
 /// Reports the second of two equal names.

@@ -5,7 +5,11 @@ use std::net::{IpAddr, Ipv6Addr};
 use http::HeaderName;
 use rustls_pki_types::DnsName;
 
-use super::{settings::Origin, value::Fault, words::quote};
+use super::{
+    settings::{Origin, Url},
+    value::Fault,
+    words::quote,
+};
 
 /// Headers that belong to one connection, or that the edge itself sets on every request.
 const RESERVED: &[(&str, &str)] = &[
@@ -116,6 +120,28 @@ pub(super) fn origin(text: &str) -> Result<Origin, Fault> {
     }
     let (host, port) = host_and_port(authority).map_err(fault)?;
     Ok(Origin { tls, host, port: port.unwrap_or(if tls { 443 } else { 80 }) })
+}
+
+/// A URL to fetch from. What follows a `?` may be a secret and is not repeated.
+pub(super) fn url(text: &str) -> Result<Url, Fault> {
+    const EXPECTED: &str = "a URL such as http://crl.example.com/corp.crl";
+    let (before, rest) = text.split_once("://").unwrap_or(("", text));
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, tail) = rest.split_at(end);
+    if authority.contains('@') {
+        return Err(Fault::new(format!("found a URL with user information, expected {EXPECTED}")));
+    }
+    if tail.contains('#') || !matches!(before.to_ascii_lowercase().as_str(), "http" | "https") {
+        return Err(Fault::new(format!(
+            "found what is no http or https URL without a fragment, expected {EXPECTED}"
+        )));
+    }
+    let origin = origin(&format!("{before}://{authority}"))?;
+    let target = if tail.starts_with('/') { tail.to_owned() } else { format!("/{tail}") };
+    match target.parse::<http::uri::PathAndQuery>() {
+        Ok(_) => Ok(Url { origin, target }),
+        Err(_) => Err(Fault::new(format!("found a URL with a sign that none can have, expected {EXPECTED}"))),
+    }
 }
 
 /// The value of a `Host` header.

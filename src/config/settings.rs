@@ -2,7 +2,12 @@
 //! resolved, paths joined to the folder of the file that names them. No file that the
 //! configuration names has been opened yet: that is `trust`'s and `tls`'s job.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    fmt::{self, Display, Formatter},
+    net::SocketAddr,
+    path::PathBuf,
+    time::Duration,
+};
 
 use http::{HeaderName, Method};
 use ipnet::IpNet;
@@ -94,14 +99,49 @@ pub enum LogFormat {
 pub struct Trust {
     /// PEM bundles of client CAs. Default none.
     pub client_ca: Vec<Located<PathBuf>>,
-    /// CRLs, PEM or DER. Default none.
+    /// CRLs, PEM or DER; those that are kept of [`Trust::crl_sources`] among them. Default none.
     pub crls: Vec<Located<PathBuf>>,
+    /// Where lists are fetched from in the background.
+    pub crl_sources: Vec<CrlSource>,
     /// Default `refuse`.
     pub stale_crl: StaleCrl,
     /// Default `chain`.
     pub crl_depth: CrlDepth,
     /// The registry's file. Default `applications.toml`, needed only if a route authenticates.
     pub applications: Located<PathBuf>,
+}
+
+/// A CRL that is fetched and kept in a file.
+#[derive(Clone, Debug)]
+pub struct CrlSource {
+    /// Where from.
+    pub url: Located<Url>,
+    /// Where it is kept: the file that trust is built from.
+    pub file: Located<PathBuf>,
+    /// From one fetch to the next. Default 1 h.
+    pub refresh: Duration,
+    /// For a whole fetch. Default 10 s.
+    pub timeout: Duration,
+    /// PEM roots for https; absent: the system's.
+    pub ca: Option<Located<PathBuf>>,
+}
+
+/// An http or https URL.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Url {
+    /// Scheme, host and port.
+    pub origin: Origin,
+    /// Path and query, which may hold a secret.
+    pub target: String,
+}
+
+impl Display for Url {
+    /// Without the query.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let scheme = if self.origin.tls { "https" } else { "http" };
+        let path = self.target.split('?').next().unwrap_or_default();
+        write!(f, "{scheme}://{}{path}", self.origin.authority())
+    }
 }
 
 /// What becomes of certificates whose CA's CRL is past its nextUpdate.
@@ -156,6 +196,15 @@ pub struct Origin {
     pub host: String,
     /// Port; 80 or 443 where the URL has none.
     pub port: u16,
+}
+
+impl Origin {
+    /// Host and port as they stand in a URL; the port is left out where it is the scheme's own.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        if self.port == if self.tls { 443 } else { 80 } { host } else { format!("{host}:{}", self.port) }
+    }
 }
 
 /// Where a header's value comes from. `Debug` shows the place, never the value.

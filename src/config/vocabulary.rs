@@ -134,6 +134,19 @@ pub(super) const TRUST: &Kind = &Kind {
     ],
 };
 
+/// A CRL that is fetched, in `[trust] crls`.
+pub(super) const CRL_SOURCE: &Kind = &Kind {
+    path: "trust.crls",
+    heading: "a CRL's source",
+    keys: &[
+        ("url", r#""http://crl.example.com/corp.crl""#),
+        ("file", r#""state/corp.crl""#),
+        ("refresh", r#""1h""#),
+        ("timeout", r#""10s""#),
+        ("ca", r#""certs/crl-server-ca.pem""#),
+    ],
+};
+
 /// `[[upstream]]`.
 pub(super) const UPSTREAM: &Kind = &Kind {
     path: "upstream",
@@ -226,5 +239,16 @@ pub(super) const CREDENTIAL: &Kind = &Kind {
 };
 
 /// All tables in which an operator may look for a key.
-pub(super) const TABLES: &[&Kind] =
-    &[LISTEN, LIMITS, LOG, TRUST, UPSTREAM, DOMAIN, ROUTE, HEADER_PROFILE, APPLICATION, CREDENTIAL];
+pub(super) const TABLES: &[&Kind] = &[
+    LISTEN,
+    LIMITS,
+    LOG,
+    TRUST,
+    CRL_SOURCE,
+    UPSTREAM,
+    DOMAIN,
+    ROUTE,
+    HEADER_PROFILE,
+    APPLICATION,
+    CREDENTIAL,
+];

@@ -1,6 +1,6 @@
 //! An upstream, ready to be called: origins, TLS, secrets.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, path::Path, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::TrustAnchor};
@@ -124,30 +124,39 @@ fn secret(source: &SecretSource) -> Result<HeaderValue, String> {
     HeaderValue::from_str(trimmed).map_err(|_| format!("{place} holds something that a header can't carry"))
 }
 
-fn client_config(upstream: &Upstream, problems: &mut Vec<Problem>) -> Option<ClientTls> {
+/// The roots by which a server is verified: those of a file, or the system's. There is at least one.
+///
+/// # Errors
+///
+/// A sentence that begins with the file's path, if there is one.
+pub fn roots(ca: Option<&Path>) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
-    if let Some(file) = &upstream.ca {
-        match read_certificates(&file.value) {
-            Ok(cas) => {
-                roots.add_parsable_certificates(cas);
-            }
-            Err(error) => {
-                let what = format!("{} {error}", file.value.display());
-                problems.push(Problem::error(&file.place, "upstream.ca", what));
-                return None;
-            }
+    let (found, whose) = match ca {
+        Some(file) => {
+            let shown = file.display();
+            (read_certificates(file).map_err(|error| format!("{shown} {error}"))?, format!("{shown} holds"))
         }
-    } else {
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    }
+        None => (rustls_native_certs::load_native_certs().certs, "the system has".to_owned()),
+    };
+    roots.add_parsable_certificates(found);
     if roots.is_empty() {
-        let place = upstream.ca.as_ref().map_or(&upstream.name.place, |file| &file.place);
-        problems.push(
-            Problem::error(place, "upstream.ca", "no root certificate to verify the upstream's https by")
-                .help("name a PEM file with its CA, or install the package ca-certificates"),
-        );
-        return None;
+        return Err(format!("{whose} no root certificate to verify https by"));
     }
+    Ok(roots)
+}
+
+fn client_config(upstream: &Upstream, problems: &mut Vec<Problem>) -> Option<ClientTls> {
+    let roots = match roots(upstream.ca.as_ref().map(|file| file.value.as_path())) {
+        Ok(roots) => roots,
+        Err(what) => {
+            let place = upstream.ca.as_ref().map_or(&upstream.name.place, |file| &file.place);
+            problems.push(
+                Problem::error(place, "upstream.ca", what)
+                    .help("name a PEM file with its CA, or install the package ca-certificates"),
+            );
+            return None;
+        }
+    };
     let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions();
     match builder {

@@ -6,9 +6,15 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use super::Fetches;
+
 /// The state of the trust in force. Written by the reloader, read by the admin address; never on a request's way.
 #[derive(Debug)]
-pub struct Reloads(Mutex<State>);
+pub struct Reloads {
+    state: Mutex<State>,
+    /// The CRLs that are fetched.
+    pub fetches: Fetches,
+}
 
 #[derive(Clone, Debug)]
 struct State {
@@ -22,14 +28,15 @@ struct State {
 impl Default for Reloads {
     fn default() -> Self {
         let why = "the start of the edge".to_owned();
-        Self(Mutex::new(State { succeeded: 0, failed: 0, since: SystemTime::now(), why, failure: None }))
+        let state = State { succeeded: 0, failed: 0, since: SystemTime::now(), why, failure: None };
+        Self { state: Mutex::new(state), fetches: Fetches::default() }
     }
 }
 
 impl Reloads {
     fn state(&self) -> MutexGuard<'_, State> {
         // Every change is whole before anything can panic.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A new site is in force, for this reason.
@@ -96,11 +103,11 @@ impl Reloads {
     }
 }
 
-fn age(since: SystemTime) -> Duration {
+pub(super) fn age(since: SystemTime) -> Duration {
     since.elapsed().unwrap_or_default()
 }
 
-fn rfc3339(moment: SystemTime) -> String {
+pub(super) fn rfc3339(moment: SystemTime) -> String {
     let seconds = moment.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
     crate::identity::rfc3339(i64::try_from(seconds).unwrap_or(i64::MAX))
 }

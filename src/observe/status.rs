@@ -39,6 +39,7 @@ pub(super) fn status(health: &Health, page: usize, now: i64) -> Value {
         "domains": domains.into_iter().map(|domain| of_domain(domain, now)).collect::<Vec<_>>(),
         "client_cas": cas(&site, now),
         "crls": crls(&site, now),
+        "crl_sources": health.reloads.fetches.status(),
         "applications": applications(&site.trust.registry, page, now),
     })
 }

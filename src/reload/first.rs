@@ -2,8 +2,12 @@
 
 use std::{path::Path, time::SystemTime};
 
-use super::contents::{Contents, Marks};
+use super::{
+    contents::{Contents, Marks},
+    fetch,
+};
 use crate::{
+    config::Severity,
     site::{Built, build},
     trust::Generation,
 };
@@ -19,9 +23,22 @@ pub struct First {
 /// How often files that change all the time are read before they are taken as they are: the reloader looks again anyway.
 const TRIES: usize = 5;
 
-/// Builds the first site, from files that did not change while they were read.
+/// Builds the first site, from files that did not change while they were read. CRLs that are to be fetched and are not there yet are
+/// fetched before; if one can't be had and certificates are not to be judged without it, there is no site.
 #[must_use]
 pub fn first(config: &Path) -> First {
+    let first = from_files(config);
+    let awaited = first.built.site.as_ref().and_then(|(settings, _)| fetch::missing(&settings.trust));
+    let Some(failed) = awaited else { return first };
+    let mut first = from_files(config);
+    if failed.iter().any(|problem| problem.severity == Severity::Error) {
+        first.built.site = None;
+    }
+    first.built.problems.extend(failed);
+    first
+}
+
+fn from_files(config: &Path) -> First {
     let mut before: Option<Contents> = None;
     let mut tries = 0;
     loop {

@@ -14,6 +14,7 @@ use std::{
 use super::{
     First,
     contents::{Contents, Marks},
+    fetch::{self, Fetcher},
     restart,
     watch::Folders,
 };
@@ -77,12 +78,14 @@ impl Reloader {
             files,
             settings,
             site,
+            fetcher: Fetcher::new(Arc::clone(&reloads)),
             reloads,
             folders,
             in_force: first.contents,
             next: Next::Poll,
             told: None,
         };
+        watch.fetcher.want(&watch.settings.trust);
         // What changed between the first build and the begin of the watch, before anybody is told that the edge is there.
         watch.look(false);
         let thread =
@@ -111,6 +114,8 @@ struct Watch {
     files: BTreeSet<PathBuf>,
     settings: Settings,
     site: SiteHandle,
+    /// Fetches the lists that are named by URL.
+    fetcher: Fetcher,
     reloads: Arc<Reloads>,
     folders: Folders,
     marks: Marks,
@@ -180,9 +185,11 @@ impl Watch {
         }
         match built.site {
             Some((settings, site)) => {
-                let restart = restart::needed(&self.settings, &settings);
-                if !restart.is_empty() {
-                    return self.fail(contents, asked || doubted, &restart);
+                self.fetcher.want(&settings.trust);
+                let mut unfit = restart::needed(&self.settings, &settings);
+                unfit.extend(fetch::still_missing(&settings.trust));
+                if !unfit.is_empty() {
+                    return self.fail(contents, asked || doubted, &unfit);
                 }
                 for problem in &built.problems {
                     tracing::warn!("{problem}");

@@ -15,7 +15,7 @@ use crate::{
         self, Problem, Severity,
         settings::{self, Authenticate, CustomProfile, Settings},
     },
-    forward::{Target, target},
+    forward::{Target, roots, target},
     tls,
     trust::{self, Generation, Registrar},
     vouch::{Encoding, Profile, Reserved},
@@ -60,6 +60,19 @@ pub fn build(path: &Path, generation: Generation, before: Option<&Site>) -> Buil
     problems.extend(more);
     let (trust, more) = trust::load(&settings.trust, registry, generation);
     problems.extend(more);
+
+    for source in &settings.trust.crl_sources {
+        if let Some(Err(what)) =
+            source.url.value.origin.tls.then(|| roots(source.ca.as_ref().map(|ca| ca.value.as_path())))
+        {
+            let place = source.ca.as_ref().map_or(&source.url.place, |ca| &ca.place);
+            problems.push(
+                Problem::error(place, "trust.crls.ca", what).help(
+                    "name a PEM file with the CA of the server, or install the package ca-certificates",
+                ),
+            );
+        }
+    }
 
     let profiles = custom_profiles(&settings.header_profiles, &mut problems);
     let targets: Vec<Option<Arc<Target>>> = settings

@@ -9,6 +9,9 @@ pub(super) fn of_settings(settings: &Settings) -> Vec<PathBuf> {
     let trust = &settings.trust;
     let mut files = vec![trust.applications.value.clone()];
     files.extend(trust.client_ca.iter().chain(&trust.crls).map(|file| file.value.clone()));
+    files.extend(
+        trust.crl_sources.iter().filter_map(|source| source.ca.as_ref()).map(|file| file.value.clone()),
+    );
     for upstream in &settings.upstreams {
         files.extend(upstream.ca.iter().map(|file| file.value.clone()));
         files.extend(upstream.headers.iter().filter_map(|(_, source)| match &source.value {

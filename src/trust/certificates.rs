@@ -36,11 +36,21 @@ pub fn certificates_in(bytes: Vec<u8>) -> Result<Vec<CertificateDer<'static>>, S
 }
 
 /// Reads a file that is either DER or one PEM section or several with this label; gives each section's DER.
-pub fn read_der_or_pem<T>(path: &Path, what: &str) -> Result<Vec<Vec<u8>>, String>
+pub(super) fn read_der_or_pem<T>(path: &Path, what: &str) -> Result<Vec<Vec<u8>>, String>
 where
     T: PemObject + AsRef<[u8]>,
 {
-    let bytes = read(path)?;
+    der_or_pem_in::<T>(read(path)?, what)
+}
+
+/// Likewise, of what was read.
+pub(super) fn der_or_pem_in<T>(bytes: Vec<u8>, what: &str) -> Result<Vec<Vec<u8>>, String>
+where
+    T: PemObject + AsRef<[u8]>,
+{
+    if bytes.is_empty() {
+        return Err(EMPTY.to_owned());
+    }
     if bytes.first() == Some(&0x30) {
         return Ok(vec![bytes]);
     }

@@ -7,11 +7,15 @@ use rustls_pki_types::{CertificateDer, CertificateRevocationListDer};
 use super::{
     Generation, Registry, Trust,
     certificates::{read_certificates, read_der_or_pem},
+    lists::awaited,
 };
 use crate::{
     config::{Located, Problem, settings},
     identity::{Authorities, AuthorityError, CrlDepth, RevocationPolicy, StaleCrl, rfc3339},
 };
+
+/// What a file is said to hold none of.
+pub(super) const CRL: &str = "CRL";
 
 /// Opens the client CAs and CRLs and builds the snapshot with this registry. Reports every problem; the snapshot is
 /// there only if none of them is an error.
@@ -51,7 +55,16 @@ fn authorities(trust: &settings::Trust, problems: &mut Vec<Problem>) -> Option<A
     let mut crls = Vec::new();
     let mut crl_files = Vec::new();
     for file in &trust.crls {
-        match read_der_or_pem::<CertificateRevocationListDer<'static>>(&file.value, "CRL") {
+        if let Some(source) = awaited(trust, &file.value) {
+            let what =
+                format!("{} is not there yet: `run` fetches it from {}", shown(file), source.url.value);
+            problems.push(
+                Problem::warning(&file.place, "trust.crls", what)
+                    .help("until then nobody knows what its CA has revoked"),
+            );
+            continue;
+        }
+        match read_der_or_pem::<CertificateRevocationListDer<'static>>(&file.value, CRL) {
             Ok(found) => {
                 crl_files.extend(found.iter().map(|_| file));
                 crls.extend(found);

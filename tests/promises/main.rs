@@ -18,6 +18,7 @@ mod check_messages;
 mod client_auth;
 mod commands;
 mod credentials;
+mod crl_sources;
 mod crls;
 mod cryptography;
 mod drain;

@@ -51,6 +51,15 @@ pub fn tables(status: &Value) -> Vec<Table> {
             rows: rows(at(status, "/crls"), &["issuer", "this_update", "next_update", "days_left"]),
         },
         Table {
+            title: "CRL sources".to_owned(),
+            columns: &["url", "last fetched", "failure"],
+            rows: list(at(status, "/crl_sources"))
+                .map(|source| {
+                    ["/url", "/last_fetched", "/failure/why"].map(|key| text(at(source, key))).to_vec()
+                })
+                .collect(),
+        },
+        Table {
             title: format!(
                 "applications ({} in all, page {} of {})",
                 text(at(applications, "/total")),

@@ -1,0 +1,104 @@
+//! `[trust]`: the client CAs, their CRLs, the registry.
+
+use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
+
+use crate::config::{
+    names::url,
+    place::Located,
+    problem::Problem,
+    settings::{CrlDepth, CrlSource, StaleCrl, Trust},
+    table::Table,
+    value::Value,
+    vocabulary::CRL_SOURCE,
+};
+
+/// Reads the table.
+pub(super) fn read(table: &Table<'_>) -> Trust {
+    let stale = [("refuse", StaleCrl::Refuse), ("report", StaleCrl::Report)];
+    let depths = [("chain", CrlDepth::Chain), ("leaf", CrlDepth::Leaf)];
+    let client_ca = table.get("client_ca").and_then(|value| value.list(Value::path)).unwrap_or_default();
+    let lists = table.get("crls").and_then(|value| value.list(list)).unwrap_or_default();
+    let trust = Trust {
+        client_ca,
+        crls: lists.iter().map(|list| list.file().clone()).collect(),
+        crl_sources: sources(table, lists),
+        stale_crl: table
+            .get("stale_crl")
+            .and_then(|value| value.choice(&stale))
+            .map_or(StaleCrl::Refuse, |stale| stale.value),
+        crl_depth: table
+            .get("crl_depth")
+            .and_then(|value| value.choice(&depths))
+            .map_or(CrlDepth::Chain, |depth| depth.value),
+        applications: table
+            .get("applications")
+            .and_then(|value| value.path())
+            .unwrap_or_else(|| default_applications(table)),
+    };
+    table.finish();
+    trust
+}
+
+fn default_applications(table: &Table<'_>) -> Located<PathBuf> {
+    Located { value: table.reader.folder.join("applications.toml"), place: table.place.clone() }
+}
+
+/// An item of `crls`.
+enum List {
+    File(Located<PathBuf>),
+    Fetched(CrlSource),
+}
+
+impl List {
+    fn file(&self) -> &Located<PathBuf> {
+        match self {
+            Self::File(file) => file,
+            Self::Fetched(source) => &source.file,
+        }
+    }
+}
+
+/// Lists are issued for hours or for days.
+const INTERVALS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(7 * 86_400);
+const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(600);
+
+fn list(value: &Value<'_>) -> Option<List> {
+    if !value.toml.is_table() {
+        return value.path().map(List::File);
+    }
+    let table = value.table(CRL_SOURCE)?;
+    let from = table.require("url").and_then(|value| value.parse("a URL", url));
+    let file = table.require("file").and_then(|value| value.path());
+    let refresh = table.get("refresh").and_then(|value| value.duration(&INTERVALS));
+    let timeout = table.get("timeout").and_then(|value| value.duration(&TIMEOUTS));
+    let ca = table.get("ca").and_then(|value| value.path());
+    table.finish();
+    Some(List::Fetched(CrlSource {
+        url: from?,
+        file: file?,
+        refresh: refresh.unwrap_or(Duration::from_secs(3600)),
+        timeout: timeout.unwrap_or(Duration::from_secs(10)),
+        ca,
+    }))
+}
+
+/// What is fetched, each into a file of its own.
+fn sources(table: &Table<'_>, lists: Vec<List>) -> Vec<CrlSource> {
+    let files: Vec<Located<PathBuf>> = lists.iter().map(|list| list.file().clone()).collect();
+    let mut sources = Vec::new();
+    for (index, list) in lists.into_iter().enumerate() {
+        let List::Fetched(source) = list else { continue };
+        let mut others = files.iter().enumerate().filter(|(other, _)| *other != index);
+        if let Some((_, other)) = others.find(|(_, file)| file.value == source.file.value) {
+            let what = format!(
+                "{} is named a second time; the other is on line {}: what is fetched would be overwritten",
+                source.file.value.display(),
+                other.place.line()
+            );
+            let problem = Problem::error(&source.file.place, "trust.crls.file", what);
+            table.reader.report(problem.help("give each list a file of its own"));
+        }
+        sources.push(source);
+    }
+    sources
+}

@@ -1,0 +1,195 @@
+//! CRLs from URLs: fetched by a thread of its own, judged, and put into their files, where they are found like any other change.
+//!
+//! Nothing waits for it but the start of an edge that lacks a list: no request, no reload.
+
+mod exchange;
+mod keep;
+
+use std::{collections::HashMap, path::PathBuf, sync::Arc, thread::JoinHandle, time::Duration};
+
+use tokio::{
+    runtime::Runtime,
+    sync::watch,
+    task::{AbortHandle, JoinSet},
+};
+
+use crate::{
+    config::{
+        Problem,
+        settings::{CrlSource, StaleCrl, Trust, Url},
+    },
+    observe::Reloads,
+    trust::is_awaited,
+};
+
+/// A list that could not be had is asked for again after so long at the latest.
+const RETRY: Duration = Duration::from_secs(60);
+
+/// Fetches what it is told to, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Fetcher {
+    reloads: Arc<Reloads>,
+    running: Option<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    /// The trust whose sources are fetched; none: the end.
+    wanted: watch::Sender<Option<Arc<Trust>>>,
+    thread: JoinHandle<()>,
+}
+
+impl Fetcher {
+    pub(super) fn new(reloads: Arc<Reloads>) -> Self {
+        Self { reloads, running: None }
+    }
+
+    /// From now on these are the sources, and this the trust by which lists are judged. A thread is started for the first.
+    pub(super) fn want(&mut self, trust: &Trust) {
+        let shown =
+            |source: &CrlSource| (source.url.value.to_string(), source.file.value.display().to_string());
+        let sources: Vec<_> = trust.crl_sources.iter().map(shown).collect();
+        self.reloads.fetches.only(&sources);
+        let trust = Some(Arc::new(trust.clone()));
+        match &self.running {
+            Some(running) => drop(running.wanted.send_replace(trust)),
+            None if sources.is_empty() => {}
+            None => match start(trust, Arc::clone(&self.reloads)) {
+                Ok(running) => self.running = Some(running),
+                Err(error) => tracing::error!(%error, "CRLs can't be fetched: no thread could be started"),
+            },
+        }
+    }
+}
+
+impl Drop for Fetcher {
+    fn drop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.wanted.send_replace(None);
+            // It ends at once, whatever it waits for.
+            let _ = running.thread.join();
+        }
+    }
+}
+
+fn runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+fn start(trust: Option<Arc<Trust>>, reloads: Arc<Reloads>) -> std::io::Result<Running> {
+    let (wanted, receiver) = watch::channel(trust);
+    let runtime = runtime()?;
+    let thread = std::thread::Builder::new().name("fetch".to_owned()).spawn(move || {
+        runtime.block_on(fetch_all(receiver, &reloads));
+        // A name that is being looked up is not waited for.
+        runtime.shutdown_background();
+    })?;
+    Ok(Running { wanted, thread })
+}
+
+/// What makes a source another one; where it is written does not.
+type Key = (Url, PathBuf, [Duration; 2], Option<PathBuf>);
+
+fn key(source: &CrlSource) -> Key {
+    let CrlSource { url, file, refresh, timeout, ca } = source;
+    (url.value.clone(), file.value.clone(), [*refresh, *timeout], ca.as_ref().map(|ca| ca.value.clone()))
+}
+
+async fn fetch_all(mut wanted: watch::Receiver<Option<Arc<Trust>>>, reloads: &Arc<Reloads>) {
+    let mut tasks = JoinSet::new();
+    let mut running: HashMap<Key, AbortHandle> = HashMap::new();
+    loop {
+        let Some(trust) = wanted.borrow_and_update().clone() else { return };
+        let keys: Vec<Key> = trust.crl_sources.iter().map(key).collect();
+        running.retain(|key, task| {
+            let stays = keys.contains(key);
+            if !stays {
+                task.abort();
+            }
+            stays
+        });
+        for (key, source) in keys.into_iter().zip(&trust.crl_sources) {
+            running.entry(key).or_insert_with(|| {
+                tasks.spawn(fetch_ever(source.clone(), wanted.clone(), Arc::clone(reloads)))
+            });
+        }
+        if wanted.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Fetches one list again and again. What becomes of it is told when it changes.
+async fn fetch_ever(source: CrlSource, wanted: watch::Receiver<Option<Arc<Trust>>>, reloads: Arc<Reloads>) {
+    let url = source.url.value.to_string();
+    let file = source.file.value.display();
+    loop {
+        let Some(trust) = wanted.borrow().clone() else { return };
+        let wait = match fetch(&source, &trust).await {
+            Ok(is_new) => {
+                let mended = reloads.fetches.succeeded(&url);
+                if is_new || mended {
+                    tracing::info!(url, %file, new = is_new, "CRL fetched");
+                }
+                source.refresh
+            }
+            Err(why) => {
+                if reloads.fetches.failed(&url, &why) {
+                    tracing::error!(url, %file, why, "CRL not fetched: what is kept stays");
+                }
+                source.refresh.min(RETRY)
+            }
+        };
+        tokio::time::sleep(wait).await;
+    }
+}
+
+/// Fetches a list once, and keeps it if it is another one and may be. Whether it is.
+async fn fetch(source: &CrlSource, trust: &Trust) -> Result<bool, String> {
+    let bytes = tokio::time::timeout(source.timeout, exchange::get(source))
+        .await
+        .unwrap_or_else(|_| Err(format!("no answer within {:?}", source.timeout)))?;
+    keep::keep(trust, &source.file.value, &bytes)
+}
+
+/// Fetches the lists that are not there yet, all at once, before trust is built for the first time. Those that can't be had are
+/// errors, or warnings where certificates are judged without. None if all are there.
+pub(super) fn missing(trust: &Trust) -> Option<Vec<Problem>> {
+    let awaited: Vec<&CrlSource> = trust.crl_sources.iter().filter(|source| is_awaited(source)).collect();
+    if awaited.is_empty() {
+        return None;
+    }
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            return Some(awaited.iter().map(|source| lacking(trust, source, &error.to_string())).collect());
+        }
+    };
+    let outcomes =
+        runtime.block_on(futures_util::future::join_all(awaited.iter().map(|source| fetch(source, trust))));
+    runtime.shutdown_background();
+    let failed = awaited.iter().zip(outcomes).filter_map(|(source, outcome)| Some((source, outcome.err()?)));
+    Some(failed.map(|(source, why)| lacking(trust, source, &why)).collect())
+}
+
+/// The lists that are not there yet, where trust can't be in force without.
+pub(super) fn still_missing(trust: &Trust) -> Vec<Problem> {
+    let awaited = trust.crl_sources.iter().filter(|source| is_awaited(source));
+    let refused = awaited.filter(|_| trust.stale_crl == StaleCrl::Refuse);
+    refused.map(|source| lacking(trust, source, "it has not been fetched yet")).collect()
+}
+
+fn lacking(trust: &Trust, source: &CrlSource, why: &str) -> Problem {
+    let what = format!(
+        "no CRL from {}, and none is kept in {}: {why}",
+        source.url.value,
+        source.file.value.display()
+    );
+    let (place, key) = (&source.url.place, "trust.crls.url");
+    match trust.stale_crl {
+        StaleCrl::Refuse => Problem::error(place, key, what)
+            .help("mend the way to it, put a list into the file by hand, or write stale_crl = \"report\""),
+        StaleCrl::Report => Problem::warning(place, key, what)
+            .help("its CA's certificates are judged without it until it is there (stale_crl = \"report\")"),
+    }
+}

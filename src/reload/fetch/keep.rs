@@ -1,0 +1,27 @@
+//! Puts a list into its file, whole or not at all.
+
+use std::{fs::Permissions, io::Write, os::unix::fs::PermissionsExt, path::Path};
+
+use crate::{config::settings::Trust, trust::judge_fetched};
+
+/// Keeps what was fetched if it may take the place of what is there. Whether it is another list.
+pub(super) fn keep(trust: &Trust, file: &Path, bytes: &[u8]) -> Result<bool, String> {
+    let is_other = judge_fetched(trust, file, bytes)?;
+    if is_other {
+        write(file, bytes).map_err(|error| format!("{} can't be written: {error}", file.display()))?;
+    }
+    Ok(is_other)
+}
+
+/// Beside the file, then over it, so that nobody ever reads a part.
+fn write(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder)?;
+    let mut beside = tempfile::NamedTempFile::new_in(folder)?;
+    beside.write_all(bytes)?;
+    // A list is public.
+    beside.as_file().set_permissions(Permissions::from_mode(0o644))?;
+    beside.as_file().sync_all()?;
+    beside.persist(file)?;
+    Ok(())
+}

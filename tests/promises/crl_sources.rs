@@ -1,0 +1,283 @@
+//! CRLs by URL: fetched in the background, judged, kept, and never in the way.
+//!
+//! The server of lists goes on while a test waits for its edge: hence the second thread.
+
+use std::{
+    fs,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
+};
+
+use rcgen::SerialNumber;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+
+use crate::support::{
+    Ca, Client, Credentials, EdgeBuilder, PATIENCE, Upstream,
+    admin::{self, metric},
+    scripted::TlsUpstream,
+};
+
+const FILE: &str = "state/corp.crl";
+
+/// How the server of lists answers.
+#[derive(Clone)]
+enum Answer {
+    List(String),
+    Raw(String),
+    /// Never.
+    Nothing,
+}
+
+/// A server of lists; it ends with the test's runtime.
+#[derive(Clone)]
+struct Lists {
+    url: String,
+    answer: Arc<Mutex<Answer>>,
+    asked: Arc<AtomicUsize>,
+}
+
+impl Lists {
+    async fn start(answer: Answer) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/corp.crl?key=zQ7hidden", listener.local_addr().unwrap());
+        let lists = Self { url, answer: Arc::new(Mutex::new(answer)), asked: Arc::default() };
+        let server = lists.clone();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let server = server.clone();
+                tokio::spawn(async move {
+                    let mut head = Vec::new();
+                    while !head.ends_with(b"\r\n\r\n") {
+                        if stream.read_buf(&mut head).await.unwrap_or(0) == 0 {
+                            return;
+                        }
+                    }
+                    assert!(head.starts_with(b"GET /corp.crl?key=zQ7hidden HTTP/1.1\r\n"));
+                    server.asked.fetch_add(1, Ordering::SeqCst);
+                    let answer = server.answer.lock().unwrap().clone();
+                    let text = match answer {
+                        Answer::List(list) => {
+                            format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{list}", list.len())
+                        }
+                        Answer::Raw(text) => text,
+                        Answer::Nothing => std::future::pending().await,
+                    };
+                    // An edge that has seen enough hangs up.
+                    let _ = stream.write_all(text.as_bytes()).await;
+                    let _ = stream.shutdown().await;
+                });
+            }
+        });
+        lists
+    }
+
+    fn says(&self, answer: Answer) {
+        *self.answer.lock().unwrap() = answer;
+    }
+
+    /// Waits until it is asked so many times more.
+    async fn asked_again(&self, times: usize) {
+        let (before, start) = (self.asked.load(Ordering::SeqCst), Instant::now());
+        while self.asked.load(Ordering::SeqCst) < before + times {
+            assert!(start.elapsed() < PATIENCE, "the list is not fetched");
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn item(&self, settings: &str) -> String {
+        format!("crls = [{{ url = \"{}\", file = \"{FILE}\", refresh = \"50ms\"{settings} }}]", self.url)
+    }
+}
+
+fn client(ca: &Ca) -> Credentials {
+    ca.issue("payments", |params| params.serial_number = Some(SerialNumber::from(4711u64)))
+}
+
+fn builder(upstream: &Upstream, ca: &Ca, settings: &str) -> EdgeBuilder {
+    EdgeBuilder::new(upstream.url())
+        .usual_domain("auth0")
+        .trust("client-ca", &ca.pem())
+        .ca_application("payments", "subject_dn = \"CN=payments,O=Example Bank,C=DE\"")
+        .trust_settings(settings)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_revocation_is_taken_up_from_its_url_on_an_open_connection() {
+    let (upstream, ca) = (Upstream::start().await, Ca::new("Client CA"));
+    let credentials = client(&ca);
+    let lists = Lists::start(Answer::List(ca.crl(&[]))).await;
+    let edge = builder(&upstream, &ca, &lists.item("")).start();
+    assert!(edge.folder.path().join(FILE).exists(), "the first list is fetched before anybody is served");
+    let mut connection = Client::with(&edge, &credentials).connect().await;
+    assert_eq!(connection.token("payments").await.status, 200);
+    lists.asked_again(2).await;
+    assert!(!edge.log().contains("\"reloaded\""), "a list that is the same is no change");
+
+    lists.says(Answer::List(ca.crl(&[4711])));
+    edge.wait_for_log("\"reloaded\",\"generation\":2,\"why\":\"changed: corp.crl\"");
+    assert_eq!(connection.token("payments").await.status, 401);
+    connection.closed().await;
+
+    let status = admin::status(&edge, "").await;
+    let source = &status["crl_sources"][0];
+    assert_eq!(source["url"], lists.url.split('?').next().unwrap());
+    assert!(source["fetched"].as_u64().unwrap() >= 2 && source["failure"].is_null(), "{source}");
+    let labels = format!("{{url=\"{}\",outcome=\"taken\"}}", source["url"].as_str().unwrap());
+    assert!(metric(&edge, &format!("mtls_edge_crl_fetches_total{labels}")).await >= 2);
+    assert!(!edge.stop().contains("zQ7hidden"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_good_list_is_told_once_and_what_is_kept_stays() {
+    let (upstream, ca) = (Upstream::start().await, Ca::new("Client CA"));
+    let credentials = client(&ca);
+    let good = ca.crl_between(&[], -1000, 86_400);
+    let lists = Lists::start(Answer::List(good.clone())).await;
+    let edge = builder(&upstream, &ca, &lists.item("")).start();
+    let path = edge.folder.path().join(FILE);
+    let raw = |head: &str| Answer::Raw(format!("HTTP/1.1 {head}\r\n\r\n"));
+    let impostor = Ca::new("Client CA");
+    for (answer, told) in [
+        (raw("404 Not Found\r\ncontent-length: 0"), "the server answers 404 Not Found, expected 200"),
+        (
+            raw("302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0"),
+            "the server answers 302 Found, expected 200: redirects are not followed",
+        ),
+        (Answer::List("no list".to_owned()), "what was fetched holds no CRL"),
+        (Answer::List(String::new()), "what was fetched is empty"),
+        (Answer::List(good[..good.len() / 2].to_owned()), "what was fetched is cut short"),
+        (raw("200 OK\r\ncontent-length: 100"), "the answer is cut short"),
+        (
+            Answer::Raw(format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(33 << 20))),
+            "the answer has more than 32 MiB",
+        ),
+        (Answer::List(impostor.crl(&[])), "which has not signed it"),
+        (Answer::List(Ca::new("Other CA").crl(&[])), "it lacks the CRL of"),
+        (Answer::List(ca.crl_between(&[4711], -2000, 86_400)), "older than the one that is kept"),
+        (Answer::List(ca.crl_between(&[4711], -900, -10)), "is stale since"),
+        (Answer::Raw("nonsense\r\n\r\n".to_owned()), "no answer: "),
+    ] {
+        lists.says(answer);
+        let line = edge.wait_for_log(told);
+        assert!(line.contains("CRL not fetched: what is kept stays"), "{line}");
+        lists.asked_again(2).await;
+        assert_eq!(edge.log().matches(told).count(), 1, "told again: {told}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), good, "{told}");
+        assert_eq!(Client::with(&edge, &credentials).token("payments").await.status, 200, "{told}");
+    }
+    let status = admin::status(&edge, "").await;
+    assert!(status["crl_sources"][0]["failure"]["why"].as_str().unwrap().starts_with("no answer: "));
+    lists.says(Answer::List(ca.crl_between(&[4711], -10, 86_400)));
+    edge.wait_for_log("\"CRL fetched\"");
+    edge.wait_for_log("\"reloaded\"");
+    assert_eq!(Client::with(&edge, &credentials).token("payments").await.status, 401);
+    assert!(!edge.stop().contains("zQ7hidden"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_hangs_holds_up_nobody() {
+    let (upstream, ca) = (Upstream::start().await, Ca::new("Client CA"));
+    let credentials = client(&ca);
+    let lists = Lists::start(Answer::Nothing).await;
+    let edge = builder(&upstream, &ca, &lists.item(", timeout = \"10m\"")).file(FILE, ca.crl(&[])).start();
+    lists.asked_again(usize::from(lists.asked.load(Ordering::SeqCst) == 0)).await;
+    assert_eq!(Client::with(&edge, &credentials).token("payments").await.status, 200);
+    edge.reload(FILE, &ca.crl(&[4711]));
+    assert_eq!(Client::with(&edge, &credentials).token("payments").await.status, 401);
+    // The end is waited for with patience, which is less than the time limit of the fetch.
+    edge.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_server_is_given_up_in_time() {
+    let (upstream, ca) = (Upstream::start().await, Ca::new("Client CA"));
+    let lists = Lists::start(Answer::Nothing).await;
+    let edge = builder(&upstream, &ca, &lists.item(", timeout = \"30ms\"")).file(FILE, ca.crl(&[])).start();
+    edge.wait_for_log("no answer within 30ms");
+    lists.says(Answer::List(ca.crl(&[4711])));
+    edge.wait_for_log("\"CRL fetched\"");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_that_is_kept_needs_no_network_and_one_that_is_not_there_is_an_error_or_a_warning() {
+    let (upstream, ca) = (Upstream::start().await, Ca::new("Client CA"));
+    let credentials = client(&ca);
+    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let item = format!("crls = [{{ url = \"http://{gone}/corp.crl\", file = \"{FILE}\" }}]");
+
+    let told = format!("no CRL from http://{gone}/corp.crl, and none is kept in ");
+    let output = builder(&upstream, &ca, &item).output("run");
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains(&format!("error: trust.crls.url: {told}{FILE}: no connection: ")), "{said}");
+    assert!(
+        said.contains("help: mend the way to it, put a list into the file by hand, or write stale_crl"),
+        "{said}"
+    );
+
+    let output = builder(&upstream, &ca, &item).output("check");
+    assert_eq!(output.status.code(), Some(0));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        said.contains(&format!("{FILE} is not there yet: `run` fetches it from http://{gone}/corp.crl")),
+        "{said}"
+    );
+
+    let edge = builder(&upstream, &ca, &format!("{item}\nstale_crl = \"report\"")).start();
+    edge.wait_for_log(&told);
+    assert_eq!(Client::with(&edge, &credentials).token("payments").await.status, 200);
+
+    let edge = builder(&upstream, &ca, &item).file(FILE, ca.crl(&[4711])).start();
+    assert_eq!(Client::with(&edge, &credentials).token("payments").await.status, 401);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reload_that_names_a_source_waits_for_its_list_and_goes_on_by_itself() {
+    let (upstream, ca) = (Upstream::start().await, Ca::new("Client CA"));
+    let credentials = client(&ca);
+    let lists = Lists::start(Answer::Raw("HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n".to_owned())).await;
+    let edge = builder(&upstream, &ca, "crls = []").start();
+    let config = edge.folder.path().join("edge.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replace("crls = []", &lists.item(""))).unwrap();
+    let line = edge.wait_for_log("reload refused");
+    assert!(line.contains("it has not been fetched yet"), "{line}");
+    assert_eq!(Client::with(&edge, &credentials).token("payments").await.status, 200);
+    lists.says(Answer::List(ca.crl(&[4711])));
+    edge.wait_for_log("\"reloaded\",\"generation\":2,");
+    assert_eq!(Client::with(&edge, &credentials).token("payments").await.status, 401);
+    // Without the source it is not asked any more, and its figures are gone.
+    edge.reload("edge.toml", &text);
+    assert_eq!(admin::status(&edge, "").await["crl_sources"].as_array().unwrap().len(), 0);
+    assert_eq!(Client::with(&edge, &credentials).token("payments").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_comes_over_https_from_a_server_that_the_ca_vouches_for() {
+    let (upstream, ca) = (Upstream::start().await, Ca::new("Client CA"));
+    let (web, other) = (Ca::new("Web CA"), Ca::new("Other Web CA"));
+    let list = ca.crl(&[]);
+    let server = TlsUpstream::answering(&web.server(&["localhost"]), &["http/1.1"], move |seen| {
+        assert_eq!(seen.uri, "/corp.crl");
+        http::Response::new(http_body_util::Full::from(list.clone()))
+    })
+    .await;
+    let item =
+        format!("crls = [{{ url = \"{}/corp.crl\", file = \"{FILE}\", ca = \"web.pem\" }}]", server.url());
+    let edge = builder(&upstream, &ca, &item).file("web.pem", web.pem()).start();
+    assert!(edge.folder.path().join(FILE).exists());
+    edge.stop();
+
+    let output = builder(&upstream, &ca, &item).file("web.pem", other.pem()).output("run");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("no TLS connection: invalid peer certificate"), "{said}");
+    let output = builder(&upstream, &ca, &item).file("web.pem", "").output("check");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("error: trust.crls.ca: web.pem is empty"), "{said}");
+}
