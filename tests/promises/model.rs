@@ -17,7 +17,7 @@ use steps::{Step, steps};
 
 /// Sequences, and the most steps of one, in an ordinary run.
 const CASES: u32 = 12;
-const STEPS: usize = 60;
+const STEPS: usize = 90;
 
 #[test]
 fn every_answer_is_that_of_the_trust_in_force_at_the_request() {
@@ -25,21 +25,27 @@ fn every_answer_is_that_of_the_trust_in_force_at_the_request() {
     let usual = Config::default();
     let cases = if long { usual.cases } else { CASES };
     let config =
-        Config { cases, failure_persistence: None, max_shrink_iters: 400, max_shrink_time: 120_000, ..usual };
-    let all = Cell::new(Seen::default());
+        Config { cases, failure_persistence: None, max_shrink_iters: 400, max_shrink_time: 60_000, ..usual };
+    let (all, agreed, shrinking) = (Cell::new(Seen::default()), Cell::new(0), Cell::new(false));
     let result = TestRunner::new(config).run(&steps(STEPS), |steps| {
         // As many threads as it takes for clients and upstream to go on while the edge's process is started.
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        // What panics is shrunk, too.
+        let was_shrinking = shrinking.replace(true);
         all.set(all.get() + runtime.block_on(agree(&steps))?);
+        shrinking.set(was_shrinking);
+        agreed.set(agreed.get() + u32::from(!was_shrinking));
         Ok(())
     });
     let all = all.get();
     match result {
         Ok(()) => println!("{cases} sequences: {all:?}"),
-        Err(TestError::Fail(why, steps)) => {
-            panic!("an edge differs from the model:\n{}{why}", listed(&steps))
-        }
+        Err(TestError::Fail(why, steps)) => panic!(
+            "after {} sequences an edge differs from the model:\n{}{why}",
+            agreed.get(),
+            listed(&steps)
+        ),
         Err(aborted) => panic!("{aborted}"),
     }
     // The steps are drawn so that all of it happens in every run.

@@ -61,7 +61,7 @@ async fn rotate(edge: &Edge, load: &mut Load, first: &Credentials, second: &Cred
     let renewed = edge.issuer.server(&[DOMAIN]);
     block_in_place(|| reload(edge, || renewed.write(edge.folder.path(), DOMAIN)));
     for handshake in held {
-        handshake.is_served().await;
+        handshake.gets_served().await;
     }
     for _ in 0..RELOADS {
         block_in_place(|| reload(edge, || edge.signal("HUP")));
