@@ -84,6 +84,11 @@ impl Upstream {
         self.seen.lock().unwrap().clone()
     }
 
+    /// Lets go of what was recorded, for tests of very many requests.
+    pub fn forget(&self) {
+        self.seen.lock().unwrap().clear();
+    }
+
     /// The last request.
     pub fn last(&self) -> Seen {
         self.seen().pop().expect("the upstream saw no request")
