@@ -113,6 +113,9 @@ impl Signals {
                         if !running.is_whole() {
                             return Err(std::io::Error::other("a worker ended"));
                         }
+                        if !reloader.is_whole() {
+                            return Err(std::io::Error::other("what watches the files ended"));
+                        }
                     }
                 }
             }

@@ -9,7 +9,7 @@ mod trust;
 mod upstream;
 
 use super::{
-    place::Located,
+    place::{Located, Place},
     problem::Problem,
     settings::{Log, LogFormat, Settings},
     table::Table,
@@ -20,9 +20,11 @@ use super::{
 
 /// Reads the whole file.
 pub(super) fn read(root: &Table<'_>) -> Option<Settings> {
-    let listen = listen::read(&root.table(LISTEN, "listen"));
-    let limits = limits::read(&root.table(LIMITS, "limits"));
-    let log = log(&root.table(LOG, "log"));
+    let tables =
+        [(LISTEN, "listen"), (LIMITS, "limits"), (LOG, "log")].map(|(kind, key)| root.table(kind, key));
+    let places = tables.iter().flat_map(places).collect();
+    let [listen, limits, log] = &tables;
+    let (listen, limits, log) = (listen::read(listen), limits::read(limits), self::log(log));
     let trust = trust::read(&root.table(TRUST, "trust"));
     let profiles = profile::read_all(root.tables(HEADER_PROFILE, "header_profile").unwrap_or_default());
     let upstreams =
@@ -37,7 +39,14 @@ pub(super) fn read(root: &Table<'_>) -> Option<Settings> {
         upstreams: upstreams.upstreams?,
         domains: domains?,
         header_profiles: profiles.profiles?,
+        places,
     })
+}
+
+/// The place of each key that a table can have, by the key's path.
+fn places(table: &Table<'_>) -> impl Iterator<Item = (String, Place)> {
+    let place = |key| table.key_place(key).unwrap_or_else(|| table.place.clone());
+    table.kind.names().map(move |key| (table.path(key), place(key)))
 }
 
 const MINIMAL_UPSTREAM: &str =

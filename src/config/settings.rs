@@ -3,6 +3,7 @@
 //! configuration names has been opened yet: that is `trust`'s and `tls`'s job.
 
 use std::{
+    collections::HashMap,
     fmt::{self, Display, Formatter},
     net::SocketAddr,
     path::PathBuf,
@@ -31,6 +32,8 @@ pub struct Settings {
     pub domains: Vec<Domain>,
     /// `[[header_profile]]`, names unique and none that of a built-in profile.
     pub header_profiles: Vec<CustomProfile>,
+    /// Where keys of `[listen]`, `[limits]` and `[log]` are written, by their path; where their table is, if they are not.
+    pub places: HashMap<String, Place>,
 }
 
 /// `[listen]`: the sockets.

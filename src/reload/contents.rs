@@ -37,7 +37,7 @@ impl Contents {
 
 /// What a look from outside tells of files: enough for the slow poll, without reading them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Marks(Vec<Option<[i64; 6]>>);
+pub(super) struct Marks(Vec<Option<[i64; 7]>>);
 
 impl Marks {
     /// Looks at all files, through links.
@@ -46,7 +46,7 @@ impl Marks {
             let meta = std::fs::metadata(file).ok()?;
             let (dev, ino, size) =
                 (meta.dev().cast_signed(), meta.ino().cast_signed(), meta.size().cast_signed());
-            Some([dev, ino, size, meta.mtime(), meta.mtime_nsec(), meta.ctime()])
+            Some([dev, ino, size, meta.mtime(), meta.mtime_nsec(), meta.ctime_nsec(), meta.ctime()])
         };
         Self(files.iter().map(mark).collect())
     }

@@ -13,39 +13,32 @@ use std::{
 
 use super::{
     First,
+    burst::{Burst, Event},
     contents::{Contents, Marks},
+    doubt::Doubt,
     fetch::{self, Fetcher},
     restart,
+    retired::{self, Retired},
+    told,
     watch::Folders,
 };
 use crate::{
-    config::{Problem, Severity, settings::Settings},
+    config::{Problem, settings::Settings},
     observe::Reloads,
-    site::{Changes, SiteHandle, build},
+    site::{Changes, Site, SiteHandle, build},
     trust::Generation,
 };
 
-/// A burst of events is over when none came for so long.
-const QUIET: Duration = Duration::from_millis(30);
-/// However long a burst, after so long it is looked at.
-const BURST: Duration = Duration::from_millis(300);
-/// What does not validate counts as broken only if it stays so for so long: it may be half of a change.
-const DOUBT: Duration = Duration::from_millis(250);
 /// How often files are looked at where no event tells of them.
 const POLL: Duration = Duration::from_secs(2);
-
-/// A file that was written to and not closed yet is waited for, so long after the last write.
-const OPEN: Duration = Duration::from_secs(2);
+/// Files that changed while they were read are read again after so long.
+const AGAIN: Duration = Duration::from_millis(30);
 
 /// A reason to look.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trigger {
     /// Something happened in a watched folder.
-    Event,
-    /// A file was written to; its writer may have more.
-    Written(PathBuf),
-    /// A file was closed by its writer, or is another one now.
-    Whole(PathBuf),
+    Event(Event),
     /// The operator asks (SIGHUP).
     Asked,
     /// The edge ends.
@@ -69,25 +62,25 @@ impl Reloader {
         reloads: Arc<Reloads>,
     ) -> std::io::Result<Self> {
         let (triggers, reasons) = channel();
-        let files = first.built.files;
-        let mut folders = Folders::new(triggers.clone());
-        folders.watch(&files);
         let mut watch = Watch {
             config: config.to_owned(),
-            marks: Marks::of(&files),
-            files,
+            marks: Marks::of(&first.built.files),
+            files: first.built.files,
+            resolved: BTreeSet::new(),
             settings,
             site,
+            retired: Retired::none(),
             fetcher: Fetcher::new(Arc::clone(&reloads)),
             reloads,
-            folders,
+            folders: Folders::new(triggers.clone()),
             in_force: first.contents,
             next: Next::Poll,
+            asked: false,
             told: None,
         };
         watch.fetcher.want(&watch.settings.trust);
         // What changed between the first build and the begin of the watch, before anybody is told that the edge is there.
-        watch.look(false);
+        watch.look();
         let thread =
             std::thread::Builder::new().name("reload".to_owned()).spawn(move || watch.run(&reasons))?;
         Ok(Self { triggers, thread: Some(thread) })
@@ -97,6 +90,12 @@ impl Reloader {
     #[must_use]
     pub fn triggers(&self) -> Sender<Trigger> {
         self.triggers.clone()
+    }
+
+    /// Whether it still watches. An edge that takes up no change any more must not go on.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
     }
 }
 
@@ -112,8 +111,11 @@ impl Drop for Reloader {
 struct Watch {
     config: PathBuf,
     files: BTreeSet<PathBuf>,
+    /// The same without links, as events name them.
+    resolved: BTreeSet<PathBuf>,
     settings: Settings,
     site: SiteHandle,
+    retired: Retired<Site>,
     /// Fetches the lists that are named by URL.
     fetcher: Fetcher,
     reloads: Arc<Reloads>,
@@ -122,6 +124,8 @@ struct Watch {
     /// What the site in force was built from.
     in_force: Contents,
     next: Next,
+    /// The operator asked, and has no answer yet.
+    asked: bool,
     /// The broken contents that were told of.
     told: Option<Contents>,
 }
@@ -133,45 +137,67 @@ enum Next {
     /// Read again: the files changed while they were read.
     Again,
     /// Look whether these contents, which do not validate, are still there.
-    Doubt(Contents),
+    Doubt(Doubt<Contents>),
 }
 
 impl Watch {
     fn run(mut self, reasons: &Receiver<Trigger>) {
         loop {
-            let wait = match self.next {
-                Next::Poll => POLL,
-                Next::Again => QUIET,
-                Next::Doubt(_) => DOUBT,
+            let wait = match &self.next {
+                Next::Poll if self.retired.is_empty() => POLL,
+                Next::Poll => retired::LOOK,
+                Next::Again => AGAIN,
+                Next::Doubt(doubt) => doubt.wait(Instant::now()).unwrap_or_default(),
             };
             match reasons.recv_timeout(wait) {
                 Ok(Trigger::Stop) | Err(RecvTimeoutError::Disconnected) => return,
-                Ok(trigger) => match self.settle(reasons, trigger) {
-                    Some(asked) => self.look(asked),
-                    None => return,
-                },
+                Ok(trigger) => {
+                    if !self.settle(reasons, trigger) {
+                        return;
+                    }
+                    self.look();
+                }
                 Err(RecvTimeoutError::Timeout) => {
                     if !matches!(self.next, Next::Poll) || Marks::of(&self.files) != self.marks {
-                        self.look(false);
+                        self.look();
                     }
                 }
             }
+            self.retired.sweep();
+        }
+    }
+
+    /// Waits for the end of a burst of events. Whether the edge goes on.
+    fn settle(&mut self, reasons: &Receiver<Trigger>, first: Trigger) -> bool {
+        let mut burst = Burst::new(&self.resolved, Instant::now());
+        let mut next = Ok(first);
+        loop {
+            let now = Instant::now();
+            match next {
+                Ok(Trigger::Event(event)) => burst.take(event, now),
+                Ok(Trigger::Asked) => self.asked = true,
+                Ok(Trigger::Stop) | Err(RecvTimeoutError::Disconnected) => return false,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            let Some(wait) = burst.wait(now) else { return true };
+            next = reasons.recv_timeout(wait);
         }
     }
 
     /// Builds from what stands there now, if that is neither in force nor told to be broken.
-    fn look(&mut self, asked: bool) {
+    fn look(&mut self) {
         self.marks = Marks::of(&self.files);
+        self.resolved = self.files.iter().filter_map(|file| file.canonicalize().ok()).collect();
         self.folders.watch(&self.files);
         let contents = Contents::of(&self.files);
         let doubted = match std::mem::replace(&mut self.next, Next::Poll) {
-            Next::Doubt(doubted) => doubted == contents,
-            Next::Poll | Next::Again => false,
+            Next::Doubt(doubt) => Some(doubt),
+            Next::Poll | Next::Again => None,
         };
-        if !asked && contents == self.in_force {
+        if !self.asked && contents == self.in_force {
             return self.mended();
         }
-        if !asked && self.told.as_ref() == Some(&contents) {
+        if !self.asked && self.told.as_ref() == Some(&contents) {
             return;
         }
         let current = self.site.load_full();
@@ -183,49 +209,43 @@ impl Watch {
             self.next = Next::Again;
             return;
         }
-        match built.site {
-            Some((settings, site)) => {
-                self.fetcher.want(&settings.trust);
-                let mut unfit = restart::needed(&self.settings, &settings);
-                unfit.extend(fetch::still_missing(&settings.trust));
-                if !unfit.is_empty() {
-                    return self.fail(contents, asked || doubted, &unfit);
-                }
-                for problem in &built.problems {
-                    tracing::warn!("{problem}");
-                }
-                self.files = built.files;
-                let contents = contents.only(&self.files);
-                let why = self.why(&contents, asked);
-                let changes = Changes::between(&current, &site);
-                let generation = site.trust.generation;
-                self.site.store(Arc::new(site));
-                self.reloads.succeeded(why.clone());
-                tracing::info!(generation = generation.0, why, changes = %changes, "reloaded");
-                self.settings = settings;
-                self.in_force = contents;
-                self.told = None;
-                self.marks = Marks::of(&self.files);
-            }
-            None => self.fail(contents, asked || doubted, &built.problems),
+        let Some((settings, site)) = built.site else { return self.fail(contents, doubted, &built.problems) };
+        self.fetcher.want(&settings.trust);
+        let mut unfit = restart::needed(&self.settings, &settings);
+        unfit.extend(fetch::still_missing(&settings.trust));
+        if !unfit.is_empty() {
+            return self.fail(contents, doubted, &unfit);
         }
+        told::warnings(&built.problems);
+        self.files = built.files;
+        let contents = contents.only(&self.files);
+        let why = self.why(&contents);
+        let changes = Changes::between(&current, &site);
+        let generation = site.trust.generation;
+        drop(current);
+        self.retired.keep(self.site.swap(Arc::new(site)));
+        self.reloads.succeeded(why.clone());
+        tracing::info!(generation = generation.0, why, changes = %changes, "reloaded");
+        self.settings = settings;
+        self.in_force = contents;
+        self.asked = false;
+        self.told = None;
+        self.marks = Marks::of(&self.files);
     }
 
-    /// The old site stays. What does not validate is told once, and only if it is `sure` not to be half of a change.
-    fn fail(&mut self, contents: Contents, sure: bool, problems: &[Problem]) {
-        if !sure {
-            self.next = Next::Doubt(contents);
+    /// The old site stays. What does not validate is told once, and only if it is sure not to be half of a change.
+    fn fail(&mut self, contents: Contents, doubted: Option<Doubt<Contents>>, problems: &[Problem]) {
+        let now = Instant::now();
+        let doubt = Doubt::of(contents, doubted, now);
+        if !self.asked && doubt.wait(now).is_some() {
+            self.next = Next::Doubt(doubt);
             return;
         }
-        let errors: Vec<String> = problems
-            .iter()
-            .filter(|problem| problem.severity == Severity::Error)
-            .map(ToString::to_string)
-            .collect();
-        let told = errors.join(" | ");
+        let told = told::errors(problems);
         tracing::error!(problems = told, "reload refused: the former trust stays in force");
         self.reloads.failed(told);
-        self.told = Some(contents);
+        self.asked = false;
+        self.told = Some(doubt.into_contents());
     }
 
     /// The files say again what is in force.
@@ -236,41 +256,17 @@ impl Watch {
         }
     }
 
-    fn why(&self, contents: &Contents, asked: bool) -> String {
+    fn why(&self, contents: &Contents) -> String {
         let changed: Vec<String> = self
             .in_force
             .differing(contents)
             .into_iter()
             .map(|file| file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned())
             .collect();
-        if changed.is_empty() && asked {
+        if changed.is_empty() && self.asked {
             "asked for".to_owned()
         } else {
             format!("changed: {}", changed.join(", "))
-        }
-    }
-
-    /// Waits for the end of a burst of events. Whether the operator asked; `None` if the edge ends.
-    fn settle(&self, reasons: &Receiver<Trigger>, first: Trigger) -> Option<bool> {
-        let (start, mut asked) = (Instant::now(), false);
-        // By name, since a file may be reached by several paths.
-        let watched = |path: &Path| self.files.iter().any(|file| file.file_name() == path.file_name());
-        let mut open: BTreeSet<PathBuf> = BTreeSet::new();
-        let mut next = Ok(first);
-        loop {
-            match next {
-                Ok(Trigger::Written(path)) if watched(&path) => drop(open.insert(path)),
-                Ok(Trigger::Event | Trigger::Written(_)) => {}
-                Ok(Trigger::Whole(path)) => drop(open.remove(&path)),
-                Ok(Trigger::Asked) => asked = true,
-                Ok(Trigger::Stop) | Err(RecvTimeoutError::Disconnected) => return None,
-                Err(RecvTimeoutError::Timeout) => return Some(asked),
-            }
-            let (quiet, burst) = if open.is_empty() { (QUIET, BURST) } else { (OPEN, 3 * OPEN) };
-            if start.elapsed() >= burst {
-                return Some(asked);
-            }
-            next = reasons.recv_timeout(quiet);
         }
     }
 }

@@ -4,7 +4,6 @@ use crate::config::{Problem, settings::Settings};
 
 /// The differences that need a restart, each a problem of the new configuration.
 pub(super) fn needed(before: &Settings, after: &Settings) -> Vec<Problem> {
-    let place = &after.listen.admin.place;
     let addresses =
         |settings: &Settings| settings.listen.https.iter().map(|https| https.value).collect::<Vec<_>>();
     let checks = [
@@ -20,10 +19,7 @@ pub(super) fn needed(before: &Settings, after: &Settings) -> Vec<Problem> {
         .into_iter()
         .filter(|(_, differs)| *differs)
         .map(|(key, _)| {
-            let place = match key {
-                "listen.https" => after.listen.https.first().map_or(place, |https| &https.place),
-                _ => place,
-            };
+            let place = after.places.get(key).unwrap_or(&after.listen.admin.place);
             Problem::error(place, key, format!("{key} can't change while the edge runs"))
                 .help("restart the edge (SIGTERM drains it), or write the former value again")
         })

@@ -77,7 +77,8 @@ fn the_example_of_the_design_means_what_it_says() {
     let (settings, problems) = crate::config::settings(&folder.join("edge.toml"));
     assert_eq!(render(&problems, false), NO_PROBLEM);
     // Taken apart to the last field, so that a new one is not forgotten here.
-    let Settings { listen, limits, log, trust, upstreams, domains, header_profiles } = settings.unwrap();
+    let Settings { listen, limits, log, trust, upstreams, domains, header_profiles, places } =
+        settings.unwrap();
     listens(&listen);
     has_default_limits(&limits);
     assert_eq!((log.format, log.level.as_str()), (LogFormat::Text, "info"));
@@ -88,6 +89,8 @@ fn the_example_of_the_design_means_what_it_says() {
     serves(&domain, folder);
     let [CustomProfile { name, headers }] = header_profiles.try_into().unwrap();
     assert_eq!(name.value, "corp");
+    let lines = ["listen.https", "listen.admin", "listen.workers"].map(|key| places[key].line());
+    assert_eq!(lines, [3, 4, 2], "a key that is not written stands where its table is");
     let headers: Vec<_> =
         headers.iter().map(|(name, how)| (name.value.as_str(), how.value.as_str())).collect();
     assert_eq!(headers, [("x-client-certificate", "pem-url"), ("x-client-verified", "verdict")]);

@@ -1,0 +1,100 @@
+//! What a path leads through: the folders in which a change can make it lead elsewhere.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    ffi::OsString,
+    path::{Component, Path, PathBuf},
+};
+
+/// As many links as Linux follows on one path (`MAXSYMLINKS`).
+const MOST_LINKS: usize = 40;
+
+/// The folder of each link on the way, and of the file at its end; where something is missing, the folder in which it is.
+/// Absolute, and without links themselves.
+pub(super) fn folders(path: &Path) -> BTreeSet<PathBuf> {
+    let mut folders = BTreeSet::new();
+    let Ok(path) = std::path::absolute(path) else { return folders };
+    let mut here = PathBuf::from("/");
+    let mut ahead: VecDeque<OsString> = names(&path).collect();
+    let mut links = 0;
+    while let Some(name) = ahead.pop_front() {
+        if name == ".." {
+            here.pop();
+            continue;
+        }
+        let next = here.join(&name);
+        match (next.symlink_metadata(), next.read_link()) {
+            (Ok(_), Ok(target)) => {
+                folders.insert(here.clone());
+                links += 1;
+                if links > MOST_LINKS {
+                    return folders;
+                }
+                if target.is_absolute() {
+                    here = PathBuf::from("/");
+                }
+                for name in names(&target).collect::<Vec<_>>().into_iter().rev() {
+                    ahead.push_front(name);
+                }
+            }
+            (Ok(metadata), Err(_)) if metadata.is_dir() && !ahead.is_empty() => here = next,
+            // The file, or what is missing, or what stands in the way.
+            _ => {
+                folders.insert(here);
+                return folders;
+            }
+        }
+    }
+    folders.insert(here);
+    folders
+}
+
+fn names(path: &Path) -> impl Iterator<Item = OsString> {
+    path.components().filter_map(|component| match component {
+        Component::Normal(name) => Some(name.to_owned()),
+        Component::ParentDir => Some("..".into()),
+        Component::RootDir | Component::CurDir | Component::Prefix(_) => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::symlink};
+
+    use super::*;
+
+    #[test]
+    fn every_folder_with_a_link_on_the_way_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        for made in ["releases/7/certs", "links", "elsewhere"] {
+            fs::create_dir_all(root.join(made)).unwrap();
+        }
+        fs::write(root.join("releases/7/certs/ca.pem"), "").unwrap();
+        fs::write(root.join("elsewhere/key"), "").unwrap();
+        symlink("releases/7", root.join("current")).unwrap();
+        symlink("../releases/7/../7/certs", root.join("links/certs")).unwrap();
+        symlink(root.join("links"), root.join("absolute")).unwrap();
+        symlink("../elsewhere/key", root.join("links/key")).unwrap();
+        symlink("loop", root.join("loop")).unwrap();
+        symlink("nowhere/at/all", root.join("dangling")).unwrap();
+        for (path, wanted) in [
+            ("releases/7/certs/ca.pem", &["releases/7/certs"][..]),
+            ("current/certs/ca.pem", &["", "releases/7/certs"]),
+            ("links/certs/ca.pem", &["links", "releases/7/certs"]),
+            ("absolute/certs/ca.pem", &["", "links", "releases/7/certs"]),
+            ("absolute/key", &["", "links", "elsewhere"]),
+            ("elsewhere/../current/certs/ca.pem", &["", "releases/7/certs"]),
+            ("loop", &[""]),
+            ("dangling", &[""]),
+            ("releases/8/certs/ca.pem", &["releases"]),
+            ("releases/7/certs/other.pem", &["releases/7/certs"]),
+            ("elsewhere/key/below", &["elsewhere"]),
+        ] {
+            // `join("")` would end in a slash.
+            let wanted: BTreeSet<PathBuf> =
+                wanted.iter().map(|at| if at.is_empty() { root.clone() } else { root.join(at) }).collect();
+            assert_eq!(folders(&root.join(path)), wanted, "{path}");
+        }
+    }
+}
