@@ -149,11 +149,14 @@ fn client_config(upstream: &Upstream, problems: &mut Vec<Problem>) -> Option<Cli
     let roots = match roots(upstream.ca.as_ref().map(|file| file.value.as_path())) {
         Ok(roots) => roots,
         Err(what) => {
-            let place = upstream.ca.as_ref().map_or(&upstream.name.place, |file| &file.place);
-            problems.push(
-                Problem::error(place, "upstream.ca", what)
-                    .help("name a PEM file with its CA, or install the package ca-certificates"),
-            );
+            let (place, help) = match &upstream.ca {
+                Some(file) => (&file.place, "name a PEM file with the CA of the upstream's certificate"),
+                None => (
+                    &upstream.name.place,
+                    "install the package ca-certificates, or name a PEM file with the upstream's CA as ca",
+                ),
+            };
+            problems.push(Problem::error(place, "upstream.ca", what).help(help));
             return None;
         }
     };

@@ -241,16 +241,66 @@ async fn what_is_broken_changes_nothing_and_what_is_mended_is_taken_up() {
     }
 }
 
+/// Puts something in a file's place that is none.
+type Replace = fn(&Path);
+
 #[tokio::test]
-async fn what_needs_a_restart_is_refused_and_says_so() {
-    let rotating = Rotating::start().await;
-    let config = rotating.file("edge.toml");
-    let text = fs::read_to_string(&config).unwrap();
-    let changed = text.replacen("https = [\"127.0.0.1:0\"]", "https = [\"127.0.0.1:1\"]", 1);
-    assert_ne!(changed, text);
-    fs::write(&config, changed).unwrap();
-    rotating
-        .stays("listen.https: listen.https can't change while the edge runs; restart the edge (SIGTERM drains it), or write the former value again")
-        .await;
-    rotating.edge.stop();
+async fn what_is_no_file_changes_nothing_and_holds_up_nothing() {
+    let ca = crate::support::Ca::new("Client CA");
+    let rotating = Rotating::start_with(|edge, _| {
+        edge.trust("client-ca", &ca.pem())
+            .file("list.crl", ca.crl(&[]))
+            .secret_file("secrets/key", "s3cret")
+            .trust_settings("crls = [\"list.crl\"]")
+            .upstream("headers = { x-key = { file = \"secrets/key\" } }")
+    })
+    .await;
+    let fifo: Replace =
+        |path| drop(crate::support::certificates::run(Path::new("/"), "mkfifo", &[path.to_str().unwrap()]));
+    let folder: Replace = |path| fs::create_dir(path).unwrap();
+    let dangling: Replace = |path| symlink("nowhere", path).unwrap();
+    let circle: Replace = |path| symlink(path.file_name().unwrap(), path).unwrap();
+    let zeros: Replace = |path| symlink("/dev/zero", path).unwrap();
+    let empty: Replace = |path| fs::write(path, "").unwrap();
+    let cut: Replace = |path| fs::write(path, "-----BEGIN CERTIFICATE-----\nMIIB").unwrap();
+    let key = format!("{DOMAIN}.key");
+    let special = "it is a FIFO, a socket or a device, expected an ordinary file";
+    let mut mended = 0;
+    for (file, replace, because) in [
+        ("applications.toml", fifo, special),
+        ("applications.toml", folder, "found a directory, expected a TOML file"),
+        ("applications.toml", dangling, "there is no such file"),
+        ("applications.toml", circle, "Too many levels of symbolic links"),
+        ("edge.toml", fifo, special),
+        ("edge.toml", zeros, special),
+        ("edge.toml", empty, "the file is empty"),
+        (&key, fifo, special),
+        (&key, empty, "holds no private key in PEM"),
+        ("client-ca.pem", zeros, special),
+        ("client-ca.pem", empty, "is empty"),
+        ("client-ca.pem", cut, "is cut short"),
+        ("list.crl", folder, "is a directory"),
+        ("list.crl", cut, "is cut short"),
+        ("secrets/key", fifo, special),
+        ("secrets/key", empty, "is empty"),
+    ] {
+        let (path, kept) = (rotating.file(file), rotating.file("kept"));
+        fs::rename(&path, &kept).unwrap();
+        replace(&path);
+        mended += 1;
+        rotating.edge.wait_for_logs("reload refused", mended);
+        let line = rotating.edge.log();
+        let line = line.lines().rfind(|line| line.contains("reload refused")).unwrap();
+        assert!(line.contains(because) && line.contains(file), "{file}: {because}: {line}");
+        assert_eq!(rotating.asks(&rotating.first).await.status, 200);
+        assert_ne!(admin::status(&rotating.edge, "").await["trust"]["failure"], serde_json::Value::Null);
+        if path.is_dir() {
+            fs::remove_dir(&path).unwrap();
+        }
+        fs::rename(&kept, &path).unwrap();
+        rotating.edge.wait_for_logs("the files say again what is in force", mended);
+        assert_eq!(admin::status(&rotating.edge, "").await["trust"]["failure"], serde_json::Value::Null);
+        assert_eq!(admin::metric(&rotating.edge, "mtls_edge_reload_failing").await, 0);
+    }
+    assert!(!rotating.edge.stop().contains("s3cret"));
 }

@@ -74,6 +74,8 @@ error: upstream.ca: nowhere.pem can't be read: No such file or directory (os err
   |
 7 | ca = "nowhere.pem"
   |      ^^^^^^^^^^^^^
+  |
+  = help: name a PEM file with the CA of the upstream's certificate
 
 1 error, 0 warnings
 "#,

@@ -294,6 +294,11 @@ impl Edge {
         serde_json::from_str(&self.wait_for_log(&id)).unwrap()
     }
 
+    /// The process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal by its name, such as `TERM`.
     pub fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();

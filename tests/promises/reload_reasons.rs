@@ -1,0 +1,174 @@
+//! What makes an edge look at its files, and that nothing else does.
+
+use std::{
+    fs,
+    io::Write,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use crate::support::{Client, Credentials, Edge, EdgeBuilder, Upstream, admin, self_signed};
+
+fn registry(credentials: &Credentials) -> String {
+    format!(
+        "[[application]]\nclient_id = \"billing\"\n[[application.credential]]\nname = \"c\"\nthumbprint = \"{}\"\n",
+        credentials.thumbprint()
+    )
+}
+
+/// An edge whose registry is at this path, with a credential that is registered and one that will be.
+struct Parts {
+    _upstream: Upstream,
+    edge: Edge,
+    first: Credentials,
+    second: Credentials,
+}
+
+impl Parts {
+    async fn new(registry_at: &str, lay_out: impl FnOnce(&Path, &str)) -> Self {
+        let upstream = Upstream::start().await;
+        let (first, second) = (self_signed("billing"), self_signed("billing"));
+        let builder = EdgeBuilder::new(upstream.url()).usual_domain("auth0").applications_file(registry_at);
+        lay_out(builder.path(), &registry(&first));
+        Self { _upstream: upstream, edge: builder.start(), first, second }
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.edge.folder.path().join(name)
+    }
+
+    async fn has_rotated(&self) {
+        self.edge.wait_for_log("\"reloaded\",\"generation\":2,");
+        assert_eq!(Client::with(&self.edge, &self.second).token("billing").await.status, 200);
+        assert_eq!(Client::with(&self.edge, &self.first).token("billing").await.status, 401);
+    }
+}
+
+#[tokio::test]
+async fn a_change_that_no_event_tells_of_is_found() {
+    // Written through another name of the file, in a folder that nobody watches: as on a mount that sends no events.
+    let parts = Parts::new("registry.toml", |folder, text| {
+        fs::create_dir(folder.join("elsewhere")).unwrap();
+        fs::write(folder.join("registry.toml"), text).unwrap();
+        fs::hard_link(folder.join("registry.toml"), folder.join("elsewhere/other-name")).unwrap();
+    })
+    .await;
+    fs::write(parts.file("elsewhere/other-name"), registry(&parts.second)).unwrap();
+    parts.has_rotated().await;
+    parts.edge.stop();
+}
+
+#[tokio::test]
+async fn a_link_in_the_middle_of_a_path_or_to_another_folder_is_followed() {
+    for path in ["current/trust/registry.toml", "link.toml"] {
+        let parts = Parts::new(path, |folder, text| {
+            fs::create_dir_all(folder.join("releases/1/trust")).unwrap();
+            fs::write(folder.join("releases/1/trust/registry.toml"), text).unwrap();
+            symlink("releases/1", folder.join("current")).unwrap();
+            symlink("current/trust/registry.toml", folder.join("link.toml")).unwrap();
+        })
+        .await;
+        fs::create_dir_all(parts.file("releases/2/trust")).unwrap();
+        fs::write(parts.file("releases/2/trust/registry.toml"), registry(&parts.second)).unwrap();
+        symlink("releases/2", parts.file("next")).unwrap();
+        fs::rename(parts.file("next"), parts.file("current")).unwrap();
+        parts.has_rotated().await;
+        // The folder that the link leads to now is watched as well.
+        fs::write(parts.file("releases/2/trust/registry.toml"), registry(&parts.first)).unwrap();
+        parts.edge.wait_for_log("\"reloaded\",\"generation\":3,");
+        parts.edge.stop();
+    }
+}
+
+#[tokio::test]
+async fn a_folder_that_is_deleted_and_made_again_is_watched_again() {
+    let parts = Parts::new("trust/registry.toml", |folder, text| {
+        fs::create_dir(folder.join("trust")).unwrap();
+        fs::write(folder.join("trust/registry.toml"), text).unwrap();
+    })
+    .await;
+    fs::remove_dir_all(parts.file("trust")).unwrap();
+    parts.edge.wait_for_log("reload refused");
+    assert_eq!(Client::with(&parts.edge, &parts.first).token("billing").await.status, 200);
+    fs::create_dir(parts.file("trust")).unwrap();
+    fs::write(parts.file("trust/registry.toml"), registry(&parts.second)).unwrap();
+    parts.has_rotated().await;
+    parts.edge.stop();
+}
+
+#[tokio::test]
+async fn a_neighbour_that_is_written_to_all_the_time_holds_up_nothing() {
+    let parts = Parts::new("trust/registry.toml", |folder, text| {
+        fs::create_dir(folder.join("trust")).unwrap();
+        fs::write(folder.join("trust/registry.toml"), text).unwrap();
+    })
+    .await;
+    // Of the same name, in a folder that is watched for other files.
+    let mut neighbour = fs::File::create(parts.file("registry.toml")).unwrap();
+    let log = async {
+        loop {
+            neighbour.write_all(b"a line\n").unwrap();
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let rotation = async {
+        for generation in 2..12 {
+            let credentials = if generation % 2 == 0 { &parts.second } else { &parts.first };
+            fs::write(parts.file("trust/registry.toml"), registry(credentials)).unwrap();
+            loop {
+                if admin::metric(&parts.edge, "mtls_edge_trust_generation").await == generation {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+    };
+    // Ten reloads of six seconds each would take longer than anything here has patience for.
+    tokio::select! {
+        () = log => unreachable!(),
+        done = tokio::time::timeout(crate::support::PATIENCE, rotation) => done.expect("reloads are held up"),
+    }
+    parts.edge.stop();
+}
+
+#[tokio::test]
+async fn a_hangup_asks_even_where_nothing_changed_and_even_of_what_is_known_to_be_broken() {
+    let parts = Parts::new("registry.toml", |folder, text| {
+        fs::write(folder.join("registry.toml"), text).unwrap();
+    })
+    .await;
+    parts.edge.signal("HUP");
+    parts.edge.wait_for_log("\"reloaded\",\"generation\":2,\"why\":\"asked for\"");
+    fs::write(parts.file("registry.toml"), "nonsense").unwrap();
+    parts.edge.wait_for_logs("reload refused", 1);
+    parts.edge.signal("HUP");
+    parts.edge.wait_for_logs("reload refused", 2);
+    parts.edge.stop();
+}
+
+/// How often the thread that watches has waited for something.
+fn waits(edge: &Edge) -> u64 {
+    let tasks = fs::read_dir(format!("/proc/{}/task", edge.id())).unwrap().map(|task| task.unwrap().path());
+    let mut own = tasks.filter(|task| fs::read_to_string(task.join("comm")).unwrap() == "reload\n");
+    let status = fs::read_to_string(own.next().unwrap().join("status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).unwrap();
+    line.trim().parse().unwrap()
+}
+
+#[tokio::test]
+async fn an_edge_that_nobody_changes_does_not_look_all_the_time() {
+    let parts = Parts::new("registry.toml", |folder, text| {
+        fs::write(folder.join("registry.toml"), text).unwrap();
+    })
+    .await;
+    // After a reload too, whose former site somebody may still use.
+    fs::write(parts.file("registry.toml"), registry(&parts.second)).unwrap();
+    parts.has_rotated().await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let before = waits(&parts.edge);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let waited = waits(&parts.edge) - before;
+    assert!(waited < 20, "{waited} waits in two seconds in which nothing happened");
+    parts.edge.stop();
+}

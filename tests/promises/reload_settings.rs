@@ -1,0 +1,214 @@
+//! Everything in the configuration reloads, and every file that it names; what can't is refused.
+
+use std::fs;
+
+use http::Request;
+use http_body_util::Empty;
+
+use crate::support::{
+    Ca, Client, Credentials, Edge, EdgeBuilder, Upstream, scripted::TlsUpstream, self_signed,
+};
+
+async fn status(edge: &Edge, credentials: &Credentials, client_id: &str) -> u16 {
+    Client::with(edge, credentials).token(client_id).await.status.as_u16()
+}
+
+#[tokio::test]
+async fn every_file_of_trust_is_taken_up() {
+    let upstream = Upstream::start().await;
+    let (ca, other) = (Ca::new("Client CA"), Ca::new("Other CA"));
+    let (first, second, payments) =
+        (self_signed("billing"), self_signed("billing"), ca.issue("payments", |_| {}));
+    let edge = EdgeBuilder::new(upstream.url())
+        .usual_domain("auth0")
+        .trust("client-ca", &ca.pem())
+        .file("billing.pem", first.chain_pem())
+        .file("pin.pem", ca.pem())
+        .application("billing", "self_signed_tls_client_auth", &["certificate = \"billing.pem\"".to_owned()])
+        .ca_application("payments", "san_dns = \"payments.example.test\"\nca = \"pin.pem\"")
+        .start();
+    let text = fs::read_to_string(edge.folder.path().join("applications.toml")).unwrap();
+    let by_name = "subject_dn = \"CN=payments,O=Example Bank,C=DE\"";
+    assert_eq!(status(&edge, &payments, "payments").await, 401);
+    edge.reload("applications.toml", &text.replace("san_dns = \"payments.example.test\"", by_name));
+    assert_eq!(status(&edge, &payments, "payments").await, 200);
+
+    assert_eq!((status(&edge, &first, "billing").await, status(&edge, &second, "billing").await), (200, 401));
+    edge.reload("billing.pem", &second.chain_pem());
+    assert_eq!((status(&edge, &first, "billing").await, status(&edge, &second, "billing").await), (401, 200));
+
+    for file in ["pin.pem", "client-ca.pem"] {
+        edge.reload(file, &other.pem());
+        assert_eq!(status(&edge, &payments, "payments").await, 401, "{file}");
+        edge.reload(file, &ca.pem());
+        assert_eq!(status(&edge, &payments, "payments").await, 200, "{file}");
+    }
+    edge.stop();
+}
+
+#[tokio::test]
+async fn what_an_upstream_names_is_taken_up() {
+    let (web, other) = (Ca::new("Web CA"), Ca::new("Other CA"));
+    let server = web.server(&["localhost"]);
+    let answer = |_: &crate::support::Seen| http::Response::new(http_body_util::Full::from("{}"));
+    let upstream = TlsUpstream::answering(&server, &["http/1.1"], answer).await;
+    let billing = self_signed("billing");
+    let edge = EdgeBuilder::new(upstream.url())
+        .usual_domain("auth0")
+        .self_signed_application("billing", &[billing.thumbprint()])
+        .file("web.pem", other.pem())
+        .secret_file("secrets/key", "one")
+        .upstream("ca = \"web.pem\"\nheaders = { x-key = { file = \"secrets/key\" } }")
+        .start();
+    assert_eq!(status(&edge, &billing, "billing").await, 503);
+    edge.reload("web.pem", &web.pem());
+    let mut kept = Client::with(&edge, &billing).connect().await;
+    assert_eq!(kept.token("billing").await.status, 200);
+    assert_eq!(upstream.seen().last().unwrap().1.header("x-key"), "one");
+
+    // A reload of something else keeps the connection to the upstream.
+    let accepted = upstream.accepted();
+    let text = fs::read_to_string(edge.folder.path().join("applications.toml")).unwrap();
+    edge.reload(
+        "applications.toml",
+        &format!(
+            "{text}\n{}",
+            text.replace("billing", "other").replace(&billing.thumbprint(), &self_signed("x").thumbprint())
+        ),
+    );
+    assert_eq!(kept.token("billing").await.status, 200);
+    assert_eq!(upstream.accepted(), accepted, "the upstream was connected to anew");
+
+    edge.reload("secrets/key", "two");
+    assert_eq!(kept.token("billing").await.status, 200);
+    assert_eq!(upstream.seen().last().unwrap().1.header("x-key"), "two");
+    edge.stop();
+}
+
+#[tokio::test]
+async fn every_part_of_the_configuration_that_can_change_is_taken_up() {
+    const SECOND: &str = "second.example.test";
+    let (upstream, other_upstream) = (Upstream::start().await, Upstream::start().await);
+    let billing = self_signed("billing");
+    let edge = EdgeBuilder::new(upstream.url())
+        .usual_domain("rfc9440")
+        .self_signed_application("billing", &[billing.thumbprint()])
+        .start();
+    let first = fs::read_to_string(edge.folder.path().join("edge.toml")).unwrap();
+    let client = Client::with(&edge, &billing);
+    let token = || async { client.token("billing").await.status.as_u16() };
+    assert_eq!(token().await, 200);
+    assert!(upstream.last().headers.contains_key("client-cert"));
+
+    // Header profiles, built in and of one's own.
+    edge.reload("edge.toml", &first.replace("\"rfc9440\"", "\"nginx\""));
+    assert_eq!(token().await, 200);
+    assert!(upstream.last().headers.contains_key("ssl-client-cert"));
+    assert!(!upstream.last().headers.contains_key("client-cert"));
+    let own = "[[header_profile]]\nname = \"corp\"\nheaders = { x-corp-print = \"thumbprint-hex\" }\n";
+    edge.reload("edge.toml", &(first.replace("\"rfc9440\"", "\"corp\"") + own));
+    assert_eq!(token().await, 200);
+    assert_eq!(upstream.last().header("x-corp-print"), billing.thumbprint());
+    edge.reload(
+        "edge.toml",
+        &(first.replace("\"rfc9440\"", "\"corp\"") + &own.replace("x-corp-print", "x-corp-other")),
+    );
+    assert_eq!(token().await, 200);
+    assert_eq!(upstream.last().header("x-corp-other"), billing.thumbprint());
+
+    // Routes.
+    edge.reload("edge.toml", &first.replace("path = \"/oauth/token\"", "path = \"/oauth/par\""));
+    assert_eq!(token().await, 404);
+
+    // The upstream's address.
+    edge.reload("edge.toml", &first.replace(&upstream.url(), &other_upstream.url()));
+    let before = upstream.seen().len();
+    assert_eq!(token().await, 200);
+    assert_eq!((upstream.seen().len(), other_upstream.seen().len()), (before, 1));
+
+    // Limits, for connections from then on.
+    edge.reload(
+        "edge.toml",
+        &first.replace("[limits]\n", "[limits]\nclient_id_body_bytes = 1024\nbody_bytes = 1024\n"),
+    );
+    let long = format!("client_id=billing&scope={}", "x".repeat(2000));
+    let request = Request::post("/oauth/token")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(http_body_util::Full::from(long))
+        .unwrap();
+    assert_eq!(client.connect().await.send(request).await.status, 413);
+
+    // Whose X-Forwarded-For is believed.
+    edge.reload("edge.toml", &first.replace("[listen]\n", "[listen]\ntrusted_proxies = [\"127.0.0.1\"]\n"));
+    let mut request = crate::support::client::token_request("billing");
+    request.headers_mut().insert("x-forwarded-for", "192.0.2.7".parse().unwrap());
+    assert_eq!(client.connect().await.send(request).await.status, 200);
+    assert!(upstream.last().header("x-forwarded-for").starts_with("192.0.2.7"));
+
+    // Domains: another one, then that one alone.
+    edge.issuer.server(&[SECOND]).write(edge.folder.path(), SECOND);
+    let domain = format!(
+        "[[domain]]\nname = \"{SECOND}\"\ncertificate = \"{SECOND}.pem\"\nprivate_key = \"{SECOND}.key\"\n"
+    );
+    let at_second = || async {
+        let mut connection = client.clone().server_name(SECOND).connect().await;
+        let request = Request::get("/nothing").header("host", SECOND).body(Empty::new()).unwrap();
+        connection.send(request).await.status.as_u16()
+    };
+    edge.reload("edge.toml", &format!("{first}\n{domain}"));
+    assert_eq!((token().await, at_second().await), (200, 404));
+    let start = first.find("[[domain]]").unwrap();
+    edge.reload("edge.toml", &format!("{}{domain}", &first[..start]));
+    assert_eq!(at_second().await, 404);
+    client.refused().await;
+    // An open connection of a domain that is gone is over with its next request.
+    edge.reload("edge.toml", &first);
+    let mut open = client.connect().await;
+    assert_eq!(open.token("billing").await.status, 200);
+    edge.reload("edge.toml", &format!("{}{domain}", &first[..start]));
+    assert_ne!(open.token("billing").await.status, 200);
+    edge.stop();
+}
+
+#[tokio::test]
+async fn what_needs_a_restart_is_refused_and_says_so() {
+    let upstream = Upstream::start().await;
+    let billing = self_signed("billing");
+    let edge = EdgeBuilder::new(upstream.url())
+        .usual_domain("auth0")
+        .self_signed_application("billing", &[billing.thumbprint()])
+        .start();
+    let config = edge.folder.path().join("edge.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    for (number, (before, after, key)) in [
+        ("https = [\"127.0.0.1:0\"]", "https = [\"127.0.0.1:1\"]", "listen.https"),
+        ("admin = \"127.0.0.1:0\"", "admin = \"127.0.0.1:1\"", "listen.admin"),
+        ("[listen]\n", "[listen]\nworkers = 7\n", "listen.workers"),
+        ("[limits]\n", "[limits]\nconnections = 7\n", "limits.connections"),
+        ("[limits]\n", "[limits]\ndrain_timeout = \"7s\"\n", "limits.drain_timeout"),
+        ("format = \"json\"", "format = \"text\"", "log.format"),
+        ("level = \"debug\"", "level = \"info\"", "log.level"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let changed = text.replacen(before, after, 1);
+        assert_ne!(changed, text);
+        let added = after.trim_end().lines().last().unwrap();
+        let line = 1 + changed.lines().position(|line| line == added).unwrap();
+        fs::write(&config, &changed).unwrap();
+        edge.wait_for_logs("reload refused", number + 1);
+        let log = edge.log();
+        let told = log.lines().rfind(|line| line.contains("reload refused")).unwrap();
+        assert!(told.contains(&format!("edge.toml:{line}:")), "{line}: {told}");
+        let what = format!(
+            ": {key}: {key} can't change while the edge runs; restart the edge (SIGTERM drains it), or write the former value again\""
+        );
+        assert!(told.contains(&what), "{told}");
+        assert_eq!(status(&edge, &billing, "billing").await, 200);
+        fs::write(&config, &text).unwrap();
+        edge.wait_for_logs("the files say again what is in force", number + 1);
+    }
+    assert_eq!(edge.log().matches("\"reloaded\"").count(), 0);
+    edge.stop();
+}
