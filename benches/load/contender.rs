@@ -35,9 +35,14 @@ pub trait Contender {
     fn version(&self) -> io::Result<String>;
 
     /// Writes its configuration into the job's folder, and gives the command that runs it in the foreground with one worker, until
-    /// SIGTERM. Its output goes into a file of that folder.
+    /// SIGTERM. The caller takes what it prints.
     fn command(&self, job: &Job<'_>) -> io::Result<Command>;
 
     /// The header in which the client's certificate reaches the upstream, in lower case.
     fn certificate_header(&self) -> &'static str;
+
+    /// Threads or processes that serve: more than one may use every core.
+    fn workers(&self) -> usize {
+        1
+    }
 }

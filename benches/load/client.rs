@@ -1,0 +1,190 @@
+//! A real mTLS client: rustls below, hyper above.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use bytes::Bytes;
+use http::{Request, StatusCode, header};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::TokioIo;
+use rustls::{
+    ClientConfig, HandshakeKind, RootCertStore,
+    client::Resumption,
+    crypto::{SupportedKxGroup, aws_lc_rs},
+    pki_types::ServerName,
+    version::TLS13,
+};
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+use super::{
+    certificates::{CLIENT_ID, Certificates, Identity},
+    contender::{DOMAIN, PATH},
+};
+
+/// Any failure, as a sentence.
+pub type Outcome<T> = Result<T, String>;
+
+/// How clients connect.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    /// The only key-exchange group that is offered, so that nobody is charged for another's choice.
+    pub group: &'static dyn SupportedKxGroup,
+    /// Whether sessions are resumed.
+    pub resumes: bool,
+    /// HTTP/2 rather than HTTP/1.1.
+    pub http2: bool,
+}
+
+/// Classical key exchange.
+pub const CLASSICAL: Kind = Kind { group: aws_lc_rs::kx_group::X25519, resumes: false, http2: false };
+
+/// Calls one address with one certificate, or none.
+#[derive(Clone)]
+pub struct Client {
+    config: Arc<ClientConfig>,
+    address: SocketAddr,
+    /// Marks requests that the upstream is to remember.
+    pub probe: bool,
+}
+
+impl Client {
+    /// TLS 1.3 only: the rows name it.
+    pub fn new(
+        address: SocketAddr,
+        certificates: &Certificates,
+        identity: Option<&Identity>,
+        kind: Kind,
+    ) -> Self {
+        let mut provider = aws_lc_rs::default_provider();
+        provider.kx_groups = vec![kind.group];
+        let mut roots = RootCertStore::empty();
+        roots.add(certificates.server_ca.clone()).unwrap();
+        let builder = ClientConfig::builder_with_provider(Arc::new(provider))
+            .with_protocol_versions(&[&TLS13])
+            .unwrap()
+            .with_root_certificates(roots);
+        let mut config = match identity {
+            Some(identity) => {
+                builder.with_client_auth_cert(vec![identity.certificate.clone()], identity.key()).unwrap()
+            }
+            None => builder.with_no_client_auth(),
+        };
+        config.resumption =
+            if kind.resumes { Resumption::in_memory_sessions(8) } else { Resumption::disabled() };
+        config.alpn_protocols = vec![if kind.http2 { b"h2".to_vec() } else { b"http/1.1".to_vec() }];
+        Self { config: Arc::new(config), address, probe: false }
+    }
+
+    /// The same with sessions of its own.
+    pub fn apart(&self) -> Self {
+        let mut config = ClientConfig::clone(&self.config);
+        config.resumption = Resumption::in_memory_sessions(8);
+        Self { config: Arc::new(config), ..*self }
+    }
+
+    async fn connect(&self) -> Outcome<TlsStream<TcpStream>> {
+        let tcp =
+            TcpStream::connect(self.address).await.map_err(|error| format!("no connection: {error}"))?;
+        tcp.set_nodelay(true).map_err(|error| error.to_string())?;
+        let connector = TlsConnector::from(Arc::clone(&self.config));
+        let name = ServerName::try_from(DOMAIN).map_err(|error| error.to_string())?;
+        connector.connect(name, tcp).await.map_err(|error| format!("no handshake: {error}"))
+    }
+
+    /// A connection of HTTP/1.1, and whether its session was resumed.
+    pub async fn http1(&self) -> Outcome<(Http1, bool)> {
+        let tls = self.connect().await?;
+        let resumed = tls.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
+        let (sender, connection) =
+            http1::handshake(TokioIo::new(tls)).await.map_err(|error| error.to_string())?;
+        let driver = tokio::task::spawn_local(async move { drop(connection.await) });
+        Ok((Http1 { sender, driver, probe: self.probe }, resumed))
+    }
+
+    /// A connection of HTTP/2.
+    pub async fn http2(&self) -> Outcome<Http2> {
+        let tls = self.connect().await?;
+        let (sender, connection) = http2::Builder::new(LocalExecutor)
+            .handshake(TokioIo::new(tls))
+            .await
+            .map_err(|error| error.to_string())?;
+        tokio::task::spawn_local(async move { drop(connection.await) });
+        Ok(Http2 { sender, probe: self.probe })
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct LocalExecutor;
+
+impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
+    fn execute(&self, future: F) {
+        tokio::task::spawn_local(async move { drop(future.await) });
+    }
+}
+
+/// One connection of HTTP/1.1.
+pub struct Http1 {
+    sender: http1::SendRequest<Full<Bytes>>,
+    driver: tokio::task::JoinHandle<()>,
+    probe: bool,
+}
+
+impl Http1 {
+    /// Asks for a token.
+    pub async fn token(&mut self) -> Outcome<()> {
+        self.sender.ready().await.map_err(|error| format!("no connection any more: {error}"))?;
+        let response = self.sender.send_request(request(PATH, self.probe)).await;
+        finish(response).await
+    }
+
+    /// Closes it, and waits until it is closed.
+    pub async fn close(self) {
+        drop(self.sender);
+        let _ = self.driver.await;
+    }
+}
+
+/// One connection of HTTP/2, which carries many requests at once.
+#[derive(Clone)]
+pub struct Http2 {
+    sender: http2::SendRequest<Full<Bytes>>,
+    probe: bool,
+}
+
+impl Http2 {
+    /// Asks for a token.
+    pub async fn token(&mut self) -> Outcome<()> {
+        self.sender.ready().await.map_err(|error| format!("no connection any more: {error}"))?;
+        let uri = format!("https://{DOMAIN}{PATH}");
+        let response = self.sender.send_request(request(&uri, self.probe)).await;
+        finish(response).await
+    }
+}
+
+fn request(uri: &str, probe: bool) -> Request<Full<Bytes>> {
+    let body = format!("grant_type=client_credentials&client_id={CLIENT_ID}&scope=payments%3Aread");
+    let mut request = Request::post(uri)
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .header(header::ACCEPT, "application/json")
+        .header(header::USER_AGENT, "load/1.0");
+    // In HTTP/2 the target has it.
+    if uri.starts_with('/') {
+        request = request.header(header::HOST, DOMAIN);
+    }
+    if probe {
+        request = request.header(super::upstream::PROBE, "1");
+    }
+    request.body(Full::from(body)).unwrap()
+}
+
+async fn finish(response: hyper::Result<http::Response<hyper::body::Incoming>>) -> Outcome<()> {
+    let response = response.map_err(|error| format!("no answer: {error}"))?;
+    let status = response.status();
+    let body = response.into_body().collect().await.map_err(|error| format!("half an answer: {error}"))?;
+    if status == StatusCode::OK {
+        return Ok(());
+    }
+    let text = body.to_bytes();
+    Err(format!("status {status}: {}", String::from_utf8_lossy(text.get(..300).unwrap_or(&text))))
+}

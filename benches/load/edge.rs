@@ -1,0 +1,90 @@
+//! The edge, with all that it does by default.
+
+use std::{fmt::Write as _, fs, io, process::Command};
+
+use super::{
+    certificates::CLIENT_ID,
+    contender::{Contender, DOMAIN, Job},
+};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_mtls-edge");
+
+/// The program under test.
+#[derive(Clone, Copy, Debug)]
+pub struct Edge {
+    name: &'static str,
+    workers: usize,
+    applications: usize,
+}
+
+impl Edge {
+    /// With one worker and ten applications.
+    pub const fn new() -> Self {
+        Self { name: "mtls-edge", workers: 1, applications: 10 }
+    }
+
+    /// With so many workers.
+    pub const fn workers(name: &'static str, workers: usize) -> Self {
+        Self { name, workers, applications: 10 }
+    }
+
+    /// With so many applications registered.
+    pub const fn applications(name: &'static str, applications: usize) -> Self {
+        Self { name, workers: 1, applications }
+    }
+
+    /// The application that calls, as its peers know it: by CA and subject; then others, of two credentials each.
+    fn registry(self) -> String {
+        let mut text = format!(
+            "[[application]]\nclient_id = \"{CLIENT_ID}\"\nauth_method = \"tls_client_auth\"\n\
+             [[application.credential]]\nname = \"prod\"\nsubject_dn = \"CN={CLIENT_ID},O=Example Bank,C=DE\"\n"
+        );
+        for number in 1..self.applications {
+            let _ = write!(
+                text,
+                "[[application]]\nclient_id = \"app-{number}\"\nauth_method = \"tls_client_auth\"\n\
+                 [[application.credential]]\nname = \"q3\"\nsubject_dn = \"CN=app-{number},O=Example Bank,C=DE\"\n\
+                 [[application.credential]]\nname = \"q4\"\nsubject_dn = \"CN=app-{number},O=Example Bank,C=FR\"\n"
+            );
+        }
+        text
+    }
+}
+
+impl Contender for Edge {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn version(&self) -> io::Result<String> {
+        let output = Command::new(PROGRAM).arg("--version").output()?;
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
+    fn command(&self, job: &Job<'_>) -> io::Result<Command> {
+        // Only what the load needs is not the default: more connections, and none of them closed while it is idle.
+        let config = format!(
+            "[listen]\nhttps = [\"{}\"]\nadmin = \"127.0.0.1:0\"\nworkers = {}\n\
+             [limits]\nconnections = 20000\nidle_timeout = \"1h\"\n\
+             [trust]\nclient_ca = [{:?}]\n\
+             [[upstream]]\nname = \"auth-server\"\nurls = [\"http://{}\"]\n\
+             [[domain]]\nname = \"{DOMAIN}\"\ncertificate = {:?}\nprivate_key = {:?}\n",
+            job.listen, self.workers, job.client_ca, job.upstream, job.certificate, job.private_key,
+        );
+        fs::write(job.folder.join("edge.toml"), config)?;
+        fs::write(job.folder.join("applications.toml"), self.registry())?;
+        let mut command = Command::new(PROGRAM);
+        command.args(["run", "--config"]).arg(job.folder.join("edge.toml"));
+        command.env_remove("RUST_LOG");
+        Ok(command)
+    }
+
+    fn certificate_header(&self) -> &'static str {
+        // Of the profile that is the default, auth0.
+        "client-certificate"
+    }
+
+    fn workers(&self) -> usize {
+        self.workers
+    }
+}

@@ -1,0 +1,163 @@
+//! Runs every row on every contender, side by side and in turns, and tells what came out.
+//!
+//! Contenders have one core, the load generator and the upstream another where there is one, so that nobody is measured with the
+//! generator's caches. A row's figure is the median of its rounds.
+
+pub mod certificates;
+pub mod chart;
+pub mod client;
+pub mod contender;
+pub mod drive;
+pub mod edge;
+pub mod floor;
+pub mod options;
+pub mod process;
+pub mod progress;
+pub mod rows;
+pub mod running;
+pub mod table;
+pub mod upstream;
+
+use std::{collections::HashMap, process::Command};
+
+use tokio::task::LocalSet;
+
+use certificates::{Certificates, Keys};
+use client::{Client, Outcome};
+use contender::Contender;
+use drive::measure;
+use options::Options;
+use progress::Progress;
+use rows::Row;
+use running::Running;
+use table::{Measured, Table};
+use upstream::Upstream;
+
+/// Handshakes from which a floor is taken.
+const FLOOR: usize = 500;
+
+/// Measures these rows of these contenders. The first contender is the one that others are compared with.
+///
+/// # Errors
+///
+/// A contender that does not start, or does not do the job. One that fails in a row only has no figure there, and a note.
+pub fn run(
+    title: &str,
+    contenders: &[Box<dyn Contender>],
+    rows: &[Row],
+    options: &Options,
+) -> Outcome<Table> {
+    let upstream = Upstream::start().map_err(|error| error.to_string())?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| error.to_string())?;
+    LocalSet::new().block_on(&runtime, async {
+        let mut run = Run::new(contenders, rows, options, upstream).await?;
+        let mut measured = Vec::new();
+        for row in rows {
+            measured.push(run.row(*row).await?);
+        }
+        let mut contenders = Vec::new();
+        for contender in run.contenders {
+            contenders.push((contender.name(), contender.version().map_err(|error| error.to_string())?));
+        }
+        Ok(Table { title: title.to_owned(), contenders, rows: measured })
+    })
+}
+
+/// The cores of this process: the generator keeps to the first. Must be called before any thread is started.
+pub fn take_core() {
+    let cores = cores();
+    if cores.len() > 1 {
+        let id = std::process::id().to_string();
+        let pinned = Command::new("taskset").args(["-p", "-c", &cores[0], &id]).output();
+        assert!(pinned.is_ok_and(|output| output.status.success()), "taskset (util-linux) can't pin");
+    }
+}
+
+fn cores() -> Vec<String> {
+    let count =
+        std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default().matches("\nprocessor").count() + 1;
+    (0..count.max(1)).map(|core| core.to_string()).collect()
+}
+
+struct Run<'a> {
+    contenders: Vec<&'a dyn Contender>,
+    certificates: HashMap<Keys, Certificates>,
+    running: HashMap<(usize, Keys), Running>,
+    options: &'a Options,
+    upstream: Upstream,
+    progress: Progress,
+    _folder: tempfile::TempDir,
+}
+
+impl<'a> Run<'a> {
+    async fn new(
+        contenders: &'a [Box<dyn Contender>],
+        rows: &[Row],
+        options: &'a Options,
+        upstream: Upstream,
+    ) -> Outcome<Self> {
+        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let contenders: Vec<_> = contenders.iter().map(|contender| &**contender).collect();
+        let progress = Progress::new(rows.len() * options.rounds * contenders.len());
+        let mut run = Self {
+            contenders,
+            certificates: HashMap::new(),
+            running: HashMap::new(),
+            options,
+            upstream,
+            progress,
+            _folder: folder,
+        };
+        for keys in [Keys::P256, Keys::Rsa2048] {
+            if !rows.iter().any(|row| row.keys() == keys) {
+                continue;
+            }
+            let folder = run._folder.path().join(format!("{keys:?}"));
+            let certificates = Certificates::new(&folder, keys).map_err(|error| error.to_string())?;
+            run.certificates.insert(keys, certificates);
+            for (index, contender) in run.contenders.clone().into_iter().enumerate() {
+                run.progress.say(&format!("{} starts, and is checked", contender.name()));
+                let running = run.start(contender, keys).await?;
+                let checked = running.check(contender, &run.certificates[&keys], &run.upstream).await;
+                checked.map_err(|error| format!("{}: {error}", contender.name()))?;
+                run.running.insert((index, keys), running);
+            }
+        }
+        Ok(run)
+    }
+
+    async fn start(&self, contender: &dyn Contender, keys: Keys) -> Outcome<Running> {
+        let cores = cores();
+        let own = if contender.workers() > 1 { cores.join(",") } else { cores[cores.len() - 1].clone() };
+        Running::start(contender, &self.certificates[&keys], &self.upstream, &own).await
+    }
+
+    async fn row(&mut self, row: Row) -> Outcome<Measured> {
+        let (sizes, certificates) = (self.options.sizes(), &self.certificates[&row.keys()]);
+        let floor = row.has_floor().then(|| floor::floor(certificates, row.kind(), FLOOR));
+        let mut measured = Measured::new(row, floor, self.contenders.len());
+        // A process that has held connections before would show less for new ones.
+        let rounds = if row == Row::Idle { 1 } else { self.options.rounds };
+        for round in 0..rounds {
+            for turn in 0..self.contenders.len() {
+                let index = (turn + round) % self.contenders.len();
+                let contender = self.contenders[index];
+                self.progress.step(row.title(), contender.name());
+                if measured.has_failed(index) {
+                    continue;
+                }
+                let fresh =
+                    if row == Row::Idle { Some(self.start(contender, row.keys()).await?) } else { None };
+                let running = fresh.as_ref().unwrap_or(&self.running[&(index, row.keys())]);
+                let client =
+                    Client::new(running.address, certificates, Some(&certificates.client), row.kind());
+                measured.add(index, measure(row, &client, running.tree(), &sizes).await);
+            }
+        }
+        self.progress.skip((self.options.rounds - rounds) * self.contenders.len());
+        Ok(measured)
+    }
+}

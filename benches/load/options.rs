@@ -1,0 +1,104 @@
+//! What the command line asks for.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::Parser;
+
+use super::{chart, rows::Row, table::Table};
+
+/// Load on the edge, or on the edge and its peers: prints figures, asserts none.
+#[derive(Clone, Debug, Parser)]
+pub struct Options {
+    /// Only these rows.
+    #[arg(long, value_delimiter = ',')]
+    pub rows: Vec<Row>,
+    /// Only these contenders.
+    #[arg(long, value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// Rounds: in each, every contender has its turn.
+    #[arg(long, default_value_t = 5)]
+    pub rounds: usize,
+    /// Seconds of measurement for a row, contender and round.
+    #[arg(long, default_value_t = 3.0)]
+    pub seconds: f64,
+    /// Connections of the rows that keep them.
+    #[arg(long, default_value_t = 32)]
+    pub connections: usize,
+    /// Requests in a second of the row at a fixed rate.
+    #[arg(long, default_value_t = 2000)]
+    pub rate: u32,
+    /// Idle connections.
+    #[arg(long, default_value_t = 10_000)]
+    pub idle: usize,
+    /// Writes all figures into this file.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Draws a chart into this file.
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
+    /// A moment only, to see that it works.
+    #[arg(long)]
+    pub test: bool,
+    /// Given by cargo.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// How much of everything.
+#[derive(Clone, Copy, Debug)]
+pub struct Sizes {
+    /// Of measurement.
+    pub time: Duration,
+    /// Kept connections.
+    pub connections: usize,
+    /// Requests in a second.
+    pub rate: u32,
+    /// Idle connections.
+    pub idle: usize,
+}
+
+impl Options {
+    /// Reads the command line; ends the program where it can't be read, and for `--help`.
+    pub fn read() -> Self {
+        let mut options = Self::parse();
+        if options.test {
+            options.rounds = 1;
+            options.seconds = 0.3;
+            options.idle = 64;
+            options.rate = 200;
+        }
+        options
+    }
+
+    /// The sizes of each row.
+    pub fn sizes(&self) -> Sizes {
+        let Self { seconds, connections, rate, idle, .. } = *self;
+        Sizes { time: Duration::from_secs_f64(seconds), connections, rate, idle }
+    }
+
+    /// The rows that are wanted, in order.
+    pub fn rows(&self) -> Vec<Row> {
+        use clap::ValueEnum;
+        let all = Row::value_variants().iter().copied();
+        all.filter(|row| self.rows.is_empty() || self.rows.contains(row)).collect()
+    }
+
+    /// Writes the files that are asked for.
+    pub fn keep(&self, table: &Table) -> Result<(), String> {
+        let write = |file: &PathBuf, text: String| {
+            std::fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))
+        };
+        if let Some(file) = &self.json {
+            write(file, format!("{:#}\n", table.json()))?;
+        }
+        if let Some(file) = &self.svg {
+            write(file, chart::svg(table))?;
+        }
+        Ok(())
+    }
+
+    /// Whether this contender is.
+    pub fn wants(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| only == name)
+    }
+}

@@ -1,0 +1,96 @@
+//! What is measured: one row of the table each.
+
+use rustls::crypto::{SupportedKxGroup, aws_lc_rs::kx_group};
+
+use super::{certificates::Keys, client::Kind};
+
+/// A row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Row {
+    /// A full TLS 1.3 handshake, P-256 on both sides, then one request.
+    Full,
+    /// The same, RSA-2048 on both sides.
+    FullRsa,
+    /// The same as `full`, with X25519MLKEM768.
+    FullPq,
+    /// A resumed TLS 1.3 handshake, then one request.
+    Resumed,
+    /// Requests one after the other on kept HTTP/1.1 connections.
+    Kept,
+    /// Requests one after the other on HTTP/2 connections, a stream at a time on each.
+    Http2,
+    /// Requests on few HTTP/2 connections of many streams.
+    Http2Streams,
+    /// Requests at a fixed rate over kept HTTP/1.1 connections, however late the answers.
+    Paced,
+    /// Connections that are open and idle after one request.
+    Idle,
+}
+
+/// In what a row's figure is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// CPU of the proxy for one operation.
+    Microseconds,
+    /// The 99th percentile of latencies.
+    Latency,
+    /// Memory of the proxy for one connection.
+    Kilobytes,
+}
+
+impl Unit {
+    /// As it is written behind the figure.
+    pub const fn suffix(self) -> &'static str {
+        match self {
+            Self::Microseconds | Self::Latency => "us",
+            Self::Kilobytes => "KB",
+        }
+    }
+}
+
+impl Row {
+    /// As it stands in the table.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Full => "full handshake, P-256, + request",
+            Self::FullRsa => "full handshake, RSA-2048, + request",
+            Self::FullPq => "full handshake, P-256, X25519MLKEM768",
+            Self::Resumed => "resumed handshake + request",
+            Self::Kept => "HTTP/1.1 request, kept alive",
+            Self::Http2 => "HTTP/2 request, one stream each",
+            Self::Http2Streams => "HTTP/2 request, many streams",
+            Self::Paced => "p99 latency at a fixed rate",
+            Self::Idle => "memory of an idle connection",
+        }
+    }
+
+    /// Of its figure.
+    pub const fn unit(self) -> Unit {
+        match self {
+            Self::Paced => Unit::Latency,
+            Self::Idle => Unit::Kilobytes,
+            _ => Unit::Microseconds,
+        }
+    }
+
+    /// The keys of the certificates.
+    pub fn keys(self) -> Keys {
+        if self == Self::FullRsa { Keys::Rsa2048 } else { Keys::P256 }
+    }
+
+    /// How its clients connect.
+    pub fn kind(self) -> Kind {
+        let group: &dyn SupportedKxGroup =
+            if self == Self::FullPq { kx_group::X25519MLKEM768 } else { kx_group::X25519 };
+        Kind {
+            group,
+            resumes: self == Self::Resumed,
+            http2: matches!(self, Self::Http2 | Self::Http2Streams),
+        }
+    }
+
+    /// Whether rustls' own handshake is its floor.
+    pub fn has_floor(self) -> bool {
+        matches!(self, Self::Full | Self::FullRsa | Self::FullPq | Self::Resumed)
+    }
+}

@@ -1,0 +1,173 @@
+//! A contender while it runs, and whether it does its job.
+
+use std::{
+    fs::{self, File},
+    io,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use http::HeaderMap;
+use percent_encoding::percent_decode;
+use tempfile::TempDir;
+
+use super::{
+    certificates::Certificates,
+    client::{CLASSICAL, Client, Outcome},
+    contender::{Contender, Job},
+    process::Tree,
+    upstream::Upstream,
+};
+
+/// How long a contender may take to serve, and to end.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A contender that serves; ended when dropped.
+pub struct Running {
+    child: Child,
+    folder: TempDir,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+impl Running {
+    /// Starts it on these cores, and waits until it lets a client in.
+    pub async fn start(
+        contender: &dyn Contender,
+        certificates: &Certificates,
+        upstream: &Upstream,
+        cores: &str,
+    ) -> Outcome<Self> {
+        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let address = free().map_err(|error| error.to_string())?;
+        let job = Job {
+            folder: folder.path(),
+            certificate: &certificates.server_certificate,
+            private_key: &certificates.server_key,
+            client_ca: &certificates.client_ca,
+            listen: address,
+            upstream: upstream.address,
+        };
+        let command = contender.command(&job).map_err(|error| error.to_string())?;
+        let log = File::create(folder.path().join("log")).map_err(|error| error.to_string())?;
+        let child = on_cores(&command, cores, log)
+            .and_then(|mut command| command.spawn())
+            .map_err(|error| error.to_string())?;
+        let mut running = Self { child, folder, address };
+        let client = Client::new(address, certificates, Some(&certificates.client), CLASSICAL);
+        let begin = Instant::now();
+        loop {
+            let Err(error) = once(&client).await else { return Ok(running) };
+            let ended = running.child.try_wait().is_ok_and(|status| status.is_some());
+            if ended || begin.elapsed() > PATIENCE {
+                return Err(format!("{} does not serve: {error}\n{}", contender.name(), running.logs()));
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Its processes.
+    pub fn tree(&self) -> Tree {
+        Tree(self.child.id())
+    }
+
+    /// Whether it passes the client's certificate on in its header, and refuses who has none or another CA's.
+    pub async fn check(
+        &self,
+        contender: &dyn Contender,
+        certificates: &Certificates,
+        upstream: &Upstream,
+    ) -> Outcome<()> {
+        for kind in [CLASSICAL, super::client::Kind { http2: true, ..CLASSICAL }] {
+            for (identity, is_welcome) in
+                [(Some(&certificates.client), true), (None, false), (Some(&certificates.stranger), false)]
+            {
+                let mut client = Client::new(self.address, certificates, identity, kind);
+                client.probe = true;
+                let answer = if kind.http2 { once_http2(&client).await } else { once(&client).await };
+                let seen = upstream.take_seen();
+                let passed = seen.as_ref().is_some_and(|headers| {
+                    passes_on(headers, contender.certificate_header(), &certificates.client.certificate)
+                });
+                if is_welcome && !(answer.is_ok() && passed) {
+                    let header = contender.certificate_header();
+                    return Err(format!("the certificate does not arrive in {header}: {answer:?}, {seen:?}"));
+                }
+                if !is_welcome && (answer.is_ok() || seen.is_some()) {
+                    return Err("it lets in who has no certificate, or another CA's".to_owned());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The end of what it wrote.
+    fn logs(&self) -> String {
+        let files = fs::read_dir(self.folder.path()).into_iter().flatten().filter_map(Result::ok);
+        let texts = files.filter(|file| file.file_name().to_string_lossy().contains("log"));
+        let texts = texts.filter_map(|file| fs::read_to_string(file.path()).ok());
+        texts.map(|text| text.lines().rev().take(20).collect::<Vec<_>>().join("\n")).collect()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let id = self.child.id().to_string();
+        let _ = Command::new("kill").args(["-TERM", &id]).stderr(Stdio::null()).status();
+        let begin = Instant::now();
+        while self.child.try_wait().is_ok_and(|status| status.is_none()) {
+            if begin.elapsed() > PATIENCE {
+                for process in self.tree().processes() {
+                    let _ = Command::new("kill").args(["-KILL", &process.to_string()]).status();
+                }
+                let _ = self.child.wait();
+                return;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// One request on a connection of its own.
+pub async fn once(client: &Client) -> Outcome<()> {
+    let (mut connection, _) = client.http1().await?;
+    let answer = connection.token().await;
+    connection.close().await;
+    answer
+}
+
+async fn once_http2(client: &Client) -> Outcome<()> {
+    client.http2().await?.token().await
+}
+
+/// Each profile encodes the certificate in its own way; in all of them the base64 of the DER is there in the end.
+fn passes_on(headers: &HeaderMap, name: &str, certificate: &[u8]) -> bool {
+    let Some(value) = headers.get(name) else { return false };
+    let decoded: Vec<u8> = percent_decode(value.as_bytes()).collect();
+    let text = String::from_utf8_lossy(&decoded).replace(|c: char| c.is_ascii_whitespace(), "");
+    text.contains(&STANDARD.encode(certificate))
+}
+
+fn free() -> io::Result<SocketAddr> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+}
+
+/// The same command on these cores, with its output in a file.
+fn on_cores(command: &Command, cores: &str, log: File) -> io::Result<Command> {
+    let mut pinned = Command::new("taskset");
+    pinned.args(["-c", cores]).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => pinned.env(name, value),
+            None => pinned.env_remove(name),
+        };
+    }
+    if let Some(folder) = command.get_current_dir() {
+        pinned.current_dir(folder);
+    }
+    pinned.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+    Ok(pinned)
+}

@@ -1,0 +1,135 @@
+//! The figures, as a table and as JSON.
+
+use std::fmt;
+
+use serde_json::{Value, json};
+
+use super::{client::Outcome, drive::Sample, rows::Row};
+
+/// What was measured of one row.
+#[derive(Debug)]
+pub struct Measured {
+    /// The row.
+    pub row: Row,
+    /// What rustls alone takes, where that is known.
+    pub floor: Option<f64>,
+    cells: Vec<Result<Vec<Sample>, String>>,
+}
+
+impl Measured {
+    /// Nothing yet.
+    pub fn new(row: Row, floor: Option<f64>, contenders: usize) -> Self {
+        Self { row, floor, cells: vec![Ok(Vec::new()); contenders] }
+    }
+
+    /// One round of a contender.
+    pub fn add(&mut self, contender: usize, outcome: Outcome<Sample>) {
+        match (&mut self.cells[contender], outcome) {
+            (Ok(samples), Ok(sample)) => samples.push(sample),
+            (cell, Err(error)) => *cell = Err(error),
+            (Err(_), Ok(_)) => {}
+        }
+    }
+
+    /// Whether a round of this contender went wrong: what it does not offer, it need not be asked for again.
+    pub fn has_failed(&self, contender: usize) -> bool {
+        self.cells[contender].is_err()
+    }
+
+    /// The median of a contender's rounds, in the row's unit.
+    pub fn figure(&self, contender: usize) -> Option<f64> {
+        self.median(contender, |sample| sample.figure)
+    }
+
+    fn median(&self, contender: usize, of: impl Fn(&Sample) -> f64) -> Option<f64> {
+        let mut all: Vec<f64> = self.cells[contender].as_ref().ok()?.iter().map(of).collect();
+        all.sort_by(f64::total_cmp);
+        all.get(all.len() / 2).copied()
+    }
+
+    /// The first contender's figure over the best of the others'.
+    pub fn ratio(&self) -> Option<f64> {
+        let others = (1..self.cells.len()).filter_map(|index| self.figure(index));
+        Some(self.figure(0)? / others.min_by(f64::total_cmp)?)
+    }
+}
+
+/// All rows of a run.
+#[derive(Debug)]
+pub struct Table {
+    /// What is compared.
+    pub title: String,
+    /// Names and versions.
+    pub contenders: Vec<(&'static str, String)>,
+    /// In order.
+    pub rows: Vec<Measured>,
+}
+
+const TITLE: usize = 38;
+const WIDTH: usize = 14;
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.title)?;
+        let names: Vec<&str> = self.contenders.iter().map(|(_, version)| version.as_str()).collect();
+        writeln!(f, "{}\n", names.join(" · "))?;
+        write!(f, "{:<TITLE$}", "CPU of the proxy for one operation")?;
+        for (name, _) in &self.contenders {
+            write!(f, "{name:>WIDTH$}")?;
+        }
+        writeln!(f, "{:>WIDTH$}{:>WIDTH$}", "to the best", "rustls alone")?;
+        for row in &self.rows {
+            write!(f, "{:<TITLE$}", row.row.title())?;
+            for index in 0..self.contenders.len() {
+                write!(f, "{:>WIDTH$}", shown(row.figure(index), row.row))?;
+            }
+            let ratio = row.ratio().map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"));
+            writeln!(f, "{ratio:>WIDTH$}{:>WIDTH$}", shown(row.floor, row.row))?;
+        }
+        for row in &self.rows {
+            for (cell, (name, _)) in row.cells.iter().zip(&self.contenders) {
+                if let Err(error) = cell {
+                    writeln!(f, "{}: {name}: {error}", row.row.title())?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn shown(figure: Option<f64>, row: Row) -> String {
+    figure.map_or_else(|| "-".to_owned(), |figure| format!("{figure:.1} {}", row.unit().suffix()))
+}
+
+impl Table {
+    /// Every sample.
+    pub fn json(&self) -> Value {
+        let rows = self.rows.iter().map(|row| {
+            let cells = row.cells.iter().enumerate().map(|(index, cell)| {
+                let cell = match cell {
+                    Err(error) => json!({ "error": error }),
+                    Ok(samples) => json!({
+                        "median": row.figure(index),
+                        "operations_per_second": row.median(index, |sample| sample.rate),
+                        "rounds": samples.iter().map(|sample| sample.figure).collect::<Vec<_>>(),
+                        "operations": samples.iter().map(|sample| sample.count).sum::<u64>(),
+                    }),
+                };
+                (self.contenders[index].0.to_owned(), cell)
+            });
+            json!({
+                "row": row.row.title(),
+                "unit": row.row.unit().suffix(),
+                "to_the_best": row.ratio(),
+                "rustls_alone": row.floor,
+                "contenders": cells.collect::<serde_json::Map<_, _>>(),
+            })
+        });
+        let versions = self.contenders.iter().map(|(name, version)| ((*name).to_owned(), json!(version)));
+        json!({
+            "title": self.title,
+            "versions": versions.collect::<serde_json::Map<_, _>>(),
+            "rows": rows.collect::<Vec<_>>(),
+        })
+    }
+}
