@@ -1,0 +1,38 @@
+//! Where a peer's files are: its binary, and what it writes in its job's folder.
+
+use std::{
+    fs::File,
+    io,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use crate::harness::contender::Job;
+
+/// The installed binary of a peer.
+pub struct Binary(pub PathBuf);
+
+impl Binary {
+    /// A command that runs it in the job's folder, so that what it writes without being told where stays there. Its output goes
+    /// into `output.log`. The paths of the job have to be absolute.
+    pub fn run(&self, job: &Job<'_>) -> io::Result<Command> {
+        let output = File::create(job.folder.join("output.log"))?;
+        let mut command = Command::new(&self.0);
+        command.current_dir(job.folder).stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+        Ok(command)
+    }
+
+    /// The word after each of these texts in what it prints when asked for its version, on either stream.
+    pub fn version<const N: usize>(&self, question: &[&str], before: [&str; N]) -> io::Result<[String; N]> {
+        let output = Command::new(&self.0).args(question).output().map_err(|error| {
+            let path = self.0.display();
+            io::Error::new(error.kind(), format!("{path}: {error}; benches/peers/install.sh installs it"))
+        })?;
+        let printed = [output.stdout, output.stderr].concat();
+        let printed = String::from_utf8_lossy(&printed);
+        Ok(before.map(|before| {
+            let after = printed.split_once(before).map_or("", |(_, after)| after);
+            after.split_whitespace().next().unwrap_or("unknown").to_owned()
+        }))
+    }
+}
