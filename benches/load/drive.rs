@@ -119,11 +119,11 @@ async fn closed_loop(row: Row, client: &Client, tree: Tree, sizes: &Sizes) -> Ou
 }
 
 async fn handshake(client: &Client, resumes: bool) -> Outcome<()> {
-    let (mut connection, resumed) = client.http1().await?;
+    let (mut connection, is_resumed) = client.http1().await?;
     let answer = connection.token().await;
     connection.close().await;
-    if resumed != resumes {
-        return Err(format!("a handshake was {}resumed", if resumed { "" } else { "not " }));
+    if is_resumed != resumes {
+        return Err(format!("a handshake was {}resumed", if is_resumed { "" } else { "not " }));
     }
     answer
 }
@@ -207,10 +207,13 @@ async fn idle(client: &Client, tree: Tree, sizes: &Sizes) -> Outcome<Sample> {
     if let Some(connection) = open.first_mut() {
         connection.token().await?;
     }
+    let count = open.len();
     #[allow(clippy::cast_precision_loss)]
-    let (count, bytes) = (open.len() as f64, after.saturating_sub(before) as f64);
+    let per = |all: f64| all / count as f64;
+    #[allow(clippy::cast_precision_loss)]
+    let figure = per(after.saturating_sub(before) as f64) / 1e3;
     for connection in open.drain(..) {
         connection.close().await;
     }
-    Ok(Sample { figure: bytes / count / 1e3, rate: count / time.as_secs_f64(), count: count as u64 })
+    Ok(Sample { figure, rate: 1.0 / per(time.as_secs_f64()), count: count as u64 })
 }

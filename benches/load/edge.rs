@@ -12,27 +12,21 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_mtls-edge");
 /// The program under test.
 #[derive(Clone, Copy, Debug)]
 pub struct Edge {
-    name: &'static str,
-    workers: usize,
-    applications: usize,
+    /// As it stands in the table.
+    pub name: &'static str,
+    /// Threads that serve.
+    pub workers: usize,
+    /// How many applications are registered.
+    pub applications: usize,
+}
+
+impl Default for Edge {
+    fn default() -> Self {
+        Self { name: "mtls-edge", workers: 1, applications: 10 }
+    }
 }
 
 impl Edge {
-    /// With one worker and ten applications.
-    pub const fn new() -> Self {
-        Self { name: "mtls-edge", workers: 1, applications: 10 }
-    }
-
-    /// With so many workers.
-    pub const fn workers(name: &'static str, workers: usize) -> Self {
-        Self { name, workers, applications: 10 }
-    }
-
-    /// With so many applications registered.
-    pub const fn applications(name: &'static str, applications: usize) -> Self {
-        Self { name, workers: 1, applications }
-    }
-
     /// The application that calls, as its peers know it: by CA and subject; then others, of two credentials each.
     fn registry(self) -> String {
         let mut text = format!(
@@ -66,10 +60,15 @@ impl Contender for Edge {
         let config = format!(
             "[listen]\nhttps = [\"{}\"]\nadmin = \"127.0.0.1:0\"\nworkers = {}\n\
              [limits]\nconnections = 20000\nidle_timeout = \"1h\"\n\
-             [trust]\nclient_ca = [{:?}]\n\
+             [trust]\nclient_ca = [\"{}\"]\n\
              [[upstream]]\nname = \"auth-server\"\nurls = [\"http://{}\"]\n\
-             [[domain]]\nname = \"{DOMAIN}\"\ncertificate = {:?}\nprivate_key = {:?}\n",
-            job.listen, self.workers, job.client_ca, job.upstream, job.certificate, job.private_key,
+             [[domain]]\nname = \"{DOMAIN}\"\ncertificate = \"{}\"\nprivate_key = \"{}\"\n",
+            job.listen,
+            self.workers,
+            job.client_ca.display(),
+            job.upstream,
+            job.certificate.display(),
+            job.private_key.display(),
         );
         fs::write(job.folder.join("edge.toml"), config)?;
         fs::write(job.folder.join("applications.toml"), self.registry())?;

@@ -89,7 +89,7 @@ struct Run<'a> {
     options: &'a Options,
     upstream: Upstream,
     progress: Progress,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl<'a> Run<'a> {
@@ -109,13 +109,13 @@ impl<'a> Run<'a> {
             options,
             upstream,
             progress,
-            _folder: folder,
+            folder: folder,
         };
         for keys in [Keys::P256, Keys::Rsa2048] {
             if !rows.iter().any(|row| row.keys() == keys) {
                 continue;
             }
-            let folder = run._folder.path().join(format!("{keys:?}"));
+            let folder = run.folder.path().join(format!("{keys:?}"));
             let certificates = Certificates::new(&folder, keys).map_err(|error| error.to_string())?;
             run.certificates.insert(keys, certificates);
             for (index, contender) in run.contenders.clone().into_iter().enumerate() {

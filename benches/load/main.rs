@@ -32,7 +32,7 @@ fn main() -> ExitCode {
 }
 
 fn measure(options: &Options) -> Result<(), String> {
-    let edge: Vec<Box<dyn Contender>> = vec![Box::new(Edge::new())];
+    let edge: Vec<Box<dyn Contender>> = vec![Box::new(Edge::default())];
     let table = harness::run("mtls-edge, one worker", &edge, &options.rows(), options)?;
     println!("{table}");
     options.keep(&table)?;
@@ -41,12 +41,13 @@ fn measure(options: &Options) -> Result<(), String> {
     let rows: Vec<Row> =
         options.rows().into_iter().filter(|row| matches!(row, Row::Full | Row::Kept)).collect();
     let many = if options.test { 1_000 } else { 100_000 };
-    let scaled: Vec<Box<dyn Contender>> = vec![
-        Box::new(Edge::new()),
-        Box::new(Edge::workers("2 workers", 2)),
-        Box::new(Edge::applications("1,000 apps", 1_000)),
-        Box::new(Edge::applications("100,000 apps", many)),
+    let mut scaled: Vec<Box<dyn Contender>> = vec![
+        Box::new(Edge::default()),
+        Box::new(Edge { name: "2 workers", workers: 2, ..Edge::default() }),
+        Box::new(Edge { name: "1,000 apps", applications: 1_000, ..Edge::default() }),
+        Box::new(Edge { name: "100,000 apps", applications: many, ..Edge::default() }),
     ];
+    scaled.retain(|edge| options.wants(edge.name()));
     println!("{}", harness::run("mtls-edge: more workers, more applications", &scaled, &rows, options)?);
     Ok(())
 }

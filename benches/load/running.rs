@@ -29,6 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Running {
     child: Child,
     folder: TempDir,
+    /// What it prints: in a folder of its own, since the edge watches its configuration's.
+    output: TempDir,
     /// Where it listens.
     pub address: SocketAddr,
 }
@@ -42,6 +44,7 @@ impl Running {
         cores: &str,
     ) -> Outcome<Self> {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let output = tempfile::tempdir().map_err(|error| error.to_string())?;
         let address = free().map_err(|error| error.to_string())?;
         let job = Job {
             folder: folder.path(),
@@ -52,11 +55,11 @@ impl Running {
             upstream: upstream.address,
         };
         let command = contender.command(&job).map_err(|error| error.to_string())?;
-        let log = File::create(folder.path().join("log")).map_err(|error| error.to_string())?;
+        let log = File::create(output.path().join("log")).map_err(|error| error.to_string())?;
         let child = on_cores(&command, cores, log)
             .and_then(|mut command| command.spawn())
             .map_err(|error| error.to_string())?;
-        let mut running = Self { child, folder, address };
+        let mut running = Self { child, folder, output, address };
         let client = Client::new(address, certificates, Some(&certificates.client), CLASSICAL);
         let begin = Instant::now();
         loop {
@@ -106,7 +109,8 @@ impl Running {
 
     /// The end of what it wrote.
     fn logs(&self) -> String {
-        let files = fs::read_dir(self.folder.path()).into_iter().flatten().filter_map(Result::ok);
+        let folders = [&self.output, &self.folder].map(|folder| fs::read_dir(folder.path()));
+        let files = folders.into_iter().flatten().flatten().filter_map(Result::ok);
         let texts = files.filter(|file| file.file_name().to_string_lossy().contains("log"));
         let texts = texts.filter_map(|file| fs::read_to_string(file.path()).ok());
         texts.map(|text| text.lines().rev().take(20).collect::<Vec<_>>().join("\n")).collect()
@@ -126,6 +130,7 @@ impl Drop for Running {
                 let _ = self.child.wait();
                 return;
             }
+            #[allow(clippy::disallowed_methods, reason = "nothing else goes on")]
             thread::sleep(Duration::from_millis(20));
         }
     }

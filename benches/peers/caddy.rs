@@ -25,7 +25,7 @@ impl Contender for Caddy {
 
     fn command(&self, job: &Job<'_>) -> io::Result<Command> {
         fs::write(job.folder.join("caddy.json"), format!("{:#}", configuration(job)))?;
-        let mut command = self.0.run(job)?;
+        let mut command = self.0.run(job);
         command.args(["run", "--config", "caddy.json"]).env("GOMAXPROCS", "1");
         // It asks for its home before it has read where its storage is.
         command.env("HOME", job.folder).env("XDG_CONFIG_HOME", job.folder).env("XDG_DATA_HOME", job.folder);

@@ -25,7 +25,7 @@ impl Contender for Envoy {
 
     fn command(&self, job: &Job<'_>) -> io::Result<Command> {
         fs::write(job.folder.join("envoy.json"), format!("{:#}", configuration(job)))?;
-        let mut command = self.0.run(job)?;
+        let mut command = self.0.run(job);
         command.args(["--config-path", "envoy.json", "--concurrency", "1", "--log-level", "error"]);
         // Hot restart shares memory and sockets by a number: several Envoys of one machine would meet.
         command.arg("--disable-hot-restart");

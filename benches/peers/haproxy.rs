@@ -31,7 +31,7 @@ impl Contender for HaProxy {
         let path = job.folder.join("server.pem");
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(&both)?;
         fs::write(job.folder.join("haproxy.cfg"), configuration(job))?;
-        let mut command = self.0.run(job)?;
+        let mut command = self.0.run(job);
         command.args(["-db", "-f", "haproxy.cfg"]);
         Ok(command)
     }

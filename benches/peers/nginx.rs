@@ -20,7 +20,7 @@ impl Contender for Nginx {
 
     fn command(&self, job: &Job<'_>) -> io::Result<Command> {
         fs::write(job.folder.join("nginx.conf"), configuration(job))?;
-        let mut command = self.0.run(job)?;
+        let mut command = self.0.run(job);
         command.arg("-p").arg(job.folder).args(["-c", "nginx.conf", "-e", "error.log"]);
         Ok(command)
     }

@@ -1,11 +1,6 @@
 //! Where a peer's files are: its binary, and what it writes in its job's folder.
 
-use std::{
-    fs::File,
-    io,
-    path::PathBuf,
-    process::{Command, Stdio},
-};
+use std::{io, path::PathBuf, process::Command};
 
 use crate::harness::contender::Job;
 
@@ -13,13 +8,12 @@ use crate::harness::contender::Job;
 pub struct Binary(pub PathBuf);
 
 impl Binary {
-    /// A command that runs it in the job's folder, so that what it writes without being told where stays there. Its output goes
-    /// into `output.log`. The paths of the job have to be absolute.
-    pub fn run(&self, job: &Job<'_>) -> io::Result<Command> {
-        let output = File::create(job.folder.join("output.log"))?;
+    /// A command that runs it in the job's folder, so that what it writes without being told where stays there. The paths of the
+    /// job have to be absolute.
+    pub fn run(&self, job: &Job<'_>) -> Command {
         let mut command = Command::new(&self.0);
-        command.current_dir(job.folder).stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
-        Ok(command)
+        command.current_dir(job.folder);
+        command
     }
 
     /// The word after each of these texts in what it prints when asked for its version, on either stream.

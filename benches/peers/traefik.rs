@@ -44,7 +44,7 @@ impl Contender for Traefik {
             "providers": {"file": {"filename": routes, "watch": false}},
         });
         fs::write(job.folder.join("traefik.yaml"), format!("{settings:#}"))?;
-        let mut command = self.0.run(job)?;
+        let mut command = self.0.run(job);
         command.arg("--configFile=traefik.yaml").env("GOMAXPROCS", "1");
         Ok(command)
     }

@@ -1,0 +1,65 @@
+//! The same load on the edge and its peers, side by side: `benches/peers/install.sh`, then `cargo bench --bench peers`. Prints
+//! figures, asserts none.
+
+#![allow(
+    unreachable_pub,
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
+
+#[path = "../load/harness.rs"]
+mod harness;
+
+mod all;
+mod caddy;
+mod envoy;
+mod haproxy;
+mod nginx;
+mod place;
+mod traefik;
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use harness::{contender::Contender, edge::Edge, options::Options};
+
+fn main() -> ExitCode {
+    let options = Options::read();
+    harness::take_core();
+    match measure(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(options: &Options) -> Result<(), String> {
+    let venv = venv();
+    if !venv.is_dir() {
+        // CI runs the benches for a moment, without peers.
+        if options.test {
+            println!("peers: none installed, so nothing is compared: run benches/peers/install.sh");
+            return Ok(());
+        }
+        return Err(format!("there are no peers in {}: run benches/peers/install.sh", venv.display()));
+    }
+    let mut contenders: Vec<Box<dyn Contender>> = vec![Box::new(Edge::default())];
+    contenders.extend(all::all(&venv).into_iter().filter(|peer| options.wants(peer.name())));
+    let table =
+        harness::run("mtls-edge and its peers, one worker each", &contenders, &options.rows(), options)?;
+    println!("{table}");
+    options.keep(&table)
+}
+
+/// Where the script installs them: beside what cargo builds.
+fn venv() -> PathBuf {
+    let profile = Path::new(env!("CARGO_BIN_EXE_mtls-edge")).parent();
+    profile.and_then(Path::parent).unwrap_or(Path::new("target")).join("peers")
+}
