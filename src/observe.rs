@@ -3,7 +3,7 @@
 mod admin;
 mod counters;
 mod fetches;
-mod log;
+pub(crate) mod log;
 mod metrics;
 mod reloads;
 mod status;

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tower::Service;
 
 use super::{
-    Connection, LocalFuture, Refusal,
+    Connection, LocalFuture, Peer, Refusal,
     inbound::{Inbound, REQUEST_ID, Record},
 };
 use crate::{
@@ -113,9 +113,7 @@ fn log(
     started: Instant,
     reason: Option<&str>,
 ) {
-    let certificate = connection.peer.as_ref().and_then(|peer| peer.certificate.as_ref().ok());
-    let thumbprint = certificate.map(|certificate| certificate.thumbprint().to_string());
-    let subject = certificate.map(|certificate| certificate.subject().to_rfc4514());
+    let certificate = connection.peer.as_deref().and_then(Peer::shown);
     let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::info!(
         target: "mtls_edge::access",
@@ -128,8 +126,8 @@ fn log(
         milliseconds,
         client_id = record.client_id.borrow().as_deref(),
         credential = record.credential.borrow().as_deref(),
-        thumbprint = thumbprint.as_deref(),
-        subject = subject.as_deref(),
+        thumbprint = certificate.map(|shown| shown.thumbprint.as_str()),
+        subject = certificate.map(|shown| shown.subject.as_str()),
         reason,
         "request"
     );

@@ -10,7 +10,7 @@ use std::{
 use tokio::{sync::watch, task::LocalSet};
 
 use super::{connection, open::OpenConnections, shared::Shared};
-use crate::{authenticate::ChainCache, forward::Pools, http::WorkerParts};
+use crate::{authenticate::ChainCache, forward::Pools, http::WorkerParts, observe::log};
 
 /// Chains that a worker remembers; each takes about 4 KiB.
 const CHAINS: usize = 10_000;
@@ -22,11 +22,14 @@ pub(super) fn run(
     drain: watch::Receiver<bool>,
     drain_timeout: Duration,
 ) -> std::io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    log::gather();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().on_thread_park(log::flush).build()?;
     let local = LocalSet::new();
     local.block_on(&runtime, async move {
         let parts = WorkerParts {
             chains: Rc::new(ChainCache::new(CHAINS)),
+            peers: Rc::default(),
             pools: Rc::new(Pools::default()),
             counters: Arc::clone(&shared.counters),
         };
