@@ -10,15 +10,17 @@ mod connection;
 mod forward;
 mod inbound;
 mod locate;
+mod peer;
 mod refusal;
 mod respond;
 mod vouch;
 
 pub use admit::Admit;
 pub use authenticate::Authenticate;
-pub use connection::{ClientAddress, Connection, Peer};
+pub use connection::{ClientAddress, Connection};
 pub use forward::Forward;
 pub use locate::Locate;
+pub use peer::{Peer, Peers};
 pub use refusal::Refusal;
 pub use respond::Respond;
 pub use vouch::Vouch;
@@ -107,14 +109,16 @@ pub type Stack = Respond<Admit<Locate<Authenticate<Vouch<Forward>>>>>;
 #[must_use]
 pub fn stack(connection: &Rc<Connection>, site: &SiteHandle, parts: &WorkerParts) -> Stack {
     use tower::layer::layer_fn;
-    let chains = Rc::clone(&parts.chains);
+    let (chains, peers) = (Rc::clone(&parts.chains), Rc::clone(&parts.peers));
     let pools = Rc::clone(&parts.pools);
     let counters = Arc::clone(&parts.counters);
     tower::ServiceBuilder::new()
         .layer(layer_fn(|inner| Respond::new(inner, Arc::clone(&counters), Rc::clone(connection))))
         .layer(layer_fn(|inner| Admit::new(inner, Arc::clone(site), Rc::clone(connection))))
         .layer(layer_fn(Locate::new))
-        .layer(layer_fn(|inner| Authenticate::new(inner, Arc::clone(site), Rc::clone(&chains))))
+        .layer(layer_fn(|inner| {
+            Authenticate::new(inner, Arc::clone(site), Rc::clone(&chains), Rc::clone(&peers))
+        }))
         .layer(layer_fn(Vouch::new))
         .service(Forward::new(pools))
 }
@@ -124,6 +128,8 @@ pub fn stack(connection: &Rc<Connection>, site: &SiteHandle, parts: &WorkerParts
 pub struct WorkerParts {
     /// Chain verdicts.
     pub chains: Rc<crate::authenticate::ChainCache>,
+    /// Clients that were here before.
+    pub peers: Rc<Peers>,
     /// Upstream connections.
     pub pools: Rc<crate::forward::Pools>,
     /// Counters, shared by all workers.

@@ -20,7 +20,7 @@ pub mod thumbprint;
 pub use authorities::{
     Authorities, AuthorityError, AuthorityWarning, CaFacts, CrlDepth, CrlFacts, RevocationPolicy, StaleCrl,
 };
-pub use certificate::{ClientCertificate, IdentityError, Validity, spki_hash};
+pub use certificate::{ClientCertificate, IdentityError, Validity, chain_hash, spki_hash};
 pub use chain::{ChainRefusal, ChainVerdict, VerifiedPath, verify_chain};
 pub use moment::rfc3339;
 pub use name::{DistinguishedName, NameError, RdnDifference, WrittenNameError, WrittenWarning};

@@ -9,7 +9,7 @@ use std::{
 use http::{Response, header};
 use tower::Service;
 
-use super::{Arrived, Authenticated, Connection, LocalFuture, Refusal, Routed, now};
+use super::{Arrived, Authenticated, Connection, LocalFuture, Peers, Refusal, Routed, now};
 use crate::{
     authenticate::{ChainCache, Denial, Proof, client_id, judge_any, judge_client},
     config::settings,
@@ -24,11 +24,12 @@ pub struct Authenticate<S> {
     inner: S,
     site: SiteHandle,
     chains: Rc<ChainCache>,
+    peers: Rc<Peers>,
 }
 
 impl<S> Authenticate<S> {
-    pub(super) fn new(inner: S, site: SiteHandle, chains: Rc<ChainCache>) -> Self {
-        Self { inner, site, chains }
+    pub(super) fn new(inner: S, site: SiteHandle, chains: Rc<ChainCache>, peers: Rc<Peers>) -> Self {
+        Self { inner, site, chains, peers }
     }
 }
 
@@ -49,13 +50,14 @@ fn announced(arrived: &Arrived, limit: u64) -> Result<(), Refusal> {
 
 async fn authenticate(
     chains: &ChainCache,
+    peers: &Peers,
     current: &SiteHandle,
     Routed { arrived, route }: Routed,
 ) -> Result<Authenticated, Refusal> {
     let limits = arrived.site.limits.clone();
     if route.authenticate != settings::Authenticate::Client {
         announced(&arrived, limits.body_bytes)?;
-        let proof = judge(chains, route.authenticate, &arrived, &[])?;
+        let proof = judge(chains, peers, route.authenticate, &arrived, &[])?;
         let Arrived { head, body, connection, site, domain, authority, record } = arrived;
         let body = RequestBody::streaming(body, limits.body_bytes, limits.body_timeout);
         return Ok(Authenticated { head, body, proof, connection, site, domain, authority, record });
@@ -67,7 +69,7 @@ async fn authenticate(
     let (mut arrived, incoming) = arrived.split();
     let body = RequestBody::collect(incoming, limit, limits.body_timeout).await?;
     let route = renewed(&mut arrived, current, route)?;
-    let proof = judge(chains, route.authenticate, &arrived, &body)?;
+    let proof = judge(chains, peers, route.authenticate, &arrived, &body)?;
     let Arrived { head, connection, site, domain, authority, record, .. } = arrived;
     let body = RequestBody::buffered(body);
     Ok(Authenticated { head, body, proof, connection, site, domain, authority, record })
@@ -92,6 +94,7 @@ fn renewed<B>(
 
 fn judge<B>(
     chains: &ChainCache,
+    peers: &Peers,
     asks: settings::Authenticate,
     arrived: &Arrived<B>,
     body: &[u8],
@@ -110,6 +113,7 @@ fn judge<B>(
     };
     let proof = proof.map_err(Refusal::Denied)?;
     proof.used(certificate, now);
+    connection.peer.iter().for_each(|peer| peers.keep(peer));
     *record.client_id.borrow_mut() = Some(proof.application.client_id.to_string());
     *record.credential.borrow_mut() = Some(proof.credential_name().to_owned());
     Ok(Some(proof))
@@ -128,10 +132,10 @@ where
     }
 
     fn call(&mut self, routed: Routed) -> Self::Future {
-        let (chains, site) = (Rc::clone(&self.chains), Arc::clone(&self.site));
+        let (chains, peers, site) = (Rc::clone(&self.chains), Rc::clone(&self.peers), Arc::clone(&self.site));
         let mut inner = self.inner.clone();
         Box::pin(async move {
-            let authenticated = authenticate(&chains, &site, routed).await?;
+            let authenticated = authenticate(&chains, &peers, &site, routed).await?;
             inner.call(authenticated).await
         })
     }

@@ -259,7 +259,9 @@ pub(super) fn validity(certificate: &X509Certificate<'_>) -> Validity {
     Validity { not_before: validity.not_before.timestamp(), not_after: validity.not_after.timestamp() }
 }
 
-fn chain_hash(chain: &[CertificateDer<'_>]) -> [u8; 32] {
+/// What [`ClientCertificate::chain_hash`] is of these certificates.
+#[must_use]
+pub fn chain_hash(chain: &[CertificateDer<'_>]) -> [u8; 32] {
     let mut hash = Sha256::new();
     for der in chain {
         hash.update(der.len().to_be_bytes());

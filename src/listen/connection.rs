@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     config::settings::{ClientAuth, Limits},
-    http::{ClientAddress, Connection, WorkerParts, stack},
+    http::{ClientAddress, Connection, Peers, WorkerParts, stack},
     site::Site,
     tls,
 };
@@ -39,7 +39,9 @@ pub(super) async fn serve(
 ) {
     let site = shared.site.load_full();
     let limits = site.limits.clone();
-    let shaken = tokio::time::timeout(limits.handshake_timeout, handshake(stream, tcp_peer, &site)).await;
+    let shaken =
+        tokio::time::timeout(limits.handshake_timeout, handshake(stream, tcp_peer, &site, &parts.peers))
+            .await;
     let failure = match shaken {
         Ok(Ok((tls, connection))) => {
             parts.counters.handshakes.fetch_add(1, Ordering::Relaxed);
@@ -76,6 +78,7 @@ async fn handshake(
     mut stream: TcpStream,
     tcp_peer: SocketAddr,
     site: &Site,
+    peers: &Peers,
 ) -> Result<(TlsStream, Rc<Connection>), tls::Failed<TcpStream>> {
     stream.set_nodelay(true)?;
     let mut ip = tcp_peer.ip().to_canonical();
@@ -102,7 +105,8 @@ async fn handshake(
     if required && chain.is_none_or(<[_]>::is_empty) {
         return Err(std::io::Error::other("no client certificate, though one is required").into());
     }
-    let connection = Rc::new(Connection::new(address, accepted.server_name, chain));
+    let peer = chain.and_then(|chain| peers.presented(chain));
+    let connection = Rc::new(Connection::new(address, accepted.server_name, peer));
     Ok((accepted.stream, connection))
 }
 

@@ -1,0 +1,136 @@
+//! A client's certificate, read once by each worker: who connects again costs no parsing and no encoding.
+
+use std::{
+    cell::{Cell, OnceCell, RefCell},
+    collections::HashMap,
+    rc::Rc,
+    sync::Arc,
+};
+
+use http::{HeaderName, HeaderValue};
+use rustls::pki_types::CertificateDer;
+
+use crate::{
+    authenticate::Proof,
+    identity::{ClientCertificate, IdentityError, chain_hash},
+    site::Domain,
+    trust::Generation,
+    vouch::{Facts, TooLarge, Verdict, not_verified},
+};
+
+/// Peers that a worker remembers.
+const PEERS: usize = 4096;
+/// The longest chain that is remembered, in bytes: ordinary ones have 1 to 4 KB.
+const LONGEST: usize = 8 * 1024;
+
+/// The client's certificate, and what was made of it under the newest snapshot that was asked.
+#[derive(Debug)]
+pub struct Peer {
+    /// The facts, or why they can't be had.
+    pub certificate: Result<ClientCertificate, IdentityError>,
+    shown: OnceCell<Shown>,
+    vouched: RefCell<Option<(VouchKey, Rc<Vouching>)>>,
+    is_kept: Cell<bool>,
+}
+
+/// What every line of the access log says of a certificate.
+#[derive(Debug)]
+pub struct Shown {
+    /// In lower-case hex.
+    pub thumbprint: String,
+    /// In RFC 4514's form.
+    pub subject: String,
+}
+
+type Vouching = Result<Vec<(HeaderName, HeaderValue)>, TooLarge>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct VouchKey {
+    generation: Generation,
+    domain: usize,
+    /// The position of the verified path that matched; absent for a registered thumbprint.
+    path: Option<usize>,
+}
+
+/// The peers of one worker that were proved to be somebody's, by the hash of what they presented.
+///
+/// What is kept are facts and encodings, never a verdict: each request is judged. Nobody can fill it with what they made up.
+#[derive(Debug, Default)]
+pub struct Peers(RefCell<HashMap<[u8; 32], Rc<Peer>>>);
+
+impl Peers {
+    /// The peer that presented this chain; none if it is empty.
+    #[must_use]
+    pub fn presented(&self, chain: &[CertificateDer<'static>]) -> Option<Rc<Peer>> {
+        if chain.is_empty() {
+            return None;
+        }
+        let kept = self.0.borrow().get(&chain_hash(chain)).map(Rc::clone);
+        Some(kept.unwrap_or_else(|| Rc::new(Peer::new(ClientCertificate::from_chain(chain)))))
+    }
+
+    /// Remembers a peer that was proved just now. When there are too many, it starts afresh.
+    pub fn keep(&self, peer: &Rc<Peer>) {
+        if peer.is_kept.replace(true) {
+            return;
+        }
+        let Ok(certificate) = &peer.certificate else { return };
+        let intermediates = certificate.intermediates().iter().map(|der| der.len());
+        if certificate.der().len() + intermediates.sum::<usize>() > LONGEST {
+            return;
+        }
+        let mut kept = self.0.borrow_mut();
+        if kept.len() >= PEERS {
+            kept.clear();
+        }
+        kept.insert(certificate.chain_hash(), Rc::clone(peer));
+    }
+}
+
+impl Peer {
+    const fn new(certificate: Result<ClientCertificate, IdentityError>) -> Self {
+        Self { certificate, shown: OnceCell::new(), vouched: RefCell::new(None), is_kept: Cell::new(false) }
+    }
+
+    /// The certificate as the log shows it; none if it can't be read.
+    pub fn shown(&self) -> Option<&Shown> {
+        let certificate = self.certificate.as_ref().ok()?;
+        Some(self.shown.get_or_init(|| Shown {
+            thumbprint: certificate.thumbprint().to_string(),
+            subject: certificate.subject().to_rfc4514(),
+        }))
+    }
+
+    /// The headers that vouch for this client under `domain`'s profile: encoded once, then kept for
+    /// as long as the snapshot and the credential's kind are the same.
+    pub fn vouching(
+        &self,
+        generation: Generation,
+        domain: &Arc<Domain>,
+        proof: &Proof,
+    ) -> Option<Rc<Vouching>> {
+        let certificate = self.certificate.as_ref().ok()?;
+        let key = VouchKey {
+            generation,
+            domain: Arc::as_ptr(domain) as usize,
+            path: proof.chain.as_ref().map(|(_, index)| *index),
+        };
+        if let Some((kept, headers)) = &*self.vouched.borrow()
+            && *kept == key
+        {
+            return Some(Rc::clone(headers));
+        }
+        let headers = Rc::new(encode(certificate, domain, proof));
+        *self.vouched.borrow_mut() = Some((key, Rc::clone(&headers)));
+        Some(headers)
+    }
+}
+
+/// The verdict follows the credential that matched, since upstreams pick the method by it: a certificate that is
+/// registered by thumbprint is vouched for as self-signed even where a CA has issued it.
+fn encode(certificate: &ClientCertificate, domain: &Domain, proof: &Proof) -> Vouching {
+    let path = proof.path();
+    let verdict = if path.is_some() { Verdict::Verified } else { not_verified(certificate) };
+    let intermediates = path.map_or(&[][..], |path| path.intermediates.as_slice());
+    domain.profile.headers(&Facts::of(certificate).evidence(verdict, intermediates))
+}
