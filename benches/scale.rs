@@ -19,6 +19,8 @@ mod edge;
 mod load;
 #[path = "scale/process.rs"]
 mod process;
+#[path = "support/upstream.rs"]
+mod upstream;
 
 use std::{
     fs::OpenOptions,
@@ -36,7 +38,7 @@ const RELOADER: &str = "reload";
 
 fn main() {
     let short = std::env::args().any(|argument| argument == "--test");
-    let folder = Folder::new(&load::upstream());
+    let folder = Folder::new(&upstream::upstream());
     let (sizes, rounds, calm) = if short {
         (vec![100, 500], 1, Duration::from_millis(200))
     } else {

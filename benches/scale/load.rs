@@ -2,7 +2,7 @@
 
 use std::{
     io::{Read, Write},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     path::Path,
     sync::{
         Arc,
@@ -21,34 +21,6 @@ const CONNECTIONS: usize = 4;
 /// From one request of a connection to its next.
 const EVERY: Duration = Duration::from_millis(4);
 const REQUEST: &[u8] = b"POST /oauth/token HTTP/1.1\r\nhost: mtls.localhost\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: 18\r\n\r\nclient_id=payments";
-
-/// An upstream that answers every request at once; gives its address. It lives as long as the process.
-pub fn upstream() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    thread::spawn(move || {
-        for stream in listener.incoming().map_while(Result::ok) {
-            thread::spawn(move || answer(stream));
-        }
-    });
-    address
-}
-
-fn answer(mut stream: TcpStream) {
-    stream.set_nodelay(true).unwrap();
-    let mut buffer = [0; 16384];
-    let mut read = 0;
-    // Heads come alone or with their bodies; the body, which is always the same, ends a request.
-    while let Ok(count @ 1..) = stream.read(&mut buffer[read..]) {
-        read += count;
-        if buffer[..read].ends_with(b"client_id=payments") {
-            read = 0;
-            if stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").is_err() {
-                return;
-            }
-        }
-    }
-}
 
 /// A load under way.
 pub struct Load {

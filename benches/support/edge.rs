@@ -1,5 +1,7 @@
 //! The real program on a development configuration of its own, watched through its log.
 
+#![allow(dead_code, reason = "no bench needs all of it")]
+
 use std::{
     fs,
     io::{BufRead, BufReader},
@@ -13,6 +15,9 @@ use std::{
 /// Beyond this, something is broken.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The real program.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_mtls-edge");
+
 /// A folder as `mtls-edge init` makes it, on free ports.
 pub struct Folder {
     folder: tempfile::TempDir,
@@ -24,25 +29,34 @@ impl Folder {
     /// Makes one whose upstream is at this address.
     pub fn new(upstream: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let program = env!("CARGO_BIN_EXE_mtls-edge");
         let made =
-            Command::new(program).arg("init").arg(folder.path()).stdout(Stdio::null()).status().unwrap();
+            Command::new(PROGRAM).arg("init").arg(folder.path()).stdout(Stdio::null()).status().unwrap();
         assert!(made.success());
-        let config = folder.path().join("edge.toml");
-        let text = fs::read_to_string(&config).unwrap();
-        let text = text
-            .replace("0.0.0.0:8443", "127.0.0.1:0")
-            .replace("127.0.0.1:9443", "127.0.0.1:0")
-            .replace("127.0.0.1:3000", upstream)
-            .replace("\n[log]\n", "\n[log]\nformat = \"json\"\n");
-        fs::write(config, text).unwrap();
         let applications = fs::read_to_string(folder.path().join("applications.toml")).unwrap() + "\n";
-        Self { folder, applications }
+        let folder = Self { folder, applications };
+        folder.edit(|text| {
+            text.replace("0.0.0.0:8443", "127.0.0.1:0")
+                .replace("127.0.0.1:9443", "127.0.0.1:0")
+                .replace("127.0.0.1:3000", upstream)
+                .replace("\n[log]\n", "\n[log]\nformat = \"json\"\n")
+        });
+        folder
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Changes the text of its configuration.
+    pub fn edit(&self, change: impl FnOnce(String) -> String) {
+        let config = self.config();
+        fs::write(&config, change(fs::read_to_string(&config).unwrap())).unwrap();
+    }
+
+    /// The configuration's file.
+    pub fn config(&self) -> PathBuf {
+        self.folder.path().join("edge.toml")
     }
 
     /// Writes the registry: the applications of `init`, then these.
@@ -60,7 +74,6 @@ impl Folder {
 pub struct Edge {
     child: Child,
     /// Where applications call it.
-    #[allow(dead_code, reason = "not every bench asks")]
     pub https: String,
     /// What the log says of each reload.
     outcomes: Receiver<String>,
@@ -70,9 +83,14 @@ pub struct Edge {
 impl Edge {
     /// Starts it, and waits until it listens.
     pub fn start(folder: &Folder) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_mtls-edge"))
+        Self::start_under(Command::new(PROGRAM), folder)
+    }
+
+    /// Starts it by a command whose last argument so far is [`PROGRAM`], or which is it, and waits until it listens.
+    pub fn start_under(mut command: Command, folder: &Folder) -> Self {
+        let mut child = command
             .args(["run", "--config"])
-            .arg(folder.path().join("edge.toml"))
+            .arg(folder.config())
             .env_remove("RUST_LOG")
             .stderr(Stdio::piped())
             .spawn()
@@ -95,9 +113,14 @@ impl Edge {
     }
 
     /// The process id.
-    #[allow(dead_code, reason = "not every bench asks")]
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Ends it as an operator does, and waits for its end.
+    pub fn stop(mut self) {
+        assert!(Command::new("kill").arg(self.id().to_string()).status().unwrap().success());
+        assert!(self.child.wait().unwrap().success(), "the edge drains and ends");
     }
 
     /// Makes a change, and gives the time from its end until it is told to be in force.

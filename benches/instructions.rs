@@ -1,0 +1,154 @@
+//! Instructions that the edge's worker takes for one operation, counted by callgrind and held to `instructions.toml`:
+//! a regression shows in a way that noise can't hide. `cargo bench --bench instructions`; `-- --record` accepts what it finds.
+//!
+//! The real program runs under valgrind with one worker, and a client outside of it asks for one thing at a time. What
+//! long runs take beyond short ones, over the operations, repeats within a part in a thousand.
+
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
+
+#[path = "instructions/callgrind.rs"]
+mod callgrind;
+#[path = "instructions/client.rs"]
+mod client;
+#[path = "support/edge.rs"]
+mod edge;
+#[path = "instructions/record.rs"]
+mod record;
+#[path = "support/upstream.rs"]
+mod upstream;
+
+use std::process::{Command, ExitCode};
+
+use client::{Operation, perform};
+use edge::{Edge, Folder, PROGRAM};
+use record::{Counts, Record, made_with};
+use rustls::crypto::aws_lc_rs::kx_group::{X25519, X25519MLKEM768};
+
+const RECORD: &str = "cargo bench --locked --bench instructions -- --record";
+
+struct Scenario {
+    name: &'static str,
+    /// In the record.
+    title: &'static str,
+    operation: Operation,
+    /// Operations of the short and of the long run.
+    times: [usize; 2],
+}
+
+const SCENARIOS: [Scenario; 5] = [
+    Scenario {
+        name: "http1",
+        title: "HTTP/1.1 request, kept alive",
+        operation: Operation::Http1,
+        times: [250, 1250],
+    },
+    Scenario {
+        name: "http2",
+        title: "HTTP/2 request, one stream at a time",
+        operation: Operation::Http2,
+        times: [250, 1250],
+    },
+    Scenario {
+        name: "full",
+        title: "full handshake by X25519, one request",
+        operation: Operation::Full(X25519),
+        times: [25, 125],
+    },
+    Scenario {
+        name: "full-post-quantum",
+        title: "full handshake by X25519MLKEM768, one request",
+        operation: Operation::Full(X25519MLKEM768),
+        times: [25, 125],
+    },
+    Scenario {
+        name: "resumed",
+        title: "resumed handshake by X25519, one request",
+        operation: Operation::Resumed,
+        times: [25, 125],
+    },
+];
+
+fn main() -> ExitCode {
+    let asked = |flag: &str| std::env::args().any(|argument| argument == flag);
+    let folder = Folder::new(&upstream::upstream());
+    folder.edit(|text| text.replace("# workers = 4", "workers = 1"));
+    if asked("--test") {
+        pass(&folder);
+        return ExitCode::SUCCESS;
+    }
+    if callgrind::version().is_none() {
+        eprintln!("instructions can't be counted: valgrind is missing; install the package \"valgrind\"");
+        return if std::env::var_os("CI").is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+    }
+    let kept = Record::read();
+    let mut found = Counts::new();
+    let mut notes = Vec::new();
+    let mut worse = false;
+    for Scenario { name, title, operation, times } in &SCENARIOS {
+        let load = |times: usize, address: &str| perform(*operation, times, address, folder.path());
+        let counted = callgrind::difference(&folder, name, *times, load);
+        let count = counted.worker / (times[1] - times[0]) as u64;
+        let verdict = kept.judge(title, count);
+        println!("{title:<48} {count:>9} instructions, {verdict}");
+        if verdict.is_notable() {
+            notes.push(format!("  {title}: found {count}, {verdict}"));
+        }
+        if verdict.is_worse() {
+            worse = true;
+            notes.push(format!("    callgrind_annotate --inclusive=yes {}", counted.profile.display()));
+        }
+        found.insert((*title).to_owned(), count);
+    }
+    if asked("--record") {
+        Record { made_with: made_with(), counts: found }.write();
+        println!("recorded in {}", Record::path().display());
+        return ExitCode::SUCCESS;
+    }
+    conclude(&kept, &notes, worse)
+}
+
+/// One pass of each scenario without valgrind: that it works.
+fn pass(folder: &Folder) {
+    for Scenario { title, operation, .. } in &SCENARIOS {
+        let edge = Edge::start_under(Command::new(PROGRAM), folder);
+        perform(*operation, 2, &edge.https, folder.path());
+        edge.stop();
+        println!("{title}: works");
+    }
+}
+
+/// Says what became of the counts, and how to accept it. Counts that other tools made can't fail: they aren't comparable.
+fn conclude(kept: &Record, notes: &[String], worse: bool) -> ExitCode {
+    let others = kept.other_tools();
+    if !others.is_empty() {
+        eprintln!("note: nothing is judged, since the record was made by other tools; record anew: {RECORD}");
+        for other in &others {
+            eprintln!("  {other}");
+        }
+    } else if worse {
+        eprintln!("error: the way of a request takes more instructions than are recorded, by more than 5 %");
+    } else if !notes.is_empty() {
+        eprintln!(
+            "note: fewer instructions than are recorded, by more than 5 %; record it, so that it stays so:"
+        );
+        eprintln!("  {RECORD}");
+    }
+    for note in notes {
+        eprintln!("{note}");
+    }
+    if others.is_empty() && worse {
+        eprintln!(
+            "to accept it, commit benches/instructions.toml as this writes it, and say why it is worth it:"
+        );
+        eprintln!("  {RECORD}");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}

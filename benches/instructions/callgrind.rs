@@ -1,0 +1,67 @@
+//! The edge under `valgrind --tool=callgrind`: instructions of user space, whatever else the machine does meanwhile.
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use crate::edge::{Edge, Folder, PROGRAM};
+
+/// What valgrind says of its version; absent where it is not installed.
+pub fn version() -> Option<String> {
+    let output = Command::new("valgrind").arg("--version").output().ok()?;
+    Some(String::from_utf8(output.stdout).unwrap().trim().to_owned())
+}
+
+/// The instructions of the edge's worker under a load, and the profile that they stand in.
+///
+/// Of all threads of two runs, the worker's is the one that grew with the load.
+pub struct Counted {
+    pub worker: u64,
+    pub profile: PathBuf,
+}
+
+/// Instructions of the worker that a load of `long` operations takes beyond one of `short`: start and end cancel out.
+pub fn difference(
+    folder: &Folder,
+    name: &str,
+    [short, long]: [usize; 2],
+    load: impl Fn(usize, &str),
+) -> Counted {
+    let before = threads(folder, &format!("{name}-{short}"), |address| load(short, address));
+    let after = threads(folder, &format!("{name}-{long}"), |address| load(long, address));
+    assert_eq!(before.len(), after.len(), "both runs have the same threads");
+    before
+        .into_iter()
+        .zip(after)
+        .map(|((_, before), (profile, after))| Counted { worker: after.saturating_sub(before), profile })
+        .max_by_key(|counted| counted.worker)
+        .unwrap()
+}
+
+/// Each thread's profile and instructions, in the order in which they began.
+fn threads(folder: &Folder, name: &str, load: impl FnOnce(&str)) -> Vec<(PathBuf, u64)> {
+    let profiles = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("instructions").join(name);
+    let _ = fs::remove_dir_all(&profiles);
+    fs::create_dir_all(&profiles).unwrap();
+    let mut valgrind = Command::new("valgrind");
+    valgrind
+        .args(["-q", "--tool=callgrind", "--separate-threads=yes"])
+        .arg(format!("--callgrind-out-file={}", profiles.join("thread").display()))
+        .arg(PROGRAM)
+        .stdout(Stdio::null());
+    let edge = Edge::start_under(valgrind, folder);
+    load(&edge.https);
+    edge.stop();
+    let mut threads: Vec<_> =
+        fs::read_dir(profiles).unwrap().map(|profile| profile.unwrap().path()).collect();
+    threads.sort();
+    threads.into_iter().filter_map(|profile| Some((profile.clone(), total(&profile)?))).collect()
+}
+
+/// What a profile comes to; absent in the empty one of the process as a whole.
+fn total(profile: &std::path::Path) -> Option<u64> {
+    let text = String::from_utf8_lossy(&fs::read(profile).unwrap()).into_owned();
+    text.lines().rev().find_map(|line| line.strip_prefix("totals: "))?.trim().parse().ok()
+}

@@ -1,0 +1,138 @@
+//! The recorded counts: what they were made with, and what a new count is to them.
+
+use std::{collections::BTreeMap, fmt, fs, path::PathBuf, process::Command};
+
+use crate::callgrind;
+
+/// Beyond this, up or down, a count must be recorded anew.
+const TOLERANCE: f64 = 0.05;
+
+const HEAD: &str = "# Instructions of the edge's worker for one operation, counted by callgrind. Written by
+#     cargo bench --bench instructions -- --record
+# A count that is over its record by more than 5 % fails CI. Other tools make other counts: see CONTRIBUTING.md.
+";
+
+/// Counts by scenario.
+pub type Counts = BTreeMap<String, u64>;
+
+/// Counts, and what they were made with.
+pub struct Record {
+    pub made_with: BTreeMap<String, String>,
+    pub counts: Counts,
+}
+
+/// What a count is to its record.
+#[derive(Clone, Copy)]
+pub enum Verdict {
+    /// There is no record.
+    New,
+    /// What is recorded, and the change as a share of it.
+    Known { recorded: u64, change: f64 },
+}
+
+impl Verdict {
+    /// Whether it must not pass in silence.
+    pub fn is_notable(self) -> bool {
+        self.is_worse() || matches!(self, Self::Known { change, .. } if change < -TOLERANCE)
+    }
+
+    /// Whether it must not pass at all.
+    pub fn is_worse(self) -> bool {
+        match self {
+            Self::New => true,
+            Self::Known { change, .. } => change > TOLERANCE,
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::New => f.write_str("not recorded"),
+            Self::Known { recorded, change } => write!(f, "recorded {recorded}, {:+.1} %", 100.0 * change),
+        }
+    }
+}
+
+impl Record {
+    /// Where it is kept.
+    pub fn path() -> PathBuf {
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("benches/instructions.toml")
+    }
+
+    /// Reads what is kept.
+    pub fn read() -> Self {
+        let text = fs::read_to_string(Self::path()).unwrap_or_default();
+        let table: toml::Table = text.parse().expect("benches/instructions.toml is TOML");
+        let entries = |name: &str| table.get(name).and_then(toml::Value::as_table).into_iter().flatten();
+        let made_with =
+            entries("made_with").map(|(key, value)| (key.clone(), value.as_str().unwrap().into()));
+        let counts = entries("instructions")
+            .map(|(key, value)| (key.clone(), value.as_integer().unwrap().try_into().unwrap()));
+        Self { made_with: made_with.collect(), counts: counts.collect() }
+    }
+
+    /// Keeps it.
+    pub fn write(&self) {
+        use std::fmt::Write as _;
+        let mut text = format!("{HEAD}\n[made_with]\n");
+        for (tool, version) in &self.made_with {
+            let _ = writeln!(text, "{tool} = \"{version}\"");
+        }
+        text += "\n[instructions]\n";
+        for (scenario, count) in &self.counts {
+            let _ = writeln!(text, "\"{scenario}\" = {count}");
+        }
+        fs::write(Self::path(), text).unwrap();
+    }
+
+    /// What a count is to the one that is kept.
+    pub fn judge(&self, scenario: &str, count: u64) -> Verdict {
+        let Some(&recorded) = self.counts.get(scenario) else { return Verdict::New };
+        #[allow(clippy::cast_precision_loss)]
+        let change = count as f64 / recorded as f64 - 1.0;
+        Verdict::Known { recorded, change }
+    }
+
+    /// What was made with other tools than there are here, tool by tool. Of no record at all: nothing.
+    pub fn other_tools(&self) -> Vec<String> {
+        let here = made_with();
+        let others = self.made_with.iter().filter(|(tool, version)| here.get(*tool) != Some(version));
+        others
+            .map(|(tool, version)| {
+                let here = here.get(tool).map_or("none", String::as_str);
+                format!("{tool}: {version}; here: {here}")
+            })
+            .collect()
+    }
+}
+
+/// What decides which code there is, and which of it runs: the compiler, valgrind, and of the processor what
+/// valgrind passes on, by which aws-lc and libc pick their code.
+pub fn made_with() -> BTreeMap<String, String> {
+    let rustc = Command::new("rustc").arg("--version").output().expect("rustc runs");
+    let rustc = String::from_utf8(rustc.stdout).unwrap().trim().trim_start_matches("rustc ").to_owned();
+    let valgrind = callgrind::version().unwrap_or_default().trim_start_matches("valgrind-").to_owned();
+    [("rustc", rustc), ("valgrind", valgrind), ("processor", processor())]
+        .map(|(tool, version)| (tool.to_owned(), version))
+        .into()
+}
+
+#[cfg(target_arch = "x86_64")]
+fn processor() -> String {
+    let features = [
+        ("avx", is_x86_feature_detected!("avx")),
+        ("avx2", is_x86_feature_detected!("avx2")),
+        ("bmi1", is_x86_feature_detected!("bmi1")),
+        ("f16c", is_x86_feature_detected!("f16c")),
+        ("rdrand", is_x86_feature_detected!("rdrand")),
+        ("rdseed", is_x86_feature_detected!("rdseed")),
+    ];
+    let present = features.iter().filter(|(_, present)| *present).map(|(name, _)| *name);
+    std::iter::once("x86_64").chain(present).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn processor() -> String {
+    std::env::consts::ARCH.to_owned()
+}

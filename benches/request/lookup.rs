@@ -1,0 +1,87 @@
+//! Applications and owners of certificates among many.
+
+use std::sync::Arc;
+
+use criterion::Criterion;
+use mtls_edge::{
+    config::settings::AuthMethod,
+    identity::{ClientCertificate, DistinguishedName, Thumbprint},
+    trust::{Application, ClientId, Credential, CredentialMatcher, Registry, Subject},
+};
+use rcgen::{CertificateParams, DnType, KeyPair};
+
+/// Credentials in a registry: an application holds two.
+const SIZES: [usize; 4] = [10, 10_000, 100_000, 1_000_000];
+/// Certificates that are asked for in turn.
+const ASKED: usize = 10;
+
+/// A certificate of the subject that the registry's application of this number has.
+fn certificate(number: usize) -> ClientCertificate {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(DnType::OrganizationName, "Example Bank");
+    params.distinguished_name.push(DnType::CommonName, format!("app-{number}"));
+    let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+    ClientCertificate::from_chain(&[certificate.der().clone()]).unwrap()
+}
+
+/// The certificates' thumbprints, and random ones.
+fn thumbprints(certificates: &[ClientCertificate]) -> impl Iterator<Item = CredentialMatcher> {
+    let random = (0_u64..).map(|number| Thumbprint::of(&number.to_be_bytes()));
+    certificates.iter().map(ClientCertificate::thumbprint).chain(random).map(CredentialMatcher::Thumbprint)
+}
+
+/// The certificates' subjects, and more of their kind.
+fn subjects() -> impl Iterator<Item = CredentialMatcher> {
+    (0..).map(|number| {
+        let (dn, _) = DistinguishedName::from_written(&format!("CN=app-{number},O=Example Bank")).unwrap();
+        CredentialMatcher::Subject { subject: Subject::Dn(dn), pin: None }
+    })
+}
+
+/// A registry of so many credentials.
+fn registry(
+    size: usize,
+    method: AuthMethod,
+    mut matchers: impl Iterator<Item = CredentialMatcher>,
+) -> Registry {
+    let mut registry = Registry::default();
+    for number in 0..size / 2 {
+        let credentials = matchers.by_ref().take(2).map(|matcher| Credential {
+            name: "2026-q4".into(),
+            matcher,
+            validity: None,
+            usage: Arc::default(),
+        });
+        let application = Application {
+            client_id: ClientId::new(format!("app-{number}")),
+            method,
+            credentials: credentials.collect(),
+        };
+        registry.insert(Arc::new(application)).unwrap();
+    }
+    registry
+}
+
+pub fn bench(criterion: &mut Criterion) {
+    let certificates: Vec<ClientCertificate> = (0..ASKED).map(certificate).collect();
+    for size in SIZES {
+        let by_subject = registry(size, AuthMethod::TlsClientAuth, subjects());
+        owner(criterion, &by_subject, &certificates, &format!("subject, among {size}"));
+        drop(by_subject);
+        let registry = registry(size, AuthMethod::SelfSignedTlsClientAuth, thumbprints(&certificates));
+        owner(criterion, &registry, &certificates, &format!("thumbprint, among {size}"));
+        let ids: Vec<String> = registry.applications().map(|owner| owner.client_id.to_string()).collect();
+        let mut ids = ids.iter().cycle();
+        criterion.bench_function(&format!("application by client_id, among {size} credentials"), |b| {
+            b.iter(|| registry.application(ids.next().unwrap()).unwrap());
+        });
+    }
+}
+
+fn owner(criterion: &mut Criterion, registry: &Registry, certificates: &[ClientCertificate], how: &str) {
+    let mut certificates = certificates.iter().cycle();
+    criterion.bench_function(&format!("owner of a certificate by {how} credentials"), |b| {
+        b.iter(|| registry.candidates(certificates.next().unwrap()).next().unwrap());
+    });
+}

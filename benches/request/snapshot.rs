@@ -1,0 +1,53 @@
+//! The site of the configuration that `init` writes, and the clients that it registers.
+
+use std::{path::Path, sync::Arc};
+
+use mtls_edge::{
+    identity::ClientCertificate,
+    site::{Domain, Site, build},
+    trust::Generation,
+};
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+
+use crate::edge::Folder;
+
+/// Whose rules are asked.
+pub const DOMAIN: &str = "mtls.localhost";
+
+/// A snapshot of trust, and who is judged by it.
+pub struct Snapshot {
+    pub site: Site,
+    /// Registered by its thumbprint: self-signed.
+    pub billing: ClientCertificate,
+    /// Registered by its subject: issued by a client CA.
+    pub payments: ClientCertificate,
+}
+
+impl Snapshot {
+    /// Builds it as `run` does. Its domain has a subtree besides what `init` writes: `/apps/*`, for nobody in particular.
+    pub fn new() -> Self {
+        let folder = Folder::new("127.0.0.1:3000");
+        let subtree =
+            "\n[[domain.route]]\npath = \"/apps/*\"\nmethods = [\"GET\"]\nauthenticate = \"none\"\n";
+        folder.edit(|text| text + subtree);
+        let built = build(&folder.config(), Generation(1), None);
+        let (_, site) = built.site.expect("what init writes is valid");
+        let [billing, payments] = ["billing", "payments"].map(|name| certificate(folder.path(), name));
+        Self { site, billing, payments }
+    }
+
+    /// Its domain.
+    pub fn domain(&self) -> &Arc<Domain> {
+        self.site.domains.get(DOMAIN).expect("init writes this domain")
+    }
+}
+
+fn certificate(folder: &Path, name: &str) -> ClientCertificate {
+    let file = folder.join(format!("certs/{name}.pem"));
+    ClientCertificate::from_chain(&[CertificateDer::from_pem_file(file).unwrap()]).unwrap()
+}
+
+/// Now, within the validity of the certificates.
+pub fn now() -> i64 {
+    rustls::pki_types::UnixTime::now().as_secs().try_into().unwrap()
+}
