@@ -109,7 +109,7 @@ impl<'a> Run<'a> {
             options,
             upstream,
             progress,
-            folder: folder,
+            folder,
         };
         for keys in [Keys::P256, Keys::Rsa2048] {
             if !rows.iter().any(|row| row.keys() == keys) {
