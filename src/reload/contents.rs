@@ -25,6 +25,16 @@ impl Contents {
         self
     }
 
+    /// The files.
+    pub(super) fn files(&self) -> BTreeSet<PathBuf> {
+        self.0.keys().cloned().collect()
+    }
+
+    /// Whether the other's files are among these, with the same contents.
+    pub(super) fn include(&self, other: &Self) -> bool {
+        other.0.iter().all(|(file, content)| self.0.get(file) == Some(content))
+    }
+
     /// The files whose contents differ, of either.
     pub(super) fn differing<'a>(&'a self, other: &'a Self) -> Vec<&'a Path> {
         let both: BTreeSet<&PathBuf> = self.0.keys().chain(other.0.keys()).collect();

@@ -78,7 +78,7 @@ impl Reloader {
             asked: false,
             told: None,
         };
-        watch.fetcher.want(&watch.settings.trust);
+        watch.fetcher.want(&[&watch.settings.trust]);
         // What changed between the first build and the begin of the watch, before anybody is told that the edge is there.
         watch.look();
         let thread =
@@ -194,7 +194,7 @@ impl Watch {
             Next::Doubt(doubt) => Some(doubt),
             Next::Poll | Next::Again => None,
         };
-        if !self.asked && contents == self.in_force {
+        if !self.asked && contents.include(&self.in_force) {
             return self.mended();
         }
         if !self.asked && self.told.as_ref() == Some(&contents) {
@@ -210,12 +210,14 @@ impl Watch {
             return;
         }
         let Some((settings, site)) = built.site else { return self.fail(contents, doubted, &built.problems) };
-        self.fetcher.want(&settings.trust);
         let mut unfit = restart::needed(&self.settings, &settings);
         unfit.extend(fetch::still_missing(&settings.trust));
         if !unfit.is_empty() {
+            // What is in force goes on to be fetched; what is lacking may be a list.
+            self.fetcher.want(&[&self.settings.trust, &settings.trust]);
             return self.fail(contents, doubted, &unfit);
         }
+        self.fetcher.want(&[&settings.trust]);
         told::warnings(&built.problems);
         self.files = built.files;
         let contents = contents.only(&self.files);
@@ -248,8 +250,10 @@ impl Watch {
         self.told = Some(doubt.into_contents());
     }
 
-    /// The files say again what is in force.
+    /// The files say again, or still, what is in force. What else a refused configuration named is forgotten.
     fn mended(&mut self) {
+        self.files = self.in_force.files();
+        self.fetcher.want(&[&self.settings.trust]);
         if self.told.take().is_some() {
             self.reloads.mended();
             tracing::info!("the files say again what is in force");
