@@ -61,6 +61,12 @@ impl Marks {
         Self(files.iter().map(mark).collect())
     }
 
+    /// The same without the files that are not `kept`; `files` are those that were looked at.
+    pub(super) fn only(self, files: &BTreeSet<PathBuf>, kept: &BTreeSet<PathBuf>) -> Self {
+        let marks = files.iter().zip(self.0).filter(|(file, _)| kept.contains(*file));
+        Self(marks.map(|(_, mark)| mark).collect())
+    }
+
     /// Whether a file was written or replaced since this moment, in seconds since 1970 (by its ctime, which only the kernel sets).
     pub(super) fn any_since(&self, seconds: i64) -> bool {
         self.0.iter().flatten().any(|[.., ctime]| *ctime >= seconds)

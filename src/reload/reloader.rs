@@ -219,7 +219,7 @@ impl Watch {
         }
         self.fetcher.want(&[&settings.trust]);
         told::warnings(&built.problems);
-        self.files = built.files;
+        self.watch_only(built.files);
         let contents = contents.only(&self.files);
         let why = self.why(&contents);
         let changes = Changes::between(&current, &site);
@@ -232,7 +232,13 @@ impl Watch {
         self.in_force = contents;
         self.asked = false;
         self.told = None;
-        self.marks = Marks::of(&self.files);
+    }
+
+    /// From now on these files alone, of those that were looked at. Their marks stay those of before they were read, so that a
+    /// change since then is found.
+    fn watch_only(&mut self, files: BTreeSet<PathBuf>) {
+        self.marks = std::mem::take(&mut self.marks).only(&self.files, &files);
+        self.files = files;
     }
 
     /// The old site stays. What does not validate is told once, and only if it is sure not to be half of a change.
@@ -244,15 +250,15 @@ impl Watch {
             return;
         }
         let told = told::errors(problems);
+        self.reloads.failed(told.clone());
         tracing::error!(problems = told, "reload refused: the former trust stays in force");
-        self.reloads.failed(told);
         self.asked = false;
         self.told = Some(doubt.into_contents());
     }
 
     /// The files say again, or still, what is in force. What else a refused configuration named is forgotten.
     fn mended(&mut self) {
-        self.files = self.in_force.files();
+        self.watch_only(self.in_force.files());
         self.fetcher.want(&[&self.settings.trust]);
         if self.told.take().is_some() {
             self.reloads.mended();
