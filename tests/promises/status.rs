@@ -1,11 +1,15 @@
 //! What an operator sees of the trust in force: `/status`, its page, its table, its metrics, and the line of a reload.
 
-use std::process::{Command, Output};
+use std::{
+    process::{Command, Output},
+    time::Duration,
+};
 
 use rcgen::SerialNumber;
+use tokio::time::timeout;
 
 use crate::support::{
-    Ca, Client, DOMAIN, Edge, EdgeBuilder, Upstream,
+    Ca, Client, DOMAIN, Edge, EdgeBuilder, PATIENCE, Upstream,
     admin::{self, exchange, metric, status},
     certificates::{self_signed_with, time_from_now},
     self_signed,
@@ -18,6 +22,16 @@ const DN: &str = "subject_dn = \"CN=payments,O=Example Bank,C=DE\"";
 /// Waits for the line of the reload that put this generation in force; what changed.
 fn reloaded(edge: &Edge, generation: u64) -> String {
     edge.wait_for_log(&format!("\"reloaded\",\"generation\":{generation},"))
+}
+
+/// Waits until it has happened.
+async fn happens(happened: impl AsyncFn() -> bool) {
+    let wait = async {
+        while !happened().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, wait).await.expect("waited in vain");
 }
 
 #[tokio::test]
@@ -351,9 +365,7 @@ async fn a_failed_reload_and_the_age_of_the_trust_in_force_are_seen() {
         .self_signed_application("billing", &[client.thumbprint()])
         .start();
     // So old that what replaces it is told from it by whole seconds.
-    while metric(&edge, "mtls_edge_trust_age_seconds").await < 2 {
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    happens(async || metric(&edge, "mtls_edge_trust_age_seconds").await >= 2).await;
     let before = status(&edge, "").await["trust"].clone();
     assert!(before["in_force_seconds"].as_u64().unwrap() >= 2 && before["failure"].is_null(), "{before}");
     let file = edge.folder.path().join("applications.toml");
@@ -426,13 +438,7 @@ async fn every_metric_is_told_of_in_the_documentation_and_the_other_way_round() 
         .file("billing.pem", client.chain_pem())
         .application("billing", BY_THUMBPRINT, &["certificate = \"billing.pem\"".to_owned()])
         .start();
-    let fetched = || async {
-        let status = status(&edge, "").await;
-        status["crl_sources"][0]["fetched"].as_u64().unwrap()
-    };
-    while fetched().await == 0 {
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    happens(async || status(&edge, "").await["crl_sources"][0]["fetched"].as_u64().unwrap() > 0).await;
     let (_, text) = admin::get(&edge, "/metrics").await;
     let names: std::collections::BTreeSet<String> = text
         .lines()
