@@ -17,7 +17,7 @@ use super::{
     contents::{Contents, Marks},
     doubt::Doubt,
     fetch::{self, Fetcher},
-    restart,
+    links, restart,
     retired::{self, Retired},
     told,
     watch::Folders,
@@ -187,7 +187,7 @@ impl Watch {
     /// Builds from what stands there now, if that is neither in force nor told to be broken.
     fn look(&mut self) {
         self.marks = Marks::of(&self.files);
-        self.resolved = self.files.iter().filter_map(|file| file.canonicalize().ok()).collect();
+        self.resolved = self.files.iter().map(|file| links::file(file)).collect();
         self.folders.watch(&self.files);
         let contents = Contents::of(&self.files);
         let doubted = match std::mem::replace(&mut self.next, Next::Poll) {

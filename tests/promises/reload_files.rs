@@ -94,11 +94,38 @@ async fn a_file_written_in_place_or_in_pieces_is_taken_up() {
 
 #[tokio::test]
 async fn half_of_a_file_is_never_in_force_though_it_would_parse() {
-    use std::io::Write;
     let rotating = Rotating::start().await;
+    is_taken_up_whole(&rotating, "applications.toml").await;
+    rotating.edge.stop();
+}
+
+#[tokio::test]
+async fn nor_is_half_of_a_file_that_was_not_there() {
+    let rotating = Rotating::start().await;
+    fs::remove_file(rotating.file("applications.toml")).unwrap();
+    rotating.edge.wait_for_log("reload refused");
+    is_taken_up_whole(&rotating, "applications.toml").await;
+    rotating.edge.stop();
+
+    let rotating = Rotating::start_with(|edge, first| {
+        fs::create_dir_all(edge.path().join("elsewhere")).unwrap();
+        fs::write(edge.path().join("elsewhere/registry.toml"), registry(&[first])).unwrap();
+        symlink("elsewhere/registry.toml", edge.path().join("link.toml")).unwrap();
+        edge.applications_file("link.toml")
+    })
+    .await;
+    fs::remove_file(rotating.file("elsewhere/registry.toml")).unwrap();
+    rotating.edge.wait_for_log("reload refused");
+    is_taken_up_whole(&rotating, "elsewhere/registry.toml").await;
+    rotating.edge.stop();
+}
+
+/// Writes the registry in two halves, each of which would do.
+async fn is_taken_up_whole(rotating: &Rotating, file: &str) {
+    use std::io::Write;
     let (one, two) =
         (registry(&[&rotating.first]), registry(&[&rotating.second]).replace("\"billing\"", "\"two\""));
-    let mut file = fs::File::create(rotating.file("applications.toml")).unwrap();
+    let mut file = fs::File::create(rotating.file(file)).unwrap();
     file.write_all(two.as_bytes()).unwrap();
     file.sync_all().unwrap();
     // What stands there now is a whole registry without \"billing\", but its writer has not closed it.
@@ -111,7 +138,6 @@ async fn half_of_a_file_is_never_in_force_though_it_would_parse() {
     let line = rotating.edge.wait_for_log("\"reloaded\"");
     assert!(line.contains("added application two\""), "{line}");
     assert_eq!(rotating.asks(&rotating.first).await.status, 200);
-    rotating.edge.stop();
 }
 
 #[tokio::test]

@@ -148,7 +148,7 @@ async fn no_way_of_writing_waits_for_the_slow_poll() {
         let mut file = fs::File::create(file).unwrap();
         for piece in text.as_bytes().chunks(50) {
             file.write_all(piece).unwrap();
-            std::thread::sleep(Duration::from_millis(2));
+            file.sync_all().unwrap();
         }
     };
     let renamed_over: Change = |file, text| {

@@ -299,12 +299,9 @@ async fn a_reload_tells_what_was_added_removed_and_changed_by_name() {
         ("other", &[("new", &a), ("c1", &b)], "added credential other/new; removed credential other/c0"),
         ("other", &[("new", &c), ("c1", &b)], "changed credential other/new"),
     ] {
-        let list: String = credentials
-            .iter()
-            .map(|(name, print)| {
-                format!("[[application.credential]]\nname = \"{name}\"\nthumbprint = \"{print}\"\n")
-            })
-            .collect();
+        let list = credentials.iter().fold(String::new(), |list, (name, print)| {
+            format!("{list}[[application.credential]]\nname = \"{name}\"\nthumbprint = \"{print}\"\n")
+        });
         let text = format!("[[application]]\nclient_id = \"{client_id}\"\n{list}");
         assert_eq!(told("applications.toml", &text), changes);
     }
