@@ -76,7 +76,7 @@ fn registry(credentials: usize, certificates: &[ClientCertificate]) -> Registry 
         let credentials = thumbprints.by_ref().take(2).map(|thumbprint| Credential {
             name: "2026-q4".into(),
             matcher: CredentialMatcher::Thumbprint(thumbprint),
-            validity: None,
+            certificate: None,
             usage: Arc::default(),
         });
         let application = Application {

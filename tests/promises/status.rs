@@ -57,6 +57,7 @@ async fn status_tells_each_credential_with_its_end_and_its_last_use() {
     assert_eq!((&list[0]["client_id"], &list[0]["method"]), (&"billing".into(), &BY_THUMBPRINT.into()));
     assert_eq!(credential["name"], "c0");
     assert_eq!(credential["thumbprint"], billing.thumbprint());
+    assert_eq!(credential["subject"], "CN=billing,O=Example Bank,C=DE");
     assert_eq!(credential["days_left"], 10);
     assert_eq!(credential["known_from"], "the registered certificate");
     assert!(credential["last_used"].is_null());
@@ -68,6 +69,12 @@ async fn status_tells_each_credential_with_its_end_and_its_last_use() {
     // The second in which the test runs decides.
     assert!(matches!(domain["certificate"]["days_left"].as_i64(), Some(364 | 365)), "{domain}");
     assert_eq!(domain["certificate"]["subject"], format!("CN={DOMAIN}"));
+    assert_eq!(domain["certificate"]["thumbprint"].as_str().unwrap().len(), 64);
+    let (_, page) = exchange(&edge, "/status", "text/html").await;
+    assert!(
+        page.contains(&format!("thumbprint {} CN=billing,O=Example Bank,C=DE", billing.thumbprint())),
+        "{page}"
+    );
     assert_eq!(before["client_cas"][0]["subject"], "CN=Client CA");
     assert_eq!((&before["crls"][0]["days_left"], &before["crls"][0]["stale"]), (&3.into(), &false.into()));
     // Billing's certificate and the CRL; nobody has seen that of payments yet.
