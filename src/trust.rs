@@ -13,7 +13,9 @@ pub use certificates::{certificates_in, read_certificates};
 pub use lists::{is_awaited, judge_fetched};
 pub use load::load;
 pub use registrar::Registrar;
-pub use registry::{Application, ClientId, Credential, CredentialMatcher, Registry, RegistryError, Subject};
+pub use registry::{
+    Application, Certificate, ClientId, Credential, CredentialMatcher, Registry, RegistryError, Subject,
+};
 pub use usage::Usage;
 
 use crate::identity::Authorities;

@@ -50,7 +50,7 @@ fn registry(
         let credentials = matchers.by_ref().take(2).map(|matcher| Credential {
             name: "2026-q4".into(),
             matcher,
-            validity: None,
+            certificate: None,
             usage: Arc::default(),
         });
         let application = Application {

@@ -53,7 +53,7 @@ pub struct Listen {
 }
 
 /// `[limits]`: what bounds a peer. Durations are written as `"10s"`, `"500ms"`, `"2m"`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Open connections in all. Default 10,000.
     pub connections: usize,

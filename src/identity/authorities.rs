@@ -218,7 +218,9 @@ impl Authorities {
         &self.crls
     }
 
-    pub(super) fn policy(&self) -> RevocationPolicy {
+    /// How certificates are judged by the CRLs.
+    #[must_use]
+    pub const fn policy(&self) -> RevocationPolicy {
         self.policy
     }
 }

@@ -123,7 +123,7 @@ fn of_application(application: &Application, now: i64) -> Value {
 fn of_credential(credential: &Credential, now: i64) -> Value {
     let (key, registered) = credential.matcher.written();
     let end = credential.not_after();
-    let known_from = match (credential.validity, end) {
+    let known_from = match (&credential.certificate, end) {
         (Some(_), _) => Some("the registered certificate"),
         (None, Some(_)) => Some("the last certificate that matched"),
         (None, None) => None,
@@ -131,6 +131,7 @@ fn of_credential(credential: &Credential, now: i64) -> Value {
     json!({
         "name": credential.name,
         key: registered,
+        "subject": credential.certificate.as_ref().map(|certificate| &certificate.subject),
         "not_after": end.map(rfc3339),
         "days_left": end.map(|end| days_left(end, now)),
         "known_from": known_from,

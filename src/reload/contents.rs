@@ -25,6 +25,16 @@ impl Contents {
         self
     }
 
+    /// The files.
+    pub(super) fn files(&self) -> BTreeSet<PathBuf> {
+        self.0.keys().cloned().collect()
+    }
+
+    /// Whether the other's files are among these, with the same contents.
+    pub(super) fn include(&self, other: &Self) -> bool {
+        other.0.iter().all(|(file, content)| self.0.get(file) == Some(content))
+    }
+
     /// The files whose contents differ, of either.
     pub(super) fn differing<'a>(&'a self, other: &'a Self) -> Vec<&'a Path> {
         let both: BTreeSet<&PathBuf> = self.0.keys().chain(other.0.keys()).collect();
@@ -49,6 +59,12 @@ impl Marks {
             Some([dev, ino, size, meta.mtime(), meta.mtime_nsec(), meta.ctime_nsec(), meta.ctime()])
         };
         Self(files.iter().map(mark).collect())
+    }
+
+    /// The same without the files that are not `kept`; `files` are those that were looked at.
+    pub(super) fn only(self, files: &BTreeSet<PathBuf>, kept: &BTreeSet<PathBuf>) -> Self {
+        let marks = files.iter().zip(self.0).filter(|(file, _)| kept.contains(*file));
+        Self(marks.map(|(_, mark)| mark).collect())
     }
 
     /// Whether a file was written or replaced since this moment, in seconds since 1970 (by its ctime, which only the kernel sets).

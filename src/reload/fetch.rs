@@ -32,10 +32,12 @@ pub(super) struct Fetcher {
     running: Option<Running>,
 }
 
+/// The trusts whose sources are fetched; none: the end.
+type Wanted = Vec<Arc<Trust>>;
+
 #[derive(Debug)]
 struct Running {
-    /// The trust whose sources are fetched; none: the end.
-    wanted: watch::Sender<Option<Arc<Trust>>>,
+    wanted: watch::Sender<Wanted>,
     thread: JoinHandle<()>,
 }
 
@@ -44,17 +46,18 @@ impl Fetcher {
         Self { reloads, running: None }
     }
 
-    /// From now on these are the sources, and this the trust by which lists are judged. A thread is started for the first.
-    pub(super) fn want(&mut self, trust: &Trust) {
+    /// From now on the sources of these are fetched, and judged by the first trust that names them. A thread is started for the first
+    /// source.
+    pub(super) fn want(&mut self, trusts: &[&Trust]) {
         let shown =
             |source: &CrlSource| (source.url.value.to_string(), source.file.value.display().to_string());
-        let sources: Vec<_> = trust.crl_sources.iter().map(shown).collect();
+        let sources: Vec<_> = trusts.iter().flat_map(|trust| &trust.crl_sources).map(shown).collect();
         self.reloads.fetches.only(&sources);
-        let trust = Some(Arc::new(trust.clone()));
+        let wanted = || trusts.iter().map(|trust| Arc::new((*trust).clone())).collect();
         match &self.running {
-            Some(running) => drop(running.wanted.send_replace(trust)),
+            Some(running) => drop(running.wanted.send_replace(wanted())),
             None if sources.is_empty() => {}
-            None => match start(trust, Arc::clone(&self.reloads)) {
+            None => match start(wanted(), Arc::clone(&self.reloads)) {
                 Ok(running) => self.running = Some(running),
                 Err(error) => tracing::error!(%error, "CRLs can't be fetched: no thread could be started"),
             },
@@ -65,7 +68,7 @@ impl Fetcher {
 impl Drop for Fetcher {
     fn drop(&mut self) {
         if let Some(running) = self.running.take() {
-            running.wanted.send_replace(None);
+            running.wanted.send_replace(Vec::new());
             // It ends at once, whatever it waits for.
             let _ = running.thread.join();
         }
@@ -76,8 +79,8 @@ fn runtime() -> std::io::Result<Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
-fn start(trust: Option<Arc<Trust>>, reloads: Arc<Reloads>) -> std::io::Result<Running> {
-    let (wanted, receiver) = watch::channel(trust);
+fn start(wanted: Wanted, reloads: Arc<Reloads>) -> std::io::Result<Running> {
+    let (wanted, receiver) = watch::channel(wanted);
     let runtime = runtime()?;
     let thread = std::thread::Builder::new().name("fetch".to_owned()).spawn(move || {
         runtime.block_on(fetch_all(receiver, &reloads));
@@ -95,20 +98,25 @@ fn key(source: &CrlSource) -> Key {
     (url.value.clone(), file.value.clone(), [*refresh, *timeout], ca.as_ref().map(|ca| ca.value.clone()))
 }
 
-async fn fetch_all(mut wanted: watch::Receiver<Option<Arc<Trust>>>, reloads: &Arc<Reloads>) {
+async fn fetch_all(mut wanted: watch::Receiver<Wanted>, reloads: &Arc<Reloads>) {
     let mut tasks = JoinSet::new();
     let mut running: HashMap<Key, AbortHandle> = HashMap::new();
     loop {
-        let Some(trust) = wanted.borrow_and_update().clone() else { return };
-        let keys: Vec<Key> = trust.crl_sources.iter().map(key).collect();
+        let trusts = wanted.borrow_and_update().clone();
+        if trusts.is_empty() {
+            return;
+        }
+        let sources: Vec<&CrlSource> = trusts.iter().flat_map(|trust| &trust.crl_sources).collect();
+        let keys: Vec<Key> = sources.iter().copied().map(key).collect();
         running.retain(|key, task| {
             let stays = keys.contains(key);
             if !stays {
                 task.abort();
             }
-            stays
+            // One that was not wanted for a moment may have ended by itself.
+            stays && !task.is_finished()
         });
-        for (key, source) in keys.into_iter().zip(&trust.crl_sources) {
+        for (key, source) in keys.into_iter().zip(sources) {
             running.entry(key).or_insert_with(|| {
                 tasks.spawn(fetch_ever(source.clone(), wanted.clone(), Arc::clone(reloads)))
             });
@@ -120,11 +128,13 @@ async fn fetch_all(mut wanted: watch::Receiver<Option<Arc<Trust>>>, reloads: &Ar
 }
 
 /// Fetches one list again and again. What becomes of it is told when it changes.
-async fn fetch_ever(source: CrlSource, wanted: watch::Receiver<Option<Arc<Trust>>>, reloads: Arc<Reloads>) {
+async fn fetch_ever(source: CrlSource, wanted: watch::Receiver<Wanted>, reloads: Arc<Reloads>) {
     let url = source.url.value.to_string();
     let file = source.file.value.display();
     loop {
-        let Some(trust) = wanted.borrow().clone() else { return };
+        let names_it = |trust: &&Arc<Trust>| trust.crl_sources.iter().any(|other| key(other) == key(&source));
+        let trust = wanted.borrow().iter().find(names_it).cloned();
+        let Some(trust) = trust else { return };
         let wait = match fetch(&source, &trust).await {
             Ok(is_new) => {
                 let mended = reloads.fetches.succeeded(&url);

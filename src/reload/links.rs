@@ -1,4 +1,4 @@
-//! What a path leads through: the folders in which a change can make it lead elsewhere.
+//! What a path leads through, and where to: the folders in which a change can make it lead elsewhere, and the file without links.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -12,8 +12,17 @@ const MOST_LINKS: usize = 40;
 /// The folder of each link on the way, and of the file at its end; where something is missing, the folder in which it is.
 /// Absolute, and without links themselves.
 pub(super) fn folders(path: &Path) -> BTreeSet<PathBuf> {
+    follow(path).0
+}
+
+/// The file to which a path leads, without links, as events name it; also one that is not there.
+pub(super) fn file(path: &Path) -> PathBuf {
+    follow(path).1
+}
+
+fn follow(path: &Path) -> (BTreeSet<PathBuf>, PathBuf) {
     let mut folders = BTreeSet::new();
-    let Ok(path) = std::path::absolute(path) else { return folders };
+    let Ok(path) = std::path::absolute(path) else { return (folders, path.to_owned()) };
     let mut here = PathBuf::from("/");
     let mut ahead: VecDeque<OsString> = names(&path).collect();
     let mut links = 0;
@@ -28,7 +37,7 @@ pub(super) fn folders(path: &Path) -> BTreeSet<PathBuf> {
                 folders.insert(here.clone());
                 links += 1;
                 if links > MOST_LINKS {
-                    return folders;
+                    return (folders, next);
                 }
                 if target.is_absolute() {
                     here = PathBuf::from("/");
@@ -41,12 +50,12 @@ pub(super) fn folders(path: &Path) -> BTreeSet<PathBuf> {
             // The file, or what is missing, or what stands in the way.
             _ => {
                 folders.insert(here);
-                return folders;
+                return (folders, next);
             }
         }
     }
-    folders.insert(here);
-    folders
+    folders.insert(here.clone());
+    (folders, here)
 }
 
 fn names(path: &Path) -> impl Iterator<Item = OsString> {
@@ -62,6 +71,27 @@ mod tests {
     use std::{fs, os::unix::fs::symlink};
 
     use super::*;
+
+    #[test]
+    fn a_path_leads_to_the_file_at_its_end_be_it_there_or_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        fs::create_dir_all(root.join("releases/7")).unwrap();
+        fs::write(root.join("releases/7/there"), "").unwrap();
+        symlink("releases/7", root.join("current")).unwrap();
+        symlink("current/there", root.join("to-there")).unwrap();
+        symlink("current/missing", root.join("to-missing")).unwrap();
+        for (path, wanted) in [
+            ("releases/7/there", "releases/7/there"),
+            ("current/there", "releases/7/there"),
+            ("to-there", "releases/7/there"),
+            ("current/missing", "releases/7/missing"),
+            ("to-missing", "releases/7/missing"),
+            ("current/../7/missing", "releases/7/missing"),
+        ] {
+            assert_eq!(file(&root.join(path)), root.join(wanted), "{path}");
+        }
+    }
 
     #[test]
     fn every_folder_with_a_link_on_the_way_counts() {

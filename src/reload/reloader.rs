@@ -17,7 +17,7 @@ use super::{
     contents::{Contents, Marks},
     doubt::Doubt,
     fetch::{self, Fetcher},
-    restart,
+    links, restart,
     retired::{self, Retired},
     told,
     watch::Folders,
@@ -78,7 +78,7 @@ impl Reloader {
             asked: false,
             told: None,
         };
-        watch.fetcher.want(&watch.settings.trust);
+        watch.fetcher.want(&[&watch.settings.trust]);
         // What changed between the first build and the begin of the watch, before anybody is told that the edge is there.
         watch.look();
         let thread =
@@ -187,14 +187,14 @@ impl Watch {
     /// Builds from what stands there now, if that is neither in force nor told to be broken.
     fn look(&mut self) {
         self.marks = Marks::of(&self.files);
-        self.resolved = self.files.iter().filter_map(|file| file.canonicalize().ok()).collect();
+        self.resolved = self.files.iter().map(|file| links::file(file)).collect();
         self.folders.watch(&self.files);
         let contents = Contents::of(&self.files);
         let doubted = match std::mem::replace(&mut self.next, Next::Poll) {
             Next::Doubt(doubt) => Some(doubt),
             Next::Poll | Next::Again => None,
         };
-        if !self.asked && contents == self.in_force {
+        if !self.asked && contents.include(&self.in_force) {
             return self.mended();
         }
         if !self.asked && self.told.as_ref() == Some(&contents) {
@@ -210,14 +210,16 @@ impl Watch {
             return;
         }
         let Some((settings, site)) = built.site else { return self.fail(contents, doubted, &built.problems) };
-        self.fetcher.want(&settings.trust);
         let mut unfit = restart::needed(&self.settings, &settings);
         unfit.extend(fetch::still_missing(&settings.trust));
         if !unfit.is_empty() {
+            // What is in force goes on to be fetched; what is lacking may be a list.
+            self.fetcher.want(&[&self.settings.trust, &settings.trust]);
             return self.fail(contents, doubted, &unfit);
         }
+        self.fetcher.want(&[&settings.trust]);
         told::warnings(&built.problems);
-        self.files = built.files;
+        self.watch_only(built.files);
         let contents = contents.only(&self.files);
         let why = self.why(&contents);
         let changes = Changes::between(&current, &site);
@@ -230,7 +232,13 @@ impl Watch {
         self.in_force = contents;
         self.asked = false;
         self.told = None;
-        self.marks = Marks::of(&self.files);
+    }
+
+    /// From now on these files alone, of those that were looked at. Their marks stay those of before they were read, so that a
+    /// change since then is found.
+    fn watch_only(&mut self, files: BTreeSet<PathBuf>) {
+        self.marks = std::mem::take(&mut self.marks).only(&self.files, &files);
+        self.files = files;
     }
 
     /// The old site stays. What does not validate is told once, and only if it is sure not to be half of a change.
@@ -242,14 +250,16 @@ impl Watch {
             return;
         }
         let told = told::errors(problems);
+        self.reloads.failed(told.clone());
         tracing::error!(problems = told, "reload refused: the former trust stays in force");
-        self.reloads.failed(told);
         self.asked = false;
         self.told = Some(doubt.into_contents());
     }
 
-    /// The files say again what is in force.
+    /// The files say again, or still, what is in force. What else a refused configuration named is forgotten.
     fn mended(&mut self) {
+        self.watch_only(self.in_force.files());
+        self.fetcher.want(&[&self.settings.trust]);
         if self.told.take().is_some() {
             self.reloads.mended();
             tracing::info!("the files say again what is in force");

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use super::Site;
+use super::{Domain, Site};
 use crate::{
     identity::Authorities,
     trust::{Application, Registry},
@@ -22,7 +22,7 @@ pub struct Changes {
     pub added: Vec<String>,
     /// Likewise.
     pub removed: Vec<String>,
-    /// Credentials that keep their name and match something else; CRLs that were renewed; domains with another certificate or settings.
+    /// Credentials that keep their name and match something else; CRLs that were renewed or are judged by otherwise; parts of a domain; settings of all.
     pub changed: Vec<String>,
 }
 
@@ -33,13 +33,19 @@ impl Changes {
         let mut changes = Self::default();
         changes.registry(&before.trust.registry, &after.trust.registry);
         changes.authorities(&before.trust.authorities, &after.trust.authorities);
+        for (what, differs) in [
+            ("limits", before.limits != after.limits),
+            ("trusted proxies", before.trusted_proxies != after.trusted_proxies),
+            ("PROXY protocol", before.proxy_protocol != after.proxy_protocol),
+        ] {
+            if differs {
+                changes.changed.push(what.to_owned());
+            }
+        }
         for (name, domain) in &after.domains {
             match before.domains.get(name) {
                 None => changes.added.push(format!("domain {name}")),
-                Some(old) if !old.tls.is_same(&domain.tls) => {
-                    changes.changed.push(format!("TLS of domain {name}"));
-                }
-                Some(_) => {}
+                Some(old) => changes.domain(old, domain),
             }
         }
         let gone = before.domains.keys().filter(|name| !after.domains.contains_key(*name));
@@ -54,11 +60,27 @@ impl Changes {
         changes
     }
 
+    fn domain(&mut self, before: &Domain, after: &Domain) {
+        for (what, differs) in [
+            ("TLS", !before.tls.is_same(&after.tls)),
+            ("routes", before.routes != after.routes),
+            ("upstream", before.target != after.target),
+            ("header profile", !before.profile.is_same(&after.profile)),
+        ] {
+            if differs {
+                self.changed.push(format!("{what} of domain {}", after.name));
+            }
+        }
+    }
+
     /// A renewed CA is a removed and an added one of the same name; a renewed CRL is a changed one.
     fn authorities(&mut self, before: &Authorities, after: &Authorities) {
         let cas = |of: &Authorities| -> BTreeMap<[u8; 32], String> {
             of.client_cas().map(|ca| (*ca.thumbprint.as_bytes(), ca.subject)).collect()
         };
+        if before.policy() != after.policy() {
+            self.changed.push("how CRLs are asked".to_owned());
+        }
         let (old, new) = (cas(before), cas(after));
         let lacking = |one: &BTreeMap<_, String>, other: &BTreeMap<_, String>| -> Vec<String> {
             let only = one.iter().filter(|(thumbprint, _)| !other.contains_key(*thumbprint));

@@ -8,7 +8,7 @@ use percent_encoding::percent_decode;
 use crate::config::settings::{self, Authenticate, PathPattern};
 
 /// A rule of a domain.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Route {
     pattern: PathPattern,
     /// Methods that this rule takes.
@@ -30,7 +30,7 @@ pub enum RouteError {
 }
 
 /// A domain's rules. An empty list refuses everything.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Routes {
     /// Rules by path: exact ones first, then subtrees, the longest first.
     rules: Vec<(PathPattern, String, Vec<Arc<Route>>)>,

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
 use super::{
-    Application, ClientId, Credential, CredentialMatcher, Registry, Subject,
+    Application, Certificate, ClientId, Credential, CredentialMatcher, Registry, Subject,
     certificates::read_certificates,
     load::{now, shown},
 };
@@ -12,7 +12,7 @@ use crate::{
         Located, Problem,
         settings::{self, Matcher},
     },
-    identity::{ClientCertificate, DistinguishedName, SubjectAltName, Thumbprint, Validity, spki_hash},
+    identity::{ClientCertificate, DistinguishedName, SubjectAltName, Thumbprint, spki_hash},
 };
 
 /// A registry in the making.
@@ -101,13 +101,13 @@ fn credential(
             }
         }
     };
-    let mut validity = None;
+    let mut certificate = None;
     let matcher = match &credential.matcher {
         Matcher::Thumbprint(text) => {
             parsed(text, "thumbprint", problems, str::parse::<Thumbprint>).map(CredentialMatcher::Thumbprint)
         }
-        Matcher::Certificate(file) => certificate(file, problems).map(|(thumbprint, of)| {
-            validity = Some(of);
+        Matcher::Certificate(file) => registered(file, problems).map(|(thumbprint, facts)| {
+            certificate = Some(Box::new(facts));
             CredentialMatcher::Thumbprint(thumbprint)
         }),
         Matcher::SubjectDn(text) => parsed(text, "subject_dn", problems, DistinguishedName::from_written)
@@ -126,7 +126,8 @@ fn credential(
         Matcher::SanIp(text) => san(text, "san_ip", pin, problems, SubjectAltName::ip),
         Matcher::SanEmail(text) => san(text, "san_email", pin, problems, SubjectAltName::email),
     }?;
-    Some(Credential { name: credential.name.value.as_str().into(), matcher, validity, usage: Arc::default() })
+    let name = credential.name.value.as_str().into();
+    Some(Credential { name, matcher, certificate, usage: Arc::default() })
 }
 
 fn parsed<T, E: std::fmt::Display>(
@@ -157,8 +158,8 @@ fn san<E: std::fmt::Display>(
         .map(|san| CredentialMatcher::Subject { subject: Subject::San(san), pin })
 }
 
-/// Thumbprint and validity of the first certificate of a file; one that has ended is worth a warning.
-fn certificate(file: &Located<PathBuf>, problems: &mut Vec<Problem>) -> Option<(Thumbprint, Validity)> {
+/// The first certificate of a file; one that has ended is worth a warning.
+fn registered(file: &Located<PathBuf>, problems: &mut Vec<Problem>) -> Option<(Thumbprint, Certificate)> {
     const KEY: &str = "application.credential.certificate";
     let read = read_certificates(&file.value).and_then(|chain| {
         let leaf = chain.get(..1).unwrap_or_default();
@@ -178,7 +179,8 @@ fn certificate(file: &Located<PathBuf>, problems: &mut Vec<Problem>) -> Option<(
                         .help("add the next certificate as a second credential, then remove this one"),
                 );
             }
-            Some((certificate.thumbprint(), certificate.validity()))
+            let subject = certificate.subject().to_rfc4514().into();
+            Some((certificate.thumbprint(), Certificate { subject, validity: certificate.validity() }))
         }
         Err(error) => {
             problems.push(

@@ -74,8 +74,8 @@ pub struct Credential {
     pub name: Box<str>,
     /// What a certificate must be.
     pub matcher: CredentialMatcher,
-    /// Of the certificate, where it is registered by its file.
-    pub validity: Option<Validity>,
+    /// The certificate, where it is registered by its file.
+    pub certificate: Option<Box<Certificate>>,
     /// Its last use.
     pub usage: Arc<Usage>,
 }
@@ -83,7 +83,7 @@ pub struct Credential {
 impl PartialEq for Credential {
     /// Whether they are the same as registered, however they were used.
     fn eq(&self, other: &Self) -> bool {
-        (&self.name, &self.matcher, &self.validity) == (&other.name, &other.matcher, &other.validity)
+        (&self.name, &self.matcher, &self.certificate) == (&other.name, &other.matcher, &other.certificate)
     }
 }
 
@@ -93,8 +93,18 @@ impl Credential {
     /// The end of its certificate, as far as the edge knows: of the one that is registered, else of the one that matched last.
     #[must_use]
     pub fn not_after(&self) -> Option<i64> {
-        self.validity.map(|validity| validity.not_after).or_else(|| self.usage.not_after())
+        let registered = self.certificate.as_ref().map(|certificate| certificate.validity.not_after);
+        registered.or_else(|| self.usage.not_after())
     }
+}
+
+/// What an operator wants to know of a registered certificate.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// In RFC 4514 form.
+    pub subject: Box<str>,
+    /// When it is valid.
+    pub validity: Validity,
 }
 
 /// What a certificate must be to match a credential.
@@ -320,7 +330,7 @@ mod tests {
                 .map(|bytes| Credential {
                     name: "a".into(),
                     matcher: CredentialMatcher::Thumbprint(Thumbprint::from_bytes(*bytes)),
-                    validity: None,
+                    certificate: None,
                     usage: Arc::default(),
                 })
                 .collect(),

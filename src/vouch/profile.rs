@@ -205,6 +205,19 @@ impl Profile {
         &self.0.name
     }
 
+    /// Whether it is of the same name, and sends the same in the same headers.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        let parts = |of: &'_ Self| -> Vec<(String, Option<Encoding>)> {
+            let written = of.0.parts.iter().map(|part| match part {
+                Part::One { name, encoding, .. } => (name.to_string(), Some(*encoding)),
+                Part::Numbered { prefix, .. } => ((*prefix).to_owned(), None),
+            });
+            written.collect()
+        };
+        self.0.name == other.0.name && parts(self) == parts(other)
+    }
+
     /// The headers that vouch for a client. Everything is encoded here, once: callers keep the result for as
     /// long as the connection's verdict stands, and clone it for each request.
     ///

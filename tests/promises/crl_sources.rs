@@ -259,6 +259,45 @@ async fn a_reload_that_names_a_source_waits_for_its_list_and_goes_on_by_itself()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_in_force_is_fetched_on_through_a_configuration_that_is_refused() {
+    let (upstream, ca) = (Upstream::start().await, Ca::new("Client CA"));
+    let credentials = client(&ca);
+    let lists = Lists::start(Answer::List(ca.crl(&[]))).await;
+    let edge = builder(&upstream, &ca, &lists.item("")).start();
+    let config = edge.folder.path().join("edge.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    // It lacks the source, and asks for what needs a restart.
+    let refused = text.replace(&lists.item(""), "").replace("[limits]", "[limits]\nconnections = 7");
+    fs::write(&config, refused).unwrap();
+    edge.wait_for_log("reload refused");
+    lists.asked_again(2).await;
+    assert_eq!(admin::status(&edge, "").await["crl_sources"].as_array().unwrap().len(), 1);
+    fs::write(&config, &text).unwrap();
+    edge.wait_for_log("the files say again what is in force");
+    lists.says(Answer::List(ca.crl(&[4711])));
+    edge.wait_for_log("\"reloaded\",\"generation\":2,\"why\":\"changed: corp.crl\"");
+    assert_eq!(Client::with(&edge, &credentials).token("payments").await.status, 401);
+    edge.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_source_of_a_configuration_that_is_refused_is_forgotten_with_it() {
+    let (upstream, ca) = (Upstream::start().await, Ca::new("Client CA"));
+    let lists = Lists::start(Answer::Raw("HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n".to_owned())).await;
+    let edge = builder(&upstream, &ca, "crls = []").start();
+    let config = edge.folder.path().join("edge.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replace("crls = []", &lists.item(""))).unwrap();
+    edge.wait_for_log("it has not been fetched yet");
+    lists.asked_again(1).await;
+    fs::write(&config, &text).unwrap();
+    edge.wait_for_log("the files say again what is in force");
+    assert_eq!(admin::status(&edge, "").await["crl_sources"].as_array().unwrap().len(), 0);
+    let log = edge.stop();
+    assert!(!log.contains("\"reloaded\""), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_list_comes_over_https_from_a_server_that_the_ca_vouches_for() {
     let (upstream, ca) = (Upstream::start().await, Ca::new("Client CA"));
     let (web, other) = (Ca::new("Web CA"), Ca::new("Other Web CA"));

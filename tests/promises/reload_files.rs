@@ -60,9 +60,9 @@ impl Rotating {
     }
 
     /// Sees that the first credential is in force still, and that the failure is told where an operator looks.
-    async fn stays(&self, because: &str) {
+    async fn stays(&self, file: &str, because: &str) {
         let line = self.edge.wait_for_log("reload refused");
-        assert!(line.contains(because), "{because}: {line}");
+        assert!(line.contains(because) && line.contains(file), "{file}: {because}: {line}");
         assert_eq!(self.asks(&self.first).await.status, 200);
         assert_eq!(admin::get(&self.edge, "/readyz").await.0, 200);
         assert_eq!(admin::metric(&self.edge, "mtls_edge_reload_failing").await, 1);
@@ -94,11 +94,38 @@ async fn a_file_written_in_place_or_in_pieces_is_taken_up() {
 
 #[tokio::test]
 async fn half_of_a_file_is_never_in_force_though_it_would_parse() {
-    use std::io::Write;
     let rotating = Rotating::start().await;
+    is_taken_up_whole(&rotating, "applications.toml").await;
+    rotating.edge.stop();
+}
+
+#[tokio::test]
+async fn nor_is_half_of_a_file_that_was_not_there() {
+    let rotating = Rotating::start().await;
+    fs::remove_file(rotating.file("applications.toml")).unwrap();
+    rotating.edge.wait_for_log("reload refused");
+    is_taken_up_whole(&rotating, "applications.toml").await;
+    rotating.edge.stop();
+
+    let rotating = Rotating::start_with(|edge, first| {
+        fs::create_dir_all(edge.path().join("elsewhere")).unwrap();
+        fs::write(edge.path().join("elsewhere/registry.toml"), registry(&[first])).unwrap();
+        symlink("elsewhere/registry.toml", edge.path().join("link.toml")).unwrap();
+        edge.applications_file("link.toml")
+    })
+    .await;
+    fs::remove_file(rotating.file("elsewhere/registry.toml")).unwrap();
+    rotating.edge.wait_for_log("reload refused");
+    is_taken_up_whole(&rotating, "elsewhere/registry.toml").await;
+    rotating.edge.stop();
+}
+
+/// Writes the registry in two halves, each of which would do.
+async fn is_taken_up_whole(rotating: &Rotating, file: &str) {
+    use std::io::Write;
     let (one, two) =
         (registry(&[&rotating.first]), registry(&[&rotating.second]).replace("\"billing\"", "\"two\""));
-    let mut file = fs::File::create(rotating.file("applications.toml")).unwrap();
+    let mut file = fs::File::create(rotating.file(file)).unwrap();
     file.write_all(two.as_bytes()).unwrap();
     file.sync_all().unwrap();
     // What stands there now is a whole registry without \"billing\", but its writer has not closed it.
@@ -111,7 +138,6 @@ async fn half_of_a_file_is_never_in_force_though_it_would_parse() {
     let line = rotating.edge.wait_for_log("\"reloaded\"");
     assert!(line.contains("added application two\""), "{line}");
     assert_eq!(rotating.asks(&rotating.first).await.status, 200);
-    rotating.edge.stop();
 }
 
 #[tokio::test]
@@ -217,6 +243,8 @@ async fn what_is_broken_changes_nothing_and_what_is_mended_is_taken_up() {
         let three = [self_signed("a"), self_signed("b"), self_signed("c")];
         registry(&three.iter().collect::<Vec<_>>())
     };
+    let ca = crate::support::Ca::new("Client CA");
+    let forged = crate::support::Ca::new("Client CA").crl(&[]);
     let twice = registry(&[&other]) + &registry(&[&other]).replace("\"billing\"", "\"another\"");
     let cases = [
         ("applications.toml", three, "found 3 credentials"),
@@ -226,12 +254,17 @@ async fn what_is_broken_changes_nothing_and_what_is_mended_is_taken_up() {
         ("applications.toml", "[[application".to_owned(), "applications.toml:1:"),
         (&format!("{DOMAIN}.pem"), "-----BEGIN CERTIFICATE-----\nMIIB".to_owned(), "is cut short"),
         (&format!("{DOMAIN}.key"), key, "is not the key of the first certificate"),
+        ("list.crl", forged, "which has not signed it"),
     ];
     for (file, text, because) in cases {
-        let rotating = Rotating::start().await;
+        let rotating = Rotating::start_with(|edge, _| {
+            let edge = edge.trust("client-ca", &ca.pem()).file("list.crl", ca.crl(&[]));
+            edge.trust_settings("crls = [\"list.crl\"]")
+        })
+        .await;
         let before = fs::read(rotating.file(file)).unwrap();
         fs::write(rotating.file(file), text).unwrap();
-        rotating.stays(because).await;
+        rotating.stays(file, because).await;
         fs::write(rotating.file(file), before).unwrap();
         rotating.edge.wait_for_log("the files say again what is in force");
         fs::write(rotating.file("applications.toml"), registry(&[&rotating.second])).unwrap();

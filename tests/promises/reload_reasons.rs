@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use crate::support::{Client, Credentials, Edge, EdgeBuilder, Upstream, admin, self_signed};
+use crate::support::{Client, Credentials, Edge, EdgeBuilder, PATIENCE, Upstream, admin, self_signed};
 
 fn registry(credentials: &Credentials) -> String {
     format!(
@@ -56,6 +56,12 @@ async fn a_change_that_no_event_tells_of_is_found() {
     .await;
     fs::write(parts.file("elsewhere/other-name"), registry(&parts.second)).unwrap();
     parts.has_rotated().await;
+    // Nor is one lost that comes just when another was taken up.
+    for generation in 3..6 {
+        let credentials = if generation % 2 == 0 { &parts.second } else { &parts.first };
+        fs::write(parts.file("elsewhere/other-name"), registry(credentials)).unwrap();
+        parts.edge.wait_for_log(&format!("\"reloaded\",\"generation\":{generation},"));
+    }
     parts.edge.stop();
 }
 
@@ -129,6 +135,84 @@ async fn a_neighbour_that_is_written_to_all_the_time_holds_up_nothing() {
         () = log => unreachable!(),
         done = tokio::time::timeout(crate::support::PATIENCE, rotation) => done.expect("reloads are held up"),
     }
+    parts.edge.stop();
+}
+
+/// Puts a text into a file.
+type Change = fn(&Path, &str);
+
+#[tokio::test]
+async fn no_way_of_writing_waits_for_the_slow_poll() {
+    let in_place: Change = |file, text| fs::write(file, text).unwrap();
+    let in_pieces: Change = |file, text| {
+        let mut file = fs::File::create(file).unwrap();
+        for piece in text.as_bytes().chunks(50) {
+            file.write_all(piece).unwrap();
+            file.sync_all().unwrap();
+        }
+    };
+    let renamed_over: Change = |file, text| {
+        fs::write(file.with_extension("new"), text).unwrap();
+        fs::rename(file.with_extension("new"), file).unwrap();
+    };
+    let deleted_and_made_again: Change = |file, text| {
+        fs::remove_file(file).unwrap();
+        fs::write(file, text).unwrap();
+    };
+    let swapped: Change = |file, text| {
+        let folder = file.parent().unwrap();
+        let number = folder.read_dir().unwrap().count();
+        let version = folder.join(format!("..{number}"));
+        fs::create_dir(&version).unwrap();
+        fs::write(version.join("registry.toml"), text).unwrap();
+        symlink(&version, folder.join("..tmp")).unwrap();
+        fs::rename(folder.join("..tmp"), folder.join("..data")).unwrap();
+    };
+    let lay_out = |folder: &Path, text: &str| {
+        fs::create_dir_all(folder.join("volume/..0")).unwrap();
+        fs::write(folder.join("volume/..0/registry.toml"), text).unwrap();
+        symlink("..0", folder.join("volume/..data")).unwrap();
+        symlink("..data/registry.toml", folder.join("volume/registry.toml")).unwrap();
+        fs::write(folder.join("registry.toml"), text).unwrap();
+    };
+    for (way, file, change) in [
+        ("in place", "registry.toml", in_place),
+        ("in pieces", "registry.toml", in_pieces),
+        ("renamed over", "registry.toml", renamed_over),
+        ("deleted and made again", "registry.toml", deleted_and_made_again),
+        ("swapped", "volume/registry.toml", swapped),
+    ] {
+        let parts = Parts::new(file, lay_out).await;
+        // One after the other, as many as the poll of every two seconds would not find within anybody's patience.
+        let start = std::time::Instant::now();
+        for generation in 2..14 {
+            let credentials = if generation % 2 == 0 { &parts.second } else { &parts.first };
+            change(&parts.file(file), &registry(credentials));
+            parts.edge.wait_for_log(&format!("\"reloaded\",\"generation\":{generation},"));
+            assert!(start.elapsed() < PATIENCE, "{way}: {generation} took {:?}", start.elapsed());
+        }
+        let log = parts.edge.stop();
+        assert!(!log.contains("reload refused"), "{way}: {log}");
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_validate_is_given_time_to_be_half_of_a_change() {
+    let parts = Parts::new("registry.toml", |folder, text| {
+        fs::write(folder.join("registry.toml"), text).unwrap();
+    })
+    .await;
+    fs::write(parts.file("registry.toml"), "nonsense").unwrap();
+    let written = fs::metadata(parts.file("registry.toml")).unwrap().modified().unwrap();
+    // What happens nearby does not cut it short.
+    while !parts.edge.log().contains("reload refused") {
+        fs::write(parts.file("neighbour"), "").unwrap();
+        tokio::time::sleep(Duration::from_millis(40)).await;
+    }
+    let line: serde_json::Value = serde_json::from_str(&parts.edge.wait_for_log("reload refused")).unwrap();
+    let refused = humantime::parse_rfc3339(line["timestamp"].as_str().unwrap()).unwrap();
+    let waited = refused.duration_since(written).unwrap();
+    assert!(waited >= Duration::from_millis(240), "counted as broken after {waited:?}");
     parts.edge.stop();
 }
 

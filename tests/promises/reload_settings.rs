@@ -171,6 +171,62 @@ async fn every_part_of_the_configuration_that_can_change_is_taken_up() {
 }
 
 #[tokio::test]
+async fn what_a_domain_an_upstream_and_the_listener_are_told_can_change() {
+    let upstream = Upstream::start().await;
+    let billing = self_signed("billing");
+    let edge = EdgeBuilder::new(upstream.url())
+        .usual_domain("auth0")
+        .self_signed_application("billing", &[billing.thumbprint()])
+        .start();
+    let first = fs::read_to_string(edge.folder.path().join("edge.toml")).unwrap();
+    let reload = |before: &str, after: &str| {
+        let text = first.replace(before, after);
+        assert_ne!(text, first, "{before}");
+        edge.reload("edge.toml", &text);
+    };
+    let client = Client::with(&edge, &billing);
+    let mut kept = client.connect().await;
+    assert_eq!(kept.token("billing").await.status, 200);
+
+    // What is new about requests holds on the connection that is open, too.
+    for (lines, header, value) in [
+        ("host = \"tenant.example\"", "host", "tenant.example"),
+        ("forwarded = true", "forwarded", "for=127.0.0.1"),
+        ("client_ip_header = \"true-client-ip\"", "true-client-ip", "127.0.0.1"),
+    ] {
+        reload("[[upstream]]", &format!("[[upstream]]\n{lines}"));
+        assert_eq!(kept.token("billing").await.status, 200);
+        assert!(upstream.last().header(header).starts_with(value), "{lines}: {:?}", upstream.last());
+    }
+    reload("[\"POST\"]", "[\"GET\"]");
+    assert_eq!(kept.token("billing").await.status, 405);
+    reload("authenticate = \"client\"", "authenticate = \"none\"");
+    assert_eq!(kept.token("nobody").await.status, 200);
+    reload("[limits]", "[limits]\nheaders = 16");
+    let mut many = crate::support::client::token_request("billing");
+    for number in 0..16 {
+        let name = http::HeaderName::try_from(format!("x-{number}")).unwrap();
+        many.headers_mut().insert(name, "a".parse().unwrap());
+    }
+    assert_eq!(kept.send(many).await.status, 431);
+
+    // What is new about connections, on those from then on.
+    let mut provider = rustls::crypto::aws_lc_rs::default_provider();
+    provider.cipher_suites.retain(|suite| format!("{:?}", suite.suite()).contains("CHACHA20"));
+    let chacha = Client::with_provider(&edge, &billing, provider);
+    reload("[[domain.route]]", "cipher_suites = \"fapi\"\n[[domain.route]]");
+    chacha.refused().await;
+    edge.reload("edge.toml", &first);
+    assert_eq!(chacha.token("billing").await.status, 200);
+    reload("[listen]", "[listen]\nproxy_protocol = true\ntrusted_proxies = [\"127.0.0.1\"]");
+    let behind = client.clone().prelude(b"PROXY TCP4 203.0.113.9 127.0.0.1 5000 443\r\n");
+    assert_eq!(behind.token("billing").await.status, 200);
+    assert_eq!(upstream.last().header("x-forwarded-for"), "203.0.113.9");
+    assert!(client.tls().await.is_err());
+    edge.stop();
+}
+
+#[tokio::test]
 async fn what_needs_a_restart_is_refused_and_says_so() {
     let upstream = Upstream::start().await;
     let billing = self_signed("billing");

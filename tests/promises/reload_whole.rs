@@ -1,6 +1,7 @@
 //! A request sees all of the old trust or all of the new.
 
 use std::{
+    fmt::Write,
     fs,
     os::unix::fs::symlink,
     path::Path,
@@ -8,20 +9,31 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
-use crate::support::{Client, Credentials, EdgeBuilder, Upstream, self_signed};
+use crate::support::{Client, Credentials, Edge, EdgeBuilder, PATIENCE, Upstream, self_signed};
 
+/// Changes, one after the other.
 const SWAPS: usize = 40;
+/// Changes into the midst of which another one comes.
+const INTERRUPTED: usize = 14;
 
 /// A volume as Kubernetes lays it, of two files that belong together: who is registered, and a secret for the upstream.
-fn mount(folder: &Path, number: usize, registered: &Credentials, secret: &str) {
+fn mount(folder: &Path, number: usize, registered: &Credentials, secret: &str, others: usize) {
     let version = folder.join(format!("..{number}"));
     fs::create_dir_all(&version).unwrap();
-    let registry = format!(
+    let mut registry = format!(
         "[[application]]\nclient_id = \"billing\"\n[[application.credential]]\nname = \"c\"\nthumbprint = \"{}\"\n",
         registered.thumbprint()
     );
+    // The first of the others tells which version it is.
+    for other in (number * 1_000_000..).take(others) {
+        let _ = write!(
+            registry,
+            "[[application]]\nclient_id = \"app-{other}\"\n[[application.credential]]\nname = \"c\"\nthumbprint = \"{other:064x}\"\n"
+        );
+    }
     fs::write(version.join("applications.toml"), registry).unwrap();
     fs::write(version.join("secret"), secret).unwrap();
     symlink(&version, folder.join("..data_tmp")).unwrap();
@@ -40,56 +52,103 @@ async fn hammer(client: Client, over: Arc<AtomicBool>, served: Arc<AtomicUsize>)
     }
 }
 
+const SECRETS: [&str; 2] = ["secret of one", "secret of two"];
+
+/// Two credentials that are registered in turn, each with a secret of its own, and clients of both that never stop.
+struct Turns {
+    upstream: Upstream,
+    credentials: [Credentials; 2],
+    edge: Edge,
+    others: usize,
+    over: Arc<AtomicBool>,
+    served: [Arc<AtomicUsize>; 2],
+    clients: tokio::task::JoinSet<()>,
+}
+
+impl Turns {
+    /// Of an edge with so many other applications.
+    async fn start(others: usize) -> Self {
+        let upstream = Upstream::start().await;
+        let credentials = [self_signed("one"), self_signed("two")];
+        let builder = EdgeBuilder::new(upstream.url())
+            .usual_domain("corp")
+            .extra("[[header_profile]]\nname = \"corp\"\nheaders = { x-print = \"thumbprint-hex\" }")
+            .upstream("headers = { x-key = { file = \"volume/secret\" } }")
+            .applications_file("volume/applications.toml")
+            .quiet();
+        let volume = builder.path().join("volume");
+        fs::create_dir(&volume).unwrap();
+        mount(&volume, 0, &credentials[0], SECRETS[0], others);
+        for file in ["applications.toml", "secret"] {
+            symlink(Path::new("..data").join(file), volume.join(file)).unwrap();
+        }
+        let edge = builder.start();
+        let over = Arc::new(AtomicBool::new(false));
+        let served = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
+        let mut clients = tokio::task::JoinSet::new();
+        for (credentials, served) in credentials.iter().zip(&served) {
+            for client in [Client::with(&edge, credentials), Client::with(&edge, credentials).http2()] {
+                clients.spawn(hammer(client, Arc::clone(&over), Arc::clone(served)));
+            }
+        }
+        Self { upstream, credentials, edge, others, over, served, clients }
+    }
+
+    /// Puts this version in the place of the one before.
+    fn mount(&self, number: usize) {
+        let turn = number % 2;
+        let volume = self.edge.folder.path().join("volume");
+        mount(&volume, number, &self.credentials[turn], SECRETS[turn], self.others);
+    }
+
+    /// Whoever was served was sent with the secret of its own version; each was served so often at least.
+    async fn end(mut self, least: usize) {
+        self.over.store(true, Ordering::Relaxed);
+        while let Some(client) = self.clients.join_next().await {
+            client.unwrap();
+        }
+        for ((served, credentials), secret) in self.served.iter().zip(&self.credentials).zip(SECRETS) {
+            let print = credentials.thumbprint();
+            let seen: Vec<_> =
+                self.upstream.seen().into_iter().filter(|seen| seen.header("x-print") == print).collect();
+            assert!(seen.len() > least, "too few to tell: {}", seen.len());
+            assert_eq!(seen.len(), served.load(Ordering::Relaxed));
+            for seen in seen {
+                let found = seen.header("x-key");
+                assert_eq!(found, secret, "a request was judged by one trust and sent with another");
+            }
+        }
+        self.edge.stop();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_request_sees_half_of_a_change() {
-    let upstream = Upstream::start().await;
-    let (one, two) = (self_signed("one"), self_signed("two"));
-    let builder = EdgeBuilder::new(upstream.url())
-        .usual_domain("corp")
-        .extra("[[header_profile]]\nname = \"corp\"\nheaders = { x-print = \"thumbprint-hex\" }")
-        .upstream("headers = { x-key = { file = \"volume/secret\" } }")
-        .applications_file("volume/applications.toml")
-        .quiet();
-    let volume = builder.path().join("volume");
-    fs::create_dir(&volume).unwrap();
-    mount(&volume, 0, &one, "secret of one");
-    for file in ["applications.toml", "secret"] {
-        symlink(Path::new("..data").join(file), volume.join(file)).unwrap();
-    }
-    let edge = builder.start();
-    let (over, served) =
-        (Arc::new(AtomicBool::new(false)), [&one, &two].map(|_| Arc::new(AtomicUsize::new(0))));
-    let mut clients = tokio::task::JoinSet::new();
-    for (credentials, served) in [&one, &two].into_iter().zip(&served) {
-        for client in [Client::with(&edge, credentials), Client::with(&edge, credentials).http2()] {
-            clients.spawn(hammer(client, Arc::clone(&over), Arc::clone(served)));
-        }
-    }
+    let turns = Turns::start(0).await;
     for swap in 1..=SWAPS {
-        let (registered, secret) =
-            if swap % 2 == 0 { (&one, "secret of one") } else { (&two, "secret of two") };
-        mount(&volume, swap, registered, secret);
-        edge.wait_for_log(&format!("\"reloaded\",\"generation\":{},", swap + 1));
+        turns.mount(swap);
+        turns.edge.wait_for_log(&format!("\"reloaded\",\"generation\":{},", swap + 1));
     }
-    over.store(true, Ordering::Relaxed);
-    while let Some(client) = clients.join_next().await {
-        client.unwrap();
-    }
-    for (served, credentials, secret) in
-        [(&served[0], &one, "secret of one"), (&served[1], &two, "secret of two")]
-    {
-        let print = credentials.thumbprint();
-        let seen: Vec<_> =
-            upstream.seen().into_iter().filter(|seen| seen.header("x-print") == print).collect();
-        assert!(seen.len() > SWAPS, "too few to tell: {}", seen.len());
-        assert_eq!(seen.len(), served.load(Ordering::Relaxed));
-        for seen in seen {
-            assert_eq!(
-                seen.header("x-key"),
-                secret,
-                "a request was judged by one trust and sent with another"
-            );
+    turns.end(SWAPS).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_request_sees_two_changes_of_which_one_came_while_the_other_was_read() {
+    // So many that reading them takes its time.
+    let turns = Turns::start(1000).await;
+    turns.mount(1);
+    let both = async {
+        while turns.served.iter().any(|served| served.load(Ordering::Relaxed) == 0) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
+    };
+    tokio::time::timeout(PATIENCE, both).await.expect("both are served");
+    for round in 1..=INTERRUPTED {
+        turns.mount(2 * round);
+        tokio::time::sleep(Duration::from_millis(30 + 14 * u64::try_from(round).unwrap())).await;
+        let last = 2 * round + 1;
+        turns.mount(last);
+        turns.edge.wait_for_log(&format!("application app-{last}000000"));
     }
-    edge.stop();
+    turns.end(0).await;
 }

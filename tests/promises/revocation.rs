@@ -196,9 +196,12 @@ async fn a_certificate_that_expires_on_an_open_connection_is_refused_from_then_o
         .start();
     let mut open = Vec::new();
     for (id, credentials) in [("own", &own), ("issued", &issued), ("below", &below)] {
-        let mut connection = Client::with(&edge, credentials).connect().await;
-        assert_eq!(connection.token(id).await.status, 200, "{id}");
-        open.push((id, connection));
+        let client = Client::with(&edge, credentials);
+        for client in [client.clone(), client.http2()] {
+            let mut connection = client.connect().await;
+            assert_eq!(connection.token(id).await.status, 200, "{id}");
+            open.push((id, connection));
+        }
     }
     // The event waited for is the certificate's own end.
     let left = end - time::OffsetDateTime::now_utc() + time::Duration::seconds(1);
@@ -207,7 +210,7 @@ async fn a_certificate_that_expires_on_an_open_connection_is_refused_from_then_o
         connection.token(id).await.oauth_error(401, "invalid_client");
         connection.closed().await;
     }
-    assert_eq!(upstream.seen().len(), 3);
+    assert_eq!(upstream.seen().len(), 6);
     edge.stop();
 }
 

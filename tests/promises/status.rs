@@ -1,11 +1,15 @@
 //! What an operator sees of the trust in force: `/status`, its page, its table, its metrics, and the line of a reload.
 
-use std::process::{Command, Output};
+use std::{
+    process::{Command, Output},
+    time::Duration,
+};
 
 use rcgen::SerialNumber;
+use tokio::time::timeout;
 
 use crate::support::{
-    Ca, Client, DOMAIN, Edge, EdgeBuilder, Upstream,
+    Ca, Client, DOMAIN, Edge, EdgeBuilder, PATIENCE, Upstream,
     admin::{self, exchange, metric, status},
     certificates::{self_signed_with, time_from_now},
     self_signed,
@@ -18,6 +22,16 @@ const DN: &str = "subject_dn = \"CN=payments,O=Example Bank,C=DE\"";
 /// Waits for the line of the reload that put this generation in force; what changed.
 fn reloaded(edge: &Edge, generation: u64) -> String {
     edge.wait_for_log(&format!("\"reloaded\",\"generation\":{generation},"))
+}
+
+/// Waits until it has happened.
+async fn happens(happened: impl AsyncFn() -> bool) {
+    let wait = async {
+        while !happened().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, wait).await.expect("waited in vain");
 }
 
 #[tokio::test]
@@ -43,6 +57,7 @@ async fn status_tells_each_credential_with_its_end_and_its_last_use() {
     assert_eq!((&list[0]["client_id"], &list[0]["method"]), (&"billing".into(), &BY_THUMBPRINT.into()));
     assert_eq!(credential["name"], "c0");
     assert_eq!(credential["thumbprint"], billing.thumbprint());
+    assert_eq!(credential["subject"], "CN=billing,O=Example Bank,C=DE");
     assert_eq!(credential["days_left"], 10);
     assert_eq!(credential["known_from"], "the registered certificate");
     assert!(credential["last_used"].is_null());
@@ -54,6 +69,12 @@ async fn status_tells_each_credential_with_its_end_and_its_last_use() {
     // The second in which the test runs decides.
     assert!(matches!(domain["certificate"]["days_left"].as_i64(), Some(364 | 365)), "{domain}");
     assert_eq!(domain["certificate"]["subject"], format!("CN={DOMAIN}"));
+    assert_eq!(domain["certificate"]["thumbprint"].as_str().unwrap().len(), 64);
+    let (_, page) = exchange(&edge, "/status", "text/html").await;
+    assert!(
+        page.contains(&format!("thumbprint {} CN=billing,O=Example Bank,C=DE", billing.thumbprint())),
+        "{page}"
+    );
     assert_eq!(before["client_cas"][0]["subject"], "CN=Client CA");
     assert_eq!((&before["crls"][0]["days_left"], &before["crls"][0]["stale"]), (&3.into(), &false.into()));
     // Billing's certificate and the CRL; nobody has seen that of payments yet.
@@ -251,6 +272,189 @@ async fn a_reload_tells_authorities_by_name() {
     assert!(changes(3).starts_with("added client CA \"CN=Second CA\""), "{}", changes(3));
     write("ca.pem", second.pem());
     assert!(changes(4).starts_with("removed client CA \"CN=First CA\""), "{}", changes(4));
+    edge.stop();
+}
+
+#[tokio::test]
+async fn a_reload_tells_what_was_added_removed_and_changed_by_name() {
+    const SECOND: &str = "second.example.test";
+    let upstream = Upstream::start().await;
+    let ca = Ca::new("Client CA");
+    let edge = EdgeBuilder::new(upstream.url())
+        .usual_domain("corp")
+        .extra("[[header_profile]]\nname = \"corp\"\nheaders = { x-print = \"thumbprint-hex\" }")
+        .trust("ca", &ca.pem())
+        .file("ca.crl", ca.crl(&[]))
+        .trust_settings("crls = []")
+        .self_signed_application("billing", &[self_signed("a").thumbprint(), self_signed("b").thumbprint()])
+        .start();
+    let first = std::fs::read_to_string(edge.folder.path().join("edge.toml")).unwrap();
+    let generation = std::cell::Cell::new(1);
+    let told = |file: &str, text: &str| -> String {
+        generation.set(generation.get() + 1);
+        edge.reload(file, text);
+        let line: serde_json::Value = serde_json::from_str(&reloaded(&edge, generation.get())).unwrap();
+        line["changes"].as_str().unwrap().to_owned()
+    };
+
+    let [a, b, c] = ["a", "b", "c"].map(|name| self_signed(name).thumbprint());
+    for (client_id, credentials, changes) in [
+        ("billing", &[("c0", &a), ("c1", &b)][..], "changed credential billing/c0, credential billing/c1"),
+        ("billing", &[("c0", &a)], "removed credential billing/c1"),
+        ("billing", &[("c0", &a), ("c1", &b)], "added credential billing/c1"),
+        ("other", &[("c0", &a), ("c1", &b)], "added application other; removed application billing"),
+        ("other", &[("new", &a), ("c1", &b)], "added credential other/new; removed credential other/c0"),
+        ("other", &[("new", &c), ("c1", &b)], "changed credential other/new"),
+    ] {
+        let list = credentials.iter().fold(String::new(), |list, (name, print)| {
+            format!("{list}[[application.credential]]\nname = \"{name}\"\nthumbprint = \"{print}\"\n")
+        });
+        let text = format!("[[application]]\nclient_id = \"{client_id}\"\n{list}");
+        assert_eq!(told("applications.toml", &text), changes);
+    }
+
+    let with = |before: &str, after: &str| {
+        let text = first.replace(before, after);
+        assert_ne!(text, first, "{before}");
+        text
+    };
+    let mut previous = String::new();
+    edge.issuer.server(&[SECOND]).write(edge.folder.path(), SECOND);
+    let domain = format!(
+        "[[domain]]\nname = \"{SECOND}\"\ncertificate = \"{SECOND}.pem\"\nprivate_key = \"{SECOND}.key\"\n"
+    );
+    for (text, what) in [
+        (with("crls = []", "crls = [\"ca.crl\"]"), "CRL of \"CN=Client CA\""),
+        (first.clone() + &domain, "domain second.example.test"),
+        (with("crls = []", "crls = []\nstale_crl = \"report\""), "how CRLs are asked"),
+        (with("crls = []", "crls = []\ncrl_depth = \"leaf\""), "how CRLs are asked"),
+        (with("[\"POST\"]", "[\"POST\", \"GET\"]"), "routes of domain mtls.example.test"),
+        (with("authenticate = \"client\"", "authenticate = \"none\""), "routes of domain mtls.example.test"),
+        (with("[[upstream]]", "[[upstream]]\nforwarded = true"), "upstream of domain mtls.example.test"),
+        (
+            with("\"corp\"\n[[domain.route]]", "\"auth0\"\n[[domain.route]]"),
+            "header profile of domain mtls.example.test",
+        ),
+        (with("x-print", "x-other"), "header profile of domain mtls.example.test"),
+        (with("thumbprint-hex", "thumbprint-base64url"), "header profile of domain mtls.example.test"),
+        (
+            with("header_profile = \"corp\"", "header_profile = \"corp\"\ncipher_suites = \"fapi\""),
+            "TLS of domain mtls.example.test",
+        ),
+        (
+            with("header_profile = \"corp\"", "header_profile = \"corp\"\nsession_lifetime = \"5m\""),
+            "TLS of domain mtls.example.test",
+        ),
+        (with("[limits]", "[limits]\nheaders = 20"), "limits"),
+        (with("[listen]", "[listen]\ntrusted_proxies = [\"127.0.0.1\"]"), "trusted proxies"),
+    ] {
+        let is_new = what.starts_with("CRL") || what.starts_with("domain");
+        let (there, back) = if is_new { ("added", "removed") } else { ("changed", "changed") };
+        assert_eq!(told("edge.toml", &text), format!("{there} {what}"));
+        assert_eq!(told("edge.toml", &first), format!("{back} {what}"));
+        previous = text;
+    }
+    // Of both that were changed.
+    let both = previous.replace("[listen]", "[listen]\nproxy_protocol = true");
+    assert_eq!(told("edge.toml", &both), "changed PROXY protocol, trusted proxies");
+    edge.stop();
+}
+
+#[tokio::test]
+async fn a_failed_reload_and_the_age_of_the_trust_in_force_are_seen() {
+    let upstream = Upstream::start().await;
+    let client = self_signed("billing");
+    let edge = EdgeBuilder::new(upstream.url())
+        .usual_domain("auth0")
+        .self_signed_application("billing", &[client.thumbprint()])
+        .start();
+    // So old that what replaces it is told from it by whole seconds.
+    happens(async || metric(&edge, "mtls_edge_trust_age_seconds").await >= 2).await;
+    let before = status(&edge, "").await["trust"].clone();
+    assert!(before["in_force_seconds"].as_u64().unwrap() >= 2 && before["failure"].is_null(), "{before}");
+    let file = edge.folder.path().join("applications.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("client_id", "client_idd")).unwrap();
+    edge.wait_for_log("reload refused");
+
+    let failed = status(&edge, "").await;
+    let trust = &failed["trust"];
+    assert_eq!((&failed["generation"], &failed["ready"]), (&1.into(), &true.into()));
+    assert_eq!((&trust["in_force_since"], &trust["why"]), (&before["in_force_since"], &before["why"]));
+    assert!(trust["in_force_seconds"].as_u64() >= before["in_force_seconds"].as_u64(), "{trust}");
+    assert_eq!((&trust["reloads"], &trust["failed_reloads"]), (&0.into(), &1.into()));
+    let problem = trust["failure"]["problems"].as_str().unwrap();
+    assert!(problem.contains("applications.toml:2:1: ") && problem.contains("client_idd"), "{problem}");
+    let at = trust["failure"]["at"].as_str().unwrap();
+    assert!(at > before["in_force_since"].as_str().unwrap() && at.ends_with('Z'), "{at}");
+    assert!(metric(&edge, "mtls_edge_trust_age_seconds").await >= 2);
+    let counts = |edge| async move {
+        let reloads = metric(edge, "mtls_edge_reloads_total").await;
+        let failed = metric(edge, "mtls_edge_reloads_failed_total").await;
+        (reloads, failed, metric(edge, "mtls_edge_reload_failing").await)
+    };
+    assert_eq!(counts(&edge).await, (0, 1, 1));
+    let (_, page) = exchange(&edge, "/status", "text/html").await;
+    let printed = String::from_utf8(command(&["--admin", &edge.admin.to_string()]).stdout).unwrap();
+    for seen in [&page, &printed] {
+        for part in ["failing now", at, "applications.toml:2:1", before["in_force_since"].as_str().unwrap()] {
+            assert!(seen.contains(part), "{part} in {seen}");
+        }
+    }
+
+    std::fs::write(&file, text + "# mended\n").unwrap();
+    reloaded(&edge, 2);
+    let after = status(&edge, "").await["trust"].clone();
+    assert!(after["in_force_since"].as_str() > before["in_force_since"].as_str(), "{after}");
+    assert_eq!(
+        (&after["failure"], &after["why"]),
+        (&serde_json::Value::Null, &"changed: applications.toml".into())
+    );
+    assert_eq!(counts(&edge).await, (1, 1, 0));
+    edge.stop();
+}
+
+#[tokio::test]
+async fn every_metric_is_told_of_in_the_documentation_and_the_other_way_round() {
+    let documented =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/observe.md")).unwrap();
+    assert!(documented.contains("OCSP is out of scope"), "what is not done is said");
+    // Of `name{label}` or `name`, in backticks.
+    let documented: std::collections::BTreeSet<String> = documented
+        .split('`')
+        .filter(|text| text.starts_with("mtls_edge_"))
+        .map(|text| text.split('{').next().unwrap().to_owned())
+        .collect();
+    let upstream = Upstream::start().await;
+    let (client, ca) = (self_signed("billing"), Ca::new("Client CA"));
+    // Everything that has a series: a credential whose end is known, a client CA, a list, and a source of one.
+    let lists = Upstream::answering({
+        let list = ca.crl(&[]);
+        move |_| http::Response::new(http_body_util::Full::from(list.clone()))
+    })
+    .await;
+    let source = format!("crls = [{{ url = \"{}/ca.crl\", file = \"ca.crl\" }}]", lists.url());
+    let edge = EdgeBuilder::new(upstream.url())
+        .usual_domain("auth0")
+        .trust("ca", &ca.pem())
+        .file("ca.crl", ca.crl(&[]))
+        .trust_settings(&source)
+        .file("billing.pem", client.chain_pem())
+        .application("billing", BY_THUMBPRINT, &["certificate = \"billing.pem\"".to_owned()])
+        .start();
+    happens(async || status(&edge, "").await["crl_sources"][0]["fetched"].as_u64().unwrap() > 0).await;
+    let (_, text) = admin::get(&edge, "/metrics").await;
+    let names: std::collections::BTreeSet<String> = text
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| line.split(['{', ' ']).next().unwrap().to_owned())
+        .collect();
+    assert_eq!(names, documented);
+    for name in names {
+        for kind in ["HELP", "TYPE"] {
+            assert_eq!(text.matches(&format!("# {kind} {name} ")).count(), 1, "{kind} of {name}");
+        }
+    }
     edge.stop();
 }
 

@@ -186,6 +186,21 @@ async fn clients_are_told_how_long_their_session_has_left() {
 }
 
 #[tokio::test]
+async fn a_shorter_lifetime_holds_from_the_reload_on() {
+    let (upstream, credentials) = (Upstream::start().await, self_signed("billing"));
+    let edge = builder(&upstream, &credentials, "session_lifetime = \"50m\"").start();
+    let text = fs::read_to_string(edge.folder.path().join("edge.toml")).unwrap();
+    for version in ["-tls1_2", "-tls1_3"] {
+        assert!(hints(&edge, &credentials, version, "-sess_out").await.iter().all(|hint| *hint > 300));
+        edge.reload("edge.toml", &text.replace("50m", "5m"));
+        // The session of before, which has less left now.
+        assert!(hints(&edge, &credentials, version, "-sess_in").await.iter().all(|hint| *hint <= 300));
+        edge.reload("edge.toml", &text);
+    }
+    edge.stop();
+}
+
+#[tokio::test]
 async fn a_bad_file_of_ticket_keys_changes_nothing_and_is_not_repeated() {
     let (upstream, credentials) = (Upstream::start().await, self_signed("billing"));
     let edge = edge(&upstream, &credentials, A);

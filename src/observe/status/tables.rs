@@ -103,7 +103,10 @@ fn credentials(application: &Value) -> impl Iterator<Item = Vec<String>> + '_ {
             text(at(application, "/client_id")),
             text(at(credential, "/name")),
             text(at(application, "/method")),
-            registered.unwrap_or_default(),
+            [registered.unwrap_or_default(), text(at(credential, "/subject"))]
+                .join(" ")
+                .trim_end()
+                .to_owned(),
             match at(credential, "/days_left") {
                 Value::Null => "not known".to_owned(),
                 days => text(days),
