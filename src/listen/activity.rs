@@ -27,11 +27,15 @@ pub(super) struct Activity {
     head_since: Cell<Option<Instant>>,
     /// When a request in flight last got on.
     progress: Cell<Instant>,
+    /// Whether all of the last response is out.
+    is_flushed: Cell<bool>,
 }
 
 /// What to do when a connection's time is up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Overdue {
+    /// It has had nothing to do for a moment: what it has for requests can be given back.
+    Resting,
     /// It has nothing in flight: close it politely.
     Idle,
     /// It holds the edge up: drop it.
@@ -41,7 +45,9 @@ pub(super) enum Overdue {
 }
 
 /// How long a peer may take to read the end of a connection that was closed politely.
-const LINGER: Duration = Duration::from_secs(2);
+pub(super) const LINGER: Duration = Duration::from_secs(2);
+/// How long a connection without a request keeps what it has for requests.
+const REST: Duration = Duration::from_millis(250);
 
 impl Activity {
     pub(super) fn new() -> Rc<Self> {
@@ -51,15 +57,18 @@ impl Activity {
             idle_since: Cell::new(now),
             head_since: Cell::new(None),
             progress: Cell::new(now),
+            is_flushed: Cell::new(true),
         })
     }
 
-    /// Until when the connection may go on as it is, and what then. `closing` is when it was closed politely.
+    /// Until when the connection may go on as it is, and what then. `closing` is when it was closed politely; `rests` is whether it
+    /// can give back what it has for requests.
     pub(super) fn due(
         &self,
         limits: &Limits,
         stall: Duration,
         closing: Option<Instant>,
+        rests: bool,
     ) -> (Instant, Overdue) {
         if self.in_flight.get() > 0 {
             return (self.progress.get() + stall, Overdue::Stuck);
@@ -69,6 +78,9 @@ impl Activity {
         }
         match self.head_since.get() {
             Some(since) => (since + limits.head_timeout, Overdue::Stuck),
+            None if rests && self.is_flushed.get() && REST < limits.idle_timeout => {
+                (self.idle_since.get() + REST, Overdue::Resting)
+            }
             None => (self.idle_since.get() + limits.idle_timeout, Overdue::Idle),
         }
     }
@@ -78,6 +90,11 @@ impl Activity {
         self.head_since.set(None);
         self.progress.set(Instant::now());
         InFlight(Rc::clone(self))
+    }
+
+    /// Since when there is no request.
+    pub(super) fn idle_since(&self) -> Instant {
+        self.idle_since.get()
     }
 
     fn read(&self) {
@@ -93,9 +110,10 @@ pub(super) struct InFlight(Rc<Activity>);
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        let Activity { in_flight, idle_since, .. } = &*self.0;
+        let Activity { in_flight, idle_since, is_flushed, .. } = &*self.0;
         in_flight.set(in_flight.get().saturating_sub(1));
         idle_since.set(Instant::now());
+        is_flushed.set(false);
     }
 }
 
@@ -130,10 +148,12 @@ impl Body for Tracked {
     }
 }
 
-/// A stream that notes when bytes of a head begin to arrive.
+/// A stream that notes when bytes of a head begin to arrive, and when a response is out.
 pub(super) struct Watched<IO> {
     pub(super) io: IO,
     pub(super) activity: Rc<Activity>,
+    /// What was read before, to be read again first.
+    pub(super) before: Bytes,
 }
 
 impl<IO: AsyncRead + Unpin> AsyncRead for Watched<IO> {
@@ -142,6 +162,12 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Watched<IO> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<std::io::Result<()>> {
+        if !self.before.is_empty() {
+            let length = self.before.len().min(buf.remaining());
+            buf.put_slice(&self.before.split_to(length));
+            self.activity.read();
+            return Poll::Ready(Ok(()));
+        }
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
         if buf.filled().len() > before {
@@ -161,7 +187,12 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
+        ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+        // hyper flushes when it has nothing left of its own.
+        if self.activity.in_flight.get() == 0 {
+            self.activity.is_flushed.set(true);
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {

@@ -1,35 +1,28 @@
 //! One connection from its accept to its end.
+//!
+//! It goes through phases, each of which takes memory of its own only while it lasts: the handshake, requests, and rest.
 
 use std::{
-    convert::Infallible,
-    future::poll_fn,
     net::SocketAddr,
-    pin::{Pin, pin},
     rc::Rc,
     sync::{Arc, atomic::Ordering},
-    task::{Poll, ready},
-    time::Duration,
 };
 
-use hyper::server::conn::{http1, http2};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::{net::TcpStream, sync::watch, time::Instant};
-use tower::Service;
+use bytes::Bytes;
+use tokio::{io::AsyncWriteExt, net::TcpStream, sync::watch, time::Instant};
 
 use super::{
-    activity::{Activity, Overdue, Tracked, Watched},
+    activity::LINGER,
+    handshake::handshake,
     linger::Lingering,
-    proxy_protocol,
+    requests::{Ended, Requests},
     shared::Shared,
 };
-use crate::{
-    config::settings::{ClientAuth, Limits},
-    http::{ClientAddress, Connection, Peers, WorkerParts, stack},
-    site::Site,
-    tls,
-};
+use crate::{http::WorkerParts, tls};
 
-/// Serves a connection. Failures are the peer's and are logged at `debug`.
+pub(super) type TlsStream = tokio_rustls::server::TlsStream<TcpStream>;
+
+/// Serves a connection. Failures are the peer's and are logged at `info` or `debug`.
 pub(super) async fn serve(
     stream: TcpStream,
     tcp_peer: SocketAddr,
@@ -37,194 +30,66 @@ pub(super) async fn serve(
     parts: WorkerParts,
     drain: watch::Receiver<bool>,
 ) {
+    let Some((tls, requests)) = Box::pin(shake(stream, tcp_peer, shared, parts, drain)).await else { return };
+    let ended =
+        if tls.is_http2() { Box::pin(requests.http2(tls)).await } else { http1(&requests, tls).await };
+    if let Err(reason) = ended {
+        tracing::debug!(client = %tcp_peer.ip(), reason, "connection ended");
+    }
+}
+
+/// The handshake; nothing if it failed.
+async fn shake(
+    stream: TcpStream,
+    tcp_peer: SocketAddr,
+    shared: Arc<Shared>,
+    parts: WorkerParts,
+    drain: watch::Receiver<bool>,
+) -> Option<(Box<Lingering>, Requests)> {
     let site = shared.site.load_full();
-    let limits = site.limits.clone();
-    let shaken =
-        tokio::time::timeout(limits.handshake_timeout, handshake(stream, tcp_peer, &site, &parts.peers))
-            .await;
+    let timeout = site.limits.handshake_timeout;
+    let shaken = tokio::time::timeout(timeout, handshake(stream, tcp_peer, &site, &parts.peers)).await;
     let failure = match shaken {
         Ok(Ok((tls, connection))) => {
             parts.counters.handshakes.fetch_add(1, Ordering::Relaxed);
-            let stall = stall(&site);
-            drop(site);
-            serve_http(tls, connection, &shared, &parts, &limits, stall, drain).await;
-            return;
+            let tls = Box::new(Lingering::new(tls, Rc::clone(&connection)));
+            return Some((tls, Requests::new(connection, &site, shared, parts, drain)));
         }
         Ok(Err(failed)) => failed,
-        Err(_) => {
-            std::io::Error::other(format!("the handshake took longer than {:?}", limits.handshake_timeout))
-                .into()
-        }
+        Err(_) => std::io::Error::other(format!("the handshake took longer than {timeout:?}")).into(),
     };
     parts.counters.handshakes_failed.fetch_add(1, Ordering::Relaxed);
     tracing::info!(client = %tcp_peer.ip(), reason = %failure.error, "handshake failed");
     if let Some(stream) = failure.io {
         tls::take_leave(stream).await;
     }
+    None
 }
 
-/// How long requests in flight may make no progress: beyond all that may be waited for by the rules.
-fn stall(site: &Site) -> Duration {
-    let upstream = site
-        .domains
-        .values()
-        .map(|domain| domain.target.response_timeout + domain.target.connect_timeout * 4);
-    site.limits.body_timeout + upstream.max().unwrap_or_default() + Duration::from_secs(10)
-}
-
-type TlsStream = tokio_rustls::server::TlsStream<TcpStream>;
-
-async fn handshake(
-    mut stream: TcpStream,
-    tcp_peer: SocketAddr,
-    site: &Site,
-    peers: &Peers,
-) -> Result<(TlsStream, Rc<Connection>), tls::Failed<TcpStream>> {
-    stream.set_nodelay(true)?;
-    let mut ip = tcp_peer.ip().to_canonical();
-    let trusted = |ip: &std::net::IpAddr| site.trusted_proxies.iter().any(|network| network.contains(ip));
-    if site.proxy_protocol {
-        if !trusted(&ip) {
-            let message = "only trusted_proxies may connect, since proxy_protocol is on";
-            return Err(std::io::Error::new(std::io::ErrorKind::PermissionDenied, message).into());
-        }
-        if let Some(client) = proxy_protocol::read(&mut stream).await? {
-            ip = client.to_canonical();
+/// Requests and rest in turn.
+async fn http1(requests: &Requests, mut tls: Box<Lingering>) -> Result<(), String> {
+    let mut read = Bytes::new();
+    loop {
+        let Ended::Resting { tls: resting, read: rest, since } = Box::pin(requests.http1(tls, read)).await?
+        else {
+            return Ok(());
+        };
+        (tls, read) = (resting, rest);
+        if read.is_empty() && !wakes(requests, &tls, since).await {
+            // Gone or not, the peer has been told.
+            let _ = tokio::time::timeout(LINGER, tls.shutdown()).await;
+            return Ok(());
         }
     }
-    // A balancer that passes TCP on writes no X-Forwarded-For: what its client sends is the client's own word.
-    let trusted_proxy = trusted(&ip);
-    let address = ClientAddress { ip, trusted_proxy, local_port: stream.local_addr()?.port() };
-    let domain = |name: &str| site.domains.get(name).map(|domain| Arc::clone(&domain.tls.config));
-    let accepted = tls::accept(stream, domain).await?;
-    let chain = accepted.stream.get_ref().1.peer_certificates();
-    let required = site
-        .domains
-        .get(&accepted.server_name)
-        .is_none_or(|domain| domain.client_auth == ClientAuth::Required);
-    if required && chain.is_none_or(<[_]>::is_empty) {
-        return Err(std::io::Error::other("no client certificate, though one is required").into());
-    }
-    let peer = chain.and_then(|chain| peers.presented(chain));
-    let connection = Rc::new(Connection::new(address, accepted.server_name, peer));
-    Ok((accepted.stream, connection))
 }
 
-async fn serve_http(
-    tls: TlsStream,
-    connection: Rc<Connection>,
-    shared: &Shared,
-    parts: &WorkerParts,
-    limits: &Limits,
-    stall: Duration,
-    drain: watch::Receiver<bool>,
-) {
-    let activity = Activity::new();
-    let stack = stack(&connection, &shared.site, parts);
-    let service = {
-        let activity = Rc::clone(&activity);
-        hyper::service::service_fn(move |request| {
-            let in_flight = activity.start();
-            let answer = stack.clone().call(request);
-            async move {
-                let response = answer.await?;
-                Ok::<_, Infallible>(response.map(|body| Tracked { body, in_flight }))
-            }
-        })
-    };
-    let is_http2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
-    let tls = Lingering::new(tls, Rc::clone(&connection));
-    let ended = if is_http2 {
-        let list = u32::try_from(limits.header_bytes).unwrap_or(u32::MAX);
-        let connection_future = http2::Builder::new(crate::forward::LocalExecutor)
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(limits.http2_streams)
-            .max_header_list_size(list)
-            .max_send_buf_size(64 * 1024)
-            .serve_connection(TokioIo::new(tls), service);
-        drive(
-            connection_future,
-            http2::Connection::graceful_shutdown,
-            &activity,
-            &connection,
-            limits,
-            stall,
-            drain,
-        )
-        .await
-    } else {
-        let io = Watched { io: tls, activity: Rc::clone(&activity) };
-        let connection_future = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(None)
-            .max_headers(limits.headers)
-            .max_buf_size(limits.header_bytes)
-            .serve_connection(TokioIo::new(io), service);
-        drive(
-            connection_future,
-            http1::Connection::graceful_shutdown,
-            &activity,
-            &connection,
-            limits,
-            stall,
-            drain,
-        )
-        .await
-    };
-    if let Err(reason) = ended {
-        tracing::debug!(client = %connection.address.ip, reason, "connection ended");
+/// Waits until the peer sends something; not beyond `idle_timeout`, or a drain.
+async fn wakes(requests: &Requests, tls: &Lingering, since: Instant) -> bool {
+    let mut drain = requests.drain.clone();
+    tokio::select! {
+        _ = tls.readable() => true,
+        () = tokio::time::sleep_until(since + requests.limits.idle_timeout) => false,
+        // An error means that the sender is gone: the same as a drain.
+        _ = drain.wait_for(|drain| *drain) => false,
     }
-}
-
-/// Drives a connection to its end: by itself, by the drain, by a refusal that closes it, or when its time is up.
-/// The timer is armed anew only when it goes off or must go off earlier, not for every request.
-async fn drive<C: Future<Output = hyper::Result<()>>>(
-    connection: C,
-    graceful_shutdown: impl Fn(Pin<&mut C>),
-    activity: &Activity,
-    state: &Connection,
-    limits: &Limits,
-    stall: Duration,
-    mut drain: watch::Receiver<bool>,
-) -> Result<(), String> {
-    let mut connection = pin!(connection);
-    let mut timer = pin!(tokio::time::sleep_until(activity.due(limits, stall, None).0));
-    // An error means that the sender is gone: the same as a drain.
-    let mut drained = pin!(async move { drop(drain.wait_for(|drain| *drain).await) });
-    let mut close_asked = pin!(state.close_asked());
-    let mut closing: Option<Instant> = None;
-    poll_fn(|cx| {
-        loop {
-            if let Poll::Ready(result) = connection.as_mut().poll(cx) {
-                return Poll::Ready(result.map_err(|error| error.to_string()));
-            }
-            let close = closing.is_none()
-                && (drained.as_mut().poll(cx).is_ready() || close_asked.as_mut().poll(cx).is_ready());
-            if close {
-                closing = Some(Instant::now());
-                graceful_shutdown(connection.as_mut());
-                continue;
-            }
-            let (due, overdue) = activity.due(limits, stall, closing);
-            if due < timer.deadline() {
-                timer.as_mut().reset(due);
-            }
-            ready!(timer.as_mut().poll(cx));
-            if due > Instant::now() {
-                timer.as_mut().reset(due);
-                continue;
-            }
-            match overdue {
-                Overdue::Idle => {
-                    closing = Some(Instant::now());
-                    graceful_shutdown(connection.as_mut());
-                }
-                Overdue::Stuck => return Poll::Ready(Err("a head or body did not get on".to_owned())),
-                Overdue::Lingering => {
-                    return Poll::Ready(Err("the peer kept it open after its end".to_owned()));
-                }
-            }
-        }
-    })
-    .await
 }

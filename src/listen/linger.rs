@@ -38,6 +38,16 @@ impl Lingering {
     pub(super) fn new(io: TlsStream<TcpStream>, connection: Rc<Connection>) -> Self {
         Self { io, connection, until: None, left: BYTES }
     }
+
+    /// Whether HTTP/2 was agreed on.
+    pub(super) fn is_http2(&self) -> bool {
+        self.io.get_ref().1.alpn_protocol() == Some(b"h2")
+    }
+
+    /// Waits until the peer has sent something, or its end.
+    pub(super) async fn readable(&self) -> io::Result<()> {
+        self.io.get_ref().0.readable().await
+    }
 }
 
 impl AsyncRead for Lingering {

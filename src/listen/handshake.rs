@@ -1,0 +1,50 @@
+//! From the accept to the end of the TLS handshake.
+
+use std::{net::SocketAddr, rc::Rc, sync::Arc};
+
+use tokio::net::TcpStream;
+
+use super::{connection::TlsStream, proxy_protocol};
+use crate::{
+    config::settings::ClientAuth,
+    http::{ClientAddress, Connection, Peers},
+    site::Site,
+    tls,
+};
+
+/// Reads the PROXY header, where there is one, and shakes hands. The caller bounds the time.
+pub(super) async fn handshake(
+    mut stream: TcpStream,
+    tcp_peer: SocketAddr,
+    site: &Site,
+    peers: &Peers,
+) -> Result<(TlsStream, Rc<Connection>), tls::Failed<TcpStream>> {
+    stream.set_nodelay(true)?;
+    let mut ip = tcp_peer.ip().to_canonical();
+    let trusted = |ip: &std::net::IpAddr| site.trusted_proxies.iter().any(|network| network.contains(ip));
+    if site.proxy_protocol {
+        if !trusted(&ip) {
+            let message = "only trusted_proxies may connect, since proxy_protocol is on";
+            return Err(std::io::Error::new(std::io::ErrorKind::PermissionDenied, message).into());
+        }
+        if let Some(client) = proxy_protocol::read(&mut stream).await? {
+            ip = client.to_canonical();
+        }
+    }
+    // A balancer that passes TCP on writes no X-Forwarded-For: what its client sends is the client's own word.
+    let trusted_proxy = trusted(&ip);
+    let address = ClientAddress { ip, trusted_proxy, local_port: stream.local_addr()?.port() };
+    let domain = |name: &str| site.domains.get(name).map(|domain| Arc::clone(&domain.tls.config));
+    let accepted = tls::accept(stream, domain).await?;
+    let chain = accepted.stream.get_ref().1.peer_certificates();
+    let required = site
+        .domains
+        .get(&accepted.server_name)
+        .is_none_or(|domain| domain.client_auth == ClientAuth::Required);
+    if required && chain.is_none_or(<[_]>::is_empty) {
+        return Err(std::io::Error::other("no client certificate, though one is required").into());
+    }
+    let peer = chain.and_then(|chain| peers.presented(chain));
+    let connection = Rc::new(Connection::new(address, accepted.server_name, peer));
+    Ok((accepted.stream, connection))
+}

@@ -1,0 +1,187 @@
+//! The requests of one connection: hyper above TLS, driven to its end or to a rest.
+
+use std::{
+    convert::Infallible,
+    future::poll_fn,
+    pin::{Pin, pin},
+    rc::Rc,
+    sync::Arc,
+    task::{Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::{Service, service_fn},
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{sync::watch, time::Instant};
+use tower::Service as _;
+
+use super::{
+    activity::{Activity, Overdue, Tracked, Watched},
+    linger::Lingering,
+    shared::Shared,
+};
+use crate::{
+    config::settings::Limits,
+    http::{Connection, WorkerParts, stack},
+    site::Site,
+};
+
+/// What is needed to serve the requests of a connection.
+pub(super) struct Requests {
+    connection: Rc<Connection>,
+    shared: Arc<Shared>,
+    parts: WorkerParts,
+    /// Those in force when it was accepted.
+    pub(super) limits: Limits,
+    stall: Duration,
+    pub(super) drain: watch::Receiver<bool>,
+}
+
+/// How a phase of requests ended.
+pub(super) enum Ended {
+    /// The connection is over.
+    Over,
+    /// There was no request for a moment.
+    Resting {
+        tls: Box<Lingering>,
+        /// What was read and belongs to a request that is not whole yet.
+        read: Bytes,
+        /// Since when there is no request.
+        since: Instant,
+    },
+}
+
+impl Requests {
+    pub(super) fn new(
+        connection: Rc<Connection>,
+        site: &Site,
+        shared: Arc<Shared>,
+        parts: WorkerParts,
+        drain: watch::Receiver<bool>,
+    ) -> Self {
+        Self { connection, shared, parts, limits: site.limits.clone(), stall: stall(site), drain }
+    }
+
+    /// Serves HTTP/1.1 until the connection ends or has nothing to do. `read` is what was read before.
+    pub(super) async fn http1(&self, tls: Box<Lingering>, read: Bytes) -> Result<Ended, String> {
+        let activity = Activity::new();
+        let io = Watched { io: tls, activity: Rc::clone(&activity), before: read };
+        let mut connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(None)
+            .max_headers(self.limits.headers)
+            .max_buf_size(self.limits.header_bytes)
+            .serve_connection(TokioIo::new(io), self.service(&activity));
+        let shutdown = http1::Connection::graceful_shutdown;
+        let rests = self.drive(Pin::new(&mut connection), shutdown, &activity, true).await?;
+        if !rests {
+            return Ok(Ended::Over);
+        }
+        let parts = connection.into_parts();
+        Ok(Ended::Resting {
+            tls: parts.io.into_inner().io,
+            read: parts.read_buf,
+            since: activity.idle_since(),
+        })
+    }
+
+    /// Serves HTTP/2 until the connection ends.
+    pub(super) async fn http2(&self, tls: Box<Lingering>) -> Result<(), String> {
+        let activity = Activity::new();
+        let connection = http2::Builder::new(crate::forward::LocalExecutor)
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(self.limits.http2_streams)
+            .max_header_list_size(u32::try_from(self.limits.header_bytes).unwrap_or(u32::MAX))
+            .max_send_buf_size(64 * 1024)
+            .serve_connection(TokioIo::new(tls), self.service(&activity));
+        let shutdown = http2::Connection::graceful_shutdown;
+        self.drive(pin!(connection), shutdown, &activity, false).await.map(drop)
+    }
+
+    fn service(
+        &self,
+        activity: &Rc<Activity>,
+    ) -> impl Service<Request<Incoming>, Response = Response<Tracked>, Error = Infallible, Future: 'static>
+    + Unpin
+    + use<> {
+        let activity = Rc::clone(activity);
+        let stack = stack(&self.connection, &self.shared.site, &self.parts);
+        service_fn(move |request| {
+            let in_flight = activity.start();
+            let answer = stack.clone().call(request);
+            async move {
+                let response = answer.await?;
+                Ok(response.map(|body| Tracked { body, in_flight }))
+            }
+        })
+    }
+
+    /// Drives a connection to its end: by itself, by the drain, by a refusal that closes it, or when its time is up. Whether it
+    /// rests instead, where it may.
+    /// The timer is armed anew only when it goes off or must go off earlier, not for every request.
+    async fn drive<C: Future<Output = hyper::Result<()>>>(
+        &self,
+        mut connection: Pin<&mut C>,
+        graceful_shutdown: impl Fn(Pin<&mut C>),
+        activity: &Activity,
+        rests: bool,
+    ) -> Result<bool, String> {
+        let due = |closing| activity.due(&self.limits, self.stall, closing, rests);
+        let mut timer = pin!(tokio::time::sleep_until(due(None).0));
+        let mut drain = self.drain.clone();
+        // An error means that the sender is gone: the same as a drain.
+        let mut drained = pin!(async move { drop(drain.wait_for(|drain| *drain).await) });
+        let mut close_asked = pin!(self.connection.close_asked());
+        let mut closing: Option<Instant> = None;
+        poll_fn(|cx| {
+            loop {
+                if let Poll::Ready(result) = connection.as_mut().poll(cx) {
+                    return Poll::Ready(result.map(|()| false).map_err(|error| error.to_string()));
+                }
+                let close = closing.is_none()
+                    && (drained.as_mut().poll(cx).is_ready() || close_asked.as_mut().poll(cx).is_ready());
+                if close {
+                    closing = Some(Instant::now());
+                    graceful_shutdown(connection.as_mut());
+                    continue;
+                }
+                let (at, overdue) = due(closing);
+                if at < timer.deadline() {
+                    timer.as_mut().reset(at);
+                }
+                ready!(timer.as_mut().poll(cx));
+                if at > Instant::now() {
+                    timer.as_mut().reset(at);
+                    continue;
+                }
+                match overdue {
+                    Overdue::Resting => return Poll::Ready(Ok(true)),
+                    Overdue::Idle => {
+                        closing = Some(Instant::now());
+                        graceful_shutdown(connection.as_mut());
+                    }
+                    Overdue::Stuck => return Poll::Ready(Err("a head or body did not get on".to_owned())),
+                    Overdue::Lingering => {
+                        return Poll::Ready(Err("the peer kept it open after its end".to_owned()));
+                    }
+                }
+            }
+        })
+        .await
+    }
+}
+
+/// How long requests in flight may make no progress: beyond all that may be waited for by the rules.
+fn stall(site: &Site) -> Duration {
+    let upstream = site
+        .domains
+        .values()
+        .map(|domain| domain.target.response_timeout + domain.target.connect_timeout * 4);
+    site.limits.body_timeout + upstream.max().unwrap_or_default() + Duration::from_secs(10)
+}
