@@ -1,5 +1,6 @@
 //! The hop to the upstream: a pool a worker, balanced, with timeouts, and retries only where nothing can have been processed.
 
+mod absolute;
 mod body;
 mod connect;
 mod hop;
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 pub use body::{BodyFault, RequestBody};
 pub(crate) use connect::LocalExecutor;
-pub use hop::{forwarding_headers, join_cookies, remove_hop_by_hop};
+pub use hop::{CameFrom, forwarding_headers, join_cookies, remove_hop_by_hop};
 pub use pool::Pools;
 pub use response::ResponseBody;
 pub use target::{Target, roots, target};

@@ -27,7 +27,7 @@ pub use vouch::Vouch;
 
 use std::{rc::Rc, sync::Arc};
 
-use http::{Request, request::Parts};
+use http::{HeaderValue, Request, request::Parts};
 use hyper::body::Incoming;
 
 use crate::{
@@ -50,7 +50,7 @@ pub struct Arrived<B = Incoming> {
     /// The domain it asks.
     pub domain: Arc<Domain>,
     /// The authority by which the application called: the domain, with the port if that is not 443.
-    pub authority: String,
+    pub authority: HeaderValue,
     /// What the access log will say.
     pub record: Rc<inbound::Record>,
 }
@@ -88,7 +88,7 @@ pub struct Authenticated {
     /// The domain.
     pub domain: Arc<Domain>,
     /// As in [`Arrived`].
-    pub authority: String,
+    pub authority: HeaderValue,
     /// As in [`Arrived`].
     pub record: Rc<inbound::Record>,
 }
@@ -96,7 +96,7 @@ pub struct Authenticated {
 /// A request that is fit to be sent upstream as it is.
 #[derive(Debug)]
 pub struct Outbound {
-    /// The whole request.
+    /// The whole request: its target in origin form, the authority in `Host`.
     pub request: Request<RequestBody>,
     /// Where to.
     pub domain: Arc<Domain>,

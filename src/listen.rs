@@ -2,9 +2,11 @@
 
 mod activity;
 mod connection;
+mod handshake;
 mod linger;
 mod open;
 mod proxy_protocol;
+mod requests;
 mod server;
 mod shared;
 mod socket;

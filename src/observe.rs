@@ -1,5 +1,6 @@
 //! What the edge tells its operator: logs, counters, the admin address.
 
+pub(crate) mod access;
 mod admin;
 mod counters;
 mod fetches;

@@ -46,6 +46,8 @@ impl Site {
 pub struct Domain {
     /// Lower case, no trailing dot.
     pub name: Box<str>,
+    /// The same as `Host`.
+    pub authority: http::HeaderValue,
     /// Its own TLS configuration, with its own tickets.
     pub tls: DomainTls,
     /// Whether the handshake must have brought a certificate.

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use criterion::{BatchSize, Criterion};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use mtls_edge::{
-    forward::{forwarding_headers, remove_hop_by_hop},
+    forward::{CameFrom, forwarding_headers, remove_hop_by_hop},
     vouch::{Evidence, Facts, Profile, Verdict},
 };
 
@@ -35,12 +35,12 @@ pub fn bench(criterion: &mut Criterion) {
     criterion.bench_function("removal, nothing to remove", |b| {
         b.iter_batched_ref(honest, |headers| reserved.remove_from(headers), BatchSize::SmallInput);
     });
-    let target = &snapshot.domain().target;
-    let hops = ["192.0.2.7".parse().unwrap()];
+    let (target, authority) = (&snapshot.domain().target, &snapshot.domain().authority);
+    let from = CameFrom::peer("192.0.2.7".parse().unwrap());
     criterion.bench_function("forwarding headers", |b| {
         b.iter_batched_ref(
             honest,
-            |headers| forwarding_headers(headers, target, black_box(&hops), &[], DOMAIN),
+            |headers| forwarding_headers(headers, target, black_box(&from), authority),
             BatchSize::SmallInput,
         );
     });

@@ -36,12 +36,6 @@ impl Proof {
             credential.usage.note(now, certificate.validity().not_after);
         }
     }
-
-    /// The name of the credential that matched, for the log.
-    #[must_use]
-    pub fn credential_name(&self) -> &str {
-        self.application.credentials.get(self.credential).map_or("", |credential| &credential.name)
-    }
 }
 
 /// Why a certificate was refused. `Display` is for the log and says everything.

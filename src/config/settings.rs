@@ -89,9 +89,10 @@ pub struct Log {
 }
 
 /// The shape of a log line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
     /// One line for a person.
+    #[default]
     Text,
     /// One JSON object a line.
     Json,

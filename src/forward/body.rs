@@ -4,7 +4,7 @@ use std::{
     cell::Cell,
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -62,7 +62,15 @@ pub struct RequestBody {
 #[derive(Debug)]
 enum Source {
     Buffered(Bytes),
-    Streaming { incoming: Incoming, left: u64, limit: u64, deadline: Pin<Box<Sleep>>, time: Duration },
+    Streaming {
+        incoming: Incoming,
+        left: u64,
+        limit: u64,
+        deadline: Instant,
+        /// Armed where there is something to wait for.
+        timer: Option<Pin<Box<Sleep>>>,
+        time: Duration,
+    },
 }
 
 impl RequestBody {
@@ -78,8 +86,8 @@ impl RequestBody {
         if incoming.is_end_stream() {
             return Self::buffered(Bytes::new());
         }
-        let deadline = Box::pin(sleep_until(Instant::now() + time));
-        let source = Source::Streaming { incoming, left: limit, limit, deadline, time };
+        let deadline = Instant::now() + time;
+        let source = Source::Streaming { incoming, left: limit, limit, deadline, timer: None, time };
         Self { source, progress: Progress::default() }
     }
 
@@ -137,7 +145,7 @@ impl Body for RequestBody {
         let fault = match &mut this.source {
             Source::Buffered(bytes) if bytes.is_empty() => return Poll::Ready(None),
             Source::Buffered(bytes) => return Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Source::Streaming { incoming, left, limit, deadline, time } => {
+            Source::Streaming { incoming, left, limit, deadline, timer, time } => {
                 match Pin::new(&mut *incoming).poll_frame(cx) {
                     Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
                         Ok(data) => {
@@ -162,10 +170,11 @@ impl Body for RequestBody {
                         this.progress.0.set(State::Done(Instant::now()));
                         return Poll::Ready(None);
                     }
-                    Poll::Pending => match deadline.as_mut().poll(cx) {
-                        Poll::Ready(()) => BodyFault::Slow(*time),
-                        Poll::Pending => return Poll::Pending,
-                    },
+                    Poll::Pending => {
+                        let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(*deadline)));
+                        ready!(timer.as_mut().poll(cx));
+                        BodyFault::Slow(*time)
+                    }
                 }
             }
         };

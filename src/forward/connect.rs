@@ -1,6 +1,6 @@
 //! A new connection to an origin: TCP, TLS with ALPN, HTTP handshake.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use hyper::{
     client::conn::{http1, http2},
@@ -11,6 +11,7 @@ use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
+    time::Sleep,
 };
 
 use super::{RequestBody, Target};
@@ -28,10 +29,25 @@ impl<F: Future + 'static> Executor<F> for LocalExecutor {
     }
 }
 
+/// Armed anew only when it goes off, or if it would go off too late.
+pub(super) type Timer = Pin<Box<Sleep>>;
+
+/// One that goes off after so long.
+pub(super) fn timer(after: Duration) -> Timer {
+    Box::pin(tokio::time::sleep(after))
+}
+
+/// A connection of HTTP/1.1.
+pub(super) struct Http1 {
+    pub(super) sender: http1::SendRequest<RequestBody>,
+    /// For the responses that are waited for, one after the other.
+    pub(super) timer: Timer,
+}
+
 /// A connection that can carry a request.
 pub(super) enum Sender {
     /// One request at a time.
-    Http1(http1::SendRequest<RequestBody>),
+    Http1(Http1),
     /// Many at once; cloned.
     Http2(http2::SendRequest<RequestBody>),
 }
@@ -48,17 +64,21 @@ async fn connect_unbounded(target: &Target, origin: &Origin) -> Result<Sender, S
         TcpStream::connect((origin.host.as_str(), origin.port)).await.map_err(|error| error.to_string())?;
     tcp.set_nodelay(true).map_err(|error| error.to_string())?;
     let Some(tls) = target.tls.as_ref().filter(|_| origin.tls) else {
-        return http1(tcp).await;
+        return http1(tcp, target.response_timeout).await;
     };
     let name = ServerName::try_from(origin.host.clone()).map_err(|error| error.to_string())?;
     let stream = tokio_rustls::TlsConnector::from(Arc::clone(&tls.config))
         .connect(name, tcp)
         .await
         .map_err(|error| error.to_string())?;
-    if stream.get_ref().1.alpn_protocol() == Some(b"h2") { http2(stream).await } else { http1(stream).await }
+    if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+        http2(stream).await
+    } else {
+        http1(stream, target.response_timeout).await
+    }
 }
 
-async fn http1<IO>(io: IO) -> Result<Sender, String>
+async fn http1<IO>(io: IO, response_timeout: Duration) -> Result<Sender, String>
 where
     IO: AsyncRead + AsyncWrite + Unpin + 'static,
 {
@@ -69,7 +89,7 @@ where
             tracing::debug!(%error, "upstream connection ended");
         }
     });
-    Ok(Sender::Http1(sender))
+    Ok(Sender::Http1(Http1 { sender, timer: timer(response_timeout) }))
 }
 
 async fn http2<IO>(io: IO) -> Result<Sender, String>

@@ -10,6 +10,10 @@ use super::Target;
 /// Removes hop-by-hop fields (RFC 9110 section 7.6.1): every name that any `Connection` line lists, then the
 /// well-known ones. All lines are read before the first is removed. `Expect` goes too: the edge has answered it.
 pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    // Most messages have none: to look at each name costs less than to look for each of these.
+    if !headers.keys().any(|name| HOP_BY_HOP.contains(name)) {
+        return;
+    }
     let listed: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)
         .iter()
@@ -25,22 +29,25 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
             headers.remove(name);
         }
     }
-    for name in [
-        header::CONNECTION,
-        header::PROXY_AUTHENTICATE,
-        header::PROXY_AUTHORIZATION,
-        header::TE,
-        header::TRAILER,
-        header::TRANSFER_ENCODING,
-        header::UPGRADE,
-        header::EXPECT,
-    ] {
-        headers.remove(name);
-    }
-    for name in ["keep-alive", "proxy-connection", "http2-settings"] {
+    for name in HOP_BY_HOP {
         headers.remove(name);
     }
 }
+
+/// Of one hop, whether a `Connection` line lists them or not.
+const HOP_BY_HOP: [HeaderName; 11] = [
+    header::CONNECTION,
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    header::EXPECT,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    HeaderName::from_static("http2-settings"),
+];
 
 /// Makes one `Cookie` line of several: HTTP/2 clients split it, HTTP/1.1 has no such thing (RFC 9113 section 8.2.3).
 pub fn join_cookies(headers: &mut HeaderMap) {
@@ -53,40 +60,61 @@ pub fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
+/// Where a request came from, as the upstream is told.
+#[derive(Clone, Debug)]
+pub struct CameFrom {
+    /// The value of `X-Forwarded-For`.
+    list: HeaderValue,
+    client: IpAddr,
+    /// The same as text.
+    pub shown: HeaderValue,
+}
+
+impl CameFrom {
+    /// By the addresses `hops`, the connection's own peer last; those before it were told by a trusted proxy. The application's
+    /// address is the last one that is no trusted proxy: any entry further left is what the application said of itself.
+    #[must_use]
+    pub fn by(mut hops: Vec<IpAddr>, peer: IpAddr, trusted_proxies: &[IpNet]) -> Self {
+        hops.push(peer);
+        let is_trusted = |hop: &IpAddr| trusted_proxies.iter().any(|network| network.contains(hop));
+        let client = hops.iter().rfind(|hop| !is_trusted(hop)).or(hops.first()).copied().unwrap_or(peer);
+        let list: Vec<String> = hops.iter().map(IpAddr::to_string).collect();
+        let value =
+            |text: &str| HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("unknown"));
+        Self { list: value(&list.join(", ")), client, shown: value(&client.to_string()) }
+    }
+
+    /// From the connection's own peer.
+    #[must_use]
+    pub fn peer(peer: IpAddr) -> Self {
+        Self::by(Vec::new(), peer, &[])
+    }
+}
+
 /// Sets the forwarding headers: `X-Forwarded-For`, `-Proto`, `-Host`, and what the upstream asks for besides.
 ///
-/// `hops` are the addresses that the request came by, the connection's own peer last; those before it were told by
-/// a trusted proxy. The application's address is the last one that is no trusted proxy: any entry
-/// further left is what the application said of itself.
 /// `host` is the name by which the application called, with the port if that is not 443.
-pub fn forwarding_headers(
-    headers: &mut HeaderMap,
-    target: &Target,
-    hops: &[IpAddr],
-    trusted_proxies: &[IpNet],
-    host: &str,
-) {
-    let list: Vec<String> = hops.iter().map(IpAddr::to_string).collect();
-    set(headers, HeaderName::from_static("x-forwarded-for"), &list.join(", "));
-    headers.insert("x-forwarded-proto", HeaderValue::from_static("https"));
-    set(headers, HeaderName::from_static("x-forwarded-host"), host);
-    let client = hops
-        .iter()
-        .rfind(|hop| !trusted_proxies.iter().any(|network| network.contains(*hop)))
-        .or(hops.first());
-    let Some(client) = client else { return };
+pub fn forwarding_headers(headers: &mut HeaderMap, target: &Target, from: &CameFrom, host: &HeaderValue) {
+    headers.insert(X_FORWARDED_FOR, from.list.clone());
+    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("https"));
+    headers.insert(X_FORWARDED_HOST, host.clone());
     if target.forwarded {
-        let node = match client {
+        let node = match from.client {
             IpAddr::V4(v4) => v4.to_string(),
             IpAddr::V6(v6) => format!("\"[{v6}]\""),
         };
+        let host = host.to_str().unwrap_or_default();
         // RFC 7239 section 4: a host with a port is no token, so it is quoted.
         set(headers, header::FORWARDED, &format!("for={node};host=\"{host}\";proto=https"));
     }
     if let Some(name) = &target.client_ip_header {
-        set(headers, name.clone(), &client.to_string());
+        headers.insert(name, from.shown.clone());
     }
 }
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     match HeaderValue::from_str(value) {

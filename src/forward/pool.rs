@@ -3,21 +3,24 @@
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
+    future::poll_fn,
     rc::Rc,
     sync::Arc,
+    task::{Poll, ready},
 };
 
-use http::{Request, Response, header};
+use http::{Request, Response};
 use hyper::{
     body::Incoming,
-    client::conn::{TrySendError, http1, http2},
+    client::conn::{TrySendError, http2},
 };
 use tokio::time::Instant;
 
 use super::{
     ForwardError, RequestBody, ResponseBody, Target,
+    absolute::OriginForm,
     body::{Progress, State},
-    connect::{Sender, connect},
+    connect::{Http1, Sender, Timer, connect, timer},
 };
 use crate::config::settings::Origin;
 
@@ -59,27 +62,31 @@ impl std::fmt::Debug for OriginPool {
 pub(super) struct Idle(Rc<RefCell<Vec<Unused>>>);
 
 /// A connection, and since when it is unused.
-type Unused = (http1::SendRequest<RequestBody>, Instant);
+type Unused = (Http1, Instant);
 
 impl Idle {
     /// Gives a connection back once its response was read.
-    pub(super) fn put(&self, sender: http1::SendRequest<RequestBody>) {
+    pub(super) fn put(&self, connection: Http1) {
         let mut idle = self.0.borrow_mut();
-        if !sender.is_closed() && idle.len() < IDLE_BOUND {
-            idle.push((sender, Instant::now()));
+        if !connection.sender.is_closed() && idle.len() < IDLE_BOUND {
+            idle.push((connection, Instant::now()));
         }
     }
 
     /// The connection used last that can be used again.
-    fn take(&self) -> Option<http1::SendRequest<RequestBody>> {
+    fn take(&self) -> Option<Http1> {
         let mut idle = self.0.borrow_mut();
-        idle.retain(|(sender, _)| !sender.is_closed());
-        let index = idle.iter().rposition(|(sender, _)| sender.is_ready())?;
+        while let Some((connection, _)) = idle.pop_if(|(connection, _)| connection.sender.is_closed()) {
+            drop(connection);
+        }
+        let index = idle.iter().rposition(|(connection, _)| connection.sender.is_ready())?;
         Some(idle.swap_remove(index).0)
     }
 
     fn drop_older_than(&self, limit: std::time::Duration) {
-        self.0.borrow_mut().retain(|(sender, since)| !sender.is_closed() && since.elapsed() < limit);
+        let is_good =
+            |(connection, since): &Unused| !connection.sender.is_closed() && since.elapsed() < limit;
+        self.0.borrow_mut().retain(is_good);
     }
 }
 
@@ -130,8 +137,10 @@ impl Pool {
         let count = self.origins.len().max(1);
         let mut order: Vec<&OriginPool> =
             self.origins.iter().cycle().skip(start % count).take(self.origins.len()).collect();
-        let now = Instant::now();
-        order.sort_by_key(|origin| origin.avoid_until.get().is_some_and(|until| until > now));
+        if order.iter().any(|origin| origin.avoid_until.get().is_some()) {
+            let now = Instant::now();
+            order.sort_by_key(|origin| origin.avoid_until.get().is_some_and(|until| until > now));
+        }
         order
     }
 
@@ -176,45 +185,42 @@ impl Pool {
     ) -> Result<Tried, ForwardError> {
         let progress = request.body().progress();
         match sender {
-            Sender::Http1(mut sender) => {
-                // Origin form, the authority in Host.
-                if let Some(host) = request.uri().authority().and_then(|host| host.as_str().parse().ok()) {
-                    request.headers_mut().insert(header::HOST, host);
-                }
-                let path = request.uri().path_and_query().cloned();
-                let full =
-                    std::mem::replace(request.uri_mut(), path.map(http::Uri::from).unwrap_or_default());
-                let sent = self.bounded(sender.try_send_request(request), &progress).await?;
-                match sent {
+            Sender::Http1(mut connection) => {
+                let response = connection.sender.try_send_request(request);
+                match self.bounded(response, &progress, &mut connection.timer).await? {
                     Ok(response) => {
                         let (idle, limit) = (origin.idle.clone(), self.target.response_timeout);
                         Ok(Tried::Response(
-                            response.map(|body| ResponseBody::http1(body, limit, sender, idle)),
+                            response.map(|body| ResponseBody::http1(body, limit, connection, idle)),
                         ))
                     }
                     Err(mut error) => match error.take_message() {
-                        Some(mut request) => {
-                            *request.uri_mut() = full;
-                            Ok(Tried::Unprocessed(request, error.into_error().to_string()))
-                        }
+                        Some(request) => Ok(Tried::Unprocessed(request, error.into_error().to_string())),
                         None => Err(self.failed(&error, &progress)),
                     },
                 }
             }
             Sender::Http2(mut sender) => {
-                request.headers_mut().remove(header::HOST);
+                let Some(origin_form) = OriginForm::take(&mut request) else {
+                    return Err(self.broken("the request's Host is no authority"));
+                };
                 let replay = request.body().replay().map(|bytes| (bytes, clone_head(&request)));
-                let sent = self.bounded(sender.try_send_request(request), &progress).await?;
+                let mut timer = timer(self.target.response_timeout);
+                let sent = self.bounded(sender.try_send_request(request), &progress, &mut timer).await?;
+                let unprocessed = |mut request, error: hyper::Error| {
+                    origin_form.restore(&mut request);
+                    Ok(Tried::Unprocessed(request, error.to_string()))
+                };
                 match sent {
                     Ok(response) => {
                         let limit = self.target.response_timeout;
                         Ok(Tried::Response(response.map(|body| ResponseBody::http2(body, limit))))
                     }
                     Err(mut error) => match (error.take_message(), replay) {
-                        (Some(request), _) => Ok(Tried::Unprocessed(request, error.into_error().to_string())),
+                        (Some(request), _) => unprocessed(request, error.into_error()),
                         (None, Some((bytes, head))) if refused_unprocessed(error.error()) => {
                             let request = head.map(|()| RequestBody::buffered(bytes));
-                            Ok(Tried::Unprocessed(request, error.into_error().to_string()))
+                            unprocessed(request, error.into_error())
                         }
                         (None, _) => Err(self.failed(&error, &progress)),
                     },
@@ -228,24 +234,39 @@ impl Pool {
         &self,
         response: impl Future<Output = T>,
         progress: &Progress,
+        timer: &mut Timer,
     ) -> Result<T, ForwardError> {
         let limit = self.target.response_timeout;
         let mut response = std::pin::pin!(response);
         let mut deadline = Instant::now() + limit;
-        loop {
-            if let Ok(result) = tokio::time::timeout_at(deadline, &mut response).await {
-                return Ok(result);
+        poll_fn(|cx| {
+            if let Poll::Ready(result) = response.as_mut().poll(cx) {
+                return Poll::Ready(Ok(result));
             }
-            let now = Instant::now();
-            deadline = match progress.state() {
-                // Still being sent: the body has a time limit of its own.
-                State::Going => now + limit,
-                State::Done(at) if at + limit > now => at + limit,
-                State::Done(_) | State::Whole | State::Failed(_) => {
-                    return Err(ForwardError::Slow { upstream: self.target.name.clone(), limit });
+            if timer.deadline() > deadline {
+                timer.as_mut().reset(deadline);
+            }
+            loop {
+                ready!(timer.as_mut().poll(cx));
+                let now = Instant::now();
+                // It may have gone off for a request before this one.
+                if deadline <= now {
+                    deadline = match progress.state() {
+                        // Still being sent: the body has a time limit of its own.
+                        State::Going => now + limit,
+                        State::Done(at) if at + limit > now => at + limit,
+                        State::Done(_) | State::Whole | State::Failed(_) => {
+                            return Poll::Ready(Err(ForwardError::Slow {
+                                upstream: self.target.name.clone(),
+                                limit,
+                            }));
+                        }
+                    };
                 }
-            };
-        }
+                timer.as_mut().reset(deadline);
+            }
+        })
+        .await
     }
 
     fn failed<T>(&self, error: &TrySendError<T>, progress: &Progress) -> ForwardError {
@@ -262,8 +283,8 @@ impl Pool {
 
 impl OriginPool {
     async fn checkout(&self, target: &Target) -> Result<Sender, String> {
-        if let Some(sender) = self.idle.take() {
-            return Ok(Sender::Http1(sender));
+        if let Some(connection) = self.idle.take() {
+            return Ok(Sender::Http1(connection));
         }
         let shared = self.http2.borrow().clone().filter(|sender| !sender.is_closed());
         if let Some(mut sender) = shared
@@ -271,7 +292,8 @@ impl OriginPool {
         {
             return Ok(Sender::Http2(sender));
         }
-        let sender = connect(target, &self.origin).await?;
+        // Boxed: every request's future would be as large as that of a TLS connection which it hardly ever makes.
+        let sender = Box::pin(connect(target, &self.origin)).await?;
         self.avoid_until.set(None);
         if let Sender::Http2(sender) = &sender {
             *self.http2.borrow_mut() = Some(sender.clone());

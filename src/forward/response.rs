@@ -8,11 +8,10 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::client::conn::http1::SendRequest;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{
-    RequestBody,
+    connect::Http1,
     pool::{Idle, Upstream},
 };
 
@@ -30,7 +29,7 @@ struct Streamed {
     limit: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
     /// The HTTP/1.1 connection, to be given back once the body was read.
-    connection: Option<(SendRequest<RequestBody>, Idle)>,
+    connection: Option<(Http1, Idle)>,
 }
 
 /// Why a response broke off while it was streamed; the application sees its connection or stream end.
@@ -51,13 +50,8 @@ impl ResponseBody {
         Self(Source::Own(bytes.into()))
     }
 
-    pub(super) fn http1(
-        body: Upstream,
-        limit: Duration,
-        sender: SendRequest<RequestBody>,
-        idle: Idle,
-    ) -> Self {
-        let mut streamed = Streamed { body, limit, stalled: None, connection: Some((sender, idle)) };
+    pub(super) fn http1(body: Upstream, limit: Duration, connection: Http1, idle: Idle) -> Self {
+        let mut streamed = Streamed { body, limit, stalled: None, connection: Some((connection, idle)) };
         if streamed.body.is_end_stream() {
             streamed.finish();
         }
@@ -71,8 +65,8 @@ impl ResponseBody {
 
 impl Streamed {
     fn finish(&mut self) {
-        if let Some((sender, idle)) = self.connection.take() {
-            idle.put(sender);
+        if let Some((connection, idle)) = self.connection.take() {
+            idle.put(connection);
         }
     }
 

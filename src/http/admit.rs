@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures_util::future::Either;
-use http::{HeaderMap, Method, Request, Response, Version, header, uri::Authority};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, header, uri::Authority};
 use hyper::body::Incoming;
 use tower::Service;
 
@@ -31,7 +31,7 @@ impl<S> Admit<S> {
         Self { inner, site, connection }
     }
 
-    fn admit(&self, request: &Request<Incoming>) -> Result<(Arc<Site>, Arc<Domain>, String), Refusal> {
+    fn admit(&self, request: &Request<Incoming>) -> Result<(Arc<Site>, Arc<Domain>, HeaderValue), Refusal> {
         let site = self.site.load_full();
         // HTTP/1.1's parser counts for itself; HTTP/2's counts bytes only.
         if request.headers().len() > site.limits.headers {
@@ -55,8 +55,10 @@ impl<S> Admit<S> {
         // The port goes into the addresses that the upstream builds, so a client can't choose it.
         let local = self.connection.address.local_port;
         let authority = match authority.port_u16() {
-            Some(port) if port != 443 && port == local => format!("{}:{port}", domain.name),
-            _ => domain.name.to_string(),
+            Some(port) if port != 443 && port == local => {
+                HeaderValue::try_from(format!("{}:{port}", domain.name)).map_err(|_| Refusal::Host)?
+            }
+            _ => domain.authority.clone(),
         };
         Ok((site, domain, authority))
     }

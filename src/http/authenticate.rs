@@ -106,16 +106,16 @@ fn judge<B>(
     let (certificate, now) = (certificate(connection)?, now());
     let proof = if asks == settings::Authenticate::Client {
         let id = client_id(head, body).map_err(Refusal::ClientId)?;
-        *record.client_id.borrow_mut() = Some(id.to_string());
-        judge_client(&site.trust, chains, certificate, &id, now)
+        let proof = judge_client(&site.trust, chains, certificate, &id, now);
+        record.client_id.replace(Some(id));
+        proof
     } else {
         judge_any(&site.trust, chains, certificate, now)
     };
     let proof = proof.map_err(Refusal::Denied)?;
     proof.used(certificate, now);
     connection.peer.iter().for_each(|peer| peers.keep(peer));
-    *record.client_id.borrow_mut() = Some(proof.application.client_id.to_string());
-    *record.credential.borrow_mut() = Some(proof.credential_name().to_owned());
+    record.proved.replace(Some((Arc::clone(&proof.application), proof.credential)));
     Ok(Some(proof))
 }
 

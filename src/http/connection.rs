@@ -5,6 +5,7 @@ use std::{cell::Cell, net::IpAddr, rc::Rc};
 use tokio::sync::Notify;
 
 use super::Peer;
+use crate::forward::CameFrom;
 
 /// Who is at the other end of the TCP connection.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +23,8 @@ pub struct ClientAddress {
 pub struct Connection {
     /// The application's address.
     pub address: ClientAddress,
+    /// The same as the upstream is told, where no trusted proxy says otherwise.
+    pub from: CameFrom,
     /// The domain that the handshake was made for: lower case, no trailing dot.
     pub server_name: Box<str>,
     /// The certificate whose key the peer proved to hold; absent where none was presented.
@@ -36,6 +39,7 @@ impl Connection {
     #[must_use]
     pub fn new(address: ClientAddress, server_name: Box<str>, peer: Option<Rc<Peer>>) -> Self {
         Self {
+            from: CameFrom::peer(address.ip),
             address,
             server_name,
             peer,

@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{HeaderValue, Method, Request, Response, Version, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::Body;
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -19,7 +19,10 @@ use super::{
 };
 use crate::{
     forward::{ResponseBody, remove_hop_by_hop},
-    observe::{Counters, Outcome},
+    observe::{
+        Counters, Outcome,
+        access::{self, Value},
+    },
 };
 
 /// Answers, logs, counts.
@@ -51,7 +54,7 @@ where
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
         let started = Instant::now();
-        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let (method, uri) = (request.method().clone(), request.uri().clone());
         let version = request.version();
         let record = Rc::new(Record::new());
         let answer = self.inner.call(Inbound { request, record: Rc::clone(&record) });
@@ -85,10 +88,10 @@ where
                     response
                 }
             };
-            if let Ok(id) = HeaderValue::from_str(&record.id) {
-                response.headers_mut().insert(REQUEST_ID, id);
+            response.headers_mut().insert(REQUEST_ID, record.id.clone());
+            if access::is_on() {
+                log(&connection, &record, &method, uri.path(), response.status(), started, reason.as_deref());
             }
-            log(&connection, &record, &method, &path, response.status().as_u16(), started, reason.as_deref());
             Ok(response)
         })
     }
@@ -109,26 +112,27 @@ fn log(
     record: &Record,
     method: &Method,
     path: &str,
-    status: u16,
+    status: StatusCode,
     started: Instant,
     reason: Option<&str>,
 ) {
+    let (named, proved) = (record.client_id.borrow(), record.proved.borrow());
+    let owner = proved.as_ref().map(|(application, _)| &application.client_id).or(named.as_ref());
+    let credential = proved.as_ref().and_then(|(application, index)| application.credentials.get(*index));
     let certificate = connection.peer.as_deref().and_then(Peer::shown);
     let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    tracing::info!(
-        target: "mtls_edge::access",
-        request_id = %record.id,
-        client = %connection.address.ip,
-        domain = %connection.server_name,
-        %method,
-        path,
-        status,
-        milliseconds,
-        client_id = record.client_id.borrow().as_deref(),
-        credential = record.credential.borrow().as_deref(),
-        thumbprint = certificate.map(|shown| shown.thumbprint.as_str()),
-        subject = certificate.map(|shown| shown.subject.as_str()),
-        reason,
-        "request"
-    );
+    access::write([
+        ("request_id", record.id.to_str().ok().map(Value::Token)),
+        ("client", connection.from.shown.to_str().ok().map(Value::Token)),
+        ("domain", Some(Value::Token(&connection.server_name))),
+        ("method", Some(Value::Token(method.as_str()))),
+        ("path", Some(Value::Text(path))),
+        ("status", Some(Value::Number(status.as_u16().into()))),
+        ("milliseconds", Some(Value::Number(milliseconds))),
+        ("client_id", owner.map(|id| Value::Text(id.as_str()))),
+        ("credential", credential.map(|credential| Value::Text(&credential.name))),
+        ("thumbprint", certificate.map(|shown| Value::Token(&shown.thumbprint))),
+        ("subject", certificate.map(|shown| Value::Text(&shown.subject))),
+        ("reason", reason.map(Value::Text)),
+    ]);
 }

@@ -6,13 +6,13 @@ use std::{
 };
 
 use futures_util::future::Either;
-use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version, header, uri::PathAndQuery};
+use http::{HeaderMap, Request, Response, Uri, Version, header};
 use tower::Service;
 
 use super::{Authenticated, Outbound, Refusal, inbound::REQUEST_ID};
 use crate::{
     authenticate::Denial,
-    forward::{ResponseBody, forwarding_headers, join_cookies, remove_hop_by_hop},
+    forward::{CameFrom, ResponseBody, forwarding_headers, join_cookies, remove_hop_by_hop},
 };
 
 /// Makes the request that goes upstream.
@@ -31,21 +31,12 @@ fn outbound(authenticated: Authenticated) -> Result<Outbound, Refusal> {
     let headers = &mut head.headers;
     remove_hop_by_hop(headers);
     join_cookies(headers);
-    let chain = if connection.address.trusted_proxy { forwarded_for(headers) } else { Vec::new() };
+    let told = connection.address.trusted_proxy.then(|| forwarded_for(headers));
     site.reserved.remove_from(headers);
 
     let target = &domain.target;
-    let host = match &target.host {
-        Some(host) => host.clone(),
-        None => HeaderValue::from_str(&authority).map_err(|_| Refusal::Host)?,
-    };
-    forwarding_headers(
-        headers,
-        target,
-        &hops(chain, connection.address.ip),
-        &site.trusted_proxies,
-        &authority,
-    );
+    let told = told.map(|hops| CameFrom::by(hops, connection.address.ip, &site.trusted_proxies));
+    forwarding_headers(headers, target, told.as_ref().unwrap_or(&connection.from), &authority);
     for (name, value) in &target.headers {
         headers.insert(name, value.clone());
     }
@@ -64,18 +55,12 @@ fn outbound(authenticated: Authenticated) -> Result<Outbound, Refusal> {
         }
     }
 
-    // The path's very bytes: what was matched is what is sent. The authority becomes `Host` or `:authority`.
-    let path = head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-    head.uri = Uri::builder()
-        .scheme("https")
-        .authority(host.as_bytes())
-        .path_and_query(path)
-        .build()
-        .map_err(|_| Refusal::Host)?;
-    headers.remove(header::HOST);
-    if let Ok(id) = HeaderValue::from_str(&record.id) {
-        headers.insert(REQUEST_ID, id);
+    // The path's very bytes: what was matched is what is sent. The authority stands in `Host`.
+    if head.uri.authority().is_some() {
+        head.uri = head.uri.path_and_query().cloned().map(Uri::from).unwrap_or_default();
     }
+    headers.insert(header::HOST, target.host.clone().unwrap_or(authority));
+    headers.insert(REQUEST_ID, record.id.clone());
     head.version = Version::HTTP_11;
     Ok(Outbound { request: Request::from_parts(head, body), domain })
 }
@@ -93,11 +78,6 @@ fn forwarded_for(headers: &HeaderMap) -> Vec<IpAddr> {
         }
     }
     addresses
-}
-
-fn hops(mut chain: Vec<IpAddr>, peer: IpAddr) -> Vec<IpAddr> {
-    chain.push(peer);
-    chain
 }
 
 impl<S> Service<Authenticated> for Vouch<S>

@@ -3,6 +3,7 @@
 use std::{
     cell::RefCell,
     io::{self, Write},
+    sync::OnceLock,
 };
 
 use tracing_subscriber::EnvFilter;
@@ -17,11 +18,15 @@ pub fn init(log: &Log) {
     let filter = EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| EnvFilter::try_new(&log.level).unwrap_or_else(|_| EnvFilter::new("info")));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Lines);
+    let _ = FORMAT.set(log.format);
     let _ = match log.format {
         LogFormat::Text => builder.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).try_init(),
     };
 }
+
+/// Of the lines; set once for the process.
+static FORMAT: OnceLock<LogFormat> = OnceLock::new();
 
 /// What a thread has not written yet; written when the thread ends, too.
 struct Gathered(Vec<u8>);
@@ -58,25 +63,36 @@ impl Drop for Gathered {
     }
 }
 
-/// Takes whole lines, one a call.
-struct Lines;
-
-impl Write for Lines {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        // A thread that ends has nowhere to gather lines any more.
-        let is_gathered = GATHERED.try_with(|gathered| {
-            let mut gathered = gathered.borrow_mut();
-            let Some(gathered) = &mut *gathered else { return false };
-            gathered.0.extend_from_slice(line);
+/// Writes what `make` appends, a whole line in this form.
+pub(super) fn line(make: impl FnOnce(&mut Vec<u8>, LogFormat)) {
+    let format = FORMAT.get().copied().unwrap_or_default();
+    let mut make = Some(make);
+    // A thread that ends has nowhere to gather lines any more.
+    let _ = GATHERED.try_with(|gathered| {
+        if let Some(gathered) = &mut *gathered.borrow_mut()
+            && let Some(make) = make.take()
+        {
+            make(&mut gathered.0, format);
             if gathered.0.len() >= BATCH {
                 gathered.flush();
             }
-            true
-        });
-        if is_gathered != Ok(true) {
-            io::stderr().write_all(line)?;
         }
-        Ok(line.len())
+    });
+    if let Some(make) = make {
+        let mut line = Vec::new();
+        make(&mut line, format);
+        // Nobody is left to tell of a standard error that can't be written.
+        let _ = io::stderr().write_all(&line);
+    }
+}
+
+/// Takes tracing's lines, a whole one a call.
+struct Lines;
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        line(|line, _| line.extend_from_slice(bytes));
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use http::HeaderName;
+use http::{HeaderName, HeaderValue};
 use rustls::pki_types::CertificateDer;
 
 use super::{Domain, Routes, Site, files};
@@ -182,6 +182,8 @@ fn domain(
     };
     Some(Domain {
         name: settings.name.value.as_str().into(),
+        // A DNS name is a header's value as it is.
+        authority: HeaderValue::try_from(settings.name.value.as_str()).ok()?,
         tls,
         client_auth: settings.client_auth,
         routes: Routes::new(&settings.routes),

@@ -10,7 +10,7 @@ use std::cmp::Ordering;
 const SIGN: u8 = b'-';
 
 /// One octet of a folded name.
-const fn fold_octet(octet: u8) -> u8 {
+pub(super) const fn fold_octet(octet: u8) -> u8 {
     if octet.is_ascii_alphanumeric() { octet.to_ascii_lowercase() } else { SIGN }
 }
 

@@ -1,10 +1,13 @@
 //! The names that a client must not be able to set, and their removal.
 
 mod names;
+mod shapes;
 
 use std::fmt;
 
 use http::{HeaderMap, HeaderName};
+
+use shapes::Shapes;
 
 use super::{
     fold::{compare, fold, strip_prefix},
@@ -25,6 +28,8 @@ pub struct Reserved {
     prefixes: Vec<Box<[u8]>>,
     /// Folded beginnings of families that end in a number.
     numbered: Vec<Box<[u8]>>,
+    /// What may be among them, by a name's first octet and length.
+    shapes: Shapes,
 }
 
 impl Reserved {
@@ -38,6 +43,7 @@ impl Reserved {
             exact: names::EXACT.iter().map(|name| fold(name)).collect(),
             prefixes: names::PREFIXES.iter().map(|name| fold(name)).collect(),
             numbered: Vec::new(),
+            shapes: Shapes::default(),
         };
         Profile::all_built_in().for_each(|profile| reserved.add(&profile));
         profiles.into_iter().for_each(|profile| reserved.add(profile));
@@ -48,7 +54,8 @@ impl Reserved {
     /// The names that this profile sends, and no others.
     #[must_use]
     pub fn of(profile: &Profile) -> Self {
-        let mut reserved = Self { exact: Vec::new(), prefixes: Vec::new(), numbered: Vec::new() };
+        let mut reserved =
+            Self { exact: Vec::new(), prefixes: Vec::new(), numbered: Vec::new(), shapes: Shapes::default() };
         reserved.add(profile);
         reserved.sorted()
     }
@@ -58,6 +65,7 @@ impl Reserved {
             list.sort_unstable();
             list.dedup();
         }
+        self.shapes = Shapes::of(&self.exact, &[&self.prefixes, &self.numbered]);
         self
     }
 
@@ -74,6 +82,9 @@ impl Reserved {
     #[must_use]
     pub fn contains(&self, name: &HeaderName) -> bool {
         let name = name.as_str();
+        if !self.shapes.may_hold(name) {
+            return false;
+        }
         self.exact.binary_search_by(|folded| compare(folded, name)).is_ok()
             || self.prefixes.iter().any(|prefix| strip_prefix(name, prefix).is_some())
             || self.numbered.iter().any(|prefix| {
@@ -96,6 +107,6 @@ impl Reserved {
 impl fmt::Debug for Reserved {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = self.exact.len() + self.prefixes.len() + self.numbered.len();
-        formatter.debug_struct("Reserved").field("names", &names).finish()
+        formatter.debug_struct("Reserved").field("names", &names).finish_non_exhaustive()
     }
 }

@@ -1,0 +1,78 @@
+//! Most names that come with a request are no reserved ones, and their first octet and length tell: then none is compared.
+
+use super::super::fold::fold_octet;
+
+/// For each length of a name, the first octets of the reserved ones.
+#[derive(Clone, Default)]
+pub(super) struct Shapes {
+    /// By length; the last is for that length and every longer one.
+    by_length: Vec<u64>,
+}
+
+impl Shapes {
+    /// The shapes of these folded names, and of every name that begins with one of these folded prefixes.
+    pub(super) fn of(exact: &[Box<[u8]>], prefixes: &[&[Box<[u8]>]]) -> Self {
+        let prefixes = || prefixes.iter().copied().flatten();
+        let longest = exact.iter().chain(prefixes()).map(|name| name.len()).max().unwrap_or(0);
+        // One more, so that what is longer than every exact name has a place that only prefixes fill.
+        let mut by_length = vec![0; longest + 2];
+        for (length, firsts) in by_length.iter_mut().enumerate() {
+            let exact = exact.iter().filter(|name| name.len() == length);
+            let prefixes = prefixes().filter(|prefix| prefix.len() <= length);
+            *firsts = exact.chain(prefixes).fold(0, |firsts, name| firsts | bit(name.first().copied()));
+        }
+        Self { by_length }
+    }
+
+    /// Whether a name of this shape is among them.
+    pub(super) fn may_hold(&self, name: &str) -> bool {
+        let firsts = self.by_length.get(name.len()).or(self.by_length.last());
+        firsts.is_some_and(|firsts| firsts & bit(name.bytes().next().map(fold_octet)) != 0)
+    }
+}
+
+/// A bit for each folded octet: letters, digits, and the sign that stands for all others. No octet at all has every bit.
+fn bit(first: Option<u8>) -> u64 {
+    match first {
+        None => u64::MAX,
+        Some(letter @ b'a'..=b'z') => 1 << (letter - b'a'),
+        Some(digit @ b'0'..=b'9') => 1 << (26 + digit - b'0'),
+        Some(_) => 1 << 36,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{super::super::fold::fold, *};
+
+    proptest! {
+        #[test]
+        fn nothing_that_is_among_them_is_passed_over(
+            exact in prop::collection::vec("[A-Za-z0-9_.-]{0,9}", 0..6),
+            prefixes in prop::collection::vec("[A-Za-z0-9_.-]{0,5}", 0..3),
+            rest in "[A-Za-z0-9_.-]{0,12}",
+        ) {
+            let folded = |names: &[String]| names.iter().map(|name| fold(name)).collect::<Vec<_>>();
+            let (all, beginnings) = (folded(&exact), folded(&prefixes));
+            let shapes = Shapes::of(&all, &[&beginnings]);
+            for name in exact.iter().cloned().chain(prefixes.iter().map(|prefix| format!("{prefix}{rest}"))) {
+                prop_assert!(shapes.may_hold(&name), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn ordinary_names_are_passed_over() {
+        let shapes = Shapes::of(&[fold("client-cert")], &[&[fold("x-amzn-mtls-")]]);
+        for (name, may) in
+            [("client-cert", true), ("CLIENT_CERT", true), ("content-typ", true), ("x-amzn-mtls-", true)]
+        {
+            assert_eq!(shapes.may_hold(name), may, "{name}");
+        }
+        for name in ["host", "accept", "content-type", "x-amzn", "authorization-of-a-long-name"] {
+            assert!(!shapes.may_hold(name), "{name}");
+        }
+    }
+}
