@@ -86,7 +86,8 @@ impl Requests {
         let parts = connection.into_parts();
         Ok(Ended::Resting {
             tls: parts.io.into_inner().io,
-            read: parts.read_buf,
+            // Even an empty one would keep its allocation.
+            read: if parts.read_buf.is_empty() { Bytes::new() } else { parts.read_buf },
             since: activity.idle_since(),
         })
     }
