@@ -1,6 +1,6 @@
 //! The edge, with all that it does by default.
 
-use std::{fmt::Write as _, fs, io, process::Command};
+use std::{fmt::Write as _, fs, io, path::PathBuf, process::Command};
 
 use super::{
     certificates::CLIENT_ID,
@@ -10,8 +10,10 @@ use super::{
 const PROGRAM: &str = env!("CARGO_BIN_EXE_mtls-edge");
 
 /// The program under test.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Edge {
+    /// Its binary.
+    pub program: PathBuf,
     /// As it stands in the table.
     pub name: &'static str,
     /// Threads that serve.
@@ -22,13 +24,13 @@ pub struct Edge {
 
 impl Default for Edge {
     fn default() -> Self {
-        Self { name: "mtls-edge", workers: 1, applications: 10 }
+        Self { program: PROGRAM.into(), name: "mtls-edge", workers: 1, applications: 10 }
     }
 }
 
 impl Edge {
     /// The application that calls, as its peers know it: by CA and subject; then others, of two credentials each.
-    fn registry(self) -> String {
+    fn registry(&self) -> String {
         let mut text = format!(
             "[[application]]\nclient_id = \"{CLIENT_ID}\"\nauth_method = \"tls_client_auth\"\n\
              [[application.credential]]\nname = \"prod\"\nsubject_dn = \"CN={CLIENT_ID},O=Example Bank,C=DE\"\n"
@@ -51,7 +53,7 @@ impl Contender for Edge {
     }
 
     fn version(&self) -> io::Result<String> {
-        let output = Command::new(PROGRAM).arg("--version").output()?;
+        let output = Command::new(&self.program).arg("--version").output()?;
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
@@ -72,7 +74,7 @@ impl Contender for Edge {
         );
         fs::write(job.folder.join("edge.toml"), config)?;
         fs::write(job.folder.join("applications.toml"), self.registry())?;
-        let mut command = Command::new(PROGRAM);
+        let mut command = Command::new(&self.program);
         command.args(["run", "--config"]).arg(job.folder.join("edge.toml"));
         command.env_remove("RUST_LOG");
         Ok(command)

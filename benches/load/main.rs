@@ -32,8 +32,7 @@ fn main() -> ExitCode {
 }
 
 fn measure(options: &Options) -> Result<(), String> {
-    let edge: Vec<Box<dyn Contender>> = vec![Box::new(Edge::default())];
-    let table = harness::run("mtls-edge, one worker", &edge, &options.rows(), options)?;
+    let table = harness::run("mtls-edge, one worker", &options.edges(), &options.rows(), options)?;
     println!("{table}");
     options.keep(&table)?;
 

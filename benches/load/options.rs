@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Parser;
 
-use super::{chart, rows::Row, table::Table};
+use super::{chart, contender::Contender, edge::Edge, rows::Row, table::Table};
 
 /// Load on the edge, or on the edge and its peers: prints figures, asserts none.
 #[derive(Clone, Debug, Parser)]
@@ -30,6 +30,9 @@ pub struct Options {
     /// Idle connections.
     #[arg(long, default_value_t = 10_000)]
     pub idle: usize,
+    /// Another build of the edge, to be measured beside this one.
+    #[arg(long, value_name = "PROGRAM")]
+    pub against: Option<PathBuf>,
     /// Writes all figures into this file.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
@@ -95,6 +98,15 @@ impl Options {
             write(file, chart::svg(table))?;
         }
         Ok(())
+    }
+
+    /// The edge, and the build that it is measured against.
+    pub fn edges(&self) -> Vec<Box<dyn Contender>> {
+        let mut edges: Vec<Box<dyn Contender>> = vec![Box::new(Edge::default())];
+        if let Some(program) = &self.against {
+            edges.push(Box::new(Edge { program: program.clone(), name: "against", ..Edge::default() }));
+        }
+        edges
     }
 
     /// Whether this contender is.

@@ -26,7 +26,7 @@ use std::{
     process::ExitCode,
 };
 
-use harness::{contender::Contender, edge::Edge, options::Options};
+use harness::options::Options;
 
 fn main() -> ExitCode {
     let options = Options::read();
@@ -50,7 +50,7 @@ fn measure(options: &Options) -> Result<(), String> {
         }
         return Err(format!("there are no peers in {}: run benches/peers/install.sh", venv.display()));
     }
-    let mut contenders: Vec<Box<dyn Contender>> = vec![Box::new(Edge::default())];
+    let mut contenders = options.edges();
     contenders.extend(all::all(&venv).into_iter().filter(|peer| options.wants(peer.name())));
     let table =
         harness::run("mtls-edge and its peers, one worker each", &contenders, &options.rows(), options)?;
