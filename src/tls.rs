@@ -1,12 +1,14 @@
 //! TLS towards applications: a server configuration a domain, chosen by SNI; possession is proved, policy is not judged here.
 
 mod accept;
+mod cork;
 mod credentials;
 mod possession;
 mod server;
 mod tickets;
 
 pub use accept::{AcceptError, AcceptedTls, Failed, accept, take_leave};
+pub use cork::Corked;
 pub use credentials::{ServerCredential, server_credential};
 pub use server::{DomainTls, ServerOptions, provider};
 pub use tickets::{TicketSecrets, ticket_secrets};

@@ -20,17 +20,20 @@ use super::{
 };
 use crate::{http::WorkerParts, tls};
 
-pub(super) type TlsStream = tokio_rustls::server::TlsStream<TcpStream>;
+pub(super) type TlsStream = tokio_rustls::server::TlsStream<tls::Corked<TcpStream>>;
 
-/// Serves a connection. Failures are the peer's and are logged at `info` or `debug`.
+/// Serves a connection that was accepted on this port. Failures are the peer's and are logged at `info` or `debug`.
 pub(super) async fn serve(
-    stream: TcpStream,
-    tcp_peer: SocketAddr,
+    (stream, tcp_peer): (TcpStream, SocketAddr),
+    local_port: u16,
     shared: Arc<Shared>,
     parts: WorkerParts,
     drain: watch::Receiver<bool>,
 ) {
-    let Some((tls, requests)) = Box::pin(shake(stream, tcp_peer, shared, parts, drain)).await else { return };
+    let Some((tls, requests)) = Box::pin(shake((stream, tcp_peer), local_port, shared, parts, drain)).await
+    else {
+        return;
+    };
     let ended =
         if tls.is_http2() { Box::pin(requests.http2(tls)).await } else { http1(&requests, tls).await };
     if let Err(reason) = ended {
@@ -40,15 +43,16 @@ pub(super) async fn serve(
 
 /// The handshake; nothing if it failed.
 async fn shake(
-    stream: TcpStream,
-    tcp_peer: SocketAddr,
+    (stream, tcp_peer): (TcpStream, SocketAddr),
+    local_port: u16,
     shared: Arc<Shared>,
     parts: WorkerParts,
     drain: watch::Receiver<bool>,
 ) -> Option<(Box<Lingering>, Requests)> {
     let site = shared.site.load_full();
     let timeout = site.limits.handshake_timeout;
-    let shaken = tokio::time::timeout(timeout, handshake(stream, tcp_peer, &site, &parts.peers)).await;
+    let shaken =
+        tokio::time::timeout(timeout, handshake(stream, tcp_peer, local_port, &site, &parts.peers)).await;
     let failure = match shaken {
         Ok(Ok((tls, connection))) => {
             parts.counters.handshakes.fetch_add(1, Ordering::Relaxed);
@@ -75,7 +79,7 @@ async fn http1(requests: &Requests, mut tls: Box<Lingering>) -> Result<(), Strin
             return Ok(());
         };
         (tls, read) = (resting, rest);
-        if read.is_empty() && !wakes(requests, &tls, since).await {
+        if read.is_empty() && !wakes(requests, &mut tls, since).await {
             // Gone or not, the peer has been told.
             let _ = tokio::time::timeout(LINGER, tls.shutdown()).await;
             return Ok(());
@@ -84,7 +88,7 @@ async fn http1(requests: &Requests, mut tls: Box<Lingering>) -> Result<(), Strin
 }
 
 /// Waits until the peer sends something; not beyond `idle_timeout`, or a drain.
-async fn wakes(requests: &Requests, tls: &Lingering, since: Instant) -> bool {
+async fn wakes(requests: &Requests, tls: &mut Lingering, since: Instant) -> bool {
     let mut drain = requests.drain.clone();
     tokio::select! {
         _ = tls.readable() => true,

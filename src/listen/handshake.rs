@@ -16,10 +16,10 @@ use crate::{
 pub(super) async fn handshake(
     mut stream: TcpStream,
     tcp_peer: SocketAddr,
+    local_port: u16,
     site: &Site,
     peers: &Peers,
 ) -> Result<(TlsStream, Rc<Connection>), tls::Failed<TcpStream>> {
-    stream.set_nodelay(true)?;
     let mut ip = tcp_peer.ip().to_canonical();
     let trusted = |ip: &std::net::IpAddr| site.trusted_proxies.iter().any(|network| network.contains(ip));
     if site.proxy_protocol {
@@ -33,7 +33,7 @@ pub(super) async fn handshake(
     }
     // A balancer that passes TCP on writes no X-Forwarded-For: what its client sends is the client's own word.
     let trusted_proxy = trusted(&ip);
-    let address = ClientAddress { ip, trusted_proxy, local_port: stream.local_addr()?.port() };
+    let address = ClientAddress { ip, trusted_proxy, local_port };
     let domain = |name: &str| site.domains.get(name).map(|domain| Arc::clone(&domain.tls.config));
     let accepted = tls::accept(stream, domain).await?;
     let chain = accepted.stream.get_ref().1.peer_certificates();

@@ -1,6 +1,7 @@
 //! A close that does not cut off the last response (RFC 9112 section 9.6).
 
 use std::{
+    future::poll_fn,
     io,
     pin::Pin,
     rc::Rc,
@@ -10,11 +11,10 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
     time::{Sleep, sleep},
 };
-use tokio_rustls::server::TlsStream;
 
+use super::connection::TlsStream;
 use crate::http::Connection;
 
 /// How long what still comes is read.
@@ -27,7 +27,7 @@ const BYTES: usize = 8 * 1024 * 1024;
 /// lose the response that tells it why.
 #[derive(Debug)]
 pub(super) struct Lingering {
-    io: TlsStream<TcpStream>,
+    io: TlsStream,
     connection: Rc<Connection>,
     /// Set when our own end was sent.
     until: Option<Pin<Box<Sleep>>>,
@@ -35,7 +35,7 @@ pub(super) struct Lingering {
 }
 
 impl Lingering {
-    pub(super) fn new(io: TlsStream<TcpStream>, connection: Rc<Connection>) -> Self {
+    pub(super) fn new(io: TlsStream, connection: Rc<Connection>) -> Self {
         Self { io, connection, until: None, left: BYTES }
     }
 
@@ -44,9 +44,10 @@ impl Lingering {
         self.io.get_ref().1.alpn_protocol() == Some(b"h2")
     }
 
-    /// Waits until the peer has sent something, or its end.
-    pub(super) async fn readable(&self) -> io::Result<()> {
-        self.io.get_ref().0.readable().await
+    /// Sends what is still held back, and waits until the peer has sent something, or its end.
+    pub(super) async fn readable(&mut self) -> io::Result<()> {
+        poll_fn(|cx| self.io.get_mut().0.poll_release(cx)).await?;
+        self.io.get_ref().0.get_ref().readable().await
     }
 }
 
@@ -79,7 +80,7 @@ impl AsyncWrite for Lingering {
         }
         let until = this.until.get_or_insert_with(|| Box::pin(sleep(TIME)));
         // Nobody looks at it, so it is not even decrypted.
-        let (tcp, _) = this.io.get_mut();
+        let tcp = this.io.get_mut().0.get_mut();
         let mut buffer = [0; 8 * 1024];
         while this.left > 0 && until.as_mut().poll(cx).is_pending() {
             let mut buf = ReadBuf::new(&mut buffer);

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::watch, task::LocalSet};
+use tokio::{runtime::LocalOptions, sync::watch};
 
 use super::{connection, open::OpenConnections, shared::Shared};
 use crate::{authenticate::ChainCache, forward::Pools, http::WorkerParts, observe::log};
@@ -23,10 +23,11 @@ pub(super) fn run(
     drain_timeout: Duration,
 ) -> std::io::Result<()> {
     log::gather();
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().on_thread_park(log::flush).build()?;
-    let local = LocalSet::new();
-    local.block_on(&runtime, async move {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .on_thread_park(log::flush)
+        .build_local(LocalOptions::default())?;
+    runtime.block_on(async move {
         let parts = WorkerParts {
             chains: Rc::new(ChainCache::new(CHAINS)),
             peers: Rc::default(),
@@ -36,9 +37,11 @@ pub(super) fn run(
         let open = OpenConnections::default();
         let mut accepting = Vec::new();
         for listener in listeners {
+            let port = listener.local_addr()?.port();
             let listener = tokio::net::TcpListener::from_std(listener)?;
             accepting.push(tokio::task::spawn_local(accept(
                 listener,
+                port,
                 Arc::clone(shared),
                 parts.clone(),
                 drain.clone(),
@@ -73,13 +76,15 @@ pub(super) fn run(
 
 async fn accept(
     listener: tokio::net::TcpListener,
+    port: u16,
     shared: Arc<Shared>,
     parts: WorkerParts,
     drain: watch::Receiver<bool>,
     open: OpenConnections,
 ) {
     loop {
-        let (stream, peer) = match listener.accept().await {
+        // Connections have the listener's TCP_NODELAY.
+        let accepted = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
                 // Out of descriptors, most likely: accepting again at once would spin.
@@ -91,13 +96,13 @@ async fn accept(
         shared.counters.accepted.fetch_add(1, Ordering::Relaxed);
         let Ok(place) = Arc::clone(&shared.places).try_acquire_owned() else {
             shared.counters.over_bound.fetch_add(1, Ordering::Relaxed);
-            drop(stream);
+            drop(accepted);
             continue;
         };
         let entry = open.enter();
         let (shared, parts, drain) = (Arc::clone(&shared), parts.clone(), drain.clone());
         tokio::task::spawn_local(async move {
-            connection::serve(stream, peer, shared, parts, drain).await;
+            connection::serve(accepted, port, shared, parts, drain).await;
             drop((place, entry));
         });
     }

@@ -6,7 +6,7 @@ use rustls::{ServerConfig, server::Acceptor};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
 
-use super::tickets::with_session;
+use super::{cork::Corked, tickets::with_session};
 
 /// Why a handshake ended.
 #[derive(Debug, thiserror::Error)]
@@ -26,7 +26,7 @@ pub enum AcceptError {
 #[derive(Debug)]
 pub struct AcceptedTls<IO> {
     /// The stream.
-    pub stream: TlsStream<IO>,
+    pub stream: TlsStream<Corked<IO>>,
     /// The name that the client asked for: lower case, no trailing dot.
     pub server_name: Box<str>,
 }
@@ -37,7 +37,7 @@ pub struct Failed<IO> {
     /// Why.
     pub error: AcceptError,
     /// The connection, on which the peer has been sent an alert: to be left by [`take_leave`].
-    pub io: Option<IO>,
+    pub io: Option<Corked<IO>>,
 }
 
 impl<IO> From<io::Error> for Failed<IO> {
@@ -63,7 +63,7 @@ pub async fn accept<IO>(
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut acceptor = LazyConfigAcceptor::new(Acceptor::default(), io);
+    let mut acceptor = LazyConfigAcceptor::new(Acceptor::default(), Corked::new(io));
     let start = match (&mut acceptor).await {
         Ok(start) => start,
         Err(error) => return Err(Failed { error: error.into(), io: acceptor.take_io() }),
@@ -79,7 +79,10 @@ where
                 // `into_stream` reads the ClientHello, and a ticket in it, at once.
                 let handshake = async { start.into_stream(config).into_fallible().await };
                 return match with_session(handshake).await {
-                    Ok(stream) => Ok(AcceptedTls { stream, server_name }),
+                    Ok(mut stream) => {
+                        stream.get_mut().0.handshake_is_over();
+                        Ok(AcceptedTls { stream, server_name })
+                    }
                     Err((error, io)) => Err(Failed { error: error.into(), io: Some(io) }),
                 };
             }
