@@ -36,13 +36,11 @@ use crate::{
     site::{Domain, Route, Site, SiteHandle},
 };
 
-/// A request whose authority is the connection's domain.
+/// What is known of a request whose authority is the connection's domain. It stays in one place on its way from service to service.
 #[derive(Debug)]
-pub struct Arrived<B = Incoming> {
+pub struct Context {
     /// Method, target, headers.
     pub head: Parts,
-    /// Not yet read; nothing once it was.
-    pub body: B,
     /// What it came by.
     pub connection: Rc<Connection>,
     /// The snapshot by which it is judged, from here to the end.
@@ -55,19 +53,22 @@ pub struct Arrived<B = Incoming> {
     pub record: Rc<inbound::Record>,
 }
 
-impl Arrived {
-    /// The request and its body apart.
-    fn split(self) -> (Arrived<()>, Incoming) {
-        let Self { head, body, connection, site, domain, authority, record } = self;
-        (Arrived { head, body: (), connection, site, domain, authority, record }, body)
-    }
+/// A request whose authority is the connection's domain.
+#[derive(Debug)]
+pub struct Arrived {
+    /// All but its body.
+    pub context: Box<Context>,
+    /// Not yet read.
+    pub body: Incoming,
 }
 
 /// A request to a listed path, by a listed method.
 #[derive(Debug)]
 pub struct Routed {
-    /// The request.
-    pub arrived: Arrived,
+    /// All but its body.
+    pub context: Box<Context>,
+    /// Not yet read.
+    pub body: Incoming,
     /// Its rule.
     pub route: Arc<Route>,
 }
@@ -75,22 +76,12 @@ pub struct Routed {
 /// A request whose client is proved, where its route asks for one.
 #[derive(Debug)]
 pub struct Authenticated {
-    /// Method, target, headers.
-    pub head: Parts,
+    /// All but its body.
+    pub context: Box<Context>,
     /// Buffered or to be streamed.
     pub body: RequestBody,
     /// Who calls; absent where the route authenticates nobody.
     pub proof: Option<Proof>,
-    /// What it came by.
-    pub connection: Rc<Connection>,
-    /// The snapshot.
-    pub site: Arc<Site>,
-    /// The domain.
-    pub domain: Arc<Domain>,
-    /// As in [`Arrived`].
-    pub authority: HeaderValue,
-    /// As in [`Arrived`].
-    pub record: Rc<inbound::Record>,
 }
 
 /// A request that is fit to be sent upstream as it is.

@@ -4,7 +4,9 @@ use std::{fmt, rc::Rc, sync::Arc};
 
 use super::ChainCache;
 use crate::{
-    identity::{ChainRefusal, ChainVerdict, ClientCertificate, IdentityError, RdnDifference, VerifiedPath},
+    identity::{
+        ChainRefusal, ChainVerdict, ClientCertificate, IdentityError, RdnDifference, Validity, VerifiedPath,
+    },
     trust::{Application, ClientId, Credential, CredentialMatcher, Subject, Trust},
 };
 
@@ -17,6 +19,8 @@ pub struct Proof {
     pub credential: usize,
     /// The verified chain, where that is what matched; absent for a registered thumbprint.
     pub chain: Option<(Rc<ChainVerdict>, usize)>,
+    /// While the clock is within, the same trust would judge alike.
+    pub valid: Validity,
 }
 
 impl Proof {
@@ -168,7 +172,10 @@ fn judge_application(
     let mut denial = None;
     for (index, credential) in application.credentials.iter().enumerate() {
         match judge_credential(trust, chains, certificate, application, credential, now) {
-            Ok(chain) => return Ok(Proof { application: Arc::clone(application), credential: index, chain }),
+            Ok(chain) => {
+                let valid = valid(certificate, chain.as_ref());
+                return Ok(Proof { application: Arc::clone(application), credential: index, chain, valid });
+            }
             // The refusal that came closest to a match tells most.
             Err(why) => {
                 if denial.as_ref().is_none_or(|so_far| closeness(so_far) < closeness(&why)) {
@@ -178,6 +185,17 @@ fn judge_application(
         }
     }
     Err(denial.unwrap_or(Denial::UnknownCertificate))
+}
+
+/// As long as the certificate and, where the chain matched, every path that was found are valid.
+fn valid(certificate: &ClientCertificate, chain: Option<&(Rc<ChainVerdict>, usize)>) -> Validity {
+    let leaf = certificate.validity();
+    match chain.map(|(verdict, _)| &**verdict) {
+        Some(ChainVerdict::Verified(paths)) => {
+            paths.iter().fold(leaf, |valid, path| valid.intersect(&path.validity))
+        }
+        Some(ChainVerdict::Refused(_)) | None => leaf,
+    }
 }
 
 fn closeness(denial: &Denial) -> u8 {

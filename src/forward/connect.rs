@@ -2,6 +2,7 @@
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
+use futures_util::FutureExt;
 use hyper::{
     client::conn::{http1, http2},
     rt::Executor,
@@ -23,9 +24,8 @@ pub(crate) struct LocalExecutor;
 
 impl<F: Future + 'static> Executor<F> for LocalExecutor {
     fn execute(&self, future: F) {
-        tokio::task::spawn_local(async move {
-            future.await;
-        });
+        // An `async` block around it would hold it twice.
+        tokio::task::spawn_local(future.map(drop));
     }
 }
 
@@ -83,7 +83,8 @@ where
     IO: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let (sender, connection) =
-        http1::Builder::new().handshake(TokioIo::new(io)).await.map_err(|error| error.to_string())?;
+        // A head and a small body cost less to put together than to write from two places.
+        http1::Builder::new().writev(false).handshake(TokioIo::new(io)).await.map_err(|error| error.to_string())?;
     tokio::task::spawn_local(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "upstream connection ended");

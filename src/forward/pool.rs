@@ -97,6 +97,8 @@ impl Pools {
         target: &Arc<Target>,
         request: Request<RequestBody>,
     ) -> Result<Response<ResponseBody>, ForwardError> {
+        // It is large, and stays where it is until it is sent.
+        let mut request = Some(request);
         let key = Arc::as_ptr(target) as usize;
         let pool = Rc::clone(self.by_target.borrow_mut().entry(key).or_insert_with(|| {
             let origins = target.origins.iter().map(|origin| OriginPool {
@@ -107,7 +109,7 @@ impl Pools {
             });
             Rc::new(Pool { target: Arc::clone(target), origins: origins.collect(), next: Cell::new(0) })
         }));
-        pool.send(request).await
+        pool.send(&mut request).await
     }
 
     /// Closes connections that were unused for their upstream's `idle_timeout`, and those of upstreams that are not
@@ -125,8 +127,8 @@ impl Pools {
 
 enum Tried {
     Response(Response<ResponseBody>),
-    /// Nothing of the request can have been processed: here it is again.
-    Unprocessed(Request<RequestBody>, String),
+    /// Nothing of the request can have been processed: it is in its place again.
+    Unprocessed(String),
 }
 
 impl Pool {
@@ -144,7 +146,10 @@ impl Pool {
         order
     }
 
-    async fn send(&self, mut request: Request<RequestBody>) -> Result<Response<ResponseBody>, ForwardError> {
+    async fn send(
+        &self,
+        request: &mut Option<Request<RequestBody>>,
+    ) -> Result<Response<ResponseBody>, ForwardError> {
         let mut retries = RETRIES;
         let mut failed = None;
         for origin in self.order() {
@@ -159,9 +164,8 @@ impl Pool {
                 };
                 match self.try_send(origin, sender, request).await? {
                     Tried::Response(response) => return Ok(response),
-                    Tried::Unprocessed(again, reason) => {
+                    Tried::Unprocessed(reason) => {
                         tracing::debug!(%reason, origin = %shown(&origin.origin), "request not processed, sent anew");
-                        request = again;
                         if retries == 0 {
                             return Err(self.broken(&reason));
                         }
@@ -181,8 +185,9 @@ impl Pool {
         &self,
         origin: &OriginPool,
         sender: Sender,
-        mut request: Request<RequestBody>,
+        slot: &mut Option<Request<RequestBody>>,
     ) -> Result<Tried, ForwardError> {
+        let Some(mut request) = slot.take() else { return Err(self.broken("the request is gone")) };
         let progress = request.body().progress();
         match sender {
             Sender::Http1(mut connection) => {
@@ -195,7 +200,10 @@ impl Pool {
                         ))
                     }
                     Err(mut error) => match error.take_message() {
-                        Some(request) => Ok(Tried::Unprocessed(request, error.into_error().to_string())),
+                        Some(request) => {
+                            *slot = Some(request);
+                            Ok(Tried::Unprocessed(error.into_error().to_string()))
+                        }
                         None => Err(self.failed(&error, &progress)),
                     },
                 }
@@ -209,7 +217,8 @@ impl Pool {
                 let sent = self.bounded(sender.try_send_request(request), &progress, &mut timer).await?;
                 let unprocessed = |mut request, error: hyper::Error| {
                     origin_form.restore(&mut request);
-                    Ok(Tried::Unprocessed(request, error.to_string()))
+                    *slot = Some(request);
+                    Ok(Tried::Unprocessed(error.to_string()))
                 };
                 match sent {
                     Ok(response) => {

@@ -3,7 +3,7 @@
 use std::{
     rc::Rc,
     sync::Arc,
-    task::{Context, Poll},
+    task::{self, Poll},
 };
 
 use futures_util::future::Either;
@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, header, u
 use hyper::body::Incoming;
 use tower::Service;
 
-use super::{Arrived, Connection, Refusal, inbound::Inbound};
+use super::{Arrived, Connection, Context, Refusal, inbound::Inbound};
 use crate::{
     config::settings::ClientAuth,
     forward::ResponseBody,
@@ -41,6 +41,14 @@ impl<S> Admit<S> {
         if request.method() == Method::CONNECT || request.headers().contains_key(header::UPGRADE) {
             return Err(Refusal::Upgrade);
         }
+        // What nearly every client sends needs no look at its parts.
+        if let Some(domain) = site.domains.get(&*self.connection.server_name)
+            && is_just(request, &domain.authority)
+        {
+            return self
+                .admit_to(Arc::clone(domain), None)
+                .map(|(domain, authority)| (site, domain, authority));
+        }
         let authority = authority(request)?;
         let host = authority.host();
         let host = host.strip_suffix('.').unwrap_or(host);
@@ -48,19 +56,42 @@ impl<S> Admit<S> {
             return Err(Refusal::Misdirected);
         }
         let domain = site.domains.get(&*self.connection.server_name).cloned().ok_or(Refusal::Misdirected)?;
+        let (domain, authority) = self.admit_to(domain, authority.port_u16())?;
+        Ok((site, domain, authority))
+    }
+
+    /// To this domain, called with this port.
+    fn admit_to(
+        &self,
+        domain: Arc<Domain>,
+        port: Option<u16>,
+    ) -> Result<(Arc<Domain>, HeaderValue), Refusal> {
         // The handshake saw to it, unless the rule has changed since.
         if domain.client_auth == ClientAuth::Required && self.connection.peer.is_none() {
             return Err(Refusal::CertificateRequired);
         }
         // The port goes into the addresses that the upstream builds, so a client can't choose it.
-        let local = self.connection.address.local_port;
-        let authority = match authority.port_u16() {
-            Some(port) if port != 443 && port == local => {
+        let authority = match port {
+            Some(port) if port != 443 && port == self.connection.address.local_port => {
                 HeaderValue::try_from(format!("{}:{port}", domain.name)).map_err(|_| Refusal::Host)?
             }
             _ => domain.authority.clone(),
         };
-        Ok((site, domain, authority))
+        Ok((domain, authority))
+    }
+}
+
+/// Whether a request names this authority, octet by octet: in `Host` alone, or over HTTP/2 in its target alone.
+fn is_just(request: &Request<Incoming>, authority: &HeaderValue) -> bool {
+    let hosts = || request.headers().get_all(header::HOST).iter();
+    match request.uri().authority() {
+        None => hosts().eq([authority]),
+        Some(target) => {
+            request.version() == Version::HTTP_2
+                && request.uri().scheme_str() == Some("https")
+                && target.as_str().as_bytes() == authority.as_bytes()
+                && hosts().next().is_none()
+        }
     }
 }
 
@@ -109,7 +140,7 @@ where
     type Error = Refusal;
     type Future = Either<S::Future, std::future::Ready<Result<S::Response, Refusal>>>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+    fn poll_ready(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<(), Refusal>> {
         self.inner.poll_ready(cx)
     }
 
@@ -118,15 +149,8 @@ where
             Ok((site, domain, authority)) => {
                 let (head, body) = request.into_parts();
                 let connection = Rc::clone(&self.connection);
-                Either::Left(self.inner.call(Arrived {
-                    head,
-                    body,
-                    connection,
-                    site,
-                    domain,
-                    authority,
-                    record,
-                }))
+                let context = Box::new(Context { head, connection, site, domain, authority, record });
+                Either::Left(self.inner.call(Arrived { context, body }))
             }
             Err(refusal) => Either::Right(std::future::ready(Err(refusal))),
         }

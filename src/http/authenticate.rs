@@ -3,16 +3,16 @@
 use std::{
     rc::Rc,
     sync::Arc,
-    task::{Context, Poll},
+    task::{self, Poll},
 };
 
 use http::{Response, header};
 use tower::Service;
 
-use super::{Arrived, Authenticated, Connection, LocalFuture, Peers, Refusal, Routed, now};
+use super::{Authenticated, Connection, Context, LocalFuture, Peers, Refusal, Routed, now};
 use crate::{
     authenticate::{ChainCache, Denial, Proof, client_id, judge_any, judge_client},
-    config::settings,
+    config::settings::{self, Limits},
     forward::{BodyFault, RequestBody, ResponseBody},
     identity::ClientCertificate,
     site::{Route, SiteHandle},
@@ -39,8 +39,8 @@ fn certificate(connection: &Connection) -> Result<&ClientCertificate, Refusal> {
 }
 
 /// What the request says of its body's length, against the limit: refused before a byte is read.
-fn announced(arrived: &Arrived, limit: u64) -> Result<(), Refusal> {
-    let length = arrived.head.headers.get(header::CONTENT_LENGTH);
+fn announced(context: &Context, limit: u64) -> Result<(), Refusal> {
+    let length = context.head.headers.get(header::CONTENT_LENGTH);
     let length = length.and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<u64>().ok());
     if length.is_some_and(|length| length > limit) {
         return Err(Refusal::Body(BodyFault::TooLarge(limit)));
@@ -52,61 +52,57 @@ async fn authenticate(
     chains: &ChainCache,
     peers: &Peers,
     current: &SiteHandle,
-    Routed { arrived, route }: Routed,
+    Routed { mut context, body, route }: Routed,
 ) -> Result<Authenticated, Refusal> {
-    let limits = arrived.site.limits.clone();
+    let Limits { body_bytes, body_timeout, client_id_body_bytes, .. } = context.site.limits;
     if route.authenticate != settings::Authenticate::Client {
-        announced(&arrived, limits.body_bytes)?;
-        let proof = judge(chains, peers, route.authenticate, &arrived, &[])?;
-        let Arrived { head, body, connection, site, domain, authority, record } = arrived;
-        let body = RequestBody::streaming(body, limits.body_bytes, limits.body_timeout);
-        return Ok(Authenticated { head, body, proof, connection, site, domain, authority, record });
+        announced(&context, body_bytes)?;
+        let proof = judge(chains, peers, route.authenticate, &context, &[])?;
+        let body = RequestBody::streaming(body, body_bytes, body_timeout);
+        return Ok(Authenticated { context, body, proof });
     }
     // Before the body is waited for: without a certificate it would be read in vain.
-    certificate(&arrived.connection)?;
-    let limit = limits.client_id_body_bytes;
-    announced(&arrived, u64::try_from(limit).unwrap_or(u64::MAX))?;
-    let (mut arrived, incoming) = arrived.split();
-    let body = RequestBody::collect(incoming, limit, limits.body_timeout).await?;
-    let route = renewed(&mut arrived, current, route)?;
-    let proof = judge(chains, peers, route.authenticate, &arrived, &body)?;
-    let Arrived { head, connection, site, domain, authority, record, .. } = arrived;
-    let body = RequestBody::buffered(body);
-    Ok(Authenticated { head, body, proof, connection, site, domain, authority, record })
+    certificate(&context.connection)?;
+    announced(&context, u64::try_from(client_id_body_bytes).unwrap_or(u64::MAX))?;
+    let body = RequestBody::collect(body, client_id_body_bytes, body_timeout).await?;
+    let route = renewed(&mut context, current, route)?;
+    let proof = judge(chains, peers, route.authenticate, &context, &body)?;
+    Ok(Authenticated { context, body: RequestBody::buffered(body), proof })
 }
 
 /// A body may take long: a request is judged by the trust in force when it is there as a whole.
-fn renewed<B>(
-    arrived: &mut Arrived<B>,
-    current: &SiteHandle,
-    route: Arc<Route>,
-) -> Result<Arc<Route>, Refusal> {
-    let site = current.load_full();
-    if site.trust.generation == arrived.site.trust.generation {
+fn renewed(context: &mut Context, current: &SiteHandle, route: Arc<Route>) -> Result<Arc<Route>, Refusal> {
+    if current.load().trust.generation == context.site.trust.generation {
         return Ok(route);
     }
-    let domain = site.domains.get(&*arrived.connection.server_name).cloned().ok_or(Refusal::Misdirected)?;
-    let route = Arc::clone(domain.routes.find(&arrived.head.method, arrived.head.uri.path())?);
-    arrived.domain = domain;
-    arrived.site = site;
+    let site = current.load_full();
+    let domain = site.domains.get(&*context.connection.server_name).cloned().ok_or(Refusal::Misdirected)?;
+    let route = Arc::clone(domain.routes.find(&context.head.method, context.head.uri.path())?);
+    context.domain = domain;
+    context.site = site;
     Ok(route)
 }
 
-fn judge<B>(
+fn judge(
     chains: &ChainCache,
     peers: &Peers,
     asks: settings::Authenticate,
-    arrived: &Arrived<B>,
+    context: &Context,
     body: &[u8],
 ) -> Result<Option<Proof>, Refusal> {
-    let Arrived { head, connection, site, record, .. } = arrived;
+    let Context { head, connection, site, record, .. } = context;
     if asks == settings::Authenticate::None {
         return Ok(None);
     }
     let (certificate, now) = (certificate(connection)?, now());
     let proof = if asks == settings::Authenticate::Client {
         let id = client_id(head, body).map_err(Refusal::ClientId)?;
-        let proof = judge_client(&site.trust, chains, certificate, &id, now);
+        let peer = connection.peer.as_deref();
+        let known = peer.and_then(|peer| peer.proof(site.trust.generation, &id, now));
+        let proof = match known {
+            Some(proof) => Ok(proof),
+            None => judge_client(&site.trust, chains, certificate, &id, now),
+        };
         record.client_id.replace(Some(id));
         proof
     } else {
@@ -114,7 +110,7 @@ fn judge<B>(
     };
     let proof = proof.map_err(Refusal::Denied)?;
     proof.used(certificate, now);
-    connection.peer.iter().for_each(|peer| peers.keep(peer));
+    connection.peer.iter().for_each(|peer| peers.keep(peer, site.trust.generation, &proof));
     record.proved.replace(Some((Arc::clone(&proof.application), proof.credential)));
     Ok(Some(proof))
 }
@@ -127,7 +123,7 @@ where
     type Error = Refusal;
     type Future = LocalFuture<S::Response, Refusal>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+    fn poll_ready(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<(), Refusal>> {
         self.inner.poll_ready(cx)
     }
 

@@ -1,8 +1,11 @@
 //! What is fixed for a connection, computed when its handshake is done.
 
-use std::{cell::Cell, net::IpAddr, rc::Rc};
-
-use tokio::sync::Notify;
+use std::{
+    cell::{Cell, RefCell},
+    net::IpAddr,
+    rc::Rc,
+    task::{Context, Waker},
+};
 
 use super::Peer;
 use crate::forward::CameFrom;
@@ -31,7 +34,8 @@ pub struct Connection {
     pub peer: Option<Rc<Peer>>,
     closing: Cell<bool>,
     lingers: Cell<bool>,
-    close: Notify,
+    /// Of the task that serves it.
+    waker: RefCell<Option<Waker>>,
 }
 
 impl Connection {
@@ -45,14 +49,16 @@ impl Connection {
             peer,
             closing: Cell::new(false),
             lingers: Cell::new(false),
-            close: Notify::new(),
+            waker: RefCell::default(),
         }
     }
 
     /// Asks for the connection to be closed once the requests in flight are answered.
     pub fn close(&self) {
-        if !self.closing.replace(true) {
-            self.close.notify_one();
+        if !self.closing.replace(true)
+            && let Some(waker) = self.waker.take()
+        {
+            waker.wake();
         }
     }
 
@@ -67,8 +73,15 @@ impl Connection {
         self.lingers.get()
     }
 
-    /// Waits until [`Connection::close`] is called.
-    pub async fn close_asked(&self) {
-        self.close.notified().await;
+    /// Whether [`Connection::close`] was called; if not, the task is woken when it is.
+    pub fn is_closing(&self, cx: &Context<'_>) -> bool {
+        if self.closing.get() {
+            return true;
+        }
+        let mut waker = self.waker.borrow_mut();
+        if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            *waker = Some(cx.waker().clone());
+        }
+        false
     }
 }

@@ -34,11 +34,11 @@ where
         self.0.poll_ready(cx)
     }
 
-    fn call(&mut self, arrived: Arrived) -> Self::Future {
-        match arrived.domain.routes.find(&arrived.head.method, arrived.head.uri.path()) {
+    fn call(&mut self, Arrived { context, body }: Arrived) -> Self::Future {
+        match context.domain.routes.find(&context.head.method, context.head.uri.path()) {
             Ok(route) => {
                 let route = Arc::clone(route);
-                Either::Left(self.0.call(Routed { arrived, route }))
+                Either::Left(self.0.call(Routed { context, body, route }))
             }
             Err(error) => Either::Right(std::future::ready(Err(error.into()))),
         }

@@ -14,7 +14,7 @@ use crate::{
     authenticate::Proof,
     identity::{ClientCertificate, IdentityError, chain_hash},
     site::Domain,
-    trust::Generation,
+    trust::{ClientId, Generation},
     vouch::{Facts, TooLarge, Verdict, not_verified},
 };
 
@@ -29,6 +29,8 @@ pub struct Peer {
     /// The facts, or why they can't be had.
     pub certificate: Result<ClientCertificate, IdentityError>,
     shown: OnceCell<Shown>,
+    /// The proof that was found last, and under which trust.
+    proved: RefCell<Option<(Generation, Proof)>>,
     vouched: RefCell<Option<(VouchKey, Rc<Vouching>)>>,
     is_kept: Cell<bool>,
 }
@@ -54,7 +56,7 @@ struct VouchKey {
 
 /// The peers of one worker that were proved to be somebody's, by the hash of what they presented.
 ///
-/// What is kept are facts and encodings, never a verdict: each request is judged. Nobody can fill it with what they made up.
+/// What is kept are facts and encodings; a proof only with the generation of trust under which it holds. Nobody can fill it with what they made up.
 #[derive(Debug, Default)]
 pub struct Peers(RefCell<HashMap<[u8; 32], Rc<Peer>>>);
 
@@ -69,8 +71,9 @@ impl Peers {
         Some(kept.unwrap_or_else(|| Rc::new(Peer::new(ClientCertificate::from_chain(chain)))))
     }
 
-    /// Remembers a peer that was proved just now. When there are too many, it starts afresh.
-    pub fn keep(&self, peer: &Rc<Peer>) {
+    /// Remembers a peer that was proved just now, under this generation of trust. When there are too many, it starts afresh.
+    pub fn keep(&self, peer: &Rc<Peer>, generation: Generation, proof: &Proof) {
+        peer.proved_by(generation, proof);
         if peer.is_kept.replace(true) {
             return;
         }
@@ -89,7 +92,33 @@ impl Peers {
 
 impl Peer {
     const fn new(certificate: Result<ClientCertificate, IdentityError>) -> Self {
-        Self { certificate, shown: OnceCell::new(), vouched: RefCell::new(None), is_kept: Cell::new(false) }
+        Self {
+            certificate,
+            shown: OnceCell::new(),
+            proved: RefCell::new(None),
+            vouched: RefCell::new(None),
+            is_kept: Cell::new(false),
+        }
+    }
+
+    /// The proof that was found last, if a judgement under this generation of trust would find it again `now`, in seconds since
+    /// 1970: for the same client, while every certificate and list that it rests on is good.
+    pub fn proof(&self, generation: Generation, client_id: &ClientId, now: i64) -> Option<Proof> {
+        let proved = self.proved.borrow();
+        let (of, proof) = proved.as_ref()?;
+        let holds =
+            *of == generation && proof.application.client_id == *client_id && proof.valid.contains(now);
+        holds.then(|| proof.clone())
+    }
+
+    fn proved_by(&self, generation: Generation, proof: &Proof) {
+        let mut proved = self.proved.borrow_mut();
+        let is_known = proved.as_ref().is_some_and(|(of, known)| {
+            *of == generation && Arc::ptr_eq(&known.application, &proof.application)
+        });
+        if !is_known {
+            *proved = Some((generation, proof.clone()));
+        }
     }
 
     /// The certificate as the log shows it; none if it can't be read.

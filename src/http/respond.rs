@@ -88,7 +88,10 @@ where
                     response
                 }
             };
-            response.headers_mut().insert(REQUEST_ID, record.id.clone());
+            // Each is another one: none is worth a place in HPACK's table (RFC 7541 section 7.1.3).
+            let mut id = record.id.clone();
+            id.set_sensitive(true);
+            response.headers_mut().insert(REQUEST_ID, id);
             if access::is_on() {
                 log(&connection, &record, &method, uri.path(), response.status(), started, reason.as_deref());
             }

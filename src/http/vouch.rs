@@ -2,14 +2,14 @@
 
 use std::{
     net::IpAddr,
-    task::{Context, Poll},
+    task::{self, Poll},
 };
 
 use futures_util::future::Either;
 use http::{HeaderMap, Request, Response, Uri, Version, header};
 use tower::Service;
 
-use super::{Authenticated, Outbound, Refusal, inbound::REQUEST_ID};
+use super::{Authenticated, Context, Outbound, Refusal, inbound::REQUEST_ID};
 use crate::{
     authenticate::Denial,
     forward::{CameFrom, ResponseBody, forwarding_headers, join_cookies, remove_hop_by_hop},
@@ -26,8 +26,8 @@ impl<S> Vouch<S> {
 }
 
 /// Hop-by-hop fields go first and ours come last, so that a `Connection` line can't name ours away.
-fn outbound(authenticated: Authenticated) -> Result<Outbound, Refusal> {
-    let Authenticated { mut head, body, proof, connection, site, domain, authority, record } = authenticated;
+fn outbound(Authenticated { context, body, proof }: Authenticated) -> Result<Outbound, Refusal> {
+    let Context { mut head, connection, site, domain, authority, record } = *context;
     let headers = &mut head.headers;
     remove_hop_by_hop(headers);
     join_cookies(headers);
@@ -88,7 +88,7 @@ where
     type Error = Refusal;
     type Future = Either<S::Future, std::future::Ready<Result<S::Response, Refusal>>>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+    fn poll_ready(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<(), Refusal>> {
         self.0.poll_ready(cx)
     }
 

@@ -9,12 +9,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::{io::AsyncWriteExt, net::TcpStream, sync::watch, time::Instant};
+use tokio::{io::AsyncWriteExt, net::TcpStream, time::Instant};
 
 use super::{
     activity::LINGER,
     handshake::handshake,
     linger::Lingering,
+    open::Entry,
     requests::{Ended, Requests},
     shared::Shared,
 };
@@ -28,12 +29,10 @@ pub(super) async fn serve(
     local_port: u16,
     shared: Arc<Shared>,
     parts: WorkerParts,
-    drain: watch::Receiver<bool>,
+    entry: Entry,
 ) {
-    let Some((tls, requests)) = Box::pin(shake((stream, tcp_peer), local_port, shared, parts, drain)).await
-    else {
-        return;
-    };
+    let shaking = Box::pin(shake((stream, tcp_peer), local_port, shared, parts, &entry));
+    let Some((tls, requests)) = shaking.await else { return };
     let ended =
         if tls.is_http2() { Box::pin(requests.http2(tls)).await } else { http1(&requests, tls).await };
     if let Err(reason) = ended {
@@ -47,7 +46,7 @@ async fn shake(
     local_port: u16,
     shared: Arc<Shared>,
     parts: WorkerParts,
-    drain: watch::Receiver<bool>,
+    entry: &Entry,
 ) -> Option<(Box<Lingering>, Requests)> {
     let site = shared.site.load_full();
     let timeout = site.limits.handshake_timeout;
@@ -56,8 +55,9 @@ async fn shake(
     let failure = match shaken {
         Ok(Ok((tls, connection))) => {
             parts.counters.handshakes.fetch_add(1, Ordering::Relaxed);
+            entry.serve(&connection);
             let tls = Box::new(Lingering::new(tls, Rc::clone(&connection)));
-            return Some((tls, Requests::new(connection, &site, shared, parts, drain)));
+            return Some((tls, Requests::new(connection, &site, shared, parts)));
         }
         Ok(Err(failed)) => failed,
         Err(_) => std::io::Error::other(format!("the handshake took longer than {timeout:?}")).into(),
@@ -89,11 +89,9 @@ async fn http1(requests: &Requests, mut tls: Box<Lingering>) -> Result<(), Strin
 
 /// Waits until the peer sends something; not beyond `idle_timeout`, or a drain.
 async fn wakes(requests: &Requests, tls: &mut Lingering, since: Instant) -> bool {
-    let mut drain = requests.drain.clone();
     tokio::select! {
         _ = tls.readable() => true,
         () = tokio::time::sleep_until(since + requests.limits.idle_timeout) => false,
-        // An error means that the sender is gone: the same as a drain.
-        _ = drain.wait_for(|drain| *drain) => false,
+        () = requests.is_to_close() => false,
     }
 }

@@ -18,7 +18,7 @@ use hyper::{
     service::{Service, service_fn},
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::{sync::watch, time::Instant};
+use tokio::time::Instant;
 use tower::Service as _;
 
 use super::{
@@ -40,7 +40,6 @@ pub(super) struct Requests {
     /// Those in force when it was accepted.
     pub(super) limits: Limits,
     stall: Duration,
-    pub(super) drain: watch::Receiver<bool>,
 }
 
 /// How a phase of requests ended.
@@ -63,9 +62,13 @@ impl Requests {
         site: &Site,
         shared: Arc<Shared>,
         parts: WorkerParts,
-        drain: watch::Receiver<bool>,
     ) -> Self {
-        Self { connection, shared, parts, limits: site.limits.clone(), stall: stall(site), drain }
+        Self { connection, shared, parts, limits: site.limits.clone(), stall: stall(site) }
+    }
+
+    /// Waits until the connection is to be closed.
+    pub(super) async fn is_to_close(&self) {
+        poll_fn(|cx| if self.connection.is_closing(cx) { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 
     /// Serves HTTP/1.1 until the connection ends or has nothing to do. `read` is what was read before.
@@ -123,7 +126,7 @@ impl Requests {
         })
     }
 
-    /// Drives a connection to its end: by itself, by the drain, by a refusal that closes it, or when its time is up. Whether it
+    /// Drives a connection to its end: by itself, by a refusal or a drain that closes it, or when its time is up. Whether it
     /// rests instead, where it may.
     /// The timer is armed anew only when it goes off or must go off earlier, not for every request.
     async fn drive<C: Future<Output = hyper::Result<()>>>(
@@ -135,19 +138,13 @@ impl Requests {
     ) -> Result<bool, String> {
         let due = |closing| activity.due(&self.limits, self.stall, closing, rests);
         let mut timer = pin!(tokio::time::sleep_until(due(None).0));
-        let mut drain = self.drain.clone();
-        // An error means that the sender is gone: the same as a drain.
-        let mut drained = pin!(async move { drop(drain.wait_for(|drain| *drain).await) });
-        let mut close_asked = pin!(self.connection.close_asked());
         let mut closing: Option<Instant> = None;
         poll_fn(|cx| {
             loop {
                 if let Poll::Ready(result) = connection.as_mut().poll(cx) {
                     return Poll::Ready(result.map(|()| false).map_err(|error| error.to_string()));
                 }
-                let close = closing.is_none()
-                    && (drained.as_mut().poll(cx).is_ready() || close_asked.as_mut().poll(cx).is_ready());
-                if close {
+                if closing.is_none() && self.connection.is_closing(cx) {
                     closing = Some(Instant::now());
                     graceful_shutdown(connection.as_mut());
                     continue;

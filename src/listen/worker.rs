@@ -44,7 +44,6 @@ pub(super) fn run(
                 port,
                 Arc::clone(shared),
                 parts.clone(),
-                drain.clone(),
                 open.clone(),
             )));
         }
@@ -63,6 +62,7 @@ pub(super) fn run(
             task.abort();
             let _ = task.await;
         }
+        open.drain();
         if tokio::time::timeout(drain_timeout, open.none_left()).await.is_err() {
             tracing::warn!(
                 connections = open.count(),
@@ -79,7 +79,6 @@ async fn accept(
     port: u16,
     shared: Arc<Shared>,
     parts: WorkerParts,
-    drain: watch::Receiver<bool>,
     open: OpenConnections,
 ) {
     loop {
@@ -100,10 +99,10 @@ async fn accept(
             continue;
         };
         let entry = open.enter();
-        let (shared, parts, drain) = (Arc::clone(&shared), parts.clone(), drain.clone());
+        let (shared, parts) = (Arc::clone(&shared), parts.clone());
         tokio::task::spawn_local(async move {
-            connection::serve(accepted, port, shared, parts, drain).await;
-            drop((place, entry));
+            connection::serve(accepted, port, shared, parts, entry).await;
+            drop(place);
         });
     }
 }

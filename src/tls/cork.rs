@@ -63,7 +63,11 @@ impl<IO: AsyncWrite + Unpin> Corked<IO> {
     ) -> Poll<io::Result<usize>> {
         loop {
             if self.held.is_empty() {
-                return Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
+                return match bufs {
+                    // The system call for one costs less.
+                    [one] => Pin::new(&mut self.io).poll_write(cx, one),
+                    _ => Pin::new(&mut self.io).poll_write_vectored(cx, bufs),
+                };
             }
             let all: Vec<IoSlice<'_>> =
                 std::iter::once(IoSlice::new(&self.held)).chain(bufs.iter().copied()).collect();
@@ -107,7 +111,9 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Corked<IO> {
         let this = &mut *self;
         if this.holds && bufs.first().is_some_and(|buf| buf.first() == Some(&APPLICATION_DATA)) {
             let before = this.held.len();
-            bufs.iter().for_each(|buf| this.held.extend_from_slice(buf));
+            for buf in bufs {
+                this.held.extend_from_slice(buf);
+            }
             return Poll::Ready(Ok(this.held.len() - before));
         }
         let written = ready!(this.poll_write_with_held(cx, bufs))?;
