@@ -14,7 +14,7 @@ mod moment;
 pub mod name;
 pub mod san;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod thumbprint;
 
 pub use authorities::{

@@ -57,3 +57,94 @@ impl ChainCache {
         verdict
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{SerialNumber, date_time_ymd};
+
+    use super::*;
+    use crate::{
+        identity::{
+            Authorities, StaleCrl,
+            testing::{NOW, TestCa, client, trust, trust_with},
+        },
+        trust::Registry,
+    };
+
+    fn generation(number: u64, authorities: Authorities) -> Trust {
+        Trust { generation: Generation(number), authorities, registry: Registry::default() }
+    }
+
+    fn is_verified(verdict: &ChainVerdict) -> bool {
+        matches!(verdict, ChainVerdict::Verified(_))
+    }
+
+    #[test]
+    fn a_chain_that_comes_again_is_not_verified_again() {
+        let ca = TestCa::new("Client CA");
+        let (certificate, trust) = (client(&[ca.leaf("payments", |_| {})]), generation(1, trust(&[&ca])));
+        let chains = ChainCache::new(10);
+        let first = chains.verdict(&certificate, &trust, NOW);
+        assert!(is_verified(&first));
+        // The same chain in another connection.
+        let again = ClientCertificate::from_chain(&[certificate.der().clone()]).unwrap();
+        assert!(Rc::ptr_eq(&first, &chains.verdict(&again, &trust, NOW)));
+    }
+
+    #[test]
+    fn a_reload_forgets_it_at_once() {
+        let (ca, other) = (TestCa::new("Client CA"), TestCa::new("Other CA"));
+        let certificate = client(&[ca.leaf("payments", |_| {})]);
+        let chains = ChainCache::new(10);
+        assert!(is_verified(&chains.verdict(&certificate, &generation(1, trust(&[&ca])), NOW)));
+        assert!(!is_verified(&chains.verdict(&certificate, &generation(2, trust(&[&other])), NOW)));
+        assert!(is_verified(&chains.verdict(&certificate, &generation(3, trust(&[&ca])), NOW)));
+    }
+
+    #[test]
+    fn a_crl_forgets_it_at_once_and_at_its_own_end() {
+        let ca = TestCa::new("Client CA");
+        let leaf = ca.leaf("payments", |params| params.serial_number = Some(SerialNumber::from(7u64)));
+        let certificate = client(&[leaf]);
+        let with = |number, serials: &[u64], next_update| {
+            generation(number, trust_with(&[&ca], vec![ca.crl(serials, next_update)], StaleCrl::Refuse))
+        };
+        let chains = ChainCache::new(10);
+        let fresh_until_2031 = with(1, &[], 2031);
+        assert!(is_verified(&chains.verdict(&certificate, &fresh_until_2031, NOW)));
+        // The same trust, after the list's nextUpdate.
+        let in_2031 = date_time_ymd(2031, 1, 2).unix_timestamp();
+        assert!(!is_verified(&chains.verdict(&certificate, &fresh_until_2031, in_2031)));
+        assert!(is_verified(&chains.verdict(&certificate, &fresh_until_2031, NOW)));
+        assert!(!is_verified(&chains.verdict(&certificate, &with(2, &[7], 2035), NOW)));
+    }
+
+    #[test]
+    fn an_expiry_forgets_it_at_once() {
+        let ca = TestCa::new("Client CA");
+        let leaf = ca.leaf("payments", |params| params.not_after = date_time_ymd(2030, 6, 1));
+        let (certificate, trust) = (client(&[leaf]), generation(1, trust(&[&ca])));
+        let chains = ChainCache::new(10);
+        let end = date_time_ymd(2030, 6, 1).unix_timestamp();
+        assert!(is_verified(&chains.verdict(&certificate, &trust, NOW)));
+        assert!(is_verified(&chains.verdict(&certificate, &trust, end)));
+        assert!(!is_verified(&chains.verdict(&certificate, &trust, end + 1)));
+    }
+
+    #[test]
+    fn it_can_not_grow_without_bound_and_keeps_nothing_that_was_refused() {
+        let (ca, other) = (TestCa::new("Client CA"), TestCa::new("Other CA"));
+        let trust = generation(1, trust(&[&ca]));
+        let chains = ChainCache::new(2);
+        let kept = || chains.kept.borrow().verdicts.len();
+        for number in 0..5 {
+            let certificate = client(&[ca.leaf(&format!("client-{number}"), |_| {})]);
+            assert!(is_verified(&chains.verdict(&certificate, &trust, NOW)));
+            assert!((1..=2).contains(&kept()));
+        }
+        let before = kept();
+        let stranger = client(&[other.leaf("stranger", |_| {})]);
+        assert!(!is_verified(&chains.verdict(&stranger, &trust, NOW)));
+        assert_eq!(kept(), before);
+    }
+}

@@ -25,7 +25,7 @@ use super::{
 use crate::config::settings::Origin;
 
 /// Unused HTTP/1.1 connections kept for one origin.
-const IDLE_BOUND: usize = 64;
+const IDLE_BOUND: usize = 512;
 /// How often an unprocessed request may be sent anew, over and above one try an origin.
 const RETRIES: usize = 3;
 /// How long an origin that refused a connection is passed over while others are there.

@@ -13,26 +13,26 @@ use rustls_pki_types::{CertificateDer, pem::PemObject};
 use super::{Authorities, ClientCertificate, RevocationPolicy, StaleCrl};
 
 /// 2030-01-01: the time at which tests look at certificates.
-pub(super) const NOW: i64 = 1_893_456_000;
+pub(crate) const NOW: i64 = 1_893_456_000;
 
 /// A CA that issues for tests.
-pub(super) struct TestCa(CertifiedIssuer<'static, KeyPair>);
+pub(crate) struct TestCa(CertifiedIssuer<'static, KeyPair>);
 
 impl TestCa {
     /// A self-signed CA.
-    pub(super) fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         Self::with(name, |_| {})
     }
 
     /// A self-signed CA of a special kind.
-    pub(super) fn with(name: &str, change: impl FnOnce(&mut CertificateParams)) -> Self {
+    pub(crate) fn with(name: &str, change: impl FnOnce(&mut CertificateParams)) -> Self {
         let mut params = ca_params(name);
         change(&mut params);
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
     /// Another self-signed certificate of the same key.
-    pub(super) fn renewed(
+    pub(crate) fn renewed(
         &self,
         name: &str,
         change: impl FnOnce(&mut CertificateParams),
@@ -43,14 +43,14 @@ impl TestCa {
     }
 
     /// A CA under this one.
-    pub(super) fn intermediate(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Self {
+    pub(crate) fn intermediate(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Self {
         let mut params = ca_params(name);
         change(&mut params);
         Self(CertifiedIssuer::signed_by(params, KeyPair::generate().unwrap(), &self.0).unwrap())
     }
 
     /// A client's certificate, fit for clientAuth unless changed.
-    pub(super) fn leaf(
+    pub(crate) fn leaf(
         &self,
         name: &str,
         change: impl FnOnce(&mut CertificateParams),
@@ -61,12 +61,12 @@ impl TestCa {
     }
 
     /// A CRL that revokes `serials` and is fresh until the first of `next_update`, a year.
-    pub(super) fn crl(&self, serials: &[u64], next_update: i32) -> Vec<u8> {
+    pub(crate) fn crl(&self, serials: &[u64], next_update: i32) -> Vec<u8> {
         self.crl_of(2025, serials, next_update)
     }
 
     /// A CRL issued on the first of `this_update`, a year.
-    pub(super) fn crl_of(&self, this_update: i32, serials: &[u64], next_update: i32) -> Vec<u8> {
+    pub(crate) fn crl_of(&self, this_update: i32, serials: &[u64], next_update: i32) -> Vec<u8> {
         self.crl_with(serials, |list| {
             list.this_update = date_time_ymd(this_update, 1, 1);
             list.next_update = date_time_ymd(next_update, 1, 1);
@@ -74,7 +74,7 @@ impl TestCa {
     }
 
     /// A CRL of a special kind.
-    pub(super) fn crl_with(
+    pub(crate) fn crl_with(
         &self,
         serials: &[u64],
         change: impl FnOnce(&mut CertificateRevocationListParams),
@@ -97,35 +97,35 @@ impl TestCa {
         params.signed_by(&self.0).unwrap().der().to_vec()
     }
 
-    pub(super) fn der(&self) -> CertificateDer<'static> {
+    pub(crate) fn der(&self) -> CertificateDer<'static> {
         self.0.der().clone()
     }
 }
 
 /// Trust in these CAs, without CRLs.
-pub(super) fn trust(cas: &[&TestCa]) -> Authorities {
+pub(crate) fn trust(cas: &[&TestCa]) -> Authorities {
     trust_with(cas, Vec::new(), StaleCrl::Refuse)
 }
 
 /// Trust in these CAs.
-pub(super) fn trust_with(cas: &[&TestCa], crls: Vec<Vec<u8>>, stale: StaleCrl) -> Authorities {
+pub(crate) fn trust_with(cas: &[&TestCa], crls: Vec<Vec<u8>>, stale: StaleCrl) -> Authorities {
     let policy = RevocationPolicy { stale, ..RevocationPolicy::default() };
     Authorities::new(cas.iter().map(|ca| ca.der()).collect(), crls, policy).unwrap()
 }
 
 /// The identity of a client that presents `chain`, the leaf first.
-pub(super) fn client(chain: &[CertificateDer<'static>]) -> ClientCertificate {
+pub(crate) fn client(chain: &[CertificateDer<'static>]) -> ClientCertificate {
     ClientCertificate::from_chain(chain).unwrap()
 }
 
-pub(super) fn self_signed(change: impl FnOnce(&mut CertificateParams)) -> CertificateDer<'static> {
+pub(crate) fn self_signed(change: impl FnOnce(&mut CertificateParams)) -> CertificateDer<'static> {
     let mut params = leaf_params("self");
     change(&mut params);
     params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().clone()
 }
 
 /// Runs openssl in a folder; its standard output.
-pub(super) fn openssl(dir: &Path, arguments: &[&str]) -> String {
+pub(crate) fn openssl(dir: &Path, arguments: &[&str]) -> String {
     let output = Command::new("openssl").args(arguments).current_dir(dir).output();
     let output = output.expect("the tests need the openssl command");
     assert!(output.status.success(), "openssl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
@@ -133,7 +133,7 @@ pub(super) fn openssl(dir: &Path, arguments: &[&str]) -> String {
 }
 
 /// A certificate file's DER.
-pub(super) fn read_pem(path: &Path) -> CertificateDer<'static> {
+pub(crate) fn read_pem(path: &Path) -> CertificateDer<'static> {
     CertificateDer::from_pem_file(path).unwrap()
 }
 

@@ -79,6 +79,7 @@ async fn http1(requests: &Requests, mut tls: Box<Lingering>) -> Result<(), Strin
             return Ok(());
         };
         (tls, read) = (resting, rest);
+        tracing::debug!("connection rests");
         if read.is_empty() && !wakes(requests, &mut tls, since).await {
             // Gone or not, the peer has been told.
             let _ = tokio::time::timeout(LINGER, tls.shutdown()).await;

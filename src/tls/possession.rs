@@ -23,6 +23,9 @@ pub(super) struct Possession {
 }
 
 fn public_key<'a>(certificate: &'a CertificateDer<'_>) -> Result<SubjectPublicKeyInfoDer<'a>, Error> {
+    if let Some(key) = tickets::shown_key(certificate) {
+        return Ok(SubjectPublicKeyInfoDer::from(key));
+    }
     let (_, parsed) = X509Certificate::from_der(certificate)
         .map_err(|_| Error::InvalidCertificate(rustls::CertificateError::BadEncoding))?;
     Ok(SubjectPublicKeyInfoDer::from(parsed.tbs_certificate.subject_pki.raw))

@@ -30,24 +30,44 @@ struct Session {
 }
 
 tokio::task_local! {
-    /// The session of the connection whose handshake goes on; rustls' callbacks do not tell for which connection they are
-    /// called. None until a certificate or a ticket came.
-    static SESSION: Cell<Option<Session>>;
+    /// The handshake that goes on; rustls' callbacks do not tell for which connection they are called.
+    static HANDSHAKE: Handshake;
+}
+
+/// What the callbacks of one handshake tell each other.
+#[derive(Default)]
+struct Handshake {
+    /// None until a certificate or a ticket came.
+    session: Cell<Option<Session>>,
+    /// Where the public key stands in the certificate that was shown.
+    key: Cell<Option<(usize, usize)>>,
 }
 
 /// A handshake, with a session of its own: outside of such a future no ticket is made or taken.
 pub(super) fn with_session<F: Future>(handshake: F) -> impl Future<Output = F::Output> {
-    SESSION.scope(Cell::new(None), handshake)
+    HANDSHAKE.scope(Handshake::default(), handshake)
 }
 
 /// Takes note that the client of the handshake that goes on has shown this certificate. One that can't be read gets no ticket.
 pub(super) fn certificate_shown(leaf: &CertificateDer<'_>, now: UnixTime) {
-    let ends = X509Certificate::from_der(leaf)
-        .ok()
-        .and_then(|(_, leaf)| u64::try_from(leaf.validity().not_after.timestamp()).ok());
+    let parsed = X509Certificate::from_der(leaf).ok().map(|(_, parsed)| parsed);
+    let ends = parsed.as_ref().and_then(|parsed| u64::try_from(parsed.validity().not_after.timestamp()).ok());
     let session = Session { began: now.as_secs(), certificate_ends: ends.unwrap_or(0) };
+    let key = parsed.map(|parsed| {
+        let key = parsed.tbs_certificate.subject_pki.raw;
+        ((key.as_ptr() as usize).wrapping_sub(leaf.as_ptr() as usize), key.len())
+    });
     // Outside of a handshake there is nobody to note it for.
-    let _ = SESSION.try_with(|current| current.set(Some(session)));
+    let _ = HANDSHAKE.try_with(|handshake| {
+        handshake.session.set(Some(session));
+        handshake.key.set(key);
+    });
+}
+
+/// The SubjectPublicKeyInfo of the certificate that was shown in the handshake that goes on: `leaf`, which need not be read again.
+pub(super) fn shown_key<'a>(leaf: &'a CertificateDer<'_>) -> Option<&'a [u8]> {
+    let (start, length) = HANDSHAKE.try_with(|handshake| handshake.key.get()).ok()??;
+    leaf.get(start..)?.get(..length)
 }
 
 /// Where a domain's ticket keys come from.
@@ -80,7 +100,7 @@ impl Tickets {
 
     /// The session of this connection; one that begins now where neither a certificate nor a ticket came.
     fn session(now: u64) -> Option<Session> {
-        let session = SESSION.try_with(Cell::get).ok()?;
+        let session = HANDSHAKE.try_with(|handshake| handshake.session.get()).ok()?;
         Some(session.unwrap_or(Session { began: now, certificate_ends: u64::MAX }))
     }
 }
@@ -118,7 +138,7 @@ impl ProducesTickets for Tickets {
         let session = Session { began: session.began.min(now), ..session };
         self.rest(session, now)?;
         // If rustls does not resume it after all, the certificate that is shown then is noted in its place.
-        SESSION.try_with(|current| current.set(Some(session))).ok()?;
+        HANDSHAKE.try_with(|handshake| handshake.session.set(Some(session))).ok()?;
         Some(plain)
     }
 }

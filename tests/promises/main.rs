@@ -34,6 +34,7 @@ mod reload_files;
 mod reload_reasons;
 mod reload_settings;
 mod reload_whole;
+mod rest;
 mod revocation;
 mod rotation;
 mod secrets;

@@ -56,7 +56,7 @@ fn own(context: Context, clock: &Clock) -> Tickets {
 
 /// Does this within one handshake.
 fn handshake<T>(act: impl FnOnce() -> T) -> T {
-    SESSION.sync_scope(Cell::new(None), act)
+    HANDSHAKE.sync_scope(Handshake::default(), act)
 }
 
 /// A certificate that ends so many seconds after the begin.

@@ -1,0 +1,93 @@
+//! A connection without a request gives back what it has for requests, and nobody notices.
+
+use std::time::Duration;
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::timeout,
+};
+
+use crate::{
+    support::{Client, DOMAIN, EdgeBuilder, PATIENCE, Upstream, admin},
+    upstream_failures::with_client,
+};
+
+const RESTS: &str = "connection rests";
+
+#[tokio::test]
+async fn a_connection_at_rest_serves_again_and_again() {
+    let upstream = Upstream::start().await;
+    let (edge, client) = with_client(EdgeBuilder::new(upstream.url()));
+    let mut connection = Client::with(&edge, &client).connect().await;
+    for rests in 1..=3 {
+        assert_eq!(connection.token("billing").await.status, 200);
+        edge.wait_for_logs(RESTS, rests);
+    }
+    assert_eq!(connection.token("billing").await.status, 200);
+    assert_eq!(admin::metric(&edge, "mtls_edge_handshakes_total").await, 1);
+}
+
+#[tokio::test]
+async fn what_came_early_of_the_next_request_is_not_lost() {
+    let upstream = Upstream::start().await;
+    let (edge, client) = with_client(EdgeBuilder::new(upstream.url()));
+    let mut stream = Client::with(&edge, &client).tls().await.unwrap();
+    let request = format!("GET /any/a HTTP/1.1\r\nhost: {DOMAIN}\r\n\r\n");
+    for split in [1, 9, request.len() - 1] {
+        let (before, after) = request.split_at(split);
+        stream.write_all(format!("{request}{before}").as_bytes()).await.unwrap();
+        read_answer(&mut stream).await;
+        // Longer than a connection goes without a rest.
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        stream.write_all(after.as_bytes()).await.unwrap();
+        read_answer(&mut stream).await;
+    }
+    assert_eq!(upstream.seen().len(), 6);
+}
+
+/// Reads one whole answer of the upstream, which is short.
+async fn read_answer(stream: &mut (impl tokio::io::AsyncRead + Unpin)) {
+    let mut answer = Vec::new();
+    let whole = async {
+        while !answer.ends_with(b"}") {
+            let mut more = [0; 1024];
+            let count = stream.read(&mut more).await.unwrap();
+            assert!(count > 0, "closed after {:?}", String::from_utf8_lossy(&answer));
+            answer.extend_from_slice(&more[..count]);
+        }
+    };
+    timeout(PATIENCE, whole).await.expect("no whole answer");
+    assert!(answer.starts_with(b"HTTP/1.1 200 OK"), "{}", String::from_utf8_lossy(&answer));
+}
+
+#[tokio::test]
+async fn rest_ends_with_the_idle_timeout_and_with_a_drain() {
+    let upstream = Upstream::start().await;
+    let (edge, client) = with_client(EdgeBuilder::new(upstream.url()).limits("idle_timeout = \"700ms\""));
+    let mut connection = Client::with(&edge, &client).connect().await;
+    assert_eq!(connection.token("billing").await.status, 200);
+    edge.wait_for_log(RESTS);
+    connection.closed().await;
+
+    let (edge, client) = with_client(EdgeBuilder::new(upstream.url()));
+    let mut connection = Client::with(&edge, &client).connect().await;
+    assert_eq!(connection.token("billing").await.status, 200);
+    edge.wait_for_log(RESTS);
+    let log = edge.stop();
+    assert!(log.contains("\"drained\""), "{log}");
+    connection.closed().await;
+}
+
+#[tokio::test]
+async fn a_client_that_asks_nothing_gets_its_ticket_all_the_same() {
+    let upstream = Upstream::start().await;
+    let (edge, client) = with_client(EdgeBuilder::new(upstream.url()));
+    let mut stream = Client::with(&edge, &client).tls().await.unwrap();
+    let ticket = async {
+        while stream.get_ref().1.tls13_tickets_received() == 0 {
+            // It has nothing to read but the ticket.
+            let _ = timeout(Duration::from_millis(20), stream.read(&mut [0; 1])).await;
+        }
+    };
+    timeout(PATIENCE, ticket).await.expect("no ticket");
+}
