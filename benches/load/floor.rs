@@ -16,6 +16,8 @@ use rustls::{
     version::TLS13,
 };
 
+use mtls_edge::config::settings::CipherSuites;
+
 use super::{certificates::Certificates, client::Kind, contender::DOMAIN};
 
 /// Checks possession of the key and nothing else: what remains when a chain's verdict is known.
@@ -78,7 +80,8 @@ pub fn floor(certificates: &Certificates, kind: Kind, count: usize) -> f64 {
 }
 
 fn configs(certificates: &Certificates, kind: Kind) -> (Arc<ClientConfig>, Arc<ServerConfig>) {
-    let mut provider = aws_lc_rs::default_provider();
+    // The edge's own suites, so that the floor is that of what it does.
+    let mut provider = mtls_edge::tls::provider(CipherSuites::Default);
     provider.kx_groups = vec![kind.group];
     let provider = Arc::new(provider);
     let mut roots = RootCertStore::empty();

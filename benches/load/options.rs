@@ -39,7 +39,7 @@ pub struct Options {
     /// Draws a chart into this file.
     #[arg(long, value_name = "FILE")]
     pub svg: Option<PathBuf>,
-    /// A moment only, to see that it works.
+    /// A moment for each row, some five seconds in all: to see that it works.
     #[arg(long)]
     pub test: bool,
     /// Given by cargo.

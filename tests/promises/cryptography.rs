@@ -47,3 +47,25 @@ async fn fapi_cipher_suites_leave_chacha20_out() {
     assert!(error.to_string().contains("HandshakeFailure"), "{error}");
     edge.stop();
 }
+
+#[tokio::test]
+async fn aes_128_gcm_is_taken_where_it_is_offered_and_aes_256_from_who_insists() {
+    let upstream = Upstream::start().await;
+    let billing = self_signed("billing");
+    let edge = EdgeBuilder::new(upstream.url())
+        .usual_domain("auth0")
+        .self_signed_application("billing", &[billing.thumbprint()])
+        .start();
+    // rustls' clients offer AES-256 first.
+    let mut insists = aws_lc_rs::default_provider();
+    insists.cipher_suites.retain(|suite| suite.suite() == CipherSuite::TLS13_AES_256_GCM_SHA384);
+    for (provider, expected) in [
+        (aws_lc_rs::default_provider(), CipherSuite::TLS13_AES_128_GCM_SHA256),
+        (insists, CipherSuite::TLS13_AES_256_GCM_SHA384),
+    ] {
+        let client = Client::with_provider(&edge, &billing, provider);
+        let stream = client.tls().await.unwrap();
+        assert_eq!(stream.get_ref().1.negotiated_cipher_suite().unwrap().suite(), expected);
+    }
+    edge.stop();
+}
