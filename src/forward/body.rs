@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep};
 
 /// What a client did wrong with its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,6 +49,13 @@ impl Progress {
     pub(super) fn state(&self) -> State {
         self.0.get()
     }
+
+    /// The last byte went out now. Where nobody waits for that, the clock is not asked.
+    fn is_done(&self) {
+        if Rc::strong_count(&self.0) > 1 {
+            self.0.set(State::Done(Instant::now()));
+        }
+    }
 }
 
 /// The body of a request. Trailers are discarded, as an intermediary may (RFC 9110 section 6.5.1):
@@ -66,8 +73,7 @@ enum Source {
         incoming: Incoming,
         left: u64,
         limit: u64,
-        deadline: Instant,
-        /// Armed where there is something to wait for.
+        /// Armed when there is something to wait for.
         timer: Option<Pin<Box<Sleep>>>,
         time: Duration,
     },
@@ -86,8 +92,7 @@ impl RequestBody {
         if incoming.is_end_stream() {
             return Self::buffered(Bytes::new());
         }
-        let deadline = Instant::now() + time;
-        let source = Source::Streaming { incoming, left: limit, limit, deadline, timer: None, time };
+        let source = Source::Streaming { incoming, left: limit, limit, timer: None, time };
         Self { source, progress: Progress::default() }
     }
 
@@ -145,7 +150,7 @@ impl Body for RequestBody {
         let fault = match &mut this.source {
             Source::Buffered(bytes) if bytes.is_empty() => return Poll::Ready(None),
             Source::Buffered(bytes) => return Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Source::Streaming { incoming, left, limit, deadline, timer, time } => {
+            Source::Streaming { incoming, left, limit, timer, time } => {
                 match Pin::new(&mut *incoming).poll_frame(cx) {
                     Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
                         Ok(data) => {
@@ -154,24 +159,24 @@ impl Body for RequestBody {
                                 *left = rest;
                                 // Whoever sends it does not ask again after the last byte.
                                 if incoming.is_end_stream() {
-                                    this.progress.0.set(State::Done(Instant::now()));
+                                    this.progress.is_done();
                                 }
                                 return Poll::Ready(Some(Ok(Frame::data(data))));
                             }
                             BodyFault::TooLarge(*limit)
                         }
                         Err(_trailers) => {
-                            this.progress.0.set(State::Done(Instant::now()));
+                            this.progress.is_done();
                             return Poll::Ready(None);
                         }
                     },
                     Poll::Ready(Some(Err(_))) => BodyFault::Broken,
                     Poll::Ready(None) => {
-                        this.progress.0.set(State::Done(Instant::now()));
+                        this.progress.is_done();
                         return Poll::Ready(None);
                     }
                     Poll::Pending => {
-                        let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(*deadline)));
+                        let timer = timer.get_or_insert_with(|| Box::pin(sleep(*time)));
                         ready!(timer.as_mut().poll(cx));
                         BodyFault::Slow(*time)
                     }

@@ -132,7 +132,10 @@ impl Body for Tracked {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        self.in_flight.0.progress.set(Instant::now());
+        // The end is noted when this is dropped.
+        if !self.body.is_end_stream() {
+            self.in_flight.0.progress.set(Instant::now());
+        }
         if let Some(Err(error)) = &frame {
             tracing::warn!(%error, "a response broke off");
         }
