@@ -187,7 +187,7 @@ impl Pool {
         sender: Sender,
         slot: &mut Option<Request<RequestBody>>,
     ) -> Result<Tried, ForwardError> {
-        let Some(mut request) = slot.take() else { return Err(self.broken("the request is gone")) };
+        let Some(request) = slot.take() else { return Err(self.broken("the request is gone")) };
         let progress = request.body().progress();
         match sender {
             Sender::Http1(mut connection) => {
@@ -208,33 +208,42 @@ impl Pool {
                     },
                 }
             }
-            Sender::Http2(mut sender) => {
-                let Some(origin_form) = OriginForm::take(&mut request) else {
-                    return Err(self.broken("the request's Host is no authority"));
-                };
-                let replay = request.body().replay().map(|bytes| (bytes, clone_head(&request)));
-                let mut timer = timer(self.target.response_timeout);
-                let sent = self.bounded(sender.try_send_request(request), &progress, &mut timer).await?;
-                let unprocessed = |mut request, error: hyper::Error| {
-                    origin_form.restore(&mut request);
-                    *slot = Some(request);
-                    Ok(Tried::Unprocessed(error.to_string()))
-                };
-                match sent {
-                    Ok(response) => {
-                        let limit = self.target.response_timeout;
-                        Ok(Tried::Response(response.map(|body| ResponseBody::http2(body, limit))))
-                    }
-                    Err(mut error) => match (error.take_message(), replay) {
-                        (Some(request), _) => unprocessed(request, error.into_error()),
-                        (None, Some((bytes, head))) if refused_unprocessed(error.error()) => {
-                            let request = head.map(|()| RequestBody::buffered(bytes));
-                            unprocessed(request, error.into_error())
-                        }
-                        (None, _) => Err(self.failed(&error, &progress)),
-                    },
-                }
+            // Boxed, so that the future of a request over HTTP/1.1 is not as large.
+            Sender::Http2(sender) => Box::pin(self.try_http2(sender, request, slot, &progress)).await,
+        }
+    }
+
+    async fn try_http2(
+        &self,
+        mut sender: http2::SendRequest<RequestBody>,
+        mut request: Request<RequestBody>,
+        slot: &mut Option<Request<RequestBody>>,
+        progress: &Progress,
+    ) -> Result<Tried, ForwardError> {
+        let Some(origin_form) = OriginForm::take(&mut request) else {
+            return Err(self.broken("the request's Host is no authority"));
+        };
+        let replay = request.body().replay().map(|bytes| (bytes, clone_head(&request)));
+        let mut timer = timer(self.target.response_timeout);
+        let sent = self.bounded(sender.try_send_request(request), progress, &mut timer).await?;
+        let unprocessed = |mut request, error: hyper::Error| {
+            origin_form.restore(&mut request);
+            *slot = Some(request);
+            Ok(Tried::Unprocessed(error.to_string()))
+        };
+        match sent {
+            Ok(response) => {
+                let limit = self.target.response_timeout;
+                Ok(Tried::Response(response.map(|body| ResponseBody::http2(body, limit))))
             }
+            Err(mut error) => match (error.take_message(), replay) {
+                (Some(request), _) => unprocessed(request, error.into_error()),
+                (None, Some((bytes, head))) if refused_unprocessed(error.error()) => {
+                    let request = head.map(|()| RequestBody::buffered(bytes));
+                    unprocessed(request, error.into_error())
+                }
+                (None, _) => Err(self.failed(&error, progress)),
+            },
         }
     }
 
