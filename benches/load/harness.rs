@@ -76,6 +76,7 @@ pub fn take_core() {
     }
 }
 
+/// The cores of this machine.
 fn cores() -> Vec<String> {
     let count =
         std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default().matches("\nprocessor").count() + 1;

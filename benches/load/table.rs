@@ -4,7 +4,11 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use super::{client::Outcome, drive::Sample, rows::Row};
+use super::{
+    client::Outcome,
+    drive::Sample,
+    rows::{Row, Unit},
+};
 
 /// What was measured of one row.
 #[derive(Debug)]
@@ -41,6 +45,11 @@ impl Measured {
         self.median(contender, |sample| sample.figure)
     }
 
+    /// The median of a contender's operations in a second.
+    pub fn rate(&self, contender: usize) -> Option<f64> {
+        self.median(contender, |sample| sample.rate)
+    }
+
     fn median(&self, contender: usize, of: impl Fn(&Sample) -> f64) -> Option<f64> {
         let mut all: Vec<f64> = self.cells[contender].as_ref().ok()?.iter().map(of).collect();
         all.sort_by(f64::total_cmp);
@@ -65,7 +74,7 @@ pub struct Table {
     pub rows: Vec<Measured>,
 }
 
-const TITLE: usize = 38;
+const TITLE: usize = 48;
 const WIDTH: usize = 14;
 
 impl fmt::Display for Table {
@@ -85,6 +94,15 @@ impl fmt::Display for Table {
             }
             let ratio = row.ratio().map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"));
             writeln!(f, "{ratio:>WIDTH$}{:>WIDTH$}", shown(row.floor, row.row))?;
+        }
+        // What the clients got out of it: they and the upstream have a core of their own, or share those of several workers.
+        for row in self.rows.iter().filter(|row| row.row.unit() == Unit::Microseconds) {
+            write!(f, "{:<TITLE$}", format!("{}, a second", row.row.title()))?;
+            for index in 0..self.contenders.len() {
+                let rate = row.rate(index).map_or_else(|| "-".to_owned(), |rate| format!("{rate:.0}"));
+                write!(f, "{rate:>WIDTH$}")?;
+            }
+            writeln!(f)?;
         }
         for row in &self.rows {
             for (cell, (name, _)) in row.cells.iter().zip(&self.contenders) {
@@ -110,7 +128,7 @@ impl Table {
                     Err(error) => json!({ "error": error }),
                     Ok(samples) => json!({
                         "median": row.figure(index),
-                        "operations_per_second": row.median(index, |sample| sample.rate),
+                        "operations_per_second": row.rate(index),
                         "rounds": samples.iter().map(|sample| sample.figure).collect::<Vec<_>>(),
                         "operations": samples.iter().map(|sample| sample.count).sum::<u64>(),
                     }),

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Peers that a worker remembers.
-const PEERS: usize = 4096;
+const PEERS: usize = 2048;
 /// The longest chain that is remembered, in bytes: ordinary ones have 1 to 4 KB.
 const LONGEST: usize = 8 * 1024;
 
