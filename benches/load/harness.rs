@@ -18,7 +18,10 @@ pub mod running;
 pub mod table;
 pub mod upstream;
 
-use std::{collections::HashMap, process::Command};
+use std::{
+    collections::HashMap,
+    process::{Command, ExitCode},
+};
 
 use tokio::task::LocalSet;
 
@@ -66,8 +69,21 @@ pub fn run(
     })
 }
 
-/// The cores of this process: the generator keeps to the first. Must be called before any thread is started.
-pub fn take_core() {
+/// Reads the command line, measures, and tells what went wrong. To be called first.
+pub fn main(measure: fn(&Options) -> Outcome<()>) -> ExitCode {
+    let options = Options::read();
+    take_core();
+    match measure(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The generator keeps to the first core. Must be called before any thread is started.
+fn take_core() {
     let cores = cores();
     if cores.len() > 1 {
         let id = std::process::id().to_string();

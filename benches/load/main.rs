@@ -20,15 +20,7 @@ use std::process::ExitCode;
 use harness::{contender::Contender, edge::Edge, options::Options, rows::Row};
 
 fn main() -> ExitCode {
-    let options = Options::read();
-    harness::take_core();
-    match measure(&options) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    harness::main(measure)
 }
 
 fn measure(options: &Options) -> Result<(), String> {

@@ -29,15 +29,7 @@ use std::{
 use harness::options::Options;
 
 fn main() -> ExitCode {
-    let options = Options::read();
-    harness::take_core();
-    match measure(&options) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    harness::main(measure)
 }
 
 fn measure(options: &Options) -> Result<(), String> {
