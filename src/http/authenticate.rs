@@ -95,22 +95,23 @@ fn judge(
         return Ok(None);
     }
     let (certificate, now) = (certificate(connection)?, now());
-    let proof = if asks == settings::Authenticate::Client {
+    let judged = if asks == settings::Authenticate::Client {
         let id = client_id(head, body).map_err(Refusal::ClientId)?;
-        let peer = connection.peer.as_deref();
-        let known = peer.and_then(|peer| peer.proof(site.trust.generation, &id, now));
-        let proof = match known {
-            Some(proof) => Ok(proof),
-            None => judge_client(&site.trust, chains, certificate, &id, now),
+        let known = connection.peer.as_ref().and_then(|peer| peer.proof(site.trust.generation, &id, now));
+        let judged = match known {
+            Some(proof) => Ok((proof, true)),
+            None => judge_client(&site.trust, chains, certificate, &id, now).map(|proof| (proof, false)),
         };
         record.client_id.replace(Some(id));
-        proof
+        judged
     } else {
-        judge_any(&site.trust, chains, certificate, now)
+        judge_any(&site.trust, chains, certificate, now).map(|proof| (proof, false))
     };
-    let proof = proof.map_err(Refusal::Denied)?;
+    let (proof, is_known) = judged.map_err(Refusal::Denied)?;
     proof.used(certificate, now);
-    connection.peer.iter().for_each(|peer| peers.keep(peer, site.trust.generation, &proof));
+    if !is_known {
+        connection.peer.iter().for_each(|peer| peers.keep(peer, site.trust.generation, &proof));
+    }
     record.proved.replace(Some((Arc::clone(&proof.application), proof.credential)));
     Ok(Some(proof))
 }

@@ -73,7 +73,7 @@ impl Peers {
 
     /// Remembers a peer that was proved just now, under this generation of trust. When there are too many, it starts afresh.
     pub fn keep(&self, peer: &Rc<Peer>, generation: Generation, proof: &Proof) {
-        peer.proved_by(generation, proof);
+        peer.proved.replace(Some((generation, proof.clone())));
         if peer.is_kept.replace(true) {
             return;
         }
@@ -109,16 +109,6 @@ impl Peer {
         let holds =
             *of == generation && proof.application.client_id == *client_id && proof.valid.contains(now);
         holds.then(|| proof.clone())
-    }
-
-    fn proved_by(&self, generation: Generation, proof: &Proof) {
-        let mut proved = self.proved.borrow_mut();
-        let is_known = proved.as_ref().is_some_and(|(of, known)| {
-            *of == generation && Arc::ptr_eq(&known.application, &proof.application)
-        });
-        if !is_known {
-            *proved = Some((generation, proof.clone()));
-        }
     }
 
     /// The certificate as the log shows it; none if it can't be read.
