@@ -51,8 +51,11 @@ fn next_id() -> HeaderValue {
         hex(std::collections::hash_map::RandomState::new().build_hasher().finish())
     });
     let count = hex(NEXT.fetch_add(1, Ordering::Relaxed));
-    HeaderValue::from_bytes(&[PREFIX.as_slice(), count.get(4..).unwrap_or_default()].concat())
-        .unwrap_or_else(|_| HeaderValue::from_static("none"))
+    let mut id = [0; 28];
+    for (digit, from) in id.iter_mut().zip(PREFIX.iter().chain(count.iter().skip(4))) {
+        *digit = *from;
+    }
+    HeaderValue::from_bytes(&id).unwrap_or_else(|_| HeaderValue::from_static("none"))
 }
 
 /// In 16 digits, lower case.

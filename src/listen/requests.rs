@@ -1,6 +1,7 @@
 //! The requests of one connection: hyper above TLS, driven to its end or to a rest.
 
 use std::{
+    cell::RefCell,
     convert::Infallible,
     future::poll_fn,
     pin::{Pin, pin},
@@ -115,10 +116,11 @@ impl Requests {
     + Unpin
     + use<> {
         let activity = Rc::clone(activity);
-        let stack = stack(&self.connection, &self.shared.site, &self.parts);
+        // A call ends before the next one begins: it only makes the future.
+        let stack = RefCell::new(stack(&self.connection, &self.shared.site, &self.parts));
         service_fn(move |request| {
             let in_flight = activity.start();
-            let answer = stack.clone().call(request);
+            let answer = stack.borrow_mut().call(request);
             async move {
                 let response = answer.await?;
                 Ok(response.map(|body| Tracked { body, in_flight }))

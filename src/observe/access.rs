@@ -46,7 +46,7 @@ pub(crate) fn write<'a>(fields: impl IntoIterator<Item = (&'static str, Option<V
 type Written = std::io::Result<()>;
 
 fn text<'a>(line: &mut Vec<u8>, fields: impl Iterator<Item = (&'static str, Value<'a>)>) -> Written {
-    now(line)?;
+    now(line);
     line.extend_from_slice(b"  INFO mtls_edge::access: request");
     for (name, value) in fields {
         line.push(b' ');
@@ -54,8 +54,9 @@ fn text<'a>(line: &mut Vec<u8>, fields: impl Iterator<Item = (&'static str, Valu
         line.push(b'=');
         match value {
             Value::Token(token) => line.extend_from_slice(token.as_bytes()),
+            Value::Text(text) if is_plain(text) => quoted(line, text),
             Value::Text(text) => write!(line, "{text:?}")?,
-            Value::Number(number) => write!(line, "{number}")?,
+            Value::Number(number) => decimal(line, number),
         }
     }
     line.push(b'\n');
@@ -64,24 +65,36 @@ fn text<'a>(line: &mut Vec<u8>, fields: impl Iterator<Item = (&'static str, Valu
 
 fn json<'a>(line: &mut Vec<u8>, fields: impl Iterator<Item = (&'static str, Value<'a>)>) -> Written {
     line.extend_from_slice(b"{\"timestamp\":\"");
-    now(line)?;
+    now(line);
     line.extend_from_slice(b"\",\"level\":\"INFO\",\"message\":\"request\"");
     for (name, value) in fields {
         line.extend_from_slice(b",\"");
         line.extend_from_slice(name.as_bytes());
         line.extend_from_slice(b"\":");
         match value {
-            Value::Token(token) => {
-                line.push(b'"');
-                line.extend_from_slice(token.as_bytes());
-                line.push(b'"');
-            }
+            Value::Token(token) => quoted(line, token),
+            Value::Text(text) if is_plain(text) => quoted(line, text),
             Value::Text(text) => serde_json::to_writer(&mut *line, text)?,
-            Value::Number(number) => write!(line, "{number}")?,
+            Value::Number(number) => decimal(line, number),
         }
     }
     line.extend_from_slice(b",\"target\":\"mtls_edge::access\"}\n");
     Ok(())
+}
+
+/// Whether a text needs no escape in either form: nearly all that is logged.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|b| matches!(b, b' '..=b'~') && b != b'"' && b != b'\\')
+}
+
+fn quoted(line: &mut Vec<u8>, plain: &str) {
+    line.push(b'"');
+    line.extend_from_slice(plain.as_bytes());
+    line.push(b'"');
+}
+
+fn decimal(line: &mut Vec<u8>, number: u64) {
+    line.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
 thread_local! {
@@ -90,7 +103,7 @@ thread_local! {
 }
 
 /// The time in UTC with microseconds (RFC 3339), as the other lines have it.
-fn now(line: &mut Vec<u8>) -> Written {
+fn now(line: &mut Vec<u8>) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     SECOND.with_borrow_mut(|(second, shown)| {
         if *second != now.as_secs() || shown.is_empty() {
@@ -100,7 +113,12 @@ fn now(line: &mut Vec<u8>) -> Written {
         }
         line.extend_from_slice(shown.as_bytes());
     });
-    write!(line, ".{:06}Z", now.subsec_micros())
+    // Six digits: those of a million and more, without its first.
+    let mut digits = itoa::Buffer::new();
+    let digits = digits.format(1_000_000 + now.subsec_micros());
+    line.push(b'.');
+    line.extend_from_slice(digits.as_bytes().get(1..).unwrap_or_default());
+    line.push(b'Z');
 }
 
 #[cfg(test)]
