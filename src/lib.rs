@@ -11,6 +11,7 @@
 //! * [`tls`]: a server configuration a domain, proof of possession;
 //! * [`authenticate`], [`vouch`], [`forward`]: the three jobs of the stack;
 //! * [`trust`], [`identity`]: who may vouch for whom, and what a certificate says;
+//! * [`net`]: streams whose sends are gathered;
 //! * [`config`]: text to typed settings.
 
 pub mod authenticate;
@@ -20,6 +21,7 @@ pub mod forward;
 pub mod http;
 pub mod identity;
 pub mod listen;
+pub mod net;
 pub mod observe;
 pub mod reload;
 pub mod site;

@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::{RequestBody, Target};
-use crate::config::settings::Origin;
+use crate::{config::settings::Origin, net::Outbox};
 
 /// Spawns onto the worker's own thread.
 #[derive(Clone, Copy, Debug)]
@@ -53,16 +53,18 @@ pub(super) enum Sender {
 }
 
 /// Connects within `connect_timeout`. The error is a sentence for the log.
-pub(super) async fn connect(target: &Target, origin: &Origin) -> Result<Sender, String> {
-    tokio::time::timeout(target.connect_timeout, connect_unbounded(target, origin))
+pub(super) async fn connect(target: &Target, origin: &Origin, outbox: &Outbox) -> Result<Sender, String> {
+    tokio::time::timeout(target.connect_timeout, connect_unbounded(target, origin, outbox))
         .await
         .unwrap_or_else(|_| Err(format!("no connection within {:?}", target.connect_timeout)))
 }
 
-async fn connect_unbounded(target: &Target, origin: &Origin) -> Result<Sender, String> {
+async fn connect_unbounded(target: &Target, origin: &Origin, outbox: &Outbox) -> Result<Sender, String> {
     let tcp =
         TcpStream::connect((origin.host.as_str(), origin.port)).await.map_err(|error| error.to_string())?;
     tcp.set_nodelay(true).map_err(|error| error.to_string())?;
+    let tcp = outbox.stream(tcp);
+    tcp.gather();
     let Some(tls) = target.tls.as_ref().filter(|_| origin.tls) else {
         return http1(tcp, target.response_timeout).await;
     };

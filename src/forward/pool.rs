@@ -22,7 +22,7 @@ use super::{
     body::{Progress, State},
     connect::{Http1, Sender, Timer, connect, timer},
 };
-use crate::config::settings::Origin;
+use crate::{config::settings::Origin, net::Outbox};
 
 /// Unused HTTP/1.1 connections kept for one origin.
 const IDLE_BOUND: usize = 512;
@@ -32,14 +32,16 @@ const RETRIES: usize = 3;
 const AVOID: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// All pools of one worker.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Pools {
     by_target: RefCell<HashMap<usize, Rc<Pool>>>,
+    outbox: Outbox,
 }
 
 #[derive(Debug)]
 struct Pool {
     target: Arc<Target>,
+    outbox: Outbox,
     origins: Vec<OriginPool>,
     next: Cell<usize>,
 }
@@ -91,6 +93,12 @@ impl Idle {
 }
 
 impl Pools {
+    /// None yet; what they send is gathered here.
+    #[must_use]
+    pub fn new(outbox: Outbox) -> Self {
+        Self { by_target: RefCell::default(), outbox }
+    }
+
     /// Sends a request to an origin of the target, and gives the response as soon as its head is there.
     pub async fn send(
         &self,
@@ -107,7 +115,12 @@ impl Pools {
                 http2: RefCell::default(),
                 avoid_until: Cell::default(),
             });
-            Rc::new(Pool { target: Arc::clone(target), origins: origins.collect(), next: Cell::new(0) })
+            Rc::new(Pool {
+                target: Arc::clone(target),
+                outbox: self.outbox.clone(),
+                origins: origins.collect(),
+                next: Cell::new(0),
+            })
         }));
         pool.send(&mut request).await
     }
@@ -154,7 +167,7 @@ impl Pool {
         let mut failed = None;
         for origin in self.order() {
             loop {
-                let sender = match origin.checkout(&self.target).await {
+                let sender = match origin.checkout(&self.target, &self.outbox).await {
                     Ok(sender) => sender,
                     Err(reason) => {
                         origin.avoid_until.set(Some(Instant::now() + AVOID));
@@ -300,7 +313,7 @@ impl Pool {
 }
 
 impl OriginPool {
-    async fn checkout(&self, target: &Target) -> Result<Sender, String> {
+    async fn checkout(&self, target: &Target, outbox: &Outbox) -> Result<Sender, String> {
         if let Some(connection) = self.idle.take() {
             return Ok(Sender::Http1(connection));
         }
@@ -311,7 +324,7 @@ impl OriginPool {
             return Ok(Sender::Http2(sender));
         }
         // Boxed: every request's future would be as large as that of a TLS connection which it hardly ever makes.
-        let sender = Box::pin(connect(target, &self.origin)).await?;
+        let sender = Box::pin(connect(target, &self.origin, outbox)).await?;
         self.avoid_until.set(None);
         if let Sender::Http2(sender) = &sender {
             *self.http2.borrow_mut() = Some(sender.clone());

@@ -19,9 +19,13 @@ use super::{
     requests::{Ended, Requests},
     shared::Shared,
 };
-use crate::{http::WorkerParts, tls};
+use crate::{
+    http::WorkerParts,
+    net::{Outbox, Stream},
+    tls,
+};
 
-pub(super) type TlsStream = tokio_rustls::server::TlsStream<tls::Corked<TcpStream>>;
+pub(super) type TlsStream = tokio_rustls::server::TlsStream<tls::Corked<Stream>>;
 
 /// Serves a connection that was accepted on this port. Failures are the peer's and are logged at `info` or `debug`.
 pub(super) async fn serve(
@@ -29,9 +33,10 @@ pub(super) async fn serve(
     local_port: u16,
     shared: Arc<Shared>,
     parts: WorkerParts,
+    outbox: Outbox,
     entry: Entry,
 ) {
-    let shaking = Box::pin(shake((stream, tcp_peer), local_port, shared, parts, &entry));
+    let shaking = Box::pin(shake((stream, tcp_peer), local_port, shared, parts, outbox, &entry));
     let Some((tls, requests)) = shaking.await else { return };
     let ended =
         if tls.is_http2() { Box::pin(requests.http2(tls)).await } else { http1(&requests, tls).await };
@@ -46,12 +51,13 @@ async fn shake(
     local_port: u16,
     shared: Arc<Shared>,
     parts: WorkerParts,
+    outbox: Outbox,
     entry: &Entry,
 ) -> Option<(Box<Lingering>, Requests)> {
     let site = shared.site.load_full();
     let timeout = site.limits.handshake_timeout;
     let shaken =
-        tokio::time::timeout(timeout, handshake(stream, tcp_peer, local_port, &site, &parts.peers)).await;
+        tokio::time::timeout(timeout, handshake(stream, tcp_peer, local_port, &site, &parts.peers, &outbox)).await;
     let failure = match shaken {
         Ok(Ok((tls, connection))) => {
             parts.counters.handshakes.fetch_add(1, Ordering::Relaxed);

@@ -8,6 +8,7 @@ use super::{connection::TlsStream, proxy_protocol};
 use crate::{
     config::settings::ClientAuth,
     http::{ClientAddress, Connection, Peers},
+    net::{Outbox, Stream},
     site::Site,
     tls,
 };
@@ -19,7 +20,8 @@ pub(super) async fn handshake(
     local_port: u16,
     site: &Site,
     peers: &Peers,
-) -> Result<(TlsStream, Rc<Connection>), tls::Failed<TcpStream>> {
+    outbox: &Outbox,
+) -> Result<(TlsStream, Rc<Connection>), tls::Failed<Stream>> {
     let mut ip = tcp_peer.ip().to_canonical();
     let trusted = |ip: &std::net::IpAddr| site.trusted_proxies.iter().any(|network| network.contains(ip));
     if site.proxy_protocol {
@@ -35,7 +37,8 @@ pub(super) async fn handshake(
     let trusted_proxy = trusted(&ip);
     let address = ClientAddress { ip, trusted_proxy, local_port };
     let domain = |name: &str| site.domains.get(name).map(|domain| Arc::clone(&domain.tls.config));
-    let accepted = tls::accept(stream, domain).await?;
+    let accepted = tls::accept(outbox.stream(stream), domain).await?;
+    accepted.stream.get_ref().0.get_ref().gather();
     let chain = accepted.stream.get_ref().1.peer_certificates();
     let required = site
         .domains

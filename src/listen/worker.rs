@@ -10,7 +10,7 @@ use std::{
 use tokio::{runtime::LocalOptions, sync::watch};
 
 use super::{connection, open::OpenConnections, shared::Shared};
-use crate::{authenticate::ChainCache, forward::Pools, http::WorkerParts, observe::log};
+use crate::{authenticate::ChainCache, forward::Pools, http::WorkerParts, net::Outbox, observe::log};
 
 /// Chains that a worker remembers; each takes about 4 KiB.
 const CHAINS: usize = 10_000;
@@ -28,10 +28,12 @@ pub(super) fn run(
         .on_thread_park(log::flush)
         .build_local(LocalOptions::default())?;
     runtime.block_on(async move {
+        let outbox = Outbox::default();
+        tokio::task::spawn_local(outbox.clone().run());
         let parts = WorkerParts {
             chains: Rc::new(ChainCache::new(CHAINS)),
             peers: Rc::default(),
-            pools: Rc::new(Pools::default()),
+            pools: Rc::new(Pools::new(outbox.clone())),
             counters: Arc::clone(&shared.counters),
         };
         let open = OpenConnections::default();
@@ -44,6 +46,7 @@ pub(super) fn run(
                 port,
                 Arc::clone(shared),
                 parts.clone(),
+                outbox.clone(),
                 open.clone(),
             )));
         }
@@ -70,6 +73,7 @@ pub(super) fn run(
             );
         }
         sweeper.abort();
+        outbox.send();
         Ok(())
     })
 }
@@ -79,6 +83,7 @@ async fn accept(
     port: u16,
     shared: Arc<Shared>,
     parts: WorkerParts,
+    outbox: Outbox,
     open: OpenConnections,
 ) {
     loop {
@@ -99,9 +104,9 @@ async fn accept(
             continue;
         };
         let entry = open.enter();
-        let (shared, parts) = (Arc::clone(&shared), parts.clone());
+        let (shared, parts, outbox) = (Arc::clone(&shared), parts.clone(), outbox.clone());
         tokio::task::spawn_local(async move {
-            connection::serve(accepted, port, shared, parts, entry).await;
+            connection::serve(accepted, port, shared, parts, outbox, entry).await;
             drop(place);
         });
     }

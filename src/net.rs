@@ -1,0 +1,7 @@
+//! TCP streams of one worker, whose small sends wait for the end of its turn.
+
+mod outbox;
+mod stream;
+
+pub use outbox::Outbox;
+pub use stream::Stream;

@@ -1,0 +1,209 @@
+//! A TCP stream whose small sends are gathered.
+
+use std::{
+    cell::{Cell, RefCell},
+    future::poll_fn,
+    io::{self, IoSlice},
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, Waker, ready},
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    task::AbortHandle,
+};
+
+use super::Outbox;
+
+/// Sends of more bytes are not gathered: a copy would cost more than it saves.
+const SMALL: usize = 4 * 1024;
+
+/// A TCP stream. A small write waits in the [`Outbox`] until the end of the worker's turn; an error of it shows at the next
+/// write or flush, as an error after the kernel has taken bytes does. A flush is not over before the kernel has taken all.
+///
+/// What was written before the stream is dropped is still sent, as far as the peer takes it at once.
+#[derive(Debug)]
+pub struct Stream {
+    socket: Rc<Socket>,
+    outbox: Outbox,
+}
+
+/// A stream, for its owner and for the outbox.
+#[derive(Debug)]
+pub(super) struct Socket {
+    tcp: RefCell<TcpStream>,
+    state: Cell<State>,
+    /// Gathered bytes that the kernel did not take, and who sends them.
+    rest: RefCell<Option<Rest>>,
+    failed: Cell<Option<io::ErrorKind>>,
+    gathers: Cell<bool>,
+}
+
+/// Where the bytes are that were written and not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// There are none.
+    Sent,
+    /// In the outbox.
+    Gathered,
+    /// In `rest`: nothing more is taken before they are gone.
+    Stuck,
+}
+
+#[derive(Debug)]
+struct Rest {
+    bytes: Vec<u8>,
+    sender: AbortHandle,
+    /// Who waits for the end of it.
+    waiting: Option<Waker>,
+}
+
+impl Socket {
+    /// Some of its bytes are in the outbox now.
+    pub(super) fn is_gathered(&self) {
+        self.state.set(State::Gathered);
+    }
+
+    /// Sends these bytes; what the kernel does not take is sent by a task of its own.
+    pub(super) fn send(self: &Rc<Self>, bytes: &[u8]) {
+        if let Some(rest) = &mut *self.rest.borrow_mut() {
+            rest.bytes.extend_from_slice(bytes);
+            return;
+        }
+        self.state.set(State::Sent);
+        let sent = match self.tcp.borrow().try_write(bytes) {
+            Ok(sent) => sent,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+            Err(error) => return self.failed.set(Some(error.kind())),
+        };
+        let rest = bytes.get(sent..).unwrap_or_default();
+        if !rest.is_empty() {
+            let socket = Rc::clone(self);
+            let sender = tokio::task::spawn_local(socket.send_rest()).abort_handle();
+            self.rest.replace(Some(Rest { bytes: rest.to_vec(), sender, waiting: None }));
+            self.state.set(State::Stuck);
+        }
+    }
+
+    async fn send_rest(self: Rc<Self>) {
+        let sent = poll_fn(|cx| -> Poll<io::Result<()>> {
+            loop {
+                let mut rest = self.rest.borrow_mut();
+                let Some(rest) = rest.as_mut().filter(|rest| !rest.bytes.is_empty()) else {
+                    return Poll::Ready(Ok(()));
+                };
+                let sent = ready!(Pin::new(&mut *self.tcp.borrow_mut()).poll_write(cx, &rest.bytes))?;
+                rest.bytes.drain(..sent);
+            }
+        });
+        if let Err(error) = sent.await {
+            self.failed.set(Some(error.kind()));
+        }
+        self.state.set(State::Sent);
+        if let Some(waiting) = self.rest.take().and_then(|rest| rest.waiting) {
+            waiting.wake();
+        }
+    }
+
+    /// Waits until the rest is sent; an error if that, or an earlier send, failed.
+    fn poll_sent(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(rest) = &mut *self.rest.borrow_mut() {
+            rest.waiting = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        Poll::Ready(self.failed.get().map_or(Ok(()), |kind| Err(kind.into())))
+    }
+}
+
+impl Stream {
+    pub(super) fn new(tcp: TcpStream, outbox: Outbox) -> Self {
+        let socket = Socket {
+            tcp: RefCell::new(tcp),
+            state: Cell::new(State::Sent),
+            rest: RefCell::default(),
+            failed: Cell::default(),
+            gathers: Cell::new(false),
+        };
+        Self { socket: Rc::new(socket), outbox }
+    }
+
+    /// From now on small sends are gathered.
+    pub fn gather(&self) {
+        self.socket.gathers.set(true);
+    }
+
+    /// Waits until there is something to read, or the peer's end.
+    pub async fn readable(&self) -> io::Result<()> {
+        poll_fn(|cx| self.socket.tcp.borrow().poll_read_ready(cx)).await
+    }
+
+    /// Writes without the outbox, after what is in it.
+    fn poll_write_at_once(
+        &self,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.socket.state.get() == State::Gathered {
+            self.outbox.send();
+        }
+        ready!(self.socket.poll_sent(cx))?;
+        Pin::new(&mut *self.socket.tcp.borrow_mut()).poll_write_vectored(cx, bufs)
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        // A peer that takes nothing does not keep the socket open.
+        if let Some(rest) = self.socket.rest.take() {
+            rest.sender.abort();
+        }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.socket.tcp.borrow_mut()).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(buf)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let length = bufs.iter().map(|buf| buf.len()).sum();
+        if length > SMALL || !self.socket.gathers.get() {
+            return self.poll_write_at_once(cx, bufs);
+        }
+        ready!(self.socket.poll_sent(cx))?;
+        self.outbox.gather(&self.socket, bufs);
+        Poll::Ready(Ok(length))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.socket.poll_sent(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.socket.state.get() == State::Gathered {
+            self.outbox.send();
+        }
+        ready!(self.socket.poll_sent(cx))?;
+        Pin::new(&mut *self.socket.tcp.borrow_mut()).poll_shutdown(cx)
+    }
+}
