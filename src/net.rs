@@ -2,6 +2,8 @@
 
 mod outbox;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 pub use outbox::Outbox;
 pub use stream::Stream;

@@ -72,7 +72,9 @@ impl Outbox {
         let mut gathered = self.0.gathered.borrow_mut();
         let Gathered { bytes, parts } = &mut *gathered;
         socket.is_gathered();
-        bufs.iter().for_each(|buf| bytes.extend_from_slice(buf));
+        for buf in bufs {
+            bytes.extend_from_slice(buf);
+        }
         let is_full = bytes.len() > BOUND;
         match parts.last_mut() {
             Some((last, end)) if Rc::ptr_eq(last, socket) => *end = bytes.len(),

@@ -20,8 +20,9 @@ use super::Outbox;
 /// Sends of more bytes are not gathered: a copy would cost more than it saves.
 const SMALL: usize = 4 * 1024;
 
-/// A TCP stream. A small write waits in the [`Outbox`] until the end of the worker's turn; an error of it shows at the next
-/// write or flush, as an error after the kernel has taken bytes does. A flush is not over before the kernel has taken all.
+/// A TCP stream. Once it gathers, a small write waits in the [`Outbox`] until the end of the worker's turn, and a flush does not wait
+/// for that; an error of it shows at the next write or flush, as one does that comes after the kernel has taken the bytes. If the kernel
+/// does not take them all, nothing more is written, flushed or shut down before it has.
 ///
 /// What was written before the stream is dropped is still sent, as far as the peer takes it at once.
 #[derive(Debug)]
@@ -34,24 +35,17 @@ pub struct Stream {
 #[derive(Debug)]
 pub(super) struct Socket {
     tcp: RefCell<TcpStream>,
-    state: Cell<State>,
-    /// Gathered bytes that the kernel did not take, and who sends them.
-    rest: RefCell<Option<Rest>>,
-    failed: Cell<Option<io::ErrorKind>>,
     gathers: Cell<bool>,
+    /// Whether some of its bytes are in the outbox.
+    is_gathered: Cell<bool>,
+    /// Of what was gathered, that which the kernel did not take.
+    rest: RefCell<Option<Rest>>,
+    /// Why nothing more can be sent.
+    failed: Cell<Option<io::ErrorKind>>,
+    has_owner: Cell<bool>,
 }
 
-/// Where the bytes are that were written and not sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// There are none.
-    Sent,
-    /// In the outbox.
-    Gathered,
-    /// In `rest`: nothing more is taken before they are gone.
-    Stuck,
-}
-
+/// Bytes that are sent by a task of their own.
 #[derive(Debug)]
 struct Rest {
     bytes: Vec<u8>,
@@ -63,28 +57,33 @@ struct Rest {
 impl Socket {
     /// Some of its bytes are in the outbox now.
     pub(super) fn is_gathered(&self) {
-        self.state.set(State::Gathered);
+        self.is_gathered.set(true);
     }
 
-    /// Sends these bytes; what the kernel does not take is sent by a task of its own.
+    /// Sends bytes that were gathered; what the kernel does not take is sent by a task of its own.
     pub(super) fn send(self: &Rc<Self>, bytes: &[u8]) {
+        self.is_gathered.set(false);
+        if self.failed.get().is_some() {
+            return;
+        }
         if let Some(rest) = &mut *self.rest.borrow_mut() {
             rest.bytes.extend_from_slice(bytes);
             return;
         }
-        self.state.set(State::Sent);
         let sent = match self.tcp.borrow().try_write(bytes) {
             Ok(sent) => sent,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
             Err(error) => return self.failed.set(Some(error.kind())),
         };
         let rest = bytes.get(sent..).unwrap_or_default();
-        if !rest.is_empty() {
-            let socket = Rc::clone(self);
-            let sender = tokio::task::spawn_local(socket.send_rest()).abort_handle();
-            self.rest.replace(Some(Rest { bytes: rest.to_vec(), sender, waiting: None }));
-            self.state.set(State::Stuck);
+        if rest.is_empty() {
+            return;
         }
+        if !self.has_owner.get() {
+            return self.failed.set(Some(io::ErrorKind::BrokenPipe));
+        }
+        let sender = tokio::task::spawn_local(Rc::clone(self).send_rest()).abort_handle();
+        self.rest.replace(Some(Rest { bytes: rest.to_vec(), sender, waiting: None }));
     }
 
     async fn send_rest(self: Rc<Self>) {
@@ -101,7 +100,6 @@ impl Socket {
         if let Err(error) = sent.await {
             self.failed.set(Some(error.kind()));
         }
-        self.state.set(State::Sent);
         if let Some(waiting) = self.rest.take().and_then(|rest| rest.waiting) {
             waiting.wake();
         }
@@ -121,10 +119,11 @@ impl Stream {
     pub(super) fn new(tcp: TcpStream, outbox: Outbox) -> Self {
         let socket = Socket {
             tcp: RefCell::new(tcp),
-            state: Cell::new(State::Sent),
+            gathers: Cell::new(false),
+            is_gathered: Cell::new(false),
             rest: RefCell::default(),
             failed: Cell::default(),
-            gathers: Cell::new(false),
+            has_owner: Cell::new(true),
         };
         Self { socket: Rc::new(socket), outbox }
     }
@@ -140,34 +139,33 @@ impl Stream {
     }
 
     /// Writes without the outbox, after what is in it.
-    fn poll_write_at_once(
-        &self,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        if self.socket.state.get() == State::Gathered {
+    fn poll_write_at_once(&self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        if self.socket.is_gathered.get() {
             self.outbox.send();
         }
         ready!(self.socket.poll_sent(cx))?;
-        Pin::new(&mut *self.socket.tcp.borrow_mut()).poll_write_vectored(cx, bufs)
+        let mut tcp = self.socket.tcp.borrow_mut();
+        match bufs {
+            // The system call for one costs less.
+            [one] => Pin::new(&mut *tcp).poll_write(cx, one),
+            _ => Pin::new(&mut *tcp).poll_write_vectored(cx, bufs),
+        }
     }
 }
 
 impl Drop for Stream {
     fn drop(&mut self) {
         // A peer that takes nothing does not keep the socket open.
+        self.socket.has_owner.set(false);
         if let Some(rest) = self.socket.rest.take() {
             rest.sender.abort();
+            self.socket.failed.set(Some(io::ErrorKind::BrokenPipe));
         }
     }
 }
 
 impl AsyncRead for Stream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut *self.socket.tcp.borrow_mut()).poll_read(cx, buf)
     }
 }
@@ -200,7 +198,7 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.socket.state.get() == State::Gathered {
+        if self.socket.is_gathered.get() {
             self.outbox.send();
         }
         ready!(self.socket.poll_sent(cx))?;
