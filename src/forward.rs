@@ -4,6 +4,7 @@ mod absolute;
 mod body;
 mod connect;
 mod hop;
+mod http1;
 mod pool;
 mod response;
 mod target;

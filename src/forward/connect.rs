@@ -3,10 +3,7 @@
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
-use hyper::{
-    client::conn::{http1, http2},
-    rt::Executor,
-};
+use hyper::{client::conn::http2, rt::Executor};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::pki_types::ServerName;
 use tokio::{
@@ -15,7 +12,10 @@ use tokio::{
     time::Sleep,
 };
 
-use super::{RequestBody, Target};
+use super::{
+    RequestBody, Target,
+    http1::{Http1, Io},
+};
 use crate::{config::settings::Origin, net::Outbox};
 
 /// Spawns onto the worker's own thread.
@@ -37,17 +37,16 @@ pub(super) fn timer(after: Duration) -> Timer {
     Box::pin(tokio::time::sleep(after))
 }
 
-/// A connection of HTTP/1.1.
-pub(super) struct Http1 {
-    pub(super) sender: http1::SendRequest<RequestBody>,
-    /// For the responses that are waited for, one after the other.
+/// A connection of HTTP/1.1, and the timer for the responses that are waited for, one after the other.
+pub(super) struct Kept {
+    pub(super) http1: Box<Http1>,
     pub(super) timer: Timer,
 }
 
 /// A connection that can carry a request.
 pub(super) enum Sender {
     /// One request at a time.
-    Http1(Http1),
+    Http1(Kept),
     /// Many at once; cloned.
     Http2(http2::SendRequest<RequestBody>),
 }
@@ -66,7 +65,7 @@ async fn connect_unbounded(target: &Target, origin: &Origin, outbox: &Outbox) ->
     let tcp = outbox.stream(tcp);
     tcp.gather();
     let Some(tls) = target.tls.as_ref().filter(|_| origin.tls) else {
-        return http1(tcp, target.response_timeout).await;
+        return Ok(http1(tcp, target));
     };
     let name = ServerName::try_from(origin.host.clone()).map_err(|error| error.to_string())?;
     let stream = tokio_rustls::TlsConnector::from(Arc::clone(&tls.config))
@@ -76,23 +75,12 @@ async fn connect_unbounded(target: &Target, origin: &Origin, outbox: &Outbox) ->
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
         http2(stream).await
     } else {
-        http1(stream, target.response_timeout).await
+        Ok(http1(stream, target))
     }
 }
 
-async fn http1<IO>(io: IO, response_timeout: Duration) -> Result<Sender, String>
-where
-    IO: AsyncRead + AsyncWrite + Unpin + 'static,
-{
-    let (sender, connection) =
-        // A head and a small body cost less to put together than to write from two places.
-        http1::Builder::new().writev(false).handshake(TokioIo::new(io)).await.map_err(|error| error.to_string())?;
-    tokio::task::spawn_local(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "upstream connection ended");
-        }
-    });
-    Ok(Sender::Http1(Http1 { sender, timer: timer(response_timeout) }))
+fn http1(io: impl Io + 'static, target: &Target) -> Sender {
+    Sender::Http1(Kept { http1: Box::new(Http1::new(Box::new(io))), timer: timer(target.response_timeout) })
 }
 
 async fn http2<IO>(io: IO) -> Result<Sender, String>

@@ -10,17 +10,14 @@ use std::{
 };
 
 use http::{Request, Response};
-use hyper::{
-    body::Incoming,
-    client::conn::{TrySendError, http2},
-};
+use hyper::client::conn::http2;
 use tokio::time::Instant;
 
 use super::{
     ForwardError, RequestBody, ResponseBody, Target,
     absolute::OriginForm,
     body::{Progress, State},
-    connect::{Http1, Sender, Timer, connect, timer},
+    connect::{Kept, Sender, Timer, connect, timer},
 };
 use crate::{config::settings::Origin, net::Outbox};
 
@@ -59,36 +56,42 @@ impl std::fmt::Debug for OriginPool {
     }
 }
 
-/// HTTP/1.1 connections that are, or are about to be, ready for a request.
+/// HTTP/1.1 connections that are ready for a request.
 #[derive(Clone, Default)]
 pub(super) struct Idle(Rc<RefCell<Vec<Unused>>>);
 
 /// A connection, and since when it is unused.
-type Unused = (Http1, Instant);
+type Unused = (Kept, Instant);
 
 impl Idle {
     /// Gives a connection back once its response was read.
-    pub(super) fn put(&self, connection: Http1) {
+    pub(super) fn put(&self, mut connection: Kept) {
         let mut idle = self.0.borrow_mut();
-        if !connection.sender.is_closed() && idle.len() < IDLE_BOUND {
+        if connection.http1.rest() && idle.len() < IDLE_BOUND {
             idle.push((connection, Instant::now()));
+        } else {
+            connection.http1.retire();
         }
     }
 
     /// The connection used last that can be used again.
-    fn take(&self) -> Option<Http1> {
+    fn take(&self) -> Option<Kept> {
         let mut idle = self.0.borrow_mut();
-        while let Some((connection, _)) = idle.pop_if(|(connection, _)| connection.sender.is_closed()) {
-            drop(connection);
+        while let Some((mut connection, _)) = idle.pop() {
+            if connection.http1.is_open() {
+                return Some(connection);
+            }
+            connection.http1.retire();
         }
-        let index = idle.iter().rposition(|(connection, _)| connection.sender.is_ready())?;
-        Some(idle.swap_remove(index).0)
+        None
     }
 
     fn drop_older_than(&self, limit: std::time::Duration) {
-        let is_good =
-            |(connection, since): &Unused| !connection.sender.is_closed() && since.elapsed() < limit;
-        self.0.borrow_mut().retain(is_good);
+        let is_over =
+            |(connection, since): &mut Unused| since.elapsed() >= limit || !connection.http1.is_open();
+        for (connection, _) in self.0.borrow_mut().extract_if(.., is_over) {
+            connection.http1.retire();
+        }
     }
 }
 
@@ -204,22 +207,12 @@ impl Pool {
         let progress = request.body().progress();
         match sender {
             Sender::Http1(mut connection) => {
-                let response = connection.sender.try_send_request(request);
-                match self.bounded(response, &progress, &mut connection.timer).await? {
-                    Ok(response) => {
-                        let (idle, limit) = (origin.idle.clone(), self.target.response_timeout);
-                        Ok(Tried::Response(
-                            response.map(|body| ResponseBody::http1(body, limit, connection, idle)),
-                        ))
-                    }
-                    Err(mut error) => match error.take_message() {
-                        Some(request) => {
-                            *slot = Some(request);
-                            Ok(Tried::Unprocessed(error.into_error().to_string()))
-                        }
-                        None => Err(self.failed(&error, &progress)),
-                    },
-                }
+                let Kept { http1, timer } = &mut connection;
+                http1.begin(request);
+                let head = self.bounded(poll_fn(|cx| http1.poll_head(cx)), &progress, timer).await?;
+                let head = head.map_err(|fault| self.failed(&fault, &progress))?;
+                let (idle, limit) = (origin.idle.clone(), self.target.response_timeout);
+                Ok(Tried::Response(Response::from_parts(head, ResponseBody::http1(connection, limit, idle))))
             }
             // Boxed, so that the future of a request over HTTP/1.1 is not as large.
             Sender::Http2(sender) => Box::pin(self.try_http2(sender, request, slot, &progress)).await,
@@ -255,7 +248,7 @@ impl Pool {
                     let request = head.map(|()| RequestBody::buffered(bytes));
                     unprocessed(request, error.into_error())
                 }
-                (None, _) => Err(self.failed(&error, progress)),
+                (None, _) => Err(self.failed(&sentence(error.error()), progress)),
             },
         }
     }
@@ -300,10 +293,10 @@ impl Pool {
         .await
     }
 
-    fn failed<T>(&self, error: &TrySendError<T>, progress: &Progress) -> ForwardError {
+    fn failed(&self, reason: &dyn std::fmt::Display, progress: &Progress) -> ForwardError {
         match progress.state() {
             State::Failed(fault) => ForwardError::Body(fault),
-            _ => self.broken(&sentence(error.error())),
+            _ => self.broken(&reason.to_string()),
         }
     }
 
@@ -367,6 +360,3 @@ fn shown(origin: &Origin) -> String {
     let scheme = if origin.tls { "https" } else { "http" };
     format!("{scheme}://{}:{}", origin.host, origin.port)
 }
-
-/// The type of a streamed response's body, as hyper gives it.
-pub(super) type Upstream = Incoming;

@@ -8,12 +8,10 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::{
-    connect::Http1,
-    pool::{Idle, Upstream},
-};
+use super::{connect::Kept, http1::Fault, pool::Idle};
 
 /// A body that the edge made or that the upstream streams.
 pub struct ResponseBody(Source);
@@ -24,20 +22,27 @@ enum Source {
 }
 
 struct Streamed {
-    body: Upstream,
+    from: Upstream,
     /// Time between two frames.
     limit: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
-    /// The HTTP/1.1 connection, to be given back once the body was read.
-    connection: Option<(Http1, Idle)>,
+}
+
+enum Upstream {
+    /// A connection, to be given back once the body was read.
+    Http1(Option<(Kept, Idle)>),
+    Http2(Incoming),
 }
 
 /// Why a response broke off while it was streamed; the application sees its connection or stream end.
 #[derive(Debug, thiserror::Error)]
 pub enum ResponseError {
-    /// The upstream broke off.
+    /// The upstream broke off, over HTTP/1.1.
     #[error("the upstream broke off in its response: {0}")]
-    Broken(#[from] hyper::Error),
+    Http1(#[from] Fault),
+    /// The upstream broke off, over HTTP/2.
+    #[error("the upstream broke off in its response: {0}")]
+    Http2(#[from] hyper::Error),
     /// The upstream stopped sending.
     #[error("the upstream sent nothing of its response for {0:?}")]
     Stalled(Duration),
@@ -50,45 +55,68 @@ impl ResponseBody {
         Self(Source::Own(bytes.into()))
     }
 
-    pub(super) fn http1(body: Upstream, limit: Duration, connection: Http1, idle: Idle) -> Self {
-        let mut streamed = Streamed { body, limit, stalled: None, connection: Some((connection, idle)) };
-        if streamed.body.is_end_stream() {
-            streamed.finish();
-        }
-        Self(Source::Upstream(streamed))
+    pub(super) fn http1(connection: Kept, limit: Duration, idle: Idle) -> Self {
+        let mut from = Upstream::Http1(Some((connection, idle)));
+        from.give_back();
+        Self(Source::Upstream(Streamed { from, limit, stalled: None }))
     }
 
-    pub(super) fn http2(body: Upstream, limit: Duration) -> Self {
-        Self(Source::Upstream(Streamed { body, limit, stalled: None, connection: None }))
+    pub(super) fn http2(body: Incoming, limit: Duration) -> Self {
+        Self(Source::Upstream(Streamed { from: Upstream::Http2(body), limit, stalled: None }))
     }
 }
 
-impl Streamed {
-    fn finish(&mut self) {
-        if let Some((connection, idle)) = self.connection.take() {
+impl Upstream {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ResponseError>>> {
+        match self {
+            Self::Http1(None) => Poll::Ready(None),
+            Self::Http1(Some((connection, _))) => {
+                let frame = ready!(connection.http1.poll_frame(cx));
+                // Whoever sends it on does not ask again after the last byte.
+                self.give_back();
+                Poll::Ready(frame.map(|frame| frame.map_err(ResponseError::from)))
+            }
+            Self::Http2(body) => Pin::new(body)
+                .poll_frame(cx)
+                .map(|frame| frame.map(|frame| frame.map_err(ResponseError::from))),
+        }
+    }
+
+    /// The connection, if the body is whole.
+    fn give_back(&mut self) {
+        if let Self::Http1(kept) = self
+            && let Some((connection, idle)) = kept.take_if(|(connection, _)| connection.http1.is_end_stream())
+        {
             idle.put(connection);
         }
     }
 
-    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ResponseError>>> {
-        match Pin::new(&mut self.body).poll_frame(cx) {
-            Poll::Ready(frame) => {
-                self.stalled = None;
-                match &frame {
-                    None => self.finish(),
-                    // Whoever sends it on does not ask again after trailers, or after the last byte.
-                    Some(Ok(frame)) if frame.is_trailers() || self.body.is_end_stream() => self.finish(),
-                    Some(_) => {}
-                }
-                Poll::Ready(frame.map(|frame| frame.map_err(ResponseError::from)))
-            }
-            Poll::Pending => {
-                let limit = self.limit;
-                let sleep = self.stalled.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + limit)));
-                ready!(sleep.as_mut().poll(cx));
-                Poll::Ready(Some(Err(ResponseError::Stalled(limit))))
-            }
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Http1(kept) => kept.is_none(),
+            Self::Http2(body) => body.is_end_stream(),
         }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Http1(Some((connection, _))) => connection.http1.size_hint(),
+            Self::Http1(None) => SizeHint::with_exact(0),
+            Self::Http2(body) => body.size_hint(),
+        }
+    }
+}
+
+impl Streamed {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ResponseError>>> {
+        if let Poll::Ready(frame) = self.from.poll_frame(cx) {
+            self.stalled = None;
+            return Poll::Ready(frame);
+        }
+        let limit = self.limit;
+        let sleep = self.stalled.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + limit)));
+        ready!(sleep.as_mut().poll(cx));
+        Poll::Ready(Some(Err(ResponseError::Stalled(limit))))
     }
 }
 
@@ -110,14 +138,14 @@ impl Body for ResponseBody {
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Source::Own(bytes) => bytes.is_empty(),
-            Source::Upstream(streamed) => streamed.body.is_end_stream(),
+            Source::Upstream(streamed) => streamed.from.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Source::Own(bytes) => SizeHint::with_exact(u64::try_from(bytes.len()).unwrap_or(u64::MAX)),
-            Source::Upstream(streamed) => streamed.body.size_hint(),
+            Source::Upstream(streamed) => streamed.from.size_hint(),
         }
     }
 }

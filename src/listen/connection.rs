@@ -57,7 +57,8 @@ async fn shake(
     let site = shared.site.load_full();
     let timeout = site.limits.handshake_timeout;
     let shaken =
-        tokio::time::timeout(timeout, handshake(stream, tcp_peer, local_port, &site, &parts.peers, &outbox)).await;
+        tokio::time::timeout(timeout, handshake(stream, tcp_peer, local_port, &site, &parts.peers, &outbox))
+            .await;
     let failure = match shaken {
         Ok(Ok((tls, connection))) => {
             parts.counters.handshakes.fetch_add(1, Ordering::Relaxed);

@@ -103,7 +103,12 @@ async fn an_upstream_that_closes_each_connection_at_once_is_502_and_not_tried_fo
 
 #[tokio::test]
 async fn what_is_no_whole_response_head_is_502_and_the_request_is_sent_once() {
-    let broken: [&'static [u8]; 6] = [
+    let broken: [&'static [u8]; 10] = [
+        // Where these end is not certain: a part of the answer could be taken for another one.
+        b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nname: a\r\n folded\r\ncontent-length: 2\r\n\r\nok",
         b"",
         b"HTTP/1.1 200 OK\r\nContent-Le",
         b"\x16\x03\x01\x02\x00\x01garbage\x00\xff\xff",
@@ -124,9 +129,11 @@ async fn what_is_no_whole_response_head_is_502_and_the_request_is_sent_once() {
 
 #[tokio::test]
 async fn a_body_that_breaks_off_is_never_a_shorter_success() {
-    let broken: [&'static [u8]; 2] = [
+    let broken: [&'static [u8]; 4] = [
         b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"access_token\":",
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello!\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n\r\n",
     ];
     for bytes in broken {
         let (upstream, requests) = writing_and_closing(bytes).await;

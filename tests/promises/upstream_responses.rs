@@ -1,16 +1,19 @@
 //! What of a response reaches the application: all of it, but for what belongs to the upstream's hop.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{Method, Request};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::{
     support::{
         Client, DOMAIN, Upstream,
+        bodies::chunked,
         client::token_request,
-        scripted::{Scripted, keep_answering, read_request},
+        scripted::{OK, Scripted, keep_answering, read_request},
     },
     upstream_failures::edge_before,
 };
@@ -136,6 +139,112 @@ async fn a_large_body_streams_whole_both_ways() {
         let answer = client.connect().await.send(request).await;
         assert_eq!(answer.status, 200);
         assert!(answer.body.starts_with(b"echo:") && answer.body[5..] == large);
+    }
+}
+
+#[tokio::test]
+async fn a_response_is_whole_however_it_comes() {
+    let upstream = Scripted::start(|_, mut stream| async move {
+        let answers: [&[u8]; 2] = [
+            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nx-one: 1\r\ncontent-length: 5\r\n\r\nhello",
+            b"HTTP/1.1 200 OK\r\nx-one: 1\r\ntransfer-encoding: chunked\r\n\r\n2;a=b\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n",
+        ];
+        for answer in answers.into_iter().cycle() {
+            if read_request(&mut stream).await.is_none() {
+                return;
+            }
+            for octet in answer {
+                stream.write_all(&[*octet]).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+        }
+    })
+    .await;
+    let (edge, client) = edge_before(upstream.url(), "");
+    for client in [Client::with(&edge, &client), Client::with(&edge, &client).http2()] {
+        let mut connection = client.connect().await;
+        for _ in 0..4 {
+            let answer = connection.token("billing").await;
+            assert_eq!((answer.status.as_u16(), &answer.body[..]), (200, &b"hello"[..]));
+            assert_eq!(answer.headers["x-one"], "1");
+        }
+    }
+    assert!(upstream.accepted() <= 2, "{}", upstream.accepted());
+}
+
+#[tokio::test]
+async fn a_response_that_nobody_asked_for_is_given_to_nobody() {
+    // It comes with the one that was asked for, or behind it.
+    for is_behind in [false, true] {
+        let upstream = Scripted::start(move |_, mut stream| async move {
+            let stray = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nstray";
+            while read_request(&mut stream).await.is_some() {
+                let answer = [OK, if is_behind { &[] } else { stray }].concat();
+                if stream.write_all(&answer).await.is_err() {
+                    return;
+                }
+                if is_behind {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    let _ = stream.write_all(stray).await;
+                }
+            }
+        })
+        .await;
+        let (edge, client) = edge_before(upstream.url(), "");
+        let mut connection = Client::with(&edge, &client).connect().await;
+        for _ in 0..4 {
+            let answer = connection.token("billing").await;
+            assert_eq!((answer.status.as_u16(), &answer.body[..]), (200, &b"ok"[..]));
+            // Until the stray one is there: it takes the connection with it.
+            tokio::time::sleep(Duration::from_millis(60)).await;
+        }
+        assert_eq!(upstream.accepted(), 4);
+    }
+}
+
+#[tokio::test]
+async fn a_body_of_unknown_length_is_sent_as_it_comes_and_leaves_the_connection_usable() {
+    let upstream = Upstream::start().await;
+    let (edge, client) = edge_before(upstream.url(), "");
+    let body: Vec<u8> = (0..200_000_u32).map(|n| n.to_le_bytes()[0]).collect();
+    for client in [Client::with(&edge, &client), Client::with(&edge, &client).http2()] {
+        let mut connection = client.connect().await;
+        for size in [1_000, 70_000] {
+            let request = Request::post("/any/thing").body(chunked(&body, size)).unwrap();
+            assert_eq!(connection.send(request).await.status, 200);
+            let seen = upstream.last();
+            assert!(seen.body == body, "the body was changed");
+            assert_eq!(seen.header("transfer-encoding"), "chunked");
+            assert!(!seen.headers.contains_key("content-length"));
+            assert_eq!(connection.token("billing").await.status, 200);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_before_the_body_is_sent_reaches_the_application() {
+    let upstream = Scripted::start(|_, mut stream| async move {
+        // The head alone is read; the rest of the body meets a connection that ends.
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.unwrap());
+        }
+        stream
+            .write_all(
+                b"HTTP/1.1 413 Content Too Large\r\nconnection: close\r\ncontent-length: 7\r\n\r\ntoo big",
+            )
+            .await
+            .unwrap();
+        stream.shutdown().await.unwrap();
+        let mut rest = vec![0; 64 * 1024];
+        while stream.read(&mut rest).await.is_ok_and(|read| read > 0) {}
+    })
+    .await;
+    let (edge, client) = edge_before(upstream.url(), "");
+    for client in [Client::with(&edge, &client), Client::with(&edge, &client).http2()] {
+        let request = Request::post("/any/thing").body(Full::from(vec![b'x'; 1_000_000])).unwrap();
+        let answer = client.connect().await.send(request).await;
+        assert_eq!((answer.status.as_u16(), &answer.body[..]), (413, &b"too big"[..]));
     }
 }
 

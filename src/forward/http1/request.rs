@@ -1,0 +1,189 @@
+//! A request as it is written (RFC 9112 sections 2 to 7).
+
+use http::{Method, header, request::Parts};
+use http_body::Body;
+
+use crate::forward::RequestBody;
+
+/// How the end of a request's body is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// There is no body.
+    None,
+    /// So many bytes are still to come.
+    Length(u64),
+    /// In chunks.
+    Chunked,
+}
+
+impl Framing {
+    pub(super) fn of(body: &RequestBody) -> Self {
+        if body.is_end_stream() {
+            return Self::None;
+        }
+        body.size_hint().exact().map_or(Self::Chunked, Self::Length)
+    }
+}
+
+/// Appends a head. Names, values, method and target are what their types let through: no line can be made of them. The framing is that of the
+/// body, whatever the head says of it.
+pub(super) fn head(out: &mut Vec<u8>, head: &Parts, framing: Framing) {
+    let lines = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    // Above what is in the lines, the first one and that of the framing.
+    out.reserve(lines.sum::<usize>() + head.uri.path().len() + head.uri.query().map_or(0, str::len) + 64);
+    let target = head.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    for part in [head.method.as_str(), " ", target, " HTTP/1.1\r\n"] {
+        out.extend_from_slice(part.as_bytes());
+    }
+    let mut had_length = false;
+    for (name, value) in &head.headers {
+        if *name == header::CONTENT_LENGTH {
+            had_length = true;
+            continue;
+        }
+        if *name != header::TRANSFER_ENCODING {
+            line(out, name.as_str(), value.as_bytes());
+        }
+    }
+    match framing {
+        Framing::Length(length) => {
+            line(out, "content-length", itoa::Buffer::new().format(length).as_bytes());
+        }
+        Framing::Chunked => line(out, "transfer-encoding", b"chunked"),
+        // RFC 9110 section 8.6: where a body has a meaning, it is said that there is none.
+        Framing::None if had_length || has_meaning(&head.method) => line(out, "content-length", b"0"),
+        Framing::None => {}
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+fn has_meaning(method: &Method) -> bool {
+    matches!(*method, Method::POST | Method::PUT | Method::PATCH)
+}
+
+fn line(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    for part in [name.as_bytes(), b": ", value, b"\r\n"] {
+        out.extend_from_slice(part);
+    }
+}
+
+/// Appends a piece of a body; false if it is more than was announced.
+#[must_use]
+pub(super) fn piece(out: &mut Vec<u8>, framing: &mut Framing, data: &[u8]) -> bool {
+    match framing {
+        _ if data.is_empty() => return true,
+        Framing::None => return false,
+        Framing::Length(left) => {
+            let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
+            let Some(rest) = left.checked_sub(length) else { return false };
+            *left = rest;
+            out.extend_from_slice(data);
+        }
+        Framing::Chunked => {
+            out.extend_from_slice(format!("{:x}\r\n", data.len()).as_bytes());
+            out.extend_from_slice(data);
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+    true
+}
+
+/// Appends what ends a body; false if it is less than was announced.
+#[must_use]
+pub(super) fn end(out: &mut Vec<u8>, framing: Framing) -> bool {
+    match framing {
+        Framing::None | Framing::Length(0) => true,
+        Framing::Length(_) => false,
+        // No trailers: they could carry headers that vouch.
+        Framing::Chunked => {
+            out.extend_from_slice(b"0\r\n\r\n");
+            true
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::{HeaderName, HeaderValue, Request};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn written(request: http::request::Builder, framing: Framing) -> String {
+        let mut out = Vec::new();
+        head(&mut out, &request.body(()).unwrap().into_parts().0, framing);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_head_says_how_long_the_body_is_whatever_it_was_told() {
+        let told =
+            || Request::post("/a?b=c").header("content-length", "7").header("transfer-encoding", "gzip");
+        assert_eq!(
+            written(told().header("host", "a"), Framing::Length(3)),
+            "POST /a?b=c HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\n"
+        );
+        assert_eq!(
+            written(told(), Framing::Chunked),
+            "POST /a?b=c HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n"
+        );
+        assert_eq!(written(told(), Framing::None), "POST /a?b=c HTTP/1.1\r\ncontent-length: 0\r\n\r\n");
+        assert_eq!(written(Request::put("/"), Framing::None), "PUT / HTTP/1.1\r\ncontent-length: 0\r\n\r\n");
+        assert_eq!(written(Request::get("/"), Framing::None), "GET / HTTP/1.1\r\n\r\n");
+        assert_eq!(written(Request::options("*"), Framing::None), "OPTIONS * HTTP/1.1\r\n\r\n");
+    }
+
+    #[test]
+    fn a_body_is_neither_longer_nor_shorter_than_was_announced() {
+        let (mut out, mut framing) = (Vec::new(), Framing::Length(5));
+        assert!(piece(&mut out, &mut framing, b"abc") && !end(&mut out, framing));
+        assert!(!piece(&mut out, &mut framing, b"def"));
+        assert!(piece(&mut out, &mut framing, b"de") && end(&mut out, framing));
+        assert_eq!(out, b"abcde");
+        out.clear();
+        assert!(!piece(&mut out, &mut Framing::None, b"a") && end(&mut out, Framing::None));
+        assert_eq!(out, b"");
+        let mut chunked = Framing::Chunked;
+        for data in [&b"hello"[..], b"", &[b'x'; 16]] {
+            assert!(piece(&mut out, &mut chunked, data));
+        }
+        assert!(end(&mut out, chunked));
+        assert_eq!(out, b"5\r\nhello\r\n10\r\nxxxxxxxxxxxxxxxx\r\n0\r\n\r\n");
+    }
+
+    #[test]
+    fn the_framing_is_that_of_the_body() {
+        assert_eq!(Framing::of(&RequestBody::buffered(Bytes::new())), Framing::None);
+        assert_eq!(Framing::of(&RequestBody::buffered(Bytes::from_static(b"abc"))), Framing::Length(3));
+    }
+
+    proptest! {
+        /// Whatever a client sends as headers: the upstream's parser finds these, and one framing.
+        #[test]
+        fn a_head_is_read_as_it_was_meant(
+            lines in prop::collection::vec(("[a-z][a-z0-9-]{0,12}", "[ -~\t\u{80}-\u{ff}]{0,40}"), 0..20),
+            target in "/[a-z0-9/%?=&._-]{0,30}",
+        ) {
+            let mut request = Request::post(&target);
+            for (name, value) in &lines {
+                let value: Vec<u8> = value.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
+                request = request.header(HeaderName::try_from(name).unwrap(), HeaderValue::from_bytes(value.trim_ascii()).unwrap());
+            }
+            let parts = request.body(()).unwrap().into_parts().0;
+            let mut out = Vec::new();
+            head(&mut out, &parts, Framing::Length(1));
+            let mut space = [httparse::EMPTY_HEADER; 64];
+            let mut parsed = httparse::Request::new(&mut space);
+            prop_assert_eq!(parsed.parse(&out).unwrap(), httparse::Status::Complete(out.len()));
+            prop_assert_eq!((parsed.method, parsed.path), (Some("POST"), Some(target.as_str())));
+            let framing = |name: &str| name == "content-length" || name == "transfer-encoding";
+            let read: Vec<_> = parsed.headers.iter().filter(|line| !framing(line.name)).map(|line| (line.name, line.value)).collect();
+            let meant: Vec<_> = parts.headers.iter().filter(|(name, _)| !framing(name.as_str()))
+                .map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+            prop_assert_eq!(read, meant);
+            let framings: Vec<_> = parsed.headers.iter().filter(|line| framing(line.name)).map(|line| line.value).collect();
+            prop_assert_eq!(framings, vec![b"1"]);
+        }
+    }
+}

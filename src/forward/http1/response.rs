@@ -1,0 +1,299 @@
+//! A response's head (RFC 9112 sections 4 to 6).
+
+use std::mem::MaybeUninit;
+
+use bytes::{Bytes, BytesMut};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version, header, response::Parts,
+};
+use hyper::ext::ReasonPhrase;
+
+use super::Fault;
+
+/// The longest head, in bytes. Servers limit theirs to some 8 to 32 KiB.
+const LONGEST: usize = 128 * 1024;
+/// Lines of headers.
+const LINES: usize = 128;
+
+/// Where a response's body ends (RFC 9112 section 6.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// After so many bytes.
+    Length(u64),
+    /// With its last chunk.
+    Chunked,
+    /// With the connection.
+    Close,
+}
+
+/// A head that is whole.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) parts: Parts,
+    pub(super) framing: Framing,
+    /// Whether the connection stays open after it, as far as it says.
+    pub(super) keeps: bool,
+}
+
+/// Takes a final response's head from what was read, if it is whole; interim ones are passed over. `scanned` is how much of
+/// what was read is known to hold no end; `map` is where the headers go.
+pub(super) fn take(
+    read: &mut BytesMut,
+    scanned: &mut usize,
+    method: &Method,
+    map: &mut HeaderMap,
+) -> Result<Option<Head>, Fault> {
+    loop {
+        let Some(end) = end_of_head(read, *scanned) else {
+            *scanned = read.len();
+            return if read.len() > LONGEST { Err(Fault::TooLong(LONGEST)) } else { Ok(None) };
+        };
+        if end > LONGEST {
+            return Err(Fault::TooLong(LONGEST));
+        }
+        *scanned = 0;
+        let parts = parse(&read.split_to(end).freeze(), map)?;
+        // 101 is final for this connection, and nobody has asked for it.
+        if parts.status.is_informational() && parts.status != StatusCode::SWITCHING_PROTOCOLS {
+            *map = parts.headers;
+            map.clear();
+            continue;
+        }
+        let mut parts = parts;
+        let framing = framing(&mut parts, method)?;
+        let keeps = framing != Framing::Close && keeps(&parts);
+        return Ok(Some(Head { parts, framing, keeps }));
+    }
+}
+
+/// Behind the empty line, which a bare LF may end (RFC 9112 section 2.2). The last three of `scanned` are looked at again.
+fn end_of_head(read: &[u8], scanned: usize) -> Option<usize> {
+    let start = scanned.saturating_sub(3);
+    memchr::memchr_iter(b'\n', read.get(start..)?).map(|at| start + at + 1).find_map(|next| {
+        match read.get(next..)? {
+            [b'\n', ..] => Some(next + 1),
+            [b'\r', b'\n', ..] => Some(next + 2),
+            _ => None,
+        }
+    })
+}
+
+fn parse(head: &Bytes, map: &mut HeaderMap) -> Result<Parts, Fault> {
+    let mut lines = [const { MaybeUninit::uninit() }; LINES];
+    let mut parsed = httparse::Response::new(&mut []);
+    let status = httparse::ParserConfig::default().parse_response_with_uninit_headers(
+        &mut parsed,
+        head,
+        &mut lines,
+    )?;
+    let (httparse::Status::Complete(_), Some(code)) = (status, parsed.code) else {
+        return Err(Fault::Incomplete);
+    };
+    let mut response = Response::new(());
+    *response.headers_mut() = std::mem::take(map);
+    *response.status_mut() = StatusCode::from_u16(code).map_err(|_| httparse::Error::Status)?;
+    *response.version_mut() = if parsed.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
+    let (mut parts, ()) = response.into_parts();
+    for line in parsed.headers.iter() {
+        let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|_| httparse::Error::HeaderName)?;
+        let value = HeaderValue::from_maybe_shared(head.slice_ref(line.value))
+            .map_err(|_| httparse::Error::HeaderValue)?;
+        parts.headers.append(name, value);
+    }
+    // The phrase means nothing, but is passed on where it is not the usual one.
+    let reason = parsed.reason.filter(|reason| parts.status.canonical_reason() != Some(reason));
+    if let Some(reason) = reason.and_then(|reason| ReasonPhrase::try_from(reason.as_bytes()).ok()) {
+        parts.extensions.insert(reason);
+    }
+    Ok(parts)
+}
+
+/// RFC 9112 section 6.3. Of several equal `Content-Length` one is left.
+fn framing(parts: &mut Parts, method: &Method) -> Result<Framing, Fault> {
+    let length = length(&parts.headers)?;
+    let is_bodyless = matches!(
+        parts.status,
+        StatusCode::SWITCHING_PROTOCOLS | StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+    );
+    if is_bodyless || *method == Method::HEAD {
+        return Ok(Framing::Length(0));
+    }
+    if parts.headers.contains_key(header::TRANSFER_ENCODING) {
+        let mut codings = parts.headers.get_all(header::TRANSFER_ENCODING).iter();
+        let is_chunked =
+            codings.next().is_some_and(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
+                && codings.next().is_none();
+        return match (parts.version, is_chunked, length) {
+            (Version::HTTP_10, ..) => Err(Fault::Framing("Transfer-Encoding in HTTP/1.0")),
+            (_, false, _) => Err(Fault::Framing("a Transfer-Encoding other than chunked")),
+            (_, _, Some(_)) => Err(Fault::Framing("Transfer-Encoding and Content-Length")),
+            (_, true, None) => Ok(Framing::Chunked),
+        };
+    }
+    match length {
+        Some((length, of)) => {
+            if of > 1 {
+                parts.headers.insert(header::CONTENT_LENGTH, length.into());
+            }
+            Ok(Framing::Length(length))
+        }
+        None => Ok(Framing::Close),
+    }
+}
+
+/// The length that is announced, and in how many places.
+fn length(headers: &HeaderMap) -> Result<Option<(u64, usize)>, Fault> {
+    let mut found = None;
+    for line in headers.get_all(header::CONTENT_LENGTH) {
+        for text in line.as_bytes().split(|b| *b == b',') {
+            let digits = text.trim_ascii();
+            let length = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<u64>().ok());
+            let length = length
+                .filter(|_| digits.iter().all(u8::is_ascii_digit))
+                .ok_or(Fault::Framing("a Content-Length that is no number"))?;
+            found = match found {
+                None => Some((length, 1)),
+                Some((before, of)) if before == length => Some((length, of + 1)),
+                Some(_) => return Err(Fault::Framing("two different Content-Length")),
+            };
+        }
+    }
+    Ok(found)
+}
+
+/// RFC 9112 section 9.3.
+fn keeps(parts: &Parts) -> bool {
+    if parts.status == StatusCode::SWITCHING_PROTOCOLS {
+        return false;
+    }
+    let mut keeps = parts.version == Version::HTTP_11;
+    for line in parts.headers.get_all(header::CONNECTION) {
+        for option in line.as_bytes().split(|b| *b == b',').map(<[u8]>::trim_ascii) {
+            if option.eq_ignore_ascii_case(b"close") {
+                return false;
+            }
+            keeps |= option.eq_ignore_ascii_case(b"keep-alive");
+        }
+    }
+    keeps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes a head that comes in pieces of this many bytes; and what is left behind it.
+    fn taken(text: &[u8], piece: usize, method: &Method) -> Result<Option<(Head, Vec<u8>)>, Fault> {
+        let (mut read, mut scanned, mut map) = (BytesMut::new(), 0, HeaderMap::new());
+        let mut pieces = text.chunks(piece);
+        while let Some(piece) = pieces.next() {
+            read.extend_from_slice(piece);
+            if let Some(head) = take(&mut read, &mut scanned, method, &mut map)? {
+                pieces.for_each(|piece| read.extend_from_slice(piece));
+                return Ok(Some((head, read.to_vec())));
+            }
+        }
+        Ok(None)
+    }
+
+    fn head(text: &str, method: &Method) -> Result<Head, Fault> {
+        taken(text.as_bytes(), text.len(), method).map(|taken| taken.unwrap().0)
+    }
+
+    #[test]
+    fn a_head_is_the_same_however_it_comes_and_interim_ones_are_passed_over() {
+        let text = b"HTTP/1.1 100 Continue\r\nx-interim: 1\r\n\r\nHTTP/1.1 103 Early Hints\nlink: </a>\n\nHTTP/1.1 299 Odd but fine\r\n\
+            Set-Cookie: a=1\r\nset-cookie:b=2 \r\nX-Empty:\r\ncontent-length: 4\r\n\r\nbody";
+        for piece in 1..=text.len() {
+            let (Head { parts, framing, keeps }, rest) = taken(text, piece, &Method::GET).unwrap().unwrap();
+            assert_eq!((parts.status.as_u16(), parts.version), (299, Version::HTTP_11), "{piece}");
+            assert_eq!(parts.headers.get_all("set-cookie").iter().collect::<Vec<_>>(), ["a=1", "b=2"]);
+            assert_eq!((parts.headers.len(), &parts.headers["x-empty"]), (4, &HeaderValue::from_static("")));
+            assert_eq!(parts.extensions.get::<ReasonPhrase>().unwrap().as_bytes(), b"Odd but fine");
+            assert_eq!((framing, keeps), (Framing::Length(4), true));
+            assert_eq!(rest, b"body");
+        }
+        for length in 0..text.len() - 4 {
+            assert!(taken(&text[..length], 7, &Method::GET).unwrap().is_none(), "{length}");
+        }
+    }
+
+    #[test]
+    fn where_a_body_ends_is_what_rfc_9112_says() {
+        let (get, post, head_) = (&Method::GET, &Method::POST, &Method::HEAD);
+        for (text, method, framing, keeps) in [
+            ("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n", post, Framing::Length(5), true),
+            (
+                "HTTP/1.1 200 OK\r\ncontent-length: 5, 5\r\ncontent-length: 5\r\n\r\n",
+                post,
+                Framing::Length(5),
+                true,
+            ),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n", post, Framing::Chunked, true),
+            ("HTTP/1.1 200 OK\r\n\r\n", post, Framing::Close, false),
+            (
+                "HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: x, Close\r\n\r\n",
+                get,
+                Framing::Length(5),
+                false,
+            ),
+            ("HTTP/1.0 200 OK\r\ncontent-length: 5\r\n\r\n", get, Framing::Length(5), false),
+            (
+                "HTTP/1.0 200 OK\r\ncontent-length: 5\r\nconnection: Keep-Alive\r\n\r\n",
+                get,
+                Framing::Length(5),
+                true,
+            ),
+            ("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n", head_, Framing::Length(0), true),
+            ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", head_, Framing::Length(0), true),
+            ("HTTP/1.1 204 No Content\r\n\r\n", post, Framing::Length(0), true),
+            ("HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\n\r\n", get, Framing::Length(0), true),
+            ("HTTP/1.1 101 Switching Protocols\r\n\r\n", get, Framing::Length(0), false),
+        ] {
+            let head = head(text, method).unwrap();
+            assert_eq!((head.framing, head.keeps), (framing, keeps), "{text}");
+            // What is passed on says the same.
+            assert!(head.parts.headers.get_all("content-length").iter().count() <= 1, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_head_or_leaves_the_end_uncertain_is_refused() {
+        for text in [
+            "SSH-2.0-OpenSSH_9.2\r\n\r\n",
+            "HTTP/2.0 200 OK\r\n\r\n",
+            "HTTP/1.1 2000 OK\r\n\r\n",
+            "HTTP/1.1 099 OK\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nname : value\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nname: a\r\n folded\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nname: a\0b\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nname: a\rb\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ncontent-length: 5, 6\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ncontent-length: +5\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ncontent-length: 0x5\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ncontent-length:\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ncontent-length: 18446744073709551616\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: xchunked\r\n\r\n",
+            "HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
+        ] {
+            assert!(head(text, &Method::GET).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_head_is_bounded_in_bytes_and_lines() {
+        let long = format!("HTTP/1.1 200 OK\r\nname: {}\r\n\r\n", "x".repeat(LONGEST));
+        for piece in [1000, long.len()] {
+            assert!(matches!(taken(long.as_bytes(), piece, &Method::GET), Err(Fault::TooLong(LONGEST))));
+        }
+        let many =
+            |lines| format!("HTTP/1.1 200 OK\r\n{}content-length: 0\r\n\r\n", "a: b\r\n".repeat(lines));
+        assert!(head(&many(LINES - 1), &Method::GET).is_ok());
+        assert!(head(&many(LINES), &Method::GET).is_err());
+    }
+}
