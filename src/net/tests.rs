@@ -193,12 +193,11 @@ fn a_write_that_failed_shows_at_the_next() {
         // The kernel takes it, or says at the end of the turn that the peer has gone.
         let _ = stream.write_all(b"one").await;
         tokio::task::yield_now().await;
-        let error = match stream.write_all(b"two").await {
-            Err(error) => error,
-            Ok(()) => {
-                tokio::task::yield_now().await;
-                stream.flush().await.unwrap_err()
-            }
+        let error = if let Err(error) = stream.write_all(b"two").await {
+            error
+        } else {
+            tokio::task::yield_now().await;
+            stream.flush().await.unwrap_err()
         };
         assert!(
             matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset),
