@@ -1,6 +1,6 @@
 //! From the accept to the end of the TLS handshake.
 
-use std::{net::SocketAddr, rc::Rc, sync::Arc};
+use std::{future::poll_fn, net::SocketAddr, pin::pin, rc::Rc, sync::Arc};
 
 use tokio::net::TcpStream;
 
@@ -37,7 +37,13 @@ pub(super) async fn handshake(
     let trusted_proxy = trusted(&ip);
     let address = ClientAddress { ip, trusted_proxy, local_port };
     let domain = |name: &str| site.domains.get(name).map(|domain| Arc::clone(&domain.tls.config));
-    let accepted = tls::accept(outbox.stream(stream), domain).await?;
+    let mut accepted = pin!(tls::accept(outbox.stream(stream), domain));
+    // The work of a handshake is as long as that of many requests: their sends do not wait for it.
+    let accepted = poll_fn(|cx| {
+        outbox.send();
+        accepted.as_mut().poll(cx)
+    });
+    let accepted = accepted.await?;
     accepted.stream.get_ref().0.get_ref().gather();
     let chain = accepted.stream.get_ref().1.peer_certificates();
     let required = site

@@ -54,7 +54,7 @@ impl Outbox {
         .await;
     }
 
-    /// Sends what is gathered now.
+    /// Sends what is gathered now: before work that takes long.
     pub fn send(&self) {
         let Gathered { mut bytes, mut parts } = self.0.gathered.take();
         let mut start = 0;
