@@ -1,7 +1,7 @@
 //! HTTP/1.1 to an origin (RFC 9112): one connection, one request at a time, driven by the task of the request itself.
 //!
 //! Why not hyper's client: it wants a task of its own for each connection, with a channel there and one back, and that is a
-//! third of what a forwarded request costs (`benches/RESULTS.md`). The parser is the one that hyper has, httparse. It is stricter: a
+//! seventh of the instructions of a forwarded request (`benches/RESULTS.md`). The parser is the one that hyper has, httparse. It is stricter: a
 //! response that says its length in two ways, or whose coding nobody asked for, is no response.
 
 mod chunked;

@@ -124,7 +124,7 @@ fn log(
     let credential = proved.as_ref().and_then(|(application, index)| application.credentials.get(*index));
     let certificate = connection.peer.as_deref().and_then(Peer::shown);
     let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    access::write([
+    access::write(&[
         ("request_id", record.id.to_str().ok().map(Value::Token)),
         ("client", connection.from.shown.to_str().ok().map(Value::Token)),
         ("domain", Some(Value::Token(&connection.server_name))),

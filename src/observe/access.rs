@@ -32,8 +32,8 @@ pub(crate) fn is_on() -> bool {
 }
 
 /// Writes one line, without the fields that have no value.
-pub(crate) fn write<'a>(fields: impl IntoIterator<Item = (&'static str, Option<Value<'a>>)>) {
-    let fields = fields.into_iter().filter_map(|(name, value)| Some((name, value?)));
+pub(crate) fn write(fields: &[(&'static str, Option<Value<'_>>)]) {
+    let fields = fields.iter().filter_map(|(name, value)| Some((*name, value.as_ref()?)));
     log::line(|line, format| {
         // A vector takes all that is written.
         let _ = match format {
@@ -45,14 +45,14 @@ pub(crate) fn write<'a>(fields: impl IntoIterator<Item = (&'static str, Option<V
 
 type Written = std::io::Result<()>;
 
-fn text<'a>(line: &mut Vec<u8>, fields: impl Iterator<Item = (&'static str, Value<'a>)>) -> Written {
+fn text<'a>(line: &mut Vec<u8>, fields: impl Iterator<Item = (&'static str, &'a Value<'a>)>) -> Written {
     now(line);
     line.extend_from_slice(b"  INFO mtls_edge::access: request");
     for (name, value) in fields {
         line.push(b' ');
         line.extend_from_slice(name.as_bytes());
         line.push(b'=');
-        match value {
+        match *value {
             Value::Token(token) => line.extend_from_slice(token.as_bytes()),
             Value::Text(text) if is_plain(text) => quoted(line, text),
             Value::Text(text) => write!(line, "{text:?}")?,
@@ -63,7 +63,7 @@ fn text<'a>(line: &mut Vec<u8>, fields: impl Iterator<Item = (&'static str, Valu
     Ok(())
 }
 
-fn json<'a>(line: &mut Vec<u8>, fields: impl Iterator<Item = (&'static str, Value<'a>)>) -> Written {
+fn json<'a>(line: &mut Vec<u8>, fields: impl Iterator<Item = (&'static str, &'a Value<'a>)>) -> Written {
     line.extend_from_slice(b"{\"timestamp\":\"");
     now(line);
     line.extend_from_slice(b"\",\"level\":\"INFO\",\"message\":\"request\"");
@@ -71,7 +71,7 @@ fn json<'a>(line: &mut Vec<u8>, fields: impl Iterator<Item = (&'static str, Valu
         line.extend_from_slice(b",\"");
         line.extend_from_slice(name.as_bytes());
         line.extend_from_slice(b"\":");
-        match value {
+        match *value {
             Value::Token(token) => quoted(line, token),
             Value::Text(text) if is_plain(text) => quoted(line, text),
             Value::Text(text) => serde_json::to_writer(&mut *line, text)?,
@@ -149,13 +149,13 @@ mod tests {
     #[test]
     fn nothing_that_a_client_sends_can_make_a_line_of_its_own() {
         let mut line = Vec::new();
-        text(&mut line, FIELDS.into_iter()).unwrap();
+        text(&mut line, FIELDS.iter().map(|(name, value)| (*name, value))).unwrap();
         assert_eq!(
             without_time(&line, 0),
             "NOW  INFO mtls_edge::access: request client=192.0.2.1 path=\"/a\\\"\\n\\u{1b}\" status=200\n"
         );
         line.clear();
-        json(&mut line, FIELDS.into_iter()).unwrap();
+        json(&mut line, FIELDS.iter().map(|(name, value)| (*name, value))).unwrap();
         assert_eq!(
             without_time(&line, 14),
             "{\"timestamp\":\"NOW\",\"level\":\"INFO\",\"message\":\"request\",\"client\":\"192.0.2.1\",\"path\":\"/a\\\"\\n\\u001b\",\"status\":200,\"target\":\"mtls_edge::access\"}\n"

@@ -25,16 +25,21 @@ impl Framing {
     }
 }
 
+/// How many bytes a head takes, or somewhat less.
+pub(super) fn size(head: &Parts) -> usize {
+    let lines = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    // Besides: the first line, and that of the framing.
+    lines.sum::<usize>() + head.uri.path().len() + head.uri.query().map_or(0, str::len) + 64
+}
+
 /// Appends a head. Names, values, method and target are what their types let through: no line can be made of them. The framing is that of the
 /// body, whatever the head says of it.
 pub(super) fn head(out: &mut Vec<u8>, head: &Parts, framing: Framing) {
-    let lines = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
-    // Above what is in the lines, the first one and that of the framing.
-    out.reserve(lines.sum::<usize>() + head.uri.path().len() + head.uri.query().map_or(0, str::len) + 64);
     let target = head.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
-    for part in [head.method.as_str(), " ", target, " HTTP/1.1\r\n"] {
-        out.extend_from_slice(part.as_bytes());
-    }
+    out.extend_from_slice(head.method.as_str().as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(target.as_bytes());
+    out.extend_from_slice(b" HTTP/1.1\r\n");
     let mut had_length = false;
     for (name, value) in &head.headers {
         if *name == header::CONTENT_LENGTH {
@@ -62,9 +67,10 @@ fn has_meaning(method: &Method) -> bool {
 }
 
 fn line(out: &mut Vec<u8>, name: &str, value: &[u8]) {
-    for part in [name.as_bytes(), b": ", value, b"\r\n"] {
-        out.extend_from_slice(part);
-    }
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
 }
 
 /// Appends a piece of a body; false if it is more than was announced.

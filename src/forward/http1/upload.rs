@@ -38,7 +38,12 @@ impl Upload {
 
     /// A request of which nothing is sent yet.
     pub(super) fn of(head: &Parts, body: RequestBody) -> Self {
-        let (framing, mut out) = (Framing::of(&body), Vec::new());
+        let framing = Framing::of(&body);
+        let beside = match framing {
+            Framing::Length(length) => usize::try_from(length).unwrap_or(WRITE).min(WRITE),
+            _ => 0,
+        };
+        let mut out = Vec::with_capacity(request::size(head) + beside);
         request::head(&mut out, head, framing);
         let body = (framing != Framing::None).then_some(body);
         Self { out, taken: 0, is_flushed: false, framing, body }
