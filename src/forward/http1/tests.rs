@@ -122,6 +122,16 @@ async fn a_connection_that_its_origin_closes_is_not_used_again() {
 }
 
 #[tokio::test]
+async fn of_many_connections_that_their_origin_closed_none_is_taken_for_open() {
+    // More than tokio lets one task do in one turn.
+    for _ in 0..500 {
+        let (mut http1, far) = connected(64);
+        drop(far);
+        assert!(!http1.is_open());
+    }
+}
+
+#[tokio::test]
 async fn an_answer_that_comes_before_the_request_is_out_counts() {
     // The origin reads the head alone; 64 bytes of the body fit between the two.
     let (mut http1, mut far) = connected(64);

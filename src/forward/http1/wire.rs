@@ -9,7 +9,10 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, Request, response::Parts};
 use http_body::{Frame, SizeHint};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    task::unconstrained,
+};
 
 use super::{
     Fault,
@@ -197,7 +200,10 @@ impl Http1 {
     /// Whether one that rests is still there: its origin has sent neither its end nor anything that nobody has asked for.
     pub(in crate::forward) fn is_open(&mut self) -> bool {
         let mut byte = [0];
-        pin!(self.io.read(&mut byte)).poll(&mut Context::from_waker(Waker::noop())).is_pending()
+        // Pending means that nothing came, not that this task has done much in its turn.
+        pin!(unconstrained(self.io.read(&mut byte)))
+            .poll(&mut Context::from_waker(Waker::noop()))
+            .is_pending()
     }
 
     /// The origin has answered; what of the request could not be sent is not waited for.
