@@ -29,6 +29,8 @@ pub(super) struct Activity {
     progress: Cell<Instant>,
     /// Whether all of the last response is out.
     is_flushed: Cell<bool>,
+    /// Whether our own end was, or is to be, sent. What still comes is no request.
+    is_ending: Cell<bool>,
 }
 
 /// What to do when a connection's time is up.
@@ -58,6 +60,7 @@ impl Activity {
             head_since: Cell::new(None),
             progress: Cell::new(now),
             is_flushed: Cell::new(true),
+            is_ending: Cell::new(false),
         })
     }
 
@@ -76,11 +79,10 @@ impl Activity {
         if let Some(closing) = closing {
             return (closing.max(self.idle_since.get()) + LINGER, Overdue::Lingering);
         }
+        let rests = rests && self.is_flushed.get() && !self.is_ending.get();
         match self.head_since.get() {
             Some(since) => (since + limits.head_timeout, Overdue::Stuck),
-            None if rests && self.is_flushed.get() && REST < limits.idle_timeout => {
-                (self.idle_since.get() + REST, Overdue::Resting)
-            }
+            None if rests && REST < limits.idle_timeout => (self.idle_since.get() + REST, Overdue::Resting),
             None => (self.idle_since.get() + limits.idle_timeout, Overdue::Idle),
         }
     }
@@ -199,6 +201,7 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        self.activity.is_ending.set(true);
         Pin::new(&mut self.io).poll_shutdown(cx)
     }
 

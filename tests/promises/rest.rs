@@ -45,6 +45,24 @@ async fn what_came_early_of_the_next_request_is_not_lost() {
     assert_eq!(upstream.seen().len(), 6);
 }
 
+#[tokio::test]
+async fn the_rest_of_a_refused_requests_body_is_no_request() {
+    let upstream = Upstream::start().await;
+    let (edge, client) = with_client(EdgeBuilder::new(upstream.url()));
+    let mut stream = Client::with(&edge, &client).tls().await.unwrap();
+    let refused = format!("POST /nowhere HTTP/1.1\r\nhost: {DOMAIN}\r\ncontent-length: 10000\r\n\r\n");
+    stream.write_all(refused.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("no end").unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 404"), "{}", String::from_utf8_lossy(&answer));
+    // Longer than a connection goes without a rest, and less than the edge reads on.
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    let body = format!("GET /any/a HTTP/1.1\r\nhost: {DOMAIN}\r\n\r\n");
+    stream.write_all(body.as_bytes()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    assert_eq!(upstream.seen().len(), 0);
+}
+
 /// Reads one whole answer of the upstream, which is short.
 async fn read_answer(stream: &mut (impl tokio::io::AsyncRead + Unpin)) {
     let mut answer = Vec::new();
