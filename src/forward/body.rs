@@ -76,6 +76,8 @@ enum Source {
         /// Armed when there is something to wait for.
         timer: Option<Pin<Box<Sleep>>>,
         time: Duration,
+        /// Says that more may come, while it is there.
+        token: Option<Rc<()>>,
     },
 }
 
@@ -92,8 +94,17 @@ impl RequestBody {
         if incoming.is_end_stream() {
             return Self::buffered(Bytes::new());
         }
-        let source = Source::Streaming { incoming, left: limit, limit, timer: None, time };
+        let source = Source::Streaming { incoming, left: limit, limit, timer: None, time, token: None };
         Self { source, progress: Progress::default() }
+    }
+
+    /// Holds this while more of it may come.
+    #[must_use]
+    pub fn holding(mut self, held: Rc<()>) -> Self {
+        if let Source::Streaming { token, .. } = &mut self.source {
+            *token = Some(held);
+        }
+        self
     }
 
     /// Reads a body whole: at most `limit` bytes within `time`.
@@ -150,7 +161,7 @@ impl Body for RequestBody {
         let fault = match &mut this.source {
             Source::Buffered(bytes) if bytes.is_empty() => return Poll::Ready(None),
             Source::Buffered(bytes) => return Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Source::Streaming { incoming, left, limit, timer, time } => {
+            Source::Streaming { incoming, left, limit, timer, time, .. } => {
                 match Pin::new(&mut *incoming).poll_frame(cx) {
                     Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
                         Ok(data) => {

@@ -58,7 +58,8 @@ async fn authenticate(
     if route.authenticate != settings::Authenticate::Client {
         announced(&context, body_bytes)?;
         let proof = judge(chains, peers, route.authenticate, &context, &[])?;
-        let body = RequestBody::streaming(body, body_bytes, body_timeout);
+        let body =
+            RequestBody::streaming(body, body_bytes, body_timeout).holding(context.connection.receiving());
         return Ok(Authenticated { context, body, proof });
     }
     // Before the body is waited for: without a certificate it would be read in vain.

@@ -34,6 +34,8 @@ pub struct Connection {
     pub peer: Option<Rc<Peer>>,
     closing: Cell<bool>,
     lingers: Cell<bool>,
+    /// Held besides by each request's body of which more may come.
+    receiving: Rc<()>,
     /// Of the task that serves it.
     waker: RefCell<Option<Waker>>,
 }
@@ -49,6 +51,7 @@ impl Connection {
             peer,
             closing: Cell::new(false),
             lingers: Cell::new(false),
+            receiving: Rc::new(()),
             waker: RefCell::default(),
         }
     }
@@ -71,6 +74,18 @@ impl Connection {
     #[must_use]
     pub fn lingers(&self) -> bool {
         self.lingers.get()
+    }
+
+    /// To be held by a request's body while more of it may come.
+    #[must_use]
+    pub fn receiving(&self) -> Rc<()> {
+        Rc::clone(&self.receiving)
+    }
+
+    /// Whether more of a request's body may come: its response may be over before it is.
+    #[must_use]
+    pub fn is_receiving(&self) -> bool {
+        Rc::strong_count(&self.receiving) > 1
     }
 
     /// Whether [`Connection::close`] was called; if not, the task is woken when it is.

@@ -138,7 +138,11 @@ impl Requests {
         activity: &Activity,
         rests: bool,
     ) -> Result<bool, String> {
-        let due = |closing| activity.due(&self.limits, self.stall, closing, rests);
+        let due = |closing| {
+            // The rest of a body would be read as a request.
+            let rests = rests && !self.connection.is_receiving();
+            activity.due(&self.limits, self.stall, closing, rests)
+        };
         let mut timer = pin!(tokio::time::sleep_until(due(None).0));
         let mut closing: Option<Instant> = None;
         poll_fn(|cx| {

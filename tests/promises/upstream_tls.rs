@@ -1,13 +1,17 @@
 //! An upstream over https: HTTP/2 or HTTP/1.1 as ALPN has it, its certificate checked, and refused streams sent anew.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use bytes::Bytes;
 use http::{Response, Version};
 use http_body_util::Full;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::{
     support::{
@@ -174,4 +178,39 @@ async fn an_upstream_that_refuses_each_stream_is_502_and_not_tried_for_ever() {
     let (edge, client) = edge_before_tls(https(&upstream), &ca, "");
     Client::with(&edge, &client).token("billing").await.oauth_error(502, "server_error");
     assert!(requests.load(Ordering::SeqCst) <= 4);
+}
+
+#[tokio::test]
+async fn the_rest_of_a_body_that_was_answered_early_is_no_request() {
+    let ca = Ca::new("Upstream CA");
+    let acceptor = acceptor(&ca.server(&["localhost"]), &["h2"]);
+    let requests = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&requests);
+    let upstream = Scripted::start(move |_, stream| {
+        let (acceptor, count) = (acceptor.clone(), Arc::clone(&count));
+        async move {
+            let mut connection = h2::server::handshake(acceptor.accept(stream).await.unwrap()).await.unwrap();
+            let mut bodies = Vec::new();
+            while let Some(Ok((request, mut respond))) = connection.accept().await {
+                count.fetch_add(1, Ordering::SeqCst);
+                respond.send_response(Response::new(()), true).unwrap();
+                // It would still take the rest.
+                bodies.push((request, respond));
+            }
+        }
+    })
+    .await;
+    let (edge, client) = edge_before_tls(https(&upstream), &ca, "");
+    let mut stream = Client::with(&edge, &client).tls().await.unwrap();
+    let head = format!("POST /any/thing HTTP/1.1\r\nhost: {DOMAIN}\r\ncontent-length: 10000\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = vec![0; 12];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(answer, b"HTTP/1.1 200");
+    // Longer than a connection goes without a rest.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let body = format!("GET /any/a HTTP/1.1\r\nhost: {DOMAIN}\r\n\r\n");
+    let _ = stream.write_all(body.as_bytes()).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(requests.load(Ordering::SeqCst), 1);
 }
