@@ -64,7 +64,7 @@ where
             let reason = answer.as_ref().err().map(Refusal::reason);
             let mut response = match answer {
                 Ok(mut response) => {
-                    connection.linger(false);
+                    connection.linger(connection.is_receiving());
                     counters.request(Outcome::Forwarded);
                     remove_hop_by_hop(response.headers_mut());
                     *response.version_mut() = version;

@@ -262,3 +262,31 @@ async fn an_upstream_of_http_1_0_is_served_connection_by_connection() {
     }
     assert_eq!(upstream.accepted(), 2);
 }
+
+#[tokio::test]
+async fn an_application_that_sends_all_before_it_reads_finds_the_answer_that_came_early() {
+    let upstream = Scripted::start(|_, mut stream| async move {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.unwrap());
+        }
+        // It would read on, and the connection would stay.
+        stream.write_all(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 2\r\n\r\nno").await.unwrap();
+        let mut rest = vec![0; 64 * 1024];
+        while stream.read(&mut rest).await.is_ok_and(|read| read > 0) {}
+    })
+    .await;
+    let (edge, client) = edge_before(upstream.url(), "");
+    let mut stream = Client::with(&edge, &client).tls().await.unwrap();
+    let head = format!("POST /any/thing HTTP/1.1\r\nhost: {DOMAIN}\r\ncontent-length: 1000000\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let piece = vec![b'x'; 20_000];
+    for _ in 0..50 {
+        stream.write_all(&piece).await.expect("the connection is reset");
+        stream.flush().await.expect("the connection is reset");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 401") && answer.ends_with(b"\r\n\r\nno"));
+}
