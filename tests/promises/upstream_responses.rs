@@ -290,3 +290,25 @@ async fn an_application_that_sends_all_before_it_reads_finds_the_answer_that_cam
     stream.read_to_end(&mut answer).await.unwrap();
     assert!(answer.starts_with(b"HTTP/1.1 401") && answer.ends_with(b"\r\n\r\nno"));
 }
+
+#[tokio::test]
+async fn an_answer_that_comes_right_before_a_reset_reaches_the_application() {
+    let upstream = Scripted::start(|_, mut stream| async move {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.unwrap());
+        }
+        // Closed with unread bytes, it is reset.
+        stream
+            .write_all(b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 7\r\n\r\ntoo big")
+            .await
+            .unwrap();
+    })
+    .await;
+    let (edge, client) = edge_before(upstream.url(), "");
+    let client = Client::with(&edge, &client);
+    for round in 0..50 {
+        let request = Request::post("/any/thing").body(Full::from(vec![b'x'; 400_000])).unwrap();
+        assert_eq!(client.connect().await.send(request).await.status, 413, "{round}");
+    }
+}

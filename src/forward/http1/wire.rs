@@ -110,10 +110,11 @@ impl Http1 {
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
                 // A server may answer and close before it has read all: what it says counts for more than what could not be sent.
+                // A connection that takes nothing more has ended: whoever reads is told, if not in the same turn.
                 Poll::Pending => {
                     return match sent {
+                        Poll::Ready(Err(Fault::Io(_)) | Ok(())) | Poll::Pending => Poll::Pending,
                         Poll::Ready(Err(fault)) => Poll::Ready(Err(fault)),
-                        _ => Poll::Pending,
                     };
                 }
             }
