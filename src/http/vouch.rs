@@ -57,12 +57,21 @@ fn outbound(Authenticated { context, body, proof }: Authenticated) -> Result<Out
 
     // The path's very bytes: what was matched is what is sent. The authority stands in `Host`.
     if head.uri.authority().is_some() {
-        head.uri = head.uri.path_and_query().cloned().map(Uri::from).unwrap_or_default();
+        head.uri = origin_form(&head.uri);
     }
     headers.insert(header::HOST, target.host.clone().unwrap_or(authority));
     headers.insert(REQUEST_ID, record.id.clone());
     head.version = Version::HTTP_11;
     Ok(Outbound { request: Request::from_parts(head, body), domain })
+}
+
+/// Path and query alone (RFC 9112 section 3.2.1). What has no path of its own, as `https://host?query`, asks for the root.
+fn origin_form(uri: &Uri) -> Uri {
+    let target = match uri.path_and_query() {
+        Some(target) if !target.as_str().starts_with('/') => target.to_string().parse().ok(),
+        target => target.cloned().map(Uri::from),
+    };
+    target.unwrap_or_default()
 }
 
 /// The inbound list from a trusted proxy, up to the last entry that is no address.
@@ -96,6 +105,25 @@ where
         match outbound(authenticated) {
             Ok(outbound) => Either::Left(self.0.call(outbound)),
             Err(refusal) => Either::Right(std::future::ready(Err(refusal))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_begins_with_a_slash_whatever_form_it_came_in() {
+        for (uri, target) in [
+            ("https://api.example?a=b", "/?a=b"),
+            ("https://api.example", "/"),
+            ("https://api.example/c?d", "/c?d"),
+            ("https://api.example/?", "/?"),
+        ] {
+            let origin = origin_form(&uri.parse().unwrap());
+            assert_eq!(origin.path_and_query().unwrap().as_str(), target, "{uri}");
+            assert_eq!(origin.authority(), None);
         }
     }
 }
