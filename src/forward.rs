@@ -3,6 +3,7 @@
 mod absolute;
 mod body;
 mod connect;
+mod early;
 mod hop;
 mod http1;
 mod pool;

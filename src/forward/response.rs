@@ -11,7 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::{connect::Kept, http1::Fault, pool::Idle};
+use super::{connect::Kept, early::Early, http1::Fault, pool::Idle};
 
 /// A body that the edge made or that the upstream streams.
 pub struct ResponseBody(Source);
@@ -31,6 +31,7 @@ struct Streamed {
 enum Upstream {
     /// A connection, to be given back once the body was read.
     Http1(Option<(Kept, Idle)>),
+    Early(Early),
     Http2(Incoming),
 }
 
@@ -56,8 +57,13 @@ impl ResponseBody {
     }
 
     pub(super) fn http1(connection: Kept, limit: Duration, idle: Idle) -> Self {
-        let mut from = Upstream::Http1(Some((connection, idle)));
-        from.give_back();
+        let from = if connection.http1.is_sent() || connection.http1.is_end_stream() {
+            let mut from = Upstream::Http1(Some((connection, idle)));
+            from.give_back();
+            from
+        } else {
+            Upstream::Early(Early::new(connection, idle))
+        };
         Self(Source::Upstream(Streamed { from, limit, stalled: None }))
     }
 
@@ -75,6 +81,9 @@ impl Upstream {
                 // Whoever sends it on does not ask again after the last byte.
                 self.give_back();
                 Poll::Ready(frame.map(|frame| frame.map_err(ResponseError::from)))
+            }
+            Self::Early(early) => {
+                early.poll_frame(cx).map(|frame| frame.map(|frame| frame.map_err(ResponseError::from)))
             }
             Self::Http2(body) => Pin::new(body)
                 .poll_frame(cx)
@@ -94,6 +103,7 @@ impl Upstream {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Http1(kept) => kept.is_none(),
+            Self::Early(_) => false,
             Self::Http2(body) => body.is_end_stream(),
         }
     }
@@ -102,6 +112,7 @@ impl Upstream {
         match self {
             Self::Http1(Some((connection, _))) => connection.http1.size_hint(),
             Self::Http1(None) => SizeHint::with_exact(0),
+            Self::Early(_) => SizeHint::default(),
             Self::Http2(body) => body.size_hint(),
         }
     }

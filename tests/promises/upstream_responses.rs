@@ -10,12 +10,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::{
     support::{
-        Client, DOMAIN, Upstream,
+        Client, DOMAIN, EdgeBuilder, Upstream,
         bodies::chunked,
         client::token_request,
         scripted::{OK, Scripted, keep_answering, read_request},
     },
-    upstream_failures::edge_before,
+    upstream_failures::{edge_before, with_client},
 };
 
 fn empty(method: Method) -> Request<Full<Bytes>> {
@@ -246,6 +246,50 @@ async fn an_answer_that_comes_before_the_body_is_sent_reaches_the_application() 
         let answer = client.connect().await.send(request).await;
         assert_eq!((answer.status.as_u16(), &answer.body[..]), (413, &b"too big"[..]));
     }
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_early_holds_up_no_application_that_sends_all_before_it_reads() {
+    // More than the kernel holds between any two of them.
+    const LENGTH: usize = 30_000_000;
+    let upstream = Scripted::start(|_, mut stream| async move {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.unwrap());
+        }
+        let (mut read, mut write) = stream.split();
+        let answer = async {
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {LENGTH}\r\n\r\n");
+            write.write_all(head.as_bytes()).await.unwrap();
+            write.write_all(&vec![b'y'; LENGTH]).await.unwrap();
+        };
+        let drain = async {
+            let mut body = vec![0; LENGTH];
+            read.read_exact(&mut body).await.unwrap();
+            assert!(body.iter().all(|octet| *octet == b'x'));
+        };
+        tokio::join!(answer, drain);
+        keep_answering(stream, OK).await;
+    })
+    .await;
+    let limits = format!("body_bytes = {LENGTH}");
+    let (edge, client) = with_client(EdgeBuilder::new(upstream.url()).limits(&limits));
+    let exchange = async {
+        let mut stream = Client::with(&edge, &client).tls().await.unwrap();
+        let head = format!("POST /any/thing HTTP/1.1\r\nhost: {DOMAIN}\r\ncontent-length: {LENGTH}\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(&vec![b'x'; LENGTH]).await.unwrap();
+        stream.flush().await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n\r\n") {
+            answer.push(stream.read_u8().await.unwrap());
+        }
+        assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"), "{}", String::from_utf8_lossy(&answer));
+        let mut body = vec![0; LENGTH];
+        stream.read_exact(&mut body).await.unwrap();
+        assert!(body.iter().all(|octet| *octet == b'y'));
+    };
+    tokio::time::timeout(Duration::from_secs(60), exchange).await.unwrap();
 }
 
 #[tokio::test]

@@ -121,14 +121,24 @@ impl Http1 {
         }
     }
 
+    /// Whether the request is out.
+    pub(in crate::forward) const fn is_sent(&self) -> bool {
+        self.upload.is_over()
+    }
+
+    /// Sends what is there of the request, after its response has begun.
+    pub(in crate::forward) fn poll_send(&mut self, cx: &mut Context<'_>) {
+        if let Poll::Ready(Err(_)) = self.upload.poll(&mut self.io, cx) {
+            self.abandon();
+        }
+    }
+
     /// The next frame of the response's body; the request's is sent meanwhile.
     pub(in crate::forward) fn poll_frame(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
-        if let Poll::Ready(Err(_)) = self.upload.poll(&mut self.io, cx) {
-            self.abandon();
-        }
+        self.poll_send(cx);
         loop {
             match self.decode() {
                 Ok(Decoded::Nothing) => {}
