@@ -28,10 +28,13 @@ struct Streamed {
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
+/// Where the frames of a body come from.
 enum Upstream {
-    /// A connection, to be given back once the body was read.
+    /// A connection, to be given back once the body was read; none after that.
     Http1(Option<(Kept, Idle)>),
+    /// A task, while the request is still being sent.
     Early(Early),
+    /// A stream.
     Http2(Incoming),
 }
 

@@ -71,7 +71,7 @@ impl Outbox {
     pub(super) fn gather(&self, socket: &Rc<Socket>, bufs: &[io::IoSlice<'_>]) {
         let mut gathered = self.0.gathered.borrow_mut();
         let Gathered { bytes, parts } = &mut *gathered;
-        socket.is_gathered();
+        socket.mark_gathered();
         for buf in bufs {
             bytes.extend_from_slice(buf);
         }

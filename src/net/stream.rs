@@ -56,7 +56,7 @@ struct Rest {
 
 impl Socket {
     /// Some of its bytes are in the outbox now.
-    pub(super) fn is_gathered(&self) {
+    pub(super) fn mark_gathered(&self) {
         self.is_gathered.set(true);
     }
 

@@ -63,11 +63,7 @@ impl<IO: AsyncWrite + Unpin> Corked<IO> {
     ) -> Poll<io::Result<usize>> {
         loop {
             if self.held.is_empty() {
-                return match bufs {
-                    // The system call for one costs less.
-                    [one] => Pin::new(&mut self.io).poll_write(cx, one),
-                    _ => Pin::new(&mut self.io).poll_write_vectored(cx, bufs),
-                };
+                return Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
             }
             let all: Vec<IoSlice<'_>> =
                 std::iter::once(IoSlice::new(&self.held)).chain(bufs.iter().copied()).collect();

@@ -13,7 +13,7 @@ use crate::{
         Client, DOMAIN, EdgeBuilder, Upstream,
         bodies::chunked,
         client::token_request,
-        scripted::{OK, Scripted, keep_answering, read_request},
+        scripted::{OK, Scripted, keep_answering, read_head, read_request},
     },
     upstream_failures::{edge_before, with_client},
 };
@@ -225,10 +225,7 @@ async fn a_body_of_unknown_length_is_sent_as_it_comes_and_leaves_the_connection_
 async fn an_answer_that_comes_before_the_body_is_sent_reaches_the_application() {
     let upstream = Scripted::start(|_, mut stream| async move {
         // The head alone is read; the rest of the body meets a connection that ends.
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(stream.read_u8().await.unwrap());
-        }
+        read_head(&mut stream).await;
         stream
             .write_all(
                 b"HTTP/1.1 413 Content Too Large\r\nconnection: close\r\ncontent-length: 7\r\n\r\ntoo big",
@@ -253,10 +250,7 @@ async fn an_answer_that_comes_early_holds_up_no_application_that_sends_all_befor
     // More than the kernel holds between any two of them.
     const LENGTH: usize = 30_000_000;
     let upstream = Scripted::start(|_, mut stream| async move {
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(stream.read_u8().await.unwrap());
-        }
+        read_head(&mut stream).await;
         let (mut read, mut write) = stream.split();
         let answer = async {
             let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {LENGTH}\r\n\r\n");
@@ -280,10 +274,7 @@ async fn an_answer_that_comes_early_holds_up_no_application_that_sends_all_befor
         stream.write_all(head.as_bytes()).await.unwrap();
         stream.write_all(&vec![b'x'; LENGTH]).await.unwrap();
         stream.flush().await.unwrap();
-        let mut answer = Vec::new();
-        while !answer.ends_with(b"\r\n\r\n") {
-            answer.push(stream.read_u8().await.unwrap());
-        }
+        let answer = read_head(&mut stream).await;
         assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"), "{}", String::from_utf8_lossy(&answer));
         let mut body = vec![0; LENGTH];
         stream.read_exact(&mut body).await.unwrap();
@@ -310,10 +301,7 @@ async fn an_upstream_of_http_1_0_is_served_connection_by_connection() {
 #[tokio::test]
 async fn an_application_that_sends_all_before_it_reads_finds_the_answer_that_came_early() {
     let upstream = Scripted::start(|_, mut stream| async move {
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(stream.read_u8().await.unwrap());
-        }
+        read_head(&mut stream).await;
         // It would read on, and the connection would stay.
         stream.write_all(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 2\r\n\r\nno").await.unwrap();
         let mut rest = vec![0; 64 * 1024];
@@ -338,10 +326,7 @@ async fn an_application_that_sends_all_before_it_reads_finds_the_answer_that_cam
 #[tokio::test]
 async fn an_answer_that_comes_right_before_a_reset_reaches_the_application() {
     let upstream = Scripted::start(|_, mut stream| async move {
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(stream.read_u8().await.unwrap());
-        }
+        read_head(&mut stream).await;
         // Closed with unread bytes, it is reset.
         stream
             .write_all(b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 7\r\n\r\ntoo big")

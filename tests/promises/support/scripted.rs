@@ -71,6 +71,15 @@ impl Drop for Scripted {
     }
 }
 
+/// Reads a head of HTTP/1.1, and not an octet of what is behind it.
+pub async fn read_head<IO: AsyncRead + Unpin>(io: &mut IO) -> Vec<u8> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(io.read_u8().await.unwrap());
+    }
+    head
+}
+
 /// Reads one HTTP/1.1 request, its body by `Content-Length`; nothing if the connection ends before.
 pub async fn read_request<IO: AsyncRead + Unpin>(io: &mut IO) -> Option<String> {
     let mut bytes = Vec::new();
