@@ -15,6 +15,7 @@ use super::{
     process::Tree,
     rows::Row,
     running::once,
+    steady::Steady,
 };
 
 /// Before anything is counted.
@@ -33,6 +34,16 @@ pub struct Sample {
     pub rate: f64,
     /// Operations that were measured.
     pub count: u64,
+    /// Of a latency, whose figure is the 99th percentile: the 50th, in microseconds.
+    pub median: Option<f64>,
+    /// Why the figure holds delays that are not the proxy's.
+    pub caveat: Option<&'static str>,
+}
+
+impl Sample {
+    const fn new(figure: f64, rate: f64, count: u64) -> Self {
+        Self { figure, rate, count, median: None, caveat: None }
+    }
 }
 
 /// Shared by the tasks of a closed loop.
@@ -60,7 +71,7 @@ impl Loop {
 /// Measures a row.
 pub async fn measure(row: Row, client: &Client, tree: Tree, sizes: &Sizes) -> Outcome<Sample> {
     match row {
-        Row::Paced => paced(client, sizes).await,
+        Row::Paced => paced(client, tree, sizes).await,
         Row::Idle => idle(client, tree, sizes).await,
         _ => closed_loop(row, client, tree, sizes).await,
     }
@@ -115,7 +126,7 @@ async fn closed_loop(row: Row, client: &Client, tree: Tree, sizes: &Sizes) -> Ou
     }
     #[allow(clippy::cast_precision_loss)]
     let per = |seconds: f64| seconds / count as f64;
-    Ok(Sample { figure: per(cpu.as_secs_f64() * 1e6), rate: 1.0 / per(time.as_secs_f64()), count })
+    Ok(Sample::new(per(cpu.as_secs_f64() * 1e6), 1.0 / per(time.as_secs_f64()), count))
 }
 
 async fn handshake(client: &Client, resumes: bool) -> Outcome<()> {
@@ -128,8 +139,8 @@ async fn handshake(client: &Client, resumes: bool) -> Outcome<()> {
     answer
 }
 
-/// Requests leave at fixed moments, each connection's in turn; latencies count from these moments.
-async fn paced(client: &Client, sizes: &Sizes) -> Outcome<Sample> {
+/// Requests leave at a fixed rate, each connection's in turn; latencies count from the moments at which they are due.
+async fn paced(client: &Client, tree: Tree, sizes: &Sizes) -> Outcome<Sample> {
     let latencies = Rc::new(RefCell::new(Vec::new()));
     let mut queues = Vec::new();
     let mut tasks = JoinSet::new();
@@ -147,12 +158,13 @@ async fn paced(client: &Client, sizes: &Sizes) -> Outcome<Sample> {
             Outcome::Ok(())
         });
     }
+    let steady = Steady::new(tree);
     // A thread wakes in time to some ten microseconds; the runtime's own timers to a millisecond.
     let (rate, time) = (sizes.rate, sizes.time);
     let pacer = thread::spawn(move || {
         let begin = Instant::now() + WARM_UP;
         for (number, queue) in (0..).zip(queues.iter().cycle()) {
-            let after = Duration::from_secs_f64(f64::from(number) / f64::from(rate));
+            let after = Duration::from_secs_f64((f64::from(number) + within_slot(number)) / f64::from(rate));
             if after > time {
                 return;
             }
@@ -170,9 +182,22 @@ async fn paced(client: &Client, sizes: &Sizes) -> Outcome<Sample> {
     pacer.join().map_err(|_| "the pacer panicked".to_owned())?;
     let mut latencies = latencies.take();
     latencies.sort_unstable();
-    let at = latencies.len() * 99 / 100;
-    let figure = latencies.get(at).ok_or("not one request")?.as_secs_f64() * 1e6;
-    Ok(Sample { figure, rate: f64::from(sizes.rate), count: latencies.len() as u64 })
+    let percentile = |percent: usize| {
+        let latency: &Duration = latencies.get(latencies.len() * percent / 100).ok_or("not one request")?;
+        Outcome::Ok(latency.as_secs_f64() * 1e6)
+    };
+    Ok(Sample {
+        median: Some(percentile(50)?),
+        caveat: steady.lacks(),
+        ..Sample::new(percentile(99)?, f64::from(sizes.rate), latencies.len() as u64)
+    })
+}
+
+/// The part of its slot after which a request leaves: another one for each, so that requests don't keep step with the kernel's
+/// clock tick, which would hit every twentieth of one round and none of the next. By the golden ratio, parts are spread evenly
+/// and two requests keep six tenths of a slot between them.
+fn within_slot(number: u32) -> f64 {
+    (f64::from(number) * 0.618_033_988_749_895).fract()
 }
 
 /// Opens connections, asks once on each, and leaves them open.
@@ -215,5 +240,5 @@ async fn idle(client: &Client, tree: Tree, sizes: &Sizes) -> Outcome<Sample> {
     for connection in open.drain(..) {
         connection.close().await;
     }
-    Ok(Sample { figure, rate: 1.0 / per(time.as_secs_f64()), count: count as u64 })
+    Ok(Sample::new(figure, 1.0 / per(time.as_secs_f64()), count as u64))
 }

@@ -15,6 +15,7 @@ pub mod process;
 pub mod progress;
 pub mod rows;
 pub mod running;
+pub mod steady;
 pub mod table;
 pub mod upstream;
 

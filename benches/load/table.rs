@@ -42,16 +42,26 @@ impl Measured {
 
     /// The median of a contender's rounds, in the row's unit.
     pub fn figure(&self, contender: usize) -> Option<f64> {
-        self.median(contender, |sample| sample.figure)
+        self.median(contender, |sample| Some(sample.figure))
     }
 
     /// The median of a contender's operations in a second.
     pub fn rate(&self, contender: usize) -> Option<f64> {
-        self.median(contender, |sample| sample.rate)
+        self.median(contender, |sample| Some(sample.rate))
     }
 
-    fn median(&self, contender: usize, of: impl Fn(&Sample) -> f64) -> Option<f64> {
-        let mut all: Vec<f64> = self.cells[contender].as_ref().ok()?.iter().map(of).collect();
+    /// The median of a contender's median latencies, in microseconds; none of other rows.
+    pub fn median_latency(&self, contender: usize) -> Option<f64> {
+        self.median(contender, |sample| sample.median)
+    }
+
+    /// What any of its figures holds that is not the proxy's.
+    pub fn caveat(&self) -> Option<&'static str> {
+        self.cells.iter().flatten().flatten().find_map(|sample| sample.caveat)
+    }
+
+    fn median(&self, contender: usize, of: impl Fn(&Sample) -> Option<f64>) -> Option<f64> {
+        let mut all: Vec<f64> = self.cells[contender].as_ref().ok()?.iter().filter_map(of).collect();
         all.sort_by(f64::total_cmp);
         all.get(all.len() / 2).copied()
     }
@@ -104,6 +114,16 @@ impl fmt::Display for Table {
             }
             writeln!(f)?;
         }
+        for row in self.rows.iter().filter(|row| row.row.unit() == Unit::Latency) {
+            write!(f, "{:<TITLE$}", "the median at the same rate")?;
+            for index in 0..self.contenders.len() {
+                write!(f, "{:>WIDTH$}", shown(row.median_latency(index), row.row))?;
+            }
+            writeln!(f)?;
+            if let Some(caveat) = row.caveat() {
+                writeln!(f, "{}: {caveat}", row.row.title())?;
+            }
+        }
         for row in &self.rows {
             for (cell, (name, _)) in row.cells.iter().zip(&self.contenders) {
                 if let Err(error) = cell {
@@ -128,6 +148,7 @@ impl Table {
                     Err(error) => json!({ "error": error }),
                     Ok(samples) => json!({
                         "median": row.figure(index),
+                        "median_latency": row.median_latency(index),
                         "operations_per_second": row.rate(index),
                         "rounds": samples.iter().map(|sample| sample.figure).collect::<Vec<_>>(),
                         "operations": samples.iter().map(|sample| sample.count).sum::<u64>(),
@@ -139,6 +160,7 @@ impl Table {
                 "row": row.row.title(),
                 "unit": row.row.unit().suffix(),
                 "to_the_best": row.ratio(),
+                "caveat": row.caveat(),
                 "rustls_alone": row.floor,
                 "contenders": cells.collect::<serde_json::Map<_, _>>(),
             })

@@ -1,0 +1,70 @@
+//! Latency of the proxy, not of the machine: while it is measured, cores stay awake and other processes wait.
+//!
+//! A core that sleeps takes as long to wake, on a virtual machine, as a request takes in all; and whatever else runs on the
+//! machine takes a core for longer than that. So, as `cyclictest` of rt-tests does, the load holds `/dev/cpu_dma_latency` at zero
+//! (Linux, Documentation/power/pm_qos_interface.rst) and runs what is measured with real-time priority (sched(7), `SCHED_RR`):
+//! contender, clients and upstream alike.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::Write,
+    process::Command,
+};
+
+use super::process::Tree;
+
+/// Of all that is measured: above every ordinary process, below what the kernel runs with the highest.
+const PRIORITY: &str = "10";
+
+/// Holds the machine steady until it is dropped.
+#[derive(Debug)]
+pub struct Steady {
+    awake: Option<File>,
+    /// What has real-time priority for the time being.
+    prior: Vec<u32>,
+    wanted: usize,
+}
+
+impl Steady {
+    /// For a contender and this process.
+    pub fn new(contender: Tree) -> Self {
+        let mut processes = contender.processes();
+        processes.push(std::process::id());
+        let wanted = processes.len();
+        processes.retain(|process| set(*process, &["-r", "-p", PRIORITY]));
+        Self { awake: awake(), prior: processes, wanted }
+    }
+
+    /// What could not be had, which takes root: the figures hold the machine's own delays then.
+    pub fn lacks(&self) -> Option<&'static str> {
+        match (self.awake.is_some(), self.prior.len() == self.wanted) {
+            (true, true) => None,
+            (false, true) => Some("cores may sleep: /dev/cpu_dma_latency can't be opened"),
+            (true, false) => Some("other processes come between: real-time priority is not permitted"),
+            (false, false) => {
+                Some("cores may sleep and other processes come between: run it as root for steady figures")
+            }
+        }
+    }
+}
+
+impl Drop for Steady {
+    fn drop(&mut self) {
+        for process in &self.prior {
+            set(*process, &["-o", "-p", "0"]);
+        }
+    }
+}
+
+/// Zero microseconds to wake up, as long as the file is open.
+fn awake() -> Option<File> {
+    let mut file = OpenOptions::new().write(true).open("/dev/cpu_dma_latency").ok()?;
+    file.write_all(&0_i32.to_ne_bytes()).ok()?;
+    Some(file)
+}
+
+/// The policy of every thread of a process; those that it starts later inherit it.
+fn set(process: u32, policy: &[&str]) -> bool {
+    let output = Command::new("chrt").arg("-a").args(policy).arg(process.to_string()).output();
+    output.is_ok_and(|output| output.status.success())
+}
