@@ -31,6 +31,8 @@ pub(super) struct Activity {
     is_flushed: Cell<bool>,
     /// Whether our own end was, or is to be, sent. What still comes is no request.
     is_ending: Cell<bool>,
+    /// How long it may have no request before it rests.
+    rest: Cell<Duration>,
 }
 
 /// What to do when a connection's time is up.
@@ -50,6 +52,8 @@ pub(super) enum Overdue {
 pub(super) const LINGER: Duration = Duration::from_secs(2);
 /// How long a connection without a request keeps what it has for requests.
 const REST: Duration = Duration::from_millis(250);
+/// The same of one that went on to be used: it will be again, and is looked at less often.
+const REST_IN_USE: Duration = Duration::from_secs(4);
 
 impl Activity {
     pub(super) fn new() -> Rc<Self> {
@@ -61,6 +65,7 @@ impl Activity {
             progress: Cell::new(now),
             is_flushed: Cell::new(true),
             is_ending: Cell::new(false),
+            rest: Cell::new(REST),
         })
     }
 
@@ -82,7 +87,9 @@ impl Activity {
         let rests = rests && self.is_flushed.get() && !self.is_ending.get();
         match self.head_since.get() {
             Some(since) => (since + limits.head_timeout, Overdue::Stuck),
-            None if rests && REST < limits.idle_timeout => (self.idle_since.get() + REST, Overdue::Resting),
+            None if rests && self.rest.get() < limits.idle_timeout => {
+                (self.idle_since.get() + self.rest.get(), Overdue::Resting)
+            }
             None => (self.idle_since.get() + limits.idle_timeout, Overdue::Idle),
         }
     }
@@ -92,6 +99,13 @@ impl Activity {
         self.head_since.set(None);
         self.progress.set(Instant::now());
         InFlight(Rc::clone(self))
+    }
+
+    /// Its time to rest went by, and it had requests: if the last was not its first, it goes on to be used.
+    pub(super) fn could_not_rest(&self) {
+        if self.idle_since.get().elapsed() < REST / 2 {
+            self.rest.set(REST_IN_USE);
+        }
     }
 
     /// Since when there is no request.
@@ -215,5 +229,22 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
 
     fn is_write_vectored(&self) -> bool {
         self.io.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_connection_that_goes_on_to_be_used_keeps_what_it_has_for_longer() {
+        let activity = Activity::new();
+        activity.idle_since.set(Instant::now() - REST);
+        activity.could_not_rest();
+        assert_eq!(activity.rest.get(), REST);
+        // However slow this test is: its last request is over in a moment.
+        activity.idle_since.set(Instant::now() + REST);
+        activity.could_not_rest();
+        assert_eq!(activity.rest.get(), REST_IN_USE);
     }
 }

@@ -161,7 +161,10 @@ impl Requests {
                 }
                 ready!(timer.as_mut().poll(cx));
                 if at > Instant::now() {
-                    timer.as_mut().reset(at);
+                    if overdue == Overdue::Resting {
+                        activity.could_not_rest();
+                    }
+                    timer.as_mut().reset(due(closing).0);
                     continue;
                 }
                 match overdue {
