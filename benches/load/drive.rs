@@ -193,9 +193,9 @@ async fn paced(client: &Client, tree: Tree, sizes: &Sizes) -> Outcome<Sample> {
     })
 }
 
-/// The part of its slot after which a request leaves: another one for each, so that requests don't keep step with the kernel's
-/// clock tick, which would hit every twentieth of one round and none of the next. By the golden ratio, parts are spread evenly
-/// and two requests keep six tenths of a slot between them.
+/// The part of its slot after which a request leaves: another one for each, so that requests don't keep step with what a machine
+/// does every few milliseconds, which would hit every twentieth request of one round and none of the next. By the golden ratio,
+/// parts are spread evenly and two requests keep six tenths of a slot between them.
 fn within_slot(number: u32) -> f64 {
     (f64::from(number) * 0.618_033_988_749_895).fract()
 }
