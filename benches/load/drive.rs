@@ -1,9 +1,8 @@
-//! The load itself: closed loops, a fixed rate, idle connections. What the proxy spent for it.
+//! The load itself: closed loops, idle connections. What the proxy spent for it.
 
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
-    thread,
     time::{Duration, Instant},
 };
 
@@ -15,7 +14,6 @@ use super::{
     process::Tree,
     rows::Row,
     running::once,
-    steady::Steady,
 };
 
 /// Before anything is counted.
@@ -44,6 +42,22 @@ impl Sample {
     const fn new(figure: f64, rate: f64, count: u64) -> Self {
         Self { figure, rate, count, median: None, caveat: None }
     }
+
+    /// Of latencies at a rate.
+    pub fn of_latencies(
+        mut latencies: Vec<Duration>,
+        rate: u32,
+        caveat: Option<&'static str>,
+    ) -> Outcome<Self> {
+        latencies.sort_unstable();
+        let percentile = |percent: usize| {
+            let latency: &Duration =
+                latencies.get(latencies.len() * percent / 100).ok_or("not one request")?;
+            Outcome::Ok(latency.as_secs_f64() * 1e6)
+        };
+        let (median, p99) = (percentile(50)?, percentile(99)?);
+        Ok(Self { median: Some(median), caveat, ..Self::new(p99, f64::from(rate), latencies.len() as u64) })
+    }
 }
 
 /// Shared by the tasks of a closed loop.
@@ -68,10 +82,9 @@ impl Loop {
     }
 }
 
-/// Measures a row.
+/// Measures a contender's CPU time or memory.
 pub async fn measure(row: Row, client: &Client, tree: Tree, sizes: &Sizes) -> Outcome<Sample> {
     match row {
-        Row::Paced => paced(client, tree, sizes).await,
         Row::Idle => idle(client, tree, sizes).await,
         _ => closed_loop(row, client, tree, sizes).await,
     }
@@ -137,67 +150,6 @@ async fn handshake(client: &Client, resumes: bool) -> Outcome<()> {
         return Err(format!("a handshake was {}resumed", if is_resumed { "" } else { "not " }));
     }
     answer
-}
-
-/// Requests leave at a fixed rate, each connection's in turn; latencies count from the moments at which they are due.
-async fn paced(client: &Client, tree: Tree, sizes: &Sizes) -> Outcome<Sample> {
-    let latencies = Rc::new(RefCell::new(Vec::new()));
-    let mut queues = Vec::new();
-    let mut tasks = JoinSet::new();
-    for _ in 0..sizes.connections {
-        let (mut connection, _) = client.http1().await?;
-        connection.token().await?;
-        let (queue, mut due) = tokio::sync::mpsc::unbounded_channel::<Instant>();
-        queues.push(queue);
-        let latencies = Rc::clone(&latencies);
-        tasks.spawn_local(async move {
-            while let Some(due) = due.recv().await {
-                connection.token().await?;
-                latencies.borrow_mut().push(due.elapsed());
-            }
-            Outcome::Ok(())
-        });
-    }
-    let steady = Steady::new(tree);
-    // A thread wakes in time to some ten microseconds; the runtime's own timers to a millisecond.
-    let (rate, time) = (sizes.rate, sizes.time);
-    let pacer = thread::spawn(move || {
-        let begin = Instant::now() + WARM_UP;
-        for (number, queue) in (0..).zip(queues.iter().cycle()) {
-            let after = Duration::from_secs_f64((f64::from(number) + within_slot(number)) / f64::from(rate));
-            if after > time {
-                return;
-            }
-            let due = begin + after;
-            #[allow(clippy::disallowed_methods, reason = "a thread of its own")]
-            thread::sleep(due.saturating_duration_since(Instant::now()));
-            if queue.send(due).is_err() {
-                return;
-            }
-        }
-    });
-    for outcome in tasks.join_all().await {
-        outcome?;
-    }
-    pacer.join().map_err(|_| "the pacer panicked".to_owned())?;
-    let mut latencies = latencies.take();
-    latencies.sort_unstable();
-    let percentile = |percent: usize| {
-        let latency: &Duration = latencies.get(latencies.len() * percent / 100).ok_or("not one request")?;
-        Outcome::Ok(latency.as_secs_f64() * 1e6)
-    };
-    Ok(Sample {
-        median: Some(percentile(50)?),
-        caveat: steady.lacks(),
-        ..Sample::new(percentile(99)?, f64::from(sizes.rate), latencies.len() as u64)
-    })
-}
-
-/// The part of its slot after which a request leaves: another one for each, so that requests don't keep step with what a machine
-/// does every few milliseconds, which would hit every twentieth request of one round and none of the next. By the golden ratio,
-/// parts are spread evenly and two requests keep six tenths of a slot between them.
-fn within_slot(number: u32) -> f64 {
-    (f64::from(number) * 0.618_033_988_749_895).fract()
 }
 
 /// Opens connections, asks once on each, and leaves them open.

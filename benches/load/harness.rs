@@ -11,6 +11,7 @@ pub mod drive;
 pub mod edge;
 pub mod floor;
 pub mod options;
+pub mod paced;
 pub mod process;
 pub mod progress;
 pub mod rows;
@@ -31,9 +32,11 @@ use client::{Client, Outcome};
 use contender::Contender;
 use drive::measure;
 use options::Options;
+use paced::Paced;
 use progress::Progress;
 use rows::Row;
 use running::Running;
+use steady::Steady;
 use table::{Measured, Table};
 use upstream::Upstream;
 
@@ -157,6 +160,12 @@ impl<'a> Run<'a> {
         let (sizes, certificates) = (self.options.sizes(), &self.certificates[&row.keys()]);
         let floor = row.has_floor().then(|| floor::floor(certificates, row.kind(), FLOOR));
         let mut measured = Measured::new(row, floor, self.contenders.len());
+        if row == Row::Paced {
+            for round in 0..self.options.rounds {
+                self.paced_round(round, &mut measured).await;
+            }
+            return Ok(measured);
+        }
         // A process that has held connections before would show less for new ones.
         let rounds = if row == Row::Idle { 1 } else { self.options.rounds };
         for round in 0..rounds {
@@ -177,5 +186,35 @@ impl<'a> Run<'a> {
         }
         self.progress.skip((self.options.rounds - rounds) * self.contenders.len());
         Ok(measured)
+    }
+
+    /// One round of latencies at a fixed rate: many short turns.
+    async fn paced_round(&mut self, round: usize, measured: &mut Measured) {
+        let (row, sizes) = (measured.row, self.options.sizes());
+        let certificates = &self.certificates[&row.keys()];
+        let mut open = Vec::new();
+        for (index, contender) in self.contenders.iter().enumerate() {
+            self.progress.step(row.title(), contender.name());
+            if measured.has_failed(index) {
+                continue;
+            }
+            let running = &self.running[&(index, row.keys())];
+            let client = Client::new(running.address, certificates, Some(&certificates.client), row.kind());
+            match Paced::open(&client, running.tree(), &sizes).await {
+                Ok(paced) => open.push((index, paced)),
+                Err(error) => measured.add(index, Err(error)),
+            }
+        }
+        let (steady, turns) = (Steady::new(), paced::turns(&sizes));
+        for turn in 0..turns {
+            self.progress.say(&format!("{}: round {}, turn {turn} of {turns}", row.title(), round + 1));
+            for place in 0..open.len() {
+                let place = (place + round) % open.len();
+                open[place].1.turn(&steady, turn).await;
+            }
+        }
+        for (index, paced) in open {
+            measured.add(index, paced.sample());
+        }
     }
 }

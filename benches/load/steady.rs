@@ -20,37 +20,57 @@ const PRIORITY: &str = "10";
 #[derive(Debug)]
 pub struct Steady {
     awake: Option<File>,
-    /// What has real-time priority for the time being.
-    prior: Vec<u32>,
-    wanted: usize,
+    own: Prior,
+}
+
+/// The turn of a contender, which has real-time priority until it is over.
+#[derive(Debug)]
+pub struct Turn {
+    /// What could not be had: the figures hold the machine's own delays then.
+    pub caveat: Option<&'static str>,
+    _contender: Prior,
 }
 
 impl Steady {
-    /// For a contender and this process.
-    pub fn new(contender: Tree) -> Self {
-        let mut processes = contender.processes();
-        processes.push(std::process::id());
-        let wanted = processes.len();
-        processes.retain(|process| set(*process, &["-r", "-p", PRIORITY]));
-        Self { awake: awake(), prior: processes, wanted }
+    /// For clients and upstream.
+    pub fn new() -> Self {
+        Self { awake: awake(), own: Prior::new(vec![std::process::id()]) }
     }
 
-    /// What could not be had, which takes root: the figures hold the machine's own delays then.
-    pub fn lacks(&self) -> Option<&'static str> {
-        match (self.awake.is_some(), self.prior.len() == self.wanted) {
+    /// For a contender. The others wait meanwhile, with what they still do in the background.
+    pub fn turn(&self, contender: Tree) -> Turn {
+        let contender = Prior::new(contender.processes());
+        let caveat = match (self.awake.is_some(), self.own.is_all && contender.is_all) {
             (true, true) => None,
             (false, true) => Some("cores may sleep: /dev/cpu_dma_latency can't be opened"),
             (true, false) => Some("other processes come between: real-time priority is not permitted"),
             (false, false) => {
                 Some("cores may sleep and other processes come between: run it as root for steady figures")
             }
-        }
+        };
+        Turn { caveat, _contender: contender }
     }
 }
 
-impl Drop for Steady {
+/// Processes with real-time priority until it is dropped.
+#[derive(Debug)]
+struct Prior {
+    processes: Vec<u32>,
+    /// Whether it could be had for all of them.
+    is_all: bool,
+}
+
+impl Prior {
+    fn new(mut processes: Vec<u32>) -> Self {
+        let wanted = processes.len();
+        processes.retain(|process| set(*process, &["-r", "-p", PRIORITY]));
+        Self { is_all: processes.len() == wanted, processes }
+    }
+}
+
+impl Drop for Prior {
     fn drop(&mut self) {
-        for process in &self.prior {
+        for process in &self.processes {
             set(*process, &["-o", "-p", "0"]);
         }
     }
