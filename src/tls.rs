@@ -3,6 +3,7 @@
 mod accept;
 mod cork;
 mod credentials;
+mod leaf;
 mod possession;
 mod server;
 mod tickets;

@@ -1,6 +1,6 @@
 //! Proof of possession: the only thing that the handshake checks about a client's certificate.
 
-use super::tickets;
+use super::{leaf::Leaf, tickets};
 use rustls::{
     DigitallySignedStruct, DistinguishedName, Error, SignatureScheme,
     client::danger::HandshakeSignatureValid,
@@ -8,7 +8,6 @@ use rustls::{
     pki_types::{CertificateDer, SubjectPublicKeyInfoDer, UnixTime},
     server::danger::{ClientCertVerified, ClientCertVerifier},
 };
-use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// Accepts any certificate whose key the peer proves to hold (RFC 8446 section 4.4.3).
 ///
@@ -23,12 +22,9 @@ pub(super) struct Possession {
 }
 
 fn public_key<'a>(certificate: &'a CertificateDer<'_>) -> Result<SubjectPublicKeyInfoDer<'a>, Error> {
-    if let Some(key) = tickets::shown_key(certificate) {
-        return Ok(SubjectPublicKeyInfoDer::from(key));
-    }
-    let (_, parsed) = X509Certificate::from_der(certificate)
-        .map_err(|_| Error::InvalidCertificate(rustls::CertificateError::BadEncoding))?;
-    Ok(SubjectPublicKeyInfoDer::from(parsed.tbs_certificate.subject_pki.raw))
+    let leaf =
+        Leaf::of(certificate).ok_or(Error::InvalidCertificate(rustls::CertificateError::BadEncoding))?;
+    Ok(SubjectPublicKeyInfoDer::from(leaf.public_key))
 }
 
 impl ClientCertVerifier for Possession {

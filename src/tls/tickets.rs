@@ -14,7 +14,8 @@ use rustls::{
     server::ProducesTickets,
     time_provider::TimeProvider,
 };
-use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::leaf::Leaf;
 
 pub use file::{TicketSecrets, ticket_secrets};
 pub(super) use key::{Context, TicketKey};
@@ -30,44 +31,22 @@ struct Session {
 }
 
 tokio::task_local! {
-    /// The handshake that goes on; rustls' callbacks do not tell for which connection they are called.
-    static HANDSHAKE: Handshake;
-}
-
-/// What the callbacks of one handshake tell each other.
-#[derive(Default)]
-struct Handshake {
-    /// None until a certificate or a ticket came.
-    session: Cell<Option<Session>>,
-    /// Where the public key stands in the certificate that was shown.
-    key: Cell<Option<(usize, usize)>>,
+    /// The session of the handshake that goes on, none until a certificate or a ticket came; rustls' callbacks do not tell for which
+    /// connection they are called.
+    static HANDSHAKE: Cell<Option<Session>>;
 }
 
 /// A handshake, with a session of its own: outside of such a future no ticket is made or taken.
 pub(super) fn with_session<F: Future>(handshake: F) -> impl Future<Output = F::Output> {
-    HANDSHAKE.scope(Handshake::default(), handshake)
+    HANDSHAKE.scope(Cell::default(), handshake)
 }
 
 /// Takes note that the client of the handshake that goes on has shown this certificate. One that can't be read gets no ticket.
-pub(super) fn certificate_shown(leaf: &CertificateDer<'_>, now: UnixTime) {
-    let parsed = X509Certificate::from_der(leaf).ok().map(|(_, parsed)| parsed);
-    let ends = parsed.as_ref().and_then(|parsed| u64::try_from(parsed.validity().not_after.timestamp()).ok());
+pub(super) fn certificate_shown(certificate: &CertificateDer<'_>, now: UnixTime) {
+    let ends = Leaf::of(certificate).and_then(|leaf| u64::try_from(leaf.not_after).ok());
     let session = Session { began: now.as_secs(), certificate_ends: ends.unwrap_or(0) };
-    let key = parsed.map(|parsed| {
-        let key = parsed.tbs_certificate.subject_pki.raw;
-        ((key.as_ptr() as usize).wrapping_sub(leaf.as_ptr() as usize), key.len())
-    });
     // Outside of a handshake there is nobody to note it for.
-    let _ = HANDSHAKE.try_with(|handshake| {
-        handshake.session.set(Some(session));
-        handshake.key.set(key);
-    });
-}
-
-/// The SubjectPublicKeyInfo of the certificate that was shown in the handshake that goes on: `leaf`, which need not be read again.
-pub(super) fn shown_key<'a>(leaf: &'a CertificateDer<'_>) -> Option<&'a [u8]> {
-    let (start, length) = HANDSHAKE.try_with(|handshake| handshake.key.get()).ok()??;
-    leaf.get(start..)?.get(..length)
+    let _ = HANDSHAKE.try_with(|handshake| handshake.set(Some(session)));
 }
 
 /// Where a domain's ticket keys come from.
@@ -100,7 +79,7 @@ impl Tickets {
 
     /// The session of this connection; one that begins now where neither a certificate nor a ticket came.
     fn session(now: u64) -> Option<Session> {
-        let session = HANDSHAKE.try_with(|handshake| handshake.session.get()).ok()?;
+        let session = HANDSHAKE.try_with(Cell::get).ok()?;
         Some(session.unwrap_or(Session { began: now, certificate_ends: u64::MAX }))
     }
 }
@@ -138,7 +117,7 @@ impl ProducesTickets for Tickets {
         let session = Session { began: session.began.min(now), ..session };
         self.rest(session, now)?;
         // If rustls does not resume it after all, the certificate that is shown then is noted in its place.
-        HANDSHAKE.try_with(|handshake| handshake.session.set(Some(session))).ok()?;
+        HANDSHAKE.try_with(|handshake| handshake.set(Some(session))).ok()?;
         Some(plain)
     }
 }

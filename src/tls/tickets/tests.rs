@@ -56,7 +56,7 @@ fn own(context: Context, clock: &Clock) -> Tickets {
 
 /// Does this within one handshake.
 fn handshake<T>(act: impl FnOnce() -> T) -> T {
-    HANDSHAKE.sync_scope(Handshake::default(), act)
+    HANDSHAKE.sync_scope(Cell::default(), act)
 }
 
 /// A certificate that ends so many seconds after the begin.

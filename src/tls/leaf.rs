@@ -1,0 +1,99 @@
+//! What a handshake needs of the client's certificate: its key and its end.
+//!
+//! The rest, names and extensions among it, is read once a worker for whoever is judged (`http::peer`): to read it here too would be
+//! the longest thing that the edge itself does in a handshake.
+
+use x509_parser::{
+    asn1_rs::{Any, Class, FromDer, Tag},
+    certificate::Validity,
+};
+
+/// A certificate's subjectPublicKeyInfo and notAfter (RFC 5280 section 4.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Leaf<'a> {
+    /// In DER.
+    pub(super) public_key: &'a [u8],
+    /// In seconds since 1970.
+    pub(super) not_after: i64,
+}
+
+impl<'a> Leaf<'a> {
+    /// None where the certificate can't be read as far as its key.
+    pub(super) fn of(certificate: &'a [u8]) -> Option<Self> {
+        let tbs = content(content(certificate)?)?;
+        let (after, first) = Any::from_der(tbs).ok()?;
+        let has_version = (first.class(), first.tag()) == (Class::ContextSpecific, Tag(0));
+        let serial_number = if has_version { after } else { tbs };
+        let signature = after_one(serial_number)?;
+        let issuer = after_one(signature)?;
+        let (subject, validity) = Validity::from_der(after_one(issuer)?).ok()?;
+        let key = after_one(subject)?;
+        content(key)?;
+        let public_key = key.get(..key.len() - after_one(key)?.len())?;
+        Some(Self { public_key, not_after: validity.not_after.timestamp() })
+    }
+}
+
+/// What is in a SEQUENCE.
+fn content(der: &[u8]) -> Option<&[u8]> {
+    let (_, any) = Any::from_der(der).ok()?;
+    (any.tag() == Tag::Sequence).then_some(any.data)
+}
+
+/// What comes after a value of any kind.
+fn after_one(der: &[u8]) -> Option<&[u8]> {
+    Any::from_der(der).ok().map(|(after, _)| after)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, SerialNumber};
+    use x509_parser::prelude::X509Certificate;
+
+    use super::*;
+
+    fn whole(certificate: &[u8]) -> Option<Leaf<'_>> {
+        let (_, whole) = X509Certificate::from_der(certificate).ok()?;
+        let not_after = whole.validity().not_after.timestamp();
+        Some(Leaf { public_key: whole.tbs_certificate.subject_pki.raw, not_after })
+    }
+
+    fn certificate(name: &str, serial: u64, algorithm: &'static rcgen::SignatureAlgorithm) -> Vec<u8> {
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.serial_number = Some(SerialNumber::from(serial));
+        let key = KeyPair::generate_for(algorithm).unwrap();
+        params.self_signed(&key).unwrap().der().to_vec()
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_what_the_whole_certificate_says(
+            name in "[a-z]{1,40}", serial: u64, at: prop::sample::Index, octet: u8, ed25519: bool,
+        ) {
+            let algorithm = if ed25519 { &PKCS_ED25519 } else { &PKCS_ECDSA_P256_SHA256 };
+            let mut certificate = certificate(&name, serial, algorithm);
+            prop_assert_eq!(Leaf::of(&certificate), whole(&certificate));
+            prop_assert!(Leaf::of(&certificate).is_some());
+            // Whatever becomes of an octet: a certificate that can be read whole is read alike.
+            let at = at.index(certificate.len());
+            certificate[at] = octet;
+            if let Some(whole) = whole(&certificate) {
+                prop_assert_eq!(Leaf::of(&certificate), Some(whole));
+            }
+        }
+
+        #[test]
+        fn nothing_that_a_peer_sends_panics(octets in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = Leaf::of(&octets);
+        }
+    }
+
+    #[test]
+    fn a_certificate_that_ends_before_its_key_has_none() {
+        let certificate = certificate("a", 1, &PKCS_ECDSA_P256_SHA256);
+        for length in 0..certificate.len() {
+            assert_eq!(Leaf::of(&certificate[..length]), None, "{length} octets");
+        }
+    }
+}
