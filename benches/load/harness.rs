@@ -1,7 +1,7 @@
 //! Runs every row on every contender, side by side and in turns, and tells what came out.
 //!
 //! Contenders have one core, the load generator and the upstream another where there is one, so that nobody is measured with the
-//! generator's caches. A row's figure is the median of its rounds.
+//! generator's caches. Many short rounds: what a shared machine gives drifts within seconds.
 
 pub mod certificates;
 pub mod chart;

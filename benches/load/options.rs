@@ -15,11 +15,11 @@ pub struct Options {
     /// Only these contenders.
     #[arg(long, value_delimiter = ',')]
     pub only: Vec<String>,
-    /// Rounds: in each, every contender has its turn.
-    #[arg(long, default_value_t = 5)]
+    /// Rounds: in each, every contender has its turn. Many short ones, since what a shared machine gives drifts within seconds.
+    #[arg(long, default_value_t = 15)]
     pub rounds: usize,
     /// Seconds of measurement for a row, contender and round.
-    #[arg(long, default_value_t = 3.0)]
+    #[arg(long, default_value_t = 0.4)]
     pub seconds: f64,
     /// Connections of the rows that keep them.
     #[arg(long, default_value_t = 32)]

@@ -40,9 +40,17 @@ impl Measured {
         self.cells[contender].is_err()
     }
 
-    /// The median of a contender's rounds, in the row's unit.
+    /// A contender's figure, in the row's unit: the CPU of all rounds over their operations; of memory and latencies, the median of
+    /// the rounds.
     pub fn figure(&self, contender: usize) -> Option<f64> {
-        self.median(contender, |sample| Some(sample.figure))
+        if self.row.unit() != Unit::Microseconds {
+            return self.median(contender, |sample| Some(sample.figure));
+        }
+        let samples = self.cells[contender].as_ref().ok()?;
+        #[allow(clippy::cast_precision_loss)]
+        let count = |sample: &Sample| sample.count as f64;
+        let cpu: f64 = samples.iter().map(|sample| sample.figure * count(sample)).sum();
+        (!samples.is_empty()).then(|| cpu / samples.iter().map(count).sum::<f64>())
     }
 
     /// The median of a contender's operations in a second.
@@ -147,7 +155,7 @@ impl Table {
                 let cell = match cell {
                     Err(error) => json!({ "error": error }),
                     Ok(samples) => json!({
-                        "median": row.figure(index),
+                        "figure": row.figure(index),
                         "median_latency": row.median_latency(index),
                         "operations_per_second": row.rate(index),
                         "rounds": samples.iter().map(|sample| sample.figure).collect::<Vec<_>>(),
