@@ -174,6 +174,29 @@ async fn a_certificate_without_its_key_never_gets_through_a_handshake() {
 }
 
 #[tokio::test]
+async fn a_certificate_that_can_be_read_no_further_than_its_key_is_refused_at_the_request() {
+    let key = KeyPair::generate().unwrap();
+    let mut shown = self_signed_by(&key, "billing", |_| {});
+    let mut der = shown.leaf().to_vec();
+    // SEQUENCEs of two octets of length; behind the second, signatureAlgorithm becomes an OCTET STRING.
+    assert_eq!([der[0], der[1], der[4], der[5]], [0x30, 0x82, 0x30, 0x82]);
+    let behind = 8 + usize::from(u16::from_be_bytes([der[6], der[7]]));
+    assert_eq!(std::mem::replace(&mut der[behind], 0x04), 0x30);
+    shown.chain = vec![der.into()];
+    let upstream = Upstream::start().await;
+    let builder = EdgeBuilder::new(upstream.url()).usual_domain("auth0");
+    let edge = builder.self_signed_application("billing", &[shown.thumbprint()]).start();
+    for version in [&TLS12, &TLS13] {
+        let client = Client::build(&edge, &[version], None);
+        let client = presenting(&client, &shown, &shown.key, Forgery::Sent);
+        let told = client.token("billing").await.oauth_error(401, "invalid_client");
+        assert!(told.contains("must be a well-formed X.509 certificate"), "{told}");
+    }
+    assert_eq!(upstream.seen().len(), 0);
+    edge.stop();
+}
+
+#[tokio::test]
 async fn a_client_that_writes_before_it_hears_of_its_refusal_still_hears_why() {
     let upstream = Upstream::start().await;
     let edge = EdgeBuilder::new(upstream.url()).usual_domain("auth0").start();
