@@ -23,6 +23,8 @@ mod edge;
 mod record;
 #[path = "support/upstream.rs"]
 mod upstream;
+#[path = "instructions/verdict.rs"]
+mod verdict;
 
 use std::process::{Command, ExitCode};
 
@@ -30,8 +32,7 @@ use client::{Operation, perform};
 use edge::{Edge, Folder, PROGRAM};
 use record::{Counts, Record, made_with};
 use rustls::crypto::aws_lc_rs::kx_group::{X25519, X25519MLKEM768};
-
-const RECORD: &str = "cargo bench --locked --bench instructions -- --record";
+use verdict::{Finding, Report, Verdict};
 
 struct Scenario {
     name: &'static str,
@@ -88,30 +89,26 @@ fn main() -> ExitCode {
         return if std::env::var_os("CI").is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
     }
     let kept = Record::read();
-    let mut found = Counts::new();
-    let mut notes = Vec::new();
-    let mut worse = false;
+    let mut findings = Vec::new();
     for Scenario { name, title, operation, times } in &SCENARIOS {
         let load = |times: usize, address: &str| perform(*operation, times, address, folder.path());
         let counted = callgrind::difference(&folder, name, *times, load);
         let count = counted.worker / (times[1] - times[0]) as u64;
-        let verdict = kept.judge(title, count);
+        let verdict = Verdict::of(count, kept.counts.get(*title).copied());
         println!("{title:<48} {count:>9} instructions, {verdict}");
-        if verdict.is_notable() {
-            notes.push(format!("  {title}: found {count}, {verdict}"));
-        }
-        if verdict.is_worse() {
-            worse = true;
-            notes.push(format!("    callgrind_annotate --inclusive=yes {}", counted.profile.display()));
-        }
-        found.insert((*title).to_owned(), count);
+        findings.push(Finding { title, count, verdict, profile: counted.profile });
     }
     if asked("--record") {
-        Record { made_with: made_with(), counts: found }.write();
+        let counts = findings.iter().map(|finding| (finding.title.to_owned(), finding.count));
+        Record { made_with: made_with(), counts: counts.collect::<Counts>() }.write();
         println!("recorded in {}", Record::path().display());
         return ExitCode::SUCCESS;
     }
-    conclude(&kept, &notes, worse)
+    let report = Report::of(&findings, &kept.other_tools());
+    for line in report.lines {
+        eprintln!("{line}");
+    }
+    if report.fails { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 /// One pass of each scenario without valgrind: that it works.
@@ -122,33 +119,4 @@ fn pass(folder: &Folder) {
         edge.stop();
         println!("{title}: works");
     }
-}
-
-/// Says what became of the counts, and how to accept it. Counts that other tools made can't fail: they aren't comparable.
-fn conclude(kept: &Record, notes: &[String], worse: bool) -> ExitCode {
-    let others = kept.other_tools();
-    if !others.is_empty() {
-        eprintln!("note: nothing is judged, since the record was made by other tools; record anew: {RECORD}");
-        for other in &others {
-            eprintln!("  {other}");
-        }
-    } else if worse {
-        eprintln!("error: the way of a request takes more instructions than are recorded, by more than 5 %");
-    } else if !notes.is_empty() {
-        eprintln!(
-            "note: fewer instructions than are recorded, by more than 5 %; record it, so that it stays so:"
-        );
-        eprintln!("  {RECORD}");
-    }
-    for note in notes {
-        eprintln!("{note}");
-    }
-    if others.is_empty() && worse {
-        eprintln!(
-            "to accept it, commit benches/instructions.toml as this writes it, and say why it is worth it:"
-        );
-        eprintln!("  {RECORD}");
-        return ExitCode::FAILURE;
-    }
-    ExitCode::SUCCESS
 }

@@ -1,11 +1,8 @@
-//! The recorded counts: what they were made with, and what a new count is to them.
+//! The recorded counts, and what they were made with.
 
-use std::{collections::BTreeMap, fmt, fs, path::PathBuf, process::Command};
+use std::{collections::BTreeMap, fs, path::PathBuf, process::Command};
 
 use crate::callgrind;
-
-/// Beyond this, up or down, a count must be recorded anew.
-const TOLERANCE: f64 = 0.05;
 
 const HEAD: &str = "# Instructions of the edge's worker for one operation, counted by callgrind. Written by
 #     cargo bench --bench instructions -- --record
@@ -19,39 +16,6 @@ pub type Counts = BTreeMap<String, u64>;
 pub struct Record {
     pub made_with: BTreeMap<String, String>,
     pub counts: Counts,
-}
-
-/// What a count is to its record.
-#[derive(Clone, Copy)]
-pub enum Verdict {
-    /// There is no record.
-    New,
-    /// What is recorded, and the change as a share of it.
-    Known { recorded: u64, change: f64 },
-}
-
-impl Verdict {
-    /// Whether it must not pass in silence.
-    pub fn is_notable(self) -> bool {
-        self.is_worse() || matches!(self, Self::Known { change, .. } if change < -TOLERANCE)
-    }
-
-    /// Whether it must not pass at all.
-    pub fn is_worse(self) -> bool {
-        match self {
-            Self::New => true,
-            Self::Known { change, .. } => change > TOLERANCE,
-        }
-    }
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::New => f.write_str("not recorded"),
-            Self::Known { recorded, change } => write!(f, "recorded {recorded}, {:+.1} %", 100.0 * change),
-        }
-    }
 }
 
 impl Record {
@@ -84,14 +48,6 @@ impl Record {
             let _ = writeln!(text, "\"{scenario}\" = {count}");
         }
         fs::write(Self::path(), text).unwrap();
-    }
-
-    /// What a count is to the one that is kept.
-    pub fn judge(&self, scenario: &str, count: u64) -> Verdict {
-        let Some(&recorded) = self.counts.get(scenario) else { return Verdict::New };
-        #[allow(clippy::cast_precision_loss)]
-        let change = count as f64 / recorded as f64 - 1.0;
-        Verdict::Known { recorded, change }
     }
 
     /// What was made with other tools than there are here, tool by tool. Of no record at all: nothing.

@@ -8,20 +8,34 @@ const BAR: usize = 18;
 const LEFT: usize = 130;
 const LONGEST: f64 = 480.0;
 
-/// Draws every row: a bar a contender, the longest of the row all the way, the first contender in a colour of its own.
-pub fn svg(table: &Table) -> String {
+/// Draws the rows of these tables, one below the other: a bar a contender, the longest of the row all the way, the first contender
+/// in a colour of its own; a dash where there is no figure.
+pub fn svg(tables: &[Table]) -> String {
     let mut body = String::new();
-    let mut y = 30;
-    let _ = write!(body, "<text x=\"10\" y=\"20\" font-weight=\"bold\">{}</text>", escaped(&table.title));
+    let mut y = 20;
+    for table in tables {
+        draw(table, &mut body, &mut y);
+        y += 30;
+    }
+    let height = y - 10;
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"740\" height=\"{height}\" font-family=\"sans-serif\" \
+         font-size=\"12\"><rect width=\"100%\" height=\"100%\" fill=\"white\"/>{body}</svg>\n"
+    )
+}
+
+fn draw(table: &Table, body: &mut String, y: &mut usize) {
+    let _ = write!(body, "<text x=\"10\" y=\"{y}\" font-weight=\"bold\">{}</text>", escaped(&table.title));
+    *y += 10;
     for row in &table.rows {
-        y += 28;
+        *y += 28;
         let _ = write!(body, "<text x=\"10\" y=\"{y}\" font-weight=\"bold\">{}</text>", row.row.title());
-        y += 8;
+        *y += 8;
         let figures: Vec<Option<f64>> = (0..table.contenders.len()).map(|index| row.figure(index)).collect();
         let longest = figures.iter().flatten().copied().fold(f64::MIN_POSITIVE, f64::max);
         for (index, (figure, (name, _))) in figures.iter().zip(&table.contenders).enumerate() {
             let colour = if index == 0 { "#0b6e4f" } else { "#9aa5b1" };
-            let middle = y + BAR - 5;
+            let middle = *y + BAR - 5;
             let _ = write!(
                 body,
                 "<text x=\"{}\" y=\"{middle}\" text-anchor=\"end\">{}</text>",
@@ -41,14 +55,9 @@ pub fn svg(table: &Table) -> String {
             } else {
                 let _ = write!(body, "<text x=\"{LEFT}\" y=\"{middle}\">-</text>");
             }
-            y += BAR;
+            *y += BAR;
         }
     }
-    let height = y + 20;
-    format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"740\" height=\"{height}\" font-family=\"sans-serif\" \
-         font-size=\"12\"><rect width=\"100%\" height=\"100%\" fill=\"white\"/>{body}</svg>\n"
-    )
 }
 
 fn escaped(text: &str) -> String {

@@ -4,7 +4,13 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Parser;
 
-use super::{chart, contender::Contender, edge::Edge, rows::Row, table::Table};
+use super::{
+    chart,
+    contender::Contender,
+    edge::Edge,
+    rows::Row,
+    table::{self, Table},
+};
 
 /// Load on the edge, or on the edge and its peers: prints figures, asserts none.
 #[derive(Clone, Debug, Parser)]
@@ -30,13 +36,16 @@ pub struct Options {
     /// Idle connections.
     #[arg(long, default_value_t = 10_000)]
     pub idle: usize,
-    /// Another build of the edge, to be measured beside this one.
+    /// The build of the edge to be measured, instead of the one that cargo makes for this.
+    #[arg(long, value_name = "PROGRAM")]
+    pub edge: Option<PathBuf>,
+    /// Another build of the edge, to be measured beside it.
     #[arg(long, value_name = "PROGRAM")]
     pub against: Option<PathBuf>,
-    /// Writes all figures into this file.
+    /// Writes all figures into this file, as JSON.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
-    /// Draws a chart into this file.
+    /// Draws a chart into this file, in SVG.
     #[arg(long, value_name = "FILE")]
     pub svg: Option<PathBuf>,
     /// A moment for each row, some five seconds in all: to see that it works.
@@ -63,14 +72,18 @@ pub struct Sizes {
 impl Options {
     /// Reads the command line; ends the program where it can't be read, and for `--help`.
     pub fn read() -> Self {
-        let mut options = Self::parse();
-        if options.test {
-            options.rounds = 1;
-            options.seconds = 0.3;
-            options.idle = 64;
-            options.rate = 200;
+        Self::parse().sized()
+    }
+
+    /// With the sizes of a test, if it is one.
+    pub fn sized(mut self) -> Self {
+        if self.test {
+            self.rounds = 1;
+            self.seconds = 0.3;
+            self.idle = 64;
+            self.rate = 200;
         }
-        options
+        self
     }
 
     /// The sizes of each row.
@@ -87,26 +100,32 @@ impl Options {
     }
 
     /// Writes the files that are asked for.
-    pub fn keep(&self, table: &Table) -> Result<(), String> {
+    pub fn keep(&self, tables: &[Table]) -> Result<(), String> {
         let write = |file: &PathBuf, text: String| {
             std::fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))
         };
         if let Some(file) = &self.json {
-            write(file, format!("{:#}\n", table.json()))?;
+            write(file, format!("{:#}\n", table::json(tables)))?;
         }
         if let Some(file) = &self.svg {
-            write(file, chart::svg(table))?;
+            write(file, chart::svg(tables))?;
         }
         Ok(())
     }
 
     /// The edge, and the build that it is measured against.
     pub fn edges(&self) -> Vec<Box<dyn Contender>> {
-        let mut edges: Vec<Box<dyn Contender>> = vec![Box::new(Edge::default())];
+        let mut edges: Vec<Box<dyn Contender>> = vec![Box::new(self.edge())];
         if let Some(program) = &self.against {
             edges.push(Box::new(Edge { program: program.clone(), name: "against", ..Edge::default() }));
         }
         edges
+    }
+
+    /// The edge that is to be measured.
+    pub fn edge(&self) -> Edge {
+        let edge = Edge::default();
+        Edge { program: self.edge.clone().unwrap_or(edge.program), ..edge }
     }
 
     /// Whether this contender is.

@@ -148,8 +148,7 @@ fn shown(figure: Option<f64>, row: Row) -> String {
 }
 
 impl Table {
-    /// Every sample.
-    pub fn json(&self) -> Value {
+    fn json(&self) -> Value {
         let rows = self.rows.iter().map(|row| {
             let cells = row.cells.iter().enumerate().map(|(index, cell)| {
                 let cell = match cell {
@@ -180,4 +179,9 @@ impl Table {
             "rows": rows.collect::<Vec<_>>(),
         })
     }
+}
+
+/// Every sample of these tables.
+pub fn json(tables: &[Table]) -> Value {
+    json!({ "tables": tables.iter().map(Table::json).collect::<Vec<_>>() })
 }

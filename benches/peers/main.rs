@@ -47,7 +47,7 @@ fn measure(options: &Options) -> Result<(), String> {
     let table =
         harness::run("mtls-edge and its peers, one worker each", &contenders, &options.rows(), options)?;
     println!("{table}");
-    options.keep(&table)
+    options.keep(&[table])
 }
 
 /// Where the script installs them: beside what cargo builds.

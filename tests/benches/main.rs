@@ -1,0 +1,22 @@
+//! That the benches do what they say: what they write, what they refuse to measure, and when a count fails. No figure is judged.
+
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
+
+#[allow(dead_code, reason = "what only the benches call")]
+#[path = "../../benches/load/harness.rs"]
+mod harness;
+#[path = "../../benches/load/scale.rs"]
+mod scale;
+#[path = "../../benches/instructions/verdict.rs"]
+mod verdict;
+
+mod contenders;
+mod counts;
+mod load;
