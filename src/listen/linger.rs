@@ -44,6 +44,15 @@ impl Lingering {
         self.io.get_ref().1.alpn_protocol() == Some(b"h2")
     }
 
+    /// Where the client has said that it sends nothing more (close_notify, RFC 8446 section 6.1), ours is all that is left to send.
+    fn leave_end_to_drop(&mut self) {
+        let (io, tls) = self.io.get_mut();
+        if !self.connection.lingers() && tls.process_new_packets().is_ok_and(|state| state.peer_has_closed())
+        {
+            io.get_mut().end_when_dropped();
+        }
+    }
+
     /// Sends what is still held back, and waits until the peer has sent something, or its end.
     pub(super) async fn readable(&mut self) -> io::Result<()> {
         poll_fn(|cx| self.io.get_mut().0.poll_release(cx)).await?;
@@ -73,6 +82,7 @@ impl AsyncWrite for Lingering {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if this.until.is_none() {
+            this.leave_end_to_drop();
             ready!(Pin::new(&mut this.io).poll_shutdown(cx))?;
         }
         if !this.connection.lingers() {

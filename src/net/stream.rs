@@ -29,6 +29,8 @@ const SMALL: usize = 4 * 1024;
 pub struct Stream {
     socket: Rc<Socket>,
     outbox: Outbox,
+    /// Whether a shutdown leaves the end to the drop.
+    ends_when_dropped: bool,
 }
 
 /// A stream, for its owner and for the outbox.
@@ -125,12 +127,17 @@ impl Stream {
             failed: Cell::default(),
             has_owner: Cell::new(true),
         };
-        Self { socket: Rc::new(socket), outbox }
+        Self { socket: Rc::new(socket), outbox, ends_when_dropped: false }
     }
 
     /// From now on small sends are gathered.
     pub fn gather(&self) {
         self.socket.gathers.set(true);
+    }
+
+    /// A shutdown sends what was written, and leaves the end to the drop: one system call for both, where nothing more is read.
+    pub fn end_when_dropped(&mut self) {
+        self.ends_when_dropped = true;
     }
 
     /// Waits until there is something to read, or the peer's end.
@@ -202,6 +209,9 @@ impl AsyncWrite for Stream {
             self.outbox.send();
         }
         ready!(self.socket.poll_sent(cx))?;
+        if self.ends_when_dropped {
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut *self.socket.tcp.borrow_mut()).poll_shutdown(cx)
     }
 }

@@ -109,3 +109,21 @@ async fn a_client_that_asks_nothing_gets_its_ticket_all_the_same() {
     };
     timeout(PATIENCE, ticket).await.expect("no ticket");
 }
+
+#[tokio::test]
+async fn a_client_that_says_that_it_sends_nothing_more_gets_the_edges_end_of_tls_and_of_the_connection() {
+    let upstream = Upstream::start().await;
+    let (edge, client) = with_client(EdgeBuilder::new(upstream.url()));
+    let mut stream = Client::with(&edge, &client).tls().await.unwrap();
+    stream.write_all(format!("GET /any/a HTTP/1.1\r\nhost: {DOMAIN}\r\n\r\n").as_bytes()).await.unwrap();
+    read_answer(&mut stream).await;
+    // Its socket stays open.
+    stream.get_mut().1.send_close_notify();
+    stream.flush().await.unwrap();
+    let mut rest = Vec::new();
+    // Without a close_notify of the edge this would be an error of rustls.
+    timeout(PATIENCE, stream.read_to_end(&mut rest)).await.expect("no end of TLS").unwrap();
+    assert_eq!(rest, b"");
+    let end = timeout(PATIENCE, stream.get_mut().0.read(&mut [0; 1])).await.expect("no end");
+    assert_eq!(end.unwrap(), 0);
+}
