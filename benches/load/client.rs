@@ -114,8 +114,9 @@ impl Client {
     }
 }
 
+/// Spawns on the thread that it is on.
 #[derive(Clone, Copy, Debug)]
-struct LocalExecutor;
+pub struct LocalExecutor;
 
 impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
     fn execute(&self, future: F) {

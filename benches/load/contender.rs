@@ -24,6 +24,21 @@ pub struct Job<'a> {
     pub listen: SocketAddr,
     /// Where it forwards to: plain HTTP/1.1 on loopback, kept alive.
     pub upstream: SocketAddr,
+    /// The same upstream in other ways.
+    pub origins: &'a Origins,
+}
+
+/// Where the upstream is called, on loopback.
+#[derive(Clone, Debug)]
+pub struct Origins {
+    /// Without TLS, by HTTP/1.1.
+    pub plain: SocketAddr,
+    /// Over TLS, by HTTP/1.1.
+    pub tls: SocketAddr,
+    /// Over TLS, by HTTP/2.
+    pub tls_http2: SocketAddr,
+    /// PEM: what its certificate is trusted by. Its name there is its address.
+    pub ca: String,
 }
 
 /// A proxy that can do the job.

@@ -20,11 +20,30 @@ pub struct Edge {
     pub workers: usize,
     /// How many applications are registered.
     pub applications: usize,
+    /// Where it forwards to.
+    pub origin: Origin,
+}
+
+/// One of the ways in which the upstream can be called.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub enum Origin {
+    /// As peers call it.
+    Plain,
+    /// Over TLS.
+    Tls,
+    /// Over TLS, by HTTP/2.
+    TlsHttp2,
 }
 
 impl Default for Edge {
     fn default() -> Self {
-        Self { program: PROGRAM.into(), name: "mtls-edge", workers: 1, applications: 10 }
+        Self {
+            program: PROGRAM.into(),
+            name: "mtls-edge",
+            workers: 1,
+            applications: 10,
+            origin: Origin::Plain,
+        }
     }
 }
 
@@ -59,16 +78,23 @@ impl Contender for Edge {
 
     fn command(&self, job: &Job<'_>) -> io::Result<Command> {
         // Only what the load needs is not the default: more connections, and none of them closed while it is idle.
+        fs::write(job.folder.join("upstream-ca.pem"), &job.origins.ca)?;
+        let upstream = match self.origin {
+            Origin::Plain => format!("urls = [\"http://{}\"]", job.upstream),
+            Origin::Tls => format!("urls = [\"https://{}\"]\nca = \"upstream-ca.pem\"", job.origins.tls),
+            Origin::TlsHttp2 => {
+                format!("urls = [\"https://{}\"]\nca = \"upstream-ca.pem\"", job.origins.tls_http2)
+            }
+        };
         let config = format!(
             "[listen]\nhttps = [\"{}\"]\nadmin = \"127.0.0.1:0\"\nworkers = {}\n\
              [limits]\nconnections = 20000\nidle_timeout = \"1h\"\n\
              [trust]\nclient_ca = [\"{}\"]\n\
-             [[upstream]]\nname = \"auth-server\"\nurls = [\"http://{}\"]\n\
+             [[upstream]]\nname = \"auth-server\"\n{upstream}\n\
              [[domain]]\nname = \"{DOMAIN}\"\ncertificate = \"{}\"\nprivate_key = \"{}\"\n",
             job.listen,
             self.workers,
             job.client_ca.display(),
-            job.upstream,
             job.certificate.display(),
             job.private_key.display(),
         );

@@ -54,7 +54,7 @@ pub fn run(
     rows: &[Row],
     options: &Options,
 ) -> Outcome<Table> {
-    let upstream = Upstream::start().map_err(|error| error.to_string())?;
+    let upstream = Upstream::start()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

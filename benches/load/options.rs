@@ -7,7 +7,7 @@ use clap::Parser;
 use super::{
     chart,
     contender::Contender,
-    edge::Edge,
+    edge::{Edge, Origin},
     rows::Row,
     table::{self, Table},
 };
@@ -39,6 +39,9 @@ pub struct Options {
     /// The build of the edge to be measured, instead of the one that cargo makes for this.
     #[arg(long, value_name = "PROGRAM")]
     pub edge: Option<PathBuf>,
+    /// How the edge calls the upstream; peers call it as by default.
+    #[arg(long, value_enum, default_value = "plain")]
+    pub origin: Origin,
     /// Another build of the edge, to be measured beside it.
     #[arg(long, value_name = "PROGRAM")]
     pub against: Option<PathBuf>,
@@ -117,7 +120,7 @@ impl Options {
     pub fn edges(&self) -> Vec<Box<dyn Contender>> {
         let mut edges: Vec<Box<dyn Contender>> = vec![Box::new(self.edge())];
         if let Some(program) = &self.against {
-            edges.push(Box::new(Edge { program: program.clone(), name: "against", ..Edge::default() }));
+            edges.push(Box::new(Edge { program: program.clone(), name: "against", ..self.edge() }));
         }
         edges
     }
@@ -125,7 +128,7 @@ impl Options {
     /// The edge that is to be measured.
     pub fn edge(&self) -> Edge {
         let edge = Edge::default();
-        Edge { program: self.edge.clone().unwrap_or(edge.program), ..edge }
+        Edge { program: self.edge.clone().unwrap_or(edge.program), origin: self.origin, ..edge }
     }
 
     /// Whether this contender is.

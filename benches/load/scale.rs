@@ -1,10 +1,17 @@
-//! What more workers and more applications change.
+//! What more workers, more applications and an upstream over TLS change.
 
 use crate::harness::{
-    client::Outcome, contender::Contender, edge::Edge, options::Options, rows::Row, run, table::Table,
+    client::Outcome,
+    contender::Contender,
+    edge::{Edge, Origin},
+    options::Options,
+    rows::Row,
+    run,
+    table::Table,
 };
 
-/// Measures the edge with two workers, and with 1,000 and 100,000 applications, each beside one worker and ten applications.
+/// Measures the edge with two workers, with 1,000 and 100,000 applications, and before an upstream over TLS, each beside one worker, ten
+/// applications and an upstream without.
 ///
 /// # Errors
 ///
@@ -19,7 +26,9 @@ pub fn measure(options: &Options) -> Outcome<Table> {
         Box::new(Edge { name: "2 workers", workers: 2, ..options.edge() }),
         Box::new(Edge { name: "1,000 apps", applications: 1_000, ..options.edge() }),
         Box::new(Edge { name: "100,000 apps", applications: many, ..options.edge() }),
+        Box::new(Edge { name: "https", origin: Origin::Tls, ..options.edge() }),
+        Box::new(Edge { name: "https, HTTP/2", origin: Origin::TlsHttp2, ..options.edge() }),
     ];
     edges.retain(|edge| options.wants(edge.name()));
-    run("mtls-edge: more workers, more applications", &edges, &rows, options)
+    run("mtls-edge: more workers, more applications, an upstream over TLS", &edges, &rows, options)
 }

@@ -1,18 +1,39 @@
-//! The authorization server of a run: answers every request with the same token response, over kept HTTP/1.1 connections.
+//! The authorization server of a run: answers every request with the same token response, over kept connections.
 
 use std::{
     convert::Infallible,
+    io,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     sync::{Arc, Mutex},
     thread,
 };
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use http::{HeaderMap, HeaderValue, Request, Response, header};
 use http_body_util::{BodyExt, Full};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::service_fn,
+};
 use hyper_util::rt::TokioIo;
-use tokio::task::LocalSet;
+use rcgen::CertifiedKey;
+use rustls::{
+    ServerConfig,
+    crypto::aws_lc_rs,
+    pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    task::LocalSet,
+};
+use tokio_rustls::TlsAcceptor;
+
+use super::{
+    client::{LocalExecutor, Outcome},
+    contender::Origins,
+};
 
 /// A request that has it leaves its headers behind.
 pub const PROBE: &str = "x-probe";
@@ -27,23 +48,51 @@ fn answer() -> Bytes {
 /// The server, as long as the process lives.
 #[derive(Clone, Debug)]
 pub struct Upstream {
-    /// Where it listens.
-    pub address: SocketAddr,
+    /// Where it is called.
+    pub origins: Origins,
     seen: Arc<Mutex<Option<HeaderMap>>>,
+}
+
+/// How a listener serves.
+#[derive(Clone)]
+struct Protocol {
+    tls: Option<TlsAcceptor>,
+    http2: bool,
 }
 
 impl Upstream {
     /// Starts it on a thread of its own.
-    pub fn start() -> std::io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        listener.set_nonblocking(true)?;
-        let upstream = Self { address: listener.local_addr()?, seen: Arc::default() };
-        let served = upstream.clone();
+    pub fn start() -> Outcome<Self> {
+        let certified = rcgen::generate_simple_self_signed(vec![Ipv4Addr::LOCALHOST.to_string()]);
+        let certified = certified.map_err(|error| error.to_string())?;
+        let mut listeners = Vec::new();
+        let mut listen = |tls, http2| {
+            let (listener, address) = bound().map_err(|error| error.to_string())?;
+            listeners.push((listener, Protocol { tls, http2 }));
+            Outcome::Ok(address)
+        };
+        let origins = Origins {
+            plain: listen(None, false)?,
+            tls: listen(Some(acceptor(&certified, b"http/1.1")?), false)?,
+            tls_http2: listen(Some(acceptor(&certified, b"h2")?), true)?,
+            ca: certified.cert.pem(),
+        };
+        let upstream = Self { origins, seen: Arc::default() };
+        upstream.clone().run(listeners).map_err(|error| error.to_string())?;
+        Ok(upstream)
+    }
+
+    fn run(self, listeners: Vec<(TcpListener, Protocol)>) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let serve = async move {
+            let listeners = listeners.into_iter();
+            let served = listeners.map(|(listener, protocol)| self.clone().serve(listener, protocol));
+            join_all(served).await;
+        };
         thread::Builder::new()
             .name("upstream".to_owned())
-            .spawn(move || LocalSet::new().block_on(&runtime, served.serve(listener)))?;
-        Ok(upstream)
+            .spawn(move || LocalSet::new().block_on(&runtime, serve))?;
+        Ok(())
     }
 
     /// The headers of the last request that was to be remembered.
@@ -51,17 +100,40 @@ impl Upstream {
         self.seen.lock().unwrap().take()
     }
 
-    async fn serve(self, listener: TcpListener) {
+    async fn serve(self, listener: TcpListener, protocol: Protocol) {
         let listener = tokio::net::TcpListener::from_std(listener).unwrap();
         let body = answer();
         while let Ok((stream, _)) = listener.accept().await {
             let _ = stream.set_nodelay(true);
-            let (upstream, body) = (self.clone(), body.clone());
-            let service = service_fn(move |request| {
-                let (upstream, body) = (upstream.clone(), body.clone());
-                async move { upstream.respond(request, body).await }
+            let (upstream, body, protocol) = (self.clone(), body.clone(), protocol.clone());
+            tokio::task::spawn_local(async move {
+                match protocol.tls {
+                    Some(tls) => {
+                        if let Ok(stream) = tls.accept(stream).await {
+                            upstream.serve_connection(stream, body, protocol.http2).await;
+                        }
+                    }
+                    None => upstream.serve_connection(stream, body, protocol.http2).await,
+                }
             });
-            tokio::task::spawn_local(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        }
+    }
+
+    async fn serve_connection(
+        self,
+        io: impl AsyncRead + AsyncWrite + Unpin + 'static,
+        body: Bytes,
+        http2: bool,
+    ) {
+        let service = service_fn(move |request| {
+            let (upstream, body) = (self.clone(), body.clone());
+            async move { upstream.respond(request, body).await }
+        });
+        let io = TokioIo::new(io);
+        if http2 {
+            drop(http2::Builder::new(LocalExecutor).serve_connection(io, service).await);
+        } else {
+            drop(http1::Builder::new().serve_connection(io, service).await);
         }
     }
 
@@ -80,4 +152,23 @@ impl Upstream {
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         Ok(response)
     }
+}
+
+fn bound() -> io::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+fn acceptor(certified: &CertifiedKey<rcgen::KeyPair>, protocol: &[u8]) -> Outcome<TlsAcceptor> {
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(certified.signing_key.serialize_der()));
+    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| {
+            builder.with_no_client_auth().with_single_cert(vec![certified.cert.der().clone()], key)
+        })
+        .map_err(|error| error.to_string())?;
+    config.alpn_protocols = vec![protocol.to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
 }

@@ -89,7 +89,7 @@ fn every_row_has_its_figures_in_the_table_in_json_and_in_the_chart() {
 }
 
 #[test]
-fn more_workers_and_more_applications_are_measured_beside_one_and_ten() {
+fn more_workers_more_applications_and_an_upstream_over_tls_are_measured_beside_one_of_each() {
     let folder = tempfile::tempdir().unwrap();
     let options = options(folder.path(), &["--rows", "kept"]);
     let scaled = scale::measure(&options).unwrap();
@@ -98,13 +98,13 @@ fn more_workers_and_more_applications_are_measured_beside_one_and_ten() {
     let json = json(folder.path());
     let contenders = json["tables"][1]["rows"][0]["contenders"].as_object().unwrap();
     let names: Vec<_> = contenders.keys().map(String::as_str).collect();
-    assert_eq!(names, ["1,000 apps", "100,000 apps", "2 workers", "mtls-edge"]);
+    assert_eq!(names, ["1,000 apps", "100,000 apps", "2 workers", "https", "https, HTTP/2", "mtls-edge"]);
     for figures in contenders.values() {
         assert!(figures["figure"].as_f64().is_some_and(|figure| figure > 0.0), "{figures}");
         assert!(figures["operations_per_second"].as_f64().is_some_and(|rate| rate > 0.0), "{figures}");
     }
     let (texts, bars) = chart(folder.path());
-    assert_eq!(bars, 5);
+    assert_eq!(bars, 7);
     assert!(texts.contains(&"one".to_owned()) && texts.contains(&title), "{texts:?}");
 }
 
