@@ -56,6 +56,11 @@ pub trait Contender {
     /// The header in which the client's certificate reaches the upstream, in lower case.
     fn certificate_header(&self) -> &'static str;
 
+    /// Whether it is another program than the edge.
+    fn is_peer(&self) -> bool {
+        true
+    }
+
     /// Threads or processes that serve: more than one may use every core.
     fn workers(&self) -> usize {
         1

@@ -111,6 +111,10 @@ impl Contender for Edge {
         "client-certificate"
     }
 
+    fn is_peer(&self) -> bool {
+        false
+    }
+
     fn workers(&self) -> usize {
         self.workers
     }

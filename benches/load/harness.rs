@@ -159,7 +159,7 @@ impl<'a> Run<'a> {
     async fn row(&mut self, row: Row) -> Outcome<Measured> {
         let (sizes, certificates) = (self.options.sizes(), &self.certificates[&row.keys()]);
         let floor = row.has_floor().then(|| floor::floor(certificates, row.kind(), FLOOR));
-        let mut measured = Measured::new(row, floor, self.contenders.len());
+        let mut measured = Measured::new(row, floor, &self.contenders);
         if row == Row::Paced {
             for round in 0..self.options.rounds {
                 self.paced_round(round, &mut measured).await;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     client::Outcome,
+    contender::Contender,
     drive::Sample,
     rows::{Row, Unit},
 };
@@ -17,13 +18,16 @@ pub struct Measured {
     pub row: Row,
     /// What rustls alone takes, where that is known.
     pub floor: Option<f64>,
+    /// Place of the first contender that is held against: builds of the edge come before the peers.
+    rivals: usize,
     cells: Vec<Result<Vec<Sample>, String>>,
 }
 
 impl Measured {
     /// Nothing yet.
-    pub fn new(row: Row, floor: Option<f64>, contenders: usize) -> Self {
-        Self { row, floor, cells: vec![Ok(Vec::new()); contenders] }
+    pub fn new(row: Row, floor: Option<f64>, contenders: &[&dyn Contender]) -> Self {
+        let rivals = contenders.iter().position(|contender| contender.is_peer()).unwrap_or(1);
+        Self { row, floor, rivals, cells: vec![Ok(Vec::new()); contenders.len()] }
     }
 
     /// One round of a contender.
@@ -74,9 +78,9 @@ impl Measured {
         all.get(all.len() / 2).copied()
     }
 
-    /// The first contender's figure over the best of the others'.
+    /// The first contender's figure over that of the best peer; where there are none, of the best other build.
     pub fn ratio(&self) -> Option<f64> {
-        let others = (1..self.cells.len()).filter_map(|index| self.figure(index));
+        let others = (self.rivals..self.cells.len()).filter_map(|index| self.figure(index));
         Some(self.figure(0)? / others.min_by(f64::total_cmp)?)
     }
 }

@@ -1,9 +1,10 @@
-//! Who is let into a comparison, and what its clients offer.
+//! Who is let into a comparison, and what its clients do.
 
-use std::{fs, io, process::Command};
+use std::{fs, io, process::Command, thread, time::Duration};
 
-use clap::ValueEnum;
+use clap::{Parser, ValueEnum};
 use rustls::{NamedGroup, server::Acceptor};
+use tempfile::TempDir;
 use tokio::{net::TcpListener, task::LocalSet};
 use tokio_rustls::LazyConfigAcceptor;
 
@@ -12,8 +13,11 @@ use crate::harness::{
     client::{Client, Outcome},
     contender::{Contender, Job},
     edge::Edge,
+    options::Options,
+    paced::Paced,
     rows::Row,
     running::Running,
+    steady::Steady,
     upstream::Upstream,
 };
 
@@ -47,12 +51,28 @@ impl Contender for Careless {
     }
 }
 
+struct Place {
+    certificates: Certificates,
+    upstream: Upstream,
+    _folder: TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let certificates = Certificates::new(folder.path(), Keys::P256).unwrap();
+        Self { certificates, upstream: Upstream::start().unwrap(), _folder: folder }
+    }
+
+    async fn start(&self, contender: &dyn Contender) -> Outcome<Running> {
+        Running::start(contender, &self.certificates, &self.upstream, "0").await
+    }
+}
+
 async fn check(contender: &dyn Contender) -> Outcome<()> {
-    let folder = tempfile::tempdir().unwrap();
-    let certificates = Certificates::new(folder.path(), Keys::P256).unwrap();
-    let upstream = Upstream::start().unwrap();
-    let running = Running::start(contender, &certificates, &upstream, "0").await?;
-    running.check(contender, &certificates, &upstream).await
+    let place = Place::new();
+    let running = place.start(contender).await?;
+    running.check(contender, &place.certificates, &place.upstream).await
 }
 
 fn locally<T>(future: impl Future<Output = T>) -> T {
@@ -79,15 +99,13 @@ fn the_edge_is_measured() {
 
 #[test]
 fn all_clients_of_a_row_offer_one_and_the_same_key_exchange_group() {
-    let folder = tempfile::tempdir().unwrap();
+    // What is offered does not depend on the keys, and those of RSA take long to make.
+    let Place { certificates, .. } = &Place::new();
     for row in Row::value_variants() {
-        let keys = folder.path().join(format!("{row:?}"));
-        // What is asked for does not depend on the keys, and those of RSA take long to make.
-        let certificates = Certificates::new(&keys, Keys::P256).unwrap();
         let offered = locally(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
-            let client = Client::new(address, &certificates, Some(&certificates.client), row.kind());
+            let client = Client::new(address, certificates, Some(&certificates.client), row.kind());
             tokio::task::spawn_local(async move { drop(client.http1().await) });
             let (stream, _) = listener.accept().await.unwrap();
             let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await.unwrap();
@@ -96,4 +114,47 @@ fn all_clients_of_a_row_offer_one_and_the_same_key_exchange_group() {
         let expected = if *row == Row::FullPq { NamedGroup::X25519MLKEM768 } else { NamedGroup::X25519 };
         assert_eq!(offered, [expected], "{row:?}");
     }
+}
+
+fn signal(process: u32, name: &str) {
+    let sent = Command::new("kill").arg(format!("-{name}")).arg(process.to_string()).status();
+    assert!(sent.unwrap().success());
+}
+
+#[test]
+fn requests_at_a_fixed_rate_are_due_whatever_becomes_of_those_before() {
+    let sample = locally(async {
+        let place = Place::new();
+        let running = place.start(&Edge::default()).await.unwrap();
+        let client = Client::new(
+            running.address,
+            &place.certificates,
+            Some(&place.certificates.client),
+            Row::Paced.kind(),
+        );
+        let mut paced =
+            Paced::open(&client, running.tree(), &Options::parse_from(["load"]).sizes()).await.unwrap();
+        // Nothing is answered until long after the last request of the turn was due.
+        let edge = running.tree().0;
+        signal(edge, "STOP");
+        let goes_on = thread::spawn(move || {
+            #[allow(clippy::disallowed_methods, reason = "a thread of its own")]
+            thread::sleep(Duration::from_secs(2));
+            signal(edge, "CONT");
+        });
+        paced.turn(&Steady::new(), 0).await;
+        goes_on.join().unwrap();
+        paced.sample().unwrap()
+    });
+    // A tenth of a second at 2,000 a second. Who waits for answers before asking again would have 32 late ones, one a connection.
+    assert_eq!(sample.count, 200);
+    assert!(sample.median.is_some_and(|microseconds| microseconds > 100_000.0), "{sample:?}");
+}
+
+#[test]
+fn what_is_not_asked_for_is_as_the_table_says() {
+    let options = Options::parse_from(["load"]);
+    let sizes = options.sizes();
+    assert_eq!((sizes.connections, sizes.rate, sizes.idle), (32, 2000, 10_000));
+    assert_eq!(options.rows(), Row::value_variants());
 }

@@ -1,6 +1,7 @@
 //! What the load test shows and writes.
 
 use std::{
+    io,
     path::Path,
     process::{Command, Stdio},
 };
@@ -11,8 +12,9 @@ use serde_json::Value;
 use crate::{
     harness::{
         self,
-        contender::Contender,
+        contender::{Contender, Job},
         drive::Sample,
+        edge::Edge,
         options::Options,
         rows::Row,
         table::{Measured, Table},
@@ -108,6 +110,27 @@ fn more_workers_more_applications_and_an_upstream_over_tls_are_measured_beside_o
     assert!(texts.contains(&"one".to_owned()) && texts.contains(&title), "{texts:?}");
 }
 
+/// Never started.
+struct Peer;
+
+impl Contender for Peer {
+    fn name(&self) -> &'static str {
+        "peer"
+    }
+
+    fn version(&self) -> io::Result<String> {
+        Ok("peer 1".to_owned())
+    }
+
+    fn command(&self, _: &Job<'_>) -> io::Result<Command> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn certificate_header(&self) -> &'static str {
+        "x-certificate"
+    }
+}
+
 fn sample(figure: f64, count: u64) -> Sample {
     Sample { figure, rate: 1.0, count, median: None, caveat: None }
 }
@@ -115,7 +138,7 @@ fn sample(figure: f64, count: u64) -> Sample {
 #[test]
 fn what_a_contender_can_not_do_is_said_and_has_no_figure() {
     let folder = tempfile::tempdir().unwrap();
-    let mut kept = Measured::new(Row::Kept, None, 2);
+    let mut kept = Measured::new(Row::Kept, None, &[&Edge::default(), &Peer]);
     kept.add(0, Ok(sample(20.0, 10)));
     kept.add(1, Err("it has no such thing".to_owned()));
     let contenders = ["edge", "other"].map(|name| (name, format!("{name} 1"))).to_vec();
@@ -130,9 +153,9 @@ fn what_a_contender_can_not_do_is_said_and_has_no_figure() {
 }
 
 #[test]
-fn cpu_is_that_of_all_rounds_over_their_operations_and_is_held_to_the_best() {
-    let mut kept = Measured::new(Row::Kept, None, 3);
-    for (contender, figure, count) in [(0, 10.0, 1), (0, 20.0, 3), (1, 70.0, 5), (2, 35.0, 5)] {
+fn cpu_is_that_of_all_rounds_over_their_operations_and_is_held_to_the_best_peer() {
+    let mut kept = Measured::new(Row::Kept, None, &[&Edge::default(), &Edge::default(), &Peer, &Peer]);
+    for (contender, figure, count) in [(0, 10.0, 1), (0, 20.0, 3), (1, 5.0, 5), (2, 70.0, 5), (3, 35.0, 5)] {
         kept.add(contender, Ok(sample(figure, count)));
     }
     assert_eq!(kept.figure(0), Some(17.5));
@@ -140,8 +163,16 @@ fn cpu_is_that_of_all_rounds_over_their_operations_and_is_held_to_the_best() {
 }
 
 #[test]
+fn without_peers_the_edge_is_held_to_its_other_build() {
+    let mut kept = Measured::new(Row::Kept, None, &[&Edge::default(), &Edge::default()]);
+    kept.add(0, Ok(sample(10.0, 1)));
+    kept.add(1, Ok(sample(5.0, 1)));
+    assert_eq!(kept.ratio(), Some(2.0));
+}
+
+#[test]
 fn a_latency_is_the_median_of_its_rounds() {
-    let mut paced = Measured::new(Row::Paced, None, 1);
+    let mut paced = Measured::new(Row::Paced, None, &[&Edge::default()]);
     for (figure, count) in [(10.0, 1), (30.0, 9), (20.0, 1)] {
         paced.add(0, Ok(sample(figure, count)));
     }
