@@ -24,7 +24,7 @@ pub struct Options {
     /// Rounds: in each, every contender has its turn. Many short ones, since what a shared machine gives drifts within seconds.
     #[arg(long, default_value_t = 15)]
     pub rounds: usize,
-    /// Seconds of measurement for a row, contender and round.
+    /// Seconds of measurement for a row, contender and round; five times as many for the row at a fixed rate.
     #[arg(long, default_value_t = 0.4)]
     pub seconds: f64,
     /// Connections of the rows that keep them.

@@ -6,7 +6,7 @@ mod credentials;
 mod server;
 mod upstream;
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, path::Path};
 
 use rcgen::CertificateParams;
 use tempfile::TempDir;
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use crate::support::{
     Ca, Credentials,
     certificates::{run, self_signed_with, time_from_now},
-    self_signed,
+    program, self_signed,
 };
 
 const EDGE: &str = r#"[trust]
@@ -85,7 +85,7 @@ impl Folder {
 
     #[track_caller]
     fn prints_with(&self, environment: &[(&str, &Path)], expected: &str) {
-        let output = Command::new(env!("CARGO_BIN_EXE_mtls-edge"))
+        let output = program()
             .args(["check", "--config"])
             .arg(self.path().join("edge.toml"))
             .envs(environment.iter().copied())

@@ -3,7 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::Output,
 };
 
 use tempfile::TempDir;
@@ -11,11 +11,11 @@ use tempfile::TempDir;
 use crate::support::{
     Ca,
     certificates::{openssl, run},
-    self_signed,
+    program, self_signed,
 };
 
 fn edge(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_mtls-edge")).args(arguments).output().unwrap()
+    program().args(arguments).output().unwrap()
 }
 
 fn check(config: &Path) -> Output {

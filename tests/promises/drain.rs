@@ -1,10 +1,6 @@
 //! SIGTERM ends the edge politely: what is in flight finishes, nothing new begins, the exit is 0 and in bounded time.
 
-use std::{
-    process::{Command, Stdio},
-    sync::Arc,
-    time::Instant,
-};
+use std::{process::Stdio, sync::Arc, time::Instant};
 
 use tokio::{
     io::AsyncWriteExt,
@@ -15,7 +11,7 @@ use tokio::{
 
 use crate::{
     support::{
-        Client, Credentials, Edge, EdgeBuilder, PATIENCE, Upstream, admin,
+        Client, Credentials, Edge, EdgeBuilder, PATIENCE, Upstream, admin, program,
         scripted::{OK, Scripted, read_request},
     },
     upstream_failures::with_client,
@@ -216,7 +212,7 @@ async fn a_second_instance_on_the_same_port_says_so_and_fails() {
         assert!(text.contains(&line(free)));
         let config = edge.folder.path().join("second.toml");
         std::fs::write(&config, text.replace(&line(free), &line(&address.to_string()))).unwrap();
-        let mut second = Command::new(env!("CARGO_BIN_EXE_mtls-edge"))
+        let mut second = program()
             .args(["run", "--workers", "2", "--config"])
             .arg(&config)
             .stdin(Stdio::null())

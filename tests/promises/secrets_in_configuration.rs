@@ -1,18 +1,15 @@
 //! An operator who wrote a secret where its reference belongs is told so without the secret.
 
-use std::{
-    path::Path,
-    process::{Command, Output},
-};
+use std::{path::Path, process::Output};
 
 use crate::{
     secrets::{FROM_ENVIRONMENT, FROM_FILE, HEADER_NAME, HEADERS, QUERY, USERINFO, clean, edge_before},
-    support::Ca,
+    support::{Ca, program},
 };
 
 /// Runs a command on a configuration, and gives all that it wrote.
 fn command(name: &str, config: &Path) -> (Output, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_mtls-edge"))
+    let output = program()
         .args([name, "--config"])
         .arg(config)
         .env("RUST_LOG", "trace")

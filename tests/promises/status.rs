@@ -1,9 +1,6 @@
 //! What an operator sees of the trust in force: `/status`, its page, its table, its metrics, and the line of a reload.
 
-use std::{
-    process::{Command, Output},
-    time::Duration,
-};
+use std::{process::Output, time::Duration};
 
 use rcgen::SerialNumber;
 use tokio::time::timeout;
@@ -12,7 +9,7 @@ use crate::support::{
     Ca, Client, DOMAIN, Edge, EdgeBuilder, PATIENCE, Upstream,
     admin::{self, exchange, metric, status},
     certificates::{self_signed_with, time_from_now},
-    self_signed,
+    program, self_signed,
 };
 
 const DAY: i64 = 86_400;
@@ -207,7 +204,7 @@ async fn metrics_tell_the_seconds_to_each_expiry() {
 }
 
 fn command(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_mtls-edge")).arg("status").args(arguments).output().unwrap()
+    program().arg("status").args(arguments).output().unwrap()
 }
 
 #[tokio::test]

@@ -14,6 +14,12 @@ use tempfile::TempDir;
 
 use super::{Answer, Ca, DOMAIN, PATIENCE};
 
+/// The program: cargo's, or the one that `MTLS_EDGE_BIN` names, such as a release.
+pub fn program() -> Command {
+    let cargos = env!("CARGO_BIN_EXE_mtls-edge");
+    Command::new(std::env::var_os("MTLS_EDGE_BIN").unwrap_or_else(|| cargos.into()))
+}
+
 /// What an edge is started with. Text is TOML; files go into the configuration's folder.
 pub struct EdgeBuilder {
     folder: TempDir,
@@ -204,7 +210,7 @@ impl EdgeBuilder {
     /// Runs a command that ends by itself, such as `check`, on this configuration, in its folder.
     pub fn output(&self, command: &str) -> Output {
         self.write();
-        Command::new(env!("CARGO_BIN_EXE_mtls-edge"))
+        program()
             .args([command, "--config", "edge.toml"])
             .current_dir(self.folder.path())
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
@@ -217,7 +223,7 @@ impl EdgeBuilder {
     /// Starts the program and waits until it listens.
     pub fn start(self) -> Edge {
         self.write();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_mtls-edge"))
+        let mut child = program()
             .args(["run", "--workers", "2", "--config"])
             .arg(self.folder.path().join("edge.toml"))
             // Of the test's own environment nothing shall decide what is logged; what the test asks for does.
