@@ -17,7 +17,7 @@ use super::{
 };
 
 /// Before anything is counted.
-const WARM_UP: Duration = Duration::from_millis(300);
+const WARM_UP: Duration = Duration::from_millis(100);
 /// Handshakes under way at once.
 const HANDSHAKES: usize = 8;
 /// Streams at once on each connection of [`Row::Http2Streams`], and how many connections.

@@ -22,10 +22,10 @@ pub struct Options {
     #[arg(long, value_delimiter = ',')]
     pub only: Vec<String>,
     /// Rounds: in each, every contender has its turn. Many short ones, since what a shared machine gives drifts within seconds.
-    #[arg(long, default_value_t = 15)]
+    #[arg(long, default_value_t = 45)]
     pub rounds: usize,
     /// Seconds of measurement for a row, contender and round; five times as many for the row at a fixed rate.
-    #[arg(long, default_value_t = 0.4)]
+    #[arg(long, default_value_t = 0.2)]
     pub seconds: f64,
     /// Connections of the rows that keep them.
     #[arg(long, default_value_t = 32)]
