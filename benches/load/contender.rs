@@ -22,9 +22,7 @@ pub struct Job<'a> {
     pub client_ca: &'a Path,
     /// Where it listens, on loopback.
     pub listen: SocketAddr,
-    /// Where it forwards to: plain HTTP/1.1 on loopback, kept alive.
-    pub upstream: SocketAddr,
-    /// The same upstream in other ways.
+    /// Where it forwards to: a peer without TLS, by HTTP/1.1, with connections kept.
     pub origins: &'a Origins,
 }
 

@@ -80,7 +80,7 @@ impl Contender for Edge {
         // Only what the load needs is not the default: more connections, and none of them closed while it is idle.
         fs::write(job.folder.join("upstream-ca.pem"), &job.origins.ca)?;
         let upstream = match self.origin {
-            Origin::Plain => format!("urls = [\"http://{}\"]", job.upstream),
+            Origin::Plain => format!("urls = [\"http://{}\"]", job.origins.plain),
             Origin::Tls => format!("urls = [\"https://{}\"]\nca = \"upstream-ca.pem\"", job.origins.tls),
             Origin::TlsHttp2 => {
                 format!("urls = [\"https://{}\"]\nca = \"upstream-ca.pem\"", job.origins.tls_http2)

@@ -52,7 +52,6 @@ impl Running {
             private_key: &certificates.server_key,
             client_ca: &certificates.client_ca,
             listen: address,
-            upstream: upstream.origins.plain,
             origins: &upstream.origins,
         };
         let command = contender.command(&job).map_err(|error| error.to_string())?;

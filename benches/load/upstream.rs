@@ -53,28 +53,21 @@ pub struct Upstream {
     seen: Arc<Mutex<Option<HeaderMap>>>,
 }
 
-/// How a listener serves.
-#[derive(Clone)]
-struct Protocol {
-    tls: Option<TlsAcceptor>,
-    http2: bool,
-}
-
 impl Upstream {
     /// Starts it on a thread of its own.
     pub fn start() -> Outcome<Self> {
         let certified = rcgen::generate_simple_self_signed(vec![Ipv4Addr::LOCALHOST.to_string()]);
         let certified = certified.map_err(|error| error.to_string())?;
         let mut listeners = Vec::new();
-        let mut listen = |tls, http2| {
+        let mut listen = |tls| {
             let (listener, address) = bound().map_err(|error| error.to_string())?;
-            listeners.push((listener, Protocol { tls, http2 }));
+            listeners.push((listener, tls));
             Outcome::Ok(address)
         };
         let origins = Origins {
-            plain: listen(None, false)?,
-            tls: listen(Some(acceptor(&certified, b"http/1.1")?), false)?,
-            tls_http2: listen(Some(acceptor(&certified, b"h2")?), true)?,
+            plain: listen(None)?,
+            tls: listen(Some(acceptor(&certified, b"http/1.1")?))?,
+            tls_http2: listen(Some(acceptor(&certified, b"h2")?))?,
             ca: certified.cert.pem(),
         };
         let upstream = Self { origins, seen: Arc::default() };
@@ -82,11 +75,11 @@ impl Upstream {
         Ok(upstream)
     }
 
-    fn run(self, listeners: Vec<(TcpListener, Protocol)>) -> io::Result<()> {
+    fn run(self, listeners: Vec<(TcpListener, Option<TlsAcceptor>)>) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let serve = async move {
             let listeners = listeners.into_iter();
-            let served = listeners.map(|(listener, protocol)| self.clone().serve(listener, protocol));
+            let served = listeners.map(|(listener, tls)| self.clone().serve(listener, tls));
             join_all(served).await;
         };
         thread::Builder::new()
@@ -100,20 +93,17 @@ impl Upstream {
         self.seen.lock().unwrap().take()
     }
 
-    async fn serve(self, listener: TcpListener, protocol: Protocol) {
+    async fn serve(self, listener: TcpListener, tls: Option<TlsAcceptor>) {
         let listener = tokio::net::TcpListener::from_std(listener).unwrap();
         let body = answer();
         while let Ok((stream, _)) = listener.accept().await {
             let _ = stream.set_nodelay(true);
-            let (upstream, body, protocol) = (self.clone(), body.clone(), protocol.clone());
+            let (upstream, body, tls) = (self.clone(), body.clone(), tls.clone());
             tokio::task::spawn_local(async move {
-                match protocol.tls {
-                    Some(tls) => {
-                        if let Ok(stream) = tls.accept(stream).await {
-                            upstream.serve_connection(stream, body, protocol.http2).await;
-                        }
-                    }
-                    None => upstream.serve_connection(stream, body, protocol.http2).await,
+                let Some(tls) = tls else { return upstream.serve_connection(stream, body, false).await };
+                if let Ok(stream) = tls.accept(stream).await {
+                    let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                    upstream.serve_connection(stream, body, http2).await;
                 }
             });
         }

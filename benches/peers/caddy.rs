@@ -71,7 +71,7 @@ fn server(job: &Job<'_>) -> Value {
         }],
         "routes": [{"handle": [{
             "handler": "reverse_proxy",
-            "upstreams": [{"dial": job.upstream.to_string()}],
+            "upstreams": [{"dial": job.origins.plain.to_string()}],
             "headers": {"request": {"set": {
                 "Client-Cert": ["{http.request.tls.client.certificate_der_base64}"],
             }}},

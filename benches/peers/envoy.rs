@@ -124,7 +124,7 @@ fn http_filter() -> Value {
 }
 
 fn cluster(job: &Job<'_>) -> Value {
-    let upstream = json!({"address": job.upstream.ip(), "port_value": job.upstream.port()});
+    let upstream = json!({"address": job.origins.plain.ip(), "port_value": job.origins.plain.port()});
     // Circuit breaking, with defaults of 1,024, off: its guide to benchmarks.
     let unlimited = u32::MAX;
     json!({

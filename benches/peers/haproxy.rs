@@ -42,7 +42,8 @@ impl Contender for HaProxy {
 }
 
 fn configuration(job: &Job<'_>) -> String {
-    let Job { folder, client_ca, listen, upstream, .. } = job;
+    let Job { folder, client_ca, listen, origins, .. } = job;
+    let upstream = origins.plain;
     let [folder, client_ca] = [folder, client_ca].map(|path| path.display());
     format!(
         r#"global

@@ -31,7 +31,8 @@ impl Contender for Nginx {
 }
 
 fn configuration(job: &Job<'_>) -> String {
-    let Job { folder, certificate, private_key, client_ca, listen, upstream, .. } = job;
+    let Job { folder, certificate, private_key, client_ca, listen, origins, .. } = job;
+    let upstream = origins.plain;
     let [folder, certificate, private_key, client_ca] =
         [folder, certificate, private_key, client_ca].map(|path| path.display());
     format!(

@@ -64,7 +64,7 @@ fn dynamic(job: &Job<'_>) -> Value {
                 "service": "tokens",
             }},
             "middlewares": {"certificate": {"passTLSClientCert": {"pem": true}}},
-            "services": {"tokens": {"loadBalancer": {"servers": [{"url": format!("http://{}", job.upstream)}]}}},
+            "services": {"tokens": {"loadBalancer": {"servers": [{"url": format!("http://{}", job.origins.plain)}]}}},
         },
         "tls": {
             "stores": {"default": {

@@ -42,7 +42,7 @@ impl Contender for Careless {
         let mut command = Command::new("python3");
         command.arg(script).arg(job.listen.port().to_string());
         command.args([job.certificate, job.private_key, job.client_ca]);
-        command.arg(job.upstream.to_string()).arg(if self.passes_on { "x-certificate" } else { "" });
+        command.arg(job.origins.plain.to_string()).arg(if self.passes_on { "x-certificate" } else { "" });
         Ok(command)
     }
 
