@@ -1,6 +1,9 @@
 //! A real mTLS client: rustls below, hyper above.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use http::{Request, StatusCode, header};
@@ -11,10 +14,11 @@ use rustls::{
     ClientConfig, HandshakeKind, RootCertStore,
     client::Resumption,
     crypto::{SupportedKxGroup, aws_lc_rs},
-    pki_types::ServerName,
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName},
+    sign::{CertifiedKey, SingleCertAndKey},
     version::TLS13,
 };
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::{
@@ -44,6 +48,8 @@ pub const CLASSICAL: Kind = Kind { group: aws_lc_rs::kx_group::X25519, resumes: 
 pub struct Client {
     config: Arc<ClientConfig>,
     address: SocketAddr,
+    /// The address that it calls from; none: the system's choice.
+    pub source: Option<IpAddr>,
     /// Marks requests that the upstream is to remember.
     pub probe: bool,
 }
@@ -56,6 +62,17 @@ impl Client {
         identity: Option<&Identity>,
         kind: Kind,
     ) -> Self {
+        let chain = identity.map(|identity| (vec![identity.certificate.clone()], identity.key()));
+        Self::with_chain(address, certificates, chain, kind)
+    }
+
+    /// The same with any chain, leaf first.
+    pub fn with_chain(
+        address: SocketAddr,
+        certificates: &Certificates,
+        chain: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+        kind: Kind,
+    ) -> Self {
         let mut provider = aws_lc_rs::default_provider();
         provider.kx_groups = vec![kind.group];
         let mut roots = RootCertStore::empty();
@@ -64,16 +81,19 @@ impl Client {
             .with_protocol_versions(&[&TLS13])
             .unwrap()
             .with_root_certificates(roots);
-        let mut config = match identity {
-            Some(identity) => {
-                builder.with_client_auth_cert(vec![identity.certificate.clone()], identity.key()).unwrap()
+        let mut config = match chain {
+            Some((chain, key)) => {
+                // Not `with_client_auth_cert`, which reads the certificate: an attacker's need not be readable.
+                let key = aws_lc_rs::sign::any_supported_type(&key).unwrap();
+                let certified = CertifiedKey::new(chain, key);
+                builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified)))
             }
             None => builder.with_no_client_auth(),
         };
         config.resumption =
             if kind.resumes { Resumption::in_memory_sessions(8) } else { Resumption::disabled() };
         config.alpn_protocols = vec![if kind.http2 { b"h2".to_vec() } else { b"http/1.1".to_vec() }];
-        Self { config: Arc::new(config), address, probe: false }
+        Self { config: Arc::new(config), address, source: None, probe: false }
     }
 
     /// The same with sessions of its own.
@@ -83,13 +103,22 @@ impl Client {
         Self { config: Arc::new(config), ..*self }
     }
 
-    async fn connect(&self) -> Outcome<TlsStream<TcpStream>> {
-        let tcp =
-            TcpStream::connect(self.address).await.map_err(|error| format!("no connection: {error}"))?;
+    /// A connection on which the handshake is over.
+    pub async fn connect(&self) -> Outcome<TlsStream<TcpStream>> {
+        let tcp = self.tcp().await.map_err(|error| format!("no connection: {error}"))?;
         tcp.set_nodelay(true).map_err(|error| error.to_string())?;
         let connector = TlsConnector::from(Arc::clone(&self.config));
         let name = ServerName::try_from(DOMAIN).map_err(|error| error.to_string())?;
         connector.connect(name, tcp).await.map_err(|error| format!("no handshake: {error}"))
+    }
+
+    /// A connection without TLS yet.
+    pub async fn tcp(&self) -> std::io::Result<TcpStream> {
+        let socket = TcpSocket::new_v4()?;
+        if let Some(source) = self.source {
+            socket.bind((source, 0).into())?;
+        }
+        socket.connect(self.address).await
     }
 
     /// A connection of HTTP/1.1, and whether its session was resumed.

@@ -87,7 +87,7 @@ pub fn main(measure: fn(&Options) -> Outcome<()>) -> ExitCode {
 }
 
 /// The generator keeps to the first core. Must be called before any thread is started.
-fn take_core() {
+pub fn take_core() {
     let cores = cores();
     if cores.len() > 1 {
         let id = std::process::id().to_string();
@@ -97,7 +97,7 @@ fn take_core() {
 }
 
 /// The cores of this machine.
-fn cores() -> Vec<String> {
+pub fn cores() -> Vec<String> {
     let count =
         std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default().matches("\nprocessor").count() + 1;
     (0..count.max(1)).map(|core| core.to_string()).collect()

@@ -12,6 +12,7 @@
 )]
 
 // By its path, so that its modules are found from here as from `benches/peers`.
+#[allow(dead_code, reason = "each bench uses a part of it")]
 #[path = "harness.rs"]
 mod harness;
 mod scale;

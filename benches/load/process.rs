@@ -27,6 +27,23 @@ impl Tree {
         sizes.sum::<u64>() * 1024
     }
 
+    /// The most resident memory since [`Self::forget_peak`], in bytes, of all processes together.
+    pub fn peak(self) -> u64 {
+        let sizes = self.processes().into_iter().filter_map(|process| {
+            let text = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+            let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+            line.trim().trim_end_matches(" kB").parse::<u64>().ok()
+        });
+        sizes.sum::<u64>() * 1024
+    }
+
+    /// Lets the peak begin at what is resident now.
+    pub fn forget_peak(self) {
+        for process in self.processes() {
+            let _ = fs::write(format!("/proc/{process}/clear_refs"), "5");
+        }
+    }
+
     /// The ids of all of them.
     pub fn processes(self) -> Vec<u32> {
         let mut found = vec![self.0];

@@ -4,6 +4,7 @@ use std::{
     fs::{self, File},
     io,
     net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::Path,
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -75,6 +76,22 @@ impl Running {
     /// Its processes.
     pub fn tree(&self) -> Tree {
         Tree(self.child.id())
+    }
+
+    /// The folder of its configuration.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// How many octets it has printed.
+    pub fn printed(&self) -> u64 {
+        fs::metadata(self.output.path().join("log")).map_or(0, |log| log.len())
+    }
+
+    /// Ends it at once: one that is busy would not heed the signal of an ordinary end.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 
     /// Whether it passes the client's certificate on in its header, and refuses who has none or another CA's.
@@ -156,7 +173,8 @@ fn passes_on(headers: &HeaderMap, name: &str, certificate: &[u8]) -> bool {
     text.contains(&STANDARD.encode(certificate))
 }
 
-fn free() -> io::Result<SocketAddr> {
+/// A free port on loopback.
+pub fn free() -> io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }
 

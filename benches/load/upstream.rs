@@ -4,8 +4,12 @@ use std::{
     convert::Infallible,
     io,
     net::{Ipv4Addr, SocketAddr, TcpListener},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     thread,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -38,6 +42,10 @@ use super::{
 /// A request that has it leaves its headers behind.
 pub const PROBE: &str = "x-probe";
 
+/// A request that has it gets its answer only after [`SLOWNESS`].
+pub const SLOW: &str = "x-slow";
+const SLOWNESS: Duration = Duration::from_secs(10);
+
 /// A token response as servers send it: some 700 bytes.
 fn answer() -> Bytes {
     let token = "eyJhbGciOiJFUzI1NiJ9".repeat(32);
@@ -51,6 +59,7 @@ pub struct Upstream {
     /// Where it is called.
     pub origins: Origins,
     seen: Arc<Mutex<Option<HeaderMap>>>,
+    accepted: Arc<AtomicU64>,
 }
 
 impl Upstream {
@@ -70,7 +79,7 @@ impl Upstream {
             tls_http2: listen(Some(acceptor(&certified, b"h2")?))?,
             ca: certified.cert.pem(),
         };
-        let upstream = Self { origins, seen: Arc::default() };
+        let upstream = Self { origins, seen: Arc::default(), accepted: Arc::default() };
         upstream.clone().run(listeners).map_err(|error| error.to_string())?;
         Ok(upstream)
     }
@@ -93,11 +102,17 @@ impl Upstream {
         self.seen.lock().unwrap().take()
     }
 
+    /// Connections that were accepted so far.
+    pub fn accepted(&self) -> u64 {
+        self.accepted.load(Relaxed)
+    }
+
     async fn serve(self, listener: TcpListener, tls: Option<TlsAcceptor>) {
         let listener = tokio::net::TcpListener::from_std(listener).unwrap();
         let body = answer();
         while let Ok((stream, _)) = listener.accept().await {
             let _ = stream.set_nodelay(true);
+            self.accepted.fetch_add(1, Relaxed);
             let (upstream, body, tls) = (self.clone(), body.clone(), tls.clone());
             tokio::task::spawn_local(async move {
                 let Some(tls) = tls else { return upstream.serve_connection(stream, body, false).await };
@@ -133,6 +148,9 @@ impl Upstream {
         body: Bytes,
     ) -> Result<Response<Full<Bytes>>, Infallible> {
         let (head, incoming) = request.into_parts();
+        if head.headers.contains_key(SLOW) {
+            tokio::time::sleep(SLOWNESS).await;
+        }
         if head.headers.contains_key(PROBE) {
             *self.seen.lock().unwrap() = Some(head.headers);
         }

@@ -10,6 +10,7 @@
     clippy::panic
 )]
 
+#[allow(dead_code, reason = "each bench uses a part of it")]
 #[path = "../load/harness.rs"]
 mod harness;
 

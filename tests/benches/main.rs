@@ -14,9 +14,12 @@
 mod harness;
 #[path = "../../benches/load/scale.rs"]
 mod scale;
+#[path = "../../benches/strangers/strangers.rs"]
+mod strangers;
 #[path = "../../benches/instructions/verdict.rs"]
 mod verdict;
 
 mod contenders;
 mod counts;
+mod hostile;
 mod load;

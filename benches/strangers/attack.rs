@@ -1,0 +1,177 @@
+//! The attacks: what they need in common.
+
+mod bodies;
+mod connections;
+mod descriptors;
+mod escapes;
+mod resets;
+mod ring;
+mod subject;
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, combinators::BoxBody};
+use hyper::{
+    body::Incoming,
+    client::conn::{http1, http2},
+};
+use hyper_util::rt::TokioIo;
+
+use super::{chains::Chain, rows::Row};
+use crate::harness::{
+    certificates::Certificates,
+    client::{CLASSICAL, Client, Kind, LocalExecutor, Outcome},
+};
+
+/// A body of any make.
+pub type Body = BoxBody<Bytes, std::convert::Infallible>;
+
+/// Whoever is refused waits so long before the next connection: what a request costs is measured, not how many there are.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// Where an attack takes place.
+pub struct Scene {
+    /// The edge's address.
+    pub address: SocketAddr,
+    /// Where its operator calls it.
+    pub admin: SocketAddr,
+    /// The folder of its configuration.
+    pub folder: PathBuf,
+    /// Of the honest client and the server.
+    pub certificates: Arc<Certificates>,
+    /// The certificate of the application that is removed.
+    pub leaving: Chain,
+}
+
+impl Scene {
+    /// An attacker with this certificate, or none.
+    pub fn client(&self, chain: Option<&Chain>, http2: bool) -> Client {
+        let kind = Kind { http2, ..CLASSICAL };
+        Client::with_chain(self.address, &self.certificates, chain.map(Chain::identity), kind)
+    }
+}
+
+/// What came of the hostile requests.
+#[derive(Debug, Default)]
+pub struct Tally {
+    outcomes: Mutex<BTreeMap<String, u64>>,
+    answers: Mutex<BTreeMap<String, u64>>,
+    notes: Mutex<Vec<String>>,
+    waits: AtomicBool,
+}
+
+impl Tally {
+    /// One request, or whatever the row counts, and what it got.
+    pub fn count(&self, outcome: impl Into<String>) {
+        *self.outcomes.lock().unwrap().entry(outcome.into()).or_default() += 1;
+    }
+
+    /// What a request that was counted before got in the end.
+    pub fn answered(&self, outcome: &str) {
+        *self.answers.lock().unwrap().entry(format!("then {outcome}")).or_default() += 1;
+    }
+
+    /// What else is to be known.
+    pub fn note(&self, note: String) {
+        self.notes.lock().unwrap().push(note);
+    }
+
+    /// That the attack is not over before [`Self::finish`].
+    pub fn begin(&self) {
+        self.waits.store(true, Relaxed);
+    }
+
+    /// That it may end.
+    pub fn finish(&self) {
+        self.waits.store(false, Relaxed);
+    }
+
+    /// How many there were.
+    pub fn requests(&self) -> u64 {
+        self.outcomes.lock().unwrap().values().sum()
+    }
+
+    /// Whether there is something to tell.
+    pub fn is_complete(&self) -> bool {
+        !self.waits.load(Relaxed) && self.requests() > 0
+    }
+
+    /// How often each outcome was.
+    pub fn outcomes(&self) -> BTreeMap<String, u64> {
+        self.outcomes.lock().unwrap().clone()
+    }
+
+    /// All notes.
+    pub fn notes(&self) -> Vec<String> {
+        let answers = self.answers.lock().unwrap();
+        let answers = answers.iter().map(|(answer, count)| format!("{answer}: {count}"));
+        answers.chain(self.notes.lock().unwrap().iter().cloned()).collect()
+    }
+}
+
+/// Attacks until it is dropped.
+pub async fn attack(row: Row, scene: &Scene, tally: &Tally) {
+    match row {
+        Row::Ring => ring::attack("Ring CA", false, scene, tally).await,
+        Row::RingExtensions => ring::attack("Ring CA", true, scene, tally).await,
+        Row::RingAnchor => ring::attack("Client CA", false, scene, tally).await,
+        Row::Subject => subject::attack(&"a".repeat(60_000), scene, tally).await,
+        Row::SubjectEscaped => subject::attack(&"\u{200b}".repeat(20_000), scene, tally).await,
+        Row::Bodies => bodies::attack(scene, tally).await,
+        Row::Silent => connections::silent(scene, tally).await,
+        Row::Idle => connections::idle(scene, tally).await,
+        Row::Escapes => escapes::http1(scene, tally).await,
+        Row::EscapesHttp2 => escapes::http2(scene, tally).await,
+        Row::Descriptors => descriptors::attack(scene, tally).await,
+        Row::Resets => resets::attack(scene, tally).await,
+    }
+}
+
+async fn http1(client: &Client) -> Outcome<http1::SendRequest<Body>> {
+    let tls = client.connect().await?;
+    let (sender, connection) =
+        http1::handshake(TokioIo::new(tls)).await.map_err(|error| error.to_string())?;
+    tokio::task::spawn_local(async move { drop(connection.await) });
+    Ok(sender)
+}
+
+async fn http2(client: &Client) -> Outcome<http2::SendRequest<Body>> {
+    let tls = client.connect().await?;
+    let (sender, connection) = http2::Builder::new(LocalExecutor)
+        .initial_max_send_streams(100)
+        .handshake(TokioIo::new(tls))
+        .await
+        .map_err(|error| error.to_string())?;
+    tokio::task::spawn_local(async move { drop(connection.await) });
+    Ok(sender)
+}
+
+fn get(uri: &str) -> Request<Body> {
+    Request::get(uri)
+        .header("host", crate::harness::contender::DOMAIN)
+        .body(http_body_util::Empty::new().boxed())
+        .unwrap()
+}
+
+/// The status of a response that was read whole, or that there was none.
+async fn outcome(response: hyper::Result<Response<Incoming>>) -> String {
+    match response {
+        Ok(response) => {
+            let status = response.status().as_u16().to_string();
+            let _ = response.into_body().collect().await;
+            status
+        }
+        Err(_) => "closed".to_owned(),
+    }
+}

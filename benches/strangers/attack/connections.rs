@@ -1,0 +1,45 @@
+//! Connections up to the bound from one address, each replaced when it is closed.
+
+use futures_util::future::join_all;
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+use super::{PAUSE, Scene, Tally};
+use crate::strangers::chains::self_signed;
+
+/// As many as the edge serves at once in these rows.
+const CONNECTIONS: usize = 500;
+
+/// That never send anything.
+pub(super) async fn silent(scene: &Scene, tally: &Tally) {
+    let client = &scene.client(None, false);
+    join_all((0..CONNECTIONS).map(|_| async move {
+        loop {
+            match client.tcp().await {
+                Ok(stream) => hold(stream, tally).await,
+                Err(_) => tally.count("no connection"),
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }))
+    .await;
+}
+
+/// That shake hands with an unregistered certificate, and then send nothing.
+pub(super) async fn idle(scene: &Scene, tally: &Tally) {
+    let client = &scene.client(Some(&self_signed("stranger")), false);
+    join_all((0..CONNECTIONS).map(|_| async move {
+        loop {
+            match client.connect().await {
+                Ok(stream) => hold(stream, tally).await,
+                Err(_) => tally.count("no handshake"),
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }))
+    .await;
+}
+
+async fn hold(mut stream: impl AsyncRead + Unpin, tally: &Tally) {
+    tally.count("opened");
+    let _ = stream.read_to_end(&mut Vec::new()).await;
+}

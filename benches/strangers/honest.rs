@@ -1,0 +1,110 @@
+//! An honest client: few requests, half of them on new connections, and how long each takes.
+
+use std::{
+    cell::RefCell,
+    net::{IpAddr, Ipv4Addr},
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use tokio::task::JoinSet;
+
+use crate::harness::client::{Client, Http1, Outcome};
+
+/// It calls from another address than the attackers.
+pub const SOURCE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+/// What a request may take; one that fails counts as long.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Connections that are kept from the start.
+const KEPT: usize = 4;
+
+/// What the client saw.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// How long requests took, in order of length.
+    pub latencies: Vec<Duration>,
+    /// Of those, how many got no token.
+    pub failed: usize,
+    /// Why the first of them failed.
+    pub failure: Option<String>,
+}
+
+impl Seen {
+    /// The 99th percentile.
+    pub fn p99(&self) -> Duration {
+        let place = self.latencies.len() * 99 / 100;
+        self.latencies.get(place).copied().unwrap_or_default()
+    }
+}
+
+/// The client with its open connections.
+#[derive(Clone)]
+pub struct Honest {
+    client: Client,
+    rate: u32,
+    kept: Rc<RefCell<Vec<Http1>>>,
+}
+
+impl Honest {
+    /// Opens its connections.
+    pub async fn open(mut client: Client, rate: u32) -> Outcome<Self> {
+        client.source = Some(SOURCE);
+        let mut kept = Vec::new();
+        for _ in 0..KEPT {
+            kept.push(fresh(&client).await?);
+        }
+        Ok(Self { client, rate, kept: Rc::new(RefCell::new(kept)) })
+    }
+
+    /// Calls at the fixed rate as long as `goes_on`, however late the answers, and waits for all of them.
+    pub async fn watch(&self, goes_on: impl Fn() -> bool) -> Seen {
+        let mut tick = tokio::time::interval(Duration::from_secs(1) / self.rate);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let (mut requests, mut number) = (JoinSet::new(), 0_u32);
+        while goes_on() {
+            tick.tick().await;
+            number += 1;
+            requests.spawn_local(self.clone().call(number % 2 == 0));
+        }
+        let mut seen = Seen::default();
+        for (latency, outcome) in requests.join_all().await {
+            if let Err(error) = outcome {
+                seen.failed += 1;
+                seen.failure.get_or_insert(error);
+            }
+            seen.latencies.push(latency);
+        }
+        seen.latencies.sort_unstable();
+        seen
+    }
+
+    /// One request. A kept connection that the edge has closed is replaced, as any client does.
+    async fn call(self, on_new: bool) -> (Duration, Outcome<()>) {
+        let begin = Instant::now();
+        let asked = async {
+            let kept = if on_new { None } else { self.kept.borrow_mut().pop() };
+            let answered = match kept {
+                Some(mut connection) => connection.token().await.is_ok().then_some(connection),
+                None => None,
+            };
+            let connection = match answered {
+                Some(connection) => connection,
+                None => fresh(&self.client).await?,
+            };
+            if !on_new {
+                self.kept.borrow_mut().push(connection);
+            }
+            Ok(())
+        };
+        let outcome = tokio::time::timeout(PATIENCE, asked).await;
+        let outcome = outcome.unwrap_or_else(|_| Err(format!("no answer within {PATIENCE:?}")));
+        (if outcome.is_ok() { begin.elapsed() } else { PATIENCE }, outcome)
+    }
+}
+
+/// A new connection on which a token was given.
+async fn fresh(client: &Client) -> Outcome<Http1> {
+    let (mut connection, _) = client.http1().await?;
+    connection.token().await?;
+    Ok(connection)
+}

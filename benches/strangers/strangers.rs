@@ -1,0 +1,190 @@
+//! Each attack on each build of the edge, in turns, with an honest client before and during it.
+
+pub mod attack;
+pub mod chains;
+pub mod honest;
+pub mod options;
+pub mod rows;
+pub mod table;
+pub mod target;
+
+use std::{
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::{sync::oneshot, task::LocalSet};
+
+use crate::harness::{
+    certificates::{Certificates, Keys},
+    client::{CLASSICAL, Client, Outcome},
+    contender::Contender,
+    cores,
+    progress::Progress,
+    running::{self, Running},
+    steady::{self, Steady},
+    upstream::Upstream,
+};
+use attack::{Scene, Tally, attack};
+use chains::self_signed;
+use honest::Honest;
+use options::Options;
+use rows::Row;
+use table::{Figures, Table};
+use target::{Attacked, LEAVING, Target};
+
+/// An attack of whose requests not one is over yet goes on, but no longer than this.
+const AT_MOST: Duration = Duration::from_secs(60);
+
+/// Measures the rows that are wanted.
+///
+/// # Errors
+///
+/// An edge that does not start, or serves no honest client before the attack.
+pub fn run(options: &Options) -> Outcome<Table> {
+    raise_descriptors();
+    let upstream = Upstream::start()?;
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let certificates = Certificates::new(folder.path(), Keys::P256);
+    let certificates = Arc::new(certificates.map_err(|error| error.to_string())?);
+    let (rows, targets) = (options.rows(), options.targets());
+    let mut progress = Progress::new(rows.len() * targets.len());
+    let mut table = Table { seconds: options.seconds, rows: Vec::new() };
+    for row in rows {
+        for target in &targets {
+            progress.step(row.title(), target.name);
+            let figures = measure(row, target, &certificates, &upstream, options)?;
+            table.rows.push((row, target.name, figures));
+        }
+    }
+    Ok(table)
+}
+
+/// Attackers, upstream and honest client are all in this process.
+fn raise_descriptors() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+}
+
+/// CPU time and octets of log so far.
+struct Reading {
+    cpu: Duration,
+    log: u64,
+}
+
+impl Reading {
+    fn of(running: &Running) -> Self {
+        Self { cpu: running.tree().cpu(), log: running.printed() }
+    }
+}
+
+fn measure(
+    row: Row,
+    target: &Target,
+    certificates: &Arc<Certificates>,
+    upstream: &Upstream,
+    options: &Options,
+) -> Outcome<Figures> {
+    let runtime = runtime();
+    let local = LocalSet::new();
+    let leaving = self_signed(LEAVING);
+    let attacked = Attacked {
+        target,
+        row,
+        admin: running::free().map_err(|error| error.to_string())?,
+        leaving: leaving.thumbprint(),
+    };
+    local.block_on(&runtime, async {
+        let cores = cores();
+        let core = &cores[cores.len() - 1];
+        let mut running = Running::start(&attacked, certificates, upstream, core).await?;
+        let client = Client::new(running.address, certificates, Some(&certificates.client), CLASSICAL);
+        let honest = Honest::open(client, options.rate).await?;
+        let steady = Steady::new();
+        let turn = steady.turn(running.tree());
+
+        // What is done for the first time is not measured.
+        let warm = Instant::now() + options.time() / 5;
+        honest.watch(|| Instant::now() < warm).await;
+        let (begin, end) = (Reading::of(&running), Instant::now() + options.time());
+        let quiet = honest.watch(|| Instant::now() < end).await;
+        let before = Reading::of(&running);
+        running.tree().forget_peak();
+        let resting = running.tree().peak();
+        let accepted = upstream.accepted();
+
+        let scene = Scene {
+            address: running.address,
+            admin: attacked.admin,
+            folder: running.folder().to_owned(),
+            certificates: Arc::clone(certificates),
+            leaving,
+        };
+        let (attackers, start) = (Attackers::start(row, scene), Instant::now());
+        let tally = Arc::clone(&attackers.tally);
+        let goes_on = || {
+            let since = start.elapsed();
+            since < options.time() || (!tally.is_complete() && since < AT_MOST)
+        };
+        let meanwhile = honest.watch(goes_on).await;
+        let (time, after, outcomes) = (start.elapsed(), Reading::of(&running), tally.outcomes());
+        let peak = running.tree().peak();
+        attackers.stop()?;
+
+        let quiet_share = time.as_secs_f64() / options.time().as_secs_f64();
+        let figures = Figures {
+            version: attacked.version().map_err(|error| error.to_string())?,
+            outcomes,
+            cpu: (after.cpu.saturating_sub(before.cpu))
+                .saturating_sub(before.cpu.saturating_sub(begin.cpu).mul_f64(quiet_share)),
+            time,
+            memory: peak.saturating_sub(resting),
+            #[allow(clippy::cast_precision_loss)]
+            log: (after.log - before.log) as f64 - (before.log - begin.log) as f64 * quiet_share,
+            upstream: upstream.accepted() - accepted,
+            quiet,
+            meanwhile,
+            notes: tally.notes(),
+            caveat: turn.caveat,
+        };
+        // One that is busy with what it has been sent does not end in time.
+        running.kill();
+        Ok(figures)
+    })
+}
+
+/// An attack under way, on a thread of its own.
+struct Attackers {
+    tally: Arc<Tally>,
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Attackers {
+    fn start(row: Row, scene: Scene) -> Self {
+        let (stop, stopped) = oneshot::channel();
+        let tally = Arc::new(Tally::default());
+        let counted = Arc::clone(&tally);
+        let thread = thread::spawn(move || {
+            steady::yield_to_others();
+            LocalSet::new().block_on(&runtime(), async {
+                tokio::select! {
+                    () = attack(row, &scene, &counted) => {}
+                    _ = stopped => {}
+                }
+            });
+        });
+        Self { tally, stop, thread }
+    }
+
+    fn stop(self) -> Outcome<()> {
+        drop(self.stop);
+        self.thread.join().map_err(|_| "the attack panicked".to_owned())
+    }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}

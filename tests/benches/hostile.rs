@@ -1,0 +1,54 @@
+//! What the measurement of hostile requests shows and writes.
+
+use clap::{Parser, ValueEnum};
+use serde_json::Value;
+
+use crate::strangers::{self, options::Options, rows::Row};
+
+/// Runs these rows for a moment; what is printed, and what is written.
+fn run(rows: &str) -> (String, Vec<Value>) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("figures.json");
+    let arguments = ["strangers", "--test", "--rows", rows, "--json", file.to_str().unwrap()];
+    let options = Options::parse_from(arguments).sized();
+    let table = strangers::run(&options).unwrap();
+    options.keep(&table).unwrap();
+    let json: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    (table.to_string(), json["rows"].as_array().unwrap().clone())
+}
+
+#[test]
+fn an_attack_has_its_cost_and_what_an_honest_client_saw() {
+    let (text, rows) = run("subject");
+    let [row] = &rows[..] else { panic!("{rows:?}") };
+    assert_eq!(row["row"], Row::Subject.title());
+    for figure in ["requests", "cpu_microseconds_each", "ratio"] {
+        assert!(row[figure].as_f64().is_some_and(|figure| figure > 0.0), "{figure}: {row}");
+    }
+    for phase in ["quiet", "meanwhile"] {
+        let seen = &row[phase];
+        assert!(seen["requests"].as_u64().is_some_and(|requests| requests > 0), "{row}");
+        assert!(seen["p99_microseconds"].as_f64().is_some_and(|p99| p99 > 0.0), "{row}");
+    }
+    assert_eq!(row["quiet"]["failed"], 0, "{row}");
+    let line = text.lines().find(|line| line.starts_with(Row::Subject.title())).unwrap();
+    assert!(line.contains("mtls-edge") && line.contains(&row["requests"].to_string()), "{line}");
+}
+
+#[test]
+fn whether_an_application_can_be_removed_under_attack_is_told() {
+    let (text, rows) = run("descriptors");
+    let notes: Vec<&str> =
+        rows[0]["notes"].as_array().unwrap().iter().map(|note| note.as_str().unwrap()).collect();
+    assert_eq!(notes[0], "before: 200", "the application is let in before: {notes:?}");
+    for (place, start) in [(1, "the removed application "), (2, "/readyz: "), (3, "/healthz: ")] {
+        assert!(notes[place].starts_with(start) && text.contains(notes[place]), "{notes:?}: {text}");
+    }
+}
+
+#[test]
+fn every_attack_is_asked_for_unless_rows_are_named() {
+    assert_eq!(Options::parse_from(["strangers"]).rows(), Row::value_variants());
+    let some = Options::parse_from(["strangers", "--rows", "resets,ring"]).rows();
+    assert_eq!(some, [Row::Ring, Row::Resets]);
+}
