@@ -12,7 +12,8 @@
 //! * [`authenticate`], [`vouch`], [`forward`]: the three jobs of the stack;
 //! * [`trust`], [`identity`]: who may vouch for whom, and what a certificate says;
 //! * [`net`]: streams whose sends are gathered;
-//! * [`config`]: text to typed settings.
+//! * [`config`]: text to typed settings;
+//! * [`text`]: what a peer wrote, made fit to be shown.
 
 pub mod authenticate;
 pub mod cli;
@@ -25,6 +26,7 @@ pub mod net;
 pub mod observe;
 pub mod reload;
 pub mod site;
+pub mod text;
 pub mod tls;
 pub mod trust;
 pub mod vouch;

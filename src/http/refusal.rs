@@ -25,6 +25,8 @@ pub enum Refusal {
         /// Whether the path was refused because it can be read in two ways.
         ambiguous: bool,
     },
+    /// The path is longer than this.
+    PathTooLong(usize),
     /// The path takes other methods.
     Method(Vec<Method>),
     /// The request names no client, or not one.
@@ -51,6 +53,7 @@ impl Refusal {
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::Headers(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::NotFound { .. } => StatusCode::NOT_FOUND,
+            Self::PathTooLong(_) => StatusCode::URI_TOO_LONG,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::CertificateRequired | Self::Denied(_) | Self::TooLarge(_) => StatusCode::UNAUTHORIZED,
             Self::Body(BodyFault::TooLarge(_)) => StatusCode::PAYLOAD_TOO_LARGE,
@@ -86,8 +89,9 @@ impl Refusal {
             Self::Headers(limit) => format!("the request has more than {limit} header fields"),
             Self::NotFound { ambiguous: false } => "this server does not offer this path".into(),
             Self::NotFound { ambiguous: true } => {
-                "this server does not offer this path: write it without escapes, dot segments, or doubled slashes".into()
+                "this server does not offer this path: write it without escapes, dot segments, doubled slashes, or an extension".into()
             }
+            Self::PathTooLong(limit) => format!("the path is longer than {limit} bytes"),
             Self::Method(methods) => {
                 let list: Vec<&str> = methods.iter().map(Method::as_str).collect();
                 format!("this path takes another method: {}", list.join(", "))
@@ -178,6 +182,7 @@ impl From<RouteError> for Refusal {
         match error {
             RouteError::NotFound => Self::NotFound { ambiguous: false },
             RouteError::Ambiguous => Self::NotFound { ambiguous: true },
+            RouteError::TooLong(limit) => Self::PathTooLong(limit),
             RouteError::Method(methods) => Self::Method(methods),
         }
     }

@@ -80,6 +80,49 @@ const RESPELLED: &[&str] = &[
     "/\\x/oauth/token",
     "/%2fx/oauth/token",
     "/%5cx/oauth/token",
+    // Extensions, dots and streams that a server drops.
+    "/oauth/token.json",
+    "/oauth/token.html",
+    "/oauth/token.do",
+    "/oauth/token.xml",
+    "/oauth/token.tar.gz",
+    "/oauth/token.json;x",
+    "/oauth/token;x.json",
+    "/oauth/token%2ejson",
+    "/oauth/token.",
+    "/oauth/token..",
+    "/oauth./token",
+    "/oauth/token%20.",
+    "/oauth/token+",
+    "/oauth/token::$DATA",
+    "/oauth/token:$DATA",
+    // What is no percent-encoding of UTF-8.
+    "/oauth/%u0074oken",
+    "/oauth/%U0074oken",
+    "/oauth/%25u0074oken",
+    "/oauth/%c1%b4oken",
+    "/oauth/%25c1%25b4oken",
+    "/oauth/%e0%81%b4oken",
+    "/oauth/%",
+    "/oauth/token%",
+    "/oauth/token%2",
+    "/oauth/token%zz",
+    "/oauth/%25252574oken",
+    "/oauth/%%37%34oken",
+    // Characters that become others.
+    "/oauth/%EF%BD%94oken",
+    "/oauth/to%CC%81ken",
+    "/oauth/%E2%80%8Btoken",
+    "/oauth%EF%BC%8Ftoken",
+    "/oauth%E2%88%95token",
+    "/u%C5%BFerinfo",
+    // Cut at a sign with all that follows, or handed on by a program.
+    "/oauth/token%3f/x",
+    "/oauth/token%23/x",
+    "/oauth/token;/x",
+    "/oauth;%2fx/token",
+    "/index.php/oauth/token",
+    "/x/y.php/oauth/token",
 ];
 
 /// Not in origin form, or in no form at all.
@@ -166,6 +209,17 @@ async fn assert_none_is_served(routes: &str) {
         assert!((400..500).contains(&status(&answer)), "{answer}");
         assert_eq!(upstream.seen().len(), 0);
     }
+    // What is decoded over and over is neither decoded nor served.
+    for times in [2, 100, 1300] {
+        let target = format!("/oauth/%{}74oken", "25".repeat(times));
+        let answer = Client::new(&edge).raw(&raw("POST", &target)).await;
+        assert!((400..500).contains(&status(&answer)), "{times}: {answer}");
+        over_http2(&Client::new(&edge), "POST", "https", &target).await.assert_refused(&times);
+    }
+    let long = format!("/oauth/%{}", "25".repeat(6_000));
+    let answer = Client::new(&edge).raw(&raw("POST", &long)).await;
+    assert!(matches!(status(&answer), 404 | 414), "{answer}");
+    assert_eq!(upstream.seen().len(), 0);
     // The path itself, in origin and in absolute form, is served to its client alone.
     for target in
         ["/oauth/token", "https://mtls.example.test/oauth/token", "HTTPS://mtls.example.test/oauth/token"]
@@ -189,6 +243,44 @@ async fn no_respelling_is_served_where_only_the_path_is_listed() {
 #[tokio::test]
 async fn no_respelling_is_served_beside_a_rule_that_takes_everything() {
     assert_none_is_served(&format!("{EXACT}{BESIDE}")).await;
+}
+
+#[tokio::test]
+async fn a_path_under_a_subtree_is_bounded() {
+    let upstream = Upstream::start().await;
+    let (edge, _) = start(upstream.url(), &format!("{EXACT}{BESIDE}"));
+    let client = Client::new(&edge);
+    for (length, expected) in [(4096, 200), (4097, 414), (20_000, 414)] {
+        let target = format!("/{}", "x".repeat(length - 1));
+        let answer = client.raw(&raw("GET", &target)).await;
+        assert_eq!(status(&answer), expected, "{length}: {answer}");
+        assert_eq!(over_http2_get(&client, &target).await, Outcome::Status(expected), "{length}");
+    }
+    let answer = client.raw(&raw("GET", &format!("/{}", "x".repeat(5000)))).await;
+    assert!(answer.contains("\"error\":\"invalid_request\"") && answer.contains("4096"), "{answer}");
+}
+
+#[tokio::test]
+async fn honest_names_with_dots_signs_and_letters_pass() {
+    let upstream = Upstream::start().await;
+    let (edge, _) = start(upstream.url(), &format!("{EXACT}{BESIDE}"));
+    let client = Client::new(&edge);
+    for target in [
+        "/.well-known/openid-configuration",
+        "/.well-known/jwks.json",
+        "/u/login?state=a%2Fb",
+        "/assets/app.min.js",
+        "/users/a%20b",
+        "/i18n/%C3%A9",
+        "/i18n/%E6%97%A5%E6%9C%AC",
+        "/files/100%25",
+        "/wiki/C%23",
+        "/index.php/x",
+        "/users:batch",
+    ] {
+        assert_eq!(status(&client.raw(&raw("GET", target)).await), 200, "{target}");
+        assert_eq!(upstream.last().uri, target);
+    }
 }
 
 #[tokio::test]

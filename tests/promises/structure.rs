@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 /// From the top down: a module may use those after it.
-const ORDER: [&str; 14] = [
+const ORDER: [&str; 15] = [
     "cli",
     "reload",
     "listen",
@@ -18,6 +18,7 @@ const ORDER: [&str; 14] = [
     "identity",
     "net",
     "config",
+    "text",
 ];
 
 /// Pairs that stand at one height: neither may use the other.

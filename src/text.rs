@@ -1,0 +1,86 @@
+//! Text that a peer wrote, made fit to be shown to a person: bounded, and without characters that nobody sees.
+
+use std::borrow::Cow;
+
+/// Octets of one text of a peer's that are shown: enough for every honest name.
+pub const SHOWN: usize = 256;
+
+/// Whether a character is invisible or changes how the text around it looks: controls (Unicode category Cc), format
+/// characters such as zero-width and bidirectional ones (Cf), line and paragraph separators (Zl, Zp), and the rest that
+/// Unicode calls default-ignorable.
+#[must_use]
+pub const fn is_hidden(c: char) -> bool {
+    matches!(
+        c as u32,
+        0..=0x1f
+            | 0x7f..=0x9f
+            | 0xad
+            | 0x34f
+            | 0x600..=0x605
+            | 0x61c
+            | 0x6dd
+            | 0x70f
+            | 0x890..=0x891
+            | 0x8e2
+            | 0x115f..=0x1160
+            | 0x17b4..=0x17b5
+            | 0x180b..=0x180f
+            | 0x200b..=0x200f
+            | 0x2028..=0x202e
+            | 0x2060..=0x206f
+            | 0x3164
+            | 0xfe00..=0xfe0f
+            | 0xfeff
+            | 0xffa0
+            | 0xfff0..=0xfffb
+            | 0x110bd
+            | 0x110cd
+            | 0x13430..=0x1343f
+            | 0x1bca0..=0x1bca3
+            | 0x1d173..=0x1d17a
+            | 0xe0000..=0xe0fff
+    )
+}
+
+/// At most `octets` of a text, cut at a character's boundary, and an ellipsis where it was cut.
+#[must_use]
+pub fn bounded(text: &str, octets: usize) -> Cow<'_, str> {
+    if text.len() <= octets {
+        return Cow::Borrowed(text);
+    }
+    let mut cut = octets;
+    while !text.is_char_boundary(cut) {
+        cut -= 1;
+    }
+    Cow::Owned(format!("{}\u{2026}", text.get(..cut).unwrap_or_default()))
+}
+
+/// What a peer caused to be said, for a log line: at most [`SHOWN`] octets of it.
+#[must_use]
+pub fn shown(what: &impl ToString) -> String {
+    bounded(&what.to_string(), SHOWN).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_cut_at_a_characters_boundary() {
+        assert_eq!(bounded("abc", 3), "abc");
+        assert_eq!(bounded("abcd", 3), "abc\u{2026}");
+        assert_eq!(bounded("ab\u{e9}", 3), "ab\u{2026}");
+        assert_eq!(bounded("\u{1f600}", 3), "\u{2026}");
+        assert!(shown(&"\u{fdfa}".repeat(20_000)).len() <= SHOWN + 3);
+    }
+
+    #[test]
+    fn what_nobody_sees_is_hidden_and_letters_are_not() {
+        for c in "\0\n\u{7f}\u{85}\u{ad}\u{61c}\u{200b}\u{200d}\u{2028}\u{2029}\u{202e}\u{2066}\u{feff}\u{fff9}\u{e0041}\u{3164}".chars() {
+            assert!(is_hidden(c), "{c:?}");
+        }
+        for c in "a ~\u{a0}\u{e9}\u{627}\u{65e5}\u{1f600}\u{2010}\u{2027}\u{202f}\u{205f}".chars() {
+            assert!(!is_hidden(c), "{c:?}");
+        }
+    }
+}
