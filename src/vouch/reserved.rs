@@ -3,7 +3,7 @@
 mod names;
 mod shapes;
 
-use std::fmt;
+use std::{cmp::Ordering, fmt};
 
 use http::{HeaderMap, HeaderName};
 
@@ -28,8 +28,12 @@ pub struct Reserved {
     prefixes: Vec<Box<[u8]>>,
     /// Folded beginnings of families that end in a number.
     numbered: Vec<Box<[u8]>>,
-    /// What may be among them, by a name's first octet and length.
+    /// What may be among them, by a name's length and first octets.
     shapes: Shapes,
+    /// Folded names of which every other spelling is reserved, sorted.
+    respelled: Vec<Box<[u8]>>,
+    /// The same of those.
+    respelled_shapes: Shapes,
 }
 
 impl Reserved {
@@ -39,11 +43,12 @@ impl Reserved {
         profiles: impl IntoIterator<Item = &'a Profile>,
         also: impl IntoIterator<Item = HeaderName>,
     ) -> Self {
+        let all = |names: &[&str]| names.iter().map(|name| fold(name)).collect();
         let mut reserved = Self {
-            exact: names::EXACT.iter().map(|name| fold(name)).collect(),
-            prefixes: names::PREFIXES.iter().map(|name| fold(name)).collect(),
-            numbered: Vec::new(),
-            shapes: Shapes::default(),
+            exact: all(names::EXACT),
+            prefixes: all(names::PREFIXES),
+            respelled: all(names::RESPELLED),
+            ..Self::empty()
         };
         Profile::all_built_in().for_each(|profile| reserved.add(&profile));
         profiles.into_iter().for_each(|profile| reserved.add(profile));
@@ -54,18 +59,31 @@ impl Reserved {
     /// The names that this profile sends, and no others.
     #[must_use]
     pub fn of(profile: &Profile) -> Self {
-        let mut reserved =
-            Self { exact: Vec::new(), prefixes: Vec::new(), numbered: Vec::new(), shapes: Shapes::default() };
+        let mut reserved = Self::empty();
         reserved.add(profile);
         reserved.sorted()
     }
 
+    fn empty() -> Self {
+        Self {
+            exact: Vec::new(),
+            prefixes: Vec::new(),
+            numbered: Vec::new(),
+            shapes: Shapes::default(),
+            respelled: Vec::new(),
+            respelled_shapes: Shapes::default(),
+        }
+    }
+
     fn sorted(mut self) -> Self {
-        for list in [&mut self.exact, &mut self.prefixes, &mut self.numbered] {
+        for list in [&mut self.exact, &mut self.prefixes, &mut self.numbered, &mut self.respelled] {
             list.sort_unstable();
             list.dedup();
         }
+        // Behind a beginning, the longer ones of the same family are next: without them one comparison decides.
+        self.prefixes.dedup_by(|longer, kept| longer.starts_with(kept));
         self.shapes = Shapes::of(&self.exact, &[&self.prefixes, &self.numbered]);
+        self.respelled_shapes = Shapes::of(&self.respelled, &[]);
         self
     }
 
@@ -82,11 +100,20 @@ impl Reserved {
     #[must_use]
     pub fn contains(&self, name: &HeaderName) -> bool {
         let name = name.as_str();
-        if !self.shapes.may_hold(name) {
-            return false;
+        if self.shapes.may_hold(name) && self.names(name) {
+            return true;
         }
-        self.exact.binary_search_by(|folded| compare(folded, name)).is_ok()
-            || self.prefixes.iter().any(|prefix| strip_prefix(name, prefix).is_some())
+        self.respelled_shapes.may_hold(name)
+            && is_respelled(name)
+            && self.respelled.binary_search_by(|folded| compare(folded, name)).is_ok()
+    }
+
+    fn names(&self, name: &str) -> bool {
+        // The last beginning that sorts before the name is the only one that it can have: no beginning has another.
+        let after = self.prefixes.partition_point(|prefix| compare(prefix, name) != Ordering::Greater);
+        let prefix = after.checked_sub(1).and_then(|before| self.prefixes.get(before));
+        prefix.is_some_and(|prefix| strip_prefix(name, prefix).is_some())
+            || self.exact.binary_search_by(|folded| compare(folded, name)).is_ok()
             || self.numbered.iter().any(|prefix| {
                 strip_prefix(name, prefix)
                     .is_some_and(|rest| !rest.is_empty() && rest.iter().all(u8::is_ascii_digit))
@@ -104,9 +131,14 @@ impl Reserved {
     }
 }
 
+/// Whether a name has a sign other than the hyphen, which is the only one in the names of HTTP.
+fn is_respelled(name: &str) -> bool {
+    name.bytes().any(|octet| octet != b'-' && !octet.is_ascii_alphanumeric())
+}
+
 impl fmt::Debug for Reserved {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = self.exact.len() + self.prefixes.len() + self.numbered.len();
+        let names = self.exact.len() + self.prefixes.len() + self.numbered.len() + self.respelled.len();
         formatter.debug_struct("Reserved").field("names", &names).finish_non_exhaustive()
     }
 }

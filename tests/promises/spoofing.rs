@@ -31,6 +31,21 @@ fn names() -> BTreeSet<String> {
         "true-client-ip",
         "cname-api-key",
         "x-corp-certificate",
+        // What other products believe.
+        "cert_chain_0",
+        "https",
+        "iv-user",
+        "l5d-client-id",
+        "php-auth-user",
+        "script-name",
+        "sm_user",
+        "tls-client-cert",
+        "x-arr-ssl",
+        "x-client-dn",
+        "x-envoy-internal",
+        "x-forwarded",
+        "x-ms-client-principal",
+        "x-wso2-mtls-cert",
     ]
     .map(str::to_owned)
     .into();
@@ -190,6 +205,28 @@ fn assert_own(headers: &HeaderMap, domain: &str, path: &str) {
     ];
     let vouching = headers.keys().filter(|name| !others.contains(&name.as_str())).count();
     assert_eq!(vouching > 0, path != ROUTES[2], "{domain}{path}: {headers:?}");
+}
+
+/// `Content_Type` and the like, which CGI and what follows it read as the header that they resemble.
+#[tokio::test]
+async fn no_respelled_framing_header_gets_through() {
+    let fixture = Fixture::start().await;
+    let names = ["Content_Type", "content.length", "CONTENT_ENCODING", "Transfer_Encoding", "x_request_id"];
+    let domain = &fixture.domains[0];
+    for path in ROUTES {
+        let plain = fixture.raw(domain, path, length().as_bytes(), BODY).await;
+        let mut lines = length().into_bytes();
+        for name in names {
+            lines.extend(line(name, MARK));
+        }
+        assert_eq!(fixture.raw(domain, path, &lines, BODY).await, plain, "{path}");
+        let lower = names.map(str::to_ascii_lowercase);
+        let fields: Vec<http2::Field<'_>> = lower.iter().map(|name| (name.as_bytes(), MARK)).collect();
+        assert_eq!(fixture.frames(domain, path, &[]).await, Outcome::Status(200));
+        let plain = fixture.arrived(path);
+        assert_eq!(fixture.frames(domain, path, &fields).await, Outcome::Status(200));
+        assert_eq!(fixture.arrived(path), plain, "{path}");
+    }
 }
 
 #[tokio::test]

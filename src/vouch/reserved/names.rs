@@ -1,81 +1,202 @@
 //! The names that are always reserved, each for the reason beside it.
 //!
-//! Where a product has a whole family of names, the family is reserved: the next release adds a name.
+//! Where a product has a whole family of names, the family is reserved: the next release adds a name. Names are
+//! compared folded, so each stands for all its spellings (`SM_USER`, `Sm-User`, `sm.user`).
 
 /// Beginnings of families of names.
 pub(super) const PREFIXES: &[&str] = &[
     // -For, -Host, -Proto, -Port, -Prefix, -Server, -Ssl, -Scheme, -By, -User, -Client-Cert, -Tls-Client-Cert:
     // authorization servers build issuer and endpoint addresses from these.
     "x-forwarded-",
+    // ingress-nginx (X-Original-Forwarded-For), IIS (X-Original-URL), ASP.NET (X-Original-Proto, -Host).
+    "x-original-",
+    // IIS, Symfony and Zend: X-Rewrite-URL is the path to serve.
+    "x-rewrite-",
+    // nginx: X-Real-IP, and in its wake -Port, -Scheme, -Host.
+    "x-real-",
+    //
+    // The client's certificate, and what was found of it.
+    //
     // nginx, ingress-nginx and mod_ssl configurations have many more than the four of our profile.
     "ssl-client-",
+    // SSL-Cert, SSL-Certificate, and mod_ssl's other variables.
+    "ssl-cert",
+    "ssl-cipher",
+    "ssl-protocol",
+    "ssl-session-",
+    "ssl-verif",
     // HAProxy's and F5's examples: X-SSL-Client-Cert, -CN, -Verify, X-SSL-Cert, X-SSL-Issuer.
     "x-ssl-",
     // Caddy's and Gloo's examples, and Azure Application Gateway's rewrites.
-    "x-tls-client-",
-    // Google Cloud's balancer (X-Client-Cert-Present, -Chain-Verified, -Hash), IBM (X-Client-Certificate).
+    "x-tls-",
+    "tls-client-",
+    // Google Cloud's balancer (X-Client-Cert-Present, -Chain-Verified, -Hash), IBM (X-Client-Certificate),
+    // and the examples of many manuals.
     "x-client-cert",
-    // AWS Application Load Balancer: what it says of the client's certificate, and of the connection.
+    "x-client-dn",
+    "x-client-fingerprint",
+    "x-client-i-dn",
+    "x-client-issuer",
+    "x-client-mtls",
+    "x-client-s-dn",
+    "x-client-san-",
+    "x-client-serial",
+    "x-client-ssl",
+    "x-client-subject",
+    "x-client-thumbprint",
+    "x-client-tls",
+    "x-client-verif",
+    "x-cert",
+    // API gateways: X-MTLS-Client-Cert, -Subject, -Verified.
+    "x-mtls-",
+    "mtls-client-",
+    // WSO2: X-WSO2-MTLS-CERT, X-WSO2-CLIENT-CERTIFICATE.
+    "x-wso2-",
+    // Keycloak's default beginning for a chain (CERT_CHAIN_0), IIS's server variables (CERT_SUBJECT, CERT_ISSUER).
+    "cert-",
+    // AWS Application Load Balancer: what it says of the client's certificate, of the connection, of the user.
     "x-amzn-mtls-",
     "x-amzn-tls-",
-    // Amazon CloudFront, viewer mTLS.
-    "cloudfront-viewer-cert-",
-    // Cloudflare, mTLS forwarding (Cf-Client-Cert-Der-Base64, -Sha256).
+    "x-amzn-oidc-",
+    // Amazon CloudFront: the viewer's certificate, address, scheme.
+    "cloudfront-",
+    // Cloudflare: mTLS forwarding (Cf-Client-Cert-Der-Base64, -Sha256), the address, who passed its Access.
     "cf-client-cert-",
+    "cf-connecting-",
+    "cf-access-authenticated-",
+    "cf-access-jwt-",
     // Oracle WebLogic takes the client's certificate and address from WL-Proxy-Client-Cert and -IP.
     "wl-proxy-",
     // IBM WebSphere's plug-in speaks to it in $WSCC (the client's certificate), $WSRA (its address), ...
     "$ws",
-    // ingress-nginx (X-Original-Forwarded-For), IIS (X-Original-URL), ASP.NET (X-Original-Proto, -Host).
-    "x-original-",
+    // IIS with Application Request Routing and Azure App Service: X-ARR-ClientCert, X-ARR-SSL.
+    "x-arr-",
+    // IIS in front of ASP.NET Core and of node: MS-ASPNETCORE-CLIENTCERT, -TOKEN; X-iisnode-AUTH_USER.
+    "ms-aspnetcore-",
+    "x-iisnode-",
+    //
+    // Where the request came from.
+    //
+    // Envoy believes these of an internal caller: X-Envoy-Internal, -Original-Path, -External-Address, -Retry-On.
+    "x-envoy-",
+    // Linkerd: L5d-Client-Id is the workload's identity.
+    "l5d-",
+    "x-spiffe-",
+    // Imperva: Incap-Client-IP.
+    "incap-",
+    // Azure Front Door: X-Azure-ClientIP, -SocketIP, and -FDID, by which an origin knows its own.
+    "x-azure-",
+    // Google App Engine: X-AppEngine-User-Email, -User-IP, -Inbound-Appid.
+    "x-appengine-",
+    // Cloud Foundry: X-CF-Proxy-Signature, X-CF-Forwarded-Url.
+    "x-cf-",
+    // Next.js skips its middleware for X-Middleware-Subrequest (CVE-2025-29927).
+    "x-middleware-",
+    // Rack::Sendfile takes a mapping of paths from X-Accel-Mapping (CVE-2025-61780).
+    "x-accel-",
+    //
+    // The user or the client whom a proxy authenticated.
+    //
+    // Azure App Service: X-MS-CLIENT-PRINCIPAL, -ID, -NAME, X-MS-TOKEN-AAD-ID-TOKEN.
+    "x-ms-client-principal",
+    "x-ms-token-",
+    // oauth2-proxy and ingress-nginx.
+    "x-auth-request-",
+    // Google's Identity-Aware Proxy.
+    "x-goog-authenticated-user-",
+    "x-goog-iap-",
+    // Kong: X-Consumer-ID, X-Credential-Identifier, X-Anonymous-Consumer, X-Authenticated-Userid.
+    "x-consumer-",
+    "x-credential-",
+    "x-anonymous-consumer",
+    "x-authenticated-",
+    // IBM Security Verify Access (WebSEAL): iv-user, iv-groups, iv-creds, iv-remote-address.
+    "iv-",
+    // SiteMinder: SM_USER, SM_USERDN, SM_AUTHTYPE.
+    "sm-",
+    // Authelia (Remote-User, -Groups, -Email), Keycloak's, Jenkins' and Grafana's proxy logins, Kubernetes' front proxy.
+    "remote-",
+    "x-remote-",
+    "x-webauth-",
+    // authentik, Pomerium, vouch-proxy, Tailscale.
+    "x-authentik-",
+    "x-pomerium-",
+    "x-vouch-",
+    "tailscale-user-",
+    // mod_auth_openidc (OIDC_CLAIM_sub), mod_auth_mellon, Shibboleth.
+    "oidc-",
+    "mellon-",
+    "shib-",
+    // Symfony takes the user of HTTP Basic from a header of this name: Request::getUser() reads php-auth-user.
+    "php-auth-",
 ];
 
 /// Names.
 pub(super) const EXACT: &[&str] = &[
-    // RFC 7239: the standard form of X-Forwarded-*.
+    // RFC 7239: the standard form of X-Forwarded-*, and what some send in its place.
     "forwarded",
+    "x-forwarded",
     // Auth0's key to a custom domain: with it, a client could pass for an edge.
     "cname-api-key",
     // What proxies and CDNs call the client's address; servers rate-limit and audit by it.
     "client-ip",
-    "x-real-ip",
     "x-client-ip",
     "x-cluster-client-ip",
     "x-originating-ip",
-    "x-remote-ip",
-    "x-remote-addr",
+    "x-proxyuser-ip",
     "true-client-ip",
-    "cf-connecting-ip",
-    "cf-connecting-ipv6",
     "fastly-client-ip",
     "fly-client-ip",
-    "x-azure-clientip",
-    "x-azure-socketip",
-    "x-appengine-user-ip",
-    "x-envoy-external-address",
-    // IIS, Symfony and Zend take the path to serve from it (X-Original-URL is in a family above).
-    "x-rewrite-url",
-    // Frameworks take the host from it, and with it the issuer.
+    // Frameworks take the host from these, and with it the issuer.
     "x-host",
+    "x-host-override",
+    "x-http-host-override",
+    "disguised-host",
     // Frameworks take the scheme from these.
     "x-scheme",
     "x-url-scheme",
+    "x-proto",
+    "x-https",
+    "https",
     "front-end-https",
-    // WSGI servers take the path under which the application is mounted from it.
+    // CGI's variables, which gateways and frameworks look for among the headers: the path under which the
+    // application is mounted, the path to serve, who was authenticated and how.
     "x-script-name",
+    "script-name",
+    "path-info",
+    "path-translated",
+    "auth-type",
+    "auth-user",
     // The method that the route list allowed must be the one that is served.
     "x-http-method",
     "x-http-method-override",
     "x-method-override",
     // CGI makes HTTP_PROXY of it, which HTTP clients take for their proxy (CVE-2016-5385).
     "proxy",
-    // The client's certificate as IIS and Azure App Service hand it on.
-    "x-arr-clientcert",
     // Gravitee's default.
     "x-clientcert",
+    "x-client-san",
     "x-ssl",
-    // The user whom a proxy authenticated: Keycloak's, Jenkins' and Grafana's proxy logins.
-    "remote-user",
-    "x-remote-user",
-    "x-webauth-user",
+    // Rack::Sendfile chooses by it what X-Accel-Mapping means.
+    "x-sendfile-type",
+    // What gateways make of a token that they have verified: WSO2, Istio's examples, Google's Endpoints and API Gateway, Kong.
+    "x-jwt-assertion",
+    "x-jwt-payload",
+    "x-endpoint-api-userinfo",
+    "x-apigateway-api-userinfo",
+    "x-userinfo",
+    // Under these Apache hands Authorization on, and Rails and Rack look for it.
+    "x-http-authorization",
+    "redirect-http-authorization",
+];
+
+/// Names of HTTP and of the edge whose other spellings are reserved: `Content_Type` is one variable with
+/// `Content-Type` for CGI and what follows it, and would be read in its place.
+pub(super) const RESPELLED: &[&str] = &[
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "proxy-authorization",
+    "transfer-encoding",
+    "x-request-id",
 ];

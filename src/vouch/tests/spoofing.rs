@@ -1,12 +1,16 @@
 //! Removal: whatever the spelling, however often, and nothing else.
 
+use std::sync::LazyLock;
+
 use http::{HeaderMap, HeaderName, HeaderValue};
 use proptest::prelude::*;
 
 use crate::vouch::{Encoding, InvalidProfile, Profile, Reserved};
 
-fn reserved() -> Reserved {
-    Reserved::new([], [HeaderName::from_static("x-upstream-key")])
+fn reserved() -> &'static Reserved {
+    static RESERVED: LazyLock<Reserved> =
+        LazyLock::new(|| Reserved::new([], [HeaderName::from_static("x-upstream-key")]));
+    &RESERVED
 }
 
 #[test]
@@ -126,8 +130,122 @@ const ORDINARY: &[&str] = &[
     "ssl-client",
     "x-api-key",
     "x-client-id",
-    "x-forwarded",
+    "x-client-version",
+    "x-client-sandbox",
+    "x-anonymous-id",
+    "x-auth-token",
+    "x-ms-client-request-id",
+    "x-ms-correlation-id",
+    "x-cloud-key",
+    "x-amz-date",
+    "x-amzn-requestid",
+    "script",
+    "ivory",
+    "smart",
+    "certificate",
+    "httpsonly",
+    "remote",
+    "path",
 ];
+
+/// Names that other products believe, as they write them.
+const BELIEVED: &[&str] = &[
+    "X-WSO2-MTLS-CERT",
+    "X-WSO2-CLIENT-CERTIFICATE",
+    "X-Client-Dn",
+    "X-Client-DN",
+    "X-Client-Verify",
+    "X-Client-Verified",
+    "X-Client-Cert",
+    "X-Client-Cert-Hash",
+    "X-Client-Certificate",
+    "X-Client-S-DN",
+    "TLS-Client-Cert",
+    "TLS-Client-Certificate-Chain",
+    "SSL-Cert",
+    "SSL-Certificate",
+    "SSL-Client-Subject",
+    "SSL_CLIENT_M_SERIAL",
+    "SSL_CIPHER",
+    "X-SSL-Client-SHA1",
+    "X-TLS-Verified",
+    "X-MTLS-Client-Cert",
+    "X-Forwarded",
+    "X-Envoy-Internal",
+    "X-Envoy-Original-Path",
+    "X-Envoy-External-Address",
+    "X-Envoy-Peer-Metadata",
+    "X-MS-Client-Principal",
+    "X-MS-Client-Principal-Id",
+    "X-MS-TOKEN-AAD-ID-TOKEN",
+    "X-Auth-Request-User",
+    "X-Goog-Authenticated-User-Email",
+    "X-Goog-IAP-JWT-Assertion",
+    "X-Amzn-Oidc-Identity",
+    "X-Amzn-Oidc-Data",
+    "X-Amzn-Mtls-Clientcert-Subject",
+    "X-Consumer-Username",
+    "X-Consumer-Custom-Id",
+    "X-Credential-Identifier",
+    "X-Anonymous-Consumer",
+    "X-Authenticated-Userid",
+    "L5d-Client-Id",
+    "X-Middleware-Subrequest",
+    "Iv-User",
+    "iv-groups",
+    "SM_USER",
+    "SM_USERDN",
+    "Script-Name",
+    "Path-Info",
+    "X-Script-Name",
+    "X-ARR-SSL",
+    "X-ARR-ClientCert",
+    "MS-ASPNETCORE-CLIENTCERT",
+    "Incap-Client-IP",
+    "CERT_CHAIN",
+    "CERT_CHAIN_0",
+    "CERT_SUBJECT",
+    "Https",
+    "X-Original-URL",
+    "X-Rewrite-URL",
+    "X-HTTP-Method-Override",
+    "Remote-User",
+    "Remote-Groups",
+    "X-Remote-Extra-Scopes",
+    "Remote-Addr",
+    "CloudFront-Forwarded-Proto",
+    "CF-Connecting-IP",
+    "OIDC_CLAIM_sub",
+    "Php-Auth-User",
+    "PHP_AUTH_PW",
+    "X-Accel-Mapping",
+    "X-Azure-FDID",
+];
+
+#[test]
+fn what_another_product_believes_is_removed_in_any_spelling() {
+    let reserved = reserved();
+    for name in BELIEVED {
+        for sign in ["-", "_", ".", "~", "!"] {
+            for name in [name.replace(['-', '_'], sign), name.replacen(['-', '_'], sign, 1)] {
+                let folded = HeaderName::try_from(&name).unwrap();
+                assert!(reserved.contains(&folded), "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn another_spelling_of_a_framing_header_is_removed() {
+    let reserved = reserved();
+    for name in ["content-type", "content-length", "content-encoding", "transfer-encoding", "x-request-id"] {
+        assert!(!reserved.contains(&HeaderName::from_static(name)), "{name}");
+        for sign in ["_", ".", "~", "|", "'"] {
+            let name = HeaderName::try_from(name.replacen('-', sign, 1)).unwrap();
+            assert!(reserved.contains(&name), "{name}");
+        }
+    }
+}
 
 #[test]
 fn ordinary_headers_stay() {
@@ -166,6 +284,16 @@ proptest! {
         let name = names[which.index(names.len())];
         let respelled: Vec<u8> = name.bytes().zip(signs).map(|(octet, sign)| if octet.is_ascii_alphanumeric() { octet } else { sign }).collect();
         prop_assert!(reserved().contains(&HeaderName::from_bytes(&respelled).unwrap()));
+    }
+
+    #[test]
+    fn what_follows_the_beginning_of_a_family_does_not_matter(
+        which in any::<prop::sample::Index>(), rest in "[a-z0-9_.!$-]{1,20}",
+    ) {
+        let families = ["x-forwarded-", "x-envoy-", "ssl-client-", "sm_", "iv-", "x-wso2-", "x-client-verif", "x_ms_client_principal",
+            "cert.", "l5d-", "$ws", "wl-proxy-", "x-ssl-", "php-auth-", "x-amzn-oidc-", "x-consumer-", "cloudfront-"];
+        let name = format!("{}{rest}", families[which.index(families.len())]);
+        prop_assert!(reserved().contains(&HeaderName::try_from(&name).unwrap()), "{name}");
     }
 
     #[test]
