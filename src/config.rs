@@ -5,6 +5,7 @@
 
 mod blot;
 mod edge;
+pub mod encoding;
 pub mod file;
 mod load;
 #[cfg(test)]

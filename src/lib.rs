@@ -12,6 +12,7 @@
 //! * [`authenticate`], [`vouch`], [`forward`]: the three jobs of the stack;
 //! * [`trust`], [`identity`]: who may vouch for whom, and what a certificate says;
 //! * [`net`]: streams whose sends are gathered;
+//! * [`pem`]: PEM and DER files, read strictly;
 //! * [`config`]: text to typed settings;
 //! * [`text`]: what a peer wrote, made fit to be shown.
 
@@ -24,6 +25,7 @@ pub mod identity;
 pub mod listen;
 pub mod net;
 pub mod observe;
+pub mod pem;
 pub mod reload;
 pub mod site;
 pub mod text;

@@ -9,7 +9,7 @@ mod usage;
 
 use std::fmt;
 
-pub use certificates::{certificates_in, read_certificates};
+pub use certificates::{FileFault, certificates_beside_key, certificates_in, read_certificates};
 pub use lists::{is_awaited, judge_fetched};
 pub use load::load;
 pub use registrar::Registrar;

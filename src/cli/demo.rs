@@ -31,7 +31,9 @@ pub(super) fn demo(once: bool, port: u16) -> ExitCode {
 }
 
 fn run(once: bool, port: u16) -> Result<(), Failure> {
-    let folder = tempfile::Builder::new().prefix("mtls-edge-demo-").tempdir()?;
+    // Its keys are for nobody else, whatever the umask.
+    let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    let folder = tempfile::Builder::new().prefix("mtls-edge-demo-").permissions(private).tempdir()?;
     let certs = folder.path().join("certs");
     development::write(&certs)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -1,30 +1,39 @@
 //! `inspect`: a certificate as the edge sees it, and what to paste into `applications.toml`.
 
-use std::{fmt::Write, path::Path, process::ExitCode};
+use std::{fmt::Write, fs::File, io::Read, path::Path, process::ExitCode};
 
 use crate::{
+    config::file,
     identity::{ClientCertificate, DistinguishedName, SubjectAltName, rfc3339},
-    trust::certificates_in,
+    trust::{FileFault, certificates_in},
     vouch::{Facts, Profile, Verdict, not_verified},
 };
 
 /// Prints the facts of the first certificate of a PEM or DER file; the rest of a PEM file is its chain.
 pub(super) fn inspect(path: &Path) -> ExitCode {
-    // Of a pipe too: an operator may well write `inspect <(openssl ...)`.
-    let bytes = std::fs::read(path).map_err(|error| format!("can't be read: {error}"));
-    let certificate = bytes.and_then(certificates_in).and_then(|chain| {
-        ClientCertificate::from_chain(&chain).map_err(|error| format!("is no certificate: {error}"))
-    });
-    match certificate {
+    match read(path) {
         Ok(certificate) => {
             print!("{}", describe(&certificate));
             ExitCode::SUCCESS
         }
-        Err(error) => {
-            eprintln!("error: {} {error}", path.display());
+        Err(fault) => {
+            eprintln!("error: {fault}");
+            if let Some(help) = fault.help {
+                eprintln!("help: {help}");
+            }
             ExitCode::FAILURE
         }
     }
+}
+
+fn read(path: &Path) -> Result<ClientCertificate, FileFault> {
+    // Of a pipe too: an operator may well write `inspect <(openssl ...)`.
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(file::LIMIT).read_to_end(&mut bytes));
+    read.map_err(|error| FileFault::unreadable(path, &error))?;
+    let chain = certificates_in(path, &bytes)?;
+    ClientCertificate::from_chain(&chain)
+        .map_err(|error| FileFault::new(path, format_args!(" can't be used: {error}")))
 }
 
 fn describe(certificate: &ClientCertificate) -> String {

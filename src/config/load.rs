@@ -5,7 +5,7 @@ use std::{io, path::Path, sync::Arc};
 use toml::de::DeTable;
 
 use super::{
-    blot, edge, file, pieces,
+    blot, edge, encoding, file, pieces,
     place::{Place, Source},
     problem::Problem,
     registry,
@@ -85,7 +85,11 @@ impl Failure {
 }
 
 fn read(path: &Path) -> Result<String, Failure> {
-    let bytes = file::read(path, file::TOML_LIMIT).map_err(|error| match error.kind() {
+    let mut bytes = file::read(path, file::TOML_LIMIT).map_err(|error| match error.kind() {
+        _ if file::Loose::of(&error).is_some() => Failure::new(
+            format!("{error}: who can write it decides who is let in"),
+            "run: chmod o-w on the file",
+        ),
         io::ErrorKind::NotFound => Failure::new("there is no such file", None),
         io::ErrorKind::IsADirectory => Failure::new("found a directory, expected a TOML file", None),
         io::ErrorKind::PermissionDenied => Failure::new(
@@ -94,6 +98,14 @@ fn read(path: &Path) -> Result<String, Failure> {
         ),
         _ => Failure::new(format!("the file cannot be read ({error})"), None),
     })?;
+    if let Some(wide) = encoding::wide(&bytes) {
+        let what = format!("the file is in {}, expected TOML in UTF-8", wide.name);
+        return Err(Failure::new(what, "save the file as UTF-8 (iconv -f UTF-16 -t UTF-8)"));
+    }
+    let bytes = match encoding::without_mark(&bytes).len() {
+        length if length < bytes.len() => bytes.split_off(bytes.len() - length),
+        _ => bytes,
+    };
     let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let text = String::from_utf8_lossy(error.as_bytes()).into_owned();

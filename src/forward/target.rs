@@ -7,10 +7,10 @@ use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::TrustAnc
 
 use crate::{
     config::{
-        Problem, file,
+        Problem, encoding, file,
         settings::{Origin, SecretSource, Upstream},
     },
-    trust::read_certificates,
+    trust::{FileFault, read_certificates},
 };
 
 /// An upstream as the request path needs it. `Debug` shows no secret.
@@ -74,10 +74,13 @@ pub fn target(upstream: &Upstream, problems: &mut Vec<Problem>) -> Option<Target
                 value.set_sensitive(true);
                 headers.insert(name.value.clone(), value);
             }
-            Err(what) => problems
-                .push(Problem::error(&source.place, "upstream.headers", what).help(
+            Err(fault) => {
+                let fault = fault.or_help(
                     "the secret must be one line of visible ASCII; surrounding white space is trimmed",
-                )),
+                );
+                let problem = Problem::error(&source.place, "upstream.headers", fault.what);
+                problems.push(Problem { help: fault.help, ..problem });
+            }
         }
     }
     let tls =
@@ -97,50 +100,63 @@ pub fn target(upstream: &Upstream, problems: &mut Vec<Problem>) -> Option<Target
     })
 }
 
-fn secret(source: &SecretSource) -> Result<HeaderValue, String> {
+fn secret(source: &SecretSource) -> Result<HeaderValue, FileFault> {
+    let fault = |what: String| FileFault { what, help: None };
     let (text, place) = match source {
         SecretSource::File(path) => {
+            let content = file::read_with_mode(path, file::LIMIT)
+                .map_err(|error| FileFault::unreadable(path, &error))?;
             let place = path.display().to_string();
-            let bytes =
-                file::read(path, file::LIMIT).map_err(|error| format!("{place} can't be read: {error}"))?;
-            let text = String::from_utf8(bytes)
-                .map_err(|_| format!("{place} holds something that a header can't carry"))?;
-            (text, place)
+            if let Some(wide) = encoding::wide(&content.bytes) {
+                return Err(fault(format!("{place} is in {}, expected ASCII or UTF-8", wide.name)));
+            }
+            let text = std::str::from_utf8(encoding::without_mark(&content.bytes))
+                .map_err(|_| fault(format!("{place} holds something that a header can't carry")))?;
+            (text.to_owned(), place)
         }
         SecretSource::Env(name) => {
-            let text =
-                std::env::var(name).map_err(|_| format!("the environment variable {name} is not set"))?;
-            (text, format!("the environment variable {name}"))
+            let missing = |_| fault(format!("the environment variable {name} is not set"));
+            (std::env::var(name).map_err(missing)?, format!("the environment variable {name}"))
         }
     };
     let text = zeroize::Zeroizing::new(text);
     let trimmed = text.trim();
     if trimmed.is_empty() {
-        return Err(format!("{place} is empty"));
+        return Err(fault(format!("{place} is empty")));
     }
+    let unfit = || fault(format!("{place} holds something that a header can't carry"));
     if !trimmed.bytes().all(|b| (0x20..0x7f).contains(&b)) {
-        return Err(format!("{place} holds something that a header can't carry"));
+        return Err(unfit());
     }
-    HeaderValue::from_str(trimmed).map_err(|_| format!("{place} holds something that a header can't carry"))
+    HeaderValue::from_str(trimmed).map_err(|_| unfit())
 }
 
 /// The roots by which a server is verified: those of a file, or the system's. There is at least one.
 ///
 /// # Errors
 ///
-/// A sentence that begins with the file's path, if there is one.
-pub fn roots(ca: Option<&Path>) -> Result<RootCertStore, String> {
+/// What is wrong with the file, or that the system has none.
+pub fn roots(ca: Option<&Path>) -> Result<RootCertStore, FileFault> {
     let mut roots = RootCertStore::empty();
-    let (found, whose) = match ca {
-        Some(file) => {
-            let shown = file.display();
-            (read_certificates(file).map_err(|error| format!("{shown} {error}"))?, format!("{shown} holds"))
+    if let Some(file) = ca {
+        for (index, certificate) in read_certificates(file)?.into_iter().enumerate() {
+            roots.add(certificate).map_err(|_| {
+                let number = index + 1;
+                FileFault::new(
+                    file,
+                    format_args!(
+                        ": certificate {number} can't be a root: it lacks what a CA's certificate has"
+                    ),
+                )
+            })?;
         }
-        None => (rustls_native_certs::load_native_certs().certs, "the system has".to_owned()),
-    };
-    roots.add_parsable_certificates(found);
+        return Ok(roots);
+    }
+    // Of the system's some may well be of no use.
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if roots.is_empty() {
-        return Err(format!("{whose} no root certificate to verify https by"));
+        let what = "the system has no root certificate to verify https by".to_owned();
+        return Err(FileFault { what, help: None });
     }
     Ok(roots)
 }
@@ -148,7 +164,7 @@ pub fn roots(ca: Option<&Path>) -> Result<RootCertStore, String> {
 fn client_config(upstream: &Upstream, problems: &mut Vec<Problem>) -> Option<ClientTls> {
     let roots = match roots(upstream.ca.as_ref().map(|file| file.value.as_path())) {
         Ok(roots) => roots,
-        Err(what) => {
+        Err(fault) => {
             let (place, help) = match &upstream.ca {
                 Some(file) => (&file.place, "name a PEM file with the CA of the upstream's certificate"),
                 None => (
@@ -156,7 +172,8 @@ fn client_config(upstream: &Upstream, problems: &mut Vec<Problem>) -> Option<Cli
                     "install the package ca-certificates, or name a PEM file with the upstream's CA as ca",
                 ),
             };
-            problems.push(Problem::error(place, "upstream.ca", what).help(help));
+            let fault = fault.or_help(help);
+            problems.push(Problem { help: fault.help, ..Problem::error(place, "upstream.ca", fault.what) });
             return None;
         }
     };

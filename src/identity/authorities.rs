@@ -140,7 +140,7 @@ impl Authorities {
         for (index, der) in cas.into_iter().enumerate() {
             let ca = Ca::from_der(&der).map_err(|source| AuthorityError::Ca { index, source })?;
             let anchor = webpki::anchor_from_trusted_cert(&der)
-                .map_err(|error| AuthorityError::Anchor { index, reason: error.to_string() })?;
+                .map_err(|error| AuthorityError::Anchor { index, reason: crl::spelled_out(&error) })?;
             let mut anchor = anchor.to_owned();
             if !ca.unjudged_constraints.is_empty() {
                 // Our own check refuses every path to this CA, and says why; webpki would only say that it does.

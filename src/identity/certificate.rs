@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use rustls_pki_types::CertificateDer;
 use sha2::{Digest, Sha256};
 use x509_parser::{
-    certificate::X509Certificate, oid_registry::asn1_rs::FromDer, public_key::PublicKey,
+    certificate::X509Certificate, error::X509Error, oid_registry::asn1_rs::FromDer, public_key::PublicKey,
     x509::SubjectPublicKeyInfo,
 };
 
@@ -249,8 +249,18 @@ pub fn spki_hash(cert_der: &CertificateDer<'_>) -> Result<[u8; 32], IdentityErro
 pub(super) fn parse(der: &[u8]) -> Result<X509Certificate<'_>, IdentityError> {
     let parsed = X509Certificate::from_der(der);
     let (rest, certificate) =
-        parsed.map_err(|error| IdentityError::Malformed { reason: error.to_string() })?;
+        parsed.map_err(|error| IdentityError::Malformed { reason: in_words(&error.into()) })?;
     if rest.is_empty() { Ok(certificate) } else { Err(IdentityError::TrailingOctets { octets: rest.len() }) }
+}
+
+/// What a parser says, without the names of its own types.
+pub(super) fn in_words(error: &X509Error) -> String {
+    match error {
+        X509Error::Generic | X509Error::Der(_) | X509Error::NomError(_) => {
+            "its structure is broken".to_owned()
+        }
+        named => named.to_string(),
+    }
 }
 
 /// A certificate's validity in our terms.

@@ -15,8 +15,7 @@ pub(super) struct Contents(BTreeMap<PathBuf, Option<([u8; 32], u32)>>);
 impl Contents {
     /// Reads all files.
     pub(super) fn of(files: &BTreeSet<PathBuf>) -> Self {
-        let hash = |path: &PathBuf| Some((file::sha256(path).ok()?, path.metadata().ok()?.mode()));
-        Self(files.iter().map(|file| (file.clone(), hash(file))).collect())
+        Self(files.iter().map(|path| (path.clone(), file::fingerprint(path).ok())).collect())
     }
 
     /// The same without the files that are not in this list.

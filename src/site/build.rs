@@ -42,6 +42,7 @@ pub fn build(path: &Path, generation: Generation, before: Option<&Site>) -> Buil
     let (settings, mut problems) = config::settings(path);
     let Some(settings) = settings else { return Built { site: None, problems, files } };
     files.extend(files::of_settings(&settings));
+    problems.extend(files::loose_folders(&settings));
 
     let authenticates = settings
         .domains
@@ -62,15 +63,13 @@ pub fn build(path: &Path, generation: Generation, before: Option<&Site>) -> Buil
     problems.extend(more);
 
     for source in &settings.trust.crl_sources {
-        if let Some(Err(what)) =
+        if let Some(Err(fault)) =
             source.url.value.origin.tls.then(|| roots(source.ca.as_ref().map(|ca| ca.value.as_path())))
         {
             let place = source.ca.as_ref().map_or(&source.url.place, |ca| &ca.place);
-            problems.push(
-                Problem::error(place, "trust.crls.ca", what).help(
-                    "name a PEM file with the CA of the server, or install the package ca-certificates",
-                ),
-            );
+            let help = "name a PEM file with the CA of the server, or install the package ca-certificates";
+            let fault = fault.or_help(help);
+            problems.push(Problem { help: fault.help, ..Problem::error(place, "trust.crls.ca", fault.what) });
         }
     }
 

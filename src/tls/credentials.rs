@@ -1,15 +1,19 @@
 //! A domain's own certificate and key, out of files.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use rustls::{crypto::CryptoProvider, sign::CertifiedKey};
-use rustls_pki_types::{PrivateKeyDer, pem::PemObject};
+use rustls_pki_types::CertificateDer;
 use sha2::Digest;
 
 use crate::{
     config::{Located, Problem, file},
     identity::ClientCertificate,
-    trust::read_certificates,
+    pem,
+    trust::{FileFault, certificates_beside_key, read_certificates},
 };
 
 /// A server's chain with the key that belongs to it.
@@ -24,18 +28,18 @@ pub fn server_credential(
     private_key: &Located<PathBuf>,
     problems: &mut Vec<Problem>,
 ) -> Option<(ServerCredential, [u8; 32])> {
-    let chain = match read_certificates(&certificate.value) {
+    let in_one = is_one_file(&certificate.value, &private_key.value);
+    let chain = match chain(&certificate.value, in_one) {
         Ok(chain) => Some(chain),
-        Err(error) => {
-            let what = format!("{} {error}", certificate.value.display());
-            problems.push(
-                Problem::error(&certificate.place, "domain.certificate", what)
-                    .help("give a PEM file with the server's certificate first, then its intermediates"),
-            );
+        Err(fault) => {
+            let fault =
+                fault.or_help("give a PEM file with the server's certificate first, then its intermediates");
+            let problem = Problem::error(&certificate.place, "domain.certificate", fault.what);
+            problems.push(Problem { help: fault.help, ..problem });
             None
         }
     };
-    let key = key(provider, private_key, problems);
+    let key = key(provider, private_key, in_one, problems);
     let (chain, (key, key_file)) = (chain?, key?);
     if let Ok(leaf) = ClientCertificate::from_chain(chain.get(..1).unwrap_or_default()) {
         advise(&leaf, domain, certificate, problems);
@@ -60,54 +64,67 @@ pub fn server_credential(
     }
 }
 
+/// Whether the certificate and the key are in one file, as HAProxy has them.
+fn is_one_file(certificate: &Path, key: &Path) -> bool {
+    let followed = |path: &Path| path.canonicalize().ok();
+    certificate == key || followed(certificate).is_some_and(|file| followed(key) == Some(file))
+}
+
+fn chain(path: &Path, with_key: bool) -> Result<Vec<CertificateDer<'static>>, FileFault> {
+    if !with_key {
+        return read_certificates(path);
+    }
+    let content =
+        file::read_with_mode(path, file::LIMIT).map_err(|error| FileFault::unreadable(path, &error))?;
+    certificates_beside_key(path, &content.bytes)
+}
+
 fn key(
     provider: &CryptoProvider,
     written: &Located<PathBuf>,
+    with_certificates: bool,
     problems: &mut Vec<Problem>,
 ) -> Option<(Arc<dyn rustls::sign::SigningKey>, [u8; 32])> {
     const KEY: &str = "domain.private_key";
-    let shown = written.value.display();
-    let bytes = match file::read(&written.value, file::LIMIT) {
-        Ok(bytes) => zeroize::Zeroizing::new(bytes),
-        Err(error) => {
-            problems.push(Problem::error(&written.place, KEY, format!("{shown} can't be read: {error}")));
-            return None;
-        }
-    };
-    #[cfg(unix)]
-    if let Ok(metadata) = std::fs::metadata(&written.value) {
-        use std::os::unix::fs::PermissionsExt;
-        let mode = metadata.permissions().mode() & 0o777;
-        if mode & 0o007 != 0 {
-            problems.push(
-                Problem::warning(
-                    &written.place,
-                    KEY,
-                    format!("{shown} can be read by others (mode {mode:03o})"),
-                )
-                .help(format!("run: chmod 600 {shown}")),
-            );
-        }
+    let path = &written.value;
+    let (loaded, mode) = load_key(provider, path, with_certificates);
+    if let Some(mode) = mode.filter(|mode| mode & 0o007 != 0) {
+        let shown = path.display();
+        let what = format!("{shown} can be read by others (mode {mode:03o})");
+        problems.push(Problem::warning(&written.place, KEY, what).help(format!("run: chmod 600 {shown}")));
     }
-    let loaded = PrivateKeyDer::from_pem_slice(&bytes)
-        .map_err(|error| format!("{shown} holds no private key in PEM: {error}"))
-        .and_then(|key| {
-            provider
-                .key_provider
-                .load_private_key(key)
-                .map_err(|error| format!("{shown} holds a private key that can't be used: {error}"))
-        });
-    let hash = sha2::Sha256::digest(&bytes).into();
     loaded
-        .map(|key| (key, hash))
-        .map_err(|what| {
-            problems.push(
-                Problem::error(&written.place, KEY, what).help(
-                    "give an RSA, ECDSA or Ed25519 key in PKCS#8, PKCS#1 or SEC1 PEM, without a password",
-                ),
-            );
+        .map_err(|fault| {
+            problems.push(Problem { help: fault.help, ..Problem::error(&written.place, KEY, fault.what) });
         })
         .ok()
+}
+
+type LoadedKey = (Arc<dyn rustls::sign::SigningKey>, [u8; 32]);
+
+/// The key with the hash of its file, and the mode of the very file that was read.
+fn load_key(
+    provider: &CryptoProvider,
+    path: &Path,
+    with_certificates: bool,
+) -> (Result<LoadedKey, FileFault>, Option<u32>) {
+    let content = match file::read_with_mode(path, file::LIMIT) {
+        Ok(content) => content,
+        Err(error) => return (Err(FileFault::unreadable(path, &error)), None),
+    };
+    let key = if with_certificates {
+        pem::private_key_beside_certificates(&content.bytes)
+    } else {
+        pem::private_key(&content.bytes)
+    };
+    let loaded = key.map_err(|fault| FileFault::of(path, &fault)).and_then(|key| {
+        // What the library says of it is no help to anybody.
+        let unusable = " holds a private key that TLS can't use, expected RSA of 2048 to 8192 bits, ECDSA on P-256, P-384 or P-521, or Ed25519";
+        provider.key_provider.load_private_key(key).map_err(|_| FileFault::new(path, unusable))
+    });
+    let hash = sha2::Sha256::digest(&*content.bytes).into();
+    let help = "give an RSA, ECDSA or Ed25519 key in PKCS#8, PKCS#1 or SEC1 PEM, without a password";
+    (loaded.map(|key| (key, hash)).map_err(|fault| fault.or_help(help)), Some(content.mode))
 }
 
 /// What works but will not for long, or not for every client.

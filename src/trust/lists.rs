@@ -2,18 +2,14 @@
 
 use std::path::Path;
 
-use rustls_pki_types::CertificateRevocationListDer;
-
-use super::{
-    certificates::{der_or_pem_in, read_certificates},
-    load::{CRL, now},
-};
+use super::{certificates::read_certificates, load::now};
 use crate::{
     config::{
         file,
         settings::{self, CrlSource},
     },
     identity::{Authorities, CrlFacts, RevocationPolicy, rfc3339},
+    pem,
 };
 
 /// Whether a list that is to be fetched is not there yet.
@@ -32,12 +28,12 @@ pub(super) fn awaited<'a>(trust: &'a settings::Trust, file: &Path) -> Option<&'a
 pub fn judge_fetched(trust: &settings::Trust, kept: &Path, fetched: &[u8]) -> Result<bool, String> {
     let before = file::read(kept, file::LIMIT).ok();
     let is_other = before.as_deref() != Some(fetched);
-    let new = facts(trust, fetched.to_vec())?;
+    let new = facts(trust, fetched)?;
     if let Some(stale) = new.iter().find(|list| list.next_update < now()) {
         return Err(format!("the CRL of {:?} is stale since {}", stale.issuer, rfc3339(stale.next_update)));
     }
     // What is kept and can't be used may be replaced by anything that can.
-    for old in before.and_then(|before| facts(trust, before).ok()).unwrap_or_default() {
+    for old in before.and_then(|before| facts(trust, &before).ok()).unwrap_or_default() {
         match new.iter().filter(|list| list.issuer == old.issuer).map(|list| list.this_update).max() {
             None => return Err(format!("it lacks the CRL of {:?}, which is kept", old.issuer)),
             Some(newest) if newest < old.this_update => {
@@ -54,9 +50,9 @@ pub fn judge_fetched(trust: &settings::Trust, kept: &Path, fetched: &[u8]) -> Re
     Ok(is_other)
 }
 
-fn facts(trust: &settings::Trust, bytes: Vec<u8>) -> Result<Vec<CrlFacts>, String> {
-    let lists = der_or_pem_in::<CertificateRevocationListDer<'static>>(bytes, CRL)
-        .map_err(|error| format!("what was fetched {error}"))?;
+fn facts(trust: &settings::Trust, bytes: &[u8]) -> Result<Vec<CrlFacts>, String> {
+    let lists = pem::crls(bytes).map_err(|fault| format!("what was fetched{fault}"))?;
+    let lists = lists.into_iter().map(|list| list.value).collect();
     // Those that can't be read are told of by a reload.
     let cas = trust.client_ca.iter().filter_map(|file| read_certificates(&file.value).ok()).flatten();
     let authorities = Authorities::new(cas.collect(), lists, RevocationPolicy::default())

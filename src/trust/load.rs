@@ -2,20 +2,17 @@
 
 use std::path::PathBuf;
 
-use rustls_pki_types::{CertificateDer, CertificateRevocationListDer};
+use rustls_pki_types::CertificateDer;
 
 use super::{
     Generation, Registry, Trust,
-    certificates::{read_certificates, read_der_or_pem},
+    certificates::{FileFault, read_certificates, read_crls},
     lists::awaited,
 };
 use crate::{
     config::{Located, Problem, settings},
     identity::{Authorities, AuthorityError, CrlDepth, RevocationPolicy, StaleCrl, rfc3339},
 };
-
-/// What a file is said to hold none of.
-pub(super) const CRL: &str = "CRL";
 
 /// Opens the client CAs and CRLs and builds the snapshot with this registry. Reports every problem; the snapshot is
 /// there only if none of them is an error.
@@ -37,6 +34,11 @@ pub(super) fn shown(path: &Located<PathBuf>) -> String {
     path.value.display().to_string()
 }
 
+/// The problem of a file that can't be used.
+pub(super) fn unusable(file: &Located<PathBuf>, key: &str, fault: FileFault) -> Problem {
+    Problem { help: fault.help, ..Problem::error(&file.place, key, fault.what) }
+}
+
 fn authorities(trust: &settings::Trust, problems: &mut Vec<Problem>) -> Option<Authorities> {
     let mut cas: Vec<CertificateDer<'static>> = Vec::new();
     let mut ca_files = Vec::new();
@@ -46,10 +48,10 @@ fn authorities(trust: &settings::Trust, problems: &mut Vec<Problem>) -> Option<A
                 ca_files.extend(found.iter().map(|_| file));
                 cas.extend(found);
             }
-            Err(error) => problems.push(
-                Problem::error(&file.place, "trust.client_ca", format!("{} {error}", shown(file)))
-                    .help("give a PEM file with the certificates of your client CAs"),
-            ),
+            Err(fault) => {
+                let fault = fault.or_help("give a PEM file with the certificates of your client CAs");
+                problems.push(unusable(file, "trust.client_ca", fault));
+            }
         }
     }
     let mut crls = Vec::new();
@@ -64,15 +66,15 @@ fn authorities(trust: &settings::Trust, problems: &mut Vec<Problem>) -> Option<A
             );
             continue;
         }
-        match read_der_or_pem::<CertificateRevocationListDer<'static>>(&file.value, CRL) {
+        match read_crls(&file.value) {
             Ok(found) => {
                 crl_files.extend(found.iter().map(|_| file));
                 crls.extend(found);
             }
-            Err(error) => problems.push(
-                Problem::error(&file.place, "trust.crls", format!("{} {error}", shown(file)))
-                    .help("give a CRL as PEM (\"-----BEGIN X509 CRL-----\") or DER"),
-            ),
+            Err(fault) => {
+                let fault = fault.or_help("give a CRL as PEM (\"-----BEGIN X509 CRL-----\") or DER");
+                problems.push(unusable(file, "trust.crls", fault));
+            }
         }
     }
     let policy = RevocationPolicy {

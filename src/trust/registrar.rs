@@ -1,11 +1,15 @@
 //! Registers applications as they are read from the configuration: opens what they name, judges what they say.
 
-use std::{collections::HashMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::{
     Application, Certificate, ClientId, Credential, CredentialMatcher, Registry, Subject,
-    certificates::read_certificates,
-    load::{now, shown},
+    certificates::{FileFault, read_certificates},
+    load::{now, shown, unusable},
 };
 use crate::{
     config::{
@@ -74,7 +78,7 @@ impl<'a> Registrar<'a> {
     }
 }
 
-type Pins = HashMap<PathBuf, Result<Arc<[u8; 32]>, String>>;
+type Pins = HashMap<PathBuf, Result<Arc<[u8; 32]>, FileFault>>;
 
 fn credential(
     credential: &settings::Credential,
@@ -87,15 +91,9 @@ fn credential(
             let pin = pins.entry(file.value.clone()).or_insert_with(|| pinned_key(&file.value).map(Arc::new));
             match pin {
                 Ok(key) => Some(Arc::clone(key)),
-                Err(error) => {
-                    problems.push(
-                        Problem::error(
-                            &file.place,
-                            "application.credential.ca",
-                            format!("{} {error}", shown(file)),
-                        )
-                        .help("give a PEM file with the one CA that must have issued the certificate"),
-                    );
+                Err(fault) => {
+                    let help = "give a PEM file with the one CA that must have issued the certificate";
+                    problems.push(unusable(file, "application.credential.ca", fault.clone().or_help(help)));
                     return None;
                 }
             }
@@ -163,7 +161,8 @@ fn registered(file: &Located<PathBuf>, problems: &mut Vec<Problem>) -> Option<(T
     const KEY: &str = "application.credential.certificate";
     let read = read_certificates(&file.value).and_then(|chain| {
         let leaf = chain.get(..1).unwrap_or_default();
-        ClientCertificate::from_chain(leaf).map_err(|error| format!("holds no certificate: {error}"))
+        ClientCertificate::from_chain(leaf)
+            .map_err(|error| FileFault::new(&file.value, format_args!(" can't be registered: {error}")))
     });
     match read {
         Ok(certificate) => {
@@ -182,19 +181,18 @@ fn registered(file: &Located<PathBuf>, problems: &mut Vec<Problem>) -> Option<(T
             let subject = certificate.subject().to_rfc4514().into();
             Some((certificate.thumbprint(), Certificate { subject, validity: certificate.validity() }))
         }
-        Err(error) => {
-            problems.push(
-                Problem::error(&file.place, KEY, format!("{} {error}", shown(file)))
-                    .help("give the application's certificate (not its key) as PEM or DER"),
-            );
+        Err(fault) => {
+            let help = "give the application's certificate (not its key) as PEM or DER";
+            problems.push(unusable(file, KEY, fault.or_help(help)));
             None
         }
     }
 }
 
-fn pinned_key(file: &std::path::Path) -> Result<[u8; 32], String> {
+fn pinned_key(file: &Path) -> Result<[u8; 32], FileFault> {
+    let fault = |fault: String| FileFault::new(file, fault);
     match read_certificates(file)?.as_slice() {
-        [ca] => spki_hash(ca).map_err(|error| format!("holds no certificate: {error}")),
-        several => Err(format!("holds {} certificates, expected the one CA", several.len())),
+        [ca] => spki_hash(ca).map_err(|error| fault(format!(" can't be used: {error}"))),
+        several => Err(fault(format!(" holds {} certificates, expected the one CA", several.len()))),
     }
 }

@@ -47,6 +47,7 @@ mod structure;
 mod support;
 mod tickets;
 mod tools;
+mod trust_files;
 mod upgrades;
 mod upstream_failures;
 mod upstream_responses;

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 /// From the top down: a module may use those after it.
-const ORDER: [&str; 15] = [
+const ORDER: [&str; 16] = [
     "cli",
     "reload",
     "listen",
@@ -17,6 +17,7 @@ const ORDER: [&str; 15] = [
     "trust",
     "identity",
     "net",
+    "pem",
     "config",
     "text",
 ];

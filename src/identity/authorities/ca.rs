@@ -10,7 +10,7 @@ use x509_parser::{
 };
 
 use crate::identity::{
-    certificate::{IdentityError, Validity, parse, validity},
+    certificate::{IdentityError, Validity, in_words, parse, validity},
     name::DistinguishedName,
     thumbprint::sha256,
 };
@@ -115,7 +115,7 @@ impl Ca {
         let name = |field, name: &[u8]| {
             DistinguishedName::from_der(name).map_err(|source| IdentityError::Name { field, source })
         };
-        let twice = |error: X509Error| IdentityError::Malformed { reason: error.to_string() };
+        let twice = |error: X509Error| IdentityError::Malformed { reason: in_words(&error) };
         let subject = name("subject", certificate.subject().as_raw())?;
         let constraints = certificate.basic_constraints().map_err(twice)?.map(|extension| extension.value);
         let usage = certificate.key_usage().map_err(twice)?.map(|extension| extension.value);

@@ -9,7 +9,7 @@ use x509_parser::{
 };
 
 use super::{CrlFacts, ca::Ca};
-use crate::identity::{name::DistinguishedName, thumbprint::sha256};
+use crate::identity::{certificate::in_words, name::DistinguishedName, thumbprint::sha256};
 
 const ISSUING_DISTRIBUTION_POINT: Oid<'static> = oid!(2.5.29.28);
 
@@ -67,7 +67,7 @@ impl From<webpki::Error> for CrlKind {
             webpki::Error::UnsupportedDeltaCrl => Self::Delta,
             webpki::Error::UnsupportedRevocationReasonsPartitioning => Self::SomeReasons,
             webpki::Error::UnsupportedCrlIssuingDistributionPoint => Self::Scope,
-            other => Self::Other(other.to_string()),
+            other => Self::Other(spelled_out(&other)),
         }
     }
 }
@@ -92,7 +92,7 @@ impl Crl {
     pub(crate) fn from_der(index: usize, der: &[u8], cas: &[Ca]) -> Result<Self, CrlError> {
         let malformed = |reason: String| CrlError::Malformed { reason };
         let (rest, parsed) =
-            CertificateRevocationList::from_der(der).map_err(|error| malformed(error.to_string()))?;
+            CertificateRevocationList::from_der(der).map_err(|error| malformed(in_words(&error.into())))?;
         if !rest.is_empty() {
             return Err(malformed(format!("{} octets follow its end", rest.len())));
         }
@@ -152,4 +152,17 @@ fn is_signed(crl: &CertificateRevocationList<'_>, spki: &[u8]) -> bool {
     let Ok(key) = RawPublicKeyEntity::try_from(&spki) else { return false };
     let (list, signature) = (crl.tbs_cert_list.as_ref(), &crl.signature_value.data);
     webpki::ALL_VERIFICATION_ALGS.iter().any(|alg| key.verify_signature(*alg, list, signature).is_ok())
+}
+
+/// The name of webpki's error as words: its own text is that name.
+pub(super) fn spelled_out(error: &webpki::Error) -> String {
+    let name = format!("{error:?}");
+    let name = name.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+    name.chars().fold(String::new(), |mut words, c| {
+        if c.is_ascii_uppercase() && !words.is_empty() {
+            words.push(' ');
+        }
+        words.push(c.to_ascii_lowercase());
+        words
+    })
 }

@@ -27,7 +27,7 @@ pub(super) async fn get(source: &CrlSource) -> Result<Vec<u8>, String> {
     if !origin.tls {
         return exchange(tcp, source).await;
     }
-    let roots = roots(source.ca.as_ref().map(|ca| ca.value.as_path()))?;
+    let roots = roots(source.ca.as_ref().map(|ca| ca.value.as_path())).map_err(|fault| fault.what)?;
     let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?

@@ -1,12 +1,12 @@
 //! Ticket keys out of a file, so that the edges of a fleet resume each other's sessions.
 
-use std::{fmt, os::unix::fs::PermissionsExt, path::PathBuf};
+use std::{fmt, path::PathBuf};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use zeroize::Zeroizing;
 
 use super::key::SECRET;
-use crate::config::{Located, Problem, file};
+use crate::config::{Located, Problem, encoding, file};
 
 /// Secrets that ticket keys are derived from, the one that seals first.
 #[derive(Clone, PartialEq, Eq)]
@@ -48,15 +48,25 @@ type Fault = (String, String);
 fn read(written: &Located<PathBuf>) -> Result<Vec<Zeroizing<[u8; SECRET]>>, Fault> {
     let path = &written.value;
     let make = || format!("make one: (umask 077; openssl rand -base64 32 > {})", path.display());
-    let bytes = file::read(path, LARGEST).map_err(|error| (format!(" can't be read: {error}"), make()))?;
-    let bytes = Zeroizing::new(bytes);
-    let mode = path.metadata().map_or(0, |metadata| metadata.permissions().mode() & 0o777);
-    if mode & 0o007 != 0 {
+    let loose = |mode: u32| {
         let what = format!(
             " can be read or written by others (mode {mode:03o}): who has a key can pass for any application"
         );
-        return Err((what, format!("make new keys, then: chmod 600 {}", path.display())));
+        (what, format!("make new keys, then: chmod 600 {}", path.display()))
+    };
+    let content = file::read_with_mode(path, LARGEST).map_err(|error| match file::Loose::of(&error) {
+        Some(file::Loose { mode }) => loose(*mode),
+        None => (format!(" can't be read: {error}"), make()),
+    })?;
+    if content.mode & 0o007 != 0 {
+        return Err(loose(content.mode));
     }
+    if let Some(wide) = encoding::wide(&content.bytes) {
+        let new = format!("{}.new", path.display());
+        let mend = wide.mend.replace("{file}", &path.display().to_string()).replace("{new}", &new);
+        return Err((format!(" is in {}, expected ASCII or UTF-8", wide.name), mend));
+    }
+    let bytes = encoding::without_mark(&content.bytes);
     let mut secrets: Vec<Zeroizing<[u8; SECRET]>> = Vec::new();
     let mut lines = Vec::new();
     for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {

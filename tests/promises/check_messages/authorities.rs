@@ -75,7 +75,7 @@ warning: trust.client_ca: client-ca.pem holds a public CA of the system's root s
 fn crl_is_none() {
     Folder::new().write("a.crl", "x").after("client_ca = [\"client-ca.pem\"]", "crls = [\"a.crl\"]").prints(
         r#"
-error: trust.crls: a.crl holds no CRL
+error: trust.crls: a.crl holds no CRL (no "-----BEGIN X509 CRL-----" line)
  --> edge.toml:3:9
   |
 3 | crls = ["a.crl"]

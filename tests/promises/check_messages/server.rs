@@ -24,7 +24,7 @@ error: domain.private_key: server.key is not the key of the first certificate in
 fn server_key_is_no_key() {
     Folder::new().write("server.key", "no key").prints(
         r#"
-error: domain.private_key: server.key holds no private key in PEM: no items found
+error: domain.private_key: server.key holds no private key in PEM (no "-----BEGIN PRIVATE KEY-----" line)
   --> edge.toml:11:15
    |
 11 | private_key = "server.key"
@@ -94,7 +94,7 @@ error: domain.certificate: server.pem is empty
 fn server_certificate_is_broken_off() {
     Folder::new().write("server.pem", "-----BEGIN CERTIFICATE-----\nMIIB").prints(
         r#"
-error: domain.certificate: server.pem is cut short: a "-----BEGIN" line has no "-----END" line to match
+error: domain.certificate: server.pem is cut short: the section that begins on line 1 has no "-----END CERTIFICATE-----" line
   --> edge.toml:10:15
    |
 10 | certificate = "server.pem"

@@ -107,6 +107,12 @@ impl EdgeBuilder {
         self
     }
 
+    /// Names a file that was written besides as a client CA's.
+    pub fn trust_file(mut self, name: &str) -> Self {
+        self.client_cas.push(name.to_owned());
+        self
+    }
+
     /// Writes a file beside the configuration.
     pub fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
         let path = self.folder.path().join(name);

@@ -1,0 +1,46 @@
+//! Text in UTF-16 or UTF-32, which Windows tools write: named, since it reads as a file full of nothing.
+
+/// The UTF-8 byte order mark: it says nothing, and is skipped.
+const MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Text without a byte order mark at its beginning.
+#[must_use]
+pub fn without_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix(MARK).unwrap_or(text)
+}
+
+/// An encoding other than UTF-8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wide {
+    /// For a person.
+    pub name: &'static str,
+    /// Where it begins: a part may be in another encoding, as when Windows PowerShell appends to a file.
+    pub at: usize,
+    /// The command that converts a whole file; `{file}` and `{new}` are its names.
+    pub mend: &'static str,
+}
+
+/// Whether text is in UTF-16 or UTF-32, with or without a byte order mark: of ASCII characters every second byte is NUL.
+#[must_use]
+pub fn wide(text: &[u8]) -> Option<Wide> {
+    let wide = |name, mend| Some(Wide { name, at: 0, mend });
+    match text {
+        [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => {
+            return wide("UTF-32", "run: iconv -f UTF-32 -t UTF-8 {file} > {new}");
+        }
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
+            return wide("UTF-16", "run: iconv -f UTF-16 -t UTF-8 {file} > {new}");
+        }
+        _ => {}
+    }
+    let nul = text.iter().position(|byte| *byte == 0)?;
+    let is_ascii = |at: usize| text.get(at).is_some_and(|byte| byte.is_ascii() && *byte != 0);
+    if !is_ascii(nul + 1) || text.get(nul + 2) != Some(&0) {
+        return None;
+    }
+    match nul {
+        0 => wide("UTF-16", "run: iconv -f UTF-16BE -t UTF-8 {file} > {new}"),
+        1 => wide("UTF-16", "run: iconv -f UTF-16LE -t UTF-8 {file} > {new}"),
+        _ => Some(Wide { name: "UTF-16", at: nul, mend: "save the whole file in one encoding, UTF-8" }),
+    }
+}

@@ -1,0 +1,156 @@
+//! PEM and DER files that an operator gives (RFC 7468): strict, so that nothing in them is passed over in silence.
+//!
+//! Every BEGIN line becomes a section that is used, or an error that names the line, what was found, and how to fix it.
+//! The module knows bytes only; the caller knows the file's name.
+
+mod der;
+mod fault;
+mod kind;
+mod scan;
+mod text;
+
+use rustls_pki_types::{
+    CertificateDer, PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer,
+};
+use zeroize::Zeroizing;
+
+pub use fault::Fault;
+use kind::{KeyForm, Kind, Wanted};
+use scan::Section;
+
+/// One object of a file, with the line on which it begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Object<T> {
+    /// What the section holds.
+    pub value: T,
+    /// The line of its BEGIN, from 1; none of a DER file.
+    pub line: Option<usize>,
+}
+
+/// A certificate of a file.
+pub type Certificate = Object<CertificateDer<'static>>;
+
+/// All certificates of a PEM file, or the one of a DER file. There is at least one.
+///
+/// # Errors
+///
+/// If the file holds anything else.
+pub fn certificates(file: &[u8]) -> Result<Vec<Certificate>, Fault> {
+    certificates_in(file, false)
+}
+
+/// The same for a file that a private key is read from too, by [`private_key_beside_certificates`].
+///
+/// # Errors
+///
+/// If the file holds anything else.
+pub fn certificates_beside_key(file: &[u8]) -> Result<Vec<Certificate>, Fault> {
+    certificates_in(file, true)
+}
+
+fn certificates_in(file: &[u8], beside_key: bool) -> Result<Vec<Certificate>, Fault> {
+    let passed_over = |kind: &Kind| beside_key && kind.is_of_key_file();
+    objects(file, Wanted::Certificate, passed_over, |der| CertificateDer::from(std::mem::take(der)))
+}
+
+/// All CRLs of a PEM file, or the one of a DER file. There is at least one.
+///
+/// # Errors
+///
+/// If the file holds anything else.
+pub fn crls(file: &[u8]) -> Result<Vec<Object<Vec<u8>>>, Fault> {
+    objects(file, Wanted::Crl, |_| false, std::mem::take)
+}
+
+/// The one private key of a PEM file.
+///
+/// # Errors
+///
+/// If the file holds anything else. No part of a key is in the error.
+pub fn private_key(file: &[u8]) -> Result<PrivateKeyDer<'static>, Fault> {
+    key_in(file, false)
+}
+
+/// The same for a file that certificates are read from too, by [`certificates_beside_key`].
+///
+/// # Errors
+///
+/// If the file holds anything else. No part of a key is in the error.
+pub fn private_key_beside_certificates(file: &[u8]) -> Result<PrivateKeyDer<'static>, Fault> {
+    key_in(file, true)
+}
+
+fn key_in(file: &[u8], beside_certificates: bool) -> Result<PrivateKeyDer<'static>, Fault> {
+    const WANTED: Wanted = Wanted::Key;
+    let mut found: Option<(usize, PrivateKeyDer<'static>)> = None;
+    let mut sections = text::sections_of(file, WANTED)?.into_iter().peekable();
+    while let Some(section) = sections.next() {
+        let form = match section.kind() {
+            Kind::Certificate if beside_certificates => continue,
+            // `openssl ecparam -genkey` writes the curve before the key, which names it too.
+            Kind::EcParameters if sections.peek().is_some_and(|next| next.label == "EC PRIVATE KEY") => {
+                continue;
+            }
+            Kind::Key(form) => form,
+            other => return Err(Fault::found(WANTED, &other, Some(section.line))),
+        };
+        let line = section.line;
+        let mut der = section.take(WANTED)?;
+        if let Some((first, _)) = found {
+            return Err(Fault::second_key(line, first));
+        }
+        let der = std::mem::take(&mut *der);
+        let key = match form {
+            KeyForm::Pkcs8 => PrivatePkcs8KeyDer::from(der).into(),
+            KeyForm::Pkcs1 => PrivatePkcs1KeyDer::from(der).into(),
+            KeyForm::Sec1 => PrivateSec1KeyDer::from(der).into(),
+        };
+        found = Some((line, key));
+    }
+    found.map(|(_, key)| key).ok_or_else(|| Fault::none(WANTED))
+}
+
+fn objects<T>(
+    file: &[u8],
+    wanted: Wanted,
+    passed_over: impl Fn(&Kind) -> bool,
+    mut object: impl FnMut(&mut Vec<u8>) -> T,
+) -> Result<Vec<Object<T>>, Fault> {
+    if der::is_der(file) {
+        der::check(file, wanted, None, wanted.kind())?;
+        return Ok(vec![Object { value: object(&mut file.to_vec()), line: None }]);
+    }
+    let mut objects = Vec::new();
+    for section in text::sections_of(file, wanted)? {
+        let kind = section.kind();
+        if passed_over(&kind) {
+            continue;
+        }
+        if kind != *wanted.kind() {
+            return Err(Fault::found(wanted, &kind, Some(section.line)));
+        }
+        let line = Some(section.line);
+        objects.push(Object { value: object(&mut *section.take(wanted)?), line });
+    }
+    if objects.is_empty() { Err(Fault::none(wanted)) } else { Ok(objects) }
+}
+
+impl Section {
+    fn kind(&self) -> Kind {
+        if self.is_encrypted { Kind::EncryptedKey } else { Kind::of_label(&self.label) }
+    }
+
+    /// The DER, which is one object of the kind that the label says.
+    fn take(self, wanted: Wanted) -> Result<Secret, Fault> {
+        let (kind, line) = (self.kind(), Some(self.line));
+        let der = self.der?;
+        der::check(&der, wanted, line, &kind)?;
+        Ok(der)
+    }
+}
+
+/// Bytes that may be a secret's.
+type Secret = Zeroizing<Vec<u8>>;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,177 @@
+//! The kinds of things that files hold, by their labels, and how to make of each what is wanted.
+
+use std::fmt;
+
+/// What a file is read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    Certificate,
+    Crl,
+    Key,
+}
+
+impl Wanted {
+    /// The kind of a section that is used.
+    pub(super) fn kind(self) -> &'static Kind {
+        match self {
+            Self::Certificate => &Kind::Certificate,
+            Self::Crl => &Kind::Crl,
+            Self::Key => &Kind::Key(KeyForm::Pkcs8),
+        }
+    }
+
+    /// The noun, and the boundary line to look for.
+    pub(super) fn described(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Certificate => ("certificate", "-----BEGIN CERTIFICATE-----"),
+            Self::Crl => ("CRL", "-----BEGIN X509 CRL-----"),
+            Self::Key => ("private key in PEM", "-----BEGIN PRIVATE KEY-----"),
+        }
+    }
+}
+
+impl fmt::Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (noun, boundary) = self.described();
+        write!(f, "a {noun} (\"{boundary}\")")
+    }
+}
+
+/// The encodings of a private key that is not encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum KeyForm {
+    /// RFC 5958.
+    Pkcs8,
+    /// RFC 8017 appendix A.1.2.
+    Pkcs1,
+    /// RFC 5915.
+    Sec1,
+}
+
+/// What a section or a file is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Certificate,
+    /// OpenSSL's label of the 1990s: OpenSSL still reads it, most other programs do not.
+    OldCertificate,
+    /// With OpenSSL's trust settings behind it.
+    TrustedCertificate,
+    AttributeCertificate,
+    Crl,
+    Request,
+    Pkcs7,
+    Pkcs12,
+    Key(KeyForm),
+    DsaKey,
+    EncryptedKey,
+    OpensshKey,
+    PublicKey,
+    EcParameters,
+    /// Diffie-Hellman or DSA.
+    Parameters,
+    /// Another label.
+    Other(String),
+}
+
+impl Kind {
+    /// By the label of the BEGIN line.
+    pub(super) fn of_label(label: &str) -> Self {
+        match label {
+            "CERTIFICATE" => Self::Certificate,
+            "X509 CERTIFICATE" | "X.509 CERTIFICATE" => Self::OldCertificate,
+            "TRUSTED CERTIFICATE" => Self::TrustedCertificate,
+            "ATTRIBUTE CERTIFICATE" => Self::AttributeCertificate,
+            "X509 CRL" => Self::Crl,
+            "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => Self::Request,
+            "PKCS7" | "PKCS #7 SIGNED DATA" | "CMS" => Self::Pkcs7,
+            "PKCS12" => Self::Pkcs12,
+            "PRIVATE KEY" => Self::Key(KeyForm::Pkcs8),
+            "RSA PRIVATE KEY" => Self::Key(KeyForm::Pkcs1),
+            "EC PRIVATE KEY" => Self::Key(KeyForm::Sec1),
+            "DSA PRIVATE KEY" => Self::DsaKey,
+            "ENCRYPTED PRIVATE KEY" => Self::EncryptedKey,
+            "OPENSSH PRIVATE KEY" => Self::OpensshKey,
+            "PUBLIC KEY" | "RSA PUBLIC KEY" | "EC PUBLIC KEY" | "DSA PUBLIC KEY" => Self::PublicKey,
+            "EC PARAMETERS" => Self::EcParameters,
+            "DH PARAMETERS" | "X9.42 DH PARAMETERS" | "DSA PARAMETERS" => Self::Parameters,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+
+    /// Whether it is what stands in the file of a key.
+    pub(super) fn is_of_key_file(&self) -> bool {
+        matches!(self, Self::Key(_) | Self::EcParameters)
+    }
+
+    /// The command or the step that makes what is wanted of it; `{file}` is the file, `{new}` another one.
+    pub(super) fn mend(&self, wanted: Wanted, is_der: bool) -> &'static str {
+        match (wanted, self) {
+            (Wanted::Certificate, Self::OldCertificate | Self::TrustedCertificate) => {
+                "run for each of them: openssl x509 -in {file} -out {new}"
+            }
+            (Wanted::Certificate, Self::Pkcs7) if is_der => {
+                "run: openssl pkcs7 -inform DER -in {file} -print_certs -out {new}"
+            }
+            (Wanted::Certificate, Self::Pkcs7) => "run: openssl pkcs7 -in {file} -print_certs -out {new}",
+            (Wanted::Certificate, Self::Pkcs12) => "run: openssl pkcs12 -in {file} -nokeys -out {new}",
+            (Wanted::Certificate, Self::Crl) => {
+                "name CRLs under [trust] crls, in a file of their own: openssl crl -in {file} -out {new}"
+            }
+            (Wanted::Certificate, Self::Request) => {
+                "give the certificate that the CA made of this request; whose it is: openssl req -in {file} -noout -subject"
+            }
+            (Wanted::Certificate, Self::PublicKey) => "give the certificate, not its public key alone",
+            (Wanted::Certificate, Self::AttributeCertificate) => {
+                "an attribute certificate says nothing of TLS: remove it, and give the certificate itself"
+            }
+            (Wanted::Certificate, _) => {
+                "leave nothing but certificates in the file: openssl crl2pkcs7 -nocrl -certfile {file} | openssl pkcs7 -print_certs -out {new}"
+            }
+            (Wanted::Crl, Self::Certificate) => {
+                "certificates of CAs belong under [trust] client_ca; for the CRL alone run: openssl crl -in {file} -out {new}"
+            }
+            (Wanted::Crl, Self::Pkcs7) if is_der => {
+                "run: openssl pkcs7 -inform DER -in {file} -print_certs | openssl crl -out {new}"
+            }
+            (Wanted::Crl, Self::Pkcs7) => {
+                "run: openssl pkcs7 -in {file} -print_certs | openssl crl -out {new}"
+            }
+            (Wanted::Crl, _) => "leave nothing but CRLs in the file: openssl crl -in {file} -out {new}",
+            (Wanted::Key, Self::EncryptedKey) => "remove the password: openssl pkey -in {file} -out {new}",
+            (Wanted::Key, Self::Key(_)) if is_der => "run: openssl pkey -inform DER -in {file} -out {new}",
+            (Wanted::Key, Self::Pkcs12) => "run: openssl pkcs12 -in {file} -nocerts -noenc -out {new}",
+            (Wanted::Key, Self::OpensshKey) => "run on a copy: ssh-keygen -p -N '' -m PKCS8 -f {file}",
+            (Wanted::Key, Self::DsaKey) => {
+                "TLS has no DSA any more: make an ECDSA key, and have its certificate issued"
+            }
+            (Wanted::Key, Self::Certificate | Self::TrustedCertificate | Self::OldCertificate) => {
+                "give the certificate's private key; if this file has both: openssl pkey -in {file} -out {new}"
+            }
+            (Wanted::Key, Self::PublicKey | Self::Request) => "give the private key that belongs to it",
+            (Wanted::Key, _) => "leave nothing but the key in the file: openssl pkey -in {file} -out {new}",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Certificate => "a certificate",
+            Self::OldCertificate => "a certificate under the old label X509 CERTIFICATE",
+            Self::TrustedCertificate => "a TRUSTED CERTIFICATE (with OpenSSL's trust settings)",
+            Self::AttributeCertificate => "an attribute certificate",
+            Self::Crl => "a CRL",
+            Self::Request => "a certificate signing request (CSR)",
+            Self::Pkcs7 => "a PKCS#7 or CMS container",
+            Self::Pkcs12 => "a PKCS#12 container (.p12, .pfx)",
+            Self::Key(_) => "a private key",
+            Self::DsaKey => "a DSA private key",
+            Self::EncryptedKey => "a private key that is encrypted with a password",
+            Self::OpensshKey => "a private key in OpenSSH's own format",
+            Self::PublicKey => "a public key",
+            Self::EcParameters => "parameters of an elliptic curve (EC PARAMETERS)",
+            Self::Parameters => "Diffie-Hellman or DSA parameters",
+            Self::Other(label) => return write!(f, "a section labelled {label:?}"),
+        })
+    }
+}

@@ -1,0 +1,201 @@
+//! Text to sections: boundaries on lines of their own, base64 between them, anything but boundaries around them.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use zeroize::Zeroizing;
+
+use super::{Secret, fault::Fault, kind::Kind};
+
+/// One section.
+pub(super) struct Section {
+    pub(super) label: String,
+    /// Of its BEGIN, from 1.
+    pub(super) line: usize,
+    /// What is wrong with the body may not matter, where a section of its label is not read at all.
+    pub(super) der: Result<Secret, Fault>,
+    /// Whether its header says so (RFC 1421 section 4.6.1.1).
+    pub(super) is_encrypted: bool,
+}
+
+/// The sections in order.
+///
+/// A boundary that is not on a line of its own, one without its partner, and a body that is not base64 are errors: what
+/// another program would read as a section is never passed over.
+pub(super) fn sections(text: &[u8]) -> Result<Vec<Section>, Fault> {
+    let mut sections = Vec::new();
+    let mut open: Option<Open<'_>> = None;
+    let mut number = 0;
+    for line in lines(text) {
+        number += 1;
+        let boundary = boundary(line).map_err(|what| Fault::at(number, what).help(BOUNDARIES))?;
+        match (&mut open, boundary) {
+            (None, None) => {}
+            (None, Some(Boundary::Begin(label))) => {
+                open = Some(Open { label, line: number, header: Header::default(), body: Vec::new() });
+            }
+            (None, Some(Boundary::End(label))) => {
+                let what = format!("found the end of a section {label:?} that has no BEGIN line");
+                return Err(Fault::at(number, what).help(BOUNDARIES));
+            }
+            (Some(section), Some(Boundary::Begin(_))) => {
+                let what = format!(
+                    "found the beginning of another section, expected \"-----END {}-----\" for the section that begins on line {}",
+                    section.label, section.line
+                );
+                return Err(Fault::at(number, what).help(BOUNDARIES));
+            }
+            (Some(section), Some(Boundary::End(label))) => {
+                if label != section.label {
+                    let what = format!(
+                        "found the end of {label:?}, expected the end of {:?}, which begins on line {}",
+                        section.label, section.line
+                    );
+                    return Err(Fault::at(number, what).help(BOUNDARIES));
+                }
+                sections.extend(open.take().map(Open::close));
+            }
+            (Some(section), None) => section.take(line, number)?,
+        }
+    }
+    match open {
+        None => Ok(sections),
+        Some(open) => Err(Fault::of_file(format!(
+            "is cut short: the section that begins on line {} has no \"-----END {}-----\" line",
+            open.line, open.label
+        ))),
+    }
+}
+
+const BOUNDARIES: &str = "put each \"-----BEGIN ...-----\" and each \"-----END ...-----\" on a line of its own, in pairs with the same label";
+
+/// Lines without their ends (LF, CR LF, CR) and the white space before these.
+fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    // Line ends that were converted twice (CR CR LF) are one.
+    text.split(|byte| *byte == b'\n')
+        .flat_map(|line| line.trim_ascii_end().split(|byte| *byte == b'\r'))
+        .map(<[u8]>::trim_ascii_end)
+}
+
+enum Boundary<'a> {
+    Begin(&'a str),
+    End(&'a str),
+}
+
+const DASHES: &str = "-----";
+
+/// What a line is; an error where it has a boundary and something else, or one that is not written as such.
+fn boundary(line: &[u8]) -> Result<Option<Boundary<'_>>, String> {
+    // Two files with a byte order mark each, one after the other.
+    let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
+    let text = std::str::from_utf8(line).ok();
+    let within = text.and_then(|text| text.strip_prefix(DASHES)?.strip_suffix(DASHES));
+    if let Some(within) = within.filter(|within| is_label(within)) {
+        if let Some(label) = within.strip_prefix("BEGIN ") {
+            return Ok(Some(Boundary::Begin(label)));
+        }
+        if let Some(label) = within.strip_prefix("END ") {
+            return Ok(Some(Boundary::End(label)));
+        }
+    }
+    if is_almost_boundary(&String::from_utf8_lossy(line)) {
+        return Err("found a BEGIN or END boundary with something else on its line, or misspelled".to_owned());
+    }
+    Ok(None)
+}
+
+/// Printable ASCII in one piece (RFC 7468 section 3).
+fn is_label(text: &str) -> bool {
+    !text.contains("--")
+        && text.bytes().all(|byte| (0x20..0x7f).contains(&byte))
+        && !text.ends_with([' ', '-'])
+}
+
+/// Whether a line has `-----BEGIN` or `-----END`, or what word processors and a slip of the hand make of a boundary.
+fn is_almost_boundary(line: &str) -> bool {
+    let dash = |c: char| {
+        matches!(c, '\u{ad}' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe58}' | '\u{fe63}' | '\u{ff0d}')
+    };
+    let line: String = line.chars().map(|c| if dash(c) { '-' } else { c.to_ascii_uppercase() }).collect();
+    if line.contains("-----BEGIN") || line.contains("-----END") {
+        return true;
+    }
+    let inner = line.trim_matches(|c: char| c == '-' || c.is_whitespace());
+    let label = inner.strip_prefix("BEGIN ").or_else(|| inner.strip_prefix("END "));
+    line.contains('-') && label.is_some_and(|label| !matches!(Kind::of_label(label.trim()), Kind::Other(_)))
+}
+
+/// A section whose END has not come.
+struct Open<'a> {
+    label: &'a str,
+    line: usize,
+    header: Header,
+    /// Lines of base64, each with its number.
+    body: Vec<(usize, &'a [u8])>,
+}
+
+/// What stands between BEGIN and the base64 (RFC 1421 section 4.6): fields, and the empty line that ends them.
+#[derive(Default)]
+struct Header {
+    fields: usize,
+    is_encrypted: bool,
+    has_ended: bool,
+}
+
+impl<'a> Open<'a> {
+    /// A line within the section.
+    fn take(&mut self, line: &'a [u8], number: usize) -> Result<(), Fault> {
+        let text = line.trim_ascii_start();
+        if text.is_empty() {
+            if self.header.has_ended || !self.body.is_empty() {
+                let what =
+                    format!("found an empty line within the section that begins on line {}", self.line);
+                return Err(Fault::at(number, what).help("remove empty lines between the boundaries"));
+            }
+            self.header.has_ended = true;
+        } else if text.contains(&b':') && self.body.is_empty() && !self.header.has_ended {
+            self.header.fields += 1;
+            self.header.is_encrypted |=
+                text.to_ascii_uppercase().starts_with(b"PROC-TYPE:") && text.ends_with(b"ENCRYPTED");
+        } else {
+            self.body.push((number, text));
+        }
+        Ok(())
+    }
+
+    /// The section, once its END has come.
+    fn close(self) -> Section {
+        let der = self.der();
+        Section { label: self.label.to_owned(), line: self.line, der, is_encrypted: self.header.is_encrypted }
+    }
+
+    fn der(&self) -> Result<Secret, Fault> {
+        if self.header.fields > 0 {
+            return Err(Fault::at(self.line + 1, "found header lines within the section, expected base64"));
+        }
+        let Some((last, _)) = self.body.last() else {
+            return Err(Fault::at(self.line, format!("found an empty section {:?}", self.label)));
+        };
+        let length = self.body.iter().map(|(_, line)| line.len()).sum();
+        let mut base64 = Zeroizing::new(Vec::with_capacity(length));
+        for (number, line) in &self.body {
+            // Padding ends the body: it can't be in the middle of it.
+            let is_symbol = |byte: &u8| {
+                byte.is_ascii_alphanumeric()
+                    || matches!(byte, b'+' | b'/')
+                    || (number == last && *byte == b'=')
+            };
+            if !line.iter().all(is_symbol) {
+                return Err(Fault::at(*number, "found characters that are not base64").help(WHOLE));
+            }
+            base64.extend_from_slice(line);
+        }
+        let mut der = Zeroizing::new(vec![0; length / 4 * 3 + 3]);
+        let Ok(decoded) = STANDARD.decode_slice(&*base64, &mut der) else {
+            let what = "found base64 that breaks off: its length or its padding is wrong";
+            return Err(Fault::at(*last, what).help(WHOLE));
+        };
+        der.truncate(decoded);
+        Ok(der)
+    }
+}
+
+const WHOLE: &str = "copy the section again, whole and without a change";
