@@ -237,6 +237,8 @@ pub struct Domain {
     pub session_lifetime: Duration,
     /// Keys of session tickets, shared between edges. Default: random ones, of this process alone.
     pub ticket_keys: Option<Located<PathBuf>>,
+    /// Whether the client CAs' names are sent to clients, so that they find their certificate by it. Default true.
+    pub ca_hints: bool,
     /// Index into [`Settings::upstreams`]. Default: the only one.
     pub upstream: usize,
     /// A built-in profile or one of [`Settings::header_profiles`]. Default `auth0`.

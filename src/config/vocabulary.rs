@@ -184,6 +184,7 @@ pub(super) const DOMAIN: &Kind = &Kind {
         ("cipher_suites", r#""default""#),
         ("session_lifetime", r#""1h""#),
         ("ticket_keys", r#""secrets/tickets.keys""#),
+        ("ca_hints", "false"),
         ("upstream", r#""auth-server""#),
         ("header_profile", r#""auth0""#),
         ("route", ""),

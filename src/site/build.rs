@@ -1,7 +1,7 @@
 //! Settings to site: opens what the configuration names, and reports every problem.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -93,22 +93,14 @@ pub fn build(path: &Path, generation: Generation, before: Option<&Site>) -> Buil
     });
     let reserved = Reserved::new(profiles.values(), secret_names);
 
-    // Hints would make clients hide the self-signed certificates that are welcome (RFC 8705 section 7.2).
-    let hints: Vec<rustls::DistinguishedName> = match &trust {
-        Some(trust) if !trust.registry.welcomes_self_signed() => trust
-            .authorities
-            .subjects()
-            .map(|subject| rustls::DistinguishedName::from(subject.to_vec()))
-            .collect(),
-        _ => Vec::new(),
-    };
+    let hints = trust.as_ref().map(|trust| hints(trust, &settings, &mut problems)).unwrap_or_default();
     let mut domains = HashMap::new();
     for domain in &settings.domains {
         let profile = Profile::built_in(&domain.header_profile.value)
             .or_else(|| profiles.get(domain.header_profile.value.as_str()).cloned());
         let target = targets.get(domain.upstream).cloned().flatten();
         let kept = before.and_then(|before| before.domains.get(domain.name.value.as_str()));
-        let built = self::domain(domain, profile, target, hints.clone(), kept, &mut problems);
+        let built = self::domain(domain, profile, target, &hints, kept, &mut problems);
         domains.extend(built.map(|built| (built.name.clone(), Arc::new(built))));
     }
     let ok = !problems.iter().any(|problem| problem.severity == Severity::Error);
@@ -126,12 +118,46 @@ pub fn build(path: &Path, generation: Generation, before: Option<&Site>) -> Buil
     Built { site, problems, files }
 }
 
+/// The most bytes of CA names in a request for a certificate. The message has room for 65,535 (RFC 8446 section 4.2.4), but clients and what is
+/// between them and the edge take less, and every full handshake carries them.
+const HINT_BYTES: usize = 16 * 1024;
+
+/// The client CAs' names that clients are sent, to choose a certificate by: each once, all of them or none.
+fn hints(
+    trust: &trust::Trust,
+    settings: &Settings,
+    problems: &mut Vec<Problem>,
+) -> Vec<rustls::DistinguishedName> {
+    // They would make clients hide the self-signed certificates that are welcome (RFC 8705 section 7.2).
+    if trust.registry.welcomes_self_signed() {
+        return Vec::new();
+    }
+    let mut seen = HashSet::new();
+    let names: Vec<&[u8]> = trust.authorities.subjects().filter(|name| seen.insert(*name)).collect();
+    let bytes: usize = names.iter().map(|name| name.len() + 2).sum();
+    if bytes <= HINT_BYTES {
+        return names.into_iter().map(|name| rustls::DistinguishedName::from(name.to_vec())).collect();
+    }
+    let asks =
+        |domain: &&settings::Domain| domain.ca_hints && domain.client_auth != settings::ClientAuth::Off;
+    if let Some(domain) = settings.domains.iter().find(asks) {
+        let what = format!(
+            "the names of the client CAs have {bytes} bytes, more than {HINT_BYTES}: none are sent to clients, which then choose a certificate without them"
+        );
+        problems.push(
+            Problem::warning(&domain.name.place, "domain.ca_hints", what)
+                .help("write ca_hints = false if that is what you want"),
+        );
+    }
+    Vec::new()
+}
+
 /// Builds one domain, unless one of its parts is missing. The credential is looked at in any case, for its problems.
 fn domain(
     settings: &settings::Domain,
     profile: Option<Profile>,
     target: Option<Arc<Target>>,
-    hints: Vec<rustls::DistinguishedName>,
+    hints: &[rustls::DistinguishedName],
     kept: Option<&Arc<Domain>>,
     problems: &mut Vec<Problem>,
 ) -> Option<Domain> {
@@ -168,7 +194,7 @@ fn domain(
         domain: settings.name.value.as_str().into(),
         session_lifetime: settings.session_lifetime,
         ticket_secrets,
-        hints,
+        hints: if settings.ca_hints { hints.to_vec() } else { Vec::new() },
     };
     let tls = match kept {
         Some(kept) if kept.tls.is_made_from(&options) => kept.tls.clone(),

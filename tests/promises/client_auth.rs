@@ -13,7 +13,7 @@ use rustls::{
 };
 
 use crate::support::{
-    Ca, Client, DOMAIN, EdgeBuilder, Upstream, client::token_request, openssl::SClient, self_signed,
+    Ca, Client, DOMAIN, Edge, EdgeBuilder, Upstream, client::token_request, openssl::SClient, self_signed,
 };
 
 const OPTIONAL: &str = r#"client_auth = "optional"
@@ -183,5 +183,49 @@ async fn cas_are_named_to_clients_only_where_no_self_signed_certificate_is_welco
     for version in ["-tls1_2", "-tls1_3"] {
         let printed = SClient::new(&welcoming, &["-servername", DOMAIN, version]).send(&request).await;
         assert!(printed.contains("No client certificate CA names sent"), "{printed}");
+    }
+}
+
+/// What `openssl s_client` prints of the names that it was sent.
+async fn sent_names(edge: &Edge, domain: &str, version: &str) -> String {
+    let request = format!("GET / HTTP/1.1\r\nHost: {domain}\r\nConnection: close\r\n\r\n");
+    let printed = SClient::new(edge, &["-servername", domain, version]).send(&request).await;
+    let (_, names) = printed.split_once("Acceptable client certificate CA names").unwrap_or_default();
+    names.lines().skip(1).take_while(|line| line.contains("CN")).collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test]
+async fn names_of_client_cas_are_bounded_and_clients_get_in_without_them() {
+    const SAN: &str = "san_dns = \"billing.example\"";
+    let (upstream, ca) = (Upstream::start().await, Ca::new("Client CA"));
+    let credentials = ca.issue("billing", |params| {
+        params.subject_alt_names = vec![rcgen::SanType::DnsName("billing.example".try_into().unwrap())];
+    });
+    // More than the message can carry.
+    let many: String = (0..700).map(|number| Ca::new(&format!("{number:0>90}")).pem()).collect();
+    let builder = || EdgeBuilder::new(upstream.url()).usual_domain("auth0").ca_application("billing", SAN);
+    let crowded = builder().trust("client-ca", &ca.pem()).trust("many", &many);
+    let checked = crowded.output("check");
+    let said = String::from_utf8(checked.stderr).unwrap();
+    assert!(
+        checked.status.success() && said.contains("domain.ca_hints") && said.contains("more than 16384"),
+        "{said}"
+    );
+    let edge = crowded.start();
+    for version in [&TLS12, &TLS13] {
+        let client = Client::build(&edge, &[version], Some(&credentials));
+        assert_eq!(client.token("billing").await.status, 200, "{version:?}");
+    }
+    for version in ["-tls1_2", "-tls1_3"] {
+        assert_eq!(sent_names(&edge, DOMAIN, version).await, "");
+    }
+    // One name of a CA that has several certificates is sent once; a domain can do without.
+    let edge = builder()
+        .domain("silent.example.test", "ca_hints = false")
+        .trust("client-ca", &ca.pem().repeat(400))
+        .start();
+    for version in ["-tls1_2", "-tls1_3"] {
+        assert_eq!(sent_names(&edge, DOMAIN, version).await.replace(' ', ""), "CN=ClientCA");
+        assert_eq!(sent_names(&edge, "silent.example.test", version).await, "");
     }
 }

@@ -52,6 +52,7 @@ fn read(
     let cipher_suites = table.get("cipher_suites").and_then(|value| value.choice(&suites));
     let session_lifetime = table.get("session_lifetime").and_then(|value| value.duration(&SESSION_LIFETIMES));
     let ticket_keys = table.get("ticket_keys").and_then(|value| value.path());
+    let ca_hints = table.get("ca_hints").and_then(|value| value.boolean());
     let upstream = upstream(table, upstreams);
     let header_profile = header_profile(table, profiles);
     let routes = routes(table, &client_auth);
@@ -61,6 +62,7 @@ fn read(
         cipher_suites: cipher_suites.map_or(CipherSuites::Default, |suites| suites.value),
         session_lifetime: session_lifetime.unwrap_or(Duration::from_secs(3600)),
         ticket_keys,
+        ca_hints: ca_hints.unwrap_or(true),
         routes,
         header_profile: header_profile?,
         name: name?,

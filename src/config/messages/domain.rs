@@ -205,4 +205,24 @@ authenticate = "none"
 
 0 errors, 1 warning
 "#;
+    ca_hints_that_are_no_boolean:
+r#"[[upstream]]
+name = "a"
+urls = ["http://127.0.0.1:1"]
+[[domain]]
+name = "m.example"
+certificate = "c"
+private_key = "k"
+ca_hints = "off"
+"#
+=> r#"error: domain.ca_hints: found string "off", expected true or false
+ --> edge.toml:8:12
+  |
+8 | ca_hints = "off"
+  |            ^^^^^
+  |
+  = help: write ca_hints = false
+
+1 error, 0 warnings
+"#;
 }

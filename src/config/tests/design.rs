@@ -175,11 +175,12 @@ fn serves(domain: &Domain, folder: &Path) {
         cipher_suites,
         session_lifetime,
         ticket_keys,
+        ca_hints,
         upstream,
         header_profile,
         routes,
     } = domain;
-    assert_eq!((*session_lifetime, ticket_keys), (Duration::from_secs(3600), &None));
+    assert_eq!((*session_lifetime, ticket_keys, *ca_hints), (Duration::from_secs(3600), &None, true));
     assert_eq!(name.value, "mtls.auth.example.com");
     assert_eq!(certificate.value, folder.join("certs/server.pem"));
     assert_eq!(private_key.value, folder.join("certs/server.key"));
