@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 /// Octets of one text of a peer's that are shown: enough for every honest name.
 pub const SHOWN: usize = 256;
+/// The same for a word, such as a method.
+pub const SHORT: usize = 64;
 
 /// Whether a character is invisible or changes how the text around it looks: controls (Unicode category Cc), format
 /// characters such as zero-width and bidirectional ones (Cf), line and paragraph separators (Zl, Zp), and the rest that

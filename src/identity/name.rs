@@ -10,6 +10,7 @@ mod written;
 use std::{
     fmt,
     hash::{Hash, Hasher},
+    sync::OnceLock,
 };
 
 use normal::Normal;
@@ -23,13 +24,17 @@ use x509_parser::asn1_rs::{Any, FromDer, Tag};
 /// Two are equal by the matching rule of RFC 5280 section 7.1: RDN by RDN in order, the attributes of a multi-valued RDN
 /// as a set, their values as Unicode text without regard to case, compatibility forms and the number of blanks, whatever
 /// ASN.1 string type they have. A value that is no string, or a string with octets that its type does not have, equals
-/// only the same DER.
+/// only the same DER. So does a name that is larger than any honest one ([`MAX_NAME_BYTES`]), or a value that grows
+/// beyond measure when it is normalized: a peer must not cause that work.
 #[derive(Clone)]
 pub struct DistinguishedName {
     rdns: Packed,
-    /// What is compared.
-    normal: Box<[u8]>,
+    /// What is compared, made when that is needed first: most names of strangers are never compared.
+    normal: OnceLock<Box<[u8]>>,
 }
+
+/// The largest name that is compared by more than its octets. X.520 bounds its attributes to some 64 characters each.
+pub const MAX_NAME_BYTES: usize = 4096;
 
 /// A relative distinguished name: attributes in the order in which they came.
 #[derive(Clone, Debug)]
@@ -117,7 +122,11 @@ impl DistinguishedName {
     /// A text of which two readings are possible is an error that says how to write each. One that has a single
     /// reading but looks as if the other order was meant comes with a warning.
     pub fn from_written(text: &str) -> Result<(Self, Option<WrittenWarning>), WrittenNameError> {
-        written::read(text)
+        let (name, warning) = written::read(text)?;
+        if name.rdns.oversize().is_some() {
+            return Err(WrittenNameError::TooLarge);
+        }
+        Ok((name, warning))
     }
 
     /// Whether the names are equal by RFC 5280 section 7.1. The same as `==`.
@@ -129,11 +138,16 @@ impl DistinguishedName {
     /// The first RDN, in certificate order, in which `presented` differs from this name.
     #[must_use]
     pub fn first_difference(&self, presented: &Self) -> Option<RdnDifference> {
+        if self == presented {
+            return None;
+        }
         let (expected, found) = (self.rdns(), presented.rdns());
         let total = expected.len().max(found.len());
-        let differs = |at: &usize| expected.get(*at).map(Rdn::normal) != found.get(*at).map(Rdn::normal);
+        let is_oversize = self.rdns.oversize().is_some() || presented.rdns.oversize().is_some();
+        let differs =
+            |at: &usize| is_oversize || expected.get(*at).map(Rdn::normal) != found.get(*at).map(Rdn::normal);
         let index = (0..total).find(differs)?;
-        let text = |rdns: &[Rdn]| rdns.get(index).map(Rdn::to_rfc4514);
+        let text = |rdns: &[Rdn]| rdns.get(index).map(Rdn::shown);
         Some(RdnDifference { index, total, expected: text(&expected), found: text(&found) })
     }
 
@@ -144,7 +158,14 @@ impl DistinguishedName {
     }
 
     fn new(rdns: &[Rdn]) -> Self {
-        Self { rdns: Packed::of(rdns), normal: packed::normal(rdns) }
+        Self { rdns: Packed::of(rdns), normal: OnceLock::new() }
+    }
+
+    fn normal(&self) -> &[u8] {
+        self.normal.get_or_init(|| match self.rdns.oversize() {
+            Some(octets) => octets.into(),
+            None => packed::normal(&self.rdns()),
+        })
     }
 
     fn rdns(&self) -> Vec<Rdn> {
@@ -165,7 +186,7 @@ impl Rdn {
 
 impl PartialEq for DistinguishedName {
     fn eq(&self, other: &Self) -> bool {
-        self.normal == other.normal
+        self.rdns == other.rdns || self.normal() == other.normal()
     }
 }
 
@@ -173,13 +194,13 @@ impl Eq for DistinguishedName {}
 
 impl Hash for DistinguishedName {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.normal.hash(state);
+        self.normal().hash(state);
     }
 }
 
 impl fmt::Debug for DistinguishedName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "DistinguishedName({:?})", self.to_rfc4514())
+        write!(f, "DistinguishedName({:?})", self.shown())
     }
 }
 

@@ -17,16 +17,34 @@ impl Normal {
     /// The form of `value`.
     pub(super) fn of(value: &Value) -> Self {
         match value.text() {
-            Some(text) => Self::Text(fold(text).into()),
+            Some(text) => {
+                fold(text).map_or_else(|| Self::Der(value.der().into()), |text| Self::Text(text.into()))
+            }
             None => Self::Der(value.der().into()),
         }
     }
 }
 
-/// Case and compatibility forms folded, outer blanks removed, inner ones folded to one.
-fn fold(text: &str) -> String {
-    // Lower case can undo a normal form, so it is taken twice.
-    let lower: String = text.nfkc().flat_map(char::to_lowercase).nfkc().collect();
+/// How many times as long a text may become. One character of U+FDFA becomes eighteen; honest names have it once.
+const GROWTH: usize = 4;
+
+/// Case and compatibility forms folded, outer blanks removed, inner ones folded to one; nothing for a text that grows
+/// beyond measure.
+fn fold(text: &str) -> Option<String> {
+    let lower = if text.is_ascii() {
+        text.to_ascii_lowercase()
+    } else {
+        let bound = text.len() * GROWTH + 64;
+        let mut lower = String::with_capacity(text.len());
+        // Lower case can undo a normal form, so it is taken twice.
+        for c in text.nfkc().flat_map(char::to_lowercase).nfkc() {
+            lower.push(c);
+            if lower.len() > bound {
+                return None;
+            }
+        }
+        lower
+    };
     let mut folded = String::with_capacity(lower.len());
     for word in lower.split_whitespace() {
         if !folded.is_empty() {
@@ -34,19 +52,34 @@ fn fold(text: &str) -> String {
         }
         folded.push_str(word);
     }
-    folded
+    Some(folded)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn folded(text: &str) -> String {
+        fold(text).unwrap()
+    }
+
     #[test]
     fn case_blanks_and_compatibility_forms_fold() {
-        assert_eq!(fold("  Example \t  BANK "), "example bank");
-        assert_eq!(fold("M\u{dc}LLER"), fold("mu\u{308}ller"));
-        assert_eq!(fold("\u{ff21}\u{a0}b"), "a b");
-        assert_ne!(fold("ab"), fold("a b"));
-        assert_eq!(fold(" "), "");
+        assert_eq!(folded("  Example \t  BANK "), "example bank");
+        assert_eq!(folded("M\u{dc}LLER"), folded("mu\u{308}ller"));
+        assert_eq!(folded("\u{ff21}\u{a0}b"), "a b");
+        assert_ne!(folded("ab"), folded("a b"));
+        assert_eq!(folded(" "), "");
+        assert_eq!(folded("\u{fdfa}"), folded(&"\u{fdfa}".nfkc().collect::<String>()));
+    }
+
+    #[test]
+    fn what_grows_beyond_measure_is_not_folded() {
+        assert_eq!(fold(&"\u{fdfa}".repeat(1_000)), None);
+        // Of what is read of it, no more than the bound is made.
+        for text in ["\u{fb03}", "\u{3300}", "\u{1f82}", "\u{390}", "\u{130}", "\u{ac01}"] {
+            let folded = fold(&text.repeat(300));
+            assert!(folded.is_none_or(|folded| folded.len() <= text.len() * 300 * GROWTH + 64), "{text}");
+        }
     }
 }

@@ -1,11 +1,11 @@
 //! A name in few octets: a registry holds hundreds of thousands, and a tree of strings takes ten times as much.
 
-use super::{Attribute, Rdn, normal::Normal, value::Value};
+use super::{Attribute, MAX_NAME_BYTES, Rdn, normal::Normal, value::Value};
 
 /// RDNs in certificate order, as they were given.
 ///
 /// Attribute by attribute: whether it begins an RDN, its dotted type, its DER; each length in four octets before what it counts.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Packed(Box<[u8]>);
 
 impl Packed {
@@ -23,6 +23,11 @@ impl Packed {
 
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// All its octets, after one that begins no normal form, if it is too large to be compared by anything else.
+    pub(super) fn oversize(&self) -> Option<Vec<u8>> {
+        (self.0.len() > MAX_NAME_BYTES).then(|| [&[u8::MAX], &*self.0].concat())
     }
 
     /// The RDNs again.

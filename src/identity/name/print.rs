@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Attribute, DistinguishedName, Rdn, attribute, written};
+use crate::text::{SHOWN, bounded, is_hidden};
 
 impl DistinguishedName {
     /// What OpenSSL 3 prints with `-nameopt RFC2253`, byte for byte.
@@ -24,6 +25,22 @@ impl DistinguishedName {
     pub fn to_rfc4514(&self) -> String {
         let rdns: Vec<String> = self.rdns().iter().rev().map(Rdn::to_rfc4514).collect();
         rdns.join(",")
+    }
+
+    /// The beginning of the RFC 4514 form, for a log line: the work is bounded, however long the name is.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        let mut text = String::new();
+        for rdn in self.rdns().iter().rev() {
+            if !text.is_empty() {
+                text.push(',');
+            }
+            text.push_str(&rdn.shown());
+            if text.len() > SHOWN {
+                break;
+            }
+        }
+        bounded(&text, SHOWN).into_owned()
     }
 
     /// OpenSSL's one-line form, `C = DE, O = b, CN = a`, which reads back likewise.
@@ -61,6 +78,28 @@ impl Rdn {
             format!("{name}={value}")
         };
         self.attributes.iter().map(part).collect::<Vec<_>>().join("+")
+    }
+
+    /// The same for a log line: the beginning of each value, as far as a line has room.
+    pub(super) fn shown(&self) -> String {
+        let mut text = String::new();
+        for attribute in &self.attributes {
+            if !text.is_empty() {
+                text.push('+');
+            }
+            let (name, value) = match (attribute::readable_name(&attribute.oid), attribute.value.text()) {
+                (Some(name), Some(text)) => (name, escaped(&bounded(text, SHOWN), |c, _| is_special(c))),
+                (name, _) => {
+                    let der = attribute.value.der();
+                    (name.unwrap_or(&attribute.oid), hex(der.get(..SHOWN).unwrap_or(der)))
+                }
+            };
+            text.extend([name, "=", &value]);
+            if text.len() > SHOWN {
+                break;
+            }
+        }
+        bounded(&text, SHOWN).into_owned()
     }
 }
 
@@ -110,8 +149,8 @@ fn is_special_in_line(c: char, rest: &str) -> bool {
     matches!(c, '"' | '+' | '\\') || (matches!(c, ',' | ';') && written::may_separate(rest))
 }
 
-/// A value with a backslash before each special character, blank at either end and leading `#`, and with control
-/// characters in hex.
+/// A value with a backslash before each special character, blank at either end and leading `#`, and with what nobody
+/// sees in hex.
 fn escaped(text: &str, special: impl Fn(char, &str) -> bool) -> String {
     let mut value = String::with_capacity(text.len());
     let inner = text.trim();
@@ -119,7 +158,7 @@ fn escaped(text: &str, special: impl Fn(char, &str) -> bool) -> String {
     for (at, c) in text.char_indices() {
         let rest = text.get(at + c.len_utf8()..).unwrap_or_default();
         let outer_blank = c.is_whitespace() && (inner.is_empty() || at < start || at >= end);
-        if c.is_control() || (outer_blank && c != ' ') {
+        if is_hidden(c) || (outer_blank && c != ' ') {
             let mut buffer = [0; 4];
             for byte in c.encode_utf8(&mut buffer).bytes() {
                 let _ = write!(value, "\\{byte:02X}");
@@ -142,7 +181,7 @@ fn quoted(text: &str) -> String {
     }
     let mut value = String::from('"');
     for c in text.chars() {
-        if c.is_control() {
+        if is_hidden(c) {
             let mut buffer = [0; 4];
             for byte in c.encode_utf8(&mut buffer).bytes() {
                 let _ = write!(value, "\\{byte:02X}");

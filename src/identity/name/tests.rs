@@ -187,6 +187,47 @@ fn other_string_types_print_as_openssl_prints_them() {
     }
 }
 
+/// A name of one attribute of any length, in UTF-8.
+fn large(text: &str) -> DistinguishedName {
+    DistinguishedName::new(&[Rdn {
+        attributes: vec![Attribute { oid: "2.5.4.3".to_owned(), value: Value::from_text(text) }],
+    }])
+}
+
+#[test]
+fn a_name_beyond_measure_equals_its_own_octets_alone() {
+    let long = "x".repeat(MAX_NAME_BYTES);
+    assert_eq!(large(&long), large(&long));
+    assert_ne!(large(&long), large(&long.to_uppercase()));
+    assert_ne!(large(&long), large("x"));
+    let error = DistinguishedName::from_written(&format!("CN={long}")).unwrap_err();
+    assert_eq!(error, WrittenNameError::TooLarge);
+    assert_eq!(large("x").first_difference(&large(&long)).unwrap().index, 0);
+    assert_eq!(large(&long).first_difference(&large(&long)), None);
+    let grows = "\u{fdfa}".repeat(1_000);
+    assert_eq!(large(&grows), large(&grows));
+    assert_ne!(large(&grows), large(&format!("{grows} ")));
+    // What is compared of a peer's name is bounded, whatever it would fold to.
+    for text in ["\u{fdfa}", "\u{3300}", "\u{200b}", "a"] {
+        for count in [1, 100, 1_300, 4_000, 18_000] {
+            let name = large(&text.repeat(count));
+            let octets = text.len() * count;
+            assert!(name.normal().len() <= octets.max(MAX_NAME_BYTES * 4) + 128, "{text:?} {count}");
+        }
+    }
+}
+
+#[test]
+fn what_is_shown_of_a_name_is_bounded() {
+    for text in ["\u{fdfa}", "\u{200b}", "a", ",", "\0"] {
+        let name = large(&text.repeat(20_000));
+        assert!(name.shown().len() <= 256 + 3, "{text:?}");
+        assert!(large("b").first_difference(&name).unwrap().to_string().len() < 2_000);
+    }
+    let name = written("C = DE, O = Example Bank, CN = a + UID = u");
+    assert_eq!(name.shown(), name.to_rfc4514());
+}
+
 fn any_name() -> impl Strategy<Value = DistinguishedName> {
     let types = prop::sample::select(vec![
         "2.5.4.3",
@@ -195,8 +236,13 @@ fn any_name() -> impl Strategy<Value = DistinguishedName> {
         "1.2.3.4",
         "0.9.2342.19200300.100.1.44",
     ]);
-    let text =
-        prop_oneof!["[ -~]{0,12}", "[ ,+=/#\"\\\\;<>a\u{fc}]{0,8}", "\\PC{0,6}", "(C=|, CN=|\n|\t|a){0,4}"];
+    let text = prop_oneof![
+        "[a \u{ad}\u{85}\u{200b}\u{200f}\u{2028}-\u{202e}\u{2066}\u{feff}\u{e0041}]{0,8}",
+        "[ -~]{0,12}",
+        "[ ,+=/#\"\\\\;<>a\u{fc}]{0,8}",
+        "\\PC{0,6}",
+        "(C=|, CN=|\n|\t|a){0,4}"
+    ];
     let attribute = (types, text)
         .prop_map(|(oid, text)| Attribute { oid: oid.to_owned(), value: Value::from_text(&text) });
     let rdn = prop::collection::vec(attribute, 1..3).prop_map(|attributes| Rdn { attributes });
@@ -209,6 +255,7 @@ proptest! {
         for text in [name.to_rfc4514(), name.to_openssl(), name.to_lines()] {
             let read = DistinguishedName::from_written(&text);
             prop_assert!(matches!(&read, Ok((read, _)) if *read == name), "{:?} gives {:?}", text, read);
+            prop_assert!(!text.chars().any(|c| c != '\n' && crate::text::is_hidden(c)), "{:?}", text);
         }
         prop_assert!(name.to_rfc2253().bytes().all(|b| b.is_ascii_graphic() || b == b' '));
     }

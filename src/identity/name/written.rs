@@ -11,6 +11,12 @@ pub enum WrittenNameError {
     /// Nothing was written.
     #[error("an empty distinguished name; expected one such as `CN=client,O=Example,C=DE`")]
     Empty,
+    /// It could equal no certificate's name.
+    #[error(
+        "a distinguished name of more than {} bytes; register the certificate by its thumbprint instead",
+        super::MAX_NAME_BYTES
+    )]
+    TooLarge,
     /// The label that `openssl x509 -subject` prints came along.
     #[error("begins with the label {label:?} that openssl prints; leave it out")]
     Label {
