@@ -12,6 +12,7 @@ mod inbound;
 mod locate;
 mod peer;
 mod refusal;
+mod request_id;
 mod respond;
 mod vouch;
 

@@ -1,0 +1,112 @@
+//! A request's id: 32 hexadecimal digits, no two alike, from which nobody learns how many there are.
+
+use std::{
+    cell::RefCell,
+    sync::{
+        LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use aws_lc_rs::cipher::{AES_128, EncryptingKey, UnboundCipherKey};
+use http::HeaderValue;
+
+/// Bytes of an id.
+const BYTES: usize = 16;
+/// Ids that a thread makes at once.
+const BATCH: usize = 16;
+
+/// Ids that are made and not used yet.
+struct Made {
+    blocks: [u8; BYTES * BATCH],
+    used: usize,
+}
+
+thread_local! {
+    static MADE: RefCell<Made> = const { RefCell::new(Made { blocks: [0; BYTES * BATCH], used: BATCH }) };
+}
+
+/// The next id. It is a count under AES-128 with a key that this process has drawn: a permutation, so that no two are
+/// alike, and one that nobody without the key can invert or continue.
+pub(super) fn next() -> HeaderValue {
+    let block = MADE.with_borrow_mut(|made| {
+        if made.used >= BATCH {
+            made.blocks = batch();
+            made.used = 0;
+        }
+        let at = made.used * BYTES;
+        made.used += 1;
+        made.blocks.get(at..at + BYTES).and_then(|block| block.try_into().ok()).unwrap_or([0; BYTES])
+    });
+    HeaderValue::from_bytes(&hex(block)).unwrap_or_else(|_| HeaderValue::from_static("none"))
+}
+
+fn batch() -> [u8; BYTES * BATCH] {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    static KEY: LazyLock<Option<EncryptingKey>> = LazyLock::new(|| {
+        let mut key = [0; BYTES];
+        aws_lc_rs::rand::fill(&mut key).ok()?;
+        EncryptingKey::ecb(UnboundCipherKey::new(&AES_128, &key).ok()?).ok()
+    });
+    let mut blocks = [0; BYTES * BATCH];
+    let first = NEXT.fetch_add(BATCH as u64, Ordering::Relaxed);
+    for (number, block) in (first..).zip(blocks.as_chunks_mut::<BYTES>().0) {
+        *block = u128::from(number).to_be_bytes();
+    }
+    let encrypted = KEY.as_ref().is_some_and(|key| key.encrypt(&mut blocks).is_ok());
+    if !encrypted {
+        // Without a key, drawn ones: that two of them are alike is as unlikely as a guess.
+        let _ = aws_lc_rs::rand::fill(&mut blocks);
+    }
+    blocks
+}
+
+fn hex(block: [u8; BYTES]) -> [u8; BYTES * 2] {
+    const DIGITS: [u8; 16] = *b"0123456789abcdef";
+    let digit = |value: u8| DIGITS.get(usize::from(value)).copied().unwrap_or(b'0');
+    let mut digits = [0; BYTES * 2];
+    for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(block) {
+        *pair = [digit(byte >> 4), digit(byte & 0xf)];
+    }
+    digits
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn ids_are_32_digits_and_no_two_are_alike() {
+        let mut seen = HashSet::new();
+        for thread in [(); 4].map(|()| std::thread::spawn(|| (0..2_000).map(|_| next()).collect::<Vec<_>>()))
+        {
+            for id in thread.join().unwrap() {
+                assert!(id.len() == 32 && id.as_bytes().iter().all(u8::is_ascii_hexdigit), "{id:?}");
+                assert!(seen.insert(id));
+            }
+        }
+    }
+
+    #[test]
+    fn an_id_does_not_count_requests() {
+        let number = |id: &HeaderValue| u128::from_str_radix(id.to_str().unwrap(), 16).unwrap();
+        let ids: Vec<u128> = (0..1_000).map(|_| number(&next())).collect();
+        // Of neighbours about half the bits differ, in each half of the id.
+        for pair in ids.windows(2) {
+            let differ = pair[0] ^ pair[1];
+            for half in [differ >> 64, differ & u128::from(u64::MAX)] {
+                assert!((8..=56).contains(&half.count_ones()), "{:x} {:x}", pair[0], pair[1]);
+            }
+        }
+        assert!(!ids.is_sorted());
+    }
+
+    #[test]
+    fn digits_are_those_of_the_standard_library() {
+        for number in [0, 1, u128::MAX, 0x0123_4567_89ab_cdef_0f1e_2d3c_4b5a_6978] {
+            assert_eq!(hex(number.to_be_bytes()).as_slice(), format!("{number:032x}").as_bytes());
+        }
+    }
+}
