@@ -3,6 +3,7 @@
 pub(crate) mod access;
 mod admin;
 mod counters;
+mod escape;
 mod fetches;
 pub(crate) mod log;
 mod metrics;

@@ -16,7 +16,7 @@ use super::{
     RequestBody, Target,
     http1::{Http1, Io},
 };
-use crate::{config::settings::Origin, net::Outbox};
+use crate::{config::settings::Origin, net::Outbox, text};
 
 /// Spawns onto the worker's own thread.
 #[derive(Clone, Copy, Debug)]
@@ -94,7 +94,7 @@ where
         .map_err(|error| error.to_string())?;
     tokio::task::spawn_local(async move {
         if let Err(error) = connection.await {
-            tracing::debug!(%error, "upstream connection ended");
+            tracing::debug!(error = text::shown(&error), "upstream connection ended");
         }
     });
     Ok(Sender::Http2(sender))

@@ -19,7 +19,7 @@ use super::{
     body::{Progress, State},
     connect::{Kept, Sender, Timer, connect, timer},
 };
-use crate::{config::settings::Origin, net::Outbox};
+use crate::{config::settings::Origin, net::Outbox, text};
 
 /// Unused HTTP/1.1 connections kept for one origin.
 const IDLE_BOUND: usize = 512;
@@ -181,7 +181,7 @@ impl Pool {
                 match self.try_send(origin, sender, request).await? {
                     Tried::Response(response) => return Ok(response),
                     Tried::Unprocessed(reason) => {
-                        tracing::debug!(%reason, origin = %shown(&origin.origin), "request not processed, sent anew");
+                        tracing::debug!(reason = text::shown(&reason), origin = %shown(&origin.origin), "request not processed, sent anew");
                         if retries == 0 {
                             return Err(self.broken(&reason));
                         }

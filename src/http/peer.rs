@@ -40,7 +40,7 @@ pub struct Peer {
 pub struct Shown {
     /// In lower-case hex.
     pub thumbprint: String,
-    /// In RFC 4514's form.
+    /// In RFC 4514's form, bounded.
     pub subject: String,
 }
 
@@ -116,7 +116,7 @@ impl Peer {
         let certificate = self.certificate.as_ref().ok()?;
         Some(self.shown.get_or_init(|| Shown {
             thumbprint: certificate.thumbprint().to_string(),
-            subject: certificate.subject().to_rfc4514(),
+            subject: certificate.subject().shown(),
         }))
     }
 

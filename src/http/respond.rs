@@ -23,6 +23,7 @@ use crate::{
         Counters, Outcome,
         access::{self, Value},
     },
+    text::{SHORT, bounded},
 };
 
 /// Answers, logs, counts.
@@ -122,18 +123,19 @@ fn log(
     let (named, proved) = (record.client_id.borrow(), record.proved.borrow());
     let owner = proved.as_ref().map(|(application, _)| &application.client_id).or(named.as_ref());
     let credential = proved.as_ref().and_then(|(application, index)| application.credentials.get(*index));
+    let credential = credential.map(|credential| bounded(&credential.name, SHORT));
     let certificate = connection.peer.as_deref().and_then(Peer::shown);
     let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     access::write(&[
         ("request_id", record.id.to_str().ok().map(Value::Token)),
         ("client", connection.from.shown.to_str().ok().map(Value::Token)),
         ("domain", Some(Value::Token(&connection.server_name))),
-        ("method", Some(Value::Token(method.as_str()))),
+        ("method", Some(Value::Token(&bounded(method.as_str(), SHORT)))),
         ("path", Some(Value::Text(path))),
         ("status", Some(Value::Number(status.as_u16().into()))),
         ("milliseconds", Some(Value::Number(milliseconds))),
         ("client_id", owner.map(|id| Value::Text(id.as_str()))),
-        ("credential", credential.map(|credential| Value::Text(&credential.name))),
+        ("credential", credential.as_deref().map(Value::Text)),
         ("thumbprint", certificate.map(|shown| Value::Token(&shown.thumbprint))),
         ("subject", certificate.map(|shown| Value::Text(&shown.subject))),
         ("reason", reason.map(Value::Text)),

@@ -15,7 +15,7 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{config::settings::Limits, forward::ResponseBody};
+use crate::{config::settings::Limits, forward::ResponseBody, text};
 
 /// Shared by a connection's stream, service and driver, all on one thread.
 #[derive(Debug)]
@@ -153,7 +153,7 @@ impl Body for Tracked {
             self.in_flight.0.progress.set(Instant::now());
         }
         if let Some(Err(error)) = &frame {
-            tracing::warn!(%error, "a response broke off");
+            tracing::warn!(error = text::shown(error), "a response broke off");
         }
         Poll::Ready(frame)
     }

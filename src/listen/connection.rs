@@ -22,7 +22,7 @@ use super::{
 use crate::{
     http::WorkerParts,
     net::{Outbox, Stream},
-    tls,
+    text, tls,
 };
 
 pub(super) type TlsStream = tokio_rustls::server::TlsStream<tls::Corked<Stream>>;
@@ -41,7 +41,7 @@ pub(super) async fn serve(
     let ended =
         if tls.is_http2() { Box::pin(requests.http2(tls)).await } else { http1(&requests, tls).await };
     if let Err(reason) = ended {
-        tracing::debug!(client = %tcp_peer.ip(), reason, "connection ended");
+        tracing::debug!(client = %tcp_peer.ip(), reason = text::shown(&reason), "connection ended");
     }
 }
 
@@ -70,7 +70,7 @@ async fn shake(
         Err(_) => std::io::Error::other(format!("the handshake took longer than {timeout:?}")).into(),
     };
     parts.counters.handshakes_failed.fetch_add(1, Ordering::Relaxed);
-    tracing::info!(client = %tcp_peer.ip(), reason = %failure.error, "handshake failed");
+    tracing::info!(client = %tcp_peer.ip(), reason = text::shown(&failure.error), "handshake failed");
     if let Some(stream) = failure.io {
         tls::take_leave(stream).await;
     }

@@ -5,16 +5,20 @@
 
 use std::{
     cell::RefCell,
-    io::Write,
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use super::log;
-use crate::{config::settings::LogFormat, identity::rfc3339};
+use super::{escape, log};
+use crate::{
+    config::settings::LogFormat,
+    identity::rfc3339,
+    text::{SHOWN, bounded},
+};
 
 const TARGET: &str = "mtls_edge::access";
 
-/// What a field holds.
+/// What a field holds. Both kinds of text are cut to [`SHOWN`] octets as they are written, escapes included, so that
+/// no line is longer than 2 KiB whatever a peer sends.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Value<'a> {
     /// Nothing that needs an escape: a name, an address, a method.
@@ -34,18 +38,13 @@ pub(crate) fn is_on() -> bool {
 /// Writes one line, without the fields that have no value.
 pub(crate) fn write(fields: &[(&'static str, Option<Value<'_>>)]) {
     let fields = fields.iter().filter_map(|(name, value)| Some((*name, value.as_ref()?)));
-    log::line(|line, format| {
-        // A vector takes all that is written.
-        let _ = match format {
-            LogFormat::Text => text(line, fields),
-            LogFormat::Json => json(line, fields),
-        };
+    log::line(|line, format| match format {
+        LogFormat::Text => text(line, fields),
+        LogFormat::Json => json(line, fields),
     });
 }
 
-type Written = std::io::Result<()>;
-
-fn text<'a>(line: &mut Vec<u8>, fields: impl Iterator<Item = (&'static str, &'a Value<'a>)>) -> Written {
+fn text<'a>(line: &mut Vec<u8>, fields: impl Iterator<Item = (&'static str, &'a Value<'a>)>) {
     now(line);
     line.extend_from_slice(b"  INFO mtls_edge::access: request");
     for (name, value) in fields {
@@ -53,17 +52,15 @@ fn text<'a>(line: &mut Vec<u8>, fields: impl Iterator<Item = (&'static str, &'a 
         line.extend_from_slice(name.as_bytes());
         line.push(b'=');
         match *value {
-            Value::Token(token) => line.extend_from_slice(token.as_bytes()),
-            Value::Text(text) if is_plain(text) => quoted(line, text),
-            Value::Text(text) => write!(line, "{text:?}")?,
+            Value::Token(token) => line.extend_from_slice(bounded(token, SHOWN).as_bytes()),
+            Value::Text(text) => quoted(line, text, LogFormat::Text),
             Value::Number(number) => decimal(line, number),
         }
     }
     line.push(b'\n');
-    Ok(())
 }
 
-fn json<'a>(line: &mut Vec<u8>, fields: impl Iterator<Item = (&'static str, &'a Value<'a>)>) -> Written {
+fn json<'a>(line: &mut Vec<u8>, fields: impl Iterator<Item = (&'static str, &'a Value<'a>)>) {
     line.extend_from_slice(b"{\"timestamp\":\"");
     now(line);
     line.extend_from_slice(b"\",\"level\":\"INFO\",\"message\":\"request\"");
@@ -72,14 +69,11 @@ fn json<'a>(line: &mut Vec<u8>, fields: impl Iterator<Item = (&'static str, &'a 
         line.extend_from_slice(name.as_bytes());
         line.extend_from_slice(b"\":");
         match *value {
-            Value::Token(token) => quoted(line, token),
-            Value::Text(text) if is_plain(text) => quoted(line, text),
-            Value::Text(text) => serde_json::to_writer(&mut *line, text)?,
+            Value::Token(text) | Value::Text(text) => quoted(line, text, LogFormat::Json),
             Value::Number(number) => decimal(line, number),
         }
     }
     line.extend_from_slice(b",\"target\":\"mtls_edge::access\"}\n");
-    Ok(())
 }
 
 /// Whether a text needs no escape in either form: nearly all that is logged.
@@ -87,10 +81,28 @@ fn is_plain(text: &str) -> bool {
     text.bytes().all(|b| matches!(b, b' '..=b'~') && b != b'"' && b != b'\\')
 }
 
-fn quoted(line: &mut Vec<u8>, plain: &str) {
+fn quoted(line: &mut Vec<u8>, text: &str, format: LogFormat) {
     line.push(b'"');
-    line.extend_from_slice(plain.as_bytes());
+    if text.len() <= SHOWN && is_plain(text) {
+        line.extend_from_slice(text.as_bytes());
+    } else {
+        escaped(line, text, format);
+    }
     line.push(b'"');
+}
+
+/// At most [`SHOWN`] octets, and an ellipsis where it was cut.
+fn escaped(line: &mut Vec<u8>, text: &str, format: LogFormat) {
+    let bound = line.len() + SHOWN;
+    for c in text.chars() {
+        let before = line.len();
+        escape::push(line, c, format, true);
+        if line.len() > bound {
+            line.truncate(before);
+            line.extend_from_slice("\u{2026}".as_bytes());
+            return;
+        }
+    }
 }
 
 fn decimal(line: &mut Vec<u8>, number: u64) {
@@ -123,6 +135,8 @@ fn now(line: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const FIELDS: [(&str, Value<'static>); 3] = [
@@ -149,17 +163,76 @@ mod tests {
     #[test]
     fn nothing_that_a_client_sends_can_make_a_line_of_its_own() {
         let mut line = Vec::new();
-        text(&mut line, FIELDS.iter().map(|(name, value)| (*name, value))).unwrap();
+        text(&mut line, FIELDS.iter().map(|(name, value)| (*name, value)));
         assert_eq!(
             without_time(&line, 0),
             "NOW  INFO mtls_edge::access: request client=192.0.2.1 path=\"/a\\\"\\n\\u{1b}\" status=200\n"
         );
         line.clear();
-        json(&mut line, FIELDS.iter().map(|(name, value)| (*name, value))).unwrap();
+        json(&mut line, FIELDS.iter().map(|(name, value)| (*name, value)));
         assert_eq!(
             without_time(&line, 14),
             "{\"timestamp\":\"NOW\",\"level\":\"INFO\",\"message\":\"request\",\"client\":\"192.0.2.1\",\"path\":\"/a\\\"\\n\\u001b\",\"status\":200,\"target\":\"mtls_edge::access\"}\n"
         );
         assert!(serde_json::from_slice::<serde_json::Value>(&line).is_ok());
+    }
+
+    /// Text of every kind: what grows by its escapes, what nobody sees, and what is long.
+    fn hostile() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "\\PC{0,40}",
+            "[\0-\u{1f}\"\\\\\u{7f}-\u{a0}\u{200b}-\u{200f}\u{2028}-\u{202e}\u{2066}-\u{2069}\u{feff}\u{e0041}a]{0,600}",
+            "[\u{fdfa}\u{1f600}x]{200,2000}",
+            Just("\0".repeat(60_000)),
+            Just("\u{e0041}".repeat(5_000)),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        #[test]
+        fn no_line_is_longer_than_2_kib(
+            texts in [hostile(), hostile(), hostile(), hostile(), hostile()],
+            method in "[A-Z!#$%&'*+.^_`|~-]{0,3000}",
+            domain in "[a-z.]{253}",
+        ) {
+            // The fields of `http::respond`, each as long as it can be.
+            let [path, client_id, credential, subject, reason] = &texts;
+            let fields = [
+                ("request_id", Value::Token("0123456789abcdef0123456789abcdef")),
+                ("client", Value::Token("2001:0db8:1111:2222:3333:4444:5555:6666")),
+                ("domain", Value::Token(&domain)),
+                ("method", Value::Text(&crate::text::bounded(&method, crate::text::SHORT))),
+                ("path", Value::Text(path)),
+                ("status", Value::Number(999)),
+                ("milliseconds", Value::Number(u64::MAX)),
+                ("client_id", Value::Text(client_id)),
+                ("credential", Value::Text(&crate::text::bounded(credential, crate::text::SHORT))),
+                ("thumbprint", Value::Token("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef")),
+                ("subject", Value::Text(subject)),
+                ("reason", Value::Text(reason)),
+            ];
+            let fields = || fields.iter().map(|(name, value)| (*name, value));
+            let mut line = Vec::new();
+            text(&mut line, fields());
+            prop_assert!(line.len() <= 2048, "{}", line.len());
+            let shown = std::str::from_utf8(&line).unwrap().strip_suffix('\n').unwrap();
+            prop_assert!(!shown.chars().any(crate::text::is_hidden), "{:?}", shown);
+            line.clear();
+            json(&mut line, fields());
+            prop_assert!(line.len() <= 2048, "{}", line.len());
+            let shown = std::str::from_utf8(&line).unwrap().strip_suffix('\n').unwrap();
+            prop_assert!(!shown.chars().any(crate::text::is_hidden), "{:?}", shown);
+            let object: serde_json::Value = serde_json::from_str(shown).unwrap();
+            // What fits reads back as it was.
+            for (name, text) in [("path", path), ("client_id", client_id), ("subject", subject)] {
+                let read = object[name].as_str().unwrap();
+                let whole = text.as_str() == read;
+                let begins = read.strip_suffix('\u{2026}').is_some_and(|read| text.starts_with(read));
+                prop_assert!(whole || begins, "{} {:?}", name, read);
+                prop_assert!(whole || text.len() * 6 > SHOWN);
+            }
+        }
     }
 }

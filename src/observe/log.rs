@@ -8,6 +8,7 @@ use std::{
 
 use tracing_subscriber::EnvFilter;
 
+use super::escape;
 use crate::config::settings::{Log, LogFormat};
 
 /// Lines that a thread has gathered are written when there are so many bytes of them.
@@ -18,15 +19,18 @@ pub fn init(log: &Log) {
     let filter = EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| EnvFilter::try_new(&log.level).unwrap_or_else(|_| EnvFilter::new("info")));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Lines);
-    let _ = FORMAT.set(log.format);
+    let has_colours = log.format == LogFormat::Text && io::IsTerminal::is_terminal(&io::stderr());
+    let _ = (FORMAT.set(log.format), HAS_COLOURS.set(has_colours));
     let _ = match log.format {
-        LogFormat::Text => builder.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).try_init(),
+        LogFormat::Text => builder.with_ansi(has_colours).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).try_init(),
     };
 }
 
 /// Of the lines; set once for the process.
 static FORMAT: OnceLock<LogFormat> = OnceLock::new();
+/// Whether tracing's lines have escape sequences for a terminal.
+static HAS_COLOURS: OnceLock<bool> = OnceLock::new();
 
 /// What a thread has not written yet; written when the thread ends, too.
 struct Gathered(Vec<u8>);
@@ -91,7 +95,10 @@ struct Lines;
 
 impl Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        line(|line, _| line.extend_from_slice(bytes));
+        line(|line, format| {
+            let has_colours = HAS_COLOURS.get().copied().unwrap_or_default();
+            line.extend_from_slice(&escape::line(bytes, format, has_colours));
+        });
         Ok(bytes.len())
     }
 

@@ -25,6 +25,7 @@ mod drain;
 mod forwarding;
 mod hosts;
 mod limits;
+mod log_bounds;
 mod model;
 mod paths;
 mod possession;
