@@ -10,6 +10,7 @@
 pub mod authorities;
 pub mod certificate;
 pub mod chain;
+mod key;
 mod moment;
 pub mod name;
 pub mod san;
@@ -22,6 +23,7 @@ pub use authorities::{
 };
 pub use certificate::{ClientCertificate, IdentityError, Validity, chain_hash, spki_hash};
 pub use chain::{ChainRefusal, ChainVerdict, VerifiedPath, verify_chain};
+pub use key::{UnusableKey, unusable_key};
 pub use moment::rfc3339;
 pub use name::{DistinguishedName, NameError, RdnDifference, WrittenNameError, WrittenWarning};
 pub use san::{SanError, SubjectAltName};

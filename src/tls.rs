@@ -5,6 +5,7 @@ mod cork;
 mod credentials;
 mod leaf;
 mod possession;
+mod reason;
 mod server;
 mod tickets;
 

@@ -6,7 +6,7 @@ use rustls::{ServerConfig, server::Acceptor};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
 
-use super::{cork::Corked, tickets::with_session};
+use super::{cork::Corked, reason::reason, tickets::with_session};
 
 /// Why a handshake ended.
 #[derive(Debug, thiserror::Error)]
@@ -18,7 +18,7 @@ pub enum AcceptError {
     #[error("the ClientHello names \"{0}\", which is no domain of this edge")]
     UnknownServerName(String),
     /// rustls refused it, or the peer went away.
-    #[error("{0}")]
+    #[error("{}", reason(.0))]
     Handshake(#[from] io::Error),
 }
 

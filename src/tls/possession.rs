@@ -1,13 +1,17 @@
 //! Proof of possession: the only thing that the handshake checks about a client's certificate.
 
-use super::{leaf::Leaf, tickets};
+use std::sync::Arc;
+
 use rustls::{
-    DigitallySignedStruct, DistinguishedName, Error, SignatureScheme,
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureScheme,
     client::danger::HandshakeSignatureValid,
     crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key},
     pki_types::{CertificateDer, SubjectPublicKeyInfoDer, UnixTime},
     server::danger::{ClientCertVerified, ClientCertVerifier},
 };
+
+use super::{leaf::Leaf, tickets};
+use crate::identity::unusable_key;
 
 /// Accepts any certificate whose key the peer proves to hold (RFC 8446 section 4.4.3).
 ///
@@ -22,9 +26,13 @@ pub(super) struct Possession {
 }
 
 fn public_key<'a>(certificate: &'a CertificateDer<'_>) -> Result<SubjectPublicKeyInfoDer<'a>, Error> {
-    let leaf =
-        Leaf::of(certificate).ok_or(Error::InvalidCertificate(rustls::CertificateError::BadEncoding))?;
+    let leaf = Leaf::of(certificate).ok_or(Error::InvalidCertificate(CertificateError::BadEncoding))?;
     Ok(SubjectPublicKeyInfoDer::from(leaf.public_key))
+}
+
+/// Why a signature was not accepted: the key may be one by which none ever is.
+fn refused(spki: &[u8], error: Error) -> Error {
+    unusable_key(spki).map_or(error, |reason| CertificateError::Other(OtherError(Arc::new(reason))).into())
 }
 
 impl ClientCertVerifier for Possession {
@@ -54,7 +62,7 @@ impl ClientCertVerifier for Possession {
     ) -> Result<HandshakeSignatureValid, Error> {
         let spki = public_key(cert)?;
         let key = webpki::RawPublicKeyEntity::try_from(&spki)
-            .map_err(|_| Error::InvalidCertificate(rustls::CertificateError::BadEncoding))?;
+            .map_err(|_| refused(&spki, CertificateError::BadEncoding.into()))?;
         // In TLS 1.2 an ECDSA scheme does not tell the curve: every algorithm of the scheme is tried.
         let candidates = self
             .algorithms
@@ -67,7 +75,7 @@ impl ClientCertVerifier for Possession {
                 return Ok(HandshakeSignatureValid::assertion());
             }
         }
-        Err(Error::InvalidCertificate(rustls::CertificateError::BadSignature))
+        Err(refused(&spki, CertificateError::BadSignature.into()))
     }
 
     fn verify_tls13_signature(
@@ -76,7 +84,9 @@ impl ClientCertVerifier for Possession {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature_with_raw_key(message, &public_key(cert)?, dss, &self.algorithms)
+        let spki = public_key(cert)?;
+        verify_tls13_signature_with_raw_key(message, &spki, dss, &self.algorithms)
+            .map_err(|error| refused(&spki, error))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -16,7 +16,7 @@ use crate::{
         Located, Problem,
         settings::{self, Matcher},
     },
-    identity::{ClientCertificate, DistinguishedName, SubjectAltName, Thumbprint, spki_hash},
+    identity::{ClientCertificate, DistinguishedName, SubjectAltName, Thumbprint, spki_hash, unusable_key},
 };
 
 /// A registry in the making.
@@ -176,6 +176,16 @@ fn registered(file: &Located<PathBuf>, problems: &mut Vec<Problem>) -> Option<(T
                 problems.push(
                     Problem::warning(&file.place, KEY, what)
                         .help("add the next certificate as a second credential, then remove this one"),
+                );
+            }
+            if let Some(reason) = unusable_key(certificate.spki_der()) {
+                problems.push(
+                    Problem::warning(
+                        &file.place,
+                        KEY,
+                        format!("{}: {reason}: no handshake succeeds", shown(file)),
+                    )
+                    .help("issue a certificate for another key, and register that"),
                 );
             }
             let subject = certificate.subject().to_rfc4514().into();

@@ -47,6 +47,7 @@ mod status;
 mod structure;
 mod support;
 mod tickets;
+mod tls_hostile;
 mod tools;
 mod trust_files;
 mod upgrades;

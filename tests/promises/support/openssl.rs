@@ -31,4 +31,10 @@ impl<'a> SClient<'a> {
         let said = run_tool(self.edge.folder.path(), "openssl", &self.arguments, request).await;
         said.out + &said.err
     }
+
+    /// Gives it commands, such as `R` for a renegotiation, and gives all that it printed.
+    pub async fn commands(mut self, commands: &str) -> String {
+        self.arguments.retain(|argument| argument != "-ign_eof");
+        self.send(commands).await
+    }
 }

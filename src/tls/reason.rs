@@ -1,0 +1,28 @@
+//! Why a handshake ended, for the operator's log.
+
+use std::{borrow::Cow, io};
+
+use rustls::{CertificateError, Error, InvalidMessage};
+
+/// What happened, without a library's names for it where that matters to an operator.
+pub(super) fn reason(error: &io::Error) -> Cow<'static, str> {
+    let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) else {
+        let text = error.to_string();
+        // rustls has no error of its own for a message that fills its buffer.
+        return if text == BUFFER_FULL { TOO_LARGE.into() } else { text.into() };
+    };
+    match tls {
+        Error::InvalidMessage(InvalidMessage::HandshakePayloadTooLarge) => TOO_LARGE.into(),
+        Error::InvalidCertificate(CertificateError::Other(other)) => other.0.to_string().into(),
+        Error::InvalidCertificate(CertificateError::BadSignature) => {
+            "the client has not proved that it holds its certificate's key: the signature is wrong".into()
+        }
+        Error::InvalidCertificate(CertificateError::BadEncoding) => {
+            "the client's certificate can't be read".into()
+        }
+        other => other.to_string().into(),
+    }
+}
+
+const BUFFER_FULL: &str = "message buffer full";
+const TOO_LARGE: &str = "the client's message is larger than 64 KiB: its certificate chain may be too long";
