@@ -168,5 +168,38 @@ fn server_config(options: &ServerOptions, tickets: Tickets) -> Result<Arc<Server
     // A client that comes back asks for one resumption at a time, and gets the next ticket with it.
     config.send_tls13_tickets = 1;
     config.ignore_client_order = true;
+    // RFC 8879: a few octets could become a chain of 16 MiB, whatever features rustls is built with.
+    config.cert_decompressors = Vec::new();
     Ok(Arc::new(config))
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::KeyPair;
+    use rustls::{pki_types::PrivateKeyDer, sign::CertifiedKey};
+
+    use super::*;
+
+    #[test]
+    fn no_client_certificate_is_taken_compressed() {
+        let key = KeyPair::generate().unwrap();
+        let certificate = rcgen::CertificateParams::default().self_signed(&key).unwrap().der().clone();
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let key = aws_lc_rs::sign::any_supported_type(&key).unwrap();
+        for client_auth in [ClientAuth::Required, ClientAuth::Optional, ClientAuth::Off] {
+            let options = ServerOptions {
+                credential: Arc::new(CertifiedKey::new(vec![certificate.clone()], Arc::clone(&key))),
+                key_file: [0; 32],
+                client_auth,
+                cipher_suites: CipherSuites::Default,
+                domain: "a.example".into(),
+                session_lifetime: Duration::from_secs(60),
+                ticket_secrets: None,
+                hints: Vec::new(),
+            };
+            let tls = DomainTls::new(options, None).unwrap();
+            assert!(tls.config.cert_decompressors.is_empty());
+            assert_eq!(tls.config.max_early_data_size, 0);
+        }
+    }
 }
