@@ -40,6 +40,7 @@ mod revocation;
 mod rotation;
 mod secrets;
 mod secrets_in_configuration;
+mod security_page;
 mod self_signed;
 mod sessions;
 mod spoofing;
