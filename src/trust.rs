@@ -10,7 +10,7 @@ mod usage;
 use std::fmt;
 
 pub use certificates::{FileFault, certificates_beside_key, certificates_in, read_certificates};
-pub use lists::{is_awaited, judge_fetched};
+pub use lists::{Kept, judge_fetched, kept};
 pub use load::load;
 pub use registrar::Registrar;
 pub use registry::{

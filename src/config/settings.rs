@@ -128,6 +128,8 @@ pub struct CrlSource {
     pub timeout: Duration,
     /// PEM roots for https; absent: the system's.
     pub ca: Option<Located<PathBuf>>,
+    /// Certificates of CAs that sign its lists, besides the client CAs. Default none.
+    pub issuer: Option<Located<PathBuf>>,
 }
 
 /// An http or https URL.

@@ -144,6 +144,7 @@ pub(super) const CRL_SOURCE: &Kind = &Kind {
         ("refresh", r#""1h""#),
         ("timeout", r#""10s""#),
         ("ca", r#""certs/crl-server-ca.pem""#),
+        ("issuer", r#""certs/issuing-ca.pem""#),
     ],
 };
 

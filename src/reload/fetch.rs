@@ -9,6 +9,7 @@ use std::{collections::HashMap, path::PathBuf, sync::Arc, thread::JoinHandle, ti
 
 use tokio::{
     runtime::Runtime,
+    signal::unix::SignalKind,
     sync::watch,
     task::{AbortHandle, JoinSet},
 };
@@ -19,7 +20,7 @@ use crate::{
         settings::{CrlSource, StaleCrl, Trust, Url},
     },
     observe::Reloads,
-    trust::is_awaited,
+    trust::{Kept, kept},
 };
 
 /// A list that could not be had is asked for again after so long at the latest.
@@ -76,7 +77,13 @@ impl Drop for Fetcher {
 }
 
 fn runtime() -> std::io::Result<Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // A write past the process's file size limit is to fail, not to end the process: what is listened for does not.
+    let entered = runtime.enter();
+    let past_limit = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
+    drop(tokio::signal::unix::signal(past_limit)?);
+    drop(entered);
+    Ok(runtime)
 }
 
 fn start(wanted: Wanted, reloads: Arc<Reloads>) -> std::io::Result<Running> {
@@ -91,11 +98,12 @@ fn start(wanted: Wanted, reloads: Arc<Reloads>) -> std::io::Result<Running> {
 }
 
 /// What makes a source another one; where it is written does not.
-type Key = (Url, PathBuf, [Duration; 2], Option<PathBuf>);
+type Key = (Url, PathBuf, [Duration; 2], [Option<PathBuf>; 2]);
 
 fn key(source: &CrlSource) -> Key {
-    let CrlSource { url, file, refresh, timeout, ca } = source;
-    (url.value.clone(), file.value.clone(), [*refresh, *timeout], ca.as_ref().map(|ca| ca.value.clone()))
+    let CrlSource { url, file, refresh, timeout, ca, issuer } = source;
+    let files = [ca, issuer].map(|file| file.as_ref().map(|file| file.value.clone()));
+    (url.value.clone(), file.value.clone(), [*refresh, *timeout], files)
 }
 
 async fn fetch_all(mut wanted: watch::Receiver<Wanted>, reloads: &Arc<Reloads>) {
@@ -159,13 +167,23 @@ async fn fetch(source: &CrlSource, trust: &Trust) -> Result<bool, String> {
     let bytes = tokio::time::timeout(source.timeout, exchange::get(source))
         .await
         .unwrap_or_else(|_| Err(format!("no answer within {:?}", source.timeout)))?;
-    keep::keep(trust, &source.file.value, &bytes)
+    keep::keep(trust, source, &bytes)
+}
+
+/// The sources whose files hold no list that counts, with the reason where there is one.
+fn awaited(trust: &Trust) -> Vec<(&CrlSource, Option<String>)> {
+    let awaited = trust.crl_sources.iter().filter_map(|source| match kept(trust, source) {
+        Kept::Lists => None,
+        Kept::Nothing => Some((source, None)),
+        Kept::Unfit(why) => Some((source, Some(why))),
+    });
+    awaited.collect()
 }
 
 /// Fetches the lists that are not there yet, all at once, before trust is built for the first time. Those that can't be had are
 /// errors, or warnings where certificates are judged without. None if all are there.
 pub(super) fn missing(trust: &Trust) -> Option<Vec<Problem>> {
-    let awaited: Vec<&CrlSource> = trust.crl_sources.iter().filter(|source| is_awaited(source)).collect();
+    let awaited: Vec<&CrlSource> = awaited(trust).into_iter().map(|(source, _)| source).collect();
     if awaited.is_empty() {
         return None;
     }
@@ -184,9 +202,9 @@ pub(super) fn missing(trust: &Trust) -> Option<Vec<Problem>> {
 
 /// The lists that are not there yet, where trust can't be in force without.
 pub(super) fn still_missing(trust: &Trust) -> Vec<Problem> {
-    let awaited = trust.crl_sources.iter().filter(|source| is_awaited(source));
-    let refused = awaited.filter(|_| trust.stale_crl == StaleCrl::Refuse);
-    refused.map(|source| lacking(trust, source, "it has not been fetched yet")).collect()
+    let awaited = if trust.stale_crl == StaleCrl::Refuse { awaited(trust) } else { Vec::new() };
+    let reason = |why: Option<String>| why.unwrap_or_else(|| "it has not been fetched yet".to_owned());
+    awaited.into_iter().map(|(source, why)| lacking(trust, source, &reason(why))).collect()
 }
 
 fn lacking(trust: &Trust, source: &CrlSource, why: &str) -> Problem {

@@ -73,6 +73,14 @@ pub fn build(path: &Path, generation: Generation, before: Option<&Site>) -> Buil
         }
     }
 
+    for file in settings.trust.crl_sources.iter().filter_map(|source| source.issuer.as_ref()) {
+        if let Err(fault) = trust::read_certificates(&file.value) {
+            let fault = fault.or_help("name a PEM file with the certificate of the CA that signs the list");
+            let problem = Problem::error(&file.place, "trust.crls.issuer", fault.what);
+            problems.push(Problem { help: fault.help, ..problem });
+        }
+    }
+
     let profiles = custom_profiles(&settings.header_profiles, &mut problems);
     let targets: Vec<Option<Arc<Target>>> = settings
         .upstreams

@@ -7,7 +7,7 @@ use rustls_pki_types::CertificateDer;
 use super::{
     Generation, Registry, Trust,
     certificates::{FileFault, read_certificates, read_crls},
-    lists::awaited,
+    lists::{Kept, awaited},
 };
 use crate::{
     config::{Located, Problem, settings},
@@ -57,9 +57,14 @@ fn authorities(trust: &settings::Trust, problems: &mut Vec<Problem>) -> Option<A
     let mut crls = Vec::new();
     let mut crl_files = Vec::new();
     for file in &trust.crls {
-        if let Some(source) = awaited(trust, &file.value) {
-            let what =
-                format!("{} is not there yet: `run` fetches it from {}", shown(file), source.url.value);
+        if let Some((source, kept)) = awaited(trust, &file.value) {
+            let url = &source.url.value;
+            let what = match kept {
+                Kept::Unfit(why) => {
+                    format!("{} does not count: {why}; `run` fetches another from {url}", shown(file))
+                }
+                _ => format!("{} is not there yet: `run` fetches it from {url}", shown(file)),
+            };
             problems.push(
                 Problem::warning(&file.place, "trust.crls", what)
                     .help("until then nobody knows what its CA has revoked"),

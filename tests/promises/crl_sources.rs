@@ -20,6 +20,7 @@ use tokio::{
 use crate::support::{
     Ca, Client, Credentials, EdgeBuilder, PATIENCE, Upstream,
     admin::{self, metric},
+    certificates::run,
     scripted::TlsUpstream,
 };
 
@@ -139,10 +140,11 @@ async fn what_is_no_good_list_is_told_once_and_what_is_kept_stays() {
     let credentials = client(&ca);
     let good = ca.crl_between(&[], -1000, 86_400);
     let lists = Lists::start(Answer::List(good.clone())).await;
-    let edge = builder(&upstream, &ca, &lists.item("")).start();
+    let second = Ca::new("Second client CA");
+    let edge = builder(&upstream, &ca, &lists.item("")).trust("second", &second.pem()).start();
     let path = edge.folder.path().join(FILE);
     let raw = |head: &str| Answer::Raw(format!("HTTP/1.1 {head}\r\n\r\n"));
-    let impostor = Ca::new("Client CA");
+    let (impostor, other) = (Ca::new("Client CA"), Ca::new("Other CA"));
     for (answer, told) in [
         (raw("404 Not Found\r\ncontent-length: 0"), "the server answers 404 Not Found, expected 200"),
         (
@@ -158,7 +160,17 @@ async fn what_is_no_good_list_is_told_once_and_what_is_kept_stays() {
             "the answer has more than 32 MiB",
         ),
         (Answer::List(impostor.crl(&[])), "which has not signed it"),
-        (Answer::List(Ca::new("Other CA").crl(&[])), "it lacks the CRL of"),
+        (Answer::List(other.crl(&[])), "signed by no client CA and by no issuer of its source"),
+        (
+            Answer::List(good.clone() + &other.crl(&[])),
+            "the CRL of \\\"CN=Other CA\\\" is signed by no client CA",
+        ),
+        (Answer::List(second.crl(&[])), "it lacks the CRL of"),
+        (
+            Answer::List(good.trim_end().to_owned() + &good),
+            "a BEGIN or END boundary with something else on its line",
+        ),
+        (Answer::List(ca.crl_between(&[4711], 3600, 86_400)), "is dated in the future"),
         (Answer::List(ca.crl_between(&[4711], -2000, 86_400)), "older than the one that is kept"),
         (Answer::List(ca.crl_between(&[4711], -900, -10)), "is stale since"),
         (Answer::Raw("nonsense\r\n\r\n".to_owned()), "no answer: "),
@@ -319,4 +331,94 @@ async fn a_list_comes_over_https_from_a_server_that_the_ca_vouches_for() {
     let output = builder(&upstream, &ca, &item).file("web.pem", "").output("check");
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("error: trust.crls.ca: web.pem is empty"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fetched_list_counts_only_if_a_key_that_was_named_signed_it() {
+    let (upstream, root) = (Upstream::start().await, Ca::new("Root CA"));
+    let issuing = root.intermediate("Issuing CA", |_| {});
+    let revoked = client(&issuing);
+    let good = issuing.crl(&[4711]);
+    // Anybody on the way of plain HTTP can sign a list of any name by a key of their own.
+    let forged = Ca::new("Issuing CA").crl(&[]);
+    let lists = Lists::start(Answer::List(forged.clone())).await;
+    let build =
+        |settings: &str| builder(&upstream, &root, &lists.item(settings)).file("issuing.pem", issuing.pem());
+    for settings in ["", ", issuer = \"issuing.pem\""] {
+        let edge = build(settings);
+        let path = edge.path().join(FILE);
+        let output = edge.output("run");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && said.contains("no CRL from"), "{said}");
+        assert!(!path.exists(), "it was kept");
+    }
+    lists.says(Answer::List(good.clone()));
+    let output = build("").output("run");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("name its CA's certificate as issuer beside the url"), "{said}");
+
+    let edge = build(", issuer = \"issuing.pem\"").start();
+    assert_eq!(fs::read_to_string(edge.folder.path().join(FILE)).unwrap(), good);
+    assert_eq!(Client::with(&edge, &revoked).token("payments").await.status, 401);
+    // The issuer's file is watched.
+    fs::write(edge.folder.path().join("issuing.pem"), "").unwrap();
+    assert!(edge.wait_for_log("reload refused").contains("issuing.pem is empty"));
+    edge.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kept_list_that_does_not_count_is_replaced() {
+    let (upstream, ca) = (Upstream::start().await, Ca::new("Client CA"));
+    let credentials = client(&ca);
+    let lists = Lists::start(Answer::List(ca.crl(&[4711]))).await;
+    let years = 10 * 365 * 86_400;
+    for poison in [
+        Ca::new("Issuing CA").crl_between(&[], years, 2 * years),
+        Ca::new("Client CA").crl_between(&[], -10, years),
+        ca.crl_between(&[], years, 2 * years),
+        ca.crl(&[]) + &Ca::new("Other CA").crl(&[]),
+        "-----BEGIN X509 CRL-----\n".to_owned(),
+    ] {
+        let output = builder(&upstream, &ca, &lists.item("")).file(FILE, &poison).output("check");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("does not count: ") && said.contains("`run` fetches another"), "{said}");
+        let edge = builder(&upstream, &ca, &lists.item("")).file(FILE, &poison).start();
+        assert_eq!(Client::with(&edge, &credentials).token("payments").await.status, 401, "{poison}");
+        // It comes back while the edge runs: what is in force stays, and the file is mended by the next fetch.
+        fs::write(edge.folder.path().join(FILE), &poison).unwrap();
+        edge.wait_for_log("\"CRL fetched\"");
+        assert_eq!(Client::with(&edge, &credentials).token("payments").await.status, 401, "{poison}");
+        edge.stop();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_leaves_the_kept_list_whole_and_is_reported() {
+    let (upstream, ca) = (Upstream::start().await, Ca::new("Client CA"));
+    let credentials = client(&ca);
+    let kept = ca.crl(&[]);
+    let lists = Lists::start(Answer::List(kept.clone())).await;
+    let edge = builder(&upstream, &ca, &lists.item("")).start();
+    let path = edge.folder.path().join(FILE);
+    let room = |bytes: &str| {
+        let script = "import resource, sys\nhard = resource.prlimit(int(sys.argv[1]), resource.RLIMIT_FSIZE)[1]\nresource.prlimit(int(sys.argv[1]), resource.RLIMIT_FSIZE, (hard if sys.argv[2] == 'all' else int(sys.argv[2]), hard))";
+        run(edge.folder.path(), "python3", &["-c", script, &edge.id().to_string(), bytes]);
+    };
+    room("4096");
+    lists.says(Answer::List(ca.crl_between(&(4600..4800).collect::<Vec<_>>(), -10, 86_400)));
+    let line = edge.wait_for_log("can't be written: ");
+    assert!(line.contains("CRL not fetched: what is kept stays") && line.contains(FILE), "{line}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), kept);
+    assert_eq!(
+        fs::read_dir(path.parent().unwrap()).unwrap().count(),
+        1,
+        "nothing half-written is left behind"
+    );
+    let status = admin::status(&edge, "").await;
+    assert!(status["crl_sources"][0]["failure"]["why"].as_str().unwrap().contains("can't be written"));
+    assert_eq!(Client::with(&edge, &credentials).token("payments").await.status, 200);
+    room("all");
+    edge.wait_for_log("\"reloaded\"");
+    assert_eq!(Client::with(&edge, &credentials).token("payments").await.status, 401);
+    edge.stop();
 }

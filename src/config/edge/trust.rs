@@ -72,6 +72,7 @@ fn list(value: &Value<'_>) -> Option<List> {
     let refresh = table.get("refresh").and_then(|value| value.duration(&INTERVALS));
     let timeout = table.get("timeout").and_then(|value| value.duration(&TIMEOUTS));
     let ca = table.get("ca").and_then(|value| value.path());
+    let issuer = table.get("issuer").and_then(|value| value.path());
     table.finish();
     Some(List::Fetched(CrlSource {
         url: from?,
@@ -79,6 +80,7 @@ fn list(value: &Value<'_>) -> Option<List> {
         refresh: refresh.unwrap_or(Duration::from_secs(3600)),
         timeout: timeout.unwrap_or(Duration::from_secs(10)),
         ca,
+        issuer,
     }))
 }
 

@@ -208,6 +208,27 @@ private_key = "k"
 
 1 error, 0 warnings
 "#;
+    an_issuer_of_a_crl_that_is_no_path:
+r#"[trust]
+crls = [{ url = "http://crl.example/a.crl", file = "a", issuer = 1 }]
+[[upstream]]
+name = "a"
+urls = ["http://127.0.0.1:1"]
+[[domain]]
+name = "m.example"
+certificate = "c"
+private_key = "k"
+"#
+=> r#"error: trust.crls.issuer: found integer 1, expected the path of a file
+ --> edge.toml:2:66
+  |
+2 | crls = [{ url = "http://crl.example/a.crl", file = "a", issuer = 1 }]
+  |                                                                  ^
+  |
+  = help: write issuer = "certs/issuing-ca.pem"
+
+1 error, 0 warnings
+"#;
     a_crl_source_without_its_file:
 r#"[trust]
 crls = [{ url = "http://crl.example/a.crl" }]

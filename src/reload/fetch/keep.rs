@@ -2,11 +2,15 @@
 
 use std::{fs::Permissions, io::Write, os::unix::fs::PermissionsExt, path::Path};
 
-use crate::{config::settings::Trust, trust::judge_fetched};
+use crate::{
+    config::settings::{CrlSource, Trust},
+    trust::judge_fetched,
+};
 
 /// Keeps what was fetched if it may take the place of what is there. Whether it is another list.
-pub(super) fn keep(trust: &Trust, file: &Path, bytes: &[u8]) -> Result<bool, String> {
-    let is_other = judge_fetched(trust, file, bytes)?;
+pub(super) fn keep(trust: &Trust, source: &CrlSource, bytes: &[u8]) -> Result<bool, String> {
+    let file = &source.file.value;
+    let is_other = judge_fetched(trust, source, bytes)?;
     if is_other {
         write(file, bytes).map_err(|error| format!("{} can't be written: {error}", file.display()))?;
     }
