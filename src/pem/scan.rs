@@ -30,7 +30,13 @@ pub(super) fn sections(text: &[u8]) -> Result<Vec<Section>, Fault> {
         match (&mut open, boundary) {
             (None, None) => {}
             (None, Some(Boundary::Begin(label))) => {
-                open = Some(Open { label, line: number, header: Header::default(), body: Vec::new() });
+                open = Some(Open {
+                    label,
+                    line: number,
+                    header: Header::default(),
+                    empty: None,
+                    body: Vec::new(),
+                });
             }
             (None, Some(Boundary::End(label))) => {
                 let what = format!("found the end of a section {label:?} that has no BEGIN line");
@@ -51,6 +57,7 @@ pub(super) fn sections(text: &[u8]) -> Result<Vec<Section>, Fault> {
                     );
                     return Err(Fault::at(number, what).help(BOUNDARIES));
                 }
+                section.goes_on()?;
                 sections.extend(open.take().map(Open::close));
             }
             (Some(section), None) => section.take(line, number)?,
@@ -128,6 +135,8 @@ struct Open<'a> {
     label: &'a str,
     line: usize,
     header: Header,
+    /// The number of an empty line that is out of place.
+    empty: Option<usize>,
     /// Lines of base64, each with its number.
     body: Vec<(usize, &'a [u8])>,
 }
@@ -159,6 +168,13 @@ impl<'a> Open<'a> {
             self.body.push((number, text));
         }
         Ok(())
+    }
+
+    /// An error where an empty line has come before.
+    fn goes_on(&self) -> Result<(), Fault> {
+        let Some(empty) = self.empty else { return Ok(()) };
+        let what = format!("found an empty line within the section that begins on line {}", self.line);
+        Err(Fault::at(empty, what).help("remove empty lines between the boundaries"))
     }
 
     /// The section, once its END has come.
