@@ -46,7 +46,7 @@ fn default_applications(table: &Table<'_>) -> Located<PathBuf> {
 /// An item of `crls`.
 enum List {
     File(Located<PathBuf>),
-    Fetched(CrlSource),
+    Fetched(Box<CrlSource>),
 }
 
 impl List {
@@ -74,14 +74,14 @@ fn list(value: &Value<'_>) -> Option<List> {
     let ca = table.get("ca").and_then(|value| value.path());
     let issuer = table.get("issuer").and_then(|value| value.path());
     table.finish();
-    Some(List::Fetched(CrlSource {
+    Some(List::Fetched(Box::new(CrlSource {
         url: from?,
         file: file?,
         refresh: refresh.unwrap_or(Duration::from_secs(3600)),
         timeout: timeout.unwrap_or(Duration::from_secs(10)),
         ca,
         issuer,
-    }))
+    })))
 }
 
 /// What is fetched, each into a file of its own.
@@ -100,7 +100,7 @@ fn sources(table: &Table<'_>, lists: Vec<List>) -> Vec<CrlSource> {
             let problem = Problem::error(&source.file.place, "trust.crls.file", what);
             table.reader.report(problem.help("give each list a file of its own"));
         }
-        sources.push(source);
+        sources.push(*source);
     }
     sources
 }
