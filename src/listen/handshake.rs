@@ -1,6 +1,12 @@
 //! From the accept to the end of the TLS handshake.
 
-use std::{future::poll_fn, net::SocketAddr, pin::pin, rc::Rc, sync::Arc};
+use std::{
+    future::poll_fn,
+    net::{IpAddr, SocketAddr},
+    pin::pin,
+    rc::Rc,
+    sync::Arc,
+};
 
 use tokio::net::TcpStream;
 
@@ -22,19 +28,22 @@ pub(super) async fn handshake(
     peers: &Peers,
     outbox: &Outbox,
 ) -> Result<(TlsStream, Rc<Connection>), tls::Failed<Stream>> {
-    let mut ip = tcp_peer.ip().to_canonical();
-    let trusted = |ip: &std::net::IpAddr| site.trusted_proxies.iter().any(|network| network.contains(ip));
-    if site.proxy_protocol {
-        if !trusted(&ip) {
+    let tcp_ip = tcp_peer.ip().to_canonical();
+    let trusted = |ip: &IpAddr| site.trusted_proxies.iter().any(|network| network.contains(ip));
+    let (ip, trusted_proxy) = if site.proxy_protocol {
+        if !trusted(&tcp_ip) {
             let message = "only trusted_proxies may connect, since proxy_protocol is on";
             return Err(std::io::Error::new(std::io::ErrorKind::PermissionDenied, message).into());
         }
-        if let Some(client) = proxy_protocol::read(&mut stream).await? {
-            ip = client.to_canonical();
+        match proxy_protocol::read(&mut stream).await? {
+            Some(client) => (client.to_canonical(), trusted(&client.to_canonical())),
+            // A balancer that passes TCP on writes no X-Forwarded-For, so what comes over its connection is the client's
+            // own word, whether the header names that client or not.
+            None => (tcp_ip, false),
         }
-    }
-    // A balancer that passes TCP on writes no X-Forwarded-For: what its client sends is the client's own word.
-    let trusted_proxy = trusted(&ip);
+    } else {
+        (tcp_ip, trusted(&tcp_ip))
+    };
     let address = ClientAddress { ip, trusted_proxy, local_port };
     let domain = |name: &str| site.domains.get(name).map(|domain| Arc::clone(&domain.tls.config));
     let mut accepted = pin!(tls::accept(outbox.stream(stream), domain));

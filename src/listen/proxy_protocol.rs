@@ -15,7 +15,8 @@ const PAYLOAD: usize = 2048;
 
 /// Reads the header that a trusted balancer sends first, and no byte more.
 ///
-/// Gives the client's address; `None` for a connection of the balancer's own (`LOCAL`, `UNKNOWN`).
+/// Gives the client's address; `None` where the header has none: a connection of the balancer's own (`LOCAL`), `UNKNOWN`,
+/// UNSPEC, UDP and UNIX addresses. Then nobody vouches for what the client says of itself.
 pub(super) async fn read<IO: AsyncRead + Unpin>(io: &mut IO) -> io::Result<Option<IpAddr>> {
     let mut start = [0; 12];
     io.read_exact(&mut start).await?;

@@ -144,6 +144,34 @@ async fn a_trusted_balancers_proxy_header_names_the_client() {
 }
 
 #[tokio::test]
+async fn without_an_address_in_the_proxy_header_no_client_is_believed() {
+    let upstream = Upstream::start().await;
+    let edge = edge(&upstream, "trusted_proxies = [\"127.0.0.1\"]\nproxy_protocol = true");
+    let unix = [[b'/'; 108], [0; 108]].concat();
+    let v4 = [192, 0, 2, 7, 198, 51, 100, 1, 19, 136, 1, 187];
+    for header in [
+        b"PROXY UNKNOWN\r\n".to_vec(),
+        b"PROXY UNKNOWN 192.0.2.7 198.51.100.1 5000 443\r\n".to_vec(),
+        // LOCAL, with an address that is to be ignored or without one.
+        version2(0x20, 0, &[]),
+        version2(0x20, 0x11, &v4),
+        // UNSPEC, UDP over IPv4 and IPv6, UNIX stream and datagram.
+        version2(0x21, 0, &[]),
+        version2(0x21, 0x12, &v4),
+        version2(0x21, 0x22, &[0; 36]),
+        version2(0x21, 0x31, &unix),
+        version2(0x21, 0x32, &unix),
+    ] {
+        for client in [Client::new(&edge), Client::new(&edge).http2()] {
+            let client = client.prelude(&header);
+            for lines in [&[][..], &["6.6.6.6"], &["6.6.6.6, 10.0.0.1", "127.0.0.1"]] {
+                assert_from(&ask(&client, &upstream, lines).await, "127.0.0.1", "127.0.0.1");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_client_behind_a_proxy_protocol_balancer_is_believed_no_more_than_any_other() {
     let upstream = Upstream::start().await;
     let trusted = "trusted_proxies = [\"127.0.0.1\", \"10.0.0.0/8\"]\nproxy_protocol = true";
