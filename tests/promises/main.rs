@@ -53,5 +53,6 @@ mod tools;
 mod trust_files;
 mod upgrades;
 mod upstream_failures;
+mod upstream_hostile;
 mod upstream_responses;
 mod upstream_tls;

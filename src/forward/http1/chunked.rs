@@ -48,6 +48,10 @@ impl Chunked {
                     return Err(Fault::Framing("a chunk's size that is none"));
                 }
                 Self::Size => match httparse::parse_chunk_size(read) {
+                    // The parser lets any octet pass in an extension.
+                    Ok(_) if has_control(read) => {
+                        return Err(Fault::Framing("a control character in a chunk's extension"));
+                    }
                     Ok(httparse::Status::Complete((length, size))) => {
                         read.advance(length);
                         *self = if size == 0 { Self::Trailers } else { Self::Data(size) };
@@ -94,6 +98,16 @@ impl Chunked {
             }
         }
     }
+}
+
+/// Whether a control character other than HTAB stands in the line that these bytes begin with, a bare LF among them: RFC 9112
+/// section 7.1.1 allows tokens and quoted strings. Where some readers end a line at LF, or a string at NUL, the chunks are others.
+fn has_control(line: &[u8]) -> bool {
+    let end = memchr::memmem::find(line, b"\r\n").unwrap_or(line.len());
+    let line = line.get(..end).unwrap_or_default();
+    // A CR that may yet be followed by LF.
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    line.iter().any(|octet| octet.is_ascii_control() && *octet != b'\t')
 }
 
 /// The parser lets a line end so; behind a chunk, where a line ends is where the next message begins.
@@ -169,6 +183,14 @@ mod tests {
             b"fffffffffffffffff\r\n",
             b"10000000000000000\r\n",
             b"1\r\nab\r\n",
+            b"1;a\0b\r\na\r\n0\r\n\r\n",
+            b"1;a=\x1b\r\na\r\n0\r\n\r\n",
+            b"1;a=\x7f\r\na\r\n0\r\n\r\n",
+            b"1;a\nb\r\na\r\n0\r\n\r\n",
+            b"1;a\rb\r\na\r\n0\r\n\r\n",
+            b"1\na\r\n0\r\n\r\n",
+            b"1;\na\r\n0\r\n\r\n",
+            b"1\r\na\r\n0;\0\r\n\r\n",
             b"1\r\na\n0\r\n\r\n",
             b"1\r\na\r0\r\n\r\n",
             b"0\r\nbad name: 1\r\n\r\n",

@@ -14,6 +14,17 @@ use super::Fault;
 const LONGEST: usize = 128 * 1024;
 /// Lines of headers.
 const LINES: usize = 128;
+/// Interim responses before the final one. Parsing them is work that no timeout bounds where they come without a pause.
+const INTERIM: usize = 100;
+
+/// How far a response's head is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Scan {
+    /// So much of what was read holds no end of a head.
+    scanned: usize,
+    /// Interim responses so far.
+    interim: usize,
+}
 
 /// Where a response's body ends (RFC 9112 section 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,47 +46,55 @@ pub(super) struct Head {
     pub(super) keeps: bool,
 }
 
-/// Takes a final response's head from what was read, if it is whole; interim ones are passed over. `scanned` is how much of
-/// what was read is known to hold no end; `map` is where the headers go.
+/// Takes a final response's head from what was read, if it is whole; interim ones are passed over. `map` is where the headers go.
 pub(super) fn take(
     read: &mut BytesMut,
-    scanned: &mut usize,
+    scan: &mut Scan,
     method: &Method,
     map: &mut HeaderMap,
 ) -> Result<Option<Head>, Fault> {
     loop {
-        let Some(end) = end_of_head(read, *scanned) else {
-            *scanned = read.len();
+        let Some(end) = end_of_head(read, scan.scanned)? else {
+            scan.scanned = read.len();
             return if read.len() > LONGEST { Err(Fault::TooLong(LONGEST)) } else { Ok(None) };
         };
         if end > LONGEST {
             return Err(Fault::TooLong(LONGEST));
         }
-        *scanned = 0;
+        scan.scanned = 0;
         let parts = parse(&read.split_to(end).freeze(), map)?;
         // 101 is final for this connection, and nobody has asked for it.
         if parts.status.is_informational() && parts.status != StatusCode::SWITCHING_PROTOCOLS {
+            scan.interim += 1;
+            if scan.interim > INTERIM {
+                return Err(Fault::Framing("more than 100 interim responses"));
+            }
             *map = parts.headers;
             map.clear();
             continue;
         }
         let mut parts = parts;
         let framing = framing(&mut parts, method)?;
-        let keeps = framing != Framing::Close && keeps(&parts);
+        let keeps = framing != Framing::Close && keeps(&parts) && !promises_a_body_it_cannot_have(&parts);
         return Ok(Some(Head { parts, framing, keeps }));
     }
 }
 
-/// Behind the empty line, which a bare LF may end (RFC 9112 section 2.2). The last three of `scanned` are looked at again.
-fn end_of_head(read: &[u8], scanned: usize) -> Option<usize> {
+/// The end of the empty line after a head. The last three bytes of `scanned` are looked at again.
+///
+/// A line that ends with a bare LF is refused, although a recipient may accept it (RFC 9112 section 2.2): where one reader
+/// ends a line another does not, and so a head.
+fn end_of_head(read: &[u8], scanned: usize) -> Result<Option<usize>, Fault> {
     let start = scanned.saturating_sub(3);
-    memchr::memchr_iter(b'\n', read.get(start..)?).map(|at| start + at + 1).find_map(|next| {
-        match read.get(next..)? {
-            [b'\n', ..] => Some(next + 1),
-            [b'\r', b'\n', ..] => Some(next + 2),
-            _ => None,
+    for at in memchr::memchr_iter(b'\n', read.get(start..).unwrap_or_default()).map(|at| start + at) {
+        if !read.get(..at).is_some_and(|before| before.ends_with(b"\r")) {
+            return Err(Fault::Framing("a line that ends without CR"));
         }
-    })
+        if read.get(at + 1..).is_some_and(|next| next.starts_with(b"\r\n")) {
+            return Ok(Some(at + 3));
+        }
+    }
+    Ok(None)
 }
 
 fn parse(head: &Bytes, map: &mut HeaderMap) -> Result<Parts, Fault> {
@@ -148,9 +167,12 @@ fn length(headers: &HeaderMap) -> Result<Option<(u64, usize)>, Fault> {
         for text in line.as_bytes().split(|b| *b == b',') {
             let digits = text.trim_ascii();
             let length = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<u64>().ok());
+            // A leading zero makes some readers take it for octal.
             let length = length
-                .filter(|_| digits.iter().all(u8::is_ascii_digit))
-                .ok_or(Fault::Framing("a Content-Length that is no number"))?;
+                .filter(|_| {
+                    digits.iter().all(u8::is_ascii_digit) && (digits == b"0" || !digits.starts_with(b"0"))
+                })
+                .ok_or(Fault::Framing("a Content-Length that is not a plain decimal number"))?;
             found = match found {
                 None => Some((length, 1)),
                 Some((before, of)) if before == length => Some((length, of + 1)),
@@ -159,6 +181,17 @@ fn length(headers: &HeaderMap) -> Result<Option<(u64, usize)>, Fault> {
         }
     }
     Ok(found)
+}
+
+/// A response that has no body and announces one (RFC 9112 section 6.3): its sender may send it nevertheless. The length in a
+/// 304 is that of the representation (RFC 9110 section 8.6), and says nothing.
+fn promises_a_body_it_cannot_have(parts: &Parts) -> bool {
+    let has = |name| parts.headers.contains_key(name);
+    match parts.status {
+        StatusCode::NO_CONTENT => has(header::CONTENT_LENGTH) || has(header::TRANSFER_ENCODING),
+        StatusCode::NOT_MODIFIED => has(header::TRANSFER_ENCODING),
+        _ => false,
+    }
 }
 
 /// RFC 9112 section 9.3.
@@ -184,11 +217,11 @@ mod tests {
 
     /// Takes a head that comes in pieces of this many bytes; and what is left behind it.
     fn taken(text: &[u8], piece: usize, method: &Method) -> Result<Option<(Head, Vec<u8>)>, Fault> {
-        let (mut read, mut scanned, mut map) = (BytesMut::new(), 0, HeaderMap::new());
+        let (mut read, mut scan, mut map) = (BytesMut::new(), Scan::default(), HeaderMap::new());
         let mut pieces = text.chunks(piece);
         while let Some(piece) = pieces.next() {
             read.extend_from_slice(piece);
-            if let Some(head) = take(&mut read, &mut scanned, method, &mut map)? {
+            if let Some(head) = take(&mut read, &mut scan, method, &mut map)? {
                 pieces.for_each(|piece| read.extend_from_slice(piece));
                 return Ok(Some((head, read.to_vec())));
             }
@@ -202,7 +235,7 @@ mod tests {
 
     #[test]
     fn a_head_is_the_same_however_it_comes_and_interim_ones_are_passed_over() {
-        let text = b"HTTP/1.1 100 Continue\r\nx-interim: 1\r\n\r\nHTTP/1.1 103 Early Hints\nlink: </a>\n\nHTTP/1.1 299 Odd but fine\r\n\
+        let text = b"HTTP/1.1 100 Continue\r\nx-interim: 1\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 299 Odd but fine\r\n\
             Set-Cookie: a=1\r\nset-cookie:b=2 \r\nX-Empty:\r\ncontent-length: 4\r\n\r\nbody";
         for piece in 1..=text.len() {
             let (Head { parts, framing, keeps }, rest) = taken(text, piece, &Method::GET).unwrap().unwrap();
@@ -248,6 +281,20 @@ mod tests {
             ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", head_, Framing::Length(0), true),
             ("HTTP/1.1 204 No Content\r\n\r\n", post, Framing::Length(0), true),
             ("HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\n\r\n", get, Framing::Length(0), true),
+            // Who announces a body may send one.
+            (
+                "HTTP/1.1 304 Not Modified\r\ntransfer-encoding: chunked\r\n\r\n",
+                get,
+                Framing::Length(0),
+                false,
+            ),
+            ("HTTP/1.1 204 No Content\r\ncontent-length: 0\r\n\r\n", post, Framing::Length(0), false),
+            (
+                "HTTP/1.1 204 No Content\r\ntransfer-encoding: chunked\r\n\r\n",
+                post,
+                Framing::Length(0),
+                false,
+            ),
             ("HTTP/1.1 101 Switching Protocols\r\n\r\n", get, Framing::Length(0), false),
         ] {
             let head = head(text, method).unwrap();
@@ -274,6 +321,14 @@ mod tests {
             "HTTP/1.1 200 OK\r\ncontent-length: +5\r\n\r\n",
             "HTTP/1.1 200 OK\r\ncontent-length: 0x5\r\n\r\n",
             "HTTP/1.1 200 OK\r\ncontent-length:\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ncontent-length: 05\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ncontent-length: 00\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ncontent-length: 5, 05\r\n\r\n",
+            "HTTP/1.1 200 OK\ncontent-length: 5\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ncontent-length: 5\n\r\n",
+            "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\n",
+            "HTTP/1.1 200 OK\ncontent-length: 5\n\n",
+            "HTTP/1.1 103 Early Hints\nlink: </a>\n\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
             "HTTP/1.1 200 OK\r\ncontent-length: 18446744073709551616\r\n\r\n",
             "HTTP/1.1 200 OK\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n",
             "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n",
@@ -282,6 +337,18 @@ mod tests {
             "HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
         ] {
             assert!(head(text, &Method::GET).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn interim_responses_are_bounded() {
+        let text = |count: usize| {
+            let interim = "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n".repeat(count);
+            format!("{interim}HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+        };
+        for piece in [100, 1_000_000] {
+            assert!(taken(text(INTERIM).as_bytes(), piece, &Method::GET).is_ok());
+            assert!(taken(text(INTERIM + 1).as_bytes(), piece, &Method::GET).is_err());
         }
     }
 

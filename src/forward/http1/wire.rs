@@ -17,7 +17,7 @@ use tokio::{
 use super::{
     Fault,
     chunked::{Chunked, Decoded},
-    response::{self, Framing, Head},
+    response::{self, Framing, Head, Scan},
     upload::Upload,
 };
 use crate::forward::RequestBody;
@@ -52,7 +52,7 @@ enum Download {
     /// Its head is waited for.
     Head {
         method: Method,
-        scanned: usize,
+        scan: Scan,
     },
     /// So much of its body is left.
     Length(u64),
@@ -80,20 +80,21 @@ impl Http1 {
         self.upload = Upload::of(&head, body);
         head.headers.clear();
         self.map = head.headers;
-        self.download = Download::Head { method: head.method, scanned: 0 };
+        self.download = Download::Head { method: head.method, scan: Scan::default() };
     }
 
     /// Sends what is there, and gives the response's head once that is whole.
     pub(in crate::forward) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Parts, Fault>> {
         let sent = self.upload.poll(&mut self.io, cx);
         loop {
-            let Download::Head { method, scanned } = &mut self.download else {
+            let Download::Head { method, scan } = &mut self.download else {
                 return Poll::Ready(Err(Fault::Incomplete));
             };
             if let Some(Head { parts, framing, keeps }) =
-                response::take(&mut self.read, scanned, method, &mut self.map)?
+                response::take(&mut self.read, scan, method, &mut self.map)?
             {
-                self.keeps = keeps;
+                // A head that came before the request was out may answer something else.
+                self.keeps = keeps && self.upload.is_over();
                 if let Poll::Ready(Err(_)) = sent {
                     self.abandon();
                 }
