@@ -6,6 +6,7 @@ mod connect;
 mod early;
 mod hop;
 mod http1;
+mod in_use;
 mod pool;
 mod response;
 mod target;
@@ -15,6 +16,7 @@ use std::time::Duration;
 pub use body::{BodyFault, RequestBody};
 pub(crate) use connect::LocalExecutor;
 pub use hop::{CameFrom, forwarding_headers, join_cookies, remove_hop_by_hop};
+pub use in_use::Caller;
 pub use pool::Pools;
 pub use response::ResponseBody;
 pub use target::{Target, roots, target};
@@ -30,6 +32,14 @@ pub enum ForwardError {
         /// The origin that was tried last.
         origin: String,
         /// Why that failed.
+        reason: String,
+    },
+    /// It has as many requests in flight as it may have, or no descriptor is left for another connection: 503.
+    #[error("the upstream \"{upstream}\" is not asked: {reason}")]
+    Busy {
+        /// The upstream's name.
+        upstream: String,
+        /// Which bound is reached.
         reason: String,
     },
     /// It took the request, or a part of it, and broke off or answered with something that is not HTTP: 502.

@@ -33,7 +33,7 @@ use hyper::body::Incoming;
 
 use crate::{
     authenticate::Proof,
-    forward::RequestBody,
+    forward::{Caller, RequestBody},
     site::{Domain, Route, Site, SiteHandle},
 };
 
@@ -92,6 +92,8 @@ pub struct Outbound {
     pub request: Request<RequestBody>,
     /// Where to.
     pub domain: Arc<Domain>,
+    /// Whether an application was proved to have sent it.
+    pub caller: Caller,
 }
 
 /// What every connection's stack is: given the worker's parts, a service for one connection.

@@ -1,15 +1,21 @@
 //! Sockets, workers, limits, drain: from the TCP accept to the hand-over of a connection.
 
 mod activity;
+mod addresses;
+mod chunks;
 mod connection;
+mod door;
 mod handshake;
+mod lent;
 mod linger;
 mod open;
 mod proxy_protocol;
 mod requests;
 mod server;
 mod shared;
+mod shares;
 mod socket;
 mod worker;
 
 pub use server::{Running, ServeError, start};
+pub use shares::{Shares, TooFew, shortage};

@@ -1,5 +1,6 @@
-//! TCP streams of one worker, whose small sends wait for the end of its turn.
+//! TCP streams of one worker, whose small sends wait for the end of its turn; and the limit of open files.
 
+pub mod descriptors;
 mod outbox;
 mod stream;
 #[cfg(test)]

@@ -10,7 +10,7 @@ mod metrics;
 mod reloads;
 mod status;
 
-pub use admin::{Health, serve as serve_admin};
+pub use admin::{CONNECTIONS as ADMIN_CONNECTIONS, Capacity, Health, serve as serve_admin};
 pub use counters::{Counters, Outcome};
 pub use fetches::Fetches;
 pub use log::init as init_log;

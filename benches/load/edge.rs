@@ -86,22 +86,30 @@ impl Contender for Edge {
                 format!("urls = [\"https://{}\"]\nca = \"upstream-ca.pem\"", job.origins.tls_http2)
             }
         };
-        let config = format!(
-            "[listen]\nhttps = [\"{}\"]\nadmin = \"127.0.0.1:0\"\nworkers = {}\n\
-             [limits]\nconnections = 20000\nidle_timeout = \"1h\"\n\
+        let config = |per_address: &str| {
+            format!(
+                "[listen]\nhttps = [\"{}\"]\nadmin = \"127.0.0.1:0\"\nworkers = {}\n\
+             [limits]\nconnections = 20000\n{per_address}idle_timeout = \"1h\"\n\
              [trust]\nclient_ca = [\"{}\"]\n\
              [[upstream]]\nname = \"auth-server\"\n{upstream}\n\
              [[domain]]\nname = \"{DOMAIN}\"\ncertificate = \"{}\"\nprivate_key = \"{}\"\n",
-            job.listen,
-            self.workers,
-            job.client_ca.display(),
-            job.certificate.display(),
-            job.private_key.display(),
-        );
-        fs::write(job.folder.join("edge.toml"), config)?;
+                job.listen,
+                self.workers,
+                job.client_ca.display(),
+                job.certificate.display(),
+                job.private_key.display(),
+            )
+        };
         fs::write(job.folder.join("applications.toml"), self.registry())?;
+        let file = job.folder.join("edge.toml");
+        fs::write(&file, config("connections_per_address = 20000\n"))?;
+        // An earlier build does not know the key, nor the bound.
+        let check = Command::new(&self.program).args(["check", "--config"]).arg(&file).output()?;
+        if String::from_utf8_lossy(&check.stderr).contains("connections_per_address") {
+            fs::write(&file, config(""))?;
+        }
         let mut command = Command::new(&self.program);
-        command.args(["run", "--config"]).arg(job.folder.join("edge.toml"));
+        command.args(["run", "--config"]).arg(file);
         command.env_remove("RUST_LOG");
         Ok(command)
     }

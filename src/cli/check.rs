@@ -4,6 +4,7 @@ use std::{io::IsTerminal, path::Path, process::ExitCode};
 
 use crate::{
     config::{Severity, render},
+    listen::shortage,
     site::{build, public_authorities},
     trust::Generation,
 };
@@ -13,6 +14,7 @@ pub(super) fn check(config: &Path) -> ExitCode {
     let mut built = build(config, Generation(1), None);
     if let Some((settings, _)) = &built.site {
         built.problems.extend(public_authorities(settings));
+        built.problems.extend(shortage(settings));
     }
     let failed = built.problems.iter().any(|problem| problem.severity == Severity::Error);
     if built.problems.is_empty() {

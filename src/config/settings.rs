@@ -57,6 +57,8 @@ pub struct Listen {
 pub struct Limits {
     /// Open connections in all. Default 10,000.
     pub connections: usize,
+    /// Those of one client address (of one /64 of IPv6). Absent: a tenth of the connections that may be open, at least 16.
+    pub connections_per_address: Option<usize>,
     /// From accept to the end of the TLS handshake. Default 10 s.
     pub handshake_timeout: Duration,
     /// From the first byte of a request's head to its last. Default 10 s.
@@ -191,6 +193,8 @@ pub struct Upstream {
     pub response_timeout: Duration,
     /// How long a connection is kept unused. Default 30 s.
     pub idle_timeout: Duration,
+    /// Requests in flight at once, over all workers. Default 1,024.
+    pub connections: usize,
 }
 
 /// Scheme, host and port of an upstream.

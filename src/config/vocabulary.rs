@@ -104,6 +104,7 @@ pub(super) const LIMITS: &Kind = &Kind {
     heading: "[limits]",
     keys: &[
         ("connections", "10000"),
+        ("connections_per_address", "1000"),
         ("handshake_timeout", r#""10s""#),
         ("head_timeout", r#""10s""#),
         ("body_timeout", r#""30s""#),
@@ -163,6 +164,7 @@ pub(super) const UPSTREAM: &Kind = &Kind {
         ("connect_timeout", r#""5s""#),
         ("response_timeout", r#""30s""#),
         ("idle_timeout", r#""30s""#),
+        ("connections", "1024"),
     ],
 };
 

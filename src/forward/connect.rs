@@ -9,12 +9,14 @@ use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
+    sync::OwnedSemaphorePermit,
     time::Sleep,
 };
 
 use super::{
     RequestBody, Target,
     http1::{Http1, Io},
+    in_use::InUse,
 };
 use crate::{config::settings::Origin, net::Outbox, text};
 
@@ -41,6 +43,8 @@ pub(super) fn timer(after: Duration) -> Timer {
 pub(super) struct Kept {
     pub(super) http1: Box<Http1>,
     pub(super) timer: Timer,
+    /// While it carries a request.
+    pub(super) in_use: Option<InUse>,
 }
 
 /// A connection that can carry a request.
@@ -51,18 +55,30 @@ pub(super) enum Sender {
     Http2(http2::SendRequest<RequestBody>),
 }
 
-/// Connects within `connect_timeout`. The error is a sentence for the log.
-pub(super) async fn connect(target: &Target, origin: &Origin, outbox: &Outbox) -> Result<Sender, String> {
-    tokio::time::timeout(target.connect_timeout, connect_unbounded(target, origin, outbox))
+/// Connects within `connect_timeout`; the place is given back when the connection's descriptor is closed. The error is a
+/// sentence for the log.
+pub(super) async fn connect(
+    target: &Target,
+    origin: &Origin,
+    outbox: &Outbox,
+    place: OwnedSemaphorePermit,
+) -> Result<Sender, String> {
+    tokio::time::timeout(target.connect_timeout, connect_unbounded(target, origin, outbox, place))
         .await
         .unwrap_or_else(|_| Err(format!("no connection within {:?}", target.connect_timeout)))
 }
 
-async fn connect_unbounded(target: &Target, origin: &Origin, outbox: &Outbox) -> Result<Sender, String> {
+async fn connect_unbounded(
+    target: &Target,
+    origin: &Origin,
+    outbox: &Outbox,
+    place: OwnedSemaphorePermit,
+) -> Result<Sender, String> {
     let tcp =
         TcpStream::connect((origin.host.as_str(), origin.port)).await.map_err(|error| error.to_string())?;
     tcp.set_nodelay(true).map_err(|error| error.to_string())?;
     let tcp = outbox.stream(tcp);
+    tcp.hold(place);
     tcp.gather();
     let Some(tls) = target.tls.as_ref().filter(|_| origin.tls) else {
         return Ok(http1(tcp, target));
@@ -80,7 +96,8 @@ async fn connect_unbounded(target: &Target, origin: &Origin, outbox: &Outbox) ->
 }
 
 fn http1(io: impl Io + 'static, target: &Target) -> Sender {
-    Sender::Http1(Kept { http1: Box::new(Http1::new(Box::new(io))), timer: timer(target.response_timeout) })
+    let http1 = Box::new(Http1::new(Box::new(io)));
+    Sender::Http1(Kept { http1, timer: timer(target.response_timeout), in_use: None })
 }
 
 async fn http2<IO>(io: IO) -> Result<Sender, String>

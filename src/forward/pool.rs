@@ -11,13 +11,17 @@ use std::{
 
 use http::{Request, Response};
 use hyper::client::conn::http2;
-use tokio::time::Instant;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
 
 use super::{
     ForwardError, RequestBody, ResponseBody, Target,
     absolute::OriginForm,
     body::{Progress, State},
     connect::{Kept, Sender, Timer, connect, timer},
+    in_use::{Caller, InUse},
 };
 use crate::{config::settings::Origin, net::Outbox, text};
 
@@ -33,12 +37,13 @@ const AVOID: std::time::Duration = std::time::Duration::from_secs(2);
 pub struct Pools {
     by_target: RefCell<HashMap<usize, Rc<Pool>>>,
     outbox: Outbox,
+    /// Connections that may still be opened, by all workers together.
+    places: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
 struct Pool {
     target: Arc<Target>,
-    outbox: Outbox,
     origins: Vec<OriginPool>,
     next: Cell<usize>,
 }
@@ -66,6 +71,7 @@ type Unused = (Kept, Instant);
 impl Idle {
     /// Gives a connection back once its response was read.
     pub(super) fn put(&self, mut connection: Kept) {
+        connection.in_use = None;
         let mut idle = self.0.borrow_mut();
         if connection.http1.rest() && idle.len() < IDLE_BOUND {
             idle.push((connection, Instant::now()));
@@ -86,6 +92,16 @@ impl Idle {
         None
     }
 
+    /// Closes the connection that was not used for longest; false if there is none.
+    fn drop_oldest(&self) -> bool {
+        let mut idle = self.0.borrow_mut();
+        if idle.is_empty() {
+            return false;
+        }
+        drop(idle.remove(0));
+        true
+    }
+
     fn drop_older_than(&self, limit: std::time::Duration) {
         let is_over =
             |(connection, since): &mut Unused| since.elapsed() >= limit || !connection.http1.is_open();
@@ -96,10 +112,29 @@ impl Idle {
 }
 
 impl Pools {
-    /// None yet; what they send is gathered here.
+    /// None yet; what they send is gathered here, and each connection takes one of these places.
     #[must_use]
-    pub fn new(outbox: Outbox) -> Self {
-        Self { by_target: RefCell::default(), outbox }
+    pub fn new(outbox: Outbox, places: Arc<Semaphore>) -> Self {
+        Self { by_target: RefCell::default(), outbox, places }
+    }
+
+    /// A place for another connection: where there is none, unused ones of this worker are closed. Others' are after a while.
+    fn place(&self) -> Option<OwnedSemaphorePermit> {
+        loop {
+            if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+                return Some(place);
+            }
+            let by_target = self.by_target.borrow();
+            let mut origins = by_target.values().flat_map(|pool| &pool.origins);
+            if !origins.any(|origin| origin.idle.drop_oldest()) {
+                return None;
+            }
+        }
+    }
+
+    /// Whether so few connections may still be opened that none is kept for later.
+    fn is_short(&self) -> bool {
+        self.places.available_permits() == 0
     }
 
     /// Sends a request to an origin of the target, and gives the response as soon as its head is there.
@@ -107,6 +142,7 @@ impl Pools {
         &self,
         target: &Arc<Target>,
         request: Request<RequestBody>,
+        caller: Caller,
     ) -> Result<Response<ResponseBody>, ForwardError> {
         // It is large, and stays where it is until it is sent.
         let mut request = Some(request);
@@ -118,14 +154,17 @@ impl Pools {
                 http2: RefCell::default(),
                 avoid_until: Cell::default(),
             });
-            Rc::new(Pool {
-                target: Arc::clone(target),
-                outbox: self.outbox.clone(),
-                origins: origins.collect(),
-                next: Cell::new(0),
-            })
+            Rc::new(Pool { target: Arc::clone(target), origins: origins.collect(), next: Cell::new(0) })
         }));
-        pool.send(&mut request).await
+        let mut in_use = InUse::take(target, caller);
+        if in_use.is_none() {
+            let upstream = target.name.clone();
+            return Err(ForwardError::Busy {
+                upstream,
+                reason: "its bound on connections is reached".to_owned(),
+            });
+        }
+        pool.send(self, &mut request, &mut in_use).await
     }
 
     /// Closes connections that were unused for their upstream's `idle_timeout`, and those of upstreams that are not
@@ -135,7 +174,10 @@ impl Pools {
         self.by_target.borrow_mut().retain(|key, _| current.contains(key));
         for pool in self.by_target.borrow().values() {
             for origin in &pool.origins {
-                origin.idle.drop_older_than(pool.target.idle_timeout);
+                // Another worker may need what this one keeps.
+                let limit =
+                    if self.is_short() { std::time::Duration::ZERO } else { pool.target.idle_timeout };
+                origin.idle.drop_older_than(limit);
             }
         }
     }
@@ -164,21 +206,28 @@ impl Pool {
 
     async fn send(
         &self,
+        pools: &Pools,
         request: &mut Option<Request<RequestBody>>,
+        in_use: &mut Option<InUse>,
     ) -> Result<Response<ResponseBody>, ForwardError> {
         let mut retries = RETRIES;
         let mut failed = None;
         for origin in self.order() {
             loop {
-                let sender = match origin.checkout(&self.target, &self.outbox).await {
+                let sender = match origin.checkout(&self.target, pools).await {
                     Ok(sender) => sender,
-                    Err(reason) => {
+                    Err(NotConnected::NoPlace) => {
+                        let upstream = self.target.name.clone();
+                        let reason = "no file descriptor is left for another connection".to_owned();
+                        return Err(ForwardError::Busy { upstream, reason });
+                    }
+                    Err(NotConnected::Failed(reason)) => {
                         origin.avoid_until.set(Some(Instant::now() + AVOID));
                         failed = Some((origin, reason));
                         break;
                     }
                 };
-                match self.try_send(origin, sender, request).await? {
+                match self.try_send(origin, sender, request, in_use).await? {
                     Tried::Response(response) => return Ok(response),
                     Tried::Unprocessed(reason) => {
                         tracing::debug!(reason = text::shown(&reason), origin = %shown(&origin.origin), "request not processed, sent anew");
@@ -202,12 +251,14 @@ impl Pool {
         origin: &OriginPool,
         sender: Sender,
         slot: &mut Option<Request<RequestBody>>,
+        in_use: &mut Option<InUse>,
     ) -> Result<Tried, ForwardError> {
         let Some(request) = slot.take() else { return Err(self.broken("the request is gone")) };
         let progress = request.body().progress();
         match sender {
             Sender::Http1(mut connection) => {
-                let Kept { http1, timer } = &mut connection;
+                connection.in_use = in_use.take();
+                let Kept { http1, timer, .. } = &mut connection;
                 http1.begin(request);
                 let head = self.bounded(poll_fn(|cx| http1.poll_head(cx)), &progress, timer).await?;
                 let head = head.map_err(|fault| self.failed(&fault, &progress))?;
@@ -215,7 +266,7 @@ impl Pool {
                 Ok(Tried::Response(Response::from_parts(head, ResponseBody::http1(connection, limit, idle))))
             }
             // Boxed, so that the future of a request over HTTP/1.1 is not as large.
-            Sender::Http2(sender) => Box::pin(self.try_http2(sender, request, slot, &progress)).await,
+            Sender::Http2(sender) => Box::pin(self.try_http2(sender, request, slot, &progress, in_use)).await,
         }
     }
 
@@ -225,6 +276,7 @@ impl Pool {
         mut request: Request<RequestBody>,
         slot: &mut Option<Request<RequestBody>>,
         progress: &Progress,
+        in_use: &mut Option<InUse>,
     ) -> Result<Tried, ForwardError> {
         let Some(origin_form) = OriginForm::take(&mut request) else {
             return Err(self.broken("the request's Host is no authority"));
@@ -240,7 +292,8 @@ impl Pool {
         match sent {
             Ok(response) => {
                 let limit = self.target.response_timeout;
-                Ok(Tried::Response(response.map(|body| ResponseBody::http2(body, limit))))
+                let Some(in_use) = in_use.take() else { return Err(self.broken("its place is gone")) };
+                Ok(Tried::Response(response.map(|body| ResponseBody::http2(body, limit, in_use))))
             }
             Err(mut error) => match (error.take_message(), replay) {
                 (Some(request), _) => unprocessed(request, error.into_error()),
@@ -305,8 +358,16 @@ impl Pool {
     }
 }
 
+/// Why there is no connection to an origin.
+enum NotConnected {
+    /// None may be opened.
+    NoPlace,
+    /// It could not be opened: a sentence for the log.
+    Failed(String),
+}
+
 impl OriginPool {
-    async fn checkout(&self, target: &Target, outbox: &Outbox) -> Result<Sender, String> {
+    async fn checkout(&self, target: &Target, pools: &Pools) -> Result<Sender, NotConnected> {
         if let Some(connection) = self.idle.take() {
             return Ok(Sender::Http1(connection));
         }
@@ -317,7 +378,9 @@ impl OriginPool {
             return Ok(Sender::Http2(sender));
         }
         // Boxed: every request's future would be as large as that of a TLS connection which it hardly ever makes.
-        let sender = Box::pin(connect(target, &self.origin, outbox)).await?;
+        let place = pools.place().ok_or(NotConnected::NoPlace)?;
+        let sender = Box::pin(connect(target, &self.origin, &pools.outbox, place)).await;
+        let sender = sender.map_err(NotConnected::Failed)?;
         self.avoid_until.set(None);
         if let Sender::Http2(sender) = &sender {
             *self.http2.borrow_mut() = Some(sender.clone());

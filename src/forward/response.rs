@@ -11,7 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::{connect::Kept, early::Early, http1::Fault, pool::Idle};
+use super::{connect::Kept, early::Early, http1::Fault, in_use::InUse, pool::Idle};
 
 /// A body that the edge made or that the upstream streams.
 pub struct ResponseBody(Source);
@@ -34,8 +34,8 @@ enum Upstream {
     Http1(Option<(Kept, Idle)>),
     /// A task, while the request is still being sent.
     Early(Early),
-    /// A stream.
-    Http2(Incoming),
+    /// A stream, and its place among those in flight.
+    Http2 { body: Incoming, _in_use: InUse },
 }
 
 /// Why a response broke off while it was streamed; the application sees its connection or stream end.
@@ -70,8 +70,12 @@ impl ResponseBody {
         Self(Source::Upstream(Streamed { from, limit, stalled: None }))
     }
 
-    pub(super) fn http2(body: Incoming, limit: Duration) -> Self {
-        Self(Source::Upstream(Streamed { from: Upstream::Http2(body), limit, stalled: None }))
+    pub(super) fn http2(body: Incoming, limit: Duration, in_use: InUse) -> Self {
+        Self(Source::Upstream(Streamed {
+            from: Upstream::Http2 { body, _in_use: in_use },
+            limit,
+            stalled: None,
+        }))
     }
 }
 
@@ -88,7 +92,7 @@ impl Upstream {
             Self::Early(early) => {
                 early.poll_frame(cx).map(|frame| frame.map(|frame| frame.map_err(ResponseError::from)))
             }
-            Self::Http2(body) => Pin::new(body)
+            Self::Http2 { body, .. } => Pin::new(body)
                 .poll_frame(cx)
                 .map(|frame| frame.map(|frame| frame.map_err(ResponseError::from))),
         }
@@ -107,7 +111,7 @@ impl Upstream {
         match self {
             Self::Http1(kept) => kept.is_none(),
             Self::Early(_) => false,
-            Self::Http2(body) => body.is_end_stream(),
+            Self::Http2 { body, .. } => body.is_end_stream(),
         }
     }
 
@@ -116,7 +120,7 @@ impl Upstream {
             Self::Http1(Some((connection, _))) => connection.http1.size_hint(),
             Self::Http1(None) => SizeHint::with_exact(0),
             Self::Early(_) => SizeHint::default(),
-            Self::Http2(body) => body.size_hint(),
+            Self::Http2 { body, .. } => body.size_hint(),
         }
     }
 }

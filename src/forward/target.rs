@@ -1,6 +1,11 @@
 //! An upstream, ready to be called: origins, TLS, secrets.
 
-use std::{fmt, path::Path, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    path::Path,
+    sync::{Arc, atomic::AtomicUsize},
+    time::Duration,
+};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::TrustAnchor};
@@ -38,7 +43,22 @@ pub struct Target {
     pub response_timeout: Duration,
     /// How long a connection is kept unused.
     pub idle_timeout: Duration,
+    /// Requests in flight at once, over all workers.
+    pub connections: usize,
+    pub(super) in_flight: InFlight,
 }
+
+/// Requests in flight to an upstream, of all workers. Of no account where targets are compared.
+#[derive(Debug, Default)]
+pub(super) struct InFlight(pub(super) AtomicUsize);
+
+impl PartialEq for InFlight {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for InFlight {}
 
 /// TLS towards an upstream, compared by the roots that it trusts.
 #[derive(Clone)]
@@ -97,6 +117,8 @@ pub fn target(upstream: &Upstream, problems: &mut Vec<Problem>) -> Option<Target
         connect_timeout: upstream.connect_timeout,
         response_timeout: upstream.response_timeout,
         idle_timeout: upstream.idle_timeout,
+        connections: upstream.connections,
+        in_flight: InFlight::default(),
     })
 }
 

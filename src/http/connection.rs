@@ -33,6 +33,7 @@ pub struct Connection {
     /// The certificate whose key the peer proved to hold; absent where none was presented.
     pub peer: Option<Rc<Peer>>,
     closing: Cell<bool>,
+    proved: Cell<bool>,
     lingers: Cell<bool>,
     /// Held besides by each request's body of which more may come.
     receiving: Rc<()>,
@@ -50,6 +51,7 @@ impl Connection {
             server_name,
             peer,
             closing: Cell::new(false),
+            proved: Cell::new(false),
             lingers: Cell::new(false),
             receiving: Rc::new(()),
             waker: RefCell::default(),
@@ -63,6 +65,17 @@ impl Connection {
         {
             waker.wake();
         }
+    }
+
+    /// Notes that an application has authenticated a request over this connection.
+    pub fn mark_proved(&self) {
+        self.proved.set(true);
+    }
+
+    /// What [`Connection::mark_proved`] noted.
+    #[must_use]
+    pub fn is_proved(&self) -> bool {
+        self.proved.get()
     }
 
     /// Notes whether the last request was answered before its body was read, so that more of it may come.

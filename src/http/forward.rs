@@ -30,10 +30,10 @@ impl Service<Outbound> for Forward {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, Outbound { request, domain }: Outbound) -> Self::Future {
+    fn call(&mut self, Outbound { request, domain, caller }: Outbound) -> Self::Future {
         let pools = Rc::clone(&self.0);
         Box::pin(async move {
-            let response = pools.send(&domain.target, request).await?;
+            let response = pools.send(&domain.target, request, caller).await?;
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 let upstream = domain.target.name.clone();
                 let reason = "it switches protocols, though nobody asked it to".to_owned();

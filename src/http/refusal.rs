@@ -58,7 +58,9 @@ impl Refusal {
             Self::CertificateRequired | Self::Denied(_) | Self::TooLarge(_) => StatusCode::UNAUTHORIZED,
             Self::Body(BodyFault::TooLarge(_)) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Body(BodyFault::Slow(_)) => StatusCode::REQUEST_TIMEOUT,
-            Self::Forward(ForwardError::Unreachable { .. }) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Forward(ForwardError::Unreachable { .. } | ForwardError::Busy { .. }) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Forward(ForwardError::Broken { .. } | ForwardError::Body(_)) => StatusCode::BAD_GATEWAY,
             Self::Forward(ForwardError::Slow { .. }) => StatusCode::GATEWAY_TIMEOUT,
         }
@@ -69,9 +71,9 @@ impl Refusal {
     pub fn code(&self) -> &'static str {
         match self {
             Self::CertificateRequired | Self::Denied(_) | Self::TooLarge(_) => "invalid_client",
-            Self::Forward(ForwardError::Unreachable { .. } | ForwardError::Slow { .. }) => {
-                "temporarily_unavailable"
-            }
+            Self::Forward(
+                ForwardError::Unreachable { .. } | ForwardError::Busy { .. } | ForwardError::Slow { .. },
+            ) => "temporarily_unavailable",
             Self::Forward(_) => "server_error",
             _ => "invalid_request",
         }
@@ -106,6 +108,9 @@ impl Refusal {
             Self::Body(fault) => format!("the request's body: {fault}"),
             Self::Forward(ForwardError::Unreachable { .. }) => {
                 "the authorization server can't be reached at the moment: try again later".into()
+            }
+            Self::Forward(ForwardError::Busy { .. }) => {
+                "the authorization server is busy at the moment: try again later".into()
             }
             Self::Forward(ForwardError::Slow { .. }) => "the authorization server gave no response in time".into(),
             Self::Forward(_) => "the authorization server broke off its response".into(),
@@ -153,7 +158,7 @@ impl Refusal {
                     headers.insert(header::ALLOW, allow);
                 }
             }
-            Self::Forward(ForwardError::Unreachable { .. }) => {
+            Self::Forward(ForwardError::Unreachable { .. } | ForwardError::Busy { .. }) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
             }
             _ => {}

@@ -12,7 +12,7 @@ use tower::Service;
 use super::{Authenticated, Context, Outbound, Refusal, inbound::REQUEST_ID};
 use crate::{
     authenticate::Denial,
-    forward::{CameFrom, ResponseBody, forwarding_headers, join_cookies, remove_hop_by_hop},
+    forward::{Caller, CameFrom, ResponseBody, forwarding_headers, join_cookies, remove_hop_by_hop},
 };
 
 /// Makes the request that goes upstream.
@@ -40,7 +40,9 @@ fn outbound(Authenticated { context, body, proof }: Authenticated) -> Result<Out
     for (name, value) in &target.headers {
         headers.insert(name, value.clone());
     }
+    let caller = if proof.is_some() { Caller::Proved } else { Caller::Anybody };
     if let Some(proof) = &proof {
+        connection.mark_proved();
         let peer = connection.peer.as_ref().ok_or(Refusal::Denied(Denial::NoCertificate))?;
         let vouching = peer
             .vouching(site.trust.generation, &domain, proof)
@@ -62,7 +64,7 @@ fn outbound(Authenticated { context, body, proof }: Authenticated) -> Result<Out
     headers.insert(header::HOST, target.host.clone().unwrap_or(authority));
     headers.insert(REQUEST_ID, record.id.clone());
     head.version = Version::HTTP_11;
-    Ok(Outbound { request: Request::from_parts(head, body), domain })
+    Ok(Outbound { request: Request::from_parts(head, body), domain, caller })
 }
 
 /// Path and query alone (RFC 9112 section 3.2.1). What has no path of its own, as `https://host?query`, asks for the root.

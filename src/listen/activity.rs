@@ -1,7 +1,7 @@
 //! What a connection is doing, and until when it may go on so.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, ready},
@@ -9,12 +9,14 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::{HeaderMap, header};
 use http_body::{Body, Frame, SizeHint};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::Instant,
 };
 
+use super::chunks::Gate;
 use crate::{config::settings::Limits, forward::ResponseBody, text};
 
 /// Shared by a connection's stream, service and driver, all on one thread.
@@ -25,14 +27,32 @@ pub(super) struct Activity {
     idle_since: Cell<Instant>,
     /// When the first byte of a head arrived that is not yet whole. HTTP/1.1 only.
     head_since: Cell<Option<Instant>>,
-    /// When a request in flight last got on.
-    progress: Cell<Instant>,
+    /// No request in flight has made no progress since before this.
+    stalled_since: Cell<Instant>,
+    /// When each request in flight last made progress, by its number; those that are free.
+    progress: RefCell<Vec<Option<Instant>>>,
+    /// Requests so far, and those of them that the client gave up before they were answered.
+    requests: Cell<u32>,
+    abandoned: Cell<u32>,
     /// Whether all of the last response is out.
     is_flushed: Cell<bool>,
     /// Whether our own end was, or is to be, sent. What still comes is no request.
     is_ending: Cell<bool>,
     /// How long it may have no request before it rests.
     rest: Cell<Duration>,
+    /// Whether what is read next belongs to a chunked body.
+    is_chunked: Cell<Verdict>,
+}
+
+/// What is known of the body behind a head that was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// It is not asked for.
+    None,
+    /// The head has ended, and may announce a chunked one.
+    Awaited,
+    /// It is chunked.
+    Chunked,
 }
 
 /// What to do when a connection's time is up.
@@ -48,6 +68,10 @@ pub(super) enum Overdue {
     Lingering,
 }
 
+/// How many requests a client may give up, even if it gives up most of them.
+const ABANDONED: u32 = 100;
+/// How long before it counts as idle a connection with requests in flight may make no progress.
+const IN_FLIGHT: Duration = Duration::from_secs(10);
 /// How long a peer may take to read the end of a connection that was closed politely.
 pub(super) const LINGER: Duration = Duration::from_secs(2);
 /// How long a connection without a request keeps what it has for requests.
@@ -62,10 +86,14 @@ impl Activity {
             in_flight: Cell::new(0),
             idle_since: Cell::new(now),
             head_since: Cell::new(None),
-            progress: Cell::new(now),
+            stalled_since: Cell::new(now),
+            progress: RefCell::default(),
+            requests: Cell::new(0),
+            abandoned: Cell::new(0),
             is_flushed: Cell::new(true),
             is_ending: Cell::new(false),
             rest: Cell::new(REST),
+            is_chunked: Cell::new(Verdict::None),
         })
     }
 
@@ -79,7 +107,7 @@ impl Activity {
         rests: bool,
     ) -> (Instant, Overdue) {
         if self.in_flight.get() > 0 {
-            return (self.progress.get() + stall, Overdue::Stuck);
+            return (self.stalled_since.get() + stall, Overdue::Stuck);
         }
         if let Some(closing) = closing {
             return (closing.max(self.idle_since.get()) + LINGER, Overdue::Lingering);
@@ -94,11 +122,49 @@ impl Activity {
         }
     }
 
+    /// Looks which request in flight has made no progress for longest: whether that is later than was known.
+    pub(super) fn progressed(&self) -> bool {
+        let Some(oldest) = self.progress.borrow().iter().flatten().min().copied() else { return false };
+        oldest > self.stalled_since.replace(oldest)
+    }
+
+    /// When something last happened that counts as use: a request in flight may take a while.
+    pub(super) fn last_progress(&self) -> Instant {
+        if self.in_flight.get() == 0 {
+            return self.idle_since.get();
+        }
+        self.progressed();
+        self.stalled_since.get() + IN_FLIGHT
+    }
+
+    /// Whether the client gives up most of its requests before they are answered. Each costs the upstream a request and a
+    /// connection, and the client next to nothing.
+    pub(super) fn is_abandoning(&self) -> bool {
+        let abandoned = self.abandoned.get();
+        abandoned > ABANDONED && abandoned > self.requests.get() / 2
+    }
+
     pub(super) fn start(self: &Rc<Self>) -> InFlight {
-        self.in_flight.set(self.in_flight.get() + 1);
+        let now = Instant::now();
+        if self.in_flight.replace(self.in_flight.get() + 1) == 0 {
+            self.stalled_since.set(now);
+        }
+        self.requests.set(self.requests.get().wrapping_add(1));
         self.head_since.set(None);
-        self.progress.set(Instant::now());
-        InFlight(Rc::clone(self))
+        let mut progress = self.progress.borrow_mut();
+        let number = progress.iter().position(Option::is_none).unwrap_or(progress.len());
+        match progress.get_mut(number) {
+            Some(free) => *free = Some(now),
+            None => progress.push(Some(now)),
+        }
+        InFlight { activity: Rc::clone(self), number, is_answered: false }
+    }
+
+    /// Notes whether the request whose head has just been read has a chunked body; to be said before more is read.
+    pub(super) fn begins(&self, headers: &HeaderMap) {
+        if self.is_chunked.get() == Verdict::Awaited && headers.contains_key(header::TRANSFER_ENCODING) {
+            self.is_chunked.set(Verdict::Chunked);
+        }
     }
 
     /// Its time to rest went by, and it had requests: if the last was not its first, it goes on to be used.
@@ -122,11 +188,34 @@ impl Activity {
 
 /// A request in flight, until its response's last byte was handed over or it is dropped.
 #[derive(Debug)]
-pub(super) struct InFlight(Rc<Activity>);
+pub(super) struct InFlight {
+    activity: Rc<Activity>,
+    number: usize,
+    is_answered: bool,
+}
+
+impl InFlight {
+    /// Its response has begun.
+    pub(super) fn answered(&mut self) {
+        self.is_answered = true;
+    }
+
+    fn made_progress(&self) {
+        if let Some(progress) = self.activity.progress.borrow_mut().get_mut(self.number) {
+            *progress = Some(Instant::now());
+        }
+    }
+}
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        let Activity { in_flight, idle_since, is_flushed, .. } = &*self.0;
+        let Activity { in_flight, idle_since, is_flushed, progress, abandoned, .. } = &*self.activity;
+        if let Some(progress) = progress.borrow_mut().get_mut(self.number) {
+            *progress = None;
+        }
+        if !self.is_answered {
+            abandoned.set(abandoned.get() + 1);
+        }
         in_flight.set(in_flight.get().saturating_sub(1));
         idle_since.set(Instant::now());
         is_flushed.set(false);
@@ -150,7 +239,7 @@ impl Body for Tracked {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         // The end is noted when this is dropped.
         if !self.body.is_end_stream() {
-            self.in_flight.0.progress.set(Instant::now());
+            self.in_flight.made_progress();
         }
         if let Some(Err(error)) = &frame {
             tracing::warn!(error = text::shown(error), "a response broke off");
@@ -167,12 +256,23 @@ impl Body for Tracked {
     }
 }
 
-/// A stream that notes when bytes of a head begin to arrive, and when a response is out.
+/// A stream that notes when bytes of a head begin to arrive, and when a response is out; malformed chunks end it.
 pub(super) struct Watched<IO> {
-    pub(super) io: IO,
-    pub(super) activity: Rc<Activity>,
-    /// What was read before, to be read again first.
-    pub(super) before: Bytes,
+    io: IO,
+    activity: Rc<Activity>,
+    gate: Gate,
+}
+
+impl<IO> Watched<IO> {
+    /// Watches a stream; `before` was read before, and is read again first.
+    pub(super) const fn new(io: IO, activity: Rc<Activity>, before: Bytes) -> Self {
+        Self { io, activity, gate: Gate::new(before) }
+    }
+
+    /// The stream, and what was read of it and is not yet passed on.
+    pub(super) fn into_parts(self) -> (IO, Bytes) {
+        (self.io, self.gate.into_held())
+    }
 }
 
 impl<IO: AsyncRead + Unpin> AsyncRead for Watched<IO> {
@@ -181,17 +281,28 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Watched<IO> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<std::io::Result<()>> {
-        if !self.before.is_empty() {
-            let length = self.before.len().min(buf.remaining());
-            buf.put_slice(&self.before.split_to(length));
-            self.activity.read();
+        let this = &mut *self;
+        let before = buf.filled().len();
+        let held = this.gate.held(buf.remaining());
+        if held.is_empty() {
+            ready!(Pin::new(&mut this.io).poll_read(cx, buf))?;
+        } else {
+            buf.put_slice(&held);
+        }
+        let read = buf.filled().get(before..).unwrap_or_default();
+        if read.is_empty() {
             return Poll::Ready(Ok(()));
         }
-        let before = buf.filled().len();
-        ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
-        if buf.filled().len() > before {
-            self.activity.read();
+        let verdict = this.activity.is_chunked.replace(Verdict::None);
+        if verdict == Verdict::Chunked {
+            this.gate.chunked();
         }
+        let passes = this.gate.pass(read)?;
+        if this.gate.is_split() {
+            this.activity.is_chunked.set(Verdict::Awaited);
+        }
+        buf.set_filled(before + passes);
+        this.activity.read();
         Poll::Ready(Ok(()))
     }
 }
@@ -235,6 +346,40 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stream_that_stalls_is_not_hidden_by_those_that_go_on() {
+        let activity = Activity::new();
+        let (stalled, other) = (activity.start(), activity.start());
+        let began = activity.stalled_since.get();
+        for _ in 0..3 {
+            std::thread::yield_now();
+            other.made_progress();
+            activity.progressed();
+        }
+        assert!(activity.stalled_since.get() - began < Duration::from_millis(1) || !activity.progressed());
+        drop(stalled);
+        assert!(activity.progressed());
+        // A number is used again.
+        let third = activity.start();
+        assert_eq!((third.number, activity.progress.borrow().len()), (0, 2));
+    }
+
+    #[test]
+    fn a_client_that_gives_up_most_of_its_requests_is_noticed() {
+        let activity = Activity::new();
+        for _ in 0..ABANDONED {
+            drop(activity.start());
+            assert!(!activity.is_abandoning());
+        }
+        drop(activity.start());
+        assert!(activity.is_abandoning());
+        // As many that were answered make up for it.
+        for _ in 0..=ABANDONED {
+            activity.start().answered();
+        }
+        assert!(!activity.is_abandoning());
+    }
 
     #[test]
     fn only_a_connection_that_goes_on_to_be_used_keeps_what_it_has_for_longer() {

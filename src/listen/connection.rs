@@ -13,7 +13,9 @@ use tokio::{io::AsyncWriteExt, net::TcpStream, time::Instant};
 
 use super::{
     activity::LINGER,
-    handshake::handshake,
+    addresses::AddressPlace,
+    door::{Door, counted},
+    handshake::{client_address, handshake},
     linger::Lingering,
     open::Entry,
     requests::{Ended, Requests},
@@ -31,40 +33,57 @@ pub(super) type TlsStream = tokio_rustls::server::TlsStream<tls::Corked<Stream>>
 pub(super) async fn serve(
     (stream, tcp_peer): (TcpStream, SocketAddr),
     local_port: u16,
+    door: Rc<Door>,
     shared: Arc<Shared>,
     parts: WorkerParts,
     outbox: Outbox,
     entry: Entry,
 ) {
-    let shaking = Box::pin(shake((stream, tcp_peer), local_port, shared, parts, outbox, &entry));
-    let Some((tls, requests)) = shaking.await else { return };
-    let ended =
-        if tls.is_http2() { Box::pin(requests.http2(tls)).await } else { http1(&requests, tls).await };
+    let shaking = Box::pin(shake((stream, tcp_peer), local_port, &door, shared, parts, outbox, &entry));
+    let Some((tls, requests, _place)) = shaking.await else { return };
+    let ended = if tls.is_http2() {
+        Box::pin(requests.http2(tls, &entry)).await
+    } else {
+        http1(&requests, tls, &entry).await
+    };
     if let Err(reason) = ended {
         tracing::debug!(client = %tcp_peer.ip(), reason = text::shown(&reason), "connection ended");
     }
 }
 
-/// The handshake; nothing if it failed.
+/// The handshake; nothing if it failed. Behind a balancer with the PROXY protocol, a place among the client's connections, too.
 async fn shake(
     (stream, tcp_peer): (TcpStream, SocketAddr),
     local_port: u16,
+    door: &Door,
     shared: Arc<Shared>,
     parts: WorkerParts,
     outbox: Outbox,
     entry: &Entry,
-) -> Option<(Box<Lingering>, Requests)> {
+) -> Option<(Box<Lingering>, Requests, Option<AddressPlace>)> {
     let site = shared.site.load_full();
     let timeout = site.limits.handshake_timeout;
-    let shaken =
-        tokio::time::timeout(timeout, handshake(stream, tcp_peer, local_port, &site, &parts.peers, &outbox))
-            .await;
-    let failure = match shaken {
-        Ok(Ok((tls, connection))) => {
+    let shaken = tokio::time::timeout(timeout, async {
+        let mut stream = stream;
+        let address = client_address(&mut stream, tcp_peer, local_port, &site).await?;
+        let mut place = None;
+        if site.proxy_protocol
+            && let Some(network) = counted(address.ip, &site)
+        {
+            place = door.place_of(network, &site).await;
+            if place.is_none() {
+                return Err(std::io::Error::other("connections_per_address is reached").into());
+            }
+            entry.is_of(network);
+        }
+        handshake(stream, address, &site, &parts.peers, &outbox).await.map(|shaken| (shaken, place))
+    });
+    let failure = match shaken.await {
+        Ok(Ok(((tls, connection), place))) => {
             parts.counters.handshakes.fetch_add(1, Ordering::Relaxed);
             entry.serve(&connection);
             let tls = Box::new(Lingering::new(tls, Rc::clone(&connection)));
-            return Some((tls, Requests::new(connection, &site, shared, parts)));
+            return Some((tls, Requests::new(connection, &site, shared, parts), place));
         }
         Ok(Err(failed)) => failed,
         Err(_) => std::io::Error::other(format!("the handshake took longer than {timeout:?}")).into(),
@@ -78,14 +97,16 @@ async fn shake(
 }
 
 /// Requests and rest in turn.
-async fn http1(requests: &Requests, mut tls: Box<Lingering>) -> Result<(), String> {
+async fn http1(requests: &Requests, mut tls: Box<Lingering>, entry: &Entry) -> Result<(), String> {
     let mut read = Bytes::new();
     loop {
-        let Ended::Resting { tls: resting, read: rest, since } = Box::pin(requests.http1(tls, read)).await?
+        let Ended::Resting { tls: resting, read: rest, since } =
+            Box::pin(requests.http1(tls, read, entry)).await?
         else {
             return Ok(());
         };
         (tls, read) = (resting, rest);
+        entry.rests(since);
         tracing::debug!("connection rests");
         if read.is_empty() && !wakes(requests, &mut tls, since).await {
             // Gone or not, the peer has been told.
@@ -99,7 +120,10 @@ async fn http1(requests: &Requests, mut tls: Box<Lingering>) -> Result<(), Strin
 async fn wakes(requests: &Requests, tls: &mut Lingering, since: Instant) -> bool {
     tokio::select! {
         _ = tls.readable() => true,
-        () = tokio::time::sleep_until(since + requests.limits.idle_timeout) => false,
+        () = tokio::time::sleep_until(since + requests.limits.idle_timeout) => {
+            requests.idled();
+            false
+        }
         () = requests.is_to_close() => false,
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     future::poll_fn,
+    io,
     net::{IpAddr, SocketAddr},
     pin::pin,
     rc::Rc,
@@ -19,23 +20,21 @@ use crate::{
     tls,
 };
 
-/// Reads the PROXY header, where there is one, and shakes hands. The caller bounds the time.
-pub(super) async fn handshake(
-    mut stream: TcpStream,
+/// Who connects: by the PROXY header where there is one, which is read first.
+pub(super) async fn client_address(
+    stream: &mut TcpStream,
     tcp_peer: SocketAddr,
     local_port: u16,
     site: &Site,
-    peers: &Peers,
-    outbox: &Outbox,
-) -> Result<(TlsStream, Rc<Connection>), tls::Failed<Stream>> {
+) -> io::Result<ClientAddress> {
     let tcp_ip = tcp_peer.ip().to_canonical();
     let trusted = |ip: &IpAddr| site.trusted_proxies.iter().any(|network| network.contains(ip));
     let (ip, trusted_proxy) = if site.proxy_protocol {
         if !trusted(&tcp_ip) {
             let message = "only trusted_proxies may connect, since proxy_protocol is on";
-            return Err(std::io::Error::new(std::io::ErrorKind::PermissionDenied, message).into());
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
         }
-        match proxy_protocol::read(&mut stream).await? {
+        match proxy_protocol::read(stream).await? {
             Some(client) => (client.to_canonical(), trusted(&client.to_canonical())),
             // A balancer that passes TCP on writes no X-Forwarded-For, so what comes over its connection is the client's
             // own word, whether the header names that client or not.
@@ -44,7 +43,17 @@ pub(super) async fn handshake(
     } else {
         (tcp_ip, trusted(&tcp_ip))
     };
-    let address = ClientAddress { ip, trusted_proxy, local_port };
+    Ok(ClientAddress { ip, trusted_proxy, local_port })
+}
+
+/// Shakes hands. The caller bounds the time.
+pub(super) async fn handshake(
+    stream: TcpStream,
+    address: ClientAddress,
+    site: &Site,
+    peers: &Peers,
+    outbox: &Outbox,
+) -> Result<(TlsStream, Rc<Connection>), tls::Failed<Stream>> {
     let domain = |name: &str| site.domains.get(name).map(|domain| Arc::clone(&domain.tls.config));
     let mut accepted = pin!(tls::accept(outbox.stream(stream), domain));
     // The work of a handshake is as long as that of many requests: their sends do not wait for it.
@@ -60,7 +69,7 @@ pub(super) async fn handshake(
         .get(&accepted.server_name)
         .is_none_or(|domain| domain.client_auth == ClientAuth::Required);
     if required && chain.is_none_or(<[_]>::is_empty) {
-        return Err(std::io::Error::other("no client certificate, though one is required").into());
+        return Err(io::Error::other("no client certificate, though one is required").into());
     }
     let peer = chain.and_then(|chain| peers.presented(chain));
     let connection = Rc::new(Connection::new(address, accepted.server_name, peer));

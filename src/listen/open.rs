@@ -1,45 +1,152 @@
-//! The open connections of a worker: they are counted, and asked to close when the edge drains.
+//! The open connections of a worker, in the order in which they may be closed where there are too many; they are asked to
+//! close when the edge drains.
 
 use std::{
     cell::{Cell, RefCell},
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     rc::Rc,
+    time::Duration,
 };
 
-use tokio::sync::Notify;
+use tokio::{sync::Notify, task::AbortHandle, time::Instant};
 
+use super::{activity::Activity, addresses::Network};
 use crate::http::Connection;
 
+/// A connection that has proved nothing for so long is closed before one that has only just come: an honest client takes a few
+/// round trips to its first request.
+const STALE: Duration = Duration::from_secs(1);
+/// The same of one with a certificate that somebody has registered. Before that it is not closed at all.
+const STALE_KNOWN: Duration = Duration::from_secs(2);
+/// A handshake has so long at least, where only the bound on all connections is reached.
+pub(super) const YOUNG: Duration = Duration::from_millis(100);
+/// How many connections are looked at to find one to close.
+const LOOKS: usize = 64;
+
+/// What a connection has proved. Those at the top are closed first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    /// Its handshake is not over.
+    Shaking,
+    /// It has a certificate at most, of whoever it may be.
+    Unproved,
+    /// It has the key of a certificate that an application may have registered.
+    Known,
+    /// A request of it was authenticated. It is closed for nobody else's sake.
+    Proved,
+}
+
+/// Its stage, since when it does nothing there in milliseconds of the worker's time, and its number.
+type Key = (Stage, u64, u64);
+
+/// Which connections may be closed for a new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Urgency {
+    /// Those that have had the time to prove something.
+    Stale,
+    /// Also those that have been there for a moment.
+    Young,
+    /// Also those that have only just come.
+    Any,
+}
+
+/// What came of the search for a connection to close.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Eviction {
+    /// One is closed.
+    Done,
+    /// There will be one in a moment.
+    TooYoung,
+    /// All have proved something.
+    None,
+}
+
 /// All on one thread.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct OpenConnections(Rc<Open>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Open {
-    count: Cell<usize>,
+    started: Instant,
+    next: Cell<u64>,
+    /// By number.
+    guests: RefCell<HashMap<u64, Guest>>,
+    order: RefCell<BTreeSet<Key>>,
+    /// The same by their network, where their address counts.
+    by_network: RefCell<BTreeSet<(Network, Key)>>,
     /// The last one has gone.
     empty: Notify,
     is_draining: Cell<bool>,
-    /// Those whose handshake is done, by their address in memory.
-    served: RefCell<HashMap<usize, Rc<Connection>>>,
+}
+
+#[derive(Debug)]
+struct Guest {
+    key: Key,
+    network: Option<Network>,
+    /// Of the task that serves it.
+    task: Option<AbortHandle>,
+    /// Once its handshake is over.
+    connection: Option<Rc<Connection>>,
+    doing: Doing,
+}
+
+/// What a connection does.
+#[derive(Debug)]
+enum Doing {
+    /// Nothing that counts, since then.
+    Waiting(Instant),
+    /// Requests, or nothing between them.
+    Serving(Rc<Activity>),
+}
+
+impl Doing {
+    fn idle_since(&self) -> Instant {
+        match self {
+            Self::Waiting(since) => *since,
+            Self::Serving(activity) => activity.last_progress(),
+        }
+    }
 }
 
 /// A connection's place among the open ones, from its accept to its end.
 #[derive(Debug)]
 pub(super) struct Entry {
     open: OpenConnections,
-    /// Its key, once it is served.
-    served: Cell<Option<usize>>,
+    number: u64,
 }
 
 impl OpenConnections {
-    pub(super) fn enter(&self) -> Entry {
-        self.0.count.set(self.count() + 1);
-        Entry { open: self.clone(), served: Cell::new(None) }
+    pub(super) fn new() -> Self {
+        Self(Rc::new(Open {
+            started: Instant::now(),
+            next: Cell::new(0),
+            guests: RefCell::default(),
+            order: RefCell::default(),
+            by_network: RefCell::default(),
+            empty: Notify::new(),
+            is_draining: Cell::new(false),
+        }))
+    }
+
+    /// Takes a connection that was accepted just now, from an address of this network if that is known and counts.
+    pub(super) fn enter(&self, network: Option<Network>) -> Entry {
+        let number = self.0.next.get();
+        self.0.next.set(number + 1);
+        let since = Instant::now();
+        let key = (Stage::Shaking, self.time(since), number);
+        self.insert(Guest { key, network, task: None, connection: None, doing: Doing::Waiting(since) });
+        Entry { open: self.clone(), number }
+    }
+
+    /// This task serves the connection, and ends it when it is aborted.
+    pub(super) fn served_by(&self, number: u64, task: AbortHandle) {
+        if let Some(guest) = self.0.guests.borrow_mut().get_mut(&number) {
+            guest.task = Some(task);
+        }
     }
 
     pub(super) fn count(&self) -> usize {
-        self.0.count.get()
+        self.0.guests.borrow().len()
     }
 
     pub(super) async fn none_left(&self) {
@@ -51,31 +158,163 @@ impl OpenConnections {
     /// Asks all of them to close, and those that are still to finish their handshake then.
     pub(super) fn drain(&self) {
         self.0.is_draining.set(true);
-        self.0.served.borrow().values().for_each(|connection| connection.close());
+        let connections: Vec<_> =
+            self.0.guests.borrow().values().filter_map(|guest| guest.connection.clone()).collect();
+        for connection in connections {
+            connection.close();
+        }
+    }
+
+    /// Closes the connection that has done nothing for longest of those that have proved least, of this network or of all. Its task is dropped at its next turn. `knows` says whether a certificate may
+    /// be some application's.
+    pub(super) fn evict(
+        &self,
+        network: Option<Network>,
+        urgency: Urgency,
+        knows: &dyn Fn(&Connection) -> bool,
+    ) -> Eviction {
+        let now = Instant::now();
+        let mut looks = LOOKS;
+        let mut first = |stage| self.first(stage, network, knows, &mut looks);
+        let [shaking, unproved, registered] = [Stage::Shaking, Stage::Unproved, Stage::Known].map(&mut first);
+        let stale = |found: Option<(Key, Instant)>, age| {
+            found.filter(|(_, since)| now.saturating_duration_since(*since) >= age)
+        };
+        let oldest = [shaking, unproved].into_iter().flatten().min_by_key(|(_, since)| *since);
+        let victim = stale(shaking, STALE)
+            .or_else(|| stale(unproved, STALE))
+            .or_else(|| stale(registered, STALE_KNOWN))
+            .or_else(|| match urgency {
+                Urgency::Stale => None,
+                Urgency::Young => stale(oldest, YOUNG),
+                Urgency::Any => oldest,
+            });
+        let Some((_, _, number)) = victim.map(|(key, _)| key) else {
+            return if oldest.is_some() { Eviction::TooYoung } else { Eviction::None };
+        };
+        // It leaves at once, so that the next look does not find it.
+        let Some(task) = self.remove(number).and_then(|guest| guest.task) else { return Eviction::None };
+        task.abort();
+        Eviction::Done
+    }
+
+    /// The one of this stage that has done nothing for longest. Those that have gone on since they were looked at last are put
+    /// where they belong.
+    fn first(
+        &self,
+        stage: Stage,
+        network: Option<Network>,
+        knows: &dyn Fn(&Connection) -> bool,
+        looks: &mut usize,
+    ) -> Option<(Key, Instant)> {
+        while *looks > 0 {
+            *looks -= 1;
+            let from = (stage, 0, 0);
+            let key = match network {
+                None => self.0.order.borrow().range(from..).next().copied(),
+                Some(network) => {
+                    let by_network = self.0.by_network.borrow();
+                    let first = by_network.range((network, from)..).next().copied();
+                    first.filter(|(of, _)| *of == network).map(|(_, key)| key)
+                }
+            };
+            let key = key.filter(|(of, ..)| *of == stage)?;
+            let (now_at, since) = {
+                let guests = self.0.guests.borrow();
+                let guest = guests.get(&key.2)?;
+                let since = guest.doing.idle_since();
+                let stage = match &guest.connection {
+                    Some(connection) if connection.is_proved() => Stage::Proved,
+                    Some(connection) if stage == Stage::Unproved && knows(connection) => Stage::Known,
+                    _ => stage,
+                };
+                ((stage, self.time(since), key.2), since)
+            };
+            if now_at == key {
+                return Some((key, since));
+            }
+            self.change(key.2, |guest| guest.key = now_at);
+        }
+        None
+    }
+
+    fn time(&self, at: Instant) -> u64 {
+        u64::try_from(at.saturating_duration_since(self.0.started).as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn insert(&self, guest: Guest) {
+        self.0.order.borrow_mut().insert(guest.key);
+        if let Some(network) = guest.network {
+            self.0.by_network.borrow_mut().insert((network, guest.key));
+        }
+        self.0.guests.borrow_mut().insert(guest.key.2, guest);
+    }
+
+    fn remove(&self, number: u64) -> Option<Guest> {
+        let guest = self.0.guests.borrow_mut().remove(&number)?;
+        self.0.order.borrow_mut().remove(&guest.key);
+        if let Some(network) = guest.network {
+            self.0.by_network.borrow_mut().remove(&(network, guest.key));
+        }
+        Some(guest)
+    }
+
+    /// Changes what it is found by.
+    fn change(&self, number: u64, change: impl FnOnce(&mut Guest)) {
+        if let Some(mut guest) = self.remove(number) {
+            change(&mut guest);
+            self.insert(guest);
+        }
     }
 }
 
 impl Entry {
+    pub(super) const fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Its address, if that is known only now.
+    pub(super) fn is_of(&self, network: Network) {
+        self.open.change(self.number, |guest| guest.network = Some(network));
+    }
+
     /// The handshake is done: the connection is asked to close when the edge drains.
     pub(super) fn serve(&self, connection: &Rc<Connection>) {
-        let key = Rc::as_ptr(connection) as usize;
-        self.served.set(Some(key));
-        self.open.0.served.borrow_mut().insert(key, Rc::clone(connection));
+        let since = Instant::now();
+        let key = (Stage::Unproved, self.open.time(since), self.number);
+        self.open.change(self.number, |guest| {
+            guest.key = key;
+            guest.connection = Some(Rc::clone(connection));
+            guest.doing = Doing::Waiting(since);
+        });
         if self.open.0.is_draining.get() {
             connection.close();
+        }
+    }
+
+    /// Its requests are noted here from now on.
+    pub(super) fn does(&self, activity: &Rc<Activity>) {
+        self.set(Doing::Serving(Rc::clone(activity)));
+    }
+
+    /// It has no request since then, and nothing that would note one.
+    pub(super) fn rests(&self, since: Instant) {
+        self.set(Doing::Waiting(since));
+    }
+
+    fn set(&self, doing: Doing) {
+        if let Some(guest) = self.open.0.guests.borrow_mut().get_mut(&self.number) {
+            guest.doing = doing;
         }
     }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        let Open { count, empty, served, .. } = &*self.open.0;
-        if let Some(key) = self.served.get() {
-            served.borrow_mut().remove(&key);
-        }
-        count.set(count.get().saturating_sub(1));
-        if count.get() == 0 {
-            empty.notify_one();
+        // One that was evicted has left already.
+        let _ = self.open.remove(self.number);
+        if self.open.count() == 0 {
+            self.open.0.empty.notify_one();
         }
     }
 }

@@ -6,7 +6,7 @@ use std::{
     future::poll_fn,
     pin::{Pin, pin},
     rc::Rc,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     task::{Poll, ready},
     time::Duration,
 };
@@ -23,8 +23,10 @@ use tokio::time::Instant;
 use tower::Service as _;
 
 use super::{
-    activity::{Activity, Overdue, Tracked, Watched},
+    activity::{Activity, LINGER, Overdue, Tracked, Watched},
+    lent::Lent,
     linger::Lingering,
+    open::Entry,
     shared::Shared,
 };
 use crate::{
@@ -67,15 +69,26 @@ impl Requests {
         Self { connection, shared, parts, limits: site.limits.clone(), stall: stall(site) }
     }
 
+    /// Counts a connection that is closed since it was idle.
+    pub(super) fn idled(&self) {
+        self.parts.counters.idle.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Waits until the connection is to be closed.
     pub(super) async fn is_to_close(&self) {
         poll_fn(|cx| if self.connection.is_closing(cx) { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 
     /// Serves HTTP/1.1 until the connection ends or has nothing to do. `read` is what was read before.
-    pub(super) async fn http1(&self, tls: Box<Lingering>, read: Bytes) -> Result<Ended, String> {
+    pub(super) async fn http1(
+        &self,
+        tls: Box<Lingering>,
+        read: Bytes,
+        entry: &Entry,
+    ) -> Result<Ended, String> {
         let activity = Activity::new();
-        let io = Watched { io: tls, activity: Rc::clone(&activity), before: read };
+        entry.does(&activity);
+        let io = Watched::new(tls, Rc::clone(&activity), read);
         let mut connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(None)
@@ -88,25 +101,38 @@ impl Requests {
             return Ok(Ended::Over);
         }
         let parts = connection.into_parts();
+        let (tls, held) = parts.io.into_inner().into_parts();
         Ok(Ended::Resting {
-            tls: parts.io.into_inner().io,
+            tls,
             // Even an empty one would keep its allocation.
-            read: if parts.read_buf.is_empty() { Bytes::new() } else { parts.read_buf },
+            read: match (parts.read_buf.is_empty(), held.is_empty()) {
+                (true, true) => Bytes::new(),
+                (true, false) => held,
+                (false, true) => parts.read_buf,
+                (false, false) => [parts.read_buf, held].concat().into(),
+            },
             since: activity.idle_since(),
         })
     }
 
     /// Serves HTTP/2 until the connection ends.
-    pub(super) async fn http2(&self, tls: Box<Lingering>) -> Result<(), String> {
+    pub(super) async fn http2(&self, tls: Box<Lingering>, entry: &Entry) -> Result<(), String> {
         let activity = Activity::new();
-        let connection = http2::Builder::new(crate::forward::LocalExecutor)
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(self.limits.http2_streams)
-            .max_header_list_size(u32::try_from(self.limits.header_bytes).unwrap_or(u32::MAX))
-            .max_send_buf_size(64 * 1024)
-            .serve_connection(TokioIo::new(tls), self.service(&activity));
-        let shutdown = http2::Connection::graceful_shutdown;
-        self.drive(pin!(connection), shutdown, &activity, false).await.map(drop)
+        entry.does(&activity);
+        let io = Lent::new(tls);
+        let driven = {
+            let connection = http2::Builder::new(crate::forward::LocalExecutor)
+                .timer(TokioTimer::new())
+                .max_concurrent_streams(self.limits.http2_streams)
+                .max_header_list_size(u32::try_from(self.limits.header_bytes).unwrap_or(u32::MAX))
+                .max_send_buf_size(64 * 1024)
+                .serve_connection(TokioIo::new(io.clone()), self.service(&activity));
+            self.drive(pin!(connection), http2::Connection::graceful_shutdown, &activity, false).await
+        };
+        if activity.is_abandoning() {
+            let _ = tokio::time::timeout(LINGER, io.calm()).await;
+        }
+        driven.map(drop)
     }
 
     fn service(
@@ -119,10 +145,12 @@ impl Requests {
         // A call ends before the next one begins: it only makes the future.
         let stack = RefCell::new(stack(&self.connection, &self.shared.site, &self.parts));
         service_fn(move |request| {
-            let in_flight = activity.start();
+            activity.begins(request.headers());
+            let mut in_flight = activity.start();
             let answer = stack.borrow_mut().call(request);
             async move {
                 let response = answer.await?;
+                in_flight.answered();
                 Ok(response.map(|body| Tracked { body, in_flight }))
             }
         })
@@ -150,6 +178,10 @@ impl Requests {
                 if let Poll::Ready(result) = connection.as_mut().poll(cx) {
                     return Poll::Ready(result.map(|()| false).map_err(|error| error.to_string()));
                 }
+                if activity.is_abandoning() {
+                    self.parts.counters.abandoning.fetch_add(1, Ordering::Relaxed);
+                    return Poll::Ready(Err("the client gave up most of its requests".to_owned()));
+                }
                 if closing.is_none() && self.connection.is_closing(cx) {
                     closing = Some(Instant::now());
                     graceful_shutdown(connection.as_mut());
@@ -167,13 +199,21 @@ impl Requests {
                     timer.as_mut().reset(due(closing).0);
                     continue;
                 }
+                if overdue == Overdue::Stuck && activity.progressed() {
+                    timer.as_mut().reset(due(closing).0);
+                    continue;
+                }
                 match overdue {
                     Overdue::Resting => return Poll::Ready(Ok(true)),
                     Overdue::Idle => {
+                        self.parts.counters.idle.fetch_add(1, Ordering::Relaxed);
                         closing = Some(Instant::now());
                         graceful_shutdown(connection.as_mut());
                     }
-                    Overdue::Stuck => return Poll::Ready(Err("a head or body did not get on".to_owned())),
+                    Overdue::Stuck => {
+                        self.parts.counters.stalled.fetch_add(1, Ordering::Relaxed);
+                        return Poll::Ready(Err("a head or body did not get on".to_owned()));
+                    }
                     Overdue::Lingering => {
                         return Poll::Ready(Err("the peer kept it open after its end".to_owned()));
                     }

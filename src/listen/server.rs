@@ -12,10 +12,17 @@ use std::{
 
 use tokio::sync::{Semaphore, watch};
 
-use super::{shared::Shared, socket, worker};
+use super::{
+    addresses::Addresses,
+    door::asks,
+    shared::Shared,
+    shares::{Shares, TooFew},
+    socket, worker,
+};
 use crate::{
     config::settings::Settings,
-    observe::{Counters, Health, Reloads, serve_admin},
+    net::descriptors,
+    observe::{Capacity, Counters, Health, Reloads, serve_admin},
     site::SiteHandle,
 };
 
@@ -34,6 +41,9 @@ pub enum ServeError {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// The limit of open files is too low.
+    #[error("{0}")]
+    Descriptors(#[from] TooFew),
     /// A thread or runtime can't be had, or ended before its time.
     #[error("a worker can't run: {0}")]
     Worker(#[from] std::io::Error),
@@ -52,13 +62,30 @@ pub struct Running {
     admin_thread: Option<(tokio::sync::oneshot::Sender<()>, JoinHandle<()>)>,
 }
 
-/// Binds every address and starts the workers: `[listen] workers`, by default one for each core that the process
-/// may use (affinity and cgroup limits respected).
+/// What one address may have at least: a browser opens six connections, and a client with a pool some more.
+const PER_ADDRESS: usize = 16;
+
+/// How many workers there are: `[listen] workers`, by default one for each core that the process may use (affinity and cgroup
+/// limits respected).
+pub(super) fn workers(settings: &Settings) -> usize {
+    settings.listen.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+}
+
+/// Raises the limit of open files, binds every address and starts the workers.
 pub fn start(settings: &Settings, site: SiteHandle, reloads: Arc<Reloads>) -> Result<Running, ServeError> {
-    let count = settings
-        .listen
-        .workers
-        .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let count = workers(settings);
+    let division = Shares::of(settings, count, descriptors::raise())?;
+    let shortage = division.shortage(settings);
+    if let Some(shortage) = &shortage {
+        tracing::warn!("{shortage}");
+    }
+    tracing::info!(
+        descriptors = division.descriptors,
+        reserve = division.reserve,
+        connections = division.connections,
+        upstream_connections = division.upstream,
+        "open files"
+    );
     let mut by_worker: Vec<Vec<std::net::TcpListener>> = (0..count).map(|_| Vec::new()).collect();
     let mut https = Vec::new();
     for address in &settings.listen.https {
@@ -84,22 +111,38 @@ pub fn start(settings: &Settings, site: SiteHandle, reloads: Arc<Reloads>) -> Re
     let admin = admin_listener.local_addr()?;
 
     let counters = Arc::new(Counters::default());
-    let bound = settings.limits.connections;
+    let bound = division.connections;
     let places = Arc::new(Semaphore::new(bound));
+    let upstream_bound = division.upstream.min(Semaphore::MAX_PERMITS);
+    let upstream_places = Arc::new(Semaphore::new(upstream_bound));
+    let (doors, asked): (Vec<_>, Vec<_>) = (0..count).map(|_| asks()).unzip();
     let shared = Arc::new(Shared {
         site: Arc::clone(&site),
         counters: Arc::clone(&counters),
         places: Arc::clone(&places),
+        upstream_places: Arc::clone(&upstream_places),
+        addresses: Addresses::new(),
+        per_address: (bound / 10).max(PER_ADDRESS),
+        doors,
     });
-    let health = Arc::new(Health { ready: AtomicBool::new(false), counters, site, reloads, places, bound });
+    let capacity = Capacity {
+        descriptors: division.descriptors,
+        reserve: division.reserve,
+        connections_configured: settings.limits.connections,
+        upstream: upstream_bound,
+        upstream_places,
+        shortage: shortage.map(|shortage| shortage.to_string()),
+    };
+    let health =
+        Arc::new(Health { ready: AtomicBool::new(false), counters, site, reloads, places, bound, capacity });
     let (drain, drained) = watch::channel(false);
     let drain_timeout = settings.limits.drain_timeout;
     let mut workers = Vec::new();
-    for (number, listeners) in by_worker.into_iter().enumerate() {
+    for (number, (listeners, asked)) in by_worker.into_iter().zip(asked).enumerate() {
         let (shared, drained) = (Arc::clone(&shared), drained.clone());
         let worker = std::thread::Builder::new()
             .name(format!("worker-{number}"))
-            .spawn(move || worker::run(listeners, &shared, drained, drain_timeout))?;
+            .spawn(move || worker::run(number, listeners, &shared, asked, drained, drain_timeout))?;
         workers.push(worker);
     }
     let (stop_admin, admin_stopped) = tokio::sync::oneshot::channel::<()>();

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 
+use super::{addresses::Addresses, door::Ask};
 use crate::{observe::Counters, site::SiteHandle};
 
 /// What all workers see.
@@ -13,4 +14,12 @@ pub(super) struct Shared {
     pub(super) counters: Arc<Counters>,
     /// Free places for connections, all workers together.
     pub(super) places: Arc<Semaphore>,
+    /// Free places for connections to upstreams.
+    pub(super) upstream_places: Arc<Semaphore>,
+    /// Connections by address.
+    pub(super) addresses: Arc<Addresses>,
+    /// Connections that one address may have, where the settings do not say.
+    pub(super) per_address: usize,
+    /// By which each worker is asked to close connections, in the order of their numbers.
+    pub(super) doors: Vec<mpsc::Sender<Ask>>,
 }

@@ -1,15 +1,26 @@
 //! One worker: a thread, a single-threaded runtime, its own listening sockets, pools and caches.
 
 use std::{
+    io,
     net::TcpListener,
     rc::Rc,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
-use tokio::{runtime::LocalOptions, sync::watch};
+use tokio::{
+    runtime::LocalOptions,
+    sync::{mpsc, watch},
+    time::Instant,
+};
 
-use super::{connection, open::OpenConnections, shared::Shared};
+use super::{
+    connection,
+    door::{Ask, Door, counted},
+    open::OpenConnections,
+    shared::Shared,
+    shares,
+};
 use crate::{authenticate::ChainCache, forward::Pools, http::WorkerParts, net::Outbox, observe::log};
 
 /// Chains that a worker remembers; each takes about 4 KiB.
@@ -17,14 +28,18 @@ const CHAINS: usize = 10_000;
 
 /// Runs a worker until `drain` turns true and its connections have ended, or `drain_timeout` is over.
 pub(super) fn run(
+    number: usize,
     listeners: Vec<TcpListener>,
     shared: &Arc<Shared>,
+    asked: mpsc::Receiver<Ask>,
     drain: watch::Receiver<bool>,
     drain_timeout: Duration,
-) -> std::io::Result<()> {
+) -> io::Result<()> {
     log::gather();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        // All that blocks is the look-up of upstreams' names.
+        .max_blocking_threads(shares::RESOLVING)
         .on_thread_park(log::flush)
         .build_local(LocalOptions::default())?;
     runtime.block_on(async move {
@@ -33,17 +48,19 @@ pub(super) fn run(
         let parts = WorkerParts {
             chains: Rc::new(ChainCache::new(CHAINS)),
             peers: Rc::default(),
-            pools: Rc::new(Pools::new(outbox.clone())),
+            pools: Rc::new(Pools::new(outbox.clone(), Arc::clone(&shared.upstream_places))),
             counters: Arc::clone(&shared.counters),
         };
-        let open = OpenConnections::default();
-        let mut accepting = Vec::new();
+        let open = OpenConnections::new();
+        let door = Door::new(Arc::clone(shared), open.clone(), number);
+        let mut accepting = vec![tokio::task::spawn_local(Rc::clone(&door).make_room_for_others(asked))];
         for listener in listeners {
             let port = listener.local_addr()?.port();
             let listener = tokio::net::TcpListener::from_std(listener)?;
             accepting.push(tokio::task::spawn_local(accept(
                 listener,
                 port,
+                Rc::clone(&door),
                 Arc::clone(shared),
                 parts.clone(),
                 outbox.clone(),
@@ -81,33 +98,70 @@ pub(super) fn run(
 async fn accept(
     listener: tokio::net::TcpListener,
     port: u16,
+    door: Rc<Door>,
     shared: Arc<Shared>,
     parts: WorkerParts,
     outbox: Outbox,
     open: OpenConnections,
 ) {
+    let mut failures = Failures::default();
     loop {
         // Connections have the listener's TCP_NODELAY.
         let accepted = match listener.accept().await {
             Ok(accepted) => accepted,
+            Err(error) if is_of_one_connection(&error) => continue,
             Err(error) => {
-                // Out of descriptors, most likely: accepting again at once would spin.
-                tracing::warn!(%error, "a connection can't be accepted");
+                failures.log(&error);
+                // The system has no descriptors or memory left, since the process has: accepting again at once would spin.
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             }
         };
         shared.counters.accepted.fetch_add(1, Ordering::Relaxed);
-        let Ok(place) = Arc::clone(&shared.places).try_acquire_owned() else {
-            shared.counters.over_bound.fetch_add(1, Ordering::Relaxed);
-            drop(accepted);
-            continue;
+        let (network, address_place) = {
+            let site = shared.site.load_full();
+            // Behind a balancer with the PROXY protocol the address is not known yet.
+            let network = if site.proxy_protocol { None } else { counted(accepted.1.ip(), &site) };
+            match network {
+                None => (None, None),
+                Some(network) => match door.place_of(network, &site).await {
+                    None => continue,
+                    place => (Some(network), place),
+                },
+            }
         };
-        let entry = open.enter();
+        let Some(place) = door.place().await else { continue };
+        let entry = open.enter(network);
+        let number = entry.number();
         let (shared, parts, outbox) = (Arc::clone(&shared), parts.clone(), outbox.clone());
-        tokio::task::spawn_local(async move {
-            connection::serve(accepted, port, shared, parts, outbox, entry).await;
-            drop(place);
+        let door = Rc::clone(&door);
+        let task = tokio::task::spawn_local(async move {
+            connection::serve(accepted, port, door, shared, parts, outbox, entry).await;
+            drop((place, address_place));
         });
+        open.served_by(number, task.abort_handle());
+    }
+}
+
+/// Whether an accept failed for the sake of the connection alone (accept(2)).
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, TimedOut};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted | TimedOut)
+}
+
+/// Accepts that failed, logged now and then.
+#[derive(Debug, Default)]
+struct Failures {
+    since: usize,
+    logged: Option<Instant>,
+}
+
+impl Failures {
+    fn log(&mut self, error: &io::Error) {
+        self.since += 1;
+        if self.logged.is_none_or(|at| at.elapsed() >= Duration::from_secs(10)) {
+            tracing::warn!(%error, times = self.since, "a connection can't be accepted");
+            *self = Self { since: 0, logged: Some(Instant::now()) };
+        }
     }
 }

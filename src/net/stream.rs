@@ -1,7 +1,7 @@
 //! A TCP stream whose small sends are gathered.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     future::poll_fn,
     io::{self, IoSlice},
     pin::Pin,
@@ -12,6 +12,7 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
+    sync::OwnedSemaphorePermit,
     task::AbortHandle,
 };
 
@@ -45,6 +46,8 @@ pub(super) struct Socket {
     /// Why nothing more can be sent.
     failed: Cell<Option<io::ErrorKind>>,
     has_owner: Cell<bool>,
+    /// What is given back when the descriptor is closed.
+    place: OnceCell<OwnedSemaphorePermit>,
 }
 
 /// Bytes that are sent by a task of their own.
@@ -126,8 +129,14 @@ impl Stream {
             rest: RefCell::default(),
             failed: Cell::default(),
             has_owner: Cell::new(true),
+            place: OnceCell::new(),
         };
         Self { socket: Rc::new(socket), outbox, ends_when_dropped: false }
+    }
+
+    /// Holds a place until its descriptor is closed, which may be after the stream is dropped.
+    pub fn hold(&self, place: OwnedSemaphorePermit) {
+        let _ = self.socket.place.set(place);
     }
 
     /// From now on small sends are gathered.

@@ -24,7 +24,7 @@ use super::{
 use crate::site::SiteHandle;
 
 /// Connections to the admin address at once; more wait.
-const CONNECTIONS: usize = 64;
+pub const CONNECTIONS: usize = 64;
 
 /// What the admin address reports on.
 #[derive(Debug)]
@@ -41,6 +41,25 @@ pub struct Health {
     pub places: Arc<Semaphore>,
     /// The bound on open connections.
     pub bound: usize,
+    /// What the limit of open files allows.
+    pub capacity: Capacity,
+}
+
+/// How the limit of open files is shared out.
+#[derive(Debug)]
+pub struct Capacity {
+    /// The limit.
+    pub descriptors: usize,
+    /// Kept for all but connections.
+    pub reserve: usize,
+    /// `[limits] connections`; what is in force is [`Health::bound`].
+    pub connections_configured: usize,
+    /// Connections to upstreams.
+    pub upstream: usize,
+    /// Those that are free.
+    pub upstream_places: Arc<Semaphore>,
+    /// What is missing, as it was logged.
+    pub shortage: Option<String>,
 }
 
 /// Serves the admin address until the future is dropped.

@@ -45,6 +45,16 @@ pub struct Counters {
     pub accepted: AtomicU64,
     /// Connections closed since the bound was reached.
     pub over_bound: AtomicU64,
+    /// Connections closed since their address has too many.
+    pub over_address_bound: AtomicU64,
+    /// Connections closed to make room for others: they had proved nothing.
+    pub evicted: AtomicU64,
+    /// Connections closed since the client gave up most of its requests.
+    pub abandoning: AtomicU64,
+    /// Connections closed since they had no request for `idle_timeout`.
+    pub idle: AtomicU64,
+    /// Connections closed since a head, a body or a response made no progress.
+    pub stalled: AtomicU64,
     /// Handshakes that failed or were refused.
     pub handshakes_failed: AtomicU64,
     /// Handshakes that were finished.
@@ -65,7 +75,7 @@ impl Counters {
 
     /// All counters in the Prometheus text format 0.0.4.
     #[must_use]
-    pub fn text(&self, connections: usize) -> String {
+    pub fn text(&self, connections: usize, upstream_connections: usize) -> String {
         let mut text = String::new();
         let requests =
             "# HELP mtls_edge_requests_total Requests by outcome.\n# TYPE mtls_edge_requests_total counter\n";
@@ -95,10 +105,29 @@ impl Counters {
                 counter.load(Relaxed)
             );
         }
-        let _ = writeln!(
-            text,
-            "# HELP mtls_edge_connections Open connections.\n# TYPE mtls_edge_connections gauge\nmtls_edge_connections {connections}"
+        text.push_str(
+            "# HELP mtls_edge_connections_closed_total Connections that the edge closed, by reason.\n# TYPE mtls_edge_connections_closed_total counter\n",
         );
+        for (reason, counter) in [
+            ("bound", &self.over_bound),
+            ("address", &self.over_address_bound),
+            ("evicted", &self.evicted),
+            ("abandoning", &self.abandoning),
+            ("idle", &self.idle),
+            ("stalled", &self.stalled),
+        ] {
+            let closed = counter.load(Relaxed);
+            let _ = writeln!(text, "mtls_edge_connections_closed_total{{reason=\"{reason}\"}} {closed}");
+        }
+        for (name, help, open) in [
+            ("connections", "Open connections.", connections),
+            ("upstream_connections", "Open connections to upstreams.", upstream_connections),
+        ] {
+            let _ = writeln!(
+                text,
+                "# HELP mtls_edge_{name} {help}\n# TYPE mtls_edge_{name} gauge\nmtls_edge_{name} {open}"
+            );
+        }
         text
     }
 }

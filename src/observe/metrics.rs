@@ -13,7 +13,9 @@ pub(super) fn text(health: &Health, now: i64) -> String {
     let open = health.bound.saturating_sub(health.places.available_permits());
     let site = health.site.load();
     let reloads = health.reloads.text(site.trust.generation.0);
-    health.counters.text(open) + &reloads + &health.reloads.fetches.text() + &expiries(&site, now)
+    let upstream = &health.capacity;
+    let upstream = upstream.upstream.saturating_sub(upstream.upstream_places.available_permits());
+    health.counters.text(open, upstream) + &reloads + &health.reloads.fetches.text() + &expiries(&site, now)
 }
 
 /// One value for each set of labels: what is there twice (a CA in two files) is told once.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 pub use tables::{Table, tables};
 
-use super::Health;
+use super::{Capacity, Health};
 use crate::{
     identity::rfc3339,
     site::{Domain, Site},
@@ -35,12 +35,25 @@ pub(super) fn status(health: &Health, page: usize, now: i64) -> Value {
         "ready": health.ready.load(Ordering::Acquire),
         "now": rfc3339(now),
         "trust": health.reloads.status(),
+        "limits": limits(health),
         "expiring": expiring(&site, now),
         "domains": domains.into_iter().map(|domain| of_domain(domain, now)).collect::<Vec<_>>(),
         "client_cas": cas(&site, now),
         "crls": crls(&site, now),
         "crl_sources": health.reloads.fetches.status(),
         "applications": applications(&site.trust.registry, page, now),
+    })
+}
+
+fn limits(health: &Health) -> Value {
+    let Capacity { descriptors, reserve, connections_configured, upstream, shortage, .. } = &health.capacity;
+    json!({
+        "open_files": descriptors,
+        "reserve": reserve,
+        "connections": health.bound,
+        "connections_configured": connections_configured,
+        "upstream_connections": upstream,
+        "shortage": shortage,
     })
 }
 

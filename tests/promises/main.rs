@@ -10,17 +10,22 @@
     unreachable_pub
 )]
 
+mod abandoned;
+mod answers;
 mod binding;
 mod ca_chain;
 mod ca_constraints;
 mod ca_subject;
 mod check_messages;
+mod chunks;
 mod client_auth;
 mod commands;
 mod credentials;
 mod crl_sources;
 mod crls;
+mod crowds;
 mod cryptography;
+mod descriptors;
 mod drain;
 mod forwarding;
 mod hosts;
@@ -43,6 +48,7 @@ mod secrets_in_configuration;
 mod security_page;
 mod self_signed;
 mod sessions;
+mod slow_readers;
 mod spoofing;
 mod status;
 mod structure;

@@ -5,6 +5,7 @@ pub mod bodies;
 pub mod certificates;
 pub mod client;
 pub mod edge;
+pub mod frames;
 pub mod http2;
 pub mod openssl;
 pub mod scripted;

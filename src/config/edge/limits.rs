@@ -8,6 +8,9 @@ use crate::config::{settings::Limits, table::Table};
 pub(super) fn read(table: &Table<'_>) -> Limits {
     let limits = Limits {
         connections: number(table, "connections", 1..=1_000_000, 10_000),
+        connections_per_address: table
+            .get("connections_per_address")
+            .and_then(|value| value.integer(&(1..=1_000_000))),
         handshake_timeout: seconds(table, "handshake_timeout", 10),
         head_timeout: seconds(table, "head_timeout", 10),
         body_timeout: seconds(table, "body_timeout", 30),
@@ -23,7 +26,8 @@ pub(super) fn read(table: &Table<'_>) -> Limits {
     limits
 }
 
-fn number<T>(table: &Table<'_>, key: &'static str, range: RangeInclusive<T>, default: T) -> T
+/// A whole number of this range.
+pub(super) fn number<T>(table: &Table<'_>, key: &'static str, range: RangeInclusive<T>, default: T) -> T
 where
     T: TryFrom<i128> + PartialOrd + std::fmt::Display,
 {

@@ -2,7 +2,10 @@
 
 use http::HeaderName;
 
-use super::{limits::seconds, must_be_unique};
+use super::{
+    limits::{number, seconds},
+    must_be_unique,
+};
 use crate::config::{
     blot::is_variable,
     names::{fold_header, header_name, host, is_loopback, origin},
@@ -51,6 +54,7 @@ fn read(table: &Table<'_>, name: Option<Located<String>>) -> Option<Upstream> {
     let connect_timeout = seconds(table, "connect_timeout", 5);
     let response_timeout = seconds(table, "response_timeout", 30);
     let idle_timeout = seconds(table, "idle_timeout", 30);
+    let connections = number(table, "connections", 1..=100_000, 1024);
     table.finish();
     Some(Upstream {
         name: name?,
@@ -63,6 +67,7 @@ fn read(table: &Table<'_>, name: Option<Located<String>>) -> Option<Upstream> {
         connect_timeout,
         response_timeout,
         idle_timeout,
+        connections,
     })
 }
 

@@ -105,6 +105,45 @@ private_key = "k"
 
 1 error, 0 warnings
 "#;
+    an_address_that_may_have_no_connection:
+r#"[limits]
+connections_per_address = 0
+[[upstream]]
+name = "a"
+urls = ["http://127.0.0.1:1"]
+[[domain]]
+name = "m.example"
+certificate = "c"
+private_key = "k"
+"#
+=> r#"error: limits.connections_per_address: found 0, expected a whole number from 1 to 1000000
+ --> edge.toml:2:27
+  |
+2 | connections_per_address = 0
+  |                           ^
+
+1 error, 0 warnings
+"#;
+    a_string_for_an_upstreams_connections:
+r#"[[upstream]]
+name = "a"
+urls = ["http://127.0.0.1:1"]
+connections = "many"
+[[domain]]
+name = "m.example"
+certificate = "c"
+private_key = "k"
+"#
+=> r#"error: upstream.connections: found string "many", expected a whole number from 1 to 100000
+ --> edge.toml:4:15
+  |
+4 | connections = "many"
+  |               ^^^^^^
+  |
+  = help: write connections = 1024
+
+1 error, 0 warnings
+"#;
     a_duration_without_unit:
 r#"[limits]
 head_timeout = 10

@@ -116,6 +116,7 @@ fn listens(listen: &Listen) {
 fn has_default_limits(limits: &Limits) {
     let Limits {
         connections,
+        connections_per_address,
         handshake_timeout,
         head_timeout,
         body_timeout,
@@ -128,6 +129,7 @@ fn has_default_limits(limits: &Limits) {
         http2_streams,
     } = *limits;
     assert_eq!((connections, headers, http2_streams), (10_000, 100, 100));
+    assert_eq!(connections_per_address, None);
     assert_eq!((header_bytes, body_bytes, client_id_body_bytes), (32_768, 1_048_576, 65_536));
     let timeouts = [handshake_timeout, head_timeout, body_timeout, idle_timeout, drain_timeout];
     assert_eq!(timeouts, [10, 10, 30, 60, 30].map(Duration::from_secs));
@@ -153,6 +155,7 @@ fn sends_to(upstream: &Upstream, folder: &Path) {
         connect_timeout,
         response_timeout,
         idle_timeout,
+        connections,
     } = upstream;
     assert_eq!(name.value, "auth-server");
     assert_eq!(values(urls), [Origin { tls: false, host: "127.0.0.1".into(), port: 3000 }]);
@@ -161,7 +164,7 @@ fn sends_to(upstream: &Upstream, folder: &Path) {
     let [(header, source)] = headers.as_slice() else { panic!("{headers:?}") };
     assert_eq!(header.value, "cname-api-key");
     assert_eq!(source.value, SecretSource::File(folder.join("secrets/cname-api-key")));
-    assert_eq!((client_ip_header, *forwarded), (&None, false));
+    assert_eq!((client_ip_header, *forwarded, *connections), (&None, false, 1024));
     let timeouts = [*connect_timeout, *response_timeout, *idle_timeout];
     assert_eq!(timeouts, [5, 30, 30].map(Duration::from_secs));
 }

@@ -1,6 +1,10 @@
 //! A real TLS client: rustls and hyper, HTTP/1.1 and HTTP/2, and raw bytes where a client misbehaves.
 
-use std::{net::SocketAddr, os::fd::AsFd, sync::Arc};
+use std::{
+    net::{IpAddr, SocketAddr},
+    os::fd::AsFd,
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
@@ -16,7 +20,7 @@ use rustls::{
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     task::JoinHandle,
     time::timeout,
 };
@@ -31,6 +35,7 @@ pub struct Client {
     server_name: ServerName<'static>,
     config: ClientConfig,
     prelude: Vec<u8>,
+    from: Option<IpAddr>,
 }
 
 impl Client {
@@ -81,7 +86,13 @@ impl Client {
         };
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         config.resumption = Resumption::disabled();
-        Self { address: edge.https, server_name: DOMAIN.try_into().unwrap(), config, prelude: Vec::new() }
+        Self {
+            address: edge.https,
+            server_name: DOMAIN.try_into().unwrap(),
+            config,
+            prelude: Vec::new(),
+            from: None,
+        }
     }
 
     /// The same client, sessions and all, before another edge.
@@ -108,6 +119,21 @@ impl Client {
         self
     }
 
+    /// From this address, such as another one of the loopback network.
+    pub fn from(mut self, ip: &str) -> Self {
+        self.from = Some(ip.parse().unwrap());
+        self
+    }
+
+    /// A TCP connection, before any TLS.
+    pub async fn tcp(&self) -> std::io::Result<TcpStream> {
+        let socket = TcpSocket::new_v4()?;
+        if let Some(ip) = self.from {
+            socket.bind((ip, 0).into())?;
+        }
+        socket.connect(self.address).await
+    }
+
     /// That keeps sessions, shared by its clones.
     pub fn resuming(mut self) -> Self {
         self.config.resumption = Resumption::in_memory_sessions(16);
@@ -122,7 +148,7 @@ impl Client {
     /// A TLS stream, before any HTTP.
     pub async fn tls(&self) -> std::io::Result<TlsStream<TcpStream>> {
         timeout(PATIENCE, async {
-            let mut tcp = TcpStream::connect(self.address).await?;
+            let mut tcp = self.tcp().await?;
             tcp.set_nodelay(true)?;
             tcp.write_all(&self.prelude).await?;
             TlsConnector::from(Arc::new(self.config.clone())).connect(self.server_name.clone(), tcp).await

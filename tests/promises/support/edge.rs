@@ -35,6 +35,7 @@ pub struct EdgeBuilder {
     applications_file: String,
     extra: String,
     environment: Vec<(String, String)>,
+    open_files: Option<String>,
 }
 
 impl EdgeBuilder {
@@ -54,6 +55,7 @@ impl EdgeBuilder {
             applications_file: "applications.toml".to_owned(),
             extra: String::new(),
             environment: Vec::new(),
+            open_files: None,
         }
     }
 
@@ -192,6 +194,20 @@ impl EdgeBuilder {
         self
     }
 
+    /// Under another limit of open files, in the words of the shell's `ulimit`: `-n 256`.
+    pub fn open_files(mut self, ulimit: &str) -> Self {
+        self.open_files = Some(ulimit.to_owned());
+        self
+    }
+
+    /// The program, under the limits that were asked for.
+    fn program(&self) -> Command {
+        let Some(ulimit) = &self.open_files else { return program() };
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("ulimit {ulimit} && exec \"$0\" \"$@\"")]).arg(program().get_program());
+        shell
+    }
+
     fn write(&self) {
         let cas: Vec<String> = self.client_cas.iter().map(|file| format!("\"{file}\"")).collect();
         let config = format!(
@@ -216,7 +232,7 @@ impl EdgeBuilder {
     /// Runs a command that ends by itself, such as `check`, on this configuration, in its folder.
     pub fn output(&self, command: &str) -> Output {
         self.write();
-        program()
+        self.program()
             .args([command, "--config", "edge.toml"])
             .current_dir(self.folder.path())
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
@@ -229,7 +245,8 @@ impl EdgeBuilder {
     /// Starts the program and waits until it listens.
     pub fn start(self) -> Edge {
         self.write();
-        let mut child = program()
+        let mut child = self
+            .program()
             .args(["run", "--workers", "2", "--config"])
             .arg(self.folder.path().join("edge.toml"))
             // Of the test's own environment nothing shall decide what is logged; what the test asks for does.

@@ -1,0 +1,81 @@
+//! A stream that is lent to hyper, so that something can be written after hyper has let go of it.
+
+use std::{
+    cell::{Cell, RefCell},
+    io,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+};
+
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+
+/// GOAWAY with ENHANCE_YOUR_CALM, on a connection of which any stream may have been processed (RFC 9113 section 6.8).
+const ENHANCE_YOUR_CALM: [u8; 17] = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0x0b];
+
+/// One handle of a stream. All are on one thread.
+pub(super) struct Lent<IO>(Rc<Shared<IO>>);
+
+struct Shared<IO> {
+    io: RefCell<IO>,
+    /// Whether all that was written is out: then the last frame is whole, since hyper flushes when it has nothing left.
+    is_flushed: Cell<bool>,
+}
+
+impl<IO> Clone for Lent<IO> {
+    fn clone(&self) -> Self {
+        Self(Rc::clone(&self.0))
+    }
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> Lent<IO> {
+    pub(super) fn new(io: IO) -> Self {
+        Self(Rc::new(Shared { io: RefCell::new(io), is_flushed: Cell::new(true) }))
+    }
+
+    /// Says that the client asks too much, if it can be said between two frames, and ends the stream. hyper can't: it knows no
+    /// other end than NO_ERROR. To be called when hyper has let go of the stream.
+    pub(super) async fn calm(mut self) -> io::Result<()> {
+        if self.0.is_flushed.get() {
+            self.write_all(&ENHANCE_YOUR_CALM).await?;
+            self.flush().await?;
+        }
+        self.shutdown().await
+    }
+}
+
+impl<IO: AsyncRead + Unpin> AsyncRead for Lent<IO> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.0.io.borrow_mut()).poll_read(cx, buf)
+    }
+}
+
+impl<IO: AsyncWrite + Unpin> AsyncWrite for Lent<IO> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.0.is_flushed.set(false);
+        Pin::new(&mut *self.0.io.borrow_mut()).poll_write(cx, buf)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut *self.0.io.borrow_mut()).poll_flush(cx))?;
+        self.0.is_flushed.set(true);
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.0.io.borrow_mut()).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.0.is_flushed.set(false);
+        Pin::new(&mut *self.0.io.borrow_mut()).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.0.io.borrow().is_write_vectored()
+    }
+}

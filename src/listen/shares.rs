@@ -1,0 +1,95 @@
+//! How the descriptors of the process are shared out, so that none of those who take them leaves nothing for the others.
+//!
+//! A reload opens files and the admin address accepts connections, whatever strangers hold: else a removed credential would
+//! work for as long as an attack lasts.
+
+use crate::{
+    config::{Problem, settings::Settings},
+    net::descriptors,
+    observe::ADMIN_CONNECTIONS,
+};
+
+/// Standard streams, runtimes of the main and the admin thread, the watch of files and its pipes, the admin's listener: 19 at
+/// rest. The rest is for what a reload reads, one file after the other, and for the thread that fetches CRLs.
+const FIXED: usize = 48;
+/// A worker's runtime, and connections that were accepted and have no place yet, or no more.
+const WORKER: usize = 16;
+/// The fewest that are worth a start: connections and upstream connections together.
+const FEWEST: usize = 24;
+
+/// Names that each worker resolves at once; each takes a descriptor while it waits.
+pub(super) const RESOLVING: usize = 8;
+
+/// Who may take how many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shares {
+    /// The limit that is shared out.
+    pub descriptors: usize,
+    /// For all but connections of applications and to upstreams.
+    pub reserve: usize,
+    /// Connections of applications that are open at once: `[limits] connections`, or fewer.
+    pub connections: usize,
+    /// Connections to upstreams.
+    pub upstream: usize,
+}
+
+/// The limit of open files leaves nothing to serve with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the limit of open files (RLIMIT_NOFILE) is {descriptors}, and {needed} are the fewest to start with: raise it (LimitNOFILE= in a systemd unit, --ulimit nofile= for a container, ulimit -n in a shell)"
+)]
+pub struct TooFew {
+    /// The limit.
+    pub descriptors: usize,
+    /// The least that it must be.
+    pub needed: usize,
+}
+
+impl Shares {
+    /// Shares out this many descriptors. Where they are too few for all that is configured, upstreams get a third at most.
+    pub(super) fn of(settings: &Settings, workers: usize, descriptors: usize) -> Result<Self, TooFew> {
+        let reserve =
+            FIXED + ADMIN_CONNECTIONS + workers * (WORKER + RESOLVING + 2 * settings.listen.https.len());
+        let left = descriptors.saturating_sub(reserve);
+        if left < FEWEST {
+            return Err(TooFew { descriptors, needed: reserve + FEWEST });
+        }
+        let wanted = settings.upstreams.iter().map(|upstream| upstream.connections).sum::<usize>();
+        let upstream = wanted.min(left - settings.limits.connections.min(left - left / 3));
+        let connections = settings.limits.connections.min(left - upstream);
+        Ok(Self { descriptors, reserve, connections, upstream: left - connections })
+    }
+
+    /// What `[limits] connections` and the upstreams lack.
+    pub(super) fn shortage(&self, settings: &Settings) -> Option<Problem> {
+        let wanted = settings.upstreams.iter().map(|upstream| upstream.connections).sum::<usize>();
+        if self.connections == settings.limits.connections && self.upstream >= wanted {
+            return None;
+        }
+        let place = settings.places.get("limits.connections").unwrap_or(&settings.listen.admin.place);
+        let what = format!(
+            "{} connections and {wanted} to upstreams need {} open files, and the limit (RLIMIT_NOFILE, hard) is {}: at most {} connections are served at once, and {} opened to upstreams",
+            settings.limits.connections,
+            settings.limits.connections.saturating_add(wanted).saturating_add(self.reserve),
+            self.descriptors,
+            self.connections,
+            self.upstream.min(wanted),
+        );
+        let help = "raise the limit (LimitNOFILE= in a systemd unit, --ulimit nofile= for a container, ulimit -n in a shell), or write smaller numbers";
+        Some(Problem::warning(place, "limits.connections", what).help(help))
+    }
+}
+
+/// What the limit of open files means for these settings, as a problem: a warning if fewer connections are served than are
+/// configured, an error if none can be.
+#[must_use]
+pub fn shortage(settings: &Settings) -> Option<Problem> {
+    let workers = super::server::workers(settings);
+    match Shares::of(settings, workers, descriptors::limit()) {
+        Ok(shares) => shares.shortage(settings),
+        Err(error) => {
+            let place = settings.places.get("limits.connections").unwrap_or(&settings.listen.admin.place);
+            Some(Problem::error(place, "limits.connections", error.to_string()))
+        }
+    }
+}

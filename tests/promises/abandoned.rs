@@ -1,0 +1,129 @@
+//! Clients that give up their requests: each costs the upstream something and the client next to nothing, so that most of a
+//! connection's requests must not end so.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use tokio::time::timeout;
+
+use crate::{
+    drain::Held,
+    support::{
+        Client, PATIENCE, admin,
+        frames::{CANCEL, ENHANCE_YOUR_CALM, Frames, RESET, WINDOW_UPDATE},
+        scripted::{OK, Scripted, keep_answering, read_request},
+    },
+    upstream_failures::edge_before,
+};
+
+/// Sends requests that are broken in some way once they have reached the upstream; what the edge says at the end.
+async fn give_up(held: &mut Held, frames: &mut Frames, kind: u8, payload: [u8; 4]) -> (usize, Vec<u32>) {
+    let mut sent = 0;
+    while sent < 1000 {
+        let Ok(stream) = frames.token("billing").await else { break };
+        sent += 1;
+        // Either the request arrives, or the connection has ended.
+        tokio::select! {
+            () = held.arrived() => {}
+            codes = frames.until_closed() => return (sent, codes),
+        }
+        if frames.send(kind, 0, stream, &payload).await.is_err() {
+            break;
+        }
+    }
+    (sent, frames.until_closed().await)
+}
+
+#[tokio::test]
+async fn a_client_that_resets_its_requests_loses_its_connection() {
+    let mut held = Held::start().await;
+    let (edge, client) = edge_before(held.url(), "");
+    let client = Client::with(&edge, &client);
+    let mut frames = Frames::connect(&client, &[]).await;
+    let (sent, codes) = give_up(&mut held, &mut frames, RESET, CANCEL.to_be_bytes()).await;
+    assert!((101..=110).contains(&sent), "{sent}");
+    assert_eq!(codes, [ENHANCE_YOUR_CALM]);
+    assert_eq!(admin::metric(&edge, "mtls_edge_connections_closed_total{reason=\"abandoning\"}").await, 1);
+    // Nothing is left of them at the upstream.
+    none_left(&edge).await;
+    let answered = tokio::spawn(async move { client.token("billing").await });
+    held.arrived().await;
+    // Also for those that were given up.
+    held.release(sent + 1);
+    assert_eq!(answered.await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn a_client_that_breaks_its_streams_loses_its_connection() {
+    let mut held = Held::start().await;
+    let (edge, client) = edge_before(held.url(), "");
+    let client = Client::with(&edge, &client);
+    let mut frames = Frames::connect(&client, &[]).await;
+    // A window beyond 2^31-1 is an error of the stream (RFC 9113 section 6.9.1).
+    let (sent, codes) = give_up(&mut held, &mut frames, WINDOW_UPDATE, 0x7fff_ffff_u32.to_be_bytes()).await;
+    assert!((101..=110).contains(&sent), "{sent}");
+    assert_eq!(codes, [ENHANCE_YOUR_CALM]);
+    none_left(&edge).await;
+}
+
+/// Waits until no connection to the upstream is open.
+async fn none_left(edge: &crate::support::Edge) {
+    timeout(PATIENCE, async {
+        while admin::metric(edge, "mtls_edge_upstream_connections").await > 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("connections to the upstream stay open");
+}
+
+#[tokio::test]
+async fn a_client_that_gives_up_now_and_then_is_served() {
+    let upstream = Scripted::start(|_, stream| keep_answering(stream, OK)).await;
+    let (edge, client) = edge_before(upstream.url(), "");
+    let mut frames = Frames::connect(&Client::with(&edge, &client), &[]).await;
+    for _ in 0..250 {
+        // One that is never whole is given up, two are answered.
+        let stream = frames.head("POST", "/oauth/token").await.unwrap();
+        frames.send(RESET, 0, stream, &CANCEL.to_be_bytes()).await.unwrap();
+        for _ in 0..2 {
+            let stream = frames.token("billing").await.unwrap();
+            frames.until_answered(stream).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn requests_that_are_given_up_leave_no_connection_behind() {
+    // It takes connections and requests, and says nothing.
+    let open = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&open);
+    let upstream = Scripted::start(move |_, mut stream| {
+        let count = Arc::clone(&count);
+        async move {
+            count.fetch_add(1, Ordering::SeqCst);
+            while read_request(&mut stream).await.is_some() {}
+            count.fetch_sub(1, Ordering::SeqCst);
+        }
+    })
+    .await;
+    let (edge, client) = edge_before(upstream.url(), "");
+    let client = Client::with(&edge, &client);
+    for _ in 0..4 {
+        let mut frames = Frames::connect(&client, &[]).await;
+        for _ in 0..90 {
+            let stream = frames.token("billing").await.unwrap();
+            frames.send(RESET, 0, stream, &CANCEL.to_be_bytes()).await.unwrap();
+        }
+    }
+    none_left(&edge).await;
+    timeout(PATIENCE, async {
+        while open.load(Ordering::SeqCst) > 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("the upstream still has connections");
+}

@@ -1,0 +1,179 @@
+//! More connections than there are places: those that have proved nothing make room for those that do.
+
+use tokio::{io::AsyncReadExt, net::TcpStream, time::timeout};
+
+use crate::{
+    support::{Client, Credentials, Edge, EdgeBuilder, PATIENCE, Upstream, admin, self_signed},
+    upstream_failures::with_client,
+};
+
+const CROWD: usize = 500;
+
+fn crowded(upstream: &Upstream, limits: &str) -> (Edge, Credentials) {
+    with_client(EdgeBuilder::new(upstream.url()).limits(limits).quiet())
+}
+
+/// Connections from this address that say nothing, once the edge has accepted them.
+async fn silent(edge: &Edge, client: &Client, count: usize) -> Vec<TcpStream> {
+    const ACCEPTED: &str = "mtls_edge_connections_accepted_total";
+    let before = admin::metric(edge, ACCEPTED).await;
+    let mut streams = Vec::new();
+    for _ in 0..count {
+        streams.push(client.tcp().await.unwrap());
+    }
+    let all = before + i64::try_from(count).unwrap();
+    let accepted = async { while admin::metric(edge, ACCEPTED).await < all {} };
+    timeout(PATIENCE, accepted).await.expect("connections are not accepted");
+    streams
+}
+
+async fn closed(edge: &Edge, reason: &str) -> i64 {
+    admin::metric(edge, &format!("mtls_edge_connections_closed_total{{reason=\"{reason}\"}}")).await
+}
+
+#[tokio::test]
+async fn silent_connections_of_one_address_keep_nobody_out() {
+    let upstream = Upstream::start().await;
+    let (edge, client) = crowded(&upstream, "connections = 500");
+    let client = Client::with(&edge, &client);
+    let crowd = silent(&edge, &client, CROWD).await;
+    for client in [client.clone().from("127.0.0.2"), client.clone().from("127.0.0.3").http2()] {
+        for _ in 0..20 {
+            assert_eq!(client.token("billing").await.status, 200);
+        }
+    }
+    // A tenth of them, and those of the others.
+    assert!(admin::metric(&edge, "mtls_edge_connections").await <= 60);
+    // Nor out of that very address.
+    for _ in 0..20 {
+        assert_eq!(client.token("billing").await.status, 200);
+    }
+    assert!(closed(&edge, "evicted").await >= 450);
+    drop(crowd);
+}
+
+#[tokio::test]
+async fn strangers_that_shook_hands_keep_nobody_out() {
+    let upstream = Upstream::start().await;
+    let (edge, client) = crowded(&upstream, "connections = 100\nconnections_per_address = 100");
+    let stranger = Client::with(&edge, &self_signed("stranger"));
+    let mut crowd = Vec::new();
+    for _ in 0..150 {
+        crowd.extend(stranger.tls().await);
+    }
+    // From another address, and from the same one.
+    for client in [
+        Client::with(&edge, &client).from("127.0.0.2"),
+        Client::with(&edge, &client),
+        Client::with(&edge, &client).http2(),
+    ] {
+        for _ in 0..10 {
+            assert_eq!(client.token("billing").await.status, 200);
+        }
+    }
+    drop(crowd);
+}
+
+#[tokio::test]
+async fn who_has_proved_something_keeps_its_connection() {
+    let upstream = Upstream::start().await;
+    let (edge, client) = crowded(&upstream, "connections = 20\nconnections_per_address = 20");
+    let client = Client::with(&edge, &client);
+    let mut kept = Vec::new();
+    for number in 0..10 {
+        let client = if number % 2 == 0 { client.clone() } else { client.clone().http2() };
+        let mut connection = client.connect().await;
+        assert_eq!(connection.token("billing").await.status, 200);
+        kept.push(connection);
+    }
+    let crowd = silent(&edge, &client, 200).await;
+    for connection in &mut kept {
+        assert_eq!(connection.token("billing").await.status, 200);
+    }
+    // Where there are only such, a new one is closed.
+    drop(crowd);
+    while kept.len() < 20 {
+        let mut connection = client.connect().await;
+        assert_eq!(connection.token("billing").await.status, 200);
+        kept.push(connection);
+    }
+    assert!(client.tls().await.is_err());
+    assert!(closed(&edge, "address").await >= 1);
+    for connection in &mut kept {
+        assert_eq!(connection.token("billing").await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn of_few_places_one_is_found_whichever_worker_has_it() {
+    let upstream = Upstream::start().await;
+    let (edge, client) = crowded(&upstream, "connections = 2\nconnections_per_address = 1");
+    let client = Client::with(&edge, &client);
+    let mut crowd = Vec::new();
+    for number in 0..20 {
+        for ip in ["127.0.0.2", "127.0.0.3"] {
+            crowd.extend(silent(&edge, &client.clone().from(ip), 2).await);
+        }
+        for ip in ["127.0.0.2", "127.0.0.4"] {
+            assert_eq!(client.clone().from(ip).token("billing").await.status, 200, "{number}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn behind_a_balancer_it_is_the_clients_address_that_counts() {
+    let upstream = Upstream::start().await;
+    let credentials = self_signed("billing");
+    let edge = EdgeBuilder::new(upstream.url())
+        .listen("trusted_proxies = [\"127.0.0.1\"]\nproxy_protocol = true")
+        .limits("connections_per_address = 3")
+        .usual_domain("auth0")
+        .self_signed_application("billing", &[credentials.thumbprint()])
+        .start();
+    let behind = |family: &str, ip: &str| {
+        let header = format!("PROXY {family} {ip} {ip} 5000 443\r\n");
+        Client::with(&edge, &credentials).prelude(header.as_bytes())
+    };
+    let mut kept = Vec::new();
+    // The balancer's own address has no bound.
+    for number in 1..=10 {
+        let mut connection = behind("TCP4", &format!("192.0.2.{number}")).connect().await;
+        assert_eq!(connection.token("billing").await.status, 200);
+        kept.push(connection);
+    }
+    for (family, ips) in [
+        ("TCP4", ["198.51.100.1"; 4]),
+        // A /64 is one client.
+        ("TCP6", ["2001:db8::1", "2001:db8::2", "2001:db8:0:0:ffff::", "2001:db8::abcd"]),
+    ] {
+        for ip in &ips[..3] {
+            let mut connection = behind(family, ip).connect().await;
+            assert_eq!(connection.token("billing").await.status, 200);
+            kept.push(connection);
+        }
+        assert!(behind(family, ips[3]).tls().await.is_err());
+    }
+    assert_eq!(behind("TCP6", "2001:db8:0:1::1").token("billing").await.status, 200);
+    assert_eq!(closed(&edge, "address").await, 2);
+    // Without an address it is the balancer's own connection.
+    for _ in 0..5 {
+        let client = Client::with(&edge, &credentials).prelude(b"PROXY UNKNOWN\r\n");
+        kept.push(client.connect().await);
+    }
+    for connection in &mut kept {
+        assert_eq!(connection.token("billing").await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_makes_room_is_closed() {
+    let upstream = Upstream::start().await;
+    let (edge, client) = crowded(&upstream, "connections = 4\nconnections_per_address = 4");
+    let client = Client::with(&edge, &client);
+    let mut crowd = silent(&edge, &client, 4).await;
+    assert_eq!(client.token("billing").await.status, 200);
+    // The one that has waited for longest, or another worker's: its client sees the end.
+    let ends = crowd.iter_mut().map(|stream| Box::pin(async move { drop(stream.read(&mut [0]).await) }));
+    timeout(PATIENCE, futures_util::future::select_all(ends)).await.expect("none is closed");
+    assert_eq!(closed(&edge, "evicted").await, 1);
+}

@@ -1,0 +1,187 @@
+//! The limit of open files is raised, and shared out so that a reload and the admin address always get theirs.
+
+use tokio::net::TcpStream;
+
+use crate::{
+    drain::Held,
+    support::{
+        Client, Connection, Edge, EdgeBuilder, PATIENCE, Upstream, admin, certificates::Credentials,
+        client::token_request, frames::Frames, self_signed,
+    },
+    upstream_failures::with_client,
+};
+
+const ANOTHER: &str = "\n[[application]]\nclient_id = \"another\"\nauth_method = \"self_signed_tls_client_auth\"\n[[application.credential]]\nname = \"c0\"\nthumbprint = \"";
+
+/// Removes the application "billing" and registers "another", and waits until that is in force.
+fn remove_billing(edge: &Edge, another: &Credentials) {
+    edge.reload("applications.toml", &format!("{ANOTHER}{}\"\n", another.thumbprint()));
+}
+
+/// A request on an open connection that must be refused, since its application is gone.
+async fn assert_gone(connection: &mut Connection) {
+    connection.token("billing").await.oauth_error(401, "invalid_client");
+}
+
+#[tokio::test]
+async fn idle_strangers_hold_off_no_reload() {
+    let upstream = Upstream::start().await;
+    let (edge, client) = with_client(EdgeBuilder::new(upstream.url()).open_files("-n 256"));
+    let (client, stranger) = (Client::with(&edge, &client), Client::with(&edge, &self_signed("stranger")));
+    let mut kept = client.connect().await;
+    assert_eq!(kept.token("billing").await.status, 200);
+    // Half of them are silent, half have shaken hands. The edge closes those that are too many.
+    let (mut silent, mut shaken) = (Vec::new(), Vec::new());
+    for _ in 0..150 {
+        silent.push(TcpStream::connect(edge.https).await.unwrap());
+        shaken.extend(stranger.tls().await);
+    }
+    assert_eq!(admin::get(&edge, "/readyz").await.0, 200);
+    // Whoever proves something gets in, and whoever has keeps its connection.
+    assert_eq!(client.token("billing").await.status, 200);
+    assert_eq!(kept.token("billing").await.status, 200);
+    let another = self_signed("another");
+    remove_billing(&edge, &another);
+    assert_gone(&mut kept).await;
+    assert_eq!(admin::get(&edge, "/readyz").await.0, 200);
+    assert_eq!(Client::with(&edge, &another).token("another").await.status, 200);
+    drop((silent, shaken));
+}
+
+#[tokio::test]
+async fn requests_that_wait_for_a_slow_upstream_hold_off_no_reload() {
+    let held = Held::start().await;
+    let (edge, client) = with_client(EdgeBuilder::new(held.url()).open_files("-n 256"));
+    let client = Client::with(&edge, &client);
+    let mut kept = client.connect().await;
+    let mut waiting = Vec::new();
+    for _ in 0..10 {
+        let mut frames = Frames::connect(&client, &[]).await;
+        for _ in 0..100 {
+            frames.token("billing").await.unwrap();
+        }
+        waiting.push(frames);
+    }
+    // Some are in flight, the others are refused: none hangs for want of a descriptor.
+    let places = admin::status(&edge, "").await["limits"]["upstream_connections"].as_i64().unwrap();
+    assert!((8..200).contains(&places), "{places}");
+    tokio::time::timeout(PATIENCE, async {
+        while admin::metric(&edge, "mtls_edge_requests_total{outcome=\"upstream_failed\"}").await
+            < 1000 - places
+        {}
+    })
+    .await
+    .expect("requests hang");
+    assert!(admin::metric(&edge, "mtls_edge_upstream_connections").await <= places);
+    let answer = client.connect().await.send(token_request("billing")).await;
+    answer.oauth_error(503, "temporarily_unavailable");
+    assert!(answer.headers.contains_key("retry-after"), "{answer:?}");
+    assert_eq!(admin::get(&edge, "/readyz").await.0, 200);
+    remove_billing(&edge, &self_signed("another"));
+    assert_gone(&mut kept).await;
+    assert_eq!(admin::get(&edge, "/readyz").await.0, 200);
+}
+
+#[tokio::test]
+async fn the_soft_limit_is_raised_to_the_hard_one() {
+    let upstream = Upstream::start().await;
+    let (edge, client) = with_client(
+        EdgeBuilder::new(upstream.url()).open_files("-Sn 64").limits("connections_per_address = 1000"),
+    );
+    let line = edge.wait_for_log("\"open files\"");
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert!(line["descriptors"].as_u64().unwrap() > 64, "{line}");
+    let client = Client::with(&edge, &client);
+    let mut open = Vec::new();
+    for _ in 0..100 {
+        open.push(client.connect().await);
+    }
+    for connection in &mut open {
+        assert_eq!(connection.token("billing").await.status, 200);
+    }
+    assert_eq!(admin::metric(&edge, "mtls_edge_connections").await, 100);
+}
+
+#[tokio::test]
+async fn a_hard_limit_that_is_too_low_is_reported() {
+    let upstream = Upstream::start().await;
+    let print = self_signed("billing").thumbprint();
+    let usual = || {
+        let edge = EdgeBuilder::new(upstream.url()).usual_domain("auth0");
+        edge.self_signed_application("billing", std::slice::from_ref(&print))
+    };
+    let warning = "10000 connections and 1024 to upstreams need";
+    let output = usual().open_files("-n 256").output("check");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains(warning) && text.contains("is 256") && text.contains("LimitNOFILE="), "{text}");
+    let edge = usual().open_files("-n 256").start();
+    let logged = edge.wait_for_log(warning);
+    assert!(logged.contains("\"level\":\"WARN\""), "{logged}");
+    let limits = admin::status(&edge, "").await["limits"].clone();
+    assert_eq!(limits["open_files"], 256);
+    assert_eq!(limits["connections_configured"], 10_000);
+    assert!(limits["connections"].as_u64().unwrap() < 256, "{limits}");
+    assert!(limits["shortage"].as_str().unwrap().contains(warning), "{limits}");
+    // What fits is no matter.
+    let output =
+        usual().limits("connections = 20").upstream("connections = 20").open_files("-n 256").output("check");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("no problems"), "{output:?}");
+    // Where nothing is left, it does not start: it could not keep its promises.
+    for command in ["check", "run"] {
+        let output = usual().open_files("-n 64").output(command);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(text.contains("(RLIMIT_NOFILE) is 64"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn requests_in_flight_to_an_upstream_are_bounded() {
+    let mut held = Held::start().await;
+    let (edge, client) = with_client(EdgeBuilder::new(held.url()).upstream("connections = 4"));
+    let client = Client::with(&edge, &client);
+    let mut waiting = Vec::new();
+    for number in 0..4 {
+        let client = if number % 2 == 0 { client.clone() } else { client.clone().http2() };
+        waiting.push(tokio::spawn(async move { client.token("billing").await }));
+        held.arrived().await;
+    }
+    for client in [client.clone(), client.clone().http2()] {
+        let answer = client.token("billing").await;
+        answer.oauth_error(503, "temporarily_unavailable");
+        assert!(answer.headers.contains_key("retry-after"));
+    }
+    edge.wait_for_log("its bound on connections is reached");
+    held.release(4);
+    for answer in waiting {
+        assert_eq!(tokio::time::timeout(PATIENCE, answer).await.unwrap().unwrap().status, 200);
+    }
+    let answered = tokio::spawn(async move { client.token("billing").await });
+    held.arrived().await;
+    held.release(1);
+    assert_eq!(answered.await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn strangers_leave_places_at_the_upstream_to_applications() {
+    let mut held = Held::start().await;
+    let credentials = self_signed("billing");
+    let routes = "client_auth = \"optional\"\n[[domain.route]]\n[[domain.route]]\npath = \"/open\"\nmethods = [\"GET\"]\nauthenticate = \"none\"";
+    let edge = EdgeBuilder::new(held.url())
+        .upstream("connections = 8")
+        .domain(crate::support::DOMAIN, routes)
+        .self_signed_application("billing", &[credentials.thumbprint()])
+        .start();
+    let mut stranger = Frames::connect(&Client::new(&edge), &[]).await;
+    for _ in 0..6 {
+        stranger.get("/open").await.unwrap();
+        held.arrived().await;
+    }
+    let refused = stranger.get("/open").await.unwrap();
+    stranger.until_answered(refused).await;
+    for client in [Client::with(&edge, &credentials), Client::with(&edge, &credentials).http2()] {
+        tokio::spawn(async move { client.token("billing").await });
+        held.arrived().await;
+    }
+}

@@ -1,0 +1,145 @@
+//! Clients that read nothing of their responses: what the edge and the upstream hold for them is bounded, and so is the time.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::timeout,
+};
+
+use crate::{
+    support::{
+        Client, Credentials, DOMAIN, Edge, EdgeBuilder, PATIENCE, admin,
+        frames::{Frames, HEADERS, WINDOW_UPDATE},
+        scripted::{Scripted, read_request},
+    },
+    upstream_failures::with_client,
+};
+
+/// What the kernel holds of one connection, on its way to the edge and from there to the client, in bytes at most.
+const BUFFERS: usize = 32 * 1024 * 1024;
+
+/// An upstream whose responses are as long as anybody reads them; and how many bytes it has got rid of.
+async fn endless() -> (Scripted, Arc<AtomicUsize>) {
+    let sent = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&sent);
+    let upstream = Scripted::start(move |_, mut stream| {
+        let count = Arc::clone(&count);
+        async move {
+            while let Some(request) = read_request(&mut stream).await {
+                if request.contains("/any/short") {
+                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+                    continue;
+                }
+                let head = b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000000\r\n\r\n";
+                let _ = stream.write_all(head).await;
+                while let Ok(()) = stream.write_all(&[b'x'; 16 * 1024]).await {
+                    count.fetch_add(16 * 1024, Ordering::SeqCst);
+                }
+                return;
+            }
+        }
+    })
+    .await;
+    (upstream, sent)
+}
+
+/// An edge that waits some eleven seconds for a response that does not go on.
+fn impatient(upstream: &Scripted) -> (Edge, Credentials) {
+    let edge = EdgeBuilder::new(upstream.url())
+        .limits("body_timeout = \"100ms\"")
+        .upstream("response_timeout = \"100ms\"\nconnect_timeout = \"100ms\"");
+    with_client(edge.quiet())
+}
+
+/// Resident memory of the edge, in bytes.
+fn memory(edge: &Edge) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", edge.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
+}
+
+/// Waits until no more than so many connections to the upstream are left, after there were more.
+async fn are_left(edge: &Edge, count: i64) {
+    let open = || admin::metric(edge, "mtls_edge_upstream_connections");
+    timeout(PATIENCE, async {
+        while open().await <= count {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        while open().await > count {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    })
+    .await
+    .expect("connections to the upstream stay open");
+}
+
+#[tokio::test]
+async fn a_client_that_reads_nothing_costs_little_and_not_for_ever() {
+    let (upstream, sent) = endless().await;
+    let (edge, client) = impatient(&upstream);
+    let mut stream = Client::with(&edge, &client).tls().await.unwrap();
+    let before = memory(&edge);
+    let request = format!("GET /any/long HTTP/1.1\r\nhost: {DOMAIN}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    are_left(&edge, 0).await;
+    assert!(sent.load(Ordering::SeqCst) < BUFFERS, "{sent:?}");
+    assert!(memory(&edge) < before + BUFFERS, "{} and {before} before", memory(&edge));
+    let stalled = "mtls_edge_connections_closed_total{reason=\"stalled\"}";
+    assert_eq!(admin::metric(&edge, stalled).await, 1);
+    // The client sees a response that breaks off.
+    let mut read = Vec::new();
+    let _ = timeout(PATIENCE, stream.read_to_end(&mut read)).await.expect("the connection stays open");
+}
+
+#[tokio::test]
+async fn streams_without_a_window_end_whatever_the_others_do() {
+    const INITIAL_WINDOW_SIZE: u16 = 4;
+    let (upstream, sent) = endless().await;
+    let (edge, client) = impatient(&upstream);
+    let mut frames = Frames::connect(&Client::with(&edge, &client), &[(INITIAL_WINDOW_SIZE, 0)]).await;
+    let before = memory(&edge);
+    for _ in 0..50 {
+        frames.get("/any/long").await.unwrap();
+    }
+    // One request after the other that goes well does not keep them.
+    let went_well = timeout(PATIENCE, async {
+        let mut went_well = 0;
+        loop {
+            let Ok(stream) = frames.get("/any/short").await else { return went_well };
+            let window = 1000_u32.to_be_bytes();
+            if frames.send(WINDOW_UPDATE, 0, stream, &window).await.is_err() {
+                return went_well;
+            }
+            loop {
+                let Some(frame) = frames.read().await else { return went_well };
+                if frame.kind == HEADERS && frame.stream == stream {
+                    went_well += 1;
+                    break;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    })
+    .await
+    .expect("streams that nobody reads stay open");
+    assert!(went_well > 10, "{went_well}");
+    let stalled = "mtls_edge_connections_closed_total{reason=\"stalled\"}";
+    assert_eq!(admin::metric(&edge, stalled).await, 1);
+    timeout(PATIENCE, async {
+        // The one that carried the short ones is kept.
+        while admin::metric(&edge, "mtls_edge_upstream_connections").await > 1 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    })
+    .await
+    .expect("connections to the upstream stay open");
+    assert!(sent.load(Ordering::SeqCst) < 50 * BUFFERS, "{sent:?}");
+    assert!(memory(&edge) < before + 2 * BUFFERS, "{} and {before} before", memory(&edge));
+}
