@@ -18,7 +18,7 @@ use crate::{
     site::{Domain, Site, SiteHandle},
 };
 
-/// Refuses too many headers, upgrades, and requests for another authority than the handshake's (RFC 9110 section 15.5.20).
+/// Refuses too many headers, malformed ones, upgrades, and requests for another authority than the handshake's (RFC 9110 section 15.5.20).
 #[derive(Clone, Debug)]
 pub struct Admit<S> {
     inner: S,
@@ -36,6 +36,9 @@ impl<S> Admit<S> {
         // HTTP/1.1's parser counts for itself; HTTP/2's counts bytes only.
         if request.headers().len() > site.limits.headers {
             return Err(Refusal::Headers(site.limits.headers));
+        }
+        if request.version() == Version::HTTP_2 && request.headers().values().any(has_blank_edges) {
+            return Err(Refusal::BlankEdges);
         }
         // HTTP/2 has no Upgrade; HTTP/1.1 may offer h2c, which can be ignored, but a WebSocket can't.
         if request.method() == Method::CONNECT || request.headers().contains_key(header::UPGRADE) {
@@ -79,6 +82,11 @@ impl<S> Admit<S> {
         };
         Ok((domain, authority))
     }
+}
+
+/// RFC 9113 section 8.2.1: such a field is malformed. Sent on over HTTP/1.1, whose parsers trim, it would read otherwise than here.
+fn has_blank_edges(value: &HeaderValue) -> bool {
+    matches!(value.as_bytes(), [b' ' | b'\t', ..] | [.., b' ' | b'\t'])
 }
 
 /// Whether a request names this authority, octet by octet: in `Host` alone, or over HTTP/2 in its target alone.

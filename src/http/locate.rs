@@ -10,9 +10,9 @@ use http::Response;
 use tower::Service;
 
 use super::{Arrived, Refusal, Routed};
-use crate::forward::ResponseBody;
+use crate::{authenticate::overrides_method, forward::ResponseBody};
 
-/// Finds the route, or refuses with 404 or 405.
+/// Finds the route, or refuses with 404 or 405; with 400 where the query overrides the method.
 #[derive(Clone, Debug)]
 pub struct Locate<S>(S);
 
@@ -35,6 +35,10 @@ where
     }
 
     fn call(&mut self, Arrived { context, body }: Arrived) -> Self::Future {
+        // The rule goes by the method: an upstream that takes it from the query would serve another.
+        if context.head.uri.query().is_some_and(overrides_method) {
+            return Either::Right(std::future::ready(Err(Refusal::MethodOverride)));
+        }
         match context.domain.routes.find(&context.head.method, context.head.uri.path()) {
             Ok(route) => {
                 let route = Arc::clone(route);

@@ -20,6 +20,10 @@ pub enum Refusal {
     Misdirected,
     /// More header fields than this.
     Headers(usize),
+    /// A field value over HTTP/2 with white space around it.
+    BlankEdges,
+    /// The query names another method than the request's own, by which the route was found.
+    MethodOverride,
     /// No such path.
     NotFound {
         /// Whether the path was refused because it can be read in two ways.
@@ -49,7 +53,11 @@ impl Refusal {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Upgrade => StatusCode::NOT_IMPLEMENTED,
-            Self::Host | Self::ClientId(_) | Self::Body(BodyFault::Broken) => StatusCode::BAD_REQUEST,
+            Self::Host
+            | Self::BlankEdges
+            | Self::MethodOverride
+            | Self::ClientId(_)
+            | Self::Body(BodyFault::Broken) => StatusCode::BAD_REQUEST,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::Headers(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::NotFound { .. } => StatusCode::NOT_FOUND,
@@ -89,6 +97,10 @@ impl Refusal {
                 "the Host differs from the server name of the TLS connection: open a connection for this host".into()
             }
             Self::Headers(limit) => format!("the request has more than {limit} header fields"),
+            Self::BlankEdges => {
+                "a header's value begins or ends with a space or a tab: remove it (RFC 9113, section 8.2.1)".into()
+            }
+            Self::MethodOverride => ClientIdError::MethodOverride.to_string(),
             Self::NotFound { ambiguous: false } => "this server does not offer this path".into(),
             Self::NotFound { ambiguous: true } => {
                 "this server does not offer this path: write it without escapes, dot segments, doubled slashes, or an extension".into()

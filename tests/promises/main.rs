@@ -32,6 +32,7 @@ mod hosts;
 mod limits;
 mod log_bounds;
 mod model;
+mod one_reading;
 mod paths;
 mod possession;
 mod profiles;

@@ -1,48 +1,23 @@
-//! The `client_id` that a request names, wherever OAuth lets it stand.
+//! The one client that a request names, by every reading of its octets.
+//!
+//! An authorization server behind the edge may be written in anything, and each parser has its own tolerance. What the edge and
+//! some common server would read as two different clients is refused here, by the grammar of each part: what is left has one reading.
 
-use base64::{Engine, engine::general_purpose::STANDARD};
-use http::{HeaderMap, Method, header, request::Parts};
+mod authorization;
+mod content_type;
+mod error;
+mod form;
+mod json;
+mod name;
 
-use super::{form, json};
+pub use error::ClientIdError;
+pub use form::overrides_method;
+
+use http::{HeaderMap, Method, request::Parts};
+
+use content_type::{BodyKind, body_kind};
+
 use crate::trust::ClientId;
-
-/// Why a request names no client. `Display` is for the application's developer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ClientIdError {
-    /// Nowhere.
-    #[error(
-        "the request names no client: send client_id in the body (a form or JSON), by HTTP Basic, or on GET in the query"
-    )]
-    Missing,
-    /// Two places, two clients.
-    #[error("the request names two different clients: client_id must be the same wherever it stands")]
-    Differ,
-    /// RFC 6749 section 3.2: parameters must not be included more than once.
-    #[error("client_id stands more than once: send it once")]
-    Repeated,
-    /// A name that some servers take for `client_id`.
-    #[error("a parameter's name differs from client_id only in case or punctuation: remove it")]
-    Lookalike,
-    /// Not text.
-    #[error("client_id is not valid UTF-8")]
-    NotUtf8,
-    /// `Content-Type: application/json` with something else in it.
-    #[error("the body is not a JSON object with a textual client_id, as its Content-Type says")]
-    NotJson,
-    /// A body that the edge can't read for `client_id`, though the upstream might.
-    #[error(
-        "the body's Content-Type must be application/x-www-form-urlencoded or application/json, in UTF-8"
-    )]
-    ContentType,
-    /// A compressed body, likewise.
-    #[error("the body must not be compressed: remove Content-Encoding")]
-    ContentEncoding,
-    /// RFC 7617.
-    #[error(
-        "the Authorization header is not well-formed HTTP Basic (one header; base64 of client_id:secret)"
-    )]
-    Basic,
-}
 
 /// Finds the one client that a request names: in its body (form or JSON), by HTTP Basic (form-decoded,
 /// RFC 6749 section 2.3.1), and on GET and HEAD in the query. Two names that differ are an error; on
@@ -52,7 +27,7 @@ pub fn client_id(head: &Parts, body: &[u8]) -> Result<ClientId, ClientIdError> {
         Some(query) => form::client_id(query.as_bytes())?,
         None => None,
     };
-    let in_header = basic(&head.headers)?;
+    let in_header = authorization::client_id(&head.headers)?;
     let in_body = if body.is_empty() { None } else { in_body(&head.headers, body)? };
 
     let query_counts = matches!(head.method, Method::GET | Method::HEAD);
@@ -69,52 +44,23 @@ pub fn client_id(head: &Parts, body: &[u8]) -> Result<ClientId, ClientIdError> {
 }
 
 fn in_body(headers: &HeaderMap, body: &[u8]) -> Result<Option<String>, ClientIdError> {
-    for encoding in headers.get_all(header::CONTENT_ENCODING) {
-        if !encoding.as_bytes().eq_ignore_ascii_case(b"identity") {
-            return Err(ClientIdError::ContentEncoding);
-        }
-    }
-    let mut types = headers.get_all(header::CONTENT_TYPE).iter();
-    let (Some(only), None) = (types.next(), types.next()) else { return Err(ClientIdError::ContentType) };
-    let mut parts = only.to_str().map_err(|_| ClientIdError::ContentType)?.split(';').map(str::trim);
-    let media_type = parts.next().unwrap_or_default();
-    for parameter in parts {
-        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-        if name.trim().eq_ignore_ascii_case("charset")
-            && !value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
-        {
-            return Err(ClientIdError::ContentType);
-        }
-    }
-    if media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-        form::client_id(body)
-    } else if media_type.eq_ignore_ascii_case("application/json") {
-        json::client_id(body)
-    } else {
-        Err(ClientIdError::ContentType)
+    match body_kind(headers)? {
+        BodyKind::Json => json::client_id(body),
+        // Some servers look at the body, not at its type.
+        BodyKind::Form if looks_like_json(body) => Err(ClientIdError::NotForm),
+        BodyKind::Form => form::client_id(body),
     }
 }
 
-fn basic(headers: &HeaderMap) -> Result<Option<String>, ClientIdError> {
-    let mut all = headers.get_all(header::AUTHORIZATION).iter();
-    let Some(value) = all.next() else { return Ok(None) };
-    if all.next().is_some() {
-        return Err(ClientIdError::Basic);
-    }
-    let value = value.as_bytes();
-    let scheme_end = value.iter().position(|b| *b == b' ').unwrap_or(value.len());
-    let (scheme, credentials) = value.split_at(scheme_end);
-    if !scheme.eq_ignore_ascii_case(b"basic") {
-        return Ok(None);
-    }
-    let decoded = STANDARD.decode(credentials.trim_ascii()).map_err(|_| ClientIdError::Basic)?;
-    let colon = decoded.iter().position(|b| *b == b':').ok_or(ClientIdError::Basic)?;
-    let (user, _secret) = decoded.split_at(colon);
-    String::from_utf8(form::decode(user).into_owned()).map(Some).map_err(|_| ClientIdError::NotUtf8)
+/// Whether a body's first sign is that of a JSON object or array.
+fn looks_like_json(body: &[u8]) -> bool {
+    let first = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii_start().first();
+    matches!(first, Some(b'{' | b'['))
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::{Engine, engine::general_purpose::STANDARD};
     use http::Request;
     use proptest::prelude::*;
 

@@ -1,0 +1,40 @@
+//! How common servers read a request. Each model errs on the side of reading too much: a client that some version, option or
+//! library of the kind would read is read.
+
+mod aspnet;
+mod basic;
+mod escapes;
+mod go;
+mod json;
+mod node;
+mod php;
+mod python;
+mod rack;
+mod servlet;
+
+use super::octets::{Clients, Octets};
+
+/// A server, and whom it takes a request for.
+pub type Model = (&'static str, fn(&Octets) -> Clients);
+
+/// All of them.
+pub const MODELS: &[Model] = &[
+    ("Spring (servlet)", servlet::spring),
+    ("RESTEasy", servlet::resteasy),
+    ("Node, URLSearchParams", node::url_search_params),
+    ("Node, qs (Express, koa-body)", node::qs),
+    ("Go", go::read),
+    ("ASP.NET", aspnet::read),
+    ("Rack 2", rack::read),
+    ("Django", python::django),
+    ("Python before 3.9.2", python::semicolons),
+    ("PHP, Laravel", php::read),
+];
+
+/// Whom each server reads that reads anybody.
+pub fn readings(octets: &Octets) -> Vec<(&'static str, Clients)> {
+    let all = MODELS.iter().map(|(name, read)| (*name, read(octets)));
+    all.filter(|(_, clients)| !clients.is_empty()).collect()
+}
+
+pub use python::parse_qs;

@@ -1,0 +1,40 @@
+//! ASP.NET, Core and Framework: names without case, `%uXXXX`, System.Text.Json and Newtonsoft.
+
+use super::{basic, escapes, json};
+use crate::one_reading::octets::{Clients, Octets};
+
+/// OrdinalIgnoreCase, and the invariant culture's comparison, which passes over what is invisible.
+fn is_client_id(name: &str) -> bool {
+    let visible: String =
+        name.chars().filter(|c| !matches!(c, '\u{200b}'..='\u{200f}' | '\u{feff}' | '\0')).collect();
+    visible.to_uppercase() == "CLIENT_ID" || visible.to_lowercase() == "client_id"
+}
+
+fn form(text: &[u8]) -> Clients {
+    let text = text.strip_prefix(b"?").unwrap_or(text);
+    let mut found = Clients::new();
+    for (name, value) in text.split(|octet| *octet == b'&').map(escapes::halves) {
+        for decode in [escapes::lenient, escapes::with_unicode] {
+            if is_client_id(&escapes::lossy(&decode(name))) {
+                found.insert(escapes::lossy(&decode(value)));
+            }
+        }
+    }
+    found.remove("");
+    found
+}
+
+pub fn read(octets: &Octets) -> Clients {
+    let mut found = form(octets.query_octets());
+    if octets.is_form() {
+        found.extend(form(octets.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&octets.body)));
+    }
+    if octets.is_json() {
+        // PropertyNameCaseInsensitive, and the naming policies for snake and camel case.
+        found.extend(json::members(&octets.body, |name| {
+            is_client_id(name) || ["clientid", "client-id"].contains(&name.to_lowercase().as_str())
+        }));
+    }
+    octets.header("authorization").into_iter().for_each(|value| found.extend(basic::by_white_space(value)));
+    found
+}

@@ -1,0 +1,96 @@
+//! A request as octets, as it reaches a server: what every model of a server reads.
+
+use std::collections::BTreeSet;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Request, request::Parts};
+
+/// The clients that a server could take a request for.
+pub type Clients = BTreeSet<String>;
+
+/// Lines, target and body.
+#[derive(Clone, Debug, Default)]
+pub struct Octets {
+    pub method: &'static str,
+    /// Without the `?`.
+    pub query: Option<String>,
+    /// As written by the client; in lower case and without blanks around values once they were forwarded.
+    pub headers: Vec<(String, Vec<u8>)>,
+    pub body: Vec<u8>,
+}
+
+impl Octets {
+    /// The values of a header as HTTP compares names.
+    pub fn header(&self, name: &str) -> Vec<&[u8]> {
+        let same = self.headers.iter().filter(|(other, _)| other.eq_ignore_ascii_case(name));
+        same.map(|(_, value)| value.as_slice()).collect()
+    }
+
+    /// The values of what CGI calls `HTTP_NAME`: every sign is an underscore (RFC 3875 section 4.1.18, and what servers make of it).
+    pub fn cgi(&self, name: &str) -> Vec<&[u8]> {
+        let fold = |name: &str| name.to_ascii_uppercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_");
+        let same = self.headers.iter().filter(|(other, _)| fold(other) == fold(name));
+        same.map(|(_, value)| value.as_slice()).collect()
+    }
+
+    /// The media type, as most servers take it: of any line, what is before the first of `;`, `,` and blanks, in lower case.
+    pub fn media_types(&self) -> Vec<String> {
+        let lines = self.cgi("content-type").into_iter();
+        let ends = |octet: &u8| matches!(octet, b';' | b',' | b' ' | b'\t');
+        lines
+            .map(|line| {
+                let end = line.iter().position(ends).unwrap_or(line.len());
+                String::from_utf8_lossy(&line[..end]).to_ascii_lowercase()
+            })
+            .collect()
+    }
+
+    pub fn is_form(&self) -> bool {
+        self.media_types().iter().any(|kind| kind == "application/x-www-form-urlencoded")
+    }
+
+    /// Whether a server could take the body for JSON, by any part of any line.
+    pub fn is_json(&self) -> bool {
+        self.cgi("content-type").iter().any(|line| {
+            let line = String::from_utf8_lossy(line).to_ascii_lowercase();
+            line.contains("/json") || line.contains("+json")
+        })
+    }
+
+    pub fn query_octets(&self) -> &[u8] {
+        self.query.as_deref().unwrap_or_default().as_bytes()
+    }
+
+    /// The head for the edge's own reading; nothing where it is not HTTP, or where HTTP/2 calls it malformed.
+    pub fn head(&self, http2: bool) -> Option<Parts> {
+        let target = match &self.query {
+            Some(query) => format!("/oauth/token?{query}"),
+            None => "/oauth/token".to_owned(),
+        };
+        let (mut head, ()) = Request::builder().method(self.method).uri(target).body(()).ok()?.into_parts();
+        head.headers = HeaderMap::new();
+        for (name, value) in &self.headers {
+            let trimmed = trim(value);
+            if http2 && trimmed.len() != value.len() {
+                return None;
+            }
+            head.headers.append(HeaderName::try_from(name).ok()?, HeaderValue::from_bytes(trimmed).ok()?);
+        }
+        Some(head)
+    }
+
+    /// What a server sees of a request with this head.
+    pub fn forwarded(head: &Parts, body: &[u8]) -> Self {
+        let method = if head.method == http::Method::GET { "GET" } else { "POST" };
+        let headers =
+            head.headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect();
+        Self { method, query: head.uri.query().map(str::to_owned), headers, body: body.to_vec() }
+    }
+}
+
+/// Without the optional white space around a field value (RFC 9110 section 5.5).
+pub fn trim(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}
