@@ -10,6 +10,7 @@
 pub mod authorities;
 pub mod certificate;
 pub mod chain;
+mod der;
 mod key;
 mod moment;
 pub mod name;
@@ -17,12 +18,14 @@ pub mod san;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod thumbprint;
+mod x509;
 
 pub use authorities::{
-    Authorities, AuthorityError, AuthorityWarning, CaFacts, CrlDepth, CrlFacts, RevocationPolicy, StaleCrl,
+    Authorities, AuthorityError, AuthorityWarning, CaFacts, ClientCa, CrlDepth, CrlFacts, Purpose,
+    RevocationPolicy, StaleCrl,
 };
 pub use certificate::{ClientCertificate, IdentityError, Validity, chain_hash, spki_hash};
-pub use chain::{ChainRefusal, ChainVerdict, VerifiedPath, verify_chain};
+pub use chain::{ChainRefusal, ChainVerdict, VerifiedPath, Whose, verify_chain};
 pub use key::{UnusableKey, unusable_key};
 pub use moment::rfc3339;
 pub use name::{DistinguishedName, NameError, RdnDifference, WrittenNameError, WrittenWarning};

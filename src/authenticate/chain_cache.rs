@@ -7,10 +7,15 @@ use crate::{
     trust::{Generation, Trust},
 };
 
-/// A bounded memory of verified chains, one a worker, so that a client that comes again costs no signature check.
+/// How many refusals are kept.
+const REFUSALS: usize = 1024;
+
+/// A bounded memory of chains, one per worker, by the hash of the whole presented chain, so that a client that comes again costs
+/// no signature check.
 ///
-/// Only verified chains are kept (a peer can't fill it with what it made up), by the hash of the whole
-/// presented chain. Their windows of validity are judged at every use, not here.
+/// Verified chains and refusals are kept apart: nobody can push out a good chain with what they made up. A verdict ends with
+/// the generation of trust; a verified chain also with its window of validity, and a refusal that time may change with the
+/// second in which it was reached.
 #[derive(Debug)]
 pub struct ChainCache {
     bound: usize,
@@ -21,24 +26,43 @@ pub struct ChainCache {
 struct Kept {
     generation: Generation,
     verdicts: HashMap<[u8; 32], Rc<ChainVerdict>>,
+    /// With the second in which each was reached.
+    refusals: HashMap<[u8; 32], (i64, Rc<ChainVerdict>)>,
+}
+
+impl Kept {
+    /// The refusal of a chain, if it would be the same `now`.
+    fn refusal(&self, key: &[u8; 32], now: i64) -> Option<&Rc<ChainVerdict>> {
+        let (reached, verdict) = self.refusals.get(key)?;
+        let is_lasting = match verdict.as_ref() {
+            ChainVerdict::Refused(refusal) => refusal.is_lasting(),
+            ChainVerdict::Verified(_) => false,
+        };
+        (is_lasting || *reached == now).then_some(verdict)
+    }
 }
 
 impl ChainCache {
     /// A cache of at most `bound` chains; when it is full it starts afresh.
     #[must_use]
     pub fn new(bound: usize) -> Self {
-        Self { bound, kept: RefCell::new(Kept { generation: Generation(0), verdicts: HashMap::new() }) }
+        let kept = Kept { generation: Generation(0), verdicts: HashMap::new(), refusals: HashMap::new() };
+        Self { bound, kept: RefCell::new(kept) }
     }
 
     /// The chain's verdict under this trust at `now` (seconds since 1970).
     pub fn verdict(&self, certificate: &ClientCertificate, trust: &Trust, now: i64) -> Rc<ChainVerdict> {
         let mut kept = self.kept.borrow_mut();
-        let Kept { generation, verdicts } = &mut *kept;
-        if *generation != trust.generation {
-            verdicts.clear();
-            *generation = trust.generation;
+        if kept.generation != trust.generation {
+            kept.verdicts.clear();
+            kept.refusals.clear();
+            kept.generation = trust.generation;
         }
         let key = certificate.chain_hash();
+        if let Some(verdict) = kept.refusal(&key, now) {
+            return Rc::clone(verdict);
+        }
+        let Kept { verdicts, refusals, .. } = &mut *kept;
         if let Some(verdict) = verdicts.get(&key) {
             if let ChainVerdict::Verified(paths) = verdict.as_ref()
                 && paths.iter().all(|path| path.validity.contains(now))
@@ -53,6 +77,11 @@ impl ChainCache {
                 verdicts.clear();
             }
             verdicts.insert(key, Rc::clone(&verdict));
+        } else {
+            if refusals.len() >= REFUSALS {
+                refusals.clear();
+            }
+            refusals.insert(key, (now, Rc::clone(&verdict)));
         }
         verdict
     }
@@ -146,5 +175,37 @@ mod tests {
         let stranger = client(&[other.leaf("stranger", |_| {})]);
         assert!(!is_verified(&chains.verdict(&stranger, &trust, NOW)));
         assert_eq!(kept(), before);
+    }
+
+    #[test]
+    fn a_refusal_is_kept_apart_and_within_bounds() {
+        let (ca, other) = (TestCa::new("Client CA"), TestCa::new("Other CA"));
+        let known = generation(1, trust(&[&ca]));
+        let chains = ChainCache::new(2);
+        let stranger = client(&[other.leaf("stranger", |_| {})]);
+        let first = chains.verdict(&stranger, &known, NOW);
+        assert!(Rc::ptr_eq(&first, &chains.verdict(&stranger, &known, NOW + 3600)));
+        // Until its CA is trusted.
+        assert!(is_verified(&chains.verdict(&stranger, &generation(2, trust(&[&other])), NOW)));
+
+        chains.verdict(&stranger, &known, NOW);
+        let der = stranger.der().clone();
+        for junk in 0..2 * REFUSALS {
+            let junk = rustls_pki_types::CertificateDer::from(junk.to_be_bytes().to_vec());
+            chains.verdict(&client(&[der.clone(), junk]), &known, NOW);
+            assert!(chains.kept.borrow().refusals.len() <= REFUSALS);
+        }
+    }
+
+    #[test]
+    fn a_refusal_that_time_can_change_is_judged_again_a_second_later() {
+        let ca = TestCa::with("Client CA", |params| params.not_before = date_time_ymd(2031, 1, 1));
+        let begins = date_time_ymd(2031, 1, 1).unix_timestamp();
+        let (certificate, trust) = (client(&[ca.leaf("payments", |_| {})]), generation(1, trust(&[&ca])));
+        let chains = ChainCache::new(2);
+        let early = chains.verdict(&certificate, &trust, begins - 1);
+        assert!(!is_verified(&early));
+        assert!(Rc::ptr_eq(&early, &chains.verdict(&certificate, &trust, begins - 1)));
+        assert!(is_verified(&chains.verdict(&certificate, &trust, begins)));
     }
 }

@@ -62,7 +62,7 @@ pub enum Denial {
     OtherThumbprint(ClientId),
     /// The chain does not verify.
     Chain(ClientId, ChainRefusal),
-    /// The chain verifies, yet the subject is another.
+    /// The subject is another.
     OtherSubject {
         /// The application.
         client_id: ClientId,
@@ -227,11 +227,7 @@ fn judge_credential(
             }
         }
         CredentialMatcher::Subject { subject, pin } => {
-            let verdict = chains.verdict(certificate, trust, now);
-            let paths = match verdict.as_ref() {
-                ChainVerdict::Verified(paths) => paths,
-                ChainVerdict::Refused(refusal) => return Err(Denial::Chain(id(), refusal.clone())),
-            };
+            // Before the chain, which is what costs: anybody can present one.
             if !subject.matches(certificate) {
                 let difference = match subject {
                     Subject::Dn(dn) => dn.first_difference(certificate.subject()),
@@ -239,6 +235,11 @@ fn judge_credential(
                 };
                 return Err(Denial::OtherSubject { client_id: id(), difference });
             }
+            let verdict = chains.verdict(certificate, trust, now);
+            let paths = match verdict.as_ref() {
+                ChainVerdict::Verified(paths) => paths,
+                ChainVerdict::Refused(refusal) => return Err(Denial::Chain(id(), refusal.clone())),
+            };
             paths
                 .iter()
                 .position(|path| {

@@ -104,7 +104,7 @@ pub enum LogFormat {
 #[derive(Clone, Debug)]
 pub struct Trust {
     /// PEM bundles of client CAs. Default none.
-    pub client_ca: Vec<Located<PathBuf>>,
+    pub client_ca: Vec<ClientCa>,
     /// CRLs, PEM or DER; those that are kept of [`Trust::crl_sources`] among them. Default none.
     pub crls: Vec<Located<PathBuf>>,
     /// Where lists are fetched from in the background.
@@ -115,6 +115,27 @@ pub struct Trust {
     pub crl_depth: CrlDepth,
     /// The registry's file. Default `applications.toml`, needed only if a route authenticates.
     pub applications: Located<PathBuf>,
+}
+
+/// Client CAs, and which of their certificates are for clients.
+#[derive(Clone, Debug)]
+pub struct ClientCa {
+    /// A PEM bundle.
+    pub file: Located<PathBuf>,
+    /// What extendedKeyUsage must say. Default `client`.
+    pub eku: Eku,
+}
+
+/// What the extendedKeyUsage of a client's certificate, where there is one, must say (RFC 5280 section 4.2.1.12).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Eku {
+    /// clientAuth.
+    #[default]
+    Client,
+    /// clientAuth or serverAuth.
+    ClientOrServer,
+    /// Anything.
+    Any,
 }
 
 /// A CRL that is fetched and kept in a file.

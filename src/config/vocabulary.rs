@@ -135,6 +135,13 @@ pub(super) const TRUST: &Kind = &Kind {
     ],
 };
 
+/// Client CAs with what they are trusted for, in `[trust] client_ca`.
+pub(super) const CLIENT_CA: &Kind = &Kind {
+    path: "trust.client_ca",
+    heading: "a client CA",
+    keys: &[("file", r#""certs/psd2.pem""#), ("eku", r#""client-or-server""#)],
+};
+
 /// A CRL that is fetched, in `[trust] crls`.
 pub(super) const CRL_SOURCE: &Kind = &Kind {
     path: "trust.crls",
@@ -248,6 +255,7 @@ pub(super) const TABLES: &[&Kind] = &[
     LIMITS,
     LOG,
     TRUST,
+    CLIENT_CA,
     CRL_SOURCE,
     UPSTREAM,
     DOMAIN,

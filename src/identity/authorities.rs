@@ -2,16 +2,17 @@
 
 pub(super) mod ca;
 pub(super) mod crl;
+mod hierarchy;
+mod scope;
+mod serials;
 
-use std::fmt;
+use std::{collections::HashMap, fmt};
 
-use rustls_pki_types::{CertificateDer, TrustAnchor};
+use rustls_pki_types::CertificateDer;
 
-use super::{
-    certificate::{IdentityError, Validity},
-    thumbprint::Thumbprint,
-};
+use super::{certificate::Validity, name::DistinguishedName, thumbprint::Thumbprint};
 use ca::{Ca, UnfitCa};
+pub(super) use crl::Signer;
 use crl::{Crl, CrlError};
 
 /// What becomes of certificates whose CA's revocation list is past its nextUpdate.
@@ -43,15 +44,57 @@ pub struct RevocationPolicy {
     pub depth: CrlDepth,
 }
 
+/// Which certificates a client CA may issue for clients, by their extKeyUsage (RFC 5280 section 4.2.1.12). A certificate
+/// without that extension is for every purpose.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Purpose {
+    /// Those for clientAuth.
+    #[default]
+    Client,
+    /// Those for clientAuth or serverAuth: public CAs stopped issuing for clientAuth in 2026.
+    ClientOrServer,
+    /// All.
+    Any,
+}
+
+impl Purpose {
+    /// Its name in the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::ClientOrServer => "client-or-server",
+            Self::Any => "any",
+        }
+    }
+}
+
+/// A client CA as an operator gives it.
+#[derive(Clone, Debug)]
+pub struct ClientCa {
+    /// Its certificate.
+    pub der: CertificateDer<'static>,
+    /// What it may issue.
+    pub purpose: Purpose,
+}
+
+impl From<CertificateDer<'static>> for ClientCa {
+    fn from(der: CertificateDer<'static>) -> Self {
+        Self { der, purpose: Purpose::default() }
+    }
+}
+
 /// The client CAs that are trusted, and their CRLs.
 pub struct Authorities {
-    /// What webpki builds paths to; as many as `cas`, in the same order.
-    anchors: Vec<TrustAnchor<'static>>,
     cas: Vec<Ca>,
     /// Of the certificates; as many as `cas`, in the same order.
     thumbprints: Vec<Thumbprint>,
-    /// The newest first, since the first that fits is asked.
-    crls: Vec<Crl>,
+    /// Which of `cas` bear a name.
+    by_name: HashMap<DistinguishedName, Vec<usize>>,
+    /// Which of `cas` have issued each; as many as `cas`.
+    issuers: Vec<Vec<usize>>,
+    /// By the name of their issuer, the newest first.
+    crls: HashMap<DistinguishedName, Vec<Crl>>,
     policy: RevocationPolicy,
 }
 
@@ -59,19 +102,11 @@ pub struct Authorities {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AuthorityError {
     /// A CA certificate that cannot be read.
-    #[error("client CA certificate {}: {source}", index + 1)]
+    #[error("client CA certificate {}: {reason}", index + 1)]
     Ca {
         /// Which one, from 0.
         index: usize,
         /// What is wrong.
-        source: IdentityError,
-    },
-    /// A CA certificate that path building cannot start from.
-    #[error("client CA certificate {} cannot anchor a chain: {reason}", index + 1)]
-    Anchor {
-        /// Which one, from 0.
-        index: usize,
-        /// What webpki says.
         reason: String,
     },
     /// A CRL that cannot be used.
@@ -110,6 +145,8 @@ pub struct CaFacts {
     pub thumbprint: Thumbprint,
     /// Of its certificate.
     pub validity: Validity,
+    /// What it may issue, by the operator's word.
+    pub purpose: Purpose,
 }
 
 /// A loaded CRL, for whoever watches that it stays fresh.
@@ -127,46 +164,57 @@ pub struct CrlFacts {
     pub next_update: i64,
     /// SHA-256 of the public key of the client CA that has signed it. An intermediate's list has none, nor has a forged one.
     pub signer: Option<[u8; 32]>,
+    /// The algorithm of its signature where that is not accepted: the list cannot count.
+    pub unaccepted_algorithm: Option<String>,
+}
+
+impl CrlFacts {
+    /// Whether it is dated ahead of `now`, in seconds since 1970, by more than clocks may be apart.
+    #[must_use]
+    pub const fn is_from_the_future(&self, now: i64) -> bool {
+        self.this_update > now.saturating_add(crl::CLOCK_SKEW)
+    }
 }
 
 impl Authorities {
     /// Reads the client CAs and the CRLs, each in DER.
     pub fn new(
-        cas: Vec<CertificateDer<'static>>,
+        cas: Vec<impl Into<ClientCa>>,
         crls: Vec<Vec<u8>>,
         policy: RevocationPolicy,
     ) -> Result<Self, AuthorityError> {
         let mut authorities = Self { policy, ..Self::empty() };
-        for (index, der) in cas.into_iter().enumerate() {
-            let ca = Ca::from_der(&der).map_err(|source| AuthorityError::Ca { index, source })?;
-            let anchor = webpki::anchor_from_trusted_cert(&der)
-                .map_err(|error| AuthorityError::Anchor { index, reason: crl::spelled_out(&error) })?;
-            let mut anchor = anchor.to_owned();
-            if !ca.unjudged_constraints.is_empty() {
-                // Our own check refuses every path to this CA, and says why; webpki would only say that it does.
-                anchor.name_constraints = None;
-            }
-            authorities.anchors.push(anchor);
+        for (index, ca) in cas.into_iter().enumerate() {
+            let ClientCa { der, purpose } = ca.into();
+            let mut ca = Ca::from_der(&der)
+                .map_err(|malformed| AuthorityError::Ca { index, reason: malformed.to_string() })?;
+            authorities.by_name.entry(ca.subject.clone()).or_default().push(index);
+            ca.purpose = purpose;
             authorities.cas.push(ca);
             authorities.thumbprints.push(Thumbprint::of(&der));
         }
+        authorities.issuers = hierarchy::issuers(&authorities.cas, &authorities.by_name);
         for (index, der) in crls.into_iter().enumerate() {
-            let crl = Crl::from_der(index, &der, &authorities.cas);
-            authorities.crls.push(crl.map_err(|source| AuthorityError::Crl { index, source })?);
+            let crl = Crl::from_der(index, &der, |name| authorities.named(name).collect());
+            let crl = crl.map_err(|source| AuthorityError::Crl { index, source })?;
+            authorities.crls.entry(crl.issuer.clone()).or_default().push(crl);
         }
-        authorities.crls.sort_by_cached_key(|crl| std::cmp::Reverse(crl.recency()));
+        for lists in authorities.crls.values_mut() {
+            lists.sort_by_cached_key(|crl| std::cmp::Reverse(crl.recency()));
+        }
         Ok(authorities)
     }
 
     /// No client CA: no chain verifies.
     #[must_use]
-    pub const fn empty() -> Self {
+    pub fn empty() -> Self {
         Self {
-            anchors: Vec::new(),
             cas: Vec::new(),
             thumbprints: Vec::new(),
-            crls: Vec::new(),
-            policy: RevocationPolicy { stale: StaleCrl::Refuse, depth: CrlDepth::Chain },
+            by_name: HashMap::new(),
+            issuers: Vec::new(),
+            crls: HashMap::new(),
+            policy: RevocationPolicy::default(),
         }
     }
 
@@ -198,24 +246,39 @@ impl Authorities {
             subject: ca.subject.to_rfc4514(),
             thumbprint: *thumbprint,
             validity: ca.validity,
+            purpose: ca.purpose,
         })
     }
 
     /// The loaded CRLs, the newest first.
     pub fn crls(&self) -> impl Iterator<Item = CrlFacts> {
-        self.crls.iter().map(Crl::facts)
-    }
-
-    pub(super) fn anchors(&self) -> &[TrustAnchor<'static>] {
-        &self.anchors
+        let mut lists: Vec<&Crl> = self.crls.values().flatten().collect();
+        lists.sort_by_cached_key(|crl| std::cmp::Reverse(crl.recency()));
+        lists.into_iter().map(Crl::facts)
     }
 
     pub(super) fn cas(&self) -> &[Ca] {
         &self.cas
     }
 
-    pub(super) fn revocation_lists(&self) -> &[Crl] {
-        &self.crls
+    /// The client CAs of this name.
+    pub(super) fn named(&self, name: &DistinguishedName) -> impl Iterator<Item = &Ca> {
+        self.indices_named(name).iter().filter_map(|index| self.cas.get(*index))
+    }
+
+    /// The same, as indices of [`Authorities::cas`].
+    pub(super) fn indices_named(&self, name: &DistinguishedName) -> &[usize] {
+        self.by_name.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// The client CAs that have issued this one, as indices of [`Authorities::cas`].
+    pub(super) fn issuers_of(&self, index: usize) -> &[usize] {
+        self.issuers.get(index).map_or(&[], Vec::as_slice)
+    }
+
+    /// The CRLs whose issuer has this name, the newest first.
+    pub(super) fn lists_of(&self, issuer: &DistinguishedName) -> &[Crl] {
+        self.crls.get(issuer).map_or(&[], Vec::as_slice)
     }
 
     /// How certificates are judged by the CRLs.
@@ -230,7 +293,7 @@ impl fmt::Debug for Authorities {
         let subjects: Vec<_> = self.cas.iter().map(|ca| &ca.subject).collect();
         f.debug_struct("Authorities")
             .field("cas", &subjects)
-            .field("crls", &self.crls.len())
+            .field("crls", &self.crls.values().map(Vec::len).sum::<usize>())
             .field("policy", &self.policy)
             .finish_non_exhaustive()
     }

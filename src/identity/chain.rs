@@ -1,24 +1,38 @@
 //! Path validation against the client CAs, RFC 5280 section 6.
+//!
+//! In three steps, so that a stranger costs little: which paths there can be by name (`build`), which of them the client CAs
+//! have signed, from above (`signatures`), and which of those are valid (`validate`).
 
+mod build;
+mod constraints;
+mod effort;
+mod policies;
 mod refusal;
+mod revocation;
+mod signatures;
+mod validate;
 
-use std::{cell::RefCell, time::Duration};
+use std::cell::OnceCell;
 
-use rustls_pki_types::{CertificateDer, UnixTime};
-use webpki::{
-    EndEntityCert, ExpirationPolicy, KeyUsage, RevocationCheckDepth, RevocationOptions,
-    RevocationOptionsBuilder, UnknownStatusPolicy,
-};
+use rustls_pki_types::CertificateDer;
 
-pub use refusal::ChainRefusal;
+use build::{Intermediates, Presented, name_paths};
+use effort::Effort;
+use refusal::shown;
+pub use refusal::{ChainRefusal, Whose};
+use signatures::{Signatures, Signed};
+use validate::{Path, malformed};
 
 use super::{
-    authorities::{Authorities, CrlDepth, RevocationPolicy, StaleCrl, ca::Ca, crl::Crl},
-    certificate::{ClientCertificate, Validity, parse},
+    authorities::{Authorities, ca::Ca},
+    certificate::{ClientCertificate, Validity},
+    x509::{Malformed, Outline},
 };
 
 /// How many paths of one certificate are looked at. A real one has as many as its CAs are cross-signed.
 const MAX_PATHS: usize = 16;
+/// How many client CAs may lie one above the other.
+const MAX_ABOVE: usize = 8;
 
 /// One valid path from the certificate to a client CA.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,241 +56,171 @@ pub enum ChainVerdict {
 
 /// Looks for every valid path from the certificate to a client CA, at `now` in seconds since 1970.
 ///
-/// webpki builds the paths and checks signatures, validity, clientAuth, basicConstraints, path lengths, DNS and IP name
-/// constraints, and CRLs. Checked on top, since webpki does not: that each CA's keyUsage lets it issue; the anchor's own
-/// validity, cA and path length; that no name constraint stands on the path that nobody judges; the leaf's keyUsage.
+/// Names are compared by RFC 5280 section 7.1. A path that ends at a client CA which another client CA has issued goes on to
+/// that one: what it constrains and revokes holds too.
 #[must_use]
 pub fn verify_chain(certificate: &ClientCertificate, authorities: &Authorities, now: i64) -> ChainVerdict {
-    match paths(certificate, authorities, now) {
+    match paths(certificate, authorities, now, &mut Effort::default()) {
         Ok(paths) => ChainVerdict::Verified(paths),
         Err(refusal) => ChainVerdict::Refused(refusal),
     }
-}
-
-/// A path that webpki found, not judged yet.
-struct Candidate<'a> {
-    anchor: usize,
-    anchor_ca: &'a Ca,
-    intermediates: Vec<CertificateDer<'static>>,
 }
 
 fn paths(
     certificate: &ClientCertificate,
     authorities: &Authorities,
     now: i64,
+    effort: &mut Effort,
 ) -> Result<Vec<VerifiedPath>, ChainRefusal> {
-    refuse_at_sight(certificate, authorities)?;
-    let (candidates, error) = candidates(certificate, authorities, now)?;
+    refuse_at_sight(certificate, authorities, now)?;
+    let in_leaf = |fault: Malformed| malformed(Whose::Client, &fault);
+    let leaf = Outline::parse(certificate.der()).map_err(in_leaf)?;
+    let intermediates = Intermediates::of(certificate.intermediates(), &leaf, authorities);
+    let presented = &intermediates.usable;
+    let by_name = name_paths(certificate.issuer(), &leaf, presented, authorities, effort);
+    if by_name.is_empty() {
+        return Err(unknown_issuer(certificate, &intermediates));
+    }
+    let signed = Signatures::new(&leaf, presented, authorities).check(&by_name, MAX_PATHS, effort);
+    let signed =
+        signed.map_err(|fault| as_self_signed(certificate, fault.refusal(certificate, presented)))?;
+    let extensions = leaf.extensions().map_err(in_leaf)?;
+    if certificate.is_self_issued() && (leaf.version != 3 || extensions.is_ca()) {
+        return Err(ChainRefusal::SelfSigned { version: certificate.version() });
+    }
+    let parsed = Parsed { presented, cas: presented.iter().map(|_| OnceCell::new()).collect() };
     let mut verified: Vec<VerifiedPath> = Vec::new();
-    let mut refusal = None;
-    for candidate in &candidates {
-        match judge(certificate, authorities, candidate, now) {
-            Ok(path) if verified.contains(&path) => {}
-            Ok(path) => verified.push(path),
-            Err(reason) => refusal = refusal.or(Some(reason)),
+    let mut refusal: Option<ChainRefusal> = None;
+    for Signed { between, anchor } in &signed {
+        for above in ways_up(*anchor, between, presented, authorities) {
+            let judged = above.and_then(|above| {
+                let mut cas = between.iter().map(|index| parsed.ca(*index)).collect::<Result<Vec<_>, _>>()?;
+                cas.extend(above.iter().filter_map(|index| authorities.cas().get(*index)));
+                let path = Path { leaf: certificate, extensions: &extensions, cas, presented: between.len() };
+                path.judge(authorities, now, effort)
+            });
+            match judged {
+                Ok(paths) => {
+                    for path in paths {
+                        if verified.len() < MAX_PATHS && !verified.contains(&path) {
+                            verified.push(path);
+                        }
+                    }
+                }
+                Err(new) if refusal.as_ref().is_none_or(|old| old.nearness() < new.nearness()) => {
+                    refusal = Some(new);
+                }
+                Err(_) => {}
+            }
         }
     }
-    if verified.is_empty() {
-        Err(refusal.unwrap_or_else(|| refusal::explain(&error, certificate, authorities, now)))
-    } else {
-        Ok(verified)
+    match refusal {
+        Some(refusal) if verified.is_empty() => Err(refusal),
+        _ if verified.is_empty() => Err(unknown_issuer(certificate, &intermediates)),
+        _ => Ok(verified),
     }
 }
 
-/// What needs no path building: no CA, a CA itself, a self-signed certificate, an old version.
-fn refuse_at_sight(certificate: &ClientCertificate, authorities: &Authorities) -> Result<(), ChainRefusal> {
-    let key = super::thumbprint::sha256(certificate.spki_der());
-    let is_anchor = |ca: &Ca| ca.spki_hash == key && ca.subject == *certificate.subject();
-    if certificate.is_self_issued() {
-        return Err(if authorities.cas().iter().any(is_anchor) {
-            ChainRefusal::ClientCaAsClient { subject: certificate.subject().to_rfc4514() }
-        } else if authorities.cas().iter().any(|ca| ca.subject == *certificate.subject()) {
-            // It names a client CA as its issuer: only the signature can tell.
-            return Ok(());
-        } else {
-            ChainRefusal::SelfSigned { version: certificate.version() }
-        });
-    }
-    if certificate.version() != 3 {
-        return Err(ChainRefusal::Version { version: certificate.version() });
-    }
-    if authorities.is_empty() {
-        return Err(ChainRefusal::NoAuthorities);
-    }
-    Ok(())
-}
-
-/// Every path that webpki finds valid, without regard to CRLs, and what it says where it finds none.
-fn candidates<'a>(
-    certificate: &ClientCertificate,
-    authorities: &'a Authorities,
-    now: i64,
-) -> Result<(Vec<Candidate<'a>>, webpki::Error), ChainRefusal> {
-    let explain = |error| refusal::explain(&error, certificate, authorities, now);
-    let leaf = EndEntityCert::try_from(certificate.der()).map_err(explain)?;
-    let found = RefCell::new(Vec::new());
-    let collect = |path: &webpki::VerifiedPath<'_>| {
-        let mut anchors = authorities.anchors().iter().zip(authorities.cas()).enumerate();
-        let anchor = anchors.find(|(_, (anchor, _))| std::ptr::eq(*anchor, path.anchor()));
-        if let Some((anchor, (_, anchor_ca))) = anchor
-            && found.borrow().len() < MAX_PATHS
-        {
-            let intermediates =
-                path.intermediate_certificates().map(|cert| cert.der().into_owned()).collect();
-            found.borrow_mut().push(Candidate { anchor, anchor_ca, intermediates });
-        }
-        // Never the last word, so that webpki looks for the next path; its budget ends the search.
-        Err(webpki::Error::UnknownIssuer)
-    };
-    let result = leaf.verify_for_usage(
-        webpki::ALL_VERIFICATION_ALGS,
-        authorities.anchors(),
-        certificate.intermediates(),
-        unix_time(now),
-        KeyUsage::client_auth(),
-        None,
-        Some(&collect),
-    );
-    let error = result.err().unwrap_or(webpki::Error::UnknownIssuer);
-    Ok((found.into_inner(), error))
-}
-
-/// Judges what webpki leaves open, then asks the CRLs.
-fn judge(
+/// What needs no path building: no CA, a CA itself, a self-signed certificate, an old version, the leaf's time.
+fn refuse_at_sight(
     certificate: &ClientCertificate,
     authorities: &Authorities,
-    candidate: &Candidate<'_>,
-    now: i64,
-) -> Result<VerifiedPath, ChainRefusal> {
-    refuse_leaf_usage(certificate)?;
-    let presented = candidate.intermediates.iter().map(|der| Ca::from_der(der));
-    let mut cas = presented.collect::<Result<Vec<_>, _>>().map_err(malformed)?;
-    let anchor = candidate.anchor_ca;
-    if cas.iter().any(|ca| ca.spki_hash == anchor.spki_hash && ca.subject == anchor.subject) {
-        // The anchor itself was presented: the path without it is the path.
-        return Err(ChainRefusal::Detour);
-    }
-    cas.push(anchor.clone());
-    let mut below = 0;
-    for ca in &cas {
-        if let Some(reason) = ca.unfit(now) {
-            return Err(ChainRefusal::UnfitCa { subject: ca.subject.to_rfc4514(), reason });
-        }
-        if ca.path_length.is_some_and(|length| below > length) {
-            return Err(ChainRefusal::PathLength { subject: Some(ca.subject.to_rfc4514()) });
-        }
-        below += u32::from(!ca.self_issued);
-    }
-    let leaf = certificate.validity();
-    let mut validity = cas.iter().fold(leaf, |span, ca| span.intersect(&ca.validity));
-    if let Some(fresh_until) = ask_crls(certificate, authorities, candidate, &cas, now)? {
-        validity.not_after = validity.not_after.min(fresh_until);
-    }
-    Ok(VerifiedPath {
-        intermediates: candidate.intermediates.clone(),
-        issuer_keys: cas.iter().map(|ca| ca.spki_hash).collect(),
-        validity,
-    })
-}
-
-/// RFC 5280 section 4.2.1.3: a key that may neither sign nor agree is not for TLS client authentication.
-fn refuse_leaf_usage(certificate: &ClientCertificate) -> Result<(), ChainRefusal> {
-    let parsed = parse(certificate.der()).map_err(malformed)?;
-    match parsed.key_usage().map_err(malformed)? {
-        Some(usage) if !(usage.value.digital_signature() || usage.value.key_agreement()) => {
-            Err(ChainRefusal::LeafKeyUsage)
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Asks the CRLs of the path's CAs; the last second in which all of them are fresh, where that matters.
-fn ask_crls(
-    certificate: &ClientCertificate,
-    authorities: &Authorities,
-    candidate: &Candidate<'_>,
-    cas: &[Ca],
-    now: i64,
-) -> Result<Option<i64>, ChainRefusal> {
-    let RevocationPolicy { stale, depth } = authorities.policy();
-    let asked = match depth {
-        CrlDepth::Chain => cas,
-        CrlDepth::Leaf => cas.get(..1).unwrap_or_default(),
-    };
-    let concerns = |crl: &&Crl| asked.iter().any(|ca| crl.concerns(ca));
-    let crls: Vec<&Crl> = authorities.revocation_lists().iter().filter(concerns).collect();
-    if let [.., last] = asked
-        && asked.len() == cas.len()
-        && !last.may_sign_crls()
-        && crls.iter().any(|crl| crl.concerns(last))
-    {
-        return Err(ChainRefusal::CrlIssuerNotSigner);
-    }
-    let lists: Vec<_> = crls.iter().map(|crl| &crl.list).collect();
-    let Ok(options) = RevocationOptionsBuilder::new(&lists) else { return Ok(None) };
-    let (expiration, fresh_until) = match stale {
-        StaleCrl::Refuse => {
-            (ExpirationPolicy::Enforce, crls.iter().map(|crl| crl.next_update.saturating_sub(1)).min())
-        }
-        StaleCrl::Report => (ExpirationPolicy::Ignore, None),
-    };
-    let options = options.with_expiration_policy(expiration);
-    let depth = match depth {
-        CrlDepth::Chain => RevocationCheckDepth::Chain,
-        CrlDepth::Leaf => RevocationCheckDepth::EndEntity,
-    };
-    // A CA without any list is not asked.
-    let all = options.with_depth(depth).with_status_policy(UnknownStatusPolicy::Allow).build();
-    check(certificate, authorities, candidate, all, now)?;
-    // But where a CA has lists of parts, one of them has to be this certificate's: else what is revoked would pass.
-    if crls.iter().any(|crl| crl.is_partial) {
-        let above = asked.get(1..).unwrap_or_default();
-        let is_above = |crl: &&Crl| crl.is_partial && above.iter().any(|ca| crl.concerns(ca));
-        let depth = if crls.iter().any(is_above) {
-            RevocationCheckDepth::Chain
-        } else {
-            RevocationCheckDepth::EndEntity
-        };
-        let covered = options.with_depth(depth).with_status_policy(UnknownStatusPolicy::Deny).build();
-        check(certificate, authorities, candidate, covered, now)?;
-    }
-    Ok(fresh_until)
-}
-
-/// Verifies the very path again, with CRLs.
-fn check(
-    certificate: &ClientCertificate,
-    authorities: &Authorities,
-    candidate: &Candidate<'_>,
-    options: RevocationOptions<'_>,
     now: i64,
 ) -> Result<(), ChainRefusal> {
-    let explain = |error| refusal::explain(&error, certificate, authorities, now);
-    let leaf = EndEntityCert::try_from(certificate.der()).map_err(explain)?;
-    let whole = |path: &webpki::VerifiedPath<'_>| {
-        let same = path.intermediate_certificates().count() == candidate.intermediates.len();
-        if same { Ok(()) } else { Err(webpki::Error::UnknownIssuer) }
-    };
-    let anchors = authorities.anchors().get(candidate.anchor..=candidate.anchor).unwrap_or_default();
-    leaf.verify_for_usage(
-        webpki::ALL_VERIFICATION_ALGS,
-        anchors,
-        &candidate.intermediates,
-        unix_time(now),
-        KeyUsage::client_auth(),
-        Some(options),
-        Some(&whole),
-    )
-    .map_err(explain)?;
-    Ok(())
+    if certificate.is_self_issued() {
+        let key = super::thumbprint::sha256(certificate.spki_der());
+        let mut namesakes = authorities.named(certificate.subject()).peekable();
+        if namesakes.peek().is_none() {
+            return Err(ChainRefusal::SelfSigned { version: certificate.version() });
+        }
+        if namesakes.any(|ca| ca.spki_hash == key) {
+            return Err(ChainRefusal::ClientCaAsClient { subject: shown(certificate.subject()) });
+        }
+        // It names a client CA as its issuer: only the signature can tell.
+    } else if certificate.version() != 3 {
+        return Err(ChainRefusal::Version { version: certificate.version() });
+    } else if authorities.is_empty() {
+        return Err(ChainRefusal::NoAuthorities);
+    }
+    let Validity { not_before, not_after } = certificate.validity();
+    if now > not_after {
+        Err(as_self_signed(certificate, ChainRefusal::Expired { not_after }))
+    } else if now < not_before {
+        Err(as_self_signed(certificate, ChainRefusal::NotYetValid { not_before }))
+    } else {
+        Ok(())
+    }
 }
 
-fn malformed(error: impl std::error::Error) -> ChainRefusal {
-    ChainRefusal::Malformed { reason: error.to_string() }
+/// A certificate that names itself as its issuer is called self-signed where no client CA has signed it.
+fn as_self_signed(certificate: &ClientCertificate, refusal: ChainRefusal) -> ChainRefusal {
+    if certificate.is_self_issued()
+        && !matches!(refusal, ChainRefusal::Expired { .. } | ChainRefusal::NotYetValid { .. })
+    {
+        ChainRefusal::SelfSigned { version: certificate.version() }
+    } else {
+        refusal
+    }
 }
 
-fn unix_time(seconds: i64) -> UnixTime {
-    UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
+fn unknown_issuer(certificate: &ClientCertificate, intermediates: &Intermediates<'_>) -> ChainRefusal {
+    let issuer = shown(certificate.issuer());
+    match intermediates.left_out {
+        0 => as_self_signed(certificate, ChainRefusal::UnknownIssuer { issuer }),
+        count => ChainRefusal::LeftOut {
+            issuer,
+            count,
+            reason: "an intermediate may have 8192 octets, and the names of all together 4096",
+        },
+    }
+}
+
+/// The presented CAs, each read as a whole once it is known that a client CA stands behind it.
+struct Parsed<'a> {
+    presented: &'a [Presented<'a>],
+    cas: Vec<OnceCell<Result<Ca, Malformed>>>,
+}
+
+impl Parsed<'_> {
+    fn ca(&self, index: usize) -> Result<&Ca, ChainRefusal> {
+        let missing = || ChainRefusal::TooComplex { limit: "an intermediate that is not there" };
+        let presented = self.presented.get(index).ok_or_else(missing)?;
+        let cell = self.cas.get(index).ok_or_else(missing)?;
+        let ca = cell.get_or_init(|| Ca::from_outline(presented.der, &presented.outline));
+        ca.as_ref().map_err(|fault| malformed(Whose::Ca(shown(&presented.subject)), fault))
+    }
+}
+
+/// Every way from a client CA up to one that no other has issued, itself first. A way that is longer than any real one is an
+/// error, since what stands above would be passed over.
+fn ways_up(
+    anchor: usize,
+    between: &[usize],
+    presented: &[Presented<'_>],
+    authorities: &Authorities,
+) -> Vec<Result<Vec<usize>, ChainRefusal>> {
+    let below: Vec<&Presented<'_>> = between.iter().filter_map(|index| presented.get(*index)).collect();
+    let mut ways = Vec::new();
+    let mut open = vec![vec![anchor]];
+    while let Some(way) = open.pop() {
+        let cas = authorities.cas();
+        let is_new = |index: &&usize| {
+            cas.get(**index).is_some_and(|ca| {
+                let is_on_way = way.iter().filter_map(|index| cas.get(*index)).any(|on| on.is_twin(ca));
+                !is_on_way && !below.iter().any(|below| below.is_twin(ca))
+            })
+        };
+        let last = way.last().copied().unwrap_or(anchor);
+        let next: Vec<usize> = authorities.issuers_of(last).iter().filter(is_new).copied().collect();
+        if next.is_empty() {
+            ways.push(Ok(way));
+        } else if way.len() >= MAX_ABOVE || ways.len() + open.len() >= MAX_PATHS {
+            ways.push(Err(ChainRefusal::TooComplex { limit: "too many client CAs one above the other" }));
+        } else {
+            open.extend(next.into_iter().rev().map(|index| [&way[..], &[index]].concat()));
+        }
+    }
+    ways
 }
 
 #[cfg(test)]

@@ -157,6 +157,29 @@ impl DistinguishedName {
         self.rdns.is_empty()
     }
 
+    /// Whether it lies in the subtree of `base`: whether its first RDNs are `base` (RFC 5280 section 4.2.1.10). Nothing where
+    /// it is too large, or has a value that grows too much, to be compared by more than octets.
+    #[must_use]
+    pub fn is_within(&self, base: &Self) -> Option<bool> {
+        let is_folded = |attribute: &Attribute| match Normal::of(&attribute.value) {
+            Normal::Text(_) => true,
+            Normal::Der(_) => attribute.value.text().is_none(),
+        };
+        let is_comparable = self.rdns.oversize().is_none()
+            && self.rdns().iter().flat_map(|rdn| &rdn.attributes).all(is_folded);
+        // Each part of the form that is compared says how long it is, so no name begins in the middle of an RDN.
+        is_comparable.then(|| self.normal().starts_with(base.normal()))
+    }
+
+    /// The values of its emailAddress attributes; nothing for one that is no text.
+    pub(crate) fn email_addresses(&self) -> impl Iterator<Item = Option<String>> {
+        const EMAIL_ADDRESS: &str = "1.2.840.113549.1.9.1";
+        let attributes = self.rdns().into_iter().flat_map(|rdn| rdn.attributes);
+        attributes
+            .filter(|attribute| attribute.oid == EMAIL_ADDRESS)
+            .map(|attribute| attribute.value.text().map(str::to_owned))
+    }
+
     fn new(rdns: &[Rdn]) -> Self {
         Self { rdns: Packed::of(rdns), normal: OnceLock::new() }
     }
@@ -229,7 +252,7 @@ fn element<'a>(
 }
 
 /// The dotted form of an object identifier's content octets (X.690 section 8.19).
-fn dotted(octets: &[u8]) -> Option<String> {
+pub(super) fn dotted(octets: &[u8]) -> Option<String> {
     let mut arcs: Vec<u128> = Vec::new();
     let mut arc: u128 = 0;
     for (at, octet) in octets.iter().enumerate() {

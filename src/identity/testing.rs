@@ -42,6 +42,18 @@ impl TestCa {
         params.self_signed(self.0.key()).unwrap().der().clone()
     }
 
+    /// A certificate of this CA's key that another CA has issued.
+    pub(crate) fn below(
+        &self,
+        issuer: &Self,
+        name: &str,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> CertificateDer<'static> {
+        let mut params = ca_params(name);
+        change(&mut params);
+        params.signed_by(self.0.key(), &issuer.0).unwrap().der().clone()
+    }
+
     /// A CA under this one.
     pub(crate) fn intermediate(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Self {
         let mut params = ca_params(name);

@@ -57,9 +57,11 @@ fn expiries(site: &Site, now: i64) -> String {
         let labels = [("subject", ca.subject.as_str()), ("thumbprint", &thumbprint)];
         cas.set(&labels, ca.validity.not_after - now);
     }
-    // The newest list comes first, and is the one that counts. Two CAs of one name have each their own.
+    // The newest list comes first, and is the one that counts, save one from the future. Two CAs of one name have each their own.
     let (mut next_updates, mut ages) = (Gauge::default(), Gauge::default());
-    for crl in site.trust.authorities.crls() {
+    let (to_come, in_force): (Vec<_>, Vec<_>) =
+        site.trust.authorities.crls().partition(|crl| crl.is_from_the_future(now));
+    for crl in in_force.into_iter().chain(to_come) {
         let key = crl.signer.map(|key| hex(&key)).unwrap_or_default();
         let labels = [("issuer", crl.issuer.as_str()), ("key", &key)];
         next_updates.set(&labels, crl.next_update - now);

@@ -80,6 +80,7 @@ fn cas(site: &Site, now: i64) -> Vec<Value> {
         json!({
             "subject": ca.subject,
             "thumbprint": ca.thumbprint.to_string(),
+            "eku": ca.purpose.as_str(),
             "not_after": rfc3339(ca.validity.not_after),
             "days_left": days_left(ca.validity.not_after, now),
         })

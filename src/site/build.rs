@@ -280,6 +280,7 @@ pub fn public_authorities(settings: &Settings) -> Vec<Problem> {
         .trust
         .client_ca
         .iter()
+        .map(|ca| &ca.file)
         .filter(|file| trust::read_certificates(&file.value).is_ok_and(|cas| cas.iter().any(public)))
         .map(|file| {
             let what = format!("{} holds a public CA of the system's root store", file.value.display());

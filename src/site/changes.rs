@@ -8,7 +8,7 @@ use std::{
 
 use super::{Domain, Site};
 use crate::{
-    identity::Authorities,
+    identity::{Authorities, Purpose},
     trust::{Application, Registry},
 };
 
@@ -88,6 +88,15 @@ impl Changes {
         };
         self.added.extend(lacking(&new, &old));
         self.removed.extend(lacking(&old, &new));
+
+        let purposes = |of: &Authorities| -> BTreeMap<[u8; 32], Purpose> {
+            of.client_cas().map(|ca| (*ca.thumbprint.as_bytes(), ca.purpose)).collect()
+        };
+        let (were, are) = (purposes(before), purposes(after));
+        let differs =
+            |thumbprint: &[u8; 32]| are.get(thumbprint).is_some_and(|are| were.get(thumbprint) != Some(are));
+        let changed = old.iter().filter(|(thumbprint, _)| differs(thumbprint));
+        self.changed.extend(changed.map(|(_, subject)| format!("eku of client CA \"{subject}\"")));
 
         let crls = |of: &Authorities| {
             let mut lists = BTreeMap::<String, BTreeSet<[u8; 32]>>::new();

@@ -15,7 +15,7 @@ use crate::config::{
 fn named(settings: &Settings) -> Vec<(&Path, &Place)> {
     let trust = &settings.trust;
     let mut files = vec![&trust.applications];
-    files.extend(trust.client_ca.iter().chain(&trust.crls));
+    files.extend(trust.client_ca.iter().map(|ca| &ca.file).chain(&trust.crls));
     files.extend(trust.crl_sources.iter().flat_map(|source| source.ca.iter().chain(&source.issuer)));
     files.extend(settings.upstreams.iter().filter_map(|upstream| upstream.ca.as_ref()));
     for domain in &settings.domains {

@@ -91,7 +91,7 @@ fn lists_in(bytes: &[u8]) -> Result<Vec<Vec<u8>>, String> {
 /// The certificates by whose keys a list of this source may be signed.
 fn keys(trust: &settings::Trust, source: &CrlSource) -> Vec<CertificateDer<'static>> {
     // Those that can't be read are reported by a reload.
-    let named = trust.client_ca.iter().chain(&source.issuer);
+    let named = trust.client_ca.iter().map(|ca| &ca.file).chain(&source.issuer);
     named.filter_map(|file| read_certificates(&file.value).ok()).flatten().collect()
 }
 

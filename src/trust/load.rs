@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use rustls_pki_types::CertificateDer;
-
 use super::{
     Generation, Registry, Trust,
     certificates::{FileFault, read_certificates, read_crls},
@@ -11,7 +9,9 @@ use super::{
 };
 use crate::{
     config::{Located, Problem, settings},
-    identity::{Authorities, AuthorityError, CrlDepth, RevocationPolicy, StaleCrl, rfc3339},
+    identity::{
+        Authorities, AuthorityError, ClientCa, CrlDepth, Purpose, RevocationPolicy, StaleCrl, rfc3339,
+    },
 };
 
 /// Opens the client CAs and CRLs and builds the snapshot with this registry. Reports every problem; the snapshot is
@@ -40,13 +40,18 @@ pub(super) fn unusable(file: &Located<PathBuf>, key: &str, fault: FileFault) -> 
 }
 
 fn authorities(trust: &settings::Trust, problems: &mut Vec<Problem>) -> Option<Authorities> {
-    let mut cas: Vec<CertificateDer<'static>> = Vec::new();
+    let mut cas: Vec<ClientCa> = Vec::new();
     let mut ca_files = Vec::new();
-    for file in &trust.client_ca {
+    for settings::ClientCa { file, eku } in &trust.client_ca {
+        let purpose = match eku {
+            settings::Eku::Client => Purpose::Client,
+            settings::Eku::ClientOrServer => Purpose::ClientOrServer,
+            settings::Eku::Any => Purpose::Any,
+        };
         match read_certificates(&file.value) {
             Ok(found) => {
                 ca_files.extend(found.iter().map(|_| file));
-                cas.extend(found);
+                cas.extend(found.into_iter().map(|der| ClientCa { der, purpose }));
             }
             Err(fault) => {
                 let fault = fault.or_help("give a PEM file with the certificates of your client CAs");
@@ -107,13 +112,12 @@ fn authorities(trust: &settings::Trust, problems: &mut Vec<Problem>) -> Option<A
                 }
             }
             stale_crls(&authorities, trust.stale_crl, &crl_files, problems);
+            odd_crls(&authorities, trust, &crl_files, problems);
             Some(authorities)
         }
         Err(error) => {
             let (file, key) = match &error {
-                AuthorityError::Ca { index, .. } | AuthorityError::Anchor { index, .. } => {
-                    (ca_files.get(*index), "trust.client_ca")
-                }
+                AuthorityError::Ca { index, .. } => (ca_files.get(*index), "trust.client_ca"),
                 AuthorityError::Crl { index, .. } => (crl_files.get(*index), "trust.crls"),
             };
             if let Some(file) = file {
@@ -122,7 +126,7 @@ fn authorities(trust: &settings::Trust, problems: &mut Vec<Problem>) -> Option<A
                     AuthorityError::Crl { .. } => {
                         problem.help("give the list that the CA itself has signed, whole")
                     }
-                    _ => problem,
+                    AuthorityError::Ca { .. } => problem,
                 });
             }
             None
@@ -147,6 +151,44 @@ fn stale_crls(
         let (shown, since) = (shown(file), rfc3339(crl.next_update));
         let what = format!("{shown}: the CRL of {:?} is stale since {since}", crl.issuer);
         problems.push(Problem::warning(&file.place, "trust.crls", what).help(help));
+    }
+}
+
+/// Lists that say nothing of any client, or not yet.
+fn odd_crls(
+    authorities: &Authorities,
+    trust: &settings::Trust,
+    files: &[&Located<PathBuf>],
+    problems: &mut Vec<Problem>,
+) {
+    // A list of an intermediate whose certificate is named beside the list's URL is where it belongs.
+    let has_issuer = |file: &PathBuf| {
+        trust.crl_sources.iter().any(|source| source.file.value == *file && source.issuer.is_some())
+    };
+    for crl in authorities.crls() {
+        let Some(file) = files.get(crl.index) else { continue };
+        let (shown, issuer) = (shown(file), &crl.issuer);
+        let mut warn = |what: String, help: &str| {
+            problems.push(Problem::warning(&file.place, "trust.crls", what).help(help));
+        };
+        if crl.is_from_the_future(now()) {
+            let from = rfc3339(crl.this_update);
+            warn(
+                format!("{shown}: the CRL of {issuer:?} is dated in the future: its thisUpdate is {from}"),
+                "until then an older list of its CA counts, where there is one; check the clocks of the CA and of this machine",
+            );
+        }
+        if let Some(algorithm) = &crl.unaccepted_algorithm {
+            warn(
+                format!("{shown}: the CRL of {issuer:?} is signed by {algorithm}, which is not accepted"),
+                "it cannot count, so certificates of a CA of that name are refused; have the CA sign it with SHA-256 or better",
+            );
+        } else if crl.signer.is_none() && !has_issuer(&file.value) {
+            warn(
+                format!("{shown}: the CRL of {issuer:?} concerns no client CA"),
+                "it counts only for an intermediate CA of that name that a client presents; check that it is the list that was meant",
+            );
+        }
     }
 }
 

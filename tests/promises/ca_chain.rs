@@ -163,14 +163,15 @@ async fn a_certificate_for_another_purpose_or_time_is_refused() {
     let purposes = |purposes: &[ExtendedKeyUsagePurpose]| {
         root.issue("payments", |p| p.extended_key_usages = purposes.to_vec())
     };
-    let not_for_clients = "extendedKeyUsage is present and does not include clientAuth".to_owned();
+    let not_for_clients =
+        |whose: &str| format!("extendedKeyUsage is present and does not include clientAuth (in {whose})");
     let time = |time: time::OffsetDateTime| {
         let format = time::format_description::well_known::Rfc3339;
         time.replace_nanosecond(0).unwrap().format(&format).unwrap()
     };
     for (credentials, reason) in [
-        (purposes(&[ExtendedKeyUsagePurpose::ServerAuth]), not_for_clients.clone()),
-        (mail_only.issue("payments", |_| {}), not_for_clients),
+        (purposes(&[ExtendedKeyUsagePurpose::ServerAuth]), not_for_clients("the client's certificate")),
+        (mail_only.issue("payments", |_| {}), not_for_clients("CA \"CN=Mail CA\"")),
         (
             root.issue("payments", |p| p.key_usages = vec![KeyUsagePurpose::KeyEncipherment]),
             "the certificate's keyUsage includes neither digitalSignature nor keyAgreement".to_owned(),

@@ -6,17 +6,17 @@ use crate::config::{
     names::url,
     place::Located,
     problem::Problem,
-    settings::{CrlDepth, CrlSource, StaleCrl, Trust},
+    settings::{ClientCa, CrlDepth, CrlSource, Eku, StaleCrl, Trust},
     table::Table,
     value::Value,
-    vocabulary::CRL_SOURCE,
+    vocabulary::{CLIENT_CA, CRL_SOURCE},
 };
 
 /// Reads the table.
 pub(super) fn read(table: &Table<'_>) -> Trust {
     let stale = [("refuse", StaleCrl::Refuse), ("report", StaleCrl::Report)];
     let depths = [("chain", CrlDepth::Chain), ("leaf", CrlDepth::Leaf)];
-    let client_ca = table.get("client_ca").and_then(|value| value.list(Value::path)).unwrap_or_default();
+    let client_ca = table.get("client_ca").and_then(|value| value.list(client_ca)).unwrap_or_default();
     let lists = table.get("crls").and_then(|value| value.list(list)).unwrap_or_default();
     let trust = Trust {
         client_ca,
@@ -41,6 +41,23 @@ pub(super) fn read(table: &Table<'_>) -> Trust {
 
 fn default_applications(table: &Table<'_>) -> Located<PathBuf> {
     Located { value: table.reader.folder.join("applications.toml"), place: table.place.clone() }
+}
+
+/// An item of `client_ca`: a file, or a table of it with what it is trusted for.
+fn client_ca(value: &Value<'_>) -> Option<ClientCa> {
+    if !value.toml.is_table() {
+        return value.path().map(|file| ClientCa { file, eku: Eku::default() });
+    }
+    let table = value.table(CLIENT_CA)?;
+    let ekus = [("client", Eku::Client), ("client-or-server", Eku::ClientOrServer), ("any", Eku::Any)];
+    let file = table.require("file").and_then(|value| value.path());
+    let eku = table.get("eku").map(|value| value.choice(&ekus));
+    table.finish();
+    let eku = match eku {
+        None => Eku::default(),
+        Some(eku) => eku?.value,
+    };
+    Some(ClientCa { file: file?, eku })
 }
 
 /// An item of `crls`.

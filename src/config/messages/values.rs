@@ -226,6 +226,46 @@ private_key = "k"
 
 1 error, 0 warnings
 "#;
+    a_word_for_an_eku:
+r#"[trust]
+client_ca = [{ file = "a.pem", eku = "server" }]
+[[upstream]]
+name = "a"
+urls = ["http://127.0.0.1:1"]
+[[domain]]
+name = "m.example"
+certificate = "c"
+private_key = "k"
+"#
+=> r#"error: trust.client_ca.eku: found "server", expected "client", "client-or-server" or "any"
+ --> edge.toml:2:38
+  |
+2 | client_ca = [{ file = "a.pem", eku = "server" }]
+  |                                      ^^^^^^^^
+
+1 error, 0 warnings
+"#;
+    a_client_ca_without_its_file:
+r#"[trust]
+client_ca = [{ eku = "any" }]
+[[upstream]]
+name = "a"
+urls = ["http://127.0.0.1:1"]
+[[domain]]
+name = "m.example"
+certificate = "c"
+private_key = "k"
+"#
+=> r#"error: trust.client_ca.file: missing: a client CA must have "file"
+ --> edge.toml:2:14
+  |
+2 | client_ca = [{ eku = "any" }]
+  |              ^^^^^^^^^^^^^^^
+  |
+  = help: write file = "certs/psd2.pem"
+
+1 error, 0 warnings
+"#;
     a_word_for_a_crl_depth:
 r#"[trust]
 crl_depth = "leafs"

@@ -137,7 +137,9 @@ fn has_default_limits(limits: &Limits) {
 
 fn trusts(trust: &settings::Trust, folder: &Path) {
     let settings::Trust { client_ca, crls, crl_sources, stale_crl, crl_depth, applications } = trust;
-    assert_eq!(values(client_ca), [folder.join("certs/client-ca.pem")]);
+    let [ca] = &client_ca[..] else { panic!("{client_ca:?}") };
+    assert_eq!(ca.file.value, folder.join("certs/client-ca.pem"));
+    assert_eq!(ca.eku, Eku::Client);
     assert!(crls.is_empty() && crl_sources.is_empty());
     assert_eq!((*stale_crl, *crl_depth), (settings::StaleCrl::Refuse, settings::CrlDepth::Chain));
     assert_eq!(applications.value, folder.join("applications.toml"));

@@ -49,7 +49,8 @@ fn each_deployment_has_no_problem_and_names_known_files_only() {
 
 fn files(settings: &Settings, registry: &[Application]) -> Vec<PathBuf> {
     let mut files: Vec<&PathBuf> = Vec::new();
-    files.extend(settings.trust.client_ca.iter().chain(&settings.trust.crls).map(|file| &file.value));
+    let client_cas = settings.trust.client_ca.iter().map(|ca| &ca.file);
+    files.extend(client_cas.chain(&settings.trust.crls).map(|file| &file.value));
     for upstream in &settings.upstreams {
         files.extend(upstream.ca.iter().map(|file| &file.value));
         files.extend(upstream.headers.iter().filter_map(|(_, source)| match &source.value {

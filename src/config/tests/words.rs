@@ -6,19 +6,20 @@ use crate::config::{
     Problem,
     testing::{NO_PROBLEM, edge, registry},
     vocabulary::{
-        APPLICATION, BUILT_IN_PROFILES, CREDENTIAL, CRL_SOURCE, DOMAIN, EDGE, ENCODINGS, HEADER_PROFILE,
-        Kind, LIMITS, LISTEN, LOG, REGISTRY, ROUTE, SECRET, TABLES, TRUST, UPSTREAM,
+        APPLICATION, BUILT_IN_PROFILES, CLIENT_CA, CREDENTIAL, CRL_SOURCE, DOMAIN, EDGE, ENCODINGS,
+        HEADER_PROFILE, Kind, LIMITS, LISTEN, LOG, REGISTRY, ROUTE, SECRET, TABLES, TRUST, UPSTREAM,
     },
     words::all_of,
 };
 
 /// Every kind of table with a text in which it has one key that is unknown.
-const KINDS: [(&Kind, &str); 14] = [
+const KINDS: [(&Kind, &str); 15] = [
     (EDGE, "zzzzzzzz = 1\n"),
     (LISTEN, "[listen]\nzzzzzzzz = 1\n"),
     (LIMITS, "[limits]\nzzzzzzzz = 1\n"),
     (LOG, "[log]\nzzzzzzzz = 1\n"),
     (TRUST, "[trust]\nzzzzzzzz = 1\n"),
+    (CLIENT_CA, "[trust]\nclient_ca = [{ zzzzzzzz = 1 }]\n"),
     (CRL_SOURCE, "[trust]\ncrls = [{ zzzzzzzz = 1 }]\n"),
     (UPSTREAM, "[[upstream]]\nname = \"a\"\nurls = [\"http://[::1]\"]\nzzzzzzzz = 1\n"),
     (SECRET, "[[upstream]]\nheaders = { k = { zzzzzzzz = 1 } }\n"),

@@ -1,41 +1,34 @@
 //! A CA certificate as facts: whether it may issue, and what it constrains (RFC 5280 sections 4.2.1 and 6.1.4).
 
-use std::fmt;
+use rustls_pki_types::CertificateDer;
 
-use x509_parser::{
-    asn1_rs::{Any, Class, FromDer, Tag},
-    certificate::X509Certificate,
-    error::X509Error,
-    oid_registry::OID_X509_EXT_NAME_CONSTRAINTS,
-};
-
+use super::Purpose;
 use crate::identity::{
-    certificate::{IdentityError, Validity, in_words, parse, validity},
+    certificate::Validity,
     name::DistinguishedName,
     thumbprint::sha256,
+    x509::{Extensions, Malformed, Outline, extensions::KeyUsage},
 };
 
-/// What path validation asks of an anchor or an intermediate.
+/// What path validation asks of a client CA or an intermediate.
 #[derive(Clone, Debug)]
 pub(crate) struct Ca {
+    pub(crate) der: CertificateDer<'static>,
     pub(crate) subject: DistinguishedName,
+    pub(crate) issuer: DistinguishedName,
     /// With its outer SEQUENCE.
     pub(crate) subject_der: Vec<u8>,
+    pub(crate) serial: Vec<u8>,
     /// With its outer SEQUENCE.
     pub(crate) spki: Vec<u8>,
     pub(crate) spki_hash: [u8; 32],
+    /// subjectKeyIdentifier.
+    pub(crate) key_identifier: Option<Vec<u8>>,
     pub(crate) validity: Validity,
-    pub(crate) self_issued: bool,
-    pub(crate) path_length: Option<u32>,
-    /// Name constraints of kinds that nobody here judges.
-    pub(crate) unjudged_constraints: Vec<ConstraintKind>,
+    pub(crate) extensions: Extensions,
+    /// Which certificates it may issue, in the operator's words; of an intermediate, the default.
+    pub(crate) purpose: Purpose,
     version: u32,
-    /// basicConstraints cA.
-    issues: bool,
-    /// keyCertSign; none where there is no keyUsage, which then allows everything.
-    signs_certificates: Option<bool>,
-    /// cRLSign, likewise.
-    signs_crls: Option<bool>,
 }
 
 /// Why a CA may not issue.
@@ -65,74 +58,47 @@ pub enum UnfitCa {
         /// Its first second.
         not_before: i64,
     },
-    /// It has a name constraint of a kind that is not judged here (section 4.2.1.10).
-    #[error("it has a {kind} name constraint, which this edge does not judge")]
-    UnjudgedConstraint {
-        /// The kind.
-        kind: ConstraintKind,
-    },
+    /// Its nameConstraints cannot be read (section 4.2.1.10).
+    #[error("its nameConstraints are malformed")]
+    MalformedConstraints,
+    /// Its key has been used to issue certificates that nobody should trust.
+    #[error("its key is known to be distrusted")]
+    Distrusted,
 }
 
-/// The kinds of name constraints that webpki does not judge, so that a chain under them is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConstraintKind {
-    /// otherName.
-    OtherName,
-    /// rfc822Name.
-    Rfc822Name,
-    /// x400Address.
-    X400Address,
-    /// directoryName, which applies to every certificate that has a subject.
-    DirectoryName,
-    /// ediPartyName.
-    EdiPartyName,
-    /// uniformResourceIdentifier.
-    Uri,
-    /// registeredID.
-    RegisteredId,
-    /// An extension that cannot be read.
-    Malformed,
-}
-
-impl fmt::Display for ConstraintKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::OtherName => "otherName",
-            Self::Rfc822Name => "rfc822Name",
-            Self::X400Address => "x400Address",
-            Self::DirectoryName => "directoryName",
-            Self::EdiPartyName => "ediPartyName",
-            Self::Uri => "uniformResourceIdentifier",
-            Self::RegisteredId => "registeredID",
-            Self::Malformed => "malformed",
-        })
-    }
-}
+/// SHA-256 of the public keys that rustls-webpki distrusts: intermediates of eMudhra that issued in others' names.
+const DISTRUSTED: [&str; 8] = [
+    "ebed6475c2c2d80fcb199f3fe8dd6e6b3ce60b77eb15d4e42c3dec0c6f5b5105",
+    "49dd353dc2b919a3770645117d0e60c16115e7d1bc259eefe734b00ea434fe5f",
+    "e0254c7fcdc265e2f0f8a428dabb75ab4ae039b4872d62f5ee57f0877d5a8a41",
+    "5c0660a2b164910d8ff589c18e14552e9e0ec237dcefe2cb736d41a4811f81a0",
+    "ec4ffa1ad0ac88081314b7aaffef6a91f97cd57291bb5ba686c5415f5eb4f6b6",
+    "92c063d67e8f14db71d288e11266ffdaf69cbf115f7bab14f3bc2f68d25e0e30",
+    "43bffa19d6ef651451f6841e019931e96f6f2eaeff28ab4b6f1ce4576de2717b",
+    "63ecefee431d49523bc1136c4e72d0206a477086caf606cd5cf025686c109cf8",
+];
 
 impl Ca {
-    pub(crate) fn from_der(der: &[u8]) -> Result<Self, IdentityError> {
-        let certificate = parse(der)?;
-        let name = |field, name: &[u8]| {
-            DistinguishedName::from_der(name).map_err(|source| IdentityError::Name { field, source })
-        };
-        let twice = |error: X509Error| IdentityError::Malformed { reason: in_words(&error) };
-        let subject = name("subject", certificate.subject().as_raw())?;
-        let constraints = certificate.basic_constraints().map_err(twice)?.map(|extension| extension.value);
-        let usage = certificate.key_usage().map_err(twice)?.map(|extension| extension.value);
-        let spki = certificate.public_key().raw;
+    pub(crate) fn from_der(der: &[u8]) -> Result<Self, Malformed> {
+        Self::from_outline(der, &Outline::parse(der)?)
+    }
+
+    /// Reads the rest of a certificate whose frame was read.
+    pub(crate) fn from_outline(der: &[u8], outline: &Outline<'_>) -> Result<Self, Malformed> {
+        let name = |field, name| DistinguishedName::from_der(name).map_err(|_| Malformed::Field(field));
         Ok(Self {
-            self_issued: subject == name("issuer", certificate.issuer().as_raw())?,
-            subject,
-            subject_der: certificate.subject().as_raw().to_vec(),
-            spki: spki.to_vec(),
-            spki_hash: sha256(spki),
-            validity: validity(&certificate),
-            path_length: constraints.and_then(|constraints| constraints.path_len_constraint),
-            unjudged_constraints: unjudged_constraints(&certificate),
-            version: certificate.version().0.saturating_add(1),
-            issues: constraints.is_some_and(|constraints| constraints.ca),
-            signs_certificates: usage.map(x509_parser::extensions::KeyUsage::key_cert_sign),
-            signs_crls: usage.map(x509_parser::extensions::KeyUsage::crl_sign),
+            der: CertificateDer::from(der.to_vec()),
+            subject: name("subject", outline.subject)?,
+            issuer: name("issuer", outline.issuer)?,
+            subject_der: outline.subject.to_vec(),
+            serial: outline.serial.to_vec(),
+            spki: outline.spki.to_vec(),
+            spki_hash: sha256(outline.spki),
+            key_identifier: outline.key_identifiers().0.map(<[u8]>::to_vec),
+            validity: outline.validity,
+            extensions: outline.extensions()?,
+            purpose: Purpose::default(),
+            version: outline.version,
         })
     }
 
@@ -141,80 +107,42 @@ impl Ca {
         let Validity { not_before, not_after } = self.validity;
         if self.version < 3 {
             Some(UnfitCa::Version { version: self.version })
-        } else if !self.issues {
+        } else if !self.extensions.is_ca() {
             Some(UnfitCa::NotCa)
-        } else if self.signs_certificates == Some(false) {
+        } else if !self.extensions.allows(KeyUsage::KEY_CERT_SIGN) {
             Some(UnfitCa::NoKeyCertSign)
         } else if now > not_after {
             Some(UnfitCa::Expired { not_after })
         } else if now < not_before {
             Some(UnfitCa::NotYetValid { not_before })
+        } else if matches!(self.extensions.name_constraints, Some(Err(_))) {
+            Some(UnfitCa::MalformedConstraints)
         } else {
-            self.unjudged_constraints.first().map(|kind| UnfitCa::UnjudgedConstraint { kind: *kind })
+            self.is_distrusted().then_some(UnfitCa::Distrusted)
         }
+    }
+
+    fn is_distrusted(&self) -> bool {
+        let is_key = |hex: &&'static str| {
+            hex.as_bytes().chunks(2).zip(&self.spki_hash).all(|(pair, octet)| {
+                std::str::from_utf8(pair).is_ok_and(|pair| u8::from_str_radix(pair, 16) == Ok(*octet))
+            })
+        };
+        DISTRUSTED.iter().any(is_key)
+    }
+
+    /// Whether it names itself as its issuer (RFC 5280 section 3.2).
+    pub(crate) fn is_self_issued(&self) -> bool {
+        self.subject == self.issuer
     }
 
     /// Whether its keyUsage allows it to sign CRLs.
     pub(crate) fn may_sign_crls(&self) -> bool {
-        self.signs_crls != Some(false)
+        self.extensions.allows(KeyUsage::CRL_SIGN)
     }
 
-    /// The subject without its outer SEQUENCE, as webpki has it.
-    pub(crate) fn subject_content(&self) -> &[u8] {
-        Any::from_der(&self.subject_der).map_or(&[], |(_, any)| any.data)
+    /// Whether it is the same CA: another certificate of its name and key.
+    pub(crate) fn is_twin(&self, other: &Self) -> bool {
+        self.spki_hash == other.spki_hash && self.subject == other.subject
     }
-}
-
-fn unjudged_constraints(certificate: &X509Certificate<'_>) -> Vec<ConstraintKind> {
-    let extensions = certificate.iter_extensions().filter(|e| e.oid == OID_X509_EXT_NAME_CONSTRAINTS);
-    let kinds = |value| constraint_kinds(value).unwrap_or_else(|| vec![ConstraintKind::Malformed]);
-    let mut unjudged: Vec<_> = extensions.flat_map(|extension| kinds(extension.value)).collect();
-    unjudged.dedup();
-    unjudged
-}
-
-/// The unjudged kinds of a `NameConstraints`; none where it cannot be read to its end.
-fn constraint_kinds(value: &[u8]) -> Option<Vec<ConstraintKind>> {
-    let mut kinds = Vec::new();
-    for (class, tag, subtrees) in elements(content(value, Tag::Sequence)?)? {
-        if class != Class::ContextSpecific || tag > 1 {
-            return None;
-        }
-        for (class, tag, subtree) in elements(subtrees)? {
-            if class != Class::Universal || tag != Tag::Sequence.0 {
-                return None;
-            }
-            // What follows the base, minimum and maximum, is refused by webpki.
-            let (class, tag, _) = *elements(subtree)?.first()?;
-            kinds.extend(match (class, tag) {
-                (Class::ContextSpecific, 2 | 7) => None,
-                (Class::ContextSpecific, 0) => Some(ConstraintKind::OtherName),
-                (Class::ContextSpecific, 1) => Some(ConstraintKind::Rfc822Name),
-                (Class::ContextSpecific, 3) => Some(ConstraintKind::X400Address),
-                (Class::ContextSpecific, 4) => Some(ConstraintKind::DirectoryName),
-                (Class::ContextSpecific, 5) => Some(ConstraintKind::EdiPartyName),
-                (Class::ContextSpecific, 6) => Some(ConstraintKind::Uri),
-                (Class::ContextSpecific, 8) => Some(ConstraintKind::RegisteredId),
-                _ => Some(ConstraintKind::Malformed),
-            });
-        }
-    }
-    Some(kinds)
-}
-
-/// What the one element of a type holds.
-fn content(der: &[u8], tag: Tag) -> Option<&[u8]> {
-    let (rest, any) = Any::from_der(der).ok()?;
-    (rest.is_empty() && any.header.is_universal() && any.header.tag() == tag).then_some(any.data)
-}
-
-/// Class, tag and content of each element.
-fn elements(mut der: &[u8]) -> Option<Vec<(Class, u32, &[u8])>> {
-    let mut elements = Vec::new();
-    while !der.is_empty() {
-        let (rest, any) = Any::from_der(der).ok()?;
-        elements.push((any.header.class(), any.header.tag().0, any.data));
-        der = rest;
-    }
-    Some(elements)
 }

@@ -1,17 +1,26 @@
 //! A certificate revocation list (RFC 5280 section 5), and whose it is.
 
-use rustls_pki_types::SubjectPublicKeyInfoDer;
-use webpki::{CertRevocationList, OwnedCertRevocationList, RawPublicKeyEntity};
+use std::sync::OnceLock;
+
+use webpki::BorrowedCertRevocationList;
 use x509_parser::{
     asn1_rs::{FromDer, Oid, oid},
     num_bigint::BigUint,
     revocation_list::CertificateRevocationList,
 };
 
-use super::{CrlFacts, ca::Ca};
-use crate::identity::{certificate::in_words, name::DistinguishedName, thumbprint::sha256};
+use super::{CrlFacts, ca::Ca, scope::Scope, serials::Serials};
+use crate::identity::{
+    certificate::in_words,
+    name::DistinguishedName,
+    thumbprint::sha256,
+    x509::{SignatureFault, Signed, algorithm_name, is_accepted},
+};
 
 const ISSUING_DISTRIBUTION_POINT: Oid<'static> = oid!(2.5.29.28);
+
+/// How far clocks may be apart: a list that is dated further ahead is one from the future.
+pub(crate) const CLOCK_SKEW: i64 = 300;
 
 /// Why a CRL cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +44,16 @@ pub enum CrlError {
     NotSigned {
         /// In RFC 4514 form.
         issuer: String,
+    },
+    /// A client CA's list, signed by an algorithm that nobody should rely on.
+    #[error(
+        "the CRL of the client CA {issuer:?} is signed by {algorithm}, which is not accepted; expected a signature with SHA-256 or better"
+    )]
+    Algorithm {
+        /// In RFC 4514 form.
+        issuer: String,
+        /// Its name and object identifier.
+        algorithm: String,
     },
 }
 
@@ -74,50 +93,83 @@ impl From<webpki::Error> for CrlKind {
 
 /// A CRL that is loaded.
 pub(crate) struct Crl {
-    pub(crate) list: CertRevocationList<'static>,
+    pub(crate) issuer: DistinguishedName,
     pub(crate) this_update: i64,
     pub(crate) next_update: i64,
-    /// Whether it speaks of a part of its issuer's certificates only (RFC 5280 section 5.2.5).
-    pub(crate) is_partial: bool,
+    /// The part of its issuer's certificates that it speaks of; none for all of them (RFC 5280 section 5.2.5).
+    pub(crate) scope: Option<Scope>,
+    revoked: Serials,
     /// Of RFC 5280 section 5.2.3, big-endian without leading zeros.
     number: Vec<u8>,
     index: usize,
     hash: [u8; 32],
-    issuer: String,
-    /// The keys of the client CAs by which it is signed. Two CAs of one name each have a list of that name.
-    signers: Vec<[u8; 32]>,
+    signers: Signers,
+}
+
+/// Who has signed a list.
+enum Signers {
+    /// The keys of client CAs, by their hashes. Two client CAs of one name each have a list of that name.
+    Known(Vec<[u8; 32]>),
+    /// No client CA: perhaps an intermediate, which is known when a client presents it.
+    Unknown {
+        /// The whole list, to check the signature of.
+        der: Box<[u8]>,
+        /// The key that was found to have signed it, by its hash.
+        signer: OnceLock<[u8; 32]>,
+    },
+    /// Nobody who counts: the algorithm is not accepted.
+    Nobody {
+        /// Its name.
+        algorithm: String,
+    },
+}
+
+/// Whether a CA has signed a list.
+pub(crate) enum Signer<'a> {
+    /// It has.
+    Yes,
+    /// It has not.
+    No,
+    /// The algorithm does not count.
+    Algorithm(&'a str),
 }
 
 impl Crl {
-    pub(crate) fn from_der(index: usize, der: &[u8], cas: &[Ca]) -> Result<Self, CrlError> {
+    /// Reads a list. `namesakes` are the client CAs that bear its issuer's name.
+    pub(crate) fn from_der<'a>(
+        index: usize,
+        der: &[u8],
+        namesakes: impl Fn(&DistinguishedName) -> Vec<&'a Ca>,
+    ) -> Result<Self, CrlError> {
         let malformed = |reason: String| CrlError::Malformed { reason };
         let (rest, parsed) =
             CertificateRevocationList::from_der(der).map_err(|error| malformed(in_words(&error.into())))?;
         if !rest.is_empty() {
             return Err(malformed(format!("{} octets follow its end", rest.len())));
         }
-        let list = OwnedCertRevocationList::from_der(der)
-            .map_err(|error| CrlError::Unsupported { kind: error.into() })?;
-        let list = CertRevocationList::from(list);
-        let issued_by = |ca: &&Ca| ca.subject_content() == list.issuer() && is_signed(&parsed, &ca.spki);
-        let signers: Vec<_> = cas.iter().filter(issued_by).map(|ca| ca.spki_hash).collect();
+        let unsupported = |error: webpki::Error| CrlError::Unsupported { kind: error.into() };
+        let list = BorrowedCertRevocationList::from_der(der).map_err(unsupported)?;
+        let revoked = Serials::of(&list).map_err(unsupported)?;
+        let (_, signed) =
+            Signed::parse(der).ok_or_else(|| malformed("its signature is not strict DER".to_owned()))?;
         let issuer = DistinguishedName::from_der(parsed.issuer().as_raw())
-            .map_err(|error| malformed(error.to_string()))?
-            .to_rfc4514();
-        if signers.is_empty() && cas.iter().any(|ca| ca.subject_content() == list.issuer()) {
-            return Err(CrlError::NotSigned { issuer });
-        }
-        let is_partial = parsed.extensions().iter().any(|ext| ext.oid == ISSUING_DISTRIBUTION_POINT);
+            .map_err(|error| malformed(error.to_string()))?;
+        let scope = parsed.extensions().iter().find(|extension| extension.oid == ISSUING_DISTRIBUTION_POINT);
+        let scope = match scope.map(|extension| Scope::from_der(extension.value)) {
+            None => None,
+            Some(Some(scope)) => Some(scope),
+            Some(None) => return Err(CrlError::Unsupported { kind: CrlKind::Scope }),
+        };
         Ok(Self {
+            signers: Signers::of(der, &signed, &issuer, &namesakes(&issuer))?,
             index,
             hash: sha256(der),
-            signers,
             this_update: parsed.last_update().timestamp(),
             next_update: parsed.next_update().map_or(i64::MAX, |time| time.timestamp()),
             number: parsed.crl_number().map(BigUint::to_bytes_be).unwrap_or_default(),
-            is_partial,
+            scope,
+            revoked,
             issuer,
-            list,
         })
     }
 
@@ -126,36 +178,96 @@ impl Crl {
         (self.this_update, self.number.len(), self.number.clone(), std::cmp::Reverse(self.index))
     }
 
-    /// Whether it may speak of what a CA with this name and key has issued.
-    ///
-    /// A list that no client CA has signed is an intermediate's or a forgery: webpki finds out.
-    pub(crate) fn concerns(&self, issuer: &Ca) -> bool {
-        self.list.issuer() == issuer.subject_content()
-            && (self.signers.is_empty() || self.signers.contains(&issuer.spki_hash))
+    /// Whether this CA, which bears the name of its issuer, has signed it.
+    pub(crate) fn signer(&self, ca: &Ca) -> Signer<'_> {
+        let has_signed = match &self.signers {
+            Signers::Known(keys) => keys.contains(&ca.spki_hash),
+            Signers::Nobody { algorithm } => return Signer::Algorithm(algorithm),
+            Signers::Unknown { signer, .. } if signer.get().is_some() => signer.get() == Some(&ca.spki_hash),
+            Signers::Unknown { der, signer } => {
+                let is_signed = Signed::parse(der).is_some_and(|(_, signed)| signed.verify(&ca.spki).is_ok());
+                if is_signed {
+                    // One key has signed it; another thread can only have found the same.
+                    let _ = signer.set(ca.spki_hash);
+                }
+                is_signed
+            }
+        };
+        if has_signed { Signer::Yes } else { Signer::No }
+    }
+
+    /// Whether [`Crl::signer`] would have to check a signature.
+    pub(crate) fn needs_check(&self) -> bool {
+        matches!(&self.signers, Signers::Unknown { signer, .. } if signer.get().is_none())
+    }
+
+    /// Whether a client CA of its issuer's name has signed it, and not this CA.
+    pub(crate) fn is_a_namesakes(&self, ca: &Ca) -> bool {
+        matches!(&self.signers, Signers::Known(keys) if !keys.contains(&ca.spki_hash))
+    }
+
+    /// Whether it revokes this serial number.
+    pub(crate) fn revokes(&self, serial: &[u8]) -> bool {
+        self.revoked.contains(serial)
+    }
+
+    /// Whether it is dated ahead of `now` by more than clocks may be apart.
+    pub(crate) const fn is_from_the_future(&self, now: i64) -> bool {
+        self.this_update > now.saturating_add(CLOCK_SKEW)
     }
 
     pub(crate) fn facts(&self) -> CrlFacts {
+        let (signer, unaccepted_algorithm) = match &self.signers {
+            Signers::Known(keys) => (keys.first().copied(), None),
+            Signers::Unknown { .. } => (None, None),
+            Signers::Nobody { algorithm } => (None, Some(algorithm.clone())),
+        };
         CrlFacts {
             index: self.index,
             hash: self.hash,
-            issuer: self.issuer.clone(),
+            issuer: self.issuer.to_rfc4514(),
             this_update: self.this_update,
             next_update: self.next_update,
-            signer: self.signers.first().copied(),
+            signer,
+            unaccepted_algorithm,
         }
     }
 }
 
-/// Whether a key has signed the list, by any algorithm; webpki looks at the algorithm before it relies on the list.
-fn is_signed(crl: &CertificateRevocationList<'_>, spki: &[u8]) -> bool {
-    let spki = SubjectPublicKeyInfoDer::from(spki);
-    let Ok(key) = RawPublicKeyEntity::try_from(&spki) else { return false };
-    let (list, signature) = (crl.tbs_cert_list.as_ref(), &crl.signature_value.data);
-    webpki::ALL_VERIFICATION_ALGS.iter().any(|alg| key.verify_signature(*alg, list, signature).is_ok())
+impl Signers {
+    fn of(
+        der: &[u8],
+        signed: &Signed<'_>,
+        issuer: &DistinguishedName,
+        namesakes: &[&Ca],
+    ) -> Result<Self, CrlError> {
+        if !is_accepted(signed.algorithm) {
+            let algorithm = algorithm_name(signed.algorithm);
+            return if namesakes.is_empty() {
+                Ok(Self::Nobody { algorithm })
+            } else {
+                Err(CrlError::Algorithm { issuer: issuer.to_rfc4514(), algorithm })
+            };
+        }
+        let mut keys: Vec<[u8; 32]> = Vec::new();
+        let mut other_keys: Vec<[u8; 32]> = Vec::new();
+        for ca in namesakes {
+            if keys.contains(&ca.spki_hash) || other_keys.contains(&ca.spki_hash) {
+                continue;
+            }
+            let is_signed: Result<(), SignatureFault> = signed.verify(&ca.spki);
+            if is_signed.is_ok() { keys.push(ca.spki_hash) } else { other_keys.push(ca.spki_hash) }
+        }
+        match (keys.is_empty(), namesakes.is_empty()) {
+            (false, _) => Ok(Self::Known(keys)),
+            (true, false) => Err(CrlError::NotSigned { issuer: issuer.to_rfc4514() }),
+            (true, true) => Ok(Self::Unknown { der: der.into(), signer: OnceLock::new() }),
+        }
+    }
 }
 
 /// The name of webpki's error as words: its own text is that name.
-pub(super) fn spelled_out(error: &webpki::Error) -> String {
+fn spelled_out(error: &webpki::Error) -> String {
     let name = format!("{error:?}");
     let name = name.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
     name.chars().fold(String::new(), |mut words, c| {

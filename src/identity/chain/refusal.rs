@@ -1,15 +1,30 @@
 //! Why no path to a client CA is valid, in words.
 
-use webpki::Error;
+use std::fmt;
 
 use crate::identity::{
-    authorities::{
-        Authorities,
-        ca::{Ca, ConstraintKind, UnfitCa},
-    },
-    certificate::ClientCertificate,
+    authorities::{Purpose, ca::UnfitCa},
+    name::DistinguishedName,
     rfc3339,
 };
+
+/// Whose certificate it is that a refusal speaks of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// The client's.
+    Client,
+    /// A CA's, by its subject.
+    Ca(String),
+}
+
+impl fmt::Display for Whose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Client => f.write_str("the client's certificate"),
+            Self::Ca(subject) => write!(f, "CA {subject:?}"),
+        }
+    }
+}
 
 /// Why no path from a certificate to a client CA is valid. `Display` is for the log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +44,18 @@ pub enum ChainRefusal {
         /// The issuer that the leaf names.
         issuer: String,
     },
+    /// The same, and presented certificates were not looked at.
+    #[error(
+        "no client CA is found for the issuer {issuer:?}; of the presented intermediates {count} were left out: {reason}"
+    )]
+    LeftOut {
+        /// The issuer that the leaf names.
+        issuer: String,
+        /// How many.
+        count: usize,
+        /// Why.
+        reason: &'static str,
+    },
     /// A CA of the right name was found, but its key did not sign.
     #[error(
         "a signature on the path of issuer {issuer:?} does not verify: a known CA has the name, but another key"
@@ -38,8 +65,13 @@ pub enum ChainRefusal {
         issuer: String,
     },
     /// A signature by an algorithm that is not accepted.
-    #[error("a signature on the path uses an algorithm or key that is not accepted")]
-    SignatureAlgorithm,
+    #[error("a signature on the path uses an algorithm that is not accepted: {algorithm} in {whose}")]
+    SignatureAlgorithm {
+        /// The algorithm.
+        algorithm: String,
+        /// Where.
+        whose: Whose,
+    },
     /// A version that path validation does not take.
     #[error("X.509 version {version} certificate: only version 3 can verify by a client CA")]
     Version {
@@ -88,23 +120,60 @@ pub enum ChainRefusal {
         reason: UnfitCa,
     },
     /// An intermediate without basicConstraints cA.
-    #[error("an issuer on the path is not a CA (basicConstraints cA is not set)")]
-    IssuerNotCa,
-    /// More CAs below one than it allows (RFC 5280 section 4.2.1.9).
-    #[error("the path is longer than the pathLenConstraint of {} allows", subject.as_deref().unwrap_or("a CA on it"))]
-    PathLength {
-        /// The CA, where it is known.
-        subject: Option<String>,
+    #[error("an issuer on the path is not a CA (basicConstraints cA is not set): {subject:?}")]
+    IssuerNotCa {
+        /// Its subject.
+        subject: String,
     },
-    /// extendedKeyUsage without clientAuth, on the leaf or a CA (section 4.2.1.12).
-    #[error("extendedKeyUsage is present and does not include clientAuth")]
-    NotForClientAuth,
+    /// More CAs below one than it allows (RFC 5280 section 4.2.1.9).
+    #[error("the path is longer than the pathLenConstraint of {subject} allows")]
+    PathLength {
+        /// The CA.
+        subject: String,
+    },
+    /// extendedKeyUsage without a purpose that the client CA is trusted for (section 4.2.1.12).
+    #[error("extendedKeyUsage is present and {} (in {whose})", lacking(*purpose))]
+    NotForClientAuth {
+        /// What the client CA is trusted for.
+        purpose: Purpose,
+        /// Whose certificate has it.
+        whose: Whose,
+    },
     /// keyUsage of the leaf without digitalSignature (section 4.2.1.3).
     #[error("the certificate's keyUsage includes neither digitalSignature nor keyAgreement")]
     LeafKeyUsage,
-    /// A DNS or IP name outside a constraint (section 4.2.1.10).
-    #[error("a name of the certificate is outside the name constraints of its CAs")]
-    NameConstraint,
+    /// A name outside a constraint (section 4.2.1.10).
+    #[error(
+        "a name of the certificate is outside the name constraints of its CAs: {name} of {whose}, by the nameConstraints of {ca:?}"
+    )]
+    NameConstraint {
+        /// The kind, and the name as far as it is shown.
+        name: String,
+        /// Whose name it is.
+        whose: Whose,
+        /// Whose constraints.
+        ca: String,
+    },
+    /// A name that a constraint speaks of and that nobody here can hold against it.
+    #[error("{name} of {whose} cannot be judged by the nameConstraints of {ca:?}, so it is refused")]
+    UnjudgedName {
+        /// The kind, and the name as far as it is shown.
+        name: String,
+        /// Whose name it is.
+        whose: Whose,
+        /// Whose constraints.
+        ca: String,
+    },
+    /// No policy is valid for the path although one has to be (section 6.1.5).
+    #[error(
+        "no certificate policy is valid for the path, and one is required by policyConstraints (2.5.29.36) of {by}; {lost}"
+    )]
+    PolicyRequired {
+        /// Who requires it.
+        by: Whose,
+        /// Where the last valid policy was lost.
+        lost: String,
+    },
     /// It, or a CA on the path, is revoked.
     #[error("the certificate or a CA on its path is revoked")]
     Revoked,
@@ -120,146 +189,103 @@ pub enum ChainRefusal {
     /// A CRL that its issuer did not sign.
     #[error("a CRL bears the name of a CA of the path, but that CA did not sign it")]
     CrlSignature,
+    /// A CRL whose signature cannot count.
+    #[error("the CRL of {issuer:?} is signed by {algorithm}, which is not accepted")]
+    CrlAlgorithm {
+        /// The CA.
+        issuer: String,
+        /// The algorithm.
+        algorithm: String,
+    },
     /// A CRL whose issuer's keyUsage lacks cRLSign.
     #[error("the issuer of a CRL may not sign CRLs (keyUsage without cRLSign)")]
     CrlIssuerNotSigner,
+    /// noRevAvail in a CA's certificate (RFC 9608 section 3).
+    #[error(
+        "the extension noRevAvail (2.5.29.56) is in the certificate of CA {subject:?}, where it must not be"
+    )]
+    NoRevocationForCa {
+        /// The CA.
+        subject: String,
+    },
     /// A critical extension that nobody here understands.
-    #[error("a certificate of the path has a critical extension that is not supported")]
-    CriticalExtension,
-    /// Path building would take too much work.
+    #[error(
+        "a certificate of the path has a critical extension that is not supported: {extension} in {whose}"
+    )]
+    CriticalExtension {
+        /// Its name where it has one, and its object identifier.
+        extension: String,
+        /// Where.
+        whose: Whose,
+    },
+    /// Path validation would take too much work.
     #[error("the presented certificates make path building too costly ({limit})")]
     TooComplex {
         /// Which limit.
-        limit: String,
+        limit: &'static str,
     },
-    /// A path through the anchor's own certificate, which another path makes needless.
-    #[error("the path repeats its client CA")]
-    Detour,
     /// Something that cannot be read.
-    #[error("a certificate or CRL of the path cannot be read: {reason}")]
+    #[error("a certificate of the path cannot be read: {whose}: {reason}")]
     Malformed {
-        /// What the parser says.
+        /// Where.
+        whose: Whose,
+        /// What is wrong.
         reason: String,
     },
 }
 
-/// What webpki's error means for this certificate.
-pub(super) fn explain(
-    error: &Error,
-    certificate: &ClientCertificate,
-    authorities: &Authorities,
-    now: i64,
-) -> ChainRefusal {
-    let validity = certificate.validity();
-    let issuer = || certificate.issuer().to_rfc4514();
-    match error {
-        Error::CertExpired { .. } if now > validity.not_after => {
-            ChainRefusal::Expired { not_after: validity.not_after }
+impl ChainRefusal {
+    /// Whether time changes nothing about it while the client CAs are the same.
+    #[must_use]
+    pub const fn is_lasting(&self) -> bool {
+        matches!(
+            self,
+            Self::SelfSigned { .. }
+                | Self::NoAuthorities
+                | Self::UnknownIssuer { .. }
+                | Self::LeftOut { .. }
+                | Self::Signature { .. }
+                | Self::Version { .. }
+        )
+    }
+
+    /// How near to a valid path it is: the nearest of several is the one to report.
+    pub(super) const fn nearness(&self) -> u8 {
+        match self {
+            Self::Signature { .. } | Self::SignatureAlgorithm { .. } => 0,
+            Self::TooComplex { .. } => 1,
+            _ => 2,
         }
-        Error::CertExpired { not_after, .. } => {
-            ChainRefusal::IntermediateExpired { not_after: seconds(not_after.as_secs()) }
-        }
-        Error::CertNotValidYet { .. } if now < validity.not_before => {
-            ChainRefusal::NotYetValid { not_before: validity.not_before }
-        }
-        Error::CertNotValidYet { not_before, .. } => {
-            ChainRefusal::IntermediateNotYetValid { not_before: seconds(not_before.as_secs()) }
-        }
-        Error::UnknownIssuer
-        | Error::InvalidSignatureForPublicKey
-        | Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_)
-        | Error::CaUsedAsEndEntity
-        | Error::UnsupportedCertVersion
-            if certificate.is_self_issued() =>
-        {
-            ChainRefusal::SelfSigned { version: certificate.version() }
-        }
-        Error::UnknownIssuer => ChainRefusal::UnknownIssuer { issuer: issuer() },
-        Error::InvalidSignatureForPublicKey
-        // A CA of the same name whose key is of another kind.
-        | Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => {
-            ChainRefusal::Signature { issuer: issuer() }
-        }
-        Error::UnsupportedSignatureAlgorithmContext(_) | Error::SignatureAlgorithmMismatch => {
-            ChainRefusal::SignatureAlgorithm
-        }
-        Error::CaUsedAsEndEntity => ChainRefusal::CaAsClient,
-        Error::EndEntityUsedAsCa => ChainRefusal::IssuerNotCa,
-        Error::PathLenConstraintViolated => ChainRefusal::PathLength { subject: None },
-        Error::RequiredEkuNotFoundContext(_) | Error::EmptyEkuExtension => ChainRefusal::NotForClientAuth,
-        Error::NameConstraintViolation => unjudged(certificate).unwrap_or(ChainRefusal::NameConstraint),
-        Error::CertRevoked => ChainRefusal::Revoked,
-        Error::CrlExpired { next_update, .. } => {
-            ChainRefusal::StaleCrl { next_update: seconds(next_update.as_secs()) }
-        }
-        Error::InvalidCrlSignatureForPublicKey
-        | Error::UnsupportedCrlSignatureAlgorithmContext(_)
-        | Error::UnsupportedCrlSignatureAlgorithmForPublicKeyContext(_) => ChainRefusal::CrlSignature,
-        Error::UnknownRevocationStatus => ChainRefusal::NotCovered,
-        Error::IssuerNotCrlSigner => ChainRefusal::CrlIssuerNotSigner,
-        Error::UnsupportedCriticalExtension => ChainRefusal::CriticalExtension,
-        Error::UnsupportedCertVersion => version(certificate, authorities),
-        Error::MaximumSignatureChecksExceeded
-        | Error::MaximumPathBuildCallsExceeded
-        | Error::MaximumNameConstraintComparisonsExceeded
-        | Error::MaximumPathDepthExceeded => ChainRefusal::TooComplex { limit: error.to_string() },
-        other => ChainRefusal::Malformed { reason: other.to_string() },
     }
 }
 
-/// Whose version it is that webpki does not take.
-fn version(certificate: &ClientCertificate, authorities: &Authorities) -> ChainRefusal {
-    if certificate.version() != 3 {
-        return ChainRefusal::Version { version: certificate.version() };
-    }
-    let presented = certificate.intermediates().iter().filter_map(|der| Ca::from_der(der).ok());
-    let old = presented.chain(authorities.cas().iter().cloned()).find_map(|ca| match ca.unfit(0)? {
-        reason @ UnfitCa::Version { .. } => Some((ca.subject.to_rfc4514(), reason)),
-        _ => None,
-    });
-    match old {
-        Some((subject, reason)) => ChainRefusal::UnfitCa { subject, reason },
-        None => ChainRefusal::Malformed { reason: "an X.509 version that does not exist".to_owned() },
-    }
+/// A name for the log, of a length that no stranger chooses.
+pub(super) fn shown(name: &DistinguishedName) -> String {
+    clipped(name.to_rfc4514())
 }
 
-/// The intermediate above the leaf whose name constraint nobody judges: webpki refuses it without saying which.
-fn unjudged(certificate: &ClientCertificate) -> Option<ChainRefusal> {
-    let mut presented: Vec<(Ca, crate::identity::DistinguishedName)> = Vec::new();
-    for der in certificate.intermediates() {
-        if let (Ok(ca), Ok(own)) =
-            (Ca::from_der(der), ClientCertificate::from_chain(std::slice::from_ref(der)))
-        {
-            presented.push((ca, own.issuer().clone()));
-        }
+/// At most 256 characters.
+pub(super) fn clipped(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(256) {
+        text.truncate(end);
+        text.push('\u{2026}');
     }
-    let mut wanted = vec![certificate.issuer().clone()];
-    while let Some(name) = wanted.pop() {
-        let (here, rest): (Vec<_>, Vec<_>) = presented.into_iter().partition(|(ca, _)| ca.subject == name);
-        presented = rest;
-        for (ca, issuer) in here {
-            if let Some(kind) = ca.unjudged_constraints.first() {
-                let reason = UnfitCa::UnjudgedConstraint { kind: *kind };
-                return Some(ChainRefusal::UnfitCa { subject: ca.subject.to_rfc4514(), reason });
-            }
-            wanted.push(issuer);
-        }
+    text
+}
+
+const fn lacking(purpose: Purpose) -> &'static str {
+    match purpose {
+        Purpose::Client => "does not include clientAuth",
+        Purpose::ClientOrServer => "includes neither clientAuth nor serverAuth",
+        Purpose::Any => "is empty",
     }
-    None
 }
 
 fn unfit_text(subject: &str, reason: &UnfitCa) -> String {
     match reason {
-        UnfitCa::UnjudgedConstraint { kind: ConstraintKind::Malformed } => {
+        UnfitCa::MalformedConstraints => {
             format!("malformed name constraints in CA {subject:?}: cannot be judged, so refused")
-        }
-        UnfitCa::UnjudgedConstraint { kind } => {
-            format!("{kind} name constraint in CA {subject:?}: not judged by this edge, so refused")
         }
         reason => format!("the CA {subject:?} may not issue: {reason}"),
     }
-}
-
-fn seconds(seconds: u64) -> i64 {
-    i64::try_from(seconds).unwrap_or(i64::MAX)
 }

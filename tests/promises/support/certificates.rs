@@ -85,6 +85,7 @@ fn pem_of(label: &str, der: &[u8]) -> String {
 
 /// A CA that issues for a test. Leaves are fit for clientAuth unless changed.
 pub struct Ca {
+    name: String,
     issuer: CertifiedIssuer<'static, KeyPair>,
     /// The CAs between this one and a trusted root, this one first; empty for a root.
     path: Vec<CertificateDer<'static>>,
@@ -100,7 +101,30 @@ impl Ca {
         let mut params = ca_params(name);
         change(&mut params);
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        Self { issuer, path: Vec::new() }
+        Self { name: name.to_owned(), issuer, path: Vec::new() }
+    }
+
+    /// Another self-signed certificate of this CA's key.
+    pub fn twin(&self, change: impl FnOnce(&mut CertificateParams)) -> Self {
+        let mut params = ca_params(&self.name);
+        change(&mut params);
+        let issuer = CertifiedIssuer::self_signed(params, self.key()).unwrap();
+        Self { name: self.name.clone(), issuer, path: Vec::new() }
+    }
+
+    /// A certificate of this CA's key that another has issued.
+    pub fn twin_below(
+        &self,
+        issuer: &Self,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> CertificateDer<'static> {
+        let mut params = ca_params(&self.name);
+        change(&mut params);
+        params.signed_by(&self.key(), &issuer.issuer).unwrap().der().clone()
+    }
+
+    fn key(&self) -> KeyPair {
+        KeyPair::try_from(self.issuer.key().serialize_der()).unwrap()
     }
 
     /// A CA under this one; what it issues comes with the whole path to the root, without the root.
@@ -110,7 +134,7 @@ impl Ca {
         let issuer = CertifiedIssuer::signed_by(params, KeyPair::generate().unwrap(), &self.issuer).unwrap();
         let mut path = vec![issuer.der().clone()];
         path.extend_from_slice(&self.path);
-        Self { issuer, path }
+        Self { name: name.to_owned(), issuer, path }
     }
 
     /// A client's certificate: CN=`name`, O=Example Bank, C=DE, changed as the test wants.

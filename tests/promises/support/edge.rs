@@ -105,13 +105,18 @@ impl EdgeBuilder {
     /// Trusts a client CA; its file is `NAME.pem`.
     pub fn trust(mut self, name: &str, pem: &str) -> Self {
         self = self.file(&format!("{name}.pem"), pem);
-        self.client_cas.push(format!("{name}.pem"));
+        self.client_ca(&format!("\"{name}.pem\""))
+    }
+
+    /// An item of `client_ca` as it is written.
+    pub fn client_ca(mut self, item: &str) -> Self {
+        self.client_cas.push(item.to_owned());
         self
     }
 
     /// Names a file that was written besides as a client CA's.
     pub fn trust_file(mut self, name: &str) -> Self {
-        self.client_cas.push(name.to_owned());
+        self.client_cas.push(format!("\"{name}\""));
         self
     }
 
@@ -209,13 +214,12 @@ impl EdgeBuilder {
     }
 
     fn write(&self) {
-        let cas: Vec<String> = self.client_cas.iter().map(|file| format!("\"{file}\"")).collect();
         let config = format!(
             "[listen]\nhttps = [\"127.0.0.1:0\"]\nadmin = \"127.0.0.1:0\"\n{}\n[limits]\n{}\n[log]\nformat = \"json\"\nlevel = \"debug\"\n\
              [trust]\nclient_ca = [{}]\napplications = \"{}\"\n{}\n[[upstream]]\nname = \"as\"\nurls = [{}]\n{}\n{}\n{}",
             self.listen,
             self.limits,
-            cas.join(", "),
+            self.client_cas.join(", "),
             self.applications_file,
             self.trust,
             self.upstream_url,

@@ -8,7 +8,8 @@ use rustls_pki_types::CertificateDer;
 
 use super::{refused, serial, verified};
 use crate::identity::{
-    chain::{Authorities, ChainRefusal, ChainVerdict, CrlDepth, RevocationPolicy, StaleCrl, verify_chain},
+    authorities::{Authorities, CrlDepth, RevocationPolicy, StaleCrl},
+    chain::{ChainRefusal, ChainVerdict, verify_chain},
     testing::{NOW, TestCa, client, trust_with},
 };
 

@@ -1,0 +1,192 @@
+//! Name constraints (RFC 5280 section 4.2.1.10): which names a CA may issue certificates for.
+
+mod host;
+mod mailbox;
+
+use super::{
+    effort::Effort,
+    refusal::{ChainRefusal, Whose, clipped, shown},
+};
+use crate::identity::{
+    name::DistinguishedName,
+    x509::{
+        extensions::{NameConstraints, Subtree},
+        general_name::{GeneralName, NameKind},
+    },
+};
+
+/// The names of one certificate below a CA.
+pub(super) struct Names<'a> {
+    pub(super) subject: &'a DistinguishedName,
+    /// The content of subjectAltName's sequence.
+    pub(super) alternative: Option<&'a [u8]>,
+    pub(super) whose: &'a dyn Fn() -> Whose,
+}
+
+/// What a constraint says of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Match {
+    Inside,
+    Outside,
+    /// The name or the constraint is not of a form that can be judged.
+    Unjudged,
+}
+
+impl From<bool> for Match {
+    fn from(is_inside: bool) -> Self {
+        if is_inside { Self::Inside } else { Self::Outside }
+    }
+}
+
+/// SmtpUTF8Mailbox, a mailbox in an otherName, which constraints of mailboxes apply to (RFC 9598 section 6).
+const SMTP_UTF8_MAILBOX: &[u8] = &[0x06, 8, 0x2b, 6, 1, 5, 5, 7, 8, 9];
+
+/// Holds a certificate's names against the constraints of a CA above it.
+pub(super) fn judge(
+    constraints: &NameConstraints,
+    ca: &DistinguishedName,
+    names: &Names<'_>,
+    effort: &mut Effort,
+) -> Result<(), ChainRefusal> {
+    let mut check = |kind, content: &[u8], directory: Option<&DistinguishedName>| {
+        one(constraints, ca, &Name { kind, content, directory }, names, effort)
+    };
+    if !names.subject.is_empty() {
+        check(NameKind::DirectoryName, &[], Some(names.subject))?;
+    }
+    if constraints.speaks_of(NameKind::Rfc822Name) {
+        for address in names.subject.email_addresses() {
+            check(NameKind::Rfc822Name, address.unwrap_or_default().as_bytes(), None)?;
+        }
+    }
+    for name in GeneralName::all(names.alternative.unwrap_or_default()) {
+        let malformed = || ChainRefusal::Malformed {
+            whose: (names.whose)(),
+            reason: "its extension subjectAltName (2.5.29.17) is malformed".to_owned(),
+        };
+        let GeneralName { kind, content } = name.ok_or_else(malformed)?;
+        match kind {
+            NameKind::DirectoryName => {
+                let directory = DistinguishedName::from_der(content).map_err(|_| malformed())?;
+                check(kind, content, Some(&directory))?;
+            }
+            // An empty mailbox cannot be judged, which is what this one cannot be either.
+            NameKind::OtherName if content.starts_with(SMTP_UTF8_MAILBOX) => {
+                check(NameKind::Rfc822Name, &[], None)?;
+                check(kind, content, None)?;
+            }
+            _ => check(kind, content, None)?,
+        }
+    }
+    Ok(())
+}
+
+struct Name<'a> {
+    kind: NameKind,
+    content: &'a [u8],
+    directory: Option<&'a DistinguishedName>,
+}
+
+impl Name<'_> {
+    fn shown(&self) -> String {
+        let kind = self.kind.as_str();
+        match (self.kind, self.directory) {
+            (_, Some(name)) => format!("{kind} {:?}", shown(name)),
+            (NameKind::IpAddress, _) => {
+                match (<[u8; 4]>::try_from(self.content), <[u8; 16]>::try_from(self.content)) {
+                    (Ok(octets), _) => format!("{kind} {}", std::net::IpAddr::from(octets)),
+                    (_, Ok(octets)) => format!("{kind} {}", std::net::IpAddr::from(octets)),
+                    _ => kind.to_owned(),
+                }
+            }
+            (NameKind::DnsName | NameKind::Rfc822Name | NameKind::Uri, _) if !self.content.is_empty() => {
+                let text = self.content.get(..256.min(self.content.len())).unwrap_or_default();
+                format!("{kind} {:?}", clipped(String::from_utf8_lossy(text).into_owned()))
+            }
+            _ => format!("the {kind}"),
+        }
+    }
+}
+
+fn one(
+    constraints: &NameConstraints,
+    ca: &DistinguishedName,
+    name: &Name<'_>,
+    names: &Names<'_>,
+    effort: &mut Effort,
+) -> Result<(), ChainRefusal> {
+    let outside =
+        || ChainRefusal::NameConstraint { name: name.shown(), whose: (names.whose)(), ca: shown(ca) };
+    let unjudged =
+        || ChainRefusal::UnjudgedName { name: name.shown(), whose: (names.whose)(), ca: shown(ca) };
+    let is_of_kind = |subtree: &&Subtree| subtree.kind == name.kind;
+    for subtree in constraints.excluded.iter().filter(is_of_kind) {
+        effort.comparison()?;
+        match judge_subtree(subtree, name, true) {
+            Match::Inside => return Err(outside()),
+            Match::Outside => {}
+            Match::Unjudged => return Err(unjudged()),
+        }
+    }
+    let (mut is_constrained, mut is_permitted) = (false, false);
+    for subtree in constraints.permitted.iter().filter(is_of_kind) {
+        effort.comparison()?;
+        is_constrained = true;
+        match judge_subtree(subtree, name, false) {
+            Match::Inside => is_permitted = true,
+            Match::Outside => {}
+            Match::Unjudged => return Err(unjudged()),
+        }
+    }
+    if is_constrained && !is_permitted { Err(outside()) } else { Ok(()) }
+}
+
+fn judge_subtree(subtree: &Subtree, name: &Name<'_>, is_excluded: bool) -> Match {
+    let text = |octets| std::str::from_utf8(octets).ok().filter(|text| text.is_ascii());
+    match subtree.kind {
+        NameKind::DirectoryName => match (name.directory, &subtree.directory) {
+            (Some(name), Some(base)) => name.is_within(base).map_or(Match::Unjudged, Match::from),
+            _ => Match::Unjudged,
+        },
+        NameKind::IpAddress => address(name.content, &subtree.base),
+        kind => {
+            let (Some(name), Some(base)) = (text(name.content), text(&subtree.base)) else {
+                return Match::Unjudged;
+            };
+            match kind {
+                NameKind::DnsName => host::dns(name, base, is_excluded),
+                NameKind::Uri => host::uri(name, base, is_excluded),
+                NameKind::Rfc822Name => mailbox::judge(name, base, is_excluded),
+                _ => Match::Unjudged,
+            }
+        }
+    }
+}
+
+/// An address against an address and a mask of leading ones.
+fn address(name: &[u8], base: &[u8]) -> Match {
+    let Some((network, mask)) = base.split_at_checked(base.len() / 2) else { return Match::Unjudged };
+    let is_address = |octets: &[u8]| matches!(octets.len(), 4 | 16);
+    if !is_address(name) || !is_address(network) || network.len() != mask.len() {
+        return Match::Unjudged;
+    }
+    let bits = mask.iter().fold(0_u128, |bits, octet| (bits << 8) | u128::from(*octet));
+    let unused = 128 - u32::try_from(mask.len() * 8).unwrap_or(128);
+    let bits = bits.checked_shl(unused).unwrap_or(0);
+    if bits.leading_ones() != bits.count_ones() {
+        return Match::Unjudged;
+    }
+    if name.len() != network.len() {
+        return Match::Outside;
+    }
+    name.iter().zip(network).zip(mask).all(|((name, network), mask)| (name ^ network) & mask == 0).into()
+}
+
+impl NameConstraints {
+    fn speaks_of(&self, kind: NameKind) -> bool {
+        self.permitted.iter().chain(&self.excluded).any(|subtree| subtree.kind == kind)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,95 @@
+//! Constraints of host names: dNSName and uniformResourceIdentifier.
+
+use std::net::Ipv4Addr;
+
+use super::Match;
+
+/// A dNSName against a constraint: itself and everything below it; with a leading dot only what is below it; where it is
+/// empty, everything.
+///
+/// A wildcard is inside what all the names are in that it stands for; it is excluded where one of them is.
+pub(super) fn dns(name: &str, base: &str, is_excluded: bool) -> Match {
+    if !is_dns(name, true) || !(base.is_empty() || is_dns(base.strip_prefix('.').unwrap_or(base), false)) {
+        return Match::Unjudged;
+    }
+    let (name, base) = (name.to_ascii_lowercase(), base.to_ascii_lowercase());
+    if base.is_empty() || is_in(&name, &base) {
+        return Match::Inside;
+    }
+    let one_of_its_names = || {
+        let below = name.strip_prefix('*')?;
+        let base = base.trim_start_matches('.');
+        base.find('.').and_then(|dot| base.get(dot..)).filter(|rest| *rest == below)
+    };
+    (is_excluded && one_of_its_names().is_some()).into()
+}
+
+/// Whether a host is the base or below it; with a leading dot, below it.
+fn is_in(name: &str, base: &str) -> bool {
+    if base.starts_with('.') {
+        return name.len() > base.len() && name.ends_with(base);
+    }
+    name.strip_suffix(base).is_some_and(|before| before.is_empty() || before.ends_with('.'))
+}
+
+/// A URI's host against a constraint: the host itself, or with a leading dot what is below it. One without a host name
+/// cannot be judged.
+///
+/// Section 4.2.1.10 gives an empty constraint no meaning: it excludes everything and permits nothing.
+pub(super) fn uri(name: &str, base: &str, is_excluded: bool) -> Match {
+    let Some(host) = host_of(name) else { return Match::Unjudged };
+    if base.is_empty() {
+        return is_excluded.into();
+    }
+    if !is_dns(base.strip_prefix('.').unwrap_or(base), false) {
+        return Match::Unjudged;
+    }
+    is_host_in(&host.to_ascii_lowercase(), &base.to_ascii_lowercase()).into()
+}
+
+/// Whether a host is that one, or with a leading dot below it.
+pub(super) fn is_host_in(host: &str, base: &str) -> bool {
+    if base.starts_with('.') { is_in(host, base) } else { host == base }
+}
+
+/// The host name of a URI's authority (RFC 3986 section 3.2).
+fn host_of(uri: &str) -> Option<&str> {
+    let (scheme, rest) = uri.split_once(':')?;
+    let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
+    let rest = rest.strip_prefix("//").filter(|_| is_scheme)?;
+    // A back slash ends the authority for some readers.
+    let authority = rest.split(['/', '?', '#', '\\']).next()?;
+    if authority.len() < rest.len() && rest.as_bytes().get(authority.len()) == Some(&b'\\') {
+        return None;
+    }
+    let host = match authority.split_once('@') {
+        Some((_, host)) if host.contains('@') => return None,
+        Some((_, host)) => host,
+        None => authority,
+    };
+    let host = match host.split_once(':') {
+        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+        Some(_) => return None,
+        None => host,
+    };
+    (is_dns(host, false) && host.parse::<Ipv4Addr>().is_err()).then_some(host)
+}
+
+/// Whether a text is a host name (RFC 1123 section 2.1), with underscores since they occur, and if allowed with a first label `*`
+/// before two others.
+pub(super) fn is_dns(name: &str, may_be_wildcard: bool) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let rest = match name.strip_prefix("*.") {
+        Some(rest) if may_be_wildcard && rest.contains('.') => rest,
+        Some(_) => return false,
+        None => name,
+    };
+    let is_number = rest.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
+    name.len() <= 253 && !is_number && rest.split('.').all(is_label)
+}

@@ -1,0 +1,111 @@
+//! What the CRLs say of one certificate (RFC 5280 section 6.3).
+
+use super::{
+    effort::Effort,
+    refusal::{ChainRefusal, shown},
+};
+use crate::identity::authorities::{
+    Authorities, Signer, StaleCrl,
+    ca::Ca,
+    crl::{CLOCK_SKEW, Crl},
+};
+
+/// What the lists are asked about.
+pub(super) struct Asked<'a> {
+    pub(super) serial: &'a [u8],
+    /// cRLDistributionPoints: the content of its sequence.
+    pub(super) points: Option<&'a [u8]>,
+    pub(super) is_ca: bool,
+    /// noRevAvail (RFC 9608): its CA publishes no list for it. One that revokes it counts nevertheless.
+    pub(super) no_revocation: bool,
+}
+
+/// What the lists answer of a certificate that they do not revoke.
+pub(super) struct Answer {
+    /// The last second for which it holds.
+    pub(super) until: i64,
+    /// Whether a list speaks of the certificate.
+    pub(super) is_listed: bool,
+    /// Whether its CA has lists of a part of its certificates.
+    pub(super) is_in_parts: bool,
+}
+
+impl Answer {
+    const NONE: Self = Self { until: i64::MAX, is_listed: false, is_in_parts: false };
+    /// No list is needed.
+    const EXEMPT: Self = Self { is_listed: true, ..Self::NONE };
+}
+
+/// Asks the lists of the CA that has issued the certificate.
+///
+/// A CA without any list is not asked. Of several lists the newest counts that is not dated in the future.
+pub(super) fn ask(
+    asked: &Asked<'_>,
+    issuer: &Ca,
+    authorities: &Authorities,
+    now: i64,
+    effort: &mut Effort,
+) -> Result<Answer, ChainRefusal> {
+    let own = match own_lists(issuer, authorities, effort) {
+        Err(_) if asked.no_revocation => return Ok(Answer::EXEMPT),
+        own => own?,
+    };
+    if own.is_empty() {
+        return Ok(if asked.no_revocation { Answer::EXEMPT } else { Answer::NONE });
+    }
+    let covers = |crl: &&&Crl| crl.scope.as_ref().is_none_or(|scope| scope.covers(asked.is_ca, asked.points));
+    let covering: Vec<&Crl> = own.iter().filter(covers).copied().collect();
+    // The newest first; where all are from the future, the one nearest to now.
+    let current = covering.iter().find(|crl| !crl.is_from_the_future(now)).or(covering.last());
+    let Some(crl) = current else {
+        return if asked.no_revocation { Ok(Answer::EXEMPT) } else { Err(ChainRefusal::NotCovered) };
+    };
+    let to_come = covering.iter().filter(|crl| crl.is_from_the_future(now)).map(|crl| crl.this_update);
+    let mut until = to_come.min().map_or(i64::MAX, |begins| begins.saturating_sub(CLOCK_SKEW + 1));
+    if authorities.policy().stale == StaleCrl::Refuse && !asked.no_revocation {
+        if now >= crl.next_update {
+            return Err(ChainRefusal::StaleCrl { next_update: crl.next_update });
+        }
+        until = until.min(crl.next_update.saturating_sub(1));
+    }
+    if !issuer.may_sign_crls() {
+        return if asked.no_revocation { Ok(Answer::EXEMPT) } else { Err(ChainRefusal::CrlIssuerNotSigner) };
+    }
+    if crl.revokes(asked.serial) {
+        return Err(ChainRefusal::Revoked);
+    }
+    let is_in_parts = own.iter().any(|crl| crl.scope.is_some());
+    Ok(Answer { until, is_listed: true, is_in_parts })
+}
+
+/// The lists that a CA has signed, the newest first. Lists of its name that it has not signed are passed over while there is
+/// one that it has; else they are an error, since nobody knows what the true list would say.
+fn own_lists<'a>(
+    issuer: &Ca,
+    authorities: &'a Authorities,
+    effort: &mut Effort,
+) -> Result<Vec<&'a Crl>, ChainRefusal> {
+    let mut own = Vec::new();
+    let mut fault = None;
+    for crl in authorities.lists_of(&issuer.subject) {
+        // Another client CA of the same name has signed it.
+        if crl.is_a_namesakes(issuer) {
+            continue;
+        }
+        if crl.needs_check() {
+            effort.signature()?;
+        }
+        match crl.signer(issuer) {
+            Signer::Yes => own.push(crl),
+            Signer::No => fault = Some(ChainRefusal::CrlSignature),
+            Signer::Algorithm(algorithm) => {
+                let (issuer, algorithm) = (shown(&issuer.subject), algorithm.to_owned());
+                fault = fault.or(Some(ChainRefusal::CrlAlgorithm { issuer, algorithm }));
+            }
+        }
+    }
+    match fault {
+        Some(fault) if own.is_empty() => Err(fault),
+        _ => Ok(own),
+    }
+}

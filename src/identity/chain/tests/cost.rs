@@ -1,0 +1,166 @@
+//! What a stranger's chain costs, counted in signature checks and steps of the search.
+
+use rcgen::{CertificateParams, CustomExtension, KeyPair};
+use rustls_pki_types::CertificateDer;
+
+use super::{ChainRefusal, Effort, paths};
+use crate::identity::{
+    Authorities, RevocationPolicy,
+    testing::{NOW, TestCa, client, trust},
+};
+
+/// What looking at a chain costs, and how it ends.
+fn effort(chain: &[CertificateDer<'static>], trusted: &Authorities) -> (Effort, Option<ChainRefusal>) {
+    let mut effort = Effort::default();
+    let result = paths(&client(chain), trusted, NOW, &mut effort);
+    (effort, result.err())
+}
+
+fn large(p: &mut CertificateParams) {
+    p.custom_extensions = (0..350_u64)
+        .map(|number| CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 99_999, number], vec![5, 0]))
+        .collect();
+}
+
+/// CAs of one name, each signed by the one before it and the first by the last.
+fn ring(
+    name: &str,
+    count: usize,
+    change: impl Fn(&mut CertificateParams),
+) -> (Vec<CertificateDer<'static>>, TestCa) {
+    let cas: Vec<TestCa> = (0..count).map(|_| TestCa::new(name)).collect();
+    let signed = (0..count).map(|index| cas[index].below(&cas[(index + 1) % count], name, &change)).collect();
+    (signed, cas.into_iter().next().unwrap())
+}
+
+#[test]
+fn a_strangers_ring_of_cas_costs_no_signature_check() {
+    let root = TestCa::new("root");
+    let trusted = trust(&[&root]);
+    for change in [|_: &mut CertificateParams| {}, large] {
+        let (cas, issuer) = ring("Ring CA", 9, change);
+        let chain = [vec![issuer.leaf("payments", |_| {})], cas].concat();
+        let (effort, refusal) = effort(&chain, &trusted);
+        assert!(
+            matches!(refusal, Some(ChainRefusal::UnknownIssuer { .. } | ChainRefusal::LeftOut { .. })),
+            "{refusal:?}"
+        );
+        assert_eq!(effort.signatures, 0);
+        assert!(effort.steps <= 8, "{effort:?}");
+    }
+}
+
+#[test]
+fn a_strangers_ring_in_a_client_cas_name_costs_a_few_signature_checks() {
+    let root = TestCa::new("root");
+    let trusted = trust(&[&root]);
+    for change in [|_: &mut CertificateParams| {}, large] {
+        let (cas, issuer) = ring("root", 9, change);
+        let chain = [vec![issuer.leaf("payments", |_| {})], cas].concat();
+        let (effort, refusal) = effort(&chain, &trusted);
+        assert!(matches!(refusal, Some(ChainRefusal::Signature { .. })), "{refusal:?}");
+        assert!(effort.signatures <= 3 && effort.steps <= 8, "{effort:?}");
+    }
+}
+
+#[test]
+fn a_web_of_cas_with_many_names_costs_a_few_signature_checks() {
+    let root = TestCa::new("root");
+    let trusted = trust(&[&root]);
+    // Two CAs of each of four names, each pair signed by the next pair's, all of the last in the client CA's name.
+    let names = ["a", "b", "c", "d"];
+    let mut chain = Vec::new();
+    let impostor = TestCa::new("root");
+    let pairs: Vec<[TestCa; 2]> = names.iter().map(|name| [TestCa::new(name), TestCa::new(name)]).collect();
+    for (index, pair) in pairs.iter().enumerate() {
+        for (number, ca) in pair.iter().enumerate() {
+            let issuer = pairs.get(index + 1).map_or(&impostor, |above| &above[number]);
+            chain.push(ca.below(issuer, names[index], |_| {}));
+        }
+    }
+    chain.insert(0, pairs[0][0].leaf("payments", |_| {}));
+    let (effort, refusal) = effort(&chain, &trusted);
+    assert!(matches!(refusal, Some(ChainRefusal::Signature { .. })), "{refusal:?}");
+    assert!(effort.signatures <= 2 && effort.steps <= 64, "{effort:?}");
+}
+
+#[test]
+fn an_honest_path_costs_one_check_a_certificate() {
+    let root = TestCa::new("root");
+    let upper = root.intermediate("upper", |_| {});
+    let lower = upper.intermediate("lower", |_| {});
+    for (chain, signatures) in [
+        (vec![root.leaf("a", |_| {})], 1),
+        (vec![upper.leaf("a", |_| {}), upper.der()], 2),
+        (vec![lower.leaf("a", |_| {}), upper.der(), lower.der(), root.der()], 3),
+    ] {
+        let (effort, refusal) = effort(&chain, &trust(&[&root]));
+        assert_eq!((refusal, effort.signatures), (None, signatures));
+    }
+}
+
+#[test]
+fn many_client_cas_are_not_searched() {
+    let cas: Vec<TestCa> = (0..40).map(|number| TestCa::new(&format!("CA {number}"))).collect();
+    let trusted = trust(&cas.iter().collect::<Vec<_>>());
+    let (effort, refusal) = effort(&[cas[39].leaf("a", |_| {})], &trusted);
+    assert_eq!((refusal, effort.signatures), (None, 1));
+    // Of one name, the key identifier tells which.
+    let cas: Vec<TestCa> =
+        (0..40).map(|_| TestCa::with("CA", |p| p.use_authority_key_identifier_extension = true)).collect();
+    let trusted = trust(&cas.iter().collect::<Vec<_>>());
+    let leaf = cas[39].leaf("a", |p| p.use_authority_key_identifier_extension = true);
+    let (effort, refusal) = self::effort(&[leaf], &trusted);
+    assert_eq!((refusal, effort.signatures), (None, 1));
+}
+
+#[test]
+fn an_intermediate_is_read_up_to_eight_kibibytes() {
+    let root = TestCa::new("root");
+    let huge = |p: &mut CertificateParams| {
+        p.custom_extensions = vec![CustomExtension::from_oid_content(&[1, 2, 3], vec![0; 8 * 1024])];
+    };
+    let sub = root.intermediate("sub", huge);
+    let (effort, refusal) = effort(&[sub.leaf("a", |_| {}), sub.der()], &trust(&[&root]));
+    assert_eq!(effort.signatures, 0);
+    assert_eq!(
+        refusal.unwrap().to_string(),
+        "no client CA is found for the issuer \"CN=sub\"; of the presented intermediates 1 were left out: an intermediate may have 8192 octets, and the names of all together 4096"
+    );
+    let large = root.intermediate("sub", large);
+    assert_eq!(self::effort(&[large.leaf("a", |_| {}), large.der()], &trust(&[&root])).1, None);
+}
+
+#[test]
+fn the_right_one_of_many_namesakes_is_found_by_its_key_identifier() {
+    let root = TestCa::new("root");
+    let cas: Vec<TestCa> = (0..5).map(|_| root.intermediate("sub", |_| {})).collect();
+    let leaf = cas[4].leaf("a", |p| p.use_authority_key_identifier_extension = true);
+    let chain = [vec![leaf], cas.iter().map(TestCa::der).collect()].concat();
+    assert_eq!(effort(&chain, &trust(&[&root])).1, None);
+}
+
+#[test]
+fn names_cost_no_more_than_their_bound() {
+    // U+FDFA folds to eighteen characters.
+    let name = "\u{fdfa}".repeat(400);
+    let root = TestCa::new("root");
+    let sub = TestCa::new(&name);
+    let chain = [root.leaf("a", |_| {}), sub.der()];
+    assert_eq!(effort(&chain, &trust(&[&root])).1, None);
+    let chain = [TestCa::new("other").leaf("a", |_| {}), sub.der()];
+    assert!(matches!(effort(&chain, &trust(&[&root])).1, Some(ChainRefusal::LeftOut { count: 1, .. })));
+}
+
+#[test]
+fn seven_hundred_client_cas_load_with_few_checks() {
+    // The same CA many times: its certificates have not issued each other.
+    let root = TestCa::new("root");
+    let twins: Vec<CertificateDer<'static>> = (0..30).map(|_| root.renewed("root", |_| {})).collect();
+    let issued: Vec<TestCa> =
+        (0..30).map(|number| root.intermediate(&format!("sub {number}"), |_| {})).collect();
+    let all = [twins, issued.iter().map(TestCa::der).collect()].concat();
+    let trusted = Authorities::new(all, Vec::new(), RevocationPolicy::default()).unwrap();
+    assert_eq!(effort(&[issued[0].leaf("a", |_| {})], &trusted).1, None);
+    let _ = KeyPair::generate();
+}

@@ -1,0 +1,259 @@
+//! Whether one path is valid (RFC 5280 section 6.1), its signatures apart.
+
+use rustls_pki_types::CertificateDer;
+
+use super::{
+    VerifiedPath, constraints,
+    effort::Effort,
+    policies,
+    refusal::{ChainRefusal, Whose, shown},
+    revocation::{self, Asked},
+};
+use crate::identity::{
+    authorities::{
+        Authorities, CrlDepth, Purpose,
+        ca::{Ca, UnfitCa},
+    },
+    certificate::{ClientCertificate, Validity},
+    x509::{Extensions, Malformed, extensions::KeyUsage},
+};
+
+/// 1.3.6.1.5.5.7.3.2 and .1.
+const CLIENT_AUTH: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 2];
+const SERVER_AUTH: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 1];
+
+/// A path whose signatures are right.
+pub(super) struct Path<'a> {
+    pub(super) leaf: &'a ClientCertificate,
+    pub(super) extensions: &'a Extensions,
+    /// The leaf's issuer first: those that were presented, then the client CA that has issued the last of them, then the client
+    /// CAs above it.
+    pub(super) cas: Vec<&'a Ca>,
+    /// How many of them were presented.
+    pub(super) presented: usize,
+}
+
+fn whose(ca: &Ca) -> Whose {
+    Whose::Ca(shown(&ca.subject))
+}
+
+pub(super) fn malformed(whose: Whose, malformed: &Malformed) -> ChainRefusal {
+    ChainRefusal::Malformed { whose, reason: malformed.to_string() }
+}
+
+impl Path<'_> {
+    /// Judges it as of `now`. It gives one path for each client CA that it can end at, the nearest first.
+    ///
+    /// All that the client CAs above the nearest constrain or revoke holds. One of them that has expired, or may not issue for
+    /// another reason, is no reason to refuse: the operator trusts the nearest by itself. But no path ends at it.
+    pub(super) fn judge(
+        &self,
+        authorities: &Authorities,
+        now: i64,
+        effort: &mut Effort,
+    ) -> Result<Vec<VerifiedPath>, ChainRefusal> {
+        let (presented, trusted) = self.cas.split_at_checked(self.presented).unwrap_or_default();
+        let Some((anchor, above)) = trusted.split_first() else { return Ok(Vec::new()) };
+        self.judge_leaf(anchor.purpose)?;
+        for ca in presented {
+            judge_presented(ca, anchor.purpose, now)?;
+        }
+        if let Some(reason) = anchor.unfit(now) {
+            return Err(ChainRefusal::UnfitCa { subject: shown(&anchor.subject), reason });
+        }
+        self.judge_lengths()?;
+        self.judge_names(effort)?;
+        self.judge_policies()?;
+        let mut validity = presented
+            .iter()
+            .chain([anchor])
+            .fold(self.leaf.validity(), |span, ca| span.intersect(&ca.validity));
+        validity.not_after = validity.not_after.min(self.ask_crls(authorities, now, effort)?);
+        let fit = above.iter().take_while(|ca| ca.unfit(now).is_none()).count();
+        for ca in above {
+            validity = validity.intersect(&unchanged(ca.validity, now));
+        }
+        let ends = self.presented..=self.presented + fit;
+        Ok(ends.map(|end| self.ending_at(end, validity)).collect())
+    }
+
+    /// The path that has this CA as its anchor.
+    fn ending_at(&self, end: usize, validity: Validity) -> VerifiedPath {
+        VerifiedPath {
+            intermediates: self
+                .cas
+                .iter()
+                .take(end)
+                .map(|ca| ca.der.clone())
+                .collect::<Vec<CertificateDer<'_>>>(),
+            issuer_keys: self.cas.iter().take(end + 1).map(|ca| ca.spki_hash).collect(),
+            validity,
+        }
+    }
+
+    fn judge_leaf(&self, purpose: Purpose) -> Result<(), ChainRefusal> {
+        let extensions = self.extensions;
+        if extensions.is_ca() {
+            return Err(ChainRefusal::CaAsClient);
+        }
+        refuse_unknown(extensions, || Whose::Client)?;
+        judge_purpose(extensions, purpose, || Whose::Client)?;
+        // Section 4.2.1.3: a key that may neither sign nor agree is not for TLS client authentication.
+        if !extensions.allows(KeyUsage::DIGITAL_SIGNATURE | KeyUsage::KEY_AGREEMENT) {
+            return Err(ChainRefusal::LeafKeyUsage);
+        }
+        Ok(())
+    }
+
+    /// Section 6.1.4 (l) and (m).
+    fn judge_lengths(&self) -> Result<(), ChainRefusal> {
+        let mut below = 0;
+        for ca in &self.cas {
+            if ca.extensions.path_length().is_some_and(|length| below > length) {
+                return Err(ChainRefusal::PathLength { subject: shown(&ca.subject) });
+            }
+            below += u32::from(!ca.is_self_issued());
+        }
+        Ok(())
+    }
+
+    /// Section 6.1.3 (b) and (c): what each CA constrains holds for all that is below it, save for CAs that are self-issued.
+    fn judge_names(&self, effort: &mut Effort) -> Result<(), ChainRefusal> {
+        for (index, ca) in self.cas.iter().enumerate() {
+            let constraints = match &ca.extensions.name_constraints {
+                None => continue,
+                Some(Ok(constraints)) => constraints,
+                Some(Err(_)) => {
+                    let reason = UnfitCa::MalformedConstraints;
+                    return Err(ChainRefusal::UnfitCa { subject: shown(&ca.subject), reason });
+                }
+            };
+            let leaf = constraints::Names {
+                subject: self.leaf.subject(),
+                alternative: self.extensions.alternative_names.as_deref(),
+                whose: &|| Whose::Client,
+            };
+            constraints::judge(constraints, &ca.subject, &leaf, effort)?;
+            for below in self.cas.iter().take(index).filter(|below| !below.is_self_issued()) {
+                let names = constraints::Names {
+                    subject: &below.subject,
+                    alternative: below.extensions.alternative_names.as_deref(),
+                    whose: &|| whose(below),
+                };
+                constraints::judge(constraints, &ca.subject, &names, effort)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The policies of all certificates below the highest client CA.
+    fn judge_policies(&self) -> Result<(), ChainRefusal> {
+        let below_anchor = self.cas.len().saturating_sub(1);
+        let cas = self.cas.iter().take(below_anchor).rev();
+        let cas = cas.map(|ca| (Some(*ca), &ca.extensions, ca.is_self_issued()));
+        let leaf = [(None, self.extensions, self.leaf.is_self_issued())];
+        let links = cas.chain(leaf).map(|(ca, extensions, is_self_issued)| {
+            let owner = ca.map(|ca| &ca.subject);
+            let policies = extensions.policies.as_ref();
+            let policies = policies.map_err(|fault| malformed(ca.map_or(Whose::Client, whose), fault))?;
+            Ok(policies::Link { policies, is_self_issued, owner })
+        });
+        let links = links.collect::<Result<Vec<_>, ChainRefusal>>()?;
+        policies::judge(&links)
+    }
+
+    /// Asks about each certificate the lists of the CA above it; the last second for which the answers hold.
+    fn ask_crls(
+        &self,
+        authorities: &Authorities,
+        now: i64,
+        effort: &mut Effort,
+    ) -> Result<i64, ChainRefusal> {
+        let leaf = Asked {
+            serial: self.leaf.serial(),
+            points: self.extensions.distribution_points.as_deref(),
+            is_ca: false,
+            // RFC 9608 section 3: a certificate that names a place of lists can't mean it.
+            no_revocation: self.extensions.no_revocation && self.extensions.distribution_points.is_none(),
+        };
+        let Some(issuer) = self.cas.first() else { return Ok(i64::MAX) };
+        let mut answers = vec![revocation::ask(&leaf, issuer, authorities, now, effort)?];
+        let above = match authorities.policy().depth {
+            CrlDepth::Leaf => 0,
+            CrlDepth::Chain => self.cas.len(),
+        };
+        for (ca, issuer) in self.cas.iter().zip(self.cas.iter().skip(1)).take(above) {
+            let asked = Asked {
+                serial: &ca.serial,
+                points: ca.extensions.distribution_points.as_deref(),
+                is_ca: true,
+                no_revocation: false,
+            };
+            answers.push(revocation::ask(&asked, issuer, authorities, now, effort)?);
+        }
+        // A CA above the client's own with lists of parts: then each CA up to the nearest client CA needs a list.
+        let presented = answers.get(..=self.presented).unwrap_or(&answers);
+        if presented.iter().skip(1).any(|answer| answer.is_in_parts)
+            && !presented.iter().all(|answer| answer.is_listed)
+        {
+            return Err(ChainRefusal::NotCovered);
+        }
+        Ok(answers.iter().map(|answer| answer.until).min().unwrap_or(i64::MAX))
+    }
+}
+
+/// The span around `now` in which a CA is as valid or invalid as it is now.
+const fn unchanged(validity: Validity, now: i64) -> Validity {
+    if now < validity.not_before {
+        Validity { not_before: i64::MIN, not_after: validity.not_before.saturating_sub(1) }
+    } else if now > validity.not_after {
+        Validity { not_before: validity.not_after.saturating_add(1), not_after: i64::MAX }
+    } else {
+        validity
+    }
+}
+
+fn judge_presented(ca: &Ca, purpose: Purpose, now: i64) -> Result<(), ChainRefusal> {
+    let subject = || shown(&ca.subject);
+    match ca.unfit(now) {
+        None => {}
+        Some(UnfitCa::Expired { not_after }) => return Err(ChainRefusal::IntermediateExpired { not_after }),
+        Some(UnfitCa::NotYetValid { not_before }) => {
+            return Err(ChainRefusal::IntermediateNotYetValid { not_before });
+        }
+        Some(UnfitCa::NotCa) => return Err(ChainRefusal::IssuerNotCa { subject: subject() }),
+        Some(reason) => return Err(ChainRefusal::UnfitCa { subject: subject(), reason }),
+    }
+    refuse_unknown(&ca.extensions, || whose(ca))?;
+    judge_purpose(&ca.extensions, purpose, || whose(ca))?;
+    if ca.extensions.no_revocation {
+        return Err(ChainRefusal::NoRevocationForCa { subject: subject() });
+    }
+    Ok(())
+}
+
+/// Section 4.2: a critical extension that is not understood.
+fn refuse_unknown(extensions: &Extensions, whose: impl Fn() -> Whose) -> Result<(), ChainRefusal> {
+    match &extensions.unknown_critical {
+        Some(extension) => {
+            Err(ChainRefusal::CriticalExtension { extension: extension.clone(), whose: whose() })
+        }
+        None => Ok(()),
+    }
+}
+
+/// Section 4.2.1.12: a certificate without extKeyUsage is for every purpose.
+fn judge_purpose(
+    extensions: &Extensions,
+    purpose: Purpose,
+    whose: impl Fn() -> Whose,
+) -> Result<(), ChainRefusal> {
+    let Some(purposes) = &extensions.purposes else { return Ok(()) };
+    let has = |wanted: &[u8]| purposes.iter().any(|purpose| **purpose == *wanted);
+    let is_fit = match purpose {
+        Purpose::Client => has(CLIENT_AUTH),
+        Purpose::ClientOrServer => has(CLIENT_AUTH) || has(SERVER_AUTH),
+        Purpose::Any => !purposes.is_empty(),
+    };
+    if is_fit { Ok(()) } else { Err(ChainRefusal::NotForClientAuth { purpose, whose: whose() }) }
+}

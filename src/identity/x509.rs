@@ -1,0 +1,142 @@
+//! A certificate as strict DER (RFC 5280 section 4.1): its frame, cheap to read, and its extensions, read when they matter.
+
+pub(crate) mod extensions;
+pub(crate) mod general_name;
+mod oid;
+mod signature;
+
+use time::{Date, Month, Time};
+
+use super::{
+    certificate::Validity,
+    der::{self, Der, Element},
+};
+pub(crate) use extensions::{Extensions, Malformed};
+pub(crate) use signature::{SignatureFault, Signed, algorithm_name, is_accepted};
+
+/// A certificate's fields as they are encoded; the extensions are not looked into.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outline<'a> {
+    pub(crate) signed: Signed<'a>,
+    /// 1 to 3.
+    pub(crate) version: u32,
+    /// The content of the INTEGER.
+    pub(crate) serial: &'a [u8],
+    /// With its outer SEQUENCE.
+    pub(crate) issuer: &'a [u8],
+    pub(crate) validity: Validity,
+    /// With its outer SEQUENCE.
+    pub(crate) subject: &'a [u8],
+    /// With its outer SEQUENCE.
+    pub(crate) spki: &'a [u8],
+    extensions: &'a [u8],
+}
+
+impl<'a> Outline<'a> {
+    /// Reads a certificate's frame; the error names what is wrong with it.
+    ///
+    /// Unique identifiers (section 4.1.2.8) are refused: no CA in use writes them.
+    pub(crate) fn parse(certificate: &'a [u8]) -> Result<Self, Malformed> {
+        let (tbs, signed) = Signed::parse(certificate).ok_or(Malformed::Field("certificate"))?;
+        let mut tbs = Der::new(tbs);
+        let field = Malformed::Field;
+        let version = match tbs.optional(der::constructed(0)).ok_or(field("version"))? {
+            None => 1,
+            Some(content) => match der::only(content, der::INTEGER) {
+                Some([1]) => 2,
+                Some([2]) => 3,
+                _ => return Err(field("version")),
+            },
+        };
+        let serial = tbs.take(der::INTEGER).ok_or(field("serialNumber"))?;
+        let algorithm = tbs.take(der::SEQUENCE).ok_or(field("signature"))?;
+        if algorithm != signed.algorithm {
+            return Err(Malformed::TwoAlgorithms);
+        }
+        let mut sequence = |name| -> Result<Element<'a>, Malformed> {
+            tbs.take_element(der::SEQUENCE).ok_or(Malformed::Field(name))
+        };
+        let issuer = sequence("issuer")?.whole;
+        let validity = validity(sequence("validity")?.content).ok_or(field("validity"))?;
+        let subject = sequence("subject")?.whole;
+        let spki = sequence("subjectPublicKeyInfo")?.whole;
+        let extensions = match tbs.optional(der::constructed(3)).ok_or(field("extensions"))? {
+            None => &[],
+            Some(content) => der::only(content, der::SEQUENCE).ok_or(field("extensions"))?,
+        };
+        tbs.end().ok_or(field("tbsCertificate"))?;
+        Ok(Self { signed, version, serial, issuer, validity, subject, spki, extensions })
+    }
+
+    /// Reads every extension.
+    pub(crate) fn extensions(&self) -> Result<Extensions, Malformed> {
+        Extensions::read(self.extensions)
+    }
+
+    /// subjectKeyIdentifier and the keyIdentifier of authorityKeyIdentifier (sections 4.2.1.1 and 4.2.1.2). Hints: what
+    /// cannot be read is not there.
+    pub(crate) fn key_identifiers(&self) -> (Option<&'a [u8]>, Option<&'a [u8]>) {
+        extensions::key_identifiers(self.extensions)
+    }
+}
+
+/// Two times (section 4.1.2.5), the first not after the second.
+fn validity(content: &[u8]) -> Option<Validity> {
+    let mut der = Der::new(content);
+    let (not_before, not_after) = (time(der.element()?)?, time(der.element()?)?);
+    der.end()?;
+    (not_before <= not_after).then_some(Validity { not_before, not_after })
+}
+
+/// A UTCTime or GeneralizedTime in the one form that RFC 5280 allows, in seconds since 1970.
+pub(crate) fn time(element: Element<'_>) -> Option<i64> {
+    let (year, rest) = match (element.tag, element.content.len()) {
+        (der::UTC_TIME, 13) => {
+            let year = digits(element.content, 0, 2)?;
+            (if year >= 50 { 1900 + year } else { 2000 + year }, element.content.get(2..)?)
+        }
+        (der::GENERALIZED_TIME, 15) => (digits(element.content, 0, 4)?, element.content.get(4..)?),
+        _ => return None,
+    };
+    let pair = |at| digits(rest, at, 2).and_then(|number| u8::try_from(number).ok());
+    let month = Month::try_from(pair(0)?).ok()?;
+    let date = Date::from_calendar_date(i32::try_from(year).ok()?, month, pair(2)?).ok()?;
+    let time = Time::from_hms(pair(4)?, pair(6)?, pair(8)?).ok()?;
+    (rest.get(10) == Some(&b'Z')).then(|| date.with_time(time).assume_utc().unix_timestamp())
+}
+
+fn digits(octets: &[u8], at: usize, count: usize) -> Option<u32> {
+    let digits = octets.get(at..at + count)?;
+    digits
+        .iter()
+        .try_fold(0, |number, digit| digit.is_ascii_digit().then(|| number * 10 + u32::from(digit - b'0')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_seconds_and_a_z() {
+        let read = |tag, text: &str| {
+            let content = text.as_bytes();
+            time(Element { tag, content, whole: content })
+        };
+        assert_eq!(read(der::UTC_TIME, "300101000000Z"), Some(1_893_456_000));
+        assert_eq!(read(der::UTC_TIME, "500101000000Z"), Some(-631_152_000));
+        assert_eq!(read(der::GENERALIZED_TIME, "20300101000000Z"), Some(1_893_456_000));
+        assert_eq!(read(der::GENERALIZED_TIME, "99991231235959Z"), Some(253_402_300_799));
+        for (tag, text) in [
+            (der::UTC_TIME, "3001010000Z"),
+            (der::UTC_TIME, "300101000000+0000"),
+            (der::UTC_TIME, "300101000060Z"),
+            (der::UTC_TIME, "300230000000Z"),
+            (der::UTC_TIME, "30010100000aZ"),
+            (der::GENERALIZED_TIME, "20300101000000.5Z"),
+            (der::GENERALIZED_TIME, "300101000000Z"),
+            (der::INTEGER, "300101000000Z"),
+        ] {
+            assert_eq!(read(tag, text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What is signed, by which algorithm, and whether a key has signed it (RFC 5280 section 4.1.1).
+
+use rustls_pki_types::SubjectPublicKeyInfoDer;
+use webpki::RawPublicKeyEntity;
+
+use crate::identity::der::{self, Der};
+
+/// Octets and the signature over them, as in a certificate or a CRL.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Signed<'a> {
+    /// With tag and length.
+    message: &'a [u8],
+    /// The content of the AlgorithmIdentifier.
+    pub(crate) algorithm: &'a [u8],
+    signature: &'a [u8],
+}
+
+/// Why a signature does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SignatureFault {
+    /// The algorithm is not accepted.
+    Algorithm,
+    /// This key has not made it.
+    Key,
+}
+
+impl<'a> Signed<'a> {
+    /// Reads `SEQUENCE { tbs, algorithm, signature }`: the content of tbs, and the whole.
+    pub(crate) fn parse(octets: &'a [u8]) -> Option<(&'a [u8], Self)> {
+        let mut der = Der::new(der::only(octets, der::SEQUENCE)?);
+        let tbs = der.take_element(der::SEQUENCE)?;
+        let algorithm = der.take(der::SEQUENCE)?;
+        let signature = der::octets_of_bits(der.take(der::BIT_STRING)?)?;
+        der.end()?;
+        Some((tbs.content, Self { message: tbs.whole, algorithm, signature }))
+    }
+
+    /// Checks the signature by a SubjectPublicKeyInfo, with the algorithm that stands beside it and no other.
+    pub(crate) fn verify(&self, spki: &[u8]) -> Result<(), SignatureFault> {
+        let spki = SubjectPublicKeyInfoDer::from(spki);
+        let key = RawPublicKeyEntity::try_from(&spki).map_err(|_| SignatureFault::Key)?;
+        let mut fault = SignatureFault::Algorithm;
+        for algorithm in webpki::ALL_VERIFICATION_ALGS {
+            if algorithm.signature_alg_id().as_ref() == self.algorithm {
+                match key.verify_signature(*algorithm, self.message, self.signature) {
+                    Ok(()) => return Ok(()),
+                    // One identifier stands for several kinds of keys: ECDSA with SHA-256 by P-256 and by P-384.
+                    Err(_) => fault = SignatureFault::Key,
+                }
+            }
+        }
+        Err(fault)
+    }
+}
+
+/// Whether any key may sign by this algorithm: the content of an AlgorithmIdentifier.
+pub(crate) fn is_accepted(algorithm: &[u8]) -> bool {
+    webpki::ALL_VERIFICATION_ALGS.iter().any(|known| known.signature_alg_id().as_ref() == algorithm)
+}
+
+/// The content of an AlgorithmIdentifier for a person.
+pub(crate) fn algorithm_name(algorithm: &[u8]) -> String {
+    let Some(oid) = Der::new(algorithm).take(der::OID) else { return "a malformed algorithm".to_owned() };
+    let name = match oid {
+        [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, last] => match last {
+            2 => "md2WithRSAEncryption",
+            4 => "md5WithRSAEncryption",
+            5 => "sha1WithRSAEncryption",
+            10 => "RSASSA-PSS",
+            11 => "sha256WithRSAEncryption",
+            12 => "sha384WithRSAEncryption",
+            13 => "sha512WithRSAEncryption",
+            14 => "sha224WithRSAEncryption",
+            _ => "",
+        },
+        [0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 1] => "ecdsa-with-SHA1",
+        [0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, last] => match last {
+            1 => "ecdsa-with-SHA224",
+            2 => "ecdsa-with-SHA256",
+            3 => "ecdsa-with-SHA384",
+            4 => "ecdsa-with-SHA512",
+            _ => "",
+        },
+        [0x2a, 0x86, 0x48, 0xce, 0x38, 4, 3] => "dsa-with-SHA1",
+        [0x2b, 0x65, 0x71] => "Ed448",
+        _ => "",
+    };
+    let dotted = der::dotted(oid);
+    if name.is_empty() { dotted } else { format!("{name} ({dotted})") }
+}
