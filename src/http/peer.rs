@@ -111,6 +111,11 @@ impl Peer {
         holds.then(|| proof.clone())
     }
 
+    /// Whether it was once proved to be some application's.
+    pub fn was_proved(&self) -> bool {
+        self.is_kept.get()
+    }
+
     /// The certificate as the log shows it; none if it can't be read.
     pub fn shown(&self) -> Option<&Shown> {
         let certificate = self.certificate.as_ref().ok()?;

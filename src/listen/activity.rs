@@ -31,7 +31,7 @@ pub(super) struct Activity {
     stalled_since: Cell<Instant>,
     /// When each request in flight last made progress, by its number; those that are free.
     progress: RefCell<Vec<Option<Instant>>>,
-    /// Requests so far, and those of them that the client gave up before they were answered.
+    /// Requests so far, and those of them that ended before their response was whole.
     requests: Cell<u32>,
     abandoned: Cell<u32>,
     /// Whether all of the last response is out.
@@ -70,8 +70,6 @@ pub(super) enum Overdue {
 
 /// How many requests a client may give up, even if it gives up most of them.
 const ABANDONED: u32 = 100;
-/// How long before it counts as idle a connection with requests in flight may make no progress.
-const IN_FLIGHT: Duration = Duration::from_secs(10);
 /// How long a peer may take to read the end of a connection that was closed politely.
 pub(super) const LINGER: Duration = Duration::from_secs(2);
 /// How long a connection without a request keeps what it has for requests.
@@ -128,16 +126,26 @@ impl Activity {
         oldest > self.stalled_since.replace(oldest)
     }
 
-    /// When something last happened that counts as use: a request in flight may take a while.
+    /// How many requests there were so far.
+    pub(super) fn requests(&self) -> u32 {
+        self.requests.get()
+    }
+
+    /// Whether a request is in flight.
+    pub(super) fn is_busy(&self) -> bool {
+        self.in_flight.get() > 0
+    }
+
+    /// When the request in flight that has been waited for longest made progress; since when there is none.
     pub(super) fn last_progress(&self) -> Instant {
-        if self.in_flight.get() == 0 {
+        if !self.is_busy() {
             return self.idle_since.get();
         }
         self.progressed();
-        self.stalled_since.get() + IN_FLIGHT
+        self.stalled_since.get()
     }
 
-    /// Whether the client gives up most of its requests before they are answered. Each costs the upstream a request and a
+    /// Whether most requests end before their response is whole: the client resets them, or breaks their streams. Each costs the upstream a request and a
     /// connection, and the client next to nothing.
     pub(super) fn is_abandoning(&self) -> bool {
         let abandoned = self.abandoned.get();
@@ -195,8 +203,8 @@ pub(super) struct InFlight {
 }
 
 impl InFlight {
-    /// Its response has begun.
-    pub(super) fn answered(&mut self) {
+    /// Its response is whole.
+    fn answered(&mut self) {
         self.is_answered = true;
     }
 
@@ -224,8 +232,23 @@ impl Drop for InFlight {
 
 /// A response's body that notes its progress and its end.
 pub(super) struct Tracked {
-    pub(super) body: ResponseBody,
-    pub(super) in_flight: InFlight,
+    body: ResponseBody,
+    in_flight: InFlight,
+}
+
+impl Tracked {
+    pub(super) const fn new(body: ResponseBody, in_flight: InFlight) -> Self {
+        Self { body, in_flight }
+    }
+}
+
+impl Drop for Tracked {
+    fn drop(&mut self) {
+        // A body without a byte is never asked for a frame; one whose stream was reset is neither, or not to its end.
+        if self.body.is_end_stream() {
+            self.in_flight.answered();
+        }
+    }
 }
 
 impl Body for Tracked {
@@ -237,6 +260,9 @@ impl Body for Tracked {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        if frame.is_none() {
+            self.in_flight.answered();
+        }
         // The end is noted when this is dropped.
         if !self.body.is_end_stream() {
             self.in_flight.made_progress();

@@ -17,7 +17,7 @@ use super::{
     open::{Eviction, OpenConnections, Urgency, YOUNG},
     shared::Shared,
 };
-use crate::{http::Connection, site::Site};
+use crate::{http::Connection, identity::ClientCertificate, site::Site};
 
 /// How long another worker may take to make room.
 const ASKED: Duration = Duration::from_millis(100);
@@ -151,8 +151,11 @@ pub(super) fn counted(ip: IpAddr, site: &Site) -> Option<Network> {
     (!is_proxy).then(|| Network::of(ip))
 }
 
-/// Whether a certificate may be some application's, by its thumbprint or its names.
+/// Whether the certificate is an application's: registered itself, or proved before. A name alone proves nothing, since anybody
+/// can write it into a certificate.
 fn knows(site: &Site, connection: &Connection) -> bool {
-    let certificate = connection.peer.as_ref().and_then(|peer| peer.certificate.as_ref().ok());
-    certificate.is_some_and(|certificate| site.trust.registry.candidates(certificate).next().is_some())
+    let Some(peer) = &connection.peer else { return false };
+    let is_registered =
+        |certificate: &ClientCertificate| site.trust.registry.has_thumbprint(&certificate.thumbprint());
+    peer.was_proved() || peer.certificate.as_ref().is_ok_and(is_registered)
 }

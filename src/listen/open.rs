@@ -18,6 +18,8 @@ use crate::http::Connection;
 const STALE: Duration = Duration::from_secs(1);
 /// The same of one with a certificate that somebody has registered. Before that it is not closed at all.
 const STALE_KNOWN: Duration = Duration::from_secs(2);
+/// The same of one with a request in flight, after its last progress.
+const STALE_BUSY: Duration = Duration::from_secs(10);
 /// A handshake has so long at least, where only the bound on all connections is reached.
 pub(super) const YOUNG: Duration = Duration::from_millis(100);
 /// How many connections are looked at to find one to close.
@@ -28,9 +30,11 @@ const LOOKS: usize = 64;
 enum Stage {
     /// Its handshake is not over.
     Shaking,
-    /// It has a certificate at most, of whoever it may be.
+    /// It has a certificate at most, of whoever it may be, and no request.
     Unproved,
-    /// It has the key of a certificate that an application may have registered.
+    /// The same with a request in flight.
+    Busy,
+    /// It has the key of a certificate that is an application's.
     Known,
     /// A request of it was authenticated. It is closed for nobody else's sake.
     Proved,
@@ -106,6 +110,10 @@ impl Doing {
             Self::Serving(activity) => activity.last_progress(),
         }
     }
+
+    fn is_busy(&self) -> bool {
+        matches!(self, Self::Serving(activity) if activity.is_busy())
+    }
 }
 
 /// A connection's place among the open ones, from its accept to its end.
@@ -176,7 +184,8 @@ impl OpenConnections {
         let now = Instant::now();
         let mut looks = LOOKS;
         let mut first = |stage| self.first(stage, network, knows, &mut looks);
-        let [shaking, unproved, registered] = [Stage::Shaking, Stage::Unproved, Stage::Known].map(&mut first);
+        let [shaking, unproved, busy, registered] =
+            [Stage::Shaking, Stage::Unproved, Stage::Busy, Stage::Known].map(&mut first);
         let stale = |found: Option<(Key, Instant)>, age| {
             found.filter(|(_, since)| now.saturating_duration_since(*since) >= age)
         };
@@ -184,13 +193,14 @@ impl OpenConnections {
         let victim = stale(shaking, STALE)
             .or_else(|| stale(unproved, STALE))
             .or_else(|| stale(registered, STALE_KNOWN))
+            .or_else(|| stale(busy, STALE_BUSY))
             .or_else(|| match urgency {
                 Urgency::Stale => None,
-                Urgency::Young => stale(oldest, YOUNG),
-                Urgency::Any => oldest,
+                Urgency::Young => stale(oldest, YOUNG).or_else(|| stale(busy, STALE)),
+                Urgency::Any => oldest.or(busy),
             });
         let Some((_, _, number)) = victim.map(|(key, _)| key) else {
-            return if oldest.is_some() { Eviction::TooYoung } else { Eviction::None };
+            return if oldest.or(busy).is_some() { Eviction::TooYoung } else { Eviction::None };
         };
         // It leaves at once, so that the next look does not find it.
         let Some(task) = self.remove(number).and_then(|guest| guest.task) else { return Eviction::None };
@@ -225,8 +235,11 @@ impl OpenConnections {
                 let since = guest.doing.idle_since();
                 let stage = match &guest.connection {
                     Some(connection) if connection.is_proved() => Stage::Proved,
-                    Some(connection) if stage == Stage::Unproved && knows(connection) => Stage::Known,
-                    _ => stage,
+                    Some(_) if stage == Stage::Known => Stage::Known,
+                    Some(connection) if knows(connection) => Stage::Known,
+                    Some(_) if guest.doing.is_busy() => Stage::Busy,
+                    Some(_) => Stage::Unproved,
+                    None => Stage::Shaking,
                 };
                 ((stage, self.time(since), key.2), since)
             };

@@ -35,6 +35,9 @@ use crate::{
     site::Site,
 };
 
+/// Streams of one connection that may end with an error of the client's, whether their requests began or not.
+const STREAM_ERRORS: usize = 200;
+
 /// What is needed to serve the requests of a connection.
 pub(super) struct Requests {
     connection: Rc<Connection>,
@@ -126,6 +129,7 @@ impl Requests {
                 .max_concurrent_streams(self.limits.http2_streams)
                 .max_header_list_size(u32::try_from(self.limits.header_bytes).unwrap_or(u32::MAX))
                 .max_send_buf_size(64 * 1024)
+                .max_local_error_reset_streams(STREAM_ERRORS)
                 .serve_connection(TokioIo::new(io.clone()), self.service(&activity));
             self.drive(pin!(connection), http2::Connection::graceful_shutdown, &activity, false).await
         };
@@ -146,12 +150,11 @@ impl Requests {
         let stack = RefCell::new(stack(&self.connection, &self.shared.site, &self.parts));
         service_fn(move |request| {
             activity.begins(request.headers());
-            let mut in_flight = activity.start();
+            let in_flight = activity.start();
             let answer = stack.borrow_mut().call(request);
             async move {
                 let response = answer.await?;
-                in_flight.answered();
-                Ok(response.map(|body| Tracked { body, in_flight }))
+                Ok(response.map(|body| Tracked::new(body, in_flight)))
             }
         })
     }
@@ -166,13 +169,13 @@ impl Requests {
         activity: &Activity,
         rests: bool,
     ) -> Result<bool, String> {
-        let due = |closing| {
+        let due = |closing: Option<Closing>| {
             // The rest of a body would be read as a request.
             let rests = rests && !self.connection.is_receiving();
-            activity.due(&self.limits, self.stall, closing, rests)
+            activity.due(&self.limits, self.stall, closing.map(|closing| closing.since), rests)
         };
         let mut timer = pin!(tokio::time::sleep_until(due(None).0));
-        let mut closing: Option<Instant> = None;
+        let mut closing: Option<Closing> = None;
         poll_fn(|cx| {
             loop {
                 if let Poll::Ready(result) = connection.as_mut().poll(cx) {
@@ -182,8 +185,12 @@ impl Requests {
                     self.parts.counters.abandoning.fetch_add(1, Ordering::Relaxed);
                     return Poll::Ready(Err("the client gave up most of its requests".to_owned()));
                 }
+                if closing.is_some_and(|closing| closing.is_ignored(activity)) {
+                    self.parts.counters.stalled.fetch_add(1, Ordering::Relaxed);
+                    return Poll::Ready(Err("the client sends requests after GOAWAY".to_owned()));
+                }
                 if closing.is_none() && self.connection.is_closing(cx) {
-                    closing = Some(Instant::now());
+                    closing = Some(Closing::now(activity));
                     graceful_shutdown(connection.as_mut());
                     continue;
                 }
@@ -207,7 +214,7 @@ impl Requests {
                     Overdue::Resting => return Poll::Ready(Ok(true)),
                     Overdue::Idle => {
                         self.parts.counters.idle.fetch_add(1, Ordering::Relaxed);
-                        closing = Some(Instant::now());
+                        closing = Some(Closing::now(activity));
                         graceful_shutdown(connection.as_mut());
                     }
                     Overdue::Stuck => {
@@ -221,6 +228,25 @@ impl Requests {
             }
         })
         .await
+    }
+}
+
+/// Since when a connection is closed politely, and how many requests it had then.
+#[derive(Clone, Copy, Debug)]
+struct Closing {
+    since: Instant,
+    requests: u32,
+}
+
+impl Closing {
+    fn now(activity: &Activity) -> Self {
+        Self { since: Instant::now(), requests: activity.requests() }
+    }
+
+    /// Whether the client sends requests although it has had the time to read that there are to be none. Over HTTP/2 they are
+    /// served until it acknowledges that, which it need not do (RFC 9113 section 6.8).
+    fn is_ignored(&self, activity: &Activity) -> bool {
+        self.requests != activity.requests() && self.since.elapsed() >= LINGER
     }
 }
 

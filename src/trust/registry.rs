@@ -292,6 +292,12 @@ impl Registry {
         self.thumbprints.get(&certificate.thumbprint()).into_iter().chain(owners)
     }
 
+    /// Whether an application has registered this certificate itself.
+    #[must_use]
+    pub fn has_thumbprint(&self, thumbprint: &Thumbprint) -> bool {
+        self.thumbprints.contains_key(thumbprint)
+    }
+
     /// How many applications there are.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -14,6 +14,7 @@ use crate::{
         Client, PATIENCE, admin,
         frames::{CANCEL, ENHANCE_YOUR_CALM, Frames, RESET, WINDOW_UPDATE},
         scripted::{OK, Scripted, keep_answering, read_request},
+        self_signed,
     },
     upstream_failures::edge_before,
 };
@@ -66,6 +67,45 @@ async fn a_client_that_breaks_its_streams_loses_its_connection() {
     assert!((101..=110).contains(&sent), "{sent}");
     assert_eq!(codes, [ENHANCE_YOUR_CALM]);
     none_left(&edge).await;
+}
+
+#[tokio::test]
+async fn streams_that_break_before_their_request_is_whole_count_as_well() {
+    let upstream = Scripted::start(|_, stream| keep_answering(stream, OK)).await;
+    let (edge, client) = edge_before(upstream.url(), "");
+    let client = Client::with(&edge, &client);
+    // In one write, so that the edge answers 400 to a stream that is gone.
+    for kind in [RESET, WINDOW_UPDATE] {
+        let mut frames = Frames::connect(&client, &[]).await;
+        let payload = if kind == RESET { CANCEL } else { 0x7fff_ffff };
+        let mut sent = 0;
+        while sent < 2000 && frames.broken_token("billing", kind, payload).await.is_ok() {
+            sent += 1;
+            if sent % 50 == 0 {
+                // Whatever it says of them, so that it can be heard at the end.
+                tokio::task::yield_now().await;
+            }
+        }
+        let codes = frames.until_closed().await;
+        assert!(codes.contains(&ENHANCE_YOUR_CALM), "{kind} {sent} {codes:?}");
+    }
+    assert!(upstream.accepted() < 50, "{}", upstream.accepted());
+}
+
+#[tokio::test]
+async fn a_client_that_ignores_goaway_is_not_served_for_ever() {
+    let upstream = Scripted::start(|_, stream| keep_answering(stream, OK)).await;
+    let (edge, client) = edge_before(upstream.url(), "");
+    let stranger = self_signed("stranger");
+    let _ = client;
+    // A refused certificate closes the connection; this client acknowledges nothing, and goes on.
+    let mut frames = Frames::connect(&Client::with(&edge, &stranger), &[]).await;
+    let ended = timeout(PATIENCE, async {
+        while frames.token("billing").await.is_ok() {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    });
+    ended.await.expect("it is served for ever");
 }
 
 /// Waits until no connection to the upstream is open.

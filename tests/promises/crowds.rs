@@ -1,9 +1,17 @@
 //! More connections than there are places: those that have proved nothing make room for those that do.
 
-use tokio::{io::AsyncReadExt, net::TcpStream, time::timeout};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
 
 use crate::{
-    support::{Client, Credentials, Edge, EdgeBuilder, PATIENCE, Upstream, admin, self_signed},
+    drain::Held,
+    support::{
+        Client, Connection, Credentials, DOMAIN, Edge, EdgeBuilder, PATIENCE, Upstream, admin,
+        frames::Frames, self_signed,
+    },
     upstream_failures::with_client,
 };
 
@@ -176,4 +184,63 @@ async fn a_connection_that_makes_room_is_closed() {
     let ends = crowd.iter_mut().map(|stream| Box::pin(async move { drop(stream.read(&mut [0]).await) }));
     timeout(PATIENCE, futures_util::future::select_all(ends)).await.expect("none is closed");
     assert_eq!(closed(&edge, "evicted").await, 1);
+}
+
+#[tokio::test]
+async fn strangers_with_requests_in_flight_keep_nobody_out() {
+    let mut held = Held::start().await;
+    let credentials = self_signed("billing");
+    let routes = "client_auth = \"optional\"\n[[domain.route]]\n[[domain.route]]\npath = \"/open\"\nmethods = [\"GET\", \"POST\"]\nauthenticate = \"none\"";
+    let edge = EdgeBuilder::new(held.url())
+        .limits("connections = 24\nconnections_per_address = 24")
+        .domain(DOMAIN, routes)
+        .self_signed_application("billing", &[credentials.thumbprint()])
+        .start();
+    // Some wait for the upstream, some never end their body, some never end their head.
+    let (stranger, client) = (Client::new(&edge), Client::with(&edge, &credentials));
+    let (mut waiting, mut unfinished) = (Vec::new(), Vec::new());
+    for _ in 0..8 {
+        let mut frames = Frames::connect(&stranger, &[]).await;
+        frames.get("/open").await.unwrap();
+        held.arrived().await;
+        waiting.push(frames);
+        for text in [
+            format!(
+                "POST /oauth/token HTTP/1.1\r\nhost: {DOMAIN}\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: 9\r\n\r\nclient"
+            ),
+            format!("GET /open HTTP/1.1\r\nhost: {DOMAIN}\r\n"),
+        ] {
+            let mut stream = stranger.tls().await.unwrap();
+            stream.write_all(text.as_bytes()).await.unwrap();
+            unfinished.push(stream);
+        }
+    }
+    let upstream_connections = admin::metric(&edge, "mtls_edge_upstream_connections").await;
+    let mut kept = Vec::new();
+    for _ in 0..24 {
+        // It may be told to come again, while all of them are new.
+        let mut connection = timeout(PATIENCE, async {
+            loop {
+                if let Ok(stream) = client.tls().await {
+                    return Connection::over(stream).await;
+                }
+            }
+        })
+        .await
+        .expect("strangers keep it out");
+        let answered = tokio::spawn(async move {
+            let answer = connection.token("billing").await;
+            (answer, connection)
+        });
+        held.arrived().await;
+        // Those of the strangers wait for a permit, too.
+        held.release(10);
+        let (answer, connection) = timeout(PATIENCE, answered).await.unwrap().unwrap();
+        assert_eq!(answer.status, 200);
+        kept.push(connection);
+    }
+    assert!(upstream_connections >= 8);
+    for frames in &mut waiting {
+        frames.until_closed().await;
+    }
 }

@@ -50,10 +50,8 @@ impl Frames {
     }
 
     pub async fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) -> std::io::Result<()> {
-        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-        let mut frame = vec![length[1], length[2], length[3], kind, flags];
-        frame.extend(stream.to_be_bytes());
-        frame.extend(payload);
+        let mut frame = Vec::new();
+        encode(&mut frame, kind, flags, stream, payload);
         self.io.write_all(&frame).await?;
         self.io.flush().await
     }
@@ -64,6 +62,18 @@ impl Frames {
         let body = format!("grant_type=client_credentials&client_id={client_id}");
         self.send(DATA, END_STREAM, stream, body.as_bytes()).await?;
         Ok(stream)
+    }
+
+    /// The same, with a frame behind it that breaks its stream: all in one write.
+    pub async fn broken_token(&mut self, client_id: &str, kind: u8, payload: u32) -> std::io::Result<()> {
+        let (stream, body) = (self.next, format!("grant_type=client_credentials&client_id={client_id}"));
+        self.next += 2;
+        let mut bytes = Vec::new();
+        encode(&mut bytes, HEADERS, END_HEADERS, stream, &block("POST", "/oauth/token"));
+        encode(&mut bytes, DATA, END_STREAM, stream, body.as_bytes());
+        encode(&mut bytes, kind, 0, stream, &payload.to_be_bytes());
+        self.io.write_all(&bytes).await?;
+        self.io.flush().await
     }
 
     /// A GET on a new stream; its number.
@@ -77,23 +87,9 @@ impl Frames {
     }
 
     async fn begin(&mut self, method: &str, path: &str, flags: u8) -> std::io::Result<u32> {
-        let mut block = Vec::new();
-        for (name, value) in [
-            (":method", method),
-            (":scheme", "https"),
-            (":authority", DOMAIN),
-            (":path", path),
-            ("content-type", "application/x-www-form-urlencoded"),
-        ] {
-            block.push(0);
-            for text in [name, value] {
-                block.push(u8::try_from(text.len()).unwrap());
-                block.extend(text.as_bytes());
-            }
-        }
         let stream = self.next;
         self.next += 2;
-        self.send(HEADERS, flags | END_HEADERS, stream, &block).await?;
+        self.send(HEADERS, flags | END_HEADERS, stream, &block(method, path)).await?;
         Ok(stream)
     }
 
@@ -139,4 +135,30 @@ impl Frames {
             assert!(frame.kind != RESET || frame.stream != stream, "reset: {frame:?}");
         }
     }
+}
+
+fn encode(out: &mut Vec<u8>, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    out.extend([length[1], length[2], length[3], kind, flags]);
+    out.extend(stream.to_be_bytes());
+    out.extend(payload);
+}
+
+/// A header block of literals that are not indexed (RFC 7541 section 6.2.2).
+fn block(method: &str, path: &str) -> Vec<u8> {
+    let mut block = Vec::new();
+    for (name, value) in [
+        (":method", method),
+        (":scheme", "https"),
+        (":authority", DOMAIN),
+        (":path", path),
+        ("content-type", "application/x-www-form-urlencoded"),
+    ] {
+        block.push(0);
+        for text in [name, value] {
+            block.push(u8::try_from(text.len()).unwrap());
+            block.extend(text.as_bytes());
+        }
+    }
+    block
 }
