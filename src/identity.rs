@@ -11,6 +11,7 @@ pub mod authorities;
 pub mod certificate;
 pub mod chain;
 mod der;
+mod issued;
 mod key;
 mod moment;
 pub mod name;
@@ -26,6 +27,7 @@ pub use authorities::{
 };
 pub use certificate::{ClientCertificate, IdentityError, Validity, chain_hash, spki_hash};
 pub use chain::{ChainRefusal, ChainVerdict, VerifiedPath, Whose, verify_chain};
+pub use issued::is_issued_by;
 pub use key::{UnusableKey, unusable_key};
 pub use moment::rfc3339;
 pub use name::{DistinguishedName, NameError, RdnDifference, WrittenNameError, WrittenWarning};

@@ -3,6 +3,7 @@
 mod certificates;
 mod lists;
 mod load;
+mod pins;
 mod registrar;
 mod registry;
 mod usage;

@@ -1,22 +1,21 @@
 //! Registers applications as they are read from the configuration: opens what they name, judges what they say.
 
-use std::{
-    collections::HashMap,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::PathBuf, sync::Arc};
+
+use rustls_pki_types::CertificateDer;
 
 use super::{
     Application, Certificate, ClientId, Credential, CredentialMatcher, Registry, Subject,
     certificates::{FileFault, read_certificates},
     load::{now, shown, unusable},
+    pins::Pins,
 };
 use crate::{
     config::{
         Located, Problem,
         settings::{self, Matcher},
     },
-    identity::{ClientCertificate, DistinguishedName, SubjectAltName, Thumbprint, spki_hash, unusable_key},
+    identity::{ClientCertificate, DistinguishedName, SubjectAltName, Thumbprint, unusable_key},
 };
 
 /// A registry in the making.
@@ -32,7 +31,7 @@ impl<'a> Registrar<'a> {
     /// An empty registry. What is the same as `before` is taken over from there, its last use with it.
     #[must_use]
     pub fn new(before: Option<&'a Registry>) -> Self {
-        Self { registry: Registry::default(), before, pins: HashMap::new(), problems: Vec::new() }
+        Self { registry: Registry::default(), before, pins: Pins::default(), problems: Vec::new() }
     }
 
     /// Adds an application; what keeps it from being registered is noted as a problem.
@@ -66,9 +65,14 @@ impl<'a> Registrar<'a> {
                     "application.credential",
                     error.to_string(),
                 )
-                .help("register each certificate once: an application's key must be its own"),
+                .help(error.help()),
             );
         }
+    }
+
+    /// Notes the pins that no chain to a client CA can hold, once all applications are registered.
+    pub fn check_pins(&mut self, trust: &settings::Trust) {
+        self.problems.extend(self.pins.problems(trust));
     }
 
     /// The registry, and what was found on the way. If one of the problems is an error, it lacks applications.
@@ -78,8 +82,6 @@ impl<'a> Registrar<'a> {
     }
 }
 
-type Pins = HashMap<PathBuf, Result<Arc<[u8; 32]>, FileFault>>;
-
 fn credential(
     credential: &settings::Credential,
     pins: &mut Pins,
@@ -87,17 +89,14 @@ fn credential(
 ) -> Option<Credential> {
     let pin = match &credential.ca {
         None => None,
-        Some(file) => {
-            let pin = pins.entry(file.value.clone()).or_insert_with(|| pinned_key(&file.value).map(Arc::new));
-            match pin {
-                Ok(key) => Some(Arc::clone(key)),
-                Err(fault) => {
-                    let help = "give a PEM file with the one CA that must have issued the certificate";
-                    problems.push(unusable(file, "application.credential.ca", fault.clone().or_help(help)));
-                    return None;
-                }
+        Some(file) => match pins.key(file) {
+            Ok(key) => Some(key),
+            Err(fault) => {
+                let help = "give a PEM file with the one CA that must have issued the certificate";
+                problems.push(unusable(file, "application.credential.ca", fault.or_help(help)));
+                return None;
             }
-        }
+        },
     };
     let mut certificate = None;
     let matcher = match &credential.matcher {
@@ -156,11 +155,34 @@ fn san<E: std::fmt::Display>(
         .map(|san| CredentialMatcher::Subject { subject: Subject::San(san), pin })
 }
 
+/// The number of a certificate that is not on the way from the first one to its root, whatever their order.
+fn stray(chain: &[CertificateDer<'static>]) -> Option<usize> {
+    let facts = |der: &CertificateDer<'static>| ClientCertificate::from_chain(std::slice::from_ref(der)).ok();
+    let (leaf, rest) = chain.split_first()?;
+    let mut issuers = vec![facts(leaf)?.issuer().clone()];
+    let mut rest: Vec<_> = (2..).zip(rest.iter().map(facts)).collect();
+    while let Some(next) = rest
+        .iter()
+        .position(|(_, facts)| facts.as_ref().is_some_and(|facts| issuers.contains(facts.subject())))
+    {
+        issuers.extend(rest.remove(next).1.map(|facts| facts.issuer().clone()));
+    }
+    rest.first().map(|(number, _)| *number)
+}
+
 /// The first certificate of a file; one that has ended is worth a warning.
 fn registered(file: &Located<PathBuf>, problems: &mut Vec<Problem>) -> Option<(Thumbprint, Certificate)> {
     const KEY: &str = "application.credential.certificate";
     let read = read_certificates(&file.value).and_then(|chain| {
         let leaf = chain.get(..1).unwrap_or_default();
+        if let Some(stray) = stray(&chain) {
+            let what = format_args!(
+                " holds {} certificates, and certificate {stray} is none of the issuers of the first: it would not be registered",
+                chain.len()
+            );
+            let help = "give each certificate a file and a [[application.credential]] of its own";
+            return Err(FileFault::new(&file.value, what).or_help(help));
+        }
         ClientCertificate::from_chain(leaf)
             .map_err(|error| FileFault::new(&file.value, format_args!(" can't be registered: {error}")))
     });
@@ -196,13 +218,5 @@ fn registered(file: &Located<PathBuf>, problems: &mut Vec<Problem>) -> Option<(T
             problems.push(unusable(file, KEY, fault.or_help(help)));
             None
         }
-    }
-}
-
-fn pinned_key(file: &Path) -> Result<[u8; 32], FileFault> {
-    let fault = |fault: String| FileFault::new(file, fault);
-    match read_certificates(file)?.as_slice() {
-        [ca] => spki_hash(ca).map_err(|error| fault(format!(" can't be used: {error}"))),
-        several => Err(fault(format!(" holds {} certificates, expected the one CA", several.len()))),
     }
 }

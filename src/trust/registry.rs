@@ -122,6 +122,20 @@ pub enum CredentialMatcher {
 }
 
 impl CredentialMatcher {
+    /// Whether one certificate can have both subjects in one name, issued by a CA that both accept.
+    fn can_meet(&self, other: &Self) -> bool {
+        let (Self::Subject { subject, pin }, Self::Subject { subject: other, pin: other_pin }) =
+            (self, other)
+        else {
+            return false;
+        };
+        let pins_meet = match (pin, other_pin) {
+            (Some(pin), Some(other)) => pin == other,
+            _ => true,
+        };
+        pins_meet && subject.is_same(other)
+    }
+
     /// The key that registers it, and what stands there.
     #[must_use]
     pub fn written(&self) -> (&'static str, String) {
@@ -148,6 +162,15 @@ pub enum Subject {
 }
 
 impl Subject {
+    /// Whether they are one name.
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Dn(dn), Self::Dn(other)) => dn == other,
+            (Self::San(san), Self::San(other)) => san.matches(other),
+            _ => false,
+        }
+    }
+
     /// Whether the certificate bears this subject.
     #[must_use]
     pub fn matches(&self, certificate: &ClientCertificate) -> bool {
@@ -179,6 +202,18 @@ pub enum RegistryError {
         /// Which of its credentials, from 0.
         credential: usize,
     },
+    /// One certificate would match two applications.
+    #[error(
+        "the subject {subject:?} is registered for \"{first}\" already (names are equal without regard to case, blanks and string types)"
+    )]
+    DuplicateSubject {
+        /// As the refused application has it.
+        subject: String,
+        /// Whose it is.
+        first: ClientId,
+        /// Which of the refused application's credentials, from 0.
+        credential: usize,
+    },
     /// Two applications bear one identifier.
     #[error("the client_id \"{0}\" is registered already")]
     DuplicateClientId(ClientId),
@@ -189,10 +224,21 @@ impl RegistryError {
     #[must_use]
     pub fn credential(&self) -> Option<usize> {
         match self {
-            Self::DuplicateThumbprint { credential, .. } | Self::RepeatedThumbprint { credential, .. } => {
-                Some(*credential)
-            }
+            Self::DuplicateThumbprint { credential, .. }
+            | Self::RepeatedThumbprint { credential, .. }
+            | Self::DuplicateSubject { credential, .. } => Some(*credential),
             Self::DuplicateClientId(_) => None,
+        }
+    }
+
+    /// What the operator can do.
+    #[must_use]
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::DuplicateSubject { .. } => {
+                "give each application a subject of its own, or pin each to another CA by ca: a certificate must be one application's"
+            }
+            _ => "register each certificate once: an application's key must be its own",
         }
     }
 }
@@ -260,10 +306,21 @@ impl Registry {
                 }
             }
         }
-        for credential in &application.credentials {
+        for (index, credential) in application.credentials.iter().enumerate() {
             if let CredentialMatcher::Subject { subject, .. } = &credential.matcher {
                 let key = self.hasher.hash_one(SubjectKey::of(subject));
                 let owners = self.subjects.entry(key).or_default();
+                let others = owners.iter().filter(|owner| !Arc::ptr_eq(owner, &application));
+                let meets = |owner: &&Arc<Application>| {
+                    owner.credentials.iter().any(|other| other.matcher.can_meet(&credential.matcher))
+                };
+                if let Some(first) = others.into_iter().find(meets) {
+                    return Err(RegistryError::DuplicateSubject {
+                        subject: credential.matcher.written().1,
+                        first: first.client_id.clone(),
+                        credential: index,
+                    });
+                }
                 if owners.last().is_none_or(|last| !Arc::ptr_eq(last, &application)) {
                     owners.reserve_exact(1);
                     owners.push(Arc::clone(&application));
@@ -341,6 +398,59 @@ mod tests {
                 })
                 .collect(),
         })
+    }
+
+    fn by_subject(id: &str, subject: Subject, pin: Option<[u8; 32]>) -> Arc<Application> {
+        let matcher = CredentialMatcher::Subject { subject, pin: pin.map(Arc::new) };
+        Arc::new(Application {
+            client_id: ClientId::new(id),
+            method: AuthMethod::TlsClientAuth,
+            credentials: [Credential { name: "a".into(), matcher, certificate: None, usage: Arc::default() }]
+                .into(),
+        })
+    }
+
+    #[test]
+    fn equal_subjects_of_two_applications_are_refused() {
+        let dn = |text: &str| Subject::Dn(DistinguishedName::from_written(text).unwrap().0);
+        let dns = |text: &str| Subject::San(SubjectAltName::dns(text).unwrap());
+        let uri = |text: &str| Subject::San(SubjectAltName::uri(text).unwrap());
+        let email = |text: &str| Subject::San(SubjectAltName::email(text).unwrap());
+        let ip = |text: &str| Subject::San(SubjectAltName::ip(text).unwrap());
+        type Pins = [Option<[u8; 32]>; 2];
+        const NONE: Pins = [None, None];
+        let (one, two) = (Some([1; 32]), Some([2; 32]));
+        for (first, second, pins, refused) in [
+            (dn("CN=pay,O=X"), dn("CN=PAY,O=x"), NONE, true),
+            (dn("CN=pay,O=X"), dn("/O=X/CN=pay"), NONE, true),
+            (dn("CN=pay  now,O=X"), dn("CN=pay now,O=X"), NONE, true),
+            (dn("CN=pay,O=X"), dn("O=X,CN=pay"), NONE, false),
+            (dn("CN=pay,O=X"), dn("CN=pay,O=X"), [one, None], true),
+            (dn("CN=pay,O=X"), dn("CN=pay,O=X"), [None, one], true),
+            (dn("CN=pay,O=X"), dn("CN=pay,O=X"), [one, one], true),
+            (dn("CN=pay,O=X"), dn("CN=pay,O=X"), [one, two], false),
+            (dns("A.example"), dns("a.EXAMPLE."), NONE, true),
+            (dns("a.example"), dns("b.example"), NONE, false),
+            (uri("urn:Example:a"), uri("URN:Example:a"), NONE, true),
+            (uri("https://A.example/x"), uri("https://a.example/x"), NONE, true),
+            (uri("https://a.example/x"), uri("https://a.example/X"), NONE, false),
+            (email("pay@A.example"), email("pay@a.example"), NONE, true),
+            (email("Pay@a.example"), email("pay@a.example"), NONE, false),
+            (ip("2001:db8::1"), ip("2001:0DB8:0::1"), NONE, true),
+            (dns("a.example"), dn("CN=a.example"), NONE, false),
+        ] {
+            let what = format!("{first:?} {second:?} {pins:?}");
+            let mut registry = Registry::default();
+            registry.insert(by_subject("a", first, pins[0])).unwrap();
+            let inserted = registry.insert(by_subject("b", second, pins[1]));
+            match &inserted {
+                Err(RegistryError::DuplicateSubject { first, credential: 0, .. }) => {
+                    assert_eq!(first.as_str(), "a")
+                }
+                other => assert_eq!(other, &Ok(()), "{what}"),
+            }
+            assert_eq!(inserted.is_err(), refused, "{what}");
+        }
     }
 
     #[test]

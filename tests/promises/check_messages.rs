@@ -77,6 +77,14 @@ impl Folder {
         self.write("edge.toml", EDGE.replace(line, &format!("{line}\n{more}")))
     }
 
+    /// Whether `check` is content, and what it prints.
+    fn check(&self) -> (bool, String) {
+        let output =
+            program().args(["check", "--config"]).arg(self.path().join("edge.toml")).output().unwrap();
+        let printed = String::from_utf8(output.stderr).unwrap();
+        (output.status.success(), printed.replace(&format!("{}/", self.path().display()), ""))
+    }
+
     /// Asserts the whole of what `check` prints (paths relative to the folder), and its exit code.
     #[track_caller]
     fn prints(&self, expected: &str) {

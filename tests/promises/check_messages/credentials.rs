@@ -228,3 +228,104 @@ error: trust.applications: applications.toml: there is no such file
 ",
     );
 }
+
+const BY_SUBJECT: &str = r#"[[application]]
+client_id = "a"
+[[application.credential]]
+name = "a"
+subject_dn = "CN=pay,O=X"
+
+[[application]]
+client_id = "b"
+[[application.credential]]
+name = "b"
+subject_dn = "CN=PAY,O=X"
+"#;
+
+#[test]
+fn two_applications_have_one_subject() {
+    Folder::new().write("applications.toml", BY_SUBJECT).prints(
+        r#"
+error: application.credential: the subject "CN=PAY,O=X" is registered for "a" already (names are equal without regard to case, blanks and string types)
+  --> applications.toml:11:14
+   |
+11 | subject_dn = "CN=PAY,O=X"
+   |              ^^^^^^^^^^^^
+   |
+   = help: give each application a subject of its own, or pin each to another CA by ca: a certificate must be one application's
+
+1 error, 0 warnings
+"#,
+    );
+}
+
+#[test]
+fn two_applications_have_one_subject_under_different_pins() {
+    let folder = Folder::new();
+    let (one, two) = (Ca::new("One"), Ca::new("Two"));
+    folder
+        .write("client-ca.pem", one.pem() + &two.pem())
+        .write("one.pem", one.pem())
+        .write("two.pem", two.pem());
+    let pinned = BY_SUBJECT.replace("O=X\"\n\n", "O=X\"\nca = \"one.pem\"\n\n") + "ca = \"two.pem\"\n";
+    let output = folder.write("applications.toml", pinned).check();
+    assert!(output.0, "{}", output.1);
+}
+
+#[test]
+fn pin_is_no_client_ca() {
+    let folder = Folder::new();
+    let root = Ca::new("Client CA");
+    let (issuing, stranger) = (root.intermediate("Issuing CA", |_| {}), Ca::new("Stranger CA"));
+    let lower = issuing.intermediate("Lower CA", |_| {});
+    folder.write("client-ca.pem", root.pem());
+    for (pin, said) in [
+        (&root, ""),
+        (&issuing, ""),
+        (
+            &lower,
+            "warning: application.credential.ca: pin.pem: the CA \"CN=Lower CA\" is no client CA, nor is its issuer \"CN=Issuing CA\"",
+        ),
+        (
+            &stranger,
+            "error: application.credential.ca: pin.pem: the CA \"CN=Stranger CA\" is no client CA, and no client CA has issued it",
+        ),
+        // The name alone does not make it one.
+        (
+            &Ca::new("Client CA"),
+            "error: application.credential.ca: pin.pem: the CA \"CN=Client CA\" is no client CA",
+        ),
+        (
+            &Ca::new("Client CA").intermediate("Issuing CA", |_| {}),
+            "error: application.credential.ca: pin.pem: the CA \"CN=Issuing CA\"",
+        ),
+    ] {
+        folder.write("pin.pem", pin.pem()).matcher("subject_dn = \"CN=a,O=b\"\nca = \"pin.pem\"");
+        let (accepted, printed) = folder.check();
+        assert_eq!(accepted, !said.starts_with("error"), "{printed}");
+        assert!(
+            printed.contains(said) && printed.contains("application.credential.ca") != said.is_empty(),
+            "{printed}"
+        );
+    }
+}
+
+#[test]
+fn a_file_registers_its_first_certificate_and_holds_no_other_ones() {
+    let folder = Folder::new();
+    let root = Ca::new("Root");
+    let issued = root.intermediate("Issuing CA", |_| {}).issue("billing", |_| {});
+    let stranger = self_signed("other").chain_pem();
+    folder.matcher("certificate = \"x.pem\"");
+    for (text, accepted) in [
+        (issued.chain_pem(), true),
+        (issued.chain_pem() + &root.pem(), true),
+        (issued.chain_pem() + &stranger, false),
+        (stranger.clone() + &issued.chain_pem(), false),
+        (stranger.clone(), true),
+    ] {
+        let (checked, printed) = folder.write("x.pem", text).check();
+        assert_eq!(checked, accepted, "{printed}");
+        assert!(accepted || printed.contains("is none of the issuers of the first"), "{printed}");
+    }
+}

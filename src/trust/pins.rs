@@ -1,0 +1,95 @@
+//! The CAs that credentials are pinned to: whether a chain to a client CA can hold one.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rustls_pki_types::CertificateDer;
+
+use super::{
+    certificates::{FileFault, read_certificates},
+    load::shown,
+};
+use crate::{
+    config::{Located, Problem, settings},
+    identity::{ClientCertificate, is_issued_by, spki_hash},
+};
+
+/// The pins of a registry, each file read once.
+#[derive(Debug, Default)]
+pub(super) struct Pins {
+    keys: HashMap<PathBuf, Result<Arc<[u8; 32]>, FileFault>>,
+    /// Those that were read, with the first place that names them.
+    read: Vec<(Located<PathBuf>, CertificateDer<'static>)>,
+}
+
+impl Pins {
+    /// The hash of the key of the one CA in a file.
+    pub(super) fn key(&mut self, file: &Located<PathBuf>) -> Result<Arc<[u8; 32]>, FileFault> {
+        if let Some(known) = self.keys.get(&file.value) {
+            return known.clone();
+        }
+        let key = one_ca(&file.value).map(|(ca, key)| {
+            self.read.push((file.clone(), ca));
+            Arc::new(key)
+        });
+        self.keys.insert(file.value.clone(), key.clone());
+        key
+    }
+
+    /// The pins that no chain can hold: CAs that are no client CA and that none has issued.
+    pub(super) fn problems(&self, trust: &settings::Trust) -> Vec<Problem> {
+        if self.read.is_empty() {
+            return Vec::new();
+        }
+        // Those that can't be read are reported where they are named.
+        let files = trust.client_ca.iter().filter_map(|file| read_certificates(&file.value).ok());
+        let cas: Vec<CertificateDer<'static>> = files.flatten().collect();
+        self.read.iter().filter_map(|(file, ca)| problem(file, ca, &cas)).collect()
+    }
+}
+
+fn problem(
+    file: &Located<PathBuf>,
+    pin: &CertificateDer<'static>,
+    cas: &[CertificateDer<'static>],
+) -> Option<Problem> {
+    const KEY: &str = "application.credential.ca";
+    let key = spki_hash(pin).ok()?;
+    let is_known =
+        cas.iter().any(|ca| spki_hash(ca).is_ok_and(|other| other == key) || is_issued_by(pin, ca));
+    if is_known {
+        return None;
+    }
+    let facts = ClientCertificate::from_chain(std::slice::from_ref(pin)).ok()?;
+    let (shown, subject, issuer) = (shown(file), facts.subject().to_rfc4514(), facts.issuer().to_rfc4514());
+    let is_client_ca = |ca: &CertificateDer<'_>| {
+        ClientCertificate::from_chain(std::slice::from_ref(ca)).is_ok_and(|ca| ca.subject() == facts.issuer())
+    };
+    // Its issuer may be an intermediate that clients present.
+    if !facts.is_self_issued() && !cas.iter().any(is_client_ca) {
+        let what = format!("{shown}: the CA {subject:?} is no client CA, nor is its issuer {issuer:?}");
+        return Some(Problem::warning(&file.place, KEY, what).help(
+            "only a chain that leads from this CA through its issuer to a client CA is accepted: name one of them under [trust] client_ca",
+        ));
+    }
+    let what = format!(
+        "{shown}: the CA {subject:?} is no client CA, and no client CA has issued it: no certificate could match"
+    );
+    Some(
+        Problem::error(&file.place, KEY, what)
+            .help("name it under [trust] client_ca, or pin one that stands there"),
+    )
+}
+
+fn one_ca(file: &Path) -> Result<(CertificateDer<'static>, [u8; 32]), FileFault> {
+    let fault = |fault: String| FileFault::new(file, fault);
+    match read_certificates(file)?.as_slice() {
+        [ca] => spki_hash(ca)
+            .map(|key| (ca.clone(), key))
+            .map_err(|error| fault(format!(" can't be used: {error}"))),
+        several => Err(fault(format!(" holds {} certificates, expected the one CA", several.len()))),
+    }
+}
