@@ -99,9 +99,9 @@ fn curl(certs: &Path, port: u16) -> String {
 /// The edge as `run` would start it, from files.
 fn edge(folder: &Path, upstream: &str, port: u16) -> Result<Running, Failure> {
     let config = folder.join("edge.toml");
-    std::fs::write(
+    development::readable(
         &config,
-        format!(
+        &format!(
             r#"[listen]
 https = ["127.0.0.1:{port}"]
 admin = "127.0.0.1:0"
@@ -124,8 +124,8 @@ private_key = "certs/server.key"
 "#
         ),
     )?;
-    std::fs::write(
-        folder.join("applications.toml"),
+    development::readable(
+        &folder.join("applications.toml"),
         r#"[[application]]
 client_id = "billing"
 [[application.credential]]

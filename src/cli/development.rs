@@ -24,7 +24,7 @@ pub(super) enum DevelopmentError {
 /// Writes into `folder`: `server-ca.pem`, `server.pem` and `.key`; `client-ca.pem`, `payments.pem` and `.key` (issued by
 /// it, `CN=payments,O=Example Bank,C=DE`); `billing.pem` and `.key` (self-signed); `cname-api-key` (a made-up secret).
 pub(super) fn write(folder: &Path) -> Result<(), DevelopmentError> {
-    fs::create_dir_all(folder)?;
+    self::folder(folder)?;
     let server_ca = authority("mtls-edge development server CA")?;
     let client_ca = authority("mtls-edge development client CA")?;
     public(folder, "server-ca", &server_ca.pem())?;
@@ -81,12 +81,27 @@ fn named(name: &str) -> Result<CertificateParams, rcgen::Error> {
 }
 
 fn public(folder: &Path, name: &str, pem: &str) -> io::Result<()> {
-    fs::write(folder.join(format!("{name}.pem")), pem)
+    readable(&folder.join(format!("{name}.pem")), pem)
+}
+
+/// Makes a folder in which only its owner can change anything, whatever the umask.
+pub(super) fn folder(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new().recursive(true).mode(0o755).create(path)
+}
+
+/// Writes a new file that others can read but not write, whatever the umask.
+pub(super) fn readable(path: &Path, text: &str) -> io::Result<()> {
+    new(path, text, 0o644)
 }
 
 /// Writes a file that only its owner can read, from its first byte on.
 fn private(path: &Path, text: &str) -> io::Result<()> {
+    new(path, text, 0o600)
+}
+
+fn new(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     use std::{io::Write, os::unix::fs::OpenOptionsExt};
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
     file.write_all(text.as_bytes())
 }

@@ -1,6 +1,6 @@
 //! `init`: a commented configuration to start from, with development certificates, so that `check` accepts it as it is.
 
-use std::{fs, io::Write, path::Path, process::ExitCode};
+use std::{path::Path, process::ExitCode};
 
 use super::development;
 
@@ -31,12 +31,12 @@ pub(super) fn init(dir: &Path) -> ExitCode {
 }
 
 fn write(dir: &Path) -> Result<(), development::DevelopmentError> {
-    fs::create_dir_all(dir)?;
+    development::folder(dir)?;
     development::write(&dir.join("certs"))?;
     for (name, text) in [("edge.toml", EDGE), ("applications.toml", APPLICATIONS)] {
         // In this repository the certificates stand beside the configuration's folder, here in it.
         let text = text.replace("../certs/dev/", "certs/");
-        fs::File::create_new(dir.join(name))?.write_all(text.as_bytes())?;
+        development::readable(&dir.join(name), &text)?;
     }
     Ok(())
 }

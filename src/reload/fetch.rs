@@ -16,7 +16,7 @@ use tokio::{
 
 use crate::{
     config::{
-        Problem,
+        Problem, Severity,
         settings::{CrlSource, StaleCrl, Trust, Url},
     },
     observe::Reloads,
@@ -200,11 +200,15 @@ pub(super) fn missing(trust: &Trust) -> Option<Vec<Problem>> {
     Some(failed.map(|(source, why)| lacking(trust, source, &why)).collect())
 }
 
-/// The lists that are not there yet, where trust can't be in force without.
+/// The lists without which a site may not take the place of the one in force: those that are not there yet, where certificates are not
+/// to be judged without, and in any case files that hold something that does not count, since the list in force is better.
 pub(super) fn still_missing(trust: &Trust) -> Vec<Problem> {
-    let awaited = if trust.stale_crl == StaleCrl::Refuse { awaited(trust) } else { Vec::new() };
-    let reason = |why: Option<String>| why.unwrap_or_else(|| "it has not been fetched yet".to_owned());
-    awaited.into_iter().map(|(source, why)| lacking(trust, source, &reason(why))).collect()
+    let problem = |(source, why): (&CrlSource, Option<String>)| match why {
+        Some(why) => Some(Problem { severity: Severity::Error, ..lacking(trust, source, &why) }),
+        None if trust.stale_crl == StaleCrl::Report => None,
+        None => Some(lacking(trust, source, "it has not been fetched yet")),
+    };
+    awaited(trust).into_iter().filter_map(problem).collect()
 }
 
 fn lacking(trust: &Trust, source: &CrlSource, why: &str) -> Problem {

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     config::{
-        Located, Problem,
+        Located, Problem, Severity,
         settings::{self, Matcher},
     },
     identity::{ClientCertificate, DistinguishedName, SubjectAltName, Thumbprint, unusable_key},
@@ -71,8 +71,13 @@ impl<'a> Registrar<'a> {
     }
 
     /// Notes the pins that no chain to a client CA can hold, once all applications are registered.
+    ///
+    /// Errors at the start, warnings at a reload: a client CA that an operator removes must go at once, whatever still pins it.
     pub fn check_pins(&mut self, trust: &settings::Trust) {
-        self.problems.extend(self.pins.problems(trust));
+        let most = if self.before.is_some() { Severity::Warning } else { Severity::Error };
+        let problems = self.pins.problems(trust).into_iter();
+        self.problems
+            .extend(problems.map(|problem| Problem { severity: problem.severity.min(most), ..problem }));
     }
 
     /// The registry, and what was found on the way. If one of the problems is an error, it lacks applications.

@@ -12,14 +12,14 @@ fn toml(text: &str) -> String {
     serde_json::to_string(text).unwrap()
 }
 
-/// An edge where each of these written names is an application's, `dn-0` and so on.
-fn edge_with_names(upstream: &Upstream, ca_pem: &str, names: &[String]) -> Edge {
+/// An edge where this written name is the application's, [`ID`].
+fn edge_with_name(upstream: &Upstream, ca_pem: &str, name: &str) -> Edge {
     let usual = EdgeBuilder::new(upstream.url()).usual_domain("auth0").trust("ca", ca_pem);
-    let with = |builder: EdgeBuilder, (number, name): (usize, &String)| {
-        builder.ca_application(&format!("dn-{number}"), &format!("subject_dn = {name}"))
-    };
-    names.iter().enumerate().fold(usual, with).start()
+    usual.ca_application(ID, &format!("subject_dn = {name}")).start()
 }
+
+/// One subject is one application's: each form of it has an edge of its own.
+const ID: &str = "dn";
 
 #[tokio::test]
 async fn a_subject_dn_matches_in_each_written_form() {
@@ -41,19 +41,18 @@ async fn a_subject_dn_matches_in_each_written_form() {
         "\"\"\"\nC=DE\nO=Example Bank\nCN=payments\n\"\"\"".to_owned(),
         "'''\nC = DE\nO = Example Bank\nCN = payments'''".to_owned(),
     ];
-    let edge = edge_with_names(&upstream, &ca.pem(), &names);
     let (right, other) = (ca.issue("payments", |_| {}), ca.issue("invoices", |_| {}));
-    for (number, name) in names.iter().enumerate() {
-        let id = format!("dn-{number}");
-        let seen = passes(&Client::with(&edge, &right), &upstream, &id).await;
+    for name in &names {
+        let edge = edge_with_name(&upstream, &ca.pem(), name);
+        let seen = passes(&Client::with(&edge, &right), &upstream, ID).await;
         assert_eq!(seen.header("client-certificate-ca-verified"), "SUCCESS");
-        let refused = refused(&edge, &Client::with(&edge, &other), &upstream, &id).await;
+        let refused = refused(&edge, &Client::with(&edge, &other), &upstream, ID).await;
         let reason = refused.in_general_words();
-        let start = format!("\"{id}\" has registered another subject DN: RDN 3 of 3: expected \"");
+        let start = format!("\"{ID}\" has registered another subject DN: RDN 3 of 3: expected \"");
         assert!(reason.starts_with(&start), "{name}: {reason}");
         assert!(reason.ends_with("\", found \"CN=invoices\""), "{name}: {reason}");
+        edge.stop();
     }
-    edge.stop();
 }
 
 /// Signs `/SUBJECT` by an openssl CA in the folder, which is made at the first call.
@@ -120,16 +119,16 @@ async fn a_dn_of_open_banking_and_eidas_matches_by_names_and_by_oids() {
          O=Example Bank,C=DE,DC=example,DC=com",
     ));
     let upstream = Upstream::start().await;
-    let edge = edge_with_names(&upstream, &std::fs::read_to_string(path.join("ca.pem")).unwrap(), &names);
-    for (number, name) in names.iter().enumerate() {
-        let id = format!("dn-{number}");
-        passes(&Client::with(&edge, &right), &upstream, &id).await;
-        let refused = refused(&edge, &Client::with(&edge, &other), &upstream, &id).await;
+    let ca = std::fs::read_to_string(path.join("ca.pem")).unwrap();
+    for name in &names {
+        let edge = edge_with_name(&upstream, &ca, name);
+        passes(&Client::with(&edge, &right), &upstream, ID).await;
+        let refused = refused(&edge, &Client::with(&edge, &other), &upstream, ID).await;
         let reason = refused.in_general_words();
         assert!(reason.contains("subject DN: RDN 7 of 11: expected "), "{name}: {reason}");
         assert!(reason.ends_with("found \"organizationIdentifier=PSDDE-BAFIN-654321\""), "{name}: {reason}");
+        edge.stop();
     }
-    edge.stop();
 }
 
 #[tokio::test]
@@ -142,16 +141,16 @@ async fn a_dn_with_utf8_and_special_characters_matches_as_openssl_prints_it() {
     let forms = ["RFC2253", "RFC2253,utf8,-esc_msb", "oneline,-esc_msb", "oneline,utf8"];
     let names: Vec<String> = forms.iter().map(|form| toml(&printed(path, "right", form))).collect();
     let upstream = Upstream::start().await;
-    let edge = edge_with_names(&upstream, &std::fs::read_to_string(path.join("ca.pem")).unwrap(), &names);
+    let ca = std::fs::read_to_string(path.join("ca.pem")).unwrap();
     let difference = r#"RDN 2 of 4: expected "O=Müller\\, Söhne \\+ Co. \\\"KG\\\"", found "O=Müller\\, Sohne \\+ Co. \\\"KG\\\"""#;
-    for (number, name) in names.iter().enumerate() {
-        let id = format!("dn-{number}");
-        passes(&Client::with(&edge, &right), &upstream, &id).await;
-        let refused = refused(&edge, &Client::with(&edge, &other), &upstream, &id).await;
+    for name in &names {
+        let edge = edge_with_name(&upstream, &ca, name);
+        passes(&Client::with(&edge, &right), &upstream, ID).await;
+        let refused = refused(&edge, &Client::with(&edge, &other), &upstream, ID).await;
         let reason = refused.in_general_words();
-        assert_eq!(reason, format!("\"{id}\" has registered another subject DN: {difference}"), "{name}");
+        assert_eq!(reason, format!("\"{ID}\" has registered another subject DN: {difference}"), "{name}");
+        edge.stop();
     }
-    edge.stop();
 }
 
 #[tokio::test]

@@ -2,8 +2,10 @@
 
 use std::{
     fs,
+    io::{BufRead, BufReader},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    process::Output,
+    process::{Command, Output, Stdio},
 };
 
 use tempfile::TempDir;
@@ -54,6 +56,41 @@ fn demo_prints_two_tokens_that_are_bound_to_their_certificates() {
     assert!(printed.contains("payments, by tls_client_auth"));
     let folder = printed.lines().find_map(|line| line.strip_prefix("files")).unwrap().trim();
     assert!(!Path::new(folder).exists(), "{folder} is left behind");
+}
+
+#[test]
+fn what_demo_and_init_write_nobody_else_can_write_whatever_the_umask() {
+    let folder = TempDir::new().unwrap();
+    let binary = program().get_program().to_owned();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let mut demo = Command::new("sh")
+        .args(["-c", "umask 000 && exec \"$0\" demo --port 0"])
+        .arg(&binary)
+        .env("TMPDIR", folder.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.contains("it serves until Ctrl-C")));
+    let made: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(made.iter().map(|path| mode(path)).collect::<Vec<_>>(), [0o700]);
+    run(folder.path(), "kill", &["-TERM", &demo.id().to_string()]);
+    assert!(demo.wait().unwrap().success());
+
+    let output = Command::new("sh")
+        .args(["-c", "umask 000 && exec \"$0\" init new"])
+        .arg(&binary)
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let new = folder.path().join("new");
+    assert_eq!(
+        (mode(&new), mode(&new.join("edge.toml")), mode(&new.join("certs/server.key"))),
+        (0o755, 0o644, 0o600)
+    );
+    let output = check(&new.join("edge.toml"));
+    assert!(text(&output.stdout).ends_with("no problems\n"), "{}", text(&output.stderr));
 }
 
 #[test]

@@ -393,6 +393,31 @@ async fn a_kept_list_that_does_not_count_is_replaced() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kept_list_that_stops_to_count_never_takes_the_one_in_force_away() {
+    let (upstream, ca) = (Upstream::start().await, Ca::new("Client CA"));
+    let credentials = client(&ca);
+    let lists = Lists::start(Answer::Nothing).await;
+    for policy in ["refuse", "report"] {
+        let settings = format!("{}\nstale_crl = \"{policy}\"", lists.item(", timeout = \"10m\""));
+        let edge = builder(&upstream, &ca, &settings).file(FILE, ca.crl(&[4711])).start();
+        for (count, bad) in
+            ["", "nonsense", &Ca::new("Client CA").crl(&[]), &ca.crl_between(&[], 86_400, 172_800)]
+                .into_iter()
+                .enumerate()
+        {
+            fs::write(edge.folder.path().join(FILE), bad).unwrap();
+            edge.wait_for_logs("reload refused", count + 1);
+            assert_eq!(
+                Client::with(&edge, &credentials).token("payments").await.status,
+                401,
+                "{policy}: {bad}"
+            );
+        }
+        edge.stop();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_leaves_the_kept_list_whole_and_is_reported() {
     let (upstream, ca) = (Upstream::start().await, Ca::new("Client CA"));
     let credentials = client(&ca);

@@ -1,6 +1,11 @@
 //! Puts a list into its file, whole or not at all.
 
-use std::{fs::Permissions, io::Write, os::unix::fs::PermissionsExt, path::Path};
+use std::{
+    fs::{DirBuilder, Permissions},
+    io::Write,
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    path::Path,
+};
 
 use crate::{
     config::settings::{CrlSource, Trust},
@@ -20,7 +25,8 @@ pub(super) fn keep(trust: &Trust, source: &CrlSource, bytes: &[u8]) -> Result<bo
 /// Beside the file, then over it, so that nobody ever reads a part.
 fn write(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)?;
+    // Nobody else may replace what is in it, whatever the umask.
+    DirBuilder::new().recursive(true).mode(0o755).create(folder)?;
     let mut beside = tempfile::NamedTempFile::new_in(folder)?;
     beside.write_all(bytes)?;
     // A list is public.

@@ -207,12 +207,33 @@ impl Trust {
     pub fn is_valid(&self) -> bool {
         let mut registered = BTreeSet::new();
         !self.unknown_key
+            && !self.share_a_subject()
             && self.applications.values().all(|own| {
                 let by_certificate = own[0].registered().is_some();
                 own.len() <= 2
                     && own.iter().all(|one| one.registered().is_some() == by_certificate)
                     && own.iter().filter_map(|one| one.registered()).all(|one| registered.insert(one))
             })
+    }
+
+    /// Whether two applications have one subject that one CA could vouch for.
+    fn share_a_subject(&self) -> bool {
+        let subject = |one: &Credential| match one {
+            Credential::Dn(name, pin) => Some((true, *name, *pin)),
+            Credential::Dns(name, pin) => Some((false, *name, *pin)),
+            Credential::Thumbprint(_) | Credential::File(_) => None,
+        };
+        let all: Vec<_> = self
+            .applications
+            .iter()
+            .flat_map(|(id, own)| own.iter().filter_map(move |one| Some((id, subject(one)?))))
+            .collect();
+        all.iter().any(|(id, (is_dn, name, pin))| {
+            all.iter().any(|(other_id, (other_is_dn, other, other_pin))| {
+                let pins_meet = pin.is_none() || other_pin.is_none() || pin == other_pin;
+                id != other_id && is_dn == other_is_dn && name == other && pins_meet
+            })
+        })
     }
 
     /// Whether a chain to a client CA verifies.
