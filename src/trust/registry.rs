@@ -410,6 +410,8 @@ mod tests {
         })
     }
 
+    const NONE: [Option<[u8; 32]>; 2] = [None, None];
+
     #[test]
     fn equal_subjects_of_two_applications_are_refused() {
         let dn = |text: &str| Subject::Dn(DistinguishedName::from_written(text).unwrap().0);
@@ -417,8 +419,6 @@ mod tests {
         let uri = |text: &str| Subject::San(SubjectAltName::uri(text).unwrap());
         let email = |text: &str| Subject::San(SubjectAltName::email(text).unwrap());
         let ip = |text: &str| Subject::San(SubjectAltName::ip(text).unwrap());
-        type Pins = [Option<[u8; 32]>; 2];
-        const NONE: Pins = [None, None];
         let (one, two) = (Some([1; 32]), Some([2; 32]));
         for (first, second, pins, refused) in [
             (dn("CN=pay,O=X"), dn("CN=PAY,O=x"), NONE, true),
@@ -445,7 +445,7 @@ mod tests {
             let inserted = registry.insert(by_subject("b", second, pins[1]));
             match &inserted {
                 Err(RegistryError::DuplicateSubject { first, credential: 0, .. }) => {
-                    assert_eq!(first.as_str(), "a")
+                    assert_eq!(first.as_str(), "a");
                 }
                 other => assert_eq!(other, &Ok(()), "{what}"),
             }

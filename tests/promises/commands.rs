@@ -72,8 +72,8 @@ fn what_demo_and_init_write_nobody_else_can_write_whatever_the_umask() {
         .unwrap();
     let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines().map_while(Result::ok);
     assert!(lines.any(|line| line.contains("it serves until Ctrl-C")));
-    let made: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert_eq!(made.iter().map(|path| mode(path)).collect::<Vec<_>>(), [0o700]);
+    let folders: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(folders.iter().map(|path| mode(path)).collect::<Vec<_>>(), [0o700]);
     run(folder.path(), "kill", &["-TERM", &demo.id().to_string()]);
     assert!(demo.wait().unwrap().success());
 
