@@ -17,9 +17,6 @@ use crate::{
     pem,
 };
 
-/// By how many seconds clocks may differ: a list from further ahead does not count.
-const AHEAD: i64 = 300;
-
 /// What the file of a source holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kept {
@@ -101,13 +98,19 @@ fn counting(keys: &[CertificateDer<'static>], lists: Vec<Vec<u8>>) -> Result<Vec
         .map_err(|error| error.to_string())?;
     let facts: Vec<CrlFacts> = authorities.crls().collect();
     for list in &facts {
+        if let Some(algorithm) = &list.unaccepted_algorithm {
+            return Err(format!(
+                "the CRL of {:?} is signed by {algorithm}, which is not accepted",
+                list.issuer
+            ));
+        }
         if list.signer.is_none() {
             return Err(format!(
                 "the CRL of {:?} is signed by no client CA and by no issuer of its source: name its CA's certificate as issuer beside the url",
                 list.issuer
             ));
         }
-        if list.this_update > now().saturating_add(AHEAD) {
+        if list.is_from_the_future(now()) {
             return Err(format!(
                 "the CRL of {:?} is dated in the future: {}",
                 list.issuer,

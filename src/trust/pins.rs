@@ -45,7 +45,7 @@ impl Pins {
             return Vec::new();
         }
         // Those that can't be read are reported where they are named.
-        let files = trust.client_ca.iter().filter_map(|file| read_certificates(&file.value).ok());
+        let files = trust.client_ca.iter().filter_map(|ca| read_certificates(&ca.file.value).ok());
         let cas: Vec<CertificateDer<'static>> = files.flatten().collect();
         self.read.iter().filter_map(|(file, ca)| problem(file, ca, &cas)).collect()
     }
