@@ -30,6 +30,8 @@ pub struct Site {
     pub trusted_proxies: Vec<IpNet>,
     /// Whether connections start with a PROXY protocol header.
     pub proxy_protocol: bool,
+    /// Names by which the admin address may be called, besides `localhost` and addresses.
+    pub admin_hosts: Vec<String>,
     /// What bounds a peer.
     pub limits: Limits,
 }

@@ -43,6 +43,8 @@ pub struct Listen {
     pub https: Vec<Located<SocketAddr>>,
     /// The plain-HTTP admin address. Default `127.0.0.1:9443`.
     pub admin: Located<SocketAddr>,
+    /// Names by which the admin address may be called, besides `localhost` and any address. Default none.
+    pub admin_hosts: Vec<String>,
     /// Worker threads; absent: the cores that the process may use.
     pub workers: Option<usize>,
     /// Peers whose `X-Forwarded-For` is appended to, and whose PROXY header is believed. Default none.

@@ -92,6 +92,7 @@ pub(super) const LISTEN: &Kind = &Kind {
     keys: &[
         ("https", r#"["0.0.0.0:8443"]"#),
         ("admin", r#""127.0.0.1:9443""#),
+        ("admin_hosts", r#"["edge.internal"]"#),
         ("workers", "4"),
         ("trusted_proxies", r#"["10.0.0.0/8"]"#),
         ("proxy_protocol", "true"),

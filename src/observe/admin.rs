@@ -1,5 +1,8 @@
 //! The admin address: `/healthz`, `/readyz`, `/metrics`, `/status`, over plain HTTP/1.1.
 
+mod connections;
+mod host;
+
 use std::{
     convert::Infallible,
     net::TcpListener,
@@ -17,14 +20,19 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::Semaphore;
 
+use self::connections::Connections;
 use super::{
     Counters, Reloads, metrics,
     status::{self, html},
 };
 use crate::site::SiteHandle;
 
-/// Connections to the admin address at once; more wait.
+/// Connections to the admin address at once; one more closes the oldest silent one.
 pub const CONNECTIONS: usize = 64;
+/// For a request's head, and for a connection to send another.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(2);
+/// For a whole connection.
+const LIFETIME: Duration = Duration::from_secs(300);
 
 /// What the admin address reports on.
 #[derive(Debug)]
@@ -66,9 +74,8 @@ pub struct Capacity {
 pub async fn serve(listener: TcpListener, health: Arc<Health>) -> std::io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let connections = Connections::default();
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return Ok(()) };
         let (stream, _) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
@@ -78,22 +85,30 @@ pub async fn serve(listener: TcpListener, health: Arc<Health>) -> std::io::Resul
             }
         };
         let health = Arc::clone(&health);
-        tokio::spawn(async move {
+        let place = connections.enter();
+        let number = place.number();
+        let task = tokio::spawn(async move {
             let service = service_fn(move |request| {
+                place.asks();
                 let answer = answer(&request, &health);
                 async move { Ok::<_, Infallible>(answer) }
             });
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
-                .header_read_timeout(Duration::from_secs(10))
+                .header_read_timeout(HEAD_TIMEOUT)
                 .serve_connection(TokioIo::new(stream), service);
-            let _ = tokio::time::timeout(Duration::from_secs(300), connection).await;
-            drop(place);
+            let _ = tokio::time::timeout(LIFETIME, connection).await;
         });
+        connections.serves(number, &task);
     }
 }
 
 fn answer(request: &Request<Incoming>, health: &Health) -> Response<Full<Bytes>> {
+    let site = health.site.load();
+    if let Err(status) = host::check(request.version(), request.uri(), request.headers(), &site.admin_hosts) {
+        let help = "call the admin address by its IP address or as localhost, or add the name to [listen] admin_hosts\n";
+        return text(status, help);
+    }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
     }

@@ -118,6 +118,7 @@ pub fn build(path: &Path, generation: Generation, before: Option<&Site>) -> Buil
             trust,
             domains,
             reserved,
+            admin_hosts: settings.listen.admin_hosts.clone(),
             trusted_proxies: settings.listen.trusted_proxies.clone(),
             proxy_protocol: settings.listen.proxy_protocol,
             limits: settings.limits.clone(),

@@ -36,6 +36,7 @@ impl Changes {
         for (what, differs) in [
             ("limits", before.limits != after.limits),
             ("trusted proxies", before.trusted_proxies != after.trusted_proxies),
+            ("admin hosts", before.admin_hosts != after.admin_hosts),
             ("PROXY protocol", before.proxy_protocol != after.proxy_protocol),
         ] {
             if differs {

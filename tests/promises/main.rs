@@ -11,6 +11,7 @@
 )]
 
 mod abandoned;
+mod admin;
 mod answers;
 mod binding;
 mod ca_chain;

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use ipnet::IpNet;
+use rustls_pki_types::DnsName;
 
 use crate::config::{
     place::Located,
@@ -25,6 +26,7 @@ pub(super) fn read(table: &Table<'_>) -> Listen {
     let listen = Listen {
         https: https.unwrap_or_else(|| vec![at((Ipv4Addr::UNSPECIFIED, 8443))]),
         admin: admin.unwrap_or_else(|| at((Ipv4Addr::LOCALHOST, 9443))),
+        admin_hosts: table.get("admin_hosts").and_then(|value| value.list(admin_host)).unwrap_or_default(),
         workers: table.get("workers").and_then(|value| value.integer(&(1..=1024))),
         trusted_proxies: trusted.clone().flatten().unwrap_or_default(),
         proxy_protocol: proxy_protocol.as_ref().is_some_and(|on| on.value),
@@ -66,6 +68,30 @@ fn address(text: &str) -> Result<SocketAddr, Fault> {
             _ => fault,
         }
     })
+}
+
+/// A name alone: addresses are taken as they are, and any port.
+fn admin_host(value: &Value<'_>) -> Option<String> {
+    let read = |text: &str| {
+        let fault = |why: &str| Fault::new(format!("found {}, expected {why}", quote(text)));
+        let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
+        if text.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() || text.parse::<SocketAddr>().is_ok() {
+            return Err(
+                fault("a host name").help("leave it out: the admin address can be called by any IP address")
+            );
+        }
+        if let Some((host, port)) = name.rsplit_once(':')
+            && !host.contains("//")
+            && port.bytes().all(|b| b.is_ascii_digit())
+        {
+            return Err(fault("a host name without a port").help(format!("write {}", quote(host))));
+        }
+        match DnsName::try_from(name.as_str()) {
+            Ok(_) => Ok(name),
+            Err(_) => Err(fault("a host name").help("write a name such as edge.internal")),
+        }
+    };
+    value.parse("a host name", read).map(|name| name.value)
 }
 
 fn network(value: &Value<'_>) -> Option<IpNet> {

@@ -24,6 +24,69 @@ private_key = "k"
 
 1 error, 0 warnings
 "#;
+    an_admin_host_with_a_port:
+r#"[listen]
+admin_hosts = ["edge.internal:9443"]
+[[upstream]]
+name = "a"
+urls = ["http://127.0.0.1:1"]
+[[domain]]
+name = "m.example"
+certificate = "c"
+private_key = "k"
+"#
+=> r#"error: listen.admin_hosts: found "edge.internal:9443", expected a host name without a port
+ --> edge.toml:2:16
+  |
+2 | admin_hosts = ["edge.internal:9443"]
+  |                ^^^^^^^^^^^^^^^^^^^^
+  |
+  = help: write "edge.internal"
+
+1 error, 0 warnings
+"#;
+    an_admin_host_that_is_an_address:
+r#"[listen]
+admin_hosts = ["10.0.0.1"]
+[[upstream]]
+name = "a"
+urls = ["http://127.0.0.1:1"]
+[[domain]]
+name = "m.example"
+certificate = "c"
+private_key = "k"
+"#
+=> r#"error: listen.admin_hosts: found "10.0.0.1", expected a host name
+ --> edge.toml:2:16
+  |
+2 | admin_hosts = ["10.0.0.1"]
+  |                ^^^^^^^^^^
+  |
+  = help: leave it out: the admin address can be called by any IP address
+
+1 error, 0 warnings
+"#;
+    an_admin_host_that_is_a_url:
+r#"[listen]
+admin_hosts = ["http://edge.internal/"]
+[[upstream]]
+name = "a"
+urls = ["http://127.0.0.1:1"]
+[[domain]]
+name = "m.example"
+certificate = "c"
+private_key = "k"
+"#
+=> r#"error: listen.admin_hosts: found "http://edge.internal/", expected a host name
+ --> edge.toml:2:16
+  |
+2 | admin_hosts = ["http://edge.internal/"]
+  |                ^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = help: write a name such as edge.internal
+
+1 error, 0 warnings
+"#;
     one_address_twice:
 r#"[listen]
 https = ["0.0.0.0:8443", "127.0.0.1:8443"]

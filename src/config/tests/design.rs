@@ -107,7 +107,8 @@ fn values<T: Clone>(located: &[Located<T>]) -> Vec<T> {
 }
 
 fn listens(listen: &Listen) {
-    let Listen { https, admin, workers, trusted_proxies, proxy_protocol } = listen;
+    let Listen { https, admin, admin_hosts, workers, trusted_proxies, proxy_protocol } = listen;
+    assert!(admin_hosts.is_empty());
     assert_eq!(values(https), ["0.0.0.0:8443".parse().unwrap()]);
     assert_eq!(admin.value, "127.0.0.1:9443".parse().unwrap());
     assert_eq!((*workers, trusted_proxies.as_slice(), *proxy_protocol), (None, &[][..], false));

@@ -25,8 +25,10 @@ pub async fn status(edge: &Edge, query: &str) -> serde_json::Value {
 pub async fn exchange(edge: &Edge, path: &str, accept: &str) -> (String, String) {
     let answer = timeout(PATIENCE, async {
         let mut stream = TcpStream::connect(edge.admin).await.unwrap();
-        let request =
-            format!("GET {path} HTTP/1.1\r\nhost: admin\r\naccept: {accept}\r\nconnection: close\r\n\r\n");
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nhost: {}\r\naccept: {accept}\r\nconnection: close\r\n\r\n",
+            edge.admin
+        );
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
