@@ -2,6 +2,7 @@
 
 mod absolute;
 mod body;
+mod buffered;
 mod connect;
 mod early;
 mod hop;
@@ -14,6 +15,7 @@ mod target;
 use std::time::Duration;
 
 pub use body::{BodyFault, RequestBody};
+pub use buffered::{BufferedBytes, Share};
 pub(crate) use connect::LocalExecutor;
 pub use hop::{CameFrom, forwarding_headers, join_cookies, remove_hop_by_hop};
 pub use in_use::Caller;

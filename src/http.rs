@@ -103,16 +103,13 @@ pub type Stack = Respond<Admit<Locate<Authenticate<Vouch<Forward>>>>>;
 #[must_use]
 pub fn stack(connection: &Rc<Connection>, site: &SiteHandle, parts: &WorkerParts) -> Stack {
     use tower::layer::layer_fn;
-    let (chains, peers) = (Rc::clone(&parts.chains), Rc::clone(&parts.peers));
     let pools = Rc::clone(&parts.pools);
     let counters = Arc::clone(&parts.counters);
     tower::ServiceBuilder::new()
         .layer(layer_fn(|inner| Respond::new(inner, Arc::clone(&counters), Rc::clone(connection))))
         .layer(layer_fn(|inner| Admit::new(inner, Arc::clone(site), Rc::clone(connection))))
         .layer(layer_fn(Locate::new))
-        .layer(layer_fn(|inner| {
-            Authenticate::new(inner, Arc::clone(site), Rc::clone(&chains), Rc::clone(&peers))
-        }))
+        .layer(layer_fn(|inner| Authenticate::new(inner, Arc::clone(site), parts)))
         .layer(layer_fn(Vouch::new))
         .service(Forward::new(pools))
 }
@@ -126,6 +123,8 @@ pub struct WorkerParts {
     pub peers: Rc<Peers>,
     /// Upstream connections.
     pub pools: Rc<crate::forward::Pools>,
+    /// What bodies take of memory, counted over all workers.
+    pub buffered: Arc<crate::forward::BufferedBytes>,
     /// Counters, shared by all workers.
     pub counters: Arc<crate::observe::Counters>,
 }

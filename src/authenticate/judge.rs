@@ -119,12 +119,7 @@ impl Denial {
 }
 
 fn in_validity(certificate: &ClientCertificate, now: i64) -> Result<(), Denial> {
-    let validity = certificate.validity();
-    if validity.contains(now) {
-        Ok(())
-    } else {
-        Err(Denial::OutsideValidity { ended: now > validity.not_after })
-    }
+    certificate.validity().outside(now).map_or(Ok(()), |ended| Err(Denial::OutsideValidity { ended }))
 }
 
 /// Whether the certificate belongs to the application of this identifier (`authenticate = "client"`).

@@ -79,6 +79,8 @@ pub struct Limits {
     pub body_bytes: u64,
     /// Bytes of a body that is buffered to find `client_id`. Default 64 KiB.
     pub client_id_body_bytes: usize,
+    /// Bytes of bodies that are buffered at once, all workers together. Default 256 MiB.
+    pub buffered_bytes: u64,
     /// Streams open at once on one HTTP/2 connection. Default 100.
     pub http2_streams: u32,
 }

@@ -115,6 +115,7 @@ pub(super) const LIMITS: &Kind = &Kind {
         ("headers", "100"),
         ("body_bytes", "1048576"),
         ("client_id_body_bytes", "65536"),
+        ("buffered_bytes", "268435456"),
         ("http2_streams", "100"),
     ],
 };

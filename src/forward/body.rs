@@ -13,6 +13,8 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep};
 
+use super::Share;
+
 /// What a client did wrong with its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BodyFault {
@@ -25,6 +27,9 @@ pub enum BodyFault {
     /// The client went away, or its framing is broken: 400.
     #[error("it broke off")]
     Broken,
+    /// Other bodies take all the memory that bodies may: 503.
+    #[error("too many requests are being read at the moment: try again later")]
+    NoRoom,
 }
 
 /// Whether the body is out, and what became of it; shared with whoever waits for the response.
@@ -64,6 +69,14 @@ impl Progress {
 pub struct RequestBody {
     source: Source,
     progress: Progress,
+    /// Of the memory for bodies, where it was buffered.
+    share: Option<Share>,
+}
+
+/// What a retry sends: the bytes of a buffered body.
+pub(super) struct Replay {
+    bytes: Bytes,
+    share: Option<Share>,
 }
 
 #[derive(Debug)]
@@ -85,7 +98,14 @@ impl RequestBody {
     /// A body that was read whole; it can be sent again.
     #[must_use]
     pub fn buffered(bytes: Bytes) -> Self {
-        Self { source: Source::Buffered(bytes), progress: Progress(Rc::new(Cell::new(State::Whole))) }
+        let progress = Progress(Rc::new(Cell::new(State::Whole)));
+        Self { source: Source::Buffered(bytes), progress, share: None }
+    }
+
+    /// The same with its share of the memory for bodies, which is given back with it.
+    #[must_use]
+    pub fn sharing(bytes: Bytes, share: Share) -> Self {
+        Self { share: Some(share), ..Self::buffered(bytes) }
     }
 
     /// A body that is passed on as it comes: at most `limit` bytes within `time` from now.
@@ -95,7 +115,7 @@ impl RequestBody {
             return Self::buffered(Bytes::new());
         }
         let source = Source::Streaming { incoming, left: limit, limit, timer: None, time, token: None };
-        Self { source, progress: Progress::default() }
+        Self { source, progress: Progress::default(), share: None }
     }
 
     /// Holds this while more of it may come.
@@ -107,36 +127,56 @@ impl RequestBody {
         self
     }
 
-    /// Reads a body whole: at most `limit` bytes within `time`.
-    pub async fn collect(incoming: Incoming, limit: usize, time: Duration) -> Result<Bytes, BodyFault> {
+    /// Reads a body whole: at most `limit` bytes within `time`. Its memory is taken from `share`, at once where the
+    /// request announces the length.
+    pub async fn collect(
+        incoming: Incoming,
+        limit: usize,
+        time: Duration,
+        share: &mut Share,
+    ) -> Result<Bytes, BodyFault> {
         use http_body_util::BodyExt;
         let bound = u64::try_from(limit).unwrap_or(u64::MAX);
         if incoming.is_end_stream() {
             return Ok(Bytes::new());
         }
+        let announced = incoming.size_hint().exact().and_then(|length| usize::try_from(length).ok());
         let mut body = Self::streaming(incoming, bound, time);
         let mut first = Bytes::new();
         let mut whole = Vec::new();
         while let Some(frame) = body.frame().await {
             let Ok(data) = frame?.into_data() else { continue };
             if first.is_empty() && whole.is_empty() {
+                share.grow_to(data.len())?;
                 first = data;
-            } else {
-                if whole.is_empty() {
-                    whole.extend_from_slice(&first);
-                }
-                whole.extend_from_slice(&data);
+                continue;
             }
+            let length = whole.len().max(first.len()) + data.len();
+            if length > whole.capacity() {
+                // A length that is not announced doubles, as a vector does.
+                let room = announced.unwrap_or(whole.capacity() * 2).min(limit).max(length);
+                share.grow_to(room)?;
+                whole.reserve_exact(room - whole.len());
+            }
+            if whole.is_empty() {
+                whole.extend_from_slice(&first);
+            }
+            whole.extend_from_slice(&data);
         }
         Ok(if whole.is_empty() { first } else { Bytes::from(whole) })
     }
 
-    /// The bytes, if the body was buffered: what a retry sends.
-    pub(super) fn replay(&self) -> Option<Bytes> {
+    /// What a retry sends, if the body was buffered. Its share goes along, since the bytes are kept for as long.
+    pub(super) fn replay(&mut self) -> Option<Replay> {
         match &self.source {
-            Source::Buffered(bytes) => Some(bytes.clone()),
+            Source::Buffered(bytes) => Some(Replay { bytes: bytes.clone(), share: self.share.take() }),
             Source::Streaming { .. } => None,
         }
+    }
+
+    /// Takes the share back from what a retry would have sent.
+    pub(super) fn reclaim(&mut self, replay: Option<Replay>) {
+        self.share = replay.and_then(|replay| replay.share);
     }
 
     pub(super) fn progress(&self) -> Progress {
@@ -146,6 +186,12 @@ impl RequestBody {
     fn fail(&self, fault: BodyFault) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
         self.progress.0.set(State::Failed(fault));
         Poll::Ready(Some(Err(fault)))
+    }
+}
+
+impl From<Replay> for RequestBody {
+    fn from(Replay { bytes, share }: Replay) -> Self {
+        Self { share, ..Self::buffered(bytes) }
     }
 }
 

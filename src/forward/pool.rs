@@ -281,7 +281,7 @@ impl Pool {
         let Some(origin_form) = OriginForm::take(&mut request) else {
             return Err(self.broken("the request's Host is no authority"));
         };
-        let replay = request.body().replay().map(|bytes| (bytes, clone_head(&request)));
+        let replay = request.body_mut().replay().map(|replay| (replay, clone_head(&request)));
         let mut timer = timer(self.target.response_timeout);
         let sent = self.bounded(sender.try_send_request(request), progress, &mut timer).await?;
         let unprocessed = |mut request, error: hyper::Error| {
@@ -296,9 +296,12 @@ impl Pool {
                 Ok(Tried::Response(response.map(|body| ResponseBody::http2(body, limit, in_use))))
             }
             Err(mut error) => match (error.take_message(), replay) {
-                (Some(request), _) => unprocessed(request, error.into_error()),
-                (None, Some((bytes, head))) if refused_unprocessed(error.error()) => {
-                    let request = head.map(|()| RequestBody::buffered(bytes));
+                (Some(mut request), replay) => {
+                    request.body_mut().reclaim(replay.map(|(replay, _)| replay));
+                    unprocessed(request, error.into_error())
+                }
+                (None, Some((replay, head))) if refused_unprocessed(error.error()) => {
+                    let request = head.map(|()| RequestBody::from(replay));
                     unprocessed(request, error.into_error())
                 }
                 (None, _) => Err(self.failed(&sentence(error.error()), progress)),

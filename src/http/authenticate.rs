@@ -4,16 +4,19 @@ use std::{
     rc::Rc,
     sync::Arc,
     task::{self, Poll},
+    time::Duration,
 };
 
+use bytes::Bytes;
 use http::{Response, header};
+use hyper::body::Incoming;
 use tower::Service;
 
-use super::{Authenticated, Connection, Context, LocalFuture, Peers, Refusal, Routed, now};
+use super::{Authenticated, Connection, Context, LocalFuture, Peers, Refusal, Routed, WorkerParts, now};
 use crate::{
     authenticate::{ChainCache, Denial, Proof, client_id, judge_any, judge_client},
     config::settings::{self, Limits},
-    forward::{BodyFault, RequestBody, ResponseBody},
+    forward::{BodyFault, BufferedBytes, RequestBody, ResponseBody, Share},
     identity::ClientCertificate,
     site::{Route, SiteHandle},
 };
@@ -25,11 +28,13 @@ pub struct Authenticate<S> {
     site: SiteHandle,
     chains: Rc<ChainCache>,
     peers: Rc<Peers>,
+    buffered: Arc<BufferedBytes>,
 }
 
 impl<S> Authenticate<S> {
-    pub(super) fn new(inner: S, site: SiteHandle, chains: Rc<ChainCache>, peers: Rc<Peers>) -> Self {
-        Self { inner, site, chains, peers }
+    pub(super) fn new(inner: S, site: SiteHandle, parts: &WorkerParts) -> Self {
+        let (chains, peers) = (Rc::clone(&parts.chains), Rc::clone(&parts.peers));
+        Self { inner, site, chains, peers, buffered: Arc::clone(&parts.buffered) }
     }
 }
 
@@ -51,10 +56,11 @@ fn announced(context: &Context, limit: u64) -> Result<(), Refusal> {
 async fn authenticate(
     chains: &ChainCache,
     peers: &Peers,
+    buffered: &Arc<BufferedBytes>,
     current: &SiteHandle,
     Routed { mut context, body, route }: Routed,
 ) -> Result<Authenticated, Refusal> {
-    let Limits { body_bytes, body_timeout, client_id_body_bytes, .. } = context.site.limits;
+    let Limits { body_bytes, body_timeout, client_id_body_bytes, buffered_bytes, .. } = context.site.limits;
     if route.authenticate != settings::Authenticate::Client {
         announced(&context, body_bytes)?;
         let proof = judge(chains, peers, route.authenticate, &context, &[])?;
@@ -65,10 +71,55 @@ async fn authenticate(
     // Before the body is waited for: without a certificate it would be read in vain.
     certificate(&context.connection)?;
     announced(&context, u64::try_from(client_id_body_bytes).unwrap_or(u64::MAX))?;
-    let body = RequestBody::collect(body, client_id_body_bytes, body_timeout).await?;
+    let mut share = Share::of(buffered, buffered_bytes);
+    let body = match stranger(&context) {
+        Some(denial) => read_of_stranger(peers, &context, body, &mut share).await.ok_or(denial)?,
+        None => RequestBody::collect(body, client_id_body_bytes, body_timeout, &mut share).await?,
+    };
     let route = renewed(&mut context, current, route)?;
     let proof = judge(chains, peers, route.authenticate, &context, &body)?;
-    Ok(Authenticated { context, body: RequestBody::buffered(body), proof })
+    Ok(Authenticated { context, body: RequestBody::sharing(body, share), proof })
+}
+
+/// Why the certificate can be nobody's, whatever the request's body says: no application is registered with its
+/// thumbprint, its subject or one of its alternative names. The same whichever client the request names.
+fn stranger(context: &Context) -> Option<Refusal> {
+    let peer = context.connection.peer.as_ref()?;
+    let certificate = peer.certificate.as_ref().ok()?;
+    if peer.may_be_somebodys(&context.site.trust) {
+        return None;
+    }
+    let outside = certificate.validity().outside(now());
+    Some(Refusal::Denied(
+        outside.map_or(Denial::UnknownCertificate, |ended| Denial::OutsideValidity { ended }),
+    ))
+}
+
+/// How long a body that belongs to nobody may take. It is read at all so that the log can say which client an
+/// application meant that came with the wrong certificate: such a body is short and comes along with the head.
+const STRANGERS_TIME: Duration = Duration::from_millis(100);
+/// The longest that is read.
+const STRANGERS_BYTES: usize = 4 * 1024;
+
+/// The body of a request whose certificate is nobody's, if it is short and comes at once, and few others are being read.
+async fn read_of_stranger(
+    peers: &Peers,
+    context: &Context,
+    body: Incoming,
+    share: &mut Share,
+) -> Option<Bytes> {
+    let read = async {
+        announced(context, u64::try_from(STRANGERS_BYTES).ok()?).ok()?;
+        let _place = peers.stranger()?;
+        let body = RequestBody::collect(body, STRANGERS_BYTES, STRANGERS_TIME, share);
+        tokio::time::timeout(STRANGERS_TIME, body).await.ok()?.ok()
+    };
+    let body = read.await;
+    if body.is_none() {
+        // It may stand in the head as well.
+        context.record.client_id.replace(client_id(&context.head, &[]).ok());
+    }
+    body
 }
 
 /// A body may take long: a request is judged by the trust in force when it is there as a whole.
@@ -131,9 +182,10 @@ where
 
     fn call(&mut self, routed: Routed) -> Self::Future {
         let (chains, peers, site) = (Rc::clone(&self.chains), Rc::clone(&self.peers), Arc::clone(&self.site));
+        let buffered = Arc::clone(&self.buffered);
         let mut inner = self.inner.clone();
         Box::pin(async move {
-            let authenticated = authenticate(&chains, &peers, &site, routed).await?;
+            let authenticated = authenticate(&chains, &peers, &buffered, &site, routed).await?;
             inner.call(authenticated).await
         })
     }

@@ -14,12 +14,14 @@ use crate::{
     authenticate::Proof,
     identity::{ClientCertificate, IdentityError, chain_hash},
     site::Domain,
-    trust::{ClientId, Generation},
+    trust::{ClientId, Generation, Trust},
     vouch::{Facts, TooLarge, Verdict, not_verified},
 };
 
 /// Peers that a worker remembers.
 const PEERS: usize = 2048;
+/// Bodies of strangers that a worker reads at once.
+const STRANGERS: usize = 64;
 /// The longest chain that is remembered, in bytes: ordinary ones have 1 to 4 KB.
 const LONGEST: usize = 8 * 1024;
 
@@ -33,6 +35,8 @@ pub struct Peer {
     proved: RefCell<Option<(Generation, Proof)>>,
     vouched: RefCell<Option<(VouchKey, Rc<Vouching>)>>,
     is_kept: Cell<bool>,
+    /// Whether the registry of this generation knows anything of the certificate.
+    is_known: Cell<Option<(Generation, bool)>>,
 }
 
 /// What every line of the access log says of a certificate.
@@ -58,7 +62,11 @@ struct VouchKey {
 ///
 /// What is kept are facts and encodings; a proof only with the generation of trust under which it holds. Nobody can fill it with what they made up.
 #[derive(Debug, Default)]
-pub struct Peers(RefCell<HashMap<[u8; 32], Rc<Peer>>>);
+pub struct Peers {
+    kept: RefCell<HashMap<[u8; 32], Rc<Peer>>>,
+    /// Held once for each body of a stranger's that is being read.
+    strangers: Rc<()>,
+}
 
 impl Peers {
     /// The peer that presented this chain; none if it is empty.
@@ -67,8 +75,13 @@ impl Peers {
         if chain.is_empty() {
             return None;
         }
-        let kept = self.0.borrow().get(&chain_hash(chain)).map(Rc::clone);
+        let kept = self.kept.borrow().get(&chain_hash(chain)).map(Rc::clone);
         Some(kept.unwrap_or_else(|| Rc::new(Peer::new(ClientCertificate::from_chain(chain)))))
+    }
+
+    /// A place for a body of a stranger's to be read; none if there are enough of them.
+    pub fn stranger(&self) -> Option<Rc<()>> {
+        (Rc::strong_count(&self.strangers) <= STRANGERS).then(|| Rc::clone(&self.strangers))
     }
 
     /// Remembers a peer that was proved just now, under this generation of trust. When there are too many, it starts afresh.
@@ -82,7 +95,7 @@ impl Peers {
         if certificate.der().len() + intermediates.sum::<usize>() > LONGEST {
             return;
         }
-        let mut kept = self.0.borrow_mut();
+        let mut kept = self.kept.borrow_mut();
         if kept.len() >= PEERS {
             kept.clear();
         }
@@ -98,6 +111,7 @@ impl Peer {
             proved: RefCell::new(None),
             vouched: RefCell::new(None),
             is_kept: Cell::new(false),
+            is_known: Cell::new(None),
         }
     }
 
@@ -114,6 +128,24 @@ impl Peer {
     /// Whether it was once proved to be some application's.
     pub fn was_proved(&self) -> bool {
         self.is_kept.get()
+    }
+
+    /// Whether an application is registered with the certificate's thumbprint, or with a name that it bears.
+    pub fn may_be_somebodys(&self, trust: &Trust) -> bool {
+        let generation = trust.generation;
+        if self.proved.borrow().as_ref().is_some_and(|(of, _)| *of == generation) {
+            return true;
+        }
+        if let Some((of, is_known)) = self.is_known.get()
+            && of == generation
+        {
+            return is_known;
+        }
+        let certificate = self.certificate.as_ref();
+        let is_known =
+            certificate.is_ok_and(|certificate| trust.registry.candidates(certificate).next().is_some());
+        self.is_known.set(Some((generation, is_known)));
+        is_known
     }
 
     /// The certificate as the log shows it; none if it can't be read.

@@ -5,6 +5,7 @@ use http::{HeaderValue, Method, Response, StatusCode, header};
 use crate::{
     authenticate::{ClientIdError, Denial},
     forward::{BodyFault, ForwardError, ResponseBody},
+    observe::Outcome,
     site::RouteError,
     vouch::TooLarge,
 };
@@ -66,11 +67,21 @@ impl Refusal {
             Self::CertificateRequired | Self::Denied(_) | Self::TooLarge(_) => StatusCode::UNAUTHORIZED,
             Self::Body(BodyFault::TooLarge(_)) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Body(BodyFault::Slow(_)) => StatusCode::REQUEST_TIMEOUT,
-            Self::Forward(ForwardError::Unreachable { .. } | ForwardError::Busy { .. }) => {
+            Self::Body(BodyFault::NoRoom)
+            | Self::Forward(ForwardError::Unreachable { .. } | ForwardError::Busy { .. }) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::Forward(ForwardError::Broken { .. } | ForwardError::Body(_)) => StatusCode::BAD_GATEWAY,
             Self::Forward(ForwardError::Slow { .. }) => StatusCode::GATEWAY_TIMEOUT,
+        }
+    }
+
+    /// What the metrics count it as: a 503 of the edge's own is no upstream's failure.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::Body(BodyFault::NoRoom) => Outcome::Refused,
+            other => Outcome::of(other.status()),
         }
     }
 
@@ -79,7 +90,8 @@ impl Refusal {
     pub fn code(&self) -> &'static str {
         match self {
             Self::CertificateRequired | Self::Denied(_) | Self::TooLarge(_) => "invalid_client",
-            Self::Forward(
+            Self::Body(BodyFault::NoRoom)
+            | Self::Forward(
                 ForwardError::Unreachable { .. } | ForwardError::Busy { .. } | ForwardError::Slow { .. },
             ) => "temporarily_unavailable",
             Self::Forward(_) => "server_error",
@@ -117,6 +129,7 @@ impl Refusal {
                 "the client certificate is too large to be passed on ({bytes} bytes encoded, {limit} allowed): use a shorter key or fewer names"
             ),
             Self::Body(BodyFault::TooLarge(limit)) => format!("the request's body is longer than {limit} bytes"),
+            Self::Body(fault @ BodyFault::NoRoom) => fault.to_string(),
             Self::Body(fault) => format!("the request's body: {fault}"),
             Self::Forward(ForwardError::Unreachable { .. }) => {
                 "the authorization server can't be reached at the moment: try again later".into()
@@ -170,7 +183,8 @@ impl Refusal {
                     headers.insert(header::ALLOW, allow);
                 }
             }
-            Self::Forward(ForwardError::Unreachable { .. } | ForwardError::Busy { .. }) => {
+            Self::Body(BodyFault::NoRoom)
+            | Self::Forward(ForwardError::Unreachable { .. } | ForwardError::Busy { .. }) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
             }
             _ => {}

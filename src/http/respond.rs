@@ -72,7 +72,7 @@ where
                     response
                 }
                 Err(refusal) => {
-                    counters.request(Outcome::of(refusal.status()));
+                    counters.request(refusal.outcome());
                     connection.linger(true);
                     let mut response = refusal.response();
                     if method == Method::HEAD {

@@ -82,6 +82,12 @@ impl Validity {
         self.not_before <= now && now <= self.not_after
     }
 
+    /// Whether it has ended `now`, where it has or has not begun; nothing within.
+    #[must_use]
+    pub const fn outside(&self, now: i64) -> Option<bool> {
+        if self.contains(now) { None } else { Some(now > self.not_after) }
+    }
+
     /// The span in which both hold; it contains nothing where they do not meet.
     #[must_use]
     pub fn intersect(&self, other: &Self) -> Self {

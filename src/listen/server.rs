@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     config::settings::Settings,
+    forward::BufferedBytes,
     net::descriptors,
     observe::{Capacity, Counters, Health, Reloads, serve_admin},
     site::SiteHandle,
@@ -116,9 +117,11 @@ pub fn start(settings: &Settings, site: SiteHandle, reloads: Arc<Reloads>) -> Re
     let upstream_bound = division.upstream.min(Semaphore::MAX_PERMITS);
     let upstream_places = Arc::new(Semaphore::new(upstream_bound));
     let (doors, asked): (Vec<_>, Vec<_>) = (0..count).map(|_| asks()).unzip();
+    let buffered = Arc::new(BufferedBytes::default());
     let shared = Arc::new(Shared {
         site: Arc::clone(&site),
         counters: Arc::clone(&counters),
+        buffered: Arc::clone(&buffered),
         places: Arc::clone(&places),
         upstream_places: Arc::clone(&upstream_places),
         addresses: Addresses::new(),
@@ -133,8 +136,16 @@ pub fn start(settings: &Settings, site: SiteHandle, reloads: Arc<Reloads>) -> Re
         upstream_places,
         shortage: shortage.map(|shortage| shortage.to_string()),
     };
-    let health =
-        Arc::new(Health { ready: AtomicBool::new(false), counters, site, reloads, places, bound, capacity });
+    let health = Arc::new(Health {
+        ready: AtomicBool::new(false),
+        counters,
+        site,
+        reloads,
+        places,
+        bound,
+        capacity,
+        buffered,
+    });
     let (drain, drained) = watch::channel(false);
     let drain_timeout = settings.limits.drain_timeout;
     let mut workers = Vec::new();

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::{addresses::Addresses, door::Ask};
-use crate::{observe::Counters, site::SiteHandle};
+use crate::{forward::BufferedBytes, observe::Counters, site::SiteHandle};
 
 /// What all workers see.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) site: SiteHandle,
     pub(super) counters: Arc<Counters>,
+    /// What bodies take of memory, all workers together.
+    pub(super) buffered: Arc<BufferedBytes>,
     /// Free places for connections, all workers together.
     pub(super) places: Arc<Semaphore>,
     /// Free places for connections to upstreams.

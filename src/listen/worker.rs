@@ -50,6 +50,7 @@ pub(super) fn run(
             peers: Rc::default(),
             pools: Rc::new(Pools::new(outbox.clone(), Arc::clone(&shared.upstream_places))),
             counters: Arc::clone(&shared.counters),
+            buffered: Arc::clone(&shared.buffered),
         };
         let open = OpenConnections::new();
         let door = Door::new(Arc::clone(shared), open.clone(), number);

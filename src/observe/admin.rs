@@ -25,7 +25,7 @@ use super::{
     Counters, Reloads, metrics,
     status::{self, html},
 };
-use crate::site::SiteHandle;
+use crate::{forward::BufferedBytes, site::SiteHandle};
 
 /// Connections to the admin address at once; one more closes the oldest silent one.
 pub const CONNECTIONS: usize = 64;
@@ -49,6 +49,8 @@ pub struct Health {
     pub places: Arc<Semaphore>,
     /// The bound on open connections.
     pub bound: usize,
+    /// What bodies take of memory.
+    pub buffered: Arc<BufferedBytes>,
     /// What the limit of open files allows.
     pub capacity: Capacity,
 }

@@ -13,9 +13,17 @@ pub(super) fn text(health: &Health, now: i64) -> String {
     let open = health.bound.saturating_sub(health.places.available_permits());
     let site = health.site.load();
     let reloads = health.reloads.text(site.trust.generation.0);
+    let buffered = format!(
+        "# HELP mtls_edge_buffered_bytes Bytes of requests' bodies that are buffered.\n# TYPE mtls_edge_buffered_bytes gauge\nmtls_edge_buffered_bytes {}\n",
+        health.buffered.now()
+    );
     let upstream = &health.capacity;
     let upstream = upstream.upstream.saturating_sub(upstream.upstream_places.available_permits());
-    health.counters.text(open, upstream) + &reloads + &health.reloads.fetches.text() + &expiries(&site, now)
+    health.counters.text(open, upstream)
+        + &buffered
+        + &reloads
+        + &health.reloads.fetches.text()
+        + &expiries(&site, now)
 }
 
 /// One value for each set of labels: what is there twice (a CA in two files) is told once.

@@ -56,6 +56,7 @@ mod sessions;
 mod slow_readers;
 mod spoofing;
 mod status;
+mod strangers;
 mod structure;
 mod support;
 mod tickets;

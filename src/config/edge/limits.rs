@@ -20,6 +20,12 @@ pub(super) fn read(table: &Table<'_>) -> Limits {
         headers: number(table, "headers", 16..=4096, 100),
         body_bytes: number(table, "body_bytes", 1024..=1024 * 1024 * 1024, 1024 * 1024),
         client_id_body_bytes: number(table, "client_id_body_bytes", 1024..=1024 * 1024, 64 * 1024),
+        buffered_bytes: number(
+            table,
+            "buffered_bytes",
+            1024 * 1024..=64 * 1024 * 1024 * 1024,
+            256 * 1024 * 1024,
+        ),
         http2_streams: number(table, "http2_streams", 1..=10_000, 100),
     };
     table.finish();

@@ -105,6 +105,25 @@ private_key = "k"
 
 1 error, 0 warnings
 "#;
+    a_bound_of_buffered_bytes_that_is_too_small:
+r#"[limits]
+buffered_bytes = 65_536
+[[upstream]]
+name = "a"
+urls = ["http://127.0.0.1:1"]
+[[domain]]
+name = "m.example"
+certificate = "c"
+private_key = "k"
+"#
+=> r#"error: limits.buffered_bytes: found 65536, expected a whole number from 1048576 to 68719476736
+ --> edge.toml:2:18
+  |
+2 | buffered_bytes = 65_536
+  |                  ^^^^^^
+
+1 error, 0 warnings
+"#;
     an_address_that_may_have_no_connection:
 r#"[limits]
 connections_per_address = 0

@@ -127,8 +127,10 @@ fn has_default_limits(limits: &Limits) {
         headers,
         body_bytes,
         client_id_body_bytes,
+        buffered_bytes,
         http2_streams,
     } = *limits;
+    assert_eq!(buffered_bytes, 256 * 1024 * 1024);
     assert_eq!((connections, headers, http2_streams), (10_000, 100, 100));
     assert_eq!(connections_per_address, None);
     assert_eq!((header_bytes, body_bytes, client_id_body_bytes), (32_768, 1_048_576, 65_536));

@@ -1,0 +1,237 @@
+//! What somebody unknown can make the edge hold: next to nothing; what a client can: so much, and no more.
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::Request;
+use http_body::{Body, Frame};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::timeout,
+};
+
+use crate::support::{
+    Ca, Client, Credentials, DOMAIN, Edge, EdgeBuilder, PATIENCE, Upstream, admin, self_signed, verdict,
+};
+
+const LIMIT: usize = 65_536;
+
+fn start(upstream: &Upstream, limits: &str) -> (Edge, Credentials) {
+    let registered = self_signed("billing");
+    let edge = EdgeBuilder::new(upstream.url())
+        .usual_domain("auth0")
+        .limits(limits)
+        .self_signed_application("billing", &[registered.thumbprint()])
+        .ca_application("payments", "subject_dn = \"CN=payments,O=Example Bank,C=DE\"")
+        .trust("ca", &Ca::new("Client CA").pem())
+        .start();
+    (edge, registered)
+}
+
+async fn buffered(edge: &Edge) -> usize {
+    admin::metric(edge, "mtls_edge_buffered_bytes").await.try_into().unwrap()
+}
+
+/// Waits until so many bytes are buffered.
+async fn until_buffered(edge: &Edge, bytes: usize) {
+    let start = std::time::Instant::now();
+    loop {
+        let now = buffered(edge).await;
+        if now == bytes {
+            return;
+        }
+        assert!(start.elapsed() < PATIENCE, "{now} bytes are buffered, not {bytes}");
+        tokio::task::yield_now().await;
+    }
+}
+
+fn head(client_id: &str, framing: &str) -> String {
+    format!(
+        "POST /oauth/token HTTP/1.1\r\nhost: {DOMAIN}\r\ncontent-type: application/x-www-form-urlencoded\r\n{framing}\r\n\r\nclient_id={client_id}&x="
+    )
+}
+
+/// A request whose body lacks its last byte.
+fn unfinished(client_id: &str) -> Vec<u8> {
+    let head = head(client_id, &format!("content-length: {LIMIT}"));
+    let body = head.len() - head.find("client_id=").unwrap();
+    [head.as_bytes(), &vec![b'y'; LIMIT - 1 - body]].concat()
+}
+
+/// A body that begins like this and never ends.
+struct Endless(Option<Bytes>);
+
+impl Endless {
+    const fn new(beginning: &'static str) -> Self {
+        Self(Some(Bytes::from_static(beginning.as_bytes())))
+    }
+}
+
+impl Body for Endless {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0.take().map_or(Poll::Pending, |beginning| Poll::Ready(Some(Ok(Frame::data(beginning)))))
+    }
+}
+
+#[tokio::test]
+async fn a_strangers_body_is_not_waited_for() {
+    let upstream = Upstream::start().await;
+    let (edge, _) = start(&upstream, "");
+    let expired = crate::support::certificates::self_signed_with("nobody", |params| {
+        params.not_after = crate::support::certificates::time_from_now(-60);
+    });
+    for (stranger, description) in [
+        (self_signed("nobody"), verdict::NOT_REGISTERED),
+        (Ca::new("Nobody's CA").issue("other", |_| {}), verdict::NOT_REGISTERED),
+        (expired, verdict::EXPIRED),
+    ] {
+        let client = Client::with(&edge, &stranger);
+        // One that is registered, by either method, and one that is not: the answer is the same.
+        for client_id in ["billing", "payments", "nobody"] {
+            let mut stream = client.tls().await.unwrap();
+            stream.write_all(&unfinished(client_id)).await.unwrap();
+            let mut answer = vec![0; 4096];
+            let length =
+                timeout(PATIENCE, stream.read(&mut answer)).await.expect("it waits for the body").unwrap();
+            let answer = String::from_utf8_lossy(&answer[..length]).into_owned();
+            assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+            assert!(answer.contains(description), "{answer}");
+            assert!(answer.contains("connection: close"), "{answer}");
+        }
+        // And over HTTP/2, on every stream that may be open.
+        let mut connection = client.http2().connect().await;
+        let request = Request::post("/oauth/token")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(Endless::new("client_id=billing&x=y"))
+            .unwrap();
+        let answer = timeout(PATIENCE, connection.send(request)).await.expect("it waits for the body");
+        assert_eq!(answer.oauth_error(401, "invalid_client"), description);
+    }
+    assert_eq!(buffered(&edge).await, 0);
+    assert_eq!(upstream.seen().len(), 0);
+}
+
+#[tokio::test]
+async fn the_log_says_which_client_a_wrong_certificate_meant() {
+    let upstream = Upstream::start().await;
+    let (edge, _) = start(&upstream, "");
+    let client = Client::with(&edge, &self_signed("nobody"));
+    // A body that comes along is read; else the head may say it.
+    let refused = verdict::refused(&edge, &client, &upstream, "billing").await;
+    assert_eq!(refused.log["client_id"], "billing");
+    let request = Request::post("/oauth/token")
+        .header("authorization", "Basic YmlsbGluZzp4")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(Endless::new("x=y"))
+        .unwrap();
+    let answer = client.connect().await.send(request).await;
+    answer.oauth_error(401, "invalid_client");
+    let log = edge.log_of(&answer);
+    assert_eq!(
+        (&log["client_id"], &log["reason"]),
+        (&"billing".into(), &"no application has registered this certificate".into())
+    );
+}
+
+#[tokio::test]
+async fn bodies_beyond_the_bound_of_memory_get_503_and_it_is_given_back() {
+    let upstream = Upstream::start().await;
+    let (edge, registered) = start(&upstream, "buffered_bytes = 1_048_576");
+    let client = Client::with(&edge, &registered);
+    let mut held = Vec::new();
+    // An announced length is taken once, however many pieces the body comes in.
+    for number in 1..=16 {
+        let mut stream = client.tls().await.unwrap();
+        stream.write_all(&unfinished("billing")).await.unwrap();
+        stream.flush().await.unwrap();
+        held.push(stream);
+        until_buffered(&edge, number * LIMIT).await;
+    }
+    for client in [client.clone(), client.clone().http2()] {
+        let answer = client.token("billing").await;
+        answer.oauth_error(503, "temporarily_unavailable");
+        assert_eq!(answer.headers["retry-after"], "2");
+    }
+    assert_eq!(buffered(&edge).await, 16 * LIMIT);
+    assert_eq!(upstream.seen().len(), 0);
+    assert_eq!(admin::metric(&edge, "mtls_edge_requests_total{outcome=\"upstream_failed\"}").await, 0);
+    // One goes on, the others go away: all is given back.
+    let mut whole = held.pop().unwrap();
+    whole.write_all(b"z").await.unwrap();
+    let mut answer = vec![0; 12];
+    timeout(PATIENCE, whole.read_exact(&mut answer)).await.unwrap().unwrap();
+    assert_eq!(answer, b"HTTP/1.1 200");
+    drop(held);
+    until_buffered(&edge, 0).await;
+    assert_eq!(client.token("billing").await.status, 200);
+    until_buffered(&edge, 0).await;
+}
+
+#[tokio::test]
+async fn what_a_body_took_is_given_back_however_it_ends() {
+    let upstream = Upstream::start().await;
+    let (edge, registered) = start(&upstream, "body_timeout = \"1s\"");
+    let client = Client::with(&edge, &registered);
+    let chunk = |bytes: usize| format!("{bytes:x}\r\n{}\r\n", "y".repeat(bytes));
+    let chunked = head("billing", "transfer-encoding: chunked");
+    let chunked = chunked.split("client_id=").next().unwrap();
+    let start = "11\r\nclient_id=billing\r\n2\r\n&x\r\n";
+    for (bytes, status) in [
+        // Whole; too long; of nobody; with a fault in its framing; too slow.
+        (format!("{chunked}{start}{}0\r\n\r\n", chunk(9_000).repeat(5)), "200"),
+        (format!("{chunked}{start}{}", chunk(9_000).repeat(9)), "413"),
+        (format!("{chunked}{}0\r\n\r\n", chunk(9_000).repeat(5)), "400"),
+        (format!("{chunked}{start}{}zz\r\n", chunk(9_000).repeat(5)), "400"),
+        (format!("{chunked}{start}{}", chunk(9_000).repeat(5)), "408"),
+        (String::from_utf8(unfinished("billing")).unwrap(), "408"),
+    ] {
+        let mut stream = client.tls().await.unwrap();
+        stream.write_all(bytes.as_bytes()).await.unwrap();
+        let mut answer = vec![0; 12];
+        timeout(PATIENCE, stream.read_exact(&mut answer)).await.unwrap().unwrap();
+        assert_eq!(std::str::from_utf8(&answer[9..]).unwrap(), status);
+        until_buffered(&edge, 0).await;
+    }
+    // What grows by chunks takes no more than a body may have, and what breaks off gives it back.
+    let mut stream = client.tls().await.unwrap();
+    stream.write_all(format!("{chunked}{start}{}", chunk(9_000).repeat(6)).as_bytes()).await.unwrap();
+    stream.flush().await.unwrap();
+    while buffered(&edge).await < 6 * 9_000 {
+        tokio::task::yield_now().await;
+    }
+    assert!(buffered(&edge).await <= LIMIT);
+    drop(stream);
+    until_buffered(&edge, 0).await;
+    // A stream that is reset.
+    let mut connection = client.http2().connect().await;
+    let request = Request::post("/oauth/token")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(Endless::new("client_id=billing&x=y"))
+        .unwrap();
+    tokio::select! {
+        answer = connection.send(request) => panic!("{answer:?}"),
+        () = until_buffered(&edge, "client_id=billing&x=y".len()) => {}
+    }
+    until_buffered(&edge, 0).await;
+}
+
+#[tokio::test]
+async fn a_kept_connection_leaves_nothing_buffered() {
+    let upstream = Upstream::start().await;
+    let (edge, registered) = start(&upstream, "");
+    let mut connection = Client::with(&edge, &registered).connect().await;
+    for _ in 0..3 {
+        assert_eq!(connection.token("billing").await.status, 200);
+        until_buffered(&edge, 0).await;
+    }
+}
