@@ -6,6 +6,7 @@
 mod authorization;
 mod content_type;
 mod error;
+mod escapes;
 mod form;
 mod json;
 mod name;

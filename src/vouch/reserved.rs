@@ -5,7 +5,7 @@ mod shapes;
 
 use std::{cmp::Ordering, fmt};
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, header};
 
 use shapes::Shapes;
 
@@ -32,8 +32,8 @@ pub struct Reserved {
     shapes: Shapes,
     /// Folded names of which every other spelling is reserved, sorted.
     respelled: Vec<Box<[u8]>>,
-    /// The same of those.
-    respelled_shapes: Shapes,
+    /// A bit for each length of those.
+    respelled_lengths: u64,
 }
 
 impl Reserved {
@@ -71,7 +71,7 @@ impl Reserved {
             numbered: Vec::new(),
             shapes: Shapes::default(),
             respelled: Vec::new(),
-            respelled_shapes: Shapes::default(),
+            respelled_lengths: 0,
         }
     }
 
@@ -83,7 +83,8 @@ impl Reserved {
         // Behind a beginning, the longer ones of the same family are next: without them one comparison decides.
         self.prefixes.dedup_by(|longer, kept| longer.starts_with(kept));
         self.shapes = Shapes::of(&self.exact, &[&self.prefixes, &self.numbered]);
-        self.respelled_shapes = Shapes::of(&self.respelled, &[]);
+        self.respelled_lengths =
+            self.respelled.iter().fold(0, |lengths, name| lengths | length_bit(name.len()));
         self
     }
 
@@ -99,13 +100,15 @@ impl Reserved {
     /// Whether a name, in whatever spelling, is reserved.
     #[must_use]
     pub fn contains(&self, name: &HeaderName) -> bool {
-        let name = name.as_str();
-        if self.shapes.may_hold(name) && self.names(name) {
+        let text = name.as_str();
+        if self.shapes.may_hold(text) && self.names(text) {
             return true;
         }
-        self.respelled_shapes.may_hold(name)
-            && is_respelled(name)
-            && self.respelled.binary_search_by(|folded| compare(folded, name)).is_ok()
+        self.respelled_lengths & length_bit(text.len()) != 0
+            // Nearly every request has these two.
+            && !matches!(*name, header::CONTENT_TYPE | header::CONTENT_LENGTH)
+            && is_respelled(text)
+            && self.respelled.binary_search_by(|folded| compare(folded, text)).is_ok()
     }
 
     fn names(&self, name: &str) -> bool {
@@ -129,6 +132,11 @@ impl Reserved {
             headers.remove(name);
         }
     }
+}
+
+/// The lengths beyond have one bit together.
+fn length_bit(length: usize) -> u64 {
+    1 << length.min(63)
 }
 
 /// Whether a name has a sign other than the hyphen, which is the only one in the names of HTTP.

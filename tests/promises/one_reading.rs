@@ -16,7 +16,7 @@ use proptest::{
 };
 
 use crate::support::{
-    Client, DOMAIN, Edge, EdgeBuilder, Upstream,
+    Client, Credentials, DOMAIN, Edge, EdgeBuilder, Upstream,
     http2::{self, Outcome},
     self_signed,
 };
@@ -81,6 +81,17 @@ fn the_models_read_two_clients_of_each_attack() {
     }
 }
 
+/// An edge that knows two clients, the first of them by this certificate.
+fn edge_for(upstream: String, owner: &Credentials) -> EdgeBuilder {
+    let routes = "[[domain.route]]\npath = \"/oauth/token\"\nmethods = [\"POST\", \"GET\"]\nauthenticate = \"client\"\n\
+                  [[domain.route]]\npath = \"/open/*\"\nmethods = [\"POST\"]\nauthenticate = \"none\"";
+    EdgeBuilder::new(upstream)
+        .quiet()
+        .domain(DOMAIN, routes)
+        .self_signed_application("a", &[owner.thumbprint()])
+        .self_signed_application("b", &[self_signed("b").thumbprint()])
+}
+
 struct Fixture {
     upstream: Upstream,
     _edge: Edge,
@@ -91,14 +102,7 @@ impl Fixture {
     async fn start() -> Self {
         let upstream = Upstream::start().await;
         let owner = self_signed("a");
-        let mut builder = EdgeBuilder::new(upstream.url()).quiet().domain(
-            DOMAIN,
-            "[[domain.route]]\npath = \"/oauth/token\"\nmethods = [\"POST\", \"GET\"]\nauthenticate = \"client\"\n\
-             [[domain.route]]\npath = \"/open/*\"\nmethods = [\"POST\"]\nauthenticate = \"none\"",
-        );
-        builder = builder.self_signed_application("a", &[owner.thumbprint()]);
-        builder = builder.self_signed_application("b", &[self_signed("b").thumbprint()]);
-        let edge = builder.start();
+        let edge = edge_for(upstream.url(), &owner).start();
         Self { upstream, client: Client::with(&edge, &owner), _edge: edge }
     }
 

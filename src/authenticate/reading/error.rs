@@ -16,16 +16,14 @@ pub enum ClientIdError {
     Repeated,
     /// A name that some servers take for `client_id`.
     #[error(
-        "a parameter's name differs from client_id only in case, punctuation or invisible characters: remove it"
+        "a parameter's name differs from client_id only in case, punctuation, escapes or invisible characters: remove it"
     )]
     Lookalike,
     /// Some servers end a parameter at a semicolon.
     #[error("client_id is next to a semicolon: separate parameters with & alone, and send ; as %3B")]
     Separator,
-    /// Decoders differ in what they make of the rest.
-    #[error(
-        "a percent sign is not followed by two hexadecimal digits, or is part of a parameter's name: send % as %25"
-    )]
+    /// Decoders differ in what they make of it.
+    #[error("a percent sign in client_id is not followed by two hexadecimal digits: send it as %25")]
     Escape,
     /// Some servers serve the method that a parameter names.
     #[error("a parameter overrides the request's method: remove it, and send the method itself")]
@@ -37,7 +35,7 @@ pub enum ClientIdError {
     #[error("a parameter is named __proto__ or constructor: remove it")]
     Prototype,
     /// Not text.
-    #[error("client_id, or a parameter's name, is not valid UTF-8")]
+    #[error("client_id is not valid UTF-8")]
     NotUtf8,
     /// Some servers end a value at a NUL or a line's end.
     #[error("client_id has a control character in it: remove it")]

@@ -7,7 +7,7 @@
 
 use unicode_normalization::UnicodeNormalization;
 
-use super::ClientIdError;
+use super::{ClientIdError, escapes};
 
 /// What is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,22 +20,35 @@ pub(super) enum Meaning {
     Other,
 }
 
-/// What a decoded name means. One that only resembles `client_id` is an error, and so is one that overrides the method.
+/// What a decoded name means. One that only resembles `client_id`, by whatever further decoding, is an error, and so is one that
+/// overrides the method.
 pub(super) fn meaning(name: &[u8]) -> Result<Meaning, ClientIdError> {
-    if name == b"client_id" {
-        return Ok(Meaning::ClientId);
+    match name {
+        b"client_id" => return Ok(Meaning::ClientId),
+        // Nobody drops a letter or digit from the beginning of a name, and nothing that is looked for begins with these.
+        [first, ..] if first.is_ascii_alphanumeric() && !b"CcHhMmXx".contains(first) => {
+            return Ok(Meaning::Other);
+        }
+        _ => {}
     }
+    let meaning = resembles(name)?;
+    // Servers behind servers decode again; nobody does so more often.
+    let mut further = escapes::decoded_further(name);
+    for _ in 0..3 {
+        let Some(name) = further else { break };
+        resembles(&name)?;
+        further = escapes::decoded_further(&name);
+    }
+    Ok(meaning)
+}
+
+fn resembles(name: &[u8]) -> Result<Meaning, ClientIdError> {
     if name.is_ascii() {
         return folded(&name.iter().map(|octet| char::from(octet.to_ascii_lowercase())));
     }
     // What compatibility, case and accents fold to (ASP.NET's and Java's comparisons, Windows' best fit).
-    let text = std::str::from_utf8(name).map_err(|_| ClientIdError::NotUtf8)?;
+    let text = escapes::lenient_utf8(name);
     folded(&text.nfkd().flat_map(char::to_lowercase).map(|c| if c == 'ı' { 'i' } else { c }))
-}
-
-/// Whether a name that nobody vouches for, such as a piece of another format, may be read as `client_id`.
-pub(super) fn resembles_client_id(name: &[u8]) -> bool {
-    !matches!(meaning(String::from_utf8_lossy(name).as_bytes()), Ok(Meaning::Other | Meaning::Charset))
 }
 
 /// What overrides the method, and whether only behind a sign: `_method` (Rails, Laravel, Symfony, Spring, Express) does, `method` is an
@@ -180,7 +193,25 @@ mod tests {
         ] {
             assert_eq!(meaning(name.as_bytes()), Err(ClientIdError::Lookalike), "{name:?}");
         }
-        assert_eq!(meaning(b"client_id\xff"), Err(ClientIdError::NotUtf8));
+        for name in [
+            &b"client_id\xff"[..],
+            b"\xffclient_id",
+            b"client\xc1\x9fid",
+            b"\xc1\xa3lient_id",
+            b"\xe0\x81\xa3lient_id",
+            b"%u0063lient_id",
+            b"client%5Fid",
+            b"client%255Fid",
+            b"client%25255Fid",
+            b"client%u255fid",
+            b"client_id%zz",
+            b"client%_id",
+        ] {
+            assert_eq!(meaning(name), Err(ClientIdError::Lookalike), "{}", String::from_utf8_lossy(name));
+        }
+        for name in [&b"%zz"[..], b"\xe9\xff", b"%c1%a3x", b"%25252525252525"] {
+            assert_eq!(meaning(name), Ok(Meaning::Other), "{}", String::from_utf8_lossy(name));
+        }
     }
 
     #[test]
