@@ -30,17 +30,20 @@ impl Hierarchy {
         Self { root, issuing, upstream: Upstream::start().await }
     }
 
-    fn edge(&self, crls: &[String]) -> Edge {
-        EdgeBuilder::new(self.upstream.url())
-            .usual_domain("auth0")
-            .trust("root", &self.root.pem())
-            .trust("issuing", &self.issuing.pem())
-            .file("lists.pem", crls.concat())
-            .trust_settings(if crls.is_empty() { "" } else { "crls = [\"lists.pem\"]" })
-            .ca_application("payments", DN)
+    fn edge(&self, crls: &[String]) -> Edges {
+        let build = || {
+            EdgeBuilder::new(self.upstream.url())
+                .usual_domain("auth0")
+                .trust("root", &self.root.pem())
+                .trust("issuing", &self.issuing.pem())
+                .file("lists.pem", crls.concat())
+                .trust_settings(if crls.is_empty() { "" } else { "crls = [\"lists.pem\"]" })
+        };
+        let pinned = build()
             .ca_application("of-root", &format!("{DN}\nca = \"root.pem\""))
             .ca_application("of-issuing", &format!("{DN}\nca = \"issuing.pem\""))
-            .start()
+            .start();
+        Edges { pinned, unpinned: build().ca_application("payments", DN).start() }
     }
 
     /// The same client's certificate alone, with its issuer, and with the root.
@@ -57,22 +60,45 @@ impl Hierarchy {
         self.presented(&self.issuing.issue("payments", |_| {}))
     }
 
-    async fn pass(&self, edge: &Edge, clients: &[Credentials], ids: &[&str]) {
+    async fn pass(&self, edge: &Edges, clients: &[Credentials], ids: &[&str]) {
         for credentials in clients {
             for id in ids {
-                passes(&Client::with(edge, credentials), &self.upstream, id).await;
+                passes(&Client::with(edge.of(id), credentials), &self.upstream, id).await;
             }
         }
     }
 
-    async fn refused(&self, edge: &Edge, clients: &[Credentials], ids: &[&str], reason: &str) {
+    async fn refused(&self, edge: &Edges, clients: &[Credentials], ids: &[&str], reason: &str) {
         for credentials in clients {
             for id in ids {
+                let edge = edge.of(id);
                 let refused = refused(edge, &Client::with(edge, credentials), &self.upstream, id).await;
                 let said = refused.in_general_words();
                 assert!(said.contains(reason), "{id}: {said}");
             }
         }
+    }
+}
+
+/// One subject is one application's, unless each is pinned to another CA.
+struct Edges {
+    pinned: Edge,
+    unpinned: Edge,
+}
+
+impl Edges {
+    fn of(&self, id: &str) -> &Edge {
+        if id == "payments" { &self.unpinned } else { &self.pinned }
+    }
+
+    fn reload(&self, file: &str, text: &str) {
+        self.pinned.reload(file, text);
+        self.unpinned.reload(file, text);
+    }
+
+    fn stop(self) {
+        self.pinned.stop();
+        self.unpinned.stop();
     }
 }
 
@@ -162,7 +188,9 @@ async fn a_renewed_root_counts_beside_the_expired_one() {
         .file("root.pem", these.root.pem())
         .ca_application("of-root", &format!("{DN}\nca = \"root.pem\""))
         .start();
-    these.pass(&edge, &these.client(), &["of-root"]).await;
+    for credentials in these.client() {
+        passes(&Client::with(&edge, &credentials), &these.upstream, "of-root").await;
+    }
     edge.stop();
 }
 
