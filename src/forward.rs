@@ -18,7 +18,7 @@ pub use body::{BodyFault, RequestBody};
 pub use buffered::{BufferedBytes, Share};
 pub(crate) use connect::LocalExecutor;
 pub use hop::{CameFrom, forwarding_headers, join_cookies, remove_hop_by_hop};
-pub use in_use::Caller;
+pub use in_use::{Caller, for_strangers};
 pub use pool::Pools;
 pub use response::ResponseBody;
 pub use target::{Target, roots, target};

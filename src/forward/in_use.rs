@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
 use super::Target;
 
 /// Whose request it is.
@@ -15,17 +17,31 @@ pub enum Caller {
 
 /// A request's share of its upstream, from before its connection is opened until the end of its response.
 #[derive(Debug)]
-pub(super) struct InUse(Arc<Target>);
+pub(super) struct InUse {
+    target: Arc<Target>,
+    /// Of the requests of anybody.
+    _stranger: Option<OwnedSemaphorePermit>,
+}
+
+/// How many requests of anybody may be in flight at once where so many connections to upstreams may be open: a quarter is left to
+/// applications, to whichever upstreams strangers call.
+#[must_use]
+pub const fn for_strangers(connections: usize) -> usize {
+    connections - connections / 4
+}
 
 impl InUse {
     /// Takes a place; nothing if as many requests are in flight as may be. Those of anybody leave a quarter of the places to
     /// applications, so that strangers can't keep them from the upstream.
-    pub(super) fn take(target: &Arc<Target>, caller: Caller) -> Option<Self> {
-        let bound = match caller {
-            Caller::Proved => target.connections,
-            Caller::Anybody => target.connections - target.connections / 4,
+    pub(super) fn take(target: &Arc<Target>, caller: Caller, strangers: &Arc<Semaphore>) -> Option<Self> {
+        let (bound, stranger) = match caller {
+            Caller::Proved => (target.connections, None),
+            // The system may have fewer descriptors for connections than this upstream may have.
+            Caller::Anybody => {
+                (for_strangers(target.connections), Some(Arc::clone(strangers).try_acquire_owned().ok()?))
+            }
         };
-        let place = Self(Arc::clone(target));
+        let place = Self { target: Arc::clone(target), _stranger: stranger };
         // Counted before it is compared: what is too many leaves again.
         (target.in_flight.0.fetch_add(1, Relaxed) < bound).then_some(place)
     }
@@ -33,6 +49,6 @@ impl InUse {
 
 impl Drop for InUse {
     fn drop(&mut self) {
-        self.0.in_flight.0.fetch_sub(1, Relaxed);
+        self.target.in_flight.0.fetch_sub(1, Relaxed);
     }
 }

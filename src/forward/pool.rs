@@ -39,6 +39,8 @@ pub struct Pools {
     outbox: Outbox,
     /// Connections that may still be opened, by all workers together.
     places: Arc<Semaphore>,
+    /// Requests of anybody that may still be in flight, to all upstreams together.
+    strangers: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
@@ -112,10 +114,11 @@ impl Idle {
 }
 
 impl Pools {
-    /// None yet; what they send is gathered here, and each connection takes one of these places.
+    /// None yet; what they send is gathered here, each connection takes one of these places, and each request of anybody one of
+    /// those for strangers.
     #[must_use]
-    pub fn new(outbox: Outbox, places: Arc<Semaphore>) -> Self {
-        Self { by_target: RefCell::default(), outbox, places }
+    pub fn new(outbox: Outbox, places: Arc<Semaphore>, strangers: Arc<Semaphore>) -> Self {
+        Self { by_target: RefCell::default(), outbox, places, strangers }
     }
 
     /// A place for another connection: where there is none, unused ones of this worker are closed. Others' are after a while.
@@ -156,7 +159,7 @@ impl Pools {
             });
             Rc::new(Pool { target: Arc::clone(target), origins: origins.collect(), next: Cell::new(0) })
         }));
-        let mut in_use = InUse::take(target, caller);
+        let mut in_use = InUse::take(target, caller, &self.strangers);
         if in_use.is_none() {
             let upstream = target.name.clone();
             return Err(ForwardError::Busy {

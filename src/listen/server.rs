@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     config::settings::Settings,
-    forward::BufferedBytes,
+    forward::{BufferedBytes, for_strangers},
     net::descriptors,
     observe::{Capacity, Counters, Health, Reloads, serve_admin},
     site::SiteHandle,
@@ -124,6 +124,7 @@ pub fn start(settings: &Settings, site: SiteHandle, reloads: Arc<Reloads>) -> Re
         buffered: Arc::clone(&buffered),
         places: Arc::clone(&places),
         upstream_places: Arc::clone(&upstream_places),
+        stranger_places: Arc::new(Semaphore::new(for_strangers(upstream_bound))),
         addresses: Addresses::new(),
         per_address: (bound / 10).max(PER_ADDRESS),
         doors,

@@ -18,6 +18,8 @@ pub(super) struct Shared {
     pub(super) places: Arc<Semaphore>,
     /// Free places for connections to upstreams.
     pub(super) upstream_places: Arc<Semaphore>,
+    /// Requests that nobody was proved to have sent may be in flight to upstreams, so many at once.
+    pub(super) stranger_places: Arc<Semaphore>,
     /// Connections by address.
     pub(super) addresses: Arc<Addresses>,
     /// Connections that one address may have, where the settings do not say.

@@ -48,7 +48,11 @@ pub(super) fn run(
         let parts = WorkerParts {
             chains: Rc::new(ChainCache::new(CHAINS)),
             peers: Rc::default(),
-            pools: Rc::new(Pools::new(outbox.clone(), Arc::clone(&shared.upstream_places))),
+            pools: Rc::new(Pools::new(
+                outbox.clone(),
+                Arc::clone(&shared.upstream_places),
+                Arc::clone(&shared.stranger_places),
+            )),
             counters: Arc::clone(&shared.counters),
             buffered: Arc::clone(&shared.buffered),
         };

@@ -185,3 +185,28 @@ async fn strangers_leave_places_at_the_upstream_to_applications() {
         held.arrived().await;
     }
 }
+
+#[tokio::test]
+async fn strangers_leave_places_to_applications_where_descriptors_are_few() {
+    let mut held = Held::start().await;
+    let credentials = self_signed("billing");
+    let routes = "client_auth = \"optional\"\n[[domain.route]]\n[[domain.route]]\npath = \"/open\"\nmethods = [\"GET\"]\nauthenticate = \"none\"";
+    let edge = EdgeBuilder::new(held.url())
+        .domain(crate::support::DOMAIN, routes)
+        .self_signed_application("billing", &[credentials.thumbprint()])
+        .open_files("-n 256")
+        .start();
+    let places = admin::status(&edge, "").await["limits"]["upstream_connections"].as_u64().unwrap();
+    assert!((8..100).contains(&places), "{places} of the 1024 that are configured");
+    let mut stranger = Frames::connect(&Client::new(&edge), &[]).await;
+    for _ in 0..places - places / 4 {
+        stranger.get("/open").await.unwrap();
+        held.arrived().await;
+    }
+    let refused = stranger.get("/open").await.unwrap();
+    stranger.until_answered(refused).await;
+    for client in [Client::with(&edge, &credentials), Client::with(&edge, &credentials).http2()] {
+        tokio::spawn(async move { client.token("billing").await });
+        held.arrived().await;
+    }
+}
