@@ -176,6 +176,34 @@ fn minimal() -> (TempDir, PathBuf) {
 }
 
 #[test]
+fn inspect_prints_nothing_that_hides_or_reorders_a_name() {
+    let folder = TempDir::new().unwrap();
+    let hidden = [
+        "\u{202e}",
+        "\u{2028}",
+        "\u{2029}",
+        "\u{200b}",
+        "\u{2066}",
+        "\u{85}",
+        "\u{7f}",
+        "\u{1b}[2J",
+        "\u{e0041}",
+    ];
+    // Issued by a CA, so that the subject is offered to be pasted.
+    let name = format!("pay{}roll", hidden.concat());
+    Ca::new("Corp CA").issue(&name, |_| {}).write(folder.path(), "a");
+    let printed = edge(&["inspect", folder.path().join("a.pem").to_str().unwrap()]);
+    assert!(printed.status.success());
+    let printed = text(&printed.stdout);
+    for part in hidden {
+        let sign = part.chars().next().unwrap();
+        assert!(!printed.contains(sign), "{sign:?} in {printed:?}");
+    }
+    // What is printed is escaped, and not left out: it stands for the same name.
+    assert!(printed.contains("pay\\E2\\80\\AE"), "{printed}");
+}
+
+#[test]
 fn what_inspect_offers_to_paste_is_accepted_and_matches() {
     let (_folder, dir) = minimal();
     let name = "/C=DE/O=Ex, \"Q\" + Co; x/businessCategory=Private/CN=M\u{fc}ller/emailAddress=a@b.example";
