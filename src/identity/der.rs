@@ -146,10 +146,14 @@ pub(crate) fn named_bits(content: &[u8]) -> Option<u16> {
     Some((octet(0) << 8) | octet(1))
 }
 
-/// An object identifier's content in dotted form; hexadecimal where it is none.
+/// An object identifier's content in dotted form; hexadecimal where it is none. Cut where it is longer than any real one.
 pub(crate) fn dotted(content: &[u8]) -> String {
-    super::name::dotted(content)
-        .unwrap_or_else(|| content.iter().fold("malformed ".to_owned(), |text, b| format!("{text}{b:02x}")))
+    let (content, end) = content
+        .get(..32)
+        .map_or((content, ""), |beginning| (beginning, if content.len() > 32 { "\u{2026}" } else { "" }));
+    let text = super::name::dotted(content)
+        .unwrap_or_else(|| content.iter().fold("malformed ".to_owned(), |text, b| format!("{text}{b:02x}")));
+    text + end
 }
 
 #[cfg(test)]

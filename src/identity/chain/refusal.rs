@@ -198,8 +198,11 @@ pub enum ChainRefusal {
         algorithm: String,
     },
     /// A CRL whose issuer's keyUsage lacks cRLSign.
-    #[error("the issuer of a CRL may not sign CRLs (keyUsage without cRLSign)")]
-    CrlIssuerNotSigner,
+    #[error("the issuer of a CRL may not sign CRLs (keyUsage without cRLSign): {subject:?}")]
+    CrlIssuerNotSigner {
+        /// The CA.
+        subject: String,
+    },
     /// noRevAvail in a CA's certificate (RFC 9608 section 3).
     #[error(
         "the extension noRevAvail (2.5.29.56) is in the certificate of CA {subject:?}, where it must not be"

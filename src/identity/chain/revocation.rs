@@ -69,7 +69,8 @@ pub(super) fn ask(
         until = until.min(crl.next_update.saturating_sub(1));
     }
     if !issuer.may_sign_crls() {
-        return if asked.no_revocation { Ok(Answer::EXEMPT) } else { Err(ChainRefusal::CrlIssuerNotSigner) };
+        let refusal = || ChainRefusal::CrlIssuerNotSigner { subject: shown(&issuer.subject) };
+        return if asked.no_revocation { Ok(Answer::EXEMPT) } else { Err(refusal()) };
     }
     if crl.revokes(asked.serial) {
         return Err(ChainRefusal::Revoked);

@@ -61,6 +61,15 @@ fn twists() -> impl Strategy<Value = Twist> {
     ]
 }
 
+/// A CA with an extension of every kind that is judged.
+fn rich(p: &mut CertificateParams) {
+    constrain(p, true, GeneralSubtree::DnsName("example.com".into()));
+    p.custom_extensions =
+        vec![policy(true), CustomExtension::from_oid_content(&[2, 5, 29, 36], vec![0x30, 3, 0x80, 1, 5])];
+    p.crl_distribution_points = vec![rcgen::CrlDistributionPoint { uris: vec!["http://a.example/".into()] }];
+    p.use_authority_key_identifier_extension = true;
+}
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum LeafTwist {
     Nothing,
@@ -315,8 +324,8 @@ proptest! {
         also_cut in any::<bool>(),
     ) {
         let root = TestCa::new("root");
-        let sub = root.intermediate("sub", |_| {});
-        let mut chain = vec![sub.leaf("a", |_| {}), sub.der()];
+        let sub = root.intermediate("sub", rich);
+        let mut chain = vec![sub.leaf("a", leaf(LeafTwist::Dns("a.example.com"), 3)), sub.der()];
         let mut octets = chain[which].to_vec();
         let at = position.index(octets.len());
         octets[at] ^= change;
@@ -327,6 +336,27 @@ proptest! {
         if let Ok(client) = ClientCertificate::from_chain(&chain) {
             let verdict = verify_chain(&client, &trust(&[&root]), NOW);
             prop_assert!(matches!(verdict, ChainVerdict::Refused(_)), "{:?}", verdict);
+        }
+    }
+
+    #[test]
+    fn any_octets_in_a_judged_extension_are_read_or_refused(
+        number in select(vec![14_u64, 15, 17, 19, 30, 31, 32, 33, 35, 36, 37, 54, 56]),
+        octets in proptest::collection::vec(any::<u8>(), 0..24),
+        critical in any::<bool>(),
+        of_leaf in any::<bool>(),
+    ) {
+        let root = TestCa::new("root");
+        let odd = |p: &mut CertificateParams| {
+            let mut extension = CustomExtension::from_oid_content(&[2, 5, 29, number], octets.clone());
+            extension.set_criticality(critical);
+            p.custom_extensions = vec![extension];
+        };
+        let sub = root.intermediate("sub", |p| if !of_leaf { odd(p) });
+        let chain = [sub.leaf("a", |p| if of_leaf { odd(p) }), sub.der()];
+        if let Ok(client) = ClientCertificate::from_chain(&chain) {
+            let _ = verify_chain(&client, &trust(&[&root]), NOW);
+            drop(Authorities::new(vec![sub.der()], Vec::new(), RevocationPolicy::default()));
         }
     }
 }

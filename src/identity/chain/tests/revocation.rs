@@ -84,7 +84,7 @@ fn an_anchor_that_may_not_sign_lists_is_refused_under_one() {
     let trusted =
         Authorities::new(vec![anchor], vec![root.crl(&[], 2035)], RevocationPolicy::default()).unwrap();
     let refusal = refused(&[root.leaf("a", |_| {})], &trusted);
-    assert_eq!(refusal, ChainRefusal::CrlIssuerNotSigner);
+    assert_eq!(refusal, ChainRefusal::CrlIssuerNotSigner { subject: "CN=root".into() });
 }
 
 #[test]

@@ -1,0 +1,76 @@
+//! A stranger's chain: refused, remembered, and let in as soon as its CA is trusted.
+
+use rcgen::{CertificateParams, CustomExtension};
+use rustls::pki_types::CertificateDer;
+
+use crate::support::{Ca, Client, EdgeBuilder, Upstream, passes, refused};
+
+const DN: &str = "subject_dn = \"CN=payments,O=Example Bank,C=DE\"";
+
+/// Extensions of nobody, some 6 KB of them.
+fn large(p: &mut CertificateParams) {
+    p.custom_extensions = (0..350_u64)
+        .map(|number| CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 99_999, number], vec![5, 0]))
+        .collect();
+}
+
+/// Nine certificates of CAs of one name, each signed by the next and the last by the first.
+fn ring(name: &str) -> (Ca, Vec<CertificateDer<'static>>) {
+    let mut cas: Vec<Ca> = (0..9).map(|_| Ca::new(name)).collect();
+    let signed = (0..9).map(|index| cas[index].twin_below(&cas[(index + 1) % 9], large)).collect();
+    (cas.swap_remove(0), signed)
+}
+
+#[tokio::test]
+async fn a_ring_of_cas_is_refused_until_one_of_them_is_trusted() {
+    let upstream = Upstream::start().await;
+    let (trusted, (ring_ca, ring)) = (Ca::new("Client CA"), ring("Ring CA"));
+    let edge = EdgeBuilder::new(upstream.url())
+        .usual_domain("auth0")
+        .trust("client-ca", &trusted.pem())
+        .ca_application("payments", DN)
+        .start();
+    let stranger = ring_ca.issue("payments", |_| {}).with_chain(&ring);
+    let client = Client::with(&edge, &stranger).http2();
+    let reason = refused(&edge, &client, &upstream, "payments").await.in_general_words();
+    assert!(reason.contains("no client CA is found for the issuer \"CN=Ring CA\""), "{reason}");
+    passes(&Client::with(&edge, &trusted.issue("payments", |_| {})), &upstream, "payments").await;
+
+    // Connections of before and after are judged by the trust in force.
+    edge.reload("client-ca.pem", &(trusted.pem() + &ring_ca.pem()));
+    passes(&client, &upstream, "payments").await;
+    edge.reload("client-ca.pem", &trusted.pem());
+    refused(&edge, &client, &upstream, "payments").await;
+    edge.stop();
+}
+
+#[tokio::test]
+async fn a_ring_in_the_name_of_a_client_ca_is_refused() {
+    let upstream = Upstream::start().await;
+    let (trusted, (ring_ca, ring)) = (Ca::new("Client CA"), ring("Client CA"));
+    let edge = EdgeBuilder::new(upstream.url())
+        .usual_domain("auth0")
+        .trust("client-ca", &trusted.pem())
+        .ca_application("payments", DN)
+        .start();
+    let stranger = ring_ca.issue("payments", |_| {}).with_chain(&ring);
+    let reason = refused(&edge, &Client::with(&edge, &stranger), &upstream, "payments").await;
+    assert!(reason.in_general_words().contains("a known CA has the name, but another key"));
+    edge.stop();
+}
+
+#[tokio::test]
+async fn another_subject_is_refused_before_the_chain_is_looked_at() {
+    let upstream = Upstream::start().await;
+    let trusted = Ca::new("Client CA");
+    let edge = EdgeBuilder::new(upstream.url())
+        .usual_domain("auth0")
+        .trust("client-ca", &trusted.pem())
+        .ca_application("payments", DN)
+        .start();
+    let stranger = Ca::new("Other CA").issue("orders", |_| {});
+    let reason = refused(&edge, &Client::with(&edge, &stranger), &upstream, "payments").await;
+    let reason = reason.in_general_words();
+    assert!(reason.starts_with("\"payments\" has registered another subject DN"), "{reason}");
+    edge.stop();
+}
