@@ -10,15 +10,16 @@ use crate::{
 };
 
 /// Standard streams, runtimes of the main and the admin thread, the watch of files and its pipes, the admin's listener: 19 at
-/// rest. The rest is for what a reload reads, one file after the other, and for the thread that fetches CRLs.
-const FIXED: usize = 48;
-/// A worker's runtime, and connections that were accepted and have no place yet, or no more.
+/// rest. The others are for what a reload reads, one file after the other, and for the thread that fetches CRLs.
+const FIXED: usize = 40;
+/// A worker's runtime, and connections that were accepted and have no place yet, or no more. Half of it where there are few.
 const WORKER: usize = 16;
+/// Names of upstreams that a worker resolves at once; each takes a descriptor meanwhile. Half of it where there are few.
+const RESOLVING: usize = 8;
+/// Fewer than these are few.
+const FEW: usize = 1024;
 /// The fewest that are worth a start: connections and upstream connections together.
 const FEWEST: usize = 24;
-
-/// Names that each worker resolves at once; each takes a descriptor while it waits.
-pub(super) const RESOLVING: usize = 8;
 
 /// Who may take how many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub struct Shares {
     pub connections: usize,
     /// Connections to upstreams.
     pub upstream: usize,
+    /// Names that each worker resolves at once.
+    pub resolving: usize,
 }
 
 /// The limit of open files leaves nothing to serve with.
@@ -48,8 +51,10 @@ pub struct TooFew {
 impl Shares {
     /// Shares out this many descriptors. Where they are too few for all that is configured, upstreams get a third at most.
     pub(super) fn of(settings: &Settings, workers: usize, descriptors: usize) -> Result<Self, TooFew> {
+        let part = if descriptors < FEW { 2 } else { 1 };
+        let (worker, resolving) = (WORKER / part, RESOLVING / part);
         let reserve =
-            FIXED + ADMIN_CONNECTIONS + workers * (WORKER + RESOLVING + 2 * settings.listen.https.len());
+            FIXED + ADMIN_CONNECTIONS + workers * (worker + resolving + 2 * settings.listen.https.len());
         let left = descriptors.saturating_sub(reserve);
         if left < FEWEST {
             return Err(TooFew { descriptors, needed: reserve + FEWEST });
@@ -57,7 +62,7 @@ impl Shares {
         let wanted = settings.upstreams.iter().map(|upstream| upstream.connections).sum::<usize>();
         let upstream = wanted.min(left - settings.limits.connections.min(left - left / 3));
         let connections = settings.limits.connections.min(left - upstream);
-        Ok(Self { descriptors, reserve, connections, upstream: left - connections })
+        Ok(Self { descriptors, reserve, connections, upstream: left - connections, resolving })
     }
 
     /// What `[limits] connections` and the upstreams lack.

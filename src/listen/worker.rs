@@ -19,7 +19,6 @@ use super::{
     door::{Ask, Door, counted},
     open::OpenConnections,
     shared::Shared,
-    shares,
 };
 use crate::{authenticate::ChainCache, forward::Pools, http::WorkerParts, net::Outbox, observe::log};
 
@@ -39,7 +38,7 @@ pub(super) fn run(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         // All that blocks is the look-up of upstreams' names.
-        .max_blocking_threads(shares::RESOLVING)
+        .max_blocking_threads(shared.resolving)
         .on_thread_park(log::flush)
         .build_local(LocalOptions::default())?;
     runtime.block_on(async move {

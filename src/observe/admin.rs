@@ -28,7 +28,7 @@ use super::{
 use crate::{forward::BufferedBytes, site::SiteHandle};
 
 /// Connections to the admin address at once; one more closes the oldest silent one.
-pub const CONNECTIONS: usize = 64;
+pub const CONNECTIONS: usize = 32;
 /// For a request's head, and for a connection to send another.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(2);
 /// For a whole connection.

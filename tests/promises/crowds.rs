@@ -174,6 +174,21 @@ async fn behind_a_balancer_it_is_the_clients_address_that_counts() {
 }
 
 #[tokio::test]
+async fn the_bound_of_an_address_can_change_while_the_edge_runs() {
+    let upstream = Upstream::start().await;
+    let (edge, client) = crowded(&upstream, "connections_per_address = 1");
+    let client = Client::with(&edge, &client);
+    let mut kept = client.connect().await;
+    assert_eq!(kept.token("billing").await.status, 200);
+    assert!(client.tls().await.is_err());
+    let file = edge.folder.path().join("edge.toml");
+    let text = std::fs::read_to_string(file).unwrap();
+    edge.reload("edge.toml", &text.replace("connections_per_address = 1", "connections_per_address = 2"));
+    assert_eq!(client.token("billing").await.status, 200);
+    assert_eq!(kept.token("billing").await.status, 200);
+}
+
+#[tokio::test]
 async fn a_connection_that_makes_room_is_closed() {
     let upstream = Upstream::start().await;
     let (edge, client) = crowded(&upstream, "connections = 4\nconnections_per_address = 4");

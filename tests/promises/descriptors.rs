@@ -25,8 +25,14 @@ async fn assert_gone(connection: &mut Connection) {
 
 #[tokio::test]
 async fn idle_strangers_hold_off_no_reload() {
+    for limit in ["-n 256", "-n 128"] {
+        strangers_hold_off_no_reload(limit).await;
+    }
+}
+
+async fn strangers_hold_off_no_reload(limit: &str) {
     let upstream = Upstream::start().await;
-    let (edge, client) = with_client(EdgeBuilder::new(upstream.url()).open_files("-n 256"));
+    let (edge, client) = with_client(EdgeBuilder::new(upstream.url()).open_files(limit));
     let (client, stranger) = (Client::with(&edge, &client), Client::with(&edge, &self_signed("stranger")));
     let mut kept = client.connect().await;
     assert_eq!(kept.token("billing").await.status, 200);
