@@ -226,6 +226,8 @@ fn what_is_something_else_is_named_with_a_way_to_convert_it() {
     ] {
         assert!(cas(file).starts_with(found), "{}", cas(file));
     }
+    let marked = [b"\xef\xbb\xbf".as_slice(), &made.certificate].concat();
+    assert_eq!(cas(marked), "F has a byte order mark before its DER, expected DER alone");
     assert!(lists(&made.certificate).starts_with("F is a certificate, expected a CRL"));
     assert!(lists(crl + &certificate).contains("found a certificate, expected a CRL"));
     assert!(key(&made.key).starts_with("F is a private key, expected a private key in PEM"));

@@ -42,6 +42,10 @@ pub(super) fn sections_of(file: &[u8], wanted: Wanted) -> Result<Vec<Section>, F
     }
     if der::is_der(text) {
         return Err(match der::kind_of_file(text) {
+            Some(kind) if text.len() < file.len() && kind == *wanted.kind() => {
+                let what = "has a byte order mark before its DER, expected DER alone";
+                Fault::of_file(what).help("run: tail -c +4 {file} > {new}")
+            }
             Some(kind) => Fault::found(wanted, &kind, None),
             None => {
                 der::check(text, wanted, None, wanted.kind()).err().unwrap_or_else(|| Fault::none(wanted))
