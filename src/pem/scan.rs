@@ -155,12 +155,14 @@ impl<'a> Open<'a> {
         let text = line.trim_ascii_start();
         if text.is_empty() {
             if self.header.has_ended || !self.body.is_empty() {
-                let what =
-                    format!("found an empty line within the section that begins on line {}", self.line);
-                return Err(Fault::at(number, what).help("remove empty lines between the boundaries"));
+                // An error once something follows: where the file ends, it is cut short.
+                self.empty.get_or_insert(number);
             }
             self.header.has_ended = true;
-        } else if text.contains(&b':') && self.body.is_empty() && !self.header.has_ended {
+            return Ok(());
+        }
+        self.goes_on()?;
+        if text.contains(&b':') && self.body.is_empty() && !self.header.has_ended {
             self.header.fields += 1;
             self.header.is_encrypted |=
                 text.to_ascii_uppercase().starts_with(b"PROC-TYPE:") && text.ends_with(b"ENCRYPTED");
