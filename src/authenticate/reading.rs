@@ -53,10 +53,12 @@ fn in_body(headers: &HeaderMap, body: &[u8]) -> Result<Option<String>, ClientIdE
     }
 }
 
-/// Whether a body's first sign is that of a JSON object or array.
+/// Whether a body begins as JSON does, which some servers read whatever its type: with a bracket or a quotation mark, or a comment
+/// before one, in UTF-8 or UTF-16 (Python detects it), behind byte order marks and blanks. No form's first name begins so.
 fn looks_like_json(body: &[u8]) -> bool {
-    let first = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii_start().first();
-    matches!(first, Some(b'{' | b'['))
+    let first =
+        body.iter().find(|octet| !matches!(octet, 0..=b' ' | 0x7f | 0xef | 0xbb | 0xbf | 0xfe | 0xff));
+    first.is_some_and(|first| b"{[(\"'/#<)".contains(first))
 }
 
 #[cfg(test)]

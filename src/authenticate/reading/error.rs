@@ -44,7 +44,9 @@ pub enum ClientIdError {
     #[error("the body is not a JSON object with a textual client_id, as its Content-Type says")]
     NotJson,
     /// JSON in a form's clothes.
-    #[error("the body is JSON, its Content-Type says a form: send Content-Type: application/json")]
+    #[error(
+        "the body begins as JSON does, its Content-Type says a form: send Content-Type: application/json, or escape the first name"
+    )]
     NotForm,
     /// A string of a JSON body that a server which reads forms only takes for a parameter.
     #[error("a text in the JSON body contains &client_id=: write the & as \\u0026")]

@@ -160,7 +160,7 @@ mod tests {
             ("client_id=%C2%85a", ClientIdError::Control),
             ("client_id=a&_method=PUT", ClientIdError::MethodOverride),
             ("client_id=a&_charset_=utf-7", ClientIdError::Charset),
-            ("client_id=a&__proto__[client_id]=b", ClientIdError::Prototype),
+            ("client_id=a&__proto__[client_id]=b", ClientIdError::Lookalike),
         ] {
             assert_eq!(client_id(form.as_bytes()), Err(error), "{form}");
         }

@@ -5,6 +5,7 @@
 //! Node's `URLSearchParams` drops a `?` and a decoder of UTF-8 drops a byte order mark before the first name. So letters and digits
 //! alone are compared, and what is left of a name after a sign that ends it somewhere does not count.
 
+use memchr::memchr2;
 use unicode_normalization::UnicodeNormalization;
 
 use super::{ClientIdError, escapes};
@@ -25,6 +26,14 @@ pub(super) enum Meaning {
 pub(super) fn meaning(name: &[u8]) -> Result<Meaning, ClientIdError> {
     match name {
         b"client_id" => return Ok(Meaning::ClientId),
+        // ASP.NET binds `request.client_id` and `request[client_id]` to the member of a parameter that is called so.
+        _ if memchr2(b'.', b'[', name).is_some() => {
+            for member in name.split(|octet| matches!(octet, b'.' | b'[')).skip(1) {
+                if meaning(member)? == Meaning::ClientId {
+                    return Err(ClientIdError::Lookalike);
+                }
+            }
+        }
         // Nobody drops a letter or digit from the beginning of a name, and nothing that is looked for begins with these.
         [first, ..] if first.is_ascii_alphanumeric() && !b"CcHhMmXx".contains(first) => {
             return Ok(Meaning::Other);
@@ -132,6 +141,9 @@ mod tests {
             "",
             "id",
             "größe",
+            "a.b",
+            "a[b][c]",
+            "claims[client]",
             "client_idé",
         ] {
             assert_eq!(meaning(name.as_bytes()), Ok(Meaning::Other), "{name}");
@@ -170,6 +182,9 @@ mod tests {
             "[client_id]",
             "[][client_id]",
             "client_id.x",
+            "request.client_id",
+            "x[client_id]",
+            "x[y].Client_Id[]",
             "client_id:x",
             "client_id(1i)",
             "client_id{",
@@ -236,8 +251,7 @@ mod tests {
         ] {
             assert_eq!(meaning(name.as_bytes()), Err(ClientIdError::MethodOverride), "{name:?}");
         }
-        for name in ["__proto__", "__proto__[client_id]", "constructor", "constructor[prototype][client_id]"]
-        {
+        for name in ["__proto__", "__proto__[x]", "constructor", "constructor[prototype][x]"] {
             assert_eq!(meaning(name.as_bytes()), Err(ClientIdError::Prototype), "{name:?}");
         }
     }

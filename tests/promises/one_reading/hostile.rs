@@ -55,6 +55,8 @@ const NAMES: &[&str] = &[
     "amp;client_id",
     "{\"client_id\"",
     "x;client_id",
+    "request.client_id",
+    "x[client_id]",
 ];
 
 const ORDINARY: &[&str] =

@@ -104,6 +104,8 @@ fn forms() -> Vec<Attack> {
         "client_id=a&client%E2%80%8B_id=b",
         "client_id=a&__proto__%5Bclient_id%5D=b",
         "client_id=b;x&client_id=a",
+        "client_id=a&request.client_id=b",
+        "client_id=a&request%5Bclient_id%5D=b",
     ] {
         attacks.push(attack(text, form(text.as_bytes())));
         let basic = format!("Basic {}", STANDARD.encode("a:s"));
@@ -159,6 +161,16 @@ fn forms_taken_for_json() -> Vec<Attack> {
         "a blank before JSON",
         request(&[("Content-Type", FORM.as_bytes())], None, &[b" \n", &both[..]].concat()),
     ));
+    // `json.loads` reads it, and the form in one of its strings is in octets that make other characters of UTF-16.
+    for (order, mark) in [("big", &b""[..]), ("big", b"\xfe\xff"), ("little", b""), ("little", b"\xff\xfe")] {
+        let (before, behind) = (r#"{"x":""#, r#"","client_id":"b"}"#);
+        let wide = |text: &str| -> Vec<u8> {
+            let octets = |unit: u16| if order == "big" { unit.to_be_bytes() } else { unit.to_le_bytes() };
+            text.encode_utf16().flat_map(octets).collect()
+        };
+        let body = [mark, &wide(before), b"x&client_id=a&y", b"z", &wide(behind)].concat();
+        attacks.push(attack(format!("JSON in UTF-16, {order} end first, {}", mark.len()), form(&body)));
+    }
     let basic = format!("Basic {}", STANDARD.encode("a:s"));
     attacks.push(attack(
         "a body without a type",

@@ -15,7 +15,10 @@ fn form(text: &[u8]) -> Clients {
     let mut found = Clients::new();
     for (name, value) in text.split(|octet| *octet == b'&').map(escapes::halves) {
         for decode in [escapes::lenient, escapes::with_unicode] {
-            if is_client_id(&escapes::lossy(&decode(name))) {
+            let name = escapes::lossy(&decode(name));
+            // Model binding takes the member of a parameter, whatever that is called.
+            let member = name.trim_end_matches(']').rsplit(['.', '[']).next().unwrap_or_default();
+            if is_client_id(&name) || is_client_id(member) {
                 found.insert(escapes::lossy(&decode(value)));
             }
         }

@@ -16,9 +16,20 @@ fn read(octets: &Octets, separators: &[u8]) -> Clients {
         found.extend(parse_qs(&octets.body, separators));
     }
     // `json.loads(request.body)`, which detects a byte order mark and asks for no Content-Type.
-    found.extend(json::members(&octets.body, |name| name == "client_id"));
+    for text in utf_16_or_8(&octets.body) {
+        found.extend(json::members(text.as_bytes(), |name| name == "client_id"));
+    }
     octets.cgi("authorization").into_iter().for_each(|value| found.extend(basic::by_white_space(value)));
     found
+}
+
+/// `json.loads` of octets detects UTF-16 by a byte order mark, or by where the NULs are.
+fn utf_16_or_8(body: &[u8]) -> [String; 3] {
+    let units = |read: fn([u8; 2]) -> u16| {
+        let units: Vec<u16> = body.chunks_exact(2).map(|unit| read([unit[0], unit[1]])).collect();
+        String::from_utf16_lossy(&units)
+    };
+    [escapes::lossy(body), units(u16::from_be_bytes), units(u16::from_le_bytes)]
 }
 
 pub fn django(octets: &Octets) -> Clients {
