@@ -41,22 +41,49 @@ impl Shapes {
     }
 
     /// Whether a name of this shape is among them.
+    #[inline]
     pub(super) fn may_hold(&self, name: &str) -> bool {
         let Some(beginnings) = self.by_length.get(name.len()).or(self.by_length.last()) else { return false };
-        let mut octets = name.bytes().map(fold_octet);
-        beginnings.first & bit(octets.next()) != 0 && beginnings.second & bit(octets.next()) != 0
+        match name.as_bytes() {
+            [first, second, ..] => {
+                beginnings.first & bit_of(*first) != 0 && beginnings.second & bit_of(*second) != 0
+            }
+            [first] => beginnings.first & bit_of(*first) != 0,
+            [] => true,
+        }
     }
 }
 
-/// A bit for each folded octet: letters, digits, and the sign that stands for all others. No octet at all has every bit.
+/// A bit for each folded octet of a name; one that has no such octet has every bit.
 fn bit(octet: Option<u8>) -> u64 {
-    match octet {
-        None => u64::MAX,
-        Some(letter @ b'a'..=b'z') => 1 << (letter - b'a'),
-        Some(digit @ b'0'..=b'9') => 1 << (26 + digit - b'0'),
-        Some(_) => 1 << 36,
-    }
+    octet.map_or(u64::MAX, bit_of)
 }
+
+/// Looked up, since it is asked twice for every header of every request.
+#[inline]
+fn bit_of(octet: u8) -> u64 {
+    BITS.get(usize::from(octet)).copied().unwrap_or(u64::MAX)
+}
+
+/// A bit for each octet as it is folded: letters, digits, and the sign that represents all others.
+#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler, which checks the index")]
+static BITS: [u64; 256] = {
+    let mut bits = [1 << 36; 256];
+    let mut octet = 0_u8;
+    loop {
+        let bit = match fold_octet(octet) {
+            letter @ b'a'..=b'z' => letter - b'a',
+            digit @ b'0'..=b'9' => 26 + digit - b'0',
+            _ => 36,
+        };
+        bits[octet as usize] = 1 << bit;
+        if octet == u8::MAX {
+            break;
+        }
+        octet += 1;
+    }
+    bits
+};
 
 #[cfg(test)]
 mod tests {
