@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use http::Method;
 
-use self::reading::{Ambiguous, Reading, behind_a_script, may_serve};
+use self::reading::{Ambiguous, Reading, behind_scripts, may_serve};
 use crate::config::settings::{self, Authenticate, PathPattern};
 
 /// A rule of a domain.
@@ -164,10 +164,10 @@ impl Routes {
             if special.any(|rule| rule.may_serve(&segments) && !asks_no_more(rule)) {
                 return Err(Ambiguous);
             }
-            if let Some(asked) = behind_a_script(&segments)?
-                && self.rules.iter().any(|rule| rule.may_serve(asked) && !asks_no_more(rule))
-            {
-                return Err(Ambiguous);
+            for asked in behind_scripts(&segments)? {
+                if self.rules.iter().any(|rule| rule.may_serve(asked) && !asks_no_more(rule)) {
+                    return Err(Ambiguous);
+                }
             }
         }
         Ok(())

@@ -60,15 +60,23 @@ impl Reading {
     }
 }
 
-/// What a server that runs programs by their name hands to the program in this path, as the path that was asked.
-pub(super) fn behind_a_script<'a>(segments: &'a [&'a str]) -> Result<Option<&'a [&'a str]>, Ambiguous> {
-    let is_script = |segment: &&str| SCRIPTS.iter().any(|ending| segment.ends_with(ending));
-    let Some(at) = segments.iter().position(is_script) else { return Ok(None) };
-    let behind = segments.get(at + 1..).filter(|behind| !behind.is_empty());
-    match behind {
-        Some(behind) if behind.iter().any(is_script) && behind.len() > 1 => Err(Ambiguous),
-        behind => Ok(behind),
+/// How many programs a path may name: SimpleSAMLphp has two (`/module.php/saml/sp/saml2-acs.php/default-sp`).
+const MOST_SCRIPTS: usize = 4;
+
+/// What a server that runs programs by their name may hand to each program in this path, as the path that was asked.
+pub(super) fn behind_scripts<'a>(segments: &'a [&'a str]) -> Result<Vec<&'a [&'a str]>, Ambiguous> {
+    let mut behind = Vec::new();
+    let mut rest = segments;
+    while let Some((segment, asked)) = rest.split_first().filter(|(_, asked)| !asked.is_empty()) {
+        if SCRIPTS.iter().any(|ending| segment.ends_with(ending)) {
+            if behind.len() == MOST_SCRIPTS {
+                return Err(Ambiguous);
+            }
+            behind.push(asked);
+        }
+        rest = asked;
     }
+    Ok(behind)
 }
 
 /// Whether a server that drops `.json` and the like, or that serves files by their short names, may take this

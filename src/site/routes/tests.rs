@@ -113,6 +113,7 @@ fn an_honest_path_passes_under_a_subtree() {
         "/go/https%253A%252F%252Fa.example",
         "/index.php",
         "/index.php/x",
+        "/simplesaml/module.php/saml/sp/saml2-acs.php/default-sp",
         "/x/oauth/token",
         "/tokens",
         "/...x",
@@ -141,6 +142,19 @@ fn an_extension_counts_where_it_would_get_more_only() {
     }
     for path in ["/api/v1.json", "/api/v1.1.json", "/admin.json", "/ADMIN~1", "/admin~1/x", "/API~1/v1"] {
         assert_eq!(routes.find(&Method::GET, path).err(), Some(RouteError::Ambiguous), "{path}");
+    }
+}
+
+#[test]
+fn what_follows_any_program_in_a_path_counts() {
+    let routes = routes();
+    for path in [
+        "/index.php/oauth/token",
+        "/a.php/b.php/oauth/token",
+        "/a.php/x/b.cgi/oauth/token.json",
+        "/a.php/b/c.php/d/e.php/f/g.aspx/oauth/token",
+    ] {
+        assert_eq!(routes.find(&Method::POST, path).err(), Some(RouteError::Ambiguous), "{path}");
     }
 }
 
