@@ -52,6 +52,8 @@ pub struct Scene {
     pub certificates: Arc<Certificates>,
     /// The certificate of the application that is removed.
     pub leaving: Chain,
+    /// How many connections a stranger opens to take all descriptors.
+    pub crowd: usize,
 }
 
 impl Scene {

@@ -50,6 +50,11 @@ impl Options {
         Duration::from_secs_f64(self.seconds)
     }
 
+    /// Idle connections that take all descriptors; a few, if it is a test.
+    pub fn crowd(&self) -> usize {
+        if self.test { 60 } else { 1_200 }
+    }
+
     /// The rows that are wanted, in order.
     pub fn rows(&self) -> Vec<Row> {
         let all = Row::value_variants().iter().copied();

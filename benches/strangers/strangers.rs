@@ -121,6 +121,7 @@ fn measure(
             folder: running.folder().to_owned(),
             certificates: Arc::clone(certificates),
             leaving,
+            crowd: options.crowd(),
         };
         let (attackers, start) = (Attackers::start(row, scene), Instant::now());
         let tally = Arc::clone(&attackers.tally);

@@ -28,12 +28,12 @@ use crate::{
     },
 };
 
-/// Idle ones, from so many addresses, so that no bound on one address comes first.
-const CONNECTIONS: usize = 1_200;
+/// Idle ones come from so many addresses, so that no bound on one address comes first.
 const ADDRESSES: usize = 40;
 /// Streams to a slow upstream, each of which takes a connection to it.
 const STREAMS: usize = 100;
-const SLOW_CONNECTIONS: usize = 10;
+/// For so many idle connections there is one that sends such streams.
+const IDLE_TO_SLOW: usize = 120;
 /// How long the edge may take to notice a change, or to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -43,7 +43,7 @@ pub(super) async fn attack(scene: &Scene, tally: &Tally) {
     let mut open = http1(&leaving).await.ok();
     tally.note(format!("before: {}", ask(&leaving, &mut open).await));
     let stranger = self_signed("stranger");
-    let idle = (0..CONNECTIONS).map(|number| {
+    let idle = (0..scene.crowd).map(|number| {
         let mut client = scene.client(Some(&stranger), false);
         client.source = Some(source(number));
         async move {
@@ -59,7 +59,7 @@ pub(super) async fn attack(scene: &Scene, tally: &Tally) {
             }
         }
     });
-    let slow = (0..SLOW_CONNECTIONS).map(|number| {
+    let slow = (0..scene.crowd.div_ceil(IDLE_TO_SLOW)).map(|number| {
         let mut client = scene.client(None, true);
         client.source = Some(source(number));
         async move {
