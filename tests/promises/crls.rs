@@ -59,6 +59,31 @@ fn openssl_ca(folder: &Path) {
     }
 }
 
+/// Lists that lack what RFC 5280 section 5 requires, as `openssl ca` without `crlnumber` makes them: `version1.crl`, and of
+/// that one `extensions.crl` and `next-update.crl`, of version 2.
+fn openssl_lists_that_lack(folder: &Path) {
+    let config: String = CONFIG
+        .lines()
+        .filter(|line| !line.starts_with("crlnumber"))
+        .fold(String::new(), |all, line| all + line + "\n");
+    fs::write(folder.join("old.cnf"), config).unwrap();
+    openssl(folder, &["ca", "-config", "old.cnf", "-gencrl", "-out", "version1.crl"]);
+    openssl(folder, &["crl", "-in", "version1.crl", "-outform", "DER", "-out", "version1.der"]);
+    let list = fs::read(folder.join("version1.der")).unwrap();
+    // 30 81 length, 30 length; the list ends with nextUpdate, of 15 bytes.
+    let (tbs, signature) = list[5..].split_at(usize::from(list[4]));
+    for (name, tbs) in [("extensions", tbs), ("next-update", &tbs[..tbs.len() - 15])] {
+        let tbs = [&[2, 1, 1], tbs].concat();
+        let body = [&[0x30, u8::try_from(tbs.len()).unwrap()], &tbs[..], signature].concat();
+        fs::write(
+            folder.join("list.der"),
+            [&[0x30, 0x81, u8::try_from(body.len()).unwrap()], &body[..]].concat(),
+        )
+        .unwrap();
+        openssl(folder, &["crl", "-inform", "DER", "-in", "list.der", "-out", &format!("{name}.crl")]);
+    }
+}
+
 const FULL: &str = "expected a full version 2 CRL of the CA's own, with nextUpdate";
 
 #[tokio::test]
@@ -71,6 +96,7 @@ async fn a_list_of_an_unfit_kind_is_refused_by_its_name_and_the_old_one_stays() 
         .trust("client-ca", "")
         .trust_settings("crls = [\"list.crl\"]");
     openssl_ca(builder.path());
+    openssl_lists_that_lack(builder.path());
     let folder = builder.path().to_owned();
     let list = |kind: &str| fs::read_to_string(folder.join(format!("{kind}.crl"))).unwrap();
     let forged = Ca::with("OpenSSL CA", |params| {
@@ -87,6 +113,13 @@ async fn a_list_of_an_unfit_kind_is_refused_by_its_name_and_the_old_one_stays() 
             "users",
             list("users"),
             format!("a CRL of a part of its CA's certificates, which no full name of a distribution point tells apart; {FULL}"),
+        ),
+        ("version 1", list("version1"), format!("a CRL of version 1; {FULL}")),
+        ("nextUpdate", list("next-update"), format!("a CRL without nextUpdate; {FULL}")),
+        (
+            "extensions",
+            list("extensions"),
+            format!("a CRL without extensions, which has no CRL number; {FULL}"),
         ),
         (
             "forged",

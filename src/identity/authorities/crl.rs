@@ -7,6 +7,7 @@ use x509_parser::{
     asn1_rs::{FromDer, Oid, oid},
     num_bigint::BigUint,
     revocation_list::CertificateRevocationList,
+    x509::X509Version,
 };
 
 use super::{CrlFacts, ca::Ca, scope::Scope, serials::Serials};
@@ -74,6 +75,15 @@ pub enum CrlKind {
         "a CRL of a part of its CA's certificates, which no full name of a distribution point tells apart"
     )]
     Scope,
+    /// Section 5.1.2.1: version 1 has no extensions, and so no number and no scope.
+    #[error("a CRL of version 1")]
+    Version1,
+    /// Section 5.1.2.5.
+    #[error("a CRL without nextUpdate")]
+    NoNextUpdate,
+    /// Section 5.2: a CRL number at least.
+    #[error("a CRL without extensions, which has no CRL number")]
+    NoExtensions,
     /// Anything else that RFC 5280 asks for and the list lacks.
     #[error("a CRL that cannot be used ({0})")]
     Other(String),
@@ -86,6 +96,9 @@ impl From<webpki::Error> for CrlKind {
             webpki::Error::UnsupportedDeltaCrl => Self::Delta,
             webpki::Error::UnsupportedRevocationReasonsPartitioning => Self::SomeReasons,
             webpki::Error::UnsupportedCrlIssuingDistributionPoint => Self::Scope,
+            webpki::Error::BadDer | webpki::Error::BadDerTime | webpki::Error::MalformedExtensions => {
+                Self::Other("its structure is broken".to_owned())
+            }
             other => Self::Other(spelled_out(&other)),
         }
     }
@@ -146,6 +159,9 @@ impl Crl {
             CertificateRevocationList::from_der(der).map_err(|error| malformed(in_words(&error.into())))?;
         if !rest.is_empty() {
             return Err(malformed(format!("{} octets follow its end", rest.len())));
+        }
+        if let Some(kind) = lack(&parsed) {
+            return Err(CrlError::Unsupported { kind });
         }
         let unsupported = |error: webpki::Error| CrlError::Unsupported { kind: error.into() };
         let list = BorrowedCertRevocationList::from_der(der).map_err(unsupported)?;
@@ -263,6 +279,17 @@ impl Signers {
             (true, false) => Err(CrlError::NotSigned { issuer: issuer.to_rfc4514() }),
             (true, true) => Ok(Self::Unknown { der: der.into(), signer: OnceLock::new() }),
         }
+    }
+}
+
+/// What RFC 5280 section 5 requires of a list and this one does not have.
+fn lack(list: &CertificateRevocationList<'_>) -> Option<CrlKind> {
+    if list.version().is_none_or(|version| version == X509Version::V1) {
+        Some(CrlKind::Version1)
+    } else if list.next_update().is_none() {
+        Some(CrlKind::NoNextUpdate)
+    } else {
+        list.extensions().is_empty().then_some(CrlKind::NoExtensions)
     }
 }
 
