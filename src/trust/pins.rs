@@ -1,7 +1,7 @@
 //! The CAs that credentials are pinned to: whether a chain to a client CA can hold one.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     config::{Located, Problem, settings},
-    identity::{ClientCertificate, is_issued_by, spki_hash},
+    identity::{ClientCertificate, DistinguishedName, is_issued_by, spki_hash},
 };
 
 /// The pins of a registry, each file read once.
@@ -44,10 +44,72 @@ impl Pins {
         if self.read.is_empty() {
             return Vec::new();
         }
-        // Those that can't be read are reported where they are named.
-        let files = trust.client_ca.iter().filter_map(|ca| read_certificates(&ca.file.value).ok());
-        let cas: Vec<CertificateDer<'static>> = files.flatten().collect();
+        let cas: Vec<CertificateDer<'static>> = client_cas(trust).collect();
         self.read.iter().filter_map(|(file, ca)| problem(file, ca, &cas)).collect()
+    }
+
+    /// Which of the client CAs and the pinned CAs have issued which.
+    pub(super) fn ancestry(&self, trust: &settings::Trust) -> Ancestry {
+        let pinned = self.read.iter().map(|(_, ca)| ca.clone());
+        Ancestry::of(&client_cas(trust).chain(pinned).filter_map(Known::new).collect::<Vec<_>>())
+    }
+}
+
+/// Those that can't be read are reported where they are named.
+fn client_cas(trust: &settings::Trust) -> impl Iterator<Item = CertificateDer<'static>> + '_ {
+    trust.client_ca.iter().filter_map(|ca| read_certificates(&ca.file.value).ok()).flatten()
+}
+
+/// A CA certificate whose names were read.
+struct Known {
+    der: CertificateDer<'static>,
+    key: [u8; 32],
+    subject: DistinguishedName,
+    issuer: DistinguishedName,
+}
+
+impl Known {
+    fn new(der: CertificateDer<'static>) -> Option<Self> {
+        let facts = ClientCertificate::from_chain(std::slice::from_ref(&der)).ok()?;
+        let (subject, issuer) = (facts.subject().clone(), facts.issuer().clone());
+        Some(Self { key: spki_hash(&der).ok()?, der, subject, issuer })
+    }
+}
+
+/// For each known CA the keys of those on its paths, its own among them.
+#[derive(Debug)]
+pub(super) struct Ancestry(Vec<HashSet<[u8; 32]>>);
+
+impl Ancestry {
+    fn of(cas: &[Known]) -> Self {
+        let mut by_name: HashMap<&DistinguishedName, Vec<&Known>> = HashMap::new();
+        for ca in cas {
+            by_name.entry(&ca.subject).or_default().push(ca);
+        }
+        let mut issuers: HashMap<[u8; 32], HashSet<[u8; 32]>> = HashMap::new();
+        for ca in cas {
+            let known = issuers.entry(ca.key).or_default();
+            for issuer in by_name.get(&ca.issuer).into_iter().flatten() {
+                let is_new = issuer.key != ca.key && !known.contains(&issuer.key);
+                if is_new && is_issued_by(&ca.der, &issuer.der) {
+                    known.insert(issuer.key);
+                }
+            }
+        }
+        let above = |key: &[u8; 32]| {
+            let (mut found, mut next) = (HashSet::from([*key]), vec![*key]);
+            while let Some(key) = next.pop() {
+                let issuers = issuers.get(&key).into_iter().flatten();
+                next.extend(issuers.filter(|issuer| found.insert(**issuer)));
+            }
+            found
+        };
+        Self(issuers.keys().map(above).collect())
+    }
+
+    /// Whether one path can hold both keys.
+    pub(super) fn meet(&self, one: &[u8; 32], other: &[u8; 32]) -> bool {
+        self.0.iter().any(|path| path.contains(one) && path.contains(other))
     }
 }
 

@@ -5,14 +5,14 @@ use std::{path::PathBuf, sync::Arc};
 use rustls_pki_types::CertificateDer;
 
 use super::{
-    Application, Certificate, ClientId, Credential, CredentialMatcher, Registry, Subject,
+    Application, Certificate, ClientId, Credential, CredentialMatcher, Registry, RegistryError, Subject,
     certificates::{FileFault, read_certificates},
     load::{now, shown, unusable},
     pins::Pins,
 };
 use crate::{
     config::{
-        Located, Problem, Severity,
+        Located, Place, Problem, Severity,
         settings::{self, Matcher},
     },
     identity::{ClientCertificate, DistinguishedName, SubjectAltName, Thumbprint, unusable_key},
@@ -24,14 +24,29 @@ pub struct Registrar<'a> {
     registry: Registry,
     before: Option<&'a Registry>,
     pins: Pins,
+    apart: Vec<Apart>,
     problems: Vec<Problem>,
+}
+
+/// A subject of two applications that only their pins keep apart.
+#[derive(Debug)]
+struct Apart {
+    place: Place,
+    error: RegistryError,
+    pins: [Arc<[u8; 32]>; 2],
 }
 
 impl<'a> Registrar<'a> {
     /// An empty registry. What is the same as `before` is taken over from there, its last use with it.
     #[must_use]
     pub fn new(before: Option<&'a Registry>) -> Self {
-        Self { registry: Registry::default(), before, pins: Pins::default(), problems: Vec::new() }
+        Self {
+            registry: Registry::default(),
+            before,
+            pins: Pins::default(),
+            apart: Vec::new(),
+            problems: Vec::new(),
+        }
     }
 
     /// Adds an application; what keeps it from being registered is noted as a problem.
@@ -57,6 +72,11 @@ impl<'a> Registrar<'a> {
             Some(before) if **before == built => Arc::clone(before),
             _ => Arc::new(built),
         };
+        for (pins, error) in self.registry.kept_apart(&application) {
+            let place = error.credential().and_then(|index| places.get(index).copied());
+            let place = place.unwrap_or(&written.client_id.place).clone();
+            self.apart.push(Apart { place, error, pins });
+        }
         if let Err(error) = self.registry.insert(application) {
             let place = error.credential().and_then(|index| places.get(index).copied());
             self.problems.push(
@@ -70,14 +90,29 @@ impl<'a> Registrar<'a> {
         }
     }
 
-    /// Notes the pins that no chain to a client CA can hold, once all applications are registered.
+    /// Notes the pins that no chain to a client CA can hold, and equal subjects under pins that one chain can hold both of,
+    /// once all applications are registered.
     ///
-    /// Errors at the start, warnings at a reload: a client CA that an operator removes must go at once, whatever still pins it.
+    /// The latter are warnings. The former are errors at the start and warnings at a reload: a client CA that an operator removes
+    /// must go at once, whatever still pins it.
     pub fn check_pins(&mut self, trust: &settings::Trust) {
         let most = if self.before.is_some() { Severity::Warning } else { Severity::Error };
         let problems = self.pins.problems(trust).into_iter();
         self.problems
             .extend(problems.map(|problem| Problem { severity: problem.severity.min(most), ..problem }));
+        if self.apart.is_empty() {
+            return;
+        }
+        let ancestry = self.pins.ancestry(trust);
+        for Apart { place, error, pins: [one, other] } in self.apart.drain(..) {
+            if ancestry.meet(&one, &other) {
+                let what = format!(
+                    "{error}, and one path can hold both pinned CAs: its certificate is good for both applications"
+                );
+                self.problems
+                    .push(Problem::warning(&place, "application.credential", what).help(error.help()));
+            }
+        }
     }
 
     /// The registry, and what was found on the way. If one of the problems is an error, it lacks applications.

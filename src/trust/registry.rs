@@ -331,6 +331,35 @@ impl Registry {
         Ok(())
     }
 
+    /// The subjects of an application that are another's too, under another pin: both pins, and what to say if
+    /// one path can hold both.
+    pub(super) fn kept_apart(&self, application: &Application) -> Vec<([Arc<[u8; 32]>; 2], RegistryError)> {
+        let mut apart = Vec::new();
+        for (index, credential) in application.credentials.iter().enumerate() {
+            let CredentialMatcher::Subject { subject, pin: Some(pin) } = &credential.matcher else {
+                continue;
+            };
+            let key = self.hasher.hash_one(SubjectKey::of(subject));
+            for owner in self.subjects.get(&key).into_iter().flatten() {
+                for other in &owner.credentials {
+                    if let CredentialMatcher::Subject { subject: others, pin: Some(others_pin) } =
+                        &other.matcher
+                        && pin != others_pin
+                        && subject.is_same(others)
+                    {
+                        let error = RegistryError::DuplicateSubject {
+                            subject: credential.matcher.written().1,
+                            first: owner.client_id.clone(),
+                            credential: index,
+                        };
+                        apart.push(([Arc::clone(pin), Arc::clone(others_pin)], error));
+                    }
+                }
+            }
+        }
+        apart
+    }
+
     /// The application with this identifier.
     #[must_use]
     pub fn application(&self, client_id: &str) -> Option<&Arc<Application>> {

@@ -273,6 +273,34 @@ fn two_applications_have_one_subject_under_different_pins() {
 }
 
 #[test]
+fn two_applications_have_one_subject_under_pins_that_can_meet() {
+    let folder = Folder::new();
+    let root = Ca::new("Root CA");
+    let issuing = root.intermediate("Issuing CA", |_| {});
+    let lower = issuing.intermediate("Lower CA", |_| {});
+    let bundle = root.pem() + &issuing.pem();
+    for (cas, one, two) in [
+        (&bundle, &root, &issuing),
+        (&bundle, &issuing, &root),
+        // An intermediate that clients present.
+        (&root.pem(), &root, &issuing),
+        // Two steps apart.
+        (&(bundle.clone() + &lower.pem()), &root, &lower),
+    ] {
+        folder.write("client-ca.pem", cas).write("one.pem", one.pem()).write("two.pem", two.pem());
+        let pinned = BY_SUBJECT.replace("O=X\"\n\n", "O=X\"\nca = \"one.pem\"\n\n") + "ca = \"two.pem\"\n";
+        let (content, said) = folder.write("applications.toml", pinned).check();
+        assert!(content, "{said}");
+        assert!(
+            said.starts_with(
+                "warning: application.credential: the subject \"CN=PAY,O=X\" is registered for \"a\" already (names are equal without regard to case, blanks and string types), and one path can hold both pinned CAs: its certificate is good for both applications\n  --> applications.toml:12:14\n"
+            ),
+            "{said}"
+        );
+    }
+}
+
+#[test]
 fn pin_is_no_client_ca() {
     let folder = Folder::new();
     let root = Ca::new("Client CA");
