@@ -47,9 +47,14 @@ pub(super) const PREFIXES: &[&str] = &[
     "x-client-tls",
     "x-client-verif",
     "x-cert",
-    // API gateways: X-MTLS-Client-Cert, -Subject, -Verified.
+    // API gateways: X-MTLS-Client-Cert, -Subject, -Verified, MTLS-Cert.
     "x-mtls-",
-    "mtls-client-",
+    "mtls-",
+    "x-mutual-tls",
+    "x-peer-cert",
+    "peer-cert",
+    // Gravitee's default, X-ClientCert, and what resembles it.
+    "x-clientcert",
     // WSO2: X-WSO2-MTLS-CERT, X-WSO2-CLIENT-CERTIFICATE.
     "x-wso2-",
     // Keycloak's default beginning for a chain (CERT_CHAIN_0), IIS's server variables (CERT_SUBJECT, CERT_ISSUER).
@@ -90,8 +95,14 @@ pub(super) const PREFIXES: &[&str] = &[
     "x-appengine-",
     // Cloud Foundry: X-CF-Proxy-Signature, X-CF-Forwarded-Url.
     "x-cf-",
-    // Next.js skips its middleware for X-Middleware-Subrequest (CVE-2025-29927).
+    // Next.js skips its middleware for X-Middleware-Subrequest (CVE-2025-29927), and serves the path in X-Matched-Path or
+    // X-Invoke-Path where its router runs elsewhere.
     "x-middleware-",
+    "x-invoke-",
+    // Vercel: X-Vercel-Forwarded-For, -IP-Country.
+    "x-vercel-",
+    // Azure App Service: X-WAWS-Unencoded-URL, the path as it was sent.
+    "x-waws-",
     // Rack::Sendfile takes a mapping of paths from X-Accel-Mapping (CVE-2025-61780).
     "x-accel-",
     //
@@ -147,6 +158,8 @@ pub(super) const EXACT: &[&str] = &[
     "true-client-ip",
     "fastly-client-ip",
     "fly-client-ip",
+    "do-connecting-ip",
+    "x-nf-client-connection-ip",
     // Frameworks take the host from these, and with it the issuer.
     "x-host",
     "x-host-override",
@@ -171,10 +184,16 @@ pub(super) const EXACT: &[&str] = &[
     "x-http-method",
     "x-http-method-override",
     "x-method-override",
+    // Next.js: see X-Invoke-Path above.
+    "x-matched-path",
+    // Apache NiFi takes the users for whom a proxy speaks from it.
+    "x-proxiedentitieschain",
     // CGI makes HTTP_PROXY of it, which HTTP clients take for their proxy (CVE-2016-5385).
     "proxy",
-    // Gravitee's default.
-    "x-clientcert",
+    "x-mtls",
+    "client-dn",
+    "client-serial",
+    "client-verify",
     "x-client-san",
     "x-ssl",
     // Rack::Sendfile chooses by it what X-Accel-Mapping means.

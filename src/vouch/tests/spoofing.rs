@@ -220,6 +220,18 @@ const BELIEVED: &[&str] = &[
     "PHP_AUTH_PW",
     "X-Accel-Mapping",
     "X-Azure-FDID",
+    "MTLS-Cert",
+    "X-Mutual-TLS-Client-Cert",
+    "X-Peer-Certificate",
+    "X-ClientCert-DER",
+    "Client-Verify",
+    "X-Matched-Path",
+    "X-Invoke-Path",
+    "X-Vercel-Forwarded-For",
+    "X-WAWS-Unencoded-URL",
+    "DO-Connecting-IP",
+    "X-NF-Client-Connection-IP",
+    "X-ProxiedEntitiesChain",
 ];
 
 #[test]
