@@ -233,7 +233,7 @@ impl Pool {
                 match self.try_send(origin, sender, request, in_use).await? {
                     Tried::Response(response) => return Ok(response),
                     Tried::Unprocessed(reason) => {
-                        tracing::debug!(reason = text::shown(&reason), origin = %shown(&origin.origin), "request not processed, sent anew");
+                        tracing::debug!(reason = text::shown(&reason), origin = %shown(&origin.origin), "request not processed, retried");
                         if retries == 0 {
                             return Err(self.broken(&reason));
                         }

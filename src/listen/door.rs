@@ -23,7 +23,7 @@ use crate::{http::Connection, identity::ClientCertificate, site::Site};
 const ASKED: Duration = Duration::from_millis(100);
 /// How often room is made for one connection: what was made may be taken by another one.
 const TRIES: usize = 4;
-/// Workers that wait for one of another's connections at once; more are told that there is none.
+/// Workers that wait for one of another's connections at once; more get the answer that there is none.
 const WAITING: usize = 64;
 
 /// What one worker asks of another: to close one of its connections.

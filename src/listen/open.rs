@@ -30,7 +30,7 @@ const LOOKS: usize = 64;
 enum Stage {
     /// Its handshake is not over.
     Shaking,
-    /// It has a certificate at most, of whoever it may be, and no request.
+    /// It has a certificate at most, of anybody, and no request.
     Unproved,
     /// The same with a request in flight.
     Busy,

@@ -53,7 +53,7 @@ struct Rule {
 }
 
 impl Route {
-    /// Whether whoever passes this rule has proved as much as `other` asks for.
+    /// Whether a client that passes this rule has proved as much as `other` asks for.
     fn asks_as_much_as(&self, other: &Self) -> bool {
         let Self { pattern: _, methods: _, authenticate } = self;
         other.authenticate == Authenticate::None || *authenticate == other.authenticate

@@ -1,6 +1,6 @@
 //! CRLs that are fetched: which count, and whether another may take the place of the one that is kept.
 //!
-//! A list may come over plain HTTP, so that whoever is on its way can answer for its server. It counts only if a key that
+//! A list may come over plain HTTP, so that anyone on its path can answer for its server. It counts only if a key that
 //! the operator has named has signed it.
 
 use std::path::Path;

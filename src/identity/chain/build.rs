@@ -1,6 +1,6 @@
 //! Which certificates may lie between a leaf and a client CA, by their names alone (RFC 4158).
 //!
-//! No signature is checked here, and of a presented certificate only the frame is read: whoever connects decides what is
+//! No signature is checked here, and of a presented certificate only the frame is read: any client decides what is
 //! presented.
 
 use std::{cell::OnceCell, collections::HashMap, rc::Rc};
@@ -38,7 +38,7 @@ pub(super) struct Presented<'a> {
     issuer: Rc<DistinguishedName>,
     /// SHA-256 of its public key.
     pub(super) key: [u8; 32],
-    /// subjectKeyIdentifier and the issuer's, read when two certificates are to be told apart.
+    /// subjectKeyIdentifier and the issuer's, read when two certificates are to be distinguished.
     identifiers: OnceCell<KeyIdentifiers<'a>>,
 }
 

@@ -1,4 +1,4 @@
-//! What one verification may cost, whoever asks for it.
+//! What one verification may cost, for any client.
 
 use super::refusal::ChainRefusal;
 

@@ -38,7 +38,7 @@ pub(super) struct Place {
 
 impl Connections {
     /// A place for a new connection. Where all are taken, the oldest that has never sent a whole request is closed, or
-    /// else the oldest: whoever holds connections open can't keep a probe out.
+    /// else the oldest: open connections can't keep a probe out.
     pub(super) fn enter(&self) -> Place {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         while open.entries.len() >= CONNECTIONS {

@@ -105,7 +105,7 @@ fn many_client_cas_are_not_searched() {
     let trusted = trust(&cas.iter().collect::<Vec<_>>());
     let (effort, refusal) = effort(&[cas[39].leaf("a", |_| {})], &trusted);
     assert_eq!((refusal, effort.signatures), (None, 1));
-    // Of one name, the key identifier tells which.
+    // Of one name, the key identifier decides which.
     let cas: Vec<TestCa> =
         (0..40).map(|_| TestCa::with("CA", |p| p.use_authority_key_identifier_extension = true)).collect();
     let trusted = trust(&cas.iter().collect::<Vec<_>>());
