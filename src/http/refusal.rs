@@ -1,6 +1,6 @@
 //! What an application is told when its request is refused: an OAuth error in JSON (RFC 6749 section 5.2).
 
-use http::{HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderValue, Method, Response, StatusCode, Version, header};
 
 use crate::{
     authenticate::{ClientIdError, Denial},
@@ -154,8 +154,10 @@ impl Refusal {
 
     /// Whether the connection is to be closed: its certificate is not trusted, or its framing is lost.
     #[must_use]
-    pub fn closes(&self) -> bool {
+    pub fn closes(&self, version: Version) -> bool {
         match self {
+            // Over HTTP/2 only the stream has ended: a client may give up one request of many.
+            Self::Body(BodyFault::Broken) => version < Version::HTTP_2,
             // A browser's connection is good for the routes that ask for nobody.
             Self::Denied(Denial::NoCertificate) => false,
             Self::CertificateRequired

@@ -78,7 +78,7 @@ where
                     if method == Method::HEAD {
                         without_body(&mut response);
                     }
-                    if refusal.closes() {
+                    if refusal.closes(version) {
                         connection.close();
                         if version < Version::HTTP_2 {
                             response
