@@ -15,6 +15,7 @@ mod server;
 mod shared;
 mod shares;
 mod socket;
+mod turns;
 mod worker;
 
 pub use server::{Running, ServeError, start};

@@ -7,4 +7,4 @@ mod stream;
 mod tests;
 
 pub use outbox::Outbox;
-pub use stream::Stream;
+pub use stream::{Arrivals, Stream};

@@ -20,6 +20,7 @@ use super::{
     open::Entry,
     requests::{Ended, Requests},
     shared::Shared,
+    turns::{Party, Turn},
 };
 use crate::{
     http::WorkerParts,
@@ -76,14 +77,19 @@ async fn shake(
             }
             entry.is_of(network);
         }
-        handshake(stream, address, &site, &parts.peers, &outbox).await.map(|shaken| (shaken, place))
+        let whose =
+            counted(address.ip, &site).map_or_else(|| Party::Connection(entry.number()), Party::Network);
+        let turn = Turn::new(Rc::clone(&door.turns), whose);
+        let shaken = handshake(stream, address, &site, &parts.peers, &outbox, turn).await;
+        shaken.map(|shaken| (shaken, whose, place))
     });
     let failure = match shaken.await {
-        Ok(Ok(((tls, connection), place))) => {
+        Ok(Ok(((tls, connection), whose, place))) => {
             parts.counters.handshakes.fetch_add(1, Ordering::Relaxed);
             entry.serve(&connection);
             let tls = Box::new(Lingering::new(tls, Rc::clone(&connection)));
-            return Some((tls, Requests::new(connection, &site, shared, parts), place));
+            let turns = (Rc::clone(&door.turns), whose);
+            return Some((tls, Requests::new(connection, &site, shared, parts, turns), place));
         }
         Ok(Err(failed)) => failed,
         Err(_) => std::io::Error::other(format!("the handshake took longer than {timeout:?}")).into(),

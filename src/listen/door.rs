@@ -16,6 +16,7 @@ use super::{
     addresses::{AddressPlace, Network},
     open::{Eviction, OpenConnections, Urgency, YOUNG},
     shared::Shared,
+    turns::Turns,
 };
 use crate::{http::Connection, identity::ClientCertificate, site::Site};
 
@@ -46,11 +47,13 @@ pub(super) struct Door {
     open: OpenConnections,
     /// The worker's number.
     worker: usize,
+    /// In which those that are in have their turns.
+    pub(super) turns: Rc<Turns>,
 }
 
 impl Door {
     pub(super) fn new(shared: Arc<Shared>, open: OpenConnections, worker: usize) -> Rc<Self> {
-        Rc::new(Self { shared, open, worker })
+        Rc::new(Self { shared, open, worker, turns: Turns::new() })
     }
 
     /// Closes connections for other workers, for as long as it is polled.

@@ -7,11 +7,16 @@ use std::{
     pin::pin,
     rc::Rc,
     sync::Arc,
+    task::Poll,
 };
 
 use tokio::net::TcpStream;
 
-use super::{connection::TlsStream, proxy_protocol};
+use super::{
+    connection::TlsStream,
+    proxy_protocol,
+    turns::{Gate, Turn},
+};
 use crate::{
     config::settings::ClientAuth,
     http::{ClientAddress, Connection, Peers},
@@ -46,18 +51,24 @@ pub(super) async fn client_address(
     Ok(ClientAddress { ip, trusted_proxy, local_port })
 }
 
-/// Shakes hands. The caller bounds the time.
+/// Shakes hands, a step at each turn. The caller bounds the time.
 pub(super) async fn handshake(
     stream: TcpStream,
     address: ClientAddress,
     site: &Site,
     peers: &Peers,
     outbox: &Outbox,
+    turn: Turn,
 ) -> Result<(TlsStream, Rc<Connection>), tls::Failed<Stream>> {
     let domain = |name: &str| site.domains.get(name).map(|domain| Arc::clone(&domain.tls.config));
-    let mut accepted = pin!(tls::accept(outbox.stream(stream), domain));
+    let stream = outbox.stream(stream);
+    let mut gate = Gate::new(stream.arrivals(), turn);
+    let mut accepted = pin!(tls::accept(stream, domain));
     // The work of a handshake is as long as that of many requests: their sends do not wait for it.
     let accepted = poll_fn(|cx| {
+        if !gate.is_open(cx) {
+            return Poll::Pending;
+        }
         outbox.send();
         accepted.as_mut().poll(cx)
     });

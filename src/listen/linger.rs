@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::connection::TlsStream;
-use crate::http::Connection;
+use crate::{http::Connection, net::Arrivals};
 
 /// How long what still comes is read.
 const TIME: Duration = Duration::from_secs(2);
@@ -42,6 +42,11 @@ impl Lingering {
     /// Whether HTTP/2 was agreed on.
     pub(super) fn is_http2(&self) -> bool {
         self.io.get_ref().1.alpn_protocol() == Some(b"h2")
+    }
+
+    /// What comes over it.
+    pub(super) fn arrivals(&self) -> Arrivals {
+        self.io.get_ref().0.get_ref().arrivals()
     }
 
     /// Where the client has said that it sends nothing more (close_notify, RFC 8446 section 6.1), ours is all that is left to send.

@@ -1,7 +1,7 @@
 //! The requests of one connection: hyper above TLS, driven to its end or to a rest.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     convert::Infallible,
     future::poll_fn,
     pin::{Pin, pin},
@@ -28,6 +28,7 @@ use super::{
     linger::Lingering,
     open::Entry,
     shared::Shared,
+    turns::{Gate, Party, Turn, Turns},
 };
 use crate::{
     config::settings::Limits,
@@ -46,6 +47,7 @@ pub(super) struct Requests {
     /// Those in force when it was accepted.
     pub(super) limits: Limits,
     stall: Duration,
+    turns: (Rc<Turns>, Party),
 }
 
 /// How a phase of requests ended.
@@ -68,8 +70,9 @@ impl Requests {
         site: &Site,
         shared: Arc<Shared>,
         parts: WorkerParts,
+        turns: (Rc<Turns>, Party),
     ) -> Self {
-        Self { connection, shared, parts, limits: site.limits.clone(), stall: stall(site) }
+        Self { connection, shared, parts, limits: site.limits.clone(), stall: stall(site), turns }
     }
 
     /// Counts a connection that is closed since it was idle.
@@ -91,15 +94,16 @@ impl Requests {
     ) -> Result<Ended, String> {
         let activity = Activity::new();
         entry.does(&activity);
+        let gate = self.gate(&tls);
         let io = Watched::new(tls, Rc::clone(&activity), read);
         let mut connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(None)
             .max_headers(self.limits.headers)
             .max_buf_size(self.limits.header_bytes)
-            .serve_connection(TokioIo::new(io), self.service(&activity));
+            .serve_connection(TokioIo::new(io), self.service(&activity, false));
         let shutdown = http1::Connection::graceful_shutdown;
-        let rests = self.drive(Pin::new(&mut connection), shutdown, &activity, true).await?;
+        let rests = self.drive(Pin::new(&mut connection), shutdown, &activity, gate, true).await?;
         if !rests {
             return Ok(Ended::Over);
         }
@@ -122,6 +126,7 @@ impl Requests {
     pub(super) async fn http2(&self, tls: Box<Lingering>, entry: &Entry) -> Result<(), String> {
         let activity = Activity::new();
         entry.does(&activity);
+        let gate = self.gate(&tls);
         let io = Lent::new(tls);
         let driven = {
             let connection = http2::Builder::new(crate::forward::LocalExecutor)
@@ -130,8 +135,8 @@ impl Requests {
                 .max_header_list_size(u32::try_from(self.limits.header_bytes).unwrap_or(u32::MAX))
                 .max_send_buf_size(64 * 1024)
                 .max_local_error_reset_streams(STREAM_ERRORS)
-                .serve_connection(TokioIo::new(io.clone()), self.service(&activity));
-            self.drive(pin!(connection), http2::Connection::graceful_shutdown, &activity, false).await
+                .serve_connection(TokioIo::new(io.clone()), self.service(&activity, true));
+            self.drive(pin!(connection), http2::Connection::graceful_shutdown, &activity, gate, false).await
         };
         if activity.is_abandoning() {
             let _ = tokio::time::timeout(LINGER, io.calm()).await;
@@ -142,21 +147,40 @@ impl Requests {
     fn service(
         &self,
         activity: &Rc<Activity>,
+        is_http2: bool,
     ) -> impl Service<Request<Incoming>, Response = Response<Tracked>, Error = Infallible, Future: 'static>
     + Unpin
     + use<> {
         let activity = Rc::clone(activity);
+        // Over HTTP/1.1 it is the connection that waits for the turn.
+        let turns = is_http2.then(|| (Rc::clone(&self.connection), self.turns.clone()));
         // A call ends before the next one begins: it only makes the future.
         let stack = RefCell::new(stack(&self.connection, &self.shared.site, &self.parts));
         service_fn(move |request| {
             activity.begins(request.headers());
             let in_flight = activity.start();
             let answer = stack.borrow_mut().call(request);
+            let turn = match &turns {
+                Some((connection, (turns, party))) if !connection.is_proved() => {
+                    Some(Turn::new(Rc::clone(turns), *party))
+                }
+                _ => None,
+            };
             async move {
+                if let Some(mut turn) = turn {
+                    poll_fn(|cx| turn.poll(cx)).await;
+                }
                 let response = answer.await?;
                 Ok(response.map(|body| Tracked::new(body, in_flight)))
             }
         })
+    }
+
+    /// What holds the connection back until it has proved itself.
+    fn gate(&self, tls: &Lingering) -> Option<Gate> {
+        let (turns, party) = &self.turns;
+        let turn = || Turn::new(Rc::clone(turns), *party);
+        (!self.connection.is_proved()).then(|| Gate::new(tls.arrivals(), turn()))
     }
 
     /// Drives a connection to its end: by itself, by a refusal or a drain that closes it, or when its time is up. Whether it
@@ -167,18 +191,33 @@ impl Requests {
         mut connection: Pin<&mut C>,
         graceful_shutdown: impl Fn(Pin<&mut C>),
         activity: &Activity,
+        mut gate: Option<Gate>,
         rests: bool,
     ) -> Result<bool, String> {
+        // Whether what has come waits for its turn.
+        let is_held = Cell::new(false);
         let due = |closing: Option<Closing>| {
             // The rest of a body would be read as a request.
-            let rests = rests && !self.connection.is_receiving();
+            let rests = rests && !is_held.get() && !self.connection.is_receiving();
             activity.due(&self.limits, self.stall, closing.map(|closing| closing.since), rests)
         };
         let mut timer = pin!(tokio::time::sleep_until(due(None).0));
         let mut closing: Option<Closing> = None;
         poll_fn(|cx| {
             loop {
-                if let Poll::Ready(result) = connection.as_mut().poll(cx) {
+                if let Some(strangers) = &mut gate {
+                    if self.connection.is_proved() {
+                        let (turns, party) = &self.turns;
+                        turns.knows(*party);
+                        gate = None;
+                        is_held.set(false);
+                    } else {
+                        is_held.set(!strangers.is_open(cx));
+                    }
+                }
+                if !is_held.get()
+                    && let Poll::Ready(result) = connection.as_mut().poll(cx)
+                {
                     return Poll::Ready(result.map(|()| false).map_err(|error| error.to_string()));
                 }
                 if activity.is_abandoning() {

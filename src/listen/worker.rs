@@ -11,6 +11,7 @@ use std::{
 use tokio::{
     runtime::LocalOptions,
     sync::{mpsc, watch},
+    task::yield_now,
     time::Instant,
 };
 
@@ -24,6 +25,9 @@ use crate::{authenticate::ChainCache, forward::Pools, http::WorkerParts, net::Ou
 
 /// Chains that a worker remembers; each takes about 4 KiB.
 const CHAINS: usize = 10_000;
+
+/// Connections that are accepted before other tasks run.
+const ACCEPTED: usize = 8;
 
 /// Runs a worker until `drain` turns true and its connections have ended, or `drain_timeout` is over.
 pub(super) fn run(
@@ -57,6 +61,7 @@ pub(super) fn run(
         };
         let open = OpenConnections::new();
         let door = Door::new(Arc::clone(shared), open.clone(), number);
+        tokio::task::spawn_local(Rc::clone(&door.turns).run());
         let mut accepting = vec![tokio::task::spawn_local(Rc::clone(&door).make_room_for_others(asked))];
         for listener in listeners {
             let port = listener.local_addr()?.port();
@@ -109,7 +114,10 @@ async fn accept(
     open: OpenConnections,
 ) {
     let mut failures = Failures::default();
-    loop {
+    for number in 1_usize.. {
+        if number % ACCEPTED == 0 {
+            yield_now().await;
+        }
         // Connections have the listener's TCP_NODELAY.
         let accepted = match listener.accept().await {
             Ok(accepted) => accepted,

@@ -5,7 +5,7 @@ use std::{
     future::poll_fn,
     io::{self, IoSlice},
     pin::Pin,
-    rc::Rc,
+    rc::{Rc, Weak},
     task::{Context, Poll, Waker, ready},
 };
 
@@ -149,6 +149,12 @@ impl Stream {
         self.ends_when_dropped = true;
     }
 
+    /// Through which another one sees that there is something to read. The task that reads has to be the one that asks.
+    #[must_use]
+    pub fn arrivals(&self) -> Arrivals {
+        Arrivals(Rc::downgrade(&self.socket))
+    }
+
     /// Waits until there is something to read, or the peer's end.
     pub async fn readable(&self) -> io::Result<()> {
         poll_fn(|cx| self.socket.tcp.borrow().poll_read_ready(cx)).await
@@ -166,6 +172,17 @@ impl Stream {
             [one] => Pin::new(&mut *tcp).poll_write(cx, one),
             _ => Pin::new(&mut *tcp).poll_write_vectored(cx, bufs),
         }
+    }
+}
+
+/// What comes over a stream, for somebody who does not own it.
+#[derive(Debug)]
+pub struct Arrivals(Weak<Socket>);
+
+impl Arrivals {
+    /// Whether there is something to read, or the peer's end, as far as the runtime knows; if not, the task is woken when there is.
+    pub fn have_come(&self, cx: &mut Context<'_>) -> bool {
+        self.0.upgrade().is_some_and(|socket| socket.tcp.borrow().poll_read_ready(cx).is_ready())
     }
 }
 

@@ -1,0 +1,392 @@
+//! In which order a worker does the work of those that have proved nothing.
+//!
+//! A worker is one thread: of hundreds of handshakes or streams that are ready at once, each would run before an honest client's
+//! next byte is even read. So each step of such work takes a turn, and of a lane one turn is given in a round: meanwhile the tasks
+//! that are ready run, and the sockets are asked what has come. In a lane the networks alternate, so that a storm from one
+//! address waits for itself. Networks from which an application has proved itself have a lane of their own. What has proved
+//! itself waits for nobody.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::{BTreeMap, HashSet},
+    future::poll_fn,
+    ops::Bound,
+    rc::Rc,
+    task::{Context, Poll, Waker},
+};
+
+use tokio::task::yield_now;
+
+use super::addresses::Network;
+use crate::net::Arrivals;
+
+/// Networks that a worker remembers to have been an application's.
+const KNOWN: usize = 4096;
+
+/// Whose turns alternate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Party {
+    /// All connections of a network.
+    Network(Network),
+    /// One connection by its number, where its address says nothing about the client.
+    Connection(u64),
+}
+
+/// The turns of one worker. All on one thread.
+#[derive(Debug, Default)]
+pub(super) struct Turns {
+    /// Of parties that are not known, and of those that are.
+    lanes: [RefCell<Lane>; 2],
+    next: Cell<u64>,
+    known: RefCell<HashSet<Network>>,
+    /// Of [`Turns::run`], while nobody has taken a turn.
+    sleeper: RefCell<Option<Waker>>,
+}
+
+#[derive(Debug, Default)]
+struct Lane {
+    /// Each party's waiting tasks, by when they came.
+    waiting: BTreeMap<Party, BTreeMap<u64, Waker>>,
+    /// Who had the last turn that was waited for.
+    last: Option<Party>,
+    /// Whether this round's turn was given.
+    is_taken: bool,
+}
+
+impl Turns {
+    pub(super) fn new() -> Rc<Self> {
+        Rc::default()
+    }
+
+    /// Gives the turns. To be run as a task of the worker.
+    pub(super) async fn run(self: Rc<Self>) {
+        loop {
+            poll_fn(|cx| {
+                if self.lanes.iter().any(|lane| lane.borrow().is_taken) {
+                    return Poll::Ready(());
+                }
+                self.sleeper.replace(Some(cx.waker().clone()));
+                Poll::Pending
+            })
+            .await;
+            // The runtime asks the sockets before it goes on here.
+            yield_now().await;
+            self.begin_round();
+        }
+    }
+
+    /// Remembers that an application has proved itself there.
+    pub(super) fn knows(&self, party: Party) {
+        let Party::Network(network) = party else { return };
+        let mut known = self.known.borrow_mut();
+        if known.len() >= KNOWN && !known.contains(&network) {
+            known.clear();
+        }
+        known.insert(network);
+    }
+
+    fn begin_round(&self) {
+        for lane in &self.lanes {
+            let next = lane.borrow_mut().begin_round();
+            if let Some(next) = next {
+                next.wake();
+            }
+        }
+    }
+
+    fn lane_of(&self, party: Party) -> &RefCell<Lane> {
+        let [strangers, known] = &self.lanes;
+        match party {
+            Party::Network(network) if self.known.borrow().contains(&network) => known,
+            _ => strangers,
+        }
+    }
+}
+
+impl Lane {
+    /// Wakes the next party's oldest task, if one waits.
+    fn begin_round(&mut self) -> Option<Waker> {
+        let behind = self.last.map_or(Bound::Unbounded, Bound::Excluded);
+        let next =
+            self.waiting.range((behind, Bound::Unbounded)).next().or_else(|| self.waiting.iter().next());
+        let party = next.map(|(party, _)| *party);
+        let waker = party.and_then(|party| self.waiting.get_mut(&party)?.pop_first()).map(|(_, waker)| waker);
+        if let Some(party) = party {
+            self.forget_if_empty(party);
+            self.last = Some(party);
+        }
+        self.is_taken = waker.is_some();
+        waker
+    }
+
+    fn leave(&mut self, party: Party, number: u64) {
+        if let Some(tasks) = self.waiting.get_mut(&party) {
+            tasks.remove(&number);
+            self.forget_if_empty(party);
+        }
+    }
+
+    fn forget_if_empty(&mut self, party: Party) {
+        if self.waiting.get(&party).is_some_and(BTreeMap::is_empty) {
+            self.waiting.remove(&party);
+        }
+    }
+}
+
+/// One task's turns, one after the other.
+#[derive(Debug)]
+pub(super) struct Turn {
+    turns: Rc<Turns>,
+    party: Party,
+    /// The number under which it waits.
+    waits: Option<u64>,
+}
+
+impl Turn {
+    pub(super) const fn new(turns: Rc<Turns>, party: Party) -> Self {
+        Self { turns, party, waits: None }
+    }
+
+    /// Ready once for each turn.
+    pub(super) fn poll(&mut self, cx: &Context<'_>) -> Poll<()> {
+        match self.waits {
+            None => self.begin(cx),
+            Some(number) => {
+                // It may have become known meanwhile, and waits where it began to.
+                for lane in &self.turns.lanes {
+                    let mut lane = lane.borrow_mut();
+                    let tasks = lane.waiting.get_mut(&self.party);
+                    if let Some(waker) = tasks.and_then(|tasks| tasks.get_mut(&number)) {
+                        waker.clone_from(cx.waker());
+                        return Poll::Pending;
+                    }
+                }
+                self.waits = None;
+                Poll::Ready(())
+            }
+        }
+    }
+
+    fn begin(&mut self, cx: &Context<'_>) -> Poll<()> {
+        let turns = &self.turns;
+        let mut lane = turns.lane_of(self.party).borrow_mut();
+        if !lane.is_taken {
+            lane.is_taken = true;
+            if let Some(sleeper) = turns.sleeper.take() {
+                sleeper.wake();
+            }
+            return Poll::Ready(());
+        }
+        let number = turns.next.get();
+        turns.next.set(number + 1);
+        lane.waiting.entry(self.party).or_default().insert(number, cx.waker().clone());
+        self.waits = Some(number);
+        Poll::Pending
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if let Some(number) = self.waits {
+            for lane in &self.turns.lanes {
+                lane.borrow_mut().leave(self.party, number);
+            }
+        }
+    }
+}
+
+/// Holds a connection's task back from what has come over it until its turn.
+#[derive(Debug)]
+pub(super) struct Gate {
+    arrivals: Arrivals,
+    turn: Turn,
+}
+
+impl Gate {
+    pub(super) const fn new(arrivals: Arrivals, turn: Turn) -> Self {
+        Self { arrivals, turn }
+    }
+
+    /// Whether the task may go on: nothing has come, so that it does what costs little, or it has a turn. If not, it is woken.
+    pub(super) fn is_open(&mut self, cx: &mut Context<'_>) -> bool {
+        !self.arrivals.have_come(cx) || self.turn.poll(cx).is_ready()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicBool, Ordering::Relaxed},
+        },
+        task::Wake,
+    };
+
+    use tokio::runtime::LocalOptions;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Woken(AtomicBool);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Relaxed);
+        }
+    }
+
+    struct Task {
+        turn: Turn,
+        woken: Arc<Woken>,
+    }
+
+    impl Task {
+        fn new(turns: &Rc<Turns>, party: Party) -> Self {
+            Self { turn: Turn::new(Rc::clone(turns), party), woken: Arc::default() }
+        }
+
+        /// One that waits already.
+        fn waiting(turns: &Rc<Turns>, party: Party) -> Self {
+            let mut task = Self::new(turns, party);
+            assert!(!task.asks());
+            task
+        }
+
+        fn asks(&mut self) -> bool {
+            let waker = Arc::clone(&self.woken).into();
+            self.turn.poll(&Context::from_waker(&waker)).is_ready()
+        }
+
+        fn is_woken(&self) -> bool {
+            self.woken.0.load(Relaxed)
+        }
+    }
+
+    fn network(last: u8) -> Party {
+        Party::Network(Network::of([192, 0, 2, last].into()))
+    }
+
+    /// Turns whose first one is gone.
+    fn taken() -> Rc<Turns> {
+        let turns = Turns::new();
+        assert!(Task::new(&turns, network(9)).asks());
+        turns
+    }
+
+    /// Which tasks are woken in each round.
+    fn rounds(turns: &Turns, tasks: &mut [Task]) -> Vec<Vec<usize>> {
+        let mut rounds = Vec::new();
+        loop {
+            turns.begin_round();
+            let woken: Vec<_> = (0..tasks.len()).filter(|task| tasks[*task].is_woken()).collect();
+            if woken.is_empty() {
+                return rounds;
+            }
+            for task in &woken {
+                assert!(tasks[*task].asks());
+                tasks[*task].woken.0.store(false, Relaxed);
+            }
+            rounds.push(woken);
+        }
+    }
+
+    #[test]
+    fn a_round_gives_one_turn_in_the_order_of_coming() {
+        let turns = taken();
+        let mut tasks: Vec<_> = (0..3).map(|_| Task::waiting(&turns, network(1))).collect();
+        assert_eq!(rounds(&turns, &mut tasks), [[0], [1], [2]]);
+        // Nobody waits: the next one need not.
+        assert!(tasks[0].asks());
+        assert!(!tasks[0].asks());
+    }
+
+    #[test]
+    fn networks_alternate_however_many_tasks_one_has() {
+        let turns = taken();
+        let parties = [1, 1, 1, 1, 2, 3].map(network);
+        let mut tasks: Vec<_> = parties.map(|party| Task::waiting(&turns, party)).into();
+        assert_eq!(rounds(&turns, &mut tasks), [[0], [4], [5], [1], [2], [3]]);
+    }
+
+    #[test]
+    fn connections_without_an_address_of_their_own_alternate() {
+        let turns = taken();
+        let parties = [1, 1, 2].map(Party::Connection);
+        let mut tasks: Vec<_> = parties.map(|party| Task::waiting(&turns, party)).into();
+        assert_eq!(rounds(&turns, &mut tasks), [[0], [2], [1]]);
+    }
+
+    #[test]
+    fn a_known_network_waits_for_no_stranger() {
+        let turns = taken();
+        turns.knows(network(7));
+        let mut tasks: Vec<_> = (0..3).map(|_| Task::waiting(&turns, network(1))).collect();
+        let mut known = Task::new(&turns, network(7));
+        assert!(known.asks());
+        assert!(!known.asks());
+        tasks.push(known);
+        assert_eq!(rounds(&turns, &mut tasks), [vec![0, 3], vec![1], vec![2]]);
+    }
+
+    #[test]
+    fn whoever_becomes_known_while_waiting_keeps_the_place() {
+        let turns = taken();
+        let mut tasks: Vec<_> = (0..2).map(|_| Task::waiting(&turns, network(1))).collect();
+        turns.knows(network(1));
+        assert!(!tasks[0].asks());
+        assert_eq!(rounds(&turns, &mut tasks), [[0], [1]]);
+    }
+
+    #[test]
+    fn a_task_that_goes_away_leaves_the_turn_to_the_next() {
+        let turns = taken();
+        let mut tasks: Vec<_> = (0..4).map(|_| Task::waiting(&turns, network(1))).collect();
+        drop(tasks.remove(0));
+        turns.begin_round();
+        assert!(tasks[0].is_woken());
+        // Even one that had its turn already.
+        drop(tasks.remove(0));
+        assert_eq!(rounds(&turns, &mut tasks), [[0], [1]]);
+        assert!(turns.lanes.iter().all(|lane| lane.borrow().waiting.is_empty()));
+    }
+
+    #[test]
+    fn known_networks_are_bounded() {
+        let turns = Turns::new();
+        for number in 0..=u32::try_from(KNOWN).unwrap() {
+            turns.knows(Party::Network(Network::of(std::net::Ipv4Addr::from(number).into())));
+        }
+        assert_eq!(turns.known.borrow().len(), 1);
+    }
+
+    #[test]
+    fn other_tasks_run_between_two_turns() {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().build_local(LocalOptions::default()).unwrap();
+        runtime.block_on(async {
+            let turns = Turns::new();
+            tokio::task::spawn_local(Rc::clone(&turns).run());
+            let log = Rc::new(RefCell::new(Vec::new()));
+            let tasks: Vec<_> = (0..100)
+                .map(|number| {
+                    let (mut turn, log) = (Turn::new(Rc::clone(&turns), network(1)), Rc::clone(&log));
+                    tokio::task::spawn_local(async move {
+                        poll_fn(|cx| turn.poll(cx)).await;
+                        log.borrow_mut().push(number);
+                    })
+                })
+                .collect();
+            let honest = Rc::clone(&log);
+            tokio::task::spawn_local(async move { honest.borrow_mut().push(1_000) }).await.unwrap();
+            for task in tasks {
+                task.await.unwrap();
+            }
+            let log = log.borrow();
+            let place = log.iter().position(|number| *number == 1_000).unwrap();
+            assert!(place <= 2, "{place} turns came first");
+            let turns: Vec<_> = log.iter().copied().filter(|number| *number != 1_000).collect();
+            assert_eq!(turns, (0..100).collect::<Vec<_>>());
+        });
+    }
+}
