@@ -140,13 +140,13 @@ async fn requests_that_are_given_up_leave_no_connection_behind() {
     // It takes connections and requests, and says nothing.
     let open = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&open);
-    let (arrives, mut arrived) = tokio::sync::mpsc::unbounded_channel();
+    let (sender, mut arrivals) = tokio::sync::mpsc::unbounded_channel();
     let upstream = Scripted::start(move |_, mut stream| {
-        let (count, arrives) = (Arc::clone(&count), arrives.clone());
+        let (count, sender) = (Arc::clone(&count), sender.clone());
         async move {
             count.fetch_add(1, Ordering::SeqCst);
             while read_request(&mut stream).await.is_some() {
-                let _ = arrives.send(());
+                let _ = sender.send(());
             }
             count.fetch_sub(1, Ordering::SeqCst);
         }
@@ -159,7 +159,7 @@ async fn requests_that_are_given_up_leave_no_connection_behind() {
         for _ in 0..90 {
             let stream = frames.token("billing").await.unwrap();
             // h2 ends a connection by itself whose streams are reset before they are looked at.
-            arrived.recv().await.unwrap();
+            arrivals.recv().await.unwrap();
             frames.send(RESET, 0, stream, &CANCEL.to_be_bytes()).await.unwrap();
         }
     }
