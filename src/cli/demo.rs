@@ -73,11 +73,13 @@ fn run(once: bool, port: u16) -> Result<(), Failure> {
             return Ok(());
         }
         println!("call it yourself:\n{}", curl(&certs, address.port()));
-        println!("it serves until Ctrl-C");
         let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
+        // Only now: a signal that comes before its stream is there kills the process, and its folder stays.
+        println!("it serves until Ctrl-C");
         tokio::select! {
             result = &mut serving => result,
-            result = tokio::signal::ctrl_c() => Ok(result?),
+            _ = interrupt.recv() => Ok(()),
             _ = terminate.recv() => Ok(()),
         }
     });

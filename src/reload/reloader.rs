@@ -213,6 +213,8 @@ impl Watch {
         }
         let current = self.site.load_full();
         let built = build(&self.config, Generation(current.trust.generation.0 + 1), Some(&current));
+        // Asked of the same contents as were built from: a fetch may replace a file at any moment.
+        let missing = built.site.as_ref().map(|(settings, _)| fetch::still_missing(&settings.trust));
         let named_anew = !built.files.is_subset(&self.files);
         // What was named before is watched on until a site is in force that does not name it.
         self.files.extend(built.files.iter().cloned());
@@ -222,7 +224,7 @@ impl Watch {
         }
         let Some((settings, site)) = built.site else { return self.fail(contents, doubted, &built.problems) };
         let mut unfit = restart::needed(&self.settings, &settings);
-        unfit.extend(fetch::still_missing(&settings.trust));
+        unfit.extend(missing.unwrap_or_default());
         if !unfit.is_empty() {
             // What is in force goes on to be fetched; what is lacking may be a list.
             self.fetcher.want(&[&self.settings.trust, &settings.trust]);
