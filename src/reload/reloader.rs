@@ -25,7 +25,7 @@ use super::{
 use crate::{
     config::{Problem, settings::Settings},
     observe::Reloads,
-    site::{Changes, Site, SiteHandle, build},
+    site::{Built, Changes, Site, SiteHandle, build},
     trust::Generation,
 };
 
@@ -62,22 +62,7 @@ impl Reloader {
         reloads: Arc<Reloads>,
     ) -> std::io::Result<Self> {
         let (triggers, reasons) = channel();
-        let mut watch = Watch {
-            config: config.to_owned(),
-            marks: Marks::of(&first.built.files),
-            files: first.built.files,
-            resolved: BTreeSet::new(),
-            settings,
-            site,
-            retired: Retired::none(),
-            fetcher: Fetcher::new(Arc::clone(&reloads)),
-            reloads,
-            folders: Folders::new(triggers.clone()),
-            in_force: first.contents,
-            next: Next::Poll,
-            asked: false,
-            told: None,
-        };
+        let mut watch = Watch::new(config, first, settings, site, reloads, triggers.clone());
         watch.fetcher.want(&[&watch.settings.trust]);
         // What changed between the first build and the begin of the watch, before anybody is told that the edge is there.
         watch.look();
@@ -150,7 +135,46 @@ fn make_way() {
     }
 }
 
+/// What was read from the files: a site, and all else that a reload asks of the same contents. Once it is made no file is read
+/// before it is in force or refused: a fetch may replace one at any moment.
+struct Candidate {
+    /// The files' contents, the same before as after everything was read.
+    contents: Contents,
+    built: Built,
+    /// The lists that are missing, or that do not count.
+    missing: Vec<Problem>,
+    /// The site in force, from which it took over what is the same.
+    current: Arc<Site>,
+    doubted: Option<Doubt<Contents>>,
+}
+
 impl Watch {
+    fn new(
+        config: &Path,
+        first: First,
+        settings: Settings,
+        site: SiteHandle,
+        reloads: Arc<Reloads>,
+        triggers: Sender<Trigger>,
+    ) -> Self {
+        Self {
+            config: config.to_owned(),
+            marks: Marks::of(&first.built.files),
+            files: first.built.files,
+            resolved: BTreeSet::new(),
+            settings,
+            site,
+            retired: Retired::none(),
+            fetcher: Fetcher::new(Arc::clone(&reloads)),
+            reloads,
+            folders: Folders::new(triggers),
+            in_force: first.contents,
+            next: Next::Poll,
+            asked: false,
+            told: None,
+        }
+    }
+
     fn run(mut self, reasons: &Receiver<Trigger>) {
         make_way();
         loop {
@@ -195,8 +219,15 @@ impl Watch {
         }
     }
 
-    /// Builds from what stands there now, if that is neither in force nor told to be broken.
+    /// Builds from what stands there now, if that is neither in force nor told to be broken, and puts it in force if it is fit.
     fn look(&mut self) {
+        if let Some(candidate) = self.read() {
+            self.take(candidate);
+        }
+    }
+
+    /// Reads the files, if they hold anything new, and nobody wrote meanwhile.
+    fn read(&mut self) -> Option<Candidate> {
         self.marks = Marks::of(&self.files);
         self.resolved = self.files.iter().map(|file| links::file(file)).collect();
         self.folders.watch(&self.files);
@@ -206,25 +237,31 @@ impl Watch {
             Next::Poll | Next::Again => None,
         };
         if !self.asked && contents.include(&self.in_force) {
-            return self.mended();
+            self.mended();
+            return None;
         }
         if !self.asked && self.told.as_ref() == Some(&contents) {
-            return;
+            return None;
         }
         let current = self.site.load_full();
         let built = build(&self.config, Generation(current.trust.generation.0 + 1), Some(&current));
-        // Asked of the same contents as were built from: a fetch may replace a file at any moment.
         let missing = built.site.as_ref().map(|(settings, _)| fetch::still_missing(&settings.trust));
         let named_anew = !built.files.is_subset(&self.files);
         // What was named before is watched on until a site is in force that does not name it.
         self.files.extend(built.files.iter().cloned());
         if named_anew || Contents::of(&self.files) != contents {
             self.next = Next::Again;
-            return;
+            return None;
         }
+        Some(Candidate { contents, built, missing: missing.unwrap_or_default(), current, doubted })
+    }
+
+    /// Puts it in force, or refuses it.
+    fn take(&mut self, candidate: Candidate) {
+        let Candidate { contents, built, missing, current, doubted } = candidate;
         let Some((settings, site)) = built.site else { return self.fail(contents, doubted, &built.problems) };
         let mut unfit = restart::needed(&self.settings, &settings);
-        unfit.extend(missing.unwrap_or_default());
+        unfit.extend(missing);
         if !unfit.is_empty() {
             // What is in force goes on to be fetched; what is lacking may be a list.
             self.fetcher.want(&[&self.settings.trust, &settings.trust]);
@@ -293,3 +330,6 @@ impl Watch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
