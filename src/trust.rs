@@ -1,22 +1,24 @@
 //! Whom the edge believes: client CAs, CRLs and the registered applications, as one immutable value.
 
+mod application;
 mod certificates;
 mod lists;
 mod load;
 mod pins;
 mod registrar;
 mod registry;
+mod subjects;
 mod usage;
 
 use std::fmt;
 
+pub use application::{Application, Certificate, ClientId, Credential, CredentialMatcher, Subject};
 pub use certificates::{FileFault, certificates_beside_key, certificates_in, read_certificates};
 pub use lists::{Kept, judge_fetched, kept};
 pub use load::load;
 pub use registrar::Registrar;
-pub use registry::{
-    Application, Certificate, ClientId, Credential, CredentialMatcher, Registry, RegistryError, Subject,
-};
+pub use registry::{Registry, RegistryError};
+pub use subjects::EqualSubjects;
 pub use usage::Usage;
 
 use crate::identity::Authorities;

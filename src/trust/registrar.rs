@@ -5,14 +5,15 @@ use std::{path::PathBuf, sync::Arc};
 use rustls_pki_types::CertificateDer;
 
 use super::{
-    Application, Certificate, ClientId, Credential, CredentialMatcher, Registry, RegistryError, Subject,
+    Application, Certificate, ClientId, Credential, CredentialMatcher, Registry, Subject,
     certificates::{FileFault, read_certificates},
     load::{now, shown, unusable},
     pins::Pins,
+    subjects::KeptApart,
 };
 use crate::{
     config::{
-        Located, Place, Problem, Severity,
+        Located, Problem, Severity,
         settings::{self, Matcher},
     },
     identity::{ClientCertificate, DistinguishedName, SubjectAltName, Thumbprint, unusable_key},
@@ -24,16 +25,8 @@ pub struct Registrar<'a> {
     registry: Registry,
     before: Option<&'a Registry>,
     pins: Pins,
-    apart: Vec<Apart>,
+    apart: KeptApart,
     problems: Vec<Problem>,
-}
-
-/// A subject of two applications that only their pins keep apart.
-#[derive(Debug)]
-struct Apart {
-    place: Place,
-    error: RegistryError,
-    pins: [Arc<[u8; 32]>; 2],
 }
 
 impl<'a> Registrar<'a> {
@@ -44,7 +37,7 @@ impl<'a> Registrar<'a> {
             registry: Registry::default(),
             before,
             pins: Pins::default(),
-            apart: Vec::new(),
+            apart: KeptApart::default(),
             problems: Vec::new(),
         }
     }
@@ -72,21 +65,12 @@ impl<'a> Registrar<'a> {
             Some(before) if **before == built => Arc::clone(before),
             _ => Arc::new(built),
         };
-        for (pins, error) in self.registry.kept_apart(&application) {
-            let place = error.credential().and_then(|index| places.get(index).copied());
-            let place = place.unwrap_or(&written.client_id.place).clone();
-            self.apart.push(Apart { place, error, pins });
-        }
+        let place = |credential: usize| places.get(credential).copied().unwrap_or(&written.client_id.place);
+        self.apart.note(&application, self.registry.subjects(), place);
         if let Err(error) = self.registry.insert(application) {
-            let place = error.credential().and_then(|index| places.get(index).copied());
-            self.problems.push(
-                Problem::error(
-                    place.unwrap_or(&written.client_id.place),
-                    "application.credential",
-                    error.to_string(),
-                )
-                .help(error.help()),
-            );
+            let place = error.credential().map_or(&written.client_id.place, place);
+            let problem = Problem::error(place, "application.credential", error.to_string());
+            self.problems.push(problem.help(error.help()));
         }
     }
 
@@ -100,19 +84,7 @@ impl<'a> Registrar<'a> {
         let problems = self.pins.problems(trust).into_iter();
         self.problems
             .extend(problems.map(|problem| Problem { severity: problem.severity.min(most), ..problem }));
-        if self.apart.is_empty() {
-            return;
-        }
-        let ancestry = self.pins.ancestry(trust);
-        for Apart { place, error, pins: [one, other] } in self.apart.drain(..) {
-            if ancestry.meet(&one, &other) {
-                let what = format!(
-                    "{error}, and one path can hold both pinned CAs: its certificate is good for both applications"
-                );
-                self.problems
-                    .push(Problem::warning(&place, "application.credential", what).help(error.help()));
-            }
-        }
+        self.problems.extend(std::mem::take(&mut self.apart).problems(&self.pins, trust));
     }
 
     /// The registry, and what was found on the way. If one of the problems is an error, it lacks applications.

@@ -1,0 +1,252 @@
+//! Applications by their subjects (RFC 8705 section 2.1.2), and the rule that no certificate is good for two of them.
+
+use std::{
+    collections::{HashMap, hash_map::RandomState},
+    hash::BuildHasher,
+    sync::Arc,
+};
+
+use super::{
+    application::{Application, ClientId, CredentialMatcher, Subject},
+    pins::Pins,
+};
+use crate::{
+    config::{Place, Problem, settings},
+    identity::{ClientCertificate, DistinguishedName, SubjectAltName},
+};
+
+/// A credential whose subject is another application's too.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error(
+    "the subject {subject:?} is registered for \"{first}\" already (names are equal without regard to case, blanks and string types)"
+)]
+pub struct EqualSubjects {
+    /// As the later application has it.
+    pub subject: String,
+    /// Whose it is already.
+    pub first: ClientId,
+    /// Which of the later application's credentials, from 0.
+    pub credential: usize,
+}
+
+impl EqualSubjects {
+    /// What the operator can do.
+    pub(super) const HELP: &str = "give each application a subject of its own, or pin each to another CA by ca: a certificate must be one application's";
+}
+
+/// The applications that a subject may authenticate, found in constant time.
+#[derive(Debug, Default)]
+pub(super) struct Subjects {
+    /// By the hash of a subject alone, which takes little room: what it finds is judged afterwards, so a collision is harmless.
+    owners: HashMap<u64, Vec<Arc<Application>>>,
+    hasher: RandomState,
+}
+
+/// What subjects are looked up by: equal subjects have equal keys.
+#[derive(Hash)]
+enum SubjectKey<'a> {
+    Dn(&'a DistinguishedName),
+    San(String),
+}
+
+impl<'a> SubjectKey<'a> {
+    fn of(subject: &'a Subject) -> Self {
+        match subject {
+            Subject::Dn(dn) => Self::Dn(dn),
+            Subject::San(san) => Self::of_san(san),
+        }
+    }
+
+    fn of_san(san: &SubjectAltName) -> Self {
+        Self::San(match san {
+            SubjectAltName::Dns(name) => format!("dns:{}", name.trim_end_matches('.').to_ascii_lowercase()),
+            SubjectAltName::Uri(uri) => format!("uri:{}", uri.to_ascii_lowercase()),
+            SubjectAltName::Ip(ip) => format!("ip:{ip}"),
+            SubjectAltName::Email(address) => format!("email:{}", address.to_ascii_lowercase()),
+        })
+    }
+}
+
+impl Subjects {
+    /// Adds the subjects of an application, unless one certificate would match another application's too.
+    pub(super) fn insert(&mut self, application: &Arc<Application>) -> Result<(), EqualSubjects> {
+        for (index, credential) in application.credentials.iter().enumerate() {
+            if let CredentialMatcher::Subject { subject, .. } = &credential.matcher {
+                let key = self.hasher.hash_one(SubjectKey::of(subject));
+                let owners = self.owners.entry(key).or_default();
+                let others = owners.iter().filter(|owner| !Arc::ptr_eq(owner, application));
+                let meets = |owner: &&Arc<Application>| {
+                    owner.credentials.iter().any(|other| can_meet(&other.matcher, &credential.matcher))
+                };
+                if let Some(first) = others.into_iter().find(meets) {
+                    return Err(EqualSubjects {
+                        subject: credential.matcher.written().1,
+                        first: first.client_id.clone(),
+                        credential: index,
+                    });
+                }
+                if owners.last().is_none_or(|last| !Arc::ptr_eq(last, application)) {
+                    owners.reserve_exact(1);
+                    owners.push(Arc::clone(application));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The applications of a certificate's subject and alternative names.
+    pub(super) fn owners<'a>(
+        &'a self,
+        certificate: &'a ClientCertificate,
+    ) -> impl Iterator<Item = &'a Arc<Application>> + 'a {
+        let keys = std::iter::once_with(|| SubjectKey::Dn(certificate.subject()))
+            .chain(certificate.sans().iter().map(SubjectKey::of_san));
+        keys.filter_map(|key| self.owners.get(&self.hasher.hash_one(key))).flatten()
+    }
+}
+
+/// Whether one certificate can have both subjects in one name, issued by a CA that both accept.
+fn can_meet(one: &CredentialMatcher, other: &CredentialMatcher) -> bool {
+    let (
+        CredentialMatcher::Subject { subject, pin },
+        CredentialMatcher::Subject { subject: other, pin: other_pin },
+    ) = (one, other)
+    else {
+        return false;
+    };
+    let pins_meet = match (pin, other_pin) {
+        (Some(pin), Some(other)) => pin == other,
+        _ => true,
+    };
+    pins_meet && are_same(subject, other)
+}
+
+/// Whether they are one name.
+fn are_same(one: &Subject, other: &Subject) -> bool {
+    match (one, other) {
+        (Subject::Dn(dn), Subject::Dn(other)) => dn == other,
+        (Subject::San(san), Subject::San(other)) => san.matches(other),
+        _ => false,
+    }
+}
+
+/// Equal subjects of two applications that only their pins keep apart, until it is known which pins one path can hold.
+#[derive(Debug, Default)]
+pub(super) struct KeptApart(Vec<Pair>);
+
+#[derive(Debug)]
+struct Pair {
+    place: Place,
+    equal: EqualSubjects,
+    pins: [Arc<[u8; 32]>; 2],
+}
+
+impl KeptApart {
+    /// Notes the subjects of an application that are another's too, under another pin. `place` says where a credential is written.
+    pub(super) fn note<'a>(
+        &mut self,
+        application: &Application,
+        subjects: &Subjects,
+        place: impl Fn(usize) -> &'a Place,
+    ) {
+        for (index, credential) in application.credentials.iter().enumerate() {
+            let CredentialMatcher::Subject { subject, pin: Some(pin) } = &credential.matcher else {
+                continue;
+            };
+            let key = subjects.hasher.hash_one(SubjectKey::of(subject));
+            for owner in subjects.owners.get(&key).into_iter().flatten() {
+                for other in &owner.credentials {
+                    if let CredentialMatcher::Subject { subject: others, pin: Some(others_pin) } =
+                        &other.matcher
+                        && pin != others_pin
+                        && are_same(subject, others)
+                    {
+                        let equal = EqualSubjects {
+                            subject: credential.matcher.written().1,
+                            first: owner.client_id.clone(),
+                            credential: index,
+                        };
+                        let pins = [Arc::clone(pin), Arc::clone(others_pin)];
+                        self.0.push(Pair { place: place(index).clone(), equal, pins });
+                    }
+                }
+            }
+        }
+    }
+
+    /// Warnings of those whose pins one path to a client CA can hold both of.
+    pub(super) fn problems(self, pins: &Pins, trust: &settings::Trust) -> Vec<Problem> {
+        if self.0.is_empty() {
+            return Vec::new();
+        }
+        let ancestry = pins.ancestry(trust);
+        let meeting = self.0.into_iter().filter(|Pair { pins: [one, other], .. }| ancestry.meet(one, other));
+        meeting
+            .map(|Pair { place, equal, .. }| {
+                let what = format!(
+                    "{equal}, and one path can hold both pinned CAs: its certificate is good for both applications"
+                );
+                Problem::warning(&place, "application.credential", what).help(EqualSubjects::HELP)
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{config::settings::AuthMethod, trust::Credential};
+
+    fn by_subject(id: &str, subject: Subject, pin: Option<[u8; 32]>) -> Arc<Application> {
+        let matcher = CredentialMatcher::Subject { subject, pin: pin.map(Arc::new) };
+        Arc::new(Application {
+            client_id: ClientId::new(id),
+            method: AuthMethod::TlsClientAuth,
+            credentials: [Credential { name: "a".into(), matcher, certificate: None, usage: Arc::default() }]
+                .into(),
+        })
+    }
+
+    const NONE: [Option<[u8; 32]>; 2] = [None, None];
+
+    #[test]
+    fn equal_subjects_of_two_applications_are_refused() {
+        let dn = |text: &str| Subject::Dn(DistinguishedName::from_written(text).unwrap().0);
+        let dns = |text: &str| Subject::San(SubjectAltName::dns(text).unwrap());
+        let uri = |text: &str| Subject::San(SubjectAltName::uri(text).unwrap());
+        let email = |text: &str| Subject::San(SubjectAltName::email(text).unwrap());
+        let ip = |text: &str| Subject::San(SubjectAltName::ip(text).unwrap());
+        let (one, two) = (Some([1; 32]), Some([2; 32]));
+        for (first, second, pins, refused) in [
+            (dn("CN=pay,O=X"), dn("CN=PAY,O=x"), NONE, true),
+            (dn("CN=pay,O=X"), dn("/O=X/CN=pay"), NONE, true),
+            (dn("CN=pay  now,O=X"), dn("CN=pay now,O=X"), NONE, true),
+            (dn("CN=pay,O=X"), dn("O=X,CN=pay"), NONE, false),
+            (dn("CN=pay,O=X"), dn("CN=pay,O=X"), [one, None], true),
+            (dn("CN=pay,O=X"), dn("CN=pay,O=X"), [None, one], true),
+            (dn("CN=pay,O=X"), dn("CN=pay,O=X"), [one, one], true),
+            (dn("CN=pay,O=X"), dn("CN=pay,O=X"), [one, two], false),
+            (dns("A.example"), dns("a.EXAMPLE."), NONE, true),
+            (dns("a.example"), dns("b.example"), NONE, false),
+            (uri("urn:Example:a"), uri("URN:Example:a"), NONE, true),
+            (uri("https://A.example/x"), uri("https://a.example/x"), NONE, true),
+            (uri("https://a.example/x"), uri("https://a.example/X"), NONE, false),
+            (email("pay@A.example"), email("pay@a.example"), NONE, true),
+            (email("Pay@a.example"), email("pay@a.example"), NONE, false),
+            (ip("2001:db8::1"), ip("2001:0DB8:0::1"), NONE, true),
+            (dns("a.example"), dn("CN=a.example"), NONE, false),
+        ] {
+            let what = format!("{first:?} {second:?} {pins:?}");
+            let mut subjects = Subjects::default();
+            subjects.insert(&by_subject("a", first, pins[0])).unwrap();
+            let inserted = subjects.insert(&by_subject("b", second, pins[1]));
+            match &inserted {
+                Err(EqualSubjects { first, credential: 0, .. }) => {
+                    assert_eq!(first.as_str(), "a");
+                }
+                other => assert_eq!(other, &Ok(()), "{what}"),
+            }
+            assert_eq!(inserted.is_err(), refused, "{what}");
+        }
+    }
+}
