@@ -11,10 +11,12 @@ macro_rules! messages {
 
 mod application;
 mod credential;
+mod crl_sources;
 mod domain;
 mod file;
 mod keys;
 mod listen;
+mod numbers;
 mod profile;
 mod route;
 mod secret;
