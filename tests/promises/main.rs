@@ -64,6 +64,7 @@ mod tickets;
 mod tls_hostile;
 mod tools;
 mod trust_files;
+mod turns;
 mod upgrades;
 mod upstream_failures;
 mod upstream_hostile;

@@ -145,6 +145,15 @@ impl Client {
         &mut self.config
     }
 
+    /// The octets of a ClientHello.
+    pub fn hello(&self) -> Vec<u8> {
+        let config = Arc::new(self.config.clone());
+        let mut tls = rustls::ClientConnection::new(config, self.server_name.clone()).unwrap();
+        let mut octets = Vec::new();
+        tls.write_tls(&mut octets).unwrap();
+        octets
+    }
+
     /// A TLS stream, before any HTTP.
     pub async fn tls(&self) -> std::io::Result<TlsStream<TcpStream>> {
         timeout(PATIENCE, async {

@@ -35,6 +35,7 @@ pub struct EdgeBuilder {
     applications_file: String,
     extra: String,
     environment: Vec<(String, String)>,
+    workers: usize,
     open_files: Option<String>,
 }
 
@@ -55,6 +56,7 @@ impl EdgeBuilder {
             applications_file: "applications.toml".to_owned(),
             extra: String::new(),
             environment: Vec::new(),
+            workers: 2,
             open_files: None,
         }
     }
@@ -199,6 +201,12 @@ impl EdgeBuilder {
         self
     }
 
+    /// With so many workers instead of two.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers;
+        self
+    }
+
     /// Under another limit of open files, in the words of the shell's `ulimit`: `-n 256`.
     pub fn open_files(mut self, ulimit: &str) -> Self {
         self.open_files = Some(ulimit.to_owned());
@@ -251,7 +259,7 @@ impl EdgeBuilder {
         self.write();
         let mut child = self
             .program()
-            .args(["run", "--workers", "2", "--config"])
+            .args(["run", "--workers", &self.workers.to_string(), "--config"])
             .arg(self.folder.path().join("edge.toml"))
             // Of the test's own environment nothing shall decide what is logged; what the test asks for does.
             .env_remove("RUST_LOG")
@@ -338,6 +346,33 @@ impl Edge {
         assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
     }
 
+    /// Stops all its threads, once they have read all that came. What clients send from now on has come, all of it, when the signal
+    /// `CONT` lets them go on.
+    pub fn freeze(&self) {
+        until("something is left unread", || self.unread() == 0);
+        self.signal("STOP");
+        let threads = format!("/proc/{}/task", self.id());
+        let is_stopped = |thread: std::io::Result<std::fs::DirEntry>| {
+            let stat = std::fs::read_to_string(thread.unwrap().path().join("stat")).unwrap();
+            stat.rsplit_once(") ").unwrap().1.starts_with('T')
+        };
+        until("it does not stop", || std::fs::read_dir(&threads).unwrap().all(is_stopped));
+    }
+
+    /// Waits until so many connections hold octets that the edge has not read.
+    pub fn wait_for_unread(&self, connections: usize) {
+        until("the octets do not come", || self.unread() >= connections);
+    }
+
+    /// How many connections hold octets that the edge has not read.
+    fn unread(&self) -> usize {
+        // sl local_address rem_address st tx_queue:rx_queue ...; 01 is ESTABLISHED.
+        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        let port = format!(":{:04X}", self.https.port());
+        let rows = table.lines().map(|row| row.split_whitespace().collect::<Vec<_>>());
+        rows.filter(|row| row[1].ends_with(&port) && row[3] == "01" && !row[4].ends_with(":00000000")).count()
+    }
+
     /// Waits for the end of the process.
     pub fn wait(&mut self) -> ExitStatus {
         // The end of the log is the event: it is the process's standard error.
@@ -363,6 +398,14 @@ impl Drop for Edge {
         if std::thread::panicking() {
             eprintln!("the edge's log:\n{}", self.log());
         }
+    }
+}
+
+fn until(complaint: &str, done: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < PATIENCE, "{complaint}");
+        std::thread::yield_now();
     }
 }
 

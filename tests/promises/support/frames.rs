@@ -81,6 +81,17 @@ impl Frames {
         self.begin("GET", path, END_STREAM).await
     }
 
+    /// So many GETs in one write, each on a new stream.
+    pub async fn gets(&mut self, path: &str, count: u32) -> std::io::Result<()> {
+        let mut octets = Vec::new();
+        for _ in 0..count {
+            encode(&mut octets, HEADERS, END_HEADERS | END_STREAM, self.next, &block("GET", path));
+            self.next += 2;
+        }
+        self.io.write_all(&octets).await?;
+        self.io.flush().await
+    }
+
     /// The head of a request with a body, on a new stream; its number.
     pub async fn head(&mut self, method: &str, path: &str) -> std::io::Result<u32> {
         self.begin(method, path, 0).await
