@@ -12,6 +12,8 @@ mod links;
 mod reloader;
 mod restart;
 mod retired;
+#[cfg(test)]
+mod testing;
 mod told;
 mod watch;
 

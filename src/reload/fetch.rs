@@ -180,24 +180,29 @@ fn awaited(trust: &Trust) -> Vec<(&CrlSource, Option<String>)> {
     awaited.collect()
 }
 
+/// Whether a list that is to be fetched is not there yet, or does not count.
+pub(super) fn lacks_list(trust: &Trust) -> bool {
+    !awaited(trust).is_empty()
+}
+
 /// Fetches the lists that are not there yet, all at once, before trust is built for the first time. Those that can't be had are
-/// errors, or warnings where certificates are judged without. None if all are there.
-pub(super) fn missing(trust: &Trust) -> Option<Vec<Problem>> {
+/// errors, or warnings where certificates are judged without.
+pub(super) fn missing(trust: &Trust) -> Vec<Problem> {
     let awaited: Vec<&CrlSource> = awaited(trust).into_iter().map(|(source, _)| source).collect();
     if awaited.is_empty() {
-        return None;
+        return Vec::new();
     }
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
-            return Some(awaited.iter().map(|source| lacking(trust, source, &error.to_string())).collect());
+            return awaited.iter().map(|source| lacking(trust, source, &error.to_string())).collect();
         }
     };
     let outcomes =
         runtime.block_on(futures_util::future::join_all(awaited.iter().map(|source| fetch(source, trust))));
     runtime.shutdown_background();
     let failed = awaited.iter().zip(outcomes).filter_map(|(source, outcome)| Some((source, outcome.err()?)));
-    Some(failed.map(|(source, why)| lacking(trust, source, &why)).collect())
+    failed.map(|(source, why)| lacking(trust, source, &why)).collect()
 }
 
 /// The lists without which a site may not take the place of the one in force: those that are not there yet, where certificates are not

@@ -27,10 +27,24 @@ const TRIES: usize = 5;
 /// fetched before; if one can't be had and certificates are not to be judged without it, there is no site.
 #[must_use]
 pub fn first(config: &Path) -> First {
-    let first = from_files(config);
-    let awaited = first.built.site.as_ref().and_then(|(settings, _)| fetch::missing(&settings.trust));
-    let Some(failed) = awaited else { return first };
-    let mut first = from_files(config);
+    complete(config, read(config))
+}
+
+/// What was read from the files.
+struct Read {
+    first: First,
+    /// Whether a list that is to be fetched was not there, or did not count. Another edge may put it there at any moment.
+    lacks_list: bool,
+}
+
+/// Fetches the lists that were lacking, and then builds again, whoever put them there.
+fn complete(config: &Path, read: Read) -> First {
+    if !read.lacks_list {
+        return read.first;
+    }
+    let site = read.first.built.site.as_ref();
+    let failed = site.map(|(settings, _)| fetch::missing(&settings.trust)).unwrap_or_default();
+    let mut first = self::read(config).first;
     if failed.iter().any(|problem| problem.severity == Severity::Error) {
         first.built.site = None;
     }
@@ -38,19 +52,41 @@ pub fn first(config: &Path) -> First {
     first
 }
 
-fn from_files(config: &Path) -> First {
+fn read(config: &Path) -> Read {
     let mut before: Option<Contents> = None;
     let mut tries = 0;
     loop {
         tries += 1;
         let start = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
         let built = build(config, Generation(1), None);
+        let lacks_list = built.site.as_ref().is_some_and(|(settings, _)| fetch::lacks_list(&settings.trust));
         let contents = Contents::of(&built.files);
         // A second is the coarsest that a file system's clock may be; what is older did not change since the build began.
         let unchanged = !Marks::of(&built.files).any_since(i64::try_from(start).unwrap_or(i64::MAX) - 1);
         if unchanged || before.as_ref() == Some(&contents) || tries == TRIES {
-            return First { built, contents };
+            return Read { first: First { built, contents }, lacks_list };
         }
         before = Some(contents);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reload::testing::Files;
+
+    #[test]
+    fn a_list_that_comes_after_the_read_is_built_from() {
+        let files = Files::new();
+        for lacking in [None, Some(Files::forged_list())] {
+            if let Some(list) = lacking {
+                files.keep(&list);
+            }
+            let read = read(&files.config());
+            // Another edge keeps its list in the same file.
+            files.keep(&files.list(&[1]));
+            let (_, site) = complete(&files.config(), read).built.site.unwrap();
+            assert_eq!(site.trust.authorities.crls().count(), 1);
+        }
     }
 }

@@ -1,0 +1,77 @@
+//! A configuration with a CRL that is fetched, for this module's tests.
+
+use std::{
+    fs::{self, Permissions},
+    net::TcpListener,
+    os::unix::fs::PermissionsExt,
+    path::PathBuf,
+};
+
+use tempfile::TempDir;
+
+use crate::identity::testing::TestCa;
+
+const LIST: &str = "kept.crl";
+
+/// A folder with all files but the list. The list's server never answers.
+pub(super) struct Files {
+    folder: TempDir,
+    ca: TestCa,
+    _server: TcpListener,
+}
+
+impl Files {
+    pub(super) fn new() -> Self {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let config = format!(
+            r#"
+[listen]
+https = ["127.0.0.1:0"]
+[trust]
+client_ca = ["ca.der"]
+crls = [{{ url = "http://{}/", file = "{LIST}" }}]
+[[upstream]]
+name = "as"
+urls = ["http://127.0.0.1:1"]
+[[domain]]
+name = "m.example"
+certificate = "m.pem"
+private_key = "m.key"
+"#,
+            server.local_addr().unwrap()
+        );
+        let files = Self { folder: TempDir::new().unwrap(), ca: TestCa::new("Client CA"), _server: server };
+        let leaf = rcgen::generate_simple_self_signed(["m.example".to_owned()]).unwrap();
+        files.write("edge.toml", config.as_bytes());
+        files.write("applications.toml", b"# nobody\n");
+        files.write("ca.der", &files.ca.der());
+        files.write("m.pem", leaf.cert.pem().as_bytes());
+        files.write("m.key", leaf.signing_key.serialize_pem().as_bytes());
+        fs::set_permissions(files.folder.path().join("m.key"), Permissions::from_mode(0o600)).unwrap();
+        files
+    }
+
+    pub(super) fn config(&self) -> PathBuf {
+        self.folder.path().join("edge.toml")
+    }
+
+    /// Replaces the list, whole, as a fetch does.
+    pub(super) fn keep(&self, list: &[u8]) {
+        self.write("beside", list);
+        fs::rename(self.folder.path().join("beside"), self.folder.path().join(LIST)).unwrap();
+    }
+
+    /// A list that revokes these serial numbers and counts.
+    pub(super) fn list(&self, serials: &[u64]) -> Vec<u8> {
+        self.ca.crl(serials, 2035)
+    }
+
+    /// One in the same name that does not count.
+    pub(super) fn forged_list() -> Vec<u8> {
+        TestCa::new("Client CA").crl(&[], 2035)
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) {
+        fs::write(self.folder.path().join(name), bytes).unwrap();
+    }
+}
