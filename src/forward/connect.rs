@@ -43,6 +43,8 @@ pub(super) fn timer(after: Duration) -> Timer {
 pub(super) struct Kept {
     pub(super) http1: Box<Http1>,
     pub(super) timer: Timer,
+    /// Whether it has carried a request before.
+    pub(super) is_used: bool,
     /// While it carries a request.
     pub(super) in_use: Option<InUse>,
 }
@@ -55,17 +57,15 @@ pub(super) enum Sender {
     Http2(http2::SendRequest<RequestBody>),
 }
 
-/// Connects within `connect_timeout`; the place is given back when the connection's descriptor is closed. The error is a
-/// sentence for the log.
+/// Connects within `connect_timeout`, or not at all; the place is given back when the connection's descriptor is closed. The error
+/// is a sentence for the log.
 pub(super) async fn connect(
     target: &Target,
     origin: &Origin,
     outbox: &Outbox,
     place: OwnedSemaphorePermit,
-) -> Result<Sender, String> {
-    tokio::time::timeout(target.connect_timeout, connect_unbounded(target, origin, outbox, place))
-        .await
-        .unwrap_or_else(|_| Err(format!("no connection within {:?}", target.connect_timeout)))
+) -> Option<Result<Sender, String>> {
+    tokio::time::timeout(target.connect_timeout, connect_unbounded(target, origin, outbox, place)).await.ok()
 }
 
 async fn connect_unbounded(
@@ -97,7 +97,7 @@ async fn connect_unbounded(
 
 fn http1(io: impl Io + 'static, target: &Target) -> Sender {
     let http1 = Box::new(Http1::new(Box::new(io)));
-    Sender::Http1(Kept { http1, timer: timer(target.response_timeout), in_use: None })
+    Sender::Http1(Kept { http1, timer: timer(target.response_timeout), is_used: false, in_use: None })
 }
 
 async fn http2<IO>(io: IO) -> Result<Sender, String>

@@ -16,7 +16,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{connect::Kept, http1::Fault, pool::Idle};
+use super::{connect::Kept, http1::Fault, idle::Idle};
 
 type Passed = Result<Frame<Bytes>, Fault>;
 

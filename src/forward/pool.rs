@@ -21,12 +21,12 @@ use super::{
     absolute::OriginForm,
     body::{Progress, State},
     connect::{Kept, Sender, Timer, connect, timer},
+    idle::Idle,
     in_use::{Caller, InUse},
+    lease::Lease,
 };
 use crate::{config::settings::Origin, net::Outbox, text};
 
-/// Unused HTTP/1.1 connections kept for one origin.
-const IDLE_BOUND: usize = 512;
 /// How often an unprocessed request may be sent anew, over and above one try an origin.
 const RETRIES: usize = 3;
 /// How long an origin that refused a connection is passed over while others are there.
@@ -46,7 +46,7 @@ pub struct Pools {
 #[derive(Debug)]
 struct Pool {
     target: Arc<Target>,
-    origins: Vec<OriginPool>,
+    origins: Vec<Rc<OriginPool>>,
     next: Cell<usize>,
 }
 
@@ -60,56 +60,6 @@ struct OriginPool {
 impl std::fmt::Debug for OriginPool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("OriginPool").field("origin", &self.origin).finish_non_exhaustive()
-    }
-}
-
-/// HTTP/1.1 connections that are ready for a request.
-#[derive(Clone, Default)]
-pub(super) struct Idle(Rc<RefCell<Vec<Unused>>>);
-
-/// A connection, and since when it is unused.
-type Unused = (Kept, Instant);
-
-impl Idle {
-    /// Gives a connection back once its response was read.
-    pub(super) fn put(&self, mut connection: Kept) {
-        connection.in_use = None;
-        let mut idle = self.0.borrow_mut();
-        if connection.http1.rest() && idle.len() < IDLE_BOUND {
-            idle.push((connection, Instant::now()));
-        } else {
-            connection.http1.retire();
-        }
-    }
-
-    /// The connection used last that can be used again.
-    fn take(&self) -> Option<Kept> {
-        let mut idle = self.0.borrow_mut();
-        while let Some((mut connection, _)) = idle.pop() {
-            if connection.http1.is_open() {
-                return Some(connection);
-            }
-            connection.http1.retire();
-        }
-        None
-    }
-
-    /// Closes the connection that was not used for longest; false if there is none.
-    fn drop_oldest(&self) -> bool {
-        let mut idle = self.0.borrow_mut();
-        if idle.is_empty() {
-            return false;
-        }
-        drop(idle.remove(0));
-        true
-    }
-
-    fn drop_older_than(&self, limit: std::time::Duration) {
-        let is_over =
-            |(connection, since): &mut Unused| since.elapsed() >= limit || !connection.http1.is_open();
-        for (connection, _) in self.0.borrow_mut().extract_if(.., is_over) {
-            connection.http1.retire();
-        }
     }
 }
 
@@ -151,11 +101,13 @@ impl Pools {
         let mut request = Some(request);
         let key = Arc::as_ptr(target) as usize;
         let pool = Rc::clone(self.by_target.borrow_mut().entry(key).or_insert_with(|| {
-            let origins = target.origins.iter().map(|origin| OriginPool {
-                origin: origin.clone(),
-                idle: Idle::default(),
-                http2: RefCell::default(),
-                avoid_until: Cell::default(),
+            let origins = target.origins.iter().map(|origin| {
+                Rc::new(OriginPool {
+                    origin: origin.clone(),
+                    idle: Idle::default(),
+                    http2: RefCell::default(),
+                    avoid_until: Cell::default(),
+                })
             });
             Rc::new(Pool { target: Arc::clone(target), origins: origins.collect(), next: Cell::new(0) })
         }));
@@ -194,11 +146,11 @@ enum Tried {
 
 impl Pool {
     /// Origins from the next in turn on, those that just refused a connection last.
-    fn order(&self) -> Vec<&OriginPool> {
+    fn order(&self) -> Vec<&Rc<OriginPool>> {
         let start = self.next.get();
         self.next.set(start.wrapping_add(1));
         let count = self.origins.len().max(1);
-        let mut order: Vec<&OriginPool> =
+        let mut order: Vec<&Rc<OriginPool>> =
             self.origins.iter().cycle().skip(start % count).take(self.origins.len()).collect();
         if order.iter().any(|origin| origin.avoid_until.get().is_some()) {
             let now = Instant::now();
@@ -261,12 +213,21 @@ impl Pool {
         match sender {
             Sender::Http1(mut connection) => {
                 connection.in_use = in_use.take();
-                let Kept { http1, timer, .. } = &mut connection;
-                http1.begin(request);
-                let head = self.bounded(poll_fn(|cx| http1.poll_head(cx)), &progress, timer).await?;
-                let head = head.map_err(|fault| self.failed(&fault, &progress))?;
-                let (idle, limit) = (origin.idle.clone(), self.target.response_timeout);
-                Ok(Tried::Response(Response::from_parts(head, ResponseBody::http1(connection, limit, idle))))
+                connection.http1.begin(request);
+                let mut lease = Lease::new(connection, origin.idle.clone());
+                let Some(Kept { http1, timer, .. }) = lease.connection() else {
+                    return Err(self.broken("its connection is gone"));
+                };
+                let head = self.bounded(poll_fn(|cx| http1.poll_head(cx)), &progress, timer).await;
+                let head = match head.map(|head| head.map_err(|fault| self.failed(&fault, &progress))) {
+                    Ok(Ok(head)) => head,
+                    Ok(Err(error)) | Err(error) => {
+                        lease.close();
+                        return Err(error);
+                    }
+                };
+                let limit = self.target.response_timeout;
+                Ok(Tried::Response(Response::from_parts(head, ResponseBody::http1(lease, limit))))
             }
             // Boxed, so that the future of a request over HTTP/1.1 is not as large.
             Sender::Http2(sender) => Box::pin(self.try_http2(sender, request, slot, &progress, in_use)).await,
@@ -373,25 +334,67 @@ enum NotConnected {
 }
 
 impl OriginPool {
-    async fn checkout(&self, target: &Target, pools: &Pools) -> Result<Sender, NotConnected> {
-        if let Some(connection) = self.idle.take() {
-            return Ok(Sender::Http1(connection));
+    async fn checkout(self: &Rc<Self>, target: &Arc<Target>, pools: &Pools) -> Result<Sender, NotConnected> {
+        loop {
+            if let Some(connection) = self.idle.take() {
+                return Ok(Sender::Http1(connection));
+            }
+            let shared = self.http2.borrow().clone().filter(|sender| !sender.is_closed());
+            if let Some(mut sender) = shared
+                && sender.ready().await.is_ok()
+            {
+                return Ok(Sender::Http2(sender));
+            }
+            // Boxed: every request's future would be as large as that of a connection which it hardly ever waits for.
+            match Box::pin(self.wait(target, pools)).await? {
+                Sender::Http1(mut kept) if kept.is_used => {
+                    // Its origin may have closed it after the last response.
+                    if kept.http1.is_open() {
+                        return Ok(Sender::Http1(kept));
+                    }
+                    kept.http1.retire();
+                }
+                sender => return Ok(sender),
+            }
         }
-        let shared = self.http2.borrow().clone().filter(|sender| !sender.is_closed());
-        if let Some(mut sender) = shared
-            && sender.ready().await.is_ok()
-        {
-            return Ok(Sender::Http2(sender));
+    }
+
+    /// Waits for a connection that another request gives back, or for a new one: whichever is there first.
+    async fn wait(self: &Rc<Self>, target: &Arc<Target>, pools: &Pools) -> Result<Sender, NotConnected> {
+        let waiter = self.idle.wait();
+        if self.idle.is_short() {
+            let place = pools.place().ok_or(NotConnected::NoPlace)?;
+            self.open(Arc::clone(target), pools, place);
         }
-        // Boxed: every request's future would be as large as that of a TLS connection which it hardly ever makes.
-        let place = pools.place().ok_or(NotConnected::NoPlace)?;
-        let sender = Box::pin(connect(target, &self.origin, &pools.outbox, place)).await;
-        let sender = sender.map_err(NotConnected::Failed)?;
-        self.avoid_until.set(None);
-        if let Sender::Http2(sender) = &sender {
-            *self.http2.borrow_mut() = Some(sender.clone());
-        }
-        Ok(sender)
+        let opened = tokio::time::timeout(target.connect_timeout, waiter.opened()).await;
+        let late = |_| Err(format!("no connection within {:?}", target.connect_timeout));
+        opened.unwrap_or_else(late).map_err(NotConnected::Failed)
+    }
+
+    /// Opens a connection in a task of its own: a client that gives up meanwhile leaves it to the next request, so that the upstream
+    /// is not called in vain.
+    fn open(self: &Rc<Self>, target: Arc<Target>, pools: &Pools, place: OwnedSemaphorePermit) {
+        let (origin, outbox, places) = (Rc::clone(self), pools.outbox.clone(), Arc::clone(&pools.places));
+        let mut next = Some((place, self.idle.opens()));
+        tokio::task::spawn_local(async move {
+            while let Some((place, opening)) = next {
+                let opened = connect(&target, &origin.origin, &outbox, place).await;
+                drop(opening);
+                if let Some(opened) = opened {
+                    if opened.is_ok() {
+                        origin.avoid_until.set(None);
+                    }
+                    if let Ok(Sender::Http2(sender)) = &opened {
+                        *origin.http2.borrow_mut() = Some(sender.clone());
+                    }
+                    return origin.idle.hand(opened);
+                }
+                // Requests that wait now have come later, and have time left.
+                let place =
+                    if origin.idle.is_short() { Arc::clone(&places).try_acquire_owned().ok() } else { None };
+                next = place.map(|place| (place, origin.idle.opens()));
+            }
+        });
     }
 }
 

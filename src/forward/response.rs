@@ -11,7 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::{connect::Kept, early::Early, http1::Fault, in_use::InUse, pool::Idle};
+use super::{early::Early, http1::Fault, in_use::InUse, lease::Lease};
 
 /// A body that the edge made or that the upstream streams.
 pub struct ResponseBody(Source);
@@ -30,8 +30,8 @@ struct Streamed {
 
 /// Where the frames of a body come from.
 enum Upstream {
-    /// A connection, to be given back once the body was read; none after that.
-    Http1(Option<(Kept, Idle)>),
+    /// A connection, until it is given back once the body was read.
+    Http1(Lease),
     /// A task, while the request is still being sent.
     Early(Early),
     /// A stream, and its place among those in flight.
@@ -59,13 +59,13 @@ impl ResponseBody {
         Self(Source::Own(bytes.into()))
     }
 
-    pub(super) fn http1(connection: Kept, limit: Duration, idle: Idle) -> Self {
-        let from = if connection.http1.is_sent() || connection.http1.is_end_stream() {
-            let mut from = Upstream::Http1(Some((connection, idle)));
-            from.give_back();
-            from
-        } else {
+    pub(super) fn http1(mut lease: Lease, limit: Duration) -> Self {
+        let early = lease.take_if(|http1| !http1.is_sent() && !http1.is_end_stream());
+        let from = if let Some((connection, idle)) = early {
             Upstream::Early(Early::new(connection, idle))
+        } else {
+            lease.give_back();
+            Upstream::Http1(lease)
         };
         Self(Source::Upstream(Streamed { from, limit, stalled: None }))
     }
@@ -82,11 +82,11 @@ impl ResponseBody {
 impl Upstream {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ResponseError>>> {
         match self {
-            Self::Http1(None) => Poll::Ready(None),
-            Self::Http1(Some((connection, _))) => {
+            Self::Http1(lease) => {
+                let Some(connection) = lease.connection() else { return Poll::Ready(None) };
                 let frame = ready!(connection.http1.poll_frame(cx));
                 // Whoever sends it on does not ask again after the last byte.
-                self.give_back();
+                lease.give_back();
                 Poll::Ready(frame.map(|frame| frame.map_err(ResponseError::from)))
             }
             Self::Early(early) => {
@@ -98,18 +98,9 @@ impl Upstream {
         }
     }
 
-    /// The connection, if the body is whole.
-    fn give_back(&mut self) {
-        if let Self::Http1(kept) = self
-            && let Some((connection, idle)) = kept.take_if(|(connection, _)| connection.http1.is_end_stream())
-        {
-            idle.put(connection);
-        }
-    }
-
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Http1(kept) => kept.is_none(),
+            Self::Http1(lease) => lease.is_over(),
             Self::Early(_) => false,
             Self::Http2 { body, .. } => body.is_end_stream(),
         }
@@ -117,8 +108,7 @@ impl Upstream {
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Http1(Some((connection, _))) => connection.http1.size_hint(),
-            Self::Http1(None) => SizeHint::with_exact(0),
+            Self::Http1(lease) => lease.size_hint(),
             Self::Early(_) => SizeHint::default(),
             Self::Http2 { body, .. } => body.size_hint(),
         }
@@ -134,6 +124,9 @@ impl Streamed {
         let limit = self.limit;
         let sleep = self.stalled.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + limit)));
         ready!(sleep.as_mut().poll(cx));
+        if let Upstream::Http1(lease) = &mut self.from {
+            lease.close();
+        }
         Poll::Ready(Some(Err(ResponseError::Stalled(limit))))
     }
 }

@@ -6,17 +6,17 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use tokio::time::timeout;
+use tokio::{io::AsyncWriteExt, sync::Semaphore, time::timeout};
 
 use crate::{
     drain::Held,
     support::{
-        Client, PATIENCE, admin,
+        Ca, Client, EdgeBuilder, PATIENCE, admin,
         frames::{CANCEL, ENHANCE_YOUR_CALM, Frames, RESET, WINDOW_UPDATE},
-        scripted::{OK, Scripted, keep_answering, read_request},
+        scripted::{OK, Scripted, acceptor, https, keep_answering, read_request},
         self_signed,
     },
-    upstream_failures::edge_before,
+    upstream_failures::{edge_before, with_client},
 };
 
 /// Sends requests that are broken in some way once they have reached the upstream; what the edge says at the end.
@@ -40,7 +40,7 @@ async fn give_up(held: &mut Held, frames: &mut Frames, kind: u8, payload: [u8; 4
 #[tokio::test]
 async fn a_client_that_resets_its_requests_loses_its_connection() {
     let mut held = Held::start().await;
-    let (edge, client) = edge_before(held.url(), "");
+    let (edge, client) = edge_before(held.url(), "idle_timeout = \"1s\"");
     let client = Client::with(&edge, &client);
     let mut frames = Frames::connect(&client, &[]).await;
     let (sent, codes) = give_up(&mut held, &mut frames, RESET, CANCEL.to_be_bytes()).await;
@@ -59,7 +59,7 @@ async fn a_client_that_resets_its_requests_loses_its_connection() {
 #[tokio::test]
 async fn a_client_that_breaks_its_streams_loses_its_connection() {
     let mut held = Held::start().await;
-    let (edge, client) = edge_before(held.url(), "");
+    let (edge, client) = edge_before(held.url(), "idle_timeout = \"1s\"");
     let client = Client::with(&edge, &client);
     let mut frames = Frames::connect(&client, &[]).await;
     // A window beyond 2^31-1 is an error of the stream (RFC 9113 section 6.9.1).
@@ -171,4 +171,147 @@ async fn requests_that_are_given_up_leave_no_connection_behind() {
     })
     .await
     .expect("the upstream still has connections");
+}
+
+#[tokio::test]
+async fn requests_that_are_given_up_share_connections() {
+    for (kind, payload) in [(RESET, CANCEL), (WINDOW_UPDATE, 0x7fff_ffff)] {
+        let mut held = Held::start().await;
+        let (edge, client) = edge_before(held.url(), "");
+        let client = Client::with(&edge, &client);
+        for _ in 0..3 {
+            let mut frames = Frames::connect(&client, &[]).await;
+            for _ in 0..90 {
+                let stream = frames.token("billing").await.unwrap();
+                held.arrived().await;
+                frames.send(kind, 0, stream, &payload.to_be_bytes()).await.unwrap();
+                frames.ping().await;
+                held.release(1);
+            }
+        }
+        // Another one is opened only if the next request comes before an answer was read.
+        assert!(held.accepted() < 30, "{kind}: {} connections for 270 requests", held.accepted());
+    }
+}
+
+#[tokio::test]
+async fn half_a_response_that_is_given_up_leaves_a_clean_connection() {
+    let rest = Arc::new(Semaphore::new(0));
+    let permits = Arc::clone(&rest);
+    let upstream = Scripted::start(move |_, mut stream| {
+        let permits = Arc::clone(&permits);
+        async move {
+            while read_request(&mut stream).await.is_some() {
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nha").await.unwrap();
+                permits.acquire().await.unwrap().forget();
+                if stream.write_all(b"lf").await.is_err() {
+                    return;
+                }
+            }
+        }
+    })
+    .await;
+    let (edge, client) = edge_before(upstream.url(), "");
+    let client = Client::with(&edge, &client);
+    let mut frames = Frames::connect(&client, &[]).await;
+    for _ in 0..90 {
+        let stream = frames.token("billing").await.unwrap();
+        frames.until_answered(stream).await;
+        frames.send(RESET, 0, stream, &CANCEL.to_be_bytes()).await.unwrap();
+        frames.ping().await;
+        rest.add_permits(1);
+    }
+    assert!(upstream.accepted() < 30, "{} connections for 90 requests", upstream.accepted());
+    // What is left of a response is nobody else's.
+    rest.add_permits(1);
+    let answer = client.token("billing").await;
+    assert_eq!((answer.status.as_u16(), &answer.body[..]), (200, &b"half"[..]));
+}
+
+/// An upstream over https that begins its handshakes, each when it has a permit, and then answers.
+async fn shaking_hands(ca: &Ca, permits: Arc<Semaphore>) -> Scripted {
+    let acceptor = acceptor(&ca.server(&["localhost"]), &["http/1.1"]);
+    Scripted::start(move |_, stream| {
+        let (acceptor, permits) = (acceptor.clone(), Arc::clone(&permits));
+        async move {
+            permits.acquire().await.unwrap().forget();
+            let Ok(mut stream) = acceptor.accept(stream).await else { return };
+            while read_request(&mut stream).await.is_some() {
+                if stream.write_all(OK).await.is_err() {
+                    return;
+                }
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_connection_opened_for_nobody_serves_the_next_request() {
+    let (ca, permits) = (Ca::new("Upstream CA"), Arc::new(Semaphore::new(0)));
+    let upstream = shaking_hands(&ca, Arc::clone(&permits)).await;
+    let edge = EdgeBuilder::new(https(&upstream)).file("upstream-ca.pem", ca.pem());
+    let (edge, client) = with_client(edge.upstream("ca = \"upstream-ca.pem\"\nconnect_timeout = \"60s\""));
+    let client = Client::with(&edge, &client);
+    let mut frames = Frames::connect(&client, &[]).await;
+    for _ in 0..90 {
+        let stream = frames.token("billing").await.unwrap();
+        timeout(PATIENCE, async {
+            while upstream.accepted() == 0 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+        .expect("no connection is opened");
+        frames.ping().await;
+        frames.send(RESET, 0, stream, &CANCEL.to_be_bytes()).await.unwrap();
+    }
+    let last = frames.token("billing").await.unwrap();
+    frames.ping().await;
+    assert_eq!(upstream.accepted(), 1);
+    permits.add_permits(1);
+    frames.until_answered(last).await;
+    assert_eq!(upstream.accepted(), 1);
+}
+
+#[tokio::test]
+async fn a_waiting_request_takes_the_first_free_connection() {
+    // Only the first connection gets anywhere, as where the others are lost in a full queue.
+    let (arrived, mut arrivals) = tokio::sync::mpsc::unbounded_channel();
+    let permits = Arc::new(Semaphore::new(0));
+    let (ca, release) = (Ca::new("Upstream CA"), Arc::clone(&permits));
+    let acceptor = acceptor(&ca.server(&["localhost"]), &["http/1.1"]);
+    let upstream = Scripted::start(move |number, stream| {
+        let (acceptor, arrived, permits) = (acceptor.clone(), arrived.clone(), Arc::clone(&permits));
+        async move {
+            if number > 0 {
+                return std::future::pending().await;
+            }
+            let mut stream = acceptor.accept(stream).await.unwrap();
+            while read_request(&mut stream).await.is_some() {
+                arrived.send(()).unwrap();
+                permits.acquire().await.unwrap().forget();
+                stream.write_all(OK).await.unwrap();
+            }
+        }
+    })
+    .await;
+    let edge = EdgeBuilder::new(https(&upstream)).file("upstream-ca.pem", ca.pem());
+    let (edge, client) = with_client(edge.upstream("ca = \"upstream-ca.pem\"\nconnect_timeout = \"60s\""));
+    let client = Client::with(&edge, &client);
+    // Over one connection, so that it is one worker.
+    let mut frames = Frames::connect(&client, &[]).await;
+    let first = frames.token("billing").await.unwrap();
+    arrivals.recv().await.unwrap();
+    let second = frames.token("billing").await.unwrap();
+    timeout(PATIENCE, async {
+        while upstream.accepted() < 2 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("no second connection is opened");
+    release.add_permits(2);
+    frames.until_answered(first).await;
+    frames.until_answered(second).await;
 }

@@ -54,6 +54,11 @@ impl Held {
         self.release.add_permits(requests);
     }
 
+    /// How many connections were accepted.
+    pub fn accepted(&self) -> usize {
+        self.upstream.accepted()
+    }
+
     /// Waits until the next request is there.
     pub async fn arrived(&mut self) {
         timeout(PATIENCE, self.arrived.recv())

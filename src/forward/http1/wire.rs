@@ -127,6 +127,17 @@ impl Http1 {
         self.upload.is_over()
     }
 
+    /// Whether its response's head is waited for.
+    pub(in crate::forward) const fn is_waiting(&self) -> bool {
+        matches!(self.download, Download::Head { .. })
+    }
+
+    /// Whether it can carry another request once this one is over, as far as that is known: the request is out, and the response
+    /// has an end.
+    pub(in crate::forward) const fn is_to_be_kept(&self) -> bool {
+        self.keeps && self.upload.is_over() && !matches!(self.download, Download::Close)
+    }
+
     /// Sends what is there of the request, after its response has begun.
     pub(in crate::forward) fn poll_send(&mut self, cx: &mut Context<'_>) {
         if let Poll::Ready(Err(_)) = self.upload.poll(&mut self.io, cx) {

@@ -13,6 +13,7 @@ pub const DATA: u8 = 0;
 pub const HEADERS: u8 = 1;
 pub const RESET: u8 = 3;
 pub const SETTINGS: u8 = 4;
+pub const PING: u8 = 6;
 pub const GOAWAY: u8 = 7;
 pub const WINDOW_UPDATE: u8 = 8;
 pub const END_STREAM: u8 = 1;
@@ -123,6 +124,12 @@ impl Frames {
         })
         .await
         .expect("neither a frame nor an end")
+    }
+
+    /// Waits until all frames before have been read.
+    pub async fn ping(&mut self) {
+        self.send(PING, 0, 0, &[0; 8]).await.unwrap();
+        while self.read().await.expect("the connection ends before the answer to a ping").kind != PING {}
     }
 
     /// Reads to the end of the connection: the codes of all GOAWAY frames.

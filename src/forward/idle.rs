@@ -1,0 +1,160 @@
+//! Connections of HTTP/1.1 to one origin that are ready for a request, and the requests that wait for one.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    rc::Rc,
+    time::Duration,
+};
+
+use tokio::{sync::oneshot, time::Instant};
+
+use super::connect::{Kept, Sender};
+
+/// Unused connections kept for one origin.
+const BOUND: usize = 512;
+
+/// A connection that can carry a request, or a sentence for the log on why there is none.
+type Opened = Result<Sender, String>;
+
+/// A connection, and since when it is unused.
+type Unused = (Kept, Instant);
+
+/// Those of one origin.
+#[derive(Clone, Default)]
+pub(super) struct Idle(Rc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    unused: RefCell<Vec<Unused>>,
+    /// In the order in which they came; some of them may have been given up.
+    waiting: RefCell<VecDeque<oneshot::Sender<Opened>>>,
+    /// Connections that are being opened.
+    opening: Cell<usize>,
+}
+
+impl Idle {
+    /// Gives a connection back once its response was read.
+    pub(super) fn put(&self, mut connection: Kept) {
+        connection.in_use = None;
+        connection.is_used = true;
+        if connection.http1.rest() {
+            self.hand(Ok(Sender::Http1(connection)));
+        } else {
+            connection.http1.retire();
+        }
+    }
+
+    /// Gives this to the request that has waited longest. A connection for which nobody waits is kept.
+    pub(super) fn hand(&self, mut opened: Opened) {
+        while let Some(waiting) = self.first() {
+            // All requests share one of HTTP/2.
+            let next = if let Ok(Sender::Http2(sender)) = &opened {
+                Some(Ok(Sender::Http2(sender.clone())))
+            } else {
+                None
+            };
+            match (waiting.send(opened), next) {
+                (Ok(()), None) => return,
+                (Ok(()), Some(next)) => opened = next,
+                // It was given up.
+                (Err(unsent), _) => opened = unsent,
+            }
+        }
+        if let Ok(Sender::Http1(connection)) = opened {
+            let mut unused = self.0.unused.borrow_mut();
+            if unused.len() < BOUND {
+                unused.push((connection, Instant::now()));
+            } else {
+                connection.http1.retire();
+            }
+        }
+    }
+
+    fn first(&self) -> Option<oneshot::Sender<Opened>> {
+        self.0.waiting.borrow_mut().pop_front()
+    }
+
+    /// The connection used last that can be used again.
+    pub(super) fn take(&self) -> Option<Kept> {
+        let mut unused = self.0.unused.borrow_mut();
+        while let Some((mut connection, _)) = unused.pop() {
+            if connection.http1.is_open() {
+                return Some(connection);
+            }
+            connection.http1.retire();
+        }
+        None
+    }
+
+    /// Waits in line for whatever is handed over next.
+    pub(super) fn wait(&self) -> Waiter {
+        let (sender, opened) = oneshot::channel();
+        self.0.waiting.borrow_mut().push_back(sender);
+        Waiter { idle: self.clone(), opened }
+    }
+
+    /// Whether more requests wait than connections are being opened.
+    pub(super) fn is_short(&self) -> bool {
+        let mut waiting = self.0.waiting.borrow_mut();
+        waiting.retain(|waiting| !waiting.is_closed());
+        self.0.opening.get() < waiting.len()
+    }
+
+    /// Counts a connection that is being opened, until the guard is dropped.
+    pub(super) fn opens(&self) -> Opening {
+        self.0.opening.set(self.0.opening.get() + 1);
+        Opening(self.clone())
+    }
+
+    /// Closes the connection that was not used for longest; false if there is none.
+    pub(super) fn drop_oldest(&self) -> bool {
+        let mut unused = self.0.unused.borrow_mut();
+        if unused.is_empty() {
+            return false;
+        }
+        drop(unused.remove(0));
+        true
+    }
+
+    /// Closes those that were unused for so long, or that the origin has closed.
+    pub(super) fn drop_older_than(&self, limit: Duration) {
+        let is_over =
+            |(connection, since): &mut Unused| since.elapsed() >= limit || !connection.http1.is_open();
+        for (connection, _) in self.0.unused.borrow_mut().extract_if(.., is_over) {
+            connection.http1.retire();
+        }
+    }
+}
+
+/// A connection that is being opened.
+pub(super) struct Opening(Idle);
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        let opening = &self.0.0.opening;
+        opening.set(opening.get().saturating_sub(1));
+    }
+}
+
+/// A request's place in the line. What it was handed and has not taken goes to the next one.
+pub(super) struct Waiter {
+    idle: Idle,
+    opened: oneshot::Receiver<Opened>,
+}
+
+impl Waiter {
+    /// What it is handed.
+    pub(super) async fn opened(mut self) -> Opened {
+        (&mut self.opened).await.unwrap_or_else(|_| Err("the connection was given up".to_owned()))
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        self.opened.close();
+        if let Ok(Ok(Sender::Http1(connection))) = self.opened.try_recv() {
+            self.idle.hand(Ok(Sender::Http1(connection)));
+        }
+    }
+}
