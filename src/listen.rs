@@ -4,6 +4,7 @@ mod activity;
 mod addresses;
 mod chunks;
 mod connection;
+mod crowds;
 mod door;
 mod handshake;
 mod lent;

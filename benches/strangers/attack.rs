@@ -140,6 +140,13 @@ pub async fn attack(row: Row, scene: &Scene, tally: &Tally) {
     }
 }
 
+/// What else is watched meanwhile, to its end.
+pub async fn witness(row: Row, scene: &Scene, tally: &Tally) {
+    if row == Row::Descriptors {
+        descriptors::witness(scene, tally).await;
+    }
+}
+
 async fn http1(client: &Client) -> Outcome<http1::SendRequest<Body>> {
     let tls = client.connect().await?;
     let (sender, connection) =

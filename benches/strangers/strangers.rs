@@ -27,7 +27,7 @@ use crate::harness::{
     steady::{self, Steady},
     upstream::Upstream,
 };
-use attack::{Scene, Tally, attack};
+use attack::{Scene, Tally, attack, witness};
 use chains::self_signed;
 use honest::Honest;
 use options::Options;
@@ -156,34 +156,49 @@ fn measure(
     })
 }
 
-/// An attack under way, on a thread of its own.
+/// An attack under way, and who watches it: a thread each.
 struct Attackers {
     tally: Arc<Tally>,
-    stop: oneshot::Sender<()>,
-    thread: JoinHandle<()>,
+    threads: [(oneshot::Sender<()>, JoinHandle<()>); 2],
 }
 
 impl Attackers {
     fn start(row: Row, scene: Scene) -> Self {
-        let (stop, stopped) = oneshot::channel();
-        let tally = Arc::new(Tally::default());
+        let (tally, scene) = (Arc::new(Tally::default()), Arc::new(scene));
+        if row == Row::Descriptors {
+            tally.begin();
+        }
+        let (watched, watching) = (Arc::clone(&tally), Arc::clone(&scene));
+        let watching = thread(async move || witness(row, &watching, &watched).await);
         let counted = Arc::clone(&tally);
-        let thread = thread::spawn(move || {
+        let attacking = thread(async move || {
             steady::yield_to_others();
-            LocalSet::new().block_on(&runtime(), async {
-                tokio::select! {
-                    () = attack(row, &scene, &counted) => {}
-                    _ = stopped => {}
-                }
-            });
+            attack(row, &scene, &counted).await;
         });
-        Self { tally, stop, thread }
+        Self { tally, threads: [watching, attacking] }
     }
 
     fn stop(self) -> Outcome<()> {
-        drop(self.stop);
-        self.thread.join().map_err(|_| "the attack panicked".to_owned())
+        for (stop, thread) in self.threads {
+            drop(stop);
+            thread.join().map_err(|_| "the attack panicked".to_owned())?;
+        }
+        Ok(())
     }
+}
+
+/// Runs this on a thread of its own until it ends, or the sender is dropped.
+fn thread(run: impl AsyncFnOnce() + Send + 'static) -> (oneshot::Sender<()>, JoinHandle<()>) {
+    let (stop, stopped) = oneshot::channel();
+    let thread = thread::spawn(move || {
+        LocalSet::new().block_on(&runtime(), async {
+            tokio::select! {
+                () = run() => {}
+                _ = stopped => {}
+            }
+        });
+    });
+    (stop, thread)
 }
 
 fn runtime() -> tokio::runtime::Runtime {

@@ -13,7 +13,6 @@ use tokio::{io::AsyncWriteExt, net::TcpStream, time::Instant};
 
 use super::{
     activity::LINGER,
-    addresses::AddressPlace,
     door::{Door, counted},
     handshake::{client_address, handshake},
     linger::Lingering,
@@ -41,7 +40,7 @@ pub(super) async fn serve(
     entry: Entry,
 ) {
     let shaking = Box::pin(shake((stream, tcp_peer), local_port, &door, shared, parts, outbox, &entry));
-    let Some((tls, requests, _place)) = shaking.await else { return };
+    let Some((tls, requests)) = shaking.await else { return };
     let ended = if tls.is_http2() {
         Box::pin(requests.http2(tls, &entry)).await
     } else {
@@ -52,7 +51,7 @@ pub(super) async fn serve(
     }
 }
 
-/// The handshake; nothing if it failed. Behind a balancer with the PROXY protocol, a place among the client's connections, too.
+/// The handshake; nothing if it failed. Behind a balancer with the PROXY protocol, the client's address bounds it only now.
 async fn shake(
     (stream, tcp_peer): (TcpStream, SocketAddr),
     local_port: u16,
@@ -61,35 +60,33 @@ async fn shake(
     parts: WorkerParts,
     outbox: Outbox,
     entry: &Entry,
-) -> Option<(Box<Lingering>, Requests, Option<AddressPlace>)> {
+) -> Option<(Box<Lingering>, Requests)> {
     let site = shared.site.load_full();
     let timeout = site.limits.handshake_timeout;
     let shaken = tokio::time::timeout(timeout, async {
         let mut stream = stream;
         let address = client_address(&mut stream, tcp_peer, local_port, &site).await?;
-        let mut place = None;
         if site.proxy_protocol
             && let Some(network) = counted(address.ip, &site)
         {
-            place = door.place_of(network, &site).await;
-            if place.is_none() {
+            let Some(place) = door.place_of(network).await else {
                 return Err(std::io::Error::other("connections_per_address is reached").into());
-            }
-            entry.is_of(network);
+            };
+            entry.is_of(network, place);
         }
         let whose =
             counted(address.ip, &site).map_or_else(|| Party::Connection(entry.number()), Party::Network);
         let turn = Turn::new(Rc::clone(&door.turns), whose);
         let shaken = handshake(stream, address, &site, &parts.peers, &outbox, turn).await;
-        shaken.map(|shaken| (shaken, whose, place))
+        shaken.map(|shaken| (shaken, whose))
     });
     let failure = match shaken.await {
-        Ok(Ok(((tls, connection), whose, place))) => {
+        Ok(Ok(((tls, connection), whose))) => {
             parts.counters.handshakes.fetch_add(1, Ordering::Relaxed);
             entry.serve(&connection);
             let tls = Box::new(Lingering::new(tls, Rc::clone(&connection)));
             let turns = (Rc::clone(&door.turns), whose);
-            return Some((tls, Requests::new(connection, &site, shared, parts, turns), place));
+            return Some((tls, Requests::new(connection, &site, shared, parts, turns)));
         }
         Ok(Err(failed)) => failed,
         Err(_) => std::io::Error::other(format!("the handshake took longer than {timeout:?}")).into(),

@@ -1,6 +1,7 @@
 //! Who gets in when there are too many: those that have proved nothing make room.
 
 use std::{
+    cell::Cell,
     net::IpAddr,
     rc::Rc,
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -10,22 +11,31 @@ use std::{
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc, oneshot},
     task::yield_now,
+    time::{Instant, timeout},
 };
 
 use super::{
     addresses::{AddressPlace, Network},
-    open::{Eviction, OpenConnections, Urgency, YOUNG},
+    open::{Eviction, OpenConnections, Urgency},
     shared::Shared,
     turns::Turns,
 };
 use crate::{http::Connection, identity::ClientCertificate, site::Site};
 
-/// How long another worker may take to make room.
-const ASKED: Duration = Duration::from_millis(100);
-/// How often room is made for one connection: what was made may be taken by another one.
-const TRIES: usize = 4;
-/// Workers that wait for one of another's connections at once; more get the answer that there is none.
-const WAITING: usize = 64;
+/// For so long it counts that no other worker has a connection that is stale: asked about each connection of a storm, the others
+/// would do nothing else.
+const NONE_STALE: Duration = Duration::from_millis(50);
+/// Workers that wait for one of another's connections at once.
+const ASKS: usize = 64;
+
+/// What an open connection takes of what there is a bound on.
+#[derive(Debug)]
+pub(super) struct Places {
+    /// Among all connections.
+    pub(super) of_all: OwnedSemaphorePermit,
+    /// Among those of its address, where that counts.
+    pub(super) of_address: Option<AddressPlace>,
+}
 
 /// What one worker asks of another: to close one of its connections.
 #[derive(Debug)]
@@ -37,7 +47,7 @@ pub(super) struct Ask {
 
 /// The two ends through which a worker is asked.
 pub(super) fn asks() -> (mpsc::Sender<Ask>, mpsc::Receiver<Ask>) {
-    mpsc::channel(WAITING)
+    mpsc::channel(ASKS)
 }
 
 /// One worker's door.
@@ -47,101 +57,121 @@ pub(super) struct Door {
     open: OpenConnections,
     /// The worker's number.
     worker: usize,
+    /// When no other worker had a stale connection.
+    none_stale: Cell<Option<Instant>>,
     /// In which those that are in have their turns.
     pub(super) turns: Rc<Turns>,
 }
 
 impl Door {
     pub(super) fn new(shared: Arc<Shared>, open: OpenConnections, worker: usize) -> Rc<Self> {
-        Rc::new(Self { shared, open, worker, turns: Turns::new() })
+        Rc::new(Self { shared, open, worker, none_stale: Cell::default(), turns: Turns::new() })
     }
 
     /// Closes connections for other workers, for as long as it is polled.
     pub(super) async fn make_room_for_others(self: Rc<Self>, mut asks: mpsc::Receiver<Ask>) {
         while let Some(Ask { network, urgency, done }) = asks.recv().await {
-            // The other one may have waited long enough.
-            let _ = done.send(self.close_one(network, urgency).await);
+            // Who asked may be gone: then the places are free for anybody.
+            let _ = done.send(self.evict(network, urgency));
+            // The task of the closed connection is dropped, and its descriptor closed, before the next one's.
+            yield_now().await;
         }
     }
 
-    /// A place among all connections; nothing if none can be had.
-    pub(super) async fn place(&self) -> Option<OwnedSemaphorePermit> {
-        for _ in 0..TRIES {
-            if let Ok(place) = Arc::clone(&self.shared.places).try_acquire_owned() {
-                return Some(place);
+    /// Places for a connection from an address of this network, if that counts; nothing if none can be had.
+    ///
+    /// Where one of this worker's connections makes room, it is ready when it is first polled. It waits for other workers, or
+    /// until a connection has had the time that each one gets.
+    pub(super) async fn admit(self: Rc<Self>, network: Option<Network>) -> Option<Places> {
+        let of_address = match network {
+            None => None,
+            Some(network) => match self.admit_of(network).await? {
+                (of_address, Some(of_all)) => return Some(Places { of_all, of_address: Some(of_address) }),
+                (of_address, None) => Some(of_address),
+            },
+        };
+        loop {
+            if let Ok(of_all) = Arc::clone(&self.shared.places).try_acquire_owned() {
+                return Some(Places { of_all, of_address });
             }
-            if !self.make_room(None).await {
-                break;
+            let wait = match self.evict_of_all(network).await {
+                Eviction::Done(Places { of_all, .. }) => return Some(Places { of_all, of_address }),
+                Eviction::TooYoung(wait) => wait,
+                Eviction::None => {
+                    self.shared.counters.over_bound.fetch_add(1, Relaxed);
+                    return None;
+                }
+            };
+            let free = Arc::clone(&self.shared.places).acquire_owned();
+            if let Ok(Ok(of_all)) = timeout(wait, free).await {
+                return Some(Places { of_all, of_address });
             }
         }
-        self.shared.counters.over_bound.fetch_add(1, Relaxed);
-        None
     }
 
-    /// A place among the connections of an address.
-    pub(super) async fn place_of(&self, network: Network, site: &Site) -> Option<AddressPlace> {
-        let bound = site.limits.connections_per_address.unwrap_or(self.shared.per_address);
-        for _ in 0..TRIES {
-            let place = self.shared.addresses.take(network, bound);
-            if place.is_some() {
-                return place;
-            }
-            if !self.make_room(Some(network)).await {
-                break;
-            }
+    /// A place among the connections of an address; nothing if none can be had.
+    pub(super) async fn place_of(&self, network: Network) -> Option<AddressPlace> {
+        self.admit_of(network).await.map(|(place, _)| place)
+    }
+
+    /// The same, and a place among all connections if one of that address was closed for it.
+    async fn admit_of(&self, network: Network) -> Option<(AddressPlace, Option<OwnedSemaphorePermit>)> {
+        let bound = self.shared.site.load().limits.connections_per_address.unwrap_or(self.shared.per_address);
+        if let Some(place) = self.shared.addresses.take(network, bound) {
+            return Some((place, None));
+        }
+        // An address's own connections need no care.
+        if let Eviction::Done(Places { of_all, of_address: Some(place) }) =
+            self.evict_anywhere(Some(network), Urgency::Any).await
+        {
+            return Some((place, Some(of_all)));
         }
         self.shared.counters.over_address_bound.fetch_add(1, Relaxed);
         None
     }
 
-    /// Closes a connection of this network, or of any: false if there is none that may be.
-    async fn make_room(&self, network: Option<Network>) -> bool {
-        // An address's own connections need no care; among all of them, honest ones are still at their handshakes.
-        let urgencies: &[Urgency] = match network {
-            Some(_) => &[Urgency::Stale, Urgency::Any],
-            None => &[Urgency::Stale, Urgency::Young],
+    /// Closes a connection of any address for a newcomer from this network. Honest ones are among them, still at their
+    /// handshakes.
+    async fn evict_of_all(&self, newcomer: Option<Network>) -> Eviction {
+        let is_futile = self.none_stale.get().is_some_and(|at| at.elapsed() < NONE_STALE);
+        let stale = if is_futile {
+            self.evict(None, Urgency::Stale)
+        } else {
+            self.evict_anywhere(None, Urgency::Stale).await
         };
-        let mut is_too_young = false;
-        for urgency in urgencies {
-            match self.close_anywhere(network, *urgency).await {
-                Eviction::Done => return true,
-                found => is_too_young = found == Eviction::TooYoung,
-            }
+        if matches!(stale, Eviction::Done(_)) {
+            return stale;
         }
-        if !is_too_young {
-            return false;
+        if !is_futile {
+            self.none_stale.set(Some(Instant::now()));
         }
-        tokio::time::sleep(YOUNG).await;
-        self.close_anywhere(network, Urgency::Young).await == Eviction::Done
+        self.evict_anywhere(None, Urgency::Young(newcomer)).await
     }
 
     /// One of this worker's, or else of another's.
-    async fn close_anywhere(&self, network: Option<Network>, urgency: Urgency) -> Eviction {
-        let mut found = self.close_one(network, urgency).await;
+    async fn evict_anywhere(&self, network: Option<Network>, urgency: Urgency) -> Eviction {
+        let mut found = self.evict(network, urgency);
         let others = self.shared.doors.iter().enumerate().filter(|(worker, _)| *worker != self.worker);
         for (_, other) in others {
-            if found == Eviction::Done {
+            if matches!(found, Eviction::Done(_)) {
                 break;
             }
             let (done, is_done) = oneshot::channel();
-            if other.try_send(Ask { network, urgency, done }).is_ok() {
-                match tokio::time::timeout(ASKED, is_done).await {
-                    Ok(Ok(Eviction::None) | Err(_)) | Err(_) => {}
-                    Ok(Ok(better)) => found = better,
-                }
+            // One that has ended has no connections.
+            if other.send(Ask { network, urgency, done }).await.is_ok()
+                && let Ok(theirs) = is_done.await
+            {
+                found = found.or(theirs);
             }
         }
         found
     }
 
-    async fn close_one(&self, network: Option<Network>, urgency: Urgency) -> Eviction {
-        let site = self.shared.site.load_full();
+    fn evict(&self, network: Option<Network>, urgency: Urgency) -> Eviction {
+        let site = self.shared.site.load();
         let eviction = self.open.evict(network, urgency, &|connection| knows(&site, connection));
-        if eviction == Eviction::Done {
+        if matches!(eviction, Eviction::Done(_)) {
             self.shared.counters.evicted.fetch_add(1, Relaxed);
-            // Its task is dropped at its turn, and its places with it.
-            yield_now().await;
-            yield_now().await;
         }
         eviction
     }

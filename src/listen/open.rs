@@ -10,7 +10,12 @@ use std::{
 
 use tokio::{sync::Notify, task::AbortHandle, time::Instant};
 
-use super::{activity::Activity, addresses::Network};
+use super::{
+    activity::Activity,
+    addresses::{AddressPlace, Network},
+    crowds::Crowds,
+    door::Places,
+};
 use crate::http::Connection;
 
 /// A connection that has proved nothing for so long is closed before one that has only just come: an honest client takes a few
@@ -21,7 +26,7 @@ const STALE_KNOWN: Duration = Duration::from_secs(2);
 /// The same of one with a request in flight, after its last progress.
 const STALE_BUSY: Duration = Duration::from_secs(10);
 /// A handshake has so long at least, where only the bound on all connections is reached.
-pub(super) const YOUNG: Duration = Duration::from_millis(100);
+const YOUNG: Duration = Duration::from_millis(100);
 /// How many connections are looked at to find one to close.
 const LOOKS: usize = 64;
 
@@ -48,21 +53,34 @@ type Key = (Stage, u64, u64);
 pub(super) enum Urgency {
     /// Those that have had the time to prove something.
     Stale,
-    /// Also those that have been there for a moment.
-    Young,
+    /// Also those that have been there for a moment, or are one of a crowd from one network, for one from this network.
+    Young(Option<Network>),
     /// Also those that have only just come.
     Any,
 }
 
 /// What came of the search for a connection to close.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Eviction {
-    /// One is closed.
-    Done,
-    /// There will be one in a moment.
-    TooYoung,
+    /// One is closed; its places are free.
+    Done(Places),
+    /// There will be one after this time.
+    TooYoung(Duration),
     /// All have proved something.
     None,
+}
+
+impl Eviction {
+    /// The better of two.
+    pub(super) fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::TooYoung(one), Self::TooYoung(other)) => Self::TooYoung(one.min(other)),
+            (found @ Self::Done(_), _)
+            | (_, found @ Self::Done(_))
+            | (Self::None, found)
+            | (found, Self::None) => found,
+        }
+    }
 }
 
 /// All on one thread.
@@ -78,6 +96,8 @@ struct Open {
     order: RefCell<BTreeSet<Key>>,
     /// The same by their network, where their address counts.
     by_network: RefCell<BTreeSet<(Network, Key)>>,
+    /// Of those at the first two stages.
+    crowds: RefCell<Crowds>,
     /// The last one has gone.
     empty: Notify,
     is_draining: Cell<bool>,
@@ -87,11 +107,18 @@ struct Open {
 struct Guest {
     key: Key,
     network: Option<Network>,
+    places: Places,
     /// Of the task that serves it.
     task: Option<AbortHandle>,
     /// Once its handshake is over.
     connection: Option<Rc<Connection>>,
     doing: Doing,
+}
+
+impl Guest {
+    fn is_in_crowd(&self) -> bool {
+        self.key.0 <= Stage::Unproved
+    }
 }
 
 /// What a connection does.
@@ -131,18 +158,20 @@ impl OpenConnections {
             guests: RefCell::default(),
             order: RefCell::default(),
             by_network: RefCell::default(),
+            crowds: RefCell::default(),
             empty: Notify::new(),
             is_draining: Cell::new(false),
         }))
     }
 
     /// Takes a connection that was accepted just now, from an address of this network if that is known and counts.
-    pub(super) fn enter(&self, network: Option<Network>) -> Entry {
+    pub(super) fn enter(&self, network: Option<Network>, places: Places) -> Entry {
         let number = self.0.next.get();
         self.0.next.set(number + 1);
         let since = Instant::now();
         let key = (Stage::Shaking, self.time(since), number);
-        self.insert(Guest { key, network, task: None, connection: None, doing: Doing::Waiting(since) });
+        let doing = Doing::Waiting(since);
+        self.insert(Guest { key, network, places, task: None, connection: None, doing });
         Entry { open: self.clone(), number }
     }
 
@@ -173,8 +202,9 @@ impl OpenConnections {
         }
     }
 
-    /// Closes the connection that has done nothing for longest of those that have proved least, of this network or of all. Its task is dropped at its next turn. `knows` says whether a certificate may
-    /// be some application's.
+    /// Closes the connection that has done nothing for longest of those that have proved least, of this network or of all. Its
+    /// places are free at once, and its task is dropped at its next turn. `knows` says whether a certificate may be some
+    /// application's.
     pub(super) fn evict(
         &self,
         network: Option<Network>,
@@ -196,16 +226,42 @@ impl OpenConnections {
             .or_else(|| stale(busy, STALE_BUSY))
             .or_else(|| match urgency {
                 Urgency::Stale => None,
-                Urgency::Young => stale(oldest, YOUNG).or_else(|| stale(busy, STALE)),
+                Urgency::Young(newcomer) => stale(oldest, YOUNG)
+                    .or_else(|| stale(busy, STALE))
+                    .or_else(|| self.of_crowd(newcomer, knows, &mut looks)),
                 Urgency::Any => oldest.or(busy),
             });
-        let Some((_, _, number)) = victim.map(|(key, _)| key) else {
-            return if oldest.or(busy).is_some() { Eviction::TooYoung } else { Eviction::None };
+        let Some(((_, _, number), _)) = victim else {
+            let ripe = |found: Option<(Key, Instant)>, age| found.map(|(_, since)| since + age);
+            let soonest = [ripe(oldest, YOUNG), ripe(busy, STALE)].into_iter().flatten().min();
+            return soonest
+                .map_or(Eviction::None, |at| Eviction::TooYoung(at.saturating_duration_since(now)));
         };
         // It leaves at once, so that the next look does not find it.
-        let Some(task) = self.remove(number).and_then(|guest| guest.task) else { return Eviction::None };
-        task.abort();
-        Eviction::Done
+        let Some(guest) = self.remove(number) else { return Eviction::None };
+        if let Some(task) = guest.task {
+            task.abort();
+        }
+        Eviction::Done(guest.places)
+    }
+
+    /// The one that has been there for longest of the largest crowd.
+    fn of_crowd(
+        &self,
+        newcomer: Option<Network>,
+        knows: &dyn Fn(&Connection) -> bool,
+        looks: &mut usize,
+    ) -> Option<(Key, Instant)> {
+        while *looks > 0 {
+            let crowd = self.0.crowds.borrow().largest(newcomer)?;
+            let mut first = |stage| self.first(stage, Some(crowd), knows, looks);
+            let oldest = [Stage::Shaking, Stage::Unproved].map(&mut first);
+            // Who has gone on was in the crowd no more.
+            if let Some(found) = oldest.into_iter().flatten().min_by_key(|(_, since)| *since) {
+                return Some(found);
+            }
+        }
+        None
     }
 
     /// The one of this stage that has done nothing for longest. Those that have gone on since they were looked at last are put
@@ -259,6 +315,9 @@ impl OpenConnections {
         self.0.order.borrow_mut().insert(guest.key);
         if let Some(network) = guest.network {
             self.0.by_network.borrow_mut().insert((network, guest.key));
+            if guest.is_in_crowd() {
+                self.0.crowds.borrow_mut().enter(network);
+            }
         }
         self.0.guests.borrow_mut().insert(guest.key.2, guest);
     }
@@ -268,6 +327,9 @@ impl OpenConnections {
         self.0.order.borrow_mut().remove(&guest.key);
         if let Some(network) = guest.network {
             self.0.by_network.borrow_mut().remove(&(network, guest.key));
+            if guest.is_in_crowd() {
+                self.0.crowds.borrow_mut().leave(network);
+            }
         }
         Some(guest)
     }
@@ -286,9 +348,12 @@ impl Entry {
         self.number
     }
 
-    /// Its address, if that is known only now.
-    pub(super) fn is_of(&self, network: Network) {
-        self.open.change(self.number, |guest| guest.network = Some(network));
+    /// Its address, if that is known only now, and its place among those of that address.
+    pub(super) fn is_of(&self, network: Network, place: AddressPlace) {
+        self.open.change(self.number, |guest| {
+            guest.network = Some(network);
+            guest.places.of_address = Some(place);
+        });
     }
 
     /// The handshake is done: the connection is asked to close when the edge drains.

@@ -125,7 +125,7 @@ pub fn start(settings: &Settings, site: SiteHandle, reloads: Arc<Reloads>) -> Re
         places: Arc::clone(&places),
         upstream_places: Arc::clone(&upstream_places),
         stranger_places: Arc::new(Semaphore::new(for_strangers(upstream_bound))),
-        resolving: division.resolving,
+        shares: division,
         addresses: Addresses::new(),
         per_address: (bound / 10).max(PER_ADDRESS),
         doors,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Semaphore, mpsc};
 
-use super::{addresses::Addresses, door::Ask};
+use super::{addresses::Addresses, door::Ask, shares::Shares};
 use crate::{forward::BufferedBytes, observe::Counters, site::SiteHandle};
 
 /// What all workers see.
@@ -20,8 +20,8 @@ pub(super) struct Shared {
     pub(super) upstream_places: Arc<Semaphore>,
     /// Requests that nobody was proved to have sent may be in flight to upstreams, so many at once.
     pub(super) stranger_places: Arc<Semaphore>,
-    /// Names of upstreams that a worker resolves at once.
-    pub(super) resolving: usize,
+    /// Who may take how many descriptors.
+    pub(super) shares: Shares,
     /// Connections by address.
     pub(super) addresses: Arc<Addresses>,
     /// Connections that one address may have, where the settings do not say.

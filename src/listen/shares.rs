@@ -12,8 +12,10 @@ use crate::{
 /// Standard streams, runtimes of the main and the admin thread, the watch of files and its pipes, the admin's listener: 19 at
 /// rest. The others are for what a reload reads, one file after the other, and for the thread that fetches CRLs.
 const FIXED: usize = 40;
-/// A worker's runtime, and connections that were accepted and have no place yet, or no more. Half of it where there are few.
-const WORKER: usize = 16;
+/// A worker's runtime, and connections that wait for a place or are closed for another worker.
+const WORKER: usize = 10;
+/// Connections that a worker accepts before it closes those that make room for them. A quarter of it where there are few.
+const AT_ONCE: usize = 16;
 /// Names of upstreams that a worker resolves at once; each takes a descriptor meanwhile. Half of it where there are few.
 const RESOLVING: usize = 8;
 /// Fewer than these are few.
@@ -32,6 +34,9 @@ pub struct Shares {
     pub connections: usize,
     /// Connections to upstreams.
     pub upstream: usize,
+    /// Connections that each worker accepts at an address before other tasks run. Those that were closed for them have their
+    /// descriptors until then.
+    pub at_once: usize,
     /// Names that each worker resolves at once.
     pub resolving: usize,
 }
@@ -52,9 +57,9 @@ impl Shares {
     /// Shares out this many descriptors. Where they are too few for all that is configured, upstreams get a third at most.
     pub(super) fn of(settings: &Settings, workers: usize, descriptors: usize) -> Result<Self, TooFew> {
         let part = if descriptors < FEW { 2 } else { 1 };
-        let (worker, resolving) = (WORKER / part, RESOLVING / part);
-        let reserve =
-            FIXED + ADMIN_CONNECTIONS + workers * (worker + resolving + 2 * settings.listen.https.len());
+        let (at_once, resolving) = (AT_ONCE / part / part, RESOLVING / part);
+        let worker = WORKER + resolving + (2 + at_once) * settings.listen.https.len();
+        let reserve = FIXED + ADMIN_CONNECTIONS + workers * worker;
         let left = descriptors.saturating_sub(reserve);
         if left < FEWEST {
             return Err(TooFew { descriptors, needed: reserve + FEWEST });
@@ -62,7 +67,7 @@ impl Shares {
         let wanted = settings.upstreams.iter().map(|upstream| upstream.connections).sum::<usize>();
         let upstream = wanted.min(left - settings.limits.connections.min(left - left / 3));
         let connections = settings.limits.connections.min(left - upstream);
-        Ok(Self { descriptors, reserve, connections, upstream: left - connections, resolving })
+        Ok(Self { descriptors, reserve, connections, upstream: left - connections, at_once, resolving })
     }
 
     /// What `[limits] connections` and the upstreams lack.

@@ -2,22 +2,24 @@
 
 use std::{
     io,
-    net::TcpListener,
+    net::{SocketAddr, TcpListener},
     rc::Rc,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use tokio::{
+    net::TcpStream,
     runtime::LocalOptions,
-    sync::{mpsc, watch},
+    sync::{Semaphore, mpsc, watch},
     task::yield_now,
     time::Instant,
 };
 
 use super::{
+    addresses::Network,
     connection,
-    door::{Ask, Door, counted},
+    door::{Ask, Door, Places, counted},
     open::OpenConnections,
     shared::Shared,
 };
@@ -26,8 +28,8 @@ use crate::{authenticate::ChainCache, forward::Pools, http::WorkerParts, net::Ou
 /// Chains that a worker remembers; each takes about 4 KiB.
 const CHAINS: usize = 10_000;
 
-/// Connections that are accepted before other tasks run.
-const ACCEPTED: usize = 8;
+/// Connections of a port that wait for a place at once; others wait in the system's queue.
+const WAITING: usize = 2;
 
 /// Runs a worker until `drain` turns true and its connections have ended, or `drain_timeout` is over.
 pub(super) fn run(
@@ -42,7 +44,7 @@ pub(super) fn run(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         // All that blocks is the look-up of upstreams' names.
-        .max_blocking_threads(shared.resolving)
+        .max_blocking_threads(shared.shares.resolving)
         .on_thread_park(log::flush)
         .build_local(LocalOptions::default())?;
     runtime.block_on(async move {
@@ -66,15 +68,15 @@ pub(super) fn run(
         for listener in listeners {
             let port = listener.local_addr()?.port();
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            accepting.push(tokio::task::spawn_local(accept(
-                listener,
+            let reception = Reception {
                 port,
-                Rc::clone(&door),
-                Arc::clone(shared),
-                parts.clone(),
-                outbox.clone(),
-                open.clone(),
-            )));
+                door: Rc::clone(&door),
+                shared: Arc::clone(shared),
+                parts: parts.clone(),
+                outbox: outbox.clone(),
+                open: open.clone(),
+            };
+            accepting.push(tokio::task::spawn_local(Rc::new(reception).accept(listener)));
         }
         let (pools, site) = (Rc::clone(&parts.pools), Arc::clone(&shared.site));
         let sweeper = tokio::task::spawn_local(async move {
@@ -104,53 +106,74 @@ pub(super) fn run(
     })
 }
 
-async fn accept(
-    listener: tokio::net::TcpListener,
+/// What comes in at one port of a worker.
+#[derive(Clone)]
+struct Reception {
     port: u16,
     door: Rc<Door>,
     shared: Arc<Shared>,
     parts: WorkerParts,
     outbox: Outbox,
     open: OpenConnections,
-) {
-    let mut failures = Failures::default();
-    for number in 1_usize.. {
-        if number % ACCEPTED == 0 {
-            yield_now().await;
+}
+
+impl Reception {
+    /// Accepts connections for as long as it is polled.
+    async fn accept(self: Rc<Self>, listener: tokio::net::TcpListener) {
+        let mut failures = Failures::default();
+        // Those that wait for a place.
+        let waiting = Arc::new(Semaphore::new(WAITING));
+        for number in 1_usize.. {
+            if number % self.shared.shares.at_once == 0 {
+                yield_now().await;
+            }
+            // Connections have the listener's TCP_NODELAY.
+            let accepted = match listener.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) if is_of_one_connection(&error) => continue,
+                Err(error) => {
+                    failures.log(&error);
+                    // The system has no descriptors or memory left, since the process has: accepting again at once would spin.
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            };
+            self.shared.counters.accepted.fetch_add(1, Ordering::Relaxed);
+            let network = {
+                let site = self.shared.site.load();
+                // Behind a balancer with the PROXY protocol the address is not known yet.
+                if site.proxy_protocol { None } else { counted(accepted.1.ip(), &site) }
+            };
+            let mut admission = Box::pin(Rc::clone(&self.door).admit(network));
+            // Nobody who comes next waits behind one that waits.
+            tokio::select! {
+                biased;
+                places = &mut admission => {
+                    if let Some(places) = places {
+                        self.serve(accepted, network, places);
+                    }
+                }
+                Ok(waits) = Arc::clone(&waiting).acquire_owned() => {
+                    let (reception, timeout) = (Rc::clone(&self), self.shared.site.load().limits.handshake_timeout);
+                    tokio::task::spawn_local(async move {
+                        let places = tokio::time::timeout(timeout, admission).await;
+                        drop(waits);
+                        if let Ok(Some(places)) = places {
+                            reception.serve(accepted, network, places);
+                        }
+                    });
+                }
+            }
         }
-        // Connections have the listener's TCP_NODELAY.
-        let accepted = match listener.accept().await {
-            Ok(accepted) => accepted,
-            Err(error) if is_of_one_connection(&error) => continue,
-            Err(error) => {
-                failures.log(&error);
-                // The system has no descriptors or memory left, since the process has: accepting again at once would spin.
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
-            }
-        };
-        shared.counters.accepted.fetch_add(1, Ordering::Relaxed);
-        let (network, address_place) = {
-            let site = shared.site.load_full();
-            // Behind a balancer with the PROXY protocol the address is not known yet.
-            let network = if site.proxy_protocol { None } else { counted(accepted.1.ip(), &site) };
-            match network {
-                None => (None, None),
-                Some(network) => match door.place_of(network, &site).await {
-                    None => continue,
-                    place => (Some(network), place),
-                },
-            }
-        };
-        let Some(place) = door.place().await else { continue };
-        let entry = open.enter(network);
+    }
+
+    /// Serves a connection that has its places.
+    fn serve(&self, accepted: (TcpStream, SocketAddr), network: Option<Network>, places: Places) {
+        let entry = self.open.enter(network, places);
         let number = entry.number();
-        let (shared, parts, outbox) = (Arc::clone(&shared), parts.clone(), outbox.clone());
-        let door = Rc::clone(&door);
-        let task = tokio::task::spawn_local(async move {
-            connection::serve(accepted, port, door, shared, parts, outbox, entry).await;
-            drop((place, address_place));
-        });
+        let Self { port, door, shared, parts, outbox, open } = self.clone();
+        let task =
+            tokio::task::spawn_local(connection::serve(accepted, port, door, shared, parts, outbox, entry));
         open.served_by(number, task.abort_handle());
     }
 }

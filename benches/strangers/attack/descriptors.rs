@@ -38,10 +38,6 @@ const IDLE_TO_SLOW: usize = 120;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) async fn attack(scene: &Scene, tally: &Tally) {
-    tally.begin();
-    let leaving = scene.client(Some(&scene.leaving), false);
-    let mut open = http1(&leaving).await.ok();
-    tally.note(format!("before: {}", ask(&leaving, &mut open).await));
     let stranger = self_signed("stranger");
     let idle = (0..scene.crowd).map(|number| {
         let mut client = scene.client(Some(&stranger), false);
@@ -79,29 +75,34 @@ pub(super) async fn attack(scene: &Scene, tally: &Tally) {
             }
         }
     });
-    let report = async {
-        // Long enough for all to be open.
-        sleep(Duration::from_secs(1)).await;
-        let begin = Instant::now();
-        fs::write(scene.folder.join(REGISTRY), registry()).unwrap();
-        let mut last = ask(&leaving, &mut open).await;
-        while last == "200" && begin.elapsed() < PATIENCE {
-            sleep(Duration::from_millis(20)).await;
-            last = ask(&leaving, &mut open).await;
-        }
-        let after = begin.elapsed().as_millis();
-        tally.note(if last == "200" {
-            format!("the removed application is let in after {after} ms")
-        } else {
-            format!("the removed application gets \"{last}\" after {after} ms")
-        });
-        for path in ["/readyz", "/healthz"] {
-            let answer = timeout(PATIENCE, admin(scene, path)).await;
-            tally.note(format!("{path}: {}", answer.unwrap_or_else(|_| "no answer".to_owned())));
-        }
-        tally.finish();
-    };
-    join(join(join_all(idle), join_all(slow)), report).await;
+    join(join_all(idle), join_all(slow)).await;
+}
+
+/// Removes an application during the attack, and tells how long it is let in, and what the operator is answered.
+pub(super) async fn witness(scene: &Scene, tally: &Tally) {
+    let leaving = scene.client(Some(&scene.leaving), false);
+    let mut open = http1(&leaving).await.ok();
+    tally.note(format!("before: {}", ask(&leaving, &mut open).await));
+    // Long enough for all to be open.
+    sleep(Duration::from_secs(1)).await;
+    let begin = Instant::now();
+    fs::write(scene.folder.join(REGISTRY), registry()).unwrap();
+    let mut last = ask(&leaving, &mut open).await;
+    while last == "200" && begin.elapsed() < PATIENCE {
+        sleep(Duration::from_millis(20)).await;
+        last = ask(&leaving, &mut open).await;
+    }
+    let after = begin.elapsed().as_millis();
+    tally.note(if last == "200" {
+        format!("the removed application is let in after {after} ms")
+    } else {
+        format!("the removed application gets \"{last}\" after {after} ms")
+    });
+    for path in ["/readyz", "/healthz"] {
+        let answer = timeout(PATIENCE, admin(scene, path)).await;
+        tally.note(format!("{path}: {}", answer.unwrap_or_else(|_| "no answer".to_owned())));
+    }
+    tally.finish();
 }
 
 fn source(number: usize) -> IpAddr {

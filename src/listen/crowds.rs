@@ -1,0 +1,97 @@
+//! How many connections of each network have proved nothing.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::addresses::Network;
+
+/// Fewer of one network are no crowd: a client with a pool opens some at once.
+const CROWD: usize = 9;
+
+/// Numbers of connections by network, all of one worker.
+#[derive(Debug, Default)]
+pub(super) struct Crowds {
+    counts: HashMap<Network, usize>,
+    by_count: BTreeSet<(usize, Network)>,
+}
+
+impl Crowds {
+    /// Counts one more.
+    pub(super) fn enter(&mut self, network: Network) {
+        let count = self.count(network);
+        self.set(network, count, count + 1);
+    }
+
+    /// Counts one less.
+    pub(super) fn leave(&mut self, network: Network) {
+        let count = self.count(network);
+        self.set(network, count, count.saturating_sub(1));
+    }
+
+    /// The network that is to make room for a connection from `newcomer`: the one with the most, the new one counted, if
+    /// these are a crowd.
+    pub(super) fn largest(&self, newcomer: Option<Network>) -> Option<Network> {
+        let (count, largest) = self.by_count.last().copied()?;
+        let own = newcomer.map_or(0, |newcomer| self.count(newcomer));
+        let network = newcomer.filter(|_| own >= count).unwrap_or(largest);
+        (count >= CROWD).then_some(network)
+    }
+
+    fn count(&self, network: Network) -> usize {
+        self.counts.get(&network).copied().unwrap_or_default()
+    }
+
+    fn set(&mut self, network: Network, former: usize, count: usize) {
+        self.by_count.remove(&(former, network));
+        if count == 0 {
+            self.counts.remove(&network);
+        } else {
+            self.counts.insert(network, count);
+            self.by_count.insert((count, network));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn network(last: u8) -> Network {
+        Network::of([192, 0, 2, last].into())
+    }
+
+    fn crowds(counts: &[(u8, usize)]) -> Crowds {
+        let mut crowds = Crowds::default();
+        for (last, count) in counts {
+            (0..*count).for_each(|_| crowds.enter(network(*last)));
+        }
+        crowds
+    }
+
+    #[test]
+    fn the_largest_crowd_makes_room() {
+        let mut crowds = crowds(&[(1, CROWD), (2, CROWD + 1), (3, 1)]);
+        for newcomer in [None, Some(network(1)), Some(network(3)), Some(network(4))] {
+            assert_eq!(crowds.largest(newcomer), Some(network(2)));
+        }
+        // A newcomer that would make it larger than any other.
+        assert_eq!(crowds.largest(Some(network(2))), Some(network(2)));
+        crowds.leave(network(2));
+        assert_eq!(crowds.largest(Some(network(1))), Some(network(1)));
+    }
+
+    #[test]
+    fn a_few_are_no_crowd() {
+        let crowds = crowds(&[(1, CROWD - 1), (2, 1)]);
+        for newcomer in [None, Some(network(1)), Some(network(4))] {
+            assert_eq!(crowds.largest(newcomer), None);
+        }
+    }
+
+    #[test]
+    fn nothing_is_left_of_those_that_have_gone() {
+        let mut crowds = crowds(&[(1, 2)]);
+        crowds.leave(network(1));
+        crowds.leave(network(1));
+        assert!(crowds.counts.is_empty() && crowds.by_count.is_empty());
+    }
+}
