@@ -27,13 +27,14 @@ impl Crowds {
         self.set(network, count, count.saturating_sub(1));
     }
 
-    /// The network that is to make room for a connection from `newcomer`: the one with the most, the new one counted, if
-    /// these are a crowd.
-    pub(super) fn largest(&self, newcomer: Option<Network>) -> Option<Network> {
-        let (count, largest) = self.by_count.last().copied()?;
-        let own = newcomer.map_or(0, |newcomer| self.count(newcomer));
-        let network = newcomer.filter(|_| own >= count).unwrap_or(largest);
-        (count >= CROWD).then_some(network)
+    /// Whether one more would be one of a crowd.
+    pub(super) fn is_crowd(&self, network: Network) -> bool {
+        self.count(network) + 1 >= CROWD
+    }
+
+    /// The network with the largest crowd.
+    pub(super) fn largest(&self) -> Option<Network> {
+        self.by_count.last().filter(|(count, _)| *count >= CROWD).map(|(_, network)| *network)
     }
 
     fn count(&self, network: Network) -> usize {
@@ -68,23 +69,21 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_crowd_makes_room() {
+    fn the_largest_crowd_is_found() {
         let mut crowds = crowds(&[(1, CROWD), (2, CROWD + 1), (3, 1)]);
-        for newcomer in [None, Some(network(1)), Some(network(3)), Some(network(4))] {
-            assert_eq!(crowds.largest(newcomer), Some(network(2)));
-        }
-        // A newcomer that would make it larger than any other.
-        assert_eq!(crowds.largest(Some(network(2))), Some(network(2)));
-        crowds.leave(network(2));
-        assert_eq!(crowds.largest(Some(network(1))), Some(network(1)));
+        assert_eq!(crowds.largest(), Some(network(2)));
+        (0..2).for_each(|_| crowds.leave(network(2)));
+        assert_eq!(crowds.largest(), Some(network(1)));
+        crowds.leave(network(1));
+        assert_eq!(crowds.largest(), None);
     }
 
     #[test]
     fn a_few_are_no_crowd() {
-        let crowds = crowds(&[(1, CROWD - 1), (2, 1)]);
-        for newcomer in [None, Some(network(1)), Some(network(4))] {
-            assert_eq!(crowds.largest(newcomer), None);
-        }
+        let crowds = crowds(&[(1, CROWD - 1), (2, CROWD - 2)]);
+        assert!(crowds.is_crowd(network(1)));
+        assert!(!crowds.is_crowd(network(2)));
+        assert!(!crowds.is_crowd(network(3)));
     }
 
     #[test]

@@ -57,6 +57,8 @@ pub(super) struct Door {
     open: OpenConnections,
     /// The worker's number.
     worker: usize,
+    /// See [`Door::closing`].
+    closing: Cell<usize>,
     /// When no other worker had a stale connection.
     none_stale: Cell<Option<Instant>>,
     /// In which those that are in have their turns.
@@ -65,7 +67,8 @@ pub(super) struct Door {
 
 impl Door {
     pub(super) fn new(shared: Arc<Shared>, open: OpenConnections, worker: usize) -> Rc<Self> {
-        Rc::new(Self { shared, open, worker, none_stale: Cell::default(), turns: Turns::new() })
+        let (closing, none_stale) = (Cell::default(), Cell::default());
+        Rc::new(Self { shared, open, worker, closing, none_stale, turns: Turns::new() })
     }
 
     /// Closes connections for other workers, for as long as it is polled.
@@ -76,6 +79,16 @@ impl Door {
             // The task of the closed connection is dropped, and its descriptor closed, before the next one's.
             yield_now().await;
         }
+    }
+
+    /// How many connections are closed, and have their descriptors all the same until other tasks run.
+    pub(super) fn closing(&self) -> usize {
+        self.closing.get()
+    }
+
+    /// Other tasks have run.
+    pub(super) fn closed(&self) {
+        self.closing.set(0);
     }
 
     /// Places for a connection from an address of this network, if that counts; nothing if none can be had.
@@ -94,10 +107,11 @@ impl Door {
             if let Ok(of_all) = Arc::clone(&self.shared.places).try_acquire_owned() {
                 return Some(Places { of_all, of_address });
             }
+            self.turns.press();
             let wait = match self.evict_of_all(network).await {
                 Eviction::Done(Places { of_all, .. }) => return Some(Places { of_all, of_address }),
                 Eviction::TooYoung(wait) => wait,
-                Eviction::None => {
+                Eviction::Crowd | Eviction::None => {
                     self.shared.counters.over_bound.fetch_add(1, Relaxed);
                     return None;
                 }
@@ -153,7 +167,7 @@ impl Door {
         let mut found = self.evict(network, urgency);
         let others = self.shared.doors.iter().enumerate().filter(|(worker, _)| *worker != self.worker);
         for (_, other) in others {
-            if matches!(found, Eviction::Done(_)) {
+            if matches!(found, Eviction::Done(_) | Eviction::Crowd) {
                 break;
             }
             let (done, is_done) = oneshot::channel();
@@ -172,6 +186,7 @@ impl Door {
         let eviction = self.open.evict(network, urgency, &|connection| knows(&site, connection));
         if matches!(eviction, Eviction::Done(_)) {
             self.shared.counters.evicted.fetch_add(1, Relaxed);
+            self.closing.set(self.closing.get() + 1);
         }
         eviction
     }

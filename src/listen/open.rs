@@ -53,7 +53,8 @@ type Key = (Stage, u64, u64);
 pub(super) enum Urgency {
     /// Those that have had the time to prove something.
     Stale,
-    /// Also those that have been there for a moment, or are one of a crowd from one network, for one from this network.
+    /// Also those of the largest crowd from one network, or if there is no crowd, those that have been there for a moment: for
+    /// a newcomer from this network.
     Young(Option<Network>),
     /// Also those that have only just come.
     Any,
@@ -66,6 +67,8 @@ pub(super) enum Eviction {
     Done(Places),
     /// There will be one after this time.
     TooYoung(Duration),
+    /// None for the newcomer, which is one of a crowd.
+    Crowd,
     /// All have proved something.
     None,
 }
@@ -75,8 +78,8 @@ impl Eviction {
     pub(super) fn or(self, other: Self) -> Self {
         match (self, other) {
             (Self::TooYoung(one), Self::TooYoung(other)) => Self::TooYoung(one.min(other)),
-            (found @ Self::Done(_), _)
-            | (_, found @ Self::Done(_))
+            (found @ (Self::Done(_) | Self::Crowd), _)
+            | (_, found @ (Self::Done(_) | Self::Crowd))
             | (Self::None, found)
             | (found, Self::None) => found,
         }
@@ -224,13 +227,19 @@ impl OpenConnections {
             .or_else(|| stale(unproved, STALE))
             .or_else(|| stale(registered, STALE_KNOWN))
             .or_else(|| stale(busy, STALE_BUSY))
-            .or_else(|| match urgency {
-                Urgency::Stale => None,
-                Urgency::Young(newcomer) => stale(oldest, YOUNG)
+            .or_else(|| if urgency == Urgency::Any { oldest.or(busy) } else { None });
+        let victim = match (victim, urgency) {
+            (None, Urgency::Young(newcomer)) => {
+                // Else the edge would shake hands with each connection that somebody has opened a crowd of.
+                if newcomer.is_some_and(|newcomer| self.0.crowds.borrow().is_crowd(newcomer)) {
+                    return Eviction::Crowd;
+                }
+                self.of_crowd(knows, &mut looks)
+                    .or_else(|| stale(oldest, YOUNG))
                     .or_else(|| stale(busy, STALE))
-                    .or_else(|| self.of_crowd(newcomer, knows, &mut looks)),
-                Urgency::Any => oldest.or(busy),
-            });
+            }
+            (victim, _) => victim,
+        };
         let Some(((_, _, number), _)) = victim else {
             let ripe = |found: Option<(Key, Instant)>, age| found.map(|(_, since)| since + age);
             let soonest = [ripe(oldest, YOUNG), ripe(busy, STALE)].into_iter().flatten().min();
@@ -246,17 +255,12 @@ impl OpenConnections {
     }
 
     /// The one that has been there for longest of the largest crowd.
-    fn of_crowd(
-        &self,
-        newcomer: Option<Network>,
-        knows: &dyn Fn(&Connection) -> bool,
-        looks: &mut usize,
-    ) -> Option<(Key, Instant)> {
+    fn of_crowd(&self, knows: &dyn Fn(&Connection) -> bool, looks: &mut usize) -> Option<(Key, Instant)> {
         while *looks > 0 {
-            let crowd = self.0.crowds.borrow().largest(newcomer)?;
+            let crowd = self.0.crowds.borrow().largest()?;
             let mut first = |stage| self.first(stage, Some(crowd), knows, looks);
             let oldest = [Stage::Shaking, Stage::Unproved].map(&mut first);
-            // Who has gone on was in the crowd no more.
+            // Those that have gone on are in the crowd no more.
             if let Some(found) = oldest.into_iter().flatten().min_by_key(|(_, since)| *since) {
                 return Some(found);
             }

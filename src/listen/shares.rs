@@ -13,9 +13,9 @@ use crate::{
 /// rest. The others are for what a reload reads, one file after the other, and for the thread that fetches CRLs.
 const FIXED: usize = 40;
 /// A worker's runtime, and connections that wait for a place or are closed for another worker.
-const WORKER: usize = 10;
-/// Connections that a worker accepts before it closes those that make room for them. A quarter of it where there are few.
-const AT_ONCE: usize = 16;
+const WORKER: usize = 8;
+/// Connections that a worker has closed and that have their descriptors still. An eighth of it where there are few.
+const CLOSING: usize = 16;
 /// Names of upstreams that a worker resolves at once; each takes a descriptor meanwhile. Half of it where there are few.
 const RESOLVING: usize = 8;
 /// Fewer than these are few.
@@ -34,9 +34,8 @@ pub struct Shares {
     pub connections: usize,
     /// Connections to upstreams.
     pub upstream: usize,
-    /// Connections that each worker accepts at an address before other tasks run. Those that were closed for them have their
-    /// descriptors until then.
-    pub at_once: usize,
+    /// Connections that each worker has closed at once to make room; they have their descriptors until their tasks are dropped.
+    pub closing: usize,
     /// Names that each worker resolves at once.
     pub resolving: usize,
 }
@@ -56,9 +55,9 @@ pub struct TooFew {
 impl Shares {
     /// Shares out this many descriptors. Where they are too few for all that is configured, upstreams get a third at most.
     pub(super) fn of(settings: &Settings, workers: usize, descriptors: usize) -> Result<Self, TooFew> {
-        let part = if descriptors < FEW { 2 } else { 1 };
-        let (at_once, resolving) = (AT_ONCE / part / part, RESOLVING / part);
-        let worker = WORKER + resolving + (2 + at_once) * settings.listen.https.len();
+        let are_few = descriptors < FEW;
+        let (closing, resolving) = if are_few { (CLOSING / 8, RESOLVING / 2) } else { (CLOSING, RESOLVING) };
+        let worker = WORKER + resolving + (2 + closing) * settings.listen.https.len();
         let reserve = FIXED + ADMIN_CONNECTIONS + workers * worker;
         let left = descriptors.saturating_sub(reserve);
         if left < FEWEST {
@@ -67,7 +66,7 @@ impl Shares {
         let wanted = settings.upstreams.iter().map(|upstream| upstream.connections).sum::<usize>();
         let upstream = wanted.min(left - settings.limits.connections.min(left - left / 3));
         let connections = settings.limits.connections.min(left - upstream);
-        Ok(Self { descriptors, reserve, connections, upstream: left - connections, at_once, resolving })
+        Ok(Self { descriptors, reserve, connections, upstream: left - connections, closing, resolving })
     }
 
     /// What `[limits] connections` and the upstreams lack.

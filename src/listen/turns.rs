@@ -4,7 +4,8 @@
 //! next byte is even read. So each step of such work takes a turn, and of a lane one turn is given in a round: meanwhile the tasks
 //! that are ready run, and the sockets are asked what has come. In a lane the networks alternate, so that a storm from one
 //! address waits for itself. Networks from which an application has proved itself have a lane of their own. What has proved
-//! itself waits for nobody.
+//! itself waits for nobody. Where all connections are taken, rounds of strangers have a pause between them: a worker that does
+//! nothing but shake hands with them would let everybody else wait.
 
 use std::{
     cell::{Cell, RefCell},
@@ -13,13 +14,21 @@ use std::{
     ops::Bound,
     rc::Rc,
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
-use tokio::task::yield_now;
+use tokio::{
+    task::yield_now,
+    time::{Instant, sleep},
+};
 
 use super::addresses::Network;
 use crate::net::Arrivals;
 
+/// Between two turns of strangers where they are too many.
+const PAUSE: Duration = Duration::from_millis(1);
+/// They are too many for so long after all places were taken.
+const PRESSED: Duration = Duration::from_secs(1);
 /// Networks that a worker remembers to have been an application's.
 const KNOWN: usize = 4096;
 
@@ -39,8 +48,8 @@ pub(super) struct Turns {
     lanes: [RefCell<Lane>; 2],
     next: Cell<u64>,
     known: RefCell<HashSet<Network>>,
-    /// Of [`Turns::run`], while nobody has taken a turn.
-    sleeper: RefCell<Option<Waker>>,
+    /// When there was no place for a connection.
+    pressed: Cell<Option<Instant>>,
 }
 
 #[derive(Debug, Default)]
@@ -51,6 +60,8 @@ struct Lane {
     last: Option<Party>,
     /// Whether this round's turn was given.
     is_taken: bool,
+    /// Who gives the turns, while nobody has taken one.
+    sleeper: Option<Waker>,
 }
 
 impl Turns {
@@ -60,19 +71,28 @@ impl Turns {
 
     /// Gives the turns. To be run as a task of the worker.
     pub(super) async fn run(self: Rc<Self>) {
-        loop {
-            poll_fn(|cx| {
-                if self.lanes.iter().any(|lane| lane.borrow().is_taken) {
-                    return Poll::Ready(());
+        let [strangers, known] = &self.lanes;
+        let strangers = async {
+            loop {
+                is_taken(strangers).await;
+                if self.pressed.get().is_some_and(|at| at.elapsed() < PRESSED) {
+                    sleep(PAUSE).await;
                 }
-                self.sleeper.replace(Some(cx.waker().clone()));
-                Poll::Pending
-            })
-            .await;
-            // The runtime asks the sockets before it goes on here.
-            yield_now().await;
-            self.begin_round();
-        }
+                begin_round(strangers);
+            }
+        };
+        let known = async {
+            loop {
+                is_taken(known).await;
+                begin_round(known);
+            }
+        };
+        tokio::join!(strangers, known);
+    }
+
+    /// There is no place for a connection.
+    pub(super) fn press(&self) {
+        self.pressed.set(Some(Instant::now()));
     }
 
     /// Remembers that an application has proved itself there.
@@ -85,21 +105,34 @@ impl Turns {
         known.insert(network);
     }
 
-    fn begin_round(&self) {
-        for lane in &self.lanes {
-            let next = lane.borrow_mut().begin_round();
-            if let Some(next) = next {
-                next.wake();
-            }
-        }
-    }
-
     fn lane_of(&self, party: Party) -> &RefCell<Lane> {
         let [strangers, known] = &self.lanes;
         match party {
             Party::Network(network) if self.known.borrow().contains(&network) => known,
             _ => strangers,
         }
+    }
+}
+
+/// Until somebody has taken a turn, and the tasks that were ready then have run.
+async fn is_taken(lane: &RefCell<Lane>) {
+    poll_fn(|cx| {
+        let mut lane = lane.borrow_mut();
+        if lane.is_taken {
+            return Poll::Ready(());
+        }
+        lane.sleeper = Some(cx.waker().clone());
+        Poll::Pending
+    })
+    .await;
+    // The runtime asks the sockets before it goes on here.
+    yield_now().await;
+}
+
+fn begin_round(lane: &RefCell<Lane>) {
+    let next = lane.borrow_mut().begin_round();
+    if let Some(next) = next {
+        next.wake();
     }
 }
 
@@ -172,7 +205,7 @@ impl Turn {
         let mut lane = turns.lane_of(self.party).borrow_mut();
         if !lane.is_taken {
             lane.is_taken = true;
-            if let Some(sleeper) = turns.sleeper.take() {
+            if let Some(sleeper) = lane.sleeper.take() {
                 sleeper.wake();
             }
             return Poll::Ready(());
@@ -278,7 +311,7 @@ mod tests {
     fn rounds(turns: &Turns, tasks: &mut [Task]) -> Vec<Vec<usize>> {
         let mut rounds = Vec::new();
         loop {
-            turns.begin_round();
+            turns.lanes.iter().for_each(begin_round);
             let woken: Vec<_> = (0..tasks.len()).filter(|task| tasks[*task].is_woken()).collect();
             if woken.is_empty() {
                 return rounds;
@@ -343,7 +376,7 @@ mod tests {
         let turns = taken();
         let mut tasks: Vec<_> = (0..4).map(|_| Task::waiting(&turns, network(1))).collect();
         drop(tasks.remove(0));
-        turns.begin_round();
+        turns.lanes.iter().for_each(begin_round);
         assert!(tasks[0].is_woken());
         // Even one that had its turn already.
         drop(tasks.remove(0));

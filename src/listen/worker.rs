@@ -28,6 +28,8 @@ use crate::{authenticate::ChainCache, forward::Pools, http::WorkerParts, net::Ou
 /// Chains that a worker remembers; each takes about 4 KiB.
 const CHAINS: usize = 10_000;
 
+/// Connections that are accepted before other tasks run.
+const ACCEPTED: usize = 64;
 /// Connections of a port that wait for a place at once; others wait in the system's queue.
 const WAITING: usize = 2;
 
@@ -124,8 +126,9 @@ impl Reception {
         // Those that wait for a place.
         let waiting = Arc::new(Semaphore::new(WAITING));
         for number in 1_usize.. {
-            if number % self.shared.shares.at_once == 0 {
+            if number % ACCEPTED == 0 || self.door.closing() >= self.shared.shares.closing {
                 yield_now().await;
+                self.door.closed();
             }
             // Connections have the listener's TCP_NODELAY.
             let accepted = match listener.accept().await {
