@@ -27,6 +27,8 @@ use crate::net::Arrivals;
 
 /// Between two turns of strangers where they are too many.
 const PAUSE: Duration = Duration::from_millis(1);
+/// Parties that wait, beyond which there is no pause: the turn of one that has only just come would be too long in coming.
+const FEW: usize = 64;
 /// They are too many for so long after all places were taken.
 const PRESSED: Duration = Duration::from_secs(1);
 /// Networks that a worker remembers to have been an application's.
@@ -75,7 +77,7 @@ impl Turns {
         let strangers = async {
             loop {
                 is_taken(strangers).await;
-                if self.pressed.get().is_some_and(|at| at.elapsed() < PRESSED) {
+                if self.has_pause() {
                     sleep(PAUSE).await;
                 }
                 begin_round(strangers);
@@ -88,6 +90,12 @@ impl Turns {
             }
         };
         tokio::join!(strangers, known);
+    }
+
+    /// Whether the strangers' next round has a pause before it.
+    fn has_pause(&self) -> bool {
+        let [strangers, _] = &self.lanes;
+        self.pressed.get().is_some_and(|at| at.elapsed() < PRESSED) && strangers.borrow().waiting.len() <= FEW
     }
 
     /// There is no place for a connection.
@@ -382,6 +390,18 @@ mod tests {
         drop(tasks.remove(0));
         assert_eq!(rounds(&turns, &mut tasks), [[0], [1]]);
         assert!(turns.lanes.iter().all(|lane| lane.borrow().waiting.is_empty()));
+    }
+
+    #[test]
+    fn strangers_of_few_networks_have_pauses_where_places_are_taken() {
+        let turns = taken();
+        let mut tasks: Vec<_> =
+            (0..FEW).map(|number| Task::waiting(&turns, Party::Connection(number as u64))).collect();
+        assert!(!turns.has_pause());
+        turns.press();
+        assert!(turns.has_pause());
+        tasks.push(Task::waiting(&turns, network(1)));
+        assert!(!turns.has_pause());
     }
 
     #[test]

@@ -37,7 +37,7 @@ struct Read {
     lacks_list: bool,
 }
 
-/// Fetches the lists that were lacking, and then builds again, whoever put them there.
+/// Fetches the lists that were lacking, and then builds again, whichever process has put them there.
 fn complete(config: &Path, read: Read) -> First {
     if !read.lacks_list {
         return read.first;

@@ -219,7 +219,7 @@ impl Watch {
         }
     }
 
-    /// Builds from what stands there now, if that is neither in force nor told to be broken, and puts it in force if it is fit.
+    /// Builds from what stands there now, if that is neither in force nor reported as broken, and puts it in force if it is fit.
     fn look(&mut self) {
         if let Some(candidate) = self.read() {
             self.take(candidate);

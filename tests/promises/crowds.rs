@@ -63,6 +63,29 @@ async fn silent_connections_of_one_address_keep_nobody_out() {
 }
 
 #[tokio::test]
+async fn a_crowd_gets_no_further_place_and_others_do() {
+    let upstream = Upstream::start().await;
+    let (edge, client) = crowded(&upstream, "connections = 40\nconnections_per_address = 100");
+    let client = Client::with(&edge, &client);
+    let (crowd, other) = (client.clone().from("127.0.0.2"), client.from("127.0.0.3"));
+    let mut held = silent(&edge, &crowd, 40).await;
+    // On a machine that stands still for a second, the first ones make room.
+    for _ in 0..20 {
+        if closed(&edge, "bound").await > 0 {
+            break;
+        }
+        held.extend(silent(&edge, &crowd, 10).await);
+    }
+    assert!(closed(&edge, "bound").await > 0);
+    let before = closed(&edge, "evicted").await;
+    for _ in 0..5 {
+        assert_eq!(other.token("billing").await.status, 200);
+    }
+    assert!(closed(&edge, "evicted").await > before);
+    drop(held);
+}
+
+#[tokio::test]
 async fn strangers_that_shook_hands_keep_nobody_out() {
     let upstream = Upstream::start().await;
     let (edge, client) = crowded(&upstream, "connections = 100\nconnections_per_address = 100");
