@@ -38,10 +38,12 @@ impl Idle {
     pub(super) fn put(&self, mut connection: Kept) {
         connection.in_use = None;
         connection.is_used = true;
-        if connection.http1.rest() {
-            self.hand(Ok(Sender::Http1(connection)));
-        } else {
+        if !connection.http1.rest() {
             connection.http1.retire();
+        } else if self.0.waiting.borrow().is_empty() {
+            self.keep(connection);
+        } else {
+            self.hand(Ok(Sender::Http1(connection)));
         }
     }
 
@@ -62,12 +64,17 @@ impl Idle {
             }
         }
         if let Ok(Sender::Http1(connection)) = opened {
-            let mut unused = self.0.unused.borrow_mut();
-            if unused.len() < BOUND {
-                unused.push((connection, Instant::now()));
-            } else {
-                connection.http1.retire();
-            }
+            self.keep(connection);
+        }
+    }
+
+    /// For a request that is yet to come.
+    fn keep(&self, connection: Kept) {
+        let mut unused = self.0.unused.borrow_mut();
+        if unused.len() < BOUND {
+            unused.push((connection, Instant::now()));
+        } else {
+            connection.http1.retire();
         }
     }
 

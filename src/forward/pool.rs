@@ -1,6 +1,7 @@
 //! Connections of one worker to the upstreams, kept alive and reused. No lock: all on one thread.
 
 use std::{
+    borrow::Cow,
     cell::{Cell, RefCell},
     collections::HashMap,
     future::poll_fn,
@@ -146,17 +147,19 @@ enum Tried {
 
 impl Pool {
     /// Origins from the next in turn on, those that just refused a connection last.
-    fn order(&self) -> Vec<&Rc<OriginPool>> {
+    fn order(&self) -> Cow<'_, [Rc<OriginPool>]> {
+        if self.origins.len() < 2 {
+            return Cow::Borrowed(&self.origins);
+        }
         let start = self.next.get();
         self.next.set(start.wrapping_add(1));
-        let count = self.origins.len().max(1);
-        let mut order: Vec<&Rc<OriginPool>> =
-            self.origins.iter().cycle().skip(start % count).take(self.origins.len()).collect();
+        let mut order = self.origins.clone();
+        order.rotate_left(start % self.origins.len());
         if order.iter().any(|origin| origin.avoid_until.get().is_some()) {
             let now = Instant::now();
             order.sort_by_key(|origin| origin.avoid_until.get().is_some_and(|until| until > now));
         }
-        order
+        Cow::Owned(order)
     }
 
     async fn send(
@@ -167,7 +170,8 @@ impl Pool {
     ) -> Result<Response<ResponseBody>, ForwardError> {
         let mut retries = RETRIES;
         let mut failed = None;
-        for origin in self.order() {
+        let order = self.order();
+        for origin in order.iter() {
             loop {
                 let sender = match origin.checkout(&self.target, pools).await {
                     Ok(sender) => sender,
