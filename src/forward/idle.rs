@@ -7,9 +7,16 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::oneshot, time::Instant};
+use tokio::{
+    sync::{Mutex, oneshot},
+    task::yield_now,
+    time::Instant,
+};
 
-use super::connect::{Kept, Sender};
+use super::{
+    connect::{Kept, Sender},
+    in_use::Caller,
+};
 
 /// Unused connections kept for one origin.
 const BOUND: usize = 512;
@@ -27,10 +34,28 @@ pub(super) struct Idle(Rc<Inner>);
 #[derive(Default)]
 struct Inner {
     unused: RefCell<Vec<Unused>>,
+    /// Of requests of applications, which come first, and of anybody's.
+    lines: [Line; 2],
+    /// Held by who closes a connection.
+    discarding: Mutex<()>,
+}
+
+/// Requests that wait, and what is done for them.
+#[derive(Default)]
+struct Line {
     /// In the order in which they came; some of them may have been given up.
     waiting: RefCell<VecDeque<oneshot::Sender<Opened>>>,
     /// Connections that are being opened.
     opening: Cell<usize>,
+}
+
+impl Line {
+    /// How many wait.
+    fn count(&self) -> usize {
+        let mut waiting = self.waiting.borrow_mut();
+        waiting.retain(|waiting| !waiting.is_closed());
+        waiting.len()
+    }
 }
 
 impl Idle {
@@ -40,7 +65,7 @@ impl Idle {
         connection.is_used = true;
         if !connection.http1.rest() {
             connection.http1.retire();
-        } else if self.0.waiting.borrow().is_empty() {
+        } else if self.0.lines.iter().all(|line| line.waiting.borrow().is_empty()) {
             self.keep(connection);
         } else {
             self.hand(Ok(Sender::Http1(connection)));
@@ -79,7 +104,23 @@ impl Idle {
     }
 
     fn first(&self) -> Option<oneshot::Sender<Opened>> {
-        self.0.waiting.borrow_mut().pop_front()
+        self.0.lines.iter().find_map(|line| line.waiting.borrow_mut().pop_front())
+    }
+
+    fn line(&self, caller: Caller) -> &Line {
+        let [proved, anybody] = &self.0.lines;
+        match caller {
+            Caller::Proved => proved,
+            Caller::Anybody => anybody,
+        }
+    }
+
+    /// Closes a connection of which nothing more is expected. Requests that were given up together time out together: other tasks
+    /// run between two of them.
+    pub(super) async fn discard(&self, connection: Kept) {
+        let _turn = self.0.discarding.lock().await;
+        drop(connection);
+        yield_now().await;
     }
 
     /// The connection used last that can be used again.
@@ -95,23 +136,29 @@ impl Idle {
     }
 
     /// Waits in line for whatever is handed over next.
-    pub(super) fn wait(&self) -> Waiter {
+    pub(super) fn wait(&self, caller: Caller) -> Waiter {
         let (sender, opened) = oneshot::channel();
-        self.0.waiting.borrow_mut().push_back(sender);
+        self.line(caller).waiting.borrow_mut().push_back(sender);
         Waiter { idle: self.clone(), opened }
     }
 
-    /// Whether more requests wait than connections are being opened.
-    pub(super) fn is_short(&self) -> bool {
-        let mut waiting = self.0.waiting.borrow_mut();
-        waiting.retain(|waiting| !waiting.is_closed());
-        self.0.opening.get() < waiting.len()
+    /// Whether more requests of such callers wait than connections are being opened for them.
+    pub(super) fn is_short(&self, caller: Caller) -> bool {
+        let line = self.line(caller);
+        line.opening.get() < line.count()
     }
 
-    /// Counts a connection that is being opened, until the guard is dropped.
-    pub(super) fn opens(&self) -> Opening {
-        self.0.opening.set(self.0.opening.get() + 1);
-        Opening(self.clone())
+    /// Whether more connections are being opened for such callers than requests of theirs wait.
+    pub(super) fn has_surplus(&self, caller: Caller) -> bool {
+        let line = self.line(caller);
+        line.opening.get() > line.count()
+    }
+
+    /// Counts a connection that is being opened for such a caller, until the guard is dropped.
+    pub(super) fn opens(&self, caller: Caller) -> Opening {
+        let opening = &self.line(caller).opening;
+        opening.set(opening.get() + 1);
+        Opening { idle: self.clone(), caller }
     }
 
     /// Closes the connection that was not used for longest; false if there is none.
@@ -135,11 +182,14 @@ impl Idle {
 }
 
 /// A connection that is being opened.
-pub(super) struct Opening(Idle);
+pub(super) struct Opening {
+    idle: Idle,
+    caller: Caller,
+}
 
 impl Drop for Opening {
     fn drop(&mut self) {
-        let opening = &self.0.0.opening;
+        let opening = &self.idle.line(self.caller).opening;
         opening.set(opening.get().saturating_sub(1));
     }
 }
@@ -163,5 +213,44 @@ impl Drop for Waiter {
         if let Ok(Ok(Sender::Http1(connection))) = self.opened.try_recv() {
             self.idle.hand(Ok(Sender::Http1(connection)));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use tokio::{
+        io::{AsyncReadExt, DuplexStream, duplex},
+        runtime::LocalOptions,
+    };
+
+    use super::*;
+    use crate::forward::{connect::timer, http1::Http1};
+
+    fn connection() -> (Kept, DuplexStream) {
+        let (near, far) = duplex(1);
+        let http1 = Box::new(Http1::new(Box::new(near)));
+        (Kept { http1, timer: timer(Duration::from_secs(60)), is_used: true, in_use: None }, far)
+    }
+
+    #[test]
+    fn other_tasks_run_between_two_connections_that_are_closed() {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let runtime = builder.enable_all().build_local(LocalOptions::default()).unwrap();
+        runtime.block_on(async {
+            let idle = Idle::default();
+            let mut far = Vec::new();
+            for _ in 0..3 {
+                let (near, end) = connection();
+                far.push(end);
+                let idle = idle.clone();
+                tokio::task::spawn_local(async move { idle.discard(near).await });
+            }
+            for closed in 1..=far.len() {
+                yield_now().await;
+                let count = far.iter_mut().filter_map(|far| far.read(&mut [0]).now_or_never()).count();
+                assert_eq!(count, closed);
+            }
+        });
     }
 }

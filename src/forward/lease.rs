@@ -79,6 +79,8 @@ impl Drop for Lease {
             let read = tokio::time::timeout(PATIENCE, read_out(&mut connection.http1)).await;
             if matches!(read, Ok(Ok(true))) {
                 idle.put(connection);
+            } else {
+                idle.discard(connection).await;
             }
         });
     }

@@ -14,24 +14,27 @@ use http::{Request, Response};
 use hyper::client::conn::http2;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::Instant,
+    time::{Instant, sleep},
 };
 
 use super::{
     ForwardError, RequestBody, ResponseBody, Target,
     absolute::OriginForm,
     body::{Progress, State},
-    connect::{Kept, Sender, Timer, connect, timer},
-    idle::Idle,
+    connect::{Kept, Sender, Timer, timer},
     in_use::{Caller, InUse},
     lease::Lease,
+    origin::{NotConnected, OriginPool, shown},
 };
-use crate::{config::settings::Origin, net::Outbox, text};
+use crate::{net::Outbox, text};
 
 /// How often an unprocessed request may be sent anew, over and above one try an origin.
 const RETRIES: usize = 3;
 /// How long an origin that refused a connection is passed over while others are there.
 const AVOID: std::time::Duration = std::time::Duration::from_secs(2);
+/// So long a request waits where as many are in flight as may be, before it is looked once more, and refused. Refused at once, a
+/// client that sends the next one for each of them would take all of a worker's time.
+const FULL: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// All pools of one worker.
 #[derive(Debug)]
@@ -51,19 +54,6 @@ struct Pool {
     next: Cell<usize>,
 }
 
-struct OriginPool {
-    origin: Origin,
-    idle: Idle,
-    http2: RefCell<Option<http2::SendRequest<RequestBody>>>,
-    avoid_until: Cell<Option<Instant>>,
-}
-
-impl std::fmt::Debug for OriginPool {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("OriginPool").field("origin", &self.origin).finish_non_exhaustive()
-    }
-}
-
 impl Pools {
     /// None yet; what they send is gathered here, each connection takes one of these places, and each request of anybody one of
     /// those for strangers.
@@ -72,8 +62,18 @@ impl Pools {
         Self { by_target: RefCell::default(), outbox, places, strangers }
     }
 
+    /// What connections send is gathered here.
+    pub(super) fn outbox(&self) -> Outbox {
+        self.outbox.clone()
+    }
+
+    /// Connections that may still be opened.
+    pub(super) const fn places(&self) -> &Arc<Semaphore> {
+        &self.places
+    }
+
     /// A place for another connection: where there is none, unused ones of this worker are closed. Others' are after a while.
-    fn place(&self) -> Option<OwnedSemaphorePermit> {
+    pub(super) fn place(&self) -> Option<OwnedSemaphorePermit> {
         loop {
             if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
                 return Some(place);
@@ -102,17 +102,15 @@ impl Pools {
         let mut request = Some(request);
         let key = Arc::as_ptr(target) as usize;
         let pool = Rc::clone(self.by_target.borrow_mut().entry(key).or_insert_with(|| {
-            let origins = target.origins.iter().map(|origin| {
-                Rc::new(OriginPool {
-                    origin: origin.clone(),
-                    idle: Idle::default(),
-                    http2: RefCell::default(),
-                    avoid_until: Cell::default(),
-                })
-            });
+            let origins = target.origins.iter().cloned().map(OriginPool::new);
             Rc::new(Pool { target: Arc::clone(target), origins: origins.collect(), next: Cell::new(0) })
         }));
         let mut in_use = InUse::take(target, caller, &self.strangers);
+        if in_use.is_none() {
+            // Boxed: next to no request waits here, and each would be larger.
+            Box::pin(sleep(FULL)).await;
+            in_use = InUse::take(target, caller, &self.strangers);
+        }
         if in_use.is_none() {
             let upstream = target.name.clone();
             return Err(ForwardError::Busy {
@@ -120,7 +118,7 @@ impl Pools {
                 reason: "its bound on connections is reached".to_owned(),
             });
         }
-        pool.send(self, &mut request, &mut in_use).await
+        pool.send(self, &mut request, &mut in_use, caller).await
     }
 
     /// Closes connections that were unused for their upstream's `idle_timeout`, and those of upstreams that are not
@@ -167,13 +165,14 @@ impl Pool {
         pools: &Pools,
         request: &mut Option<Request<RequestBody>>,
         in_use: &mut Option<InUse>,
+        caller: Caller,
     ) -> Result<Response<ResponseBody>, ForwardError> {
         let mut retries = RETRIES;
         let mut failed = None;
         let order = self.order();
         for origin in order.iter() {
             loop {
-                let sender = match origin.checkout(&self.target, pools).await {
+                let sender = match origin.checkout(&self.target, pools, caller).await {
                     Ok(sender) => sender,
                     Err(NotConnected::NoPlace) => {
                         let upstream = self.target.name.clone();
@@ -329,79 +328,6 @@ impl Pool {
     }
 }
 
-/// Why there is no connection to an origin.
-enum NotConnected {
-    /// None may be opened.
-    NoPlace,
-    /// It could not be opened: a sentence for the log.
-    Failed(String),
-}
-
-impl OriginPool {
-    async fn checkout(self: &Rc<Self>, target: &Arc<Target>, pools: &Pools) -> Result<Sender, NotConnected> {
-        loop {
-            if let Some(connection) = self.idle.take() {
-                return Ok(Sender::Http1(connection));
-            }
-            let shared = self.http2.borrow().clone().filter(|sender| !sender.is_closed());
-            if let Some(mut sender) = shared
-                && sender.ready().await.is_ok()
-            {
-                return Ok(Sender::Http2(sender));
-            }
-            // Boxed: every request's future would be as large as that of a connection which it hardly ever waits for.
-            match Box::pin(self.wait(target, pools)).await? {
-                Sender::Http1(mut kept) if kept.is_used => {
-                    // Its origin may have closed it after the last response.
-                    if kept.http1.is_open() {
-                        return Ok(Sender::Http1(kept));
-                    }
-                    kept.http1.retire();
-                }
-                sender => return Ok(sender),
-            }
-        }
-    }
-
-    /// Waits for a connection that another request gives back, or for a new one: whichever is there first.
-    async fn wait(self: &Rc<Self>, target: &Arc<Target>, pools: &Pools) -> Result<Sender, NotConnected> {
-        let waiter = self.idle.wait();
-        if self.idle.is_short() {
-            let place = pools.place().ok_or(NotConnected::NoPlace)?;
-            self.open(Arc::clone(target), pools, place);
-        }
-        let opened = tokio::time::timeout(target.connect_timeout, waiter.opened()).await;
-        let late = |_| Err(format!("no connection within {:?}", target.connect_timeout));
-        opened.unwrap_or_else(late).map_err(NotConnected::Failed)
-    }
-
-    /// Opens a connection in a task of its own: a client that gives up meanwhile leaves it to the next request, so that the upstream
-    /// is not called in vain.
-    fn open(self: &Rc<Self>, target: Arc<Target>, pools: &Pools, place: OwnedSemaphorePermit) {
-        let (origin, outbox, places) = (Rc::clone(self), pools.outbox.clone(), Arc::clone(&pools.places));
-        let mut next = Some((place, self.idle.opens()));
-        tokio::task::spawn_local(async move {
-            while let Some((place, opening)) = next {
-                let opened = connect(&target, &origin.origin, &outbox, place).await;
-                drop(opening);
-                if let Some(opened) = opened {
-                    if opened.is_ok() {
-                        origin.avoid_until.set(None);
-                    }
-                    if let Ok(Sender::Http2(sender)) = &opened {
-                        *origin.http2.borrow_mut() = Some(sender.clone());
-                    }
-                    return origin.idle.hand(opened);
-                }
-                // Requests that wait now have come later, and have time left.
-                let place =
-                    if origin.idle.is_short() { Arc::clone(&places).try_acquire_owned().ok() } else { None };
-                next = place.map(|place| (place, origin.idle.opens()));
-            }
-        });
-    }
-}
-
 fn clone_head(request: &Request<RequestBody>) -> Request<()> {
     let mut head = Request::new(());
     *head.method_mut() = request.method().clone();
@@ -430,9 +356,4 @@ fn sentence(error: &hyper::Error) -> String {
         Some(cause) => format!("{error}: {cause}"),
         None => error.to_string(),
     }
-}
-
-fn shown(origin: &Origin) -> String {
-    let scheme = if origin.tls { "https" } else { "http" };
-    format!("{scheme}://{}:{}", origin.host, origin.port)
 }

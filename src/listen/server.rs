@@ -20,7 +20,7 @@ use super::{
     socket, worker,
 };
 use crate::{
-    config::settings::Settings,
+    config::{Problem, settings::Settings},
     forward::{BufferedBytes, for_strangers},
     net::descriptors,
     observe::{Capacity, Counters, Health, Reloads, serve_admin},
@@ -72,10 +72,10 @@ pub(super) fn workers(settings: &Settings) -> usize {
     settings.listen.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
-/// Raises the limit of open files, binds every address and starts the workers.
-pub fn start(settings: &Settings, site: SiteHandle, reloads: Arc<Reloads>) -> Result<Running, ServeError> {
-    let count = workers(settings);
-    let division = Shares::of(settings, count, descriptors::raise())?;
+/// Raises the limit of open files and shares it out; with what is lacking.
+fn share(settings: &Settings, workers: usize) -> Result<(Shares, Option<Problem>), ServeError> {
+    let division = Shares::of(settings, workers, descriptors::raise())?;
+    descriptors::reserve(division.most(settings));
     let shortage = division.shortage(settings);
     if let Some(shortage) = &shortage {
         tracing::warn!("{shortage}");
@@ -87,6 +87,13 @@ pub fn start(settings: &Settings, site: SiteHandle, reloads: Arc<Reloads>) -> Re
         upstream_connections = division.upstream,
         "open files"
     );
+    Ok((division, shortage))
+}
+
+/// Raises the limit of open files, binds every address and starts the workers.
+pub fn start(settings: &Settings, site: SiteHandle, reloads: Arc<Reloads>) -> Result<Running, ServeError> {
+    let count = workers(settings);
+    let (division, shortage) = share(settings, count)?;
     let mut by_worker: Vec<Vec<std::net::TcpListener>> = (0..count).map(|_| Vec::new()).collect();
     let mut https = Vec::new();
     for address in &settings.listen.https {

@@ -63,15 +63,19 @@ impl Shares {
         if left < FEWEST {
             return Err(TooFew { descriptors, needed: reserve + FEWEST });
         }
-        let wanted = settings.upstreams.iter().map(|upstream| upstream.connections).sum::<usize>();
-        let upstream = wanted.min(left - settings.limits.connections.min(left - left / 3));
+        let upstream = wanted(settings).min(left - settings.limits.connections.min(left - left / 3));
         let connections = settings.limits.connections.min(left - upstream);
         Ok(Self { descriptors, reserve, connections, upstream: left - connections, closing, resolving })
     }
 
+    /// How many can be open at once: upstreams are not called on more connections than they are configured to take.
+    pub(super) fn most(&self, settings: &Settings) -> usize {
+        self.reserve + self.connections + self.upstream.min(wanted(settings))
+    }
+
     /// What `[limits] connections` and the upstreams lack.
     pub(super) fn shortage(&self, settings: &Settings) -> Option<Problem> {
-        let wanted = settings.upstreams.iter().map(|upstream| upstream.connections).sum::<usize>();
+        let wanted = wanted(settings);
         if self.connections == settings.limits.connections && self.upstream >= wanted {
             return None;
         }
@@ -87,6 +91,11 @@ impl Shares {
         let help = "raise the limit (LimitNOFILE= in a systemd unit, --ulimit nofile= for a container, ulimit -n in a shell), or write smaller numbers";
         Some(Problem::warning(place, "limits.connections", what).help(help))
     }
+}
+
+/// Connections to upstreams that are configured.
+fn wanted(settings: &Settings) -> usize {
+    settings.upstreams.iter().map(|upstream| upstream.connections).sum()
 }
 
 /// What the limit of open files means for these settings, as a problem: a warning if fewer connections are served than are

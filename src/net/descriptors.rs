@@ -1,6 +1,9 @@
 //! The limit of open files (RLIMIT_NOFILE): every connection takes a descriptor.
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::{
+    io::fcntl_dupfd_cloexec,
+    process::{Resource, Rlimit, getrlimit, setrlimit},
+};
 
 /// How many descriptors the process could have at most: the hard limit.
 #[must_use]
@@ -23,6 +26,16 @@ pub fn raise() -> usize {
             in_numbers(current)
         }
     }
+}
+
+/// Makes the process's table of descriptors large enough for so many at once.
+///
+/// The kernel doubles it otherwise, and where threads share it, whoever opens the file that does not fit waits for up to 20 ms until
+/// no other core reads the former table: a worker, with all of its connections. To be called before there are threads.
+pub fn reserve(count: usize) {
+    let Some(last) = count.checked_sub(1).and_then(|last| i32::try_from(last).ok()) else { return };
+    // Dropped, and so closed, at once. If it can't be had, the table grows as it is needed.
+    let _ = fcntl_dupfd_cloexec(std::io::stdin(), last);
 }
 
 /// No limit is a number that nobody reaches.

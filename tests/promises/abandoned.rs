@@ -6,12 +6,19 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use tokio::{io::AsyncWriteExt, sync::Semaphore, time::timeout};
+use tokio::{
+    io::AsyncWriteExt,
+    sync::{
+        Semaphore,
+        mpsc::{UnboundedReceiver, unbounded_channel},
+    },
+    time::timeout,
+};
 
 use crate::{
     drain::Held,
     support::{
-        Ca, Client, EdgeBuilder, PATIENCE, admin,
+        Ca, Client, DOMAIN, EdgeBuilder, PATIENCE, admin,
         frames::{CANCEL, ENHANCE_YOUR_CALM, Frames, RESET, WINDOW_UPDATE},
         scripted::{OK, Scripted, acceptor, https, keep_answering, read_request},
         self_signed,
@@ -140,7 +147,7 @@ async fn requests_that_are_given_up_leave_no_connection_behind() {
     // It takes connections and requests, and says nothing.
     let open = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&open);
-    let (sender, mut arrivals) = tokio::sync::mpsc::unbounded_channel();
+    let (sender, mut arrivals) = unbounded_channel();
     let upstream = Scripted::start(move |_, mut stream| {
         let (count, sender) = (Arc::clone(&count), sender.clone());
         async move {
@@ -228,41 +235,49 @@ async fn half_a_response_that_is_given_up_leaves_a_clean_connection() {
     assert_eq!((answer.status.as_u16(), &answer.body[..]), (200, &b"half"[..]));
 }
 
-/// An upstream over https that begins its handshakes, each when it has a permit, and then answers.
-async fn shaking_hands(ca: &Ca, permits: Arc<Semaphore>) -> Scripted {
+/// An upstream over https that begins its handshakes, each when it has a permit, and then answers; what it is sent.
+async fn shaking_hands(ca: &Ca, permits: Arc<Semaphore>) -> (Scripted, UnboundedReceiver<String>) {
     let acceptor = acceptor(&ca.server(&["localhost"]), &["http/1.1"]);
-    Scripted::start(move |_, stream| {
-        let (acceptor, permits) = (acceptor.clone(), Arc::clone(&permits));
+    let (sender, requests) = unbounded_channel();
+    let upstream = Scripted::start(move |_, stream| {
+        let (acceptor, permits, sender) = (acceptor.clone(), Arc::clone(&permits), sender.clone());
         async move {
             permits.acquire().await.unwrap().forget();
             let Ok(mut stream) = acceptor.accept(stream).await else { return };
-            while read_request(&mut stream).await.is_some() {
+            while let Some(request) = read_request(&mut stream).await {
+                let _ = sender.send(request);
                 if stream.write_all(OK).await.is_err() {
                     return;
                 }
             }
         }
     })
+    .await;
+    (upstream, requests)
+}
+
+/// Waits until so many connections were opened.
+async fn opened(upstream: &Scripted, connections: usize) {
+    timeout(PATIENCE, async {
+        while upstream.accepted() < connections {
+            tokio::task::yield_now().await;
+        }
+    })
     .await
+    .expect("no further connection is opened");
 }
 
 #[tokio::test]
 async fn a_connection_opened_for_nobody_serves_the_next_request() {
     let (ca, permits) = (Ca::new("Upstream CA"), Arc::new(Semaphore::new(0)));
-    let upstream = shaking_hands(&ca, Arc::clone(&permits)).await;
+    let (upstream, _requests) = shaking_hands(&ca, Arc::clone(&permits)).await;
     let edge = EdgeBuilder::new(https(&upstream)).file("upstream-ca.pem", ca.pem());
     let (edge, client) = with_client(edge.upstream("ca = \"upstream-ca.pem\"\nconnect_timeout = \"60s\""));
     let client = Client::with(&edge, &client);
     let mut frames = Frames::connect(&client, &[]).await;
     for _ in 0..90 {
         let stream = frames.token("billing").await.unwrap();
-        timeout(PATIENCE, async {
-            while upstream.accepted() == 0 {
-                tokio::task::yield_now().await;
-            }
-        })
-        .await
-        .expect("no connection is opened");
+        opened(&upstream, 1).await;
         frames.ping().await;
         frames.send(RESET, 0, stream, &CANCEL.to_be_bytes()).await.unwrap();
     }
@@ -277,7 +292,7 @@ async fn a_connection_opened_for_nobody_serves_the_next_request() {
 #[tokio::test]
 async fn a_waiting_request_takes_the_first_free_connection() {
     // Only the first connection gets anywhere, as where the others are lost in a full queue.
-    let (arrived, mut arrivals) = tokio::sync::mpsc::unbounded_channel();
+    let (arrived, mut arrivals) = unbounded_channel();
     let permits = Arc::new(Semaphore::new(0));
     let (ca, release) = (Ca::new("Upstream CA"), Arc::clone(&permits));
     let acceptor = acceptor(&ca.server(&["localhost"]), &["http/1.1"]);
@@ -304,14 +319,35 @@ async fn a_waiting_request_takes_the_first_free_connection() {
     let first = frames.token("billing").await.unwrap();
     arrivals.recv().await.unwrap();
     let second = frames.token("billing").await.unwrap();
-    timeout(PATIENCE, async {
-        while upstream.accepted() < 2 {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await
-    .expect("no second connection is opened");
+    opened(&upstream, 2).await;
     release.add_permits(2);
     frames.until_answered(first).await;
     frames.until_answered(second).await;
+}
+
+#[tokio::test]
+async fn an_application_takes_what_was_opened_for_a_stranger() {
+    // Only the first connection gets anywhere, as in a flood of strangers' requests.
+    let (ca, permits) = (Ca::new("Upstream CA"), Arc::new(Semaphore::new(0)));
+    let (upstream, mut requests) = shaking_hands(&ca, Arc::clone(&permits)).await;
+    let routes = "client_auth = \"optional\"\n[[domain.route]]\n[[domain.route]]\npath = \"/open\"\nmethods = [\"GET\"]\nauthenticate = \"none\"";
+    let client = self_signed("billing");
+    let edge = EdgeBuilder::new(https(&upstream))
+        .workers(1)
+        .file("upstream-ca.pem", ca.pem())
+        .upstream("ca = \"upstream-ca.pem\"\nconnect_timeout = \"60s\"")
+        .domain(DOMAIN, routes)
+        .self_signed_application("billing", &[client.thumbprint()])
+        .start();
+    let mut stranger = Frames::connect(&Client::new(&edge), &[]).await;
+    let waiting = stranger.get("/open").await.unwrap();
+    opened(&upstream, 1).await;
+    let client = Client::with(&edge, &client);
+    let answered = tokio::spawn(async move { client.token("billing").await });
+    opened(&upstream, 2).await;
+    permits.add_permits(1);
+    let first = timeout(PATIENCE, requests.recv()).await.unwrap().unwrap();
+    assert!(first.starts_with("POST /oauth/token "), "{first}");
+    assert_eq!(timeout(PATIENCE, answered).await.unwrap().unwrap().status, 200);
+    stranger.until_answered(waiting).await;
 }

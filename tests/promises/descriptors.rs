@@ -1,5 +1,7 @@
 //! The limit of open files is raised, and shared out so that a reload and the admin address always get theirs.
 
+use std::fs;
+
 use tokio::net::TcpStream;
 
 use crate::{
@@ -215,4 +217,43 @@ async fn strangers_leave_places_to_applications_where_descriptors_are_few() {
         tokio::spawn(async move { client.token("billing").await });
         held.arrived().await;
     }
+}
+
+#[tokio::test]
+async fn a_request_beyond_the_bound_gets_a_place_that_is_free_soon() {
+    let mut held = Held::start().await;
+    let (edge, client) = with_client(EdgeBuilder::new(held.url()).upstream("connections = 4"));
+    let mut frames = Frames::connect(&Client::with(&edge, &client), &[]).await;
+    // It waits for a tenth of a second, which a busy machine can miss.
+    for _ in 0..20 {
+        for _ in 0..4 {
+            frames.token("billing").await.unwrap();
+            held.arrived().await;
+        }
+        let beyond = frames.token("billing").await.unwrap();
+        frames.ping().await;
+        held.release(4);
+        tokio::select! {
+            () = held.arrived() => return,
+            () = frames.until_answered(beyond) => {}
+        }
+    }
+    panic!("each of 20 was refused at once");
+}
+
+/// A line of what the kernel says of the edge's process (proc_pid_status(5)).
+fn status(edge: &Edge, line: &str) -> usize {
+    let status = fs::read_to_string(format!("/proc/{}/status", edge.id())).unwrap();
+    let value = status.lines().find_map(|of| of.strip_prefix(line)?.strip_prefix(':'));
+    value.expect(line).trim().parse().unwrap()
+}
+
+#[tokio::test]
+async fn no_crowd_makes_a_worker_wait_for_the_kernels_tables() {
+    // Connections, those to upstreams, and some for the edge itself.
+    let edge =
+        with_client(EdgeBuilder::new("http://127.0.0.1:9").limits("connections = 600").open_files("-n 4096"))
+            .0;
+    assert!(status(&edge, "FDSize") >= 600 + 1024, "{}", status(&edge, "FDSize"));
+    assert_eq!(status(&edge, "THP_enabled"), 0);
 }
