@@ -2,6 +2,7 @@
 
 mod application;
 mod certificates;
+mod doubts;
 mod lists;
 mod load;
 mod pins;

@@ -20,12 +20,12 @@ use super::{
 
 /// Reads the whole file.
 pub(super) fn read(root: &Table<'_>) -> Option<Settings> {
-    let tables =
-        [(LISTEN, "listen"), (LIMITS, "limits"), (LOG, "log")].map(|(kind, key)| root.table(kind, key));
+    let tables = [(LISTEN, "listen"), (LIMITS, "limits"), (LOG, "log"), (TRUST, "trust")]
+        .map(|(kind, key)| root.table(kind, key));
     let places = tables.iter().flat_map(places).collect();
-    let [listen, limits, log] = &tables;
+    let [listen, limits, log, trust] = &tables;
     let (listen, limits, log) = (listen::read(listen), limits::read(limits), self::log(log));
-    let trust = trust::read(&root.table(TRUST, "trust"));
+    let trust = trust::read(trust);
     let profiles = profile::read_all(root.tables(HEADER_PROFILE, "header_profile").unwrap_or_default());
     let upstreams =
         upstream::read_all(&present(root, "upstream", MINIMAL_UPSTREAM, |value| value.tables(UPSTREAM)));

@@ -57,7 +57,7 @@ pub fn build(path: &Path, generation: Generation, before: Option<&Site>) -> Buil
             registrar.register(&application);
         }));
     }
-    registrar.check_pins(&settings.trust);
+    registrar.check_authorities(&settings);
     let (registry, more) = registrar.finish();
     problems.extend(more);
     let (trust, more) = trust::load(&settings.trust, registry, generation);

@@ -7,6 +7,7 @@ use rustls_pki_types::CertificateDer;
 use super::{
     Application, Certificate, ClientId, Credential, CredentialMatcher, Registry, Subject,
     certificates::{FileFault, read_certificates},
+    doubts,
     load::{now, shown, unusable},
     pins::Pins,
     subjects::KeptApart,
@@ -16,7 +17,7 @@ use crate::{
         Located, Problem, Severity,
         settings::{self, Matcher},
     },
-    identity::{ClientCertificate, DistinguishedName, SubjectAltName, Thumbprint, unusable_key},
+    identity::{ClientCertificate, DistinguishedName, SubjectAltName, Thumbprint, rfc3339, unusable_key},
 };
 
 /// A registry in the making.
@@ -26,6 +27,8 @@ pub struct Registrar<'a> {
     before: Option<&'a Registry>,
     pins: Pins,
     apart: KeptApart,
+    /// Thumbprints that look like no certificate's.
+    placeholders: Vec<Problem>,
     problems: Vec<Problem>,
 }
 
@@ -38,6 +41,7 @@ impl<'a> Registrar<'a> {
             before,
             pins: Pins::default(),
             apart: KeptApart::default(),
+            placeholders: Vec::new(),
             problems: Vec::new(),
         }
     }
@@ -51,6 +55,11 @@ impl<'a> Registrar<'a> {
             if let Some(mut built) = self::credential(credential, &mut self.pins, &mut self.problems) {
                 if let Some(same) = before.and_then(|before| before.same(&built)) {
                     built.usage = Arc::clone(&same.usage);
+                }
+                if let (CredentialMatcher::Thumbprint(thumbprint), Matcher::Thumbprint(text)) =
+                    (&built.matcher, &credential.matcher)
+                {
+                    self.placeholders.extend(doubts::placeholder(thumbprint, &text.place));
                 }
                 places.push(credential.matcher.place());
                 credentials.push(built);
@@ -74,14 +83,20 @@ impl<'a> Registrar<'a> {
         }
     }
 
-    /// Notes the pins that no chain to a client CA can hold, and equal subjects under pins that one chain can hold both of,
-    /// once all applications are registered.
+    /// Notes, once all applications are registered, that there is no client CA for one that needs it, the pins that no chain to
+    /// a client CA can hold, and equal subjects under pins that one chain can hold both of.
     ///
-    /// The latter are warnings. The former are errors at the start and warnings at a reload: a client CA that an operator removes
-    /// must go at once, whatever still pins it.
-    pub fn check_pins(&mut self, trust: &settings::Trust) {
+    /// The last are warnings. The others are errors at the start and warnings at a reload: a client CA that an operator removes
+    /// must go at once, whatever still needs it.
+    pub fn check_authorities(&mut self, settings: &settings::Settings) {
+        let trust = &settings.trust;
         let most = if self.before.is_some() { Severity::Warning } else { Severity::Error };
-        let problems = self.pins.problems(trust).into_iter();
+        let place = settings.places.get("trust.client_ca").unwrap_or(&trust.applications.place);
+        let missing =
+            if trust.client_ca.is_empty() { doubts::no_client_ca(&self.registry, place) } else { None };
+        // Without any client CA it goes without saying that no pin is one.
+        let pins = if missing.is_some() { Vec::new() } else { self.pins.problems(trust) };
+        let problems = missing.into_iter().chain(pins);
         self.problems
             .extend(problems.map(|problem| Problem { severity: problem.severity.min(most), ..problem }));
         self.problems.extend(std::mem::take(&mut self.apart).problems(&self.pins, trust));
@@ -89,7 +104,11 @@ impl<'a> Registrar<'a> {
 
     /// The registry, and what was found on the way. If one of the problems is an error, it lacks applications.
     #[must_use]
-    pub fn finish(self) -> (Registry, Vec<Problem>) {
+    pub fn finish(mut self) -> (Registry, Vec<Problem>) {
+        // A registry that is refused anyway is mended before it is doubted.
+        if self.problems.iter().all(|problem| problem.severity < Severity::Error) {
+            self.problems.extend(doubts::few(std::mem::take(&mut self.placeholders)));
+        }
         (self.registry, self.problems)
     }
 }
@@ -163,8 +182,15 @@ fn san<E: std::fmt::Display>(
     problems: &mut Vec<Problem>,
     parse: impl FnOnce(&str) -> Result<SubjectAltName, E>,
 ) -> Option<CredentialMatcher> {
-    parsed(text, key, problems, parse)
-        .map(|san| CredentialMatcher::Subject { subject: Subject::San(san), pin })
+    let san = parsed(text, key, problems, parse)?;
+    if let Some(problem) = doubts::wildcard(&san, key, text) {
+        let is_error = problem.severity == Severity::Error;
+        problems.push(problem);
+        if is_error {
+            return None;
+        }
+    }
+    Some(CredentialMatcher::Subject { subject: Subject::San(san), pin })
 }
 
 /// The number of a certificate that is not on the way from the first one to its root, whatever their order.
@@ -201,9 +227,21 @@ fn registered(file: &Located<PathBuf>, problems: &mut Vec<Problem>) -> Option<(T
     match read {
         Ok(certificate) => {
             let left = certificate.validity().not_after - now();
+            let validity = certificate.validity();
+            if now() < validity.not_before {
+                let from = rfc3339(validity.not_before);
+                let what =
+                    format!("{} is not valid yet (before {from}): until then it is refused", shown(file));
+                let help = format!(
+                    "check the clock: it is {} here; until it is valid, keep the former credential",
+                    rfc3339(now())
+                );
+                problems.push(Problem::warning(&file.place, KEY, what).help(help));
+            }
             if left < 30 * 86_400 {
                 let what = if left < 0 {
-                    format!("{} has expired: it is refused", shown(file))
+                    let end = rfc3339(validity.not_after);
+                    format!("{} has expired (on {end}): it is refused", shown(file))
                 } else {
                     format!("{} expires in {} days", shown(file), left / 86_400)
                 };

@@ -107,6 +107,11 @@ impl Folder {
     }
 }
 
+/// As messages show a moment.
+fn rfc3339(moment: time::OffsetDateTime) -> String {
+    moment.replace_nanosecond(0).unwrap().format(&time::format_description::well_known::Rfc3339).unwrap()
+}
+
 fn ca_with(change: impl FnOnce(&mut CertificateParams)) -> String {
     Ca::with("Client CA", change).pem()
 }
