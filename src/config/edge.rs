@@ -4,6 +4,7 @@ mod domain;
 mod limits;
 mod listen;
 mod profile;
+mod proxies;
 mod route;
 mod trust;
 mod upstream;

@@ -18,6 +18,7 @@ mod keys;
 mod listen;
 mod numbers;
 mod profile;
+mod proxies;
 mod route;
 mod secret;
 mod upstream;

@@ -2,9 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use ipnet::IpNet;
 use rustls_pki_types::DnsName;
 
+use super::proxies;
 use crate::config::{
     place::Located,
     problem::Problem,
@@ -21,7 +21,7 @@ pub(super) fn read(table: &Table<'_>) -> Listen {
     let https =
         table.get("https").and_then(|value| value.filled_list(|item| item.parse("an address", address)));
     let admin = table.get("admin").and_then(|value| value.parse("an address", address));
-    let trusted = table.get("trusted_proxies").map(|value| value.list(network));
+    let trusted = table.get("trusted_proxies").map(|value| proxies::read(&value));
     let proxy_protocol = table.get("proxy_protocol").and_then(|value| Some(value.locate(value.boolean()?)));
     let listen = Listen {
         https: https.unwrap_or_else(|| vec![at((Ipv4Addr::UNSPECIFIED, 8443))]),
@@ -92,16 +92,6 @@ fn admin_host(value: &Value<'_>) -> Option<String> {
         }
     };
     value.parse("a host name", read).map(|name| name.value)
-}
-
-fn network(value: &Value<'_>) -> Option<IpNet> {
-    let read = |text: &str| {
-        let single = text.parse::<IpAddr>().map(IpNet::from);
-        text.parse::<IpNet>().map(|net| net.trunc()).or(single).map_err(|_| {
-            Fault::new(format!("found {}, expected an address or a network such as 10.0.0.0/8", quote(text)))
-        })
-    };
-    value.parse("an address or a network", read).map(|network| network.value)
 }
 
 /// No two sockets on one address; port 0 is a new port each time.

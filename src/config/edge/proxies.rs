@@ -1,0 +1,81 @@
+//! `[listen] trusted_proxies`: whose word on a client's address is believed.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::{IpNet, Ipv4Net};
+
+use crate::config::{
+    place::Located,
+    problem::Problem,
+    value::{Fault, Value},
+    words::quote,
+};
+
+/// The widest networks that one operator can hold: 10.0.0.0/8, and well above what registries give to one.
+const WIDEST: (u8, u8) = (8, 16);
+
+/// Networks of no use on the internet, of any size (RFC 4193, RFC 4291 section 2.5.6).
+const LOCAL: [&str; 2] = ["fc00::/7", "fe80::/10"];
+
+/// Reads the list; items that cannot be used are reported and left out.
+pub(super) fn read(value: &Value<'_>) -> Option<Vec<IpNet>> {
+    let networks = value.list(network)?;
+    let wide: Vec<&Located<IpNet>> = networks.iter().filter(|network| is_wide(&network.value)).collect();
+    for network in &wide {
+        value.reader.report(warning(
+            network,
+            &format!("found {}, expected the addresses of load balancers", network.value),
+        ));
+    }
+    let all: Vec<IpNet> = networks.iter().map(|network| network.value).collect();
+    if wide.is_empty()
+        && let Some(network) = IpNet::aggregate(&all).iter().find(|network| is_wide(network))
+    {
+        let whole = Located { value: *network, place: value.place.clone() };
+        value.reader.report(warning(
+            &whole,
+            &format!("found all of {network} in parts, expected the addresses of load balancers"),
+        ));
+    }
+    Some(all)
+}
+
+fn network(value: &Value<'_>) -> Option<Located<IpNet>> {
+    let read = |text: &str| {
+        let single = text.parse::<IpAddr>().map(IpNet::from);
+        text.parse::<IpNet>().map(|net| net.trunc()).or(single).map_err(|_| {
+            Fault::new(format!("found {}, expected an address or a network such as 10.0.0.0/8", quote(text)))
+        })
+    };
+    value.parse("an address or a network", read)
+}
+
+/// Whether it holds addresses of others than one operator.
+fn is_wide(network: &IpNet) -> bool {
+    let (v4, v6) = WIDEST;
+    match network {
+        IpNet::V4(network) => network.prefix_len() < v4,
+        IpNet::V6(whole) => {
+            let is_local =
+                LOCAL.iter().filter_map(|net| net.parse::<IpNet>().ok()).any(|net| net.contains(network));
+            match mapped(whole.addr(), whole.prefix_len()) {
+                Some(network) => network.prefix_len() < v4,
+                None => whole.prefix_len() < v6 && !is_local,
+            }
+        }
+    }
+}
+
+/// The IPv4 network that an IPv4-mapped one stands for (RFC 4291 section 2.5.5.2).
+fn mapped(address: Ipv6Addr, prefix: u8) -> Option<Ipv4Net> {
+    let address: Ipv4Addr = address.to_ipv4_mapped()?;
+    Ipv4Net::new(address, prefix.checked_sub(96)?).ok()
+}
+
+fn warning(network: &Located<IpNet>, what: &str) -> Problem {
+    let what = format!(
+        "{what}: anyone who connects from there can forge the client address that the logs and the upstream see (by X-Forwarded-For or a PROXY header)"
+    );
+    Problem::warning(&network.place, "listen.trusted_proxies", what)
+        .help("list only the addresses of your own load balancers, such as \"10.0.0.5\" or \"10.0.0.0/24\"")
+}
