@@ -3,6 +3,7 @@
 mod accept;
 mod cork;
 mod credentials;
+mod fitness;
 mod leaf;
 mod possession;
 mod reason;

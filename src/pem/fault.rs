@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::kind::{Kind, Wanted};
+use crate::config::file::shell_word;
 
 /// Why a file can't be used.
 ///
@@ -60,8 +61,8 @@ impl Fault {
     /// How to make a file that can be used of this one, if that can be said, for a file of this name.
     #[must_use]
     pub fn mend(&self, file: &str) -> Option<String> {
-        let new = quoted(&format!("{file}.new"));
-        Some(self.help?.replace("{file}", &quoted(file)).replace("{new}", &new))
+        let new = shell_word(&format!("{file}.new"));
+        Some(self.help?.replace("{file}", &shell_word(file)).replace("{new}", &new))
     }
 }
 
@@ -72,13 +73,4 @@ impl fmt::Display for Fault {
             None => write!(f, " {}", self.what),
         }
     }
-}
-
-/// A path as a shell takes it.
-fn quoted(path: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@%,".contains(c);
-    if !path.is_empty() && path.chars().all(plain) {
-        return path.to_owned();
-    }
-    format!("'{}'", path.replace('\'', r"'\''"))
 }

@@ -108,8 +108,7 @@ pub fn build(path: &Path, generation: Generation, before: Option<&Site>) -> Buil
         let profile = Profile::built_in(&domain.header_profile.value)
             .or_else(|| profiles.get(domain.header_profile.value.as_str()).cloned());
         let target = targets.get(domain.upstream).cloned().flatten();
-        let kept = before.and_then(|before| before.domains.get(domain.name.value.as_str()));
-        let built = self::domain(domain, profile, target, &hints, kept, &mut problems);
+        let built = self::domain(domain, profile, target, &hints, before, &mut problems);
         domains.extend(built.map(|built| (built.name.clone(), Arc::new(built))));
     }
     let ok = !problems.iter().any(|problem| problem.severity == Severity::Error);
@@ -168,14 +167,22 @@ fn domain(
     profile: Option<Profile>,
     target: Option<Arc<Target>>,
     hints: &[rustls::DistinguishedName],
-    kept: Option<&Arc<Domain>>,
+    before: Option<&Site>,
     problems: &mut Vec<Problem>,
 ) -> Option<Domain> {
+    let kept = before.and_then(|before| before.domains.get(settings.name.value.as_str()));
+    // Of any domain: one may have been renamed.
+    let in_force: Vec<_> = before
+        .iter()
+        .flat_map(|before| before.domains.values())
+        .filter_map(|domain| domain.tls.leaf())
+        .collect();
     let credential = tls::server_credential(
         &tls::provider(settings.cipher_suites),
         &settings.name.value,
         &settings.certificate,
         &settings.private_key,
+        &in_force,
         problems,
     );
     let ticket_secrets = settings

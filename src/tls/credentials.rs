@@ -5,10 +5,14 @@ use std::{
     sync::Arc,
 };
 
-use rustls::{crypto::CryptoProvider, sign::CertifiedKey};
+use rustls::{
+    crypto::CryptoProvider,
+    sign::{CertifiedKey, SigningKey},
+};
 use rustls_pki_types::CertificateDer;
 use sha2::Digest;
 
+use super::fitness;
 use crate::{
     config::{Located, Problem, file},
     identity::ClientCertificate,
@@ -21,11 +25,15 @@ pub type ServerCredential = Arc<CertifiedKey>;
 
 /// Loads a domain's certificate and key, and checks that they belong together and that the
 /// certificate is current and names the domain. Gives the SHA-256 of the key's file too, to know another key by.
+///
+/// `in_force` are the certificates that the running edge serves with: the expiry of one of them does not keep other changes from
+/// taking effect.
 pub fn server_credential(
     provider: &CryptoProvider,
     domain: &str,
     certificate: &Located<PathBuf>,
     private_key: &Located<PathBuf>,
+    in_force: &[&CertificateDer<'static>],
     problems: &mut Vec<Problem>,
 ) -> Option<(ServerCredential, [u8; 32])> {
     let in_one = is_one_file(&certificate.value, &private_key.value);
@@ -41,27 +49,59 @@ pub fn server_credential(
     };
     let key = key(provider, private_key, in_one, problems);
     let (chain, (key, key_file)) = (chain?, key?);
-    if let Ok(leaf) = ClientCertificate::from_chain(chain.get(..1).unwrap_or_default()) {
-        advise(&leaf, domain, certificate, problems);
-    }
+    let own = own_certificate(&chain, &key);
+    fitness::judge(&chain, own.unwrap_or_default(), domain, certificate, in_force, problems);
     let credential = CertifiedKey::new(chain, key);
-    match credential.keys_match() {
-        Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => {
+    match (own, credential.keys_match()) {
+        (Some(0), _)
+        | (None, Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown))) => {
             Some((Arc::new(credential), key_file))
         }
-        Err(_) => {
-            let what = format!(
-                "{} is not the key of the first certificate in {}",
-                private_key.value.display(),
-                certificate.value.display()
+        (Some(number), _) => {
+            problems.push(out_of_order(&credential.cert, number, certificate, private_key));
+            None
+        }
+        (None, Err(_)) => {
+            let (key, certificate) = (private_key.value.display(), certificate.value.display());
+            let what = format!("{key} is not the key of the first certificate in {certificate}");
+            let help = format!(
+                "name the key that the certificate was issued for: `openssl pkey -in {} -pubout` and `openssl x509 -in {} -noout -pubkey` must print the same",
+                file::shell_word(&key.to_string()),
+                file::shell_word(&certificate.to_string()),
             );
-            problems.push(
-                Problem::error(&private_key.place, "domain.private_key", what)
-                    .help("the server's own certificate must stand first in its file"),
-            );
+            problems.push(Problem::error(&private_key.place, "domain.private_key", what).help(help));
             None
         }
     }
+}
+
+/// Which of the certificates the key belongs to, from 0.
+fn own_certificate(chain: &[CertificateDer<'static>], key: &Arc<dyn SigningKey>) -> Option<usize> {
+    chain.iter().position(|certificate| {
+        CertifiedKey::new(vec![certificate.clone()], Arc::clone(key)).keys_match().is_ok()
+    })
+}
+
+/// That the key is right, and the certificate that it belongs to not the first.
+fn out_of_order(
+    chain: &[CertificateDer<'static>],
+    own: usize,
+    certificate: &Located<PathBuf>,
+    private_key: &Located<PathBuf>,
+) -> Problem {
+    let what = format!(
+        "{} begins with another certificate than the server's: {} is the key of certificate {} of {}",
+        certificate.value.display(),
+        private_key.value.display(),
+        own + 1,
+        chain.len()
+    );
+    let subject = chain.get(own..=own).and_then(|own| ClientCertificate::from_chain(own).ok());
+    let name = subject.map(|own| format!(" ({})", own.subject().to_rfc4514())).unwrap_or_default();
+    Problem::error(&certificate.place, "domain.certificate", what).help(format!(
+        "move certificate {}{name} to the top of the file, and let each one be followed by the CA that issued it",
+        own + 1
+    ))
 }
 
 /// Whether the certificate and the key are in one file, as HAProxy has them.
@@ -84,7 +124,7 @@ fn key(
     written: &Located<PathBuf>,
     with_certificates: bool,
     problems: &mut Vec<Problem>,
-) -> Option<(Arc<dyn rustls::sign::SigningKey>, [u8; 32])> {
+) -> Option<(Arc<dyn SigningKey>, [u8; 32])> {
     const KEY: &str = "domain.private_key";
     let path = &written.value;
     let (loaded, mode) = load_key(provider, path, with_certificates);
@@ -100,7 +140,7 @@ fn key(
         .ok()
 }
 
-type LoadedKey = (Arc<dyn rustls::sign::SigningKey>, [u8; 32]);
+type LoadedKey = (Arc<dyn SigningKey>, [u8; 32]);
 
 /// The key with the hash of its file, and the mode of the very file that was read.
 fn load_key(
@@ -125,31 +165,4 @@ fn load_key(
     let hash = sha2::Sha256::digest(&*content.bytes).into();
     let help = "give an RSA, ECDSA or Ed25519 key in PKCS#8, PKCS#1 or SEC1 PEM, without a password";
     (loaded.map(|key| (key, hash)).map_err(|fault| fault.or_help(help)), Some(content.mode))
-}
-
-/// What works but will not for long, or not for every client.
-fn advise(leaf: &ClientCertificate, domain: &str, file: &Located<PathBuf>, problems: &mut Vec<Problem>) {
-    const KEY: &str = "domain.certificate";
-    let now = i64::try_from(rustls_pki_types::UnixTime::now().as_secs()).unwrap_or(i64::MAX);
-    let left = leaf.validity().not_after - now;
-    if left < 14 * 86_400 {
-        let what = if left < 0 {
-            format!("{} has expired: clients will refuse it", file.value.display())
-        } else {
-            format!("{} expires in {} days", file.value.display(), left / 86_400)
-        };
-        problems.push(Problem::warning(&file.place, KEY, what).help("renew it"));
-    }
-    let names_domain = webpki::EndEntityCert::try_from(leaf.der())
-        .ok()
-        .zip(rustls_pki_types::ServerName::try_from(domain).ok());
-    if let Some((certificate, name)) = names_domain
-        && certificate.verify_is_valid_for_subject_name(&name).is_err()
-    {
-        let what = format!("{} does not name {domain}: clients will refuse it", file.value.display());
-        problems.push(
-            Problem::warning(&file.place, KEY, what)
-                .help(format!("issue a certificate with the subject alternative name DNS:{domain}")),
-        );
-    }
 }

@@ -10,6 +10,8 @@ use rustls::{
     time_provider::{DefaultTimeProvider, TimeProvider},
 };
 
+use rustls_pki_types::CertificateDer;
+
 use super::{
     credentials::ServerCredential,
     possession::Possession,
@@ -132,6 +134,12 @@ impl DomainTls {
             && *session_lifetime == options.session_lifetime
             && *ticket_secrets == options.ticket_secrets
             && hints.iter().map(AsRef::as_ref).eq(options.hints.iter().map(AsRef::<[u8]>::as_ref))
+    }
+
+    /// The domain's own certificate.
+    #[must_use]
+    pub fn leaf(&self) -> Option<&CertificateDer<'static>> {
+        self.made_from.credential.cert.first()
     }
 
     /// The domain's own certificate, as facts; none if it can't be read as such.

@@ -53,6 +53,7 @@ mod secrets;
 mod secrets_in_configuration;
 mod security_page;
 mod self_signed;
+mod server_validity;
 mod sessions;
 mod slow_readers;
 mod spoofing;

@@ -1,6 +1,9 @@
 //! A domain's certificate and key.
 
+use rcgen::{ExtendedKeyUsagePurpose, SanType};
+
 use super::*;
+use crate::support::certificates::{openssl, pem};
 
 #[test]
 fn server_key_of_another_certificate() {
@@ -13,7 +16,7 @@ error: domain.private_key: server.key is not the key of the first certificate in
 11 | private_key = "server.key"
    |               ^^^^^^^^^^^^
    |
-   = help: the server's own certificate must stand first in its file
+   = help: name the key that the certificate was issued for: `openssl pkey -in server.key -pubout` and `openssl x509 -in server.pem -noout -pubkey` must print the same
 
 1 error, 0 warnings
 "#,
@@ -123,4 +126,144 @@ warning: domain.certificate: server.pem does not name mtls.example.test: clients
 0 errors, 1 warning
 "#,
     );
+}
+
+#[test]
+fn server_certificate_is_not_the_first() {
+    let folder = Folder::new();
+    let server = Ca::new("Root").intermediate("Issuing CA", |_| {}).server(&["mtls.example.test"]);
+    folder.credentials("server", &server);
+    let turned: String = server.chain.iter().rev().map(pem).collect();
+    folder.write("server.pem", turned).prints(r#"
+error: domain.certificate: server.pem begins with another certificate than the server's: server.key is the key of certificate 2 of 2
+  --> edge.toml:10:15
+   |
+10 | certificate = "server.pem"
+   |               ^^^^^^^^^^^^
+   |
+   = help: move certificate 2 (CN=mtls.example.test) to the top of the file, and let each one be followed by the CA that issued it
+
+1 error, 0 warnings
+"#);
+}
+
+#[test]
+fn server_certificate_has_expired() {
+    let end = time_from_now(-60);
+    expired(&Folder::new(), end).prints(
+        &r#"
+error: domain.certificate: server.pem has expired (on END): clients will refuse it
+  --> edge.toml:10:15
+   |
+10 | certificate = "server.pem"
+   |               ^^^^^^^^^^^^
+   |
+   = help: renew it, and put the new chain into server.pem
+
+1 error, 0 warnings
+"#
+        .replace("END", &rfc3339(end)),
+    );
+}
+
+fn expired(folder: &Folder, end: time::OffsetDateTime) -> &Folder {
+    folder.credentials("server", &server_with(|params| params.not_after = end))
+}
+
+fn server_with(change: impl FnOnce(&mut CertificateParams)) -> Credentials {
+    Ca::new("Server CA").issue("mtls.example.test", |params| {
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.subject_alt_names = vec![SanType::DnsName("mtls.example.test".try_into().unwrap())];
+        change(params);
+    })
+}
+
+#[test]
+fn server_certificate_is_not_valid_yet() {
+    let folder = Folder::new();
+    let begin = time_from_now(3 * 86_400);
+    let (accepted, printed) =
+        folder.credentials("server", &server_with(|params| params.not_before = begin)).check();
+    let begin = rfc3339(begin);
+    assert!(!accepted && printed.ends_with("1 error, 0 warnings\n"), "{printed}");
+    for said in [
+        format!(
+            "error: domain.certificate: server.pem is not valid yet (before {begin}): clients will refuse it\n"
+        ),
+        "= help: give a certificate that is valid now, or check the clock: it is 20".to_owned(),
+    ] {
+        assert!(printed.contains(&said), "{said}: {printed}");
+    }
+}
+
+#[test]
+fn an_edge_does_not_start_with_an_expired_certificate() {
+    let folder = Folder::new();
+    let config = format!("[listen]\nhttps = [\"127.0.0.1:0\"]\nadmin = \"127.0.0.1:0\"\n{EDGE}");
+    expired(&folder, time_from_now(-60)).write("edge.toml", config);
+    let output = program().args(["run", "--config"]).arg(folder.path().join("edge.toml")).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let printed = String::from_utf8(output.stderr).unwrap();
+    assert!(printed.contains("server.pem has expired (on "), "{printed}");
+}
+
+#[test]
+fn server_certificate_is_about_to_expire() {
+    let folder = Folder::new();
+    let soon = server_with(|params| params.not_after = time_from_now(5 * 86_400 + 60));
+    let (accepted, printed) = folder.credentials("server", &soon).check();
+    assert!(
+        accepted && printed.contains("warning: domain.certificate: server.pem expires in 5 days\n"),
+        "{printed}"
+    );
+}
+
+#[test]
+fn an_expired_intermediate_is_a_warning() {
+    let folder = Folder::new();
+    let issuing = Ca::new("Root").intermediate("Issuing CA", |params| params.not_after = time_from_now(-60));
+    let (accepted, printed) = folder.credentials("server", &issuing.server(&["mtls.example.test"])).check();
+    assert!(
+        accepted && printed.contains("server.pem: certificate 2, \"CN=Issuing CA\", has expired (on "),
+        "{printed}"
+    );
+}
+
+#[test]
+fn server_certificate_has_no_dns_name_or_another_purpose() {
+    let folder = Folder::new();
+    let bare = Ca::new("CA").issue("mtls.example.test", |_| {});
+    let (accepted, printed) = folder.credentials("server", &bare).check();
+    assert!(accepted, "{printed}");
+    for said in [
+        "warning: domain.certificate: server.pem does not name mtls.example.test: it has no DNS name (the common name does not count): clients will refuse it\n",
+        "warning: domain.certificate: server.pem is not for servers: its extendedKeyUsage does not include serverAuth: clients will refuse it\n",
+    ] {
+        assert!(printed.contains(said), "{said}: {printed}");
+    }
+    // What `openssl req` without a configuration of its own makes: version 1, with a common name alone.
+    openssl(
+        folder.path(),
+        &[
+            "req",
+            "-new",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-keyout",
+            "server.key",
+            "-out",
+            "a.csr",
+            "-subj",
+            "/CN=mtls.example.test",
+        ],
+    );
+    openssl(
+        folder.path(),
+        &["x509", "-req", "-in", "a.csr", "-signkey", "server.key", "-out", "server.pem", "-days", "30"],
+    );
+    let (_, printed) = folder.check();
+    assert!(printed.contains("it has no DNS name"), "{printed}");
 }

@@ -1,0 +1,123 @@
+//! Whether clients will accept a server's certificate: its dates, its names, its purpose.
+
+use std::path::PathBuf;
+
+use rustls_pki_types::CertificateDer;
+use x509_parser::{
+    extensions::GeneralName,
+    prelude::{FromDer, X509Certificate},
+};
+
+use crate::{
+    config::{Located, Problem, Severity},
+    identity::{ClientCertificate, Validity, rfc3339},
+};
+
+const KEY: &str = "domain.certificate";
+
+/// How long before its end a certificate is worth a warning.
+const SOON: i64 = 14 * 86_400;
+
+/// Reports what clients will refuse in this chain, of which certificate `own` (from 0) is the server's.
+///
+/// Outside its validity it is an error, unless the running edge has it in force already: then a change of anything else, such as a
+/// credential that is withdrawn, must not wait for its renewal.
+pub(super) fn judge(
+    chain: &[CertificateDer<'static>],
+    own: usize,
+    domain: &str,
+    file: &Located<PathBuf>,
+    in_force: &[&CertificateDer<'static>],
+    problems: &mut Vec<Problem>,
+) {
+    let now = i64::try_from(rustls_pki_types::UnixTime::now().as_secs()).unwrap_or(i64::MAX);
+    let shown = file.value.display();
+    for (index, der) in chain.iter().enumerate() {
+        let Ok(facts) = ClientCertificate::from_chain(std::slice::from_ref(der)) else { continue };
+        let validity = facts.validity();
+        if index != own {
+            // Clients may know a newer one of the same key.
+            if let Some(outside) = outside(validity, now) {
+                let subject = facts.subject().to_rfc4514();
+                let what = format!("{shown}: certificate {}, {subject:?}, {outside}", index + 1);
+                problems.push(
+                    Problem::warning(&file.place, KEY, what)
+                        .help("replace it by the one that its CA gives out today"),
+                );
+            }
+            continue;
+        }
+        if let Some(outside) = outside(validity, now) {
+            let severity = if in_force.contains(&der) { Severity::Warning } else { Severity::Error };
+            let help = if now < validity.not_before {
+                format!(
+                    "give a certificate that is valid now, or check the clock: it is {} here",
+                    rfc3339(now)
+                )
+            } else {
+                format!("renew it, and put the new chain into {shown}")
+            };
+            let what = format!("{shown} {outside}: clients will refuse it");
+            problems.push(Problem { severity, ..Problem::error(&file.place, KEY, what).help(help) });
+        } else if validity.not_after - now < SOON {
+            let what = format!("{shown} expires in {} days", (validity.not_after - now) / 86_400);
+            problems.push(Problem::warning(&file.place, KEY, what).help("renew it"));
+        }
+        names(der, domain, file, problems);
+        purpose(der, file, problems);
+    }
+}
+
+/// `has expired (on ...)`, if the certificate is not valid now.
+fn outside(validity: Validity, now: i64) -> Option<String> {
+    if now > validity.not_after {
+        Some(format!("has expired (on {})", rfc3339(validity.not_after)))
+    } else if now < validity.not_before {
+        Some(format!("is not valid yet (before {})", rfc3339(validity.not_before)))
+    } else {
+        None
+    }
+}
+
+/// Clients compare the DNS names among the subject alternative names, and nothing else (RFC 9110 section 4.3.4).
+fn names(der: &CertificateDer<'static>, domain: &str, file: &Located<PathBuf>, problems: &mut Vec<Problem>) {
+    let Ok((_, certificate)) = X509Certificate::from_der(der) else { return };
+    let alternative = certificate.subject_alternative_name().ok().flatten();
+    let names: Vec<&str> = alternative
+        .iter()
+        .flat_map(|extension| &extension.value.general_names)
+        .filter_map(|name| match name {
+            GeneralName::DNSName(name) => Some(*name),
+            _ => None,
+        })
+        .collect();
+    let is_named = webpki::EndEntityCert::try_from(der)
+        .ok()
+        .zip(rustls_pki_types::ServerName::try_from(domain).ok())
+        .is_some_and(|(certificate, name)| certificate.verify_is_valid_for_subject_name(&name).is_ok());
+    if is_named {
+        return;
+    }
+    let why = if names.is_empty() { ": it has no DNS name (the common name does not count)" } else { "" };
+    let what = format!("{} does not name {domain}{why}: clients will refuse it", file.value.display());
+    problems.push(
+        Problem::warning(&file.place, KEY, what)
+            .help(format!("issue a certificate with the subject alternative name DNS:{domain}")),
+    );
+}
+
+/// A certificate for clients only does not pass for a server's (RFC 5280 section 4.2.1.12).
+fn purpose(der: &CertificateDer<'static>, file: &Located<PathBuf>, problems: &mut Vec<Problem>) {
+    let Ok((_, certificate)) = X509Certificate::from_der(der) else { return };
+    let Ok(Some(usage)) = certificate.extended_key_usage() else { return };
+    if !(usage.value.server_auth || usage.value.any) {
+        let what = format!(
+            "{} is not for servers: its extendedKeyUsage does not include serverAuth: clients will refuse it",
+            file.value.display()
+        );
+        problems.push(
+            Problem::warning(&file.place, KEY, what)
+                .help("issue a certificate with extendedKeyUsage = serverAuth"),
+        );
+    }
+}

@@ -1,0 +1,63 @@
+//! The server's own certificate outside its validity: never put in force, and in force no obstacle to anything else.
+
+use std::{fs, time::Duration};
+
+use crate::support::{
+    Ca, Client, Credentials, DOMAIN, EdgeBuilder, Upstream, certificates::time_from_now, self_signed,
+};
+use rcgen::{ExtendedKeyUsagePurpose, SanType};
+
+/// A server's certificate for the usual domain that ends so many seconds from now.
+fn server(ca: &Ca, end: i64) -> Credentials {
+    ca.issue(DOMAIN, |params| {
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.subject_alt_names = vec![SanType::DnsName(DOMAIN.try_into().unwrap())];
+        params.not_before = time_from_now(end - 86_400);
+        params.not_after = time_from_now(end);
+    })
+}
+
+#[tokio::test]
+async fn a_reload_to_an_expired_server_certificate_is_refused() {
+    let upstream = Upstream::start().await;
+    let billing = self_signed("billing");
+    let edge = EdgeBuilder::new(upstream.url())
+        .usual_domain("auth0")
+        .self_signed_application("billing", &[billing.thumbprint()])
+        .start();
+    for (end, said) in [(-60, "has expired (on "), (10 * 86_400, "is not valid yet (before ")] {
+        server(&edge.issuer, end).write(edge.folder.path(), DOMAIN);
+        let line = edge.wait_for_log(said);
+        assert!(line.contains("reload refused"), "{line}");
+        assert_eq!(Client::with(&edge, &billing).token("billing").await.status, 200, "the old one stays");
+    }
+    edge.stop();
+}
+
+#[tokio::test]
+async fn an_expired_certificate_in_force_holds_up_no_other_change() {
+    let upstream = Upstream::start().await;
+    let (first, second) = (self_signed("billing"), self_signed("billing"));
+    let builder = EdgeBuilder::new(upstream.url())
+        .usual_domain("auth0")
+        .self_signed_application("billing", &[first.thumbprint(), second.thumbprint()]);
+    let ca = Ca::new("Server CA");
+    let until = time_from_now(10);
+    server(&ca, 10).write(builder.path(), DOMAIN);
+    let mut edge = builder.start();
+    edge.server_ca = ca.der();
+    let mut connection = Client::with(&edge, &first).connect().await;
+    assert_eq!(connection.token("billing").await.status, 200);
+    while time_from_now(0) <= until + Duration::from_secs(1) {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let applications = edge.folder.path().join("applications.toml");
+    let text = fs::read_to_string(&applications).unwrap();
+    let credential =
+        format!("[[application.credential]]\nname = \"c0\"\nthumbprint = \"{}\"\n", first.thumbprint());
+    assert!(text.contains(&credential));
+    edge.reload("applications.toml", &text.replace(&credential, ""));
+    assert!(edge.log().contains("has expired (on "), "it is a warning: {}", edge.log());
+    connection.token("billing").await.oauth_error(401, "invalid_client");
+    edge.stop();
+}
