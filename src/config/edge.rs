@@ -3,6 +3,7 @@
 mod domain;
 mod limits;
 mod listen;
+mod path;
 mod profile;
 mod proxies;
 mod route;

@@ -14,6 +14,7 @@ mod credential;
 mod crl_sources;
 mod domain;
 mod file;
+mod foreign;
 mod keys;
 mod listen;
 mod numbers;

@@ -89,18 +89,33 @@ pub(super) fn domain_name(text: &str) -> Result<String, Fault> {
 /// A URL with user information or a query is never repeated: some hold a key.
 pub(super) fn origin(text: &str) -> Result<Origin, Fault> {
     const EXPECTED: &str = "an origin such as https://auth.internal.example:8443";
-    let fault = |why: &str| Fault::new(format!("found {}, expected {EXPECTED}{why}", quote(text)));
+    let shown = if text.contains('?') { "a URL with a query".to_owned() } else { quote(text) };
+    let fault = |why: &str| Fault::new(format!("found {shown}, expected {EXPECTED}{why}"));
     if text.contains('@') {
         return Err(Fault::new(format!("found a URL with user information, expected {EXPECTED}"))
             .help("set an authorization header with `headers = { authorization = { file = \"..\" } }`"));
     }
+    if is_unix_socket(text) {
+        return Err(Fault::new(format!("found the Unix socket {shown}, expected {EXPECTED}")).help(
+            "Unix sockets are not supported: let the server listen on TCP, on this machine alone, and write such as \"http://127.0.0.1:3000\"",
+        ));
+    }
     let Some((scheme, rest)) = text.split_once("://") else {
-        return Err(fault("").help(format!("write {}", quote(&format!("http://{text}")))));
+        // `https:host` and `https:/host`, or no scheme.
+        let (scheme, rest) = match text.split_once(':') {
+            Some((scheme @ ("http" | "https"), rest)) => (scheme, rest.trim_start_matches('/')),
+            _ => ("http", text.trim_start_matches('/')),
+        };
+        return Err(fault("").help(meant(scheme, rest)));
     };
     let tls = match scheme.to_ascii_lowercase().as_str() {
         "https" => true,
         "http" => false,
-        _ => return Err(fault(": the scheme is http or https")),
+        other => {
+            let likely =
+                if matches!(other, "wss" | "tls" | "ssl" | "grpcs" | "h2") { "https" } else { "http" };
+            return Err(fault(": the scheme is http or https").help(meant(likely, rest)));
+        }
     };
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, tail) = rest.split_at(end);
@@ -120,6 +135,26 @@ pub(super) fn origin(text: &str) -> Result<Origin, Fault> {
     }
     let (host, port) = host_and_port(authority).map_err(fault)?;
     Ok(Origin { tls, host, port: port.unwrap_or(if tls { 443 } else { 80 }) })
+}
+
+/// `unix:/run/as.sock`, as servers write it: nginx, curl, systemd, Docker.
+fn is_unix_socket(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    let after_scheme = lower.split_once("://").map_or(lower.as_str(), |(_, rest)| rest);
+    lower.starts_with('/') && !lower.starts_with("//")
+        || lower.starts_with("unix:")
+        || lower.starts_with("http+unix:")
+        || lower.starts_with("https+unix:")
+        || after_scheme.starts_with("unix:/")
+        || after_scheme.starts_with("unix:%2f")
+}
+
+/// The line to write for a URL with another scheme or none.
+fn meant(scheme: &str, rest: &str) -> String {
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let url = format!("{scheme}://{authority}");
+    let is_origin = host_and_port(authority).is_ok();
+    format!("write {}", quote(if is_origin { &url } else { "https://auth.internal.example:8443" }))
 }
 
 /// A URL to fetch from. What follows a `?` may be a secret and is not repeated.

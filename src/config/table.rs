@@ -51,6 +51,11 @@ impl Reader {
         self.problems.borrow_mut().push(problem);
     }
 
+    /// Takes note of several.
+    pub(super) fn report_all(&self, problems: Vec<Problem>) {
+        self.problems.borrow_mut().extend(problems);
+    }
+
     /// A place in the file, by a span of the piece that is read.
     pub(super) fn place(&self, span: Range<usize>) -> Place {
         let begin = self.begin.get();

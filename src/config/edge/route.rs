@@ -2,6 +2,7 @@
 
 use http::Method;
 
+use super::path;
 use crate::config::{
     place::{Located, Place},
     problem::Problem,
@@ -11,7 +12,7 @@ use crate::config::{
     words::{did_you_mean, quote},
 };
 
-const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+pub(super) const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 /// What a domain without routes of its own serves.
 pub(super) fn defaults(place: &Place) -> Vec<Route> {
@@ -44,7 +45,13 @@ pub(super) fn read_all(tables: &[Table<'_>]) -> Vec<Located<Route>> {
 
 fn read(table: &Table<'_>) -> Option<Located<Route>> {
     let path = match table.get("path") {
-        Some(value) => value.parse("a path", pattern),
+        Some(value) => {
+            let path = value.parse("a path", path::pattern);
+            if let Some(Located { value: PathPattern::Exact(text), place }) = &path {
+                table.reader.report_all(path::doubts(text, place));
+            }
+            path
+        }
         None => {
             Some(Located { value: PathPattern::Exact("/oauth/token".to_owned()), place: table.place.clone() })
         }
@@ -94,85 +101,6 @@ fn method(text: &str) -> Result<Method, Fault> {
             Err(fault("a method").help(help))
         }
     }
-}
-
-/// A path whose bytes are compared as they are, so it has to be written as clients send it.
-fn pattern(text: &str) -> Result<PathPattern, Fault> {
-    let fault = |why: &str| Fault::new(format!("found {}, expected a path {why}", quote(text)));
-    if !text.starts_with('/') {
-        let help = format!("write {}", quote(&format!("/{text}")));
-        let plain = !text.contains("://") && !text.starts_with('*');
-        let fault = fault("that starts with /");
-        return Err(if plain {
-            fault.help(help)
-        } else {
-            fault.help("write the path alone, such as /oauth/token")
-        });
-    }
-    let literal = text.strip_suffix("/*").unwrap_or(text);
-    if literal.contains('*') {
-        return Err(
-            fault("with a * only as a trailing /*").help("write /oauth/* for all that is under /oauth/")
-        );
-    }
-    if let Some(sign) = literal.chars().find(|c| matches!(c, '?' | '#')) {
-        return Err(fault(&format!("without {sign}: a query is no part of it")));
-    }
-    if let Some(bad) = literal
-        .chars()
-        .find(|c| !c.is_ascii_graphic() || matches!(c, '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}'))
-    {
-        let mut bytes = [0; 4];
-        let escaped = percent_encoding::percent_encode(
-            bad.encode_utf8(&mut bytes).as_bytes(),
-            percent_encoding::NON_ALPHANUMERIC,
-        )
-        .to_string();
-        return Err(fault("as it is sent, in printable ASCII").help(format!("write {escaped} for {bad:?}")));
-    }
-    escapes(literal).map_err(|why| match why {
-        Escape::Broken => fault("with two hexadecimal digits after each %"),
-        Escape::Needless(c) => {
-            fault("in its plain form").help(format!("write {c} for %{:02X}", u32::from(c)))
-        }
-        Escape::Slash => fault("without %2F and %5C: servers differ in what they make of them"),
-    })?;
-    if literal.contains("//") {
-        return Err(fault("without //").help(format!("write {}", quote(&collapse(text)))));
-    }
-    if literal.split('/').any(|segment| matches!(segment, "." | "..")) {
-        return Err(fault("without . and .. segments"));
-    }
-    Ok(match text.strip_suffix('*') {
-        Some(prefix) => PathPattern::Subtree(prefix.to_owned()),
-        None => PathPattern::Exact(text.to_owned()),
-    })
-}
-
-enum Escape {
-    Broken,
-    Needless(char),
-    Slash,
-}
-
-fn escapes(path: &str) -> Result<(), Escape> {
-    for part in path.split('%').skip(1) {
-        let digits = part.get(..2).filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
-        let byte = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()).ok_or(Escape::Broken)?;
-        match char::from(byte) {
-            c if c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '~') => {
-                return Err(Escape::Needless(c));
-            }
-            '/' | '\\' => return Err(Escape::Slash),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-fn collapse(path: &str) -> String {
-    let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
-    format!("/{}", segments.join("/"))
 }
 
 fn shown(pattern: &PathPattern) -> String {
