@@ -7,6 +7,7 @@ mod blot;
 mod edge;
 pub mod encoding;
 pub mod file;
+mod guess;
 mod load;
 #[cfg(test)]
 mod messages;
@@ -16,6 +17,7 @@ pub mod place;
 pub mod problem;
 mod registry;
 pub mod settings;
+mod syntax;
 mod table;
 #[cfg(test)]
 mod testing;

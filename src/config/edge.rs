@@ -97,10 +97,13 @@ fn filter(text: &str) -> Result<String, Fault> {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
     for part in text.split(',') {
         let part = part.trim();
-        let lone = part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-        if lone && !LEVELS.contains(&part.to_ascii_lowercase().as_str()) {
+        let is_word = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        let level = part.rsplit_once('=').map_or(part, |(_, level)| level.trim());
+        if is_word(level) && !LEVELS.contains(&level.to_ascii_lowercase().as_str()) {
             let what = format!("found {}, expected a level or target=level", quote(part));
-            let help = did_you_mean(part, LEVELS)
+            let help = other_level(level)
+                .map(|level| format!("did you mean {level:?}?"))
+                .or_else(|| did_you_mean(level, LEVELS))
                 .unwrap_or_else(|| "write it such as \"info\" or \"info,mtls_edge=debug\"".to_owned());
             return Err(Fault::new(what).help(help));
         }
@@ -110,6 +113,19 @@ fn filter(text: &str) -> Result<String, Fault> {
         Err(error) => Err(Fault::new(format!("found {}, which is no log filter: {error}", quote(text)))
             .help("write it such as \"info\" or \"info,mtls_edge=debug\"")),
     }
+}
+
+/// The level of `tracing` that is nearest to one of syslog, Java, Python or nginx.
+fn other_level(name: &str) -> Option<&'static str> {
+    Some(match name.to_ascii_lowercase().as_str() {
+        "warning" | "warnings" | "wrn" => "warn",
+        "err" | "errors" | "fatal" | "severe" | "critical" | "crit" | "alert" | "emerg" | "panic" => "error",
+        "notice" | "information" | "informational" | "normal" | "config" => "info",
+        "verbose" | "fine" | "dbg" => "debug",
+        "all" | "finest" | "silly" => "trace",
+        "none" | "silent" | "quiet" | "disabled" | "false" => "off",
+        _ => return None,
+    })
 }
 
 /// Reports the second of two equal names.

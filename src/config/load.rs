@@ -10,6 +10,7 @@ use super::{
     problem::Problem,
     registry,
     settings::{Application, Settings},
+    syntax,
     table::{Reader, Table},
     vocabulary::{EDGE, Kind, REGISTRY},
 };
@@ -132,25 +133,11 @@ fn table<T>(
 ) -> Option<T> {
     let (document, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
-        report_syntax(reader, text, &errors);
+        syntax::report(reader, text, document.get_ref(), &errors);
         return None;
     }
     let root = Table::new(reader, kind, reader.end(), document.get_ref());
     let value = read(&root);
     root.finish();
     Some(value)
-}
-
-/// One slip can make the parser stumble several times: only its first error on each line is told.
-fn report_syntax(reader: &Reader, text: &str, errors: &[toml::de::Error]) {
-    let end = text.len();
-    let mut places: Vec<_> = errors
-        .iter()
-        .map(|error| (reader.place(error.span().unwrap_or(end..end)), error.message()))
-        .collect();
-    places.sort_by_key(|(place, _)| place.span.start);
-    places.dedup_by_key(|(place, _)| place.line());
-    for (place, message) in places {
-        reader.report(Problem::error(&place, "", format!("this is not TOML: {message}")));
-    }
 }

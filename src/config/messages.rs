@@ -17,11 +17,14 @@ mod file;
 mod foreign;
 mod keys;
 mod listen;
+mod meant;
 mod numbers;
 mod profile;
 mod proxies;
 mod route;
 mod secret;
+mod syntax;
+mod unseen;
 mod upstream;
 mod values;
 

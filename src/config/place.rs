@@ -114,6 +114,22 @@ impl Place {
         self.source.text.get(begin..self.span.start).unwrap_or_default().chars().count() + 1
     }
 
+    /// The line on which the place starts, if nothing of it may be a secret.
+    pub(super) fn plain_line(&self) -> Option<&str> {
+        let Source { text, hidden, blot, .. } = &*self.source;
+        let (_, begin) = self.source.line_at(self.span.start);
+        let line = text.get(begin..)?.lines().next()?;
+        let is_hidden = |span: &Range<usize>| span.start < begin + line.len() && span.end > begin;
+        (!hidden.get_or_init(|| blot(text)).iter().any(is_hidden)).then_some(line)
+    }
+
+    /// Whether anything of the place may be a secret.
+    pub(super) fn is_secret(&self) -> bool {
+        let Source { text, hidden, blot, .. } = &*self.source;
+        let hidden = hidden.get_or_init(|| blot(text));
+        hidden.iter().any(|span| span.start < self.span.end && span.end > self.span.start)
+    }
+
     /// The line as it may be shown, and which of its bytes are the place's. Nothing where there is no text to point into.
     pub(super) fn shown_line(&self) -> Option<(String, Range<usize>)> {
         let Source { text, hidden, blot, .. } = &*self.source;

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::{
+    guess,
     place::{Located, Place},
     problem::Problem,
     settings::{Application, AuthMethod, Credential, Matcher},
@@ -54,15 +55,17 @@ impl<F: FnMut(Application)> Registry<F> {
             let client_id =
                 table.require("client_id").and_then(|value| value.parse("a client_id", client_id));
             if let Some(id) = &client_id {
-                self.must_be_first(&table, id);
+                is_as_it_looks(&table, id);
             }
-            if let Some(application) = application(&table, client_id) {
+            let is_first = client_id.as_ref().is_none_or(|id| self.must_be_first(&table, id));
+            // What a second one registers may be what the first one does: no mistake besides.
+            if let Some(application) = application(&table, client_id).filter(|_| is_first) {
                 (self.each)(application);
             }
         }
     }
 
-    fn must_be_first(&mut self, table: &Table<'_>, id: &Located<String>) {
+    fn must_be_first(&mut self, table: &Table<'_>, id: &Located<String>) -> bool {
         let at = id.place.span.start;
         let first = *self.ids.entry(id.value.clone()).or_insert(at);
         if first != at {
@@ -72,6 +75,7 @@ impl<F: FnMut(Application)> Registry<F> {
             let problem = Problem::error(&id.place, "application.client_id", what);
             table.reader.report(problem.help("put both credentials under one [[application]]"));
         }
+        first == at
     }
 
     /// Says so if there was none.
@@ -86,6 +90,23 @@ impl<F: FnMut(Application)> Registry<F> {
             ),
         );
     }
+}
+
+/// A blank at its end and a variable are part of a client_id like any other character: hardly what was meant.
+fn is_as_it_looks(table: &Table<'_>, id: &Located<String>) {
+    let text = id.value.as_str();
+    let warning = if text.trim() != text {
+        let what = format!("found {}, which {}", quote(text), guess::at_its_ends(text));
+        Problem::warning(&id.place, "application.client_id", what)
+            .help(format!("write {}, if that is what the application sends", quote(text.trim())))
+    } else if let Some(variable) = guess::variable(text) {
+        let what = format!("found {}: variables are not expanded", quote(text));
+        Problem::warning(&id.place, "application.client_id", what)
+            .help(format!("write the value itself in place of {variable}"))
+    } else {
+        return;
+    };
+    table.reader.report(warning);
 }
 
 fn client_id(text: &str) -> Result<String, Fault> {

@@ -5,6 +5,7 @@ use std::{fmt::Display, ops::RangeInclusive, path::PathBuf, time::Duration};
 use toml::de::DeValue;
 
 use super::{
+    guess,
     place::{Located, Place},
     problem::Problem,
     table::{Reader, Table, bare},
@@ -31,6 +32,9 @@ impl Fault {
         Self { help: Some(help.into()), ..self }
     }
 }
+
+/// What a path is called.
+const PATH: &str = "the path of a file";
 
 /// A value, its key and its place.
 pub(super) struct Value<'a> {
@@ -74,9 +78,17 @@ impl<'a> Value<'a> {
     pub(super) fn parse<T>(
         &self,
         expected: &str,
-        read: impl FnOnce(&str) -> Result<T, Fault>,
+        read: impl Fn(&str) -> Result<T, Fault>,
     ) -> Option<Located<T>> {
-        let DeValue::String(text) = self.toml else { return self.wrong_type(expected) };
+        let DeValue::String(text) = self.toml else {
+            // A number in quotes is hardly the name of a file.
+            let meant = if expected == PATH && !self.toml.is_array() {
+                None
+            } else {
+                guess::string(self, |text| read(text).map(|_| ()))
+            };
+            return self.wrong_type_with(expected, meant.as_deref());
+        };
         if text.is_empty() {
             return self.refuse(
                 Fault::new(format!("found an empty string, expected {expected}")).help(self.write_example()),
@@ -84,13 +96,13 @@ impl<'a> Value<'a> {
         }
         match read(text) {
             Ok(value) => Some(self.locate(value)),
-            Err(fault) => self.refuse(fault),
+            Err(fault) => self.refuse(guess::unseen(self, text, |text| read(text).is_ok()).unwrap_or(fault)),
         }
     }
 
     /// A path, joined to the folder of the file.
     pub(super) fn path(&self) -> Option<Located<PathBuf>> {
-        self.parse("the path of a file", |text| {
+        self.parse(PATH, |text| {
             if text.contains("-----BEGIN") {
                 let what = "found the text of a PEM file, expected the path of a file";
                 return Err(Fault::new(what).help(self.write_example()));
@@ -118,7 +130,7 @@ impl<'a> Value<'a> {
     pub(super) fn boolean(&self) -> Option<bool> {
         match self.toml {
             DeValue::Boolean(value) => Some(*value),
-            _ => self.wrong_type("true or false"),
+            _ => self.wrong_type_with("true or false", guess::boolean(self).as_deref()),
         }
     }
 
@@ -128,7 +140,9 @@ impl<'a> Value<'a> {
         T: TryFrom<i128> + PartialOrd + Display,
     {
         let expected = format!("a whole number from {} to {}", range.start(), range.end());
-        let DeValue::Integer(number) = self.toml else { return self.wrong_type(&expected) };
+        let DeValue::Integer(number) = self.toml else {
+            return self.wrong_type_with(&expected, guess::integer(self, range).as_deref());
+        };
         let value = i128::from_str_radix(number.as_str(), number.radix()).ok();
         match value.and_then(|value| T::try_from(value).ok()).filter(|value| range.contains(value)) {
             Some(value) => Some(value),
@@ -160,9 +174,9 @@ impl<'a> Value<'a> {
             // An URL with a password in it must not be echoed, so no string is.
             if let DeValue::String(_) = self.toml {
                 let fault = Fault::new("found a string, expected a list of strings");
-                return self.refuse(fault.help(self.write_example()));
+                return self.refuse(fault.help(self.write(guess::list(self).as_deref())));
             }
-            return self.wrong_type("a list");
+            return self.wrong_type_with("a list", guess::list(self).as_deref());
         };
         let item = |item: &'a toml::Spanned<DeValue<'a>>| Value {
             place: self.reader.place(item.span()),
@@ -238,6 +252,11 @@ impl<'a> Value<'a> {
 
     /// Reports a value of another type than the key has.
     pub(super) fn wrong_type<T>(&self, expected: &str) -> Option<T> {
+        self.wrong_type_with(expected, None)
+    }
+
+    /// The same, with the value that was probably meant, as TOML has it.
+    fn wrong_type_with<T>(&self, expected: &str, meant: Option<&str>) -> Option<T> {
         let found = match self.toml {
             DeValue::String(text) => format!("string {}", quote(text)),
             DeValue::Integer(number) => format!("integer {number}"),
@@ -247,13 +266,21 @@ impl<'a> Value<'a> {
             DeValue::Array(_) => "a list".to_owned(),
             DeValue::Table(_) => "a table".to_owned(),
         };
-        let fault = Fault::new(format!("found {found}, expected {expected}"));
-        self.refuse(if self.example.1.is_empty() { fault } else { fault.help(self.write_example()) })
+        let variable = self.toml.as_str().and_then(guess::variable);
+        let why = if variable.is_some() { ": variables are not expanded" } else { "" };
+        let fault = Fault::new(format!("found {found}, expected {expected}{why}"));
+        let has_help = meant.is_some() || !self.example.1.is_empty();
+        self.refuse(if has_help { fault.help(self.write(meant)) } else { fault })
+    }
+
+    /// The line to write: with the value that was probably meant, or else with an example.
+    fn write(&self, meant: Option<&str>) -> String {
+        let (name, example) = self.example;
+        format!("write {name} = {}", meant.unwrap_or(example))
     }
 
     fn write_example(&self) -> String {
-        let (name, value) = self.example;
-        format!("write {name} = {value}")
+        self.write(None)
     }
 }
 

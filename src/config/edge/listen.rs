@@ -18,9 +18,12 @@ use crate::config::{
 pub(super) fn read(table: &Table<'_>) -> Listen {
     let at =
         |address: (Ipv4Addr, u16)| Located { value: SocketAddr::from(address), place: table.place.clone() };
-    let https =
-        table.get("https").and_then(|value| value.filled_list(|item| item.parse("an address", address)));
-    let admin = table.get("admin").and_then(|value| value.parse("an address", address));
+    let https = table.get("https").and_then(|value| {
+        value.filled_list(|item| item.parse("an address", |text| address(text, "0.0.0.0", 8443)))
+    });
+    let admin = table
+        .get("admin")
+        .and_then(|value| value.parse("an address", |text| address(text, "127.0.0.1", 9443)));
     let trusted = table.get("trusted_proxies").map(|value| proxies::read(&value));
     let proxy_protocol = table.get("proxy_protocol").and_then(|value| Some(value.locate(value.boolean()?)));
     let listen = Listen {
@@ -52,21 +55,35 @@ pub(super) fn read(table: &Table<'_>) -> Listen {
     listen
 }
 
-fn address(text: &str) -> Result<SocketAddr, Fault> {
+/// An address with its port. A port without an address is meant for `usual`.
+fn address(text: &str, usual: &str, usual_port: u16) -> Result<SocketAddr, Fault> {
     text.parse().map_err(|_| {
         let fault = Fault::new(format!(
             "found {}, expected an address such as 0.0.0.0:8443 or [::]:8443",
             quote(text)
         ));
-        let port = text.rsplit_once(':').map_or(text, |(_, port)| port);
-        if port.parse::<u16>().is_err() {
-            return fault;
+        let bare = text.split_once("://").map_or(text, |(_, rest)| rest.split('/').next().unwrap_or_default());
+        if let Ok(address) = bare.trim_matches(['[', ']']).parse::<IpAddr>() {
+            return fault.help(format!("write \"{}\"", SocketAddr::from((address, usual_port))));
         }
-        match text.strip_suffix(port).unwrap_or_default() {
-            "" | ":" | "*:" => fault.help(format!("write \"0.0.0.0:{port}\"")),
-            "localhost:" => fault.help(format!("write \"127.0.0.1:{port}\"")),
-            _ => fault,
+        let (host, port) = bare.rsplit_once(':').unwrap_or(("", bare));
+        let Ok(port) = port.parse::<u16>() else {
+            return fault.help(format!("write \"{usual}:{usual_port}\", with the port of your choice"));
+        };
+        if let Ok(address) = host.parse::<IpAddr>() {
+            return fault.help(format!("write \"{}\"", SocketAddr::from((address, port))));
         }
+        let address = match host {
+            "" | "*" => usual,
+            "localhost" => "127.0.0.1",
+            "[*]" => "[::]",
+            _ => {
+                return fault.help(format!(
+                    "write an IP address of this machine, or \"0.0.0.0:{port}\" for all: names are not looked up"
+                ));
+            }
+        };
+        fault.help(format!("write \"{address}:{port}\""))
     })
 }
 

@@ -142,4 +142,61 @@ thumbprint = "t"
 
 1 error, 0 warnings
 "#;
+    a_space_behind_a_client_id:
+r#"[[application]]
+client_id = "b "
+[[application.credential]]
+name = "n"
+thumbprint = "t"
+"#
+=> r#"warning: application.client_id: found "b ", which ends with a space
+ --> applications.toml:2:13
+  |
+2 | client_id = "b "
+  |             ^^^^
+  |
+  = help: write "b", if that is what the application sends
+
+0 errors, 1 warning
+"#;
+    a_variable_for_a_client_id:
+r#"[[application]]
+client_id = "${CLIENT_ID}"
+[[application.credential]]
+name = "n"
+thumbprint = "t"
+"#
+=> r#"warning: application.client_id: found "${CLIENT_ID}": variables are not expanded
+ --> applications.toml:2:13
+  |
+2 | client_id = "${CLIENT_ID}"
+  |             ^^^^^^^^^^^^^^
+  |
+  = help: write the value itself in place of ${CLIENT_ID}
+
+0 errors, 1 warning
+"#;
+    a_key_of_an_application_twice:
+r#"[[application]]
+client_id = "a"
+[[application.credential]]
+name = "n"
+thumbprint = "t"
+[[application]]
+client_id = "b"
+client_id = "c"
+[[application.credential]]
+name = "n"
+thumbprint = "t"
+"#
+=> r#"error: this is not TOML: duplicate key
+ --> applications.toml:8:1
+  |
+8 | client_id = "c"
+  | ^^^^^^^^^
+  |
+  = help: client_id is on line 7 already: remove one of the two
+
+1 error, 0 warnings
+"#;
 }

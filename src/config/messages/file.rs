@@ -26,17 +26,21 @@ private_key = "k"
 client_auth = 
 [listen
 "#
-=> r#"error: this is not TOML: string values must be quoted, expected literal string
+=> r#"error: this is not TOML: the value is missing
  --> edge.toml:8:15
   |
 8 | client_auth = 
   |               ^
+  |
+  = help: write a value behind it, such as client_auth = "required"
 
 error: this is not TOML: unclosed table, expected `]`
  --> edge.toml:9:8
   |
 9 | [listen
   |        ^
+  |
+  = help: write [listen]
 
 2 errors, 0 warnings
 "#;

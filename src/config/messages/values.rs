@@ -41,7 +41,7 @@ private_key = "k"
 2 | crls = "x"
   |        ^^^
   |
-  = help: write crls = ["certs/client-ca.crl"]
+  = help: write crls = ["x"]
 
 1 error, 0 warnings
 "#;

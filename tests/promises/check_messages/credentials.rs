@@ -496,3 +496,21 @@ fn a_file_registers_its_first_certificate_and_holds_no_other_ones() {
         assert!(accepted || printed.contains("is none of the issuers of the first"), "{printed}");
     }
 }
+
+#[test]
+fn one_client_id_twice_is_one_mistake() {
+    let folder = Folder::new();
+    folder.write("applications.toml", APPLICATIONS.repeat(2)).prints(
+        r#"
+error: application.client_id: found "billing" a second time; the first is on line 2
+ --> applications.toml:7:13
+  |
+7 | client_id = "billing"
+  |             ^^^^^^^^^
+  |
+  = help: put both credentials under one [[application]]
+
+1 error, 0 warnings
+"#,
+    );
+}

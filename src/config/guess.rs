@@ -1,0 +1,143 @@
+//! What an operator probably meant by a value that can't be used, as TOML has it. What may be a secret is never repeated.
+
+use std::ops::RangeInclusive;
+
+use toml::de::DeValue;
+
+use super::{
+    value::{Fault, Value},
+    words::quote,
+};
+use crate::text::is_hidden;
+
+/// The value as it is written, if it may be shown.
+fn written<'a>(value: &Value<'a>) -> Option<&'a str> {
+    let span = value.place.span.clone();
+    let text = value.reader.source.text().get(span).filter(|text| !text.contains('\n'))?;
+    (!value.place.is_secret()).then_some(text)
+}
+
+/// A number, a boolean or a list of one string, where a string is wanted that `read` takes.
+pub(super) fn string(value: &Value<'_>, read: impl Fn(&str) -> Result<(), Fault>) -> Option<String> {
+    let written = written(value)?;
+    let text = match value.toml {
+        DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => written,
+        DeValue::Array(items) => match items.iter().collect::<Vec<_>>().as_slice() {
+            [only] => only.get_ref().as_str()?,
+            _ => return None,
+        },
+        _ => return None,
+    };
+    match read(text) {
+        Ok(()) => Some(quote(text)),
+        // A port alone gets its address this way.
+        Err(fault) => {
+            fault.help?.strip_prefix("write ").filter(|text| text.starts_with('"')).map(str::to_owned)
+        }
+    }
+}
+
+/// `true` or `false`, by another word.
+pub(super) fn boolean(value: &Value<'_>) -> Option<String> {
+    let text = written(value)?.trim_matches(['"', '\'']).trim().to_ascii_lowercase();
+    match text.as_str() {
+        "true" | "yes" | "on" | "1" | "enabled" => Some("true".to_owned()),
+        "false" | "no" | "off" | "0" | "disabled" => Some("false".to_owned()),
+        _ => None,
+    }
+}
+
+/// A whole number in quotes, or with a fraction of nothing.
+pub(super) fn integer<T>(value: &Value<'_>, range: &RangeInclusive<T>) -> Option<String>
+where
+    T: TryFrom<i128> + PartialOrd,
+{
+    let text = written(value)?.trim_matches(['"', '\'']).trim();
+    let digits = text.strip_suffix(".0").unwrap_or(text);
+    let number: i128 = digits.replace(['_', ',', ' '], "").parse().ok()?;
+    T::try_from(number).ok().filter(|number| range.contains(number)).map(|_| number.to_string())
+}
+
+/// A list of the strings that one string holds, which commas part; of a port, the list of its address.
+pub(super) fn list(value: &Value<'_>) -> Option<String> {
+    let written = written(value)?;
+    if let (DeValue::Integer(_), "https") = (value.toml, value.key) {
+        return Some(format!("[\"0.0.0.0:{written}\"]"));
+    }
+    let items: Vec<String> =
+        value.toml.as_str()?.split(',').map(str::trim).filter(|item| !item.is_empty()).map(quote).collect();
+    (!items.is_empty()).then(|| format!("[{}]", items.join(", ")))
+}
+
+/// What the eye does not see in a text: blanks at its ends and invisible characters, or that it names a variable. `works` says
+/// whether another text could be used.
+pub(super) fn unseen(value: &Value<'_>, text: &str, works: impl Fn(&str) -> bool) -> Option<Fault> {
+    let is_secret = value.place.is_secret();
+    let shown = || if is_secret { "a value".to_owned() } else { quote(text) };
+    let fault = |what: &str, meant: &str| {
+        let fault = Fault::new(format!("found {}, which {what}", shown()));
+        if is_secret { fault.help("remove it") } else { fault.help(format!("write {}", quote(meant))) }
+    };
+    let trimmed = text.trim();
+    if trimmed != text && works(trimmed) {
+        return Some(fault(&at_its_ends(text), trimmed));
+    }
+    if let Some(hidden) = text.chars().find(|c| is_hidden(*c)) {
+        let plain: String = trimmed.chars().filter(|c| !is_hidden(*c)).collect();
+        if works(&plain) {
+            return Some(fault(
+                &format!("has an invisible character in it (U+{:04X})", u32::from(hidden)),
+                &plain,
+            ));
+        }
+    }
+    let variable = variable(text)?;
+    let what = format!("found {}: variables are not expanded", shown());
+    Some(if is_secret {
+        Fault::new(what).help("write the value itself")
+    } else {
+        Fault::new(what).help(format!("write the value itself in place of {variable}"))
+    })
+}
+
+/// `begins with a space`, `ends with a tab`.
+pub(super) fn at_its_ends(text: &str) -> String {
+    let name = |c: char| match c {
+        ' ' => "a space",
+        '\t' => "a tab",
+        '\r' | '\n' => "a line break",
+        _ => "a blank character",
+    };
+    let first = text.chars().next().filter(|c| c.is_whitespace());
+    let last = text.chars().next_back().filter(|c| c.is_whitespace());
+    match (first, last) {
+        (Some(first), None) => format!("begins with {}", name(first)),
+        (_, Some(last)) => format!("ends with {}", name(last)),
+        (None, None) => "is not as it looks".to_owned(),
+    }
+}
+
+/// The first variable or template that a text names, as shells, systemd, Compose, Helm and Windows write them.
+pub(super) fn variable(text: &str) -> Option<&str> {
+    let enclosed = |open: &str, close: &str| {
+        let rest = text.get(text.find(open)?..)?;
+        rest.get(..rest.find(close)? + close.len())
+    };
+    let named = || {
+        let rest = text.get(text.find('$')?..)?;
+        let end = rest.char_indices().skip(1).find(|(_, c)| !(c.is_ascii_alphanumeric() || *c == '_'));
+        let name = rest.get(..end.map_or(rest.len(), |(at, _)| at))?;
+        name.get(1..2)?.chars().all(|c| c.is_ascii_alphabetic() || c == '_').then_some(name)
+    };
+    let windows = || {
+        let rest = text.get(text.find('%')?..)?;
+        let name = rest.get(1..)?.split_once('%').map(|(name, _)| name)?;
+        let is_name = name.len() > 2 && name.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+        is_name.then(|| rest.get(..name.len() + 2)).flatten()
+    };
+    enclosed("${", "}")
+        .or_else(|| enclosed("{{", "}}"))
+        .or_else(|| enclosed("$(", ")"))
+        .or_else(named)
+        .or_else(windows)
+}

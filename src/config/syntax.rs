@@ -1,0 +1,236 @@
+//! Text that is not TOML: what is wrong with it, and the line as it should be.
+//!
+//! The parser says what it would have accepted at one point. Here the whole line is looked at: what an operator meant is often plain.
+
+use toml::de::{DeTable, DeValue};
+
+use super::{
+    place::Place,
+    problem::Problem,
+    table::{Reader, bare},
+    vocabulary::{Kind, TABLES},
+};
+
+/// Quotation marks that word processors, chats and web pages put in place of `"` and `'`.
+const TYPOGRAPHIC: &str =
+    "\u{201c}\u{201d}\u{201e}\u{201f}\u{2018}\u{2019}\u{201a}\u{201b}\u{ab}\u{bb}\u{2033}\u{ff02}";
+
+/// Reports the errors of a text. One slip can make the parser stumble several times: only its first error on each line is reported.
+pub(super) fn report(reader: &Reader, text: &str, document: &DeTable<'_>, errors: &[toml::de::Error]) {
+    if text.trim_start().starts_with('{') {
+        let start = text.len() - text.trim_start().len();
+        let what = "this is not TOML: it begins with {, as JSON does";
+        let help =
+            "write tables as [listen] and values as name = \"value\"; `mtls-edge init DIR` writes an example";
+        return reader.report(Problem::error(&reader.place(start..start + 1), "", what).help(help));
+    }
+    let end = text.len();
+    let mut places: Vec<_> =
+        errors.iter().map(|error| (reader.place(error.span().unwrap_or(end..end)), error)).collect();
+    places.sort_by_key(|(place, _)| place.span.start);
+    places.dedup_by_key(|(place, _)| place.line());
+    for (place, error) in places {
+        let (what, help) = match error.message() {
+            "duplicate key" => duplicate(reader, text, document, error),
+            message => slip(&place, message),
+        };
+        reader.report(Problem { help, ..Problem::error(&place, "", format!("this is not TOML: {what}")) });
+    }
+}
+
+/// A key or a table that is there twice.
+fn duplicate(
+    reader: &Reader,
+    text: &str,
+    document: &DeTable<'_>,
+    error: &toml::de::Error,
+) -> (String, Option<String>) {
+    const WHAT: &str = "duplicate key";
+    let span = error.span().unwrap_or_default();
+    let is_secret = reader.place(span.clone()).is_secret();
+    let key = text.get(span.clone()).unwrap_or_default().trim_matches(['"', '\'']);
+    let before = text.get(..span.start).unwrap_or_default();
+    let is_header = before.rsplit('\n').next().is_some_and(|before| before.trim_start().starts_with('['));
+    let mut first = None;
+    if is_header {
+        first = header_before(before, key);
+    } else {
+        nearest_before(document, key, span.start, &mut first);
+    }
+    let Some(first) = first else {
+        return (WHAT.to_owned(), Some("remove one of the two".to_owned()));
+    };
+    let line = reader.place(first..first).line();
+    let help = if is_secret {
+        format!("it is on line {line} already: remove one of the two")
+    } else if !is_header {
+        format!("{} is on line {line} already: remove one of the two", bare(key))
+    } else if let Some(kind) = listed(key) {
+        format!("write {} in double brackets, here and on line {line}", kind.heading)
+    } else {
+        format!("[{}] begins on line {line} already: put its keys there", bare(key))
+    };
+    (WHAT.to_owned(), Some(help))
+}
+
+/// The kind of table of which there can be several, by the last part of its name.
+fn listed(name: &str) -> Option<&'static Kind> {
+    TABLES
+        .iter()
+        .copied()
+        .find(|kind| kind.heading.starts_with("[[") && kind.path.rsplit('.').next() == Some(name))
+}
+
+/// Where the last table of this name begins. Of two of one name the parser keeps one.
+fn header_before(text: &str, name: &str) -> Option<usize> {
+    let is_header = |line: &str| {
+        let line = uncommented(line).trim();
+        line.starts_with('[') && line.trim_matches(['[', ']']).rsplit('.').next().map(str::trim) == Some(name)
+    };
+    let lines = text.split_inclusive('\n').scan(0, |end, line| {
+        *end += line.len();
+        Some((*end - line.len(), line))
+    });
+    // The last line is that of the table itself.
+    lines
+        .filter(|(start, line)| start + line.len() < text.len() && is_header(line))
+        .last()
+        .map(|(start, _)| start)
+}
+
+/// The last key of this name before a byte: within a table nothing but its own keys can be between two of its keys.
+fn nearest_before(table: &DeTable<'_>, name: &str, before: usize, found: &mut Option<usize>) {
+    for (key, value) in table {
+        let start = key.span().start;
+        if key.get_ref() == name && start < before {
+            *found = Some(found.map_or(start, |other| other.max(start)));
+        }
+        values_before(value.get_ref(), name, before, found);
+    }
+}
+
+fn values_before(value: &DeValue<'_>, name: &str, before: usize, found: &mut Option<usize>) {
+    match value {
+        DeValue::Table(table) => nearest_before(table, name, before, found),
+        DeValue::Array(items) => {
+            items.iter().for_each(|item| values_before(item.get_ref(), name, before, found));
+        }
+        _ => {}
+    }
+}
+
+/// What is wrong with a line, and how it should read where that is clear.
+fn slip(place: &Place, message: &str) -> (String, Option<String>) {
+    const UNQUOTED: &str = "string values must be quoted";
+    let message = message.replace(", expected literal string", "").replace(", expected nothing", "");
+    // Where something may be a secret, nothing of the line is repeated.
+    let Some(line) = place.plain_line().map(str::trim) else {
+        let help = (message == UNQUOTED).then(|| "write the value in double quotes".to_owned());
+        return (message, help);
+    };
+    let mended = mended(line);
+    let what = match (line.chars().find(|c| TYPOGRAPHIC.contains(*c)), &mended) {
+        (Some(mark), _) => format!("found the typographic quotation mark {mark}, expected \""),
+        _ if line.ends_with('=') => "the value is missing".to_owned(),
+        (None, Some(Mended { quoted: true, .. })) if !line.contains('"') => UNQUOTED.to_owned(),
+        (None, Some(_)) if line.contains('\\') => "a backslash in double quotes begins an escape".to_owned(),
+        _ => message,
+    };
+    let help = mended.map(|mended| format!("write {}", mended.line)).or_else(|| {
+        let key = line.strip_suffix(['=', ':'])?.trim();
+        if let Some(kind) = TABLES.iter().find(|kind| line.ends_with(':') && kind.path == key) {
+            return Some(format!("write {}", kind.heading));
+        }
+        let example = TABLES.iter().map(|kind| kind.example(key)).find(|example| !example.is_empty())?;
+        Some(format!("write a value behind it, such as {key} = {example}"))
+    });
+    (what, help)
+}
+
+/// A line as it was probably meant.
+struct Mended {
+    line: String,
+    /// Whether it has got its quotes.
+    quoted: bool,
+}
+
+/// The first of some readings of a line that is TOML. None if it is already.
+fn mended(line: &str) -> Option<Mended> {
+    if is_toml(line) {
+        return None;
+    }
+    let straight: String = line.chars().map(|c| if TYPOGRAPHIC.contains(c) { '"' } else { c }).collect();
+    if straight != line && is_toml(&straight) {
+        return Some(Mended { line: straight, quoted: false });
+    }
+    if straight.starts_with('[') {
+        let name = straight.trim_matches(['[', ']']).trim();
+        let header = if straight.starts_with("[[") { format!("[[{name}]]") } else { format!("[{name}]") };
+        return is_toml(&header).then_some(Mended { line: header, quoted: false });
+    }
+    let equals = straight.find('=').unwrap_or(straight.len());
+    let colon = straight.find(':').filter(|colon| *colon < equals);
+    let (key, value) = straight.split_at_checked(colon.unwrap_or(equals))?;
+    let key = key.trim().trim_matches(['"', '\'']);
+    let value = uncommented(value.get(1..)?).trim().trim_end_matches([',', ';']).trim();
+    if key.is_empty() || value.is_empty() || key.contains(char::is_whitespace) {
+        return None;
+    }
+    let readings = [
+        (value.to_owned(), false),
+        (word(value), false),
+        (items(value), true),
+        (single(value), false),
+        (double(value), true),
+    ];
+    readings
+        .into_iter()
+        .filter(|(value, _)| !value.is_empty())
+        .map(|(value, quoted)| Mended { line: format!("{key} = {value}"), quoted })
+        .find(|mended| is_toml(&mended.line))
+}
+
+/// `True`, `yes` and the like, as TOML has them.
+fn word(value: &str) -> String {
+    match value.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" => "true".to_owned(),
+        "false" | "no" | "off" => "false".to_owned(),
+        _ => String::new(),
+    }
+}
+
+/// A list whose items are in quotes.
+fn items(value: &str) -> String {
+    let Some(inner) = value.strip_prefix('[').map(|inner| inner.strip_suffix(']').unwrap_or(inner)) else {
+        return String::new();
+    };
+    let items: Vec<String> =
+        inner.split(',').map(str::trim).filter(|item| !item.is_empty()).map(in_quotes).collect();
+    format!("[{}]", items.join(", "))
+}
+
+/// In single quotes, within which a backslash is one: `"C:\certs"` has an escape in it.
+fn single(value: &str) -> String {
+    let bare = value.trim_matches('"');
+    if value.contains('\\') && !bare.contains(['\'', '"']) { format!("'{bare}'") } else { String::new() }
+}
+
+/// In double quotes, whatever is there of them.
+fn double(value: &str) -> String {
+    // A table or a list is no string.
+    if value.starts_with(['{', '[']) { String::new() } else { in_quotes(value) }
+}
+
+fn in_quotes(value: &str) -> String {
+    let bare = value.trim_matches(['"', '\'']);
+    if bare.contains(['"', '\'', '\\']) { String::new() } else { format!("\"{bare}\"") }
+}
+
+/// A value without the comment behind it.
+fn uncommented(value: &str) -> &str {
+    value.find(" #").and_then(|at| value.get(..at)).unwrap_or(value)
+}
+
+fn is_toml(line: &str) -> bool {
+    DeTable::parse_recoverable(line).1.is_empty()
+}
