@@ -19,7 +19,7 @@ use super::{
     place::{Place, Source},
     problem::{Problem, Severity},
     value::Value,
-    vocabulary::{EDGE, Kind, REGISTRY, TABLES},
+    vocabulary::{EDGE, Kind, REGISTRY, SYNONYMS, TABLES},
     words::{all_of, did_you_mean},
 };
 
@@ -189,6 +189,10 @@ impl<'a> Table<'a> {
         }
         if let Some(advice) = did_you_mean(found, known.iter().copied()) {
             return advice;
+        }
+        let synonym = SYNONYMS.iter().find(|(other, own)| *other == found && known.contains(own));
+        if let Some((_, own)) = synonym {
+            return format!("did you mean {own:?}?");
         }
         let mut known = known.to_vec();
         known.sort_by_key(|key| self.kind.names().position(|name| name == *key));

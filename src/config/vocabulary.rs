@@ -266,3 +266,28 @@ pub(super) const TABLES: &[&Kind] = &[
     APPLICATION,
     CREDENTIAL,
 ];
+
+/// Keys by the names that other standards and programs have for them: the metadata of RFC 7591 and RFC 8705, the members of a
+/// JWK, what tools print.
+pub(super) const SYNONYMS: [(&str, &str); 20] = [
+    ("x5t#S256", "thumbprint"),
+    ("x5t", "thumbprint"),
+    ("fingerprint", "thumbprint"),
+    ("sha256", "thumbprint"),
+    ("sha256_fingerprint", "thumbprint"),
+    ("jwk", "thumbprint"),
+    ("x5c", "certificate"),
+    ("cert", "certificate"),
+    ("pem", "certificate"),
+    ("subject", "subject_dn"),
+    ("dn", "subject_dn"),
+    ("tls_client_auth_subject_dn", "subject_dn"),
+    ("tls_client_auth_san_dns", "san_dns"),
+    ("tls_client_auth_san_uri", "san_uri"),
+    ("tls_client_auth_san_ip", "san_ip"),
+    ("tls_client_auth_san_email", "san_email"),
+    ("token_endpoint_auth_method", "auth_method"),
+    ("clientId", "client_id"),
+    ("key", "private_key"),
+    ("url", "urls"),
+];

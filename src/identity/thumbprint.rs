@@ -1,8 +1,12 @@
 //! The SHA-256 thumbprint of a certificate, RFC 8705 section 3.1.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, path::Path, str::FromStr};
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::{
+    Engine,
+    alphabet::URL_SAFE,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::URL_SAFE_NO_PAD},
+};
 use sha2::{Digest, Sha256};
 
 /// The SHA-256 hash of a certificate's DER: what RFC 8705 section 3.1 calls `x5t#S256`.
@@ -51,7 +55,8 @@ impl fmt::Debug for Thumbprint {
 }
 
 /// What a thumbprint may look like, for error messages.
-const EXPECTED: &str = "a SHA-256 thumbprint is 64 hex digits (colons allowed) or 43 characters of base64url";
+const EXPECTED: &str =
+    "a SHA-256 thumbprint is 64 hex digits or 43 characters of base64: `mtls-edge inspect CERT` prints it";
 
 /// Why a text is not a SHA-256 thumbprint.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,13 +64,13 @@ pub enum ThumbprintError {
     /// Nothing was written.
     #[error("empty; {EXPECTED}")]
     Empty,
-    /// A hash of another kind, told by its length.
-    #[error("looks like {algorithm} ({digits} hex digits); {EXPECTED}")]
+    /// A hash of another kind, told by its label or its length.
+    #[error("looks like {algorithm} ({octets} octets); {EXPECTED}")]
     OtherHash {
-        /// The hash whose length this is.
+        /// Which hash.
         algorithm: &'static str,
-        /// How many hex digits were found.
-        digits: usize,
+        /// How many octets were found.
+        octets: usize,
     },
     /// Hex digits, but not 64.
     #[error("{digits} hex digits; {EXPECTED}")]
@@ -73,20 +78,14 @@ pub enum ThumbprintError {
         /// How many hex digits were found.
         digits: usize,
     },
-    /// Standard base64, where base64url is meant.
-    #[error("holds {found:?}, which belongs to standard base64; base64url has `-` for `+` and `_` for `/`")]
-    StandardBase64 {
-        /// The first character that base64url does not have.
-        found: char,
-    },
-    /// Characters that fit, but not a base64url text of 32 octets.
-    #[error("{characters} characters that are not base64url of 32 octets; {EXPECTED}")]
+    /// Characters that fit, but not the base64 of 32 octets.
+    #[error("{characters} characters that are not base64 of 32 octets; {EXPECTED}")]
     Base64 {
         /// How many characters were found, padding aside.
         characters: usize,
     },
     /// A character that no form has.
-    #[error("holds {found:?}; {EXPECTED}")]
+    #[error("contains {found:?}; {EXPECTED}")]
     Character {
         /// The first such character.
         found: char,
@@ -94,67 +93,145 @@ pub enum ThumbprintError {
     /// A certificate was pasted instead of its hash.
     #[error("a PEM certificate, not its thumbprint; put it in a file and name that as `certificate`")]
     Pem,
+    /// The name of a file.
+    #[error(
+        "the name of a file; write certificate = {file:?}, or paste what `mtls-edge inspect {file}` prints"
+    )]
+    File {
+        /// The name.
+        file: String,
+    },
+    /// A JWK (RFC 7517).
+    #[error("a JWK; {}", advice(x5t_s256.as_deref()))]
+    Jwk {
+        /// Its thumbprint, if it has one.
+        x5t_s256: Option<String>,
+    },
+}
+
+fn advice(x5t_s256: Option<&str>) -> String {
+    match x5t_s256 {
+        Some(thumbprint) => format!("write its x5t#S256 alone: {thumbprint:?}"),
+        None => format!("it has no x5t#S256; {EXPECTED}"),
+    }
 }
 
 impl FromStr for Thumbprint {
     type Err = ThumbprintError;
 
-    /// Reads 64 hex digits of any case, with or without colons, or 43 characters of base64url (a `=` at the end is
-    /// accepted).
+    /// Reads what tools print: 64 hex digits of any case, with or without colons, blanks or hyphens between octets; 43
+    /// characters of base64url or standard base64, with or without padding; a label such as `sha256 Fingerprint=` before either.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let text = text.trim();
-        if text.is_empty() {
-            return Err(ThumbprintError::Empty);
-        }
+        let text = text.trim_matches(is_nothing);
         if text.starts_with("-----BEGIN") {
             return Err(ThumbprintError::Pem);
         }
-        let hex: Vec<u8> = text
-            .chars()
-            .filter(|c| *c != ':')
-            .map_while(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
-            .collect();
-        let all_hex = hex.len() == text.chars().filter(|c| *c != ':').count();
-        // 43 hex digits are base64url too, and nothing else that is right.
-        if all_hex && (text.contains(':') || text.len() != 43) {
-            return from_hex(&hex);
+        if text.starts_with('{') {
+            return Err(ThumbprintError::Jwk { x5t_s256: x5t_s256(text) });
         }
-        from_base64url(text)
+        let (algorithm, text) = unlabelled(text);
+        let text: String = text.chars().filter(|c| !is_nothing(*c)).collect();
+        if text.is_empty() {
+            return Err(ThumbprintError::Empty);
+        }
+        let read = read(&text);
+        match algorithm {
+            Some((algorithm, octets)) if algorithm != "SHA-256" => {
+                Err(ThumbprintError::OtherHash { algorithm, octets })
+            }
+            _ => read,
+        }
+    }
+}
+
+/// Blanks, and signs without a width that are copied along (Windows' certificate dialog has U+200E).
+fn is_nothing(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{feff}')
+}
+
+/// A hash's name and its length in octets.
+type Algorithm = (&'static str, usize);
+
+const HASHES: [Algorithm; 6] =
+    [("MD5", 16), ("SHA-1", 20), ("SHA-224", 28), ("SHA-256", 32), ("SHA-384", 48), ("SHA-512", 64)];
+
+/// The text without the label before it, and the hash that the label names: openssl prints `sha256 Fingerprint=`, keytool `SHA256:`,
+/// PowerShell `Thumbprint :`.
+fn unlabelled(text: &str) -> (Option<Algorithm>, &str) {
+    let Some((label, rest)) = text.split_once(['=', ':']) else { return (None, text) };
+    let word: String =
+        label.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    let word = match word.as_str() {
+        "x5ts256" => "sha256".to_owned(),
+        "x5t" => "sha1".to_owned(),
+        _ => word.replace("fingerprint", "").replace("thumbprint", "").replace("certificate", ""),
+    };
+    let named = HASHES.iter().find(|(name, _)| name.replace('-', "").eq_ignore_ascii_case(&word));
+    let is_label = named.is_some() || (word.is_empty() && !label.is_empty());
+    // A label may be followed by another sign: `SHA256 Fingerprint: =`.
+    if is_label { (named.copied(), rest.trim_start_matches(['=', ':', ' '])) } else { (None, text) }
+}
+
+fn read(text: &str) -> Result<Thumbprint, ThumbprintError> {
+    let is_separator = |c: char| c == ':' || c == '-';
+    let digits: Option<Vec<u8>> = text
+        .chars()
+        .filter(|c| !is_separator(*c))
+        .map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
+        .collect();
+    match digits {
+        // 43 hex digits and hyphens are base64url too, and nothing else that is right.
+        Some(digits) if text.contains(':') || text.len() != 43 => from_hex(&digits),
+        _ => from_base64(text),
     }
 }
 
 fn from_hex(digits: &[u8]) -> Result<Thumbprint, ThumbprintError> {
-    let algorithm = match digits.len() {
-        64 => {
-            let mut bytes = [0; 32];
-            for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-                *byte = pair.iter().fold(0, |high, low| (high << 4) | low);
-            }
-            return Ok(Thumbprint(bytes));
+    let (pairs, rest) = digits.as_chunks::<2>();
+    let octets: Vec<u8> = pairs.iter().map(|[high, low]| (high << 4) | low).collect();
+    let other = HASHES.iter().find(|(_, length)| *length == octets.len());
+    match (<[u8; 32]>::try_from(octets), other) {
+        (Ok(bytes), _) if rest.is_empty() => Ok(Thumbprint(bytes)),
+        (_, Some((algorithm, octets))) if rest.is_empty() => {
+            Err(ThumbprintError::OtherHash { algorithm, octets: *octets })
         }
-        32 => "MD5",
-        40 => "SHA-1",
-        56 => "SHA-224",
-        96 => "SHA-384",
-        128 => "SHA-512",
-        digits => return Err(ThumbprintError::HexLength { digits }),
-    };
-    Err(ThumbprintError::OtherHash { algorithm, digits: digits.len() })
+        _ => Err(ThumbprintError::HexLength { digits: digits.len() }),
+    }
 }
 
-fn from_base64url(text: &str) -> Result<Thumbprint, ThumbprintError> {
-    let bare = text.strip_suffix('=').unwrap_or(text);
-    if let Some(found) = bare.chars().find(|c| !(c.is_ascii_alphanumeric() || "-_".contains(*c))) {
-        return Err(match found {
-            '+' | '/' => ThumbprintError::StandardBase64 { found },
-            _ => ThumbprintError::Character { found },
-        });
+fn from_base64(text: &str) -> Result<Thumbprint, ThumbprintError> {
+    const ANY_PADDING: GeneralPurpose = GeneralPurpose::new(
+        &URL_SAFE,
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+    );
+    if is_file(text) {
+        return Err(ThumbprintError::File { file: text.to_owned() });
     }
-    let decoded = URL_SAFE_NO_PAD.decode(bare).ok();
-    decoded
-        .and_then(|bytes| <[u8; 32]>::try_from(bytes).ok())
-        .map(Thumbprint)
-        .ok_or(ThumbprintError::Base64 { characters: bare.len() })
+    let bare = text.trim_end_matches('=');
+    if let Some(found) = bare.chars().find(|c| !(c.is_ascii_alphanumeric() || "-_+/".contains(*c))) {
+        return Err(ThumbprintError::Character { found });
+    }
+    let decoded = ANY_PADDING.decode(text.replace('+', "-").replace('/', "_")).unwrap_or_default();
+    let other = HASHES.iter().find(|(_, length)| *length == decoded.len());
+    match (<[u8; 32]>::try_from(decoded), other) {
+        (Ok(bytes), _) => Ok(Thumbprint(bytes)),
+        (Err(_), Some((algorithm, octets))) => Err(ThumbprintError::OtherHash { algorithm, octets: *octets }),
+        (Err(_), None) => Err(ThumbprintError::Base64 { characters: bare.len() }),
+    }
+}
+
+fn is_file(text: &str) -> bool {
+    let extension = Path::new(text).extension().unwrap_or_default();
+    ["pem", "crt", "cer", "der", "cert", "p7b", "pfx", "p12"]
+        .iter()
+        .any(|known| extension.eq_ignore_ascii_case(known))
+}
+
+/// The `x5t#S256` of a JWK, or of the first key of a JWKS.
+fn x5t_s256(json: &str) -> Option<String> {
+    let value: serde_json::Value = serde_json::from_str(json).ok()?;
+    let jwk = value.pointer("/keys/0").unwrap_or(&value);
+    jwk.get("x5t#S256")?.as_str().map(str::to_owned)
 }
 
 /// SHA-256, the one hash that this module's facts are kept by.
@@ -164,6 +241,7 @@ pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
 
 #[cfg(test)]
 mod tests {
+    use base64::engine::general_purpose::STANDARD;
     use proptest::prelude::*;
 
     use super::*;
@@ -177,24 +255,49 @@ mod tests {
         assert_eq!(format!("{thumbprint:?}"), format!("Thumbprint({hex})"));
     }
 
+    fn error(text: &str) -> ThumbprintError {
+        text.parse::<Thumbprint>().unwrap_err()
+    }
+
     #[test]
     fn mistakes_are_named() {
-        let error = |text: &str| text.parse::<Thumbprint>().unwrap_err();
         assert_eq!(error("  "), ThumbprintError::Empty);
-        assert_eq!(error(&"a".repeat(40)), ThumbprintError::OtherHash { algorithm: "SHA-1", digits: 40 });
-        assert!(
-            error(&"AA:".repeat(20)[..59])
-                .to_string()
-                .starts_with("looks like SHA-1 (40 hex digits); a SHA-256")
+        assert_eq!(error("sha256 Fingerprint="), ThumbprintError::Empty);
+        assert_eq!(
+            error(&"AA:".repeat(20)[..59]).to_string(),
+            "looks like SHA-1 (20 octets); a SHA-256 thumbprint is 64 hex digits or 43 characters of base64: `mtls-edge inspect \
+             CERT` prints it"
         );
         assert_eq!(error(&"a".repeat(63)), ThumbprintError::HexLength { digits: 63 });
-        assert_eq!(
-            error("ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0="),
-            ThumbprintError::StandardBase64 { found: '+' }
-        );
         assert_eq!(error("ungWv48Bz"), ThumbprintError::Base64 { characters: 9 });
-        assert_eq!(error("sha256 Fingerprint=AA"), ThumbprintError::Character { found: ' ' });
+        assert_eq!(error("a thumbprint!"), ThumbprintError::Character { found: '!' });
         assert_eq!(error("-----BEGIN CERTIFICATE-----"), ThumbprintError::Pem);
+        assert_eq!(error("certs/billing.pem"), ThumbprintError::File { file: "certs/billing.pem".into() });
+        assert_eq!(
+            error(r#"{"kty":"RSA","x5t#S256":"ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0"}"#).to_string(),
+            "a JWK; write its x5t#S256 alone: \"ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0\""
+        );
+        for jwk in [r#"{"kty":"RSA"}"#, r#"{"x5t":"#, "{"] {
+            assert_eq!(error(jwk), ThumbprintError::Jwk { x5t_s256: None }, "{jwk}");
+        }
+    }
+
+    #[test]
+    fn other_hashes_are_called_by_their_name() {
+        for (algorithm, octets) in HASHES.iter().filter(|(name, _)| *name != "SHA-256") {
+            let expected = ThumbprintError::OtherHash { algorithm, octets: *octets };
+            let bytes = vec![0xab; *octets];
+            let hex: Vec<String> = bytes.iter().map(|octet| format!("{octet:02X}")).collect();
+            for text in [hex.concat(), hex.join(":"), hex.join(" "), URL_SAFE_NO_PAD.encode(&bytes)] {
+                assert_eq!(error(&text), expected, "{text}");
+                assert_eq!(error(&format!("{algorithm} Fingerprint={text}")), expected, "{text}");
+            }
+        }
+        // A label says what it is, whatever its length.
+        assert_eq!(
+            error(&format!("SHA1: {}", "ab".repeat(32))),
+            ThumbprintError::OtherHash { algorithm: "SHA-1", octets: 20 }
+        );
     }
 
     proptest! {
@@ -202,8 +305,35 @@ mod tests {
         fn every_written_form_reads_back(bytes: [u8; 32]) {
             let thumbprint = Thumbprint::from_bytes(bytes);
             let colons = bytes.map(|b| format!("{b:02X}")).join(":");
-            for text in [thumbprint.to_string(), colons, thumbprint.base64url(), thumbprint.base64url() + "="] {
-                prop_assert_eq!(text.parse::<Thumbprint>(), Ok(thumbprint));
+            let (blanks, hyphens) = (colons.replace(':', " "), colons.replace(':', "-"));
+            let base64 = thumbprint.base64url();
+            let standard = STANDARD.encode(bytes);
+            for text in [
+                thumbprint.to_string(),
+                thumbprint.to_string().to_uppercase(),
+                colons.clone(),
+                blanks.clone(),
+                hyphens,
+                format!("\u{200e}{}", blanks.to_lowercase()),
+                base64.clone(),
+                format!("{base64}="),
+                standard.clone(),
+                standard.trim_end_matches('=').to_owned(),
+            ] {
+                for label in [
+                    "",
+                    "sha256 Fingerprint=",
+                    "SHA256 Fingerprint=",
+                    "SHA256:",
+                    "SHA256: ",
+                    "\t SHA-256: ",
+                    "SHA-256 fingerprint : ",
+                    "Fingerprint (SHA-256): ",
+                    "Thumbprint : ",
+                    "x5t#S256=",
+                ] {
+                    prop_assert_eq!(format!("{label}{text}").parse::<Thumbprint>(), Ok(thumbprint), "{}{}", label, text);
+                }
             }
         }
 

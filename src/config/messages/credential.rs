@@ -138,4 +138,82 @@ error: application.credential.thumb_print: unknown key "thumb_print"
 
 2 errors, 0 warnings
 "#;
+    a_jwks_own_name:
+r#"[[application]]
+client_id = "b"
+[[application.credential]]
+name = "n"
+"x5t#S256" = "t"
+"#
+=> r#"error: application.credential: missing: a credential needs one of thumbprint, certificate, subject_dn, san_dns, san_uri, san_ip or san_email
+ --> applications.toml:3:1
+  |
+3 | [[application.credential]]
+  | ^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = help: `mtls-edge inspect CERT` prints a credential to paste
+
+error: application.credential."x5t#S256": unknown key "x5t#S256"
+ --> applications.toml:5:1
+  |
+5 | "x5t#S256" = "t"
+  | ^^^^^^^^^^
+  |
+  = help: did you mean "thumbprint"?
+
+2 errors, 0 warnings
+"#;
+    the_rfcs_own_names:
+r#"[[application]]
+client_id = "b"
+token_endpoint_auth_method = "tls_client_auth"
+[[application.credential]]
+name = "n"
+tls_client_auth_san_dns = "d"
+[[application.credential]]
+name = "o"
+tls_client_auth_subject_dn = "CN=a"
+"#
+=> r#"error: application.token_endpoint_auth_method: unknown key "token_endpoint_auth_method"
+ --> applications.toml:3:1
+  |
+3 | token_endpoint_auth_method = "***************"
+  | ^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = help: did you mean "auth_method"?
+
+error: application.credential: missing: a credential needs one of thumbprint, certificate, subject_dn, san_dns, san_uri, san_ip or san_email
+ --> applications.toml:4:1
+  |
+4 | [[application.credential]]
+  | ^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = help: `mtls-edge inspect CERT` prints a credential to paste
+
+error: application.credential.tls_client_auth_san_dns: unknown key "tls_client_auth_san_dns"
+ --> applications.toml:6:1
+  |
+6 | tls_client_auth_san_dns = "d"
+  | ^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = help: did you mean "san_dns"?
+
+error: application.credential: missing: a credential needs one of thumbprint, certificate, subject_dn, san_dns, san_uri, san_ip or san_email
+ --> applications.toml:7:1
+  |
+7 | [[application.credential]]
+  | ^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = help: `mtls-edge inspect CERT` prints a credential to paste
+
+error: application.credential.tls_client_auth_subject_dn: unknown key "tls_client_auth_subject_dn"
+ --> applications.toml:9:1
+  |
+9 | tls_client_auth_subject_dn = "CN=a"
+  | ^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = help: did you mean "subject_dn"?
+
+5 errors, 0 warnings
+"#;
 }

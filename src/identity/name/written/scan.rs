@@ -72,7 +72,7 @@ pub(super) fn rdns(text: &str, separator: Separator) -> Result<Vec<Vec<Part<'_>>
     let mut joined = false;
     let mut blank_before = false;
     loop {
-        let (mut part, value_end) = part(rest, separator)?;
+        let (mut part, value_end) = part(rest, separator, joined)?;
         part.first = rdns.is_empty();
         part.joined = joined;
         part.blanks.before_separator = blank_before;
@@ -91,8 +91,8 @@ pub(super) fn rdns(text: &str, separator: Separator) -> Result<Vec<Vec<Part<'_>>
     }
 }
 
-/// Reads one attribute; what follows it begins with a separator, or is empty.
-fn part(text: &str, separator: Separator) -> Result<(Part<'_>, &str), WrittenNameError> {
+/// Reads one attribute, before which a `+` stands or not; what follows it begins with a separator, or is empty.
+fn part(text: &str, separator: Separator, joined: bool) -> Result<(Part<'_>, &str), WrittenNameError> {
     let start = text.trim_start_matches(' ');
     let ends = match separator {
         Separator::Comma => &[',', '+', '='][..],
@@ -102,7 +102,11 @@ fn part(text: &str, separator: Separator) -> Result<(Part<'_>, &str), WrittenNam
     let split = start.find(ends).filter(|at| start.get(*at..).is_some_and(|s| s.starts_with('=')));
     let Some((name, value)) = split.and_then(|at| Some((start.get(..at)?, start.get(at + 1..)?))) else {
         let segment = start.find(ends).and_then(|at| start.get(..at)).unwrap_or(start);
-        let escape = if separator == Separator::Slash { "\\/" } else { "\\," };
+        let escape = match (joined, separator) {
+            (true, _) => "\\+",
+            (false, Separator::Slash) => "\\/",
+            (false, Separator::Comma | Separator::Line) => "\\,",
+        };
         return Err(WrittenNameError::MissingEquals { segment: segment.to_owned(), escape });
     };
     let value_start = value.trim_start_matches(' ');

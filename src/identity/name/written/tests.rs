@@ -66,7 +66,13 @@ fn an_order_that_cannot_be_told_is_an_error_that_says_how_to_write_it() {
     assert_eq!(
         openssl_3_2.to_string(),
         "the order of \"C=DE, O=b, CN=a\" is ambiguous; if it begins with the least specific part (as openssl \
-         prints it) write \"CN=a,O=b,C=DE\", if it begins with the most specific (as in LDAP) write \
+         prints it) write \"CN=a,O=b,C=DE\", if it begins with the most specific (as keytool, PowerShell and LDAP \
+         have it) write \"C=DE,O=b,CN=a\""
+    );
+    assert_eq!(
+        error("CN=a, O=b, C=DE").to_string(),
+        "the order of \"CN=a, O=b, C=DE\" is ambiguous; if it begins with the most specific (as keytool, PowerShell and \
+         LDAP have it) write \"CN=a,O=b,C=DE\", if it begins with the least specific part (as openssl prints it) write \
          \"C=DE,O=b,CN=a\""
     );
     for text in [
@@ -101,12 +107,83 @@ fn a_certificates_order_without_blanks_is_read_but_warned_of() {
 }
 
 #[test]
+fn the_other_forms_are_warned_of_where_they_begin_with_an_individual() {
+    for (text, form) in [
+        ("CN = orders\nOU = Pay\nO = Example Bank, Inc.\nC = DE", "with one part a line"),
+        ("CN=orders\r\nOU=Pay\r\nO=Example Bank, Inc.\r\nC=DE\r\n", "with one part a line"),
+        ("CN = orders, OU = Pay, O = \"Example Bank, Inc.\", C = DE", "with blanks around `=`"),
+        ("/CN=orders/OU=Pay/O=Example Bank, Inc./C=DE", "with slashes"),
+    ] {
+        let (name, warning) = read(text).unwrap();
+        let told = warning.unwrap().to_string();
+        let reversed = "CN=orders,OU=Pay,O=Example Bank\\, Inc.,C=DE";
+        assert_eq!(
+            told,
+            format!(
+                "{form} it is read in the order of certificates, so that \"CN=orders\" is the least specific part; if the \
+                 certificate has it the other way round, write {reversed:?}"
+            )
+        );
+        assert_ne!(ok(reversed), name);
+    }
+    for text in ["E = a@b.example\nDC = example", "/serialNumber=1/C=DE", "UID = u, DC = com"] {
+        assert!(read(text).unwrap().1.is_some(), "{text}");
+    }
+    for text in ["O = b, C = DE", "C = DE, CN = a", "CN=a\nO=b"] {
+        assert_eq!(read(text).unwrap().1, None, "{text}");
+    }
+}
+
+#[test]
+fn a_tools_label_is_explained_together_with_the_name() {
+    for (text, advice) in [
+        ("subject=C = DE, O = b, CN = a", "\"subject=\"; write \"CN=a,O=b,C=DE\""),
+        ("subject= /C=DE/O=b/CN=a", "\"subject=\"; write \"CN=a,O=b,C=DE\""),
+        ("Subject: CN=a,O=b", "\"Subject:\"; write \"CN=a,O=b\""),
+        ("Subject      : CN=a,O=b", "\"Subject      :\"; write \"CN=a,O=b\""),
+        ("[Subject]\n  CN=a,O=b", "\"[Subject]\"; write \"CN=a,O=b\""),
+        ("dn: cn=a,o=b", "\"dn:\"; write \"CN=a,O=b\""),
+    ] {
+        assert_eq!(error(text).to_string(), format!("begins with the label {advice}"));
+    }
+    for (text, begins) in [
+        (
+            "subject=C=DE, O=b, CN=a",
+            "if it begins with the least specific part (as openssl prints it) write \"CN=a,O=b,C=DE\"",
+        ),
+        (
+            "Owner: CN=a, O=b, C=DE",
+            "if it begins with the most specific (as keytool, PowerShell and LDAP have it) write \"CN=a,O=b,C=DE\"",
+        ),
+        ("Subject:\nCN = a\nC = DE", "with one part a line it is read in the order of certificates"),
+        ("issuer=CN=a", "that is the issuer's name, and the subject's is wanted"),
+        ("subject=subject=CN=a", "leave it out, and those behind it"),
+        ("subject=CN", "leave it out; \"CN\" has no `=`"),
+    ] {
+        let told = error(text).to_string();
+        assert!(told.starts_with("begins with the label ") && told.contains(begins), "{text}: {told}");
+    }
+    let _ = error(&"subject=".repeat(100_000));
+    // An attribute may be called so in part.
+    assert!(matches!(error("subjectName2=a"), WrittenNameError::UnknownAttribute { .. }));
+}
+
+#[test]
+fn a_regular_expression_is_called_that() {
+    for text in ["^CN=a$", "CN=(.*?)(?:$)", "(.*?)(?:$)", "^.*CN=a.*$", "CN=[^,]+"] {
+        let told = error(text).to_string();
+        assert!(told.contains("is a regular expression, and these are not taken"), "{told}");
+    }
+    for text in ["CN=HOST$,O=b", "CN=*.example.com", "CN=a (b)", "CN=a.b"] {
+        ok(text);
+    }
+}
+
+#[test]
 fn mistakes_are_named() {
     for empty in ["", "  ", "\n", "\r\n"] {
         assert_eq!(error(empty), WrittenNameError::Empty);
     }
-    assert_eq!(error("subject=C = DE, CN = a"), WrittenNameError::Label { label: "subject=".into() });
-    assert_eq!(error("subject= /C=DE/CN=a"), WrittenNameError::Label { label: "subject=".into() });
     assert_eq!(
         error("CN=a,commonNam=b").to_string(),
         "unknown attribute \"commonNam\"; the nearest known one is \"commonName\""
@@ -130,7 +207,21 @@ fn mistakes_are_named() {
     }
     assert!(matches!(error("CN=\"a"), WrittenNameError::UnclosedQuote { .. }));
     assert!(matches!(error("CN=\"a\"b"), WrittenNameError::AfterQuote { .. }));
-    assert_eq!(error("CN=a;O=b"), WrittenNameError::Unescaped { found: ';' });
+    assert_eq!(
+        error("CN=a;O=b").to_string(),
+        "';' does not separate parts: write ',' between them, or \"\\\\;\" if it belongs to a value"
+    );
+    assert_eq!(
+        error("CN=a+b,O=c").to_string(),
+        "\"b\" has no `=`; expected NAME=value, and a separator within a value escaped as \"\\\\+\""
+    );
+    for text in ["CN=a,O=b,", "CN=a,,O=b", ",CN=a", "/CN=a/", "CN=a+"] {
+        let told = error(text).to_string();
+        assert!(
+            told.starts_with("a part is empty, at the end or between two separators; leave"),
+            "{text}: {told}"
+        );
+    }
     assert_eq!(error("CN=a\"b"), WrittenNameError::Unescaped { found: '"' });
     assert_eq!(error("CN=\\FF"), WrittenNameError::NotUtf8 { found: "\\FF".into() });
     for text in ["CN=#zz", "CN=#0C01", "CN=#0C016161"] {
