@@ -23,6 +23,7 @@ mod table;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod unreadable;
 mod value;
 pub mod vocabulary;
 mod words;

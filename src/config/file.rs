@@ -13,6 +13,8 @@ use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+pub use super::unreadable::unreadable;
+
 /// The most bytes of a file with certificates, a CRL, a key or a secret.
 pub const LIMIT: u64 = 64 << 20;
 
@@ -71,18 +73,6 @@ impl Loose {
     #[must_use]
     pub fn of(error: &io::Error) -> Option<&Self> {
         error.get_ref()?.downcast_ref()
-    }
-}
-
-/// Why a file can't be read, to follow its name, and how to fix it.
-#[must_use]
-pub fn unreadable(path: &Path, error: &io::Error) -> (String, Option<String>) {
-    match Loose::of(error) {
-        Some(Loose { mode }) => (
-            format!(" can be written by others (mode {mode:03o}): anybody on this machine could change it"),
-            Some(format!("run: chmod o-w {}", path.display())),
-        ),
-        None => (format!(" can't be read: {error}"), None),
     }
 }
 

@@ -57,14 +57,14 @@ pub fn applications(path: &Path, named_at: &Place, each: impl FnMut(Application)
 /// Why a file gave no text.
 struct Failure {
     what: String,
-    help: Option<&'static str>,
+    help: Option<String>,
     /// What can be shown of the file, and where in it the failure is.
     shown: Option<(String, usize)>,
 }
 
 impl Failure {
     fn new(what: impl Into<String>, help: impl Into<Option<&'static str>>) -> Self {
-        Self { what: what.into(), help: help.into(), shown: None }
+        Self { what: what.into(), help: help.into().map(str::to_owned), shown: None }
     }
 
     /// The problem, where nothing but the command line names the file.
@@ -72,7 +72,7 @@ impl Failure {
         let (text, at) = self.shown.unwrap_or_default();
         let span = at..at + text.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
         let place = Place { source: Arc::new(Source::new(path, text, blot::lines)), span };
-        Problem { help: self.help.map(str::to_owned), ..Problem::error(&place, "", self.what) }
+        Problem { help: self.help, ..Problem::error(&place, "", self.what) }
     }
 
     /// The problem, where a configuration names the file.
@@ -81,23 +81,27 @@ impl Failure {
             return self.at_its_own(path);
         }
         let what = format!("{}: {}", path.display(), self.what);
-        Problem { help: self.help.map(str::to_owned), ..Problem::error(named_at, "trust.applications", what) }
+        Problem { help: self.help, ..Problem::error(named_at, "trust.applications", what) }
     }
 }
 
 fn read(path: &Path) -> Result<String, Failure> {
-    let mut bytes = file::read(path, file::TOML_LIMIT).map_err(|error| match error.kind() {
-        _ if file::Loose::of(&error).is_some() => Failure::new(
-            format!("{error}: who can write it decides who is let in"),
-            "run: chmod o-w on the file",
-        ),
-        io::ErrorKind::NotFound => Failure::new("there is no such file", None),
-        io::ErrorKind::IsADirectory => Failure::new("found a directory, expected a TOML file", None),
-        io::ErrorKind::PermissionDenied => Failure::new(
-            "the file may not be read (permission denied)",
-            "give the user that runs the edge the right to read it",
-        ),
-        _ => Failure::new(format!("the file cannot be read ({error})"), None),
+    let mut bytes = file::read(path, file::TOML_LIMIT).map_err(|error| {
+        let help = file::unreadable(path, &error).1;
+        let fault = |what: &str| Failure { help: help.clone(), ..Failure::new(what, None) };
+        match error.kind() {
+            _ if file::Loose::of(&error).is_some() => Failure::new(
+                format!("{error}: who can write it decides who is let in"),
+                "run: chmod o-w on the file",
+            ),
+            io::ErrorKind::NotFound => fault("there is no such file"),
+            io::ErrorKind::IsADirectory => Failure::new(
+                "found a directory, expected a TOML file",
+                "name the file in it, such as edge.toml",
+            ),
+            io::ErrorKind::PermissionDenied => fault("the file may not be read (permission denied)"),
+            _ => fault(&format!("the file cannot be read ({error})")),
+        }
     })?;
     if let Some(wide) = encoding::wide(&bytes) {
         let what = format!("the file is in {}, expected TOML in UTF-8", wide.name);

@@ -150,7 +150,10 @@ fn load_key(
 ) -> (Result<LoadedKey, FileFault>, Option<u32>) {
     let content = match file::read_with_mode(path, file::LIMIT) {
         Ok(content) => content,
-        Err(error) => return (Err(FileFault::unreadable(path, &error)), None),
+        Err(error) => {
+            let help = "name the file with the certificate's private key; a relative path begins at the folder of edge.toml";
+            return (Err(FileFault::unreadable(path, &error).or_help(help)), None);
+        }
     };
     let key = if with_certificates {
         pem::private_key_beside_certificates(&content.bytes)

@@ -116,30 +116,16 @@ fn a_file_that_may_not_be_read() {
     let rendered = |problems: &_| render(problems, false).replace(&path.display().to_string(), "FILE");
     let (none, problems) = settings(&path);
     assert!(none.is_none());
-    assert_eq!(
-        rendered(&problems),
-        r#"error: the file may not be read (permission denied)
---> FILE
- = help: give the user that runs the edge the right to read it
-
-1 error, 0 warnings
-"#
+    let printed = rendered(&problems);
+    assert!(
+        printed.starts_with("error: the file may not be read (permission denied)\n--> FILE\n = help: "),
+        "{printed}"
     );
     let (none, problems) = all_applications(&path, &named_at());
     assert!(none.is_none());
-    assert_eq!(
-        rendered(&problems),
-        r#"error: trust.applications: FILE: the file may not be read (permission denied)
- --> edge.toml:2:16
-  |
-2 | applications = "a.toml"
-  |                ^^^^^^^^
-  |
-  = help: give the user that runs the edge the right to read it
-
-1 error, 0 warnings
-"#
-    );
+    let printed = rendered(&problems);
+    let what = "error: trust.applications: FILE: the file may not be read (permission denied)\n --> edge.toml:2:16\n";
+    assert!(printed.starts_with(what) && printed.contains("  = help: "), "{printed}");
 }
 
 /// A file that the user who runs the test may not read. Root may read any, but for the settings of

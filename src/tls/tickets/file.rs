@@ -54,9 +54,12 @@ fn read(written: &Located<PathBuf>) -> Result<Vec<Zeroizing<[u8; SECRET]>>, Faul
         );
         (what, format!("make new keys, then: chmod 600 {}", path.display()))
     };
-    let content = file::read_with_mode(path, LARGEST).map_err(|error| match file::Loose::of(&error) {
-        Some(file::Loose { mode }) => loose(*mode),
-        None => (format!(" can't be read: {error}"), make()),
+    let content = file::read_with_mode(path, LARGEST).map_err(|error| {
+        if let Some(file::Loose { mode }) = file::Loose::of(&error) {
+            return loose(*mode);
+        }
+        let (what, help) = file::unreadable(path, &error);
+        (what, help.unwrap_or_else(make))
     })?;
     if content.mode & 0o007 != 0 {
         return Err(loose(content.mode));

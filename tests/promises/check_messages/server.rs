@@ -51,6 +51,8 @@ error: domain.private_key: server.key can't be read: No such file or directory (
    |
 11 | private_key = "server.key"
    |               ^^^^^^^^^^^^
+   |
+   = help: name the file with the certificate's private key; a relative path begins at the folder of edge.toml
 
 1 error, 0 warnings
 "#,
@@ -266,4 +268,84 @@ fn server_certificate_has_no_dns_name_or_another_purpose() {
     );
     let (_, printed) = folder.check();
     assert!(printed.contains("it has no DNS name"), "{printed}");
+}
+
+#[test]
+fn variables_in_a_path_are_not_expanded() {
+    let folder = Folder::new();
+    folder.write("edge.toml", EDGE.replace("\"server.pem\"", "\"${CERT_DIR}/server.pem\"")).prints(
+        r#"
+error: domain.certificate: ${CERT_DIR}/server.pem can't be read: variables are not expanded
+  --> edge.toml:10:15
+   |
+10 | certificate = "${CERT_DIR}/server.pem"
+   |               ^^^^^^^^^^^^^^^^^^^^^^^^
+   |
+   = help: write the path itself in place of ${CERT_DIR}
+
+1 error, 0 warnings
+"#,
+    );
+    for (path, help) in [
+        ("~/server.pem", "write the path of the home folder itself"),
+        ("server.pem ", "did you mean \"server.pem\"?"),
+        ("sever.pem", "did you mean \"server.pem\"?"),
+        ("$DIR/server.pem", "write the path itself in place of $DIR"),
+        ("certs/server.pem", "; a relative path begins at the folder of the file that names it"),
+        ("file:///server.pem", "write the path alone, without file:"),
+    ] {
+        folder.write("edge.toml", EDGE.replace("\"server.pem\"", &format!("{path:?}")));
+        let (accepted, printed) = folder.check();
+        assert!(!accepted && printed.contains(help), "{path}: {printed}");
+    }
+}
+
+#[test]
+fn a_key_of_another_user_names_the_user_and_the_command() {
+    use std::os::unix::{fs::PermissionsExt, process::CommandExt};
+    const NOBODY: u32 = 65534;
+    let folder = Folder::new();
+    let key = folder.path().join("server.key");
+    let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    let as_other = |program: &str| {
+        let mut command = std::process::Command::new(program);
+        // Root may read everything.
+        if run(folder.path(), "id", &["-u"]).trim() == "0" {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        command
+    };
+    let user = String::from_utf8(as_other("id").arg("-un").output().unwrap().stdout).unwrap();
+    let user = user.trim();
+    let edge = folder.path().join("mtls-edge");
+    fs::copy(program().get_program(), &edge).unwrap();
+    mode(folder.path(), 0o755);
+    let check = || {
+        let mut command = as_other(edge.to_str().unwrap());
+        let output =
+            command.args(["check", "--config"]).arg(folder.path().join("edge.toml")).output().unwrap();
+        String::from_utf8(output.stderr).unwrap().replace(&format!("{}/", folder.path().display()), "")
+    };
+    mode(&key, 0o000);
+    let printed = check();
+    assert!(
+        printed.contains(&format!(
+            "domain.private_key: server.key can't be read by the user {user}: permission denied\n"
+        )),
+        "{printed}"
+    );
+    let help =
+        format!("= help: as root run: setfacl -m u:{user}:r server.key (or: chown {user} server.key)\n");
+    assert!(printed.contains(&help), "{printed}");
+    // As certbot's folder of live certificates is: for root alone.
+    let live = folder.path().join("live");
+    fs::create_dir(&live).unwrap();
+    fs::rename(&key, live.join("server.key")).unwrap();
+    std::os::unix::fs::symlink(live.join("server.key"), &key).unwrap();
+    mode(&live, 0o000);
+    let printed = check();
+    mode(&live, 0o755);
+    let help =
+        format!("= help: {user} may not enter the folder live; as root run: setfacl -m u:{user}:x live\n");
+    assert!(printed.contains(&help), "{printed}");
 }
