@@ -2,6 +2,7 @@
 
 mod activity;
 mod addresses;
+mod cannot_bind;
 mod chunks;
 mod connection;
 mod crowds;

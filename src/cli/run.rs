@@ -10,7 +10,7 @@ use tokio::{
 
 use crate::{
     config::{Severity, render},
-    listen::{Running, start},
+    listen::{Running, ServeError, start},
     observe::{Reloads, init_log},
     reload::{Reloader, Trigger, first},
 };
@@ -41,6 +41,10 @@ pub(super) fn run(config: &Path, workers: Option<usize>) -> ExitCode {
     settings.listen.workers = workers.or(settings.listen.workers);
     let running = match start(&settings, Arc::clone(&site), Arc::clone(&reloads)) {
         Ok(running) => running,
+        Err(ServeError::Bind(problem)) => {
+            eprint!("{}", render(&[*problem], std::io::stderr().is_terminal()));
+            return ExitCode::FAILURE;
+        }
         Err(error) => {
             eprintln!("error: {error}");
             return ExitCode::FAILURE;

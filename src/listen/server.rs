@@ -14,13 +14,14 @@ use tokio::sync::{Semaphore, watch};
 
 use super::{
     addresses::Addresses,
+    cannot_bind::cannot_bind,
     door::asks,
     shared::Shared,
     shares::{Shares, TooFew},
     socket, worker,
 };
 use crate::{
-    config::{Problem, settings::Settings},
+    config::{Located, Problem, settings::Settings},
     forward::{BufferedBytes, for_strangers},
     net::descriptors,
     observe::{Capacity, Counters, Health, Reloads, serve_admin},
@@ -31,17 +32,8 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// An address can't be bound.
-    #[error("{place}: {key}: {address} can't be listened on: {source}; is another program there?")]
-    Bind {
-        /// `listen.https` or `listen.admin`.
-        key: &'static str,
-        /// File and line.
-        place: String,
-        /// The address.
-        address: SocketAddr,
-        /// The system's reason.
-        source: std::io::Error,
-    },
+    #[error("{0}")]
+    Bind(Box<Problem>),
     /// The limit of open files is too low.
     #[error("{0}")]
     Descriptors(#[from] TooFew),
@@ -90,6 +82,10 @@ fn share(settings: &Settings, workers: usize) -> Result<(Shares, Option<Problem>
     Ok((division, shortage))
 }
 
+fn bind_error(key: &str, address: &Located<SocketAddr>, error: &std::io::Error) -> ServeError {
+    ServeError::Bind(Box::new(cannot_bind(key, address, error)))
+}
+
 /// Raises the limit of open files, binds every address and starts the workers.
 pub fn start(settings: &Settings, site: SiteHandle, reloads: Arc<Reloads>) -> Result<Running, ServeError> {
     let count = workers(settings);
@@ -97,25 +93,16 @@ pub fn start(settings: &Settings, site: SiteHandle, reloads: Arc<Reloads>) -> Re
     let mut by_worker: Vec<Vec<std::net::TcpListener>> = (0..count).map(|_| Vec::new()).collect();
     let mut https = Vec::new();
     for address in &settings.listen.https {
-        let bind_error = |source| ServeError::Bind {
-            key: "listen.https",
-            place: address.place.to_string(),
-            address: address.value,
-            source,
-        };
-        let listeners = socket::bind(address.value, count).map_err(bind_error)?;
+        let listeners = socket::bind(address.value, count)
+            .map_err(|error| bind_error("listen.https", address, &error))?;
         https.extend(listeners.first().and_then(|listener| listener.local_addr().ok()));
         for (worker, listener) in by_worker.iter_mut().zip(listeners) {
             worker.push(listener);
         }
     }
-    let admin_error = |source| ServeError::Bind {
-        key: "listen.admin",
-        place: settings.listen.admin.place.to_string(),
-        address: settings.listen.admin.value,
-        source,
-    };
-    let admin_listener = std::net::TcpListener::bind(settings.listen.admin.value).map_err(admin_error)?;
+    let address = &settings.listen.admin;
+    let admin_listener = std::net::TcpListener::bind(address.value)
+        .map_err(|error| bind_error("listen.admin", address, &error))?;
     let admin = admin_listener.local_addr()?;
 
     let counters = Arc::new(Counters::default());

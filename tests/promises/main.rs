@@ -20,6 +20,7 @@ mod ca_hierarchy;
 mod ca_names;
 mod ca_policies;
 mod ca_subject;
+mod cannot_bind;
 mod chain_cost;
 mod check_messages;
 mod chunks;

@@ -1,0 +1,90 @@
+//! `run` on an address that it cannot have: the reason, and the command or the line that mends it.
+
+use std::{
+    fs, net::TcpListener, os::unix::fs::PermissionsExt, os::unix::process::CommandExt, process::Command,
+};
+
+use tempfile::TempDir;
+
+use crate::support::{Ca, certificates::run, program, self_signed};
+
+/// What `run` prints of a configuration with these lines in `[listen]`, started by this command.
+fn printed(folder: &TempDir, mut command: Command, listen: &str) -> String {
+    let path = folder.path();
+    let rest = "[[upstream]]\nname = \"as\"\nurls = [\"http://127.0.0.1:3000\"]\n[[domain]]\nname = \"a.test\"\ncertificate = \"server.pem\"\nprivate_key = \"server.key\"\n";
+    fs::write(path.join("edge.toml"), format!("[listen]\n{listen}\n{rest}")).unwrap();
+    let print = self_signed("a").thumbprint();
+    let applications = format!(
+        "[[application]]\nclient_id = \"a\"\n[[application.credential]]\nname = \"a\"\nthumbprint = \"{print}\"\n"
+    );
+    fs::write(path.join("applications.toml"), applications).unwrap();
+    Ca::new("Server CA").server(&["a.test"]).write(path, "server");
+    run(path, "chmod", &["644", "server.key"]);
+    let output =
+        command.args(["run", "--workers", "1", "--config"]).arg(path.join("edge.toml")).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let printed = String::from_utf8(output.stderr).unwrap();
+    let from = printed.find("error: ").unwrap_or_else(|| panic!("{printed}"));
+    printed[from..].replace(&format!("{}/", path.display()), "")
+}
+
+#[test]
+fn a_port_that_is_taken() {
+    let folder = TempDir::new().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    for (key, value) in
+        [("https", format!("[\"127.0.0.1:{port}\"]")), ("admin", format!("\"127.0.0.1:{port}\""))]
+    {
+        let other = if key == "https" { "admin = \"127.0.0.1:0\"" } else { "https = [\"127.0.0.1:0\"]" };
+        let printed = printed(&folder, program(), &format!("{key} = {value}\n{other}"));
+        for said in [
+            format!(
+                "error: listen.{key}: cannot bind 127.0.0.1:{port}: another program listens there\n --> edge.toml:2:"
+            ),
+            format!(
+                "= help: as root run: ss -ltnp 'sport = :{port}', to see which; stop it, or take another port\n"
+            ),
+        ] {
+            assert!(printed.contains(&said), "{said}: {printed}");
+        }
+    }
+}
+
+#[test]
+fn an_address_of_another_machine() {
+    let folder = TempDir::new().unwrap();
+    let printed = printed(&folder, program(), "https = [\"203.0.113.9:8443\"]\nadmin = \"127.0.0.1:0\"");
+    for said in [
+        "error: listen.https: cannot bind 203.0.113.9:8443: no network interface of this machine has 203.0.113.9\n --> edge.toml:2:10\n",
+        "= help: run: ip -brief address, to see which there are; 0.0.0.0 stands for all of them\n",
+    ] {
+        assert!(printed.contains(said), "{said}: {printed}");
+    }
+}
+
+#[test]
+fn a_privileged_port() {
+    const NOBODY: u32 = 65534;
+    let first = fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start").unwrap_or_default();
+    if first.trim() == "0" {
+        eprintln!("skipped: here every user may bind every port");
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    let edge = folder.path().join("mtls-edge");
+    fs::copy(program().get_program(), &edge).unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = Command::new(&edge);
+    if run(folder.path(), "id", &["-u"]).trim() == "0" {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    let printed = printed(&folder, command, "https = [\"127.0.0.1:443\"]\nadmin = \"127.0.0.1:0\"");
+    for said in [
+        "error: listen.https: cannot bind 127.0.0.1:443: ports below 1024 need a right that this user has not\n",
+        "AmbientCapabilities=CAP_NET_BIND_SERVICE; without systemd run as root: setcap cap_net_bind_service=+ep mtls-edge;",
+    ] {
+        assert!(printed.contains(said), "{said}: {printed}");
+    }
+    assert!(!printed.contains("another program"), "{printed}");
+}
