@@ -131,8 +131,3 @@ pub struct WorkerParts {
 
 /// Future of a service on one thread.
 type LocalFuture<T, E> = std::pin::Pin<Box<dyn Future<Output = Result<T, E>>>>;
-
-/// Seconds since 1970.
-fn now() -> i64 {
-    i64::try_from(rustls::pki_types::UnixTime::now().as_secs()).unwrap_or(i64::MAX)
-}

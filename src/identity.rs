@@ -25,11 +25,13 @@ pub use authorities::{
     Authorities, AuthorityError, AuthorityWarning, CaFacts, ClientCa, CrlDepth, CrlFacts, Purpose,
     RevocationPolicy, StaleCrl,
 };
-pub use certificate::{ClientCertificate, IdentityError, Validity, chain_hash, spki_hash};
-pub use chain::{ChainRefusal, ChainVerdict, VerifiedPath, Whose, verify_chain};
+pub use certificate::{
+    ClientCertificate, IdentityError, Validity, chain_hash, extended_key_usages, spki_hash,
+};
+pub use chain::{ChainRefusal, ChainVerdict, VerifiedPath, Whose, unfit_for_chains, verify_chain};
 pub use issued::is_issued_by;
 pub use key::{UnusableKey, unusable_key};
-pub use moment::rfc3339;
+pub use moment::{now, rfc3339};
 pub use name::{DistinguishedName, NameError, RdnDifference, WrittenNameError, WrittenWarning};
 pub use san::{SanError, SubjectAltName};
 pub use thumbprint::{Thumbprint, ThumbprintError};

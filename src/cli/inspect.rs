@@ -4,10 +4,18 @@ use std::{fmt::Write, fs::File, io::Read, path::Path, process::ExitCode};
 
 use crate::{
     config::file,
-    identity::{ClientCertificate, DistinguishedName, SubjectAltName, rfc3339},
+    identity::{
+        ChainRefusal, ClientCertificate, DistinguishedName, SubjectAltName, Validity, extended_key_usages,
+        now, rfc3339, unfit_for_chains, unusable_key,
+    },
     trust::{FileFault, certificates_in},
     vouch::{Facts, Profile, Verdict, not_verified},
 };
+
+const SELF_SIGNED: &str = "self_signed_tls_client_auth";
+const BY_CA: &str = "tls_client_auth";
+/// How a CA issues one that works.
+const ISSUE: &str = "issue it with these extensions: openssl x509 -req -in client.csr -CA ca.pem -CAkey ca.key -days 90 -extfile ext.cnf, ext.cnf being: basicConstraints=CA:FALSE, keyUsage=digitalSignature, extendedKeyUsage=clientAuth (a line each)";
 
 /// Prints the facts of the first certificate of a PEM or DER file; the rest of a PEM file is its chain.
 pub(super) fn inspect(path: &Path) -> ExitCode {
@@ -50,7 +58,8 @@ fn describe(certificate: &ClientCertificate) -> String {
     line("x5t#S256", &thumbprint.base64url());
     for (name, value) in [
         ("subject, RFC 4514", certificate.subject().to_rfc4514()),
-        ("  as OpenSSL prints it", certificate.subject().to_openssl()),
+        ("  by OpenSSL before 3.2", certificate.subject().to_openssl()),
+        ("  by OpenSSL since 3.2", certificate.subject().to_openssl_3_2()),
         ("  one RDN a line", certificate.subject().to_lines().replace('\n', "\\n")),
         ("  in headers (RFC 2253)", certificate.subject().to_rfc2253()),
         ("issuer, RFC 4514", certificate.issuer().to_rfc4514()),
@@ -61,15 +70,28 @@ fn describe(certificate: &ClientCertificate) -> String {
         let (kind, value) = san_parts(san);
         line(&format!("SAN {kind}"), &value);
     }
-    let validity = certificate.validity();
-    line("valid from", &rfc3339(validity.not_before));
-    line("valid until", &rfc3339(validity.not_after));
+    let (validity, now) = (certificate.validity(), now());
+    let mark = |is_so: bool, mark: &'static str| if is_so { mark } else { "" };
+    let is_early = mark(now < validity.not_before, "   NOT VALID YET");
+    let is_late = mark(now > validity.not_after, "   EXPIRED");
+    line("valid from", &(rfc3339(validity.not_before) + is_early));
+    line("valid until", &(rfc3339(validity.not_after) + is_late));
     line("key", certificate.public_key());
     line("version", &format!("X.509 v{}", certificate.version()));
+    let usages = extended_key_usages(certificate.der());
+    line(
+        "extendedKeyUsage",
+        &usages.map_or_else(|| "none: for every purpose".to_owned(), |all| all.join(", ")),
+    );
     line("self-issued", if certificate.is_self_issued() { "yes" } else { "no" });
+    let count = certificate.intermediates().len() + 1;
+    for (number, der) in (2..).zip(certificate.intermediates()) {
+        let issuer = ClientCertificate::from_chain(std::slice::from_ref(der));
+        let subject = issuer.map_or_else(|error| error.to_string(), |issuer| issuer.subject().to_rfc4514());
+        line(&format!("certificate {number} of {count}"), &subject);
+    }
 
-    text.push_str("\ncredential to paste under its [[application]]:\n\n");
-    text.push_str(&credentials(certificate));
+    text.push_str(&credentials(certificate, now));
     text.push_str("\nbytes of header values under each profile:\n");
     for name in Profile::built_in_names() {
         if let Some(profile) = Profile::built_in(name) {
@@ -79,20 +101,45 @@ fn describe(certificate: &ClientCertificate) -> String {
     text
 }
 
-/// A self-issued certificate is registered by its thumbprint. One that a CA has issued can be registered both
-/// ways: by the subject that the CA vouches for (one of those shown), or by its thumbprint.
-fn credentials(certificate: &ClientCertificate) -> String {
+/// Whether it works by either method, and what to paste for those by which it does.
+///
+/// A self-issued certificate is registered by its thumbprint. One that a CA has issued can be registered both ways: by the subject
+/// that the CA vouches for (one of those shown), or by its thumbprint.
+fn credentials(certificate: &ClientCertificate, now: i64) -> String {
+    let by_itself = never(certificate, now);
+    let by_ca = by_itself.clone().or_else(|| {
+        let refusal = unfit_for_chains(certificate)?;
+        let remedy = match refusal {
+            ChainRefusal::SelfSigned { .. } => "let a CA issue one",
+            _ => ISSUE,
+        };
+        Some((refusal.to_string(), remedy))
+    });
+    let mut text = String::from("\n");
+    for (method, fault) in [(SELF_SIGNED, &by_itself), (BY_CA, &by_ca)] {
+        let _ = match fault {
+            None => writeln!(text, "{method:<30}works"),
+            Some((fault, remedy)) => writeln!(text, "{method:<30}CAN'T WORK: {fault}\n{:<30}{remedy}", ""),
+        };
+    }
+    if by_itself.is_some() {
+        text.push_str("\nnothing to paste: no application can authenticate with this certificate now\n");
+        return text;
+    }
+    text.push_str("\ncredential to paste under its [[application]]:\n\n");
     let name = rfc3339(certificate.validity().not_after);
     let name = format!("until-{}", name.split('T').next().unwrap_or_default());
     let thumbprint = format!(
-        "# auth_method = \"self_signed_tls_client_auth\"\n[[application.credential]]\nname = \"{name}\"\nthumbprint = \"{}\"\n",
+        "# auth_method = \"{SELF_SIGNED}\"\n[[application.credential]]\nname = \"{name}\"\nthumbprint = \"{}\"\n",
         certificate.thumbprint()
     );
-    if certificate.is_self_issued() {
-        return thumbprint;
+    if by_ca.is_some() {
+        text.push_str(&thumbprint);
+        return text;
     }
-    let mut text = format!(
-        "# auth_method = \"tls_client_auth\": exactly one of these lines\n[[application.credential]]\nname = \"{name}\"\n"
+    let _ = writeln!(
+        text,
+        "# auth_method = \"{BY_CA}\": exactly one of these lines\n[[application.credential]]\nname = \"{name}\""
     );
     if !certificate.subject().is_empty() {
         let _ = writeln!(text, "subject_dn = {}", toml_string(&written(certificate.subject())));
@@ -103,6 +150,21 @@ fn credentials(certificate: &ClientCertificate) -> String {
     }
     let _ = write!(text, "\n# or, whoever issued it:\n{thumbprint}");
     text
+}
+
+/// Why it works by no method, and what to do.
+fn never(certificate: &ClientCertificate, now: i64) -> Option<(String, &'static str)> {
+    let Validity { not_before, not_after } = certificate.validity();
+    if let Some(key) = unusable_key(certificate.spki_der()) {
+        let remedy = "make another key: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out client.key";
+        return Some((key.to_string(), remedy));
+    }
+    if now > not_after {
+        return Some((format!("it expired on {}", rfc3339(not_after)), "issue another one"));
+    }
+    (now < not_before).then(|| {
+        (format!("it is not valid before {}", rfc3339(not_before)), "wait until then, or check the clock")
+    })
 }
 
 /// RFC 4514, unless that form would be warned of as looking reversed.

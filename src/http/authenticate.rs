@@ -12,12 +12,12 @@ use http::{Response, header};
 use hyper::body::Incoming;
 use tower::Service;
 
-use super::{Authenticated, Connection, Context, LocalFuture, Peers, Refusal, Routed, WorkerParts, now};
+use super::{Authenticated, Connection, Context, LocalFuture, Peers, Refusal, Routed, WorkerParts};
 use crate::{
     authenticate::{ChainCache, Denial, Proof, client_id, judge_any, judge_client},
     config::settings::{self, Limits},
     forward::{BodyFault, BufferedBytes, RequestBody, ResponseBody, Share},
-    identity::ClientCertificate,
+    identity::{ClientCertificate, now},
     site::{Route, SiteHandle},
 };
 

@@ -251,6 +251,25 @@ pub fn spki_hash(cert_der: &CertificateDer<'_>) -> Result<[u8; 32], IdentityErro
     parse(cert_der).map(|certificate| sha256(certificate.public_key().raw))
 }
 
+/// What a certificate's extKeyUsage has (RFC 5280 section 4.2.1.12), by the names of OpenSSL's configuration or as object
+/// identifiers; none where it is missing or can't be read.
+#[must_use]
+pub fn extended_key_usages(cert_der: &CertificateDer<'_>) -> Option<Vec<String>> {
+    let certificate = parse(cert_der).ok()?;
+    let usages = certificate.extended_key_usage().ok()??.value;
+    let known = [
+        (usages.any, "anyExtendedKeyUsage"),
+        (usages.server_auth, "serverAuth"),
+        (usages.client_auth, "clientAuth"),
+        (usages.code_signing, "codeSigning"),
+        (usages.email_protection, "emailProtection"),
+        (usages.time_stamping, "timeStamping"),
+        (usages.ocsp_signing, "OCSPSigning"),
+    ];
+    let names = known.iter().filter(|(has, _)| *has).map(|(_, name)| (*name).to_owned());
+    Some(names.chain(usages.other.iter().map(ToString::to_string)).collect())
+}
+
 /// Parses exactly one certificate.
 pub(super) fn parse(der: &[u8]) -> Result<X509Certificate<'_>, IdentityError> {
     let parsed = X509Certificate::from_der(der);

@@ -21,10 +21,10 @@ use effort::Effort;
 use refusal::shown;
 pub use refusal::{ChainRefusal, Whose};
 use signatures::{Signatures, Signed};
-use validate::{Path, malformed};
+use validate::{Path, judge_leaf, malformed};
 
 use super::{
-    authorities::{Authorities, ca::Ca},
+    authorities::{Authorities, Purpose, ca::Ca},
     certificate::{ClientCertificate, Validity},
     x509::{Malformed, Outline},
 };
@@ -63,6 +63,23 @@ pub fn verify_chain(certificate: &ClientCertificate, authorities: &Authorities, 
     match paths(certificate, authorities, now, &mut Effort::default()) {
         Ok(paths) => ChainVerdict::Verified(paths),
         Err(refusal) => ChainVerdict::Refused(refusal),
+    }
+}
+
+/// Why no chain of this certificate verifies, whichever client CAs are trusted with the usual `eku`: what it says itself, its
+/// validity aside. None where that depends on the CA.
+#[must_use]
+pub fn unfit_for_chains(certificate: &ClientCertificate) -> Option<ChainRefusal> {
+    if certificate.is_self_issued() {
+        return Some(ChainRefusal::SelfSigned { version: certificate.version() });
+    }
+    if certificate.version() != 3 {
+        return Some(ChainRefusal::Version { version: certificate.version() });
+    }
+    let outline = Outline::parse(certificate.der());
+    match outline.and_then(|leaf| leaf.extensions()) {
+        Ok(extensions) => judge_leaf(&extensions, Purpose::default()).err(),
+        Err(fault) => Some(malformed(Whose::Client, &fault)),
     }
 }
 

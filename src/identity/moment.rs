@@ -6,6 +6,12 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 const EARLIEST: i64 = -62_167_219_200;
 const LATEST: i64 = 253_402_300_799;
 
+/// Seconds since 1970.
+#[must_use]
+pub fn now() -> i64 {
+    i64::try_from(rustls_pki_types::UnixTime::now().as_secs()).unwrap_or(i64::MAX)
+}
+
 /// A moment in seconds since 1970 as RFC 3339 in UTC. What lies beyond the years 0 to 9999 is moved to the nearest end.
 #[must_use]
 pub fn rfc3339(seconds: i64) -> String {

@@ -25,7 +25,7 @@ use super::{
     Counters, Reloads, metrics,
     status::{self, html},
 };
-use crate::{forward::BufferedBytes, site::SiteHandle};
+use crate::{forward::BufferedBytes, identity::now, site::SiteHandle};
 
 /// Connections to the admin address at once; one more closes the oldest silent one.
 pub const CONNECTIONS: usize = 32;
@@ -151,11 +151,6 @@ fn status(request: &Request<Incoming>, health: &Health) -> Response<Full<Bytes>>
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     response
-}
-
-/// Seconds since 1970.
-fn now() -> i64 {
-    i64::try_from(rustls_pki_types::UnixTime::now().as_secs()).unwrap_or(i64::MAX)
 }
 
 fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {

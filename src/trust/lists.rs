@@ -7,13 +7,13 @@ use std::path::Path;
 
 use rustls_pki_types::CertificateDer;
 
-use super::{certificates::read_certificates, load::now};
+use super::certificates::read_certificates;
 use crate::{
     config::{
         file,
         settings::{self, CrlSource},
     },
-    identity::{Authorities, CrlFacts, RevocationPolicy, rfc3339},
+    identity::{Authorities, CrlFacts, RevocationPolicy, now, rfc3339},
     pem,
 };
 

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     config::{Located, Problem, settings},
     identity::{
-        Authorities, AuthorityError, ClientCa, CrlDepth, Purpose, RevocationPolicy, StaleCrl, rfc3339,
+        Authorities, AuthorityError, ClientCa, CrlDepth, Purpose, RevocationPolicy, StaleCrl, now, rfc3339,
     },
 };
 
@@ -190,8 +190,4 @@ fn odd_crls(
             );
         }
     }
-}
-
-pub(super) fn now() -> i64 {
-    i64::try_from(rustls_pki_types::UnixTime::now().as_secs()).unwrap_or(i64::MAX)
 }

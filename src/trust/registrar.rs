@@ -8,7 +8,7 @@ use super::{
     Application, Certificate, ClientId, Credential, CredentialMatcher, Registry, Subject,
     certificates::{FileFault, read_certificates},
     doubts,
-    load::{now, shown, unusable},
+    load::{shown, unusable},
     pins::Pins,
     subjects::KeptApart,
 };
@@ -17,7 +17,9 @@ use crate::{
         Located, Problem, Severity,
         settings::{self, Matcher},
     },
-    identity::{ClientCertificate, DistinguishedName, SubjectAltName, Thumbprint, rfc3339, unusable_key},
+    identity::{
+        ClientCertificate, DistinguishedName, SubjectAltName, Thumbprint, now, rfc3339, unusable_key,
+    },
 };
 
 /// A registry in the making.

@@ -234,3 +234,125 @@ fn what_inspect_offers_to_paste_is_accepted_and_matches() {
     assert_eq!(broken.status.code(), Some(1));
     assert!(text(&broken.stderr).contains("holds no certificate"), "{}", text(&broken.stderr));
 }
+
+/// What `inspect` prints of a file.
+fn inspected(dir: &Path, file: &str) -> String {
+    let output = edge(&["inspect", dir.join(file).to_str().unwrap()]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    text(&output.stdout).to_owned()
+}
+
+/// A CA made by openssl, and a certificate of it for a key of this kind; `extensions` are those of the certificate, none: version 1.
+fn issued(dir: &Path, key: &[&str], extensions: &[&str]) {
+    let new_ca = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+    openssl(
+        dir,
+        &[&new_ca[..], &["-keyout", "ca.key", "-out", "ca.pem", "-days", "9", "-subj", "/CN=CA"]].concat(),
+    );
+    openssl(dir, &[&["genpkey", "-out", "leaf.key"], key].concat());
+    openssl(
+        dir,
+        &["req", "-new", "-key", "leaf.key", "-out", "leaf.csr", "-subj", "/C=DE/O=Example Bank/CN=payments"],
+    );
+    let sign = [
+        "x509",
+        "-req",
+        "-in",
+        "leaf.csr",
+        "-CA",
+        "ca.pem",
+        "-CAkey",
+        "ca.key",
+        "-CAcreateserial",
+        "-days",
+        "9",
+    ];
+    fs::write(dir.join("ext.cnf"), extensions.join("\n")).unwrap();
+    let with: &[&str] = if extensions.is_empty() { &[] } else { &["-extfile", "ext.cnf"] };
+    openssl(dir, &[&sign[..], with, &["-out", "leaf.pem"]].concat());
+}
+
+const P256: &[&str] = &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"];
+
+#[test]
+fn inspect_offers_no_chain_for_a_certificate_that_none_verifies() {
+    for (extensions, fault) in [
+        (&[][..], "X.509 version 1 certificate"),
+        (&["extendedKeyUsage=serverAuth"], "does not include clientAuth"),
+        (&["keyUsage=keyEncipherment"], "keyUsage includes neither digitalSignature nor keyAgreement"),
+        (&["basicConstraints=CA:TRUE"], "a CA certificate (basicConstraints cA) is used as a client's"),
+        (&["1.2.3.4=critical,ASN1:NULL"], "1.2.3.4"),
+    ] {
+        let folder = TempDir::new().unwrap();
+        issued(folder.path(), P256, extensions);
+        let printed = inspected(folder.path(), "leaf.pem");
+        let marked = printed.lines().find(|line| line.starts_with("tls_client_auth ")).unwrap();
+        assert!(marked.contains("CAN'T WORK") && marked.contains(fault), "{printed}");
+        assert!(printed.contains("-extfile ext.cnf"), "{printed}");
+        assert!(!printed.contains("subject_dn ="), "{printed}");
+        // Its thumbprint can be registered all the same.
+        assert!(printed.contains("self_signed_tls_client_auth   works"), "{printed}");
+        assert!(printed.contains("thumbprint = \""), "{printed}");
+    }
+    let folder = TempDir::new().unwrap();
+    issued(folder.path(), P256, &["extendedKeyUsage=clientAuth,serverAuth"]);
+    let printed = inspected(folder.path(), "leaf.pem");
+    assert!(printed.contains("tls_client_auth               works"), "{printed}");
+    assert!(printed.contains("subject_dn = \"CN=payments,O=Example Bank,C=DE\""), "{printed}");
+    assert!(
+        printed
+            .lines()
+            .any(|line| line.starts_with("extendedKeyUsage") && line.ends_with("serverAuth, clientAuth")),
+        "{printed}"
+    );
+    // What this machine's openssl prints is among the forms.
+    let subject = openssl(folder.path(), &["x509", "-in", "leaf.pem", "-noout", "-subject"]);
+    let subject = subject.trim().strip_prefix("subject=").unwrap();
+    assert!(printed.lines().any(|line| line.ends_with(subject)), "{subject}: {printed}");
+}
+
+#[test]
+fn inspect_offers_nothing_that_no_application_can_use() {
+    for (key, fault) in [
+        (&["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024"][..], "RSA key has 1024 bits"),
+        (&["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:secp256k1"], "curve that is not accepted"),
+        (&["-algorithm", "ED448"], "type that is not accepted"),
+        (&["-algorithm", "RSA-PSS"], "id-RSASSA-PSS"),
+        (
+            &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-pkeyopt", "ec_param_enc:explicit"],
+            "curve that is not accepted",
+        ),
+    ] {
+        let folder = TempDir::new().unwrap();
+        issued(folder.path(), key, &["extendedKeyUsage=clientAuth"]);
+        let printed = inspected(folder.path(), "leaf.pem");
+        assert_eq!(printed.matches("CAN'T WORK").count(), 2, "{printed}");
+        assert!(printed.contains(fault) && printed.contains("openssl genpkey"), "{printed}");
+        assert!(!printed.contains("[[application.credential]]"), "{printed}");
+    }
+    for (kind, from, until, mark) in [("early", 1, 9, "NOT VALID YET"), ("late", -9, -1, "EXPIRED")] {
+        let folder = TempDir::new().unwrap();
+        let day = |days: i64| time::OffsetDateTime::now_utc() + time::Duration::days(days);
+        let issued = Ca::new("CA").issue("payments", |params| {
+            (params.not_before, params.not_after) = (day(from), day(until));
+        });
+        issued.write(folder.path(), kind);
+        let printed = inspected(folder.path(), &format!("{kind}.pem"));
+        assert!(printed.contains(mark), "{printed}");
+        assert_eq!(printed.matches("CAN'T WORK").count(), 2, "{printed}");
+        assert!(!printed.contains("[[application.credential]]"), "{printed}");
+    }
+}
+
+#[test]
+fn inspect_shows_the_chain_and_calls_a_key_a_key() {
+    let folder = TempDir::new().unwrap();
+    issued(folder.path(), P256, &["extendedKeyUsage=clientAuth"]);
+    let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+    fs::write(folder.path().join("chain.pem"), read("leaf.pem") + &read("ca.pem")).unwrap();
+    let printed = inspected(folder.path(), "chain.pem");
+    assert!(printed.contains("certificate 2 of 2      CN=CA"), "{printed}");
+    let key = edge(&["inspect", folder.path().join("leaf.key").to_str().unwrap()]);
+    assert_eq!(key.status.code(), Some(1));
+    assert!(text(&key.stderr).contains("private key"), "{}", text(&key.stderr));
+}

@@ -54,7 +54,7 @@ impl Path<'_> {
     ) -> Result<Vec<VerifiedPath>, ChainRefusal> {
         let (presented, trusted) = self.cas.split_at_checked(self.presented).unwrap_or_default();
         let Some((anchor, above)) = trusted.split_first() else { return Ok(Vec::new()) };
-        self.judge_leaf(anchor.purpose)?;
+        judge_leaf(self.extensions, anchor.purpose)?;
         for ca in presented {
             judge_presented(ca, anchor.purpose, now)?;
         }
@@ -89,20 +89,6 @@ impl Path<'_> {
             issuer_keys: self.cas.iter().take(end + 1).map(|ca| ca.spki_hash).collect(),
             validity,
         }
-    }
-
-    fn judge_leaf(&self, purpose: Purpose) -> Result<(), ChainRefusal> {
-        let extensions = self.extensions;
-        if extensions.is_ca() {
-            return Err(ChainRefusal::CaAsClient);
-        }
-        refuse_unknown(extensions, || Whose::Client)?;
-        judge_purpose(extensions, purpose, || Whose::Client)?;
-        // Section 4.2.1.3: a key that may neither sign nor agree is not for TLS client authentication.
-        if !extensions.allows(KeyUsage::DIGITAL_SIGNATURE | KeyUsage::KEY_AGREEMENT) {
-            return Err(ChainRefusal::LeafKeyUsage);
-        }
-        Ok(())
     }
 
     /// Section 6.1.4 (l) and (m).
@@ -228,6 +214,20 @@ fn judge_presented(ca: &Ca, purpose: Purpose, now: i64) -> Result<(), ChainRefus
     judge_purpose(&ca.extensions, purpose, || whose(ca))?;
     if ca.extensions.no_revocation {
         return Err(ChainRefusal::NoRevocationForCa { subject: subject() });
+    }
+    Ok(())
+}
+
+/// What the extensions of a client's certificate must allow.
+pub(super) fn judge_leaf(extensions: &Extensions, purpose: Purpose) -> Result<(), ChainRefusal> {
+    if extensions.is_ca() {
+        return Err(ChainRefusal::CaAsClient);
+    }
+    refuse_unknown(extensions, || Whose::Client)?;
+    judge_purpose(extensions, purpose, || Whose::Client)?;
+    // Section 4.2.1.3: a key that may neither sign nor agree is not for TLS client authentication.
+    if !extensions.allows(KeyUsage::DIGITAL_SIGNATURE | KeyUsage::KEY_AGREEMENT) {
+        return Err(ChainRefusal::LeafKeyUsage);
     }
     Ok(())
 }

@@ -43,12 +43,22 @@ impl DistinguishedName {
         bounded(&text, SHOWN).into_owned()
     }
 
-    /// OpenSSL's one-line form, `C = DE, O = b, CN = a`, which reads back likewise.
+    /// OpenSSL's one-line form before 3.2, `C = DE, O = b, CN = a`: [`DistinguishedName::from_written`] reads it back.
     #[must_use]
     pub fn to_openssl(&self) -> String {
+        self.one_line(" = ")
+    }
+
+    /// The same since 3.2, `C=DE, O=b, CN=a`, which does not say in which order it is.
+    #[must_use]
+    pub fn to_openssl_3_2(&self) -> String {
+        self.one_line("=")
+    }
+
+    fn one_line(&self, equals: &str) -> String {
         let part = |attribute: &Attribute| {
             let (name, value) = readable(attribute, quoted);
-            format!("{name} = {value}")
+            format!("{name}{equals}{value}")
         };
         let rdn = |rdn: &Rdn| rdn.attributes.iter().map(part).collect::<Vec<_>>().join(" + ");
         self.rdns().iter().map(rdn).collect::<Vec<_>>().join(", ")
