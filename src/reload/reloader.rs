@@ -26,6 +26,7 @@ use crate::{
     config::{Problem, settings::Settings},
     observe::Reloads,
     site::{Built, Changes, Site, SiteHandle, build},
+    tls,
     trust::Generation,
 };
 
@@ -113,6 +114,8 @@ struct Watch {
     asked: bool,
     /// The broken contents that were told of.
     told: Option<Contents>,
+    /// When they may be fit as they are: a server certificate of theirs is not valid before. In seconds since 1970.
+    fit_from: Option<i64>,
 }
 
 /// What is to be done if nothing happens.
@@ -172,6 +175,7 @@ impl Watch {
             next: Next::Poll,
             asked: false,
             told: None,
+            fit_from: None,
         }
     }
 
@@ -193,7 +197,11 @@ impl Watch {
                     self.look();
                 }
                 Err(RecvTimeoutError::Timeout) => {
-                    if !matches!(self.next, Next::Poll) || Marks::of(&self.files) != self.marks {
+                    let is_time = self.fit_from.take_if(|from| *from <= tls::now()).is_some();
+                    if is_time {
+                        self.told = None;
+                    }
+                    if is_time || !matches!(self.next, Next::Poll) || Marks::of(&self.files) != self.marks {
                         self.look();
                     }
                 }
@@ -259,7 +267,10 @@ impl Watch {
     /// Puts it in force, or refuses it.
     fn take(&mut self, candidate: Candidate) {
         let Candidate { contents, built, missing, current, doubted } = candidate;
-        let Some((settings, site)) = built.site else { return self.fail(contents, doubted, &built.problems) };
+        let Some((settings, site)) = built.site else {
+            self.fit_from = built.fit_from;
+            return self.fail(contents, doubted, &built.problems);
+        };
         let mut unfit = restart::needed(&self.settings, &settings);
         unfit.extend(missing);
         if !unfit.is_empty() {
@@ -282,6 +293,7 @@ impl Watch {
         self.in_force = contents;
         self.asked = false;
         self.told = None;
+        self.fit_from = None;
     }
 
     /// From now on these files alone, of those that were looked at. Their marks stay those of before they were read, so that a

@@ -30,6 +30,8 @@ pub struct Built {
     pub problems: Vec<Problem>,
     /// Every file that the configuration names, itself included, as far as it could be read.
     pub files: BTreeSet<PathBuf>,
+    /// When the first server certificate that is not valid yet will be, in seconds since 1970: then the same files may be fit.
+    pub fit_from: Option<i64>,
 }
 
 /// Reads the configuration at `path` and everything that it names.
@@ -40,7 +42,7 @@ pub struct Built {
 pub fn build(path: &Path, generation: Generation, before: Option<&Site>) -> Built {
     let mut files = BTreeSet::from([path.to_owned()]);
     let (settings, mut problems) = config::settings(path);
-    let Some(settings) = settings else { return Built { site: None, problems, files } };
+    let Some(settings) = settings else { return Built { site: None, problems, files, fit_from: None } };
     files.extend(files::of_settings(&settings));
     problems.extend(files::loose_folders(&settings));
 
@@ -111,6 +113,8 @@ pub fn build(path: &Path, generation: Generation, before: Option<&Site>) -> Buil
         let built = self::domain(domain, profile, target, &hints, before, &mut problems);
         domains.extend(built.map(|built| (built.name.clone(), Arc::new(built))));
     }
+    let certificates = domains.values().filter_map(|domain| domain.tls.certificate());
+    let fit_from = certificates.map(|own| own.validity().not_before).filter(|from| *from > tls::now()).min();
     let ok = !problems.iter().any(|problem| problem.severity == Severity::Error);
     let site = trust.filter(|_| ok).map(|trust| {
         let site = Site {
@@ -124,7 +128,7 @@ pub fn build(path: &Path, generation: Generation, before: Option<&Site>) -> Buil
         };
         (settings, site)
     });
-    Built { site, problems, files }
+    Built { site, problems, files, fit_from }
 }
 
 /// The most bytes of CA names in a request for a certificate. The message has room for 65,535 (RFC 8446 section 4.2.4), but clients and what is

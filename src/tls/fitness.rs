@@ -30,7 +30,7 @@ pub(super) fn judge(
     in_force: &[&CertificateDer<'static>],
     problems: &mut Vec<Problem>,
 ) {
-    let now = i64::try_from(rustls_pki_types::UnixTime::now().as_secs()).unwrap_or(i64::MAX);
+    let now = now();
     let shown = file.value.display();
     for (index, der) in chain.iter().enumerate() {
         let Ok(facts) = ClientCertificate::from_chain(std::slice::from_ref(der)) else { continue };
@@ -66,6 +66,12 @@ pub(super) fn judge(
         names(der, domain, file, problems);
         purpose(der, file, problems);
     }
+}
+
+/// Seconds since 1970.
+#[must_use]
+pub fn now() -> i64 {
+    i64::try_from(rustls_pki_types::UnixTime::now().as_secs()).unwrap_or(i64::MAX)
 }
 
 /// `has expired (on ...)`, if the certificate is not valid now.

@@ -61,3 +61,21 @@ async fn an_expired_certificate_in_force_holds_up_no_other_change() {
     connection.token("billing").await.oauth_error(401, "invalid_client");
     edge.stop();
 }
+
+#[tokio::test]
+async fn a_certificate_of_tomorrow_is_in_force_once_it_is_valid() {
+    let upstream = Upstream::start().await;
+    let billing = self_signed("billing");
+    let edge = EdgeBuilder::new(upstream.url())
+        .usual_domain("auth0")
+        .self_signed_application("billing", &[billing.thumbprint()])
+        .start();
+    // Valid for a day from in some seconds on: tomorrow would be long for a test.
+    server(&edge.issuer, 86_400 + 5).write(edge.folder.path(), DOMAIN);
+    let line = edge.wait_for_log("is not valid yet (before ");
+    assert!(line.contains("reload refused"), "{line}");
+    let line = edge.wait_for_log("\"reloaded\"");
+    assert!(line.contains(&format!("changed TLS of domain {DOMAIN}")), "{line}");
+    assert_eq!(Client::with(&edge, &billing).token("billing").await.status, 200);
+    edge.stop();
+}
