@@ -160,3 +160,50 @@ fn rfc9440() {
         }
     });
 }
+
+/// Both columns of the table under this heading of the deploy page: profiles, and Keycloak's provider.
+fn recommended(heading: &str) -> Vec<(Vec<&'static str>, &'static str)> {
+    const PAGE: &str = include_str!("../../../docs/deploy/keycloak/README.md");
+    let quoted = |cell: &'static str| cell.split('`').skip(1).step_by(2).collect::<Vec<_>>();
+    let section = PAGE.split(heading).nth(1).unwrap().split("\n## ").next().unwrap();
+    let rows = section.lines().filter(|line| line.starts_with("| `")).skip(1);
+    rows.map(|row| {
+        let mut cells = row.split('|').skip(1);
+        (quoted(cells.next().unwrap()), quoted(cells.next().unwrap())[0])
+    })
+    .collect()
+}
+
+#[test]
+fn the_deploy_page_recommends_what_the_released_providers_read() {
+    let recommended = recommended("## Other profiles");
+    let profiles: Vec<_> = recommended.iter().flat_map(|(profiles, _)| profiles.clone()).collect();
+    assert_eq!(
+        profiles,
+        ["rfc9440", "nginx", "haproxy", "haproxy-chain", "apache", "traefik", "envoy-xfcc"],
+        "each has a reader here"
+    );
+    each(|evidence, chain, base64| {
+        for (profiles, provider) in &recommended {
+            for profile in profiles {
+                let reader = |it: &Keycloak| match (*provider, *profile) {
+                    ("rfc9440", _) => it.rfc9440(),
+                    ("nginx", _) => it.nginx("ssl-client-cert"),
+                    ("haproxy", "haproxy-chain") => it.haproxy_chain(),
+                    ("haproxy", _) => it.haproxy(),
+                    ("apache", _) => it.apache(),
+                    ("traefik", _) => it.traefik(),
+                    ("envoy", _) => it.envoy(),
+                    other => panic!("no provider is modelled for {other:?}"),
+                };
+                // 26.5.0 takes no blank in a certificate, which docs/header-profiles.md says.
+                if *provider == "apache" && base64 == Base64::Basic {
+                    continue;
+                }
+                let found = read(profile, evidence, chain.len(), base64, reader).unwrap();
+                let reach = if *provider == "nginx" { 1 } else { chain.len() };
+                assert_eq!(found, chain[..reach], "{profile} for {provider}");
+            }
+        }
+    });
+}

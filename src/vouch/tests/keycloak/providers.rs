@@ -124,7 +124,7 @@ impl Keycloak {
         chain.split_inclusive(END).map(|one| self.without_boundaries(one)).collect()
     }
 
-    /// traefik, as released (26.6): pieces between commas, each bare base64, never URL-decoded; the leaf and at most the
+    /// traefik, as released (the same class in 26.6.0, 26.7.0 and 26.7.3): pieces between commas, each bare base64, never URL-decoded; the leaf and at most the
     /// set number of others.
     pub(super) fn traefik(&self) -> Chain {
         self.traefik_pieces(self.header("x-forwarded-tls-client-cert")?)
