@@ -47,14 +47,23 @@ pub(super) fn boolean(value: &Value<'_>) -> Option<String> {
     }
 }
 
-/// A whole number in quotes, or with a fraction of nothing.
+/// A whole number in quotes, with a fraction of nothing, or as a size with its unit.
 pub(super) fn integer<T>(value: &Value<'_>, range: &RangeInclusive<T>) -> Option<String>
 where
     T: TryFrom<i128> + PartialOrd,
 {
     let text = written(value)?.trim_matches(['"', '\'']).trim();
-    let digits = text.strip_suffix(".0").unwrap_or(text);
-    let number: i128 = digits.replace(['_', ',', ' '], "").parse().ok()?;
+    let text = text.replace(['_', ',', ' '], "").to_ascii_lowercase();
+    let text = text.strip_suffix(".0").unwrap_or(&text);
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    let factor: i128 = match unit {
+        "" => 1,
+        "k" | "kb" | "kib" => 1 << 10,
+        "m" | "mb" | "mib" => 1 << 20,
+        "g" | "gb" | "gib" => 1 << 30,
+        _ => return None,
+    };
+    let number = text.strip_suffix(unit)?.parse::<i128>().ok()?.checked_mul(factor)?;
     T::try_from(number).ok().filter(|number| range.contains(number)).map(|_| number.to_string())
 }
 

@@ -54,6 +54,8 @@ pub fn applications(path: &Path, named_at: &Place, each: impl FnMut(Application)
     reader.into_problems()
 }
 
+const MISSING: &str = "there is no such file";
+
 /// Why a file gave no text.
 struct Failure {
     what: String,
@@ -72,7 +74,13 @@ impl Failure {
         let (text, at) = self.shown.unwrap_or_default();
         let span = at..at + text.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
         let place = Place { source: Arc::new(Source::new(path, text, blot::lines)), span };
-        Problem { help: self.help, ..Problem::error(&place, "", self.what) }
+        // Nothing but the command line names it: there may be none yet.
+        let start = || {
+            (self.what == MISSING)
+                .then(|| "`mtls-edge init DIR` writes a configuration to start from".to_owned())
+        };
+        let help = self.help.clone().or_else(start);
+        Problem { help, ..Problem::error(&place, "", self.what) }
     }
 
     /// The problem, where a configuration names the file.
@@ -94,7 +102,7 @@ fn read(path: &Path) -> Result<String, Failure> {
                 format!("{error}: who can write it decides who is let in"),
                 "run: chmod o-w on the file",
             ),
-            io::ErrorKind::NotFound => fault("there is no such file"),
+            io::ErrorKind::NotFound => fault(MISSING),
             io::ErrorKind::IsADirectory => Failure::new(
                 "found a directory, expected a TOML file",
                 "name the file in it, such as edge.toml",

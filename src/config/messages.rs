@@ -15,6 +15,7 @@ mod crl_sources;
 mod domain;
 mod file;
 mod foreign;
+mod formats;
 mod keys;
 mod listen;
 mod meant;

@@ -15,6 +15,12 @@ use super::{
 const TYPOGRAPHIC: &str =
     "\u{201c}\u{201d}\u{201e}\u{201f}\u{2018}\u{2019}\u{201a}\u{201b}\u{ab}\u{bb}\u{2033}\u{ff02}";
 
+/// For how many errors the document is searched.
+const WALKS: usize = 100;
+
+/// A longer line is nothing that an operator would compare by eye.
+const LONGEST: usize = 500;
+
 /// Reports the errors of a text. One slip can make the parser stumble several times: only its first error on each line is reported.
 pub(super) fn report(reader: &Reader, text: &str, document: &DeTable<'_>, errors: &[toml::de::Error]) {
     if text.trim_start().starts_with('{') {
@@ -29,9 +35,10 @@ pub(super) fn report(reader: &Reader, text: &str, document: &DeTable<'_>, errors
         errors.iter().map(|error| (reader.place(error.span().unwrap_or(end..end)), error)).collect();
     places.sort_by_key(|(place, _)| place.span.start);
     places.dedup_by_key(|(place, _)| place.line());
-    for (place, error) in places {
+    for (number, (place, error)) in places.into_iter().enumerate() {
         let (what, help) = match error.message() {
-            "duplicate key" => duplicate(reader, text, document, error),
+            // To find the first one takes a walk through the whole document.
+            "duplicate key" if number < WALKS => duplicate(reader, text, document, error),
             message => slip(&place, message),
         };
         reader.report(Problem { help, ..Problem::error(&place, "", format!("this is not TOML: {what}")) });
@@ -51,14 +58,13 @@ fn duplicate(
     let key = text.get(span.clone()).unwrap_or_default().trim_matches(['"', '\'']);
     let before = text.get(..span.start).unwrap_or_default();
     let is_header = before.rsplit('\n').next().is_some_and(|before| before.trim_start().starts_with('['));
-    let mut first = None;
-    if is_header {
-        first = header_before(before, key);
-    } else {
+    let mut first = if is_header { header_before(before, key) } else { key_before(before, key) };
+    if first.is_none() {
         nearest_before(document, key, span.start, &mut first);
     }
     let Some(first) = first else {
-        return (WHAT.to_owned(), Some("remove one of the two".to_owned()));
+        let help = if is_header { "write all keys of a table in one place" } else { "remove one of the two" };
+        return (WHAT.to_owned(), Some(help.to_owned()));
     };
     let line = reader.place(first..first).line();
     let help = if is_secret {
@@ -98,6 +104,23 @@ fn header_before(text: &str, name: &str) -> Option<usize> {
         .map(|(start, _)| start)
 }
 
+/// Where the key of this name is that a line before begins with, in the same table. Of two the parser may keep neither.
+fn key_before(text: &str, name: &str) -> Option<usize> {
+    let mut end = text.rfind('\n')? + 1;
+    for line in text.get(..end)?.split_inclusive('\n').rev() {
+        end -= line.len();
+        let line = line.trim_start();
+        if line.starts_with('[') {
+            return None;
+        }
+        let key = line.split_once('=').map(|(key, _)| key.trim().trim_matches(['"', '\'']));
+        if key == Some(name) {
+            return Some(end);
+        }
+    }
+    None
+}
+
 /// The last key of this name before a byte: within a table nothing but its own keys can be between two of its keys.
 fn nearest_before(table: &DeTable<'_>, name: &str, before: usize, found: &mut Option<usize>) {
     for (key, value) in table {
@@ -128,7 +151,14 @@ fn slip(place: &Place, message: &str) -> (String, Option<String>) {
         let help = (message == UNQUOTED).then(|| "write the value in double quotes".to_owned());
         return (message, help);
     };
-    let mended = mended(line);
+    if is_null(line) {
+        let help = "leave the key out: then it has its default";
+        return ("there is no null".to_owned(), Some(help.to_owned()));
+    }
+    if let Some(help) = form(line, &message) {
+        return (message, Some(help.to_owned()));
+    }
+    let mended = if line.len() <= LONGEST { mended(line) } else { None };
     let what = match (line.chars().find(|c| TYPOGRAPHIC.contains(*c)), &mended) {
         (Some(mark), _) => format!("found the typographic quotation mark {mark}, expected \""),
         _ if line.ends_with('=') => "the value is missing".to_owned(),
@@ -144,7 +174,29 @@ fn slip(place: &Place, message: &str) -> (String, Option<String>) {
         let example = TABLES.iter().map(|kind| kind.example(key)).find(|example| !example.is_empty())?;
         Some(format!("write a value behind it, such as {key} = {example}"))
     });
+    let has_no_value = what.starts_with("key with no value");
+    let help = help.or_else(|| has_no_value.then(|| FORMS.to_owned()));
     (what, help)
+}
+
+/// How keys and tables are written.
+const FORMS: &str = "write a key as name = \"value\", and [name] above the keys of a table";
+
+/// Whether a line says that a key has no value, as JSON, YAML and Python do.
+fn is_null(line: &str) -> bool {
+    let value = line.split_once(['=', ':']).map_or("", |(_, value)| uncommented(value).trim());
+    matches!(value, "null" | "NULL" | "Null" | "nil" | "None" | "~")
+}
+
+/// What other formats have, or what is missing between the lines of a list.
+fn form(line: &str, message: &str) -> Option<&'static str> {
+    if message.starts_with("missing comma between array elements") {
+        Some("write a comma behind the item before")
+    } else if line.starts_with(';') || line.starts_with("//") || line.starts_with("--") {
+        Some("write # before a comment")
+    } else {
+        (line.ends_with('{') || line == "}").then_some(FORMS)
+    }
 }
 
 /// A line as it was probably meant.
@@ -172,8 +224,12 @@ fn mended(line: &str) -> Option<Mended> {
     let colon = straight.find(':').filter(|colon| *colon < equals);
     let (key, value) = straight.split_at_checked(colon.unwrap_or(equals))?;
     let key = key.trim().trim_matches(['"', '\'']);
-    let value = uncommented(value.get(1..)?).trim().trim_end_matches([',', ';']).trim();
-    if key.is_empty() || value.is_empty() || key.contains(char::is_whitespace) {
+    // `==`, `:=` and `=>` are one sign.
+    let value = uncommented(value.get(1..)?).trim_start_matches(['=', ':', '>']).trim();
+    let value = value.trim_end_matches([',', ';']).trim();
+    let is_key = key.starts_with(|c: char| c.is_ascii_alphabetic())
+        && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b));
+    if !is_key || value.is_empty() {
         return None;
     }
     let readings = [
@@ -206,7 +262,7 @@ fn items(value: &str) -> String {
     };
     let items: Vec<String> =
         inner.split(',').map(str::trim).filter(|item| !item.is_empty()).map(in_quotes).collect();
-    format!("[{}]", items.join(", "))
+    if items.iter().any(String::is_empty) { String::new() } else { format!("[{}]", items.join(", ")) }
 }
 
 /// In single quotes, within which a backslash is one: `"C:\certs"` has an escape in it.

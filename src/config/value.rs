@@ -152,6 +152,7 @@ impl<'a> Value<'a> {
 
     /// A time as `"10s"`, within a range.
     pub(super) fn duration(&self, range: &RangeInclusive<Duration>) -> Option<Duration> {
+        const EXAMPLES: &str = "write it as \"500ms\", \"10s\" or \"2m\"";
         let [shortest, longest] = [range.start(), range.end()].map(|end| humantime::format_duration(*end));
         let expected = format!("a duration from {shortest} to {longest}");
         if let DeValue::Integer(number) = self.toml {
@@ -161,8 +162,11 @@ impl<'a> Value<'a> {
         let read = |text: &str| {
             let found = quote(text);
             let fault = |found: String| Fault::new(format!("found {found}, expected {expected}"));
-            let value = humantime::parse_duration(text)
-                .map_err(|_| fault(found.clone()).help("write it as \"500ms\", \"10s\" or \"2m\""))?;
+            let value = humantime::parse_duration(text).map_err(|_| {
+                let is_number = text.bytes().all(|b| b.is_ascii_digit());
+                let meant = if is_number { format!("write \"{text}s\"") } else { EXAMPLES.to_owned() };
+                fault(found.clone()).help(meant)
+            })?;
             if range.contains(&value) { Ok(value) } else { Err(fault(found)) }
         };
         self.parse(&expected, read).map(|located| located.value)

@@ -40,8 +40,12 @@ pub fn server_credential(
     let chain = match chain(&certificate.value, in_one) {
         Ok(chain) => Some(chain),
         Err(fault) => {
-            let fault =
-                fault.or_help("give a PEM file with the server's certificate first, then its intermediates");
+            let help = if in_one {
+                "certificate and private_key name one file: give each a file of its own, or put both into this one"
+            } else {
+                "give a PEM file with the server's certificate first, then its intermediates"
+            };
+            let fault = fault.or_help(help);
             let problem = Problem::error(&certificate.place, "domain.certificate", fault.what);
             problems.push(Problem { help: fault.help, ..problem });
             None

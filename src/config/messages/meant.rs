@@ -269,4 +269,52 @@ private_key = "k"
 
 1 error, 0 warnings
 "#;
+    sizes_and_durations_in_quotes:
+r#"[limits]
+body_bytes = "2MB"
+header_bytes = "64k"
+head_timeout = "15"
+body_timeout = "15 parsecs"
+[[upstream]]
+name = "a"
+urls = ["http://127.0.0.1:1"]
+[[domain]]
+name = "m.example"
+certificate = "c"
+private_key = "k"
+"#
+=> r#"error: limits.body_bytes: found string "2MB", expected a whole number from 1024 to 1073741824
+ --> edge.toml:2:14
+  |
+2 | body_bytes = "2MB"
+  |              ^^^^^
+  |
+  = help: write body_bytes = 2097152
+
+error: limits.header_bytes: found string "64k", expected a whole number from 8192 to 1048576
+ --> edge.toml:3:16
+  |
+3 | header_bytes = "64k"
+  |                ^^^^^
+  |
+  = help: write header_bytes = 65536
+
+error: limits.head_timeout: found "15", expected a duration from 1ms to 1h
+ --> edge.toml:4:16
+  |
+4 | head_timeout = "15"
+  |                ^^^^
+  |
+  = help: write "15s"
+
+error: limits.body_timeout: found "15 parsecs", expected a duration from 1ms to 1h
+ --> edge.toml:5:16
+  |
+5 | body_timeout = "15 parsecs"
+  |                ^^^^^^^^^^^^
+  |
+  = help: write it as "500ms", "10s" or "2m"
+
+4 errors, 0 warnings
+"#;
 }
