@@ -15,33 +15,36 @@ pub(super) fn cannot_bind(key: &str, address: &Located<SocketAddr>, error: &io::
     let (ip, port) = (address.value.ip(), address.value.port());
     let (why, help) = match error.kind() {
         io::ErrorKind::AddrInUse => (
-            "another program listens there".to_owned(),
+            "Address already in use by another program".to_owned(),
             format!("as root run: ss -ltnp 'sport = :{port}', to see which; stop it, or take another port"),
         ),
         io::ErrorKind::PermissionDenied if port < first_unprivileged() => (
-            format!("ports below {} need a right that this user has not", first_unprivileged()),
+            format!(
+                "Permission denied: ports below {} need a right that this user does not have",
+                first_unprivileged()
+            ),
             format!(
                 "in the systemd unit write AmbientCapabilities=CAP_NET_BIND_SERVICE; without systemd run as root: setcap cap_net_bind_service=+ep {}; or take a higher port, such as 8443",
                 program()
             ),
         ),
         io::ErrorKind::PermissionDenied => (
-            "permission denied".to_owned(),
+            "Permission denied".to_owned(),
             format!(
                 "look whether SELinux or AppArmor forbids it (ausearch -m avc, dmesg); for SELinux as root run: semanage port -a -t http_port_t -p tcp {port}"
             ),
         ),
         io::ErrorKind::AddrNotAvailable => (
-            format!("no network interface of this machine has {ip}"),
+            format!("Cannot assign requested address: no network interface of this machine has {ip}"),
             format!("run: ip -brief address, to see which there are; {} stands for all of them", all(ip)),
         ),
         _ if error.raw_os_error() == Some(NO_SUCH_FAMILY) => (
-            "this machine has no IPv6".to_owned(),
+            "Address family not supported: this machine has no IPv6".to_owned(),
             format!("write an IPv4 address, such as \"0.0.0.0:{port}\""),
         ),
         _ => (error.to_string(), format!("write another address, such as \"{}:{port}\"", all(ip))),
     };
-    Problem::error(&address.place, key, format!("cannot bind {}: {why}", address.value)).help(help)
+    Problem::error(&address.place, key, format!("{}: cannot bind: {why}", address.value)).help(help)
 }
 
 /// The address that stands for all of its family.

@@ -40,7 +40,7 @@ fn a_port_that_is_taken() {
         let printed = printed(&folder, program(), &format!("{key} = {value}\n{other}"));
         for said in [
             format!(
-                "error: listen.{key}: cannot bind 127.0.0.1:{port}: another program listens there\n --> edge.toml:2:"
+                "error: listen.{key}: 127.0.0.1:{port}: cannot bind: Address already in use by another program\n --> edge.toml:2:"
             ),
             format!(
                 "= help: as root run: ss -ltnp 'sport = :{port}', to see which; stop it, or take another port\n"
@@ -56,7 +56,7 @@ fn an_address_of_another_machine() {
     let folder = TempDir::new().unwrap();
     let printed = printed(&folder, program(), "https = [\"203.0.113.9:8443\"]\nadmin = \"127.0.0.1:0\"");
     for said in [
-        "error: listen.https: cannot bind 203.0.113.9:8443: no network interface of this machine has 203.0.113.9\n --> edge.toml:2:10\n",
+        "error: listen.https: 203.0.113.9:8443: cannot bind: Cannot assign requested address: no network interface of this machine has 203.0.113.9\n --> edge.toml:2:10\n",
         "= help: run: ip -brief address, to see which there are; 0.0.0.0 stands for all of them\n",
     ] {
         assert!(printed.contains(said), "{said}: {printed}");
@@ -81,7 +81,7 @@ fn a_privileged_port() {
     }
     let printed = printed(&folder, command, "https = [\"127.0.0.1:443\"]\nadmin = \"127.0.0.1:0\"");
     for said in [
-        "error: listen.https: cannot bind 127.0.0.1:443: ports below 1024 need a right that this user has not\n",
+        "error: listen.https: 127.0.0.1:443: cannot bind: Permission denied: ports below 1024 need a right that this user does not have\n",
         "AmbientCapabilities=CAP_NET_BIND_SERVICE; without systemd run as root: setcap cap_net_bind_service=+ep mtls-edge;",
     ] {
         assert!(printed.contains(said), "{said}: {printed}");
