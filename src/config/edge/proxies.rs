@@ -2,10 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::config::{
-    place::Located,
+    place::{Located, Place},
     problem::Problem,
     value::{Fault, Value},
     words::quote,
@@ -23,18 +23,17 @@ pub(super) fn read(value: &Value<'_>) -> Option<Vec<IpNet>> {
     let wide: Vec<&Located<IpNet>> = networks.iter().filter(|network| is_wide(&network.value)).collect();
     for network in &wide {
         value.reader.report(warning(
-            network,
+            &network.place,
             &format!("found {}, expected the addresses of load balancers", network.value),
         ));
     }
     let all: Vec<IpNet> = networks.iter().map(|network| network.value).collect();
     if wide.is_empty()
-        && let Some(network) = IpNet::aggregate(&all).iter().find(|network| is_wide(network))
+        && let Some(whole) = wide_in_parts(&all)
     {
-        let whole = Located { value: *network, place: value.place.clone() };
         value.reader.report(warning(
-            &whole,
-            &format!("found all of {network} in parts, expected the addresses of load balancers"),
+            &value.place,
+            &format!("found {whole}, expected the addresses of load balancers"),
         ));
     }
     Some(all)
@@ -50,20 +49,46 @@ fn network(value: &Value<'_>) -> Option<Located<IpNet>> {
     value.parse("an address or a network", read)
 }
 
+/// What networks come to together, none of which is wide by itself.
+fn wide_in_parts(all: &[IpNet]) -> Option<String> {
+    /// As many addresses as this many of the widest networks have.
+    const MOST: u128 = 8;
+    let aggregate = IpNet::aggregate(&all.to_vec());
+    if let Some(network) = aggregate.iter().find(|network| is_wide(network)) {
+        return Some(format!("all of {network} in parts"));
+    }
+    let (v4, v6) = WIDEST;
+    let of_v4: u128 = aggregate
+        .iter()
+        .filter_map(|network| match network {
+            IpNet::V4(network) => Some(1 << (32 - network.prefix_len())),
+            IpNet::V6(_) => None,
+        })
+        .sum();
+    // The largest ones fit: those of 16 bits and more have at most 112 bits each.
+    let of_v6 = aggregate.iter().filter_map(|network| match network {
+        IpNet::V6(network) if !is_local(network) => Some(1_u128 << (128 - network.prefix_len().max(1))),
+        _ => None,
+    });
+    let of_v6 = of_v6.fold(0, u128::saturating_add);
+    let is_wide = of_v4 > MOST << (32 - v4) || of_v6 > MOST << (128 - v6);
+    is_wide.then(|| format!("{} networks that are a large part of the internet", all.len()))
+}
+
 /// Whether it holds addresses of others than one operator.
 fn is_wide(network: &IpNet) -> bool {
     let (v4, v6) = WIDEST;
     match network {
         IpNet::V4(network) => network.prefix_len() < v4,
-        IpNet::V6(whole) => {
-            let is_local =
-                LOCAL.iter().filter_map(|net| net.parse::<IpNet>().ok()).any(|net| net.contains(network));
-            match mapped(whole.addr(), whole.prefix_len()) {
-                Some(network) => network.prefix_len() < v4,
-                None => whole.prefix_len() < v6 && !is_local,
-            }
-        }
+        IpNet::V6(whole) => match mapped(whole.addr(), whole.prefix_len()) {
+            Some(network) => network.prefix_len() < v4,
+            None => whole.prefix_len() < v6 && !is_local(whole),
+        },
     }
+}
+
+fn is_local(network: &Ipv6Net) -> bool {
+    LOCAL.iter().filter_map(|net| net.parse::<Ipv6Net>().ok()).any(|net| net.contains(network))
 }
 
 /// The IPv4 network that an IPv4-mapped one stands for (RFC 4291 section 2.5.5.2).
@@ -72,10 +97,10 @@ fn mapped(address: Ipv6Addr, prefix: u8) -> Option<Ipv4Net> {
     Ipv4Net::new(address, prefix.checked_sub(96)?).ok()
 }
 
-fn warning(network: &Located<IpNet>, what: &str) -> Problem {
+fn warning(place: &Place, what: &str) -> Problem {
     let what = format!(
-        "{what}: anyone who connects from there can forge the client address that the logs and the upstream see (by X-Forwarded-For or a PROXY header)"
+        "{what}: anyone who connects from there can forge the client address that the logs and the upstream see (by X-Forwarded-For or a PROXY header), and is exempt from connections_per_address"
     );
-    Problem::warning(&network.place, "listen.trusted_proxies", what)
+    Problem::warning(place, "listen.trusted_proxies", what)
         .help("list only the addresses of your own load balancers, such as \"10.0.0.5\" or \"10.0.0.0/24\"")
 }

@@ -14,7 +14,7 @@ name = "m.example"
 certificate = "c"
 private_key = "k"
 "#
-=> r#"warning: listen.trusted_proxies: found 0.0.0.0/0, expected the addresses of load balancers: anyone who connects from there can forge the client address that the logs and the upstream see (by X-Forwarded-For or a PROXY header)
+=> r#"warning: listen.trusted_proxies: found 0.0.0.0/0, expected the addresses of load balancers: anyone who connects from there can forge the client address that the logs and the upstream see (by X-Forwarded-For or a PROXY header), and is exempt from connections_per_address
  --> edge.toml:2:20
   |
 2 | trusted_proxies = ["0.0.0.0/0", "::/0"]
@@ -22,7 +22,7 @@ private_key = "k"
   |
   = help: list only the addresses of your own load balancers, such as "10.0.0.5" or "10.0.0.0/24"
 
-warning: listen.trusted_proxies: found ::/0, expected the addresses of load balancers: anyone who connects from there can forge the client address that the logs and the upstream see (by X-Forwarded-For or a PROXY header)
+warning: listen.trusted_proxies: found ::/0, expected the addresses of load balancers: anyone who connects from there can forge the client address that the logs and the upstream see (by X-Forwarded-For or a PROXY header), and is exempt from connections_per_address
  --> edge.toml:2:33
   |
 2 | trusted_proxies = ["0.0.0.0/0", "::/0"]
@@ -43,7 +43,7 @@ name = "m.example"
 certificate = "c"
 private_key = "k"
 "#
-=> r#"warning: listen.trusted_proxies: found 0.0.0.0/1, expected the addresses of load balancers: anyone who connects from there can forge the client address that the logs and the upstream see (by X-Forwarded-For or a PROXY header)
+=> r#"warning: listen.trusted_proxies: found 0.0.0.0/1, expected the addresses of load balancers: anyone who connects from there can forge the client address that the logs and the upstream see (by X-Forwarded-For or a PROXY header), and is exempt from connections_per_address
  --> edge.toml:2:20
   |
 2 | trusted_proxies = ["0.0.0.0/1", "128.0.0.0/1"]
@@ -51,7 +51,7 @@ private_key = "k"
   |
   = help: list only the addresses of your own load balancers, such as "10.0.0.5" or "10.0.0.0/24"
 
-warning: listen.trusted_proxies: found 128.0.0.0/1, expected the addresses of load balancers: anyone who connects from there can forge the client address that the logs and the upstream see (by X-Forwarded-For or a PROXY header)
+warning: listen.trusted_proxies: found 128.0.0.0/1, expected the addresses of load balancers: anyone who connects from there can forge the client address that the logs and the upstream see (by X-Forwarded-For or a PROXY header), and is exempt from connections_per_address
  --> edge.toml:2:33
   |
 2 | trusted_proxies = ["0.0.0.0/1", "128.0.0.0/1"]
@@ -89,6 +89,18 @@ fn trust_in_everybody_is_seen_however_it_is_split() {
     }
     let eighths: Vec<String> = (0..=255).map(|first| format!("{first}.0.0.0/8")).collect();
     assert!(warns(&eighths));
+    let every_second: Vec<String> = (0..=255).step_by(2).map(|first| format!("{first}.0.0.0/8")).collect();
+    assert!(warns(&every_second));
+    let private = [
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "fc00::/7",
+        "fe80::/10",
+    ];
+    assert!(!warns(&private.map(str::to_owned)));
     let sixteenths: Vec<String> = (0..=255).map(|second| format!("9.{second}.0.0/16")).collect();
     assert!(!warns(&sixteenths));
 }
