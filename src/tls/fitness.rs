@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use rustls_pki_types::CertificateDer;
 use x509_parser::{
     extensions::GeneralName,
-    prelude::{FromDer, X509Certificate},
+    prelude::{FromDer, X509Certificate, X509Version},
 };
 
 use crate::{
@@ -104,7 +104,13 @@ fn names(der: &CertificateDer<'static>, domain: &str, file: &Located<PathBuf>, p
     if is_named {
         return;
     }
-    let why = if names.is_empty() { ": it has no DNS name (the common name does not count)" } else { "" };
+    // `openssl x509 -req` makes it so from a CSR, whatever the CSR asks for.
+    let is_bare = certificate.version() != X509Version::V3;
+    let why = match names.as_slice() {
+        [] if is_bare => ": it has no extensions, as `openssl x509 -req` makes certificates without -extfile",
+        [] => ": it has no DNS name (the common name does not count)",
+        _ => "",
+    };
     let what = format!("{} does not name {domain}{why}: clients will refuse it", file.value.display());
     problems.push(
         Problem::warning(&file.place, KEY, what)

@@ -162,6 +162,10 @@ warning: application.credential.thumbprint: looks like a placeholder: its octets
         ("0123456789abcdef".repeat(4), "looks like a placeholder"),
         (format!("{:064x}", 1), "looks like a placeholder"),
         (counting, "looks like a placeholder"),
+        (
+            "1a2b3c4d5e6f7a8b9c0d1e2f3a4b5c6d7e8f9a0b1c2d3e4f5a6b7c8d9e0f1a2b".to_owned(),
+            "looks like a placeholder",
+        ),
         ("A".repeat(43), "looks like a placeholder"),
         (
             "3b:1f:0a:c4:5d:7e:92:66:80:b7:11:fe:29:4c:d8:03:9a:e5:71:36:4f:c2:08:bd:67:f3:1e:55:a9:90:2c:d4"
