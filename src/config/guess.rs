@@ -126,6 +126,11 @@ pub(super) fn at_its_ends(text: &str) -> String {
     }
 }
 
+/// A variable in braces, which is hardly anything else, whatever a text is for.
+pub(super) fn template(text: &str) -> Option<&str> {
+    variable(text).filter(|variable| variable.starts_with(['{']) || variable.starts_with("${"))
+}
+
 /// The first variable or template that a text names, as shells, systemd, Compose, Helm and Windows write them.
 pub(super) fn variable(text: &str) -> Option<&str> {
     let enclosed = |open: &str, close: &str| {

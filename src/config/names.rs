@@ -59,8 +59,13 @@ pub(super) fn domain_name(text: &str) -> Result<String, Fault> {
     let fault = |why: &str| Fault::new(format!("found {}, expected {EXPECTED}{why}", quote(text)));
     let example = "write a name such as mtls.auth.example.com";
     let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
-    if name.contains("://") {
-        return Err(fault(" without scheme").help(example));
+    if name.contains(['/', '?', '#']) {
+        let bare = host_of(&name).rsplit_once(':').map_or(host_of(&name), |(host, _)| host);
+        let is_name =
+            !bare.contains('*') && DnsName::try_from(bare).is_ok() && bare.parse::<IpAddr>().is_err();
+        let help = if is_name { format!("write {}", quote(bare)) } else { example.to_owned() };
+        let without = if name.contains("://") { " without scheme" } else { " without a path" };
+        return Err(fault(without).help(help));
     }
     if name.parse::<IpAddr>().is_ok() || bracketed(&name).is_some() {
         return Err(fault(", not an address: SNI carries names only").help(example));
@@ -182,9 +187,23 @@ pub(super) fn url(text: &str) -> Result<Url, Fault> {
 /// The value of a `Host` header.
 pub(super) fn host(text: &str) -> Result<String, Fault> {
     host_and_port(text).map(|_| text.to_owned()).map_err(|why| {
+        let why = if text.contains("://") { " without scheme" } else { why };
         let what = format!("found {}, expected a host, or host:port{why}", quote(text));
-        Fault::new(what).help("write it such as tenant.edge.example")
+        let bare = host_of(text);
+        let is_host = bare != text && host_and_port(bare).is_ok();
+        let help = if is_host {
+            format!("write {}", quote(bare))
+        } else {
+            "write it such as tenant.edge.example".to_owned()
+        };
+        Fault::new(what).help(help)
     })
+}
+
+/// The host, with its port, of what may be a URL.
+fn host_of(text: &str) -> &str {
+    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+    rest.split(['/', '?', '#']).next().unwrap_or_default()
 }
 
 /// Whether an upstream is on this machine.

@@ -266,7 +266,15 @@ fn credential(table: &Table<'_>, names: &mut Vec<Located<String>>) -> Option<Cre
 fn one_matcher(table: &Table<'_>, written: &[(&str, Value<'_>, ReadMatcher)]) -> Option<Matcher> {
     const KEY: &str = "application.credential";
     match written {
-        [(_, value, read)] => read(value),
+        [(_, value, read)] => {
+            let matcher = read(value);
+            if let Some(variable) = value.toml.as_str().and_then(guess::template) {
+                let what = "found a variable: variables are not expanded".to_owned();
+                let problem = Problem::warning(&value.place, value.path_of_key(), what);
+                table.reader.report(problem.help(format!("write the value itself in place of {variable}")));
+            }
+            matcher
+        }
         [] => {
             let all = super::words::any_of(MATCHERS.iter().map(|(key, _)| *key));
             let problem =

@@ -216,4 +216,21 @@ error: application.credential.tls_client_auth_subject_dn: unknown key "tls_clien
 
 5 errors, 0 warnings
 "#;
+    a_variable_for_a_thumbprint:
+r#"[[application]]
+client_id = "a"
+[[application.credential]]
+name = "n"
+thumbprint = "${THUMBPRINT}"
+"#
+=> r#"warning: application.credential.thumbprint: found a variable: variables are not expanded
+ --> applications.toml:5:14
+  |
+5 | thumbprint = "${THUMBPRINT}"
+  |              ^^^^^^^^^^^^^^^
+  |
+  = help: write the value itself in place of ${THUMBPRINT}
+
+0 errors, 1 warning
+"#;
 }

@@ -225,4 +225,42 @@ ca_hints = "off"
 
 1 error, 0 warnings
 "#;
+    a_url_for_a_domain:
+r#"[[upstream]]
+name = "a"
+urls = ["http://127.0.0.1:1"]
+[[domain]]
+name = "https://m.example:8443/oauth"
+certificate = "c"
+private_key = "k"
+"#
+=> r#"error: domain.name: found "https://m.example:8443/oauth", expected the DNS name that clients connect to without scheme
+ --> edge.toml:5:8
+  |
+5 | name = "https://m.example:8443/oauth"
+  |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = help: write "m.example"
+
+1 error, 0 warnings
+"#;
+    a_path_behind_a_domain:
+r#"[[upstream]]
+name = "a"
+urls = ["http://127.0.0.1:1"]
+[[domain]]
+name = "m.example/oauth/token"
+certificate = "c"
+private_key = "k"
+"#
+=> r#"error: domain.name: found "m.example/oauth/token", expected the DNS name that clients connect to without a path
+ --> edge.toml:5:8
+  |
+5 | name = "m.example/oauth/token"
+  |        ^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = help: write "m.example"
+
+1 error, 0 warnings
+"#;
 }

@@ -141,4 +141,24 @@ private_key = "k"
 
 1 error, 0 warnings
 "#;
+    a_url_for_a_host:
+r#"[[upstream]]
+name = "a"
+urls = ["http://127.0.0.1:1"]
+host = "https://tenant.example/"
+[[domain]]
+name = "m.example"
+certificate = "c"
+private_key = "k"
+"#
+=> r#"error: upstream.host: found "https://tenant.example/", expected a host, or host:port without scheme
+ --> edge.toml:4:8
+  |
+4 | host = "https://tenant.example/"
+  |        ^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = help: write "tenant.example"
+
+1 error, 0 warnings
+"#;
 }
