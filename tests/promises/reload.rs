@@ -2,7 +2,7 @@
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::support::{Client, DOMAIN, EdgeBuilder, Upstream, self_signed};
+use crate::support::{Ca, Client, DOMAIN, EdgeBuilder, Upstream, self_signed};
 
 #[tokio::test]
 async fn a_removed_credential_is_refused_on_an_open_connection() {
@@ -54,5 +54,27 @@ async fn a_request_whose_body_ends_after_a_reload_is_judged_by_the_new_trust() {
     let _ = stream.read_to_end(&mut answer).await;
     assert!(answer.starts_with(b"HTTP/1.1 401"), "{}", String::from_utf8_lossy(&answer));
     assert!(upstream.seen().is_empty());
+    edge.stop();
+}
+
+#[tokio::test]
+async fn the_last_client_ca_is_removed_whoever_still_needs_it() {
+    let upstream = Upstream::start().await;
+    let ca = Ca::new("Client CA");
+    let payments = ca.issue("payments", |_| {});
+    let edge = EdgeBuilder::new(upstream.url())
+        .usual_domain("auth0")
+        .trust("ca", &ca.pem())
+        .ca_application("payments", "subject_dn = \"CN=payments,O=Example Bank,C=DE\"\nca = \"ca.pem\"")
+        .start();
+    let mut connection = Client::with(&edge, &payments).connect().await;
+    assert_eq!(connection.token("payments").await.status, 200);
+    let text = std::fs::read_to_string(edge.folder.path().join("edge.toml")).unwrap();
+    let named = "client_ca = [\"ca.pem\"]";
+    assert!(text.contains(named), "{text}");
+    // At a start this is an error: nobody could authenticate.
+    edge.reload("edge.toml", &text.replace(named, "client_ca = []"));
+    assert!(edge.log().contains("trust.client_ca: names no client CA"), "{}", edge.log());
+    connection.token("payments").await.oauth_error(401, "invalid_client");
     edge.stop();
 }
