@@ -138,7 +138,10 @@ pub(super) fn origin(text: &str) -> Result<Origin, Fault> {
         return Err(fault(&format!(" without {part}: a request keeps its own"))
             .help(format!("write {}", quote(&format!("{scheme}://{authority}")))));
     }
-    let (host, port) = host_and_port(authority).map_err(fault)?;
+    let (host, port) = host_and_port(authority).map_err(|why| {
+        let fault = fault(why);
+        fault.help("write it such as \"https://auth.internal.example:8443\" or \"http://127.0.0.1:3000\"")
+    })?;
     Ok(Origin { tls, host, port: port.unwrap_or(if tls { 443 } else { 80 }) })
 }
 

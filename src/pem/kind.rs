@@ -124,6 +124,14 @@ impl Kind {
             (Wanted::Certificate, Self::AttributeCertificate) => {
                 "an attribute certificate says nothing of TLS: remove it, and give the certificate itself"
             }
+            (Wanted::Certificate, Self::Key(_) | Self::EncryptedKey | Self::OpensshKey | Self::DsaKey)
+                if is_der =>
+            {
+                "name the file of the certificate, not that of its key"
+            }
+            (Wanted::Certificate, Self::Key(_) | Self::EncryptedKey | Self::OpensshKey | Self::DsaKey) => {
+                "name the file of the certificate, not that of its key; if it has both: openssl crl2pkcs7 -nocrl -certfile {file} | openssl pkcs7 -print_certs -out {new}"
+            }
             (Wanted::Certificate, _) => {
                 "leave nothing but certificates in the file: openssl crl2pkcs7 -nocrl -certfile {file} | openssl pkcs7 -print_certs -out {new}"
             }

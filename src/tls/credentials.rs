@@ -37,6 +37,15 @@ pub fn server_credential(
     problems: &mut Vec<Problem>,
 ) -> Option<(ServerCredential, [u8; 32])> {
     let in_one = is_one_file(&certificate.value, &private_key.value);
+    if !in_one && are_swapped(&certificate.value, &private_key.value) {
+        let (key, own) = (certificate.value.display(), private_key.value.display());
+        let what = format!("{key} holds the private key, and {own} the certificate");
+        problems.push(
+            Problem::error(&certificate.place, "domain.certificate", what)
+                .help("swap certificate and private_key"),
+        );
+        return None;
+    }
     let chain = match chain(&certificate.value, in_one) {
         Ok(chain) => Some(chain),
         Err(fault) => {
@@ -54,18 +63,21 @@ pub fn server_credential(
     let key = key(provider, private_key, in_one, problems);
     let (chain, (key, key_file)) = (chain?, key?);
     let own = own_certificate(&chain, &key);
-    fitness::judge(&chain, own.unwrap_or_default(), domain, certificate, in_force, problems);
     let credential = CertifiedKey::new(chain, key);
-    match (own, credential.keys_match()) {
-        (Some(0), _)
-        | (None, Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown))) => {
-            Some((Arc::new(credential), key_file))
-        }
-        (Some(number), _) => {
+    let keys_match = match credential.keys_match() {
+        Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => true,
+        Err(_) => own == Some(0),
+    };
+    // What names and purpose a certificate lacks says nothing if it is not the server's.
+    let for_domain = (keys_match || own.is_some()).then_some(domain);
+    fitness::judge(&credential.cert, own.unwrap_or_default(), for_domain, certificate, in_force, problems);
+    match own {
+        _ if keys_match => Some((Arc::new(credential), key_file)),
+        Some(number) => {
             problems.push(out_of_order(&credential.cert, number, certificate, private_key));
             None
         }
-        (None, Err(_)) => {
+        None => {
             let (key, certificate) = (private_key.value.display(), certificate.value.display());
             let what = format!("{key} is not the key of the first certificate in {certificate}");
             let help = format!(
@@ -79,10 +91,23 @@ pub fn server_credential(
     }
 }
 
+/// Whether each file holds what the other one is for.
+fn are_swapped(certificate: &Path, key: &Path) -> bool {
+    let holds_key = |path: &Path| {
+        file::read_with_mode(path, file::LIMIT).is_ok_and(|content| pem::private_key(&content.bytes).is_ok())
+    };
+    // A certificate's file is read twice only if it is none.
+    read_certificates(certificate).is_err() && holds_key(certificate) && read_certificates(key).is_ok()
+}
+
 /// Which of the certificates the key belongs to, from 0.
+///
+/// rustls compares them too, but of certificates of version 3 alone.
 fn own_certificate(chain: &[CertificateDer<'static>], key: &Arc<dyn SigningKey>) -> Option<usize> {
+    let public_key = key.public_key()?;
     chain.iter().position(|certificate| {
-        CertifiedKey::new(vec![certificate.clone()], Arc::clone(key)).keys_match().is_ok()
+        ClientCertificate::from_chain(std::slice::from_ref(certificate))
+            .is_ok_and(|certificate| certificate.spki_der() == public_key.as_ref())
     })
 }
 

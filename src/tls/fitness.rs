@@ -18,14 +18,15 @@ const KEY: &str = "domain.certificate";
 /// How long before its end a certificate is worth a warning.
 const SOON: i64 = 14 * 86_400;
 
-/// Reports what clients will refuse in this chain, of which certificate `own` (from 0) is the server's.
+/// Reports what clients will refuse in this chain, of which certificate `own` (from 0) is the server's. Without a `domain` only the
+/// dates are looked at.
 ///
 /// Outside its validity it is an error, unless the running edge has it in force already: then a change of anything else, such as a
 /// credential that is withdrawn, must not wait for its renewal.
 pub(super) fn judge(
     chain: &[CertificateDer<'static>],
     own: usize,
-    domain: &str,
+    domain: Option<&str>,
     file: &Located<PathBuf>,
     in_force: &[&CertificateDer<'static>],
     problems: &mut Vec<Problem>,
@@ -63,8 +64,10 @@ pub(super) fn judge(
             let what = format!("{shown} expires in {} days", (validity.not_after - now) / 86_400);
             problems.push(Problem::warning(&file.place, KEY, what).help("renew it"));
         }
-        names(der, domain, file, problems);
-        purpose(der, file, problems);
+        if let Some(domain) = domain {
+            names(der, domain, file, problems);
+            purpose(der, file, problems);
+        }
     }
 }
 
@@ -112,10 +115,9 @@ fn names(der: &CertificateDer<'static>, domain: &str, file: &Located<PathBuf>, p
         _ => "",
     };
     let what = format!("{} does not name {domain}{why}: clients will refuse it", file.value.display());
-    problems.push(
-        Problem::warning(&file.place, KEY, what)
-            .help(format!("issue a certificate with the subject alternative name DNS:{domain}")),
-    );
+    let help = format!("issue a certificate with the subject alternative name DNS:{domain}");
+    let severity = if is_bare { Severity::Error } else { Severity::Warning };
+    problems.push(Problem { severity, ..Problem::error(&file.place, KEY, what).help(help) });
 }
 
 /// A certificate for clients only does not pass for a server's (RFC 5280 section 4.2.1.12).

@@ -266,7 +266,8 @@ fn server_certificate_has_no_dns_name_or_another_purpose() {
         folder.path(),
         &["x509", "-req", "-in", "a.csr", "-signkey", "server.key", "-out", "server.pem", "-days", "30"],
     );
-    let (_, printed) = folder.check();
+    let (accepted, printed) = folder.check();
+    assert!(!accepted && printed.ends_with("1 error, 0 warnings\n"), "{printed}");
     let said = "it has no extensions, as `openssl x509 -req` makes certificates without -extfile: clients will refuse it\n";
     assert!(printed.contains(said), "{printed}");
 }
@@ -349,4 +350,46 @@ fn a_key_of_another_user_names_the_user_and_the_command() {
     let help =
         format!("= help: {user} may not enter the folder live; as root run: setfacl -m u:{user}:x live\n");
     assert!(printed.contains(&help), "{printed}");
+}
+
+#[test]
+fn certificate_and_key_are_swapped() {
+    let folder = Folder::new();
+    let config = EDGE
+        .replace("certificate = \"server.pem\"", "certificate = \"server.key\"")
+        .replace("private_key = \"server.key\"", "private_key = \"server.pem\"");
+    folder.write("edge.toml", config).prints(
+        r#"
+error: domain.certificate: server.key holds the private key, and server.pem the certificate
+  --> edge.toml:10:15
+   |
+10 | certificate = "server.key"
+   |               ^^^^^^^^^^^^
+   |
+   = help: swap certificate and private_key
+
+1 error, 0 warnings
+"#,
+    );
+}
+
+#[test]
+fn a_key_for_a_certificate_is_named() {
+    let folder = Folder::new();
+    self_signed("other").write(folder.path(), "other");
+    let (accepted, printed) =
+        folder.write("edge.toml", EDGE.replace("\"server.pem\"", "\"other.key\"")).check();
+    assert!(
+        !accepted
+            && printed
+                .contains("= help: name the file of the certificate, not that of its key; if it has both"),
+        "{printed}"
+    );
+    // One file for both, in which there is the key alone.
+    let (_, printed) = folder.write("edge.toml", EDGE.replace("\"server.pem\"", "\"server.key\"")).check();
+    assert!(printed.contains("= help: certificate and private_key name one file"), "{printed}");
+    // A certificate that is not the server's is not judged for what it lacks.
+    folder.write("edge.toml", EDGE).credentials("server", &Ca::new("CA").issue("a", |_| {}));
+    let (_, printed) = folder.write("server.key", self_signed("b").key_pem()).check();
+    assert!(printed.ends_with("1 error, 0 warnings\n"), "{printed}");
 }
