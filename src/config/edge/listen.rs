@@ -1,6 +1,6 @@
 //! `[listen]`: the sockets.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use rustls_pki_types::DnsName;
 
@@ -62,9 +62,23 @@ fn address(text: &str, usual: &str, usual_port: u16) -> Result<SocketAddr, Fault
             "found {}, expected an address such as 0.0.0.0:8443 or [::]:8443",
             quote(text)
         ));
-        let bare = text.split_once("://").map_or(text, |(_, rest)| rest.split('/').next().unwrap_or_default());
+        if text.starts_with("unix:") || text.starts_with('/') {
+            let help = format!("write \"{usual}:{usual_port}\": Unix sockets are not supported");
+            return fault.help(help);
+        }
+        let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+        let bare = rest.split('/').next().unwrap_or_default();
+        if let Some((host, port)) = bare.rsplit_once(':')
+            && let (Ok(host), Ok(port)) = (host.parse::<Ipv6Addr>(), port.parse::<u16>())
+            && port >= 80
+        {
+            return fault.help(format!("write \"{}\"", SocketAddr::from((host, port))));
+        }
         if let Ok(address) = bare.trim_matches(['[', ']']).parse::<IpAddr>() {
             return fault.help(format!("write \"{}\"", SocketAddr::from((address, usual_port))));
+        }
+        if let Ok(address) = bare.parse::<SocketAddr>() {
+            return fault.help(format!("write \"{address}\""));
         }
         let (host, port) = bare.rsplit_once(':').unwrap_or(("", bare));
         let Ok(port) = port.parse::<u16>() else {

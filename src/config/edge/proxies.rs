@@ -1,6 +1,6 @@
 //! `[listen] trusted_proxies`: whose word on a client's address is believed.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
@@ -43,10 +43,35 @@ fn network(value: &Value<'_>) -> Option<Located<IpNet>> {
     let read = |text: &str| {
         let single = text.parse::<IpAddr>().map(IpNet::from);
         text.parse::<IpNet>().map(|net| net.trunc()).or(single).map_err(|_| {
-            Fault::new(format!("found {}, expected an address or a network such as 10.0.0.0/8", quote(text)))
+            let what = format!("found {}, expected an address or a network such as 10.0.0.0/8", quote(text));
+            Fault { what, help: meant(text) }
         })
     };
     value.parse("an address or a network", read)
+}
+
+/// What a text that is no network was meant for: with a port, a mask, a star, or a name.
+fn meant(text: &str) -> Option<String> {
+    let write = |network: String| Some(format!("write \"{network}\""));
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return write(address.ip().to_string());
+    }
+    if text == "localhost" {
+        return write("127.0.0.1".to_owned());
+    }
+    if let Some((address, mask)) = text.split_once(['/', ' ']) {
+        let (address, mask) = (address.parse::<Ipv4Addr>().ok()?, mask.trim().parse::<Ipv4Addr>().ok()?);
+        return write(Ipv4Net::with_netmask(address, mask).ok()?.trunc().to_string());
+    }
+    let stars = text.split('.').rev().take_while(|part| *part == "*").count();
+    if let Some(prefix @ 8..) =
+        u8::try_from(stars).ok().filter(|stars| *stars > 0).and_then(|stars| 32_u8.checked_sub(8 * stars))
+    {
+        let address = text.replace('*', "0").parse::<Ipv4Addr>().ok()?;
+        return write(Ipv4Net::new(address, prefix).ok()?.to_string());
+    }
+    let is_name = text.contains(|c: char| c.is_ascii_alphabetic()) && !text.contains(['/', ':']);
+    is_name.then(|| "write IP addresses or networks: names are not looked up".to_owned())
 }
 
 /// What networks come to together, none of which is wide by itself.

@@ -252,3 +252,29 @@ private_key = "k"
 1 error, 0 warnings
 "#;
 }
+
+#[test]
+fn an_address_in_another_form_is_put_right() {
+    for (written, help) in [
+        ("8443", "write \"0.0.0.0:8443\""),
+        ("443/tcp", "write \"0.0.0.0:443\""),
+        ("*:8443", "write \"0.0.0.0:8443\""),
+        ("[*]:8443", "write \"[::]:8443\""),
+        ("localhost:443", "write \"127.0.0.1:443\""),
+        ("https://10.0.0.1:8443/", "write \"10.0.0.1:8443\""),
+        ("10.0.0.1", "write \"10.0.0.1:8443\""),
+        ("::1", "write \"[::1]:8443\""),
+        ("[::]", "write \"[::]:8443\""),
+        ("::1:8443", "write \"[::1]:8443\""),
+        ("0.0.0.0:99999", "write \"0.0.0.0:8443\", with the port of your choice"),
+        ("unix:/run/edge.sock", "write \"0.0.0.0:8443\": Unix sockets are not supported"),
+        (
+            "edge.example:443",
+            "write an IP address of this machine, or \"0.0.0.0:443\" for all: names are not looked up",
+        ),
+    ] {
+        let text = format!("[listen]\nhttps = [{written:?}]\n{}", crate::config::testing::MINIMAL);
+        let printed = edge_messages(&text);
+        assert!(printed.contains(&format!("= help: {help}\n")), "{written}: {printed}");
+    }
+}

@@ -104,3 +104,22 @@ fn trust_in_everybody_is_seen_however_it_is_split() {
     let sixteenths: Vec<String> = (0..=255).map(|second| format!("9.{second}.0.0/16")).collect();
     assert!(!warns(&sixteenths));
 }
+
+#[test]
+fn a_network_in_another_form_is_put_right() {
+    for (written, help) in [
+        ("10.0.0.1:443", "write \"10.0.0.1\""),
+        ("[2001:db8::1]:443", "write \"2001:db8::1\""),
+        ("10.0.0.*", "write \"10.0.0.0/24\""),
+        ("10.*.*.*", "write \"10.0.0.0/8\""),
+        ("10.1.2.3/255.255.0.0", "write \"10.1.0.0/16\""),
+        ("10.0.0.0 255.0.0.0", "write \"10.0.0.0/8\""),
+        ("localhost", "write \"127.0.0.1\""),
+        ("lb.example", "write IP addresses or networks: names are not looked up"),
+        ("10.0.0.0/8 ", "write \"10.0.0.0/8\""),
+    ] {
+        let text = format!("[listen]\ntrusted_proxies = [{written:?}]\n{}", crate::config::testing::MINIMAL);
+        let printed = edge_messages(&text);
+        assert!(printed.contains(&format!("= help: {help}\n")), "{written}: {printed}");
+    }
+}
