@@ -5,6 +5,7 @@ mod cork;
 mod credentials;
 mod fitness;
 mod leaf;
+mod plain;
 mod possession;
 mod reason;
 mod server;

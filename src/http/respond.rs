@@ -21,7 +21,7 @@ use crate::{
     forward::{ResponseBody, remove_hop_by_hop},
     observe::{
         Counters, Outcome,
-        access::{self, Value},
+        access::{self, Level, Value},
     },
     text::{SHORT, bounded},
 };
@@ -63,6 +63,7 @@ where
         Box::pin(async move {
             let answer = answer.await;
             let reason = answer.as_ref().err().map(Refusal::reason);
+            let mut level = Level::Info;
             let mut response = match answer {
                 Ok(mut response) => {
                     connection.linger(connection.is_receiving());
@@ -72,7 +73,11 @@ where
                     response
                 }
                 Err(refusal) => {
-                    counters.request(refusal.outcome());
+                    let outcome = refusal.outcome();
+                    if outcome == Outcome::UpstreamFailed {
+                        level = Level::Warn;
+                    }
+                    counters.request(outcome);
                     connection.linger(true);
                     let mut response = refusal.response();
                     if method == Method::HEAD {
@@ -93,8 +98,9 @@ where
             let mut id = record.id.clone();
             id.set_sensitive(true);
             response.headers_mut().insert(REQUEST_ID, id);
-            if access::is_on() {
-                log(&connection, &record, &method, uri.path(), response.status(), started, reason.as_deref());
+            if level.is_on() {
+                let about = (&method, uri.path(), response.status());
+                log(level, &connection, &record, about, started, reason.as_deref());
             }
             Ok(response)
         })
@@ -112,11 +118,10 @@ fn without_body(response: &mut Response<ResponseBody>) {
 
 /// One line a request. A refusal says why, in full.
 fn log(
+    level: Level,
     connection: &Connection,
     record: &Record,
-    method: &Method,
-    path: &str,
-    status: StatusCode,
+    (method, path, status): (&Method, &str, StatusCode),
     started: Instant,
     reason: Option<&str>,
 ) {
@@ -126,18 +131,21 @@ fn log(
     let credential = credential.map(|credential| bounded(&credential.name, SHORT));
     let certificate = connection.peer.as_deref().and_then(Peer::shown);
     let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    access::write(&[
-        ("request_id", record.id.to_str().ok().map(Value::Token)),
-        ("client", connection.from.shown.to_str().ok().map(Value::Token)),
-        ("domain", Some(Value::Token(&connection.server_name))),
-        ("method", Some(Value::Token(&bounded(method.as_str(), SHORT)))),
-        ("path", Some(Value::Text(path))),
-        ("status", Some(Value::Number(status.as_u16().into()))),
-        ("milliseconds", Some(Value::Number(milliseconds))),
-        ("client_id", owner.map(|id| Value::Text(id.as_str()))),
-        ("credential", credential.as_deref().map(Value::Text)),
-        ("thumbprint", certificate.map(|shown| Value::Token(&shown.thumbprint))),
-        ("subject", certificate.map(|shown| Value::Text(&shown.subject))),
-        ("reason", reason.map(Value::Text)),
-    ]);
+    access::write(
+        level,
+        &[
+            ("request_id", record.id.to_str().ok().map(Value::Token)),
+            ("client", connection.from.shown.to_str().ok().map(Value::Token)),
+            ("domain", Some(Value::Token(&connection.server_name))),
+            ("method", Some(Value::Token(&bounded(method.as_str(), SHORT)))),
+            ("path", Some(Value::Text(path))),
+            ("status", Some(Value::Number(status.as_u16().into()))),
+            ("milliseconds", Some(Value::Number(milliseconds))),
+            ("client_id", owner.map(|id| Value::Text(id.as_str()))),
+            ("credential", credential.as_deref().map(Value::Text)),
+            ("thumbprint", certificate.map(|shown| Value::Token(&shown.thumbprint))),
+            ("subject", certificate.map(|shown| Value::Text(&shown.subject))),
+            ("reason", reason.map(Value::Text)),
+        ],
+    );
 }

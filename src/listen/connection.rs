@@ -17,6 +17,7 @@ use super::{
     handshake::{client_address, handshake},
     linger::Lingering,
     open::Entry,
+    proxy_protocol,
     requests::{Ended, Requests},
     shared::Shared,
     turns::{Party, Turn},
@@ -91,12 +92,26 @@ async fn shake(
         Ok(Err(failed)) => failed,
         Err(_) => std::io::Error::other(format!("the handshake took longer than {timeout:?}")).into(),
     };
+    if is_probe(&failure) {
+        parts.counters.probes.fetch_add(1, Ordering::Relaxed);
+        tracing::debug!(client = %tcp_peer.ip(), "connection closed by its peer before it sent anything");
+        return None;
+    }
     parts.counters.handshakes_failed.fetch_add(1, Ordering::Relaxed);
     tracing::info!(client = %tcp_peer.ip(), reason = text::shown(&failure.error), "handshake failed");
     if let Some(stream) = failure.io {
         tls::take_leave(stream).await;
     }
     None
+}
+
+/// Whether nothing was sent, as the probes of load balancers do that look whether a port is open.
+fn is_probe(failure: &tls::Failed<Stream>) -> bool {
+    match &failure.error {
+        tls::AcceptError::Nothing => true,
+        tls::AcceptError::Handshake(error) => proxy_protocol::sent_nothing(error),
+        _ => false,
+    }
 }
 
 /// Requests and rest in turn.

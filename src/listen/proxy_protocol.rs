@@ -13,13 +13,32 @@ const LINE: usize = 107;
 /// The longest payload of version 2 that is read; addresses take 36 octets, the rest are extensions.
 const PAYLOAD: usize = 2048;
 
+/// The balancer closed the connection before it sent anything.
+#[derive(Debug, thiserror::Error)]
+#[error("PROXY protocol: the connection ended before it sent anything")]
+struct Nothing;
+
+/// Whether a header could not be read since the connection ended before it sent anything, as a balancer's probe does.
+pub(super) fn sent_nothing(error: &io::Error) -> bool {
+    matches!(error.get_ref().and_then(|inner| inner.downcast_ref()), Some(Nothing))
+}
+
 /// Reads the header that a trusted balancer sends first, and no byte more.
 ///
 /// Gives the client's address; `None` where the header has none: a connection of the balancer's own (`LOCAL`), `UNKNOWN`,
 /// UNSPEC, UDP and UNIX addresses. Then nobody vouches for what the client says of itself.
 pub(super) async fn read<IO: AsyncRead + Unpin>(io: &mut IO) -> io::Result<Option<IpAddr>> {
     let mut start = [0; 12];
-    io.read_exact(&mut start).await?;
+    let first = match io.read(&mut start).await {
+        Ok(first) if first > 0 => first,
+        Err(error)
+            if !matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted) =>
+        {
+            return Err(error);
+        }
+        _ => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, Nothing)),
+    };
+    io.read_exact(start.get_mut(first..).unwrap_or_default()).await?;
     if start == SIGNATURE { version2(io).await } else { version1(io, &start).await }
 }
 
@@ -102,6 +121,13 @@ mod tests {
         let mut local = SIGNATURE.to_vec();
         local.extend_from_slice(&[0x20, 0, 0, 0]);
         assert_eq!(parse(&local).unwrap(), (None, 0));
+    }
+
+    #[test]
+    fn a_connection_without_a_byte_is_known() {
+        assert!(sent_nothing(&parse(b"").unwrap_err()));
+        assert!(!sent_nothing(&parse(b"P").unwrap_err()));
+        assert!(!sent_nothing(&parse(b"GET / HTTP/1.1\r\n").unwrap_err()));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The access log: a line a request, in the same forms as the other lines.
 //!
 //! Written by itself, since tracing's own way of it took more CPU than anything else that the edge does for a request.
-//! Whether it is on is asked of tracing, by the target that the lines bear.
+//! Whether it is on is asked of tracing, by the target and the level of the lines.
 
 use std::{
     cell::RefCell,
@@ -29,24 +29,47 @@ pub(crate) enum Value<'a> {
     Number(u64),
 }
 
-/// Whether lines are wanted.
-#[must_use]
-pub(crate) fn is_on() -> bool {
-    tracing::enabled!(target: TARGET, tracing::Level::INFO)
+/// How much a line matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Level {
+    /// A request that was forwarded, or refused for its own sake.
+    Info,
+    /// One that failed for the upstream's.
+    Warn,
+}
+
+impl Level {
+    /// Whether lines of this level are wanted.
+    #[must_use]
+    pub(crate) fn is_on(self) -> bool {
+        match self {
+            Self::Info => tracing::enabled!(target: TARGET, tracing::Level::INFO),
+            Self::Warn => tracing::enabled!(target: TARGET, tracing::Level::WARN),
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Info => "INFO",
+            Self::Warn => "WARN",
+        }
+    }
 }
 
 /// Writes one line, without the fields that have no value.
-pub(crate) fn write(fields: &[(&'static str, Option<Value<'_>>)]) {
+pub(crate) fn write(level: Level, fields: &[(&'static str, Option<Value<'_>>)]) {
     let fields = fields.iter().filter_map(|(name, value)| Some((*name, value.as_ref()?)));
     log::line(|line, format| match format {
-        LogFormat::Text => text(line, fields),
-        LogFormat::Json => json(line, fields),
+        LogFormat::Text => text(line, level, fields),
+        LogFormat::Json => json(line, level, fields),
     });
 }
 
-fn text<'a>(line: &mut Vec<u8>, fields: impl Iterator<Item = (&'static str, &'a Value<'a>)>) {
+fn text<'a>(line: &mut Vec<u8>, level: Level, fields: impl Iterator<Item = (&'static str, &'a Value<'a>)>) {
     now(line);
-    line.extend_from_slice(b"  INFO mtls_edge::access: request");
+    line.extend_from_slice(b"  ");
+    line.extend_from_slice(level.name().as_bytes());
+    line.extend_from_slice(b" mtls_edge::access: request");
     for (name, value) in fields {
         line.push(b' ');
         line.extend_from_slice(name.as_bytes());
@@ -60,10 +83,12 @@ fn text<'a>(line: &mut Vec<u8>, fields: impl Iterator<Item = (&'static str, &'a 
     line.push(b'\n');
 }
 
-fn json<'a>(line: &mut Vec<u8>, fields: impl Iterator<Item = (&'static str, &'a Value<'a>)>) {
+fn json<'a>(line: &mut Vec<u8>, level: Level, fields: impl Iterator<Item = (&'static str, &'a Value<'a>)>) {
     line.extend_from_slice(b"{\"timestamp\":\"");
     now(line);
-    line.extend_from_slice(b"\",\"level\":\"INFO\",\"message\":\"request\"");
+    line.extend_from_slice(b"\",\"level\":\"");
+    line.extend_from_slice(level.name().as_bytes());
+    line.extend_from_slice(b"\",\"message\":\"request\"");
     for (name, value) in fields {
         line.extend_from_slice(b",\"");
         line.extend_from_slice(name.as_bytes());
@@ -198,13 +223,13 @@ mod tests {
     #[test]
     fn nothing_that_a_client_sends_can_make_a_line_of_its_own() {
         let mut line = Vec::new();
-        text(&mut line, FIELDS.iter().map(|(name, value)| (*name, value)));
+        text(&mut line, Level::Info, FIELDS.iter().map(|(name, value)| (*name, value)));
         assert_eq!(
             without_time(&line, 0),
             "NOW  INFO mtls_edge::access: request client=192.0.2.1 path=\"/a\\\"\\n\\u{1b}\" status=200\n"
         );
         line.clear();
-        json(&mut line, FIELDS.iter().map(|(name, value)| (*name, value)));
+        json(&mut line, Level::Info, FIELDS.iter().map(|(name, value)| (*name, value)));
         assert_eq!(
             without_time(&line, 14),
             "{\"timestamp\":\"NOW\",\"level\":\"INFO\",\"message\":\"request\",\"client\":\"192.0.2.1\",\"path\":\"/a\\\"\\n\\u001b\",\"status\":200,\"target\":\"mtls_edge::access\"}\n"
@@ -250,12 +275,12 @@ mod tests {
             ];
             let fields = || fields.iter().map(|(name, value)| (*name, value));
             let mut line = Vec::new();
-            text(&mut line, fields());
+            text(&mut line, Level::Warn, fields());
             prop_assert!(line.len() <= 2048, "{}", line.len());
             let shown = std::str::from_utf8(&line).unwrap().strip_suffix('\n').unwrap();
             prop_assert!(!shown.chars().any(crate::text::is_hidden), "{:?}", shown);
             line.clear();
-            json(&mut line, fields());
+            json(&mut line, Level::Warn, fields());
             prop_assert!(line.len() <= 2048, "{}", line.len());
             let shown = std::str::from_utf8(&line).unwrap().strip_suffix('\n').unwrap();
             prop_assert!(!shown.chars().any(crate::text::is_hidden), "{:?}", shown);

@@ -57,6 +57,8 @@ pub struct Counters {
     pub stalled: AtomicU64,
     /// Handshakes that failed or were refused.
     pub handshakes_failed: AtomicU64,
+    /// Connections that ended before they sent anything.
+    pub probes: AtomicU64,
     /// Handshakes that were finished.
     pub handshakes: AtomicU64,
 }
@@ -98,6 +100,7 @@ impl Counters {
             ),
             ("handshakes", "TLS handshakes finished.", &self.handshakes),
             ("handshakes_failed", "TLS handshakes that failed or were refused.", &self.handshakes_failed),
+            ("probes", "Connections that the peer closed before it sent anything.", &self.probes),
         ] {
             let _ = writeln!(
                 text,

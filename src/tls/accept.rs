@@ -6,7 +6,7 @@ use rustls::{ServerConfig, server::Acceptor};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
 
-use super::{cork::Corked, reason::reason, tickets::with_session};
+use super::{cork::Corked, plain, reason::reason, tickets::with_session};
 
 /// Why a handshake ended.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +17,12 @@ pub enum AcceptError {
     /// No such domain here.
     #[error("the ClientHello names \"{0}\", which is no domain of this edge")]
     UnknownServerName(String),
+    /// The peer was gone before it sent anything.
+    #[error("the peer closed the connection before it sent anything")]
+    Nothing,
+    /// An HTTP request in the clear.
+    #[error("the client sent HTTP without TLS: its URL must begin with https://")]
+    PlainHttp,
     /// rustls refused it, or the peer went away.
     #[error("{}", reason(.0))]
     Handshake(#[from] io::Error),
@@ -66,7 +72,7 @@ where
     let mut acceptor = LazyConfigAcceptor::new(Acceptor::default(), Corked::new(io));
     let start = match (&mut acceptor).await {
         Ok(start) => start,
-        Err(error) => return Err(Failed { error: error.into(), io: acceptor.take_io() }),
+        Err(error) => return Err(no_client_hello(error, acceptor.take_io()).await),
     };
     let name = start
         .client_hello()
@@ -92,6 +98,29 @@ where
     let mut io = start.io;
     io.write_all(&alert).await?;
     Err(Failed { error, io: Some(io) })
+}
+
+/// What came instead of a ClientHello, and where it was HTTP, an answer to it.
+async fn no_client_hello<IO>(error: io::Error, io: Option<Corked<IO>>) -> Failed<IO>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
+    let Some(mut io) = io else { return error.into() };
+    let is_gone = matches!(
+        error.kind(),
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted
+    );
+    if is_gone && io.opening().is_empty() {
+        return Failed { error: AcceptError::Nothing, io: None };
+    }
+    if !io.opening().may_be_http() {
+        return Failed { error: error.into(), io: Some(io) };
+    }
+    match plain::answer(&mut io).await {
+        Ok(true) => Failed { error: AcceptError::PlainHttp, io: Some(io) },
+        Ok(false) => Failed { error: error.into(), io: Some(io) },
+        Err(error) => error.into(),
+    }
 }
 
 /// Ends a connection so that the alert arrives. A TLS 1.3 client sends its request before it can know that its

@@ -8,6 +8,8 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::plain::Opening;
+
 /// The content type of encrypted records (RFC 8446 section 5.1).
 const APPLICATION_DATA: u8 = 23;
 
@@ -17,17 +19,32 @@ const APPLICATION_DATA: u8 = 23;
 /// encrypted records alone is waited for by the client: tickets, or an alert, after which the stream is shut down. In TLS 1.2 no
 /// server sends application data before the end of the handshake. So what begins with an encrypted record is held back until
 /// the next write after the handshake, or [`Corked::poll_release`].
+///
+/// So is the alert for a peer that may have sent an HTTP request in the clear, and is to get an answer in HTTP instead.
 #[derive(Debug)]
 pub struct Corked<IO> {
     io: IO,
     /// Whether what is written begins a record of a handshake that goes on.
     holds: bool,
     held: Vec<u8>,
+    /// What the peer sent first.
+    opening: Opening,
 }
 
 impl<IO> Corked<IO> {
     pub(super) const fn new(io: IO) -> Self {
-        Self { io, holds: true, held: Vec::new() }
+        Self { io, holds: true, held: Vec::new(), opening: Opening::new() }
+    }
+
+    /// What the peer sent first.
+    pub(super) const fn opening(&self) -> &Opening {
+        &self.opening
+    }
+
+    /// What is held is not sent.
+    pub(super) fn discard_held(&mut self) {
+        self.held.clear();
+        self.holds = false;
     }
 
     /// The handshake is over: what is held goes out with the next write.
@@ -90,7 +107,13 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Corked<IO> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, buf)
+        let this = &mut *self;
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut this.io).poll_read(cx, buf))?;
+        if this.holds {
+            this.opening.extend(buf.filled().get(before..).unwrap_or_default());
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -105,7 +128,10 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Corked<IO> {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
-        if this.holds && bufs.first().is_some_and(|buf| buf.first() == Some(&APPLICATION_DATA)) {
+        if this.holds
+            && (bufs.first().is_some_and(|buf| buf.first() == Some(&APPLICATION_DATA))
+                || this.opening.may_be_http())
+        {
             let before = this.held.len();
             for buf in bufs {
                 this.held.extend_from_slice(buf);
