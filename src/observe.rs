@@ -12,7 +12,7 @@ mod status;
 
 pub use admin::{CONNECTIONS as ADMIN_CONNECTIONS, Capacity, Health, serve as serve_admin};
 pub use counters::{Counters, Outcome};
-pub use fetches::Fetches;
+pub use fetches::{Fetches, Source};
 pub use log::init as init_log;
 pub use reloads::Reloads;
 pub use status::{Table, tables};

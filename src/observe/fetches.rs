@@ -7,15 +7,26 @@ use std::{
     time::SystemTime,
 };
 
-use super::reloads::{age, rfc3339};
+use super::{
+    metrics::labelled,
+    reloads::{age, rfc3339},
+};
 
-/// The sources by their URL, which is without its query. Written by who fetches, read by the admin address.
+/// The sources. Written by who fetches, read by the admin address.
 #[derive(Debug, Default)]
-pub struct Fetches(Mutex<BTreeMap<String, State>>);
+pub struct Fetches(Mutex<BTreeMap<Source, State>>);
+
+/// What tells sources apart: the queries of their URLs, which may be secrets, are not shown, but each has a file of its own.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Source {
+    /// The URL without its query.
+    pub url: String,
+    /// Where its list is kept.
+    pub file: String,
+}
 
 #[derive(Clone, Debug, Default)]
 struct State {
-    file: String,
     fetched: u64,
     failed: u64,
     last: Option<SystemTime>,
@@ -23,33 +34,33 @@ struct State {
 }
 
 impl Fetches {
-    fn state(&self) -> MutexGuard<'_, BTreeMap<String, State>> {
+    fn state(&self) -> MutexGuard<'_, BTreeMap<Source, State>> {
         // Every change is whole before anything can panic.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// These are the sources from now on, each with its file.
-    pub fn only(&self, sources: &[(String, String)]) {
+    /// These are the sources from now on.
+    pub fn only(&self, sources: &[Source]) {
         let mut all = self.state();
-        all.retain(|url, _| sources.iter().any(|(wanted, _)| wanted == url));
-        for (url, file) in sources {
-            all.entry(url.clone()).or_default().file.clone_from(file);
+        all.retain(|source, _| sources.contains(source));
+        for source in sources {
+            all.entry(source.clone()).or_default();
         }
     }
 
     /// A list was fetched and taken. Whether the fetch before had failed.
-    pub fn succeeded(&self, url: &str) -> bool {
+    pub fn succeeded(&self, source: &Source) -> bool {
         let mut all = self.state();
-        let Some(state) = all.get_mut(url) else { return false };
+        let Some(state) = all.get_mut(source) else { return false };
         state.fetched += 1;
         state.last = Some(SystemTime::now());
         state.failure.take().is_some()
     }
 
     /// None was. Whether that is news: the fetch before did not fail in the same way.
-    pub fn failed(&self, url: &str, why: &str) -> bool {
+    pub fn failed(&self, source: &Source, why: &str) -> bool {
         let mut all = self.state();
-        let Some(state) = all.get_mut(url) else { return false };
+        let Some(state) = all.get_mut(source) else { return false };
         state.failed += 1;
         let before = state.failure.replace((SystemTime::now(), why.to_owned()));
         before.is_none_or(|(_, before)| before != why)
@@ -59,10 +70,10 @@ impl Fetches {
     #[must_use]
     pub fn status(&self) -> serde_json::Value {
         let all = self.state().clone();
-        let of_one = |(url, state): (String, State)| {
+        let of_one = |(source, state): (Source, State)| {
             serde_json::json!({
-                "url": url,
-                "file": state.file,
+                "url": source.url,
+                "file": source.file,
                 "fetched": state.fetched,
                 "failed": state.failed,
                 "last_fetched": state.last.map(rfc3339),
@@ -81,24 +92,57 @@ impl Fetches {
             return text;
         }
         text.push_str("# HELP mtls_edge_crl_fetches_total Fetches of CRLs by outcome.\n# TYPE mtls_edge_crl_fetches_total counter\n");
-        for (url, state) in &all {
+        for (source, state) in &all {
             for (outcome, count) in [("taken", state.fetched), ("failed", state.failed)] {
-                let _ = writeln!(
-                    text,
-                    "mtls_edge_crl_fetches_total{{url=\"{url}\",outcome=\"{outcome}\"}} {count}"
-                );
+                let labels = labels(&all, source, Some(outcome));
+                let _ = writeln!(text, "mtls_edge_crl_fetches_total{{{labels}}} {count}");
             }
         }
         text.push_str("# HELP mtls_edge_crl_fetch_age_seconds Seconds since a CRL was fetched last.\n# TYPE mtls_edge_crl_fetch_age_seconds gauge\n");
-        for (url, state) in &all {
+        for (source, state) in &all {
             if let Some(last) = state.last {
-                let _ = writeln!(
-                    text,
-                    "mtls_edge_crl_fetch_age_seconds{{url=\"{url}\"}} {}",
-                    age(last).as_secs()
-                );
+                let labels = labels(&all, source, None);
+                let _ = writeln!(text, "mtls_edge_crl_fetch_age_seconds{{{labels}}} {}", age(last).as_secs());
             }
         }
         text
+    }
+}
+
+/// A source's labels. The file is among them only where the URL is another source's, too.
+fn labels(all: &BTreeMap<Source, State>, source: &Source, outcome: Option<&str>) -> String {
+    let is_shared = all.keys().filter(|other| other.url == source.url).count() > 1;
+    let file = is_shared.then_some(("file", source.file.as_str()));
+    let pairs = [Some(("url", source.url.as_str())), outcome.map(|outcome| ("outcome", outcome)), file];
+    labelled(pairs.into_iter().flatten())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_that_differ_in_the_query_are_told_apart_by_their_files() {
+        let source = |url: &str, file: &str| Source { url: url.to_owned(), file: file.to_owned() };
+        let sources =
+            [source("http://a/l", "b.crl"), source("http://a/l", "c.crl"), source("http://d", "d.crl")];
+        let fetches = Fetches::default();
+        fetches.only(&sources);
+        fetches.succeeded(&sources[0]);
+        assert!(fetches.failed(&sources[1], "refused"));
+        assert!(!fetches.failed(&sources[1], "refused"));
+        let text = fetches.text();
+        for line in [
+            "mtls_edge_crl_fetches_total{url=\"http://a/l\",outcome=\"taken\",file=\"b.crl\"} 1",
+            "mtls_edge_crl_fetches_total{url=\"http://a/l\",outcome=\"failed\",file=\"b.crl\"} 0",
+            "mtls_edge_crl_fetches_total{url=\"http://a/l\",outcome=\"failed\",file=\"c.crl\"} 2",
+            "mtls_edge_crl_fetches_total{url=\"http://d\",outcome=\"taken\"} 0",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+        assert_eq!(text.matches("crl_fetch_age_seconds{").count(), 1);
+        assert_eq!(fetches.status().as_array().unwrap().len(), 3);
+        fetches.only(&sources[..1]);
+        assert!(fetches.text().contains("{url=\"http://a/l\",outcome=\"taken\"} 1"));
     }
 }

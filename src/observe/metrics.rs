@@ -32,9 +32,7 @@ struct Gauge(BTreeMap<String, i64>);
 
 impl Gauge {
     fn set(&mut self, labels: &[(&str, &str)], value: i64) {
-        let labels: Vec<String> =
-            labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect();
-        self.0.entry(labels.join(",")).or_insert(value);
+        self.0.entry(labelled(labels.iter().copied())).or_insert(value);
     }
 
     fn write(&self, text: &mut String, name: impl Display, help: &str) {
@@ -47,6 +45,12 @@ impl Gauge {
             };
         }
     }
+}
+
+/// Labels as they stand between braces. Every value from elsewhere goes through here.
+pub(super) fn labelled<'a>(labels: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let labels: Vec<String> = labels.map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect();
+    labels.join(",")
 }
 
 fn escaped(label: &str) -> String {

@@ -19,7 +19,7 @@ use crate::{
         Problem, Severity,
         settings::{CrlSource, StaleCrl, Trust, Url},
     },
-    observe::Reloads,
+    observe::{Reloads, Source},
     trust::{Kept, kept},
 };
 
@@ -50,8 +50,6 @@ impl Fetcher {
     /// From now on the sources of these are fetched, and judged by the first trust that names them. A thread is started for the first
     /// source.
     pub(super) fn want(&mut self, trusts: &[&Trust]) {
-        let shown =
-            |source: &CrlSource| (source.url.value.to_string(), source.file.value.display().to_string());
         let sources: Vec<_> = trusts.iter().flat_map(|trust| &trust.crl_sources).map(shown).collect();
         self.reloads.fetches.only(&sources);
         let wanted = || trusts.iter().map(|trust| Arc::new((*trust).clone())).collect();
@@ -135,25 +133,30 @@ async fn fetch_all(mut wanted: watch::Receiver<Wanted>, reloads: &Arc<Reloads>) 
     }
 }
 
+/// As metrics and status show it.
+fn shown(source: &CrlSource) -> Source {
+    Source { url: source.url.value.to_string(), file: source.file.value.display().to_string() }
+}
+
 /// Fetches one list again and again. What becomes of it is told when it changes.
 async fn fetch_ever(source: CrlSource, wanted: watch::Receiver<Wanted>, reloads: Arc<Reloads>) {
-    let url = source.url.value.to_string();
-    let file = source.file.value.display();
+    let shown = shown(&source);
+    let Source { url, file } = &shown;
     loop {
         let names_it = |trust: &&Arc<Trust>| trust.crl_sources.iter().any(|other| key(other) == key(&source));
         let trust = wanted.borrow().iter().find(names_it).cloned();
         let Some(trust) = trust else { return };
         let wait = match fetch(&source, &trust).await {
             Ok(is_new) => {
-                let mended = reloads.fetches.succeeded(&url);
+                let mended = reloads.fetches.succeeded(&shown);
                 if is_new || mended {
-                    tracing::info!(url, %file, new = is_new, "CRL fetched");
+                    tracing::info!(url, file, new = is_new, "CRL fetched");
                 }
                 source.refresh
             }
             Err(why) => {
-                if reloads.fetches.failed(&url, &why) {
-                    tracing::error!(url, %file, why, "CRL not fetched: what is kept stays");
+                if reloads.fetches.failed(&shown, &why) {
+                    tracing::error!(url, file, why, "CRL not fetched: what is kept stays");
                 }
                 source.refresh.min(RETRY)
             }

@@ -37,6 +37,7 @@ mod forwarding;
 mod hosts;
 mod limits;
 mod log_bounds;
+mod metrics_format;
 mod model;
 mod one_reading;
 mod paths;

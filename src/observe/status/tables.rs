@@ -52,10 +52,12 @@ pub fn tables(status: &Value) -> Vec<Table> {
         },
         Table {
             title: "CRL sources".to_owned(),
-            columns: &["url", "last fetched", "failure"],
+            columns: &["url", "file", "last fetched", "failure"],
             rows: list(at(status, "/crl_sources"))
                 .map(|source| {
-                    ["/url", "/last_fetched", "/failure/why"].map(|key| text(at(source, key))).to_vec()
+                    ["/url", "/file", "/last_fetched", "/failure/why"]
+                        .map(|key| text(at(source, key)))
+                        .to_vec()
                 })
                 .collect(),
         },
