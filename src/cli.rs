@@ -5,20 +5,31 @@ mod demo;
 mod development;
 mod init;
 mod inspect;
+mod print;
 mod run;
+mod signals;
 mod status;
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{ColorChoice, Parser, Subcommand};
+
+use crate::observe::{choose_colours, finish_log, has_colours};
 
 /// A TLS-terminating edge for OAuth 2.0 mutual-TLS client authentication (RFC 8705).
 #[derive(Debug, Parser)]
-#[command(name = "mtls-edge", version, about)]
+#[command(name = "mtls-edge", version, about, after_help = ENVIRONMENT)]
 pub struct Cli {
+    /// Colours in messages and in the log: auto means on a terminal, unless NO_COLOR is set or TERM is dumb.
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
+    color: ColorChoice,
     #[command(subcommand)]
     command: Command,
 }
+
+const ENVIRONMENT: &str = "Environment:
+  RUST_LOG  What `run` logs, such as warn or info,mtls_edge=debug; wins over [log] level
+  NO_COLOR  Where it is set, no colours";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -75,7 +86,34 @@ enum Command {
 /// Runs the command of this command line.
 #[must_use]
 pub fn main() -> ExitCode {
-    match Cli::parse().command {
+    let code = match Cli::try_parse() {
+        Ok(cli) => {
+            match cli.color {
+                ColorChoice::Auto => {}
+                ColorChoice::Always => choose_colours(true),
+                ColorChoice::Never => choose_colours(false),
+            }
+            call(cli.command)
+        }
+        // Help and version are errors, too, to clap.
+        Err(error) if error.use_stderr() => {
+            let _ = error.print();
+            ExitCode::from(2)
+        }
+        Err(error) => print::result(shown(&error), ExitCode::SUCCESS),
+    };
+    finish_log();
+    code
+}
+
+/// Help or version, with its styles where standard output is a terminal that has them.
+fn shown(error: &clap::Error) -> String {
+    let text = error.render();
+    if has_colours(&std::io::stdout()) { text.ansi().to_string() } else { text.to_string() }
+}
+
+fn call(command: Command) -> ExitCode {
+    match command {
         Command::Run { config, workers } => run::run(&config, workers.map(usize::from)),
         Command::Check { config } => check::check(&config),
         Command::Status { config, admin, page } => status::status(config.as_deref(), admin, page),

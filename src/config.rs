@@ -28,6 +28,7 @@ mod value;
 pub mod vocabulary;
 mod words;
 
-pub use load::{applications, settings};
+pub use edge::log_filter;
+pub use load::{admin, applications, settings};
 pub use place::{Located, Place, Source};
 pub use problem::{Problem, Severity, render};

@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 mod admin;
+mod colours;
 mod counters;
 mod escape;
 mod fetches;
@@ -11,8 +12,9 @@ mod reloads;
 mod status;
 
 pub use admin::{CONNECTIONS as ADMIN_CONNECTIONS, Capacity, Health, serve as serve_admin};
+pub use colours::{choose as choose_colours, has_colours};
 pub use counters::{Counters, Outcome};
 pub use fetches::{Fetches, Source};
-pub use log::init as init_log;
+pub use log::{finish as finish_log, init as init_log};
 pub use reloads::Reloads;
 pub use status::{Table, tables};

@@ -1,9 +1,10 @@
 //! `check`: every problem of a configuration, not only the first.
 
-use std::{io::IsTerminal, path::Path, process::ExitCode};
+use std::{path::Path, process::ExitCode};
 
+use super::print;
 use crate::{
-    config::{Severity, render},
+    config::Severity,
     listen::shortage,
     site::{build, public_authorities},
     trust::Generation,
@@ -18,9 +19,8 @@ pub(super) fn check(config: &Path) -> ExitCode {
     }
     let failed = built.problems.iter().any(|problem| problem.severity == Severity::Error);
     if built.problems.is_empty() {
-        println!("{}: no problems", config.display());
-    } else {
-        eprint!("{}", render(&built.problems, std::io::stderr().is_terminal()));
+        return print::result(format_args!("{}: no problems\n", config.display()), ExitCode::SUCCESS);
     }
+    print::problems(&built.problems);
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

@@ -3,12 +3,17 @@
 mod application;
 mod token_endpoint;
 
-use std::{path::Path, process::ExitCode, sync::Arc};
+use std::{fmt::Write, path::Path, process::ExitCode, sync::Arc};
 
 use arc_swap::ArcSwap;
+use tokio::signal::unix::{SignalKind, signal};
 
 use self::{application::Application, token_endpoint::TokenEndpoint};
-use super::development::{self, DOMAIN};
+use super::{
+    development::{self, DOMAIN},
+    print,
+    signals::Early,
+};
 use crate::{
     config::render,
     listen::{Running, start},
@@ -23,14 +28,12 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 pub(super) fn demo(once: bool, port: u16) -> ExitCode {
     match run(once, port) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => print::failure(error),
     }
 }
 
 fn run(once: bool, port: u16) -> Result<(), Failure> {
+    let _caught = Early::catch()?;
     // Its keys are for nobody else, whatever the umask.
     let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
     let folder = tempfile::Builder::new().prefix("mtls-edge-demo-").permissions(private).tempdir()?;
@@ -40,10 +43,12 @@ fn run(once: bool, port: u16) -> Result<(), Failure> {
     let endpoint = runtime.block_on(TokenEndpoint::bind())?;
     let running = edge(folder.path(), endpoint.url(), port)?;
     let address = *running.https.first().ok_or("the edge listens nowhere")?;
-    println!("authorization server  {}  (a token endpoint that knows no TLS)", endpoint.url());
-    println!("edge                  https://{DOMAIN}:{}  (mutual TLS)", address.port());
-    println!("operator              http://{}/status", running.admin);
-    println!("files                 {}\n", folder.path().display());
+    let mut text = String::new();
+    writeln!(text, "authorization server  {}  (a token endpoint that knows no TLS)", endpoint.url())?;
+    writeln!(text, "edge                  https://{DOMAIN}:{}  (mutual TLS)", address.port())?;
+    writeln!(text, "operator              http://{}/status", running.admin)?;
+    writeln!(text, "files                 {}\n", folder.path().display())?;
+    print::out(text)?;
 
     let outcome = runtime.block_on(async {
         let serving = endpoint.serve();
@@ -55,13 +60,12 @@ fn run(once: bool, port: u16) -> Result<(), Failure> {
                 let application = Application::load(&certs, client_id)?;
                 let token = application.token(address).await?;
                 token.is_bound_to(&application)?;
-                println!("{client_id}, by {method}:");
-                println!("  token  {}", token.text);
-                println!(
-                    "  claims {}",
-                    serde_json::to_string_pretty(&token.claims)?.replace('\n', "\n         ")
-                );
-                println!("  the certificate's x5t#S256 {} equals cnf\n", application.thumbprint());
+                let claims = serde_json::to_string_pretty(&token.claims)?.replace('\n', "\n         ");
+                print::out(format_args!(
+                    "{client_id}, by {method}:\n  token  {}\n  claims {claims}\n  the certificate's x5t#S256 {} equals cnf\n\n",
+                    token.text,
+                    application.thumbprint()
+                ))?;
             }
             Ok::<_, Failure>(())
         };
@@ -72,15 +76,20 @@ fn run(once: bool, port: u16) -> Result<(), Failure> {
         if once {
             return Ok(());
         }
-        println!("call it yourself:\n{}", curl(&certs, address.port()));
-        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-        let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
+        print::out(format_args!("call it yourself:\n{}\n", curl(&certs, address.port())))?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut quit = signal(SignalKind::quit())?;
+        let mut hangup = signal(SignalKind::hangup())?;
         // Only now: a signal that comes before its stream is there kills the process, and its folder stays.
-        println!("it serves until Ctrl-C");
+        print::out("it serves until Ctrl-C\n")?;
         tokio::select! {
             result = &mut serving => result,
             _ = interrupt.recv() => Ok(()),
             _ = terminate.recv() => Ok(()),
+            _ = quit.recv() => Ok(()),
+            // The terminal is gone.
+            _ = hangup.recv() => Ok(()),
         }
     });
     running.stop()?;
@@ -143,6 +152,6 @@ subject_dn = "CN=payments,O=Example Bank,C=DE"
     )?;
     let built = build(&config, Generation(1), None);
     let (settings, site) = built.site.ok_or_else(|| render(&built.problems, false))?;
-    init_log(&settings.log);
+    init_log(&settings.log)?;
     Ok(start(&settings, Arc::new(ArcSwap::from_pointee(site)), Arc::default())?)
 }

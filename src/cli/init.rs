@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::ExitCode};
 
-use super::development;
+use super::{development, print};
 
 const EDGE: &str = include_str!("../../config/edge.toml");
 const APPLICATIONS: &str = include_str!("../../config/applications.toml");
@@ -11,23 +11,21 @@ const APPLICATIONS: &str = include_str!("../../config/applications.toml");
 pub(super) fn init(dir: &Path) -> ExitCode {
     for name in ["edge.toml", "applications.toml", "certs"] {
         if dir.join(name).exists() {
-            eprintln!(
-                "error: {} exists already: nothing was written; give another folder",
+            return print::failure(format_args!(
+                "{} exists already: nothing was written; give another folder",
                 dir.join(name).display()
-            );
-            return ExitCode::FAILURE;
+            ));
         }
     }
     if let Err(error) = write(dir) {
-        eprintln!("error: {}: {error}", dir.display());
-        return ExitCode::FAILURE;
+        return print::failure(format_args!("{}: {error}", dir.display()));
     }
-    println!("{}: edge.toml, applications.toml, and certificates for development in certs/", dir.display());
-    println!(
-        "next: edit them, then\n  mtls-edge check --config {0}\n  mtls-edge run --config {0}",
+    let text = format!(
+        "{}: edge.toml, applications.toml, and certificates for development in certs/\nnext: edit them, then\n  mtls-edge check --config {1}\n  mtls-edge run --config {1}\n",
+        dir.display(),
         dir.join("edge.toml").display()
     );
-    ExitCode::SUCCESS
+    print::result(text, ExitCode::SUCCESS)
 }
 
 fn write(dir: &Path) -> Result<(), development::DevelopmentError> {

@@ -2,6 +2,7 @@
 
 use std::{fmt::Write, fs::File, io::Read, path::Path, process::ExitCode};
 
+use super::print;
 use crate::{
     config::file,
     identity::{
@@ -20,16 +21,13 @@ const ISSUE: &str = "issue it with these extensions: openssl x509 -req -in clien
 /// Prints the facts of the first certificate of a PEM or DER file; the rest of a PEM file is its chain.
 pub(super) fn inspect(path: &Path) -> ExitCode {
     match read(path) {
-        Ok(certificate) => {
-            print!("{}", describe(&certificate));
-            ExitCode::SUCCESS
-        }
+        Ok(certificate) => print::result(describe(&certificate), ExitCode::SUCCESS),
         Err(fault) => {
-            eprintln!("error: {fault}");
+            let code = print::failure(&fault);
             if let Some(help) = fault.help {
-                eprintln!("help: {help}");
+                print::err(format_args!("help: {help}\n"));
             }
-            ExitCode::FAILURE
+            code
         }
     }
 }

@@ -1,34 +1,37 @@
 //! `run`: serve until a signal.
 
-use std::{io::IsTerminal, path::Path, process::ExitCode, sync::Arc};
+use std::{io, path::Path, process::ExitCode, sync::Arc};
 
 use arc_swap::ArcSwap;
-use tokio::{
-    runtime::Runtime,
-    signal::unix::{Signal, SignalKind, signal},
-};
 
+use super::{
+    print,
+    signals::{Early, Other, Signals},
+};
 use crate::{
-    config::{Severity, render},
+    config::Severity,
     listen::{Running, ServeError, start},
-    observe::{Reloads, init_log},
+    observe::{Reloads, finish_log, init_log},
     reload::{Reloader, Trigger, first},
 };
 
 /// Serves the configuration. Exit 0 after a drain, 1 if it can't be served.
 pub(super) fn run(config: &Path, workers: Option<usize>) -> ExitCode {
+    let early = match Early::catch() {
+        Ok(early) => early,
+        Err(error) => return print::failure(format_args!("cannot handle signals: {error}")),
+    };
     let mut first = first(config);
     let Some((mut settings, site)) = first.built.site.take() else {
-        eprint!("{}", render(&first.built.problems, std::io::stderr().is_terminal()));
+        print::problems(&first.built.problems);
         return ExitCode::FAILURE;
     };
-    init_log(&settings.log);
-    let mut signals = match Signals::listen() {
+    if let Err(error) = init_log(&settings.log) {
+        return print::failure(format_args!("cannot start the thread that writes the log: {error}"));
+    }
+    let mut signals = match early.and_end() {
         Ok(signals) => signals,
-        Err(error) => {
-            eprintln!("error: signals can't be listened for: {error}");
-            return ExitCode::FAILURE;
-        }
+        Err(error) => return print::failure(format_args!("cannot handle signals: {error}")),
     };
     for problem in &first.built.problems {
         match problem.severity {
@@ -41,13 +44,15 @@ pub(super) fn run(config: &Path, workers: Option<usize>) -> ExitCode {
     settings.listen.workers = workers.or(settings.listen.workers);
     let running = match start(&settings, Arc::clone(&site), Arc::clone(&reloads)) {
         Ok(running) => running,
-        Err(ServeError::Bind(problem)) => {
-            eprint!("{}", render(&[*problem], std::io::stderr().is_terminal()));
-            return ExitCode::FAILURE;
-        }
         Err(error) => {
-            eprintln!("error: {error}");
-            return ExitCode::FAILURE;
+            finish_log();
+            return match error {
+                ServeError::Bind(problem) => {
+                    print::problems(&[*problem]);
+                    ExitCode::FAILURE
+                }
+                other => print::failure(other),
+            };
         }
     };
     let reloader = match Reloader::start(config, first, written, site, reloads) {
@@ -61,7 +66,7 @@ pub(super) fn run(config: &Path, workers: Option<usize>) -> ExitCode {
         tracing::info!(%address, "listening for applications");
     }
     tracing::info!(address = %running.admin, "listening for the operator");
-    let waited = signals.wait(&running, &reloader);
+    let waited = wait(&mut signals, &running, &reloader);
     drop(reloader);
     if let Err(error) = waited {
         tracing::error!(%error, "the edge ends");
@@ -80,49 +85,25 @@ pub(super) fn run(config: &Path, workers: Option<usize>) -> ExitCode {
     }
 }
 
-/// The signals that the edge heeds, from before it listens: one that came earlier would end it without a drain.
-struct Signals {
-    runtime: Runtime,
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-}
-
-impl Signals {
-    fn listen() -> std::io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let guard = runtime.enter();
-        let terminate = signal(SignalKind::terminate())?;
-        let interrupt = signal(SignalKind::interrupt())?;
-        let hangup = signal(SignalKind::hangup())?;
-        drop(guard);
-        Ok(Self { runtime, terminate, interrupt, hangup })
-    }
-
-    /// Waits until the edge is asked to end; a hangup asks for a look at the files.
-    fn wait(&mut self, running: &Running, reloader: &Reloader) -> std::io::Result<()> {
-        let triggers = reloader.triggers();
-        let Self { runtime, terminate, interrupt, hangup } = self;
-        runtime.block_on(async {
-            let mut watch = tokio::time::interval(Running::WATCH);
-            loop {
-                tokio::select! {
-                    _ = terminate.recv() => return Ok(()),
-                    _ = interrupt.recv() => return Ok(()),
-                    _ = hangup.recv() => {
-                        // The reloader is there until after this.
-                        let _ = triggers.send(Trigger::Asked);
-                    }
-                    _ = watch.tick() => {
-                        if !running.is_whole() {
-                            return Err(std::io::Error::other("a worker ended"));
-                        }
-                        if !reloader.is_whole() {
-                            return Err(std::io::Error::other("what watches the files ended"));
-                        }
-                    }
-                }
-            }
-        })
-    }
+/// Waits until the edge is asked to end.
+fn wait(signals: &mut Signals, running: &Running, reloader: &Reloader) -> io::Result<()> {
+    let triggers = reloader.triggers();
+    let other = |signal| match signal {
+        // The reloader is there until after this.
+        Other::Hangup => drop(triggers.send(Trigger::Asked)),
+        Other::User(name) => tracing::info!(
+            signal = name,
+            "ignored: the log goes to standard error, so there is no file to open again"
+        ),
+    };
+    let tick = || {
+        if !running.is_whole() {
+            return Err(io::Error::other("a worker ended"));
+        }
+        if !reloader.is_whole() {
+            return Err(io::Error::other("what watches the files ended"));
+        }
+        Ok(())
+    };
+    signals.wait(Running::WATCH, other, tick)
 }

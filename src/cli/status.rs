@@ -2,7 +2,6 @@
 
 use std::{
     fmt::Write,
-    io::IsTerminal,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::Path,
     process::ExitCode,
@@ -15,8 +14,9 @@ use http_body_util::{BodyExt, Empty, Limited};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
+use super::print;
 use crate::{
-    config,
+    config::{self, Severity},
     observe::{Table, tables},
 };
 
@@ -31,33 +31,41 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 pub(super) fn status(config: Option<&Path>, admin: Option<SocketAddr>, page: u32) -> ExitCode {
     let address = match (admin, config) {
         (Some(admin), _) => admin,
-        (None, Some(config)) => match config::settings(config) {
-            (Some(settings), _) => settings.listen.admin.value,
-            (None, problems) => {
-                eprint!("{}", config::render(&problems, std::io::stderr().is_terminal()));
-                return ExitCode::FAILURE;
-            }
+        (None, Some(config)) => match from(config) {
+            Some(address) => address,
+            None => return ExitCode::FAILURE,
         },
         // clap asks for one of the two.
         (None, None) => return ExitCode::FAILURE,
     };
     if address.port() == 0 {
-        eprintln!(
-            "error: the configuration leaves the admin port to the system: give it with --admin, as the log has it"
+        return print::failure(
+            "the configuration leaves the admin port to the system: give it with --admin, as the log has it",
         );
-        return ExitCode::FAILURE;
     }
     let address = reachable(address);
     match ask(address, page) {
-        Ok(status) => {
-            print!("{}", printed(&tables(&status)));
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            eprintln!("error: no status from the edge at http://{address}: {error}");
-            ExitCode::FAILURE
+        Ok(status) => print::result(printed(&tables(&status)), ExitCode::SUCCESS),
+        Err(error) => print::failure(format_args!("no status from the edge at http://{address}: {error}")),
+    }
+}
+
+/// The admin address of a configuration. The file may well be wrong otherwise: that is when an operator asks.
+fn from(config: &Path) -> Option<SocketAddr> {
+    let (address, problems) = config::admin(config);
+    let has_errors = problems.iter().any(|problem| problem.severity == Severity::Error);
+    match address {
+        Some(_) if has_errors => print::err(format_args!(
+            "warning: {0} has errors (mtls-edge check --config {0} lists them); only [listen] admin is read from it\n",
+            config.display()
+        )),
+        Some(_) => {}
+        None => {
+            print::problems(&problems);
+            print::err("help: give the admin address with --admin\n");
         }
     }
+    address
 }
 
 /// An edge that listens on every address is asked on loopback.

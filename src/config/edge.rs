@@ -10,6 +10,7 @@ mod route;
 mod trust;
 mod upstream;
 
+pub(super) use self::listen::DEFAULT_ADMIN;
 use super::{
     place::{Located, Place},
     problem::Problem,
@@ -90,6 +91,21 @@ fn log(table: &Table<'_>) -> Log {
     };
     table.finish();
     log
+}
+
+/// Targets that a filter may name alone.
+const TARGETS: [&str; 6] = ["mtls_edge", "h2", "hyper", "hyper_util", "rustls", "notify"];
+
+/// Whether a text from elsewhere than the file, such as the environment, is a filter for `tracing`; if not, why.
+pub fn log_filter(text: &str) -> Result<(), String> {
+    let whole: Vec<String> = text
+        .split(',')
+        .map(|part| if TARGETS.contains(&part.trim()) { format!("{part}=trace") } else { part.to_owned() })
+        .collect();
+    filter(&whole.join(",")).map(drop).map_err(|fault| match fault.help {
+        Some(help) => format!("{}; {help}", fault.what),
+        None => fault.what,
+    })
 }
 
 /// A filter for `tracing`. A lone word is a level: as a target, a misspelt one would log everything.

@@ -1,11 +1,13 @@
 //! Reads the two files: from bytes to a TOML document, and from there to the typed configuration.
 
-use std::{io, path::Path, sync::Arc};
+use std::{io, net::SocketAddr, path::Path, sync::Arc};
 
 use toml::de::DeTable;
 
 use super::{
-    blot, edge, encoding, file, pieces,
+    blot,
+    edge::{self, DEFAULT_ADMIN},
+    encoding, file, pieces,
     place::{Place, Source},
     problem::Problem,
     registry,
@@ -29,6 +31,41 @@ pub fn settings(path: &Path) -> (Option<Settings>, Vec<Problem>) {
         }
         Err(failure) => (None, vec![failure.at_its_own(path)]),
     }
+}
+
+/// The admin address of an `edge.toml` that may be wrong otherwise, and all that is wrong with it. None if the address can't be found.
+#[must_use]
+pub fn admin(path: &Path) -> (Option<SocketAddr>, Vec<Problem>) {
+    let problems = match settings(path) {
+        (Some(settings), problems) => return (Some(settings.listen.admin.value), problems),
+        (None, problems) => problems,
+    };
+    let Ok(text) = read(path) else { return (None, problems) };
+    let (document, errors) = DeTable::parse_recoverable(&text);
+    let admin = document.get_ref().get("listen").and_then(|listen| listen.get_ref().get("admin"));
+    let written = match admin.map(|value| value.get_ref().as_str()) {
+        Some(Some(text)) => Some(text.to_owned()),
+        // At a syntax error the line may be lost, or read as something else. No other table has such a key.
+        found if !errors.is_empty() => {
+            let line = text.lines().find_map(admin_line);
+            line.or_else(|| found.is_none().then(|| DEFAULT_ADMIN.to_string()))
+        }
+        Some(None) => None,
+        None => Some(DEFAULT_ADMIN.to_string()),
+    };
+    (written.and_then(|written| without_quotes(&written).parse().ok()), problems)
+}
+
+/// The value of a line `admin = "..."`.
+fn admin_line(line: &str) -> Option<String> {
+    let value =
+        line.trim().trim_start_matches("listen.").strip_prefix("admin")?.trim_start().strip_prefix('=')?;
+    Some(value.split('#').next().unwrap_or_default().to_owned())
+}
+
+/// An address without blanks and quotes around it, whatever theirs are.
+fn without_quotes(address: &str) -> &str {
+    address.trim_matches(|c: char| !(c.is_ascii_hexdigit() || matches!(c, '.' | ':' | '[' | ']')))
 }
 
 /// Reads `applications.toml`, whose path is resolved already, and hands out each application as it comes: no more of

@@ -1,30 +1,75 @@
-//! Log lines on standard error.
+//! Log lines on standard error. No thread that logs waits for it: a thread of its own writes.
+
+mod queue;
 
 use std::{
     cell::RefCell,
+    env,
     io::{self, Write},
     sync::OnceLock,
+    time::Duration,
 };
 
 use tracing_subscriber::EnvFilter;
 
-use super::escape;
-use crate::config::settings::{Log, LogFormat};
+use self::queue::Queue;
+use super::{escape, has_colours};
+use crate::config::{
+    log_filter,
+    settings::{Log, LogFormat},
+};
 
-/// Lines that a thread has gathered are written when there are so many bytes of them.
+/// Lines that a thread has gathered are handed over when there are so many bytes of them.
 const BATCH: usize = 16 * 1024;
 
+/// At the end of the process, what waits to be written gets so long.
+const FINISH: Duration = Duration::from_secs(1);
+
+static QUEUE: Queue = Queue::new();
+
 /// Sets up logging for the process; the environment's `RUST_LOG` wins over the configuration. A second call has no effect.
-pub fn init(log: &Log) {
-    let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::try_new(&log.level).unwrap_or_else(|_| EnvFilter::new("info")));
+///
+/// Fails if the thread that writes can't be started.
+pub fn init(log: &Log) -> io::Result<()> {
+    let has_colours = log.format == LogFormat::Text && has_colours(&io::stderr());
+    if FORMAT.set(log.format).is_err() {
+        return Ok(());
+    }
+    let _ = HAS_COLOURS.set(has_colours);
+    QUEUE.has_writer();
+    std::thread::Builder::new().name("log".to_owned()).spawn(|| QUEUE.write_to(&mut io::stderr()))?;
+    let (from_environment, wrong) = match env::var(EnvFilter::DEFAULT_ENV) {
+        Ok(text) if text.trim().is_empty() => (None, None),
+        Ok(text) => match log_filter(&text) {
+            Ok(()) => (Some(text), None),
+            Err(why) => (None, Some(why)),
+        },
+        Err(env::VarError::NotPresent) => (None, None),
+        Err(env::VarError::NotUnicode(_)) => (None, Some("found what is not UTF-8".to_owned())),
+    };
+    let filter = EnvFilter::try_new(from_environment.as_ref().unwrap_or(&log.level))
+        .unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Lines);
-    let has_colours = log.format == LogFormat::Text && io::IsTerminal::is_terminal(&io::stderr());
-    let _ = (FORMAT.set(log.format), HAS_COLOURS.set(has_colours));
     let _ = match log.format {
         LogFormat::Text => builder.with_ansi(has_colours).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).try_init(),
     };
+    if let Some(why) = wrong {
+        tracing::warn!("RUST_LOG: {why}; it is ignored, and [log] level = {:?} is in force", log.level);
+    }
+    Ok(())
+}
+
+/// Waits a moment at most for lines that are not written yet. To be called before the process ends, and before anything else is
+/// written to standard error.
+pub fn finish() {
+    flush();
+    QUEUE.finish(FINISH);
+}
+
+/// Log lines that were dropped since the start: nobody read them fast enough, or they could not be written.
+pub(super) fn dropped() -> u64 {
+    QUEUE.dropped()
 }
 
 /// Of the lines; set once for the process.
@@ -32,21 +77,21 @@ static FORMAT: OnceLock<LogFormat> = OnceLock::new();
 /// Whether tracing's lines have escape sequences for a terminal.
 static HAS_COLOURS: OnceLock<bool> = OnceLock::new();
 
-/// What a thread has not written yet; written when the thread ends, too.
+/// What a thread has not handed over yet; handed over when the thread ends, too.
 struct Gathered(Vec<u8>);
 
 thread_local! {
-    /// None on threads that write each line at once.
+    /// None on threads that hand over each line at once.
     static GATHERED: RefCell<Option<Gathered>> = const { RefCell::new(None) };
 }
 
-/// From now on this thread's lines are gathered, so that one system call writes the lines of several requests. Whoever asks for that
+/// From now on this thread's lines are gathered, so that the lines of several requests are handed over at once. Whoever asks for that
 /// calls [`flush`] before the thread waits for anything, so that no line does.
 pub(crate) fn gather() {
     GATHERED.with_borrow_mut(|gathered| *gathered = Some(Gathered(Vec::with_capacity(BATCH))));
 }
 
-/// Writes what this thread has gathered.
+/// Hands over what this thread has gathered.
 pub(crate) fn flush() {
     GATHERED.with_borrow_mut(|gathered| gathered.iter_mut().for_each(Gathered::flush));
 }
@@ -54,8 +99,7 @@ pub(crate) fn flush() {
 impl Gathered {
     fn flush(&mut self) {
         if !self.0.is_empty() {
-            // Nobody is left to tell of a standard error that can't be written.
-            let _ = io::stderr().write_all(&self.0);
+            QUEUE.push(&self.0);
             self.0.clear();
         }
     }
@@ -85,8 +129,7 @@ pub(super) fn line(make: impl FnOnce(&mut Vec<u8>, LogFormat)) {
     if let Some(make) = make {
         let mut line = Vec::new();
         make(&mut line, format);
-        // Nobody is left to tell of a standard error that can't be written.
-        let _ = io::stderr().write_all(&line);
+        QUEUE.push(&line);
     }
 }
 

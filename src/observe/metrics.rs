@@ -5,7 +5,7 @@ use std::{
     fmt::{Display, Write},
 };
 
-use super::Health;
+use super::{Health, log};
 use crate::{site::Site, trust::Credential};
 
 /// Everything: counters, reloads, and what ends when.
@@ -17,10 +17,15 @@ pub(super) fn text(health: &Health, now: i64) -> String {
         "# HELP mtls_edge_buffered_bytes Bytes of requests' bodies that are buffered.\n# TYPE mtls_edge_buffered_bytes gauge\nmtls_edge_buffered_bytes {}\n",
         health.buffered.now()
     );
+    let dropped = format!(
+        "# HELP mtls_edge_log_lines_dropped_total Log lines that standard error did not take.\n# TYPE mtls_edge_log_lines_dropped_total counter\nmtls_edge_log_lines_dropped_total {}\n",
+        log::dropped()
+    );
     let upstream = &health.capacity;
     let upstream = upstream.upstream.saturating_sub(upstream.upstream_places.available_permits());
     health.counters.text(open, upstream)
         + &buffered
+        + &dropped
         + &reloads
         + &health.reloads.fetches.text()
         + &expiries(&site, now)

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 pub use tables::{Table, tables};
 
-use super::{Capacity, Health};
+use super::{Capacity, Health, log};
 use crate::{
     identity::rfc3339,
     site::{Domain, Site},
@@ -36,6 +36,7 @@ pub(super) fn status(health: &Health, page: usize, now: i64) -> Value {
         "now": rfc3339(now),
         "trust": health.reloads.status(),
         "limits": limits(health),
+        "log": { "lines_dropped": log::dropped() },
         "expiring": expiring(&site, now),
         "domains": domains.into_iter().map(|domain| of_domain(domain, now)).collect::<Vec<_>>(),
         "client_cas": cas(&site, now),

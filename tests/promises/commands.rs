@@ -356,3 +356,102 @@ fn inspect_shows_the_chain_and_calls_a_key_a_key() {
     assert_eq!(key.status.code(), Some(1));
     assert!(text(&key.stderr).contains("private key"), "{}", text(&key.stderr));
 }
+
+/// A configuration whose admin address is this, with whatever is wrong besides.
+fn broken(admin: &str, from: &str, to: &str) -> (TempDir, PathBuf) {
+    let folder = TempDir::new().unwrap();
+    let output = program().arg("init").arg(folder.path().join("edge")).output().unwrap();
+    assert!(output.status.success());
+    let config = folder.path().join("edge/edge.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    let lines = text.lines().map(|line| match line.trim_start() {
+        of_admin if of_admin.starts_with("admin =") => format!("admin = \"{admin}\""),
+        _ => line.to_owned(),
+    });
+    let text = lines.collect::<Vec<_>>().join("\n");
+    assert!(text.contains(admin) && text.contains(from), "{text}");
+    fs::write(&config, text.replacen(from, to, 1)).unwrap();
+    (folder, config)
+}
+
+#[tokio::test]
+async fn status_needs_the_admin_address_only_of_a_broken_file() {
+    let upstream = crate::support::Upstream::start().await;
+    let edge = crate::support::EdgeBuilder::new(upstream.url())
+        .usual_domain("auth0")
+        .self_signed_application("billing", &[self_signed("billing").thumbprint()])
+        .start();
+    let admin = edge.admin.to_string();
+    for (from, to) in [
+        // A wrong value, an unknown table, a syntax error after and before it, one on the line itself, a duplicate.
+        ("[[upstream]]", "[[upstream]]\nurl = 1"),
+        ("[[upstream]]", "[upstreams]\n[[upstream]]"),
+        ("[[upstream]]", "[[upstream]\n"),
+        ("[listen]", "[[[\n[listen]"),
+        (&format!("\"{admin}\"")[..], &format!("\"{admin}")[..]),
+        (&format!("\"{admin}\""), &admin),
+        (&format!("\"{admin}\""), &format!("\u{201c}{admin}\u{201d}")),
+        ("[listen]", "[listen]\nhttps = [\"nonsense\"]"),
+        ("[[domain]]", "[listen]\n[[domain]]"),
+    ] {
+        let (_folder, config) = broken(&admin, from, to);
+        let output = edge_status(&config);
+        let errors = text(&output.stderr);
+        assert!(output.status.success(), "{to}: {errors}");
+        assert!(text(&output.stdout).contains("trust in force"), "{to}");
+        let told = format!("{0} has errors (mtls-edge check --config {0} lists them)", config.display());
+        assert!(errors.contains(&told) && errors.lines().count() == 1, "{to}: {errors}");
+        assert_eq!(check(&config).status.code(), Some(1), "{to}");
+    }
+    // Without an address that can be asked, it says what is wrong.
+    let (_folder, config) = broken(&admin, &format!("\"{admin}\""), "\"localhost\"");
+    let output = edge_status(&config);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("listen.admin") && text(&output.stderr).contains("--admin"));
+}
+
+fn edge_status(config: &Path) -> Output {
+    edge(&["status", "--config", config.to_str().unwrap()])
+}
+
+#[tokio::test]
+async fn a_wrong_rust_log_is_reported_and_does_without() {
+    let upstream = crate::support::Upstream::start().await;
+    for (value, shown) in
+        [("verbose", "\\\"verbose\\\""), ("foo=bar=baz", "foo=bar=baz"), ("info,mtls_edge=loud", "loud")]
+    {
+        let edge = crate::support::EdgeBuilder::new(upstream.url())
+            .usual_domain("auth0")
+            .self_signed_application("billing", &[self_signed("billing").thumbprint()])
+            .environment("RUST_LOG", value)
+            .start();
+        let line = edge.wait_for_log("RUST_LOG");
+        assert!(line.contains("\"level\":\"WARN\"") && line.contains(shown), "{line}");
+        edge.stop();
+    }
+    for value in ["", "debug", "info,mtls_edge=debug", "mtls_edge,info", "INFO", "h2=off,info"] {
+        let edge = crate::support::EdgeBuilder::new(upstream.url())
+            .usual_domain("auth0")
+            .self_signed_application("billing", &[self_signed("billing").thumbprint()])
+            .environment("RUST_LOG", value)
+            .start();
+        assert!(!edge.stop().contains("RUST_LOG"), "{value}");
+    }
+    let help = edge(&["--help"]);
+    assert!(text(&help.stdout).contains("RUST_LOG") && text(&help.stdout).contains("NO_COLOR"));
+}
+
+#[test]
+fn colours_are_there_where_they_are_asked_for() {
+    let folder = TempDir::new().unwrap();
+    let config = folder.path().join("edge.toml");
+    fs::write(&config, "[listen]\nnonsense = 1\n").unwrap();
+    let errors = |arguments: &[&str]| {
+        let output = program().args(arguments).arg("--config").arg(&config).output().unwrap();
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(!errors(&["check"]).contains('\u{1b}'));
+    assert!(!errors(&["check", "--color", "never"]).contains('\u{1b}'));
+    assert!(errors(&["check", "--color", "always"]).contains('\u{1b}'));
+    assert!(errors(&["--color=always", "run"]).contains('\u{1b}'));
+}

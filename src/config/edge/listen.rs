@@ -14,10 +14,13 @@ use crate::config::{
     words::quote,
 };
 
+/// The admin address where none is written.
+pub(in crate::config) const DEFAULT_ADMIN: SocketAddr =
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9443);
+
 /// Reads the table; a value that does not do is reported and stands at its default meanwhile.
 pub(super) fn read(table: &Table<'_>) -> Listen {
-    let at =
-        |address: (Ipv4Addr, u16)| Located { value: SocketAddr::from(address), place: table.place.clone() };
+    let at = |value: SocketAddr| Located { value, place: table.place.clone() };
     let https = table.get("https").and_then(|value| {
         value.filled_list(|item| item.parse("an address", |text| address(text, "0.0.0.0", 8443)))
     });
@@ -27,8 +30,8 @@ pub(super) fn read(table: &Table<'_>) -> Listen {
     let trusted = table.get("trusted_proxies").map(|value| proxies::read(&value));
     let proxy_protocol = table.get("proxy_protocol").and_then(|value| Some(value.locate(value.boolean()?)));
     let listen = Listen {
-        https: https.unwrap_or_else(|| vec![at((Ipv4Addr::UNSPECIFIED, 8443))]),
-        admin: admin.unwrap_or_else(|| at((Ipv4Addr::LOCALHOST, 9443))),
+        https: https.unwrap_or_else(|| vec![at((Ipv4Addr::UNSPECIFIED, 8443).into())]),
+        admin: admin.unwrap_or_else(|| at(DEFAULT_ADMIN)),
         admin_hosts: table.get("admin_hosts").and_then(|value| value.list(admin_host)).unwrap_or_default(),
         workers: table.get("workers").and_then(|value| value.integer(&(1..=1024))),
         trusted_proxies: trusted.clone().flatten().unwrap_or_default(),

@@ -91,6 +91,7 @@ fn summary(status: &Value) -> Table {
             format!("{}, {} refused", text(at(trust, "/reloads")), text(at(trust, "/failed_reloads"))),
         ),
         ("failing now", failure),
+        ("log lines lost", text(at(status, "/log/lines_dropped"))),
     ];
     let rows = rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();
     Table { title: "trust in force".to_owned(), columns: &[], rows }

@@ -271,9 +271,14 @@ impl EdgeBuilder {
             .unwrap();
         let log = Log::default();
         let (lines, stderr) = (log.clone(), child.stderr.take().unwrap());
+        let reading = Reading::default();
+        let goes_on = reading.clone();
         let reader = std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 lines.push(line);
+                if !goes_on.goes_on() {
+                    break;
+                }
             }
             lines.end();
         });
@@ -286,7 +291,17 @@ impl EdgeBuilder {
         let admin = address("listening for the operator");
         let server_ca = self.server_ca.der();
         let issuer = self.server_ca;
-        Edge { https, admin, server_ca, issuer, folder: self.folder, child, log, reader: Some(reader) }
+        Edge {
+            https,
+            admin,
+            server_ca,
+            issuer,
+            folder: self.folder,
+            child,
+            log,
+            reading,
+            reader: Some(reader),
+        }
     }
 }
 
@@ -301,6 +316,7 @@ pub struct Edge {
     pub folder: TempDir,
     child: Child,
     log: Log,
+    reading: Reading,
     reader: Option<std::thread::JoinHandle<()>>,
 }
 
@@ -333,6 +349,21 @@ impl Edge {
     pub fn log_of(&self, answer: &Answer) -> serde_json::Value {
         let id = format!("\"request_id\":\"{}\"", answer.headers["x-request-id"].to_str().unwrap());
         serde_json::from_str(&self.wait_for_log(&id)).unwrap()
+    }
+
+    /// From the next line on nobody reads the log: it stays in the pipe.
+    pub fn stop_reading(&self) {
+        self.reading.set(Read::Pauses);
+    }
+
+    /// Reads the log again.
+    pub fn read_on(&self) {
+        self.reading.set(Read::GoesOn);
+    }
+
+    /// With the next line the pipe of the log is closed.
+    pub fn close_log(&self) {
+        self.reading.set(Read::Ends);
     }
 
     /// The process.
@@ -373,6 +404,18 @@ impl Edge {
         rows.filter(|row| row[1].ends_with(&port) && row[3] == "01" && !row[4].ends_with(":00000000")).count()
     }
 
+    /// Waits for the end of the process, whoever reads its log.
+    pub fn wait_unread(&mut self) -> ExitStatus {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(start.elapsed() < PATIENCE, "the process does not end");
+            std::thread::yield_now();
+        }
+    }
+
     /// Waits for the end of the process.
     pub fn wait(&mut self) -> ExitStatus {
         // The end of the log is the event: it is the process's standard error.
@@ -393,6 +436,7 @@ impl Edge {
 
 impl Drop for Edge {
     fn drop(&mut self) {
+        self.reading.set(Read::Ends);
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
@@ -406,6 +450,31 @@ fn until(complaint: &str, done: impl Fn() -> bool) {
     while !done() {
         assert!(start.elapsed() < PATIENCE, "{complaint}");
         std::thread::yield_now();
+    }
+}
+
+/// Whether the log is read.
+#[derive(Clone, Default)]
+struct Reading(Arc<(Mutex<Read>, Condvar)>);
+
+#[derive(Clone, Copy, Default, PartialEq)]
+enum Read {
+    #[default]
+    GoesOn,
+    Pauses,
+    Ends,
+}
+
+impl Reading {
+    fn set(&self, read: Read) {
+        *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) = read;
+        self.0.1.notify_all();
+    }
+
+    /// Waits while it pauses.
+    fn goes_on(&self) -> bool {
+        let read = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *self.0.1.wait_while(read, |read| *read == Read::Pauses).unwrap() == Read::GoesOn
     }
 }
 

@@ -1,0 +1,247 @@
+//! The lines that wait to be written, and the thread that writes them.
+//!
+//! Standard error may be a pipe that nobody reads or a terminal that was stopped: a write to it can take forever. Only the writer
+//! thread waits for that. What does not fit into the queue meanwhile is dropped and counted.
+
+use std::{
+    io::{self, Write},
+    sync::{
+        Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+/// Bytes that wait at most; the writer has as many again in its hands.
+const BOUND: usize = 1024 * 1024;
+/// After a write the writer collects lines for so long, so that a busy edge does not wake it for each of them...
+const COLLECT: Duration = Duration::from_millis(5);
+/// ...unless there are so many bytes before that.
+const MANY: usize = BOUND / 8;
+/// A standard error that was made non-blocking by another process is tried again after so long.
+const RETRY: Duration = Duration::from_millis(10);
+
+/// Lines from any thread to one writer.
+#[derive(Debug)]
+pub(super) struct Queue {
+    state: Mutex<State>,
+    /// The writer waits here for lines.
+    lines: Condvar,
+    /// Those who wait for the queue to be empty wait here.
+    written: Condvar,
+    dropped: AtomicU64,
+}
+
+#[derive(Debug)]
+struct State {
+    bytes: Vec<u8>,
+    writer: Writer,
+    /// Whether somebody waits for all of it to be written.
+    is_urgent: bool,
+}
+
+/// What the writer does at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Writer {
+    /// There is none yet.
+    None,
+    /// It waits for a line.
+    Idle,
+    /// It wrote a moment ago and lets lines collect.
+    Collecting,
+    /// It writes.
+    Writing,
+}
+
+impl Queue {
+    pub(super) const fn new() -> Self {
+        let state = State { bytes: Vec::new(), writer: Writer::None, is_urgent: false };
+        Self {
+            state: Mutex::new(state),
+            lines: Condvar::new(),
+            written: Condvar::new(),
+            dropped: AtomicU64::new(0),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every change is complete before anything can panic.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes whole lines, or drops and counts them where they do not fit. Never waits for the writer.
+    pub(super) fn push(&self, lines: &[u8]) {
+        let mut state = self.state();
+        if state.bytes.len() + lines.len() > BOUND {
+            drop(state);
+            self.count_dropped(lines);
+            return;
+        }
+        state.bytes.extend_from_slice(lines);
+        let wakes = match state.writer {
+            Writer::Idle => true,
+            Writer::Collecting => state.bytes.len() >= MANY,
+            Writer::None | Writer::Writing => false,
+        };
+        if wakes {
+            // Until it runs, nobody else needs to wake it.
+            state.writer = Writer::Writing;
+            drop(state);
+            self.lines.notify_one();
+        }
+    }
+
+    /// How many lines were dropped: they did not fit, or could not be written.
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped.load(Relaxed)
+    }
+
+    fn count_dropped(&self, lines: &[u8]) {
+        let count = memchr::memchr_iter(b'\n', lines).count();
+        self.dropped.fetch_add(u64::try_from(count).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// Writes what comes, for ever. To be called by the writer thread.
+    pub(super) fn write_to(&self, out: &mut impl Write) {
+        let mut batch = Vec::new();
+        loop {
+            self.take(&mut batch);
+            self.write(out, &batch);
+            batch.clear();
+        }
+    }
+
+    /// Waits for lines, and puts them into the empty `batch`.
+    fn take(&self, batch: &mut Vec<u8>) {
+        let mut state = self.state();
+        if state.writer == Writer::Writing && !state.is_urgent && state.bytes.len() < MANY {
+            state.writer = Writer::Collecting;
+            let wait = |state: &mut State| state.writer == Writer::Collecting && !state.is_urgent;
+            let waited = self.lines.wait_timeout_while(state, COLLECT, wait);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        while state.bytes.is_empty() {
+            state.writer = Writer::Idle;
+            self.written.notify_all();
+            state = self.lines.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.writer = Writer::Writing;
+        std::mem::swap(&mut state.bytes, batch);
+    }
+
+    fn write(&self, out: &mut impl Write, batch: &[u8]) {
+        let mut rest = batch;
+        while !rest.is_empty() {
+            match out.write(rest) {
+                Ok(written) if written > 0 => rest = rest.get(written..).unwrap_or_default(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::thread::park_timeout(RETRY),
+                // Its reader is gone, or the disk is full: later lines may fit again.
+                Ok(_) | Err(_) => {
+                    self.count_dropped(rest);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Waits until all lines are written, at most for `timeout`. Nothing to wait for where there is no writer.
+    pub(super) fn finish(&self, timeout: Duration) {
+        let end = Instant::now() + timeout;
+        let mut state = self.state();
+        state.is_urgent = true;
+        self.lines.notify_one();
+        while !matches!(state.writer, Writer::None | Writer::Idle) || !state.bytes.is_empty() {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() || state.writer == Writer::None {
+                break;
+            }
+            state = self.written.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.is_urgent = false;
+    }
+
+    /// From now on there is a writer. To be called before it starts.
+    pub(super) fn has_writer(&self) {
+        self.state().writer = Writer::Writing;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, mpsc};
+
+    use super::*;
+
+    /// Hands over what is written, and takes nothing while the other end does not read.
+    struct Slow(mpsc::SyncSender<Vec<u8>>);
+
+    impl Write for Slow {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.send(bytes.to_vec()).map_err(|_| io::ErrorKind::BrokenPipe)?;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn started() -> (Arc<Queue>, mpsc::Receiver<Vec<u8>>) {
+        let queue = Arc::new(Queue::new());
+        queue.has_writer();
+        let (sender, receiver) = mpsc::sync_channel(0);
+        let writing = Arc::clone(&queue);
+        std::thread::spawn(move || writing.write_to(&mut Slow(sender)));
+        (queue, receiver)
+    }
+
+    #[test]
+    fn every_line_is_written_in_order_or_counted_as_dropped() {
+        let (queue, receiver) = started();
+        let line = |number: usize| format!("{number:01023}\n");
+        let lines = 3 * BOUND / 1024;
+        for number in 0..lines {
+            queue.push(line(number).as_bytes());
+        }
+        let dropped = usize::try_from(queue.dropped()).unwrap();
+        assert!(dropped >= BOUND / 1024, "{dropped}");
+        let mut written = Vec::new();
+        while written.len() < (lines - dropped) * 1024 {
+            written.extend(receiver.recv().unwrap());
+        }
+        let text = String::from_utf8(written).unwrap();
+        let numbers: Vec<usize> = text.lines().map(|line| line.parse().unwrap()).collect();
+        assert_eq!(numbers.len(), lines - dropped);
+        assert!(numbers.is_sorted());
+        // Once it is read again, nothing is lost any more.
+        queue.push(b"later\n");
+        assert_eq!(receiver.recv().unwrap(), b"later\n");
+        assert_eq!(queue.dropped(), dropped as u64);
+    }
+
+    #[test]
+    fn lines_that_cannot_be_written_are_counted_and_do_not_end_the_writer() {
+        let (queue, receiver) = started();
+        drop(receiver);
+        queue.push(b"one\ntwo\n");
+        queue.finish(Duration::from_secs(20));
+        queue.push(b"three\n");
+        queue.finish(Duration::from_secs(20));
+        assert_eq!(queue.dropped(), 3);
+    }
+
+    #[test]
+    fn the_end_waits_for_lines_but_not_for_ever() {
+        let (queue, receiver) = started();
+        queue.push(b"never read\n");
+        queue.finish(Duration::from_millis(1));
+        let reader = std::thread::spawn(move || receiver.recv().unwrap());
+        queue.finish(Duration::from_secs(20));
+        assert_eq!(reader.join().unwrap(), b"never read\n");
+        // Without a writer nothing is waited for.
+        let queue = Queue::new();
+        queue.push(b"a\n");
+        queue.finish(Duration::from_secs(20));
+    }
+}

@@ -1,0 +1,164 @@
+//! No request waits for standard error, whether nobody reads it, its reader is gone or its disk is full.
+
+use std::{
+    fs::OpenOptions,
+    io::{BufRead, BufReader},
+    process::Stdio,
+};
+
+use http::Request;
+use http_body_util::Full;
+
+use crate::{
+    support::{Client, Connection, Edge, EdgeBuilder, Upstream, admin, program, self_signed},
+    upstream_failures::with_client,
+};
+
+const DROPPED: &str = "mtls_edge_log_lines_dropped_total";
+
+/// Requests whose lines are long, until the log drops some.
+async fn until_dropped(edge: &Edge, connection: &mut Connection) -> usize {
+    let path = format!("/any/{}", "\"".repeat(250));
+    for number in 1..=100 {
+        for _ in 0..100 {
+            let request = Request::get(&path).body(Full::default()).unwrap();
+            assert!(connection.send(request).await.status.as_u16() < 500);
+        }
+        if admin::metric(edge, DROPPED).await > 0 {
+            return number * 100;
+        }
+    }
+    panic!("10,000 lines are buffered, or somebody reads them");
+}
+
+#[tokio::test]
+async fn requests_go_on_while_nobody_reads_the_log() {
+    let upstream = Upstream::start().await;
+    let (mut edge, client) = with_client(EdgeBuilder::new(upstream.url()));
+    let client = Client::with(&edge, &client);
+    assert_eq!(admin::metric(&edge, DROPPED).await, 0);
+    edge.stop_reading();
+    let mut kept = client.connect().await;
+    for _ in 0..200 {
+        assert_eq!(kept.token("billing").await.status, 200);
+    }
+    until_dropped(&edge, &mut kept).await;
+    // New connections, too, and those over HTTP/2, a reload, the admin address, signals.
+    for client in [client.clone(), client.clone().http2()] {
+        assert_eq!(client.token("billing").await.status, 200);
+    }
+    assert_eq!(admin::get(&edge, "/readyz").await.0, 200);
+    let dropped = admin::status(&edge, "").await["log"]["lines_dropped"].as_i64().unwrap();
+    assert!(dropped > 0);
+    let (_, page) = admin::exchange(&edge, "/status", "text/html").await;
+    assert!(page.contains("log lines lost"), "{page}");
+    let output = program().args(["status", "--admin", &edge.admin.to_string()]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.lines().any(|line| line.starts_with("  log lines lost  ")), "{text}");
+    let path = edge.folder.path().join("applications.toml");
+    std::fs::write(path, "# nobody any more\n").unwrap();
+    kept.token("billing").await;
+    tokio::time::timeout(crate::support::PATIENCE, async {
+        while admin::metric(&edge, "mtls_edge_trust_generation").await < 2 {}
+    })
+    .await
+    .expect("the reload waits for the log");
+    edge.signal("TERM");
+    let status = tokio::task::spawn_blocking(move || edge.wait_unread()).await.unwrap();
+    assert_eq!(status.code(), Some(0));
+}
+
+#[tokio::test]
+async fn each_line_is_written_or_counted() {
+    let upstream = Upstream::start().await;
+    let (edge, client) = with_client(EdgeBuilder::new(upstream.url()));
+    let client = Client::with(&edge, &client);
+    let mut kept = client.connect().await;
+    edge.stop_reading();
+    let asked = until_dropped(&edge, &mut kept).await;
+    let dropped = usize::try_from(admin::metric(&edge, DROPPED).await).unwrap();
+    edge.read_on();
+    edge.wait_for_logs("mtls_edge::access", asked - dropped);
+    // Whole lines, in order, and nothing is lost once it is read again.
+    let answer = kept.token("billing").await;
+    edge.log_of(&answer);
+    assert_eq!(usize::try_from(admin::metric(&edge, DROPPED).await).unwrap(), dropped);
+    for line in edge.stop().lines() {
+        assert!(serde_json::from_str::<serde_json::Value>(line).is_ok(), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_log_whose_reader_is_gone_ends_nothing() {
+    let upstream = Upstream::start().await;
+    let (mut edge, client) = with_client(EdgeBuilder::new(upstream.url()));
+    let client = Client::with(&edge, &client);
+    edge.close_log();
+    let mut kept = client.connect().await;
+    for _ in 0..50 {
+        assert_eq!(kept.token("billing").await.status, 200);
+    }
+    assert!(admin::metric(&edge, DROPPED).await > 0);
+    edge.signal("HUP");
+    edge.signal("TERM");
+    let status = tokio::task::spawn_blocking(move || edge.wait_unread()).await.unwrap();
+    assert_eq!(status.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_full_disk_ends_nothing() {
+    let upstream = Upstream::start().await;
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let builder = EdgeBuilder::new(upstream.url())
+        .usual_domain("auth0")
+        .self_signed_application("billing", &[self_signed("billing").thumbprint()]);
+    // `check` writes the files.
+    assert!(builder.output("check").status.success());
+    let config = builder.path().join("edge.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace("admin = \"127.0.0.1:0\"", &format!("admin = \"{free}\""))).unwrap();
+    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut edge = program()
+        .args(["run", "--workers", "1", "--config"])
+        .arg(&config)
+        .stdin(Stdio::null())
+        .stderr(full)
+        .spawn()
+        .unwrap();
+    let address = free.to_string();
+    let status = || program().args(["status", "--admin", &address]).output().unwrap();
+    let start = std::time::Instant::now();
+    let text = loop {
+        let output = status();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        if output.status.success() && !text.contains("log lines lost  0") {
+            break text;
+        }
+        assert!(edge.try_wait().unwrap().is_none(), "it ended: {text}");
+        assert!(start.elapsed() < crate::support::PATIENCE, "{text}");
+    };
+    assert!(text.contains("log lines lost"), "{text}");
+    crate::support::certificates::run(builder.path(), "kill", &["-TERM", &edge.id().to_string()]);
+    assert_eq!(edge.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn lines_before_the_end_are_written() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let mut demo = program()
+        .args(["demo"])
+        .env("TMPDIR", folder.path())
+        .env("RUST_LOG", "info")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.contains("it serves until Ctrl-C")));
+    crate::support::certificates::run(folder.path(), "kill", &["-QUIT", &demo.id().to_string()]);
+    let output = demo.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert_eq!(text.matches("mtls_edge::access: request").count(), 2, "{text}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "the demo's folder is left behind");
+}
