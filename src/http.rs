@@ -6,6 +6,7 @@
 
 mod admit;
 mod authenticate;
+mod challenge;
 mod connection;
 mod forward;
 mod inbound;

@@ -16,7 +16,7 @@ pub use form::overrides_method;
 
 use http::{HeaderMap, Method, request::Parts};
 
-use content_type::{BodyKind, body_kind};
+use content_type::{BodyKind, BodyType, Octets, body_type};
 
 use crate::trust::ClientId;
 
@@ -45,12 +45,22 @@ pub fn client_id(head: &Parts, body: &[u8]) -> Result<ClientId, ClientIdError> {
 }
 
 fn in_body(headers: &HeaderMap, body: &[u8]) -> Result<Option<String>, ClientIdError> {
-    match body_kind(headers)? {
+    let BodyType { kind, octets } = body_type(headers)?;
+    if octets == Octets::Ascii && !is_ascii(kind, body) {
+        return Err(ClientIdError::BodyCharset);
+    }
+    match kind {
         BodyKind::Json => json::client_id(body),
         // Some servers look at the body, not at its type.
         BodyKind::Form if looks_like_json(body) => Err(ClientIdError::NotForm),
         BodyKind::Form => form::client_id(body),
     }
+}
+
+/// Whether a body has ASCII alone, once a form's escapes are decoded: another octet is another character in each charset.
+fn is_ascii(kind: BodyKind, body: &[u8]) -> bool {
+    let is_escape = |three: &[u8]| matches!(three, [b'%', b'8'..=b'9' | b'a'..=b'f' | b'A'..=b'F', _]);
+    body.is_ascii() && (kind == BodyKind::Json || !body.windows(3).any(is_escape))
 }
 
 /// Whether a body begins as JSON does, which some servers read whatever its type: with a bracket or a quotation mark, or a comment
@@ -124,6 +134,7 @@ mod tests {
             "multipart/form-data; boundary=x",
             "text/plain",
             "application/x-www-form-urlencoded;charset=utf-16",
+            "application/x-www-form-urlencoded;charset=cp037",
         ] {
             let parts = parts("POST", "/t", &[auth, ("content-type", content_type)]);
             assert_eq!(client_id(&parts, b"client_id=b"), Err(ClientIdError::ContentType));
@@ -133,6 +144,30 @@ mod tests {
         assert_eq!(client_id(&gzip, b"x"), Err(ClientIdError::ContentEncoding));
         let twice = parts("POST", "/t", &[FORM, ("content-type", "application/json")]);
         assert_eq!(client_id(&twice, b"client_id=b"), Err(ClientIdError::ContentType));
+    }
+
+    #[test]
+    fn under_another_charset_only_ascii_is_read() {
+        for charset in ["ISO-8859-1", "us-ascii", "windows-1252"] {
+            let form = format!("application/x-www-form-urlencoded; charset={charset}");
+            let form = parts("POST", "/t", &[("content-type", &form)]);
+            assert_eq!(client_id(&form, b"client_id=a%3Ab&x=%7f"), Ok(ClientId::new("a:b")));
+            for body in [
+                &b"client_id=a&x=\xe9"[..],
+                b"client_id=a&x=%E9",
+                b"client_id=a&x=%c3%a9",
+                b"x%80=&client_id=a",
+            ] {
+                assert_eq!(client_id(&form, body), Err(ClientIdError::BodyCharset));
+            }
+            let json = format!("application/json; charset={charset}");
+            let json = parts("POST", "/t", &[("content-type", &json)]);
+            assert_eq!(client_id(&json, br#"{"client_id":"a","x":"%E9 \u00e9"}"#), Ok(ClientId::new("a")));
+            assert_eq!(
+                client_id(&json, "{\"client_id\":\"a\",\"x\":\"\u{e9}\"}".as_bytes()),
+                Err(ClientIdError::BodyCharset)
+            );
+        }
     }
 
     #[test]

@@ -40,8 +40,9 @@ impl<S> Admit<S> {
         if request.version() == Version::HTTP_2 && request.headers().values().any(has_blank_edges) {
             return Err(Refusal::BlankEdges);
         }
-        // HTTP/2 has no Upgrade; HTTP/1.1 may offer h2c, which can be ignored, but a WebSocket can't.
-        if request.method() == Method::CONNECT || request.headers().contains_key(header::UPGRADE) {
+        if request.method() == Method::CONNECT
+            || (request.headers().contains_key(header::UPGRADE) && !is_mere_offer(request.headers()))
+        {
             return Err(Refusal::Upgrade);
         }
         // What nearly every client sends needs no look at its parts.
@@ -52,7 +53,12 @@ impl<S> Admit<S> {
                 .admit_to(Arc::clone(domain), None)
                 .map(|(domain, authority)| (site, domain, authority));
         }
-        let authority = authority(request)?;
+        let Some(authority) = authority(request)? else {
+            let domain =
+                site.domains.get(&*self.connection.server_name).cloned().ok_or(Refusal::Misdirected)?;
+            let (domain, authority) = self.admit_to(domain, None)?;
+            return Ok((site, domain, authority));
+        };
         let host = authority.host();
         let host = host.strip_suffix('.').unwrap_or(host);
         if !host.eq_ignore_ascii_case(&self.connection.server_name) {
@@ -89,6 +95,21 @@ fn has_blank_edges(value: &HeaderValue) -> bool {
     matches!(value.as_bytes(), [b' ' | b'\t', ..] | [.., b' ' | b'\t'])
 }
 
+/// Whether all that is offered by `Upgrade` can be ignored (RFC 9110 section 7.8): the same request over another version of HTTP or
+/// TLS. Who asks for a WebSocket sends no other request.
+fn is_mere_offer(headers: &HeaderMap) -> bool {
+    let is_version = |protocol: &str| {
+        let protocol = protocol.trim_matches([' ', '\t']);
+        let name = protocol.split('/').next().unwrap_or_default();
+        protocol.is_empty()
+            || ["h2c", "h2", "http", "tls"].iter().any(|known| name.eq_ignore_ascii_case(known))
+    };
+    let mut offered = headers.get_all(header::UPGRADE).iter();
+    offered.all(|value| value.to_str().is_ok_and(|value| value.split(',').all(is_version)))
+        && !headers.contains_key(header::SEC_WEBSOCKET_KEY)
+        && !headers.contains_key(header::SEC_WEBSOCKET_VERSION)
+}
+
 /// Whether a request names this authority, octet by octet: in `Host` alone, or over HTTP/2 in its target alone.
 fn is_just(request: &Request<Incoming>, authority: &HeaderValue) -> bool {
     let hosts = || request.headers().get_all(header::HOST).iter();
@@ -103,8 +124,9 @@ fn is_just(request: &Request<Incoming>, authority: &HeaderValue) -> bool {
     }
 }
 
-/// The one authority of a request: of an absolute or HTTP/2 target, and of `Host`, which must agree.
-fn authority(request: &Request<Incoming>) -> Result<Authority, Refusal> {
+/// The one authority of a request: of an absolute or HTTP/2 target, and of `Host`, which must agree but for the port, by which
+/// nothing goes here. None where HTTP/1.0 has none.
+fn authority(request: &Request<Incoming>) -> Result<Option<Authority>, Refusal> {
     let in_target = request.uri().authority().cloned();
     if request.uri().scheme_str().is_some_and(|scheme| scheme != "https") {
         return Err(Refusal::Misdirected);
@@ -112,17 +134,23 @@ fn authority(request: &Request<Incoming>) -> Result<Authority, Refusal> {
     let in_host = host(request.headers())?;
     let authority = match (in_target, in_host) {
         (Some(target), Some(host)) => {
-            if !target.as_str().eq_ignore_ascii_case(host.as_str()) {
+            if !is_host_and_port(&host) {
+                return Err(Refusal::Host);
+            }
+            if !target.host().eq_ignore_ascii_case(host.host()) {
                 return Err(Refusal::Misdirected);
             }
             target
         }
+        // RFC 9112 section 3.2: such a server name is all there is.
+        (None, None) if request.version() == Version::HTTP_10 => return Ok(None),
+        (Some(one), None) if request.version() == Version::HTTP_10 => one,
         // RFC 9112 section 3.2: an HTTP/1.1 request without Host is malformed, whatever its target.
         (Some(_), None) if request.version() < Version::HTTP_2 => return Err(Refusal::Host),
         (Some(one), None) | (None, Some(one)) => one,
         (None, None) => return Err(Refusal::Host),
     };
-    if is_host_and_port(&authority) { Ok(authority) } else { Err(Refusal::Host) }
+    if is_host_and_port(&authority) { Ok(Some(authority)) } else { Err(Refusal::Host) }
 }
 
 /// No user, and a port that is none or a number: `Authority` takes any text behind the colon.

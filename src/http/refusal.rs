@@ -2,6 +2,7 @@
 
 use http::{HeaderValue, Method, Response, StatusCode, Version, header};
 
+use super::challenge::{challenge, is_decoded_basic};
 use crate::{
     authenticate::{ClientIdError, Denial},
     forward::{BodyFault, ForwardError, ResponseBody},
@@ -9,6 +10,9 @@ use crate::{
     site::RouteError,
     vouch::TooLarge,
 };
+
+/// What else a client of HTTP Basic is told whose `client_id` reads otherwise once it is decoded.
+const DECODED: &str = "; HTTP Basic carries the client_id form-encoded (RFC 6749, section 2.3.1): send a + as %2B and a % as %25";
 
 /// Why a request is refused.
 #[derive(Debug)]
@@ -169,15 +173,25 @@ impl Refusal {
         }
     }
 
-    /// The response, without the request's id.
+    /// The response to a request with this `Authorization` in this realm, without the request's id.
     #[must_use]
-    pub fn response(&self) -> Response<ResponseBody> {
-        let body = serde_json::json!({ "error": self.code(), "error_description": self.description() });
+    pub fn response(&self, authorization: Option<&HeaderValue>, realm: &str) -> Response<ResponseBody> {
+        let mut description = self.description();
+        if self.status() == StatusCode::UNAUTHORIZED && authorization.is_some_and(is_decoded_basic) {
+            description.push_str(DECODED);
+        }
+        let body = serde_json::json!({ "error": self.code(), "error_description": description });
         let mut response = Response::new(ResponseBody::own(body.to_string()));
         *response.status_mut() = self.status();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.status() == StatusCode::UNAUTHORIZED
+            && let Some(challenge) = authorization
+                .and_then(|authorization| challenge(authorization, realm, self.code(), &description))
+        {
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        }
         match self {
             Self::Method(methods) => {
                 let list: Vec<&str> = methods.iter().map(Method::as_str).collect();

@@ -57,6 +57,7 @@ where
         let started = Instant::now();
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let version = request.version();
+        let authorization = request.headers().get(header::AUTHORIZATION).cloned();
         let record = Rc::new(Record::new());
         let answer = self.inner.call(Inbound { request, record: Rc::clone(&record) });
         let (counters, connection) = (Arc::clone(&self.counters), Rc::clone(&self.connection));
@@ -79,7 +80,7 @@ where
                     }
                     counters.request(outcome);
                     connection.linger(true);
-                    let mut response = refusal.response();
+                    let mut response = refusal.response(authorization.as_ref(), &connection.server_name);
                     if method == Method::HEAD {
                         without_body(&mut response);
                     }

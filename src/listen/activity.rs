@@ -78,11 +78,12 @@ const REST: Duration = Duration::from_millis(250);
 const REST_IN_USE: Duration = Duration::from_secs(4);
 
 impl Activity {
-    pub(super) fn new() -> Rc<Self> {
+    /// Of a connection that has had no request since this moment.
+    pub(super) fn idle(since: Instant) -> Rc<Self> {
         let now = Instant::now();
         Rc::new(Self {
             in_flight: Cell::new(0),
-            idle_since: Cell::new(now),
+            idle_since: Cell::new(since),
             head_since: Cell::new(None),
             stalled_since: Cell::new(now),
             progress: RefCell::default(),
@@ -187,11 +188,17 @@ impl Activity {
         self.idle_since.get()
     }
 
-    fn read(&self) {
-        if self.in_flight.get() == 0 && self.head_since.get().is_none() {
+    fn read(&self, bytes: &[u8]) {
+        // RFC 9112 section 2.2: empty lines before a head are no part of it. Some clients send one behind a body.
+        if self.in_flight.get() == 0 && self.head_since.get().is_none() && !are_empty_lines(bytes) {
             self.head_since.set(Some(Instant::now()));
         }
     }
+}
+
+/// Whether there is nothing in it but the ends of lines.
+pub(super) fn are_empty_lines(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n'))
 }
 
 /// A request in flight, until its response's last byte was handed over or it is dropped.
@@ -328,7 +335,7 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Watched<IO> {
             this.activity.is_chunked.set(Verdict::Awaited);
         }
         buf.set_filled(before + passes);
-        this.activity.read();
+        this.activity.read(buf.filled().get(before..).unwrap_or_default());
         Poll::Ready(Ok(()))
     }
 }
@@ -375,7 +382,7 @@ mod tests {
 
     #[test]
     fn a_stream_that_stalls_is_not_hidden_by_those_that_go_on() {
-        let activity = Activity::new();
+        let activity = Activity::idle(Instant::now());
         let (stalled, other) = (activity.start(), activity.start());
         let began = activity.stalled_since.get();
         for _ in 0..3 {
@@ -393,7 +400,7 @@ mod tests {
 
     #[test]
     fn a_client_that_gives_up_most_of_its_requests_is_noticed() {
-        let activity = Activity::new();
+        let activity = Activity::idle(Instant::now());
         for _ in 0..ABANDONED {
             drop(activity.start());
             assert!(!activity.is_abandoning());
@@ -409,7 +416,7 @@ mod tests {
 
     #[test]
     fn only_a_connection_that_goes_on_to_be_used_keeps_what_it_has_for_longer() {
-        let activity = Activity::new();
+        let activity = Activity::idle(Instant::now());
         activity.idle_since.set(Instant::now() - REST);
         activity.could_not_rest();
         assert_eq!(activity.rest.get(), REST);

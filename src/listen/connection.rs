@@ -116,14 +116,14 @@ fn is_probe(failure: &tls::Failed<Stream>) -> bool {
 
 /// Requests and rest in turn.
 async fn http1(requests: &Requests, mut tls: Box<Lingering>, entry: &Entry) -> Result<(), String> {
-    let mut read = Bytes::new();
+    let (mut read, mut since) = (Bytes::new(), Instant::now());
     loop {
-        let Ended::Resting { tls: resting, read: rest, since } =
-            Box::pin(requests.http1(tls, read, entry)).await?
+        let Ended::Resting { tls: resting, read: rest, since: idle } =
+            Box::pin(requests.http1(tls, read, since, entry)).await?
         else {
             return Ok(());
         };
-        (tls, read) = (resting, rest);
+        (tls, read, since) = (resting, rest, idle);
         entry.rests(since);
         tracing::debug!("connection rests");
         if read.is_empty() && !wakes(requests, &mut tls, since).await {

@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use tower::Service as _;
 
 use super::{
-    activity::{Activity, LINGER, Overdue, Tracked, Watched},
+    activity::{Activity, LINGER, Overdue, Tracked, Watched, are_empty_lines},
     lent::Lent,
     linger::Lingering,
     open::Entry,
@@ -85,14 +85,16 @@ impl Requests {
         poll_fn(|cx| if self.connection.is_closing(cx) { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 
-    /// Serves HTTP/1.1 until the connection ends or has nothing to do. `read` is what was read before.
+    /// Serves HTTP/1.1 until the connection ends or has nothing to do. `read` is what was read before; there was no request since
+    /// `idle`.
     pub(super) async fn http1(
         &self,
         tls: Box<Lingering>,
         read: Bytes,
+        idle: Instant,
         entry: &Entry,
     ) -> Result<Ended, String> {
-        let activity = Activity::new();
+        let activity = Activity::idle(idle);
         entry.does(&activity);
         let gate = self.gate(&tls);
         let io = Watched::new(tls, Rc::clone(&activity), read);
@@ -111,8 +113,8 @@ impl Requests {
         let (tls, held) = parts.io.into_inner().into_parts();
         Ok(Ended::Resting {
             tls,
-            // Even an empty one would keep its allocation.
-            read: match (parts.read_buf.is_empty(), held.is_empty()) {
+            // Even an empty one would keep its allocation. Empty lines are no request's.
+            read: match (are_empty_lines(&parts.read_buf), are_empty_lines(&held)) {
                 (true, true) => Bytes::new(),
                 (true, false) => held,
                 (false, true) => parts.read_buf,
@@ -124,7 +126,7 @@ impl Requests {
 
     /// Serves HTTP/2 until the connection ends.
     pub(super) async fn http2(&self, tls: Box<Lingering>, entry: &Entry) -> Result<(), String> {
-        let activity = Activity::new();
+        let activity = Activity::idle(Instant::now());
         entry.does(&activity);
         let gate = self.gate(&tls);
         let io = Lent::new(tls);

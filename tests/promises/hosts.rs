@@ -217,3 +217,45 @@ async fn two_domains_on_one_port_each_show_their_own_certificate() {
     assert_eq!(open.send(request).await.status, 200);
     assert_eq!(upstream.last().header("x-forwarded-host"), OTHER);
 }
+
+#[tokio::test]
+async fn http_1_0_needs_no_host_and_a_port_makes_no_other_host() {
+    let upstream = Upstream::start().await;
+    let (edge, registered) = start(&upstream);
+    let client = Client::with(&edge, &registered);
+    let body = "client_id=billing";
+    let send = |target: String, version: &'static str, host: String| {
+        let client = client.clone();
+        async move {
+            let request = format!(
+                "POST {target} HTTP/{version}\r\n{host}Content-Type: application/x-www-form-urlencoded\r\n\
+                 Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                body.len()
+            );
+            client.raw(request.as_bytes()).await.split(' ').nth(1).unwrap().to_owned()
+        }
+    };
+    let (path, port) = ("/oauth/token".to_owned(), edge.https.port());
+    assert_eq!(send(path.clone(), "1.0", String::new()).await, "200");
+    assert_eq!(upstream.seen().pop().unwrap().header("host"), DOMAIN);
+    assert_eq!(send(path.clone(), "1.0", format!("Host: {DOMAIN}\r\n")).await, "200");
+    assert_eq!(send(path.clone(), "1.0", format!("Host: {OTHER}\r\n")).await, "421");
+    assert_eq!(send(format!("https://{DOMAIN}{path}"), "1.0", String::new()).await, "200");
+    assert_eq!(send(format!("https://{OTHER}{path}"), "1.0", String::new()).await, "421");
+    // HTTP/1.1 has always one (RFC 9112 section 3.2).
+    assert_eq!(send(path.clone(), "1.1", String::new()).await, "400");
+    for (in_target, in_host) in [
+        (format!(":{port}"), String::new()),
+        (String::new(), format!(":{port}")),
+        (":443".to_owned(), String::new()),
+        (":443".to_owned(), format!(":{port}")),
+    ] {
+        let target = format!("https://{DOMAIN}{in_target}{path}");
+        let host = format!("Host: {DOMAIN}{in_host}\r\n");
+        assert_eq!(send(target, "1.1", host).await, "200", "{in_target} {in_host}");
+    }
+    for host in [format!("{OTHER}:443"), format!("{DOMAIN}:x"), format!("a@{DOMAIN}:443")] {
+        let status = send(format!("https://{DOMAIN}{path}"), "1.1", format!("Host: {host}\r\n")).await;
+        assert!(status == "421" || status == "400", "{host}: {status}");
+    }
+}

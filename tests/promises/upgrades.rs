@@ -56,6 +56,36 @@ async fn an_upgrade_over_http1_is_refused() {
 }
 
 #[tokio::test]
+async fn an_offer_of_another_version_is_ignored() {
+    let upstream = Upstream::start().await;
+    let edge = EdgeBuilder::new(upstream.url()).domain(DOMAIN, OPEN).start();
+    let client = Client::new(&edge);
+    for lines in [
+        "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n",
+        "Connection: upgrade\r\nUpgrade: TLS/1.2\r\n",
+        "Connection: Upgrade\r\nUpgrade: TLS/1.0, HTTP/1.1\r\n",
+        "Connection: Upgrade\r\nUpgrade: H2C\r\nUpgrade: tls/1.3\r\n",
+    ] {
+        let answer = client
+            .raw(format!("GET /x HTTP/1.1\r\nHost: {DOMAIN}\r\n{lines}Connection: close\r\n\r\n").as_bytes())
+            .await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{lines}: {answer}");
+        let seen = upstream.seen().pop().unwrap();
+        for gone in ["upgrade", "http2-settings"] {
+            assert!(!seen.headers.contains_key(gone), "{lines}: {seen:?}");
+        }
+    }
+    // Beside one that can't be ignored it does not help.
+    for lines in
+        ["Upgrade: h2c, websocket\r\n", "Upgrade: h2c\r\nUpgrade: websocket\r\n", "Upgrade: IRC/6.9\r\n"]
+    {
+        let request = format!("GET /x HTTP/1.1\r\nHost: {DOMAIN}\r\nConnection: Upgrade\r\n{lines}\r\n");
+        let answer = client.raw(request.as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 501 "), "{lines}: {answer}");
+    }
+}
+
+#[tokio::test]
 async fn connect_over_http2_is_refused() {
     let upstream = Upstream::start().await;
     let edge = EdgeBuilder::new(upstream.url()).domain(DOMAIN, OPEN).start();

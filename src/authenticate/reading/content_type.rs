@@ -13,9 +13,63 @@ pub(super) enum BodyKind {
     Json,
 }
 
+/// A body's kind, and by which octets it may be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct BodyType {
+    pub(super) kind: BodyKind,
+    pub(super) octets: Octets,
+}
+
+/// What octets may stand in a body, so that all servers read the same text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Octets {
+    /// Any: the text is UTF-8.
+    All,
+    /// Those of ASCII: whatever else the charset has, these are the same.
+    Ascii,
+}
+
+/// Charsets in which the octets of ASCII are ASCII, and a text of them alone is the same as in UTF-8 (IANA's names and common
+/// aliases). Not so: UTF-16 and UTF-32, UTF-7, EBCDIC, ISO-2022 and HZ, which shift by ASCII octets, and Shift_JIS, of which some
+/// decoders read 0x5C and 0x7E otherwise.
+const SUPERSETS: [&str; 30] = [
+    "us-ascii",
+    "ascii",
+    "ansi_x3.4-1968",
+    "iso646-us",
+    "latin1",
+    "latin2",
+    "latin5",
+    "latin9",
+    "l1",
+    "cp819",
+    "ibm819",
+    "koi8-r",
+    "koi8-u",
+    "tis-620",
+    "macintosh",
+    "gbk",
+    "gb2312",
+    "gb18030",
+    "big5",
+    "big5-hkscs",
+    "euc-jp",
+    "euc-kr",
+    "euc-tw",
+    "euc-cn",
+    "cp866",
+    "ibm866",
+    "cp850",
+    "ibm850",
+    "cp437",
+    "ibm437",
+];
+/// The beginnings of whole families of them, before a number.
+const FAMILIES: [&str; 6] = ["iso-8859-", "iso8859-", "iso_8859-", "iso8859_", "windows-125", "cp125"];
+
 /// What an uncompressed body with these headers is. Servers look for `/json` anywhere in the value, split it at commas, or take the
-/// last of two `charset`s: so it is one line, a media type and at most `charset=utf-8` (RFC 9110 section 8.3.1).
-pub(super) fn body_kind(headers: &HeaderMap) -> Result<BodyKind, ClientIdError> {
+/// last of two `charset`s: so it is one line, a media type and at most one `charset` (RFC 9110 section 8.3.1).
+pub(super) fn body_type(headers: &HeaderMap) -> Result<BodyType, ClientIdError> {
     if headers.get_all(header::CONTENT_ENCODING).iter().any(|coding| !is(coding.as_bytes(), b"identity")) {
         return Err(ClientIdError::ContentEncoding);
     }
@@ -24,7 +78,7 @@ pub(super) fn body_kind(headers: &HeaderMap) -> Result<BodyKind, ClientIdError> 
     parse(only).ok_or(ClientIdError::ContentType)
 }
 
-fn parse(value: &HeaderValue) -> Option<BodyKind> {
+fn parse(value: &HeaderValue) -> Option<BodyType> {
     let mut parts = value.as_bytes().split(|octet| *octet == b';');
     let media_type = trim(parts.next()?);
     let kind = if is(media_type, b"application/x-www-form-urlencoded") {
@@ -36,11 +90,33 @@ fn parse(value: &HeaderValue) -> Option<BodyKind> {
     };
     // An empty parameter is one that nobody reads (RFC 9110 section 5.6.6).
     let mut parameters = parts.map(trim).filter(|parameter| !parameter.is_empty());
-    match (parameters.next(), parameters.next()) {
-        (None, _) => Some(kind),
-        (Some(charset), None) if is(charset, b"charset=utf-8") || is(charset, b"charset=\"utf-8\"") => {
-            Some(kind)
+    let octets = match (parameters.next(), parameters.next()) {
+        (None, _) => Octets::All,
+        (Some(parameter), None) => {
+            let (name, charset) = parameter.split_at_checked("charset=".len())?;
+            if !is(name, b"charset=") {
+                return None;
+            }
+            let inner = charset.strip_prefix(b"\"").and_then(|charset| charset.strip_suffix(b"\""));
+            octets(std::str::from_utf8(inner.unwrap_or(charset)).ok()?)?
         }
+        _ => return None,
+    };
+    Some(BodyType { kind, octets })
+}
+
+/// By which octets a text of this charset is to be read; nothing for one that is not known to be a superset of ASCII.
+fn octets(charset: &str) -> Option<Octets> {
+    let charset = charset.to_ascii_lowercase();
+    let has_number = |family: &&str| {
+        let number = charset.strip_prefix(*family);
+        number.is_some_and(|number| {
+            (1..=2).contains(&number.len()) && number.bytes().all(|digit| digit.is_ascii_digit())
+        })
+    };
+    match charset.as_str() {
+        "utf-8" | "utf8" => Some(Octets::All),
+        charset if SUPERSETS.contains(&charset) || FAMILIES.iter().any(has_number) => Some(Octets::Ascii),
         _ => None,
     }
 }
@@ -61,8 +137,54 @@ fn trim(mut text: &[u8]) -> &[u8] {
 mod tests {
     use super::*;
 
-    fn kind(value: &str) -> Option<BodyKind> {
+    fn body_type(value: &str) -> Option<BodyType> {
         parse(&HeaderValue::from_bytes(value.as_bytes()).unwrap())
+    }
+
+    fn kind(value: &str) -> Option<BodyKind> {
+        body_type(value).map(|body_type| body_type.kind)
+    }
+
+    #[test]
+    fn charsets_that_contain_ascii_are_taken_for_its_octets() {
+        for (charset, octets) in [
+            ("utf-8", Some(Octets::All)),
+            ("UTF8", Some(Octets::All)),
+            ("\"utf8\"", Some(Octets::All)),
+            ("ISO-8859-1", Some(Octets::Ascii)),
+            ("\"iso-8859-15\"", Some(Octets::Ascii)),
+            ("ISO8859_1", Some(Octets::Ascii)),
+            ("US-ASCII", Some(Octets::Ascii)),
+            ("windows-1252", Some(Octets::Ascii)),
+            ("Cp1252", Some(Octets::Ascii)),
+            ("KOI8-R", Some(Octets::Ascii)),
+            ("gb18030", Some(Octets::Ascii)),
+            ("utf-16", None),
+            ("UTF-16LE", None),
+            ("utf-32", None),
+            ("utf-7", None),
+            ("UTF-8-EBCDIC", None),
+            ("cp037", None),
+            ("IBM1047", None),
+            ("ebcdic-us", None),
+            ("iso-2022-jp", None),
+            ("hz-gb-2312", None),
+            ("Shift_JIS", None),
+            ("iso-8859-", None),
+            ("iso-8859-1a", None),
+            ("iso-8859-100", None),
+            ("windows-125", None),
+            ("x-unknown", None),
+            ("", None),
+            ("\"", None),
+            ("\"utf-8", None),
+            ("'utf-8'", None),
+            (" utf-8", None),
+            ("\"utf\\-8\"", None),
+        ] {
+            let value = format!("application/x-www-form-urlencoded; charset={charset}");
+            assert_eq!(body_type(&value).map(|body_type| body_type.octets), octets, "{value}");
+        }
     }
 
     #[test]

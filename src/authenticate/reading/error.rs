@@ -56,6 +56,9 @@ pub enum ClientIdError {
         "the body's Content-Type must be application/x-www-form-urlencoded or application/json, with no parameter but charset=utf-8"
     )]
     ContentType,
+    /// Octets that mean another character in each charset.
+    #[error("the body has characters beyond ASCII, and its charset is not UTF-8: send it as charset=utf-8")]
+    BodyCharset,
     /// A compressed body.
     #[error("the body must not be compressed: remove Content-Encoding")]
     ContentEncoding,

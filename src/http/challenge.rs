@@ -1,0 +1,98 @@
+//! What a refused caller that came with `Authorization` is told in that scheme's own words (RFC 6749 section 5.2).
+//!
+//! Who came without one gets no challenge: the certificate is what is asked for, and no scheme of HTTP stands for it. Clients fail on
+//! challenges that they did not ask for (docs/configuration.md, "What applications see").
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use http::HeaderValue;
+
+/// A longer one is no scheme that anybody has registered.
+const LONGEST: usize = 32;
+
+/// A challenge of the scheme of this `Authorization` (RFC 9110 section 11.6.1), for this realm; none if it has no scheme.
+pub(super) fn challenge(
+    authorization: &HeaderValue,
+    realm: &str,
+    code: &str,
+    description: &str,
+) -> Option<HeaderValue> {
+    let (scheme, _) = parts(authorization)?;
+    let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    if scheme.is_empty() || scheme.len() > LONGEST || !scheme.bytes().all(is_token) {
+        return None;
+    }
+    let known = ["Basic", "Bearer", "DPoP"].into_iter().find(|known| known.eq_ignore_ascii_case(scheme));
+    // RFC 7617 section 2.1.
+    let charset = if known == Some("Basic") { ", charset=\"UTF-8\"" } else { "" };
+    let (realm, description) = (quoted(realm), quoted(description));
+    let scheme = known.unwrap_or(scheme);
+    let value = format!("{scheme} realm={realm}{charset}, error=\"{code}\", error_description={description}");
+    HeaderValue::try_from(value).ok()
+}
+
+/// Whether a client of HTTP Basic has sent a `client_id` that is another one once it is form-decoded.
+pub(super) fn is_decoded_basic(authorization: &HeaderValue) -> bool {
+    parts(authorization)
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"))
+        .and_then(|(_, credentials)| STANDARD.decode(credentials.trim()).ok())
+        .is_some_and(|decoded| {
+            decoded.split(|b| *b == b':').next().is_some_and(|id| id.iter().any(|b| b"+%".contains(b)))
+        })
+}
+
+fn parts(authorization: &HeaderValue) -> Option<(&str, &str)> {
+    let text = authorization.to_str().ok()?;
+    Some(text.split_once(' ').unwrap_or((text, "")))
+}
+
+/// A quoted-string (RFC 9110 section 5.6.4), of visible ASCII alone.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from('"');
+    for c in text.chars().filter(|c| matches!(c, ' '..='~')) {
+        if matches!(c, '"' | '\\') {
+            quoted.push('\\');
+        }
+        quoted.push(c);
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(authorization: &[u8]) -> Option<String> {
+        let authorization = HeaderValue::from_bytes(authorization).unwrap();
+        let challenge = challenge(&authorization, "a.example", "invalid_client", "say \"x\" \\ \u{e9}\n")?;
+        Some(challenge.to_str().unwrap().to_owned())
+    }
+
+    #[test]
+    fn a_challenge_is_of_the_callers_scheme_with_quoted_words() {
+        let words = "error=\"invalid_client\", error_description=\"say \\\"x\\\" \\\\ \"";
+        for (authorization, begins) in [
+            (&b"bAsIc YTpi"[..], "Basic realm=\"a.example\", charset=\"UTF-8\", "),
+            (b"bearer x", "Bearer realm=\"a.example\", "),
+            (b"DPOP x", "DPoP realm=\"a.example\", "),
+            (b"Signature keyId=\"k\"", "Signature realm=\"a.example\", "),
+            (b"Basic", "Basic realm=\"a.example\", charset=\"UTF-8\", "),
+        ] {
+            assert_eq!(told(authorization).unwrap(), format!("{begins}{words}"));
+        }
+        for none in [&b""[..], b" x", b"a,b c", b"\xe9 x", &[b'a'; 33], b"\"Basic\" x"] {
+            assert_eq!(told(none), None, "{none:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_basic_id_that_decodes_to_another_is_explained() {
+        let is = |scheme: &str, id: &str| {
+            let value = format!("{scheme} {}", STANDARD.encode(format!("{id}:s+%")));
+            is_decoded_basic(&HeaderValue::try_from(value).unwrap())
+        };
+        assert!(is("Basic", "a+b") && is("basic", "a%2Bb"));
+        assert!(!is("Basic", "ab") && !is("Bearer", "a+b"));
+        assert!(!is_decoded_basic(&HeaderValue::from_static("Basic !!")));
+    }
+}
