@@ -36,7 +36,8 @@ pub(super) fn read(text: &str) -> Result<(DistinguishedName, Option<WrittenWarni
 
 /// Whether it is a pattern, as Keycloak's `x509.subjectdn` may be.
 fn is_regex(text: &str) -> bool {
-    const SIGNS: [&str; 6] = ["(?", "(.*", "(.+", ".*?", "[^", "\\d"];
+    // Nothing that a name may have in it: `\d0` is an octet, and "(?)" may be part of a value.
+    const SIGNS: [&str; 6] = ["(?:", "(?i)", "(.*", "(.+", ".*?", "[^,"];
     text.starts_with('^') || SIGNS.iter().any(|sign| text.contains(sign))
 }
 

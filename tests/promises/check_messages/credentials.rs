@@ -203,7 +203,7 @@ warning: application.credential.thumbprint: looks like a placeholder: its octets
 #[test]
 fn thumbprint_is_sha1() {
     Folder::new().matcher("thumbprint = \"0123456789abcdef0123456789abcdef01234567\"").prints(r#"
-error: application.credential.thumbprint: looks like SHA-1 (40 hex digits); a SHA-256 thumbprint is 64 hex digits (colons allowed) or 43 characters of base64url
+error: application.credential.thumbprint: looks like SHA-1 (20 octets); a SHA-256 thumbprint is 64 hex digits or 43 characters of base64: `mtls-edge inspect CERT` prints it
  --> applications.toml:5:14
   |
 5 | thumbprint = "0123456789abcdef0123456789abcdef01234567"
@@ -256,7 +256,7 @@ error: application.credential: the thumbprint ababababababababababababababababab
 #[test]
 fn dn_is_ambiguous() {
     Folder::new().matcher("subject_dn = \"C=DE, O=Example Bank, CN=billing\"").prints(r#"
-error: application.credential.subject_dn: the order of "C=DE, O=Example Bank, CN=billing" is ambiguous; if it begins with the least specific part (as openssl prints it) write "CN=billing,O=Example Bank,C=DE", if it begins with the most specific (as in LDAP) write "C=DE,O=Example Bank,CN=billing"
+error: application.credential.subject_dn: the order of "C=DE, O=Example Bank, CN=billing" is ambiguous; if it begins with the least specific part (as openssl prints it) write "CN=billing,O=Example Bank,C=DE", if it begins with the most specific (as keytool, PowerShell and LDAP have it) write "C=DE,O=Example Bank,CN=billing"
  --> applications.toml:5:14
   |
 5 | subject_dn = "C=DE, O=Example Bank, CN=billing"
@@ -298,7 +298,7 @@ warning: application.credential.subject_dn: without blanks it is read as RFC 451
 fn dn_has_openssl_s_label() {
     Folder::new().matcher("subject_dn = \"subject=C = DE, CN = billing\"").prints(
         r#"
-error: application.credential.subject_dn: begins with the label "subject=" that openssl prints; leave it out
+error: application.credential.subject_dn: begins with the label "subject="; write "CN=billing,C=DE"
  --> applications.toml:5:14
   |
 5 | subject_dn = "subject=C = DE, CN = billing"

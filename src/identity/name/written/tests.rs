@@ -174,7 +174,9 @@ fn a_regular_expression_is_called_that() {
         let told = error(text).to_string();
         assert!(told.contains("is a regular expression, and these are not taken"), "{told}");
     }
-    for text in ["CN=HOST$,O=b", "CN=*.example.com", "CN=a (b)", "CN=a.b"] {
+    for text in
+        ["CN=HOST$,O=b", "CN=*.example.com", "CN=a (b)", "CN=a.b", "CN=a (?)", "CN=\\\\d", "CN=\\d0\\bf"]
+    {
         ok(text);
     }
 }
