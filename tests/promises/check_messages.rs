@@ -3,6 +3,7 @@
 
 mod authorities;
 mod credentials;
+mod doubts;
 mod server;
 mod upstream;
 
