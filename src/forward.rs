@@ -10,6 +10,7 @@ mod http1;
 mod idle;
 mod in_use;
 mod lease;
+mod mark;
 mod origin;
 mod pool;
 mod response;

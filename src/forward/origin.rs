@@ -1,16 +1,11 @@
 //! Connections of one worker to one origin.
 
-use std::{
-    cell::{Cell, RefCell},
-    rc::Rc,
-    sync::Arc,
-    time::Duration,
-};
+use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
 use hyper::client::conn::http2;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, sleep},
+    time::sleep,
 };
 
 use super::{
@@ -18,6 +13,7 @@ use super::{
     connect::{Sender, connect},
     idle::Idle,
     in_use::Caller,
+    mark::Mark,
 };
 use crate::config::settings::Origin;
 
@@ -33,7 +29,8 @@ pub(super) struct OriginPool {
     pub(super) origin: Origin,
     pub(super) idle: Idle,
     http2: RefCell<Option<http2::SendRequest<RequestBody>>>,
-    pub(super) avoid_until: Cell<Option<Instant>>,
+    /// Shared by all workers.
+    pub(super) mark: Arc<Mark>,
     /// See [`OPENS`].
     opens: Semaphore,
 }
@@ -53,9 +50,9 @@ pub(super) enum NotConnected {
 }
 
 impl OriginPool {
-    pub(super) fn new(origin: Origin) -> Rc<Self> {
-        let (idle, http2, avoid_until) = Default::default();
-        Rc::new(Self { origin, idle, http2, avoid_until, opens: Semaphore::new(OPENS) })
+    pub(super) fn new(origin: Origin, mark: Arc<Mark>) -> Rc<Self> {
+        let (idle, http2) = Default::default();
+        Rc::new(Self { origin, idle, http2, mark, opens: Semaphore::new(OPENS) })
     }
 
     /// A connection for a request of such a caller.
@@ -126,7 +123,7 @@ impl OriginPool {
                 drop(opening);
                 if let Some(opened) = opened {
                     if opened.is_ok() {
-                        origin.avoid_until.set(None);
+                        origin.mark.clear();
                     }
                     if let Ok(Sender::Http2(sender)) = &opened {
                         *origin.http2.borrow_mut() = Some(sender.clone());
@@ -172,13 +169,17 @@ mod tests {
     use tokio::runtime::LocalOptions;
 
     use super::*;
+    use crate::forward::mark::Marks;
 
     #[test]
     fn few_connections_are_opened_at_once_for_strangers() {
         let mut builder = tokio::runtime::Builder::new_current_thread();
         let runtime = builder.enable_all().build_local(LocalOptions::default()).unwrap();
         runtime.block_on(async {
-            let origin = OriginPool::new(Origin { tls: false, host: "127.0.0.1".into(), port: 1 });
+            let origin = OriginPool::new(
+                Origin { tls: false, host: "127.0.0.1".into(), port: 1 },
+                Arc::clone(&Marks::new(1).0[0]),
+            );
             let stranger = |_| (origin.idle.wait(Caller::Anybody), origin.idle.opens(Caller::Anybody));
             let mut waiting: Vec<_> = (0..=OPENS).map(stranger).collect();
             for _ in 0..OPENS {

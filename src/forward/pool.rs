@@ -30,8 +30,6 @@ use crate::{net::Outbox, text};
 
 /// How often an unprocessed request may be sent anew, over and above one try an origin.
 const RETRIES: usize = 3;
-/// How long an origin that refused a connection is passed over while others are there.
-const AVOID: std::time::Duration = std::time::Duration::from_secs(2);
 /// So long a request waits where as many are in flight as may be, before it is looked once more, and refused. Refused at once, a
 /// client that sends the next one for each of them would take all of a worker's time.
 const FULL: std::time::Duration = std::time::Duration::from_millis(100);
@@ -102,7 +100,8 @@ impl Pools {
         let mut request = Some(request);
         let key = Arc::as_ptr(target) as usize;
         let pool = Rc::clone(self.by_target.borrow_mut().entry(key).or_insert_with(|| {
-            let origins = target.origins.iter().cloned().map(OriginPool::new);
+            let origins = target.origins.iter().cloned().zip(target.marks.0.iter().cloned());
+            let origins = origins.map(|(origin, mark)| OriginPool::new(origin, mark));
             Rc::new(Pool { target: Arc::clone(target), origins: origins.collect(), next: Cell::new(0) })
         }));
         let mut in_use = InUse::take(target, caller, &self.strangers);
@@ -144,7 +143,8 @@ enum Tried {
 }
 
 impl Pool {
-    /// Origins from the next in turn on, those that just refused a connection last.
+    /// Origins from the next in turn on; those that failed to connect last, the one that is to be probed soonest first of them. One
+    /// request at a time probes such an origin when its turn comes.
     fn order(&self) -> Cow<'_, [Rc<OriginPool>]> {
         if self.origins.len() < 2 {
             return Cow::Borrowed(&self.origins);
@@ -153,9 +153,13 @@ impl Pool {
         self.next.set(start.wrapping_add(1));
         let mut order = self.origins.clone();
         order.rotate_left(start % self.origins.len());
-        if order.iter().any(|origin| origin.avoid_until.get().is_some()) {
-            let now = Instant::now();
-            order.sort_by_key(|origin| origin.avoid_until.get().is_some_and(|until| until > now));
+        if order.iter().any(|origin| origin.mark.is_set()) {
+            let (now, limit) = (Instant::now(), self.target.connect_timeout);
+            let probed = order.first().filter(|first| first.mark.is_mine_to_probe(now, limit)).cloned();
+            order.sort_by_cached_key(|origin| {
+                let is_probed = probed.as_ref().is_some_and(|probed| Rc::ptr_eq(probed, origin));
+                if is_probed { 0 } else { origin.mark.until() }
+            });
         }
         Cow::Owned(order)
     }
@@ -180,7 +184,7 @@ impl Pool {
                         return Err(ForwardError::Busy { upstream, reason });
                     }
                     Err(NotConnected::Failed(reason)) => {
-                        origin.avoid_until.set(Some(Instant::now() + AVOID));
+                        origin.mark.set();
                         failed = Some((origin, reason));
                         break;
                     }

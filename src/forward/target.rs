@@ -10,6 +10,7 @@ use std::{
 use http::{HeaderMap, HeaderName, HeaderValue};
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::TrustAnchor};
 
+use super::mark::Marks;
 use crate::{
     config::{
         Problem, encoding, file,
@@ -46,6 +47,7 @@ pub struct Target {
     /// Requests in flight at once, over all workers.
     pub connections: usize,
     pub(super) in_flight: InFlight,
+    pub(super) marks: Marks,
 }
 
 /// Requests in flight to an upstream, of all workers. Of no account where targets are compared.
@@ -119,6 +121,7 @@ pub fn target(upstream: &Upstream, problems: &mut Vec<Problem>) -> Option<Target
         idle_timeout: upstream.idle_timeout,
         connections: upstream.connections,
         in_flight: InFlight::default(),
+        marks: Marks::new(upstream.urls.len()),
     })
 }
 
