@@ -5,6 +5,7 @@
 //! response that says its length in two ways, or whose coding nobody asked for, is no response.
 
 mod chunked;
+mod keep_alive;
 mod request;
 mod response;
 #[cfg(test)]

@@ -96,7 +96,8 @@ impl Idle {
     /// For a request that is yet to come.
     fn keep(&self, connection: Kept) {
         let mut unused = self.0.unused.borrow_mut();
-        if unused.len() < BOUND {
+        let is_over = connection.http1.idle_limit().is_some_and(|limit| limit.is_zero());
+        if unused.len() < BOUND && !is_over {
             unused.push((connection, Instant::now()));
         } else {
             connection.http1.retire();
@@ -126,8 +127,10 @@ impl Idle {
     /// The connection used last that can be used again.
     pub(super) fn take(&self) -> Option<Kept> {
         let mut unused = self.0.unused.borrow_mut();
-        while let Some((mut connection, _)) = unused.pop() {
-            if connection.http1.is_open() {
+        while let Some((mut connection, since)) = unused.pop() {
+            // The clock is read only where the origin has named a time.
+            let is_over = connection.http1.idle_limit().is_some_and(|limit| since.elapsed() >= limit);
+            if !is_over && connection.http1.is_open() {
                 return Some(connection);
             }
             connection.http1.retire();
@@ -171,10 +174,12 @@ impl Idle {
         true
     }
 
-    /// Closes those that were unused for so long, or that the origin has closed.
+    /// Closes those that were unused for so long, or for as long as their origin keeps them, or that the origin has closed.
     pub(super) fn drop_older_than(&self, limit: Duration) {
-        let is_over =
-            |(connection, since): &mut Unused| since.elapsed() >= limit || !connection.http1.is_open();
+        let is_over = |(connection, since): &mut Unused| {
+            let limit = connection.http1.idle_limit().map_or(limit, |origins| origins.min(limit));
+            since.elapsed() >= limit || !connection.http1.is_open()
+        };
         for (connection, _) in self.0.unused.borrow_mut().extract_if(.., is_over) {
             connection.http1.retire();
         }

@@ -78,5 +78,6 @@ mod turns;
 mod upgrades;
 mod upstream_failures;
 mod upstream_hostile;
+mod upstream_lifetimes;
 mod upstream_responses;
 mod upstream_tls;

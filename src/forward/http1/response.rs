@@ -8,7 +8,7 @@ use http::{
 };
 use hyper::ext::ReasonPhrase;
 
-use super::Fault;
+use super::{Fault, keep_alive::KeepAlive};
 
 /// The longest head, in bytes. Servers limit theirs to some 8 to 32 KiB.
 const LONGEST: usize = 128 * 1024;
@@ -44,6 +44,8 @@ pub(super) struct Head {
     pub(super) framing: Framing,
     /// Whether the connection stays open after it, as far as it says.
     pub(super) keeps: bool,
+    /// What it says of how long.
+    pub(super) keep_alive: KeepAlive,
 }
 
 /// Takes a final response's head from what was read, if it is whole; interim ones are passed over. `map` is where the headers go.
@@ -62,7 +64,7 @@ pub(super) fn take(
             return Err(Fault::TooLong(LONGEST));
         }
         scan.scanned = 0;
-        let parts = parse(&read.split_to(end).freeze(), map)?;
+        let (parts, keep_alive) = parse(&read.split_to(end).freeze(), map)?;
         // 101 is final for this connection, and nobody has asked for it.
         if parts.status.is_informational() && parts.status != StatusCode::SWITCHING_PROTOCOLS {
             scan.interim += 1;
@@ -76,7 +78,7 @@ pub(super) fn take(
         let mut parts = parts;
         let framing = framing(&mut parts, method)?;
         let keeps = framing != Framing::Close && keeps(&parts) && !promises_a_body_it_cannot_have(&parts);
-        return Ok(Some(Head { parts, framing, keeps }));
+        return Ok(Some(Head { parts, framing, keeps, keep_alive }));
     }
 }
 
@@ -97,7 +99,7 @@ fn end_of_head(read: &[u8], scanned: usize) -> Result<Option<usize>, Fault> {
     Ok(None)
 }
 
-fn parse(head: &Bytes, map: &mut HeaderMap) -> Result<Parts, Fault> {
+fn parse(head: &Bytes, map: &mut HeaderMap) -> Result<(Parts, KeepAlive), Fault> {
     let mut lines = [const { MaybeUninit::uninit() }; LINES];
     let mut parsed = httparse::Response::new(&mut []);
     let status = httparse::ParserConfig::default().parse_response_with_uninit_headers(
@@ -113,7 +115,11 @@ fn parse(head: &Bytes, map: &mut HeaderMap) -> Result<Parts, Fault> {
     *response.status_mut() = StatusCode::from_u16(code).map_err(|_| httparse::Error::Status)?;
     *response.version_mut() = if parsed.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
     let (mut parts, ()) = response.into_parts();
+    let mut keep_alive = KeepAlive::default();
     for line in parsed.headers.iter() {
+        if line.name.eq_ignore_ascii_case("keep-alive") {
+            keep_alive.read(line.value);
+        }
         let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|_| httparse::Error::HeaderName)?;
         let value = HeaderValue::from_maybe_shared(head.slice_ref(line.value))
             .map_err(|_| httparse::Error::HeaderValue)?;
@@ -124,7 +130,7 @@ fn parse(head: &Bytes, map: &mut HeaderMap) -> Result<Parts, Fault> {
     if let Some(reason) = reason.and_then(|reason| ReasonPhrase::try_from(reason.as_bytes()).ok()) {
         parts.extensions.insert(reason);
     }
-    Ok(parts)
+    Ok((parts, keep_alive))
 }
 
 /// RFC 9112 section 6.3. Of several equal `Content-Length` one is left.
@@ -238,7 +244,8 @@ mod tests {
         let text = b"HTTP/1.1 100 Continue\r\nx-interim: 1\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 299 Odd but fine\r\n\
             Set-Cookie: a=1\r\nset-cookie:b=2 \r\nX-Empty:\r\ncontent-length: 4\r\n\r\nbody";
         for piece in 1..=text.len() {
-            let (Head { parts, framing, keeps }, rest) = taken(text, piece, &Method::GET).unwrap().unwrap();
+            let (Head { parts, framing, keeps, .. }, rest) =
+                taken(text, piece, &Method::GET).unwrap().unwrap();
             assert_eq!((parts.status.as_u16(), parts.version), (299, Version::HTTP_11), "{piece}");
             assert_eq!(parts.headers.get_all("set-cookie").iter().collect::<Vec<_>>(), ["a=1", "b=2"]);
             assert_eq!((parts.headers.len(), &parts.headers["x-empty"]), (4, &HeaderValue::from_static("")));

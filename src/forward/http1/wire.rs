@@ -17,6 +17,7 @@ use tokio::{
 use super::{
     Fault,
     chunked::{Chunked, Decoded},
+    keep_alive::KeepAlive,
     response::{self, Framing, Head, Scan},
     upload::Upload,
 };
@@ -41,6 +42,7 @@ pub(in crate::forward) struct Http1 {
     /// How much is read at once.
     step: usize,
     keeps: bool,
+    keep_alive: KeepAlive,
     /// Of the last message, empty: the next one needs no memory for its own.
     map: HeaderMap,
 }
@@ -70,12 +72,16 @@ impl Http1 {
             read: BytesMut::new(),
             step: READ.0,
             keeps: true,
+            keep_alive: KeepAlive::default(),
             map: HeaderMap::new(),
         }
     }
 
     /// Takes a request, to be sent while its response is waited for.
     pub(in crate::forward) fn begin(&mut self, request: Request<RequestBody>) {
+        if let Some(requests) = &mut self.keep_alive.requests {
+            *requests = requests.saturating_sub(1);
+        }
         let (mut head, body) = request.into_parts();
         self.upload = Upload::of(&head, body);
         head.headers.clear();
@@ -90,11 +96,13 @@ impl Http1 {
             let Download::Head { method, scan } = &mut self.download else {
                 return Poll::Ready(Err(Fault::Incomplete));
             };
-            if let Some(Head { parts, framing, keeps }) =
+            if let Some(Head { parts, framing, keeps, keep_alive }) =
                 response::take(&mut self.read, scan, method, &mut self.map)?
             {
                 // A head that came before the request was out may answer something else.
-                self.keeps = keeps && self.upload.is_over();
+                self.keep_alive = self.keep_alive.followed_by(keep_alive);
+                let has_more = self.keep_alive.requests != Some(0);
+                self.keeps = keeps && has_more && self.upload.is_over();
                 if let Poll::Ready(Err(_)) = sent {
                     self.abandon();
                 }
@@ -218,6 +226,11 @@ impl Http1 {
         self.read = BytesMut::new();
         self.step = READ.0;
         is_clear && self.keeps && self.is_end_stream() && self.upload.is_over()
+    }
+
+    /// How long it can be unused before its origin closes it, where the origin says so.
+    pub(in crate::forward) const fn idle_limit(&self) -> Option<Duration> {
+        self.keep_alive.limit
     }
 
     /// Whether one that rests is still there: its origin has sent neither its end nor anything that nobody has asked for.
