@@ -15,6 +15,6 @@ pub use admin::{CONNECTIONS as ADMIN_CONNECTIONS, Capacity, Health, serve as ser
 pub use colours::{choose as choose_colours, has_colours};
 pub use counters::{Counters, Outcome};
 pub use fetches::{Fetches, Source};
-pub use log::{finish as finish_log, init as init_log};
+pub use log::{finish as finish_log, init as init_log, start as start_log, write_text};
 pub use reloads::Reloads;
 pub use status::{Table, tables};

@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     config::{Problem, render},
-    observe::has_colours,
+    observe::{has_colours, write_text},
 };
 
 /// Writes text to standard output. A closed pipe is no error: its reader, such as `head` or `grep -q`, has read enough.
@@ -30,10 +30,9 @@ pub(super) fn result(text: impl Display, code: ExitCode) -> ExitCode {
     }
 }
 
-/// Writes text to standard error; there is nowhere to report that it can't be written.
+/// Writes text to standard error.
 pub(super) fn err(text: impl Display) {
-    let mut stderr = io::stderr().lock();
-    let _ = write!(stderr, "{text}").and_then(|()| stderr.flush());
+    write_text(&text.to_string());
 }
 
 /// Writes why a command failed.

@@ -11,12 +11,16 @@ use super::{
 use crate::{
     config::Severity,
     listen::{Running, ServeError, start},
-    observe::{Reloads, finish_log, init_log},
+    observe::{Reloads, init_log, start_log},
     reload::{Reloader, Trigger, first},
 };
 
 /// Serves the configuration. Exit 0 after a drain, 1 if it can't be served.
 pub(super) fn run(config: &Path, workers: Option<usize>) -> ExitCode {
+    // Before anything is written: what the last process left in a pipe that nobody reads is not waited for.
+    if let Err(error) = start_log() {
+        return print::failure(format_args!("cannot start the thread that writes the log: {error}"));
+    }
     let early = match Early::catch() {
         Ok(early) => early,
         Err(error) => return print::failure(format_args!("cannot handle signals: {error}")),
@@ -44,16 +48,11 @@ pub(super) fn run(config: &Path, workers: Option<usize>) -> ExitCode {
     settings.listen.workers = workers.or(settings.listen.workers);
     let running = match start(&settings, Arc::clone(&site), Arc::clone(&reloads)) {
         Ok(running) => running,
-        Err(error) => {
-            finish_log();
-            return match error {
-                ServeError::Bind(problem) => {
-                    print::problems(&[*problem]);
-                    ExitCode::FAILURE
-                }
-                other => print::failure(other),
-            };
+        Err(ServeError::Bind(problem)) => {
+            print::problems(&[*problem]);
+            return ExitCode::FAILURE;
         }
+        Err(error) => return print::failure(error),
     };
     let reloader = match Reloader::start(config, first, written, site, reloads) {
         Ok(reloader) => reloader,

@@ -60,16 +60,29 @@ impl Level {
 pub(crate) fn write(level: Level, fields: &[(&'static str, Option<Value<'_>>)]) {
     let fields = fields.iter().filter_map(|(name, value)| Some((*name, value.as_ref()?)));
     log::line(|line, format| match format {
-        LogFormat::Text => text(line, level, fields),
+        LogFormat::Text => text(line, level, log::has_colours(), fields),
         LogFormat::Json => json(line, level, fields),
     });
 }
 
-fn text<'a>(line: &mut Vec<u8>, level: Level, fields: impl Iterator<Item = (&'static str, &'a Value<'a>)>) {
+fn text<'a>(
+    line: &mut Vec<u8>,
+    level: Level,
+    has_colours: bool,
+    fields: impl Iterator<Item = (&'static str, &'a Value<'a>)>,
+) {
+    // The colours are those of tracing's lines.
+    let [dim, of_level, end] = match (has_colours, level) {
+        (false, _) => [""; 3],
+        (true, Level::Info) => ["\x1b[2m", "\x1b[32m", "\x1b[0m"],
+        (true, Level::Warn) => ["\x1b[2m", "\x1b[33m", "\x1b[0m"],
+    };
+    line.extend_from_slice(dim.as_bytes());
     now(line);
-    line.extend_from_slice(b"  ");
-    line.extend_from_slice(level.name().as_bytes());
-    line.extend_from_slice(b" mtls_edge::access: request");
+    for part in [end, " ", of_level, " ", level.name(), end, " ", dim, "mtls_edge::access:", end, " request"]
+    {
+        line.extend_from_slice(part.as_bytes());
+    }
     for (name, value) in fields {
         line.push(b' ');
         line.extend_from_slice(name.as_bytes());
@@ -223,7 +236,7 @@ mod tests {
     #[test]
     fn nothing_that_a_client_sends_can_make_a_line_of_its_own() {
         let mut line = Vec::new();
-        text(&mut line, Level::Info, FIELDS.iter().map(|(name, value)| (*name, value)));
+        text(&mut line, Level::Info, false, FIELDS.iter().map(|(name, value)| (*name, value)));
         assert_eq!(
             without_time(&line, 0),
             "NOW  INFO mtls_edge::access: request client=192.0.2.1 path=\"/a\\\"\\n\\u{1b}\" status=200\n"
@@ -275,7 +288,7 @@ mod tests {
             ];
             let fields = || fields.iter().map(|(name, value)| (*name, value));
             let mut line = Vec::new();
-            text(&mut line, Level::Warn, fields());
+            text(&mut line, Level::Warn, false, fields());
             prop_assert!(line.len() <= 2048, "{}", line.len());
             let shown = std::str::from_utf8(&line).unwrap().strip_suffix('\n').unwrap();
             prop_assert!(!shown.chars().any(crate::text::is_hidden), "{:?}", shown);

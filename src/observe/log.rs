@@ -3,17 +3,18 @@
 mod queue;
 
 use std::{
+    backtrace::{Backtrace, BacktraceStatus},
     cell::RefCell,
     env,
     io::{self, Write},
-    sync::OnceLock,
+    sync::{Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
 use tracing_subscriber::EnvFilter;
 
 use self::queue::Queue;
-use super::{escape, has_colours};
+use super::{colours, escape};
 use crate::config::{
     log_filter,
     settings::{Log, LogFormat},
@@ -27,17 +28,49 @@ const FINISH: Duration = Duration::from_secs(1);
 
 static QUEUE: Queue = Queue::new();
 
+/// Starts the thread that writes to standard error, if it is not there yet.
+///
+/// Fails if it can't be started.
+pub fn start() -> io::Result<()> {
+    static STARTED: Mutex<bool> = Mutex::new(false);
+    let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
+    if !*started {
+        QUEUE.has_writer();
+        std::thread::Builder::new().name("log".to_owned()).spawn(|| QUEUE.write_to(&mut io::stderr()))?;
+        *started = true;
+    }
+    Ok(())
+}
+
+/// Writes text for a person to standard error, after the lines that wait: through the thread that writes them where there is one, so
+/// that nobody waits for long.
+pub fn write_text(text: &str) {
+    flush();
+    if QUEUE.is_written() {
+        // The problems of a large registry are more than the queue holds.
+        for part in text.as_bytes().chunks(BATCH) {
+            QUEUE.push(part);
+            if !QUEUE.finish(FINISH) {
+                break;
+            }
+        }
+    } else {
+        // There is nowhere to report that it can't be written.
+        let _ = io::stderr().write_all(text.as_bytes());
+    }
+}
+
 /// Sets up logging for the process; the environment's `RUST_LOG` wins over the configuration. A second call has no effect.
 ///
 /// Fails if the thread that writes can't be started.
 pub fn init(log: &Log) -> io::Result<()> {
-    let has_colours = log.format == LogFormat::Text && has_colours(&io::stderr());
+    let has_colours = log.format == LogFormat::Text && colours::has_colours(&io::stderr());
     if FORMAT.set(log.format).is_err() {
         return Ok(());
     }
     let _ = HAS_COLOURS.set(has_colours);
-    QUEUE.has_writer();
-    std::thread::Builder::new().name("log".to_owned()).spawn(|| QUEUE.write_to(&mut io::stderr()))?;
+    start()?;
+    std::panic::set_hook(Box::new(log_panic));
     let (from_environment, wrong) = match env::var(EnvFilter::DEFAULT_ENV) {
         Ok(text) if text.trim().is_empty() => (None, None),
         Ok(text) => match log_filter(&text) {
@@ -58,6 +91,14 @@ pub fn init(log: &Log) -> io::Result<()> {
         tracing::warn!("RUST_LOG: {why}; it is ignored, and [log] level = {:?} is in force", log.level);
     }
     Ok(())
+}
+
+/// The standard hook writes to standard error itself, and would wait for its reader.
+fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    let backtrace = Backtrace::capture();
+    let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+    let thread = std::thread::current();
+    tracing::error!(thread = thread.name(), %panic, backtrace, "a thread panicked");
 }
 
 /// Waits a moment at most for lines that are not written yet. To be called before the process ends, and before anything else is
@@ -111,6 +152,11 @@ impl Drop for Gathered {
     }
 }
 
+/// Whether lines have colours.
+pub(super) fn has_colours() -> bool {
+    HAS_COLOURS.get().copied().unwrap_or_default()
+}
+
 /// Writes what `make` appends, a whole line in this form.
 pub(super) fn line(make: impl FnOnce(&mut Vec<u8>, LogFormat)) {
     let format = FORMAT.get().copied().unwrap_or_default();
@@ -139,8 +185,7 @@ struct Lines;
 impl Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         line(|line, format| {
-            let has_colours = HAS_COLOURS.get().copied().unwrap_or_default();
-            line.extend_from_slice(&escape::line(bytes, format, has_colours));
+            line.extend_from_slice(&escape::line(bytes, format, has_colours()));
         });
         Ok(bytes.len())
     }

@@ -162,3 +162,47 @@ fn lines_before_the_end_are_written() {
     assert_eq!(text.matches("mtls_edge::access: request").count(), 2, "{text}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "the demo's folder is left behind");
 }
+
+#[test]
+fn an_error_at_the_start_waits_for_no_reader() {
+    use std::io::Write;
+    let folder = tempfile::TempDir::new().unwrap();
+    let (_reader, mut writer) = std::io::pipe().unwrap();
+    // What the pipe holds (pipe(7)).
+    writer.write_all(&vec![b'x'; 65_536]).unwrap();
+    let broken = folder.path().join("edge.toml");
+    std::fs::write(&broken, "[listen]\nnonsense = 1\n").unwrap();
+    let mut edge =
+        program().args(["run", "--config"]).arg(&broken).stdin(Stdio::null()).stderr(writer).spawn().unwrap();
+    let start = std::time::Instant::now();
+    let status = loop {
+        if let Some(status) = edge.try_wait().unwrap() {
+            break status;
+        }
+        if start.elapsed() > crate::support::PATIENCE {
+            edge.kill().unwrap();
+        }
+        std::thread::yield_now();
+    };
+    assert_eq!(status.code(), Some(1));
+}
+
+#[test]
+fn more_problems_than_the_buffer_holds_are_all_printed() {
+    use std::fmt::Write;
+    let folder = tempfile::TempDir::new().unwrap();
+    assert!(program().arg("init").arg(folder.path().join("edge")).output().unwrap().status.success());
+    let config = folder.path().join("edge/edge.toml");
+    let mut text = std::fs::read_to_string(&config).unwrap();
+    for number in 0..12_000 {
+        let _ = writeln!(text, "[[header_profile]]\nnonsense{number} = 1");
+    }
+    std::fs::write(&config, text).unwrap();
+    let [checked, ran] = ["check", "run"].map(|command| {
+        let output = program().args([command, "--config"]).arg(&config).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8(output.stderr).unwrap()
+    });
+    assert!(checked.len() > 1_200_000, "{}", checked.len());
+    assert!(checked == ran, "{} {}", checked.len(), ran.len());
+}

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Bytes that wait at most; the writer has as many again in its hands.
+/// Bytes that wait at most. The writer has as many again in its hands.
 const BOUND: usize = 1024 * 1024;
 /// After a write the writer collects lines for so long, so that a busy edge does not wake it for each of them...
 const COLLECT: Duration = Duration::from_millis(5);
@@ -145,8 +145,8 @@ impl Queue {
         }
     }
 
-    /// Waits until all lines are written, at most for `timeout`. Nothing to wait for where there is no writer.
-    pub(super) fn finish(&self, timeout: Duration) {
+    /// Waits until all lines are written, at most for `timeout`. Whether they are; nothing is waited for where there is no writer.
+    pub(super) fn finish(&self, timeout: Duration) -> bool {
         let end = Instant::now() + timeout;
         let mut state = self.state();
         state.is_urgent = true;
@@ -159,6 +159,12 @@ impl Queue {
             state = self.written.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         state.is_urgent = false;
+        state.writer == Writer::Idle && state.bytes.is_empty()
+    }
+
+    /// Whether there is a writer.
+    pub(super) fn is_written(&self) -> bool {
+        self.state().writer != Writer::None
     }
 
     /// From now on there is a writer. To be called before it starts.
