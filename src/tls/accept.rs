@@ -59,6 +59,8 @@ const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
 /// How long a peer may take to go after an alert, and how much it may still send.
 const LEAVE_TIME: Duration = Duration::from_secs(1);
 const LEAVE_BYTES: u64 = 64 * 1024;
+/// The same where it was answered in HTTP: many clients send their whole body before they read.
+const LEAVE_BODY: u64 = 4 * 1024 * 1024;
 
 /// Reads the ClientHello, asks `domain` for the configuration of its server name, and shakes hands.
 /// A refusal reaches the peer as an alert. The caller bounds the time.
@@ -126,13 +128,14 @@ where
 /// Ends a connection so that the alert arrives. A TLS 1.3 client sends its request before it can know that its
 /// certificate is refused: if that met a closed socket, a reset would overtake the alert, and the client would
 /// tell of a broken pipe instead of what is wrong.
-pub async fn take_leave<IO>(mut io: IO)
+pub async fn take_leave<IO>(mut io: Corked<IO>)
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
     let leave = async {
+        let most = if io.opening().may_be_http() { LEAVE_BODY } else { LEAVE_BYTES };
         io.shutdown().await?;
-        tokio::io::copy(&mut io.take(LEAVE_BYTES), &mut tokio::io::sink()).await
+        tokio::io::copy(&mut io.take(most), &mut tokio::io::sink()).await
     };
     // The peer is gone, or has had its time: either way it is over.
     let _ = tokio::time::timeout(LEAVE_TIME, leave).await;

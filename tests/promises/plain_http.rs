@@ -81,6 +81,17 @@ async fn a_request_without_tls_gets_400_in_http() {
 }
 
 #[tokio::test]
+async fn a_client_that_sends_its_body_first_gets_the_answer() {
+    let upstream = Upstream::start().await;
+    let (edge, _) = with_client(EdgeBuilder::new(upstream.url()));
+    let mut request = b"POST / HTTP/1.1\r\nhost: a.example\r\ncontent-length: 1000000\r\n\r\n".to_vec();
+    request.resize(request.len() + 1_000_000, b'x');
+    for _ in 0..5 {
+        assert_bad_request(&answer(&edge, &[&request]).await, true);
+    }
+}
+
+#[tokio::test]
 async fn http2_without_tls_is_told_why_it_ends() {
     let upstream = Upstream::start().await;
     let (edge, _) = with_client(EdgeBuilder::new(upstream.url()));
