@@ -13,6 +13,7 @@ mod lease;
 mod mark;
 mod origin;
 mod pool;
+mod received;
 mod response;
 mod target;
 
@@ -24,6 +25,7 @@ pub(crate) use connect::LocalExecutor;
 pub use hop::{CameFrom, forwarding_headers, join_cookies, remove_hop_by_hop};
 pub use in_use::{Caller, for_strangers};
 pub use pool::Pools;
+pub use received::{Received, Rest};
 pub use response::ResponseBody;
 pub use target::{Target, roots, target};
 

@@ -30,11 +30,10 @@ pub use vouch::Vouch;
 use std::{rc::Rc, sync::Arc};
 
 use http::{HeaderValue, Request, request::Parts};
-use hyper::body::Incoming;
 
 use crate::{
     authenticate::Proof,
-    forward::{Caller, RequestBody},
+    forward::{Caller, Received, RequestBody},
     site::{Domain, Route, Site, SiteHandle},
 };
 
@@ -61,7 +60,7 @@ pub struct Arrived {
     /// All but its body.
     pub context: Box<Context>,
     /// Not yet read.
-    pub body: Incoming,
+    pub body: Received,
 }
 
 /// A request to a listed path, by a listed method.
@@ -70,7 +69,7 @@ pub struct Routed {
     /// All but its body.
     pub context: Box<Context>,
     /// Not yet read.
-    pub body: Incoming,
+    pub body: Received,
     /// Its rule.
     pub route: Arc<Route>,
 }

@@ -10,10 +10,9 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::Share;
+use super::{Received, Share};
 
 /// What a client did wrong with its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -83,7 +82,7 @@ pub(super) struct Replay {
 enum Source {
     Buffered(Bytes),
     Streaming {
-        incoming: Incoming,
+        incoming: Received,
         left: u64,
         limit: u64,
         /// Armed when there is something to wait for.
@@ -110,7 +109,7 @@ impl RequestBody {
 
     /// A body that is passed on as it comes: at most `limit` bytes within `time` from now.
     #[must_use]
-    pub fn streaming(incoming: Incoming, limit: u64, time: Duration) -> Self {
+    pub fn streaming(incoming: Received, limit: u64, time: Duration) -> Self {
         if incoming.is_end_stream() {
             return Self::buffered(Bytes::new());
         }
@@ -130,7 +129,7 @@ impl RequestBody {
     /// Reads a body whole: at most `limit` bytes within `time`. Its memory is taken from `share`, at once where the
     /// request announces the length.
     pub async fn collect(
-        incoming: Incoming,
+        incoming: Received,
         limit: usize,
         time: Duration,
         share: &mut Share,

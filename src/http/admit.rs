@@ -8,13 +8,12 @@ use std::{
 
 use futures_util::future::Either;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, header, uri::Authority};
-use hyper::body::Incoming;
 use tower::Service;
 
 use super::{Arrived, Connection, Context, Refusal, inbound::Inbound};
 use crate::{
     config::settings::ClientAuth,
-    forward::ResponseBody,
+    forward::{Received, ResponseBody},
     site::{Domain, Site, SiteHandle},
 };
 
@@ -31,7 +30,7 @@ impl<S> Admit<S> {
         Self { inner, site, connection }
     }
 
-    fn admit(&self, request: &Request<Incoming>) -> Result<(Arc<Site>, Arc<Domain>, HeaderValue), Refusal> {
+    fn admit(&self, request: &Request<Received>) -> Result<(Arc<Site>, Arc<Domain>, HeaderValue), Refusal> {
         let site = self.site.load_full();
         // HTTP/1.1's parser counts for itself; HTTP/2's counts bytes only.
         if request.headers().len() > site.limits.headers {
@@ -111,7 +110,7 @@ fn is_mere_offer(headers: &HeaderMap) -> bool {
 }
 
 /// Whether a request names this authority, octet by octet: in `Host` alone, or over HTTP/2 in its target alone.
-fn is_just(request: &Request<Incoming>, authority: &HeaderValue) -> bool {
+fn is_just(request: &Request<Received>, authority: &HeaderValue) -> bool {
     let hosts = || request.headers().get_all(header::HOST).iter();
     match request.uri().authority() {
         None => hosts().eq([authority]),
@@ -126,7 +125,7 @@ fn is_just(request: &Request<Incoming>, authority: &HeaderValue) -> bool {
 
 /// The one authority of a request: of an absolute or HTTP/2 target, and of `Host`, which must agree but for the port, by which
 /// nothing goes here. None where HTTP/1.0 has none.
-fn authority(request: &Request<Incoming>) -> Result<Option<Authority>, Refusal> {
+fn authority(request: &Request<Received>) -> Result<Option<Authority>, Refusal> {
     let in_target = request.uri().authority().cloned();
     if request.uri().scheme_str().is_some_and(|scheme| scheme != "https") {
         return Err(Refusal::Misdirected);

@@ -9,14 +9,13 @@ use std::{
 
 use bytes::Bytes;
 use http::{Response, header};
-use hyper::body::Incoming;
 use tower::Service;
 
 use super::{Authenticated, Connection, Context, LocalFuture, Peers, Refusal, Routed, WorkerParts};
 use crate::{
     authenticate::{ChainCache, Denial, Proof, client_id, judge_any, judge_client},
     config::settings::{self, Limits},
-    forward::{BodyFault, BufferedBytes, RequestBody, ResponseBody, Share},
+    forward::{BodyFault, BufferedBytes, Received, RequestBody, ResponseBody, Share},
     identity::{ClientCertificate, now},
     site::{Route, SiteHandle},
 };
@@ -105,7 +104,7 @@ const STRANGERS_BYTES: usize = 4 * 1024;
 async fn read_of_stranger(
     peers: &Peers,
     context: &Context,
-    body: Incoming,
+    body: Received,
     share: &mut Share,
 ) -> Option<Bytes> {
     let read = async {

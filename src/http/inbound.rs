@@ -3,15 +3,17 @@
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use http::{HeaderName, HeaderValue, Request};
-use hyper::body::Incoming;
 
 use super::request_id;
-use crate::trust::{Application, ClientId};
+use crate::{
+    forward::Received,
+    trust::{Application, ClientId},
+};
 
 /// A request as it came, with its record.
 #[derive(Debug)]
 pub struct Inbound {
-    pub(super) request: Request<Incoming>,
+    pub(super) request: Request<Received>,
     pub(super) record: Rc<Record>,
 }
 

@@ -156,6 +156,12 @@ impl Refusal {
         }
     }
 
+    /// Whether what is left of the body may still come: not where it was waited for in vain.
+    #[must_use]
+    pub const fn may_wait(&self) -> bool {
+        !matches!(self, Self::Body(BodyFault::Slow(_) | BodyFault::Broken))
+    }
+
     /// Whether the connection is to be closed: its certificate is not trusted, or its framing is lost.
     #[must_use]
     pub fn closes(&self, version: Version) -> bool {

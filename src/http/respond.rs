@@ -18,7 +18,7 @@ use super::{
     inbound::{Inbound, REQUEST_ID, Record},
 };
 use crate::{
-    forward::{ResponseBody, remove_hop_by_hop},
+    forward::{Received, ResponseBody, remove_hop_by_hop},
     observe::{
         Counters, Outcome,
         access::{self, Level, Value},
@@ -59,6 +59,9 @@ where
         let version = request.version();
         let authorization = request.headers().get(header::AUTHORIZATION).cloned();
         let record = Rc::new(Record::new());
+        let (head, incoming) = request.into_parts();
+        let (body, rest) = Received::new(incoming);
+        let request = Request::from_parts(head, body);
         let answer = self.inner.call(Inbound { request, record: Rc::clone(&record) });
         let (counters, connection) = (Arc::clone(&self.counters), Rc::clone(&self.connection));
         Box::pin(async move {
@@ -79,6 +82,13 @@ where
                         level = Level::Warn;
                     }
                     counters.request(outcome);
+                    if refusal.may_wait() {
+                        // Boxed: the future of each request would be as large.
+                        Box::pin(rest.discard_short()).await;
+                    }
+                    if version == Version::HTTP_2 {
+                        rest.linger(connection.is_proved());
+                    }
                     connection.linger(true);
                     let mut response = refusal.response(authorization.as_ref(), &connection.server_name);
                     if method == Method::HEAD {

@@ -34,6 +34,7 @@ mod crowds;
 mod cryptography;
 mod descriptors;
 mod drain;
+mod early_refusals;
 mod forwarding;
 mod hosts;
 mod lenient;
