@@ -104,9 +104,19 @@ impl Queue {
     /// Writes what comes, for ever. To be called by the writer thread.
     pub(super) fn write_to(&self, out: &mut impl Write) {
         let mut batch = Vec::new();
+        let mut is_cut = false;
         loop {
             self.take(&mut batch);
-            self.write(out, &batch);
+            if is_cut {
+                // The rest of that line is lost: the next one begins on a line of its own.
+                batch.insert(0, b'\n');
+            }
+            let written = write(out, &batch);
+            self.count_dropped(batch.get(written.max(is_cut.into())..).unwrap_or_default());
+            is_cut = match written.checked_sub(1) {
+                Some(last) => written < batch.len() && batch.get(last) != Some(&b'\n'),
+                None => is_cut,
+            };
             batch.clear();
         }
     }
@@ -127,22 +137,6 @@ impl Queue {
         }
         state.writer = Writer::Writing;
         std::mem::swap(&mut state.bytes, batch);
-    }
-
-    fn write(&self, out: &mut impl Write, batch: &[u8]) {
-        let mut rest = batch;
-        while !rest.is_empty() {
-            match out.write(rest) {
-                Ok(written) if written > 0 => rest = rest.get(written..).unwrap_or_default(),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::thread::park_timeout(RETRY),
-                // Its reader is gone, or the disk is full: later lines may fit again.
-                Ok(_) | Err(_) => {
-                    self.count_dropped(rest);
-                    return;
-                }
-            }
-        }
     }
 
     /// Waits until all lines are written, at most for `timeout`. Whether they are; nothing is waited for where there is no writer.
@@ -171,6 +165,20 @@ impl Queue {
     pub(super) fn has_writer(&self) {
         self.state().writer = Writer::Writing;
     }
+}
+
+/// How many of these bytes could be written: not all if the reader is gone or the disk is full, which may pass.
+fn write(out: &mut impl Write, bytes: &[u8]) -> usize {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        match out.write(rest) {
+            Ok(written) if written > 0 => rest = rest.get(written..).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::thread::park_timeout(RETRY),
+            Ok(_) | Err(_) => break,
+        }
+    }
+    bytes.len() - rest.len()
 }
 
 #[cfg(test)]
@@ -235,6 +243,42 @@ mod tests {
         queue.push(b"three\n");
         queue.finish(Duration::from_secs(20));
         assert_eq!(queue.dropped(), 3);
+    }
+
+    /// A disk with room for so many bytes.
+    struct Disk(Arc<Mutex<(usize, Vec<u8>)>>);
+
+    impl Write for Disk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let mut disk = self.0.lock().unwrap();
+            let length = bytes.len().min(disk.0);
+            if length == 0 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            disk.0 -= length;
+            disk.1.extend_from_slice(&bytes[..length]);
+            Ok(length)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_line_that_a_full_disk_cuts_off_is_not_joined_to_the_next() {
+        let queue = Arc::new(Queue::new());
+        queue.has_writer();
+        let disk = Arc::new(Mutex::new((6, Vec::new())));
+        let (writing, onto) = (Arc::clone(&queue), Arc::clone(&disk));
+        std::thread::spawn(move || writing.write_to(&mut Disk(onto)));
+        for (room, line, dropped) in [(0, "one\ntwo\nthree\n", 2), (0, "four\n", 3), (100, "five\n", 3)] {
+            disk.lock().unwrap().0 += room;
+            queue.push(line.as_bytes());
+            queue.finish(Duration::from_secs(20));
+            assert_eq!(queue.dropped(), dropped, "{line}");
+        }
+        assert_eq!(disk.lock().unwrap().1, b"one\ntw\nfive\n");
     }
 
     #[test]
