@@ -6,13 +6,12 @@ mod token_endpoint;
 use std::{fmt::Write, path::Path, process::ExitCode, sync::Arc};
 
 use arc_swap::ArcSwap;
-use tokio::signal::unix::{SignalKind, signal};
 
 use self::{application::Application, token_endpoint::TokenEndpoint};
 use super::{
     development::{self, DOMAIN},
     print,
-    signals::Early,
+    signals::{Signal, Signals},
 };
 use crate::{
     config::render,
@@ -24,7 +23,7 @@ use crate::{
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Runs the demo; with `once` it ends after the two tokens, else it serves until SIGINT or SIGTERM.
+/// Runs the demo; with `once` it ends after the two tokens, else it serves until a signal.
 pub(super) fn demo(once: bool, port: u16) -> ExitCode {
     match run(once, port) {
         Ok(()) => ExitCode::SUCCESS,
@@ -33,13 +32,14 @@ pub(super) fn demo(once: bool, port: u16) -> ExitCode {
 }
 
 fn run(once: bool, port: u16) -> Result<(), Failure> {
-    let _caught = Early::catch()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // A signal that is not caught ends the process, and its folder stays.
+    let mut signals = runtime.block_on(async { Signals::catch() })?;
     // Its keys are for nobody else, whatever the umask.
     let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
     let folder = tempfile::Builder::new().prefix("mtls-edge-demo-").permissions(private).tempdir()?;
     let certs = folder.path().join("certs");
     development::write(&certs)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let endpoint = runtime.block_on(TokenEndpoint::bind())?;
     let running = edge(folder.path(), endpoint.url(), port)?;
     let address = *running.https.first().ok_or("the edge listens nowhere")?;
@@ -70,30 +70,27 @@ fn run(once: bool, port: u16) -> Result<(), Failure> {
             Ok::<_, Failure>(())
         };
         tokio::select! {
-            result = &mut serving => result,
-            result = tokens => result,
-        }?;
+            result = &mut serving => result?,
+            result = tokens => result?,
+            () = end(&mut signals) => return Ok(()),
+        }
         if once {
             return Ok(());
         }
         print::out(format_args!("call it yourself:\n{}\n", curl(&certs, address.port())))?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut quit = signal(SignalKind::quit())?;
-        let mut hangup = signal(SignalKind::hangup())?;
-        // Only now: a signal that comes before its stream is there kills the process, and its folder stays.
         print::out("it serves until Ctrl-C\n")?;
         tokio::select! {
             result = &mut serving => result,
-            _ = interrupt.recv() => Ok(()),
-            _ = terminate.recv() => Ok(()),
-            _ = quit.recv() => Ok(()),
-            // The terminal is gone.
-            _ = hangup.recv() => Ok(()),
+            () = end(&mut signals) => Ok(()),
         }
     });
     running.stop()?;
     outcome
+}
+
+/// Waits for a signal that ends the demo. SIGHUP does: its terminal is gone, and it has no files to look at.
+async fn end(signals: &mut Signals) {
+    while let Signal::User(_) = signals.next().await {}
 }
 
 fn curl(certs: &Path, port: u16) -> String {

@@ -1,84 +1,76 @@
 //! The signals of a command that serves.
 
-use std::{io, time::Duration};
+use std::{io, thread};
 
 use tokio::{
-    runtime::Runtime,
-    signal::unix::{Signal, SignalKind, signal},
+    signal::unix::{Signal as Stream, SignalKind, signal},
+    sync::oneshot,
 };
 
-/// Signals that are caught from the first moment on, since each would end the process at once otherwise.
-pub(super) struct Early {
-    runtime: Runtime,
-    hangup: Signal,
-    user1: Signal,
-    user2: Signal,
-}
-
-/// All signals. Those that ask for the end are caught from before the edge listens; one that comes earlier ends it at once, when there
-/// is nothing to drain yet.
+/// Every signal that would end the process at once if it were not caught.
 pub(super) struct Signals {
-    early: Early,
-    terminate: Signal,
-    interrupt: Signal,
-    quit: Signal,
+    terminate: Stream,
+    interrupt: Stream,
+    quit: Stream,
+    hangup: Stream,
+    user1: Stream,
+    user2: Stream,
 }
 
-/// A signal that does not ask for the end.
+/// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Other {
-    /// SIGHUP.
+pub(super) enum Signal {
+    /// SIGTERM, SIGINT or SIGQUIT: an end, after a drain.
+    End,
+    /// SIGHUP: a look at the files.
     Hangup,
-    /// SIGUSR1 or SIGUSR2, by name.
+    /// SIGUSR1 or SIGUSR2, by name: nothing here.
     User(&'static str),
 }
 
-impl Early {
+impl Signals {
+    /// Catches them from now on, for ever. To be called first of all, in the context of a runtime.
     pub(super) fn catch() -> io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let guard = runtime.enter();
-        let hangup = signal(SignalKind::hangup())?;
-        let user1 = signal(SignalKind::user_defined1())?;
-        let user2 = signal(SignalKind::user_defined2())?;
         // A log file that reaches the limit of its size is to cost lines, not the process: what is caught does not end it.
         drop(signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?);
-        drop(guard);
-        Ok(Self { runtime, hangup, user1, user2 })
-    }
-
-    /// Those that ask for the end, too.
-    pub(super) fn and_end(self) -> io::Result<Signals> {
-        let guard = self.runtime.enter();
-        let terminate = signal(SignalKind::terminate())?;
-        let interrupt = signal(SignalKind::interrupt())?;
-        let quit = signal(SignalKind::quit())?;
-        drop(guard);
-        Ok(Signals { early: self, terminate, interrupt, quit })
-    }
-}
-
-impl Signals {
-    /// Waits until a signal asks for the end, or `tick`, which is called at this interval, fails. Other signals go to `other`.
-    pub(super) fn wait(
-        &mut self,
-        interval: Duration,
-        mut other: impl FnMut(Other),
-        mut tick: impl FnMut() -> io::Result<()>,
-    ) -> io::Result<()> {
-        let Self { early: Early { runtime, hangup, user1, user2 }, terminate, interrupt, quit } = self;
-        runtime.block_on(async {
-            let mut watch = tokio::time::interval(interval);
-            loop {
-                tokio::select! {
-                    _ = terminate.recv() => return Ok(()),
-                    _ = interrupt.recv() => return Ok(()),
-                    _ = quit.recv() => return Ok(()),
-                    _ = hangup.recv() => other(Other::Hangup),
-                    _ = user1.recv() => other(Other::User("SIGUSR1")),
-                    _ = user2.recv() => other(Other::User("SIGUSR2")),
-                    _ = watch.tick() => tick()?,
-                }
-            }
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            quit: signal(SignalKind::quit())?,
+            hangup: signal(SignalKind::hangup())?,
+            user1: signal(SignalKind::user_defined1())?,
+            user2: signal(SignalKind::user_defined2())?,
         })
+    }
+
+    /// Waits for the next signal. Loses none if it is given up.
+    pub(super) async fn next(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.terminate.recv() => Signal::End,
+            _ = self.interrupt.recv() => Signal::End,
+            _ = self.quit.recv() => Signal::End,
+            _ = self.hangup.recv() => Signal::Hangup,
+            _ = self.user1.recv() => Signal::User("SIGUSR1"),
+            _ = self.user2.recv() => Signal::User("SIGUSR2"),
+        }
+    }
+
+    /// Does what blocks on a thread of its own, and gives what comes of it. None if a signal asks for the end before it is done; the
+    /// process is to end then, and the thread with it.
+    pub(super) async fn during<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> io::Result<Option<T>> {
+        let (sender, mut receiver) = oneshot::channel();
+        thread::Builder::new().name("start".to_owned()).spawn(|| drop(sender.send(work())))?;
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut receiver => return done.map(Some).map_err(|_| io::Error::other("the start failed")),
+                signal = self.next() => if signal == Signal::End {
+                    return Ok(None);
+                },
+            }
+        }
     }
 }

@@ -51,43 +51,97 @@ async fn each_signal_that_asks_for_the_end_drains() {
     }
 }
 
-/// While an edge waits for a CRL that it needs before it serves.
+/// An edge that waits for a CRL which it needs before it serves, and what keeps it waiting.
+struct Starting {
+    edge: std::process::Child,
+    silent: Option<(tokio::net::TcpListener, tokio::net::TcpStream)>,
+    folder: tempfile::TempDir,
+}
+
+impl Starting {
+    async fn new() -> Self {
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let folder = tempfile::TempDir::new().unwrap();
+        let output = program().arg("init").arg(folder.path().join("edge")).output().unwrap();
+        assert!(output.status.success());
+        let config = folder.path().join("edge/edge.toml");
+        let text = std::fs::read_to_string(&config).unwrap();
+        let source = format!(
+            "[trust]\ncrls = [{{ url = \"http://{}/ca.crl\", file = \"ca.crl\", timeout = \"600s\" }}]",
+            silent.local_addr().unwrap()
+        );
+        assert!(text.contains("[trust]"), "{text}");
+        let without = text.lines().filter(|line| !line.starts_with("crls")).collect::<Vec<_>>().join("\n");
+        std::fs::write(&config, without.replacen("[trust]", &source, 1)).unwrap();
+        let edge = program()
+            .args(["run", "--config"])
+            .arg(&config)
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let fetched = tokio::time::timeout(crate::support::PATIENCE, silent.accept()).await;
+        let (fetched, _) = fetched.expect("no list is asked for").unwrap();
+        Self { edge, silent: Some((silent, fetched)), folder }
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.edge.id().to_string();
+        crate::support::certificates::run(self.folder.path(), "kill", &[&format!("-{name}"), &id]);
+    }
+
+    /// Its exit code, unless a signal ended it, and what it wrote.
+    async fn end(self) -> (Option<i32>, String) {
+        let output = tokio::task::spawn_blocking(move || self.edge.wait_with_output().unwrap());
+        let output = output.await.unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    }
+}
+
 #[tokio::test]
 async fn signals_of_other_servers_do_not_end_a_start() {
-    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let folder = tempfile::TempDir::new().unwrap();
-    let output = program().arg("init").arg(folder.path().join("edge")).output().unwrap();
-    assert!(output.status.success());
-    let config = folder.path().join("edge/edge.toml");
-    let text = std::fs::read_to_string(&config).unwrap();
-    let source = format!(
-        "[trust]\ncrls = [{{ url = \"http://{}/ca.crl\", file = \"ca.crl\", timeout = \"600s\" }}]",
-        silent.local_addr().unwrap()
-    );
-    assert!(text.contains("[trust]"), "{text}");
-    let without = text.lines().filter(|line| !line.starts_with("crls")).collect::<Vec<_>>().join("\n");
-    std::fs::write(&config, without.replacen("[trust]", &source, 1)).unwrap();
-    let mut edge = program()
-        .args(["run", "--config"])
-        .arg(&config)
-        .stdin(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let id = edge.id().to_string();
-    let fetched = tokio::time::timeout(crate::support::PATIENCE, silent.accept()).await;
-    let fetched = fetched.expect("no list is asked for").unwrap();
-    let signal = |name: &str| crate::support::certificates::run(folder.path(), "kill", &[name, &id]);
-    for name in ["-USR1", "-USR2", "-HUP"] {
-        signal(name);
+    let mut starting = Starting::new().await;
+    for name in ["USR1", "USR2", "HUP"] {
+        starting.signal(name);
     }
-    drop(fetched);
-    drop(silent);
-    let output = tokio::task::spawn_blocking(move || {
-        use std::os::unix::process::ExitStatusExt;
-        let status = edge.wait().unwrap();
-        (status.code(), status.signal())
-    });
+    drop(starting.silent.take());
     // The list can't be had, so it says why it does not start.
-    assert_eq!(output.await.unwrap(), (Some(1), None));
+    let (code, text) = starting.end().await;
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("no CRL from"), "{text}");
+}
+
+#[tokio::test]
+async fn a_start_can_be_ended_without_a_core_dump() {
+    for name in ["TERM", "INT", "QUIT"] {
+        let starting = Starting::new().await;
+        starting.signal(name);
+        let (code, text) = starting.end().await;
+        assert_eq!(code, Some(0), "{name}: {text}");
+        assert_eq!(text, "ended by a signal before anything was served\n");
+    }
+}
+
+#[test]
+fn a_demo_that_is_ended_early_leaves_nothing_behind() {
+    for name in ["-TERM", "-INT", "-QUIT", "-HUP"] {
+        let folder = tempfile::TempDir::new().unwrap();
+        let mut demo = program()
+            .arg("demo")
+            .env("TMPDIR", folder.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Its folder is the first thing that it makes.
+        while std::fs::read_dir(folder.path()).unwrap().count() == 0 {
+            assert!(demo.try_wait().unwrap().is_none());
+            std::thread::yield_now();
+        }
+        crate::support::certificates::run(folder.path(), "kill", &["-USR1", &demo.id().to_string()]);
+        crate::support::certificates::run(folder.path(), "kill", &[name, &demo.id().to_string()]);
+        let output = demo.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{name}");
+    }
 }
