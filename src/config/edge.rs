@@ -1,6 +1,7 @@
 //! `edge.toml`: the tables of the file, and what they must agree on with each other.
 
 mod domain;
+mod filter;
 mod limits;
 mod listen;
 mod path;
@@ -10,6 +11,7 @@ mod route;
 mod trust;
 mod upstream;
 
+pub use self::filter::log_filter;
 pub(super) use self::listen::DEFAULT_ADMIN;
 use super::{
     place::{Located, Place},
@@ -18,7 +20,7 @@ use super::{
     table::Table,
     value::{Fault, Value},
     vocabulary::{DOMAIN, HEADER_PROFILE, LIMITS, LISTEN, LOG, TRUST, UPSTREAM},
-    words::{did_you_mean, quote},
+    words::quote,
 };
 
 /// Reads the whole file.
@@ -86,62 +88,11 @@ fn log(table: &Table<'_>) -> Log {
             .map_or(LogFormat::Text, |f| f.value),
         level: table
             .get("level")
-            .and_then(|value| value.parse("a log filter such as \"info\"", filter))
+            .and_then(|value| value.parse("a log filter such as \"info\"", filter::read))
             .map_or_else(|| "info".to_owned(), |level| level.value),
     };
     table.finish();
     log
-}
-
-/// Targets that a filter may name alone.
-const TARGETS: [&str; 6] = ["mtls_edge", "h2", "hyper", "hyper_util", "rustls", "notify"];
-
-/// Whether a text from elsewhere than the file, such as the environment, is a filter for `tracing`; if not, why.
-pub fn log_filter(text: &str) -> Result<(), String> {
-    let whole: Vec<String> = text
-        .split(',')
-        .map(|part| if TARGETS.contains(&part.trim()) { format!("{part}=trace") } else { part.to_owned() })
-        .collect();
-    filter(&whole.join(",")).map(drop).map_err(|fault| match fault.help {
-        Some(help) => format!("{}; {help}", fault.what),
-        None => fault.what,
-    })
-}
-
-/// A filter for `tracing`. A lone word is a level: as a target, a misspelt one would log everything.
-fn filter(text: &str) -> Result<String, Fault> {
-    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
-    for part in text.split(',') {
-        let part = part.trim();
-        let is_word = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-        let level = part.rsplit_once('=').map_or(part, |(_, level)| level.trim());
-        if is_word(level) && !LEVELS.contains(&level.to_ascii_lowercase().as_str()) {
-            let what = format!("found {}, expected a level or target=level", quote(part));
-            let help = other_level(level)
-                .map(|level| format!("did you mean {level:?}?"))
-                .or_else(|| did_you_mean(level, LEVELS))
-                .unwrap_or_else(|| "write it such as \"info\" or \"info,mtls_edge=debug\"".to_owned());
-            return Err(Fault::new(what).help(help));
-        }
-    }
-    match text.parse::<tracing_subscriber::EnvFilter>() {
-        Ok(_) => Ok(text.to_owned()),
-        Err(error) => Err(Fault::new(format!("found {}, which is no log filter: {error}", quote(text)))
-            .help("write it such as \"info\" or \"info,mtls_edge=debug\"")),
-    }
-}
-
-/// The level of `tracing` that is nearest to one of syslog, Java, Python or nginx.
-fn other_level(name: &str) -> Option<&'static str> {
-    Some(match name.to_ascii_lowercase().as_str() {
-        "warning" | "warnings" | "wrn" => "warn",
-        "err" | "errors" | "fatal" | "severe" | "critical" | "crit" | "alert" | "emerg" | "panic" => "error",
-        "notice" | "information" | "informational" | "normal" | "config" => "info",
-        "verbose" | "fine" | "dbg" => "debug",
-        "all" | "finest" | "silly" => "trace",
-        "none" | "silent" | "quiet" | "disabled" | "false" => "off",
-        _ => return None,
-    })
 }
 
 /// Reports the second of two equal names.

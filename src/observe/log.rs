@@ -74,7 +74,7 @@ pub fn init(log: &Log) -> io::Result<()> {
     let (from_environment, wrong) = match env::var(EnvFilter::DEFAULT_ENV) {
         Ok(text) if text.trim().is_empty() => (None, None),
         Ok(text) => match log_filter(&text) {
-            Ok(()) => (Some(text), None),
+            Ok(filter) => (Some(filter), None),
             Err(why) => (None, Some(why)),
         },
         Err(env::VarError::NotPresent) => (None, None),

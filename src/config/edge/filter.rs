@@ -1,0 +1,131 @@
+//! What is logged: a filter of `tracing`, from the file or the environment.
+
+use crate::config::{
+    value::Fault,
+    words::{did_you_mean, quote},
+};
+
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+/// Targets that a filter of the environment may name alone.
+const TARGETS: [&str; 6] = ["mtls_edge", "h2", "hyper", "hyper_util", "rustls", "notify"];
+const USUAL: &str = "write it such as \"info\" or \"info,mtls_edge=debug\"";
+
+/// A filter from elsewhere than the file, such as the environment, as `tracing` takes it; if it is none, why. What other programs take
+/// from there is taken here, too: levels as numbers, empty parts, and targets without a level.
+pub fn log_filter(text: &str) -> Result<String, String> {
+    let usual = |part: &str| {
+        let (target, level) =
+            part.rsplit_once('=').map_or((None, part), |(target, level)| (Some(target), level));
+        let level =
+            level.trim().parse().ok().and_then(|number: usize| LEVELS.get(number).copied()).unwrap_or(level);
+        match target {
+            Some(target) => format!("{target}={level}"),
+            None if TARGETS.contains(&level.trim()) => format!("{level}=trace"),
+            None => level.to_owned(),
+        }
+    };
+    let parts: Vec<String> = text.split(',').filter(|part| !part.trim().is_empty()).map(usual).collect();
+    read(&parts.join(",")).map_err(|fault| match fault.help {
+        Some(help) => format!("{}; {help}", fault.what),
+        None => fault.what,
+    })
+}
+
+/// A filter for `tracing`, without blanks, with which `tracing` would take it for one that matches nothing.
+pub(super) fn read(text: &str) -> Result<String, Fault> {
+    let parts = text.split(',').map(part).collect::<Result<Vec<_>, _>>()?.join(",");
+    match parts.parse::<tracing_subscriber::EnvFilter>() {
+        Ok(_) => Ok(parts),
+        Err(error) => {
+            Err(Fault::new(format!("found {}, which is no log filter: {error}", quote(text))).help(USUAL))
+        }
+    }
+}
+
+/// A level, or a target with its level. A lone word is a level: as a target, a misspelt one would log everything.
+fn part(text: &str) -> Result<String, Fault> {
+    let text = text.trim();
+    let (target, level) = match text.rsplit_once('=') {
+        Some((target, level)) => (Some(target.trim()), level.trim()),
+        None => (None, text),
+    };
+    let fault = || Fault::new(format!("found {}, expected a level or target=level", quote(text)));
+    let is_word = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    if is_word(level) && !LEVELS.contains(&level.to_ascii_lowercase().as_str()) {
+        let help = other_level(level)
+            .map(|level| format!("did you mean {level:?}?"))
+            .or_else(|| did_you_mean(level, LEVELS))
+            .unwrap_or_else(|| USUAL.to_owned());
+        return Err(fault().help(help));
+    }
+    // Spans have a syntax of their own.
+    let named = target.unwrap_or(level);
+    if !named.contains('[') && !named.bytes().all(|b| b.is_ascii_alphanumeric() || b"_:".contains(&b)) {
+        if is_word(&named.replace(['-', ':'], "_")) {
+            return Err(
+                fault().help(format!("write {}: targets have underscores", quote(&text.replace('-', "_"))))
+            );
+        }
+        return Err(fault().help(format!("{USUAL}, with commas between the parts")));
+    }
+    Ok(target.map_or_else(|| level.to_owned(), |target| format!("{target}={level}")))
+}
+
+/// The level of `tracing` that is nearest to one of syslog, Java, Python or nginx.
+fn other_level(name: &str) -> Option<&'static str> {
+    Some(match name.to_ascii_lowercase().as_str() {
+        "warning" | "warnings" | "wrn" => "warn",
+        "err" | "errors" | "fatal" | "severe" | "critical" | "crit" | "alert" | "emerg" | "panic" => "error",
+        "notice" | "information" | "informational" | "normal" | "config" => "info",
+        "verbose" | "fine" | "dbg" => "debug",
+        "all" | "finest" | "silly" => "trace",
+        "none" | "silent" | "quiet" | "disabled" | "false" => "off",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_are_read_whatever_their_blanks() {
+        for (text, read_as) in [
+            ("info", "info"),
+            (" info ", "info"),
+            ("INFO", "INFO"),
+            ("info, mtls_edge=debug", "info,mtls_edge=debug"),
+            ("info,mtls_edge = debug", "info,mtls_edge=debug"),
+            ("mtls_edge::access=off,info", "mtls_edge::access=off,info"),
+            ("mtls_edge::access", "mtls_edge::access"),
+            ("[request{id=1}]=debug", "[request{id=1}]=debug"),
+        ] {
+            assert_eq!(read(text).ok().as_deref(), Some(read_as), "{text}");
+            assert_eq!(log_filter(text).as_deref(), Ok(read_as), "{text}");
+        }
+        for (text, read_as) in
+            [("info,", "info"), ("5,h2=0", "trace,h2=off"), ("h2,info", "h2=trace,info"), (",3", "info")]
+        {
+            assert_eq!(log_filter(text).as_deref(), Ok(read_as), "{text}");
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn filters_that_match_nothing_are_refused() {
+        for (text, help) in [
+            ("mtls-edge=debug", "write \"mtls_edge=debug\": targets have underscores"),
+            ("info,mtls-edge::access=off", "write \"mtls_edge::access=off\": targets have underscores"),
+            ("info;mtls_edge=debug", "with commas between the parts"),
+            ("info mtls_edge=debug", "with commas between the parts"),
+            ("info|debug", "with commas between the parts"),
+            ("mtls_edge=dbug", "debug"),
+            ("6", "write it such as"),
+            ("tokio", "write it such as"),
+        ] {
+            let why = log_filter(text).unwrap_err();
+            assert!(why.contains(help), "{text}: {why}");
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
+}
