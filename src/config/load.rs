@@ -40,26 +40,34 @@ pub fn admin(path: &Path) -> (Option<SocketAddr>, Vec<Problem>) {
         (Some(settings), problems) => return (Some(settings.listen.admin.value), problems),
         (None, problems) => problems,
     };
-    let Ok(text) = read(path) else { return (None, problems) };
+    let Some(text) = read(path).ok().or_else(|| lossy(path)) else { return (None, problems) };
     let (document, errors) = DeTable::parse_recoverable(&text);
     let admin = document.get_ref().get("listen").and_then(|listen| listen.get_ref().get("admin"));
     let written = match admin.map(|value| value.get_ref().as_str()) {
         Some(Some(text)) => Some(text.to_owned()),
-        // At a syntax error the line may be lost, or read as something else. No other table has such a key.
-        found if !errors.is_empty() => {
+        // A table of another name, or a syntax error by which the line is lost or read as something else. No other table has such a key.
+        found if found.is_none() || !errors.is_empty() => {
             let line = text.lines().find_map(admin_line);
             line.or_else(|| found.is_none().then(|| DEFAULT_ADMIN.to_string()))
         }
-        Some(None) => None,
-        None => Some(DEFAULT_ADMIN.to_string()),
+        _ => None,
     };
     (written.and_then(|written| without_quotes(&written).parse().ok()), problems)
 }
 
+/// What can be read of a text in another encoding: ASCII in UTF-16 is ASCII with NULs in between.
+fn lossy(path: &Path) -> Option<String> {
+    let bytes = file::read(path, file::TOML_LIMIT).ok()?;
+    Some(String::from_utf8_lossy(&bytes).replace('\0', ""))
+}
+
 /// The value of a line `admin = "..."`.
 fn admin_line(line: &str) -> Option<String> {
-    let value =
-        line.trim().trim_start_matches("listen.").strip_prefix("admin")?.trim_start().strip_prefix('=')?;
+    let key = line.trim().trim_start_matches("listen.").trim_start_matches(['"', '\'']);
+    let value = key.strip_prefix("admin")?;
+    // Not that of another key, such as admin_hosts.
+    let separators = [' ', '\t', '"', '\'', '=', ':'];
+    let value = value.strip_prefix(separators)?.trim_start_matches(separators);
     Some(value.split('#').next().unwrap_or_default().to_owned())
 }
 

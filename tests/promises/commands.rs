@@ -393,6 +393,10 @@ async fn status_needs_the_admin_address_only_of_a_broken_file() {
         (&format!("\"{admin}\""), &format!("\u{201c}{admin}\u{201d}")),
         ("[listen]", "[listen]\nhttps = [\"nonsense\"]"),
         ("[[domain]]", "[listen]\n[[domain]]"),
+        ("[listen]", "[listn]"),
+        ("[listen]", ""),
+        (&format!("admin = \"{admin}\""), &format!("admin: \"{admin}\"")),
+        (&format!("admin = \"{admin}\""), &format!("\"admin\" \"{admin}\"")),
     ] {
         let (_folder, config) = broken(&admin, from, to);
         let output = edge_status(&config);
@@ -403,11 +407,27 @@ async fn status_needs_the_admin_address_only_of_a_broken_file() {
         assert!(errors.contains(&told) && errors.lines().count() == 1, "{to}: {errors}");
         assert_eq!(check(&config).status.code(), Some(1), "{to}");
     }
+    // In another encoding.
+    for encoding in [utf16, latin1] {
+        let (_folder, config) = broken(&admin, "[listen]", "[listen]");
+        fs::write(&config, encoding(&format!("# \u{e4}\n{}", fs::read_to_string(&config).unwrap()))).unwrap();
+        let output = edge_status(&config);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert!(text(&output.stderr).contains("has errors"), "{}", text(&output.stderr));
+    }
     // Without an address that can be asked, it says what is wrong.
     let (_folder, config) = broken(&admin, &format!("\"{admin}\""), "\"localhost\"");
     let output = edge_status(&config);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("listen.admin") && text(&output.stderr).contains("--admin"));
+}
+
+fn utf16(text: &str) -> Vec<u8> {
+    "\u{feff}".encode_utf16().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect()
+}
+
+fn latin1(text: &str) -> Vec<u8> {
+    text.chars().map(|c| u8::try_from(c).unwrap_or(b'?')).collect()
 }
 
 fn edge_status(config: &Path) -> Output {
@@ -417,9 +437,12 @@ fn edge_status(config: &Path) -> Output {
 #[tokio::test]
 async fn a_wrong_rust_log_is_reported_and_does_without() {
     let upstream = crate::support::Upstream::start().await;
-    for (value, shown) in
-        [("verbose", "\\\"verbose\\\""), ("foo=bar=baz", "foo=bar=baz"), ("info,mtls_edge=loud", "loud")]
-    {
+    for (value, shown) in [
+        ("verbose", "\\\"verbose\\\""),
+        ("foo=bar=baz", "foo=bar=baz"),
+        ("info,mtls_edge=loud", "loud"),
+        ("mtls-edge=debug", "mtls_edge=debug"),
+    ] {
         let edge = crate::support::EdgeBuilder::new(upstream.url())
             .usual_domain("auth0")
             .self_signed_application("billing", &[self_signed("billing").thumbprint()])
@@ -429,7 +452,9 @@ async fn a_wrong_rust_log_is_reported_and_does_without() {
         assert!(line.contains("\"level\":\"WARN\"") && line.contains(shown), "{line}");
         edge.stop();
     }
-    for value in ["", "debug", "info,mtls_edge=debug", "mtls_edge,info", "INFO", "h2=off,info"] {
+    for value in
+        ["", "debug", "info,mtls_edge=debug", "mtls_edge,info", "INFO", "h2=off,info", " info ", "info,", "3"]
+    {
         let edge = crate::support::EdgeBuilder::new(upstream.url())
             .usual_domain("auth0")
             .self_signed_application("billing", &[self_signed("billing").thumbprint()])
