@@ -7,6 +7,7 @@ mod connect;
 mod early;
 mod hop;
 mod http1;
+mod http2;
 mod idle;
 mod in_use;
 mod lease;

@@ -3,22 +3,29 @@
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
-use hyper::{client::conn::http2, rt::Executor};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::rt::Executor;
 use rustls::pki_types::ServerName;
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
-    sync::OwnedSemaphorePermit,
-    time::Sleep,
-};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::{net::TcpStream, sync::OwnedSemaphorePermit, time::Sleep};
 
 use super::{
-    RequestBody, Target,
+    Target,
     http1::{Http1, Io},
+    http2::{Connection, Stream},
     in_use::InUse,
 };
-use crate::{config::settings::Origin, net::Outbox, text};
+use crate::{config::settings::Origin, net::Outbox};
+
+/// A connection on which nothing came for so long is probed by TCP: an origin, or a firewall before it, that has forgotten it is found
+/// before a request goes there.
+const PROBE_AFTER: Duration = Duration::from_secs(30);
+/// Time between two probes.
+const PROBE_EVERY: Duration = Duration::from_secs(10);
+/// So many probes without an answer end it.
+const PROBES: u32 = 3;
+/// What was sent and is not acknowledged after so long ends it (TCP_USER_TIMEOUT, RFC 5482). The system's own limit is some 15 minutes.
+#[cfg(any(target_os = "android", target_os = "linux"))]
+const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
 
 /// Spawns onto the worker's own thread.
 #[derive(Clone, Copy, Debug)]
@@ -53,8 +60,14 @@ pub(super) struct Kept {
 pub(super) enum Sender {
     /// One request at a time.
     Http1(Kept),
-    /// Many at once; cloned.
-    Http2(http2::SendRequest<RequestBody>),
+    /// Many at once.
+    Http2(Stream),
+}
+
+/// A connection that was opened.
+pub(super) enum Opened {
+    Http1(Kept),
+    Http2(Connection),
 }
 
 /// Connects within `connect_timeout`, or not at all; the place is given back when the connection's descriptor is closed. The error
@@ -64,7 +77,7 @@ pub(super) async fn connect(
     origin: &Origin,
     outbox: &Outbox,
     place: OwnedSemaphorePermit,
-) -> Option<Result<Sender, String>> {
+) -> Option<Result<Opened, String>> {
     tokio::time::timeout(target.connect_timeout, connect_unbounded(target, origin, outbox, place)).await.ok()
 }
 
@@ -73,10 +86,10 @@ async fn connect_unbounded(
     origin: &Origin,
     outbox: &Outbox,
     place: OwnedSemaphorePermit,
-) -> Result<Sender, String> {
+) -> Result<Opened, String> {
     let tcp =
         TcpStream::connect((origin.host.as_str(), origin.port)).await.map_err(|error| error.to_string())?;
-    tcp.set_nodelay(true).map_err(|error| error.to_string())?;
+    prepare(&tcp).map_err(|error| error.to_string())?;
     let tcp = outbox.stream(tcp);
     tcp.hold(place);
     tcp.gather();
@@ -89,30 +102,44 @@ async fn connect_unbounded(
         .await
         .map_err(|error| error.to_string())?;
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-        http2(stream).await
+        Connection::handshake(stream).await.map(Opened::Http2)
     } else {
         Ok(http1(stream, target))
     }
 }
 
-fn http1(io: impl Io + 'static, target: &Target) -> Sender {
+fn http1(io: impl Io + 'static, target: &Target) -> Opened {
     let http1 = Box::new(Http1::new(Box::new(io)));
-    Sender::Http1(Kept { http1, timer: timer(target.response_timeout), is_used: false, in_use: None })
+    Opened::Http1(Kept { http1, timer: timer(target.response_timeout), is_used: false, in_use: None })
 }
 
-async fn http2<IO>(io: IO) -> Result<Sender, String>
-where
-    IO: AsyncRead + AsyncWrite + Unpin + 'static,
-{
-    let (sender, connection) = http2::Builder::new(LocalExecutor)
-        .timer(TokioTimer::new())
-        .handshake(TokioIo::new(io))
-        .await
-        .map_err(|error| error.to_string())?;
-    tokio::task::spawn_local(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(error = text::shown(&error), "upstream connection ended");
-        }
-    });
-    Ok(Sender::Http2(sender))
+/// Sets what each connection to an origin has.
+fn prepare(tcp: &TcpStream) -> std::io::Result<()> {
+    tcp.set_nodelay(true)?;
+    let socket = SockRef::from(tcp);
+    let keepalive =
+        TcpKeepalive::new().with_time(PROBE_AFTER).with_interval(PROBE_EVERY).with_retries(PROBES);
+    socket.set_tcp_keepalive(&keepalive)?;
+    #[cfg(any(target_os = "android", target_os = "linux"))]
+    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    #[cfg(target_os = "linux")]
+    async fn a_connection_whose_peer_is_gone_ends() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let tcp = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        prepare(&tcp).unwrap();
+        let socket = SockRef::from(&tcp);
+        assert!(socket.keepalive().unwrap() && tcp.nodelay().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), PROBE_AFTER);
+        assert_eq!(socket.tcp_keepalive_interval().unwrap(), PROBE_EVERY);
+        assert_eq!(socket.tcp_keepalive_retries().unwrap(), PROBES);
+        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(UNACKNOWLEDGED));
+    }
 }

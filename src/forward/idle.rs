@@ -65,25 +65,21 @@ impl Idle {
         connection.is_used = true;
         if !connection.http1.rest() {
             connection.http1.retire();
-        } else if self.0.lines.iter().all(|line| line.waiting.borrow().is_empty()) {
-            self.keep(connection);
-        } else {
+        } else if self.is_awaited() {
             self.hand(Ok(Sender::Http1(connection)));
+        } else {
+            self.keep(connection);
         }
     }
 
-    /// Gives this to the request that has waited longest. A connection for which nobody waits is kept.
+    /// Gives this to the request that has waited longest, and the same connection to more of them where it has room. One of HTTP/1.1
+    /// for which nobody waits is kept.
     pub(super) fn hand(&self, mut opened: Opened) {
         while let Some(waiting) = self.first() {
-            // All requests share one of HTTP/2.
-            let next = if let Ok(Sender::Http2(sender)) = &opened {
-                Some(Ok(Sender::Http2(sender.clone())))
-            } else {
-                None
-            };
+            let next = if let Ok(Sender::Http2(stream)) = &opened { stream.another() } else { None };
             match (waiting.send(opened), next) {
                 (Ok(()), None) => return,
-                (Ok(()), Some(next)) => opened = next,
+                (Ok(()), Some(next)) => opened = Ok(Sender::Http2(next)),
                 // It was given up.
                 (Err(unsent), _) => opened = unsent,
             }
@@ -91,6 +87,19 @@ impl Idle {
         if let Ok(Sender::Http1(connection)) = opened {
             self.keep(connection);
         }
+    }
+
+    /// All that wait learn that there is no connection.
+    pub(super) fn fail(&self, reason: &str) {
+        while let Some(waiting) = self.first() {
+            // Err: it was given up.
+            let _ = waiting.send(Err(reason.to_owned()));
+        }
+    }
+
+    /// Whether any request waits.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.0.lines.iter().any(|line| !line.waiting.borrow().is_empty())
     }
 
     /// For a request that is yet to come.
@@ -145,10 +154,10 @@ impl Idle {
         Waiter { idle: self.clone(), opened }
     }
 
-    /// Whether more requests of such callers wait than connections are being opened for them.
-    pub(super) fn is_short(&self, caller: Caller) -> bool {
+    /// Whether more requests of such callers wait than the connections that are being opened for them can carry, so many each.
+    pub(super) fn is_short(&self, caller: Caller, each: usize) -> bool {
         let line = self.line(caller);
-        line.opening.get() < line.count()
+        line.opening.get().saturating_mul(each) < line.count()
     }
 
     /// Whether more connections are being opened for such callers than requests of theirs wait.
@@ -215,8 +224,8 @@ impl Waiter {
 impl Drop for Waiter {
     fn drop(&mut self) {
         self.opened.close();
-        if let Ok(Ok(Sender::Http1(connection))) = self.opened.try_recv() {
-            self.idle.hand(Ok(Sender::Http1(connection)));
+        if let Ok(Ok(sender)) = self.opened.try_recv() {
+            self.idle.hand(Ok(sender));
         }
     }
 }

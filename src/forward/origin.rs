@@ -1,16 +1,16 @@
 //! Connections of one worker to one origin.
 
-use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
 
-use hyper::client::conn::http2;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::sleep,
 };
 
 use super::{
-    Pools, RequestBody, Target,
-    connect::{Sender, connect},
+    Pools, Target,
+    connect::{Opened, Sender, connect},
+    http2::Connections,
     idle::Idle,
     in_use::Caller,
     mark::Mark,
@@ -28,7 +28,9 @@ const PACE: Duration = Duration::from_millis(1);
 pub(super) struct OriginPool {
     pub(super) origin: Origin,
     pub(super) idle: Idle,
-    http2: RefCell<Option<http2::SendRequest<RequestBody>>>,
+    pub(super) http2: Connections,
+    /// How many requests a new connection is expected to carry at once: what the last one did.
+    each: Cell<usize>,
     /// Shared by all workers.
     pub(super) mark: Arc<Mark>,
     /// See [`OPENS`].
@@ -51,8 +53,8 @@ pub(super) enum NotConnected {
 
 impl OriginPool {
     pub(super) fn new(origin: Origin, mark: Arc<Mark>) -> Rc<Self> {
-        let (idle, http2) = Default::default();
-        Rc::new(Self { origin, idle, http2, mark, opens: Semaphore::new(OPENS) })
+        let (idle, http2, each) = (Idle::default(), Connections::default(), Cell::new(1));
+        Rc::new(Self { origin, idle, http2, each, mark, opens: Semaphore::new(OPENS) })
     }
 
     /// A connection for a request of such a caller.
@@ -66,14 +68,15 @@ impl OriginPool {
             if let Some(connection) = self.idle.take() {
                 return Ok(Sender::Http1(connection));
             }
-            let shared = self.http2.borrow().clone().filter(|sender| !sender.is_closed());
-            if let Some(mut sender) = shared
-                && sender.ready().await.is_ok()
-            {
-                return Ok(Sender::Http2(sender));
+            if let Some(stream) = self.http2.stream(&self.idle) {
+                return Ok(Sender::Http2(stream));
             }
             // Boxed: every request's future would be as large as that of a connection which it hardly ever waits for.
-            match Box::pin(self.wait(target, pools, caller)).await? {
+            let opened = Box::pin(self.wait(target, pools, caller)).await;
+            // An origin that takes no further connection may still be there on those that it has.
+            let opened =
+                opened.or_else(|fault| self.http2.queued_stream(&self.idle).map(Sender::Http2).ok_or(fault));
+            match opened? {
                 Sender::Http1(mut kept) if kept.is_used => {
                     // Its origin may have closed it after the last response.
                     if kept.http1.is_open() {
@@ -94,7 +97,7 @@ impl OriginPool {
         caller: Caller,
     ) -> Result<Sender, NotConnected> {
         let waiter = self.idle.wait(caller);
-        if self.idle.is_short(caller) {
+        if self.idle.is_short(caller, self.each.get()) {
             let place = pools.place().ok_or(NotConnected::NoPlace)?;
             self.open(Arc::clone(target), pools, place, caller);
         }
@@ -122,23 +125,44 @@ impl OriginPool {
                 let opened = connect(&target, &origin.origin, &outbox, place).await;
                 drop(opening);
                 if let Some(opened) = opened {
-                    if opened.is_ok() {
-                        origin.mark.clear();
-                    }
-                    if let Ok(Sender::Http2(sender)) = &opened {
-                        *origin.http2.borrow_mut() = Some(sender.clone());
-                    }
-                    return origin.idle.hand(opened);
+                    origin.take_up(opened);
                 }
-                // Requests that wait now have come later, and have time left.
+                // Requests that wait now have come later, or have found no room on it.
                 let callers = [Caller::Proved, Caller::Anybody];
-                let caller = callers.into_iter().find(|caller| origin.idle.is_short(*caller));
+                let caller =
+                    callers.into_iter().find(|caller| origin.idle.is_short(*caller, origin.each.get()));
                 next = caller.and_then(|caller| {
                     let place = Arc::clone(&places).try_acquire_owned().ok()?;
                     Some((place, caller, origin.idle.opens(caller)))
                 });
             }
         });
+    }
+
+    /// Hands a new connection to the requests that wait, or what went wrong.
+    fn take_up(&self, opened: Result<Opened, String>) {
+        if opened.is_ok() {
+            self.mark.clear();
+        }
+        match opened {
+            Ok(Opened::Http1(connection)) => {
+                self.each.set(1);
+                self.idle.hand(Ok(Sender::Http1(connection)));
+            }
+            Ok(Opened::Http2(connection)) => {
+                self.each.set(connection.most());
+                // Several may be opened before the first has shown that one is enough.
+                if !self.idle.is_awaited() && self.http2.has_room() {
+                    return;
+                }
+                self.http2.add(connection);
+                if let Some(stream) = self.http2.stream(&self.idle) {
+                    self.idle.hand(Ok(Sender::Http2(stream)));
+                }
+            }
+            Err(reason) if self.each.get() > 1 => self.idle.fail(&reason),
+            Err(reason) => self.idle.hand(Err(reason)),
+        }
     }
 
     /// Waits until another connection may be opened for a request of anybody; false if none is wanted any more.

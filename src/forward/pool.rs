@@ -11,7 +11,6 @@ use std::{
 };
 
 use http::{Request, Response};
-use hyper::client::conn::http2;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, sleep},
@@ -22,6 +21,7 @@ use super::{
     absolute::OriginForm,
     body::{Progress, State},
     connect::{Kept, Sender, Timer, timer},
+    http2::{SILENCE, Stream},
     in_use::{Caller, InUse},
     lease::Lease,
     origin::{NotConnected, OriginPool, shown},
@@ -131,6 +131,7 @@ impl Pools {
                 let limit =
                     if self.is_short() { std::time::Duration::ZERO } else { pool.target.idle_timeout };
                 origin.idle.drop_older_than(limit);
+                origin.http2.drop_older_than(limit);
             }
         }
     }
@@ -237,13 +238,13 @@ impl Pool {
                 Ok(Tried::Response(Response::from_parts(head, ResponseBody::http1(lease, limit))))
             }
             // Boxed, so that the future of a request over HTTP/1.1 is not as large.
-            Sender::Http2(sender) => Box::pin(self.try_http2(sender, request, slot, &progress, in_use)).await,
+            Sender::Http2(stream) => Box::pin(self.try_http2(stream, request, slot, &progress, in_use)).await,
         }
     }
 
     async fn try_http2(
         &self,
-        mut sender: http2::SendRequest<RequestBody>,
+        mut stream: Stream,
         mut request: Request<RequestBody>,
         slot: &mut Option<Request<RequestBody>>,
         progress: &Progress,
@@ -254,7 +255,15 @@ impl Pool {
         };
         let replay = request.body_mut().replay().map(|replay| (replay, clone_head(&request)));
         let mut timer = timer(self.target.response_timeout);
-        let sent = self.bounded(sender.try_send_request(request), progress, &mut timer).await?;
+        let response = stream.sender().try_send_request(request);
+        let sent = match self.bounded(response, progress, &mut timer).await {
+            Ok(sent) => sent,
+            // Its other requests may fare better. But if nobody is there any more, a new one would wait in vain.
+            Err(error) => {
+                stream.retire();
+                return Err(error);
+            }
+        };
         let unprocessed = |mut request, error: hyper::Error| {
             origin_form.restore(&mut request);
             *slot = Some(request);
@@ -264,16 +273,21 @@ impl Pool {
             Ok(response) => {
                 let limit = self.target.response_timeout;
                 let Some(in_use) = in_use.take() else { return Err(self.broken("its place is gone")) };
-                Ok(Tried::Response(response.map(|body| ResponseBody::http2(body, limit, in_use))))
+                Ok(Tried::Response(response.map(|body| ResponseBody::http2(body, limit, stream, in_use))))
             }
             Err(mut error) => match (error.take_message(), replay) {
                 (Some(mut request), replay) => {
+                    // It takes no more of them.
+                    stream.retire();
                     request.body_mut().reclaim(replay.map(|(replay, _)| replay));
                     unprocessed(request, error.into_error())
                 }
                 (None, Some((replay, head))) if refused_unprocessed(error.error()) => {
                     let request = head.map(|()| RequestBody::from(replay));
                     unprocessed(request, error.into_error())
+                }
+                (None, _) if is_silent(error.error()) => {
+                    Err(ForwardError::Slow { upstream: self.target.name.clone(), limit: SILENCE })
                 }
                 (None, _) => Err(self.failed(&sentence(error.error()), progress)),
             },
@@ -353,6 +367,14 @@ fn refused_unprocessed(error: &hyper::Error) -> bool {
         source = cause.source();
     }
     false
+}
+
+/// Whether the connection was closed because the peer left a PING unanswered.
+fn is_silent(error: &hyper::Error) -> bool {
+    error.is_timeout()
+        || std::error::Error::source(error)
+            .and_then(|cause| cause.downcast_ref::<hyper::Error>())
+            .is_some_and(hyper::Error::is_timeout)
 }
 
 fn sentence(error: &hyper::Error) -> String {

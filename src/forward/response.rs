@@ -11,7 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::{early::Early, http1::Fault, in_use::InUse, lease::Lease};
+use super::{early::Early, http1::Fault, http2::Stream, in_use::InUse, lease::Lease};
 
 /// A body that the edge made or that the upstream streams.
 pub struct ResponseBody(Source);
@@ -35,7 +35,7 @@ enum Upstream {
     /// A task, while the request is still being sent.
     Early(Early),
     /// A stream, and its place among those in flight.
-    Http2 { body: Incoming, _in_use: InUse },
+    Http2 { body: Incoming, stream: Box<Stream>, _in_use: InUse },
 }
 
 /// Why a response broke off while it was streamed; the application sees its connection or stream end.
@@ -70,9 +70,9 @@ impl ResponseBody {
         Self(Source::Upstream(Streamed { from, limit, stalled: None }))
     }
 
-    pub(super) fn http2(body: Incoming, limit: Duration, in_use: InUse) -> Self {
+    pub(super) fn http2(body: Incoming, limit: Duration, stream: Stream, in_use: InUse) -> Self {
         Self(Source::Upstream(Streamed {
-            from: Upstream::Http2 { body, _in_use: in_use },
+            from: Upstream::Http2 { body, stream: Box::new(stream), _in_use: in_use },
             limit,
             stalled: None,
         }))
@@ -124,8 +124,10 @@ impl Streamed {
         let limit = self.limit;
         let sleep = self.stalled.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + limit)));
         ready!(sleep.as_mut().poll(cx));
-        if let Upstream::Http1(lease) = &mut self.from {
-            lease.close();
+        match &mut self.from {
+            Upstream::Http1(lease) => lease.close(),
+            Upstream::Http2 { stream, .. } => stream.retire(),
+            Upstream::Early(_) => {}
         }
         Poll::Ready(Some(Err(ResponseError::Stalled(limit))))
     }
