@@ -212,6 +212,8 @@ pub struct Upstream {
     pub client_ip_header: Option<Located<HeaderName>>,
     /// Whether `Forwarded` (RFC 7239) is sent beside `X-Forwarded-*`. Default false.
     pub forwarded: bool,
+    /// What `X-Forwarded-For` has. Default: see [`Settings::forwarded_for`].
+    pub forwarded_for: Option<ForwardedFor>,
     /// TCP connect and TLS handshake. Default 5 s.
     pub connect_timeout: Duration,
     /// From the request's last byte to the response's head, and between bytes of the response. Default 30 s.
@@ -220,6 +222,28 @@ pub struct Upstream {
     pub idle_timeout: Duration,
     /// Requests in flight at once, over all workers. Default 1,024.
     pub connections: usize,
+}
+
+/// What `X-Forwarded-For` tells an upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForwardedFor {
+    /// The client's address alone.
+    Client,
+    /// Each hop's, as far as trusted proxies said, the connection's own peer last.
+    List,
+}
+
+impl Settings {
+    /// What the upstream of this index is told by `X-Forwarded-For`: what is configured; by default the client's address where
+    /// one of its domains has the profile `auth0`, whose documentation asks for a single address, else the list.
+    #[must_use]
+    pub fn forwarded_for(&self, upstream: usize) -> ForwardedFor {
+        let is_auth0 =
+            |domain: &Domain| domain.upstream == upstream && domain.header_profile.value == "auth0";
+        let default =
+            if self.domains.iter().any(is_auth0) { ForwardedFor::Client } else { ForwardedFor::List };
+        self.upstreams.get(upstream).and_then(|upstream| upstream.forwarded_for).unwrap_or(default)
+    }
 }
 
 /// Scheme, host and port of an upstream.

@@ -170,6 +170,7 @@ pub(super) const UPSTREAM: &Kind = &Kind {
         ("headers", r#"{ cname-api-key = { file = "secrets/cname-api-key" } }"#),
         ("client_ip_header", r#""true-client-ip""#),
         ("forwarded", "true"),
+        ("forwarded_for", r#""list""#),
         ("connect_timeout", r#""5s""#),
         ("response_timeout", r#""30s""#),
         ("idle_timeout", r#""30s""#),

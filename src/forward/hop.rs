@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use ipnet::IpNet;
 
 use super::Target;
+use crate::config::settings::ForwardedFor;
 
 /// Removes hop-by-hop fields (RFC 9110 section 7.6.1): every name that any `Connection` line lists, then the
 /// well-known ones. All lines are read before the first is removed. `Expect` goes too: the edge has answered it.
@@ -63,7 +64,7 @@ pub fn join_cookies(headers: &mut HeaderMap) {
 /// Where a request came from, as the upstream is told.
 #[derive(Clone, Debug)]
 pub struct CameFrom {
-    /// The value of `X-Forwarded-For`.
+    /// All hops, for `X-Forwarded-For`.
     list: HeaderValue,
     client: IpAddr,
     /// The same as text.
@@ -95,7 +96,11 @@ impl CameFrom {
 ///
 /// `host` is the name by which the application called, with the port if that is not 443.
 pub fn forwarding_headers(headers: &mut HeaderMap, target: &Target, from: &CameFrom, host: &HeaderValue) {
-    headers.insert(X_FORWARDED_FOR, from.list.clone());
+    let forwarded_for = match target.forwarded_for {
+        ForwardedFor::Client => &from.shown,
+        ForwardedFor::List => &from.list,
+    };
+    headers.insert(X_FORWARDED_FOR, forwarded_for.clone());
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("https"));
     headers.insert(X_FORWARDED_HOST, host.clone());
     if target.forwarded {

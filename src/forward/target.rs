@@ -14,7 +14,7 @@ use super::mark::Marks;
 use crate::{
     config::{
         Problem, encoding, file,
-        settings::{Origin, SecretSource, Upstream},
+        settings::{ForwardedFor, Origin, SecretSource, Upstream},
     },
     trust::{FileFault, read_certificates},
 };
@@ -36,6 +36,8 @@ pub struct Target {
     pub client_ip_header: Option<HeaderName>,
     /// Whether `Forwarded` is sent.
     pub forwarded: bool,
+    /// What `X-Forwarded-For` has.
+    pub forwarded_for: ForwardedFor,
     /// For https origins.
     pub(super) tls: Option<ClientTls>,
     /// TCP connect and TLS handshake.
@@ -87,7 +89,11 @@ impl fmt::Debug for Target {
 }
 
 /// Resolves secrets and roots of an upstream. No problem ever shows a secret.
-pub fn target(upstream: &Upstream, problems: &mut Vec<Problem>) -> Option<Target> {
+pub fn target(
+    upstream: &Upstream,
+    forwarded_for: ForwardedFor,
+    problems: &mut Vec<Problem>,
+) -> Option<Target> {
     let before = problems.len();
     let mut headers = HeaderMap::new();
     for (name, source) in &upstream.headers {
@@ -115,6 +121,7 @@ pub fn target(upstream: &Upstream, problems: &mut Vec<Problem>) -> Option<Target
         headers,
         client_ip_header: upstream.client_ip_header.as_ref().map(|name| name.value.clone()),
         forwarded: upstream.forwarded,
+        forwarded_for,
         tls,
         connect_timeout: upstream.connect_timeout,
         response_timeout: upstream.response_timeout,

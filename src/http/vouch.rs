@@ -1,7 +1,7 @@
 //! What the upstream is told: every inbound copy of a header that the edge sets is removed, ours are added last.
 
 use std::{
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     task::{self, Poll},
 };
 
@@ -82,13 +82,20 @@ fn forwarded_for(headers: &HeaderMap) -> Vec<IpAddr> {
         headers.get_all("x-forwarded-for").iter().flat_map(|line| line.as_bytes().split(|b| *b == b','));
     let mut addresses = Vec::new();
     for entry in entries {
-        let address = std::str::from_utf8(entry).ok().and_then(|entry| entry.trim().parse::<IpAddr>().ok());
+        let address = std::str::from_utf8(entry).ok().and_then(|entry| address_in(entry.trim()));
         match address {
             Some(address) => addresses.push(address.to_canonical()),
             None => addresses.clear(),
         }
     }
     addresses
+}
+
+/// The address of an entry: alone, in brackets, or with a port behind it, as some balancers write it.
+fn address_in(entry: &str) -> Option<IpAddr> {
+    let bare = entry.strip_prefix('[').and_then(|entry| entry.strip_suffix(']'));
+    bare.map_or_else(|| entry.parse().ok(), |v6| v6.parse().map(IpAddr::V6).ok())
+        .or_else(|| entry.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }
 
 impl<S> Service<Authenticated> for Vouch<S>

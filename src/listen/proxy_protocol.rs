@@ -10,8 +10,9 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
 /// The longest line of version 1, with its CRLF.
 const LINE: usize = 107;
-/// The longest payload of version 2 that is read; addresses take 36 octets, the rest are extensions.
-const PAYLOAD: usize = 2048;
+/// What the addresses of IPv6 take of a payload of version 2. Extensions (TLVs) may follow, up to 65,535 octets in all: they are
+/// read and dropped.
+const ADDRESSES: usize = 36;
 
 /// The balancer closed the connection before it sent anything.
 #[derive(Debug, thiserror::Error)]
@@ -76,11 +77,16 @@ async fn version2<IO: AsyncRead + Unpin>(io: &mut IO) -> io::Result<Option<IpAdd
     let command = io.read_u8().await?;
     let family = io.read_u8().await?;
     let length = usize::from(io.read_u16().await?);
-    if length > PAYLOAD {
-        return Err(malformed("the header is longer than 2048 octets"));
+    let mut payload = [0; ADDRESSES];
+    let payload = payload.get_mut(..length.min(ADDRESSES)).unwrap_or_default();
+    io.read_exact(payload).await?;
+    let mut left = length - payload.len();
+    let mut dropped = [0; 512];
+    while left > 0 {
+        let part = dropped.get_mut(..left.min(512)).unwrap_or_default();
+        io.read_exact(part).await?;
+        left -= part.len();
     }
-    let mut payload = vec![0; length];
-    io.read_exact(&mut payload).await?;
     match (command, family) {
         (0x21, 0x11) => {
             let source: [u8; 4] =

@@ -88,7 +88,8 @@ pub fn build(path: &Path, generation: Generation, before: Option<&Site>) -> Buil
     let targets: Vec<Option<Arc<Target>>> = settings
         .upstreams
         .iter()
-        .map(|upstream| target(upstream, &mut problems))
+        .enumerate()
+        .map(|(index, upstream)| target(upstream, settings.forwarded_for(index), &mut problems))
         .map(|target| {
             let target = Arc::new(target?);
             let kept = before.and_then(|before| before.targets().find(|kept| ***kept == *target));

@@ -27,7 +27,7 @@ const CLAIMS: [(&str, &str); 9] = [
 fn edge(upstream: &Upstream, listen: &str) -> Edge {
     EdgeBuilder::new(upstream.url())
         .listen(listen)
-        .upstream("client_ip_header = \"true-client-ip\"\nforwarded = true")
+        .upstream("client_ip_header = \"true-client-ip\"\nforwarded = true\nforwarded_for = \"list\"")
         .domain(DOMAIN, OPEN)
         .start()
 }
@@ -97,7 +97,13 @@ async fn a_trusted_proxys_list_is_appended_to() {
             // Nothing up to an entry that is no address.
             (&["not an address"], "127.0.0.1", "127.0.0.1"),
             (&["203.0.113.9, unknown"], "127.0.0.1", "127.0.0.1"),
-            (&["203.0.113.9:5000"], "127.0.0.1", "127.0.0.1"),
+            // With a port, as some balancers write it.
+            (&["203.0.113.9:5000"], "203.0.113.9, 127.0.0.1", "203.0.113.9"),
+            (&["[2001:db8::9]:5000, 10.0.0.1:80"], "2001:db8::9, 10.0.0.1, 127.0.0.1", "2001:db8::9"),
+            (&["[2001:db8::9]"], "2001:db8::9, 127.0.0.1", "2001:db8::9"),
+            (&["[203.0.113.9]"], "127.0.0.1", "127.0.0.1"),
+            (&["203.0.113.9:x"], "127.0.0.1", "127.0.0.1"),
+            (&["[2001:db8::9"], "127.0.0.1", "127.0.0.1"),
             (&["spoofed, 203.0.113.9"], "203.0.113.9, 127.0.0.1", "203.0.113.9"),
         ] {
             assert_from(&ask(&client, &upstream, lines).await, list, address);
@@ -107,7 +113,8 @@ async fn a_trusted_proxys_list_is_appended_to() {
 
 fn version2(command: u8, family: u8, addresses: &[u8]) -> Vec<u8> {
     let mut header = b"\r\n\r\n\0\r\nQUIT\n".to_vec();
-    header.extend([command, family, 0, u8::try_from(addresses.len()).unwrap()]);
+    header.extend([command, family]);
+    header.extend(u16::try_from(addresses.len()).unwrap().to_be_bytes());
     header.extend_from_slice(addresses);
     header
 }
@@ -118,7 +125,11 @@ fn headers() -> Vec<(Vec<u8>, &'static str)> {
     let v4 = [192, 0, 2, 7, 198, 51, 100, 1, 19, 136, 1, 187];
     // With an extension behind the addresses (PP2_TYPE_NOOP).
     let extended = [&v4[..], &[4, 0, 2, 0, 0]].concat();
+    // As many extensions as there is room for, of types that nobody knows.
+    let most = [&v4[..], &vec![0xe5; 65_535 - v4.len()]].concat();
     vec![
+        (version2(0x21, 0x11, &most), "192.0.2.7"),
+        (version2(0x20, 0, &most), "127.0.0.1"),
         (b"PROXY TCP4 192.0.2.7 198.51.100.1 5000 443\r\n".to_vec(), "192.0.2.7"),
         (b"PROXY TCP6 2001:db8::7 ::1 5000 443\r\n".to_vec(), "2001:db8::7"),
         (b"PROXY UNKNOWN\r\n".to_vec(), "127.0.0.1"),
@@ -214,4 +225,25 @@ async fn a_proxy_header_is_taken_from_nobody_else() {
     }
     assert_eq!(upstream.seen().len(), 0);
     assert!(guarded.wait_for_log("only trusted_proxies may connect").contains("handshake failed"));
+}
+
+#[tokio::test]
+async fn an_auth0_domain_is_told_the_client_alone() {
+    let upstream = Upstream::start().await;
+    let rfc9440 = format!("header_profile = \"rfc9440\"\n{OPEN}");
+    for (setting, domain, list) in [
+        ("", OPEN, "203.0.113.9"),
+        ("forwarded_for = \"client\"", &rfc9440, "203.0.113.9"),
+        ("forwarded_for = \"list\"", OPEN, "203.0.113.9, 10.0.0.1, 127.0.0.1"),
+        ("", &rfc9440, "203.0.113.9, 10.0.0.1, 127.0.0.1"),
+    ] {
+        let edge = EdgeBuilder::new(upstream.url())
+            .listen("trusted_proxies = [\"127.0.0.0/8\", \"10.0.0.0/8\"]")
+            .upstream(setting)
+            .domain(DOMAIN, domain)
+            .start();
+        let seen = ask(&Client::new(&edge), &upstream, &["6.6.6.6, 203.0.113.9, 10.0.0.1"]).await;
+        let list = if list.contains(',') { format!("6.6.6.6, {list}") } else { list.to_owned() };
+        assert_eq!(seen.header("x-forwarded-for"), list, "{setting} {domain}");
+    }
 }

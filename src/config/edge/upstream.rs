@@ -11,7 +11,7 @@ use crate::config::{
     names::{fold_header, header_name, host, is_loopback, origin},
     place::Located,
     problem::Problem,
-    settings::{SecretSource, Upstream},
+    settings::{ForwardedFor, SecretSource, Upstream},
     table::{Table, bare},
     value::{Fault, Value, article},
     vocabulary::SECRET,
@@ -51,6 +51,8 @@ fn read(table: &Table<'_>, name: Option<Located<String>>) -> Option<Upstream> {
     let host = table.get("host").and_then(|value| value.parse("a host", host));
     let ca = table.get("ca").and_then(|value| value.path());
     let forwarded = table.get("forwarded").and_then(|value| value.boolean()).unwrap_or(false);
+    let choices = [("client", ForwardedFor::Client), ("list", ForwardedFor::List)];
+    let forwarded_for = table.get("forwarded_for").and_then(|value| value.choice(&choices));
     let connect_timeout = seconds(table, "connect_timeout", 5);
     let response_timeout = seconds(table, "response_timeout", 30);
     let idle_timeout = seconds(table, "idle_timeout", 30);
@@ -64,6 +66,7 @@ fn read(table: &Table<'_>, name: Option<Located<String>>) -> Option<Upstream> {
         headers,
         client_ip_header,
         forwarded,
+        forwarded_for: forwarded_for.map(|choice| choice.value),
         connect_timeout,
         response_timeout,
         idle_timeout,
