@@ -4,6 +4,7 @@ mod absolute;
 mod body;
 mod buffered;
 mod connect;
+mod dial;
 mod early;
 mod hop;
 mod http1;

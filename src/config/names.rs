@@ -89,6 +89,17 @@ pub(super) fn domain_name(text: &str) -> Result<String, Fault> {
     }
 }
 
+/// The name by which an upstream proves itself: a DNS name or an address.
+pub(super) fn server_name(text: &str) -> Result<String, Fault> {
+    let name = bracketed(text).map_or_else(|| text.to_ascii_lowercase(), |v6| v6.to_string());
+    if name.parse::<IpAddr>().is_ok() || DnsName::try_from(name.as_str()).is_ok() {
+        return Ok(name);
+    }
+    let expected = "the DNS name or the address in the upstream's certificate";
+    Err(Fault::new(format!("found {}, expected {expected}", quote(text)))
+        .help("write the name alone, without scheme and port, such as auth.internal.example"))
+}
+
 /// An upstream's URL: scheme, host, port and nothing more.
 ///
 /// A URL with user information or a query is never repeated: some hold a key.

@@ -206,6 +206,8 @@ pub struct Upstream {
     pub host: Option<Located<String>>,
     /// PEM roots for https; absent: the system's.
     pub ca: Option<Located<PathBuf>>,
+    /// The name in the ClientHello and the certificate of https origins; absent: the host of each URL.
+    pub server_name: Option<Located<String>>,
     /// Headers set on every request, by secret reference.
     pub headers: Vec<(Located<HeaderName>, Located<SecretSource>)>,
     /// A header that carries the client's address, such as `true-client-ip`.

@@ -167,6 +167,7 @@ pub(super) const UPSTREAM: &Kind = &Kind {
         ("urls", r#"["https://auth.internal.example:8443"]"#),
         ("host", r#""tenant.edge.example""#),
         ("ca", r#""certs/upstream-ca.pem""#),
+        ("server_name", r#""auth.internal.example""#),
         ("headers", r#"{ cname-api-key = { file = "secrets/cname-api-key" } }"#),
         ("client_ip_header", r#""true-client-ip""#),
         ("forwarded", "true"),

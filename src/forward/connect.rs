@@ -6,10 +6,15 @@ use futures_util::FutureExt;
 use hyper::rt::Executor;
 use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
-use tokio::{net::TcpStream, sync::OwnedSemaphorePermit, time::Sleep};
+use tokio::{
+    net::TcpStream,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Sleep,
+};
 
 use super::{
     Target,
+    dial::dial,
     http1::{Http1, Io},
     http2::{Connection, Stream},
     in_use::InUse,
@@ -77,8 +82,10 @@ pub(super) async fn connect(
     origin: &Origin,
     outbox: &Outbox,
     place: OwnedSemaphorePermit,
+    places: &Arc<Semaphore>,
 ) -> Option<Result<Opened, String>> {
-    tokio::time::timeout(target.connect_timeout, connect_unbounded(target, origin, outbox, place)).await.ok()
+    let connected = connect_unbounded(target, origin, outbox, place, places);
+    tokio::time::timeout(target.connect_timeout, connected).await.ok()
 }
 
 async fn connect_unbounded(
@@ -86,9 +93,9 @@ async fn connect_unbounded(
     origin: &Origin,
     outbox: &Outbox,
     place: OwnedSemaphorePermit,
+    places: &Arc<Semaphore>,
 ) -> Result<Opened, String> {
-    let tcp =
-        TcpStream::connect((origin.host.as_str(), origin.port)).await.map_err(|error| error.to_string())?;
+    let (tcp, place) = dial(&origin.host, origin.port, place, places).await?;
     prepare(&tcp).map_err(|error| error.to_string())?;
     let tcp = outbox.stream(tcp);
     tcp.hold(place);
@@ -96,7 +103,10 @@ async fn connect_unbounded(
     let Some(tls) = target.tls.as_ref().filter(|_| origin.tls) else {
         return Ok(http1(tcp, target));
     };
-    let name = ServerName::try_from(origin.host.clone()).map_err(|error| error.to_string())?;
+    let name = match &target.server_name {
+        Some(name) => name.clone(),
+        None => ServerName::try_from(origin.host.clone()).map_err(|error| error.to_string())?,
+    };
     let stream = tokio_rustls::TlsConnector::from(Arc::clone(&tls.config))
         .connect(name, tcp)
         .await

@@ -122,7 +122,7 @@ impl OriginPool {
                 if caller == Caller::Anybody && !origin.may_open().await {
                     return;
                 }
-                let opened = connect(&target, &origin.origin, &outbox, place).await;
+                let opened = connect(&target, &origin.origin, &outbox, place, &places).await;
                 drop(opening);
                 if let Some(opened) = opened {
                     origin.take_up(opened);

@@ -8,7 +8,11 @@ use std::{
 };
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::TrustAnchor};
+use rustls::{
+    ClientConfig, RootCertStore,
+    crypto::aws_lc_rs,
+    pki_types::{ServerName, TrustAnchor},
+};
 
 use super::mark::Marks;
 use crate::{
@@ -40,6 +44,8 @@ pub struct Target {
     pub forwarded_for: ForwardedFor,
     /// For https origins.
     pub(super) tls: Option<ClientTls>,
+    /// By what name https origins are called and must prove themselves; absent: each by the host of its URL.
+    pub(super) server_name: Option<ServerName<'static>>,
     /// TCP connect and TLS handshake.
     pub connect_timeout: Duration,
     /// From the request's last byte to the response's head, and between bytes of the response.
@@ -123,6 +129,10 @@ pub fn target(
         forwarded: upstream.forwarded,
         forwarded_for,
         tls,
+        server_name: upstream
+            .server_name
+            .as_ref()
+            .and_then(|name| ServerName::try_from(name.value.clone()).ok()),
         connect_timeout: upstream.connect_timeout,
         response_timeout: upstream.response_timeout,
         idle_timeout: upstream.idle_timeout,

@@ -104,6 +104,22 @@ async fn an_upstream_that_does_not_prove_its_name_is_503() {
 }
 
 #[tokio::test]
+async fn an_upstream_proves_the_server_name_that_is_configured() {
+    let ca = Ca::new("Upstream CA");
+    for (name, setting, status) in [
+        ("auth.internal.example", "server_name = \"AUTH.internal.example\"", 200),
+        ("auth.internal.example", "server_name = \"other.internal.example\"", 503),
+        ("auth.internal.example", "", 503),
+        ("localhost", "server_name = \"auth.internal.example\"", 503),
+    ] {
+        let upstream = TlsUpstream::answering(&ca.server(&[name]), &["h2", "http/1.1"], |_| answer()).await;
+        let (edge, client) = edge_before_tls(upstream.url(), &ca, setting);
+        let answer = Client::with(&edge, &client).token("billing").await;
+        assert_eq!(answer.status, status, "{name} {setting}");
+    }
+}
+
+#[tokio::test]
 async fn an_upstream_that_never_finishes_its_handshake_is_503_in_time() {
     let ca = Ca::new("Upstream CA");
     let upstream = Scripted::start(|_, stream| async move {

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::config::{
     blot::is_variable,
-    names::{fold_header, header_name, host, is_loopback, origin},
+    names::{fold_header, header_name, host, is_loopback, origin, server_name},
     place::Located,
     problem::Problem,
     settings::{ForwardedFor, SecretSource, Upstream},
@@ -50,6 +50,15 @@ fn read(table: &Table<'_>, name: Option<Located<String>>) -> Option<Upstream> {
     }
     let host = table.get("host").and_then(|value| value.parse("a host", host));
     let ca = table.get("ca").and_then(|value| value.path());
+    let server_name =
+        table.get("server_name").and_then(|value| value.parse("a DNS name or an address", server_name));
+    if let (Some(name), Some(urls)) = (&server_name, &urls)
+        && !urls.iter().any(|url| url.value.tls)
+    {
+        let what = "found a server_name, and no URL of this upstream is https: without TLS nothing is proved";
+        let help = "write https in urls, or remove server_name";
+        table.reader.report(Problem::error(&name.place, "upstream.server_name", what).help(help));
+    }
     let forwarded = table.get("forwarded").and_then(|value| value.boolean()).unwrap_or(false);
     let choices = [("client", ForwardedFor::Client), ("list", ForwardedFor::List)];
     let forwarded_for = table.get("forwarded_for").and_then(|value| value.choice(&choices));
@@ -63,6 +72,7 @@ fn read(table: &Table<'_>, name: Option<Located<String>>) -> Option<Upstream> {
         urls: urls?,
         host,
         ca,
+        server_name,
         headers,
         client_ip_header,
         forwarded,

@@ -161,4 +161,64 @@ private_key = "k"
 
 1 error, 0 warnings
 "#;
+    a_server_name_without_tls:
+r#"[[upstream]]
+name = "a"
+urls = ["http://127.0.0.1:1"]
+server_name = "auth.internal.example"
+[[domain]]
+name = "m.example"
+certificate = "c"
+private_key = "k"
+"#
+=> r#"error: upstream.server_name: found a server_name, and no URL of this upstream is https: without TLS nothing is proved
+ --> edge.toml:4:15
+  |
+4 | server_name = "auth.internal.example"
+  |               ^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = help: write https in urls, or remove server_name
+
+1 error, 0 warnings
+"#;
+    a_server_name_with_a_port:
+r#"[[upstream]]
+name = "a"
+urls = ["https://127.0.0.1:1"]
+server_name = "auth.internal.example:443"
+[[domain]]
+name = "m.example"
+certificate = "c"
+private_key = "k"
+"#
+=> r#"error: upstream.server_name: found "auth.internal.example:443", expected the DNS name or the address in the upstream's certificate
+ --> edge.toml:4:15
+  |
+4 | server_name = "auth.internal.example:443"
+  |               ^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = help: write the name alone, without scheme and port, such as auth.internal.example
+
+1 error, 0 warnings
+"#;
+    what_forwarded_for_has:
+r#"[[upstream]]
+name = "a"
+urls = ["https://127.0.0.1:1"]
+forwarded_for = "last"
+[[domain]]
+name = "m.example"
+certificate = "c"
+private_key = "k"
+"#
+=> r#"error: upstream.forwarded_for: found "last", expected "client" or "list"
+ --> edge.toml:4:17
+  |
+4 | forwarded_for = "last"
+  |                 ^^^^^^
+  |
+  = help: did you mean "list"?
+
+1 error, 0 warnings
+"#;
 }

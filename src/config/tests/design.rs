@@ -154,6 +154,7 @@ fn sends_to(upstream: &Upstream, folder: &Path) {
         urls,
         host,
         ca,
+        server_name,
         headers,
         client_ip_header,
         forwarded,
@@ -171,7 +172,7 @@ fn sends_to(upstream: &Upstream, folder: &Path) {
     assert_eq!(header.value, "cname-api-key");
     assert_eq!(source.value, SecretSource::File(folder.join("secrets/cname-api-key")));
     assert_eq!((client_ip_header, *forwarded, *connections), (&None, false, 1024));
-    assert_eq!(*forwarded_for, None);
+    assert_eq!((forwarded_for, server_name.is_none()), (&None, true));
     let timeouts = [*connect_timeout, *response_timeout, *idle_timeout];
     assert_eq!(timeouts, [5, 30, 30].map(Duration::from_secs));
 }
