@@ -58,6 +58,8 @@ pub struct Domain {
     pub routes: Routes,
     /// Where it goes.
     pub target: Arc<Target>,
+    /// What `X-Forwarded-For` has there.
+    pub forwarded_for: crate::config::settings::ForwardedFor,
     /// How clients are vouched for.
     pub profile: vouch::Profile,
 }

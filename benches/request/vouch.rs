@@ -35,12 +35,13 @@ pub fn bench(criterion: &mut Criterion) {
     criterion.bench_function("removal, nothing to remove", |b| {
         b.iter_batched_ref(honest, |headers| reserved.remove_from(headers), BatchSize::SmallInput);
     });
-    let (target, authority) = (&snapshot.domain().target, &snapshot.domain().authority);
+    let domain = snapshot.domain();
+    let (upstream, authority) = ((&*domain.target, domain.forwarded_for), &domain.authority);
     let from = CameFrom::peer("192.0.2.7".parse().unwrap());
     criterion.bench_function("forwarding headers", |b| {
         b.iter_batched_ref(
             honest,
-            |headers| forwarding_headers(headers, target, black_box(&from), authority),
+            |headers| forwarding_headers(headers, upstream, black_box(&from), authority),
             BatchSize::SmallInput,
         );
     });

@@ -95,8 +95,13 @@ impl CameFrom {
 /// Sets the forwarding headers: `X-Forwarded-For`, `-Proto`, `-Host`, and what the upstream asks for besides.
 ///
 /// `host` is the name by which the application called, with the port if that is not 443.
-pub fn forwarding_headers(headers: &mut HeaderMap, target: &Target, from: &CameFrom, host: &HeaderValue) {
-    let forwarded_for = match target.forwarded_for {
+pub fn forwarding_headers(
+    headers: &mut HeaderMap,
+    (target, forwarded_for): (&Target, ForwardedFor),
+    from: &CameFrom,
+    host: &HeaderValue,
+) {
+    let forwarded_for = match forwarded_for {
         ForwardedFor::Client => &from.shown,
         ForwardedFor::List => &from.list,
     };

@@ -40,8 +40,8 @@ pub struct Target {
     pub client_ip_header: Option<HeaderName>,
     /// Whether `Forwarded` is sent.
     pub forwarded: bool,
-    /// What `X-Forwarded-For` has.
-    pub forwarded_for: ForwardedFor,
+    /// What `X-Forwarded-For` has, where that is configured.
+    pub forwarded_for: Option<ForwardedFor>,
     /// For https origins.
     pub(super) tls: Option<ClientTls>,
     /// By what name https origins are called and must prove themselves; absent: each by the host of its URL.
@@ -95,11 +95,7 @@ impl fmt::Debug for Target {
 }
 
 /// Resolves secrets and roots of an upstream. No problem ever shows a secret.
-pub fn target(
-    upstream: &Upstream,
-    forwarded_for: ForwardedFor,
-    problems: &mut Vec<Problem>,
-) -> Option<Target> {
+pub fn target(upstream: &Upstream, problems: &mut Vec<Problem>) -> Option<Target> {
     let before = problems.len();
     let mut headers = HeaderMap::new();
     for (name, source) in &upstream.headers {
@@ -127,7 +123,7 @@ pub fn target(
         headers,
         client_ip_header: upstream.client_ip_header.as_ref().map(|name| name.value.clone()),
         forwarded: upstream.forwarded,
-        forwarded_for,
+        forwarded_for: upstream.forwarded_for,
         tls,
         server_name: upstream
             .server_name

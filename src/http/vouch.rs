@@ -36,7 +36,8 @@ fn outbound(Authenticated { context, body, proof }: Authenticated) -> Result<Out
 
     let target = &domain.target;
     let told = told.map(|hops| CameFrom::by(hops, connection.address.ip, &site.trusted_proxies));
-    forwarding_headers(headers, target, told.as_ref().unwrap_or(&connection.from), &authority);
+    let upstream = (&**target, domain.forwarded_for);
+    forwarding_headers(headers, upstream, told.as_ref().unwrap_or(&connection.from), &authority);
     for (name, value) in &target.headers {
         headers.insert(name, value.clone());
     }

@@ -88,8 +88,7 @@ pub fn build(path: &Path, generation: Generation, before: Option<&Site>) -> Buil
     let targets: Vec<Option<Arc<Target>>> = settings
         .upstreams
         .iter()
-        .enumerate()
-        .map(|(index, upstream)| target(upstream, settings.forwarded_for(index), &mut problems))
+        .map(|upstream| target(upstream, &mut problems))
         .map(|target| {
             let target = Arc::new(target?);
             let kept = before.and_then(|before| before.targets().find(|kept| ***kept == *target));
@@ -111,7 +110,8 @@ pub fn build(path: &Path, generation: Generation, before: Option<&Site>) -> Buil
         let profile = Profile::built_in(&domain.header_profile.value)
             .or_else(|| profiles.get(domain.header_profile.value.as_str()).cloned());
         let target = targets.get(domain.upstream).cloned().flatten();
-        let built = self::domain(domain, profile, target, &hints, before, &mut problems);
+        let upstream = target.map(|target| (target, settings.forwarded_for(domain.upstream)));
+        let built = self::domain(domain, profile, upstream, &hints, before, &mut problems);
         domains.extend(built.map(|built| (built.name.clone(), Arc::new(built))));
     }
     let certificates = domains.values().filter_map(|domain| domain.tls.certificate());
@@ -170,7 +170,7 @@ fn hints(
 fn domain(
     settings: &settings::Domain,
     profile: Option<Profile>,
-    target: Option<Arc<Target>>,
+    upstream: Option<(Arc<Target>, settings::ForwardedFor)>,
     hints: &[rustls::DistinguishedName],
     before: Option<&Site>,
     problems: &mut Vec<Problem>,
@@ -197,7 +197,7 @@ fn domain(
         .transpose()
         .ok();
     let ((credential, key_file), ticket_secrets) = (credential?, ticket_secrets?);
-    let (profile, target) = (profile?, target?);
+    let (profile, (target, forwarded_for)) = (profile?, upstream?);
     if let Some(name) = collision(&profile, &target) {
         let what = format!(
             "the profile \"{}\" sets a header that the upstream's own headers set too: {name}",
@@ -235,6 +235,7 @@ fn domain(
         client_auth: settings.client_auth,
         routes: Routes::new(&settings.routes),
         target,
+        forwarded_for,
         profile,
     })
 }
