@@ -141,7 +141,7 @@ mod tests {
 
     #[tokio::test]
     #[cfg(target_os = "linux")]
-    async fn a_connection_whose_peer_is_gone_ends() {
+    async fn each_connection_to_an_origin_is_probed_by_tcp() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let tcp = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         prepare(&tcp).unwrap();
