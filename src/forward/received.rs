@@ -14,16 +14,16 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
-/// So much of a body is read and dropped before a refusal is sent, in bytes...
+/// So much of a body is read and dropped before a refusal is sent over HTTP/2, in bytes...
 const SHORT: u64 = 16 * 1024;
 /// ...if it comes in this time. Whoever has sent a head is about to send its body, too.
 const MOMENT: Duration = Duration::from_millis(100);
-/// So much of a longer one is read after the refusal, over HTTP/2...
+/// So much of a longer one is read after the refusal...
 const LONG: u64 = 4 * 1024 * 1024;
 /// ...in this time...
 const TIME: Duration = Duration::from_secs(2);
 /// ...of so many at once, on one worker.
-const LINGERING: usize = 16;
+const LINGERING: usize = 64;
 
 /// The body of a request. What is left of it when it is dropped goes to its [`Rest`].
 #[derive(Debug)]

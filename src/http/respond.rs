@@ -82,11 +82,13 @@ where
                         level = Level::Warn;
                     }
                     counters.request(outcome);
-                    if refusal.may_wait() {
-                        // Boxed: the future of each request would be as large.
-                        Box::pin(rest.discard_short()).await;
-                    }
+                    // Over HTTP/1.1 a client reads what comes while it sends, and a look at its body would ask it to go on
+                    // (Expect: 100-continue).
                     if version == Version::HTTP_2 {
+                        if refusal.may_wait() {
+                            // Boxed: the future of each request would be as large.
+                            Box::pin(rest.discard_short()).await;
+                        }
                         rest.linger(connection.is_proved());
                     }
                     connection.linger(true);

@@ -109,4 +109,23 @@ async fn a_body_that_does_not_end_holds_up_no_refusal() {
     let read = tokio::io::AsyncReadExt::read_exact(&mut stream, &mut answer);
     tokio::time::timeout(Duration::from_secs(20), read).await.unwrap().unwrap();
     assert_eq!(&answer, b"HTTP/1.1 404");
+    let mut frames = Frames::connect(&Client::new(&edge), &[]).await;
+    let stream = frames.head("POST", "/none").await.unwrap();
+    frames.send(DATA, 0, stream, b"abc").await.unwrap();
+    frames.until_answered(stream).await;
+}
+
+#[tokio::test]
+async fn who_asks_first_is_not_asked_for_what_is_refused() {
+    let upstream = Upstream::start().await;
+    let edge = edge(&upstream);
+    for body in ["Content-Length: 10", "Transfer-Encoding: chunked"] {
+        let mut stream = Client::new(&edge).tls().await.unwrap();
+        let head = format!("POST /none HTTP/1.1\r\nHost: {DOMAIN}\r\n{body}\r\nExpect: 100-continue\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = [0; 12];
+        let read = tokio::io::AsyncReadExt::read_exact(&mut stream, &mut answer);
+        tokio::time::timeout(Duration::from_secs(20), read).await.unwrap().unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 404", "{body}");
+    }
 }

@@ -32,7 +32,13 @@ pub(super) enum Octets {
 /// Charsets in which the octets of ASCII are ASCII, and a text of them alone is the same as in UTF-8 (IANA's names and common
 /// aliases). Not so: UTF-16 and UTF-32, UTF-7, EBCDIC, ISO-2022 and HZ, which shift by ASCII octets, and Shift_JIS, of which some
 /// decoders read 0x5C and 0x7E otherwise.
-const SUPERSETS: [&str; 30] = [
+const SUPERSETS: [&str; 36] = [
+    "iso_8859-1:1987",
+    "csisolatin1",
+    "windows-874",
+    "cp852",
+    "cp858",
+    "iso-8859-8-i",
     "us-ascii",
     "ascii",
     "ansi_x3.4-1968",
@@ -64,8 +70,18 @@ const SUPERSETS: [&str; 30] = [
     "cp437",
     "ibm437",
 ];
-/// The beginnings of whole families of them, before a number.
-const FAMILIES: [&str; 6] = ["iso-8859-", "iso8859-", "iso_8859-", "iso8859_", "windows-125", "cp125"];
+/// The beginnings of whole families of them, and the numbers that follow.
+const FAMILIES: [(&str, &[u8]); 7] = [
+    ("iso-8859-", ISO_8859),
+    ("iso8859-", ISO_8859),
+    ("iso_8859-", ISO_8859),
+    ("iso8859_", ISO_8859),
+    ("iso8859", ISO_8859),
+    ("windows-125", WINDOWS_125),
+    ("cp125", WINDOWS_125),
+];
+const ISO_8859: &[u8] = &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 16];
+const WINDOWS_125: &[u8] = &[0, 1, 2, 3, 4, 5, 6, 7, 8];
 
 /// What an uncompressed body with these headers is. Servers look for `/json` anywhere in the value, split it at commas, or take the
 /// last of two `charset`s: so it is one line, a media type and at most one `charset` (RFC 9110 section 8.3.1).
@@ -108,15 +124,12 @@ fn parse(value: &HeaderValue) -> Option<BodyType> {
 /// By which octets a text of this charset is to be read; nothing for one that is not known to be a superset of ASCII.
 fn octets(charset: &str) -> Option<Octets> {
     let charset = charset.to_ascii_lowercase();
-    let has_number = |family: &&str| {
-        let number = charset.strip_prefix(*family);
-        number.is_some_and(|number| {
-            (1..=2).contains(&number.len()) && number.bytes().all(|digit| digit.is_ascii_digit())
-        })
+    let is_one = |(family, numbers): &(&str, &[u8])| {
+        charset.strip_prefix(family).is_some_and(|number| numbers.iter().any(|of| of.to_string() == number))
     };
     match charset.as_str() {
         "utf-8" | "utf8" => Some(Octets::All),
-        charset if SUPERSETS.contains(&charset) || FAMILIES.iter().any(has_number) => Some(Octets::Ascii),
+        charset if SUPERSETS.contains(&charset) || FAMILIES.iter().any(is_one) => Some(Octets::Ascii),
         _ => None,
     }
 }
@@ -171,6 +184,16 @@ mod tests {
             ("hz-gb-2312", None),
             ("Shift_JIS", None),
             ("iso-8859-", None),
+            ("csISOLatin1", Some(Octets::Ascii)),
+            ("ISO_8859-1:1987", Some(Octets::Ascii)),
+            ("iso88591", Some(Octets::Ascii)),
+            ("iso-8859-16", Some(Octets::Ascii)),
+            ("iso-8859-0", None),
+            ("iso-8859-01", None),
+            ("iso-8859-12", None),
+            ("iso-8859-17", None),
+            ("windows-1259", None),
+            ("windows-12500", None),
             ("iso-8859-1a", None),
             ("iso-8859-100", None),
             ("windows-125", None),
