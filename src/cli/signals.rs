@@ -62,7 +62,14 @@ impl Signals {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> io::Result<Option<T>> {
         let (sender, mut receiver) = oneshot::channel();
-        thread::Builder::new().name("start".to_owned()).spawn(|| drop(sender.send(work())))?;
+        thread::Builder::new().name("start".to_owned()).spawn(|| {
+            drop(sender.send(work()));
+            // It stays until the process ends. Callgrind gives the number of a thread that has ended to the next one that begins, and
+            // would count the start with a worker (benches/instructions).
+            loop {
+                thread::park();
+            }
+        })?;
         loop {
             tokio::select! {
                 biased;
