@@ -226,7 +226,7 @@ pub struct Upstream {
     pub connections: usize,
 }
 
-/// What `X-Forwarded-For` tells an upstream.
+/// What an upstream gets in `X-Forwarded-For`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ForwardedFor {
     /// The client's address alone.
@@ -236,7 +236,7 @@ pub enum ForwardedFor {
 }
 
 impl Settings {
-    /// What the upstream of this index is told by `X-Forwarded-For`: what is configured; by default the client's address where
+    /// What the upstream of this index gets in `X-Forwarded-For`: what is configured; by default the client's address where
     /// one of its domains has the profile `auth0`, whose documentation asks for a single address, else the list.
     #[must_use]
     pub fn forwarded_for(&self, upstream: usize) -> ForwardedFor {

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 /// So much of a body is read and dropped before a refusal is sent over HTTP/2, in bytes...
 const SHORT: u64 = 16 * 1024;
-/// ...if it comes in this time. Whoever has sent a head is about to send its body, too.
+/// ...if it comes in this time. A client that has sent a head is about to send its body, too.
 const MOMENT: Duration = Duration::from_millis(100);
 /// So much of a longer one is read after the refusal...
 const LONG: u64 = 4 * 1024 * 1024;

@@ -1,4 +1,4 @@
-//! What a refused caller that came with `Authorization` is told in that scheme's own words (RFC 6749 section 5.2).
+//! The challenge in a refusal of a request that came with `Authorization`, in the same scheme (RFC 6749 section 5.2).
 //!
 //! Who came without one gets no challenge: the certificate is what is asked for, and no scheme of HTTP stands for it. Clients fail on
 //! challenges that they did not ask for (docs/configuration.md, "What applications see").
@@ -62,7 +62,7 @@ fn quoted(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn told(authorization: &[u8]) -> Option<String> {
+    fn challenged(authorization: &[u8]) -> Option<String> {
         let authorization = HeaderValue::from_bytes(authorization).unwrap();
         let challenge = challenge(&authorization, "a.example", "invalid_client", "say \"x\" \\ \u{e9}\n")?;
         Some(challenge.to_str().unwrap().to_owned())
@@ -78,10 +78,10 @@ mod tests {
             (b"Signature keyId=\"k\"", "Signature realm=\"a.example\", "),
             (b"Basic", "Basic realm=\"a.example\", charset=\"UTF-8\", "),
         ] {
-            assert_eq!(told(authorization).unwrap(), format!("{begins}{words}"));
+            assert_eq!(challenged(authorization).unwrap(), format!("{begins}{words}"));
         }
         for none in [&b""[..], b" x", b"a,b c", b"\xe9 x", &[b'a'; 33], b"\"Basic\" x"] {
-            assert_eq!(told(none), None, "{none:?}");
+            assert_eq!(challenged(none), None, "{none:?}");
         }
     }
 

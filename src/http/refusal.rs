@@ -11,7 +11,7 @@ use crate::{
     vouch::TooLarge,
 };
 
-/// What else a client of HTTP Basic is told whose `client_id` reads otherwise once it is decoded.
+/// Added to the description for a client of HTTP Basic whose `client_id` changes when it is decoded.
 const DECODED: &str = "; HTTP Basic carries the client_id form-encoded (RFC 6749, section 2.3.1): send a + as %2B and a % as %25";
 
 /// Why a request is refused.

@@ -64,7 +64,7 @@ pub enum ThumbprintError {
     /// Nothing was written.
     #[error("empty; {EXPECTED}")]
     Empty,
-    /// A hash of another kind, told by its label or its length.
+    /// A hash of another kind, known by its label or its length.
     #[error("looks like {algorithm} ({octets} octets); {EXPECTED}")]
     OtherHash {
         /// Which hash.

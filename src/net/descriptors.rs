@@ -30,7 +30,7 @@ pub fn raise() -> usize {
 
 /// Makes the process's table of descriptors large enough for so many at once.
 ///
-/// The kernel doubles it otherwise, and where threads share it, whoever opens the file that does not fit waits for up to 20 ms until
+/// The kernel doubles it otherwise, and where threads share it, the thread that opens one too many waits for up to 20 ms until
 /// no other core reads the former table: a worker, with all of its connections. To be called before workers begin.
 pub fn reserve(count: usize) {
     let Some(last) = count.checked_sub(1).and_then(|last| i32::try_from(last).ok()) else { return };

@@ -16,7 +16,7 @@ use super::{
 #[derive(Debug, Default)]
 pub struct Fetches(Mutex<BTreeMap<Source, State>>);
 
-/// What tells sources apart: the queries of their URLs, which may be secrets, are not shown, but each has a file of its own.
+/// What distinguishes sources: the queries of their URLs, which may be secrets, are not shown, but each has a file of its own.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Source {
     /// The URL without its query.

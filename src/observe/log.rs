@@ -126,7 +126,7 @@ thread_local! {
     static GATHERED: RefCell<Option<Gathered>> = const { RefCell::new(None) };
 }
 
-/// From now on this thread's lines are gathered, so that the lines of several requests are handed over at once. Whoever asks for that
+/// From now on this thread's lines are gathered, so that the lines of several requests are handed over at once. A caller
 /// calls [`flush`] before the thread waits for anything, so that no line does.
 pub(crate) fn gather() {
     GATHERED.with_borrow_mut(|gathered| *gathered = Some(Gathered(Vec::with_capacity(BATCH))));

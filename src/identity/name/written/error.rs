@@ -124,7 +124,7 @@ pub enum WrittenWarning {
         if *is_most_specific { "most" } else { "least" },
     )]
     LooksReversed {
-        /// What tells the form.
+        /// What the form is known by.
         form: &'static str,
         /// Whether the form begins with the most specific part.
         is_most_specific: bool,

@@ -115,10 +115,10 @@ fn the_other_forms_are_warned_of_where_they_begin_with_an_individual() {
         ("/CN=orders/OU=Pay/O=Example Bank, Inc./C=DE", "with slashes"),
     ] {
         let (name, warning) = read(text).unwrap();
-        let told = warning.unwrap().to_string();
+        let message = warning.unwrap().to_string();
         let reversed = "CN=orders,OU=Pay,O=Example Bank\\, Inc.,C=DE";
         assert_eq!(
-            told,
+            message,
             format!(
                 "{form} it is read in the order of certificates, so that \"CN=orders\" is the least specific part; if the \
                  certificate has it the other way round, write {reversed:?}"
@@ -160,8 +160,11 @@ fn a_tools_label_is_explained_together_with_the_name() {
         ("subject=subject=CN=a", "leave it out, and those behind it"),
         ("subject=CN", "leave it out; \"CN\" has no `=`"),
     ] {
-        let told = error(text).to_string();
-        assert!(told.starts_with("begins with the label ") && told.contains(begins), "{text}: {told}");
+        let message = error(text).to_string();
+        assert!(
+            message.starts_with("begins with the label ") && message.contains(begins),
+            "{text}: {message}"
+        );
     }
     let _ = error(&"subject=".repeat(100_000));
     // An attribute may be called so in part.
@@ -171,8 +174,8 @@ fn a_tools_label_is_explained_together_with_the_name() {
 #[test]
 fn a_regular_expression_is_called_that() {
     for text in ["^CN=a$", "CN=(.*?)(?:$)", "(.*?)(?:$)", "^.*CN=a.*$", "CN=[^,]+"] {
-        let told = error(text).to_string();
-        assert!(told.contains("is a regular expression, and these are not taken"), "{told}");
+        let message = error(text).to_string();
+        assert!(message.contains("is a regular expression, and these are not taken"), "{message}");
     }
     for text in
         ["CN=HOST$,O=b", "CN=*.example.com", "CN=a (b)", "CN=a.b", "CN=a (?)", "CN=\\\\d", "CN=\\d0\\bf"]
@@ -218,10 +221,10 @@ fn mistakes_are_named() {
         "\"b\" has no `=`; expected NAME=value, and a separator within a value escaped as \"\\\\+\""
     );
     for text in ["CN=a,O=b,", "CN=a,,O=b", ",CN=a", "/CN=a/", "CN=a+"] {
-        let told = error(text).to_string();
+        let message = error(text).to_string();
         assert!(
-            told.starts_with("a part is empty, at the end or between two separators; leave"),
-            "{text}: {told}"
+            message.starts_with("a part is empty, at the end or between two separators; leave"),
+            "{text}: {message}"
         );
     }
     assert_eq!(error("CN=a\"b"), WrittenNameError::Unescaped { found: '"' });
