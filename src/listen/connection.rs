@@ -23,8 +23,8 @@ use super::{
     turns::{Party, Turn},
 };
 use crate::{
-    http::WorkerParts,
     net::{Outbox, Stream},
+    request::WorkerParts,
     text, tls,
 };
 

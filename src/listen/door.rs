@@ -20,7 +20,7 @@ use super::{
     shared::Shared,
     turns::Turns,
 };
-use crate::{http::Connection, identity::ClientCertificate, site::Site};
+use crate::{identity::ClientCertificate, request::Connection, site::Site};
 
 /// For so long it counts that no other worker has a connection that is stale: asked about each connection of a storm, the others
 /// would do nothing else.

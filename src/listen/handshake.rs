@@ -19,8 +19,8 @@ use super::{
 };
 use crate::{
     config::settings::ClientAuth,
-    http::{ClientAddress, Connection, Peers},
     net::{Outbox, Stream},
+    request::{ClientAddress, Connection, Peers},
     site::Site,
     tls,
 };

@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::connection::TlsStream;
-use crate::{http::Connection, net::Arrivals};
+use crate::{net::Arrivals, request::Connection};
 
 /// How long what still comes is read.
 const TIME: Duration = Duration::from_secs(2);

@@ -16,7 +16,7 @@ use super::{
     crowds::Crowds,
     door::Places,
 };
-use crate::http::Connection;
+use crate::request::Connection;
 
 /// A connection that has proved nothing for so long is closed before one that has only just come: an honest client takes a few
 /// round trips to its first request.

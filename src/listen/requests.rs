@@ -32,7 +32,7 @@ use super::{
 };
 use crate::{
     config::settings::Limits,
-    http::{Connection, WorkerParts, stack},
+    request::{Connection, WorkerParts, stack},
     site::Site,
 };
 

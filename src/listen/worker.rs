@@ -23,7 +23,7 @@ use super::{
     open::OpenConnections,
     shared::Shared,
 };
-use crate::{authenticate::ChainCache, forward::Pools, http::WorkerParts, net::Outbox, observe::log};
+use crate::{authenticate::ChainCache, forward::Pools, net::Outbox, observe::log, request::WorkerParts};
 
 /// Chains that a worker remembers; each takes about 4 KiB.
 const CHAINS: usize = 10_000;

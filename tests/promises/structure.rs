@@ -7,7 +7,7 @@ const ORDER: [&str; 16] = [
     "cli",
     "reload",
     "listen",
-    "http",
+    "request",
     "observe",
     "site",
     "tls",
