@@ -166,6 +166,18 @@ impl Connections {
         self.0.borrow_mut().push(connection);
     }
 
+    /// Closes the connection that has been unused for the longest time; false if there is none.
+    pub(super) fn drop_oldest(&self) -> bool {
+        let mut connections = self.0.borrow_mut();
+        let unused =
+            connections.iter().enumerate().filter(|(_, connection)| connection.state.streams.get() == 0);
+        let Some((oldest, _)) = unused.min_by_key(|(_, connection)| connection.state.unused.get()) else {
+            return false;
+        };
+        drop(connections.swap_remove(oldest));
+        true
+    }
+
     /// Closes those that carried no request for so long.
     pub(super) fn drop_older_than(&self, limit: Duration) {
         self.0.borrow_mut().retain(|connection| {

@@ -98,7 +98,7 @@ impl OriginPool {
     ) -> Result<Sender, NotConnected> {
         let waiter = self.idle.wait(caller);
         if self.idle.is_short(caller, self.each.get()) {
-            let place = pools.place().ok_or(NotConnected::NoPlace)?;
+            let place = pools.place().await.ok_or(NotConnected::NoPlace)?;
             self.open(Arc::clone(target), pools, place, caller);
         }
         let opened = tokio::time::timeout(target.connect_timeout, waiter.opened()).await;

@@ -13,7 +13,7 @@ use std::{
 use http::{Request, Response};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 
 use super::{
@@ -33,6 +33,8 @@ const RETRIES: usize = 3;
 /// So long a request waits where as many are in flight as may be, before it is looked once more, and refused. Refused at once, a
 /// client that sends the next one for each of them would take all of a worker's time.
 const FULL: std::time::Duration = std::time::Duration::from_millis(100);
+/// How long an HTTP/2 connection that was closed to make room may take to send its GOAWAY before another one is closed.
+const GOODBYE: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// All pools of one worker.
 #[derive(Debug)]
@@ -70,18 +72,31 @@ impl Pools {
         &self.places
     }
 
-    /// A place for another connection: where there is none, unused ones of this worker are closed. Others' are after a while.
-    pub(super) fn place(&self) -> Option<OwnedSemaphorePermit> {
+    /// A place for another connection. Where there is none, an unused connection of this worker is closed for it; the sweep closes
+    /// those of other workers.
+    pub(super) async fn place(&self) -> Option<OwnedSemaphorePermit> {
         loop {
             if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
                 return Some(place);
             }
-            let by_target = self.by_target.borrow();
-            let mut origins = by_target.values().flat_map(|pool| &pool.origins);
-            if !origins.any(|origin| origin.idle.drop_oldest()) {
+            // Closed at once, and its place is free.
+            if self.any_origin(|origin| origin.idle.drop_oldest()) {
+                continue;
+            }
+            // Closed by its task, which says goodbye first.
+            if !self.any_origin(|origin| origin.http2.drop_oldest()) {
                 return None;
             }
+            let place = timeout(GOODBYE, Arc::clone(&self.places).acquire_owned()).await;
+            if let Ok(Ok(place)) = place {
+                return Some(place);
+            }
         }
+    }
+
+    /// Whether this is true of any origin; those after it are not asked.
+    fn any_origin(&self, is_true: impl Fn(&OriginPool) -> bool) -> bool {
+        self.by_target.borrow().values().flat_map(|pool| &pool.origins).any(|origin| is_true(origin))
     }
 
     /// Whether so few connections may still be opened that none is kept for later.

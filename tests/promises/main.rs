@@ -79,6 +79,7 @@ mod turns;
 mod upgrades;
 mod upstream_failures;
 mod upstream_hostile;
+mod upstream_http2;
 mod upstream_lifetimes;
 mod upstream_responses;
 mod upstream_tls;

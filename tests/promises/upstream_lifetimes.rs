@@ -10,22 +10,15 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::{future::join_all, stream::unfold};
-use http::{Request, Response};
-use http_body::Frame;
-use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
-use hyper::{body::Incoming, server::conn, service::service_fn};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::{
-    io::{AsyncWriteExt, copy_bidirectional},
-    net::TcpStream,
-    sync::{Barrier, Notify, Semaphore},
-};
+use futures_util::future::join_all;
+use http::Response;
+use http_body_util::Full;
+use tokio::io::AsyncWriteExt;
 
 use crate::{
     support::{
-        Answer, Ca, Client, Credentials, DOMAIN, Edge, EdgeBuilder,
-        scripted::{Scripted, TlsUpstream, acceptor, https, read_request},
+        Ca, Client, Credentials, Edge, EdgeBuilder,
+        scripted::{Scripted, TlsUpstream, https, read_request},
     },
     upstream_failures::with_client,
 };
@@ -172,150 +165,4 @@ async fn a_connection_is_not_reused_later_than_its_origin_says() {
     tokio::time::sleep(Duration::from_millis(2200)).await;
     tokens(&edge, &client, 1).await;
     assert_eq!(upstream.accepted(), 2);
-}
-
-type Boxed = UnsyncBoxBody<Bytes, std::convert::Infallible>;
-
-/// An upstream of HTTP/2 that permits so many streams a connection, and adds to the semaphore when one ends.
-async fn http2_upstream<F, S>(ca: &Ca, streams: u32, ended: Arc<Semaphore>, answer: F) -> Scripted
-where
-    F: Fn(Request<Incoming>) -> S + Clone + Send + Sync + 'static,
-    S: Future<Output = Response<Boxed>> + Send + 'static,
-{
-    let acceptor = acceptor(&ca.server(&["localhost"]), &["h2"]);
-    Scripted::start(move |_, stream| {
-        let (acceptor, answer, ended) = (acceptor.clone(), answer.clone(), Arc::clone(&ended));
-        async move {
-            let Ok(stream) = acceptor.accept(stream).await else { return };
-            let service = service_fn(|request| {
-                let answer = answer(request);
-                async move { Ok::<_, std::convert::Infallible>(answer.await) }
-            });
-            let mut builder = conn::http2::Builder::new(TokioExecutor::new());
-            let _ =
-                builder.max_concurrent_streams(streams).serve_connection(TokioIo::new(stream), service).await;
-            ended.add_permits(1);
-        }
-    })
-    .await
-}
-
-/// An edge of one worker before such an upstream.
-fn edge_before_http2(upstream: &Scripted, ca: &Ca, settings: &str) -> (Edge, Credentials) {
-    let edge = EdgeBuilder::new(https(upstream)).file("upstream-ca.pem", ca.pem());
-    with_client(edge.upstream("ca = \"upstream-ca.pem\"").upstream(settings).workers(1))
-}
-
-#[tokio::test]
-async fn an_http2_connection_that_died_in_silence_is_replaced() {
-    let ca = Ca::new("Upstream CA");
-    let upstream = TlsUpstream::answering(&ca.server(&["localhost"]), &["h2"], |_| ok()).await;
-    let port: u16 = upstream.url().rsplit(':').next().unwrap().parse().unwrap();
-    let silence = Arc::new(Notify::new());
-    let falls_silent = Arc::clone(&silence);
-    let forwarder = Scripted::start(move |number, mut near| {
-        let silence = Arc::clone(&falls_silent);
-        async move {
-            let mut far = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-            tokio::select! {
-                _ = copy_bidirectional(&mut near, &mut far) => {}
-                () = silence.notified(), if number == 0 => std::future::pending().await,
-            }
-        }
-    })
-    .await;
-    let (edge, client) = edge_before_http2(&forwarder, &ca, "response_timeout = \"500ms\"");
-    let client = Client::with(&edge, &client);
-    assert_eq!(client.token("billing").await.status, 200);
-    silence.notify_one();
-    tokio::task::yield_now().await;
-    assert_eq!(client.token("billing").await.status, 504);
-    for _ in 0..3 {
-        assert_eq!(client.token("billing").await.status, 200);
-    }
-    assert_eq!(forwarder.accepted(), 2);
-}
-
-async fn get(client: &Client, path: &str) -> Answer {
-    let request = Request::get(path).header("host", DOMAIN).body(Full::<Bytes>::default()).unwrap();
-    client.connect().await.send(request).await
-}
-
-#[tokio::test]
-async fn a_response_timeout_leaves_the_other_streams_alone() {
-    let (ca, goes_on) = (Ca::new("Upstream CA"), Arc::new(Semaphore::new(0)));
-    let ends = Arc::clone(&goes_on);
-    let upstream = http2_upstream(&ca, 100, Arc::new(Semaphore::new(0)), move |request| {
-        let ends = Arc::clone(&ends);
-        async move {
-            match request.uri().path() {
-                // Goes on until the other one has timed out.
-                "/any/long" => {
-                    let frames = unfold(ends, |ends| async {
-                        tokio::time::sleep(Duration::from_millis(20)).await;
-                        if ends.try_acquire().is_ok() {
-                            return None;
-                        }
-                        Some((Ok(Frame::data(Bytes::from_static(b"."))), ends))
-                    });
-                    Response::new(BodyExt::boxed_unsync(StreamBody::new(frames)))
-                }
-                "/any/never" => std::future::pending().await,
-                _ => ok().map(BodyExt::boxed_unsync),
-            }
-        }
-    })
-    .await;
-    let (edge, client) = edge_before_http2(&upstream, &ca, "response_timeout = \"1s\"");
-    let (one, other) = (Client::with(&edge, &client), Client::with(&edge, &client));
-    assert_eq!(get(&one, "/any/first").await.status, 200);
-    let never = async {
-        let answer = get(&other, "/any/never").await;
-        assert_eq!(get(&other, "/any/next").await.status, 200);
-        goes_on.add_permits(1);
-        answer
-    };
-    let (long, never) = tokio::join!(get(&one, "/any/long"), never);
-    assert_eq!((long.status.as_u16(), never.status.as_u16()), (200, 504));
-    assert!(!long.body.is_empty());
-    assert_eq!(upstream.accepted(), 2);
-}
-
-#[tokio::test]
-async fn a_second_connection_is_opened_at_the_limit_of_streams() {
-    const AT_ONCE: usize = 6;
-    for streams in [1, 2] {
-        // Each request is answered once all are there.
-        let (ca, all) = (Ca::new("Upstream CA"), Arc::new(Barrier::new(AT_ONCE)));
-        let upstream = http2_upstream(&ca, streams, Arc::new(Semaphore::new(0)), move |_| {
-            let all = Arc::clone(&all);
-            async move {
-                all.wait().await;
-                ok().map(BodyExt::boxed_unsync)
-            }
-        })
-        .await;
-        let (edge, client) = edge_before_http2(&upstream, &ca, "response_timeout = \"5s\"");
-        let clients: Vec<Client> = (0..AT_ONCE).map(|_| Client::with(&edge, &client)).collect();
-        for _ in 0..3 {
-            for answer in join_all(clients.iter().map(|client| client.token("billing"))).await {
-                assert_eq!(answer.status, 200);
-            }
-        }
-        assert!(upstream.accepted() <= AT_ONCE, "{} connections", upstream.accepted());
-    }
-}
-
-#[tokio::test]
-async fn an_unused_http2_connection_is_closed() {
-    let (ca, ended) = (Ca::new("Upstream CA"), Arc::new(Semaphore::new(0)));
-    let upstream =
-        http2_upstream(&ca, 100, Arc::clone(&ended), |_| async { ok().map(BodyExt::boxed_unsync) }).await;
-    let (edge, client) = edge_before_http2(&upstream, &ca, "idle_timeout = \"1s\"");
-    let client = Client::with(&edge, &client);
-    for connections in 1..3 {
-        assert_eq!(client.token("billing").await.status, 200);
-        assert_eq!(upstream.accepted(), connections);
-        ended.acquire().await.unwrap().forget();
-    }
 }
