@@ -1,13 +1,13 @@
 //! A reader that has read enough, and a full disk: no command panics.
 
 use std::{
-    fs::OpenOptions,
+    fs::{self, OpenOptions},
     process::{Command, Output, Stdio},
 };
 
 use tempfile::TempDir;
 
-use crate::support::program;
+use crate::support::{EdgeBuilder, program};
 
 /// A folder with a configuration and a certificate.
 fn initialized() -> TempDir {
@@ -60,6 +60,27 @@ fn a_full_disk_is_a_failure_that_is_named() {
     let folder = initialized();
     for arguments in COMMANDS {
         let output = run(&folder, arguments, full(), Stdio::piped());
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {errors}");
+        let message = "error: cannot write to standard output: No space left on device";
+        assert!(errors.contains(message), "{arguments:?}: {errors}");
+    }
+}
+
+#[test]
+fn a_status_that_nobody_reads_is_a_success_and_a_full_disk_is_not() {
+    let edge = EdgeBuilder::new("http://127.0.0.1:9").usual_domain("auth0").start();
+    let (folder, admin) = (TempDir::new().unwrap(), edge.admin.to_string());
+    // The running edge has taken a port of its own: a file that names it.
+    let text = fs::read_to_string(edge.folder.path().join("edge.toml")).unwrap();
+    let config = edge.folder.path().join("asked.toml");
+    let line = text.lines().find(|line| line.starts_with("admin = ")).unwrap();
+    fs::write(&config, text.replace(line, &format!("admin = \"{admin}\""))).unwrap();
+    for arguments in [["status", "--admin", &admin], ["status", "--config", config.to_str().unwrap()]] {
+        let output = run(&folder, &arguments, closed(), Stdio::piped());
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), errors.as_str()), (Some(0), ""), "{arguments:?}");
+        let output = run(&folder, &arguments, full(), Stdio::piped());
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {errors}");
         let message = "error: cannot write to standard output: No space left on device";
