@@ -2,6 +2,7 @@
 //! a time, and a connection is used no longer than the origin keeps it.
 
 use std::{
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -13,11 +14,12 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use http::Response;
 use http_body_util::Full;
+use socket2::{Domain, Socket, Type};
 use tokio::io::AsyncWriteExt;
 
 use crate::{
     support::{
-        Ca, Client, Credentials, Edge, EdgeBuilder,
+        Ca, Client, Credentials, Edge, EdgeBuilder, Upstream,
         scripted::{Scripted, TlsUpstream, https, read_request},
     },
     upstream_failures::with_client,
@@ -60,6 +62,35 @@ async fn an_origin_that_failed_is_probed_by_one_request_at_a_time() {
         // More only where the machine was so slow that a further probe was due.
         let due = usize::try_from(begun.elapsed().as_secs() / 2).unwrap();
         assert!(failing.accepted() <= due.max(probed) + 1, "{} probes, {due} due", failing.accepted());
+    }
+}
+
+/// A host that drops SYNs, as one behind a firewall does: its listener's queue is full.
+fn dropping_syns() -> (SocketAddr, Vec<Socket>) {
+    let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    listener.bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into()).unwrap();
+    listener.listen(0).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut held = vec![listener];
+    held.extend((0..4).map(|_| {
+        let client = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        client.set_nonblocking(true).unwrap();
+        let _ = client.connect(&address);
+        client
+    }));
+    (address.as_socket().unwrap(), held)
+}
+
+#[tokio::test]
+async fn requests_pass_over_an_origin_that_drops_syns() {
+    let ((silent, _held), fine) = (dropping_syns(), Upstream::start().await);
+    let edge = EdgeBuilder::new(format!("http://{silent}")).also_upstream(fine.url());
+    let (edge, client) = with_client(edge.upstream("connect_timeout = \"500ms\"").workers(2));
+    let clients: Vec<Client> = (0..8).map(|_| Client::with(&edge, &client)).collect();
+    for _ in 0..3 {
+        for answer in join_all(clients.iter().map(|client| client.token("billing"))).await {
+            assert_eq!(answer.status, 200);
+        }
     }
 }
 
