@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# The edge as it is meant to be deployed: compiled with a profile of its own load (rustc's profile-guided optimisation), which takes 6 to
-# 9 % off the CPU of an operation. Builds it with counters, puts load on that, builds it anew by what was counted.
+# Builds the profile-guided (PGO) binary for deployment, which uses 4 to 13 % less CPU per operation (benches/RESULTS.md): builds with
+# counters, runs the load test against that, and builds again with the profile.
 #
-#     release/build.sh        # some ten minutes on two cores; then target/guided/mtls-edge
+#     release/build.sh        # about ten minutes on two cores; writes target/guided/mtls-edge
 #
-# Arguments are the load test's (cargo bench --bench load -- --help), instead of those below.
-# It needs llvm-profdata of the LLVM that rustc has: `rustup component add llvm-tools`, or Debian's package llvm-22 for LLVM 22.
+# Arguments replace the load test arguments below (cargo bench --bench load -- --help).
+# It needs llvm-profdata of the LLVM version of rustc: `rustup component add llvm-tools`, or Debian's package llvm-22 for LLVM 22.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
