@@ -6,7 +6,9 @@
 //! * [`reload`]: trust that changes while the edge runs;
 //! * [`listen`]: sockets, workers, limits, drain;
 //! * [`request`]: the tower stack of one connection;
-//! * [`observe`]: logs, counters, the admin address;
+//! * [`admin`]: the admin address: health, metrics, status;
+//! * [`export`]: metrics in the formats of monitoring systems;
+//! * [`observe`]: the log and the metrics;
 //! * [`site`]: the snapshot of everything that a request is judged by and forwarded with;
 //! * [`tls`]: a server configuration a domain, proof of possession;
 //! * [`authenticate`], [`vouch`], [`forward`]: the three jobs of the stack;
@@ -16,9 +18,11 @@
 //! * [`config`]: text to typed settings;
 //! * [`text`]: what a peer wrote, made fit to be shown.
 
+pub mod admin;
 pub mod authenticate;
 pub mod cli;
 pub mod config;
+pub mod export;
 pub mod forward;
 pub mod identity;
 pub mod listen;

@@ -104,9 +104,8 @@ pub type Stack = Respond<Admit<Locate<Authenticate<Vouch<Forward>>>>>;
 pub fn stack(connection: &Rc<Connection>, site: &SiteHandle, parts: &WorkerParts) -> Stack {
     use tower::layer::layer_fn;
     let pools = Rc::clone(&parts.pools);
-    let counters = Arc::clone(&parts.counters);
     tower::ServiceBuilder::new()
-        .layer(layer_fn(|inner| Respond::new(inner, Arc::clone(&counters), Rc::clone(connection))))
+        .layer(layer_fn(|inner| Respond::new(inner, parts.metrics.clone(), Rc::clone(connection))))
         .layer(layer_fn(|inner| Admit::new(inner, Arc::clone(site), Rc::clone(connection))))
         .layer(layer_fn(Locate::new))
         .layer(layer_fn(|inner| Authenticate::new(inner, Arc::clone(site), parts)))
@@ -125,8 +124,8 @@ pub struct WorkerParts {
     pub pools: Rc<crate::forward::Pools>,
     /// What bodies take of memory, counted over all workers.
     pub buffered: Arc<crate::forward::BufferedBytes>,
-    /// Counters, shared by all workers.
-    pub counters: Arc<crate::observe::Counters>,
+    /// The worker's own metrics.
+    pub metrics: crate::observe::metrics::Recorder,
 }
 
 /// Future of a service on one thread.

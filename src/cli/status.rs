@@ -16,8 +16,8 @@ use tokio::net::TcpStream;
 
 use super::print;
 use crate::{
+    admin::{Table, tables},
     config::{self, Severity},
-    observe::{Table, tables},
 };
 
 /// For the whole exchange.

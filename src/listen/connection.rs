@@ -2,11 +2,7 @@
 //!
 //! It goes through phases, each of which takes memory of its own only while it lasts: the handshake, requests, and rest.
 
-use std::{
-    net::SocketAddr,
-    rc::Rc,
-    sync::{Arc, atomic::Ordering},
-};
+use std::{net::SocketAddr, rc::Rc, sync::Arc};
 
 use bytes::Bytes;
 use tokio::{io::AsyncWriteExt, net::TcpStream, time::Instant};
@@ -83,7 +79,7 @@ async fn shake(
     });
     let failure = match shaken.await {
         Ok(Ok(((tls, connection), whose))) => {
-            parts.counters.handshakes.fetch_add(1, Ordering::Relaxed);
+            parts.metrics.handshakes.increment();
             entry.serve(&connection);
             let tls = Box::new(Lingering::new(tls, Rc::clone(&connection)));
             let turns = (Rc::clone(&door.turns), whose);
@@ -93,11 +89,11 @@ async fn shake(
         Err(_) => std::io::Error::other(format!("the handshake took longer than {timeout:?}")).into(),
     };
     if is_probe(&failure) {
-        parts.counters.probes.fetch_add(1, Ordering::Relaxed);
+        parts.metrics.probes.increment();
         tracing::debug!(client = %tcp_peer.ip(), "connection closed by its peer before it sent anything");
         return None;
     }
-    parts.counters.handshakes_failed.fetch_add(1, Ordering::Relaxed);
+    parts.metrics.handshakes_failed.increment();
     tracing::info!(client = %tcp_peer.ip(), reason = text::shown(&failure.error), "handshake failed");
     if let Some(stream) = failure.io {
         tls::take_leave(stream).await;

@@ -1,12 +1,6 @@
 //! Who gets in when there are too many: those that have proved nothing make room.
 
-use std::{
-    cell::Cell,
-    net::IpAddr,
-    rc::Rc,
-    sync::{Arc, atomic::Ordering::Relaxed},
-    time::Duration,
-};
+use std::{cell::Cell, net::IpAddr, rc::Rc, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc, oneshot},
@@ -20,7 +14,12 @@ use super::{
     shared::Shared,
     turns::Turns,
 };
-use crate::{identity::ClientCertificate, request::Connection, site::Site};
+use crate::{
+    identity::ClientCertificate,
+    observe::metrics::{CloseReason, Recorder},
+    request::Connection,
+    site::Site,
+};
 
 /// For so long it counts that no other worker has a connection that is stale: asked about each connection of a storm, the others
 /// would do nothing else.
@@ -55,6 +54,7 @@ pub(super) fn asks() -> (mpsc::Sender<Ask>, mpsc::Receiver<Ask>) {
 pub(super) struct Door {
     shared: Arc<Shared>,
     open: OpenConnections,
+    metrics: Recorder,
     /// The worker's number.
     worker: usize,
     /// See [`Door::closing`].
@@ -66,9 +66,14 @@ pub(super) struct Door {
 }
 
 impl Door {
-    pub(super) fn new(shared: Arc<Shared>, open: OpenConnections, worker: usize) -> Rc<Self> {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        open: OpenConnections,
+        metrics: Recorder,
+        worker: usize,
+    ) -> Rc<Self> {
         let (closing, none_stale) = (Cell::default(), Cell::default());
-        Rc::new(Self { shared, open, worker, closing, none_stale, turns: Turns::new() })
+        Rc::new(Self { shared, open, metrics, worker, closing, none_stale, turns: Turns::new() })
     }
 
     /// Closes connections for other workers, for as long as it is polled.
@@ -112,7 +117,8 @@ impl Door {
                 Eviction::Done(Places { of_all, .. }) => return Some(Places { of_all, of_address }),
                 Eviction::TooYoung(wait) => wait,
                 Eviction::Crowd | Eviction::None => {
-                    self.shared.counters.over_bound.fetch_add(1, Relaxed);
+                    self.metrics.connections_over_bound.increment();
+                    self.metrics.connections_closed.increment(CloseReason::Bound);
                     return None;
                 }
             };
@@ -140,7 +146,7 @@ impl Door {
         {
             return Some((place, Some(of_all)));
         }
-        self.shared.counters.over_address_bound.fetch_add(1, Relaxed);
+        self.metrics.connections_closed.increment(CloseReason::Address);
         None
     }
 
@@ -185,7 +191,7 @@ impl Door {
         let site = self.shared.site.load();
         let eviction = self.open.evict(network, urgency, &|connection| knows(&site, connection));
         if matches!(eviction, Eviction::Done(_)) {
-            self.shared.counters.evicted.fetch_add(1, Relaxed);
+            self.metrics.connections_closed.increment(CloseReason::Evicted);
             self.closing.set(self.closing.get() + 1);
         }
         eviction

@@ -6,7 +6,7 @@ use std::{
     future::poll_fn,
     pin::{Pin, pin},
     rc::Rc,
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     task::{Poll, ready},
     time::Duration,
 };
@@ -32,6 +32,7 @@ use super::{
 };
 use crate::{
     config::settings::Limits,
+    observe::metrics::CloseReason,
     request::{Connection, WorkerParts, stack},
     site::Site,
 };
@@ -77,7 +78,7 @@ impl Requests {
 
     /// Counts a connection that is closed since it was idle.
     pub(super) fn idled(&self) {
-        self.parts.counters.idle.fetch_add(1, Ordering::Relaxed);
+        self.parts.metrics.connections_closed.increment(CloseReason::Idle);
     }
 
     /// Waits until the connection is to be closed.
@@ -223,11 +224,11 @@ impl Requests {
                     return Poll::Ready(result.map(|()| false).map_err(|error| error.to_string()));
                 }
                 if activity.is_abandoning() {
-                    self.parts.counters.abandoning.fetch_add(1, Ordering::Relaxed);
+                    self.parts.metrics.connections_closed.increment(CloseReason::Abandoning);
                     return Poll::Ready(Err("the client gave up most of its requests".to_owned()));
                 }
                 if closing.is_some_and(|closing| closing.is_ignored(activity)) {
-                    self.parts.counters.stalled.fetch_add(1, Ordering::Relaxed);
+                    self.parts.metrics.connections_closed.increment(CloseReason::Stalled);
                     return Poll::Ready(Err("the client sends requests after GOAWAY".to_owned()));
                 }
                 if closing.is_none() && self.connection.is_closing(cx) {
@@ -254,12 +255,12 @@ impl Requests {
                 match overdue {
                     Overdue::Resting => return Poll::Ready(Ok(true)),
                     Overdue::Idle => {
-                        self.parts.counters.idle.fetch_add(1, Ordering::Relaxed);
+                        self.parts.metrics.connections_closed.increment(CloseReason::Idle);
                         closing = Some(Closing::now(activity));
                         graceful_shutdown(connection.as_mut());
                     }
                     Overdue::Stuck => {
-                        self.parts.counters.stalled.fetch_add(1, Ordering::Relaxed);
+                        self.parts.metrics.connections_closed.increment(CloseReason::Stalled);
                         return Poll::Ready(Err("a head or body did not get on".to_owned()));
                     }
                     Overdue::Lingering => {

@@ -21,10 +21,14 @@ use super::{
     socket, worker,
 };
 use crate::{
+    admin::{self, Capacity, Expiries, Health},
     config::{Located, Problem, settings::Settings},
     forward::{BufferedBytes, for_strangers},
     net::descriptors,
-    observe::{Capacity, Counters, Health, Reloads, serve_admin},
+    observe::{
+        Reloads, log,
+        metrics::{self, Families, Registry},
+    },
     site::SiteHandle,
 };
 
@@ -105,7 +109,7 @@ pub fn start(settings: &Settings, site: SiteHandle, reloads: Arc<Reloads>) -> Re
         .map_err(|error| bind_error("listen.admin", address, &error))?;
     let admin = admin_listener.local_addr()?;
 
-    let counters = Arc::new(Counters::default());
+    let metrics = Arc::<Registry>::default();
     let bound = division.connections;
     let places = Arc::new(Semaphore::new(bound));
     let upstream_bound = division.upstream.min(Semaphore::MAX_PERMITS);
@@ -114,7 +118,7 @@ pub fn start(settings: &Settings, site: SiteHandle, reloads: Arc<Reloads>) -> Re
     let buffered = Arc::new(BufferedBytes::default());
     let shared = Arc::new(Shared {
         site: Arc::clone(&site),
-        counters: Arc::clone(&counters),
+        metrics: Arc::clone(&metrics),
         buffered: Arc::clone(&buffered),
         places: Arc::clone(&places),
         upstream_places: Arc::clone(&upstream_places),
@@ -124,24 +128,25 @@ pub fn start(settings: &Settings, site: SiteHandle, reloads: Arc<Reloads>) -> Re
         per_address: (bound / 10).max(PER_ADDRESS),
         doors,
     });
+    let (gauged, free) = (Arc::clone(&buffered), Arc::clone(&places));
+    let upstream_free = Arc::clone(&upstream_places);
+    metrics.add(move |families: &mut Families| {
+        families.set(&metrics::CONNECTIONS, [], bound.saturating_sub(free.available_permits()));
+        let upstream = upstream_bound.saturating_sub(upstream_free.available_permits());
+        families.set(&metrics::UPSTREAM_CONNECTIONS, [], upstream);
+        families.set(&metrics::BUFFERED_BYTES, [], gauged.now());
+    });
+    metrics.add(log::collect);
+    metrics.add(Expiries::of(Arc::clone(&site)));
+    metrics.add(Arc::clone(&reloads));
     let capacity = Capacity {
         descriptors: division.descriptors,
         reserve: division.reserve,
         connections_configured: settings.limits.connections,
         upstream: upstream_bound,
-        upstream_places,
         shortage: shortage.map(|shortage| shortage.to_string()),
     };
-    let health = Arc::new(Health {
-        ready: AtomicBool::new(false),
-        counters,
-        site,
-        reloads,
-        places,
-        bound,
-        capacity,
-        buffered,
-    });
+    let health = Arc::new(Health { ready: AtomicBool::new(false), metrics, site, reloads, bound, capacity });
     let (drain, drained) = watch::channel(false);
     let drain_timeout = settings.limits.drain_timeout;
     let mut workers = Vec::new();
@@ -158,7 +163,7 @@ pub fn start(settings: &Settings, site: SiteHandle, reloads: Arc<Reloads>) -> Re
     let admin_thread = std::thread::Builder::new().name("admin".to_owned()).spawn(move || {
         runtime.block_on(async {
             tokio::select! {
-                result = serve_admin(admin_listener, served) => {
+                result = admin::serve(admin_listener, served) => {
                     if let Err(error) = result {
                         tracing::error!(%error, "the admin address is not served");
                     }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::{addresses::Addresses, door::Ask, shares::Shares};
-use crate::{forward::BufferedBytes, observe::Counters, site::SiteHandle};
+use crate::{forward::BufferedBytes, observe::metrics::Registry, site::SiteHandle};
 
 /// What all workers see.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) site: SiteHandle,
-    pub(super) counters: Arc<Counters>,
+    /// Where each worker gets its recorder.
+    pub(super) metrics: Arc<Registry>,
     /// What bodies take of memory, all workers together.
     pub(super) buffered: Arc<BufferedBytes>,
     /// Free places for connections, all workers together.

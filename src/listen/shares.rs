@@ -4,9 +4,9 @@
 //! work for as long as an attack lasts.
 
 use crate::{
+    admin,
     config::{Problem, settings::Settings},
     net::descriptors,
-    observe::ADMIN_CONNECTIONS,
 };
 
 /// Standard streams, runtimes of the main and the admin thread, the watch of files and its pipes, the admin's listener: 19 at
@@ -58,7 +58,7 @@ impl Shares {
         let are_few = descriptors < FEW;
         let (closing, resolving) = if are_few { (CLOSING / 8, RESOLVING / 2) } else { (CLOSING, RESOLVING) };
         let worker = WORKER + resolving + (2 + closing) * settings.listen.https.len();
-        let reserve = FIXED + ADMIN_CONNECTIONS + workers * worker;
+        let reserve = FIXED + admin::CONNECTIONS + workers * worker;
         let left = descriptors.saturating_sub(reserve);
         if left < FEWEST {
             return Err(TooFew { descriptors, needed: reserve + FEWEST });

@@ -4,7 +4,7 @@ use std::{
     io,
     net::{SocketAddr, TcpListener},
     rc::Rc,
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     time::Duration,
 };
 
@@ -60,11 +60,11 @@ pub(super) fn run(
                 Arc::clone(&shared.upstream_places),
                 Arc::clone(&shared.stranger_places),
             )),
-            counters: Arc::clone(&shared.counters),
+            metrics: shared.metrics.recorder(),
             buffered: Arc::clone(&shared.buffered),
         };
         let open = OpenConnections::new();
-        let door = Door::new(Arc::clone(shared), open.clone(), number);
+        let door = Door::new(Arc::clone(shared), open.clone(), parts.metrics.clone(), number);
         tokio::task::spawn_local(Rc::clone(&door.turns).run());
         let mut accepting = vec![tokio::task::spawn_local(Rc::clone(&door).make_room_for_others(asked))];
         for listener in listeners {
@@ -141,7 +141,7 @@ impl Reception {
                     continue;
                 }
             };
-            self.shared.counters.accepted.fetch_add(1, Ordering::Relaxed);
+            self.parts.metrics.connections_accepted.increment();
             let network = {
                 let site = self.shared.site.load();
                 // Behind a balancer with the PROXY protocol the address is not known yet.

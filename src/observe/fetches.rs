@@ -2,13 +2,12 @@
 
 use std::{
     collections::BTreeMap,
-    fmt::Write,
     sync::{Mutex, MutexGuard, PoisonError},
     time::SystemTime,
 };
 
 use super::{
-    metrics::labelled,
+    metrics::{CRL_FETCH_AGE, CRL_FETCHES, Collector, Families},
     reloads::{age, rfc3339},
 };
 
@@ -82,44 +81,34 @@ impl Fetches {
         };
         all.into_iter().map(of_one).collect()
     }
-
-    /// In the Prometheus text format 0.0.4; nothing where nothing is fetched.
-    #[must_use]
-    pub fn text(&self) -> String {
-        let all = self.state().clone();
-        let mut text = String::new();
-        if all.is_empty() {
-            return text;
-        }
-        text.push_str("# HELP mtls_edge_crl_fetches_total Fetches of CRLs by outcome.\n# TYPE mtls_edge_crl_fetches_total counter\n");
-        for (source, state) in &all {
-            for (outcome, count) in [("taken", state.fetched), ("failed", state.failed)] {
-                let labels = labels(&all, source, Some(outcome));
-                let _ = writeln!(text, "mtls_edge_crl_fetches_total{{{labels}}} {count}");
-            }
-        }
-        text.push_str("# HELP mtls_edge_crl_fetch_age_seconds Seconds since a CRL was fetched last.\n# TYPE mtls_edge_crl_fetch_age_seconds gauge\n");
-        for (source, state) in &all {
-            if let Some(last) = state.last {
-                let labels = labels(&all, source, None);
-                let _ = writeln!(text, "mtls_edge_crl_fetch_age_seconds{{{labels}}} {}", age(last).as_secs());
-            }
-        }
-        text
-    }
 }
 
-/// A source's labels. The file is among them only where the URL is another source's, too.
-fn labels(all: &BTreeMap<Source, State>, source: &Source, outcome: Option<&str>) -> String {
-    let is_shared = all.keys().filter(|other| other.url == source.url).count() > 1;
-    let file = is_shared.then_some(("file", source.file.as_str()));
-    let pairs = [Some(("url", source.url.as_str())), outcome.map(|outcome| ("outcome", outcome)), file];
-    labelled(pairs.into_iter().flatten())
+impl Collector for Fetches {
+    fn collect(&self, families: &mut Families) {
+        let all = self.state().clone();
+        for (source, state) in &all {
+            // Sources whose URLs differ in the query, which is not shown, differ in their files.
+            let is_shared = all.keys().filter(|other| other.url == source.url).count() > 1;
+            let (url, file) = (source.url.as_str(), if is_shared { source.file.as_str() } else { "" });
+            families.set(&CRL_FETCHES, [url, "taken", file], state.fetched);
+            families.set(&CRL_FETCHES, [url, "failed", file], state.failed);
+            if let Some(last) = state.last {
+                families.set(&CRL_FETCH_AGE, [url, file], age(last).as_secs());
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::export::prometheus;
+
+    fn exported(fetches: &Fetches) -> String {
+        let mut families = Families::default();
+        fetches.collect(&mut families);
+        prometheus::text(&families)
+    }
 
     #[test]
     fn sources_that_differ_in_the_query_are_told_apart_by_their_files() {
@@ -131,7 +120,7 @@ mod tests {
         fetches.succeeded(&sources[0]);
         assert!(fetches.failed(&sources[1], "refused"));
         assert!(!fetches.failed(&sources[1], "refused"));
-        let text = fetches.text();
+        let text = exported(&fetches);
         for line in [
             "mtls_edge_crl_fetches_total{url=\"http://a/l\",outcome=\"taken\",file=\"b.crl\"} 1",
             "mtls_edge_crl_fetches_total{url=\"http://a/l\",outcome=\"failed\",file=\"b.crl\"} 0",
@@ -143,6 +132,6 @@ mod tests {
         assert_eq!(text.matches("crl_fetch_age_seconds{").count(), 1);
         assert_eq!(fetches.status().as_array().unwrap().len(), 3);
         fetches.only(&sources[..1]);
-        assert!(fetches.text().contains("{url=\"http://a/l\",outcome=\"taken\"} 1"));
+        assert!(exported(&fetches).contains("{url=\"http://a/l\",outcome=\"taken\"} 1"));
     }
 }

@@ -14,7 +14,10 @@ use std::{
 use tracing_subscriber::EnvFilter;
 
 use self::queue::Queue;
-use super::{colours, escape};
+use super::{
+    colours, escape,
+    metrics::{Families, LOG_LINES_DROPPED},
+};
 use crate::config::{
     log_filter,
     settings::{Log, LogFormat},
@@ -109,8 +112,13 @@ pub fn finish() {
 }
 
 /// Log lines that were dropped since the start: nobody read them fast enough, or they could not be written.
-pub(super) fn dropped() -> u64 {
+pub(crate) fn dropped() -> u64 {
     QUEUE.dropped()
+}
+
+/// The metrics of the log.
+pub(crate) fn collect(families: &mut Families) {
+    families.set(&LOG_LINES_DROPPED, [], dropped());
 }
 
 /// Of the lines; set once for the process.

@@ -1,128 +1,166 @@
-//! What `/metrics` says, in the Prometheus text format 0.0.4.
+//! Every metric of the edge: name, type, labels and help text, each written once.
+//!
+//! To add a metric that workers count on a request's way: one line in `worker_metrics!`, and
+//! `metrics.NAME.increment()` where it happens. To add a value that is read when `/metrics` is scraped: one
+//! [`Descriptor`], and [`Families::set`] in the [`Collector`] of the module that has the value. Both also need a row in
+//! `docs/observe.md`; a test compares the two.
 
-use std::{
-    collections::BTreeMap,
-    fmt::{Display, Write},
-};
+mod cells;
+mod family;
+mod recorder;
+mod registry;
 
-use super::{Health, log};
-use crate::{site::Site, trust::Credential};
+use http::StatusCode;
 
-/// Everything: counters, reloads, and what ends when.
-pub(super) fn text(health: &Health, now: i64) -> String {
-    let open = health.bound.saturating_sub(health.places.available_permits());
-    let site = health.site.load();
-    let reloads = health.reloads.text(site.trust.generation.0);
-    let buffered = format!(
-        "# HELP mtls_edge_buffered_bytes Bytes of requests' bodies that are buffered.\n# TYPE mtls_edge_buffered_bytes gauge\nmtls_edge_buffered_bytes {}\n",
-        health.buffered.now()
-    );
-    let dropped = format!(
-        "# HELP mtls_edge_log_lines_dropped_total Log lines that standard error did not take.\n# TYPE mtls_edge_log_lines_dropped_total counter\nmtls_edge_log_lines_dropped_total {}\n",
-        log::dropped()
-    );
-    let upstream = &health.capacity;
-    let upstream = upstream.upstream.saturating_sub(upstream.upstream_places.available_permits());
-    health.counters.text(open, upstream)
-        + &buffered
-        + &dropped
-        + &reloads
-        + &health.reloads.fetches.text()
-        + &expiries(&site, now)
+pub use cells::{Buckets, Counter, Counters, Histogram, Label};
+pub use family::{Descriptor, Distribution, Families, Family, Kind, Value};
+pub use recorder::Recorder;
+pub use registry::{Collector, Registry};
+
+recorder::worker_metrics! {
+    /// Requests by outcome.
+    requests: Counters<Outcome> = "mtls_edge_requests_total",
+    /// Connections accepted.
+    connections_accepted: Counter = "mtls_edge_connections_accepted_total",
+    /// Connections closed on arrival because `[limits] connections` was reached.
+    connections_over_bound: Counter = "mtls_edge_connections_over_bound_total",
+    /// Connections closed by the edge, by reason.
+    connections_closed: Counters<CloseReason> = "mtls_edge_connections_closed_total",
+    /// TLS handshakes completed.
+    handshakes: Counter = "mtls_edge_handshakes_total",
+    /// TLS handshakes that failed or were rejected.
+    handshakes_failed: Counter = "mtls_edge_handshakes_failed_total",
+    /// Connections closed by the peer before it sent anything.
+    probes: Counter = "mtls_edge_probes_total",
 }
 
-/// One value for each set of labels: what is there twice (a CA in two files) is told once.
-#[derive(Default)]
-struct Gauge(BTreeMap<String, i64>);
-
-impl Gauge {
-    fn set(&mut self, labels: &[(&str, &str)], value: i64) {
-        self.0.entry(labelled(labels.iter().copied())).or_insert(value);
-    }
-
-    fn write(&self, text: &mut String, name: impl Display, help: &str) {
-        let _ = writeln!(text, "# HELP mtls_edge_{name} {help}\n# TYPE mtls_edge_{name} gauge");
-        for (labels, value) in &self.0 {
-            let _ = if labels.is_empty() {
-                writeln!(text, "mtls_edge_{name} {value}")
-            } else {
-                writeln!(text, "mtls_edge_{name}{{{labels}}} {value}")
-            };
-        }
+cells::label! {
+    /// What became of a request.
+    pub enum Outcome: "outcome" {
+        /// The upstream responded.
+        Forwarded = "forwarded",
+        /// 401.
+        Unauthenticated = "unauthenticated",
+        /// Another 4xx, or 501.
+        Refused = "refused",
+        /// 502, 503, 504.
+        UpstreamFailed = "upstream_failed",
     }
 }
 
-/// Labels as they stand between braces. Every value from elsewhere goes through here.
-pub(super) fn labelled<'a>(labels: impl Iterator<Item = (&'a str, &'a str)>) -> String {
-    let labels: Vec<String> = labels.map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect();
-    labels.join(",")
-}
-
-fn escaped(label: &str) -> String {
-    label.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
-}
-
-fn expiries(site: &Site, now: i64) -> String {
-    let (mut domains, mut cas) = (Gauge::default(), Gauge::default());
-    for (name, domain) in &site.domains {
-        if let Some(certificate) = domain.tls.certificate() {
-            domains.set(&[("domain", name)], certificate.validity().not_after - now);
-        }
-    }
-    for ca in site.trust.authorities.client_cas() {
-        let thumbprint = ca.thumbprint.to_string();
-        let labels = [("subject", ca.subject.as_str()), ("thumbprint", &thumbprint)];
-        cas.set(&labels, ca.validity.not_after - now);
-    }
-    // The newest list comes first, and is the one that counts, save one from the future. Two CAs of one name have each their own.
-    let (mut next_updates, mut ages) = (Gauge::default(), Gauge::default());
-    let (to_come, in_force): (Vec<_>, Vec<_>) =
-        site.trust.authorities.crls().partition(|crl| crl.is_from_the_future(now));
-    for crl in in_force.into_iter().chain(to_come) {
-        let key = crl.signer.map(|key| hex(&key)).unwrap_or_default();
-        let labels = [("issuer", crl.issuer.as_str()), ("key", &key)];
-        next_updates.set(&labels, crl.next_update - now);
-        ages.set(&labels, now - crl.this_update);
-    }
-    // One that has expired for good must not hide the next one that will.
-    let (mut soonest, mut ended) = (None, 0);
-    for application in site.trust.registry.applications() {
-        for end in application.credentials.iter().filter_map(Credential::not_after) {
-            if end < now {
-                ended += 1;
-            } else {
-                soonest = Some(soonest.map_or(end, |so_far: i64| so_far.min(end)));
+impl Outcome {
+    /// The outcome of a refusal with this status.
+    #[must_use]
+    pub fn of(status: StatusCode) -> Self {
+        match status {
+            StatusCode::UNAUTHORIZED => Self::Unauthenticated,
+            StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
+                Self::UpstreamFailed
             }
+            _ => Self::Refused,
         }
     }
-    let (mut credential, mut expired) = (Gauge::default(), Gauge::default());
-    if let Some(soonest) = soonest {
-        credential.set(&[], soonest - now);
-    }
-    expired.set(&[], ended);
-
-    let mut text = String::new();
-    for (gauge, name, help) in [
-        (domains, "server_certificate_expiry_seconds", "Seconds to the end of a domain's certificate."),
-        (
-            credential,
-            "credential_soonest_expiry_seconds",
-            "Seconds to the end of the registered credential that ends next, of those whose certificate is known.",
-        ),
-        (expired, "credentials_expired", "Registered credentials whose certificate has expired."),
-        (cas, "client_ca_expiry_seconds", "Seconds to the end of a client CA's certificate."),
-        (
-            next_updates,
-            "crl_next_update_seconds",
-            "Seconds to the nextUpdate of a CA's newest CRL; below 0 it is stale.",
-        ),
-        (ages, "crl_age_seconds", "Seconds since the thisUpdate of a CA's newest CRL."),
-    ] {
-        gauge.write(&mut text, name, help);
-    }
-    text
 }
 
-fn hex(bytes: &[u8; 32]) -> String {
-    crate::identity::Thumbprint::from_bytes(*bytes).to_string()
+cells::label! {
+    /// Why the edge closed a connection.
+    pub enum CloseReason: "reason" {
+        /// On arrival: `[limits] connections` was reached.
+        Bound = "bound",
+        /// On arrival: its address has `[limits] connections_per_address` already.
+        Address = "address",
+        /// To make room for others: it had proved nothing.
+        Evicted = "evicted",
+        /// The client gave up most of its requests.
+        Abandoning = "abandoning",
+        /// No request for `idle_timeout`.
+        Idle = "idle",
+        /// A head, a body or a response made no progress.
+        Stalled = "stalled",
+    }
 }
+
+/// Connections of applications.
+pub(crate) static CONNECTIONS: Descriptor<0> =
+    Descriptor::gauge("mtls_edge_connections", [], "Open connections.");
+/// Connections of all workers' pools.
+pub(crate) static UPSTREAM_CONNECTIONS: Descriptor<0> =
+    Descriptor::gauge("mtls_edge_upstream_connections", [], "Open connections to upstreams.");
+/// Against `[limits] buffered_bytes`.
+pub(crate) static BUFFERED_BYTES: Descriptor<0> =
+    Descriptor::gauge("mtls_edge_buffered_bytes", [], "Buffered bytes of request bodies.");
+/// Since the start.
+pub(crate) static LOG_LINES_DROPPED: Descriptor<0> = Descriptor::counter(
+    "mtls_edge_log_lines_dropped_total",
+    [],
+    "Log lines dropped because standard error was not read fast enough or could not be written.",
+);
+
+/// See `trust::Generation`.
+pub(crate) static TRUST_GENERATION: Descriptor<0> =
+    Descriptor::gauge("mtls_edge_trust_generation", [], "Number of the active configuration, from 1.");
+/// Whole seconds.
+pub(crate) static TRUST_AGE: Descriptor<0> =
+    Descriptor::gauge("mtls_edge_trust_age_seconds", [], "Age of the active configuration.");
+/// 1 or 0.
+pub(crate) static RELOAD_FAILING: Descriptor<0> = Descriptor::gauge(
+    "mtls_edge_reload_failing",
+    [],
+    "1 while the configuration files are rejected, else 0.",
+);
+/// The first load at the start is not counted.
+pub(crate) static RELOADS: Descriptor<0> =
+    Descriptor::counter("mtls_edge_reloads_total", [], "Successful reloads.");
+/// Each broken state of the files once.
+pub(crate) static RELOADS_FAILED: Descriptor<0> =
+    Descriptor::counter("mtls_edge_reloads_failed_total", [], "Rejected reloads.");
+
+/// The label `file` is there only where two sources have the same URL but for its query, which is not shown.
+pub(crate) static CRL_FETCHES: Descriptor<3> = Descriptor::counter(
+    "mtls_edge_crl_fetches_total",
+    ["url", "outcome", "file"],
+    "CRL fetches by outcome: taken or failed.",
+);
+/// `file` as with [`CRL_FETCHES`].
+pub(crate) static CRL_FETCH_AGE: Descriptor<2> = Descriptor::gauge(
+    "mtls_edge_crl_fetch_age_seconds",
+    ["url", "file"],
+    "Seconds since the last successful fetch of a CRL.",
+);
+
+/// Each domain's own certificate.
+pub(crate) static SERVER_CERTIFICATE_EXPIRY: Descriptor<1> = Descriptor::gauge(
+    "mtls_edge_server_certificate_expiry_seconds",
+    ["domain"],
+    "Seconds until a domain's server certificate expires.",
+);
+/// One that has expired for good must not hide the next one that will.
+pub(crate) static CREDENTIAL_SOONEST_EXPIRY: Descriptor<0> = Descriptor::gauge(
+    "mtls_edge_credential_soonest_expiry_seconds",
+    [],
+    "Seconds until the next registered credential expires, of those whose certificate is known.",
+);
+/// Of those whose certificate is known.
+pub(crate) static CREDENTIALS_EXPIRED: Descriptor<0> = Descriptor::gauge(
+    "mtls_edge_credentials_expired",
+    [],
+    "Registered credentials whose certificate has expired.",
+);
+/// Each configured client CA.
+pub(crate) static CLIENT_CA_EXPIRY: Descriptor<2> = Descriptor::gauge(
+    "mtls_edge_client_ca_expiry_seconds",
+    ["subject", "thumbprint"],
+    "Seconds until a client CA certificate expires.",
+);
+/// `key` is the SHA-256 of the signing client CA's public key; without it, an intermediate CA signed the CRL.
+pub(crate) static CRL_NEXT_UPDATE: Descriptor<2> = Descriptor::gauge(
+    "mtls_edge_crl_next_update_seconds",
+    ["issuer", "key"],
+    "Seconds until the nextUpdate of a CA's newest CRL; negative once the CRL is stale.",
+);
+/// Labels as with [`CRL_NEXT_UPDATE`].
+pub(crate) static CRL_AGE: Descriptor<2> = Descriptor::gauge(
+    "mtls_edge_crl_age_seconds",
+    ["issuer", "key"],
+    "Seconds since the thisUpdate of a CA's newest CRL.",
+);

@@ -1,12 +1,14 @@
 //! What became of reloads, for metrics and `/status`.
 
 use std::{
-    fmt::Write,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
 
-use super::Fetches;
+use super::{
+    Fetches,
+    metrics::{Collector, Families, RELOAD_FAILING, RELOADS, RELOADS_FAILED, TRUST_AGE},
+};
 
 /// The state of the trust in force. Written by the reloader, read by the admin address; never on a request's way.
 #[derive(Debug)]
@@ -76,30 +78,16 @@ impl Reloads {
             "failure": state.failure.map(|(at, problems)| serde_json::json!({ "at": rfc3339(at), "problems": problems })),
         })
     }
+}
 
-    /// In the Prometheus text format 0.0.4.
-    #[must_use]
-    pub fn text(&self, generation: u64) -> String {
+impl Collector for Arc<Reloads> {
+    fn collect(&self, families: &mut Families) {
         let state = self.state().clone();
-        let mut text = String::new();
-        for (name, kind, help, value) in [
-            ("trust_generation", "gauge", "Number of the trust in force.", generation),
-            ("trust_age_seconds", "gauge", "Age of the trust in force.", age(state.since).as_secs()),
-            (
-                "reload_failing",
-                "gauge",
-                "1 while the files can't be used.",
-                u64::from(state.failure.is_some()),
-            ),
-            ("reloads_total", "counter", "Reloads that took force.", state.succeeded),
-            ("reloads_failed_total", "counter", "Reloads that were refused.", state.failed),
-        ] {
-            let _ = writeln!(
-                text,
-                "# HELP mtls_edge_{name} {help}\n# TYPE mtls_edge_{name} {kind}\nmtls_edge_{name} {value}"
-            );
-        }
-        text
+        families.set(&TRUST_AGE, [], age(state.since).as_secs());
+        families.set(&RELOAD_FAILING, [], u64::from(state.failure.is_some()));
+        families.set(&RELOADS, [], state.succeeded);
+        families.set(&RELOADS_FAILED, [], state.failed);
+        self.fetches.collect(families);
     }
 }
 

@@ -6,7 +6,7 @@ use super::challenge::{challenge, is_decoded_basic};
 use crate::{
     authenticate::{ClientIdError, Denial},
     forward::{BodyFault, ForwardError, ResponseBody},
-    observe::Outcome,
+    observe::metrics::Outcome,
     site::RouteError,
     vouch::TooLarge,
 };

@@ -3,7 +3,6 @@
 use std::{
     convert::Infallible,
     rc::Rc,
-    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -20,8 +19,8 @@ use super::{
 use crate::{
     forward::{Received, ResponseBody, remove_hop_by_hop},
     observe::{
-        Counters, Outcome,
         access::{self, Level, Value},
+        metrics::{Outcome, Recorder},
     },
     text::{SHORT, bounded},
 };
@@ -30,13 +29,13 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Respond<S> {
     inner: S,
-    counters: Arc<Counters>,
+    metrics: Recorder,
     connection: Rc<Connection>,
 }
 
 impl<S> Respond<S> {
-    pub(super) fn new(inner: S, counters: Arc<Counters>, connection: Rc<Connection>) -> Self {
-        Self { inner, counters, connection }
+    pub(super) fn new(inner: S, metrics: Recorder, connection: Rc<Connection>) -> Self {
+        Self { inner, metrics, connection }
     }
 }
 
@@ -63,7 +62,7 @@ where
         let (body, rest) = Received::new(incoming);
         let request = Request::from_parts(head, body);
         let answer = self.inner.call(Inbound { request, record: Rc::clone(&record) });
-        let (counters, connection) = (Arc::clone(&self.counters), Rc::clone(&self.connection));
+        let (metrics, connection) = (self.metrics.clone(), Rc::clone(&self.connection));
         Box::pin(async move {
             let answer = answer.await;
             let reason = answer.as_ref().err().map(Refusal::reason);
@@ -71,7 +70,7 @@ where
             let mut response = match answer {
                 Ok(mut response) => {
                     connection.linger(connection.is_receiving());
-                    counters.request(Outcome::Forwarded);
+                    metrics.requests.increment(Outcome::Forwarded);
                     remove_hop_by_hop(response.headers_mut());
                     *response.version_mut() = version;
                     response
@@ -81,7 +80,7 @@ where
                     if outcome == Outcome::UpstreamFailed {
                         level = Level::Warn;
                     }
-                    counters.request(outcome);
+                    metrics.requests.increment(outcome);
                     // Over HTTP/1.1 a client reads what comes while it sends, and a look at its body would ask it to go on
                     // (Expect: 100-continue).
                     if version == Version::HTTP_2 {

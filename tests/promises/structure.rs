@@ -3,11 +3,13 @@
 use std::{fs, path::Path};
 
 /// From the top down: a module may use those after it.
-const ORDER: [&str; 16] = [
+const ORDER: [&str; 18] = [
     "cli",
     "reload",
     "listen",
     "request",
+    "admin",
+    "export",
     "observe",
     "site",
     "tls",
@@ -23,7 +25,9 @@ const ORDER: [&str; 16] = [
 ];
 
 /// Pairs that stand at one height: neither may use the other.
-const APART: [(&str, &str); 6] = [
+const APART: [(&str, &str); 8] = [
+    ("reload", "admin"),
+    ("request", "admin"),
     ("authenticate", "vouch"),
     ("authenticate", "forward"),
     ("vouch", "forward"),

@@ -1,7 +1,11 @@
-//! The admin address: `/healthz`, `/readyz`, `/metrics`, `/status`, over plain HTTP/1.1.
+//! The admin address: `/healthz`, `/readyz`, `/metrics`, `/status`, over plain HTTP/1.1. It only reads.
 
 mod connections;
+mod expiries;
 mod host;
+mod html;
+mod status;
+mod tables;
 
 use std::{
     convert::Infallible,
@@ -18,14 +22,18 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::sync::Semaphore;
 
 use self::connections::Connections;
-use super::{
-    Counters, Reloads, metrics,
-    status::{self, html},
+pub use self::{
+    expiries::Expiries,
+    tables::{Table, tables},
 };
-use crate::{forward::BufferedBytes, identity::now, site::SiteHandle};
+use crate::{
+    export::prometheus,
+    identity::now,
+    observe::{Reloads, metrics::Registry},
+    site::SiteHandle,
+};
 
 /// Connections to the admin address at once; one more closes the oldest silent one.
 pub const CONNECTIONS: usize = 32;
@@ -39,18 +47,14 @@ const LIFETIME: Duration = Duration::from_secs(300);
 pub struct Health {
     /// False until all workers listen, and again once the edge drains.
     pub ready: AtomicBool,
-    /// The counters.
-    pub counters: Arc<Counters>,
+    /// The metrics.
+    pub metrics: Arc<Registry>,
     /// The trust in force.
     pub site: SiteHandle,
     /// What became of reloads.
     pub reloads: Arc<Reloads>,
-    /// Free places for connections, of `bound`.
-    pub places: Arc<Semaphore>,
     /// The bound on open connections.
     pub bound: usize,
-    /// What bodies take of memory.
-    pub buffered: Arc<BufferedBytes>,
     /// What the limit of open files allows.
     pub capacity: Capacity,
 }
@@ -66,8 +70,6 @@ pub struct Capacity {
     pub connections_configured: usize,
     /// Connections to upstreams.
     pub upstream: usize,
-    /// Those that are free.
-    pub upstream_places: Arc<Semaphore>,
     /// What is missing, as it was logged.
     pub shortage: Option<String>,
 }
@@ -118,7 +120,7 @@ fn answer(request: &Request<Incoming>, health: &Health) -> Response<Full<Bytes>>
         "/healthz" => text(StatusCode::OK, "ok\n"),
         "/readyz" if health.ready.load(Ordering::Acquire) => text(StatusCode::OK, "ready\n"),
         "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
-        "/metrics" => text(StatusCode::OK, metrics::text(health, now())),
+        "/metrics" => text(StatusCode::OK, prometheus::text(&health.metrics.collect())),
         "/status" => status(request, health),
         _ => text(StatusCode::NOT_FOUND, "/healthz /readyz /metrics /status\n"),
     }

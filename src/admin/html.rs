@@ -13,7 +13,7 @@ td,th{border:1px solid #bbb;padding:.2em .6em;text-align:left;overflow-wrap:anyw
 </style></head><body><h1>mtls-edge</h1>\n";
 
 /// Whether whoever asks would rather read a page than JSON (RFC 9110 section 12.5.1). JSON wins a tie.
-pub(in crate::observe) fn is_preferred(headers: &HeaderMap) -> bool {
+pub(in crate::admin) fn is_preferred(headers: &HeaderMap) -> bool {
     let accepted: Vec<&str> = headers
         .get_all(http::header::ACCEPT)
         .iter()
@@ -42,7 +42,7 @@ fn quality(accepted: &[&str], kind: &str) -> u16 {
 }
 
 /// The page.
-pub(in crate::observe) fn page(status: &Value) -> String {
+pub(in crate::admin) fn page(status: &Value) -> String {
     let mut html = HEAD.to_owned();
     for table in tables(status) {
         let _ = write!(html, "<h2>{}</h2>\n<table>", escaped(&table.title));

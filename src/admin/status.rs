@@ -1,18 +1,14 @@
 //! What `/status` says: facts of the site in force as one JSON value, from which the page for a person and the table of
 //! `mtls-edge status` are made too.
 
-pub(super) mod html;
-mod tables;
-
 use std::sync::{Arc, atomic::Ordering};
 
 use serde_json::{Value, json};
 
-pub use tables::{Table, tables};
-
-use super::{Capacity, Health, log};
+use super::{Capacity, Health};
 use crate::{
     identity::rfc3339,
+    observe::log,
     site::{Domain, Site},
     trust::{Application, Credential, Registry},
 };

@@ -1,0 +1,69 @@
+//! Metrics of the site in force: its number, and what expires when.
+
+use crate::observe::metrics::{
+    CLIENT_CA_EXPIRY, CREDENTIAL_SOONEST_EXPIRY, CREDENTIALS_EXPIRED, CRL_AGE, CRL_NEXT_UPDATE, Collector,
+    Families, SERVER_CERTIFICATE_EXPIRY, TRUST_GENERATION,
+};
+use crate::{
+    identity::{Thumbprint, now},
+    site::{Site, SiteHandle},
+    trust::Credential,
+};
+
+/// Reads the site in force at each scrape.
+#[derive(Debug)]
+pub struct Expiries(SiteHandle);
+
+impl Expiries {
+    /// Of the site that is in force here.
+    #[must_use]
+    pub fn of(site: SiteHandle) -> Self {
+        Self(site)
+    }
+}
+
+impl Collector for Expiries {
+    fn collect(&self, families: &mut Families) {
+        let site = self.0.load();
+        families.set(&TRUST_GENERATION, [], site.trust.generation.0);
+        certificates(families, &site, now());
+        crls(families, &site, now());
+    }
+}
+
+fn certificates(families: &mut Families, site: &Site, now: i64) {
+    for (name, domain) in &site.domains {
+        if let Some(certificate) = domain.tls.certificate() {
+            let left = certificate.validity().not_after - now;
+            families.set(&SERVER_CERTIFICATE_EXPIRY, [name], left);
+        }
+    }
+    for ca in site.trust.authorities.client_cas() {
+        let labels = [ca.subject.as_str(), &ca.thumbprint.to_string()];
+        families.set(&CLIENT_CA_EXPIRY, labels, ca.validity.not_after - now);
+    }
+    let credentials = site.trust.registry.applications().flat_map(|application| &application.credentials);
+    let (mut soonest, mut expired) = (None, 0);
+    for end in credentials.filter_map(Credential::not_after) {
+        if end < now {
+            expired += 1;
+        } else {
+            soonest = Some(soonest.map_or(end, |so_far: i64| so_far.min(end)));
+        }
+    }
+    if let Some(soonest) = soonest {
+        families.set(&CREDENTIAL_SOONEST_EXPIRY, [], soonest - now);
+    }
+    families.set(&CREDENTIALS_EXPIRED, [], expired);
+}
+
+/// A CA's newest CRL is listed first and counts, unless it is from the future. Two CAs of one name differ in their keys.
+fn crls(families: &mut Families, site: &Site, now: i64) {
+    let (to_come, in_force): (Vec<_>, Vec<_>) =
+        site.trust.authorities.crls().partition(|crl| crl.is_from_the_future(now));
+    for crl in in_force.into_iter().chain(to_come) {
+        let key = crl.signer.map(|key| Thumbprint::from_bytes(key).to_string()).unwrap_or_default();
+        families.set(&CRL_NEXT_UPDATE, [&crl.issuer, &key], crl.next_update - now);
+        families.set(&CRL_AGE, [&crl.issuer, &key], now - crl.this_update);
+    }
+}

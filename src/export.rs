@@ -1,0 +1,3 @@
+//! Exporters: metrics in the formats that monitoring systems read.
+
+pub mod prometheus;

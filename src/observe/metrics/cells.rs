@@ -1,0 +1,217 @@
+//! What one worker counts in. Only the worker's own thread writes a cell, so that an increment is a load and a store
+//! without a lock on the bus; the scrape reads.
+
+use std::{
+    fmt::Debug,
+    marker::PhantomData,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
+
+use super::family::{Distribution, Families, Kind, Value};
+
+/// A count of one worker.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds one.
+    pub fn increment(&self) {
+        self.add(1);
+    }
+
+    fn add(&self, count: u64) {
+        // Not `fetch_add`: no other thread writes.
+        self.0.store(self.0.load(Relaxed).wrapping_add(count), Relaxed);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// The values of a label that are known when the edge is built. Made by [`label!`].
+pub trait Label: Copy + Debug + 'static {
+    /// The label's name, as a list of one.
+    const NAME: &'static [&'static str];
+    /// All values, in the order of [`Label::index`].
+    const VALUES: &'static [&'static str];
+    /// One counter per value.
+    type Counters: AsRef<[Counter]> + Debug + Default;
+
+    /// The place of this value.
+    fn index(self) -> usize;
+}
+
+/// Declares an enum as the values of a label.
+macro_rules! label {
+    (
+        $(#[$about:meta])*
+        pub enum $name:ident: $label:literal { $($(#[$variant_about:meta])* $variant:ident = $value:literal,)* }
+    ) => {
+        $(#[$about])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name {
+            $($(#[$variant_about])* $variant,)*
+        }
+
+        impl $crate::observe::metrics::Label for $name {
+            const NAME: &'static [&'static str] = &[$label];
+            const VALUES: &'static [&'static str] = &[$($value),*];
+            type Counters = [$crate::observe::metrics::Counter; [$($value),*].len()];
+
+            fn index(self) -> usize {
+                self as usize
+            }
+        }
+    };
+}
+pub(super) use label;
+
+/// Counts of one worker by the values of a label.
+#[derive(Debug)]
+pub struct Counters<L: Label>(L::Counters);
+
+impl<L: Label> Default for Counters<L> {
+    fn default() -> Self {
+        Self(L::Counters::default())
+    }
+}
+
+impl<L: Label> Counters<L> {
+    /// Adds one to the count of this value.
+    pub fn increment(&self, label: L) {
+        if let Some(counter) = self.0.as_ref().get(label.index()) {
+            counter.increment();
+        }
+    }
+}
+
+/// The buckets of a histogram.
+pub trait Buckets: Debug + 'static {
+    /// The upper bounds, rising. What is above the last one counts, too.
+    const BOUNDS: &'static [Duration];
+}
+
+/// Durations that one worker observed, in seconds for exporters.
+#[derive(Debug)]
+pub struct Histogram<B> {
+    /// One per bound, and one for what is above the last.
+    buckets: Box<[Counter]>,
+    nanoseconds: Counter,
+    bounds: PhantomData<B>,
+}
+
+impl<B: Buckets> Default for Histogram<B> {
+    fn default() -> Self {
+        let buckets = (0..=B::BOUNDS.len()).map(|_| Counter::default()).collect();
+        Self { buckets, nanoseconds: Counter::default(), bounds: PhantomData }
+    }
+}
+
+impl<B: Buckets> Histogram<B> {
+    /// Counts one observation.
+    pub fn observe(&self, duration: Duration) {
+        let bucket = B::BOUNDS.partition_point(|bound| *bound < duration);
+        if let Some(counter) = self.buckets.get(bucket) {
+            counter.increment();
+            self.nanoseconds.add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
+        }
+    }
+}
+
+/// A type of metric that workers record.
+pub(super) trait Recorded: 'static {
+    /// Adds up what the workers have, as one metric.
+    fn sum<'a>(
+        name: &'static str,
+        help: &'static str,
+        workers: impl Iterator<Item = &'a Self> + Clone,
+        families: &mut Families,
+    );
+}
+
+fn number(count: u64) -> Value {
+    Value::Number(i64::try_from(count).unwrap_or(i64::MAX))
+}
+
+impl Recorded for Counter {
+    fn sum<'a>(
+        name: &'static str,
+        help: &'static str,
+        workers: impl Iterator<Item = &'a Self> + Clone,
+        families: &mut Families,
+    ) {
+        let count = workers.map(Self::get).sum();
+        families.family(name, Kind::Counter, help, &[]).series.insert(Vec::new(), number(count));
+    }
+}
+
+impl<L: Label> Recorded for Counters<L> {
+    fn sum<'a>(
+        name: &'static str,
+        help: &'static str,
+        workers: impl Iterator<Item = &'a Self> + Clone,
+        families: &mut Families,
+    ) {
+        let family = families.family(name, Kind::Counter, help, L::NAME);
+        for (index, value) in L::VALUES.iter().enumerate() {
+            let counts = workers.clone().filter_map(|counters| counters.0.as_ref().get(index));
+            family.series.insert(vec![(*value).to_owned()], number(counts.map(Counter::get).sum()));
+        }
+    }
+}
+
+impl<B: Buckets> Recorded for Histogram<B> {
+    fn sum<'a>(
+        name: &'static str,
+        help: &'static str,
+        workers: impl Iterator<Item = &'a Self> + Clone,
+        families: &mut Families,
+    ) {
+        let in_bucket = |at: usize| -> u64 {
+            workers.clone().filter_map(|worker| worker.buckets.get(at)).map(Counter::get).sum()
+        };
+        let mut all = Distribution::default();
+        for (at, bound) in B::BOUNDS.iter().enumerate() {
+            all.count += in_bucket(at);
+            all.buckets.push((bound.as_secs_f64(), all.count));
+        }
+        all.count += in_bucket(B::BOUNDS.len());
+        all.sum = workers.map(|worker| Duration::from_nanos(worker.nanoseconds.get()).as_secs_f64()).sum();
+        let family = families.family(name, Kind::Histogram, help, &[]);
+        family.series.insert(Vec::new(), Value::Distribution(all));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::export::prometheus;
+
+    #[derive(Debug)]
+    struct Waits;
+
+    impl Buckets for Waits {
+        const BOUNDS: &'static [Duration] = &[Duration::from_millis(5), Duration::from_secs(1)];
+    }
+
+    #[test]
+    fn histograms_of_workers_add_up() {
+        let workers = [Histogram::<Waits>::default(), Histogram::default()];
+        for milliseconds in [0, 5, 6] {
+            workers[0].observe(Duration::from_millis(milliseconds));
+        }
+        for milliseconds in [1000, 1001, 90_000] {
+            workers[1].observe(Duration::from_millis(milliseconds));
+        }
+        let mut families = Families::default();
+        Histogram::sum("wait_seconds", "Waits.", workers.iter(), &mut families);
+        assert_eq!(
+            prometheus::text(&families),
+            "# HELP wait_seconds Waits.\n# TYPE wait_seconds histogram\n\
+             wait_seconds_bucket{le=\"0.005\"} 2\nwait_seconds_bucket{le=\"1\"} 4\n\
+             wait_seconds_bucket{le=\"+Inf\"} 6\nwait_seconds_sum 92.012\nwait_seconds_count 6\n"
+        );
+    }
+}

@@ -1,0 +1,98 @@
+//! Where exporters find all metrics.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use super::{Families, Recorder, WorkerMetrics};
+
+/// What has values that are read at the scrape.
+pub trait Collector: Send + Sync {
+    /// Sets the values as they are now.
+    fn collect(&self, families: &mut Families);
+}
+
+impl<F: Fn(&mut Families) + Send + Sync> Collector for F {
+    fn collect(&self, families: &mut Families) {
+        self(families);
+    }
+}
+
+/// The metrics of all workers, and what else has any.
+#[derive(Default)]
+pub struct Registry {
+    workers: Mutex<Vec<Arc<WorkerMetrics>>>,
+    collectors: Mutex<Vec<Box<dyn Collector>>>,
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry").finish_non_exhaustive()
+    }
+}
+
+impl Registry {
+    /// The metrics of one more worker. To be called on the worker's thread.
+    #[must_use]
+    pub fn recorder(&self) -> Recorder {
+        let metrics = Arc::<WorkerMetrics>::default();
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&metrics));
+        Recorder::new(metrics)
+    }
+
+    /// From now on the values of this one are among all.
+    pub fn add(&self, collector: impl Collector + 'static) {
+        self.collectors.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(collector));
+    }
+
+    /// All metrics as they are now.
+    #[must_use]
+    pub fn collect(&self) -> Families {
+        let mut families = Families::default();
+        let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        WorkerMetrics::sum(workers.iter().map(Arc::as_ref), &mut families);
+        for collector in &*self.collectors.lock().unwrap_or_else(PoisonError::into_inner) {
+            collector.collect(&mut families);
+        }
+        families
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        export::prometheus,
+        observe::metrics::{CloseReason, Descriptor, Outcome},
+    };
+
+    static OPEN: Descriptor<1> = Descriptor::gauge("open", ["what"], "Open.");
+
+    #[test]
+    fn counts_of_workers_add_up_also_after_a_worker_has_ended() {
+        let registry = Arc::new(Registry::default());
+        for _ in 0..3 {
+            let of_worker = Arc::clone(&registry);
+            let worker = std::thread::spawn(move || {
+                let metrics = of_worker.recorder();
+                metrics.requests.increment(Outcome::Forwarded);
+                metrics.connections_closed.increment(CloseReason::Stalled);
+                metrics.handshakes.increment();
+                metrics.handshakes.increment();
+            });
+            worker.join().unwrap();
+        }
+        registry.add(|families: &mut Families| families.set(&OPEN, ["door"], 7));
+        let text = prometheus::text(&registry.collect());
+        for line in [
+            "mtls_edge_requests_total{outcome=\"forwarded\"} 3",
+            "mtls_edge_requests_total{outcome=\"refused\"} 0",
+            "mtls_edge_connections_closed_total{reason=\"stalled\"} 3",
+            "mtls_edge_handshakes_total 6",
+            "open{what=\"door\"} 7",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+    }
+}
