@@ -1,22 +1,23 @@
-//! Configuration: text, then typed settings, then validated settings.
+//! Configuration: text to typed settings, with every problem of a file.
 //!
-//! [`settings`] and [`applications`] read a file each, and tell all that is wrong with it at once. There
-//! is no serde here: its derive stops at the first error, and does not know where it stands.
+//! [`settings`] reads `edge.toml`, [`applications`] reads `applications.toml`; both report all that is wrong at once. Serde's derive
+//! is not used: it stops at the first error and does not know the position of a value.
 
-mod blot;
+mod applications;
+pub mod diagnostic;
 mod edge;
 pub mod encoding;
 pub mod file;
 mod guess;
-mod load;
 #[cfg(test)]
 mod messages;
-mod names;
-mod pieces;
-pub mod place;
-pub mod problem;
-mod registry;
+mod parse;
+mod redact;
+pub mod schema;
 pub mod settings;
+pub mod span;
+mod split;
+mod suggest;
 mod syntax;
 mod table;
 #[cfg(test)]
@@ -24,11 +25,10 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod unreadable;
+mod validate;
 mod value;
-pub mod vocabulary;
-mod words;
 
+pub use diagnostic::{Problem, Severity, render};
 pub use edge::log_filter;
-pub use load::{admin, applications, settings};
-pub use place::{Located, Place, Source};
-pub use problem::{Problem, Severity, render};
+pub use parse::{admin, applications, settings};
+pub use span::{Source, Span, Spanned};

@@ -14,20 +14,20 @@ mod upstream;
 pub use self::filter::log_filter;
 pub(super) use self::listen::DEFAULT_ADMIN;
 use super::{
-    place::{Located, Place},
-    problem::Problem,
+    diagnostic::Problem,
+    schema::{DOMAIN, HEADER_PROFILE, LIMITS, LISTEN, LOG, TRUST, UPSTREAM},
     settings::{Log, LogFormat, Settings},
+    span::{Span, Spanned},
+    suggest::quote,
     table::Table,
     value::{Fault, Value},
-    vocabulary::{DOMAIN, HEADER_PROFILE, LIMITS, LISTEN, LOG, TRUST, UPSTREAM},
-    words::quote,
 };
 
 /// Reads the whole file.
 pub(super) fn read(root: &Table<'_>) -> Option<Settings> {
     let tables = [(LISTEN, "listen"), (LIMITS, "limits"), (LOG, "log"), (TRUST, "trust")]
         .map(|(kind, key)| root.table(kind, key));
-    let places = tables.iter().flat_map(places).collect();
+    let spans = tables.iter().flat_map(spans).collect();
     let [listen, limits, log, trust] = &tables;
     let (listen, limits, log) = (listen::read(listen), limits::read(limits), self::log(log));
     let trust = trust::read(trust);
@@ -44,14 +44,14 @@ pub(super) fn read(root: &Table<'_>) -> Option<Settings> {
         upstreams: upstreams.upstreams?,
         domains: domains?,
         header_profiles: profiles.profiles?,
-        places,
+        spans,
     })
 }
 
 /// The place of each key that a table can have, by the key's path.
-fn places(table: &Table<'_>) -> impl Iterator<Item = (String, Place)> {
-    let place = |key| table.key_place(key).unwrap_or_else(|| table.place.clone());
-    table.kind.names().map(move |key| (table.path(key), place(key)))
+fn spans(table: &Table<'_>) -> impl Iterator<Item = (String, Span)> {
+    let span = |key| table.key_span(key).unwrap_or_else(|| table.span.clone());
+    table.kind.names().map(move |key| (table.path(key), span(key)))
 }
 
 const MINIMAL_UPSTREAM: &str =
@@ -67,7 +67,7 @@ fn present<'a>(
 ) -> Vec<Table<'a>> {
     let missing = format!("missing: at least one [[{key}]] is needed");
     let Some(value) = root.get(key) else {
-        root.reader.report(Problem::error(&root.place, key, missing).help(minimal));
+        root.reader.report(Problem::error(&root.span, key, missing).help(minimal));
         return Vec::new();
     };
     let found = tables(&value);
@@ -96,16 +96,13 @@ fn log(table: &Table<'_>) -> Log {
 }
 
 /// Reports the second of two equal names.
-fn must_be_unique(table: &Table<'_>, names: &[Option<Located<String>>], name: &Located<String>) {
+fn must_be_unique(table: &Table<'_>, names: &[Option<Spanned<String>>], name: &Spanned<String>) {
     let first = names.iter().flatten().find(|earlier| earlier.value == name.value);
     if let Some(first) = first {
-        let what = format!(
-            "found {} a second time; the first is on line {}",
-            quote(&name.value),
-            first.place.line()
-        );
-        table.reader.report(
-            Problem::error(&name.place, table.path("name"), what).help("give each a name of its own"),
-        );
+        let what =
+            format!("found {} a second time; the first is on line {}", quote(&name.value), first.span.line());
+        table
+            .reader
+            .report(Problem::error(&name.span, table.path("name"), what).help("give each a name of its own"));
     }
 }

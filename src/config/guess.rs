@@ -5,16 +5,16 @@ use std::ops::RangeInclusive;
 use toml::de::DeValue;
 
 use super::{
+    suggest::quote,
     value::{Fault, Value},
-    words::quote,
 };
 use crate::text::is_hidden;
 
 /// The value as it is written, if it may be shown.
 fn written<'a>(value: &Value<'a>) -> Option<&'a str> {
-    let span = value.place.span.clone();
+    let span = value.span.range.clone();
     let text = value.reader.source.text().get(span).filter(|text| !text.contains('\n'))?;
-    (!value.place.is_secret()).then_some(text)
+    (!value.span.is_secret()).then_some(text)
 }
 
 /// A number, a boolean or a list of one string, where a string is wanted that `read` takes.
@@ -81,7 +81,7 @@ pub(super) fn list(value: &Value<'_>) -> Option<String> {
 /// What the eye does not see in a text: blanks at its ends and invisible characters, or that it names a variable. `works` says
 /// whether another text could be used.
 pub(super) fn unseen(value: &Value<'_>, text: &str, works: impl Fn(&str) -> bool) -> Option<Fault> {
-    let is_secret = value.place.is_secret();
+    let is_secret = value.span.is_secret();
     let shown = || if is_secret { "a value".to_owned() } else { quote(text) };
     let fault = |what: &str, meant: &str| {
         let fault = Fault::new(format!("found {}, which {what}", shown()));

@@ -13,7 +13,7 @@ use std::{
 use http::{HeaderName, Method};
 use ipnet::IpNet;
 
-use super::place::{Located, Place};
+use super::span::{Span, Spanned};
 
 /// The whole of `edge.toml`.
 #[derive(Clone, Debug)]
@@ -33,16 +33,16 @@ pub struct Settings {
     /// `[[header_profile]]`, names unique and none that of a built-in profile.
     pub header_profiles: Vec<CustomProfile>,
     /// Where keys of `[listen]`, `[limits]` and `[log]` are written, by their path; where their table is, if they are not.
-    pub places: HashMap<String, Place>,
+    pub spans: HashMap<String, Span>,
 }
 
 /// `[listen]`: the sockets.
 #[derive(Clone, Debug)]
 pub struct Listen {
     /// Addresses that speak TLS to applications. Default `0.0.0.0:8443`.
-    pub https: Vec<Located<SocketAddr>>,
+    pub https: Vec<Spanned<SocketAddr>>,
     /// The plain-HTTP admin address. Default `127.0.0.1:9443`.
-    pub admin: Located<SocketAddr>,
+    pub admin: Spanned<SocketAddr>,
     /// Names by which the admin address may be called, besides `localhost` and any address. Default none.
     pub admin_hosts: Vec<String>,
     /// Worker threads; absent: the cores that the process may use.
@@ -110,7 +110,7 @@ pub struct Trust {
     /// PEM bundles of client CAs. Default none.
     pub client_ca: Vec<ClientCa>,
     /// CRLs, PEM or DER; those that are kept of [`Trust::crl_sources`] among them. Default none.
-    pub crls: Vec<Located<PathBuf>>,
+    pub crls: Vec<Spanned<PathBuf>>,
     /// Where lists are fetched from in the background.
     pub crl_sources: Vec<CrlSource>,
     /// Default `refuse`.
@@ -118,14 +118,14 @@ pub struct Trust {
     /// Default `chain`.
     pub crl_depth: CrlDepth,
     /// The registry's file. Default `applications.toml`, needed only if a route authenticates.
-    pub applications: Located<PathBuf>,
+    pub applications: Spanned<PathBuf>,
 }
 
 /// Client CAs, and which of their certificates are for clients.
 #[derive(Clone, Debug)]
 pub struct ClientCa {
     /// A PEM bundle.
-    pub file: Located<PathBuf>,
+    pub file: Spanned<PathBuf>,
     /// What extendedKeyUsage must say. Default `client`.
     pub eku: Eku,
 }
@@ -146,17 +146,17 @@ pub enum Eku {
 #[derive(Clone, Debug)]
 pub struct CrlSource {
     /// Where from.
-    pub url: Located<Url>,
+    pub url: Spanned<Url>,
     /// Where it is kept: the file that trust is built from.
-    pub file: Located<PathBuf>,
+    pub file: Spanned<PathBuf>,
     /// From one fetch to the next. Default 1 h.
     pub refresh: Duration,
     /// For a whole fetch. Default 10 s.
     pub timeout: Duration,
     /// PEM roots for https; absent: the system's.
-    pub ca: Option<Located<PathBuf>>,
+    pub ca: Option<Spanned<PathBuf>>,
     /// Certificates of CAs that sign its lists, besides the client CAs. Default none.
-    pub issuer: Option<Located<PathBuf>>,
+    pub issuer: Option<Spanned<PathBuf>>,
 }
 
 /// An http or https URL.
@@ -199,19 +199,19 @@ pub enum CrlDepth {
 #[derive(Clone, Debug)]
 pub struct Upstream {
     /// The name that domains use.
-    pub name: Located<String>,
+    pub name: Spanned<String>,
     /// Origins (scheme, host, port, nothing more), at least one; several are balanced.
-    pub urls: Vec<Located<Origin>>,
+    pub urls: Vec<Spanned<Origin>>,
     /// `Host` sent upstream; absent: the domain's own name.
-    pub host: Option<Located<String>>,
+    pub host: Option<Spanned<String>>,
     /// PEM roots for https; absent: the system's.
-    pub ca: Option<Located<PathBuf>>,
+    pub ca: Option<Spanned<PathBuf>>,
     /// The name in the ClientHello and the certificate of https origins; absent: the host of each URL.
-    pub server_name: Option<Located<String>>,
+    pub server_name: Option<Spanned<String>>,
     /// Headers set on every request, by secret reference.
-    pub headers: Vec<(Located<HeaderName>, Located<SecretSource>)>,
+    pub headers: Vec<(Spanned<HeaderName>, Spanned<SecretSource>)>,
     /// A header that carries the client's address, such as `true-client-ip`.
-    pub client_ip_header: Option<Located<HeaderName>>,
+    pub client_ip_header: Option<Spanned<HeaderName>>,
     /// Whether `Forwarded` (RFC 7239) is sent beside `X-Forwarded-*`. Default false.
     pub forwarded: bool,
     /// What `X-Forwarded-For` has. Default: see [`Settings::forwarded_for`].
@@ -281,11 +281,11 @@ pub enum SecretSource {
 #[derive(Clone, Debug)]
 pub struct Domain {
     /// DNS name, lower case, no trailing dot.
-    pub name: Located<String>,
+    pub name: Spanned<String>,
     /// PEM chain, leaf first.
-    pub certificate: Located<PathBuf>,
+    pub certificate: Spanned<PathBuf>,
     /// PEM key.
-    pub private_key: Located<PathBuf>,
+    pub private_key: Spanned<PathBuf>,
     /// Default `required`.
     pub client_auth: ClientAuth,
     /// Default `default`.
@@ -293,13 +293,13 @@ pub struct Domain {
     /// How long a TLS session can be resumed, from its full handshake on. Default 1 h.
     pub session_lifetime: Duration,
     /// Keys of session tickets, shared between edges. Default: random ones, of this process alone.
-    pub ticket_keys: Option<Located<PathBuf>>,
+    pub ticket_keys: Option<Spanned<PathBuf>>,
     /// Whether the client CAs' names are sent to clients, so that they find their certificate by it. Default true.
     pub ca_hints: bool,
     /// Index into [`Settings::upstreams`]. Default: the only one.
     pub upstream: usize,
     /// A built-in profile or one of [`Settings::header_profiles`]. Default `auth0`.
-    pub header_profile: Located<String>,
+    pub header_profile: Spanned<String>,
     /// `[[domain.route]]`. Default: `/oauth/token` and `/oauth/par` by POST, the client's own certificate.
     pub routes: Vec<Route>,
 }
@@ -328,7 +328,7 @@ pub enum CipherSuites {
 #[derive(Clone, Debug)]
 pub struct Route {
     /// Exact path, or a subtree (`/*` at the end). Default `/oauth/token`.
-    pub path: Located<PathPattern>,
+    pub path: Spanned<PathPattern>,
     /// Default `POST`.
     pub methods: Vec<Method>,
     /// Default `client`.
@@ -359,16 +359,16 @@ pub enum Authenticate {
 #[derive(Clone, Debug)]
 pub struct CustomProfile {
     /// The name that domains use.
-    pub name: Located<String>,
+    pub name: Spanned<String>,
     /// Header name and the encoding's name, in the order written. Header names may be secrets: not logged.
-    pub headers: Vec<(Located<HeaderName>, Located<String>)>,
+    pub headers: Vec<(Spanned<HeaderName>, Spanned<String>)>,
 }
 
 /// `[[application]]`. Certificates, DNs and thumbprints are still text.
 #[derive(Clone, Debug)]
 pub struct Application {
     /// The OAuth client identifier.
-    pub client_id: Located<String>,
+    pub client_id: Spanned<String>,
     /// How it authenticates. Default: what its credentials imply.
     pub auth_method: AuthMethod,
     /// One or two, names unique within the application.
@@ -399,44 +399,44 @@ impl AuthMethod {
 #[derive(Clone, Debug)]
 pub struct Credential {
     /// The operator's name for it.
-    pub name: Located<String>,
+    pub name: Spanned<String>,
     /// What it matches.
     pub matcher: Matcher,
     /// Optional pin to a CA, PEM; only with a subject.
-    pub ca: Option<Located<PathBuf>>,
+    pub ca: Option<Spanned<PathBuf>>,
 }
 
 /// What a credential matches, as written.
 #[derive(Clone, Debug)]
 pub enum Matcher {
     /// `thumbprint`.
-    Thumbprint(Located<String>),
+    Thumbprint(Spanned<String>),
     /// `certificate`, a PEM or DER file whose thumbprint is registered.
-    Certificate(Located<PathBuf>),
+    Certificate(Spanned<PathBuf>),
     /// `subject_dn`.
-    SubjectDn(Located<String>),
+    SubjectDn(Spanned<String>),
     /// `san_dns`.
-    SanDns(Located<String>),
+    SanDns(Spanned<String>),
     /// `san_uri`.
-    SanUri(Located<String>),
+    SanUri(Spanned<String>),
     /// `san_ip`.
-    SanIp(Located<String>),
+    SanIp(Spanned<String>),
     /// `san_email`.
-    SanEmail(Located<String>),
+    SanEmail(Spanned<String>),
 }
 
 impl Matcher {
     /// Where it was written.
     #[must_use]
-    pub fn place(&self) -> &Place {
+    pub fn span(&self) -> &Span {
         match self {
-            Self::Certificate(file) => &file.place,
+            Self::Certificate(file) => &file.span,
             Self::Thumbprint(text)
             | Self::SubjectDn(text)
             | Self::SanDns(text)
             | Self::SanUri(text)
             | Self::SanIp(text)
-            | Self::SanEmail(text) => &text.place,
+            | Self::SanEmail(text) => &text.span,
         }
     }
 }

@@ -5,10 +5,10 @@
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    place::Place,
-    problem::Problem,
+    diagnostic::Problem,
+    schema::{TABLES, TableSchema},
+    span::Span,
     table::{Reader, bare},
-    vocabulary::{Kind, TABLES},
 };
 
 /// Quotation marks that word processors, chats and web pages put in place of `"` and `'`.
@@ -28,20 +28,20 @@ pub(super) fn report(reader: &Reader, text: &str, document: &DeTable<'_>, errors
         let what = "this is not TOML: it begins with {, as JSON does";
         let help =
             "write tables as [listen] and values as name = \"value\"; `mtls-edge init DIR` writes an example";
-        return reader.report(Problem::error(&reader.place(start..start + 1), "", what).help(help));
+        return reader.report(Problem::error(&reader.span(start..start + 1), "", what).help(help));
     }
     let end = text.len();
-    let mut places: Vec<_> =
-        errors.iter().map(|error| (reader.place(error.span().unwrap_or(end..end)), error)).collect();
-    places.sort_by_key(|(place, _)| place.span.start);
-    places.dedup_by_key(|(place, _)| place.line());
-    for (number, (place, error)) in places.into_iter().enumerate() {
+    let mut spans: Vec<_> =
+        errors.iter().map(|error| (reader.span(error.span().unwrap_or(end..end)), error)).collect();
+    spans.sort_by_key(|(span, _)| span.range.start);
+    spans.dedup_by_key(|(span, _)| span.line());
+    for (number, (span, error)) in spans.into_iter().enumerate() {
         let (what, help) = match error.message() {
             // To find the first one takes a walk through the whole document.
             "duplicate key" if number < WALKS => duplicate(reader, text, document, error),
-            message => slip(&place, message),
+            message => slip(&span, message),
         };
-        reader.report(Problem { help, ..Problem::error(&place, "", format!("this is not TOML: {what}")) });
+        reader.report(Problem { help, ..Problem::error(&span, "", format!("this is not TOML: {what}")) });
     }
 }
 
@@ -54,7 +54,7 @@ fn duplicate(
 ) -> (String, Option<String>) {
     const WHAT: &str = "duplicate key";
     let span = error.span().unwrap_or_default();
-    let is_secret = reader.place(span.clone()).is_secret();
+    let is_secret = reader.span(span.clone()).is_secret();
     let key = text.get(span.clone()).unwrap_or_default().trim_matches(['"', '\'']);
     let before = text.get(..span.start).unwrap_or_default();
     let is_header = before.rsplit('\n').next().is_some_and(|before| before.trim_start().starts_with('['));
@@ -66,7 +66,7 @@ fn duplicate(
         let help = if is_header { "write all keys of a table in one place" } else { "remove one of the two" };
         return (WHAT.to_owned(), Some(help.to_owned()));
     };
-    let line = reader.place(first..first).line();
+    let line = reader.span(first..first).line();
     let help = if is_secret {
         format!("it is on line {line} already: remove one of the two")
     } else if !is_header {
@@ -80,7 +80,7 @@ fn duplicate(
 }
 
 /// The kind of table of which there can be several, by the last part of its name.
-fn listed(name: &str) -> Option<&'static Kind> {
+fn listed(name: &str) -> Option<&'static TableSchema> {
     TABLES
         .iter()
         .copied()
@@ -143,11 +143,11 @@ fn values_before(value: &DeValue<'_>, name: &str, before: usize, found: &mut Opt
 }
 
 /// What is wrong with a line, and how it should read where that is clear.
-fn slip(place: &Place, message: &str) -> (String, Option<String>) {
+fn slip(span: &Span, message: &str) -> (String, Option<String>) {
     const UNQUOTED: &str = "string values must be quoted";
     let message = message.replace(", expected literal string", "").replace(", expected nothing", "");
     // Where something may be a secret, nothing of the line is repeated.
-    let Some(line) = place.plain_line().map(str::trim) else {
+    let Some(line) = span.plain_line().map(str::trim) else {
         let help = (message == UNQUOTED).then(|| "write the value in double quotes".to_owned());
         return (message, help);
     };

@@ -16,11 +16,11 @@ use toml::{
 };
 
 use super::{
-    place::{Place, Source},
-    problem::{Problem, Severity},
+    diagnostic::{Problem, Severity},
+    schema::{EDGE, REGISTRY, SYNONYMS, TABLES, TableSchema},
+    span::{Source, Span},
+    suggest::{all_of, did_you_mean},
     value::Value,
-    vocabulary::{EDGE, Kind, REGISTRY, SYNONYMS, TABLES},
-    words::{all_of, did_you_mean},
 };
 
 /// What reading one file has come to so far.
@@ -57,15 +57,15 @@ impl Reader {
     }
 
     /// A place in the file, by a span of the piece that is read.
-    pub(super) fn place(&self, span: Range<usize>) -> Place {
+    pub(super) fn span(&self, span: Range<usize>) -> Span {
         let begin = self.begin.get();
-        Place { source: Arc::clone(&self.source), span: begin + span.start..begin + span.end }
+        Span { source: Arc::clone(&self.source), range: begin + span.start..begin + span.end }
     }
 
     /// The end of what is written: where a table that is missing altogether would go.
-    pub(super) fn end(&self) -> Place {
+    pub(super) fn end(&self) -> Span {
         let end = self.source.text().trim_end().len();
-        Place { source: Arc::clone(&self.source), span: end..end }
+        Span { source: Arc::clone(&self.source), range: end..end }
     }
 
     /// Whether nothing was found that keeps the file from being used.
@@ -82,9 +82,9 @@ impl Reader {
 /// One table and the keys that were asked of it.
 pub(super) struct Table<'a> {
     pub(super) reader: &'a Reader,
-    pub(super) kind: &'static Kind,
+    pub(super) kind: &'static TableSchema,
     /// Where it is opened.
-    pub(super) place: Place,
+    pub(super) span: Span,
     entries: Option<&'a DeTable<'a>>,
     asked: RefCell<Vec<&'static str>>,
 }
@@ -93,16 +93,16 @@ impl<'a> Table<'a> {
     /// A cursor at a table that is written.
     pub(super) fn new(
         reader: &'a Reader,
-        kind: &'static Kind,
-        place: Place,
+        kind: &'static TableSchema,
+        span: Span,
         entries: &'a DeTable<'a>,
     ) -> Self {
-        Self { entries: Some(entries), ..Self::absent(reader, kind, place) }
+        Self { entries: Some(entries), ..Self::absent(reader, kind, span) }
     }
 
     /// A table that is not written: every key has its default.
-    pub(super) fn absent(reader: &'a Reader, kind: &'static Kind, place: Place) -> Self {
-        Self { reader, kind, place, entries: None, asked: RefCell::default() }
+    pub(super) fn absent(reader: &'a Reader, kind: &'static TableSchema, span: Span) -> Self {
+        Self { reader, kind, span, entries: None, asked: RefCell::default() }
     }
 
     /// The value of a key, if the key is there.
@@ -115,7 +115,7 @@ impl<'a> Table<'a> {
             key,
             entry: None,
             example: (key, self.kind.example(key)),
-            place: self.reader.place(value.span()),
+            span: self.reader.span(value.span()),
             toml: value.get_ref(),
         })
     }
@@ -126,7 +126,7 @@ impl<'a> Table<'a> {
         if value.is_none() {
             let opened = self.kind.heading;
             self.reader.report(
-                Problem::error(&self.place, self.path(key), format!("missing: {opened} must have {key:?}"))
+                Problem::error(&self.span, self.path(key), format!("missing: {opened} must have {key:?}"))
                     .help(format!("write {key} = {}", self.kind.example(key))),
             );
         }
@@ -134,20 +134,20 @@ impl<'a> Table<'a> {
     }
 
     /// A table within this one; absent, all of its keys have their defaults.
-    pub(super) fn table(&self, kind: &'static Kind, key: &'static str) -> Table<'a> {
-        let absent = || Table::absent(self.reader, kind, self.place.clone());
+    pub(super) fn table(&self, kind: &'static TableSchema, key: &'static str) -> Table<'a> {
+        let absent = || Table::absent(self.reader, kind, self.span.clone());
         self.get(key).and_then(|value| value.table(kind)).unwrap_or_else(absent)
     }
 
     /// The tables of an array of tables; `None` if the key is absent or of another type.
-    pub(super) fn tables(&self, kind: &'static Kind, key: &'static str) -> Option<Vec<Table<'a>>> {
+    pub(super) fn tables(&self, kind: &'static TableSchema, key: &'static str) -> Option<Vec<Table<'a>>> {
         self.get(key)?.tables(kind)
     }
 
     /// Where a key is written, if it is.
-    pub(super) fn key_place(&self, key: &str) -> Option<Place> {
+    pub(super) fn key_span(&self, key: &str) -> Option<Span> {
         let (key, _) = self.entries?.get_key_value(key)?;
-        Some(self.reader.place(key.span()))
+        Some(self.reader.span(key.span()))
     }
 
     /// The key's whole path, as `domain.client_auth`.
@@ -165,19 +165,19 @@ impl<'a> Table<'a> {
         for (key, value) in unknown {
             let name = key.get_ref();
             // The key of a table is its whole heading; the brackets are no part of the name.
-            let place = self.reader.place(key.span());
+            let span = self.reader.span(key.span());
             let what = match (&self.kind.path, value.get_ref()) {
                 (&"", DeValue::Table(_)) => format!("unknown table [{}]", bare(name)),
-                _ => format!("unknown key {}", super::words::quote(name)),
+                _ => format!("unknown key {}", super::suggest::quote(name)),
             };
-            let problem = Problem::error(&place, self.path(&bare(name)), what);
+            let problem = Problem::error(&span, self.path(&bare(name)), what);
             self.reader.report(problem.help(self.advice(name, &asked)));
         }
     }
 
     /// What may have been meant by an unknown key.
     fn advice(&self, found: &str, known: &[&'static str]) -> String {
-        let family: fn(&Kind) -> bool =
+        let family: fn(&TableSchema) -> bool =
             if self.is_registry() { is_registry } else { |kind| !is_registry(kind) };
         let homes: Vec<&str> = TABLES
             .iter()
@@ -204,12 +204,12 @@ impl<'a> Table<'a> {
     }
 }
 
-fn is_registry(kind: &Kind) -> bool {
+fn is_registry(kind: &TableSchema) -> bool {
     kind.path.starts_with("application")
 }
 
 /// A key as TOML writes it: bare where it can be, else in quotes.
 pub(super) fn bare(key: &str) -> String {
     let plain = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-    if plain { key.to_owned() } else { super::words::quote(key) }
+    if plain { key.to_owned() } else { super::suggest::quote(key) }
 }

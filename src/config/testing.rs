@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use super::{
-    Place, Problem, Severity, Source, applications, render, settings,
+    Problem, Severity, Source, Span, applications, render, settings,
     settings::{Application, Settings},
 };
 
@@ -24,7 +24,7 @@ pub(super) fn registry(text: &str) -> (Option<Vec<Application>>, Vec<Problem>, S
 }
 
 /// The applications of a file, if none of the problems is an error.
-pub(super) fn all_applications(path: &Path, named_at: &Place) -> (Option<Vec<Application>>, Vec<Problem>) {
+pub(super) fn all_applications(path: &Path, named_at: &Span) -> (Option<Vec<Application>>, Vec<Problem>) {
     let mut all = Vec::new();
     let problems = applications(path, named_at, |application| all.push(application));
     let usable = problems.iter().all(|problem| problem.severity == Severity::Warning);
@@ -32,10 +32,10 @@ pub(super) fn all_applications(path: &Path, named_at: &Place) -> (Option<Vec<App
 }
 
 /// The place in an `edge.toml` that names an `applications.toml`.
-pub(super) fn named_at() -> Place {
+pub(super) fn named_at() -> Span {
     let text = "[trust]\napplications = \"a.toml\"\n".to_owned();
     let source = Source::new("edge.toml", text, |_| Vec::new());
-    Place { source: source.into(), span: 23..31 }
+    Span { source: source.into(), range: 23..31 }
 }
 
 fn read<T>(

@@ -1,9 +1,9 @@
-//! What a configuration without mistakes comes to, and that the words of the reader, of its messages and of
+//! What a configuration without mistakes comes to, and that the suggest of the reader, of its messages and of
 //! the documentation are the same.
 
 mod design;
 mod shipped;
-mod words;
+mod suggest;
 
 use super::{settings::ClientAuth, testing};
 

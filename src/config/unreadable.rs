@@ -11,7 +11,7 @@ use rustix::fs::{Access, AtFlags, CWD, accessat};
 use super::{
     file::{Loose, shell_word},
     guess,
-    words::{nearest, quote},
+    suggest::{nearest, quote},
 };
 
 /// Why a file can't be read, to follow its name, and how to fix it where that can be said.

@@ -5,12 +5,12 @@ use std::{fmt::Display, ops::RangeInclusive, path::PathBuf, time::Duration};
 use toml::de::DeValue;
 
 use super::{
+    diagnostic::Problem,
     guess,
-    place::{Located, Place},
-    problem::Problem,
+    schema::TableSchema,
+    span::{Span, Spanned},
+    suggest::{any_of, did_you_mean, quote},
     table::{Reader, Table, bare},
-    vocabulary::Kind,
-    words::{any_of, did_you_mean, quote},
 };
 
 /// Why a text does not do, and what would.
@@ -40,13 +40,13 @@ const PATH: &str = "the path of a file";
 pub(super) struct Value<'a> {
     pub(super) reader: &'a Reader,
     /// The table that the key belongs to.
-    pub(super) kind: &'static Kind,
+    pub(super) kind: &'static TableSchema,
     pub(super) key: &'static str,
     /// The operator's own name for it, where the key holds a table of such.
     pub(super) entry: Option<&'a str>,
     /// What would do: a name and a value, which may be empty.
     pub(super) example: (&'static str, &'static str),
-    pub(super) place: Place,
+    pub(super) span: Span,
     pub(super) toml: &'a DeValue<'a>,
 }
 
@@ -59,18 +59,18 @@ impl<'a> Value<'a> {
 
     /// Reports that the value does not do.
     pub(super) fn refuse<T>(&self, fault: Fault) -> Option<T> {
-        let problem = Problem::error(&self.place, self.path_of_key(), fault.what);
+        let problem = Problem::error(&self.span, self.path_of_key(), fault.what);
         self.reader.report(Problem { help: fault.help, ..problem });
         None
     }
 
     /// The value with its place.
-    pub(super) fn locate<T>(&self, value: T) -> Located<T> {
-        Located { value, place: self.place.clone() }
+    pub(super) fn locate<T>(&self, value: T) -> Spanned<T> {
+        Spanned { value, span: self.span.clone() }
     }
 
     /// A string, not empty.
-    pub(super) fn string(&self) -> Option<Located<String>> {
+    pub(super) fn string(&self) -> Option<Spanned<String>> {
         self.parse("a string", |text| Ok(text.to_owned()))
     }
 
@@ -79,7 +79,7 @@ impl<'a> Value<'a> {
         &self,
         expected: &str,
         read: impl Fn(&str) -> Result<T, Fault>,
-    ) -> Option<Located<T>> {
+    ) -> Option<Spanned<T>> {
         let DeValue::String(text) = self.toml else {
             // A number in quotes is hardly the name of a file.
             let meant = if expected == PATH && !self.toml.is_array() {
@@ -101,7 +101,7 @@ impl<'a> Value<'a> {
     }
 
     /// A path, joined to the folder of the file.
-    pub(super) fn path(&self) -> Option<Located<PathBuf>> {
+    pub(super) fn path(&self) -> Option<Spanned<PathBuf>> {
         self.parse(PATH, |text| {
             if text.contains("-----BEGIN") {
                 let what = "found the text of a PEM file, expected the path of a file";
@@ -115,7 +115,7 @@ impl<'a> Value<'a> {
     }
 
     /// One of a table of names.
-    pub(super) fn choice<T: Copy>(&self, names: &[(&str, T)]) -> Option<Located<T>> {
+    pub(super) fn choice<T: Copy>(&self, names: &[(&str, T)]) -> Option<Spanned<T>> {
         let expected = any_of(names.iter().map(|(name, _)| format!("{name:?}")));
         self.parse(&expected, |text| {
             if let Some((_, value)) = names.iter().find(|(name, _)| *name == text) {
@@ -183,7 +183,7 @@ impl<'a> Value<'a> {
             return self.wrong_type_with("a list", guess::list(self).as_deref());
         };
         let item = |item: &'a toml::Spanned<DeValue<'a>>| Value {
-            place: self.reader.place(item.span()),
+            span: self.reader.span(item.span()),
             toml: item.get_ref(),
             ..*self
         };
@@ -200,9 +200,9 @@ impl<'a> Value<'a> {
     }
 
     /// A table.
-    pub(super) fn table(&self, kind: &'static Kind) -> Option<Table<'a>> {
+    pub(super) fn table(&self, kind: &'static TableSchema) -> Option<Table<'a>> {
         match self.toml {
-            DeValue::Table(entries) => Some(Table::new(self.reader, kind, self.place.clone(), entries)),
+            DeValue::Table(entries) => Some(Table::new(self.reader, kind, self.span.clone(), entries)),
             DeValue::Array(_) if kind.heading.starts_with('[') => self.refuse(
                 Fault::new(format!("found a list, expected one table {}", kind.heading))
                     .help(format!("write {} with single brackets, and only once", kind.heading)),
@@ -212,7 +212,7 @@ impl<'a> Value<'a> {
     }
 
     /// The tables of an array of tables.
-    pub(super) fn tables(&self, kind: &'static Kind) -> Option<Vec<Table<'a>>> {
+    pub(super) fn tables(&self, kind: &'static TableSchema) -> Option<Vec<Table<'a>>> {
         match self.toml {
             DeValue::Array(_) => self.list(|item| item.table_of_list(kind)),
             DeValue::Table(_) => self.refuse(
@@ -223,15 +223,15 @@ impl<'a> Value<'a> {
         }
     }
 
-    fn table_of_list(&self, kind: &'static Kind) -> Option<Table<'a>> {
+    fn table_of_list(&self, kind: &'static TableSchema) -> Option<Table<'a>> {
         match self.toml {
-            DeValue::Table(entries) => Some(Table::new(self.reader, kind, self.place.clone(), entries)),
+            DeValue::Table(entries) => Some(Table::new(self.reader, kind, self.span.clone(), entries)),
             _ => self.wrong_type(&format!("a table {}", kind.heading)),
         }
     }
 
     /// The entries of a table whose keys are the operator's own, in the order written, with each key's place.
-    pub(super) fn entries(&self) -> Option<Vec<(Located<String>, Value<'a>)>> {
+    pub(super) fn entries(&self) -> Option<Vec<(Spanned<String>, Value<'a>)>> {
         let DeValue::Table(entries) = self.toml else {
             // What stands here instead may be a secret: its type is all that is said.
             let found = self.toml.type_str();
@@ -245,11 +245,11 @@ impl<'a> Value<'a> {
             let value = Value {
                 entry: Some(name),
                 example: (self.key, ""),
-                place: self.reader.place(value.span()),
+                span: self.reader.span(value.span()),
                 toml: value.get_ref(),
                 ..*self
             };
-            (Located { value: name.to_string(), place: self.reader.place(key.span()) }, value)
+            (Spanned { value: name.to_string(), span: self.reader.span(key.span()) }, value)
         };
         Some(entries.into_iter().map(entry).collect())
     }

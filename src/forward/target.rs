@@ -108,7 +108,7 @@ pub fn target(upstream: &Upstream, problems: &mut Vec<Problem>) -> Option<Target
                 let fault = fault.or_help(
                     "the secret must be one line of visible ASCII; surrounding white space is trimmed",
                 );
-                let problem = Problem::error(&source.place, "upstream.headers", fault.what);
+                let problem = Problem::error(&source.span, "upstream.headers", fault.what);
                 problems.push(Problem { help: fault.help, ..problem });
             }
         }
@@ -204,9 +204,9 @@ fn client_config(upstream: &Upstream, problems: &mut Vec<Problem>) -> Option<Cli
         Ok(roots) => roots,
         Err(fault) => {
             let (place, help) = match &upstream.ca {
-                Some(file) => (&file.place, "name a PEM file with the CA of the upstream's certificate"),
+                Some(file) => (&file.span, "name a PEM file with the CA of the upstream's certificate"),
                 None => (
-                    &upstream.name.place,
+                    &upstream.name.span,
                     "install the package ca-certificates, or name a PEM file with the upstream's CA as ca",
                 ),
             };
@@ -226,7 +226,7 @@ fn client_config(upstream: &Upstream, problems: &mut Vec<Problem>) -> Option<Cli
         }
         Err(error) => {
             problems.push(Problem::error(
-                &upstream.name.place,
+                &upstream.name.span,
                 "upstream",
                 format!("TLS can't be set up: {error}"),
             ));

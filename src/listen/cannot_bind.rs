@@ -5,13 +5,13 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-use crate::config::{Located, Problem, file::shell_word};
+use crate::config::{Problem, Spanned, file::shell_word};
 
 /// The error number of an address family that the kernel does not have.
 const NO_SUCH_FAMILY: i32 = 97;
 
 /// The problem of an address that a key names.
-pub(super) fn cannot_bind(key: &str, address: &Located<SocketAddr>, error: &io::Error) -> Problem {
+pub(super) fn cannot_bind(key: &str, address: &Spanned<SocketAddr>, error: &io::Error) -> Problem {
     let (ip, port) = (address.value.ip(), address.value.port());
     let (why, help) = match error.kind() {
         io::ErrorKind::AddrInUse => (
@@ -44,7 +44,7 @@ pub(super) fn cannot_bind(key: &str, address: &Located<SocketAddr>, error: &io::
         ),
         _ => (error.to_string(), format!("write another address, such as \"{}:{port}\"", all(ip))),
     };
-    Problem::error(&address.place, key, format!("{}: cannot bind: {why}", address.value)).help(help)
+    Problem::error(&address.span, key, format!("{}: cannot bind: {why}", address.value)).help(help)
 }
 
 /// The address that stands for all of its family.

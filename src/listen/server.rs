@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     admin::{self, Capacity, Expiries, Health},
-    config::{Located, Problem, settings::Settings},
+    config::{Problem, Spanned, settings::Settings},
     forward::{BufferedBytes, for_strangers},
     net::descriptors,
     observe::{
@@ -86,7 +86,7 @@ fn share(settings: &Settings, workers: usize) -> Result<(Shares, Option<Problem>
     Ok((division, shortage))
 }
 
-fn bind_error(key: &str, address: &Located<SocketAddr>, error: &std::io::Error) -> ServeError {
+fn bind_error(key: &str, address: &Spanned<SocketAddr>, error: &std::io::Error) -> ServeError {
     ServeError::Bind(Box::new(cannot_bind(key, address, error)))
 }
 

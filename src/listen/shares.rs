@@ -79,7 +79,7 @@ impl Shares {
         if self.connections == settings.limits.connections && self.upstream >= wanted {
             return None;
         }
-        let place = settings.places.get("limits.connections").unwrap_or(&settings.listen.admin.place);
+        let place = settings.spans.get("limits.connections").unwrap_or(&settings.listen.admin.span);
         let what = format!(
             "{} connections and {wanted} to upstreams need {} open files, and the limit (RLIMIT_NOFILE, hard) is {}: at most {} connections are served at once, and {} opened to upstreams",
             settings.limits.connections,
@@ -106,7 +106,7 @@ pub fn shortage(settings: &Settings) -> Option<Problem> {
     match Shares::of(settings, workers, descriptors::limit()) {
         Ok(shares) => shares.shortage(settings),
         Err(error) => {
-            let place = settings.places.get("limits.connections").unwrap_or(&settings.listen.admin.place);
+            let place = settings.spans.get("limits.connections").unwrap_or(&settings.listen.admin.span);
             Some(Problem::error(place, "limits.connections", error.to_string()))
         }
     }

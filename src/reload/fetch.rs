@@ -225,7 +225,7 @@ fn lacking(trust: &Trust, source: &CrlSource, why: &str) -> Problem {
         source.url.value,
         source.file.value.display()
     );
-    let (place, key) = (&source.url.place, "trust.crls.url");
+    let (place, key) = (&source.url.span, "trust.crls.url");
     match trust.stale_crl {
         StaleCrl::Refuse => Problem::error(place, key, what)
             .help("mend the way to it, put a list into the file by hand, or write stale_crl = \"report\""),

@@ -19,7 +19,7 @@ pub(super) fn needed(before: &Settings, after: &Settings) -> Vec<Problem> {
         .into_iter()
         .filter(|(_, differs)| *differs)
         .map(|(key, _)| {
-            let place = after.places.get(key).unwrap_or(&after.listen.admin.place);
+            let place = after.spans.get(key).unwrap_or(&after.listen.admin.span);
             Problem::error(place, key, format!("{key} can't change while the edge runs"))
                 .help("restart the edge (SIGTERM drains it), or write the former value again")
         })

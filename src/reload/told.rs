@@ -35,11 +35,11 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::config::{Place, Source};
+    use crate::config::{Source, Span};
 
     #[test]
     fn of_many_problems_the_first_are_told() {
-        let place = Place { source: Arc::new(Source::empty()), span: 0..0 };
+        let place = Span { source: Arc::new(Source::empty()), range: 0..0 };
         let problems: Vec<_> =
             (0..1000).map(|number| Problem::error(&place, "key", number.to_string())).collect();
         let told = errors(&problems);

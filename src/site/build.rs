@@ -54,7 +54,7 @@ pub fn build(path: &Path, generation: Generation, before: Option<&Site>) -> Buil
     let file = &settings.trust.applications;
     let mut registrar = Registrar::new(before.map(|before| &before.trust.registry));
     if authenticates || file.value.exists() {
-        problems.extend(config::applications(&file.value, &file.place, |application| {
+        problems.extend(config::applications(&file.value, &file.span, |application| {
             files.extend(files::of_application(&application));
             registrar.register(&application);
         }));
@@ -69,7 +69,7 @@ pub fn build(path: &Path, generation: Generation, before: Option<&Site>) -> Buil
         if let Some(Err(fault)) =
             source.url.value.origin.tls.then(|| roots(source.ca.as_ref().map(|ca| ca.value.as_path())))
         {
-            let place = source.ca.as_ref().map_or(&source.url.place, |ca| &ca.place);
+            let place = source.ca.as_ref().map_or(&source.url.span, |ca| &ca.span);
             let help = "name a PEM file with the CA of the server, or install the package ca-certificates";
             let fault = fault.or_help(help);
             problems.push(Problem { help: fault.help, ..Problem::error(place, "trust.crls.ca", fault.what) });
@@ -79,7 +79,7 @@ pub fn build(path: &Path, generation: Generation, before: Option<&Site>) -> Buil
     for file in settings.trust.crl_sources.iter().filter_map(|source| source.issuer.as_ref()) {
         if let Err(fault) = trust::read_certificates(&file.value) {
             let fault = fault.or_help("name a PEM file with the certificate of the CA that signs the list");
-            let problem = Problem::error(&file.place, "trust.crls.issuer", fault.what);
+            let problem = Problem::error(&file.span, "trust.crls.issuer", fault.what);
             problems.push(Problem { help: fault.help, ..problem });
         }
     }
@@ -159,7 +159,7 @@ fn hints(
             "the names of the client CAs have {bytes} bytes, more than {HINT_BYTES}: none are sent to clients, which then choose a certificate without them"
         );
         problems.push(
-            Problem::warning(&domain.name.place, "domain.ca_hints", what)
+            Problem::warning(&domain.name.span, "domain.ca_hints", what)
                 .help("write ca_hints = false if that is what you want"),
         );
     }
@@ -204,7 +204,7 @@ fn domain(
             profile.name()
         );
         problems.push(
-            Problem::error(&settings.header_profile.place, "domain.header_profile", what)
+            Problem::error(&settings.header_profile.span, "domain.header_profile", what)
                 .help("one of the two would be lost: rename the one under upstream.headers"),
         );
     }
@@ -223,7 +223,7 @@ fn domain(
         _ => tls::DomainTls::new(options, kept.map(|kept| &kept.tls))
             .map_err(|error| {
                 let what = format!("the TLS configuration can't be built: {error}");
-                problems.push(Problem::error(&settings.certificate.place, "domain.certificate", what));
+                problems.push(Problem::error(&settings.certificate.span, "domain.certificate", what));
             })
             .ok()?,
     };
@@ -257,7 +257,7 @@ fn custom_profiles(written: &[CustomProfile], problems: &mut Vec<Problem>) -> Ha
                 let parsed = encoding.value.parse::<Encoding>();
                 if let Err(error) = &parsed {
                     problems.push(Problem::error(
-                        &encoding.place,
+                        &encoding.span,
                         "header_profile.headers",
                         error.to_string(),
                     ));
@@ -270,11 +270,7 @@ fn custom_profiles(written: &[CustomProfile], problems: &mut Vec<Problem>) -> Ha
                 profiles.insert(custom.name.value.clone(), profile);
             }
             Err(error) => {
-                problems.push(Problem::error(
-                    &custom.name.place,
-                    "header_profile.headers",
-                    error.to_string(),
-                ));
+                problems.push(Problem::error(&custom.name.span, "header_profile.headers", error.to_string()));
             }
         }
     }
@@ -299,7 +295,7 @@ pub fn public_authorities(settings: &Settings) -> Vec<Problem> {
         .filter(|file| trust::read_certificates(&file.value).is_ok_and(|cas| cas.iter().any(public)))
         .map(|file| {
             let what = format!("{} holds a public CA of the system's root store", file.value.display());
-            Problem::warning(&file.place, "trust.client_ca", what).help(
+            Problem::warning(&file.span, "trust.client_ca", what).help(
                 "anybody can get a certificate from it: trust only CAs that issue to your own applications",
             )
         })

@@ -7,12 +7,12 @@ use std::{
 };
 
 use crate::config::{
-    Place, Problem,
+    Problem, Span,
     settings::{Application, Matcher, SecretSource, Settings},
 };
 
 /// The files that `edge.toml` names, each with the place where it does.
-fn named(settings: &Settings) -> Vec<(&Path, &Place)> {
+fn named(settings: &Settings) -> Vec<(&Path, &Span)> {
     let trust = &settings.trust;
     let mut files = vec![&trust.applications];
     files.extend(trust.client_ca.iter().map(|ca| &ca.file).chain(&trust.crls));
@@ -24,10 +24,10 @@ fn named(settings: &Settings) -> Vec<(&Path, &Place)> {
     }
     let secrets = settings.upstreams.iter().flat_map(|upstream| &upstream.headers);
     let secrets = secrets.filter_map(|(_, source)| match &source.value {
-        SecretSource::File(file) => Some((file.as_path(), &source.place)),
+        SecretSource::File(file) => Some((file.as_path(), &source.span)),
         SecretSource::Env(_) => None,
     });
-    files.into_iter().map(|file| (file.value.as_path(), &file.place)).chain(secrets).collect()
+    files.into_iter().map(|file| (file.value.as_path(), &file.span)).chain(secrets).collect()
 }
 
 /// The files that `edge.toml` names.

@@ -14,7 +14,7 @@ use sha2::Digest;
 
 use super::fitness;
 use crate::{
-    config::{Located, Problem, file},
+    config::{Problem, Spanned, file},
     identity::ClientCertificate,
     pem,
     trust::{FileFault, certificates_beside_key, read_certificates},
@@ -31,8 +31,8 @@ pub type ServerCredential = Arc<CertifiedKey>;
 pub fn server_credential(
     provider: &CryptoProvider,
     domain: &str,
-    certificate: &Located<PathBuf>,
-    private_key: &Located<PathBuf>,
+    certificate: &Spanned<PathBuf>,
+    private_key: &Spanned<PathBuf>,
     in_force: &[&CertificateDer<'static>],
     problems: &mut Vec<Problem>,
 ) -> Option<(ServerCredential, [u8; 32])> {
@@ -41,7 +41,7 @@ pub fn server_credential(
         let (key, own) = (certificate.value.display(), private_key.value.display());
         let what = format!("{key} holds the private key, and {own} the certificate");
         problems.push(
-            Problem::error(&certificate.place, "domain.certificate", what)
+            Problem::error(&certificate.span, "domain.certificate", what)
                 .help("swap certificate and private_key"),
         );
         return None;
@@ -55,7 +55,7 @@ pub fn server_credential(
                 "give a PEM file with the server's certificate first, then its intermediates"
             };
             let fault = fault.or_help(help);
-            let problem = Problem::error(&certificate.place, "domain.certificate", fault.what);
+            let problem = Problem::error(&certificate.span, "domain.certificate", fault.what);
             problems.push(Problem { help: fault.help, ..problem });
             None
         }
@@ -85,7 +85,7 @@ pub fn server_credential(
                 file::shell_word(&key.to_string()),
                 file::shell_word(&certificate.to_string()),
             );
-            problems.push(Problem::error(&private_key.place, "domain.private_key", what).help(help));
+            problems.push(Problem::error(&private_key.span, "domain.private_key", what).help(help));
             None
         }
     }
@@ -115,8 +115,8 @@ fn own_certificate(chain: &[CertificateDer<'static>], key: &Arc<dyn SigningKey>)
 fn out_of_order(
     chain: &[CertificateDer<'static>],
     own: usize,
-    certificate: &Located<PathBuf>,
-    private_key: &Located<PathBuf>,
+    certificate: &Spanned<PathBuf>,
+    private_key: &Spanned<PathBuf>,
 ) -> Problem {
     let what = format!(
         "{} begins with another certificate than the server's: {} is the key of certificate {} of {}",
@@ -127,7 +127,7 @@ fn out_of_order(
     );
     let subject = chain.get(own..=own).and_then(|own| ClientCertificate::from_chain(own).ok());
     let name = subject.map(|own| format!(" ({})", own.subject().to_rfc4514())).unwrap_or_default();
-    Problem::error(&certificate.place, "domain.certificate", what).help(format!(
+    Problem::error(&certificate.span, "domain.certificate", what).help(format!(
         "move certificate {}{name} to the top of the file, and let each one be followed by the CA that issued it",
         own + 1
     ))
@@ -150,7 +150,7 @@ fn chain(path: &Path, with_key: bool) -> Result<Vec<CertificateDer<'static>>, Fi
 
 fn key(
     provider: &CryptoProvider,
-    written: &Located<PathBuf>,
+    written: &Spanned<PathBuf>,
     with_certificates: bool,
     problems: &mut Vec<Problem>,
 ) -> Option<(Arc<dyn SigningKey>, [u8; 32])> {
@@ -160,11 +160,11 @@ fn key(
     if let Some(mode) = mode.filter(|mode| mode & 0o007 != 0) {
         let shown = path.display();
         let what = format!("{shown} can be read by others (mode {mode:03o})");
-        problems.push(Problem::warning(&written.place, KEY, what).help(format!("run: chmod 600 {shown}")));
+        problems.push(Problem::warning(&written.span, KEY, what).help(format!("run: chmod 600 {shown}")));
     }
     loaded
         .map_err(|fault| {
-            problems.push(Problem { help: fault.help, ..Problem::error(&written.place, KEY, fault.what) });
+            problems.push(Problem { help: fault.help, ..Problem::error(&written.span, KEY, fault.what) });
         })
         .ok()
 }

@@ -9,7 +9,7 @@ use x509_parser::{
 };
 
 use crate::{
-    config::{Located, Problem, Severity},
+    config::{Problem, Severity, Spanned},
     identity::{ClientCertificate, Validity, rfc3339},
 };
 
@@ -27,7 +27,7 @@ pub(super) fn judge(
     chain: &[CertificateDer<'static>],
     own: usize,
     domain: Option<&str>,
-    file: &Located<PathBuf>,
+    file: &Spanned<PathBuf>,
     in_force: &[&CertificateDer<'static>],
     problems: &mut Vec<Problem>,
 ) {
@@ -42,7 +42,7 @@ pub(super) fn judge(
                 let subject = facts.subject().to_rfc4514();
                 let what = format!("{shown}: certificate {}, {subject:?}, {outside}", index + 1);
                 problems.push(
-                    Problem::warning(&file.place, KEY, what)
+                    Problem::warning(&file.span, KEY, what)
                         .help("replace it by the one that its CA gives out today"),
                 );
             }
@@ -59,10 +59,10 @@ pub(super) fn judge(
                 format!("renew it, and put the new chain into {shown}")
             };
             let what = format!("{shown} {outside}: clients will refuse it");
-            problems.push(Problem { severity, ..Problem::error(&file.place, KEY, what).help(help) });
+            problems.push(Problem { severity, ..Problem::error(&file.span, KEY, what).help(help) });
         } else if validity.not_after - now < SOON {
             let what = format!("{shown} expires in {} days", (validity.not_after - now) / 86_400);
-            problems.push(Problem::warning(&file.place, KEY, what).help("renew it"));
+            problems.push(Problem::warning(&file.span, KEY, what).help("renew it"));
         }
         if let Some(domain) = domain {
             names(der, domain, file, problems);
@@ -89,7 +89,7 @@ fn outside(validity: Validity, now: i64) -> Option<String> {
 }
 
 /// Clients compare the DNS names among the subject alternative names, and nothing else (RFC 9110 section 4.3.4).
-fn names(der: &CertificateDer<'static>, domain: &str, file: &Located<PathBuf>, problems: &mut Vec<Problem>) {
+fn names(der: &CertificateDer<'static>, domain: &str, file: &Spanned<PathBuf>, problems: &mut Vec<Problem>) {
     let Ok((_, certificate)) = X509Certificate::from_der(der) else { return };
     let alternative = certificate.subject_alternative_name().ok().flatten();
     let names: Vec<&str> = alternative
@@ -117,11 +117,11 @@ fn names(der: &CertificateDer<'static>, domain: &str, file: &Located<PathBuf>, p
     let what = format!("{} does not name {domain}{why}: clients will refuse it", file.value.display());
     let help = format!("issue a certificate with the subject alternative name DNS:{domain}");
     let severity = if is_bare { Severity::Error } else { Severity::Warning };
-    problems.push(Problem { severity, ..Problem::error(&file.place, KEY, what).help(help) });
+    problems.push(Problem { severity, ..Problem::error(&file.span, KEY, what).help(help) });
 }
 
 /// A certificate for clients only does not pass for a server's (RFC 5280 section 4.2.1.12).
-fn purpose(der: &CertificateDer<'static>, file: &Located<PathBuf>, problems: &mut Vec<Problem>) {
+fn purpose(der: &CertificateDer<'static>, file: &Spanned<PathBuf>, problems: &mut Vec<Problem>) {
     let Ok((_, certificate)) = X509Certificate::from_der(der) else { return };
     let Ok(Some(usage)) = certificate.extended_key_usage() else { return };
     if !(usage.value.server_auth || usage.value.any) {
@@ -130,7 +130,7 @@ fn purpose(der: &CertificateDer<'static>, file: &Located<PathBuf>, problems: &mu
             file.value.display()
         );
         problems.push(
-            Problem::warning(&file.place, KEY, what)
+            Problem::warning(&file.span, KEY, what)
                 .help("issue a certificate with extendedKeyUsage = serverAuth"),
         );
     }

@@ -7,7 +7,7 @@ use std::{
 
 use super::{Application, Registry};
 use crate::{
-    config::{Located, Place, Problem, Severity, settings::AuthMethod},
+    config::{Problem, Severity, Span, Spanned, settings::AuthMethod},
     identity::{SubjectAltName, Thumbprint},
 };
 
@@ -30,7 +30,7 @@ const OF_NOTHING: [&str; 2] = [
 const FEW: usize = 16;
 
 /// A thumbprint that somebody wrote where a certificate's belongs.
-pub(super) fn placeholder(thumbprint: &Thumbprint, place: &Place) -> Option<Problem> {
+pub(super) fn placeholder(thumbprint: &Thumbprint, place: &Span) -> Option<Problem> {
     let octets = thumbprint.as_bytes();
     let distinct: HashSet<u8> = octets.iter().copied().collect();
     let mut steps: HashMap<u8, usize> = HashMap::new();
@@ -69,7 +69,7 @@ pub(super) fn few(mut problems: Vec<Problem>) -> Vec<Problem> {
 }
 
 /// A subject alternative name with a wildcard: it is compared as it is, and certificates of clients bear full names.
-pub(super) fn wildcard(name: &SubjectAltName, key: &str, text: &Located<String>) -> Option<Problem> {
+pub(super) fn wildcard(name: &SubjectAltName, key: &str, text: &Spanned<String>) -> Option<Problem> {
     let (shape, help) = match name {
         SubjectAltName::Dns(name) if name.contains('*') => (
             "a full DNS name",
@@ -89,7 +89,7 @@ pub(super) fn wildcard(name: &SubjectAltName, key: &str, text: &Located<String>)
         "found {:?}, expected {shape}: a * stands for nothing but itself, so no certificate matches",
         text.value
     );
-    let problem = Problem::error(&text.place, format!("application.credential.{key}"), what).help(help);
+    let problem = Problem::error(&text.span, format!("application.credential.{key}"), what).help(help);
     // Of a URI it can be a part (RFC 3986 section 2.2).
     Some(match name {
         SubjectAltName::Uri(_) => Problem { severity: Severity::Warning, ..problem },
@@ -98,7 +98,7 @@ pub(super) fn wildcard(name: &SubjectAltName, key: &str, text: &Located<String>)
 }
 
 /// That no client CA is there, where an application can authenticate by a chain to one and by nothing else.
-pub(super) fn no_client_ca(registry: &Registry, place: &Place) -> Option<Problem> {
+pub(super) fn no_client_ca(registry: &Registry, place: &Span) -> Option<Problem> {
     let by_chain = |application: &&Arc<Application>| application.method == AuthMethod::TlsClientAuth;
     let mut ids: Vec<&str> =
         registry.applications().filter(by_chain).map(|application| application.client_id.as_str()).collect();

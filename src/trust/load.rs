@@ -8,7 +8,7 @@ use super::{
     lists::{Kept, awaited},
 };
 use crate::{
-    config::{Located, Problem, settings},
+    config::{Problem, Spanned, settings},
     identity::{
         Authorities, AuthorityError, ClientCa, CrlDepth, Purpose, RevocationPolicy, StaleCrl, now, rfc3339,
     },
@@ -30,13 +30,13 @@ pub fn load(
 }
 
 /// A file's text for a message: the path as resolved.
-pub(super) fn shown(path: &Located<PathBuf>) -> String {
+pub(super) fn shown(path: &Spanned<PathBuf>) -> String {
     path.value.display().to_string()
 }
 
 /// The problem of a file that can't be used.
-pub(super) fn unusable(file: &Located<PathBuf>, key: &str, fault: FileFault) -> Problem {
-    Problem { help: fault.help, ..Problem::error(&file.place, key, fault.what) }
+pub(super) fn unusable(file: &Spanned<PathBuf>, key: &str, fault: FileFault) -> Problem {
+    Problem { help: fault.help, ..Problem::error(&file.span, key, fault.what) }
 }
 
 fn authorities(trust: &settings::Trust, problems: &mut Vec<Problem>) -> Option<Authorities> {
@@ -71,7 +71,7 @@ fn authorities(trust: &settings::Trust, problems: &mut Vec<Problem>) -> Option<A
                 _ => format!("{} is not there yet: `run` fetches it from {url}", shown(file)),
             };
             problems.push(
-                Problem::warning(&file.place, "trust.crls", what)
+                Problem::warning(&file.span, "trust.crls", what)
                     .help("until then nobody knows what its CA has revoked"),
             );
             continue;
@@ -103,7 +103,7 @@ fn authorities(trust: &settings::Trust, problems: &mut Vec<Problem>) -> Option<A
                 if let Some(file) = ca_files.get(warning.index) {
                     problems.push(
                         Problem::warning(
-                            &file.place,
+                            &file.span,
                             "trust.client_ca",
                             format!("{}: {warning}", shown(file)),
                         )
@@ -121,7 +121,7 @@ fn authorities(trust: &settings::Trust, problems: &mut Vec<Problem>) -> Option<A
                 AuthorityError::Crl { index, .. } => (crl_files.get(*index), "trust.crls"),
             };
             if let Some(file) = file {
-                let problem = Problem::error(&file.place, key, format!("{}: {error}", shown(file)));
+                let problem = Problem::error(&file.span, key, format!("{}: {error}", shown(file)));
                 problems.push(match &error {
                     AuthorityError::Crl { .. } => {
                         problem.help("give the list that the CA itself has signed, whole")
@@ -137,7 +137,7 @@ fn authorities(trust: &settings::Trust, problems: &mut Vec<Problem>) -> Option<A
 fn stale_crls(
     authorities: &Authorities,
     stale: settings::StaleCrl,
-    files: &[&Located<PathBuf>],
+    files: &[&Spanned<PathBuf>],
     problems: &mut Vec<Problem>,
 ) {
     let help = match stale {
@@ -150,7 +150,7 @@ fn stale_crls(
         let Some(file) = files.get(crl.index) else { continue };
         let (shown, since) = (shown(file), rfc3339(crl.next_update));
         let what = format!("{shown}: the CRL of {:?} is stale since {since}", crl.issuer);
-        problems.push(Problem::warning(&file.place, "trust.crls", what).help(help));
+        problems.push(Problem::warning(&file.span, "trust.crls", what).help(help));
     }
 }
 
@@ -158,7 +158,7 @@ fn stale_crls(
 fn odd_crls(
     authorities: &Authorities,
     trust: &settings::Trust,
-    files: &[&Located<PathBuf>],
+    files: &[&Spanned<PathBuf>],
     problems: &mut Vec<Problem>,
 ) {
     // A list of an intermediate whose certificate is named beside the list's URL is where it belongs.
@@ -169,7 +169,7 @@ fn odd_crls(
         let Some(file) = files.get(crl.index) else { continue };
         let (shown, issuer) = (shown(file), &crl.issuer);
         let mut warn = |what: String, help: &str| {
-            problems.push(Problem::warning(&file.place, "trust.crls", what).help(help));
+            problems.push(Problem::warning(&file.span, "trust.crls", what).help(help));
         };
         if crl.is_from_the_future(now()) {
             let from = rfc3339(crl.this_update);

@@ -13,7 +13,7 @@ use super::{
     load::shown,
 };
 use crate::{
-    config::{Located, Problem, settings},
+    config::{Problem, Spanned, settings},
     identity::{ClientCertificate, DistinguishedName, is_issued_by, spki_hash},
 };
 
@@ -22,12 +22,12 @@ use crate::{
 pub(super) struct Pins {
     keys: HashMap<PathBuf, Result<Arc<[u8; 32]>, FileFault>>,
     /// Those that were read, with the first place that names them.
-    read: Vec<(Located<PathBuf>, CertificateDer<'static>)>,
+    read: Vec<(Spanned<PathBuf>, CertificateDer<'static>)>,
 }
 
 impl Pins {
     /// The hash of the key of the one CA in a file.
-    pub(super) fn key(&mut self, file: &Located<PathBuf>) -> Result<Arc<[u8; 32]>, FileFault> {
+    pub(super) fn key(&mut self, file: &Spanned<PathBuf>) -> Result<Arc<[u8; 32]>, FileFault> {
         if let Some(known) = self.keys.get(&file.value) {
             return known.clone();
         }
@@ -114,7 +114,7 @@ impl Ancestry {
 }
 
 fn problem(
-    file: &Located<PathBuf>,
+    file: &Spanned<PathBuf>,
     pin: &CertificateDer<'static>,
     cas: &[CertificateDer<'static>],
 ) -> Option<Problem> {
@@ -133,7 +133,7 @@ fn problem(
     // Its issuer may be an intermediate that clients present.
     if !facts.is_self_issued() && !cas.iter().any(is_client_ca) {
         let what = format!("{shown}: the CA {subject:?} is no client CA, nor is its issuer {issuer:?}");
-        return Some(Problem::warning(&file.place, KEY, what).help(
+        return Some(Problem::warning(&file.span, KEY, what).help(
             "only a chain that leads from this CA through its issuer to a client CA is accepted: name one of them under [trust] client_ca",
         ));
     }
@@ -141,7 +141,7 @@ fn problem(
         "{shown}: the CA {subject:?} is no client CA, and no client CA has issued it: no certificate could match"
     );
     Some(
-        Problem::error(&file.place, KEY, what)
+        Problem::error(&file.span, KEY, what)
             .help("name it under [trust] client_ca, or pin one that stands there"),
     )
 }

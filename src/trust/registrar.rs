@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     config::{
-        Located, Problem, Severity,
+        Problem, Severity, Spanned,
         settings::{self, Matcher},
     },
     identity::{
@@ -61,9 +61,9 @@ impl<'a> Registrar<'a> {
                 if let (CredentialMatcher::Thumbprint(thumbprint), Matcher::Thumbprint(text)) =
                     (&built.matcher, &credential.matcher)
                 {
-                    self.placeholders.extend(doubts::placeholder(thumbprint, &text.place));
+                    self.placeholders.extend(doubts::placeholder(thumbprint, &text.span));
                 }
-                places.push(credential.matcher.place());
+                places.push(credential.matcher.span());
                 credentials.push(built);
             }
         }
@@ -76,10 +76,10 @@ impl<'a> Registrar<'a> {
             Some(before) if **before == built => Arc::clone(before),
             _ => Arc::new(built),
         };
-        let place = |credential: usize| places.get(credential).copied().unwrap_or(&written.client_id.place);
+        let place = |credential: usize| places.get(credential).copied().unwrap_or(&written.client_id.span);
         self.apart.note(&application, self.registry.subjects(), place);
         if let Err(error) = self.registry.insert(application) {
-            let place = error.credential().map_or(&written.client_id.place, place);
+            let place = error.credential().map_or(&written.client_id.span, place);
             let problem = Problem::error(place, "application.credential", error.to_string());
             self.problems.push(problem.help(error.help()));
         }
@@ -93,7 +93,7 @@ impl<'a> Registrar<'a> {
     pub fn check_authorities(&mut self, settings: &settings::Settings) {
         let trust = &settings.trust;
         let most = if self.before.is_some() { Severity::Warning } else { Severity::Error };
-        let place = settings.places.get("trust.client_ca").unwrap_or(&trust.applications.place);
+        let place = settings.spans.get("trust.client_ca").unwrap_or(&trust.applications.span);
         let missing =
             if trust.client_ca.is_empty() { doubts::no_client_ca(&self.registry, place) } else { None };
         // Without any client CA it goes without saying that no pin is one.
@@ -144,7 +144,7 @@ fn credential(
             .map(|(dn, warning)| {
                 if let Some(warning) = warning {
                     problems.push(Problem::warning(
-                        &text.place,
+                        &text.span,
                         "application.credential.subject_dn",
                         warning.to_string(),
                     ));
@@ -161,7 +161,7 @@ fn credential(
 }
 
 fn parsed<T, E: std::fmt::Display>(
-    text: &Located<String>,
+    text: &Spanned<String>,
     key: &str,
     problems: &mut Vec<Problem>,
     parse: impl FnOnce(&str) -> Result<T, E>,
@@ -169,7 +169,7 @@ fn parsed<T, E: std::fmt::Display>(
     parse(&text.value)
         .map_err(|error| {
             problems.push(Problem::error(
-                &text.place,
+                &text.span,
                 format!("application.credential.{key}"),
                 error.to_string(),
             ));
@@ -178,7 +178,7 @@ fn parsed<T, E: std::fmt::Display>(
 }
 
 fn san<E: std::fmt::Display>(
-    text: &Located<String>,
+    text: &Spanned<String>,
     key: &str,
     pin: Option<Arc<[u8; 32]>>,
     problems: &mut Vec<Problem>,
@@ -211,7 +211,7 @@ fn stray(chain: &[CertificateDer<'static>]) -> Option<usize> {
 }
 
 /// The first certificate of a file; one that has ended is worth a warning.
-fn registered(file: &Located<PathBuf>, problems: &mut Vec<Problem>) -> Option<(Thumbprint, Certificate)> {
+fn registered(file: &Spanned<PathBuf>, problems: &mut Vec<Problem>) -> Option<(Thumbprint, Certificate)> {
     const KEY: &str = "application.credential.certificate";
     let read = read_certificates(&file.value).and_then(|chain| {
         let leaf = chain.get(..1).unwrap_or_default();
@@ -238,7 +238,7 @@ fn registered(file: &Located<PathBuf>, problems: &mut Vec<Problem>) -> Option<(T
                     "check the clock: it is {} here; until it is valid, keep the former credential",
                     rfc3339(now())
                 );
-                problems.push(Problem::warning(&file.place, KEY, what).help(help));
+                problems.push(Problem::warning(&file.span, KEY, what).help(help));
             }
             if left < 30 * 86_400 {
                 let what = if left < 0 {
@@ -248,14 +248,14 @@ fn registered(file: &Located<PathBuf>, problems: &mut Vec<Problem>) -> Option<(T
                     format!("{} expires in {} days", shown(file), left / 86_400)
                 };
                 problems.push(
-                    Problem::warning(&file.place, KEY, what)
+                    Problem::warning(&file.span, KEY, what)
                         .help("add the next certificate as a second credential, then remove this one"),
                 );
             }
             if let Some(reason) = unusable_key(certificate.spki_der()) {
                 problems.push(
                     Problem::warning(
-                        &file.place,
+                        &file.span,
                         KEY,
                         format!("{}: {reason}: no handshake succeeds", shown(file)),
                     )

@@ -11,7 +11,7 @@ use super::{
     pins::Pins,
 };
 use crate::{
-    config::{Place, Problem, settings},
+    config::{Problem, Span, settings},
     identity::{ClientCertificate, DistinguishedName, SubjectAltName},
 };
 
@@ -136,7 +136,7 @@ pub(super) struct KeptApart(Vec<Pair>);
 
 #[derive(Debug)]
 struct Pair {
-    place: Place,
+    place: Span,
     equal: EqualSubjects,
     pins: [Arc<[u8; 32]>; 2],
 }
@@ -147,7 +147,7 @@ impl KeptApart {
         &mut self,
         application: &Application,
         subjects: &Subjects,
-        place: impl Fn(usize) -> &'a Place,
+        place: impl Fn(usize) -> &'a Span,
     ) {
         for (index, credential) in application.credentials.iter().enumerate() {
             let CredentialMatcher::Subject { subject, pin: Some(pin) } = &credential.matcher else {

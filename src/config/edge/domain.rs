@@ -4,20 +4,20 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use super::{must_be_unique, route};
 use crate::config::{
-    names::domain_name,
-    place::Located,
-    problem::Problem,
+    diagnostic::Problem,
+    schema::{BUILT_IN_PROFILES, ROUTE},
     settings::{Authenticate, CipherSuites, ClientAuth, Domain, Route},
+    span::Spanned,
+    suggest::{any_of, did_you_mean, quote},
     table::Table,
+    validate::domain_name,
     value::Fault,
-    vocabulary::{BUILT_IN_PROFILES, ROUTE},
-    words::{any_of, did_you_mean, quote},
 };
 
 /// Tickets tell whole seconds, and TLS 1.3 allows a week.
 const SESSION_LIFETIMES: RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(24 * 3600);
 
-type Names = [Option<Located<String>>];
+type Names = [Option<Spanned<String>>];
 
 /// Reads all domains, or nothing if one lacks what it cannot do without.
 pub(super) fn read_all(tables: &[Table<'_>], upstreams: &Names, profiles: &Names) -> Option<Vec<Domain>> {
@@ -36,7 +36,7 @@ pub(super) fn read_all(tables: &[Table<'_>], upstreams: &Names, profiles: &Names
 
 fn read(
     table: &Table<'_>,
-    name: Option<Located<String>>,
+    name: Option<Spanned<String>>,
     upstreams: &Names,
     profiles: &Names,
 ) -> Option<Domain> {
@@ -47,7 +47,7 @@ fn read(
     let client_auth = table
         .get("client_auth")
         .and_then(|value| value.choice(&modes))
-        .unwrap_or_else(|| Located { value: ClientAuth::Required, place: table.place.clone() });
+        .unwrap_or_else(|| Spanned { value: ClientAuth::Required, span: table.span.clone() });
     let suites = [("default", CipherSuites::Default), ("fapi", CipherSuites::Fapi)];
     let cipher_suites = table.get("cipher_suites").and_then(|value| value.choice(&suites));
     let session_lifetime = table.get("session_lifetime").and_then(|value| value.duration(&SESSION_LIFETIMES));
@@ -79,7 +79,7 @@ fn upstream(table: &Table<'_>, upstreams: &Names) -> Option<usize> {
     let Some(value) = table.get("upstream") else {
         if upstreams.len() > 1 {
             let what = "missing: with several [[upstream]] a domain must say which one it uses";
-            let problem = Problem::error(&table.place, "domain.upstream", what);
+            let problem = Problem::error(&table.span, "domain.upstream", what);
             table.reader.report(problem.help(format!("write upstream = {listed}")));
         }
         return (upstreams.len() == 1).then_some(0);
@@ -107,9 +107,9 @@ fn upstream(table: &Table<'_>, upstreams: &Names) -> Option<usize> {
         .and_then(|index| index.value)
 }
 
-fn header_profile(table: &Table<'_>, profiles: &Names) -> Option<Located<String>> {
+fn header_profile(table: &Table<'_>, profiles: &Names) -> Option<Spanned<String>> {
     let Some(value) = table.get("header_profile") else {
-        return Some(Located { value: "auth0".to_owned(), place: table.place.clone() });
+        return Some(Spanned { value: "auth0".to_owned(), span: table.span.clone() });
     };
     value.parse("the name of a header profile", |text| {
         let own = profiles.iter().flatten().map(|name| name.value.as_str());
@@ -123,28 +123,28 @@ fn header_profile(table: &Table<'_>, profiles: &Names) -> Option<Located<String>
     })
 }
 
-fn routes(table: &Table<'_>, client_auth: &Located<ClientAuth>) -> Vec<Route> {
+fn routes(table: &Table<'_>, client_auth: &Spanned<ClientAuth>) -> Vec<Route> {
     let off = client_auth.value == ClientAuth::Off;
     let tables = table.tables(ROUTE, "route");
     let Some(tables) = tables.filter(|tables| !tables.is_empty()) else {
-        if off && table.key_place("route").is_none() {
+        if off && table.key_span("route").is_none() {
             let what = "found \"off\" and no [[domain.route]]: the default routes ask for a certificate, so nobody could pass";
-            let problem = Problem::error(&client_auth.place, "domain.client_auth", what);
+            let problem = Problem::error(&client_auth.span, "domain.client_auth", what);
             table.reader.report(
                 problem.help(
                     "write [[domain.route]] with authenticate = \"none\", or client_auth = \"required\"",
                 ),
             );
         }
-        return route::defaults(&table.place);
+        return route::defaults(&table.span);
     };
     let routes = route::read_all(&tables);
     for route in &routes {
-        let (place, route) = (&route.place, &route.value);
+        let (span, route) = (&route.span, &route.value);
         match (client_auth.value, route.authenticate) {
             (ClientAuth::Off, Authenticate::Client | Authenticate::Certificate) => {
                 let what = "the route asks for a certificate, but the domain has client_auth = \"off\": nobody could pass";
-                let problem = Problem::error(place, "domain.route.authenticate", what);
+                let problem = Problem::error(span, "domain.route.authenticate", what);
                 table.reader.report(
                     problem
                         .help("write authenticate = \"none\", or client_auth = \"optional\" for the domain"),
@@ -152,7 +152,7 @@ fn routes(table: &Table<'_>, client_auth: &Located<ClientAuth>) -> Vec<Route> {
             }
             (ClientAuth::Required, Authenticate::None) => {
                 let what = "the route authenticates nobody, but the domain has client_auth = \"required\": without a certificate no client gets as far";
-                let problem = Problem::warning(place, "domain.route.authenticate", what);
+                let problem = Problem::warning(span, "domain.route.authenticate", what);
                 table.reader.report(problem.help("write client_auth = \"optional\" for the domain"));
             }
             _ => {}

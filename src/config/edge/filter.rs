@@ -1,8 +1,8 @@
 //! What is logged: a filter of `tracing`, from the file or the environment.
 
 use crate::config::{
+    suggest::{did_you_mean, quote},
     value::Fault,
-    words::{did_you_mean, quote},
 };
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];

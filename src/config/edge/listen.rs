@@ -6,12 +6,12 @@ use rustls_pki_types::DnsName;
 
 use super::proxies;
 use crate::config::{
-    place::Located,
-    problem::Problem,
+    diagnostic::Problem,
     settings::Listen,
+    span::Spanned,
+    suggest::quote,
     table::Table,
     value::{Fault, Value},
-    words::quote,
 };
 
 /// The admin address where none is written.
@@ -20,7 +20,7 @@ pub(in crate::config) const DEFAULT_ADMIN: SocketAddr =
 
 /// Reads the table; a value that does not do is reported and stands at its default meanwhile.
 pub(super) fn read(table: &Table<'_>) -> Listen {
-    let at = |value: SocketAddr| Located { value, place: table.place.clone() };
+    let at = |value: SocketAddr| Spanned { value, span: table.span.clone() };
     let https = table.get("https").and_then(|value| {
         value.filled_list(|item| item.parse("an address", |text| address(text, "0.0.0.0", 8443)))
     });
@@ -41,7 +41,7 @@ pub(super) fn read(table: &Table<'_>) -> Listen {
     addresses_differ(table, &listen);
     if !listen.admin.value.ip().is_loopback() {
         let what = format!("{} can be reached from other machines, without TLS", listen.admin.value);
-        let warning = Problem::warning(&listen.admin.place, "listen.admin", what);
+        let warning = Problem::warning(&listen.admin.span, "listen.admin", what);
         table
             .reader
             .report(warning.help("write admin = \"127.0.0.1:9443\", or let only your monitoring reach it"));
@@ -50,7 +50,7 @@ pub(super) fn read(table: &Table<'_>) -> Listen {
     let nobody = trusted.is_none_or(|list| list.is_none_or(|list| list.is_empty()));
     if let Some(on) = proxy_protocol.filter(|on| on.value && nobody) {
         let what = "found true, but trusted_proxies is empty: nobody could connect";
-        let error = Problem::error(&on.place, "listen.proxy_protocol", what);
+        let error = Problem::error(&on.span, "listen.proxy_protocol", what);
         table.reader.report(
             error.help("write trusted_proxies = [\"10.0.0.0/8\"] with the addresses of your load balancer"),
         );
@@ -136,12 +136,12 @@ fn addresses_differ(table: &Table<'_>, listen: &Listen) {
             let what = format!("found {}, but the list has {} already", address.value, earlier.value);
             table
                 .reader
-                .report(Problem::error(&address.place, "listen.https", what).help("remove one of the two"));
+                .report(Problem::error(&address.span, "listen.https", what).help("remove one of the two"));
         }
     }
     if let Some(https) = listen.https.iter().find(|https| overlap(&https.value, &listen.admin.value)) {
         let what = format!("found {}, which is taken by https = {}", listen.admin.value, https.value);
-        let error = Problem::error(&listen.admin.place, "listen.admin", what);
+        let error = Problem::error(&listen.admin.span, "listen.admin", what);
         table.reader.report(error.help("give the admin address a port of its own"));
     }
 }

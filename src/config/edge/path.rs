@@ -1,7 +1,7 @@
 //! The path of a `[[domain.route]]`, and what other servers' configurations have in its place.
 
 use super::route::METHODS;
-use crate::config::{place::Place, problem::Problem, settings::PathPattern, value::Fault, words::quote};
+use crate::config::{diagnostic::Problem, settings::PathPattern, span::Span, suggest::quote, value::Fault};
 
 const HELP: &str =
     "write an exact path such as \"/oauth/token\", or \"/oauth/*\" for all that is under /oauth/";
@@ -130,7 +130,7 @@ fn foreign(text: &str) -> Option<Fault> {
 }
 
 /// What is literal and yet hardly meant so: `$` at the end, and segments as `:id`.
-pub(super) fn doubts(text: &str, place: &Place) -> Vec<Problem> {
+pub(super) fn doubts(text: &str, span: &Span) -> Vec<Problem> {
     let what = if text.ends_with('$') {
         "a $ at the end is part of the path: regular expressions are not supported"
     } else if segments(text).any(|segment| segment.starts_with(':')) {
@@ -139,7 +139,7 @@ pub(super) fn doubts(text: &str, place: &Place) -> Vec<Problem> {
         return Vec::new();
     };
     let what = format!("found {}: {what}", quote(text));
-    vec![Problem::warning(place, "domain.route.path", what).help(HELP)]
+    vec![Problem::warning(span, "domain.route.path", what).help(HELP)]
 }
 
 fn segments(text: &str) -> impl Iterator<Item = &str> {

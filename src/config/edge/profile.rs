@@ -6,14 +6,14 @@ use http::HeaderName;
 
 use super::must_be_unique;
 use crate::config::{
-    names::{fold_header, header_name},
-    place::Located,
-    problem::Problem,
+    diagnostic::Problem,
+    schema::{BUILT_IN_PROFILES, ENCODINGS},
     settings::CustomProfile,
+    span::Spanned,
+    suggest::{any_of, did_you_mean, quote},
     table::Table,
+    validate::{fold_header, header_name},
     value::{Fault, Value},
-    vocabulary::{BUILT_IN_PROFILES, ENCODINGS},
-    words::{any_of, did_you_mean, quote},
 };
 
 /// The profiles as far as they could be read.
@@ -21,7 +21,7 @@ pub(super) struct Profiles {
     /// All of them, or nothing if one could not be read.
     pub(super) profiles: Option<Vec<CustomProfile>>,
     /// The name of each.
-    pub(super) names: Vec<Option<Located<String>>>,
+    pub(super) names: Vec<Option<Spanned<String>>>,
 }
 
 /// Reads all custom profiles.
@@ -49,7 +49,7 @@ fn own_name(text: &str) -> Result<String, Fault> {
     Ok(text.to_owned())
 }
 
-type Header = (Located<HeaderName>, Located<String>);
+type Header = (Spanned<HeaderName>, Spanned<String>);
 
 fn headers(value: &Value<'_>) -> Option<Vec<Header>> {
     let entries = value.entries()?;
@@ -62,16 +62,16 @@ fn headers(value: &Value<'_>) -> Option<Vec<Header>> {
         let encoding = Value { entry: None, example: ("x-client-certificate", "\"pem-url\""), ..encoding };
         let encoding = encoding.parse("the name of an encoding", known_encoding);
         let name = match header_name(&written.value) {
-            Ok(name) => Located { value: name, place: written.place },
+            Ok(name) => Spanned { value: name, span: written.span },
             Err(fault) => {
-                let problem = Problem::error(&written.place, value.path_of_key(), fault.what);
+                let problem = Problem::error(&written.span, value.path_of_key(), fault.what);
                 value.reader.report(Problem { help: fault.help, ..problem });
                 continue;
             }
         };
         if let Some(line) = line_of(&headers, &name) {
             let what = format!("found one header twice; the first is on line {line}");
-            let problem = Problem::error(&name.place, value.path_of_key(), what);
+            let problem = Problem::error(&name.span, value.path_of_key(), what);
             value.reader.report(problem.help("`-`, `_` and letter case do not tell header names apart"));
         }
         if let Some(encoding) = encoding {
@@ -90,8 +90,8 @@ fn known_encoding(text: &str) -> Result<String, Fault> {
     Err(Fault::new(format!("found {}, expected the name of an encoding", quote(text))).help(help))
 }
 
-fn line_of(headers: &[Header], name: &Located<HeaderName>) -> Option<usize> {
+fn line_of(headers: &[Header], name: &Spanned<HeaderName>) -> Option<usize> {
     let folded = fold_header(name.value.as_str());
     let earlier = headers.iter().find(|(earlier, _)| fold_header(earlier.value.as_str()) == folded);
-    earlier.map(|(earlier, _)| earlier.place.line())
+    earlier.map(|(earlier, _)| earlier.span.line())
 }

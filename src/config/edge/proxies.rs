@@ -5,10 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::config::{
-    place::{Located, Place},
-    problem::Problem,
+    diagnostic::Problem,
+    span::{Span, Spanned},
+    suggest::quote,
     value::{Fault, Value},
-    words::quote,
 };
 
 /// The widest networks that one operator can hold: 10.0.0.0/8, and well above what registries give to one.
@@ -20,10 +20,10 @@ const LOCAL: [&str; 2] = ["fc00::/7", "fe80::/10"];
 /// Reads the list; items that cannot be used are reported and left out.
 pub(super) fn read(value: &Value<'_>) -> Option<Vec<IpNet>> {
     let networks = value.list(network)?;
-    let wide: Vec<&Located<IpNet>> = networks.iter().filter(|network| is_wide(&network.value)).collect();
+    let wide: Vec<&Spanned<IpNet>> = networks.iter().filter(|network| is_wide(&network.value)).collect();
     for network in &wide {
         value.reader.report(warning(
-            &network.place,
+            &network.span,
             &format!("found {}, expected the addresses of load balancers", network.value),
         ));
     }
@@ -32,14 +32,14 @@ pub(super) fn read(value: &Value<'_>) -> Option<Vec<IpNet>> {
         && let Some(whole) = wide_in_parts(&all)
     {
         value.reader.report(warning(
-            &value.place,
+            &value.span,
             &format!("found {whole}, expected the addresses of load balancers"),
         ));
     }
     Some(all)
 }
 
-fn network(value: &Value<'_>) -> Option<Located<IpNet>> {
+fn network(value: &Value<'_>) -> Option<Spanned<IpNet>> {
     let read = |text: &str| {
         let single = text.parse::<IpAddr>().map(IpNet::from);
         text.parse::<IpNet>().map(|net| net.trunc()).or(single).map_err(|_| {
@@ -122,10 +122,10 @@ fn mapped(address: Ipv6Addr, prefix: u8) -> Option<Ipv4Net> {
     Ipv4Net::new(address, prefix.checked_sub(96)?).ok()
 }
 
-fn warning(place: &Place, what: &str) -> Problem {
+fn warning(span: &Span, what: &str) -> Problem {
     let what = format!(
         "{what}: anyone who connects from there can forge the client address that the logs and the upstream see (by X-Forwarded-For or a PROXY header), and is exempt from connections_per_address"
     );
-    Problem::warning(place, "listen.trusted_proxies", what)
+    Problem::warning(span, "listen.trusted_proxies", what)
         .help("list only the addresses of your own load balancers, such as \"10.0.0.5\" or \"10.0.0.0/24\"")
 }

@@ -4,20 +4,20 @@ use http::Method;
 
 use super::path;
 use crate::config::{
-    place::{Located, Place},
-    problem::Problem,
+    diagnostic::Problem,
     settings::{Authenticate, PathPattern, Route},
+    span::{Span, Spanned},
+    suggest::{did_you_mean, quote},
     table::Table,
     value::{Fault, Value},
-    words::{did_you_mean, quote},
 };
 
 pub(super) const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 /// What a domain without routes of its own serves.
-pub(super) fn defaults(place: &Place) -> Vec<Route> {
+pub(super) fn defaults(span: &Span) -> Vec<Route> {
     let route = |path: &str| Route {
-        path: Located { value: PathPattern::Exact(path.to_owned()), place: place.clone() },
+        path: Spanned { value: PathPattern::Exact(path.to_owned()), span: span.clone() },
         methods: vec![Method::POST],
         authenticate: Authenticate::Client,
     };
@@ -25,17 +25,17 @@ pub(super) fn defaults(place: &Place) -> Vec<Route> {
 }
 
 /// Reads the routes of a domain. Each comes with the place that says whom it authenticates.
-pub(super) fn read_all(tables: &[Table<'_>]) -> Vec<Located<Route>> {
-    let mut routes: Vec<Located<Route>> = Vec::new();
+pub(super) fn read_all(tables: &[Table<'_>]) -> Vec<Spanned<Route>> {
+    let mut routes: Vec<Spanned<Route>> = Vec::new();
     for table in tables {
         let Some(route) = read(table) else { continue };
         if let Some((earlier, method)) = conflict(&routes, &route.value) {
             let what = format!(
                 "found {} for {method} a second time; the first is on line {}",
                 shown(&route.value.path.value),
-                earlier.path.place.line()
+                earlier.path.span.line()
             );
-            let problem = Problem::error(&route.value.path.place, "domain.route.path", what);
+            let problem = Problem::error(&route.value.path.span, "domain.route.path", what);
             table.reader.report(problem.help("remove one of the two, or give them different methods"));
         }
         routes.push(route);
@@ -43,17 +43,17 @@ pub(super) fn read_all(tables: &[Table<'_>]) -> Vec<Located<Route>> {
     routes
 }
 
-fn read(table: &Table<'_>) -> Option<Located<Route>> {
+fn read(table: &Table<'_>) -> Option<Spanned<Route>> {
     let path = match table.get("path") {
         Some(value) => {
             let path = value.parse("a path", path::pattern);
-            if let Some(Located { value: PathPattern::Exact(text), place }) = &path {
-                table.reader.report_all(path::doubts(text, place));
+            if let Some(Spanned { value: PathPattern::Exact(text), span }) = &path {
+                table.reader.report_all(path::doubts(text, span));
             }
             path
         }
         None => {
-            Some(Located { value: PathPattern::Exact("/oauth/token".to_owned()), place: table.place.clone() })
+            Some(Spanned { value: PathPattern::Exact("/oauth/token".to_owned()), span: table.span.clone() })
         }
     };
     let methods = table.get("methods").map_or(Some(vec![Method::POST]), |value| methods(&value));
@@ -64,7 +64,7 @@ fn read(table: &Table<'_>) -> Option<Located<Route>> {
     ];
     let authenticate = match table.get("authenticate") {
         Some(value) => value.choice(&choices),
-        None => Some(Located { value: Authenticate::Client, place: table.place.clone() }),
+        None => Some(Spanned { value: Authenticate::Client, span: table.span.clone() }),
     };
     table.finish();
     let (path, methods, authenticate) = (path?, methods?, authenticate?);
@@ -77,7 +77,7 @@ fn methods(value: &Value<'_>) -> Option<Vec<Method>> {
         if methods.contains(&method.value) {
             let what = format!("found {} twice", method.value);
             value.reader.report(
-                Problem::error(&method.place, value.path_of_key(), what).help("remove one of the two"),
+                Problem::error(&method.span, value.path_of_key(), what).help("remove one of the two"),
             );
         } else {
             methods.push(method.value);
@@ -110,7 +110,7 @@ fn shown(pattern: &PathPattern) -> String {
     }
 }
 
-fn conflict<'a>(routes: &'a [Located<Route>], route: &'a Route) -> Option<(&'a Route, &'a Method)> {
+fn conflict<'a>(routes: &'a [Spanned<Route>], route: &'a Route) -> Option<(&'a Route, &'a Method)> {
     routes
         .iter()
         .map(|earlier| &earlier.value)

@@ -3,13 +3,13 @@
 use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use crate::config::{
-    names::url,
-    place::Located,
-    problem::Problem,
+    diagnostic::Problem,
+    schema::{CLIENT_CA, CRL_SOURCE},
     settings::{ClientCa, CrlDepth, CrlSource, Eku, StaleCrl, Trust},
+    span::Spanned,
     table::Table,
+    validate::url,
     value::Value,
-    vocabulary::{CLIENT_CA, CRL_SOURCE},
 };
 
 /// Reads the table.
@@ -39,8 +39,8 @@ pub(super) fn read(table: &Table<'_>) -> Trust {
     trust
 }
 
-fn default_applications(table: &Table<'_>) -> Located<PathBuf> {
-    Located { value: table.reader.folder.join("applications.toml"), place: table.place.clone() }
+fn default_applications(table: &Table<'_>) -> Spanned<PathBuf> {
+    Spanned { value: table.reader.folder.join("applications.toml"), span: table.span.clone() }
 }
 
 /// An item of `client_ca`: a file, or a table of it with what it is trusted for.
@@ -62,12 +62,12 @@ fn client_ca(value: &Value<'_>) -> Option<ClientCa> {
 
 /// An item of `crls`.
 enum List {
-    File(Located<PathBuf>),
+    File(Spanned<PathBuf>),
     Fetched(Box<CrlSource>),
 }
 
 impl List {
-    fn file(&self) -> &Located<PathBuf> {
+    fn file(&self) -> &Spanned<PathBuf> {
         match self {
             Self::File(file) => file,
             Self::Fetched(source) => &source.file,
@@ -103,7 +103,7 @@ fn list(value: &Value<'_>) -> Option<List> {
 
 /// What is fetched, each into a file of its own.
 fn sources(table: &Table<'_>, lists: Vec<List>) -> Vec<CrlSource> {
-    let files: Vec<Located<PathBuf>> = lists.iter().map(|list| list.file().clone()).collect();
+    let files: Vec<Spanned<PathBuf>> = lists.iter().map(|list| list.file().clone()).collect();
     let mut sources = Vec::new();
     for (index, list) in lists.into_iter().enumerate() {
         let List::Fetched(source) = list else { continue };
@@ -112,9 +112,9 @@ fn sources(table: &Table<'_>, lists: Vec<List>) -> Vec<CrlSource> {
             let what = format!(
                 "{} is named a second time; the other is on line {}: what is fetched would be overwritten",
                 source.file.value.display(),
-                other.place.line()
+                other.span.line()
             );
-            let problem = Problem::error(&source.file.place, "trust.crls.file", what);
+            let problem = Problem::error(&source.file.span, "trust.crls.file", what);
             table.reader.report(problem.help("give each list a file of its own"));
         }
         sources.push(*source);

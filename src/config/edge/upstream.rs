@@ -7,14 +7,14 @@ use super::{
     must_be_unique,
 };
 use crate::config::{
-    blot::is_variable,
-    names::{fold_header, header_name, host, is_loopback, origin, server_name},
-    place::Located,
-    problem::Problem,
+    diagnostic::Problem,
+    redact::is_variable,
+    schema::SECRET,
     settings::{ForwardedFor, SecretSource, Upstream},
+    span::Spanned,
     table::{Table, bare},
+    validate::{fold_header, header_name, host, is_loopback, origin, server_name},
     value::{Fault, Value, article},
-    vocabulary::SECRET,
 };
 
 /// The upstreams as far as they could be read.
@@ -22,7 +22,7 @@ pub(super) struct Upstreams {
     /// All of them, or nothing if one lacks what it cannot do without.
     pub(super) upstreams: Option<Vec<Upstream>>,
     /// The name of each in order, so that domains can be checked even if an upstream is broken.
-    pub(super) names: Vec<Option<Located<String>>>,
+    pub(super) names: Vec<Option<Spanned<String>>>,
 }
 
 /// Reads all upstreams.
@@ -40,7 +40,7 @@ pub(super) fn read_all(tables: &[Table<'_>]) -> Upstreams {
     Upstreams { upstreams: upstreams.into_iter().collect(), names }
 }
 
-fn read(table: &Table<'_>, name: Option<Located<String>>) -> Option<Upstream> {
+fn read(table: &Table<'_>, name: Option<Spanned<String>>) -> Option<Upstream> {
     let urls = table.require("urls").and_then(|value| value.filled_list(url));
     let headers = table.get("headers").and_then(|value| headers(&value)).unwrap_or_default();
     let client_ip_header =
@@ -57,7 +57,7 @@ fn read(table: &Table<'_>, name: Option<Located<String>>) -> Option<Upstream> {
     {
         let what = "found a server_name, and no URL of this upstream is https: without TLS nothing is proved";
         let help = "write https in urls, or remove server_name";
-        table.reader.report(Problem::error(&name.place, "upstream.server_name", what).help(help));
+        table.reader.report(Problem::error(&name.span, "upstream.server_name", what).help(help));
     }
     let forwarded = table.get("forwarded").and_then(|value| value.boolean()).unwrap_or(false);
     let choices = [("client", ForwardedFor::Client), ("list", ForwardedFor::List)];
@@ -84,28 +84,28 @@ fn read(table: &Table<'_>, name: Option<Located<String>>) -> Option<Upstream> {
     })
 }
 
-fn url(value: &Value<'_>) -> Option<Located<crate::config::settings::Origin>> {
+fn url(value: &Value<'_>) -> Option<Spanned<crate::config::settings::Origin>> {
     let url = value.parse("a URL", origin)?;
     if !url.value.tls && !is_loopback(&url.value) {
         let what = format!(
             "http to {}: whoever can read or change that traffic sees the secrets and can pass for any client",
             url.value.host
         );
-        let warning = Problem::warning(&url.place, "upstream.urls", what);
+        let warning = Problem::warning(&url.span, "upstream.urls", what);
         value.reader.report(warning.help("use https, or a network that nobody else is on"));
     }
     Some(url)
 }
 
-type Header = (Located<HeaderName>, Located<SecretSource>);
+type Header = (Spanned<HeaderName>, Spanned<SecretSource>);
 
 fn headers(value: &Value<'_>) -> Option<Vec<Header>> {
     let mut headers: Vec<Header> = Vec::new();
     for (written, source) in value.entries()? {
         let name = match header_name(&written.value) {
-            Ok(name) => Some(Located { value: name, place: written.place.clone() }),
+            Ok(name) => Some(Spanned { value: name, span: written.span.clone() }),
             Err(fault) => {
-                let problem = Problem::error(&written.place, source.path_of_key(), fault.what);
+                let problem = Problem::error(&written.span, source.path_of_key(), fault.what);
                 value.reader.report(Problem { help: fault.help, ..problem });
                 None
             }
@@ -122,7 +122,7 @@ fn headers(value: &Value<'_>) -> Option<Vec<Header>> {
 }
 
 /// Where a header's value comes from. Whatever else stands there is never repeated: it may be the secret.
-fn secret(value: &Value<'_>, header: &str) -> Option<Located<SecretSource>> {
+fn secret(value: &Value<'_>, header: &str) -> Option<Spanned<SecretSource>> {
     let help = format!(
         "write {} = {{ file = \"secrets/{}\" }} or {{ env = \"NAME\" }}",
         bare(header),
@@ -142,7 +142,7 @@ fn secret(value: &Value<'_>, header: &str) -> Option<Located<SecretSource>> {
     table.finish();
     match (file, env) {
         (Some(source), None) | (None, Some(source)) => {
-            source.map(|source| Located { value: source.value, place: value.place.clone() })
+            source.map(|source| Spanned { value: source.value, span: value.span.clone() })
         }
         (Some(_), Some(_)) => {
             value.refuse(Fault::new("found both file and env, expected one of them").help(help))
@@ -160,23 +160,23 @@ fn variable(text: &str) -> Result<SecretSource, Fault> {
     Err(Fault::new("found what is no name of an environment variable").help("write env = \"CNAME_API_KEY\""))
 }
 
-fn is_repeated(value: &Value<'_>, headers: &[Header], name: &Located<HeaderName>) -> bool {
+fn is_repeated(value: &Value<'_>, headers: &[Header], name: &Spanned<HeaderName>) -> bool {
     let Some(line) = line_of(headers, name) else { return false };
     let what = format!("found {} a second time; the first is on line {line}", name.value);
-    let problem = Problem::error(&name.place, value.path_of_key(), what);
+    let problem = Problem::error(&name.span, value.path_of_key(), what);
     value.reader.report(problem.help("`-`, `_` and letter case do not tell header names apart"));
     true
 }
 
-fn no_second(table: &Table<'_>, headers: &[Header], name: &Located<HeaderName>, key: &str) {
+fn no_second(table: &Table<'_>, headers: &[Header], name: &Spanned<HeaderName>, key: &str) {
     if let Some(line) = line_of(headers, name) {
         let what = format!("found {}, which `headers` sets on line {line}", name.value);
-        table.reader.report(Problem::error(&name.place, key, what).help("remove one of the two"));
+        table.reader.report(Problem::error(&name.span, key, what).help("remove one of the two"));
     }
 }
 
-fn line_of(headers: &[Header], name: &Located<HeaderName>) -> Option<usize> {
+fn line_of(headers: &[Header], name: &Spanned<HeaderName>) -> Option<usize> {
     let folded = fold_header(name.value.as_str());
     let earlier = headers.iter().find(|(earlier, _)| fold_header(earlier.value.as_str()) == folded);
-    earlier.map(|(earlier, _)| earlier.place.line())
+    earlier.map(|(earlier, _)| earlier.span.line())
 }

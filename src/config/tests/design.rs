@@ -5,7 +5,7 @@ use std::{fs, path::Path, time::Duration};
 use http::Method;
 
 use crate::config::{
-    Located, render,
+    Spanned, render,
     settings::{self, *},
     testing::{NO_PROBLEM, all_applications},
 };
@@ -77,7 +77,7 @@ fn the_example_of_the_design_means_what_it_says() {
     let (settings, problems) = crate::config::settings(&folder.join("edge.toml"));
     assert_eq!(render(&problems, false), NO_PROBLEM);
     // Taken apart to the last field, so that a new one is not forgotten here.
-    let Settings { listen, limits, log, trust, upstreams, domains, header_profiles, places } =
+    let Settings { listen, limits, log, trust, upstreams, domains, header_profiles, spans } =
         settings.unwrap();
     listens(&listen);
     has_default_limits(&limits);
@@ -89,20 +89,20 @@ fn the_example_of_the_design_means_what_it_says() {
     serves(&domain, folder);
     let [CustomProfile { name, headers }] = header_profiles.try_into().unwrap();
     assert_eq!(name.value, "corp");
-    let lines = ["listen.https", "listen.admin", "listen.workers"].map(|key| places[key].line());
+    let lines = ["listen.https", "listen.admin", "listen.workers"].map(|key| spans[key].line());
     assert_eq!(lines, [3, 4, 2], "a key that is not written stands where its table is");
     let headers: Vec<_> =
         headers.iter().map(|(name, how)| (name.value.as_str(), how.value.as_str())).collect();
     assert_eq!(headers, [("x-client-certificate", "pem-url"), ("x-client-verified", "verdict")]);
 
-    let (applications, problems) = all_applications(&trust.applications.value, &trust.applications.place);
+    let (applications, problems) = all_applications(&trust.applications.value, &trust.applications.span);
     assert_eq!(render(&problems, false), NO_PROBLEM);
     let [billing, payments] = applications.unwrap().try_into().unwrap();
     is_billing(billing, folder);
     is_payments(payments, folder);
 }
 
-fn values<T: Clone>(located: &[Located<T>]) -> Vec<T> {
+fn values<T: Clone>(located: &[Spanned<T>]) -> Vec<T> {
     located.iter().map(|located| located.value.clone()).collect()
 }
 

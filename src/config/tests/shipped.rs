@@ -14,7 +14,7 @@ fn read(folder: &str) -> (PathBuf, Settings, Vec<Application>) {
     assert_eq!(render(&problems, false), NO_PROBLEM);
     let settings = settings.unwrap();
     let registry = &settings.trust.applications;
-    let (applications, problems) = all_applications(&registry.value, &registry.place);
+    let (applications, problems) = all_applications(&registry.value, &registry.span);
     assert_eq!(render(&problems, false), NO_PROBLEM);
     (folder, settings, applications.unwrap())
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::{Located, Place, Source};
+use crate::config::{Source, Span, Spanned};
 
 fn route(path: &str, methods: &[&str], authenticate: Authenticate) -> settings::Route {
     let source = Arc::new(Source::empty());
@@ -12,7 +12,7 @@ fn route(path: &str, methods: &[&str], authenticate: Authenticate) -> settings::
         None => PathPattern::Exact(path.into()),
     };
     settings::Route {
-        path: Located { value, place: Place { source, span: 0..0 } },
+        path: Spanned { value, span: Span { source, range: 0..0 } },
         methods: methods.iter().map(|method| method.parse().unwrap()).collect(),
         authenticate,
     }

@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use zeroize::Zeroizing;
 
 use super::key::SECRET;
-use crate::config::{Located, Problem, encoding, file};
+use crate::config::{Problem, Spanned, encoding, file};
 
 /// Secrets that ticket keys are derived from, the one that seals first.
 #[derive(Clone, PartialEq, Eq)]
@@ -32,12 +32,12 @@ const LARGEST: u64 = 64 * 1024;
 
 /// Reads a file with a key a line: 32 bytes in base64, as `openssl rand -base64 32` prints them. Lines that are empty or
 /// begin with `#` say nothing.
-pub fn ticket_secrets(written: &Located<PathBuf>, problems: &mut Vec<Problem>) -> Option<TicketSecrets> {
+pub fn ticket_secrets(written: &Spanned<PathBuf>, problems: &mut Vec<Problem>) -> Option<TicketSecrets> {
     match read(written) {
         Ok(secrets) => Some(TicketSecrets(secrets)),
         Err((what, help)) => {
             let what = format!("{}{what}", written.value.display());
-            problems.push(Problem::error(&written.place, "domain.ticket_keys", what).help(help));
+            problems.push(Problem::error(&written.span, "domain.ticket_keys", what).help(help));
             None
         }
     }
@@ -45,7 +45,7 @@ pub fn ticket_secrets(written: &Located<PathBuf>, problems: &mut Vec<Problem>) -
 
 type Fault = (String, String);
 
-fn read(written: &Located<PathBuf>) -> Result<Vec<Zeroizing<[u8; SECRET]>>, Fault> {
+fn read(written: &Spanned<PathBuf>) -> Result<Vec<Zeroizing<[u8; SECRET]>>, Fault> {
     let path = &written.value;
     let make = || format!("make one: (umask 077; openssl rand -base64 32 > {})", path.display());
     let loose = |mode: u32| {

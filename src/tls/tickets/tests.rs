@@ -9,7 +9,7 @@ use std::{
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::{Located, Place, Source, settings::ClientAuth};
+use crate::config::{Source, Span, Spanned, settings::ClientAuth};
 
 const BEGIN: u64 = 1_800_000_000;
 const HOUR: u64 = 3600;
@@ -272,9 +272,9 @@ proptest! {
 }
 
 fn read(path: &Path) -> Result<TicketSecrets, String> {
-    let place = Place { source: Arc::new(Source::empty()), span: 0..0 };
+    let place = Span { source: Arc::new(Source::empty()), range: 0..0 };
     let mut problems = Vec::new();
-    let secrets = ticket_secrets(&Located { value: path.to_owned(), place }, &mut problems);
+    let secrets = ticket_secrets(&Spanned { value: path.to_owned(), span: place }, &mut problems);
     let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
     secrets.ok_or(told.join("\n").replace(&path.display().to_string(), "FILE"))
 }

@@ -1,7 +1,7 @@
 //! The configuration knows the same names as this module.
 
 use crate::{
-    config::vocabulary::{BUILT_IN_PROFILES, ENCODINGS},
+    config::schema::{BUILT_IN_PROFILES, ENCODINGS},
     vouch::{Encoding, Profile},
 };
 

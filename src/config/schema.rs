@@ -41,7 +41,7 @@ pub const ENCODINGS: &[&str] = &[
 
 /// A kind of table.
 #[derive(Debug)]
-pub(super) struct Kind {
+pub(super) struct TableSchema {
     /// The key's prefix in messages, as `domain.route`; empty for a whole file.
     pub(super) path: &'static str,
     /// How the table is opened, as `[[domain.route]]`.
@@ -50,7 +50,7 @@ pub(super) struct Kind {
     pub(super) keys: &'static [(&'static str, &'static str)],
 }
 
-impl Kind {
+impl TableSchema {
     /// The names of the keys.
     pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
         self.keys.iter().map(|(name, _)| *name)
@@ -71,7 +71,7 @@ impl Kind {
 }
 
 /// `edge.toml` itself.
-pub(super) const EDGE: &Kind = &Kind {
+pub(super) const EDGE: &TableSchema = &TableSchema {
     path: "",
     heading: "the file",
     keys: &[
@@ -86,7 +86,7 @@ pub(super) const EDGE: &Kind = &Kind {
 };
 
 /// `[listen]`.
-pub(super) const LISTEN: &Kind = &Kind {
+pub(super) const LISTEN: &TableSchema = &TableSchema {
     path: "listen",
     heading: "[listen]",
     keys: &[
@@ -100,7 +100,7 @@ pub(super) const LISTEN: &Kind = &Kind {
 };
 
 /// `[limits]`.
-pub(super) const LIMITS: &Kind = &Kind {
+pub(super) const LIMITS: &TableSchema = &TableSchema {
     path: "limits",
     heading: "[limits]",
     keys: &[
@@ -121,11 +121,11 @@ pub(super) const LIMITS: &Kind = &Kind {
 };
 
 /// `[log]`.
-pub(super) const LOG: &Kind =
-    &Kind { path: "log", heading: "[log]", keys: &[("format", r#""json""#), ("level", r#""info""#)] };
+pub(super) const LOG: &TableSchema =
+    &TableSchema { path: "log", heading: "[log]", keys: &[("format", r#""json""#), ("level", r#""info""#)] };
 
 /// `[trust]`.
-pub(super) const TRUST: &Kind = &Kind {
+pub(super) const TRUST: &TableSchema = &TableSchema {
     path: "trust",
     heading: "[trust]",
     keys: &[
@@ -138,14 +138,14 @@ pub(super) const TRUST: &Kind = &Kind {
 };
 
 /// Client CAs with what they are trusted for, in `[trust] client_ca`.
-pub(super) const CLIENT_CA: &Kind = &Kind {
+pub(super) const CLIENT_CA: &TableSchema = &TableSchema {
     path: "trust.client_ca",
     heading: "a client CA",
     keys: &[("file", r#""certs/psd2.pem""#), ("eku", r#""client-or-server""#)],
 };
 
 /// A CRL that is fetched, in `[trust] crls`.
-pub(super) const CRL_SOURCE: &Kind = &Kind {
+pub(super) const CRL_SOURCE: &TableSchema = &TableSchema {
     path: "trust.crls",
     heading: "a CRL's source",
     keys: &[
@@ -159,7 +159,7 @@ pub(super) const CRL_SOURCE: &Kind = &Kind {
 };
 
 /// `[[upstream]]`.
-pub(super) const UPSTREAM: &Kind = &Kind {
+pub(super) const UPSTREAM: &TableSchema = &TableSchema {
     path: "upstream",
     heading: "[[upstream]]",
     keys: &[
@@ -180,14 +180,14 @@ pub(super) const UPSTREAM: &Kind = &Kind {
 };
 
 /// A header's value in `[[upstream]] headers`.
-pub(super) const SECRET: &Kind = &Kind {
+pub(super) const SECRET: &TableSchema = &TableSchema {
     path: "upstream.headers",
     heading: "a secret's reference",
     keys: &[("file", r#""secrets/cname-api-key""#), ("env", r#""CNAME_API_KEY""#)],
 };
 
 /// `[[domain]]`.
-pub(super) const DOMAIN: &Kind = &Kind {
+pub(super) const DOMAIN: &TableSchema = &TableSchema {
     path: "domain",
     heading: "[[domain]]",
     keys: &[
@@ -206,14 +206,14 @@ pub(super) const DOMAIN: &Kind = &Kind {
 };
 
 /// `[[domain.route]]`.
-pub(super) const ROUTE: &Kind = &Kind {
+pub(super) const ROUTE: &TableSchema = &TableSchema {
     path: "domain.route",
     heading: "[[domain.route]]",
     keys: &[("path", r#""/oauth/token""#), ("methods", r#"["POST"]"#), ("authenticate", r#""client""#)],
 };
 
 /// `[[header_profile]]`.
-pub(super) const HEADER_PROFILE: &Kind = &Kind {
+pub(super) const HEADER_PROFILE: &TableSchema = &TableSchema {
     path: "header_profile",
     heading: "[[header_profile]]",
     keys: &[
@@ -223,10 +223,11 @@ pub(super) const HEADER_PROFILE: &Kind = &Kind {
 };
 
 /// `applications.toml` itself.
-pub(super) const REGISTRY: &Kind = &Kind { path: "", heading: "the file", keys: &[("application", "")] };
+pub(super) const REGISTRY: &TableSchema =
+    &TableSchema { path: "", heading: "the file", keys: &[("application", "")] };
 
 /// `[[application]]`.
-pub(super) const APPLICATION: &Kind = &Kind {
+pub(super) const APPLICATION: &TableSchema = &TableSchema {
     path: "application",
     heading: "[[application]]",
     keys: &[
@@ -237,7 +238,7 @@ pub(super) const APPLICATION: &Kind = &Kind {
 };
 
 /// `[[application.credential]]`.
-pub(super) const CREDENTIAL: &Kind = &Kind {
+pub(super) const CREDENTIAL: &TableSchema = &TableSchema {
     path: "application.credential",
     heading: "[[application.credential]]",
     keys: &[
@@ -254,7 +255,7 @@ pub(super) const CREDENTIAL: &Kind = &Kind {
 };
 
 /// All tables in which an operator may look for a key.
-pub(super) const TABLES: &[&Kind] = &[
+pub(super) const TABLES: &[&TableSchema] = &[
     LISTEN,
     LIMITS,
     LOG,

@@ -12,8 +12,8 @@ use toml::{
 };
 
 use super::{
-    pieces,
-    vocabulary::{CRL_SOURCE, EDGE, HEADER_PROFILE, Kind, REGISTRY, TABLES, UPSTREAM},
+    schema::{CRL_SOURCE, EDGE, HEADER_PROFILE, REGISTRY, TABLES, TableSchema, UPSTREAM},
+    split,
 };
 
 /// Words in a key or a line that may stand before a secret.
@@ -30,11 +30,11 @@ pub(super) fn registry(text: &str) -> Vec<Range<usize>> {
         let spans = document(REGISTRY, text.get(piece.clone()).unwrap_or_default());
         spans.into_iter().map(move |span| piece.start + span.start..piece.start + span.end)
     };
-    pieces::of(text).flat_map(piece).collect()
+    split::of(text).flat_map(piece).collect()
 }
 
 /// By what the document's tree says, and by the look of the lines too where it does not parse.
-fn document(kind: &Kind, text: &str) -> Vec<Range<usize>> {
+fn document(kind: &TableSchema, text: &str) -> Vec<Range<usize>> {
     let (document, errors) = DeTable::parse_recoverable(text);
     let mut spans = if errors.is_empty() { Vec::new() } else { lines(text) };
     table(kind, document.get_ref(), &mut spans);
@@ -71,7 +71,7 @@ fn harmless(line: &str) -> bool {
         || (line.starts_with("headers") && !line.contains(['"', '\'', '{']))
 }
 
-fn table(kind: &Kind, entries: &DeTable<'_>, spans: &mut Vec<Range<usize>>) {
+fn table(kind: &TableSchema, entries: &DeTable<'_>, spans: &mut Vec<Range<usize>>) {
     for (key, value) in entries {
         let name = key.get_ref();
         let known = kind.names().any(|known| known == name);
@@ -92,7 +92,7 @@ fn table(kind: &Kind, entries: &DeTable<'_>, spans: &mut Vec<Range<usize>>) {
 }
 
 /// Goes into tables, and looks at strings for a key or a password.
-fn descend(kind: &Kind, name: &str, value: &Spanned<DeValue<'_>>, spans: &mut Vec<Range<usize>>) {
+fn descend(kind: &TableSchema, name: &str, value: &Spanned<DeValue<'_>>, spans: &mut Vec<Range<usize>>) {
     match value.get_ref() {
         DeValue::String(text) => {
             let of_url = [UPSTREAM.path, CRL_SOURCE.path].contains(&kind.path);
@@ -156,7 +156,7 @@ fn everything(value: &Spanned<DeValue<'_>>, spans: &mut Vec<Range<usize>>) {
 }
 
 /// Turns a span into as many stars as it has bytes; line ends, quotes and braces at the rim stay.
-pub(super) fn out(text: &mut String, span: Range<usize>) {
+pub(super) fn mask(text: &mut String, span: Range<usize>) {
     let Some(secret) = text.get(span.clone()) else { return };
     let stars: String = secret
         .chars()
@@ -172,12 +172,12 @@ pub(super) fn out(text: &mut String, span: Range<usize>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::vocabulary::SECRET;
+    use crate::config::schema::SECRET;
 
     fn shown(text: &str) -> String {
         let mut shown = text.to_owned();
         for span in edge(text) {
-            out(&mut shown, span);
+            mask(&mut shown, span);
         }
         assert_eq!(shown.len(), text.len());
         shown

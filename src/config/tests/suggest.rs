@@ -1,19 +1,19 @@
-//! The vocabulary lists what the reader reads, its examples do, and the documentation tells of all of it.
+//! The schema lists what the reader reads, its examples do, and the documentation tells of all of it.
 
 use std::fmt::Write;
 
 use crate::config::{
     Problem,
-    testing::{NO_PROBLEM, edge, registry},
-    vocabulary::{
+    schema::{
         APPLICATION, BUILT_IN_PROFILES, CLIENT_CA, CREDENTIAL, CRL_SOURCE, DOMAIN, EDGE, ENCODINGS,
-        HEADER_PROFILE, Kind, LIMITS, LISTEN, LOG, REGISTRY, ROUTE, SECRET, TABLES, TRUST, UPSTREAM,
+        HEADER_PROFILE, LIMITS, LISTEN, LOG, REGISTRY, ROUTE, SECRET, TABLES, TRUST, TableSchema, UPSTREAM,
     },
-    words::all_of,
+    suggest::all_of,
+    testing::{NO_PROBLEM, edge, registry},
 };
 
 /// Every kind of table with a text in which it has one key that is unknown.
-const KINDS: [(&Kind, &str); 15] = [
+const KINDS: [(&TableSchema, &str); 15] = [
     (EDGE, "zzzzzzzz = 1\n"),
     (LISTEN, "[listen]\nzzzzzzzz = 1\n"),
     (LIMITS, "[limits]\nzzzzzzzz = 1\n"),
@@ -31,7 +31,7 @@ const KINDS: [(&Kind, &str); 15] = [
     (CREDENTIAL, "[[application]]\n[[application.credential]]\nzzzzzzzz = 1\n"),
 ];
 
-fn problems(kind: &Kind, text: &str) -> Vec<Problem> {
+fn problems(kind: &TableSchema, text: &str) -> Vec<Problem> {
     let of_registry = std::ptr::eq(kind, REGISTRY) || kind.path.starts_with("application");
     if of_registry { registry(text).1 } else { edge(text).1 }
 }
@@ -70,7 +70,7 @@ fn every_example_is_accepted() {
 }
 
 /// Writes a table of examples; a key without one is a table within it.
-fn table(text: &mut String, kind: &Kind, wanted: impl Fn(&str) -> bool) {
+fn table(text: &mut String, kind: &TableSchema, wanted: impl Fn(&str) -> bool) {
     writeln!(text, "{}", kind.heading).unwrap();
     for (key, example) in kind.keys.iter().filter(|(key, example)| !example.is_empty() && wanted(key)) {
         writeln!(text, "{key} = {example}").unwrap();

@@ -5,16 +5,14 @@ use std::{io, net::SocketAddr, path::Path, sync::Arc};
 use toml::de::DeTable;
 
 use super::{
-    blot,
+    diagnostic::Problem,
     edge::{self, DEFAULT_ADMIN},
-    encoding, file, pieces,
-    place::{Place, Source},
-    problem::Problem,
-    registry,
+    encoding, file, redact,
+    schema::{EDGE, REGISTRY, TableSchema},
     settings::{Application, Settings},
-    syntax,
+    span::{Source, Span},
+    split, syntax,
     table::{Reader, Table},
-    vocabulary::{EDGE, Kind, REGISTRY},
 };
 
 /// Reads `edge.toml`.
@@ -24,7 +22,7 @@ use super::{
 pub fn settings(path: &Path) -> (Option<Settings>, Vec<Problem>) {
     match read(path) {
         Ok(text) => {
-            let source = Arc::new(Source::new(path, text, blot::edge));
+            let source = Arc::new(Source::new(path, text, redact::edge));
             let reader = Reader::new(Arc::clone(&source));
             let value = table(&reader, source.text(), EDGE, edge::read).flatten();
             (value.filter(|_| reader.is_fine()), reader.into_problems())
@@ -82,15 +80,15 @@ fn without_quotes(address: &str) -> &str {
 /// If a problem is an error, some applications are left out, and the rest is not to be used. A file that cannot be
 /// read is a problem of the place that names it, which is `named_at`.
 #[must_use]
-pub fn applications(path: &Path, named_at: &Place, each: impl FnMut(Application)) -> Vec<Problem> {
+pub fn applications(path: &Path, named_at: &Span, each: impl FnMut(Application)) -> Vec<Problem> {
     let text = match read(path) {
         Ok(text) => text,
         Err(failure) => return vec![failure.at(path, named_at)],
     };
-    let source = Arc::new(Source::new(path, text, blot::registry));
+    let source = Arc::new(Source::new(path, text, redact::registry));
     let reader = Reader::new(Arc::clone(&source));
-    let mut registry = registry::Registry::new(each);
-    for piece in pieces::of(source.text()) {
+    let mut registry = super::applications::Registry::new(each);
+    for piece in split::of(source.text()) {
         reader.begin(piece.start);
         let text = source.text().get(piece).unwrap_or_default();
         table(&reader, text, REGISTRY, |root| registry.read(root));
@@ -117,19 +115,19 @@ impl Failure {
     /// The problem, where nothing but the command line names the file.
     fn at_its_own(self, path: &Path) -> Problem {
         let (text, at) = self.shown.unwrap_or_default();
-        let span = at..at + text.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
-        let place = Place { source: Arc::new(Source::new(path, text, blot::lines)), span };
+        let range = at..at + text.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
+        let span = Span { source: Arc::new(Source::new(path, text, redact::lines)), range };
         // Nothing but the command line names it: there may be none yet.
         let start = || {
             (self.what == MISSING)
                 .then(|| "`mtls-edge init DIR` writes a configuration to start from".to_owned())
         };
         let help = self.help.clone().or_else(start);
-        Problem { help, ..Problem::error(&place, "", self.what) }
+        Problem { help, ..Problem::error(&span, "", self.what) }
     }
 
     /// The problem, where a configuration names the file.
-    fn at(self, path: &Path, named_at: &Place) -> Problem {
+    fn at(self, path: &Path, named_at: &Span) -> Problem {
         if self.shown.is_some() {
             return self.at_its_own(path);
         }
@@ -185,7 +183,7 @@ fn read(path: &Path) -> Result<String, Failure> {
 fn table<T>(
     reader: &Reader,
     text: &str,
-    kind: &'static Kind,
+    kind: &'static TableSchema,
     read: impl FnOnce(&Table<'_>) -> T,
 ) -> Option<T> {
     let (document, errors) = DeTable::parse_recoverable(text);

@@ -4,7 +4,7 @@ use std::{cmp::Reverse, fmt};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet, normalize_untrusted_str};
 
-use super::place::Place;
+use super::span::Span;
 
 /// How bad a problem is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,7 +21,7 @@ pub struct Problem {
     /// Whether it stops the configuration from being used.
     pub severity: Severity,
     /// Where; boxed since most results carry none.
-    pub place: Box<Place>,
+    pub span: Box<Span>,
     /// The key, as `domain.client_auth`.
     pub key: String,
     /// What is wrong: found and expected, in one sentence without a full stop.
@@ -32,10 +32,10 @@ pub struct Problem {
 
 impl Problem {
     /// A problem that stops the configuration from being used.
-    pub fn error(place: &Place, key: impl Into<String>, what: impl Into<String>) -> Self {
+    pub fn error(span: &Span, key: impl Into<String>, what: impl Into<String>) -> Self {
         Self {
             severity: Severity::Error,
-            place: Box::new(place.clone()),
+            span: Box::new(span.clone()),
             key: key.into(),
             what: what.into(),
             help: None,
@@ -43,8 +43,8 @@ impl Problem {
     }
 
     /// Something that works but is dangerous.
-    pub fn warning(place: &Place, key: impl Into<String>, what: impl Into<String>) -> Self {
-        Self { severity: Severity::Warning, ..Self::error(place, key, what) }
+    pub fn warning(span: &Span, key: impl Into<String>, what: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(span, key, what) }
     }
 
     /// The same problem with what would do.
@@ -58,7 +58,7 @@ impl Problem {
 impl fmt::Display for Problem {
     /// One line, for a log: `edge.toml:12:15: domain.client_auth: found ...; did you mean ...?`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.place)?;
+        write!(f, "{}", self.span)?;
         if !self.key.is_empty() {
             write!(f, ": {}", self.key)?;
         }
@@ -77,7 +77,7 @@ impl fmt::Display for Problem {
 pub fn render(problems: &[Problem], color: bool) -> String {
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
     let mut sorted: Vec<&Problem> = problems.iter().collect();
-    sorted.sort_by_key(|p| (p.place.source.path(), p.place.span.start, Reverse(p.severity)));
+    sorted.sort_by_key(|p| (p.span.source.path(), p.span.range.start, Reverse(p.severity)));
     let mut text = String::new();
     for problem in sorted {
         text.push_str(&renderer.render(&[report(problem)]));
@@ -96,12 +96,12 @@ fn report(problem: &Problem) -> Group<'_> {
         "" => problem.what.clone(),
         key => format!("{key}: {}", problem.what),
     };
-    let path = problem.place.source.path().display().to_string();
+    let path = problem.span.source.path().display().to_string();
     let group = Group::with_title(level.primary_title(what));
-    let group = match problem.place.shown_line() {
+    let group = match problem.span.shown_line() {
         None => group.element(Origin::path(path)),
         Some((line, span)) => {
-            let shown = Snippet::source(line).path(path).line_start(problem.place.line());
+            let shown = Snippet::source(line).path(path).line_start(problem.span.line());
             group.element(shown.annotation(AnnotationKind::Primary.span(span)))
         }
     };

@@ -3,14 +3,14 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::{
+    diagnostic::Problem,
     guess,
-    place::{Located, Place},
-    problem::Problem,
+    schema::{APPLICATION, CREDENTIAL},
     settings::{Application, AuthMethod, Credential, Matcher},
+    span::{Span, Spanned},
+    suggest::{all_of, did_you_mean, quote},
     table::{Reader, Table},
     value::{Fault, Value},
-    vocabulary::{APPLICATION, CREDENTIAL},
-    words::{all_of, did_you_mean, quote},
 };
 
 /// RFC 6749 sets no limit; this one keeps log lines and lookups in bounds.
@@ -43,12 +43,12 @@ impl<F: FnMut(Application)> Registry<F> {
     /// Reads a piece of the file.
     pub(super) fn read(&mut self, root: &Table<'_>) {
         let tables = root.tables(APPLICATION, "application");
-        let Some(place) = root.key_place("application") else { return };
+        let Some(span) = root.key_span("application") else { return };
         if self.inline {
-            let problem = Problem::error(&place, "application", "this is not TOML: duplicate key");
+            let problem = Problem::error(&span, "application", "this is not TOML: duplicate key");
             root.reader.report(problem.help("write all applications as [[application]], or all in one list"));
         }
-        let behind = root.reader.source.text().get(place.span.end..).unwrap_or_default();
+        let behind = root.reader.source.text().get(span.range.end..).unwrap_or_default();
         self.inline = behind.trim_start().starts_with('=');
         self.any = true;
         for table in tables.unwrap_or_default() {
@@ -65,14 +65,14 @@ impl<F: FnMut(Application)> Registry<F> {
         }
     }
 
-    fn must_be_first(&mut self, table: &Table<'_>, id: &Located<String>) -> bool {
-        let at = id.place.span.start;
+    fn must_be_first(&mut self, table: &Table<'_>, id: &Spanned<String>) -> bool {
+        let at = id.span.range.start;
         let first = *self.ids.entry(id.value.clone()).or_insert(at);
         if first != at {
-            let source = Arc::clone(&id.place.source);
-            let line = Place { source, span: first..first }.line();
+            let source = Arc::clone(&id.span.source);
+            let line = Span { source, range: first..first }.line();
             let what = format!("found {} a second time; the first is on line {line}", quote(&id.value));
-            let problem = Problem::error(&id.place, "application.client_id", what);
+            let problem = Problem::error(&id.span, "application.client_id", what);
             table.reader.report(problem.help("put both credentials under one [[application]]"));
         }
         first == at
@@ -93,15 +93,15 @@ impl<F: FnMut(Application)> Registry<F> {
 }
 
 /// A blank at its end and a variable are part of a client_id like any other character: hardly what was meant.
-fn is_as_it_looks(table: &Table<'_>, id: &Located<String>) {
+fn is_as_it_looks(table: &Table<'_>, id: &Spanned<String>) {
     let text = id.value.as_str();
     let warning = if text.trim() != text {
         let what = format!("found {}, which {}", quote(text), guess::at_its_ends(text));
-        Problem::warning(&id.place, "application.client_id", what)
+        Problem::warning(&id.span, "application.client_id", what)
             .help(format!("write {}, if that is what the application sends", quote(text.trim())))
     } else if let Some(variable) = guess::variable(text) {
         let what = format!("found {}: variables are not expanded", quote(text));
-        Problem::warning(&id.place, "application.client_id", what)
+        Problem::warning(&id.span, "application.client_id", what)
             .help(format!("write the value itself in place of {variable}"))
     } else {
         return;
@@ -124,24 +124,24 @@ fn client_id(text: &str) -> Result<String, Fault> {
     Ok(text.to_owned())
 }
 
-fn application(table: &Table<'_>, client_id: Option<Located<String>>) -> Option<Application> {
+fn application(table: &Table<'_>, client_id: Option<Spanned<String>>) -> Option<Application> {
     let written = table.get("auth_method").map(|value| value.parse("an authentication method", method));
     let tables = table.tables(CREDENTIAL, "credential");
     table.finish();
-    let missing = table.key_place("credential").is_none() || tables.as_ref().is_some_and(Vec::is_empty);
+    let missing = table.key_span("credential").is_none() || tables.as_ref().is_some_and(Vec::is_empty);
     if missing {
         let what = "missing: an application needs at least one [[application.credential]]";
-        let problem = Problem::error(&table.place, "application.credential", what);
+        let problem = Problem::error(&table.span, "application.credential", what);
         table.reader.report(problem.help("`mtls-edge inspect CERT` prints one to paste"));
     }
     let tables = tables?;
-    let mut names: Vec<Located<String>> = Vec::new();
+    let mut names: Vec<Spanned<String>> = Vec::new();
     let credentials: Vec<Option<Credential>> =
         tables.iter().map(|table| credential(table, &mut names)).collect();
     if let Some(third) = tables.get(2) {
         let what =
             format!("found {} credentials, expected at most two: one in use and its successor", tables.len());
-        let problem = Problem::error(&third.place, "application.credential", what);
+        let problem = Problem::error(&third.span, "application.credential", what);
         table.reader.report(problem.help("remove the credential that is no longer in use"));
     }
     let auth_method = match written {
@@ -169,8 +169,8 @@ fn method(text: &str) -> Result<AuthMethod, Fault> {
     }
 }
 
-fn inferred(credential: &Credential) -> Located<AuthMethod> {
-    Located { value: method_of(&credential.matcher), place: credential.name.place.clone() }
+fn inferred(credential: &Credential) -> Spanned<AuthMethod> {
+    Spanned { value: method_of(&credential.matcher), span: credential.name.span.clone() }
 }
 
 fn method_of(matcher: &Matcher) -> AuthMethod {
@@ -183,7 +183,7 @@ fn method_of(matcher: &Matcher) -> AuthMethod {
 /// Whether all credentials are of the application's method; the first that is not is reported.
 fn agree<'a>(
     table: &Table<'_>,
-    method: &Located<AuthMethod>,
+    method: &Spanned<AuthMethod>,
     credentials: impl Iterator<Item = &'a Credential>,
 ) -> bool {
     for credential in credentials {
@@ -191,7 +191,7 @@ fn agree<'a>(
         if own == method.value {
             continue;
         }
-        let (name, place) = matcher_key(&credential.matcher);
+        let (name, span) = matcher_key(&credential.matcher);
         let (belongs, found, fitting) = match own {
             AuthMethod::SelfSignedTlsClientAuth => {
                 (SELF_SIGNED, BY_CA, "subject_dn or one of san_dns, san_uri, san_ip, san_email")
@@ -200,24 +200,24 @@ fn agree<'a>(
         };
         let what = format!(
             "{name} belongs to {belongs}, but the application uses {found} (line {})",
-            method.place.line()
+            method.span.line()
         );
-        let problem = Problem::error(place, format!("application.credential.{name}"), what);
+        let problem = Problem::error(span, format!("application.credential.{name}"), what);
         table.reader.report(problem.help(format!("write {fitting}, or make it an application of its own")));
         return false;
     }
     true
 }
 
-fn matcher_key(matcher: &Matcher) -> (&'static str, &super::place::Place) {
+fn matcher_key(matcher: &Matcher) -> (&'static str, &super::span::Span) {
     match matcher {
-        Matcher::Thumbprint(value) => ("thumbprint", &value.place),
-        Matcher::Certificate(value) => ("certificate", &value.place),
-        Matcher::SubjectDn(value) => ("subject_dn", &value.place),
-        Matcher::SanDns(value) => ("san_dns", &value.place),
-        Matcher::SanUri(value) => ("san_uri", &value.place),
-        Matcher::SanIp(value) => ("san_ip", &value.place),
-        Matcher::SanEmail(value) => ("san_email", &value.place),
+        Matcher::Thumbprint(value) => ("thumbprint", &value.span),
+        Matcher::Certificate(value) => ("certificate", &value.span),
+        Matcher::SubjectDn(value) => ("subject_dn", &value.span),
+        Matcher::SanDns(value) => ("san_dns", &value.span),
+        Matcher::SanUri(value) => ("san_uri", &value.span),
+        Matcher::SanIp(value) => ("san_ip", &value.span),
+        Matcher::SanEmail(value) => ("san_email", &value.span),
     }
 }
 
@@ -233,16 +233,16 @@ const MATCHERS: [(&str, ReadMatcher); 7] = [
     ("san_email", |value| value.string().map(Matcher::SanEmail)),
 ];
 
-fn credential(table: &Table<'_>, names: &mut Vec<Located<String>>) -> Option<Credential> {
+fn credential(table: &Table<'_>, names: &mut Vec<Spanned<String>>) -> Option<Credential> {
     let name = table.require("name").and_then(|value| value.string());
     if let Some(name) = &name {
         if let Some(first) = names.iter().find(|first| first.value == name.value) {
             let what = format!(
                 "found {} a second time; the first is on line {}",
                 quote(&name.value),
-                first.place.line()
+                first.span.line()
             );
-            let problem = Problem::error(&name.place, "application.credential.name", what);
+            let problem = Problem::error(&name.span, "application.credential.name", what);
             table.reader.report(problem.help("give each credential of an application a name of its own"));
         }
         names.push(name.clone());
@@ -270,22 +270,22 @@ fn one_matcher(table: &Table<'_>, written: &[(&str, Value<'_>, ReadMatcher)]) ->
             let matcher = read(value);
             if let Some(variable) = value.toml.as_str().and_then(guess::template) {
                 let what = "found a variable: variables are not expanded".to_owned();
-                let problem = Problem::warning(&value.place, value.path_of_key(), what);
+                let problem = Problem::warning(&value.span, value.path_of_key(), what);
                 table.reader.report(problem.help(format!("write the value itself in place of {variable}")));
             }
             matcher
         }
         [] => {
-            let all = super::words::any_of(MATCHERS.iter().map(|(key, _)| *key));
+            let all = super::suggest::any_of(MATCHERS.iter().map(|(key, _)| *key));
             let problem =
-                Problem::error(&table.place, KEY, format!("missing: a credential needs one of {all}"));
+                Problem::error(&table.span, KEY, format!("missing: a credential needs one of {all}"));
             table.reader.report(problem.help("`mtls-edge inspect CERT` prints a credential to paste"));
             None
         }
         [_, (_, second, _), ..] => {
             let found = all_of(written.iter().map(|(key, ..)| *key));
             let problem =
-                Problem::error(&second.place, KEY, format!("found {found}, expected exactly one of them"));
+                Problem::error(&second.span, KEY, format!("found {found}, expected exactly one of them"));
             table.reader.report(problem.help("keep one; a second way in is a second credential"));
             None
         }

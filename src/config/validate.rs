@@ -7,8 +7,8 @@ use rustls_pki_types::DnsName;
 
 use super::{
     settings::{Origin, Url},
+    suggest::quote,
     value::Fault,
-    words::quote,
 };
 
 /// Headers that belong to one connection, or that the edge itself sets on every request.
