@@ -7,7 +7,6 @@ mod connect;
 mod dial;
 mod early;
 mod hop;
-mod http1;
 mod http2;
 mod idle;
 mod in_use;

@@ -12,6 +12,7 @@
 //! * [`site`]: the snapshot of everything that a request is judged by and forwarded with;
 //! * [`tls`]: a server configuration a domain, proof of possession;
 //! * [`authenticate`], [`vouch`], [`forward`]: the three jobs of the stack;
+//! * [`h1`]: the HTTP/1.1 connection to an origin;
 //! * [`trust`], [`identity`]: who may vouch for whom, and what a certificate says;
 //! * [`net`]: streams whose sends are gathered;
 //! * [`pem`]: PEM and DER files, read strictly;
@@ -24,6 +25,7 @@ pub mod cli;
 pub mod config;
 pub mod export;
 pub mod forward;
+pub mod h1;
 pub mod identity;
 pub mod listen;
 pub mod net;

@@ -13,13 +13,16 @@ use tokio::{
 };
 
 use super::{
-    Target,
+    RequestBody, Target,
     dial::dial,
-    http1::{Http1, Io},
     http2::{Connection, Stream},
     in_use::InUse,
 };
-use crate::{config::settings::Origin, net::Outbox};
+use crate::{
+    config::settings::Origin,
+    h1::{self, Io},
+    net::Outbox,
+};
 
 /// A connection on which nothing came for so long is probed by TCP: an origin, or a firewall before it, that has forgotten it is found
 /// before a request goes there.
@@ -42,6 +45,9 @@ impl<F: Future + 'static> Executor<F> for LocalExecutor {
         tokio::task::spawn_local(future.map(drop));
     }
 }
+
+/// An HTTP/1.1 connection to an origin.
+pub(super) type Http1 = h1::Connection<RequestBody>;
 
 /// Armed anew only when it goes off, or if it would go off too late.
 pub(super) type Timer = Pin<Box<Sleep>>;

@@ -16,9 +16,10 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{connect::Kept, http1::Fault, idle::Idle};
+use super::{connect::Kept, idle::Idle};
+use crate::h1;
 
-type Passed = Result<Frame<Bytes>, Fault>;
+type Passed = Result<Frame<Bytes>, h1::Error>;
 
 /// The frames of such a response. When it is dropped, so is what is left of both.
 pub(super) struct Early {

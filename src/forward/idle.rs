@@ -63,8 +63,8 @@ impl Idle {
     pub(super) fn put(&self, mut connection: Kept) {
         connection.in_use = None;
         connection.is_used = true;
-        if !connection.http1.rest() {
-            connection.http1.retire();
+        if !connection.http1.reset_for_reuse() {
+            connection.http1.close();
         } else if self.is_awaited() {
             self.hand(Ok(Sender::Http1(connection)));
         } else {
@@ -109,7 +109,7 @@ impl Idle {
         if unused.len() < BOUND && !is_over {
             unused.push((connection, Instant::now()));
         } else {
-            connection.http1.retire();
+            connection.http1.close();
         }
     }
 
@@ -142,7 +142,7 @@ impl Idle {
             if !is_over && connection.http1.is_open() {
                 return Some(connection);
             }
-            connection.http1.retire();
+            connection.http1.close();
         }
         None
     }
@@ -190,7 +190,7 @@ impl Idle {
             since.elapsed() >= limit || !connection.http1.is_open()
         };
         for (connection, _) in self.0.unused.borrow_mut().extract_if(.., is_over) {
-            connection.http1.retire();
+            connection.http1.close();
         }
     }
 }
@@ -239,7 +239,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::forward::{connect::timer, http1::Http1};
+    use crate::forward::connect::{Http1, timer};
 
     fn connection() -> (Kept, DuplexStream) {
         let (near, far) = duplex(1);

@@ -5,10 +5,10 @@ use std::{future::poll_fn, time::Duration};
 use http_body::SizeHint;
 
 use super::{
-    connect::Kept,
-    http1::{Fault, Http1},
+    connect::{Http1, Kept},
     idle::Idle,
 };
+use crate::h1;
 
 /// How long a response that nobody wants any more is waited for.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -88,12 +88,12 @@ impl Drop for Lease {
 
 fn is_worth_reading(http1: &Http1) -> bool {
     let most = u64::try_from(MOST).unwrap_or(u64::MAX);
-    http1.is_to_be_kept() && (http1.is_waiting() || http1.size_hint().lower() <= most)
+    http1.is_reusable() && (http1.awaits_head() || http1.size_hint().lower() <= most)
 }
 
 /// Reads the rest of a response; false if it is too long.
-async fn read_out(http1: &mut Http1) -> Result<bool, Fault> {
-    if http1.is_waiting() {
+async fn read_out(http1: &mut Http1) -> Result<bool, h1::Error> {
+    if http1.awaits_head() {
         poll_fn(|cx| http1.poll_head(cx)).await?;
     }
     let mut left = MOST;

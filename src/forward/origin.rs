@@ -82,7 +82,7 @@ impl OriginPool {
                     if kept.http1.is_open() {
                         return Ok(Sender::Http1(kept));
                     }
-                    kept.http1.retire();
+                    kept.http1.close();
                 }
                 sender => return Ok(sender),
             }

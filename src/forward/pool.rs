@@ -236,7 +236,7 @@ impl Pool {
         match sender {
             Sender::Http1(mut connection) => {
                 connection.in_use = in_use.take();
-                connection.http1.begin(request);
+                connection.http1.start(request);
                 let mut lease = Lease::new(connection, origin.idle.clone());
                 let Some(Kept { http1, timer, .. }) = lease.connection() else {
                     return Err(self.broken("its connection is gone"));

@@ -11,7 +11,8 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::{early::Early, http1::Fault, http2::Stream, in_use::InUse, lease::Lease};
+use super::{early::Early, http2::Stream, in_use::InUse, lease::Lease};
+use crate::h1;
 
 /// A body that the edge made or that the upstream streams.
 pub struct ResponseBody(Source);
@@ -43,7 +44,7 @@ enum Upstream {
 pub enum ResponseError {
     /// The upstream broke off, over HTTP/1.1.
     #[error("the upstream broke off in its response: {0}")]
-    Http1(#[from] Fault),
+    Http1(#[from] h1::Error),
     /// The upstream broke off, over HTTP/2.
     #[error("the upstream broke off in its response: {0}")]
     Http2(#[from] hyper::Error),
@@ -60,7 +61,7 @@ impl ResponseBody {
     }
 
     pub(super) fn http1(mut lease: Lease, limit: Duration) -> Self {
-        let early = lease.take_if(|http1| !http1.is_sent() && !http1.is_end_stream());
+        let early = lease.take_if(|http1| !http1.is_request_sent() && !http1.is_end_stream());
         let from = if let Some((connection, idle)) = early {
             Upstream::Early(Early::new(connection, idle))
         } else {

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 /// From the top down: a module may use those after it.
-const ORDER: [&str; 18] = [
+const ORDER: [&str; 19] = [
     "cli",
     "reload",
     "listen",
@@ -16,6 +16,7 @@ const ORDER: [&str; 18] = [
     "authenticate",
     "vouch",
     "forward",
+    "h1",
     "trust",
     "identity",
     "net",

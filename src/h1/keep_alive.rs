@@ -1,22 +1,22 @@
-//! `Keep-Alive` of a response: for how long, and for how many requests, the origin keeps the connection (RFC 2068 section 19.7.1.1,
+//! The `Keep-Alive` header of a response: how long, and for how many requests, the origin keeps the connection open (RFC 2068 section 19.7.1.1,
 //! <https://datatracker.ietf.org/doc/html/draft-thomson-hybi-http-timeout>).
 
 use std::time::Duration;
 
-/// So much earlier than the origin the edge takes a connection for closed: a request that is sent now arrives later.
+/// How much earlier than the origin the edge considers a connection closed: a request that is sent now arrives later.
 const MARGIN: Duration = Duration::from_secs(1);
 
-/// What an origin said of its connection. The last value of each parameter counts, also where a later response has none.
+/// The limits that an origin stated for its connection. The last value of each parameter holds until a later response replaces it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct KeepAlive {
-    /// How long it can be unused.
+    /// How long the connection can stay unused.
     pub(super) limit: Option<Duration>,
-    /// How many more requests it carries.
+    /// How many more requests it takes.
     pub(super) requests: Option<u64>,
 }
 
 impl KeepAlive {
-    /// Takes what this line says. A parameter that is malformed or unknown is ignored; of one that comes twice the least counts.
+    /// Reads one header line. Malformed and unknown parameters are ignored; of a repeated one the least value counts.
     pub(super) fn read(&mut self, line: &[u8]) {
         for parameter in line.split(|b| *b == b',' || *b == b';') {
             let mut parts = parameter.splitn(2, |b| *b == b'=').map(<[u8]>::trim_ascii);
@@ -31,13 +31,13 @@ impl KeepAlive {
         }
     }
 
-    /// What counts after a response that says this.
+    /// The limits in force after a response that stated these.
     pub(super) fn followed_by(self, said: Self) -> Self {
         Self { limit: said.limit.or(self.limit), requests: said.requests.or(self.requests) }
     }
 }
 
-/// Digits alone; one that no integer holds is the largest.
+/// Digits only; a number too large for the type saturates.
 fn number(digits: &[u8]) -> Option<u64> {
     let quoted = digits.strip_prefix(b"\"").and_then(|digits| digits.strip_suffix(b"\""));
     let digits = quoted.unwrap_or(digits);
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_malformed_is_ignored() {
+    fn malformed_parameters_are_ignored() {
         let seconds = |seconds| Some(Duration::from_secs(seconds));
         for (lines, limit, requests) in [
             (&["timeout=5, max=100"][..], seconds(4), Some(100)),

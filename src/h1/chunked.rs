@@ -1,94 +1,98 @@
-//! The chunked coding of a response's body (RFC 9112 section 7.1).
+//! Decodes the chunked transfer coding of a response body (RFC 9112 section 7.1).
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::Fault;
+use super::Error;
 
-/// The longest line before a chunk, extensions included, in bytes.
-const LONGEST_LINE: usize = 4 * 1024;
-/// The longest trailers, in bytes.
-const LONGEST_TRAILERS: usize = 16 * 1024;
-/// Lines of trailers.
-const LINES: usize = 64;
+/// The longest chunk-size line, extensions included, in bytes.
+const MAX_LINE: usize = 4 * 1024;
+/// The longest trailer section, in bytes.
+const MAX_TRAILERS: usize = 16 * 1024;
+/// The most trailer fields.
+const MAX_TRAILER_FIELDS: usize = 64;
 
-/// Where in the coding it is.
+/// The decoder's position in the coding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Chunked {
-    /// Before a chunk's size.
+    /// Before a chunk-size line.
     Size,
-    /// In a chunk of which so much is left.
+    /// In chunk data of which this many bytes are left.
     Data(u64),
-    /// Behind a chunk's data, before its end of line.
-    Line,
-    /// Behind the last chunk.
+    /// After chunk data, before its CRLF.
+    DataEnd,
+    /// In the trailer section, after the last chunk.
     Trailers,
-    /// At the end.
+    /// After the trailer section.
     End,
 }
 
-/// What was decoded.
+/// The next part of the body.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Decoded {
-    /// A piece of the body.
+    /// Data.
     Data(Bytes),
-    /// The trailers, at the end; empty if there are none.
+    /// The end, with the trailers; empty if there are none.
     Trailers(HeaderMap),
-    /// More has to be read first.
-    Nothing,
+    /// Nothing until more bytes are read.
+    Incomplete,
 }
 
 impl Chunked {
-    /// Takes the next piece from what was read.
-    pub(super) fn decode(&mut self, read: &mut BytesMut) -> Result<Decoded, Fault> {
+    /// Takes the next part from the read buffer.
+    ///
+    /// # Errors
+    ///
+    /// If the bytes are not the chunked coding, or exceed its bounds.
+    pub(super) fn decode(&mut self, read: &mut BytesMut) -> Result<Decoded, Error> {
         loop {
             match *self {
-                // The parser takes an empty line for a size of zero.
+                // httparse reads an empty line as a size of zero.
                 Self::Size if read.first().is_some_and(|first| !first.is_ascii_hexdigit()) => {
-                    return Err(Fault::Framing("a chunk's size that is none"));
+                    return Err(Error::Framing("invalid chunk size"));
                 }
                 Self::Size => match httparse::parse_chunk_size(read) {
-                    // The parser lets any octet pass in an extension.
+                    // httparse accepts any byte in an extension.
                     Ok(_) if has_control(read) => {
-                        return Err(Fault::Framing("a control character in a chunk's extension"));
+                        return Err(Error::Framing("control character in a chunk extension"));
                     }
                     Ok(httparse::Status::Complete((length, size))) => {
                         read.advance(length);
                         *self = if size == 0 { Self::Trailers } else { Self::Data(size) };
                     }
-                    Ok(httparse::Status::Partial) if read.len() <= LONGEST_LINE => {
-                        return Ok(Decoded::Nothing);
+                    Ok(httparse::Status::Partial) if read.len() <= MAX_LINE => {
+                        return Ok(Decoded::Incomplete);
                     }
-                    _ => return Err(Fault::Framing("a chunk's size that is none")),
+                    _ => return Err(Error::Framing("invalid chunk size")),
                 },
                 Self::Data(left) => {
                     if read.is_empty() {
-                        return Ok(Decoded::Nothing);
+                        return Ok(Decoded::Incomplete);
                     }
                     let here = usize::try_from(left).unwrap_or(usize::MAX).min(read.len());
                     let left = left - u64::try_from(here).unwrap_or_default();
-                    *self = if left == 0 { Self::Line } else { Self::Data(left) };
+                    *self = if left == 0 { Self::DataEnd } else { Self::Data(left) };
                     return Ok(Decoded::Data(read.split_to(here).freeze()));
                 }
-                Self::Line => match read.as_ref() {
+                Self::DataEnd => match read.as_ref() {
                     [b'\r', b'\n', ..] => {
                         read.advance(2);
                         *self = Self::Size;
                     }
-                    [] | [b'\r'] => return Ok(Decoded::Nothing),
-                    _ => return Err(Fault::Framing("a chunk that is longer than its size")),
+                    [] | [b'\r'] => return Ok(Decoded::Incomplete),
+                    _ => return Err(Error::Framing("chunk longer than its size")),
                 },
                 Self::Trailers => {
-                    let mut lines = [httparse::EMPTY_HEADER; LINES];
+                    let mut lines = [httparse::EMPTY_HEADER; MAX_TRAILER_FIELDS];
                     let (length, trailers) = match httparse::parse_headers(read, &mut lines)? {
                         httparse::Status::Complete((length, lines)) => (length, trailers(lines)?),
-                        httparse::Status::Partial if read.len() <= LONGEST_TRAILERS => {
-                            return Ok(Decoded::Nothing);
+                        httparse::Status::Partial if read.len() <= MAX_TRAILERS => {
+                            return Ok(Decoded::Incomplete);
                         }
-                        httparse::Status::Partial => return Err(Fault::TooLong(LONGEST_TRAILERS)),
+                        httparse::Status::Partial => return Err(Error::TooLong(MAX_TRAILERS)),
                     };
                     if read.get(..length).is_none_or(has_bare_lf) {
-                        return Err(Fault::Framing("a line of the trailers without its end"));
+                        return Err(Error::Framing("trailer line without CR"));
                     }
                     read.advance(length);
                     *self = Self::End;
@@ -100,22 +104,22 @@ impl Chunked {
     }
 }
 
-/// Whether a control character other than HTAB stands in the line that these bytes begin with, a bare LF among them: RFC 9112
-/// section 7.1.1 allows tokens and quoted strings. Where some readers end a line at LF, or a string at NUL, the chunks are others.
+/// Whether the first line has a control character other than HTAB, such as a bare LF. RFC 9112 section 7.1.1 allows tokens and
+/// quoted strings only; a reader that ends a line at LF, or a string at NUL, would find other chunks.
 fn has_control(line: &[u8]) -> bool {
     let end = memchr::memmem::find(line, b"\r\n").unwrap_or(line.len());
     let line = line.get(..end).unwrap_or_default();
-    // A CR that may yet be followed by LF.
+    // The LF after this CR may still arrive.
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    line.iter().any(|octet| octet.is_ascii_control() && *octet != b'\t')
+    line.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t')
 }
 
-/// The parser lets a line end so; behind a chunk, where a line ends is where the next message begins.
+/// httparse accepts a bare LF as a line's end. Refused here: the last line's end is where the next message begins.
 fn has_bare_lf(lines: &[u8]) -> bool {
     memchr::memchr_iter(b'\n', lines).any(|at| lines.get(..at).is_none_or(|before| !before.ends_with(b"\r")))
 }
 
-fn trailers(lines: &[httparse::Header<'_>]) -> Result<HeaderMap, Fault> {
+fn trailers(lines: &[httparse::Header<'_>]) -> Result<HeaderMap, Error> {
     let mut trailers = HeaderMap::new();
     for line in lines {
         let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|_| httparse::Error::HeaderName)?;
@@ -131,8 +135,8 @@ mod tests {
 
     type Whole = (Vec<u8>, HeaderMap, Vec<u8>);
 
-    /// Decodes what comes in pieces of this many bytes: the data, the trailers, and what is left behind the end.
-    fn decode(coded: &[u8], piece: usize) -> Result<Option<Whole>, Fault> {
+    /// Decodes input that arrives in pieces of this many bytes: the data, the trailers, and the bytes after the end.
+    fn decode(coded: &[u8], piece: usize) -> Result<Option<Whole>, Error> {
         let (mut state, mut read, mut data) = (Chunked::Size, BytesMut::new(), Vec::new());
         let mut pieces = coded.chunks(piece);
         loop {
@@ -142,7 +146,7 @@ mod tests {
                     pieces.for_each(|piece| read.extend_from_slice(piece));
                     return Ok(Some((data, trailers, read.to_vec())));
                 }
-                Decoded::Nothing => match pieces.next() {
+                Decoded::Incomplete => match pieces.next() {
                     Some(piece) => read.extend_from_slice(piece),
                     None => return Ok(None),
                 },
@@ -151,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn chunks_are_put_together_however_they_come() {
+    fn decodes_the_same_however_the_bytes_are_cut() {
         let coded = b"5\r\nhello\r\n1;name=value\r\n,\r\n0000b\r\n wide world\r\n0;last\r\nx-late: yes\r\nX-Late: no\r\n\r\nnext";
         for piece in 1..=coded.len() {
             let (data, trailers, rest) = decode(coded, piece).unwrap().unwrap();
@@ -164,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_is_not_whole() {
+    fn truncated_input_is_incomplete() {
         let coded = b"5\r\nhello\r\n0\r\nx-late: yes\r\n\r\n";
         for length in 0..coded.len() {
             assert!(decode(&coded[..length], 3).unwrap().is_none(), "{length}");
@@ -172,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_chunk_is_refused() {
+    fn invalid_chunks_are_refused() {
         for coded in [
             &b"g\r\n"[..],
             b"\r\n",
@@ -204,12 +208,12 @@ mod tests {
     }
 
     #[test]
-    fn lines_and_trailers_are_bounded() {
-        let line = [b"1;".as_slice(), &[b'x'; LONGEST_LINE + 1]].concat();
-        assert!(matches!(decode(&line, 100), Err(Fault::Framing(_))));
-        let trailers = [b"0\r\nname: ".as_slice(), &*vec![b'x'; LONGEST_TRAILERS + 1]].concat();
-        assert!(matches!(decode(&trailers, 100), Err(Fault::TooLong(LONGEST_TRAILERS))));
-        let trailers = [b"0\r\n".as_slice(), &b"a: b\r\n".repeat(LINES + 1), b"\r\n"].concat();
+    fn size_lines_and_trailers_are_bounded() {
+        let line = [b"1;".as_slice(), &[b'x'; MAX_LINE + 1]].concat();
+        assert!(matches!(decode(&line, 100), Err(Error::Framing(_))));
+        let trailers = [b"0\r\nname: ".as_slice(), &*vec![b'x'; MAX_TRAILERS + 1]].concat();
+        assert!(matches!(decode(&trailers, 100), Err(Error::TooLong(MAX_TRAILERS))));
+        let trailers = [b"0\r\n".as_slice(), &b"a: b\r\n".repeat(MAX_TRAILER_FIELDS + 1), b"\r\n"].concat();
         assert!(decode(&trailers, trailers.len()).is_err());
     }
 }

@@ -1,23 +1,21 @@
-//! A request as it is written (RFC 9112 sections 2 to 7).
+//! Encodes a request (RFC 9112 sections 2 to 7).
 
 use http::{Method, header, request::Parts};
 use http_body::Body;
 
-use crate::forward::RequestBody;
-
-/// How the end of a request's body is told.
+/// How a request states where its body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
     /// There is no body.
     None,
-    /// So many bytes are still to come.
+    /// After this many more bytes.
     Length(u64),
-    /// In chunks.
+    /// With its last chunk.
     Chunked,
 }
 
 impl Framing {
-    pub(super) fn of(body: &RequestBody) -> Self {
+    pub(super) fn of(body: &impl Body) -> Self {
         if body.is_end_stream() {
             return Self::None;
         }
@@ -25,15 +23,15 @@ impl Framing {
     }
 }
 
-/// How many bytes a head takes, or somewhat less.
+/// The approximate size of an encoded head, in bytes, to allocate once.
 pub(super) fn size(head: &Parts) -> usize {
     let lines = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
-    // Besides: the first line, and that of the framing.
+    // The request line and the framing header.
     lines.sum::<usize>() + head.uri.path().len() + head.uri.query().map_or(0, str::len) + 64
 }
 
-/// Appends a head. Names, values, method and target are what their types let through: no line can be made of them. The framing is that of the
-/// body, whatever the head says of it.
+/// Appends a head. The types of names, values, method and target admit no line break. The framing is that of the body, whatever
+/// the head's own headers say.
 pub(super) fn head(out: &mut Vec<u8>, head: &Parts, framing: Framing) {
     let target = head.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
     out.extend_from_slice(head.method.as_str().as_bytes());
@@ -55,14 +53,14 @@ pub(super) fn head(out: &mut Vec<u8>, head: &Parts, framing: Framing) {
             line(out, "content-length", itoa::Buffer::new().format(length).as_bytes());
         }
         Framing::Chunked => line(out, "transfer-encoding", b"chunked"),
-        // RFC 9110 section 8.6: where a body has a meaning, it is said that there is none.
-        Framing::None if had_length || has_meaning(&head.method) => line(out, "content-length", b"0"),
+        // RFC 9110 section 8.6: a method that expects a body states that there is none.
+        Framing::None if had_length || expects_body(&head.method) => line(out, "content-length", b"0"),
         Framing::None => {}
     }
     out.extend_from_slice(b"\r\n");
 }
 
-fn has_meaning(method: &Method) -> bool {
+fn expects_body(method: &Method) -> bool {
     matches!(*method, Method::POST | Method::PUT | Method::PATCH)
 }
 
@@ -73,9 +71,9 @@ fn line(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends a piece of a body; false if it is more than was announced.
+/// Appends a part of a body; false if the body exceeds the stated length.
 #[must_use]
-pub(super) fn piece(out: &mut Vec<u8>, framing: &mut Framing, data: &[u8]) -> bool {
+pub(super) fn data(out: &mut Vec<u8>, framing: &mut Framing, data: &[u8]) -> bool {
     match framing {
         _ if data.is_empty() => return true,
         Framing::None => return false,
@@ -94,7 +92,7 @@ pub(super) fn piece(out: &mut Vec<u8>, framing: &mut Framing, data: &[u8]) -> bo
     true
 }
 
-/// Appends what ends a body; false if it is less than was announced.
+/// Appends the end of a body; false if the body falls short of the stated length.
 #[must_use]
 pub(super) fn end(out: &mut Vec<u8>, framing: Framing) -> bool {
     match framing {
@@ -112,6 +110,7 @@ pub(super) fn end(out: &mut Vec<u8>, framing: Framing) -> bool {
 mod tests {
     use bytes::Bytes;
     use http::{HeaderName, HeaderValue, Request};
+    use http_body_util::Full;
     use proptest::prelude::*;
 
     use super::*;
@@ -123,51 +122,51 @@ mod tests {
     }
 
     #[test]
-    fn a_head_says_how_long_the_body_is_whatever_it_was_told() {
-        let told =
+    fn framing_headers_are_replaced() {
+        let request =
             || Request::post("/a?b=c").header("content-length", "7").header("transfer-encoding", "gzip");
         assert_eq!(
-            written(told().header("host", "a"), Framing::Length(3)),
+            written(request().header("host", "a"), Framing::Length(3)),
             "POST /a?b=c HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\n"
         );
         assert_eq!(
-            written(told(), Framing::Chunked),
+            written(request(), Framing::Chunked),
             "POST /a?b=c HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n"
         );
-        assert_eq!(written(told(), Framing::None), "POST /a?b=c HTTP/1.1\r\ncontent-length: 0\r\n\r\n");
+        assert_eq!(written(request(), Framing::None), "POST /a?b=c HTTP/1.1\r\ncontent-length: 0\r\n\r\n");
         assert_eq!(written(Request::put("/"), Framing::None), "PUT / HTTP/1.1\r\ncontent-length: 0\r\n\r\n");
         assert_eq!(written(Request::get("/"), Framing::None), "GET / HTTP/1.1\r\n\r\n");
         assert_eq!(written(Request::options("*"), Framing::None), "OPTIONS * HTTP/1.1\r\n\r\n");
     }
 
     #[test]
-    fn a_body_is_neither_longer_nor_shorter_than_was_announced() {
+    fn a_body_of_another_length_is_an_error() {
         let (mut out, mut framing) = (Vec::new(), Framing::Length(5));
-        assert!(piece(&mut out, &mut framing, b"abc") && !end(&mut out, framing));
-        assert!(!piece(&mut out, &mut framing, b"def"));
-        assert!(piece(&mut out, &mut framing, b"de") && end(&mut out, framing));
+        assert!(data(&mut out, &mut framing, b"abc") && !end(&mut out, framing));
+        assert!(!data(&mut out, &mut framing, b"def"));
+        assert!(data(&mut out, &mut framing, b"de") && end(&mut out, framing));
         assert_eq!(out, b"abcde");
         out.clear();
-        assert!(!piece(&mut out, &mut Framing::None, b"a") && end(&mut out, Framing::None));
+        assert!(!data(&mut out, &mut Framing::None, b"a") && end(&mut out, Framing::None));
         assert_eq!(out, b"");
         let mut chunked = Framing::Chunked;
-        for data in [&b"hello"[..], b"", &[b'x'; 16]] {
-            assert!(piece(&mut out, &mut chunked, data));
+        for part in [&b"hello"[..], b"", &[b'x'; 16]] {
+            assert!(data(&mut out, &mut chunked, part));
         }
         assert!(end(&mut out, chunked));
         assert_eq!(out, b"5\r\nhello\r\n10\r\nxxxxxxxxxxxxxxxx\r\n0\r\n\r\n");
     }
 
     #[test]
-    fn the_framing_is_that_of_the_body() {
-        assert_eq!(Framing::of(&RequestBody::buffered(Bytes::new())), Framing::None);
-        assert_eq!(Framing::of(&RequestBody::buffered(Bytes::from_static(b"abc"))), Framing::Length(3));
+    fn framing_follows_the_body() {
+        assert_eq!(Framing::of(&Full::new(Bytes::new())), Framing::None);
+        assert_eq!(Framing::of(&Full::new(Bytes::from_static(b"abc"))), Framing::Length(3));
     }
 
     proptest! {
-        /// Whatever a client sends as headers: the upstream's parser finds these, and one framing.
+        /// Whatever headers a client sends: the upstream's parser finds those, and one framing header.
         #[test]
-        fn a_head_is_read_as_it_was_meant(
+        fn an_encoded_head_parses_back(
             lines in prop::collection::vec(("[a-z][a-z0-9-]{0,12}", "[ -~\t\u{80}-\u{ff}]{0,40}"), 0..20),
             target in "/[a-z0-9/%?=&._-]{0,30}",
         ) {

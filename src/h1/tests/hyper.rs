@@ -48,11 +48,11 @@ fn whole(head: &Parts, body: Vec<u8>, trailers: &HeaderMap) -> Outcome {
 }
 
 async fn ours(text: &[u8], piece: usize) -> Outcome {
-    let (mut http1, mut far) = connected(piece);
+    let (mut h1, mut far) = connected(piece);
     let client = async {
-        http1.begin(get());
-        let Ok(head) = poll_fn(|cx| http1.poll_head(cx)).await else { return Outcome::Broken };
-        match body(&mut http1).await {
+        h1.start(get());
+        let Ok(head) = poll_fn(|cx| h1.poll_head(cx)).await else { return Outcome::Broken };
+        match body(&mut h1).await {
             Ok((data, trailers)) => whole(&head, data, &trailers),
             Err(_) => Outcome::Broken,
         }

@@ -1,0 +1,46 @@
+//! The HTTP/1.1 client connection to an origin (RFC 9112): one request at a time, polled by the task of that request.
+//!
+//! Why this is not hyper's client: hyper's connection is a future of its own, reached through a channel in each direction, and is
+//! more lenient than an intermediary should be about where a response ends. `benches/RESULTS.md` has the cost of each. The
+//! parser below is hyper's: httparse. What this module refuses beyond hyper: a length stated in two ways, a transfer coding other
+//! than `chunked`, lines without CR, control characters in chunk extensions. `fuzz/` and its twin in `cargo test` check that what
+//! this module accepts, hyper's client reads as the same response.
+
+mod chunked;
+mod connection;
+mod io;
+mod keep_alive;
+mod request;
+mod response;
+mod sending;
+#[cfg(test)]
+mod tests;
+
+pub use connection::Connection;
+pub use io::Io;
+
+/// Why a response, or the rest of it, cannot be read. `Display` is for the log.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Sending or receiving failed.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    /// The connection ended before the response did.
+    #[error("the connection was closed before the response was complete")]
+    Incomplete,
+    /// The bytes are not an HTTP/1 response.
+    #[error("not HTTP/1.1: {0}")]
+    Parse(#[from] httparse::Error),
+    /// The head or the trailers exceed the limit, in bytes.
+    #[error("the head or the trailers exceed {0} bytes")]
+    TooLong(usize),
+    /// The end of the message cannot be determined without doubt (RFC 9112 section 6.3).
+    #[error("ambiguous message framing: {0}")]
+    Framing(&'static str),
+    /// The request's body did not have the length that its head stated.
+    #[error("the request's body does not have the stated length")]
+    Length,
+    /// The request's body failed; the body keeps the reason.
+    #[error("the request's body failed")]
+    Body,
+}
