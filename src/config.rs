@@ -9,8 +9,6 @@ mod edge;
 pub mod encoding;
 pub mod file;
 mod guess;
-#[cfg(test)]
-mod messages;
 mod parse;
 mod redact;
 pub mod schema;

@@ -2,6 +2,8 @@
 //! the documentation are the same.
 
 mod design;
+mod file;
+mod forms;
 mod shipped;
 mod suggest;
 

@@ -41,6 +41,7 @@ mod lenient;
 mod limits;
 mod log_bounds;
 mod log_full;
+mod messages;
 mod metrics_format;
 mod model;
 mod one_reading;

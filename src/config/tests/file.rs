@@ -1,0 +1,71 @@
+//! Files that are missing, unreadable or not text.
+
+use std::{
+    fs,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
+
+use proptest::prelude::*;
+
+use crate::config::{
+    render, settings,
+    testing::{MINIMAL, all_applications, edge, named_at, registry},
+};
+
+#[test]
+fn a_file_that_is_no_text_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, problems) = all_applications(&folder.path().join("none.toml"), &named_at());
+    let shown = problems[0].to_string().replace(&folder.path().display().to_string(), "");
+    assert_eq!(shown, "edge.toml:2:16: trust.applications: /none.toml: there is no such file");
+    let (_, problems) = settings(folder.path());
+    assert_eq!(problems[0].what, "found a directory, expected a TOML file");
+    let (_, problems, _) = edge(b"[listen]\nx = \"\xff\"\n");
+    assert!(problems[0].to_string().ends_with(
+        "edge.toml:2:6: found a byte that is not UTF-8, expected TOML in UTF-8; save the file as UTF-8"
+    ));
+}
+
+#[test]
+fn a_file_that_may_not_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(path) = unreadable(folder.path()) else {
+        eprintln!("skipped: this user may read every file; run the test as another user");
+        return;
+    };
+    let rendered = |problems: &_| render(problems, false).replace(&path.display().to_string(), "FILE");
+    let (none, problems) = settings(&path);
+    assert!(none.is_none());
+    let printed = rendered(&problems);
+    assert!(
+        printed.starts_with("error: the file may not be read (permission denied)\n--> FILE\n = help: "),
+        "{printed}"
+    );
+    let (none, problems) = all_applications(&path, &named_at());
+    assert!(none.is_none());
+    let printed = rendered(&problems);
+    let what = "error: trust.applications: FILE: the file may not be read (permission denied)\n --> edge.toml:2:16\n";
+    assert!(printed.starts_with(what) && printed.contains("  = help: "), "{printed}");
+}
+
+/// A file that the user who runs the test may not read. Root may read any, but for the settings of
+/// Linux that can only be written.
+fn unreadable(folder: &Path) -> Option<PathBuf> {
+    let path = folder.join("edge.toml");
+    fs::write(&path, MINIMAL).unwrap();
+    #[cfg(unix)]
+    fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o000)).unwrap();
+    let denied = |path: &PathBuf| fs::read(path).is_err_and(|e| e.kind() == ErrorKind::PermissionDenied);
+    [path, "/proc/sys/vm/compact_memory".into()].into_iter().find(denied)
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_the_reader_panic(text in ".*", cut in 0..MINIMAL.len(), insert in "[\\[\\]{}=\"'.,#a-z0-9\\n ]{0,12}") {
+        let _ = edge(&text);
+        let _ = registry(&text);
+        let mangled = format!("{}{insert}{}", &MINIMAL[..cut], &MINIMAL[cut..]);
+        let _ = edge(&mangled);
+    }
+}
