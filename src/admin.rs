@@ -1,6 +1,8 @@
 //! The admin address: `/healthz`, `/readyz`, `/metrics`, `/status`, over plain HTTP/1.1. It only reads.
 
 mod connections;
+mod server;
+
 mod expiries;
 mod host;
 mod html;
@@ -26,6 +28,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use self::connections::Connections;
 pub use self::{
     expiries::Expiries,
+    server::Server,
     tables::{Table, tables},
 };
 use crate::{
@@ -44,8 +47,8 @@ const LIFETIME: Duration = Duration::from_secs(300);
 
 /// What the admin address reports on.
 #[derive(Debug)]
-pub struct Health {
-    /// False until all workers listen, and again once the edge drains.
+pub struct State {
+    /// Set once the edge has started, and cleared when it drains.
     pub ready: AtomicBool,
     /// The metrics.
     pub metrics: Arc<Registry>,
@@ -53,8 +56,6 @@ pub struct Health {
     pub site: SiteHandle,
     /// What became of reloads.
     pub reloads: Arc<Reloads>,
-    /// The bound on open connections.
-    pub bound: usize,
     /// What the limit of open files allows.
     pub capacity: Capacity,
 }
@@ -66,7 +67,9 @@ pub struct Capacity {
     pub descriptors: usize,
     /// Kept for all but connections.
     pub reserve: usize,
-    /// `[limits] connections`; what is in force is [`Health::bound`].
+    /// Connections of applications that may be open at once.
+    pub connections: usize,
+    /// `[limits] connections`, which may be more.
     pub connections_configured: usize,
     /// Connections to upstreams.
     pub upstream: usize,
@@ -75,7 +78,7 @@ pub struct Capacity {
 }
 
 /// Serves the admin address until the future is dropped.
-pub async fn serve(listener: TcpListener, health: Arc<Health>) -> std::io::Result<()> {
+async fn serve(listener: TcpListener, state: Arc<State>) -> std::io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let connections = Connections::default();
@@ -88,13 +91,13 @@ pub async fn serve(listener: TcpListener, health: Arc<Health>) -> std::io::Resul
                 continue;
             }
         };
-        let health = Arc::clone(&health);
+        let state = Arc::clone(&state);
         let place = connections.enter();
         let number = place.number();
         let task = tokio::spawn(async move {
             let service = service_fn(move |request| {
                 place.asks();
-                let answer = answer(&request, &health);
+                let answer = answer(&request, &state);
                 async move { Ok::<_, Infallible>(answer) }
             });
             let connection = http1::Builder::new()
@@ -107,8 +110,8 @@ pub async fn serve(listener: TcpListener, health: Arc<Health>) -> std::io::Resul
     }
 }
 
-fn answer(request: &Request<Incoming>, health: &Health) -> Response<Full<Bytes>> {
-    let site = health.site.load();
+fn answer(request: &Request<Incoming>, state: &State) -> Response<Full<Bytes>> {
+    let site = state.site.load();
     if let Err(status) = host::check(request.version(), request.uri(), request.headers(), &site.admin_hosts) {
         let help = "call the admin address by its IP address or as localhost, or add the name to [listen] admin_hosts\n";
         return text(status, help);
@@ -118,22 +121,22 @@ fn answer(request: &Request<Incoming>, health: &Health) -> Response<Full<Bytes>>
     }
     match request.uri().path() {
         "/healthz" => text(StatusCode::OK, "ok\n"),
-        "/readyz" if health.ready.load(Ordering::Acquire) => text(StatusCode::OK, "ready\n"),
+        "/readyz" if state.ready.load(Ordering::Acquire) => text(StatusCode::OK, "ready\n"),
         "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
-        "/metrics" => text(StatusCode::OK, prometheus::text(&health.metrics.collect())),
-        "/status" => status(request, health),
+        "/metrics" => text(StatusCode::OK, prometheus::text(&state.metrics.collect())),
+        "/status" => status(request, state),
         _ => text(StatusCode::NOT_FOUND, "/healthz /readyz /metrics /status\n"),
     }
 }
 
 /// JSON, or a page for whoever would rather read one; `?page=` is the page of applications.
-fn status(request: &Request<Incoming>, health: &Health) -> Response<Full<Bytes>> {
+fn status(request: &Request<Incoming>, state: &State) -> Response<Full<Bytes>> {
     let mut pairs = request.uri().query().unwrap_or_default().split('&');
     let page = pairs.find_map(|pair| pair.strip_prefix("page=")).map_or(Some(1), |page| page.parse().ok());
     let Some(page) = page.filter(|page| *page > 0) else {
         return text(StatusCode::BAD_REQUEST, "page is a number from 1\n");
     };
-    let status = status::status(health, page, now());
+    let status = status::status(state, page, now());
     let (kind, body) = if html::is_preferred(request.headers()) {
         ("text/html; charset=utf-8", html::page(&status))
     } else {

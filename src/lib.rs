@@ -3,6 +3,7 @@
 //! The modules stand in the order of a request's way; each depends only on those after it:
 //!
 //! * [`cli`]: the commands;
+//! * [`edge`]: what `run` and `demo` start, watch and stop;
 //! * [`reload`]: trust that changes while the edge runs;
 //! * [`listen`]: sockets, workers, limits, drain;
 //! * [`request`]: the tower stack of one connection;
@@ -23,6 +24,7 @@ pub mod admin;
 pub mod authenticate;
 pub mod cli;
 pub mod config;
+pub mod edge;
 pub mod export;
 pub mod forward;
 pub mod h1;

@@ -20,5 +20,6 @@ mod socket;
 mod turns;
 mod worker;
 
-pub use server::{Running, ServeError, start};
+pub use cannot_bind::cannot_bind;
+pub use server::{ListenError, Listeners, Workers, workers};
 pub use shares::{Shares, TooFew, shortage};

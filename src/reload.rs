@@ -17,5 +17,5 @@ mod testing;
 mod told;
 mod watch;
 
-pub use first::{First, first};
+pub use first::{Initial, first};
 pub use reloader::{Reloader, Trigger};

@@ -96,13 +96,15 @@ impl Edge {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
-        let mut address = |what: &str| {
-            let line = lines.find(|line| line.contains(what)).expect("the edge starts");
+        // Before and since they were renamed: builds of either kind are measured against each other.
+        let mut address = |[what, before]: [&str; 2]| {
+            let is_address = |line: &String| line.contains(what) || line.contains(before);
+            let line = lines.find(is_address).expect("the edge starts");
             let line: serde_json::Value = serde_json::from_str(&line).unwrap();
             line["address"].as_str().unwrap().to_owned()
         };
-        let https = address("listening for applications");
-        address("listening for the operator");
+        let https = address(["HTTPS listener ready", "listening for applications"]);
+        address(["admin listener ready", "listening for the operator"]);
         let (outcome, outcomes) = channel();
         let drain = Some(std::thread::spawn(move || {
             for line in lines.filter(|line| line.contains("\"reload")) {

@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use serde_json::{Value, json};
 
-use super::{Capacity, Health};
+use super::{Capacity, State};
 use crate::{
     identity::rfc3339,
     observe::log,
@@ -22,32 +22,33 @@ const SOON: usize = 100;
 const DAY: i64 = 86_400;
 
 /// The facts, with this page of applications (from 1), as of `now` in seconds since 1970.
-pub(super) fn status(health: &Health, page: usize, now: i64) -> Value {
-    let site = health.site.load();
+pub(super) fn status(state: &State, page: usize, now: i64) -> Value {
+    let site = state.site.load();
     let mut domains: Vec<&Arc<Domain>> = site.domains.values().collect();
     domains.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     json!({
         "generation": site.trust.generation.0,
-        "ready": health.ready.load(Ordering::Acquire),
+        "ready": state.ready.load(Ordering::Acquire),
         "now": rfc3339(now),
-        "trust": health.reloads.status(),
-        "limits": limits(health),
+        "trust": state.reloads.status(),
+        "limits": limits(state),
         "log": { "lines_dropped": log::dropped() },
         "expiring": expiring(&site, now),
         "domains": domains.into_iter().map(|domain| of_domain(domain, now)).collect::<Vec<_>>(),
         "client_cas": cas(&site, now),
         "crls": crls(&site, now),
-        "crl_sources": health.reloads.fetches.status(),
+        "crl_sources": state.reloads.fetches.status(),
         "applications": applications(&site.trust.registry, page, now),
     })
 }
 
-fn limits(health: &Health) -> Value {
-    let Capacity { descriptors, reserve, connections_configured, upstream, shortage, .. } = &health.capacity;
+fn limits(state: &State) -> Value {
+    let Capacity { descriptors, reserve, connections, connections_configured, upstream, shortage } =
+        &state.capacity;
     json!({
         "open_files": descriptors,
         "reserve": reserve,
-        "connections": health.bound,
+        "connections": connections,
         "connections_configured": connections_configured,
         "upstream_connections": upstream,
         "shortage": shortage,

@@ -3,9 +3,7 @@
 mod application;
 mod token_endpoint;
 
-use std::{fmt::Write, path::Path, process::ExitCode, sync::Arc};
-
-use arc_swap::ArcSwap;
+use std::{fmt::Write, path::Path, process::ExitCode};
 
 use self::{application::Application, token_endpoint::TokenEndpoint};
 use super::{
@@ -13,13 +11,7 @@ use super::{
     print,
     signals::{Signal, Signals},
 };
-use crate::{
-    config::render,
-    listen::{Running, start},
-    observe::init_log,
-    site::build,
-    trust::Generation,
-};
+use crate::{config::render, edge::Edge, reload::first};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -41,12 +33,12 @@ fn run(once: bool, port: u16) -> Result<(), Failure> {
     let certs = folder.path().join("certs");
     development::write(&certs)?;
     let endpoint = runtime.block_on(TokenEndpoint::bind())?;
-    let running = edge(folder.path(), endpoint.url(), port)?;
-    let address = *running.https.first().ok_or("the edge listens nowhere")?;
+    let edge = start(folder.path(), endpoint.url(), port)?;
+    let address = *edge.https().first().ok_or("the edge listens nowhere")?;
     let mut text = String::new();
     writeln!(text, "authorization server  {}  (a token endpoint that knows no TLS)", endpoint.url())?;
     writeln!(text, "edge                  https://{DOMAIN}:{}  (mutual TLS)", address.port())?;
-    writeln!(text, "operator              http://{}/status", running.admin)?;
+    writeln!(text, "operator              http://{}/status", edge.admin())?;
     writeln!(text, "files                 {}\n", folder.path().display())?;
     print::out(text)?;
 
@@ -84,7 +76,7 @@ fn run(once: bool, port: u16) -> Result<(), Failure> {
             () = end(&mut signals) => Ok(()),
         }
     });
-    running.stop()?;
+    edge.stop()?;
     outcome
 }
 
@@ -104,8 +96,8 @@ fn curl(certs: &Path, port: u16) -> String {
         .concat()
 }
 
-/// The edge as `run` would start it, from files.
-fn edge(folder: &Path, upstream: &str, port: u16) -> Result<Running, Failure> {
+/// The edge as `run` starts it, from files, with all of its parts.
+fn start(folder: &Path, upstream: &str, port: u16) -> Result<Edge, Failure> {
     let config = folder.join("edge.toml");
     development::readable(
         &config,
@@ -147,8 +139,6 @@ name = "demo"
 subject_dn = "CN=payments,O=Example Bank,C=DE"
 "#,
     )?;
-    let built = build(&config, Generation(1), None);
-    let (settings, site) = built.site.ok_or_else(|| render(&built.problems, false))?;
-    init_log(&settings.log)?;
-    Ok(start(&settings, Arc::new(ArcSwap::from_pointee(site)), Arc::default())?)
+    let initial = first(&config).map_err(|problems| render(&problems, false))?;
+    Ok(Edge::start(initial, None)?)
 }

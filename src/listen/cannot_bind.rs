@@ -11,7 +11,8 @@ use crate::config::{Problem, Spanned, file::shell_word};
 const NO_SUCH_FAMILY: i32 = 97;
 
 /// The problem of an address that a key names.
-pub(super) fn cannot_bind(key: &str, address: &Spanned<SocketAddr>, error: &io::Error) -> Problem {
+#[must_use]
+pub fn cannot_bind(key: &str, address: &Spanned<SocketAddr>, error: &io::Error) -> Problem {
     let (ip, port) = (address.value.ip(), address.value.port());
     let (why, help) = match error.kind() {
         io::ErrorKind::AddrInUse => (

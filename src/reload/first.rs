@@ -1,23 +1,43 @@
 //! The first build, at the start of the edge.
 
-use std::{path::Path, time::SystemTime};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::SystemTime,
+};
+
+use arc_swap::ArcSwap;
 
 use super::{
     contents::{Contents, Marks},
     fetch,
 };
 use crate::{
-    config::Severity,
-    site::{Built, build},
+    config::{Problem, Severity, settings::Settings},
+    site::{Built, SiteHandle, build},
     trust::Generation,
 };
 
-/// What the edge starts with, and the contents that it was built from.
+/// What the edge starts with.
 #[derive(Debug)]
-pub struct First {
-    /// The site, if there is one, and all problems.
-    pub built: Built,
+pub struct Initial {
+    /// As they are written.
+    pub settings: Settings,
+    /// The pointer to the site in force, for everybody who reads or replaces it.
+    pub site: SiteHandle,
+    /// To be logged.
+    pub warnings: Vec<Problem>,
+    pub(super) config: PathBuf,
+    pub(super) files: BTreeSet<PathBuf>,
+    /// What `site` was built from.
     pub(super) contents: Contents,
+}
+
+/// A build, and the contents that it was made from.
+struct First {
+    built: Built,
+    contents: Contents,
 }
 
 /// How often files that change all the time are read before they are taken as they are: the reloader looks again anyway.
@@ -25,9 +45,13 @@ const TRIES: usize = 5;
 
 /// Builds the first site, from files that did not change while they were read. CRLs that are to be fetched and are not there yet are
 /// fetched before; if one can't be had and certificates are not to be judged without it, there is no site.
-#[must_use]
-pub fn first(config: &Path) -> First {
-    complete(config, read(config))
+///
+/// Fails with every problem of the configuration, if one is an error.
+pub fn first(config: &Path) -> Result<Initial, Vec<Problem>> {
+    let First { built: Built { site, problems, files, .. }, contents } = complete(config, read(config));
+    let Some((settings, site)) = site else { return Err(problems) };
+    let (site, config) = (Arc::new(ArcSwap::from_pointee(site)), config.to_owned());
+    Ok(Initial { settings, site, warnings: problems, config, files, contents })
 }
 
 /// What was read from the files.

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError, Sender, channel},
@@ -12,7 +12,7 @@ use std::{
 };
 
 use super::{
-    First,
+    Initial,
     burst::{Burst, Event},
     contents::{Contents, Marks},
     doubt::Doubt,
@@ -54,16 +54,10 @@ pub struct Reloader {
 }
 
 impl Reloader {
-    /// Starts watching `config` and all that it names. `first` gave the `settings` and the site in force.
-    pub fn start(
-        config: &Path,
-        first: First,
-        settings: Settings,
-        site: SiteHandle,
-        reloads: Arc<Reloads>,
-    ) -> std::io::Result<Self> {
+    /// Starts watching the configuration of `initial` and all that it names.
+    pub fn start(initial: Initial, reloads: Arc<Reloads>) -> std::io::Result<Self> {
         let (triggers, reasons) = channel();
-        let mut watch = Watch::new(config, first, settings, site, reloads, triggers.clone());
+        let mut watch = Watch::new(initial, reloads, triggers.clone());
         watch.fetcher.want(&[&watch.settings.trust]);
         // What changed between the first build and the begin of the watch, before anybody is told that the edge is there.
         watch.look();
@@ -152,18 +146,12 @@ struct Candidate {
 }
 
 impl Watch {
-    fn new(
-        config: &Path,
-        first: First,
-        settings: Settings,
-        site: SiteHandle,
-        reloads: Arc<Reloads>,
-        triggers: Sender<Trigger>,
-    ) -> Self {
+    fn new(initial: Initial, reloads: Arc<Reloads>, triggers: Sender<Trigger>) -> Self {
+        let Initial { settings, site, config, files, contents, .. } = initial;
         Self {
-            config: config.to_owned(),
-            marks: Marks::of(&first.built.files),
-            files: first.built.files,
+            config,
+            marks: Marks::of(&files),
+            files,
             resolved: BTreeSet::new(),
             settings,
             site,
@@ -171,7 +159,7 @@ impl Watch {
             fetcher: Fetcher::new(Arc::clone(&reloads)),
             reloads,
             folders: Folders::new(triggers),
-            in_force: first.contents,
+            in_force: contents,
             next: Next::Poll,
             asked: false,
             told: None,

@@ -3,8 +3,9 @@
 use std::{fs, path::Path};
 
 /// From the top down: a module may use those after it.
-const ORDER: [&str; 19] = [
+const ORDER: &[&str] = &[
     "cli",
+    "edge",
     "reload",
     "listen",
     "request",
@@ -26,7 +27,7 @@ const ORDER: [&str; 19] = [
 ];
 
 /// Pairs that stand at one height: neither may use the other.
-const APART: [(&str, &str); 8] = [
+const APART: &[(&str, &str)] = &[
     ("reload", "admin"),
     ("request", "admin"),
     ("authenticate", "vouch"),
@@ -70,7 +71,7 @@ fn used(text: &str) -> Vec<&'static str> {
             rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
         };
         let names = depth_one.split(',').filter_map(|item| item.trim().split("::").next());
-        used.extend(names.filter_map(|name| ORDER.into_iter().find(|module| *module == name.trim())));
+        used.extend(names.filter_map(|name| ORDER.iter().copied().find(|module| *module == name.trim())));
     }
     used
 }

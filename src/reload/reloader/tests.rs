@@ -1,7 +1,5 @@
 //! Files that change between two steps of a reload.
 
-use arc_swap::ArcSwap;
-
 use super::*;
 use crate::reload::{first, testing::Files};
 
@@ -16,11 +14,8 @@ impl Steps {
     fn start() -> Self {
         let files = Files::new();
         files.keep(&files.list(&[1]));
-        let mut first = first(&files.config());
-        let (settings, site) =
-            first.built.site.take().unwrap_or_else(|| panic!("{:?}", first.built.problems));
-        let site = Arc::new(ArcSwap::from_pointee(site));
-        let watch = Watch::new(&files.config(), first, settings, site, Arc::default(), channel().0);
+        let initial = first(&files.config()).unwrap_or_else(|problems| panic!("{problems:?}"));
+        let watch = Watch::new(initial, Arc::default(), channel().0);
         Self { files, watch }
     }
 

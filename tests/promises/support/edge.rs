@@ -287,8 +287,8 @@ impl EdgeBuilder {
             let line: serde_json::Value = serde_json::from_str(&line).unwrap();
             line["address"].as_str().unwrap().parse().unwrap()
         };
-        let https = address("listening for applications");
-        let admin = address("listening for the operator");
+        let https = address("HTTPS listener ready");
+        let admin = address("admin listener ready");
         let server_ca = self.server_ca.der();
         let issuer = self.server_ca;
         Edge {

@@ -1,0 +1,162 @@
+//! The composition root: what `run` and `demo` start, watch and stop.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use crate::{
+    admin::{self, Capacity, Expiries},
+    config::{Problem, Severity, settings::Settings},
+    listen::{ListenError, Listeners, Workers, cannot_bind, workers},
+    observe::{Reloads, init_log, log, metrics::Registry},
+    reload::{Initial, Reloader, Trigger},
+};
+
+/// How often threads that ended by themselves are looked for.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Why the edge can't start, or must not run any longer.
+#[derive(Debug, thiserror::Error)]
+pub enum EdgeError {
+    /// The log can't be written.
+    #[error("cannot start the thread that writes the log: {0}")]
+    Log(io::Error),
+    /// An address can't be bound.
+    #[error("{0}")]
+    Bind(Box<Problem>),
+    /// The workers can't serve.
+    #[error("{0}")]
+    Listen(ListenError),
+    /// The admin address can't be served.
+    #[error("cannot serve the admin address: {0}")]
+    Admin(io::Error),
+    /// Changes of the configuration files would not be noticed.
+    #[error("cannot watch the configuration files: {0}")]
+    Watch(io::Error),
+    /// A worker is missing.
+    #[error("a worker ended")]
+    WorkerEnded,
+    /// Changes of the configuration files are not noticed any more.
+    #[error("the thread that watches the configuration files ended")]
+    ReloaderEnded,
+}
+
+impl From<ListenError> for EdgeError {
+    fn from(error: ListenError) -> Self {
+        match error {
+            ListenError::Bind(problem) => Self::Bind(problem),
+            error => Self::Listen(error),
+        }
+    }
+}
+
+/// The edge while it serves: workers, admin address, reloader.
+#[derive(Debug)]
+pub struct Edge {
+    https: Vec<SocketAddr>,
+    workers: Workers,
+    admin: admin::Server,
+    state: Arc<admin::State>,
+    reloader: Reloader,
+}
+
+impl Edge {
+    /// Sets up the log, binds every address, and starts the workers, the admin address and the reloader. `count` of
+    /// workers wins over `[listen] workers`.
+    pub fn start(initial: Initial, count: Option<usize>) -> Result<Self, EdgeError> {
+        let Initial { settings, site, warnings, .. } = &initial;
+        init_log(&settings.log).map_err(EdgeError::Log)?;
+        log_problems(warnings);
+        let listeners = Listeners::bind(settings, count.unwrap_or_else(|| workers(settings)))?;
+        let address = &settings.listen.admin;
+        let admin_listener = TcpListener::bind(address.value)
+            .map_err(|error| EdgeError::Bind(Box::new(cannot_bind("listen.admin", address, &error))))?;
+
+        let (metrics, reloads) = (Arc::<Registry>::default(), Arc::<Reloads>::default());
+        let state = Arc::new(admin::State {
+            ready: AtomicBool::new(false),
+            metrics: Arc::clone(&metrics),
+            site: Arc::clone(site),
+            reloads: Arc::clone(&reloads),
+            capacity: capacity(&listeners, settings),
+        });
+        let https = listeners.addresses().to_vec();
+        let workers = listeners.start(settings, site, &metrics)?;
+        metrics.add(log::collect);
+        metrics.add(Expiries::of(Arc::clone(site)));
+        metrics.add(Arc::clone(&reloads));
+        let admin = admin::Server::start(admin_listener, Arc::clone(&state)).map_err(EdgeError::Admin)?;
+        state.ready.store(true, Ordering::Release);
+        let reloader = Reloader::start(initial, reloads).map_err(EdgeError::Watch)?;
+        Ok(Self { https, workers, admin, state, reloader })
+    }
+
+    /// The addresses that speak TLS, with the ports that were taken.
+    #[must_use]
+    pub fn https(&self) -> &[SocketAddr] {
+        &self.https
+    }
+
+    /// The admin address.
+    #[must_use]
+    pub fn admin(&self) -> SocketAddr {
+        self.admin.address()
+    }
+
+    /// Reads the configuration files again, whether they have changed or not.
+    pub fn reload(&self) {
+        // The reloader is there as long as the edge, unless it failed: see `failure`.
+        let _ = self.reloader.triggers().send(Trigger::Asked);
+    }
+
+    /// Waits until a thread that the edge can't do without has ended by itself. For ever, usually.
+    pub async fn failure(&self) -> EdgeError {
+        let mut look = tokio::time::interval(LOOK);
+        loop {
+            look.tick().await;
+            if !self.workers.are_running() {
+                return EdgeError::WorkerEnded;
+            }
+            if !self.reloader.is_whole() {
+                return EdgeError::ReloaderEnded;
+            }
+        }
+    }
+
+    /// Stops accepting, lets requests in flight finish within `drain_timeout`, and stops the rest. The admin address
+    /// answers until then.
+    pub fn stop(self) -> Result<(), EdgeError> {
+        drop(self.reloader);
+        self.state.ready.store(false, Ordering::Release);
+        let drained = self.workers.stop();
+        self.admin.stop();
+        Ok(drained?)
+    }
+}
+
+fn log_problems(problems: &[Problem]) {
+    for problem in problems {
+        match problem.severity {
+            Severity::Error => tracing::error!("{problem}"),
+            Severity::Warning => tracing::warn!("{problem}"),
+        }
+    }
+}
+
+fn capacity(listeners: &Listeners, settings: &Settings) -> Capacity {
+    let shares = listeners.shares();
+    Capacity {
+        descriptors: shares.descriptors,
+        reserve: shares.reserve,
+        connections: shares.connections,
+        connections_configured: settings.limits.connections,
+        upstream: shares.upstream,
+        shortage: listeners.shortage().map(ToString::to_string),
+    }
+}
