@@ -2,23 +2,30 @@
 
 mod application;
 mod certificates;
+mod credential;
 mod doubts;
 mod lists;
 mod load;
 mod pins;
 mod registrar;
 mod registry;
+mod spec;
 mod subjects;
 mod usage;
 
 use std::fmt;
 
-pub use application::{Application, Certificate, ClientId, Credential, CredentialMatcher, Subject};
+pub use application::{Application, ClientId, Method};
 pub use certificates::{FileFault, certificates_beside_key, certificates_in, read_certificates};
+pub use credential::{
+    CertificateFacts, Credential, CredentialView, Credentials, RegisteredCertificate, RegisteredSubject,
+    Subject, Viewed,
+};
 pub use lists::{Kept, judge_fetched, kept};
 pub use load::load;
 pub use registrar::Registrar;
 pub use registry::{Registry, RegistryError};
+pub use spec::{ApplicationError, ApplicationSpec, AuthMethod, ClientIdError, CredentialSpec, Registered};
 pub use subjects::EqualSubjects;
 pub use usage::Usage;
 

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use criterion::Criterion;
 use mtls_edge::{
-    config::settings::AuthMethod,
     identity::{ClientCertificate, DistinguishedName, Thumbprint},
-    trust::{Application, ClientId, Credential, CredentialMatcher, Registry, Subject},
+    trust::{ApplicationSpec, AuthMethod, CredentialSpec, Registered, RegisteredSubject, Registry, Subject},
 };
 use rcgen::{CertificateParams, DnType, KeyPair};
 
@@ -26,39 +25,36 @@ fn certificate(number: usize) -> ClientCertificate {
 }
 
 /// The certificates' thumbprints, and random ones.
-fn thumbprints(certificates: &[ClientCertificate]) -> impl Iterator<Item = CredentialMatcher> {
+fn thumbprints(certificates: &[ClientCertificate]) -> impl Iterator<Item = Registered> {
     let random = (0_u64..).map(|number| Thumbprint::of(&number.to_be_bytes()));
-    certificates.iter().map(ClientCertificate::thumbprint).chain(random).map(CredentialMatcher::Thumbprint)
+    certificates
+        .iter()
+        .map(ClientCertificate::thumbprint)
+        .chain(random)
+        .map(|one| Registered::Certificate(one.into()))
 }
 
 /// The certificates' subjects, and more of their kind.
-fn subjects() -> impl Iterator<Item = CredentialMatcher> {
+fn subjects() -> impl Iterator<Item = Registered> {
     (0..).map(|number| {
         let (dn, _) = DistinguishedName::from_written(&format!("CN=app-{number},O=Example Bank")).unwrap();
-        CredentialMatcher::Subject { subject: Subject::Dn(dn), pin: None }
+        Registered::Subject(RegisteredSubject { subject: Subject::Dn(dn), ca: None })
     })
 }
 
 /// A registry of so many credentials.
-fn registry(
-    size: usize,
-    method: AuthMethod,
-    mut matchers: impl Iterator<Item = CredentialMatcher>,
-) -> Registry {
+fn registry(size: usize, method: AuthMethod, mut all: impl Iterator<Item = Registered>) -> Registry {
     let mut registry = Registry::default();
     for number in 0..size / 2 {
-        let credentials = matchers.by_ref().take(2).map(|matcher| Credential {
-            name: "2026-q4".into(),
-            matcher,
-            certificate: None,
-            usage: Arc::default(),
-        });
-        let application = Application {
-            client_id: ClientId::new(format!("app-{number}")),
+        let named = ["2026-q4", "2027-q1"].map(str::to_owned).into_iter();
+        let credentials =
+            named.zip(all.by_ref()).map(|(name, registered)| CredentialSpec { name, registered });
+        let spec = ApplicationSpec {
+            client_id: format!("app-{number}"),
             method,
             credentials: credentials.collect(),
         };
-        registry.insert(Arc::new(application)).unwrap();
+        registry.insert(Arc::new(spec.try_into().unwrap())).unwrap();
     }
     registry
 }
@@ -66,10 +62,10 @@ fn registry(
 pub fn bench(criterion: &mut Criterion) {
     let certificates: Vec<ClientCertificate> = (0..ASKED).map(certificate).collect();
     for size in SIZES {
-        let by_subject = registry(size, AuthMethod::TlsClientAuth, subjects());
+        let by_subject = registry(size, AuthMethod::PkiTls, subjects());
         owner(criterion, &by_subject, &certificates, &format!("subject, among {size}"));
         drop(by_subject);
-        let registry = registry(size, AuthMethod::SelfSignedTlsClientAuth, thumbprints(&certificates));
+        let registry = registry(size, AuthMethod::SelfSignedTls, thumbprints(&certificates));
         owner(criterion, &registry, &certificates, &format!("thumbprint, among {size}"));
         let ids: Vec<String> = registry.applications().map(|owner| owner.client_id.to_string()).collect();
         let mut ids = ids.iter().cycle();

@@ -7,7 +7,6 @@ use crate::observe::metrics::{
 use crate::{
     identity::{Thumbprint, now},
     site::{Site, SiteHandle},
-    trust::Credential,
 };
 
 /// Reads the site in force at each scrape.
@@ -42,9 +41,9 @@ fn certificates(families: &mut Families, site: &Site, now: i64) {
         let labels = [ca.subject.as_str(), &ca.thumbprint.to_string()];
         families.set(&CLIENT_CA_EXPIRY, labels, ca.validity.not_after - now);
     }
-    let credentials = site.trust.registry.applications().flat_map(|application| &application.credentials);
+    let credentials = site.trust.registry.applications().flat_map(|application| application.credentials());
     let (mut soonest, mut expired) = (None, 0);
-    for end in credentials.filter_map(Credential::not_after) {
+    for end in credentials.filter_map(|credential| credential.not_after()) {
         if end < now {
             expired += 1;
         } else {

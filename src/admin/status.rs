@@ -10,7 +10,7 @@ use crate::{
     identity::rfc3339,
     observe::log,
     site::{Domain, Site},
-    trust::{Application, Credential, Registry},
+    trust::{Application, CredentialView, Registry},
 };
 
 /// Applications on one page.
@@ -126,16 +126,16 @@ fn applications(registry: &Registry, page: usize, now: i64) -> Value {
 }
 
 fn of_application(application: &Application, now: i64) -> Value {
-    let method = application.method.as_str();
+    let method = application.method.kind().as_str();
     let credentials: Vec<Value> =
-        application.credentials.iter().map(|credential| of_credential(credential, now)).collect();
+        application.credentials().map(|credential| of_credential(credential, now)).collect();
     json!({ "client_id": application.client_id.as_str(), "method": method, "credentials": credentials })
 }
 
-fn of_credential(credential: &Credential, now: i64) -> Value {
-    let (key, registered) = credential.matcher.written();
+fn of_credential(credential: CredentialView<'_>, now: i64) -> Value {
+    let (key, registered) = credential.written();
     let end = credential.not_after();
-    let known_from = match (&credential.certificate, end) {
+    let known_from = match (credential.certificate(), end) {
         (Some(_), _) => Some("the registered certificate"),
         (None, Some(_)) => Some("the last certificate that matched"),
         (None, None) => None,
@@ -143,7 +143,7 @@ fn of_credential(credential: &Credential, now: i64) -> Value {
     json!({
         "name": credential.name,
         key: registered,
-        "subject": credential.certificate.as_ref().map(|certificate| &certificate.subject),
+        "subject": credential.certificate().map(|certificate| &certificate.subject),
         "not_after": end.map(rfc3339),
         "days_left": end.map(|end| days_left(end, now)),
         "known_from": known_from,
@@ -167,7 +167,7 @@ fn expiring(site: &Site, now: i64) -> Value {
         found.extend(Some(crl.next_update).filter(soon).map(|end| (end, "CRL", crl.issuer)));
     }
     for application in site.trust.registry.applications() {
-        for credential in &application.credentials {
+        for credential in application.credentials() {
             let end = credential.not_after().filter(soon);
             let name = || format!("{}/{}", application.client_id, credential.name);
             found.extend(end.map(|end| (end, "credential", name())));

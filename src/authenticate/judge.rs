@@ -7,7 +7,9 @@ use crate::{
     identity::{
         ChainRefusal, ChainVerdict, ClientCertificate, IdentityError, RdnDifference, Validity, VerifiedPath,
     },
-    trust::{Application, ClientId, Credential, CredentialMatcher, Subject, Trust},
+    trust::{
+        Application, ClientId, Credentials, Method, RegisteredCertificate, RegisteredSubject, Subject, Trust,
+    },
 };
 
 /// That a certificate belongs to an application, and by what.
@@ -15,7 +17,7 @@ use crate::{
 pub struct Proof {
     /// Whose certificate it is.
     pub application: Arc<Application>,
-    /// Which of its credentials matched: an index into [`Application::credentials`].
+    /// Which of its credentials matched: its position, see [`Application::credential_at`].
     pub credential: usize,
     /// The verified chain, where that is what matched; absent for a registered thumbprint.
     pub chain: Option<(Rc<ChainVerdict>, usize)>,
@@ -36,7 +38,7 @@ impl Proof {
 
     /// Notes in the registry that the credential was used by this certificate, `now`.
     pub fn used(&self, certificate: &ClientCertificate, now: i64) {
-        if let Some(credential) = self.application.credentials.get(self.credential) {
+        if let Some(credential) = self.application.credential_at(self.credential) {
             credential.usage.note(now, certificate.validity().not_after);
         }
     }
@@ -49,11 +51,10 @@ pub enum Denial {
     NoCertificate,
     /// The certificate can't be read.
     Unreadable(IdentityError),
-    /// Outside its validity. True: it has ended; false: it has not begun.
-    OutsideValidity {
-        /// Whether it has ended.
-        ended: bool,
-    },
+    /// The certificate's validity has ended.
+    Expired,
+    /// The certificate's validity has not begun.
+    NotYetValid,
     /// No application has this identifier.
     UnknownClient(ClientId),
     /// No application owns the certificate.
@@ -78,8 +79,8 @@ impl fmt::Display for Denial {
         match self {
             Self::NoCertificate => f.write_str("no client certificate was presented"),
             Self::Unreadable(error) => write!(f, "the client certificate can't be read: {error}"),
-            Self::OutsideValidity { ended: true } => f.write_str("the client certificate has expired"),
-            Self::OutsideValidity { ended: false } => f.write_str("the client certificate is not yet valid"),
+            Self::Expired => f.write_str("the client certificate has expired"),
+            Self::NotYetValid => f.write_str("the client certificate is not yet valid"),
             Self::UnknownClient(id) => write!(f, "no application is registered as \"{id}\""),
             Self::UnknownCertificate => f.write_str("no application has registered this certificate"),
             Self::OtherThumbprint(id) => write!(f, "\"{id}\" has registered other thumbprints"),
@@ -96,6 +97,12 @@ impl fmt::Display for Denial {
 }
 
 impl Denial {
+    /// The denial of a certificate that is outside this validity at `now`, if it is.
+    #[must_use]
+    pub fn of_validity(validity: Validity, now: i64) -> Option<Self> {
+        validity.outside(now).map(|ended| if ended { Self::Expired } else { Self::NotYetValid })
+    }
+
     /// For the application's developer: what to fix, and nothing about any registered application,
     /// so that every mismatch reads alike.
     #[must_use]
@@ -107,10 +114,8 @@ impl Denial {
             Self::Unreadable(_) => {
                 "the client certificate can't be read: it must be a well-formed X.509 certificate"
             }
-            Self::OutsideValidity { ended: true } => {
-                "the client certificate has expired: present a current one"
-            }
-            Self::OutsideValidity { ended: false } => "the client certificate is not valid yet",
+            Self::Expired => "the client certificate has expired: present a current one",
+            Self::NotYetValid => "the client certificate is not valid yet",
             _ => {
                 "the client certificate is not registered for this client_id: check the client_id and which certificate is presented"
             }
@@ -118,8 +123,9 @@ impl Denial {
     }
 }
 
+/// Refuses a certificate that is expired or not yet valid.
 fn in_validity(certificate: &ClientCertificate, now: i64) -> Result<(), Denial> {
-    certificate.validity().outside(now).map_or(Ok(()), |ended| Err(Denial::OutsideValidity { ended }))
+    Denial::of_validity(certificate.validity(), now).map_or(Ok(()), Err)
 }
 
 /// Whether the certificate belongs to the application of this identifier (`authenticate = "client"`).
@@ -147,14 +153,14 @@ pub fn judge_any(
     now: i64,
 ) -> Result<Proof, Denial> {
     in_validity(certificate, now)?;
-    let mut denial = Denial::UnknownCertificate;
+    let mut closest = None;
     for application in trust.registry.candidates(certificate) {
         match judge_application(trust, chains, certificate, application, now) {
             Ok(proof) => return Ok(proof),
-            Err(why) => denial = why,
+            Err(denial) => Denial::keep_closer(&mut closest, denial),
         }
     }
-    Err(denial)
+    Err(closest.unwrap_or(Denial::UnknownCertificate))
 }
 
 fn judge_application(
@@ -164,22 +170,32 @@ fn judge_application(
     application: &Arc<Application>,
     now: i64,
 ) -> Result<Proof, Denial> {
-    let mut denial = None;
-    for (index, credential) in application.credentials.iter().enumerate() {
-        match judge_credential(trust, chains, certificate, application, credential, now) {
-            Ok(chain) => {
-                let valid = valid(certificate, chain.as_ref());
-                return Ok(Proof { application: Arc::clone(application), credential: index, chain, valid });
-            }
-            // The refusal that came closest to a match tells most.
-            Err(why) => {
-                if denial.as_ref().is_none_or(|so_far| closeness(so_far) < closeness(&why)) {
-                    denial = Some(why);
-                }
-            }
+    let id = &application.client_id;
+    let (credential, chain) = match &application.method {
+        Method::SelfSignedTls(credentials) => first_match(credentials, |registered| {
+            self_signed_tls(certificate, id, registered).map(|()| None)
+        })?,
+        Method::PkiTls(credentials) => first_match(credentials, |registered| {
+            pki_tls(trust, chains, certificate, id, registered, now).map(Some)
+        })?,
+    };
+    let valid = valid(certificate, chain.as_ref());
+    Ok(Proof { application: Arc::clone(application), credential, chain, valid })
+}
+
+/// The first of the credentials that matches, and how; else the denial that came closest to a match, which says most.
+fn first_match<T, M>(
+    credentials: &Credentials<T>,
+    judge: impl Fn(&T) -> Result<M, Denial>,
+) -> Result<(usize, M), Denial> {
+    let mut closest = None;
+    for (index, credential) in credentials.iter().enumerate() {
+        match judge(&credential.registered) {
+            Ok(matched) => return Ok((index, matched)),
+            Err(denial) => Denial::keep_closer(&mut closest, denial),
         }
     }
-    Err(denial.unwrap_or(Denial::UnknownCertificate))
+    Err(closest.unwrap_or(Denial::UnknownCertificate))
 }
 
 /// As long as the certificate and, where the chain matched, every path that was found are valid.
@@ -193,56 +209,63 @@ fn valid(certificate: &ClientCertificate, chain: Option<&(Rc<ChainVerdict>, usiz
     }
 }
 
-fn closeness(denial: &Denial) -> u8 {
-    match denial {
-        Denial::OtherIssuer(_) => 3,
-        Denial::Chain(..) => 2,
-        Denial::OtherSubject { .. } => 1,
-        _ => 0,
+impl Denial {
+    /// How close it came to a match.
+    const fn closeness(&self) -> u8 {
+        match self {
+            Self::OtherIssuer(_) => 3,
+            Self::Chain(..) => 2,
+            Self::OtherSubject { .. } => 1,
+            _ => 0,
+        }
+    }
+
+    /// Keeps the denial that came closer to a match; of two that came as close, the earlier one.
+    fn keep_closer(closest: &mut Option<Self>, other: Self) {
+        if closest.as_ref().is_none_or(|so_far| so_far.closeness() < other.closeness()) {
+            *closest = Some(other);
+        }
     }
 }
 
-type MatchedChain = Option<(Rc<ChainVerdict>, usize)>;
+/// RFC 8705 section 2.2.
+fn self_signed_tls(
+    certificate: &ClientCertificate,
+    client_id: &ClientId,
+    registered: &RegisteredCertificate,
+) -> Result<(), Denial> {
+    if registered.thumbprint == certificate.thumbprint() {
+        Ok(())
+    } else {
+        Err(Denial::OtherThumbprint(client_id.clone()))
+    }
+}
 
-fn judge_credential(
+/// RFC 8705 section 2.1.
+fn pki_tls(
     trust: &Trust,
     chains: &ChainCache,
     certificate: &ClientCertificate,
-    application: &Application,
-    credential: &Credential,
+    client_id: &ClientId,
+    RegisteredSubject { subject, ca }: &RegisteredSubject,
     now: i64,
-) -> Result<MatchedChain, Denial> {
-    let id = || application.client_id.clone();
-    match &credential.matcher {
-        CredentialMatcher::Thumbprint(thumbprint) => {
-            if *thumbprint == certificate.thumbprint() {
-                Ok(None)
-            } else {
-                Err(Denial::OtherThumbprint(id()))
-            }
-        }
-        CredentialMatcher::Subject { subject, pin } => {
-            // Before the chain, which is what costs: anybody can present one.
-            if !subject.matches(certificate) {
-                let difference = match subject {
-                    Subject::Dn(dn) => dn.first_difference(certificate.subject()),
-                    Subject::San(_) => None,
-                };
-                return Err(Denial::OtherSubject { client_id: id(), difference });
-            }
-            let verdict = chains.verdict(certificate, trust, now);
-            let paths = match verdict.as_ref() {
-                ChainVerdict::Verified(paths) => paths,
-                ChainVerdict::Refused(refusal) => return Err(Denial::Chain(id(), refusal.clone())),
-            };
-            paths
-                .iter()
-                .position(|path| {
-                    path.validity.contains(now)
-                        && pin.as_ref().is_none_or(|pin| path.issuer_keys.contains(pin))
-                })
-                .map(|index| Some((Rc::clone(&verdict), index)))
-                .ok_or_else(|| Denial::OtherIssuer(id()))
-        }
+) -> Result<(Rc<ChainVerdict>, usize), Denial> {
+    // Before the chain, which is what costs: anybody can present one.
+    if !subject.matches(certificate) {
+        let difference = match subject {
+            Subject::Dn(dn) => dn.first_difference(certificate.subject()),
+            Subject::San(_) => None,
+        };
+        return Err(Denial::OtherSubject { client_id: client_id.clone(), difference });
     }
+    let verdict = chains.verdict(certificate, trust, now);
+    let paths = match verdict.as_ref() {
+        ChainVerdict::Verified(paths) => paths,
+        ChainVerdict::Refused(refusal) => return Err(Denial::Chain(client_id.clone(), refusal.clone())),
+    };
+    let is_issued = |path: &VerifiedPath| {
+        path.validity.contains(now) && ca.as_ref().is_none_or(|ca| path.issuer_keys.contains(ca))
+    };
+    let index = paths.iter().position(is_issued).ok_or_else(|| Denial::OtherIssuer(client_id.clone()))?;
+    Ok((verdict, index))
 }

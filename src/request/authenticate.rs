@@ -88,10 +88,8 @@ fn stranger(context: &Context) -> Option<Refusal> {
     if peer.may_be_somebodys(&context.site.trust) {
         return None;
     }
-    let outside = certificate.validity().outside(now());
-    Some(Refusal::Denied(
-        outside.map_or(Denial::UnknownCertificate, |ended| Denial::OutsideValidity { ended }),
-    ))
+    let denial = Denial::of_validity(certificate.validity(), now());
+    Some(Refusal::Denied(denial.unwrap_or(Denial::UnknownCertificate)))
 }
 
 /// How long a body that belongs to nobody may take. It is read at all so that the log can say which client an

@@ -139,8 +139,8 @@ fn log(
 ) {
     let (named, proved) = (record.client_id.borrow(), record.proved.borrow());
     let owner = proved.as_ref().map(|(application, _)| &application.client_id).or(named.as_ref());
-    let credential = proved.as_ref().and_then(|(application, index)| application.credentials.get(*index));
-    let credential = credential.map(|credential| bounded(&credential.name, SHORT));
+    let credential = proved.as_ref().and_then(|(application, index)| application.credential_at(*index));
+    let credential = credential.map(|credential| bounded(credential.name, SHORT));
     let certificate = connection.peer.as_deref().and_then(Peer::shown);
     let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     access::write(

@@ -133,16 +133,16 @@ impl Changes {
 
     fn application(&mut self, before: &Application, after: &Application) {
         let id = &after.client_id;
-        for credential in &after.credentials {
-            match before.credential(&credential.name) {
+        for credential in after.credentials() {
+            match before.credential(credential.name) {
                 None => self.added.push(format!("credential {id}/{}", credential.name)),
-                Some(old) if old.matcher != credential.matcher => {
+                Some(old) if !old.matches_like(&credential) => {
                     self.changed.push(format!("credential {id}/{}", credential.name));
                 }
                 Some(_) => {}
             }
         }
-        let gone = before.credentials.iter().filter(|old| after.credential(&old.name).is_none());
+        let gone = before.credentials().filter(|old| after.credential(old.name).is_none());
         self.removed.extend(gone.map(|old| format!("credential {id}/{}", old.name)));
     }
 }

@@ -1,11 +1,10 @@
-//! An application and the credentials that it may present.
+//! An application and the method by which it authenticates.
 
 use std::{borrow::Borrow, fmt, sync::Arc};
 
-use super::Usage;
-use crate::{
-    config::settings::AuthMethod,
-    identity::{ClientCertificate, DistinguishedName, SubjectAltName, Thumbprint, Validity},
+use super::{
+    AuthMethod,
+    credential::{Credential, CredentialView, Credentials, RegisteredCertificate, RegisteredSubject, Viewed},
 };
 
 /// An OAuth client identifier (RFC 6749 section 2.2).
@@ -13,7 +12,7 @@ use crate::{
 pub struct ClientId(Arc<str>);
 
 impl ClientId {
-    /// Takes the identifier as it was received: identifiers are opaque and compared octet by octet.
+    /// Takes the identifier as it was received: identifiers are opaque and compared byte by byte.
     pub fn new(id: impl Into<Arc<str>>) -> Self {
         Self(id.into())
     }
@@ -37,117 +36,80 @@ impl fmt::Display for ClientId {
     }
 }
 
-/// An application and what it may authenticate with.
+/// A registered application. Made from an [`ApplicationSpec`](super::ApplicationSpec), so that its rules always hold.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Application {
-    /// Its identifier.
+    /// The OAuth client identifier.
     pub client_id: ClientId,
-    /// The one method by which it may authenticate.
-    pub method: AuthMethod,
-    /// One or two.
-    pub credentials: Box<[Credential]>,
+    /// How it authenticates.
+    pub method: Method,
+}
+
+/// The one method by which an application authenticates, with the credentials of that method: the two cannot disagree.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Method {
+    /// `tls_client_auth` (RFC 8705 section 2.1): a chain to a client CA verifies, and the certificate has the registered subject.
+    PkiTls(Credentials<RegisteredSubject>),
+    /// `self_signed_tls_client_auth` (RFC 8705 section 2.2): the certificate itself is registered.
+    SelfSignedTls(Credentials<RegisteredCertificate>),
+}
+
+impl Method {
+    /// Which method it is, without its credentials.
+    #[must_use]
+    pub const fn kind(&self) -> AuthMethod {
+        match self {
+            Self::PkiTls(_) => AuthMethod::PkiTls,
+            Self::SelfSignedTls(_) => AuthMethod::SelfSignedTls,
+        }
+    }
 }
 
 impl Application {
+    /// The credential of this position, from 0.
+    #[must_use]
+    pub fn credential_at(&self, index: usize) -> Option<CredentialView<'_>> {
+        match &self.method {
+            Method::PkiTls(credentials) => credentials.get(index).map(Credential::view),
+            Method::SelfSignedTls(credentials) => credentials.get(index).map(Credential::view),
+        }
+    }
+
+    /// The credentials, in the order in which they are registered.
+    pub fn credentials(&self) -> impl Iterator<Item = CredentialView<'_>> {
+        (0..Credentials::<()>::MOST).filter_map(|index| self.credential_at(index))
+    }
+
     /// The credential of this name.
     #[must_use]
-    pub fn credential(&self, name: &str) -> Option<&Credential> {
-        self.credentials.iter().find(|credential| &*credential.name == name)
+    pub fn credential(&self, name: &str) -> Option<CredentialView<'_>> {
+        self.credentials().find(|credential| credential.name == name)
     }
 
-    /// The credential of this name that matches the same.
-    pub(super) fn same(&self, other: &Credential) -> Option<&Credential> {
-        self.credential(&other.name).filter(|own| own.matcher == other.matcher)
-    }
-}
-
-/// One credential of an application.
-#[derive(Debug)]
-pub struct Credential {
-    /// The operator's name for it.
-    pub name: Box<str>,
-    /// What a certificate must be.
-    pub matcher: CredentialMatcher,
-    /// The certificate, where it is registered by its file.
-    pub certificate: Option<Box<Certificate>>,
-    /// Its last use.
-    pub usage: Arc<Usage>,
-}
-
-impl PartialEq for Credential {
-    /// Whether they are the same as registered, however they were used.
-    fn eq(&self, other: &Self) -> bool {
-        (&self.name, &self.matcher, &self.certificate) == (&other.name, &other.matcher, &other.certificate)
-    }
-}
-
-impl Eq for Credential {}
-
-impl Credential {
-    /// The end of its certificate, as far as the edge knows: of the one that is registered, else of the one that matched last.
-    #[must_use]
-    pub fn not_after(&self) -> Option<i64> {
-        let registered = self.certificate.as_ref().map(|certificate| certificate.validity.not_after);
-        registered.or_else(|| self.usage.not_after())
-    }
-}
-
-/// What an operator wants to know of a registered certificate.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Certificate {
-    /// In RFC 4514 form.
-    pub subject: Box<str>,
-    /// When it is valid.
-    pub validity: Validity,
-}
-
-/// What a certificate must be to match a credential.
-#[derive(Debug, PartialEq, Eq)]
-pub enum CredentialMatcher {
-    /// RFC 8705 section 2.2: this very certificate.
-    Thumbprint(Thumbprint),
-    /// RFC 8705 section 2.1: a verified chain and this subject.
-    Subject {
-        /// The one registered subject.
-        subject: Subject,
-        /// SHA-256 of the public key of a CA that must stand on the verified path.
-        pin: Option<Arc<[u8; 32]>>,
-    },
-}
-
-impl CredentialMatcher {
-    /// The key that registers it, and what stands there.
-    #[must_use]
-    pub fn written(&self) -> (&'static str, String) {
-        match self {
-            Self::Thumbprint(thumbprint) => ("thumbprint", thumbprint.to_string()),
-            Self::Subject { subject: Subject::Dn(dn), .. } => ("subject_dn", dn.to_rfc4514()),
-            Self::Subject { subject: Subject::San(san), .. } => match san {
-                SubjectAltName::Dns(name) => ("san_dns", name.clone()),
-                SubjectAltName::Uri(uri) => ("san_uri", uri.clone()),
-                SubjectAltName::Ip(ip) => ("san_ip", ip.to_string()),
-                SubjectAltName::Email(address) => ("san_email", address.clone()),
-            },
+    /// Takes the last use of each credential over from the former registration, where that has the same credential.
+    pub(super) fn continue_usage(&mut self, before: &Self) {
+        match (&mut self.method, &before.method) {
+            (Method::PkiTls(new), Method::PkiTls(old)) => new.continue_usage(old, PartialEq::eq),
+            (Method::SelfSignedTls(new), Method::SelfSignedTls(old)) => {
+                new.continue_usage(old, |one, other| one.thumbprint == other.thumbprint);
+            }
+            (Method::PkiTls(_) | Method::SelfSignedTls(_), _) => {}
         }
     }
-}
 
-/// The subject parameter of RFC 8705 section 2.1.2.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Subject {
-    /// `tls_client_auth_subject_dn`.
-    Dn(DistinguishedName),
-    /// `tls_client_auth_san_dns`, `_san_uri`, `_san_ip`, `_san_email`.
-    San(SubjectAltName),
-}
+    /// The registered subjects, each with the position of its credential.
+    pub(super) fn subjects(&self) -> impl Iterator<Item = (usize, &RegisteredSubject)> {
+        self.credentials().enumerate().filter_map(|(index, credential)| match credential.registered {
+            Viewed::Subject(subject) => Some((index, subject)),
+            Viewed::Certificate(_) => None,
+        })
+    }
 
-impl Subject {
-    /// Whether the certificate bears this subject.
-    #[must_use]
-    pub fn matches(&self, certificate: &ClientCertificate) -> bool {
-        match self {
-            Self::Dn(dn) => dn.matches(certificate.subject()),
-            Self::San(san) => certificate.sans().iter().any(|presented| san.matches(presented)),
-        }
+    /// The registered certificates, each with the position of its credential.
+    pub(super) fn certificates(&self) -> impl Iterator<Item = (usize, &RegisteredCertificate)> {
+        self.credentials().enumerate().filter_map(|(index, credential)| match credential.registered {
+            Viewed::Certificate(certificate) => Some((index, certificate)),
+            Viewed::Subject(_) => None,
+        })
     }
 }

@@ -5,9 +5,9 @@ use std::{
     sync::Arc,
 };
 
-use super::{Application, Registry};
+use super::{Application, AuthMethod, Registry};
 use crate::{
-    config::{Problem, Severity, Span, Spanned, settings::AuthMethod},
+    config::{Problem, Severity, Span, Spanned},
     identity::{SubjectAltName, Thumbprint},
 };
 
@@ -99,7 +99,7 @@ pub(super) fn wildcard(name: &SubjectAltName, key: &str, text: &Spanned<String>)
 
 /// That no client CA is there, where an application can authenticate by a chain to one and by nothing else.
 pub(super) fn no_client_ca(registry: &Registry, place: &Span) -> Option<Problem> {
-    let by_chain = |application: &&Arc<Application>| application.method == AuthMethod::TlsClientAuth;
+    let by_chain = |application: &&Arc<Application>| application.method.kind() == AuthMethod::PkiTls;
     let mut ids: Vec<&str> =
         registry.applications().filter(by_chain).map(|application| application.client_id.as_str()).collect();
     ids.sort_unstable();

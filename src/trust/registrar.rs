@@ -5,7 +5,8 @@ use std::{path::PathBuf, sync::Arc};
 use rustls_pki_types::CertificateDer;
 
 use super::{
-    Application, Certificate, ClientId, Credential, CredentialMatcher, Registry, Subject,
+    Application, ApplicationError, ApplicationSpec, AuthMethod, CredentialSpec, Registered,
+    RegisteredCertificate, RegisteredSubject, Registry, RegistryError, Subject,
     certificates::{FileFault, read_certificates},
     doubts,
     load::{shown, unusable},
@@ -54,29 +55,45 @@ impl<'a> Registrar<'a> {
         let mut places = Vec::new();
         let mut credentials = Vec::new();
         for credential in &written.credentials {
-            if let Some(mut built) = self::credential(credential, &mut self.pins, &mut self.problems) {
-                if let Some(same) = before.and_then(|before| before.same(&built)) {
-                    built.usage = Arc::clone(&same.usage);
-                }
-                if let (CredentialMatcher::Thumbprint(thumbprint), Matcher::Thumbprint(text)) =
-                    (&built.matcher, &credential.matcher)
+            if let Some(built) = self::credential(credential, &mut self.pins, &mut self.problems) {
+                if let (Registered::Certificate(certificate), Matcher::Thumbprint(text)) =
+                    (&built.registered, &credential.matcher)
                 {
-                    self.placeholders.extend(doubts::placeholder(thumbprint, &text.span));
+                    self.placeholders.extend(doubts::placeholder(&certificate.thumbprint, &text.span));
                 }
                 places.push(credential.matcher.span());
                 credentials.push(built);
             }
         }
-        let built = Application {
-            client_id: ClientId::new(written.client_id.value.as_str()),
-            method: written.auth_method,
-            credentials: credentials.into(),
+        if credentials.is_empty() {
+            // Each was reported.
+            return;
+        }
+        let place = |credential: usize| places.get(credential).copied().unwrap_or(&written.client_id.span);
+        let method = match written.auth_method {
+            settings::AuthMethod::TlsClientAuth => AuthMethod::PkiTls,
+            settings::AuthMethod::SelfSignedTlsClientAuth => AuthMethod::SelfSignedTls,
         };
+        let spec = ApplicationSpec { client_id: written.client_id.value.clone(), method, credentials };
+        let mut built = match Application::try_from(spec) {
+            Ok(built) => built,
+            Err(error) => {
+                let place = error.credential().map_or(&written.client_id.span, place);
+                let problem = Problem::error(place, "application.credential", error.to_string());
+                self.problems.push(match error {
+                    ApplicationError::RepeatedThumbprint { .. } => problem.help(RegistryError::EACH_ONCE),
+                    _ => problem,
+                });
+                return;
+            }
+        };
+        if let Some(before) = before {
+            built.continue_usage(before);
+        }
         let application = match before {
             Some(before) if **before == built => Arc::clone(before),
             _ => Arc::new(built),
         };
-        let place = |credential: usize| places.get(credential).copied().unwrap_or(&written.client_id.span);
         self.apart.note(&application, self.registry.subjects(), place);
         if let Err(error) = self.registry.insert(application) {
             let place = error.credential().map_or(&written.client_id.span, place);
@@ -119,7 +136,7 @@ fn credential(
     credential: &settings::Credential,
     pins: &mut Pins,
     problems: &mut Vec<Problem>,
-) -> Option<Credential> {
+) -> Option<CredentialSpec> {
     let pin = match &credential.ca {
         None => None,
         Some(file) => match pins.key(file) {
@@ -131,15 +148,10 @@ fn credential(
             }
         },
     };
-    let mut certificate = None;
-    let matcher = match &credential.matcher {
-        Matcher::Thumbprint(text) => {
-            parsed(text, "thumbprint", problems, str::parse::<Thumbprint>).map(CredentialMatcher::Thumbprint)
-        }
-        Matcher::Certificate(file) => registered(file, problems).map(|(thumbprint, facts)| {
-            certificate = Some(Box::new(facts));
-            CredentialMatcher::Thumbprint(thumbprint)
-        }),
+    let registered = match &credential.matcher {
+        Matcher::Thumbprint(text) => parsed(text, "thumbprint", problems, str::parse::<Thumbprint>)
+            .map(|thumbprint| Registered::Certificate(thumbprint.into())),
+        Matcher::Certificate(file) => registered(file, problems).map(Registered::Certificate),
         Matcher::SubjectDn(text) => parsed(text, "subject_dn", problems, DistinguishedName::from_written)
             .map(|(dn, warning)| {
                 if let Some(warning) = warning {
@@ -149,15 +161,14 @@ fn credential(
                         warning.to_string(),
                     ));
                 }
-                CredentialMatcher::Subject { subject: Subject::Dn(dn), pin }
+                Registered::Subject(RegisteredSubject { subject: Subject::Dn(dn), ca: pin })
             }),
         Matcher::SanDns(text) => san(text, "san_dns", pin, problems, SubjectAltName::dns),
         Matcher::SanUri(text) => san(text, "san_uri", pin, problems, SubjectAltName::uri),
         Matcher::SanIp(text) => san(text, "san_ip", pin, problems, SubjectAltName::ip),
         Matcher::SanEmail(text) => san(text, "san_email", pin, problems, SubjectAltName::email),
     }?;
-    let name = credential.name.value.as_str().into();
-    Some(Credential { name, matcher, certificate, usage: Arc::default() })
+    Some(CredentialSpec { name: credential.name.value.clone(), registered })
 }
 
 fn parsed<T, E: std::fmt::Display>(
@@ -183,7 +194,7 @@ fn san<E: std::fmt::Display>(
     pin: Option<Arc<[u8; 32]>>,
     problems: &mut Vec<Problem>,
     parse: impl FnOnce(&str) -> Result<SubjectAltName, E>,
-) -> Option<CredentialMatcher> {
+) -> Option<Registered> {
     let san = parsed(text, key, problems, parse)?;
     if let Some(problem) = doubts::wildcard(&san, key, text) {
         let is_error = problem.severity == Severity::Error;
@@ -192,7 +203,7 @@ fn san<E: std::fmt::Display>(
             return None;
         }
     }
-    Some(CredentialMatcher::Subject { subject: Subject::San(san), pin })
+    Some(Registered::Subject(RegisteredSubject { subject: Subject::San(san), ca: pin }))
 }
 
 /// The number of a certificate that is not on the way from the first one to its root, whatever their order.
@@ -211,7 +222,7 @@ fn stray(chain: &[CertificateDer<'static>]) -> Option<usize> {
 }
 
 /// The first certificate of a file; one that has ended is worth a warning.
-fn registered(file: &Spanned<PathBuf>, problems: &mut Vec<Problem>) -> Option<(Thumbprint, Certificate)> {
+fn registered(file: &Spanned<PathBuf>, problems: &mut Vec<Problem>) -> Option<RegisteredCertificate> {
     const KEY: &str = "application.credential.certificate";
     let read = read_certificates(&file.value).and_then(|chain| {
         let leaf = chain.get(..1).unwrap_or_default();
@@ -262,8 +273,7 @@ fn registered(file: &Spanned<PathBuf>, problems: &mut Vec<Problem>) -> Option<(T
                     .help("issue a certificate for another key, and register that"),
                 );
             }
-            let subject = certificate.subject().to_rfc4514().into();
-            Some((certificate.thumbprint(), Certificate { subject, validity: certificate.validity() }))
+            Some(RegisteredCertificate::from(&certificate))
         }
         Err(fault) => {
             let help = "give the application's certificate (not its key) as PEM or DER";

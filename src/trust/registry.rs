@@ -2,8 +2,9 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use super::RegisteredCertificate;
 use super::{
-    application::{Application, ClientId, CredentialMatcher},
+    application::{Application, ClientId},
     subjects::{EqualSubjects, Subjects},
 };
 use crate::identity::{ClientCertificate, Thumbprint};
@@ -21,14 +22,6 @@ pub enum RegistryError {
         /// Which of the refused application's credentials, from 0.
         credential: usize,
     },
-    /// One application would hold one certificate twice.
-    #[error("the thumbprint {thumbprint} is registered for this application already")]
-    RepeatedThumbprint {
-        /// The certificate.
-        thumbprint: Thumbprint,
-        /// Which of its credentials, from 0.
-        credential: usize,
-    },
     /// One certificate would match two applications.
     #[error(transparent)]
     DuplicateSubject(#[from] EqualSubjects),
@@ -38,12 +31,14 @@ pub enum RegistryError {
 }
 
 impl RegistryError {
+    /// What the operator can do about a certificate that is registered twice.
+    pub(super) const EACH_ONCE: &str = "register each certificate once: an application's key must be its own";
+
     /// The credential that is at fault, counted from 0 in its application.
     #[must_use]
     pub fn credential(&self) -> Option<usize> {
         match self {
             Self::DuplicateThumbprint { credential, .. }
-            | Self::RepeatedThumbprint { credential, .. }
             | Self::DuplicateSubject(EqualSubjects { credential, .. }) => Some(*credential),
             Self::DuplicateClientId(_) => None,
         }
@@ -54,7 +49,7 @@ impl RegistryError {
     pub fn help(&self) -> &'static str {
         match self {
             Self::DuplicateSubject(_) => EqualSubjects::HELP,
-            _ => "register each certificate once: an application's key must be its own",
+            _ => Self::EACH_ONCE,
         }
     }
 }
@@ -73,27 +68,17 @@ impl Registry {
         if self.clients.contains_key(&application.client_id) {
             return Err(RegistryError::DuplicateClientId(application.client_id.clone()));
         }
-        for (index, credential) in application.credentials.iter().enumerate() {
-            if let CredentialMatcher::Thumbprint(thumbprint) = &credential.matcher {
-                match self.thumbprints.insert(*thumbprint, Arc::clone(&application)) {
-                    Some(first) if Arc::ptr_eq(&first, &application) => {
-                        return Err(RegistryError::RepeatedThumbprint {
-                            thumbprint: *thumbprint,
-                            credential: index,
-                        });
-                    }
-                    Some(first) => {
-                        let id = first.client_id.clone();
-                        self.thumbprints.insert(*thumbprint, first);
-                        return Err(RegistryError::DuplicateThumbprint {
-                            thumbprint: *thumbprint,
-                            first: id,
-                            credential: index,
-                        });
-                    }
-                    None => {}
-                }
+        for (index, RegisteredCertificate { thumbprint, .. }) in application.certificates() {
+            if let Some(first) = self.thumbprints.get(thumbprint) {
+                return Err(RegistryError::DuplicateThumbprint {
+                    thumbprint: *thumbprint,
+                    first: first.client_id.clone(),
+                    credential: index,
+                });
             }
+        }
+        for (_, RegisteredCertificate { thumbprint, .. }) in application.certificates() {
+            self.thumbprints.insert(*thumbprint, Arc::clone(&application));
         }
         self.subjects.insert(&application)?;
         self.clients.insert(application.client_id.clone(), application);
@@ -155,26 +140,23 @@ impl Registry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{config::settings::AuthMethod, trust::Credential};
+    use crate::trust::{ApplicationSpec, AuthMethod, CredentialSpec, Registered};
 
     fn application(id: &str, thumbprints: &[[u8; 32]]) -> Arc<Application> {
-        Arc::new(Application {
-            client_id: ClientId::new(id),
-            method: AuthMethod::SelfSignedTlsClientAuth,
-            credentials: thumbprints
-                .iter()
-                .map(|bytes| Credential {
-                    name: "a".into(),
-                    matcher: CredentialMatcher::Thumbprint(Thumbprint::from_bytes(*bytes)),
-                    certificate: None,
-                    usage: Arc::default(),
-                })
-                .collect(),
-        })
+        let credentials = thumbprints.iter().map(|bytes| CredentialSpec {
+            name: format!("{bytes:?}"),
+            registered: Registered::Certificate(Thumbprint::from_bytes(*bytes).into()),
+        });
+        let spec = ApplicationSpec {
+            client_id: id.to_owned(),
+            method: AuthMethod::SelfSignedTls,
+            credentials: credentials.collect(),
+        };
+        Arc::new(spec.try_into().unwrap())
     }
 
     #[test]
-    fn one_certificate_stands_for_one_application_only() {
+    fn a_certificate_belongs_to_one_application() {
         let mut registry = Registry::default();
         registry.insert(application("a", &[[1; 32], [2; 32]])).unwrap();
         assert_eq!(
@@ -186,15 +168,8 @@ mod tests {
             })
         );
         assert_eq!(
-            registry.insert(application("a", &[])),
+            registry.insert(application("a", &[[4; 32]])),
             Err(RegistryError::DuplicateClientId(ClientId::new("a")))
-        );
-        assert_eq!(
-            registry.insert(application("c", &[[4; 32], [4; 32]])),
-            Err(RegistryError::RepeatedThumbprint {
-                thumbprint: Thumbprint::from_bytes([4; 32]),
-                credential: 1
-            })
         );
     }
 }

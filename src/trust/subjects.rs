@@ -7,7 +7,8 @@ use std::{
 };
 
 use super::{
-    application::{Application, ClientId, CredentialMatcher, Subject},
+    application::{Application, ClientId},
+    credential::{RegisteredSubject, Subject},
     pins::Pins,
 };
 use crate::{
@@ -70,25 +71,22 @@ impl<'a> SubjectKey<'a> {
 impl Subjects {
     /// Adds the subjects of an application, unless one certificate would match another application's too.
     pub(super) fn insert(&mut self, application: &Arc<Application>) -> Result<(), EqualSubjects> {
-        for (index, credential) in application.credentials.iter().enumerate() {
-            if let CredentialMatcher::Subject { subject, .. } = &credential.matcher {
-                let key = self.hasher.hash_one(SubjectKey::of(subject));
-                let owners = self.owners.entry(key).or_default();
-                let others = owners.iter().filter(|owner| !Arc::ptr_eq(owner, application));
-                let meets = |owner: &&Arc<Application>| {
-                    owner.credentials.iter().any(|other| can_meet(&other.matcher, &credential.matcher))
-                };
-                if let Some(first) = others.into_iter().find(meets) {
-                    return Err(EqualSubjects {
-                        subject: credential.matcher.written().1,
-                        first: first.client_id.clone(),
-                        credential: index,
-                    });
-                }
-                if owners.last().is_none_or(|last| !Arc::ptr_eq(last, application)) {
-                    owners.reserve_exact(1);
-                    owners.push(Arc::clone(application));
-                }
+        for (index, registered) in application.subjects() {
+            let key = self.hasher.hash_one(SubjectKey::of(&registered.subject));
+            let owners = self.owners.entry(key).or_default();
+            let others = owners.iter().filter(|owner| !Arc::ptr_eq(owner, application));
+            let meets =
+                |owner: &&Arc<Application>| owner.subjects().any(|(_, other)| can_meet(other, registered));
+            if let Some(first) = others.into_iter().find(meets) {
+                return Err(EqualSubjects {
+                    subject: registered.subject.written().1,
+                    first: first.client_id.clone(),
+                    credential: index,
+                });
+            }
+            if owners.last().is_none_or(|last| !Arc::ptr_eq(last, application)) {
+                owners.reserve_exact(1);
+                owners.push(Arc::clone(application));
             }
         }
         Ok(())
@@ -106,19 +104,12 @@ impl Subjects {
 }
 
 /// Whether one certificate can have both subjects in one name, issued by a CA that both accept.
-fn can_meet(one: &CredentialMatcher, other: &CredentialMatcher) -> bool {
-    let (
-        CredentialMatcher::Subject { subject, pin },
-        CredentialMatcher::Subject { subject: other, pin: other_pin },
-    ) = (one, other)
-    else {
-        return false;
-    };
-    let pins_meet = match (pin, other_pin) {
-        (Some(pin), Some(other)) => pin == other,
+fn can_meet(one: &RegisteredSubject, other: &RegisteredSubject) -> bool {
+    let pins_meet = match (&one.ca, &other.ca) {
+        (Some(ca), Some(other)) => ca == other,
         _ => true,
     };
-    pins_meet && are_same(subject, other)
+    pins_meet && are_same(&one.subject, &other.subject)
 }
 
 /// Whether they are one name.
@@ -149,20 +140,17 @@ impl KeptApart {
         subjects: &Subjects,
         place: impl Fn(usize) -> &'a Span,
     ) {
-        for (index, credential) in application.credentials.iter().enumerate() {
-            let CredentialMatcher::Subject { subject, pin: Some(pin) } = &credential.matcher else {
-                continue;
-            };
+        for (index, RegisteredSubject { subject, ca }) in application.subjects() {
+            let Some(pin) = ca else { continue };
             let key = subjects.hasher.hash_one(SubjectKey::of(subject));
             for owner in subjects.owners.get(&key).into_iter().flatten() {
-                for other in &owner.credentials {
-                    if let CredentialMatcher::Subject { subject: others, pin: Some(others_pin) } =
-                        &other.matcher
+                for (_, other) in owner.subjects() {
+                    if let RegisteredSubject { subject: others, ca: Some(others_pin) } = other
                         && pin != others_pin
                         && are_same(subject, others)
                     {
                         let equal = EqualSubjects {
-                            subject: credential.matcher.written().1,
+                            subject: subject.written().1,
                             first: owner.client_id.clone(),
                             credential: index,
                         };
@@ -195,16 +183,13 @@ impl KeptApart {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{config::settings::AuthMethod, trust::Credential};
+    use crate::trust::{ApplicationSpec, AuthMethod, CredentialSpec, Registered};
 
-    fn by_subject(id: &str, subject: Subject, pin: Option<[u8; 32]>) -> Arc<Application> {
-        let matcher = CredentialMatcher::Subject { subject, pin: pin.map(Arc::new) };
-        Arc::new(Application {
-            client_id: ClientId::new(id),
-            method: AuthMethod::TlsClientAuth,
-            credentials: [Credential { name: "a".into(), matcher, certificate: None, usage: Arc::default() }]
-                .into(),
-        })
+    fn by_subject(id: &str, subject: Subject, ca: Option<[u8; 32]>) -> Arc<Application> {
+        let registered = Registered::Subject(RegisteredSubject { subject, ca: ca.map(Arc::new) });
+        let credentials = vec![CredentialSpec { name: "a".to_owned(), registered }];
+        let spec = ApplicationSpec { client_id: id.to_owned(), method: AuthMethod::PkiTls, credentials };
+        Arc::new(spec.try_into().unwrap())
     }
 
     const NONE: [Option<[u8; 32]>; 2] = [None, None];

@@ -1,0 +1,302 @@
+//! An application as a source of trust describes it, and the rules that every source must keep.
+
+use std::sync::Arc;
+
+use super::{
+    Application, ClientId, Method,
+    credential::{Credential, Credentials, RegisteredCertificate, RegisteredSubject},
+};
+use crate::identity::Thumbprint;
+
+/// OAuth's `token_endpoint_auth_method`, as far as the edge serves it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthMethod {
+    /// `tls_client_auth` (RFC 8705 section 2.1).
+    PkiTls,
+    /// `self_signed_tls_client_auth` (RFC 8705 section 2.2).
+    SelfSignedTls,
+}
+
+impl AuthMethod {
+    /// Every method.
+    pub const ALL: [Self; 2] = [Self::SelfSignedTls, Self::PkiTls];
+
+    /// The name in OAuth's registry.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::PkiTls => "tls_client_auth",
+            Self::SelfSignedTls => "self_signed_tls_client_auth",
+        }
+    }
+}
+
+/// An application as a source of trust describes it. Plain values: [`Application::try_from`] checks the rules.
+#[derive(Debug)]
+pub struct ApplicationSpec {
+    /// The OAuth client identifier.
+    pub client_id: String,
+    /// How it authenticates.
+    pub method: AuthMethod,
+    /// One or two, of that method, with names of their own.
+    pub credentials: Vec<CredentialSpec>,
+}
+
+/// A credential as a source of trust describes it.
+#[derive(Debug)]
+pub struct CredentialSpec {
+    /// The operator's name for it.
+    pub name: String,
+    /// What a client must present.
+    pub registered: Registered,
+}
+
+/// What a credential registers.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Registered {
+    /// For `tls_client_auth`.
+    Subject(RegisteredSubject),
+    /// For `self_signed_tls_client_auth`.
+    Certificate(RegisteredCertificate),
+}
+
+impl Registered {
+    /// The method that it belongs to.
+    #[must_use]
+    pub const fn method(&self) -> AuthMethod {
+        match self {
+            Self::Subject(_) => AuthMethod::PkiTls,
+            Self::Certificate(_) => AuthMethod::SelfSignedTls,
+        }
+    }
+}
+
+/// Why a text cannot be a registered client identifier.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ClientIdError {
+    /// It is empty.
+    #[error("empty, expected a client_id")]
+    Empty,
+    /// It is longer than [`ClientIdError::LONGEST`] bytes.
+    #[error("{0} bytes, expected a client_id of at most {longest}", longest = Self::LONGEST)]
+    TooLong(usize),
+    /// It contains something else than printable ASCII.
+    #[error("{0:?}, expected printable ASCII (RFC 6749, appendix A.1)")]
+    Character(char),
+}
+
+impl ClientIdError {
+    /// The longest identifier, in bytes. RFC 6749 sets no limit; this one keeps log lines and lookups in bounds.
+    pub const LONGEST: usize = 255;
+
+    /// Why this text cannot be registered, if so.
+    #[must_use]
+    pub fn of(text: &str) -> Option<Self> {
+        if text.is_empty() {
+            return Some(Self::Empty);
+        }
+        if text.len() > Self::LONGEST {
+            return Some(Self::TooLong(text.len()));
+        }
+        text.chars().find(|c| !matches!(c, ' '..='~')).map(Self::Character)
+    }
+}
+
+/// Why an [`ApplicationSpec`] is no application. Credentials are counted from 0.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApplicationError {
+    /// Its identifier cannot be one.
+    #[error("the client_id is {0}")]
+    ClientId(#[from] ClientIdError),
+    /// It has no credential.
+    #[error("an application needs at least one credential")]
+    NoCredential,
+    /// It has more than two.
+    #[error("{0} credentials, expected at most two: one in use and its successor")]
+    TooManyCredentials(usize),
+    /// A credential belongs to another method.
+    #[error("the credential belongs to {}, but the application uses {}", .own.as_str(), .method.as_str())]
+    OtherMethod {
+        /// Which one.
+        credential: usize,
+        /// Its method.
+        own: AuthMethod,
+        /// The application's.
+        method: AuthMethod,
+    },
+    /// Two credentials have the same name.
+    #[error("the credential name {name:?} is used twice")]
+    RepeatedName {
+        /// The name.
+        name: String,
+        /// The second one.
+        credential: usize,
+    },
+    /// Two credentials register the same certificate.
+    #[error("the thumbprint {thumbprint} is registered for this application already")]
+    RepeatedThumbprint {
+        /// Of the certificate.
+        thumbprint: Thumbprint,
+        /// The second one.
+        credential: usize,
+    },
+}
+
+impl ApplicationError {
+    /// The credential at fault, counted from 0.
+    #[must_use]
+    pub const fn credential(&self) -> Option<usize> {
+        match self {
+            Self::OtherMethod { credential, .. }
+            | Self::RepeatedName { credential, .. }
+            | Self::RepeatedThumbprint { credential, .. } => Some(*credential),
+            Self::TooManyCredentials(_) => Some(Credentials::<()>::MOST),
+            Self::ClientId(_) | Self::NoCredential => None,
+        }
+    }
+}
+
+impl TryFrom<ApplicationSpec> for Application {
+    type Error = ApplicationError;
+
+    fn try_from(
+        ApplicationSpec { client_id, method, credentials }: ApplicationSpec,
+    ) -> Result<Self, Self::Error> {
+        if let Some(error) = ClientIdError::of(&client_id) {
+            return Err(error.into());
+        }
+        let method = match method {
+            AuthMethod::PkiTls => {
+                Method::PkiTls(one_or_two(method, credentials, |registered| match registered {
+                    Registered::Subject(subject) => Ok(subject),
+                    other @ Registered::Certificate(_) => Err(other.method()),
+                })?)
+            }
+            AuthMethod::SelfSignedTls => {
+                let credentials = one_or_two(method, credentials, |registered| match registered {
+                    Registered::Certificate(certificate) => Ok(certificate),
+                    other @ Registered::Subject(_) => Err(other.method()),
+                })?;
+                let thumbprint_of = |index| credentials.get(index).map(|one| one.registered.thumbprint);
+                if let Some(thumbprint) = thumbprint_of(1)
+                    && thumbprint_of(0) == Some(thumbprint)
+                {
+                    return Err(ApplicationError::RepeatedThumbprint { thumbprint, credential: 1 });
+                }
+                Method::SelfSignedTls(credentials)
+            }
+        };
+        Ok(Self { client_id: ClientId::new(client_id), method })
+    }
+}
+
+/// The credentials of one method; `narrow` takes what belongs to it and else says to which other method it belongs.
+fn one_or_two<T>(
+    method: AuthMethod,
+    specs: Vec<CredentialSpec>,
+    narrow: impl Fn(Registered) -> Result<T, AuthMethod>,
+) -> Result<Credentials<T>, ApplicationError> {
+    let count = specs.len();
+    if count > Credentials::<T>::MOST {
+        return Err(ApplicationError::TooManyCredentials(count));
+    }
+    let mut credentials =
+        specs.into_iter().enumerate().map(|(credential, CredentialSpec { name, registered })| {
+            let registered = narrow(registered).map_err(|own| ApplicationError::OtherMethod {
+                credential,
+                own,
+                method,
+            })?;
+            Ok::<_, ApplicationError>(Credential { name: name.into(), registered, usage: Arc::default() })
+        });
+    let first = credentials.next().ok_or(ApplicationError::NoCredential)??;
+    let second = credentials.next().transpose()?;
+    if let Some(second) = second.as_ref().filter(|second| second.name == first.name) {
+        return Err(ApplicationError::RepeatedName { name: second.name.to_string(), credential: 1 });
+    }
+    Ok(Credentials::new(first, second))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{identity::SubjectAltName, trust::Subject};
+
+    fn certificate(name: &str, byte: u8) -> CredentialSpec {
+        let registered = Registered::Certificate(Thumbprint::from_bytes([byte; 32]).into());
+        CredentialSpec { name: name.to_owned(), registered }
+    }
+
+    fn subject(name: &str) -> CredentialSpec {
+        let subject = Subject::San(SubjectAltName::dns("a.example").unwrap());
+        CredentialSpec {
+            name: name.to_owned(),
+            registered: Registered::Subject(RegisteredSubject { subject, ca: None }),
+        }
+    }
+
+    fn built(
+        id: &str,
+        method: AuthMethod,
+        credentials: Vec<CredentialSpec>,
+    ) -> Result<Application, ApplicationError> {
+        Application::try_from(ApplicationSpec { client_id: id.to_owned(), method, credentials })
+    }
+
+    #[test]
+    fn method_and_credentials_cannot_disagree() {
+        let (pki, own) = (AuthMethod::PkiTls, AuthMethod::SelfSignedTls);
+        assert!(matches!(built("a", pki, vec![subject("x")]).unwrap().method, Method::PkiTls(_)));
+        assert!(matches!(
+            built("a", own, vec![certificate("x", 1)]).unwrap().method,
+            Method::SelfSignedTls(_)
+        ));
+        assert_eq!(
+            built("a", own, vec![certificate("x", 1), subject("y")]),
+            Err(ApplicationError::OtherMethod { credential: 1, own: pki, method: own })
+        );
+        assert_eq!(
+            built("a", pki, vec![certificate("x", 1)]),
+            Err(ApplicationError::OtherMethod { credential: 0, own, method: pki })
+        );
+    }
+
+    #[test]
+    fn an_application_has_one_or_two_credentials() {
+        let method = AuthMethod::SelfSignedTls;
+        assert_eq!(built("a", method, vec![]), Err(ApplicationError::NoCredential));
+        let two = vec![certificate("x", 1), certificate("y", 2)];
+        assert_eq!(built("a", method, two).unwrap().credentials().count(), 2);
+        let three = vec![certificate("x", 1), certificate("y", 2), certificate("z", 3)];
+        let error = built("a", method, three).unwrap_err();
+        assert_eq!((error.credential(), error), (Some(2), ApplicationError::TooManyCredentials(3)));
+    }
+
+    #[test]
+    fn credentials_differ_in_name_and_certificate() {
+        let method = AuthMethod::SelfSignedTls;
+        assert_eq!(
+            built("a", method, vec![certificate("x", 1), certificate("x", 2)]),
+            Err(ApplicationError::RepeatedName { name: "x".to_owned(), credential: 1 })
+        );
+        let thumbprint = Thumbprint::from_bytes([1; 32]);
+        assert_eq!(
+            built("a", method, vec![certificate("x", 1), certificate("y", 1)]),
+            Err(ApplicationError::RepeatedThumbprint { thumbprint, credential: 1 })
+        );
+    }
+
+    #[test]
+    fn a_client_id_is_printable_ascii_within_bounds() {
+        for (id, error) in [
+            ("", ClientIdError::Empty),
+            ("a\u{e4}", ClientIdError::Character('\u{e4}')),
+            ("a\tb", ClientIdError::Character('\t')),
+            (&"a".repeat(256), ClientIdError::TooLong(256)),
+        ] {
+            let built = built(id, AuthMethod::SelfSignedTls, vec![certificate("x", 1)]);
+            assert_eq!(built, Err(ApplicationError::ClientId(error)));
+        }
+        assert!(built(&"a".repeat(255), AuthMethod::PkiTls, vec![subject("x")]).is_ok());
+    }
+}
