@@ -32,8 +32,8 @@ pub use self::{
     tables::{Table, tables},
 };
 use crate::{
+    clock::Clock,
     export::prometheus,
-    identity::now,
     observe::{Reloads, metrics::Registry},
     site::SiteHandle,
 };
@@ -136,7 +136,7 @@ fn status(request: &Request<Incoming>, state: &State) -> Response<Full<Bytes>> {
     let Some(page) = page.filter(|page| *page > 0) else {
         return text(StatusCode::BAD_REQUEST, "page is a number from 1\n");
     };
-    let status = status::status(state, page, now());
+    let status = status::status(state, page, Clock::System.now());
     let (kind, body) = if html::is_preferred(request.headers()) {
         ("text/html; charset=utf-8", html::page(&status))
     } else {

@@ -13,7 +13,6 @@ pub mod chain;
 mod der;
 mod issued;
 mod key;
-mod moment;
 pub mod name;
 pub mod san;
 #[cfg(test)]
@@ -31,7 +30,6 @@ pub use certificate::{
 pub use chain::{ChainRefusal, ChainVerdict, VerifiedPath, Whose, unfit_for_chains, verify_chain};
 pub use issued::is_issued_by;
 pub use key::{UnusableKey, unusable_key};
-pub use moment::{now, rfc3339};
 pub use name::{DistinguishedName, NameError, RdnDifference, WrittenNameError, WrittenWarning};
 pub use san::{SanError, SubjectAltName};
 pub use thumbprint::{Thumbprint, ThumbprintError};

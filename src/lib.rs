@@ -18,11 +18,13 @@
 //! * [`net`]: streams whose sends are gathered;
 //! * [`pem`]: PEM and DER files, read strictly;
 //! * [`config`]: text to typed settings;
-//! * [`text`]: what a peer wrote, made fit to be shown.
+//! * [`text`]: what a peer wrote, made fit to be shown;
+//! * [`clock`]: the time, and points in time.
 
 pub mod admin;
 pub mod authenticate;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod edge;
 pub mod export;

@@ -14,6 +14,5 @@ mod tickets;
 pub use accept::{AcceptError, AcceptedTls, Failed, accept, take_leave};
 pub use cork::Corked;
 pub use credentials::{ServerCredential, server_credential};
-pub use fitness::now;
 pub use server::{DomainTls, ServerOptions, provider};
 pub use tickets::{TicketSecrets, ticket_secrets};

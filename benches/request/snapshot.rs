@@ -3,6 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use mtls_edge::{
+    clock::{Clock, Timestamp},
     identity::ClientCertificate,
     site::{Domain, Site, build},
     trust::Generation,
@@ -48,6 +49,6 @@ fn certificate(folder: &Path, name: &str) -> ClientCertificate {
 }
 
 /// Now, within the validity of the certificates.
-pub fn now() -> i64 {
-    rustls::pki_types::UnixTime::now().as_secs().try_into().unwrap()
+pub fn now() -> Timestamp {
+    Clock::System.now()
 }

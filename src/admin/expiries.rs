@@ -5,7 +5,8 @@ use crate::observe::metrics::{
     Families, SERVER_CERTIFICATE_EXPIRY, TRUST_GENERATION,
 };
 use crate::{
-    identity::{Thumbprint, now},
+    clock::{Clock, Timestamp},
+    identity::Thumbprint,
     site::{Site, SiteHandle},
 };
 
@@ -23,23 +24,23 @@ impl Expiries {
 
 impl Collector for Expiries {
     fn collect(&self, families: &mut Families) {
-        let site = self.0.load();
+        let (site, now) = (self.0.load(), Clock::System.now());
         families.set(&TRUST_GENERATION, [], site.trust.generation.0);
-        certificates(families, &site, now());
-        crls(families, &site, now());
+        certificates(families, &site, now);
+        crls(families, &site, now);
     }
 }
 
-fn certificates(families: &mut Families, site: &Site, now: i64) {
+fn certificates(families: &mut Families, site: &Site, now: Timestamp) {
     for (name, domain) in &site.domains {
         if let Some(certificate) = domain.tls.certificate() {
-            let left = certificate.validity().not_after - now;
+            let left = certificate.validity().not_after.seconds_since(now);
             families.set(&SERVER_CERTIFICATE_EXPIRY, [name], left);
         }
     }
     for ca in site.trust.authorities.client_cas() {
         let labels = [ca.subject.as_str(), &ca.thumbprint.to_string()];
-        families.set(&CLIENT_CA_EXPIRY, labels, ca.validity.not_after - now);
+        families.set(&CLIENT_CA_EXPIRY, labels, ca.validity.not_after.seconds_since(now));
     }
     let credentials = site.trust.registry.applications().flat_map(|application| application.credentials());
     let (mut soonest, mut expired) = (None, 0);
@@ -47,22 +48,22 @@ fn certificates(families: &mut Families, site: &Site, now: i64) {
         if end < now {
             expired += 1;
         } else {
-            soonest = Some(soonest.map_or(end, |so_far: i64| so_far.min(end)));
+            soonest = Some(soonest.map_or(end, |so_far: Timestamp| so_far.min(end)));
         }
     }
     if let Some(soonest) = soonest {
-        families.set(&CREDENTIAL_SOONEST_EXPIRY, [], soonest - now);
+        families.set(&CREDENTIAL_SOONEST_EXPIRY, [], soonest.seconds_since(now));
     }
     families.set(&CREDENTIALS_EXPIRED, [], expired);
 }
 
 /// A CA's newest CRL is listed first and counts, unless it is from the future. Two CAs of one name differ in their keys.
-fn crls(families: &mut Families, site: &Site, now: i64) {
+fn crls(families: &mut Families, site: &Site, now: Timestamp) {
     let (to_come, in_force): (Vec<_>, Vec<_>) =
         site.trust.authorities.crls().partition(|crl| crl.is_from_the_future(now));
     for crl in in_force.into_iter().chain(to_come) {
         let key = crl.signer.map(|key| Thumbprint::from_bytes(key).to_string()).unwrap_or_default();
-        families.set(&CRL_NEXT_UPDATE, [&crl.issuer, &key], crl.next_update - now);
-        families.set(&CRL_AGE, [&crl.issuer, &key], now - crl.this_update);
+        families.set(&CRL_NEXT_UPDATE, [&crl.issuer, &key], crl.next_update.seconds_since(now));
+        families.set(&CRL_AGE, [&crl.issuer, &key], now.seconds_since(crl.this_update));
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Capacity, State};
 use crate::{
-    identity::rfc3339,
+    clock::Timestamp,
     observe::log,
     site::{Domain, Site},
     trust::{Application, CredentialView, Registry},
@@ -19,17 +19,16 @@ const PAGE: usize = 100;
 const SOON_DAYS: i64 = 30;
 /// Of what is about to end, so many are told, the soonest first.
 const SOON: usize = 100;
-const DAY: i64 = 86_400;
 
-/// The facts, with this page of applications (from 1), as of `now` in seconds since 1970.
-pub(super) fn status(state: &State, page: usize, now: i64) -> Value {
+/// The facts, with this page of applications (from 1), as of `now`.
+pub(super) fn status(state: &State, page: usize, now: Timestamp) -> Value {
     let site = state.site.load();
     let mut domains: Vec<&Arc<Domain>> = site.domains.values().collect();
     domains.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     json!({
         "generation": site.trust.generation.0,
         "ready": state.ready.load(Ordering::Acquire),
-        "now": rfc3339(now),
+        "now": now.to_string(),
         "trust": state.reloads.status(),
         "limits": limits(state),
         "log": { "lines_dropped": log::dropped() },
@@ -55,44 +54,39 @@ fn limits(state: &State) -> Value {
     })
 }
 
-/// Whole days; what has ended has fewer than 0.
-fn days_left(not_after: i64, now: i64) -> i64 {
-    (not_after - now).div_euclid(DAY)
-}
-
-fn of_domain(domain: &Domain, now: i64) -> Value {
+fn of_domain(domain: &Domain, now: Timestamp) -> Value {
     let certificate = domain.tls.certificate().map(|certificate| {
         let end = certificate.validity().not_after;
         json!({
             "subject": certificate.subject().to_rfc4514(),
             "thumbprint": certificate.thumbprint().to_string(),
-            "not_after": rfc3339(end),
-            "days_left": days_left(end, now),
+            "not_after": end.to_string(),
+            "days_left": end.days_since(now),
         })
     });
     json!({ "name": domain.name, "header_profile": domain.profile.name(), "certificate": certificate })
 }
 
-fn cas(site: &Site, now: i64) -> Vec<Value> {
+fn cas(site: &Site, now: Timestamp) -> Vec<Value> {
     let facts = site.trust.authorities.client_cas().map(|ca| {
         json!({
             "subject": ca.subject,
             "thumbprint": ca.thumbprint.to_string(),
             "eku": ca.purpose.as_str(),
-            "not_after": rfc3339(ca.validity.not_after),
-            "days_left": days_left(ca.validity.not_after, now),
+            "not_after": ca.validity.not_after.to_string(),
+            "days_left": ca.validity.not_after.days_since(now),
         })
     });
     facts.collect()
 }
 
-fn crls(site: &Site, now: i64) -> Vec<Value> {
+fn crls(site: &Site, now: Timestamp) -> Vec<Value> {
     let facts = site.trust.authorities.crls().map(|crl| {
         json!({
             "issuer": crl.issuer,
-            "this_update": rfc3339(crl.this_update),
-            "next_update": rfc3339(crl.next_update),
-            "days_left": days_left(crl.next_update, now),
+            "this_update": crl.this_update.to_string(),
+            "next_update": crl.next_update.to_string(),
+            "days_left": crl.next_update.days_since(now),
             "stale": crl.next_update < now,
             "signed_by_client_ca": crl.signer.is_some(),
         })
@@ -100,7 +94,7 @@ fn crls(site: &Site, now: i64) -> Vec<Value> {
     facts.collect()
 }
 
-fn applications(registry: &Registry, page: usize, now: i64) -> Value {
+fn applications(registry: &Registry, page: usize, now: Timestamp) -> Value {
     let mut all: Vec<&Arc<Application>> = registry.applications().collect();
     let total = all.len();
     let by_id = |a: &&Arc<Application>, b: &&Arc<Application>| a.client_id.cmp(&b.client_id);
@@ -125,14 +119,14 @@ fn applications(registry: &Registry, page: usize, now: i64) -> Value {
     })
 }
 
-fn of_application(application: &Application, now: i64) -> Value {
+fn of_application(application: &Application, now: Timestamp) -> Value {
     let method = application.method.kind().as_str();
     let credentials: Vec<Value> =
         application.credentials().map(|credential| of_credential(credential, now)).collect();
     json!({ "client_id": application.client_id.as_str(), "method": method, "credentials": credentials })
 }
 
-fn of_credential(credential: CredentialView<'_>, now: i64) -> Value {
+fn of_credential(credential: CredentialView<'_>, now: Timestamp) -> Value {
     let (key, registered) = credential.written();
     let end = credential.not_after();
     let known_from = match (credential.certificate(), end) {
@@ -144,17 +138,17 @@ fn of_credential(credential: CredentialView<'_>, now: i64) -> Value {
         "name": credential.name,
         key: registered,
         "subject": credential.certificate().map(|certificate| &certificate.subject),
-        "not_after": end.map(rfc3339),
-        "days_left": end.map(|end| days_left(end, now)),
+        "not_after": end.map(|time| time.to_string()),
+        "days_left": end.map(|end| end.days_since(now)),
         "known_from": known_from,
-        "last_used": credential.usage.last().map(rfc3339),
+        "last_used": credential.usage.last().map(|time| time.to_string()),
     })
 }
 
 /// What has ended or will soon, the soonest first.
-fn expiring(site: &Site, now: i64) -> Value {
-    let mut found: Vec<(i64, &'static str, String)> = Vec::new();
-    let soon = |end: &i64| days_left(*end, now) < SOON_DAYS;
+fn expiring(site: &Site, now: Timestamp) -> Value {
+    let mut found: Vec<(Timestamp, &'static str, String)> = Vec::new();
+    let soon = |end: &Timestamp| end.days_since(now) < SOON_DAYS;
     for domain in site.domains.values() {
         let end = domain.tls.certificate().map(|certificate| certificate.validity().not_after);
         found.extend(end.filter(soon).map(|end| (end, "server certificate", domain.name.to_string())));
@@ -179,7 +173,7 @@ fn expiring(site: &Site, now: i64) -> Value {
     let list: Vec<Value> = found
         .into_iter()
         .map(|(end, what, name)| {
-            json!({ "what": what, "name": name, "not_after": rfc3339(end), "days_left": days_left(end, now) })
+            json!({ "what": what, "name": name, "not_after": end.to_string(), "days_left": end.days_since(now) })
         })
         .collect();
     json!({ "within_days": SOON_DAYS, "total": total, "list": list })

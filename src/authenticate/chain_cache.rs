@@ -3,6 +3,7 @@
 use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
 use crate::{
+    clock::Timestamp,
     identity::{ChainVerdict, ClientCertificate, verify_chain},
     trust::{Generation, Trust},
 };
@@ -27,12 +28,12 @@ struct Kept {
     generation: Generation,
     verdicts: HashMap<[u8; 32], Rc<ChainVerdict>>,
     /// With the second in which each was reached.
-    refusals: HashMap<[u8; 32], (i64, Rc<ChainVerdict>)>,
+    refusals: HashMap<[u8; 32], (Timestamp, Rc<ChainVerdict>)>,
 }
 
 impl Kept {
     /// The refusal of a chain, if it would be the same `now`.
-    fn refusal(&self, key: &[u8; 32], now: i64) -> Option<&Rc<ChainVerdict>> {
+    fn refusal(&self, key: &[u8; 32], now: Timestamp) -> Option<&Rc<ChainVerdict>> {
         let (reached, verdict) = self.refusals.get(key)?;
         let is_lasting = match verdict.as_ref() {
             ChainVerdict::Refused(refusal) => refusal.is_lasting(),
@@ -51,7 +52,12 @@ impl ChainCache {
     }
 
     /// The chain's verdict under this trust at `now` (seconds since 1970).
-    pub fn verdict(&self, certificate: &ClientCertificate, trust: &Trust, now: i64) -> Rc<ChainVerdict> {
+    pub fn verdict(
+        &self,
+        certificate: &ClientCertificate,
+        trust: &Trust,
+        now: Timestamp,
+    ) -> Rc<ChainVerdict> {
         let mut kept = self.kept.borrow_mut();
         if kept.generation != trust.generation {
             kept.verdicts.clear();
@@ -142,7 +148,7 @@ mod tests {
         let fresh_until_2031 = with(1, &[], 2031);
         assert!(is_verified(&chains.verdict(&certificate, &fresh_until_2031, NOW)));
         // The same trust, after the list's nextUpdate.
-        let in_2031 = date_time_ymd(2031, 1, 2).unix_timestamp();
+        let in_2031 = Timestamp::from(date_time_ymd(2031, 1, 2));
         assert!(!is_verified(&chains.verdict(&certificate, &fresh_until_2031, in_2031)));
         assert!(is_verified(&chains.verdict(&certificate, &fresh_until_2031, NOW)));
         assert!(!is_verified(&chains.verdict(&certificate, &with(2, &[7], 2035), NOW)));
@@ -154,10 +160,10 @@ mod tests {
         let leaf = ca.leaf("payments", |params| params.not_after = date_time_ymd(2030, 6, 1));
         let (certificate, trust) = (client(&[leaf]), generation(1, trust(&[&ca])));
         let chains = ChainCache::new(10);
-        let end = date_time_ymd(2030, 6, 1).unix_timestamp();
+        let end = Timestamp::from(date_time_ymd(2030, 6, 1));
         assert!(is_verified(&chains.verdict(&certificate, &trust, NOW)));
         assert!(is_verified(&chains.verdict(&certificate, &trust, end)));
-        assert!(!is_verified(&chains.verdict(&certificate, &trust, end + 1)));
+        assert!(!is_verified(&chains.verdict(&certificate, &trust, end.next())));
     }
 
     #[test]
@@ -184,7 +190,10 @@ mod tests {
         let chains = ChainCache::new(2);
         let stranger = client(&[other.leaf("stranger", |_| {})]);
         let first = chains.verdict(&stranger, &known, NOW);
-        assert!(Rc::ptr_eq(&first, &chains.verdict(&stranger, &known, NOW + 3600)));
+        assert!(Rc::ptr_eq(
+            &first,
+            &chains.verdict(&stranger, &known, NOW + std::time::Duration::from_secs(3600))
+        ));
         // Until its CA is trusted.
         assert!(is_verified(&chains.verdict(&stranger, &generation(2, trust(&[&other])), NOW)));
 
@@ -200,12 +209,12 @@ mod tests {
     #[test]
     fn a_refusal_that_time_can_change_is_judged_again_a_second_later() {
         let ca = TestCa::with("Client CA", |params| params.not_before = date_time_ymd(2031, 1, 1));
-        let begins = date_time_ymd(2031, 1, 1).unix_timestamp();
+        let begins = Timestamp::from(date_time_ymd(2031, 1, 1));
         let (certificate, trust) = (client(&[ca.leaf("payments", |_| {})]), generation(1, trust(&[&ca])));
         let chains = ChainCache::new(2);
-        let early = chains.verdict(&certificate, &trust, begins - 1);
+        let early = chains.verdict(&certificate, &trust, begins.previous());
         assert!(!is_verified(&early));
-        assert!(Rc::ptr_eq(&early, &chains.verdict(&certificate, &trust, begins - 1)));
+        assert!(Rc::ptr_eq(&early, &chains.verdict(&certificate, &trust, begins.previous())));
         assert!(is_verified(&chains.verdict(&certificate, &trust, begins)));
     }
 }

@@ -4,6 +4,7 @@ use std::{fmt, rc::Rc, sync::Arc};
 
 use super::ChainCache;
 use crate::{
+    clock::Timestamp,
     identity::{
         ChainRefusal, ChainVerdict, ClientCertificate, IdentityError, RdnDifference, Validity, VerifiedPath,
     },
@@ -37,7 +38,7 @@ impl Proof {
     }
 
     /// Notes in the registry that the credential was used by this certificate, `now`.
-    pub fn used(&self, certificate: &ClientCertificate, now: i64) {
+    pub fn used(&self, certificate: &ClientCertificate, now: Timestamp) {
         if let Some(credential) = self.application.credential_at(self.credential) {
             credential.usage.note(now, certificate.validity().not_after);
         }
@@ -99,7 +100,7 @@ impl fmt::Display for Denial {
 impl Denial {
     /// The denial of a certificate that is outside this validity at `now`, if it is.
     #[must_use]
-    pub fn of_validity(validity: Validity, now: i64) -> Option<Self> {
+    pub fn of_validity(validity: Validity, now: Timestamp) -> Option<Self> {
         validity.outside(now).map(|ended| if ended { Self::Expired } else { Self::NotYetValid })
     }
 
@@ -124,7 +125,7 @@ impl Denial {
 }
 
 /// Refuses a certificate that is expired or not yet valid.
-fn in_validity(certificate: &ClientCertificate, now: i64) -> Result<(), Denial> {
+fn in_validity(certificate: &ClientCertificate, now: Timestamp) -> Result<(), Denial> {
     Denial::of_validity(certificate.validity(), now).map_or(Ok(()), Err)
 }
 
@@ -135,7 +136,7 @@ pub fn judge_client(
     chains: &ChainCache,
     certificate: &ClientCertificate,
     client_id: &ClientId,
-    now: i64,
+    now: Timestamp,
 ) -> Result<Proof, Denial> {
     in_validity(certificate, now)?;
     let application = trust
@@ -150,7 +151,7 @@ pub fn judge_any(
     trust: &Trust,
     chains: &ChainCache,
     certificate: &ClientCertificate,
-    now: i64,
+    now: Timestamp,
 ) -> Result<Proof, Denial> {
     in_validity(certificate, now)?;
     let mut closest = None;
@@ -168,7 +169,7 @@ fn judge_application(
     chains: &ChainCache,
     certificate: &ClientCertificate,
     application: &Arc<Application>,
-    now: i64,
+    now: Timestamp,
 ) -> Result<Proof, Denial> {
     let id = &application.client_id;
     let (credential, chain) = match &application.method {
@@ -248,7 +249,7 @@ fn pki_tls(
     certificate: &ClientCertificate,
     client_id: &ClientId,
     RegisteredSubject { subject, ca }: &RegisteredSubject,
-    now: i64,
+    now: Timestamp,
 ) -> Result<(Rc<ChainVerdict>, usize), Denial> {
     // Before the chain, which is what costs: anybody can present one.
     if !subject.matches(certificate) {

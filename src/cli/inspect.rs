@@ -4,10 +4,11 @@ use std::{fmt::Write, fs::File, io::Read, path::Path, process::ExitCode};
 
 use super::print;
 use crate::{
+    clock::{Clock, Timestamp},
     config::file,
     identity::{
         ChainRefusal, ClientCertificate, DistinguishedName, SubjectAltName, Validity, extended_key_usages,
-        now, rfc3339, unfit_for_chains, unusable_key,
+        unfit_for_chains, unusable_key,
     },
     trust::{FileFault, certificates_in},
     vouch::{Facts, Profile, Verdict, not_verified},
@@ -68,12 +69,12 @@ fn describe(certificate: &ClientCertificate) -> String {
         let (kind, value) = san_parts(san);
         line(&format!("SAN {kind}"), &value);
     }
-    let (validity, now) = (certificate.validity(), now());
+    let (validity, now) = (certificate.validity(), Clock::System.now());
     let mark = |is_so: bool, mark: &'static str| if is_so { mark } else { "" };
     let is_early = mark(now < validity.not_before, "   NOT VALID YET");
     let is_late = mark(now > validity.not_after, "   EXPIRED");
-    line("valid from", &(rfc3339(validity.not_before) + is_early));
-    line("valid until", &(rfc3339(validity.not_after) + is_late));
+    line("valid from", &format!("{}{is_early}", validity.not_before));
+    line("valid until", &format!("{}{is_late}", validity.not_after));
     line("key", certificate.public_key());
     line("version", &format!("X.509 v{}", certificate.version()));
     let usages = extended_key_usages(certificate.der());
@@ -103,7 +104,7 @@ fn describe(certificate: &ClientCertificate) -> String {
 ///
 /// A self-issued certificate is registered by its thumbprint. One that a CA has issued can be registered both ways: by the subject
 /// that the CA vouches for (one of those shown), or by its thumbprint.
-fn credentials(certificate: &ClientCertificate, now: i64) -> String {
+fn credentials(certificate: &ClientCertificate, now: Timestamp) -> String {
     let by_itself = never(certificate, now);
     let by_ca = by_itself.clone().or_else(|| {
         let refusal = unfit_for_chains(certificate)?;
@@ -125,7 +126,7 @@ fn credentials(certificate: &ClientCertificate, now: i64) -> String {
         return text;
     }
     text.push_str("\ncredential to paste under its [[application]]:\n\n");
-    let name = rfc3339(certificate.validity().not_after);
+    let name = certificate.validity().not_after.to_string();
     let name = format!("until-{}", name.split('T').next().unwrap_or_default());
     let thumbprint = format!(
         "# auth_method = \"{SELF_SIGNED}\"\n[[application.credential]]\nname = \"{name}\"\nthumbprint = \"{}\"\n",
@@ -151,18 +152,17 @@ fn credentials(certificate: &ClientCertificate, now: i64) -> String {
 }
 
 /// Why it works by no method, and what to do.
-fn never(certificate: &ClientCertificate, now: i64) -> Option<(String, &'static str)> {
+fn never(certificate: &ClientCertificate, now: Timestamp) -> Option<(String, &'static str)> {
     let Validity { not_before, not_after } = certificate.validity();
     if let Some(key) = unusable_key(certificate.spki_der()) {
         let remedy = "make another key: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out client.key";
         return Some((key.to_string(), remedy));
     }
     if now > not_after {
-        return Some((format!("it expired on {}", rfc3339(not_after)), "issue another one"));
+        return Some((format!("it expired on {not_after}"), "issue another one"));
     }
-    (now < not_before).then(|| {
-        (format!("it is not valid before {}", rfc3339(not_before)), "wait until then, or check the clock")
-    })
+    (now < not_before)
+        .then(|| (format!("it is not valid before {not_before}"), "wait until then, or check the clock"))
 }
 
 /// RFC 4514, unless that form would be warned of as looking reversed.

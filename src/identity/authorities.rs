@@ -15,6 +15,8 @@ use ca::{Ca, UnfitCa};
 pub(super) use crl::Signer;
 use crl::{Crl, CrlError};
 
+use crate::clock::Timestamp;
+
 /// What becomes of certificates whose CA's revocation list is past its nextUpdate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StaleCrl {
@@ -159,9 +161,9 @@ pub struct CrlFacts {
     /// Its issuer, in RFC 4514 form.
     pub issuer: String,
     /// When it was issued, in seconds since 1970.
-    pub this_update: i64,
+    pub this_update: Timestamp,
     /// From when on it is stale.
-    pub next_update: i64,
+    pub next_update: Timestamp,
     /// SHA-256 of the public key of the client CA that has signed it. An intermediate's list has none, nor has a forged one.
     pub signer: Option<[u8; 32]>,
     /// The algorithm of its signature where that is not accepted: the list cannot count.
@@ -171,8 +173,8 @@ pub struct CrlFacts {
 impl CrlFacts {
     /// Whether it is dated ahead of `now`, in seconds since 1970, by more than clocks may be apart.
     #[must_use]
-    pub const fn is_from_the_future(&self, now: i64) -> bool {
-        self.this_update > now.saturating_add(crl::CLOCK_SKEW)
+    pub fn is_from_the_future(&self, now: Timestamp) -> bool {
+        self.this_update > now + crl::CLOCK_SKEW
     }
 }
 
@@ -232,7 +234,7 @@ impl Authorities {
 
     /// The CAs that let no chain verify as of `now`, in seconds since 1970.
     #[must_use]
-    pub fn warnings(&self, now: i64) -> Vec<AuthorityWarning> {
+    pub fn warnings(&self, now: Timestamp) -> Vec<AuthorityWarning> {
         let warning = |(index, ca): (usize, &Ca)| {
             let reason = ca.unfit(now)?;
             Some(AuthorityWarning { index, subject: ca.subject.to_rfc4514(), reason })

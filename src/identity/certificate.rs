@@ -6,7 +6,7 @@ use rustls_pki_types::CertificateDer;
 use sha2::{Digest, Sha256};
 use x509_parser::{
     certificate::X509Certificate, error::X509Error, oid_registry::asn1_rs::FromDer, public_key::PublicKey,
-    x509::SubjectPublicKeyInfo,
+    time::ASN1Time, x509::SubjectPublicKeyInfo,
 };
 
 use super::{
@@ -14,6 +14,8 @@ use super::{
     san::SubjectAltName,
     thumbprint::{Thumbprint, sha256},
 };
+
+use crate::clock::Timestamp;
 
 /// How many certificates a client may present.
 pub const MAX_CERTIFICATES: usize = 10;
@@ -66,25 +68,25 @@ pub enum IdentityError {
     },
 }
 
-/// A span of time, in seconds since 1970, both ends included (RFC 5280 section 4.1.2.5).
+/// A span of time, both ends included (RFC 5280 section 4.1.2.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Validity {
     /// The first second.
-    pub not_before: i64,
+    pub not_before: Timestamp,
     /// The last second.
-    pub not_after: i64,
+    pub not_after: Timestamp,
 }
 
 impl Validity {
     /// Whether `now` lies within.
     #[must_use]
-    pub const fn contains(&self, now: i64) -> bool {
+    pub fn contains(&self, now: Timestamp) -> bool {
         self.not_before <= now && now <= self.not_after
     }
 
     /// Whether it has ended `now`, where it has or has not begun; nothing within.
     #[must_use]
-    pub const fn outside(&self, now: i64) -> Option<bool> {
+    pub fn outside(&self, now: Timestamp) -> Option<bool> {
         if self.contains(now) { None } else { Some(now > self.not_after) }
     }
 
@@ -291,7 +293,8 @@ pub(super) fn in_words(error: &X509Error) -> String {
 /// A certificate's validity in our terms.
 pub(super) fn validity(certificate: &X509Certificate<'_>) -> Validity {
     let validity = certificate.validity();
-    Validity { not_before: validity.not_before.timestamp(), not_after: validity.not_after.timestamp() }
+    let time = |time: ASN1Time| Timestamp::from_unix(time.timestamp());
+    Validity { not_before: time(validity.not_before), not_after: time(validity.not_after) }
 }
 
 /// What [`ClientCertificate::chain_hash`] is of these certificates.

@@ -29,6 +29,8 @@ use super::{
     x509::{Malformed, Outline},
 };
 
+use crate::clock::Timestamp;
+
 /// How many paths of one certificate are looked at. A real one has as many as its CAs are cross-signed.
 const MAX_PATHS: usize = 16;
 /// How many client CAs may lie one above the other.
@@ -54,12 +56,16 @@ pub enum ChainVerdict {
     Refused(ChainRefusal),
 }
 
-/// Looks for every valid path from the certificate to a client CA, at `now` in seconds since 1970.
+/// Looks for every valid path from the certificate to a client CA, at `now`.
 ///
 /// Names are compared by RFC 5280 section 7.1. A path that ends at a client CA which another client CA has issued goes on to
 /// that one: what it constrains and revokes holds too.
 #[must_use]
-pub fn verify_chain(certificate: &ClientCertificate, authorities: &Authorities, now: i64) -> ChainVerdict {
+pub fn verify_chain(
+    certificate: &ClientCertificate,
+    authorities: &Authorities,
+    now: Timestamp,
+) -> ChainVerdict {
     match paths(certificate, authorities, now, &mut Effort::default()) {
         Ok(paths) => ChainVerdict::Verified(paths),
         Err(refusal) => ChainVerdict::Refused(refusal),
@@ -86,7 +92,7 @@ pub fn unfit_for_chains(certificate: &ClientCertificate) -> Option<ChainRefusal>
 fn paths(
     certificate: &ClientCertificate,
     authorities: &Authorities,
-    now: i64,
+    now: Timestamp,
     effort: &mut Effort,
 ) -> Result<Vec<VerifiedPath>, ChainRefusal> {
     refuse_at_sight(certificate, authorities, now)?;
@@ -142,7 +148,7 @@ fn paths(
 fn refuse_at_sight(
     certificate: &ClientCertificate,
     authorities: &Authorities,
-    now: i64,
+    now: Timestamp,
 ) -> Result<(), ChainRefusal> {
     if certificate.is_self_issued() {
         let key = super::thumbprint::sha256(certificate.spki_der());

@@ -12,8 +12,10 @@ use rustls_pki_types::{CertificateDer, pem::PemObject};
 
 use super::{Authorities, ClientCertificate, RevocationPolicy, StaleCrl};
 
+use crate::clock::Timestamp;
+
 /// 2030-01-01: the time at which tests look at certificates.
-pub(crate) const NOW: i64 = 1_893_456_000;
+pub(crate) const NOW: Timestamp = Timestamp::from_unix(1_893_456_000);
 
 /// A CA that issues for tests.
 pub(crate) struct TestCa(CertifiedIssuer<'static, KeyPair>);

@@ -11,6 +11,8 @@ use super::{
     certificate::Validity,
     der::{self, Der, Element},
 };
+
+use crate::clock::Timestamp;
 pub(crate) use extensions::{Extensions, Malformed};
 pub(crate) use signature::{SignatureFault, Signed, algorithm_name, is_accepted};
 
@@ -88,8 +90,8 @@ fn validity(content: &[u8]) -> Option<Validity> {
     (not_before <= not_after).then_some(Validity { not_before, not_after })
 }
 
-/// A UTCTime or GeneralizedTime in the one form that RFC 5280 allows, in seconds since 1970.
-pub(crate) fn time(element: Element<'_>) -> Option<i64> {
+/// A UTCTime or GeneralizedTime in the one form that RFC 5280 allows.
+pub(crate) fn time(element: Element<'_>) -> Option<Timestamp> {
     let (year, rest) = match (element.tag, element.content.len()) {
         (der::UTC_TIME, 13) => {
             let year = digits(element.content, 0, 2)?;
@@ -102,7 +104,7 @@ pub(crate) fn time(element: Element<'_>) -> Option<i64> {
     let month = Month::try_from(pair(0)?).ok()?;
     let date = Date::from_calendar_date(i32::try_from(year).ok()?, month, pair(2)?).ok()?;
     let time = Time::from_hms(pair(4)?, pair(6)?, pair(8)?).ok()?;
-    (rest.get(10) == Some(&b'Z')).then(|| date.with_time(time).assume_utc().unix_timestamp())
+    (rest.get(10) == Some(&b'Z')).then(|| date.with_time(time).assume_utc().into())
 }
 
 fn digits(octets: &[u8], at: usize, count: usize) -> Option<u32> {
@@ -122,10 +124,13 @@ mod tests {
             let content = text.as_bytes();
             time(Element { tag, content, whole: content })
         };
-        assert_eq!(read(der::UTC_TIME, "300101000000Z"), Some(1_893_456_000));
-        assert_eq!(read(der::UTC_TIME, "500101000000Z"), Some(-631_152_000));
-        assert_eq!(read(der::GENERALIZED_TIME, "20300101000000Z"), Some(1_893_456_000));
-        assert_eq!(read(der::GENERALIZED_TIME, "99991231235959Z"), Some(253_402_300_799));
+        assert_eq!(read(der::UTC_TIME, "300101000000Z"), Some(Timestamp::from_unix(1_893_456_000)));
+        assert_eq!(read(der::UTC_TIME, "500101000000Z"), Some(Timestamp::from_unix(-631_152_000)));
+        assert_eq!(read(der::GENERALIZED_TIME, "20300101000000Z"), Some(Timestamp::from_unix(1_893_456_000)));
+        assert_eq!(
+            read(der::GENERALIZED_TIME, "99991231235959Z"),
+            Some(Timestamp::from_unix(253_402_300_799))
+        );
         for (tag, text) in [
             (der::UTC_TIME, "3001010000Z"),
             (der::UTC_TIME, "300101000000+0000"),

@@ -10,8 +10,8 @@ use std::{
 
 use super::{escape, log};
 use crate::{
+    clock::Timestamp,
     config::settings::LogFormat,
-    identity::rfc3339,
     text::{SHOWN, bounded},
 };
 
@@ -168,7 +168,7 @@ fn now(line: &mut Vec<u8>) {
     SECOND.with_borrow_mut(|(second, shown)| {
         if *second != now.as_secs() || shown.is_empty() {
             *second = now.as_secs();
-            *shown = rfc3339(i64::try_from(*second).unwrap_or(i64::MAX));
+            *shown = Timestamp::from(UNIX_EPOCH + now).to_string();
             shown.truncate(shown.trim_end_matches('Z').len());
         }
         line.extend_from_slice(shown.as_bytes());

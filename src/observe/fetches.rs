@@ -3,13 +3,13 @@
 use std::{
     collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
-    time::SystemTime,
 };
 
 use super::{
     metrics::{CRL_FETCH_AGE, CRL_FETCHES, Collector, Families},
-    reloads::{age, rfc3339},
+    reloads::age,
 };
+use crate::clock::{Clock, Timestamp};
 
 /// The sources. Written by who fetches, read by the admin address.
 #[derive(Debug, Default)]
@@ -28,8 +28,8 @@ pub struct Source {
 struct State {
     fetched: u64,
     failed: u64,
-    last: Option<SystemTime>,
-    failure: Option<(SystemTime, String)>,
+    last: Option<Timestamp>,
+    failure: Option<(Timestamp, String)>,
 }
 
 impl Fetches {
@@ -52,7 +52,7 @@ impl Fetches {
         let mut all = self.state();
         let Some(state) = all.get_mut(source) else { return false };
         state.fetched += 1;
-        state.last = Some(SystemTime::now());
+        state.last = Some(Clock::System.now());
         state.failure.take().is_some()
     }
 
@@ -61,7 +61,7 @@ impl Fetches {
         let mut all = self.state();
         let Some(state) = all.get_mut(source) else { return false };
         state.failed += 1;
-        let before = state.failure.replace((SystemTime::now(), why.to_owned()));
+        let before = state.failure.replace((Clock::System.now(), why.to_owned()));
         before.is_none_or(|(_, before)| before != why)
     }
 
@@ -75,8 +75,8 @@ impl Fetches {
                 "file": source.file,
                 "fetched": state.fetched,
                 "failed": state.failed,
-                "last_fetched": state.last.map(rfc3339),
-                "failure": state.failure.map(|(at, why)| serde_json::json!({ "at": rfc3339(at), "why": why })),
+                "last_fetched": state.last.map(|time| time.to_string()),
+                "failure": state.failure.map(|(at, why)| serde_json::json!({ "at": at.to_string(), "why": why })),
             })
         };
         all.into_iter().map(of_one).collect()
@@ -93,7 +93,7 @@ impl Collector for Fetches {
             families.set(&CRL_FETCHES, [url, "taken", file], state.fetched);
             families.set(&CRL_FETCHES, [url, "failed", file], state.failed);
             if let Some(last) = state.last {
-                families.set(&CRL_FETCH_AGE, [url, file], age(last).as_secs());
+                families.set(&CRL_FETCH_AGE, [url, file], age(last));
             }
         }
     }

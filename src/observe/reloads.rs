@@ -1,14 +1,12 @@
 //! What became of reloads, for metrics and `/status`.
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, SystemTime},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{
     Fetches,
     metrics::{Collector, Families, RELOAD_FAILING, RELOADS, RELOADS_FAILED, TRUST_AGE},
 };
+use crate::clock::{Clock, Timestamp};
 
 /// The state of the trust in force. Written by the reloader, read by the admin address; never on a request's way.
 #[derive(Debug)]
@@ -22,15 +20,15 @@ pub struct Reloads {
 struct State {
     succeeded: u64,
     failed: u64,
-    since: SystemTime,
+    since: Timestamp,
     why: String,
-    failure: Option<(SystemTime, String)>,
+    failure: Option<(Timestamp, String)>,
 }
 
 impl Default for Reloads {
     fn default() -> Self {
         let why = "the start of the edge".to_owned();
-        let state = State { succeeded: 0, failed: 0, since: SystemTime::now(), why, failure: None };
+        let state = State { succeeded: 0, failed: 0, since: Clock::System.now(), why, failure: None };
         Self { state: Mutex::new(state), fetches: Fetches::default() }
     }
 }
@@ -47,7 +45,7 @@ impl Reloads {
         *state = State {
             succeeded: state.succeeded + 1,
             failed: state.failed,
-            since: SystemTime::now(),
+            since: Clock::System.now(),
             why,
             failure: None,
         };
@@ -57,7 +55,7 @@ impl Reloads {
     pub fn failed(&self, problems: String) {
         let mut state = self.state();
         state.failed += 1;
-        state.failure = Some((SystemTime::now(), problems));
+        state.failure = Some((Clock::System.now(), problems));
     }
 
     /// The files say again what is in force.
@@ -70,12 +68,12 @@ impl Reloads {
     pub fn status(&self) -> serde_json::Value {
         let state = self.state().clone();
         serde_json::json!({
-            "in_force_since": rfc3339(state.since),
-            "in_force_seconds": age(state.since).as_secs(),
+            "in_force_since": state.since.to_string(),
+            "in_force_seconds": age(state.since),
             "why": state.why,
             "reloads": state.succeeded,
             "failed_reloads": state.failed,
-            "failure": state.failure.map(|(at, problems)| serde_json::json!({ "at": rfc3339(at), "problems": problems })),
+            "failure": state.failure.map(|(at, problems)| serde_json::json!({ "at": at.to_string(), "problems": problems })),
         })
     }
 }
@@ -83,7 +81,7 @@ impl Reloads {
 impl Collector for Arc<Reloads> {
     fn collect(&self, families: &mut Families) {
         let state = self.state().clone();
-        families.set(&TRUST_AGE, [], age(state.since).as_secs());
+        families.set(&TRUST_AGE, [], age(state.since));
         families.set(&RELOAD_FAILING, [], u64::from(state.failure.is_some()));
         families.set(&RELOADS, [], state.succeeded);
         families.set(&RELOADS_FAILED, [], state.failed);
@@ -91,11 +89,7 @@ impl Collector for Arc<Reloads> {
     }
 }
 
-pub(super) fn age(since: SystemTime) -> Duration {
-    since.elapsed().unwrap_or_default()
-}
-
-pub(super) fn rfc3339(moment: SystemTime) -> String {
-    let seconds = moment.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-    crate::identity::rfc3339(i64::try_from(seconds).unwrap_or(i64::MAX))
+/// Whole seconds since then; 0 where the clock was set back.
+pub(super) fn age(since: Timestamp) -> u64 {
+    u64::try_from(Clock::System.now().seconds_since(since)).unwrap_or_default()
 }

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::config::file;
+use crate::{clock::Timestamp, config::file};
 
 /// The contents of files by their hash, and their mode, by which a secret may be refused; a file that can't be read has none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,8 +66,8 @@ impl Marks {
         Self(marks.map(|(_, mark)| mark).collect())
     }
 
-    /// Whether a file was written or replaced since this moment, in seconds since 1970 (by its ctime, which only the kernel sets).
-    pub(super) fn any_since(&self, seconds: i64) -> bool {
-        self.0.iter().flatten().any(|[.., ctime]| *ctime >= seconds)
+    /// Whether a file was written or replaced since then (by its ctime, which only the kernel sets).
+    pub(super) fn any_since(&self, time: Timestamp) -> bool {
+        self.0.iter().flatten().any(|[.., ctime]| Timestamp::from_unix(*ctime) >= time)
     }
 }

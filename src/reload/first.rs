@@ -4,7 +4,7 @@ use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
     sync::Arc,
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use arc_swap::ArcSwap;
@@ -14,6 +14,7 @@ use super::{
     fetch,
 };
 use crate::{
+    clock::Timestamp,
     config::{Problem, Severity, settings::Settings},
     site::{Built, SiteHandle, build},
     trust::Generation,
@@ -81,12 +82,12 @@ fn read(config: &Path) -> Read {
     let mut tries = 0;
     loop {
         tries += 1;
-        let start = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        let start = Timestamp::from(SystemTime::now());
         let built = build(config, Generation(1), None);
         let lacks_list = built.site.as_ref().is_some_and(|(settings, _)| fetch::lacks_list(&settings.trust));
         let contents = Contents::of(&built.files);
         // A second is the coarsest that a file system's clock may be; what is older did not change since the build began.
-        let unchanged = !Marks::of(&built.files).any_since(i64::try_from(start).unwrap_or(i64::MAX) - 1);
+        let unchanged = !Marks::of(&built.files).any_since(start - Duration::from_secs(1));
         if unchanged || before.as_ref() == Some(&contents) || tries == TRIES {
             return Read { first: First { built, contents }, lacks_list };
         }

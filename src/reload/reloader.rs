@@ -23,10 +23,10 @@ use super::{
     watch::Folders,
 };
 use crate::{
+    clock::{Clock, Timestamp},
     config::{Problem, settings::Settings},
     observe::Reloads,
     site::{Built, Changes, Site, SiteHandle, build},
-    tls,
     trust::Generation,
 };
 
@@ -109,7 +109,7 @@ struct Watch {
     /// The broken contents that were told of.
     told: Option<Contents>,
     /// When they may be fit as they are: a server certificate of theirs is not valid before. In seconds since 1970.
-    fit_from: Option<i64>,
+    fit_from: Option<Timestamp>,
 }
 
 /// What is to be done if nothing happens.
@@ -185,7 +185,7 @@ impl Watch {
                     self.look();
                 }
                 Err(RecvTimeoutError::Timeout) => {
-                    let is_time = self.fit_from.take_if(|from| *from <= tls::now()).is_some();
+                    let is_time = self.fit_from.take_if(|from| *from <= Clock::System.now()).is_some();
                     if is_time {
                         self.told = None;
                     }

@@ -14,9 +14,10 @@ use tower::Service;
 use super::{Authenticated, Connection, Context, LocalFuture, Peers, Refusal, Routed, WorkerParts};
 use crate::{
     authenticate::{ChainCache, Denial, Proof, client_id, judge_any, judge_client},
+    clock::Clock,
     config::settings::{self, Limits},
     forward::{BodyFault, BufferedBytes, Received, RequestBody, ResponseBody, Share},
-    identity::{ClientCertificate, now},
+    identity::ClientCertificate,
     site::{Route, SiteHandle},
 };
 
@@ -88,7 +89,7 @@ fn stranger(context: &Context) -> Option<Refusal> {
     if peer.may_be_somebodys(&context.site.trust) {
         return None;
     }
-    let denial = Denial::of_validity(certificate.validity(), now());
+    let denial = Denial::of_validity(certificate.validity(), Clock::System.now());
     Some(Refusal::Denied(denial.unwrap_or(Denial::UnknownCertificate)))
 }
 
@@ -143,7 +144,7 @@ fn judge(
     if asks == settings::Authenticate::None {
         return Ok(None);
     }
-    let (certificate, now) = (certificate(connection)?, now());
+    let (certificate, now) = (certificate(connection)?, Clock::System.now());
     let judged = if asks == settings::Authenticate::Client {
         let id = client_id(head, body).map_err(Refusal::ClientId)?;
         let known = connection.peer.as_ref().and_then(|peer| peer.proof(site.trust.generation, &id, now));

@@ -12,6 +12,7 @@ use rustls::pki_types::CertificateDer;
 
 use crate::{
     authenticate::Proof,
+    clock::Timestamp,
     identity::{ClientCertificate, IdentityError, chain_hash},
     site::Domain,
     trust::{ClientId, Generation, Trust},
@@ -117,7 +118,7 @@ impl Peer {
 
     /// The proof that was found last, if a judgement under this generation of trust would find it again `now`, in seconds since
     /// 1970: for the same client, while every certificate and list that it rests on is good.
-    pub fn proof(&self, generation: Generation, client_id: &ClientId, now: i64) -> Option<Proof> {
+    pub fn proof(&self, generation: Generation, client_id: &ClientId, now: Timestamp) -> Option<Proof> {
         let proved = self.proved.borrow();
         let (of, proof) = proved.as_ref()?;
         let holds =

@@ -11,6 +11,7 @@ use rustls::pki_types::CertificateDer;
 
 use super::{Domain, Routes, Site, files};
 use crate::{
+    clock::{Clock, Timestamp},
     config::{
         self, Problem, Severity,
         settings::{self, Authenticate, CustomProfile, Settings},
@@ -31,7 +32,7 @@ pub struct Built {
     /// Every file that the configuration names, itself included, as far as it could be read.
     pub files: BTreeSet<PathBuf>,
     /// When the first server certificate that is not valid yet will be, in seconds since 1970: then the same files may be fit.
-    pub fit_from: Option<i64>,
+    pub fit_from: Option<Timestamp>,
 }
 
 /// Reads the configuration at `path` and everything that it names.
@@ -115,7 +116,8 @@ pub fn build(path: &Path, generation: Generation, before: Option<&Site>) -> Buil
         domains.extend(built.map(|built| (built.name.clone(), Arc::new(built))));
     }
     let certificates = domains.values().filter_map(|domain| domain.tls.certificate());
-    let fit_from = certificates.map(|own| own.validity().not_before).filter(|from| *from > tls::now()).min();
+    let fit_from =
+        certificates.map(|own| own.validity().not_before).filter(|from| *from > Clock::System.now()).min();
     let ok = !problems.iter().any(|problem| problem.severity == Severity::Error);
     let site = trust.filter(|_| ok).map(|trust| {
         let site = Site {
@@ -220,7 +222,7 @@ fn domain(
     };
     let tls = match kept {
         Some(kept) if kept.tls.is_made_from(&options) => kept.tls.clone(),
-        _ => tls::DomainTls::new(options, kept.map(|kept| &kept.tls))
+        _ => tls::DomainTls::new(options, kept.map(|kept| &kept.tls), &Clock::System)
             .map_err(|error| {
                 let what = format!("the TLS configuration can't be built: {error}");
                 problems.push(Problem::error(&settings.certificate.span, "domain.certificate", what));

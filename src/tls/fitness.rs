@@ -9,14 +9,15 @@ use x509_parser::{
 };
 
 use crate::{
+    clock::{Clock, Timestamp},
     config::{Problem, Severity, Spanned},
-    identity::{ClientCertificate, Validity, rfc3339},
+    identity::{ClientCertificate, Validity},
 };
 
 const KEY: &str = "domain.certificate";
 
-/// How long before its end a certificate is worth a warning.
-const SOON: i64 = 14 * 86_400;
+/// Days before its end from which on a certificate is worth a warning.
+const SOON_DAYS: i64 = 14;
 
 /// Reports what clients will refuse in this chain, of which certificate `own` (from 0) is the server's. Without a `domain` only the
 /// dates are looked at.
@@ -31,7 +32,7 @@ pub(super) fn judge(
     in_force: &[&CertificateDer<'static>],
     problems: &mut Vec<Problem>,
 ) {
-    let now = now();
+    let now = Clock::System.now();
     let shown = file.value.display();
     for (index, der) in chain.iter().enumerate() {
         let Ok(facts) = ClientCertificate::from_chain(std::slice::from_ref(der)) else { continue };
@@ -51,17 +52,14 @@ pub(super) fn judge(
         if let Some(outside) = outside(validity, now) {
             let severity = if in_force.contains(&der) { Severity::Warning } else { Severity::Error };
             let help = if now < validity.not_before {
-                format!(
-                    "give a certificate that is valid now, or check the clock: it is {} here",
-                    rfc3339(now)
-                )
+                format!("give a certificate that is valid now, or check the clock: it is {now} here")
             } else {
                 format!("renew it, and put the new chain into {shown}")
             };
             let what = format!("{shown} {outside}: clients will refuse it");
             problems.push(Problem { severity, ..Problem::error(&file.span, KEY, what).help(help) });
-        } else if validity.not_after - now < SOON {
-            let what = format!("{shown} expires in {} days", (validity.not_after - now) / 86_400);
+        } else if validity.not_after.days_since(now) < SOON_DAYS {
+            let what = format!("{shown} expires in {} days", validity.not_after.days_since(now));
             problems.push(Problem::warning(&file.span, KEY, what).help("renew it"));
         }
         if let Some(domain) = domain {
@@ -71,18 +69,12 @@ pub(super) fn judge(
     }
 }
 
-/// Seconds since 1970.
-#[must_use]
-pub fn now() -> i64 {
-    i64::try_from(rustls_pki_types::UnixTime::now().as_secs()).unwrap_or(i64::MAX)
-}
-
 /// `has expired (on ...)`, if the certificate is not valid now.
-fn outside(validity: Validity, now: i64) -> Option<String> {
+fn outside(validity: Validity, now: Timestamp) -> Option<String> {
     if now > validity.not_after {
-        Some(format!("has expired (on {})", rfc3339(validity.not_after)))
+        Some(format!("has expired (on {})", validity.not_after))
     } else if now < validity.not_before {
-        Some(format!("is not valid yet (before {})", rfc3339(validity.not_before)))
+        Some(format!("is not valid yet (before {})", validity.not_before))
     } else {
         None
     }

@@ -8,13 +8,14 @@ use x509_parser::{
     certificate::Validity,
 };
 
+use crate::clock::Timestamp;
+
 /// A certificate's subjectPublicKeyInfo and notAfter (RFC 5280 section 4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Leaf<'a> {
     /// In DER.
     pub(super) public_key: &'a [u8],
-    /// In seconds since 1970.
-    pub(super) not_after: i64,
+    pub(super) not_after: Timestamp,
 }
 
 impl<'a> Leaf<'a> {
@@ -30,7 +31,7 @@ impl<'a> Leaf<'a> {
         let key = after_one(subject)?;
         content(key)?;
         let public_key = key.get(..key.len() - after_one(key)?.len())?;
-        Some(Self { public_key, not_after: validity.not_after.timestamp() })
+        Some(Self { public_key, not_after: Timestamp::from_unix(validity.not_after.timestamp()) })
     }
 }
 
@@ -56,7 +57,7 @@ mod tests {
 
     fn whole(certificate: &[u8]) -> Option<Leaf<'_>> {
         let (_, whole) = X509Certificate::from_der(certificate).ok()?;
-        let not_after = whole.validity().not_after.timestamp();
+        let not_after = Timestamp::from_unix(whole.validity().not_after.timestamp());
         Some(Leaf { public_key: whole.tbs_certificate.subject_pki.raw, not_after })
     }
 

@@ -50,7 +50,7 @@ impl ClientCertVerifier for Possession {
         _intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        tickets::certificate_shown(end_entity, now);
+        tickets::certificate_shown(end_entity, now.into());
         Ok(ClientCertVerified::assertion())
     }
 

@@ -7,7 +7,6 @@ use rustls::{
     crypto::{CryptoProvider, aws_lc_rs},
     server::{NoServerSessionStorage, danger::ClientCertVerifier},
     sign::SingleCertAndKey,
-    time_provider::{DefaultTimeProvider, TimeProvider},
 };
 
 use rustls_pki_types::CertificateDer;
@@ -18,6 +17,7 @@ use super::{
     tickets::{Context, Keys, OwnKeys, TicketKey, TicketSecrets, Tickets},
 };
 use crate::{
+    clock::Clock,
     config::settings::{CipherSuites, ClientAuth},
     identity::ClientCertificate,
 };
@@ -89,9 +89,8 @@ impl DomainTls {
     /// Keys that no file gives are taken over from the same domain's `former` configuration, so that sessions outlive a
     /// renewed certificate, but not where client authentication changed: then every client shakes hands anew under the new
     /// rule. Keys of a file are bound to the rule by their derivation.
-    pub fn new(options: ServerOptions, former: Option<&Self>) -> Result<Self, rustls::Error> {
+    pub fn new(options: ServerOptions, former: Option<&Self>, clock: &Clock) -> Result<Self, rustls::Error> {
         let context = Context { domain: options.domain.clone(), client_auth: options.client_auth };
-        let time: Arc<dyn TimeProvider> = Arc::new(DefaultTimeProvider);
         let random = |_| rustls::Error::FailedToGetRandomBytes;
         let own = |keys: Arc<OwnKeys>| (Keys::Own(Arc::clone(&keys)), Some(keys));
         let (keys, own_keys) = match (&options.ticket_secrets, former) {
@@ -104,13 +103,10 @@ impl DomainTls {
             {
                 own(Arc::clone(keys))
             }
-            (None, _) => {
-                let now = time.current_time().ok_or(rustls::Error::FailedToGetCurrentTime)?.as_secs();
-                own(Arc::new(OwnKeys::new(context, now).map_err(random)?))
-            }
+            (None, _) => own(Arc::new(OwnKeys::new(context, clock.now()).map_err(random)?)),
         };
-        let tickets = Tickets { keys, lifetime: options.session_lifetime, time };
-        Ok(Self { config: server_config(&options, tickets)?, made_from: Arc::new(options), own_keys })
+        let tickets = Tickets { keys, lifetime: options.session_lifetime, clock: clock.clone() };
+        Ok(Self { config: server_config(&options, tickets, clock)?, made_from: Arc::new(options), own_keys })
     }
 
     /// Whether these options would make the same configuration: then it is kept, with its ticket keys.
@@ -155,11 +151,15 @@ impl DomainTls {
     }
 }
 
-fn server_config(options: &ServerOptions, tickets: Tickets) -> Result<Arc<ServerConfig>, rustls::Error> {
+fn server_config(
+    options: &ServerOptions,
+    tickets: Tickets,
+    clock: &Clock,
+) -> Result<Arc<ServerConfig>, rustls::Error> {
     let provider = Arc::new(provider(options.cipher_suites));
     let algorithms = provider.signature_verification_algorithms;
-    let builder =
-        ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
+    let builder = ServerConfig::builder_with_details(Arc::clone(&provider), Arc::new(clock.clone()))
+        .with_safe_default_protocol_versions()?;
     let verifier = |mandatory| -> Arc<dyn ClientCertVerifier> {
         Arc::new(Possession { algorithms, mandatory, hints: options.hints.clone() })
     };
@@ -205,7 +205,7 @@ mod tests {
                 ticket_secrets: None,
                 hints: Vec::new(),
             };
-            let tls = DomainTls::new(options, None).unwrap();
+            let tls = DomainTls::new(options, None, &Clock::System).unwrap();
             assert!(tls.config.cert_decompressors.is_empty());
             assert_eq!(tls.config.max_early_data_size, 0);
         }

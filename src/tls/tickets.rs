@@ -9,25 +9,22 @@ mod own;
 
 use std::{cell::Cell, fmt, sync::Arc, time::Duration};
 
-use rustls::{
-    pki_types::{CertificateDer, UnixTime},
-    server::ProducesTickets,
-    time_provider::TimeProvider,
-};
+use rustls::{pki_types::CertificateDer, server::ProducesTickets};
 
 use super::leaf::Leaf;
+use crate::clock::{Clock, Timestamp};
 
 pub use file::{TicketSecrets, ticket_secrets};
 pub(super) use key::{Context, TicketKey};
 pub(super) use own::OwnKeys;
 
-/// What the session of a connection rests on; in seconds since 1970.
+/// What the session of a connection rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Session {
     /// When its full handshake was.
-    began: u64,
+    began: Timestamp,
     /// The end of the client's certificate. Without one, there is no such end.
-    certificate_ends: u64,
+    certificate_ends: Timestamp,
 }
 
 tokio::task_local! {
@@ -42,9 +39,9 @@ pub(super) fn with_session<F: Future>(handshake: F) -> impl Future<Output = F::O
 }
 
 /// Takes note that the client of the handshake that goes on has shown this certificate. One that can't be read gets no ticket.
-pub(super) fn certificate_shown(certificate: &CertificateDer<'_>, now: UnixTime) {
-    let ends = Leaf::of(certificate).and_then(|leaf| u64::try_from(leaf.not_after).ok());
-    let session = Session { began: now.as_secs(), certificate_ends: ends.unwrap_or(0) };
+pub(super) fn certificate_shown(certificate: &CertificateDer<'_>, now: Timestamp) {
+    let certificate_ends = Leaf::of(certificate).map_or(Timestamp::MIN, |leaf| leaf.not_after);
+    let session = Session { began: now, certificate_ends };
     // Outside of a handshake there is nobody to note it for.
     let _ = HANDSHAKE.try_with(|handshake| handshake.set(Some(session)));
 }
@@ -63,24 +60,20 @@ pub(super) struct Tickets {
     pub(super) keys: Keys,
     /// From the full handshake on.
     pub(super) lifetime: Duration,
-    pub(super) time: Arc<dyn TimeProvider>,
+    pub(super) clock: Clock,
 }
 
 impl Tickets {
-    fn now(&self) -> Option<u64> {
-        Some(self.time.current_time()?.as_secs())
-    }
-
     /// How many seconds a session has left.
-    fn rest(&self, session: Session, now: u64) -> Option<u64> {
-        let end = session.began.saturating_add(self.lifetime.as_secs()).min(session.certificate_ends);
-        end.checked_sub(now).filter(|rest| *rest > 0)
+    fn remaining_lifetime(&self, session: Session, now: Timestamp) -> Option<u64> {
+        let end = (session.began + self.lifetime).min(session.certificate_ends);
+        u64::try_from(end.seconds_since(now)).ok().filter(|seconds| *seconds > 0)
     }
 
     /// The session of this connection; one that begins now where neither a certificate nor a ticket came.
-    fn session(now: u64) -> Option<Session> {
+    fn session(now: Timestamp) -> Option<Session> {
         let session = HANDSHAKE.try_with(Cell::get).ok()?;
-        Some(session.unwrap_or(Session { began: now, certificate_ends: u64::MAX }))
+        Some(session.unwrap_or(Session { began: now, certificate_ends: Timestamp::MAX }))
     }
 }
 
@@ -91,15 +84,16 @@ impl ProducesTickets for Tickets {
 
     /// What is left of the session: the hint that goes with the ticket made just now.
     fn lifetime(&self) -> u32 {
-        let rest = self.now().and_then(|now| self.rest(Self::session(now)?, now));
+        let now = self.clock.now();
+        let seconds = Self::session(now).and_then(|session| self.remaining_lifetime(session, now));
         // 0 means "unspecified" in TLS 1.2, and there the ticket that is missing is an empty one.
-        rest.map_or(0, |rest| u32::try_from(rest).unwrap_or(u32::MAX))
+        seconds.map_or(0, |seconds| u32::try_from(seconds).unwrap_or(u32::MAX))
     }
 
     fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
-        let now = self.now()?;
+        let now = self.clock.now();
         let session = Self::session(now)?;
-        self.rest(session, now)?;
+        self.remaining_lifetime(session, now)?;
         match &self.keys {
             Keys::Shared(keys) => keys.first()?.seal(session, plain),
             Keys::Own(keys) => keys.at(now, self.lifetime)?.seal(session, plain),
@@ -108,14 +102,14 @@ impl ProducesTickets for Tickets {
 
     /// None for whatever is no ticket of this domain that is good now: then rustls goes on with a full handshake.
     fn decrypt(&self, ticket: &[u8]) -> Option<Vec<u8>> {
-        let now = self.now()?;
+        let now = self.clock.now();
         let (session, plain) = match &self.keys {
             Keys::Shared(keys) => key::open(keys.iter(), ticket)?,
             Keys::Own(keys) => keys.at(now, self.lifetime)?.open(ticket)?,
         };
         // The clock of the edge that made it may be ahead; that must not make it last.
         let session = Session { began: session.began.min(now), ..session };
-        self.rest(session, now)?;
+        self.remaining_lifetime(session, now)?;
         // If rustls does not resume it after all, the certificate that is shown then is noted in its place.
         HANDSHAKE.try_with(|handshake| handshake.set(Some(session))).ok()?;
         Some(plain)

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use super::Usage;
-use crate::identity::{ClientCertificate, DistinguishedName, SubjectAltName, Thumbprint, Validity};
+use crate::{
+    clock::Timestamp,
+    identity::{ClientCertificate, DistinguishedName, SubjectAltName, Thumbprint, Validity},
+};
 
 /// One credential of an application, registered by a `T`.
 #[derive(Debug)]
@@ -215,7 +218,7 @@ impl<'a> CredentialView<'a> {
     /// The end of its certificate's validity, in seconds since 1970, as far as it is known: of the registered one, else of the
     /// one that matched last.
     #[must_use]
-    pub fn not_after(&self) -> Option<i64> {
+    pub fn not_after(&self) -> Option<Timestamp> {
         let registered = self.certificate().map(|certificate| certificate.validity.not_after);
         registered.or_else(|| self.usage.not_after())
     }

@@ -9,11 +9,12 @@ use rustls_pki_types::CertificateDer;
 
 use super::certificates::read_certificates;
 use crate::{
+    clock::Clock,
     config::{
         file,
         settings::{self, CrlSource},
     },
-    identity::{Authorities, CrlFacts, RevocationPolicy, now, rfc3339},
+    identity::{Authorities, CrlFacts, RevocationPolicy},
     pem,
 };
 
@@ -57,8 +58,8 @@ pub fn judge_fetched(trust: &settings::Trust, source: &CrlSource, fetched: &[u8]
     let keys = keys(trust, source);
     let lists = lists_in(fetched).map_err(|fault| format!("what was fetched{fault}"))?;
     let new = counting(&keys, lists)?;
-    if let Some(stale) = new.iter().find(|list| list.next_update < now()) {
-        return Err(format!("the CRL of {:?} is stale since {}", stale.issuer, rfc3339(stale.next_update)));
+    if let Some(stale) = new.iter().find(|list| list.next_update < Clock::System.now()) {
+        return Err(format!("the CRL of {:?} is stale since {}", stale.issuer, stale.next_update));
     }
     // What is kept and does not count may be replaced by anything that does.
     let before = before.and_then(|before| lists_in(&before).ok()).unwrap_or_default();
@@ -69,9 +70,7 @@ pub fn judge_fetched(trust: &settings::Trust, source: &CrlSource, fetched: &[u8]
             Some(newest) if newest < old.this_update => {
                 return Err(format!(
                     "the CRL of {:?} is of {}, older than the one that is kept, of {}",
-                    old.issuer,
-                    rfc3339(newest),
-                    rfc3339(old.this_update)
+                    old.issuer, newest, old.this_update
                 ));
             }
             Some(_) => {}
@@ -110,12 +109,8 @@ fn counting(keys: &[CertificateDer<'static>], lists: Vec<Vec<u8>>) -> Result<Vec
                 list.issuer
             ));
         }
-        if list.is_from_the_future(now()) {
-            return Err(format!(
-                "the CRL of {:?} is dated in the future: {}",
-                list.issuer,
-                rfc3339(list.this_update)
-            ));
+        if list.is_from_the_future(Clock::System.now()) {
+            return Err(format!("the CRL of {:?} is dated in the future: {}", list.issuer, list.this_update));
         }
     }
     Ok(facts)

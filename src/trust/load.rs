@@ -8,10 +8,9 @@ use super::{
     lists::{Kept, awaited},
 };
 use crate::{
+    clock::Clock,
     config::{Problem, Spanned, settings},
-    identity::{
-        Authorities, AuthorityError, ClientCa, CrlDepth, Purpose, RevocationPolicy, StaleCrl, now, rfc3339,
-    },
+    identity::{Authorities, AuthorityError, ClientCa, CrlDepth, Purpose, RevocationPolicy, StaleCrl},
 };
 
 /// Opens the client CAs and CRLs and builds the snapshot with this registry. Reports every problem; the snapshot is
@@ -99,7 +98,7 @@ fn authorities(trust: &settings::Trust, problems: &mut Vec<Problem>) -> Option<A
     };
     match Authorities::new(cas, crls, policy) {
         Ok(authorities) => {
-            for warning in authorities.warnings(now()) {
+            for warning in authorities.warnings(Clock::System.now()) {
                 if let Some(file) = ca_files.get(warning.index) {
                     problems.push(
                         Problem::warning(
@@ -146,9 +145,9 @@ fn stale_crls(
             "certificates of its CA are judged by this old list (stale_crl = \"report\"): renew it"
         }
     };
-    for crl in authorities.crls().filter(|crl| crl.next_update < now()) {
+    for crl in authorities.crls().filter(|crl| crl.next_update < Clock::System.now()) {
         let Some(file) = files.get(crl.index) else { continue };
-        let (shown, since) = (shown(file), rfc3339(crl.next_update));
+        let (shown, since) = (shown(file), crl.next_update);
         let what = format!("{shown}: the CRL of {:?} is stale since {since}", crl.issuer);
         problems.push(Problem::warning(&file.span, "trust.crls", what).help(help));
     }
@@ -171,8 +170,8 @@ fn odd_crls(
         let mut warn = |what: String, help: &str| {
             problems.push(Problem::warning(&file.span, "trust.crls", what).help(help));
         };
-        if crl.is_from_the_future(now()) {
-            let from = rfc3339(crl.this_update);
+        if crl.is_from_the_future(Clock::System.now()) {
+            let from = crl.this_update;
             warn(
                 format!("{shown}: the CRL of {issuer:?} is dated in the future: its thisUpdate is {from}"),
                 "until then an older list of its CA counts, where there is one; check the clocks of the CA and of this machine",

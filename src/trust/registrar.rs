@@ -14,13 +14,12 @@ use super::{
     subjects::KeptApart,
 };
 use crate::{
+    clock::Clock,
     config::{
         Problem, Severity, Spanned,
         settings::{self, Matcher},
     },
-    identity::{
-        ClientCertificate, DistinguishedName, SubjectAltName, Thumbprint, now, rfc3339, unusable_key,
-    },
+    identity::{ClientCertificate, DistinguishedName, SubjectAltName, Thumbprint, unusable_key},
 };
 
 /// A registry in the making.
@@ -239,24 +238,23 @@ fn registered(file: &Spanned<PathBuf>, problems: &mut Vec<Problem>) -> Option<Re
     });
     match read {
         Ok(certificate) => {
-            let left = certificate.validity().not_after - now();
-            let validity = certificate.validity();
-            if now() < validity.not_before {
-                let from = rfc3339(validity.not_before);
+            let (validity, now) = (certificate.validity(), Clock::System.now());
+            if now < validity.not_before {
+                let from = validity.not_before;
                 let what =
                     format!("{} is not valid yet (before {from}): until then it is refused", shown(file));
                 let help = format!(
-                    "check the clock: it is {} here; until it is valid, keep the former credential",
-                    rfc3339(now())
+                    "check the clock: it is {now} here; until it is valid, keep the former credential"
                 );
                 problems.push(Problem::warning(&file.span, KEY, what).help(help));
             }
-            if left < 30 * 86_400 {
-                let what = if left < 0 {
-                    let end = rfc3339(validity.not_after);
+            let days_left = validity.not_after.days_since(now);
+            if days_left < 30 {
+                let what = if now > validity.not_after {
+                    let end = validity.not_after;
                     format!("{} has expired (on {end}): it is refused", shown(file))
                 } else {
-                    format!("{} expires in {} days", shown(file), left / 86_400)
+                    format!("{} expires in {days_left} days", shown(file))
                 };
                 problems.push(
                     Problem::warning(&file.span, KEY, what)

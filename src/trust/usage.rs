@@ -2,7 +2,9 @@
 
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
-const NEVER: i64 = i64::MIN;
+use crate::clock::Timestamp;
+
+const NEVER: Timestamp = Timestamp::MIN;
 
 /// The last use of one credential. Shared by the generations of trust that hold the same credential, so that a request
 /// that was judged under the former one counts too.
@@ -14,30 +16,30 @@ pub struct Usage {
 
 impl Default for Usage {
     fn default() -> Self {
-        Self { at: AtomicI64::new(NEVER), not_after: AtomicI64::new(NEVER) }
+        Self { at: AtomicI64::new(NEVER.unix()), not_after: AtomicI64::new(NEVER.unix()) }
     }
 }
 
 impl Usage {
-    /// A certificate that is valid until `not_after` matched, `now`; both in seconds since 1970. Written only if it says
+    /// A certificate that is valid until `not_after` matched, `now`. Written only if it says
     /// something new, so that workers do not take the cache line from each other at every request.
-    pub fn note(&self, now: i64, not_after: i64) {
+    pub fn note(&self, now: Timestamp, not_after: Timestamp) {
         for (value, new) in [(&self.at, now), (&self.not_after, not_after)] {
-            if value.load(Relaxed) != new {
-                value.store(new, Relaxed);
+            if value.load(Relaxed) != new.unix() {
+                value.store(new.unix(), Relaxed);
             }
         }
     }
 
     /// The second of the last use, if there was one since the edge started.
     #[must_use]
-    pub fn last(&self) -> Option<i64> {
-        Some(self.at.load(Relaxed)).filter(|at| *at != NEVER)
+    pub fn last(&self) -> Option<Timestamp> {
+        Some(Timestamp::from_unix(self.at.load(Relaxed))).filter(|at| *at != NEVER)
     }
 
     /// Until when the certificate that matched last is valid.
     #[must_use]
-    pub fn not_after(&self) -> Option<i64> {
-        Some(self.not_after.load(Relaxed)).filter(|at| *at != NEVER)
+    pub fn not_after(&self) -> Option<Timestamp> {
+        Some(Timestamp::from_unix(self.not_after.load(Relaxed))).filter(|at| *at != NEVER)
     }
 }

@@ -2,6 +2,8 @@
 
 use rustls_pki_types::CertificateDer;
 
+use crate::clock::Timestamp;
+
 /// What is known of a client whose certificate was judged; borrowed from the connection.
 ///
 /// Plain facts, so that this module need not know how a certificate is parsed or judged.
@@ -19,10 +21,10 @@ pub struct Evidence<'a> {
     pub issuer_rfc2253: &'a str,
     /// The contents of the serial number's INTEGER, big-endian, with or without its sign octet.
     pub serial: &'a [u8],
-    /// Start of the validity, seconds since 1970.
-    pub not_before: i64,
-    /// End of the validity, seconds since 1970.
-    pub not_after: i64,
+    /// Start of the validity.
+    pub not_before: Timestamp,
+    /// End of the validity.
+    pub not_after: Timestamp,
     /// SHA-256 of the leaf's DER (RFC 8705 section 3.1).
     pub thumbprint: &'a [u8; 32],
     /// The leaf's SAN URIs, in certificate order.

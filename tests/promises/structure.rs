@@ -24,6 +24,7 @@ const ORDER: &[&str] = &[
     "pem",
     "config",
     "text",
+    "clock",
 ];
 
 /// Pairs that stand at one height: neither may use the other.

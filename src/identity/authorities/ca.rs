@@ -3,11 +3,14 @@
 use rustls_pki_types::CertificateDer;
 
 use super::Purpose;
-use crate::identity::{
-    certificate::Validity,
-    name::DistinguishedName,
-    thumbprint::sha256,
-    x509::{Extensions, Malformed, Outline, extensions::KeyUsage},
+use crate::{
+    clock::Timestamp,
+    identity::{
+        certificate::Validity,
+        name::DistinguishedName,
+        thumbprint::sha256,
+        x509::{Extensions, Malformed, Outline, extensions::KeyUsage},
+    },
 };
 
 /// What path validation asks of a client CA or an intermediate.
@@ -47,16 +50,16 @@ pub enum UnfitCa {
     #[error("its keyUsage does not include keyCertSign")]
     NoKeyCertSign,
     /// Past its notAfter.
-    #[error("it expired on {}", super::super::rfc3339(*not_after))]
+    #[error("it expired on {not_after}")]
     Expired {
         /// Its last second.
-        not_after: i64,
+        not_after: Timestamp,
     },
     /// Before its notBefore.
-    #[error("it is not valid before {}", super::super::rfc3339(*not_before))]
+    #[error("it is not valid before {not_before}")]
     NotYetValid {
         /// Its first second.
-        not_before: i64,
+        not_before: Timestamp,
     },
     /// Its nameConstraints cannot be read (section 4.2.1.10).
     #[error("its nameConstraints are malformed")]
@@ -103,7 +106,7 @@ impl Ca {
     }
 
     /// Why it may not issue anything as of `now`.
-    pub(crate) fn unfit(&self, now: i64) -> Option<UnfitCa> {
+    pub(crate) fn unfit(&self, now: Timestamp) -> Option<UnfitCa> {
         let Validity { not_before, not_after } = self.validity;
         if self.version < 3 {
             Some(UnfitCa::Version { version: self.version })

@@ -1,6 +1,6 @@
 //! A certificate revocation list (RFC 5280 section 5), and whose it is.
 
-use std::sync::OnceLock;
+use std::{sync::OnceLock, time::Duration};
 
 use webpki::BorrowedCertRevocationList;
 use x509_parser::{
@@ -11,17 +11,20 @@ use x509_parser::{
 };
 
 use super::{CrlFacts, ca::Ca, scope::Scope, serials::Serials};
-use crate::identity::{
-    certificate::in_words,
-    name::DistinguishedName,
-    thumbprint::sha256,
-    x509::{SignatureFault, Signed, algorithm_name, is_accepted},
+use crate::{
+    clock::Timestamp,
+    identity::{
+        certificate::in_words,
+        name::DistinguishedName,
+        thumbprint::sha256,
+        x509::{SignatureFault, Signed, algorithm_name, is_accepted},
+    },
 };
 
 const ISSUING_DISTRIBUTION_POINT: Oid<'static> = oid!(2.5.29.28);
 
 /// How far clocks may be apart: a list that is dated further ahead is one from the future.
-pub(crate) const CLOCK_SKEW: i64 = 300;
+pub(crate) const CLOCK_SKEW: Duration = Duration::from_secs(300);
 
 /// Why a CRL cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -107,8 +110,8 @@ impl From<webpki::Error> for CrlKind {
 /// A CRL that is loaded.
 pub(crate) struct Crl {
     pub(crate) issuer: DistinguishedName,
-    pub(crate) this_update: i64,
-    pub(crate) next_update: i64,
+    pub(crate) this_update: Timestamp,
+    pub(crate) next_update: Timestamp,
     /// The part of its issuer's certificates that it speaks of; none for all of them (RFC 5280 section 5.2.5).
     pub(crate) scope: Option<Scope>,
     revoked: Serials,
@@ -180,8 +183,10 @@ impl Crl {
             signers: Signers::of(der, &signed, &issuer, &namesakes(&issuer))?,
             index,
             hash: sha256(der),
-            this_update: parsed.last_update().timestamp(),
-            next_update: parsed.next_update().map_or(i64::MAX, |time| time.timestamp()),
+            this_update: Timestamp::from_unix(parsed.last_update().timestamp()),
+            next_update: parsed
+                .next_update()
+                .map_or(Timestamp::MAX, |time| Timestamp::from_unix(time.timestamp())),
             number: parsed.crl_number().map(BigUint::to_bytes_be).unwrap_or_default(),
             scope,
             revoked,
@@ -228,8 +233,8 @@ impl Crl {
     }
 
     /// Whether it is dated ahead of `now` by more than clocks may be apart.
-    pub(crate) const fn is_from_the_future(&self, now: i64) -> bool {
-        self.this_update > now.saturating_add(CLOCK_SKEW)
+    pub(crate) fn is_from_the_future(&self, now: Timestamp) -> bool {
+        self.this_update > now + CLOCK_SKEW
     }
 
     pub(crate) fn facts(&self) -> CrlFacts {

@@ -83,11 +83,14 @@ fn keys_are_described_as_tools_make_them() {
 
 #[test]
 fn validity_includes_both_ends() {
-    let span = Validity { not_before: 10, not_after: 20 };
-    assert!(span.contains(10) && span.contains(20) && !span.contains(9) && !span.contains(21));
-    let both = span.intersect(&Validity { not_before: 15, not_after: 30 });
-    assert_eq!(both, Validity { not_before: 15, not_after: 20 });
-    assert!(!span.intersect(&Validity { not_before: 25, not_after: 30 }).contains(22));
+    let at = Timestamp::from_unix;
+    let validity = |from, to| Validity { not_before: at(from), not_after: at(to) };
+    let span = validity(10, 20);
+    assert!(span.contains(at(10)) && span.contains(at(20)));
+    assert!(!span.contains(at(9)) && !span.contains(at(21)));
+    let both = span.intersect(&validity(15, 30));
+    assert_eq!(both, validity(15, 20));
+    assert!(!span.intersect(&validity(25, 30)).contains(at(22)));
 }
 
 proptest! {
@@ -109,7 +112,7 @@ proptest! {
         let root = TestCa::new("root");
         let authorities = crate::identity::testing::trust(&[&root]);
         if let Ok(identity) = ClientCertificate::from_chain(&[der.into(), root.der()]) {
-            let _ = crate::identity::verify_chain(&identity, &authorities, 0);
+            let _ = crate::identity::verify_chain(&identity, &authorities, Timestamp::from_unix(0));
             let _ = (identity.subject().to_rfc2253(), identity.subject().to_openssl());
         }
     }

@@ -2,10 +2,12 @@
 
 use std::fmt;
 
-use crate::identity::{
-    authorities::{Purpose, ca::UnfitCa},
-    name::DistinguishedName,
-    rfc3339,
+use crate::{
+    clock::Timestamp,
+    identity::{
+        authorities::{Purpose, ca::UnfitCa},
+        name::DistinguishedName,
+    },
 };
 
 /// Whose certificate it is that a refusal speaks of.
@@ -88,28 +90,28 @@ pub enum ChainRefusal {
     #[error("a CA certificate (basicConstraints cA) is used as a client's")]
     CaAsClient,
     /// The leaf is past its notAfter.
-    #[error("the certificate expired on {}", rfc3339(*not_after))]
+    #[error("the certificate expired on {not_after}")]
     Expired {
         /// Its last second.
-        not_after: i64,
+        not_after: Timestamp,
     },
     /// The leaf is before its notBefore.
-    #[error("the certificate is not valid before {}", rfc3339(*not_before))]
+    #[error("the certificate is not valid before {not_before}")]
     NotYetValid {
         /// Its first second.
-        not_before: i64,
+        not_before: Timestamp,
     },
     /// An intermediate is past its notAfter.
-    #[error("an intermediate CA certificate expired on {}", rfc3339(*not_after))]
+    #[error("an intermediate CA certificate expired on {not_after}")]
     IntermediateExpired {
         /// Its last second.
-        not_after: i64,
+        not_after: Timestamp,
     },
     /// An intermediate is before its notBefore.
-    #[error("an intermediate CA certificate is not valid before {}", rfc3339(*not_before))]
+    #[error("an intermediate CA certificate is not valid before {not_before}")]
     IntermediateNotYetValid {
         /// Its first second.
-        not_before: i64,
+        not_before: Timestamp,
     },
     /// A CA on the path may not issue.
     #[error("{}", unfit_text(subject, reason))]
@@ -178,10 +180,10 @@ pub enum ChainRefusal {
     #[error("the certificate or a CA on its path is revoked")]
     Revoked,
     /// A CRL past its nextUpdate, under [`super::super::StaleCrl::Refuse`].
-    #[error("a CRL of the path is stale: its nextUpdate was {}", rfc3339(*next_update))]
+    #[error("a CRL of the path is stale: its nextUpdate was {next_update}")]
     StaleCrl {
         /// From when on.
-        next_update: i64,
+        next_update: Timestamp,
     },
     /// Its CA has CRLs for parts of its certificates, none of which is loaded for this one.
     #[error("the CRLs of a CA of the path cover a part of its certificates only, and not this one")]

@@ -4,10 +4,13 @@ use super::{
     effort::Effort,
     refusal::{ChainRefusal, shown},
 };
-use crate::identity::authorities::{
-    Authorities, Signer, StaleCrl,
-    ca::Ca,
-    crl::{CLOCK_SKEW, Crl},
+use crate::{
+    clock::Timestamp,
+    identity::authorities::{
+        Authorities, Signer, StaleCrl,
+        ca::Ca,
+        crl::{CLOCK_SKEW, Crl},
+    },
 };
 
 /// What the lists are asked about.
@@ -23,7 +26,7 @@ pub(super) struct Asked<'a> {
 /// What the lists answer of a certificate that they do not revoke.
 pub(super) struct Answer {
     /// The last second for which it holds.
-    pub(super) until: i64,
+    pub(super) until: Timestamp,
     /// Whether a list speaks of the certificate.
     pub(super) is_listed: bool,
     /// Whether its CA has lists of a part of its certificates.
@@ -31,7 +34,7 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    const NONE: Self = Self { until: i64::MAX, is_listed: false, is_in_parts: false };
+    const NONE: Self = Self { until: Timestamp::MAX, is_listed: false, is_in_parts: false };
     /// No list is needed.
     const EXEMPT: Self = Self { is_listed: true, ..Self::NONE };
 }
@@ -43,7 +46,7 @@ pub(super) fn ask(
     asked: &Asked<'_>,
     issuer: &Ca,
     authorities: &Authorities,
-    now: i64,
+    now: Timestamp,
     effort: &mut Effort,
 ) -> Result<Answer, ChainRefusal> {
     let own = match own_lists(issuer, authorities, effort) {
@@ -61,12 +64,12 @@ pub(super) fn ask(
         return if asked.no_revocation { Ok(Answer::EXEMPT) } else { Err(ChainRefusal::NotCovered) };
     };
     let to_come = covering.iter().filter(|crl| crl.is_from_the_future(now)).map(|crl| crl.this_update);
-    let mut until = to_come.min().map_or(i64::MAX, |begins| begins.saturating_sub(CLOCK_SKEW + 1));
+    let mut until = to_come.min().map_or(Timestamp::MAX, |begins| (begins - CLOCK_SKEW).previous());
     if authorities.policy().stale == StaleCrl::Refuse && !asked.no_revocation {
         if now >= crl.next_update {
             return Err(ChainRefusal::StaleCrl { next_update: crl.next_update });
         }
-        until = until.min(crl.next_update.saturating_sub(1));
+        until = until.min(crl.next_update.previous());
     }
     if !issuer.may_sign_crls() {
         let refusal = || ChainRefusal::CrlIssuerNotSigner { subject: shown(&issuer.subject) };

@@ -5,10 +5,13 @@ use rcgen::{
 use rustls_pki_types::CertificateDer;
 
 use super::*;
-use crate::identity::{
-    authorities::{Purpose, RevocationPolicy, ca::UnfitCa},
-    certificate::spki_hash,
-    testing::{NOW, TestCa, client, openssl, read_pem, self_signed, trust},
+use crate::{
+    clock::Timestamp,
+    identity::{
+        authorities::{Purpose, RevocationPolicy, ca::UnfitCa},
+        certificate::spki_hash,
+        testing::{NOW, TestCa, client, openssl, read_pem, self_signed, trust},
+    },
 };
 
 mod cost;
@@ -22,7 +25,7 @@ fn verified(chain: &[CertificateDer<'static>], authorities: &Authorities) -> Vec
     }
 }
 
-fn refused_at(chain: &[CertificateDer<'static>], authorities: &Authorities, now: i64) -> ChainRefusal {
+fn refused_at(chain: &[CertificateDer<'static>], authorities: &Authorities, now: Timestamp) -> ChainRefusal {
     match verify_chain(&client(chain), authorities, now) {
         ChainVerdict::Verified(paths) => panic!("verified: {paths:?}"),
         ChainVerdict::Refused(refusal) => refusal,
@@ -141,8 +144,8 @@ fn the_validity_of_a_path_is_that_of_its_shortest_lived_part() {
     let root = TestCa::with("root", |p| p.not_after = date_time_ymd(2035, 1, 1));
     let sub = root.intermediate("sub", |p| p.not_before = date_time_ymd(2022, 1, 1));
     let validity = verified(&[sub.leaf("a", |_| {}), sub.der()], &trust(&[&root]))[0].validity;
-    assert_eq!(validity.not_before, date_time_ymd(2022, 1, 1).unix_timestamp());
-    assert_eq!(validity.not_after, date_time_ymd(2035, 1, 1).unix_timestamp());
+    assert_eq!(validity.not_before, Timestamp::from(date_time_ymd(2022, 1, 1)));
+    assert_eq!(validity.not_after, Timestamp::from(date_time_ymd(2035, 1, 1)));
 }
 
 #[test]

@@ -9,13 +9,16 @@ use super::{
     refusal::{ChainRefusal, Whose, shown},
     revocation::{self, Asked},
 };
-use crate::identity::{
-    authorities::{
-        Authorities, CrlDepth, Purpose,
-        ca::{Ca, UnfitCa},
+use crate::{
+    clock::Timestamp,
+    identity::{
+        authorities::{
+            Authorities, CrlDepth, Purpose,
+            ca::{Ca, UnfitCa},
+        },
+        certificate::{ClientCertificate, Validity},
+        x509::{Extensions, Malformed, extensions::KeyUsage},
     },
-    certificate::{ClientCertificate, Validity},
-    x509::{Extensions, Malformed, extensions::KeyUsage},
 };
 
 /// 1.3.6.1.5.5.7.3.2 and .1.
@@ -49,7 +52,7 @@ impl Path<'_> {
     pub(super) fn judge(
         &self,
         authorities: &Authorities,
-        now: i64,
+        now: Timestamp,
         effort: &mut Effort,
     ) -> Result<Vec<VerifiedPath>, ChainRefusal> {
         let (presented, trusted) = self.cas.split_at_checked(self.presented).unwrap_or_default();
@@ -152,9 +155,9 @@ impl Path<'_> {
     fn ask_crls(
         &self,
         authorities: &Authorities,
-        now: i64,
+        now: Timestamp,
         effort: &mut Effort,
-    ) -> Result<i64, ChainRefusal> {
+    ) -> Result<Timestamp, ChainRefusal> {
         let leaf = Asked {
             serial: self.leaf.serial(),
             points: self.extensions.distribution_points.as_deref(),
@@ -162,7 +165,7 @@ impl Path<'_> {
             // RFC 9608 section 3: a certificate that names a place of lists can't mean it.
             no_revocation: self.extensions.no_revocation && self.extensions.distribution_points.is_none(),
         };
-        let Some(issuer) = self.cas.first() else { return Ok(i64::MAX) };
+        let Some(issuer) = self.cas.first() else { return Ok(Timestamp::MAX) };
         let mut answers = vec![revocation::ask(&leaf, issuer, authorities, now, effort)?];
         let above = match authorities.policy().depth {
             CrlDepth::Leaf => 0,
@@ -184,22 +187,22 @@ impl Path<'_> {
         {
             return Err(ChainRefusal::NotCovered);
         }
-        Ok(answers.iter().map(|answer| answer.until).min().unwrap_or(i64::MAX))
+        Ok(answers.iter().map(|answer| answer.until).min().unwrap_or(Timestamp::MAX))
     }
 }
 
 /// The span around `now` in which a CA is as valid or invalid as it is now.
-const fn unchanged(validity: Validity, now: i64) -> Validity {
+fn unchanged(validity: Validity, now: Timestamp) -> Validity {
     if now < validity.not_before {
-        Validity { not_before: i64::MIN, not_after: validity.not_before.saturating_sub(1) }
+        Validity { not_before: Timestamp::MIN, not_after: validity.not_before.previous() }
     } else if now > validity.not_after {
-        Validity { not_before: validity.not_after.saturating_add(1), not_after: i64::MAX }
+        Validity { not_before: validity.not_after.next(), not_after: Timestamp::MAX }
     } else {
         validity
     }
 }
 
-fn judge_presented(ca: &Ca, purpose: Purpose, now: i64) -> Result<(), ChainRefusal> {
+fn judge_presented(ca: &Ca, purpose: Purpose, now: Timestamp) -> Result<(), ChainRefusal> {
     let subject = || shown(&ca.subject);
     match ca.unfit(now) {
         None => {}

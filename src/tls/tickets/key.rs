@@ -10,7 +10,7 @@ use aws_lc_rs::{
 use zeroize::Zeroizing;
 
 use super::Session;
-use crate::config::settings::ClientAuth;
+use crate::{clock::Timestamp, config::settings::ClientAuth};
 
 /// Bytes of a key's name, which stands in clear before each ticket.
 const NAME: usize = 16;
@@ -75,8 +75,8 @@ impl TicketKey {
         }
         let mut sealed = Vec::with_capacity(plain.len() + 64);
         sealed.push(FORM);
-        sealed.extend(session.began.to_be_bytes());
-        sealed.extend(session.certificate_ends.to_be_bytes());
+        sealed.extend(seconds(session.began));
+        sealed.extend(seconds(session.certificate_ends));
         sealed.extend(plain);
         let nonce = self.aead.seal_in_place_append_tag(Aad::from(self.name), &mut sealed).ok()?;
         Some([&self.name, nonce.as_ref().as_slice(), &sealed].concat())
@@ -103,6 +103,15 @@ pub(super) fn open<'a>(
     let (form, rest) = opened.split_first()?;
     let (began, rest) = rest.split_first_chunk()?;
     let (ends, plain) = rest.split_first_chunk()?;
-    let session = Session { began: u64::from_be_bytes(*began), certificate_ends: u64::from_be_bytes(*ends) };
+    let session = Session { began: timestamp(*began), certificate_ends: timestamp(*ends) };
     (*form == FORM).then(|| (session, plain.to_vec()))
+}
+
+/// A time as a ticket has it: seconds since 1970, unsigned. Nothing before 1970 can matter to a session.
+fn seconds(time: Timestamp) -> [u8; 8] {
+    u64::try_from(time.unix()).unwrap_or_default().to_be_bytes()
+}
+
+fn timestamp(seconds: [u8; 8]) -> Timestamp {
+    i64::try_from(u64::from_be_bytes(seconds)).map_or(Timestamp::MAX, Timestamp::from_unix)
 }

@@ -14,6 +14,8 @@ use super::{
     key::{self, Context, SECRET, TicketKey},
 };
 
+use crate::clock::Timestamp;
+
 /// A key that is replaced each time that a session's lifetime has passed; its predecessor opens what it has sealed so long again.
 /// A key that is gone can't be taken from this process any more, nor can what it sealed be read by who takes the others.
 #[derive(Debug)]
@@ -27,21 +29,21 @@ pub(in crate::tls) struct OwnKeys {
 /// The keys in use.
 #[derive(Debug)]
 pub(super) struct Pair {
-    /// When the current one was made, in seconds since 1970.
-    since: u64,
+    /// When the current one was made.
+    since: Timestamp,
     current: Arc<TicketKey>,
     former: Option<Arc<TicketKey>>,
 }
 
 impl OwnKeys {
     /// A new key for this context.
-    pub(in crate::tls) fn new(context: Context, now: u64) -> Result<Self, Unspecified> {
+    pub(in crate::tls) fn new(context: Context, now: Timestamp) -> Result<Self, Unspecified> {
         let pair = Pair { since: now, current: random(&context)?, former: None };
         Ok(Self { context, keys: ArcSwap::from_pointee(pair), turn: Mutex::default() })
     }
 
-    /// The keys to use now, in seconds since 1970; they are replaced if that is due. None if there is no randomness.
-    pub(super) fn at(&self, now: u64, lifetime: Duration) -> Option<Arc<Pair>> {
+    /// The keys to use now; they are replaced if that is due. None if there is no randomness.
+    pub(super) fn at(&self, now: Timestamp, lifetime: Duration) -> Option<Arc<Pair>> {
         let keys = self.keys.load_full();
         if !keys.is_due(now, lifetime) {
             return Some(keys);
@@ -52,7 +54,7 @@ impl OwnKeys {
             return Some(keys);
         }
         // Whatever an older one has sealed is void.
-        let needed = now.saturating_sub(keys.since) < 2 * lifetime.as_secs();
+        let needed = now < keys.since + 2 * lifetime;
         let former = needed.then(|| Arc::clone(&keys.current));
         let keys = Arc::new(Pair { since: now, current: random(&self.context).ok()?, former });
         self.keys.store(Arc::clone(&keys));
@@ -62,8 +64,8 @@ impl OwnKeys {
 
 impl Pair {
     /// Also if the clock was set back.
-    fn is_due(&self, now: u64, lifetime: Duration) -> bool {
-        now.checked_sub(self.since).is_none_or(|age| age >= lifetime.as_secs())
+    fn is_due(&self, now: Timestamp, lifetime: Duration) -> bool {
+        !(self.since..self.since + lifetime).contains(&now)
     }
 
     pub(super) fn seal(&self, session: Session, plain: &[u8]) -> Option<Vec<u8>> {

@@ -1,39 +1,21 @@
-use std::{
-    collections::HashSet,
-    fs,
-    os::unix::fs::PermissionsExt,
-    path::Path,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
-};
+use std::{collections::HashSet, fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::{Source, Span, Spanned, settings::ClientAuth};
+use crate::{
+    clock::FixedClock,
+    config::{Source, Span, Spanned, settings::ClientAuth},
+};
 
-const BEGIN: u64 = 1_800_000_000;
+const BEGIN: Timestamp = Timestamp::from_unix(1_800_000_000);
 const HOUR: u64 = 3600;
 /// What rustls hands over.
 const PLAIN: &[u8] = b"a session as rustls writes it";
 
-/// A clock that stands until it is set.
-#[derive(Clone, Debug)]
-struct Clock(Arc<AtomicU64>);
-
-impl Clock {
-    fn new() -> Self {
-        Self(Arc::new(AtomicU64::new(BEGIN)))
-    }
-
-    fn set(&self, after: u64) {
-        self.0.store(BEGIN + after, Relaxed);
-    }
-}
-
-impl TimeProvider for Clock {
-    fn current_time(&self) -> Option<UnixTime> {
-        Some(UnixTime::since_unix_epoch(Duration::from_secs(self.0.load(Relaxed))))
-    }
+/// So many seconds after the begin.
+fn after(seconds: u64) -> Timestamp {
+    BEGIN + Duration::from_secs(seconds)
 }
 
 fn context(domain: &str, client_auth: ClientAuth) -> Context {
@@ -44,14 +26,18 @@ fn usual() -> Context {
     context("m.example", ClientAuth::Required)
 }
 
-fn shared(secrets: &[u8], context: &Context, clock: &Clock) -> Tickets {
+fn shared(secrets: &[u8], context: &Context, clock: &FixedClock) -> Tickets {
     let keys = secrets.iter().map(|secret| TicketKey::derive(&[*secret; 32], context).unwrap()).collect();
-    Tickets { keys: Keys::Shared(keys), lifetime: Duration::from_secs(HOUR), time: Arc::new(clock.clone()) }
+    Tickets {
+        keys: Keys::Shared(keys),
+        lifetime: Duration::from_secs(HOUR),
+        clock: Clock::Fixed(clock.clone()),
+    }
 }
 
-fn own(context: Context, clock: &Clock) -> Tickets {
+fn own(context: Context, clock: &FixedClock) -> Tickets {
     let keys = Keys::Own(Arc::new(OwnKeys::new(context, BEGIN).unwrap()));
-    Tickets { keys, lifetime: Duration::from_secs(HOUR), time: Arc::new(clock.clone()) }
+    Tickets { keys, lifetime: Duration::from_secs(HOUR), clock: Clock::Fixed(clock.clone()) }
 }
 
 /// Does this within one handshake.
@@ -62,18 +48,17 @@ fn handshake<T>(act: impl FnOnce() -> T) -> T {
 /// A certificate that ends so many seconds after the begin.
 fn certificate(ends: u64) -> CertificateDer<'static> {
     let mut params = rcgen::CertificateParams::new(vec![]).unwrap();
-    let end = i64::try_from(BEGIN + ends).unwrap();
-    params.not_after = time::OffsetDateTime::from_unix_timestamp(end).unwrap();
+    params.not_after = time::OffsetDateTime::from_unix_timestamp(after(ends).unix()).unwrap();
     params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().der().clone()
 }
 
 fn shown(tickets: &Tickets, certificate: &CertificateDer<'_>) {
-    certificate_shown(certificate, tickets.time.current_time().unwrap());
+    certificate_shown(certificate, tickets.clock.now());
 }
 
 #[test]
 fn a_ticket_is_taken_by_who_has_the_key_of_the_same_domain_and_rule() {
-    let clock = Clock::new();
+    let clock = FixedClock::new(BEGIN);
     let one = shared(&[1], &usual(), &clock);
     let ticket = handshake(|| one.encrypt(PLAIN).unwrap());
     let takes = |other: &Tickets| handshake(|| other.decrypt(&ticket));
@@ -88,7 +73,7 @@ fn a_ticket_is_taken_by_who_has_the_key_of_the_same_domain_and_rule() {
 
 #[test]
 fn the_first_key_seals() {
-    let clock = Clock::new();
+    let clock = FixedClock::new(BEGIN);
     let ticket = handshake(|| shared(&[1, 2], &usual(), &clock).encrypt(PLAIN).unwrap());
     assert!(handshake(|| shared(&[1], &usual(), &clock).decrypt(&ticket)).is_some());
     assert!(handshake(|| shared(&[2], &usual(), &clock).decrypt(&ticket)).is_none());
@@ -96,7 +81,7 @@ fn the_first_key_seals() {
 
 #[test]
 fn outside_of_a_handshake_no_ticket_is_made_or_taken() {
-    let clock = Clock::new();
+    let clock = FixedClock::new(BEGIN);
     let tickets = shared(&[1], &usual(), &clock);
     assert_eq!(tickets.encrypt(PLAIN), None);
     assert_eq!(tickets.lifetime(), 0);
@@ -106,8 +91,9 @@ fn outside_of_a_handshake_no_ticket_is_made_or_taken() {
 
 #[test]
 fn the_lifetime_counts_from_the_full_handshake_however_often_a_session_is_resumed() {
-    for keys in [|clock: &Clock| shared(&[1], &usual(), clock), |clock: &Clock| own(usual(), clock)] {
-        let clock = Clock::new();
+    for keys in [|clock: &FixedClock| shared(&[1], &usual(), clock), |clock: &FixedClock| own(usual(), clock)]
+    {
+        let clock = FixedClock::new(BEGIN);
         let tickets = keys(&clock);
         let mut ticket = handshake(|| {
             shown(&tickets, &certificate(100 * HOUR));
@@ -115,23 +101,23 @@ fn the_lifetime_counts_from_the_full_handshake_however_often_a_session_is_resume
             assert_eq!(u64::from(tickets.lifetime()), HOUR);
             ticket
         });
-        for after in [HOUR / 4, HOUR / 2, HOUR - 1] {
-            clock.set(after);
+        for passed in [HOUR / 4, HOUR / 2, HOUR - 1] {
+            clock.set(after(passed));
             ticket = handshake(|| {
-                assert_eq!(tickets.decrypt(&ticket).unwrap(), PLAIN, "after {after} s");
+                assert_eq!(tickets.decrypt(&ticket).unwrap(), PLAIN, "after {passed} s");
                 let ticket = tickets.encrypt(PLAIN).unwrap();
-                assert_eq!(u64::from(tickets.lifetime()), HOUR - after);
+                assert_eq!(u64::from(tickets.lifetime()), HOUR - passed);
                 ticket
             });
         }
-        clock.set(HOUR);
+        clock.set(after(HOUR));
         assert_eq!(handshake(|| tickets.decrypt(&ticket)), None);
     }
 }
 
 #[test]
 fn a_ticket_ends_with_the_certificate() {
-    let clock = Clock::new();
+    let clock = FixedClock::new(BEGIN);
     let tickets = shared(&[1], &usual(), &clock);
     let ticket = handshake(|| {
         shown(&tickets, &certificate(10));
@@ -139,21 +125,21 @@ fn a_ticket_ends_with_the_certificate() {
         assert_eq!(tickets.lifetime(), 10);
         ticket
     });
-    clock.set(9);
+    clock.set(after(9));
     handshake(|| {
         assert!(tickets.decrypt(&ticket).is_some());
         tickets.encrypt(PLAIN).unwrap();
         assert_eq!(tickets.lifetime(), 1);
     });
-    clock.set(10);
+    clock.set(after(10));
     assert_eq!(handshake(|| tickets.decrypt(&ticket)), None);
 }
 
 #[test]
 fn who_shows_a_certificate_that_has_ended_or_is_none_gets_no_ticket() {
-    let clock = Clock::new();
+    let clock = FixedClock::new(BEGIN);
     let tickets = shared(&[1], &usual(), &clock);
-    clock.set(20);
+    clock.set(after(20));
     for leaf in [certificate(20), CertificateDer::from(vec![0x30, 0])] {
         handshake(|| {
             shown(&tickets, &leaf);
@@ -165,13 +151,13 @@ fn who_shows_a_certificate_that_has_ended_or_is_none_gets_no_ticket() {
 
 #[test]
 fn a_certificate_counts_more_than_a_ticket_that_was_not_resumed() {
-    let clock = Clock::new();
+    let clock = FixedClock::new(BEGIN);
     let tickets = shared(&[1], &usual(), &clock);
     let old = handshake(|| {
         shown(&tickets, &certificate(100 * HOUR));
         tickets.encrypt(PLAIN).unwrap()
     });
-    clock.set(HOUR / 2);
+    clock.set(after(HOUR / 2));
     handshake(|| {
         tickets.decrypt(&old).unwrap();
         shown(&tickets, &certificate(HOUR / 2 + 7));
@@ -182,8 +168,8 @@ fn a_certificate_counts_more_than_a_ticket_that_was_not_resumed() {
 
 #[test]
 fn a_clock_that_is_ahead_does_not_make_a_ticket_last() {
-    let (ahead, clock) = (Clock::new(), Clock::new());
-    ahead.set(5 * HOUR);
+    let (ahead, clock) = (FixedClock::new(BEGIN), FixedClock::new(BEGIN));
+    ahead.set(after(5 * HOUR));
     let ticket = handshake(|| shared(&[1], &usual(), &ahead).encrypt(PLAIN).unwrap());
     let tickets = shared(&[1], &usual(), &clock);
     handshake(|| {
@@ -194,39 +180,39 @@ fn a_clock_that_is_ahead_does_not_make_a_ticket_last() {
 
 #[test]
 fn own_keys_are_replaced_in_time_and_the_former_ones_forgotten() {
-    let clock = Clock::new();
+    let clock = FixedClock::new(BEGIN);
     let tickets = own(usual(), &clock);
     let Keys::Own(keys) = &tickets.keys else { unreachable!() };
     let seal = || handshake(|| tickets.encrypt(PLAIN).unwrap());
     let name = |ticket: &[u8]| ticket[..16].to_vec();
     let first = seal();
-    clock.set(HOUR - 1);
+    clock.set(after(HOUR - 1));
     assert_eq!(name(&first), name(&seal()));
-    clock.set(HOUR);
+    clock.set(after(HOUR));
     let second = seal();
     assert_ne!(name(&first), name(&second));
     // The former key still opens; whether the ticket is void is another question.
-    assert!(keys.at(BEGIN + HOUR, tickets.lifetime).unwrap().open(&first).is_some());
-    clock.set(2 * HOUR);
+    assert!(keys.at(after(HOUR), tickets.lifetime).unwrap().open(&first).is_some());
+    clock.set(after(2 * HOUR));
     let third = seal();
-    assert!(keys.at(BEGIN + 2 * HOUR, tickets.lifetime).unwrap().open(&first).is_none());
+    assert!(keys.at(after(2 * HOUR), tickets.lifetime).unwrap().open(&first).is_none());
     assert!(handshake(|| tickets.decrypt(&third)).is_some());
     // After a long rest not even the last one is needed.
-    clock.set(9 * HOUR);
+    clock.set(after(9 * HOUR));
     seal();
-    assert!(keys.at(BEGIN + 9 * HOUR, tickets.lifetime).unwrap().open(&third).is_none());
+    assert!(keys.at(after(9 * HOUR), tickets.lifetime).unwrap().open(&third).is_none());
     // A clock that is set back must not keep a key for longer.
     let fourth = seal();
-    clock.set(0);
+    clock.set(after(0));
     assert_ne!(name(&fourth), name(&seal()));
 }
 
 #[test]
 fn workers_that_replace_keys_at_once_agree_on_them() {
-    let clock = Clock::new();
+    let clock = FixedClock::new(BEGIN);
     let tickets = own(usual(), &clock);
     for round in 1..50 {
-        clock.set(round * HOUR);
+        clock.set(after(round * HOUR));
         let names: HashSet<Vec<u8>> = std::thread::scope(|scope| {
             let seal = || handshake(|| tickets.encrypt(PLAIN).unwrap()[..16].to_vec());
             let threads = [(); 4].map(|()| scope.spawn(seal));
@@ -238,7 +224,7 @@ fn workers_that_replace_keys_at_once_agree_on_them() {
 
 #[test]
 fn a_session_too_large_for_a_ticket_gets_none() {
-    let clock = Clock::new();
+    let clock = FixedClock::new(BEGIN);
     let tickets = shared(&[1], &usual(), &clock);
     assert!(handshake(|| tickets.encrypt(&vec![0; 48 * 1024])).unwrap().len() < 1 << 16);
     assert_eq!(handshake(|| tickets.encrypt(&vec![0; 48 * 1024 + 1])), None);
@@ -247,7 +233,7 @@ fn a_session_too_large_for_a_ticket_gets_none() {
 proptest! {
     #[test]
     fn what_was_changed_in_any_way_is_no_ticket(plain in prop::collection::vec(any::<u8>(), 0..200), at: prop::sample::Index, bit in 0..8_u32) {
-        let tickets = shared(&[1], &usual(), &Clock::new());
+        let tickets = shared(&[1], &usual(), &FixedClock::new(BEGIN));
         handshake(|| {
             let mut ticket = tickets.encrypt(&plain).unwrap();
             prop_assert_eq!(tickets.decrypt(&ticket), Some(plain));
@@ -264,7 +250,7 @@ proptest! {
 
     #[test]
     fn no_bytes_make_a_ticket_or_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-        let tickets = shared(&[1, 2], &usual(), &Clock::new());
+        let tickets = shared(&[1, 2], &usual(), &FixedClock::new(BEGIN));
         prop_assert_eq!(handshake(|| tickets.decrypt(&bytes)), None);
         let name = handshake(|| tickets.encrypt(PLAIN)).unwrap()[..16].to_vec();
         prop_assert_eq!(handshake(|| tickets.decrypt(&[name, bytes].concat())), None);

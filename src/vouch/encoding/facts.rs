@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use crate::identity::rfc3339;
+use crate::clock::Timestamp;
 
 /// As AWS prints it (`03A5B1`): whole octets, upper case. The octet that only keeps an INTEGER positive goes.
 pub(super) fn serial_hex(serial: &[u8]) -> String {
@@ -23,8 +23,8 @@ pub(super) fn thumbprint_base64url(thumbprint: &[u8; 32]) -> String {
     URL_SAFE_NO_PAD.encode(thumbprint)
 }
 
-pub(super) fn validity(not_before: i64, not_after: i64) -> String {
-    format!("NotBefore={};NotAfter={}", rfc3339(not_before), rfc3339(not_after))
+pub(super) fn validity(not_before: Timestamp, not_after: Timestamp) -> String {
+    format!("NotBefore={not_before};NotAfter={not_after}")
 }
 
 fn hex(octets: &[u8], upper: bool) -> String {

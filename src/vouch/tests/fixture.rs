@@ -6,7 +6,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rustls_pki_types::CertificateDer;
 use serde_json::Value;
 
-use crate::vouch::{Evidence, Verdict};
+use crate::{
+    clock::Timestamp,
+    vouch::{Evidence, Verdict},
+};
 
 fn run(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output().unwrap_or_else(|error| {
@@ -52,8 +55,8 @@ pub(super) fn with_evidence(files: &[String], verdict: Verdict, test: impl FnOnc
         subject_rfc2253: fact("subject"),
         issuer_rfc2253: fact("issuer"),
         serial: &hex(fact("serial")),
-        not_before: facts["not_before"].as_i64().unwrap(),
-        not_after: facts["not_after"].as_i64().unwrap(),
+        not_before: Timestamp::from_unix(facts["not_before"].as_i64().unwrap()),
+        not_after: Timestamp::from_unix(facts["not_after"].as_i64().unwrap()),
         thumbprint: &hex(fact("hash")).try_into().unwrap(),
         san_uris: &["spiffe://a/b"],
         san_dns: &["a.example"],

@@ -236,7 +236,7 @@ fn openssl(
     write("between.pem", "CERTIFICATE", &octets(&chain[1..]));
     write("trusted.pem", "CERTIFICATE", &octets(trusted));
     write("crls.pem", "X509 CRL", crls);
-    let time = NOW.to_string();
+    let time = NOW.unix().to_string();
     let mut command = Command::new("openssl");
     command.current_dir(dir.path()).args(["verify", "-purpose", "sslclient", "-attime", &time]);
     command.args(["-trusted", "trusted.pem"]);

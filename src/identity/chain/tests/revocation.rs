@@ -7,10 +7,13 @@ use rcgen::{
 use rustls_pki_types::CertificateDer;
 
 use super::{refused, serial, verified};
-use crate::identity::{
-    authorities::{Authorities, CrlDepth, RevocationPolicy, StaleCrl},
-    chain::{ChainRefusal, ChainVerdict, verify_chain},
-    testing::{NOW, TestCa, client, trust_with},
+use crate::{
+    clock::Timestamp,
+    identity::{
+        authorities::{Authorities, CrlDepth, RevocationPolicy, StaleCrl},
+        chain::{ChainRefusal, ChainVerdict, verify_chain},
+        testing::{NOW, TestCa, client, trust_with},
+    },
 };
 
 #[test]
@@ -20,7 +23,7 @@ fn a_revoked_leaf_or_intermediate_is_refused() {
     let (good, bad) = (root.leaf("good", serial(1)), root.leaf("bad", serial(2)));
     let trusted = trust_with(&[&root], vec![root.crl(&[2, 7], 2035)], StaleCrl::Refuse);
     let until = verified(&[good], &trusted)[0].validity.not_after;
-    assert_eq!(until, date_time_ymd(2035, 1, 1).unix_timestamp() - 1, "a verdict ends with its CRL");
+    assert_eq!(until, Timestamp::from(date_time_ymd(2035, 1, 1)).previous(), "a verdict ends with its CRL");
     let refusal = refused(&[bad], &trusted);
     assert_eq!(refusal, ChainRefusal::Revoked);
     assert_eq!(refused(&[sub.leaf("a", |_| {}), sub.der()], &trusted), ChainRefusal::Revoked);
@@ -137,7 +140,7 @@ fn the_depth_says_whether_intermediates_are_asked_about() {
     let stale = || vec![root.crl(&[], 2028), sub.crl(&[2], 2035)];
     assert!(matches!(refused(&chain(&good), &deep(CrlDepth::Chain, stale())), ChainRefusal::StaleCrl { .. }));
     let until = verified(&chain(&good), &deep(CrlDepth::Leaf, stale()))[0].validity.not_after;
-    assert_eq!(until, date_time_ymd(2035, 1, 1).unix_timestamp() - 1);
+    assert_eq!(until, Timestamp::from(date_time_ymd(2035, 1, 1)).previous());
 }
 
 /// The scope of a list: that distribution point, and users' or CAs' certificates only.
