@@ -20,7 +20,7 @@ use crate::observe::{choose_colours, finish_log, has_colours};
 #[derive(Debug, Parser)]
 #[command(name = "mtls-edge", version, about, after_help = ENVIRONMENT)]
 pub struct Cli {
-    /// Colours in messages and in the log: auto means on a terminal, unless NO_COLOR is set or TERM is dumb.
+    /// When to colour messages and the log: auto, always or never. auto is on a terminal, unless NO_COLOR is set or TERM is dumb.
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
     color: ColorChoice,
     #[command(subcommand)]
@@ -28,56 +28,56 @@ pub struct Cli {
 }
 
 const ENVIRONMENT: &str = "Environment:
-  RUST_LOG  What `run` logs, such as warn or info,mtls_edge=debug; wins over [log] level
-  NO_COLOR  Where it is set, no colours";
+  RUST_LOG  Log filter of `run`, such as warn or info,mtls_edge=debug; overrides [log] level
+  NO_COLOR  Disables colours if set";
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve until SIGTERM or SIGINT, then finish the requests in flight and exit.
+    /// Serve until SIGTERM, SIGINT or SIGQUIT, then finish the requests in flight and exit.
     Run {
-        /// The configuration, a TOML file.
+        /// The configuration file (edge.toml).
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
-        /// Worker threads; by default `[listen] workers`, else the cores that the process may use.
+        /// Number of worker threads; overrides `[listen] workers`. Default: the number of cores available to the process.
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
         workers: Option<u16>,
     },
-    /// Report every problem of a configuration and of the files that it names; exit 1 if one is an error.
+    /// Validate a configuration and the files it references; exits 1 on errors.
     Check {
-        /// The configuration, a TOML file.
+        /// The configuration file (edge.toml).
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
-    /// Print what a running edge says of itself: its trust, what is about to expire, and each credential's last use.
+    /// Show the status of a running edge: active trust, upcoming expiries, last use of each credential.
     Status {
-        /// The configuration that the edge runs with: its admin address is asked.
+        /// The configuration of the running edge; only the admin address is read from it.
         #[arg(long, value_name = "FILE", required_unless_present = "admin", conflicts_with = "admin")]
         config: Option<PathBuf>,
-        /// The admin address itself.
+        /// The admin address of the running edge.
         #[arg(long, value_name = "ADDR")]
         admin: Option<SocketAddr>,
-        /// Which page of applications, from 1.
+        /// The page of applications to show, from 1.
         #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
         page: u32,
     },
-    /// Show a certificate as the edge sees it, and the credential to paste for it.
+    /// Show a certificate as the edge sees it, and the credential to paste into applications.toml.
     Inspect {
-        /// A certificate or a chain, PEM or DER.
+        /// A certificate or a certificate chain, in PEM or DER.
         #[arg(value_name = "CERT")]
         certificate: PathBuf,
     },
-    /// Make certificates, start a small token endpoint and the edge, and ask for two tokens, one each way.
+    /// Generate certificates, start a demo token endpoint behind the edge, request a token with each authentication method, and show a refusal.
     Demo {
-        /// End after the two tokens instead of serving on.
+        /// Exit after the requests instead of serving until Ctrl-C.
         #[arg(long)]
         once: bool,
-        /// The edge's port on loopback; by default a free one.
+        /// The port of the edge on loopback. Default: a free one.
         #[arg(long, value_name = "PORT", default_value_t = 0)]
         port: u16,
     },
-    /// Write a commented configuration to start from, with certificates for development.
+    /// Write a commented starter configuration, with development certificates.
     Init {
-        /// The folder to write into.
+        /// The folder to write into; it is created if it does not exist.
         #[arg(value_name = "DIR")]
         dir: PathBuf,
     },

@@ -1,21 +1,24 @@
-//! `demo`: the main job in one command: certificates, a small token endpoint, the edge before it, and two real tokens.
+//! `demo`: the first five minutes: certificates, a token endpoint behind the edge, a token by each authentication method, a refusal.
 
 mod application;
 mod token_endpoint;
 
-use std::{fmt::Write, path::Path, process::ExitCode};
+use std::{fmt::Write, net::SocketAddr, path::Path, process::ExitCode, time::Duration};
 
-use self::{application::Application, token_endpoint::TokenEndpoint};
+use self::{
+    application::{Application, Refusal},
+    token_endpoint::TokenEndpoint,
+};
 use super::{
     development::{self, DOMAIN},
     print,
     signals::{Signal, Signals},
 };
-use crate::{config::render, edge::Edge, reload::first};
+use crate::{config::render, edge::Edge, observe::finish_log, reload::first};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Runs the demo; with `once` it ends after the two tokens, else it serves until a signal.
+/// Runs the demo; with `once` it exits after its own requests, else it serves until a signal.
 pub(super) fn demo(once: bool, port: u16) -> ExitCode {
     match run(once, port) {
         Ok(()) => ExitCode::SUCCESS,
@@ -45,25 +48,9 @@ fn run(once: bool, port: u16) -> Result<(), Failure> {
     let outcome = runtime.block_on(async {
         let serving = endpoint.serve();
         tokio::pin!(serving);
-        let tokens = async {
-            for (client_id, method) in
-                [("billing", "self_signed_tls_client_auth"), ("payments", "tls_client_auth")]
-            {
-                let application = Application::load(&certs, client_id)?;
-                let token = application.token(address).await?;
-                token.is_bound_to(&application)?;
-                let claims = serde_json::to_string_pretty(&token.claims)?.replace('\n', "\n         ");
-                print::out(format_args!(
-                    "{client_id}, by {method}:\n  token  {}\n  claims {claims}\n  the certificate's x5t#S256 {} equals cnf\n\n",
-                    token.text,
-                    application.thumbprint()
-                ))?;
-            }
-            Ok::<_, Failure>(())
-        };
         tokio::select! {
             result = &mut serving => result?,
-            result = tokens => result?,
+            result = calls(&certs, address) => result?,
             () = end(&mut signals) => return Ok(()),
         }
         if once {
@@ -80,7 +67,39 @@ fn run(once: bool, port: u16) -> Result<(), Failure> {
     outcome
 }
 
-/// Waits for a signal that ends the demo. SIGHUP does: its terminal is gone, and it has no files to look at.
+/// What the demo shows: two tokens and a refusal, each after the log line of its request.
+async fn calls(certs: &Path, edge: SocketAddr) -> Result<(), Failure> {
+    let [billing, payments] = [Application::load(certs, "billing")?, Application::load(certs, "payments")?];
+    for (application, method) in [(&billing, "self_signed_tls_client_auth"), (&payments, "tls_client_auth")] {
+        let client_id = application.client_id();
+        print::out(format_args!("{client_id}, by {method}:\n"))?;
+        let token = application.token(edge).await?;
+        logged().await;
+        token.is_bound_to(application)?;
+        let claims = serde_json::to_string_pretty(&token.claims)?.replace('\n', "\n         ");
+        print::out(format_args!(
+            "  token  {}\n  claims {claims}\n  the certificate's x5t#S256 {} equals cnf\n\n",
+            token.text,
+            application.thumbprint()
+        ))?;
+    }
+    print::out("billing's client_id with payments' certificate:\n")?;
+    let Refusal { status, error, error_description } = payments.refusal(edge, billing.client_id()).await?;
+    logged().await;
+    print::out(format_args!(
+        "  status             {status}\n  error              {error}\n  error_description  {error_description}\n  the reason is only in the log: an unauthenticated caller must not learn it\n\n"
+    ))?;
+    Ok(())
+}
+
+/// Waits until the log line of a request is written, so that it does not end up below what is printed of the response.
+async fn logged() {
+    // A worker hands its lines over once it has nothing else to do, right after it has sent the response.
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    finish_log();
+}
+
+/// Waits for a signal that ends the demo. SIGHUP does, too: its terminal is gone.
 async fn end(signals: &mut Signals) {
     while let Signal::User(_) = signals.next().await {}
 }
@@ -107,7 +126,7 @@ https = ["127.0.0.1:{port}"]
 admin = "127.0.0.1:0"
 
 [log]
-level = "warn"
+level = "warn,mtls_edge::access=info"
 
 [trust]
 client_ca = ["certs/client-ca.pem"]

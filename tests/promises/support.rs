@@ -4,6 +4,7 @@ pub mod admin;
 pub mod bodies;
 pub mod certificates;
 pub mod client;
+pub mod command;
 pub mod edge;
 pub mod frames;
 pub mod http2;

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
-use http::{Request, header};
+use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use rustls::{
@@ -24,7 +24,14 @@ pub(super) struct Application {
     tls: Arc<ClientConfig>,
 }
 
-/// An access token and what it says.
+/// What a caller gets that is refused (RFC 6749 section 5.2).
+pub(super) struct Refusal {
+    pub(super) status: StatusCode,
+    pub(super) error: String,
+    pub(super) error_description: String,
+}
+
+/// An access token and its claims.
 pub(super) struct Token {
     pub(super) text: String,
     pub(super) claims: serde_json::Value,
@@ -48,14 +55,45 @@ impl Application {
         self.thumbprint.base64url()
     }
 
-    /// One request by the client credentials grant (RFC 6749 section 4.4).
+    pub(super) fn client_id(&self) -> &str {
+        &self.client_id
+    }
+
+    /// Requests a token.
     pub(super) async fn token(&self, edge: SocketAddr) -> Result<Token, Failure> {
+        let (status, body) = self.call(edge, &self.client_id).await?;
+        if !status.is_success() {
+            return Err(format!("{status}: {body}").into());
+        }
+        let text =
+            body.get("access_token").and_then(|token| token.as_str()).ok_or("no access_token")?.to_owned();
+        let payload = text.split('.').nth(1).ok_or("the access token is not a JWT")?;
+        let claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload)?)?;
+        Ok(Token { text, claims })
+    }
+
+    /// Requests a token for another client, and is refused.
+    pub(super) async fn refusal(&self, edge: SocketAddr, client_id: &str) -> Result<Refusal, Failure> {
+        let (status, body) = self.call(edge, client_id).await?;
+        if status.is_success() {
+            return Err(format!("{} got a token for {client_id}", self.client_id).into());
+        }
+        let member = |name: &str| body.get(name).and_then(|value| value.as_str()).unwrap_or("-").to_owned();
+        Ok(Refusal { status, error: member("error"), error_description: member("error_description") })
+    }
+
+    /// One request by the client credentials grant (RFC 6749 section 4.4).
+    async fn call(
+        &self,
+        edge: SocketAddr,
+        client_id: &str,
+    ) -> Result<(StatusCode, serde_json::Value), Failure> {
         let tcp = TcpStream::connect(edge).await?;
         let tls = tokio_rustls::TlsConnector::from(Arc::clone(&self.tls));
         let stream = tls.connect(ServerName::try_from(DOMAIN)?, tcp).await?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
-        let form = format!("grant_type=client_credentials&client_id={}", self.client_id);
+        let form = format!("grant_type=client_credentials&client_id={client_id}");
         let request = Request::post("/oauth/token")
             .header(header::HOST, DOMAIN)
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
@@ -63,15 +101,7 @@ impl Application {
         let response = sender.send_request(request).await?;
         let status = response.status();
         let body = response.into_body().collect().await?.to_bytes();
-        if !status.is_success() {
-            return Err(format!("{status}: {}", String::from_utf8_lossy(&body)).into());
-        }
-        let body: serde_json::Value = serde_json::from_slice(&body)?;
-        let text =
-            body.get("access_token").and_then(|token| token.as_str()).ok_or("no access_token")?.to_owned();
-        let payload = text.split('.').nth(1).ok_or("the token is no JWT")?;
-        let claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload)?)?;
-        Ok(Token { text, claims })
+        Ok((status, serde_json::from_slice(&body)?))
     }
 }
 

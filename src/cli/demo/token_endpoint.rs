@@ -1,5 +1,5 @@
-//! A small authorization server: what stands behind the edge in the demo. It reads the `auth0` profile's headers
-//! and signs certificate-bound tokens (RFC 8705 section 3). It knows no TLS.
+//! The demo's authorization server: reads the headers of the `auth0` profile and signs certificate-bound tokens
+//! (RFC 8705 section 3). It speaks plain HTTP.
 
 use std::{convert::Infallible, net::Ipv4Addr, sync::Arc};
 

@@ -46,3 +46,18 @@ pub async fn metric(edge: &Edge, name: &str) -> i64 {
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     line.unwrap_or_else(|| panic!("no {name} in {text}")).parse().unwrap()
 }
+
+/// Waits for the line of the reload that put this generation in force.
+pub fn reloaded(edge: &Edge, generation: u64) -> String {
+    edge.wait_for_log(&format!("\"reloaded\",\"generation\":{generation},"))
+}
+
+/// Waits until it has happened.
+pub async fn happens(happened: impl AsyncFn() -> bool) {
+    let wait = async {
+        while !happened().await {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, wait).await.expect("waited in vain");
+}

@@ -1,0 +1,95 @@
+//! What `/metrics` has, and that each metric is documented.
+
+use crate::support::{
+    Ca, DOMAIN, EdgeBuilder, Upstream,
+    admin::{self, happens, metric, status},
+    certificates::{self_signed_with, time_from_now},
+    self_signed,
+};
+
+const DAY: i64 = 86_400;
+const BY_THUMBPRINT: &str = "self_signed_tls_client_auth";
+
+#[tokio::test]
+async fn expiry_metrics_count_the_seconds_left() {
+    let upstream = Upstream::start().await;
+    let ca = Ca::new("Client \\\"CA\"");
+    let with_end = |days| self_signed_with("a", |params| params.not_after = time_from_now(days * DAY));
+    let (expired, soon, late) = (with_end(-1), with_end(5), with_end(50));
+    let certificate = |name: &str| vec![format!("certificate = \"{name}.pem\"")];
+    let edge = EdgeBuilder::new(upstream.url())
+        .usual_domain("auth0")
+        .trust("ca", &ca.pem())
+        .file("ca.crl", ca.crl(&[]))
+        .trust_settings("crls = [\"ca.crl\"]")
+        .file("expired.pem", expired.chain_pem())
+        .file("soon.pem", soon.chain_pem())
+        .file("late.pem", late.chain_pem())
+        .application("a", BY_THUMBPRINT, &certificate("late"))
+        .application("b", BY_THUMBPRINT, &certificate("soon"))
+        .application("c", BY_THUMBPRINT, &certificate("expired"))
+        .start();
+    let near =
+        |found: i64, wanted: i64| assert!((wanted - 60..=wanted + 60).contains(&found), "{found} {wanted}");
+    let domain = format!("mtls_edge_server_certificate_expiry_seconds{{domain=\"{DOMAIN}\"}}");
+    near(metric(&edge, &domain).await, 365 * DAY);
+    near(metric(&edge, "mtls_edge_credential_soonest_expiry_seconds").await, 5 * DAY);
+    assert_eq!(metric(&edge, "mtls_edge_credentials_expired").await, 1);
+    assert_eq!(metric(&edge, "mtls_edge_trust_generation").await, 1);
+    let (_, text) = admin::get(&edge, "/metrics").await;
+    for (name, wanted) in [
+        ("mtls_edge_client_ca_expiry_seconds{", 365 * DAY),
+        ("mtls_edge_crl_next_update_seconds{", DAY),
+        ("mtls_edge_crl_age_seconds{", 3600),
+    ] {
+        let lines: Vec<_> = text.lines().filter(|line| line.starts_with(name)).collect();
+        assert_eq!(lines.len(), 1, "{text}");
+        near(lines[0].rsplit(' ').next().unwrap().parse().unwrap(), wanted);
+        assert!(!lines[0].contains("Client \"") && lines[0].contains("CA"), "{lines:?}");
+    }
+    edge.stop();
+}
+
+#[tokio::test]
+async fn every_metric_is_documented_and_every_documented_one_exists() {
+    let documented =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/observe.md")).unwrap();
+    assert!(documented.contains("OCSP is out of scope"), "what is not done is said");
+    // Of `name{label}` or `name`, in backticks.
+    let documented: std::collections::BTreeSet<String> = documented
+        .split('`')
+        .filter(|text| text.starts_with("mtls_edge_"))
+        .map(|text| text.split('{').next().unwrap().to_owned())
+        .collect();
+    let upstream = Upstream::start().await;
+    let (client, ca) = (self_signed("billing"), Ca::new("Client CA"));
+    // Everything that has a series: a credential whose end is known, a client CA, a list, and a source of one.
+    let lists = Upstream::answering({
+        let list = ca.crl(&[]);
+        move |_| http::Response::new(http_body_util::Full::from(list.clone()))
+    })
+    .await;
+    let source = format!("crls = [{{ url = \"{}/ca.crl\", file = \"ca.crl\" }}]", lists.url());
+    let edge = EdgeBuilder::new(upstream.url())
+        .usual_domain("auth0")
+        .trust("ca", &ca.pem())
+        .file("ca.crl", ca.crl(&[]))
+        .trust_settings(&source)
+        .file("billing.pem", client.chain_pem())
+        .application("billing", BY_THUMBPRINT, &["certificate = \"billing.pem\"".to_owned()])
+        .start();
+    happens(async || status(&edge, "").await["crl_sources"][0]["fetched"].as_u64().unwrap() > 0).await;
+    let (_, text) = admin::get(&edge, "/metrics").await;
+    let names: std::collections::BTreeSet<String> = text
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| line.split(['{', ' ']).next().unwrap().to_owned())
+        .collect();
+    assert_eq!(names, documented);
+    for name in names {
+        for kind in ["HELP", "TYPE"] {
+            assert_eq!(text.matches(&format!("# {kind} {name} ")).count(), 1, "{kind} of {name}");
+        }
+    }
+    edge.stop();
+}
