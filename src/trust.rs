@@ -9,6 +9,7 @@ mod load;
 mod pins;
 mod registrar;
 mod registry;
+mod shared_map;
 mod spec;
 mod subjects;
 mod usage;
@@ -24,7 +25,7 @@ pub use credential::{
 pub use lists::{Kept, judge_fetched, kept};
 pub use load::load;
 pub use registrar::Registrar;
-pub use registry::{Registry, RegistryError};
+pub use registry::{Change, Registry, RegistryError, RegistryVersion};
 pub use spec::{ApplicationError, ApplicationSpec, AuthMethod, ClientIdError, CredentialSpec, Registered};
 pub use subjects::EqualSubjects;
 pub use usage::Usage;

@@ -74,7 +74,7 @@ impl<'a> Registrar<'a> {
             settings::AuthMethod::SelfSignedTlsClientAuth => AuthMethod::SelfSignedTls,
         };
         let spec = ApplicationSpec { client_id: written.client_id.value.clone(), method, credentials };
-        let mut built = match Application::try_from(spec) {
+        let built = match Application::try_from(spec) {
             Ok(built) => built,
             Err(error) => {
                 let place = error.credential().map_or(&written.client_id.span, place);
@@ -86,13 +86,7 @@ impl<'a> Registrar<'a> {
                 return;
             }
         };
-        if let Some(before) = before {
-            built.continue_usage(before);
-        }
-        let application = match before {
-            Some(before) if **before == built => Arc::clone(before),
-            _ => Arc::new(built),
-        };
+        let application = Registry::continued(built, before);
         self.apart.note(&application, self.registry.subjects(), place);
         if let Err(error) = self.registry.insert(application) {
             let place = error.credential().map_or(&written.client_id.span, place);

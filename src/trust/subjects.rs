@@ -1,15 +1,12 @@
 //! Applications by their subjects (RFC 8705 section 2.1.2), and the rule that no certificate is good for two of them.
 
-use std::{
-    collections::{HashMap, hash_map::RandomState},
-    hash::BuildHasher,
-    sync::Arc,
-};
+use std::{collections::hash_map::RandomState, hash::BuildHasher, sync::Arc};
 
 use super::{
     application::{Application, ClientId},
     credential::{RegisteredSubject, Subject},
     pins::Pins,
+    shared_map::SharedMap,
 };
 use crate::{
     config::{Problem, Span, settings},
@@ -36,10 +33,10 @@ impl EqualSubjects {
 }
 
 /// The applications that a subject may authenticate, found in constant time.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Subjects {
     /// By the hash of a subject alone, which takes little room: what it finds is judged afterwards, so a collision is harmless.
-    owners: HashMap<u64, Vec<Arc<Application>>>,
+    owners: SharedMap<u64, Vec<Arc<Application>>>,
     hasher: RandomState,
 }
 
@@ -69,27 +66,49 @@ impl<'a> SubjectKey<'a> {
 }
 
 impl Subjects {
-    /// Adds the subjects of an application, unless one certificate would match another application's too.
+    /// Adds the subjects of an application, unless one certificate would match another application's too: then nothing is added.
     pub(super) fn insert(&mut self, application: &Arc<Application>) -> Result<(), EqualSubjects> {
-        for (index, registered) in application.subjects() {
-            let key = self.hasher.hash_one(SubjectKey::of(&registered.subject));
-            let owners = self.owners.entry(key).or_default();
-            let others = owners.iter().filter(|owner| !Arc::ptr_eq(owner, application));
+        for (credential, registered) in application.subjects() {
             let meets =
                 |owner: &&Arc<Application>| owner.subjects().any(|(_, other)| can_meet(other, registered));
-            if let Some(first) = others.into_iter().find(meets) {
-                return Err(EqualSubjects {
-                    subject: registered.subject.written().1,
-                    first: first.client_id.clone(),
-                    credential: index,
-                });
+            if let Some(first) = self.owners_of(&registered.subject).iter().find(meets) {
+                let (subject, first) = (registered.subject.written().1, first.client_id.clone());
+                return Err(EqualSubjects { subject, first, credential });
             }
-            if owners.last().is_none_or(|last| !Arc::ptr_eq(last, application)) {
-                owners.reserve_exact(1);
-                owners.push(Arc::clone(application));
+        }
+        for (_, RegisteredSubject { subject, .. }) in application.subjects() {
+            let owners = self.owners_of(subject);
+            if !owners.iter().any(|owner| Arc::ptr_eq(owner, application)) {
+                let mut more = Vec::with_capacity(owners.len() + 1);
+                more.extend(owners.iter().cloned());
+                more.push(Arc::clone(application));
+                self.owners.insert(self.key(subject), more);
             }
         }
         Ok(())
+    }
+
+    /// Takes the subjects of an application out.
+    pub(super) fn remove(&mut self, application: &Arc<Application>) {
+        for (_, RegisteredSubject { subject, .. }) in application.subjects() {
+            let others = |owner: &&Arc<Application>| !Arc::ptr_eq(owner, application);
+            let fewer: Vec<_> = self.owners_of(subject).iter().filter(others).cloned().collect();
+            let key = self.key(subject);
+            if fewer.is_empty() {
+                self.owners.remove(&key);
+            } else {
+                self.owners.insert(key, fewer);
+            }
+        }
+    }
+
+    fn key(&self, subject: &Subject) -> u64 {
+        self.hasher.hash_one(SubjectKey::of(subject))
+    }
+
+    /// Those who have registered a subject of the same hash.
+    fn owners_of(&self, subject: &Subject) -> &[Arc<Application>] {
+        self.owners.get(&self.key(subject)).map_or(&[], Vec::as_slice)
     }
 
     /// The applications of a certificate's subject and alternative names.
@@ -142,8 +161,7 @@ impl KeptApart {
     ) {
         for (index, RegisteredSubject { subject, ca }) in application.subjects() {
             let Some(pin) = ca else { continue };
-            let key = subjects.hasher.hash_one(SubjectKey::of(subject));
-            for owner in subjects.owners.get(&key).into_iter().flatten() {
+            for owner in subjects.owners_of(subject) {
                 for (_, other) in owner.subjects() {
                     if let RegisteredSubject { subject: others, ca: Some(others_pin) } = other
                         && pin != others_pin

@@ -1,0 +1,126 @@
+//! A hash map whose copies share everything but what is changed afterwards.
+
+use std::{
+    borrow::Borrow,
+    collections::{HashMap, hash_map::RandomState},
+    fmt,
+    hash::{BuildHasher, Hash},
+    sync::Arc,
+};
+
+/// Parts of a map. A change copies the list of parts and one part: at 100,000 entries 8 KB and about 100 entries.
+const SHARDS: usize = 1024;
+
+type Shard<K, V> = Arc<HashMap<K, V>>;
+
+/// A hash map that is cheap to clone and, once cloned, cheap to change: a clone shares every part that neither side has
+/// changed since. Lookups cost as those of a `HashMap`, and one more hash.
+pub(super) struct SharedMap<K, V> {
+    /// Picks the part. The parts hash by other keys, or each would fill only some of its buckets.
+    hasher: RandomState,
+    shards: Arc<Vec<Shard<K, V>>>,
+    len: usize,
+}
+
+impl<K, V> Default for SharedMap<K, V> {
+    fn default() -> Self {
+        let empty = Arc::new(HashMap::new());
+        Self { hasher: RandomState::new(), shards: Arc::new(vec![empty; SHARDS]), len: 0 }
+    }
+}
+
+impl<K, V> Clone for SharedMap<K, V> {
+    fn clone(&self) -> Self {
+        Self { hasher: self.hasher.clone(), shards: Arc::clone(&self.shards), len: self.len }
+    }
+}
+
+impl<K, V> fmt::Debug for SharedMap<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedMap").field("len", &self.len).finish_non_exhaustive()
+    }
+}
+
+impl<K: Eq + Hash, V> SharedMap<K, V> {
+    fn index<Q: Hash + ?Sized>(&self, key: &Q) -> usize {
+        usize::try_from(self.hasher.hash_one(key) % SHARDS as u64).unwrap_or_default()
+    }
+
+    /// The value of this key.
+    pub(super) fn get<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+    {
+        self.shards.get(self.index(key))?.get(key)
+    }
+
+    /// How many entries there are.
+    pub(super) const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is no entry.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// All values, in no order.
+    pub(super) fn values(&self) -> impl Iterator<Item = &V> {
+        self.shards.iter().flat_map(|shard| shard.values())
+    }
+}
+
+impl<K: Clone + Eq + Hash, V: Clone> SharedMap<K, V> {
+    /// The part of this key, which no other map shares any more.
+    fn shard_mut<Q: Hash + ?Sized>(&mut self, key: &Q) -> Option<&mut HashMap<K, V>> {
+        let index = self.index(key);
+        Arc::make_mut(&mut self.shards).get_mut(index).map(Arc::make_mut)
+    }
+
+    /// Sets the value of this key.
+    pub(super) fn insert(&mut self, key: K, value: V) {
+        let is_new = self.shard_mut(&key).is_some_and(|shard| shard.insert(key, value).is_none());
+        self.len += usize::from(is_new);
+    }
+
+    /// Takes this key out.
+    pub(super) fn remove<Q: Eq + Hash + ?Sized>(&mut self, key: &Q)
+    where
+        K: Borrow<Q>,
+    {
+        let was_there = self.shard_mut(key).is_some_and(|shard| shard.remove(key).is_some());
+        self.len -= usize::from(was_there);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clone_shares_all_but_the_changed_part() {
+        let mut map = SharedMap::default();
+        for number in 0..10_000_u32 {
+            map.insert(number, number);
+        }
+        let before = map.clone();
+        map.insert(7, 8);
+        map.remove(&9);
+        assert_eq!((before.get(&7), before.get(&9), before.len()), (Some(&7), Some(&9), 10_000));
+        assert_eq!((map.get(&7), map.get(&9), map.len()), (Some(&8), None, 9_999));
+        let parts = before.shards.iter().zip(&*map.shards);
+        let changed = parts.filter(|(before, after)| !Arc::ptr_eq(before, after)).count();
+        assert!((1..=2).contains(&changed), "{changed}");
+    }
+
+    #[test]
+    fn it_counts_each_key_once() {
+        let mut map = SharedMap::default();
+        map.insert("a".to_owned(), 1);
+        map.insert("a".to_owned(), 2);
+        map.remove("b");
+        assert_eq!((map.len(), map.is_empty(), map.values().collect::<Vec<_>>()), (1, false, vec![&2]));
+        map.remove("a");
+        assert!(map.is_empty());
+    }
+}
