@@ -54,6 +54,8 @@ pub struct State {
     pub metrics: Arc<Registry>,
     /// The trust in force.
     pub site: SiteHandle,
+    /// By which it says what is about to expire.
+    pub clock: Clock,
     /// What became of reloads.
     pub reloads: Arc<Reloads>,
     /// What the limit of open files allows.
@@ -136,7 +138,7 @@ fn status(request: &Request<Incoming>, state: &State) -> Response<Full<Bytes>> {
     let Some(page) = page.filter(|page| *page > 0) else {
         return text(StatusCode::BAD_REQUEST, "page is a number from 1\n");
     };
-    let status = status::status(state, page, Clock::System.now());
+    let status = status::status(state, page, state.clock.now());
     let (kind, body) = if html::is_preferred(request.headers()) {
         ("text/html; charset=utf-8", html::page(&status))
     } else {

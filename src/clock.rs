@@ -137,6 +137,12 @@ impl Clock {
             Self::Fixed(clock) => clock.now(),
         }
     }
+
+    /// Whole seconds since then; 0 if the clock was set back.
+    #[must_use]
+    pub fn age(&self, since: Timestamp) -> u64 {
+        u64::try_from(self.now().seconds_since(since)).unwrap_or_default()
+    }
 }
 
 impl TimeProvider for Clock {

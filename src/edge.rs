@@ -70,7 +70,7 @@ impl Edge {
     /// Sets up the log, binds every address, and starts the workers, the admin address and the reloader. `count` of
     /// workers wins over `[listen] workers`.
     pub fn start(initial: Initial, count: Option<usize>) -> Result<Self, EdgeError> {
-        let Initial { settings, site, warnings, .. } = &initial;
+        let Initial { settings, site, warnings, clock, .. } = &initial;
         init_log(&settings.log).map_err(EdgeError::Log)?;
         log_problems(warnings);
         let listeners = Listeners::bind(settings, count.unwrap_or_else(|| workers(settings)))?;
@@ -78,18 +78,19 @@ impl Edge {
         let admin_listener = TcpListener::bind(address.value)
             .map_err(|error| EdgeError::Bind(Box::new(cannot_bind("listen.admin", address, &error))))?;
 
-        let (metrics, reloads) = (Arc::<Registry>::default(), Arc::<Reloads>::default());
+        let (metrics, reloads) = (Arc::<Registry>::default(), Arc::new(Reloads::new(clock.clone())));
         let state = Arc::new(admin::State {
             ready: AtomicBool::new(false),
             metrics: Arc::clone(&metrics),
             site: Arc::clone(site),
+            clock: clock.clone(),
             reloads: Arc::clone(&reloads),
             capacity: capacity(&listeners, settings),
         });
         let https = listeners.addresses().to_vec();
-        let workers = listeners.start(settings, site, &metrics)?;
+        let workers = listeners.start(settings, site, clock, &metrics)?;
         metrics.add(log::collect);
-        metrics.add(Expiries::of(Arc::clone(site)));
+        metrics.add(Expiries::of(Arc::clone(site), clock.clone()));
         metrics.add(Arc::clone(&reloads));
         let admin = admin::Server::start(admin_listener, Arc::clone(&state)).map_err(EdgeError::Admin)?;
         state.ready.store(true, Ordering::Release);

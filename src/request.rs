@@ -120,6 +120,8 @@ pub struct WorkerParts {
     pub chains: Rc<crate::authenticate::ChainCache>,
     /// Clients that were here before.
     pub peers: Rc<Peers>,
+    /// By which certificates are judged.
+    pub clock: crate::clock::Clock,
     /// Upstream connections.
     pub pools: Rc<crate::forward::Pools>,
     /// What bodies take of memory, counted over all workers.

@@ -12,19 +12,22 @@ use crate::{
 
 /// Reads the site in force at each scrape.
 #[derive(Debug)]
-pub struct Expiries(SiteHandle);
+pub struct Expiries {
+    site: SiteHandle,
+    clock: Clock,
+}
 
 impl Expiries {
     /// Of the site that is in force here.
     #[must_use]
-    pub fn of(site: SiteHandle) -> Self {
-        Self(site)
+    pub fn of(site: SiteHandle, clock: Clock) -> Self {
+        Self { site, clock }
     }
 }
 
 impl Collector for Expiries {
     fn collect(&self, families: &mut Families) {
-        let (site, now) = (self.0.load(), Clock::System.now());
+        let (site, now) = (self.site.load(), self.clock.now());
         families.set(&TRUST_GENERATION, [], site.trust.generation.0);
         certificates(families, &site, now);
         crls(families, &site, now);

@@ -4,6 +4,7 @@ use std::{path::Path, process::ExitCode};
 
 use super::print;
 use crate::{
+    clock::Clock,
     config::Severity,
     listen::shortage,
     site::{build, public_authorities},
@@ -12,7 +13,7 @@ use crate::{
 
 /// Builds everything that `run` would build, and reports. Exit 0 without errors (warnings may be there), else 1.
 pub(super) fn check(config: &Path) -> ExitCode {
-    let mut built = build(config, Generation(1), None);
+    let mut built = build(config, Generation(1), None, &Clock::System);
     if let Some((settings, _)) = &built.site {
         built.problems.extend(public_authorities(settings));
         built.problems.extend(shortage(settings));

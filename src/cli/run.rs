@@ -9,6 +9,7 @@ use super::{
     signals::{Signal, Signals},
 };
 use crate::{
+    clock::Clock,
     edge::{Edge, EdgeError},
     observe::start_log,
     reload::first,
@@ -25,7 +26,7 @@ pub(super) fn run(config: &Path, workers: Option<usize>) -> ExitCode {
         return print::failure(format_args!("cannot start the thread that writes the log: {error}"));
     }
     let path = config.to_owned();
-    let initial = match runtime.block_on(signals.during(move || first(&path))) {
+    let initial = match runtime.block_on(signals.during(move || first(&path, Clock::System))) {
         Ok(Some(Ok(initial))) => initial,
         Ok(Some(Err(problems))) => {
             print::problems(&problems);

@@ -13,6 +13,7 @@ use super::{
     socket, worker,
 };
 use crate::{
+    clock::Clock,
     config::{Problem, settings::Settings},
     forward::{BufferedBytes, for_strangers},
     net::descriptors,
@@ -118,12 +119,14 @@ impl Listeners {
         self,
         settings: &Settings,
         site: &SiteHandle,
+        clock: &Clock,
         metrics: &Arc<Registry>,
     ) -> Result<Workers, ListenError> {
         let (doors, asked): (Vec<_>, Vec<_>) = self.by_worker.iter().map(|_| asks()).unzip();
         let bound = self.shares.connections;
         let shared = Arc::new(Shared {
             site: Arc::clone(site),
+            clock: clock.clone(),
             metrics: Arc::clone(metrics),
             buffered: Arc::new(BufferedBytes::default()),
             places: Arc::new(Semaphore::new(bound)),

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::{addresses::Addresses, door::Ask, shares::Shares};
-use crate::{forward::BufferedBytes, observe::metrics::Registry, site::SiteHandle};
+use crate::{clock::Clock, forward::BufferedBytes, observe::metrics::Registry, site::SiteHandle};
 
 /// What all workers see.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) site: SiteHandle,
+    /// By which certificates are judged.
+    pub(super) clock: Clock,
     /// Where each worker gets its recorder.
     pub(super) metrics: Arc<Registry>,
     /// What bodies take of memory, all workers together.

@@ -55,6 +55,7 @@ pub(super) fn run(
         let parts = WorkerParts {
             chains: Rc::new(ChainCache::new(CHAINS)),
             peers: Rc::default(),
+            clock: shared.clock.clone(),
             pools: Rc::new(Pools::new(
                 outbox.clone(),
                 Arc::clone(&shared.upstream_places),

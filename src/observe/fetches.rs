@@ -5,15 +5,15 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use super::{
-    metrics::{CRL_FETCH_AGE, CRL_FETCHES, Collector, Families},
-    reloads::age,
-};
+use super::metrics::{CRL_FETCH_AGE, CRL_FETCHES, Collector, Families};
 use crate::clock::{Clock, Timestamp};
 
 /// The sources. Written by who fetches, read by the admin address.
-#[derive(Debug, Default)]
-pub struct Fetches(Mutex<BTreeMap<Source, State>>);
+#[derive(Debug)]
+pub struct Fetches {
+    clock: Clock,
+    sources: Mutex<BTreeMap<Source, State>>,
+}
 
 /// What distinguishes sources: the queries of their URLs, which may be secrets, are not shown, but each has a file of its own.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,9 +33,13 @@ struct State {
 }
 
 impl Fetches {
+    pub(super) fn new(clock: Clock) -> Self {
+        Self { clock, sources: Mutex::default() }
+    }
+
     fn state(&self) -> MutexGuard<'_, BTreeMap<Source, State>> {
         // Every change is whole before anything can panic.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// These are the sources from now on.
@@ -52,7 +56,7 @@ impl Fetches {
         let mut all = self.state();
         let Some(state) = all.get_mut(source) else { return false };
         state.fetched += 1;
-        state.last = Some(Clock::System.now());
+        state.last = Some(self.clock.now());
         state.failure.take().is_some()
     }
 
@@ -61,7 +65,7 @@ impl Fetches {
         let mut all = self.state();
         let Some(state) = all.get_mut(source) else { return false };
         state.failed += 1;
-        let before = state.failure.replace((Clock::System.now(), why.to_owned()));
+        let before = state.failure.replace((self.clock.now(), why.to_owned()));
         before.is_none_or(|(_, before)| before != why)
     }
 
@@ -93,7 +97,7 @@ impl Collector for Fetches {
             families.set(&CRL_FETCHES, [url, "taken", file], state.fetched);
             families.set(&CRL_FETCHES, [url, "failed", file], state.failed);
             if let Some(last) = state.last {
-                families.set(&CRL_FETCH_AGE, [url, file], age(last));
+                families.set(&CRL_FETCH_AGE, [url, file], self.clock.age(last));
             }
         }
     }
@@ -115,7 +119,7 @@ mod tests {
         let source = |url: &str, file: &str| Source { url: url.to_owned(), file: file.to_owned() };
         let sources =
             [source("http://a/l", "b.crl"), source("http://a/l", "c.crl"), source("http://d", "d.crl")];
-        let fetches = Fetches::default();
+        let fetches = Fetches::new(Clock::System);
         fetches.only(&sources);
         fetches.succeeded(&sources[0]);
         assert!(fetches.failed(&sources[1], "refused"));

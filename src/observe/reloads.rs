@@ -11,6 +11,7 @@ use crate::clock::{Clock, Timestamp};
 /// The state of the trust in force. Written by the reloader, read by the admin address; never on a request's way.
 #[derive(Debug)]
 pub struct Reloads {
+    clock: Clock,
     state: Mutex<State>,
     /// The CRLs that are fetched.
     pub fetches: Fetches,
@@ -25,15 +26,15 @@ struct State {
     failure: Option<(Timestamp, String)>,
 }
 
-impl Default for Reloads {
-    fn default() -> Self {
-        let why = "the start of the edge".to_owned();
-        let state = State { succeeded: 0, failed: 0, since: Clock::System.now(), why, failure: None };
-        Self { state: Mutex::new(state), fetches: Fetches::default() }
-    }
-}
-
 impl Reloads {
+    /// Nothing was reloaded or fetched yet.
+    #[must_use]
+    pub fn new(clock: Clock) -> Self {
+        let why = "the start of the edge".to_owned();
+        let state = State { succeeded: 0, failed: 0, since: clock.now(), why, failure: None };
+        Self { fetches: Fetches::new(clock.clone()), clock, state: Mutex::new(state) }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // Every change is whole before anything can panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -45,7 +46,7 @@ impl Reloads {
         *state = State {
             succeeded: state.succeeded + 1,
             failed: state.failed,
-            since: Clock::System.now(),
+            since: self.clock.now(),
             why,
             failure: None,
         };
@@ -55,7 +56,7 @@ impl Reloads {
     pub fn failed(&self, problems: String) {
         let mut state = self.state();
         state.failed += 1;
-        state.failure = Some((Clock::System.now(), problems));
+        state.failure = Some((self.clock.now(), problems));
     }
 
     /// The files say again what is in force.
@@ -69,7 +70,7 @@ impl Reloads {
         let state = self.state().clone();
         serde_json::json!({
             "in_force_since": state.since.to_string(),
-            "in_force_seconds": age(state.since),
+            "in_force_seconds": self.clock.age(state.since),
             "why": state.why,
             "reloads": state.succeeded,
             "failed_reloads": state.failed,
@@ -81,15 +82,10 @@ impl Reloads {
 impl Collector for Arc<Reloads> {
     fn collect(&self, families: &mut Families) {
         let state = self.state().clone();
-        families.set(&TRUST_AGE, [], age(state.since));
+        families.set(&TRUST_AGE, [], self.clock.age(state.since));
         families.set(&RELOAD_FAILING, [], u64::from(state.failure.is_some()));
         families.set(&RELOADS, [], state.succeeded);
         families.set(&RELOADS_FAILED, [], state.failed);
         self.fetches.collect(families);
     }
-}
-
-/// Whole seconds since then; 0 where the clock was set back.
-pub(super) fn age(since: Timestamp) -> u64 {
-    u64::try_from(Clock::System.now().seconds_since(since)).unwrap_or_default()
 }

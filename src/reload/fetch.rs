@@ -15,6 +15,7 @@ use tokio::{
 };
 
 use crate::{
+    clock::{Clock, Timestamp},
     config::{
         Problem, Severity,
         settings::{CrlSource, StaleCrl, Trust, Url},
@@ -30,6 +31,7 @@ const RETRY: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(super) struct Fetcher {
     reloads: Arc<Reloads>,
+    clock: Clock,
     running: Option<Running>,
 }
 
@@ -43,8 +45,8 @@ struct Running {
 }
 
 impl Fetcher {
-    pub(super) fn new(reloads: Arc<Reloads>) -> Self {
-        Self { reloads, running: None }
+    pub(super) fn new(reloads: Arc<Reloads>, clock: Clock) -> Self {
+        Self { reloads, clock, running: None }
     }
 
     /// From now on the sources of these are fetched, and judged by the first trust that names them. A thread is started for the first
@@ -56,7 +58,7 @@ impl Fetcher {
         match &self.running {
             Some(running) => drop(running.wanted.send_replace(wanted())),
             None if sources.is_empty() => {}
-            None => match start(wanted(), Arc::clone(&self.reloads)) {
+            None => match start(wanted(), Arc::clone(&self.reloads), self.clock.clone()) {
                 Ok(running) => self.running = Some(running),
                 Err(error) => tracing::error!(%error, "CRLs can't be fetched: no thread could be started"),
             },
@@ -84,11 +86,11 @@ fn runtime() -> std::io::Result<Runtime> {
     Ok(runtime)
 }
 
-fn start(wanted: Wanted, reloads: Arc<Reloads>) -> std::io::Result<Running> {
+fn start(wanted: Wanted, reloads: Arc<Reloads>, clock: Clock) -> std::io::Result<Running> {
     let (wanted, receiver) = watch::channel(wanted);
     let runtime = runtime()?;
     let thread = std::thread::Builder::new().name("fetch".to_owned()).spawn(move || {
-        runtime.block_on(fetch_all(receiver, &reloads));
+        runtime.block_on(fetch_all(receiver, &reloads, &clock));
         // A name that is being looked up is not waited for.
         runtime.shutdown_background();
     })?;
@@ -104,7 +106,7 @@ fn key(source: &CrlSource) -> Key {
     (url.value.clone(), file.value.clone(), [*refresh, *timeout], files)
 }
 
-async fn fetch_all(mut wanted: watch::Receiver<Wanted>, reloads: &Arc<Reloads>) {
+async fn fetch_all(mut wanted: watch::Receiver<Wanted>, reloads: &Arc<Reloads>, clock: &Clock) {
     let mut tasks = JoinSet::new();
     let mut running: HashMap<Key, AbortHandle> = HashMap::new();
     loop {
@@ -124,7 +126,7 @@ async fn fetch_all(mut wanted: watch::Receiver<Wanted>, reloads: &Arc<Reloads>) 
         });
         for (key, source) in keys.into_iter().zip(sources) {
             running.entry(key).or_insert_with(|| {
-                tasks.spawn(fetch_ever(source.clone(), wanted.clone(), Arc::clone(reloads)))
+                tasks.spawn(fetch_ever(source.clone(), wanted.clone(), Arc::clone(reloads), clock.clone()))
             });
         }
         if wanted.changed().await.is_err() {
@@ -139,14 +141,14 @@ fn shown(source: &CrlSource) -> Source {
 }
 
 /// Fetches one list again and again. What becomes of it is told when it changes.
-async fn fetch_ever(source: CrlSource, wanted: watch::Receiver<Wanted>, reloads: Arc<Reloads>) {
+async fn fetch_ever(source: CrlSource, wanted: watch::Receiver<Wanted>, reloads: Arc<Reloads>, clock: Clock) {
     let shown = shown(&source);
     let Source { url, file } = &shown;
     loop {
         let names_it = |trust: &&Arc<Trust>| trust.crl_sources.iter().any(|other| key(other) == key(&source));
         let trust = wanted.borrow().iter().find(names_it).cloned();
         let Some(trust) = trust else { return };
-        let wait = match fetch(&source, &trust).await {
+        let wait = match fetch(&source, &trust, &clock).await {
             Ok(is_new) => {
                 let mended = reloads.fetches.succeeded(&shown);
                 if is_new || mended {
@@ -166,16 +168,16 @@ async fn fetch_ever(source: CrlSource, wanted: watch::Receiver<Wanted>, reloads:
 }
 
 /// Fetches a list once, and keeps it if it is another one and may be. Whether it is.
-async fn fetch(source: &CrlSource, trust: &Trust) -> Result<bool, String> {
+async fn fetch(source: &CrlSource, trust: &Trust, clock: &Clock) -> Result<bool, String> {
     let bytes = tokio::time::timeout(source.timeout, exchange::get(source))
         .await
         .unwrap_or_else(|_| Err(format!("no answer within {:?}", source.timeout)))?;
-    keep::keep(trust, source, &bytes)
+    keep::keep(trust, source, &bytes, clock.now())
 }
 
 /// The sources whose files hold no list that counts, with the reason where there is one.
-fn awaited(trust: &Trust) -> Vec<(&CrlSource, Option<String>)> {
-    let awaited = trust.crl_sources.iter().filter_map(|source| match kept(trust, source) {
+fn awaited(trust: &Trust, now: Timestamp) -> Vec<(&CrlSource, Option<String>)> {
+    let awaited = trust.crl_sources.iter().filter_map(|source| match kept(trust, source, now) {
         Kept::Lists => None,
         Kept::Nothing => Some((source, None)),
         Kept::Unfit(why) => Some((source, Some(why))),
@@ -184,14 +186,15 @@ fn awaited(trust: &Trust) -> Vec<(&CrlSource, Option<String>)> {
 }
 
 /// Whether a list that is to be fetched is not there yet, or does not count.
-pub(super) fn lacks_list(trust: &Trust) -> bool {
-    !awaited(trust).is_empty()
+pub(super) fn lacks_list(trust: &Trust, now: Timestamp) -> bool {
+    !awaited(trust, now).is_empty()
 }
 
 /// Fetches the lists that are not there yet, all at once, before trust is built for the first time. Those that can't be had are
 /// errors, or warnings where certificates are judged without.
-pub(super) fn missing(trust: &Trust) -> Vec<Problem> {
-    let awaited: Vec<&CrlSource> = awaited(trust).into_iter().map(|(source, _)| source).collect();
+pub(super) fn missing(trust: &Trust, clock: &Clock) -> Vec<Problem> {
+    let awaited: Vec<&CrlSource> =
+        awaited(trust, clock.now()).into_iter().map(|(source, _)| source).collect();
     if awaited.is_empty() {
         return Vec::new();
     }
@@ -201,8 +204,8 @@ pub(super) fn missing(trust: &Trust) -> Vec<Problem> {
             return awaited.iter().map(|source| lacking(trust, source, &error.to_string())).collect();
         }
     };
-    let outcomes =
-        runtime.block_on(futures_util::future::join_all(awaited.iter().map(|source| fetch(source, trust))));
+    let outcomes = runtime
+        .block_on(futures_util::future::join_all(awaited.iter().map(|source| fetch(source, trust, clock))));
     runtime.shutdown_background();
     let failed = awaited.iter().zip(outcomes).filter_map(|(source, outcome)| Some((source, outcome.err()?)));
     failed.map(|(source, why)| lacking(trust, source, &why)).collect()
@@ -210,13 +213,13 @@ pub(super) fn missing(trust: &Trust) -> Vec<Problem> {
 
 /// The lists without which a site may not take the place of the one in force: those that are not there yet, where certificates are not
 /// to be judged without, and in any case files that hold something that does not count, since the list in force is better.
-pub(super) fn still_missing(trust: &Trust) -> Vec<Problem> {
+pub(super) fn still_missing(trust: &Trust, now: Timestamp) -> Vec<Problem> {
     let problem = |(source, why): (&CrlSource, Option<String>)| match why {
         Some(why) => Some(Problem { severity: Severity::Error, ..lacking(trust, source, &why) }),
         None if trust.stale_crl == StaleCrl::Report => None,
         None => Some(lacking(trust, source, "it has not been fetched yet")),
     };
-    awaited(trust).into_iter().filter_map(problem).collect()
+    awaited(trust, now).into_iter().filter_map(problem).collect()
 }
 
 fn lacking(trust: &Trust, source: &CrlSource, why: &str) -> Problem {

@@ -14,7 +14,7 @@ use super::{
     fetch,
 };
 use crate::{
-    clock::Timestamp,
+    clock::{Clock, Timestamp},
     config::{Problem, Severity, settings::Settings},
     site::{Built, SiteHandle, build},
     trust::Generation,
@@ -29,6 +29,7 @@ pub struct Initial {
     pub site: SiteHandle,
     /// To be logged.
     pub warnings: Vec<Problem>,
+    pub(crate) clock: Clock,
     pub(super) config: PathBuf,
     pub(super) files: BTreeSet<PathBuf>,
     /// What `site` was built from.
@@ -48,11 +49,12 @@ const TRIES: usize = 5;
 /// fetched before; if one can't be had and certificates are not to be judged without it, there is no site.
 ///
 /// Fails with every problem of the configuration, if one is an error.
-pub fn first(config: &Path) -> Result<Initial, Vec<Problem>> {
-    let First { built: Built { site, problems, files, .. }, contents } = complete(config, read(config));
+pub fn first(config: &Path, clock: Clock) -> Result<Initial, Vec<Problem>> {
+    let First { built: Built { site, problems, files, .. }, contents } =
+        complete(config, read(config, &clock), &clock);
     let Some((settings, site)) = site else { return Err(problems) };
     let (site, config) = (Arc::new(ArcSwap::from_pointee(site)), config.to_owned());
-    Ok(Initial { settings, site, warnings: problems, config, files, contents })
+    Ok(Initial { settings, site, warnings: problems, clock, config, files, contents })
 }
 
 /// What was read from the files.
@@ -63,13 +65,13 @@ struct Read {
 }
 
 /// Fetches the lists that were lacking, and then builds again, whichever process has put them there.
-fn complete(config: &Path, read: Read) -> First {
+fn complete(config: &Path, read: Read, clock: &Clock) -> First {
     if !read.lacks_list {
         return read.first;
     }
     let site = read.first.built.site.as_ref();
-    let failed = site.map(|(settings, _)| fetch::missing(&settings.trust)).unwrap_or_default();
-    let mut first = self::read(config).first;
+    let failed = site.map(|(settings, _)| fetch::missing(&settings.trust, clock)).unwrap_or_default();
+    let mut first = self::read(config, clock).first;
     if failed.iter().any(|problem| problem.severity == Severity::Error) {
         first.built.site = None;
     }
@@ -77,14 +79,15 @@ fn complete(config: &Path, read: Read) -> First {
     first
 }
 
-fn read(config: &Path) -> Read {
+fn read(config: &Path, clock: &Clock) -> Read {
     let mut before: Option<Contents> = None;
     let mut tries = 0;
     loop {
         tries += 1;
         let start = Timestamp::from(SystemTime::now());
-        let built = build(config, Generation(1), None);
-        let lacks_list = built.site.as_ref().is_some_and(|(settings, _)| fetch::lacks_list(&settings.trust));
+        let built = build(config, Generation(1), None, clock);
+        let lacks_list =
+            built.site.as_ref().is_some_and(|(settings, _)| fetch::lacks_list(&settings.trust, clock.now()));
         let contents = Contents::of(&built.files);
         // A second is the coarsest that a file system's clock may be; what is older did not change since the build began.
         let unchanged = !Marks::of(&built.files).any_since(start - Duration::from_secs(1));
@@ -107,10 +110,10 @@ mod tests {
             if let Some(list) = lacking {
                 files.keep(&list);
             }
-            let read = read(&files.config());
+            let read = read(&files.config(), &Clock::System);
             // Another edge keeps its list in the same file.
             files.keep(&files.list(&[1]));
-            let (_, site) = complete(&files.config(), read).built.site.unwrap();
+            let (_, site) = complete(&files.config(), read, &Clock::System).built.site.unwrap();
             assert_eq!(site.trust.authorities.crls().count(), 1);
         }
     }

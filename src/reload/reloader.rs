@@ -99,6 +99,7 @@ struct Watch {
     /// Fetches the lists that are named by URL.
     fetcher: Fetcher,
     reloads: Arc<Reloads>,
+    clock: Clock,
     folders: Folders,
     marks: Marks,
     /// What the site in force was built from.
@@ -108,7 +109,7 @@ struct Watch {
     asked: bool,
     /// The broken contents that were told of.
     told: Option<Contents>,
-    /// When they may be fit as they are: a server certificate of theirs is not valid before. In seconds since 1970.
+    /// When they may be fit as they are: a server certificate of theirs is not valid before.
     fit_from: Option<Timestamp>,
 }
 
@@ -147,7 +148,7 @@ struct Candidate {
 
 impl Watch {
     fn new(initial: Initial, reloads: Arc<Reloads>, triggers: Sender<Trigger>) -> Self {
-        let Initial { settings, site, config, files, contents, .. } = initial;
+        let Initial { settings, site, clock, config, files, contents, .. } = initial;
         Self {
             config,
             marks: Marks::of(&files),
@@ -156,8 +157,9 @@ impl Watch {
             settings,
             site,
             retired: Retired::none(),
-            fetcher: Fetcher::new(Arc::clone(&reloads)),
+            fetcher: Fetcher::new(Arc::clone(&reloads), clock.clone()),
             reloads,
+            clock,
             folders: Folders::new(triggers),
             in_force: contents,
             next: Next::Poll,
@@ -185,7 +187,7 @@ impl Watch {
                     self.look();
                 }
                 Err(RecvTimeoutError::Timeout) => {
-                    let is_time = self.fit_from.take_if(|from| *from <= Clock::System.now()).is_some();
+                    let is_time = self.fit_from.take_if(|from| *from <= self.clock.now()).is_some();
                     if is_time {
                         self.told = None;
                     }
@@ -240,8 +242,10 @@ impl Watch {
             return None;
         }
         let current = self.site.load_full();
-        let built = build(&self.config, Generation(current.trust.generation.0 + 1), Some(&current));
-        let missing = built.site.as_ref().map(|(settings, _)| fetch::still_missing(&settings.trust));
+        let built =
+            build(&self.config, Generation(current.trust.generation.0 + 1), Some(&current), &self.clock);
+        let missing =
+            built.site.as_ref().map(|(settings, _)| fetch::still_missing(&settings.trust, self.clock.now()));
         let named_anew = !built.files.is_subset(&self.files);
         // What was named before is watched on until a site is in force that does not name it.
         self.files.extend(built.files.iter().cloned());

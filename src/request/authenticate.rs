@@ -28,13 +28,15 @@ pub struct Authenticate<S> {
     site: SiteHandle,
     chains: Rc<ChainCache>,
     peers: Rc<Peers>,
+    clock: Clock,
     buffered: Arc<BufferedBytes>,
 }
 
 impl<S> Authenticate<S> {
     pub(super) fn new(inner: S, site: SiteHandle, parts: &WorkerParts) -> Self {
         let (chains, peers) = (Rc::clone(&parts.chains), Rc::clone(&parts.peers));
-        Self { inner, site, chains, peers, buffered: Arc::clone(&parts.buffered) }
+        let clock = parts.clock.clone();
+        Self { inner, site, chains, peers, clock, buffered: Arc::clone(&parts.buffered) }
     }
 }
 
@@ -56,6 +58,7 @@ fn announced(context: &Context, limit: u64) -> Result<(), Refusal> {
 async fn authenticate(
     chains: &ChainCache,
     peers: &Peers,
+    clock: &Clock,
     buffered: &Arc<BufferedBytes>,
     current: &SiteHandle,
     Routed { mut context, body, route }: Routed,
@@ -63,7 +66,7 @@ async fn authenticate(
     let Limits { body_bytes, body_timeout, client_id_body_bytes, buffered_bytes, .. } = context.site.limits;
     if route.authenticate != settings::Authenticate::Client {
         announced(&context, body_bytes)?;
-        let proof = judge(chains, peers, route.authenticate, &context, &[])?;
+        let proof = judge(chains, peers, clock, route.authenticate, &context, &[])?;
         let body =
             RequestBody::streaming(body, body_bytes, body_timeout).holding(context.connection.receiving());
         return Ok(Authenticated { context, body, proof });
@@ -72,24 +75,24 @@ async fn authenticate(
     certificate(&context.connection)?;
     announced(&context, u64::try_from(client_id_body_bytes).unwrap_or(u64::MAX))?;
     let mut share = Share::of(buffered, buffered_bytes);
-    let body = match stranger(&context) {
+    let body = match stranger(&context, clock) {
         Some(denial) => read_of_stranger(peers, &context, body, &mut share).await.ok_or(denial)?,
         None => RequestBody::collect(body, client_id_body_bytes, body_timeout, &mut share).await?,
     };
     let route = renewed(&mut context, current, route)?;
-    let proof = judge(chains, peers, route.authenticate, &context, &body)?;
+    let proof = judge(chains, peers, clock, route.authenticate, &context, &body)?;
     Ok(Authenticated { context, body: RequestBody::sharing(body, share), proof })
 }
 
 /// Why the certificate can be nobody's, whatever the request's body says: no application is registered with its
 /// thumbprint, its subject or one of its alternative names. The same whichever client the request names.
-fn stranger(context: &Context) -> Option<Refusal> {
+fn stranger(context: &Context, clock: &Clock) -> Option<Refusal> {
     let peer = context.connection.peer.as_ref()?;
     let certificate = peer.certificate.as_ref().ok()?;
     if peer.may_be_somebodys(&context.site.trust) {
         return None;
     }
-    let denial = Denial::of_validity(certificate.validity(), Clock::System.now());
+    let denial = Denial::of_validity(certificate.validity(), clock.now());
     Some(Refusal::Denied(denial.unwrap_or(Denial::UnknownCertificate)))
 }
 
@@ -136,6 +139,7 @@ fn renewed(context: &mut Context, current: &SiteHandle, route: Arc<Route>) -> Re
 fn judge(
     chains: &ChainCache,
     peers: &Peers,
+    clock: &Clock,
     asks: settings::Authenticate,
     context: &Context,
     body: &[u8],
@@ -144,7 +148,7 @@ fn judge(
     if asks == settings::Authenticate::None {
         return Ok(None);
     }
-    let (certificate, now) = (certificate(connection)?, Clock::System.now());
+    let (certificate, now) = (certificate(connection)?, clock.now());
     let judged = if asks == settings::Authenticate::Client {
         let id = client_id(head, body).map_err(Refusal::ClientId)?;
         let known = connection.peer.as_ref().and_then(|peer| peer.proof(site.trust.generation, &id, now));
@@ -180,10 +184,10 @@ where
 
     fn call(&mut self, routed: Routed) -> Self::Future {
         let (chains, peers, site) = (Rc::clone(&self.chains), Rc::clone(&self.peers), Arc::clone(&self.site));
-        let buffered = Arc::clone(&self.buffered);
+        let (clock, buffered) = (self.clock.clone(), Arc::clone(&self.buffered));
         let mut inner = self.inner.clone();
         Box::pin(async move {
-            let authenticated = authenticate(&chains, &peers, &buffered, &site, routed).await?;
+            let authenticated = authenticate(&chains, &peers, &clock, &buffered, &site, routed).await?;
             inner.call(authenticated).await
         })
     }

@@ -40,7 +40,8 @@ pub struct Built {
 /// What is unchanged from `before` is taken over from there: a domain's TLS configuration with its ticket keys, an
 /// upstream with its connections.
 #[must_use]
-pub fn build(path: &Path, generation: Generation, before: Option<&Site>) -> Built {
+pub fn build(path: &Path, generation: Generation, before: Option<&Site>, clock: &Clock) -> Built {
+    let now = clock.now();
     let mut files = BTreeSet::from([path.to_owned()]);
     let (settings, mut problems) = config::settings(path);
     let Some(settings) = settings else { return Built { site: None, problems, files, fit_from: None } };
@@ -53,7 +54,7 @@ pub fn build(path: &Path, generation: Generation, before: Option<&Site>) -> Buil
         .flat_map(|domain| &domain.routes)
         .any(|route| route.authenticate != Authenticate::None);
     let file = &settings.trust.applications;
-    let mut registrar = Registrar::new(before.map(|before| &before.trust.registry));
+    let mut registrar = Registrar::new(before.map(|before| &before.trust.registry), now);
     if authenticates || file.value.exists() {
         problems.extend(config::applications(&file.value, &file.span, |application| {
             files.extend(files::of_application(&application));
@@ -63,7 +64,7 @@ pub fn build(path: &Path, generation: Generation, before: Option<&Site>) -> Buil
     registrar.check_authorities(&settings);
     let (registry, more) = registrar.finish();
     problems.extend(more);
-    let (trust, more) = trust::load(&settings.trust, registry, generation);
+    let (trust, more) = trust::load(&settings.trust, registry, generation, now);
     problems.extend(more);
 
     for source in &settings.trust.crl_sources {
@@ -112,12 +113,11 @@ pub fn build(path: &Path, generation: Generation, before: Option<&Site>) -> Buil
             .or_else(|| profiles.get(domain.header_profile.value.as_str()).cloned());
         let target = targets.get(domain.upstream).cloned().flatten();
         let upstream = target.map(|target| (target, settings.forwarded_for(domain.upstream)));
-        let built = self::domain(domain, profile, upstream, &hints, before, &mut problems);
+        let built = self::domain(domain, profile, upstream, &hints, before, clock, &mut problems);
         domains.extend(built.map(|built| (built.name.clone(), Arc::new(built))));
     }
     let certificates = domains.values().filter_map(|domain| domain.tls.certificate());
-    let fit_from =
-        certificates.map(|own| own.validity().not_before).filter(|from| *from > Clock::System.now()).min();
+    let fit_from = certificates.map(|own| own.validity().not_before).filter(|from| *from > now).min();
     let ok = !problems.iter().any(|problem| problem.severity == Severity::Error);
     let site = trust.filter(|_| ok).map(|trust| {
         let site = Site {
@@ -175,6 +175,7 @@ fn domain(
     upstream: Option<(Arc<Target>, settings::ForwardedFor)>,
     hints: &[rustls::DistinguishedName],
     before: Option<&Site>,
+    clock: &Clock,
     problems: &mut Vec<Problem>,
 ) -> Option<Domain> {
     let kept = before.and_then(|before| before.domains.get(settings.name.value.as_str()));
@@ -190,6 +191,7 @@ fn domain(
         &settings.certificate,
         &settings.private_key,
         &in_force,
+        clock.now(),
         problems,
     );
     let ticket_secrets = settings
@@ -222,7 +224,7 @@ fn domain(
     };
     let tls = match kept {
         Some(kept) if kept.tls.is_made_from(&options) => kept.tls.clone(),
-        _ => tls::DomainTls::new(options, kept.map(|kept| &kept.tls), &Clock::System)
+        _ => tls::DomainTls::new(options, kept.map(|kept| &kept.tls), clock)
             .map_err(|error| {
                 let what = format!("the TLS configuration can't be built: {error}");
                 problems.push(Problem::error(&settings.certificate.span, "domain.certificate", what));

@@ -14,6 +14,7 @@ use sha2::Digest;
 
 use super::fitness;
 use crate::{
+    clock::Timestamp,
     config::{Problem, Spanned, file},
     identity::ClientCertificate,
     pem,
@@ -34,6 +35,7 @@ pub fn server_credential(
     certificate: &Spanned<PathBuf>,
     private_key: &Spanned<PathBuf>,
     in_force: &[&CertificateDer<'static>],
+    now: Timestamp,
     problems: &mut Vec<Problem>,
 ) -> Option<(ServerCredential, [u8; 32])> {
     let in_one = is_one_file(&certificate.value, &private_key.value);
@@ -70,7 +72,15 @@ pub fn server_credential(
     };
     // What names and purpose a certificate lacks says nothing if it is not the server's.
     let for_domain = (keys_match || own.is_some()).then_some(domain);
-    fitness::judge(&credential.cert, own.unwrap_or_default(), for_domain, certificate, in_force, problems);
+    fitness::judge(
+        &credential.cert,
+        own.unwrap_or_default(),
+        for_domain,
+        certificate,
+        in_force,
+        now,
+        problems,
+    );
     match own {
         _ if keys_match => Some((Arc::new(credential), key_file)),
         Some(number) => {

@@ -9,7 +9,7 @@ use x509_parser::{
 };
 
 use crate::{
-    clock::{Clock, Timestamp},
+    clock::Timestamp,
     config::{Problem, Severity, Spanned},
     identity::{ClientCertificate, Validity},
 };
@@ -30,9 +30,9 @@ pub(super) fn judge(
     domain: Option<&str>,
     file: &Spanned<PathBuf>,
     in_force: &[&CertificateDer<'static>],
+    now: Timestamp,
     problems: &mut Vec<Problem>,
 ) {
-    let now = Clock::System.now();
     let shown = file.value.display();
     for (index, der) in chain.iter().enumerate() {
         let Ok(facts) = ClientCertificate::from_chain(std::slice::from_ref(der)) else { continue };

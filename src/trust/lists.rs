@@ -9,7 +9,7 @@ use rustls_pki_types::CertificateDer;
 
 use super::certificates::read_certificates;
 use crate::{
-    clock::Clock,
+    clock::Timestamp,
     config::{
         file,
         settings::{self, CrlSource},
@@ -31,7 +31,7 @@ pub enum Kept {
 
 /// What is kept of a source.
 #[must_use]
-pub fn kept(trust: &settings::Trust, source: &CrlSource) -> Kept {
+pub fn kept(trust: &settings::Trust, source: &CrlSource, now: Timestamp) -> Kept {
     let file = &source.file.value;
     if !file.exists() {
         return Kept::Nothing;
@@ -40,30 +40,39 @@ pub fn kept(trust: &settings::Trust, source: &CrlSource) -> Kept {
         .map_err(|error| file::unreadable(file, &error).0)
         .and_then(|bytes| lists_in(&bytes).map_err(|fault| format!(" {}", fault.trim_start())))
         .map_err(|what| format!("{}{what}", file.display()))
-        .and_then(|lists| counting(&keys(trust, source), lists));
+        .and_then(|lists| counting(&keys(trust, source), lists, now));
     judged.map_or_else(Kept::Unfit, |_| Kept::Lists)
 }
 
 /// The source of a file that holds no list that counts, and what is there instead.
-pub(super) fn awaited<'a>(trust: &'a settings::Trust, file: &Path) -> Option<(&'a CrlSource, Kept)> {
+pub(super) fn awaited<'a>(
+    trust: &'a settings::Trust,
+    file: &Path,
+    now: Timestamp,
+) -> Option<(&'a CrlSource, Kept)> {
     let source = trust.crl_sources.iter().find(|source| source.file.value == file)?;
-    Some((source, kept(trust, source))).filter(|(_, kept)| *kept != Kept::Lists)
+    Some((source, kept(trust, source, now))).filter(|(_, kept)| *kept != Kept::Lists)
 }
 
 /// Judges what was fetched before it takes the place of what is kept: every list in it must be fit for use, in force, signed by a
 /// client CA or by an `issuer` of its source, and no older than what is kept. Whether it is another one; the error says why it is not taken.
-pub fn judge_fetched(trust: &settings::Trust, source: &CrlSource, fetched: &[u8]) -> Result<bool, String> {
+pub fn judge_fetched(
+    trust: &settings::Trust,
+    source: &CrlSource,
+    fetched: &[u8],
+    now: Timestamp,
+) -> Result<bool, String> {
     let before = file::read(&source.file.value, file::LIMIT).ok();
     let is_other = before.as_deref() != Some(fetched);
     let keys = keys(trust, source);
     let lists = lists_in(fetched).map_err(|fault| format!("what was fetched{fault}"))?;
-    let new = counting(&keys, lists)?;
-    if let Some(stale) = new.iter().find(|list| list.next_update < Clock::System.now()) {
+    let new = counting(&keys, lists, now)?;
+    if let Some(stale) = new.iter().find(|list| list.next_update < now) {
         return Err(format!("the CRL of {:?} is stale since {}", stale.issuer, stale.next_update));
     }
     // What is kept and does not count may be replaced by anything that does.
     let before = before.and_then(|before| lists_in(&before).ok()).unwrap_or_default();
-    let before = before.into_iter().filter_map(|list| counting(&keys, vec![list]).ok()).flatten();
+    let before = before.into_iter().filter_map(|list| counting(&keys, vec![list], now).ok()).flatten();
     for old in before {
         match new.iter().filter(|list| list.issuer == old.issuer).map(|list| list.this_update).max() {
             None => return Err(format!("it lacks the CRL of {:?}, which is kept", old.issuer)),
@@ -92,7 +101,11 @@ fn keys(trust: &settings::Trust, source: &CrlSource) -> Vec<CertificateDer<'stat
 }
 
 /// The facts of these lists, if every one of them counts.
-fn counting(keys: &[CertificateDer<'static>], lists: Vec<Vec<u8>>) -> Result<Vec<CrlFacts>, String> {
+fn counting(
+    keys: &[CertificateDer<'static>],
+    lists: Vec<Vec<u8>>,
+    now: Timestamp,
+) -> Result<Vec<CrlFacts>, String> {
     let authorities = Authorities::new(keys.to_vec(), lists, RevocationPolicy::default())
         .map_err(|error| error.to_string())?;
     let facts: Vec<CrlFacts> = authorities.crls().collect();
@@ -109,7 +122,7 @@ fn counting(keys: &[CertificateDer<'static>], lists: Vec<Vec<u8>>) -> Result<Vec
                 list.issuer
             ));
         }
-        if list.is_from_the_future(Clock::System.now()) {
+        if list.is_from_the_future(now) {
             return Err(format!("the CRL of {:?} is dated in the future: {}", list.issuer, list.this_update));
         }
     }

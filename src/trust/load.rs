@@ -8,7 +8,7 @@ use super::{
     lists::{Kept, awaited},
 };
 use crate::{
-    clock::Clock,
+    clock::Timestamp,
     config::{Problem, Spanned, settings},
     identity::{Authorities, AuthorityError, ClientCa, CrlDepth, Purpose, RevocationPolicy, StaleCrl},
 };
@@ -20,9 +20,10 @@ pub fn load(
     trust: &settings::Trust,
     registry: Registry,
     generation: Generation,
+    now: Timestamp,
 ) -> (Option<Trust>, Vec<Problem>) {
     let mut problems = Vec::new();
-    let authorities = authorities(trust, &mut problems);
+    let authorities = authorities(trust, now, &mut problems);
     let ok = !problems.iter().any(|problem| problem.severity == crate::config::Severity::Error);
     let trust = authorities.filter(|_| ok).map(|authorities| Trust { generation, authorities, registry });
     (trust, problems)
@@ -38,7 +39,7 @@ pub(super) fn unusable(file: &Spanned<PathBuf>, key: &str, fault: FileFault) -> 
     Problem { help: fault.help, ..Problem::error(&file.span, key, fault.what) }
 }
 
-fn authorities(trust: &settings::Trust, problems: &mut Vec<Problem>) -> Option<Authorities> {
+fn authorities(trust: &settings::Trust, now: Timestamp, problems: &mut Vec<Problem>) -> Option<Authorities> {
     let mut cas: Vec<ClientCa> = Vec::new();
     let mut ca_files = Vec::new();
     for settings::ClientCa { file, eku } in &trust.client_ca {
@@ -61,7 +62,7 @@ fn authorities(trust: &settings::Trust, problems: &mut Vec<Problem>) -> Option<A
     let mut crls = Vec::new();
     let mut crl_files = Vec::new();
     for file in &trust.crls {
-        if let Some((source, kept)) = awaited(trust, &file.value) {
+        if let Some((source, kept)) = awaited(trust, &file.value, now) {
             let url = &source.url.value;
             let what = match kept {
                 Kept::Unfit(why) => {
@@ -98,7 +99,7 @@ fn authorities(trust: &settings::Trust, problems: &mut Vec<Problem>) -> Option<A
     };
     match Authorities::new(cas, crls, policy) {
         Ok(authorities) => {
-            for warning in authorities.warnings(Clock::System.now()) {
+            for warning in authorities.warnings(now) {
                 if let Some(file) = ca_files.get(warning.index) {
                     problems.push(
                         Problem::warning(
@@ -110,8 +111,8 @@ fn authorities(trust: &settings::Trust, problems: &mut Vec<Problem>) -> Option<A
                     );
                 }
             }
-            stale_crls(&authorities, trust.stale_crl, &crl_files, problems);
-            odd_crls(&authorities, trust, &crl_files, problems);
+            stale_crls(&authorities, trust.stale_crl, &crl_files, now, problems);
+            odd_crls(&authorities, trust, &crl_files, now, problems);
             Some(authorities)
         }
         Err(error) => {
@@ -137,6 +138,7 @@ fn stale_crls(
     authorities: &Authorities,
     stale: settings::StaleCrl,
     files: &[&Spanned<PathBuf>],
+    now: Timestamp,
     problems: &mut Vec<Problem>,
 ) {
     let help = match stale {
@@ -145,7 +147,7 @@ fn stale_crls(
             "certificates of its CA are judged by this old list (stale_crl = \"report\"): renew it"
         }
     };
-    for crl in authorities.crls().filter(|crl| crl.next_update < Clock::System.now()) {
+    for crl in authorities.crls().filter(|crl| crl.next_update < now) {
         let Some(file) = files.get(crl.index) else { continue };
         let (shown, since) = (shown(file), crl.next_update);
         let what = format!("{shown}: the CRL of {:?} is stale since {since}", crl.issuer);
@@ -158,6 +160,7 @@ fn odd_crls(
     authorities: &Authorities,
     trust: &settings::Trust,
     files: &[&Spanned<PathBuf>],
+    now: Timestamp,
     problems: &mut Vec<Problem>,
 ) {
     // A list of an intermediate whose certificate is named beside the list's URL is where it belongs.
@@ -170,7 +173,7 @@ fn odd_crls(
         let mut warn = |what: String, help: &str| {
             problems.push(Problem::warning(&file.span, "trust.crls", what).help(help));
         };
-        if crl.is_from_the_future(Clock::System.now()) {
+        if crl.is_from_the_future(now) {
             let from = crl.this_update;
             warn(
                 format!("{shown}: the CRL of {issuer:?} is dated in the future: its thisUpdate is {from}"),

@@ -14,7 +14,7 @@ use super::{
     subjects::KeptApart,
 };
 use crate::{
-    clock::Clock,
+    clock::Timestamp,
     config::{
         Problem, Severity, Spanned,
         settings::{self, Matcher},
@@ -27,6 +27,7 @@ use crate::{
 pub struct Registrar<'a> {
     registry: Registry,
     before: Option<&'a Registry>,
+    now: Timestamp,
     pins: Pins,
     apart: KeptApart,
     /// Thumbprints that look like no certificate's.
@@ -35,12 +36,13 @@ pub struct Registrar<'a> {
 }
 
 impl<'a> Registrar<'a> {
-    /// An empty registry. What is the same as `before` is taken over from there, its last use with it.
+    /// An empty registry, whose certificates are looked at as of `now`. What is the same as `before` is taken over from there, its last use with it.
     #[must_use]
-    pub fn new(before: Option<&'a Registry>) -> Self {
+    pub fn new(before: Option<&'a Registry>, now: Timestamp) -> Self {
         Self {
             registry: Registry::default(),
             before,
+            now,
             pins: Pins::default(),
             apart: KeptApart::default(),
             placeholders: Vec::new(),
@@ -54,7 +56,7 @@ impl<'a> Registrar<'a> {
         let mut places = Vec::new();
         let mut credentials = Vec::new();
         for credential in &written.credentials {
-            if let Some(built) = self::credential(credential, &mut self.pins, &mut self.problems) {
+            if let Some(built) = self::credential(credential, self.now, &mut self.pins, &mut self.problems) {
                 if let (Registered::Certificate(certificate), Matcher::Thumbprint(text)) =
                     (&built.registered, &credential.matcher)
                 {
@@ -127,6 +129,7 @@ impl<'a> Registrar<'a> {
 
 fn credential(
     credential: &settings::Credential,
+    now: Timestamp,
     pins: &mut Pins,
     problems: &mut Vec<Problem>,
 ) -> Option<CredentialSpec> {
@@ -144,7 +147,7 @@ fn credential(
     let registered = match &credential.matcher {
         Matcher::Thumbprint(text) => parsed(text, "thumbprint", problems, str::parse::<Thumbprint>)
             .map(|thumbprint| Registered::Certificate(thumbprint.into())),
-        Matcher::Certificate(file) => registered(file, problems).map(Registered::Certificate),
+        Matcher::Certificate(file) => registered(file, now, problems).map(Registered::Certificate),
         Matcher::SubjectDn(text) => parsed(text, "subject_dn", problems, DistinguishedName::from_written)
             .map(|(dn, warning)| {
                 if let Some(warning) = warning {
@@ -215,7 +218,11 @@ fn stray(chain: &[CertificateDer<'static>]) -> Option<usize> {
 }
 
 /// The first certificate of a file; one that has ended is worth a warning.
-fn registered(file: &Spanned<PathBuf>, problems: &mut Vec<Problem>) -> Option<RegisteredCertificate> {
+fn registered(
+    file: &Spanned<PathBuf>,
+    now: Timestamp,
+    problems: &mut Vec<Problem>,
+) -> Option<RegisteredCertificate> {
     const KEY: &str = "application.credential.certificate";
     let read = read_certificates(&file.value).and_then(|chain| {
         let leaf = chain.get(..1).unwrap_or_default();
@@ -232,7 +239,7 @@ fn registered(file: &Spanned<PathBuf>, problems: &mut Vec<Problem>) -> Option<Re
     });
     match read {
         Ok(certificate) => {
-            let (validity, now) = (certificate.validity(), Clock::System.now());
+            let validity = certificate.validity();
             if now < validity.not_before {
                 let from = validity.not_before;
                 let what =

@@ -8,14 +8,15 @@ use std::{
 };
 
 use crate::{
+    clock::Timestamp,
     config::settings::{CrlSource, Trust},
     trust::judge_fetched,
 };
 
 /// Keeps what was fetched if it may take the place of what is there. Whether it is another list.
-pub(super) fn keep(trust: &Trust, source: &CrlSource, bytes: &[u8]) -> Result<bool, String> {
+pub(super) fn keep(trust: &Trust, source: &CrlSource, bytes: &[u8], now: Timestamp) -> Result<bool, String> {
     let file = &source.file.value;
-    let is_other = judge_fetched(trust, source, bytes)?;
+    let is_other = judge_fetched(trust, source, bytes, now)?;
     if is_other {
         write(file, bytes).map_err(|error| format!("{} can't be written: {error}", file.display()))?;
     }

@@ -14,8 +14,8 @@ impl Steps {
     fn start() -> Self {
         let files = Files::new();
         files.keep(&files.list(&[1]));
-        let initial = first(&files.config()).unwrap_or_else(|problems| panic!("{problems:?}"));
-        let watch = Watch::new(initial, Arc::default(), channel().0);
+        let initial = first(&files.config(), Clock::System).unwrap_or_else(|problems| panic!("{problems:?}"));
+        let watch = Watch::new(initial, Arc::new(Reloads::new(Clock::System)), channel().0);
         Self { files, watch }
     }
 
