@@ -6,6 +6,7 @@ mod server;
 mod expiries;
 mod host;
 mod html;
+mod report;
 mod status;
 mod tables;
 
@@ -29,6 +30,7 @@ use self::connections::Connections;
 pub use self::{
     expiries::Expiries,
     server::Server,
+    status::Status,
     tables::{Table, tables},
 };
 use crate::{
@@ -131,18 +133,18 @@ fn answer(request: &Request<Incoming>, state: &State) -> Response<Full<Bytes>> {
     }
 }
 
-/// JSON, or a page for whoever would rather read one; `?page=` is the page of applications.
+/// JSON, or a page if the client prefers HTML; `?page=` is the page of applications.
 fn status(request: &Request<Incoming>, state: &State) -> Response<Full<Bytes>> {
     let mut pairs = request.uri().query().unwrap_or_default().split('&');
     let page = pairs.find_map(|pair| pair.strip_prefix("page=")).map_or(Some(1), |page| page.parse().ok());
     let Some(page) = page.filter(|page| *page > 0) else {
         return text(StatusCode::BAD_REQUEST, "page is a number from 1\n");
     };
-    let status = status::status(state, page, state.clock.now());
+    let status = report::status(state, page, state.clock.now());
     let (kind, body) = if html::is_preferred(request.headers()) {
         ("text/html; charset=utf-8", html::page(&status))
     } else {
-        ("application/json", status.to_string())
+        ("application/json", serde_json::to_string(&status).unwrap_or_default())
     };
     let mut response = text(StatusCode::OK, body);
     for (name, value) in [

@@ -14,6 +14,7 @@ use std::{
 };
 
 use rustls::{pki_types::UnixTime, time_provider::TimeProvider};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// A point in time, in whole seconds since 1970-01-01T00:00:00Z without leap seconds; negative before that.
@@ -112,6 +113,21 @@ impl fmt::Display for Timestamp {
         const END_OF_9999: i64 = 253_402_300_799;
         let time = OffsetDateTime::from_unix_timestamp(self.0.clamp(YEAR_0, END_OF_9999));
         f.write_str(&time.map_err(|_| fmt::Error)?.format(&Rfc3339).map_err(|_| fmt::Error)?)
+    }
+}
+
+/// As [`fmt::Display`] has it.
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// From RFC 3339's form.
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        OffsetDateTime::parse(&text, &Rfc3339).map(Self::from).map_err(D::Error::custom)
     }
 }
 

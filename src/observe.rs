@@ -9,6 +9,6 @@ pub mod metrics;
 mod reloads;
 
 pub use colours::{choose as choose_colours, has_colours};
-pub use fetches::{Fetches, Source};
+pub use fetches::{FetchState, Fetches, Source};
 pub use log::{finish as finish_log, init as init_log, start as start_log, write_text};
-pub use reloads::Reloads;
+pub use reloads::{ReloadState, Reloads};

@@ -3,16 +3,15 @@
 use std::fmt::Write;
 
 use http::HeaderMap;
-use serde_json::Value;
 
-use super::tables::{at, tables};
+use super::{status::Status, tables::tables};
 
 const HEAD: &str = "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>mtls-edge</title><style>\
 body{font:15px/1.4 sans-serif;margin:2em}table{border-collapse:collapse}\
 td,th{border:1px solid #bbb;padding:.2em .6em;text-align:left;overflow-wrap:anywhere}\
 </style></head><body><h1>mtls-edge</h1>\n";
 
-/// Whether whoever asks would rather read a page than JSON (RFC 9110 section 12.5.1). JSON wins a tie.
+/// Whether the client prefers a page to JSON (RFC 9110 section 12.5.1). JSON wins a tie.
 pub(in crate::admin) fn is_preferred(headers: &HeaderMap) -> bool {
     let accepted: Vec<&str> = headers
         .get_all(http::header::ACCEPT)
@@ -42,7 +41,7 @@ fn quality(accepted: &[&str], kind: &str) -> u16 {
 }
 
 /// The page.
-pub(in crate::admin) fn page(status: &Value) -> String {
+pub(in crate::admin) fn page(status: &Status) -> String {
     let mut html = HEAD.to_owned();
     for table in tables(status) {
         let _ = write!(html, "<h2>{}</h2>\n<table>", escaped(&table.title));
@@ -52,8 +51,7 @@ pub(in crate::admin) fn page(status: &Value) -> String {
         }
         html.push_str("</table>\n");
     }
-    let number = |pointer: &str| at(status, pointer).as_u64().unwrap_or(1);
-    let (page, pages) = (number("/applications/page"), number("/applications/pages"));
+    let (page, pages) = (status.applications.page, status.applications.pages);
     for (there, to, name) in
         [(page > 1, page.saturating_sub(1), "previous"), (page < pages, page + 1, "next")]
     {
@@ -72,7 +70,7 @@ fn row<'a>(html: &mut String, tag: &str, cells: impl Iterator<Item = &'a str>) {
     html.push_str("</tr>\n");
 }
 
-/// Fit to stand in an element or an attribute.
+/// Escaped for an element or an attribute.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {

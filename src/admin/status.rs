@@ -1,180 +1,288 @@
-//! What `/status` says: facts of the site in force as one JSON value, from which the page for a person and the table of
-//! `mtls-edge status` are made too.
+//! The document of `/status`: what the page, the command and the JSON show.
+//!
+//! The names of the fields are a contract. They are added to, never renamed; a field that is added has a default, so that
+//! `mtls-edge status` also reads the answer of an older edge.
 
-use std::sync::{Arc, atomic::Ordering};
+use serde::{Deserialize, Serialize};
 
-use serde_json::{Value, json};
+use crate::clock::Timestamp;
 
-use super::{Capacity, State};
-use crate::{
-    clock::Timestamp,
-    observe::log,
-    site::{Domain, Site},
-    trust::{Application, CredentialView, Registry},
-};
-
-/// Applications on one page.
-const PAGE: usize = 100;
-/// What ends within so many days is about to.
-const SOON_DAYS: i64 = 30;
-/// Of what is about to end, so many are told, the soonest first.
-const SOON: usize = 100;
-
-/// The facts, with this page of applications (from 1), as of `now`.
-pub(super) fn status(state: &State, page: usize, now: Timestamp) -> Value {
-    let site = state.site.load();
-    let mut domains: Vec<&Arc<Domain>> = site.domains.values().collect();
-    domains.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-    json!({
-        "generation": site.trust.generation.0,
-        "ready": state.ready.load(Ordering::Acquire),
-        "now": now.to_string(),
-        "trust": state.reloads.status(),
-        "limits": limits(state),
-        "log": { "lines_dropped": log::dropped() },
-        "expiring": expiring(&site, now),
-        "domains": domains.into_iter().map(|domain| of_domain(domain, now)).collect::<Vec<_>>(),
-        "client_cas": cas(&site, now),
-        "crls": crls(&site, now),
-        "crl_sources": state.reloads.fetches.status(),
-        "applications": applications(&site.trust.registry, page, now),
-    })
+/// All that an edge says of itself.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Status {
+    /// Number of the site in force.
+    pub generation: u64,
+    /// As `/readyz` has it.
+    pub ready: bool,
+    /// The edge's clock.
+    pub now: Timestamp,
+    /// Since when the site is in force, and what became of reloads.
+    pub trust: Trust,
+    /// How the limit of open files is shared out.
+    pub limits: Limits,
+    /// The log.
+    pub log: Log,
+    /// What has expired or will soon.
+    pub expiring: Expiring,
+    /// By name.
+    pub domains: Vec<Domain>,
+    /// In the order of the configuration.
+    pub client_cas: Vec<ClientCa>,
+    /// A CA's newest first.
+    pub crls: Vec<Crl>,
+    /// Those that are fetched.
+    pub crl_sources: Vec<CrlSource>,
+    /// One page of them.
+    pub applications: Applications,
 }
 
-fn limits(state: &State) -> Value {
-    let Capacity { descriptors, reserve, connections, connections_configured, upstream, shortage } =
-        &state.capacity;
-    json!({
-        "open_files": descriptors,
-        "reserve": reserve,
-        "connections": connections,
-        "connections_configured": connections_configured,
-        "upstream_connections": upstream,
-        "shortage": shortage,
-    })
+/// The site in force, and reloads since the start.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Trust {
+    /// Since when it is in force.
+    pub in_force_since: Timestamp,
+    /// For how long, in seconds.
+    pub in_force_seconds: u64,
+    /// What led to it.
+    pub why: String,
+    /// Successful ones.
+    pub reloads: u64,
+    /// Rejected ones.
+    pub failed_reloads: u64,
+    /// The last one, if it was rejected and the files are still so.
+    pub failure: Option<FailedReload>,
 }
 
-fn of_domain(domain: &Domain, now: Timestamp) -> Value {
-    let certificate = domain.tls.certificate().map(|certificate| {
-        let end = certificate.validity().not_after;
-        json!({
-            "subject": certificate.subject().to_rfc4514(),
-            "thumbprint": certificate.thumbprint().to_string(),
-            "not_after": end.to_string(),
-            "days_left": end.days_since(now),
-        })
-    });
-    json!({ "name": domain.name, "header_profile": domain.profile.name(), "certificate": certificate })
+/// A reload that was rejected.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct FailedReload {
+    /// When.
+    pub at: Timestamp,
+    /// Every problem, in one line.
+    pub problems: String,
 }
 
-fn cas(site: &Site, now: Timestamp) -> Vec<Value> {
-    let facts = site.trust.authorities.client_cas().map(|ca| {
-        json!({
-            "subject": ca.subject,
-            "thumbprint": ca.thumbprint.to_string(),
-            "eku": ca.purpose.as_str(),
-            "not_after": ca.validity.not_after.to_string(),
-            "days_left": ca.validity.not_after.days_since(now),
-        })
-    });
-    facts.collect()
+/// How the limit of open files is shared out.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Limits {
+    /// The limit.
+    pub open_files: usize,
+    /// For all but connections.
+    pub reserve: usize,
+    /// Connections of applications that may be open at once.
+    pub connections: usize,
+    /// `[limits] connections`, which may be more.
+    pub connections_configured: usize,
+    /// Connections to upstreams.
+    pub upstream_connections: usize,
+    /// What is missing, as it was logged.
+    pub shortage: Option<String>,
 }
 
-fn crls(site: &Site, now: Timestamp) -> Vec<Value> {
-    let facts = site.trust.authorities.crls().map(|crl| {
-        json!({
-            "issuer": crl.issuer,
-            "this_update": crl.this_update.to_string(),
-            "next_update": crl.next_update.to_string(),
-            "days_left": crl.next_update.days_since(now),
-            "stale": crl.next_update < now,
-            "signed_by_client_ca": crl.signer.is_some(),
-        })
-    });
-    facts.collect()
+/// The log.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Log {
+    /// Lines that standard error did not take.
+    pub lines_dropped: u64,
 }
 
-fn applications(registry: &Registry, page: usize, now: Timestamp) -> Value {
-    let mut all: Vec<&Arc<Application>> = registry.applications().collect();
-    let total = all.len();
-    let by_id = |a: &&Arc<Application>, b: &&Arc<Application>| a.client_id.cmp(&b.client_id);
-    // Only this page is sorted: the rest need only stand before it or behind it.
-    let from = (page - 1).saturating_mul(PAGE).min(total);
-    if from > 0 {
-        all.select_nth_unstable_by(from - 1, by_id);
-    }
-    let rest = all.get_mut(from..).unwrap_or_default();
-    if rest.len() > PAGE {
-        rest.select_nth_unstable_by(PAGE, by_id);
-    }
-    let length = rest.len().min(PAGE);
-    let shown = rest.get_mut(..length).unwrap_or_default();
-    shown.sort_unstable_by(by_id);
-    json!({
-        "total": total,
-        "page": page,
-        "pages": total.div_ceil(PAGE).max(1),
-        "per_page": PAGE,
-        "list": shown.iter().map(|application| of_application(application, now)).collect::<Vec<_>>(),
-    })
+/// What has expired or will soon.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Expiring {
+    /// What soon means, in days.
+    pub within_days: i64,
+    /// How many there are.
+    pub total: usize,
+    /// The first of them, the soonest first.
+    pub list: Vec<Expiry>,
 }
 
-fn of_application(application: &Application, now: Timestamp) -> Value {
-    let method = application.method.kind().as_str();
-    let credentials: Vec<Value> =
-        application.credentials().map(|credential| of_credential(credential, now)).collect();
-    json!({ "client_id": application.client_id.as_str(), "method": method, "credentials": credentials })
+/// When something expires.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Expiry {
+    /// The kind of thing.
+    pub what: String,
+    /// Which one.
+    pub name: String,
+    /// Its last moment.
+    pub not_after: Timestamp,
+    /// Whole days, negative once it has expired.
+    pub days_left: i64,
 }
 
-fn of_credential(credential: CredentialView<'_>, now: Timestamp) -> Value {
-    let (key, registered) = credential.written();
-    let end = credential.not_after();
-    let known_from = match (credential.certificate(), end) {
-        (Some(_), _) => Some("the registered certificate"),
-        (None, Some(_)) => Some("the last certificate that matched"),
-        (None, None) => None,
-    };
-    json!({
-        "name": credential.name,
-        key: registered,
-        "subject": credential.certificate().map(|certificate| &certificate.subject),
-        "not_after": end.map(|time| time.to_string()),
-        "days_left": end.map(|end| end.days_since(now)),
-        "known_from": known_from,
-        "last_used": credential.usage.last().map(|time| time.to_string()),
-    })
+/// A domain.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Domain {
+    /// Its name.
+    pub name: String,
+    /// How clients are vouched for.
+    pub header_profile: String,
+    /// Its own certificate, if it can be read.
+    pub certificate: Option<ServerCertificate>,
 }
 
-/// What has ended or will soon, the soonest first.
-fn expiring(site: &Site, now: Timestamp) -> Value {
-    let mut found: Vec<(Timestamp, &'static str, String)> = Vec::new();
-    let soon = |end: &Timestamp| end.days_since(now) < SOON_DAYS;
-    for domain in site.domains.values() {
-        let end = domain.tls.certificate().map(|certificate| certificate.validity().not_after);
-        found.extend(end.filter(soon).map(|end| (end, "server certificate", domain.name.to_string())));
-    }
-    for ca in site.trust.authorities.client_cas() {
-        let end = Some(ca.validity.not_after).filter(soon);
-        found.extend(end.map(|end| (end, "client CA", ca.subject)));
-    }
-    for crl in site.trust.authorities.crls() {
-        found.extend(Some(crl.next_update).filter(soon).map(|end| (end, "CRL", crl.issuer)));
-    }
-    for application in site.trust.registry.applications() {
-        for credential in application.credentials() {
-            let end = credential.not_after().filter(soon);
-            let name = || format!("{}/{}", application.client_id, credential.name);
-            found.extend(end.map(|end| (end, "credential", name())));
+/// The certificate of a domain.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ServerCertificate {
+    /// RFC 4514.
+    pub subject: String,
+    /// SHA-256, in hex.
+    pub thumbprint: String,
+    /// Its last moment.
+    pub not_after: Timestamp,
+    /// Whole days, negative once it has expired.
+    pub days_left: i64,
+}
+
+/// A client CA.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ClientCa {
+    /// RFC 4514.
+    pub subject: String,
+    /// SHA-256, in hex.
+    pub thumbprint: String,
+    /// Which extendedKeyUsage its certificates need.
+    pub eku: String,
+    /// Its last moment.
+    pub not_after: Timestamp,
+    /// Whole days, negative once it has expired.
+    pub days_left: i64,
+}
+
+/// A CRL.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Crl {
+    /// RFC 4514.
+    pub issuer: String,
+    /// When it was issued.
+    pub this_update: Timestamp,
+    /// When the next one is due.
+    pub next_update: Timestamp,
+    /// Whole days until then, negative once it is stale.
+    pub days_left: i64,
+    /// Whether the next one is overdue.
+    pub stale: bool,
+    /// Else an intermediate CA did.
+    pub signed_by_client_ca: bool,
+}
+
+/// Where a CRL is fetched from.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct CrlSource {
+    /// Without its query, which may be a secret.
+    pub url: String,
+    /// Where the CRL is cached.
+    pub file: String,
+    /// Successful fetches.
+    pub fetched: u64,
+    /// Failed ones.
+    pub failed: u64,
+    /// The last successful one.
+    pub last_fetched: Option<Timestamp>,
+    /// The last one, if it failed.
+    pub failure: Option<FailedFetch>,
+}
+
+/// A fetch that failed.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct FailedFetch {
+    /// When.
+    pub at: Timestamp,
+    /// The reason.
+    pub why: String,
+}
+
+/// A page of applications.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Applications {
+    /// On all pages.
+    pub total: usize,
+    /// This page, from 1.
+    pub page: usize,
+    /// At least 1.
+    pub pages: usize,
+    /// The most on one page.
+    pub per_page: usize,
+    /// By `client_id`.
+    pub list: Vec<Application>,
+}
+
+/// An application.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Application {
+    /// Its `client_id`.
+    pub client_id: String,
+    /// Its `token_endpoint_auth_method`.
+    pub method: String,
+    /// In the order of the configuration.
+    pub credentials: Vec<Credential>,
+}
+
+/// A credential of an application.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Credential {
+    /// The operator's name for it.
+    pub name: String,
+    /// What it matches; nothing if a newer edge knows a kind that this command does not.
+    #[serde(flatten)]
+    pub registered: Option<Registered>,
+    /// Of the registered certificate.
+    pub subject: Option<String>,
+    /// Its last moment, as far as that is known.
+    pub not_after: Option<Timestamp>,
+    /// Whole days, negative once it has expired.
+    pub days_left: Option<i64>,
+    /// By which certificate that is known.
+    pub known_from: Option<String>,
+    /// The last request that it proved, since the start.
+    pub last_used: Option<Timestamp>,
+}
+
+/// What a credential matches: a member under the name of the configuration key.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Registered {
+    /// SHA-256, in hex.
+    Thumbprint(String),
+    /// RFC 4514.
+    SubjectDn(String),
+    /// dNSName.
+    SanDns(String),
+    /// uniformResourceIdentifier.
+    SanUri(String),
+    /// iPAddress.
+    SanIp(String),
+    /// rfc822Name.
+    SanEmail(String),
+}
+
+impl Registered {
+    /// The configuration key and its value.
+    #[must_use]
+    pub fn parts(&self) -> (&'static str, &str) {
+        match self {
+            Self::Thumbprint(value) => ("thumbprint", value),
+            Self::SubjectDn(value) => ("subject_dn", value),
+            Self::SanDns(value) => ("san_dns", value),
+            Self::SanUri(value) => ("san_uri", value),
+            Self::SanIp(value) => ("san_ip", value),
+            Self::SanEmail(value) => ("san_email", value),
         }
     }
-    found.sort_unstable();
-    let total = found.len();
-    found.truncate(SOON);
-    let list: Vec<Value> = found
-        .into_iter()
-        .map(|(end, what, name)| {
-            json!({ "what": what, "name": name, "not_after": end.to_string(), "days_left": end.days_since(now) })
-        })
-        .collect();
-    json!({ "within_days": SOON_DAYS, "total": total, "list": list })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credential_has_a_member_named_for_its_key() {
+        let json = r#"{"name":"a","subject_dn":"CN=a","subject":null,"not_after":null,"days_left":null,"known_from":null,"last_used":"2026-11-27T16:00:00Z"}"#;
+        let credential: Credential = serde_json::from_str(json).unwrap();
+        assert_eq!(credential.registered.as_ref().unwrap().parts(), ("subject_dn", "CN=a"));
+        assert_eq!(serde_json::to_string(&credential).unwrap(), json);
+        // Of a newer edge.
+        let newer = json.replace("subject_dn", "jwks_uri");
+        assert!(serde_json::from_str::<Credential>(&newer).unwrap().registered.is_none());
+    }
 }

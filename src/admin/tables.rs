@@ -1,11 +1,11 @@
-//! The value of `/status` as tables of text, for the page and for the terminal.
+//! The status as tables of text, for the page and for the terminal.
 
-use serde_json::Value;
+use super::status::{Application, Credential, Status, Trust};
 
 /// A table under a title.
 #[derive(Debug)]
 pub struct Table {
-    /// What it tells.
+    /// What it lists.
     pub title: String,
     /// The heads of its columns; none where every row is a name and a value.
     pub columns: &'static [&'static str],
@@ -13,132 +13,110 @@ pub struct Table {
     pub rows: Vec<Vec<String>>,
 }
 
-/// All tables of a status. What is not there is an empty cell, so that a newer edge can be asked by an older command.
+/// All tables of a status.
 #[must_use]
-pub fn tables(status: &Value) -> Vec<Table> {
-    let applications = at(status, "/applications");
+pub fn tables(status: &Status) -> Vec<Table> {
     vec![
         summary(status),
-        Table {
-            title: format!(
-                "expired or about to, within {} days ({} in all)",
-                text(at(status, "/expiring/within_days")),
-                text(at(status, "/expiring/total"))
-            ),
-            columns: &["days left", "ends", "what", "name"],
-            rows: rows(at(status, "/expiring/list"), &["days_left", "not_after", "what", "name"]),
-        },
-        Table {
-            title: "domains".to_owned(),
-            columns: &["domain", "days left", "certificate", "thumbprint"],
-            rows: list(at(status, "/domains"))
-                .map(|domain| {
-                    let certificate = at(domain, "/certificate");
-                    let cells =
-                        ["/days_left", "/subject", "/thumbprint"].map(|key| text(at(certificate, key)));
-                    std::iter::once(text(at(domain, "/name"))).chain(cells).collect()
-                })
-                .collect(),
-        },
-        Table {
-            title: "client CAs".to_owned(),
-            columns: &["subject", "days left", "thumbprint"],
-            rows: rows(at(status, "/client_cas"), &["subject", "days_left", "thumbprint"]),
-        },
-        Table {
-            title: "CRLs".to_owned(),
-            columns: &["issuer", "this update", "next update", "days left"],
-            rows: rows(at(status, "/crls"), &["issuer", "this_update", "next_update", "days_left"]),
-        },
-        Table {
-            title: "CRL sources".to_owned(),
-            columns: &["url", "file", "last fetched", "failure"],
-            rows: list(at(status, "/crl_sources"))
-                .map(|source| {
-                    ["/url", "/file", "/last_fetched", "/failure/why"]
-                        .map(|key| text(at(source, key)))
-                        .to_vec()
-                })
-                .collect(),
-        },
-        Table {
-            title: format!(
-                "applications ({} in all, page {} of {})",
-                text(at(applications, "/total")),
-                text(at(applications, "/page")),
-                text(at(applications, "/pages"))
-            ),
-            columns: &["client_id", "credential", "method", "registered", "days left", "last used"],
-            rows: list(at(applications, "/list")).flat_map(credentials).collect(),
-        },
+        expiring(status),
+        table("domains", &["domain", "days left", "certificate", "thumbprint"], &status.domains, |domain| {
+            let certificate = domain.certificate.as_ref();
+            [
+                domain.name.clone(),
+                shown(certificate.map(|certificate| certificate.days_left)),
+                shown(certificate.map(|certificate| &certificate.subject)),
+                shown(certificate.map(|certificate| &certificate.thumbprint)),
+            ]
+        }),
+        table("client CAs", &["subject", "days left", "thumbprint"], &status.client_cas, |ca| {
+            [ca.subject.clone(), ca.days_left.to_string(), ca.thumbprint.clone()]
+        }),
+        table("CRLs", &["issuer", "this update", "next update", "days left"], &status.crls, |crl| {
+            [
+                crl.issuer.clone(),
+                crl.this_update.to_string(),
+                crl.next_update.to_string(),
+                crl.days_left.to_string(),
+            ]
+        }),
+        table("CRL sources", &["url", "file", "last fetched", "failure"], &status.crl_sources, |source| {
+            [
+                source.url.clone(),
+                source.file.clone(),
+                shown(source.last_fetched),
+                shown(source.failure.as_ref().map(|failure| &failure.why)),
+            ]
+        }),
+        applications(status),
     ]
 }
 
-fn summary(status: &Value) -> Table {
-    let trust = at(status, "/trust");
-    let failure = match at(trust, "/failure") {
-        Value::Null => "none".to_owned(),
-        failure => format!("{}: {}", text(at(failure, "/at")), text(at(failure, "/problems"))),
-    };
-    let ready = if at(status, "/ready") == &Value::Bool(true) { "yes" } else { "no" };
+fn table<T, const COLUMNS: usize>(
+    title: impl Into<String>,
+    columns: &'static [&'static str; COLUMNS],
+    items: &[T],
+    row: impl Fn(&T) -> [String; COLUMNS],
+) -> Table {
+    Table { title: title.into(), columns, rows: items.iter().map(|item| row(item).to_vec()).collect() }
+}
+
+fn summary(status: &Status) -> Table {
+    let Trust { in_force_since, why, reloads, failed_reloads, failure, .. } = &status.trust;
+    let failing = failure.as_ref().map(|failure| format!("{}: {}", failure.at, failure.problems));
     let rows = [
-        ("generation", text(at(status, "/generation"))),
-        ("in force since", text(at(trust, "/in_force_since"))),
-        ("why", text(at(trust, "/why"))),
-        ("ready", ready.to_owned()),
-        (
-            "reloads",
-            format!("{}, {} refused", text(at(trust, "/reloads")), text(at(trust, "/failed_reloads"))),
-        ),
-        ("failing now", failure),
-        ("log lines lost", text(at(status, "/log/lines_dropped"))),
+        ("generation", status.generation.to_string()),
+        ("in force since", in_force_since.to_string()),
+        ("why", why.clone()),
+        ("ready", if status.ready { "yes" } else { "no" }.to_owned()),
+        ("reloads", format!("{reloads}, {failed_reloads} rejected")),
+        ("failing now", failing.unwrap_or_else(|| "none".to_owned())),
+        ("log lines lost", status.log.lines_dropped.to_string()),
     ];
     let rows = rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();
     Table { title: "trust in force".to_owned(), columns: &[], rows }
 }
 
-fn credentials(application: &Value) -> impl Iterator<Item = Vec<String>> + '_ {
-    list(at(application, "/credentials")).map(|credential| {
-        let registered = ["thumbprint", "subject_dn", "san_dns", "san_uri", "san_ip", "san_email"]
-            .into_iter()
-            .find_map(|key| Some(format!("{key} {}", credential.get(key)?.as_str()?)));
-        vec![
-            text(at(application, "/client_id")),
-            text(at(credential, "/name")),
-            text(at(application, "/method")),
-            [registered.unwrap_or_default(), text(at(credential, "/subject"))]
-                .join(" ")
-                .trim_end()
-                .to_owned(),
-            match at(credential, "/days_left") {
-                Value::Null => "not known".to_owned(),
-                days => text(days),
-            },
-            match at(credential, "/last_used") {
-                Value::Null => "not since the start".to_owned(),
-                moment => text(moment),
-            },
+fn expiring(status: &Status) -> Table {
+    let all = &status.expiring;
+    let title = format!("expired or about to, within {} days ({} in all)", all.within_days, all.total);
+    table(title, &["days left", "ends", "what", "name"], &all.list, |expiry| {
+        [expiry.days_left.to_string(), expiry.not_after.to_string(), expiry.what.clone(), expiry.name.clone()]
+    })
+}
+
+fn applications(status: &Status) -> Table {
+    let all = &status.applications;
+    let title = format!("applications ({} in all, page {} of {})", all.total, all.page, all.pages);
+    let credentials: Vec<(&Application, &Credential)> = all
+        .list
+        .iter()
+        .flat_map(|application| {
+            application.credentials.iter().map(move |credential| (application, credential))
+        })
+        .collect();
+    let columns = &["client_id", "credential", "method", "registered", "days left", "last used"];
+    table(title, columns, &credentials, |(application, credential)| {
+        [
+            application.client_id.clone(),
+            credential.name.clone(),
+            application.method.clone(),
+            registered(credential),
+            credential.days_left.map_or_else(|| "not known".to_owned(), |days| days.to_string()),
+            credential.last_used.map_or_else(|| "not since the start".to_owned(), |last| last.to_string()),
         ]
     })
 }
 
-/// What stands there, or null.
-pub(super) fn at<'a>(value: &'a Value, pointer: &str) -> &'a Value {
-    value.pointer(pointer).unwrap_or(&Value::Null)
+/// What it matches, and the subject of the registered certificate.
+fn registered(credential: &Credential) -> String {
+    let registered = credential.registered.as_ref().map(|registered| {
+        let (key, value) = registered.parts();
+        format!("{key} {value}")
+    });
+    [registered, credential.subject.clone()].into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
-fn list(value: &Value) -> impl Iterator<Item = &Value> {
-    value.as_array().into_iter().flatten()
-}
-
-fn rows(value: &Value, keys: &[&str]) -> Vec<Vec<String>> {
-    list(value).map(|item| keys.iter().map(|key| text(at(item, &format!("/{key}")))).collect()).collect()
-}
-
-fn text(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
+/// An empty cell where there is nothing.
+fn shown(value: Option<impl ToString>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
 }

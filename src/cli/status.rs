@@ -1,4 +1,4 @@
-//! `status`: what a running edge says of itself, as tables.
+//! `status`: asks a running edge for its status and prints it as tables.
 
 use std::{
     fmt::Write,
@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 
 use super::print;
 use crate::{
-    admin::{Table, tables},
+    admin::{Status, Table, tables},
     config::{self, Severity},
 };
 
@@ -27,7 +27,7 @@ const MAX_BYTES: usize = 16 << 20;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Asks the edge at `admin`, or at the admin address of a configuration. Exit 1 if it can't be reached.
+/// Asks the edge at `admin`, or at the admin address of a configuration. Exits 1 if no edge answers.
 pub(super) fn status(config: Option<&Path>, admin: Option<SocketAddr>, page: u32) -> ExitCode {
     let address = match (admin, config) {
         (Some(admin), _) => admin,
@@ -78,13 +78,13 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-fn ask(address: SocketAddr, page: u32) -> Result<serde_json::Value, Failure> {
+fn ask(address: SocketAddr, page: u32) -> Result<Status, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let answer = runtime.block_on(async { tokio::time::timeout(TIMEOUT, get(address, page)).await });
     answer.map_err(|_| format!("no answer within {} s", TIMEOUT.as_secs()))?
 }
 
-async fn get(address: SocketAddr, page: u32) -> Result<serde_json::Value, Failure> {
+async fn get(address: SocketAddr, page: u32) -> Result<Status, Failure> {
     let stream = TcpStream::connect(address).await?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let connection = tokio::spawn(connection);
@@ -97,13 +97,10 @@ async fn get(address: SocketAddr, page: u32) -> Result<serde_json::Value, Failur
     let body = Limited::new(response.into_body(), MAX_BYTES).collect().await?.to_bytes();
     connection.abort();
     if !status.is_success() {
-        return Err(format!("it answers {status}").into());
+        return Err(format!("the response is {status}").into());
     }
-    let value: serde_json::Value = serde_json::from_slice(&body)?;
-    if value.get("generation").is_none() {
-        return Err("what answers there is no mtls-edge".into());
-    }
-    Ok(value)
+    serde_json::from_slice(&body)
+        .map_err(|error| format!("the response is not the status of an mtls-edge: {error}").into())
 }
 
 fn printed(tables: &[Table]) -> String {

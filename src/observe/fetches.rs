@@ -12,7 +12,7 @@ use crate::clock::{Clock, Timestamp};
 #[derive(Debug)]
 pub struct Fetches {
     clock: Clock,
-    sources: Mutex<BTreeMap<Source, State>>,
+    sources: Mutex<BTreeMap<Source, FetchState>>,
 }
 
 /// What distinguishes sources: the queries of their URLs, which may be secrets, are not shown, but each has a file of its own.
@@ -24,12 +24,17 @@ pub struct Source {
     pub file: String,
 }
 
+/// What became of the fetches from one source.
 #[derive(Clone, Debug, Default)]
-struct State {
-    fetched: u64,
-    failed: u64,
-    last: Option<Timestamp>,
-    failure: Option<(Timestamp, String)>,
+pub struct FetchState {
+    /// Successful ones.
+    pub fetched: u64,
+    /// Failed ones.
+    pub failed: u64,
+    /// The last successful one.
+    pub last: Option<Timestamp>,
+    /// The last one, if it failed, and why.
+    pub failure: Option<(Timestamp, String)>,
 }
 
 impl Fetches {
@@ -37,14 +42,14 @@ impl Fetches {
         Self { clock, sources: Mutex::default() }
     }
 
-    fn state(&self) -> MutexGuard<'_, BTreeMap<Source, State>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Source, FetchState>> {
         // Every change is whole before anything can panic.
         self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// These are the sources from now on.
     pub fn only(&self, sources: &[Source]) {
-        let mut all = self.state();
+        let mut all = self.lock();
         all.retain(|source, _| sources.contains(source));
         for source in sources {
             all.entry(source.clone()).or_default();
@@ -53,7 +58,7 @@ impl Fetches {
 
     /// A list was fetched and taken. Whether the fetch before had failed.
     pub fn succeeded(&self, source: &Source) -> bool {
-        let mut all = self.state();
+        let mut all = self.lock();
         let Some(state) = all.get_mut(source) else { return false };
         state.fetched += 1;
         state.last = Some(self.clock.now());
@@ -62,34 +67,23 @@ impl Fetches {
 
     /// None was. Whether that is news: the fetch before did not fail in the same way.
     pub fn failed(&self, source: &Source, why: &str) -> bool {
-        let mut all = self.state();
+        let mut all = self.lock();
         let Some(state) = all.get_mut(source) else { return false };
         state.failed += 1;
         let before = state.failure.replace((self.clock.now(), why.to_owned()));
         before.is_none_or(|(_, before)| before != why)
     }
 
-    /// For `/status`.
+    /// The state of each source now.
     #[must_use]
-    pub fn status(&self) -> serde_json::Value {
-        let all = self.state().clone();
-        let of_one = |(source, state): (Source, State)| {
-            serde_json::json!({
-                "url": source.url,
-                "file": source.file,
-                "fetched": state.fetched,
-                "failed": state.failed,
-                "last_fetched": state.last.map(|time| time.to_string()),
-                "failure": state.failure.map(|(at, why)| serde_json::json!({ "at": at.to_string(), "why": why })),
-            })
-        };
-        all.into_iter().map(of_one).collect()
+    pub fn states(&self) -> Vec<(Source, FetchState)> {
+        self.lock().clone().into_iter().collect()
     }
 }
 
 impl Collector for Fetches {
     fn collect(&self, families: &mut Families) {
-        let all = self.state().clone();
+        let all = self.lock().clone();
         for (source, state) in &all {
             // Sources whose URLs differ in the query, which is not shown, differ in their files.
             let is_shared = all.keys().filter(|other| other.url == source.url).count() > 1;
@@ -134,7 +128,7 @@ mod tests {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }
         assert_eq!(text.matches("crl_fetch_age_seconds{").count(), 1);
-        assert_eq!(fetches.status().as_array().unwrap().len(), 3);
+        assert_eq!(fetches.states().len(), 3);
         fetches.only(&sources[..1]);
         assert!(exported(&fetches).contains("{url=\"http://a/l\",outcome=\"taken\"} 1"));
     }

@@ -12,18 +12,24 @@ use crate::clock::{Clock, Timestamp};
 #[derive(Debug)]
 pub struct Reloads {
     clock: Clock,
-    state: Mutex<State>,
+    state: Mutex<ReloadState>,
     /// The CRLs that are fetched.
     pub fetches: Fetches,
 }
 
+/// What became of reloads so far.
 #[derive(Clone, Debug)]
-struct State {
-    succeeded: u64,
-    failed: u64,
-    since: Timestamp,
-    why: String,
-    failure: Option<(Timestamp, String)>,
+pub struct ReloadState {
+    /// Successful ones.
+    pub succeeded: u64,
+    /// Rejected ones.
+    pub failed: u64,
+    /// Since when the site in force is.
+    pub since: Timestamp,
+    /// What led to it.
+    pub why: String,
+    /// When the last one was rejected, and all problems, if the files are still so.
+    pub failure: Option<(Timestamp, String)>,
 }
 
 impl Reloads {
@@ -31,19 +37,19 @@ impl Reloads {
     #[must_use]
     pub fn new(clock: Clock) -> Self {
         let why = "the start of the edge".to_owned();
-        let state = State { succeeded: 0, failed: 0, since: clock.now(), why, failure: None };
+        let state = ReloadState { succeeded: 0, failed: 0, since: clock.now(), why, failure: None };
         Self { fetches: Fetches::new(clock.clone()), clock, state: Mutex::new(state) }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, ReloadState> {
         // Every change is whole before anything can panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A new site is in force, for this reason.
     pub fn succeeded(&self, why: String) {
-        let mut state = self.state();
-        *state = State {
+        let mut state = self.lock();
+        *state = ReloadState {
             succeeded: state.succeeded + 1,
             failed: state.failed,
             since: self.clock.now(),
@@ -54,34 +60,26 @@ impl Reloads {
 
     /// What stands in the files can't be used; the former site stays in force.
     pub fn failed(&self, problems: String) {
-        let mut state = self.state();
+        let mut state = self.lock();
         state.failed += 1;
         state.failure = Some((self.clock.now(), problems));
     }
 
     /// The files say again what is in force.
     pub fn mended(&self) {
-        self.state().failure = None;
+        self.lock().failure = None;
     }
 
-    /// For `/status`: since when and why the trust in force is there, and the failed reload if the last one failed.
+    /// The state now.
     #[must_use]
-    pub fn status(&self) -> serde_json::Value {
-        let state = self.state().clone();
-        serde_json::json!({
-            "in_force_since": state.since.to_string(),
-            "in_force_seconds": self.clock.age(state.since),
-            "why": state.why,
-            "reloads": state.succeeded,
-            "failed_reloads": state.failed,
-            "failure": state.failure.map(|(at, problems)| serde_json::json!({ "at": at.to_string(), "problems": problems })),
-        })
+    pub fn state(&self) -> ReloadState {
+        self.lock().clone()
     }
 }
 
 impl Collector for Arc<Reloads> {
     fn collect(&self, families: &mut Families) {
-        let state = self.state().clone();
+        let state = self.state();
         families.set(&TRUST_AGE, [], self.clock.age(state.since));
         families.set(&RELOAD_FAILING, [], u64::from(state.failure.is_some()));
         families.set(&RELOADS, [], state.succeeded);

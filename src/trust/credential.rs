@@ -188,15 +188,6 @@ impl<'a> From<&'a RegisteredCertificate> for Viewed<'a> {
 }
 
 impl<'a> CredentialView<'a> {
-    /// The configuration key that registers it, and its text.
-    #[must_use]
-    pub fn written(&self) -> (&'static str, String) {
-        match self.registered {
-            Viewed::Certificate(certificate) => ("thumbprint", certificate.thumbprint.to_string()),
-            Viewed::Subject(subject) => subject.subject.written(),
-        }
-    }
-
     /// Whether the same certificates match both.
     #[must_use]
     pub fn matches_like(&self, other: &Self) -> bool {

@@ -1,0 +1,213 @@
+//! Collects the status of the edge from the site in force and from what was recorded.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use super::{
+    Capacity, State,
+    status::{
+        Application, Applications, ClientCa, Credential, Crl, CrlSource, Domain, Expiring, Expiry,
+        FailedFetch, FailedReload, Limits, Log, Registered, ServerCertificate, Status, Trust,
+    },
+};
+use crate::{
+    clock::Timestamp,
+    identity::SubjectAltName,
+    observe::{FetchState, ReloadState, Source, log},
+    site::{self, Site},
+    trust::{self, CredentialView, Registry, Subject, Viewed},
+};
+
+/// Applications on one page.
+const PAGE: usize = 100;
+/// What expires within so many days does so soon.
+const SOON_DAYS: i64 = 30;
+/// The most that are listed of what expires soon.
+const SOON: usize = 100;
+
+/// The status, with this page of applications (from 1), as of `now`.
+pub(super) fn status(state: &State, page: usize, now: Timestamp) -> Status {
+    let site = state.site.load();
+    let mut domains: Vec<&Arc<site::Domain>> = site.domains.values().collect();
+    domains.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    Status {
+        generation: site.trust.generation.0,
+        ready: state.ready.load(Ordering::Acquire),
+        now,
+        trust: trust(state.reloads.state(), now),
+        limits: limits(&state.capacity),
+        log: Log { lines_dropped: log::dropped() },
+        expiring: expiring(&site, now),
+        domains: domains.into_iter().map(|domain| of_domain(domain, now)).collect(),
+        client_cas: client_cas(&site, now),
+        crls: crls(&site, now),
+        crl_sources: state.reloads.fetches.states().into_iter().map(crl_source).collect(),
+        applications: applications(&site.trust.registry, page, now),
+    }
+}
+
+fn trust(state: ReloadState, now: Timestamp) -> Trust {
+    let ReloadState { succeeded, failed, since, why, failure } = state;
+    Trust {
+        in_force_since: since,
+        // The clock may have been set back.
+        in_force_seconds: u64::try_from(now.seconds_since(since)).unwrap_or_default(),
+        why,
+        reloads: succeeded,
+        failed_reloads: failed,
+        failure: failure.map(|(at, problems)| FailedReload { at, problems }),
+    }
+}
+
+fn crl_source((Source { url, file }, state): (Source, FetchState)) -> CrlSource {
+    let FetchState { fetched, failed, last, failure } = state;
+    let failure = failure.map(|(at, why)| FailedFetch { at, why });
+    CrlSource { url, file, fetched, failed, last_fetched: last, failure }
+}
+
+fn limits(capacity: &Capacity) -> Limits {
+    Limits {
+        open_files: capacity.descriptors,
+        reserve: capacity.reserve,
+        connections: capacity.connections,
+        connections_configured: capacity.connections_configured,
+        upstream_connections: capacity.upstream,
+        shortage: capacity.shortage.clone(),
+    }
+}
+
+fn of_domain(domain: &site::Domain, now: Timestamp) -> Domain {
+    let certificate = domain.tls.certificate().map(|certificate| {
+        let not_after = certificate.validity().not_after;
+        ServerCertificate {
+            subject: certificate.subject().to_rfc4514(),
+            thumbprint: certificate.thumbprint().to_string(),
+            not_after,
+            days_left: not_after.days_since(now),
+        }
+    });
+    Domain { name: domain.name.to_string(), header_profile: domain.profile.name().to_string(), certificate }
+}
+
+fn client_cas(site: &Site, now: Timestamp) -> Vec<ClientCa> {
+    let cas = site.trust.authorities.client_cas().map(|ca| ClientCa {
+        subject: ca.subject,
+        thumbprint: ca.thumbprint.to_string(),
+        eku: ca.purpose.as_str().to_owned(),
+        not_after: ca.validity.not_after,
+        days_left: ca.validity.not_after.days_since(now),
+    });
+    cas.collect()
+}
+
+fn crls(site: &Site, now: Timestamp) -> Vec<Crl> {
+    let crls = site.trust.authorities.crls().map(|crl| Crl {
+        issuer: crl.issuer,
+        this_update: crl.this_update,
+        next_update: crl.next_update,
+        days_left: crl.next_update.days_since(now),
+        stale: crl.next_update < now,
+        signed_by_client_ca: crl.signer.is_some(),
+    });
+    crls.collect()
+}
+
+fn applications(registry: &Registry, page: usize, now: Timestamp) -> Applications {
+    let mut all: Vec<&Arc<trust::Application>> = registry.applications().collect();
+    let total = all.len();
+    let by_id = |a: &&Arc<trust::Application>, b: &&Arc<trust::Application>| a.client_id.cmp(&b.client_id);
+    // Only this page is sorted: the rest need only stand before it or behind it.
+    let from = (page - 1).saturating_mul(PAGE).min(total);
+    if from > 0 {
+        all.select_nth_unstable_by(from - 1, by_id);
+    }
+    let rest = all.get_mut(from..).unwrap_or_default();
+    if rest.len() > PAGE {
+        rest.select_nth_unstable_by(PAGE, by_id);
+    }
+    let length = rest.len().min(PAGE);
+    let shown = rest.get_mut(..length).unwrap_or_default();
+    shown.sort_unstable_by(by_id);
+    Applications {
+        total,
+        page,
+        pages: total.div_ceil(PAGE).max(1),
+        per_page: PAGE,
+        list: shown.iter().map(|application| of_application(application, now)).collect(),
+    }
+}
+
+fn of_application(application: &trust::Application, now: Timestamp) -> Application {
+    Application {
+        client_id: application.client_id.as_str().to_owned(),
+        method: application.method.kind().as_str().to_owned(),
+        credentials: application.credentials().map(|credential| of_credential(credential, now)).collect(),
+    }
+}
+
+fn of_credential(credential: CredentialView<'_>, now: Timestamp) -> Credential {
+    let not_after = credential.not_after();
+    let known_from = match (credential.certificate(), not_after) {
+        (Some(_), _) => Some("the registered certificate"),
+        (None, Some(_)) => Some("the last certificate that matched"),
+        (None, None) => None,
+    };
+    Credential {
+        name: credential.name.to_owned(),
+        registered: Some(registered(credential.registered)),
+        subject: credential.certificate().map(|certificate| certificate.subject.to_string()),
+        not_after,
+        days_left: not_after.map(|end| end.days_since(now)),
+        known_from: known_from.map(str::to_owned),
+        last_used: credential.usage.last(),
+    }
+}
+
+fn registered(viewed: Viewed<'_>) -> Registered {
+    let subject = match viewed {
+        Viewed::Certificate(certificate) => {
+            return Registered::Thumbprint(certificate.thumbprint.to_string());
+        }
+        Viewed::Subject(subject) => &subject.subject,
+    };
+    match subject {
+        Subject::Dn(dn) => Registered::SubjectDn(dn.to_rfc4514()),
+        Subject::San(SubjectAltName::Dns(name)) => Registered::SanDns(name.clone()),
+        Subject::San(SubjectAltName::Uri(uri)) => Registered::SanUri(uri.clone()),
+        Subject::San(SubjectAltName::Ip(ip)) => Registered::SanIp(ip.to_string()),
+        Subject::San(SubjectAltName::Email(address)) => Registered::SanEmail(address.clone()),
+    }
+}
+
+/// What has expired or will soon, the soonest first.
+fn expiring(site: &Site, now: Timestamp) -> Expiring {
+    let mut found: Vec<(Timestamp, &'static str, String)> = Vec::new();
+    let soon = |end: &Timestamp| end.days_since(now) < SOON_DAYS;
+    for domain in site.domains.values() {
+        let end = domain.tls.certificate().map(|certificate| certificate.validity().not_after);
+        found.extend(end.filter(soon).map(|end| (end, "server certificate", domain.name.to_string())));
+    }
+    for ca in site.trust.authorities.client_cas() {
+        let end = Some(ca.validity.not_after).filter(soon);
+        found.extend(end.map(|end| (end, "client CA", ca.subject)));
+    }
+    for crl in site.trust.authorities.crls() {
+        found.extend(Some(crl.next_update).filter(soon).map(|end| (end, "CRL", crl.issuer)));
+    }
+    for application in site.trust.registry.applications() {
+        for credential in application.credentials() {
+            let end = credential.not_after().filter(soon);
+            let name = || format!("{}/{}", application.client_id, credential.name);
+            found.extend(end.map(|end| (end, "credential", name())));
+        }
+    }
+    found.sort_unstable();
+    let total = found.len();
+    found.truncate(SOON);
+    let expiry = |(not_after, what, name): (Timestamp, &str, String)| Expiry {
+        what: what.to_owned(),
+        name,
+        not_after,
+        days_left: not_after.days_since(now),
+    };
+    Expiring { within_days: SOON_DAYS, total, list: found.into_iter().map(expiry).collect() }
+}
