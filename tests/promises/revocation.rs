@@ -181,18 +181,18 @@ async fn streams_in_flight_finish_and_the_next_is_refused() {
 async fn a_certificate_that_expires_on_an_open_connection_is_refused_from_then_on() {
     let upstream = Upstream::start().await;
     let ca = Ca::new("Client CA");
-    // X.509 has whole seconds: the last is one second away at least.
-    let end = time_from_now(3);
+    let end = time_from_now(600).replace_nanosecond(0).unwrap();
     let own = self_signed_with("own", |params| params.not_after = end);
     let issued = ca.issue("issued", |params| params.not_after = end);
     let intermediate = ca.intermediate("Ending", |params| params.not_after = end);
     let below = intermediate.issue("below", |_| {});
-    let edge = EdgeBuilder::new(upstream.url())
+    let mut edge = EdgeBuilder::new(upstream.url())
         .usual_domain("auth0")
         .trust("client-ca", &ca.pem())
         .self_signed_application("own", &[own.thumbprint()])
         .ca_application("issued", "subject_dn = \"CN=issued,O=Example Bank,C=DE\"")
         .ca_application("below", "subject_dn = \"CN=below,O=Example Bank,C=DE\"")
+        .clock(end)
         .start();
     let mut open = Vec::new();
     for (id, credentials) in [("own", &own), ("issued", &issued), ("below", &below)] {
@@ -203,9 +203,7 @@ async fn a_certificate_that_expires_on_an_open_connection_is_refused_from_then_o
             open.push((id, connection));
         }
     }
-    // The event waited for is the certificate's own end.
-    let left = end - time::OffsetDateTime::now_utc() + time::Duration::seconds(1);
-    tokio::time::sleep(left.try_into().unwrap_or_default()).await;
+    edge.set_clock(end + time::Duration::SECOND);
     for (id, mut connection) in open {
         connection.token(id).await.oauth_error(401, "invalid_client");
         connection.closed().await;

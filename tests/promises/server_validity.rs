@@ -1,6 +1,6 @@
 //! The server's own certificate outside its validity: never put in force, and in force no obstacle to anything else.
 
-use std::{fs, time::Duration};
+use std::fs;
 
 use crate::support::{
     Ca, Client, Credentials, DOMAIN, EdgeBuilder, Upstream, certificates::time_from_now, self_signed,
@@ -42,15 +42,12 @@ async fn an_expired_certificate_in_force_holds_up_no_other_change() {
         .usual_domain("auth0")
         .self_signed_application("billing", &[first.thumbprint(), second.thumbprint()]);
     let ca = Ca::new("Server CA");
-    let until = time_from_now(10);
-    server(&ca, 10).write(builder.path(), DOMAIN);
-    let mut edge = builder.start();
+    server(&ca, 600).write(builder.path(), DOMAIN);
+    let mut edge = builder.clock(time_from_now(0)).start();
     edge.server_ca = ca.der();
     let mut connection = Client::with(&edge, &first).connect().await;
     assert_eq!(connection.token("billing").await.status, 200);
-    while time_from_now(0) <= until + Duration::from_secs(1) {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    edge.set_clock(time_from_now(602));
     let applications = edge.folder.path().join("applications.toml");
     let text = fs::read_to_string(&applications).unwrap();
     let credential =
@@ -66,14 +63,16 @@ async fn an_expired_certificate_in_force_holds_up_no_other_change() {
 async fn a_certificate_of_tomorrow_is_in_force_once_it_is_valid() {
     let upstream = Upstream::start().await;
     let billing = self_signed("billing");
-    let edge = EdgeBuilder::new(upstream.url())
+    let mut edge = EdgeBuilder::new(upstream.url())
         .usual_domain("auth0")
         .self_signed_application("billing", &[billing.thumbprint()])
+        .clock(time_from_now(-86_400))
         .start();
-    // Valid for a day from in some seconds on: tomorrow would be long for a test.
-    server(&edge.issuer, 86_400 + 5).write(edge.folder.path(), DOMAIN);
+    // For the client it is valid already; for the edge, whose clock is a day behind, from in an hour on.
+    server(&edge.issuer, 3600).write(edge.folder.path(), DOMAIN);
     let line = edge.wait_for_log("is not valid yet (before ");
     assert!(line.contains("reload refused"), "{line}");
+    edge.set_clock(time_from_now(0));
     let line = edge.wait_for_log("\"reloaded\"");
     assert!(line.contains(&format!("changed TLS of domain {DOMAIN}")), "{line}");
     assert_eq!(Client::with(&edge, &billing).token("billing").await.status, 200);

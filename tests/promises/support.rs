@@ -10,6 +10,7 @@ pub mod frames;
 pub mod http2;
 pub mod openssl;
 pub mod scripted;
+pub mod set_clock;
 pub mod tool;
 pub mod upstream;
 pub mod verdict;

@@ -12,7 +12,8 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::{Answer, Ca, DOMAIN, PATIENCE};
+use super::{Answer, Ca, DOMAIN, PATIENCE, set_clock};
+use mtls_edge::clock::Timestamp;
 
 /// The program: cargo's, or the one that `MTLS_EDGE_BIN` names, such as a release.
 pub fn program() -> Command {
@@ -37,6 +38,7 @@ pub struct EdgeBuilder {
     environment: Vec<(String, String)>,
     workers: usize,
     open_files: Option<String>,
+    clock: Option<Timestamp>,
 }
 
 impl EdgeBuilder {
@@ -58,6 +60,7 @@ impl EdgeBuilder {
             environment: Vec::new(),
             workers: 2,
             open_files: None,
+            clock: None,
         }
     }
 
@@ -213,6 +216,23 @@ impl EdgeBuilder {
         self
     }
 
+    /// With a clock that stands still at this time until [`Edge::set_clock`] sets it.
+    pub fn clock(mut self, at: time::OffsetDateTime) -> Self {
+        self.clock = Some(at.into());
+        self
+    }
+
+    /// The program that serves.
+    fn server(&self) -> Command {
+        let config = self.folder.path().join("edge.toml");
+        if self.clock.is_some() {
+            return set_clock::program(&config, self.workers);
+        }
+        let mut program = self.program();
+        program.args(["run", "--workers", &self.workers.to_string(), "--config"]).arg(config);
+        program
+    }
+
     /// The program, under the limits that were asked for.
     fn program(&self) -> Command {
         let Some(ulimit) = &self.open_files else { return program() };
@@ -258,17 +278,18 @@ impl EdgeBuilder {
     pub fn start(self) -> Edge {
         self.write();
         let mut child = self
-            .program()
-            .args(["run", "--workers", &self.workers.to_string(), "--config"])
-            .arg(self.folder.path().join("edge.toml"))
+            .server()
             // Of the test's own environment nothing shall decide what is logged; what the test asks for does.
             .env_remove("RUST_LOG")
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
+            .stdin(if self.clock.is_some() { Stdio::piped() } else { Stdio::null() })
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        if let (Some(time), Some(stdin)) = (self.clock, &mut child.stdin) {
+            set_clock::set(stdin, time);
+        }
         let log = Log::default();
         let (lines, stderr) = (log.clone(), child.stderr.take().unwrap());
         let reading = Reading::default();
@@ -343,6 +364,13 @@ impl Edge {
         let generation = self.log().matches("\"reloaded\"").count() + 2;
         std::fs::write(self.folder.path().join(file), text).unwrap();
         self.wait_for_log(&format!("\"reloaded\",\"generation\":{generation},"));
+    }
+
+    /// Sets the clock of an edge that was built with [`EdgeBuilder::clock`], and waits until it is set.
+    pub fn set_clock(&mut self, time: time::OffsetDateTime) {
+        let before = self.log().matches(set_clock::CLOCK_SET).count();
+        set_clock::set(self.child.stdin.as_mut().unwrap(), time.into());
+        self.wait_for_logs(set_clock::CLOCK_SET, before + 1);
     }
 
     /// The line of the access log about the request that got this answer.
