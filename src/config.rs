@@ -6,7 +6,6 @@
 mod applications;
 pub mod diagnostic;
 mod edge;
-pub mod encoding;
 pub mod file;
 mod guess;
 mod parse;
@@ -15,7 +14,6 @@ pub mod schema;
 pub mod settings;
 pub mod span;
 mod split;
-mod suggest;
 mod syntax;
 mod table;
 #[cfg(test)]
@@ -26,7 +24,8 @@ mod unreadable;
 mod validate;
 mod value;
 
+use crate::text::{encoding, suggest};
+
 pub use diagnostic::{Problem, Severity, render};
-pub use edge::log_filter;
 pub use parse::{admin, applications, settings};
 pub use span::{Source, Span, Spanned};

@@ -16,6 +16,7 @@ mod origin;
 mod pool;
 mod received;
 mod response;
+mod spec;
 mod target;
 
 use std::time::Duration;
@@ -23,11 +24,12 @@ use std::time::Duration;
 pub use body::{BodyFault, RequestBody};
 pub use buffered::{BufferedBytes, Share};
 pub(crate) use connect::LocalExecutor;
-pub use hop::{CameFrom, forwarding_headers, join_cookies, remove_hop_by_hop};
+pub use hop::{CameFrom, forwarding_headers, join_cookies};
 pub use in_use::{Caller, for_strangers};
 pub use pool::Pools;
 pub use received::{Received, Rest};
 pub use response::ResponseBody;
+pub use spec::{ForwardedFor, Origin, UpstreamLimits};
 pub use target::{Target, roots, target};
 
 /// Why the upstream gave no response.

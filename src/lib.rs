@@ -5,6 +5,7 @@
 //! * [`cli`]: the commands;
 //! * [`edge`]: what `run` and `demo` start, watch and stop;
 //! * [`reload`]: trust that changes while the edge runs;
+//! * [`config`]: text to typed settings;
 //! * [`listen`]: sockets, workers, limits, drain;
 //! * [`request`]: the tower stack of one connection;
 //! * [`admin`]: the admin address: health, metrics, status;
@@ -17,7 +18,7 @@
 //! * [`trust`], [`identity`]: who may vouch for whom, and what a certificate says;
 //! * [`net`]: streams whose sends are gathered;
 //! * [`pem`]: PEM and DER files, read strictly;
-//! * [`config`]: text to typed settings;
+//! * [`header`]: the lists of header names, and how upstreams may confuse them;
 //! * [`text`]: what a peer wrote, made fit to be shown;
 //! * [`clock`]: the time, and points in time.
 
@@ -30,6 +31,7 @@ pub mod edge;
 pub mod export;
 pub mod forward;
 pub mod h1;
+pub mod header;
 pub mod identity;
 pub mod listen;
 pub mod net;

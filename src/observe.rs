@@ -4,7 +4,7 @@ pub(crate) mod access;
 mod colours;
 mod escape;
 mod fetches;
-pub(crate) mod log;
+pub mod log;
 pub mod metrics;
 mod reloads;
 

@@ -4,6 +4,7 @@
 mod build;
 mod changes;
 mod files;
+mod limits;
 mod routes;
 
 use std::{collections::HashMap, sync::Arc};
@@ -13,9 +14,15 @@ use ipnet::IpNet;
 
 pub use build::{Built, build, public_authorities};
 pub use changes::Changes;
-pub use routes::{Route, RouteError, Routes};
+pub use limits::Limits;
+pub use routes::{Authenticate, PathPattern, Route, RouteError, RouteSpec, Routes};
 
-use crate::{config::settings::Limits, forward::Target, tls::DomainTls, trust::Trust, vouch};
+use crate::{
+    forward::{ForwardedFor, Target},
+    tls::{ClientAuth, DomainTls},
+    trust::Trust,
+    vouch,
+};
 
 /// One generation of the whole edge.
 #[derive(Debug)]
@@ -53,13 +60,13 @@ pub struct Domain {
     /// Its own TLS configuration, with its own tickets.
     pub tls: DomainTls,
     /// Whether the handshake must have brought a certificate.
-    pub client_auth: crate::config::settings::ClientAuth,
+    pub client_auth: ClientAuth,
     /// What may be called.
     pub routes: Routes,
     /// Where it goes.
     pub target: Arc<Target>,
     /// What `X-Forwarded-For` has there.
-    pub forwarded_for: crate::config::settings::ForwardedFor,
+    pub forwarded_for: ForwardedFor,
     /// How clients are vouched for.
     pub profile: vouch::Profile,
 }

@@ -1,5 +1,8 @@
 //! Text that a peer wrote, made fit to be shown to a person: bounded, and without characters that nobody sees.
 
+pub mod encoding;
+pub mod suggest;
+
 use std::borrow::Cow;
 
 /// Octets of one text of a peer's that are shown: enough for every honest name.

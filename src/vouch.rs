@@ -9,7 +9,6 @@
 mod encoding;
 mod evidence;
 mod facts;
-mod fold;
 mod profile;
 mod reserved;
 #[cfg(test)]

@@ -16,7 +16,7 @@ use rustls::{
     version::TLS13,
 };
 
-use mtls_edge::config::settings::CipherSuites;
+use mtls_edge::tls::CipherSuites;
 
 use super::{certificates::Certificates, client::Kind, contender::DOMAIN};
 

@@ -5,7 +5,8 @@ use std::hint::black_box;
 use criterion::{BatchSize, Criterion};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use mtls_edge::{
-    forward::{CameFrom, forwarding_headers, remove_hop_by_hop},
+    forward::{CameFrom, forwarding_headers},
+    header::hop::remove_hop_by_hop,
     vouch::{Evidence, Facts, Profile, Verdict},
 };
 

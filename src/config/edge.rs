@@ -1,7 +1,6 @@
 //! `edge.toml`: the tables of the file, and what they must agree on with each other.
 
 mod domain;
-mod filter;
 mod limits;
 mod listen;
 mod path;
@@ -11,17 +10,18 @@ mod route;
 mod trust;
 mod upstream;
 
-pub use self::filter::log_filter;
 pub(super) use self::listen::DEFAULT_ADMIN;
 use super::{
     diagnostic::Problem,
     schema::{DOMAIN, HEADER_PROFILE, LIMITS, LISTEN, LOG, TRUST, UPSTREAM},
-    settings::{Log, LogFormat, Settings},
+    settings::Settings,
     span::{Span, Spanned},
     suggest::quote,
     table::Table,
     value::{Fault, Value},
 };
+
+use crate::observe::log::{LogFormat, LogSettings, log_filter};
 
 /// Reads the whole file.
 pub(super) fn read(root: &Table<'_>) -> Option<Settings> {
@@ -79,20 +79,17 @@ fn present<'a>(
     found.unwrap_or_default()
 }
 
-fn log(table: &Table<'_>) -> Log {
+fn log(table: &Table<'_>) -> LogSettings {
+    let default = LogSettings::default();
     let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
-    let log = Log {
-        format: table
-            .get("format")
-            .and_then(|value| value.choice(&formats))
-            .map_or(LogFormat::Text, |f| f.value),
-        level: table
-            .get("level")
-            .and_then(|value| value.parse("a log filter such as \"info\"", filter::read))
-            .map_or_else(|| "info".to_owned(), |level| level.value),
-    };
+    let filter = |text: &str| log_filter(text).map_err(|invalid| Fault::new(invalid.what).help(invalid.help));
+    let format = table.get("format").and_then(|value| value.choice(&formats));
+    let level = table.get("level").and_then(|value| value.parse("a log filter such as \"info\"", filter));
     table.finish();
-    log
+    LogSettings {
+        format: format.map_or(default.format, |format| format.value),
+        level: level.map_or(default.level, |level| level.value),
+    }
 }
 
 /// Reports the second of two equal names.

@@ -76,16 +76,6 @@ impl Loose {
     }
 }
 
-/// A path as a shell takes it, for a command to paste.
-#[must_use]
-pub fn shell_word(path: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@%,".contains(c);
-    if !path.is_empty() && path.chars().all(plain) {
-        return path.to_owned();
-    }
-    format!("'{}'", path.replace('\'', r"'\''"))
-}
-
 /// SHA-256 of what a file holds, and its mode: another one where the file has changed. Of a file that is larger than any but a registry may be,
 /// what the system says of it is hashed, and not a byte is read.
 ///

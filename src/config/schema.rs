@@ -1,43 +1,5 @@
 //! Every table and key of the two files, each with an example: for messages, and to tell an operator
-//! to which table a misplaced key belongs. The names that profiles and encodings have are here too.
-
-/// The header profiles that the edge brings along.
-pub const BUILT_IN_PROFILES: &[&str] = &[
-    "auth0",
-    "rfc9440",
-    "envoy-xfcc",
-    "nginx",
-    "haproxy",
-    "haproxy-chain",
-    "apache",
-    "traefik",
-    "traefik-escaped",
-    "aws-alb",
-    "aws-alb-passthrough",
-];
-
-/// What a header of a custom profile can carry.
-pub const ENCODINGS: &[&str] = &[
-    "pem-url",
-    "pem-url-aws",
-    "pem-spaces",
-    "der-base64",
-    "der-sf",
-    "chain-sf",
-    "chain-der-base64",
-    "chain-pem-url",
-    "chain-pem-url-aws",
-    "chain-certs",
-    "chain-certs-escaped",
-    "subject-dn",
-    "issuer-dn",
-    "serial-hex",
-    "validity",
-    "thumbprint-hex",
-    "thumbprint-base64url",
-    "verdict",
-    "xfcc",
-];
+//! to which table a misplaced key belongs.
 
 /// A kind of table.
 #[derive(Debug)]

@@ -10,10 +10,18 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderName, Method};
+use http::HeaderName;
 use ipnet::IpNet;
 
 use super::span::{Span, Spanned};
+use crate::{
+    forward::{ForwardedFor, Origin, UpstreamLimits},
+    identity::{CrlDepth, Purpose, StaleCrl},
+    observe::log::LogSettings,
+    site::{Limits, RouteSpec},
+    tls::{CipherSuites, ClientAuth},
+    vouch::Encoding,
+};
 
 /// The whole of `edge.toml`.
 #[derive(Clone, Debug)]
@@ -23,7 +31,7 @@ pub struct Settings {
     /// `[limits]`.
     pub limits: Limits,
     /// `[log]`.
-    pub log: Log,
+    pub log: LogSettings,
     /// `[trust]`.
     pub trust: Trust,
     /// `[[upstream]]`, at least one, names unique.
@@ -54,56 +62,6 @@ pub struct Listen {
     pub proxy_protocol: bool,
 }
 
-/// `[limits]`: what bounds a peer. Durations are written as `"10s"`, `"500ms"`, `"2m"`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Open connections in all. Default 10,000.
-    pub connections: usize,
-    /// Those of one client address (of one /64 of IPv6). Absent: a tenth of the connections that may be open, at least 16.
-    pub connections_per_address: Option<usize>,
-    /// From accept to the end of the TLS handshake. Default 10 s.
-    pub handshake_timeout: Duration,
-    /// From the first byte of a request's head to its last. Default 10 s.
-    pub head_timeout: Duration,
-    /// From the head to the last byte of the body. Default 30 s.
-    pub body_timeout: Duration,
-    /// A connection without a request in flight. Default 60 s.
-    pub idle_timeout: Duration,
-    /// How long requests in flight may take to finish after SIGTERM. Default 30 s.
-    pub drain_timeout: Duration,
-    /// Bytes of a request's head: HTTP/1.1 buffer, HTTP/2 header list. Default 32 KiB, at least 8 KiB.
-    pub header_bytes: usize,
-    /// Number of header fields. Default 100.
-    pub headers: usize,
-    /// Bytes of a request's body. Default 1 MiB.
-    pub body_bytes: u64,
-    /// Bytes of a body that is buffered to find `client_id`. Default 64 KiB.
-    pub client_id_body_bytes: usize,
-    /// Bytes of bodies that are buffered at once, all workers together. Default 256 MiB.
-    pub buffered_bytes: u64,
-    /// Streams open at once on one HTTP/2 connection. Default 100.
-    pub http2_streams: u32,
-}
-
-/// `[log]`: what is written to standard error.
-#[derive(Clone, Debug)]
-pub struct Log {
-    /// `text` or `json`. Default `text`.
-    pub format: LogFormat,
-    /// A `tracing` filter such as `info` or `mtls_edge=debug`; `RUST_LOG` wins. Default `info`.
-    pub level: String,
-}
-
-/// The shape of a log line.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LogFormat {
-    /// One line for a person.
-    #[default]
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
 /// `[trust]`: who may vouch for an application.
 #[derive(Clone, Debug)]
 pub struct Trust {
@@ -127,19 +85,7 @@ pub struct ClientCa {
     /// A PEM bundle.
     pub file: Spanned<PathBuf>,
     /// What extendedKeyUsage must say. Default `client`.
-    pub eku: Eku,
-}
-
-/// What the extendedKeyUsage of a client's certificate, where there is one, must say (RFC 5280 section 4.2.1.12).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Eku {
-    /// clientAuth.
-    #[default]
-    Client,
-    /// clientAuth or serverAuth.
-    ClientOrServer,
-    /// Anything.
-    Any,
+    pub eku: Purpose,
 }
 
 /// A CRL that is fetched and kept in a file.
@@ -177,24 +123,6 @@ impl Display for Url {
     }
 }
 
-/// What becomes of certificates whose CA's CRL is past its nextUpdate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StaleCrl {
-    /// They are refused.
-    Refuse,
-    /// They are judged by the old list, and that is reported.
-    Report,
-}
-
-/// Which certificates of a path the CRLs are asked about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CrlDepth {
-    /// The client's and those of the CAs between it and the client CA.
-    Chain,
-    /// The client's alone.
-    Leaf,
-}
-
 /// `[[upstream]]`: an authorization server.
 #[derive(Clone, Debug)]
 pub struct Upstream {
@@ -216,23 +144,8 @@ pub struct Upstream {
     pub forwarded: bool,
     /// What `X-Forwarded-For` has. Default: see [`Settings::forwarded_for`].
     pub forwarded_for: Option<ForwardedFor>,
-    /// TCP connect and TLS handshake. Default 5 s.
-    pub connect_timeout: Duration,
-    /// From the request's last byte to the response's head, and between bytes of the response. Default 30 s.
-    pub response_timeout: Duration,
-    /// How long a connection is kept unused. Default 30 s.
-    pub idle_timeout: Duration,
-    /// Requests in flight at once, over all workers. Default 1,024.
-    pub connections: usize,
-}
-
-/// What an upstream gets in `X-Forwarded-For`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ForwardedFor {
-    /// The client's address alone.
-    Client,
-    /// Each hop's, as far as trusted proxies said, the connection's own peer last.
-    List,
+    /// Timeouts, and how many requests at once.
+    pub limits: UpstreamLimits,
 }
 
 impl Settings {
@@ -245,26 +158,6 @@ impl Settings {
         let default =
             if self.domains.iter().any(is_auth0) { ForwardedFor::Client } else { ForwardedFor::List };
         self.upstreams.get(upstream).and_then(|upstream| upstream.forwarded_for).unwrap_or(default)
-    }
-}
-
-/// Scheme, host and port of an upstream.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Origin {
-    /// Whether the scheme is https.
-    pub tls: bool,
-    /// DNS name or address; an IPv6 address without brackets.
-    pub host: String,
-    /// Port; 80 or 443 where the URL has none.
-    pub port: u16,
-}
-
-impl Origin {
-    /// Host and port as they stand in a URL; the port is left out where it is the scheme's own.
-    #[must_use]
-    pub fn authority(&self) -> String {
-        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
-        if self.port == if self.tls { 443 } else { 80 } { host } else { format!("{host}:{}", self.port) }
     }
 }
 
@@ -300,59 +193,8 @@ pub struct Domain {
     pub upstream: usize,
     /// A built-in profile or one of [`Settings::header_profiles`]. Default `auth0`.
     pub header_profile: Spanned<String>,
-    /// `[[domain.route]]`. Default: `/oauth/token` and `/oauth/par` by POST, the client's own certificate.
-    pub routes: Vec<Route>,
-}
-
-/// Whether the TLS handshake asks for a certificate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClientAuth {
-    /// Asked for; the handshake ends without one.
-    Required,
-    /// Asked for; routes decide.
-    Optional,
-    /// Never asked for.
-    Off,
-}
-
-/// Which cipher suites a domain offers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CipherSuites {
-    /// rustls' own list.
-    Default,
-    /// FAPI 2.0 section 5.2.2: AES-GCM only.
-    Fapi,
-}
-
-/// `[[domain.route]]`: a path that may be called.
-#[derive(Clone, Debug)]
-pub struct Route {
-    /// Exact path, or a subtree (`/*` at the end). Default `/oauth/token`.
-    pub path: Spanned<PathPattern>,
-    /// Default `POST`.
-    pub methods: Vec<Method>,
-    /// Default `client`.
-    pub authenticate: Authenticate,
-}
-
-/// A route's path, in its literal bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PathPattern {
-    /// The whole path.
-    Exact(String),
-    /// The prefix with its final slash: `/a/*` is `/a/`.
-    Subtree(String),
-}
-
-/// Whom a route asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Authenticate {
-    /// The request's `client_id` must own the certificate.
-    Client,
-    /// Any registered certificate.
-    Certificate,
-    /// Nobody.
-    None,
+    /// `[[domain.route]]`.
+    pub routes: Vec<RouteSpec>,
 }
 
 /// `[[header_profile]]`: names and encodings of the operator's choice.
@@ -360,8 +202,8 @@ pub enum Authenticate {
 pub struct CustomProfile {
     /// The name that domains use.
     pub name: Spanned<String>,
-    /// Header name and the encoding's name, in the order written. Header names may be secrets: not logged.
-    pub headers: Vec<(Spanned<HeaderName>, Spanned<String>)>,
+    /// Header name and encoding, in the order written. Header names may be secrets: not logged.
+    pub headers: Vec<(Spanned<HeaderName>, Encoding)>,
 }
 
 /// `[[application]]`. Certificates, DNs and thumbprints are still text.

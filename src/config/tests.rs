@@ -1,4 +1,4 @@
-//! What a configuration without mistakes comes to, and that the suggest of the reader, of its messages and of
+//! What a configuration without mistakes comes to, and that the keys of the reader, of its messages and of
 //! the documentation are the same.
 
 mod design;
@@ -7,7 +7,8 @@ mod forms;
 mod shipped;
 mod suggest;
 
-use super::{settings::ClientAuth, testing};
+use super::testing;
+use crate::tls::ClientAuth;
 
 #[test]
 fn a_minimal_file_leaves_the_rest_to_defaults() {

@@ -9,9 +9,9 @@ use std::{
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 
 use super::{
-    file::{Loose, shell_word},
+    file::Loose,
     guess,
-    suggest::{nearest, quote},
+    suggest::{nearest, quote, shell_word},
 };
 
 /// Why a file can't be read, to follow its name, and how to fix it where that can be said.

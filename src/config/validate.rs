@@ -5,33 +5,12 @@ use std::net::{IpAddr, Ipv6Addr};
 use http::HeaderName;
 use rustls_pki_types::DnsName;
 
-use super::{
-    settings::{Origin, Url},
-    suggest::quote,
-    value::Fault,
-};
+use super::{settings::Url, suggest::quote, value::Fault};
 
-/// Headers that belong to one connection, or that the edge itself sets on every request.
-const RESERVED: &[(&str, &str)] = &[
-    ("connection", HOP),
-    ("keep-alive", HOP),
-    ("proxy-authenticate", HOP),
-    ("proxy-authorization", HOP),
-    ("proxy-connection", HOP),
-    ("te", HOP),
-    ("trailer", HOP),
-    ("transfer-encoding", HOP),
-    ("upgrade", HOP),
-    ("content-length", "it frames the body"),
-    ("host", "`host` of the [[upstream]] sets it"),
-    ("forwarded", "`forwarded = true` of the [[upstream]] sends it"),
-    ("x-forwarded-for", EDGE),
-    ("x-forwarded-host", EDGE),
-    ("x-forwarded-port", EDGE),
-    ("x-forwarded-proto", EDGE),
-];
-const HOP: &str = "it belongs to one connection";
-const EDGE: &str = "the edge sets it on every request";
+use crate::{
+    forward::Origin,
+    header::owned::{Owner, owner},
+};
 
 /// The name of a header that the edge may be told to set.
 ///
@@ -41,16 +20,16 @@ pub(super) fn header_name(text: &str) -> Result<HeaderName, Fault> {
         Fault::new("found what is no header name, expected letters, digits and -")
             .help("write a name such as x-client-certificate")
     })?;
-    let folded = fold_header(name.as_str());
-    match RESERVED.iter().find(|(reserved, _)| fold_header(reserved) == folded) {
-        Some((reserved, why)) => Err(Fault::new(format!("{reserved} cannot be set here: {why}"))),
-        None => Ok(name),
-    }
-}
-
-/// A header name as the most careless of servers reads it: every sign is the same.
-pub(super) fn fold_header(name: &str) -> String {
-    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect()
+    let Some((owned, owner)) = owner(name.as_str()) else { return Ok(name) };
+    let why = match owner {
+        Owner::Client => return Ok(name),
+        Owner::Hop => "it belongs to one connection",
+        Owner::Framing => "it frames the body",
+        Owner::Host => "`host` of the [[upstream]] sets it",
+        Owner::Forwarded => "`forwarded = true` of the [[upstream]] sends it",
+        Owner::Edge => "the edge sets it on every request",
+    };
+    Err(Fault::new(format!("{owned} cannot be set here: {why}")))
 }
 
 /// A domain's name: lower case, no trailing dot.

@@ -19,7 +19,7 @@ use super::{
     in_use::InUse,
 };
 use crate::{
-    config::settings::Origin,
+    forward::Origin,
     h1::{self, Io},
     net::Outbox,
 };
@@ -91,7 +91,7 @@ pub(super) async fn connect(
     places: &Arc<Semaphore>,
 ) -> Option<Result<Opened, String>> {
     let connected = connect_unbounded(target, origin, outbox, place, places);
-    tokio::time::timeout(target.connect_timeout, connected).await.ok()
+    tokio::time::timeout(target.limits.connect_timeout, connected).await.ok()
 }
 
 async fn connect_unbounded(
@@ -126,7 +126,7 @@ async fn connect_unbounded(
 
 fn http1(io: impl Io + 'static, target: &Target) -> Opened {
     let http1 = Box::new(Http1::new(Box::new(io)));
-    Opened::Http1(Kept { http1, timer: timer(target.response_timeout), is_used: false, in_use: None })
+    Opened::Http1(Kept { http1, timer: timer(target.limits.response_timeout), is_used: false, in_use: None })
 }
 
 /// Sets what each connection to an origin has.

@@ -1,54 +1,12 @@
-//! What belongs to one hop only, and what tells the upstream about the hop before it.
+//! The headers that describe the client and the hops before the edge to the upstream.
 
 use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use ipnet::IpNet;
 
-use super::Target;
-use crate::config::settings::ForwardedFor;
-
-/// Removes hop-by-hop fields (RFC 9110 section 7.6.1): every name that any `Connection` line lists, then the
-/// well-known ones. All lines are read before the first is removed. `Expect` goes too: the edge has answered it.
-pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    // Most messages have none: to look at each name costs less than to look for each of these.
-    if !headers.keys().any(|name| HOP_BY_HOP.contains(name)) {
-        return;
-    }
-    let listed: Vec<HeaderName> = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .flat_map(|line| line.as_bytes().split(|b| *b == b','))
-        .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
-        .collect();
-    for name in listed {
-        // These are end-to-end whatever a client says: without them a request means something else.
-        if !matches!(
-            name,
-            header::HOST | header::CONTENT_LENGTH | header::CONTENT_TYPE | header::AUTHORIZATION
-        ) {
-            headers.remove(name);
-        }
-    }
-    for name in HOP_BY_HOP {
-        headers.remove(name);
-    }
-}
-
-/// Of one hop, whether a `Connection` line lists them or not.
-const HOP_BY_HOP: [HeaderName; 11] = [
-    header::CONNECTION,
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    header::TE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    header::EXPECT,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    HeaderName::from_static("http2-settings"),
-];
+use super::{ForwardedFor, Target};
+use crate::header::forwarded::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO};
 
 /// Makes one `Cookie` line of several: HTTP/2 clients split it, HTTP/1.1 has no such thing (RFC 9113 section 8.2.3).
 pub fn join_cookies(headers: &mut HeaderMap) {
@@ -122,10 +80,6 @@ pub fn forwarding_headers(
     }
 }
 
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-
 fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     match HeaderValue::from_str(value) {
         Ok(value) => {
@@ -149,20 +103,5 @@ mod tests {
         }
         join_cookies(&mut headers);
         assert_eq!(headers.get_all(header::COOKIE).iter().collect::<Vec<_>>(), ["a=1; b=2; c=3; d=4"]);
-    }
-
-    #[test]
-    fn every_connection_line_is_read() {
-        let mut headers = HeaderMap::new();
-        for line in ["keep-alive, x-one", "X-Two ,, close", "authorization, content-length"] {
-            headers.append(header::CONNECTION, HeaderValue::from_static(line));
-        }
-        for name in ["x-one", "x-two", "x-three", "keep-alive", "te", "authorization", "content-length"] {
-            headers.insert(name, HeaderValue::from_static("1"));
-        }
-        remove_hop_by_hop(&mut headers);
-        let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
-        left.sort_unstable();
-        assert_eq!(left, ["authorization", "content-length", "x-three"]);
     }
 }

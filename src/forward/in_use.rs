@@ -35,11 +35,12 @@ impl InUse {
     /// applications, so that strangers can't keep them from the upstream.
     pub(super) fn take(target: &Arc<Target>, caller: Caller, strangers: &Arc<Semaphore>) -> Option<Self> {
         let (bound, stranger) = match caller {
-            Caller::Proved => (target.connections, None),
+            Caller::Proved => (target.limits.connections, None),
             // The system may have fewer descriptors for connections than this upstream may have.
-            Caller::Anybody => {
-                (for_strangers(target.connections), Some(Arc::clone(strangers).try_acquire_owned().ok()?))
-            }
+            Caller::Anybody => (
+                for_strangers(target.limits.connections),
+                Some(Arc::clone(strangers).try_acquire_owned().ok()?),
+            ),
         };
         let place = Self { target: Arc::clone(target), _stranger: stranger };
         // Counted before it is compared: what is too many leaves again.

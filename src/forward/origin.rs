@@ -15,7 +15,7 @@ use super::{
     in_use::Caller,
     mark::Mark,
 };
-use crate::config::settings::Origin;
+use crate::forward::Origin;
 
 /// So many connections are opened for requests of anybody in [`PACE`]: a hundred at once would fill the queue of those that the
 /// origin has yet to accept. There the system drops the next one's SYN, an application's as well, and sends it again only after
@@ -101,8 +101,8 @@ impl OriginPool {
             let place = pools.place().await.ok_or(NotConnected::NoPlace)?;
             self.open(Arc::clone(target), pools, place, caller);
         }
-        let opened = tokio::time::timeout(target.connect_timeout, waiter.opened()).await;
-        let late = |_| Err(format!("no connection within {:?}", target.connect_timeout));
+        let opened = tokio::time::timeout(target.limits.connect_timeout, waiter.opened()).await;
+        let late = |_| Err(format!("no connection within {:?}", target.limits.connect_timeout));
         opened.unwrap_or_else(late).map_err(NotConnected::Failed)
     }
 

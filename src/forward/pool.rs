@@ -144,7 +144,7 @@ impl Pools {
             for origin in &pool.origins {
                 // Another worker may need what this one keeps.
                 let limit =
-                    if self.is_short() { std::time::Duration::ZERO } else { pool.target.idle_timeout };
+                    if self.is_short() { std::time::Duration::ZERO } else { pool.target.limits.idle_timeout };
                 origin.idle.drop_older_than(limit);
                 origin.http2.drop_older_than(limit);
             }
@@ -170,7 +170,7 @@ impl Pool {
         let mut order = self.origins.clone();
         order.rotate_left(start % self.origins.len());
         if order.iter().any(|origin| origin.mark.is_set()) {
-            let (now, limit) = (Instant::now(), self.target.connect_timeout);
+            let (now, limit) = (Instant::now(), self.target.limits.connect_timeout);
             let probed = order.first().filter(|first| first.mark.is_mine_to_probe(now, limit)).cloned();
             order.sort_by_cached_key(|origin| {
                 let is_probed = probed.as_ref().is_some_and(|probed| Rc::ptr_eq(probed, origin));
@@ -249,7 +249,7 @@ impl Pool {
                         return Err(error);
                     }
                 };
-                let limit = self.target.response_timeout;
+                let limit = self.target.limits.response_timeout;
                 Ok(Tried::Response(Response::from_parts(head, ResponseBody::http1(lease, limit))))
             }
             // Boxed, so that the future of a request over HTTP/1.1 is not as large.
@@ -269,7 +269,7 @@ impl Pool {
             return Err(self.broken("the request's Host is no authority"));
         };
         let replay = request.body_mut().replay().map(|replay| (replay, clone_head(&request)));
-        let mut timer = timer(self.target.response_timeout);
+        let mut timer = timer(self.target.limits.response_timeout);
         let response = stream.sender().try_send_request(request);
         let sent = match self.bounded(response, progress, &mut timer).await {
             Ok(sent) => sent,
@@ -286,7 +286,7 @@ impl Pool {
         };
         match sent {
             Ok(response) => {
-                let limit = self.target.response_timeout;
+                let limit = self.target.limits.response_timeout;
                 let Some(in_use) = in_use.take() else { return Err(self.broken("its place is gone")) };
                 Ok(Tried::Response(response.map(|body| ResponseBody::http2(body, limit, stream, in_use))))
             }
@@ -316,7 +316,7 @@ impl Pool {
         progress: &Progress,
         timer: &mut Timer,
     ) -> Result<T, ForwardError> {
-        let limit = self.target.response_timeout;
+        let limit = self.target.limits.response_timeout;
         let mut response = std::pin::pin!(response);
         let mut deadline = Instant::now() + limit;
         poll_fn(|cx| {

@@ -4,7 +4,6 @@ use std::{
     fmt,
     path::Path,
     sync::{Arc, atomic::AtomicUsize},
-    time::Duration,
 };
 
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -14,12 +13,13 @@ use rustls::{
     pki_types::{ServerName, TrustAnchor},
 };
 
-use super::mark::Marks;
+use super::{ForwardedFor, Origin, UpstreamLimits, mark::Marks};
 use crate::{
     config::{
-        Problem, encoding, file,
-        settings::{ForwardedFor, Origin, SecretSource, Upstream},
+        Problem, file,
+        settings::{SecretSource, Upstream},
     },
+    text::encoding,
     trust::{FileFault, read_certificates},
 };
 
@@ -46,14 +46,8 @@ pub struct Target {
     pub(super) tls: Option<ClientTls>,
     /// By what name https origins are called and must prove themselves; absent: each by the host of its URL.
     pub(super) server_name: Option<ServerName<'static>>,
-    /// TCP connect and TLS handshake.
-    pub connect_timeout: Duration,
-    /// From the request's last byte to the response's head, and between bytes of the response.
-    pub response_timeout: Duration,
-    /// How long a connection is kept unused.
-    pub idle_timeout: Duration,
-    /// Requests in flight at once, over all workers.
-    pub connections: usize,
+    /// Timeouts, and how many requests at once.
+    pub limits: UpstreamLimits,
     pub(super) in_flight: InFlight,
     pub(super) marks: Marks,
 }
@@ -129,10 +123,7 @@ pub fn target(upstream: &Upstream, problems: &mut Vec<Problem>) -> Option<Target
             .server_name
             .as_ref()
             .and_then(|name| ServerName::try_from(name.value.clone()).ok()),
-        connect_timeout: upstream.connect_timeout,
-        response_timeout: upstream.response_timeout,
-        idle_timeout: upstream.idle_timeout,
-        connections: upstream.connections,
+        limits: upstream.limits,
         in_flight: InFlight::default(),
         marks: Marks::new(upstream.urls.len()),
     })

@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use super::chunks::Gate;
-use crate::{config::settings::Limits, forward::ResponseBody, text};
+use crate::{forward::ResponseBody, site::Limits, text};
 
 /// Shared by a connection's stream, service and driver, all on one thread.
 #[derive(Debug)]

@@ -5,7 +5,10 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-use crate::config::{Problem, Spanned, file::shell_word};
+use crate::{
+    config::{Problem, Spanned},
+    text::suggest::shell_word,
+};
 
 /// The error number of an address family that the kernel does not have.
 const NO_SUCH_FAMILY: i32 = 97;

@@ -18,11 +18,11 @@ use super::{
     turns::{Gate, Turn},
 };
 use crate::{
-    config::settings::ClientAuth,
     net::{Outbox, Stream},
     request::{ClientAddress, Connection, Peers},
     site::Site,
     tls,
+    tls::ClientAuth,
 };
 
 /// Who connects: by the PROXY header where there is one, which is read first.

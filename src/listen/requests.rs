@@ -31,9 +31,9 @@ use super::{
     turns::{Gate, Party, Turn, Turns},
 };
 use crate::{
-    config::settings::Limits,
     observe::metrics::CloseReason,
     request::{Connection, WorkerParts, stack},
+    site::Limits,
     site::Site,
 };
 
@@ -297,6 +297,6 @@ fn stall(site: &Site) -> Duration {
     let upstream = site
         .domains
         .values()
-        .map(|domain| domain.target.response_timeout + domain.target.connect_timeout * 4);
+        .map(|domain| domain.target.limits.response_timeout + domain.target.limits.connect_timeout * 4);
     site.limits.body_timeout + upstream.max().unwrap_or_default() + Duration::from_secs(10)
 }

@@ -95,7 +95,7 @@ impl Shares {
 
 /// Connections to upstreams that are configured.
 fn wanted(settings: &Settings) -> usize {
-    settings.upstreams.iter().map(|upstream| upstream.connections).sum()
+    settings.upstreams.iter().map(|upstream| upstream.limits.connections).sum()
 }
 
 /// What the limit of open files means for these settings, as a problem: a warning if fewer connections are served than are

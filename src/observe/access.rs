@@ -11,7 +11,7 @@ use std::{
 use super::{escape, log};
 use crate::{
     clock::Timestamp,
-    config::settings::LogFormat,
+    observe::log::LogFormat,
     text::{SHOWN, bounded},
 };
 

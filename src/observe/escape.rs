@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, io::Write};
 
-use crate::{config::settings::LogFormat, text::is_hidden};
+use crate::{observe::log::LogFormat, text::is_hidden};
 
 /// Appends a character of a quoted text (`is_quoted`), or of a line that is put together already.
 pub(super) fn push(line: &mut Vec<u8>, c: char, format: LogFormat, is_quoted: bool) {

@@ -1,5 +1,6 @@
 //! Log lines on standard error. No thread that logs waits for it: a thread of its own writes.
 
+mod filter;
 mod queue;
 
 use std::{
@@ -13,15 +14,37 @@ use std::{
 
 use tracing_subscriber::EnvFilter;
 
+pub use self::filter::{InvalidFilter, log_filter, usual_filter};
 use self::queue::Queue;
 use super::{
     colours, escape,
     metrics::{Families, LOG_LINES_DROPPED},
 };
-use crate::config::{
-    log_filter,
-    settings::{Log, LogFormat},
-};
+
+/// What is written to standard error.
+#[derive(Clone, Debug)]
+pub struct LogSettings {
+    /// `text` or `json`.
+    pub format: LogFormat,
+    /// A `tracing` filter such as `info` or `mtls_edge=debug`; `RUST_LOG` wins.
+    pub level: String,
+}
+
+/// The shape of a log line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One line for a person.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self { format: LogFormat::default(), level: "info".to_owned() }
+    }
+}
 
 /// Lines that a thread has gathered are handed over when there are so many bytes of them.
 const BATCH: usize = 16 * 1024;
@@ -66,7 +89,7 @@ pub fn write_text(text: &str) {
 /// Sets up logging for the process; the environment's `RUST_LOG` wins over the configuration. A second call has no effect.
 ///
 /// Fails if the thread that writes can't be started.
-pub fn init(log: &Log) -> io::Result<()> {
+pub fn init(log: &LogSettings) -> io::Result<()> {
     let has_colours = log.format == LogFormat::Text && colours::has_colours(&io::stderr());
     if FORMAT.set(log.format).is_err() {
         return Ok(());
@@ -76,9 +99,9 @@ pub fn init(log: &Log) -> io::Result<()> {
     std::panic::set_hook(Box::new(log_panic));
     let (from_environment, wrong) = match env::var(EnvFilter::DEFAULT_ENV) {
         Ok(text) if text.trim().is_empty() => (None, None),
-        Ok(text) => match log_filter(&text) {
+        Ok(text) => match usual_filter(&text) {
             Ok(filter) => (Some(filter), None),
-            Err(why) => (None, Some(why)),
+            Err(why) => (None, Some(why.to_string())),
         },
         Err(env::VarError::NotPresent) => (None, None),
         Err(env::VarError::NotUnicode(_)) => (None, Some("found what is not UTF-8".to_owned())),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::kind::{Kind, Wanted};
-use crate::config::file::shell_word;
+use crate::text::suggest::shell_word;
 
 /// Why a file can't be used.
 ///

@@ -6,7 +6,7 @@ use super::{
     kind::Wanted,
     scan::{self, Section},
 };
-use crate::config::encoding;
+use crate::text::encoding;
 
 /// Signatures of other formats, and what to do about each.
 const FORMATS: &[(&[u8], &str, &str)] = &[

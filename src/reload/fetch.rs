@@ -18,8 +18,9 @@ use crate::{
     clock::{Clock, Timestamp},
     config::{
         Problem, Severity,
-        settings::{CrlSource, StaleCrl, Trust, Url},
+        settings::{CrlSource, Trust, Url},
     },
+    identity::StaleCrl,
     observe::{Reloads, Source},
     trust::{Kept, kept},
 };

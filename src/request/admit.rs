@@ -12,9 +12,9 @@ use tower::Service;
 
 use super::{Arrived, Connection, Context, Refusal, inbound::Inbound};
 use crate::{
-    config::settings::ClientAuth,
     forward::{Received, ResponseBody},
     site::{Domain, Site, SiteHandle},
+    tls::ClientAuth,
 };
 
 /// Refuses too many headers, malformed ones, upgrades, and requests for another authority than the handshake's (RFC 9110 section 15.5.20).

@@ -15,9 +15,9 @@ use super::{Authenticated, Connection, Context, LocalFuture, Peers, Refusal, Rou
 use crate::{
     authenticate::{ChainCache, Denial, Proof, client_id, judge_any, judge_client},
     clock::Clock,
-    config::settings::{self, Limits},
     forward::{BodyFault, BufferedBytes, Received, RequestBody, ResponseBody, Share},
     identity::ClientCertificate,
+    site::{self, Limits},
     site::{Route, SiteHandle},
 };
 
@@ -64,7 +64,7 @@ async fn authenticate(
     Routed { mut context, body, route }: Routed,
 ) -> Result<Authenticated, Refusal> {
     let Limits { body_bytes, body_timeout, client_id_body_bytes, buffered_bytes, .. } = context.site.limits;
-    if route.authenticate != settings::Authenticate::Client {
+    if route.authenticate != site::Authenticate::Client {
         announced(&context, body_bytes)?;
         let proof = judge(chains, peers, clock, route.authenticate, &context, &[])?;
         let body =
@@ -140,16 +140,16 @@ fn judge(
     chains: &ChainCache,
     peers: &Peers,
     clock: &Clock,
-    asks: settings::Authenticate,
+    asks: site::Authenticate,
     context: &Context,
     body: &[u8],
 ) -> Result<Option<Proof>, Refusal> {
     let Context { head, connection, site, record, .. } = context;
-    if asks == settings::Authenticate::None {
+    if asks == site::Authenticate::None {
         return Ok(None);
     }
     let (certificate, now) = (certificate(connection)?, clock.now());
-    let judged = if asks == settings::Authenticate::Client {
+    let judged = if asks == site::Authenticate::Client {
         let id = client_id(head, body).map_err(Refusal::ClientId)?;
         let known = connection.peer.as_ref().and_then(|peer| peer.proof(site.trust.generation, &id, now));
         let judged = match known {

@@ -17,7 +17,8 @@ use super::{
     inbound::{Inbound, REQUEST_ID, Record},
 };
 use crate::{
-    forward::{Received, ResponseBody, remove_hop_by_hop},
+    forward::{Received, ResponseBody},
+    header::hop::remove_hop_by_hop,
     observe::{
         access::{self, Level, Value},
         metrics::{Outcome, Recorder},

@@ -12,7 +12,8 @@ use tower::Service;
 use super::{Authenticated, Context, Outbound, Refusal, inbound::REQUEST_ID};
 use crate::{
     authenticate::Denial,
-    forward::{Caller, CameFrom, ResponseBody, forwarding_headers, join_cookies, remove_hop_by_hop},
+    forward::{Caller, CameFrom, ResponseBody, forwarding_headers, join_cookies},
+    header::hop::remove_hop_by_hop,
 };
 
 /// Makes the request that goes upstream.

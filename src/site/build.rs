@@ -9,17 +9,17 @@ use std::{
 use http::{HeaderName, HeaderValue};
 use rustls::pki_types::CertificateDer;
 
-use super::{Domain, Routes, Site, files};
+use super::{Authenticate, Domain, Routes, Site, files};
 use crate::{
     clock::{Clock, Timestamp},
     config::{
         self, Problem, Severity,
-        settings::{self, Authenticate, CustomProfile, Settings},
+        settings::{self, CustomProfile, Settings},
     },
-    forward::{Target, roots, target},
+    forward::{ForwardedFor, Target, roots, target},
     tls,
     trust::{self, Generation, Registrar},
-    vouch::{Encoding, Profile, Reserved},
+    vouch::{Profile, Reserved},
 };
 
 /// What came of building a site: the site if no problem is an error, and all problems.
@@ -154,8 +154,7 @@ fn hints(
     if bytes <= HINT_BYTES {
         return names.into_iter().map(|name| rustls::DistinguishedName::from(name.to_vec())).collect();
     }
-    let asks =
-        |domain: &&settings::Domain| domain.ca_hints && domain.client_auth != settings::ClientAuth::Off;
+    let asks = |domain: &&settings::Domain| domain.ca_hints && domain.client_auth != tls::ClientAuth::Off;
     if let Some(domain) = settings.domains.iter().find(asks) {
         let what = format!(
             "the names of the client CAs have {bytes} bytes, more than {HINT_BYTES}: none are sent to clients, which then choose a certificate without them"
@@ -172,7 +171,7 @@ fn hints(
 fn domain(
     settings: &settings::Domain,
     profile: Option<Profile>,
-    upstream: Option<(Arc<Target>, settings::ForwardedFor)>,
+    upstream: Option<(Arc<Target>, ForwardedFor)>,
     hints: &[rustls::DistinguishedName],
     before: Option<&Site>,
     clock: &Clock,
@@ -237,7 +236,7 @@ fn domain(
         authority: HeaderValue::try_from(settings.name.value.as_str()).ok()?,
         tls,
         client_auth: settings.client_auth,
-        routes: Routes::new(&settings.routes),
+        routes: Routes::new(settings.routes.iter().cloned()),
         target,
         forwarded_for,
         profile,
@@ -254,21 +253,7 @@ fn collision(profile: &Profile, target: &Target) -> Option<HeaderName> {
 fn custom_profiles(written: &[CustomProfile], problems: &mut Vec<Problem>) -> HashMap<String, Profile> {
     let mut profiles = HashMap::new();
     for custom in written {
-        let headers: Vec<_> = custom
-            .headers
-            .iter()
-            .filter_map(|(name, encoding)| {
-                let parsed = encoding.value.parse::<Encoding>();
-                if let Err(error) = &parsed {
-                    problems.push(Problem::error(
-                        &encoding.span,
-                        "header_profile.headers",
-                        error.to_string(),
-                    ));
-                }
-                Some((name.value.clone(), parsed.ok()?))
-            })
-            .collect();
+        let headers = custom.headers.iter().map(|(name, encoding)| (name.value.clone(), *encoding)).collect();
         match Profile::custom(&custom.name.value, headers) {
             Ok(profile) => {
                 profiles.insert(custom.name.value.clone(), profile);

@@ -8,7 +8,55 @@ use std::sync::Arc;
 use http::Method;
 
 use self::reading::{Ambiguous, Reading, behind_scripts, may_serve};
-use crate::config::settings::{self, Authenticate, PathPattern};
+
+/// A route's path, in its literal bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PathPattern {
+    /// The whole path.
+    Exact(String),
+    /// The prefix with its final slash: `/a/*` is `/a/`.
+    Subtree(String),
+}
+
+/// Whom a route asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Authenticate {
+    /// The request's `client_id` must own the certificate.
+    #[default]
+    Client,
+    /// Any registered certificate.
+    Certificate,
+    /// Nobody.
+    None,
+}
+
+/// A route as an operator asks for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteSpec {
+    /// Which paths.
+    pub path: PathPattern,
+    /// Which methods; the others are refused.
+    pub methods: Vec<Method>,
+    /// Whom it asks for.
+    pub authenticate: Authenticate,
+}
+
+impl Default for RouteSpec {
+    /// `POST /oauth/token`, by the client's own certificate.
+    fn default() -> Self {
+        let path = PathPattern::Exact("/oauth/token".to_owned());
+        Self { path, methods: vec![Method::POST], authenticate: Authenticate::default() }
+    }
+}
+
+impl RouteSpec {
+    /// The routes of a domain that has none configured: the token endpoint and pushed authorization requests (RFC 9126).
+    #[must_use]
+    pub fn defaults() -> [Self; 2] {
+        let pushed = PathPattern::Exact("/oauth/par".to_owned());
+        [Self::default(), Self { path: pushed, ..Self::default() }]
+    }
+}
 
 /// A rule of a domain.
 #[derive(Debug, PartialEq, Eq)]
@@ -97,14 +145,11 @@ impl Rule {
 impl Routes {
     /// Orders the rules from most to least specific.
     #[must_use]
-    pub fn new(routes: &[settings::Route]) -> Self {
+    pub fn new(routes: impl IntoIterator<Item = RouteSpec>) -> Self {
         let mut rules: Vec<Rule> = Vec::new();
         for route in routes {
-            let built = Arc::new(Route {
-                pattern: route.path.value.clone(),
-                methods: route.methods.clone(),
-                authenticate: route.authenticate,
-            });
+            let RouteSpec { path: pattern, methods, authenticate } = route;
+            let built = Arc::new(Route { pattern, methods, authenticate });
             match rules.iter_mut().find(|rule| rule.pattern == built.pattern) {
                 Some(rule) => rule.routes.push(built),
                 None => rules.push(Rule {

@@ -18,6 +18,7 @@ use crate::{
     config::{Problem, Spanned, file},
     identity::ClientCertificate,
     pem,
+    text::suggest,
     trust::{FileFault, certificates_beside_key, read_certificates},
 };
 
@@ -92,8 +93,8 @@ pub fn server_credential(
             let what = format!("{key} is not the key of the first certificate in {certificate}");
             let help = format!(
                 "name the key that the certificate was issued for: `openssl pkey -in {} -pubout` and `openssl x509 -in {} -noout -pubkey` must print the same",
-                file::shell_word(&key.to_string()),
-                file::shell_word(&certificate.to_string()),
+                suggest::shell_word(&key.to_string()),
+                suggest::shell_word(&certificate.to_string()),
             );
             problems.push(Problem::error(&private_key.span, "domain.private_key", what).help(help));
             None

@@ -13,14 +13,11 @@ use rustls_pki_types::CertificateDer;
 
 use super::{
     credentials::ServerCredential,
+    options::{CipherSuites, ClientAuth},
     possession::Possession,
     tickets::{Context, Keys, OwnKeys, TicketKey, TicketSecrets, Tickets},
 };
-use crate::{
-    clock::Clock,
-    config::settings::{CipherSuites, ClientAuth},
-    identity::ClientCertificate,
-};
+use crate::{clock::Clock, identity::ClientCertificate};
 
 /// What a domain's TLS is made from.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     config::{Problem, Spanned, settings},
-    identity::{Authorities, AuthorityError, ClientCa, CrlDepth, Purpose, RevocationPolicy, StaleCrl},
+    identity::{Authorities, AuthorityError, ClientCa, RevocationPolicy, StaleCrl},
 };
 
 /// Opens the client CAs and CRLs and builds the snapshot with this registry. Reports every problem; the snapshot is
@@ -43,11 +43,7 @@ fn authorities(trust: &settings::Trust, now: Timestamp, problems: &mut Vec<Probl
     let mut cas: Vec<ClientCa> = Vec::new();
     let mut ca_files = Vec::new();
     for settings::ClientCa { file, eku } in &trust.client_ca {
-        let purpose = match eku {
-            settings::Eku::Client => Purpose::Client,
-            settings::Eku::ClientOrServer => Purpose::ClientOrServer,
-            settings::Eku::Any => Purpose::Any,
-        };
+        let purpose = *eku;
         match read_certificates(&file.value) {
             Ok(found) => {
                 ca_files.extend(found.iter().map(|_| file));
@@ -87,16 +83,7 @@ fn authorities(trust: &settings::Trust, now: Timestamp, problems: &mut Vec<Probl
             }
         }
     }
-    let policy = RevocationPolicy {
-        stale: match trust.stale_crl {
-            settings::StaleCrl::Refuse => StaleCrl::Refuse,
-            settings::StaleCrl::Report => StaleCrl::Report,
-        },
-        depth: match trust.crl_depth {
-            settings::CrlDepth::Chain => CrlDepth::Chain,
-            settings::CrlDepth::Leaf => CrlDepth::Leaf,
-        },
-    };
+    let policy = RevocationPolicy { stale: trust.stale_crl, depth: trust.crl_depth };
     match Authorities::new(cas, crls, policy) {
         Ok(authorities) => {
             for warning in authorities.warnings(now) {
@@ -136,14 +123,14 @@ fn authorities(trust: &settings::Trust, now: Timestamp, problems: &mut Vec<Probl
 
 fn stale_crls(
     authorities: &Authorities,
-    stale: settings::StaleCrl,
+    stale: StaleCrl,
     files: &[&Spanned<PathBuf>],
     now: Timestamp,
     problems: &mut Vec<Problem>,
 ) {
     let help = match stale {
-        settings::StaleCrl::Refuse => "certificates of its CA are refused until the list is renewed",
-        settings::StaleCrl::Report => {
+        StaleCrl::Refuse => "certificates of its CA are refused until the list is renewed",
+        StaleCrl::Report => {
             "certificates of its CA are judged by this old list (stale_crl = \"report\"): renew it"
         }
     };

@@ -17,7 +17,8 @@ use std::{fmt, sync::Arc};
 
 use http::{HeaderName, HeaderValue};
 
-use super::{encoding::Encoding, evidence::Evidence, fold::fold};
+use super::{encoding::Encoding, evidence::Evidence};
+use crate::header::{fold::fold, owned::owner};
 pub(super) use part::{BuiltIn, Part};
 use part::{Limit, PartSpec};
 
@@ -46,35 +47,6 @@ const BUILT_IN_NAMES: [&str; BUILT_IN.len()] = {
     }
     names
 };
-
-/// Headers that the edge or the protocol owns: a custom profile that wrote one would break the request.
-const UNUSABLE: [&str; 25] = [
-    "accept",
-    "authorization",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "cookie",
-    "dpop",
-    "expect",
-    "forwarded",
-    "host",
-    "keep-alive",
-    "origin",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "user-agent",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-port",
-    "x-forwarded-proto",
-    "x-request-id",
-];
 
 /// The headers that vouch for a client, in names and encodings that one kind of upstream reads.
 ///
@@ -153,6 +125,9 @@ pub enum InvalidProfile {
 }
 
 impl Profile {
+    /// The profile of a domain that names none.
+    pub const DEFAULT: &str = auth0::PROFILE.name;
+
     /// The built-in profile of this name.
     #[must_use]
     pub fn built_in(name: &str) -> Option<Self> {
@@ -182,11 +157,11 @@ impl Profile {
         if headers.is_empty() {
             return Err(InvalidProfile::Empty);
         }
-        let unusable = UNUSABLE.map(fold);
         let mut seen: Vec<Box<[u8]>> = Vec::with_capacity(headers.len());
         for (index, (header, _)) in headers.iter().enumerate() {
             let folded = fold(header.as_str());
-            if unusable.contains(&folded) {
+            // A vouching header of such a name would break the request.
+            if owner(header.as_str()).is_some() {
                 return Err(InvalidProfile::Unusable { index });
             }
             if let Some(first) = seen.iter().position(|earlier| *earlier == folded) {

@@ -1,6 +1,5 @@
 //! The names that a client must not be able to set, and their removal.
 
-mod names;
 mod shapes;
 
 use std::{cmp::Ordering, fmt};
@@ -9,9 +8,10 @@ use http::{HeaderMap, HeaderName, header};
 
 use shapes::Shapes;
 
-use super::{
+use super::profile::{Profile, ReservedName};
+use crate::header::{
     fold::{compare, fold, strip_prefix},
-    profile::{Profile, ReservedName},
+    reserved as names,
 };
 
 /// Every name that an upstream may believe because it thinks that a proxy wrote it.

@@ -4,4 +4,3 @@ mod bytes;
 mod fixture;
 mod keycloak;
 mod spoofing;
-mod vocabulary;

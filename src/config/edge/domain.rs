@@ -5,13 +5,19 @@ use std::{ops::RangeInclusive, time::Duration};
 use super::{must_be_unique, route};
 use crate::config::{
     diagnostic::Problem,
-    schema::{BUILT_IN_PROFILES, ROUTE},
-    settings::{Authenticate, CipherSuites, ClientAuth, Domain, Route},
+    schema::ROUTE,
+    settings::Domain,
     span::Spanned,
     suggest::{any_of, did_you_mean, quote},
     table::Table,
     validate::domain_name,
     value::Fault,
+};
+
+use crate::{
+    site::{Authenticate, RouteSpec},
+    tls::{CipherSuites, ClientAuth},
+    vouch::Profile,
 };
 
 /// Tickets tell whole seconds, and TLS 1.3 allows a week.
@@ -47,7 +53,7 @@ fn read(
     let client_auth = table
         .get("client_auth")
         .and_then(|value| value.choice(&modes))
-        .unwrap_or_else(|| Spanned { value: ClientAuth::Required, span: table.span.clone() });
+        .unwrap_or_else(|| Spanned { value: ClientAuth::default(), span: table.span.clone() });
     let suites = [("default", CipherSuites::Default), ("fapi", CipherSuites::Fapi)];
     let cipher_suites = table.get("cipher_suites").and_then(|value| value.choice(&suites));
     let session_lifetime = table.get("session_lifetime").and_then(|value| value.duration(&SESSION_LIFETIMES));
@@ -59,7 +65,7 @@ fn read(
     table.finish();
     Some(Domain {
         client_auth: client_auth.value,
-        cipher_suites: cipher_suites.map_or(CipherSuites::Default, |suites| suites.value),
+        cipher_suites: cipher_suites.map(|suites| suites.value).unwrap_or_default(),
         session_lifetime: session_lifetime.unwrap_or(Duration::from_secs(3600)),
         ticket_keys,
         ca_hints: ca_hints.unwrap_or(true),
@@ -109,11 +115,11 @@ fn upstream(table: &Table<'_>, upstreams: &Names) -> Option<usize> {
 
 fn header_profile(table: &Table<'_>, profiles: &Names) -> Option<Spanned<String>> {
     let Some(value) = table.get("header_profile") else {
-        return Some(Spanned { value: "auth0".to_owned(), span: table.span.clone() });
+        return Some(Spanned { value: Profile::DEFAULT.to_owned(), span: table.span.clone() });
     };
     value.parse("the name of a header profile", |text| {
         let own = profiles.iter().flatten().map(|name| name.value.as_str());
-        let known: Vec<&str> = BUILT_IN_PROFILES.iter().copied().chain(own).collect();
+        let known: Vec<&str> = Profile::built_in_names().iter().copied().chain(own).collect();
         if known.contains(&text) || profiles.iter().any(Option::is_none) {
             return Ok(text.to_owned());
         }
@@ -123,7 +129,7 @@ fn header_profile(table: &Table<'_>, profiles: &Names) -> Option<Spanned<String>
     })
 }
 
-fn routes(table: &Table<'_>, client_auth: &Spanned<ClientAuth>) -> Vec<Route> {
+fn routes(table: &Table<'_>, client_auth: &Spanned<ClientAuth>) -> Vec<RouteSpec> {
     let off = client_auth.value == ClientAuth::Off;
     let tables = table.tables(ROUTE, "route");
     let Some(tables) = tables.filter(|tables| !tables.is_empty()) else {
@@ -136,12 +142,12 @@ fn routes(table: &Table<'_>, client_auth: &Spanned<ClientAuth>) -> Vec<Route> {
                 ),
             );
         }
-        return route::defaults(&table.span);
+        return RouteSpec::defaults().into();
     };
     let routes = route::read_all(&tables);
     for route in &routes {
-        let (span, route) = (&route.span, &route.value);
-        match (client_auth.value, route.authenticate) {
+        let span = &route.authenticate;
+        match (client_auth.value, route.spec.authenticate) {
             (ClientAuth::Off, Authenticate::Client | Authenticate::Certificate) => {
                 let what = "the route asks for a certificate, but the domain has client_auth = \"off\": nobody could pass";
                 let problem = Problem::error(span, "domain.route.authenticate", what);
@@ -158,5 +164,5 @@ fn routes(table: &Table<'_>, client_auth: &Spanned<ClientAuth>) -> Vec<Route> {
             _ => {}
         }
     }
-    routes.into_iter().map(|route| route.value).collect()
+    routes.into_iter().map(|route| route.spec).collect()
 }

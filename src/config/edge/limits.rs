@@ -2,31 +2,37 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use crate::config::{settings::Limits, table::Table};
+use crate::{config::table::Table, site::Limits};
 
 /// Reads the table; a value that does not do is reported and stands at its default meanwhile.
 pub(super) fn read(table: &Table<'_>) -> Limits {
+    let default = Limits::default();
     let limits = Limits {
-        connections: number(table, "connections", 1..=1_000_000, 10_000),
+        connections: number(table, "connections", 1..=1_000_000, default.connections),
         connections_per_address: table
             .get("connections_per_address")
             .and_then(|value| value.integer(&(1..=1_000_000))),
-        handshake_timeout: seconds(table, "handshake_timeout", 10),
-        head_timeout: seconds(table, "head_timeout", 10),
-        body_timeout: seconds(table, "body_timeout", 30),
-        idle_timeout: seconds(table, "idle_timeout", 60),
-        drain_timeout: seconds(table, "drain_timeout", 30),
-        header_bytes: number(table, "header_bytes", 8 * 1024..=1024 * 1024, 32 * 1024),
-        headers: number(table, "headers", 16..=4096, 100),
-        body_bytes: number(table, "body_bytes", 1024..=1024 * 1024 * 1024, 1024 * 1024),
-        client_id_body_bytes: number(table, "client_id_body_bytes", 1024..=1024 * 1024, 64 * 1024),
+        handshake_timeout: time(table, "handshake_timeout", default.handshake_timeout),
+        head_timeout: time(table, "head_timeout", default.head_timeout),
+        body_timeout: time(table, "body_timeout", default.body_timeout),
+        idle_timeout: time(table, "idle_timeout", default.idle_timeout),
+        drain_timeout: time(table, "drain_timeout", default.drain_timeout),
+        header_bytes: number(table, "header_bytes", 8 * 1024..=1024 * 1024, default.header_bytes),
+        headers: number(table, "headers", 16..=4096, default.headers),
+        body_bytes: number(table, "body_bytes", 1024..=1024 * 1024 * 1024, default.body_bytes),
+        client_id_body_bytes: number(
+            table,
+            "client_id_body_bytes",
+            1024..=1024 * 1024,
+            default.client_id_body_bytes,
+        ),
         buffered_bytes: number(
             table,
             "buffered_bytes",
             1024 * 1024..=64 * 1024 * 1024 * 1024,
-            256 * 1024 * 1024,
+            default.buffered_bytes,
         ),
-        http2_streams: number(table, "http2_streams", 1..=10_000, 100),
+        http2_streams: number(table, "http2_streams", 1..=10_000, default.http2_streams),
     };
     table.finish();
     limits
@@ -43,7 +49,7 @@ where
 /// What anybody may reasonably wait.
 const TIMES: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(3600);
 
-/// A duration whose default is a number of seconds.
-pub(super) fn seconds(table: &Table<'_>, key: &'static str, default: u64) -> Duration {
-    table.get(key).and_then(|value| value.duration(&TIMES)).unwrap_or(Duration::from_secs(default))
+/// A duration.
+pub(super) fn time(table: &Table<'_>, key: &'static str, default: Duration) -> Duration {
+    table.get(key).and_then(|value| value.duration(&TIMES)).unwrap_or(default)
 }

@@ -1,7 +1,9 @@
 //! The path of a `[[domain.route]]`, and what other servers' configurations have in its place.
 
 use super::route::METHODS;
-use crate::config::{diagnostic::Problem, settings::PathPattern, span::Span, suggest::quote, value::Fault};
+use crate::config::{diagnostic::Problem, span::Span, suggest::quote, value::Fault};
+
+use crate::site::PathPattern;
 
 const HELP: &str =
     "write an exact path such as \"/oauth/token\", or \"/oauth/*\" for all that is under /oauth/";

@@ -7,13 +7,17 @@ use http::HeaderName;
 use super::must_be_unique;
 use crate::config::{
     diagnostic::Problem,
-    schema::{BUILT_IN_PROFILES, ENCODINGS},
     settings::CustomProfile,
     span::Spanned,
     suggest::{any_of, did_you_mean, quote},
     table::Table,
-    validate::{fold_header, header_name},
+    validate::header_name,
     value::{Fault, Value},
+};
+
+use crate::{
+    header::fold::are_same,
+    vouch::{Encoding, Profile},
 };
 
 /// The profiles as far as they could be read.
@@ -42,14 +46,14 @@ pub(super) fn read_all(tables: Vec<Table<'_>>) -> Profiles {
 }
 
 fn own_name(text: &str) -> Result<String, Fault> {
-    if BUILT_IN_PROFILES.contains(&text) {
+    if Profile::built_in_names().contains(&text) {
         let what = format!("found {}, which is the name of a built-in profile", quote(text));
         return Err(Fault::new(what).help("choose another name"));
     }
     Ok(text.to_owned())
 }
 
-type Header = (Spanned<HeaderName>, Spanned<String>);
+type Header = (Spanned<HeaderName>, Encoding);
 
 fn headers(value: &Value<'_>) -> Option<Vec<Header>> {
     let entries = value.entries()?;
@@ -75,23 +79,22 @@ fn headers(value: &Value<'_>) -> Option<Vec<Header>> {
             value.reader.report(problem.help("`-`, `_` and letter case do not tell header names apart"));
         }
         if let Some(encoding) = encoding {
-            headers.push((name, encoding));
+            headers.push((name, encoding.value));
         }
     }
     Some(headers)
 }
 
-fn known_encoding(text: &str) -> Result<String, Fault> {
-    if ENCODINGS.contains(&text) {
-        return Ok(text.to_owned());
-    }
-    let help = did_you_mean(text, ENCODINGS.iter().copied())
-        .unwrap_or_else(|| format!("the encodings are {}", any_of(ENCODINGS)));
-    Err(Fault::new(format!("found {}, expected the name of an encoding", quote(text))).help(help))
+fn known_encoding(text: &str) -> Result<Encoding, Fault> {
+    text.parse().map_err(|_| {
+        let help = did_you_mean(text, Encoding::names())
+            .unwrap_or_else(|| format!("the encodings are {}", any_of(Encoding::names())));
+        Fault::new(format!("found {}, expected the name of an encoding", quote(text))).help(help)
+    })
 }
 
 fn line_of(headers: &[Header], name: &Spanned<HeaderName>) -> Option<usize> {
-    let folded = fold_header(name.value.as_str());
-    let earlier = headers.iter().find(|(earlier, _)| fold_header(earlier.value.as_str()) == folded);
+    let is_same = |(earlier, _): &&Header| are_same(earlier.value.as_str(), name.value.as_str());
+    let earlier = headers.iter().find(is_same);
     earlier.map(|(earlier, _)| earlier.span.line())
 }

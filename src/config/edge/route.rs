@@ -5,37 +5,36 @@ use http::Method;
 use super::path;
 use crate::config::{
     diagnostic::Problem,
-    settings::{Authenticate, PathPattern, Route},
     span::{Span, Spanned},
     suggest::{did_you_mean, quote},
     table::Table,
     value::{Fault, Value},
 };
 
+use crate::site::{Authenticate, PathPattern, RouteSpec};
+
 pub(super) const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
-/// What a domain without routes of its own serves.
-pub(super) fn defaults(span: &Span) -> Vec<Route> {
-    let route = |path: &str| Route {
-        path: Spanned { value: PathPattern::Exact(path.to_owned()), span: span.clone() },
-        methods: vec![Method::POST],
-        authenticate: Authenticate::Client,
-    };
-    vec![route("/oauth/token"), route("/oauth/par")]
+/// A route, with the spans that messages point at.
+pub(super) struct Written {
+    pub(super) spec: RouteSpec,
+    path: Span,
+    /// Of the key that says whom it authenticates.
+    pub(super) authenticate: Span,
 }
 
-/// Reads the routes of a domain. Each comes with the place that says whom it authenticates.
-pub(super) fn read_all(tables: &[Table<'_>]) -> Vec<Spanned<Route>> {
-    let mut routes: Vec<Spanned<Route>> = Vec::new();
+/// Reads the routes of a domain.
+pub(super) fn read_all(tables: &[Table<'_>]) -> Vec<Written> {
+    let mut routes: Vec<Written> = Vec::new();
     for table in tables {
         let Some(route) = read(table) else { continue };
-        if let Some((earlier, method)) = conflict(&routes, &route.value) {
+        if let Some((earlier, method)) = conflict(&routes, &route.spec) {
             let what = format!(
                 "found {} for {method} a second time; the first is on line {}",
-                shown(&route.value.path.value),
-                earlier.path.span.line()
+                shown(&route.spec.path),
+                earlier.path.line()
             );
-            let problem = Problem::error(&route.value.path.span, "domain.route.path", what);
+            let problem = Problem::error(&route.path, "domain.route.path", what);
             table.reader.report(problem.help("remove one of the two, or give them different methods"));
         }
         routes.push(route);
@@ -43,7 +42,8 @@ pub(super) fn read_all(tables: &[Table<'_>]) -> Vec<Spanned<Route>> {
     routes
 }
 
-fn read(table: &Table<'_>) -> Option<Spanned<Route>> {
+fn read(table: &Table<'_>) -> Option<Written> {
+    let default = RouteSpec::default();
     let path = match table.get("path") {
         Some(value) => {
             let path = value.parse("a path", path::pattern);
@@ -52,11 +52,9 @@ fn read(table: &Table<'_>) -> Option<Spanned<Route>> {
             }
             path
         }
-        None => {
-            Some(Spanned { value: PathPattern::Exact("/oauth/token".to_owned()), span: table.span.clone() })
-        }
+        None => Some(Spanned { value: default.path, span: table.span.clone() }),
     };
-    let methods = table.get("methods").map_or(Some(vec![Method::POST]), |value| methods(&value));
+    let methods = table.get("methods").map_or(Some(default.methods), |value| methods(&value));
     let choices = [
         ("client", Authenticate::Client),
         ("certificate", Authenticate::Certificate),
@@ -64,11 +62,12 @@ fn read(table: &Table<'_>) -> Option<Spanned<Route>> {
     ];
     let authenticate = match table.get("authenticate") {
         Some(value) => value.choice(&choices),
-        None => Some(Spanned { value: Authenticate::Client, span: table.span.clone() }),
+        None => Some(Spanned { value: default.authenticate, span: table.span.clone() }),
     };
     table.finish();
     let (path, methods, authenticate) = (path?, methods?, authenticate?);
-    Some(authenticate.map(|authenticate| Route { path, methods, authenticate }))
+    let spec = RouteSpec { path: path.value, methods, authenticate: authenticate.value };
+    Some(Written { spec, path: path.span, authenticate: authenticate.span })
 }
 
 fn methods(value: &Value<'_>) -> Option<Vec<Method>> {
@@ -110,13 +109,9 @@ fn shown(pattern: &PathPattern) -> String {
     }
 }
 
-fn conflict<'a>(routes: &'a [Spanned<Route>], route: &'a Route) -> Option<(&'a Route, &'a Method)> {
-    routes
-        .iter()
-        .map(|earlier| &earlier.value)
-        .filter(|earlier| earlier.path.value == route.path.value)
-        .find_map(|earlier| {
-            let method = route.methods.iter().find(|method| earlier.methods.contains(method))?;
-            Some((earlier, method))
-        })
+fn conflict<'a>(routes: &'a [Written], route: &'a RouteSpec) -> Option<(&'a Written, &'a Method)> {
+    routes.iter().filter(|earlier| earlier.spec.path == route.path).find_map(|earlier| {
+        let method = route.methods.iter().find(|method| earlier.spec.methods.contains(method))?;
+        Some((earlier, method))
+    })
 }

@@ -5,12 +5,14 @@ use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
 use crate::config::{
     diagnostic::Problem,
     schema::{CLIENT_CA, CRL_SOURCE},
-    settings::{ClientCa, CrlDepth, CrlSource, Eku, StaleCrl, Trust},
+    settings::{ClientCa, CrlSource, Trust},
     span::Spanned,
     table::Table,
     validate::url,
     value::Value,
 };
+
+use crate::identity::{CrlDepth, Purpose, StaleCrl};
 
 /// Reads the table.
 pub(super) fn read(table: &Table<'_>) -> Trust {
@@ -25,11 +27,13 @@ pub(super) fn read(table: &Table<'_>) -> Trust {
         stale_crl: table
             .get("stale_crl")
             .and_then(|value| value.choice(&stale))
-            .map_or(StaleCrl::Refuse, |stale| stale.value),
+            .map(|stale| stale.value)
+            .unwrap_or_default(),
         crl_depth: table
             .get("crl_depth")
             .and_then(|value| value.choice(&depths))
-            .map_or(CrlDepth::Chain, |depth| depth.value),
+            .map(|depth| depth.value)
+            .unwrap_or_default(),
         applications: table
             .get("applications")
             .and_then(|value| value.path())
@@ -46,15 +50,15 @@ fn default_applications(table: &Table<'_>) -> Spanned<PathBuf> {
 /// An item of `client_ca`: a file, or a table of it with what it is trusted for.
 fn client_ca(value: &Value<'_>) -> Option<ClientCa> {
     if !value.toml.is_table() {
-        return value.path().map(|file| ClientCa { file, eku: Eku::default() });
+        return value.path().map(|file| ClientCa { file, eku: Purpose::default() });
     }
     let table = value.table(CLIENT_CA)?;
-    let ekus = [("client", Eku::Client), ("client-or-server", Eku::ClientOrServer), ("any", Eku::Any)];
+    let ekus = [Purpose::Client, Purpose::ClientOrServer, Purpose::Any].map(|eku| (eku.as_str(), eku));
     let file = table.require("file").and_then(|value| value.path());
     let eku = table.get("eku").map(|value| value.choice(&ekus));
     table.finish();
     let eku = match eku {
-        None => Eku::default(),
+        None => Purpose::default(),
         Some(eku) => eku?.value,
     };
     Some(ClientCa { file: file?, eku })

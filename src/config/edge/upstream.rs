@@ -3,18 +3,23 @@
 use http::HeaderName;
 
 use super::{
-    limits::{number, seconds},
+    limits::{number, time},
     must_be_unique,
 };
 use crate::config::{
     diagnostic::Problem,
     redact::is_variable,
     schema::SECRET,
-    settings::{ForwardedFor, SecretSource, Upstream},
+    settings::{SecretSource, Upstream},
     span::Spanned,
     table::{Table, bare},
-    validate::{fold_header, header_name, host, is_loopback, origin, server_name},
+    validate::{header_name, host, is_loopback, origin, server_name},
     value::{Fault, Value, article},
+};
+
+use crate::{
+    forward::{ForwardedFor, Origin, UpstreamLimits},
+    header::fold::are_same,
 };
 
 /// The upstreams as far as they could be read.
@@ -62,10 +67,13 @@ fn read(table: &Table<'_>, name: Option<Spanned<String>>) -> Option<Upstream> {
     let forwarded = table.get("forwarded").and_then(|value| value.boolean()).unwrap_or(false);
     let choices = [("client", ForwardedFor::Client), ("list", ForwardedFor::List)];
     let forwarded_for = table.get("forwarded_for").and_then(|value| value.choice(&choices));
-    let connect_timeout = seconds(table, "connect_timeout", 5);
-    let response_timeout = seconds(table, "response_timeout", 30);
-    let idle_timeout = seconds(table, "idle_timeout", 30);
-    let connections = number(table, "connections", 1..=100_000, 1024);
+    let default = UpstreamLimits::default();
+    let limits = UpstreamLimits {
+        connect_timeout: time(table, "connect_timeout", default.connect_timeout),
+        response_timeout: time(table, "response_timeout", default.response_timeout),
+        idle_timeout: time(table, "idle_timeout", default.idle_timeout),
+        connections: number(table, "connections", 1..=100_000, default.connections),
+    };
     table.finish();
     Some(Upstream {
         name: name?,
@@ -77,14 +85,11 @@ fn read(table: &Table<'_>, name: Option<Spanned<String>>) -> Option<Upstream> {
         client_ip_header,
         forwarded,
         forwarded_for: forwarded_for.map(|choice| choice.value),
-        connect_timeout,
-        response_timeout,
-        idle_timeout,
-        connections,
+        limits,
     })
 }
 
-fn url(value: &Value<'_>) -> Option<Spanned<crate::config::settings::Origin>> {
+fn url(value: &Value<'_>) -> Option<Spanned<Origin>> {
     let url = value.parse("a URL", origin)?;
     if !url.value.tls && !is_loopback(&url.value) {
         let what = format!(
@@ -176,7 +181,7 @@ fn no_second(table: &Table<'_>, headers: &[Header], name: &Spanned<HeaderName>, 
 }
 
 fn line_of(headers: &[Header], name: &Spanned<HeaderName>) -> Option<usize> {
-    let folded = fold_header(name.value.as_str());
-    let earlier = headers.iter().find(|(earlier, _)| fold_header(earlier.value.as_str()) == folded);
+    let is_same = |(earlier, _): &&Header| are_same(earlier.value.as_str(), name.value.as_str());
+    let earlier = headers.iter().find(is_same);
     earlier.map(|(earlier, _)| earlier.span.line())
 }

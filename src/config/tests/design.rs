@@ -10,6 +10,15 @@ use crate::config::{
     testing::{NO_PROBLEM, all_applications},
 };
 
+use crate::{
+    forward::{Origin, UpstreamLimits},
+    identity::{CrlDepth, Purpose, StaleCrl},
+    observe::log::LogFormat,
+    site::{Authenticate, Limits, PathPattern, RouteSpec},
+    tls::{CipherSuites, ClientAuth},
+    vouch::Encoding,
+};
+
 const EDGE: &str = r#"
 [listen]
 https = ["0.0.0.0:8443"]
@@ -91,9 +100,11 @@ fn the_example_of_the_design_means_what_it_says() {
     assert_eq!(name.value, "corp");
     let lines = ["listen.https", "listen.admin", "listen.workers"].map(|key| spans[key].line());
     assert_eq!(lines, [3, 4, 2], "a key that is not written stands where its table is");
-    let headers: Vec<_> =
-        headers.iter().map(|(name, how)| (name.value.as_str(), how.value.as_str())).collect();
-    assert_eq!(headers, [("x-client-certificate", "pem-url"), ("x-client-verified", "verdict")]);
+    let headers: Vec<_> = headers.iter().map(|(name, how)| (name.value.as_str(), *how)).collect();
+    assert_eq!(
+        headers,
+        [("x-client-certificate", Encoding::PemUrl), ("x-client-verified", Encoding::Verdict)]
+    );
 
     let (applications, problems) = all_applications(&trust.applications.value, &trust.applications.span);
     assert_eq!(render(&problems, false), NO_PROBLEM);
@@ -142,9 +153,9 @@ fn trusts(trust: &settings::Trust, folder: &Path) {
     let settings::Trust { client_ca, crls, crl_sources, stale_crl, crl_depth, applications } = trust;
     let [ca] = &client_ca[..] else { panic!("{client_ca:?}") };
     assert_eq!(ca.file.value, folder.join("certs/client-ca.pem"));
-    assert_eq!(ca.eku, Eku::Client);
+    assert_eq!(ca.eku, Purpose::Client);
     assert!(crls.is_empty() && crl_sources.is_empty());
-    assert_eq!((*stale_crl, *crl_depth), (settings::StaleCrl::Refuse, settings::CrlDepth::Chain));
+    assert_eq!((*stale_crl, *crl_depth), (StaleCrl::Refuse, CrlDepth::Chain));
     assert_eq!(applications.value, folder.join("applications.toml"));
 }
 
@@ -159,10 +170,7 @@ fn sends_to(upstream: &Upstream, folder: &Path) {
         client_ip_header,
         forwarded,
         forwarded_for,
-        connect_timeout,
-        response_timeout,
-        idle_timeout,
-        connections,
+        limits: UpstreamLimits { connect_timeout, response_timeout, idle_timeout, connections },
     } = upstream;
     assert_eq!(name.value, "auth-server");
     assert_eq!(values(urls), [Origin { tls: false, host: "127.0.0.1".into(), port: 3000 }]);
@@ -197,8 +205,8 @@ fn serves(domain: &Domain, folder: &Path) {
     assert_eq!(private_key.value, folder.join("certs/server.key"));
     assert_eq!((*client_auth, *cipher_suites), (ClientAuth::Required, CipherSuites::Default));
     assert_eq!((*upstream, header_profile.value.as_str()), (0, "auth0"));
-    let [Route { path, methods, authenticate }] = routes.as_slice() else { panic!("{routes:?}") };
-    assert_eq!(path.value, PathPattern::Exact("/oauth/token".into()));
+    let [RouteSpec { path, methods, authenticate }] = routes.as_slice() else { panic!("{routes:?}") };
+    assert_eq!(*path, PathPattern::Exact("/oauth/token".into()));
     assert_eq!((methods.as_slice(), *authenticate), (&[Method::POST][..], Authenticate::Client));
 }
 

@@ -5,12 +5,14 @@ use std::fmt::Write;
 use crate::config::{
     Problem,
     schema::{
-        APPLICATION, BUILT_IN_PROFILES, CLIENT_CA, CREDENTIAL, CRL_SOURCE, DOMAIN, EDGE, ENCODINGS,
-        HEADER_PROFILE, LIMITS, LISTEN, LOG, REGISTRY, ROUTE, SECRET, TABLES, TRUST, TableSchema, UPSTREAM,
+        APPLICATION, CLIENT_CA, CREDENTIAL, CRL_SOURCE, DOMAIN, EDGE, HEADER_PROFILE, LIMITS, LISTEN, LOG,
+        REGISTRY, ROUTE, SECRET, TABLES, TRUST, TableSchema, UPSTREAM,
     },
     suggest::all_of,
     testing::{NO_PROBLEM, edge, registry},
 };
+
+use crate::vouch::{Encoding, Profile};
 
 /// Every kind of table with a text in which it has one key that is unknown.
 const KINDS: [(&TableSchema, &str); 15] = [
@@ -81,7 +83,11 @@ fn table(text: &mut String, kind: &TableSchema, wanted: impl Fn(&str) -> bool) {
 fn the_documentation_tells_of_every_key_profile_and_encoding() {
     let text = include_str!("../../../docs/configuration.md");
     let keys = KINDS.iter().flat_map(|(kind, _)| kind.keys.iter().filter(|(_, example)| !example.is_empty()));
-    let names = keys.map(|(key, _)| key).chain(BUILT_IN_PROFILES).chain(ENCODINGS);
+    let names = keys
+        .map(|(key, _)| key)
+        .copied()
+        .chain(Profile::built_in_names().iter().copied())
+        .chain(Encoding::names());
     let missing: Vec<_> = names.filter(|name| !text.contains(&format!("`{name}`"))).collect();
     assert!(missing.is_empty(), "{missing:?}");
     for kind in TABLES {

@@ -1,25 +1,18 @@
-use std::sync::Arc;
-
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::{Source, Span, Spanned};
 
-fn route(path: &str, methods: &[&str], authenticate: Authenticate) -> settings::Route {
-    let source = Arc::new(Source::empty());
-    let value = match path.strip_suffix('*') {
+fn route(path: &str, methods: &[&str], authenticate: Authenticate) -> RouteSpec {
+    let path = match path.strip_suffix('*') {
         Some(prefix) => PathPattern::Subtree(prefix.into()),
         None => PathPattern::Exact(path.into()),
     };
-    settings::Route {
-        path: Spanned { value, span: Span { source, range: 0..0 } },
-        methods: methods.iter().map(|method| method.parse().unwrap()).collect(),
-        authenticate,
-    }
+    let methods = methods.iter().map(|method| method.parse().unwrap()).collect();
+    RouteSpec { path, methods, authenticate }
 }
 
 fn routes() -> Routes {
-    Routes::new(&[
+    Routes::new([
         route("/*", &["GET", "POST"], Authenticate::None),
         route("/oauth/*", &["POST"], Authenticate::Certificate),
         route("/oauth/token", &["POST"], Authenticate::Client),
@@ -78,13 +71,13 @@ fn a_respelling_never_passes_under_a_weaker_rule() {
 
 #[test]
 fn without_a_subtree_a_respelling_is_not_found() {
-    let routes = Routes::new(&[route("/oauth/token", &["POST"], Authenticate::Client)]);
+    let routes = Routes::new([route("/oauth/token", &["POST"], Authenticate::Client)]);
     for path in
         ["/oauth/token/", "/oauth//token", "/oauth/%74oken", "/OAUTH/token", "/oauth/token/../../x", "/"]
     {
         assert_eq!(routes.find(&Method::POST, path).err(), Some(RouteError::NotFound), "{path}");
     }
-    assert_eq!(Routes::new(&[]).find(&Method::GET, "/").err(), Some(RouteError::NotFound));
+    assert_eq!(Routes::new([]).find(&Method::GET, "/").err(), Some(RouteError::NotFound));
 }
 
 #[test]
@@ -130,7 +123,7 @@ fn an_honest_path_passes_under_a_subtree() {
 
 #[test]
 fn an_extension_counts_where_it_would_get_more_only() {
-    let routes = Routes::new(&[
+    let routes = Routes::new([
         route("/*", &["GET"], Authenticate::None),
         route("/login", &["GET"], Authenticate::None),
         route("/api/v1", &["GET"], Authenticate::Certificate),
@@ -160,7 +153,7 @@ fn what_follows_any_program_in_a_path_counts() {
 
 #[test]
 fn what_servers_decode_differently_is_ambiguous_under_a_subtree() {
-    let routes = Routes::new(&[route("/*", &["GET"], Authenticate::None)]);
+    let routes = Routes::new([route("/*", &["GET"], Authenticate::None)]);
     for path in [
         "/%",
         "/a%",

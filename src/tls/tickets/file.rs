@@ -6,7 +6,10 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use zeroize::Zeroizing;
 
 use super::key::SECRET;
-use crate::config::{Problem, Spanned, encoding, file};
+use crate::{
+    config::{Problem, Spanned, file},
+    text::encoding,
+};
 
 /// Secrets that ticket keys are derived from, the one that seals first.
 #[derive(Clone, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use aws_lc_rs::{
 use zeroize::Zeroizing;
 
 use super::Session;
-use crate::{clock::Timestamp, config::settings::ClientAuth};
+use crate::{clock::Timestamp, tls::ClientAuth};
 
 /// Bytes of a key's name, which stands in clear before each ticket.
 const NAME: usize = 16;

@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     clock::FixedClock,
-    config::{Source, Span, Spanned, settings::ClientAuth},
+    config::{Source, Span, Spanned},
+    tls::ClientAuth,
 };
 
 const BEGIN: Timestamp = Timestamp::from_unix(1_800_000_000);

@@ -1,6 +1,6 @@
 //! A filter before the comparison: the length and the first two octets of most names rule out every reserved one.
 
-use super::super::fold::fold_octet;
+use crate::header::fold::fold_byte;
 
 /// For each length of a name, which octets the reserved ones begin with.
 #[derive(Clone, Default)]
@@ -71,7 +71,7 @@ static BITS: [u64; 256] = {
     let mut bits = [1 << 36; 256];
     let mut octet = 0_u8;
     loop {
-        let bit = match fold_octet(octet) {
+        let bit = match fold_byte(octet) {
             letter @ b'a'..=b'z' => letter - b'a',
             digit @ b'0'..=b'9' => 26 + digit - b'0',
             _ => 36,
@@ -89,7 +89,8 @@ static BITS: [u64; 256] = {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{super::super::fold::fold, *};
+    use super::*;
+    use crate::header::fold::fold;
 
     proptest! {
         #[test]

@@ -1,7 +1,7 @@
-//! The wording that problems share: quoting what was found, listing what would do, finding the nearest name.
+//! Wording that messages for an operator share: quoting what was found, listing the choices, finding the nearest name.
 
 /// What an operator wrote, in quotes, control characters escaped and cut to what fits a line.
-pub(super) fn quote(found: &str) -> String {
+pub fn quote(found: &str) -> String {
     const LONGEST: usize = 60;
     if found.chars().count() <= LONGEST {
         return format!("{found:?}");
@@ -10,13 +10,23 @@ pub(super) fn quote(found: &str) -> String {
     format!("{head:?}... ({} bytes)", found.len())
 }
 
+/// A path as a shell takes it, for a command to paste.
+#[must_use]
+pub fn shell_word(path: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@%,".contains(c);
+    if !path.is_empty() && path.chars().all(plain) {
+        return path.to_owned();
+    }
+    format!("'{}'", path.replace('\'', r"'\''"))
+}
+
 /// `a`, `a or b`, `a, b or c`.
-pub(super) fn any_of<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String {
+pub fn any_of<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String {
     join(names, "or")
 }
 
 /// `a`, `a and b`, `a, b and c`.
-pub(super) fn all_of<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String {
+pub fn all_of<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String {
     join(names, "and")
 }
 
@@ -31,7 +41,7 @@ fn join<S: AsRef<str>>(names: impl IntoIterator<Item = S>, word: &str) -> String
 }
 
 /// The known name that was most likely meant, if one is near: letter case and `-` for `_` cost nothing.
-pub(super) fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let found = fold(found);
     known
         .into_iter()
@@ -46,7 +56,7 @@ pub(super) fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>)
 }
 
 /// `did you mean "x"?`, if a known name is near.
-pub(super) fn did_you_mean<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+pub fn did_you_mean<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     // A text far longer than any name is no slip of the pen, and comparing it would take its square.
     (found.len() <= 200).then(|| nearest(found, known))?.map(|name| format!("did you mean {name:?}?"))
 }

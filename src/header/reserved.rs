@@ -4,7 +4,7 @@
 //! compared folded, so each stands for all its spellings (`SM_USER`, `Sm-User`, `sm.user`).
 
 /// Beginnings of families of names.
-pub(super) const PREFIXES: &[&str] = &[
+pub const PREFIXES: &[&str] = &[
     // -For, -Host, -Proto, -Port, -Prefix, -Server, -Ssl, -Scheme, -By, -User, -Client-Cert, -Tls-Client-Cert:
     // authorization servers build issuer and endpoint addresses from these.
     "x-forwarded-",
@@ -143,7 +143,7 @@ pub(super) const PREFIXES: &[&str] = &[
 ];
 
 /// Names.
-pub(super) const EXACT: &[&str] = &[
+pub const EXACT: &[&str] = &[
     // RFC 7239: the standard form of X-Forwarded-*, and what some send in its place.
     "forwarded",
     "x-forwarded",
@@ -211,7 +211,7 @@ pub(super) const EXACT: &[&str] = &[
 
 /// Names of HTTP and of the edge whose other spellings are reserved: `Content_Type` is one variable with
 /// `Content-Type` for CGI and what follows it, and would be read in its place.
-pub(super) const RESPELLED: &[&str] = &[
+pub const RESPELLED: &[&str] = &[
     "content-encoding",
     "content-length",
     "content-type",

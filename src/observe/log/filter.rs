@@ -1,18 +1,42 @@
 //! What is logged: a filter of `tracing`, from the file or the environment.
 
-use crate::config::{
-    suggest::{did_you_mean, quote},
-    value::Fault,
-};
+use std::fmt;
+
+use crate::text::suggest::{did_you_mean, quote};
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 /// Targets that a filter of the environment may name alone.
 const TARGETS: [&str; 6] = ["mtls_edge", "h2", "hyper", "hyper_util", "rustls", "notify"];
 const USUAL: &str = "write it such as \"info\" or \"info,mtls_edge=debug\"";
 
+/// Why a text is not a log filter.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct InvalidFilter {
+    /// What was found and what was expected.
+    pub what: String,
+    /// How to fix it.
+    pub help: String,
+}
+
+impl InvalidFilter {
+    fn new(what: String, help: impl Into<String>) -> Self {
+        Self { what, help: help.into() }
+    }
+}
+
+impl fmt::Display for InvalidFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.what, self.help)
+    }
+}
+
 /// A filter from elsewhere than the file, such as the environment, as `tracing` takes it; if it is none, why. What other programs take
 /// from there is taken here, too: levels as numbers, empty parts, and targets without a level.
-pub fn log_filter(text: &str) -> Result<String, String> {
+///
+/// # Errors
+///
+/// As [`log_filter`].
+pub fn usual_filter(text: &str) -> Result<String, InvalidFilter> {
     let usual = |part: &str| {
         let (target, level) =
             part.rsplit_once('=').map_or((None, part), |(target, level)| (Some(target), level));
@@ -25,48 +49,50 @@ pub fn log_filter(text: &str) -> Result<String, String> {
         }
     };
     let parts: Vec<String> = text.split(',').filter(|part| !part.trim().is_empty()).map(usual).collect();
-    read(&parts.join(",")).map_err(|fault| match fault.help {
-        Some(help) => format!("{}; {help}", fault.what),
-        None => fault.what,
-    })
+    log_filter(&parts.join(","))
 }
 
 /// A filter for `tracing`, without blanks, with which `tracing` would take it for one that matches nothing.
-pub(super) fn read(text: &str) -> Result<String, Fault> {
+///
+/// # Errors
+///
+/// If it is not a filter.
+pub fn log_filter(text: &str) -> Result<String, InvalidFilter> {
     let parts = text.split(',').map(part).collect::<Result<Vec<_>, _>>()?.join(",");
     match parts.parse::<tracing_subscriber::EnvFilter>() {
         Ok(_) => Ok(parts),
         Err(error) => {
-            Err(Fault::new(format!("found {}, which is no log filter: {error}", quote(text))).help(USUAL))
+            Err(InvalidFilter::new(format!("found {}, which is no log filter: {error}", quote(text)), USUAL))
         }
     }
 }
 
 /// A level, or a target with its level. A lone word is a level: as a target, a misspelt one would log everything.
-fn part(text: &str) -> Result<String, Fault> {
+fn part(text: &str) -> Result<String, InvalidFilter> {
     let text = text.trim();
     let (target, level) = match text.rsplit_once('=') {
         Some((target, level)) => (Some(target.trim()), level.trim()),
         None => (None, text),
     };
-    let fault = || Fault::new(format!("found {}, expected a level or target=level", quote(text)));
+    let invalid = |help: String| {
+        let what = format!("found {}, expected a level or target=level", quote(text));
+        Err(InvalidFilter::new(what, help))
+    };
     let is_word = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     if is_word(level) && !LEVELS.contains(&level.to_ascii_lowercase().as_str()) {
         let help = other_level(level)
             .map(|level| format!("did you mean {level:?}?"))
             .or_else(|| did_you_mean(level, LEVELS))
             .unwrap_or_else(|| USUAL.to_owned());
-        return Err(fault().help(help));
+        return invalid(help);
     }
     // Spans have a syntax of their own.
     let named = target.unwrap_or(level);
     if !named.contains('[') && !named.bytes().all(|b| b.is_ascii_alphanumeric() || b"_:".contains(&b)) {
         if is_word(&named.replace(['-', ':'], "_")) {
-            return Err(
-                fault().help(format!("write {}: targets have underscores", quote(&text.replace('-', "_"))))
-            );
+            return invalid(format!("write {}: targets have underscores", quote(&text.replace('-', "_"))));
         }
-        return Err(fault().help(format!("{USUAL}, with commas between the parts")));
+        return invalid(format!("{USUAL}, with commas between the parts"));
     }
     Ok(target.map_or_else(|| level.to_owned(), |target| format!("{target}={level}")))
 }
@@ -100,14 +126,14 @@ mod tests {
             ("mtls_edge::access", "mtls_edge::access"),
             ("[request{id=1}]=debug", "[request{id=1}]=debug"),
         ] {
-            assert_eq!(read(text).ok().as_deref(), Some(read_as), "{text}");
             assert_eq!(log_filter(text).as_deref(), Ok(read_as), "{text}");
+            assert_eq!(usual_filter(text).as_deref(), Ok(read_as), "{text}");
         }
         for (text, read_as) in
             [("info,", "info"), ("5,h2=0", "trace,h2=off"), ("h2,info", "h2=trace,info"), (",3", "info")]
         {
-            assert_eq!(log_filter(text).as_deref(), Ok(read_as), "{text}");
-            assert!(read(text).is_err(), "{text}");
+            assert_eq!(usual_filter(text).as_deref(), Ok(read_as), "{text}");
+            assert!(log_filter(text).is_err(), "{text}");
         }
     }
 
@@ -123,9 +149,9 @@ mod tests {
             ("6", "write it such as"),
             ("tokio", "write it such as"),
         ] {
-            let why = log_filter(text).unwrap_err();
+            let why = usual_filter(text).unwrap_err().to_string();
             assert!(why.contains(help), "{text}: {why}");
-            assert!(read(text).is_err(), "{text}");
+            assert!(log_filter(text).is_err(), "{text}");
         }
     }
 }

@@ -1,0 +1,67 @@
+//! The headers that belong to one connection, and their removal.
+
+use http::{HeaderMap, HeaderName, header};
+
+/// Removes hop-by-hop fields (RFC 9110 section 7.6.1): every name that any `Connection` line lists, then the
+/// well-known ones. All lines are read before the first is removed. `Expect` goes too: the edge has answered it.
+pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    // Most messages have none: to look at each name costs less than to look for each of these.
+    if !headers.keys().any(|name| HOP_BY_HOP.contains(name)) {
+        return;
+    }
+    let listed: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|b| *b == b','))
+        .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+        .collect();
+    for name in listed {
+        // These are end-to-end whatever a client says: without them a request means something else.
+        if !matches!(
+            name,
+            header::HOST | header::CONTENT_LENGTH | header::CONTENT_TYPE | header::AUTHORIZATION
+        ) {
+            headers.remove(name);
+        }
+    }
+    for name in HOP_BY_HOP {
+        headers.remove(name);
+    }
+}
+
+/// Hop-by-hop fields, whether a `Connection` line lists them or not.
+pub const HOP_BY_HOP: [HeaderName; 11] = [
+    header::CONNECTION,
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    header::EXPECT,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    HeaderName::from_static("http2-settings"),
+];
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn every_connection_line_is_read() {
+        let mut headers = HeaderMap::new();
+        for line in ["keep-alive, x-one", "X-Two ,, close", "authorization, content-length"] {
+            headers.append(header::CONNECTION, HeaderValue::from_static(line));
+        }
+        for name in ["x-one", "x-two", "x-three", "keep-alive", "te", "authorization", "content-length"] {
+            headers.insert(name, HeaderValue::from_static("1"));
+        }
+        remove_hop_by_hop(&mut headers);
+        let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["authorization", "content-length", "x-three"]);
+    }
+}

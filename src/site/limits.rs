@@ -1,0 +1,54 @@
+//! Limits on what a peer may use.
+
+use std::time::Duration;
+
+/// What a peer may use. The defaults are those of `[limits]` in the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Open connections in all.
+    pub connections: usize,
+    /// Those of one client address (of one /64 of IPv6). `None`: a tenth of the connections that may be open, at least 16.
+    pub connections_per_address: Option<usize>,
+    /// From accept to the end of the TLS handshake.
+    pub handshake_timeout: Duration,
+    /// From the first byte of a request's head to its last.
+    pub head_timeout: Duration,
+    /// From the head to the last byte of the body.
+    pub body_timeout: Duration,
+    /// A connection without a request in flight.
+    pub idle_timeout: Duration,
+    /// How long requests in flight may take to finish after SIGTERM.
+    pub drain_timeout: Duration,
+    /// Bytes of a request's head: HTTP/1.1 buffer, HTTP/2 header list. At least 8 KiB.
+    pub header_bytes: usize,
+    /// Number of header fields.
+    pub headers: usize,
+    /// Bytes of a request's body.
+    pub body_bytes: u64,
+    /// Bytes of a body that is buffered to find `client_id`.
+    pub client_id_body_bytes: usize,
+    /// Bytes of bodies that are buffered at once, all workers together.
+    pub buffered_bytes: u64,
+    /// Streams open at once on one HTTP/2 connection.
+    pub http2_streams: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 10_000,
+            connections_per_address: None,
+            handshake_timeout: Duration::from_secs(10),
+            head_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(60),
+            drain_timeout: Duration::from_secs(30),
+            header_bytes: 32 * 1024,
+            headers: 100,
+            body_bytes: 1024 * 1024,
+            client_id_body_bytes: 64 * 1024,
+            buffered_bytes: 256 * 1024 * 1024,
+            http2_streams: 100,
+        }
+    }
+}
