@@ -109,7 +109,7 @@ pub(super) const CLIENT_CA: &TableSchema = &TableSchema {
 /// A CRL that is fetched, in `[trust] crls`.
 pub(super) const CRL_SOURCE: &TableSchema = &TableSchema {
     path: "trust.crls",
-    heading: "a CRL's source",
+    heading: "a CRL source",
     keys: &[
         ("url", r#""http://crl.example.com/corp.crl""#),
         ("file", r#""state/corp.crl""#),

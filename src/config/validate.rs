@@ -20,7 +20,7 @@ pub(super) fn header_name(text: &str) -> Result<HeaderName, Fault> {
         Fault::new("found what is no header name, expected letters, digits and -")
             .help("write a name such as x-client-certificate")
     })?;
-    let Some((owned, owner)) = owner(name.as_str()) else { return Ok(name) };
+    let Some((reserved, owner)) = owner(name.as_str()) else { return Ok(name) };
     let why = match owner {
         Owner::Client => return Ok(name),
         Owner::Hop => "it belongs to one connection",
@@ -29,7 +29,7 @@ pub(super) fn header_name(text: &str) -> Result<HeaderName, Fault> {
         Owner::Forwarded => "`forwarded = true` of the [[upstream]] sends it",
         Owner::Edge => "the edge sets it on every request",
     };
-    Err(Fault::new(format!("{owned} cannot be set here: {why}")))
+    Err(Fault::new(format!("{reserved} cannot be set here: {why}")))
 }
 
 /// A domain's name: lower case, no trailing dot.

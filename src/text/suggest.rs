@@ -1,6 +1,7 @@
 //! Wording that messages for an operator share: quoting what was found, listing the choices, finding the nearest name.
 
 /// What an operator wrote, in quotes, control characters escaped and cut to what fits a line.
+#[must_use]
 pub fn quote(found: &str) -> String {
     const LONGEST: usize = 60;
     if found.chars().count() <= LONGEST {
