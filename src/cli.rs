@@ -6,6 +6,7 @@ mod development;
 mod init;
 mod inspect;
 mod print;
+mod resolve;
 mod run;
 mod signals;
 mod status;

@@ -9,6 +9,7 @@ mod edge;
 pub mod file;
 mod guess;
 mod parse;
+mod public_key;
 mod redact;
 pub mod schema;
 pub mod settings;

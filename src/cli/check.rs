@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::ExitCode};
 
-use super::print;
+use super::{print, resolve::unresolved};
 use crate::{
     clock::Clock,
     config::Severity,
@@ -17,6 +17,7 @@ pub(super) fn check(config: &Path) -> ExitCode {
     if let Some((settings, _)) = &built.site {
         built.problems.extend(public_authorities(settings));
         built.problems.extend(shortage(settings));
+        built.problems.extend(unresolved(settings));
     }
     let failed = built.problems.iter().any(|problem| problem.severity == Severity::Error);
     if built.problems.is_empty() {

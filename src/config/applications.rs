@@ -4,8 +4,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::{
     diagnostic::Problem,
-    guess,
-    schema::{APPLICATION, CREDENTIAL},
+    guess, public_key,
+    schema::{APPLICATION, CREDENTIAL, SYNONYMS},
     settings::{Application, AuthMethod, Credential, Matcher},
     span::{Span, Spanned},
     suggest::{all_of, did_you_mean, quote},
@@ -112,14 +112,14 @@ fn is_as_it_looks(table: &Table<'_>, id: &Spanned<String>) {
 fn client_id(text: &str) -> Result<String, Fault> {
     if text.len() > LONGEST_CLIENT_ID {
         let what = format!("found {} bytes, expected a client_id of at most {LONGEST_CLIENT_ID}", text.len());
-        return Err(Fault::new(what));
+        return Err(Fault::new(what).help("register a shorter client_id at the authorization server"));
     }
     if let Some(bad) = text.chars().find(|c| !matches!(c, ' '..='~')) {
         let what = format!(
             "found {} with {bad:?} in it, expected printable ASCII (RFC 6749, appendix A.1)",
             quote(text)
         );
-        return Err(Fault::new(what));
+        return Err(Fault::new(what).help("register a client_id of printable ASCII characters at the authorization server, and write it here"));
     }
     Ok(text.to_owned())
 }
@@ -127,13 +127,13 @@ fn client_id(text: &str) -> Result<String, Fault> {
 fn application(table: &Table<'_>, client_id: Option<Spanned<String>>) -> Option<Application> {
     let written = table.get("auth_method").map(|value| value.parse("an authentication method", method));
     let tables = table.tables(CREDENTIAL, "credential");
-    table.finish();
     let missing = table.key_span("credential").is_none() || tables.as_ref().is_some_and(Vec::is_empty);
-    if missing {
+    if missing && !table.is_misspelt(&["credential"]) && !has_a_matcher(table) {
         let what = "missing: an application needs at least one [[application.credential]]";
         let problem = Problem::error(&table.span, "application.credential", what);
         table.reader.report(problem.help("`mtls-edge inspect CERT` prints one to paste"));
     }
+    table.finish();
     let tables = tables?;
     let mut names: Vec<Spanned<String>> = Vec::new();
     let credentials: Vec<Option<Credential>> =
@@ -153,6 +153,15 @@ fn application(table: &Table<'_>, client_id: Option<Spanned<String>>) -> Option<
     Some(Application { client_id: client_id?, auth_method: auth_method?.value, credentials })
 }
 
+/// Whether keys of a credential are in the table of the application itself.
+fn has_a_matcher(table: &Table<'_>) -> bool {
+    let is_matcher = |key: &str| MATCHERS.iter().any(|(name, _)| *name == key);
+    table.unknown().into_iter().any(|(key, value)| {
+        let synonym = || SYNONYMS.iter().any(|(other, own)| *other == key && is_matcher(own));
+        is_matcher(key) || synonym() || public_key::of_a_key(key, value).is_some()
+    })
+}
+
 fn method(text: &str) -> Result<AuthMethod, Fault> {
     match text {
         SELF_SIGNED => Ok(AuthMethod::SelfSignedTlsClientAuth),
@@ -164,7 +173,10 @@ fn method(text: &str) -> Result<AuthMethod, Fault> {
         }
         _ => {
             let what = format!("found {}, expected {SELF_SIGNED:?} or {BY_CA:?}", quote(text));
-            Err(Fault { what, help: did_you_mean(text, [SELF_SIGNED, BY_CA]) })
+            let help = did_you_mean(text, [SELF_SIGNED, BY_CA]).unwrap_or_else(|| {
+                "leave auth_method out: the keys of the credentials determine it".to_owned()
+            });
+            Err(Fault::new(what).help(help))
         }
     }
 }
@@ -250,8 +262,8 @@ fn credential(table: &Table<'_>, names: &mut Vec<Spanned<String>>) -> Option<Cre
     let written: Vec<(&str, Value<'_>, ReadMatcher)> =
         MATCHERS.iter().filter_map(|(key, read)| Some((*key, table.get(key)?, *read))).collect();
     let ca = table.get("ca");
-    table.finish();
     let matcher = one_matcher(table, &written);
+    table.finish();
     let ca = match (ca, &matcher) {
         (Some(ca), Some(Matcher::Thumbprint(_) | Matcher::Certificate(_))) => {
             let what = "found a ca beside a thumbprint or certificate, which needs none: it names one certificate already";
@@ -267,6 +279,9 @@ fn one_matcher(table: &Table<'_>, written: &[(&str, Value<'_>, ReadMatcher)]) ->
     const KEY: &str = "application.credential";
     match written {
         [(_, value, read)] => {
+            if let Some(fault) = public_key::of_a_value(value.toml) {
+                return value.refuse(fault);
+            }
             let matcher = read(value);
             if let Some(variable) = value.toml.as_str().and_then(guess::template) {
                 let what = "found a variable: variables are not expanded".to_owned();
@@ -275,6 +290,7 @@ fn one_matcher(table: &Table<'_>, written: &[(&str, Value<'_>, ReadMatcher)]) ->
             }
             matcher
         }
+        [] if table.is_misspelt(&MATCHERS.map(|(key, _)| key)) => None,
         [] => {
             let all = super::suggest::any_of(MATCHERS.iter().map(|(key, _)| *key));
             let problem =

@@ -31,9 +31,16 @@ pub(super) fn read(root: &Table<'_>) -> Option<Settings> {
     let [listen, limits, log, trust] = &tables;
     let (listen, limits, log) = (listen::read(listen), limits::read(limits), self::log(log));
     let trust = trust::read(trust);
-    let profiles = profile::read_all(root.tables(HEADER_PROFILE, "header_profile").unwrap_or_default());
-    let upstreams =
+    let mut profiles = profile::read_all(root.tables(HEADER_PROFILE, "header_profile").unwrap_or_default());
+    let mut upstreams =
         upstream::read_all(&present(root, "upstream", MINIMAL_UPSTREAM, |value| value.tables(UPSTREAM)));
+    // Of a misspelt table the name is not known; a domain may refer to it.
+    if root.is_misspelt(&["header_profile"]) {
+        profiles.names.push(None);
+    }
+    if root.is_misspelt(&["upstream"]) {
+        upstreams.names.push(None);
+    }
     let domains = present(root, "domain", MINIMAL_DOMAIN, |value| value.tables(DOMAIN));
     let domains = domain::read_all(&domains, &upstreams.names, &profiles.names);
     Some(Settings {
@@ -67,6 +74,9 @@ fn present<'a>(
 ) -> Vec<Table<'a>> {
     let missing = format!("missing: at least one [[{key}]] is needed");
     let Some(value) = root.get(key) else {
+        if root.is_misspelt(&[key]) {
+            return Vec::new();
+        }
         root.reader.report(Problem::error(&root.span, key, missing).help(minimal));
         return Vec::new();
     };

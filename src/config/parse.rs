@@ -132,7 +132,14 @@ impl Failure {
             return self.at_its_own(path);
         }
         let what = format!("{}: {}", path.display(), self.what);
-        Problem { help: self.help, ..Problem::error(named_at, "trust.applications", what) }
+        let create = || {
+            let help = "create it with an [[application]] for each client, or name another file as applications in [trust]";
+            (self.what == MISSING).then(|| help.to_owned())
+        };
+        Problem {
+            help: self.help.clone().or_else(create),
+            ..Problem::error(named_at, "trust.applications", what)
+        }
     }
 }
 

@@ -234,16 +234,23 @@ pub(super) const TABLES: &[&TableSchema] = &[
 
 /// Keys by the names that other standards and programs have for them: the metadata of RFC 7591 and RFC 8705, the members of a
 /// JWK, what tools print.
-pub(super) const SYNONYMS: [(&str, &str); 20] = [
+pub(super) const SYNONYMS: [(&str, &str); 27] = [
     ("x5t#S256", "thumbprint"),
     ("x5t", "thumbprint"),
     ("fingerprint", "thumbprint"),
     ("sha256", "thumbprint"),
     ("sha256_fingerprint", "thumbprint"),
     ("jwk", "thumbprint"),
+    ("public_key", "thumbprint"),
+    ("publicKey", "thumbprint"),
     ("x5c", "certificate"),
+    ("crt", "certificate"),
+    ("cert_file", "certificate"),
     ("cert", "certificate"),
     ("pem", "certificate"),
+    ("spki", "thumbprint"),
+    ("jwks", "thumbprint"),
+    ("jwks_uri", "thumbprint"),
     ("subject", "subject_dn"),
     ("dn", "subject_dn"),
     ("tls_client_auth_subject_dn", "subject_dn"),

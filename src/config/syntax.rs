@@ -6,6 +6,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::{
     diagnostic::Problem,
+    public_key,
     schema::{TABLES, TableSchema},
     span::Span,
     table::{Reader, bare},
@@ -17,6 +18,12 @@ const TYPOGRAPHIC: &str =
 
 /// For how many errors the document is searched.
 const WALKS: usize = 100;
+
+/// What the parser says of the lines after one that is not closed.
+const UNCLOSED: [&str; 2] = ["missing comma between key-value pairs", "missing key for inline table element"];
+
+/// A JWK with a chain of certificates may be this long.
+const LONGEST_JWK: usize = 1 << 16;
 
 /// A longer line is nothing that an operator would compare by eye.
 const LONGEST: usize = 500;
@@ -35,14 +42,29 @@ pub(super) fn report(reader: &Reader, text: &str, document: &DeTable<'_>, errors
         errors.iter().map(|error| (reader.span(error.span().unwrap_or(end..end)), error)).collect();
     spans.sort_by_key(|(span, _)| span.range.start);
     spans.dedup_by_key(|(span, _)| span.line());
+    // After a value or a table in braces that is not closed, the lines that follow are errors, too.
+    let mut number = 0;
+    spans.retain(|(_, error)| {
+        number += 1;
+        number == 1 || !UNCLOSED.iter().any(|message| error.message().starts_with(message))
+    });
     for (number, (span, error)) in spans.into_iter().enumerate() {
         let (what, help) = match error.message() {
             // To find the first one takes a walk through the whole document.
+            _ if is_jwk(reader, &span) => {
+                ("found a JWK in JSON".to_owned(), Some(public_key::HELP.to_owned()))
+            }
             "duplicate key" if number < WALKS => duplicate(reader, text, document, error),
             message => slip(&span, message),
         };
         reader.report(Problem { help, ..Problem::error(&span, "", format!("this is not TOML: {what}")) });
     }
+}
+
+/// Whether the line has a JWK (RFC 7517) as JSON writes it.
+fn is_jwk(reader: &Reader, span: &Span) -> bool {
+    let line = reader.source.text().lines().nth(span.line().saturating_sub(1));
+    line.is_some_and(|line| line.len() <= LONGEST_JWK && line.contains("\"kty\""))
 }
 
 /// A key or a table that is there twice.
@@ -148,8 +170,13 @@ fn slip(span: &Span, message: &str) -> (String, Option<String>) {
     let message = message.replace(", expected literal string", "").replace(", expected nothing", "");
     // Where something may be a secret, nothing of the line is repeated.
     let Some(line) = span.plain_line().map(str::trim) else {
-        let help = (message == UNQUOTED).then(|| "write the value in double quotes".to_owned());
-        return (message, help);
+        let help = match message.as_str() {
+            UNQUOTED => "write the value in double quotes",
+            _ if message.starts_with("invalid basic string") => "close the value with a double quote",
+            _ if UNCLOSED.iter().any(|unclosed| message.starts_with(unclosed)) => CLOSE,
+            _ => CHECK,
+        };
+        return (message, Some(help.to_owned()));
     };
     if is_null(line) {
         let help = "leave the key out: then it has its default";
@@ -175,9 +202,22 @@ fn slip(span: &Span, message: &str) -> (String, Option<String>) {
         Some(format!("write a value behind it, such as {key} = {example}"))
     });
     let has_no_value = what.starts_with("key with no value");
-    let help = help.or_else(|| has_no_value.then(|| FORMS.to_owned()));
-    (what, help)
+    let is_unclosed = UNCLOSED.iter().any(|message| what.starts_with(message));
+    let general = if has_no_value {
+        FORMS
+    } else if is_unclosed {
+        CLOSE
+    } else {
+        CHECK
+    };
+    (what, help.or_else(|| Some(general.to_owned())))
 }
+
+/// What to do about a table in braces that is not closed.
+const CLOSE: &str = "close the table in braces with } on the line where it begins";
+
+/// What to do about a line of which nothing better can be said.
+const CHECK: &str = "check the quotes, brackets and commas of this line";
 
 /// How keys and tables are written.
 const FORMS: &str = "write a key as name = \"value\", and [name] above the keys of a table";

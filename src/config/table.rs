@@ -17,9 +17,10 @@ use toml::{
 
 use super::{
     diagnostic::{Problem, Severity},
+    public_key,
     schema::{EDGE, REGISTRY, SYNONYMS, TABLES, TableSchema},
     span::{Source, Span},
-    suggest::{all_of, did_you_mean},
+    suggest::{all_of, near},
     value::Value,
 };
 
@@ -87,6 +88,8 @@ pub(super) struct Table<'a> {
     pub(super) span: Span,
     entries: Option<&'a DeTable<'a>>,
     asked: RefCell<Vec<&'static str>>,
+    /// Keys that are not reported as missing: an unknown key is likely a misspelling of each.
+    misspelt: RefCell<Vec<&'static str>>,
 }
 
 impl<'a> Table<'a> {
@@ -102,7 +105,7 @@ impl<'a> Table<'a> {
 
     /// A table that is not written: every key has its default.
     pub(super) fn absent(reader: &'a Reader, kind: &'static TableSchema, span: Span) -> Self {
-        Self { reader, kind, span, entries: None, asked: RefCell::default() }
+        Self { reader, kind, span, entries: None, asked: RefCell::default(), misspelt: RefCell::default() }
     }
 
     /// The value of a key, if the key is there.
@@ -123,7 +126,7 @@ impl<'a> Table<'a> {
     /// The value of a key that has no default.
     pub(super) fn require(&self, key: &'static str) -> Option<Value<'a>> {
         let value = self.get(key);
-        if value.is_none() {
+        if value.is_none() && !self.is_misspelt(&[key]) {
             let opened = self.kind.heading;
             self.reader.report(
                 Problem::error(&self.span, self.path(key), format!("missing: {opened} must have {key:?}"))
@@ -155,6 +158,34 @@ impl<'a> Table<'a> {
         self.kind.path_of(key)
     }
 
+    /// Whether an unknown key is likely a misspelling of one of these keys, none of which the table has. Then that is the one
+    /// mistake, and `finish` reports it.
+    pub(super) fn is_misspelt(&self, keys: &[&str]) -> bool {
+        let unknown = self.unknown().into_iter();
+        let meant: Vec<&'static str> =
+            unknown.filter_map(|(key, _)| self.meant(key)).filter(|meant| keys.contains(meant)).collect();
+        let is_misspelt = !meant.is_empty();
+        self.misspelt.borrow_mut().extend(meant);
+        is_misspelt
+    }
+
+    /// The keys that this kind of table does not have, in the order written, with their values.
+    pub(super) fn unknown(&self) -> Vec<(&'a str, &'a DeValue<'a>)> {
+        let entries = self.entries.into_iter().flat_map(DeTable::iter);
+        let mut unknown: Vec<_> =
+            entries.filter(|(key, _)| self.kind.names().all(|name| name != &**key.get_ref())).collect();
+        unknown.sort_by_key(|(key, _)| key.span().start);
+        unknown.into_iter().map(|(key, value)| (&**key.get_ref(), value.get_ref())).collect()
+    }
+
+    /// The key that was most likely meant by an unknown one.
+    fn meant(&self, found: &str) -> Option<&'static str> {
+        near(found, self.kind.names()).or_else(|| {
+            let own = |own: &&str| self.kind.names().any(|name| name == *own);
+            SYNONYMS.iter().filter(|(other, _)| *other == found).map(|(_, own)| *own).find(own)
+        })
+    }
+
     /// Reports every key that nobody asked for. To be called when all known keys have been.
     pub(super) fn finish(&self) {
         let Some(entries) = self.entries else { return };
@@ -171,12 +202,21 @@ impl<'a> Table<'a> {
                 _ => format!("unknown key {}", super::suggest::quote(name)),
             };
             let problem = Problem::error(&span, self.path(&bare(name)), what);
-            self.reader.report(problem.help(self.advice(name, &asked)));
+            self.reader.report(problem.help(self.advice(name, value.get_ref(), &asked)));
         }
     }
 
     /// What may have been meant by an unknown key.
-    fn advice(&self, found: &str, known: &[&'static str]) -> String {
+    fn advice(&self, found: &str, value: &DeValue<'_>, known: &[&'static str]) -> String {
+        if self.is_registry()
+            && let Some(advice) = public_key::of_a_key(found, value)
+        {
+            return advice;
+        }
+        let meant = self.meant(found);
+        if let Some(meant) = meant.filter(|meant| self.misspelt.borrow().contains(meant)) {
+            return format!("did you mean {meant:?}?");
+        }
         let family: fn(&TableSchema) -> bool =
             if self.is_registry() { is_registry } else { |kind| !is_registry(kind) };
         let homes: Vec<&str> = TABLES
@@ -187,12 +227,15 @@ impl<'a> Table<'a> {
         if !homes.is_empty() {
             return format!("{found:?} is a key of {}", all_of(homes));
         }
-        if let Some(advice) = did_you_mean(found, known.iter().copied()) {
-            return advice;
+        if let Some(meant) = meant.filter(|meant| known.contains(meant)) {
+            return format!("did you mean {meant:?}?");
         }
-        let synonym = SYNONYMS.iter().find(|(other, own)| *other == found && known.contains(own));
-        if let Some((_, own)) = synonym {
-            return format!("did you mean {own:?}?");
+        let elsewhere = SYNONYMS.iter().filter(|(other, _)| *other == found).find_map(|(_, own)| {
+            let home = TABLES.iter().find(|kind| family(kind) && kind.names().any(|name| name == *own))?;
+            Some(format!("did you mean {own:?}? It is a key of {}", home.heading))
+        });
+        if let Some(advice) = elsewhere {
+            return advice;
         }
         let mut known = known.to_vec();
         known.sort_by_key(|key| self.kind.names().position(|name| name == *key));

@@ -29,7 +29,8 @@ pub(super) fn header_name(text: &str) -> Result<HeaderName, Fault> {
         Owner::Forwarded => "`forwarded = true` of the [[upstream]] sends it",
         Owner::Edge => "the edge sets it on every request",
     };
-    Err(Fault::new(format!("{reserved} cannot be set here: {why}")))
+    let fault = Fault::new(format!("{reserved} cannot be set here: {why}"));
+    Err(fault.help("remove it, or choose another name"))
 }
 
 /// A domain's name: lower case, no trailing dot.
@@ -162,18 +163,25 @@ pub(super) fn url(text: &str) -> Result<Url, Fault> {
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, tail) = rest.split_at(end);
     if authority.contains('@') {
-        return Err(Fault::new(format!("found a URL with user information, expected {EXPECTED}")));
+        let fault = Fault::new(format!("found a URL with user information, expected {EXPECTED}"));
+        return Err(fault.help("write it without what is before the @: CRLs are fetched without a password"));
     }
     if tail.contains('#') || !matches!(before.to_ascii_lowercase().as_str(), "http" | "https") {
-        return Err(Fault::new(format!(
-            "found what is no http or https URL without a fragment, expected {EXPECTED}"
-        )));
+        let (what, help) = if tail.contains('#') {
+            ("a URL with a fragment", "write it without the # and what follows")
+        } else {
+            ("a URL of another scheme or none", "write the http or https URL of the CRL")
+        };
+        return Err(Fault::new(format!("found {what}, expected {EXPECTED}")).help(help));
     }
     let origin = origin(&format!("{before}://{authority}"))?;
     let target = if tail.starts_with('/') { tail.to_owned() } else { format!("/{tail}") };
     match target.parse::<http::uri::PathAndQuery>() {
         Ok(_) => Ok(Url { origin, target }),
-        Err(_) => Err(Fault::new(format!("found a URL with a sign that none can have, expected {EXPECTED}"))),
+        Err(_) => {
+            let fault = Fault::new(format!("found a URL with an invalid character, expected {EXPECTED}"));
+            Err(fault.help("percent-encode it: %20 for a space"))
+        }
     }
 }
 

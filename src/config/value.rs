@@ -108,7 +108,8 @@ impl<'a> Value<'a> {
                 return Err(Fault::new(what).help(self.write_example()));
             }
             if text.contains('\0') {
-                return Err(Fault::new(format!("found {}, expected the path of a file", quote(text))));
+                let what = format!("found {}, expected the path of a file", quote(text));
+                return Err(Fault::new(what).help(self.write_example()));
             }
             Ok(self.reader.folder.join(text))
         })
@@ -122,7 +123,8 @@ impl<'a> Value<'a> {
                 return Ok(*value);
             }
             let what = format!("found {}, expected {expected}", quote(text));
-            Err(Fault { what, help: did_you_mean(text, names.iter().map(|(name, _)| *name)) })
+            let help = did_you_mean(text, names.iter().map(|(name, _)| *name));
+            Err(Fault::new(what).help(help.unwrap_or_else(|| self.write_example())))
         })
     }
 
@@ -144,10 +146,21 @@ impl<'a> Value<'a> {
             return self.wrong_type_with(&expected, guess::integer(self, range).as_deref());
         };
         let value = i128::from_str_radix(number.as_str(), number.radix()).ok();
-        match value.and_then(|value| T::try_from(value).ok()).filter(|value| range.contains(value)) {
-            Some(value) => Some(value),
-            None => self.refuse(Fault::new(format!("found {number}, expected {expected}"))),
+        if let Some(value) =
+            value.and_then(|value| T::try_from(value).ok()).filter(|value| range.contains(value))
+        {
+            return Some(value);
         }
+        // A number that no i128 holds is too large, unless it has a sign.
+        let is_negative = value.map_or(number.as_str().starts_with('-'), |value| value < 1);
+        let is_small = is_negative
+            || value.and_then(|value| T::try_from(value).ok()).is_some_and(|value| value < *range.start());
+        let (bound, side) = if is_small { (range.start(), "more") } else { (range.end(), "less") };
+        let help = format!(
+            "{} or {side}; without the key its default applies",
+            self.write(Some(&bound.to_string()))
+        );
+        self.refuse(Fault::new(format!("found {number}, expected {expected}")).help(help))
     }
 
     /// A time as `"10s"`, within a range.
@@ -167,7 +180,12 @@ impl<'a> Value<'a> {
                 let meant = if is_number { format!("write \"{text}s\"") } else { EXAMPLES.to_owned() };
                 fault(found.clone()).help(meant)
             })?;
-            if range.contains(&value) { Ok(value) } else { Err(fault(found)) }
+            if range.contains(&value) {
+                return Ok(value);
+            }
+            let (bound, side) = if value < *range.start() { (&shortest, "more") } else { (&longest, "less") };
+            let line = self.write(Some(&format!("\"{bound}\"")));
+            Err(fault(found).help(format!("{line} or {side}; without the key its default applies")))
         };
         self.parse(&expected, read).map(|located| located.value)
     }
@@ -207,7 +225,7 @@ impl<'a> Value<'a> {
                 Fault::new(format!("found a list, expected one table {}", kind.heading))
                     .help(format!("write {} with single brackets, and only once", kind.heading)),
             ),
-            _ => self.wrong_type(&format!("a table {}", kind.heading)),
+            _ => self.not_a_table(&format!("a table {}", kind.heading), kind),
         }
     }
 
@@ -219,14 +237,23 @@ impl<'a> Value<'a> {
                 Fault::new(format!("found one table, expected a list of tables {}", kind.heading))
                     .help(format!("write {} with double brackets", kind.heading)),
             ),
-            _ => self.wrong_type(&format!("a list of tables {}", kind.heading)),
+            _ => self.not_a_table(&format!("a list of tables {}", kind.heading), kind),
         }
+    }
+
+    fn not_a_table<T>(&self, expected: &str, kind: &TableSchema) -> Option<T> {
+        let fault = self.wrong_type_fault(expected, None);
+        let help = || match kind.heading.starts_with('[') {
+            true => format!("write {} on a line of its own, and its keys below it", kind.heading),
+            false => self.write_example(),
+        };
+        self.refuse(Fault { help: fault.help.or_else(|| Some(help())), ..fault })
     }
 
     fn table_of_list(&self, kind: &'static TableSchema) -> Option<Table<'a>> {
         match self.toml {
             DeValue::Table(entries) => Some(Table::new(self.reader, kind, self.span.clone(), entries)),
-            _ => self.wrong_type(&format!("a table {}", kind.heading)),
+            _ => self.not_a_table(&format!("a table {}", kind.heading), kind),
         }
     }
 
@@ -254,13 +281,12 @@ impl<'a> Value<'a> {
         Some(entries.into_iter().map(entry).collect())
     }
 
-    /// Reports a value of another type than the key has.
-    pub(super) fn wrong_type<T>(&self, expected: &str) -> Option<T> {
-        self.wrong_type_with(expected, None)
+    /// Reports a value of another type than the key has, with the value that was probably meant, as TOML has it.
+    fn wrong_type_with<T>(&self, expected: &str, meant: Option<&str>) -> Option<T> {
+        self.refuse(self.wrong_type_fault(expected, meant))
     }
 
-    /// The same, with the value that was probably meant, as TOML has it.
-    fn wrong_type_with<T>(&self, expected: &str, meant: Option<&str>) -> Option<T> {
+    fn wrong_type_fault(&self, expected: &str, meant: Option<&str>) -> Fault {
         let found = match self.toml {
             DeValue::String(text) => format!("string {}", quote(text)),
             DeValue::Integer(number) => format!("integer {number}"),
@@ -274,7 +300,7 @@ impl<'a> Value<'a> {
         let why = if variable.is_some() { ": variables are not expanded" } else { "" };
         let fault = Fault::new(format!("found {found}, expected {expected}{why}"));
         let has_help = meant.is_some() || !self.example.1.is_empty();
-        self.refuse(if has_help { fault.help(self.write(meant)) } else { fault })
+        if has_help { fault.help(self.write(meant)) } else { fault }
     }
 
     /// The line to write: with the value that was probably meant, or else with an example.

@@ -133,8 +133,9 @@ fn secret(source: &SecretSource) -> Result<HeaderValue, FileFault> {
     let fault = |what: String| FileFault { what, help: None };
     let (text, place) = match source {
         SecretSource::File(path) => {
-            let content = file::read_with_mode(path, file::LIMIT)
-                .map_err(|error| FileFault::unreadable(path, &error))?;
+            let content = file::read_with_mode(path, file::LIMIT).map_err(|error| {
+                FileFault::unreadable(path, &error).or_help("write the secret into this file, in one line")
+            })?;
             let place = path.display().to_string();
             if let Some(wide) = encoding::wide(&content.bytes) {
                 return Err(fault(format!("{place} is in {}, expected ASCII or UTF-8", wide.name)));
@@ -144,7 +145,20 @@ fn secret(source: &SecretSource) -> Result<HeaderValue, FileFault> {
             (text.to_owned(), place)
         }
         SecretSource::Env(name) => {
-            let missing = |_| fault(format!("the environment variable {name} is not set"));
+            let missing = |error: std::env::VarError| {
+                let what = match error {
+                    std::env::VarError::NotPresent => format!("the environment variable {name} is not set"),
+                    std::env::VarError::NotUnicode(_) => {
+                        return fault(format!(
+                            "the environment variable {name} holds something that a header can't carry"
+                        ));
+                    }
+                };
+                let help = format!(
+                    "set {name} in the environment of the edge (systemd: Environment= or EnvironmentFile=), or write {{ file = \"secrets/...\" }}"
+                );
+                FileFault { what, help: Some(help) }
+            };
             (std::env::var(name).map_err(missing)?, format!("the environment variable {name}"))
         }
     };

@@ -58,8 +58,13 @@ pub fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
 
 /// `did you mean "x"?`, if a known name is near.
 pub fn did_you_mean<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    // A text far longer than any name is no slip of the pen, and comparing it would take its square.
-    (found.len() <= 200).then(|| nearest(found, known))?.map(|name| format!("did you mean {name:?}?"))
+    near(found, known).map(|name| format!("did you mean {name:?}?"))
+}
+
+/// The known name that is near, if the text is not far longer than any.
+pub fn near<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // A text far longer than any name is not a typing error, and comparing it would take its square.
+    (found.len() <= 200).then(|| nearest(found, known))?
 }
 
 fn fold(name: &str) -> String {

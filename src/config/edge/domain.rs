@@ -83,7 +83,7 @@ fn upstream(table: &Table<'_>, upstreams: &Names) -> Option<usize> {
     let known: Vec<&str> = upstreams.iter().flatten().map(|name| name.value.as_str()).collect();
     let listed = any_of(known.iter().map(|name| quote(name)));
     let Some(value) = table.get("upstream") else {
-        if upstreams.len() > 1 {
+        if upstreams.len() > 1 && !table.is_misspelt(&["upstream"]) {
             let what = "missing: with several [[upstream]] a domain must say which one it uses";
             let problem = Problem::error(&table.span, "domain.upstream", what);
             table.reader.report(problem.help(format!("write upstream = {listed}")));
@@ -107,7 +107,13 @@ fn upstream(table: &Table<'_>, upstreams: &Names) -> Option<usize> {
                 .ok_or_else(|| {
                     let what =
                         format!("found {}, expected the name of an [[upstream]]: {listed}", quote(text));
-                    Fault { what, help: did_you_mean(text, known.iter().copied()) }
+                    let help = || {
+                        format!(
+                            "write upstream = {listed}, or add an [[upstream]] with name = {}",
+                            quote(text)
+                        )
+                    };
+                    Fault::new(what).help(did_you_mean(text, known.iter().copied()).unwrap_or_else(help))
                 })
         })
         .and_then(|index| index.value)
@@ -133,7 +139,7 @@ fn routes(table: &Table<'_>, client_auth: &Spanned<ClientAuth>) -> Vec<RouteSpec
     let off = client_auth.value == ClientAuth::Off;
     let tables = table.tables(ROUTE, "route");
     let Some(tables) = tables.filter(|tables| !tables.is_empty()) else {
-        if off && table.key_span("route").is_none() {
+        if off && table.key_span("route").is_none() && !table.is_misspelt(&["route"]) {
             let what = "found \"off\" and no [[domain.route]]: the default routes ask for a certificate, so nobody could pass";
             let problem = Problem::error(&client_auth.span, "domain.client_auth", what);
             table.reader.report(
@@ -156,7 +162,7 @@ fn routes(table: &Table<'_>, client_auth: &Spanned<ClientAuth>) -> Vec<RouteSpec
                         .help("write authenticate = \"none\", or client_auth = \"optional\" for the domain"),
                 );
             }
-            (ClientAuth::Required, Authenticate::None) => {
+            (ClientAuth::Required, Authenticate::None) if !table.is_misspelt(&["client_auth"]) => {
                 let what = "the route authenticates nobody, but the domain has client_auth = \"required\": without a certificate no client gets as far";
                 let problem = Problem::warning(span, "domain.route.authenticate", what);
                 table.reader.report(problem.help("write client_auth = \"optional\" for the domain"));

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use rustls_pki_types::DnsName;
+use toml::de::DeValue;
 
 use super::proxies;
 use crate::config::{
@@ -27,14 +28,14 @@ pub(super) fn read(table: &Table<'_>) -> Listen {
     let admin = table
         .get("admin")
         .and_then(|value| value.parse("an address", |text| address(text, "127.0.0.1", 9443)));
-    let trusted = table.get("trusted_proxies").map(|value| proxies::read(&value));
+    let trusted = table.get("trusted_proxies");
     let proxy_protocol = table.get("proxy_protocol").and_then(|value| Some(value.locate(value.boolean()?)));
     let listen = Listen {
         https: https.unwrap_or_else(|| vec![at((Ipv4Addr::UNSPECIFIED, 8443).into())]),
         admin: admin.unwrap_or_else(|| at(DEFAULT_ADMIN)),
         admin_hosts: table.get("admin_hosts").and_then(|value| value.list(admin_host)).unwrap_or_default(),
         workers: table.get("workers").and_then(|value| value.integer(&(1..=1024))),
-        trusted_proxies: trusted.clone().flatten().unwrap_or_default(),
+        trusted_proxies: trusted.as_ref().and_then(proxies::read).unwrap_or_default(),
         proxy_protocol: proxy_protocol.as_ref().is_some_and(|on| on.value),
     };
     table.finish();
@@ -46,8 +47,11 @@ pub(super) fn read(table: &Table<'_>) -> Listen {
             .reader
             .report(warning.help("write admin = \"127.0.0.1:9443\", or let only your monitoring reach it"));
     }
-    // A list whose items are all refused has been reported already.
-    let nobody = trusted.is_none_or(|list| list.is_none_or(|list| list.is_empty()));
+    // A list that cannot be read, or items of it, have been reported already.
+    let nobody = match trusted {
+        Some(value) => matches!(value.toml, DeValue::Array(items) if items.is_empty()),
+        None => !table.is_misspelt(&["trusted_proxies"]),
+    };
     if let Some(on) = proxy_protocol.filter(|on| on.value && nobody) {
         let what = "found true, but trusted_proxies is empty: nobody could connect";
         let error = Problem::error(&on.span, "listen.proxy_protocol", what);

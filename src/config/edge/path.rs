@@ -32,7 +32,10 @@ fn literal_pattern(text: &str) -> Result<PathPattern, Fault> {
         );
     }
     if let Some(sign) = literal.chars().find(|c| matches!(c, '?' | '#')) {
-        return Err(fault(&format!("without {sign}: a query is no part of it")));
+        let bare = literal.split(['?', '#']).next().unwrap_or_default();
+        let part = if sign == '?' { "a query" } else { "a fragment" };
+        return Err(fault(&format!("without {sign}: {part} is not part of it"))
+            .help(format!("write {}", quote(bare))));
     }
     if let Some(bad) = literal
         .chars()
@@ -47,17 +50,19 @@ fn literal_pattern(text: &str) -> Result<PathPattern, Fault> {
         return Err(fault("as it is sent, in printable ASCII").help(format!("write {escaped} for {bad:?}")));
     }
     escapes(literal).map_err(|why| match why {
-        Escape::Broken => fault("with two hexadecimal digits after each %"),
+        Escape::Broken => {
+            fault("with two hexadecimal digits after each %").help("write %25 for a percent sign")
+        }
         Escape::Needless(c) => {
             fault("in its plain form").help(format!("write {c} for %{:02X}", u32::from(c)))
         }
-        Escape::Slash => fault("without %2F and %5C: servers differ in what they make of them"),
+        Escape::Slash => fault("without %2F and %5C: servers differ in how they read them").help(HELP),
     })?;
     if literal.contains("//") {
         return Err(fault("without //").help(format!("write {}", quote(&collapse(text)))));
     }
     if literal.split('/').any(|segment| matches!(segment, "." | "..")) {
-        return Err(fault("without . and .. segments"));
+        return Err(fault("without . and .. segments").help(format!("write {}", quote(&resolve(text)))));
     }
     Ok(match text.strip_suffix('*') {
         Some(prefix) => PathPattern::Subtree(prefix.to_owned()),
@@ -88,6 +93,19 @@ fn escapes(path: &str) -> Result<(), Escape> {
 
 fn collapse(path: &str) -> String {
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    format!("/{}", segments.join("/"))
+}
+
+/// The path with its `.` and `..` segments applied (RFC 3986 section 5.2.4).
+fn resolve(path: &str) -> String {
+    let mut segments: Vec<&str> = Vec::new();
+    for segment in path.split('/').skip(1) {
+        match segment {
+            "." => {}
+            ".." => drop(segments.pop()),
+            _ => segments.push(segment),
+        }
+    }
     format!("/{}", segments.join("/"))
 }
 

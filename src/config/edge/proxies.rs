@@ -44,7 +44,8 @@ fn network(value: &Value<'_>) -> Option<Spanned<IpNet>> {
         let single = text.parse::<IpAddr>().map(IpNet::from);
         text.parse::<IpNet>().map(|net| net.trunc()).or(single).map_err(|_| {
             let what = format!("found {}, expected an address or a network such as 10.0.0.0/8", quote(text));
-            Fault { what, help: meant(text) }
+            let help = "write an address such as \"10.0.0.5\" or a network such as \"10.0.0.0/24\"";
+            Fault::new(what).help(meant(text).unwrap_or_else(|| help.to_owned()))
         })
     };
     value.parse("an address or a network", read)
@@ -59,6 +60,12 @@ fn meant(text: &str) -> Option<String> {
     if text == "localhost" {
         return write("127.0.0.1".to_owned());
     }
+    if let Some((address, prefix)) = text.split_once('/')
+        && let (Ok(address), true) = (address.trim().parse::<IpAddr>(), is_number(prefix))
+    {
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        return Some(format!("write \"{address}/{most}\" or a shorter prefix: it has at most {most} bits"));
+    }
     if let Some((address, mask)) = text.split_once(['/', ' ']) {
         let (address, mask) = (address.parse::<Ipv4Addr>().ok()?, mask.trim().parse::<Ipv4Addr>().ok()?);
         return write(Ipv4Net::with_netmask(address, mask).ok()?.trunc().to_string());
@@ -72,6 +79,10 @@ fn meant(text: &str) -> Option<String> {
     }
     let is_name = text.contains(|c: char| c.is_ascii_alphabetic()) && !text.contains(['/', ':']);
     is_name.then(|| "write IP addresses or networks: names are not looked up".to_owned())
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// What networks come to together, none of which is wide by itself.

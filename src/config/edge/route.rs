@@ -89,7 +89,8 @@ fn method(text: &str) -> Result<Method, Fault> {
     let fault = |why: &str| Fault::new(format!("found {}, expected {why}", quote(text)));
     let upper = text.to_ascii_uppercase();
     if matches!(upper.as_str(), "CONNECT" | "TRACE") {
-        return Err(fault("another method: the edge never forwards this one"));
+        let help = format!("remove it; the methods are {}", METHODS.join(", "));
+        return Err(fault("another method: the edge never forwards this one").help(help));
     }
     match METHODS.into_iter().find(|known| *known == upper) {
         Some(known) if known == text => Ok(Method::from_bytes(known.as_bytes()).unwrap_or_default()),

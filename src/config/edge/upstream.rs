@@ -144,8 +144,10 @@ fn secret(value: &Value<'_>, header: &str) -> Option<Spanned<SecretSource>> {
     let table = value.table(SECRET)?;
     let file = table.get("file").map(|value| value.path().map(|path| path.map(SecretSource::File)));
     let env = table.get("env").map(|value| value.parse("the name of an environment variable", variable));
+    let is_misspelt = file.is_none() && env.is_none() && table.is_misspelt(&["file", "env"]);
     table.finish();
     match (file, env) {
+        (None, None) if is_misspelt => None,
         (Some(source), None) | (None, Some(source)) => {
             source.map(|source| Spanned { value: source.value, span: value.span.clone() })
         }

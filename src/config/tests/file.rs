@@ -18,7 +18,10 @@ fn a_file_that_is_no_text_says_why() {
     let folder = tempfile::tempdir().unwrap();
     let (_, problems) = all_applications(&folder.path().join("none.toml"), &named_at());
     let shown = problems[0].to_string().replace(&folder.path().display().to_string(), "");
-    assert_eq!(shown, "edge.toml:2:16: trust.applications: /none.toml: there is no such file");
+    let what = "edge.toml:2:16: trust.applications: /none.toml: there is no such file; ";
+    let help =
+        "create it with an [[application]] for each client, or name another file as applications in [trust]";
+    assert_eq!(shown, format!("{what}{help}"));
     let (_, problems) = settings(folder.path());
     assert_eq!(problems[0].what, "found a directory, expected a TOML file");
     let (_, problems, _) = edge(b"[listen]\nx = \"\xff\"\n");

@@ -245,6 +245,8 @@ error: trust.applications: applications.toml: there is no such file
   |
 1 | [trust]
   | ^^^^^^^
+  |
+  = help: create it with an [[application]] for each client, or name another file as applications in [trust]
 
 1 error, 0 warnings
 ",

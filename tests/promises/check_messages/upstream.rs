@@ -14,7 +14,7 @@ error: upstream.headers: nowhere can't be read: No such file or directory (os er
 7 | headers = { cname-api-key = { file = "nowhere" } }
   |                             ^^^^^^^^^^^^^^^^^^^^
   |
-  = help: the secret must be one line of visible ASCII; surrounding white space is trimmed
+  = help: write the secret into this file, in one line
 
 1 error, 0 warnings
 "#,
@@ -36,7 +36,7 @@ error: upstream.headers: the environment variable MTLS_EDGE_NO_SUCH is not set
 7 | headers = { cname-api-key = { env = "MTLS_EDGE_NO_SUCH" } }
   |                             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
   |
-  = help: the secret must be one line of visible ASCII; surrounding white space is trimmed
+  = help: set MTLS_EDGE_NO_SUCH in the environment of the edge (systemd: Environment= or EnvironmentFile=), or write { file = "secrets/..." }
 
 1 error, 0 warnings
 "#,
@@ -98,4 +98,24 @@ error: domain.header_profile: the profile "auth0" sets a header that the upstrea
 
 1 error, 0 warnings
 "#);
+}
+
+#[test]
+fn an_upstream_name_that_does_not_resolve_is_a_warning() {
+    let folder = Folder::new();
+    // RFC 6761 section 6.4: no such name exists.
+    let urls = "urls = [\"https://auth.invalid:8443\", \"https://auth.invalid:9443\", \"https://127.0.0.1\"]\nca = \"client-ca.pem\"";
+    folder.write("edge.toml", EDGE.replace("urls = [\"http://127.0.0.1:3000\"]", urls));
+    let output = program().args(["check", "--config"]).arg(folder.path().join("edge.toml")).output().unwrap();
+    let printed = String::from_utf8(output.stderr).unwrap();
+    // The resolver's own words, or that it does not answer, follow.
+    let what = "warning: upstream.urls: the host name \"auth.invalid\" could not be resolved";
+    assert_eq!(printed.matches(what).count(), 1, "{printed}");
+    assert!(printed.contains("edge.toml:6:9\n"), "{printed}");
+    assert!(
+        printed.contains("= help: check the name; it must resolve on the machine where the edge runs\n"),
+        "{printed}"
+    );
+    assert!(printed.ends_with("0 errors, 1 warning\n"), "{printed}");
+    assert!(output.status.success());
 }

@@ -1,0 +1,96 @@
+//! The host names of upstreams that the system's resolver does not know.
+
+use std::{collections::HashMap, net::IpAddr, time::Duration};
+
+use tokio::{net::lookup_host, runtime::Builder, task::JoinSet, time::timeout};
+
+use crate::config::{Problem, Span, settings::Settings};
+
+/// How long all names together may take.
+const LIMIT: Duration = Duration::from_secs(2);
+
+/// Names that are looked up at a time: each occupies a thread.
+const AT_ONCE: usize = 32;
+
+/// A warning for each upstream host name that cannot be resolved, at the URL that has it first. Addresses and `localhost` are not
+/// looked up.
+pub(super) fn unresolved(settings: &Settings) -> Vec<Problem> {
+    let mut names: HashMap<&str, (&Span, u16)> = HashMap::new();
+    for url in settings.upstreams.iter().flat_map(|upstream| &upstream.urls) {
+        if is_name(&url.value.host) {
+            names.entry(&url.value.host).or_insert((&url.span, url.value.port));
+        }
+    }
+    if names.is_empty() {
+        return Vec::new();
+    }
+    let Ok(runtime) = Builder::new_current_thread().enable_all().max_blocking_threads(AT_ONCE).build() else {
+        return Vec::new();
+    };
+    let failures =
+        runtime.block_on(failures(names.iter().map(|(name, (_, port))| ((*name).to_owned(), *port))));
+    // A resolver that does not answer must not hold up the end of the command.
+    runtime.shutdown_background();
+    let problem = |(name, (span, _)): (&str, (&Span, u16))| {
+        let why = failures.get(name)?;
+        let what = format!("the host name {name:?} could not be resolved{why}");
+        let help = "check the name; it must resolve on the machine where the edge runs";
+        Some(Problem::warning(span, "upstream.urls", what).help(help))
+    };
+    names.into_iter().filter_map(problem).collect()
+}
+
+fn is_name(host: &str) -> bool {
+    let host = host.trim_end_matches('.');
+    let is_local =
+        host.eq_ignore_ascii_case("localhost") || host.to_ascii_lowercase().ends_with(".localhost");
+    host.parse::<IpAddr>().is_err() && !is_local
+}
+
+/// Why each name could not be resolved, to follow those words.
+async fn failures(names: impl Iterator<Item = (String, u16)>) -> HashMap<String, String> {
+    let mut lookups = JoinSet::new();
+    let mut failures = HashMap::new();
+    for (name, port) in names {
+        failures.insert(name.clone(), format!(" within {} s", LIMIT.as_secs()));
+        lookups.spawn(async move {
+            let found =
+                lookup_host((name.as_str(), port)).await.map(|mut addresses| addresses.next().is_some());
+            (name, found)
+        });
+    }
+    let all = async {
+        while let Some(lookup) = lookups.join_next().await {
+            match lookup {
+                Ok((name, Ok(true))) => drop(failures.remove(&name)),
+                Ok((name, Ok(false))) => drop(failures.insert(name, ": it has no address".to_owned())),
+                Ok((name, Err(error))) => {
+                    drop(failures.insert(name, format!(": {}", reason(&error.to_string()))))
+                }
+                Err(_) => {}
+            }
+        }
+    };
+    drop(timeout(LIMIT, all).await);
+    failures
+}
+
+/// The resolver's words alone.
+fn reason(error: &str) -> &str {
+    error.strip_prefix("failed to lookup address information: ").unwrap_or(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_are_looked_up() {
+        for name in ["auth.internal.example", "keycloak", "localhost.example", "10.0.0.1.example"] {
+            assert!(is_name(name), "{name}");
+        }
+        for other in ["127.0.0.1", "::1", "2001:db8::1", "localhost", "LOCALHOST.", "mtls.localhost"] {
+            assert!(!is_name(other), "{other}");
+        }
+    }
+}
