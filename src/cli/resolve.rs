@@ -61,14 +61,16 @@ async fn failures(names: impl Iterator<Item = (String, u16)>) -> HashMap<String,
     }
     let all = async {
         while let Some(lookup) = lookups.join_next().await {
-            match lookup {
-                Ok((name, Ok(true))) => drop(failures.remove(&name)),
-                Ok((name, Ok(false))) => drop(failures.insert(name, ": it has no address".to_owned())),
-                Ok((name, Err(error))) => {
-                    drop(failures.insert(name, format!(": {}", reason(&error.to_string()))))
+            let Ok((name, found)) = lookup else { continue };
+            let why = match found {
+                Ok(true) => {
+                    failures.remove(&name);
+                    continue;
                 }
-                Err(_) => {}
-            }
+                Ok(false) => ": it has no address".to_owned(),
+                Err(error) => format!(": {}", reason(&error.to_string())),
+            };
+            failures.insert(name, why);
         }
     };
     drop(timeout(LIMIT, all).await);

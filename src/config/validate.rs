@@ -176,13 +176,11 @@ pub(super) fn url(text: &str) -> Result<Url, Fault> {
     }
     let origin = origin(&format!("{before}://{authority}"))?;
     let target = if tail.starts_with('/') { tail.to_owned() } else { format!("/{tail}") };
-    match target.parse::<http::uri::PathAndQuery>() {
-        Ok(_) => Ok(Url { origin, target }),
-        Err(_) => {
-            let fault = Fault::new(format!("found a URL with an invalid character, expected {EXPECTED}"));
-            Err(fault.help("percent-encode it: %20 for a space"))
-        }
+    if target.parse::<http::uri::PathAndQuery>().is_err() {
+        let fault = Fault::new(format!("found a URL with an invalid character, expected {EXPECTED}"));
+        return Err(fault.help("percent-encode it: %20 for a space"));
     }
+    Ok(Url { origin, target })
 }
 
 /// The value of a `Host` header.

@@ -243,9 +243,12 @@ impl<'a> Value<'a> {
 
     fn not_a_table<T>(&self, expected: &str, kind: &TableSchema) -> Option<T> {
         let fault = self.wrong_type_fault(expected, None);
-        let help = || match kind.heading.starts_with('[') {
-            true => format!("write {} on a line of its own, and its keys below it", kind.heading),
-            false => self.write_example(),
+        let help = || {
+            if kind.heading.starts_with('[') {
+                format!("write {} on a line of its own, and its keys below it", kind.heading)
+            } else {
+                self.write_example()
+            }
         };
         self.refuse(Fault { help: fault.help.or_else(|| Some(help())), ..fault })
     }
