@@ -1,9 +1,11 @@
 //! Who is calling: the `client_id` that a request names, and whether the certificate is that client's.
 
-mod chain_cache;
+mod chain;
 mod judge;
+mod proof;
 mod reading;
 
-pub use chain_cache::ChainCache;
-pub use judge::{Denial, Proof, judge_any, judge_client};
+pub use chain::{ChainSlot, Presented, Refusals, Verdict};
+pub use judge::{Denial, judge_any, judge_client};
+pub use proof::{Basis, Proof, ProofSlot};
 pub use reading::{ClientIdError, client_id, overrides_method};

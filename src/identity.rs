@@ -21,8 +21,8 @@ pub mod thumbprint;
 mod x509;
 
 pub use authorities::{
-    Authorities, AuthorityError, AuthorityWarning, CaFacts, ClientCa, CrlDepth, CrlFacts, Purpose,
-    RevocationPolicy, StaleCrl,
+    Authorities, AuthoritiesVersion, AuthorityError, AuthorityWarning, CaFacts, ClientCa, CrlDepth, CrlFacts,
+    Purpose, RevocationPolicy, StaleCrl,
 };
 pub use certificate::{
     ClientCertificate, IdentityError, Validity, chain_hash, extended_key_usages, spki_hash,

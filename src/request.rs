@@ -9,20 +9,22 @@ mod authenticate;
 mod challenge;
 mod connection;
 mod forward;
+mod identity;
+mod identity_cache;
 mod inbound;
 mod locate;
-mod peer;
 mod refusal;
 mod request_id;
 mod respond;
 mod vouch;
 
 pub use admit::Admit;
-pub use authenticate::Authenticate;
+pub use authenticate::{Authenticate, StrangerBodies};
 pub use connection::{ClientAddress, Connection};
 pub use forward::Forward;
+pub use identity::{ClientIdentity, Headers, LogFields};
+pub use identity_cache::IdentityCache;
 pub use locate::Locate;
-pub use peer::{Peer, Peers};
 pub use refusal::Refusal;
 pub use respond::Respond;
 pub use vouch::Vouch;
@@ -116,10 +118,10 @@ pub fn stack(connection: &Rc<Connection>, site: &SiteHandle, parts: &WorkerParts
 /// What the connections of one worker share.
 #[derive(Clone, Debug)]
 pub struct WorkerParts {
-    /// Chain verdicts.
-    pub chains: Rc<crate::authenticate::ChainCache>,
-    /// Clients that were here before.
-    pub peers: Rc<Peers>,
+    /// Clients that have authenticated before.
+    pub identities: Rc<IdentityCache>,
+    /// Places for bodies of clients that no application can be.
+    pub stranger_bodies: StrangerBodies,
     /// By which certificates are judged.
     pub clock: crate::clock::Clock,
     /// Upstream connections.

@@ -14,7 +14,7 @@ mod spec;
 mod subjects;
 mod usage;
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 pub use application::{Application, ClientId, Method};
 pub use certificates::{FileFault, certificates_beside_key, certificates_in, read_certificates};
@@ -32,7 +32,7 @@ pub use usage::Usage;
 
 use crate::identity::Authorities;
 
-/// Which snapshot a verdict was reached under; a newer one makes the verdict void.
+/// The number of a snapshot, rising with every reload, for the log and the status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Generation(pub u64);
 
@@ -42,13 +42,13 @@ impl fmt::Display for Generation {
     }
 }
 
-/// One generation of trust.
-#[derive(Debug)]
+/// One generation of trust. A clone is cheap.
+#[derive(Clone, Debug)]
 pub struct Trust {
     /// This snapshot's number, rising with every reload.
     pub generation: Generation,
     /// The client CAs and their CRLs.
-    pub authorities: Authorities,
+    pub authorities: Arc<Authorities>,
     /// The applications.
     pub registry: Registry,
 }

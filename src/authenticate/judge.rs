@@ -1,49 +1,15 @@
-//! Identity times application gives a verdict. The one place where policy is judged.
+//! Whether what a client presented makes it an application. The one place where policy is judged.
 
 use std::{fmt, rc::Rc, sync::Arc};
 
-use super::ChainCache;
+use super::{Basis, Presented, Proof};
 use crate::{
     clock::Timestamp,
-    identity::{
-        ChainRefusal, ChainVerdict, ClientCertificate, IdentityError, RdnDifference, Validity, VerifiedPath,
-    },
+    identity::{ChainRefusal, ClientCertificate, IdentityError, RdnDifference, Validity, VerifiedPath},
     trust::{
         Application, ClientId, Credentials, Method, RegisteredCertificate, RegisteredSubject, Subject, Trust,
     },
 };
-
-/// That a certificate belongs to an application, and by what.
-#[derive(Clone, Debug)]
-pub struct Proof {
-    /// Whose certificate it is.
-    pub application: Arc<Application>,
-    /// Which of its credentials matched: its position, see [`Application::credential_at`].
-    pub credential: usize,
-    /// The verified chain, where that is what matched; absent for a registered thumbprint.
-    pub chain: Option<(Rc<ChainVerdict>, usize)>,
-    /// While the clock is within, the same trust would judge alike.
-    pub valid: Validity,
-}
-
-impl Proof {
-    /// The path that matched.
-    #[must_use]
-    pub fn path(&self) -> Option<&VerifiedPath> {
-        let (verdict, index) = self.chain.as_ref()?;
-        match verdict.as_ref() {
-            ChainVerdict::Verified(paths) => paths.get(*index),
-            ChainVerdict::Refused(_) => None,
-        }
-    }
-
-    /// Notes in the registry that the credential was used by this certificate, `now`.
-    pub fn used(&self, certificate: &ClientCertificate, now: Timestamp) {
-        if let Some(credential) = self.application.credential_at(self.credential) {
-            credential.usage.note(now, certificate.validity().not_after);
-        }
-    }
-}
 
 /// Why a certificate was refused. `Display` is for the log and says everything.
 #[derive(Clone, Debug)]
@@ -133,30 +99,24 @@ fn in_validity(certificate: &ClientCertificate, now: Timestamp) -> Result<(), De
 /// `now` is in seconds since 1970.
 pub fn judge_client(
     trust: &Trust,
-    chains: &ChainCache,
-    certificate: &ClientCertificate,
+    presented: Presented<'_>,
     client_id: &ClientId,
     now: Timestamp,
 ) -> Result<Proof, Denial> {
-    in_validity(certificate, now)?;
+    in_validity(presented.certificate, now)?;
     let application = trust
         .registry
         .application(client_id.as_str())
         .ok_or_else(|| Denial::UnknownClient(client_id.clone()))?;
-    judge_application(trust, chains, certificate, application, now)
+    judge_application(trust, presented, application, now)
 }
 
 /// Whether the certificate belongs to any application (`authenticate = "certificate"`).
-pub fn judge_any(
-    trust: &Trust,
-    chains: &ChainCache,
-    certificate: &ClientCertificate,
-    now: Timestamp,
-) -> Result<Proof, Denial> {
-    in_validity(certificate, now)?;
+pub fn judge_any(trust: &Trust, presented: Presented<'_>, now: Timestamp) -> Result<Proof, Denial> {
+    in_validity(presented.certificate, now)?;
     let mut closest = None;
-    for application in trust.registry.candidates(certificate) {
-        match judge_application(trust, chains, certificate, application, now) {
+    for application in trust.registry.candidates(presented.certificate) {
+        match judge_application(trust, presented, application, now) {
             Ok(proof) => return Ok(proof),
             Err(denial) => Denial::keep_closer(&mut closest, denial),
         }
@@ -166,22 +126,22 @@ pub fn judge_any(
 
 fn judge_application(
     trust: &Trust,
-    chains: &ChainCache,
-    certificate: &ClientCertificate,
+    presented: Presented<'_>,
     application: &Arc<Application>,
     now: Timestamp,
 ) -> Result<Proof, Denial> {
     let id = &application.client_id;
-    let (credential, chain) = match &application.method {
+    let valid = presented.certificate.validity();
+    let (credential, (basis, valid)) = match &application.method {
         Method::SelfSignedTls(credentials) => first_match(credentials, |registered| {
-            self_signed_tls(certificate, id, registered).map(|()| None)
+            self_signed_tls(presented.certificate, id, registered).map(|()| (Basis::Thumbprint, valid))
         })?,
         Method::PkiTls(credentials) => first_match(credentials, |registered| {
-            pki_tls(trust, chains, certificate, id, registered, now).map(Some)
+            let (path, paths) = pki_tls(trust, presented, id, registered, now)?;
+            Ok((Basis::Chain(path), valid.intersect(&paths)))
         })?,
     };
-    let valid = valid(certificate, chain.as_ref());
-    Ok(Proof { application: Arc::clone(application), credential, chain, valid })
+    Ok(Proof { application: Arc::clone(application), credential, basis, valid })
 }
 
 /// The first of the credentials that matches, and how; else the denial that came closest to a match, which says most.
@@ -199,17 +159,6 @@ fn first_match<T, M>(
     Err(closest.unwrap_or(Denial::UnknownCertificate))
 }
 
-/// As long as the certificate and, where the chain matched, every path that was found are valid.
-fn valid(certificate: &ClientCertificate, chain: Option<&(Rc<ChainVerdict>, usize)>) -> Validity {
-    let leaf = certificate.validity();
-    match chain.map(|(verdict, _)| &**verdict) {
-        Some(ChainVerdict::Verified(paths)) => {
-            paths.iter().fold(leaf, |valid, path| valid.intersect(&path.validity))
-        }
-        Some(ChainVerdict::Refused(_)) | None => leaf,
-    }
-}
-
 impl Denial {
     /// How close it came to a match.
     const fn closeness(&self) -> u8 {
@@ -221,9 +170,30 @@ impl Denial {
         }
     }
 
-    /// Keeps the denial that came closer to a match; of two that came as close, the earlier one.
+    /// The application that the certificate was held against.
+    const fn client_id(&self) -> Option<&ClientId> {
+        match self {
+            Self::UnknownClient(id)
+            | Self::OtherThumbprint(id)
+            | Self::Chain(id, _)
+            | Self::OtherIssuer(id) => Some(id),
+            Self::OtherSubject { client_id, .. } => Some(client_id),
+            Self::NoCertificate
+            | Self::Unreadable(_)
+            | Self::Expired
+            | Self::NotYetValid
+            | Self::UnknownCertificate => None,
+        }
+    }
+
+    /// Keeps the denial that came closer to a match. Of two that came as close, that of the application which comes first by
+    /// its name, so that the log does not depend on the order of registration; of one application, the earlier credential's.
     fn keep_closer(closest: &mut Option<Self>, other: Self) {
-        if closest.as_ref().is_none_or(|so_far| so_far.closeness() < other.closeness()) {
+        let is_closer = |so_far: &Self| {
+            let order = other.closeness().cmp(&so_far.closeness());
+            order.then_with(|| so_far.client_id().cmp(&other.client_id())).is_gt()
+        };
+        if closest.as_ref().is_none_or(is_closer) {
             *closest = Some(other);
         }
     }
@@ -242,15 +212,15 @@ fn self_signed_tls(
     }
 }
 
-/// RFC 8705 section 2.1.
+/// RFC 8705 section 2.1. The path that matched, and while every path that was found is valid.
 fn pki_tls(
     trust: &Trust,
-    chains: &ChainCache,
-    certificate: &ClientCertificate,
+    presented: Presented<'_>,
     client_id: &ClientId,
     RegisteredSubject { subject, ca }: &RegisteredSubject,
     now: Timestamp,
-) -> Result<(Rc<ChainVerdict>, usize), Denial> {
+) -> Result<(Rc<VerifiedPath>, Validity), Denial> {
+    let certificate = presented.certificate;
     // Before the chain, which is what costs: anybody can present one.
     if !subject.matches(certificate) {
         let difference = match subject {
@@ -259,14 +229,76 @@ fn pki_tls(
         };
         return Err(Denial::OtherSubject { client_id: client_id.clone(), difference });
     }
-    let verdict = chains.verdict(certificate, trust, now);
-    let paths = match verdict.as_ref() {
-        ChainVerdict::Verified(paths) => paths,
-        ChainVerdict::Refused(refusal) => return Err(Denial::Chain(client_id.clone(), refusal.clone())),
+    let verdict = presented.verdict(&trust.authorities, now);
+    let paths = match &*verdict {
+        Ok(paths) => paths,
+        Err(refusal) => return Err(Denial::Chain(client_id.clone(), refusal.clone())),
     };
-    let is_issued = |path: &VerifiedPath| {
+    let matches = |path: &&Rc<VerifiedPath>| {
         path.validity.contains(now) && ca.as_ref().is_none_or(|ca| path.issuer_keys.contains(ca))
     };
-    let index = paths.iter().position(is_issued).ok_or_else(|| Denial::OtherIssuer(client_id.clone()))?;
-    Ok((verdict, index))
+    let path = paths.iter().find(matches).ok_or_else(|| Denial::OtherIssuer(client_id.clone()))?;
+    let valid = paths.iter().fold(path.validity, |valid, path| valid.intersect(&path.validity));
+    Ok((Rc::clone(path), valid))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        authenticate::{ChainSlot, Refusals},
+        identity::{
+            SubjectAltName,
+            testing::{NOW, TestCa, client, trust},
+        },
+        trust::{ApplicationSpec, AuthMethod, Change, CredentialSpec, Generation, Registered, Registry},
+    };
+
+    /// An application with a subject that only certificates of one CA may have.
+    fn pinned(id: &str, name: &str, ca: [u8; 32]) -> Change {
+        let subject = Subject::San(SubjectAltName::dns(name).unwrap());
+        let registered = Registered::Subject(RegisteredSubject { subject, ca: Some(Arc::new(ca)) });
+        let credentials = vec![CredentialSpec { name: "a".to_owned(), registered }];
+        let spec = ApplicationSpec { client_id: id.to_owned(), method: AuthMethod::PkiTls, credentials };
+        Change::Put(spec.try_into().unwrap())
+    }
+
+    fn denial(ca: &TestCa, certificate: &ClientCertificate, changes: Vec<Change>) -> Denial {
+        let mut registry = Registry::default();
+        registry.apply_all(changes).unwrap();
+        let trust = Trust { generation: Generation(1), authorities: Arc::new(trust(&[ca])), registry };
+        let (chain, refusals) = (ChainSlot::default(), Refusals::default());
+        judge_any(&trust, Presented { certificate, chain: &chain, refusals: &refusals }, NOW).unwrap_err()
+    }
+
+    #[test]
+    fn any_reports_the_same_denial_in_each_order_of_registration() {
+        let ca = TestCa::new("Client CA");
+        let leaf = ca.leaf("payments", |params| {
+            params.subject_alt_names = vec![rcgen::SanType::DnsName("a.example".try_into().unwrap())];
+        });
+        let certificate = client(&[leaf]);
+        let [x, y] = [("x", [1; 32]), ("y", [2; 32])];
+        for order in [[x, y], [y, x]] {
+            let changes = order.map(|(id, ca)| pinned(id, "a.example", ca)).into();
+            let denial = denial(&ca, &certificate, changes);
+            assert!(matches!(&denial, Denial::OtherIssuer(id) if id.as_str() == "x"), "{denial:?}");
+        }
+        let denial = denial(&ca, &certificate, vec![pinned("x", "b.example", [1; 32])]);
+        assert!(matches!(denial, Denial::UnknownCertificate), "{denial:?}");
+    }
+
+    #[test]
+    fn the_closest_denial_is_kept() {
+        let id = |id: &str| ClientId::new(id);
+        let far = || Denial::OtherSubject { client_id: id("a"), difference: None };
+        let near = || Denial::OtherIssuer(id("b"));
+        for denials in [[far(), near()], [near(), far()]] {
+            let mut closest = None;
+            for denial in denials {
+                Denial::keep_closer(&mut closest, denial);
+            }
+            assert!(matches!(closest, Some(Denial::OtherIssuer(_))), "{closest:?}");
+        }
+    }
 }

@@ -86,6 +86,10 @@ impl From<CertificateDer<'static>> for ClientCa {
     }
 }
 
+/// One state of the authorities: the same client CAs, CRLs and policy, in the same order, have the same version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AuthoritiesVersion([u8; 32]);
+
 /// The client CAs that are trusted, and their CRLs.
 pub struct Authorities {
     cas: Vec<Ca>,
@@ -98,6 +102,7 @@ pub struct Authorities {
     /// By the name of their issuer, the newest first.
     crls: HashMap<DistinguishedName, Vec<Crl>>,
     policy: RevocationPolicy,
+    version: AuthoritiesVersion,
 }
 
 /// Why client CAs cannot be used.
@@ -186,6 +191,7 @@ impl Authorities {
         policy: RevocationPolicy,
     ) -> Result<Self, AuthorityError> {
         let mut authorities = Self { policy, ..Self::empty() };
+        let mut content = format!("{policy:?}").into_bytes();
         for (index, ca) in cas.into_iter().enumerate() {
             let ClientCa { der, purpose } = ca.into();
             let mut ca = Ca::from_der(&der)
@@ -193,14 +199,20 @@ impl Authorities {
             authorities.by_name.entry(ca.subject.clone()).or_default().push(index);
             ca.purpose = purpose;
             authorities.cas.push(ca);
-            authorities.thumbprints.push(Thumbprint::of(&der));
+            let thumbprint = Thumbprint::of(&der);
+            content.extend_from_slice(&[b'a', purpose as u8]);
+            content.extend_from_slice(thumbprint.as_bytes());
+            authorities.thumbprints.push(thumbprint);
         }
         authorities.issuers = hierarchy::issuers(&authorities.cas, &authorities.by_name);
         for (index, der) in crls.into_iter().enumerate() {
             let crl = Crl::from_der(index, &der, |name| authorities.named(name).collect());
             let crl = crl.map_err(|source| AuthorityError::Crl { index, source })?;
+            content.push(b'c');
+            content.extend_from_slice(&crl.facts().hash);
             authorities.crls.entry(crl.issuer.clone()).or_default().push(crl);
         }
+        authorities.version = AuthoritiesVersion(*Thumbprint::of(&content).as_bytes());
         for lists in authorities.crls.values_mut() {
             lists.sort_by_cached_key(|crl| std::cmp::Reverse(crl.recency()));
         }
@@ -217,7 +229,14 @@ impl Authorities {
             issuers: Vec::new(),
             crls: HashMap::new(),
             policy: RevocationPolicy::default(),
+            version: AuthoritiesVersion([0; 32]),
         }
+    }
+
+    /// Which state of the authorities this is: a verdict on a chain holds under no other.
+    #[must_use]
+    pub const fn version(&self) -> AuthoritiesVersion {
+        self.version
     }
 
     /// Whether there is no client CA.

@@ -74,7 +74,7 @@ async fn shake(
         let whose =
             counted(address.ip, &site).map_or_else(|| Party::Connection(entry.number()), Party::Network);
         let turn = Turn::new(Rc::clone(&door.turns), whose);
-        let shaken = handshake(stream, address, &site, &parts.peers, &outbox, turn).await;
+        let shaken = handshake(stream, address, &site, &parts.identities, &outbox, turn).await;
         shaken.map(|shaken| (shaken, whose))
     });
     let failure = match shaken.await {

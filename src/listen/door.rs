@@ -208,8 +208,8 @@ pub(super) fn counted(ip: IpAddr, site: &Site) -> Option<Network> {
 /// Whether the certificate is an application's: registered itself, or proved before. A name alone proves nothing, since anybody
 /// can write it into a certificate.
 fn knows(site: &Site, connection: &Connection) -> bool {
-    let Some(peer) = &connection.peer else { return false };
+    let Some(identity) = &connection.identity else { return false };
     let is_registered =
         |certificate: &ClientCertificate| site.trust.registry.has_thumbprint(&certificate.thumbprint());
-    peer.was_proved() || peer.certificate.as_ref().is_ok_and(is_registered)
+    identity.was_proved() || identity.certificate.as_ref().is_ok_and(is_registered)
 }

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     net::{Outbox, Stream},
-    request::{ClientAddress, Connection, Peers},
+    request::{ClientAddress, Connection, IdentityCache},
     site::Site,
     tls,
     tls::ClientAuth,
@@ -56,7 +56,7 @@ pub(super) async fn handshake(
     stream: TcpStream,
     address: ClientAddress,
     site: &Site,
-    peers: &Peers,
+    identities: &IdentityCache,
     outbox: &Outbox,
     turn: Turn,
 ) -> Result<(TlsStream, Rc<Connection>), tls::Failed<Stream>> {
@@ -82,7 +82,7 @@ pub(super) async fn handshake(
     if required && chain.is_none_or(<[_]>::is_empty) {
         return Err(io::Error::other("no client certificate, though one is required").into());
     }
-    let peer = chain.and_then(|chain| peers.presented(chain));
-    let connection = Rc::new(Connection::new(address, accepted.server_name, peer));
+    let identity = chain.and_then(|chain| identities.lookup(chain));
+    let connection = Rc::new(Connection::new(address, accepted.server_name, identity));
     Ok((accepted.stream, connection))
 }

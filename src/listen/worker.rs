@@ -23,10 +23,12 @@ use super::{
     open::OpenConnections,
     shared::Shared,
 };
-use crate::{authenticate::ChainCache, forward::Pools, net::Outbox, observe::log, request::WorkerParts};
-
-/// Chains that a worker remembers; each takes about 4 KiB.
-const CHAINS: usize = 10_000;
+use crate::{
+    forward::Pools,
+    net::Outbox,
+    observe::log,
+    request::{StrangerBodies, WorkerParts},
+};
 
 /// Connections that are accepted before other tasks run.
 const ACCEPTED: usize = 64;
@@ -53,8 +55,8 @@ pub(super) fn run(
         let outbox = Outbox::default();
         tokio::task::spawn_local(outbox.clone().run());
         let parts = WorkerParts {
-            chains: Rc::new(ChainCache::new(CHAINS)),
-            peers: Rc::default(),
+            identities: Rc::default(),
+            stranger_bodies: StrangerBodies::default(),
             clock: shared.clock.clone(),
             pools: Rc::new(Pools::new(
                 outbox.clone(),

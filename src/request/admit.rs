@@ -75,7 +75,7 @@ impl<S> Admit<S> {
         port: Option<u16>,
     ) -> Result<(Arc<Domain>, HeaderValue), Refusal> {
         // The handshake saw to it, unless the rule has changed since.
-        if domain.client_auth == ClientAuth::Required && self.connection.peer.is_none() {
+        if domain.client_auth == ClientAuth::Required && self.connection.identity.is_none() {
             return Err(Refusal::CertificateRequired);
         }
         // The port goes into the addresses that the upstream builds, so a client can't choose it.

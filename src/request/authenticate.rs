@@ -1,6 +1,7 @@
 //! Whose request it is: the client it names must own the connection's certificate, under the trust in force now.
 
 use std::{
+    cell::Cell,
     rc::Rc,
     sync::Arc,
     task::{self, Poll},
@@ -11,14 +12,12 @@ use bytes::Bytes;
 use http::{Response, header};
 use tower::Service;
 
-use super::{Authenticated, Connection, Context, LocalFuture, Peers, Refusal, Routed, WorkerParts};
+use super::{Authenticated, Context, IdentityCache, LocalFuture, Refusal, Routed, WorkerParts};
 use crate::{
-    authenticate::{ChainCache, Denial, Proof, client_id, judge_any, judge_client},
+    authenticate::{Denial, Presented, Proof, client_id, judge_any, judge_client},
     clock::Clock,
     forward::{BodyFault, BufferedBytes, Received, RequestBody, ResponseBody, Share},
-    identity::ClientCertificate,
-    site::{self, Limits},
-    site::{Route, SiteHandle},
+    site::{self, Limits, Route, SiteHandle},
 };
 
 /// Reads `client_id` where the route asks for one, and judges the certificate.
@@ -26,23 +25,31 @@ use crate::{
 pub struct Authenticate<S> {
     inner: S,
     site: SiteHandle,
-    chains: Rc<ChainCache>,
-    peers: Rc<Peers>,
+    identities: Rc<IdentityCache>,
+    stranger_bodies: StrangerBodies,
     clock: Clock,
     buffered: Arc<BufferedBytes>,
 }
 
 impl<S> Authenticate<S> {
     pub(super) fn new(inner: S, site: SiteHandle, parts: &WorkerParts) -> Self {
-        let (chains, peers) = (Rc::clone(&parts.chains), Rc::clone(&parts.peers));
-        let clock = parts.clock.clone();
-        Self { inner, site, chains, peers, clock, buffered: Arc::clone(&parts.buffered) }
+        Self {
+            inner,
+            site,
+            identities: Rc::clone(&parts.identities),
+            stranger_bodies: parts.stranger_bodies.clone(),
+            clock: parts.clock.clone(),
+            buffered: Arc::clone(&parts.buffered),
+        }
     }
 }
 
-fn certificate(connection: &Connection) -> Result<&ClientCertificate, Refusal> {
-    let peer = connection.peer.as_ref().ok_or(Refusal::Denied(Denial::NoCertificate))?;
-    peer.certificate.as_ref().map_err(|error| Refusal::Denied(Denial::Unreadable(error.clone())))
+/// What the connection's client has presented.
+fn presented<'a>(context: &'a Context, identities: &'a IdentityCache) -> Result<Presented<'a>, Refusal> {
+    let identity = context.connection.identity.as_ref().ok_or(Refusal::Denied(Denial::NoCertificate))?;
+    identity
+        .presented(&identities.refusals)
+        .map_err(|error| Refusal::Denied(Denial::Unreadable(error.clone())))
 }
 
 /// What the request says of its body's length, against the limit: refused before a byte is read.
@@ -56,8 +63,8 @@ fn announced(context: &Context, limit: u64) -> Result<(), Refusal> {
 }
 
 async fn authenticate(
-    chains: &ChainCache,
-    peers: &Peers,
+    identities: &IdentityCache,
+    stranger_bodies: &StrangerBodies,
     clock: &Clock,
     buffered: &Arc<BufferedBytes>,
     current: &SiteHandle,
@@ -66,52 +73,80 @@ async fn authenticate(
     let Limits { body_bytes, body_timeout, client_id_body_bytes, buffered_bytes, .. } = context.site.limits;
     if route.authenticate != site::Authenticate::Client {
         announced(&context, body_bytes)?;
-        let proof = judge(chains, peers, clock, route.authenticate, &context, &[])?;
+        let proof = judge(identities, clock, route.authenticate, &context, &[])?;
         let body =
             RequestBody::streaming(body, body_bytes, body_timeout).holding(context.connection.receiving());
         return Ok(Authenticated { context, body, proof });
     }
     // Before the body is waited for: without a certificate it would be read in vain.
-    certificate(&context.connection)?;
+    presented(&context, identities)?;
     announced(&context, u64::try_from(client_id_body_bytes).unwrap_or(u64::MAX))?;
     let mut share = Share::of(buffered, buffered_bytes);
     let body = match stranger(&context, clock) {
-        Some(denial) => read_of_stranger(peers, &context, body, &mut share).await.ok_or(denial)?,
+        Some(denial) => read_of_stranger(stranger_bodies, &context, body, &mut share).await.ok_or(denial)?,
         None => RequestBody::collect(body, client_id_body_bytes, body_timeout, &mut share).await?,
     };
     let route = renewed(&mut context, current, route)?;
-    let proof = judge(chains, peers, clock, route.authenticate, &context, &body)?;
+    let proof = judge(identities, clock, route.authenticate, &context, &body)?;
     Ok(Authenticated { context, body: RequestBody::sharing(body, share), proof })
 }
 
-/// Why the certificate can be nobody's, whatever the request's body says: no application is registered with its
+/// Why the certificate can be no application's, whatever the request's body contains: none is registered with its
 /// thumbprint, its subject or one of its alternative names. The same whichever client the request names.
 fn stranger(context: &Context, clock: &Clock) -> Option<Refusal> {
-    let peer = context.connection.peer.as_ref()?;
-    let certificate = peer.certificate.as_ref().ok()?;
-    if peer.may_be_somebodys(&context.site.trust) {
+    let identity = context.connection.identity.as_ref()?;
+    let certificate = identity.certificate.as_ref().ok()?;
+    if identity.is_candidate(&context.site.trust) {
         return None;
     }
     let denial = Denial::of_validity(certificate.validity(), clock.now());
     Some(Refusal::Denied(denial.unwrap_or(Denial::UnknownCertificate)))
 }
 
-/// How long a body that belongs to nobody may take. It is read at all so that the log can say which client an
-/// application meant that came with the wrong certificate: such a body is short and comes along with the head.
+/// How long the body of a stranger may take. It is read at all so that the log can say which client an application
+/// meant that presented the wrong certificate: such a body is short and arrives with the head.
 const STRANGERS_TIME: Duration = Duration::from_millis(100);
 /// The longest that is read.
 const STRANGERS_BYTES: usize = 4 * 1024;
 
-/// The body of a request whose certificate is nobody's, if it is short and comes at once, and few others are being read.
+/// Bodies of strangers that a worker reads at once.
+#[derive(Clone, Debug, Default)]
+pub struct StrangerBodies(Rc<Cell<usize>>);
+
+impl StrangerBodies {
+    const MOST: usize = 64;
+
+    /// A place for one body, held while it is read; none if there are enough of them.
+    fn place(&self) -> Option<StrangerBody> {
+        let taken = self.0.get();
+        (taken < Self::MOST).then(|| {
+            self.0.set(taken + 1);
+            StrangerBody(Rc::clone(&self.0))
+        })
+    }
+}
+
+/// The place of one body.
+#[derive(Debug)]
+struct StrangerBody(Rc<Cell<usize>>);
+
+impl Drop for StrangerBody {
+    fn drop(&mut self) {
+        self.0.set(self.0.get().saturating_sub(1));
+    }
+}
+
+/// The body of a request whose certificate is no application's, if it is short and arrives at once, and few others are
+/// being read.
 async fn read_of_stranger(
-    peers: &Peers,
+    stranger_bodies: &StrangerBodies,
     context: &Context,
     body: Received,
     share: &mut Share,
 ) -> Option<Bytes> {
     let read = async {
         announced(context, u64::try_from(STRANGERS_BYTES).ok()?).ok()?;
-        let _place = peers.stranger()?;
+        let _place = stranger_bodies.place()?;
         let body = RequestBody::collect(body, STRANGERS_BYTES, STRANGERS_TIME, share);
         tokio::time::timeout(STRANGERS_TIME, body).await.ok()?.ok()
     };
@@ -125,7 +160,7 @@ async fn read_of_stranger(
 
 /// A body may take long: a request is judged by the trust in force when it is there as a whole.
 fn renewed(context: &mut Context, current: &SiteHandle, route: Arc<Route>) -> Result<Arc<Route>, Refusal> {
-    if current.load().trust.generation == context.site.trust.generation {
+    if Arc::ptr_eq(&current.load(), &context.site) {
         return Ok(route);
     }
     let site = current.load_full();
@@ -137,8 +172,7 @@ fn renewed(context: &mut Context, current: &SiteHandle, route: Arc<Route>) -> Re
 }
 
 fn judge(
-    chains: &ChainCache,
-    peers: &Peers,
+    identities: &IdentityCache,
     clock: &Clock,
     asks: site::Authenticate,
     context: &Context,
@@ -148,23 +182,24 @@ fn judge(
     if asks == site::Authenticate::None {
         return Ok(None);
     }
-    let (certificate, now) = (certificate(connection)?, clock.now());
+    let (presented, now) = (presented(context, identities)?, clock.now());
     let judged = if asks == site::Authenticate::Client {
         let id = client_id(head, body).map_err(Refusal::ClientId)?;
-        let known = connection.peer.as_ref().and_then(|peer| peer.proof(site.trust.generation, &id, now));
+        let identity = connection.identity.as_ref();
+        let known = identity.and_then(|identity| identity.proof(&site.trust, &id, now));
         let judged = match known {
             Some(proof) => Ok((proof, true)),
-            None => judge_client(&site.trust, chains, certificate, &id, now).map(|proof| (proof, false)),
+            None => judge_client(&site.trust, presented, &id, now).map(|proof| (proof, false)),
         };
         record.client_id.replace(Some(id));
         judged
     } else {
-        judge_any(&site.trust, chains, certificate, now).map(|proof| (proof, false))
+        judge_any(&site.trust, presented, now).map(|proof| (proof, false))
     };
     let (proof, is_known) = judged.map_err(Refusal::Denied)?;
-    proof.used(certificate, now);
+    proof.used(presented.certificate, now);
     if !is_known {
-        connection.peer.iter().for_each(|peer| peers.keep(peer, site.trust.generation, &proof));
+        connection.identity.iter().for_each(|identity| identities.remember(identity, &site.trust, &proof));
     }
     record.proved.replace(Some((Arc::clone(&proof.application), proof.credential)));
     Ok(Some(proof))
@@ -183,11 +218,13 @@ where
     }
 
     fn call(&mut self, routed: Routed) -> Self::Future {
-        let (chains, peers, site) = (Rc::clone(&self.chains), Rc::clone(&self.peers), Arc::clone(&self.site));
-        let (clock, buffered) = (self.clock.clone(), Arc::clone(&self.buffered));
+        let (identities, site) = (Rc::clone(&self.identities), Arc::clone(&self.site));
+        let (stranger_bodies, clock) = (self.stranger_bodies.clone(), self.clock.clone());
+        let buffered = Arc::clone(&self.buffered);
         let mut inner = self.inner.clone();
         Box::pin(async move {
-            let authenticated = authenticate(&chains, &peers, &clock, &buffered, &site, routed).await?;
+            let authenticated =
+                authenticate(&identities, &stranger_bodies, &clock, &buffered, &site, routed).await?;
             inner.call(authenticated).await
         })
     }

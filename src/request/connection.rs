@@ -7,7 +7,7 @@ use std::{
     task::{Context, Waker},
 };
 
-use super::Peer;
+use super::ClientIdentity;
 use crate::forward::CameFrom;
 
 /// Who is at the other end of the TCP connection.
@@ -31,7 +31,7 @@ pub struct Connection {
     /// The domain that the handshake was made for: lower case, no trailing dot.
     pub server_name: Box<str>,
     /// The certificate whose key the peer proved to hold; absent where none was presented.
-    pub peer: Option<Rc<Peer>>,
+    pub identity: Option<Rc<ClientIdentity>>,
     closing: Cell<bool>,
     proved: Cell<bool>,
     lingers: Cell<bool>,
@@ -44,12 +44,12 @@ pub struct Connection {
 impl Connection {
     /// A connection of this domain, with the certificate that was presented, if any.
     #[must_use]
-    pub fn new(address: ClientAddress, server_name: Box<str>, peer: Option<Rc<Peer>>) -> Self {
+    pub fn new(address: ClientAddress, server_name: Box<str>, identity: Option<Rc<ClientIdentity>>) -> Self {
         Self {
             from: CameFrom::peer(address.ip),
             address,
             server_name,
-            peer,
+            identity,
             closing: Cell::new(false),
             proved: Cell::new(false),
             lingers: Cell::new(false),

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tower::Service;
 
 use super::{
-    Connection, LocalFuture, Peer, Refusal,
+    ClientIdentity, Connection, LocalFuture, Refusal,
     inbound::{Inbound, REQUEST_ID, Record},
 };
 use crate::{
@@ -142,7 +142,7 @@ fn log(
     let owner = proved.as_ref().map(|(application, _)| &application.client_id).or(named.as_ref());
     let credential = proved.as_ref().and_then(|(application, index)| application.credential_at(*index));
     let credential = credential.map(|credential| bounded(credential.name, SHORT));
-    let certificate = connection.peer.as_deref().and_then(Peer::shown);
+    let certificate = connection.identity.as_deref().and_then(ClientIdentity::log_fields);
     let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     access::write(
         level,

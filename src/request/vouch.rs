@@ -45,11 +45,10 @@ fn outbound(Authenticated { context, body, proof }: Authenticated) -> Result<Out
     let caller = if proof.is_some() { Caller::Proved } else { Caller::Anybody };
     if let Some(proof) = &proof {
         connection.mark_proved();
-        let peer = connection.peer.as_ref().ok_or(Refusal::Denied(Denial::NoCertificate))?;
-        let vouching = peer
-            .vouching(site.trust.generation, &domain, proof)
-            .ok_or(Refusal::Denied(Denial::NoCertificate))?;
-        match &*vouching {
+        let identity = connection.identity.as_ref().ok_or(Refusal::Denied(Denial::NoCertificate))?;
+        let ours =
+            identity.headers(&domain.profile, &proof.basis).ok_or(Refusal::Denied(Denial::NoCertificate))?;
+        match &*ours {
             Ok(ours) => {
                 for (name, value) in ours {
                     headers.insert(name, value.clone());

@@ -113,6 +113,7 @@ pub fn build(path: &Path, generation: Generation, before: Option<&Site>, clock: 
             .or_else(|| profiles.get(domain.header_profile.value.as_str()).cloned());
         let target = targets.get(domain.upstream).cloned().flatten();
         let upstream = target.map(|target| (target, settings.forwarded_for(domain.upstream)));
+        let profile = profile.map(|profile| unchanged(profile, before));
         let built = self::domain(domain, profile, upstream, &hints, before, clock, &mut problems);
         domains.extend(built.map(|built| (built.name.clone(), Arc::new(built))));
     }
@@ -241,6 +242,14 @@ fn domain(
         forwarded_for,
         profile,
     })
+}
+
+/// The profile that is in force if it is the same, so that headers which were encoded for it stay good.
+fn unchanged(profile: Profile, before: Option<&Site>) -> Profile {
+    let in_force =
+        before.into_iter().flat_map(|before| before.domains.values()).map(|domain| &domain.profile);
+    let same = in_force.into_iter().find(|other| other.is_same(&profile));
+    same.cloned().unwrap_or(profile)
 }
 
 /// A header that both would set. Names of custom profiles may be secrets, yet this one stands under the upstream too.

@@ -1,6 +1,6 @@
 //! Builds a snapshot of trust: opens the client CAs and CRLs that the configuration names.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use super::{
     Generation, Registry, Trust,
@@ -25,7 +25,11 @@ pub fn load(
     let mut problems = Vec::new();
     let authorities = authorities(trust, now, &mut problems);
     let ok = !problems.iter().any(|problem| problem.severity == crate::config::Severity::Error);
-    let trust = authorities.filter(|_| ok).map(|authorities| Trust { generation, authorities, registry });
+    let trust = authorities.filter(|_| ok).map(|authorities| Trust {
+        generation,
+        authorities: Arc::new(authorities),
+        registry,
+    });
     (trust, problems)
 }
 

@@ -180,6 +180,12 @@ impl Profile {
         &self.0.name
     }
 
+    /// Whether both are clones of one profile.
+    #[must_use]
+    pub fn is_identical(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Whether it is of the same name, and sends the same in the same headers.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {

@@ -30,6 +30,40 @@ async fn a_removed_credential_is_refused_on_an_open_connection() {
     edge.stop();
 }
 
+/// What is remembered of an application does not depend on others, and yet each request is judged by the trust in force.
+#[tokio::test]
+async fn a_change_of_one_application_concerns_no_other() {
+    let upstream = Upstream::start().await;
+    let ca = Ca::new("Client CA");
+    let (payments, first, second) =
+        (ca.issue("payments", |_| {}), self_signed("billing"), self_signed("billing"));
+    let edge = EdgeBuilder::new(upstream.url())
+        .usual_domain("auth0")
+        .trust("ca", &ca.pem())
+        .ca_application("payments", "subject_dn = \"CN=payments,O=Example Bank,C=DE\"")
+        .self_signed_application("billing", &[first.thumbprint()])
+        .self_signed_application("invoices", &[second.thumbprint()])
+        .start();
+    let mut others = Client::with(&edge, &payments).connect().await;
+    let mut connection = Client::with(&edge, &first).connect().await;
+    assert_eq!(others.token("payments").await.status, 200);
+    assert_eq!(connection.token("billing").await.status, 200);
+
+    // Two applications exchange their certificates.
+    let text = std::fs::read_to_string(edge.folder.path().join("applications.toml")).unwrap();
+    let [one, other] = [first.thumbprint(), second.thumbprint()];
+    let exchanged = text.replace(&one, "FIRST").replace(&other, &one).replace("FIRST", &other);
+    edge.reload("applications.toml", &exchanged);
+
+    assert_eq!(others.token("payments").await.status, 200);
+    assert_eq!(upstream.last().header("client-certificate-ca-verified"), "SUCCESS");
+    assert_eq!(connection.token("invoices").await.status, 200);
+    connection.token("billing").await.oauth_error(401, "invalid_client");
+    connection.closed().await;
+    assert_eq!(Client::with(&edge, &second).token("billing").await.status, 200);
+    edge.stop();
+}
+
 #[tokio::test]
 async fn a_request_whose_body_ends_after_a_reload_is_judged_by_the_new_trust() {
     let upstream = Upstream::start().await;

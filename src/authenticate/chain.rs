@@ -1,0 +1,212 @@
+//! The verdict on a presented chain, remembered with the client that presented it.
+
+use std::{cell::RefCell, collections::HashMap, rc::Rc};
+
+use crate::{
+    clock::Timestamp,
+    identity::{
+        Authorities, AuthoritiesVersion, ChainRefusal, ChainVerdict, ClientCertificate, VerifiedPath,
+        verify_chain,
+    },
+};
+
+/// Every valid path of a chain, at least one, or why there is none.
+pub type Verdict = Result<Vec<Rc<VerifiedPath>>, ChainRefusal>;
+
+/// A verdict, and what it holds under.
+#[derive(Clone, Debug)]
+struct Remembered {
+    authorities: AuthoritiesVersion,
+    /// When it was reached.
+    reached: Timestamp,
+    verdict: Rc<Verdict>,
+}
+
+impl Remembered {
+    /// Whether verification under these authorities would reach it again `now`: they are the same, and either every path that
+    /// was found is valid, or time cannot change the refusal.
+    fn holds(&self, authorities: &Authorities, now: Timestamp) -> bool {
+        self.authorities == authorities.version()
+            && match &*self.verdict {
+                Ok(paths) => paths.iter().all(|path| path.validity.contains(now)),
+                Err(refusal) => refusal.is_lasting() || self.reached == now,
+            }
+    }
+}
+
+/// The last verdict on one client's chain.
+#[derive(Debug, Default)]
+pub struct ChainSlot(RefCell<Option<Remembered>>);
+
+/// Refused chains of one worker, so that a stranger who connects again costs no signature check.
+///
+/// Apart from the clients that were authenticated, so that nobody can evict those with chains that they made up.
+#[derive(Debug, Default)]
+pub struct Refusals(RefCell<HashMap<[u8; 32], Remembered>>);
+
+impl Refusals {
+    /// How many are remembered. When there are more, it starts empty again.
+    const MOST: usize = 1024;
+
+    fn get(&self, chain: &[u8; 32]) -> Option<Remembered> {
+        self.0.borrow().get(chain).cloned()
+    }
+
+    fn insert(&self, chain: [u8; 32], refusal: Remembered) {
+        let mut refusals = self.0.borrow_mut();
+        if refusals.len() >= Self::MOST && !refusals.contains_key(&chain) {
+            refusals.clear();
+        }
+        refusals.insert(chain, refusal);
+    }
+}
+
+/// What a client has presented, and what is remembered of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Presented<'a> {
+    /// The certificate, with the rest of the chain.
+    pub certificate: &'a ClientCertificate,
+    /// The last verdict on the chain.
+    pub chain: &'a ChainSlot,
+    /// The worker's refusals.
+    pub refusals: &'a Refusals,
+}
+
+impl Presented<'_> {
+    /// The verdict on the chain under these authorities at `now`. Verifies it only if none is remembered.
+    #[must_use]
+    pub fn verdict(&self, authorities: &Authorities, now: Timestamp) -> Rc<Verdict> {
+        let mut slot = self.chain.0.borrow_mut();
+        if let Some(remembered) = slot.as_ref().filter(|remembered| remembered.holds(authorities, now)) {
+            return Rc::clone(&remembered.verdict);
+        }
+        let key = self.certificate.chain_hash();
+        let refused = self.refusals.get(&key).filter(|refused| refused.holds(authorities, now));
+        let remembered = refused.unwrap_or_else(|| {
+            let verdict = match verify_chain(self.certificate, authorities, now) {
+                ChainVerdict::Verified(paths) => Ok(paths.into_iter().map(Rc::new).collect()),
+                ChainVerdict::Refused(refusal) => Err(refusal),
+            };
+            let remembered =
+                Remembered { authorities: authorities.version(), reached: now, verdict: Rc::new(verdict) };
+            if remembered.verdict.is_err() {
+                self.refusals.insert(key, remembered.clone());
+            }
+            remembered
+        });
+        Rc::clone(&slot.insert(remembered).verdict)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rcgen::{SerialNumber, date_time_ymd};
+
+    use super::*;
+    use crate::identity::{
+        StaleCrl,
+        testing::{NOW, TestCa, client, trust, trust_with},
+    };
+
+    fn day(year: i32, month: u8, day: u8) -> Timestamp {
+        Timestamp::from_unix(date_time_ymd(year, month, day).unix_timestamp())
+    }
+
+    /// A client, as one connection knows it.
+    struct Client(ClientCertificate, ChainSlot);
+
+    impl Client {
+        fn new(certificate: ClientCertificate) -> Self {
+            Self(certificate, ChainSlot::default())
+        }
+
+        fn verdict(&self, refusals: &Refusals, authorities: &Authorities, now: Timestamp) -> Rc<Verdict> {
+            Presented { certificate: &self.0, chain: &self.1, refusals }.verdict(authorities, now)
+        }
+    }
+
+    #[test]
+    fn a_chain_is_verified_once_under_the_same_authorities() {
+        let ca = TestCa::new("Client CA");
+        let (client, refusals) = (Client::new(client(&[ca.leaf("payments", |_| {})])), Refusals::default());
+        let first = client.verdict(&refusals, &trust(&[&ca]), NOW);
+        assert!(first.is_ok());
+        // Loaded again, from the same files.
+        assert!(Rc::ptr_eq(&first, &client.verdict(&refusals, &trust(&[&ca]), NOW)));
+    }
+
+    #[test]
+    fn other_authorities_void_a_verdict() {
+        let (ca, other) = (TestCa::new("Client CA"), TestCa::new("Other CA"));
+        let (client, refusals) = (Client::new(client(&[ca.leaf("payments", |_| {})])), Refusals::default());
+        assert!(client.verdict(&refusals, &trust(&[&ca]), NOW).is_ok());
+        assert!(client.verdict(&refusals, &trust(&[&other]), NOW).is_err());
+        assert!(client.verdict(&refusals, &trust(&[&ca]), NOW).is_ok());
+    }
+
+    #[test]
+    fn a_crl_voids_a_verdict_when_it_changes_and_when_it_ends() {
+        let ca = TestCa::new("Client CA");
+        let leaf = ca.leaf("payments", |params| params.serial_number = Some(SerialNumber::from(7u64)));
+        let (client, refusals) = (Client::new(client(&[leaf])), Refusals::default());
+        let with = |serials: &[u64], next_update| {
+            trust_with(&[&ca], vec![ca.crl(serials, next_update)], StaleCrl::Refuse)
+        };
+        let fresh_until_2031 = with(&[], 2031);
+        assert!(client.verdict(&refusals, &fresh_until_2031, NOW).is_ok());
+        // The same authorities, after the CRL's nextUpdate.
+        let in_2031 = day(2031, 1, 2);
+        assert!(client.verdict(&refusals, &fresh_until_2031, in_2031).is_err());
+        assert!(client.verdict(&refusals, &fresh_until_2031, NOW).is_ok());
+        assert!(client.verdict(&refusals, &with(&[7], 2035), NOW).is_err());
+    }
+
+    #[test]
+    fn an_expiry_voids_a_verdict() {
+        let ca = TestCa::new("Client CA");
+        let leaf = ca.leaf("payments", |params| params.not_after = date_time_ymd(2030, 6, 1));
+        let (client, refusals) = (Client::new(client(&[leaf])), Refusals::default());
+        let end = day(2030, 6, 1);
+        let authorities = trust(&[&ca]);
+        assert!(client.verdict(&refusals, &authorities, NOW).is_ok());
+        assert!(client.verdict(&refusals, &authorities, end).is_ok());
+        assert!(client.verdict(&refusals, &authorities, end.next()).is_err());
+    }
+
+    #[test]
+    fn a_refusal_is_remembered_over_connections_within_bounds() {
+        let (ca, other) = (TestCa::new("Client CA"), TestCa::new("Other CA"));
+        let (authorities, refusals) = (trust(&[&ca]), Refusals::default());
+        let stranger = client(&[other.leaf("stranger", |_| {})]);
+        let connect = |certificate: &ClientCertificate| Client::new(certificate.clone());
+        let first = connect(&stranger).verdict(&refusals, &authorities, NOW);
+        assert!(Rc::ptr_eq(
+            &first,
+            &connect(&stranger).verdict(&refusals, &authorities, NOW + Duration::from_secs(3600))
+        ));
+        // Until its CA is trusted.
+        assert!(connect(&stranger).verdict(&refusals, &trust(&[&other]), NOW).is_ok());
+
+        let der = stranger.der().clone();
+        for junk in 0..2 * Refusals::MOST {
+            let junk = rustls_pki_types::CertificateDer::from(junk.to_be_bytes().to_vec());
+            let made_up = client(&[der.clone(), junk]);
+            let _ = connect(&made_up).verdict(&refusals, &authorities, NOW);
+            assert!(refusals.0.borrow().len() <= Refusals::MOST);
+        }
+    }
+
+    #[test]
+    fn a_refusal_that_time_can_change_lasts_a_second() {
+        let ca = TestCa::with("Client CA", |params| params.not_before = date_time_ymd(2031, 1, 1));
+        let begins = day(2031, 1, 1);
+        let (client, refusals) = (Client::new(client(&[ca.leaf("payments", |_| {})])), Refusals::default());
+        let authorities = trust(&[&ca]);
+        let early = client.verdict(&refusals, &authorities, begins.previous());
+        assert!(early.is_err());
+        assert!(Rc::ptr_eq(&early, &client.verdict(&refusals, &authorities, begins.previous())));
+        assert!(client.verdict(&refusals, &authorities, begins).is_ok());
+    }
+}

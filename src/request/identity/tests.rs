@@ -1,0 +1,129 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::{
+    authenticate::judge_client,
+    identity::{
+        Authorities, StaleCrl, SubjectAltName, Thumbprint,
+        testing::{NOW, TestCa, client, trust, trust_with},
+    },
+    trust::{
+        ApplicationSpec, Change, CredentialSpec, Generation, Registered, RegisteredSubject, Registry, Subject,
+    },
+};
+
+fn registered(id: &str, name: &str, registered: Registered) -> Change {
+    let credentials = vec![CredentialSpec { name: name.to_owned(), registered }];
+    let method = credentials[0].registered.method();
+    Change::Put(ApplicationSpec { client_id: id.to_owned(), method, credentials }.try_into().unwrap())
+}
+
+fn by_name(id: &str, name: &str) -> Change {
+    let subject = Subject::San(SubjectAltName::dns("payments.example").unwrap());
+    registered(id, name, Registered::Subject(RegisteredSubject { subject, ca: None }))
+}
+
+fn by_thumbprint(id: &str, thumbprint: Thumbprint) -> Change {
+    registered(id, "a", Registered::Certificate(thumbprint.into()))
+}
+
+fn trusting(authorities: Authorities, changes: Vec<Change>) -> Trust {
+    let mut registry = Registry::default();
+    registry.apply_all(changes).unwrap();
+    Trust { generation: Generation(1), authorities: Arc::new(authorities), registry }
+}
+
+/// Authenticates as a request does: by what is remembered, else by a judgement, which is then remembered. Whether it was
+/// remembered; none if it is refused.
+fn authenticate(identity: &ClientIdentity, trust: &Trust, id: &str) -> Option<(bool, Proof)> {
+    let (id, refusals) = (ClientId::new(id), Refusals::default());
+    if let Some(proof) = identity.proof(trust, &id, NOW) {
+        return Some((true, proof));
+    }
+    let proof = judge_client(trust, identity.presented(&refusals).unwrap(), &id, NOW).ok()?;
+    identity.remember(trust, &proof);
+    Some((false, proof))
+}
+
+fn issued(ca: &TestCa) -> ClientIdentity {
+    let leaf = ca.leaf("payments", |params| {
+        params.subject_alt_names = vec![rcgen::SanType::DnsName("payments.example".try_into().unwrap())];
+    });
+    ClientIdentity::new(Ok(client(&[leaf])))
+}
+
+fn profile() -> Profile {
+    Profile::built_in("rfc9440").unwrap()
+}
+
+#[test]
+fn a_change_of_another_application_keeps_proof_and_headers() {
+    let ca = TestCa::new("Client CA");
+    let (identity, profile) = (issued(&ca), profile());
+    let mut trust = trusting(trust(&[&ca]), vec![by_name("payments", "a")]);
+    let (_, proof) = authenticate(&identity, &trust, "payments").unwrap();
+    let headers = identity.headers(&profile, &proof.basis).unwrap();
+
+    trust.registry.apply(by_thumbprint("other", Thumbprint::from_bytes([1; 32]))).unwrap();
+    let (was_remembered, again) = authenticate(&identity, &trust, "payments").unwrap();
+    assert!(was_remembered && Arc::ptr_eq(&again.application, &proof.application));
+    assert!(Rc::ptr_eq(&headers, &identity.headers(&profile, &again.basis).unwrap()));
+}
+
+#[test]
+fn a_change_of_its_own_application_voids_a_proof() {
+    let ca = TestCa::new("Client CA");
+    let identity = issued(&ca);
+    let mut trust = trusting(trust(&[&ca]), vec![by_name("payments", "a")]);
+    authenticate(&identity, &trust, "payments").unwrap();
+    assert!(authenticate(&identity, &trust, "payments").unwrap().0);
+
+    trust.registry.apply(by_name("payments", "b")).unwrap();
+    assert!(!authenticate(&identity, &trust, "payments").unwrap().0, "judged by a credential that is gone");
+    trust.registry.apply(Change::Remove(ClientId::new("payments"))).unwrap();
+    assert!(authenticate(&identity, &trust, "payments").is_none());
+    assert!(!identity.is_candidate(&trust) && identity.was_proved());
+}
+
+#[test]
+fn a_crl_voids_a_proof_by_a_chain_but_not_by_a_thumbprint() {
+    let ca = TestCa::new("Client CA");
+    let identity = issued(&ca);
+    let thumbprint = identity.certificate.as_ref().unwrap().thumbprint();
+    let with_crl = |trust: &Trust| {
+        let authorities = trust_with(&[&ca], vec![ca.crl(&[7], 2035)], StaleCrl::Refuse);
+        Trust { authorities: Arc::new(authorities), ..trust.clone() }
+    };
+    for (change, is_kept) in
+        [(by_name("payments", "a"), false), (by_thumbprint("payments", thumbprint), true)]
+    {
+        let trust = trusting(trust(&[&ca]), vec![change]);
+        assert!(!authenticate(&identity, &trust, "payments").unwrap().0);
+        let after = authenticate(&identity, &with_crl(&trust), "payments").unwrap();
+        assert_eq!(after.0, is_kept);
+    }
+}
+
+#[test]
+fn another_profile_or_basis_voids_headers() {
+    let ca = TestCa::new("Client CA");
+    let (identity, profile) = (issued(&ca), profile());
+    let trust = trusting(trust(&[&ca]), vec![by_name("payments", "a")]);
+    let (_, proof) = authenticate(&identity, &trust, "payments").unwrap();
+    let headers = |profile: &Profile, basis: &Basis| identity.headers(profile, basis).unwrap();
+    let first = headers(&profile, &proof.basis);
+    assert!(Rc::ptr_eq(&first, &headers(&profile.clone(), &proof.basis)));
+    assert!(!Rc::ptr_eq(&first, &headers(&profile, &Basis::Thumbprint)));
+    let nginx = Profile::built_in("nginx").unwrap();
+    assert_ne!(*first, *headers(&nginx, &proof.basis));
+}
+
+#[test]
+fn a_new_application_makes_a_candidate_of_a_stranger() {
+    let ca = TestCa::new("Client CA");
+    let identity = issued(&ca);
+    let mut trust = trusting(trust(&[&ca]), Vec::new());
+    assert!(!identity.is_candidate(&trust));
+    trust.registry.apply(by_name("payments", "a")).unwrap();
+    assert!(identity.is_candidate(&trust));
+}

@@ -1,0 +1,71 @@
+//! The clients of one worker, so that one who connects again costs no parsing, no verification and no encoding.
+
+use std::{cell::RefCell, collections::HashMap, rc::Rc};
+
+use rustls::pki_types::CertificateDer;
+
+use super::ClientIdentity;
+use crate::{
+    authenticate::{Proof, Refusals},
+    identity::{ClientCertificate, chain_hash},
+    trust::Trust,
+};
+
+/// Clients that have authenticated, by the hash of the chain that they presented, and refused chains.
+///
+/// Only authentication brings a client in, so that nobody can fill it with chains that they made up. When it is full, it starts
+/// empty again.
+#[derive(Debug, Default)]
+pub struct IdentityCache {
+    clients: RefCell<Clients>,
+    /// Chains that were refused, of any client.
+    pub refusals: Refusals,
+}
+
+#[derive(Debug, Default)]
+struct Clients {
+    by_chain: HashMap<[u8; 32], Rc<ClientIdentity>>,
+    /// Bytes of all chains.
+    bytes: usize,
+}
+
+impl Clients {
+    const MOST: usize = 8192;
+    /// An ordinary chain has 1 to 4 KB.
+    const MOST_BYTES: usize = 16 * 1024 * 1024;
+
+    fn insert(&mut self, certificate: &ClientCertificate, identity: &Rc<ClientIdentity>) {
+        let intermediates = certificate.intermediates().iter().map(|der| der.len());
+        let bytes = certificate.der().len() + intermediates.sum::<usize>();
+        if self.by_chain.len() >= Self::MOST || self.bytes + bytes > Self::MOST_BYTES {
+            *self = Self::default();
+        }
+        self.bytes += bytes;
+        if self.by_chain.insert(certificate.chain_hash(), Rc::clone(identity)).is_some() {
+            // Of an equal chain, on another connection.
+            self.bytes -= bytes;
+        }
+    }
+}
+
+impl IdentityCache {
+    /// The client that presented this chain; none if it is empty.
+    #[must_use]
+    pub fn lookup(&self, chain: &[CertificateDer<'static>]) -> Option<Rc<ClientIdentity>> {
+        if chain.is_empty() {
+            return None;
+        }
+        let known = self.clients.borrow().by_chain.get(&chain_hash(chain)).map(Rc::clone);
+        Some(known.unwrap_or_else(|| Rc::new(ClientIdentity::new(ClientCertificate::from_chain(chain)))))
+    }
+
+    /// Remembers a client that has authenticated just now, under this trust.
+    pub fn remember(&self, identity: &Rc<ClientIdentity>, trust: &Trust, proof: &Proof) {
+        identity.remember(trust, proof);
+        if let Ok(certificate) = &identity.certificate
+            && !identity.is_cached.replace(true)
+        {
+            self.clients.borrow_mut().insert(certificate, identity);
+        }
+    }
+}
