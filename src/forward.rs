@@ -14,6 +14,7 @@ mod lease;
 mod mark;
 mod origin;
 mod pool;
+mod pooled;
 mod received;
 mod response;
 mod spec;

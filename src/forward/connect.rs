@@ -1,6 +1,6 @@
 //! A new connection to an origin: TCP, TLS with ALPN, HTTP handshake.
 
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use hyper::rt::Executor;
@@ -9,20 +9,15 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     net::TcpStream,
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::Sleep,
 };
 
 use super::{
-    RequestBody, Target,
+    Target,
     dial::dial,
-    http2::{Connection, Stream},
-    in_use::InUse,
+    http2::Connection,
+    pooled::{Http1, Kept, timer},
 };
-use crate::{
-    forward::Origin,
-    h1::{self, Io},
-    net::Outbox,
-};
+use crate::{forward::Origin, h1::Io, net::Outbox};
 
 /// A connection on which nothing came for so long is probed by TCP: an origin, or a firewall before it, that has forgotten it is found
 /// before a request goes there.
@@ -44,35 +39,6 @@ impl<F: Future + 'static> Executor<F> for LocalExecutor {
         // An `async` block around it would hold it twice.
         tokio::task::spawn_local(future.map(drop));
     }
-}
-
-/// An HTTP/1.1 connection to an origin.
-pub(super) type Http1 = h1::Connection<RequestBody>;
-
-/// Armed anew only when it goes off, or if it would go off too late.
-pub(super) type Timer = Pin<Box<Sleep>>;
-
-/// One that goes off after so long.
-pub(super) fn timer(after: Duration) -> Timer {
-    Box::pin(tokio::time::sleep(after))
-}
-
-/// A connection of HTTP/1.1, and the timer for the responses that are waited for, one after the other.
-pub(super) struct Kept {
-    pub(super) http1: Box<Http1>,
-    pub(super) timer: Timer,
-    /// Whether it has carried a request before.
-    pub(super) is_used: bool,
-    /// While it carries a request.
-    pub(super) in_use: Option<InUse>,
-}
-
-/// A connection that can carry a request.
-pub(super) enum Sender {
-    /// One request at a time.
-    Http1(Kept),
-    /// Many at once.
-    Http2(Stream),
 }
 
 /// A connection that was opened.

@@ -16,7 +16,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{connect::Kept, idle::Idle};
+use super::{idle::Idle, pooled::Kept};
 use crate::h1;
 
 type Passed = Result<Frame<Bytes>, h1::Error>;

@@ -16,7 +16,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{RequestBody, connect::Sender, idle::Idle};
+use super::RequestBody;
 use crate::text;
 
 /// While streams are open, an origin that sends nothing for so long gets a PING (RFC 9113 section 6.7). TCP alone finds out after
@@ -100,6 +100,35 @@ impl Connection {
         self.state.most.get().max(1)
     }
 
+    /// What sends requests.
+    pub(super) const fn sender(&mut self) -> &mut http2::SendRequest<RequestBody> {
+        &mut self.sender
+    }
+
+    /// Keeps new requests from it. Those that it carries go on, and it is closed after the last one.
+    pub(super) fn retire(&self) {
+        self.state.is_retired.set(true);
+    }
+
+    /// Whether it can take one more request, now or once the peer permits any.
+    pub(super) fn takes_another(&self) -> bool {
+        self.is_usable() && (self.has_room() || self.takes_none())
+    }
+
+    /// Counts a request that it carries from now on.
+    pub(super) fn begin(&self) {
+        self.state.streams.set(self.state.streams.get() + 1);
+    }
+
+    /// Counts a request that is over.
+    pub(super) fn end(&self) {
+        let left = self.state.streams.get().saturating_sub(1);
+        self.state.streams.set(left);
+        if left == 0 {
+            self.state.unused.set(Instant::now());
+        }
+    }
+
     fn is_usable(&self) -> bool {
         !self.state.is_retired.get() && !self.sender.is_closed()
     }
@@ -111,11 +140,6 @@ impl Connection {
     /// Whether the peer permits no request for now.
     fn takes_none(&self) -> bool {
         self.state.most.get() == 0
-    }
-
-    fn stream(&self, idle: &Idle) -> Stream {
-        self.state.streams.set(self.state.streams.get() + 1);
-        Stream { connection: self.clone(), idle: idle.clone() }
     }
 }
 
@@ -141,20 +165,20 @@ impl<F: Future + 'static> Executor<F> for Tasks {
 pub(super) struct Connections(RefCell<Vec<Connection>>);
 
 impl Connections {
-    /// A stream of the first connection that has room. Where the peer permits none at all, no other connection would have any.
-    pub(super) fn stream(&self, idle: &Idle) -> Option<Stream> {
+    /// The first connection that has room. Where the peer permits no request at all, no other connection would have any.
+    pub(super) fn with_room(&self) -> Option<Connection> {
         let mut connections = self.0.borrow_mut();
         connections.retain(Connection::is_usable);
         let found = connections.iter().find(|connection| connection.has_room());
         let found = found.or_else(|| connections.iter().find(|connection| connection.takes_none()));
-        found.map(|connection| connection.stream(idle))
+        found.cloned()
     }
 
-    /// A stream that waits for others to end, where no other connection can be had: of the one with the fewest.
-    pub(super) fn queued_stream(&self, idle: &Idle) -> Option<Stream> {
+    /// The connection with the fewest requests: where no other can be had, one more waits for some of them to end.
+    pub(super) fn least_used(&self) -> Option<Connection> {
         let connections = self.0.borrow();
         let usable = connections.iter().filter(|connection| connection.is_usable());
-        usable.min_by_key(|connection| connection.state.streams.get()).map(|found| found.stream(idle))
+        usable.min_by_key(|connection| connection.state.streams.get()).cloned()
     }
 
     /// Whether a further request needs no further connection.
@@ -185,46 +209,5 @@ impl Connections {
             let is_over = state.streams.get() == 0 && state.unused.get().elapsed() >= limit;
             connection.is_usable() && !is_over
         });
-    }
-}
-
-/// A request's share of a connection, until its response is over. The next request that waits gets it then.
-pub(super) struct Stream {
-    connection: Connection,
-    idle: Idle,
-}
-
-impl Stream {
-    /// What sends the request.
-    pub(super) const fn sender(&mut self) -> &mut http2::SendRequest<RequestBody> {
-        &mut self.connection.sender
-    }
-
-    /// Keeps new requests from this connection. Those that it carries go on, and it is closed after the last one.
-    pub(super) fn retire(&self) {
-        self.connection.state.is_retired.set(true);
-    }
-
-    /// One more of the same connection, if it has room.
-    pub(super) fn another(&self) -> Option<Self> {
-        let has_room = |found: &&Connection| found.has_room() || found.takes_none();
-        let connection = Some(&self.connection).filter(|found| found.is_usable()).filter(has_room);
-        connection.map(|connection| connection.stream(&self.idle))
-    }
-}
-
-impl Drop for Stream {
-    fn drop(&mut self) {
-        let state = &self.connection.state;
-        let left = state.streams.get().saturating_sub(1);
-        state.streams.set(left);
-        if left == 0 {
-            state.unused.set(Instant::now());
-        }
-        if self.idle.is_awaited()
-            && let Some(next) = self.another()
-        {
-            self.idle.hand(Ok(Sender::Http2(next)));
-        }
     }
 }

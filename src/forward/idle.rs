@@ -1,4 +1,4 @@
-//! Connections of HTTP/1.1 to one origin that are ready for a request, and the requests that wait for one.
+//! Connections to one origin that are ready for a request, and the requests that wait for one.
 
 use std::{
     cell::{Cell, RefCell},
@@ -7,19 +7,25 @@ use std::{
     time::Duration,
 };
 
+use hyper::client::conn::http2::SendRequest;
 use tokio::{
     sync::{Mutex, oneshot},
     task::yield_now,
     time::Instant,
 };
 
-use super::{
-    connect::{Kept, Sender},
-    in_use::Caller,
-};
+use super::{RequestBody, http2::Connection, in_use::Caller, pooled::Kept};
 
 /// Unused connections kept for one origin.
 const BOUND: usize = 512;
+
+/// A connection that can carry a request.
+pub(super) enum Sender {
+    /// One request at a time.
+    Http1(Kept),
+    /// Many at once.
+    Http2(Stream),
+}
 
 /// A connection that can carry a request, or a sentence for the log on why there is none.
 type Opened = Result<Sender, String>;
@@ -87,6 +93,12 @@ impl Idle {
         if let Ok(Sender::Http1(connection)) = opened {
             self.keep(connection);
         }
+    }
+
+    /// One more request on an HTTP/2 connection.
+    pub(super) fn stream(&self, connection: Connection) -> Stream {
+        connection.begin();
+        Stream { connection, idle: self.clone() }
     }
 
     /// All that wait learn that there is no connection.
@@ -195,6 +207,40 @@ impl Idle {
     }
 }
 
+/// A request's share of an HTTP/2 connection, until its response is over. The next request that waits gets it then.
+pub(super) struct Stream {
+    connection: Connection,
+    idle: Idle,
+}
+
+impl Stream {
+    /// What sends the request.
+    pub(super) const fn sender(&mut self) -> &mut SendRequest<RequestBody> {
+        self.connection.sender()
+    }
+
+    /// Keeps new requests from this connection. Those that it carries go on, and it is closed after the last one.
+    pub(super) fn retire(&self) {
+        self.connection.retire();
+    }
+
+    /// One more of the same connection, if it has room.
+    fn another(&self) -> Option<Self> {
+        self.connection.takes_another().then(|| self.idle.stream(self.connection.clone()))
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.connection.end();
+        if self.idle.is_awaited()
+            && let Some(next) = self.another()
+        {
+            self.idle.hand(Ok(Sender::Http2(next)));
+        }
+    }
+}
+
 /// A connection that is being opened.
 pub(super) struct Opening {
     idle: Idle,
@@ -239,7 +285,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::forward::connect::{Http1, timer};
+    use crate::forward::pooled::{Http1, timer};
 
     fn connection() -> (Kept, DuplexStream) {
         let (near, far) = duplex(1);

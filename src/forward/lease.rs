@@ -5,8 +5,8 @@ use std::{future::poll_fn, time::Duration};
 use http_body::SizeHint;
 
 use super::{
-    connect::{Http1, Kept},
     idle::Idle,
+    pooled::{Http1, Kept},
 };
 use crate::h1;
 

@@ -9,9 +9,9 @@ use tokio::{
 
 use super::{
     Pools, Target,
-    connect::{Opened, Sender, connect},
+    connect::{Opened, connect},
     http2::Connections,
-    idle::Idle,
+    idle::{Idle, Sender},
     in_use::Caller,
     mark::Mark,
 };
@@ -68,14 +68,18 @@ impl OriginPool {
             if let Some(connection) = self.idle.take() {
                 return Ok(Sender::Http1(connection));
             }
-            if let Some(stream) = self.http2.stream(&self.idle) {
+            if let Some(stream) = self.http2.with_room().map(|connection| self.idle.stream(connection)) {
                 return Ok(Sender::Http2(stream));
             }
             // Boxed: every request's future would be as large as that of a connection which it hardly ever waits for.
             let opened = Box::pin(self.wait(target, pools, caller)).await;
             // An origin that takes no further connection may still be there on those that it has.
-            let opened =
-                opened.or_else(|fault| self.http2.queued_stream(&self.idle).map(Sender::Http2).ok_or(fault));
+            let opened = opened.or_else(|fault| {
+                self.http2
+                    .least_used()
+                    .map(|connection| Sender::Http2(self.idle.stream(connection)))
+                    .ok_or(fault)
+            });
             match opened? {
                 Sender::Http1(mut kept) if kept.is_used => {
                     // Its origin may have closed it after the last response.
@@ -156,7 +160,7 @@ impl OriginPool {
                     return;
                 }
                 self.http2.add(connection);
-                if let Some(stream) = self.http2.stream(&self.idle) {
+                if let Some(stream) = self.http2.with_room().map(|connection| self.idle.stream(connection)) {
                     self.idle.hand(Ok(Sender::Http2(stream)));
                 }
             }

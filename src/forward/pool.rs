@@ -20,11 +20,12 @@ use super::{
     ForwardError, RequestBody, ResponseBody, Target,
     absolute::OriginForm,
     body::{Progress, State},
-    connect::{Kept, Sender, Timer, timer},
-    http2::{SILENCE, Stream},
+    http2::SILENCE,
+    idle::{Sender, Stream},
     in_use::{Caller, InUse},
     lease::Lease,
     origin::{NotConnected, OriginPool, shown},
+    pooled::{Kept, Timer, timer},
 };
 use crate::{net::Outbox, text};
 

@@ -11,7 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::{early::Early, http2::Stream, in_use::InUse, lease::Lease};
+use super::{early::Early, idle::Stream, in_use::InUse, lease::Lease};
 use crate::h1;
 
 /// A body that the edge made or that the upstream streams.
