@@ -5,6 +5,7 @@ mod cork;
 mod credentials;
 mod fitness;
 mod leaf;
+mod opening;
 mod options;
 mod plain;
 mod possession;

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::{Received, Share};
+use super::{Received, Share, buffered::NoRoom};
 
 /// What a client did wrong with its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +29,12 @@ pub enum BodyFault {
     /// Other bodies take all the memory that bodies may: 503.
     #[error("too many requests are being read at the moment: try again later")]
     NoRoom,
+}
+
+impl From<NoRoom> for BodyFault {
+    fn from(_: NoRoom) -> Self {
+        Self::NoRoom
+    }
 }
 
 /// Whether the body is out, and what became of it; shared with whoever waits for the response.

@@ -5,7 +5,9 @@ use std::sync::{
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-use super::BodyFault;
+/// All memory for bodies is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NoRoom;
 
 /// Bytes of requests' bodies that are buffered now, all workers together.
 #[derive(Debug, Default)]
@@ -36,13 +38,13 @@ impl Share {
     }
 
     /// Takes as much as is missing to so many bytes, or nothing where that is beyond the bound.
-    pub(super) fn grow_to(&mut self, bytes: usize) -> Result<(), BodyFault> {
+    pub(super) fn grow_to(&mut self, bytes: usize) -> Result<(), NoRoom> {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         let more = bytes.saturating_sub(self.taken);
         let before = self.of.0.fetch_add(more, Relaxed);
         if before.saturating_add(more) > self.bound {
             self.of.0.fetch_sub(more, Relaxed);
-            return Err(BodyFault::NoRoom);
+            return Err(NoRoom);
         }
         self.taken += more;
         Ok(())
@@ -66,16 +68,16 @@ mod tests {
         one.grow_to(60).unwrap();
         one.grow_to(50).unwrap();
         assert_eq!(all.now(), 60);
-        assert_eq!(other.grow_to(41), Err(BodyFault::NoRoom));
+        assert_eq!(other.grow_to(41), Err(NoRoom));
         assert_eq!(all.now(), 60);
         other.grow_to(40).unwrap();
-        assert_eq!(one.grow_to(61), Err(BodyFault::NoRoom));
+        assert_eq!(one.grow_to(61), Err(NoRoom));
         drop(one);
         assert_eq!(all.now(), 40);
         other.grow_to(100).unwrap();
         drop(other);
         assert_eq!(all.now(), 0);
-        assert_eq!(Share::of(&all, 100).grow_to(usize::MAX), Err(BodyFault::NoRoom));
+        assert_eq!(Share::of(&all, 100).grow_to(usize::MAX), Err(NoRoom));
         assert_eq!(all.now(), 0);
     }
 }

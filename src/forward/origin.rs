@@ -8,14 +8,14 @@ use tokio::{
 };
 
 use super::{
-    Pools, Target,
+    Target,
     connect::{Opened, connect},
     http2::Connections,
     idle::{Idle, Sender},
     in_use::Caller,
     mark::Mark,
 };
-use crate::forward::Origin;
+use crate::{forward::Origin, net::Outbox};
 
 /// So many connections are opened for requests of anybody in [`PACE`]: a hundred at once would fill the queue of those that the
 /// origin has yet to accept. There the system drops the next one's SYN, an application's as well, and sends it again only after
@@ -61,7 +61,7 @@ impl OriginPool {
     pub(super) async fn checkout(
         self: &Rc<Self>,
         target: &Arc<Target>,
-        pools: &Pools,
+        room: &impl Room,
         caller: Caller,
     ) -> Result<Sender, NotConnected> {
         loop {
@@ -72,7 +72,7 @@ impl OriginPool {
                 return Ok(Sender::Http2(stream));
             }
             // Boxed: every request's future would be as large as that of a connection which it hardly ever waits for.
-            let opened = Box::pin(self.wait(target, pools, caller)).await;
+            let opened = Box::pin(self.wait(target, room, caller)).await;
             // An origin that takes no further connection may still be there on those that it has.
             let opened = opened.or_else(|fault| {
                 self.http2
@@ -97,13 +97,13 @@ impl OriginPool {
     async fn wait(
         self: &Rc<Self>,
         target: &Arc<Target>,
-        pools: &Pools,
+        room: &impl Room,
         caller: Caller,
     ) -> Result<Sender, NotConnected> {
         let waiter = self.idle.wait(caller);
         if self.idle.is_short(caller, self.each.get()) {
-            let place = pools.place().await.ok_or(NotConnected::NoPlace)?;
-            self.open(Arc::clone(target), pools, place, caller);
+            let place = room.place().await.ok_or(NotConnected::NoPlace)?;
+            self.open(Arc::clone(target), room, place, caller);
         }
         let opened = tokio::time::timeout(target.limits.connect_timeout, waiter.opened()).await;
         let late = |_| Err(format!("no connection within {:?}", target.limits.connect_timeout));
@@ -115,11 +115,11 @@ impl OriginPool {
     fn open(
         self: &Rc<Self>,
         target: Arc<Target>,
-        pools: &Pools,
+        room: &impl Room,
         place: OwnedSemaphorePermit,
         caller: Caller,
     ) {
-        let (origin, outbox, places) = (Rc::clone(self), pools.outbox(), Arc::clone(pools.places()));
+        let (origin, outbox, places) = (Rc::clone(self), room.outbox(), Arc::clone(room.places()));
         let mut next = Some((place, caller, self.idle.opens(caller)));
         tokio::task::spawn_local(async move {
             while let Some((place, caller, opening)) = next {
@@ -183,6 +183,19 @@ impl OriginPool {
         });
         true
     }
+}
+
+/// What the worker as a whole has for new connections.
+pub(super) trait Room {
+    /// A place for another connection. Where there is none, an unused connection of this worker is closed for it; the sweep closes
+    /// those of other workers.
+    async fn place(&self) -> Option<OwnedSemaphorePermit>;
+
+    /// All places, of all workers.
+    fn places(&self) -> &Arc<Semaphore>;
+
+    /// Where the sends of connections are gathered.
+    fn outbox(&self) -> Outbox;
 }
 
 /// An origin for the log.

@@ -1,9 +1,8 @@
-//! Connections of one worker to the upstreams, kept alive and reused. No lock: all on one thread.
+//! One worker's connections to one upstream, and the attempts of a request on them.
 
 use std::{
     borrow::Cow,
-    cell::{Cell, RefCell},
-    collections::HashMap,
+    cell::Cell,
     future::poll_fn,
     rc::Rc,
     sync::Arc,
@@ -11,10 +10,7 @@ use std::{
 };
 
 use http::{Request, Response};
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, sleep, timeout},
-};
+use tokio::time::Instant;
 
 use super::{
     ForwardError, RequestBody, ResponseBody, Target,
@@ -24,133 +20,18 @@ use super::{
     idle::{Sender, Stream},
     in_use::{Caller, InUse},
     lease::Lease,
-    origin::{NotConnected, OriginPool, shown},
+    origin::{NotConnected, OriginPool, Room, shown},
     pooled::{Kept, Timer, timer},
 };
-use crate::{net::Outbox, text};
+use crate::text;
 
 /// How often an unprocessed request may be sent anew, over and above one try an origin.
 const RETRIES: usize = 3;
-/// So long a request waits where as many are in flight as may be, before it is looked once more, and refused. Refused at once, a
-/// client that sends the next one for each of them would take all of a worker's time.
-const FULL: std::time::Duration = std::time::Duration::from_millis(100);
-/// How long an HTTP/2 connection that was closed to make room may take to send its GOAWAY before another one is closed.
-const GOODBYE: std::time::Duration = std::time::Duration::from_millis(100);
-
-/// All pools of one worker.
 #[derive(Debug)]
-pub struct Pools {
-    by_target: RefCell<HashMap<usize, Rc<Pool>>>,
-    outbox: Outbox,
-    /// Connections that may still be opened, by all workers together.
-    places: Arc<Semaphore>,
-    /// Requests of anybody that may still be in flight, to all upstreams together.
-    strangers: Arc<Semaphore>,
-}
-
-#[derive(Debug)]
-struct Pool {
+pub(super) struct Pool {
     target: Arc<Target>,
     origins: Vec<Rc<OriginPool>>,
     next: Cell<usize>,
-}
-
-impl Pools {
-    /// None yet; what they send is gathered here, each connection takes one of these places, and each request of anybody one of
-    /// those for strangers.
-    #[must_use]
-    pub fn new(outbox: Outbox, places: Arc<Semaphore>, strangers: Arc<Semaphore>) -> Self {
-        Self { by_target: RefCell::default(), outbox, places, strangers }
-    }
-
-    /// What connections send is gathered here.
-    pub(super) fn outbox(&self) -> Outbox {
-        self.outbox.clone()
-    }
-
-    /// Connections that may still be opened.
-    pub(super) const fn places(&self) -> &Arc<Semaphore> {
-        &self.places
-    }
-
-    /// A place for another connection. Where there is none, an unused connection of this worker is closed for it; the sweep closes
-    /// those of other workers.
-    pub(super) async fn place(&self) -> Option<OwnedSemaphorePermit> {
-        loop {
-            if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
-                return Some(place);
-            }
-            // Closed at once, and its place is free.
-            if self.any_origin(|origin| origin.idle.drop_oldest()) {
-                continue;
-            }
-            // Closed by its task, which says goodbye first.
-            if !self.any_origin(|origin| origin.http2.drop_oldest()) {
-                return None;
-            }
-            let place = timeout(GOODBYE, Arc::clone(&self.places).acquire_owned()).await;
-            if let Ok(Ok(place)) = place {
-                return Some(place);
-            }
-        }
-    }
-
-    /// Whether this is true of any origin; those after it are not asked.
-    fn any_origin(&self, is_true: impl Fn(&OriginPool) -> bool) -> bool {
-        self.by_target.borrow().values().flat_map(|pool| &pool.origins).any(|origin| is_true(origin))
-    }
-
-    /// Whether so few connections may still be opened that none is kept for later.
-    fn is_short(&self) -> bool {
-        self.places.available_permits() == 0
-    }
-
-    /// Sends a request to an origin of the target, and gives the response as soon as its head is there.
-    pub async fn send(
-        &self,
-        target: &Arc<Target>,
-        request: Request<RequestBody>,
-        caller: Caller,
-    ) -> Result<Response<ResponseBody>, ForwardError> {
-        // It is large, and stays where it is until it is sent.
-        let mut request = Some(request);
-        let key = Arc::as_ptr(target) as usize;
-        let pool = Rc::clone(self.by_target.borrow_mut().entry(key).or_insert_with(|| {
-            let origins = target.origins.iter().cloned().zip(target.marks.0.iter().cloned());
-            let origins = origins.map(|(origin, mark)| OriginPool::new(origin, mark));
-            Rc::new(Pool { target: Arc::clone(target), origins: origins.collect(), next: Cell::new(0) })
-        }));
-        let mut in_use = InUse::take(target, caller, &self.strangers);
-        if in_use.is_none() {
-            // Boxed: next to no request waits here, and each would be larger.
-            Box::pin(sleep(FULL)).await;
-            in_use = InUse::take(target, caller, &self.strangers);
-        }
-        if in_use.is_none() {
-            let upstream = target.name.clone();
-            return Err(ForwardError::Busy {
-                upstream,
-                reason: "its bound on connections is reached".to_owned(),
-            });
-        }
-        pool.send(self, &mut request, &mut in_use, caller).await
-    }
-
-    /// Closes connections that were unused for their upstream's `idle_timeout`, and those of upstreams that are not
-    /// among `current` any more; to be called now and then.
-    pub fn sweep<'a>(&self, current: impl IntoIterator<Item = &'a Arc<Target>>) {
-        let current: Vec<usize> = current.into_iter().map(|target| Arc::as_ptr(target) as usize).collect();
-        self.by_target.borrow_mut().retain(|key, _| current.contains(key));
-        for pool in self.by_target.borrow().values() {
-            for origin in &pool.origins {
-                // Another worker may need what this one keeps.
-                let limit =
-                    if self.is_short() { std::time::Duration::ZERO } else { pool.target.limits.idle_timeout };
-                origin.idle.drop_older_than(limit);
-                origin.http2.drop_older_than(limit);
-            }
-        }
-    }
 }
 
 enum Tried {
@@ -160,6 +41,21 @@ enum Tried {
 }
 
 impl Pool {
+    /// No connections yet.
+    pub(super) fn new(target: &Arc<Target>) -> Self {
+        let origins = target.origins.iter().cloned().zip(target.marks.0.iter().cloned());
+        let origins = origins.map(|(origin, mark)| OriginPool::new(origin, mark));
+        Self { target: Arc::clone(target), origins: origins.collect(), next: Cell::new(0) }
+    }
+
+    pub(super) fn target(&self) -> &Target {
+        &self.target
+    }
+
+    pub(super) fn origins(&self) -> &[Rc<OriginPool>] {
+        &self.origins
+    }
+
     /// Origins from the next in turn on; those that failed to connect last, the one that is to be probed soonest first of them. One
     /// request at a time probes such an origin when its turn comes.
     fn order(&self) -> Cow<'_, [Rc<OriginPool>]> {
@@ -181,9 +77,10 @@ impl Pool {
         Cow::Owned(order)
     }
 
-    async fn send(
+    /// Sends a request to the first origin that takes it.
+    pub(super) async fn send(
         &self,
-        pools: &Pools,
+        room: &impl Room,
         request: &mut Option<Request<RequestBody>>,
         in_use: &mut Option<InUse>,
         caller: Caller,
@@ -193,7 +90,7 @@ impl Pool {
         let order = self.order();
         for origin in order.iter() {
             loop {
-                let sender = match origin.checkout(&self.target, pools, caller).await {
+                let sender = match origin.checkout(&self.target, room, caller).await {
                     Ok(sender) => sender,
                     Err(NotConnected::NoPlace) => {
                         let upstream = self.target.name.clone();

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::plain::Opening;
+use super::opening::Opening;
 
 /// The content type of encrypted records (RFC 8446 section 5.1).
 const APPLICATION_DATA: u8 = 23;
