@@ -32,7 +32,7 @@ pub use pools::Pools;
 pub use received::{Received, Rest};
 pub use response::ResponseBody;
 pub use spec::{ForwardedFor, Origin, UpstreamLimits};
-pub use target::{Target, roots, target};
+pub use target::{ClientTls, Target, TargetSpec};
 
 /// Why the upstream gave no response.
 #[derive(Debug, thiserror::Error)]

@@ -5,6 +5,7 @@
 //! * [`cli`]: the commands;
 //! * [`edge`]: what `run` and `demo` start, watch and stop;
 //! * [`reload`]: trust that changes while the edge runs;
+//! * [`load`]: settings to a site, opening every file that they name;
 //! * [`config`]: text to typed settings;
 //! * [`listen`]: sockets, workers, limits, drain;
 //! * [`request`]: the tower stack of one connection;
@@ -34,6 +35,7 @@ pub mod h1;
 pub mod header;
 pub mod identity;
 pub mod listen;
+pub mod load;
 pub mod net;
 pub mod observe;
 pub mod pem;

@@ -1,9 +1,7 @@
 //! Everything that a request is judged by and forwarded with, built once from the configuration: one
 //! immutable snapshot, read through one atomic pointer.
 
-mod build;
 mod changes;
-mod files;
 mod limits;
 mod routes;
 
@@ -12,7 +10,6 @@ use std::{collections::HashMap, sync::Arc};
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
 
-pub use build::{Built, build, public_authorities};
 pub use changes::Changes;
 pub use limits::Limits;
 pub use routes::{Authenticate, PathPattern, Route, RouteError, RouteSpec, Routes};

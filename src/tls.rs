@@ -2,8 +2,6 @@
 
 mod accept;
 mod cork;
-mod credentials;
-mod fitness;
 mod leaf;
 mod opening;
 mod options;
@@ -15,7 +13,6 @@ mod tickets;
 
 pub use accept::{AcceptError, AcceptedTls, Failed, accept, take_leave};
 pub use cork::Corked;
-pub use credentials::{ServerCredential, server_credential};
 pub use options::{CipherSuites, ClientAuth};
-pub use server::{DomainTls, ServerOptions, provider};
-pub use tickets::{TicketSecrets, ticket_secrets};
+pub use server::{DomainTls, ServerCredential, ServerOptions, provider};
+pub use tickets::{SECRET_BYTES, TicketSecrets};

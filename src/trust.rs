@@ -1,13 +1,7 @@
 //! Whom the edge believes: client CAs, CRLs and the registered applications, as one immutable value.
 
 mod application;
-mod certificates;
 mod credential;
-mod doubts;
-mod lists;
-mod load;
-mod pins;
-mod registrar;
 mod registry;
 mod shared_map;
 mod spec;
@@ -17,14 +11,10 @@ mod usage;
 use std::{fmt, sync::Arc};
 
 pub use application::{Application, ClientId, Method};
-pub use certificates::{FileFault, certificates_beside_key, certificates_in, read_certificates};
 pub use credential::{
     CertificateFacts, Credential, CredentialView, Credentials, RegisteredCertificate, RegisteredSubject,
     Subject, Viewed,
 };
-pub use lists::{Kept, judge_fetched, kept};
-pub use load::load;
-pub use registrar::Registrar;
 pub use registry::{Change, Registry, RegistryError, RegistryVersion};
 pub use spec::{ApplicationError, ApplicationSpec, AuthMethod, ClientIdError, CredentialSpec, Registered};
 pub use subjects::EqualSubjects;

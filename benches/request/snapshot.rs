@@ -5,7 +5,8 @@ use std::{path::Path, sync::Arc};
 use mtls_edge::{
     clock::{Clock, Timestamp},
     identity::ClientCertificate,
-    site::{Domain, Site, build},
+    load::build,
+    site::{Domain, Site},
     trust::Generation,
 };
 use rustls::pki_types::{CertificateDer, pem::PemObject};

@@ -7,7 +7,7 @@ use crate::{
     clock::Clock,
     config::Severity,
     listen::shortage,
-    site::{build, public_authorities},
+    load::{build, public_authorities},
     trust::Generation,
 };
 

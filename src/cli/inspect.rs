@@ -10,7 +10,7 @@ use crate::{
         ChainRefusal, ClientCertificate, DistinguishedName, SubjectAltName, Validity, extended_key_usages,
         unfit_for_chains, unusable_key,
     },
-    trust::{FileFault, certificates_in},
+    load::{FileFault, certificates_in},
     vouch::{Facts, Profile, Verdict, not_verified},
 };
 

@@ -21,8 +21,8 @@ use crate::{
         settings::{CrlSource, Trust, Url},
     },
     identity::StaleCrl,
+    load::{Kept, kept},
     observe::{Reloads, Source},
-    trust::{Kept, kept},
 };
 
 /// A list that could not be had is asked for again after so long at the latest.

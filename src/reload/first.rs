@@ -16,7 +16,8 @@ use super::{
 use crate::{
     clock::{Clock, Timestamp},
     config::{Problem, Severity, settings::Settings},
-    site::{Built, SiteHandle, build},
+    load::{Built, build},
+    site::SiteHandle,
     trust::Generation,
 };
 

@@ -25,8 +25,9 @@ use super::{
 use crate::{
     clock::{Clock, Timestamp},
     config::{Problem, settings::Settings},
+    load::{Built, build},
     observe::Reloads,
-    site::{Built, Changes, Site, SiteHandle, build},
+    site::{Changes, Site, SiteHandle},
     trust::Generation,
 };
 

@@ -6,18 +6,20 @@ use rustls::{
     CipherSuite, DistinguishedName, ServerConfig,
     crypto::{CryptoProvider, aws_lc_rs},
     server::{NoServerSessionStorage, danger::ClientCertVerifier},
-    sign::SingleCertAndKey,
+    sign::{CertifiedKey, SingleCertAndKey},
 };
 
 use rustls_pki_types::CertificateDer;
 
 use super::{
-    credentials::ServerCredential,
     options::{CipherSuites, ClientAuth},
     possession::Possession,
     tickets::{Context, Keys, OwnKeys, TicketKey, TicketSecrets, Tickets},
 };
 use crate::{clock::Clock, identity::ClientCertificate};
+
+/// A server's chain with the key that belongs to it.
+pub type ServerCredential = Arc<CertifiedKey>;
 
 /// What a domain's TLS is made from.
 #[derive(Debug)]

@@ -3,9 +3,9 @@
 //!
 //! A ticket is void some time after the full handshake, however often it was resumed since, and with the end of the certificate.
 
-mod file;
 mod key;
 mod own;
+mod secrets;
 
 use std::{cell::Cell, fmt, sync::Arc, time::Duration};
 
@@ -14,9 +14,9 @@ use rustls::{pki_types::CertificateDer, server::ProducesTickets};
 use super::leaf::Leaf;
 use crate::clock::{Clock, Timestamp};
 
-pub use file::{TicketSecrets, ticket_secrets};
 pub(super) use key::{Context, TicketKey};
 pub(super) use own::OwnKeys;
+pub use secrets::{SECRET_BYTES, TicketSecrets};
 
 /// What the session of a connection rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -98,7 +98,7 @@ impl Application {
     }
 
     /// The registered subjects, each with the position of its credential.
-    pub(super) fn subjects(&self) -> impl Iterator<Item = (usize, &RegisteredSubject)> {
+    pub fn subjects(&self) -> impl Iterator<Item = (usize, &RegisteredSubject)> {
         self.credentials().enumerate().filter_map(|(index, credential)| match credential.registered {
             Viewed::Subject(subject) => Some((index, subject)),
             Viewed::Certificate(_) => None,

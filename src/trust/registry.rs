@@ -36,7 +36,7 @@ pub enum RegistryError {
 
 impl RegistryError {
     /// What the operator can do about a certificate that is registered twice.
-    pub(super) const EACH_ONCE: &str = "register each certificate once: an application's key must be its own";
+    pub const EACH_ONCE: &str = "register each certificate once: an application's key must be its own";
 
     /// The credential that is at fault, counted from 0 in its application.
     #[must_use]
@@ -155,10 +155,8 @@ impl Registry {
     }
 
     /// The former registration if nothing has changed, else the new one with the last uses of the former.
-    pub(super) fn continued(
-        mut application: Application,
-        before: Option<&Arc<Application>>,
-    ) -> Arc<Application> {
+    #[must_use]
+    pub fn continued(mut application: Application, before: Option<&Arc<Application>>) -> Arc<Application> {
         match before {
             Some(before) if **before == application => Arc::clone(before),
             Some(before) => {
@@ -185,9 +183,10 @@ impl Registry {
         self.version
     }
 
-    /// The applications by their subjects.
-    pub(super) const fn subjects(&self) -> &Subjects {
-        &self.subjects
+    /// The applications that may have registered this subject.
+    #[must_use]
+    pub fn owners_of(&self, subject: &super::Subject) -> &[Arc<Application>] {
+        self.subjects.owners_of(subject)
     }
 
     /// The application with this identifier.

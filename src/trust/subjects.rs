@@ -5,13 +5,9 @@ use std::{collections::hash_map::RandomState, hash::BuildHasher, sync::Arc};
 use super::{
     application::{Application, ClientId},
     credential::{RegisteredSubject, Subject},
-    pins::Pins,
     shared_map::SharedMap,
 };
-use crate::{
-    config::{Problem, Span, settings},
-    identity::{ClientCertificate, DistinguishedName, SubjectAltName},
-};
+use crate::identity::{ClientCertificate, DistinguishedName, SubjectAltName};
 
 /// A credential whose subject is another application's too.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -29,7 +25,7 @@ pub struct EqualSubjects {
 
 impl EqualSubjects {
     /// What the operator can do.
-    pub(super) const HELP: &str = "give each application a subject of its own, or pin each to another CA by ca: a certificate must be one application's";
+    pub const HELP: &str = "give each application a subject of its own, or pin each to another CA by ca: a certificate must be one application's";
 }
 
 /// The applications that a subject may authenticate, found in constant time.
@@ -107,7 +103,7 @@ impl Subjects {
     }
 
     /// Those who have registered a subject of the same hash.
-    fn owners_of(&self, subject: &Subject) -> &[Arc<Application>] {
+    pub(super) fn owners_of(&self, subject: &Subject) -> &[Arc<Application>] {
         self.owners.get(&self.key(subject)).map_or(&[], Vec::as_slice)
     }
 
@@ -128,73 +124,18 @@ fn can_meet(one: &RegisteredSubject, other: &RegisteredSubject) -> bool {
         (Some(ca), Some(other)) => ca == other,
         _ => true,
     };
-    pins_meet && are_same(&one.subject, &other.subject)
+    pins_meet && one.subject.is_same_as(&other.subject)
 }
 
-/// Whether they are one name.
-fn are_same(one: &Subject, other: &Subject) -> bool {
-    match (one, other) {
-        (Subject::Dn(dn), Subject::Dn(other)) => dn == other,
-        (Subject::San(san), Subject::San(other)) => san.matches(other),
-        _ => false,
-    }
-}
-
-/// Equal subjects of two applications that only their pins keep apart, until it is known which pins one path can hold.
-#[derive(Debug, Default)]
-pub(super) struct KeptApart(Vec<Pair>);
-
-#[derive(Debug)]
-struct Pair {
-    place: Span,
-    equal: EqualSubjects,
-    pins: [Arc<[u8; 32]>; 2],
-}
-
-impl KeptApart {
-    /// Notes the subjects of an application that are another's too, under another pin. `place` says where a credential is written.
-    pub(super) fn note<'a>(
-        &mut self,
-        application: &Application,
-        subjects: &Subjects,
-        place: impl Fn(usize) -> &'a Span,
-    ) {
-        for (index, RegisteredSubject { subject, ca }) in application.subjects() {
-            let Some(pin) = ca else { continue };
-            for owner in subjects.owners_of(subject) {
-                for (_, other) in owner.subjects() {
-                    if let RegisteredSubject { subject: others, ca: Some(others_pin) } = other
-                        && pin != others_pin
-                        && are_same(subject, others)
-                    {
-                        let equal = EqualSubjects {
-                            subject: subject.written().1,
-                            first: owner.client_id.clone(),
-                            credential: index,
-                        };
-                        let pins = [Arc::clone(pin), Arc::clone(others_pin)];
-                        self.0.push(Pair { place: place(index).clone(), equal, pins });
-                    }
-                }
-            }
+impl Subject {
+    /// Whether the two are one name.
+    #[must_use]
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Dn(dn), Self::Dn(other)) => dn == other,
+            (Self::San(san), Self::San(other)) => san.matches(other),
+            _ => false,
         }
-    }
-
-    /// Warnings of those whose pins one path to a client CA can hold both of.
-    pub(super) fn problems(self, pins: &Pins, trust: &settings::Trust) -> Vec<Problem> {
-        if self.0.is_empty() {
-            return Vec::new();
-        }
-        let ancestry = pins.ancestry(trust);
-        let meeting = self.0.into_iter().filter(|Pair { pins: [one, other], .. }| ancestry.meet(one, other));
-        meeting
-            .map(|Pair { place, equal, .. }| {
-                let what = format!(
-                    "{equal}, and one path can hold both pinned CAs: its certificate is good for both applications"
-                );
-                Problem::warning(&place, "application.credential", what).help(EqualSubjects::HELP)
-            })
-            .collect()
     }
 }
 

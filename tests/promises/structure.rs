@@ -7,6 +7,7 @@ const ORDER: &[&str] = &[
     "cli",
     "edge",
     "reload",
+    "load",
     "config",
     "listen",
     "request",
@@ -41,29 +42,7 @@ const APART: &[(&str, &str)] = &[
 ];
 
 /// Files that open files or make diagnostics below `config`; they move to `load`.
-const MOVING: &[&str] = &[
-    "forward/target.rs",
-    "listen/cannot_bind.rs",
-    "listen/server.rs",
-    "listen/shares.rs",
-    "site/build.rs",
-    "site/files.rs",
-    "tls/credentials.rs",
-    "tls/fitness.rs",
-    "tls/tickets/file.rs",
-    "tls/tickets/tests.rs",
-    "trust/application.rs",
-    "trust/certificates.rs",
-    "trust/credential.rs",
-    "trust/doubts.rs",
-    "trust/lists.rs",
-    "trust/load.rs",
-    "trust/pins.rs",
-    "trust/registrar.rs",
-    "trust/registry.rs",
-    "trust/spec.rs",
-    "trust/subjects.rs",
-];
+const MOVING: &[&str] = &["listen/cannot_bind.rs", "listen/server.rs", "listen/shares.rs"];
 
 fn sources(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {

@@ -13,7 +13,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::{config::settings::CrlSource, forward::roots};
+use crate::{config::settings::CrlSource, load::roots};
 
 /// The most bytes of a list.
 const LARGEST: usize = 32 << 20;

@@ -10,7 +10,7 @@ use std::{
 use crate::{
     clock::Timestamp,
     config::settings::{CrlSource, Trust},
-    trust::judge_fetched,
+    load::judge_fetched,
 };
 
 /// Keeps what was fetched if it may take the place of what is there. Whether it is another list.

@@ -9,13 +9,11 @@ use aws_lc_rs::{
 };
 use zeroize::Zeroizing;
 
-use super::Session;
+use super::{Session, secrets::SECRET_BYTES};
 use crate::{clock::Timestamp, tls::ClientAuth};
 
 /// Bytes of a key's name, which stands in clear before each ticket.
 const NAME: usize = 16;
-/// Bytes of a secret that a key is derived from.
-pub(super) const SECRET: usize = 32;
 /// The first sealed byte: the form of what follows. A later form gets another number.
 const FORM: u8 = 1;
 /// A client with a chain beyond that shakes hands anew every time: a ticket has to fit into the 65,535 bytes that TLS leaves it.
@@ -54,7 +52,10 @@ pub(in crate::tls) struct TicketKey {
 
 impl TicketKey {
     /// Derives the key and its name by HKDF-SHA256 (RFC 5869).
-    pub(in crate::tls) fn derive(secret: &[u8; SECRET], context: &Context) -> Result<Self, Unspecified> {
+    pub(in crate::tls) fn derive(
+        secret: &[u8; SECRET_BYTES],
+        context: &Context,
+    ) -> Result<Self, Unspecified> {
         struct Length;
         impl KeyType for Length {
             fn len(&self) -> usize {

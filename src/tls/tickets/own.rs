@@ -11,7 +11,8 @@ use zeroize::Zeroizing;
 
 use super::{
     Session,
-    key::{self, Context, SECRET, TicketKey},
+    key::{self, Context, TicketKey},
+    secrets::SECRET_BYTES,
 };
 
 use crate::clock::Timestamp;
@@ -78,7 +79,7 @@ impl Pair {
 }
 
 fn random(context: &Context) -> Result<Arc<TicketKey>, Unspecified> {
-    let mut secret = Zeroizing::new([0; SECRET]);
+    let mut secret = Zeroizing::new([0; SECRET_BYTES]);
     rand::fill(&mut *secret)?;
     Ok(Arc::new(TicketKey::derive(&secret, context)?))
 }

@@ -8,9 +8,9 @@ use std::{
 
 use rustls_pki_types::CertificateDer;
 
-use super::{
-    certificates::{FileFault, read_certificates},
-    load::shown,
+use crate::load::{
+    authorities::shown,
+    pem::{FileFault, read_certificates},
 };
 use crate::{
     config::{Problem, Spanned, settings},

@@ -1,32 +1,15 @@
 //! Ticket keys out of a file, so that the edges of a fleet resume each other's sessions.
 
-use std::{fmt, path::PathBuf};
+use std::path::PathBuf;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use zeroize::Zeroizing;
 
-use super::key::SECRET;
 use crate::{
     config::{Problem, Spanned, file},
     text::encoding,
+    tls::{SECRET_BYTES, TicketSecrets},
 };
-
-/// Secrets that ticket keys are derived from, the one that seals first.
-#[derive(Clone, PartialEq, Eq)]
-pub struct TicketSecrets(Vec<Zeroizing<[u8; SECRET]>>);
-
-impl TicketSecrets {
-    /// The secrets.
-    pub(in crate::tls) fn iter(&self) -> impl Iterator<Item = &[u8; SECRET]> {
-        self.0.iter().map(|secret| &**secret)
-    }
-}
-
-impl fmt::Debug for TicketSecrets {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TicketSecrets({})", self.0.len())
-    }
-}
 
 /// The most keys of a file: two are enough to rotate.
 const MOST: usize = 8;
@@ -35,9 +18,12 @@ const LARGEST: u64 = 64 * 1024;
 
 /// Reads a file with a key a line: 32 bytes in base64, as `openssl rand -base64 32` prints them. Lines that are empty or
 /// begin with `#` say nothing.
-pub fn ticket_secrets(written: &Spanned<PathBuf>, problems: &mut Vec<Problem>) -> Option<TicketSecrets> {
+pub(super) fn ticket_secrets(
+    written: &Spanned<PathBuf>,
+    problems: &mut Vec<Problem>,
+) -> Option<TicketSecrets> {
     match read(written) {
-        Ok(secrets) => Some(TicketSecrets(secrets)),
+        Ok(secrets) => Some(secrets),
         Err((what, help)) => {
             let what = format!("{}{what}", written.value.display());
             problems.push(Problem::error(&written.span, "domain.ticket_keys", what).help(help));
@@ -48,7 +34,7 @@ pub fn ticket_secrets(written: &Spanned<PathBuf>, problems: &mut Vec<Problem>) -
 
 type Fault = (String, String);
 
-fn read(written: &Spanned<PathBuf>) -> Result<Vec<Zeroizing<[u8; SECRET]>>, Fault> {
+fn read(written: &Spanned<PathBuf>) -> Result<TicketSecrets, Fault> {
     let path = &written.value;
     let make = || format!("make one: (umask 077; openssl rand -base64 32 > {})", path.display());
     let loose = |mode: u32| {
@@ -73,7 +59,7 @@ fn read(written: &Spanned<PathBuf>) -> Result<Vec<Zeroizing<[u8; SECRET]>>, Faul
         return Err((format!(" is in {}, expected ASCII or UTF-8", wide.name), mend));
     }
     let bytes = encoding::without_mark(&content.bytes);
-    let mut secrets: Vec<Zeroizing<[u8; SECRET]>> = Vec::new();
+    let mut secrets: Vec<Zeroizing<[u8; SECRET_BYTES]>> = Vec::new();
     let mut lines = Vec::new();
     for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
         let (number, line) = (index + 1, line.trim_ascii());
@@ -81,7 +67,7 @@ fn read(written: &Spanned<PathBuf>) -> Result<Vec<Zeroizing<[u8; SECRET]>>, Faul
             continue;
         }
         let secret = secret(line).map_err(|found| {
-            let what = format!(", line {number}: found {found}, expected {SECRET} bytes in base64");
+            let what = format!(", line {number}: found {found}, expected {SECRET_BYTES} bytes in base64");
             (what, "write a line for each key, as `openssl rand -base64 32` prints it".to_owned())
         })?;
         if let Some(first) =
@@ -97,19 +83,20 @@ fn read(written: &Spanned<PathBuf>) -> Result<Vec<Zeroizing<[u8; SECRET]>>, Faul
         secrets.push(secret);
         lines.push(number);
     }
-    if secrets.is_empty() {
-        return Err((" holds no key".to_owned(), make()));
-    }
-    Ok(secrets)
+    TicketSecrets::new(secrets).ok_or_else(|| (" holds no key".to_owned(), make()))
 }
 
 /// One key; or what was found instead, without a character of it.
-fn secret(line: &[u8]) -> Result<Zeroizing<[u8; SECRET]>, String> {
+fn secret(line: &[u8]) -> Result<Zeroizing<[u8; SECRET_BYTES]>, String> {
     let bytes = STANDARD.decode(line).map_err(|_| format!("{} characters that are no base64", line.len()))?;
     let bytes = Zeroizing::new(bytes);
-    let secret: &[u8; SECRET] = bytes.as_slice().try_into().map_err(|_| format!("{} bytes", bytes.len()))?;
+    let secret: &[u8; SECRET_BYTES] =
+        bytes.as_slice().try_into().map_err(|_| format!("{} bytes", bytes.len()))?;
     if secret.iter().all(|byte| *byte == 0) {
-        return Err(format!("{SECRET} bytes that are all zero"));
+        return Err(format!("{SECRET_BYTES} bytes that are all zero"));
     }
     Ok(Zeroizing::new(*secret))
 }
+
+#[cfg(test)]
+mod tests;

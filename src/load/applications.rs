@@ -1,17 +1,17 @@
 //! Registers applications as they are read from the configuration: opens what they name, judges what they say.
 
+mod doubts;
+mod kept_apart;
+mod pins;
+
 use std::{path::PathBuf, sync::Arc};
 
 use rustls_pki_types::CertificateDer;
 
+use self::{kept_apart::KeptApart, pins::Pins};
 use super::{
-    Application, ApplicationError, ApplicationSpec, AuthMethod, CredentialSpec, Registered,
-    RegisteredCertificate, RegisteredSubject, Registry, RegistryError, Subject,
-    certificates::{FileFault, read_certificates},
-    doubts,
-    load::{shown, unusable},
-    pins::Pins,
-    subjects::KeptApart,
+    authorities::{shown, unusable},
+    pem::{FileFault, read_certificates},
 };
 use crate::{
     clock::Timestamp,
@@ -20,11 +20,15 @@ use crate::{
         settings::{self, Matcher},
     },
     identity::{ClientCertificate, DistinguishedName, SubjectAltName, Thumbprint, unusable_key},
+    trust::{
+        Application, ApplicationError, ApplicationSpec, AuthMethod, CredentialSpec, Registered,
+        RegisteredCertificate, RegisteredSubject, Registry, RegistryError, Subject,
+    },
 };
 
 /// A registry in the making.
 #[derive(Debug)]
-pub struct Registrar<'a> {
+pub(super) struct Registrar<'a> {
     registry: Registry,
     before: Option<&'a Registry>,
     now: Timestamp,
@@ -38,7 +42,7 @@ pub struct Registrar<'a> {
 impl<'a> Registrar<'a> {
     /// An empty registry, whose certificates are looked at as of `now`. What is the same as `before` is taken over from there, its last use with it.
     #[must_use]
-    pub fn new(before: Option<&'a Registry>, now: Timestamp) -> Self {
+    pub(super) fn new(before: Option<&'a Registry>, now: Timestamp) -> Self {
         Self {
             registry: Registry::default(),
             before,
@@ -51,7 +55,7 @@ impl<'a> Registrar<'a> {
     }
 
     /// Adds an application; what keeps it from being registered is noted as a problem.
-    pub fn register(&mut self, written: &settings::Application) {
+    pub(super) fn register(&mut self, written: &settings::Application) {
         let before = self.before.and_then(|before| before.application(&written.client_id.value));
         let mut places = Vec::new();
         let mut credentials = Vec::new();
@@ -89,7 +93,7 @@ impl<'a> Registrar<'a> {
             }
         };
         let application = Registry::continued(built, before);
-        self.apart.note(&application, self.registry.subjects(), place);
+        self.apart.note(&application, &self.registry, place);
         if let Err(error) = self.registry.insert(application) {
             let place = error.credential().map_or(&written.client_id.span, place);
             let problem = Problem::error(place, "application.credential", error.to_string());
@@ -102,7 +106,7 @@ impl<'a> Registrar<'a> {
     ///
     /// The last are warnings. The others are errors at the start and warnings at a reload: a client CA that an operator removes
     /// must go at once, whatever still needs it.
-    pub fn check_authorities(&mut self, settings: &settings::Settings) {
+    pub(super) fn check_authorities(&mut self, settings: &settings::Settings) {
         let trust = &settings.trust;
         let most = if self.before.is_some() { Severity::Warning } else { Severity::Error };
         let place = settings.spans.get("trust.client_ca").unwrap_or(&trust.applications.span);
@@ -118,7 +122,7 @@ impl<'a> Registrar<'a> {
 
     /// The registry, and what was found on the way. If one of the problems is an error, it lacks applications.
     #[must_use]
-    pub fn finish(mut self) -> (Registry, Vec<Problem>) {
+    pub(super) fn finish(mut self) -> (Registry, Vec<Problem>) {
         // A registry that is refused anyway is mended before it is doubted.
         if self.problems.iter().all(|problem| problem.severity < Severity::Error) {
             self.problems.extend(doubts::few(std::mem::take(&mut self.placeholders)));

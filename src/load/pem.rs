@@ -75,7 +75,10 @@ pub fn certificates_in(path: &Path, bytes: &[u8]) -> Result<Vec<CertificateDer<'
 /// # Errors
 ///
 /// As [`read_certificates`].
-pub fn certificates_beside_key(path: &Path, bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, FileFault> {
+pub(super) fn certificates_beside_key(
+    path: &Path,
+    bytes: &[u8],
+) -> Result<Vec<CertificateDer<'static>>, FileFault> {
     readable(path, pem::certificates_beside_key(bytes))
 }
 

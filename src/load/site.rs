@@ -9,16 +9,24 @@ use std::{
 use http::{HeaderName, HeaderValue};
 use rustls::pki_types::CertificateDer;
 
-use super::{Authenticate, Domain, Routes, Site, files};
+use super::{
+    applications::Registrar,
+    authorities, files,
+    pem::read_certificates,
+    server_credential::server_credential,
+    ticket_keys::ticket_secrets,
+    upstream::{roots, target},
+};
 use crate::{
     clock::{Clock, Timestamp},
     config::{
         self, Problem, Severity,
         settings::{self, CustomProfile, Settings},
     },
-    forward::{ForwardedFor, Target, roots, target},
+    forward::{ForwardedFor, Target},
+    site::{Authenticate, Domain, Routes, Site},
     tls,
-    trust::{self, Generation, Registrar},
+    trust::{self, Generation},
     vouch::{Profile, Reserved},
 };
 
@@ -64,7 +72,7 @@ pub fn build(path: &Path, generation: Generation, before: Option<&Site>, clock: 
     registrar.check_authorities(&settings);
     let (registry, more) = registrar.finish();
     problems.extend(more);
-    let (trust, more) = trust::load(&settings.trust, registry, generation, now);
+    let (trust, more) = authorities::load(&settings.trust, registry, generation, now);
     problems.extend(more);
 
     for source in &settings.trust.crl_sources {
@@ -79,7 +87,7 @@ pub fn build(path: &Path, generation: Generation, before: Option<&Site>, clock: 
     }
 
     for file in settings.trust.crl_sources.iter().filter_map(|source| source.issuer.as_ref()) {
-        if let Err(fault) = trust::read_certificates(&file.value) {
+        if let Err(fault) = read_certificates(&file.value) {
             let fault = fault.or_help("name a PEM file with the certificate of the CA that signs the list");
             let problem = Problem::error(&file.span, "trust.crls.issuer", fault.what);
             problems.push(Problem { help: fault.help, ..problem });
@@ -185,7 +193,7 @@ fn domain(
         .flat_map(|before| before.domains.values())
         .filter_map(|domain| domain.tls.leaf())
         .collect();
-    let credential = tls::server_credential(
+    let credential = server_credential(
         &tls::provider(settings.cipher_suites),
         &settings.name.value,
         &settings.certificate,
@@ -194,12 +202,8 @@ fn domain(
         clock.now(),
         problems,
     );
-    let ticket_secrets = settings
-        .ticket_keys
-        .as_ref()
-        .map(|file| tls::ticket_secrets(file, problems).ok_or(()))
-        .transpose()
-        .ok();
+    let ticket_secrets =
+        settings.ticket_keys.as_ref().map(|file| ticket_secrets(file, problems).ok_or(())).transpose().ok();
     let ((credential, key_file), ticket_secrets) = (credential?, ticket_secrets?);
     let (profile, (target, forwarded_for)) = (profile?, upstream?);
     if let Some(name) = collision(&profile, &target) {
@@ -290,7 +294,7 @@ pub fn public_authorities(settings: &Settings) -> Vec<Problem> {
         .client_ca
         .iter()
         .map(|ca| &ca.file)
-        .filter(|file| trust::read_certificates(&file.value).is_ok_and(|cas| cas.iter().any(public)))
+        .filter(|file| read_certificates(&file.value).is_ok_and(|cas| cas.iter().any(public)))
         .map(|file| {
             let what = format!("{} holds a public CA of the system's root store", file.value.display());
             Problem::warning(&file.span, "trust.client_ca", what).help(

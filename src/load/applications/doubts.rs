@@ -5,10 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use super::{Application, AuthMethod, Registry};
 use crate::{
     config::{Problem, Severity, Span, Spanned},
     identity::{SubjectAltName, Thumbprint},
+    trust::{Application, AuthMethod, Registry},
 };
 
 /// Thumbprints that documents show as examples: ours, and those of RFC 8705 section 3.

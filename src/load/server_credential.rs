@@ -1,5 +1,7 @@
 //! A domain's own certificate and key, out of files.
 
+mod fitness;
+
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -12,25 +14,22 @@ use rustls::{
 use rustls_pki_types::CertificateDer;
 use sha2::Digest;
 
-use super::fitness;
+use super::pem::{FileFault, certificates_beside_key, read_certificates};
 use crate::{
     clock::Timestamp,
     config::{Problem, Spanned, file},
     identity::ClientCertificate,
     pem,
     text::suggest,
-    trust::{FileFault, certificates_beside_key, read_certificates},
+    tls::ServerCredential,
 };
-
-/// A server's chain with the key that belongs to it.
-pub type ServerCredential = Arc<CertifiedKey>;
 
 /// Loads a domain's certificate and key, and checks that they belong together and that the
 /// certificate is current and names the domain. Gives the SHA-256 of the key's file too, to know another key by.
 ///
 /// `in_force` are the certificates that the running edge serves with: the expiry of one of them does not keep other changes from
 /// taking effect.
-pub fn server_credential(
+pub(super) fn server_credential(
     provider: &CryptoProvider,
     domain: &str,
     certificate: &Spanned<PathBuf>,

@@ -3,20 +3,20 @@
 use std::{path::PathBuf, sync::Arc};
 
 use super::{
-    Generation, Registry, Trust,
-    certificates::{FileFault, read_certificates, read_crls},
-    lists::{Kept, awaited},
+    crl_cache::{Kept, awaited},
+    pem::{FileFault, read_certificates, read_crls},
 };
 use crate::{
     clock::Timestamp,
     config::{Problem, Spanned, settings},
     identity::{Authorities, AuthorityError, ClientCa, RevocationPolicy, StaleCrl},
+    trust::{Generation, Registry, Trust},
 };
 
 /// Opens the client CAs and CRLs and builds the snapshot with this registry. Reports every problem; the snapshot is
 /// there only if none of them is an error.
 #[must_use]
-pub fn load(
+pub(super) fn load(
     trust: &settings::Trust,
     registry: Registry,
     generation: Generation,

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rustls_pki_types::CertificateDer;
 
-use super::certificates::read_certificates;
+use super::pem::read_certificates;
 use crate::{
     clock::Timestamp,
     config::{

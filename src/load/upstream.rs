@@ -1,0 +1,167 @@
+//! What an upstream needs of files and the environment: secret headers, and the roots that its certificate is verified by.
+
+use std::{path::Path, sync::Arc};
+
+use http::{HeaderMap, HeaderValue};
+use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::ServerName};
+
+use super::pem::{FileFault, read_certificates};
+use crate::{
+    config::{
+        Problem, file,
+        settings::{SecretSource, Upstream},
+    },
+    forward::{ClientTls, Target, TargetSpec},
+    text::encoding,
+};
+
+/// Resolves secrets and roots of an upstream. No problem ever shows a secret.
+pub(super) fn target(upstream: &Upstream, problems: &mut Vec<Problem>) -> Option<Target> {
+    let before = problems.len();
+    let mut headers = HeaderMap::new();
+    for (name, source) in &upstream.headers {
+        match secret(&source.value) {
+            Ok(value) => {
+                headers.insert(name.value.clone(), value);
+            }
+            Err(fault) => {
+                let fault = fault.or_help(
+                    "the secret must be one line of visible ASCII; surrounding white space is trimmed",
+                );
+                let problem = Problem::error(&source.span, "upstream.headers", fault.what);
+                problems.push(Problem { help: fault.help, ..problem });
+            }
+        }
+    }
+    let tls =
+        if upstream.urls.iter().any(|url| url.value.tls) { client_config(upstream, problems) } else { None };
+    let host = upstream.host.as_ref().and_then(|host| HeaderValue::from_str(&host.value).ok());
+    let is_usable = problems.len() == before;
+    let spec = TargetSpec {
+        name: upstream.name.value.clone(),
+        origins: upstream.urls.iter().map(|url| url.value.clone()).collect(),
+        host,
+        headers,
+        client_ip_header: upstream.client_ip_header.as_ref().map(|name| name.value.clone()),
+        forwarded: upstream.forwarded,
+        forwarded_for: upstream.forwarded_for,
+        tls,
+        server_name: upstream
+            .server_name
+            .as_ref()
+            .and_then(|name| ServerName::try_from(name.value.clone()).ok()),
+        limits: upstream.limits,
+    };
+    is_usable.then(|| Target::new(spec))
+}
+
+fn secret(source: &SecretSource) -> Result<HeaderValue, FileFault> {
+    let fault = |what: String| FileFault { what, help: None };
+    let (text, place) = match source {
+        SecretSource::File(path) => {
+            let content = file::read_with_mode(path, file::LIMIT).map_err(|error| {
+                FileFault::unreadable(path, &error).or_help("write the secret into this file, in one line")
+            })?;
+            let place = path.display().to_string();
+            if let Some(wide) = encoding::wide(&content.bytes) {
+                return Err(fault(format!("{place} is in {}, expected ASCII or UTF-8", wide.name)));
+            }
+            let text = std::str::from_utf8(encoding::without_mark(&content.bytes))
+                .map_err(|_| fault(format!("{place} holds something that a header can't carry")))?;
+            (text.to_owned(), place)
+        }
+        SecretSource::Env(name) => {
+            let missing = |error: std::env::VarError| {
+                let what = match error {
+                    std::env::VarError::NotPresent => format!("the environment variable {name} is not set"),
+                    std::env::VarError::NotUnicode(_) => {
+                        return fault(format!(
+                            "the environment variable {name} holds something that a header can't carry"
+                        ));
+                    }
+                };
+                let help = format!(
+                    "set {name} in the environment of the edge (systemd: Environment= or EnvironmentFile=), or write {{ file = \"secrets/...\" }}"
+                );
+                FileFault { what, help: Some(help) }
+            };
+            (std::env::var(name).map_err(missing)?, format!("the environment variable {name}"))
+        }
+    };
+    let text = zeroize::Zeroizing::new(text);
+    let trimmed = text.trim();
+    if trimmed.is_empty() {
+        return Err(fault(format!("{place} is empty")));
+    }
+    let unfit = || fault(format!("{place} holds something that a header can't carry"));
+    if !trimmed.bytes().all(|b| (0x20..0x7f).contains(&b)) {
+        return Err(unfit());
+    }
+    HeaderValue::from_str(trimmed).map_err(|_| unfit())
+}
+
+/// The roots by which a server is verified: those of a file, or the system's. There is at least one.
+///
+/// # Errors
+///
+/// What is wrong with the file, or that the system has none.
+pub fn roots(ca: Option<&Path>) -> Result<RootCertStore, FileFault> {
+    let mut roots = RootCertStore::empty();
+    if let Some(file) = ca {
+        for (index, certificate) in read_certificates(file)?.into_iter().enumerate() {
+            roots.add(certificate).map_err(|_| {
+                let number = index + 1;
+                FileFault::new(
+                    file,
+                    format_args!(
+                        ": certificate {number} can't be a root: it lacks what a CA's certificate has"
+                    ),
+                )
+            })?;
+        }
+        return Ok(roots);
+    }
+    // Of the system's some may well be of no use.
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if roots.is_empty() {
+        let what = "the system has no root certificate to verify https by".to_owned();
+        return Err(FileFault { what, help: None });
+    }
+    Ok(roots)
+}
+
+fn client_config(upstream: &Upstream, problems: &mut Vec<Problem>) -> Option<ClientTls> {
+    let roots = match roots(upstream.ca.as_ref().map(|file| file.value.as_path())) {
+        Ok(roots) => roots,
+        Err(fault) => {
+            let (place, help) = match &upstream.ca {
+                Some(file) => (&file.span, "name a PEM file with the CA of the upstream's certificate"),
+                None => (
+                    &upstream.name.span,
+                    "install the package ca-certificates, or name a PEM file with the upstream's CA as ca",
+                ),
+            };
+            let fault = fault.or_help(help);
+            problems.push(Problem { help: fault.help, ..Problem::error(place, "upstream.ca", fault.what) });
+            return None;
+        }
+    };
+    let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions();
+    match builder {
+        Ok(builder) => {
+            let anchors = roots.roots.clone();
+            let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+            config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+            Some(ClientTls { config: Arc::new(config), roots: anchors })
+        }
+        Err(error) => {
+            problems.push(Problem::error(
+                &upstream.name.span,
+                "upstream",
+                format!("TLS can't be set up: {error}"),
+            ));
+            None
+        }
+    }
+}
