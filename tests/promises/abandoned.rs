@@ -18,12 +18,11 @@ use tokio::{
 use crate::{
     drain::Held,
     support::{
-        Ca, Client, DOMAIN, EdgeBuilder, PATIENCE, admin,
+        Ca, Client, DOMAIN, EdgeBuilder, PATIENCE, admin, edge_before,
         frames::{CANCEL, ENHANCE_YOUR_CALM, Frames, RESET, WINDOW_UPDATE},
         scripted::{OK, Scripted, acceptor, https, keep_answering, read_request},
-        self_signed,
+        self_signed, with_client,
     },
-    upstream_failures::{edge_before, with_client},
 };
 
 /// Sends requests that are broken in some way once they have reached the upstream; what the edge says at the end.

@@ -7,12 +7,10 @@ use http::{Request, Response};
 use http_body_util::Full;
 use tokio::io::AsyncWriteExt;
 
-use crate::{
-    support::{
-        Ca, Client, EdgeBuilder,
-        scripted::{Scripted, TlsUpstream, read_request},
-    },
-    upstream_failures::with_client,
+use crate::support::{
+    Ca, Client, EdgeBuilder,
+    scripted::{Scripted, TlsUpstream, read_request},
+    with_client,
 };
 
 const CLIENTS: usize = 8;

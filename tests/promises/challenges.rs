@@ -5,10 +5,7 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
 
-use crate::{
-    support::{Client, EdgeBuilder, Upstream, client::token_request, self_signed},
-    upstream_failures::with_client,
-};
+use crate::support::{Client, EdgeBuilder, Upstream, client::token_request, self_signed, with_client};
 
 fn post(authorization: &str, body: &'static str) -> Request<Full<Bytes>> {
     let request = Request::post("/oauth/token")

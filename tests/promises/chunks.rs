@@ -2,10 +2,7 @@
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::{
-    support::{Client, DOMAIN, Upstream},
-    upstream_failures::edge_before,
-};
+use crate::support::{Client, DOMAIN, Upstream, edge_before};
 
 fn head(path: &str) -> String {
     format!(

@@ -1,100 +1,23 @@
-//! CRLs by URL: fetched in the background, judged, kept, and never in the way.
+//! CRLs from URLs: fetched in the background, verified, cached, and never blocking a request.
 //!
-//! The server of lists goes on while a test waits for its edge: hence the second thread.
+//! The tests' runtimes have a second thread, so that the CRL server runs while a test waits for its edge.
 
-use std::{
-    fs,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Instant,
-};
+mod server;
+
+use std::{fs, sync::atomic::Ordering};
 
 use rcgen::SerialNumber;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpListener,
-};
+use tokio::net::TcpListener;
 
 use crate::support::{
-    Ca, Client, Credentials, EdgeBuilder, PATIENCE, Upstream,
+    Ca, Client, Credentials, EdgeBuilder, Upstream,
     admin::{self, metric},
     certificates::run,
     scripted::TlsUpstream,
 };
+use server::{Answer, Lists};
 
 const FILE: &str = "state/corp.crl";
-
-/// How the server of lists answers.
-#[derive(Clone)]
-enum Answer {
-    List(String),
-    Raw(String),
-    /// Never.
-    Nothing,
-}
-
-/// A server of lists; it ends with the test's runtime.
-#[derive(Clone)]
-struct Lists {
-    url: String,
-    answer: Arc<Mutex<Answer>>,
-    asked: Arc<AtomicUsize>,
-}
-
-impl Lists {
-    async fn start(answer: Answer) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/corp.crl?key=zQ7hidden", listener.local_addr().unwrap());
-        let lists = Self { url, answer: Arc::new(Mutex::new(answer)), asked: Arc::default() };
-        let server = lists.clone();
-        tokio::spawn(async move {
-            while let Ok((mut stream, _)) = listener.accept().await {
-                let server = server.clone();
-                tokio::spawn(async move {
-                    let mut head = Vec::new();
-                    while !head.ends_with(b"\r\n\r\n") {
-                        if stream.read_buf(&mut head).await.unwrap_or(0) == 0 {
-                            return;
-                        }
-                    }
-                    assert!(head.starts_with(b"GET /corp.crl?key=zQ7hidden HTTP/1.1\r\n"));
-                    server.asked.fetch_add(1, Ordering::SeqCst);
-                    let answer = server.answer.lock().unwrap().clone();
-                    let text = match answer {
-                        Answer::List(list) => {
-                            format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{list}", list.len())
-                        }
-                        Answer::Raw(text) => text,
-                        Answer::Nothing => std::future::pending().await,
-                    };
-                    // An edge that has seen enough hangs up.
-                    let _ = stream.write_all(text.as_bytes()).await;
-                    let _ = stream.shutdown().await;
-                });
-            }
-        });
-        lists
-    }
-
-    fn says(&self, answer: Answer) {
-        *self.answer.lock().unwrap() = answer;
-    }
-
-    /// Waits until it is asked so many times more.
-    async fn asked_again(&self, times: usize) {
-        let (before, start) = (self.asked.load(Ordering::SeqCst), Instant::now());
-        while self.asked.load(Ordering::SeqCst) < before + times {
-            assert!(start.elapsed() < PATIENCE, "the list is not fetched");
-            tokio::task::yield_now().await;
-        }
-    }
-
-    fn item(&self, settings: &str) -> String {
-        format!("crls = [{{ url = \"{}\", file = \"{FILE}\", refresh = \"50ms\"{settings} }}]", self.url)
-    }
-}
 
 fn client(ca: &Ca) -> Credentials {
     ca.issue("payments", |params| params.serial_number = Some(SerialNumber::from(4711u64)))

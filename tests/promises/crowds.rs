@@ -10,9 +10,8 @@ use crate::{
     drain::Held,
     support::{
         Client, Connection, Credentials, DOMAIN, Edge, EdgeBuilder, PATIENCE, Upstream, admin,
-        frames::Frames, self_signed,
+        frames::Frames, self_signed, with_client,
     },
-    upstream_failures::with_client,
 };
 
 const CROWD: usize = 500;

@@ -9,12 +9,10 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{
-    support::{
-        Client, Credentials, Edge, EdgeBuilder, PATIENCE, Upstream, admin, program,
-        scripted::{OK, Scripted, read_request},
-    },
-    upstream_failures::with_client,
+use crate::support::{
+    Client, Credentials, Edge, EdgeBuilder, PATIENCE, Upstream, admin, program,
+    scripted::{OK, Scripted, read_request},
+    with_client,
 };
 
 /// An upstream that tells of each request, and answers one a permit.

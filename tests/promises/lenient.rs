@@ -6,10 +6,7 @@ use http::Request;
 use http_body_util::Full;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::{
-    support::{Client, DOMAIN, EdgeBuilder, PATIENCE, Upstream},
-    upstream_failures::with_client,
-};
+use crate::support::{Client, DOMAIN, EdgeBuilder, PATIENCE, Upstream, with_client};
 
 #[tokio::test]
 async fn charsets_that_contain_ascii_are_taken() {

@@ -13,8 +13,7 @@ use tokio::{
 
 use crate::{
     drain::Held,
-    support::{Client, Credentials, DOMAIN, Edge, EdgeBuilder, PATIENCE, Upstream, admin},
-    upstream_failures::with_client,
+    support::{Client, Credentials, DOMAIN, Edge, EdgeBuilder, PATIENCE, Upstream, admin, with_client},
 };
 
 fn limited(upstream: &Upstream, limits: &str) -> (Edge, Credentials) {

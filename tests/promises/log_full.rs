@@ -9,9 +9,8 @@ use std::{
 use http::Request;
 use http_body_util::Full;
 
-use crate::{
-    support::{Client, Connection, Edge, EdgeBuilder, Upstream, admin, program, self_signed},
-    upstream_failures::with_client,
+use crate::support::{
+    Client, Connection, Edge, EdgeBuilder, Upstream, admin, program, self_signed, with_client,
 };
 
 const DROPPED: &str = "mtls_edge_log_lines_dropped_total";

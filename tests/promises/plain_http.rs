@@ -6,10 +6,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{
-    support::{Client, Edge, EdgeBuilder, PATIENCE, Upstream, admin},
-    upstream_failures::with_client,
-};
+use crate::support::{Client, Edge, EdgeBuilder, PATIENCE, Upstream, admin, with_client};
 
 const PROXY: &[u8] = b"PROXY TCP4 192.0.2.7 198.51.100.1 5000 443\r\n";
 const BEHIND_BALANCER: &str = "proxy_protocol = true\ntrusted_proxies = [\"127.0.0.0/8\"]";

@@ -2,10 +2,7 @@
 
 use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
 
-use crate::{
-    support::{Client, Edge, EdgeBuilder, PATIENCE, Upstream, admin},
-    upstream_failures::with_client,
-};
+use crate::support::{Client, Edge, EdgeBuilder, PATIENCE, Upstream, admin, with_client};
 
 const BEHIND_BALANCER: &str = "proxy_protocol = true\ntrusted_proxies = [\"127.0.0.0/8\"]";
 const LOCAL: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";

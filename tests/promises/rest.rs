@@ -7,10 +7,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{
-    support::{Client, DOMAIN, EdgeBuilder, PATIENCE, Upstream, admin},
-    upstream_failures::with_client,
-};
+use crate::support::{Client, DOMAIN, EdgeBuilder, PATIENCE, Upstream, admin, with_client};
 
 const RESTS: &str = "connection rests";
 

@@ -4,8 +4,7 @@ use std::process::Stdio;
 
 use crate::{
     drain::Held,
-    support::{Client, EdgeBuilder, Upstream, program},
-    upstream_failures::with_client,
+    support::{Client, EdgeBuilder, Upstream, program, with_client},
 };
 
 #[tokio::test]

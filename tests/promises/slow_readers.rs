@@ -13,13 +13,11 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{
-    support::{
-        Client, Credentials, DOMAIN, Edge, EdgeBuilder, PATIENCE, admin,
-        frames::{Frames, HEADERS, WINDOW_UPDATE},
-        scripted::{Scripted, read_request},
-    },
-    upstream_failures::with_client,
+use crate::support::{
+    Client, Credentials, DOMAIN, Edge, EdgeBuilder, PATIENCE, admin,
+    frames::{Frames, HEADERS, WINDOW_UPDATE},
+    scripted::{Scripted, read_request},
+    with_client,
 };
 
 /// What the kernel holds of one connection, on its way to the edge and from there to the client, in bytes at most.

@@ -18,7 +18,7 @@ pub mod wire;
 
 pub use certificates::{Ca, Credentials, self_signed};
 pub use client::{Answer, Client, Connection};
-pub use edge::{Edge, EdgeBuilder, program};
+pub use edge::{Edge, EdgeBuilder, edge_before, program, with_client};
 pub use upstream::{Seen, Upstream};
 pub use verdict::{passes, refused};
 pub use wire::Wire;

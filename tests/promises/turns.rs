@@ -8,12 +8,9 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{
-    support::{
-        Client, Credentials, DOMAIN, Edge, EdgeBuilder, PATIENCE, Upstream, admin, frames::Frames,
-        self_signed,
-    },
-    upstream_failures::with_client,
+use crate::support::{
+    Client, Credentials, DOMAIN, Edge, EdgeBuilder, PATIENCE, Upstream, admin, frames::Frames, self_signed,
+    with_client,
 };
 
 /// Connections of the burst.

@@ -12,25 +12,10 @@ use http_body_util::Full;
 use tokio::{io::AsyncWriteExt, net::TcpSocket, sync::Notify};
 
 use crate::support::{
-    Answer, Client, Credentials, DOMAIN, Edge, EdgeBuilder, Upstream,
+    Answer, Client, EdgeBuilder, Upstream, edge_before,
     scripted::{OK, Scripted, keep_answering, read_request},
-    self_signed,
+    with_client,
 };
-
-/// The usual route, and one whose bodies are streamed.
-pub const ROUTES: &str = "[[domain.route]]\n[[domain.route]]\npath = \"/any/*\"\nmethods = [\"GET\", \"HEAD\", \"POST\"]\nauthenticate = \"certificate\"";
-
-/// An edge before an upstream, with the client that may call.
-pub fn edge_before(url: impl std::fmt::Display, upstream: &str) -> (Edge, Credentials) {
-    with_client(EdgeBuilder::new(url).upstream(upstream))
-}
-
-pub fn with_client(edge: EdgeBuilder) -> (Edge, Credentials) {
-    let credentials = self_signed("billing");
-    let edge =
-        edge.domain(DOMAIN, ROUTES).self_signed_application("billing", &[credentials.thumbprint()]).start();
-    (edge, credentials)
-}
 
 /// An error of the upstream's doing, and that it says nothing of the upstream.
 fn upstream_error(answer: &Answer, status: u16, code: &str) {

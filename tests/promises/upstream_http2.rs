@@ -20,13 +20,11 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{
-    support::{
-        Answer, Ca, Client, Credentials, DOMAIN, Edge, EdgeBuilder, PATIENCE, Upstream, admin,
-        frames::Frames,
-        scripted::{Scripted, TlsUpstream, acceptor, https},
-    },
-    upstream_failures::with_client,
+use crate::support::{
+    Answer, Ca, Client, Credentials, DOMAIN, Edge, EdgeBuilder, PATIENCE, Upstream, admin,
+    frames::Frames,
+    scripted::{Scripted, TlsUpstream, acceptor, https},
+    with_client,
 };
 
 fn ok() -> Response<Full<Bytes>> {

@@ -17,12 +17,10 @@ use http_body_util::Full;
 use socket2::{Domain, Socket, Type};
 use tokio::io::AsyncWriteExt;
 
-use crate::{
-    support::{
-        Ca, Client, Credentials, Edge, EdgeBuilder, Upstream,
-        scripted::{Scripted, TlsUpstream, https, read_request},
-    },
-    upstream_failures::with_client,
+use crate::support::{
+    Ca, Client, Credentials, Edge, EdgeBuilder, Upstream,
+    scripted::{Scripted, TlsUpstream, https, read_request},
+    with_client,
 };
 
 fn ok() -> Response<Full<Bytes>> {

@@ -8,14 +8,13 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::{
-    support::{
-        Client, DOMAIN, EdgeBuilder, Upstream,
-        bodies::chunked,
-        client::token_request,
-        scripted::{OK, Scripted, keep_answering, read_head, read_request},
-    },
-    upstream_failures::{edge_before, with_client},
+use crate::support::{
+    Client, DOMAIN, EdgeBuilder, Upstream,
+    bodies::chunked,
+    client::token_request,
+    edge_before,
+    scripted::{OK, Scripted, keep_answering, read_head, read_request},
+    with_client,
 };
 
 fn empty(method: Method) -> Request<Full<Bytes>> {

@@ -13,12 +13,10 @@ use http::{Response, Version};
 use http_body_util::Full;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::{
-    support::{
-        Ca, Client, Credentials, DOMAIN, Edge, EdgeBuilder,
-        scripted::{Scripted, Step, TlsUpstream, acceptor, https, serve_frames},
-    },
-    upstream_failures::with_client,
+use crate::support::{
+    Ca, Client, Credentials, DOMAIN, Edge, EdgeBuilder,
+    scripted::{Scripted, Step, TlsUpstream, acceptor, https, serve_frames},
+    with_client,
 };
 
 fn edge_before_tls(url: String, ca: &Ca, upstream: &str) -> (Edge, Credentials) {

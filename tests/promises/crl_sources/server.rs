@@ -1,0 +1,87 @@
+//! A server of CRLs over HTTP.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+
+use super::FILE;
+use crate::support::PATIENCE;
+
+/// A response of the server.
+#[derive(Clone)]
+pub enum Answer {
+    List(String),
+    Raw(String),
+    /// None at all.
+    Nothing,
+}
+
+/// A server of CRLs. It ends with the test's runtime.
+#[derive(Clone)]
+pub struct Lists {
+    pub url: String,
+    answer: Arc<Mutex<Answer>>,
+    pub asked: Arc<AtomicUsize>,
+}
+
+impl Lists {
+    pub async fn start(answer: Answer) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/corp.crl?key=zQ7hidden", listener.local_addr().unwrap());
+        let lists = Self { url, answer: Arc::new(Mutex::new(answer)), asked: Arc::default() };
+        let server = lists.clone();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let server = server.clone();
+                tokio::spawn(async move {
+                    let mut head = Vec::new();
+                    while !head.ends_with(b"\r\n\r\n") {
+                        if stream.read_buf(&mut head).await.unwrap_or(0) == 0 {
+                            return;
+                        }
+                    }
+                    assert!(head.starts_with(b"GET /corp.crl?key=zQ7hidden HTTP/1.1\r\n"));
+                    server.asked.fetch_add(1, Ordering::SeqCst);
+                    let answer = server.answer.lock().unwrap().clone();
+                    let text = match answer {
+                        Answer::List(list) => {
+                            format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{list}", list.len())
+                        }
+                        Answer::Raw(text) => text,
+                        Answer::Nothing => std::future::pending().await,
+                    };
+                    // An edge that has seen enough hangs up.
+                    let _ = stream.write_all(text.as_bytes()).await;
+                    let _ = stream.shutdown().await;
+                });
+            }
+        });
+        lists
+    }
+
+    pub fn says(&self, answer: Answer) {
+        *self.answer.lock().unwrap() = answer;
+    }
+
+    /// Waits for this many further requests.
+    pub async fn asked_again(&self, times: usize) {
+        let (before, start) = (self.asked.load(Ordering::SeqCst), Instant::now());
+        while self.asked.load(Ordering::SeqCst) < before + times {
+            assert!(start.elapsed() < PATIENCE, "the list is not fetched");
+            tokio::task::yield_now().await;
+        }
+    }
+
+    pub fn item(&self, settings: &str) -> String {
+        format!("crls = [{{ url = \"{}\", file = \"{FILE}\", refresh = \"50ms\"{settings} }}]", self.url)
+    }
+}

@@ -1,0 +1,296 @@
+//! The configuration of an edge under test, and its start.
+
+use std::{
+    fmt::Write as _,
+    net::SocketAddr,
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+use mtls_edge::clock::Timestamp;
+use tempfile::TempDir;
+
+use super::{Edge, log::Log, program};
+use crate::support::{Ca, DOMAIN, set_clock};
+
+/// What an edge is started with. Text is TOML; files go into the configuration's folder.
+pub struct EdgeBuilder {
+    folder: TempDir,
+    server_ca: Ca,
+    listen: String,
+    limits: String,
+    trust: String,
+    upstream: String,
+    upstream_url: String,
+    domains: String,
+    applications: String,
+    client_cas: Vec<String>,
+    applications_file: String,
+    extra: String,
+    environment: Vec<(String, String)>,
+    workers: usize,
+    open_files: Option<String>,
+    clock: Option<Timestamp>,
+}
+
+impl EdgeBuilder {
+    /// An edge before this upstream, without domains yet.
+    pub fn new(upstream: impl std::fmt::Display) -> Self {
+        Self {
+            folder: TempDir::new().unwrap(),
+            server_ca: Ca::new("Server CA"),
+            listen: String::new(),
+            limits: String::new(),
+            trust: String::new(),
+            upstream: String::new(),
+            upstream_url: format!("\"{upstream}\""),
+            domains: String::new(),
+            applications: String::new(),
+            client_cas: Vec::new(),
+            applications_file: "applications.toml".to_owned(),
+            extra: String::new(),
+            environment: Vec::new(),
+            workers: 2,
+            open_files: None,
+            clock: None,
+        }
+    }
+
+    /// Adds a domain with a server certificate of its own. `settings` are further lines of `[[domain]]`, and its routes.
+    pub fn domain(mut self, name: &str, settings: &str) -> Self {
+        self.server_ca.server(&[name]).write(self.folder.path(), name);
+        let _ = writeln!(
+            self.domains,
+            "[[domain]]\nname = \"{name}\"\ncertificate = \"{name}.pem\"\nprivate_key = \"{name}.key\"\n{settings}\n"
+        );
+        self
+    }
+
+    /// The usual domain: a certificate required, `/oauth/token` by POST for the client itself, under this profile.
+    pub fn usual_domain(self, profile: &str) -> Self {
+        let settings = format!(
+            "header_profile = \"{profile}\"\n[[domain.route]]\npath = \"/oauth/token\"\nmethods = [\"POST\"]\nauthenticate = \"client\""
+        );
+        self.domain(DOMAIN, &settings)
+    }
+
+    /// Adds an application: `credentials` are the lines of each `[[application.credential]]` but its name.
+    pub fn application(mut self, client_id: &str, method: &str, credentials: &[String]) -> Self {
+        let _ = writeln!(
+            self.applications,
+            "[[application]]\nclient_id = \"{client_id}\"\nauth_method = \"{method}\""
+        );
+        for (number, credential) in credentials.iter().enumerate() {
+            let _ =
+                writeln!(self.applications, "[[application.credential]]\nname = \"c{number}\"\n{credential}");
+        }
+        self
+    }
+
+    /// An application with these registered thumbprints.
+    pub fn self_signed_application(self, client_id: &str, thumbprints: &[String]) -> Self {
+        let credentials: Vec<String> =
+            thumbprints.iter().map(|print| format!("thumbprint = \"{print}\"")).collect();
+        self.application(client_id, "self_signed_tls_client_auth", &credentials)
+    }
+
+    /// An application with one registered subject, such as `subject_dn = "CN=a"`.
+    pub fn ca_application(self, client_id: &str, credential: &str) -> Self {
+        self.application(client_id, "tls_client_auth", &[credential.to_owned()])
+    }
+
+    /// Trusts a client CA; its file is `NAME.pem`.
+    pub fn trust(mut self, name: &str, pem: &str) -> Self {
+        self = self.file(&format!("{name}.pem"), pem);
+        self.client_ca(&format!("\"{name}.pem\""))
+    }
+
+    /// An item of `client_ca` as it is written.
+    pub fn client_ca(mut self, item: &str) -> Self {
+        self.client_cas.push(item.to_owned());
+        self
+    }
+
+    /// Names a file that was written besides as a client CA's.
+    pub fn trust_file(mut self, name: &str) -> Self {
+        self.client_cas.push(format!("\"{name}\""));
+        self
+    }
+
+    /// Writes a file beside the configuration.
+    pub fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
+        let path = self.folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+        self
+    }
+
+    /// The same for its owner alone.
+    pub fn secret_file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
+        let path = self.folder.path().join(name);
+        let builder = self.file(name, content);
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        builder
+    }
+
+    /// Lines of `[listen]`, beside the addresses.
+    pub fn listen(mut self, lines: &str) -> Self {
+        self.listen.push_str(lines);
+        self.listen.push('\n');
+        self
+    }
+
+    /// Lines of `[limits]`.
+    pub fn limits(mut self, lines: &str) -> Self {
+        self.limits.push_str(lines);
+        self.limits.push('\n');
+        self
+    }
+
+    /// Lines of `[trust]`, beside the client CAs and the applications, such as `crls`.
+    pub fn trust_settings(mut self, lines: &str) -> Self {
+        self.trust.push_str(lines);
+        self.trust.push('\n');
+        self
+    }
+
+    /// Lines of `[[upstream]]`, beside name and urls.
+    pub fn upstream(mut self, lines: &str) -> Self {
+        self.upstream.push_str(lines);
+        self.upstream.push('\n');
+        self
+    }
+
+    /// Another origin of the upstream.
+    pub fn also_upstream(mut self, url: impl std::fmt::Display) -> Self {
+        let _ = write!(self.upstream_url, ", \"{url}\"");
+        self
+    }
+
+    /// Whole tables, such as a `[[header_profile]]` or `[trust]` additions by their own name.
+    pub fn extra(mut self, text: &str) -> Self {
+        self.extra.push_str(text);
+        self.extra.push('\n');
+        self
+    }
+
+    /// Logs what an operator sees only, for tests of many requests.
+    pub fn quiet(self) -> Self {
+        self.environment("RUST_LOG", "mtls_edge=info,mtls_edge::access=off")
+    }
+
+    /// Names another file of applications, which the test writes itself.
+    pub fn applications_file(mut self, path: &str) -> Self {
+        path.clone_into(&mut self.applications_file);
+        self
+    }
+
+    /// The folder of the configuration.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A variable of the edge's environment.
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// With so many workers instead of two.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers;
+        self
+    }
+
+    /// Under another limit of open files, in the words of the shell's `ulimit`: `-n 256`.
+    pub fn open_files(mut self, ulimit: &str) -> Self {
+        self.open_files = Some(ulimit.to_owned());
+        self
+    }
+
+    /// With a clock that stands still at this time until [`Edge::set_clock`] sets it.
+    pub fn clock(mut self, at: time::OffsetDateTime) -> Self {
+        self.clock = Some(at.into());
+        self
+    }
+
+    /// The program that serves.
+    fn server(&self) -> Command {
+        let config = self.folder.path().join("edge.toml");
+        if self.clock.is_some() {
+            return set_clock::program(&config, self.workers);
+        }
+        let mut program = self.program();
+        program.args(["run", "--workers", &self.workers.to_string(), "--config"]).arg(config);
+        program
+    }
+
+    /// The program, under the limits that were asked for.
+    fn program(&self) -> Command {
+        let Some(ulimit) = &self.open_files else { return program() };
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("ulimit {ulimit} && exec \"$0\" \"$@\"")]).arg(program().get_program());
+        shell
+    }
+
+    fn write(&self) {
+        let config = format!(
+            "[listen]\nhttps = [\"127.0.0.1:0\"]\nadmin = \"127.0.0.1:0\"\n{}\n[limits]\n{}\n[log]\nformat = \"json\"\nlevel = \"debug\"\n\
+             [trust]\nclient_ca = [{}]\napplications = \"{}\"\n{}\n[[upstream]]\nname = \"as\"\nurls = [{}]\n{}\n{}\n{}",
+            self.listen,
+            self.limits,
+            self.client_cas.join(", "),
+            self.applications_file,
+            self.trust,
+            self.upstream_url,
+            self.upstream,
+            self.domains,
+            self.extra
+        );
+        std::fs::write(self.folder.path().join("edge.toml"), config).unwrap();
+        let applications =
+            if self.applications.is_empty() { "# nobody\n".to_owned() } else { self.applications.clone() };
+        std::fs::write(self.folder.path().join("applications.toml"), applications).unwrap();
+    }
+
+    /// Runs a command that ends by itself, such as `check`, on this configuration, in its folder.
+    pub fn output(&self, command: &str) -> Output {
+        self.write();
+        self.program()
+            .args([command, "--config", "edge.toml"])
+            .current_dir(self.folder.path())
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .env_remove("RUST_LOG")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    }
+
+    /// Starts the program and waits until it listens.
+    pub fn start(self) -> Edge {
+        self.write();
+        let mut child = self
+            .server()
+            // Of the test's own environment nothing shall decide what is logged; what the test asks for does.
+            .env_remove("RUST_LOG")
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(if self.clock.is_some() { Stdio::piped() } else { Stdio::null() })
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        if let (Some(time), Some(stdin)) = (self.clock, &mut child.stdin) {
+            set_clock::set(stdin, time);
+        }
+        let log = Log::of(child.stderr.take().unwrap());
+        let address = |message: &str| -> SocketAddr {
+            let line = log.wait_for(|line| line.contains(message));
+            let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+            line["address"].as_str().unwrap().parse().unwrap()
+        };
+        let https = address("HTTPS listener ready");
+        let admin = address("admin listener ready");
+        let server_ca = self.server_ca.der();
+        Edge { https, admin, server_ca, issuer: self.server_ca, folder: self.folder, child, log }
+    }
+}
