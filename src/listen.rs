@@ -11,7 +11,7 @@ mod handshake;
 mod lent;
 mod linger;
 mod open;
-mod proxy_protocol;
+pub mod proxy_protocol;
 mod requests;
 mod server;
 mod shared;

@@ -13,6 +13,7 @@ mod tickets;
 
 pub use accept::{AcceptError, AcceptedTls, Failed, accept, take_leave};
 pub use cork::Corked;
+pub use leaf::Leaf;
 pub use options::{CipherSuites, ClientAuth};
 pub use server::{DomainTls, ServerCredential, ServerOptions, provider};
 pub use tickets::{SECRET_BYTES, TicketSecrets};

@@ -28,7 +28,7 @@ pub(super) fn sent_nothing(error: &io::Error) -> bool {
 ///
 /// Gives the client's address; `None` where the header has none: a connection of the balancer's own (`LOCAL`), `UNKNOWN`,
 /// UNSPEC, UDP and UNIX addresses. Then nobody vouches for what the client says of itself.
-pub(super) async fn read<IO: AsyncRead + Unpin>(io: &mut IO) -> io::Result<Option<IpAddr>> {
+pub async fn read<IO: AsyncRead + Unpin>(io: &mut IO) -> io::Result<Option<IpAddr>> {
     let mut start = [0; 12];
     let first = match io.read(&mut start).await {
         Ok(first) if first > 0 => first,
@@ -58,7 +58,9 @@ async fn version1<IO: AsyncRead + Unpin>(io: &mut IO, start: &[u8]) -> io::Resul
         }
         line.push(io.read_u8().await?);
     }
-    let line = std::str::from_utf8(&line).map_err(|_| malformed("the line is not ASCII"))?.trim_end();
+    let line = std::str::from_utf8(&line).map_err(|_| malformed("the line is not ASCII"))?;
+    // Only the CRLF: with another space before it, the last field would be empty.
+    let line = line.strip_suffix("\r\n").unwrap_or(line);
     let fields: Vec<&str> = line.split(' ').collect();
     match fields.as_slice() {
         ["PROXY", "UNKNOWN", ..] => Ok(None),
@@ -143,6 +145,8 @@ mod tests {
             b"PROXY TCP4 ::1 ::1 1 2\r\n",
             b"PROXY TCP6 x y 1 2\r\n",
             b"PROXY TCP4 1.2.3.4\r\n",
+            b"PROXY TCP4 192.0.2.7 198.51.100.1 5000 \r\n",
+            b"PROXY TCP4 192.0.2.7 198.51.100.1 5000 443 \r\n",
         ] {
             assert!(parse(bytes).is_err());
         }

@@ -12,15 +12,17 @@ use crate::clock::Timestamp;
 
 /// A certificate's subjectPublicKeyInfo and notAfter (RFC 5280 section 4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Leaf<'a> {
+pub struct Leaf<'a> {
     /// In DER.
-    pub(super) public_key: &'a [u8],
-    pub(super) not_after: Timestamp,
+    pub public_key: &'a [u8],
+    /// The end of its validity.
+    pub not_after: Timestamp,
 }
 
 impl<'a> Leaf<'a> {
     /// None where the certificate can't be read as far as its key.
-    pub(super) fn of(certificate: &'a [u8]) -> Option<Self> {
+    #[must_use]
+    pub fn of(certificate: &'a [u8]) -> Option<Self> {
         let tbs = content(content(certificate)?)?;
         let (after, first) = Any::from_der(tbs).ok()?;
         let has_version = (first.class(), first.tag()) == (Class::ContextSpecific, Tag(0));

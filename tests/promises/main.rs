@@ -47,6 +47,7 @@ mod metrics;
 mod metrics_format;
 mod model;
 mod one_reading;
+mod parsers;
 mod paths;
 mod pipes;
 mod plain_http;

@@ -1,8 +1,8 @@
 //! One request, one reading: what the edge takes for a client's request, no common server behind it takes for another's.
 
 mod hostile;
-mod models;
-mod octets;
+pub mod models;
+pub mod octets;
 mod python;
 mod table;
 

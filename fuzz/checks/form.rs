@@ -1,0 +1,57 @@
+//! `client_id` in a form: what the WHATWG's parser finds, and no common server another one.
+
+use http::{Method, Request};
+use mtls_edge::authenticate::{ClientIdError, client_id};
+
+use crate::one_reading::{models, octets::Octets};
+
+/// Checks a form as a body, and as the query of a GET.
+pub fn check(form: &[u8]) {
+    let named: Vec<String> = form_urlencoded::parse(form)
+        .filter(|(name, _)| name == "client_id")
+        .map(|(_, value)| value.into_owned())
+        .collect();
+    let body = Octets {
+        method: "POST",
+        headers: vec![("content-type".to_owned(), b"application/x-www-form-urlencoded".to_vec())],
+        body: form.to_vec(),
+        ..Octets::default()
+    };
+    compare(&body, &named, is_plain(form));
+    // What a URI may have in it.
+    if let Ok(query) = std::str::from_utf8(form)
+        && Request::builder().method(Method::GET).uri(format!("/oauth/token?{query}")).body(()).is_ok()
+        && !query.contains('#')
+    {
+        let query = Octets { method: "GET", query: Some(query.to_owned()), ..Octets::default() };
+        compare(&query, &named, is_plain(form));
+    }
+}
+
+fn compare(request: &Octets, named: &[String], is_plain: bool) {
+    let Some(head) = request.head(false) else { return };
+    match client_id(&head, &request.body) {
+        Ok(client) => {
+            assert_eq!(named, [client.as_str()], "{request:?}");
+            for (server, clients) in models::readings(request) {
+                let others: Vec<_> = clients.iter().filter(|other| *other != client.as_str()).collect();
+                assert!(
+                    others.is_empty(),
+                    "the edge reads {client}, {server} reads {others:?} of {request:?}"
+                );
+            }
+        }
+        Err(ClientIdError::Missing) => assert!(named.iter().all(String::is_empty), "{request:?}"),
+        Err(error) => assert!(!is_plain || named.len() != 1, "{error} for an ordinary form: {request:?}"),
+    }
+}
+
+/// Whether a form has ordinary names and values only.
+fn is_plain(form: &[u8]) -> bool {
+    let is_word = |text: &[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_alphanumeric);
+    form.split(|byte| *byte == b'&').all(|pair| {
+        let mut parts = pair.splitn(2, |byte| *byte == b'=');
+        let (name, value) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        matches!(name, b"client_id" | b"grant_type" | b"scope" | b"code" | b"client_secret") && is_word(value)
+    })
+}

@@ -1,0 +1,83 @@
+//! `client_id` in a JSON object: what serde_json finds, and no common server another one.
+
+use std::fmt;
+
+use mtls_edge::authenticate::{ClientIdError, client_id};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
+
+use crate::one_reading::{models, octets::Octets};
+
+/// Checks a body.
+pub fn check(body: &[u8]) {
+    let request = Octets {
+        method: "POST",
+        headers: vec![("content-type".to_owned(), b"application/json".to_vec())],
+        body: body.to_vec(),
+        ..Octets::default()
+    };
+    let Some(head) = request.head(false) else { return };
+    let members = serde_json::from_slice::<Members>(body).ok();
+    let named: Option<Vec<&Value>> = members.as_ref().map(|Members(members)| {
+        members.iter().filter(|(name, _)| name == "client_id").map(|(_, value)| value).collect()
+    });
+    match client_id(&head, body) {
+        Ok(client) => {
+            assert_eq!(named, Some(vec![&Value::from(client.as_str())]), "{request:?}");
+            for (server, clients) in models::readings(&request) {
+                let others: Vec<_> = clients.iter().filter(|other| *other != client.as_str()).collect();
+                assert!(
+                    others.is_empty(),
+                    "the edge reads {client}, {server} reads {others:?} of {request:?}"
+                );
+            }
+        }
+        Err(ClientIdError::Missing) => {
+            let is_none = named.is_none_or(|named| named.iter().all(|value| *value == ""));
+            assert!(is_none, "{request:?}");
+        }
+        Err(error) => {
+            assert!(!members.as_ref().is_some_and(is_plain), "{error} for an ordinary object: {request:?}");
+        }
+    }
+}
+
+/// Whether an object has ordinary names and values only, and one `client_id`.
+fn is_plain(Members(members): &Members) -> bool {
+    let is_word = |value: &Value| {
+        value
+            .as_str()
+            .is_some_and(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+    };
+    let is_ordinary =
+        |name: &str| matches!(name, "client_id" | "grant_type" | "scope" | "code" | "client_secret");
+    members.iter().filter(|(name, _)| name == "client_id").count() == 1
+        && members.iter().all(|(name, value)| is_ordinary(name) && is_word(value))
+}
+
+/// The members of an object, repeated ones too.
+struct Members(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Collect)
+    }
+}
+
+struct Collect;
+
+impl<'de> Visitor<'de> for Collect {
+    type Value = Members;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+        let mut members = Vec::new();
+        while let Some(member) = map.next_entry()? {
+            members.push(member);
+        }
+        Ok(Members(members))
+    }
+}

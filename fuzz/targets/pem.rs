@@ -1,0 +1,5 @@
+//! See `checks/pem.rs`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| mtls_edge_fuzz::pem::check(input));

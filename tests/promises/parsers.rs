@@ -1,0 +1,121 @@
+//! What holds for any input of a parser: the twin of the fuzz targets, on mutations of their seeds (`fuzz/`).
+
+use std::{fs, path::Path};
+
+use proptest::{prelude::*, sample::Index};
+
+#[path = "../../fuzz/checks/certificate_key.rs"]
+mod certificate_key;
+#[path = "../../fuzz/checks/distinguished_name.rs"]
+mod distinguished_name;
+#[path = "../../fuzz/checks/form.rs"]
+mod form;
+#[path = "../../fuzz/checks/http1_response.rs"]
+mod http1_response;
+#[path = "../../fuzz/checks/json.rs"]
+mod json;
+#[path = "../../fuzz/checks/pem.rs"]
+mod pem;
+#[path = "../../fuzz/checks/proxy_header.rs"]
+mod proxy_header;
+
+/// The seeds of a target.
+fn seeds(target: &str) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files.iter().map(|file| fs::read(file).unwrap()).collect()
+}
+
+/// One change of an input, as libFuzzer makes them.
+#[derive(Clone, Debug)]
+enum Edit {
+    Set(u8),
+    Insert(Vec<u8>),
+    Remove(usize),
+    Repeat(usize),
+    /// A part of another seed.
+    Splice(Index, Index, usize),
+}
+
+fn edit() -> impl Strategy<Value = Edit> {
+    prop_oneof![
+        any::<u8>().prop_map(Edit::Set),
+        prop::collection::vec(any::<u8>(), 1..4).prop_map(Edit::Insert),
+        "[ -~\r\n]{1,6}".prop_map(|text| Edit::Insert(text.into_bytes())),
+        (1..20_usize).prop_map(Edit::Remove),
+        (1..40_usize).prop_map(Edit::Repeat),
+        (any::<Index>(), any::<Index>(), 1..40_usize)
+            .prop_map(|(seed, at, length)| Edit::Splice(seed, at, length)),
+    ]
+}
+
+fn part(bytes: &[u8], at: usize, length: usize) -> Vec<u8> {
+    bytes[at..bytes.len().min(at + length)].to_vec()
+}
+
+/// A seed of this target with a few changes.
+fn input(target: &str) -> impl Strategy<Value = Vec<u8>> + use<> {
+    let seeds = seeds(target);
+    let edits = prop::collection::vec((any::<Index>(), edit()), 0..6);
+    (any::<Index>(), edits).prop_map(move |(seed, edits)| {
+        let mut input = seeds[seed.index(seeds.len())].clone();
+        for (at, edit) in edits {
+            if input.is_empty() {
+                break;
+            }
+            let at = at.index(input.len());
+            let (end, inserted) = match edit {
+                Edit::Set(byte) => (at + 1, vec![byte]),
+                Edit::Insert(bytes) => (at, bytes),
+                Edit::Remove(length) => (input.len().min(at + length), Vec::new()),
+                Edit::Repeat(length) => (at, part(&input, at, length)),
+                Edit::Splice(seed, from, length) => {
+                    let other = &seeds[seed.index(seeds.len())];
+                    (at, part(other, from.index(other.len()), length))
+                }
+            };
+            input.splice(at..end, inserted);
+        }
+        input
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    #[test]
+    fn a_response_is_read_as_hyper_reads_it_or_refused(input in input("http1_response")) {
+        http1_response::check(&input);
+    }
+
+    #[test]
+    fn a_proxy_header_is_read_by_its_grammar_to_the_byte(input in input("proxy_header")) {
+        proxy_header::check(&input);
+    }
+
+    #[test]
+    fn a_name_that_is_read_is_printed_and_read_back(input in input("distinguished_name")) {
+        distinguished_name::check(&input);
+    }
+
+    #[test]
+    fn a_form_names_the_client_that_every_server_reads(input in input("form")) {
+        form::check(&input);
+    }
+
+    #[test]
+    fn an_object_names_the_client_that_every_server_reads(input in input("json")) {
+        json::check(&input);
+    }
+
+    #[test]
+    fn a_certificates_key_is_that_of_the_full_parser(input in input("certificate_key")) {
+        certificate_key::check(&input);
+    }
+
+    #[test]
+    fn a_pem_file_is_read_as_rustls_reads_it_or_refused(input in input("pem")) {
+        pem::check(&input);
+    }
+}
