@@ -1,6 +1,6 @@
 //! The key and the end of a certificate, as a handshake reads them: those that a parser of the whole certificate finds.
 
-use mtls_edge::tls::Leaf;
+use mtls_edge::{clock::Timestamp, tls::Leaf};
 use rustls_pki_types::SubjectPublicKeyInfoDer;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
@@ -13,7 +13,7 @@ pub fn check(certificate: &[u8]) {
     }
     let Ok((_, whole)) = X509Certificate::from_der(certificate) else { return };
     let leaf = leaf.unwrap_or_else(|| panic!("x509-parser reads {certificate:?}"));
-    assert_eq!(leaf.not_after, whole.validity().not_after.timestamp().into());
+    assert_eq!(leaf.not_after, Timestamp::from_unix(whole.validity().not_after.timestamp()));
     let key = whole.tbs_certificate.subject_pki.raw;
     // x509-parser drops what follows the key in its SEQUENCE; webpki, which checks signatures by it, refuses that.
     assert!(leaf.public_key.starts_with(key));

@@ -49,11 +49,12 @@ fn shown(text: &[u8]) -> String {
 }
 
 /// Whether a text has something that the edge refuses on purpose, and hyper may accept: a transfer coding other than one
-/// `chunked`, a bare LF, a length with a leading zero or where no body is, a 1xx or a switch of protocols.
+/// `chunked`, a bare LF, a length with a leading zero or where no body is, empty lines before a status line.
 fn is_stricter(text: &[u8]) -> bool {
     let lower = String::from_utf8_lossy(text).to_ascii_lowercase();
     let has_bare_lf = text.split(|byte| *byte == b'\n').rev().skip(1).any(|line| !line.ends_with(b"\r"));
-    lower.contains("transfer-encoding") || lower.contains("content-length") || has_bare_lf
+    let has_empty_lines = lower.starts_with("\r\n\r\n") || lower.contains("\r\n\r\n\r\n");
+    lower.contains("transfer-encoding") || lower.contains("content-length") || has_bare_lf || has_empty_lines
 }
 
 /// What a client makes of the bytes on a connection.

@@ -16,7 +16,6 @@ use tokio::io::AsyncWriteExt;
 use crate::support::{
     Client, edge_before,
     scripted::{OK, Scripted, keep_answering, read_request},
-    with_client,
 };
 
 fn empty(method: Method) -> Request<Full<Bytes>> {
