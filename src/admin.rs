@@ -90,7 +90,7 @@ async fn serve(listener: TcpListener, state: Arc<State>) -> std::io::Result<()> 
         let (stream, _) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
-                tracing::warn!(%error, "the admin address can't accept a connection");
+                tracing::warn!(%error, "cannot accept a connection on the admin address");
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             }

@@ -38,7 +38,7 @@ pub use target::{ClientTls, Target, TargetSpec};
 #[derive(Debug, thiserror::Error)]
 pub enum ForwardError {
     /// No origin took a connection: 503.
-    #[error("no origin of the upstream \"{upstream}\" could be reached; the last, {origin}: {reason}")]
+    #[error("upstream \"{upstream}\" unreachable; last origin tried: {origin}: {reason}")]
     Unreachable {
         /// The upstream's name.
         upstream: String,
@@ -48,7 +48,7 @@ pub enum ForwardError {
         reason: String,
     },
     /// It has as many requests in flight as it may have, or no descriptor is left for another connection: 503.
-    #[error("the upstream \"{upstream}\" is not asked: {reason}")]
+    #[error("upstream \"{upstream}\" not contacted: {reason}")]
     Busy {
         /// The upstream's name.
         upstream: String,
@@ -56,7 +56,7 @@ pub enum ForwardError {
         reason: String,
     },
     /// It took the request, or a part of it, and broke off or answered with something that is not HTTP: 502.
-    #[error("the upstream \"{upstream}\" broke off: {reason}")]
+    #[error("upstream \"{upstream}\" failed: {reason}")]
     Broken {
         /// The upstream's name.
         upstream: String,
@@ -64,7 +64,7 @@ pub enum ForwardError {
         reason: String,
     },
     /// It gave no response in time: 504.
-    #[error("the upstream \"{upstream}\" gave no response within {limit:?}")]
+    #[error("upstream \"{upstream}\" did not respond within {limit:?}")]
     Slow {
         /// The upstream's name.
         upstream: String,
@@ -72,6 +72,6 @@ pub enum ForwardError {
         limit: Duration,
     },
     /// The request's own body failed: the client's doing.
-    #[error("the request's body failed: {0}")]
+    #[error("{0}")]
     Body(BodyFault),
 }

@@ -38,9 +38,9 @@ pub enum Error {
     #[error("ambiguous message framing: {0}")]
     Framing(&'static str),
     /// The request's body did not have the length that its head stated.
-    #[error("the request's body does not have the stated length")]
+    #[error("the request body does not match its Content-Length")]
     Length,
     /// The request's body failed; the body keeps the reason.
-    #[error("the request's body failed")]
+    #[error("the request body failed")]
     Body,
 }

@@ -30,7 +30,7 @@ impl Server {
                 tokio::select! {
                     result = serve(listener, state) => {
                         if let Err(error) = result {
-                            tracing::error!(%error, "the admin address is not served");
+                            tracing::error!(%error, "the admin listener failed");
                         }
                     }
                     _ = stopped => {}

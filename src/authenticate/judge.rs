@@ -49,16 +49,18 @@ impl fmt::Display for Denial {
             Self::Expired => f.write_str("the client certificate has expired"),
             Self::NotYetValid => f.write_str("the client certificate is not yet valid"),
             Self::UnknownClient(id) => write!(f, "no application is registered as \"{id}\""),
-            Self::UnknownCertificate => f.write_str("no application has registered this certificate"),
-            Self::OtherThumbprint(id) => write!(f, "\"{id}\" has registered other thumbprints"),
+            Self::UnknownCertificate => f.write_str("certificate is not registered for any application"),
+            Self::OtherThumbprint(id) => write!(f, "certificate thumbprint is not registered for \"{id}\""),
             Self::Chain(id, refusal) => write!(f, "\"{id}\" needs a chain to a client CA: {refusal}"),
             Self::OtherSubject { client_id, difference: Some(difference) } => {
-                write!(f, "\"{client_id}\" has registered another subject DN: {difference}")
+                write!(f, "subject DN is not the one registered for \"{client_id}\": {difference}")
             }
             Self::OtherSubject { client_id, difference: None } => {
-                write!(f, "\"{client_id}\" has registered a subject that the certificate does not bear")
+                write!(f, "certificate does not have the subject registered for \"{client_id}\"")
             }
-            Self::OtherIssuer(id) => write!(f, "\"{id}\" pins a CA that did not issue this certificate"),
+            Self::OtherIssuer(id) => {
+                write!(f, "the verified path does not contain the CA pinned for \"{id}\"")
+            }
         }
     }
 }

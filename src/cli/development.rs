@@ -14,7 +14,7 @@ pub(super) const DOMAIN: &str = "mtls.localhost";
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DevelopmentError {
     /// Cryptography failed.
-    #[error("a certificate can't be made: {0}")]
+    #[error("cannot create a certificate: {0}")]
     Certificate(#[from] rcgen::Error),
     /// The folder can't be written.
     #[error("{0}")]

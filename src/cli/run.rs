@@ -54,7 +54,7 @@ pub(super) fn run(config: &Path, workers: Option<usize>) -> ExitCode {
         tracing::error!(%error, "fatal");
         return ExitCode::FAILURE;
     }
-    tracing::info!("draining: no new connections, requests in flight are finished");
+    tracing::info!("draining: accepting no new connections, finishing the requests in flight");
     match edge.stop() {
         Ok(()) => {
             tracing::info!("drained");
@@ -87,7 +87,7 @@ async fn until_stopped(signals: &mut Signals, edge: &Edge) -> Result<(), EdgeErr
                 Signal::Hangup => edge.reload(),
                 Signal::User(name) => tracing::info!(
                     signal = name,
-                    "ignored: the log goes to standard error, so there is no file to open again"
+                    "ignored: the log goes to standard error, so there is no file to reopen"
                 ),
             },
             error = &mut failure => return Err(error),

@@ -215,7 +215,9 @@ fn agree<'a>(
             method.span.line()
         );
         let problem = Problem::error(span, format!("application.credential.{name}"), what);
-        table.reader.report(problem.help(format!("write {fitting}, or make it an application of its own")));
+        table
+            .reader
+            .report(problem.help(format!("write {fitting}, or register it as a separate application")));
         return false;
     }
     true
@@ -255,7 +257,7 @@ fn credential(table: &Table<'_>, names: &mut Vec<Spanned<String>>) -> Option<Cre
                 first.span.line()
             );
             let problem = Problem::error(&name.span, "application.credential.name", what);
-            table.reader.report(problem.help("give each credential of an application a name of its own"));
+            table.reader.report(problem.help("give each credential of an application a unique name"));
         }
         names.push(name.clone());
     }
@@ -302,7 +304,9 @@ fn one_matcher(table: &Table<'_>, written: &[(&str, Value<'_>, ReadMatcher)]) ->
             let found = all_of(written.iter().map(|(key, ..)| *key));
             let problem =
                 Problem::error(&second.span, KEY, format!("found {found}, expected exactly one of them"));
-            table.reader.report(problem.help("keep one; a second way in is a second credential"));
+            table
+                .reader
+                .report(problem.help("keep one; add another [[application.credential]] for the second"));
             None
         }
     }

@@ -110,6 +110,6 @@ fn must_be_unique(table: &Table<'_>, names: &[Option<Spanned<String>>], name: &S
             format!("found {} a second time; the first is on line {}", quote(&name.value), first.span.line());
         table
             .reader
-            .report(Problem::error(&name.span, table.path("name"), what).help("give each a name of its own"));
+            .report(Problem::error(&name.span, table.path("name"), what).help("give each a unique name"));
     }
 }

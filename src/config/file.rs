@@ -62,7 +62,7 @@ pub fn read_with_mode(path: &Path, limit: u64) -> io::Result<Content> {
 
 /// A file that anybody on the machine can write: who can write what is believed can let themselves in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("anybody can write it (mode {mode:03o})")]
+#[error("it is world-writable (mode {mode:03o})")]
 pub struct Loose {
     /// Its permissions.
     pub mode: u32,

@@ -95,7 +95,7 @@ pub(super) fn unseen(value: &Value<'_>, text: &str, works: impl Fn(&str) -> bool
         let plain: String = trimmed.chars().filter(|c| !is_hidden(*c)).collect();
         if works(&plain) {
             return Some(fault(
-                &format!("has an invisible character in it (U+{:04X})", u32::from(hidden)),
+                &format!("contains an invisible character (U+{:04X})", u32::from(hidden)),
                 &plain,
             ));
         }

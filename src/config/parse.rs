@@ -149,7 +149,7 @@ fn read(path: &Path) -> Result<String, Failure> {
         let fault = |what: &str| Failure { help: help.clone(), ..Failure::new(what, None) };
         match error.kind() {
             _ if file::Loose::of(&error).is_some() => Failure::new(
-                format!("{error}: who can write it decides who is let in"),
+                format!("{error}: anyone who can write it decides which clients are accepted"),
                 "run: chmod o-w on the file",
             ),
             io::ErrorKind::NotFound => fault(MISSING),

@@ -179,7 +179,7 @@ fn slip(span: &Span, message: &str) -> (String, Option<String>) {
         return (message, Some(help.to_owned()));
     };
     if is_null(line) {
-        let help = "leave the key out: then it has its default";
+        let help = "remove the key to use its default";
         return ("there is no null".to_owned(), Some(help.to_owned()));
     }
     if let Some(help) = form(line, &message) {
@@ -199,7 +199,7 @@ fn slip(span: &Span, message: &str) -> (String, Option<String>) {
             return Some(format!("write {}", kind.heading));
         }
         let example = TABLES.iter().map(|kind| kind.example(key)).find(|example| !example.is_empty())?;
-        Some(format!("write a value behind it, such as {key} = {example}"))
+        Some(format!("write a value after it, such as {key} = {example}"))
     });
     let has_no_value = what.starts_with("key with no value");
     let is_unclosed = UNCLOSED.iter().any(|message| what.starts_with(message));
@@ -231,7 +231,7 @@ fn is_null(line: &str) -> bool {
 /// What other formats have, or what is missing between the lines of a list.
 fn form(line: &str, message: &str) -> Option<&'static str> {
     if message.starts_with("missing comma between array elements") {
-        Some("write a comma behind the item before")
+        Some("write a comma after the previous item")
     } else if line.starts_with(';') || line.starts_with("//") || line.starts_with("--") {
         Some("write # before a comment")
     } else {

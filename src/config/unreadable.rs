@@ -19,7 +19,7 @@ use super::{
 pub fn unreadable(path: &Path, error: &io::Error) -> (String, Option<String>) {
     if let Some(Loose { mode }) = Loose::of(error) {
         return (
-            format!(" can be written by others (mode {mode:03o}): anybody on this machine could change it"),
+            format!(" can be written by others (mode {mode:03o}): any user of this machine could change it"),
             Some(format!("run: chmod o-w {}", word(path))),
         );
     }
@@ -28,7 +28,7 @@ pub fn unreadable(path: &Path, error: &io::Error) -> (String, Option<String>) {
         ErrorKind::NotFound => missing(path, error),
         ErrorKind::NotADirectory => {
             let file = path.ancestors().skip(1).find(|folder| folder.is_file());
-            let help = file.map(|file| format!("{} is a file, and no folder", file.display()));
+            let help = file.map(|file| format!("{} is a file, not a folder", file.display()));
             (format!(" can't be read: {error}"), help)
         }
         _ => (format!(" can't be read: {error}"), None),
@@ -49,7 +49,7 @@ fn denied(path: &Path) -> (String, Option<String>) {
             word(folder)
         ),
         None if may(path, Access::READ_OK) => {
-            "its mode allows it: look whether SELinux or AppArmor forbids it (ausearch -m avc, dmesg)"
+            "its mode allows it: check whether SELinux or AppArmor denies it (ausearch -m avc, dmesg)"
                 .to_owned()
         }
         None => {
@@ -87,8 +87,8 @@ fn missing(path: &Path, error: &io::Error) -> (String, Option<String>) {
     }
     if let Ok(target) = fs::read_link(path) {
         let (link, target) = (" is a link to", target.display());
-        let help = format!("let it lead to a file that is there: ls -l {}", word(path));
-        return (format!("{link} {target}, which is not there"), Some(help));
+        let help = format!("point it to an existing file: ls -l {}", word(path));
+        return (format!("{link} {target}, which does not exist"), Some(help));
     }
     let Some(folder) = path.parent() else { return (what, None) };
     if !folder.as_os_str().is_empty() && !folder.exists() {
@@ -165,8 +165,8 @@ mod tests {
             ("~", " can't be read: ~ is not expanded", Some("write the path of the home folder itself")),
             (
                 "link.pem",
-                " is a link to gone.pem, which is not there",
-                Some("let it lead to a file that is there: ls -l link.pem"),
+                " is a link to gone.pem, which does not exist",
+                Some("point it to an existing file: ls -l link.pem"),
             ),
             ("servr.pem", none, Some("did you mean \"server.pem\"?")),
             ("server.pem ", none, Some("did you mean \"server.pem\"?")),
@@ -178,7 +178,7 @@ mod tests {
         let (_, help) = said(&at("certs/server.pem"));
         assert!(help.unwrap().starts_with("there is no folder "));
         let (_, help) = said(&at("server.pem/a.pem"));
-        assert_eq!(help.unwrap(), format!("{} is a file, and no folder", at("server.pem").display()));
+        assert_eq!(help.unwrap(), format!("{} is a file, not a folder", at("server.pem").display()));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::{
 /// The faults do not repeat the name: it may itself be a secret.
 pub(super) fn header_name(text: &str) -> Result<HeaderName, Fault> {
     let name = HeaderName::from_bytes(text.as_bytes()).map_err(|_| {
-        Fault::new("found what is no header name, expected letters, digits and -")
+        Fault::new("invalid header name, expected letters, digits and -")
             .help("write a name such as x-client-certificate")
     })?;
     let Some((reserved, owner)) = owner(name.as_str()) else { return Ok(name) };
@@ -232,14 +232,14 @@ fn host_and_port(text: &str) -> Result<(String, Option<u16>), &'static str> {
         return Ok((address.to_string(), port));
     }
     if host.contains(':') {
-        return Err(": an IPv6 address stands in brackets");
+        return Err(": an IPv6 address must be in brackets");
     }
     let name = host.to_ascii_lowercase();
     if name.is_empty() {
         return Err(": the host is missing");
     }
     if name.parse::<IpAddr>().is_err() && DnsName::try_from(name.as_str()).is_err() {
-        return Err(": the host is no DNS name");
+        return Err(": the host is not a DNS name");
     }
     Ok((name, port))
 }

@@ -18,16 +18,16 @@ use super::{Received, Share, buffered::NoRoom};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BodyFault {
     /// More bytes than the limit: 413.
-    #[error("it is longer than {0} bytes")]
+    #[error("the request body is longer than {0} bytes")]
     TooLarge(u64),
     /// Not there in time: 408.
-    #[error("it did not arrive within {0:?}")]
+    #[error("the request body did not arrive within {0:?}")]
     Slow(Duration),
     /// The client went away, or its framing is broken: 400.
-    #[error("it broke off")]
+    #[error("the connection ended before the request body was complete")]
     Broken,
     /// Other bodies take all the memory that bodies may: 503.
-    #[error("too many requests are being read at the moment: try again later")]
+    #[error("too many request bodies are being read: try again later")]
     NoRoom,
 }
 

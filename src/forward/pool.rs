@@ -164,7 +164,7 @@ impl Pool {
         in_use: &mut Option<InUse>,
     ) -> Result<Tried, ForwardError> {
         let Some(origin_form) = OriginForm::take(&mut request) else {
-            return Err(self.broken("the request's Host is no authority"));
+            return Err(self.broken("the request's Host is not a valid authority"));
         };
         let replay = request.body_mut().replay().map(|replay| (replay, clone_head(&request)));
         let mut timer = timer(self.target.limits.response_timeout);

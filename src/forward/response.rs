@@ -43,13 +43,13 @@ enum Upstream {
 #[derive(Debug, thiserror::Error)]
 pub enum ResponseError {
     /// The upstream broke off, over HTTP/1.1.
-    #[error("the upstream broke off in its response: {0}")]
+    #[error("the response of the upstream ended early: {0}")]
     Http1(#[from] h1::Error),
     /// The upstream broke off, over HTTP/2.
-    #[error("the upstream broke off in its response: {0}")]
+    #[error("the response of the upstream ended early: {0}")]
     Http2(#[from] hyper::Error),
     /// The upstream stopped sending.
-    #[error("the upstream sent nothing of its response for {0:?}")]
+    #[error("no response data from the upstream for {0:?}")]
     Stalled(Duration),
 }
 

@@ -35,7 +35,7 @@ pub enum IdentityError {
         found: usize,
     },
     /// More than [`MAX_CHAIN_BYTES`].
-    #[error("{found} octets of certificates were presented; at most {MAX_CHAIN_BYTES} are read")]
+    #[error("{found} bytes of certificates were presented; at most {MAX_CHAIN_BYTES} are read")]
     TooLarge {
         /// How many.
         found: usize,
@@ -47,7 +47,7 @@ pub enum IdentityError {
         reason: String,
     },
     /// Octets after the certificate's end.
-    #[error("{octets} octets follow the certificate's end")]
+    #[error("{octets} bytes follow the end of the certificate")]
     TrailingOctets {
         /// How many.
         octets: usize,

@@ -193,7 +193,7 @@ fn unknown_issuer(certificate: &ClientCertificate, intermediates: &Intermediates
         count => ChainRefusal::LeftOut {
             issuer,
             count,
-            reason: "an intermediate may have 8192 octets, and the names of all together 4096",
+            reason: "an intermediate may have 8192 bytes, and the names of all together 4096",
         },
     }
 }

@@ -91,15 +91,15 @@ impl DistinguishedName {
     pub fn from_der(name_der: &[u8]) -> Result<Self, NameError> {
         let (rest, name) = element(name_der, Tag::Sequence, "no SEQUENCE of RDNs")?;
         if !rest.is_empty() {
-            return Err(NameError::Malformed("octets after its end"));
+            return Err(NameError::Malformed("bytes after its end"));
         }
         let mut rdns = Vec::new();
         let mut input = name;
         while !input.is_empty() {
-            let (rest, mut set) = element(input, Tag::Set, "an RDN that is no SET")?;
+            let (rest, mut set) = element(input, Tag::Set, "an RDN that is not a SET")?;
             let mut attributes = Vec::new();
             while !set.is_empty() {
-                let (rest, pair) = element(set, Tag::Sequence, "an attribute that is no SEQUENCE")?;
+                let (rest, pair) = element(set, Tag::Sequence, "an attribute that is not a SEQUENCE")?;
                 attributes.push(Attribute::from_der(pair)?);
                 set = rest;
             }
@@ -231,7 +231,7 @@ impl Attribute {
     fn from_der(pair: &[u8]) -> Result<Self, NameError> {
         let (value, oid) = element(pair, Tag::Oid, "an attribute without a type")?;
         let oid =
-            dotted(oid).ok_or(NameError::Malformed("an attribute type that is no object identifier"))?;
+            dotted(oid).ok_or(NameError::Malformed("an attribute type that is not an object identifier"))?;
         let value = Value::from_der(value).ok_or(NameError::Malformed("an attribute without one value"))?;
         Ok(Self { oid, value })
     }

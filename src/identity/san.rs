@@ -31,7 +31,7 @@ pub enum SanError {
     },
     /// A blank, a control character or something outside ASCII.
     #[error(
-        "holds {found:?}, which a certificate's name cannot; write international names in their ASCII form (xn--...)"
+        "contains {found:?}, which a name in a certificate cannot; write international names in their ASCII form (xn--...)"
     )]
     Character {
         /// The first such character.

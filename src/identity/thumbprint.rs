@@ -65,7 +65,7 @@ pub enum ThumbprintError {
     #[error("empty; {EXPECTED}")]
     Empty,
     /// A hash of another kind, known by its label or its length.
-    #[error("looks like {algorithm} ({octets} octets); {EXPECTED}")]
+    #[error("looks like {algorithm} ({octets} bytes); {EXPECTED}")]
     OtherHash {
         /// Which hash.
         algorithm: &'static str,
@@ -79,7 +79,7 @@ pub enum ThumbprintError {
         digits: usize,
     },
     /// Characters that fit, but not the base64 of 32 octets.
-    #[error("{characters} characters that are not base64 of 32 octets; {EXPECTED}")]
+    #[error("{characters} characters that are not base64 of 32 bytes; {EXPECTED}")]
     Base64 {
         /// How many characters were found, padding aside.
         characters: usize,
@@ -265,7 +265,7 @@ mod tests {
         assert_eq!(error("sha256 Fingerprint="), ThumbprintError::Empty);
         assert_eq!(
             error(&"AA:".repeat(20)[..59]).to_string(),
-            "looks like SHA-1 (20 octets); a SHA-256 thumbprint is 64 hex digits or 43 characters of base64: `mtls-edge inspect \
+            "looks like SHA-1 (20 bytes); a SHA-256 thumbprint is 64 hex digits or 43 characters of base64: `mtls-edge inspect \
              CERT` prints it"
         );
         assert_eq!(error(&"a".repeat(63)), ThumbprintError::HexLength { digits: 63 });

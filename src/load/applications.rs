@@ -232,10 +232,10 @@ fn registered(
         let leaf = chain.get(..1).unwrap_or_default();
         if let Some(stray) = stray(&chain) {
             let what = format_args!(
-                " holds {} certificates, and certificate {stray} is none of the issuers of the first: it would not be registered",
+                " holds {} certificates, and certificate {stray} does not issue the first: it would not be registered",
                 chain.len()
             );
-            let help = "give each certificate a file and a [[application.credential]] of its own";
+            let help = "give each certificate its own file and [[application.credential]]";
             return Err(FileFault::new(&file.value, what).or_help(help));
         }
         ClientCertificate::from_chain(leaf)

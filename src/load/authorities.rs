@@ -72,7 +72,7 @@ fn authorities(trust: &settings::Trust, now: Timestamp, problems: &mut Vec<Probl
             };
             problems.push(
                 Problem::warning(&file.span, "trust.crls", what)
-                    .help("until then nobody knows what its CA has revoked"),
+                    .help("until then the revocations of its CA are not known"),
             );
             continue;
         }

@@ -51,7 +51,7 @@ pub(super) fn loose_folders(settings: &Settings) -> Vec<Problem> {
                 if mode & 0o1002 == 0o002 {
                     let shown = folder.display();
                     let what = format!(
-                        "{shown} can be written by others (mode {mode:03o}): anybody on this machine can replace what is in it"
+                        "{shown} can be written by others (mode {mode:03o}): any user of this machine can replace what is in it"
                     );
                     problems.push(Problem::warning(place, "", what).help(format!("run: chmod o-w {shown}")));
                 }

@@ -52,7 +52,7 @@ pub(super) fn server_credential(
         Ok(chain) => Some(chain),
         Err(fault) => {
             let help = if in_one {
-                "certificate and private_key name one file: give each a file of its own, or put both into this one"
+                "certificate and private_key name one file: give each its own file, or put both into this one"
             } else {
                 "give a PEM file with the server's certificate first, then its intermediates"
             };
@@ -201,7 +201,7 @@ fn load_key(
     };
     let loaded = key.map_err(|fault| FileFault::of(path, &fault)).and_then(|key| {
         // What the library says of it is no help to anybody.
-        let unusable = " holds a private key that TLS can't use, expected RSA of 2048 to 8192 bits, ECDSA on P-256, P-384 or P-521, or Ed25519";
+        let unusable = " holds a private key that TLS cannot use, expected RSA of 2048 to 8192 bits, ECDSA on P-256, P-384 or P-521, or Ed25519";
         provider.key_provider.load_private_key(key).map_err(|_| FileFault::new(path, unusable))
     });
     let hash = sha2::Sha256::digest(&*content.bytes).into();

@@ -230,7 +230,7 @@ fn domain(
         Some(kept) if kept.tls.is_made_from(&options) => kept.tls.clone(),
         _ => tls::DomainTls::new(options, kept.map(|kept| &kept.tls), clock)
             .map_err(|error| {
-                let what = format!("the TLS configuration can't be built: {error}");
+                let what = format!("cannot build the TLS configuration: {error}");
                 problems.push(Problem::error(&settings.certificate.span, "domain.certificate", what));
             })
             .ok()?,
@@ -298,7 +298,7 @@ pub fn public_authorities(settings: &Settings) -> Vec<Problem> {
         .map(|file| {
             let what = format!("{} holds a public CA of the system's root store", file.value.display());
             Problem::warning(&file.span, "trust.client_ca", what).help(
-                "anybody can get a certificate from it: trust only CAs that issue to your own applications",
+                "anyone can obtain a certificate from it: trust only CAs that issue to your own applications",
             )
         })
         .collect()

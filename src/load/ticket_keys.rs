@@ -39,7 +39,7 @@ fn read(written: &Spanned<PathBuf>) -> Result<TicketSecrets, Fault> {
     let make = || format!("make one: (umask 077; openssl rand -base64 32 > {})", path.display());
     let loose = |mode: u32| {
         let what = format!(
-            " can be read or written by others (mode {mode:03o}): who has a key can pass for any application"
+            " can be read or written by others (mode {mode:03o}): anyone who has a key can impersonate any application"
         );
         (what, format!("make new keys, then: chmod 600 {}", path.display()))
     };
@@ -78,7 +78,7 @@ fn read(written: &Spanned<PathBuf>) -> Result<TicketSecrets, Fault> {
         }
         if secrets.len() == MOST {
             let what = format!(", line {number}: found a key too many, expected at most {MOST}");
-            return Err((what, "remove the keys that no edge seals with any more".to_owned()));
+            return Err((what, "remove keys that no edge encrypts with any longer".to_owned()));
         }
         secrets.push(secret);
         lines.push(number);
@@ -88,7 +88,8 @@ fn read(written: &Spanned<PathBuf>) -> Result<TicketSecrets, Fault> {
 
 /// One key; or what was found instead, without a character of it.
 fn secret(line: &[u8]) -> Result<Zeroizing<[u8; SECRET_BYTES]>, String> {
-    let bytes = STANDARD.decode(line).map_err(|_| format!("{} characters that are no base64", line.len()))?;
+    let bytes =
+        STANDARD.decode(line).map_err(|_| format!("{} characters that are not base64", line.len()))?;
     let bytes = Zeroizing::new(bytes);
     let secret: &[u8; SECRET_BYTES] =
         bytes.as_slice().try_into().map_err(|_| format!("{} bytes", bytes.len()))?;

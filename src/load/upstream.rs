@@ -67,7 +67,7 @@ fn secret(source: &SecretSource) -> Result<HeaderValue, FileFault> {
                 return Err(fault(format!("{place} is in {}, expected ASCII or UTF-8", wide.name)));
             }
             let text = std::str::from_utf8(encoding::without_mark(&content.bytes))
-                .map_err(|_| fault(format!("{place} holds something that a header can't carry")))?;
+                .map_err(|_| fault(format!("{place} contains a character that a header cannot have")))?;
             (text.to_owned(), place)
         }
         SecretSource::Env(name) => {
@@ -76,7 +76,7 @@ fn secret(source: &SecretSource) -> Result<HeaderValue, FileFault> {
                     std::env::VarError::NotPresent => format!("the environment variable {name} is not set"),
                     std::env::VarError::NotUnicode(_) => {
                         return fault(format!(
-                            "the environment variable {name} holds something that a header can't carry"
+                            "the environment variable {name} contains a character that a header cannot have"
                         ));
                     }
                 };
@@ -93,7 +93,7 @@ fn secret(source: &SecretSource) -> Result<HeaderValue, FileFault> {
     if trimmed.is_empty() {
         return Err(fault(format!("{place} is empty")));
     }
-    let unfit = || fault(format!("{place} holds something that a header can't carry"));
+    let unfit = || fault(format!("{place} contains a character that a header cannot have"));
     if !trimmed.bytes().all(|b| (0x20..0x7f).contains(&b)) {
         return Err(unfit());
     }
@@ -113,9 +113,7 @@ pub fn roots(ca: Option<&Path>) -> Result<RootCertStore, FileFault> {
                 let number = index + 1;
                 FileFault::new(
                     file,
-                    format_args!(
-                        ": certificate {number} can't be a root: it lacks what a CA's certificate has"
-                    ),
+                    format_args!(": certificate {number} cannot be a root: it is not a CA certificate"),
                 )
             })?;
         }
@@ -124,7 +122,7 @@ pub fn roots(ca: Option<&Path>) -> Result<RootCertStore, FileFault> {
     // Of the system's some may well be of no use.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if roots.is_empty() {
-        let what = "the system has no root certificate to verify https by".to_owned();
+        let what = "no trusted root certificates found on this system".to_owned();
         return Err(FileFault { what, help: None });
     }
     Ok(roots)
@@ -159,7 +157,7 @@ fn client_config(upstream: &Upstream, problems: &mut Vec<Problem>) -> Option<Cli
             problems.push(Problem::error(
                 &upstream.name.span,
                 "upstream",
-                format!("TLS can't be set up: {error}"),
+                format!("cannot set up TLS: {error}"),
             ));
             None
         }

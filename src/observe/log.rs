@@ -114,7 +114,7 @@ pub fn init(log: &LogSettings) -> io::Result<()> {
         LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).try_init(),
     };
     if let Some(why) = wrong {
-        tracing::warn!("RUST_LOG: {why}; it is ignored, and [log] level = {:?} is in force", log.level);
+        tracing::warn!("RUST_LOG: {why}; ignored; using [log] level = {:?}", log.level);
     }
     Ok(())
 }

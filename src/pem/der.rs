@@ -57,7 +57,7 @@ pub(super) fn check(der: &[u8], wanted: Wanted, line: Option<usize>, kind: &Kind
             Err(Fault::found(wanted, &Kind::TrustedCertificate, line))
         }
         Some(_) if !after.is_empty() => broken(&format!(
-            "found more behind the end of {kind} (bytes: {}), expected one object",
+            "found more after the end of {kind} (bytes: {}), expected one object",
             after.len()
         )),
         Some(_) => Ok(()),

@@ -72,7 +72,7 @@ pub(super) fn sections(text: &[u8]) -> Result<Vec<Section>, Fault> {
     }
 }
 
-const BOUNDARIES: &str = "put each \"-----BEGIN ...-----\" and each \"-----END ...-----\" on a line of its own, in pairs with the same label";
+const BOUNDARIES: &str = "put each \"-----BEGIN ...-----\" and each \"-----END ...-----\" on its own line, in pairs with the same label";
 
 /// Lines without their ends (LF, CR LF, CR) and the white space before these.
 fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {

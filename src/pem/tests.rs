@@ -156,7 +156,7 @@ fn text_that_is_not_whole_pem_is_an_error_at_its_line() {
         ),
         (
             section("CERTIFICATE", &[made.certificate.as_slice(), b"\n"].concat()),
-            "F, line 1: found more behind the end of a certificate (bytes: 1), expected one object".to_owned(),
+            "F, line 1: found more after the end of a certificate (bytes: 1), expected one object".to_owned(),
         ),
         (
             section("CERTIFICATE", &made.certificate[..made.certificate.len() - 2]),

@@ -65,7 +65,7 @@ pub(super) fn sections_of(file: &[u8], wanted: Wanted) -> Result<Vec<Section>, F
         Some(b'<') => Err(Fault::of_file(format!("is an HTML or XML document, expected {wanted}"))),
         Some(_) if is_bare_base64(text) => {
             Err(Fault::of_file(format!("is base64 without its boundary lines, expected {wanted}"))
-                .help("put the BEGIN line before it and the END line behind it"))
+                .help("put the BEGIN line before it and the END line after it"))
         }
         _ => Err(Fault::none(wanted)),
     }

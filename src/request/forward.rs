@@ -36,7 +36,7 @@ impl Service<Outbound> for Forward {
             let response = pools.send(&domain.target, request, caller).await?;
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 let upstream = domain.target.name.clone();
-                let reason = "it switches protocols, though nobody asked it to".to_owned();
+                let reason = "unexpected 101 Switching Protocols".to_owned();
                 return Err(Refusal::Forward(ForwardError::Broken { upstream, reason }));
             }
             Ok(response)

@@ -107,42 +107,47 @@ impl Refusal {
     #[must_use]
     pub fn description(&self) -> String {
         match self {
-            Self::Upgrade => "this server neither upgrades connections (WebSocket) nor tunnels (CONNECT)".into(),
-            Self::Host => "the request must have exactly one Host, a host name with an optional port".into(),
+            Self::Upgrade => {
+                "this server neither upgrades connections (WebSocket) nor tunnels (CONNECT)".into()
+            }
+            Self::Host => "the request must carry exactly one valid Host header".into(),
             Self::Misdirected => {
-                "the Host differs from the server name of the TLS connection: open a connection for this host".into()
+                "the Host differs from the server name of the TLS connection: open a connection for this host"
+                    .into()
             }
             Self::Headers(limit) => format!("the request has more than {limit} header fields"),
             Self::BlankEdges => {
-                "a header's value begins or ends with a space or a tab: remove it (RFC 9113, section 8.2.1)".into()
+                "a header's value begins or ends with a space or a tab: remove it (RFC 9113, section 8.2.1)"
+                    .into()
             }
             Self::MethodOverride => ClientIdError::MethodOverride.to_string(),
-            Self::NotFound { ambiguous: false } => "this server does not offer this path".into(),
+            Self::NotFound { ambiguous: false } => "no such endpoint".into(),
             Self::NotFound { ambiguous: true } => {
-                "this server does not offer this path: write it without escapes, dot segments, doubled slashes, or an extension".into()
+                "no such endpoint: write the path without escapes, dot segments, doubled slashes, or an extension"
+                    .into()
             }
             Self::PathTooLong(limit) => format!("the path is longer than {limit} bytes"),
             Self::Method(methods) => {
                 let list: Vec<&str> = methods.iter().map(Method::as_str).collect();
-                format!("this path takes another method: {}", list.join(", "))
+                format!("method not allowed; allowed methods: {}", list.join(", "))
             }
             Self::ClientId(error) => error.to_string(),
             Self::CertificateRequired => Denial::NoCertificate.description().into(),
             Self::Denied(denial) => denial.description().into(),
             Self::TooLarge(TooLarge { bytes, limit, .. }) => format!(
-                "the client certificate is too large to be passed on ({bytes} bytes encoded, {limit} allowed): use a shorter key or fewer names"
+                "the client certificate is too large to forward ({bytes} bytes encoded, {limit} allowed): use a shorter key or fewer names"
             ),
-            Self::Body(BodyFault::TooLarge(limit)) => format!("the request's body is longer than {limit} bytes"),
-            Self::Body(fault @ BodyFault::NoRoom) => fault.to_string(),
-            Self::Body(fault) => format!("the request's body: {fault}"),
+            Self::Body(fault) => fault.to_string(),
             Self::Forward(ForwardError::Unreachable { .. }) => {
-                "the authorization server can't be reached at the moment: try again later".into()
+                "the authorization server is unreachable: try again later".into()
             }
             Self::Forward(ForwardError::Busy { .. }) => {
-                "the authorization server is busy at the moment: try again later".into()
+                "the authorization server is busy: try again later".into()
             }
-            Self::Forward(ForwardError::Slow { .. }) => "the authorization server gave no response in time".into(),
-            Self::Forward(_) => "the authorization server broke off its response".into(),
+            Self::Forward(ForwardError::Slow { .. }) => {
+                "the authorization server did not respond in time".into()
+            }
+            Self::Forward(_) => "the authorization server closed the connection mid-response".into(),
         }
     }
 

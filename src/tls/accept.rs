@@ -12,10 +12,10 @@ use super::{cork::Corked, plain, reason::reason, tickets::with_session};
 #[derive(Debug, thiserror::Error)]
 pub enum AcceptError {
     /// No `server_name` extension, or an IP address in it.
-    #[error("the ClientHello names no server (SNI)")]
+    #[error("no server name (SNI) in the ClientHello")]
     NoServerName,
     /// No such domain here.
-    #[error("the ClientHello names \"{0}\", which is no domain of this edge")]
+    #[error("unknown server name \"{0}\" (SNI)")]
     UnknownServerName(String),
     /// The peer was gone before it sent anything.
     #[error("the peer closed the connection before it sent anything")]

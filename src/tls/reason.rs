@@ -15,7 +15,7 @@ pub(super) fn reason(error: &io::Error) -> Cow<'static, str> {
         Error::InvalidMessage(InvalidMessage::HandshakePayloadTooLarge) => TOO_LARGE.into(),
         Error::InvalidCertificate(CertificateError::Other(other)) => other.0.to_string().into(),
         Error::InvalidCertificate(CertificateError::BadSignature) => {
-            "the client has not proved that it holds its certificate's key: the signature is wrong".into()
+            "the client did not prove possession of its certificate's key: invalid signature".into()
         }
         Error::InvalidCertificate(CertificateError::BadEncoding) => {
             "the client's certificate can't be read".into()

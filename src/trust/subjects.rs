@@ -12,7 +12,7 @@ use crate::identity::{ClientCertificate, DistinguishedName, SubjectAltName};
 /// A credential whose subject is another application's too.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
-    "the subject {subject:?} is registered for \"{first}\" already (names are equal without regard to case, blanks and string types)"
+    "the subject {subject:?} is registered for \"{first}\" already (names are equal without regard to case, spaces and string types)"
 )]
 pub struct EqualSubjects {
     /// As the later application has it.
@@ -25,7 +25,7 @@ pub struct EqualSubjects {
 
 impl EqualSubjects {
     /// What the operator can do.
-    pub const HELP: &str = "give each application a subject of its own, or pin each to another CA by ca: a certificate must be one application's";
+    pub const HELP: &str = "give each application a unique subject, or pin each to another CA with ca: a certificate must belong to one application";
 }
 
 /// The applications that a subject may authenticate, found in constant time.

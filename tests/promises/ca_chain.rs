@@ -112,7 +112,7 @@ async fn a_pin_keeps_out_a_second_trusted_ca_that_issued_the_same_dn() {
     };
     let (own, below) = (issue(&corp), issue(&department));
     let others = [issue(&partner), issue(&namesake)];
-    let pins = |id: &str| format!("\"{id}\" pins a CA that did not issue this certificate");
+    let pins = |id: &str| format!("the verified path does not contain the CA pinned for \"{id}\"");
     for id in ["payments", "san"] {
         for credentials in [&own, &below] {
             passes(&Client::with(&edge, credentials), &upstream, id).await;

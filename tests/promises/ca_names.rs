@@ -105,7 +105,7 @@ async fn a_forged_crl_is_refused_however_its_issuer_is_written() {
         let output = builder.output("check");
         let said = String::from_utf8(output.stderr).unwrap() + &String::from_utf8(output.stdout).unwrap();
         assert_eq!(output.status.code(), Some(1), "{spelling}: {said}");
-        assert!(said.contains("which has not signed it: a forged list"), "{spelling}: {said}");
+        assert!(said.contains("but not signed by it: forged"), "{spelling}: {said}");
     }
 }
 

@@ -71,6 +71,6 @@ async fn another_subject_is_refused_before_the_chain_is_looked_at() {
     let stranger = Ca::new("Other CA").issue("orders", |_| {});
     let reason = refused(&edge, &Client::with(&edge, &stranger), &upstream, "payments").await;
     let reason = reason.in_general_words();
-    assert!(reason.starts_with("\"payments\" has registered another subject DN"), "{reason}");
+    assert!(reason.starts_with("subject DN is not the one registered for \"payments\""), "{reason}");
     edge.stop();
 }

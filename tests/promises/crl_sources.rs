@@ -82,7 +82,7 @@ async fn what_is_no_good_list_is_told_once_and_what_is_kept_stays() {
             Answer::Raw(format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(33 << 20))),
             "the answer has more than 32 MiB",
         ),
-        (Answer::List(impostor.crl(&[])), "which has not signed it"),
+        (Answer::List(impostor.crl(&[])), "but not signed by it"),
         (Answer::List(other.crl(&[])), "signed by no client CA and by no issuer of its source"),
         (
             Answer::List(good.clone() + &other.crl(&[])),

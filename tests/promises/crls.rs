@@ -106,13 +106,13 @@ async fn a_list_of_an_unfit_kind_is_refused_by_its_name_and_the_old_one_stays() 
             .push(rcgen::DnType::CommonName, rcgen::DnValue::Utf8String("OpenSSL CA".into()));
     });
     let cases = [
-        ("indirect", list("indirect"), format!("an indirect CRL, which speaks of other CAs' certificates; {FULL}")),
-        ("delta", list("delta"), format!("a delta CRL, which says only what changed since another list; {FULL}")),
-        ("reasons", list("reasons"), format!("a CRL for some reasons of revocation only; {FULL}")),
+        ("indirect", list("indirect"), format!("an indirect CRL, which covers certificates of other CAs; {FULL}")),
+        ("delta", list("delta"), format!("a delta CRL, which lists only the changes since another CRL; {FULL}")),
+        ("reasons", list("reasons"), format!("a CRL for some revocation reasons only; {FULL}")),
         (
             "users",
             list("users"),
-            format!("a CRL of a part of its CA's certificates, which no full name of a distribution point tells apart; {FULL}"),
+            format!("a partitioned CRL without the full name of its distribution point; {FULL}"),
         ),
         ("version 1", list("version1"), format!("a CRL of version 1; {FULL}")),
         ("nextUpdate", list("next-update"), format!("a CRL without nextUpdate; {FULL}")),
@@ -124,7 +124,7 @@ async fn a_list_of_an_unfit_kind_is_refused_by_its_name_and_the_old_one_stays() 
         (
             "forged",
             forged.crl(&[]),
-            "a CRL that bears the name of the client CA \"CN=OpenSSL CA\", which has not signed it: a forged list, or one of another CA of that name".to_owned(),
+            "a CRL with the name of the client CA \"CN=OpenSSL CA\", but not signed by it: forged, or issued by another CA of that name".to_owned(),
         ),
     ];
     for (kind, text, told) in &cases {

@@ -137,7 +137,10 @@ fn inspect_offers_no_chain_for_a_certificate_that_none_verifies() {
         (&[][..], "X.509 version 1 certificate"),
         (&["extendedKeyUsage=serverAuth"], "does not include clientAuth"),
         (&["keyUsage=keyEncipherment"], "keyUsage includes neither digitalSignature nor keyAgreement"),
-        (&["basicConstraints=CA:TRUE"], "a CA certificate (basicConstraints cA) is used as a client's"),
+        (
+            &["basicConstraints=CA:TRUE"],
+            "a CA certificate (basicConstraints cA) is used as a client certificate",
+        ),
         (&["1.2.3.4=critical,ASN1:NULL"], "1.2.3.4"),
     ] {
         let folder = TempDir::new().unwrap();

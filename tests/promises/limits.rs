@@ -215,7 +215,7 @@ async fn a_body_beyond_the_bounds_is_413() {
             for body in [announced, streamed] {
                 let answer = client.connect().await.send(request().body(body).unwrap()).await;
                 let description = answer.oauth_error(413, "invalid_request");
-                assert_eq!(description, format!("the request's body is longer than {fits} bytes"));
+                assert_eq!(description, format!("the request body is longer than {fits} bytes"));
             }
             let seen = upstream.seen();
             assert!(seen[before..].iter().all(|seen| seen.body.is_empty()), "no request reached it whole");

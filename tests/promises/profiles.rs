@@ -294,7 +294,7 @@ async fn a_certificate_too_large_for_auth0_is_refused_there_and_passes_where_the
         assert_eq!(
             description,
             format!(
-                "the client certificate is too large to be passed on ({bytes} bytes encoded, 4096 allowed): use a shorter key or fewer names"
+                "the client certificate is too large to forward ({bytes} bytes encoded, 4096 allowed): use a shorter key or fewer names"
             )
         );
     }

@@ -254,7 +254,7 @@ async fn what_is_broken_changes_nothing_and_what_is_mended_is_taken_up() {
         ("applications.toml", "[[application".to_owned(), "applications.toml:1:"),
         (&format!("{DOMAIN}.pem"), "-----BEGIN CERTIFICATE-----\nMIIB".to_owned(), "is cut short"),
         (&format!("{DOMAIN}.key"), key, "is not the key of the first certificate"),
-        ("list.crl", forged, "which has not signed it"),
+        ("list.crl", forged, "but not signed by it"),
     ];
     for (file, text, because) in cases {
         let rotating = Rotating::start_with(|edge, _| {

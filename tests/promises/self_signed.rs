@@ -53,7 +53,7 @@ async fn all_pass(made: Vec<(&str, Credentials)>) {
             let refused = refused(&edge, &other, &upstream, name).await;
             assert_eq!(refused.log["subject"], format!("CN={name},O=Example Bank,C=DE"));
             let reason = refused.in_general_words();
-            assert_eq!(reason, format!("\"{name}\" has registered other thumbprints"));
+            assert_eq!(reason, format!("certificate thumbprint is not registered for \"{name}\""));
         }
     }
     edge.stop();
@@ -153,7 +153,7 @@ async fn a_renewed_certificate_of_the_registered_key_is_another_certificate() {
         .start();
     passes(&Client::with(&edge, &registered).http2(), &upstream, "a").await;
     let refused = refused(&edge, &Client::with(&edge, &renewed).http2(), &upstream, "a").await;
-    assert_eq!(refused.in_general_words(), "\"a\" has registered other thumbprints");
+    assert_eq!(refused.in_general_words(), "certificate thumbprint is not registered for \"a\"");
     edge.stop();
 }
 
@@ -228,7 +228,10 @@ async fn a_thumbprint_is_registered_in_each_written_form() {
     for (form, credentials) in &made {
         passes(&Client::with(&edge, credentials), &upstream, form).await;
         let refused = refused(&edge, &Client::with(&edge, &self_signed(form)), &upstream, form).await;
-        assert_eq!(refused.in_general_words(), format!("\"{form}\" has registered other thumbprints"));
+        assert_eq!(
+            refused.in_general_words(),
+            format!("certificate thumbprint is not registered for \"{form}\"")
+        );
     }
     edge.stop();
 }

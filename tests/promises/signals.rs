@@ -16,7 +16,7 @@ async fn signals_of_other_servers_end_nothing() {
     for name in ["USR1", "USR2"] {
         edge.signal(name);
         let line = edge.wait_for_log(&format!("\"signal\":\"SIG{name}\""));
-        assert!(line.contains("\"level\":\"INFO\"") && line.contains("no file to open again"), "{line}");
+        assert!(line.contains("\"level\":\"INFO\"") && line.contains("no file to reopen"), "{line}");
     }
     for name in ["HUP", "PIPE", "WINCH", "XFSZ", "USR1"] {
         edge.signal(name);

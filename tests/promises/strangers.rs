@@ -139,7 +139,7 @@ async fn the_log_says_which_client_a_wrong_certificate_meant() {
     let log = edge.log_of(&answer);
     assert_eq!(
         (&log["client_id"], &log["reason"]),
-        (&"billing".into(), &"no application has registered this certificate".into())
+        (&"billing".into(), &"certificate is not registered for any application".into())
     );
 }
 

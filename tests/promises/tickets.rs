@@ -209,7 +209,7 @@ async fn a_bad_file_of_ticket_keys_changes_nothing_and_is_not_repeated() {
         (format!("{B}\n{}\n", &A[..40]), ", line 2: found 30 bytes, expected 32 bytes in base64"),
         (
             format!("{B}\nhunter2!hunter2!\n"),
-            ", line 2: found 16 characters that are no base64, expected 32 bytes in base64",
+            ", line 2: found 16 characters that are not base64, expected 32 bytes in base64",
         ),
         (format!("{B}\n{B}\n"), ", line 2: found the key of line 1 a second time"),
         (String::new(), " holds no key"),
@@ -237,7 +237,7 @@ async fn check_tells_of_a_bad_file_of_ticket_keys() {
         builder(&upstream, &credentials, "ticket_keys = \"tickets.keys\"").file(FILE, A).output("check");
     assert_eq!(output.status.code(), Some(1));
     let told = String::from_utf8(output.stderr).unwrap() + &String::from_utf8(output.stdout).unwrap();
-    let expected = "error: domain.ticket_keys: tickets.keys can be read or written by others (mode 644): who has a key can pass for any application";
+    let expected = "error: domain.ticket_keys: tickets.keys can be read or written by others (mode 644): anyone who has a key can impersonate any application";
     assert!(told.contains(expected), "{told}");
     assert!(told.contains("help: make new keys, then: chmod 600 tickets.keys"), "{told}");
 }

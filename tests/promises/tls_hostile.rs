@@ -127,8 +127,8 @@ async fn a_key_by_which_no_signature_is_checked_is_named_in_the_log() {
         (2048, &[1], "RSA key has a public exponent that is not accepted: use 65537"),
         (8192, &[0x7f; 1023], "RSA key has a public exponent that is not accepted: use 65537"),
         // These could be somebody's.
-        (2048, &[3], "the client has not proved that it holds its certificate's key"),
-        (8192, usual, "the client has not proved that it holds its certificate's key"),
+        (2048, &[3], "the client did not prove possession of its certificate's key"),
+        (8192, usual, "the client did not prove possession of its certificate's key"),
     ] {
         let chain = vec![RsaKey::new(bits, exponent).certificate()];
         for version in [&TLS12, &TLS13] {

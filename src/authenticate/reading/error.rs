@@ -38,18 +38,18 @@ pub enum ClientIdError {
     #[error("client_id is not valid UTF-8")]
     NotUtf8,
     /// Some servers end a value at a NUL or a line's end.
-    #[error("client_id has a control character in it: remove it")]
+    #[error("client_id contains a control character: remove it")]
     Control,
     /// `Content-Type: application/json` with something else in it.
-    #[error("the body is not a JSON object with a textual client_id, as its Content-Type says")]
+    #[error("the body is not a JSON object with a string client_id, but its Content-Type is JSON")]
     NotJson,
     /// JSON in a form's clothes.
     #[error(
-        "the body begins as JSON does, its Content-Type says a form: send Content-Type: application/json, or escape the first name"
+        "the body looks like JSON, but its Content-Type says form: send Content-Type: application/json, or escape the first name"
     )]
     NotForm,
     /// A string of a JSON body that a server which reads forms only takes for a parameter.
-    #[error("a text in the JSON body contains &client_id=: write the & as \\u0026")]
+    #[error("a string in the JSON body contains &client_id=: write the & as \\u0026")]
     FormInJson,
     /// A body that the edge can't read for `client_id`, though the upstream might.
     #[error(
@@ -57,7 +57,7 @@ pub enum ClientIdError {
     )]
     ContentType,
     /// Octets that mean another character in each charset.
-    #[error("the body has characters beyond ASCII, and its charset is not UTF-8: send it as charset=utf-8")]
+    #[error("the body has non-ASCII characters, but its charset is not UTF-8: send charset=utf-8")]
     BodyCharset,
     /// A compressed body.
     #[error("the body must not be compressed: remove Content-Encoding")]

@@ -140,7 +140,7 @@ fn routes(table: &Table<'_>, client_auth: &Spanned<ClientAuth>) -> Vec<RouteSpec
     let tables = table.tables(ROUTE, "route");
     let Some(tables) = tables.filter(|tables| !tables.is_empty()) else {
         if off && table.key_span("route").is_none() && !table.is_misspelt(&["route"]) {
-            let what = "found \"off\" and no [[domain.route]]: the default routes ask for a certificate, so nobody could pass";
+            let what = "found \"off\" and no [[domain.route]]: the default routes require a certificate, so every request would be refused";
             let problem = Problem::error(&client_auth.span, "domain.client_auth", what);
             table.reader.report(
                 problem.help(
@@ -155,7 +155,7 @@ fn routes(table: &Table<'_>, client_auth: &Spanned<ClientAuth>) -> Vec<RouteSpec
         let span = &route.authenticate;
         match (client_auth.value, route.spec.authenticate) {
             (ClientAuth::Off, Authenticate::Client | Authenticate::Certificate) => {
-                let what = "the route asks for a certificate, but the domain has client_auth = \"off\": nobody could pass";
+                let what = "the route requires a certificate, but the domain has client_auth = \"off\": every request would be refused";
                 let problem = Problem::error(span, "domain.route.authenticate", what);
                 table.reader.report(
                     problem
@@ -163,7 +163,7 @@ fn routes(table: &Table<'_>, client_auth: &Spanned<ClientAuth>) -> Vec<RouteSpec
                 );
             }
             (ClientAuth::Required, Authenticate::None) if !table.is_misspelt(&["client_auth"]) => {
-                let what = "the route authenticates nobody, but the domain has client_auth = \"required\": without a certificate no client gets as far";
+                let what = "the route does not authenticate, but the domain has client_auth = \"required\": clients without a certificate cannot connect";
                 let problem = Problem::warning(span, "domain.route.authenticate", what);
                 table.reader.report(problem.help("write client_auth = \"optional\" for the domain"));
             }

@@ -53,7 +53,7 @@ pub(super) fn read(table: &Table<'_>) -> Listen {
         None => !table.is_misspelt(&["trusted_proxies"]),
     };
     if let Some(on) = proxy_protocol.filter(|on| on.value && nobody) {
-        let what = "found true, but trusted_proxies is empty: nobody could connect";
+        let what = "found true, but trusted_proxies is empty: every connection would be refused";
         let error = Problem::error(&on.span, "listen.proxy_protocol", what);
         table.reader.report(
             error.help("write trusted_proxies = [\"10.0.0.0/8\"] with the addresses of your load balancer"),
@@ -146,7 +146,7 @@ fn addresses_differ(table: &Table<'_>, listen: &Listen) {
     if let Some(https) = listen.https.iter().find(|https| overlap(&https.value, &listen.admin.value)) {
         let what = format!("found {}, which is taken by https = {}", listen.admin.value, https.value);
         let error = Problem::error(&listen.admin.span, "listen.admin", what);
-        table.reader.report(error.help("give the admin address a port of its own"));
+        table.reader.report(error.help("give the admin address another port"));
     }
 }
 

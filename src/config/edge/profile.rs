@@ -76,7 +76,9 @@ fn headers(value: &Value<'_>) -> Option<Vec<Header>> {
         if let Some(line) = line_of(&headers, &name) {
             let what = format!("found one header twice; the first is on line {line}");
             let problem = Problem::error(&name.span, value.path_of_key(), what);
-            value.reader.report(problem.help("`-`, `_` and letter case do not tell header names apart"));
+            value.reader.report(problem.help(
+                "header names that differ only in `-`, `_` or letter case are the same to some servers",
+            ));
         }
         if let Some(encoding) = encoding {
             headers.push((name, encoding.value));

@@ -119,7 +119,7 @@ fn sources(table: &Table<'_>, lists: Vec<List>) -> Vec<CrlSource> {
                 other.span.line()
             );
             let problem = Problem::error(&source.file.span, "trust.crls.file", what);
-            table.reader.report(problem.help("give each list a file of its own"));
+            table.reader.report(problem.help("give each CRL its own file"));
         }
         sources.push(*source);
     }

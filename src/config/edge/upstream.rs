@@ -93,11 +93,11 @@ fn url(value: &Value<'_>) -> Option<Spanned<Origin>> {
     let url = value.parse("a URL", origin)?;
     if !url.value.tls && !is_loopback(&url.value) {
         let what = format!(
-            "http to {}: whoever can read or change that traffic sees the secrets and can pass for any client",
+            "http to {}: anyone who can read or change that traffic sees the secrets and can impersonate any client",
             url.value.host
         );
         let warning = Problem::warning(&url.span, "upstream.urls", what);
-        value.reader.report(warning.help("use https, or a network that nobody else is on"));
+        value.reader.report(warning.help("use https, or an isolated network"));
     }
     Some(url)
 }
@@ -136,7 +136,7 @@ fn secret(value: &Value<'_>, header: &str) -> Option<Spanned<SecretSource>> {
     if !value.toml.is_table() {
         let found = value.toml.type_str();
         let what = format!(
-            "found {} {found}, expected where the value is: a secret does not stand in the configuration",
+            "found {} {found}, expected a reference to a file or a variable: secrets are not written in the configuration",
             article(found)
         );
         return value.refuse(Fault::new(what).help(help));
@@ -164,14 +164,16 @@ fn variable(text: &str) -> Result<SecretSource, Fault> {
     if is_variable(text) {
         return Ok(SecretSource::Env(text.to_owned()));
     }
-    Err(Fault::new("found what is no name of an environment variable").help("write env = \"CNAME_API_KEY\""))
+    Err(Fault::new("invalid name of an environment variable").help("write env = \"CNAME_API_KEY\""))
 }
 
 fn is_repeated(value: &Value<'_>, headers: &[Header], name: &Spanned<HeaderName>) -> bool {
     let Some(line) = line_of(headers, name) else { return false };
     let what = format!("found {} a second time; the first is on line {line}", name.value);
     let problem = Problem::error(&name.span, value.path_of_key(), what);
-    value.reader.report(problem.help("`-`, `_` and letter case do not tell header names apart"));
+    value.reader.report(
+        problem.help("header names that differ only in `-`, `_` or letter case are the same to some servers"),
+    );
     true
 }
 

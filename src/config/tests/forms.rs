@@ -97,6 +97,6 @@ fn a_network_in_another_form_is_put_right() {
 fn an_invisible_character() {
     let text = MINIMAL.replace("\"M.example.\"", "\"m\u{200b}.example\"");
     let printed = edge_messages(&text);
-    let what = r#"domain.name: found "m\u{200b}.example", which has an invisible character in it (U+200B)"#;
+    let what = r#"domain.name: found "m\u{200b}.example", which contains an invisible character (U+200B)"#;
     assert!(printed.contains(what) && printed.contains("= help: write \"m.example\"\n"), "{printed}");
 }

@@ -38,7 +38,7 @@ pub(crate) struct Ca {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnfitCa {
     /// X.509 version 1 or 2 has no basicConstraints to say that it is a CA.
-    #[error("it is an X.509 version {version} certificate, which cannot say that it is a CA")]
+    #[error("it is an X.509 version {version} certificate, which cannot be marked as a CA")]
     Version {
         /// 1 or 2.
         version: u32,

@@ -43,7 +43,7 @@ pub enum CrlError {
     },
     /// A CRL that is not its issuer's.
     #[error(
-        "a CRL that bears the name of the client CA {issuer:?}, which has not signed it: a forged list, or one of another CA of that name"
+        "a CRL with the name of the client CA {issuer:?}, but not signed by it: forged, or issued by another CA of that name"
     )]
     NotSigned {
         /// In RFC 4514 form.
@@ -65,18 +65,16 @@ pub enum CrlError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CrlKind {
     /// RFC 5280 section 5.2.5, `indirectCRL`, or an entry with a `certificateIssuer`.
-    #[error("an indirect CRL, which speaks of other CAs' certificates")]
+    #[error("an indirect CRL, which covers certificates of other CAs")]
     Indirect,
     /// RFC 5280 section 5.2.4.
-    #[error("a delta CRL, which says only what changed since another list")]
+    #[error("a delta CRL, which lists only the changes since another CRL")]
     Delta,
     /// RFC 5280 section 5.2.5, `onlySomeReasons`.
-    #[error("a CRL for some reasons of revocation only")]
+    #[error("a CRL for some revocation reasons only")]
     SomeReasons,
     /// RFC 5280 section 5.2.5: a scope that is not tied to the certificates by the name of a distribution point.
-    #[error(
-        "a CRL of a part of its CA's certificates, which no full name of a distribution point tells apart"
-    )]
+    #[error("a partitioned CRL without the full name of its distribution point")]
     Scope,
     /// Section 5.1.2.1: version 1 has no extensions, and so no number and no scope.
     #[error("a CRL of version 1")]
@@ -161,7 +159,7 @@ impl Crl {
         let (rest, parsed) =
             CertificateRevocationList::from_der(der).map_err(|error| malformed(in_words(&error.into())))?;
         if !rest.is_empty() {
-            return Err(malformed(format!("{} octets follow its end", rest.len())));
+            return Err(malformed(format!("{} bytes follow its end", rest.len())));
         }
         if let Some(kind) = lack(&parsed) {
             return Err(CrlError::Unsupported { kind });

@@ -75,19 +75,21 @@ pub enum ChainRefusal {
         whose: Whose,
     },
     /// A version that path validation does not take.
-    #[error("X.509 version {version} certificate: only version 3 can verify by a client CA")]
+    #[error(
+        "X.509 version {version} certificate: only version 3 certificates can be verified by a client CA"
+    )]
     Version {
         /// 1 or 2.
         version: u32,
     },
     /// A configured client CA authenticates as a client.
-    #[error("{subject:?} is itself a configured client CA, which is not for use as a client")]
+    #[error("{subject:?} is itself a configured client CA and cannot be a client certificate")]
     ClientCaAsClient {
         /// The certificate's subject.
         subject: String,
     },
     /// A CA certificate as leaf (RFC 5280 section 4.2.1.9).
-    #[error("a CA certificate (basicConstraints cA) is used as a client's")]
+    #[error("a CA certificate (basicConstraints cA) is used as a client certificate")]
     CaAsClient,
     /// The leaf is past its notAfter.
     #[error("the certificate expired on {not_after}")]
@@ -186,10 +188,10 @@ pub enum ChainRefusal {
         next_update: Timestamp,
     },
     /// Its CA has CRLs for parts of its certificates, none of which is loaded for this one.
-    #[error("the CRLs of a CA of the path cover a part of its certificates only, and not this one")]
+    #[error("the CRLs of a CA on the path cover only a part of its certificates, not this one")]
     NotCovered,
     /// A CRL that its issuer did not sign.
-    #[error("a CRL bears the name of a CA of the path, but that CA did not sign it")]
+    #[error("a CRL has the name of a CA on the path but was not signed by it")]
     CrlSignature,
     /// A CRL whose signature cannot count.
     #[error("the CRL of {issuer:?} is signed by {algorithm}, which is not accepted")]

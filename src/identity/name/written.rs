@@ -77,7 +77,7 @@ fn read_commas(text: &str) -> Result<(DistinguishedName, Option<WrittenWarning>)
     parts.reverse();
     let reversed = name(&parts)?;
     if spaced {
-        Ok(in_certificate_order(as_written, "with blanks around `=`"))
+        Ok(in_certificate_order(as_written, "with spaces around `=`"))
     } else if tight {
         let warning = goes_from_general(&as_written).then(|| WrittenWarning::LooksReversed {
             form: "without blanks",

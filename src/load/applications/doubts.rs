@@ -45,7 +45,7 @@ pub(super) fn placeholder(thumbprint: &Thumbprint, place: &Span) -> Option<Probl
     } else if EXAMPLES.contains(&hex.as_str()) {
         "is an example of the documentation: no certificate of yours has it"
     } else if distinct.len() <= FEW || counts_on {
-        "looks like a placeholder: its octets follow a pattern, unlike those of a hash"
+        "looks like a placeholder: its bytes follow a pattern, unlike those of a hash"
     } else {
         return None;
     };
@@ -86,7 +86,7 @@ pub(super) fn wildcard(name: &SubjectAltName, key: &str, text: &Spanned<String>)
         _ => return None,
     };
     let what = format!(
-        "found {:?}, expected {shape}: a * stands for nothing but itself, so no certificate matches",
+        "found {:?}, expected {shape}: a * is not a wildcard here, so no certificate matches",
         text.value
     );
     let problem = Problem::error(&text.span, format!("application.credential.{key}"), what).help(help);

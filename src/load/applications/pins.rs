@@ -132,17 +132,17 @@ fn problem(
     };
     // Its issuer may be an intermediate that clients present.
     if !facts.is_self_issued() && !cas.iter().any(is_client_ca) {
-        let what = format!("{shown}: the CA {subject:?} is no client CA, nor is its issuer {issuer:?}");
+        let what = format!("{shown}: the CA {subject:?} is not a client CA, nor is its issuer {issuer:?}");
         return Some(Problem::warning(&file.span, KEY, what).help(
             "only a chain that leads from this CA through its issuer to a client CA is accepted: name one of them under [trust] client_ca",
         ));
     }
     let what = format!(
-        "{shown}: the CA {subject:?} is no client CA, and no client CA has issued it: no certificate could match"
+        "{shown}: the CA {subject:?} is neither a client CA nor issued by one: no certificate could match"
     );
     Some(
         Problem::error(&file.span, KEY, what)
-            .help("name it under [trust] client_ca, or pin one that stands there"),
+            .help("add it to [trust] client_ca, or pin a CA that is listed there"),
     )
 }
 

@@ -43,7 +43,7 @@ fn a_file_that_does_not_do_is_told_of_without_its_content() {
         ("# none yet\n\n".to_owned(), " holds no key".to_owned(), make),
         (
             format!("{A}\nhunter2!\n"),
-            ", line 2: found 8 characters that are no base64, expected 32 bytes in base64".to_owned(),
+            ", line 2: found 8 characters that are not base64, expected 32 bytes in base64".to_owned(),
             line,
         ),
         (
@@ -64,7 +64,7 @@ fn a_file_that_does_not_do_is_told_of_without_its_content() {
         (
             many,
             ", line 9: found a key too many, expected at most 8".to_owned(),
-            "remove the keys that no edge seals with any more",
+            "remove keys that no edge encrypts with any longer",
         ),
     ] {
         fs::write(&path, text).unwrap();
@@ -75,7 +75,7 @@ fn a_file_that_does_not_do_is_told_of_without_its_content() {
     for mode in [0o604, 0o602, 0o601] {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         let expected = format!(
-            "edge.toml: domain.ticket_keys: FILE can be read or written by others (mode {mode:o}): who has a key can pass for any application; make new keys, then: chmod 600 FILE"
+            "edge.toml: domain.ticket_keys: FILE can be read or written by others (mode {mode:o}): anyone who has a key can impersonate any application; make new keys, then: chmod 600 FILE"
         );
         assert_eq!(read(&path).unwrap_err(), expected);
     }

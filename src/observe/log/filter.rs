@@ -61,9 +61,10 @@ pub fn log_filter(text: &str) -> Result<String, InvalidFilter> {
     let parts = text.split(',').map(part).collect::<Result<Vec<_>, _>>()?.join(",");
     match parts.parse::<tracing_subscriber::EnvFilter>() {
         Ok(_) => Ok(parts),
-        Err(error) => {
-            Err(InvalidFilter::new(format!("found {}, which is no log filter: {error}", quote(text)), USUAL))
-        }
+        Err(error) => Err(InvalidFilter::new(
+            format!("found {}, which is not a log filter: {error}", quote(text)),
+            USUAL,
+        )),
     }
 }
 

@@ -64,7 +64,7 @@ warning: trust.client_ca: client-ca.pem holds a public CA of the system's root s
 2 | client_ca = ["client-ca.pem"]
   |              ^^^^^^^^^^^^^^^
   |
-  = help: anybody can get a certificate from it: trust only CAs that issue to your own applications
+  = help: anyone can obtain a certificate from it: trust only CAs that issue to your own applications
 
 0 errors, 1 warning
 "#,

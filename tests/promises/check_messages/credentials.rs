@@ -82,7 +82,7 @@ fn application_certificate_is_not_valid_yet() {
 #[test]
 fn thumbprint_is_sha1() {
     Folder::new().matcher("thumbprint = \"0123456789abcdef0123456789abcdef01234567\"").prints(r#"
-error: application.credential.thumbprint: looks like SHA-1 (20 octets); a SHA-256 thumbprint is 64 hex digits or 43 characters of base64: `mtls-edge inspect CERT` prints it
+error: application.credential.thumbprint: looks like SHA-1 (20 bytes); a SHA-256 thumbprint is 64 hex digits or 43 characters of base64: `mtls-edge inspect CERT` prints it
  --> applications.toml:5:14
   |
 5 | thumbprint = "0123456789abcdef0123456789abcdef01234567"
@@ -270,13 +270,13 @@ subject_dn = "CN=PAY,O=X"
 fn two_applications_have_one_subject() {
     Folder::new().write("applications.toml", BY_SUBJECT).prints(
         r#"
-error: application.credential: the subject "CN=PAY,O=X" is registered for "a" already (names are equal without regard to case, blanks and string types)
+error: application.credential: the subject "CN=PAY,O=X" is registered for "a" already (names are equal without regard to case, spaces and string types)
   --> applications.toml:11:14
    |
 11 | subject_dn = "CN=PAY,O=X"
    |              ^^^^^^^^^^^^
    |
-   = help: give each application a subject of its own, or pin each to another CA by ca: a certificate must be one application's
+   = help: give each application a unique subject, or pin each to another CA with ca: a certificate must belong to one application
 
 1 error, 0 warnings
 "#,
@@ -317,7 +317,7 @@ fn two_applications_have_one_subject_under_pins_that_can_meet() {
         assert!(content, "{said}");
         assert!(
             said.starts_with(
-                "warning: application.credential: the subject \"CN=PAY,O=X\" is registered for \"a\" already (names are equal without regard to case, blanks and string types), and one path can hold both pinned CAs: its certificate is good for both applications\n  --> applications.toml:12:14\n"
+                "warning: application.credential: the subject \"CN=PAY,O=X\" is registered for \"a\" already (names are equal without regard to case, spaces and string types), and one path can hold both pinned CAs: its certificate is good for both applications\n  --> applications.toml:12:14\n"
             ),
             "{said}"
         );
@@ -336,16 +336,16 @@ fn pin_is_no_client_ca() {
         (&issuing, ""),
         (
             &lower,
-            "warning: application.credential.ca: pin.pem: the CA \"CN=Lower CA\" is no client CA, nor is its issuer \"CN=Issuing CA\"",
+            "warning: application.credential.ca: pin.pem: the CA \"CN=Lower CA\" is not a client CA, nor is its issuer \"CN=Issuing CA\"",
         ),
         (
             &stranger,
-            "error: application.credential.ca: pin.pem: the CA \"CN=Stranger CA\" is no client CA, and no client CA has issued it",
+            "error: application.credential.ca: pin.pem: the CA \"CN=Stranger CA\" is neither a client CA nor issued by one",
         ),
         // The name alone does not make it one.
         (
             &Ca::new("Client CA"),
-            "error: application.credential.ca: pin.pem: the CA \"CN=Client CA\" is no client CA",
+            "error: application.credential.ca: pin.pem: the CA \"CN=Client CA\" is not a client CA",
         ),
         (
             &Ca::new("Client CA").intermediate("Issuing CA", |_| {}),
@@ -378,6 +378,6 @@ fn a_file_registers_its_first_certificate_and_holds_no_other_ones() {
     ] {
         let (checked, printed) = folder.write("x.pem", text).check();
         assert_eq!(checked, accepted, "{printed}");
-        assert!(accepted || printed.contains("is none of the issuers of the first"), "{printed}");
+        assert!(accepted || printed.contains("does not issue the first"), "{printed}");
     }
 }

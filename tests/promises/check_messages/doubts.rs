@@ -43,7 +43,7 @@ error: trust.client_ca: names no client CA, but "payments" authenticates with tl
 fn a_wildcard_matches_no_certificate() {
     let folder = Folder::new();
     folder.matcher("san_dns = \"*.example.com\"").prints(r#"
-error: application.credential.san_dns: found "*.example.com", expected a full DNS name: a * stands for nothing but itself, so no certificate matches
+error: application.credential.san_dns: found "*.example.com", expected a full DNS name: a * is not a wildcard here, so no certificate matches
  --> applications.toml:5:11
   |
 5 | san_dns = "*.example.com"
@@ -60,7 +60,7 @@ error: application.credential.san_dns: found "*.example.com", expected a full DN
         "san_email = \"a@*.example.com\"",
     ] {
         let (accepted, printed) = folder.matcher(line).check();
-        assert!(!accepted && printed.contains("a * stands for nothing but itself"), "{line}: {printed}");
+        assert!(!accepted && printed.contains("a * is not a wildcard here"), "{line}: {printed}");
     }
     let (accepted, printed) = folder.matcher("san_uri = \"spiffe://example.com/*\"").check();
     assert!(accepted && printed.contains("warning: application.credential.san_uri"), "{printed}");
@@ -70,7 +70,7 @@ error: application.credential.san_dns: found "*.example.com", expected a full DN
 fn thumbprint_is_a_placeholder() {
     let folder = Folder::new();
     folder.matcher(&format!("thumbprint = \"{}\"", "00".repeat(32))).prints(r#"
-warning: application.credential.thumbprint: looks like a placeholder: its octets follow a pattern, unlike those of a hash
+warning: application.credential.thumbprint: looks like a placeholder: its bytes follow a pattern, unlike those of a hash
  --> applications.toml:5:14
   |
 5 | thumbprint = "0000000000000000000000000000000000000000000000000000000000000000"

@@ -50,7 +50,7 @@ fn secret_file_holds_two_lines() {
         .after("urls = [\"http://127.0.0.1:3000\"]", "headers = { cname-api-key = { file = \"secret\" } }")
         .prints(
             r#"
-error: upstream.headers: secret holds something that a header can't carry
+error: upstream.headers: secret contains a character that a header cannot have
  --> edge.toml:7:29
   |
 7 | headers = { cname-api-key = { file = "secret" } }

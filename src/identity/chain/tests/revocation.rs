@@ -57,7 +57,7 @@ fn a_list_that_another_signed_is_refused() {
     let forged = impostor.crl(&[], 2035);
     let error =
         Authorities::new(vec![root.der()], vec![root.crl(&[], 2035), forged], RevocationPolicy::default());
-    let expected = "CRL 2: a CRL that bears the name of the client CA \"CN=root\", which has not signed it: a forged list, or one of another CA of that name";
+    let expected = "CRL 2: a CRL with the name of the client CA \"CN=root\", but not signed by it: forged, or issued by another CA of that name";
     assert_eq!(error.unwrap_err().to_string(), expected);
 }
 

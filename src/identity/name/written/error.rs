@@ -24,7 +24,7 @@ pub enum WrittenNameError {
     },
     /// A pattern instead of a name.
     #[error(
-        "{found:?} is a regular expression, and these are not taken; write the whole name: `mtls-edge inspect CERT` prints it"
+        "{found:?} is a regular expression, which is not supported; write the whole name: `mtls-edge inspect CERT` prints it"
     )]
     Regex {
         /// What was written.
@@ -145,7 +145,7 @@ impl WrittenNameError {
                 .to_owned()
         } else if label::split(name.trim()).is_some() {
             // Not a second time: a text may have thousands.
-            "leave it out, and those behind it".to_owned()
+            "leave it out, and those after it".to_owned()
         } else {
             match read(name) {
                 Ok((name, None)) => format!("write {:?}", name.to_rfc4514()),

@@ -111,7 +111,7 @@ fn the_other_forms_are_warned_of_where_they_begin_with_an_individual() {
     for (text, form) in [
         ("CN = orders\nOU = Pay\nO = Example Bank, Inc.\nC = DE", "with one part a line"),
         ("CN=orders\r\nOU=Pay\r\nO=Example Bank, Inc.\r\nC=DE\r\n", "with one part a line"),
-        ("CN = orders, OU = Pay, O = \"Example Bank, Inc.\", C = DE", "with blanks around `=`"),
+        ("CN = orders, OU = Pay, O = \"Example Bank, Inc.\", C = DE", "with spaces around `=`"),
         ("/CN=orders/OU=Pay/O=Example Bank, Inc./C=DE", "with slashes"),
     ] {
         let (name, warning) = read(text).unwrap();
@@ -157,7 +157,7 @@ fn a_tools_label_is_explained_together_with_the_name() {
         ),
         ("Subject:\nCN = a\nC = DE", "with one part a line it is read in the order of certificates"),
         ("issuer=CN=a", "that is the issuer's name, and the subject's is wanted"),
-        ("subject=subject=CN=a", "leave it out, and those behind it"),
+        ("subject=subject=CN=a", "leave it out, and those after it"),
         ("subject=CN", "leave it out; \"CN\" has no `=`"),
     ] {
         let message = error(text).to_string();
@@ -175,7 +175,7 @@ fn a_tools_label_is_explained_together_with_the_name() {
 fn a_regular_expression_is_called_that() {
     for text in ["^CN=a$", "CN=(.*?)(?:$)", "(.*?)(?:$)", "^.*CN=a.*$", "CN=[^,]+"] {
         let message = error(text).to_string();
-        assert!(message.contains("is a regular expression, and these are not taken"), "{message}");
+        assert!(message.contains("is a regular expression, which is not supported"), "{message}");
     }
     for text in
         ["CN=HOST$,O=b", "CN=*.example.com", "CN=a (b)", "CN=a.b", "CN=a (?)", "CN=\\\\d", "CN=\\d0\\bf"]
