@@ -2,6 +2,7 @@
 
 mod filter;
 mod queue;
+mod settings;
 
 use std::{
     backtrace::{Backtrace, BacktraceStatus},
@@ -16,35 +17,11 @@ use tracing_subscriber::EnvFilter;
 
 pub use self::filter::{InvalidFilter, log_filter, usual_filter};
 use self::queue::Queue;
+pub use self::settings::{LogFormat, LogSettings};
 use super::{
     colours, escape,
     metrics::{Families, LOG_LINES_DROPPED},
 };
-
-/// What is written to standard error.
-#[derive(Clone, Debug)]
-pub struct LogSettings {
-    /// `text` or `json`.
-    pub format: LogFormat,
-    /// A `tracing` filter such as `info` or `mtls_edge=debug`; `RUST_LOG` wins.
-    pub level: String,
-}
-
-/// The shape of a log line.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LogFormat {
-    /// One line for a person.
-    #[default]
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
-impl Default for LogSettings {
-    fn default() -> Self {
-        Self { format: LogFormat::default(), level: "info".to_owned() }
-    }
-}
 
 /// Lines that a thread has gathered are handed over when there are so many bytes of them.
 const BATCH: usize = 16 * 1024;

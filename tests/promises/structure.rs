@@ -1,6 +1,10 @@
-//! The arrows between modules point one way, as docs/architecture.md has them.
+//! The arrows between modules point one way, as docs/architecture.md has them, and no files import each other in a circle.
+
+mod imports;
 
 use std::{fs, path::Path};
+
+use self::imports::Imports;
 
 /// From the top down: a module may use those after it.
 const ORDER: &[&str] = &[
@@ -114,4 +118,15 @@ fn modules_depend_downwards_only() {
     }
     assert!(seen > 50, "the test reads the tree no more: {seen} uses found");
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Modules with circles that are still to be opened. Nothing is to be added.
+const STILL: &[&str] = &["config", "connection", "listen", "load", "reload", "source", "trust"];
+
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    let circles = Imports::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).circles();
+    let circles: Vec<_> =
+        circles.iter().filter(|circle| !STILL.contains(&circle.split(['/', ' ']).next().unwrap())).collect();
+    assert!(circles.is_empty(), "{circles:#?}");
 }
