@@ -1,8 +1,7 @@
-//! Blots out what may be a secret from the text that diagnostics show.
+//! Masks what may be a secret in the text that diagnostics show.
 //!
-//! A secret has no place in a configuration, but it is just the operator who puts one there that gets a
-//! message with the line quoted. So each byte of it becomes a `*` wherever the text is shown; lengths stay,
-//! so places still hold.
+//! Only values of keys in the schema are shown, and of these not what may be a secret: header values, user information and queries of
+//! URLs, private keys. Each byte of the rest becomes a `*`; lengths stay, so that spans still fit.
 
 use std::ops::Range;
 
@@ -16,7 +15,7 @@ use super::{
     split,
 };
 
-/// Words in a key or a line that may stand before a secret.
+/// Words in a line that may precede a secret, for a text that did not parse.
 const HINTS: &[&str] = &["header", "secret", "token", "password", "passwd", "api", "bearer", "authorization"];
 
 /// Where the secrets of an `edge.toml` are.
@@ -74,9 +73,8 @@ fn harmless(line: &str) -> bool {
 fn table(kind: &TableSchema, entries: &DeTable<'_>, spans: &mut Vec<Range<usize>>) {
     for (key, value) in entries {
         let name = key.get_ref();
-        let known = kind.names().any(|known| known == name);
-        let suspicious = HINTS.iter().any(|hint| name.to_ascii_lowercase().contains(hint));
-        if !known && (suspicious || kind.path == UPSTREAM.path) {
+        // The schema is the list of keys whose values may be shown: of any other key nobody knows what an operator put there.
+        if !kind.names().any(|known| known == name) {
             everything(value, spans);
         } else if kind.path == UPSTREAM.path && name == "headers" {
             references(value, spans);
@@ -113,7 +111,7 @@ fn descend(kind: &TableSchema, name: &str, value: &Spanned<DeValue<'_>>, spans: 
     }
 }
 
-/// The headers of an upstream: all but a well-formed reference is blotted out.
+/// The headers of an upstream: all but a well-formed reference is masked.
 fn references(value: &Spanned<DeValue<'_>>, spans: &mut Vec<Range<usize>>) {
     let DeValue::Table(headers) = value.get_ref() else { return everything(value, spans) };
     for (_, value) in headers {
@@ -184,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_blotted_out_wherever_an_operator_may_put_it() {
+    fn secrets_and_values_of_unknown_keys_are_masked() {
         for text in [
             "[[upstream]]\nheaders = { cname-api-key = \"hunter2\" }\n",
             "[[upstream]]\nheaders = { cname-api-key = { file = \"s\", value = \"hunter2\" } }\n",
@@ -204,6 +202,9 @@ mod tests {
             "[[header_profile]]\nheaders = { x-hunter2 = \"pem-url\" }\n",
             "[[domain]]\nprivate_key = \"-----BEGIN PRIVATE KEY-----hunter2\"\n",
             "cname_api_key = \"hunter2\"\n",
+            "[limits]\nfoo = \"hunter2\"\n",
+            "[[domain]]\nkey = [\"hunter2\", { hunter2 = 1 }]\n",
+            "[elsewhere]\nx = \"hunter2\"\n",
         ] {
             assert!(!shown(text).contains("hunter2"), "{text}\n{}", shown(text));
         }
