@@ -13,6 +13,8 @@
     clippy::panic
 )]
 
+#[path = "scale/change.rs"]
+mod change;
 #[path = "support/edge.rs"]
 mod edge;
 #[path = "scale/load.rs"]
@@ -38,6 +40,10 @@ const RELOADER: &str = "reload";
 
 fn main() {
     let short = std::env::args().any(|argument| argument == "--test");
+    change::one_of(if short { 1000 } else { 100_000 });
+    if std::env::args().any(|argument| argument == "change") {
+        return;
+    }
     let folder = Folder::new(&upstream::upstream());
     let (sizes, rounds, calm) = if short {
         (vec![100, 500], 1, Duration::from_millis(200))

@@ -1,0 +1,70 @@
+//! One changed application among many: the time and memory of a registry that differs in it.
+
+use std::{
+    hint::black_box,
+    time::{Duration, Instant},
+};
+
+use mtls_edge::{
+    identity::{DistinguishedName, Thumbprint},
+    trust::{
+        Application, ApplicationSpec, AuthMethod, Change, CredentialSpec, Registered, RegisteredSubject,
+        Registry, Subject,
+    },
+};
+
+/// Changes, one after the other. Every state is kept, as if requests still used it.
+const CHANGES: usize = 200;
+
+/// An application of two credentials: every other one by subjects, the rest by thumbprints.
+fn application(number: usize, round: usize) -> Application {
+    let by_subject = number % 2 == 0;
+    let credentials = (0..2).map(|credential| {
+        let text = format!("{number}-{round}-{credential}");
+        let registered = if by_subject {
+            let (dn, _) = DistinguishedName::from_written(&format!("CN={text},O=Example Bank")).unwrap();
+            Registered::Subject(RegisteredSubject { subject: Subject::Dn(dn), ca: None })
+        } else {
+            Registered::Certificate(Thumbprint::of(text.as_bytes()).into())
+        };
+        CredentialSpec { name: credential.to_string(), registered }
+    });
+    let method = if by_subject { AuthMethod::PkiTls } else { AuthMethod::SelfSignedTls };
+    let spec =
+        ApplicationSpec { client_id: format!("app-{number}"), method, credentials: credentials.collect() };
+    spec.try_into().unwrap()
+}
+
+/// Kilobytes of memory that this process has.
+fn resident() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// Prints what a change of one of `count` applications costs.
+pub fn one_of(count: usize) {
+    let mut registry = Registry::default();
+    registry.apply_all((0..count).map(|number| Change::Put(application(number, 0))).collect()).unwrap();
+    let changes: Vec<Change> =
+        (1..=CHANGES).map(|round| Change::Put(application(round * 7919 % count, round))).collect();
+    let mut states = Vec::with_capacity(CHANGES + 1);
+    states.push(registry);
+    let (before, start, mut longest) = (resident(), Instant::now(), Duration::ZERO);
+    for change in changes {
+        let begin = Instant::now();
+        let mut next = states.last().unwrap().clone();
+        next.apply(change).unwrap();
+        states.push(next);
+        longest = longest.max(begin.elapsed());
+    }
+    let each = start.elapsed() / u32::try_from(CHANGES).unwrap();
+    let memory = resident().saturating_sub(before) / CHANGES;
+    println!(
+        "  {:<34} {} us, {} us at most, {memory} KB more for each state that is kept",
+        format!("one of {count} applications changed"),
+        each.as_micros(),
+        longest.as_micros(),
+    );
+    black_box(states);
+}
