@@ -18,7 +18,7 @@ const CHANGES: usize = 200;
 
 /// An application of two credentials: every other one by subjects, the rest by thumbprints.
 fn application(number: usize, round: usize) -> Application {
-    let by_subject = number % 2 == 0;
+    let by_subject = number.is_multiple_of(2);
     let credentials = (0..2).map(|credential| {
         let text = format!("{number}-{round}-{credential}");
         let registered = if by_subject {

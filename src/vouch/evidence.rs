@@ -4,17 +4,38 @@ use rustls_pki_types::CertificateDer;
 
 use crate::clock::Timestamp;
 
-/// What is known of a client whose certificate was judged; borrowed from the connection.
+/// What is known of an authenticated client.
 ///
 /// Plain facts, so that this module need not know how a certificate is parsed or judged.
 #[derive(Clone, Copy, Debug)]
 pub struct Evidence<'a> {
+    /// What every authenticated client has.
+    pub client: Client,
+    /// Its certificate; absent if it was authenticated without one.
+    pub certificate: Option<Certificate<'a>>,
+}
+
+impl<'a> Evidence<'a> {
+    /// The chain without the leaf; empty without a certificate.
+    pub(super) fn intermediates(&self) -> &'a [CertificateDer<'static>] {
+        self.certificate.map_or(&[], |certificate| certificate.intermediates)
+    }
+}
+
+/// What is known of every authenticated client.
+#[derive(Clone, Copy, Debug)]
+pub struct Client {
+    /// Whether a chain to a client CA verifies.
+    pub verdict: Verdict,
+}
+
+/// A client's certificate, borrowed from the connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Certificate<'a> {
     /// The client's own certificate, DER.
     pub leaf: &'a [u8],
     /// The rest of the presented chain, without the leaf, in TLS order (RFC 8446 section 4.4.2).
     pub intermediates: &'a [CertificateDer<'static>],
-    /// Whether a chain to a client CA verifies.
-    pub verdict: Verdict,
     /// The leaf's subject as OpenSSL prints it with `-nameopt RFC2253`: ASCII, most specific RDN first.
     pub subject_rfc2253: &'a str,
     /// The leaf's issuer, in the same form as the subject.

@@ -2,7 +2,7 @@
 
 use rustls_pki_types::CertificateDer;
 
-use super::{Evidence, Verdict};
+use super::{Certificate, Client, Evidence, Verdict};
 use crate::identity::{ClientCertificate, SubjectAltName};
 
 /// What [`Evidence`] borrows from, made once for a certificate.
@@ -38,7 +38,7 @@ impl<'a> Facts<'a> {
         facts
     }
 
-    /// The evidence under this verdict, with this chain behind the leaf.
+    /// The evidence under this verdict, with this chain after the leaf.
     #[must_use]
     pub fn evidence<'b>(
         &'b self,
@@ -46,10 +46,9 @@ impl<'a> Facts<'a> {
         intermediates: &'b [CertificateDer<'static>],
     ) -> Evidence<'b> {
         let validity = self.certificate.validity();
-        Evidence {
+        let certificate = Certificate {
             leaf: self.certificate.der(),
             intermediates,
-            verdict,
             subject_rfc2253: &self.subject,
             issuer_rfc2253: &self.issuer,
             serial: self.certificate.serial(),
@@ -58,11 +57,12 @@ impl<'a> Facts<'a> {
             thumbprint: &self.thumbprint,
             san_uris: &self.uris,
             san_dns: &self.names,
-        }
+        };
+        Evidence { client: Client { verdict }, certificate: Some(certificate) }
     }
 }
 
-/// What stands behind `FAILED:` for a certificate that no CA vouches for: OpenSSL's words.
+/// What follows `FAILED:` for a certificate that no CA vouches for: OpenSSL's words.
 #[must_use]
 pub fn not_verified(certificate: &ClientCertificate) -> Verdict {
     Verdict::NotVerified(if certificate.is_self_issued() {

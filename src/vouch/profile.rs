@@ -218,7 +218,7 @@ impl Profile {
                     headers.push((name.clone(), value));
                 }
                 Part::Numbered { prefix, encode } => {
-                    headers.extend(part::numbered(prefix, *encode, evidence.intermediates));
+                    headers.extend(part::numbered(prefix, *encode, evidence.intermediates()));
                 }
             }
         }
@@ -247,7 +247,7 @@ impl Profile {
                     }
                 }
                 Part::Numbered { prefix, encode } => {
-                    sizes.bytes += part::numbered(prefix, *encode, evidence.intermediates)
+                    sizes.bytes += part::numbered(prefix, *encode, evidence.intermediates())
                         .map(|(_, value)| value.len())
                         .sum::<usize>();
                 }

@@ -16,7 +16,7 @@ use crate::{
     observe::log::LogFormat,
     site::{Authenticate, Limits, PathPattern, RouteSpec},
     tls::{CipherSuites, ClientAuth},
-    vouch::Encoding,
+    vouch::{CertificateEncoding, ClientEncoding, Encoding},
 };
 
 const EDGE: &str = r#"
@@ -103,7 +103,10 @@ fn the_example_of_the_design_means_what_it_says() {
     let headers: Vec<_> = headers.iter().map(|(name, how)| (name.value.as_str(), *how)).collect();
     assert_eq!(
         headers,
-        [("x-client-certificate", Encoding::PemUrl), ("x-client-verified", Encoding::Verdict)]
+        [
+            ("x-client-certificate", Encoding::Certificate(CertificateEncoding::PemUrl)),
+            ("x-client-verified", Encoding::Client(ClientEncoding::Verdict))
+        ]
     );
 
     let (applications, problems) = all_applications(&trust.applications.value, &trust.applications.span);

@@ -1,60 +1,86 @@
-//! Certificates as text: PEM, base64, structured fields.
+//! Encodings of what a certificate says.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use http::HeaderValue;
 
-const BEGIN: &str = "-----BEGIN CERTIFICATE-----\n";
-const END: &str = "-----END CERTIFICATE-----\n";
+use super::{super::evidence::Certificate, dn, facts, join, pem, xfcc};
 
-/// Characters of base64 in a line of PEM, as OpenSSL writes it (RFC 7468 section 2).
-const COLUMNS: usize = 64;
+/// An encoding of a fact of the client's certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CertificateEncoding {
+    /// `pem-url`: the leaf's PEM as OpenSSL writes it, every octet but the unreserved ones of RFC 3986
+    /// section 2.3 as `%XX`. This is JavaScript's `encodeURIComponent` and nginx's
+    /// `$ssl_client_escaped_cert`: on the alphabet of PEM all three agree.
+    PemUrl,
+    /// `pem-url-aws`: the same, but `+`, `=` and `/` stay as they are (AWS, "Mutual authentication with TLS
+    /// in Application Load Balancer").
+    PemUrlAws,
+    /// `pem-spaces`: the leaf's PEM with spaces for newlines, as Apache's `mod_headers` writes `SSL_CLIENT_CERT`.
+    PemSpaces,
+    /// `der-base64`: base64 of the leaf's DER, one line (HAProxy's `ssl_c_der,base64`).
+    DerBase64,
+    /// `der-sf`: the leaf's DER as a byte sequence of structured fields (RFC 9440 section 2.1, RFC 8941
+    /// section 3.3.5).
+    DerSf,
+    /// `chain-sf`: the rest of the chain, without the leaf, as a list of byte sequences (RFC 9440 section 2.3).
+    ChainSf,
+    /// `chain-der-base64`: base64 of the concatenated DER of the rest of the chain, without the leaf
+    /// (HAProxy's `ssl_c_chain_der,base64`).
+    ChainDerBase64,
+    /// `chain-pem-url`: the PEMs of the whole chain, leaf first, one after the other, as `pem-url`.
+    ChainPemUrl,
+    /// `chain-pem-url-aws`: the same, as `pem-url-aws` (AWS ALB in pass-through mode).
+    ChainPemUrlAws,
+    /// `chain-certs`: base64 of each certificate's DER, leaf first, comma separated (Traefik 3,
+    /// `passTLSClientCert.pem`).
+    ChainCerts,
+    /// `chain-certs-escaped`: the same with each certificate percent-encoded and the commas raw (Traefik 2).
+    ChainCertsEscaped,
+    /// `subject-dn`: the leaf's subject, RFC 2253.
+    SubjectDn,
+    /// `issuer-dn`: the leaf's issuer, RFC 2253.
+    IssuerDn,
+    /// `serial-hex`: the serial number, upper-case hexadecimal, two digits an octet, no sign octet.
+    SerialHex,
+    /// `validity`: `NotBefore=2023-09-21T01:50:17Z;NotAfter=2024-09-20T01:50:17Z`.
+    Validity,
+    /// `thumbprint-hex`: SHA-256 of the leaf's DER, lower-case hexadecimal.
+    ThumbprintHex,
+    /// `thumbprint-base64url`: the same as `x5t#S256` has it (RFC 8705 section 3.1), without padding.
+    ThumbprintBase64url,
+    /// `xfcc`: one element of Envoy's `X-Forwarded-Client-Cert`.
+    Xfcc,
+}
 
-/// Everything but the unreserved characters of RFC 3986 section 2.3.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-/// The same with the three that AWS leaves alone.
-const RESERVED_AWS: &AsciiSet = &RESERVED.remove(b'+').remove(b'=').remove(b'/');
-
-/// PEM as OpenSSL writes it: lines of 64 columns, a newline at the end.
-fn pem(der: &[u8]) -> String {
-    let base64 = der_base64(der);
-    let mut pem = String::with_capacity(BEGIN.len() + base64.len() + base64.len() / COLUMNS + 1 + END.len());
-    pem.push_str(BEGIN);
-    let mut rest = base64.as_str();
-    while let Some((line, more)) = rest.split_at_checked(COLUMNS) {
-        pem.push_str(line);
-        pem.push('\n');
-        rest = more;
+impl CertificateEncoding {
+    /// The value of a header; absent where the fact is empty.
+    pub(super) fn encode(self, certificate: &Certificate<'_>) -> Option<HeaderValue> {
+        let text = match self {
+            Self::PemUrl => pem::pem_url(certificate.leaf),
+            Self::PemUrlAws => pem::pem_url_aws(certificate.leaf),
+            Self::PemSpaces => pem::pem_spaces(certificate.leaf),
+            Self::DerBase64 => pem::der_base64(certificate.leaf),
+            Self::DerSf => pem::der_sf(certificate.leaf),
+            Self::ChainSf => join(certificate.intermediates.iter().map(|der| pem::der_sf(der)), ", "),
+            Self::ChainDerBase64 => pem::der_base64(
+                &certificate.intermediates.iter().flat_map(|der| der.iter().copied()).collect::<Vec<u8>>(),
+            ),
+            Self::ChainPemUrl => join(chain(certificate).map(pem::pem_url), ""),
+            Self::ChainPemUrlAws => join(chain(certificate).map(pem::pem_url_aws), ""),
+            Self::ChainCerts => join(chain(certificate).map(pem::der_base64), ","),
+            Self::ChainCertsEscaped => join(chain(certificate).map(pem::der_base64_url), ","),
+            Self::SubjectDn => dn::for_header(certificate.subject_rfc2253),
+            Self::IssuerDn => dn::for_header(certificate.issuer_rfc2253),
+            Self::SerialHex => facts::serial_hex(certificate.serial),
+            Self::Validity => facts::validity(certificate.not_before, certificate.not_after),
+            Self::ThumbprintHex => facts::thumbprint_hex(certificate.thumbprint),
+            Self::ThumbprintBase64url => facts::thumbprint_base64url(certificate.thumbprint),
+            Self::Xfcc => xfcc::element(certificate),
+        };
+        if text.is_empty() { None } else { HeaderValue::try_from(text).ok() }
     }
-    if !rest.is_empty() {
-        pem.push_str(rest);
-        pem.push('\n');
-    }
-    pem.push_str(END);
-    pem
 }
 
-pub(super) fn pem_url(der: &[u8]) -> String {
-    utf8_percent_encode(&pem(der), RESERVED).to_string()
-}
-
-pub(super) fn pem_url_aws(der: &[u8]) -> String {
-    utf8_percent_encode(&pem(der), RESERVED_AWS).to_string()
-}
-
-/// No space at the end: a recipient would trim it (RFC 9110 section 5.5).
-pub(in crate::vouch) fn pem_spaces(der: &[u8]) -> String {
-    pem(der).trim_end().replace('\n', " ")
-}
-
-pub(in crate::vouch) fn der_base64(der: &[u8]) -> String {
-    STANDARD.encode(der)
-}
-
-pub(super) fn der_base64_url(der: &[u8]) -> String {
-    utf8_percent_encode(&der_base64(der), RESERVED).to_string()
-}
-
-pub(super) fn der_sf(der: &[u8]) -> String {
-    format!(":{}:", der_base64(der))
+/// The whole chain, leaf first.
+pub(super) fn chain<'a>(certificate: &Certificate<'a>) -> impl Iterator<Item = &'a [u8]> {
+    std::iter::once(certificate.leaf).chain(certificate.intermediates.iter().map(AsRef::as_ref))
 }

@@ -1,22 +1,24 @@
 //! Envoy's `X-Forwarded-Client-Cert` (Envoy documentation, "HTTP header manipulation", section
 //! x-forwarded-client-cert), as Envoy writes it with `SANITIZE_SET` and every detail switched on.
 
-use super::{super::evidence::Evidence, certificate, chain, dn, facts, join};
+use super::{super::evidence::Certificate, certificate::chain, dn, facts, join, pem};
 
 /// One element: `Hash=..;Cert="..";Chain="..";Subject="..";URI=..;DNS=..`.
 ///
 /// No value holds a `;`, and what a client can choose comes after the certificates: a reader that splits
 /// at every `;` finds the true fields, and finds them first. One `URI` and one `DNS` field a name, as Envoy
 /// writes them; a name that is not safe to print is left out, and is still in `Cert`.
-pub(super) fn element(evidence: &Evidence<'_>) -> String {
+pub(super) fn element(certificate: &Certificate<'_>) -> String {
     let mut fields = vec![
-        format!("Hash={}", facts::thumbprint_hex(evidence.thumbprint)),
-        format!("Cert=\"{}\"", certificate::pem_url(evidence.leaf)),
-        format!("Chain=\"{}\"", join(chain(evidence).map(certificate::pem_url), "")),
-        format!("Subject=\"{}\"", dn::for_xfcc(evidence.subject_rfc2253)),
+        format!("Hash={}", facts::thumbprint_hex(certificate.thumbprint)),
+        format!("Cert=\"{}\"", pem::pem_url(certificate.leaf)),
+        format!("Chain=\"{}\"", join(chain(certificate).map(pem::pem_url), "")),
+        format!("Subject=\"{}\"", dn::for_xfcc(certificate.subject_rfc2253)),
     ];
-    fields.extend(evidence.san_uris.iter().filter_map(|name| uri(name)).map(|name| format!("URI={name}")));
-    fields.extend(evidence.san_dns.iter().filter(|name| is_dns_name(name)).map(|name| format!("DNS={name}")));
+    fields.extend(certificate.san_uris.iter().filter_map(|name| uri(name)).map(|name| format!("URI={name}")));
+    fields.extend(
+        certificate.san_dns.iter().filter(|name| is_dns_name(name)).map(|name| format!("DNS={name}")),
+    );
     fields.join(";")
 }
 

@@ -2,11 +2,14 @@
 //! `SSL_CLIENT_CERT_CHAIN_n` (Apache documentation, `mod_ssl`), where `mod_headers` turns newlines into spaces.
 
 use super::{
-    super::encoding::{Encoding, pem_spaces},
+    super::encoding::{CertificateEncoding, pem_spaces},
     part::{BuiltIn, each_intermediate, one},
 };
 
 pub(super) const PROFILE: BuiltIn = BuiltIn {
     name: "apache",
-    parts: &[one("ssl_client_cert", Encoding::PemSpaces), each_intermediate("ssl_client_chain_", pem_spaces)],
+    parts: &[
+        one("ssl_client_cert", CertificateEncoding::PemSpaces),
+        each_intermediate("ssl_client_chain_", pem_spaces),
+    ],
 };

@@ -4,14 +4,14 @@
 //! `self_signed_tls_client_auth`. A certificate that takes more than 4096 bytes cannot be forwarded.
 
 use super::{
-    super::encoding::Encoding,
-    part::{BuiltIn, at_most, one},
+    super::encoding::{CertificateEncoding, ClientEncoding},
+    part::{BuiltIn, at_most, client},
 };
 
 pub(super) const PROFILE: BuiltIn = BuiltIn {
     name: "auth0",
     parts: &[
-        at_most(4096, "client-certificate", Encoding::PemUrl),
-        one("client-certificate-ca-verified", Encoding::Verdict),
+        at_most(4096, "client-certificate", CertificateEncoding::PemUrl),
+        client("client-certificate-ca-verified", ClientEncoding::Verdict),
     ],
 };

@@ -2,17 +2,17 @@
 //! Balancer", section "HTTP headers for verify mode").
 
 use super::{
-    super::encoding::Encoding,
+    super::encoding::CertificateEncoding,
     part::{BuiltIn, one},
 };
 
 pub(super) const PROFILE: BuiltIn = BuiltIn {
     name: "aws-alb",
     parts: &[
-        one("x-amzn-mtls-clientcert-serial-number", Encoding::SerialHex),
-        one("x-amzn-mtls-clientcert-issuer", Encoding::IssuerDn),
-        one("x-amzn-mtls-clientcert-subject", Encoding::SubjectDn),
-        one("x-amzn-mtls-clientcert-validity", Encoding::Validity),
-        one("x-amzn-mtls-clientcert-leaf", Encoding::PemUrlAws),
+        one("x-amzn-mtls-clientcert-serial-number", CertificateEncoding::SerialHex),
+        one("x-amzn-mtls-clientcert-issuer", CertificateEncoding::IssuerDn),
+        one("x-amzn-mtls-clientcert-subject", CertificateEncoding::SubjectDn),
+        one("x-amzn-mtls-clientcert-validity", CertificateEncoding::Validity),
+        one("x-amzn-mtls-clientcert-leaf", CertificateEncoding::PemUrlAws),
     ],
 };

@@ -2,11 +2,11 @@
 //! "Mutual authentication with TLS in Application Load Balancer", section "HTTP headers for passthrough mode").
 
 use super::{
-    super::encoding::Encoding,
+    super::encoding::CertificateEncoding,
     part::{BuiltIn, one},
 };
 
 pub(super) const PROFILE: BuiltIn = BuiltIn {
     name: "aws-alb-passthrough",
-    parts: &[one("x-amzn-mtls-clientcert", Encoding::ChainPemUrlAws)],
+    parts: &[one("x-amzn-mtls-clientcert", CertificateEncoding::ChainPemUrlAws)],
 };

@@ -2,9 +2,9 @@
 //! manipulation", section x-forwarded-client-cert).
 
 use super::{
-    super::encoding::Encoding,
+    super::encoding::CertificateEncoding,
     part::{BuiltIn, one},
 };
 
 pub(super) const PROFILE: BuiltIn =
-    BuiltIn { name: "envoy-xfcc", parts: &[one("x-forwarded-client-cert", Encoding::Xfcc)] };
+    BuiltIn { name: "envoy-xfcc", parts: &[one("x-forwarded-client-cert", CertificateEncoding::Xfcc)] };

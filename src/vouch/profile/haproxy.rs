@@ -2,11 +2,14 @@
 //! reads them by default (Keycloak documentation, "Configuring a reverse proxy"; numbered headers are deprecated there).
 
 use super::{
-    super::encoding::{Encoding, der_base64},
+    super::encoding::{CertificateEncoding, der_base64},
     part::{BuiltIn, each_intermediate, one},
 };
 
 pub(super) const PROFILE: BuiltIn = BuiltIn {
     name: "haproxy",
-    parts: &[one("ssl_client_cert", Encoding::DerBase64), each_intermediate("ssl_client_chain_", der_base64)],
+    parts: &[
+        one("ssl_client_cert", CertificateEncoding::DerBase64),
+        each_intermediate("ssl_client_chain_", der_base64),
+    ],
 };

@@ -4,11 +4,14 @@
 //! The name `Client-Cert-Chain` is RFC 9440's, the encoding is not: no profile sends both.
 
 use super::{
-    super::encoding::Encoding,
+    super::encoding::CertificateEncoding,
     part::{BuiltIn, one},
 };
 
 pub(super) const PROFILE: BuiltIn = BuiltIn {
     name: "haproxy-chain",
-    parts: &[one("ssl_client_cert", Encoding::DerBase64), one("client-cert-chain", Encoding::ChainDerBase64)],
+    parts: &[
+        one("ssl_client_cert", CertificateEncoding::DerBase64),
+        one("client-cert-chain", CertificateEncoding::ChainDerBase64),
+    ],
 };

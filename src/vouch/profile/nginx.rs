@@ -2,16 +2,16 @@
 //! `$ssl_client_escaped_cert`, `$ssl_client_verify`, `$ssl_client_s_dn`, `$ssl_client_i_dn`.
 
 use super::{
-    super::encoding::Encoding,
-    part::{BuiltIn, one},
+    super::encoding::{CertificateEncoding, ClientEncoding},
+    part::{BuiltIn, client, one},
 };
 
 pub(super) const PROFILE: BuiltIn = BuiltIn {
     name: "nginx",
     parts: &[
-        one("ssl-client-cert", Encoding::PemUrl),
-        one("ssl-client-verify", Encoding::Verdict),
-        one("ssl-client-subject-dn", Encoding::SubjectDn),
-        one("ssl-client-issuer-dn", Encoding::IssuerDn),
+        one("ssl-client-cert", CertificateEncoding::PemUrl),
+        client("ssl-client-verify", ClientEncoding::Verdict),
+        one("ssl-client-subject-dn", CertificateEncoding::SubjectDn),
+        one("ssl-client-issuer-dn", CertificateEncoding::IssuerDn),
     ],
 };

@@ -3,7 +3,7 @@
 use http::{HeaderName, HeaderValue};
 use rustls_pki_types::CertificateDer;
 
-use super::super::encoding::Encoding;
+use super::super::encoding::{CertificateEncoding, ClientEncoding, Encoding};
 
 /// One certificate as the text of a header.
 pub(in crate::vouch) type Encode = fn(&[u8]) -> String;
@@ -35,14 +35,19 @@ pub(in crate::vouch) enum Part {
     Numbered { prefix: &'static str, encode: Encode },
 }
 
-/// A header that carries one fact.
-pub(super) const fn one(header: &'static str, encoding: Encoding) -> PartSpec {
-    PartSpec::One { header, encoding, limit: None }
+/// A header that carries a fact of the certificate.
+pub(super) const fn one(header: &'static str, encoding: CertificateEncoding) -> PartSpec {
+    PartSpec::One { header, encoding: Encoding::Certificate(encoding), limit: None }
 }
 
-/// A header that carries one fact, which the upstream bounds.
-pub(super) const fn at_most(limit: usize, header: &'static str, encoding: Encoding) -> PartSpec {
-    PartSpec::One { header, encoding, limit: Some(limit) }
+/// A header that carries a fact of the certificate, which the upstream bounds.
+pub(super) const fn at_most(limit: usize, header: &'static str, encoding: CertificateEncoding) -> PartSpec {
+    PartSpec::One { header, encoding: Encoding::Certificate(encoding), limit: Some(limit) }
+}
+
+/// A header that carries a fact which every authenticated client has.
+pub(super) const fn client(header: &'static str, encoding: ClientEncoding) -> PartSpec {
+    PartSpec::One { header, encoding: Encoding::Client(encoding), limit: None }
 }
 
 /// One header an intermediate.

@@ -3,11 +3,14 @@
 //! `Client-Cert-Chain` is left out where the client presented its certificate only (section 2.3 has it optional).
 
 use super::{
-    super::encoding::Encoding,
+    super::encoding::CertificateEncoding,
     part::{BuiltIn, one},
 };
 
 pub(super) const PROFILE: BuiltIn = BuiltIn {
     name: "rfc9440",
-    parts: &[one("client-cert", Encoding::DerSf), one("client-cert-chain", Encoding::ChainSf)],
+    parts: &[
+        one("client-cert", CertificateEncoding::DerSf),
+        one("client-cert-chain", CertificateEncoding::ChainSf),
+    ],
 };

@@ -2,9 +2,11 @@
 //! reader that URL-decodes turns its `+` into blanks, and needs `traefik-escaped`.
 
 use super::{
-    super::encoding::Encoding,
+    super::encoding::CertificateEncoding,
     part::{BuiltIn, one},
 };
 
-pub(super) const PROFILE: BuiltIn =
-    BuiltIn { name: "traefik", parts: &[one("x-forwarded-tls-client-cert", Encoding::ChainCerts)] };
+pub(super) const PROFILE: BuiltIn = BuiltIn {
+    name: "traefik",
+    parts: &[one("x-forwarded-tls-client-cert", CertificateEncoding::ChainCerts)],
+};

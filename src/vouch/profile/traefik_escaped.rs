@@ -2,11 +2,11 @@
 //! (Traefik 2 documentation, "PassTLSClientCert", before 2.9.2).
 
 use super::{
-    super::encoding::Encoding,
+    super::encoding::CertificateEncoding,
     part::{BuiltIn, one},
 };
 
 pub(super) const PROFILE: BuiltIn = BuiltIn {
     name: "traefik-escaped",
-    parts: &[one("x-forwarded-tls-client-cert", Encoding::ChainCertsEscaped)],
+    parts: &[one("x-forwarded-tls-client-cert", CertificateEncoding::ChainCertsEscaped)],
 };

@@ -3,7 +3,9 @@
 use http::HeaderName;
 
 use super::fixture::{KEYS, SUBJECT, certificate, with_evidence};
-use crate::vouch::{Encoding, Evidence, Profile, TooLarge, Verdict};
+use crate::vouch::{
+    Certificate, CertificateEncoding, Client, ClientEncoding, Encoding, Evidence, Profile, TooLarge, Verdict,
+};
 
 #[test]
 fn every_profile_writes_what_openssl_and_python_write() {
@@ -42,9 +44,9 @@ fn a_custom_profile_sends_its_own_names_and_debug_hides_them() {
     let folder = tempfile::tempdir().unwrap();
     let files = [certificate(folder.path(), "leaf", KEYS[4].1, SUBJECT)];
     let names = [
-        ("x-secret-4711", Encoding::PemUrl),
-        ("x-client-verified", Encoding::Verdict),
-        ("x-chain", Encoding::ChainSf),
+        ("x-secret-4711", Encoding::Certificate(CertificateEncoding::PemUrl)),
+        ("x-client-verified", Encoding::Client(ClientEncoding::Verdict)),
+        ("x-chain", Encoding::Certificate(CertificateEncoding::ChainSf)),
     ];
     let names = names.map(|(name, encoding)| (HeaderName::from_static(name), encoding));
     let profile = Profile::custom("corp", names.to_vec()).unwrap();
@@ -91,10 +93,20 @@ fn a_certificate_over_4096_bytes_does_not_fit_auth0() {
     let files = [certificate(folder.path(), "leaf", KEYS[4].1, SUBJECT)];
     with_evidence(&files, Verdict::Verified, |evidence, _| {
         let large = [7; 3200];
-        let evidence = Evidence { leaf: &large, ..*evidence };
+        let certificate = Certificate { leaf: &large, ..evidence.certificate.unwrap() };
+        let evidence = Evidence { certificate: Some(certificate), ..*evidence };
         let auth0 = Profile::built_in("auth0").unwrap();
         let limited = auth0.sizes(&evidence).limited.unwrap();
         assert_eq!(auth0.headers(&evidence), Err(TooLarge { bytes: limited.bytes, limit: 4096 }));
         assert!(limited.bytes > 4096 && limited.header == "client-certificate");
     });
+}
+
+#[test]
+fn a_client_without_a_certificate_gets_no_certificate_headers() {
+    let evidence = Evidence { client: Client { verdict: Verdict::NotVerified("") }, certificate: None };
+    let headers = Profile::built_in("nginx").unwrap().headers(&evidence).unwrap();
+    let headers: Vec<_> =
+        headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
+    assert_eq!(headers, [("ssl-client-verify", "FAILED")]);
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::{
     clock::Timestamp,
-    vouch::{Evidence, Verdict},
+    vouch::{Certificate, Client, Evidence, Verdict},
 };
 
 fn run(program: &str, arguments: &[&str]) -> String {
@@ -48,19 +48,21 @@ pub(super) fn with_evidence(files: &[String], verdict: Verdict, test: impl FnOnc
         .map(|der| STANDARD.decode(der.as_str().unwrap()).unwrap())
         .collect();
     let intermediates: Vec<_> = ders[1..].iter().cloned().map(CertificateDer::from).collect();
-    let evidence = Evidence {
+    let thumbprint = hex(fact("hash")).try_into().unwrap();
+    let serial = hex(fact("serial"));
+    let certificate = Certificate {
         leaf: &ders[0],
         intermediates: &intermediates,
-        verdict,
         subject_rfc2253: fact("subject"),
         issuer_rfc2253: fact("issuer"),
-        serial: &hex(fact("serial")),
+        serial: &serial,
         not_before: Timestamp::from_unix(facts["not_before"].as_i64().unwrap()),
         not_after: Timestamp::from_unix(facts["not_after"].as_i64().unwrap()),
-        thumbprint: &hex(fact("hash")).try_into().unwrap(),
+        thumbprint: &thumbprint,
         san_uris: &["spiffe://a/b"],
         san_dns: &["a.example"],
     };
+    let evidence = Evidence { client: Client { verdict }, certificate: Some(certificate) };
     test(&evidence, &facts);
 }
 

@@ -13,7 +13,7 @@ use self::{
     providers::{Chain, Keycloak},
 };
 use super::fixture::{KEYS, certificate, with_evidence};
-use crate::vouch::{Evidence, Profile, Verdict};
+use crate::vouch::{Certificate, Evidence, Profile, Verdict};
 
 /// A subject that would start fields of its own, were it written as it stands.
 const SUBJECT: &str = "/C=DE/O=a;Chain=\"b\", c=d;Hash=e/OU=x, Cert=\"y\\;URI=z/CN=say \"hi\";=,";
@@ -32,8 +32,8 @@ fn each(test: impl Fn(&Evidence<'_>, &[Vec<u8>], Base64)) {
             let files: Vec<_> = std::iter::once(&leaf).chain(&others[..count]).cloned().collect();
             for verdict in [Verdict::Verified, SELF_SIGNED] {
                 with_evidence(&files, verdict, |evidence, _| {
-                    let chain: Vec<Vec<u8>> = std::iter::once(evidence.leaf.to_vec())
-                        .chain(evidence.intermediates.iter().map(|der| der.to_vec()))
+                    let chain: Vec<Vec<u8>> = std::iter::once(evidence.certificate.unwrap().leaf.to_vec())
+                        .chain(evidence.intermediates().iter().map(|der| der.to_vec()))
                         .collect();
                     assert_eq!(chain.len(), count + 1);
                     for base64 in Base64::ALL {
@@ -66,7 +66,7 @@ fn nginx() {
         assert_eq!(read("nginx", evidence, 1, base64, |it| it.nginx("ssl-client-cert")).unwrap(), chain[..1]);
         let trusted = read("nginx", evidence, 1, base64, Keycloak::nginx_trusted).unwrap();
         // Whom no CA vouches for has no certificate under `trust-proxy-verification`.
-        let expected = if evidence.verdict == Verdict::Verified { &chain[..1] } else { &[] };
+        let expected = if evidence.client.verdict == Verdict::Verified { &chain[..1] } else { &[] };
         assert_eq!(trusted, expected);
     });
 }
@@ -100,11 +100,12 @@ fn envoy() {
     each(|evidence, chain, base64| {
         assert_eq!(read("envoy-xfcc", evidence, 1, base64, Keycloak::envoy).unwrap(), chain);
         assert_eq!(read("envoy-xfcc", evidence, 1, base64, Keycloak::envoy_proposed).unwrap(), chain);
-        let many = Evidence {
+        let certificate = Certificate {
             san_uris: &["spiffe://a/b", "https://x/?Chain=1;Hash=2,y"],
             san_dns: &["a.example", "b.example"],
-            ..*evidence
+            ..evidence.certificate.unwrap()
         };
+        let many = Evidence { certificate: Some(certificate), ..*evidence };
         assert_eq!(read("envoy-xfcc", &many, 1, base64, Keycloak::envoy).unwrap(), chain);
         // One field a name, as Envoy writes them, is a field too many for it.
         assert_eq!(read("envoy-xfcc", &many, 1, base64, Keycloak::envoy_proposed), None);

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use proptest::prelude::*;
 
-use crate::vouch::{Encoding, InvalidProfile, Profile, Reserved};
+use crate::vouch::{CertificateEncoding, Encoding, InvalidProfile, Profile, Reserved};
 
 fn reserved() -> &'static Reserved {
     static RESERVED: LazyLock<Reserved> =
@@ -277,7 +277,12 @@ fn names_that_fold_to_one_cannot_make_a_profile() {
     let custom = |names: &[&'static str]| {
         Profile::custom(
             "corp",
-            names.iter().map(|name| (HeaderName::from_static(name), Encoding::PemUrl)).collect(),
+            names
+                .iter()
+                .map(|name| {
+                    (HeaderName::from_static(name), Encoding::Certificate(CertificateEncoding::PemUrl))
+                })
+                .collect(),
         )
     };
     assert_eq!(custom(&["x-a", "x_b", "x_a"]).unwrap_err(), InvalidProfile::Repeated { first: 0, second: 2 });
