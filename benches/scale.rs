@@ -36,7 +36,7 @@ use load::Load;
 use process::Process;
 
 /// The thread that builds and swaps.
-const RELOADER: &str = "reload";
+const RELOADER: &str = "source files";
 
 fn main() {
     let short = std::env::args().any(|argument| argument == "--test");

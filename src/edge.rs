@@ -15,7 +15,8 @@ use crate::{
     config::{Problem, Severity, settings::Settings},
     listen::{ListenError, Listeners, Workers, cannot_bind, workers},
     observe::{Reloads, init_log, log, metrics::Registry},
-    reload::{Initial, Reloader, Trigger},
+    reload::Reloader,
+    source::files::{InitialBuild, Trigger},
 };
 
 /// How often threads that ended by themselves are looked for.
@@ -69,8 +70,8 @@ pub struct Edge {
 impl Edge {
     /// Sets up the log, binds every address, and starts the workers, the admin address and the reloader. `count` of
     /// workers wins over `[listen] workers`.
-    pub fn start(initial: Initial, count: Option<usize>) -> Result<Self, EdgeError> {
-        let Initial { settings, site, warnings, clock, .. } = &initial;
+    pub fn start(initial: InitialBuild, count: Option<usize>) -> Result<Self, EdgeError> {
+        let InitialBuild { settings, site, warnings, clock, .. } = &initial;
         init_log(&settings.log).map_err(EdgeError::Log)?;
         log_problems(warnings);
         let listeners = Listeners::bind(settings, count.unwrap_or_else(|| workers(settings)))?;
@@ -94,7 +95,7 @@ impl Edge {
         metrics.add(Arc::clone(&reloads));
         let admin = admin::Server::start(admin_listener, Arc::clone(&state)).map_err(EdgeError::Admin)?;
         state.ready.store(true, Ordering::Release);
-        let reloader = Reloader::start(initial, reloads).map_err(EdgeError::Watch)?;
+        let reloader = Reloader::start(initial, reloads, Vec::new()).map_err(EdgeError::Watch)?;
         Ok(Self { https, workers, admin, state, reloader })
     }
 
@@ -113,7 +114,7 @@ impl Edge {
     /// Reads the configuration files again, whether they have changed or not.
     pub fn reload(&self) {
         // The reloader is there as long as the edge, unless it failed: see `failure`.
-        let _ = self.reloader.triggers().send(Trigger::Asked);
+        let _ = self.reloader.triggers().send(Trigger::Requested);
     }
 
     /// Waits until a thread that the edge can't do without has ended by itself. For ever, usually.
@@ -124,7 +125,7 @@ impl Edge {
             if !self.workers.are_running() {
                 return EdgeError::WorkerEnded;
             }
-            if !self.reloader.is_whole() {
+            if !self.reloader.is_running() {
                 return EdgeError::ReloaderEnded;
             }
         }

@@ -1,21 +1,115 @@
-//! Trust that changes while the edge runs: watches the files, builds a new site off to the side, and swaps the pointer.
+//! Trust that changes while the edge runs: takes the updates of all sources, makes one site of them, and swaps the pointer.
 //!
-//! A reload is all or nothing. What does not validate changes nothing: the old site stays in force, and the failure is told
-//! in one log line, in the metrics and in `/status`. What is mended is taken up by itself.
+//! A reload is all or nothing: an update that contradicts another source changes nothing.
 
-mod burst;
-mod contents;
-mod doubt;
-mod fetch;
-mod first;
-mod links;
-mod reloader;
-mod restart;
+mod reconciler;
 mod retired;
 #[cfg(test)]
-mod testing;
-mod told;
-mod watch;
+mod tests;
 
-pub use first::{Initial, first};
-pub use reloader::{Reloader, Trigger};
+use std::{
+    collections::HashSet,
+    fmt,
+    sync::{Arc, mpsc::Sender},
+    thread::JoinHandle,
+};
+
+pub use self::reconciler::Reconciler;
+use self::{reconciler::Publisher, retired::Retirement};
+use crate::{
+    observe::Reloads,
+    source::{
+        Source, Stop,
+        files::{FileSource, InitialBuild, Trigger},
+    },
+};
+
+struct Running {
+    stop: Stop,
+    thread: JoinHandle<()>,
+}
+
+/// The sources, each on a thread of its own, until it is dropped.
+pub struct Reloader {
+    files: Sender<Trigger>,
+    running: Vec<Running>,
+    /// Dropped after the sources, which hand former sites over to it.
+    _retirement: Retirement,
+}
+
+impl Reloader {
+    /// Starts the files of `initial` as a source, and these others. What has changed since the first build is active when it
+    /// returns.
+    ///
+    /// # Errors
+    ///
+    /// If a thread cannot be started, or two sources have the same name.
+    pub fn start(
+        initial: InitialBuild,
+        reloads: Arc<Reloads>,
+        others: Vec<Box<dyn Source>>,
+    ) -> std::io::Result<Self> {
+        let mut names = HashSet::from([FileSource::NAME.to_owned()]);
+        if let Some(twice) = others.iter().find(|source| !names.insert(source.name().to_string())) {
+            let what = format!("two sources have the name \"{}\"", twice.name());
+            return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, what));
+        }
+        let retirement = Retirement::start()?;
+        let site = Arc::clone(&initial.site);
+        let clock = initial.clock.clone();
+        let mut files = FileSource::new(initial, Arc::clone(&reloads));
+        let reconciler = Arc::new(Reconciler::new(site, files.name(), clock, reloads, retirement.sender()));
+        files.begin(&Publisher::new(&reconciler, files.name()));
+        let mut reloader = Self { files: files.triggers(), running: Vec::new(), _retirement: retirement };
+        let sources = std::iter::once(Box::new(files) as Box<dyn Source>).chain(others);
+        for source in sources {
+            let (publisher, stop) = (Publisher::new(&reconciler, source.name()), source.stop());
+            let thread = std::thread::Builder::new().name(format!("source {}", source.name()));
+            let run = move || {
+                make_way();
+                source.run(&publisher);
+            };
+            reloader.running.push(Running { stop, thread: thread.spawn(run)? });
+        }
+        Ok(reloader)
+    }
+
+    /// Where reasons to check the files can be sent.
+    #[must_use]
+    pub fn triggers(&self) -> Sender<Trigger> {
+        self.files.clone()
+    }
+
+    /// Whether all sources run. An edge that does not notice changes must not go on.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.running.iter().all(|running| !running.thread.is_finished())
+    }
+}
+
+impl Drop for Reloader {
+    fn drop(&mut self) {
+        let (stops, threads): (Vec<_>, Vec<_>) =
+            self.running.drain(..).map(|Running { stop, thread }| (stop, thread)).unzip();
+        stops.into_iter().for_each(|stop| stop());
+        for thread in threads {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl fmt::Debug for Reloader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reloader").field("sources", &self.running.len()).finish_non_exhaustive()
+    }
+}
+
+/// Lets requests go first on a core that this thread shares with a worker: a large registry takes a while to read. Not the lowest
+/// priority: a revocation must be active soon under full load, too.
+fn make_way() {
+    /// A third of a worker's share.
+    const NICE: i32 = 5;
+    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+        tracing::debug!(%error, "cannot lower the priority of a source's thread");
+    }
+}

@@ -15,14 +15,15 @@ pub use limits::Limits;
 pub use routes::{Authenticate, PathPattern, Route, RouteError, RouteSpec, Routes};
 
 use crate::{
+    clock::Clock,
     forward::{ForwardedFor, Target},
     tls::{ClientAuth, DomainTls},
-    trust::Trust,
+    trust::{Generation, Registry, Trust},
     vouch,
 };
 
-/// One generation of the whole edge.
-#[derive(Debug)]
+/// One generation of the whole edge. A clone shares domains, authorities and applications.
+#[derive(Clone, Debug)]
 pub struct Site {
     /// Client CAs and applications.
     pub trust: Trust,
@@ -45,10 +46,29 @@ impl Site {
     pub fn targets(&self) -> impl Iterator<Item = &Arc<Target>> {
         self.domains.values().map(|domain| &domain.target)
     }
+
+    /// The same with other applications, under a number of its own.
+    #[must_use]
+    pub fn with_registry(&self, registry: Registry, generation: Generation, clock: &Clock) -> Self {
+        let mut site = self.clone();
+        // CA names would make clients hide self-signed certificates (RFC 8705 section 7.2).
+        if registry.welcomes_self_signed() && !self.trust.registry.welcomes_self_signed() {
+            for domain in site.domains.values_mut() {
+                match domain.tls.without_hints(clock) {
+                    Ok(tls) => *domain = Arc::new(Domain { tls, ..Domain::clone(domain) }),
+                    Err(error) => {
+                        tracing::error!(%error, domain = %domain.name, "cannot stop sending CA names to clients");
+                    }
+                }
+            }
+        }
+        site.trust = Trust { generation, registry, authorities: Arc::clone(&self.trust.authorities) };
+        site
+    }
 }
 
 /// One domain, ready to serve.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Domain {
     /// Lower case, no trailing dot.
     pub name: Box<str>,

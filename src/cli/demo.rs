@@ -14,7 +14,7 @@ use super::{
     print,
     signals::{Signal, Signals},
 };
-use crate::{clock::Clock, config::render, edge::Edge, observe::finish_log, reload::first};
+use crate::{clock::Clock, config::render, edge::Edge, observe::finish_log, source::files::InitialBuild};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -158,6 +158,6 @@ name = "demo"
 subject_dn = "CN=payments,O=Example Bank,C=DE"
 "#,
     )?;
-    let initial = first(&config, Clock::System).map_err(|problems| render(&problems, false))?;
+    let initial = InitialBuild::new(&config, Clock::System).map_err(|problems| render(&problems, false))?;
     Ok(Edge::start(initial, None)?)
 }

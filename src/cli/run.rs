@@ -12,7 +12,7 @@ use crate::{
     clock::Clock,
     edge::{Edge, EdgeError},
     observe::start_log,
-    reload::first,
+    source::files::InitialBuild,
 };
 
 /// Serves the configuration. Exit 0 after a drain or an end that was asked for before, 1 if it can't be served.
@@ -26,7 +26,7 @@ pub(super) fn run(config: &Path, workers: Option<usize>) -> ExitCode {
         return print::failure(format_args!("cannot start the thread that writes the log: {error}"));
     }
     let path = config.to_owned();
-    let initial = match runtime.block_on(signals.during(move || first(&path, Clock::System))) {
+    let initial = match runtime.block_on(signals.during(move || InitialBuild::new(&path, Clock::System))) {
         Ok(Some(Ok(initial))) => initial,
         Ok(Some(Err(problems))) => {
             print::problems(&problems);

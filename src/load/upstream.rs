@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use http::{HeaderMap, HeaderValue};
-use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::ServerName};
+use rustls::{RootCertStore, pki_types::ServerName};
 
 use super::pem::{FileFault, read_certificates};
 use crate::{
@@ -13,6 +13,7 @@ use crate::{
     },
     forward::{ClientTls, Target, TargetSpec},
     text::encoding,
+    tls,
 };
 
 /// Resolves secrets and roots of an upstream. No problem ever shows a secret.
@@ -144,15 +145,9 @@ fn client_config(upstream: &Upstream, problems: &mut Vec<Problem>) -> Option<Cli
             return None;
         }
     };
-    let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions();
-    match builder {
-        Ok(builder) => {
-            let anchors = roots.roots.clone();
-            let mut config = builder.with_root_certificates(roots).with_no_client_auth();
-            config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-            Some(ClientTls { config: Arc::new(config), roots: anchors })
-        }
+    let anchors = roots.roots.clone();
+    match tls::client_config(roots, &[b"h2", b"http/1.1"]) {
+        Ok(config) => Some(ClientTls { config: Arc::new(config), roots: anchors }),
         Err(error) => {
             problems.push(Problem::error(
                 &upstream.name.span,

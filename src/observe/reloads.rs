@@ -65,8 +65,8 @@ impl Reloads {
         state.failure = Some((self.clock.now(), problems));
     }
 
-    /// The files say again what is in force.
-    pub fn mended(&self) {
+    /// The files match the active configuration again.
+    pub fn recovered(&self) {
         self.lock().failure = None;
     }
 

@@ -1,33 +1,84 @@
-//! Former sites, kept until nobody uses them any more, and dropped here: the registry of 100,000 applications takes tens of
-//! milliseconds to drop, which a worker's requests would wait for.
+//! Former sites, dropped by a thread of their own once nobody uses them: dropping the registry of 100,000 applications takes tens
+//! of milliseconds, which a worker's requests would wait for.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
 
-/// How often it is looked whether they are still used.
-pub(super) const LOOK: Duration = Duration::from_millis(200);
+use crate::site::Site;
 
-/// What was replaced.
+/// How often former sites are checked for users.
+const CHECK: Duration = Duration::from_millis(200);
+
+/// The thread. It ends when every sender is gone.
 #[derive(Debug)]
-pub(super) struct Retired<T>(Vec<Arc<T>>);
+pub(super) struct Retirement {
+    sender: Option<Sender<Arc<Site>>>,
+    thread: Option<JoinHandle<()>>,
+}
 
-impl<T> Retired<T> {
-    pub(super) const fn none() -> Self {
-        Self(Vec::new())
+impl Retirement {
+    /// Starts the thread.
+    pub(super) fn start() -> std::io::Result<Self> {
+        let (sender, former) = channel();
+        let thread = std::thread::Builder::new().name("retired sites".to_owned()).spawn(move || {
+            super::make_way();
+            Retired::default().run(&former);
+        })?;
+        Ok(Self { sender: Some(sender), thread: Some(thread) })
     }
 
-    /// Keeps one that nobody can get any more.
-    pub(super) fn keep(&mut self, former: Arc<T>) {
-        self.0.push(former);
+    /// Where former sites go, which nobody can get any more.
+    pub(super) fn sender(&self) -> Sender<Arc<Site>> {
+        self.sender.clone().unwrap_or_else(|| channel().0)
+    }
+}
+
+impl Drop for Retirement {
+    fn drop(&mut self) {
+        drop(self.sender.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Values that were replaced.
+#[derive(Debug)]
+struct Retired<T>(Vec<Arc<T>>);
+
+impl<T> Default for Retired<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> Retired<T> {
+    fn run(mut self, former: &Receiver<Arc<T>>) {
+        loop {
+            let next = if self.0.is_empty() {
+                former.recv().map_err(|_| RecvTimeoutError::Disconnected)
+            } else {
+                former.recv_timeout(CHECK)
+            };
+            match next {
+                Ok(value) => self.0.push(value),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            self.sweep();
+        }
     }
 
     /// Drops those that nobody else has.
-    pub(super) fn sweep(&mut self) {
-        // Nobody can get one anew, so a count of one stays one.
+    fn sweep(&mut self) {
+        // Nobody can get one again, so a count of one stays one.
         self.0.retain(|former| Arc::strong_count(former) > 1);
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 }
 
@@ -38,18 +89,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_still_used_is_kept_and_dropped_by_the_sweep() {
-        let mut retired = Retired::none();
+    fn retired_values_are_dropped_when_unused() {
+        let mut retired = Retired::default();
         let (site, used) = (Arc::new(()), Arc::new(()));
         let dropped = [Arc::downgrade(&site), Arc::downgrade(&used)];
-        retired.keep(site);
-        retired.keep(Arc::clone(&used));
+        retired.0.extend([site, Arc::clone(&used)]);
         retired.sweep();
         assert_eq!(dropped.each_ref().map(Weak::strong_count), [0, 2]);
         drop(used);
         assert_eq!(dropped[1].strong_count(), 1, "the last user does not drop it");
         retired.sweep();
-        assert!(retired.is_empty());
+        assert!(retired.0.is_empty());
         assert_eq!(dropped[1].strong_count(), 0);
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use super::{Domain, Site};
 use crate::{
     identity::{Authorities, Purpose},
-    trust::{Application, Registry},
+    trust::{Application, ClientId, Registry},
 };
 
 /// Names told in one line; a reload of thousands is told by their number.
@@ -57,6 +57,19 @@ impl Changes {
             }
             let told = list.len().min(TOLD);
             list.get_mut(..told).unwrap_or_default().sort_unstable();
+        }
+        changes
+    }
+
+    /// The difference of one application between two registries.
+    #[must_use]
+    pub fn of_application(client_id: &ClientId, before: &Registry, after: &Registry) -> Self {
+        let mut changes = Self::default();
+        match (before.application(client_id.as_str()), after.application(client_id.as_str())) {
+            (None, Some(_)) => changes.added.push(format!("application {client_id}")),
+            (Some(_), None) => changes.removed.push(format!("application {client_id}")),
+            (Some(old), Some(new)) => changes.application(old, new),
+            (None, None) => {}
         }
         changes
     }

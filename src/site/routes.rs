@@ -85,14 +85,14 @@ pub enum RouteError {
 }
 
 /// A domain's rules. An empty list refuses everything.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Routes {
     /// Rules by path: exact ones first, then subtrees, the longest first.
     rules: Vec<Rule>,
 }
 
 /// All routes of one path.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Rule {
     pattern: PathPattern,
     /// The path's segments as the most lenient server reads them.

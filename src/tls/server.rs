@@ -22,7 +22,7 @@ use crate::{clock::Clock, identity::ClientCertificate};
 pub type ServerCredential = Arc<CertifiedKey>;
 
 /// What a domain's TLS is made from.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ServerOptions {
     /// The domain's chain and key.
     pub credential: ServerCredential,
@@ -108,6 +108,19 @@ impl DomainTls {
         Ok(Self { config: server_config(&options, tickets, clock)?, made_from: Arc::new(options), own_keys })
     }
 
+    /// The same without CA names in the certificate request, with the same ticket keys.
+    ///
+    /// # Errors
+    ///
+    /// As [`DomainTls::new`].
+    pub fn without_hints(&self, clock: &Clock) -> Result<Self, rustls::Error> {
+        if self.made_from.hints.is_empty() {
+            return Ok(self.clone());
+        }
+        let options = ServerOptions { hints: Vec::new(), ..ServerOptions::clone(&self.made_from) };
+        Self::new(options, Some(self), clock)
+    }
+
     /// Whether these options would make the same configuration: then it is kept, with its ticket keys.
     #[must_use]
     pub fn is_made_from(&self, options: &ServerOptions) -> bool {
@@ -187,24 +200,39 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn no_client_certificate_is_taken_compressed() {
+    fn options(client_auth: ClientAuth) -> ServerOptions {
         let key = KeyPair::generate().unwrap();
         let certificate = rcgen::CertificateParams::default().self_signed(&key).unwrap().der().clone();
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         let key = aws_lc_rs::sign::any_supported_type(&key).unwrap();
+        ServerOptions {
+            credential: Arc::new(CertifiedKey::new(vec![certificate], key)),
+            key_file: [0; 32],
+            client_auth,
+            cipher_suites: CipherSuites::Default,
+            domain: "a.example".into(),
+            session_lifetime: Duration::from_secs(60),
+            ticket_secrets: None,
+            hints: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn without_hints_only_the_hints_differ() {
+        let plain = options(ClientAuth::Required);
+        let hints = vec![DistinguishedName::from(vec![0x30, 0])];
+        let tls = DomainTls::new(ServerOptions { hints, ..plain.clone() }, None, &Clock::System).unwrap();
+        assert!(!tls.is_made_from(&plain));
+        let without = tls.without_hints(&Clock::System).unwrap();
+        assert!(without.is_made_from(&plain));
+        let keys = |tls: &DomainTls| Arc::as_ptr(tls.own_keys.as_ref().unwrap());
+        assert_eq!(keys(&tls), keys(&without), "sessions end");
+    }
+
+    #[test]
+    fn no_client_certificate_is_taken_compressed() {
         for client_auth in [ClientAuth::Required, ClientAuth::Optional, ClientAuth::Off] {
-            let options = ServerOptions {
-                credential: Arc::new(CertifiedKey::new(vec![certificate.clone()], Arc::clone(&key))),
-                key_file: [0; 32],
-                client_auth,
-                cipher_suites: CipherSuites::Default,
-                domain: "a.example".into(),
-                session_lifetime: Duration::from_secs(60),
-                ticket_secrets: None,
-                hints: Vec::new(),
-            };
-            let tls = DomainTls::new(options, None, &Clock::System).unwrap();
+            let tls = DomainTls::new(options(client_auth), None, &Clock::System).unwrap();
             assert!(tls.config.cert_decompressors.is_empty());
             assert_eq!(tls.config.max_early_data_size, 0);
         }

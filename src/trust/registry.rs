@@ -14,7 +14,7 @@ use super::{
 use crate::identity::{ClientCertificate, Thumbprint};
 
 /// Why a set of applications can't be registered together.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum RegistryError {
     /// One certificate would stand for two applications.
     #[error("the thumbprint {thumbprint} is registered for \"{first}\" already")]

@@ -10,7 +10,7 @@ use super::{
 use crate::identity::{ClientCertificate, DistinguishedName, SubjectAltName};
 
 /// A credential whose subject is another application's too.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
     "the subject {subject:?} is registered for \"{first}\" already (names are equal without regard to case, spaces and string types)"
 )]

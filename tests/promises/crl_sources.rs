@@ -77,10 +77,10 @@ async fn what_is_no_good_list_is_told_once_and_what_is_kept_stays() {
         (Answer::List("no list".to_owned()), "what was fetched holds no CRL"),
         (Answer::List(String::new()), "what was fetched is empty"),
         (Answer::List(good[..good.len() / 2].to_owned()), "what was fetched is cut short"),
-        (raw("200 OK\r\ncontent-length: 100"), "the answer is cut short"),
+        (raw("200 OK\r\ncontent-length: 100"), "the response is incomplete"),
         (
             Answer::Raw(format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(33 << 20))),
-            "the answer has more than 32 MiB",
+            "the response has more than 32 MiB",
         ),
         (Answer::List(impostor.crl(&[])), "but not signed by it"),
         (Answer::List(other.crl(&[])), "signed by no client CA and by no issuer of its source"),
@@ -96,18 +96,18 @@ async fn what_is_no_good_list_is_told_once_and_what_is_kept_stays() {
         (Answer::List(ca.crl_between(&[4711], 3600, 86_400)), "is dated in the future"),
         (Answer::List(ca.crl_between(&[4711], -2000, 86_400)), "older than the one that is kept"),
         (Answer::List(ca.crl_between(&[4711], -900, -10)), "is stale since"),
-        (Answer::Raw("nonsense\r\n\r\n".to_owned()), "no answer: "),
+        (Answer::Raw("nonsense\r\n\r\n".to_owned()), "no response: "),
     ] {
         lists.says(answer);
         let line = edge.wait_for_log(told);
-        assert!(line.contains("CRL not fetched: what is kept stays"), "{line}");
+        assert!(line.contains("CRL fetch failed; keeping the cached CRL"), "{line}");
         lists.asked_again(2).await;
         assert_eq!(edge.log().matches(told).count(), 1, "told again: {told}");
         assert_eq!(fs::read_to_string(&path).unwrap(), good, "{told}");
         assert_eq!(Client::with(&edge, &credentials).token("payments").await.status, 200, "{told}");
     }
     let status = admin::status(&edge, "").await;
-    assert!(status["crl_sources"][0]["failure"]["why"].as_str().unwrap().starts_with("no answer: "));
+    assert!(status["crl_sources"][0]["failure"]["why"].as_str().unwrap().starts_with("no response: "));
     lists.says(Answer::List(ca.crl_between(&[4711], -10, 86_400)));
     edge.wait_for_log("\"CRL fetched\"");
     edge.wait_for_log("\"reloaded\"");
@@ -134,7 +134,7 @@ async fn a_slow_server_is_given_up_in_time() {
     let (upstream, ca) = (Upstream::start().await, Ca::new("Client CA"));
     let lists = Lists::start(Answer::Nothing).await;
     let edge = builder(&upstream, &ca, &lists.item(", timeout = \"30ms\"")).file(FILE, ca.crl(&[])).start();
-    edge.wait_for_log("no answer within 30ms");
+    edge.wait_for_log("no response within 30ms");
     lists.says(Answer::List(ca.crl(&[4711])));
     edge.wait_for_log("\"CRL fetched\"");
 }
@@ -146,13 +146,13 @@ async fn a_list_that_is_kept_needs_no_network_and_one_that_is_not_there_is_an_er
     let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let item = format!("crls = [{{ url = \"http://{gone}/corp.crl\", file = \"{FILE}\" }}]");
 
-    let told = format!("no CRL from http://{gone}/corp.crl, and none is kept in ");
+    let told = format!("no CRL from http://{gone}/corp.crl, and none is cached in ");
     let output = builder(&upstream, &ca, &item).output("run");
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains(&format!("error: trust.crls.url: {told}{FILE}: no connection: ")), "{said}");
+    assert!(said.contains(&format!("error: trust.crls.url: {told}{FILE}: cannot connect: ")), "{said}");
     assert!(
-        said.contains("help: mend the way to it, put a list into the file by hand, or write stale_crl"),
+        said.contains("help: restore connectivity, place a CRL in the file manually, or set stale_crl"),
         "{said}"
     );
 
@@ -181,7 +181,7 @@ async fn a_reload_that_names_a_source_waits_for_its_list_and_goes_on_by_itself()
     let config = edge.folder.path().join("edge.toml");
     let text = fs::read_to_string(&config).unwrap();
     fs::write(&config, text.replace("crls = []", &lists.item(""))).unwrap();
-    let line = edge.wait_for_log("reload refused");
+    let line = edge.wait_for_log("reload rejected");
     assert!(line.contains("it has not been fetched yet"), "{line}");
     assert_eq!(Client::with(&edge, &credentials).token("payments").await.status, 200);
     lists.says(Answer::List(ca.crl(&[4711])));
@@ -204,11 +204,11 @@ async fn what_is_in_force_is_fetched_on_through_a_configuration_that_is_refused(
     // It lacks the source, and asks for what needs a restart.
     let refused = text.replace(&lists.item(""), "").replace("[limits]", "[limits]\nconnections = 7");
     fs::write(&config, refused).unwrap();
-    edge.wait_for_log("reload refused");
+    edge.wait_for_log("reload rejected");
     lists.asked_again(2).await;
     assert_eq!(admin::status(&edge, "").await["crl_sources"].as_array().unwrap().len(), 1);
     fs::write(&config, &text).unwrap();
-    edge.wait_for_log("the files say again what is in force");
+    edge.wait_for_log("configuration files match the active configuration again");
     lists.says(Answer::List(ca.crl(&[4711])));
     edge.wait_for_log("\"reloaded\",\"generation\":2,\"why\":\"changed: corp.crl\"");
     assert_eq!(Client::with(&edge, &credentials).token("payments").await.status, 401);
@@ -226,7 +226,7 @@ async fn a_source_of_a_configuration_that_is_refused_is_forgotten_with_it() {
     edge.wait_for_log("it has not been fetched yet");
     lists.asked_again(1).await;
     fs::write(&config, &text).unwrap();
-    edge.wait_for_log("the files say again what is in force");
+    edge.wait_for_log("configuration files match the active configuration again");
     assert_eq!(admin::status(&edge, "").await["crl_sources"].as_array().unwrap().len(), 0);
     let log = edge.stop();
     assert!(!log.contains("\"reloaded\""), "{log}");
@@ -250,7 +250,7 @@ async fn a_list_comes_over_https_from_a_server_that_the_ca_vouches_for() {
 
     let output = builder(&upstream, &ca, &item).file("web.pem", other.pem()).output("run");
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("no TLS connection: invalid peer certificate"), "{said}");
+    assert!(said.contains("TLS handshake failed: invalid peer certificate"), "{said}");
     let output = builder(&upstream, &ca, &item).file("web.pem", "").output("check");
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("error: trust.crls.ca: web.pem is empty"), "{said}");
@@ -285,7 +285,7 @@ async fn a_fetched_list_counts_only_if_a_key_that_was_named_signed_it() {
     assert_eq!(Client::with(&edge, &revoked).token("payments").await.status, 401);
     // The issuer's file is watched.
     fs::write(edge.folder.path().join("issuing.pem"), "").unwrap();
-    assert!(edge.wait_for_log("reload refused").contains("issuing.pem is empty"));
+    assert!(edge.wait_for_log("reload rejected").contains("issuing.pem is empty"));
     edge.stop();
 }
 
@@ -329,7 +329,7 @@ async fn a_kept_list_that_stops_to_count_never_takes_the_one_in_force_away() {
                 .enumerate()
         {
             fs::write(edge.folder.path().join(FILE), bad).unwrap();
-            edge.wait_for_logs("reload refused", count + 1);
+            edge.wait_for_logs("reload rejected", count + 1);
             assert_eq!(
                 Client::with(&edge, &credentials).token("payments").await.status,
                 401,
@@ -354,8 +354,8 @@ async fn a_full_disk_leaves_the_kept_list_whole_and_is_reported() {
     };
     room("4096");
     lists.says(Answer::List(ca.crl_between(&(4600..4800).collect::<Vec<_>>(), -10, 86_400)));
-    let line = edge.wait_for_log("can't be written: ");
-    assert!(line.contains("CRL not fetched: what is kept stays") && line.contains(FILE), "{line}");
+    let line = edge.wait_for_log("cannot write ");
+    assert!(line.contains("CRL fetch failed; keeping the cached CRL") && line.contains(FILE), "{line}");
     assert_eq!(fs::read_to_string(&path).unwrap(), kept);
     assert_eq!(
         fs::read_dir(path.parent().unwrap()).unwrap().count(),
@@ -363,7 +363,7 @@ async fn a_full_disk_leaves_the_kept_list_whole_and_is_reported() {
         "nothing half-written is left behind"
     );
     let status = admin::status(&edge, "").await;
-    assert!(status["crl_sources"][0]["failure"]["why"].as_str().unwrap().contains("can't be written"));
+    assert!(status["crl_sources"][0]["failure"]["why"].as_str().unwrap().contains("cannot write "));
     assert_eq!(Client::with(&edge, &credentials).token("payments").await.status, 200);
     room("all");
     edge.wait_for_log("\"reloaded\"");

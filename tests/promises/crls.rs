@@ -141,7 +141,7 @@ async fn a_list_of_an_unfit_kind_is_refused_by_its_name_and_the_old_one_stays() 
         fs::write(folder.join("list.crl"), text).unwrap();
         let line: serde_json::Value =
             serde_json::from_str(&edge.wait_for_log(&told.replace('"', "\\\""))).unwrap();
-        assert_eq!(line["message"], "reload refused: the former trust stays in force", "{kind}: {line}");
+        assert_eq!(line["message"], "reload rejected; keeping the active configuration", "{kind}: {line}");
         assert_eq!(Client::with(&edge, &client).token("billing").await.status, 200);
     }
     edge.stop();

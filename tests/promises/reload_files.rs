@@ -61,7 +61,7 @@ impl Rotating {
 
     /// Sees that the first credential is in force still, and that the failure is told where an operator looks.
     async fn stays(&self, file: &str, because: &str) {
-        let line = self.edge.wait_for_log("reload refused");
+        let line = self.edge.wait_for_log("reload rejected");
         assert!(line.contains(because) && line.contains(file), "{file}: {because}: {line}");
         assert_eq!(self.asks(&self.first).await.status, 200);
         assert_eq!(admin::get(&self.edge, "/readyz").await.0, 200);
@@ -70,7 +70,7 @@ impl Rotating {
         let status = admin::status(&self.edge, "").await.to_string();
         assert!(status.contains(because), "{status}");
         let log = self.edge.log();
-        assert_eq!(log.matches("reload refused").count(), 1, "{log}");
+        assert_eq!(log.matches("reload rejected").count(), 1, "{log}");
     }
 }
 
@@ -88,7 +88,7 @@ async fn a_file_written_in_place_or_in_pieces_is_taken_up() {
     drop(file);
     rotating.edge.wait_for_log("\"reloaded\"");
     assert_eq!(rotating.asks(&rotating.second).await.status, 200);
-    assert_eq!(rotating.edge.log().matches("reload refused").count(), 0, "{}", rotating.edge.log());
+    assert_eq!(rotating.edge.log().matches("reload rejected").count(), 0, "{}", rotating.edge.log());
     rotating.edge.stop();
 }
 
@@ -103,7 +103,7 @@ async fn half_of_a_file_is_never_in_force_though_it_would_parse() {
 async fn nor_is_half_of_a_file_that_was_not_there() {
     let rotating = Rotating::start().await;
     fs::remove_file(rotating.file("applications.toml")).unwrap();
-    rotating.edge.wait_for_log("reload refused");
+    rotating.edge.wait_for_log("reload rejected");
     is_taken_up_whole(&rotating, "applications.toml").await;
     rotating.edge.stop();
 
@@ -115,7 +115,7 @@ async fn nor_is_half_of_a_file_that_was_not_there() {
     })
     .await;
     fs::remove_file(rotating.file("elsewhere/registry.toml")).unwrap();
-    rotating.edge.wait_for_log("reload refused");
+    rotating.edge.wait_for_log("reload rejected");
     is_taken_up_whole(&rotating, "elsewhere/registry.toml").await;
     rotating.edge.stop();
 }
@@ -149,7 +149,7 @@ async fn a_file_renamed_over_or_deleted_and_made_again_is_taken_up() {
     rotating.has_rotated(2).await;
 
     fs::remove_file(&path).unwrap();
-    rotating.edge.wait_for_log("reload refused");
+    rotating.edge.wait_for_log("reload rejected");
     assert_eq!(rotating.asks(&rotating.second).await.status, 200);
     fs::write(&path, registry(&[&rotating.first])).unwrap();
     rotating.edge.wait_for_log("\"reloaded\",\"generation\":3,");
@@ -266,7 +266,7 @@ async fn what_is_broken_changes_nothing_and_what_is_mended_is_taken_up() {
         fs::write(rotating.file(file), text).unwrap();
         rotating.stays(file, because).await;
         fs::write(rotating.file(file), before).unwrap();
-        rotating.edge.wait_for_log("the files say again what is in force");
+        rotating.edge.wait_for_log("configuration files match the active configuration again");
         fs::write(rotating.file("applications.toml"), registry(&[&rotating.second])).unwrap();
         rotating.has_rotated(2).await;
         assert_eq!(admin::metric(&rotating.edge, "mtls_edge_reload_failing").await, 0);
@@ -321,9 +321,9 @@ async fn what_is_no_file_changes_nothing_and_holds_up_nothing() {
         fs::rename(&path, &kept).unwrap();
         replace(&path);
         mended += 1;
-        rotating.edge.wait_for_logs("reload refused", mended);
+        rotating.edge.wait_for_logs("reload rejected", mended);
         let line = rotating.edge.log();
-        let line = line.lines().rfind(|line| line.contains("reload refused")).unwrap();
+        let line = line.lines().rfind(|line| line.contains("reload rejected")).unwrap();
         assert!(line.contains(because) && line.contains(file), "{file}: {because}: {line}");
         assert_eq!(rotating.asks(&rotating.first).await.status, 200);
         assert_ne!(admin::status(&rotating.edge, "").await["trust"]["failure"], serde_json::Value::Null);
@@ -331,7 +331,7 @@ async fn what_is_no_file_changes_nothing_and_holds_up_nothing() {
             fs::remove_dir(&path).unwrap();
         }
         fs::rename(&kept, &path).unwrap();
-        rotating.edge.wait_for_logs("the files say again what is in force", mended);
+        rotating.edge.wait_for_logs("configuration files match the active configuration again", mended);
         assert_eq!(admin::status(&rotating.edge, "").await["trust"]["failure"], serde_json::Value::Null);
         assert_eq!(admin::metric(&rotating.edge, "mtls_edge_reload_failing").await, 0);
     }

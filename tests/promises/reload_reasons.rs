@@ -95,7 +95,7 @@ async fn a_folder_that_is_deleted_and_made_again_is_watched_again() {
     })
     .await;
     fs::remove_dir_all(parts.file("trust")).unwrap();
-    parts.edge.wait_for_log("reload refused");
+    parts.edge.wait_for_log("reload rejected");
     assert_eq!(Client::with(&parts.edge, &parts.first).token("billing").await.status, 200);
     fs::create_dir(parts.file("trust")).unwrap();
     fs::write(parts.file("trust/registry.toml"), registry(&parts.second)).unwrap();
@@ -192,7 +192,7 @@ async fn no_way_of_writing_waits_for_the_slow_poll() {
             assert!(start.elapsed() < PATIENCE, "{way}: {generation} took {:?}", start.elapsed());
         }
         let log = parts.edge.stop();
-        assert!(!log.contains("reload refused"), "{way}: {log}");
+        assert!(!log.contains("reload rejected"), "{way}: {log}");
     }
 }
 
@@ -205,11 +205,11 @@ async fn what_does_not_validate_is_given_time_to_be_half_of_a_change() {
     fs::write(parts.file("registry.toml"), "nonsense").unwrap();
     let written = fs::metadata(parts.file("registry.toml")).unwrap().modified().unwrap();
     // What happens nearby does not cut it short.
-    while !parts.edge.log().contains("reload refused") {
+    while !parts.edge.log().contains("reload rejected") {
         fs::write(parts.file("neighbour"), "").unwrap();
         tokio::time::sleep(Duration::from_millis(40)).await;
     }
-    let line: serde_json::Value = serde_json::from_str(&parts.edge.wait_for_log("reload refused")).unwrap();
+    let line: serde_json::Value = serde_json::from_str(&parts.edge.wait_for_log("reload rejected")).unwrap();
     let refused = humantime::parse_rfc3339(line["timestamp"].as_str().unwrap()).unwrap();
     let waited = refused.duration_since(written).unwrap();
     assert!(waited >= Duration::from_millis(240), "counted as broken after {waited:?}");
@@ -225,19 +225,26 @@ async fn a_hangup_asks_even_where_nothing_changed_and_even_of_what_is_known_to_b
     parts.edge.signal("HUP");
     parts.edge.wait_for_log("\"reloaded\",\"generation\":2,\"why\":\"asked for\"");
     fs::write(parts.file("registry.toml"), "nonsense").unwrap();
-    parts.edge.wait_for_logs("reload refused", 1);
+    parts.edge.wait_for_logs("reload rejected", 1);
     parts.edge.signal("HUP");
-    parts.edge.wait_for_logs("reload refused", 2);
+    parts.edge.wait_for_logs("reload rejected", 2);
     parts.edge.stop();
 }
 
-/// How often the thread that watches has waited for something.
+/// How often the threads that watch files and drop former sites have waited for something.
 fn waits(edge: &Edge) -> u64 {
     let tasks = fs::read_dir(format!("/proc/{}/task", edge.id())).unwrap().map(|task| task.unwrap().path());
-    let mut own = tasks.filter(|task| fs::read_to_string(task.join("comm")).unwrap() == "reload\n");
-    let status = fs::read_to_string(own.next().unwrap().join("status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).unwrap();
-    line.trim().parse().unwrap()
+    let names = ["source files\n", "retired sites\n"];
+    let own: Vec<_> = tasks
+        .filter(|task| names.contains(&fs::read_to_string(task.join("comm")).unwrap().as_str()))
+        .collect();
+    assert_eq!(own.len(), names.len());
+    let waits = |task: &std::path::PathBuf| -> u64 {
+        let status = fs::read_to_string(task.join("status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).unwrap();
+        line.trim().parse().unwrap()
+    };
+    own.iter().map(waits).sum()
 }
 
 #[tokio::test]

@@ -253,9 +253,9 @@ async fn what_needs_a_restart_is_refused_and_says_so() {
         let added = after.trim_end().lines().last().unwrap();
         let line = 1 + changed.lines().position(|line| line == added).unwrap();
         fs::write(&config, &changed).unwrap();
-        edge.wait_for_logs("reload refused", number + 1);
+        edge.wait_for_logs("reload rejected", number + 1);
         let log = edge.log();
-        let told = log.lines().rfind(|line| line.contains("reload refused")).unwrap();
+        let told = log.lines().rfind(|line| line.contains("reload rejected")).unwrap();
         assert!(told.contains(&format!("edge.toml:{line}:")), "{line}: {told}");
         let what = format!(
             ": {key}: {key} can't change while the edge runs; restart the edge (SIGTERM drains it), or write the former value again\""
@@ -263,7 +263,7 @@ async fn what_needs_a_restart_is_refused_and_says_so() {
         assert!(told.contains(&what), "{told}");
         assert_eq!(status(&edge, &billing, "billing").await, 200);
         fs::write(&config, &text).unwrap();
-        edge.wait_for_logs("the files say again what is in force", number + 1);
+        edge.wait_for_logs("configuration files match the active configuration again", number + 1);
     }
     assert_eq!(edge.log().matches("\"reloaded\"").count(), 0);
     edge.stop();

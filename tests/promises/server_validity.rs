@@ -28,7 +28,7 @@ async fn a_reload_to_an_expired_server_certificate_is_refused() {
     for (end, said) in [(-60, "has expired (on "), (10 * 86_400, "is not valid yet (before ")] {
         server(&edge.issuer, end).write(edge.folder.path(), DOMAIN);
         let line = edge.wait_for_log(said);
-        assert!(line.contains("reload refused"), "{line}");
+        assert!(line.contains("reload rejected"), "{line}");
         assert_eq!(Client::with(&edge, &billing).token("billing").await.status, 200, "the old one stays");
     }
     edge.stop();
@@ -71,7 +71,7 @@ async fn a_certificate_of_tomorrow_is_in_force_once_it_is_valid() {
     // For the client it is valid already; for the edge, whose clock is a day behind, from in an hour on.
     server(&edge.issuer, 3600).write(edge.folder.path(), DOMAIN);
     let line = edge.wait_for_log("is not valid yet (before ");
-    assert!(line.contains("reload refused"), "{line}");
+    assert!(line.contains("reload rejected"), "{line}");
     edge.set_clock(time_from_now(0));
     let line = edge.wait_for_log("\"reloaded\"");
     assert!(line.contains(&format!("changed TLS of domain {DOMAIN}")), "{line}");

@@ -206,7 +206,7 @@ async fn a_failed_reload_shows_in_status_and_metrics() {
     let file = edge.folder.path().join("applications.toml");
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, text.replace("client_id", "client_idd")).unwrap();
-    edge.wait_for_log("reload refused");
+    edge.wait_for_log("reload rejected");
 
     let failed = status(&edge, "").await;
     let trust = &failed["trust"];

@@ -216,7 +216,7 @@ async fn a_bad_file_of_ticket_keys_changes_nothing_and_is_not_repeated() {
     ] {
         fs::write(&path, text).unwrap();
         let line = edge.wait_for_log(&format!("{FILE}{told}"));
-        assert!(line.contains("reload refused"), "{line}");
+        assert!(line.contains("reload rejected"), "{line}");
         assert!(resumes(&client).await, "the former keys stay in force: {told}");
     }
     fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o604)).unwrap();

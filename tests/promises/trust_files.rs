@@ -46,7 +46,7 @@ async fn crls_glued_together_never_let_a_revoked_client_in() {
     .enumerate()
     {
         fs::write(edge.folder.path().join("a.crl"), &bad).unwrap();
-        edge.wait_for_logs("reload refused", count + 1);
+        edge.wait_for_logs("reload rejected", count + 1);
         assert_eq!(status().await, 401, "{bad}");
         edge.reload("a.crl", &format!("# {count}\n{good}"));
         fs::write(edge.folder.path().join("a.crl"), &good).unwrap();
@@ -337,10 +337,10 @@ async fn a_huge_file_in_a_trust_files_place_holds_up_nothing() {
         let kept = fs::read(&path).unwrap();
         // Sparse: as much as no disk has, so that reading it would never end.
         fs::File::create(&path).unwrap().set_len(1 << 42).unwrap();
-        edge.wait_for_logs("reload refused", count + 1);
+        edge.wait_for_logs("reload rejected", count + 1);
         assert_eq!(Client::with(&edge, &good).token("billing").await.status, 200);
         fs::write(&path, kept).unwrap();
-        edge.wait_for_logs("the files say again what is in force", count + 1);
+        edge.wait_for_logs("configuration files match the active configuration again", count + 1);
     }
     let log = edge.stop();
     assert_eq!(log.matches("it has more than").count(), 3, "{log}");

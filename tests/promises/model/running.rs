@@ -18,7 +18,7 @@ use crate::support::{Answer, Client, Connection, Edge, PATIENCE, Upstream};
 /// How many connections are kept open.
 const KEPT: usize = 12;
 const RELOADED: &str = "\"reloaded\"";
-const REFUSED: &str = "reload refused";
+const REFUSED: &str = "reload rejected";
 
 /// What is wrong with an answer.
 pub type Mismatch = String;

@@ -14,7 +14,7 @@ use mtls_edge::{
     config::render,
     edge::Edge,
     observe::start_log,
-    reload::first,
+    source::files::InitialBuild,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -55,7 +55,7 @@ fn process() {
         signal(SignalKind::terminate()).unwrap()
     };
     start_log().unwrap();
-    let initial = first(Path::new(&config), Clock::Fixed(clock.clone()))
+    let initial = InitialBuild::new(Path::new(&config), Clock::Fixed(clock.clone()))
         .unwrap_or_else(|problems| panic!("{}", render(&problems, false)));
     let edge = Edge::start(initial, Some(workers)).unwrap();
     for address in edge.https() {

@@ -1,4 +1,4 @@
-//! A configuration with a CRL that is fetched, for this module's tests.
+//! A configuration with a CRL that is fetched, for tests.
 
 use std::{
     fs::{self, Permissions},
@@ -14,14 +14,14 @@ use crate::identity::testing::TestCa;
 const LIST: &str = "kept.crl";
 
 /// A folder with all files but the list. The list's server never answers.
-pub(super) struct Files {
+pub(crate) struct Files {
     folder: TempDir,
     ca: TestCa,
     _server: TcpListener,
 }
 
 impl Files {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let server = TcpListener::bind("127.0.0.1:0").unwrap();
         let config = format!(
             r#"
@@ -51,27 +51,27 @@ private_key = "m.key"
         files
     }
 
-    pub(super) fn config(&self) -> PathBuf {
+    pub(crate) fn config(&self) -> PathBuf {
         self.folder.path().join("edge.toml")
     }
 
     /// Replaces the list, whole, as a fetch does.
-    pub(super) fn keep(&self, list: &[u8]) {
+    pub(crate) fn keep(&self, list: &[u8]) {
         self.write("beside", list);
         fs::rename(self.folder.path().join("beside"), self.folder.path().join(LIST)).unwrap();
     }
 
     /// A list that revokes these serial numbers and counts.
-    pub(super) fn list(&self, serials: &[u64]) -> Vec<u8> {
+    pub(crate) fn list(&self, serials: &[u64]) -> Vec<u8> {
         self.ca.crl(serials, 2035)
     }
 
     /// One in the same name that does not count.
-    pub(super) fn forged_list() -> Vec<u8> {
+    pub(crate) fn forged_list() -> Vec<u8> {
         TestCa::new("Client CA").crl(&[], 2035)
     }
 
-    fn write(&self, name: &str, bytes: &[u8]) {
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) {
         fs::write(self.folder.path().join(name), bytes).unwrap();
     }
 }

@@ -1,4 +1,4 @@
-//! What stands in the watched files, to know a change by, and a read that a change went through.
+//! The state of the watched files, to detect a change, also one during a read.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,7 +8,7 @@ use std::{
 
 use crate::{clock::Timestamp, config::file};
 
-/// The contents of files by their hash, and their mode, by which a secret may be refused; a file that can't be read has none.
+/// Contents of files by their hash, and their mode, for which a secret may be rejected; none of a file that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Contents(BTreeMap<PathBuf, Option<([u8; 32], u32)>>);
 
@@ -44,26 +44,26 @@ impl Contents {
     }
 }
 
-/// What a look from outside tells of files: enough for the slow poll, without reading them.
+/// Metadata of files: enough for the slow poll, without reading them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Marks(Vec<Option<[i64; 7]>>);
+pub(super) struct FileStamps(Vec<Option<[i64; 7]>>);
 
-impl Marks {
-    /// Looks at all files, through links.
+impl FileStamps {
+    /// Of all files, through links.
     pub(super) fn of(files: &BTreeSet<PathBuf>) -> Self {
-        let mark = |file: &PathBuf| {
+        let stamp = |file: &PathBuf| {
             let meta = std::fs::metadata(file).ok()?;
             let (dev, ino, size) =
                 (meta.dev().cast_signed(), meta.ino().cast_signed(), meta.size().cast_signed());
             Some([dev, ino, size, meta.mtime(), meta.mtime_nsec(), meta.ctime_nsec(), meta.ctime()])
         };
-        Self(files.iter().map(mark).collect())
+        Self(files.iter().map(stamp).collect())
     }
 
-    /// The same without the files that are not `kept`; `files` are those that were looked at.
+    /// The same without the files that are not `kept`; `files` are those of `self`.
     pub(super) fn only(self, files: &BTreeSet<PathBuf>, kept: &BTreeSet<PathBuf>) -> Self {
-        let marks = files.iter().zip(self.0).filter(|(file, _)| kept.contains(*file));
-        Self(marks.map(|(_, mark)| mark).collect())
+        let stamps = files.iter().zip(self.0).filter(|(file, _)| kept.contains(*file));
+        Self(stamps.map(|(_, stamp)| stamp).collect())
     }
 
     /// Whether a file was written or replaced since then (by its ctime, which only the kernel sets).

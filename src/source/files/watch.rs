@@ -1,4 +1,4 @@
-//! Events of the folders in which watched files stand.
+//! Events of the folders that contain watched files.
 
 use std::{collections::BTreeSet, path::PathBuf, sync::mpsc::Sender};
 
@@ -7,7 +7,7 @@ use notify::{
     event::{AccessKind, AccessMode, ModifyKind},
 };
 
-use super::{Trigger, burst::Event, links};
+use super::{Trigger, links, writes::Event};
 
 /// Watches folders, not files: a file is replaced by a rename, and Kubernetes swaps the link `..data` beside it.
 pub(super) struct Folders {
@@ -16,18 +16,16 @@ pub(super) struct Folders {
 }
 
 impl Folders {
-    /// Events go to `triggers`. Without the system's help (no inotify) the slow poll is all there is, and that is logged.
+    /// Sends events to `triggers`. If the system has none (no inotify), only the slow poll remains, and that is logged.
     pub(super) fn new(triggers: Sender<Trigger>) -> Self {
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             for event in events(event) {
-                // The reloader is gone only when the edge ends.
+                // The receiver is gone only when the edge stops.
                 let _ = triggers.send(Trigger::Event(event));
             }
         });
         let watcher = watcher
-            .map_err(
-                |error| tracing::warn!(%error, "files can't be watched: they are polled every few seconds"),
-            )
+            .map_err(|error| tracing::warn!(%error, "cannot watch files: they are polled every few seconds"))
             .ok();
         Self { watcher, watched: BTreeSet::new() }
     }
@@ -39,7 +37,7 @@ impl Folders {
         for gone in self.watched.difference(&wanted) {
             let _ = watcher.unwatch(gone);
         }
-        // Watched anew each time: a folder that was deleted and made again is another one under the same name.
+        // Watched again each time: a folder that was deleted and created again is another one of the same name.
         self.watched = wanted
             .into_iter()
             .filter(|folder| match watcher.watch(folder, RecursiveMode::NonRecursive) {
@@ -53,7 +51,7 @@ impl Folders {
     }
 }
 
-/// What an event says. Reads are events too, our own among them: they say nothing.
+/// What an event means. Reads are events too, including our own: they mean nothing.
 fn events(event: notify::Result<notify::Event>) -> Vec<Event> {
     // An error may stand for lost events.
     let Ok(event) = event else { return vec![Event::Any] };
@@ -61,7 +59,7 @@ fn events(event: notify::Result<notify::Event>) -> Vec<Event> {
     match event.kind {
         EventKind::Access(AccessKind::Close(AccessMode::Write))
         | EventKind::Modify(ModifyKind::Name(_))
-        | EventKind::Remove(_) => of(Event::Whole),
+        | EventKind::Remove(_) => of(Event::Complete),
         EventKind::Access(_) => Vec::new(),
         EventKind::Modify(ModifyKind::Data(_)) => of(Event::Written),
         _ => vec![Event::Any],

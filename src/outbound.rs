@@ -1,0 +1,98 @@
+//! The edge's own HTTP requests, besides those that it forwards: one GET over HTTP/1.1 and a connection of its own.
+//!
+//! No redirect is followed: a document comes from where the operator said.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, StatusCode, header};
+use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use rustls::{RootCertStore, pki_types::ServerName};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
+
+use crate::{forward::Origin, tls};
+
+/// What to get.
+#[derive(Debug)]
+pub struct Get<'a> {
+    /// Scheme, host and port.
+    pub origin: &'a Origin,
+    /// Path and query.
+    pub target: &'a str,
+    /// The field value of `Accept`.
+    pub accept: &'static str,
+    /// The most bytes of the response's body.
+    pub largest: usize,
+}
+
+impl Get<'_> {
+    /// Sends the request and reads the body of a response with status 200. The caller limits the time.
+    ///
+    /// `roots` verify the server of an https origin; they are not asked for otherwise.
+    ///
+    /// # Errors
+    ///
+    /// A sentence for the log.
+    pub async fn send(&self, roots: impl FnOnce() -> Result<RootCertStore, String>) -> Result<Bytes, String> {
+        let Origin { tls, host, port } = self.origin;
+        let tcp = TcpStream::connect((host.as_str(), *port))
+            .await
+            .map_err(|error| format!("cannot connect: {error}"))?;
+        if !tls {
+            return self.exchange(tcp).await;
+        }
+        let config = tls::client_config(roots()?, &[]).map_err(|error| error.to_string())?;
+        let name = ServerName::try_from(host.clone()).map_err(|error| error.to_string())?;
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+        let stream =
+            connector.connect(name, tcp).await.map_err(|error| format!("TLS handshake failed: {error}"))?;
+        self.exchange(stream).await
+    }
+
+    async fn exchange<IO>(&self, io: IO) -> Result<Bytes, String>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (mut sender, connection) =
+            http1::handshake(TokioIo::new(io)).await.map_err(|error| error.to_string())?;
+        let request = Request::get(self.target)
+            .header(header::HOST, self.origin.authority())
+            .header(header::USER_AGENT, concat!("mtls-edge/", env!("CARGO_PKG_VERSION")))
+            .header(header::ACCEPT, self.accept)
+            .header(header::CONNECTION, "close")
+            .body(Empty::<Bytes>::new())
+            .map_err(|error| error.to_string())?;
+        let read = async {
+            let response =
+                sender.send_request(request).await.map_err(|error| format!("no response: {error}"))?;
+            let status = response.status();
+            if status.is_redirection() {
+                return Err(format!("the server answers {status}, expected 200: redirects are not followed"));
+            }
+            if status != StatusCode::OK {
+                return Err(format!("the server answers {status}, expected 200"));
+            }
+            let body = Limited::new(response.into_body(), self.largest).collect().await.map_err(|error| {
+                if error.is::<LengthLimitError>() {
+                    format!("the response has more than {} MiB", self.largest >> 20)
+                } else {
+                    format!("the response is incomplete: {error}")
+                }
+            })?;
+            Ok(body.to_bytes())
+        };
+        // The connection is driven here and goes with this future: a timeout leaves none behind.
+        let mut connection = std::pin::pin!(connection);
+        let mut read = std::pin::pin!(read);
+        tokio::select! {
+            read = &mut read => read,
+            // The response may have come with the end.
+            _ = &mut connection => read.await,
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Documents from URLs: fetched by a thread of its own, judged, and cached in files, where they are a change of a file like any
+//! other. Requests and reloads never wait for it.
+
+mod cache;
+
+use std::{
+    collections::HashMap,
+    fmt::Debug,
+    hash::Hash,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use tokio::{
+    runtime::Runtime,
+    signal::unix::SignalKind,
+    sync::watch,
+    task::{AbortHandle, JoinSet},
+};
+
+use crate::{config::settings::Url, load::roots, outbound::Get};
+
+/// A document that could not be fetched is requested again after this time at the latest.
+const RETRY: Duration = Duration::from_secs(60);
+
+/// Where a document comes from and where it is cached.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Location {
+    pub(super) url: Url,
+    pub(super) file: PathBuf,
+    /// From one fetch to the next.
+    pub(super) refresh: Duration,
+    /// For a whole fetch.
+    pub(super) timeout: Duration,
+    /// PEM roots for https; absent: the system's.
+    pub(super) ca: Option<PathBuf>,
+}
+
+/// One kind of document: what it may be, and who is told of fetches.
+pub(super) trait Document: Clone + Send + Sync + 'static {
+    /// What makes it another document; the way in which it is judged may change without that.
+    type Key: Clone + Eq + Hash + Send + Sync;
+
+    /// What it is called in the log.
+    const NAME: &'static str;
+    /// The field value of `Accept`.
+    const ACCEPT: &'static str;
+    /// The most bytes.
+    const LARGEST: usize;
+
+    fn key(&self) -> Self::Key;
+
+    fn location(&self) -> &Location;
+
+    /// Whether what was fetched differs from what is cached, and may replace it: the error says why not.
+    fn judge(&self, fetched: &[u8]) -> Result<bool, String>;
+}
+
+/// Counts fetches. Each function answers whether the outcome is worth a log line.
+pub(super) trait Outcomes<D>: Send + Sync + 'static {
+    fn succeeded(&self, document: &D) -> bool;
+    fn failed(&self, document: &D, why: &str) -> bool;
+}
+
+/// Fetches the wanted documents until it is dropped.
+pub(super) struct Fetcher<D> {
+    outcomes: Arc<dyn Outcomes<D>>,
+    running: Option<Running<D>>,
+}
+
+struct Running<D> {
+    /// None: the end.
+    wanted: watch::Sender<Option<Vec<D>>>,
+    thread: JoinHandle<()>,
+}
+
+impl<D: Document> Fetcher<D> {
+    pub(super) const fn new(outcomes: Arc<dyn Outcomes<D>>) -> Self {
+        Self { outcomes, running: None }
+    }
+
+    /// From now on fetches these. Of two with the same key the first one judges. The first document starts a thread.
+    pub(super) fn want(&mut self, documents: Vec<D>) {
+        match &self.running {
+            Some(running) => drop(running.wanted.send_replace(Some(documents))),
+            None if documents.is_empty() => {}
+            None => match start(documents, Arc::clone(&self.outcomes)) {
+                Ok(running) => self.running = Some(running),
+                Err(error) => {
+                    tracing::error!(%error, "cannot start a thread to fetch {} files", D::NAME);
+                }
+            },
+        }
+    }
+}
+
+impl<D> Drop for Fetcher<D> {
+    fn drop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.wanted.send_replace(None);
+            // It ends at once, whatever it waits for.
+            let _ = running.thread.join();
+        }
+    }
+}
+
+fn runtime() -> std::io::Result<Runtime> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // A write beyond the process's file size limit must fail, not kill the process: a signal that is listened for does not.
+    let entered = runtime.enter();
+    let past_limit = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
+    drop(tokio::signal::unix::signal(past_limit)?);
+    drop(entered);
+    Ok(runtime)
+}
+
+fn start<D: Document>(documents: Vec<D>, outcomes: Arc<dyn Outcomes<D>>) -> std::io::Result<Running<D>> {
+    let (wanted, receiver) = watch::channel(Some(documents));
+    let runtime = runtime()?;
+    let thread = std::thread::Builder::new().name("fetch".to_owned()).spawn(move || {
+        runtime.block_on(fetch_wanted(receiver, &outcomes));
+        // A name that is being resolved is not waited for.
+        runtime.shutdown_background();
+    })?;
+    Ok(Running { wanted, thread })
+}
+
+async fn fetch_wanted<D: Document>(
+    mut wanted: watch::Receiver<Option<Vec<D>>>,
+    outcomes: &Arc<dyn Outcomes<D>>,
+) {
+    let mut tasks = JoinSet::new();
+    let mut running: HashMap<D::Key, AbortHandle> = HashMap::new();
+    loop {
+        let Some(documents) = wanted.borrow_and_update().clone() else { return };
+        let keys: Vec<D::Key> = documents.iter().map(D::key).collect();
+        running.retain(|key, task| {
+            let stays = keys.contains(key);
+            if !stays {
+                task.abort();
+            }
+            // One that was not wanted for a moment may have ended by itself.
+            stays && !task.is_finished()
+        });
+        for key in keys {
+            running
+                .entry(key.clone())
+                .or_insert_with(|| tasks.spawn(fetch_repeatedly(key, wanted.clone(), Arc::clone(outcomes))));
+        }
+        if wanted.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Fetches one document until it is not wanted any more. Outcomes are logged when they change.
+async fn fetch_repeatedly<D: Document>(
+    key: D::Key,
+    wanted: watch::Receiver<Option<Vec<D>>>,
+    outcomes: Arc<dyn Outcomes<D>>,
+) {
+    loop {
+        let document = wanted.borrow().iter().flatten().find(|document| document.key() == key).cloned();
+        let Some(document) = document else { return };
+        let Location { url, file, refresh, .. } = document.location();
+        let (url, file) = (url.to_string(), file.display().to_string());
+        let wait = match fetch(&document).await {
+            Ok(is_new) => {
+                if outcomes.succeeded(&document) || is_new {
+                    tracing::info!(url, file, new = is_new, "{} fetched", D::NAME);
+                }
+                *refresh
+            }
+            Err(why) => {
+                if outcomes.failed(&document, &why) {
+                    tracing::error!(url, file, why, "{0} fetch failed; keeping the cached {0}", D::NAME);
+                }
+                (*refresh).min(RETRY)
+            }
+        };
+        tokio::time::sleep(wait).await;
+    }
+}
+
+/// Fetches a document once, and caches it if it differs and may. Whether it differs.
+async fn fetch<D: Document>(document: &D) -> Result<bool, String> {
+    let Location { url, file, timeout, ca, .. } = document.location();
+    let get = Get { origin: &url.origin, target: &url.target, accept: D::ACCEPT, largest: D::LARGEST };
+    let answer = get.send(|| roots(ca.as_deref().map(Path::new)).map_err(|fault| fault.what));
+    let bytes = tokio::time::timeout(*timeout, answer)
+        .await
+        .unwrap_or_else(|_| Err(format!("no response within {timeout:?}")))?;
+    let differs = document.judge(&bytes)?;
+    if differs {
+        cache::write(file, &bytes).map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+    }
+    Ok(differs)
+}
+
+/// Fetches these once, all at the same time; each with the reason why it failed.
+pub(super) fn fetch_once<D: Document>(documents: &[D]) -> Vec<Result<bool, String>> {
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return documents.iter().map(|_| Err(error.to_string())).collect(),
+    };
+    let outcomes = runtime.block_on(futures_util::future::join_all(documents.iter().map(fetch)));
+    runtime.shutdown_background();
+    outcomes
+}

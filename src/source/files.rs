@@ -1,0 +1,339 @@
+//! The configuration files as a source: watches them, builds a site from a consistent state of them, and publishes it.
+
+mod contents;
+mod initial;
+mod links;
+mod report;
+mod restart;
+mod settling;
+#[cfg(test)]
+pub(crate) mod testing;
+mod watch;
+mod writes;
+
+use std::{
+    collections::BTreeSet,
+    path::PathBuf,
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    },
+    time::{Duration, Instant},
+};
+
+use self::{
+    contents::{Contents, FileStamps},
+    settling::Settling,
+    watch::Folders,
+    writes::Writes,
+};
+pub use self::{initial::InitialBuild, writes::Event};
+use super::{
+    Configuration, Conflict, Publish, Source, SourceName, Stop, Update,
+    crl::{self, CrlFetcher},
+};
+use crate::{
+    clock::{Clock, Timestamp},
+    config::{Problem, settings::Settings},
+    load::{Built, build},
+    observe::Reloads,
+    site::SiteHandle,
+    trust::Generation,
+};
+
+/// How often files are checked where no event reports a change.
+const POLL: Duration = Duration::from_secs(2);
+/// Files that changed while they were read are read again after this time.
+const AGAIN: Duration = Duration::from_millis(30);
+
+/// A reason to check the files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// Something happened in a watched folder.
+    Event(Event),
+    /// The operator asks (SIGHUP).
+    Requested,
+    /// The edge stops.
+    Stop,
+}
+
+/// Watches the configuration and all files that it names.
+pub struct FileSource {
+    config: PathBuf,
+    clock: Clock,
+    files: BTreeSet<PathBuf>,
+    /// The same without links, as events name them.
+    resolved: BTreeSet<PathBuf>,
+    settings: Settings,
+    /// To build the next site from: what is the same is taken over.
+    site: SiteHandle,
+    crls: CrlFetcher,
+    reloads: Arc<Reloads>,
+    folders: Folders,
+    stamps: FileStamps,
+    /// What the active configuration was built from.
+    active: Contents,
+    next: Next,
+    /// The operator asked, and has no answer yet.
+    requested: bool,
+    /// The invalid contents that were reported.
+    reported: Option<Contents>,
+    /// They contradict what another source had registered in this generation. They are valid once it gives that up.
+    contradicts: Option<Generation>,
+    /// When they may be valid as they are: a server certificate of theirs is not valid before.
+    valid_from: Option<Timestamp>,
+    triggers: Receiver<Trigger>,
+    sender: Sender<Trigger>,
+}
+
+/// What to do if nothing happens.
+enum Next {
+    /// Check the metadata now and then.
+    Poll,
+    /// Read again: the files changed while they were read.
+    Again,
+    /// Read again, since these invalid contents may change.
+    Settle(Settling<Contents>),
+}
+
+/// What was read from the files: a site, and all else that a reload asks of the same contents. Once it is made no file is read
+/// before it is published or rejected: a fetch may replace one at any moment.
+struct Candidate {
+    /// The files' contents, the same before as after everything was read.
+    contents: Contents,
+    built: Built,
+    /// The CRLs that are missing or invalid.
+    missing: Vec<Problem>,
+    settling: Option<Settling<Contents>>,
+}
+
+impl FileSource {
+    /// Its name as a source.
+    pub const NAME: &'static str = "files";
+
+    /// The source of the files of the first build.
+    #[must_use]
+    pub fn new(initial: InitialBuild, reloads: Arc<Reloads>) -> Self {
+        let (sender, triggers) = channel();
+        let InitialBuild { settings, site, clock, config, files, contents, .. } = initial;
+        let crls = CrlFetcher::new(Arc::clone(&reloads), clock.clone());
+        Self {
+            config,
+            clock,
+            stamps: FileStamps::of(&files),
+            files,
+            resolved: BTreeSet::new(),
+            settings,
+            site,
+            crls,
+            reloads,
+            folders: Folders::new(sender.clone()),
+            active: contents,
+            next: Next::Poll,
+            requested: false,
+            reported: None,
+            contradicts: None,
+            valid_from: None,
+            triggers,
+            sender,
+        }
+    }
+
+    /// Where reasons to check the files are sent.
+    #[must_use]
+    pub fn triggers(&self) -> Sender<Trigger> {
+        self.sender.clone()
+    }
+
+    /// Begins to watch and to fetch, and publishes what has changed since the first build.
+    pub fn begin(&mut self, publisher: &dyn Publish) {
+        self.crls.fetch_for(&[&self.settings.trust]);
+        self.check(publisher);
+    }
+
+    /// Waits for the end of a burst of events. Whether the edge goes on.
+    fn settle(&mut self, first: Trigger) -> bool {
+        let mut writes = Writes::new(&self.resolved, Instant::now());
+        let mut next = Ok(first);
+        loop {
+            let now = Instant::now();
+            match next {
+                Ok(Trigger::Event(event)) => writes.note(event, now),
+                Ok(Trigger::Requested) => self.requested = true,
+                Ok(Trigger::Stop) | Err(RecvTimeoutError::Disconnected) => return false,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            let Some(wait) = writes.wait(now) else { return true };
+            next = self.triggers.recv_timeout(wait);
+        }
+    }
+
+    /// Builds from the files if they are neither active nor reported as invalid, and publishes what is valid.
+    fn check(&mut self, publisher: &dyn Publish) {
+        if let Some(candidate) = self.read() {
+            self.publish(candidate, publisher);
+        }
+    }
+
+    /// Reads the files, if they contain anything new, and nobody wrote meanwhile.
+    fn read(&mut self) -> Option<Candidate> {
+        self.stamps = FileStamps::of(&self.files);
+        self.resolved = self.files.iter().map(|file| links::file(file)).collect();
+        self.folders.watch(&self.files);
+        let contents = Contents::of(&self.files);
+        let settling = match std::mem::replace(&mut self.next, Next::Poll) {
+            Next::Settle(settling) => Some(settling),
+            Next::Poll | Next::Again => None,
+        };
+        if !self.requested && contents.include(&self.active) {
+            self.recovered();
+            return None;
+        }
+        if !self.requested && self.reported.as_ref() == Some(&contents) {
+            return None;
+        }
+        let current = self.site.load_full();
+        let built =
+            build(&self.config, Generation(current.trust.generation.0 + 1), Some(&current), &self.clock);
+        let missing =
+            built.site.as_ref().map(|(settings, _)| crl::missing(&settings.trust, self.clock.now()));
+        let names_others = !built.files.is_subset(&self.files);
+        // Files that were named before are watched until a site is active that does not name them.
+        self.files.extend(built.files.iter().cloned());
+        if names_others || Contents::of(&self.files) != contents {
+            self.next = Next::Again;
+            return None;
+        }
+        Some(Candidate { contents, built, missing: missing.unwrap_or_default(), settling })
+    }
+
+    fn publish(&mut self, candidate: Candidate, publisher: &dyn Publish) {
+        let Candidate { contents, built, missing, settling } = candidate;
+        let Some((settings, site)) = built.site else {
+            self.valid_from = built.fit_from;
+            return self.reject(contents, settling, &built.problems);
+        };
+        let mut unfit = restart::needed(&self.settings, &settings);
+        unfit.extend(missing);
+        if !unfit.is_empty() {
+            // The active sources are still fetched; the missing file may be a CRL.
+            self.crls.fetch_for(&[&self.settings.trust, &settings.trust]);
+            return self.reject(contents, settling, &unfit);
+        }
+        let named = contents.clone().only(&built.files);
+        let why = self.why(&named);
+        self.crls.fetch_for(&[&settings.trust]);
+        let update = Update::Configuration(Configuration { site: Box::new(site), why });
+        if let Err(conflict) = publisher.publish(update) {
+            self.crls.fetch_for(&[&self.settings.trust, &settings.trust]);
+            self.contradicts = Some(self.site.load().trust.generation);
+            return self.reject(contents, settling, &[contradiction(&settings, &conflict)]);
+        }
+        report::warnings(&built.problems);
+        self.watch_only(built.files);
+        self.settings = settings;
+        self.active = named;
+        self.requested = false;
+        self.reported = None;
+        self.contradicts = None;
+        self.valid_from = None;
+    }
+
+    /// From now on watches these files only. Their stamps stay those of before they were read, so that a change since then is
+    /// noticed.
+    fn watch_only(&mut self, files: BTreeSet<PathBuf>) {
+        self.stamps = std::mem::take(&mut self.stamps).only(&self.files, &files);
+        self.files = files;
+    }
+
+    /// The active site stays. Invalid contents are reported once, and only if they are not half of a change.
+    fn reject(&mut self, contents: Contents, before: Option<Settling<Contents>>, problems: &[Problem]) {
+        let now = Instant::now();
+        let settling = Settling::of(contents, before, now);
+        if !self.requested && settling.wait(now).is_some() {
+            self.next = Next::Settle(settling);
+            return;
+        }
+        let problems = report::errors(problems);
+        self.reloads.failed(problems.clone());
+        tracing::error!(problems, "reload rejected; keeping the active configuration");
+        self.requested = false;
+        self.reported = Some(settling.into_contents());
+    }
+
+    /// The files match the active configuration, again or still. What a rejected configuration named besides is forgotten.
+    fn recovered(&mut self) {
+        self.watch_only(self.active.files());
+        self.crls.fetch_for(&[&self.settings.trust]);
+        if self.reported.take().is_some() {
+            self.reloads.recovered();
+            tracing::info!("configuration files match the active configuration again");
+        }
+    }
+
+    fn why(&self, contents: &Contents) -> String {
+        let changed: Vec<String> = self
+            .active
+            .differing(contents)
+            .into_iter()
+            .map(|file| file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned())
+            .collect();
+        if changed.is_empty() && self.requested {
+            "asked for".to_owned()
+        } else {
+            format!("changed: {}", changed.join(", "))
+        }
+    }
+}
+
+impl Source for FileSource {
+    fn name(&self) -> SourceName {
+        SourceName::new(Self::NAME)
+    }
+
+    fn stop(&self) -> Stop {
+        let triggers = self.sender.clone();
+        // Received as long as it runs.
+        Box::new(move || drop(triggers.send(Trigger::Stop)))
+    }
+
+    fn run(mut self: Box<Self>, publisher: &dyn Publish) {
+        loop {
+            let wait = match &self.next {
+                Next::Poll => POLL,
+                Next::Again => AGAIN,
+                Next::Settle(settling) => settling.wait(Instant::now()).unwrap_or_default(),
+            };
+            match self.triggers.recv_timeout(wait) {
+                Ok(Trigger::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(trigger) => {
+                    if !self.settle(trigger) {
+                        return;
+                    }
+                    self.check(publisher);
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    let is_time = self.valid_from.take_if(|from| *from <= self.clock.now()).is_some();
+                    let generation = self.site.load().trust.generation;
+                    let may_agree = self.contradicts.take_if(|known| *known != generation).is_some();
+                    if is_time || may_agree {
+                        self.reported = None;
+                    }
+                    let is_due = is_time || may_agree || !matches!(self.next, Next::Poll);
+                    if is_due || FileStamps::of(&self.files) != self.stamps {
+                        self.check(publisher);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The files register what another source has registered.
+fn contradiction(settings: &Settings, conflict: &Conflict) -> Problem {
+    Problem::error(&settings.trust.applications.span, "trust.applications", conflict.to_string())
+        .help("register each application in one place only")
+}
+
+#[cfg(test)]
+mod tests;

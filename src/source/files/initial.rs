@@ -1,0 +1,122 @@
+//! The first build, at the start of the edge.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use arc_swap::ArcSwap;
+
+use super::contents::{Contents, FileStamps};
+use crate::{
+    clock::{Clock, Timestamp},
+    config::{Problem, Severity, settings::Settings},
+    load::{Built, build},
+    site::SiteHandle,
+    source::crl,
+    trust::Generation,
+};
+
+/// What the edge starts with.
+#[derive(Debug)]
+pub struct InitialBuild {
+    /// As they are written.
+    pub settings: Settings,
+    /// The pointer to the active site, for everyone who reads or replaces it.
+    pub site: SiteHandle,
+    /// To be logged.
+    pub warnings: Vec<Problem>,
+    pub(crate) clock: Clock,
+    pub(super) config: PathBuf,
+    pub(super) files: BTreeSet<PathBuf>,
+    /// What `site` was built from.
+    pub(super) contents: Contents,
+}
+
+/// A build, and the contents that it was made from.
+struct Build {
+    built: Built,
+    contents: Contents,
+}
+
+/// How often files that keep changing are read before they are used as they are: the file source reads them again anyway.
+const TRIES: usize = 5;
+
+impl InitialBuild {
+    /// Builds the first site, from files that did not change while they were read. CRLs that are to be fetched and are not cached yet
+    /// are fetched first; if that fails and certificates are not to be judged without them, there is no site.
+    ///
+    /// # Errors
+    ///
+    /// All problems of the configuration, if one of them is an error.
+    pub fn new(config: &Path, clock: Clock) -> Result<Self, Vec<Problem>> {
+        let read = read(config, &clock);
+        let Build { built: Built { site, problems, files, .. }, contents } = complete(config, read, &clock);
+        let Some((settings, site)) = site else { return Err(problems) };
+        let (site, config) = (Arc::new(ArcSwap::from_pointee(site)), config.to_owned());
+        Ok(Self { settings, site, warnings: problems, clock, config, files, contents })
+    }
+}
+
+/// A build, and whether a CRL that is to be fetched was missing or invalid. Another edge may write it at any moment.
+struct Read {
+    build: Build,
+    lacks_crl: bool,
+}
+
+/// Fetches the missing CRLs and builds again, whichever process has written them.
+fn complete(config: &Path, read: Read, clock: &Clock) -> Build {
+    if !read.lacks_crl {
+        return read.build;
+    }
+    let site = read.build.built.site.as_ref();
+    let failed = site.map(|(settings, _)| crl::fetch_missing(&settings.trust, clock)).unwrap_or_default();
+    let mut build = self::read(config, clock).build;
+    if failed.iter().any(|problem| problem.severity == Severity::Error) {
+        build.built.site = None;
+    }
+    build.built.problems.extend(failed);
+    build
+}
+
+fn read(config: &Path, clock: &Clock) -> Read {
+    let mut before: Option<Contents> = None;
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let start = Timestamp::from(SystemTime::now());
+        let built = build(config, Generation(1), None, clock);
+        let lacks_crl =
+            built.site.as_ref().is_some_and(|(settings, _)| crl::lacks_any(&settings.trust, clock.now()));
+        let contents = Contents::of(&built.files);
+        // A file system's clock may have a resolution of one second; a file that is older did not change during the build.
+        let unchanged = !FileStamps::of(&built.files).any_since(start - Duration::from_secs(1));
+        if unchanged || before.as_ref() == Some(&contents) || tries == TRIES {
+            return Read { build: Build { built, contents }, lacks_crl };
+        }
+        before = Some(contents);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::files::testing::Files;
+
+    #[test]
+    fn a_crl_that_arrives_after_the_read_is_used() {
+        let files = Files::new();
+        for lacking in [None, Some(Files::forged_list())] {
+            if let Some(list) = lacking {
+                files.keep(&list);
+            }
+            let read = read(&files.config(), &Clock::System);
+            // Another edge caches its CRL in the same file.
+            files.keep(&files.list(&[1]));
+            let (_, site) = complete(&files.config(), read, &Clock::System).built.site.unwrap();
+            assert_eq!(site.trust.authorities.crls().count(), 1);
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Problems in the log, bounded: a file with 100,000 mistakes does not log as many lines.
+
+use crate::config::{Problem, Severity};
+
+/// Logged per reload. `check` prints all.
+const MOST: usize = 20;
+
+/// The errors, in one line.
+pub(super) fn errors(problems: &[Problem]) -> String {
+    let (listed, more) = first(problems, Severity::Error);
+    let listed: Vec<String> = listed.iter().map(ToString::to_string).collect();
+    let listed = listed.join(" | ");
+    if more == 0 { listed } else { format!("{listed} | and {more} more: run `mtls-edge check` for all") }
+}
+
+/// Logs the warnings, one per line.
+pub(super) fn warnings(problems: &[Problem]) {
+    let (listed, more) = first(problems, Severity::Warning);
+    for problem in listed {
+        tracing::warn!("{problem}");
+    }
+    if more > 0 {
+        tracing::warn!("and {more} more warnings: run `mtls-edge check` for all");
+    }
+}
+
+/// The first of this severity, and the number of further ones.
+fn first(problems: &[Problem], severity: Severity) -> (Vec<&Problem>, usize) {
+    let of_kind = || problems.iter().filter(|problem| problem.severity == severity);
+    (of_kind().take(MOST).collect(), of_kind().skip(MOST).count())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::config::{Source, Span};
+
+    #[test]
+    fn the_first_of_many_problems_are_listed() {
+        let place = Span { source: Arc::new(Source::empty()), range: 0..0 };
+        let problems: Vec<_> =
+            (0..1000).map(|number| Problem::error(&place, "key", number.to_string())).collect();
+        let text = errors(&problems);
+        assert!(text.starts_with("edge.toml: key: 0 | edge.toml: key: 1 | "), "{text}");
+        assert!(
+            text.ends_with(" | edge.toml: key: 19 | and 980 more: run `mtls-edge check` for all"),
+            "{text}"
+        );
+        assert_eq!(errors(&problems[..1]), "edge.toml: key: 0");
+    }
+}

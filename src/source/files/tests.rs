@@ -1,0 +1,74 @@
+//! Files that change between two steps of a reload.
+
+use super::testing::Files;
+use super::*;
+use crate::reload::Reconciler;
+
+/// A file source whose thread does not run, so that a test takes each step.
+struct Steps {
+    files: Files,
+    source: FileSource,
+    publisher: Directly,
+}
+
+/// Publishes to the reconciler of the edge, on this thread.
+struct Directly(Reconciler);
+
+impl Publish for Directly {
+    fn publish(&self, update: Update) -> Result<(), Conflict> {
+        self.0.publish(&SourceName::new("files"), update)
+    }
+}
+
+impl Steps {
+    /// With a site in force that was built from a kept list.
+    fn start() -> Self {
+        let files = Files::new();
+        files.keep(&files.list(&[1]));
+        let initial = InitialBuild::new(&files.config(), Clock::System)
+            .unwrap_or_else(|problems| panic!("{problems:?}"));
+        let site = Arc::clone(&initial.site);
+        let reloads = || Arc::new(Reloads::new(Clock::System));
+        let source = FileSource::new(initial, reloads());
+        let reconciler = Reconciler::new(site, source.name(), Clock::System, reloads(), channel().0);
+        Self { files, source, publisher: Directly(reconciler) }
+    }
+
+    fn generation(&self) -> u64 {
+        self.source.site.load().trust.generation.0
+    }
+
+    /// How many lists count.
+    fn lists(&self) -> usize {
+        self.source.site.load().trust.authorities.crls().count()
+    }
+}
+
+#[test]
+fn a_fetch_after_the_read_does_not_vouch_for_the_list_before_it() {
+    let mut steps = Steps::start();
+    assert_eq!((steps.generation(), steps.lists()), (1, 1));
+    steps.files.keep(&Files::forged_list());
+    let read = steps.source.read().unwrap();
+    assert_eq!(read.missing.len(), 1);
+    // What was built has no list at all; the file holds a good one by now.
+    steps.files.keep(&steps.files.list(&[1, 2]));
+    steps.source.publish(read, &steps.publisher);
+    assert_eq!((steps.generation(), steps.lists()), (1, 1), "the list in force was taken away");
+    // The next check finds it.
+    steps.source.check(&steps.publisher);
+    assert_eq!((steps.generation(), steps.lists()), (2, 1));
+}
+
+#[test]
+fn a_crl_that_turns_invalid_after_the_read_is_noticed() {
+    let mut steps = Steps::start();
+    steps.files.keep(&steps.files.list(&[1, 2]));
+    let read = steps.source.read().unwrap();
+    steps.files.keep(b"nonsense");
+    steps.source.publish(read, &steps.publisher);
+    assert_eq!((steps.generation(), steps.lists()), (2, 1));
+    steps.source.check(&steps.publisher);
+    assert_eq!((steps.generation(), steps.lists()), (2, 1));
+    assert!(matches!(steps.source.next, Next::Settle(_)));
+}

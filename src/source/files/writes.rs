@@ -1,0 +1,129 @@
+//! When the files can be read after events of their folders: not while somebody writes to one of them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use crate::source::debounce::Debounce;
+
+/// A burst of events is over when none came for this long.
+const QUIET: Duration = Duration::from_millis(30);
+/// However long a burst, the files are read after this time.
+const LONGEST: Duration = Duration::from_millis(300);
+/// How long a file that was written to and not closed is waited for after its last write.
+const OPEN: Duration = Duration::from_secs(2);
+/// However often it is written to.
+const LONGEST_OPEN: Duration = Duration::from_secs(6);
+
+/// What happened to a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Something.
+    Any,
+    /// It was written to; its writer may have more.
+    Written(PathBuf),
+    /// Its writer closed it, or it is another file now.
+    Complete(PathBuf),
+}
+
+/// Events in quick succession.
+#[derive(Debug)]
+pub(super) struct Writes<'a> {
+    /// The files, without links. Other files nearby are not waited for.
+    files: &'a BTreeSet<PathBuf>,
+    events: Debounce,
+    /// Files that their writers have open, with the last write to each.
+    open: BTreeMap<PathBuf, Instant>,
+}
+
+impl<'a> Writes<'a> {
+    /// The first event has come.
+    pub(super) fn new(files: &'a BTreeSet<PathBuf>, now: Instant) -> Self {
+        Self { files, events: Debounce::new(QUIET, LONGEST, now), open: BTreeMap::new() }
+    }
+
+    /// Notes an event.
+    pub(super) fn note(&mut self, event: Event, now: Instant) {
+        self.events.restart(now);
+        match event {
+            Event::Written(path) if self.files.contains(&path) => {
+                self.open.insert(path, now);
+            }
+            Event::Complete(path) => {
+                self.open.remove(&path);
+            }
+            Event::Any | Event::Written(_) => {}
+        }
+    }
+
+    /// How long to wait for more; nothing if it is over.
+    pub(super) fn wait(&self, now: Instant) -> Option<Duration> {
+        let left = |last: &Instant| OPEN.saturating_sub(now.saturating_duration_since(*last));
+        let open = self.open.values().map(left).max().unwrap_or_default();
+        self.events.wait_at_least(open, LONGEST_OPEN, now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn files() -> BTreeSet<PathBuf> {
+        BTreeSet::from([PathBuf::from("/edge/applications.toml")])
+    }
+
+    #[test]
+    fn events_are_over_when_quiet_or_after_the_longest_time() {
+        let (files, start) = (files(), Instant::now());
+        let mut writes = Writes::new(&files, start);
+        assert_eq!(writes.wait(start), Some(QUIET));
+        assert_eq!(writes.wait(start + QUIET), None);
+        let mut now = start;
+        while let Some(wait) = writes.wait(now) {
+            assert!(now < start + LONGEST);
+            now += wait.min(20 * MS);
+            writes.note(Event::Any, now);
+        }
+        assert_eq!(now, start + LONGEST);
+    }
+
+    #[test]
+    fn an_open_file_is_waited_for_until_it_is_closed() {
+        let (files, start) = (files(), Instant::now());
+        let mut writes = Writes::new(&files, start);
+        writes.note(Event::Written("/edge/applications.toml".into()), start);
+        assert_eq!(writes.wait(start + 1500 * MS), Some(500 * MS));
+        writes.note(Event::Written("/edge/applications.toml".into()), start + 1500 * MS);
+        assert_eq!(writes.wait(start + 1500 * MS), Some(OPEN));
+        writes.note(Event::Complete("/edge/applications.toml".into()), start + 1700 * MS);
+        assert_eq!(writes.wait(start + 1700 * MS), None);
+    }
+
+    #[test]
+    fn an_open_file_is_waited_for_in_bounds() {
+        let (files, start) = (files(), Instant::now());
+        let mut writes = Writes::new(&files, start);
+        let written = || Event::Written("/edge/applications.toml".into());
+        writes.note(written(), start);
+        assert_eq!(writes.wait(start + OPEN), None, "after its last write");
+        let mut now = start;
+        while let Some(wait) = writes.wait(now) {
+            now += wait.min(1000 * MS);
+            writes.note(written(), now);
+        }
+        assert_eq!(now, start + LONGEST_OPEN, "and in all");
+    }
+
+    #[test]
+    fn writes_to_a_neighbour_are_not_waited_for() {
+        let (files, start) = (files(), Instant::now());
+        let mut writes = Writes::new(&files, start);
+        writes.note(Event::Written("/elsewhere/applications.toml".into()), start);
+        writes.note(Event::Written("/edge/.applications.toml.swp".into()), start);
+        assert_eq!(writes.wait(start + QUIET), None);
+    }
+}
