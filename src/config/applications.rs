@@ -149,7 +149,9 @@ fn application(table: &Table<'_>, client_id: Option<Spanned<String>>) -> Option<
         None => Some(inferred(credentials.first()?.as_ref()?)),
     };
     let auth_method = auth_method.filter(|method| agree(table, method, credentials.iter().flatten()));
-    let credentials = credentials.into_iter().collect::<Option<Vec<_>>>()?;
+    // One with a third has been reported; registering it would be another error.
+    let credentials =
+        credentials.into_iter().collect::<Option<Vec<_>>>().filter(|credentials| credentials.len() <= 2)?;
     Some(Application { client_id: client_id?, auth_method: auth_method?.value, credentials })
 }
 

@@ -147,7 +147,7 @@ impl Refusal {
             Self::Forward(ForwardError::Slow { .. }) => {
                 "the authorization server did not respond in time".into()
             }
-            Self::Forward(_) => "the authorization server closed the connection mid-response".into(),
+            Self::Forward(_) => "the authorization server did not complete its response".into(),
         }
     }
 

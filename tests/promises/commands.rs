@@ -156,7 +156,10 @@ fn check_accepts_every_configuration_of_the_deployment_pages() {
         fs::write(folder.path().join("secrets/cname-api-key"), "key\n").unwrap();
         let output = check(&folder.path().join("edge.toml"));
         assert!(output.status.success(), "{server}: {}", text(&output.stderr));
-        assert!(text(&output.stdout).ends_with("no problems\n"), "{server}: {}", text(&output.stderr));
+        // The names of upstreams are placeholders: whether one resolves depends on the machine.
+        let printed = text(&output.stderr);
+        let problem = |line: &&str| line.starts_with(['e', 'w']) && !line.contains("could not be resolved");
+        assert_eq!(printed.lines().find(problem), None, "{server}: {printed}");
     }
 }
 

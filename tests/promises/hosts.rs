@@ -193,7 +193,7 @@ async fn a_client_hello_must_name_a_domain() {
         error.to_string().contains("UnrecognizedName") || error.to_string().contains("UnrecognisedName"),
         "{error}"
     );
-    assert!(edge.wait_for_log("names no server").contains("handshake failed"));
+    assert!(edge.wait_for_log("no server name (SNI)").contains("handshake failed"));
 
     for (round, name) in ["MTLS.EXAMPLE.TEST", "mtls.example.test.", "Mtls.Example.Test."].iter().enumerate()
     {

@@ -345,7 +345,7 @@ fn pin_is_no_client_ca() {
         // The name alone does not make it one.
         (
             &Ca::new("Client CA"),
-            "error: application.credential.ca: pin.pem: the CA \"CN=Client CA\" is not a client CA",
+            "error: application.credential.ca: pin.pem: the CA \"CN=Client CA\" is neither a client CA nor issued by one",
         ),
         (
             &Ca::new("Client CA").intermediate("Issuing CA", |_| {}),
