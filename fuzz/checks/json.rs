@@ -3,7 +3,7 @@
 use std::fmt;
 
 use mtls_edge::authenticate::{ClientIdError, client_id};
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
 use crate::one_reading::{models, octets::Octets};
@@ -18,12 +18,10 @@ pub fn check(body: &[u8]) {
     };
     let Some(head) = request.head(false) else { return };
     let members = serde_json::from_slice::<Members>(body).ok();
-    let named: Option<Vec<&Value>> = members.as_ref().map(|Members(members)| {
-        members.iter().filter(|(name, _)| name == "client_id").map(|(_, value)| value).collect()
-    });
+    let named = serde_json::from_slice::<Named>(body).ok().map(|Named(values)| values);
     match client_id(&head, body) {
         Ok(client) => {
-            assert_eq!(named, Some(vec![&Value::from(client.as_str())]), "{request:?}");
+            assert_eq!(named, Some(vec![Value::from(client.as_str())]), "{request:?}");
             for (server, clients) in models::readings(&request) {
                 let others: Vec<_> = clients.iter().filter(|other| *other != client.as_str()).collect();
                 assert!(
@@ -33,7 +31,7 @@ pub fn check(body: &[u8]) {
             }
         }
         Err(ClientIdError::Missing) => {
-            let is_none = named.is_none_or(|named| named.iter().all(|value| *value == ""));
+            let is_none = named.is_none_or(|named| named.iter().all(|value| value == ""));
             assert!(is_none, "{request:?}");
         }
         Err(error) => {
@@ -61,6 +59,37 @@ struct Members(Vec<(String, Value)>);
 impl<'de> Deserialize<'de> for Members {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(Collect)
+    }
+}
+
+/// The values of `client_id`. As in the edge, other values only have to be JSON: a lone surrogate may be escaped in them.
+struct Named(Vec<Value>);
+
+impl<'de> Deserialize<'de> for Named {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(CollectNamed)
+    }
+}
+
+struct CollectNamed;
+
+impl<'de> Visitor<'de> for CollectNamed {
+    type Value = Named;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Named, A::Error> {
+        let mut values = Vec::new();
+        while let Some(name) = map.next_key::<String>()? {
+            if name == "client_id" {
+                values.push(map.next_value()?);
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(Named(values))
     }
 }
 
