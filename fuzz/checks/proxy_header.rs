@@ -87,9 +87,17 @@ fn version_1(input: &[u8]) -> Option<Header> {
     let fields: Vec<&str> = line.strip_prefix("PROXY ")?.split(' ').collect();
     let address = match fields[..] {
         ["UNKNOWN", ..] => None,
-        ["TCP4", source, _, _, _] => Some(IpAddr::V4(source.parse().ok()?)),
-        ["TCP6", source, _, _, _] => Some(IpAddr::V6(source.parse().ok()?)),
+        ["TCP4", source, _, from, to] if is_port(from) && is_port(to) => {
+            Some(IpAddr::V4(source.parse().ok()?))
+        }
+        ["TCP6", source, _, from, to] if is_port(from) && is_port(to) => {
+            Some(IpAddr::V6(source.parse().ok()?))
+        }
         _ => return None,
     };
     Some((address, end + 2))
+}
+
+fn is_port(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_digit()) && !text.is_empty()
 }

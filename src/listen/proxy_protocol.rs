@@ -64,7 +64,10 @@ async fn version1<IO: AsyncRead + Unpin>(io: &mut IO, start: &[u8]) -> io::Resul
     let fields: Vec<&str> = line.split(' ').collect();
     match fields.as_slice() {
         ["PROXY", "UNKNOWN", ..] => Ok(None),
-        ["PROXY", family, source, _destination, _source_port, _destination_port] => {
+        ["PROXY", family, source, _destination, source_port, destination_port] => {
+            if ![source_port, destination_port].into_iter().all(is_port) {
+                return Err(malformed("a port is not a number"));
+            }
             let address: IpAddr = source.parse().map_err(|_| malformed("the source is no address"))?;
             match (*family, address) {
                 ("TCP4", IpAddr::V4(_)) | ("TCP6", IpAddr::V6(_)) => Ok(Some(address)),
@@ -73,6 +76,10 @@ async fn version1<IO: AsyncRead + Unpin>(io: &mut IO, start: &[u8]) -> io::Resul
         }
         _ => Err(malformed("the line has not six fields")),
     }
+}
+
+fn is_port(text: &&str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 async fn version2<IO: AsyncRead + Unpin>(io: &mut IO) -> io::Result<Option<IpAddr>> {
