@@ -1,11 +1,11 @@
 //! Who is calling: the `client_id` that a request names, and whether the certificate is that client's.
 
 mod chain;
+mod client_id;
 mod judge;
 mod proof;
-mod reading;
 
 pub use chain::{ChainSlot, Presented, Refusals, Verdict};
+pub use client_id::{client_id, overrides_method};
 pub use judge::{Denial, judge_any, judge_client};
 pub use proof::{Basis, Proof, ProofSlot};
-pub use reading::{ClientIdError, client_id, overrides_method};

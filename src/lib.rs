@@ -20,6 +20,7 @@
 //! * [`net`]: streams whose sends are gathered;
 //! * [`pem`]: PEM and DER files, read strictly;
 //! * [`header`]: the lists of header names, and how upstreams may confuse them;
+//! * [`oauth`]: the parameters of a request, parsed once;
 //! * [`text`]: what a peer wrote, made fit to be shown;
 //! * [`clock`]: the time, and points in time.
 
@@ -37,6 +38,7 @@ pub mod identity;
 pub mod listen;
 pub mod load;
 pub mod net;
+pub mod oauth;
 pub mod observe;
 pub mod outbound;
 pub mod pem;

@@ -1,7 +1,7 @@
 //! `client_id` in a form: what the WHATWG's parser finds, and no common server another one.
 
 use http::{Method, Request};
-use mtls_edge::authenticate::{ClientIdError, client_id};
+use mtls_edge::{authenticate::client_id, oauth::ParameterError};
 
 use crate::one_reading::{models, octets::Octets};
 
@@ -41,7 +41,7 @@ fn compare(request: &Octets, named: &[String], is_plain: bool) {
                 );
             }
         }
-        Err(ClientIdError::Missing) => assert!(named.iter().all(String::is_empty), "{request:?}"),
+        Err(ParameterError::NoClient) => assert!(named.iter().all(String::is_empty), "{request:?}"),
         Err(error) => assert!(!is_plain || named.len() != 1, "{error} for an ordinary form: {request:?}"),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use mtls_edge::authenticate::{ClientIdError, client_id};
+use mtls_edge::{authenticate::client_id, oauth::ParameterError};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
@@ -30,7 +30,7 @@ pub fn check(body: &[u8]) {
                 );
             }
         }
-        Err(ClientIdError::Missing) => {
+        Err(ParameterError::NoClient) => {
             let is_none = named.is_none_or(|named| named.iter().all(|value| value == ""));
             assert!(is_none, "{request:?}");
         }

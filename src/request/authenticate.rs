@@ -184,7 +184,7 @@ fn judge(
     }
     let (presented, now) = (presented(context, identities)?, clock.now());
     let judged = if asks == site::Authenticate::Client {
-        let id = client_id(head, body).map_err(Refusal::ClientId)?;
+        let id = client_id(head, body).map_err(Refusal::Parameter)?;
         let identity = connection.identity.as_ref();
         let known = identity.and_then(|identity| identity.proof(&site.trust, &id, now));
         let judged = match known {

@@ -4,8 +4,9 @@ use http::{HeaderValue, Method, Response, StatusCode, Version, header};
 
 use super::challenge::{challenge, is_decoded_basic};
 use crate::{
-    authenticate::{ClientIdError, Denial},
+    authenticate::Denial,
     forward::{BodyFault, ForwardError, ResponseBody},
+    oauth::ParameterError,
     observe::metrics::Outcome,
     site::RouteError,
     vouch::TooLarge,
@@ -38,8 +39,8 @@ pub enum Refusal {
     PathTooLong(usize),
     /// The path takes other methods.
     Method(Vec<Method>),
-    /// The request names no client, or not one.
-    ClientId(ClientIdError),
+    /// The request names no client, or its parameters can be read in two ways.
+    Parameter(ParameterError),
     /// The domain has come to require a certificate since this connection was made without one.
     CertificateRequired,
     /// The certificate is not the client's.
@@ -61,7 +62,7 @@ impl Refusal {
             Self::Host
             | Self::BlankEdges
             | Self::MethodOverride
-            | Self::ClientId(_)
+            | Self::Parameter(_)
             | Self::Body(BodyFault::Broken) => StatusCode::BAD_REQUEST,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::Headers(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -120,7 +121,7 @@ impl Refusal {
                 "a header's value begins or ends with a space or a tab: remove it (RFC 9113, section 8.2.1)"
                     .into()
             }
-            Self::MethodOverride => ClientIdError::MethodOverride.to_string(),
+            Self::MethodOverride => ParameterError::MethodOverride.to_string(),
             Self::NotFound { ambiguous: false } => "no such endpoint".into(),
             Self::NotFound { ambiguous: true } => {
                 "no such endpoint: write the path without escapes, dot segments, doubled slashes, or an extension"
@@ -131,7 +132,7 @@ impl Refusal {
                 let list: Vec<&str> = methods.iter().map(Method::as_str).collect();
                 format!("method not allowed; allowed methods: {}", list.join(", "))
             }
-            Self::ClientId(error) => error.to_string(),
+            Self::Parameter(error) => error.to_string(),
             Self::CertificateRequired => Denial::NoCertificate.description().into(),
             Self::Denied(denial) => denial.description().into(),
             Self::TooLarge(TooLarge { bytes, limit, .. }) => format!(

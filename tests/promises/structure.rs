@@ -31,6 +31,7 @@ const ORDER: &[&str] = &[
     "net",
     "pem",
     "header",
+    "oauth",
     "text",
     "clock",
 ];

@@ -1,74 +1,27 @@
-//! The one client that a request names, by every reading of its octets.
-//!
-//! An authorization server behind the edge may be written in anything, and each parser has its own tolerance. What the edge and
-//! some common server would read as two different clients is refused here, by the grammar of each part: what is left has one reading.
+//! The one client that a request names.
 
-mod authorization;
-mod content_type;
-mod error;
-mod escapes;
-mod form;
-mod json;
-mod name;
+use http::request::Parts;
 
-pub use error::ClientIdError;
-pub use form::overrides_method;
+use crate::{
+    oauth::{Interest, ParameterError, Parameters},
+    trust::ClientId,
+};
 
-use http::{HeaderMap, Method, request::Parts};
+/// The parameters that the edge reads.
+static READ: Interest<1> = Interest::new(["client_id"]);
 
-use content_type::{BodyKind, BodyType, Octets, body_type};
-
-use crate::trust::ClientId;
-
-/// Finds the one client that a request names: in its body (form or JSON), by HTTP Basic (form-decoded,
-/// RFC 6749 section 2.3.1), and on GET and HEAD in the query. Two names that differ are an error; on
-/// other methods a query may not name another client either, since servers may read it.
-pub fn client_id(head: &Parts, body: &[u8]) -> Result<ClientId, ClientIdError> {
-    let in_query = match head.uri.query() {
-        Some(query) => form::client_id(query.as_bytes())?,
-        None => None,
-    };
-    let in_header = authorization::client_id(&head.headers)?;
-    let in_body = if body.is_empty() { None } else { in_body(&head.headers, body)? };
-
-    let query_counts = matches!(head.method, Method::GET | Method::HEAD);
-    let named =
-        [&in_body, &in_header].into_iter().flatten().chain(in_query.iter().filter(|_| query_counts)).next();
-    let named = named.ok_or(ClientIdError::Missing)?;
-    if [&in_body, &in_header, &in_query].into_iter().flatten().any(|other| other != named) {
-        return Err(ClientIdError::Differ);
-    }
-    if named.is_empty() {
-        return Err(ClientIdError::Missing);
-    }
-    Ok(ClientId::new(named.as_str()))
+/// Finds the one client that a request names, wherever it does.
+///
+/// Fails if it names none, or if some server could read another one.
+pub fn client_id(head: &Parts, body: &[u8]) -> Result<ClientId, ParameterError> {
+    let parameters = Parameters::parse(head, body, &READ)?;
+    parameters.get("client_id").map(ClientId::new).ok_or(ParameterError::NoClient)
 }
 
-fn in_body(headers: &HeaderMap, body: &[u8]) -> Result<Option<String>, ClientIdError> {
-    let BodyType { kind, octets } = body_type(headers)?;
-    if octets == Octets::Ascii && !is_ascii(kind, body) {
-        return Err(ClientIdError::BodyCharset);
-    }
-    match kind {
-        BodyKind::Json => json::client_id(body),
-        // Some servers look at the body, not at its type.
-        BodyKind::Form if looks_like_json(body) => Err(ClientIdError::NotForm),
-        BodyKind::Form => form::client_id(body),
-    }
-}
-
-/// Whether a body has ASCII alone, once a form's escapes are decoded: another octet is another character in each charset.
-fn is_ascii(kind: BodyKind, body: &[u8]) -> bool {
-    let is_escape = |three: &[u8]| matches!(three, [b'%', b'8'..=b'9' | b'a'..=b'f' | b'A'..=b'F', _]);
-    body.is_ascii() && (kind == BodyKind::Json || !body.windows(3).any(is_escape))
-}
-
-/// Whether a body begins as JSON does, which some servers read whatever its type: with a bracket or a quotation mark, or a comment
-/// before one, in UTF-8 or UTF-16 (Python detects it), behind byte order marks and blanks. No form's first name begins so.
-fn looks_like_json(body: &[u8]) -> bool {
-    let first =
-        body.iter().find(|octet| !matches!(octet, 0..=b' ' | 0x7f | 0xef | 0xbb | 0xbf | 0xfe | 0xff));
-    first.is_some_and(|first| b"{[(\"'/#<)".contains(first))
+/// Whether a query has a parameter that overrides the request's method.
+#[must_use]
+pub fn overrides_method(query: &str) -> bool {
+    READ.overrides_method(query)
 }
 
 #[cfg(test)]
@@ -115,7 +68,7 @@ mod tests {
             (parts("GET", "/t?client_id=a", &[("authorization", &basic)]), b""),
         ];
         for (parts, body) in differ {
-            assert_eq!(client_id(&parts, body), Err(ClientIdError::Differ));
+            assert_eq!(client_id(&parts, body), Err(ParameterError::Differ("client_id")));
         }
         let same = parts("POST", "/t?client_id=b", &[FORM, ("authorization", &basic)]);
         assert_eq!(client_id(&same, b"client_id=b"), Ok(ClientId::new("b")));
@@ -123,7 +76,7 @@ mod tests {
 
     #[test]
     fn a_query_names_nobody_on_post() {
-        assert_eq!(client_id(&parts("POST", "/t?client_id=a", &[]), b""), Err(ClientIdError::Missing));
+        assert_eq!(client_id(&parts("POST", "/t?client_id=a", &[]), b""), Err(ParameterError::NoClient));
     }
 
     #[test]
@@ -137,13 +90,16 @@ mod tests {
             "application/x-www-form-urlencoded;charset=cp037",
         ] {
             let parts = parts("POST", "/t", &[auth, ("content-type", content_type)]);
-            assert_eq!(client_id(&parts, b"client_id=b"), Err(ClientIdError::ContentType));
+            assert_eq!(client_id(&parts, b"client_id=b"), Err(ParameterError::ContentType));
         }
-        assert_eq!(client_id(&parts("POST", "/t", &[auth]), b"client_id=b"), Err(ClientIdError::ContentType));
+        assert_eq!(
+            client_id(&parts("POST", "/t", &[auth]), b"client_id=b"),
+            Err(ParameterError::ContentType)
+        );
         let gzip = parts("POST", "/t", &[auth, FORM, ("content-encoding", "gzip")]);
-        assert_eq!(client_id(&gzip, b"x"), Err(ClientIdError::ContentEncoding));
+        assert_eq!(client_id(&gzip, b"x"), Err(ParameterError::ContentEncoding));
         let twice = parts("POST", "/t", &[FORM, ("content-type", "application/json")]);
-        assert_eq!(client_id(&twice, b"client_id=b"), Err(ClientIdError::ContentType));
+        assert_eq!(client_id(&twice, b"client_id=b"), Err(ParameterError::ContentType));
     }
 
     #[test]
@@ -158,14 +114,14 @@ mod tests {
                 b"client_id=a&x=%c3%a9",
                 b"x%80=&client_id=a",
             ] {
-                assert_eq!(client_id(&form, body), Err(ClientIdError::BodyCharset));
+                assert_eq!(client_id(&form, body), Err(ParameterError::BodyCharset));
             }
             let json = format!("application/json; charset={charset}");
             let json = parts("POST", "/t", &[("content-type", &json)]);
             assert_eq!(client_id(&json, br#"{"client_id":"a","x":"%E9 \u00e9"}"#), Ok(ClientId::new("a")));
             assert_eq!(
                 client_id(&json, "{\"client_id\":\"a\",\"x\":\"\u{e9}\"}".as_bytes()),
-                Err(ClientIdError::BodyCharset)
+                Err(ParameterError::BodyCharset)
             );
         }
     }
@@ -174,10 +130,10 @@ mod tests {
     fn authorization_is_read_strictly() {
         let basic = basic_of("a:x");
         let twice = parts("POST", "/t", &[("authorization", &basic), ("authorization", &basic)]);
-        assert_eq!(client_id(&twice, b""), Err(ClientIdError::Basic));
+        assert_eq!(client_id(&twice, b""), Err(ParameterError::Basic));
         for broken in ["Basic !!", "Basic", "Basic YQ=="] {
             let broken = parts("POST", "/t", &[("authorization", broken)]);
-            assert_eq!(client_id(&broken, b""), Err(ClientIdError::Basic));
+            assert_eq!(client_id(&broken, b""), Err(ParameterError::Basic));
         }
         let bearer = parts("POST", "/t", &[FORM, ("authorization", "Bearer x")]);
         assert_eq!(client_id(&bearer, b"client_id=a"), Ok(ClientId::new("a")));

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderValue, header};
 
-use super::ClientIdError;
+use super::ParameterError;
 
 /// The bodies that are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,24 +13,24 @@ pub(super) enum BodyKind {
     Json,
 }
 
-/// A body's kind, and by which octets it may be read.
+/// A body's kind, and by which bytes it may be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct BodyType {
     pub(super) kind: BodyKind,
-    pub(super) octets: Octets,
+    pub(super) bytes: Bytes,
 }
 
-/// What octets may stand in a body, so that all servers read the same text.
+/// What bytes may stand in a body, so that all servers read the same text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Octets {
+pub(super) enum Bytes {
     /// Any: the text is UTF-8.
     All,
     /// Those of ASCII: whatever else the charset has, these are the same.
     Ascii,
 }
 
-/// Charsets in which the octets of ASCII are ASCII, and a text of them alone is the same as in UTF-8 (IANA's names and common
-/// aliases). Not so: UTF-16 and UTF-32, UTF-7, EBCDIC, ISO-2022 and HZ, which shift by ASCII octets, and Shift_JIS, of which some
+/// Charsets in which the bytes of ASCII are ASCII, and a text of them alone is the same as in UTF-8 (IANA's names and common
+/// aliases). Not so: UTF-16 and UTF-32, UTF-7, EBCDIC, ISO-2022 and HZ, which shift by ASCII bytes, and Shift_JIS, of which some
 /// decoders read 0x5C and 0x7E otherwise.
 const SUPERSETS: [&str; 36] = [
     "iso_8859-1:1987",
@@ -85,17 +85,17 @@ const WINDOWS_125: &[u8] = &[0, 1, 2, 3, 4, 5, 6, 7, 8];
 
 /// What an uncompressed body with these headers is. Servers look for `/json` anywhere in the value, split it at commas, or take the
 /// last of two `charset`s: so it is one line, a media type and at most one `charset` (RFC 9110 section 8.3.1).
-pub(super) fn body_type(headers: &HeaderMap) -> Result<BodyType, ClientIdError> {
+pub(super) fn body_type(headers: &HeaderMap) -> Result<BodyType, ParameterError> {
     if headers.get_all(header::CONTENT_ENCODING).iter().any(|coding| !is(coding.as_bytes(), b"identity")) {
-        return Err(ClientIdError::ContentEncoding);
+        return Err(ParameterError::ContentEncoding);
     }
     let mut all = headers.get_all(header::CONTENT_TYPE).iter();
-    let (Some(only), None) = (all.next(), all.next()) else { return Err(ClientIdError::ContentType) };
-    parse(only).ok_or(ClientIdError::ContentType)
+    let (Some(only), None) = (all.next(), all.next()) else { return Err(ParameterError::ContentType) };
+    parse(only).ok_or(ParameterError::ContentType)
 }
 
 fn parse(value: &HeaderValue) -> Option<BodyType> {
-    let mut parts = value.as_bytes().split(|octet| *octet == b';');
+    let mut parts = value.as_bytes().split(|byte| *byte == b';');
     let media_type = trim(parts.next()?);
     let kind = if is(media_type, b"application/x-www-form-urlencoded") {
         BodyKind::Form
@@ -106,30 +106,30 @@ fn parse(value: &HeaderValue) -> Option<BodyType> {
     };
     // An empty parameter is one that nobody reads (RFC 9110 section 5.6.6).
     let mut parameters = parts.map(trim).filter(|parameter| !parameter.is_empty());
-    let octets = match (parameters.next(), parameters.next()) {
-        (None, _) => Octets::All,
+    let bytes = match (parameters.next(), parameters.next()) {
+        (None, _) => Bytes::All,
         (Some(parameter), None) => {
             let (name, charset) = parameter.split_at_checked("charset=".len())?;
             if !is(name, b"charset=") {
                 return None;
             }
             let inner = charset.strip_prefix(b"\"").and_then(|charset| charset.strip_suffix(b"\""));
-            octets(std::str::from_utf8(inner.unwrap_or(charset)).ok()?)?
+            bytes(std::str::from_utf8(inner.unwrap_or(charset)).ok()?)?
         }
         _ => return None,
     };
-    Some(BodyType { kind, octets })
+    Some(BodyType { kind, bytes })
 }
 
-/// By which octets a text of this charset is to be read; nothing for one that is not known to be a superset of ASCII.
-fn octets(charset: &str) -> Option<Octets> {
+/// By which bytes a text of this charset is to be read; nothing for one that is not known to be a superset of ASCII.
+fn bytes(charset: &str) -> Option<Bytes> {
     let charset = charset.to_ascii_lowercase();
     let is_one = |(family, numbers): &(&str, &[u8])| {
         charset.strip_prefix(family).is_some_and(|number| numbers.iter().any(|of| of.to_string() == number))
     };
     match charset.as_str() {
-        "utf-8" | "utf8" => Some(Octets::All),
-        charset if SUPERSETS.contains(&charset) || FAMILIES.iter().any(is_one) => Some(Octets::Ascii),
+        "utf-8" | "utf8" => Some(Bytes::All),
+        charset if SUPERSETS.contains(&charset) || FAMILIES.iter().any(is_one) => Some(Bytes::Ascii),
         _ => None,
     }
 }
@@ -159,19 +159,19 @@ mod tests {
     }
 
     #[test]
-    fn charsets_that_contain_ascii_are_taken_for_its_octets() {
-        for (charset, octets) in [
-            ("utf-8", Some(Octets::All)),
-            ("UTF8", Some(Octets::All)),
-            ("\"utf8\"", Some(Octets::All)),
-            ("ISO-8859-1", Some(Octets::Ascii)),
-            ("\"iso-8859-15\"", Some(Octets::Ascii)),
-            ("ISO8859_1", Some(Octets::Ascii)),
-            ("US-ASCII", Some(Octets::Ascii)),
-            ("windows-1252", Some(Octets::Ascii)),
-            ("Cp1252", Some(Octets::Ascii)),
-            ("KOI8-R", Some(Octets::Ascii)),
-            ("gb18030", Some(Octets::Ascii)),
+    fn charsets_that_contain_ascii_are_taken_for_its_bytes() {
+        for (charset, bytes) in [
+            ("utf-8", Some(Bytes::All)),
+            ("UTF8", Some(Bytes::All)),
+            ("\"utf8\"", Some(Bytes::All)),
+            ("ISO-8859-1", Some(Bytes::Ascii)),
+            ("\"iso-8859-15\"", Some(Bytes::Ascii)),
+            ("ISO8859_1", Some(Bytes::Ascii)),
+            ("US-ASCII", Some(Bytes::Ascii)),
+            ("windows-1252", Some(Bytes::Ascii)),
+            ("Cp1252", Some(Bytes::Ascii)),
+            ("KOI8-R", Some(Bytes::Ascii)),
+            ("gb18030", Some(Bytes::Ascii)),
             ("utf-16", None),
             ("UTF-16LE", None),
             ("utf-32", None),
@@ -184,10 +184,10 @@ mod tests {
             ("hz-gb-2312", None),
             ("Shift_JIS", None),
             ("iso-8859-", None),
-            ("csISOLatin1", Some(Octets::Ascii)),
-            ("ISO_8859-1:1987", Some(Octets::Ascii)),
-            ("iso88591", Some(Octets::Ascii)),
-            ("iso-8859-16", Some(Octets::Ascii)),
+            ("csISOLatin1", Some(Bytes::Ascii)),
+            ("ISO_8859-1:1987", Some(Bytes::Ascii)),
+            ("iso88591", Some(Bytes::Ascii)),
+            ("iso-8859-16", Some(Bytes::Ascii)),
             ("iso-8859-0", None),
             ("iso-8859-01", None),
             ("iso-8859-12", None),
@@ -206,7 +206,7 @@ mod tests {
             ("\"utf\\-8\"", None),
         ] {
             let value = format!("application/x-www-form-urlencoded; charset={charset}");
-            assert_eq!(body_type(&value).map(|body_type| body_type.octets), octets, "{value}");
+            assert_eq!(body_type(&value).map(|body_type| body_type.bytes), bytes, "{value}");
         }
     }
 

@@ -36,18 +36,18 @@ fn digits(text: &[u8], count: usize) -> Option<(u32, &[u8])> {
     Some((code, behind))
 }
 
-/// UTF-8 with ASCII in two, three or four octets, as decoders took it before RFC 3629. What is no UTF-8 is U+FFFD.
-pub(super) fn lenient_utf8(octets: &[u8]) -> Cow<'_, str> {
-    let text = String::from_utf8_lossy(octets);
+/// UTF-8 with ASCII in two, three or four bytes, as decoders took it before RFC 3629. What is no UTF-8 is U+FFFD.
+pub(super) fn lenient_utf8(bytes: &[u8]) -> Cow<'_, str> {
+    let text = String::from_utf8_lossy(bytes);
     if matches!(text, Cow::Borrowed(_)) {
         return text;
     }
     let ascii = |high: u8, low: u8| (high & 1) << 6 | (low & 0x3f);
-    let mut shortened = Vec::with_capacity(octets.len());
-    let mut rest = octets;
+    let mut shortened = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
     while let [first, behind @ ..] = rest {
-        let octet;
-        (octet, rest) = match rest {
+        let byte;
+        (byte, rest) = match rest {
             [high @ (0xc0 | 0xc1), low @ 0x80..=0xbf, behind @ ..]
             | [0xe0, high @ (0x80 | 0x81), low @ 0x80..=0xbf, behind @ ..]
             | [0xf0, 0x80, high @ (0x80 | 0x81), low @ 0x80..=0xbf, behind @ ..] => {
@@ -55,7 +55,7 @@ pub(super) fn lenient_utf8(octets: &[u8]) -> Cow<'_, str> {
             }
             _ => (*first, behind),
         };
-        shortened.push(octet);
+        shortened.push(byte);
     }
     String::from_utf8_lossy(&shortened).into_owned().into()
 }

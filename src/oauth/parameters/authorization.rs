@@ -1,92 +1,109 @@
-//! Who an `Authorization` header says is calling.
+//! The parameters in an `Authorization` header: those of HTTP Basic.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, header};
+use memchr::memchr;
 
-use super::{ClientIdError, form};
+use super::{Interest, ParameterError, Values, add, form};
 
-/// The `client_id` of HTTP Basic, form-decoded (RFC 6749 section 2.3.1); nothing where there is no such header, or another scheme.
+/// `client_id` and `client_secret` of HTTP Basic, form-decoded (RFC 6749 section 2.3.1); none without such a header, or under another
+/// scheme.
 ///
-/// Servers find Basic by its first five octets, by white space of any kind, or by what follows the sixth octet. So what may be
-/// taken for it must be it, and any other scheme must be one scheme, a space, and its credentials (RFC 9110 section 11.4).
-pub(super) fn client_id(headers: &HeaderMap) -> Result<Option<String>, ClientIdError> {
+/// Servers find Basic by its first five bytes, by whitespace of any kind, or by what follows the sixth byte. So a value that may be
+/// taken for Basic must be Basic, and any other must be one scheme, a space, and its credentials (RFC 9110 section 11.4).
+pub(super) fn values<const N: usize>(
+    headers: &HeaderMap,
+    interest: &Interest<N>,
+) -> Result<Values<N>, ParameterError> {
     let mut all = headers.get_all(header::AUTHORIZATION).iter();
-    let Some(value) = all.next() else { return Ok(None) };
+    let Some(value) = all.next() else { return Ok([const { None }; N]) };
     if all.next().is_some() {
-        return Err(ClientIdError::Basic);
+        return Err(ParameterError::Basic);
     }
     let value = value.as_bytes();
-    let scheme_end = value.iter().position(|octet| *octet == b' ').unwrap_or(value.len());
+    let scheme_end = value.iter().position(|byte| *byte == b' ').unwrap_or(value.len());
     let (scheme, credentials) = value.split_at_checked(scheme_end).unwrap_or_default();
     let credentials = without_spaces_before(credentials);
     if scheme.eq_ignore_ascii_case(b"basic") {
-        return basic(credentials).map(Some);
+        return basic(credentials, interest);
     }
     // Anywhere in the value: `"Basic`, `,Basic`, `Basic:`, `Bearer x, Basic`, `Digest username="Basic `.
     if mentions_basic(scheme)
-        || credentials.split(|octet| !is_token(*octet)).any(|word| word.eq_ignore_ascii_case(b"basic"))
+        || credentials.split(|byte| !is_token(*byte)).any(|word| word.eq_ignore_ascii_case(b"basic"))
     {
-        return Err(ClientIdError::Basic);
+        return Err(ParameterError::Basic);
     }
-    if scheme.is_empty() || !scheme.iter().all(|octet| is_token(*octet)) || !are_credentials(credentials) {
-        return Err(ClientIdError::Authorization);
+    if scheme.is_empty() || !scheme.iter().all(|byte| is_token(*byte)) || !are_credentials(credentials) {
+        return Err(ParameterError::Authorization);
     }
-    Ok(None)
+    Ok([const { None }; N])
 }
 
 /// RFC 7617: base64 as RFC 4648 section 4 has it, padded, with nothing in between.
-fn basic(credentials: &[u8]) -> Result<String, ClientIdError> {
-    let decoded = STANDARD.decode(credentials).map_err(|_| ClientIdError::Basic)?;
-    let colon = decoded.iter().position(|octet| *octet == b':').ok_or(ClientIdError::Basic)?;
-    let (id, _secret) = decoded.split_at_checked(colon).unwrap_or_default();
-    // Not every server decodes. No encoder escapes letters and digits, so no plain client_id has two readings.
-    if id.windows(3).any(|escape| matches!(escape, [b'%', high, low] if is_alphanumeric(*high, *low))) {
-        return Err(ClientIdError::BasicEscape);
+fn basic<const N: usize>(credentials: &[u8], interest: &Interest<N>) -> Result<Values<N>, ParameterError> {
+    let decoded = STANDARD.decode(credentials).map_err(|_| ParameterError::Basic)?;
+    let colon = memchr(b':', &decoded).ok_or(ParameterError::Basic)?;
+    let (id, secret) = decoded.split_at_checked(colon).unwrap_or_default();
+    let secret = secret.get(1..).unwrap_or_default();
+    let mut values = [const { None }; N];
+    for (name, value) in [("client_id", id), ("client_secret", secret)] {
+        if let Some(wanted) = interest.exactly(name.as_bytes()) {
+            add(&mut values, wanted, component(value, wanted.name)?)?;
+        }
     }
-    form::decoded_id(id).map_err(|error| match error {
-        ClientIdError::Escape => ClientIdError::BasicEscape,
+    Ok(values)
+}
+
+/// One of the two parts, decoded.
+fn component(value: &[u8], name: &'static str) -> Result<String, ParameterError> {
+    // Not every server decodes. No encoder escapes letters and digits, so no plain client_id has two readings.
+    if value.windows(3).any(|escape| matches!(escape, [b'%', high, low] if is_alphanumeric(*high, *low))) {
+        return Err(ParameterError::BasicEscape(name));
+    }
+    form::decoded(value, name).map_err(|error| match error {
+        ParameterError::Escape(name) => ParameterError::BasicEscape(name),
         other => other,
     })
 }
 
 /// Whether these hexadecimal digits are those of a letter or digit.
 fn is_alphanumeric(high: u8, low: u8) -> bool {
-    let digit = |octet: u8| char::from(octet).to_digit(16);
-    let octet = digit(high).zip(digit(low)).and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
-    octet.is_some_and(|octet| octet.is_ascii_alphanumeric())
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let byte = digit(high).zip(digit(low)).and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
+    byte.is_some_and(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// One word, or `name=value` separated by commas.
 fn are_credentials(credentials: &[u8]) -> bool {
-    let is_word = |octet: &u8| octet.is_ascii_graphic() && !matches!(octet, b',' | b'"');
+    let is_word = |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b',' | b'"');
     if !credentials.is_empty() && credentials.iter().all(is_word) {
         return true;
     }
     let mut rest = credentials;
     loop {
-        let Some(behind) = parameter(without_spaces_before(rest)) else { return false };
-        match without_spaces_before(behind) {
+        let Some(after) = parameter(without_spaces_before(rest)) else { return false };
+        match without_spaces_before(after) {
             [] => return true,
-            [b',', behind @ ..] => rest = behind,
+            [b',', after @ ..] => rest = after,
             _ => return false,
         }
     }
 }
 
-/// What is behind one `name=value` or `name="value"`.
+/// What follows one `name=value` or `name="value"`.
 fn parameter(text: &[u8]) -> Option<&[u8]> {
-    let name_end = text.iter().position(|octet| !is_token(*octet))?;
+    let name_end = text.iter().position(|byte| !is_token(*byte))?;
     let value = text.get(name_end..)?.strip_prefix(b"=").filter(|_| name_end > 0)?;
     if let Some(mut quoted) = value.strip_prefix(b"\"") {
         loop {
             match quoted {
-                [b'"', behind @ ..] => return Some(behind),
-                [b'\\', _, behind @ ..] | [_, behind @ ..] => quoted = behind,
+                [b'"', after @ ..] => return Some(after),
+                [b'\\', _, after @ ..] | [_, after @ ..] => quoted = after,
                 [] => return None,
             }
         }
     }
-    let end = value.iter().position(|octet| !octet.is_ascii_graphic() || matches!(octet, b',' | b'"'));
+    let end = value.iter().position(|byte| !byte.is_ascii_graphic() || matches!(byte, b',' | b'"'));
     let end = end.unwrap_or(value.len());
     value.get(end..).filter(|_| end > 0)
 }
@@ -103,8 +120,8 @@ fn mentions_basic(scheme: &[u8]) -> bool {
 }
 
 /// RFC 9110 section 5.6.2.
-fn is_token(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&octet)
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 #[cfg(test)]
@@ -113,13 +130,13 @@ mod tests {
 
     use super::*;
 
-    fn read(value: &[u8]) -> Result<Option<String>, ClientIdError> {
+    fn read(value: &[u8]) -> Result<Option<String>, ParameterError> {
         let mut headers = HeaderMap::new();
         headers.insert(header::AUTHORIZATION, HeaderValue::from_bytes(value).unwrap());
-        client_id(&headers)
+        values(&headers, &Interest::new(["client_id"])).map(|[id]| id)
     }
 
-    fn basic_of(text: &str) -> Result<Option<String>, ClientIdError> {
+    fn basic_of(text: &str) -> Result<Option<String>, ParameterError> {
         read(format!("bAsIc  {}", STANDARD.encode(text)).as_bytes())
     }
 
@@ -130,14 +147,14 @@ mod tests {
         // As oauth4webapi encodes.
         assert_eq!(basic_of("my%2Dclient%5F1%2E:s").unwrap().as_deref(), Some("my-client_1."));
         for (text, error) in [
-            ("%62:s", ClientIdError::BasicEscape),
-            ("a%zz:s", ClientIdError::BasicEscape),
-            ("a%:s", ClientIdError::BasicEscape),
-            ("a%00:s", ClientIdError::Control),
-            ("a\0b:s", ClientIdError::Control),
-            ("a\n:s", ClientIdError::Control),
-            ("a%ff:s", ClientIdError::NotUtf8),
-            ("a", ClientIdError::Basic),
+            ("%62:s", ParameterError::BasicEscape("client_id")),
+            ("a%zz:s", ParameterError::BasicEscape("client_id")),
+            ("a%:s", ParameterError::BasicEscape("client_id")),
+            ("a%00:s", ParameterError::Control("client_id")),
+            ("a\0b:s", ParameterError::Control("client_id")),
+            ("a\n:s", ParameterError::Control("client_id")),
+            ("a%ff:s", ParameterError::NotUtf8("client_id")),
+            ("a", ParameterError::Basic),
         ] {
             assert_eq!(basic_of(text), Err(error), "{text:?}");
         }
@@ -173,7 +190,7 @@ mod tests {
             b"Digest username=\"Basic Yjo=\"",
             b"X-Basic Yjo=",
         ] {
-            assert_eq!(read(value), Err(ClientIdError::Basic), "{}", String::from_utf8_lossy(value));
+            assert_eq!(read(value), Err(ParameterError::Basic), "{}", String::from_utf8_lossy(value));
         }
     }
 
@@ -208,7 +225,7 @@ mod tests {
             b"Digest a=b,",
             b"Yjo=",
         ] {
-            assert_eq!(read(value), Err(ClientIdError::Authorization), "{}", String::from_utf8_lossy(value));
+            assert_eq!(read(value), Err(ParameterError::Authorization), "{}", String::from_utf8_lossy(value));
         }
     }
 }

@@ -1,67 +1,79 @@
 //! What a parameter's name means to the most lenient of servers.
 //!
-//! PHP turns `.`, blanks and `[` of a name into `_`, drops blanks before it, and ends it at a NUL. Rack and qs take `[client_id]` and
+//! PHP turns `.`, spaces and `[` of a name into `_`, drops spaces before it, and ends it at a NUL. Rack and qs take `[client_id]` and
 //! `client_id]` for `client_id`. ASP.NET and Go's JSON ignore case, frameworks convert `clientId` and `client-id` to snake case.
-//! Node's `URLSearchParams` drops a `?` and a decoder of UTF-8 drops a byte order mark before the first name. So letters and digits
-//! alone are compared, and what is left of a name after a sign that ends it somewhere does not count.
+//! Node's `URLSearchParams` drops a `?` and a decoder of UTF-8 drops a byte order mark before the first name. So only letters and
+//! digits are compared, and the rest of a name after a character that ends it on some server does not count.
 
 use memchr::memchr2;
 use unicode_normalization::UnicodeNormalization;
 
-use super::{ClientIdError, escapes};
+use super::{Interest, ParameterError, Wanted, escapes};
 
 /// What is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Meaning {
-    /// `client_id`, as it is written.
-    ClientId,
+    /// A parameter of interest, under its exact name.
+    Parameter(Wanted),
     /// `_charset_`, by which some servers decode a form (HTML Living Standard, section 4.10.22.4).
     Charset,
     /// None of that.
     Other,
 }
 
-/// What a decoded name means. One that only resembles `client_id`, by whatever further decoding, is an error, and so is one that
-/// overrides the method.
-pub(super) fn meaning(name: &[u8]) -> Result<Meaning, ClientIdError> {
-    match name {
-        b"client_id" => return Ok(Meaning::ClientId),
+/// The letters that all the other names begin with that are looked for: `charset`, `constructor`, and what overrides the method.
+pub(super) const INITIALS: u32 = initial(b'c') | initial(b'h') | initial(b'm') | initial(b'x');
+
+/// The bit of a letter.
+pub(super) const fn initial(letter: u8) -> u32 {
+    1 << ((letter | 0x20).wrapping_sub(b'a') & 0x1f)
+}
+
+/// What a decoded name means. One that only resembles a parameter of interest, by whatever further decoding, is an error, and so is
+/// one that overrides the method.
+pub(super) fn meaning<const N: usize>(
+    name: &[u8],
+    interest: &Interest<N>,
+) -> Result<Meaning, ParameterError> {
+    if let Some(wanted) = interest.exactly(name) {
+        return Ok(Meaning::Parameter(wanted));
+    }
+    if memchr2(b'.', b'[', name).is_some() {
         // ASP.NET binds `request.client_id` and `request[client_id]` to the member of a parameter that is called so.
-        _ if memchr2(b'.', b'[', name).is_some() => {
-            for member in name.split(|octet| matches!(octet, b'.' | b'[')).skip(1) {
-                if meaning(member)? == Meaning::ClientId {
-                    return Err(ClientIdError::Lookalike);
-                }
+        for member in name.split(|byte| matches!(byte, b'.' | b'[')).skip(1) {
+            if let Meaning::Parameter(wanted) = meaning(member, interest)? {
+                return Err(ParameterError::Lookalike(wanted.name));
             }
         }
-        // Nobody drops a letter or digit from the beginning of a name, and nothing that is looked for begins with these.
-        [first, ..] if first.is_ascii_alphanumeric() && !b"CcHhMmXx".contains(first) => {
+    } else if let [first, ..] = name {
+        // No server drops a letter or digit from the beginning of a name.
+        let is_other_letter = first.is_ascii_alphabetic() && interest.initials & initial(*first) == 0;
+        if is_other_letter || first.is_ascii_digit() {
             return Ok(Meaning::Other);
         }
-        _ => {}
     }
-    let meaning = resembles(name)?;
-    // Servers behind servers decode again; nobody does so more often.
+    let meaning = resembles(name, interest)?;
+    // Servers behind servers decode again; none does so more often.
     let mut further = escapes::decoded_further(name);
     for _ in 0..3 {
         let Some(name) = further else { break };
-        resembles(&name)?;
+        resembles(&name, interest)?;
         further = escapes::decoded_further(&name);
     }
     Ok(meaning)
 }
 
-fn resembles(name: &[u8]) -> Result<Meaning, ClientIdError> {
+fn resembles<const N: usize>(name: &[u8], interest: &Interest<N>) -> Result<Meaning, ParameterError> {
     if name.is_ascii() {
-        return folded(&name.iter().map(|octet| char::from(octet.to_ascii_lowercase())));
+        return folded(&name.iter().map(|byte| char::from(byte.to_ascii_lowercase())), interest);
     }
     // What compatibility, case and accents fold to (ASP.NET's and Java's comparisons, Windows' best fit).
     let text = escapes::lenient_utf8(name);
-    folded(&text.nfkd().flat_map(char::to_lowercase).map(|c| if c == 'ı' { 'i' } else { c }))
+    folded(&text.nfkd().flat_map(char::to_lowercase).map(|c| if c == 'ı' { 'i' } else { c }), interest)
 }
 
-/// What overrides the method, and whether only behind a sign: `_method` (Rails, Laravel, Symfony, Spring, Express) does, `method` is an
-/// ordinary name. ASP.NET takes the headers' names from the form and the query, too.
+/// What overrides the method, and whether only after a character that is not a letter or digit: `_method` (Rails, Laravel, Symfony,
+/// Spring, Express) does, `method` is an ordinary name. ASP.NET takes the headers' names from the form and the query, too.
 const OVERRIDES: [(&str, bool); 7] = [
     ("method", true),
     ("methodoverride", false),
@@ -72,30 +84,36 @@ const OVERRIDES: [(&str, bool); 7] = [
     ("xmethodoverride", false),
 ];
 
-fn folded<N: Iterator<Item = char> + Clone>(name: &N) -> Result<Meaning, ClientIdError> {
-    let is_signed = name.clone().next().is_some_and(|first| !first.is_alphanumeric());
-    let spells = |letters| spells(letters, name.clone());
+fn folded<C: Iterator<Item = char> + Clone, const N: usize>(
+    name: &C,
+    interest: &Interest<N>,
+) -> Result<Meaning, ParameterError> {
     // What most names begin with rules everything out.
-    match name.clone().find(|c| c.is_alphanumeric()) {
-        Some('c') if spells("clientid") => Err(ClientIdError::Lookalike),
-        Some('c') if is_signed && spells("charset") => Ok(Meaning::Charset),
-        Some('c') if spells("constructor") => Err(ClientIdError::Prototype),
-        Some('p') if is_signed && spells("proto") => Err(ClientIdError::Prototype),
-        Some('m' | 'h' | 'x')
+    let Some(first) = name.clone().find(|c| c.is_alphanumeric()) else { return Ok(Meaning::Other) };
+    let is_marked = name.clone().next().is_some_and(|first| !first.is_alphanumeric());
+    let spells = |letters| spells(letters, name.clone());
+    if let Some(wanted) = interest.names.iter().find(|wanted| wanted.starts_with(first) && spells(wanted)) {
+        return Err(ParameterError::Lookalike(wanted));
+    }
+    match first {
+        'c' if is_marked && spells("charset") => Ok(Meaning::Charset),
+        'c' if spells("constructor") => Err(ParameterError::Prototype),
+        'p' if is_marked && spells("proto") => Err(ParameterError::Prototype),
+        'm' | 'h' | 'x'
             if OVERRIDES
                 .iter()
-                .any(|(letters, behind_sign)| (is_signed || !behind_sign) && spells(letters)) =>
+                .any(|(letters, when_marked)| (is_marked || !when_marked) && spells(letters)) =>
         {
-            Err(ClientIdError::MethodOverride)
+            Err(ParameterError::MethodOverride)
         }
         _ => Ok(Meaning::Other),
     }
 }
 
-/// Whether the letters and digits of a lower-case name are these, and signs stand between them only. Behind the last, `-` and `_` go
-/// on with a longer name (`client_id_hint`); any other sign may end it.
+/// Whether the letters and digits of a lower-case name are those of `wanted`, and other characters only stand between them. After the
+/// last, `-` and `_` continue a longer name (`client_id_hint`); any other character may end it.
 fn spells(wanted: &str, name: impl Iterator<Item = char>) -> bool {
-    let mut wanted = wanted.chars().peekable();
+    let mut wanted = wanted.chars().filter(|c| *c != '_').peekable();
     for c in name {
         match wanted.peek() {
             None if c.is_alphanumeric() => return false,
@@ -115,6 +133,12 @@ fn spells(wanted: &str, name: impl Iterator<Item = char>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const CLIENT_ID: Interest<1> = Interest::new(["client_id"]);
+
+    fn meaning(name: &[u8]) -> Result<Meaning, ParameterError> {
+        super::meaning(name, &CLIENT_ID)
+    }
 
     #[test]
     fn ordinary_names_mean_nothing() {
@@ -148,7 +172,7 @@ mod tests {
         ] {
             assert_eq!(meaning(name.as_bytes()), Ok(Meaning::Other), "{name}");
         }
-        assert_eq!(meaning(b"client_id"), Ok(Meaning::ClientId));
+        assert_eq!(meaning(b"client_id"), Ok(Meaning::Parameter(Wanted { index: 0, name: "client_id" })));
         assert_eq!(meaning(b"_charset_"), Ok(Meaning::Charset));
     }
 
@@ -206,7 +230,7 @@ mod tests {
             "client_id\u{fffd}",
             "c\u{2113}ient_id",
         ] {
-            assert_eq!(meaning(name.as_bytes()), Err(ClientIdError::Lookalike), "{name:?}");
+            assert_eq!(meaning(name.as_bytes()), Err(ParameterError::Lookalike("client_id")), "{name:?}");
         }
         for name in [
             &b"client_id\xff"[..],
@@ -222,7 +246,12 @@ mod tests {
             b"client_id%zz",
             b"client%_id",
         ] {
-            assert_eq!(meaning(name), Err(ClientIdError::Lookalike), "{}", String::from_utf8_lossy(name));
+            assert_eq!(
+                meaning(name),
+                Err(ParameterError::Lookalike("client_id")),
+                "{}",
+                String::from_utf8_lossy(name)
+            );
         }
         for name in [&b"%zz"[..], b"\xe9\xff", b"%c1%a3x", b"%25252525252525"] {
             assert_eq!(meaning(name), Ok(Meaning::Other), "{}", String::from_utf8_lossy(name));
@@ -249,10 +278,10 @@ mod tests {
             "HTTP_METHOD_OVERRIDE",
             "method_override",
         ] {
-            assert_eq!(meaning(name.as_bytes()), Err(ClientIdError::MethodOverride), "{name:?}");
+            assert_eq!(meaning(name.as_bytes()), Err(ParameterError::MethodOverride), "{name:?}");
         }
         for name in ["__proto__", "__proto__[x]", "constructor", "constructor[prototype][x]"] {
-            assert_eq!(meaning(name.as_bytes()), Err(ClientIdError::Prototype), "{name:?}");
+            assert_eq!(meaning(name.as_bytes()), Err(ParameterError::Prototype), "{name:?}");
         }
     }
 }
