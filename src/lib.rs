@@ -8,6 +8,7 @@
 //! * [`load`]: settings to a site, opening every file that they name;
 //! * [`config`]: text to typed settings;
 //! * [`listen`]: sockets, workers, limits, drain;
+//! * [`connection`]: one accepted connection, from its handshake to its end;
 //! * [`request`]: the tower stack of one connection;
 //! * [`admin`]: the admin address: health, metrics, status;
 //! * [`export`]: metrics in the formats of monitoring systems;
@@ -29,6 +30,7 @@ pub mod authenticate;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod connection;
 pub mod edge;
 pub mod export;
 pub mod forward;

@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use mtls_edge::listen::proxy_protocol::read;
+use mtls_edge::connection::proxy_protocol::read;
 use tokio::io::{AsyncRead, ReadBuf};
 
 const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";

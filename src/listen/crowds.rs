@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::addresses::Network;
+use crate::net::Network;
 
 /// Fewer of one network are no crowd: a client with a pool opens some at once.
 const CROWD: usize = 9;

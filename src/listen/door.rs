@@ -1,6 +1,6 @@
 //! Who gets in when there are too many: those that have proved nothing make room.
 
-use std::{cell::Cell, net::IpAddr, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc, oneshot},
@@ -9,13 +9,14 @@ use tokio::{
 };
 
 use super::{
-    addresses::{AddressPlace, Network},
+    addresses::AddressPlace,
     open::{Eviction, OpenConnections, Urgency},
     shared::Shared,
-    turns::Turns,
 };
 use crate::{
+    connection::Turns,
     identity::ClientCertificate,
+    net::Network,
     observe::metrics::{CloseReason, Recorder},
     request::Connection,
     site::Site,
@@ -196,13 +197,6 @@ impl Door {
         }
         eviction
     }
-}
-
-/// The network whose connections count as one client's: that of an address, unless it is a trusted proxy's.
-pub(super) fn counted(ip: IpAddr, site: &Site) -> Option<Network> {
-    let ip = ip.to_canonical();
-    let is_proxy = site.trusted_proxies.iter().any(|network| network.contains(&ip));
-    (!is_proxy).then(|| Network::of(ip))
 }
 
 /// Whether the certificate is an application's: registered itself, or proved before. A name alone proves nothing, since anybody

@@ -10,13 +10,8 @@ use std::{
 
 use tokio::{sync::Notify, task::AbortHandle, time::Instant};
 
-use super::{
-    activity::Activity,
-    addresses::{AddressPlace, Network},
-    crowds::Crowds,
-    door::Places,
-};
-use crate::request::Connection;
+use super::{addresses::AddressPlace, crowds::Crowds, door::Places};
+use crate::{connection::Activity, net::Network, request::Connection};
 
 /// A connection that has proved nothing for so long is closed before one that has only just come: an honest client takes a few
 /// round trips to its first request.

@@ -17,17 +17,16 @@ use tokio::{
 };
 
 use super::{
-    addresses::Network,
-    connection,
-    door::{Ask, Door, Places, counted},
-    open::OpenConnections,
+    door::{Ask, Door, Places},
+    open::{Entry, OpenConnections},
     shared::Shared,
 };
 use crate::{
+    connection::{self, Activity, Context, Slot, counted},
     forward::Pools,
-    net::Outbox,
+    net::{Network, Outbox},
     observe::log,
-    request::{StrangerBodies, WorkerParts},
+    request::{Connection, StrangerBodies, WorkerParts},
 };
 
 /// Connections that are accepted before other tasks run.
@@ -77,9 +76,13 @@ pub(super) fn run(
                 port,
                 door: Rc::clone(&door),
                 shared: Arc::clone(shared),
-                parts: parts.clone(),
-                outbox: outbox.clone(),
                 open: open.clone(),
+                context: Context {
+                    site: Arc::clone(&shared.site),
+                    parts: parts.clone(),
+                    outbox: outbox.clone(),
+                    turns: Rc::clone(&door.turns),
+                },
             };
             accepting.push(tokio::task::spawn_local(Rc::new(reception).accept(listener)));
         }
@@ -117,9 +120,8 @@ struct Reception {
     port: u16,
     door: Rc<Door>,
     shared: Arc<Shared>,
-    parts: WorkerParts,
-    outbox: Outbox,
     open: OpenConnections,
+    context: Context,
 }
 
 impl Reception {
@@ -144,7 +146,7 @@ impl Reception {
                     continue;
                 }
             };
-            self.parts.metrics.connections_accepted.increment();
+            self.context.parts.metrics.connections_accepted.increment();
             let network = {
                 let site = self.shared.site.load();
                 // Behind a balancer with the PROXY protocol the address is not known yet.
@@ -177,10 +179,39 @@ impl Reception {
     fn serve(&self, accepted: (TcpStream, SocketAddr), network: Option<Network>, places: Places) {
         let entry = self.open.enter(network, places);
         let number = entry.number();
-        let Self { port, door, shared, parts, outbox, open } = self.clone();
-        let task =
-            tokio::task::spawn_local(connection::serve(accepted, port, door, shared, parts, outbox, entry));
-        open.served_by(number, task.abort_handle());
+        let slot = Held { entry, door: Rc::clone(&self.door) };
+        let serving = connection::serve(accepted, self.port, self.context.clone(), slot);
+        let task = tokio::task::spawn_local(serving);
+        self.open.served_by(number, task.abort_handle());
+    }
+}
+
+/// An open connection's entry, and the door at which it may be counted later.
+struct Held {
+    entry: Entry,
+    door: Rc<Door>,
+}
+
+impl Slot for Held {
+    fn number(&self) -> u64 {
+        self.entry.number()
+    }
+
+    async fn assign(&self, network: Network) -> bool {
+        let place = self.door.place_of(network).await;
+        place.map(|place| self.entry.is_of(network, place)).is_some()
+    }
+
+    fn established(&self, connection: &Rc<Connection>) {
+        self.entry.serve(connection);
+    }
+
+    fn serving(&self, activity: &Rc<Activity>) {
+        self.entry.does(activity);
+    }
+
+    fn parked(&self, since: Instant) {
+        self.entry.rests(since);
     }
 }
 

@@ -100,7 +100,7 @@ impl Merged {
         }
         // The error names whose it is, unless it is its own.
         let conflict = |error: RegistryError| {
-            let other = first(&error).and_then(|id| self.source_of(id)).unwrap_or(source).clone();
+            let other = self.source_of(first(&error)).unwrap_or(source).clone();
             Conflict { source_name: source.clone(), other, error }
         };
         let mut next = self.clone();
@@ -136,17 +136,17 @@ impl Merged {
 }
 
 /// The application that has registered first what an error is about.
-fn first(error: &RegistryError) -> Option<&ClientId> {
+const fn first(error: &RegistryError) -> &ClientId {
     match error {
-        RegistryError::DuplicateThumbprint { first, .. } => Some(first),
-        RegistryError::DuplicateSubject(equal) => Some(&equal.first),
-        RegistryError::DuplicateClientId(client_id) => Some(client_id),
+        RegistryError::DuplicateThumbprint { first, .. } => first,
+        RegistryError::DuplicateSubject(equal) => &equal.first,
+        RegistryError::DuplicateClientId(client_id) => client_id,
     }
 }
 
 /// The source, other than this one, of the application that has registered first.
 fn owner(parts: &BTreeMap<SourceName, Registry>, source: &SourceName, error: &RegistryError) -> SourceName {
-    let has_it = |part: &Registry| first(error).is_some_and(|id| part.application(id.as_str()).is_some());
+    let has_it = |part: &Registry| part.application(first(error).as_str()).is_some();
     let found = parts.iter().find(|(name, part)| *name != source && has_it(part));
     found.map_or_else(|| source.clone(), |(name, _)| name.clone())
 }

@@ -16,6 +16,7 @@ const ORDER: &[&str] = &[
     "config",
     "outbound",
     "listen",
+    "connection",
     "request",
     "admin",
     "export",

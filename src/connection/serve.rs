@@ -6,7 +6,6 @@ use std::{
     future::poll_fn,
     pin::{Pin, pin},
     rc::Rc,
-    sync::Arc,
     task::{Poll, ready},
     time::Duration,
 };
@@ -23,16 +22,15 @@ use tokio::time::Instant;
 use tower::Service as _;
 
 use super::{
+    Context, Slot,
     activity::{Activity, LINGER, Overdue, Tracked, Watched, are_empty_lines},
     lent::Lent,
-    linger::Lingering,
-    open::Entry,
-    shared::Shared,
-    turns::{Gate, Party, Turn, Turns},
+    stream::Lingering,
+    turns::{Gate, Party, Turn},
 };
 use crate::{
     observe::metrics::CloseReason,
-    request::{Connection, WorkerParts, stack},
+    request::{Connection, stack},
     site::Limits,
     site::Site,
 };
@@ -43,12 +41,12 @@ const STREAM_ERRORS: usize = 200;
 /// What is needed to serve the requests of a connection.
 pub(super) struct Requests {
     connection: Rc<Connection>,
-    shared: Arc<Shared>,
-    parts: WorkerParts,
+    context: Context,
+    /// Whose turns are waited for.
+    party: Party,
     /// Those in force when it was accepted.
     pub(super) limits: Limits,
     stall: Duration,
-    turns: (Rc<Turns>, Party),
 }
 
 /// How a phase of requests ended.
@@ -66,19 +64,13 @@ pub(super) enum Ended {
 }
 
 impl Requests {
-    pub(super) fn new(
-        connection: Rc<Connection>,
-        site: &Site,
-        shared: Arc<Shared>,
-        parts: WorkerParts,
-        turns: (Rc<Turns>, Party),
-    ) -> Self {
-        Self { connection, shared, parts, limits: site.limits.clone(), stall: stall(site), turns }
+    pub(super) fn new(connection: Rc<Connection>, site: &Site, context: Context, party: Party) -> Self {
+        Self { connection, context, party, limits: site.limits.clone(), stall: stall(site) }
     }
 
     /// Counts a connection that is closed since it was idle.
     pub(super) fn idled(&self) {
-        self.parts.metrics.connections_closed.increment(CloseReason::Idle);
+        self.context.parts.metrics.connections_closed.increment(CloseReason::Idle);
     }
 
     /// Waits until the connection is to be closed.
@@ -93,10 +85,10 @@ impl Requests {
         tls: Box<Lingering>,
         read: Bytes,
         idle: Instant,
-        entry: &Entry,
+        slot: &impl Slot,
     ) -> Result<Ended, String> {
         let activity = Activity::idle(idle);
-        entry.does(&activity);
+        slot.serving(&activity);
         let gate = self.gate(&tls);
         let io = Watched::new(tls, Rc::clone(&activity), read);
         let mut connection = http1::Builder::new()
@@ -126,9 +118,9 @@ impl Requests {
     }
 
     /// Serves HTTP/2 until the connection ends.
-    pub(super) async fn http2(&self, tls: Box<Lingering>, entry: &Entry) -> Result<(), String> {
+    pub(super) async fn http2(&self, tls: Box<Lingering>, slot: &impl Slot) -> Result<(), String> {
         let activity = Activity::idle(Instant::now());
-        entry.does(&activity);
+        slot.serving(&activity);
         let gate = self.gate(&tls);
         let io = Lent::new(tls);
         let driven = {
@@ -156,15 +148,16 @@ impl Requests {
     + use<> {
         let activity = Rc::clone(activity);
         // Over HTTP/1.1 it is the connection that waits for the turn.
-        let turns = is_http2.then(|| (Rc::clone(&self.connection), self.turns.clone()));
+        let turns =
+            is_http2.then(|| (Rc::clone(&self.connection), Rc::clone(&self.context.turns), self.party));
         // A call ends before the next one begins: it only makes the future.
-        let stack = RefCell::new(stack(&self.connection, &self.shared.site, &self.parts));
+        let stack = RefCell::new(stack(&self.connection, &self.context.site, &self.context.parts));
         service_fn(move |request| {
             activity.begins(request.headers());
             let in_flight = activity.start();
             let answer = stack.borrow_mut().call(request);
             let turn = match &turns {
-                Some((connection, (turns, party))) if !connection.is_proved() => {
+                Some((connection, turns, party)) if !connection.is_proved() => {
                     Some(Turn::new(Rc::clone(turns), *party))
                 }
                 _ => None,
@@ -181,8 +174,7 @@ impl Requests {
 
     /// What holds the connection back until it has proved itself.
     fn gate(&self, tls: &Lingering) -> Option<Gate> {
-        let (turns, party) = &self.turns;
-        let turn = || Turn::new(Rc::clone(turns), *party);
+        let turn = || Turn::new(Rc::clone(&self.context.turns), self.party);
         (!self.connection.is_proved()).then(|| Gate::new(tls.arrivals(), turn()))
     }
 
@@ -210,8 +202,7 @@ impl Requests {
             loop {
                 if let Some(strangers) = &mut gate {
                     if self.connection.is_proved() {
-                        let (turns, party) = &self.turns;
-                        turns.knows(*party);
+                        self.context.turns.knows(self.party);
                         gate = None;
                         is_held.set(false);
                     } else {
@@ -224,11 +215,11 @@ impl Requests {
                     return Poll::Ready(result.map(|()| false).map_err(|error| error.to_string()));
                 }
                 if activity.is_abandoning() {
-                    self.parts.metrics.connections_closed.increment(CloseReason::Abandoning);
+                    self.context.parts.metrics.connections_closed.increment(CloseReason::Abandoning);
                     return Poll::Ready(Err("the client gave up most of its requests".to_owned()));
                 }
                 if closing.is_some_and(|closing| closing.is_ignored(activity)) {
-                    self.parts.metrics.connections_closed.increment(CloseReason::Stalled);
+                    self.context.parts.metrics.connections_closed.increment(CloseReason::Stalled);
                     return Poll::Ready(Err("the client sends requests after GOAWAY".to_owned()));
                 }
                 if closing.is_none() && self.connection.is_closing(cx) {
@@ -255,12 +246,12 @@ impl Requests {
                 match overdue {
                     Overdue::Resting => return Poll::Ready(Ok(true)),
                     Overdue::Idle => {
-                        self.parts.metrics.connections_closed.increment(CloseReason::Idle);
+                        self.context.parts.metrics.connections_closed.increment(CloseReason::Idle);
                         closing = Some(Closing::now(activity));
                         graceful_shutdown(connection.as_mut());
                     }
                     Overdue::Stuck => {
-                        self.parts.metrics.connections_closed.increment(CloseReason::Stalled);
+                        self.context.parts.metrics.connections_closed.increment(CloseReason::Stalled);
                         return Poll::Ready(Err("a head or body did not get on".to_owned()));
                     }
                     Overdue::Lingering => {

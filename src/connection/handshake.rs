@@ -13,8 +13,8 @@ use std::{
 use tokio::net::TcpStream;
 
 use super::{
-    connection::TlsStream,
     proxy_protocol,
+    stream::TlsStream,
     turns::{Gate, Turn},
 };
 use crate::{

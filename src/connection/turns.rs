@@ -22,8 +22,10 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::addresses::Network;
-use crate::net::Arrivals;
+use crate::net::{Arrivals, Network};
+
+#[cfg(test)]
+mod tests;
 
 /// Between two turns of strangers where they are too many.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -45,7 +47,7 @@ pub(super) enum Party {
 
 /// The turns of one worker. All on one thread.
 #[derive(Debug, Default)]
-pub(super) struct Turns {
+pub(crate) struct Turns {
     /// Of parties that are not known, and of those that are.
     lanes: [RefCell<Lane>; 2],
     next: Cell<u64>,
@@ -67,12 +69,12 @@ struct Lane {
 }
 
 impl Turns {
-    pub(super) fn new() -> Rc<Self> {
+    pub(crate) fn new() -> Rc<Self> {
         Rc::default()
     }
 
     /// Gives the turns. To be run as a task of the worker.
-    pub(super) async fn run(self: Rc<Self>) {
+    pub(crate) async fn run(self: Rc<Self>) {
         let [strangers, known] = &self.lanes;
         let strangers = async {
             loop {
@@ -99,7 +101,7 @@ impl Turns {
     }
 
     /// There is no place for a connection.
-    pub(super) fn press(&self) {
+    pub(crate) fn press(&self) {
         self.pressed.set(Some(Instant::now()));
     }
 
@@ -251,195 +253,5 @@ impl Gate {
     /// Whether the task may go on: nothing has come, so that it does what costs little, or it has a turn. If not, it is woken.
     pub(super) fn is_open(&mut self, cx: &mut Context<'_>) -> bool {
         !self.arrivals.have_come(cx) || self.turn.poll(cx).is_ready()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::{
-        sync::{
-            Arc,
-            atomic::{AtomicBool, Ordering::Relaxed},
-        },
-        task::Wake,
-    };
-
-    use tokio::runtime::LocalOptions;
-
-    use super::*;
-
-    #[derive(Default)]
-    struct Woken(AtomicBool);
-
-    impl Wake for Woken {
-        fn wake(self: Arc<Self>) {
-            self.0.store(true, Relaxed);
-        }
-    }
-
-    struct Task {
-        turn: Turn,
-        woken: Arc<Woken>,
-    }
-
-    impl Task {
-        fn new(turns: &Rc<Turns>, party: Party) -> Self {
-            Self { turn: Turn::new(Rc::clone(turns), party), woken: Arc::default() }
-        }
-
-        /// One that waits already.
-        fn waiting(turns: &Rc<Turns>, party: Party) -> Self {
-            let mut task = Self::new(turns, party);
-            assert!(!task.asks());
-            task
-        }
-
-        fn asks(&mut self) -> bool {
-            let waker = Arc::clone(&self.woken).into();
-            self.turn.poll(&Context::from_waker(&waker)).is_ready()
-        }
-
-        fn is_woken(&self) -> bool {
-            self.woken.0.load(Relaxed)
-        }
-    }
-
-    fn network(last: u8) -> Party {
-        Party::Network(Network::of([192, 0, 2, last].into()))
-    }
-
-    /// Turns whose first one is gone.
-    fn taken() -> Rc<Turns> {
-        let turns = Turns::new();
-        assert!(Task::new(&turns, network(9)).asks());
-        turns
-    }
-
-    /// Which tasks are woken in each round.
-    fn rounds(turns: &Turns, tasks: &mut [Task]) -> Vec<Vec<usize>> {
-        let mut rounds = Vec::new();
-        loop {
-            turns.lanes.iter().for_each(begin_round);
-            let woken: Vec<_> = (0..tasks.len()).filter(|task| tasks[*task].is_woken()).collect();
-            if woken.is_empty() {
-                return rounds;
-            }
-            for task in &woken {
-                assert!(tasks[*task].asks());
-                tasks[*task].woken.0.store(false, Relaxed);
-            }
-            rounds.push(woken);
-        }
-    }
-
-    #[test]
-    fn a_round_gives_one_turn_in_the_order_of_coming() {
-        let turns = taken();
-        let mut tasks: Vec<_> = (0..3).map(|_| Task::waiting(&turns, network(1))).collect();
-        assert_eq!(rounds(&turns, &mut tasks), [[0], [1], [2]]);
-        // Nobody waits: the next one need not.
-        assert!(tasks[0].asks());
-        assert!(!tasks[0].asks());
-    }
-
-    #[test]
-    fn networks_alternate_however_many_tasks_one_has() {
-        let turns = taken();
-        let parties = [1, 1, 1, 1, 2, 3].map(network);
-        let mut tasks: Vec<_> = parties.map(|party| Task::waiting(&turns, party)).into();
-        assert_eq!(rounds(&turns, &mut tasks), [[0], [4], [5], [1], [2], [3]]);
-    }
-
-    #[test]
-    fn connections_without_an_address_of_their_own_alternate() {
-        let turns = taken();
-        let parties = [1, 1, 2].map(Party::Connection);
-        let mut tasks: Vec<_> = parties.map(|party| Task::waiting(&turns, party)).into();
-        assert_eq!(rounds(&turns, &mut tasks), [[0], [2], [1]]);
-    }
-
-    #[test]
-    fn a_known_network_waits_for_no_stranger() {
-        let turns = taken();
-        turns.knows(network(7));
-        let mut tasks: Vec<_> = (0..3).map(|_| Task::waiting(&turns, network(1))).collect();
-        let mut known = Task::new(&turns, network(7));
-        assert!(known.asks());
-        assert!(!known.asks());
-        tasks.push(known);
-        assert_eq!(rounds(&turns, &mut tasks), [vec![0, 3], vec![1], vec![2]]);
-    }
-
-    #[test]
-    fn whoever_becomes_known_while_waiting_keeps_the_place() {
-        let turns = taken();
-        let mut tasks: Vec<_> = (0..2).map(|_| Task::waiting(&turns, network(1))).collect();
-        turns.knows(network(1));
-        assert!(!tasks[0].asks());
-        assert_eq!(rounds(&turns, &mut tasks), [[0], [1]]);
-    }
-
-    #[test]
-    fn a_task_that_goes_away_leaves_the_turn_to_the_next() {
-        let turns = taken();
-        let mut tasks: Vec<_> = (0..4).map(|_| Task::waiting(&turns, network(1))).collect();
-        drop(tasks.remove(0));
-        turns.lanes.iter().for_each(begin_round);
-        assert!(tasks[0].is_woken());
-        // Even one that had its turn already.
-        drop(tasks.remove(0));
-        assert_eq!(rounds(&turns, &mut tasks), [[0], [1]]);
-        assert!(turns.lanes.iter().all(|lane| lane.borrow().waiting.is_empty()));
-    }
-
-    #[test]
-    fn strangers_of_few_networks_have_pauses_where_places_are_taken() {
-        let turns = taken();
-        let mut tasks: Vec<_> =
-            (0..FEW).map(|number| Task::waiting(&turns, Party::Connection(number as u64))).collect();
-        assert!(!turns.has_pause());
-        turns.press();
-        assert!(turns.has_pause());
-        tasks.push(Task::waiting(&turns, network(1)));
-        assert!(!turns.has_pause());
-    }
-
-    #[test]
-    fn known_networks_are_bounded() {
-        let turns = Turns::new();
-        for number in 0..=u32::try_from(KNOWN).unwrap() {
-            turns.knows(Party::Network(Network::of(std::net::Ipv4Addr::from(number).into())));
-        }
-        assert_eq!(turns.known.borrow().len(), 1);
-    }
-
-    #[test]
-    fn other_tasks_run_between_two_turns() {
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().build_local(LocalOptions::default()).unwrap();
-        runtime.block_on(async {
-            let turns = Turns::new();
-            tokio::task::spawn_local(Rc::clone(&turns).run());
-            let log = Rc::new(RefCell::new(Vec::new()));
-            let tasks: Vec<_> = (0..100)
-                .map(|number| {
-                    let (mut turn, log) = (Turn::new(Rc::clone(&turns), network(1)), Rc::clone(&log));
-                    tokio::task::spawn_local(async move {
-                        poll_fn(|cx| turn.poll(cx)).await;
-                        log.borrow_mut().push(number);
-                    })
-                })
-                .collect();
-            let honest = Rc::clone(&log);
-            tokio::task::spawn_local(async move { honest.borrow_mut().push(1_000) }).await.unwrap();
-            for task in tasks {
-                task.await.unwrap();
-            }
-            let log = log.borrow();
-            let place = log.iter().position(|number| *number == 1_000).unwrap();
-            assert!(place <= 2, "{place} turns came first");
-            let turns: Vec<_> = log.iter().copied().filter(|number| *number != 1_000).collect();
-            assert_eq!(turns, (0..100).collect::<Vec<_>>());
-        });
     }
 }

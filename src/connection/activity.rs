@@ -21,7 +21,7 @@ use crate::{forward::ResponseBody, site::Limits, text};
 
 /// Shared by a connection's stream, service and driver, all on one thread.
 #[derive(Debug)]
-pub(super) struct Activity {
+pub(crate) struct Activity {
     in_flight: Cell<usize>,
     /// When the last request was over, or the connection was accepted.
     idle_since: Cell<Instant>,
@@ -133,12 +133,12 @@ impl Activity {
     }
 
     /// Whether a request is in flight.
-    pub(super) fn is_busy(&self) -> bool {
+    pub(crate) fn is_busy(&self) -> bool {
         self.in_flight.get() > 0
     }
 
     /// When the request in flight that has been waited for longest made progress; since when there is none.
-    pub(super) fn last_progress(&self) -> Instant {
+    pub(crate) fn last_progress(&self) -> Instant {
         if !self.is_busy() {
             return self.idle_since.get();
         }

@@ -14,8 +14,14 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use super::connection::TlsStream;
-use crate::{net::Arrivals, request::Connection};
+use crate::{
+    net::{Arrivals, Stream},
+    request::Connection,
+    tls,
+};
+
+/// A client's TLS stream.
+pub(super) type TlsStream = tokio_rustls::server::TlsStream<tls::Corked<Stream>>;
 
 /// How long what still comes is read.
 const TIME: Duration = Duration::from_secs(2);
