@@ -2,16 +2,19 @@
 //!
 //! Each of these takes memory only while it lasts.
 
-mod activity;
 mod chunks;
 mod handshake;
 mod lent;
+mod life;
+mod phase;
 pub mod proxy_protocol;
 mod serve;
 mod stream;
+mod tracked;
 mod turns;
+mod watched;
 
-pub(crate) use activity::Activity;
+pub(crate) use life::Life;
 pub(crate) use turns::Turns;
 
 use std::{
@@ -20,13 +23,17 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::{io::AsyncWriteExt, net::TcpStream, time::Instant};
+use tokio::{
+    io::AsyncWriteExt,
+    net::TcpStream,
+    time::{sleep_until, timeout_at},
+};
 
 use self::{
-    activity::LINGER,
     handshake::{client_address, handshake},
-    serve::{Ended, Requests},
-    stream::Lingering,
+    phase::{Bodies, Protocol},
+    serve::{Outcome, Server},
+    stream::ClientStream,
     turns::{Party, Turn},
 };
 use crate::{
@@ -57,14 +64,11 @@ pub(crate) trait Slot {
     /// Counts the connection for this client network, which a PROXY header has named. False if the network has reached its limit.
     fn assign(&self, network: Network) -> impl Future<Output = bool>;
 
+    /// Its life, which began when it was accepted.
+    fn life(&self) -> &Rc<Life>;
+
     /// The handshake is done.
     fn established(&self, connection: &Rc<Connection>);
-
-    /// Requests are noted here from now on.
-    fn serving(&self, activity: &Rc<Activity>);
-
-    /// There has been no request since then, and nothing that would note one.
-    fn parked(&self, since: Instant);
 }
 
 /// The network for which a connection from this address counts; none for a trusted proxy's.
@@ -82,11 +86,10 @@ pub(crate) async fn serve(
     slot: impl Slot,
 ) {
     let established = Box::pin(establish((stream, tcp_peer), local_port, context, &slot));
-    let Some((tls, requests)) = established.await else { return };
-    let ended = if tls.is_http2() {
-        Box::pin(requests.http2(tls, &slot)).await
-    } else {
-        http1(&requests, tls, &slot).await
+    let Some((stream, server)) = established.await else { return };
+    let ended = match stream.protocol() {
+        Protocol::Http2 => Box::pin(server.http2(stream)).await,
+        Protocol::Http1 => http1(&server, stream).await,
     };
     if let Err(reason) = ended {
         tracing::debug!(client = %tcp_peer.ip(), reason = text::shown(&reason), "connection ended");
@@ -100,10 +103,11 @@ async fn establish(
     local_port: u16,
     context: Context,
     slot: &impl Slot,
-) -> Option<(Box<Lingering>, Requests)> {
+) -> Option<(Box<ClientStream>, Server)> {
     let site = context.site.load_full();
     let timeout = site.limits.handshake_timeout;
-    let shaken = tokio::time::timeout(timeout, async {
+    let until = slot.life().deadline(Bodies::Complete).at;
+    let handshake = timeout_at(until, async {
         let mut stream = stream;
         let address = client_address(&mut stream, tcp_peer, local_port, &site).await?;
         let network = counted(address.ip, &site);
@@ -119,12 +123,15 @@ async fn establish(
         done.map(|done| (done, party))
     });
     let metrics = context.parts.metrics.clone();
-    let failure = match shaken.await {
+    let failure = match handshake.await {
         Ok(Ok(((tls, connection), party))) => {
             metrics.handshakes.increment();
+            let life = Rc::clone(slot.life());
+            let stream = Box::new(ClientStream::new(tls, Rc::clone(&life)));
+            let fixed = (Rc::clone(&connection), life);
+            let server = Server::new(fixed, stream.protocol(), &site, context, party);
             slot.established(&connection);
-            let tls = Box::new(Lingering::new(tls, Rc::clone(&connection)));
-            return Some((tls, Requests::new(connection, &site, context, party)));
+            return Some((stream, server));
         }
         Ok(Err(failed)) => failed,
         Err(_) => std::io::Error::other(format!("the handshake took longer than {timeout:?}")).into(),
@@ -151,34 +158,32 @@ fn is_probe(failure: &tls::Failed<Stream>) -> bool {
     }
 }
 
-/// Requests and rest in turn.
-async fn http1(requests: &Requests, mut tls: Box<Lingering>, slot: &impl Slot) -> Result<(), String> {
-    let (mut read, mut since) = (Bytes::new(), Instant::now());
+/// Serves HTTP/1.1, parked while there is no request.
+async fn http1(server: &Server, mut stream: Box<ClientStream>) -> Result<(), String> {
+    let mut read = Bytes::new();
     loop {
-        let Ended::Resting { tls: resting, read: rest, since: idle } =
-            Box::pin(requests.http1(tls, read, since, slot)).await?
-        else {
-            return Ok(());
-        };
-        (tls, read, since) = (resting, rest, idle);
-        slot.parked(since);
-        tracing::debug!("connection rests");
-        if read.is_empty() && !wakes(requests, &mut tls, since).await {
-            // Gone or not, the peer has been told.
-            let _ = tokio::time::timeout(LINGER, tls.shutdown()).await;
+        let Outcome::Parked(parked) = Box::pin(server.http1(stream, read)).await? else { return Ok(()) };
+        (stream, read) = (parked.stream, parked.read);
+        tracing::debug!("connection parked");
+        if read.is_empty() {
+            wait_readable(server, &mut stream).await;
+        }
+        if !server.life.resume() {
+            // The peer may have gone meanwhile: then it needs no end.
+            let _ = timeout_at(server.life.deadline(Bodies::Complete).at, stream.shutdown()).await;
             return Ok(());
         }
     }
 }
 
-/// Waits until the peer sends something; not beyond `idle_timeout`, or a drain.
-async fn wakes(requests: &Requests, tls: &mut Lingering, since: Instant) -> bool {
+/// Waits until the peer of a parked connection sends something. At `idle_timeout` the connection is closed.
+async fn wait_readable(server: &Server, stream: &mut ClientStream) {
     tokio::select! {
-        _ = tls.readable() => true,
-        () = tokio::time::sleep_until(since + requests.limits.idle_timeout) => {
-            requests.idled();
-            false
+        _ = stream.wait_readable() => {}
+        () = sleep_until(server.life.deadline(Bodies::Complete).at) => {
+            server.count_idle();
+            server.life.close();
         }
-        () = requests.is_to_close() => false,
+        () = server.life.closed() => {}
     }
 }

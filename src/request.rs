@@ -26,7 +26,7 @@ pub use identity::{ClientIdentity, Headers, LogFields};
 pub use identity_cache::IdentityCache;
 pub use locate::Locate;
 pub use refusal::Refusal;
-pub use respond::Respond;
+pub use respond::{Answer, Respond};
 pub use vouch::Vouch;
 
 use std::{rc::Rc, sync::Arc};

@@ -11,7 +11,7 @@ use std::{
 use tokio::{sync::Notify, task::AbortHandle, time::Instant};
 
 use super::{addresses::AddressPlace, crowds::Crowds, door::Places};
-use crate::{connection::Activity, net::Network, request::Connection};
+use crate::{connection::Life, net::Network, request::Connection};
 
 /// A connection that has proved nothing for so long is closed before one that has only just come: an honest client takes a few
 /// round trips to its first request.
@@ -110,7 +110,7 @@ struct Guest {
     task: Option<AbortHandle>,
     /// Once its handshake is over.
     connection: Option<Rc<Connection>>,
-    doing: Doing,
+    life: Rc<Life>,
 }
 
 impl Guest {
@@ -119,33 +119,12 @@ impl Guest {
     }
 }
 
-/// What a connection does.
-#[derive(Debug)]
-enum Doing {
-    /// Nothing that counts, since then.
-    Waiting(Instant),
-    /// Requests, or nothing between them.
-    Serving(Rc<Activity>),
-}
-
-impl Doing {
-    fn idle_since(&self) -> Instant {
-        match self {
-            Self::Waiting(since) => *since,
-            Self::Serving(activity) => activity.last_progress(),
-        }
-    }
-
-    fn is_busy(&self) -> bool {
-        matches!(self, Self::Serving(activity) if activity.is_busy())
-    }
-}
-
 /// A connection's place among the open ones, from its accept to its end.
 #[derive(Debug)]
 pub(super) struct Entry {
     open: OpenConnections,
     number: u64,
+    life: Rc<Life>,
 }
 
 impl OpenConnections {
@@ -163,14 +142,21 @@ impl OpenConnections {
     }
 
     /// Takes a connection that was accepted just now, from an address of this network if that is known and counts.
-    pub(super) fn enter(&self, network: Option<Network>, places: Places) -> Entry {
+    pub(super) fn enter(
+        &self,
+        network: Option<Network>,
+        places: Places,
+        handshake_timeout: Duration,
+    ) -> Entry {
         let number = self.0.next.get();
         self.0.next.set(number + 1);
-        let since = Instant::now();
-        let key = (Stage::Shaking, self.time(since), number);
-        let doing = Doing::Waiting(since);
-        self.insert(Guest { key, network, places, task: None, connection: None, doing });
-        Entry { open: self.clone(), number }
+        let life = Life::new(handshake_timeout);
+        if self.0.is_draining.get() {
+            life.close();
+        }
+        let key = (Stage::Shaking, self.time(life.last_progress()), number);
+        self.insert(Guest { key, network, places, task: None, connection: None, life: Rc::clone(&life) });
+        Entry { open: self.clone(), number, life }
     }
 
     /// This task serves the connection, and ends it when it is aborted.
@@ -190,13 +176,11 @@ impl OpenConnections {
         }
     }
 
-    /// Asks all of them to close, and those that are still to finish their handshake then.
+    /// Asks all of them to close, also those that are still in their handshake.
     pub(super) fn drain(&self) {
         self.0.is_draining.set(true);
-        let connections: Vec<_> =
-            self.0.guests.borrow().values().filter_map(|guest| guest.connection.clone()).collect();
-        for connection in connections {
-            connection.close();
+        for guest in self.0.guests.borrow().values() {
+            guest.life.close();
         }
     }
 
@@ -287,12 +271,12 @@ impl OpenConnections {
             let (now_at, since) = {
                 let guests = self.0.guests.borrow();
                 let guest = guests.get(&key.2)?;
-                let since = guest.doing.idle_since();
+                let since = guest.life.last_progress();
                 let stage = match &guest.connection {
                     Some(connection) if connection.is_proved() => Stage::Proved,
                     Some(_) if stage == Stage::Known => Stage::Known,
                     Some(connection) if knows(connection) => Stage::Known,
-                    Some(_) if guest.doing.is_busy() => Stage::Busy,
+                    Some(_) if guest.life.is_busy() => Stage::Busy,
                     Some(_) => Stage::Unproved,
                     None => Stage::Shaking,
                 };
@@ -355,34 +339,18 @@ impl Entry {
         });
     }
 
-    /// The handshake is done: the connection is asked to close when the edge drains.
-    pub(super) fn serve(&self, connection: &Rc<Connection>) {
-        let since = Instant::now();
-        let key = (Stage::Unproved, self.open.time(since), self.number);
+    /// Its life, which began when it was accepted.
+    pub(super) const fn life(&self) -> &Rc<Life> {
+        &self.life
+    }
+
+    /// The handshake is done.
+    pub(super) fn established(&self, connection: &Rc<Connection>) {
+        let key = (Stage::Unproved, self.open.time(self.life.last_progress()), self.number);
         self.open.change(self.number, |guest| {
             guest.key = key;
             guest.connection = Some(Rc::clone(connection));
-            guest.doing = Doing::Waiting(since);
         });
-        if self.open.0.is_draining.get() {
-            connection.close();
-        }
-    }
-
-    /// Its requests are noted here from now on.
-    pub(super) fn does(&self, activity: &Rc<Activity>) {
-        self.set(Doing::Serving(Rc::clone(activity)));
-    }
-
-    /// It has no request since then, and nothing that would note one.
-    pub(super) fn rests(&self, since: Instant) {
-        self.set(Doing::Waiting(since));
-    }
-
-    fn set(&self, doing: Doing) {
-        if let Some(guest) = self.open.0.guests.borrow_mut().get_mut(&self.number) {
-            guest.doing = doing;
-        }
     }
 }
 

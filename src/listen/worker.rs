@@ -22,7 +22,7 @@ use super::{
     shared::Shared,
 };
 use crate::{
-    connection::{self, Activity, Context, Slot, counted},
+    connection::{self, Context, Life, Slot, counted},
     forward::Pools,
     net::{Network, Outbox},
     observe::log,
@@ -177,7 +177,7 @@ impl Reception {
 
     /// Serves a connection that has its places.
     fn serve(&self, accepted: (TcpStream, SocketAddr), network: Option<Network>, places: Places) {
-        let entry = self.open.enter(network, places);
+        let entry = self.open.enter(network, places, self.shared.site.load().limits.handshake_timeout);
         let number = entry.number();
         let slot = Held { entry, door: Rc::clone(&self.door) };
         let serving = connection::serve(accepted, self.port, self.context.clone(), slot);
@@ -202,16 +202,12 @@ impl Slot for Held {
         place.map(|place| self.entry.is_of(network, place)).is_some()
     }
 
+    fn life(&self) -> &Rc<Life> {
+        self.entry.life()
+    }
+
     fn established(&self, connection: &Rc<Connection>) {
-        self.entry.serve(connection);
-    }
-
-    fn serving(&self, activity: &Rc<Activity>) {
-        self.entry.does(activity);
-    }
-
-    fn parked(&self, since: Instant) {
-        self.entry.rests(since);
+        self.entry.established(connection);
     }
 }
 

@@ -1,11 +1,6 @@
 //! What is fixed for a connection, computed when its handshake is done.
 
-use std::{
-    cell::{Cell, RefCell},
-    net::IpAddr,
-    rc::Rc,
-    task::{Context, Waker},
-};
+use std::{cell::Cell, net::IpAddr, rc::Rc};
 
 use super::ClientIdentity;
 use crate::forward::CameFrom;
@@ -32,13 +27,10 @@ pub struct Connection {
     pub server_name: Box<str>,
     /// The certificate whose key the peer proved to hold; absent where none was presented.
     pub identity: Option<Rc<ClientIdentity>>,
-    closing: Cell<bool>,
+    /// Set once: whether an application has authenticated a request over it.
     proved: Cell<bool>,
-    lingers: Cell<bool>,
     /// Held besides by each request's body of which more may come.
     receiving: Rc<()>,
-    /// Of the task that serves it.
-    waker: RefCell<Option<Waker>>,
 }
 
 impl Connection {
@@ -50,20 +42,8 @@ impl Connection {
             address,
             server_name,
             identity,
-            closing: Cell::new(false),
             proved: Cell::new(false),
-            lingers: Cell::new(false),
             receiving: Rc::new(()),
-            waker: RefCell::default(),
-        }
-    }
-
-    /// Asks for the connection to be closed once the requests in flight are answered.
-    pub fn close(&self) {
-        if !self.closing.replace(true)
-            && let Some(waker) = self.waker.take()
-        {
-            waker.wake();
         }
     }
 
@@ -78,17 +58,6 @@ impl Connection {
         self.proved.get()
     }
 
-    /// Notes whether the last request was answered before its body was read, so that more of it may come.
-    pub fn linger(&self, lingers: bool) {
-        self.lingers.set(lingers);
-    }
-
-    /// What [`Connection::linger`] noted.
-    #[must_use]
-    pub fn lingers(&self) -> bool {
-        self.lingers.get()
-    }
-
     /// To be held by a request's body while more of it may come.
     #[must_use]
     pub fn receiving(&self) -> Rc<()> {
@@ -99,17 +68,5 @@ impl Connection {
     #[must_use]
     pub fn is_receiving(&self) -> bool {
         Rc::strong_count(&self.receiving) > 1
-    }
-
-    /// Whether [`Connection::close`] was called; if not, the task is woken when it is.
-    pub fn is_closing(&self, cx: &Context<'_>) -> bool {
-        if self.closing.get() {
-            return true;
-        }
-        let mut waker = self.waker.borrow_mut();
-        if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
-            *waker = Some(cx.waker().clone());
-        }
-        false
     }
 }

@@ -26,6 +26,16 @@ use crate::{
     text::{SHORT, bounded},
 };
 
+/// A response, and what it means for its connection.
+pub struct Answer {
+    /// The response.
+    pub response: Response<ResponseBody>,
+    /// Whether more of the request's body may arrive: the request was refused, or answered early.
+    pub is_body_unread: bool,
+    /// Whether the connection is to be closed once its requests in flight are answered.
+    pub closes: bool,
+}
+
 /// Answers, logs, counts.
 #[derive(Clone, Debug)]
 pub struct Respond<S> {
@@ -45,7 +55,7 @@ where
     S: Service<Inbound, Response = Response<ResponseBody>, Error = Refusal>,
     S::Future: 'static,
 {
-    type Response = Response<ResponseBody>;
+    type Response = Answer;
     type Error = Infallible;
     type Future = LocalFuture<Self::Response, Infallible>;
 
@@ -68,9 +78,11 @@ where
             let answer = answer.await;
             let reason = answer.as_ref().err().map(Refusal::reason);
             let mut level = Level::Info;
+            let is_body_unread;
+            let mut closes = false;
             let mut response = match answer {
                 Ok(mut response) => {
-                    connection.linger(connection.is_receiving());
+                    is_body_unread = connection.is_receiving();
                     metrics.requests.increment(Outcome::Forwarded);
                     remove_hop_by_hop(response.headers_mut());
                     *response.version_mut() = version;
@@ -91,13 +103,13 @@ where
                         }
                         rest.linger(connection.is_proved());
                     }
-                    connection.linger(true);
+                    is_body_unread = true;
                     let mut response = refusal.response(authorization.as_ref(), &connection.server_name);
                     if method == Method::HEAD {
                         without_body(&mut response);
                     }
                     if refusal.closes(version) {
-                        connection.close();
+                        closes = true;
                         if version < Version::HTTP_2 {
                             response
                                 .headers_mut()
@@ -115,7 +127,7 @@ where
                 let about = (&method, uri.path(), response.status());
                 log(level, &connection, &record, about, started, reason.as_deref());
             }
-            Ok(response)
+            Ok(Answer { response, is_body_unread, closes })
         })
     }
 }

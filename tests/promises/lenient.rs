@@ -60,7 +60,7 @@ async fn an_empty_line_behind_a_body_begins_no_head() {
                 answer.extend_from_slice(&part[..read]);
             }
             assert!(answer.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&answer));
-            // Longer than a head may take, and than until the connection rests.
+            // Longer than a head may take, and than until the connection is parked.
             tokio::time::sleep(Duration::from_millis(700)).await;
         }
     }

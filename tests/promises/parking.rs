@@ -1,4 +1,4 @@
-//! A connection without a request gives back what it has for requests, and nobody notices.
+//! An idle HTTP/1.1 connection is parked, without the client noticing.
 
 use std::time::Duration;
 
@@ -9,23 +9,23 @@ use tokio::{
 
 use crate::support::{Client, DOMAIN, EdgeBuilder, PATIENCE, Upstream, admin, with_client};
 
-const RESTS: &str = "connection rests";
+const PARKED: &str = "connection parked";
 
 #[tokio::test]
-async fn a_connection_at_rest_serves_again_and_again() {
+async fn a_parked_connection_serves_again_and_again() {
     let upstream = Upstream::start().await;
     let (edge, client) = with_client(EdgeBuilder::new(upstream.url()));
     let mut connection = Client::with(&edge, &client).connect().await;
-    for rests in 1..=3 {
+    for times in 1..=3 {
         assert_eq!(connection.token("billing").await.status, 200);
-        edge.wait_for_logs(RESTS, rests);
+        edge.wait_for_logs(PARKED, times);
     }
     assert_eq!(connection.token("billing").await.status, 200);
     assert_eq!(admin::metric(&edge, "mtls_edge_handshakes_total").await, 1);
 }
 
 #[tokio::test]
-async fn what_came_early_of_the_next_request_is_not_lost() {
+async fn early_bytes_of_the_next_request_are_not_lost() {
     let upstream = Upstream::start().await;
     let (edge, client) = with_client(EdgeBuilder::new(upstream.url()));
     let mut stream = Client::with(&edge, &client).tls().await.unwrap();
@@ -34,7 +34,7 @@ async fn what_came_early_of_the_next_request_is_not_lost() {
         let (before, after) = request.split_at(split);
         stream.write_all(format!("{request}{before}").as_bytes()).await.unwrap();
         read_answer(&mut stream).await;
-        // Longer than a connection goes without a rest.
+        // Longer than a connection stays unparked.
         tokio::time::sleep(Duration::from_millis(400)).await;
         stream.write_all(after.as_bytes()).await.unwrap();
         read_answer(&mut stream).await;
@@ -43,7 +43,7 @@ async fn what_came_early_of_the_next_request_is_not_lost() {
 }
 
 #[tokio::test]
-async fn the_rest_of_a_refused_requests_body_is_no_request() {
+async fn unread_body_of_a_refused_request_is_not_a_request() {
     let upstream = Upstream::start().await;
     let (edge, client) = with_client(EdgeBuilder::new(upstream.url()));
     let mut stream = Client::with(&edge, &client).tls().await.unwrap();
@@ -52,7 +52,7 @@ async fn the_rest_of_a_refused_requests_body_is_no_request() {
     let mut answer = Vec::new();
     timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("no end").unwrap();
     assert!(answer.starts_with(b"HTTP/1.1 404"), "{}", String::from_utf8_lossy(&answer));
-    // Longer than a connection goes without a rest, and less than the edge reads on.
+    // Longer than a connection stays unparked, and less than the edge discards what arrives.
     tokio::time::sleep(Duration::from_millis(400)).await;
     let body = format!("GET /any/a HTTP/1.1\r\nhost: {DOMAIN}\r\n\r\n");
     stream.write_all(body.as_bytes()).await.unwrap();
@@ -76,25 +76,25 @@ async fn read_answer(stream: &mut (impl tokio::io::AsyncRead + Unpin)) {
 }
 
 #[tokio::test]
-async fn rest_ends_with_the_idle_timeout_and_with_a_drain() {
+async fn a_parked_connection_closes_at_idle_timeout_and_drain() {
     let upstream = Upstream::start().await;
     let (edge, client) = with_client(EdgeBuilder::new(upstream.url()).limits("idle_timeout = \"700ms\""));
     let mut connection = Client::with(&edge, &client).connect().await;
     assert_eq!(connection.token("billing").await.status, 200);
-    edge.wait_for_log(RESTS);
+    edge.wait_for_log(PARKED);
     connection.closed().await;
 
     let (edge, client) = with_client(EdgeBuilder::new(upstream.url()));
     let mut connection = Client::with(&edge, &client).connect().await;
     assert_eq!(connection.token("billing").await.status, 200);
-    edge.wait_for_log(RESTS);
+    edge.wait_for_log(PARKED);
     let log = edge.stop();
     assert!(log.contains("\"drained\""), "{log}");
     connection.closed().await;
 }
 
 #[tokio::test]
-async fn a_client_that_asks_nothing_gets_its_ticket_all_the_same() {
+async fn a_client_without_a_request_gets_its_ticket() {
     let upstream = Upstream::start().await;
     let (edge, client) = with_client(EdgeBuilder::new(upstream.url()));
     let mut stream = Client::with(&edge, &client).tls().await.unwrap();
@@ -108,7 +108,7 @@ async fn a_client_that_asks_nothing_gets_its_ticket_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_client_that_says_that_it_sends_nothing_more_gets_the_edges_end_of_tls_and_of_the_connection() {
+async fn close_notify_is_answered_by_close_notify_and_fin() {
     let upstream = Upstream::start().await;
     let (edge, client) = with_client(EdgeBuilder::new(upstream.url()));
     let mut stream = Client::with(&edge, &client).tls().await.unwrap();

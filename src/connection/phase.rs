@@ -1,0 +1,353 @@
+//! The life of one connection: one enum of phases with the deadline of each. Pure: every transition is given the time.
+//!
+//! ```text
+//! Handshake -> Idle -> Head -> Busy -> Idle ...      Idle <-> Parked
+//! any phase -> Closing -> Lingering                  Idle, Head, Busy -> Lingering
+//! ```
+//!
+//! Two combinations would desynchronize requests, so that body bytes of one are read as the next one, and can't be reached: a
+//! connection is parked only from [`Phase::Idle`], flushed and without a body that may still arrive; and no request begins
+//! once the end was announced or sent.
+
+mod deadline;
+#[cfg(test)]
+mod tests;
+
+pub(super) use deadline::{Deadline, Overdue, Timeouts};
+
+use std::{num::NonZeroU32, time::Duration};
+
+use tokio::time::Instant;
+
+/// How long a peer may take to read the end of a connection, and how long what it still sends is discarded.
+pub(super) const LINGER: Duration = Duration::from_secs(2);
+/// How long a connection without a request keeps hyper's state and buffers.
+pub(super) const PARK_AFTER: Duration = Duration::from_millis(250);
+/// The same if it served several requests since it was last parked: it will probably be used again soon.
+pub(super) const PARK_AFTER_BUSY: Duration = Duration::from_secs(4);
+/// How many requests a client may abandon before the share of abandoned requests counts.
+pub(super) const ABANDONED: u32 = 100;
+
+/// What the ALPN extension has selected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Protocol {
+    Http1,
+    Http2,
+}
+
+/// Whether more of a request's body may arrive, of requests that were already answered too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bodies {
+    Complete,
+    Arriving,
+}
+
+/// Where a connection is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// PROXY header and TLS handshake. `closes` is whether it was asked to close meanwhile.
+    Handshake { since: Instant, until: Instant, closes: bool },
+    /// No request is in flight. `is_flushed` is whether the last response was written out.
+    Idle { since: Instant, is_flushed: bool },
+    /// Part of a request head has arrived (HTTP/1.1).
+    Head { since: Instant, idle_since: Instant },
+    /// Requests are in flight.
+    Busy(InFlight),
+    /// hyper's state and buffers are freed until the peer sends something (HTTP/1.1).
+    Parked { since: Instant },
+    /// It closes once the requests in flight are answered.
+    Closing { work: Work, announced: Option<Announced> },
+    /// Our end was sent, or is being sent. What arrives is discarded.
+    Lingering { since: Instant, until: Instant },
+}
+
+/// Requests in flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct InFlight {
+    count: NonZeroU32,
+    /// None of them has made its last progress before this.
+    stalled_since: Instant,
+}
+
+/// What a closing connection still has to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Work {
+    /// Nothing, since then.
+    Done { since: Instant },
+    /// Requests in flight.
+    Busy(InFlight),
+}
+
+/// When the peer was told that the connection ends (GOAWAY, `Connection: close`), and how many requests there were by then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Announced {
+    at: Instant,
+    requests: u32,
+}
+
+/// A request came when none may be served. The connection is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a request after the end of the connection")]
+pub(super) struct NotServing;
+
+/// Proof that a connection is parked: needed to take hyper's connection apart. Only [`State::park`] makes one.
+#[derive(Debug)]
+pub(super) struct ParkPermit(());
+
+/// The phase of a connection, and what its requests have done so far.
+#[derive(Debug)]
+pub(super) struct State {
+    phase: Phase,
+    protocol: Protocol,
+    timeouts: Timeouts,
+    /// Time in [`Phase::Idle`] before it is parked.
+    park_after: Duration,
+    /// When each request in flight last made progress, by its number; free numbers have none.
+    progress: Vec<Option<Instant>>,
+    /// Requests so far, and how many of them ended before their response was complete.
+    requests: u32,
+    abandoned: u32,
+    /// Whether the last request was refused, or answered before its body had arrived.
+    is_body_unread: bool,
+}
+
+impl State {
+    /// A connection that was accepted now. Its handshake may take this long.
+    pub(super) fn new(now: Instant, handshake_timeout: Duration) -> Self {
+        Self {
+            phase: Phase::Handshake { since: now, until: now + handshake_timeout, closes: false },
+            protocol: Protocol::Http1,
+            // Of the later phases: set when they begin.
+            timeouts: Timeouts { head: Duration::ZERO, idle: Duration::ZERO, stall: Duration::ZERO },
+            park_after: PARK_AFTER,
+            progress: Vec::new(),
+            requests: 0,
+            abandoned: 0,
+            is_body_unread: false,
+        }
+    }
+
+    /// The handshake is done.
+    pub(super) fn established(&mut self, now: Instant, protocol: Protocol, timeouts: Timeouts) {
+        if let Phase::Handshake { closes, .. } = self.phase {
+            (self.protocol, self.timeouts) = (protocol, timeouts);
+            self.phase = Phase::Idle { since: now, is_flushed: true };
+            if closes {
+                self.close(now);
+            }
+        }
+    }
+
+    /// Whether the first byte of a request head is yet to arrive.
+    pub(super) const fn awaits_head(&self) -> bool {
+        matches!(self.phase, Phase::Idle { .. })
+    }
+
+    /// The first byte of a request head has arrived.
+    pub(super) fn head_begins(&mut self, now: Instant) {
+        if let Phase::Idle { since, .. } = self.phase {
+            self.phase = Phase::Head { since: now, idle_since: since };
+        }
+    }
+
+    /// A request begins; its number. Over HTTP/2 one may begin after GOAWAY, since the client need not have read that (RFC 9113
+    /// section 6.8).
+    pub(super) fn begin(&mut self, now: Instant) -> Result<usize, NotServing> {
+        let first = InFlight { count: NonZeroU32::MIN, stalled_since: now };
+        let more =
+            |InFlight { count, stalled_since }| InFlight { count: count.saturating_add(1), stalled_since };
+        self.phase = match self.phase {
+            Phase::Idle { .. } | Phase::Head { .. } => Phase::Busy(first),
+            Phase::Busy(in_flight) => Phase::Busy(more(in_flight)),
+            Phase::Closing { work, announced } if announced.is_none() || self.protocol == Protocol::Http2 => {
+                let work = match work {
+                    Work::Done { .. } => first,
+                    Work::Busy(in_flight) => more(in_flight),
+                };
+                Phase::Closing { work: Work::Busy(work), announced }
+            }
+            Phase::Handshake { .. }
+            | Phase::Parked { .. }
+            | Phase::Closing { .. }
+            | Phase::Lingering { .. } => {
+                return Err(NotServing);
+            }
+        };
+        self.requests = self.requests.wrapping_add(1);
+        let number = self.progress.iter().position(Option::is_none).unwrap_or(self.progress.len());
+        match self.progress.get_mut(number) {
+            Some(free) => *free = Some(now),
+            None => self.progress.push(Some(now)),
+        }
+        Ok(number)
+    }
+
+    /// This request made progress.
+    pub(super) fn progress(&mut self, number: usize, now: Instant) {
+        if let Some(progress) = self.progress.get_mut(number) {
+            *progress = Some(now);
+        }
+    }
+
+    /// This request has a response. `is_body_unread` is whether more of the request's body may arrive.
+    pub(super) const fn answered(&mut self, is_body_unread: bool) {
+        self.is_body_unread = is_body_unread;
+    }
+
+    /// This request is over. `is_complete` is whether its whole response was handed over.
+    pub(super) fn end(&mut self, number: usize, is_complete: bool, now: Instant) {
+        if let Some(progress) = self.progress.get_mut(number) {
+            *progress = None;
+        }
+        if !is_complete {
+            self.abandoned += 1;
+        }
+        let fewer = |InFlight { count, stalled_since }| {
+            NonZeroU32::new(count.get() - 1).map(|count| InFlight { count, stalled_since })
+        };
+        self.phase = match self.phase {
+            Phase::Busy(in_flight) => {
+                fewer(in_flight).map_or(Phase::Idle { since: now, is_flushed: false }, Phase::Busy)
+            }
+            Phase::Closing { work: Work::Busy(in_flight), announced } => {
+                let work = fewer(in_flight).map_or(Work::Done { since: now }, Work::Busy);
+                Phase::Closing { work, announced }
+            }
+            // Streams of HTTP/2 may outlive the end of their connection.
+            phase => phase,
+        };
+    }
+
+    /// All that was to be written is written.
+    pub(super) const fn flushed(&mut self) {
+        if let Phase::Idle { is_flushed, .. } = &mut self.phase {
+            *is_flushed = true;
+        }
+    }
+
+    /// Asks it to close. True if it serves requests, so that its task has something to do.
+    pub(super) fn close(&mut self, now: Instant) -> bool {
+        let work = match &mut self.phase {
+            Phase::Handshake { closes, .. } => {
+                *closes = true;
+                return false;
+            }
+            Phase::Lingering { until, .. } => {
+                *until = (*until).min(now + LINGER);
+                return false;
+            }
+            Phase::Closing { .. } => return false,
+            Phase::Busy(in_flight) => Work::Busy(*in_flight),
+            Phase::Idle { .. } | Phase::Head { .. } | Phase::Parked { .. } => Work::Done { since: now },
+        };
+        self.phase = Phase::Closing { work, announced: None };
+        true
+    }
+
+    /// Whether it was asked to close, or has ended.
+    pub(super) const fn is_closing(&self) -> bool {
+        matches!(self.phase, Phase::Closing { .. } | Phase::Lingering { .. })
+    }
+
+    /// Notes that the peer is told, the first time that this is asked of a closing connection: true then.
+    pub(super) fn announce(&mut self, now: Instant) -> bool {
+        let requests = self.requests;
+        match &mut self.phase {
+            Phase::Closing { announced: announced @ None, .. } => {
+                *announced = Some(Announced { at: now, requests });
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the client sends requests although it has had the time to read that the connection ends.
+    pub(super) fn is_end_ignored(&self) -> bool {
+        match self.phase {
+            Phase::Closing { announced: Some(announced), .. } => {
+                announced.requests != self.requests && announced.at.elapsed() >= LINGER
+            }
+            _ => false,
+        }
+    }
+
+    /// Our end is about to be sent. That may take as long as the phase before it, other than to be parked.
+    pub(super) fn ending(&mut self) {
+        if !matches!(self.phase, Phase::Lingering { .. }) {
+            let until = self.deadline(Bodies::Arriving).at;
+            self.phase = Phase::Lingering { since: self.last_progress(), until };
+        }
+    }
+
+    /// Our end was sent. Whether what the client still sends is to be discarded before the socket is closed.
+    pub(super) fn end_sent(&mut self, now: Instant) -> bool {
+        if let Phase::Lingering { until, .. } = &mut self.phase {
+            *until = (*until).min(now + LINGER);
+        }
+        self.is_body_unread
+    }
+
+    /// See [`State::answered`].
+    pub(super) const fn is_body_unread(&self) -> bool {
+        self.is_body_unread
+    }
+
+    /// Parks it. None if it is not idle, not flushed, not HTTP/1.1, or if a body may still arrive, which would be read as a request.
+    pub(super) fn park(&mut self, bodies: Bodies) -> Option<ParkPermit> {
+        match self.phase {
+            Phase::Idle { since, is_flushed: true }
+                if bodies == Bodies::Complete && self.protocol == Protocol::Http1 =>
+            {
+                self.phase = Phase::Parked { since };
+                self.progress = Vec::new();
+                Some(ParkPermit(()))
+            }
+            _ => None,
+        }
+    }
+
+    /// The peer of a parked connection has sent something. False if it was asked to close meanwhile.
+    pub(super) const fn resume(&mut self) -> bool {
+        if let Phase::Parked { since } = self.phase {
+            self.phase = Phase::Idle { since, is_flushed: true };
+            self.park_after = PARK_AFTER;
+            return true;
+        }
+        false
+    }
+
+    /// It was about to be parked, but had a request meanwhile. If that was not its first, it stays unparked for longer.
+    pub(super) fn stayed_in_use(&mut self, now: Instant) {
+        if now.saturating_duration_since(self.last_progress()) < PARK_AFTER / 2 {
+            self.park_after = PARK_AFTER_BUSY;
+        }
+    }
+
+    /// Whether a request is in flight.
+    pub(super) const fn is_busy(&self) -> bool {
+        matches!(self.phase, Phase::Busy(_) | Phase::Closing { work: Work::Busy(_), .. })
+    }
+
+    /// When it last did something: the progress of the request in flight that has waited for longest, else the end of the last request or
+    /// of the handshake.
+    pub(super) fn last_progress(&mut self) -> Instant {
+        self.has_progressed();
+        match self.phase {
+            Phase::Busy(in_flight) | Phase::Closing { work: Work::Busy(in_flight), .. } => {
+                in_flight.stalled_since
+            }
+            Phase::Handshake { since, .. }
+            | Phase::Idle { since, .. }
+            | Phase::Head { idle_since: since, .. }
+            | Phase::Parked { since }
+            | Phase::Closing { work: Work::Done { since }, .. }
+            | Phase::Lingering { since, .. } => since,
+        }
+    }
+
+    /// Whether the client abandons most of its requests: it resets them, or breaks their streams. Each costs the upstream a request
+    /// and a connection, and the client next to nothing.
+    pub(super) const fn is_abandoning(&self) -> bool {
+        self.abandoned > ABANDONED && self.abandoned > self.requests / 2
+    }
+}

@@ -1,0 +1,77 @@
+//! How long a connection may stay in each phase.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Bodies, LINGER, Phase, Protocol, State, Work};
+
+/// How long a connection may stay in its phases.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::connection) struct Timeouts {
+    /// From the first byte of a request head to its last.
+    pub(in crate::connection) head: Duration,
+    /// Without a request.
+    pub(in crate::connection) idle: Duration,
+    /// Requests in flight, none of which makes progress.
+    pub(in crate::connection) stall: Duration,
+}
+
+/// What to do at a deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::connection) enum Overdue {
+    /// Park it: see [`State::park`].
+    Park,
+    /// Close it gracefully: it is idle.
+    Idle,
+    /// Drop it: a handshake, head or request makes no progress.
+    Stalled,
+    /// Drop it: the peer does not close its side.
+    Unclosed,
+}
+
+/// The deadline of a phase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::connection) struct Deadline {
+    pub(in crate::connection) at: Instant,
+    pub(in crate::connection) then: Overdue,
+}
+
+impl State {
+    /// Until when it may stay in its phase, and what to do then.
+    pub(in crate::connection) fn deadline(&self, bodies: Bodies) -> Deadline {
+        let Timeouts { head, idle, stall } = self.timeouts;
+        let (at, then) = match self.phase {
+            Phase::Handshake { until, .. } => (until, Overdue::Stalled),
+            Phase::Idle { since, is_flushed: true }
+                if bodies == Bodies::Complete
+                    && self.protocol == Protocol::Http1
+                    && self.park_after < idle =>
+            {
+                (since + self.park_after, Overdue::Park)
+            }
+            Phase::Idle { since, .. } | Phase::Parked { since } => (since + idle, Overdue::Idle),
+            Phase::Head { since, .. } => (since + head, Overdue::Stalled),
+            Phase::Busy(in_flight) | Phase::Closing { work: Work::Busy(in_flight), .. } => {
+                (in_flight.stalled_since + stall, Overdue::Stalled)
+            }
+            Phase::Closing { work: Work::Done { since }, announced } => {
+                let since = announced.map_or(since, |announced| since.max(announced.at));
+                (since + LINGER, Overdue::Unclosed)
+            }
+            Phase::Lingering { until, .. } => (until, Overdue::Unclosed),
+        };
+        Deadline { at, then }
+    }
+
+    /// Looks which request in flight has made no progress for longest: whether that is later than was known.
+    pub(in crate::connection) fn has_progressed(&mut self) -> bool {
+        let Some(oldest) = self.progress.iter().flatten().min().copied() else { return false };
+        match &mut self.phase {
+            Phase::Busy(in_flight) | Phase::Closing { work: Work::Busy(in_flight), .. } => {
+                oldest > std::mem::replace(&mut in_flight.stalled_since, oldest)
+            }
+            _ => false,
+        }
+    }
+}

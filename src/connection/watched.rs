@@ -1,0 +1,123 @@
+//! The HTTP/1.1 stream between hyper and TLS.
+
+use std::{
+    cell::Cell,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, header};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::{chunks::Gate, life::Life};
+
+/// What the stream asks the service about the body after a head.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Framing(Rc<Cell<Answer>>);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Answer {
+    /// Not asked.
+    #[default]
+    None,
+    /// A head has ended that may announce a chunked body.
+    Awaited,
+    /// The body is chunked.
+    Chunked,
+}
+
+impl Framing {
+    /// Answers for the head that was just read, before more is read.
+    pub(super) fn head_read(&self, headers: &HeaderMap) {
+        if self.0.get() == Answer::Awaited && headers.contains_key(header::TRANSFER_ENCODING) {
+            self.0.set(Answer::Chunked);
+        }
+    }
+}
+
+/// An HTTP/1.1 stream that records in the connection's life when bytes of a head arrive and when a
+/// response is written out. Malformed chunks end it.
+pub(super) struct Watched<IO> {
+    io: IO,
+    life: Rc<Life>,
+    framing: Framing,
+    gate: Gate,
+}
+
+impl<IO> Watched<IO> {
+    /// Watches a stream. `before` was read before, and is read again first.
+    pub(super) const fn new(io: IO, life: Rc<Life>, framing: Framing, before: Bytes) -> Self {
+        Self { io, life, framing, gate: Gate::new(before) }
+    }
+
+    /// The stream, and what was read of it and is not yet passed on.
+    pub(super) fn into_parts(self) -> (IO, Bytes) {
+        (self.io, self.gate.into_held())
+    }
+}
+
+impl<IO: AsyncRead + Unpin> AsyncRead for Watched<IO> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let this = &mut *self;
+        let before = buf.filled().len();
+        let held = this.gate.held(buf.remaining());
+        if held.is_empty() {
+            ready!(Pin::new(&mut this.io).poll_read(cx, buf))?;
+        } else {
+            buf.put_slice(&held);
+        }
+        let read = buf.filled().get(before..).unwrap_or_default();
+        if read.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        if this.framing.0.replace(Answer::None) == Answer::Chunked {
+            this.gate.chunked();
+        }
+        let passes = this.gate.pass(read)?;
+        if this.gate.is_split() {
+            this.framing.0.set(Answer::Awaited);
+        }
+        buf.set_filled(before + passes);
+        this.life.read(buf.filled().get(before..).unwrap_or_default());
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+        // hyper flushes when it has written all that it has.
+        self.life.flushed();
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[std::io::IoSlice<'_>],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+}
