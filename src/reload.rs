@@ -91,7 +91,9 @@ impl Drop for Reloader {
     fn drop(&mut self) {
         let (stops, threads): (Vec<_>, Vec<_>) =
             self.running.drain(..).map(|Running { stop, thread }| (stop, thread)).unzip();
-        stops.into_iter().for_each(|stop| stop());
+        for stop in stops {
+            stop();
+        }
         for thread in threads {
             let _ = thread.join();
         }
