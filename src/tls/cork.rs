@@ -1,4 +1,6 @@
-//! Holds session tickets back until there is something else to send: one system call and one packet less a connection.
+//! Holds session tickets back until there is something else to send: one system call and one packet less per connection.
+//!
+//! It earns 3 to 4 % of the CPU of a resumed handshake and its request (`benches/RESULTS.md`, "own machinery").
 
 use std::{
     io::{self, IoSlice},
