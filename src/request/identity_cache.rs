@@ -69,3 +69,27 @@ impl IdentityCache {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::testing::{TestCa, client};
+
+    #[test]
+    fn the_cache_is_bounded_in_clients_and_bytes() {
+        let leaf = TestCa::new("Client CA").leaf("a", |_| {});
+        let mut clients = Clients::default();
+        let mut insert = |number: u32, bytes: usize| {
+            let other = [number.to_be_bytes().to_vec(), vec![0; bytes]].concat();
+            let certificate = client(&[leaf.clone(), other.into()]);
+            let identity = Rc::new(ClientIdentity::new(Ok(client(&[leaf.clone()]))));
+            clients.insert(&certificate, &identity);
+            assert!(clients.bytes <= Clients::MOST_BYTES && clients.by_chain.len() <= Clients::MOST);
+            clients.by_chain.len()
+        };
+        let counts: Vec<usize> = (0..40).map(|number| insert(number, 1 << 20)).collect();
+        assert!(counts.contains(&15) && !counts.contains(&17), "{counts:?}");
+        let most = (0..9000).map(|number| insert(number, 1)).max();
+        assert_eq!(most, Some(Clients::MOST));
+    }
+}

@@ -223,13 +223,13 @@ impl FileSource {
         let named = contents.clone().only(&built.files);
         let why = self.why(&named);
         self.crls.fetch_for(&[&settings.trust]);
+        report::warnings(&built.problems);
         let update = Update::Configuration(Configuration { site: Box::new(site), why });
         if let Err(conflict) = publisher.publish(update) {
             self.crls.fetch_for(&[&self.settings.trust, &settings.trust]);
             self.contradicts = Some(self.site.load().trust.generation);
             return self.reject(contents, settling, &[contradiction(&settings, &conflict)]);
         }
-        report::warnings(&built.problems);
         self.watch_only(built.files);
         self.settings = settings;
         self.active = named;

@@ -54,6 +54,13 @@ pub struct Certificate<'a> {
     pub san_dns: &'a [&'a str],
 }
 
+impl<'a> Certificate<'a> {
+    /// The whole chain, leaf first.
+    pub(super) fn chain(&self) -> impl Iterator<Item = &'a [u8]> {
+        std::iter::once(self.leaf).chain(self.intermediates.iter().map(AsRef::as_ref))
+    }
+}
+
 /// Whether a CA vouches for the client, as the upstream is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {

@@ -64,10 +64,10 @@ impl CertificateEncoding {
             Self::ChainDerBase64 => pem::der_base64(
                 &certificate.intermediates.iter().flat_map(|der| der.iter().copied()).collect::<Vec<u8>>(),
             ),
-            Self::ChainPemUrl => join(chain(certificate).map(pem::pem_url), ""),
-            Self::ChainPemUrlAws => join(chain(certificate).map(pem::pem_url_aws), ""),
-            Self::ChainCerts => join(chain(certificate).map(pem::der_base64), ","),
-            Self::ChainCertsEscaped => join(chain(certificate).map(pem::der_base64_url), ","),
+            Self::ChainPemUrl => join(certificate.chain().map(pem::pem_url), ""),
+            Self::ChainPemUrlAws => join(certificate.chain().map(pem::pem_url_aws), ""),
+            Self::ChainCerts => join(certificate.chain().map(pem::der_base64), ","),
+            Self::ChainCertsEscaped => join(certificate.chain().map(pem::der_base64_url), ","),
             Self::SubjectDn => dn::for_header(certificate.subject_rfc2253),
             Self::IssuerDn => dn::for_header(certificate.issuer_rfc2253),
             Self::SerialHex => facts::serial_hex(certificate.serial),
@@ -78,9 +78,4 @@ impl CertificateEncoding {
         };
         if text.is_empty() { None } else { HeaderValue::try_from(text).ok() }
     }
-}
-
-/// The whole chain, leaf first.
-pub(super) fn chain<'a>(certificate: &Certificate<'a>) -> impl Iterator<Item = &'a [u8]> {
-    std::iter::once(certificate.leaf).chain(certificate.intermediates.iter().map(AsRef::as_ref))
 }

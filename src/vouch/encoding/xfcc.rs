@@ -1,7 +1,7 @@
 //! Envoy's `X-Forwarded-Client-Cert` (Envoy documentation, "HTTP header manipulation", section
 //! x-forwarded-client-cert), as Envoy writes it with `SANITIZE_SET` and every detail switched on.
 
-use super::{super::evidence::Certificate, certificate::chain, dn, facts, join, pem};
+use super::{super::evidence::Certificate, dn, facts, join, pem};
 
 /// One element: `Hash=..;Cert="..";Chain="..";Subject="..";URI=..;DNS=..`.
 ///
@@ -12,7 +12,7 @@ pub(super) fn element(certificate: &Certificate<'_>) -> String {
     let mut fields = vec![
         format!("Hash={}", facts::thumbprint_hex(certificate.thumbprint)),
         format!("Cert=\"{}\"", pem::pem_url(certificate.leaf)),
-        format!("Chain=\"{}\"", join(chain(certificate).map(pem::pem_url), "")),
+        format!("Chain=\"{}\"", join(certificate.chain().map(pem::pem_url), "")),
         format!("Subject=\"{}\"", dn::for_xfcc(certificate.subject_rfc2253)),
     ];
     fields.extend(certificate.san_uris.iter().filter_map(|name| uri(name)).map(|name| format!("URI={name}")));
