@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_sees_is_hidden_and_letters_are_not() {
+    fn invisible_characters_are_detected() {
         for c in "\0\n\u{7f}\u{85}\u{ad}\u{61c}\u{200b}\u{200d}\u{2028}\u{2029}\u{202e}\u{2066}\u{feff}\u{fff9}\u{e0041}\u{3164}".chars() {
             assert!(is_hidden(c), "{c:?}");
         }

@@ -91,7 +91,7 @@ mod tests {
     use super::quality;
 
     #[test]
-    fn the_most_specific_range_tells_the_weight() {
+    fn the_most_specific_range_gives_the_weight() {
         let browser = ["text/html", "application/xhtml+xml", " application/xml;q=0.9", " */*;q=0.8"];
         assert_eq!((quality(&browser, "text/html"), quality(&browser, "application/json")), (1000, 800));
         let json = ["*/*", "text/html;q=0", "text/*; q=0.5"];

@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_can_not_be_read_is_refused_though_basic_names_a_client() {
+    fn an_unreadable_body_is_refused_even_with_basic() {
         let basic = basic_of("a:x");
         let auth = ("authorization", basic.as_str());
         for content_type in [

@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_ordinary_file_is_refused_without_waiting_for_it() {
+    fn special_files_are_rejected_without_waiting() {
         let folder = tempfile::tempdir().unwrap();
         let (socket, fifo) = (folder.path().join("socket"), folder.path().join("fifo"));
         let _listener = UnixListener::bind(&socket).unwrap();
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_huge_file_no_byte_is_read() {
+    fn a_huge_file_is_rejected_unread() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         // More than any disk or memory here holds.

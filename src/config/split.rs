@@ -95,7 +95,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_pieces_say_what_the_whole_says(
+        fn a_split_registry_equals_the_whole(
             parts in prop::collection::vec(prop::sample::select(vec![
                 "[[application]]", "[[application.credential]]", "[ [application] ]", "[application.x]", "[other]", "\n", "\n", "\n",
                 "\r\n", " ", "a = 1", "b = \"x\"", "c = [\n", "]", "d = {", "}", "\"\"\"", "'''", "# ", "e = '[[application]]'",

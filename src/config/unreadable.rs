@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_in_place_of_a_file_is_said() {
+    fn what_replaces_a_missing_file_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         fs::write(at("server.pem"), "").unwrap();

@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_of_the_connection_and_of_the_edge_are_reserved_however_spelled() {
+    fn connection_headers_are_reserved_in_any_spelling() {
         for bad in ["Connection", "X_Forwarded_For", "x.forwarded.proto", "HOST", "content-length", "a b", ""]
         {
             assert!(header_name(bad).is_err(), "{bad}");

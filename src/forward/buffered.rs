@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_taken_is_bounded_and_given_back() {
+    fn buffered_bytes_are_bounded_and_released() {
         let all = Arc::new(BufferedBytes::default());
         let (mut one, mut other) = (Share::of(&all, 100), Share::of(&all, 100));
         one.grow_to(60).unwrap();

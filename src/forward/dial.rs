@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused_is_passed_over_without_another_place() {
+    fn a_refused_address_needs_no_second_place() {
         let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let good = listener.local_addr().unwrap();

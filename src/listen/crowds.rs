@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_few_are_no_crowd() {
+    fn a_few_are_not_a_crowd() {
         let crowds = crowds(&[(1, CROWD - 1), (2, CROWD - 2)]);
         assert!(crowds.is_crowd(network(1)));
         assert!(!crowds.is_crowd(network(2)));

@@ -67,7 +67,7 @@ async fn fill(stream: &mut Stream, piece: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn small_writes_leave_at_the_end_of_the_turn_and_large_ones_at_once_behind_them() {
+fn small_writes_are_batched_large_ones_are_not() {
     with_outbox(async |outbox| {
         let (mut stream, far) = connected(&outbox).await;
         stream.write_all(b"small ").await.unwrap();
@@ -113,7 +113,7 @@ fn much_that_is_gathered_is_sent_before_the_end_of_the_turn() {
 }
 
 #[test]
-fn a_peer_that_reads_nothing_is_sent_no_more_than_the_kernel_takes_and_one_turns_bytes() {
+fn unread_output_is_bounded() {
     with_outbox(async |outbox| {
         let (mut stream, far) = connected(&outbox).await;
         let written = fill(&mut stream, &[b'x'; 1000]).await;
@@ -140,7 +140,7 @@ fn a_peer_that_reads_nothing_is_sent_no_more_than_the_kernel_takes_and_one_turns
 }
 
 #[test]
-fn what_was_written_before_a_stream_is_dropped_or_shut_down_arrives() {
+fn bytes_written_before_a_drop_or_shutdown_arrive() {
     with_outbox(async |outbox| {
         for is_shut_down in [false, true] {
             let (mut stream, far) = connected(&outbox).await;
@@ -157,7 +157,7 @@ fn what_was_written_before_a_stream_is_dropped_or_shut_down_arrives() {
 }
 
 #[test]
-fn a_stream_that_is_dropped_while_its_peer_takes_nothing_is_closed() {
+fn a_dropped_stream_closes_if_its_peer_reads_nothing() {
     with_outbox(async |outbox| {
         let (mut stream, far) = connected(&outbox).await;
         let written = fill(&mut stream, &[b'x'; 1000]).await;
@@ -170,7 +170,7 @@ fn a_stream_that_is_dropped_while_its_peer_takes_nothing_is_closed() {
 }
 
 #[test]
-fn what_is_gathered_of_a_stream_that_is_dropped_is_sent_as_far_as_its_peer_takes_it_at_once() {
+fn drop_flushes_batched_bytes_without_blocking() {
     with_outbox(async |outbox| {
         let (mut stream, far) = connected(&outbox).await;
         for _ in 0..15 {
@@ -211,7 +211,7 @@ proptest! {
 
     /// Writes of any size to several streams, flushed or not, read slowly: each peer gets its own octets in order.
     #[test]
-    fn no_octet_is_lost_doubled_or_moved(
+    fn bytes_are_neither_lost_doubled_nor_reordered(
         writes in prop::collection::vec((0..3_usize, 1..9000_usize, any::<bool>()), 1..60),
         at_once in 1..20_000_usize,
     ) {

@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn every_octet_is_plain_or_not_at_every_place() {
+    fn plain_bytes_are_found_at_every_position() {
         for octet in 0..=0x7f_u8 {
             let is_plain_octet = matches!(octet, b' '..=b'~') && octet != b'"' && octet != b'\\';
             for at in 0..17 {
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_a_client_sends_can_make_a_line_of_its_own() {
+    fn no_client_input_starts_a_new_log_line() {
         let mut line = Vec::new();
         text(&mut line, Level::Info, false, FIELDS.iter().map(|(name, value)| (*name, value)));
         assert_eq!(

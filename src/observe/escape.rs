@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_sees_is_escaped_in_each_form() {
+    fn invisible_characters_are_escaped_in_both_formats() {
         let raw = "a\u{7f}\u{85}\u{202e}\u{2028}\u{e0041}\u{200b}\u{e9}\n";
         assert_eq!(
             shown(raw, LogFormat::Text, false),

@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn sources_that_differ_in_the_query_are_told_apart_by_their_files() {
+    fn sources_that_differ_in_the_query_are_labelled_by_file() {
         let source = |url: &str, file: &str| Source { url: url.to_owned(), file: file.to_owned() };
         let sources =
             [source("http://a/l", "b.crl"), source("http://a/l", "c.crl"), source("http://d", "d.crl")];

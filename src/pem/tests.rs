@@ -177,7 +177,7 @@ fn text_that_is_not_whole_pem_is_an_error_at_its_line() {
 }
 
 #[test]
-fn what_is_something_else_is_named_with_a_way_to_convert_it() {
+fn other_formats_are_named_with_a_conversion() {
     let made = made();
     let (certificate, crl, request) = (
         section("CERTIFICATE", &made.certificate),
@@ -271,7 +271,7 @@ fn utf_16_is_named_with_the_command_that_converts_it() {
 }
 
 #[test]
-fn a_key_and_certificates_in_one_file_are_read_only_where_both_are_expected() {
+fn a_key_beside_certificates_is_accepted_only_if_expected() {
     let made = made();
     let both = section("CERTIFICATE", &made.certificate) + &section("PRIVATE KEY", &made.key);
     assert_eq!(said(certificates_beside_key(both.as_bytes()).map(|found| found.len())), "1 read");

@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_held_goes_out_when_it_is_released_and_before_the_end() {
+    async fn corked_bytes_leave_on_release_and_before_close() {
         let (near, mut far) = tokio::io::duplex(64);
         let mut corked = Corked::new(near);
         corked.write_all(TICKET).await.unwrap();
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_rest_of_a_record_that_was_written_in_part_is_not_held() {
+    async fn a_partly_written_record_is_not_corked() {
         // A peer that takes four octets at a time; the fifth looks like the beginning of an encrypted record.
         let (near, mut far) = tokio::io::duplex(4);
         let mut corked = Corked::new(near);
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_octet_is_lost_or_moved_where_writes_are_short() {
+    async fn short_writes_lose_no_bytes() {
         let (near, mut far) = tokio::io::duplex(3);
         let mut corked = Corked::new(near);
         corked.write_all(TICKET).await.unwrap();

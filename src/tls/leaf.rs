@@ -77,7 +77,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_what_the_whole_certificate_says(name in "[a-z]{1,40}", serial: u64, ed25519: bool) {
+        fn the_key_equals_the_full_parsers(name in "[a-z]{1,40}", serial: u64, ed25519: bool) {
             let algorithm = if ed25519 { &PKCS_ED25519 } else { &PKCS_ECDSA_P256_SHA256 };
             let certificate = certificate(&name, serial, algorithm);
             prop_assert_eq!(Leaf::of(&certificate), whole(&certificate));
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_becomes_of_an_octet_a_key_that_is_usable_is_that_of_the_whole_certificate() {
+    fn spki_matches_full_parser_under_byte_mutation() {
         let original = certificate("a", 1, &PKCS_ECDSA_P256_SHA256);
         for at in 0..original.len() {
             for octet in 0..=255_u8 {

@@ -98,7 +98,7 @@ fn the_edge_is_measured() {
 }
 
 #[test]
-fn all_clients_of_a_row_offer_one_and_the_same_key_exchange_group() {
+fn all_clients_of_a_row_offer_the_same_group() {
     // What is offered does not depend on the keys, and those of RSA take long to make.
     let Place { certificates, .. } = &Place::new();
     for row in Row::value_variants() {
@@ -122,7 +122,7 @@ fn signal(process: u32, name: &str) {
 }
 
 #[test]
-fn requests_at_a_fixed_rate_are_due_whatever_becomes_of_those_before() {
+fn paced_requests_do_not_wait_for_earlier_ones() {
     let sample = locally(async {
         let place = Place::new();
         let running = place.start(&Edge::default()).await.unwrap();
@@ -152,7 +152,7 @@ fn requests_at_a_fixed_rate_are_due_whatever_becomes_of_those_before() {
 }
 
 #[test]
-fn what_is_not_asked_for_is_as_the_table_says() {
+fn unselected_rows_are_not_measured() {
     let options = Options::parse_from(["load"]);
     let sizes = options.sizes();
     assert_eq!((sizes.connections, sizes.rate, sizes.idle), (32, 2000, 10_000));

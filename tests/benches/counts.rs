@@ -26,7 +26,7 @@ fn one_of_several_is_enough() {
 }
 
 #[test]
-fn the_message_says_which_by_how_much_where_to_look_and_how_to_accept_it() {
+fn the_message_names_the_count_and_the_fix() {
     let text = report(1100, Some(1000), &[]).lines.join("\n");
     for part in [
         TITLE,
@@ -54,7 +54,7 @@ fn a_gain_is_named_so_that_it_is_kept() {
 }
 
 #[test]
-fn counts_of_other_tools_are_not_judged_and_that_is_said() {
+fn counts_of_other_tools_are_skipped_with_a_note() {
     let report = report(2000, Some(1000), &["rustc: 1.0; here: 2.0".to_owned()]);
     let text = report.lines.join("\n");
     assert!(!report.fails && text.contains("nothing is judged") && text.contains("rustc: 1.0"), "{text}");

@@ -36,7 +36,7 @@ fn an_attack_has_its_cost_and_what_an_honest_client_saw() {
 }
 
 #[test]
-fn whether_an_application_can_be_removed_under_attack_is_told() {
+fn removal_under_attack_is_reported() {
     let (text, rows) = run("descriptors");
     let notes: Vec<&str> =
         rows[0]["notes"].as_array().unwrap().iter().map(|note| note.as_str().unwrap()).collect();

@@ -58,7 +58,7 @@ print('\\n'.join(text.text for text in root.iter(svg + 'text')))";
 }
 
 #[test]
-fn every_row_has_its_figures_in_the_table_in_json_and_in_the_chart() {
+fn every_row_is_in_the_table_json_and_chart() {
     let folder = tempfile::tempdir().unwrap();
     let options = options(folder.path(), &[]);
     let table = run("all rows", &options.edges(), &options);
@@ -91,7 +91,7 @@ fn every_row_has_its_figures_in_the_table_in_json_and_in_the_chart() {
 }
 
 #[test]
-fn more_workers_more_applications_and_an_upstream_over_tls_are_measured_beside_one_of_each() {
+fn scale_rows_are_measured_beside_their_base() {
     let folder = tempfile::tempdir().unwrap();
     let options = options(folder.path(), &["--rows", "kept"]);
     let scaled = scale::measure(&options).unwrap();
@@ -136,7 +136,7 @@ fn sample(figure: f64, count: u64) -> Sample {
 }
 
 #[test]
-fn what_a_contender_can_not_do_is_said_and_has_no_figure() {
+fn unsupported_rows_are_marked_and_have_no_figure() {
     let folder = tempfile::tempdir().unwrap();
     let mut kept = Measured::new(Row::Kept, None, &[&Edge::default(), &Peer]);
     kept.add(0, Ok(sample(20.0, 10)));
@@ -153,7 +153,7 @@ fn what_a_contender_can_not_do_is_said_and_has_no_figure() {
 }
 
 #[test]
-fn cpu_is_that_of_all_rounds_over_their_operations_and_is_held_to_the_best_peer() {
+fn cpu_is_averaged_and_compared_with_the_best_peer() {
     let mut kept = Measured::new(Row::Kept, None, &[&Edge::default(), &Edge::default(), &Peer, &Peer]);
     for (contender, figure, count) in [(0, 10.0, 1), (0, 20.0, 3), (1, 5.0, 5), (2, 70.0, 5), (3, 35.0, 5)] {
         kept.add(contender, Ok(sample(figure, count)));

@@ -76,7 +76,7 @@ async fn a_client_that_breaks_its_streams_loses_its_connection() {
 }
 
 #[tokio::test]
-async fn streams_that_break_before_their_request_is_whole_count_as_well() {
+async fn streams_that_break_in_their_request_count() {
     let upstream = Scripted::start(|_, stream| keep_answering(stream, OK)).await;
     let (edge, client) = edge_before(upstream.url(), "");
     let client = Client::with(&edge, &client);
@@ -99,7 +99,7 @@ async fn streams_that_break_before_their_request_is_whole_count_as_well() {
 }
 
 #[tokio::test]
-async fn a_client_that_ignores_goaway_is_not_served_for_ever() {
+async fn a_client_that_ignores_goaway_is_disconnected() {
     let upstream = Scripted::start(|_, stream| keep_answering(stream, OK)).await;
     let (edge, client) = edge_before(upstream.url(), "");
     let stranger = self_signed("stranger");
@@ -201,7 +201,7 @@ async fn requests_that_are_given_up_share_connections() {
 }
 
 #[tokio::test]
-async fn half_a_response_that_is_given_up_leaves_a_clean_connection() {
+async fn a_cancelled_response_leaves_a_clean_connection() {
     let rest = Arc::new(Semaphore::new(0));
     let permits = Arc::clone(&rest);
     let upstream = Scripted::start(move |_, mut stream| {
@@ -267,7 +267,7 @@ async fn opened(upstream: &Scripted, connections: usize) {
 }
 
 #[tokio::test]
-async fn a_connection_opened_for_nobody_serves_the_next_request() {
+async fn an_abandoned_connection_serves_the_next_request() {
     let (ca, permits) = (Ca::new("Upstream CA"), Arc::new(Semaphore::new(0)));
     let (upstream, _requests) = shaking_hands(&ca, Arc::clone(&permits)).await;
     let edge = EdgeBuilder::new(https(&upstream)).file("upstream-ca.pem", ca.pem());

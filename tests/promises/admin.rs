@@ -29,7 +29,7 @@ async fn status_for(edge: &Edge, path: &str, host: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn a_name_that_somebody_else_points_here_gets_421() {
+async fn a_rebound_dns_name_gets_421() {
     let edge = start("admin_hosts = [\"Edge.Internal\"]").await;
     let port = edge.admin.port();
     for path in ["/status", "/metrics", "/healthz", "/readyz", "/"] {
@@ -100,7 +100,7 @@ async fn a_name_is_taken_up_by_a_reload() {
 }
 
 #[tokio::test]
-async fn silent_connections_keep_no_probe_out() {
+async fn silent_connections_do_not_block_probes() {
     let edge = start("").await;
     let mut held = Vec::new();
     for round in 0..3 {

@@ -112,7 +112,7 @@ async fn a_refused_certificate_takes_its_connection_along() {
 }
 
 #[tokio::test]
-async fn a_refusal_tells_nothing_of_other_applications() {
+async fn a_refusal_reveals_nothing_about_other_applications() {
     let fixture = Fixture::start().await;
     let stranger = self_signed("alpha");
     let mut descriptions = Vec::new();
@@ -139,7 +139,7 @@ async fn a_refusal_tells_nothing_of_other_applications() {
 }
 
 #[tokio::test]
-async fn a_client_secret_is_no_way_around_the_certificate() {
+async fn a_client_secret_does_not_replace_the_certificate() {
     let fixture = Fixture::start().await;
     let in_body = |id: &str| format!("grant_type=client_credentials&client_id={id}&client_secret=s3cr3t");
     for client_id in ["alpha", "gamma"] {
@@ -218,7 +218,7 @@ async fn a_request_that_names_two_clients_or_none_is_malformed() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_read_for_its_client_goes_on_byte_for_byte_up_to_its_bound() {
+async fn a_buffered_body_is_forwarded_byte_for_byte() {
     const BOUND: usize = 64 * 1024;
     let fixture = Fixture::start().await;
     let request = || Request::post("/oauth/token").header("content-type", FORM);
@@ -248,7 +248,7 @@ async fn a_body_that_is_read_for_its_client_goes_on_byte_for_byte_up_to_its_boun
 }
 
 #[tokio::test]
-async fn a_certificate_route_takes_any_registered_certificate_and_only_those() {
+async fn a_certificate_route_accepts_registered_certificates_only() {
     let fixture = Fixture::start().await;
     let request = || Request::get("/userinfo").body(Full::<Bytes>::default()).unwrap();
     for (_, credentials) in &fixture.owners {

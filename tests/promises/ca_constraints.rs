@@ -320,7 +320,7 @@ async fn a_mailbox_in_the_subject_is_constrained_too() {
 }
 
 #[tokio::test]
-async fn a_constrained_name_of_a_kind_that_nobody_judges_is_refused() {
+async fn an_unsupported_constrained_name_kind_is_refused() {
     // otherName permitted within 1.2.3: only a certificate with an otherName is refused.
     let other_name = [0xa0, 8, 0x06, 2, 0x2a, 3, 0xa0, 2, 0x05, 0];
     let wrap = |tag: u8, content: &[u8]| [&[tag, u8::try_from(content.len()).unwrap()][..], content].concat();

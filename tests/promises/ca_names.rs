@@ -164,7 +164,7 @@ fn openssl_list(folder: &std::path::Path, digest: &str) {
 }
 
 #[tokio::test]
-async fn a_crl_is_told_by_its_algorithm_and_not_called_forged() {
+async fn a_crls_unsupported_algorithm_is_named() {
     for (digest, algorithm) in [
         ("sha1", "sha1WithRSAEncryption (1.2.840.113549.1.1.5)"),
         ("sha224", "sha224WithRSAEncryption (1.2.840.113549.1.1.14)"),
@@ -186,7 +186,7 @@ async fn a_crl_is_told_by_its_algorithm_and_not_called_forged() {
 }
 
 #[tokio::test]
-async fn a_crl_of_no_client_ca_is_a_warning() {
+async fn a_crl_of_an_unknown_ca_is_a_warning() {
     let (ca, other) = (Ca::new("Corp CA"), Ca::new("Unknown CA"));
     let builder = EdgeBuilder::new("http://127.0.0.1:1".to_owned())
         .usual_domain("auth0")
@@ -204,7 +204,7 @@ async fn a_crl_of_no_client_ca_is_a_warning() {
 }
 
 #[tokio::test]
-async fn a_crl_from_the_future_displaces_no_proper_one() {
+async fn a_crl_from_the_future_does_not_replace_a_current_one() {
     let upstream = Upstream::start().await;
     let ca = Ca::new("Corp CA");
     let builder = EdgeBuilder::new(upstream.url())

@@ -261,7 +261,7 @@ async fn an_operator_decides_per_ca_which_purposes_are_for_clients() {
 }
 
 #[tokio::test]
-async fn no_list_is_needed_for_a_certificate_that_says_so() {
+async fn no_rev_avail_needs_no_crl() {
     let upstream = Upstream::start().await;
     let root = Ca::new("Root CA");
     let edge = EdgeBuilder::new(upstream.url())

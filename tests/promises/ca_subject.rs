@@ -136,7 +136,7 @@ async fn a_dn_of_open_banking_and_eidas_matches_by_names_and_by_oids() {
 }
 
 #[tokio::test]
-async fn a_dn_with_utf8_and_special_characters_matches_as_openssl_prints_it() {
+async fn a_dn_with_utf8_matches_as_openssl_prints_it() {
     let folder = TempDir::new().unwrap();
     let path = folder.path();
     let subject = "/C=DE/O=Müller, Söhne \\+ Co. \"KG\"/OU=a+UID=b/CN=pay=ments; x";
@@ -239,7 +239,7 @@ fn dn(parts: &[(DnType, &str)]) -> DistinguishedName {
 }
 
 #[tokio::test]
-async fn a_dn_that_is_only_like_the_registered_one_is_refused_by_its_first_difference() {
+async fn a_similar_dn_is_refused_by_its_first_difference() {
     use DnType::{CommonName, CountryName, OrganizationName, OrganizationalUnitName};
     let upstream = Upstream::start().await;
     let ca = Ca::new("Corp CA");

@@ -19,7 +19,7 @@ fn basic(id: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_refusal_challenges_who_came_with_authorization() {
+async fn a_refusal_challenges_requests_with_authorization() {
     let upstream = Upstream::start().await;
     let (edge, _) = with_client(EdgeBuilder::new(upstream.url()));
     let stranger = Client::with(&edge, &self_signed("stranger"));

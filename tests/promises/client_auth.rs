@@ -72,7 +72,7 @@ impl ResolvesClientCert for Asked {
 }
 
 #[tokio::test]
-async fn required_ends_the_handshake_with_an_alert_where_no_certificate_comes() {
+async fn required_client_auth_alerts_without_a_certificate() {
     let upstream = Upstream::start().await;
     let registered = self_signed("billing");
     let edge = EdgeBuilder::new(upstream.url())
@@ -99,7 +99,7 @@ async fn required_ends_the_handshake_with_an_alert_where_no_certificate_comes() 
 }
 
 #[tokio::test]
-async fn optional_lets_through_to_routes_that_authenticate_nobody_only() {
+async fn optional_client_auth_opens_only_unauthenticated_routes() {
     let upstream = Upstream::start().await;
     let registered = self_signed("billing");
     let edge = EdgeBuilder::new(upstream.url())
@@ -128,7 +128,7 @@ async fn optional_lets_through_to_routes_that_authenticate_nobody_only() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_nobody_registered_does_not_bar_a_browser() {
+async fn an_unregistered_certificate_does_not_block_a_browser() {
     let upstream = Upstream::start().await;
     let edge = EdgeBuilder::new(upstream.url()).domain(DOMAIN, OPTIONAL).start();
     let mut connection = Client::with(&edge, &self_signed("a browser's")).connect().await;
@@ -160,7 +160,7 @@ async fn off_never_asks() {
 }
 
 #[tokio::test]
-async fn cas_are_named_to_clients_only_where_no_self_signed_certificate_is_welcome() {
+async fn ca_hints_need_a_domain_without_self_signed_clients() {
     let upstream = Upstream::start().await;
     let ca = Ca::new("The only client CA");
     let build = || {
@@ -195,7 +195,7 @@ async fn sent_names(edge: &Edge, domain: &str, version: &str) -> String {
 }
 
 #[tokio::test]
-async fn names_of_client_cas_are_bounded_and_clients_get_in_without_them() {
+async fn ca_hints_are_bounded() {
     const SAN: &str = "san_dns = \"billing.example\"";
     let (upstream, ca) = (Upstream::start().await, Ca::new("Client CA"));
     let credentials = ca.issue("billing", |params| {

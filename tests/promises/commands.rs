@@ -63,7 +63,7 @@ fn demo_prints_two_bound_tokens_and_a_refusal() {
 }
 
 #[test]
-fn what_demo_and_init_write_nobody_else_can_write_whatever_the_umask() {
+fn demo_and_init_files_are_private_under_any_umask() {
     let folder = TempDir::new().unwrap();
     let binary = program().get_program().to_owned();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;

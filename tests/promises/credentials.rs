@@ -65,7 +65,7 @@ async fn both_subjects_of_an_application_work() {
 }
 
 #[test]
-fn three_credentials_are_a_mistake_that_check_and_run_tell() {
+fn three_credentials_are_an_error_of_check_and_run() {
     let prints: Vec<String> = (0..3).map(|_| self_signed("billing").thumbprint()).collect();
     let subjects = ["a", "b", "c"].map(|name| format!("subject_dn = \"CN={name}\""));
     let ca = Ca::new("Corp CA");

@@ -58,7 +58,7 @@ async fn a_revocation_is_taken_up_from_its_url_on_an_open_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_no_good_list_is_told_once_and_what_is_kept_stays() {
+async fn an_invalid_fetched_crl_is_logged_once() {
     let (upstream, ca) = (Upstream::start().await, Ca::new("Client CA"));
     let credentials = client(&ca);
     let good = ca.crl_between(&[], -1000, 86_400);
@@ -116,7 +116,7 @@ async fn what_is_no_good_list_is_told_once_and_what_is_kept_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_hangs_holds_up_nobody() {
+async fn a_hanging_crl_server_delays_no_request() {
     let (upstream, ca) = (Upstream::start().await, Ca::new("Client CA"));
     let credentials = client(&ca);
     let lists = Lists::start(Answer::Nothing).await;
@@ -140,7 +140,7 @@ async fn a_slow_server_is_given_up_in_time() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_list_that_is_kept_needs_no_network_and_one_that_is_not_there_is_an_error_or_a_warning() {
+async fn a_cached_crl_needs_no_network() {
     let (upstream, ca) = (Upstream::start().await, Ca::new("Client CA"));
     let credentials = client(&ca);
     let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
@@ -173,7 +173,7 @@ async fn a_list_that_is_kept_needs_no_network_and_one_that_is_not_there_is_an_er
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reload_that_names_a_source_waits_for_its_list_and_goes_on_by_itself() {
+async fn a_reload_waits_for_a_new_sources_crl() {
     let (upstream, ca) = (Upstream::start().await, Ca::new("Client CA"));
     let credentials = client(&ca);
     let lists = Lists::start(Answer::Raw("HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n".to_owned())).await;
@@ -194,7 +194,7 @@ async fn a_reload_that_names_a_source_waits_for_its_list_and_goes_on_by_itself()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_in_force_is_fetched_on_through_a_configuration_that_is_refused() {
+async fn active_sources_are_fetched_despite_a_rejected_reload() {
     let (upstream, ca) = (Upstream::start().await, Ca::new("Client CA"));
     let credentials = client(&ca);
     let lists = Lists::start(Answer::List(ca.crl(&[]))).await;
@@ -216,7 +216,7 @@ async fn what_is_in_force_is_fetched_on_through_a_configuration_that_is_refused(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_source_of_a_configuration_that_is_refused_is_forgotten_with_it() {
+async fn a_rejected_configurations_source_is_dropped() {
     let (upstream, ca) = (Upstream::start().await, Ca::new("Client CA"));
     let lists = Lists::start(Answer::Raw("HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n".to_owned())).await;
     let edge = builder(&upstream, &ca, "crls = []").start();
@@ -233,7 +233,7 @@ async fn a_source_of_a_configuration_that_is_refused_is_forgotten_with_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_list_comes_over_https_from_a_server_that_the_ca_vouches_for() {
+async fn a_crl_is_fetched_over_https() {
     let (upstream, ca) = (Upstream::start().await, Ca::new("Client CA"));
     let (web, other) = (Ca::new("Web CA"), Ca::new("Other Web CA"));
     let list = ca.crl(&[]);
@@ -290,7 +290,7 @@ async fn a_fetched_list_counts_only_if_a_key_that_was_named_signed_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_kept_list_that_does_not_count_is_replaced() {
+async fn an_invalid_cached_crl_is_replaced() {
     let (upstream, ca) = (Upstream::start().await, Ca::new("Client CA"));
     let credentials = client(&ca);
     let lists = Lists::start(Answer::List(ca.crl(&[4711]))).await;
@@ -316,7 +316,7 @@ async fn a_kept_list_that_does_not_count_is_replaced() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_kept_list_that_stops_to_count_never_takes_the_one_in_force_away() {
+async fn an_invalid_cached_crl_never_replaces_the_active_one() {
     let (upstream, ca) = (Upstream::start().await, Ca::new("Client CA"));
     let credentials = client(&ca);
     let lists = Lists::start(Answer::Nothing).await;
@@ -341,7 +341,7 @@ async fn a_kept_list_that_stops_to_count_never_takes_the_one_in_force_away() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_disk_leaves_the_kept_list_whole_and_is_reported() {
+async fn a_full_disk_leaves_the_cached_crl_intact() {
     let (upstream, ca) = (Upstream::start().await, Ca::new("Client CA"));
     let credentials = client(&ca);
     let kept = ca.crl(&[]);

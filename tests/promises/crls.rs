@@ -87,7 +87,7 @@ fn openssl_lists_that_lack(folder: &Path) {
 const FULL: &str = "expected a full version 2 CRL of the CA's own, with nextUpdate";
 
 #[tokio::test]
-async fn a_list_of_an_unfit_kind_is_refused_by_its_name_and_the_old_one_stays() {
+async fn an_unsupported_crl_is_rejected_by_kind() {
     let upstream = Upstream::start().await;
     let client = crate::support::self_signed("billing");
     let builder = EdgeBuilder::new(upstream.url())
@@ -193,7 +193,7 @@ async fn the_depth_is_the_whole_chain_or_the_leaf_only() {
 }
 
 #[tokio::test]
-async fn the_newest_of_several_lists_of_a_ca_counts_in_pem_and_in_der() {
+async fn the_newest_crl_applies_in_pem_and_der() {
     let (parts, _upstream) = Hierarchy::new("").await;
     let list = |revoked: &[u64], age: i64| parts.issuing.crl_between(revoked, -age, 86_400);
     // In one file, in either order.

@@ -39,7 +39,7 @@ async fn closed(edge: &Edge, reason: &str) -> i64 {
 }
 
 #[tokio::test]
-async fn silent_connections_of_one_address_keep_nobody_out() {
+async fn silent_connections_of_one_address_block_no_others() {
     let upstream = Upstream::start().await;
     let (edge, client) = crowded(&upstream, "connections = 500");
     let client = Client::with(&edge, &client);
@@ -62,7 +62,7 @@ async fn silent_connections_of_one_address_keep_nobody_out() {
 }
 
 #[tokio::test]
-async fn a_crowd_gets_no_further_place_and_others_do() {
+async fn a_crowd_gets_no_further_connection() {
     let upstream = Upstream::start().await;
     let (edge, client) = crowded(&upstream, "connections = 40\nconnections_per_address = 100");
     let client = Client::with(&edge, &client);
@@ -85,7 +85,7 @@ async fn a_crowd_gets_no_further_place_and_others_do() {
 }
 
 #[tokio::test]
-async fn strangers_that_shook_hands_keep_nobody_out() {
+async fn strangers_after_a_handshake_block_no_others() {
     let upstream = Upstream::start().await;
     let (edge, client) = crowded(&upstream, "connections = 100\nconnections_per_address = 100");
     let stranger = Client::with(&edge, &self_signed("stranger"));
@@ -107,7 +107,7 @@ async fn strangers_that_shook_hands_keep_nobody_out() {
 }
 
 #[tokio::test]
-async fn who_has_proved_something_keeps_its_connection() {
+async fn authenticated_connections_are_not_evicted() {
     let upstream = Upstream::start().await;
     let (edge, client) = crowded(&upstream, "connections = 20\nconnections_per_address = 20");
     let client = Client::with(&edge, &client);
@@ -226,7 +226,7 @@ async fn a_connection_that_makes_room_is_closed() {
 }
 
 #[tokio::test]
-async fn strangers_with_requests_in_flight_keep_nobody_out() {
+async fn strangers_with_requests_in_flight_block_no_others() {
     let mut held = Held::start().await;
     let credentials = self_signed("billing");
     let routes = "client_auth = \"optional\"\n[[domain.route]]\n[[domain.route]]\npath = \"/open\"\nmethods = [\"GET\", \"POST\"]\nauthenticate = \"none\"";

@@ -49,7 +49,7 @@ async fn fapi_cipher_suites_leave_chacha20_out() {
 }
 
 #[tokio::test]
-async fn aes_128_gcm_is_taken_where_it_is_offered_and_aes_256_from_who_insists() {
+async fn aes_128_gcm_is_preferred() {
     let upstream = Upstream::start().await;
     let billing = self_signed("billing");
     let edge = EdgeBuilder::new(upstream.url())

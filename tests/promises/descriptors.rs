@@ -194,7 +194,7 @@ async fn strangers_leave_places_at_the_upstream_to_applications() {
 }
 
 #[tokio::test]
-async fn strangers_leave_places_to_applications_where_descriptors_are_few() {
+async fn few_descriptors_are_shared_with_applications() {
     let mut held = Held::start().await;
     let credentials = self_signed("billing");
     let routes = "client_auth = \"optional\"\n[[domain.route]]\n[[domain.route]]\npath = \"/open\"\nmethods = [\"GET\"]\nauthenticate = \"none\"";

@@ -118,7 +118,7 @@ async fn requests_in_flight_finish_and_nothing_new_begins() {
 }
 
 #[tokio::test]
-async fn http2_is_told_by_goaway_and_finishes_its_streams() {
+async fn http2_gets_goaway_and_finishes_its_streams() {
     let mut held = Held::start().await;
     let (edge, client) = edge_before(&held, "");
     let stream = Client::with(&edge, &client).http2().tls().await.unwrap();

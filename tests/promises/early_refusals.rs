@@ -99,7 +99,7 @@ async fn a_stream_is_not_reset_while_its_body_comes() {
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_end_holds_up_no_refusal() {
+async fn an_endless_body_does_not_delay_a_refusal() {
     let upstream = Upstream::start().await;
     let edge = edge(&upstream);
     let mut stream = Client::new(&edge).tls().await.unwrap();
@@ -116,7 +116,7 @@ async fn a_body_that_does_not_end_holds_up_no_refusal() {
 }
 
 #[tokio::test]
-async fn who_asks_first_is_not_asked_for_what_is_refused() {
+async fn expect_continue_is_refused_without_100() {
     let upstream = Upstream::start().await;
     let edge = edge(&upstream);
     for body in ["Content-Length: 10", "Transfer-Encoding: chunked"] {

@@ -62,7 +62,7 @@ fn assert_from(seen: &Seen, list: &str, client: &str) {
 }
 
 #[tokio::test]
-async fn what_a_client_says_of_its_address_is_replaced() {
+async fn a_clients_claim_about_its_address_is_replaced() {
     let upstream = Upstream::start().await;
     for listen in ["", "trusted_proxies = [\"10.0.0.0/8\", \"::1\"]"] {
         let edge = edge(&upstream, listen);
@@ -155,7 +155,7 @@ async fn a_trusted_balancers_proxy_header_names_the_client() {
 }
 
 #[tokio::test]
-async fn without_an_address_in_the_proxy_header_no_client_is_believed() {
+async fn a_proxy_header_without_address_trusts_no_client() {
     let upstream = Upstream::start().await;
     let edge = edge(&upstream, "trusted_proxies = [\"127.0.0.1\"]\nproxy_protocol = true");
     let unix = [[b'/'; 108], [0; 108]].concat();
@@ -183,7 +183,7 @@ async fn without_an_address_in_the_proxy_header_no_client_is_believed() {
 }
 
 #[tokio::test]
-async fn a_client_behind_a_proxy_protocol_balancer_is_believed_no_more_than_any_other() {
+async fn proxy_protocol_clients_are_not_trusted() {
     let upstream = Upstream::start().await;
     let trusted = "trusted_proxies = [\"127.0.0.1\", \"10.0.0.0/8\"]\nproxy_protocol = true";
     let edge = edge(&upstream, trusted);
@@ -198,7 +198,7 @@ async fn a_client_behind_a_proxy_protocol_balancer_is_believed_no_more_than_any_
 }
 
 #[tokio::test]
-async fn a_proxy_header_is_taken_from_nobody_else() {
+async fn a_proxy_header_needs_a_trusted_proxy() {
     let upstream = Upstream::start().await;
     // Another network is trusted: with a header or without one, nobody from here gets in.
     let guarded = edge(&upstream, "trusted_proxies = [\"10.0.0.0/8\"]\nproxy_protocol = true");
@@ -228,7 +228,7 @@ async fn a_proxy_header_is_taken_from_nobody_else() {
 }
 
 #[tokio::test]
-async fn an_auth0_domain_is_told_the_client_alone() {
+async fn an_auth0_upstream_gets_the_client_address_alone() {
     let upstream = Upstream::start().await;
     let rfc9440 = format!("header_profile = \"rfc9440\"\n{OPEN}");
     for (setting, domain, list) in [

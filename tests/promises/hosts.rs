@@ -133,7 +133,7 @@ async fn a_request_has_one_host() {
 }
 
 #[tokio::test]
-async fn a_host_is_read_without_case_and_trailing_dot_and_its_port_is_not_believed() {
+async fn host_ignores_case_trailing_dot_and_port() {
     let upstream = Upstream::start().await;
     let (edge, registered) = start(&upstream);
     let client = Client::with(&edge, &registered);

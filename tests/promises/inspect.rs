@@ -61,7 +61,7 @@ fn inspect_prints_nothing_that_hides_or_reorders_a_name() {
 }
 
 #[test]
-fn what_inspect_offers_to_paste_is_accepted_and_matches() {
+fn inspects_credential_is_accepted_and_matches() {
     let (_folder, dir) = minimal();
     let name = "/C=DE/O=Ex, \"Q\" + Co; x/businessCategory=Private/CN=M\u{fc}ller/emailAddress=a@b.example";
     let arguments =

@@ -38,7 +38,7 @@ async fn charsets_that_contain_ascii_are_taken() {
 }
 
 #[tokio::test]
-async fn an_empty_line_behind_a_body_begins_no_head() {
+async fn an_empty_line_after_a_body_does_not_start_a_head() {
     let upstream = Upstream::start().await;
     let limits = "head_timeout = \"300ms\"\nidle_timeout = \"60s\"";
     let (edge, client) = with_client(EdgeBuilder::new(upstream.url()).limits(limits));

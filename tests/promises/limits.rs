@@ -120,7 +120,7 @@ async fn an_idle_connection_is_closed() {
 }
 
 #[tokio::test]
-async fn an_answer_that_takes_longer_than_an_idle_connection_may_is_waited_for() {
+async fn a_slow_response_outlives_the_idle_timeout() {
     let mut held = Held::start().await;
     let limits = "idle_timeout = \"200ms\"\nhead_timeout = \"200ms\"\nbody_timeout = \"200ms\"";
     let (edge, client) = with_client(EdgeBuilder::new(held.url()).limits(limits));
@@ -139,7 +139,7 @@ async fn an_answer_that_takes_longer_than_an_idle_connection_may_is_waited_for()
 }
 
 #[tokio::test]
-async fn connections_beyond_the_bound_are_closed_and_the_others_served() {
+async fn connections_beyond_the_limit_are_closed() {
     let upstream = Upstream::start().await;
     let (edge, client) = limited(&upstream, "connections = 2");
     let client = Client::with(&edge, &client);

@@ -88,7 +88,7 @@ async fn each_line_is_written_or_counted() {
 }
 
 #[tokio::test]
-async fn a_log_whose_reader_is_gone_ends_nothing() {
+async fn a_closed_log_pipe_does_not_stop_the_edge() {
     let upstream = Upstream::start().await;
     let (mut edge, client) = with_client(EdgeBuilder::new(upstream.url()));
     let client = Client::with(&edge, &client);
@@ -105,7 +105,7 @@ async fn a_log_whose_reader_is_gone_ends_nothing() {
 }
 
 #[tokio::test]
-async fn a_full_disk_ends_nothing() {
+async fn a_full_disk_does_not_stop_the_edge() {
     let upstream = Upstream::start().await;
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let builder = EdgeBuilder::new(upstream.url())

@@ -20,7 +20,7 @@ const CASES: u32 = 12;
 const STEPS: usize = 90;
 
 #[test]
-fn every_answer_is_that_of_the_trust_in_force_at_the_request() {
+fn every_request_is_judged_by_the_trust_in_force() {
     let long = std::env::var_os("PROPTEST_CASES").is_some();
     let usual = Config::default();
     let cases = if long { usual.cases } else { CASES };

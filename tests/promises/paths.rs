@@ -161,7 +161,7 @@ async fn honest_names_with_dots_signs_and_letters_pass() {
 }
 
 #[tokio::test]
-async fn a_respelling_of_a_path_under_a_subtree_falls_under_no_weaker_one() {
+async fn a_respelled_path_matches_no_weaker_subtree() {
     let upstream = Upstream::start().await;
     let subtrees = r#"client_auth = "optional"
 [[domain.route]]
@@ -189,7 +189,7 @@ authenticate = "none"
 }
 
 #[tokio::test]
-async fn what_is_not_listed_is_not_found_and_another_method_is_told_which_do() {
+async fn unlisted_paths_are_404_and_other_methods_405() {
     let upstream = Upstream::start().await;
     let (edge, registered) = start(upstream.url(), EXACT);
     let (beside, _) = start(upstream.url(), &format!("{EXACT}{BESIDE}"));
@@ -231,7 +231,7 @@ async fn what_is_not_listed_is_not_found_and_another_method_is_told_which_do() {
 }
 
 #[tokio::test]
-async fn the_very_bytes_of_path_and_query_go_on() {
+async fn path_and_query_are_forwarded_byte_for_byte() {
     let upstream = Wire::answering(b"\r\n\r\n", scripted::OK).await;
     let (edge, registered) = start(upstream.url(), &format!("{EXACT}{BESIDE}"));
     let client = Client::with(&edge, &registered);

@@ -45,7 +45,7 @@ fn run(folder: &TempDir, arguments: &[&str], stdout: Stdio, stderr: Stdio) -> Ou
 }
 
 #[test]
-fn a_closed_pipe_is_no_failure() {
+fn a_closed_pipe_is_not_a_failure() {
     let folder = initialized();
     for arguments in COMMANDS {
         let output = run(&folder, arguments, closed(), Stdio::piped());
@@ -68,7 +68,7 @@ fn a_full_disk_is_a_failure_that_is_named() {
 }
 
 #[test]
-fn a_status_that_nobody_reads_is_a_success_and_a_full_disk_is_not() {
+fn status_to_a_closed_pipe_succeeds_to_a_full_disk_fails() {
     let edge = EdgeBuilder::new("http://127.0.0.1:9").usual_domain("auth0").start();
     let (folder, admin) = (TempDir::new().unwrap(), edge.admin.to_string());
     // The running edge has taken a port of its own: a file that names it.

@@ -89,7 +89,7 @@ async fn a_client_that_sends_its_body_first_gets_the_answer() {
 }
 
 #[tokio::test]
-async fn http2_without_tls_is_told_why_it_ends() {
+async fn http2_without_tls_gets_goaway() {
     let upstream = Upstream::start().await;
     let (edge, _) = with_client(EdgeBuilder::new(upstream.url()));
     let stream = TcpStream::connect(edge.https).await.unwrap();

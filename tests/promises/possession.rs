@@ -174,7 +174,7 @@ async fn a_certificate_without_its_key_never_gets_through_a_handshake() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_can_be_read_no_further_than_its_key_is_refused_at_the_request() {
+async fn a_certificate_readable_only_to_its_key_is_refused() {
     let key = KeyPair::generate().unwrap();
     let mut shown = self_signed_by(&key, "billing", |_| {});
     let mut der = shown.leaf().to_vec();
@@ -197,7 +197,7 @@ async fn a_certificate_that_can_be_read_no_further_than_its_key_is_refused_at_th
 }
 
 #[tokio::test]
-async fn a_client_that_writes_before_it_hears_of_its_refusal_still_hears_why() {
+async fn a_client_that_writes_early_still_gets_its_alert() {
     let upstream = Upstream::start().await;
     let edge = EdgeBuilder::new(upstream.url()).usual_domain("auth0").start();
     // In TLS 1.3 the client's side of the handshake ends before the edge has looked at its certificate.

@@ -174,7 +174,7 @@ fn all_names(facts: &Value) -> BTreeSet<String> {
 const SELF_SIGNED: &str = "FAILED:self signed certificate";
 
 #[tokio::test]
-async fn every_profile_says_what_openssl_and_python_say_of_the_files() {
+async fn profiles_agree_with_openssl_and_python() {
     let workshop = Workshop::new();
     workshop.key("leaf", P256);
     let own = workshop.self_signed("own", "leaf", NAMES);
@@ -227,7 +227,7 @@ async fn every_kind_of_key_arrives_byte_for_byte() {
 }
 
 #[tokio::test]
-async fn a_custom_profile_sends_every_encoding_under_names_of_its_own() {
+async fn a_custom_profile_sends_every_encoding() {
     let workshop = Workshop::new();
     workshop.key("leaf", P256);
     let issued = workshop.issued("issued", "leaf");
@@ -276,7 +276,7 @@ async fn a_custom_profile_sends_every_encoding_under_names_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_certificate_too_large_for_auth0_is_refused_there_and_passes_where_there_is_room() {
+async fn a_certificate_too_large_for_auth0_is_refused() {
     let workshop = Workshop::new();
     workshop.key("leaf", P256);
     let names: Vec<String> = (0..120).map(|n| format!("DNS:host-{n}.a-rather-long-name.example")).collect();
@@ -304,7 +304,7 @@ async fn a_certificate_too_large_for_auth0_is_refused_there_and_passes_where_the
 }
 
 #[tokio::test]
-async fn the_verdict_follows_the_credential_that_matched_and_not_the_chain() {
+async fn the_verdict_follows_the_matched_credential() {
     let workshop = Workshop::new();
     workshop.key("leaf", P256);
     let issued = workshop.issued("issued", "leaf");

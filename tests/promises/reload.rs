@@ -65,7 +65,7 @@ async fn a_change_of_one_application_concerns_no_other() {
 }
 
 #[tokio::test]
-async fn a_request_whose_body_ends_after_a_reload_is_judged_by_the_new_trust() {
+async fn a_request_is_judged_when_its_body_is_complete() {
     let upstream = Upstream::start().await;
     let billing = self_signed("billing");
     let edge = EdgeBuilder::new(upstream.url())

@@ -100,7 +100,7 @@ async fn half_of_a_file_is_never_in_force_though_it_would_parse() {
 }
 
 #[tokio::test]
-async fn nor_is_half_of_a_file_that_was_not_there() {
+async fn half_of_a_new_file_is_never_in_force() {
     let rotating = Rotating::start().await;
     fs::remove_file(rotating.file("applications.toml")).unwrap();
     rotating.edge.wait_for_log("reload rejected");
@@ -195,7 +195,7 @@ async fn a_hangup_asks_for_a_reload() {
 }
 
 #[tokio::test]
-async fn a_renewed_server_certificate_is_shown_to_new_connections_and_open_ones_stay() {
+async fn a_renewed_server_certificate_serves_new_connections() {
     let rotating = Rotating::start().await;
     let mut open = Client::with(&rotating.edge, &rotating.first).connect().await;
     let before = open.server_chain.clone();
@@ -215,7 +215,7 @@ async fn a_renewed_server_certificate_is_shown_to_new_connections_and_open_ones_
 }
 
 #[tokio::test]
-async fn a_reload_that_does_not_concern_them_keeps_connections_sessions_and_the_upstream() {
+async fn a_reload_keeps_connections_and_sessions() {
     let rotating = Rotating::start().await;
     let client = Client::with(&rotating.edge, &rotating.first).resuming();
     let mut first = client.connect().await;
@@ -236,7 +236,7 @@ async fn a_reload_that_does_not_concern_them_keeps_connections_sessions_and_the_
 }
 
 #[tokio::test]
-async fn what_is_broken_changes_nothing_and_what_is_mended_is_taken_up() {
+async fn an_invalid_file_is_rejected_and_its_fix_applies() {
     let other = self_signed("other");
     let key = other.key_pem();
     let three = {
@@ -278,7 +278,7 @@ async fn what_is_broken_changes_nothing_and_what_is_mended_is_taken_up() {
 type Replace = fn(&Path);
 
 #[tokio::test]
-async fn what_is_no_file_changes_nothing_and_holds_up_nothing() {
+async fn a_special_file_is_rejected_without_delay() {
     let ca = crate::support::Ca::new("Client CA");
     let rotating = Rotating::start_with(|edge, _| {
         edge.trust("client-ca", &ca.pem())

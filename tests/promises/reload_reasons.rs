@@ -46,7 +46,7 @@ impl Parts {
 }
 
 #[tokio::test]
-async fn a_change_that_no_event_tells_of_is_found() {
+async fn a_change_without_an_event_is_noticed() {
     // Written through another name of the file, in a folder that nobody watches: as on a mount that sends no events.
     let parts = Parts::new("registry.toml", |folder, text| {
         fs::create_dir(folder.join("elsewhere")).unwrap();
@@ -66,7 +66,7 @@ async fn a_change_that_no_event_tells_of_is_found() {
 }
 
 #[tokio::test]
-async fn a_link_in_the_middle_of_a_path_or_to_another_folder_is_followed() {
+async fn links_anywhere_in_a_path_are_followed() {
     for path in ["current/trust/registry.toml", "link.toml"] {
         let parts = Parts::new(path, |folder, text| {
             fs::create_dir_all(folder.join("releases/1/trust")).unwrap();
@@ -104,7 +104,7 @@ async fn a_folder_that_is_deleted_and_made_again_is_watched_again() {
 }
 
 #[tokio::test]
-async fn a_neighbour_that_is_written_to_all_the_time_holds_up_nothing() {
+async fn a_busy_neighbour_file_does_not_delay_a_reload() {
     let parts = Parts::new("trust/registry.toml", |folder, text| {
         fs::create_dir(folder.join("trust")).unwrap();
         fs::write(folder.join("trust/registry.toml"), text).unwrap();
@@ -197,7 +197,7 @@ async fn no_way_of_writing_waits_for_the_slow_poll() {
 }
 
 #[tokio::test]
-async fn what_does_not_validate_is_given_time_to_be_half_of_a_change() {
+async fn an_invalid_change_gets_time_to_complete() {
     let parts = Parts::new("registry.toml", |folder, text| {
         fs::write(folder.join("registry.toml"), text).unwrap();
     })
@@ -217,7 +217,7 @@ async fn what_does_not_validate_is_given_time_to_be_half_of_a_change() {
 }
 
 #[tokio::test]
-async fn a_hangup_asks_even_where_nothing_changed_and_even_of_what_is_known_to_be_broken() {
+async fn sighup_checks_unchanged_and_invalid_files() {
     let parts = Parts::new("registry.toml", |folder, text| {
         fs::write(folder.join("registry.toml"), text).unwrap();
     })
@@ -248,7 +248,7 @@ fn waits(edge: &Edge) -> u64 {
 }
 
 #[tokio::test]
-async fn an_edge_that_nobody_changes_does_not_look_all_the_time() {
+async fn an_unchanged_edge_does_not_poll_constantly() {
     let parts = Parts::new("registry.toml", |folder, text| {
         fs::write(folder.join("registry.toml"), text).unwrap();
     })

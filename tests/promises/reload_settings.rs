@@ -47,7 +47,7 @@ async fn every_file_of_trust_is_taken_up() {
 }
 
 #[tokio::test]
-async fn what_an_upstream_names_is_taken_up() {
+async fn files_of_an_upstream_reload() {
     let (web, other) = (Ca::new("Web CA"), Ca::new("Other CA"));
     let server = web.server(&["localhost"]);
     let answer = |_: &crate::support::Seen| http::Response::new(http_body_util::Full::from("{}"));
@@ -171,7 +171,7 @@ async fn every_part_of_the_configuration_that_can_change_is_taken_up() {
 }
 
 #[tokio::test]
-async fn what_a_domain_an_upstream_and_the_listener_are_told_can_change() {
+async fn domain_upstream_and_listener_settings_reload() {
     let upstream = Upstream::start().await;
     let billing = self_signed("billing");
     let edge = EdgeBuilder::new(upstream.url())
@@ -227,7 +227,7 @@ async fn what_a_domain_an_upstream_and_the_listener_are_told_can_change() {
 }
 
 #[tokio::test]
-async fn what_needs_a_restart_is_refused_and_says_so() {
+async fn changes_that_need_a_restart_are_rejected() {
     let upstream = Upstream::start().await;
     let billing = self_signed("billing");
     let edge = EdgeBuilder::new(upstream.url())

@@ -133,7 +133,7 @@ async fn no_request_sees_half_of_a_change() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_request_sees_two_changes_of_which_one_came_while_the_other_was_read() {
+async fn overlapping_changes_apply_one_after_the_other() {
     // So many that reading them takes its time.
     let turns = Turns::start(1000).await;
     turns.mount(1);

@@ -74,7 +74,7 @@ const OPENSSL_KEYS: [(&str, &[&str]); 6] = [
 ];
 
 #[tokio::test]
-async fn what_openssl_makes_passes_as_version_3_and_as_version_1() {
+async fn openssl_certificates_of_version_3_and_1_pass() {
     let folder = TempDir::new().unwrap();
     let path = folder.path();
     let mut made = Vec::new();
@@ -96,7 +96,7 @@ async fn what_openssl_makes_passes_as_version_3_and_as_version_1() {
 }
 
 #[tokio::test]
-async fn what_keytool_makes_passes() {
+async fn keytool_certificates_pass() {
     let folder = TempDir::new().unwrap();
     let path = folder.path();
     let keytool = |arguments: &[&str]| {
@@ -124,7 +124,7 @@ async fn what_keytool_makes_passes() {
 }
 
 #[tokio::test]
-async fn what_rcgen_makes_passes() {
+async fn rcgen_certificates_pass() {
     let kinds: [(&str, &SignatureAlgorithm); 4] = [
         ("p-256", &rcgen::PKCS_ECDSA_P256_SHA256),
         ("p-384", &rcgen::PKCS_ECDSA_P384_SHA384),
@@ -138,7 +138,7 @@ async fn what_rcgen_makes_passes() {
 }
 
 #[tokio::test]
-async fn a_renewed_certificate_of_the_registered_key_is_another_certificate() {
+async fn a_renewed_certificate_needs_registration() {
     let upstream = Upstream::start().await;
     let key = KeyPair::generate().unwrap();
     let (registered, renewed) = (

@@ -35,7 +35,7 @@ async fn a_reload_to_an_expired_server_certificate_is_refused() {
 }
 
 #[tokio::test]
-async fn an_expired_certificate_in_force_holds_up_no_other_change() {
+async fn an_expired_certificate_does_not_block_other_changes() {
     let upstream = Upstream::start().await;
     let (first, second) = (self_signed("billing"), self_signed("billing"));
     let builder = EdgeBuilder::new(upstream.url())

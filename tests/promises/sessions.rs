@@ -115,7 +115,7 @@ async fn a_session_of_one_domain_is_not_resumed_on_another() {
 }
 
 #[tokio::test]
-async fn a_session_of_one_domain_is_not_resumed_on_another_of_the_same_ticket_keys() {
+async fn sessions_stay_in_their_domain_despite_shared_keys() {
     sessions_stay_where_they_are("ticket_keys = \"tickets.keys\"").await;
 }
 
@@ -201,7 +201,7 @@ fn logged(edge: &Edge, answer: &crate::support::Answer) -> Vec<serde_json::Value
 }
 
 #[tokio::test]
-async fn a_resumed_session_is_the_same_client_with_the_same_verdict_and_headers() {
+async fn a_resumed_session_has_the_same_verdict_and_headers() {
     let upstream = Upstream::start().await;
     let (root, billing) = (Ca::new("Client CA"), self_signed("billing"));
     let payments = root.intermediate("Issuing CA", |_| {}).issue("payments", |_| {});

@@ -8,7 +8,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn signals_of_other_servers_end_nothing() {
+async fn signals_of_other_servers_do_not_stop_the_edge() {
     let upstream = Upstream::start().await;
     let (edge, client) = with_client(EdgeBuilder::new(upstream.url()));
     let client = Client::with(&edge, &client);

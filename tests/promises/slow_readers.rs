@@ -79,7 +79,7 @@ async fn are_left(edge: &Edge, count: i64) {
 }
 
 #[tokio::test]
-async fn a_client_that_reads_nothing_costs_little_and_not_for_ever() {
+async fn a_client_that_reads_nothing_is_disconnected() {
     let (upstream, sent) = endless().await;
     let (edge, client) = impatient(&upstream);
     let mut stream = Client::with(&edge, &client).tls().await.unwrap();

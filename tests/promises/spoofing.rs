@@ -230,7 +230,7 @@ async fn no_respelled_framing_header_gets_through() {
 }
 
 #[tokio::test]
-async fn no_copy_of_a_header_that_the_edge_sets_gets_through_over_http1() {
+async fn no_copy_of_an_edge_header_passes_over_http1() {
     let fixture = Fixture::start().await;
     let spoofed: Vec<u8> = spoofs(false).iter().flat_map(|(name, value)| line(name, value)).collect();
     for domain in &fixture.domains {
@@ -244,7 +244,7 @@ async fn no_copy_of_a_header_that_the_edge_sets_gets_through_over_http1() {
 }
 
 #[tokio::test]
-async fn no_copy_of_a_header_that_the_edge_sets_gets_through_over_http2() {
+async fn no_copy_of_an_edge_header_passes_over_http2() {
     let fixture = Fixture::start().await;
     let spoofed = spoofs(true);
     let spoofed: Vec<http2::Field<'_>> =
@@ -317,7 +317,7 @@ async fn trailers_bring_nothing_in() {
 }
 
 #[tokio::test]
-async fn a_connection_line_takes_nothing_of_the_edges_own_away() {
+async fn connection_cannot_remove_the_edges_headers() {
     let fixture = Fixture::start().await;
     let named: Vec<String> = names().into_iter().chain(["host".into(), "x-request-id".into()]).collect();
     let mut lines = length().into_bytes();

@@ -122,7 +122,7 @@ async fn a_strangers_body_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn the_log_says_which_client_a_wrong_certificate_meant() {
+async fn the_log_names_the_claimed_client() {
     let upstream = Upstream::start().await;
     let (edge, _) = start(&upstream, "");
     let client = Client::with(&edge, &self_signed("nobody"));
@@ -144,7 +144,7 @@ async fn the_log_says_which_client_a_wrong_certificate_meant() {
 }
 
 #[tokio::test]
-async fn bodies_beyond_the_bound_of_memory_get_503_and_it_is_given_back() {
+async fn bodies_beyond_the_memory_limit_get_503() {
     let upstream = Upstream::start().await;
     let (edge, registered) = start(&upstream, "buffered_bytes = 1_048_576");
     let client = Client::with(&edge, &registered);
@@ -178,7 +178,7 @@ async fn bodies_beyond_the_bound_of_memory_get_503_and_it_is_given_back() {
 }
 
 #[tokio::test]
-async fn what_a_body_took_is_given_back_however_it_ends() {
+async fn body_memory_is_released_however_it_ends() {
     let upstream = Upstream::start().await;
     let (edge, registered) = start(&upstream, "body_timeout = \"1s\"");
     let client = Client::with(&edge, &registered);

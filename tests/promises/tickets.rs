@@ -69,7 +69,7 @@ fn end(edge: Edge) {
 }
 
 #[tokio::test]
-async fn edges_of_one_file_resume_each_others_sessions_and_others_do_not() {
+async fn edges_with_shared_keys_resume_each_others_sessions() {
     let (upstream, credentials) = (Upstream::start().await, self_signed("billing"));
     let first = edge(&upstream, &credentials, A);
     let second = edge(&upstream, &credentials, &format!("# by A they seal\n{B}\n{A}\n"));
@@ -89,7 +89,7 @@ async fn edges_of_one_file_resume_each_others_sessions_and_others_do_not() {
 }
 
 #[tokio::test]
-async fn a_ticket_key_is_rotated_without_a_session_lost_before_its_time() {
+async fn a_ticket_key_rotation_loses_no_session() {
     let (upstream, credentials) = (Upstream::start().await, self_signed("billing"));
     let edge = edge(&upstream, &credentials, A);
     for version in VERSIONS {
@@ -111,7 +111,7 @@ async fn a_ticket_key_is_rotated_without_a_session_lost_before_its_time() {
 }
 
 #[tokio::test]
-async fn tickets_do_not_outlive_a_changed_client_auth_though_their_keys_do() {
+async fn tickets_do_not_outlive_a_changed_client_auth() {
     let (upstream, credentials) = (Upstream::start().await, self_signed("billing"));
     let edge = edge(&upstream, &credentials, A);
     for version in VERSIONS {
@@ -164,7 +164,7 @@ async fn hints(edge: &Edge, credentials: &Credentials, version: &str, session: &
 }
 
 #[tokio::test]
-async fn clients_are_told_how_long_their_session_has_left() {
+async fn tickets_carry_the_remaining_session_lifetime() {
     let (upstream, lasting) = (Upstream::start().await, self_signed("billing"));
     let ending = self_signed_with("billing", |params| params.not_after = time_from_now(40));
     for (credentials, setting, most) in
@@ -199,7 +199,7 @@ async fn a_shorter_lifetime_holds_from_the_reload_on() {
 }
 
 #[tokio::test]
-async fn a_bad_file_of_ticket_keys_changes_nothing_and_is_not_repeated() {
+async fn an_invalid_ticket_key_file_is_rejected_and_not_quoted() {
     let (upstream, credentials) = (Upstream::start().await, self_signed("billing"));
     let edge = edge(&upstream, &credentials, A);
     let client = client(&[&edge], &TLS13, &credentials);
@@ -231,7 +231,7 @@ async fn a_bad_file_of_ticket_keys_changes_nothing_and_is_not_repeated() {
 }
 
 #[tokio::test]
-async fn check_tells_of_a_bad_file_of_ticket_keys() {
+async fn check_reports_an_invalid_ticket_key_file() {
     let (upstream, credentials) = (Upstream::start().await, self_signed("billing"));
     let output =
         builder(&upstream, &credentials, "ticket_keys = \"tickets.keys\"").file(FILE, A).output("check");

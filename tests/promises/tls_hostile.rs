@@ -115,7 +115,7 @@ impl Signer for Forger {
 }
 
 #[tokio::test]
-async fn a_key_by_which_no_signature_is_checked_is_named_in_the_log() {
+async fn an_unsupported_key_is_named_in_the_log() {
     let (edge, registered, _upstream) = start().await;
     let usual: &[u8] = &[1, 0, 1];
     let mut expected = 0;

@@ -167,7 +167,7 @@ async fn openssl_s_client_gets_a_token_by_each_method_over_each_tls() {
 }
 
 #[tokio::test]
-async fn client_cas_are_named_only_where_no_self_signed_certificate_is_welcome() {
+async fn ca_hints_are_omitted_for_self_signed_clients() {
     let upstream = Upstream::start().await;
     let folder = TempDir::new().unwrap();
     let (corp, partner) = (Ca::new("Corp CA"), Ca::new("Partner CA"));

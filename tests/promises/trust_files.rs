@@ -103,7 +103,7 @@ fn a_file_of_pem_is_read_as_openssl_reads_it_or_refused() {
 }
 
 #[test]
-fn every_kind_of_file_is_named_with_the_command_that_converts_it() {
+fn wrong_file_kinds_are_named_with_a_conversion() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     let ca = Ca::new("Client CA");
@@ -236,7 +236,7 @@ fn quiet_about_libraries(said: &str) {
 }
 
 #[test]
-fn a_key_and_its_certificates_may_share_a_file_that_both_keys_name() {
+fn a_key_and_its_certificates_may_share_a_file() {
     let ca = Ca::new("Server CA");
     let server = ca.server(&[DOMAIN]);
     let both = server.chain_pem() + &server.key_pem();

@@ -65,7 +65,7 @@ async fn an_upstream_that_is_down_is_503() {
 }
 
 #[tokio::test]
-async fn of_two_origins_the_one_that_is_down_is_passed_over() {
+async fn a_failed_origin_is_skipped() {
     let (_held, url) = refusing();
     let upstream = Upstream::start().await;
     let (edge, client) = with_client(EdgeBuilder::new(url).also_upstream(upstream.url()));
@@ -78,7 +78,7 @@ async fn of_two_origins_the_one_that_is_down_is_passed_over() {
 }
 
 #[tokio::test]
-async fn an_upstream_that_closes_each_connection_at_once_is_502_and_not_tried_for_ever() {
+async fn an_upstream_that_always_closes_is_502() {
     let upstream = Scripted::start(|_, stream| async move { drop(stream) }).await;
     let (edge, client) = edge_before(upstream.url(), "");
     let answer = Client::with(&edge, &client).token("billing").await;
@@ -87,7 +87,7 @@ async fn an_upstream_that_closes_each_connection_at_once_is_502_and_not_tried_fo
 }
 
 #[tokio::test]
-async fn what_is_no_whole_response_head_is_502_and_the_request_is_sent_once() {
+async fn an_incomplete_response_head_is_502() {
     let broken: [&'static [u8]; 10] = [
         // Where these end is not certain: a part of the answer could be taken for another one.
         b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
@@ -200,7 +200,7 @@ async fn a_kept_connection_that_the_upstream_closed_is_replaced() {
 }
 
 #[tokio::test]
-async fn a_request_that_a_kept_connection_took_and_left_unanswered_is_not_sent_again() {
+async fn an_unanswered_request_is_not_retried() {
     let requests = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&requests);
     let upstream = Scripted::start(move |_, mut stream| {

@@ -23,7 +23,7 @@ fn empty(method: Method) -> Request<Full<Bytes>> {
 }
 
 #[tokio::test]
-async fn a_head_that_two_readers_may_end_elsewhere_is_502() {
+async fn an_ambiguously_framed_response_is_502() {
     let heads: [&'static [u8]; 8] = [
         b"HTTP/1.1 200 OK\ncontent-length: 2\r\n\r\nok",
         b"HTTP/1.1 200 OK\r\ncontent-length: 2\n\r\nok",
@@ -46,7 +46,7 @@ async fn a_head_that_two_readers_may_end_elsewhere_is_502() {
 }
 
 #[tokio::test]
-async fn a_chunk_with_a_control_in_its_extension_breaks_the_response_off() {
+async fn a_control_in_a_chunk_extension_aborts_the_response() {
     let bodies: [&'static [u8]; 6] = [
         b"2;a=\0\r\nok\r\n0\r\n\r\n",
         b"2;a\nb\r\nok\r\n0\r\n\r\n",
@@ -82,7 +82,7 @@ async fn keep_answering_in_two(stream: &mut tokio::net::TcpStream, head: &[u8], 
 }
 
 #[tokio::test]
-async fn a_response_without_a_body_that_announces_one_ends_its_connection() {
+async fn a_bodyless_response_with_a_length_is_not_reused() {
     let answers: [&'static [u8]; 4] = [
         b"HTTP/1.1 204 No Content\r\ncontent-length: 5\r\n\r\n",
         b"HTTP/1.1 204 No Content\r\ncontent-length: 0\r\n\r\n",
@@ -102,7 +102,7 @@ async fn a_response_without_a_body_that_announces_one_ends_its_connection() {
 }
 
 #[tokio::test]
-async fn a_body_that_answers_head_is_given_to_nobody() {
+async fn a_body_in_response_to_head_is_discarded() {
     // With the head, in octets that look like a response, or a moment later.
     let bodies: [&'static [u8]; 2] = [b"stray", b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nstray"];
     for body in bodies {
@@ -161,7 +161,7 @@ async fn interim_responses_without_end_are_an_error_in_bounded_time() {
 }
 
 #[tokio::test]
-async fn interim_responses_that_come_slowly_do_not_prolong_the_timeout() {
+async fn slow_interim_responses_do_not_extend_the_timeout() {
     let upstream = Scripted::start(|_, mut stream| async move {
         if read_request(&mut stream).await.is_some() {
             while stream.write_all(b"HTTP/1.1 102 Processing\r\n\r\n").await.is_ok() {

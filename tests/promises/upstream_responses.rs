@@ -37,7 +37,7 @@ async fn the_upstream_is_called_by_the_name_it_wants() {
 }
 
 #[tokio::test]
-async fn what_belongs_to_the_upstreams_hop_stays_there() {
+async fn hop_by_hop_response_headers_are_removed() {
     const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nconnection: x-hop, keep-alive\r\nConnection: X-Other-Hop\r\nx-hop: 1\r\nx-other-hop: 2\r\n\
         keep-alive: timeout=5\r\nproxy-authenticate: Basic\r\nproxy-connection: keep-alive\r\nte: trailers\r\ntrailer: x-late\r\nupgrade: h2c\r\n\
         x-stays: 3\r\nset-cookie: a=1\r\nset-cookie: b=2\r\ncontent-length: 2\r\n\r\nok";
@@ -68,7 +68,7 @@ async fn what_belongs_to_the_upstreams_hop_stays_there() {
 }
 
 #[tokio::test]
-async fn responses_without_a_body_are_whole_and_leave_both_connections_usable() {
+async fn bodyless_responses_leave_both_connections_usable() {
     let upstream = Scripted::start(|_, mut stream| async move {
         while let Some(request) = read_request(&mut stream).await {
             let answer: &[u8] = match request.split_once(' ').unwrap().0 {
@@ -172,7 +172,7 @@ async fn a_response_is_whole_however_it_comes() {
 }
 
 #[tokio::test]
-async fn a_response_that_nobody_asked_for_is_given_to_nobody() {
+async fn an_unsolicited_response_is_discarded() {
     // It comes with the one that was asked for, or behind it.
     for is_behind in [false, true] {
         let upstream = Scripted::start(move |_, mut stream| async move {
@@ -202,7 +202,7 @@ async fn a_response_that_nobody_asked_for_is_given_to_nobody() {
 }
 
 #[tokio::test]
-async fn a_body_of_unknown_length_is_sent_as_it_comes_and_leaves_the_connection_usable() {
+async fn a_body_of_unknown_length_is_streamed() {
     let upstream = Upstream::start().await;
     let (edge, client) = edge_before(upstream.url(), "");
     let body: Vec<u8> = (0..200_000_u32).map(|n| n.to_le_bytes()[0]).collect();
@@ -221,7 +221,7 @@ async fn a_body_of_unknown_length_is_sent_as_it_comes_and_leaves_the_connection_
 }
 
 #[tokio::test]
-async fn an_answer_that_comes_before_the_body_is_sent_reaches_the_application() {
+async fn an_early_response_reaches_the_application() {
     let upstream = Scripted::start(|_, mut stream| async move {
         // The head alone is read; the rest of the body meets a connection that ends.
         read_head(&mut stream).await;
@@ -245,7 +245,7 @@ async fn an_answer_that_comes_before_the_body_is_sent_reaches_the_application() 
 }
 
 #[tokio::test]
-async fn an_answer_that_comes_early_holds_up_no_application_that_sends_all_before_it_reads() {
+async fn an_early_response_does_not_block_the_upload() {
     // More than the kernel holds between any two of them.
     const LENGTH: usize = 30_000_000;
     let upstream = Scripted::start(|_, mut stream| async move {
@@ -298,7 +298,7 @@ async fn an_upstream_of_http_1_0_is_served_connection_by_connection() {
 }
 
 #[tokio::test]
-async fn an_application_that_sends_all_before_it_reads_finds_the_answer_that_came_early() {
+async fn an_early_response_is_readable_after_the_upload() {
     let upstream = Scripted::start(|_, mut stream| async move {
         read_head(&mut stream).await;
         // It would read on, and the connection would stay.
@@ -323,7 +323,7 @@ async fn an_application_that_sends_all_before_it_reads_finds_the_answer_that_cam
 }
 
 #[tokio::test]
-async fn an_answer_that_comes_right_before_a_reset_reaches_the_application() {
+async fn a_response_right_before_a_reset_is_delivered() {
     let upstream = Scripted::start(|_, mut stream| async move {
         read_head(&mut stream).await;
         // Closed with unread bytes, it is reset.

@@ -152,7 +152,7 @@ async fn by_steps(ca: &Ca, steps: &'static [Step]) -> (Scripted, Arc<AtomicUsize
 }
 
 #[tokio::test]
-async fn a_stream_that_was_not_processed_is_sent_anew() {
+async fn an_unprocessed_stream_is_retried() {
     const REFUSED_STREAM: u32 = 7;
     let ca = Ca::new("Upstream CA");
     for (steps, connections) in [(&[Step::Reset(REFUSED_STREAM)], 1), (&[Step::GoAway(0)], 2)] {
@@ -168,7 +168,7 @@ async fn a_stream_that_was_not_processed_is_sent_anew() {
 }
 
 #[tokio::test]
-async fn a_stream_that_may_have_been_processed_is_not_sent_anew() {
+async fn a_possibly_processed_stream_is_not_retried() {
     const INTERNAL_ERROR: u32 = 2;
     const CANCEL: u32 = 8;
     let ca = Ca::new("Upstream CA");
@@ -185,7 +185,7 @@ async fn a_stream_that_may_have_been_processed_is_not_sent_anew() {
 }
 
 #[tokio::test]
-async fn an_upstream_that_refuses_each_stream_is_502_and_not_tried_for_ever() {
+async fn an_upstream_that_refuses_streams_is_502() {
     const REFUSALS: [Step; 64] = [Step::Reset(7); 64];
     let ca = Ca::new("Upstream CA");
     let (upstream, requests) = by_steps(&ca, &REFUSALS).await;
@@ -195,7 +195,7 @@ async fn an_upstream_that_refuses_each_stream_is_502_and_not_tried_for_ever() {
 }
 
 #[tokio::test]
-async fn the_rest_of_a_body_that_was_answered_early_is_no_request() {
+async fn an_answered_bodys_remainder_is_not_a_request() {
     let ca = Ca::new("Upstream CA");
     let acceptor = acceptor(&ca.server(&["localhost"]), &["h2"]);
     let requests = Arc::new(AtomicUsize::new(0));

@@ -14,7 +14,7 @@ use crate::config::{
 };
 
 #[test]
-fn a_file_that_is_no_text_says_why() {
+fn a_file_that_is_not_text() {
     let folder = tempfile::tempdir().unwrap();
     let (_, problems) = all_applications(&folder.path().join("none.toml"), &named_at());
     let shown = problems[0].to_string().replace(&folder.path().display().to_string(), "");

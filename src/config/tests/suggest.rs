@@ -39,7 +39,7 @@ fn problems(kind: &TableSchema, text: &str) -> Vec<Problem> {
 }
 
 #[test]
-fn the_vocabulary_lists_the_keys_that_the_reader_reads_and_no_others() {
+fn the_schema_lists_exactly_the_keys_of_the_reader() {
     for kind in TABLES {
         assert!(KINDS.iter().any(|(tested, _)| tested.path == kind.path), "{}", kind.path);
     }
@@ -80,7 +80,7 @@ fn table(text: &mut String, kind: &TableSchema, wanted: impl Fn(&str) -> bool) {
 }
 
 #[test]
-fn the_documentation_tells_of_every_key_profile_and_encoding() {
+fn the_documentation_has_every_key_profile_and_encoding() {
     let text = include_str!("../../../docs/configuration.md");
     let keys = KINDS.iter().flat_map(|(kind, _)| kind.keys.iter().filter(|(_, example)| !example.is_empty()));
     let names = keys

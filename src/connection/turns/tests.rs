@@ -115,7 +115,7 @@ fn a_known_network_waits_for_no_stranger() {
 }
 
 #[test]
-fn whoever_becomes_known_while_waiting_keeps_the_place() {
+fn a_client_that_becomes_known_keeps_its_turn() {
     let turns = taken();
     let mut tasks: Vec<_> = (0..2).map(|_| Task::waiting(&turns, network(1))).collect();
     turns.knows(network(1));
@@ -137,7 +137,7 @@ fn a_task_that_goes_away_leaves_the_turn_to_the_next() {
 }
 
 #[test]
-fn strangers_of_few_networks_have_pauses_where_places_are_taken() {
+fn strangers_of_few_networks_pause_at_the_limit() {
     let turns = taken();
     let mut tasks: Vec<_> =
         (0..FEW).map(|number| Task::waiting(&turns, Party::Connection(number as u64))).collect();

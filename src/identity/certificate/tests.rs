@@ -39,7 +39,7 @@ fn facts_of_a_leaf() {
 }
 
 #[test]
-fn what_is_presented_is_bounded() {
+fn presented_chains_are_bounded() {
     let leaf = self_signed(|_| {});
     assert_eq!(ClientCertificate::from_chain(&[]).unwrap_err(), IdentityError::NoCertificate);
     let many = vec![leaf.clone(); MAX_CERTIFICATES + 1];
@@ -53,7 +53,7 @@ fn what_is_presented_is_bounded() {
 }
 
 #[test]
-fn the_hash_of_a_chain_tells_where_certificates_end() {
+fn the_chain_hash_covers_certificate_boundaries() {
     let (a, b) = (self_signed(|_| {}), self_signed(|_| {}));
     let hash = |chain: &[CertificateDer<'static>]| client(chain).chain_hash();
     assert_ne!(hash(std::slice::from_ref(&a)), hash(&[a.clone(), b.clone()]));
@@ -95,7 +95,7 @@ fn validity_includes_both_ends() {
 
 proptest! {
     #[test]
-    fn no_octets_panic(octets: Vec<u8>) {
+    fn arbitrary_bytes_do_not_panic(octets: Vec<u8>) {
         let _ = ClientCertificate::from_chain(&[octets.into()]);
     }
 

@@ -72,7 +72,7 @@ fn an_intermediate_verifies_in_any_order_and_beside_the_root() {
 }
 
 #[test]
-fn two_cas_of_one_name_both_work_and_are_told_apart() {
+fn two_cas_of_one_name_are_distinguished() {
     let (first, second) = (TestCa::new("corp"), TestCa::new("corp"));
     let both = trust(&[&first, &second]);
     for ca in [&first, &second] {
@@ -246,7 +246,7 @@ fn malformed_name_constraints_are_refused() {
 }
 
 #[test]
-fn a_self_signed_certificate_is_called_so_whatever_else_is_wrong() {
+fn a_self_signed_certificate_is_reported_first() {
     let root = TestCa::new("root");
     let ca = |p: &mut rcgen::CertificateParams| p.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     for leaf in [
@@ -268,7 +268,7 @@ fn a_self_signed_certificate_is_called_so_whatever_else_is_wrong() {
 }
 
 #[test]
-fn a_client_ca_is_no_client() {
+fn a_client_ca_is_not_a_client() {
     let root = TestCa::new("root");
     let refusal = refused(&[root.der()], &trust(&[&root]));
     assert_eq!(refusal, ChainRefusal::ClientCaAsClient { subject: "CN=root".into() });
@@ -333,7 +333,7 @@ fn an_empty_trust_verifies_nothing() {
 }
 
 #[test]
-fn what_is_presented_beside_the_leaf_need_not_be_right() {
+fn unrelated_presented_certificates_are_ignored() {
     let root = TestCa::new("root");
     let junk = CertificateDer::from(vec![0x30, 0x80, 0xff]);
     verified(&[root.leaf("a", |_| {}), junk], &trust(&[&root]));

@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_told_with_the_nearest_name() {
+    fn mistakes_are_reported_with_the_nearest_name() {
         assert_eq!(resolve("organisationName"), Err(Unresolved::Unknown(Some("organizationName"))));
         assert_eq!(resolve("busnessCategory"), Err(Unresolved::Unknown(Some("businessCategory"))));
         assert_eq!(resolve("zzzzqq"), Err(Unresolved::Unknown(None)));

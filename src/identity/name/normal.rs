@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn what_grows_beyond_measure_is_not_folded() {
+    fn oversized_values_are_not_folded() {
         assert_eq!(fold(&"\u{fdfa}".repeat(1_000)), None);
         // Of what is read of it, no more than the bound is made.
         for text in ["\u{fb03}", "\u{3300}", "\u{1f82}", "\u{390}", "\u{130}", "\u{ac01}"] {

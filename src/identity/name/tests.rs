@@ -94,7 +94,7 @@ fn the_first_difference_is_a_sentence() {
 }
 
 #[test]
-fn what_is_no_name_is_refused() {
+fn invalid_names_are_refused() {
     assert!(DistinguishedName::from_der(&[0x30, 0]).unwrap().is_empty());
     assert_eq!(DistinguishedName::from_der(&[0x30, 2, 0x31, 0]), Err(NameError::EmptyRdn { index: 0 }));
     for der in
@@ -195,7 +195,7 @@ fn large(text: &str) -> DistinguishedName {
 }
 
 #[test]
-fn a_name_beyond_measure_equals_its_own_octets_alone() {
+fn an_oversized_name_equals_only_its_own_bytes() {
     let long = "x".repeat(MAX_NAME_BYTES);
     assert_eq!(large(&long), large(&long));
     assert_ne!(large(&long), large(&long.to_uppercase()));
@@ -218,7 +218,7 @@ fn a_name_beyond_measure_equals_its_own_octets_alone() {
 }
 
 #[test]
-fn what_is_shown_of_a_name_is_bounded() {
+fn displayed_names_are_bounded() {
     for text in ["\u{fdfa}", "\u{200b}", "a", ",", "\0"] {
         let name = large(&text.repeat(20_000));
         assert!(name.shown().len() <= 256 + 3, "{text:?}");
@@ -261,7 +261,7 @@ proptest! {
     }
 
     #[test]
-    fn no_octets_panic(octets: Vec<u8>, text: String) {
+    fn arbitrary_bytes_do_not_panic(octets: Vec<u8>, text: String) {
         let _ = DistinguishedName::from_der(&octets);
         let _ = DistinguishedName::from_written(&text);
     }

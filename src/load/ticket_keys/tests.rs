@@ -31,7 +31,7 @@ fn a_file_holds_a_key_a_line() {
 }
 
 #[test]
-fn a_file_that_does_not_do_is_told_of_without_its_content() {
+fn key_file_errors_do_not_leak_contents() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keys");
     let make = "make one: (umask 077; openssl rand -base64 32 > FILE)";

@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_taken_for_basic_must_be_basic() {
+    fn lookalikes_of_basic_are_refused() {
         for value in [
             &b"Basic"[..],
             b"Basic ",

@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_media_type_and_utf_8_are_all_that_is_taken() {
+    fn only_a_media_type_and_a_charset_are_accepted() {
         for value in [
             "application/x-www-form-urlencoded",
             "Application/X-WWW-Form-URLEncoded; charset=UTF-8",

@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_some_server_decodes_is_decoded() {
+    fn escapes_of_all_servers_are_decoded() {
         let further =
             |name: &str| decoded_further(name.as_bytes()).map(|name| String::from_utf8(name).unwrap());
         assert_eq!(further("a%5Fb").as_deref(), Some("a_b"));

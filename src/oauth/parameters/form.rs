@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parameter_that_another_server_reads_as_client_id_is_refused() {
+    fn a_lookalike_parameter_is_refused() {
         for form in [
             "client.id=b",
             "client_id[]=b",

@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_folds_to_client_id_is_a_lookalike() {
+    fn names_that_fold_to_client_id_are_lookalikes() {
         for name in [
             "Client_ID",
             "CLIENT_ID",

@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_cannot_be_written_are_counted_and_do_not_end_the_writer() {
+    fn unwritable_lines_are_counted() {
         let (queue, receiver) = started();
         drop(receiver);
         queue.push(b"one\ntwo\n");

@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_lenient_server_takes_for_ascii_folds_to_it() {
+    fn ascii_lookalikes_fold_to_ascii() {
         for text in [
             "token",
             "TOKEN",

@@ -139,7 +139,7 @@ fn an_extension_counts_where_it_would_get_more_only() {
 }
 
 #[test]
-fn what_follows_any_program_in_a_path_counts() {
+fn paths_after_a_script_are_matched() {
     let routes = routes();
     for path in [
         "/index.php/oauth/token",
@@ -152,7 +152,7 @@ fn what_follows_any_program_in_a_path_counts() {
 }
 
 #[test]
-fn what_servers_decode_differently_is_ambiguous_under_a_subtree() {
+fn ambiguous_paths_are_refused_under_a_subtree() {
     let routes = Routes::new([route("/*", &["GET"], Authenticate::None)]);
     for path in [
         "/%",
@@ -297,7 +297,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
-    fn no_server_is_sent_a_weaker_rules_path_that_it_serves_as_token(
+    fn no_server_serves_a_weaker_rules_path_as_token(
         path in prop_oneof![PIECES, SPELLED],
         habits in proptest::collection::vec(0..HABITS.len(), 0..7),
     ) {

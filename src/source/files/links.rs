@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_leads_to_the_file_at_its_end_be_it_there_or_not() {
+    fn links_are_resolved_for_existing_and_missing_files() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().canonicalize().unwrap();
         fs::create_dir_all(root.join("releases/7")).unwrap();

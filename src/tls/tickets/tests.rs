@@ -54,7 +54,7 @@ fn shown(tickets: &Tickets, certificate: &CertificateDer<'_>) {
 }
 
 #[test]
-fn a_ticket_is_taken_by_who_has_the_key_of_the_same_domain_and_rule() {
+fn a_ticket_needs_the_key_domain_and_rule() {
     let clock = FixedClock::new(BEGIN);
     let one = shared(&[1], &usual(), &clock);
     let ticket = handshake(|| one.encrypt(PLAIN).unwrap());
@@ -77,7 +77,7 @@ fn the_first_key_seals() {
 }
 
 #[test]
-fn outside_of_a_handshake_no_ticket_is_made_or_taken() {
+fn no_ticket_outside_a_handshake() {
     let clock = FixedClock::new(BEGIN);
     let tickets = shared(&[1], &usual(), &clock);
     assert_eq!(tickets.encrypt(PLAIN), None);
@@ -87,7 +87,7 @@ fn outside_of_a_handshake_no_ticket_is_made_or_taken() {
 }
 
 #[test]
-fn the_lifetime_counts_from_the_full_handshake_however_often_a_session_is_resumed() {
+fn session_lifetime_counts_from_the_full_handshake() {
     for keys in [|clock: &FixedClock| shared(&[1], &usual(), clock), |clock: &FixedClock| own(usual(), clock)]
     {
         let clock = FixedClock::new(BEGIN);
@@ -133,7 +133,7 @@ fn a_ticket_ends_with_the_certificate() {
 }
 
 #[test]
-fn who_shows_a_certificate_that_has_ended_or_is_none_gets_no_ticket() {
+fn no_ticket_for_expired_or_unparsable_certificate() {
     let clock = FixedClock::new(BEGIN);
     let tickets = shared(&[1], &usual(), &clock);
     clock.set(after(20));
@@ -176,7 +176,7 @@ fn a_clock_that_is_ahead_does_not_make_a_ticket_last() {
 }
 
 #[test]
-fn own_keys_are_replaced_in_time_and_the_former_ones_forgotten() {
+fn random_ticket_keys_are_rotated() {
     let clock = FixedClock::new(BEGIN);
     let tickets = own(usual(), &clock);
     let Keys::Own(keys) = &tickets.keys else { unreachable!() };
@@ -229,7 +229,7 @@ fn a_session_too_large_for_a_ticket_gets_none() {
 
 proptest! {
     #[test]
-    fn what_was_changed_in_any_way_is_no_ticket(plain in prop::collection::vec(any::<u8>(), 0..200), at: prop::sample::Index, bit in 0..8_u32) {
+    fn a_modified_ticket_is_rejected(plain in prop::collection::vec(any::<u8>(), 0..200), at: prop::sample::Index, bit in 0..8_u32) {
         let tickets = shared(&[1], &usual(), &FixedClock::new(BEGIN));
         handshake(|| {
             let mut ticket = tickets.encrypt(&plain).unwrap();

@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn octets_that_no_header_carries_become_hex_pairs() {
+    fn bytes_invalid_in_headers_become_hex_pairs() {
         assert_eq!(for_header("CN=ä\r\n"), r"CN=\C3\A4\0D\0A");
         assert_eq!(for_xfcc("CN=ä\r\n"), r"CN=\C3\A4\0D\0A");
     }

@@ -40,7 +40,7 @@ mod tests {
     use super::serial_hex;
 
     #[test]
-    fn a_serial_is_whole_octets_without_its_sign_octet() {
+    fn a_serial_has_whole_bytes_without_the_sign_byte() {
         for (serial, text) in
             [(&[0x03, 0xA5, 0xB1][..], "03A5B1"), (&[0x00, 0x8F], "8F"), (&[0x00], "00"), (&[], "")]
         {

@@ -235,7 +235,7 @@ const BELIEVED: &[&str] = &[
 ];
 
 #[test]
-fn what_another_product_believes_is_removed_in_any_spelling() {
+fn headers_of_other_products_are_removed_in_any_spelling() {
     let reserved = reserved();
     for name in BELIEVED {
         for sign in ["-", "_", ".", "~", "!"] {
@@ -304,7 +304,7 @@ proptest! {
     }
 
     #[test]
-    fn what_follows_the_beginning_of_a_family_does_not_matter(
+    fn header_families_match_any_suffix(
         which in any::<prop::sample::Index>(), rest in "[a-z0-9_.!$-]{1,20}",
     ) {
         let families = ["x-forwarded-", "x-envoy-", "ssl-client-", "sm_", "iv-", "x-wso2-", "x-client-verif", "x_ms_client_principal",

@@ -5,7 +5,7 @@ use rcgen::{IsCa, KeyUsagePurpose};
 use super::*;
 
 #[test]
-fn client_ca_is_no_certificate() {
+fn client_ca_is_not_a_certificate() {
     Folder::new().write("client-ca.pem", "x").prints(
         r#"
 error: trust.client_ca: client-ca.pem holds no certificate (no "-----BEGIN CERTIFICATE-----" line)
@@ -22,7 +22,7 @@ error: trust.client_ca: client-ca.pem holds no certificate (no "-----BEGIN CERTI
 }
 
 #[test]
-fn client_ca_is_no_ca() {
+fn client_ca_is_not_a_ca() {
     Folder::new().write("client-ca.pem", ca_with(|params| params.is_ca = IsCa::ExplicitNoCa)).prints(r#"
 warning: trust.client_ca: client-ca.pem: client CA "CN=Client CA" lets no chain verify: it is not a CA certificate (basicConstraints cA is not set)
  --> edge.toml:2:14

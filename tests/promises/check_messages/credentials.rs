@@ -189,7 +189,7 @@ error: application.credential.subject_dn: begins with the label "subject="; writ
 }
 
 #[test]
-fn san_is_no_address() {
+fn san_is_not_an_address() {
     Folder::new().matcher("san_ip = \"192.0.2.300\"").prints(r#"
 error: application.credential.san_ip: "192.0.2.300" is not an IPv4 or IPv6 address without a port or a prefix length
  --> applications.toml:5:10
@@ -202,7 +202,7 @@ error: application.credential.san_ip: "192.0.2.300" is not an IPv4 or IPv6 addre
 }
 
 #[test]
-fn san_is_no_dns_name() {
+fn san_is_not_a_dns_name() {
     Folder::new().matcher("san_dns = \"https://a.example\"").prints(
         r#"
 error: application.credential.san_dns: "https://a.example" is not a host name such as client.example.com
@@ -325,7 +325,7 @@ fn two_applications_have_one_subject_under_pins_that_can_meet() {
 }
 
 #[test]
-fn pin_is_no_client_ca() {
+fn pin_is_not_a_client_ca() {
     let folder = Folder::new();
     let root = Ca::new("Client CA");
     let (issuing, stranger) = (root.intermediate("Issuing CA", |_| {}), Ca::new("Stranger CA"));
@@ -363,7 +363,7 @@ fn pin_is_no_client_ca() {
 }
 
 #[test]
-fn a_file_registers_its_first_certificate_and_holds_no_other_ones() {
+fn a_file_registers_its_first_certificate_only() {
     let folder = Folder::new();
     let root = Ca::new("Root");
     let issued = root.intermediate("Issuing CA", |_| {}).issue("billing", |_| {});

@@ -24,7 +24,7 @@ error: domain.private_key: server.key is not the key of the first certificate in
 }
 
 #[test]
-fn server_key_is_no_key() {
+fn server_key_is_not_a_key() {
     Folder::new().write("server.key", "no key").prints(
         r#"
 error: domain.private_key: server.key holds no private key in PEM (no "-----BEGIN PRIVATE KEY-----" line)

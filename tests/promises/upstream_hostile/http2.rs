@@ -139,7 +139,7 @@ async fn assert_ends(ca: &Ca, upstream: &Scripted, statuses: &[u16], what: &str)
 }
 
 #[tokio::test]
-async fn http2_upstreams_that_end_their_connections_or_streams_are_an_error() {
+async fn http2_upstreams_that_close_are_an_error() {
     let ca = Ca::new("Upstream CA");
     // GOAWAY at once, with NO_ERROR and with ENHANCE_YOUR_CALM; and many of them.
     for first in [&[(GOAWAY, 0, 0, NO_ERROR)][..], &[(GOAWAY, 0, 0, CALM)], &[(GOAWAY, 0, 0, NO_ERROR); 50]] {
@@ -225,7 +225,7 @@ async fn http2_heads_without_end_are_an_error_in_bounded_memory() {
 }
 
 #[tokio::test]
-async fn http2_frames_without_end_are_an_error_in_bounded_time_and_memory() {
+async fn endless_http2_frames_are_bounded() {
     let ca = Ca::new("Upstream CA");
     for (again, what) in [
         ((|stream| vec![(HEADERS, END_HEADERS, stream, HINTS_103.to_vec())]) as Script, "103 without end"),

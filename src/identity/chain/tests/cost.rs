@@ -51,7 +51,7 @@ fn a_strangers_ring_of_cas_costs_no_signature_check() {
 }
 
 #[test]
-fn a_strangers_ring_in_a_client_cas_name_costs_a_few_signature_checks() {
+fn a_ring_named_like_a_client_ca_costs_few_checks() {
     let root = TestCa::new("root");
     let trusted = trust(&[&root]);
     for change in [|_: &mut CertificateParams| {}, large] {
@@ -132,7 +132,7 @@ fn an_intermediate_is_read_up_to_eight_kibibytes() {
 }
 
 #[test]
-fn the_right_one_of_many_namesakes_is_found_by_its_key_identifier() {
+fn key_identifiers_select_among_same_named_cas() {
     let root = TestCa::new("root");
     let cas: Vec<TestCa> = (0..5).map(|_| root.intermediate("sub", |_| {})).collect();
     let leaf = cas[4].leaf("a", |p| p.use_authority_key_identifier_extension = true);

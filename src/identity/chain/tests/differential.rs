@@ -340,7 +340,7 @@ proptest! {
     }
 
     #[test]
-    fn any_octets_in_a_judged_extension_are_read_or_refused(
+    fn any_bytes_in_an_extension_are_parsed_or_refused(
         number in select(vec![14_u64, 15, 17, 19, 30, 31, 32, 33, 35, 36, 37, 54, 56]),
         octets in proptest::collection::vec(any::<u8>(), 0..24),
         critical in any::<bool>(),

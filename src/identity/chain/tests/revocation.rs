@@ -30,7 +30,7 @@ fn a_revoked_leaf_or_intermediate_is_refused() {
 }
 
 #[test]
-fn an_intermediates_own_list_counts() {
+fn an_intermediates_own_crl_applies() {
     let root = TestCa::new("root");
     let sub = root.intermediate("sub", |_| {});
     let trusted = trust_with(&[&root], vec![sub.crl(&[2], 2035)], StaleCrl::Refuse);
@@ -40,7 +40,7 @@ fn an_intermediates_own_list_counts() {
 }
 
 #[test]
-fn a_stale_list_refuses_or_is_only_old() {
+fn a_stale_crl_refuses_or_is_reported() {
     let root = TestCa::new("root");
     let lists = || vec![root.crl(&[2], 2028)];
     let refuse = trust_with(&[&root], lists(), StaleCrl::Refuse);
@@ -52,7 +52,7 @@ fn a_stale_list_refuses_or_is_only_old() {
 }
 
 #[test]
-fn a_list_that_another_signed_is_refused() {
+fn a_crl_signed_by_another_ca_is_refused() {
     let (root, impostor) = (TestCa::new("root"), TestCa::new("root"));
     let forged = impostor.crl(&[], 2035);
     let error =
@@ -62,7 +62,7 @@ fn a_list_that_another_signed_is_refused() {
 }
 
 #[test]
-fn a_list_in_an_intermediates_name_that_it_did_not_sign_refuses_its_certificates() {
+fn a_forged_intermediate_crl_refuses_its_certificates() {
     let root = TestCa::new("root");
     let (sub, impostor) = (root.intermediate("sub", |_| {}), TestCa::new("sub"));
     let trusted = trust_with(&[&root], vec![impostor.crl(&[], 2035)], StaleCrl::Refuse);
@@ -70,7 +70,7 @@ fn a_list_in_an_intermediates_name_that_it_did_not_sign_refuses_its_certificates
 }
 
 #[test]
-fn two_cas_of_one_name_each_have_their_list() {
+fn two_cas_of_one_name_have_their_own_crls() {
     let (first, second) = (TestCa::new("corp"), TestCa::new("corp"));
     let lists = vec![first.crl(&[1], 2035), second.crl(&[2], 2035)];
     let trusted = trust_with(&[&first, &second], lists, StaleCrl::Refuse);
@@ -81,7 +81,7 @@ fn two_cas_of_one_name_each_have_their_list() {
 }
 
 #[test]
-fn an_anchor_that_may_not_sign_lists_is_refused_under_one() {
+fn an_anchor_without_crl_sign_cannot_revoke() {
     let root = TestCa::new("root");
     let anchor = root.renewed("root", |p| p.key_usages = vec![KeyUsagePurpose::KeyCertSign]);
     let trusted =
@@ -91,7 +91,7 @@ fn an_anchor_that_may_not_sign_lists_is_refused_under_one() {
 }
 
 #[test]
-fn the_newest_list_of_a_ca_counts() {
+fn the_newest_crl_of_a_ca_applies() {
     let root = TestCa::new("root");
     for revoked in [[&[][..], &[1]], [&[1], &[]]] {
         let [older, newer] = revoked;
@@ -103,7 +103,7 @@ fn the_newest_list_of_a_ca_counts() {
 }
 
 #[test]
-fn of_two_lists_of_one_moment_the_one_with_the_higher_number_counts() {
+fn crl_number_breaks_this_update_ties() {
     let root = TestCa::new("root");
     let list = |number: u64, serials: &[u64]| root.crl_with(serials, |list| list.crl_number = number.into());
     for (lists, revoked) in [
@@ -152,7 +152,7 @@ fn scope(uri: &str, of: Option<CrlScope>) -> impl FnOnce(&mut CertificateRevocat
 }
 
 #[test]
-fn a_list_of_a_part_passes_nobody_whom_it_does_not_cover() {
+fn a_partitioned_crl_covers_only_what_it_names() {
     const URI: &str = "http://crl.example/1.crl";
     let root = TestCa::new("root");
     let point = |uri: &'static str, number: u64| {

@@ -61,7 +61,7 @@ fn one_rdn_has_one_reading() {
 }
 
 #[test]
-fn an_order_that_cannot_be_told_is_an_error_that_says_how_to_write_it() {
+fn an_ambiguous_order_is_an_error_with_both_forms() {
     let openssl_3_2 = error("C=DE, O=b, CN=a");
     assert_eq!(
         openssl_3_2.to_string(),
@@ -107,7 +107,7 @@ fn a_certificates_order_without_blanks_is_read_but_warned_of() {
 }
 
 #[test]
-fn the_other_forms_are_warned_of_where_they_begin_with_an_individual() {
+fn reversed_openssl_forms_get_a_warning() {
     for (text, form) in [
         ("CN = orders\nOU = Pay\nO = Example Bank, Inc.\nC = DE", "with one part a line"),
         ("CN=orders\r\nOU=Pay\r\nO=Example Bank, Inc.\r\nC=DE\r\n", "with one part a line"),
