@@ -1,4 +1,4 @@
-//! Vouching: what the upstream is told about the client, in headers that nobody but the edge can set.
+//! Vouching (others call it client certificate forwarding): headers about the client that nobody but the edge can set.
 //!
 //! Two halves, both pure. [`Reserved`] knows every name that an upstream may believe and removes inbound
 //! copies of it, whatever the spelling. [`Profile`] turns the [`Evidence`] about a client into headers

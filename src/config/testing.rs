@@ -18,7 +18,7 @@ pub(super) fn edge(text: impl AsRef<[u8]>) -> (Option<Settings>, Vec<Problem>, S
     read("edge.toml", text.as_ref(), settings)
 }
 
-/// Writes an `applications.toml` and reads it, likewise.
+/// Writes an `applications.toml` and reads it.
 pub(super) fn registry(text: &str) -> (Option<Vec<Application>>, Vec<Problem>, String) {
     read("applications.toml", text.as_ref(), |path| all_applications(path, &named_at()))
 }

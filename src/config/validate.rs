@@ -12,7 +12,7 @@ use crate::{
     header::owned::{Owner, owner},
 };
 
-/// The name of a header that the edge may be told to set.
+/// The name of a header that the edge may be configured to set.
 ///
 /// The faults do not repeat the name: it may itself be a secret.
 pub(super) fn header_name(text: &str) -> Result<HeaderName, Fault> {

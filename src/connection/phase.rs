@@ -78,7 +78,7 @@ pub(super) enum Work {
     Busy(InFlight),
 }
 
-/// When the peer was told that the connection ends (GOAWAY, `Connection: close`), and how many requests there were by then.
+/// When the end of the connection was announced (GOAWAY, `Connection: close`), and how many requests there were by then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Announced {
     at: Instant,
@@ -249,7 +249,7 @@ impl State {
         matches!(self.phase, Phase::Closing { .. } | Phase::Lingering { .. })
     }
 
-    /// Notes that the peer is told, the first time that this is asked of a closing connection: true then.
+    /// Notes the announcement of the end to the peer; true the first time that a closing connection is asked.
     pub(super) fn announce(&mut self, now: Instant) -> bool {
         let requests = self.requests;
         match &mut self.phase {

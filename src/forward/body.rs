@@ -37,7 +37,7 @@ impl From<NoRoom> for BodyFault {
     }
 }
 
-/// Whether the body is out, and what became of it; shared with whoever waits for the response.
+/// Whether the body has been sent, and with what result; shared with the task that awaits the response.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Progress(Rc<Cell<State>>);
 
@@ -219,7 +219,7 @@ impl Body for RequestBody {
                             let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
                             if let Some(rest) = left.checked_sub(length) {
                                 *left = rest;
-                                // Whoever sends it does not ask again after the last byte.
+                                // The sender does not poll again after the last byte.
                                 if incoming.is_end_stream() {
                                     this.progress.is_done();
                                 }

@@ -19,7 +19,7 @@ pub fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
-/// Where a request came from, as the upstream is told.
+/// Where a request came from, for the upstream.
 #[derive(Clone, Debug)]
 pub struct CameFrom {
     /// All hops, for `X-Forwarded-For`.
@@ -30,7 +30,7 @@ pub struct CameFrom {
 }
 
 impl CameFrom {
-    /// By the addresses `hops`, the connection's own peer last; those before it were told by a trusted proxy. The application's
+    /// By the addresses `hops`, the connection's own peer last; those before it were named by a trusted proxy. The application's
     /// address is the last one that is no trusted proxy: any entry further left is what the application said of itself.
     #[must_use]
     pub fn by(mut hops: Vec<IpAddr>, peer: IpAddr, trusted_proxies: &[IpNet]) -> Self {

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::text;
 
-/// How often an unprocessed request may be sent anew, over and above one try an origin.
+/// How often an unprocessed request may be retried, besides one attempt per origin.
 const RETRIES: usize = 3;
 #[derive(Debug)]
 pub(super) struct Pool {

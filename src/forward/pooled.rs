@@ -10,7 +10,7 @@ use crate::h1;
 /// An HTTP/1.1 connection to an origin.
 pub(super) type Http1 = h1::Connection<RequestBody>;
 
-/// Armed anew only when it goes off, or if it would go off too late.
+/// Reset only when it fires, or if it would fire too late.
 pub(super) type Timer = Pin<Box<Sleep>>;
 
 /// One that goes off after so long.

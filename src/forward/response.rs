@@ -86,7 +86,7 @@ impl Upstream {
             Self::Http1(lease) => {
                 let Some(connection) = lease.connection() else { return Poll::Ready(None) };
                 let frame = ready!(connection.http1.poll_frame(cx));
-                // Whoever sends it on does not ask again after the last byte.
+                // The sender does not poll again after the last byte.
                 lease.give_back();
                 Poll::Ready(frame.map(|frame| frame.map_err(ResponseError::from)))
             }

@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn heads_parse_the_same_however_cut_and_interim_ones_are_dropped() {
+    fn heads_parse_the_same_however_cut() {
         let text = b"HTTP/1.1 100 Continue\r\nx-interim: 1\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 299 Odd but fine\r\n\
             Set-Cookie: a=1\r\nset-cookie:b=2 \r\nX-Empty:\r\ncontent-length: 4\r\n\r\nbody";
         for piece in 1..=text.len() {

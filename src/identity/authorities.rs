@@ -143,7 +143,7 @@ impl fmt::Display for AuthorityWarning {
     }
 }
 
-/// A client CA, for whoever watches that it stays valid.
+/// A client CA, to monitor its expiry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CaFacts {
     /// Its subject, in RFC 4514 form.
@@ -156,7 +156,7 @@ pub struct CaFacts {
     pub purpose: Purpose,
 }
 
-/// A loaded CRL, for whoever watches that it stays fresh.
+/// A loaded CRL, to monitor its age.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CrlFacts {
     /// Which one, from 0, in the order in which they were given.

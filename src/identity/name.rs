@@ -112,7 +112,7 @@ impl DistinguishedName {
         Ok(Self::new(&rdns))
     }
 
-    /// Reads a name as an operator writes it, in one of four forms that are told apart by their shape:
+    /// Reads a name as an operator writes it, in one of four forms, distinguished by their shape:
     ///
     /// * RFC 4514: `CN=a,O=b,C=DE`, no blanks around `,` and `=`, the most specific RDN first;
     /// * OpenSSL: `C = DE, O = b, CN = a`, in certificate order;

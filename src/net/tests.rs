@@ -1,4 +1,4 @@
-//! Streams over real sockets: every octet arrives once and in order, whoever is slow, and whoever goes.
+//! Streams over real sockets: every byte arrives once and in order, even if a peer is slow or goes away.
 
 use std::{
     io,

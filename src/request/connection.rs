@@ -21,7 +21,7 @@ pub struct ClientAddress {
 pub struct Connection {
     /// The application's address.
     pub address: ClientAddress,
-    /// The same as the upstream is told, where no trusted proxy says otherwise.
+    /// The same for the upstream, unless a trusted proxy names another one.
     pub from: CameFrom,
     /// The domain that the handshake was made for: lower case, no trailing dot.
     pub server_name: Box<str>,

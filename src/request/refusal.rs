@@ -1,4 +1,5 @@
-//! What an application is told when its request is refused: an OAuth error in JSON (RFC 6749 section 5.2).
+//! The response to a refused request: an OAuth error in JSON (RFC 6749 section 5.2). The texts of a 401 for a certificate are in
+//! `authenticate::Denial::description`, all others here.
 
 use http::{HeaderValue, Method, Response, StatusCode, Version, header};
 

@@ -1,4 +1,4 @@
-//! What the upstream is told: every inbound copy of a header that the edge sets is removed, ours are added last.
+//! The headers for the upstream: every inbound copy of a header that the edge sets is removed, ours are added last.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -32,13 +32,13 @@ fn outbound(Authenticated { context, body, proof }: Authenticated) -> Result<Out
     let headers = &mut head.headers;
     remove_hop_by_hop(headers);
     join_cookies(headers);
-    let told = connection.address.trusted_proxy.then(|| forwarded_for(headers));
+    let hops = connection.address.trusted_proxy.then(|| forwarded_for(headers));
     site.reserved.remove_from(headers);
 
     let target = &domain.target;
-    let told = told.map(|hops| CameFrom::by(hops, connection.address.ip, &site.trusted_proxies));
+    let from = hops.map(|hops| CameFrom::by(hops, connection.address.ip, &site.trusted_proxies));
     let upstream = (&**target, domain.forwarded_for);
-    forwarding_headers(headers, upstream, told.as_ref().unwrap_or(&connection.from), &authority);
+    forwarding_headers(headers, upstream, from.as_ref().unwrap_or(&connection.from), &authority);
     for (name, value) in &target.headers {
         headers.insert(name, value.clone());
     }

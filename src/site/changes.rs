@@ -12,15 +12,15 @@ use crate::{
     trust::{Application, ClientId, Registry},
 };
 
-/// Names told in one line; a reload of thousands is told by their number.
-const TOLD: usize = 20;
+/// Names listed in one line; further ones are counted.
+const LISTED: usize = 20;
 
-/// The difference between two sites. Of many names, those that are told come first and in order.
+/// The difference between two sites. Of many names, those that are listed come first and in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
     /// `application a`, `credential a/b`, `domain c`, `client CA "d"`, `CRL of "d"`.
     pub added: Vec<String>,
-    /// Likewise.
+    /// In the same form.
     pub removed: Vec<String>,
     /// Credentials that keep their name and match something else; CRLs that were renewed or are judged by otherwise; parts of a domain; settings of all.
     pub changed: Vec<String>,
@@ -52,11 +52,11 @@ impl Changes {
         let gone = before.domains.keys().filter(|name| !after.domains.contains_key(*name));
         changes.removed.extend(gone.map(|name| format!("domain {name}")));
         for list in [&mut changes.added, &mut changes.removed, &mut changes.changed] {
-            if list.len() > TOLD {
-                list.select_nth_unstable(TOLD);
+            if list.len() > LISTED {
+                list.select_nth_unstable(LISTED);
             }
-            let told = list.len().min(TOLD);
-            list.get_mut(..told).unwrap_or_default().sort_unstable();
+            let listed = list.len().min(LISTED);
+            list.get_mut(..listed).unwrap_or_default().sort_unstable();
         }
         changes
     }
@@ -168,10 +168,10 @@ impl fmt::Display for Changes {
             if names.is_empty() {
                 continue;
             }
-            let told = names.get(..TOLD).unwrap_or(names).join(", ");
-            let more = names.len().saturating_sub(TOLD);
+            let listed = names.get(..LISTED).unwrap_or(names).join(", ");
+            let more = names.len().saturating_sub(LISTED);
             let separator = if first { "" } else { "; " };
-            write!(f, "{separator}{what} {told}")?;
+            write!(f, "{separator}{what} {listed}")?;
             if more > 0 {
                 write!(f, " and {more} more")?;
             }

@@ -38,7 +38,7 @@ pub(super) struct Location {
     pub(super) ca: Option<PathBuf>,
 }
 
-/// One kind of document: what it may be, and who is told of fetches.
+/// One kind of document: where it comes from and how it is judged.
 pub(super) trait Document: Clone + Send + Sync + 'static {
     /// What makes it another document; the way in which it is judged may change without that.
     type Key: Clone + Eq + Hash + Send + Sync;

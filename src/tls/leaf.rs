@@ -1,6 +1,6 @@
 //! What a handshake needs of the client's certificate: its key and its end.
 //!
-//! The rest, names and extensions among it, is read once a worker for whoever is judged (`http::peer`): to read it here too would be
+//! The rest, names and extensions among it, is parsed once per worker (`request::ClientIdentity`): to parse it here too would be
 //! the longest thing that the edge itself does in a handshake.
 
 use x509_parser::{

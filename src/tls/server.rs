@@ -86,7 +86,7 @@ impl DomainTls {
     /// resumed on another; there is no session cache and no early data.
     ///
     /// Keys that no file gives are taken over from the same domain's `former` configuration, so that sessions outlive a
-    /// renewed certificate, but not where client authentication changed: then every client shakes hands anew under the new
+    /// renewed certificate, but not where client authentication changed: then every client does a full handshake under the new
     /// rule. Keys of a file are bound to the rule by their derivation.
     pub fn new(options: ServerOptions, former: Option<&Self>, clock: &Clock) -> Result<Self, rustls::Error> {
         let context = Context { domain: options.domain.clone(), client_auth: options.client_auth };

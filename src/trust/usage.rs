@@ -1,4 +1,4 @@
-//! When a credential was last used, told without a lock.
+//! When a credential was last used, without a lock.
 
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 

@@ -61,7 +61,7 @@ impl<'a> Certificate<'a> {
     }
 }
 
-/// Whether a CA vouches for the client, as the upstream is told.
+/// Whether a CA vouches for the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// A chain to a configured client CA verifies.

@@ -99,7 +99,7 @@ pub struct Limited {
     pub limit: usize,
 }
 
-/// A custom profile that cannot be. Headers are told by their place in the list, from 0: a name may be a secret.
+/// Why a custom profile is invalid. Headers are identified by their position in the list, from 0: a name may be a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidProfile {
     /// It bears the name of a built-in profile.

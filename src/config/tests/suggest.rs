@@ -1,4 +1,4 @@
-//! The schema lists what the reader reads, its examples do, and the documentation tells of all of it.
+//! The schema lists the keys of the reader, its examples are valid, and the documentation has all of them.
 
 use std::fmt::Write;
 

@@ -44,7 +44,7 @@ pub(super) fn openssl_name(oid: &str) -> Option<&'static str> {
 
 /// The name that OpenSSL prints, where it reads back to the same type.
 ///
-/// (OpenSSL tells `uid`, the X.500 unique identifier, from `UID`, the user, by case alone.)
+/// (OpenSSL distinguishes `uid`, the X.500 unique identifier, from `UID`, the user, by case alone.)
 pub(super) fn readable_name(oid: &str) -> Option<&'static str> {
     openssl_name(oid).filter(|name| resolve(name).is_ok_and(|resolved| resolved == oid))
 }

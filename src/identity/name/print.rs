@@ -64,7 +64,7 @@ impl DistinguishedName {
         self.rdns().iter().map(rdn).collect::<Vec<_>>().join(", ")
     }
 
-    /// One RDN a line, in certificate order, which reads back likewise.
+    /// One RDN per line, in certificate order; parses back to the same name.
     #[must_use]
     pub fn to_lines(&self) -> String {
         // A single line could be of any form, so that there a comma is escaped in any case.

@@ -65,7 +65,7 @@ pub(super) fn may_separate(rest: &str) -> bool {
     rest.trim().is_empty() || rest.split_once('=').is_some_and(attribute)
 }
 
-/// The two forms with commas, told apart by their blanks.
+/// The two forms with commas, distinguished by their spaces.
 fn read_commas(text: &str) -> Result<(DistinguishedName, Option<WrittenWarning>), WrittenNameError> {
     let mut parts = scan::rdns(text, Separator::Comma)?;
     let as_written = name(&parts)?;

@@ -16,7 +16,7 @@ use crate::{clock::Timestamp, tls::ClientAuth};
 const NAME: usize = 16;
 /// The first sealed byte: the form of what follows. A later form gets another number.
 const FORM: u8 = 1;
-/// A client with a chain beyond that shakes hands anew every time: a ticket has to fit into the 65,535 bytes that TLS leaves it.
+/// A client with a longer chain does a full handshake every time: a ticket has to fit into the 65,535 bytes that TLS leaves it.
 const LARGEST: usize = 48 * 1024;
 /// For HKDF: keys for another purpose are other keys.
 const PURPOSE: &[u8] = b"mtls-edge session ticket";

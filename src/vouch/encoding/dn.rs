@@ -26,7 +26,7 @@ pub(super) fn for_header(rfc2253: &str) -> String {
 /// a backslash for an escaped one. A client that chose its own subject (a self-signed certificate is
 /// matched by its thumbprint, whatever its name) could then start a field such as `Chain=` or an element
 /// such as `Hash=` of its own. So what could start one is written as a hex pair (RFC 2253 section 2.4), which
-/// is the same name to whoever parses it: `;`, `=` within a value, and the backslash itself. Quotes
+/// is the same name to any parser: `;`, `=` within a value, and the backslash itself. Quotes
 /// and commas keep the backslash that RFC 2253 gives them, as Envoy sends them: without a `;`
 /// or a `=` after it, what follows a comma is no field.
 pub(super) fn for_xfcc(rfc2253: &str) -> String {

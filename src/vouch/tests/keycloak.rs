@@ -1,6 +1,6 @@
 //! Keycloak's providers get back the very certificates that went into the headers.
 //!
-//! The providers' rules are described and written anew in `providers`, after keycloak/keycloak's
+//! The providers' rules are described and written independently in `providers`, after keycloak/keycloak's
 //! `services/src/main/java/org/keycloak/services/x509` (releases up to 26.7, and states of pull requests).
 
 mod java;

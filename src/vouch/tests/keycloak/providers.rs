@@ -107,7 +107,7 @@ impl Keycloak {
     /// those of other than two parts are dropped; a key that comes twice fails the request; of `Chain` the
     /// line ends and quotes go, and it is cut behind every end line.
     ///
-    /// The helper of today finds nothing in a PEM that is one line, whoever wrote the header; so the boundaries go
+    /// The helper of today finds nothing in a PEM that is one line; so the boundaries go
     /// by their text here, as for apache.
     pub(super) fn envoy_proposed(&self) -> Chain {
         let mut fields: Vec<(&str, &str)> = vec![];
