@@ -53,8 +53,9 @@ impl<S> Admit<S> {
                 .map(|(domain, authority)| (site, domain, authority));
         }
         let Some(authority) = authority(request)? else {
-            let domain =
-                site.domains.get(&*self.connection.server_name).cloned().ok_or(Refusal::Misdirected)?;
+            let Some(domain) = site.domains.get(&*self.connection.server_name).cloned() else {
+                return Err(Refusal::Misdirected);
+            };
             let (domain, authority) = self.admit_to(domain, None)?;
             return Ok((site, domain, authority));
         };
@@ -63,7 +64,9 @@ impl<S> Admit<S> {
         if !host.eq_ignore_ascii_case(&self.connection.server_name) {
             return Err(Refusal::Misdirected);
         }
-        let domain = site.domains.get(&*self.connection.server_name).cloned().ok_or(Refusal::Misdirected)?;
+        let Some(domain) = site.domains.get(&*self.connection.server_name).cloned() else {
+            return Err(Refusal::Misdirected);
+        };
         let (domain, authority) = self.admit_to(domain, authority.port_u16())?;
         Ok((site, domain, authority))
     }

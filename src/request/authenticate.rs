@@ -46,7 +46,9 @@ impl<S> Authenticate<S> {
 
 /// What the connection's client has presented.
 fn presented<'a>(context: &'a Context, identities: &'a IdentityCache) -> Result<Presented<'a>, Refusal> {
-    let identity = context.connection.identity.as_ref().ok_or(Refusal::Denied(Denial::NoCertificate))?;
+    let Some(identity) = context.connection.identity.as_ref() else {
+        return Err(Refusal::Denied(Denial::NoCertificate));
+    };
     identity
         .presented(&identities.refusals)
         .map_err(|error| Refusal::Denied(Denial::Unreadable(error.clone())))
@@ -164,7 +166,9 @@ fn renewed(context: &mut Context, current: &SiteHandle, route: Arc<Route>) -> Re
         return Ok(route);
     }
     let site = current.load_full();
-    let domain = site.domains.get(&*context.connection.server_name).cloned().ok_or(Refusal::Misdirected)?;
+    let Some(domain) = site.domains.get(&*context.connection.server_name).cloned() else {
+        return Err(Refusal::Misdirected);
+    };
     let route = Arc::clone(domain.routes.find(&context.head.method, context.head.uri.path())?);
     context.domain = domain;
     context.site = site;

@@ -45,9 +45,12 @@ fn outbound(Authenticated { context, body, proof }: Authenticated) -> Result<Out
     let caller = if proof.is_some() { Caller::Proved } else { Caller::Anybody };
     if let Some(proof) = &proof {
         connection.mark_proved();
-        let identity = connection.identity.as_ref().ok_or(Refusal::Denied(Denial::NoCertificate))?;
-        let ours =
-            identity.headers(&domain.profile, &proof.basis).ok_or(Refusal::Denied(Denial::NoCertificate))?;
+        let Some(identity) = connection.identity.as_ref() else {
+            return Err(Refusal::Denied(Denial::NoCertificate));
+        };
+        let Some(ours) = identity.headers(&domain.profile, &proof.basis) else {
+            return Err(Refusal::Denied(Denial::NoCertificate));
+        };
         match &*ours {
             Ok(ours) => {
                 for (name, value) in ours {
