@@ -1,12 +1,14 @@
 //! `mtls-edge`: a TLS-terminating edge for OAuth 2.0 mutual-TLS client authentication (RFC 8705).
 //!
-//! The modules stand in the order of a request's way; each depends only on those after it:
+//! The modules follow a request's path; each depends only on those after it:
 //!
 //! * [`cli`]: the commands;
 //! * [`edge`]: what `run` and `demo` start, watch and stop;
-//! * [`reload`]: trust that changes while the edge runs;
+//! * [`reload`]: merges the updates of all sources into one site, and swaps it;
+//! * [`source`]: where trust comes from: the watched files, fetched documents;
 //! * [`load`]: settings to a site, opening every file that they name;
 //! * [`config`]: text to typed settings;
+//! * [`outbound`]: the edge's own HTTP requests;
 //! * [`listen`]: sockets, workers, limits, drain;
 //! * [`connection`]: one accepted connection, from its handshake to its end;
 //! * [`request`]: the tower stack of one connection;
@@ -14,15 +16,15 @@
 //! * [`export`]: metrics in the formats of monitoring systems;
 //! * [`observe`]: the log and the metrics;
 //! * [`site`]: the snapshot of everything that a request is judged by and forwarded with;
-//! * [`tls`]: a server configuration a domain, proof of possession;
+//! * [`tls`]: one server configuration per domain, proof of possession;
 //! * [`authenticate`], [`vouch`], [`forward`]: the three jobs of the stack;
 //! * [`h1`]: the HTTP/1.1 connection to an origin;
 //! * [`trust`], [`identity`]: who may vouch for whom, and what a certificate says;
-//! * [`net`]: streams whose sends are gathered;
-//! * [`pem`]: PEM and DER files, read strictly;
+//! * [`net`]: streams with batched writes;
+//! * [`pem`]: strict parsing of PEM and DER;
 //! * [`header`]: the lists of header names, and how upstreams may confuse them;
 //! * [`oauth`]: the parameters of a request, parsed once;
-//! * [`text`]: what a peer wrote, made fit to be shown;
+//! * [`text`]: text from peers, bounded and escaped;
 //! * [`clock`]: the time, and points in time.
 
 pub mod admin;
