@@ -3,9 +3,9 @@
 //! The modules follow a request's path; each depends only on those after it:
 //!
 //! * [`cli`]: the commands;
-//! * [`edge`]: what `run` and `demo` start, watch and stop;
+//! * [`edge`]: the composition root of `run` and `demo`;
 //! * [`reload`]: merges the updates of all sources into one site, and swaps it;
-//! * [`source`]: where trust comes from: the watched files, fetched documents;
+//! * [`source`]: sources of trust: the watched files, fetched documents;
 //! * [`load`]: settings to a site, opening every file that they name;
 //! * [`config`]: text to typed settings;
 //! * [`outbound`]: the edge's own HTTP requests;

@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // The allocator asks for huge pages, of which the kernel zeroes 2 MiB at once: a crowd of new connections would stop a worker
-    // for that time over and over. A kernel without them has nothing to turn off.
+    // The allocator requests huge pages, and the kernel zeroes each in one go (2 MiB): a burst of new connections would repeatedly
+    // stall a worker. It fails only on kernels without huge pages.
     let _ = rustix::thread::disable_transparent_huge_pages(true);
     mtls_edge::cli::main()
 }

@@ -1,4 +1,4 @@
-//! `check`: every problem of a configuration, not only the first.
+//! `check`: reports all problems of a configuration.
 
 use std::{path::Path, process::ExitCode};
 
@@ -11,7 +11,7 @@ use crate::{
     trust::Generation,
 };
 
-/// Builds everything that `run` would build, and reports. Exit 0 without errors (warnings may be there), else 1.
+/// Builds everything that `run` would build, and prints the problems. Exits 1 if one is an error, else 0.
 pub(super) fn check(config: &Path) -> ExitCode {
     let mut built = build(config, Generation(1), None, &Clock::System);
     if let Some((settings, _)) = &built.site {

@@ -1,4 +1,4 @@
-//! `demo`: the first five minutes: certificates, a token endpoint behind the edge, a token by each authentication method, a refusal.
+//! `demo`: generates certificates, starts a token endpoint behind the edge, and shows a token per authentication method and a refusal.
 
 mod application;
 mod token_endpoint;
@@ -28,16 +28,16 @@ pub(super) fn demo(once: bool, port: u16) -> ExitCode {
 
 fn run(once: bool, port: u16) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    // A signal that is not caught ends the process, and its folder stays.
+    // An uncaught signal would end the process without removing its folder.
     let mut signals = runtime.block_on(async { Signals::catch() })?;
-    // Its keys are for nobody else, whatever the umask.
+    // Only the owner may read its keys, whatever the umask.
     let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
     let folder = tempfile::Builder::new().prefix("mtls-edge-demo-").permissions(private).tempdir()?;
     let certs = folder.path().join("certs");
     development::write(&certs)?;
     let endpoint = runtime.block_on(TokenEndpoint::bind())?;
     let edge = start(folder.path(), endpoint.url(), port)?;
-    let address = *edge.https().first().ok_or("the edge listens nowhere")?;
+    let address = *edge.https().first().ok_or("the edge has no HTTPS address")?;
     let mut text = String::new();
     writeln!(text, "authorization server  {}  (a token endpoint that knows no TLS)", endpoint.url())?;
     writeln!(text, "edge                  https://{DOMAIN}:{}  (mutual TLS)", address.port())?;
@@ -67,7 +67,7 @@ fn run(once: bool, port: u16) -> Result<(), Failure> {
     outcome
 }
 
-/// What the demo shows: two tokens and a refusal, each after the log line of its request.
+/// Requests two tokens and shows a refusal, each after the log line of its request.
 async fn calls(certs: &Path, edge: SocketAddr) -> Result<(), Failure> {
     let [billing, payments] = [Application::load(certs, "billing")?, Application::load(certs, "payments")?];
     for (application, method) in [(&billing, "self_signed_tls_client_auth"), (&payments, "tls_client_auth")] {
@@ -75,7 +75,7 @@ async fn calls(certs: &Path, edge: SocketAddr) -> Result<(), Failure> {
         print::out(format_args!("{client_id}, by {method}:\n"))?;
         let token = application.token(edge).await?;
         logged().await;
-        token.is_bound_to(application)?;
+        token.check_bound_to(application)?;
         let claims = serde_json::to_string_pretty(&token.claims)?.replace('\n', "\n         ");
         print::out(format_args!(
             "  token  {}\n  claims {claims}\n  the certificate's x5t#S256 {} equals cnf\n\n",
@@ -92,14 +92,14 @@ async fn calls(certs: &Path, edge: SocketAddr) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Waits until the log line of a request is written, so that it does not end up below what is printed of the response.
+/// Waits until the log line of a request is written, so that it appears above the response.
 async fn logged() {
-    // A worker hands its lines over once it has nothing else to do, right after it has sent the response.
+    // A worker queues its lines once it is idle, right after it has sent the response.
     tokio::time::sleep(Duration::from_millis(20)).await;
     finish_log();
 }
 
-/// Waits for a signal that ends the demo. SIGHUP does, too: its terminal is gone.
+/// Waits for a signal that ends the demo. SIGHUP also ends it, since the terminal is gone.
 async fn end(signals: &mut Signals) {
     while let Signal::User(_) = signals.next().await {}
 }
@@ -115,7 +115,7 @@ fn curl(certs: &Path, port: u16) -> String {
         .concat()
 }
 
-/// The edge as `run` starts it, from files, with all of its parts.
+/// Starts the edge as `run` does, from files and with all its parts.
 fn start(folder: &Path, upstream: &str, port: u16) -> Result<Edge, Failure> {
     let config = folder.join("edge.toml");
     development::readable(

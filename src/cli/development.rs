@@ -1,4 +1,4 @@
-//! Certificates for development, as `demo` and `init` make them: never for production.
+//! Development certificates for `demo` and `init`. Not for production.
 
 use std::{fs, io, path::Path};
 
@@ -7,16 +7,16 @@ use rcgen::{
     IsCa, KeyPair, KeyUsagePurpose, SanType,
 };
 
-/// The domain of the development server's certificate; every resolver takes it to loopback.
+/// The domain of the development server's certificate. Every resolver maps it to loopback (RFC 6761 section 6.3).
 pub(super) const DOMAIN: &str = "mtls.localhost";
 
-/// Why certificates could not be made.
+/// Why the certificates could not be created.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DevelopmentError {
-    /// Cryptography failed.
+    /// A key or a certificate could not be created.
     #[error("cannot create a certificate: {0}")]
     Certificate(#[from] rcgen::Error),
-    /// The folder can't be written.
+    /// A file could not be written.
     #[error("{0}")]
     Io(#[from] io::Error),
 }
@@ -69,7 +69,7 @@ fn client(name: &str) -> Result<CertificateParams, rcgen::Error> {
     Ok(params)
 }
 
-/// Valid for 90 days from yesterday on, since clocks differ.
+/// A certificate that is valid for 90 days from yesterday, since clocks differ.
 fn named(name: &str) -> Result<CertificateParams, rcgen::Error> {
     let mut params = CertificateParams::new(Vec::new())?;
     params.distinguished_name = DistinguishedName::new();
@@ -84,7 +84,7 @@ fn public(folder: &Path, name: &str, pem: &str) -> io::Result<()> {
     readable(&folder.join(format!("{name}.pem")), pem)
 }
 
-/// Makes a folder in which only its owner can change anything, whatever the umask.
+/// Creates a folder that only its owner can write to, whatever the umask.
 pub(super) fn folder(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     fs::DirBuilder::new().recursive(true).mode(0o755).create(path)
@@ -95,7 +95,7 @@ pub(super) fn readable(path: &Path, text: &str) -> io::Result<()> {
     new(path, text, 0o644)
 }
 
-/// Writes a file that only its owner can read, from its first byte on.
+/// Writes a file that only its owner can read; it is created with these permissions.
 fn private(path: &Path, text: &str) -> io::Result<()> {
     new(path, text, 0o600)
 }

@@ -1,4 +1,4 @@
-//! `init`: a commented configuration to start from, with development certificates, so that `check` accepts it as it is.
+//! `init`: writes a commented starter configuration with development certificates, which `check` accepts unchanged.
 
 use std::{path::Path, process::ExitCode};
 
@@ -7,7 +7,7 @@ use super::{development, print};
 const EDGE: &str = include_str!("../../config/edge.toml");
 const APPLICATIONS: &str = include_str!("../../config/applications.toml");
 
-/// Writes the configuration into `dir`, which is made if it isn't there. Nothing that exists is overwritten.
+/// Writes the configuration into `dir`, which is created if it does not exist. Existing files are never overwritten.
 pub(super) fn init(dir: &Path) -> ExitCode {
     for name in ["edge.toml", "applications.toml", "certs"] {
         if dir.join(name).exists() {
@@ -32,7 +32,7 @@ fn write(dir: &Path) -> Result<(), development::DevelopmentError> {
     development::folder(dir)?;
     development::write(&dir.join("certs"))?;
     for (name, text) in [("edge.toml", EDGE), ("applications.toml", APPLICATIONS)] {
-        // In this repository the certificates stand beside the configuration's folder, here in it.
+        // In the repository's example the certificates are beside the configuration's folder; here they are in it.
         let text = text.replace("../certs/dev/", "certs/");
         development::readable(&dir.join(name), &text)?;
     }

@@ -1,4 +1,4 @@
-//! `inspect`: a certificate as the edge sees it, and what to paste into `applications.toml`.
+//! `inspect`: shows a certificate as the edge sees it, and the credential to paste into `applications.toml`.
 
 use std::{fmt::Write, fs::File, io::Read, path::Path, process::ExitCode};
 
@@ -16,7 +16,7 @@ use crate::{
 
 const SELF_SIGNED: &str = "self_signed_tls_client_auth";
 const BY_CA: &str = "tls_client_auth";
-/// How a CA issues one that works.
+/// How to get a usable certificate from a CA.
 const ISSUE: &str = "issue it with these extensions: openssl x509 -req -in client.csr -CA ca.pem -CAkey ca.key -days 90 -extfile ext.cnf, ext.cnf being: basicConstraints=CA:FALSE, keyUsage=digitalSignature, extendedKeyUsage=clientAuth (a line each)";
 
 /// Prints the facts of the first certificate of a PEM or DER file; the rest of a PEM file is its chain.
@@ -34,13 +34,13 @@ pub(super) fn inspect(path: &Path) -> ExitCode {
 }
 
 fn read(path: &Path) -> Result<ClientCertificate, FileFault> {
-    // Of a pipe too: an operator may well write `inspect <(openssl ...)`.
+    // It may be a pipe, as in `inspect <(openssl ...)`.
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(file::LIMIT).read_to_end(&mut bytes));
     read.map_err(|error| FileFault::unreadable(path, &error))?;
     let chain = certificates_in(path, &bytes)?;
     ClientCertificate::from_chain(&chain)
-        .map_err(|error| FileFault::new(path, format_args!(" can't be used: {error}")))
+        .map_err(|error| FileFault::new(path, format_args!(" cannot be used: {error}")))
 }
 
 fn describe(certificate: &ClientCertificate) -> String {
@@ -100,10 +100,10 @@ fn describe(certificate: &ClientCertificate) -> String {
     text
 }
 
-/// Whether it works by either method, and what to paste for those by which it does.
+/// The methods by which the certificate can authenticate, and the credential to paste for each.
 ///
-/// A self-issued certificate is registered by its thumbprint. One that a CA has issued can be registered both ways: by the subject
-/// that the CA vouches for (one of those shown), or by its thumbprint.
+/// A self-issued certificate is registered by its thumbprint. A certificate that a CA has issued can be registered by one of the
+/// subjects shown, which the CA vouches for, or by its thumbprint.
 fn credentials(certificate: &ClientCertificate, now: Timestamp) -> String {
     let by_itself = never(certificate, now);
     let by_ca = by_itself.clone().or_else(|| {
@@ -151,7 +151,7 @@ fn credentials(certificate: &ClientCertificate, now: Timestamp) -> String {
     text
 }
 
-/// Why it works by no method, and what to do.
+/// Why the certificate cannot authenticate by any method, and what to do.
 fn never(certificate: &ClientCertificate, now: Timestamp) -> Option<(String, &'static str)> {
     let Validity { not_before, not_after } = certificate.validity();
     if let Some(key) = unusable_key(certificate.spki_der()) {
@@ -165,7 +165,7 @@ fn never(certificate: &ClientCertificate, now: Timestamp) -> Option<(String, &'s
         .then(|| (format!("it is not valid before {not_before}"), "wait until then, or check the clock"))
 }
 
-/// RFC 4514, unless that form would be warned of as looking reversed.
+/// The subject in the form of RFC 4514, unless `check` would warn that this form looks reversed.
 fn written(dn: &DistinguishedName) -> String {
     let rfc4514 = dn.to_rfc4514();
     match DistinguishedName::from_written(&rfc4514) {

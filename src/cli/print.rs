@@ -1,4 +1,4 @@
-//! What the commands write to the standard streams. Neither a reader that is gone nor a full disk makes them panic.
+//! Output of the commands to the standard streams. Neither a closed pipe nor a full disk makes them panic.
 
 use std::{
     fmt::Display,
@@ -11,7 +11,7 @@ use crate::{
     observe::{has_colours, write_text},
 };
 
-/// Writes text to standard output. A closed pipe is no error: its reader, such as `head` or `grep -q`, has read enough.
+/// Writes text to standard output. A closed pipe is not an error: its reader, such as `head` or `grep -q`, has read enough.
 pub(super) fn out(text: impl Display) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     let written = write!(stdout, "{text}").and_then(|()| stdout.flush());
@@ -22,7 +22,7 @@ pub(super) fn out(text: impl Display) -> io::Result<()> {
     }
 }
 
-/// Writes the result of a command, whose exit code is `code` if that can be written.
+/// Writes the result of a command. Returns `code` if it could be written.
 pub(super) fn result(text: impl Display, code: ExitCode) -> ExitCode {
     match out(text) {
         Ok(()) => code,
@@ -35,7 +35,7 @@ pub(super) fn err(text: impl Display) {
     write_text(&text.to_string());
 }
 
-/// Writes why a command failed.
+/// Writes the error of a failed command.
 pub(super) fn failure(error: impl Display) -> ExitCode {
     err(format_args!("error: {error}\n"));
     ExitCode::FAILURE

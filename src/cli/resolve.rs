@@ -1,4 +1,4 @@
-//! The host names of upstreams that the system's resolver does not know.
+//! Looks up the host names of upstreams with the system's resolver.
 
 use std::{collections::HashMap, net::IpAddr, time::Duration};
 
@@ -6,10 +6,10 @@ use tokio::{net::lookup_host, runtime::Builder, task::JoinSet, time::timeout};
 
 use crate::config::{Problem, Span, settings::Settings};
 
-/// How long all names together may take.
+/// The time limit for all names together.
 const LIMIT: Duration = Duration::from_secs(2);
 
-/// Names that are looked up at a time: each occupies a thread.
+/// How many names are looked up concurrently; each occupies a thread.
 const AT_ONCE: usize = 32;
 
 /// A warning for each upstream host name that cannot be resolved, at the URL that has it first. Addresses and `localhost` are not
@@ -29,7 +29,7 @@ pub(super) fn unresolved(settings: &Settings) -> Vec<Problem> {
     };
     let failures =
         runtime.block_on(failures(names.iter().map(|(name, (_, port))| ((*name).to_owned(), *port))));
-    // A resolver that does not answer must not hold up the end of the command.
+    // The command must not wait for a resolver that does not answer.
     runtime.shutdown_background();
     let problem = |(name, (span, _)): (&str, (&Span, u16))| {
         let why = failures.get(name)?;
@@ -47,7 +47,7 @@ fn is_name(host: &str) -> bool {
     host.parse::<IpAddr>().is_err() && !is_local
 }
 
-/// Why each name could not be resolved, to follow those words.
+/// Why each name could not be resolved, as the end of the message.
 async fn failures(names: impl Iterator<Item = (String, u16)>) -> HashMap<String, String> {
     let mut lookups = JoinSet::new();
     let mut failures = HashMap::new();
@@ -77,7 +77,7 @@ async fn failures(names: impl Iterator<Item = (String, u16)>) -> HashMap<String,
     failures
 }
 
-/// The resolver's words alone.
+/// The resolver's error without its prefix.
 fn reason(error: &str) -> &str {
     error.strip_prefix("failed to lookup address information: ").unwrap_or(error)
 }

@@ -1,4 +1,4 @@
-//! `run`: serve until a signal.
+//! `run`: serves until a signal.
 
 use std::{io, path::Path, process::ExitCode};
 
@@ -15,13 +15,14 @@ use crate::{
     source::files::InitialBuild,
 };
 
-/// Serves the configuration. Exit 0 after a drain or an end that was asked for before, 1 if it can't be served.
+/// Serves the configuration. Exits 0 after a drain, or after a signal during the start; exits 1 if the configuration cannot be
+/// served.
 pub(super) fn run(config: &Path, workers: Option<usize>) -> ExitCode {
     let (runtime, mut signals) = match catch() {
         Ok(caught) => caught,
         Err(error) => return print::failure(format_args!("cannot handle signals: {error}")),
     };
-    // Before anything is written: what the last process left in a pipe that nobody reads is not waited for.
+    // Before the first output: the start must not block on a pipe that a previous process filled and nobody reads.
     if let Err(error) = start_log() {
         return print::failure(format_args!("cannot start the thread that writes the log: {error}"));
     }
@@ -67,7 +68,7 @@ pub(super) fn run(config: &Path, workers: Option<usize>) -> ExitCode {
     }
 }
 
-/// Catches all signals, before anything else is done.
+/// Catches all signals. Called before everything else.
 fn catch() -> io::Result<(Runtime, Signals)> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let guard = runtime.enter();
@@ -76,7 +77,7 @@ fn catch() -> io::Result<(Runtime, Signals)> {
     Ok((runtime, signals))
 }
 
-/// Waits for a signal that stops the edge. Fails if the edge can't serve any longer.
+/// Waits for a signal that stops the edge. Fails if the edge cannot serve any longer.
 async fn until_stopped(signals: &mut Signals, edge: &Edge) -> Result<(), EdgeError> {
     let failure = edge.failure();
     tokio::pin!(failure);

@@ -1,4 +1,4 @@
-//! The signals of a command that serves.
+//! Signals of the commands that serve.
 
 use std::{io, thread};
 
@@ -7,7 +7,7 @@ use tokio::{
     sync::oneshot,
 };
 
-/// Every signal that would end the process at once if it were not caught.
+/// All signals that would end the process immediately if they were not caught.
 pub(super) struct Signals {
     terminate: Stream,
     interrupt: Stream,
@@ -17,21 +17,21 @@ pub(super) struct Signals {
     user2: Stream,
 }
 
-/// What a signal asks for.
+/// The meaning of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Signal {
-    /// SIGTERM, SIGINT or SIGQUIT: an end, after a drain.
+    /// SIGTERM, SIGINT or SIGQUIT: drain and stop.
     End,
-    /// SIGHUP: a look at the files.
+    /// SIGHUP: reload the configuration files.
     Hangup,
-    /// SIGUSR1 or SIGUSR2, by name: nothing here.
+    /// SIGUSR1 or SIGUSR2, by name: ignored with a log line.
     User(&'static str),
 }
 
 impl Signals {
-    /// Catches them from now on, for ever. To be called first of all, in the context of a runtime.
+    /// Catches all signals for the lifetime of the process. Must be called first, in the context of a runtime.
     pub(super) fn catch() -> io::Result<Self> {
-        // A log file that reaches the limit of its size is to cost lines, not the process: what is caught does not end it.
+        // SIGXFSZ is caught, so that a log file at its size limit (`ulimit -f`) costs lines and not the process.
         drop(signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?);
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
@@ -43,7 +43,7 @@ impl Signals {
         })
     }
 
-    /// Waits for the next signal. Loses none if it is given up.
+    /// Waits for the next signal. Cancel safe: dropping the future loses no signal.
     pub(super) async fn next(&mut self) -> Signal {
         tokio::select! {
             _ = self.terminate.recv() => Signal::End,
@@ -55,8 +55,8 @@ impl Signals {
         }
     }
 
-    /// Does what blocks on a thread of its own, and gives what comes of it. None if a signal asks for the end before it is done; the
-    /// process is to end then, and the thread with it.
+    /// Runs a blocking function on its own thread and returns its result, or `None` if a signal to stop arrives first. The process must
+    /// then end, and the thread with it.
     pub(super) async fn during<T: Send + 'static>(
         &mut self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -64,8 +64,8 @@ impl Signals {
         let (sender, mut receiver) = oneshot::channel();
         thread::Builder::new().name("start".to_owned()).spawn(|| {
             drop(sender.send(work()));
-            // It stays until the process ends. Callgrind gives the number of a thread that has ended to the next one that begins, and
-            // would count the start with a worker (benches/instructions).
+            // The thread stays until the process ends: callgrind reuses the number of an ended thread, and would count the start as
+            // work of a worker (benches/instructions).
             loop {
                 thread::park();
             }

@@ -8,12 +8,12 @@ use std::fmt::{Display, Write};
 
 use crate::observe::metrics::{Families, Family, Kind, Value};
 
-/// All metrics in this format.
+/// Formats all metrics.
 #[must_use]
 pub fn text(families: &Families) -> String {
     let mut text = String::new();
     for family in families.iter() {
-        // A string takes all that is written.
+        // Writing to a string cannot fail.
         let _ = write(&mut text, family);
     }
     text
@@ -50,7 +50,7 @@ fn write(text: &mut String, family: &Family) -> std::fmt::Result {
     Ok(())
 }
 
-/// One line. A label without a value is left out: to Prometheus that is the same.
+/// Appends one sample. A label with an empty value is left out, which means the same to Prometheus.
 fn sample<'a>(
     text: &mut String,
     name: &str,

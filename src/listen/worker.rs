@@ -43,7 +43,7 @@ pub(super) fn run(
     drain: watch::Receiver<bool>,
     drain_timeout: Duration,
 ) -> io::Result<()> {
-    log::gather();
+    log::enable_batching();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         // All that blocks is the look-up of upstreams' names.

@@ -1,7 +1,7 @@
-//! The access log: a line a request, in the same forms as the other lines.
+//! The access log: one line per request, in the same formats as the other log lines.
 //!
-//! Written by itself, since tracing's own way of it took more CPU than anything else that the edge does for a request.
-//! Whether it is on is asked of tracing, by the target and the level of the lines.
+//! These lines do not pass through tracing's formatter, which took a quarter of the CPU of a request. Tracing's filter
+//! still decides, by their target and level, whether they are written.
 
 use std::{
     cell::RefCell,
@@ -17,29 +17,29 @@ use crate::{
 
 const TARGET: &str = "mtls_edge::access";
 
-/// What a field holds. Both kinds of text are cut to [`SHOWN`] octets as they are written, escapes included, so that
-/// no line is longer than 2 KiB whatever a peer sends.
+/// The value of a field. Text is cut to [`SHOWN`] bytes as written, escapes included, so that no line exceeds 2 KiB,
+/// whatever a peer sends.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Value<'a> {
-    /// Nothing that needs an escape: a name, an address, a method.
+    /// Text that needs no escape: a name, an address, a method.
     Token(&'a str),
-    /// Anything.
+    /// Text that may need escapes.
     Text(&'a str),
     /// A number.
     Number(u64),
 }
 
-/// How much a line matters.
+/// The level of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Level {
-    /// A request that was forwarded, or refused for its own sake.
+    /// The request was forwarded, or refused because of the request itself.
     Info,
-    /// One that failed for the upstream's.
+    /// The request failed because of the upstream.
     Warn,
 }
 
 impl Level {
-    /// Whether lines of this level are wanted.
+    /// Whether the log filter lets lines of this level through.
     #[must_use]
     pub(crate) fn is_on(self) -> bool {
         match self {
@@ -56,7 +56,7 @@ impl Level {
     }
 }
 
-/// Writes one line, without the fields that have no value.
+/// Writes one line. Fields without a value are left out.
 pub(crate) fn write(level: Level, fields: &[(&'static str, Option<Value<'_>>)]) {
     let fields = fields.iter().filter_map(|(name, value)| Some((*name, value.as_ref()?)));
     log::line(|line, format| match format {
@@ -71,7 +71,7 @@ fn text<'a>(
     has_colours: bool,
     fields: impl Iterator<Item = (&'static str, &'a Value<'a>)>,
 ) {
-    // The colours are those of tracing's lines.
+    // The same colours as in lines that tracing formats.
     let [dim, of_level, end] = match (has_colours, level) {
         (false, _) => [""; 3],
         (true, Level::Info) => ["\x1b[2m", "\x1b[32m", "\x1b[0m"],
@@ -119,10 +119,10 @@ fn json<'a>(line: &mut Vec<u8>, level: Level, fields: impl Iterator<Item = (&'st
     line.extend_from_slice(b",\"target\":\"mtls_edge::access\"}\n");
 }
 
-/// Whether a text needs no escape in either form: nearly all that is logged.
+/// Whether a text needs no escape in either format, as most do.
 #[allow(
     clippy::needless_bitwise_bool,
-    reason = "a branch per octet keeps the compiler from looking at many at a time"
+    reason = "a branch per byte would keep the compiler from vectorizing the loop"
 )]
 fn is_plain(text: &str) -> bool {
     text.bytes()
@@ -139,7 +139,7 @@ fn quoted(line: &mut Vec<u8>, text: &str, format: LogFormat) {
     line.push(b'"');
 }
 
-/// At most [`SHOWN`] octets, and an ellipsis where it was cut.
+/// Appends at most [`SHOWN`] bytes, and an ellipsis if the text was cut.
 fn escaped(line: &mut Vec<u8>, text: &str, format: LogFormat) {
     let bound = line.len() + SHOWN;
     for c in text.chars() {
@@ -158,11 +158,11 @@ fn decimal(line: &mut Vec<u8>, number: u64) {
 }
 
 thread_local! {
-    /// The second that was written last, and how: a calendar is not asked for each line.
+    /// The second of the previous line, and its text, so that the date is not computed for each line.
     static SECOND: RefCell<(u64, String)> = const { RefCell::new((0, String::new())) };
 }
 
-/// The time in UTC with microseconds (RFC 3339), as the other lines have it.
+/// Appends the current time in UTC with microseconds (RFC 3339), as in lines that tracing formats.
 fn now(line: &mut Vec<u8>) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     SECOND.with_borrow_mut(|(second, shown)| {
@@ -173,7 +173,7 @@ fn now(line: &mut Vec<u8>) {
         }
         line.extend_from_slice(shown.as_bytes());
     });
-    // Six digits: those of a million and more, without its first.
+    // Six digits with leading zeros: those of a million and more, without the first digit.
     let mut digits = itoa::Buffer::new();
     let digits = digits.format(1_000_000 + now.subsec_micros());
     line.push(b'.');
@@ -196,23 +196,19 @@ mod tests {
     proptest! {
         #[test]
         fn plain_text_needs_no_escape(text in "[ -~]{0,20}|\\PC{0,9}|.{0,20}") {
-            let is_plain_octet = |b| matches!(b, b' '..=b'~') && b != b'"' && b != b'\\';
-            prop_assert_eq!(is_plain(&text), text.bytes().all(is_plain_octet));
+            let is_plain_byte = |b| matches!(b, b' '..=b'~') && b != b'"' && b != b'\\';
+            prop_assert_eq!(is_plain(&text), text.bytes().all(is_plain_byte));
         }
     }
 
     #[test]
     fn plain_bytes_are_found_at_every_position() {
-        for octet in 0..=0x7f_u8 {
-            let is_plain_octet = matches!(octet, b' '..=b'~') && octet != b'"' && octet != b'\\';
+        for byte in 0..=0x7f_u8 {
+            let is_plain_byte = matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
             for at in 0..17 {
-                let mut octets = [b'a'; 17];
-                octets[at] = octet;
-                assert_eq!(
-                    is_plain(std::str::from_utf8(&octets).unwrap()),
-                    is_plain_octet,
-                    "{octet} at {at}"
-                );
+                let mut bytes = [b'a'; 17];
+                bytes[at] = byte;
+                assert_eq!(is_plain(std::str::from_utf8(&bytes).unwrap()), is_plain_byte, "{byte} at {at}");
             }
         }
         assert!(is_plain("") && !is_plain("a\u{e9}") && !is_plain("12345678\u{80}"));
@@ -250,7 +246,7 @@ mod tests {
         assert!(serde_json::from_slice::<serde_json::Value>(&line).is_ok());
     }
 
-    /// Text of every kind: what grows by its escapes, what nobody sees, and what is long.
+    /// Text that grows when escaped, invisible characters, and long text.
     fn hostile() -> impl Strategy<Value = String> {
         prop_oneof![
             "\\PC{0,40}",
@@ -270,7 +266,7 @@ mod tests {
             method in "[A-Z!#$%&'*+.^_`|~-]{0,3000}",
             domain in "[a-z.]{253}",
         ) {
-            // The fields of `http::respond`, each as long as it can be.
+            // The fields that `request::respond` writes, each at its maximum length.
             let [path, client_id, credential, subject, reason] = &texts;
             let fields = [
                 ("request_id", Value::Token("0123456789abcdef0123456789abcdef")),
@@ -298,7 +294,7 @@ mod tests {
             let shown = std::str::from_utf8(&line).unwrap().strip_suffix('\n').unwrap();
             prop_assert!(!shown.chars().any(crate::text::is_hidden), "{:?}", shown);
             let object: serde_json::Value = serde_json::from_str(shown).unwrap();
-            // What fits reads back as it was.
+            // Text within the limit reads back unchanged.
             for (name, text) in [("path", path), ("client_id", client_id), ("subject", subject)] {
                 let read = object[name].as_str().unwrap();
                 let whole = text.as_str() == read;

@@ -1,17 +1,17 @@
-//! Whether what is written to a standard stream has colours.
+//! Whether output on a standard stream is coloured.
 
 use std::{env, ffi::OsStr, io::IsTerminal, sync::OnceLock};
 
-/// What the command line says, if anything.
+/// The choice of the command line's `--color`, unless it is `auto`.
 static CHOSEN: OnceLock<bool> = OnceLock::new();
 
-/// From now on there are colours always, or never.
+/// Turns colours on or off for both streams, whatever they are connected to.
 pub fn choose(always: bool) {
     let _ = CHOSEN.set(always);
 }
 
-/// As the command line says; else only on a terminal that has colours, where the environment's `NO_COLOR` (<https://no-color.org>) is
-/// not set.
+/// Whether to colour output on `stream`: as chosen on the command line, else if it is a terminal with colours and `NO_COLOR`
+/// (<https://no-color.org>) is not set.
 #[must_use]
 pub fn has_colours(stream: &impl IsTerminal) -> bool {
     CHOSEN.get().copied().unwrap_or_else(|| {

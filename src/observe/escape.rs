@@ -1,12 +1,12 @@
-//! Characters in a log line: what would end it, reorder it or hide in it is written as an escape.
+//! Escapes for log lines: a character that would end a line, reorder it or be invisible is written as an escape.
 
 use std::{borrow::Cow, io::Write};
 
 use crate::{observe::log::LogFormat, text::is_hidden};
 
-/// Appends a character of a quoted text (`is_quoted`), or of a line that is put together already.
+/// Appends a character of a quoted text (`is_quoted`), or of a line that tracing has formatted.
 pub(super) fn push(line: &mut Vec<u8>, c: char, format: LogFormat, is_quoted: bool) {
-    // A vector takes all that is written.
+    // Writing to a vector cannot fail.
     let _ = match (c, format) {
         ('"' | '\\', _) if is_quoted => write!(line, "\\{c}"),
         ('\n', _) => line.write_all(b"\\n"),
@@ -21,7 +21,7 @@ pub(super) fn push(line: &mut Vec<u8>, c: char, format: LogFormat, is_quoted: bo
     };
 }
 
-/// A whole line as tracing has put it together, without what nobody sees. Terminals get their colours where `has_colours`.
+/// Escapes a whole line that tracing has formatted. With `has_colours`, the escape sequences of colours stay.
 pub(super) fn line(line: &[u8], format: LogFormat, has_colours: bool) -> Cow<'_, [u8]> {
     let (body, end) = line.strip_suffix(b"\n").map_or((line, &b""[..]), |body| (body, &b"\n"[..]));
     if body.iter().all(|b| matches!(b, b' '..=b'~') || (has_colours && *b == 0x1b)) {

@@ -1,4 +1,4 @@
-//! Log lines on standard error. No thread that logs waits for it: a thread of its own writes.
+//! Log lines on standard error. A dedicated thread writes them, so that a thread that logs never blocks.
 
 mod filter;
 mod queue;
@@ -23,34 +23,34 @@ use super::{
     metrics::{Families, LOG_LINES_DROPPED},
 };
 
-/// Lines that a thread has gathered are handed over when there are so many bytes of them.
+/// The size in bytes at which a thread passes its batch of lines to the queue.
 const BATCH: usize = 16 * 1024;
 
-/// At the end of the process, what waits to be written gets so long.
+/// How long [`finish`] waits for queued lines.
 const FINISH: Duration = Duration::from_secs(1);
 
 static QUEUE: Queue = Queue::new();
 
-/// Starts the thread that writes to standard error, if it is not there yet.
+/// Starts the thread that writes to standard error, unless it runs already.
 ///
-/// Fails if it can't be started.
+/// Fails if the thread cannot be started.
 pub fn start() -> io::Result<()> {
     static STARTED: Mutex<bool> = Mutex::new(false);
     let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
     if !*started {
-        QUEUE.has_writer();
+        QUEUE.set_writer();
         std::thread::Builder::new().name("log".to_owned()).spawn(|| QUEUE.write_to(&mut io::stderr()))?;
         *started = true;
     }
     Ok(())
 }
 
-/// Writes text for a person to standard error, after the lines that wait: through the thread that writes them where there is one, so
-/// that nobody waits for long.
+/// Writes text to standard error after the queued lines: through the writer thread if there is one, so that the caller does not
+/// block for long.
 pub fn write_text(text: &str) {
     flush();
-    if QUEUE.is_written() {
-        // The problems of a large registry are more than the queue holds.
+    if QUEUE.has_writer() {
+        // The problems of a large registry can exceed the queue's capacity.
         for part in text.as_bytes().chunks(BATCH) {
             QUEUE.push(part);
             if !QUEUE.finish(FINISH) {
@@ -58,14 +58,14 @@ pub fn write_text(text: &str) {
             }
         }
     } else {
-        // There is nowhere to report that it can't be written.
+        // There is nowhere else to report that it cannot be written.
         let _ = io::stderr().write_all(text.as_bytes());
     }
 }
 
-/// Sets up logging for the process; the environment's `RUST_LOG` wins over the configuration. A second call has no effect.
+/// Sets up logging for the process. `RUST_LOG` overrides the configuration. A second call has no effect.
 ///
-/// Fails if the thread that writes can't be started.
+/// Fails if the writer thread cannot be started.
 pub fn init(log: &LogSettings) -> io::Result<()> {
     let has_colours = log.format == LogFormat::Text && colours::has_colours(&io::stderr());
     if FORMAT.set(log.format).is_err() {
@@ -81,7 +81,7 @@ pub fn init(log: &LogSettings) -> io::Result<()> {
             Err(why) => (None, Some(why.to_string())),
         },
         Err(env::VarError::NotPresent) => (None, None),
-        Err(env::VarError::NotUnicode(_)) => (None, Some("found what is not UTF-8".to_owned())),
+        Err(env::VarError::NotUnicode(_)) => (None, Some("invalid UTF-8".to_owned())),
     };
     let filter = EnvFilter::try_new(from_environment.as_ref().unwrap_or(&log.level))
         .unwrap_or_else(|_| EnvFilter::new("info"));
@@ -96,7 +96,7 @@ pub fn init(log: &LogSettings) -> io::Result<()> {
     Ok(())
 }
 
-/// The standard hook writes to standard error itself, and would wait for its reader.
+/// The standard panic hook would write to standard error itself, and block if nobody reads it.
 fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
     let backtrace = Backtrace::capture();
     let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
@@ -104,48 +104,48 @@ fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
     tracing::error!(thread = thread.name(), %panic, backtrace, "a thread panicked");
 }
 
-/// Waits a moment at most for lines that are not written yet. To be called before the process ends, and before anything else is
-/// written to standard error.
+/// Waits briefly until queued lines are written. Must be called before the process ends, and before other output to standard
+/// error.
 pub fn finish() {
     flush();
     QUEUE.finish(FINISH);
 }
 
-/// Log lines that were dropped since the start: nobody read them fast enough, or they could not be written.
+/// The number of log lines dropped since the start, because nobody read them fast enough or they could not be written.
 pub(crate) fn dropped() -> u64 {
     QUEUE.dropped()
 }
 
-/// The metrics of the log.
+/// Sets the metrics of the log.
 pub(crate) fn collect(families: &mut Families) {
     families.set(&LOG_LINES_DROPPED, [], dropped());
 }
 
-/// Of the lines; set once for the process.
+/// The format of the lines, set once per process.
 static FORMAT: OnceLock<LogFormat> = OnceLock::new();
-/// Whether tracing's lines have escape sequences for a terminal.
+/// Whether lines are coloured, set once per process.
 static HAS_COLOURS: OnceLock<bool> = OnceLock::new();
 
-/// What a thread has not handed over yet; handed over when the thread ends, too.
-struct Gathered(Vec<u8>);
+/// The lines that a thread has not passed to the queue yet. Dropping it passes them on.
+struct Batch(Vec<u8>);
 
 thread_local! {
-    /// None on threads that hand over each line at once.
-    static GATHERED: RefCell<Option<Gathered>> = const { RefCell::new(None) };
+    /// `None` on threads that queue each line at once.
+    static BATCHED: RefCell<Option<Batch>> = const { RefCell::new(None) };
 }
 
-/// From now on this thread's lines are gathered, so that the lines of several requests are handed over at once. A caller
-/// calls [`flush`] before the thread waits for anything, so that no line does.
-pub(crate) fn gather() {
-    GATHERED.with_borrow_mut(|gathered| *gathered = Some(Gathered(Vec::with_capacity(BATCH))));
+/// Starts batching this thread's lines, so that the lines of several requests are queued together. The caller must call
+/// [`flush`] before the thread waits for anything.
+pub(crate) fn enable_batching() {
+    BATCHED.with_borrow_mut(|batch| *batch = Some(Batch(Vec::with_capacity(BATCH))));
 }
 
-/// Hands over what this thread has gathered.
+/// Queues this thread's batch of lines.
 pub(crate) fn flush() {
-    GATHERED.with_borrow_mut(|gathered| gathered.iter_mut().for_each(Gathered::flush));
+    BATCHED.with_borrow_mut(|batch| batch.iter_mut().for_each(Batch::flush));
 }
 
-impl Gathered {
+impl Batch {
     fn flush(&mut self) {
         if !self.0.is_empty() {
             QUEUE.push(&self.0);
@@ -154,7 +154,7 @@ impl Gathered {
     }
 }
 
-impl Drop for Gathered {
+impl Drop for Batch {
     fn drop(&mut self) {
         self.flush();
     }
@@ -165,18 +165,18 @@ pub(super) fn has_colours() -> bool {
     HAS_COLOURS.get().copied().unwrap_or_default()
 }
 
-/// Writes what `make` appends, a whole line in this form.
+/// Writes the line that `make` appends in the format it is given.
 pub(super) fn line(make: impl FnOnce(&mut Vec<u8>, LogFormat)) {
     let format = FORMAT.get().copied().unwrap_or_default();
     let mut make = Some(make);
-    // A thread that ends has nowhere to gather lines any more.
-    let _ = GATHERED.try_with(|gathered| {
-        if let Some(gathered) = &mut *gathered.borrow_mut()
+    // A thread that is ending has no batch any more.
+    let _ = BATCHED.try_with(|batch| {
+        if let Some(batch) = &mut *batch.borrow_mut()
             && let Some(make) = make.take()
         {
-            make(&mut gathered.0, format);
-            if gathered.0.len() >= BATCH {
-                gathered.flush();
+            make(&mut batch.0, format);
+            if batch.0.len() >= BATCH {
+                batch.flush();
             }
         }
     });
@@ -187,7 +187,7 @@ pub(super) fn line(make: impl FnOnce(&mut Vec<u8>, LogFormat)) {
     }
 }
 
-/// Takes tracing's lines, a whole one a call.
+/// The writer that tracing formats into: each call is one whole line.
 struct Lines;
 
 impl Write for Lines {

@@ -1,6 +1,6 @@
 //! Every metric of the edge: name, type, labels and help text, each written once.
 //!
-//! To add a metric that workers count on a request's way: one line in `worker_metrics!`, and
+//! To add a metric that workers count while they serve requests: one line in `worker_metrics!`, and
 //! `metrics.NAME.increment()` where it happens. To add a value that is read when `/metrics` is scraped: one
 //! [`Descriptor`], and [`Families::set`] in the [`Collector`] of the module that has the value. Both also need a row in
 //! `docs/observe.md`; a test compares the two.
@@ -35,15 +35,15 @@ recorder::worker_metrics! {
 }
 
 cells::label! {
-    /// What became of a request.
+    /// The outcome of a request.
     pub enum Outcome: "outcome" {
         /// The upstream responded.
         Forwarded = "forwarded",
-        /// 401.
+        /// The client is not authenticated (401).
         Unauthenticated = "unauthenticated",
-        /// Another 4xx, or 501.
+        /// The request was refused with another 4xx status, or 501.
         Refused = "refused",
-        /// 502, 503, 504.
+        /// No complete response of an upstream (502, 503, 504).
         UpstreamFailed = "upstream_failed",
     }
 }
@@ -69,9 +69,9 @@ cells::label! {
         Bound = "bound",
         /// On arrival: its address has `[limits] connections_per_address` already.
         Address = "address",
-        /// To make room for others: it had proved nothing.
+        /// To make room for others: no application had authenticated on it.
         Evicted = "evicted",
-        /// The client gave up most of its requests.
+        /// The client cancelled most of its requests.
         Abandoning = "abandoning",
         /// No request for `idle_timeout`.
         Idle = "idle",
@@ -80,16 +80,16 @@ cells::label! {
     }
 }
 
-/// Connections of applications.
+/// Connections from applications, of all workers.
 pub(crate) static CONNECTIONS: Descriptor<0> =
     Descriptor::gauge("mtls_edge_connections", [], "Open connections.");
 /// Connections of all workers' pools.
 pub(crate) static UPSTREAM_CONNECTIONS: Descriptor<0> =
     Descriptor::gauge("mtls_edge_upstream_connections", [], "Open connections to upstreams.");
-/// Against `[limits] buffered_bytes`.
+/// The bytes that count against `[limits] buffered_bytes`.
 pub(crate) static BUFFERED_BYTES: Descriptor<0> =
     Descriptor::gauge("mtls_edge_buffered_bytes", [], "Buffered bytes of request bodies.");
-/// Since the start.
+/// Counted since the start of the process.
 pub(crate) static LOG_LINES_DROPPED: Descriptor<0> = Descriptor::counter(
     "mtls_edge_log_lines_dropped_total",
     [],
@@ -99,23 +99,23 @@ pub(crate) static LOG_LINES_DROPPED: Descriptor<0> = Descriptor::counter(
 /// See `trust::Generation`.
 pub(crate) static TRUST_GENERATION: Descriptor<0> =
     Descriptor::gauge("mtls_edge_trust_generation", [], "Number of the active configuration, from 1.");
-/// Whole seconds.
+/// In whole seconds since the last successful reload.
 pub(crate) static TRUST_AGE: Descriptor<0> =
     Descriptor::gauge("mtls_edge_trust_age_seconds", [], "Age of the active configuration.");
-/// 1 or 0.
+/// For alerts on the current state; [`RELOADS_FAILED`] counts events.
 pub(crate) static RELOAD_FAILING: Descriptor<0> = Descriptor::gauge(
     "mtls_edge_reload_failing",
     [],
     "1 while the configuration files are rejected, else 0.",
 );
-/// The first load at the start is not counted.
+/// The load at the start is not counted.
 pub(crate) static RELOADS: Descriptor<0> =
     Descriptor::counter("mtls_edge_reloads_total", [], "Successful reloads.");
-/// Each broken state of the files once.
+/// Each invalid state of the files is counted once.
 pub(crate) static RELOADS_FAILED: Descriptor<0> =
     Descriptor::counter("mtls_edge_reloads_failed_total", [], "Rejected reloads.");
 
-/// The label `file` is there only where two sources have the same URL but for its query, which is not shown.
+/// The label `file` is present only if the URLs of two sources differ in nothing but the query, which is not shown.
 pub(crate) static CRL_FETCHES: Descriptor<3> = Descriptor::counter(
     "mtls_edge_crl_fetches_total",
     ["url", "outcome", "file"],
@@ -128,25 +128,25 @@ pub(crate) static CRL_FETCH_AGE: Descriptor<2> = Descriptor::gauge(
     "Seconds since the last successful fetch of a CRL.",
 );
 
-/// Each domain's own certificate.
+/// One series per domain.
 pub(crate) static SERVER_CERTIFICATE_EXPIRY: Descriptor<1> = Descriptor::gauge(
     "mtls_edge_server_certificate_expiry_seconds",
     ["domain"],
     "Seconds until a domain's server certificate expires.",
 );
-/// One that has expired for good must not hide the next one that will.
+/// Expired credentials are left out, so that a forgotten one does not hide the next expiry.
 pub(crate) static CREDENTIAL_SOONEST_EXPIRY: Descriptor<0> = Descriptor::gauge(
     "mtls_edge_credential_soonest_expiry_seconds",
     [],
     "Seconds until the next registered credential expires, of those whose certificate is known.",
 );
-/// Of those whose certificate is known.
+/// Counts only credentials whose certificate is known.
 pub(crate) static CREDENTIALS_EXPIRED: Descriptor<0> = Descriptor::gauge(
     "mtls_edge_credentials_expired",
     [],
     "Registered credentials whose certificate has expired.",
 );
-/// Each configured client CA.
+/// One series per configured client CA.
 pub(crate) static CLIENT_CA_EXPIRY: Descriptor<2> = Descriptor::gauge(
     "mtls_edge_client_ca_expiry_seconds",
     ["subject", "thumbprint"],

@@ -24,7 +24,7 @@ pub(super) struct Application {
     tls: Arc<ClientConfig>,
 }
 
-/// What a caller gets that is refused (RFC 6749 section 5.2).
+/// The error response that a refused caller gets (RFC 6749 section 5.2).
 pub(super) struct Refusal {
     pub(super) status: StatusCode,
     pub(super) error: String,
@@ -72,7 +72,7 @@ impl Application {
         Ok(Token { text, claims })
     }
 
-    /// Requests a token for another client, and is refused.
+    /// Requests a token for another client, and expects a refusal.
     pub(super) async fn refusal(&self, edge: SocketAddr, client_id: &str) -> Result<Refusal, Failure> {
         let (status, body) = self.call(edge, client_id).await?;
         if status.is_success() {
@@ -106,8 +106,8 @@ impl Application {
 }
 
 impl Token {
-    /// RFC 8705 section 3.1: `cnf` holds the thumbprint of the certificate that asked.
-    pub(super) fn is_bound_to(&self, application: &Application) -> Result<(), Failure> {
+    /// Checks that the token's `cnf` is the thumbprint of this application's certificate (RFC 8705 section 3.1).
+    pub(super) fn check_bound_to(&self, application: &Application) -> Result<(), Failure> {
         let bound = self.claims.pointer("/cnf/x5t#S256").and_then(|value| value.as_str());
         if bound == Some(application.thumbprint().as_str()) {
             Ok(())

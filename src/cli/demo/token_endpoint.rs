@@ -68,7 +68,7 @@ async fn answer(request: Request<Incoming>, key: &EcdsaKeyPair) -> Response<Full
     }
 }
 
-/// A token for the client that the edge vouches for; none without the edge's key or certificate.
+/// A token for the client that the edge vouches for, or `None` without the edge's secret or a certificate.
 fn token(headers: &HeaderMap, form: &[u8], key: &EcdsaKeyPair) -> Option<String> {
     headers.get("cname-api-key").filter(|value| value.as_bytes() == b"development-only")?;
     let verdict = headers.get("client-certificate-ca-verified")?.to_str().ok()?;

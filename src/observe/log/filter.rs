@@ -1,15 +1,15 @@
-//! What is logged: a filter of `tracing`, from the file or the environment.
+//! The log filter in `tracing`'s syntax, from the configuration or the environment.
 
 use std::fmt;
 
 use crate::text::suggest::{did_you_mean, quote};
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
-/// Targets that a filter of the environment may name alone.
+/// Targets that a filter from the environment may name without a level.
 const TARGETS: [&str; 6] = ["mtls_edge", "h2", "hyper", "hyper_util", "rustls", "notify"];
 const USUAL: &str = "write it such as \"info\" or \"info,mtls_edge=debug\"";
 
-/// Why a text is not a log filter.
+/// An invalid log filter.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct InvalidFilter {
     /// What was found and what was expected.
@@ -30,12 +30,12 @@ impl fmt::Display for InvalidFilter {
     }
 }
 
-/// A filter from elsewhere than the file, such as the environment, as `tracing` takes it; if it is none, why. What other programs take
-/// from there is taken here, too: levels as numbers, empty parts, and targets without a level.
+/// Parses a filter from the environment. It accepts what other programs accept there: levels as numbers, empty parts, and targets
+/// without a level.
 ///
 /// # Errors
 ///
-/// As [`log_filter`].
+/// The same as those of [`log_filter`].
 pub fn usual_filter(text: &str) -> Result<String, InvalidFilter> {
     let usual = |part: &str| {
         let (target, level) =
@@ -52,11 +52,11 @@ pub fn usual_filter(text: &str) -> Result<String, InvalidFilter> {
     log_filter(&parts.join(","))
 }
 
-/// A filter for `tracing`, without blanks, with which `tracing` would take it for one that matches nothing.
+/// Parses a filter, and removes whitespace, since `tracing` accepts a filter with whitespace but matches nothing with it.
 ///
 /// # Errors
 ///
-/// If it is not a filter.
+/// If it is not a log filter.
 pub fn log_filter(text: &str) -> Result<String, InvalidFilter> {
     let parts = text.split(',').map(part).collect::<Result<Vec<_>, _>>()?.join(",");
     match parts.parse::<tracing_subscriber::EnvFilter>() {
@@ -68,7 +68,8 @@ pub fn log_filter(text: &str) -> Result<String, InvalidFilter> {
     }
 }
 
-/// A level, or a target with its level. A lone word is a level: as a target, a misspelt one would log everything.
+/// Parses a level, or a target with its level. A single word must be a level: taken as a target, a misspelt level would log
+/// everything.
 fn part(text: &str) -> Result<String, InvalidFilter> {
     let text = text.trim();
     let (target, level) = match text.rsplit_once('=') {
@@ -87,7 +88,7 @@ fn part(text: &str) -> Result<String, InvalidFilter> {
             .unwrap_or_else(|| USUAL.to_owned());
         return invalid(help);
     }
-    // Spans have a syntax of their own.
+    // Spans have their own syntax.
     let named = target.unwrap_or(level);
     if !named.contains('[') && !named.bytes().all(|b| b.is_ascii_alphanumeric() || b"_:".contains(&b)) {
         if is_word(&named.replace(['-', ':'], "_")) {
@@ -98,7 +99,7 @@ fn part(text: &str) -> Result<String, InvalidFilter> {
     Ok(target.map_or_else(|| level.to_owned(), |target| format!("{target}={level}")))
 }
 
-/// The level of `tracing` that is nearest to one of syslog, Java, Python or nginx.
+/// The `tracing` level nearest to one of syslog, Java, Python or nginx.
 fn other_level(name: &str) -> Option<&'static str> {
     Some(match name.to_ascii_lowercase().as_str() {
         "warning" | "warnings" | "wrn" => "warn",
@@ -116,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn filters_are_read_whatever_their_blanks() {
+    fn whitespace_in_filters_is_ignored() {
         for (text, read_as) in [
             ("info", "info"),
             (" info ", "info"),

@@ -1,7 +1,7 @@
-//! The lines that wait to be written, and the thread that writes them.
+//! The bounded queue of log lines, and the loop of the thread that writes them.
 //!
-//! Standard error may be a pipe that nobody reads or a terminal that was stopped: a write to it can take forever. Only the writer
-//! thread waits for that. What does not fit into the queue meanwhile is dropped and counted.
+//! Standard error may be a pipe that nobody reads or a stopped terminal, so a write to it may block forever. Only the writer
+//! thread blocks. Lines that do not fit into the queue meanwhile are dropped and counted.
 
 use std::{
     io::{self, Write},
@@ -12,22 +12,22 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Bytes that wait at most. The writer has as many again in its hands.
+/// The capacity of the queue in bytes. The writer holds at most as many again.
 const BOUND: usize = 1024 * 1024;
-/// After a write the writer collects lines for so long, so that a busy edge does not wake it for each of them...
+/// How long the writer collects lines after a write, so that a busy edge does not wake it for each line...
 const COLLECT: Duration = Duration::from_millis(5);
-/// ...unless there are so many bytes before that.
+/// ...unless this many bytes are queued before.
 const MANY: usize = BOUND / 8;
-/// A standard error that was made non-blocking by another process is tried again after so long.
+/// Time between attempts if another process has made standard error non-blocking.
 const RETRY: Duration = Duration::from_millis(10);
 
-/// Lines from any thread to one writer.
+/// A queue of lines from any thread to one writer.
 #[derive(Debug)]
 pub(super) struct Queue {
     state: Mutex<State>,
-    /// The writer waits here for lines.
+    /// Notifies the writer of lines.
     lines: Condvar,
-    /// Those who wait for the queue to be empty wait here.
+    /// Notifies threads in [`Queue::finish`] that the queue is empty.
     written: Condvar,
     dropped: AtomicU64,
 }
@@ -36,20 +36,20 @@ pub(super) struct Queue {
 struct State {
     bytes: Vec<u8>,
     writer: Writer,
-    /// Whether somebody waits for all of it to be written.
+    /// Whether a thread waits in [`Queue::finish`].
     is_urgent: bool,
 }
 
-/// What the writer does at the moment.
+/// The state of the writer thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Writer {
-    /// There is none yet.
+    /// It was not started.
     None,
     /// It waits for a line.
     Idle,
-    /// It wrote a moment ago and lets lines collect.
+    /// It waits for [`COLLECT`] after a write.
     Collecting,
-    /// It writes.
+    /// It is writing, or was notified of lines.
     Writing,
 }
 
@@ -65,11 +65,11 @@ impl Queue {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Every change is complete before anything can panic.
+        // Nothing can panic between two changes that belong together.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes whole lines, or drops and counts them where they do not fit. Never waits for the writer.
+    /// Appends whole lines, or drops and counts them if they do not fit. Never waits for the writer.
     pub(super) fn push(&self, lines: &[u8]) {
         let mut state = self.state();
         if state.bytes.len() + lines.len() > BOUND {
@@ -84,14 +84,14 @@ impl Queue {
             Writer::None | Writer::Writing => false,
         };
         if wakes {
-            // Until it runs, nobody else needs to wake it.
+            // No other thread needs to notify it until it runs.
             state.writer = Writer::Writing;
             drop(state);
             self.lines.notify_one();
         }
     }
 
-    /// How many lines were dropped: they did not fit, or could not be written.
+    /// The number of lines that were dropped because they did not fit or could not be written.
     pub(super) fn dropped(&self) -> u64 {
         self.dropped.load(Relaxed)
     }
@@ -101,14 +101,14 @@ impl Queue {
         self.dropped.fetch_add(u64::try_from(count).unwrap_or(u64::MAX), Relaxed);
     }
 
-    /// Writes what comes, for ever. To be called by the writer thread.
+    /// Writes lines to `out` forever. Called by the writer thread.
     pub(super) fn write_to(&self, out: &mut impl Write) {
         let mut batch = Vec::new();
         let mut is_cut = false;
         loop {
             self.take(&mut batch);
             if is_cut {
-                // The rest of that line is lost: the next one begins on a line of its own.
+                // The end of that line is lost; the next one starts on a new line.
                 batch.insert(0, b'\n');
             }
             let written = write(out, &batch);
@@ -139,7 +139,7 @@ impl Queue {
         std::mem::swap(&mut state.bytes, batch);
     }
 
-    /// Waits until all lines are written, at most for `timeout`. Whether they are; nothing is waited for where there is no writer.
+    /// Waits for at most `timeout` until all lines are written, and returns whether they are. Does not wait if there is no writer.
     pub(super) fn finish(&self, timeout: Duration) -> bool {
         let end = Instant::now() + timeout;
         let mut state = self.state();
@@ -156,18 +156,18 @@ impl Queue {
         state.writer == Writer::Idle && state.bytes.is_empty()
     }
 
-    /// Whether there is a writer.
-    pub(super) fn is_written(&self) -> bool {
+    /// Whether the writer was started.
+    pub(super) fn has_writer(&self) -> bool {
         self.state().writer != Writer::None
     }
 
-    /// From now on there is a writer. To be called before it starts.
-    pub(super) fn has_writer(&self) {
+    /// Records that there is a writer. Must be called before its thread starts.
+    pub(super) fn set_writer(&self) {
         self.state().writer = Writer::Writing;
     }
 }
 
-/// How many of these bytes could be written: not all if the reader is gone or the disk is full, which may pass.
+/// Writes `bytes`, and returns how many were written: not all if the reader is gone or the disk is full, which may be temporary.
 fn write(out: &mut impl Write, bytes: &[u8]) -> usize {
     let mut rest = bytes;
     while !rest.is_empty() {
@@ -187,7 +187,7 @@ mod tests {
 
     use super::*;
 
-    /// Hands over what is written, and takes nothing while the other end does not read.
+    /// Passes on what is written, and blocks while the other end does not read.
     struct Slow(mpsc::SyncSender<Vec<u8>>);
 
     impl Write for Slow {
@@ -203,7 +203,7 @@ mod tests {
 
     fn started() -> (Arc<Queue>, mpsc::Receiver<Vec<u8>>) {
         let queue = Arc::new(Queue::new());
-        queue.has_writer();
+        queue.set_writer();
         let (sender, receiver) = mpsc::sync_channel(0);
         let writing = Arc::clone(&queue);
         std::thread::spawn(move || writing.write_to(&mut Slow(sender)));
@@ -228,7 +228,7 @@ mod tests {
         let numbers: Vec<usize> = text.lines().map(|line| line.parse().unwrap()).collect();
         assert_eq!(numbers.len(), lines - dropped);
         assert!(numbers.is_sorted());
-        // Once it is read again, nothing is lost any more.
+        // Once the reader reads again, no more lines are lost.
         queue.push(b"later\n");
         assert_eq!(receiver.recv().unwrap(), b"later\n");
         assert_eq!(queue.dropped(), dropped as u64);
@@ -245,7 +245,7 @@ mod tests {
         assert_eq!(queue.dropped(), 3);
     }
 
-    /// A disk with room for so many bytes.
+    /// A disk with a limited number of free bytes.
     struct Disk(Arc<Mutex<(usize, Vec<u8>)>>);
 
     impl Write for Disk {
@@ -268,7 +268,7 @@ mod tests {
     #[test]
     fn a_line_that_a_full_disk_cuts_off_is_not_joined_to_the_next() {
         let queue = Arc::new(Queue::new());
-        queue.has_writer();
+        queue.set_writer();
         let disk = Arc::new(Mutex::new((6, Vec::new())));
         let (writing, onto) = (Arc::clone(&queue), Arc::clone(&disk));
         std::thread::spawn(move || writing.write_to(&mut Disk(onto)));
@@ -282,14 +282,14 @@ mod tests {
     }
 
     #[test]
-    fn the_end_waits_for_lines_but_not_for_ever() {
+    fn finish_waits_for_lines_but_not_forever() {
         let (queue, receiver) = started();
         queue.push(b"never read\n");
         queue.finish(Duration::from_millis(1));
         let reader = std::thread::spawn(move || receiver.recv().unwrap());
         queue.finish(Duration::from_secs(20));
         assert_eq!(reader.join().unwrap(), b"never read\n");
-        // Without a writer nothing is waited for.
+        // It does not wait if there is no writer.
         let queue = Queue::new();
         queue.push(b"a\n");
         queue.finish(Duration::from_secs(20));

@@ -1,6 +1,6 @@
-//! What an operator can set about the log.
+//! The settings of the log.
 
-/// What is written to standard error.
+/// The settings of `[log]`.
 #[derive(Clone, Debug)]
 pub struct LogSettings {
     /// `text` or `json`.
@@ -9,10 +9,10 @@ pub struct LogSettings {
     pub level: String,
 }
 
-/// The shape of a log line.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
-    /// One line for a person.
+    /// One line of text, for people.
     #[default]
     Text,
     /// One JSON object per line.

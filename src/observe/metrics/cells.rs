@@ -1,5 +1,5 @@
-//! What one worker counts in. Only the worker's own thread writes a cell, so that an increment is a load and a store
-//! without a lock on the bus; the scrape reads.
+//! Counters and histograms of one worker. Only the worker's own thread writes them, so an increment is a plain load and store
+//! instead of a locked instruction; the scrape reads them.
 
 use std::{
     fmt::Debug,
@@ -10,7 +10,7 @@ use std::{
 
 use super::family::{Distribution, Families, Kind, Value};
 
-/// A count of one worker.
+/// One worker's counter.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
 
@@ -32,14 +32,14 @@ impl Counter {
 
 /// The values of a label that are known when the edge is built. Made by [`label!`].
 pub trait Label: Copy + Debug + 'static {
-    /// The label's name, as a list of one.
+    /// The label's name, as a list with one item.
     const NAME: &'static [&'static str];
     /// All values, in the order of [`Label::index`].
     const VALUES: &'static [&'static str];
     /// One counter per value.
     type Counters: AsRef<[Counter]> + Debug + Default;
 
-    /// The place of this value.
+    /// The index of this value in [`Label::VALUES`].
     fn index(self) -> usize;
 }
 
@@ -68,7 +68,7 @@ macro_rules! label {
 }
 pub(super) use label;
 
-/// Counts of one worker by the values of a label.
+/// One worker's counters, one per value of a label.
 #[derive(Debug)]
 pub struct Counters<L: Label>(L::Counters);
 
@@ -89,14 +89,14 @@ impl<L: Label> Counters<L> {
 
 /// The buckets of a histogram.
 pub trait Buckets: Debug + 'static {
-    /// The upper bounds, rising. What is above the last one counts, too.
+    /// The upper bounds, ascending. Larger observations are counted in an implicit last bucket.
     const BOUNDS: &'static [Duration];
 }
 
-/// Durations that one worker observed, in seconds for exporters.
+/// Durations that one worker observed. Exporters show them in seconds.
 #[derive(Debug)]
 pub struct Histogram<B> {
-    /// One per bound, and one for what is above the last.
+    /// One per bound, and one for larger observations.
     buckets: Box<[Counter]>,
     nanoseconds: Counter,
     bounds: PhantomData<B>,
@@ -120,9 +120,9 @@ impl<B: Buckets> Histogram<B> {
     }
 }
 
-/// A type of metric that workers record.
+/// A metric type that workers record.
 pub(super) trait Recorded: 'static {
-    /// Adds up what the workers have, as one metric.
+    /// Sums the workers' values into one metric.
     fn sum<'a>(
         name: &'static str,
         help: &'static str,

@@ -1,19 +1,19 @@
-//! Metrics with their values at one moment, as exporters read them.
+//! A snapshot of all metrics, which exporters read.
 
 use std::collections::BTreeMap;
 
 /// The type of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Only rises.
+    /// A value that only increases.
     Counter,
-    /// Rises and falls.
+    /// A value that increases and decreases.
     Gauge,
-    /// Counts observations in buckets.
+    /// Observations counted in buckets.
     Histogram,
 }
 
-/// What is fixed about a metric whose value is read at the scrape.
+/// Name, type, labels and help text of a metric whose value is read at the scrape.
 #[derive(Debug)]
 pub struct Descriptor<const LABELS: usize> {
     name: &'static str,
@@ -23,13 +23,13 @@ pub struct Descriptor<const LABELS: usize> {
 }
 
 impl<const LABELS: usize> Descriptor<LABELS> {
-    /// A value that only rises. By convention its name ends with `_total`.
+    /// Describes a value that only increases. By convention its name ends with `_total`.
     #[must_use]
     pub const fn counter(name: &'static str, labels: [&'static str; LABELS], help: &'static str) -> Self {
         Self { name, kind: Kind::Counter, labels, help }
     }
 
-    /// A value that rises and falls. By convention its name ends with its unit.
+    /// Describes a value that increases and decreases. By convention its name ends with its unit.
     #[must_use]
     pub const fn gauge(name: &'static str, labels: [&'static str; LABELS], help: &'static str) -> Self {
         Self { name, kind: Kind::Gauge, labels, help }
@@ -39,20 +39,20 @@ impl<const LABELS: usize> Descriptor<LABELS> {
 /// The value of one series.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
-    /// Of a counter or a gauge.
+    /// The value of a counter or a gauge.
     Number(i64),
-    /// Of a histogram.
+    /// The value of a histogram.
     Distribution(Distribution),
 }
 
-/// How observations are spread.
+/// The distribution of a histogram's observations.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Distribution {
-    /// Upper bounds, rising, with the number of observations up to each. The last bucket, without a bound, is `count`.
+    /// Upper bounds, ascending, each with the number of observations up to it. The `+Inf` bucket is `count`.
     pub buckets: Vec<(f64, u64)>,
-    /// All observations.
+    /// The number of all observations.
     pub count: u64,
-    /// Their sum.
+    /// The sum of all observations.
     pub sum: f64,
 }
 
@@ -63,7 +63,7 @@ pub struct Family {
     pub name: &'static str,
     /// The type.
     pub kind: Kind,
-    /// One sentence.
+    /// The help text, one sentence.
     pub help: &'static str,
     /// Label names.
     pub labels: &'static [&'static str],
@@ -71,12 +71,12 @@ pub struct Family {
     pub series: BTreeMap<Vec<String>, Value>,
 }
 
-/// All metrics at one moment, in the order in which they were set first.
+/// A snapshot of all metrics, in the order in which they were first set.
 #[derive(Debug, Default)]
 pub struct Families(Vec<Family>);
 
 impl Families {
-    /// Sets one series, unless it is set already: one CA in two files is one series.
+    /// Sets one series, unless it is set already, as when two files contain the same CA.
     pub fn set<const LABELS: usize>(
         &mut self,
         metric: &'static Descriptor<LABELS>,
@@ -84,7 +84,7 @@ impl Families {
         value: impl TryInto<i64>,
     ) {
         let Descriptor { name, kind, labels: names, help } = metric;
-        // A count beyond 2^63 is not reached.
+        // No count reaches 2^63.
         let value = Value::Number(value.try_into().unwrap_or(i64::MAX));
         let family = self.family(name, *kind, help, names);
         family.series.entry(labels.map(str::to_owned).to_vec()).or_insert(value);
@@ -105,7 +105,7 @@ impl Families {
         &mut self.0[at]
     }
 
-    /// The metrics.
+    /// Iterates over the metrics.
     pub fn iter(&self) -> impl Iterator<Item = &Family> {
         self.0.iter()
     }

@@ -1,10 +1,10 @@
-//! One worker's handle on its own metrics.
+//! A worker's handle to its own metrics.
 
 use std::{marker::PhantomData, ops::Deref, rc::Rc, sync::Arc};
 
 use super::WorkerMetrics;
 
-/// Records into one worker's metrics. It can't leave the thread, since cells have one writer.
+/// Records into one worker's metrics. It is not `Send`, since each cell has a single writer.
 #[derive(Clone, Debug)]
 pub struct Recorder {
     metrics: Arc<WorkerMetrics>,
@@ -28,7 +28,7 @@ impl Deref for Recorder {
 /// Declares the metrics that workers record: `/// Help.`, then `field: type = "name"`.
 macro_rules! worker_metrics {
     ($(#[doc = $help:literal] $field:ident: $kind:ty = $name:literal,)*) => {
-        /// What one worker records. Aligned, so that no two workers write to one cache line.
+        /// The metrics that one worker records. Aligned, so that two workers never write to the same cache line.
         #[derive(Debug, Default)]
         #[repr(align(128))]
         pub struct WorkerMetrics {
@@ -36,7 +36,7 @@ macro_rules! worker_metrics {
         }
 
         impl WorkerMetrics {
-            /// Adds up what the workers have.
+            /// Sums the workers' values.
             fn sum<'a>(workers: impl Iterator<Item = &'a Self> + Clone, families: &mut Families) {
                 $(<$kind as cells::Recorded>::sum(
                     $name,

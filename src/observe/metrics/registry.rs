@@ -1,4 +1,4 @@
-//! Where exporters find all metrics.
+//! The registry from which exporters read all metrics.
 
 use std::{
     fmt,
@@ -7,9 +7,9 @@ use std::{
 
 use super::{Families, Recorder, WorkerMetrics};
 
-/// What has values that are read at the scrape.
+/// A module with values that are read at the scrape.
 pub trait Collector: Send + Sync {
-    /// Sets the values as they are now.
+    /// Sets the current values.
     fn collect(&self, families: &mut Families);
 }
 
@@ -19,7 +19,7 @@ impl<F: Fn(&mut Families) + Send + Sync> Collector for F {
     }
 }
 
-/// The metrics of all workers, and what else has any.
+/// The metrics of all workers, and the collectors of other modules.
 #[derive(Default)]
 pub struct Registry {
     workers: Mutex<Vec<Arc<WorkerMetrics>>>,
@@ -33,7 +33,7 @@ impl fmt::Debug for Registry {
 }
 
 impl Registry {
-    /// The metrics of one more worker. To be called on the worker's thread.
+    /// Registers one more worker. Must be called on the worker's thread.
     #[must_use]
     pub fn recorder(&self) -> Recorder {
         let metrics = Arc::<WorkerMetrics>::default();
@@ -41,12 +41,12 @@ impl Registry {
         Recorder::new(metrics)
     }
 
-    /// From now on the values of this one are among all.
+    /// Registers a collector.
     pub fn add(&self, collector: impl Collector + 'static) {
         self.collectors.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(collector));
     }
 
-    /// All metrics as they are now.
+    /// Takes a snapshot of all metrics.
     #[must_use]
     pub fn collect(&self) -> Families {
         let mut families = Families::default();
