@@ -5,7 +5,7 @@ mod changes;
 mod limits;
 mod routes;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
@@ -18,13 +18,43 @@ use crate::{
     clock::Clock,
     forward::{ForwardedFor, Target},
     tls::{ClientAuth, DomainTls},
-    trust::{Generation, Registry, Trust},
+    trust::{Registry, Trust},
     vouch,
 };
 
-/// One generation of the whole edge. A clone shares domains, authorities and applications.
+/// The number of a site, which increases with every change while the edge runs. For the log and the status only: what is cached
+/// depends on the versions of the parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Generation(u64);
+
+impl Generation {
+    /// That of the site with which the edge starts.
+    pub const FIRST: Self = Self(1);
+
+    /// That of the site which replaces this one.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for Generation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Everything that one request is judged by and forwarded with. A clone shares domains, authorities and applications.
 #[derive(Clone, Debug)]
 pub struct Site {
+    /// This site's number.
+    pub generation: Generation,
     /// Client CAs and applications.
     pub trust: Trust,
     /// Domains by name: lower case, no trailing dot.
@@ -62,7 +92,8 @@ impl Site {
                 }
             }
         }
-        site.trust = Trust { generation, registry, authorities: Arc::clone(&self.trust.authorities) };
+        site.generation = generation;
+        site.trust = Trust { registry, authorities: Arc::clone(&self.trust.authorities) };
         site
     }
 }

@@ -28,7 +28,7 @@ impl Expiries {
 impl Collector for Expiries {
     fn collect(&self, families: &mut Families) {
         let (site, now) = (self.site.load(), self.clock.now());
-        families.set(&TRUST_GENERATION, [], site.trust.generation.0);
+        families.set(&TRUST_GENERATION, [], site.generation.number());
         certificates(families, &site, now);
         crls(families, &site, now);
     }

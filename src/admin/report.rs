@@ -30,7 +30,7 @@ pub(super) fn status(state: &State, page: usize, now: Timestamp) -> Status {
     let mut domains: Vec<&Arc<site::Domain>> = site.domains.values().collect();
     domains.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     Status {
-        generation: site.trust.generation.0,
+        generation: site.generation.number(),
         ready: state.ready.load(Ordering::Acquire),
         now,
         trust: trust(state.reloads.state(), now),

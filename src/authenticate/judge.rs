@@ -253,7 +253,7 @@ mod tests {
             SubjectAltName,
             testing::{NOW, TestCa, client, trust},
         },
-        trust::{ApplicationSpec, AuthMethod, Change, CredentialSpec, Generation, Registered, Registry},
+        trust::{ApplicationSpec, AuthMethod, Change, CredentialSpec, Registered, Registry},
     };
 
     /// An application with a subject that only certificates of one CA may have.
@@ -268,7 +268,7 @@ mod tests {
     fn denial(ca: &TestCa, certificate: &ClientCertificate, changes: Vec<Change>) -> Denial {
         let mut registry = Registry::default();
         registry.apply_all(changes).unwrap();
-        let trust = Trust { generation: Generation(1), authorities: Arc::new(trust(&[ca])), registry };
+        let trust = Trust { authorities: Arc::new(trust(&[ca])), registry };
         let (chain, refusals) = (ChainSlot::default(), Refusals::default());
         judge_any(&trust, Presented { certificate, chain: &chain, refusals: &refusals }, NOW).unwrap_err()
     }

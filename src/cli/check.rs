@@ -8,12 +8,11 @@ use crate::{
     config::Severity,
     listen::shortage,
     load::{build, public_authorities},
-    trust::Generation,
 };
 
 /// Builds everything that `run` would build, and prints the problems. Exits 1 if one is an error, else 0.
 pub(super) fn check(config: &Path) -> ExitCode {
-    let mut built = build(config, Generation(1), None, &Clock::System);
+    let mut built = build(config, None, &Clock::System);
     if let Some((settings, _)) = &built.site {
         built.problems.extend(public_authorities(settings));
         built.problems.extend(shortage(settings));

@@ -10,7 +10,7 @@ use crate::{
     clock::Timestamp,
     config::{Problem, Spanned, settings},
     identity::{Authorities, AuthorityError, ClientCa, RevocationPolicy, StaleCrl},
-    trust::{Generation, Registry, Trust},
+    trust::{Registry, Trust},
 };
 
 /// Opens the client CAs and CRLs and builds the snapshot with this registry. Reports every problem; the snapshot is
@@ -19,17 +19,13 @@ use crate::{
 pub(super) fn load(
     trust: &settings::Trust,
     registry: Registry,
-    generation: Generation,
     now: Timestamp,
 ) -> (Option<Trust>, Vec<Problem>) {
     let mut problems = Vec::new();
     let authorities = authorities(trust, now, &mut problems);
     let ok = !problems.iter().any(|problem| problem.severity == crate::config::Severity::Error);
-    let trust = authorities.filter(|_| ok).map(|authorities| Trust {
-        generation,
-        authorities: Arc::new(authorities),
-        registry,
-    });
+    let trust =
+        authorities.filter(|_| ok).map(|authorities| Trust { authorities: Arc::new(authorities), registry });
     (trust, problems)
 }
 

@@ -24,9 +24,8 @@ use crate::{
         settings::{self, CustomProfile, Settings},
     },
     forward::{ForwardedFor, Target},
-    site::{Authenticate, Domain, Routes, Site},
-    tls,
-    trust::{self, Generation},
+    site::{Authenticate, Domain, Generation, Routes, Site},
+    tls, trust,
     vouch::{Profile, Reserved},
 };
 
@@ -43,12 +42,13 @@ pub struct Built {
     pub fit_from: Option<Timestamp>,
 }
 
-/// Reads the configuration at `path` and everything that it names.
+/// Reads the configuration at `path` and everything that it names. The site has the first number: whoever activates another one
+/// numbers it.
 ///
 /// What is unchanged from `before` is taken over from there: a domain's TLS configuration with its ticket keys, an
 /// upstream with its connections.
 #[must_use]
-pub fn build(path: &Path, generation: Generation, before: Option<&Site>, clock: &Clock) -> Built {
+pub fn build(path: &Path, before: Option<&Site>, clock: &Clock) -> Built {
     let now = clock.now();
     let mut files = BTreeSet::from([path.to_owned()]);
     let (settings, mut problems) = config::settings(path);
@@ -72,7 +72,7 @@ pub fn build(path: &Path, generation: Generation, before: Option<&Site>, clock: 
     registrar.check_authorities(&settings);
     let (registry, more) = registrar.finish();
     problems.extend(more);
-    let (trust, more) = authorities::load(&settings.trust, registry, generation, now);
+    let (trust, more) = authorities::load(&settings.trust, registry, now);
     problems.extend(more);
 
     for source in &settings.trust.crl_sources {
@@ -130,6 +130,7 @@ pub fn build(path: &Path, generation: Generation, before: Option<&Site>, clock: 
     let ok = !problems.iter().any(|problem| problem.severity == Severity::Error);
     let site = trust.filter(|_| ok).map(|trust| {
         let site = Site {
+            generation: Generation::FIRST,
             trust,
             domains,
             reserved,

@@ -96,7 +96,7 @@ pub(crate) static LOG_LINES_DROPPED: Descriptor<0> = Descriptor::counter(
     "Log lines dropped because standard error was not read fast enough or could not be written.",
 );
 
-/// See `trust::Generation`.
+/// See `site::Generation`.
 pub(crate) static TRUST_GENERATION: Descriptor<0> =
     Descriptor::gauge("mtls_edge_trust_generation", [], "Number of the active configuration, from 1.");
 /// In whole seconds since the last successful reload.

@@ -10,7 +10,7 @@ use crate::{
     observe::Reloads,
     site::{Changes, Site, SiteHandle},
     source::{Conflict, Merged, Publish, SourceName, Update},
-    trust::{ClientId, Generation},
+    trust::ClientId,
 };
 
 /// Puts updates in force, one after the other, each whole or not at all.
@@ -76,7 +76,7 @@ impl Reconciler {
         };
         let merged = state.merged.updated(source, update)?;
         let current = self.site.load_full();
-        let generation = Generation(current.trust.generation.0 + 1);
+        let generation = current.generation.next();
         let site = configuration.with_registry(merged.registry().clone(), generation, &self.clock);
         let changes = match client_id {
             Some(id) => Changes::of_application(&id, &current.trust.registry, merged.registry()),
@@ -89,7 +89,7 @@ impl Reconciler {
         state.configuration = configuration;
         state.failures.remove(source);
         self.reloads.succeeded(why.clone());
-        tracing::info!(generation = generation.0, why, changes = %changes, "reloaded");
+        tracing::info!(generation = generation.number(), why, changes = %changes, "reloaded");
         Ok(())
     }
 }

@@ -37,8 +37,7 @@ use crate::{
     config::{Problem, settings::Settings},
     load::{Built, build},
     observe::Reloads,
-    site::SiteHandle,
-    trust::Generation,
+    site::{Generation, SiteHandle},
 };
 
 /// How often files are checked where no event reports a change.
@@ -193,8 +192,7 @@ impl FileSource {
             return None;
         }
         let current = self.site.load_full();
-        let built =
-            build(&self.config, Generation(current.trust.generation.0 + 1), Some(&current), &self.clock);
+        let built = build(&self.config, Some(&current), &self.clock);
         let missing =
             built.site.as_ref().map(|(settings, _)| crl::missing(&settings.trust, self.clock.now()));
         let names_others = !built.files.is_subset(&self.files);
@@ -227,7 +225,7 @@ impl FileSource {
         let update = Update::Configuration(Configuration { site: Box::new(site), why });
         if let Err(conflict) = publisher.publish(update) {
             self.crls.fetch_for(&[&self.settings.trust, &settings.trust]);
-            self.contradicts = Some(self.site.load().trust.generation);
+            self.contradicts = Some(self.site.load().generation);
             return self.reject(contents, settling, &[contradiction(&settings, &conflict)]);
         }
         self.watch_only(built.files);
@@ -314,7 +312,7 @@ impl Source for FileSource {
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     let is_time = self.valid_from.take_if(|from| *from <= self.clock.now()).is_some();
-                    let generation = self.site.load().trust.generation;
+                    let generation = self.site.load().generation;
                     let may_agree = self.contradicts.take_if(|known| *known != generation).is_some();
                     if is_time || may_agree {
                         self.reported = None;

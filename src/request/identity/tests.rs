@@ -7,9 +7,7 @@ use crate::{
         Authorities, StaleCrl, SubjectAltName, Thumbprint,
         testing::{NOW, TestCa, client, trust, trust_with},
     },
-    trust::{
-        ApplicationSpec, Change, CredentialSpec, Generation, Registered, RegisteredSubject, Registry, Subject,
-    },
+    trust::{ApplicationSpec, Change, CredentialSpec, Registered, RegisteredSubject, Registry, Subject},
 };
 
 fn registered(id: &str, name: &str, registered: Registered) -> Change {
@@ -30,7 +28,7 @@ fn by_thumbprint(id: &str, thumbprint: Thumbprint) -> Change {
 fn trusting(authorities: Authorities, changes: Vec<Change>) -> Trust {
     let mut registry = Registry::default();
     registry.apply_all(changes).unwrap();
-    Trust { generation: Generation(1), authorities: Arc::new(authorities), registry }
+    Trust { authorities: Arc::new(authorities), registry }
 }
 
 /// Authenticates as a request does: by what is remembered, else by a judgement, which is then remembered. Whether it was

@@ -16,7 +16,6 @@ use crate::{
     load::{Built, build},
     site::SiteHandle,
     source::crl,
-    trust::Generation,
 };
 
 /// What the edge starts with.
@@ -87,7 +86,7 @@ fn read(config: &Path, clock: &Clock) -> Read {
     loop {
         tries += 1;
         let start = Timestamp::from(SystemTime::now());
-        let built = build(config, Generation(1), None, clock);
+        let built = build(config, None, clock);
         let lacks_crl =
             built.site.as_ref().is_some_and(|(settings, _)| crl::lacks_any(&settings.trust, clock.now()));
         let contents = Contents::of(&built.files);

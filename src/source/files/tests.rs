@@ -35,7 +35,7 @@ impl Steps {
     }
 
     fn generation(&self) -> u64 {
-        self.source.site.load().trust.generation.0
+        self.source.site.load().generation.number()
     }
 
     /// How many lists count.
