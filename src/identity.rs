@@ -27,9 +27,9 @@ pub use authorities::{
 pub use certificate::{
     ClientCertificate, IdentityError, Validity, chain_hash, extended_key_usages, spki_hash,
 };
-pub use chain::{ChainRefusal, ChainVerdict, VerifiedPath, Whose, unfit_for_chains, verify_chain};
+pub use chain::{ChainRefusal, ChainVerdict, PathMember, VerifiedPath, unusable_in_chains, verify_chain};
 pub use issued::is_issued_by;
 pub use key::{UnusableKey, unusable_key};
-pub use name::{DistinguishedName, NameError, RdnDifference, WrittenNameError, WrittenWarning};
+pub use name::{DistinguishedName, NameError, ParseNameError, ParseNameWarning, RdnDifference};
 pub use san::{SanError, SubjectAltName};
 pub use thumbprint::{Thumbprint, ThumbprintError};

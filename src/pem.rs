@@ -49,8 +49,8 @@ pub fn certificates_beside_key(file: &[u8]) -> Result<Vec<Certificate>, Fault> {
 }
 
 fn certificates_in(file: &[u8], beside_key: bool) -> Result<Vec<Certificate>, Fault> {
-    let passed_over = |kind: &Kind| beside_key && kind.is_of_key_file();
-    objects(file, Wanted::Certificate, passed_over, |der| CertificateDer::from(std::mem::take(der)))
+    let is_ignored = |kind: &Kind| beside_key && kind.is_of_key_file();
+    objects(file, Wanted::Certificate, is_ignored, |der| CertificateDer::from(std::mem::take(der)))
 }
 
 /// All CRLs of a PEM file, or the one of a DER file. There is at least one.
@@ -92,7 +92,7 @@ fn key_in(file: &[u8], beside_certificates: bool) -> Result<PrivateKeyDer<'stati
                 continue;
             }
             Kind::Key(form) => form,
-            other => return Err(Fault::found(WANTED, &other, Some(section.line))),
+            other => return Err(Fault::unexpected(WANTED, &other, Some(section.line))),
         };
         let line = section.line;
         let mut der = section.take(WANTED)?;
@@ -107,13 +107,13 @@ fn key_in(file: &[u8], beside_certificates: bool) -> Result<PrivateKeyDer<'stati
         };
         found = Some((line, key));
     }
-    found.map(|(_, key)| key).ok_or_else(|| Fault::none(WANTED))
+    found.map(|(_, key)| key).ok_or_else(|| Fault::missing(WANTED))
 }
 
 fn objects<T>(
     file: &[u8],
     wanted: Wanted,
-    passed_over: impl Fn(&Kind) -> bool,
+    is_ignored: impl Fn(&Kind) -> bool,
     mut object: impl FnMut(&mut Vec<u8>) -> T,
 ) -> Result<Vec<Object<T>>, Fault> {
     if der::is_der(file) {
@@ -123,16 +123,16 @@ fn objects<T>(
     let mut objects = Vec::new();
     for section in text::sections_of(file, wanted)? {
         let kind = section.kind();
-        if passed_over(&kind) {
+        if is_ignored(&kind) {
             continue;
         }
         if kind != *wanted.kind() {
-            return Err(Fault::found(wanted, &kind, Some(section.line)));
+            return Err(Fault::unexpected(wanted, &kind, Some(section.line)));
         }
         let line = Some(section.line);
         objects.push(Object { value: object(&mut *section.take(wanted)?), line });
     }
-    if objects.is_empty() { Err(Fault::none(wanted)) } else { Ok(objects) }
+    if objects.is_empty() { Err(Fault::missing(wanted)) } else { Ok(objects) }
 }
 
 impl Section {

@@ -82,7 +82,7 @@ impl Site {
     pub fn with_registry(&self, registry: Registry, generation: Generation, clock: &Clock) -> Self {
         let mut site = self.clone();
         // CA names would make clients hide self-signed certificates (RFC 8705 section 7.2).
-        if registry.welcomes_self_signed() && !self.trust.registry.welcomes_self_signed() {
+        if registry.accepts_self_signed() && !self.trust.registry.accepts_self_signed() {
             for domain in site.domains.values_mut() {
                 match domain.tls.without_hints(clock) {
                     Ok(tls) => *domain = Arc::new(Domain { tls, ..Domain::clone(domain) }),

@@ -5,7 +5,7 @@ pub mod suggest;
 
 use std::borrow::Cow;
 
-/// Octets of one text of a peer's that are shown: enough for every honest name.
+/// Bytes of one text of a peer's that are shown: enough for every honest name.
 pub const SHOWN: usize = 256;
 /// The same for a word, such as a method.
 pub const SHORT: usize = 64;
@@ -47,20 +47,20 @@ pub const fn is_hidden(c: char) -> bool {
     )
 }
 
-/// At most `octets` of a text, cut at a character's boundary, and an ellipsis where it was cut.
+/// At most `bytes` of a text, cut at a character's boundary, and an ellipsis where it was cut.
 #[must_use]
-pub fn bounded(text: &str, octets: usize) -> Cow<'_, str> {
-    if text.len() <= octets {
+pub fn bounded(text: &str, bytes: usize) -> Cow<'_, str> {
+    if text.len() <= bytes {
         return Cow::Borrowed(text);
     }
-    let mut cut = octets;
+    let mut cut = bytes;
     while !text.is_char_boundary(cut) {
         cut -= 1;
     }
     Cow::Owned(format!("{}\u{2026}", text.get(..cut).unwrap_or_default()))
 }
 
-/// What a peer caused to be said, for a log line: at most [`SHOWN`] octets of it.
+/// What a peer caused to be said, for a log line: at most [`SHOWN`] bytes of it.
 #[must_use]
 pub fn shown(what: &impl ToString) -> String {
     bounded(&what.to_string(), SHOWN).into_owned()

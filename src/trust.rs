@@ -12,12 +12,12 @@ use std::sync::Arc;
 
 pub use application::{Application, ClientId, Method};
 pub use credential::{
-    CertificateFacts, Credential, CredentialView, Credentials, RegisteredCertificate, RegisteredSubject,
-    Subject, Viewed,
+    CertificateFacts, Credential, CredentialView, Credentials, RegisteredCertificate, RegisteredRef,
+    RegisteredSubject, Subject,
 };
 pub use registry::{Change, Registry, RegistryError, RegistryVersion};
 pub use spec::{ApplicationError, ApplicationSpec, AuthMethod, ClientIdError, CredentialSpec, Registered};
-pub use subjects::EqualSubjects;
+pub use subjects::DuplicateSubject;
 pub use usage::Usage;
 
 use crate::identity::Authorities;

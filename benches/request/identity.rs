@@ -14,8 +14,8 @@ pub fn bench(criterion: &mut Criterion) {
         b.iter(|| ClientCertificate::from_chain(black_box(from_ref(der))).unwrap());
     });
     criterion.bench_function("thumbprint", |b| b.iter(|| Thumbprint::of(black_box(der))));
-    let (same, _) = DistinguishedName::from_written("CN=payments,O=Example Bank,C=DE").unwrap();
-    let (other, _) = DistinguishedName::from_written("CN=payment,O=Example Bank,C=DE").unwrap();
+    let (same, _) = DistinguishedName::parse("CN=payments,O=Example Bank,C=DE").unwrap();
+    let (other, _) = DistinguishedName::parse("CN=payment,O=Example Bank,C=DE").unwrap();
     for (what, registered) in [("the same", &same), ("another", &other)] {
         assert_eq!(registered.matches(payments.subject()), what == "the same");
         criterion.bench_function(&format!("DN match, {what}"), |b| {

@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion};
 use mtls_edge::{
-    authenticate::{ChainSlot, Presented, Refusals, judge_client},
+    authenticate::{ChainSlot, Presented, RefusalCache, judge_client},
     trust::ClientId,
 };
 
@@ -13,12 +13,12 @@ use crate::snapshot::{Snapshot, now};
 pub fn bench(criterion: &mut Criterion) {
     let Snapshot { site, billing, payments } = Snapshot::new();
     let now = now();
-    let judge = |(chain, refusals): &(ChainSlot, Refusals), id: &ClientId, certificate| {
+    let judge = |(chain, refusals): &(ChainSlot, RefusalCache), id: &ClientId, certificate| {
         let presented = Presented { certificate: black_box(certificate), chain, refusals };
         judge_client(black_box(&site.trust), presented, black_box(id), now)
     };
     let [by_thumbprint, by_subject] = ["billing", "payments"].map(ClientId::new);
-    let memory = <(ChainSlot, Refusals)>::default;
+    let memory = <(ChainSlot, RefusalCache)>::default;
 
     let known = memory();
     criterion.bench_function("judging a kept connection, thumbprint", |b| {

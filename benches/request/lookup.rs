@@ -37,7 +37,7 @@ fn thumbprints(certificates: &[ClientCertificate]) -> impl Iterator<Item = Regis
 /// The certificates' subjects, and more of their kind.
 fn subjects() -> impl Iterator<Item = Registered> {
     (0..).map(|number| {
-        let (dn, _) = DistinguishedName::from_written(&format!("CN=app-{number},O=Example Bank")).unwrap();
+        let (dn, _) = DistinguishedName::parse(&format!("CN=app-{number},O=Example Bank")).unwrap();
         Registered::Subject(RegisteredSubject { subject: Subject::Dn(dn), ca: None })
     })
 }

@@ -22,7 +22,7 @@ fn application(number: usize, round: usize) -> Application {
     let credentials = (0..2).map(|credential| {
         let text = format!("{number}-{round}-{credential}");
         let registered = if by_subject {
-            let (dn, _) = DistinguishedName::from_written(&format!("CN={text},O=Example Bank")).unwrap();
+            let (dn, _) = DistinguishedName::parse(&format!("CN={text},O=Example Bank")).unwrap();
             Registered::Subject(RegisteredSubject { subject: Subject::Dn(dn), ca: None })
         } else {
             Registered::Certificate(Thumbprint::of(text.as_bytes()).into())

@@ -2,7 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use mtls_edge::identity::{DistinguishedName, WrittenNameError};
+use mtls_edge::identity::{DistinguishedName, ParseNameError};
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::X509Name;
 
@@ -12,7 +12,7 @@ const MAX_SHOWN: usize = 2 * 1024;
 /// Checks a text, and the same bytes as DER.
 pub fn check(input: &[u8]) {
     if let Ok(text) = std::str::from_utf8(input)
-        && let Ok((name, _)) = DistinguishedName::from_written(text)
+        && let Ok((name, _)) = DistinguishedName::parse(text)
     {
         reads_back(&name, false);
     }
@@ -41,15 +41,15 @@ fn hash(name: &DistinguishedName) -> u64 {
 /// Each printed form is read as an equal name, and none has an invisible character.
 fn reads_back(name: &DistinguishedName, is_from_der: bool) {
     for text in [name.to_rfc4514(), name.to_openssl(), name.to_lines()] {
-        match DistinguishedName::from_written(&text) {
+        match DistinguishedName::parse(&text) {
             Ok((read, _)) => assert_eq!(&read, name, "{text:?}"),
             // A certificate may hold what cannot be registered: no RDNs, a string with bytes that its type does not have, a value
             // that looks like a regular expression (as Keycloak takes them), too many bytes.
             Err(
-                WrittenNameError::Empty
-                | WrittenNameError::Hex { .. }
-                | WrittenNameError::Regex { .. }
-                | WrittenNameError::TooLarge,
+                ParseNameError::Empty
+                | ParseNameError::Hex { .. }
+                | ParseNameError::Regex { .. }
+                | ParseNameError::TooLarge,
             ) if is_from_der => {}
             Err(error) => panic!("{text:?}: {error}"),
         }

@@ -63,7 +63,7 @@ fn certificates(families: &mut Families, site: &Site, now: Timestamp) {
 /// A CA's newest CRL is listed first and counts, unless it is from the future. Two CAs of one name differ in their keys.
 fn crls(families: &mut Families, site: &Site, now: Timestamp) {
     let (to_come, in_force): (Vec<_>, Vec<_>) =
-        site.trust.authorities.crls().partition(|crl| crl.is_from_the_future(now));
+        site.trust.authorities.crls().partition(|crl| crl.is_future_dated(now));
     for crl in in_force.into_iter().chain(to_come) {
         let key = crl.signer.map(|key| Thumbprint::from_bytes(key).to_string()).unwrap_or_default();
         families.set(&CRL_NEXT_UPDATE, [&crl.issuer, &key], crl.next_update.seconds_since(now));

@@ -14,7 +14,7 @@ use crate::{
     identity::SubjectAltName,
     observe::{FetchState, ReloadState, Source, log},
     site::{self, Site},
-    trust::{self, CredentialView, Registry, Subject, Viewed},
+    trust::{self, CredentialView, RegisteredRef, Registry, Subject},
 };
 
 /// Applications on one page.
@@ -162,12 +162,12 @@ fn of_credential(credential: CredentialView<'_>, now: Timestamp) -> Credential {
     }
 }
 
-fn registered(viewed: Viewed<'_>) -> Registered {
+fn registered(viewed: RegisteredRef<'_>) -> Registered {
     let subject = match viewed {
-        Viewed::Certificate(certificate) => {
+        RegisteredRef::Certificate(certificate) => {
             return Registered::Thumbprint(certificate.thumbprint.to_string());
         }
-        Viewed::Subject(subject) => &subject.subject,
+        RegisteredRef::Subject(subject) => &subject.subject,
     };
     match subject {
         Subject::Dn(dn) => Registered::SubjectDn(dn.to_rfc4514()),

@@ -15,46 +15,46 @@ pub type Verdict = Result<Vec<Rc<VerifiedPath>>, ChainRefusal>;
 
 /// A verdict, and what it holds under.
 #[derive(Clone, Debug)]
-struct Remembered {
+struct CachedVerdict {
     authorities: AuthoritiesVersion,
     /// When it was reached.
-    reached: Timestamp,
+    judged_at: Timestamp,
     verdict: Rc<Verdict>,
 }
 
-impl Remembered {
+impl CachedVerdict {
     /// Whether verification under these authorities would reach it again `now`: they are the same, and either every path that
     /// was found is valid, or time cannot change the refusal.
-    fn holds(&self, authorities: &Authorities, now: Timestamp) -> bool {
+    fn is_current(&self, authorities: &Authorities, now: Timestamp) -> bool {
         self.authorities == authorities.version()
             && match &*self.verdict {
                 Ok(paths) => paths.iter().all(|path| path.validity.contains(now)),
-                Err(refusal) => refusal.is_lasting() || self.reached == now,
+                Err(refusal) => refusal.is_lasting() || self.judged_at == now,
             }
     }
 }
 
 /// The last verdict on one client's chain.
 #[derive(Debug, Default)]
-pub struct ChainSlot(RefCell<Option<Remembered>>);
+pub struct ChainSlot(RefCell<Option<CachedVerdict>>);
 
 /// Refused chains of one worker, so that a stranger who connects again costs no signature check.
 ///
 /// Apart from the clients that were authenticated, so that nobody can evict those with chains that they made up.
 #[derive(Debug, Default)]
-pub struct Refusals(RefCell<HashMap<[u8; 32], Remembered>>);
+pub struct RefusalCache(RefCell<HashMap<[u8; 32], CachedVerdict>>);
 
-impl Refusals {
+impl RefusalCache {
     /// How many are remembered. When there are more, it starts empty again.
-    const MOST: usize = 1024;
+    const CAPACITY: usize = 1024;
 
-    fn get(&self, chain: &[u8; 32]) -> Option<Remembered> {
+    fn get(&self, chain: &[u8; 32]) -> Option<CachedVerdict> {
         self.0.borrow().get(chain).cloned()
     }
 
-    fn insert(&self, chain: [u8; 32], refusal: Remembered) {
+    fn insert(&self, chain: [u8; 32], refusal: CachedVerdict) {
         let mut refusals = self.0.borrow_mut();
-        if refusals.len() >= Self::MOST && !refusals.contains_key(&chain) {
+        if refusals.len() >= Self::CAPACITY && !refusals.contains_key(&chain) {
             refusals.clear();
         }
         refusals.insert(chain, refusal);
@@ -69,7 +69,7 @@ pub struct Presented<'a> {
     /// The last verdict on the chain.
     pub chain: &'a ChainSlot,
     /// The worker's refusals.
-    pub refusals: &'a Refusals,
+    pub refusals: &'a RefusalCache,
 }
 
 impl Presented<'_> {
@@ -77,18 +77,21 @@ impl Presented<'_> {
     #[must_use]
     pub fn verdict(&self, authorities: &Authorities, now: Timestamp) -> Rc<Verdict> {
         let mut slot = self.chain.0.borrow_mut();
-        if let Some(remembered) = slot.as_ref().filter(|remembered| remembered.holds(authorities, now)) {
+        if let Some(remembered) = slot.as_ref().filter(|remembered| remembered.is_current(authorities, now)) {
             return Rc::clone(&remembered.verdict);
         }
         let key = self.certificate.chain_hash();
-        let refused = self.refusals.get(&key).filter(|refused| refused.holds(authorities, now));
+        let refused = self.refusals.get(&key).filter(|refused| refused.is_current(authorities, now));
         let remembered = refused.unwrap_or_else(|| {
             let verdict = match verify_chain(self.certificate, authorities, now) {
                 ChainVerdict::Verified(paths) => Ok(paths.into_iter().map(Rc::new).collect()),
                 ChainVerdict::Refused(refusal) => Err(refusal),
             };
-            let remembered =
-                Remembered { authorities: authorities.version(), reached: now, verdict: Rc::new(verdict) };
+            let remembered = CachedVerdict {
+                authorities: authorities.version(),
+                judged_at: now,
+                verdict: Rc::new(verdict),
+            };
             if remembered.verdict.is_err() {
                 self.refusals.insert(key, remembered.clone());
             }
@@ -122,7 +125,7 @@ mod tests {
             Self(certificate, ChainSlot::default())
         }
 
-        fn verdict(&self, refusals: &Refusals, authorities: &Authorities, now: Timestamp) -> Rc<Verdict> {
+        fn verdict(&self, refusals: &RefusalCache, authorities: &Authorities, now: Timestamp) -> Rc<Verdict> {
             Presented { certificate: &self.0, chain: &self.1, refusals }.verdict(authorities, now)
         }
     }
@@ -130,7 +133,8 @@ mod tests {
     #[test]
     fn a_chain_is_verified_once_under_the_same_authorities() {
         let ca = TestCa::new("Client CA");
-        let (client, refusals) = (Client::new(client(&[ca.leaf("payments", |_| {})])), Refusals::default());
+        let (client, refusals) =
+            (Client::new(client(&[ca.leaf("payments", |_| {})])), RefusalCache::default());
         let first = client.verdict(&refusals, &trust(&[&ca]), NOW);
         assert!(first.is_ok());
         // Loaded again, from the same files.
@@ -140,7 +144,8 @@ mod tests {
     #[test]
     fn other_authorities_void_a_verdict() {
         let (ca, other) = (TestCa::new("Client CA"), TestCa::new("Other CA"));
-        let (client, refusals) = (Client::new(client(&[ca.leaf("payments", |_| {})])), Refusals::default());
+        let (client, refusals) =
+            (Client::new(client(&[ca.leaf("payments", |_| {})])), RefusalCache::default());
         assert!(client.verdict(&refusals, &trust(&[&ca]), NOW).is_ok());
         assert!(client.verdict(&refusals, &trust(&[&other]), NOW).is_err());
         assert!(client.verdict(&refusals, &trust(&[&ca]), NOW).is_ok());
@@ -150,7 +155,7 @@ mod tests {
     fn a_crl_voids_a_verdict_when_it_changes_and_when_it_ends() {
         let ca = TestCa::new("Client CA");
         let leaf = ca.leaf("payments", |params| params.serial_number = Some(SerialNumber::from(7u64)));
-        let (client, refusals) = (Client::new(client(&[leaf])), Refusals::default());
+        let (client, refusals) = (Client::new(client(&[leaf])), RefusalCache::default());
         let with = |serials: &[u64], next_update| {
             trust_with(&[&ca], vec![ca.crl(serials, next_update)], StaleCrl::Refuse)
         };
@@ -167,7 +172,7 @@ mod tests {
     fn an_expiry_voids_a_verdict() {
         let ca = TestCa::new("Client CA");
         let leaf = ca.leaf("payments", |params| params.not_after = date_time_ymd(2030, 6, 1));
-        let (client, refusals) = (Client::new(client(&[leaf])), Refusals::default());
+        let (client, refusals) = (Client::new(client(&[leaf])), RefusalCache::default());
         let end = day(2030, 6, 1);
         let authorities = trust(&[&ca]);
         assert!(client.verdict(&refusals, &authorities, NOW).is_ok());
@@ -178,7 +183,7 @@ mod tests {
     #[test]
     fn a_refusal_is_remembered_over_connections_within_bounds() {
         let (ca, other) = (TestCa::new("Client CA"), TestCa::new("Other CA"));
-        let (authorities, refusals) = (trust(&[&ca]), Refusals::default());
+        let (authorities, refusals) = (trust(&[&ca]), RefusalCache::default());
         let stranger = client(&[other.leaf("stranger", |_| {})]);
         let connect = |certificate: &ClientCertificate| Client::new(certificate.clone());
         let first = connect(&stranger).verdict(&refusals, &authorities, NOW);
@@ -190,11 +195,11 @@ mod tests {
         assert!(connect(&stranger).verdict(&refusals, &trust(&[&other]), NOW).is_ok());
 
         let der = stranger.der().clone();
-        for junk in 0..2 * Refusals::MOST {
+        for junk in 0..2 * RefusalCache::CAPACITY {
             let junk = rustls_pki_types::CertificateDer::from(junk.to_be_bytes().to_vec());
             let made_up = client(&[der.clone(), junk]);
             let _ = connect(&made_up).verdict(&refusals, &authorities, NOW);
-            assert!(refusals.0.borrow().len() <= Refusals::MOST);
+            assert!(refusals.0.borrow().len() <= RefusalCache::CAPACITY);
         }
     }
 
@@ -202,7 +207,8 @@ mod tests {
     fn a_refusal_that_time_can_change_lasts_a_second() {
         let ca = TestCa::with("Client CA", |params| params.not_before = date_time_ymd(2031, 1, 1));
         let begins = day(2031, 1, 1);
-        let (client, refusals) = (Client::new(client(&[ca.leaf("payments", |_| {})])), Refusals::default());
+        let (client, refusals) =
+            (Client::new(client(&[ca.leaf("payments", |_| {})])), RefusalCache::default());
         let authorities = trust(&[&ca]);
         let early = client.verdict(&refusals, &authorities, begins.previous());
         assert!(early.is_err());

@@ -27,18 +27,18 @@ pub enum Denial {
     /// No application owns the certificate.
     UnknownCertificate,
     /// The application registered other thumbprints.
-    OtherThumbprint(ClientId),
+    ThumbprintMismatch(ClientId),
     /// The chain does not verify.
     Chain(ClientId, ChainRefusal),
     /// The subject is another.
-    OtherSubject {
+    SubjectMismatch {
         /// The application.
         client_id: ClientId,
         /// For a DN, where it first differs.
         difference: Option<RdnDifference>,
     },
     /// The subject is right, yet another CA issued it.
-    OtherIssuer(ClientId),
+    IssuerMismatch(ClientId),
 }
 
 impl fmt::Display for Denial {
@@ -50,15 +50,17 @@ impl fmt::Display for Denial {
             Self::NotYetValid => f.write_str("the client certificate is not yet valid"),
             Self::UnknownClient(id) => write!(f, "no application is registered as \"{id}\""),
             Self::UnknownCertificate => f.write_str("certificate is not registered for any application"),
-            Self::OtherThumbprint(id) => write!(f, "certificate thumbprint is not registered for \"{id}\""),
+            Self::ThumbprintMismatch(id) => {
+                write!(f, "certificate thumbprint is not registered for \"{id}\"")
+            }
             Self::Chain(id, refusal) => write!(f, "\"{id}\" needs a chain to a client CA: {refusal}"),
-            Self::OtherSubject { client_id, difference: Some(difference) } => {
+            Self::SubjectMismatch { client_id, difference: Some(difference) } => {
                 write!(f, "subject DN is not the one registered for \"{client_id}\": {difference}")
             }
-            Self::OtherSubject { client_id, difference: None } => {
+            Self::SubjectMismatch { client_id, difference: None } => {
                 write!(f, "certificate does not have the subject registered for \"{client_id}\"")
             }
-            Self::OtherIssuer(id) => {
+            Self::IssuerMismatch(id) => {
                 write!(f, "the verified path does not contain the CA pinned for \"{id}\"")
             }
         }
@@ -165,9 +167,9 @@ impl Denial {
     /// How close it came to a match.
     const fn closeness(&self) -> u8 {
         match self {
-            Self::OtherIssuer(_) => 3,
+            Self::IssuerMismatch(_) => 3,
             Self::Chain(..) => 2,
-            Self::OtherSubject { .. } => 1,
+            Self::SubjectMismatch { .. } => 1,
             _ => 0,
         }
     }
@@ -176,10 +178,10 @@ impl Denial {
     const fn client_id(&self) -> Option<&ClientId> {
         match self {
             Self::UnknownClient(id)
-            | Self::OtherThumbprint(id)
+            | Self::ThumbprintMismatch(id)
             | Self::Chain(id, _)
-            | Self::OtherIssuer(id) => Some(id),
-            Self::OtherSubject { client_id, .. } => Some(client_id),
+            | Self::IssuerMismatch(id) => Some(id),
+            Self::SubjectMismatch { client_id, .. } => Some(client_id),
             Self::NoCertificate
             | Self::Unreadable(_)
             | Self::Expired
@@ -210,7 +212,7 @@ fn self_signed_tls(
     if registered.thumbprint == certificate.thumbprint() {
         Ok(())
     } else {
-        Err(Denial::OtherThumbprint(client_id.clone()))
+        Err(Denial::ThumbprintMismatch(client_id.clone()))
     }
 }
 
@@ -229,7 +231,7 @@ fn pki_tls(
             Subject::Dn(dn) => dn.first_difference(certificate.subject()),
             Subject::San(_) => None,
         };
-        return Err(Denial::OtherSubject { client_id: client_id.clone(), difference });
+        return Err(Denial::SubjectMismatch { client_id: client_id.clone(), difference });
     }
     let verdict = presented.verdict(&trust.authorities, now);
     let paths = match &*verdict {
@@ -239,7 +241,7 @@ fn pki_tls(
     let matches = |path: &&Rc<VerifiedPath>| {
         path.validity.contains(now) && ca.as_ref().is_none_or(|ca| path.issuer_keys.contains(ca))
     };
-    let path = paths.iter().find(matches).ok_or_else(|| Denial::OtherIssuer(client_id.clone()))?;
+    let path = paths.iter().find(matches).ok_or_else(|| Denial::IssuerMismatch(client_id.clone()))?;
     let valid = paths.iter().fold(path.validity, |valid, path| valid.intersect(&path.validity));
     Ok((Rc::clone(path), valid))
 }
@@ -248,7 +250,7 @@ fn pki_tls(
 mod tests {
     use super::*;
     use crate::{
-        authenticate::{ChainSlot, Refusals},
+        authenticate::{ChainSlot, RefusalCache},
         identity::{
             SubjectAltName,
             testing::{NOW, TestCa, client, trust},
@@ -269,7 +271,7 @@ mod tests {
         let mut registry = Registry::default();
         registry.apply_all(changes).unwrap();
         let trust = Trust { authorities: Arc::new(trust(&[ca])), registry };
-        let (chain, refusals) = (ChainSlot::default(), Refusals::default());
+        let (chain, refusals) = (ChainSlot::default(), RefusalCache::default());
         judge_any(&trust, Presented { certificate, chain: &chain, refusals: &refusals }, NOW).unwrap_err()
     }
 
@@ -284,7 +286,7 @@ mod tests {
         for order in [[x, y], [y, x]] {
             let changes = order.map(|(id, ca)| pinned(id, "a.example", ca)).into();
             let denial = denial(&ca, &certificate, changes);
-            assert!(matches!(&denial, Denial::OtherIssuer(id) if id.as_str() == "x"), "{denial:?}");
+            assert!(matches!(&denial, Denial::IssuerMismatch(id) if id.as_str() == "x"), "{denial:?}");
         }
         let denial = denial(&ca, &certificate, vec![pinned("x", "b.example", [1; 32])]);
         assert!(matches!(denial, Denial::UnknownCertificate), "{denial:?}");
@@ -293,14 +295,14 @@ mod tests {
     #[test]
     fn the_closest_denial_is_kept() {
         let id = |id: &str| ClientId::new(id);
-        let far = || Denial::OtherSubject { client_id: id("a"), difference: None };
-        let near = || Denial::OtherIssuer(id("b"));
+        let far = || Denial::SubjectMismatch { client_id: id("a"), difference: None };
+        let near = || Denial::IssuerMismatch(id("b"));
         for denials in [[far(), near()], [near(), far()]] {
             let mut closest = None;
             for denial in denials {
                 Denial::keep_closer(&mut closest, denial);
             }
-            assert!(matches!(closest, Some(Denial::OtherIssuer(_))), "{closest:?}");
+            assert!(matches!(closest, Some(Denial::IssuerMismatch(_))), "{closest:?}");
         }
     }
 }

@@ -47,26 +47,26 @@ impl Basis {
 
 impl Proof {
     /// Notes in the registry that the credential was used by this certificate, `now`.
-    pub fn used(&self, certificate: &ClientCertificate, now: Timestamp) {
+    pub fn record_use(&self, certificate: &ClientCertificate, now: Timestamp) {
         if let Some(credential) = self.application.credential_at(self.credential) {
-            credential.usage.note(now, certificate.validity().not_after);
+            credential.usage.record(now, certificate.validity().not_after);
         }
     }
 }
 
 /// The last proof of one client.
 #[derive(Debug, Default)]
-pub struct ProofSlot(RefCell<Option<Remembered>>);
+pub struct ProofSlot(RefCell<Option<CachedProof>>);
 
 /// A proof, and what it was last known to hold under.
 #[derive(Debug)]
-struct Remembered {
+struct CachedProof {
     proof: Proof,
     registry: Cell<RegistryVersion>,
     authorities: AuthoritiesVersion,
 }
 
-impl Remembered {
+impl CachedProof {
     /// Whether the application is registered now as it was when it was judged.
     fn is_registered(&self, trust: &Trust) -> bool {
         let version = trust.registry.version();
@@ -82,7 +82,7 @@ impl Remembered {
     }
 
     /// Whether a judgement under this trust would find the proof again, as long as it is valid.
-    fn holds(&self, trust: &Trust) -> bool {
+    fn is_current(&self, trust: &Trust) -> bool {
         self.is_registered(trust)
             && match self.proof.basis {
                 Basis::Thumbprint => true,
@@ -94,7 +94,7 @@ impl Remembered {
 impl ProofSlot {
     /// Remembers a proof that was found just now under this trust.
     pub fn remember(&self, trust: &Trust, proof: &Proof) {
-        self.0.replace(Some(Remembered {
+        self.0.replace(Some(CachedProof {
             proof: proof.clone(),
             registry: Cell::new(trust.registry.version()),
             authorities: trust.authorities.version(),
@@ -107,8 +107,9 @@ impl ProofSlot {
         let slot = self.0.borrow();
         let remembered = slot.as_ref()?;
         let Proof { application, valid, .. } = &remembered.proof;
-        let holds = application.client_id == *client_id && valid.contains(now) && remembered.holds(trust);
-        holds.then(|| remembered.proof.clone())
+        let is_current =
+            application.client_id == *client_id && valid.contains(now) && remembered.is_current(trust);
+        is_current.then(|| remembered.proof.clone())
     }
 
     /// Whether there ever was a proof.

@@ -8,7 +8,7 @@ use crate::{
     config::file,
     identity::{
         ChainRefusal, ClientCertificate, DistinguishedName, SubjectAltName, Validity, extended_key_usages,
-        unfit_for_chains, unusable_key,
+        unusable_in_chains, unusable_key,
     },
     load::{FileFault, certificates_in},
     vouch::{Facts, Profile, Verdict, not_verified},
@@ -107,7 +107,7 @@ fn describe(certificate: &ClientCertificate) -> String {
 fn credentials(certificate: &ClientCertificate, now: Timestamp) -> String {
     let by_itself = never(certificate, now);
     let by_ca = by_itself.clone().or_else(|| {
-        let refusal = unfit_for_chains(certificate)?;
+        let refusal = unusable_in_chains(certificate)?;
         let remedy = match refusal {
             ChainRefusal::SelfSigned { .. } => "let a CA issue one",
             _ => ISSUE,
@@ -168,7 +168,7 @@ fn never(certificate: &ClientCertificate, now: Timestamp) -> Option<(String, &'s
 /// The subject in the form of RFC 4514, unless `check` would warn that this form looks reversed.
 fn written(dn: &DistinguishedName) -> String {
     let rfc4514 = dn.to_rfc4514();
-    match DistinguishedName::from_written(&rfc4514) {
+    match DistinguishedName::parse(&rfc4514) {
         Ok((_, None)) => rfc4514,
         _ => dn.to_lines(),
     }

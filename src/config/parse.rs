@@ -165,7 +165,7 @@ fn read(path: &Path) -> Result<String, Failure> {
         let what = format!("the file is in {}, expected TOML in UTF-8", wide.name);
         return Err(Failure::new(what, "save the file as UTF-8 (iconv -f UTF-16 -t UTF-8)"));
     }
-    let bytes = match encoding::without_mark(&bytes).len() {
+    let bytes = match encoding::strip_bom(&bytes).len() {
         length if length < bytes.len() => bytes.split_off(bytes.len() - length),
         _ => bytes,
     };

@@ -146,7 +146,9 @@ impl Server {
             }
             let begun = life.begin().map(|in_flight| (in_flight, stack.borrow_mut().call(request)));
             let turn = match &turns {
-                Some((turns, party)) if !connection.is_proved() => Some(Turn::new(Rc::clone(turns), *party)),
+                Some((turns, party)) if !connection.is_authenticated() => {
+                    Some(Turn::new(Rc::clone(turns), *party))
+                }
                 _ => None,
             };
             async move {
@@ -164,7 +166,7 @@ impl Server {
     /// What holds the connection back until its client has authenticated.
     fn gate(&self, stream: &ClientStream) -> Option<Gate> {
         let turn = || Turn::new(Rc::clone(&self.context.turns), self.party);
-        (!self.connection.is_proved()).then(|| Gate::new(stream.arrivals(), turn()))
+        (!self.connection.is_authenticated()).then(|| Gate::new(stream.arrivals(), turn()))
     }
 
     /// Drives hyper's connection until it ends by itself, is closed (a refusal, a drain, a deadline), or is parked.
@@ -186,7 +188,7 @@ impl Server {
         poll_fn(|cx| {
             loop {
                 if let Some(strangers) = &mut gate {
-                    if self.connection.is_proved() {
+                    if self.connection.is_authenticated() {
                         self.context.turns.knows(self.party);
                         gate = None;
                         is_held.set(false);

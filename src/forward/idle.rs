@@ -130,10 +130,10 @@ impl Idle {
     }
 
     fn line(&self, caller: Caller) -> &Line {
-        let [proved, anybody] = &self.0.lines;
+        let [authenticated, anonymous] = &self.0.lines;
         match caller {
-            Caller::Proved => proved,
-            Caller::Anybody => anybody,
+            Caller::Authenticated => authenticated,
+            Caller::Anonymous => anonymous,
         }
     }
 

@@ -10,9 +10,9 @@ use super::Target;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Caller {
     /// An application that has proved who it is.
-    Proved,
+    Authenticated,
     /// Anybody: the route asks for no proof.
-    Anybody,
+    Anonymous,
 }
 
 /// A request's share of its upstream, from before its connection is opened until the end of its response.
@@ -35,9 +35,9 @@ impl InUse {
     /// applications, so that strangers can't keep them from the upstream.
     pub(super) fn take(target: &Arc<Target>, caller: Caller, strangers: &Arc<Semaphore>) -> Option<Self> {
         let (bound, stranger) = match caller {
-            Caller::Proved => (target.limits.connections, None),
+            Caller::Authenticated => (target.limits.connections, None),
             // The system may have fewer descriptors for connections than this upstream may have.
-            Caller::Anybody => (
+            Caller::Anonymous => (
                 for_strangers(target.limits.connections),
                 Some(Arc::clone(strangers).try_acquire_owned().ok()?),
             ),

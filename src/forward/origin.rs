@@ -123,7 +123,7 @@ impl OriginPool {
         let mut next = Some((place, caller, self.idle.opens(caller)));
         tokio::task::spawn_local(async move {
             while let Some((place, caller, opening)) = next {
-                if caller == Caller::Anybody && !origin.may_open().await {
+                if caller == Caller::Anonymous && !origin.may_open().await {
                     return;
                 }
                 let opened = connect(&target, &origin.origin, &outbox, place, &places).await;
@@ -132,7 +132,7 @@ impl OriginPool {
                     origin.take_up(opened);
                 }
                 // Requests that wait now have come later, or have found no room on it.
-                let callers = [Caller::Proved, Caller::Anybody];
+                let callers = [Caller::Authenticated, Caller::Anonymous];
                 let caller =
                     callers.into_iter().find(|caller| origin.idle.is_short(*caller, origin.each.get()));
                 next = caller.and_then(|caller| {
@@ -172,7 +172,7 @@ impl OriginPool {
     /// Waits until another connection may be opened for a request of anybody; false if none is wanted any more.
     async fn may_open(self: &Rc<Self>) -> bool {
         let Ok(permit) = self.opens.acquire().await else { return false };
-        if self.idle.has_surplus(Caller::Anybody) {
+        if self.idle.has_surplus(Caller::Anonymous) {
             return false;
         }
         permit.forget();
@@ -221,7 +221,7 @@ mod tests {
                 Origin { tls: false, host: "127.0.0.1".into(), port: 1 },
                 Arc::clone(&Marks::new(1).0[0]),
             );
-            let stranger = |_| (origin.idle.wait(Caller::Anybody), origin.idle.opens(Caller::Anybody));
+            let stranger = |_| (origin.idle.wait(Caller::Anonymous), origin.idle.opens(Caller::Anonymous));
             let mut waiting: Vec<_> = (0..=OPENS).map(stranger).collect();
             for _ in 0..OPENS {
                 assert_eq!(origin.may_open().now_or_never(), Some(true));

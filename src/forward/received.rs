@@ -95,9 +95,9 @@ impl Rest {
 
     /// Goes on to read what is left while the refusal is on its way, for the same clients: else HTTP/2 would reset the stream with
     /// it. Where this is done for many requests already, nothing is read. Those of applications are counted apart.
-    pub fn linger(&self, is_proved: bool) {
+    pub fn linger(&self, is_authenticated: bool) {
         let Some(mut incoming) = self.take() else { return };
-        let Some(place) = Place::take(is_proved) else { return };
+        let Some(place) = Place::take(is_authenticated) else { return };
         tokio::task::spawn_local(async move {
             let _ = timeout(TIME, discard(&mut incoming, LONG)).await;
             drop(place);
@@ -130,8 +130,8 @@ thread_local! {
 struct Place(usize);
 
 impl Place {
-    fn take(is_proved: bool) -> Option<Self> {
-        let index = usize::from(is_proved);
+    fn take(is_authenticated: bool) -> Option<Self> {
+        let index = usize::from(is_authenticated);
         PLACES.with(|places| {
             let taken = places.get(index)?;
             (taken.get() < LINGERING).then(|| taken.set(taken.get() + 1))

@@ -7,12 +7,12 @@
 use std::cmp::Ordering;
 
 /// What every byte that is neither letter nor digit folds to.
-const SIGN: u8 = b'-';
+const PUNCTUATION: u8 = b'-';
 
 /// One byte of a folded name.
 #[must_use]
 pub const fn fold_byte(byte: u8) -> u8 {
-    if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { SIGN }
+    if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { PUNCTUATION }
 }
 
 /// The folded form of a name, for keeping. Comparing needs no copy: see [`compare`] and [`strip_prefix`].
@@ -36,6 +36,6 @@ pub fn strip_prefix<'n>(name: &'n str, folded_prefix: &[u8]) -> Option<&'n [u8]>
 
 /// Whether two names are one name to some upstream.
 #[must_use]
-pub fn are_same(one: &str, other: &str) -> bool {
+pub fn are_equivalent(one: &str, other: &str) -> bool {
     one.bytes().map(fold_byte).eq(other.bytes().map(fold_byte))
 }

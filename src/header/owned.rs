@@ -3,7 +3,7 @@
 use http::{HeaderName, header};
 
 use super::{
-    fold::are_same,
+    fold::are_equivalent,
     forwarded::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO},
     hop::HOP_BY_HOP,
 };
@@ -48,5 +48,5 @@ const OWNED: [(HeaderName, Owner); 16] = [
 #[must_use]
 pub fn owner(name: &str) -> Option<(HeaderName, Owner)> {
     let hop = HOP_BY_HOP.into_iter().map(|name| (name, Owner::Hop));
-    hop.chain(OWNED).find(|(owned, _)| are_same(owned.as_str(), name))
+    hop.chain(OWNED).find(|(owned, _)| are_equivalent(owned.as_str(), name))
 }

@@ -11,7 +11,7 @@ use std::{collections::HashMap, fmt};
 use rustls_pki_types::CertificateDer;
 
 use super::{certificate::Validity, name::DistinguishedName, thumbprint::Thumbprint};
-use ca::{Ca, UnfitCa};
+use ca::{Ca, UnusableCa};
 pub(super) use crl::Signer;
 use crl::{Crl, CrlError};
 
@@ -134,7 +134,7 @@ pub struct AuthorityWarning {
     /// Its subject, in RFC 4514 form.
     pub subject: String,
     /// Why.
-    pub reason: UnfitCa,
+    pub reason: UnusableCa,
 }
 
 impl fmt::Display for AuthorityWarning {
@@ -178,7 +178,7 @@ pub struct CrlFacts {
 impl CrlFacts {
     /// Whether it is dated ahead of `now`, in seconds since 1970, by more than clocks may be apart.
     #[must_use]
-    pub fn is_from_the_future(&self, now: Timestamp) -> bool {
+    pub fn is_future_dated(&self, now: Timestamp) -> bool {
         self.this_update > now + crl::CLOCK_SKEW
     }
 }
@@ -255,7 +255,7 @@ impl Authorities {
     #[must_use]
     pub fn warnings(&self, now: Timestamp) -> Vec<AuthorityWarning> {
         let warning = |(index, ca): (usize, &Ca)| {
-            let reason = ca.unfit(now)?;
+            let reason = ca.unusable(now)?;
             Some(AuthorityWarning { index, subject: ca.subject.to_rfc4514(), reason })
         };
         self.cas.iter().enumerate().filter_map(warning).collect()
@@ -298,7 +298,7 @@ impl Authorities {
     }
 
     /// The CRLs whose issuer has this name, the newest first.
-    pub(super) fn lists_of(&self, issuer: &DistinguishedName) -> &[Crl] {
+    pub(super) fn crls_of(&self, issuer: &DistinguishedName) -> &[Crl] {
         self.crls.get(issuer).map_or(&[], Vec::as_slice)
     }
 

@@ -19,7 +19,7 @@ use crate::clock::Timestamp;
 
 /// How many certificates a client may present.
 pub const MAX_CERTIFICATES: usize = 10;
-/// How many octets they may have in all.
+/// How many bytes they may have in all.
 pub const MAX_CHAIN_BYTES: usize = 64 * 1024;
 
 /// Why presented certificates are no identity.
@@ -46,11 +46,11 @@ pub enum IdentityError {
         /// What the parser says.
         reason: String,
     },
-    /// Octets after the certificate's end.
-    #[error("{octets} bytes follow the end of the certificate")]
-    TrailingOctets {
+    /// Bytes after the certificate's end.
+    #[error("{bytes} bytes follow the end of the certificate")]
+    TrailingBytes {
         /// How many.
-        octets: usize,
+        bytes: usize,
     },
     /// A version that X.509 does not have.
     #[error("X.509 version field {found}, expected 0, 1 or 2")]
@@ -131,9 +131,9 @@ impl ClientCertificate {
         if chain.len() > MAX_CERTIFICATES {
             return Err(IdentityError::TooMany { found: chain.len() });
         }
-        let octets = chain.iter().map(|der| der.len()).sum();
-        if octets > MAX_CHAIN_BYTES {
-            return Err(IdentityError::TooLarge { found: octets });
+        let bytes = chain.iter().map(|der| der.len()).sum();
+        if bytes > MAX_CHAIN_BYTES {
+            return Err(IdentityError::TooLarge { found: bytes });
         }
         let certificate = parse(leaf)?;
         let version = certificate.version().0;
@@ -207,7 +207,7 @@ impl ClientCertificate {
         self.0.validity
     }
 
-    /// The octets of the leaf's serial number, as encoded.
+    /// The bytes of the leaf's serial number, as encoded.
     #[must_use]
     pub fn serial(&self) -> &[u8] {
         &self.0.serial
@@ -276,12 +276,12 @@ pub fn extended_key_usages(cert_der: &CertificateDer<'_>) -> Option<Vec<String>>
 pub(super) fn parse(der: &[u8]) -> Result<X509Certificate<'_>, IdentityError> {
     let parsed = X509Certificate::from_der(der);
     let (rest, certificate) =
-        parsed.map_err(|error| IdentityError::Malformed { reason: in_words(&error.into()) })?;
-    if rest.is_empty() { Ok(certificate) } else { Err(IdentityError::TrailingOctets { octets: rest.len() }) }
+        parsed.map_err(|error| IdentityError::Malformed { reason: parser_message(&error.into()) })?;
+    if rest.is_empty() { Ok(certificate) } else { Err(IdentityError::TrailingBytes { bytes: rest.len() }) }
 }
 
 /// What a parser says, without the names of its own types.
-pub(super) fn in_words(error: &X509Error) -> String {
+pub(super) fn parser_message(error: &X509Error) -> String {
     match error {
         X509Error::Generic | X509Error::Der(_) | X509Error::NomError(_) => {
             "its structure is broken".to_owned()

@@ -3,9 +3,9 @@
 //! In three steps, so that a stranger costs little: which paths there can be by name (`build`), which of them the client CAs
 //! have signed, from above (`signatures`), and which of those are valid (`validate`).
 
+mod budget;
 mod build;
 mod constraints;
-mod effort;
 mod policies;
 mod refusal;
 mod revocation;
@@ -16,10 +16,10 @@ use std::cell::OnceCell;
 
 use rustls_pki_types::CertificateDer;
 
+use budget::Budget;
 use build::{Intermediates, Presented, name_paths};
-use effort::Effort;
 use refusal::shown;
-pub use refusal::{ChainRefusal, Whose};
+pub use refusal::{ChainRefusal, PathMember};
 use signatures::{Signatures, Signed};
 use validate::{Path, judge_leaf, malformed};
 
@@ -66,7 +66,7 @@ pub fn verify_chain(
     authorities: &Authorities,
     now: Timestamp,
 ) -> ChainVerdict {
-    match paths(certificate, authorities, now, &mut Effort::default()) {
+    match paths(certificate, authorities, now, &mut Budget::default()) {
         Ok(paths) => ChainVerdict::Verified(paths),
         Err(refusal) => ChainVerdict::Refused(refusal),
     }
@@ -75,7 +75,7 @@ pub fn verify_chain(
 /// Why no chain of this certificate verifies, whichever client CAs are trusted with the usual `eku`: what it says itself, its
 /// validity aside. None where that depends on the CA.
 #[must_use]
-pub fn unfit_for_chains(certificate: &ClientCertificate) -> Option<ChainRefusal> {
+pub fn unusable_in_chains(certificate: &ClientCertificate) -> Option<ChainRefusal> {
     if certificate.is_self_issued() {
         return Some(ChainRefusal::SelfSigned { version: certificate.version() });
     }
@@ -85,7 +85,7 @@ pub fn unfit_for_chains(certificate: &ClientCertificate) -> Option<ChainRefusal>
     let outline = Outline::parse(certificate.der());
     match outline.and_then(|leaf| leaf.extensions()) {
         Ok(extensions) => judge_leaf(&extensions, Purpose::default()).err(),
-        Err(fault) => Some(malformed(Whose::Client, &fault)),
+        Err(fault) => Some(malformed(PathMember::Client, &fault)),
     }
 }
 
@@ -93,18 +93,18 @@ fn paths(
     certificate: &ClientCertificate,
     authorities: &Authorities,
     now: Timestamp,
-    effort: &mut Effort,
+    budget: &mut Budget,
 ) -> Result<Vec<VerifiedPath>, ChainRefusal> {
-    refuse_at_sight(certificate, authorities, now)?;
-    let in_leaf = |fault: Malformed| malformed(Whose::Client, &fault);
+    precheck(certificate, authorities, now)?;
+    let in_leaf = |fault: Malformed| malformed(PathMember::Client, &fault);
     let leaf = Outline::parse(certificate.der()).map_err(in_leaf)?;
     let intermediates = Intermediates::of(certificate.intermediates(), &leaf, authorities);
     let presented = &intermediates.usable;
-    let by_name = name_paths(certificate.issuer(), &leaf, presented, authorities, effort);
+    let by_name = name_paths(certificate.issuer(), &leaf, presented, authorities, budget);
     if by_name.is_empty() {
         return Err(unknown_issuer(certificate, &intermediates));
     }
-    let signed = Signatures::new(&leaf, presented, authorities).check(&by_name, MAX_PATHS, effort);
+    let signed = Signatures::new(&leaf, presented, authorities).check(&by_name, MAX_PATHS, budget);
     let signed =
         signed.map_err(|fault| as_self_signed(certificate, fault.refusal(certificate, presented)))?;
     let extensions = leaf.extensions().map_err(in_leaf)?;
@@ -115,12 +115,12 @@ fn paths(
     let mut verified: Vec<VerifiedPath> = Vec::new();
     let mut refusal: Option<ChainRefusal> = None;
     for Signed { between, anchor } in &signed {
-        for above in ways_up(*anchor, between, presented, authorities) {
+        for above in chains_above(*anchor, between, presented, authorities) {
             let judged = above.and_then(|above| {
                 let mut cas = between.iter().map(|index| parsed.ca(*index)).collect::<Result<Vec<_>, _>>()?;
                 cas.extend(above.iter().filter_map(|index| authorities.cas().get(*index)));
                 let path = Path { leaf: certificate, extensions: &extensions, cas, presented: between.len() };
-                path.judge(authorities, now, effort)
+                path.judge(authorities, now, budget)
             });
             match judged {
                 Ok(paths) => {
@@ -130,7 +130,7 @@ fn paths(
                         }
                     }
                 }
-                Err(new) if refusal.as_ref().is_none_or(|old| old.nearness() < new.nearness()) => {
+                Err(new) if refusal.as_ref().is_none_or(|old| old.closeness() < new.closeness()) => {
                     refusal = Some(new);
                 }
                 Err(_) => {}
@@ -145,7 +145,7 @@ fn paths(
 }
 
 /// What needs no path building: no CA, a CA itself, a self-signed certificate, an old version, the leaf's time.
-fn refuse_at_sight(
+fn precheck(
     certificate: &ClientCertificate,
     authorities: &Authorities,
     now: Timestamp,
@@ -188,9 +188,9 @@ fn as_self_signed(certificate: &ClientCertificate, refusal: ChainRefusal) -> Cha
 
 fn unknown_issuer(certificate: &ClientCertificate, intermediates: &Intermediates<'_>) -> ChainRefusal {
     let issuer = shown(certificate.issuer());
-    match intermediates.left_out {
+    match intermediates.skipped {
         0 => as_self_signed(certificate, ChainRefusal::UnknownIssuer { issuer }),
-        count => ChainRefusal::LeftOut {
+        count => ChainRefusal::SkippedIntermediates {
             issuer,
             count,
             reason: "an intermediate may have 8192 bytes, and the names of all together 4096",
@@ -210,13 +210,13 @@ impl Parsed<'_> {
         let presented = self.presented.get(index).ok_or_else(missing)?;
         let cell = self.cas.get(index).ok_or_else(missing)?;
         let ca = cell.get_or_init(|| Ca::from_outline(presented.der, &presented.outline));
-        ca.as_ref().map_err(|fault| malformed(Whose::Ca(shown(&presented.subject)), fault))
+        ca.as_ref().map_err(|fault| malformed(PathMember::Ca(shown(&presented.subject)), fault))
     }
 }
 
 /// Every way from a client CA up to one that no other has issued, itself first. A way that is longer than any real one is an
 /// error, since what stands above would be passed over.
-fn ways_up(
+fn chains_above(
     anchor: usize,
     between: &[usize],
     presented: &[Presented<'_>],

@@ -35,8 +35,8 @@ pub(crate) struct Element<'a> {
 pub(crate) struct Der<'a>(&'a [u8]);
 
 impl<'a> Der<'a> {
-    pub(crate) const fn new(octets: &'a [u8]) -> Self {
-        Self(octets)
+    pub(crate) const fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes)
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
@@ -51,7 +51,7 @@ impl<'a> Der<'a> {
     /// The next element, whatever its type.
     pub(crate) fn element(&mut self) -> Option<Element<'a>> {
         let (tag, rest) = self.0.split_first()?;
-        // A tag number of 31 or more takes further octets; nothing in X.509 has one.
+        // A tag number of 31 or more takes further bytes; nothing in X.509 has one.
         if tag & 0x1f == 0x1f {
             return None;
         }
@@ -63,9 +63,9 @@ impl<'a> Der<'a> {
             if !(1..=4).contains(&count) {
                 return None;
             }
-            let (octets, rest) = rest.split_at_checked(count)?;
-            let length = octets.iter().fold(0_usize, |length, octet| (length << 8) | usize::from(*octet));
-            let is_shortest = length >= 0x80 && octets.first() != Some(&0);
+            let (bytes, rest) = rest.split_at_checked(count)?;
+            let length = bytes.iter().fold(0_usize, |length, byte| (length << 8) | usize::from(*byte));
+            let is_shortest = length >= 0x80 && bytes.first() != Some(&0);
             if !is_shortest {
                 return None;
             }
@@ -108,9 +108,9 @@ impl<'a> Der<'a> {
     }
 }
 
-/// The content of the one element that `octets` are.
-pub(crate) fn only(octets: &[u8], tag: u8) -> Option<&[u8]> {
-    let mut der = Der::new(octets);
+/// The content of the one element that `bytes` are.
+pub(crate) fn only(bytes: &[u8], tag: u8) -> Option<&[u8]> {
+    let mut der = Der::new(bytes);
     let content = der.take(tag)?;
     der.end().map(|()| content)
 }
@@ -126,24 +126,24 @@ pub(crate) fn unsigned(content: &[u8]) -> Option<u32> {
     if magnitude.len() > 4 {
         return None;
     }
-    Some(magnitude.iter().fold(0, |number, octet| (number << 8) | u32::from(*octet)))
+    Some(magnitude.iter().fold(0, |number, byte| (number << 8) | u32::from(*byte)))
 }
 
-/// A BIT STRING's content whose length is whole octets.
-pub(crate) fn octets_of_bits(content: &[u8]) -> Option<&[u8]> {
-    content.split_first().filter(|(unused, _)| **unused == 0).map(|(_, octets)| octets)
+/// A BIT STRING's content whose length is whole bytes.
+pub(crate) fn bytes_of_bits(content: &[u8]) -> Option<&[u8]> {
+    content.split_first().filter(|(unused, _)| **unused == 0).map(|(_, bytes)| bytes)
 }
 
 /// A BIT STRING's content as up to 16 named bits, the first one highest.
 pub(crate) fn named_bits(content: &[u8]) -> Option<u16> {
-    let (unused, octets) = content.split_first()?;
-    match octets.last() {
+    let (unused, bytes) = content.split_first()?;
+    match bytes.last() {
         None if *unused == 0 => {}
         Some(last) if *unused < 8 && last.trailing_zeros() >= u32::from(*unused) => {}
         _ => return None,
     }
-    let octet = |at: usize| u16::from(octets.get(at).copied().unwrap_or(0));
-    Some((octet(0) << 8) | octet(1))
+    let byte = |at: usize| u16::from(bytes.get(at).copied().unwrap_or(0));
+    Some((byte(0) << 8) | byte(1))
 }
 
 /// An object identifier's content in dotted form; hexadecimal where it is none. Cut where it is longer than any real one.
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn only_the_shortest_length_is_read() {
-        for (octets, content) in [
+        for (bytes, content) in [
             (&[0x04, 0x01, 7][..], Some(&[7][..])),
             (&[0x04, 0x81, 0x01, 7], None),
             (&[0x04, 0x82, 0x00, 0x01, 7], None),
@@ -173,7 +173,7 @@ mod tests {
             (&[0x04, 0x85, 0, 0, 0, 0, 1, 7], None),
             (&[], None),
         ] {
-            assert_eq!(only(octets, OCTET_STRING), content, "{octets:02x?}");
+            assert_eq!(only(bytes, OCTET_STRING), content, "{bytes:02x?}");
         }
         let mut long = vec![0x04, 0x81, 0x80];
         long.extend([7; 128]);

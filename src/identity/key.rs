@@ -76,7 +76,7 @@ fn unusable_rsa(key: &SubjectPublicKeyInfo<'_>) -> Option<UnusableKey> {
 
 /// Of a number in big endian.
 fn bits(number: &[u8]) -> usize {
-    let zeros = number.iter().take_while(|octet| **octet == 0).count();
+    let zeros = number.iter().take_while(|byte| **byte == 0).count();
     let rest = number.get(zeros..).unwrap_or_default();
     rest.first().map_or(0, |first| rest.len() * 8 - first.leading_zeros() as usize)
 }
@@ -103,13 +103,13 @@ mod tests {
         }
     }
 
-    /// A key of this modulus' size in octets.
-    fn rsa(octets: u16, exponent: &[u8]) -> Vec<u8> {
+    /// A key of this modulus' size in bytes.
+    fn rsa(bytes: u16, exponent: &[u8]) -> Vec<u8> {
         let integer = |number: &[u8]| {
             let length = u16::try_from(number.len()).unwrap().to_be_bytes();
             [&[2, 0x82, length[0], length[1]], number].concat()
         };
-        let modulus = [&[0][..], &vec![0x81; usize::from(octets)]].concat();
+        let modulus = [&[0][..], &vec![0x81; usize::from(bytes)]].concat();
         let numbers = [integer(&modulus), integer(exponent)].concat();
         let length = u16::try_from(numbers.len()).unwrap().to_be_bytes();
         Rsa([&[0x30, 0x82, length[0], length[1]], &numbers[..]].concat()).subject_public_key_info()
@@ -123,16 +123,16 @@ mod tests {
             let key = KeyPair::generate_for(algorithm).unwrap();
             assert_eq!(unusable_key(&key.subject_public_key_info()), None, "{algorithm:?}");
         }
-        for octets in [256, 384, 512, 1024] {
-            assert_eq!(unusable_key(&rsa(octets, &[1, 0, 1])), None, "{octets}");
+        for bytes in [256, 384, 512, 1024] {
+            assert_eq!(unusable_key(&rsa(bytes, &[1, 0, 1])), None, "{bytes}");
         }
     }
 
     #[test]
     fn a_key_that_is_not_usable_is_named() {
-        for octets in [64_u16, 128, 255, 1025, 2048, 8000] {
-            let bits = usize::from(octets) * 8;
-            assert_eq!(unusable_key(&rsa(octets, &[1, 0, 1])), Some(UnusableKey::RsaSize { bits }));
+        for bytes in [64_u16, 128, 255, 1025, 2048, 8000] {
+            let bits = usize::from(bytes) * 8;
+            assert_eq!(unusable_key(&rsa(bytes, &[1, 0, 1])), Some(UnusableKey::RsaSize { bits }));
         }
         for exponent in [&[1][..], &[2], &[0], &[3, 0, 0, 0, 1], &[0x7f; 1023]] {
             assert_eq!(unusable_key(&rsa(256, exponent)), Some(UnusableKey::RsaExponent), "{exponent:x?}");
@@ -153,8 +153,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_that_a_peer_sends_panics(octets in prop::collection::vec(any::<u8>(), 0..300)) {
-            let _ = unusable_key(&octets);
+        fn nothing_that_a_peer_sends_panics(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = unusable_key(&bytes);
         }
     }
 }

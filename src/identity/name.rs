@@ -3,9 +3,9 @@
 mod attribute;
 mod normal;
 mod packed;
+mod parse;
 mod print;
 mod value;
-mod written;
 
 use std::{
     fmt,
@@ -15,15 +15,15 @@ use std::{
 
 use normal::Normal;
 use packed::Packed;
+pub use parse::{ParseNameError, ParseNameWarning};
 use value::Value;
-pub use written::{WrittenNameError, WrittenWarning};
 use x509_parser::asn1_rs::{Any, FromDer, Tag};
 
 /// A distinguished name (RFC 5280 section 4.1.2.4) in certificate order: the least specific RDN first.
 ///
 /// Two are equal by the matching rule of RFC 5280 section 7.1: RDN by RDN in order, the attributes of a multi-valued RDN
 /// as a set, their values as Unicode text without regard to case, compatibility forms and the number of blanks, whatever
-/// ASN.1 string type they have. A value that is no string, or a string with octets that its type does not have, equals
+/// ASN.1 string type they have. A value that is no string, or a string with bytes that its type does not have, equals
 /// only the same DER. So does a name that is larger than any honest one ([`MAX_NAME_BYTES`]), or a value that grows
 /// beyond measure when it is normalized: a peer must not cause that work.
 #[derive(Clone)]
@@ -33,7 +33,7 @@ pub struct DistinguishedName {
     normal: OnceLock<Box<[u8]>>,
 }
 
-/// The largest name that is compared by more than its octets. X.520 bounds its attributes to some 64 characters each.
+/// The largest name that is compared by more than its bytes. X.520 bounds its attributes to some 64 characters each.
 pub const MAX_NAME_BYTES: usize = 4096;
 
 /// A relative distinguished name: attributes in the order in which they came.
@@ -49,7 +49,7 @@ struct Attribute {
     value: Value,
 }
 
-/// Why octets are not a name.
+/// Why bytes are not a name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// Not the DER of a `Name`.
@@ -121,10 +121,10 @@ impl DistinguishedName {
     ///
     /// A text of which two readings are possible is an error that says how to write each. One that has a single
     /// reading but looks as if the other order was meant comes with a warning.
-    pub fn from_written(text: &str) -> Result<(Self, Option<WrittenWarning>), WrittenNameError> {
-        let (name, warning) = written::read(text)?;
+    pub fn parse(text: &str) -> Result<(Self, Option<ParseNameWarning>), ParseNameError> {
+        let (name, warning) = parse::parse(text)?;
         if name.rdns.oversize().is_some() {
-            return Err(WrittenNameError::TooLarge);
+            return Err(ParseNameError::TooLarge);
         }
         Ok((name, warning))
     }
@@ -158,7 +158,7 @@ impl DistinguishedName {
     }
 
     /// Whether it lies in the subtree of `base`: whether its first RDNs are `base` (RFC 5280 section 4.2.1.10). Nothing where
-    /// it is too large, or has a value that grows too much, to be compared by more than octets.
+    /// it is too large, or has a value that grows too much, to be compared by more than bytes.
     #[must_use]
     pub fn is_within(&self, base: &Self) -> Option<bool> {
         let is_folded = |attribute: &Attribute| match Normal::of(&attribute.value) {
@@ -186,7 +186,7 @@ impl DistinguishedName {
 
     fn normal(&self) -> &[u8] {
         self.normal.get_or_init(|| match self.rdns.oversize() {
-            Some(octets) => octets.into(),
+            Some(bytes) => bytes.into(),
             None => packed::normal(&self.rdns()),
         })
     }
@@ -251,21 +251,21 @@ fn element<'a>(
     }
 }
 
-/// The dotted form of an object identifier's content octets (X.690 section 8.19).
-pub(super) fn dotted(octets: &[u8]) -> Option<String> {
+/// The dotted form of an object identifier's content bytes (X.690 section 8.19).
+pub(super) fn dotted(bytes: &[u8]) -> Option<String> {
     let mut arcs: Vec<u128> = Vec::new();
     let mut arc: u128 = 0;
-    for (at, octet) in octets.iter().enumerate() {
-        let first = at == 0 || octets.get(at - 1).is_some_and(|before| before & 0x80 == 0);
-        if (first && *octet == 0x80) || arc.leading_zeros() < 7 {
+    for (at, byte) in bytes.iter().enumerate() {
+        let first = at == 0 || bytes.get(at - 1).is_some_and(|before| before & 0x80 == 0);
+        if (first && *byte == 0x80) || arc.leading_zeros() < 7 {
             return None;
         }
-        arc = (arc << 7) | u128::from(octet & 0x7f);
-        if octet & 0x80 == 0 {
+        arc = (arc << 7) | u128::from(byte & 0x7f);
+        if byte & 0x80 == 0 {
             arcs.push(std::mem::take(&mut arc));
         }
     }
-    if octets.last().is_none_or(|last| last & 0x80 != 0) {
+    if bytes.last().is_none_or(|last| last & 0x80 != 0) {
         return None;
     }
     let (first, rest) = arcs.split_first()?;

@@ -94,7 +94,7 @@ impl SubjectAltName {
     /// Whether two names are the same by the rules of RFC 5280 section 7.
     ///
     /// A dNSName is compared without regard to case or a trailing dot, and no wildcard is expanded. Of a URI the scheme
-    /// and the host ignore case, the rest is exact (section 7.4). An address is compared by its octets, so that an
+    /// and the host ignore case, the rest is exact (section 7.4). An address is compared by its bytes, so that an
     /// IPv4-mapped IPv6 address is not the IPv4 one. The domain of a mailbox ignores case, what stands before the `@`
     /// does not (section 7.5).
     #[must_use]
@@ -120,9 +120,9 @@ impl SubjectAltName {
             GeneralName::DNSName(name) => text(name).map(Self::Dns),
             GeneralName::URI(uri) => text(uri).map(Self::Uri),
             GeneralName::RFC822Name(mailbox) => text(mailbox).map(Self::Email),
-            GeneralName::IPAddress(octets) => <[u8; 4]>::try_from(*octets)
+            GeneralName::IPAddress(bytes) => <[u8; 4]>::try_from(*bytes)
                 .map(IpAddr::from)
-                .or_else(|_| <[u8; 16]>::try_from(*octets).map(IpAddr::from))
+                .or_else(|_| <[u8; 16]>::try_from(*bytes).map(IpAddr::from))
                 .ok()
                 .map(Self::Ip),
             _ => None,

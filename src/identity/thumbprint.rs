@@ -28,7 +28,7 @@ impl Thumbprint {
         Self(bytes)
     }
 
-    /// The hash's octets.
+    /// The hash's bytes.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
@@ -65,12 +65,12 @@ pub enum ThumbprintError {
     #[error("empty; {EXPECTED}")]
     Empty,
     /// A hash of another kind, known by its label or its length.
-    #[error("looks like {algorithm} ({octets} bytes); {EXPECTED}")]
+    #[error("looks like {algorithm} ({bytes} bytes); {EXPECTED}")]
     OtherHash {
         /// Which hash.
         algorithm: &'static str,
-        /// How many octets were found.
-        octets: usize,
+        /// How many bytes were found.
+        bytes: usize,
     },
     /// Hex digits, but not 64.
     #[error("{digits} hex digits; {EXPECTED}")]
@@ -78,7 +78,7 @@ pub enum ThumbprintError {
         /// How many hex digits were found.
         digits: usize,
     },
-    /// Characters that fit, but not the base64 of 32 octets.
+    /// Characters that fit, but not the base64 of 32 bytes.
     #[error("{characters} characters that are not base64 of 32 bytes; {EXPECTED}")]
     Base64 {
         /// How many characters were found, padding aside.
@@ -119,37 +119,37 @@ fn advice(x5t_s256: Option<&str>) -> String {
 impl FromStr for Thumbprint {
     type Err = ThumbprintError;
 
-    /// Reads what tools print: 64 hex digits of any case, with or without colons, blanks or hyphens between octets; 43
+    /// Reads what tools print: 64 hex digits of any case, with or without colons, blanks or hyphens between bytes; 43
     /// characters of base64url or standard base64, with or without padding; a label such as `sha256 Fingerprint=` before either.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let text = text.trim_matches(is_nothing);
+        let text = text.trim_matches(is_ignorable);
         if text.starts_with("-----BEGIN") {
             return Err(ThumbprintError::Pem);
         }
         if text.starts_with('{') {
             return Err(ThumbprintError::Jwk { x5t_s256: x5t_s256(text) });
         }
-        let (algorithm, text) = unlabelled(text);
-        let text: String = text.chars().filter(|c| !is_nothing(*c)).collect();
+        let (algorithm, text) = strip_label(text);
+        let text: String = text.chars().filter(|c| !is_ignorable(*c)).collect();
         if text.is_empty() {
             return Err(ThumbprintError::Empty);
         }
-        let read = read(&text);
+        let parsed = parse(&text);
         match algorithm {
-            Some((algorithm, octets)) if algorithm != "SHA-256" => {
-                Err(ThumbprintError::OtherHash { algorithm, octets })
+            Some((algorithm, bytes)) if algorithm != "SHA-256" => {
+                Err(ThumbprintError::OtherHash { algorithm, bytes })
             }
-            _ => read,
+            _ => parsed,
         }
     }
 }
 
 /// Blanks, and signs without a width that are copied along (Windows' certificate dialog has U+200E).
-fn is_nothing(c: char) -> bool {
+fn is_ignorable(c: char) -> bool {
     c.is_whitespace() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{feff}')
 }
 
-/// A hash's name and its length in octets.
+/// A hash's name and its length in bytes.
 type Algorithm = (&'static str, usize);
 
 const HASHES: [Algorithm; 6] =
@@ -157,7 +157,7 @@ const HASHES: [Algorithm; 6] =
 
 /// The text without the label before it, and the hash that the label names: openssl prints `sha256 Fingerprint=`, keytool `SHA256:`,
 /// PowerShell `Thumbprint :`.
-fn unlabelled(text: &str) -> (Option<Algorithm>, &str) {
+fn strip_label(text: &str) -> (Option<Algorithm>, &str) {
     let Some((label, rest)) = text.split_once(['=', ':']) else { return (None, text) };
     let word: String =
         label.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
@@ -172,7 +172,7 @@ fn unlabelled(text: &str) -> (Option<Algorithm>, &str) {
     if is_label { (named.copied(), rest.trim_start_matches(['=', ':', ' '])) } else { (None, text) }
 }
 
-fn read(text: &str) -> Result<Thumbprint, ThumbprintError> {
+fn parse(text: &str) -> Result<Thumbprint, ThumbprintError> {
     let is_separator = |c: char| c == ':' || c == '-';
     let digits: Option<Vec<u8>> = text
         .chars()
@@ -188,12 +188,12 @@ fn read(text: &str) -> Result<Thumbprint, ThumbprintError> {
 
 fn from_hex(digits: &[u8]) -> Result<Thumbprint, ThumbprintError> {
     let (pairs, rest) = digits.as_chunks::<2>();
-    let octets: Vec<u8> = pairs.iter().map(|[high, low]| (high << 4) | low).collect();
-    let other = HASHES.iter().find(|(_, length)| *length == octets.len());
-    match (<[u8; 32]>::try_from(octets), other) {
+    let bytes: Vec<u8> = pairs.iter().map(|[high, low]| (high << 4) | low).collect();
+    let other = HASHES.iter().find(|(_, length)| *length == bytes.len());
+    match (<[u8; 32]>::try_from(bytes), other) {
         (Ok(bytes), _) if rest.is_empty() => Ok(Thumbprint(bytes)),
-        (_, Some((algorithm, octets))) if rest.is_empty() => {
-            Err(ThumbprintError::OtherHash { algorithm, octets: *octets })
+        (_, Some((algorithm, bytes))) if rest.is_empty() => {
+            Err(ThumbprintError::OtherHash { algorithm, bytes: *bytes })
         }
         _ => Err(ThumbprintError::HexLength { digits: digits.len() }),
     }
@@ -215,7 +215,7 @@ fn from_base64(text: &str) -> Result<Thumbprint, ThumbprintError> {
     let other = HASHES.iter().find(|(_, length)| *length == decoded.len());
     match (<[u8; 32]>::try_from(decoded), other) {
         (Ok(bytes), _) => Ok(Thumbprint(bytes)),
-        (Err(_), Some((algorithm, octets))) => Err(ThumbprintError::OtherHash { algorithm, octets: *octets }),
+        (Err(_), Some((algorithm, bytes))) => Err(ThumbprintError::OtherHash { algorithm, bytes: *bytes }),
         (Err(_), None) => Err(ThumbprintError::Base64 { characters: bare.len() }),
     }
 }
@@ -284,10 +284,10 @@ mod tests {
 
     #[test]
     fn other_hashes_are_called_by_their_name() {
-        for (algorithm, octets) in HASHES.iter().filter(|(name, _)| *name != "SHA-256") {
-            let expected = ThumbprintError::OtherHash { algorithm, octets: *octets };
-            let bytes = vec![0xab; *octets];
-            let hex: Vec<String> = bytes.iter().map(|octet| format!("{octet:02X}")).collect();
+        for (algorithm, bytes) in HASHES.iter().filter(|(name, _)| *name != "SHA-256") {
+            let expected = ThumbprintError::OtherHash { algorithm, bytes: *bytes };
+            let bytes = vec![0xab; *bytes];
+            let hex: Vec<String> = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
             for text in [hex.concat(), hex.join(":"), hex.join(" "), URL_SAFE_NO_PAD.encode(&bytes)] {
                 assert_eq!(error(&text), expected, "{text}");
                 assert_eq!(error(&format!("{algorithm} Fingerprint={text}")), expected, "{text}");
@@ -296,7 +296,7 @@ mod tests {
         // A label says what it is, whatever its length.
         assert_eq!(
             error(&format!("SHA1: {}", "ab".repeat(32))),
-            ThumbprintError::OtherHash { algorithm: "SHA-1", octets: 20 }
+            ThumbprintError::OtherHash { algorithm: "SHA-1", bytes: 20 }
         );
     }
 

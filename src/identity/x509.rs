@@ -107,8 +107,8 @@ pub(crate) fn time(element: Element<'_>) -> Option<Timestamp> {
     (rest.get(10) == Some(&b'Z')).then(|| date.with_time(time).assume_utc().into())
 }
 
-fn digits(octets: &[u8], at: usize, count: usize) -> Option<u32> {
-    let digits = octets.get(at..at + count)?;
+fn digits(bytes: &[u8], at: usize, count: usize) -> Option<u32> {
+    let digits = bytes.get(at..at + count)?;
     digits
         .iter()
         .try_fold(0, |number, digit| digit.is_ascii_digit().then(|| number * 10 + u32::from(digit - b'0')))

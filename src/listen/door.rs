@@ -205,5 +205,5 @@ fn knows(site: &Site, connection: &Connection) -> bool {
     let Some(identity) = &connection.identity else { return false };
     let is_registered =
         |certificate: &ClientCertificate| site.trust.registry.has_thumbprint(&certificate.thumbprint());
-    identity.was_proved() || identity.certificate.as_ref().is_ok_and(is_registered)
+    identity.has_authenticated() || identity.certificate.as_ref().is_ok_and(is_registered)
 }

@@ -37,7 +37,7 @@ enum Stage {
     /// It has the key of a certificate that is an application's.
     Known,
     /// A request of it was authenticated. It is closed for nobody else's sake.
-    Proved,
+    Authenticated,
 }
 
 /// Its stage, since when it does nothing there in milliseconds of the worker's time, and its number.
@@ -273,7 +273,7 @@ impl OpenConnections {
                 let guest = guests.get(&key.2)?;
                 let since = guest.life.last_progress();
                 let stage = match &guest.connection {
-                    Some(connection) if connection.is_proved() => Stage::Proved,
+                    Some(connection) if connection.is_authenticated() => Stage::Authenticated,
                     Some(_) if stage == Stage::Known => Stage::Known,
                     Some(connection) if knows(connection) => Stage::Known,
                     Some(_) if guest.life.is_busy() => Stage::Busy,

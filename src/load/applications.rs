@@ -28,7 +28,7 @@ use crate::{
 
 /// A registry in the making.
 #[derive(Debug)]
-pub(super) struct Registrar<'a> {
+pub(super) struct RegistryBuilder<'a> {
     registry: Registry,
     before: Option<&'a Registry>,
     now: Timestamp,
@@ -39,7 +39,7 @@ pub(super) struct Registrar<'a> {
     problems: Vec<Problem>,
 }
 
-impl<'a> Registrar<'a> {
+impl<'a> RegistryBuilder<'a> {
     /// An empty registry, whose certificates are looked at as of `now`. What is the same as `before` is taken over from there, its last use with it.
     #[must_use]
     pub(super) fn new(before: Option<&'a Registry>, now: Timestamp) -> Self {
@@ -152,8 +152,8 @@ fn credential(
         Matcher::Thumbprint(text) => parsed(text, "thumbprint", problems, str::parse::<Thumbprint>)
             .map(|thumbprint| Registered::Certificate(thumbprint.into())),
         Matcher::Certificate(file) => registered(file, now, problems).map(Registered::Certificate),
-        Matcher::SubjectDn(text) => parsed(text, "subject_dn", problems, DistinguishedName::from_written)
-            .map(|(dn, warning)| {
+        Matcher::SubjectDn(text) => {
+            parsed(text, "subject_dn", problems, DistinguishedName::parse).map(|(dn, warning)| {
                 if let Some(warning) = warning {
                     problems.push(Problem::warning(
                         &text.span,
@@ -162,7 +162,8 @@ fn credential(
                     ));
                 }
                 Registered::Subject(RegisteredSubject { subject: Subject::Dn(dn), ca: pin })
-            }),
+            })
+        }
         Matcher::SanDns(text) => san(text, "san_dns", pin, problems, SubjectAltName::dns),
         Matcher::SanUri(text) => san(text, "san_uri", pin, problems, SubjectAltName::uri),
         Matcher::SanIp(text) => san(text, "san_ip", pin, problems, SubjectAltName::ip),

@@ -160,7 +160,7 @@ fn odd_crls(
         let mut warn = |what: String, help: &str| {
             problems.push(Problem::warning(&file.span, "trust.crls", what).help(help));
         };
-        if crl.is_from_the_future(now) {
+        if crl.is_future_dated(now) {
             let from = crl.this_update;
             warn(
                 format!("{shown}: the CRL of {issuer:?} is dated in the future: its thisUpdate is {from}"),

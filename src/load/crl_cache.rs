@@ -122,7 +122,7 @@ fn counting(
                 list.issuer
             ));
         }
-        if list.is_from_the_future(now) {
+        if list.is_future_dated(now) {
             return Err(format!("the CRL of {:?} is dated in the future: {}", list.issuer, list.this_update));
         }
     }

@@ -35,7 +35,7 @@ impl FileFault {
     /// Of its content.
     #[must_use]
     pub fn of(path: &Path, fault: &Fault) -> Self {
-        Self { help: fault.mend(&path.display().to_string()), ..Self::new(path, fault) }
+        Self { help: fault.help_for(&path.display().to_string()), ..Self::new(path, fault) }
     }
 
     /// The same with this help, if there is none yet.

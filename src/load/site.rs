@@ -10,7 +10,7 @@ use http::{HeaderName, HeaderValue};
 use rustls::pki_types::CertificateDer;
 
 use super::{
-    applications::Registrar,
+    applications::RegistryBuilder,
     authorities, files,
     pem::read_certificates,
     server_credential::server_credential,
@@ -62,15 +62,15 @@ pub fn build(path: &Path, before: Option<&Site>, clock: &Clock) -> Built {
         .flat_map(|domain| &domain.routes)
         .any(|route| route.authenticate != Authenticate::None);
     let file = &settings.trust.applications;
-    let mut registrar = Registrar::new(before.map(|before| &before.trust.registry), now);
+    let mut registry = RegistryBuilder::new(before.map(|before| &before.trust.registry), now);
     if authenticates || file.value.exists() {
         problems.extend(config::applications(&file.value, &file.span, |application| {
             files.extend(files::of_application(&application));
-            registrar.register(&application);
+            registry.register(&application);
         }));
     }
-    registrar.check_authorities(&settings);
-    let (registry, more) = registrar.finish();
+    registry.check_authorities(&settings);
+    let (registry, more) = registry.finish();
     problems.extend(more);
     let (trust, more) = authorities::load(&settings.trust, registry, now);
     problems.extend(more);
@@ -155,7 +155,7 @@ fn hints(
     problems: &mut Vec<Problem>,
 ) -> Vec<rustls::DistinguishedName> {
     // They would make clients hide the self-signed certificates that are welcome (RFC 8705 section 7.2).
-    if trust.registry.welcomes_self_signed() {
+    if trust.registry.accepts_self_signed() {
         return Vec::new();
     }
     let mut seen = HashSet::new();

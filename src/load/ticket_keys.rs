@@ -55,10 +55,10 @@ fn read(written: &Spanned<PathBuf>) -> Result<TicketSecrets, Fault> {
     }
     if let Some(wide) = encoding::wide(&content.bytes) {
         let new = format!("{}.new", path.display());
-        let mend = wide.mend.replace("{file}", &path.display().to_string()).replace("{new}", &new);
-        return Err((format!(" is in {}, expected ASCII or UTF-8", wide.name), mend));
+        let fix = wide.fix.replace("{file}", &path.display().to_string()).replace("{new}", &new);
+        return Err((format!(" is in {}, expected ASCII or UTF-8", wide.name), fix));
     }
-    let bytes = encoding::without_mark(&content.bytes);
+    let bytes = encoding::strip_bom(&content.bytes);
     let mut secrets: Vec<Zeroizing<[u8; SECRET_BYTES]>> = Vec::new();
     let mut lines = Vec::new();
     for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {

@@ -67,7 +67,7 @@ fn secret(source: &SecretSource) -> Result<HeaderValue, FileFault> {
             if let Some(wide) = encoding::wide(&content.bytes) {
                 return Err(fault(format!("{place} is in {}, expected ASCII or UTF-8", wide.name)));
             }
-            let text = std::str::from_utf8(encoding::without_mark(&content.bytes))
+            let text = std::str::from_utf8(encoding::strip_bom(&content.bytes))
                 .map_err(|_| fault(format!("{place} contains a character that a header cannot have")))?;
             (text.to_owned(), place)
         }

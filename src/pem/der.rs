@@ -33,8 +33,8 @@ pub(super) fn check(der: &[u8], wanted: Wanted, line: Option<usize>, kind: &Kind
     let broken = |what: &str| Err(Fault::of_object(line, what));
     if let [SEQUENCE, INDEFINITE, rest @ ..] = der {
         return match rest.first() {
-            Some(&INTEGER) => Err(Fault::found(wanted, &Kind::Pkcs12, line)),
-            Some(&OBJECT_IDENTIFIER) => Err(Fault::found(wanted, &Kind::Pkcs7, line)),
+            Some(&INTEGER) => Err(Fault::unexpected(wanted, &Kind::Pkcs12, line)),
+            Some(&OBJECT_IDENTIFIER) => Err(Fault::unexpected(wanted, &Kind::Pkcs7, line)),
             _ => broken("it is in BER with an indefinite length, expected DER"),
         };
     }
@@ -50,11 +50,11 @@ pub(super) fn check(der: &[u8], wanted: Wanted, line: Option<usize>, kind: &Kind
         Some(Kind::Key(_)) if matches!(kind, Kind::Key(_)) && found.as_ref() != Some(kind) => {
             broken("found a private key in another encoding than its label says")
         }
-        Some(found) if found != *kind => Err(Fault::found(wanted, &found, line)),
+        Some(found) if found != *kind => Err(Fault::unexpected(wanted, &found, line)),
         None => broken(&format!("it has not the structure of {kind}")),
         // What `openssl x509 -trustout` writes has its trust settings behind the certificate.
         Some(Kind::Certificate) if is_trust_settings(after) => {
-            Err(Fault::found(wanted, &Kind::TrustedCertificate, line))
+            Err(Fault::unexpected(wanted, &Kind::TrustedCertificate, line))
         }
         Some(_) if !after.is_empty() => broken(&format!(
             "found more after the end of {kind} (bytes: {}), expected one object",
@@ -140,10 +140,10 @@ fn header(bytes: &[u8]) -> Option<(u8, usize, &[u8])> {
     if *first < 0x80 {
         return Some((*tag, usize::from(*first), rest));
     }
-    let (octets, rest) = rest.split_at_checked(usize::from(*first & 0x7f))?;
-    if octets.is_empty() || octets.len() > 4 || octets.first() == Some(&0) {
+    let (bytes, rest) = rest.split_at_checked(usize::from(*first & 0x7f))?;
+    if bytes.is_empty() || bytes.len() > 4 || bytes.first() == Some(&0) {
         return None;
     }
-    let length = octets.iter().fold(0_usize, |length, octet| length << 8 | usize::from(*octet));
+    let length = bytes.iter().fold(0_usize, |length, byte| length << 8 | usize::from(*byte));
     (length >= 0x80).then_some((*tag, length, rest))
 }

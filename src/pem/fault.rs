@@ -39,16 +39,16 @@ impl Fault {
     }
 
     /// Something else than what is wanted; without a line: the whole file is it.
-    pub(super) fn found(wanted: Wanted, kind: &Kind, line: Option<usize>) -> Self {
+    pub(super) fn unexpected(wanted: Wanted, kind: &Kind, line: Option<usize>) -> Self {
         let what = match line {
             Some(_) => format!("found {kind}, expected {wanted}"),
             None => format!("is {kind}, expected {wanted}"),
         };
-        Self { line, what, help: Some(kind.mend(wanted, line.is_none())) }
+        Self { line, what, help: Some(kind.help(wanted, line.is_none())) }
     }
 
     /// Nothing of what is wanted.
-    pub(super) fn none(wanted: Wanted) -> Self {
+    pub(super) fn missing(wanted: Wanted) -> Self {
         let (noun, boundary) = wanted.described();
         Self::of_file(format!("holds no {noun} (no \"{boundary}\" line)"))
     }
@@ -60,7 +60,7 @@ impl Fault {
 
     /// How to make a file that can be used of this one, if that can be said, for a file of this name.
     #[must_use]
-    pub fn mend(&self, file: &str) -> Option<String> {
+    pub fn help_for(&self, file: &str) -> Option<String> {
         let new = shell_word(&format!("{file}.new"));
         Some(self.help?.replace("{file}", &shell_word(file)).replace("{new}", &new))
     }

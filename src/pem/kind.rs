@@ -104,7 +104,7 @@ impl Kind {
     }
 
     /// The command or the step that makes what is wanted of it; `{file}` is the file, `{new}` another one.
-    pub(super) fn mend(&self, wanted: Wanted, is_der: bool) -> &'static str {
+    pub(super) fn help(&self, wanted: Wanted, is_der: bool) -> &'static str {
         match (wanted, self) {
             (Wanted::Certificate, Self::OldCertificate | Self::TrustedCertificate) => {
                 "run for each of them: openssl x509 -in {file} -out {new}"

@@ -22,7 +22,7 @@ pub(super) struct Section {
 /// another program would read as a section is never passed over.
 pub(super) fn sections(text: &[u8]) -> Result<Vec<Section>, Fault> {
     let mut sections = Vec::new();
-    let mut open: Option<Open<'_>> = None;
+    let mut open: Option<OpenSection<'_>> = None;
     let mut number = 0;
     for line in lines(text) {
         number += 1;
@@ -30,7 +30,7 @@ pub(super) fn sections(text: &[u8]) -> Result<Vec<Section>, Fault> {
         match (&mut open, boundary) {
             (None, None) => {}
             (None, Some(Boundary::Begin(label))) => {
-                open = Some(Open {
+                open = Some(OpenSection {
                     label,
                     line: number,
                     header: Header::default(),
@@ -57,8 +57,8 @@ pub(super) fn sections(text: &[u8]) -> Result<Vec<Section>, Fault> {
                     );
                     return Err(Fault::at(number, what).help(BOUNDARIES));
                 }
-                section.goes_on()?;
-                sections.extend(open.take().map(Open::close));
+                section.check_no_empty_line()?;
+                sections.extend(open.take().map(OpenSection::close));
             }
             (Some(section), None) => section.take(line, number)?,
         }
@@ -131,7 +131,7 @@ fn is_almost_boundary(line: &str) -> bool {
 }
 
 /// A section whose END has not come.
-struct Open<'a> {
+struct OpenSection<'a> {
     label: &'a str,
     line: usize,
     header: Header,
@@ -149,7 +149,7 @@ struct Header {
     has_ended: bool,
 }
 
-impl<'a> Open<'a> {
+impl<'a> OpenSection<'a> {
     /// A line within the section.
     fn take(&mut self, line: &'a [u8], number: usize) -> Result<(), Fault> {
         let text = line.trim_ascii_start();
@@ -161,7 +161,7 @@ impl<'a> Open<'a> {
             self.header.has_ended = true;
             return Ok(());
         }
-        self.goes_on()?;
+        self.check_no_empty_line()?;
         if text.contains(&b':') && self.body.is_empty() && !self.header.has_ended {
             self.header.fields += 1;
             self.header.is_encrypted |=
@@ -173,7 +173,7 @@ impl<'a> Open<'a> {
     }
 
     /// An error where an empty line has come before.
-    fn goes_on(&self) -> Result<(), Fault> {
+    fn check_no_empty_line(&self) -> Result<(), Fault> {
         let Some(empty) = self.empty else { return Ok(()) };
         let what = format!("found an empty line within the section that begins on line {}", self.line);
         Err(Fault::at(empty, what).help("remove empty lines between the boundaries"))
@@ -202,18 +202,18 @@ impl<'a> Open<'a> {
                     || (number == last && *byte == b'=')
             };
             if !line.iter().all(is_symbol) {
-                return Err(Fault::at(*number, "found characters that are not base64").help(WHOLE));
+                return Err(Fault::at(*number, "found characters that are not base64").help(COPY_AGAIN));
             }
             base64.extend_from_slice(line);
         }
         let mut der = Zeroizing::new(vec![0; length / 4 * 3 + 3]);
         let Ok(decoded) = STANDARD.decode_slice(&*base64, &mut der) else {
             let what = "found base64 that breaks off: its length or its padding is wrong";
-            return Err(Fault::at(*last, what).help(WHOLE));
+            return Err(Fault::at(*last, what).help(COPY_AGAIN));
         };
         der.truncate(decoded);
         Ok(der)
     }
 }
 
-const WHOLE: &str = "copy the section again, whole and without a change";
+const COPY_AGAIN: &str = "copy the section again, whole and without a change";

@@ -186,7 +186,7 @@ fn other_formats_are_named_with_a_conversion() {
     );
     let private = section("PRIVATE KEY", &made.key);
     let any = |label: &str| section(label, &made.key);
-    let mend = |read: Result<usize, Fault>| read.unwrap_err().mend("a b.pem").unwrap();
+    let help = |read: Result<usize, Fault>| read.unwrap_err().help_for("a b.pem").unwrap();
     for (file, found, command) in [
         (crl.clone(), "a CRL", "openssl crl -in 'a b.pem' -out 'a b.pem.new'"),
         (private.clone(), "a private key", "openssl crl2pkcs7"),
@@ -215,8 +215,8 @@ fn other_formats_are_named_with_a_conversion() {
                 said.contains(", line ") && said.contains(found) && said.contains("expected a certificate"),
                 "{said}"
             );
-            let mend = mend(certificates(file.as_bytes()).map(|found| found.len()));
-            assert!(mend.contains(command), "{mend}");
+            let help = help(certificates(file.as_bytes()).map(|found| found.len()));
+            assert!(help.contains(command), "{help}");
         }
     }
     for (file, found) in [
@@ -231,7 +231,7 @@ fn other_formats_are_named_with_a_conversion() {
     assert!(lists(&made.certificate).starts_with("F is a certificate, expected a CRL"));
     assert!(lists(crl + &certificate).contains("found a certificate, expected a CRL"));
     assert!(key(&made.key).starts_with("F is a private key, expected a private key in PEM"));
-    assert!(mend(private_key(&made.key).map(|_| 1)).starts_with("run: openssl pkey -inform DER"));
+    assert!(help(private_key(&made.key).map(|_| 1)).starts_with("run: openssl pkey -inform DER"));
     assert!(key(&certificate).contains("found a certificate, expected a private key"));
     assert!(
         key(private.clone() + &private).contains("found a second private key; the first begins on line 1")
@@ -239,7 +239,7 @@ fn other_formats_are_named_with_a_conversion() {
     let encrypted =
         private.replace("KEY-----\nM", "KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\nM");
     assert!(key(&encrypted).contains("encrypted with a password"), "{}", key(&encrypted));
-    assert!(mend(private_key(encrypted.as_bytes()).map(|_| 1)).contains("openssl pkey -in"));
+    assert!(help(private_key(encrypted.as_bytes()).map(|_| 1)).contains("openssl pkey -in"));
     assert!(key(any("RSA PRIVATE KEY")).contains("in another encoding than its label says"));
 }
 
@@ -266,7 +266,7 @@ fn utf_16_is_named_with_the_command_that_converts_it() {
             fault.to_string(),
             format!(", line {line}: found UTF-16, expected a file in ASCII or UTF-8")
         );
-        assert!(fault.mend("F").unwrap().contains(command), "{:?}", fault.mend("F"));
+        assert!(fault.help_for("F").unwrap().contains(command), "{:?}", fault.help_for("F"));
     }
 }
 

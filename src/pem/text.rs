@@ -32,10 +32,10 @@ const FORMATS: &[(&[u8], &str, &str)] = &[
 
 /// The sections of a PEM file.
 pub(super) fn sections_of(file: &[u8], wanted: Wanted) -> Result<Vec<Section>, Fault> {
-    let text = encoding::without_mark(file);
+    let text = encoding::strip_bom(file);
     if text.is_empty() {
         let is_key = wanted == Wanted::Key;
-        return Err(if is_key { Fault::none(wanted) } else { Fault::of_file("is empty") });
+        return Err(if is_key { Fault::missing(wanted) } else { Fault::of_file("is empty") });
     }
     if let Some(fault) = other_encoding(text) {
         return Err(fault);
@@ -46,9 +46,9 @@ pub(super) fn sections_of(file: &[u8], wanted: Wanted) -> Result<Vec<Section>, F
                 let what = "has a byte order mark before its DER, expected DER alone";
                 Fault::of_file(what).help("run: tail -c +4 {file} > {new}")
             }
-            Some(kind) => Fault::found(wanted, &kind, None),
+            Some(kind) => Fault::unexpected(wanted, &kind, None),
             None => {
-                der::check(text, wanted, None, wanted.kind()).err().unwrap_or_else(|| Fault::none(wanted))
+                der::check(text, wanted, None, wanted.kind()).err().unwrap_or_else(|| Fault::missing(wanted))
             }
         });
     }
@@ -67,7 +67,7 @@ pub(super) fn sections_of(file: &[u8], wanted: Wanted) -> Result<Vec<Section>, F
             Err(Fault::of_file(format!("is base64 without its boundary lines, expected {wanted}"))
                 .help("put the BEGIN line before it and the END line after it"))
         }
-        _ => Err(Fault::none(wanted)),
+        _ => Err(Fault::missing(wanted)),
     }
 }
 
@@ -79,7 +79,7 @@ fn other_encoding(text: &[u8]) -> Option<Fault> {
     let line = |at: usize| text.iter().take(at).filter(|byte| **byte == b'\n').count() + 1;
     if let Some(wide) = encoding::wide(text) {
         let what = format!("found {}, expected a file in ASCII or UTF-8", wide.name);
-        return Some(Fault::at(line(wide.at), what).help(wide.mend));
+        return Some(Fault::at(line(wide.at), what).help(wide.fix));
     }
     let is_known = FORMATS.iter().any(|(magic, ..)| text.starts_with(magic));
     let nul = text.iter().position(|byte| *byte == 0).filter(|_| !is_known)?;

@@ -36,17 +36,18 @@ impl<S> Admit<S> {
         if request.headers().len() > site.limits.headers {
             return Err(Refusal::Headers(site.limits.headers));
         }
-        if request.version() == Version::HTTP_2 && request.headers().values().any(has_blank_edges) {
-            return Err(Refusal::BlankEdges);
+        if request.version() == Version::HTTP_2 && request.headers().values().any(has_surrounding_whitespace)
+        {
+            return Err(Refusal::SurroundingWhitespace);
         }
         if request.method() == Method::CONNECT
-            || (request.headers().contains_key(header::UPGRADE) && !is_mere_offer(request.headers()))
+            || (request.headers().contains_key(header::UPGRADE) && !is_ignorable_upgrade(request.headers()))
         {
             return Err(Refusal::Upgrade);
         }
         // What nearly every client sends needs no look at its parts.
         if let Some(domain) = site.domains.get(&*self.connection.server_name)
-            && is_just(request, &domain.authority)
+            && names_exactly(request, &domain.authority)
         {
             return self
                 .admit_to(Arc::clone(domain), None)
@@ -93,13 +94,13 @@ impl<S> Admit<S> {
 }
 
 /// RFC 9113 section 8.2.1: such a field is malformed. Sent on over HTTP/1.1, whose parsers trim, it would read otherwise than here.
-fn has_blank_edges(value: &HeaderValue) -> bool {
+fn has_surrounding_whitespace(value: &HeaderValue) -> bool {
     matches!(value.as_bytes(), [b' ' | b'\t', ..] | [.., b' ' | b'\t'])
 }
 
 /// Whether all that is offered by `Upgrade` can be ignored (RFC 9110 section 7.8): the same request over another version of HTTP or
 /// TLS. Who asks for a WebSocket sends no other request.
-fn is_mere_offer(headers: &HeaderMap) -> bool {
+fn is_ignorable_upgrade(headers: &HeaderMap) -> bool {
     let is_version = |protocol: &str| {
         let protocol = protocol.trim_matches([' ', '\t']);
         let name = protocol.split('/').next().unwrap_or_default();
@@ -112,8 +113,8 @@ fn is_mere_offer(headers: &HeaderMap) -> bool {
         && !headers.contains_key(header::SEC_WEBSOCKET_VERSION)
 }
 
-/// Whether a request names this authority, octet by octet: in `Host` alone, or over HTTP/2 in its target alone.
-fn is_just(request: &Request<Received>, authority: &HeaderValue) -> bool {
+/// Whether a request names this authority, byte by byte: in `Host` alone, or over HTTP/2 in its target alone.
+fn names_exactly(request: &Request<Received>, authority: &HeaderValue) -> bool {
     let hosts = || request.headers().get_all(header::HOST).iter();
     match request.uri().authority() {
         None => hosts().eq([authority]),

@@ -55,7 +55,7 @@ fn presented<'a>(context: &'a Context, identities: &'a IdentityCache) -> Result<
 }
 
 /// What the request says of its body's length, against the limit: refused before a byte is read.
-fn announced(context: &Context, limit: u64) -> Result<(), Refusal> {
+fn check_announced_length(context: &Context, limit: u64) -> Result<(), Refusal> {
     let length = context.head.headers.get(header::CONTENT_LENGTH);
     let length = length.and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<u64>().ok());
     if length.is_some_and(|length| length > limit) {
@@ -74,7 +74,7 @@ async fn authenticate(
 ) -> Result<Authenticated, Refusal> {
     let Limits { body_bytes, body_timeout, client_id_body_bytes, buffered_bytes, .. } = context.site.limits;
     if route.authenticate != site::Authenticate::Client {
-        announced(&context, body_bytes)?;
+        check_announced_length(&context, body_bytes)?;
         let proof = judge(identities, clock, route.authenticate, &context, &[])?;
         let body =
             RequestBody::streaming(body, body_bytes, body_timeout).holding(context.connection.receiving());
@@ -82,20 +82,22 @@ async fn authenticate(
     }
     // Before the body is waited for: without a certificate it would be read in vain.
     presented(&context, identities)?;
-    announced(&context, u64::try_from(client_id_body_bytes).unwrap_or(u64::MAX))?;
+    check_announced_length(&context, u64::try_from(client_id_body_bytes).unwrap_or(u64::MAX))?;
     let mut share = Share::of(buffered, buffered_bytes);
-    let body = match stranger(&context, clock) {
-        Some(denial) => read_of_stranger(stranger_bodies, &context, body, &mut share).await.ok_or(denial)?,
+    let body = match stranger_denial(&context, clock) {
+        Some(denial) => {
+            read_stranger_body(stranger_bodies, &context, body, &mut share).await.ok_or(denial)?
+        }
         None => RequestBody::collect(body, client_id_body_bytes, body_timeout, &mut share).await?,
     };
-    let route = renewed(&mut context, current, route)?;
+    let route = refresh_site(&mut context, current, route)?;
     let proof = judge(identities, clock, route.authenticate, &context, &body)?;
     Ok(Authenticated { context, body: RequestBody::sharing(body, share), proof })
 }
 
 /// Why the certificate can be no application's, whatever the request's body contains: none is registered with its
 /// thumbprint, its subject or one of its alternative names. The same whichever client the request names.
-fn stranger(context: &Context, clock: &Clock) -> Option<Refusal> {
+fn stranger_denial(context: &Context, clock: &Clock) -> Option<Refusal> {
     let identity = context.connection.identity.as_ref()?;
     let certificate = identity.certificate.as_ref().ok()?;
     if identity.is_candidate(&context.site.trust) {
@@ -107,21 +109,21 @@ fn stranger(context: &Context, clock: &Clock) -> Option<Refusal> {
 
 /// How long the body of a stranger may take. It is read at all so that the log can say which client an application
 /// meant that presented the wrong certificate: such a body is short and arrives with the head.
-const STRANGERS_TIME: Duration = Duration::from_millis(100);
+const STRANGER_BODY_TIMEOUT: Duration = Duration::from_millis(100);
 /// The longest that is read.
-const STRANGERS_BYTES: usize = 4 * 1024;
+const MAX_STRANGER_BODY: usize = 4 * 1024;
 
 /// Bodies of strangers that a worker reads at once.
 #[derive(Clone, Debug, Default)]
 pub struct StrangerBodies(Rc<Cell<usize>>);
 
 impl StrangerBodies {
-    const MOST: usize = 64;
+    const MAX: usize = 64;
 
     /// A place for one body, held while it is read; none if there are enough of them.
     fn place(&self) -> Option<StrangerBody> {
         let taken = self.0.get();
-        (taken < Self::MOST).then(|| {
+        (taken < Self::MAX).then(|| {
             self.0.set(taken + 1);
             StrangerBody(Rc::clone(&self.0))
         })
@@ -140,17 +142,17 @@ impl Drop for StrangerBody {
 
 /// The body of a request whose certificate is no application's, if it is short and arrives at once, and few others are
 /// being read.
-async fn read_of_stranger(
+async fn read_stranger_body(
     stranger_bodies: &StrangerBodies,
     context: &Context,
     body: Received,
     share: &mut Share,
 ) -> Option<Bytes> {
     let read = async {
-        announced(context, u64::try_from(STRANGERS_BYTES).ok()?).ok()?;
+        check_announced_length(context, u64::try_from(MAX_STRANGER_BODY).ok()?).ok()?;
         let _place = stranger_bodies.place()?;
-        let body = RequestBody::collect(body, STRANGERS_BYTES, STRANGERS_TIME, share);
-        tokio::time::timeout(STRANGERS_TIME, body).await.ok()?.ok()
+        let body = RequestBody::collect(body, MAX_STRANGER_BODY, STRANGER_BODY_TIMEOUT, share);
+        tokio::time::timeout(STRANGER_BODY_TIMEOUT, body).await.ok()?.ok()
     };
     let body = read.await;
     if body.is_none() {
@@ -161,7 +163,11 @@ async fn read_of_stranger(
 }
 
 /// A body may take long: a request is judged by the trust in force when it is there as a whole.
-fn renewed(context: &mut Context, current: &SiteHandle, route: Arc<Route>) -> Result<Arc<Route>, Refusal> {
+fn refresh_site(
+    context: &mut Context,
+    current: &SiteHandle,
+    route: Arc<Route>,
+) -> Result<Arc<Route>, Refusal> {
     if Arc::ptr_eq(&current.load(), &context.site) {
         return Ok(route);
     }
@@ -201,11 +207,11 @@ fn judge(
         judge_any(&site.trust, presented, now).map(|proof| (proof, false))
     };
     let (proof, is_known) = judged.map_err(Refusal::Denied)?;
-    proof.used(presented.certificate, now);
+    proof.record_use(presented.certificate, now);
     if !is_known {
         connection.identity.iter().for_each(|identity| identities.remember(identity, &site.trust, &proof));
     }
-    record.proved.replace(Some((Arc::clone(&proof.application), proof.credential)));
+    record.authenticated.replace(Some((Arc::clone(&proof.application), proof.credential)));
     Ok(Some(proof))
 }
 

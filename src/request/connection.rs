@@ -28,7 +28,7 @@ pub struct Connection {
     /// The certificate whose key the peer proved to hold; absent where none was presented.
     pub identity: Option<Rc<ClientIdentity>>,
     /// Set once: whether an application has authenticated a request over it.
-    proved: Cell<bool>,
+    authenticated: Cell<bool>,
     /// Held besides by each request's body of which more may come.
     receiving: Rc<()>,
 }
@@ -42,20 +42,20 @@ impl Connection {
             address,
             server_name,
             identity,
-            proved: Cell::new(false),
+            authenticated: Cell::new(false),
             receiving: Rc::new(()),
         }
     }
 
     /// Notes that an application has authenticated a request over this connection.
-    pub fn mark_proved(&self) {
-        self.proved.set(true);
+    pub fn mark_authenticated(&self) {
+        self.authenticated.set(true);
     }
 
-    /// What [`Connection::mark_proved`] noted.
+    /// What [`Connection::mark_authenticated`] noted.
     #[must_use]
-    pub fn is_proved(&self) -> bool {
-        self.proved.get()
+    pub fn is_authenticated(&self) -> bool {
+        self.authenticated.get()
     }
 
     /// To be held by a request's body while more of it may come.

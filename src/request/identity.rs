@@ -8,7 +8,7 @@ use std::{
 use http::{HeaderName, HeaderValue};
 
 use crate::{
-    authenticate::{Basis, ChainSlot, Presented, Proof, ProofSlot, Refusals},
+    authenticate::{Basis, ChainSlot, Presented, Proof, ProofSlot, RefusalCache},
     clock::Timestamp,
     identity::{ClientCertificate, IdentityError, VerifiedPath},
     trust::{ClientId, RegistryVersion, Trust},
@@ -77,7 +77,7 @@ impl ClientIdentity {
     }
 
     /// What is to be judged; an error if the certificate cannot be read.
-    pub fn presented<'a>(&'a self, refusals: &'a Refusals) -> Result<Presented<'a>, &'a IdentityError> {
+    pub fn presented<'a>(&'a self, refusals: &'a RefusalCache) -> Result<Presented<'a>, &'a IdentityError> {
         let certificate = self.certificate.as_ref()?;
         Ok(Presented { certificate, chain: &self.chain, refusals })
     }
@@ -93,7 +93,7 @@ impl ClientIdentity {
     }
 
     /// Whether it has authenticated as an application before.
-    pub fn was_proved(&self) -> bool {
+    pub fn has_authenticated(&self) -> bool {
         self.proof.is_set()
     }
 

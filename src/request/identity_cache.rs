@@ -6,7 +6,7 @@ use rustls::pki_types::CertificateDer;
 
 use super::ClientIdentity;
 use crate::{
-    authenticate::{Proof, Refusals},
+    authenticate::{Proof, RefusalCache},
     identity::{ClientCertificate, chain_hash},
     trust::Trust,
 };
@@ -19,7 +19,7 @@ use crate::{
 pub struct IdentityCache {
     clients: RefCell<Clients>,
     /// Chains that were refused, of any client.
-    pub refusals: Refusals,
+    pub refusals: RefusalCache,
 }
 
 #[derive(Debug, Default)]
@@ -30,14 +30,14 @@ struct Clients {
 }
 
 impl Clients {
-    const MOST: usize = 8192;
+    const MAX: usize = 8192;
     /// An ordinary chain has 1 to 4 KB.
-    const MOST_BYTES: usize = 16 * 1024 * 1024;
+    const MAX_BYTES: usize = 16 * 1024 * 1024;
 
     fn insert(&mut self, certificate: &ClientCertificate, identity: &Rc<ClientIdentity>) {
         let intermediates = certificate.intermediates().iter().map(|der| der.len());
         let bytes = certificate.der().len() + intermediates.sum::<usize>();
-        if self.by_chain.len() >= Self::MOST || self.bytes + bytes > Self::MOST_BYTES {
+        if self.by_chain.len() >= Self::MAX || self.bytes + bytes > Self::MAX_BYTES {
             *self = Self::default();
         }
         self.bytes += bytes;
@@ -84,12 +84,12 @@ mod tests {
             let certificate = client(&[leaf.clone(), other.into()]);
             let identity = Rc::new(ClientIdentity::new(Ok(client(std::slice::from_ref(&leaf)))));
             clients.insert(&certificate, &identity);
-            assert!(clients.bytes <= Clients::MOST_BYTES && clients.by_chain.len() <= Clients::MOST);
+            assert!(clients.bytes <= Clients::MAX_BYTES && clients.by_chain.len() <= Clients::MAX);
             clients.by_chain.len()
         };
         let large = (0..900).map(|number| insert(number, 40_000)).max().unwrap();
         assert!((300..420).contains(&large), "{large} of 40 KB");
         let most = (0..9000).map(|number| insert(number, 1)).max();
-        assert_eq!(most, Some(Clients::MOST));
+        assert_eq!(most, Some(Clients::MAX));
     }
 }

@@ -29,12 +29,12 @@ pub struct Record {
     /// The client that the request names.
     pub client_id: RefCell<Option<ClientId>>,
     /// Whose it is, and by which of its credentials.
-    pub proved: RefCell<Option<(Arc<Application>, usize)>>,
+    pub authenticated: RefCell<Option<(Arc<Application>, usize)>>,
 }
 
 impl Record {
     /// A record with an id of its own.
     pub(super) fn new() -> Self {
-        Self { id: request_id::next(), client_id: RefCell::default(), proved: RefCell::default() }
+        Self { id: request_id::next(), client_id: RefCell::default(), authenticated: RefCell::default() }
     }
 }

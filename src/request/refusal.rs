@@ -28,7 +28,7 @@ pub enum Refusal {
     /// More header fields than this.
     Headers(usize),
     /// A field value over HTTP/2 with white space around it.
-    BlankEdges,
+    SurroundingWhitespace,
     /// The query names another method than the request's own, by which the route was found.
     MethodOverride,
     /// No such path.
@@ -61,7 +61,7 @@ impl Refusal {
         match self {
             Self::Upgrade => StatusCode::NOT_IMPLEMENTED,
             Self::Host
-            | Self::BlankEdges
+            | Self::SurroundingWhitespace
             | Self::MethodOverride
             | Self::Parameter(_)
             | Self::Body(BodyFault::Broken) => StatusCode::BAD_REQUEST,
@@ -118,7 +118,7 @@ impl Refusal {
                     .into()
             }
             Self::Headers(limit) => format!("the request has more than {limit} header fields"),
-            Self::BlankEdges => {
+            Self::SurroundingWhitespace => {
                 "a header's value begins or ends with a space or a tab: remove it (RFC 9113, section 8.2.1)"
                     .into()
             }
@@ -165,7 +165,7 @@ impl Refusal {
 
     /// Whether what is left of the body may still come: not where it was waited for in vain.
     #[must_use]
-    pub const fn may_wait(&self) -> bool {
+    pub const fn may_read_body(&self) -> bool {
         !matches!(self, Self::Body(BodyFault::Slow(_) | BodyFault::Broken))
     }
 

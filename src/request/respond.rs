@@ -97,11 +97,11 @@ where
                     // Over HTTP/1.1 a client reads what comes while it sends, and a look at its body would ask it to go on
                     // (Expect: 100-continue).
                     if version == Version::HTTP_2 {
-                        if refusal.may_wait() {
+                        if refusal.may_read_body() {
                             // Boxed: the future of each request would be as large.
                             Box::pin(rest.discard_short()).await;
                         }
-                        rest.linger(connection.is_proved());
+                        rest.linger(connection.is_authenticated());
                     }
                     is_body_unread = true;
                     let mut response = refusal.response(authorization.as_ref(), &connection.server_name);
@@ -150,9 +150,10 @@ fn log(
     started: Instant,
     reason: Option<&str>,
 ) {
-    let (named, proved) = (record.client_id.borrow(), record.proved.borrow());
-    let owner = proved.as_ref().map(|(application, _)| &application.client_id).or(named.as_ref());
-    let credential = proved.as_ref().and_then(|(application, index)| application.credential_at(*index));
+    let (claimed, authenticated) = (record.client_id.borrow(), record.authenticated.borrow());
+    let client = authenticated.as_ref().map(|(application, _)| &application.client_id).or(claimed.as_ref());
+    let credential =
+        authenticated.as_ref().and_then(|(application, index)| application.credential_at(*index));
     let credential = credential.map(|credential| bounded(credential.name, SHORT));
     let certificate = connection.identity.as_deref().and_then(ClientIdentity::log_fields);
     let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -166,7 +167,7 @@ fn log(
             ("path", Some(Value::Text(path))),
             ("status", Some(Value::Number(status.as_u16().into()))),
             ("milliseconds", Some(Value::Number(milliseconds))),
-            ("client_id", owner.map(|id| Value::Text(id.as_str()))),
+            ("client_id", client.map(|id| Value::Text(id.as_str()))),
             ("credential", credential.as_deref().map(Value::Text)),
             ("thumbprint", certificate.map(|shown| Value::Token(&shown.thumbprint))),
             ("subject", certificate.map(|shown| Value::Text(&shown.subject))),

@@ -42,9 +42,9 @@ fn outbound(Authenticated { context, body, proof }: Authenticated) -> Result<Out
     for (name, value) in &target.headers {
         headers.insert(name, value.clone());
     }
-    let caller = if proof.is_some() { Caller::Proved } else { Caller::Anybody };
+    let caller = if proof.is_some() { Caller::Authenticated } else { Caller::Anonymous };
     if let Some(proof) = &proof {
-        connection.mark_proved();
+        connection.mark_authenticated();
         let Some(identity) = connection.identity.as_ref() else {
             return Err(Refusal::Denied(Denial::NoCertificate));
         };

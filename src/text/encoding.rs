@@ -5,7 +5,7 @@ const MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Text without a byte order mark at its beginning.
 #[must_use]
-pub fn without_mark(text: &[u8]) -> &[u8] {
+pub fn strip_bom(text: &[u8]) -> &[u8] {
     text.strip_prefix(MARK).unwrap_or(text)
 }
 
@@ -17,13 +17,13 @@ pub struct Wide {
     /// Where it begins: a part may be in another encoding, as when Windows PowerShell appends to a file.
     pub at: usize,
     /// The command that converts a whole file; `{file}` and `{new}` are its names.
-    pub mend: &'static str,
+    pub fix: &'static str,
 }
 
 /// Whether text is in UTF-16 or UTF-32, with or without a byte order mark: of ASCII characters every second byte is NUL.
 #[must_use]
 pub fn wide(text: &[u8]) -> Option<Wide> {
-    let wide = |name, mend| Some(Wide { name, at: 0, mend });
+    let wide = |name, fix| Some(Wide { name, at: 0, fix });
     match text {
         [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => {
             return wide("UTF-32", "run: iconv -f UTF-32 -t UTF-8 {file} > {new}");
@@ -41,6 +41,6 @@ pub fn wide(text: &[u8]) -> Option<Wide> {
     match nul {
         0 => wide("UTF-16", "run: iconv -f UTF-16BE -t UTF-8 {file} > {new}"),
         1 => wide("UTF-16", "run: iconv -f UTF-16LE -t UTF-8 {file} > {new}"),
-        _ => Some(Wide { name: "UTF-16", at: nul, mend: "save the whole file in one encoding, UTF-8" }),
+        _ => Some(Wide { name: "UTF-16", at: nul, fix: "save the whole file in one encoding, UTF-8" }),
     }
 }

@@ -4,7 +4,9 @@ use std::{borrow::Borrow, fmt, sync::Arc};
 
 use super::{
     AuthMethod,
-    credential::{Credential, CredentialView, Credentials, RegisteredCertificate, RegisteredSubject, Viewed},
+    credential::{
+        Credential, CredentialView, Credentials, RegisteredCertificate, RegisteredRef, RegisteredSubject,
+    },
 };
 
 /// An OAuth client identifier (RFC 6749 section 2.2).
@@ -77,7 +79,7 @@ impl Application {
 
     /// The credentials, in the order in which they are registered.
     pub fn credentials(&self) -> impl Iterator<Item = CredentialView<'_>> {
-        (0..Credentials::<()>::MOST).filter_map(|index| self.credential_at(index))
+        (0..Credentials::<()>::MAX).filter_map(|index| self.credential_at(index))
     }
 
     /// The credential of this name.
@@ -100,16 +102,16 @@ impl Application {
     /// The registered subjects, each with the position of its credential.
     pub fn subjects(&self) -> impl Iterator<Item = (usize, &RegisteredSubject)> {
         self.credentials().enumerate().filter_map(|(index, credential)| match credential.registered {
-            Viewed::Subject(subject) => Some((index, subject)),
-            Viewed::Certificate(_) => None,
+            RegisteredRef::Subject(subject) => Some((index, subject)),
+            RegisteredRef::Certificate(_) => None,
         })
     }
 
     /// The registered certificates, each with the position of its credential.
     pub(super) fn certificates(&self) -> impl Iterator<Item = (usize, &RegisteredCertificate)> {
         self.credentials().enumerate().filter_map(|(index, credential)| match credential.registered {
-            Viewed::Certificate(certificate) => Some((index, certificate)),
-            Viewed::Subject(_) => None,
+            RegisteredRef::Certificate(certificate) => Some((index, certificate)),
+            RegisteredRef::Subject(_) => None,
         })
     }
 }

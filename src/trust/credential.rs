@@ -30,7 +30,7 @@ impl<T: Eq> Eq for Credential<T> {}
 
 impl<'a, T> Credential<T>
 where
-    &'a T: Into<Viewed<'a>> + 'a,
+    &'a T: Into<RegisteredRef<'a>> + 'a,
 {
     /// The credential without its type.
     pub fn view(&'a self) -> CredentialView<'a> {
@@ -47,7 +47,7 @@ pub struct Credentials<T> {
 
 impl<T> Credentials<T> {
     /// The most that an application can hold.
-    pub const MOST: usize = 2;
+    pub const MAX: usize = 2;
 
     /// Holds these credentials, whose names differ.
     pub(super) const fn new(first: Credential<T>, second: Option<Credential<T>>) -> Self {
@@ -161,27 +161,27 @@ pub struct CredentialView<'a> {
     /// The operator's name for it.
     pub name: &'a str,
     /// What a client must present.
-    pub registered: Viewed<'a>,
+    pub registered: RegisteredRef<'a>,
     /// Its last use.
     pub usage: &'a Arc<Usage>,
 }
 
 /// What a credential of any method registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Viewed<'a> {
+pub enum RegisteredRef<'a> {
     /// For `tls_client_auth`.
     Subject(&'a RegisteredSubject),
     /// For `self_signed_tls_client_auth`.
     Certificate(&'a RegisteredCertificate),
 }
 
-impl<'a> From<&'a RegisteredSubject> for Viewed<'a> {
+impl<'a> From<&'a RegisteredSubject> for RegisteredRef<'a> {
     fn from(subject: &'a RegisteredSubject) -> Self {
         Self::Subject(subject)
     }
 }
 
-impl<'a> From<&'a RegisteredCertificate> for Viewed<'a> {
+impl<'a> From<&'a RegisteredCertificate> for RegisteredRef<'a> {
     fn from(certificate: &'a RegisteredCertificate) -> Self {
         Self::Certificate(certificate)
     }
@@ -192,7 +192,9 @@ impl<'a> CredentialView<'a> {
     #[must_use]
     pub fn matches_like(&self, other: &Self) -> bool {
         match (self.registered, other.registered) {
-            (Viewed::Certificate(one), Viewed::Certificate(other)) => one.thumbprint == other.thumbprint,
+            (RegisteredRef::Certificate(one), RegisteredRef::Certificate(other)) => {
+                one.thumbprint == other.thumbprint
+            }
             (one, other) => one == other,
         }
     }
@@ -201,8 +203,8 @@ impl<'a> CredentialView<'a> {
     #[must_use]
     pub fn certificate(&self) -> Option<&'a CertificateFacts> {
         match self.registered {
-            Viewed::Certificate(certificate) => certificate.certificate.as_deref(),
-            Viewed::Subject(_) => None,
+            RegisteredRef::Certificate(certificate) => certificate.certificate.as_deref(),
+            RegisteredRef::Subject(_) => None,
         }
     }
 

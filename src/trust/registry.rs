@@ -9,7 +9,7 @@ use super::{
     RegisteredCertificate,
     application::{Application, ClientId},
     shared_map::SharedMap,
-    subjects::{EqualSubjects, Subjects},
+    subjects::{DuplicateSubject, Subjects},
 };
 use crate::identity::{ClientCertificate, Thumbprint};
 
@@ -28,7 +28,7 @@ pub enum RegistryError {
     },
     /// One certificate would match two applications.
     #[error(transparent)]
-    DuplicateSubject(#[from] EqualSubjects),
+    DuplicateSubject(#[from] DuplicateSubject),
     /// Two applications bear one identifier.
     #[error("the client_id \"{0}\" is registered already")]
     DuplicateClientId(ClientId),
@@ -43,7 +43,7 @@ impl RegistryError {
     pub fn credential(&self) -> Option<usize> {
         match self {
             Self::DuplicateThumbprint { credential, .. }
-            | Self::DuplicateSubject(EqualSubjects { credential, .. }) => Some(*credential),
+            | Self::DuplicateSubject(DuplicateSubject { credential, .. }) => Some(*credential),
             Self::DuplicateClientId(_) => None,
         }
     }
@@ -52,7 +52,7 @@ impl RegistryError {
     #[must_use]
     pub fn help(&self) -> &'static str {
         match self {
-            Self::DuplicateSubject(_) => EqualSubjects::HELP,
+            Self::DuplicateSubject(_) => DuplicateSubject::HELP,
             _ => Self::EACH_ONCE,
         }
     }
@@ -226,7 +226,7 @@ impl Registry {
     /// Whether any application presents a certificate that no CA need have issued. Then the TLS
     /// handshake sends no CA hints, by which clients would filter it out (RFC 8705 section 7.2).
     #[must_use]
-    pub fn welcomes_self_signed(&self) -> bool {
+    pub fn accepts_self_signed(&self) -> bool {
         !self.thumbprints.is_empty()
     }
 
@@ -329,7 +329,7 @@ mod tests {
         let at = crate::clock::Timestamp::from_unix;
         let mut registry = Registry::default();
         registry.apply(put("a", &[[1; 32]])).unwrap();
-        registry.application("a").unwrap().credential_at(0).unwrap().usage.note(at(7), at(8));
+        registry.application("a").unwrap().credential_at(0).unwrap().usage.record(at(7), at(8));
         registry.apply(put("a", &[[2; 32], [1; 32]])).unwrap();
         let last = |index| registry.application("a").unwrap().credential_at(index).unwrap().usage.last();
         assert_eq!((last(0), last(1)), (None, Some(at(7))));

@@ -150,7 +150,7 @@ impl ApplicationError {
             Self::OtherMethod { credential, .. }
             | Self::RepeatedName { credential, .. }
             | Self::RepeatedThumbprint { credential, .. } => Some(*credential),
-            Self::TooManyCredentials(_) => Some(Credentials::<()>::MOST),
+            Self::TooManyCredentials(_) => Some(Credentials::<()>::MAX),
             Self::ClientId(_) | Self::NoCredential => None,
         }
     }
@@ -197,7 +197,7 @@ fn one_or_two<T>(
     narrow: impl Fn(Registered) -> Result<T, AuthMethod>,
 ) -> Result<Credentials<T>, ApplicationError> {
     let count = specs.len();
-    if count > Credentials::<T>::MOST {
+    if count > Credentials::<T>::MAX {
         return Err(ApplicationError::TooManyCredentials(count));
     }
     let mut credentials =

@@ -14,7 +14,7 @@ use crate::identity::{ClientCertificate, DistinguishedName, SubjectAltName};
 #[error(
     "the subject {subject:?} is registered for \"{first}\" already (names are equal without regard to case, spaces and string types)"
 )]
-pub struct EqualSubjects {
+pub struct DuplicateSubject {
     /// As the later application has it.
     pub subject: String,
     /// Whose it is already.
@@ -23,7 +23,7 @@ pub struct EqualSubjects {
     pub credential: usize,
 }
 
-impl EqualSubjects {
+impl DuplicateSubject {
     /// What the operator can do.
     pub const HELP: &str = "give each application a unique subject, or pin each to another CA with ca: a certificate must belong to one application";
 }
@@ -63,13 +63,13 @@ impl<'a> SubjectKey<'a> {
 
 impl Subjects {
     /// Adds the subjects of an application, unless one certificate would match another application's too: then nothing is added.
-    pub(super) fn insert(&mut self, application: &Arc<Application>) -> Result<(), EqualSubjects> {
+    pub(super) fn insert(&mut self, application: &Arc<Application>) -> Result<(), DuplicateSubject> {
         for (credential, registered) in application.subjects() {
             let meets =
                 |owner: &&Arc<Application>| owner.subjects().any(|(_, other)| can_meet(other, registered));
             if let Some(first) = self.owners_of(&registered.subject).iter().find(meets) {
                 let (subject, first) = (registered.subject.written().1, first.client_id.clone());
-                return Err(EqualSubjects { subject, first, credential });
+                return Err(DuplicateSubject { subject, first, credential });
             }
         }
         for (_, RegisteredSubject { subject, .. }) in application.subjects() {
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn equal_subjects_of_two_applications_are_refused() {
-        let dn = |text: &str| Subject::Dn(DistinguishedName::from_written(text).unwrap().0);
+        let dn = |text: &str| Subject::Dn(DistinguishedName::parse(text).unwrap().0);
         let dns = |text: &str| Subject::San(SubjectAltName::dns(text).unwrap());
         let uri = |text: &str| Subject::San(SubjectAltName::uri(text).unwrap());
         let email = |text: &str| Subject::San(SubjectAltName::email(text).unwrap());
@@ -185,7 +185,7 @@ mod tests {
             subjects.insert(&by_subject("a", first, pins[0])).unwrap();
             let inserted = subjects.insert(&by_subject("b", second, pins[1]));
             match &inserted {
-                Err(EqualSubjects { first, credential: 0, .. }) => {
+                Err(DuplicateSubject { first, credential: 0, .. }) => {
                     assert_eq!(first.as_str(), "a");
                 }
                 other => assert_eq!(other, &Ok(()), "{what}"),

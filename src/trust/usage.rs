@@ -23,7 +23,7 @@ impl Default for Usage {
 impl Usage {
     /// A certificate that is valid until `not_after` matched, `now`. Written only if it says
     /// something new, so that workers do not take the cache line from each other at every request.
-    pub fn note(&self, now: Timestamp, not_after: Timestamp) {
+    pub fn record(&self, now: Timestamp, not_after: Timestamp) {
         for (value, new) in [(&self.at, now), (&self.not_after, not_after)] {
             if value.load(Relaxed) != new.unix() {
                 value.store(new.unix(), Relaxed);

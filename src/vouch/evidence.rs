@@ -40,7 +40,7 @@ pub struct Certificate<'a> {
     pub subject_rfc2253: &'a str,
     /// The leaf's issuer, in the same form as the subject.
     pub issuer_rfc2253: &'a str,
-    /// The contents of the serial number's INTEGER, big-endian, with or without its sign octet.
+    /// The contents of the serial number's INTEGER, big-endian, with or without its sign byte.
     pub serial: &'a [u8],
     /// Start of the validity.
     pub not_before: Timestamp,

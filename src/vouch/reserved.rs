@@ -28,7 +28,7 @@ pub struct Reserved {
     prefixes: Vec<Box<[u8]>>,
     /// Folded beginnings of families that end in a number.
     numbered: Vec<Box<[u8]>>,
-    /// What may be among them, by a name's length and first octets.
+    /// What may be among them, by a name's length and first bytes.
     shapes: Shapes,
     /// Folded names of which every other spelling is reserved, sorted.
     respelled: Vec<Box<[u8]>>,
@@ -141,7 +141,7 @@ fn length_bit(length: usize) -> u64 {
 
 /// Whether a name has a sign other than the hyphen, which is the only one in the names of HTTP.
 fn is_respelled(name: &str) -> bool {
-    name.bytes().any(|octet| octet != b'-' && !octet.is_ascii_alphanumeric())
+    name.bytes().any(|byte| byte != b'-' && !byte.is_ascii_alphanumeric())
 }
 
 impl fmt::Debug for Reserved {

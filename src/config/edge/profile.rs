@@ -16,7 +16,7 @@ use crate::config::{
 };
 
 use crate::{
-    header::fold::are_same,
+    header::fold::are_equivalent,
     vouch::{Encoding, Profile},
 };
 
@@ -96,7 +96,7 @@ fn known_encoding(text: &str) -> Result<Encoding, Fault> {
 }
 
 fn line_of(headers: &[Header], name: &Spanned<HeaderName>) -> Option<usize> {
-    let is_same = |(earlier, _): &&Header| are_same(earlier.value.as_str(), name.value.as_str());
+    let is_same = |(earlier, _): &&Header| are_equivalent(earlier.value.as_str(), name.value.as_str());
     let earlier = headers.iter().find(is_same);
     earlier.map(|(earlier, _)| earlier.span.line())
 }

@@ -19,7 +19,7 @@ use crate::config::{
 
 use crate::{
     forward::{ForwardedFor, Origin, UpstreamLimits},
-    header::fold::are_same,
+    header::fold::are_equivalent,
 };
 
 /// The upstreams as far as they could be read.
@@ -185,7 +185,7 @@ fn no_second(table: &Table<'_>, headers: &[Header], name: &Spanned<HeaderName>, 
 }
 
 fn line_of(headers: &[Header], name: &Spanned<HeaderName>) -> Option<usize> {
-    let is_same = |(earlier, _): &&Header| are_same(earlier.value.as_str(), name.value.as_str());
+    let is_same = |(earlier, _): &&Header| are_equivalent(earlier.value.as_str(), name.value.as_str());
     let earlier = headers.iter().find(is_same);
     earlier.map(|(earlier, _)| earlier.span.line())
 }

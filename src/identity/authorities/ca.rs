@@ -36,7 +36,7 @@ pub(crate) struct Ca {
 
 /// Why a CA may not issue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum UnfitCa {
+pub enum UnusableCa {
     /// X.509 version 1 or 2 has no basicConstraints to say that it is a CA.
     #[error("it is an X.509 version {version} certificate, which cannot be marked as a CA")]
     Version {
@@ -106,29 +106,29 @@ impl Ca {
     }
 
     /// Why it may not issue anything as of `now`.
-    pub(crate) fn unfit(&self, now: Timestamp) -> Option<UnfitCa> {
+    pub(crate) fn unusable(&self, now: Timestamp) -> Option<UnusableCa> {
         let Validity { not_before, not_after } = self.validity;
         if self.version < 3 {
-            Some(UnfitCa::Version { version: self.version })
+            Some(UnusableCa::Version { version: self.version })
         } else if !self.extensions.is_ca() {
-            Some(UnfitCa::NotCa)
+            Some(UnusableCa::NotCa)
         } else if !self.extensions.allows(KeyUsage::KEY_CERT_SIGN) {
-            Some(UnfitCa::NoKeyCertSign)
+            Some(UnusableCa::NoKeyCertSign)
         } else if now > not_after {
-            Some(UnfitCa::Expired { not_after })
+            Some(UnusableCa::Expired { not_after })
         } else if now < not_before {
-            Some(UnfitCa::NotYetValid { not_before })
+            Some(UnusableCa::NotYetValid { not_before })
         } else if matches!(self.extensions.name_constraints, Some(Err(_))) {
-            Some(UnfitCa::MalformedConstraints)
+            Some(UnusableCa::MalformedConstraints)
         } else {
-            self.is_distrusted().then_some(UnfitCa::Distrusted)
+            self.is_distrusted().then_some(UnusableCa::Distrusted)
         }
     }
 
     fn is_distrusted(&self) -> bool {
         let is_key = |hex: &&'static str| {
-            hex.as_bytes().chunks(2).zip(&self.spki_hash).all(|(pair, octet)| {
-                std::str::from_utf8(pair).is_ok_and(|pair| u8::from_str_radix(pair, 16) == Ok(*octet))
+            hex.as_bytes().chunks(2).zip(&self.spki_hash).all(|(pair, byte)| {
+                std::str::from_utf8(pair).is_ok_and(|pair| u8::from_str_radix(pair, 16) == Ok(*byte))
             })
         };
         DISTRUSTED.iter().any(is_key)

@@ -14,7 +14,7 @@ use super::{CrlFacts, ca::Ca, scope::Scope, serials::Serials};
 use crate::{
     clock::Timestamp,
     identity::{
-        certificate::in_words,
+        certificate::parser_message,
         name::DistinguishedName,
         thumbprint::sha256,
         x509::{SignatureFault, Signed, algorithm_name, is_accepted},
@@ -156,8 +156,8 @@ impl Crl {
         namesakes: impl Fn(&DistinguishedName) -> Vec<&'a Ca>,
     ) -> Result<Self, CrlError> {
         let malformed = |reason: String| CrlError::Malformed { reason };
-        let (rest, parsed) =
-            CertificateRevocationList::from_der(der).map_err(|error| malformed(in_words(&error.into())))?;
+        let (rest, parsed) = CertificateRevocationList::from_der(der)
+            .map_err(|error| malformed(parser_message(&error.into())))?;
         if !rest.is_empty() {
             return Err(malformed(format!("{} bytes follow its end", rest.len())));
         }
@@ -221,7 +221,7 @@ impl Crl {
     }
 
     /// Whether a client CA of its issuer's name has signed it, and not this CA.
-    pub(crate) fn is_a_namesakes(&self, ca: &Ca) -> bool {
+    pub(crate) fn is_signed_by_namesake(&self, ca: &Ca) -> bool {
         matches!(&self.signers, Signers::Known(keys) if !keys.contains(&ca.spki_hash))
     }
 
@@ -231,7 +231,7 @@ impl Crl {
     }
 
     /// Whether it is dated ahead of `now` by more than clocks may be apart.
-    pub(crate) fn is_from_the_future(&self, now: Timestamp) -> bool {
+    pub(crate) fn is_future_dated(&self, now: Timestamp) -> bool {
         self.this_update > now + CLOCK_SKEW
     }
 

@@ -5,7 +5,7 @@ use webpki::BorrowedCertRevocationList;
 /// Serial numbers, sorted, one behind the other.
 #[derive(Debug, Default)]
 pub(super) struct Serials {
-    octets: Box<[u8]>,
+    bytes: Box<[u8]>,
     /// Where each ends.
     ends: Box<[u32]>,
 }
@@ -24,7 +24,7 @@ impl Serials {
             end = end.checked_add(length).ok_or(webpki::Error::BadDer)?;
             ends.push(end);
         }
-        Ok(Self { octets: serials.concat().into(), ends: ends.into() })
+        Ok(Self { bytes: serials.concat().into(), ends: ends.into() })
     }
 
     /// Whether this INTEGER's content is among them.
@@ -45,7 +45,7 @@ impl Serials {
     fn get(&self, index: usize) -> &[u8] {
         let end = |index: usize| self.ends.get(index).map_or(0, |end| *end as usize);
         let start = index.checked_sub(1).map_or(0, end);
-        self.octets.get(start..end(index)).unwrap_or_default()
+        self.bytes.get(start..end(index)).unwrap_or_default()
     }
 }
 
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn a_number_is_found_however_it_is_padded() {
-        let serials = Serials { octets: [0, 200, 1, 2, 7].into(), ends: [2, 3, 4, 5].into() };
+        let serials = Serials { bytes: [0, 200, 1, 2, 7].into(), ends: [2, 3, 4, 5].into() };
         for (serial, is_there) in [
             (&[1][..], true),
             (&[0, 1], true),

@@ -49,7 +49,7 @@ fn presented_chains_are_bounded() {
     let mut longer = leaf.to_vec();
     longer.push(0);
     let error = ClientCertificate::from_chain(&[longer.into()]).unwrap_err();
-    assert_eq!(error, IdentityError::TrailingOctets { octets: 1 });
+    assert_eq!(error, IdentityError::TrailingBytes { bytes: 1 });
 }
 
 #[test]
@@ -95,8 +95,8 @@ fn validity_includes_both_ends() {
 
 proptest! {
     #[test]
-    fn arbitrary_bytes_do_not_panic(octets: Vec<u8>) {
-        let _ = ClientCertificate::from_chain(&[octets.into()]);
+    fn arbitrary_bytes_do_not_panic(bytes: Vec<u8>) {
+        let _ = ClientCertificate::from_chain(&[bytes.into()]);
     }
 
     #[test]
@@ -105,9 +105,9 @@ proptest! {
         let mut params = CertificateParams::new(vec!["a.example".to_owned()]).unwrap();
         params.subject_alt_names.push(SanType::URI("urn:a".try_into().unwrap()));
         let mut der = params.self_signed(&key).unwrap().der().to_vec();
-        for (at, octet) in changes {
+        for (at, byte) in changes {
             let at = at.index(der.len());
-            der[at] = octet;
+            der[at] = byte;
         }
         let root = TestCa::new("root");
         let authorities = crate::identity::testing::trust(&[&root]);

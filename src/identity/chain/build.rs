@@ -7,7 +7,7 @@ use std::{cell::OnceCell, collections::HashMap, rc::Rc};
 
 use rustls_pki_types::CertificateDer;
 
-use super::effort::Effort;
+use super::budget::Budget;
 use crate::identity::{
     authorities::{Authorities, ca::Ca},
     name::DistinguishedName,
@@ -15,9 +15,9 @@ use crate::identity::{
     x509::Outline,
 };
 
-/// How many octets an intermediate may have.
+/// How many bytes an intermediate may have.
 const MAX_INTERMEDIATE: usize = 8 * 1024;
-/// How many octets all the names of presented intermediates may have together: each different one is folded.
+/// How many bytes all the names of presented intermediates may have together: each different one is folded.
 const MAX_NAMES: usize = 4 * 1024;
 /// How many of those may lie beyond ASCII, where folding is dear.
 const MAX_NOT_ASCII: usize = 512;
@@ -57,14 +57,14 @@ impl<'a> Presented<'a> {
 pub(super) struct Intermediates<'a> {
     pub(super) usable: Vec<Presented<'a>>,
     /// How many were left out for their size.
-    pub(super) left_out: usize,
+    pub(super) skipped: usize,
 }
 
 /// Names that were folded already: in a chain most occur twice.
 #[derive(Default)]
 struct Names<'a> {
     known: Vec<(&'a [u8], Rc<DistinguishedName>)>,
-    octets: usize,
+    bytes: usize,
     not_ascii: usize,
 }
 
@@ -74,9 +74,9 @@ impl<'a> Names<'a> {
         if let Some((_, name)) = self.known.iter().find(|(known, _)| *known == der) {
             return Some(Rc::clone(name));
         }
-        self.octets += der.len();
-        self.not_ascii += der.iter().filter(|octet| !octet.is_ascii()).count();
-        if self.octets > MAX_NAMES || self.not_ascii > MAX_NOT_ASCII {
+        self.bytes += der.len();
+        self.not_ascii += der.iter().filter(|byte| !byte.is_ascii()).count();
+        if self.bytes > MAX_NAMES || self.not_ascii > MAX_NOT_ASCII {
             return None;
         }
         let name = Rc::new(DistinguishedName::from_der(der).ok()?);
@@ -94,10 +94,10 @@ impl<'a> Intermediates<'a> {
         trust: &Authorities,
     ) -> Self {
         let mut names = Names::default();
-        let mut these = Self { usable: Vec::new(), left_out: 0 };
+        let mut these = Self { usable: Vec::new(), skipped: 0 };
         for (index, der) in certificates.iter().enumerate() {
             if der.len() > MAX_INTERMEDIATE {
-                these.left_out += 1;
+                these.skipped += 1;
                 continue;
             }
             let is_repeated = certificates.get(..index).is_some_and(|before| before.contains(der));
@@ -107,7 +107,7 @@ impl<'a> Intermediates<'a> {
             let Ok(outline) = Outline::parse(der) else { continue };
             let (Some(subject), Some(issuer)) = (names.read(outline.subject), names.read(outline.issuer))
             else {
-                these.left_out += 1;
+                these.skipped += 1;
                 continue;
             };
             // A client CA that is presented as well is found among the client CAs.
@@ -164,9 +164,9 @@ pub(super) fn name_paths<'a, 'p>(
     leaf: &Outline<'p>,
     presented: &'p [Presented<'p>],
     trust: &'a Authorities,
-    effort: &mut Effort,
+    budget: &mut Budget,
 ) -> Vec<NamePath<'a>> {
-    let mut search = Search { presented, trust, effort, between: Vec::new(), found: Vec::new() };
+    let mut search = Search { presented, trust, budget, between: Vec::new(), found: Vec::new() };
     search.climb(issuer, &|| leaf.key_identifiers().1);
     search.found
 }
@@ -174,7 +174,7 @@ pub(super) fn name_paths<'a, 'p>(
 struct Search<'a, 'p, 'e> {
     presented: &'p [Presented<'p>],
     trust: &'a Authorities,
-    effort: &'e mut Effort,
+    budget: &'e mut Budget,
     between: Vec<usize>,
     found: Vec<NamePath<'a>>,
 }
@@ -182,8 +182,8 @@ struct Search<'a, 'p, 'e> {
 impl<'p> Search<'_, 'p, '_> {
     /// Looks for the issuer of this name, and perhaps of this key identifier.
     fn climb(&mut self, issuer: &DistinguishedName, key_identifier: &dyn Fn() -> Option<&'p [u8]>) {
-        self.effort.steps += 1;
-        if self.effort.steps > MAX_STEPS {
+        self.budget.steps += 1;
+        if self.budget.steps > MAX_STEPS {
             return;
         }
         let anchors = self.trust.indices_named(issuer);

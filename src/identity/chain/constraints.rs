@@ -4,8 +4,8 @@ mod host;
 mod mailbox;
 
 use super::{
-    effort::Effort,
-    refusal::{ChainRefusal, Whose, clipped, shown},
+    budget::Budget,
+    refusal::{ChainRefusal, PathMember, clipped, shown},
 };
 use crate::identity::{
     name::DistinguishedName,
@@ -20,7 +20,7 @@ pub(super) struct Names<'a> {
     pub(super) subject: &'a DistinguishedName,
     /// The content of subjectAltName's sequence.
     pub(super) alternative: Option<&'a [u8]>,
-    pub(super) whose: &'a dyn Fn() -> Whose,
+    pub(super) member: &'a dyn Fn() -> PathMember,
 }
 
 /// What a constraint says of a name.
@@ -46,10 +46,10 @@ pub(super) fn judge(
     constraints: &NameConstraints,
     ca: &DistinguishedName,
     names: &Names<'_>,
-    effort: &mut Effort,
+    budget: &mut Budget,
 ) -> Result<(), ChainRefusal> {
     let mut check = |kind, content: &[u8], directory: Option<&DistinguishedName>| {
-        one(constraints, ca, &Name { kind, content, directory }, names, effort)
+        one(constraints, ca, &Name { kind, content, directory }, names, budget)
     };
     if !names.subject.is_empty() {
         check(NameKind::DirectoryName, &[], Some(names.subject))?;
@@ -61,7 +61,7 @@ pub(super) fn judge(
     }
     for name in GeneralName::all(names.alternative.unwrap_or_default()) {
         let malformed = || ChainRefusal::Malformed {
-            whose: (names.whose)(),
+            member: (names.member)(),
             reason: "its extension subjectAltName (2.5.29.17) is malformed".to_owned(),
         };
         let GeneralName { kind, content } = name.ok_or_else(malformed)?;
@@ -94,8 +94,8 @@ impl Name<'_> {
             (_, Some(name)) => format!("{kind} {:?}", shown(name)),
             (NameKind::IpAddress, _) => {
                 match (<[u8; 4]>::try_from(self.content), <[u8; 16]>::try_from(self.content)) {
-                    (Ok(octets), _) => format!("{kind} {}", std::net::IpAddr::from(octets)),
-                    (_, Ok(octets)) => format!("{kind} {}", std::net::IpAddr::from(octets)),
+                    (Ok(bytes), _) => format!("{kind} {}", std::net::IpAddr::from(bytes)),
+                    (_, Ok(bytes)) => format!("{kind} {}", std::net::IpAddr::from(bytes)),
                     _ => kind.to_owned(),
                 }
             }
@@ -113,15 +113,15 @@ fn one(
     ca: &DistinguishedName,
     name: &Name<'_>,
     names: &Names<'_>,
-    effort: &mut Effort,
+    budget: &mut Budget,
 ) -> Result<(), ChainRefusal> {
     let outside =
-        || ChainRefusal::NameConstraint { name: name.shown(), whose: (names.whose)(), ca: shown(ca) };
+        || ChainRefusal::NameConstraint { name: name.shown(), member: (names.member)(), ca: shown(ca) };
     let unjudged =
-        || ChainRefusal::UnjudgedName { name: name.shown(), whose: (names.whose)(), ca: shown(ca) };
+        || ChainRefusal::UnjudgedName { name: name.shown(), member: (names.member)(), ca: shown(ca) };
     let is_of_kind = |subtree: &&Subtree| subtree.kind == name.kind;
     for subtree in constraints.excluded.iter().filter(is_of_kind) {
-        effort.comparison()?;
+        budget.consume_comparison()?;
         match judge_subtree(subtree, name, true) {
             Match::Inside => return Err(outside()),
             Match::Outside => {}
@@ -130,7 +130,7 @@ fn one(
     }
     let (mut is_constrained, mut is_permitted) = (false, false);
     for subtree in constraints.permitted.iter().filter(is_of_kind) {
-        effort.comparison()?;
+        budget.consume_comparison()?;
         is_constrained = true;
         match judge_subtree(subtree, name, false) {
             Match::Inside => is_permitted = true,
@@ -142,7 +142,7 @@ fn one(
 }
 
 fn judge_subtree(subtree: &Subtree, name: &Name<'_>, is_excluded: bool) -> Match {
-    let text = |octets| std::str::from_utf8(octets).ok().filter(|text| text.is_ascii());
+    let text = |bytes| std::str::from_utf8(bytes).ok().filter(|text| text.is_ascii());
     match subtree.kind {
         NameKind::DirectoryName => match (name.directory, &subtree.directory) {
             (Some(name), Some(base)) => name.is_within(base).map_or(Match::Unjudged, Match::from),
@@ -166,11 +166,11 @@ fn judge_subtree(subtree: &Subtree, name: &Name<'_>, is_excluded: bool) -> Match
 /// An address against an address and a mask of leading ones.
 fn address(name: &[u8], base: &[u8]) -> Match {
     let Some((network, mask)) = base.split_at_checked(base.len() / 2) else { return Match::Unjudged };
-    let is_address = |octets: &[u8]| matches!(octets.len(), 4 | 16);
+    let is_address = |bytes: &[u8]| matches!(bytes.len(), 4 | 16);
     if !is_address(name) || !is_address(network) || network.len() != mask.len() {
         return Match::Unjudged;
     }
-    let bits = mask.iter().fold(0_u128, |bits, octet| (bits << 8) | u128::from(*octet));
+    let bits = mask.iter().fold(0_u128, |bits, byte| (bits << 8) | u128::from(*byte));
     let unused = 128 - u32::try_from(mask.len() * 8).unwrap_or(128);
     let bits = bits.checked_shl(unused).unwrap_or(0);
     if bits.leading_ones() != bits.count_ones() {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::refusal::{ChainRefusal, Whose, shown};
+use super::refusal::{ChainRefusal, PathMember, shown};
 use crate::identity::{name::DistinguishedName, x509::extensions::Policies};
 
 /// 2.5.29.32.0.
@@ -14,12 +14,12 @@ pub(super) struct Link<'a> {
     pub(super) policies: &'a Policies,
     pub(super) is_self_issued: bool,
     /// The subject of a CA; none for the client.
-    pub(super) owner: Option<&'a DistinguishedName>,
+    pub(super) ca: Option<&'a DistinguishedName>,
 }
 
 impl Link<'_> {
-    fn whose(&self) -> Whose {
-        self.owner.map_or(Whose::Client, |name| Whose::Ca(shown(name)))
+    fn member(&self) -> PathMember {
+        self.ca.map_or(PathMember::Client, |name| PathMember::Ca(shown(name)))
     }
 }
 
@@ -46,17 +46,21 @@ pub(super) fn judge(path: &[Link<'_>]) -> Result<(), ChainRefusal> {
             lost.get_or_insert(depth);
         }
         let refusal = |required_by: Option<usize>| {
-            let whose = |at: Option<usize>| at.and_then(|at| path.get(at)).map_or(Whose::Client, Link::whose);
+            let member =
+                |at: Option<usize>| at.and_then(|at| path.get(at)).map_or(PathMember::Client, Link::member);
             let lost = match lost.and_then(|at| path.get(at)) {
                 Some(link) if link.policies.named.is_none() => {
-                    format!("{} has no certificatePolicies (2.5.29.32)", link.whose())
+                    format!("{} has no certificatePolicies (2.5.29.32)", link.member())
                 }
                 Some(link) => {
-                    format!("certificatePolicies (2.5.29.32) of {} has none that its CAs allow", link.whose())
+                    format!(
+                        "certificatePolicies (2.5.29.32) of {} has none that its CAs allow",
+                        link.member()
+                    )
                 }
                 None => "none is left".to_owned(),
             };
-            Err(ChainRefusal::PolicyRequired { by: whose(required_by), lost })
+            Err(ChainRefusal::PolicyRequired { by: member(required_by), lost })
         };
         if explicit == 0 && level.is_empty() {
             return refusal(required_by);
@@ -103,7 +107,7 @@ fn refuse_any_policy_mapped(path: &[Link<'_>]) -> Result<(), ChainRefusal> {
     match path.iter().find(maps_any) {
         Some(link) => {
             let reason = "its extension policyMappings (2.5.29.33) maps anyPolicy".to_owned();
-            Err(ChainRefusal::Malformed { whose: link.whose(), reason })
+            Err(ChainRefusal::Malformed { member: link.member(), reason })
         }
         None => Ok(()),
     }
@@ -165,7 +169,7 @@ mod tests {
 
     fn passes(path: &[Policies]) -> bool {
         let links: Vec<Link<'_>> =
-            path.iter().map(|policies| Link { policies, is_self_issued: false, owner: None }).collect();
+            path.iter().map(|policies| Link { policies, is_self_issued: false, ca: None }).collect();
         judge(&links).is_ok()
     }
 

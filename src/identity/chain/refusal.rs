@@ -5,21 +5,21 @@ use std::fmt;
 use crate::{
     clock::Timestamp,
     identity::{
-        authorities::{Purpose, ca::UnfitCa},
+        authorities::{Purpose, ca::UnusableCa},
         name::DistinguishedName,
     },
 };
 
 /// Whose certificate it is that a refusal speaks of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Whose {
+pub enum PathMember {
     /// The client's.
     Client,
     /// A CA's, by its subject.
     Ca(String),
 }
 
-impl fmt::Display for Whose {
+impl fmt::Display for PathMember {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Client => f.write_str("the client's certificate"),
@@ -50,7 +50,7 @@ pub enum ChainRefusal {
     #[error(
         "no client CA is found for the issuer {issuer:?}; of the presented intermediates {count} were left out: {reason}"
     )]
-    LeftOut {
+    SkippedIntermediates {
         /// The issuer that the leaf names.
         issuer: String,
         /// How many.
@@ -67,12 +67,12 @@ pub enum ChainRefusal {
         issuer: String,
     },
     /// A signature by an algorithm that is not accepted.
-    #[error("a signature on the path uses an algorithm that is not accepted: {algorithm} in {whose}")]
+    #[error("a signature on the path uses an algorithm that is not accepted: {algorithm} in {member}")]
     SignatureAlgorithm {
         /// The algorithm.
         algorithm: String,
         /// Where.
-        whose: Whose,
+        member: PathMember,
     },
     /// A version that path validation does not take.
     #[error(
@@ -116,12 +116,12 @@ pub enum ChainRefusal {
         not_before: Timestamp,
     },
     /// A CA on the path may not issue.
-    #[error("{}", unfit_text(subject, reason))]
-    UnfitCa {
+    #[error("{}", unusable_text(subject, reason))]
+    UnusableCa {
         /// The CA.
         subject: String,
         /// Why.
-        reason: UnfitCa,
+        reason: UnusableCa,
     },
     /// An intermediate without basicConstraints cA.
     #[error("an issuer on the path is not a CA (basicConstraints cA is not set): {subject:?}")]
@@ -136,35 +136,35 @@ pub enum ChainRefusal {
         subject: String,
     },
     /// extendedKeyUsage without a purpose that the client CA is trusted for (section 4.2.1.12).
-    #[error("extendedKeyUsage is present and {} (in {whose})", lacking(*purpose))]
+    #[error("extendedKeyUsage is present and {} (in {member})", lacking(*purpose))]
     NotForClientAuth {
         /// What the client CA is trusted for.
         purpose: Purpose,
         /// Whose certificate has it.
-        whose: Whose,
+        member: PathMember,
     },
     /// keyUsage of the leaf without digitalSignature (section 4.2.1.3).
     #[error("the certificate's keyUsage includes neither digitalSignature nor keyAgreement")]
     LeafKeyUsage,
     /// A name outside a constraint (section 4.2.1.10).
     #[error(
-        "a name of the certificate is outside the name constraints of its CAs: {name} of {whose}, by the nameConstraints of {ca:?}"
+        "a name of the certificate is outside the name constraints of its CAs: {name} of {member}, by the nameConstraints of {ca:?}"
     )]
     NameConstraint {
         /// The kind, and the name as far as it is shown.
         name: String,
         /// Whose name it is.
-        whose: Whose,
+        member: PathMember,
         /// Whose constraints.
         ca: String,
     },
     /// A name that a constraint speaks of and that nobody here can hold against it.
-    #[error("{name} of {whose} cannot be judged by the nameConstraints of {ca:?}, so it is refused")]
+    #[error("{name} of {member} cannot be judged by the nameConstraints of {ca:?}, so it is refused")]
     UnjudgedName {
         /// The kind, and the name as far as it is shown.
         name: String,
         /// Whose name it is.
-        whose: Whose,
+        member: PathMember,
         /// Whose constraints.
         ca: String,
     },
@@ -174,7 +174,7 @@ pub enum ChainRefusal {
     )]
     PolicyRequired {
         /// Who requires it.
-        by: Whose,
+        by: PathMember,
         /// Where the last valid policy was lost.
         lost: String,
     },
@@ -189,7 +189,7 @@ pub enum ChainRefusal {
     },
     /// Its CA has CRLs for parts of its certificates, none of which is loaded for this one.
     #[error("the CRLs of a CA on the path cover only a part of its certificates, not this one")]
-    NotCovered,
+    NoCoveringCrl,
     /// A CRL that its issuer did not sign.
     #[error("a CRL has the name of a CA on the path but was not signed by it")]
     CrlSignature,
@@ -217,13 +217,13 @@ pub enum ChainRefusal {
     },
     /// A critical extension that nobody here understands.
     #[error(
-        "a certificate of the path has a critical extension that is not supported: {extension} in {whose}"
+        "a certificate of the path has a critical extension that is not supported: {extension} in {member}"
     )]
     CriticalExtension {
         /// Its name where it has one, and its object identifier.
         extension: String,
         /// Where.
-        whose: Whose,
+        member: PathMember,
     },
     /// Path validation would take too much work.
     #[error("the presented certificates make path building too costly ({limit})")]
@@ -232,10 +232,10 @@ pub enum ChainRefusal {
         limit: &'static str,
     },
     /// Something that cannot be read.
-    #[error("a certificate of the path cannot be read: {whose}: {reason}")]
+    #[error("a certificate of the path cannot be read: {member}: {reason}")]
     Malformed {
         /// Where.
-        whose: Whose,
+        member: PathMember,
         /// What is wrong.
         reason: String,
     },
@@ -250,14 +250,14 @@ impl ChainRefusal {
             Self::SelfSigned { .. }
                 | Self::NoAuthorities
                 | Self::UnknownIssuer { .. }
-                | Self::LeftOut { .. }
+                | Self::SkippedIntermediates { .. }
                 | Self::Signature { .. }
                 | Self::Version { .. }
         )
     }
 
     /// How near to a valid path it is: the nearest of several is the one to report.
-    pub(super) const fn nearness(&self) -> u8 {
+    pub(super) const fn closeness(&self) -> u8 {
         match self {
             Self::Signature { .. } | Self::SignatureAlgorithm { .. } => 0,
             Self::TooComplex { .. } => 1,
@@ -288,9 +288,9 @@ const fn lacking(purpose: Purpose) -> &'static str {
     }
 }
 
-fn unfit_text(subject: &str, reason: &UnfitCa) -> String {
+fn unusable_text(subject: &str, reason: &UnusableCa) -> String {
     match reason {
-        UnfitCa::MalformedConstraints => {
+        UnusableCa::MalformedConstraints => {
             format!("malformed name constraints in CA {subject:?}: cannot be judged, so refused")
         }
         reason => format!("the CA {subject:?} may not issue: {reason}"),

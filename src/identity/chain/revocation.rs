@@ -1,7 +1,7 @@
 //! What the CRLs say of one certificate (RFC 5280 section 6.3).
 
 use super::{
-    effort::Effort,
+    budget::Budget,
     refusal::{ChainRefusal, shown},
 };
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// What the lists are asked about.
-pub(super) struct Asked<'a> {
+pub(super) struct Target<'a> {
     pub(super) serial: &'a [u8],
     /// cRLDistributionPoints: the content of its sequence.
     pub(super) points: Option<&'a [u8]>,
@@ -24,48 +24,49 @@ pub(super) struct Asked<'a> {
 }
 
 /// What the lists answer of a certificate that they do not revoke.
-pub(super) struct Answer {
+pub(super) struct Coverage {
     /// The last second for which it holds.
     pub(super) until: Timestamp,
     /// Whether a list speaks of the certificate.
-    pub(super) is_listed: bool,
+    pub(super) is_covered: bool,
     /// Whether its CA has lists of a part of its certificates.
-    pub(super) is_in_parts: bool,
+    pub(super) is_partitioned: bool,
 }
 
-impl Answer {
-    const NONE: Self = Self { until: Timestamp::MAX, is_listed: false, is_in_parts: false };
+impl Coverage {
+    const UNCHECKED: Self = Self { until: Timestamp::MAX, is_covered: false, is_partitioned: false };
     /// No list is needed.
-    const EXEMPT: Self = Self { is_listed: true, ..Self::NONE };
+    const EXEMPT: Self = Self { is_covered: true, ..Self::UNCHECKED };
 }
 
 /// Asks the lists of the CA that has issued the certificate.
 ///
-/// A CA without any list is not asked. Of several lists the newest counts that is not dated in the future.
-pub(super) fn ask(
-    asked: &Asked<'_>,
+/// A CA without any list is not checked. Of several lists the newest counts that is not dated in the future.
+pub(super) fn check(
+    target: &Target<'_>,
     issuer: &Ca,
     authorities: &Authorities,
     now: Timestamp,
-    effort: &mut Effort,
-) -> Result<Answer, ChainRefusal> {
-    let own = match own_lists(issuer, authorities, effort) {
-        Err(_) if asked.no_revocation => return Ok(Answer::EXEMPT),
+    budget: &mut Budget,
+) -> Result<Coverage, ChainRefusal> {
+    let own = match signed_crls(issuer, authorities, budget) {
+        Err(_) if target.no_revocation => return Ok(Coverage::EXEMPT),
         own => own?,
     };
     if own.is_empty() {
-        return Ok(if asked.no_revocation { Answer::EXEMPT } else { Answer::NONE });
+        return Ok(if target.no_revocation { Coverage::EXEMPT } else { Coverage::UNCHECKED });
     }
-    let covers = |crl: &&&Crl| crl.scope.as_ref().is_none_or(|scope| scope.covers(asked.is_ca, asked.points));
+    let covers =
+        |crl: &&&Crl| crl.scope.as_ref().is_none_or(|scope| scope.covers(target.is_ca, target.points));
     let covering: Vec<&Crl> = own.iter().filter(covers).copied().collect();
     // The newest first; where all are from the future, the one nearest to now.
-    let current = covering.iter().find(|crl| !crl.is_from_the_future(now)).or(covering.last());
+    let current = covering.iter().find(|crl| !crl.is_future_dated(now)).or(covering.last());
     let Some(crl) = current else {
-        return if asked.no_revocation { Ok(Answer::EXEMPT) } else { Err(ChainRefusal::NotCovered) };
+        return if target.no_revocation { Ok(Coverage::EXEMPT) } else { Err(ChainRefusal::NoCoveringCrl) };
     };
-    let to_come = covering.iter().filter(|crl| crl.is_from_the_future(now)).map(|crl| crl.this_update);
+    let to_come = covering.iter().filter(|crl| crl.is_future_dated(now)).map(|crl| crl.this_update);
     let mut until = to_come.min().map_or(Timestamp::MAX, |begins| (begins - CLOCK_SKEW).previous());
-    if authorities.policy().stale == StaleCrl::Refuse && !asked.no_revocation {
+    if authorities.policy().stale == StaleCrl::Refuse && !target.no_revocation {
         if now >= crl.next_update {
             return Err(ChainRefusal::StaleCrl { next_update: crl.next_update });
         }
@@ -73,31 +74,31 @@ pub(super) fn ask(
     }
     if !issuer.may_sign_crls() {
         let refusal = || ChainRefusal::CrlIssuerNotSigner { subject: shown(&issuer.subject) };
-        return if asked.no_revocation { Ok(Answer::EXEMPT) } else { Err(refusal()) };
+        return if target.no_revocation { Ok(Coverage::EXEMPT) } else { Err(refusal()) };
     }
-    if crl.revokes(asked.serial) {
+    if crl.revokes(target.serial) {
         return Err(ChainRefusal::Revoked);
     }
-    let is_in_parts = own.iter().any(|crl| crl.scope.is_some());
-    Ok(Answer { until, is_listed: true, is_in_parts })
+    let is_partitioned = own.iter().any(|crl| crl.scope.is_some());
+    Ok(Coverage { until, is_covered: true, is_partitioned })
 }
 
 /// The lists that a CA has signed, the newest first. Lists of its name that it has not signed are passed over while there is
 /// one that it has; else they are an error, since nobody knows what the true list would say.
-fn own_lists<'a>(
+fn signed_crls<'a>(
     issuer: &Ca,
     authorities: &'a Authorities,
-    effort: &mut Effort,
+    budget: &mut Budget,
 ) -> Result<Vec<&'a Crl>, ChainRefusal> {
     let mut own = Vec::new();
     let mut fault = None;
-    for crl in authorities.lists_of(&issuer.subject) {
+    for crl in authorities.crls_of(&issuer.subject) {
         // Another client CA of the same name has signed it.
-        if crl.is_a_namesakes(issuer) {
+        if crl.is_signed_by_namesake(issuer) {
             continue;
         }
         if crl.needs_check() {
-            effort.signature()?;
+            budget.consume_signature()?;
         }
         match crl.signer(issuer) {
             Signer::Yes => own.push(crl),

@@ -2,9 +2,9 @@
 //! that a chain which no client CA stands behind costs a check or two.
 
 use super::{
+    budget::Budget,
     build::{NamePath, Presented},
-    effort::Effort,
-    refusal::{ChainRefusal, Whose, shown},
+    refusal::{ChainRefusal, PathMember, shown},
 };
 use crate::identity::{
     authorities::{Authorities, ca::Ca},
@@ -44,12 +44,13 @@ impl Fault {
             Self::Key => ChainRefusal::Signature { issuer: shown(certificate.issuer()) },
             Self::Algorithm(index) => {
                 let intermediate = index.and_then(|index| presented.get(index));
-                let whose = intermediate.map_or(Whose::Client, |one| Whose::Ca(shown(&one.subject)));
+                let member =
+                    intermediate.map_or(PathMember::Client, |one| PathMember::Ca(shown(&one.subject)));
                 let outline =
                     intermediate.map(|one| one.outline).or_else(|| Outline::parse(certificate.der()).ok());
                 let algorithm =
                     outline.map(|outline| algorithm_name(outline.signed.algorithm)).unwrap_or_default();
-                ChainRefusal::SignatureAlgorithm { algorithm, whose }
+                ChainRefusal::SignatureAlgorithm { algorithm, member }
             }
         }
     }
@@ -80,7 +81,7 @@ impl<'a> Signatures<'a> {
         mut self,
         paths: &[NamePath<'_>],
         limit: usize,
-        effort: &mut Effort,
+        budget: &mut Budget,
     ) -> Result<Vec<Signed>, Fault> {
         let mut signed = Vec::new();
         let mut fault = Fault::Key;
@@ -93,14 +94,14 @@ impl<'a> Signatures<'a> {
                 continue;
             }
             let mut is_signed_at_all = false;
-            for anchor in self.likeliest_first(anchors, top) {
+            for anchor in self.by_key_identifier(anchors, top) {
                 let Some(ca) = self.authorities.cas().get(anchor) else { continue };
                 // The client CA's own name and key below it: the path without the detour is the path.
                 if between.iter().filter_map(|index| self.presented.get(*index)).any(|one| one.is_twin(ca)) {
                     is_signed_at_all = true;
                     continue;
                 }
-                match self.is_signed(top, ca.spki_hash, &ca.spki, effort) {
+                match self.is_signed(top, ca.spki_hash, &ca.spki, budget) {
                     Err(refusal) if signed.is_empty() => return Err(Fault::Limit(refusal)),
                     Err(_) => return Ok(signed),
                     Ok(Err(SignatureFault::Algorithm)) => {
@@ -110,7 +111,7 @@ impl<'a> Signatures<'a> {
                     Ok(Err(SignatureFault::Key)) => continue,
                     Ok(Ok(())) => is_signed_at_all = true,
                 }
-                match self.is_signed_down(between, effort) {
+                match self.is_signed_down(between, budget) {
                     Err(refusal) if signed.is_empty() => return Err(Fault::Limit(refusal)),
                     Err(_) => return Ok(signed),
                     Ok(Err(new)) => fault = new,
@@ -129,7 +130,7 @@ impl<'a> Signatures<'a> {
 
     /// The client CAs of one name: those first whose key identifier the certificate names as its issuer's. Renewed certificates
     /// of one key are all of use, but one key is checked once.
-    fn likeliest_first(&self, anchors: &[usize], top: Option<usize>) -> Vec<usize> {
+    fn by_key_identifier(&self, anchors: &[usize], top: Option<usize>) -> Vec<usize> {
         let mut anchors = anchors.to_vec();
         if anchors.len() > 1
             && let Some((_, Some(named))) = self.outline(top).map(Outline::key_identifiers)
@@ -144,13 +145,13 @@ impl<'a> Signatures<'a> {
     fn is_signed_down(
         &mut self,
         between: &[usize],
-        effort: &mut Effort,
+        budget: &mut Budget,
     ) -> Result<Result<(), Fault>, ChainRefusal> {
         for (position, index) in between.iter().enumerate().rev() {
             let below = position.checked_sub(1).and_then(|position| between.get(position)).copied();
             let presented = self.presented;
             let Some(issuer) = presented.get(*index) else { continue };
-            match self.is_signed(below, issuer.key, issuer.outline.spki, effort)? {
+            match self.is_signed(below, issuer.key, issuer.outline.spki, budget)? {
                 Ok(()) => {}
                 Err(SignatureFault::Key) => return Ok(Err(Fault::Key)),
                 Err(SignatureFault::Algorithm) => return Ok(Err(Fault::Algorithm(below))),
@@ -172,7 +173,7 @@ impl<'a> Signatures<'a> {
         index: Option<usize>,
         key: [u8; 32],
         spki: &[u8],
-        effort: &mut Effort,
+        budget: &mut Budget,
     ) -> Result<Result<(), SignatureFault>, ChainRefusal> {
         let of_this = self.known.iter().filter(|(of, _, _)| *of == index);
         for (_, of_key, result) in of_this {
@@ -184,7 +185,7 @@ impl<'a> Signatures<'a> {
                 return Ok(Err(SignatureFault::Key));
             }
         }
-        effort.signature()?;
+        budget.consume_signature()?;
         let result = match self.outline(index) {
             Some(outline) => outline.signed.verify(spki),
             None => Err(SignatureFault::Key),

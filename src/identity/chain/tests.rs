@@ -8,7 +8,7 @@ use super::*;
 use crate::{
     clock::Timestamp,
     identity::{
-        authorities::{Purpose, RevocationPolicy, ca::UnfitCa},
+        authorities::{Purpose, RevocationPolicy, ca::UnusableCa},
         certificate::spki_hash,
         testing::{NOW, TestCa, client, openssl, read_pem, self_signed, trust},
     },
@@ -100,7 +100,10 @@ fn a_certificate_for_servers_only_is_refused() {
     let server =
         |p: &mut rcgen::CertificateParams| p.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     let refusal = refused(&[root.leaf("a", server)], &trust(&[&root]));
-    assert_eq!(refusal, ChainRefusal::NotForClientAuth { purpose: Purpose::Client, whose: Whose::Client });
+    assert_eq!(
+        refusal,
+        ChainRefusal::NotForClientAuth { purpose: Purpose::Client, member: PathMember::Client }
+    );
     verified(&[root.leaf("a", |p| p.extended_key_usages.clear())], &trust(&[&root]));
     let refusal = refused(
         &[root.leaf("a", |p| p.key_usages = vec![KeyUsagePurpose::KeyEncipherment])],
@@ -162,14 +165,18 @@ fn an_issuer_that_may_not_issue_is_refused() {
 
     let sub = root.intermediate("sub", no_sign);
     let refusal = refused(&[sub.leaf("a", |_| {}), sub.der()], &trust(&[&root]));
-    assert_eq!(refusal, ChainRefusal::UnfitCa { subject: "CN=sub".into(), reason: UnfitCa::NoKeyCertSign });
+    assert_eq!(
+        refusal,
+        ChainRefusal::UnusableCa { subject: "CN=sub".into(), reason: UnusableCa::NoKeyCertSign }
+    );
 
-    for (ca, reason) in
-        [(TestCa::with("ca", no_ca), UnfitCa::NotCa), (TestCa::with("ca", no_sign), UnfitCa::NoKeyCertSign)]
-    {
+    for (ca, reason) in [
+        (TestCa::with("ca", no_ca), UnusableCa::NotCa),
+        (TestCa::with("ca", no_sign), UnusableCa::NoKeyCertSign),
+    ] {
         let trusted = trust(&[&ca]);
         let refusal = refused(&[ca.leaf("a", |_| {})], &trusted);
-        assert_eq!(refusal, ChainRefusal::UnfitCa { subject: "CN=ca".into(), reason });
+        assert_eq!(refusal, ChainRefusal::UnusableCa { subject: "CN=ca".into(), reason });
         assert_eq!(trusted.warnings(NOW)[0].reason, reason);
     }
 }
@@ -203,7 +210,7 @@ fn dns(name: &'static str) -> impl Fn(&mut rcgen::CertificateParams) {
 }
 
 fn outside(name: &str, ca: &str) -> ChainRefusal {
-    ChainRefusal::NameConstraint { name: name.into(), whose: Whose::Client, ca: ca.into() }
+    ChainRefusal::NameConstraint { name: name.into(), member: PathMember::Client, ca: ca.into() }
 }
 
 #[test]
@@ -224,8 +231,8 @@ fn dns_and_ip_name_constraints_are_judged() {
 
     let net = CidrSubnet::from_v4_prefix([192, 0, 2, 0], 24);
     let root = TestCa::with("root", permit(GeneralSubtree::IpAddress(net)));
-    let ip = |octets: [u8; 4]| {
-        move |p: &mut rcgen::CertificateParams| p.subject_alt_names = vec![SanType::IpAddress(octets.into())]
+    let ip = |bytes: [u8; 4]| {
+        move |p: &mut rcgen::CertificateParams| p.subject_alt_names = vec![SanType::IpAddress(bytes.into())]
     };
     verified(&[root.leaf("a", ip([192, 0, 2, 7]))], &trust(&[&root]));
     assert_eq!(
@@ -238,10 +245,10 @@ fn dns_and_ip_name_constraints_are_judged() {
 fn malformed_name_constraints_are_refused() {
     let malformed = CustomExtension::from_oid_content(&[2, 5, 29, 30], vec![0x30, 0x02, 0x05, 0x00]);
     let root = TestCa::with("root", |p| p.custom_extensions = vec![malformed]);
-    let reason = UnfitCa::MalformedConstraints;
+    let reason = UnusableCa::MalformedConstraints;
     let trusted = trust(&[&root]);
     let refusal = refused(&[root.leaf("a", |_| {})], &trusted);
-    assert_eq!(refusal, ChainRefusal::UnfitCa { subject: "CN=root".into(), reason });
+    assert_eq!(refusal, ChainRefusal::UnusableCa { subject: "CN=root".into(), reason });
     assert_eq!(trusted.warnings(NOW)[0].reason, reason);
 }
 
@@ -309,7 +316,7 @@ fn version_1_is_named_for_leaf_and_ca() {
     let own = read_pem(&dir.join("v1.pem"));
     assert_eq!(refused(std::slice::from_ref(&own), &ca), ChainRefusal::SelfSigned { version: 1 });
     let trusted = Authorities::new(vec![own], Vec::new(), RevocationPolicy::default()).unwrap();
-    assert_eq!(trusted.warnings(NOW)[0].reason, UnfitCa::Version { version: 1 });
+    assert_eq!(trusted.warnings(NOW)[0].reason, UnusableCa::Version { version: 1 });
 }
 
 fn serial(number: u64) -> impl Fn(&mut rcgen::CertificateParams) {

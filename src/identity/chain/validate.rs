@@ -3,18 +3,18 @@
 use rustls_pki_types::CertificateDer;
 
 use super::{
-    VerifiedPath, constraints,
-    effort::Effort,
-    policies,
-    refusal::{ChainRefusal, Whose, shown},
-    revocation::{self, Asked},
+    VerifiedPath,
+    budget::Budget,
+    constraints, policies,
+    refusal::{ChainRefusal, PathMember, shown},
+    revocation::{self, Target},
 };
 use crate::{
     clock::Timestamp,
     identity::{
         authorities::{
             Authorities, CrlDepth, Purpose,
-            ca::{Ca, UnfitCa},
+            ca::{Ca, UnusableCa},
         },
         certificate::{ClientCertificate, Validity},
         x509::{Extensions, Malformed, extensions::KeyUsage},
@@ -36,12 +36,12 @@ pub(super) struct Path<'a> {
     pub(super) presented: usize,
 }
 
-fn whose(ca: &Ca) -> Whose {
-    Whose::Ca(shown(&ca.subject))
+fn member(ca: &Ca) -> PathMember {
+    PathMember::Ca(shown(&ca.subject))
 }
 
-pub(super) fn malformed(whose: Whose, malformed: &Malformed) -> ChainRefusal {
-    ChainRefusal::Malformed { whose, reason: malformed.to_string() }
+pub(super) fn malformed(member: PathMember, malformed: &Malformed) -> ChainRefusal {
+    ChainRefusal::Malformed { member, reason: malformed.to_string() }
 }
 
 impl Path<'_> {
@@ -53,7 +53,7 @@ impl Path<'_> {
         &self,
         authorities: &Authorities,
         now: Timestamp,
-        effort: &mut Effort,
+        budget: &mut Budget,
     ) -> Result<Vec<VerifiedPath>, ChainRefusal> {
         let (presented, trusted) = self.cas.split_at_checked(self.presented).unwrap_or_default();
         let Some((anchor, above)) = trusted.split_first() else { return Ok(Vec::new()) };
@@ -61,18 +61,18 @@ impl Path<'_> {
         for ca in presented {
             judge_presented(ca, anchor.purpose, now)?;
         }
-        if let Some(reason) = anchor.unfit(now) {
-            return Err(ChainRefusal::UnfitCa { subject: shown(&anchor.subject), reason });
+        if let Some(reason) = anchor.unusable(now) {
+            return Err(ChainRefusal::UnusableCa { subject: shown(&anchor.subject), reason });
         }
         self.judge_lengths()?;
-        self.judge_names(effort)?;
+        self.judge_names(budget)?;
         self.judge_policies()?;
         let mut validity = presented
             .iter()
             .chain([anchor])
             .fold(self.leaf.validity(), |span, ca| span.intersect(&ca.validity));
-        validity.not_after = validity.not_after.min(self.ask_crls(authorities, now, effort)?);
-        let fit = above.iter().take_while(|ca| ca.unfit(now).is_none()).count();
+        validity.not_after = validity.not_after.min(self.check_crls(authorities, now, budget)?);
+        let fit = above.iter().take_while(|ca| ca.unusable(now).is_none()).count();
         for ca in above {
             validity = validity.intersect(&unchanged(ca.validity, now));
         }
@@ -107,29 +107,29 @@ impl Path<'_> {
     }
 
     /// Section 6.1.3 (b) and (c): what each CA constrains holds for all that is below it, save for CAs that are self-issued.
-    fn judge_names(&self, effort: &mut Effort) -> Result<(), ChainRefusal> {
+    fn judge_names(&self, budget: &mut Budget) -> Result<(), ChainRefusal> {
         for (index, ca) in self.cas.iter().enumerate() {
             let constraints = match &ca.extensions.name_constraints {
                 None => continue,
                 Some(Ok(constraints)) => constraints,
                 Some(Err(_)) => {
-                    let reason = UnfitCa::MalformedConstraints;
-                    return Err(ChainRefusal::UnfitCa { subject: shown(&ca.subject), reason });
+                    let reason = UnusableCa::MalformedConstraints;
+                    return Err(ChainRefusal::UnusableCa { subject: shown(&ca.subject), reason });
                 }
             };
             let leaf = constraints::Names {
                 subject: self.leaf.subject(),
                 alternative: self.extensions.alternative_names.as_deref(),
-                whose: &|| Whose::Client,
+                member: &|| PathMember::Client,
             };
-            constraints::judge(constraints, &ca.subject, &leaf, effort)?;
+            constraints::judge(constraints, &ca.subject, &leaf, budget)?;
             for below in self.cas.iter().take(index).filter(|below| !below.is_self_issued()) {
                 let names = constraints::Names {
                     subject: &below.subject,
                     alternative: below.extensions.alternative_names.as_deref(),
-                    whose: &|| whose(below),
+                    member: &|| member(below),
                 };
-                constraints::judge(constraints, &ca.subject, &names, effort)?;
+                constraints::judge(constraints, &ca.subject, &names, budget)?;
             }
         }
         Ok(())
@@ -142,23 +142,24 @@ impl Path<'_> {
         let cas = cas.map(|ca| (Some(*ca), &ca.extensions, ca.is_self_issued()));
         let leaf = [(None, self.extensions, self.leaf.is_self_issued())];
         let links = cas.chain(leaf).map(|(ca, extensions, is_self_issued)| {
-            let owner = ca.map(|ca| &ca.subject);
+            let subject = ca.map(|ca| &ca.subject);
             let policies = extensions.policies.as_ref();
-            let policies = policies.map_err(|fault| malformed(ca.map_or(Whose::Client, whose), fault))?;
-            Ok(policies::Link { policies, is_self_issued, owner })
+            let policies =
+                policies.map_err(|fault| malformed(ca.map_or(PathMember::Client, member), fault))?;
+            Ok(policies::Link { policies, is_self_issued, ca: subject })
         });
         let links = links.collect::<Result<Vec<_>, ChainRefusal>>()?;
         policies::judge(&links)
     }
 
     /// Asks about each certificate the lists of the CA above it; the last second for which the answers hold.
-    fn ask_crls(
+    fn check_crls(
         &self,
         authorities: &Authorities,
         now: Timestamp,
-        effort: &mut Effort,
+        budget: &mut Budget,
     ) -> Result<Timestamp, ChainRefusal> {
-        let leaf = Asked {
+        let leaf = Target {
             serial: self.leaf.serial(),
             points: self.extensions.distribution_points.as_deref(),
             is_ca: false,
@@ -166,26 +167,26 @@ impl Path<'_> {
             no_revocation: self.extensions.no_revocation && self.extensions.distribution_points.is_none(),
         };
         let Some(issuer) = self.cas.first() else { return Ok(Timestamp::MAX) };
-        let mut answers = vec![revocation::ask(&leaf, issuer, authorities, now, effort)?];
+        let mut answers = vec![revocation::check(&leaf, issuer, authorities, now, budget)?];
         let above = match authorities.policy().depth {
             CrlDepth::Leaf => 0,
             CrlDepth::Chain => self.cas.len(),
         };
         for (ca, issuer) in self.cas.iter().zip(self.cas.iter().skip(1)).take(above) {
-            let asked = Asked {
+            let target = Target {
                 serial: &ca.serial,
                 points: ca.extensions.distribution_points.as_deref(),
                 is_ca: true,
                 no_revocation: false,
             };
-            answers.push(revocation::ask(&asked, issuer, authorities, now, effort)?);
+            answers.push(revocation::check(&target, issuer, authorities, now, budget)?);
         }
         // A CA above the client's own with lists of parts: then each CA up to the nearest client CA needs a list.
         let presented = answers.get(..=self.presented).unwrap_or(&answers);
-        if presented.iter().skip(1).any(|answer| answer.is_in_parts)
-            && !presented.iter().all(|answer| answer.is_listed)
+        if presented.iter().skip(1).any(|answer| answer.is_partitioned)
+            && !presented.iter().all(|answer| answer.is_covered)
         {
-            return Err(ChainRefusal::NotCovered);
+            return Err(ChainRefusal::NoCoveringCrl);
         }
         Ok(answers.iter().map(|answer| answer.until).min().unwrap_or(Timestamp::MAX))
     }
@@ -204,17 +205,19 @@ fn unchanged(validity: Validity, now: Timestamp) -> Validity {
 
 fn judge_presented(ca: &Ca, purpose: Purpose, now: Timestamp) -> Result<(), ChainRefusal> {
     let subject = || shown(&ca.subject);
-    match ca.unfit(now) {
+    match ca.unusable(now) {
         None => {}
-        Some(UnfitCa::Expired { not_after }) => return Err(ChainRefusal::IntermediateExpired { not_after }),
-        Some(UnfitCa::NotYetValid { not_before }) => {
+        Some(UnusableCa::Expired { not_after }) => {
+            return Err(ChainRefusal::IntermediateExpired { not_after });
+        }
+        Some(UnusableCa::NotYetValid { not_before }) => {
             return Err(ChainRefusal::IntermediateNotYetValid { not_before });
         }
-        Some(UnfitCa::NotCa) => return Err(ChainRefusal::IssuerNotCa { subject: subject() }),
-        Some(reason) => return Err(ChainRefusal::UnfitCa { subject: subject(), reason }),
+        Some(UnusableCa::NotCa) => return Err(ChainRefusal::IssuerNotCa { subject: subject() }),
+        Some(reason) => return Err(ChainRefusal::UnusableCa { subject: subject(), reason }),
     }
-    refuse_unknown(&ca.extensions, || whose(ca))?;
-    judge_purpose(&ca.extensions, purpose, || whose(ca))?;
+    refuse_unknown(&ca.extensions, || member(ca))?;
+    judge_purpose(&ca.extensions, purpose, || member(ca))?;
     if ca.extensions.no_revocation {
         return Err(ChainRefusal::NoRevocationForCa { subject: subject() });
     }
@@ -226,8 +229,8 @@ pub(super) fn judge_leaf(extensions: &Extensions, purpose: Purpose) -> Result<()
     if extensions.is_ca() {
         return Err(ChainRefusal::CaAsClient);
     }
-    refuse_unknown(extensions, || Whose::Client)?;
-    judge_purpose(extensions, purpose, || Whose::Client)?;
+    refuse_unknown(extensions, || PathMember::Client)?;
+    judge_purpose(extensions, purpose, || PathMember::Client)?;
     // Section 4.2.1.3: a key that may neither sign nor agree is not for TLS client authentication.
     if !extensions.allows(KeyUsage::DIGITAL_SIGNATURE | KeyUsage::KEY_AGREEMENT) {
         return Err(ChainRefusal::LeafKeyUsage);
@@ -236,10 +239,10 @@ pub(super) fn judge_leaf(extensions: &Extensions, purpose: Purpose) -> Result<()
 }
 
 /// Section 4.2: a critical extension that is not understood.
-fn refuse_unknown(extensions: &Extensions, whose: impl Fn() -> Whose) -> Result<(), ChainRefusal> {
+fn refuse_unknown(extensions: &Extensions, member: impl Fn() -> PathMember) -> Result<(), ChainRefusal> {
     match &extensions.unknown_critical {
         Some(extension) => {
-            Err(ChainRefusal::CriticalExtension { extension: extension.clone(), whose: whose() })
+            Err(ChainRefusal::CriticalExtension { extension: extension.clone(), member: member() })
         }
         None => Ok(()),
     }
@@ -249,7 +252,7 @@ fn refuse_unknown(extensions: &Extensions, whose: impl Fn() -> Whose) -> Result<
 fn judge_purpose(
     extensions: &Extensions,
     purpose: Purpose,
-    whose: impl Fn() -> Whose,
+    member: impl Fn() -> PathMember,
 ) -> Result<(), ChainRefusal> {
     let Some(purposes) = &extensions.purposes else { return Ok(()) };
     let has = |wanted: &[u8]| purposes.iter().any(|purpose| **purpose == *wanted);
@@ -258,5 +261,5 @@ fn judge_purpose(
         Purpose::ClientOrServer => has(CLIENT_AUTH) || has(SERVER_AUTH),
         Purpose::Any => !purposes.is_empty(),
     };
-    if is_fit { Ok(()) } else { Err(ChainRefusal::NotForClientAuth { purpose, whose: whose() }) }
+    if is_fit { Ok(()) } else { Err(ChainRefusal::NotForClientAuth { purpose, member: member() }) }
 }

@@ -1,31 +1,31 @@
-//! A name in few octets: a registry holds hundreds of thousands, and a tree of strings takes ten times as much.
+//! A name in few bytes: a registry holds hundreds of thousands, and a tree of strings takes ten times as much.
 
 use super::{Attribute, MAX_NAME_BYTES, Rdn, normal::Normal, value::Value};
 
 /// RDNs in certificate order, as they were given.
 ///
-/// Attribute by attribute: whether it begins an RDN, its dotted type, its DER; each length in four octets before what it counts.
+/// Attribute by attribute: whether it begins an RDN, its dotted type, its DER; each length in four bytes before what it counts.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Packed(Box<[u8]>);
 
 impl Packed {
     pub(super) fn of(rdns: &[Rdn]) -> Self {
-        let mut octets = Vec::new();
+        let mut bytes = Vec::new();
         for rdn in rdns {
             for (at, attribute) in rdn.attributes.iter().enumerate() {
-                octets.push(u8::from(at == 0));
-                push(&mut octets, attribute.oid.as_bytes());
-                push(&mut octets, attribute.value.der());
+                bytes.push(u8::from(at == 0));
+                push(&mut bytes, attribute.oid.as_bytes());
+                push(&mut bytes, attribute.value.der());
             }
         }
-        Self(octets.into())
+        Self(bytes.into())
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// All its octets, after one that begins no normal form, if it is too large to be compared by anything else.
+    /// All its bytes, after one that begins no normal form, if it is too large to be compared by anything else.
     pub(super) fn oversize(&self) -> Option<Vec<u8>> {
         (self.0.len() > MAX_NAME_BYTES).then(|| [&[u8::MAX], &*self.0].concat())
     }
@@ -45,46 +45,46 @@ impl Packed {
     }
 }
 
-/// The octets by which two names are the same: those of their RDNs' normal forms. Lengths stand before what they count, so
-/// that different names can't run together to the same octets.
+/// The bytes by which two names are the same: those of their RDNs' normal forms. Lengths stand before what they count, so
+/// that different names can't run together to the same bytes.
 pub(super) fn normal(rdns: &[Rdn]) -> Box<[u8]> {
-    let mut octets = Vec::new();
+    let mut bytes = Vec::new();
     for rdn in rdns {
         let attributes = rdn.normal();
-        push_length(&mut octets, attributes.len());
+        push_length(&mut bytes, attributes.len());
         for (oid, value) in attributes {
-            push(&mut octets, oid.as_bytes());
+            push(&mut bytes, oid.as_bytes());
             let (kind, value) = match &value {
                 Normal::Text(text) => (0, text.as_bytes()),
                 Normal::Der(der) => (1, &**der),
             };
-            octets.push(kind);
-            push(&mut octets, value);
+            bytes.push(kind);
+            push(&mut bytes, value);
         }
     }
-    octets.into()
+    bytes.into()
 }
 
-fn push(octets: &mut Vec<u8>, part: &[u8]) {
-    push_length(octets, part.len());
-    octets.extend_from_slice(part);
+fn push(bytes: &mut Vec<u8>, part: &[u8]) {
+    push_length(bytes, part.len());
+    bytes.extend_from_slice(part);
 }
 
-fn push_length(octets: &mut Vec<u8>, length: usize) {
+fn push_length(bytes: &mut Vec<u8>, length: usize) {
     // No name that was ever read has 4 GiB; were there one, it would equal nothing and read as its beginning.
-    octets.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
+    bytes.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
 }
 
 /// The first attribute, whether it begins an RDN, and what follows it.
-fn attribute(octets: &[u8]) -> Option<(bool, Attribute, &[u8])> {
-    let (begins, rest) = octets.split_first()?;
+fn attribute(bytes: &[u8]) -> Option<(bool, Attribute, &[u8])> {
+    let (begins, rest) = bytes.split_first()?;
     let (oid, rest) = part(rest)?;
     let (der, rest) = part(rest)?;
     let oid = std::str::from_utf8(oid).ok()?.to_owned();
     Some((*begins == 1, Attribute { oid, value: Value::from_der(der)? }, rest))
 }
 
-fn part(octets: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (length, rest) = octets.split_first_chunk()?;
+fn part(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk()?;
     rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)
 }

@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 
-use super::{Attribute, DistinguishedName, Rdn, attribute, written};
+use super::{Attribute, DistinguishedName, Rdn, attribute, parse};
 use crate::text::{SHOWN, bounded, is_hidden};
 
 impl DistinguishedName {
     /// What OpenSSL 3 prints with `-nameopt RFC2253`, byte for byte.
     ///
-    /// All of it is visible ASCII, since octets beyond that are written as `\C3\BC`: fit for a header.
+    /// All of it is visible ASCII, since bytes beyond that are written as `\C3\BC`: fit for a header.
     #[must_use]
     pub fn to_rfc2253(&self) -> String {
         let rdn = |rdn: &Rdn| {
@@ -20,7 +20,7 @@ impl DistinguishedName {
         rdns.join(",")
     }
 
-    /// The RFC 4514 form, most specific first: [`DistinguishedName::from_written`] reads it back to an equal name.
+    /// The RFC 4514 form, most specific first: [`DistinguishedName::parse`] reads it back to an equal name.
     #[must_use]
     pub fn to_rfc4514(&self) -> String {
         let rdns: Vec<String> = self.rdns().iter().rev().map(Rdn::to_rfc4514).collect();
@@ -43,7 +43,7 @@ impl DistinguishedName {
         bounded(&text, SHOWN).into_owned()
     }
 
-    /// OpenSSL's one-line form before 3.2, `C = DE, O = b, CN = a`: [`DistinguishedName::from_written`] reads it back.
+    /// OpenSSL's one-line form before 3.2, `C = DE, O = b, CN = a`: [`DistinguishedName::parse`] reads it back.
     #[must_use]
     pub fn to_openssl(&self) -> String {
         self.one_line(" = ")
@@ -156,7 +156,7 @@ fn is_special(c: char) -> bool {
 
 /// In a line of its own a comma is text, unless it may be meant to separate.
 fn is_special_in_line(c: char, rest: &str) -> bool {
-    matches!(c, '"' | '+' | '\\') || (matches!(c, ',' | ';') && written::may_separate(rest))
+    matches!(c, '"' | '+' | '\\') || (matches!(c, ',' | ';') && parse::may_separate(rest))
 }
 
 /// A value with a backslash before each special character, blank at either end and leading `#`, and with what nobody

@@ -8,7 +8,7 @@ use crate::identity::{
     testing::{openssl, read_pem},
 };
 
-/// A TLV of up to 127 octets.
+/// A TLV of up to 127 bytes.
 fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
     let mut der = vec![tag, u8::try_from(content.len()).unwrap()];
     der.extend_from_slice(content);
@@ -35,7 +35,7 @@ const UTF8: u8 = 0x0c;
 const PRINTABLE: u8 = 0x13;
 
 fn written(text: &str) -> DistinguishedName {
-    DistinguishedName::from_written(text).unwrap().0
+    DistinguishedName::parse(text).unwrap().0
 }
 
 #[test]
@@ -70,8 +70,8 @@ fn broken_strings_match_no_written_name() {
     for text in ["CN=a", "CN=a\u{fffd}", "CN=a\u{ff}"] {
         assert_ne!(broken, written(text));
     }
-    let error = DistinguishedName::from_written("CN=#0C0261FF").unwrap_err();
-    assert_eq!(error, WrittenNameError::Hex { found: "#0C0261FF".into() });
+    let error = DistinguishedName::parse("CN=#0C0261FF").unwrap_err();
+    assert_eq!(error, ParseNameError::Hex { found: "#0C0261FF".into() });
     assert_ne!(name_of(&[&[(CN, UTF8, b"a\0")]]), written("CN=a"));
     assert_ne!(name_of(&[&[(CN, 0x04, b"a")]]), written("CN=a"));
     assert_eq!(name_of(&[&[(CN, 0x04, b"a")]]), written("CN=#040161"));
@@ -109,8 +109,8 @@ fn object_identifiers_are_read_whole() {
     assert_eq!(dotted(&[0x55, 4, 3]).as_deref(), Some("2.5.4.3"));
     assert_eq!(dotted(&[0x2b, 6, 1, 4, 1, 0x82, 0x37]).as_deref(), Some("1.3.6.1.4.1.311"));
     assert_eq!(dotted(&[0x88, 0x37, 3]).as_deref(), Some("2.999.3"));
-    for octets in [&[][..], &[0x80, 1], &[0x55, 0x84], &[0xff; 40]] {
-        assert_eq!(dotted(octets), None, "{octets:?}");
+    for bytes in [&[][..], &[0x80, 1], &[0x55, 0x84], &[0xff; 40]] {
+        assert_eq!(dotted(bytes), None, "{bytes:?}");
     }
 }
 
@@ -159,7 +159,7 @@ fn every_form_is_what_openssl_prints_and_reads_back() {
         }
         for form in ["RFC2253", "RFC2253,-esc_msb,utf8", "oneline", "oneline,-esc_msb,utf8", "compat"] {
             let text = printed_by_openssl(dir, form);
-            // The old form loses blanks at the ends and prints octets that are no UTF-8 text of the value's.
+            // The old form loses blanks at the ends and prints bytes that are no UTF-8 text of the value's.
             if form == "compat"
                 && ["outer", "OU=\\#\n", "tab", "1.2.3", "back"].iter().any(|s| section.contains(s))
             {
@@ -200,8 +200,8 @@ fn an_oversized_name_equals_only_its_own_bytes() {
     assert_eq!(large(&long), large(&long));
     assert_ne!(large(&long), large(&long.to_uppercase()));
     assert_ne!(large(&long), large("x"));
-    let error = DistinguishedName::from_written(&format!("CN={long}")).unwrap_err();
-    assert_eq!(error, WrittenNameError::TooLarge);
+    let error = DistinguishedName::parse(&format!("CN={long}")).unwrap_err();
+    assert_eq!(error, ParseNameError::TooLarge);
     assert_eq!(large("x").first_difference(&large(&long)).unwrap().index, 0);
     assert_eq!(large(&long).first_difference(&large(&long)), None);
     let grows = "\u{fdfa}".repeat(1_000);
@@ -211,8 +211,8 @@ fn an_oversized_name_equals_only_its_own_bytes() {
     for text in ["\u{fdfa}", "\u{3300}", "\u{200b}", "a"] {
         for count in [1, 100, 1_300, 4_000, 18_000] {
             let name = large(&text.repeat(count));
-            let octets = text.len() * count;
-            assert!(name.normal().len() <= octets.max(MAX_NAME_BYTES * 4) + 128, "{text:?} {count}");
+            let bytes = text.len() * count;
+            assert!(name.normal().len() <= bytes.max(MAX_NAME_BYTES * 4) + 128, "{text:?} {count}");
         }
     }
 }
@@ -253,7 +253,7 @@ proptest! {
     #[test]
     fn every_form_reads_back_to_an_equal_name(name in any_name()) {
         for text in [name.to_rfc4514(), name.to_openssl(), name.to_lines()] {
-            let read = DistinguishedName::from_written(&text);
+            let read = DistinguishedName::parse(&text);
             prop_assert!(matches!(&read, Ok((read, _)) if *read == name), "{:?} gives {:?}", text, read);
             prop_assert!(!text.chars().any(|c| c != '\n' && crate::text::is_hidden(c)), "{:?}", text);
         }
@@ -261,16 +261,16 @@ proptest! {
     }
 
     #[test]
-    fn arbitrary_bytes_do_not_panic(octets: Vec<u8>, text: String) {
-        let _ = DistinguishedName::from_der(&octets);
-        let _ = DistinguishedName::from_written(&text);
+    fn arbitrary_bytes_do_not_panic(bytes: Vec<u8>, text: String) {
+        let _ = DistinguishedName::from_der(&bytes);
+        let _ = DistinguishedName::parse(&text);
     }
 
     #[test]
-    fn no_damaged_name_panics(at: prop::sample::Index, octet: u8) {
+    fn no_damaged_name_panics(at: prop::sample::Index, byte: u8) {
         let mut der = tlv(0x30, &tlv(0x31, &tlv(0x30, &[tlv(0x06, CN), tlv(0x0c, b"abc")].concat())));
         let at = at.index(der.len());
-        der[at] = octet;
+        der[at] = byte;
         if let Ok(name) = DistinguishedName::from_der(&der) {
             let _ = (name.to_rfc2253(), name.to_rfc4514(), name.to_openssl(), name.to_lines());
         }

@@ -21,7 +21,7 @@ mod tag {
 pub(super) struct Value {
     /// The whole DER, tag and length included.
     der: Box<[u8]>,
-    /// The text, where the value is a string whose octets are right for its type.
+    /// The text, where the value is a string whose bytes are right for its type.
     text: Option<Box<str>>,
 }
 
@@ -59,21 +59,21 @@ impl Value {
         self.text.as_deref()
     }
 
-    /// Whether it is of a string type but holds octets that the type does not have.
+    /// Whether it is of a string type but holds bytes that the type does not have.
     pub(super) fn is_broken_string(&self) -> bool {
         let (None, Ok((_, any))) = (&self.text, Any::from_der(&self.der)) else { return false };
         is_string(&any)
     }
 
-    /// The text as OpenSSL shows it: times are text too, and octets beyond ASCII are Latin-1 in any one-octet type.
+    /// The text as OpenSSL shows it: times are text too, and bytes beyond ASCII are Latin-1 in any one-byte type.
     pub(super) fn openssl_text(&self) -> Option<String> {
         if let Some(text) = &self.text {
             return Some(text.to_string());
         }
         let (_, any) = Any::from_der(&self.der).ok()?;
-        let one_octet =
+        let one_byte =
             [tag::NUMERIC, tag::PRINTABLE, tag::IA5, tag::VISIBLE, tag::UTC_TIME, tag::GENERALIZED_TIME];
-        (any.header.class() == Class::Universal && one_octet.contains(&any.header.tag().0))
+        (any.header.class() == Class::Universal && one_byte.contains(&any.header.tag().0))
             .then(|| latin1(any.data))
     }
 }
@@ -96,29 +96,29 @@ fn decode(any: &Any<'_>) -> Option<String> {
     if !is_string(any) || any.header.constructed() {
         return None;
     }
-    let octets = any.data;
+    let bytes = any.data;
     match any.header.tag().0 {
-        tag::UTF8 => String::from_utf8(octets.to_vec()).ok(),
+        tag::UTF8 => String::from_utf8(bytes.to_vec()).ok(),
         // X.690 would have T.61 here; every tool in use writes Latin-1.
-        tag::TELETEX => Some(latin1(octets)),
+        tag::TELETEX => Some(latin1(bytes)),
         tag::BMP => {
-            let (units, rest) = octets.as_chunks::<2>();
+            let (units, rest) = bytes.as_chunks::<2>();
             let units: Vec<u16> = units.iter().map(|unit| u16::from_be_bytes(*unit)).collect();
             if rest.is_empty() { String::from_utf16(&units).ok() } else { None }
         }
         tag::UNIVERSAL => {
-            let (units, rest) = octets.as_chunks::<4>();
+            let (units, rest) = bytes.as_chunks::<4>();
             if !rest.is_empty() {
                 return None;
             }
             units.iter().map(|unit| char::from_u32(u32::from_be_bytes(*unit))).collect()
         }
-        _ => octets.is_ascii().then(|| latin1(octets)),
+        _ => bytes.is_ascii().then(|| latin1(bytes)),
     }
 }
 
-fn latin1(octets: &[u8]) -> String {
-    octets.iter().copied().map(char::from).collect()
+fn latin1(bytes: &[u8]) -> String {
+    bytes.iter().copied().map(char::from).collect()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use webpki::RawPublicKeyEntity;
 
 use crate::identity::der::{self, Der};
 
-/// Octets and the signature over them, as in a certificate or a CRL.
+/// Bytes and the signature over them, as in a certificate or a CRL.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Signed<'a> {
     /// With tag and length.
@@ -26,11 +26,11 @@ pub(crate) enum SignatureFault {
 
 impl<'a> Signed<'a> {
     /// Reads `SEQUENCE { tbs, algorithm, signature }`: the content of tbs, and the whole.
-    pub(crate) fn parse(octets: &'a [u8]) -> Option<(&'a [u8], Self)> {
-        let mut der = Der::new(der::only(octets, der::SEQUENCE)?);
+    pub(crate) fn parse(bytes: &'a [u8]) -> Option<(&'a [u8], Self)> {
+        let mut der = Der::new(der::only(bytes, der::SEQUENCE)?);
         let tbs = der.take_element(der::SEQUENCE)?;
         let algorithm = der.take(der::SEQUENCE)?;
-        let signature = der::octets_of_bits(der.take(der::BIT_STRING)?)?;
+        let signature = der::bytes_of_bits(der.take(der::BIT_STRING)?)?;
         der.end()?;
         Some((tbs.content, Self { message: tbs.whole, algorithm, signature }))
     }

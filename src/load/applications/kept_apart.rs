@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::pins::Pins;
 use crate::{
     config::{Problem, Span, settings},
-    trust::{Application, EqualSubjects, RegisteredSubject, Registry},
+    trust::{Application, DuplicateSubject, RegisteredSubject, Registry},
 };
 
 /// Equal subjects of two applications that only their pins keep apart, until it is known which pins one path can hold.
@@ -15,7 +15,7 @@ pub(super) struct KeptApart(Vec<Pair>);
 #[derive(Debug)]
 struct Pair {
     place: Span,
-    equal: EqualSubjects,
+    equal: DuplicateSubject,
     pins: [Arc<[u8; 32]>; 2],
 }
 
@@ -35,7 +35,7 @@ impl KeptApart {
                         && pin != others_pin
                         && subject.is_same_as(others)
                     {
-                        let equal = EqualSubjects {
+                        let equal = DuplicateSubject {
                             subject: subject.written().1,
                             first: owner.client_id.clone(),
                             credential: index,
@@ -60,7 +60,7 @@ impl KeptApart {
                 let what = format!(
                     "{equal}, and one path can hold both pinned CAs: its certificate is good for both applications"
                 );
-                Problem::warning(&place, "application.credential", what).help(EqualSubjects::HELP)
+                Problem::warning(&place, "application.credential", what).help(DuplicateSubject::HELP)
             })
             .collect()
     }

@@ -34,7 +34,7 @@ fn trusting(authorities: Authorities, changes: Vec<Change>) -> Trust {
 /// Authenticates as a request does: by what is remembered, else by a judgement, which is then remembered. Whether it was
 /// remembered; none if it is refused.
 fn authenticate(identity: &ClientIdentity, trust: &Trust, id: &str) -> Option<(bool, Proof)> {
-    let (id, refusals) = (ClientId::new(id), Refusals::default());
+    let (id, refusals) = (ClientId::new(id), RefusalCache::default());
     if let Some(proof) = identity.proof(trust, &id, NOW) {
         return Some((true, proof));
     }
@@ -80,7 +80,7 @@ fn a_change_of_its_own_application_voids_a_proof() {
     assert!(!authenticate(&identity, &trust, "payments").unwrap().0, "judged by a credential that is gone");
     trust.registry.apply(Change::Remove(ClientId::new("payments"))).unwrap();
     assert!(authenticate(&identity, &trust, "payments").is_none());
-    assert!(!identity.is_candidate(&trust) && identity.was_proved());
+    assert!(!identity.is_candidate(&trust) && identity.has_authenticated());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     identity::Thumbprint,
     source::SourceError,
-    trust::{ApplicationSpec, AuthMethod, CredentialSpec, Registered, Viewed},
+    trust::{ApplicationSpec, AuthMethod, CredentialSpec, Registered, RegisteredRef},
 };
 
 fn spec(id: u8, thumbprint: u8) -> ApplicationSpec {
@@ -41,7 +41,7 @@ fn source(number: u8) -> SourceName {
 fn registered(merged: &Merged) -> BTreeSet<(String, u8)> {
     let of = |registry: &Registry| {
         let pair = |application: &std::sync::Arc<Application>| {
-            let Some(Viewed::Certificate(certificate)) =
+            let Some(RegisteredRef::Certificate(certificate)) =
                 application.credential_at(0).map(|one| one.registered)
             else {
                 panic!("not registered by a certificate: {application:?}");

@@ -7,7 +7,7 @@ use super::{super::evidence::Certificate, dn, facts, join, pem, xfcc};
 /// An encoding of a fact of the client's certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CertificateEncoding {
-    /// `pem-url`: the leaf's PEM as OpenSSL writes it, every octet but the unreserved ones of RFC 3986
+    /// `pem-url`: the leaf's PEM as OpenSSL writes it, every byte but the unreserved ones of RFC 3986
     /// section 2.3 as `%XX`. This is JavaScript's `encodeURIComponent` and nginx's
     /// `$ssl_client_escaped_cert`: on the alphabet of PEM all three agree.
     PemUrl,
@@ -39,7 +39,7 @@ pub enum CertificateEncoding {
     SubjectDn,
     /// `issuer-dn`: the leaf's issuer, RFC 2253.
     IssuerDn,
-    /// `serial-hex`: the serial number, upper-case hexadecimal, two digits an octet, no sign octet.
+    /// `serial-hex`: the serial number, upper-case hexadecimal, two digits a byte, no sign byte.
     SerialHex,
     /// `validity`: `NotBefore=2023-09-21T01:50:17Z;NotAfter=2024-09-20T01:50:17Z`.
     Validity,

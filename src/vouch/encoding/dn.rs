@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 /// A DN as a header value of its own.
 ///
-/// The text goes as OpenSSL prints it, but for what would not arrive: an octet outside visible ASCII and
+/// The text goes as OpenSSL prints it, but for what would not arrive: a byte outside visible ASCII and
 /// the blank, and an escaped blank at the very end (a recipient trims blanks, RFC 9110 section 5.5, and
 /// would be left with a lone backslash). Those become hex pairs, which are the same name (RFC 2253 section 2.4).
 pub(super) fn for_header(rfc2253: &str) -> String {
@@ -13,8 +13,8 @@ pub(super) fn for_header(rfc2253: &str) -> String {
         _ => (rfc2253, ""),
     };
     let mut text = String::with_capacity(rfc2253.len() + 1);
-    for octet in body.bytes() {
-        push(&mut text, octet);
+    for byte in body.bytes() {
+        push(&mut text, byte);
     }
     text.push_str(end);
     text
@@ -32,10 +32,10 @@ pub(super) fn for_header(rfc2253: &str) -> String {
 pub(super) fn for_xfcc(rfc2253: &str) -> String {
     let mut text = String::with_capacity(rfc2253.len() + 8);
     let mut in_value = false;
-    let mut octets = rfc2253.bytes();
-    while let Some(octet) = octets.next() {
-        match octet {
-            b'\\' => match octets.next() {
+    let mut bytes = rfc2253.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\\' => match bytes.next() {
                 Some(escaped @ (b';' | b'=' | b'\\' | b' ')) => push_hex(&mut text, escaped),
                 Some(escaped) => {
                     text.push('\\');
@@ -50,10 +50,10 @@ pub(super) fn for_xfcc(rfc2253: &str) -> String {
             }
             b',' | b'+' => {
                 in_value = false;
-                push(&mut text, octet);
+                push(&mut text, byte);
             }
             // RFC 2253 escapes a quote and a semicolon already; text that does not is made to.
-            b';' | b'=' | b'"' => push_hex(&mut text, octet),
+            b';' | b'=' | b'"' => push_hex(&mut text, byte),
             other => push(&mut text, other),
         }
     }
@@ -62,20 +62,20 @@ pub(super) fn for_xfcc(rfc2253: &str) -> String {
 
 /// Whether the text ends in an odd number of backslashes.
 fn ends_in_escape(text: &str) -> bool {
-    text.bytes().rev().take_while(|octet| *octet == b'\\').count() % 2 == 1
+    text.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1
 }
 
-fn push(text: &mut String, octet: u8) {
-    if (b' '..=b'~').contains(&octet) {
-        text.push(char::from(octet));
+fn push(text: &mut String, byte: u8) {
+    if (b' '..=b'~').contains(&byte) {
+        text.push(char::from(byte));
     } else {
-        push_hex(text, octet);
+        push_hex(text, byte);
     }
 }
 
-fn push_hex(text: &mut String, octet: u8) {
+fn push_hex(text: &mut String, byte: u8) {
     // Writing to a String cannot fail.
-    let _ = write!(text, "\\{octet:02X}");
+    let _ = write!(text, "\\{byte:02X}");
 }
 
 #[cfg(test)]

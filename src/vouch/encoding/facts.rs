@@ -6,13 +6,13 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::clock::Timestamp;
 
-/// As AWS prints it (`03A5B1`): whole octets, upper case. The octet that only keeps an INTEGER positive goes.
+/// As AWS prints it (`03A5B1`): whole bytes, upper case. The byte that only keeps an INTEGER positive goes.
 pub(super) fn serial_hex(serial: &[u8]) -> String {
-    let octets = match serial {
+    let bytes = match serial {
         [0, rest @ ..] if !rest.is_empty() => rest,
         all => all,
     };
-    hex(octets, true)
+    hex(bytes, true)
 }
 
 pub(super) fn thumbprint_hex(thumbprint: &[u8; 32]) -> String {
@@ -27,10 +27,10 @@ pub(super) fn validity(not_before: Timestamp, not_after: Timestamp) -> String {
     format!("NotBefore={not_before};NotAfter={not_after}")
 }
 
-fn hex(octets: &[u8], upper: bool) -> String {
-    octets.iter().fold(String::with_capacity(octets.len() * 2), |mut text, octet| {
+fn hex(bytes: &[u8], upper: bool) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         // Writing to a String cannot fail.
-        let _ = if upper { write!(text, "{octet:02X}") } else { write!(text, "{octet:02x}") };
+        let _ = if upper { write!(text, "{byte:02X}") } else { write!(text, "{byte:02x}") };
         text
     })
 }

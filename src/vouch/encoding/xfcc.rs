@@ -24,12 +24,12 @@ pub(super) fn element(certificate: &Certificate<'_>) -> String {
 
 /// A SAN URI as a field's value.
 ///
-/// One that holds an octet that no URI may hold (RFC 3986 section 2: quotes, backslashes, blanks, controls,
+/// One that holds a byte that no URI may hold (RFC 3986 section 2: quotes, backslashes, blanks, controls,
 /// anything outside ASCII) is left out, rather than turned into one that another certificate
 /// could hold rightly. One that holds `,` `;` or `=` is quoted, as Envoy's grammar asks; in it `,` and `;`
 /// are percent-encoded besides, for readers that split there without minding the quotes.
 fn uri(name: &str) -> Option<String> {
-    if name.is_empty() || !name.bytes().all(is_uri_octet) {
+    if name.is_empty() || !name.bytes().all(is_uri_byte) {
         return None;
     }
     if name.contains([',', ';', '=']) {
@@ -40,14 +40,14 @@ fn uri(name: &str) -> Option<String> {
 }
 
 /// Unreserved, reserved or `%` (RFC 3986 section 2).
-fn is_uri_octet(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&octet)
+fn is_uri_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&byte)
 }
 
 /// Letters, digits, hyphens and dots (RFC 5280 section 4.2.1.6), and what certificates hold besides: a
 /// wildcard, an underscore.
 fn is_dns_name(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-._*".contains(&octet))
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._*".contains(&byte))
 }
 
 #[cfg(test)]

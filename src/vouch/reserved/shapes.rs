@@ -1,17 +1,17 @@
-//! A filter before the comparison: the length and the first two octets of most names rule out every reserved one.
+//! A filter before the comparison: the length and the first two bytes of most names rule out every reserved one.
 //!
 //! It saves 5 % of the instructions of a kept-alive request (`benches/RESULTS.md`, "own machinery").
 
 use crate::header::fold::fold_byte;
 
-/// For each length of a name, which octets the reserved ones begin with.
+/// For each length of a name, which bytes the reserved ones begin with.
 #[derive(Clone, Default)]
 pub(super) struct Shapes {
     /// By length; the last is for that length and every longer one.
     by_length: Vec<Beginnings>,
 }
 
-/// The first and the second octets of some names, a bit for each folded octet.
+/// The first and the second bytes of some names, a bit for each folded byte.
 #[derive(Clone, Copy, Default)]
 struct Beginnings {
     first: u64,
@@ -56,33 +56,33 @@ impl Shapes {
     }
 }
 
-/// A bit for each folded octet of a name; one that has no such octet has every bit.
-fn bit(octet: Option<u8>) -> u64 {
-    octet.map_or(u64::MAX, bit_of)
+/// A bit for each folded byte of a name; one that has no such byte has every bit.
+fn bit(byte: Option<u8>) -> u64 {
+    byte.map_or(u64::MAX, bit_of)
 }
 
 /// Looked up, since it is asked twice for every header of every request.
 #[inline]
-fn bit_of(octet: u8) -> u64 {
-    BITS.get(usize::from(octet)).copied().unwrap_or(u64::MAX)
+fn bit_of(byte: u8) -> u64 {
+    BITS.get(usize::from(byte)).copied().unwrap_or(u64::MAX)
 }
 
-/// A bit for each octet as it is folded: letters, digits, and the sign that represents all others.
+/// A bit for each byte as it is folded: letters, digits, and the sign that represents all others.
 #[allow(clippy::indexing_slicing, reason = "evaluated by the compiler, which checks the index")]
 static BITS: [u64; 256] = {
     let mut bits = [1 << 36; 256];
-    let mut octet = 0_u8;
+    let mut byte = 0_u8;
     loop {
-        let bit = match fold_byte(octet) {
+        let bit = match fold_byte(byte) {
             letter @ b'a'..=b'z' => letter - b'a',
             digit @ b'0'..=b'9' => 26 + digit - b'0',
             _ => 36,
         };
-        bits[octet as usize] = 1 << bit;
-        if octet == u8::MAX {
+        bits[byte as usize] = 1 << bit;
+        if byte == u8::MAX {
             break;
         }
-        octet += 1;
+        byte += 1;
     }
     bits
 };

@@ -299,7 +299,7 @@ proptest! {
         let names = ["client-certificate", "client-certificate-ca-verified", "client-cert", "x-forwarded-client-cert",
             "ssl-client-verify", "ssl_client_chain_17", "x-forwarded-tls-client-cert", "x-real-ip", "x-amzn-mtls-clientcert-leaf"];
         let name = names[which.index(names.len())];
-        let respelled: Vec<u8> = name.bytes().zip(signs).map(|(octet, sign)| if octet.is_ascii_alphanumeric() { octet } else { sign }).collect();
+        let respelled: Vec<u8> = name.bytes().zip(signs).map(|(byte, sign)| if byte.is_ascii_alphanumeric() { byte } else { sign }).collect();
         prop_assert!(reserved().contains(&HeaderName::from_bytes(&respelled).unwrap()));
     }
 

@@ -3,17 +3,17 @@
 use rcgen::{CertificateParams, CustomExtension, KeyPair};
 use rustls_pki_types::CertificateDer;
 
-use super::{ChainRefusal, Effort, paths};
+use super::{Budget, ChainRefusal, paths};
 use crate::identity::{
     Authorities, RevocationPolicy,
     testing::{NOW, TestCa, client, trust},
 };
 
 /// What looking at a chain costs, and how it ends.
-fn effort(chain: &[CertificateDer<'static>], trusted: &Authorities) -> (Effort, Option<ChainRefusal>) {
-    let mut effort = Effort::default();
-    let result = paths(&client(chain), trusted, NOW, &mut effort);
-    (effort, result.err())
+fn budget(chain: &[CertificateDer<'static>], trusted: &Authorities) -> (Budget, Option<ChainRefusal>) {
+    let mut budget = Budget::default();
+    let result = paths(&client(chain), trusted, NOW, &mut budget);
+    (budget, result.err())
 }
 
 fn large(p: &mut CertificateParams) {
@@ -40,13 +40,16 @@ fn a_strangers_ring_of_cas_costs_no_signature_check() {
     for change in [|_: &mut CertificateParams| {}, large] {
         let (cas, issuer) = ring("Ring CA", 9, change);
         let chain = [vec![issuer.leaf("payments", |_| {})], cas].concat();
-        let (effort, refusal) = effort(&chain, &trusted);
+        let (budget, refusal) = budget(&chain, &trusted);
         assert!(
-            matches!(refusal, Some(ChainRefusal::UnknownIssuer { .. } | ChainRefusal::LeftOut { .. })),
+            matches!(
+                refusal,
+                Some(ChainRefusal::UnknownIssuer { .. } | ChainRefusal::SkippedIntermediates { .. })
+            ),
             "{refusal:?}"
         );
-        assert_eq!(effort.signatures, 0);
-        assert!(effort.steps <= 8, "{effort:?}");
+        assert_eq!(budget.signatures, 0);
+        assert!(budget.steps <= 8, "{budget:?}");
     }
 }
 
@@ -57,9 +60,9 @@ fn a_ring_named_like_a_client_ca_costs_few_checks() {
     for change in [|_: &mut CertificateParams| {}, large] {
         let (cas, issuer) = ring("root", 9, change);
         let chain = [vec![issuer.leaf("payments", |_| {})], cas].concat();
-        let (effort, refusal) = effort(&chain, &trusted);
+        let (budget, refusal) = budget(&chain, &trusted);
         assert!(matches!(refusal, Some(ChainRefusal::Signature { .. })), "{refusal:?}");
-        assert!(effort.signatures <= 3 && effort.steps <= 8, "{effort:?}");
+        assert!(budget.signatures <= 3 && budget.steps <= 8, "{budget:?}");
     }
 }
 
@@ -79,9 +82,9 @@ fn a_web_of_cas_with_many_names_costs_a_few_signature_checks() {
         }
     }
     chain.insert(0, pairs[0][0].leaf("payments", |_| {}));
-    let (effort, refusal) = effort(&chain, &trusted);
+    let (budget, refusal) = budget(&chain, &trusted);
     assert!(matches!(refusal, Some(ChainRefusal::Signature { .. })), "{refusal:?}");
-    assert!(effort.signatures <= 2 && effort.steps <= 64, "{effort:?}");
+    assert!(budget.signatures <= 2 && budget.steps <= 64, "{budget:?}");
 }
 
 #[test]
@@ -94,8 +97,8 @@ fn an_honest_path_costs_one_check_a_certificate() {
         (vec![upper.leaf("a", |_| {}), upper.der()], 2),
         (vec![lower.leaf("a", |_| {}), upper.der(), lower.der(), root.der()], 3),
     ] {
-        let (effort, refusal) = effort(&chain, &trust(&[&root]));
-        assert_eq!((refusal, effort.signatures), (None, signatures));
+        let (budget, refusal) = budget(&chain, &trust(&[&root]));
+        assert_eq!((refusal, budget.signatures), (None, signatures));
     }
 }
 
@@ -103,15 +106,15 @@ fn an_honest_path_costs_one_check_a_certificate() {
 fn many_client_cas_are_not_searched() {
     let cas: Vec<TestCa> = (0..40).map(|number| TestCa::new(&format!("CA {number}"))).collect();
     let trusted = trust(&cas.iter().collect::<Vec<_>>());
-    let (effort, refusal) = effort(&[cas[39].leaf("a", |_| {})], &trusted);
-    assert_eq!((refusal, effort.signatures), (None, 1));
+    let (budget, refusal) = budget(&[cas[39].leaf("a", |_| {})], &trusted);
+    assert_eq!((refusal, budget.signatures), (None, 1));
     // Of one name, the key identifier decides which.
     let cas: Vec<TestCa> =
         (0..40).map(|_| TestCa::with("CA", |p| p.use_authority_key_identifier_extension = true)).collect();
     let trusted = trust(&cas.iter().collect::<Vec<_>>());
     let leaf = cas[39].leaf("a", |p| p.use_authority_key_identifier_extension = true);
-    let (effort, refusal) = self::effort(&[leaf], &trusted);
-    assert_eq!((refusal, effort.signatures), (None, 1));
+    let (budget, refusal) = self::budget(&[leaf], &trusted);
+    assert_eq!((refusal, budget.signatures), (None, 1));
 }
 
 #[test]
@@ -121,14 +124,14 @@ fn an_intermediate_is_read_up_to_eight_kibibytes() {
         p.custom_extensions = vec![CustomExtension::from_oid_content(&[1, 2, 3], vec![0; 8 * 1024])];
     };
     let sub = root.intermediate("sub", huge);
-    let (effort, refusal) = effort(&[sub.leaf("a", |_| {}), sub.der()], &trust(&[&root]));
-    assert_eq!(effort.signatures, 0);
+    let (budget, refusal) = budget(&[sub.leaf("a", |_| {}), sub.der()], &trust(&[&root]));
+    assert_eq!(budget.signatures, 0);
     assert_eq!(
         refusal.unwrap().to_string(),
         "no client CA is found for the issuer \"CN=sub\"; of the presented intermediates 1 were left out: an intermediate may have 8192 bytes, and the names of all together 4096"
     );
     let large = root.intermediate("sub", large);
-    assert_eq!(self::effort(&[large.leaf("a", |_| {}), large.der()], &trust(&[&root])).1, None);
+    assert_eq!(self::budget(&[large.leaf("a", |_| {}), large.der()], &trust(&[&root])).1, None);
 }
 
 #[test]
@@ -137,7 +140,7 @@ fn key_identifiers_select_among_same_named_cas() {
     let cas: Vec<TestCa> = (0..5).map(|_| root.intermediate("sub", |_| {})).collect();
     let leaf = cas[4].leaf("a", |p| p.use_authority_key_identifier_extension = true);
     let chain = [vec![leaf], cas.iter().map(TestCa::der).collect()].concat();
-    assert_eq!(effort(&chain, &trust(&[&root])).1, None);
+    assert_eq!(budget(&chain, &trust(&[&root])).1, None);
 }
 
 #[test]
@@ -147,9 +150,12 @@ fn names_cost_no_more_than_their_bound() {
     let root = TestCa::new("root");
     let sub = TestCa::new(&name);
     let chain = [root.leaf("a", |_| {}), sub.der()];
-    assert_eq!(effort(&chain, &trust(&[&root])).1, None);
+    assert_eq!(budget(&chain, &trust(&[&root])).1, None);
     let chain = [TestCa::new("other").leaf("a", |_| {}), sub.der()];
-    assert!(matches!(effort(&chain, &trust(&[&root])).1, Some(ChainRefusal::LeftOut { count: 1, .. })));
+    assert!(matches!(
+        budget(&chain, &trust(&[&root])).1,
+        Some(ChainRefusal::SkippedIntermediates { count: 1, .. })
+    ));
 }
 
 #[test]
@@ -161,6 +167,6 @@ fn seven_hundred_client_cas_load_with_few_checks() {
         (0..30).map(|number| root.intermediate(&format!("sub {number}"), |_| {})).collect();
     let all = [twins, issued.iter().map(TestCa::der).collect()].concat();
     let trusted = Authorities::new(all, Vec::new(), RevocationPolicy::default()).unwrap();
-    assert_eq!(effort(&[issued[0].leaf("a", |_| {})], &trusted).1, None);
+    assert_eq!(budget(&[issued[0].leaf("a", |_| {})], &trusted).1, None);
     let _ = KeyPair::generate();
 }

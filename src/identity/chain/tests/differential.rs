@@ -190,7 +190,7 @@ fn leaf(twist: LeafTwist, serial: u64) -> impl FnOnce(&mut CertificateParams) {
                 p.subject_alt_names = vec![SanType::Rfc822Name(name.try_into().unwrap())];
             }
             LeafTwist::Uri(uri) => p.subject_alt_names = vec![SanType::URI(uri.try_into().unwrap())],
-            LeafTwist::Ip(octets) => p.subject_alt_names = vec![SanType::IpAddress(octets.into())],
+            LeafTwist::Ip(bytes) => p.subject_alt_names = vec![SanType::IpAddress(bytes.into())],
             LeafTwist::Policy => p.custom_extensions = vec![policy(true)],
             LeafTwist::UnknownCritical => p.custom_extensions = vec![unknown(true)],
         }
@@ -228,13 +228,13 @@ fn openssl(
 ) -> (bool, String) {
     let dir = tempfile::tempdir().unwrap();
     let file = |name: &str| dir.path().join(name);
-    let octets = |ders: &[CertificateDer<'_>]| ders.iter().map(|der| der.to_vec()).collect::<Vec<_>>();
+    let bytes = |ders: &[CertificateDer<'_>]| ders.iter().map(|der| der.to_vec()).collect::<Vec<_>>();
     let write = |name: &str, label: &str, ders: &[Vec<u8>]| {
         pem(&file(name), label, &ders.iter().map(Vec::as_slice).collect::<Vec<_>>());
     };
-    write("leaf.pem", "CERTIFICATE", &octets(&chain[..1]));
-    write("between.pem", "CERTIFICATE", &octets(&chain[1..]));
-    write("trusted.pem", "CERTIFICATE", &octets(trusted));
+    write("leaf.pem", "CERTIFICATE", &bytes(&chain[..1]));
+    write("between.pem", "CERTIFICATE", &bytes(&chain[1..]));
+    write("trusted.pem", "CERTIFICATE", &bytes(trusted));
     write("crls.pem", "X509 CRL", crls);
     let time = NOW.unix().to_string();
     let mut command = Command::new("openssl");
@@ -326,13 +326,13 @@ proptest! {
         let root = TestCa::new("root");
         let sub = root.intermediate("sub", rich);
         let mut chain = vec![sub.leaf("a", leaf(LeafTwist::Dns("a.example.com"), 3)), sub.der()];
-        let mut octets = chain[which].to_vec();
-        let at = position.index(octets.len());
-        octets[at] ^= change;
+        let mut bytes = chain[which].to_vec();
+        let at = position.index(bytes.len());
+        bytes[at] ^= change;
         if also_cut {
-            octets.truncate(at + 1);
+            bytes.truncate(at + 1);
         }
-        chain[which] = CertificateDer::from(octets);
+        chain[which] = CertificateDer::from(bytes);
         if let Ok(client) = ClientCertificate::from_chain(&chain) {
             let verdict = verify_chain(&client, &trust(&[&root]), NOW);
             prop_assert!(matches!(verdict, ChainVerdict::Refused(_)), "{:?}", verdict);
@@ -342,13 +342,13 @@ proptest! {
     #[test]
     fn any_bytes_in_an_extension_are_parsed_or_refused(
         number in select(vec![14_u64, 15, 17, 19, 30, 31, 32, 33, 35, 36, 37, 54, 56]),
-        octets in proptest::collection::vec(any::<u8>(), 0..24),
+        bytes in proptest::collection::vec(any::<u8>(), 0..24),
         critical in any::<bool>(),
         of_leaf in any::<bool>(),
     ) {
         let root = TestCa::new("root");
         let odd = |p: &mut CertificateParams| {
-            let mut extension = CustomExtension::from_oid_content(&[2, 5, 29, number], octets.clone());
+            let mut extension = CustomExtension::from_oid_content(&[2, 5, 29, number], bytes.clone());
             extension.set_criticality(critical);
             p.custom_extensions = vec![extension];
         };

@@ -164,10 +164,10 @@ fn a_partitioned_crl_covers_only_what_it_names() {
     let leaves = [
         (root.leaf("covered", point(URI, 1)), None),
         (root.leaf("revoked", point(URI, 2)), Some(ChainRefusal::Revoked)),
-        (root.leaf("elsewhere", point("http://crl.example/2.crl", 3)), Some(ChainRefusal::NotCovered)),
+        (root.leaf("elsewhere", point("http://crl.example/2.crl", 3)), Some(ChainRefusal::NoCoveringCrl)),
         (
             root.leaf("revoked elsewhere", point("http://crl.example/2.crl", 2)),
-            Some(ChainRefusal::NotCovered),
+            Some(ChainRefusal::NoCoveringCrl),
         ),
         (root.leaf("of no point", serial(4)), None),
     ];
@@ -183,7 +183,7 @@ fn a_partitioned_crl_covers_only_what_it_names() {
     let leaf = root.leaf("a", point(URI, 1));
     assert_eq!(
         refused(&[leaf], &trust_with(&[&root], vec![of_cas.clone()], StaleCrl::Refuse)),
-        ChainRefusal::NotCovered
+        ChainRefusal::NoCoveringCrl
     );
     // With a list of clients beside it, both are covered.
     let sub = root.intermediate("sub", point(URI, 5));
@@ -192,5 +192,5 @@ fn a_partitioned_crl_covers_only_what_it_names() {
     verified(&chain, &trust_with(&[&root], lists, StaleCrl::Refuse));
     let of_users = root.crl_with(&[], scope(URI, Some(CrlScope::UserCertsOnly)));
     let lists = vec![of_users, sub.crl(&[], 2035)];
-    assert_eq!(refused(&chain, &trust_with(&[&root], lists, StaleCrl::Refuse)), ChainRefusal::NotCovered);
+    assert_eq!(refused(&chain, &trust_with(&[&root], lists, StaleCrl::Refuse)), ChainRefusal::NoCoveringCrl);
 }

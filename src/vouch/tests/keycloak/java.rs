@@ -17,15 +17,15 @@ impl Base64 {
     pub(super) const ALL: [Self; 3] = [Self::Own, Self::Basic, Self::Mime];
 
     pub(super) fn decode(self, text: &str) -> Option<Vec<u8>> {
-        let is_digit = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'+' || octet == b'/';
+        let is_digit = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/';
         let (digits, rest) = text.split_at(text.find('=').unwrap_or(text.len()));
         let mut rest = rest.trim_start_matches('=').bytes();
         let readable = match self {
-            Self::Own => digits.bytes().all(|octet| is_digit(octet) || octet.is_ascii_whitespace()),
+            Self::Own => digits.bytes().all(|byte| is_digit(byte) || byte.is_ascii_whitespace()),
             Self::Basic => digits.bytes().all(is_digit) && rest.next().is_none(),
             Self::Mime => !rest.any(is_digit),
         };
-        let digits: Vec<u8> = digits.bytes().filter(|octet| is_digit(*octet)).collect();
+        let digits: Vec<u8> = digits.bytes().filter(|byte| is_digit(*byte)).collect();
         // Java does not look at the bits that padding leaves over.
         let config = engine::general_purpose::NO_PAD.with_decode_allow_trailing_bits(true);
         let engine = engine::GeneralPurpose::new(&alphabet::STANDARD, config);
@@ -35,13 +35,13 @@ impl Base64 {
 
 /// `URLDecoder`: a plus sign is a blank, `%` wants two hex digits.
 pub(super) fn url_decode(text: &str) -> Option<String> {
-    let mut octets = text.bytes();
+    let mut bytes = text.bytes();
     let mut decoded = Vec::with_capacity(text.len());
-    while let Some(octet) = octets.next() {
-        decoded.push(match octet {
+    while let Some(byte) = bytes.next() {
+        decoded.push(match byte {
             b'+' => b' ',
             b'%' => {
-                let digits = [octets.next()?, octets.next()?];
+                let digits = [bytes.next()?, bytes.next()?];
                 u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?
             }
             other => other,

@@ -1,6 +1,6 @@
 //! Takes a written name apart into attributes, and notes where blanks stand.
 
-use super::{WrittenNameError, may_separate};
+use super::{ParseNameError, may_separate};
 
 /// What stands between two RDNs.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub(super) struct Part<'a> {
     /// The attribute's type.
     pub(super) name: &'a str,
     /// The value.
-    pub(super) value: Written,
+    pub(super) value: Unescaped,
     /// The value before escapes were undone.
     pub(super) raw: &'a str,
     /// Whether it is the first attribute of all, which no separator precedes.
@@ -29,7 +29,7 @@ pub(super) struct Part<'a> {
 }
 
 /// A value with its escapes undone.
-pub(super) enum Written {
+pub(super) enum Unescaped {
     Text(String),
     /// `#` and hex.
     Der(Vec<u8>),
@@ -66,7 +66,7 @@ impl Part<'_> {
 }
 
 /// Takes `text` apart into RDNs, each a list of attributes.
-pub(super) fn rdns(text: &str, separator: Separator) -> Result<Vec<Vec<Part<'_>>>, WrittenNameError> {
+pub(super) fn rdns(text: &str, separator: Separator) -> Result<Vec<Vec<Part<'_>>>, ParseNameError> {
     let mut rdns: Vec<Vec<Part<'_>>> = Vec::new();
     let mut rest = text;
     let mut joined = false;
@@ -92,7 +92,7 @@ pub(super) fn rdns(text: &str, separator: Separator) -> Result<Vec<Vec<Part<'_>>
 }
 
 /// Reads one attribute, before which a `+` stands or not; what follows it begins with a separator, or is empty.
-fn part(text: &str, separator: Separator, joined: bool) -> Result<(Part<'_>, &str), WrittenNameError> {
+fn part(text: &str, separator: Separator, joined: bool) -> Result<(Part<'_>, &str), ParseNameError> {
     let start = text.trim_start_matches(' ');
     let ends = match separator {
         Separator::Comma => &[',', '+', '='][..],
@@ -107,7 +107,7 @@ fn part(text: &str, separator: Separator, joined: bool) -> Result<(Part<'_>, &st
             (false, Separator::Slash) => "\\/",
             (false, Separator::Comma | Separator::Line) => "\\,",
         };
-        return Err(WrittenNameError::MissingEquals { segment: segment.to_owned(), escape });
+        return Err(ParseNameError::MissingEquals { segment: segment.to_owned(), escape });
     };
     let value_start = value.trim_start_matches(' ');
     let mut blanks = Blanks {
@@ -126,9 +126,9 @@ fn part(text: &str, separator: Separator, joined: bool) -> Result<(Part<'_>, &st
     Ok((Part { name: name.trim(), value, raw, first: false, joined: false, blanks }, rest))
 }
 
-/// Octets of a value under way.
+/// The bytes of a value that is being parsed.
 #[derive(Default)]
-struct Octets {
+struct ValueBytes {
     bytes: Vec<u8>,
     /// How many of them must stay, blank or not.
     kept: usize,
@@ -136,7 +136,7 @@ struct Octets {
     blank_at_end: bool,
 }
 
-impl Octets {
+impl ValueBytes {
     fn push(&mut self, c: char) {
         let mut buffer = [0; 4];
         self.bytes.extend_from_slice(c.encode_utf8(&mut buffer).as_bytes());
@@ -146,7 +146,7 @@ impl Octets {
     }
 
     /// Takes what follows a backslash.
-    fn escape<'a>(&mut self, after: &'a str, separator: Separator) -> Result<&'a str, WrittenNameError> {
+    fn escape<'a>(&mut self, after: &'a str, separator: Separator) -> Result<&'a str, ParseNameError> {
         self.escaped = true;
         // OpenSSL's old form has \xC3 for what the others have as \C3, and leaves a backslash of the value as it is:
         // what it cannot have written is an error there.
@@ -154,13 +154,13 @@ impl Octets {
         let hex = if slash { after.strip_prefix('x') } else { Some(after) };
         let pair =
             hex.and_then(|hex| hex.get(..2)).filter(|pair| pair.bytes().all(|b| b.is_ascii_hexdigit()));
-        let rest = if let Some(octet) = pair.and_then(|pair| u8::from_str_radix(pair, 16).ok()) {
-            self.bytes.push(octet);
+        let rest = if let Some(byte) = pair.and_then(|pair| u8::from_str_radix(pair, 16).ok()) {
+            self.bytes.push(byte);
             hex.and_then(|hex| hex.get(2..))
         } else {
             let special =
                 |c: char| if slash { "/+\\,;".contains(c) } else { c.is_ascii_punctuation() || c == ' ' };
-            let c = after.chars().next().filter(|c| special(*c)).ok_or_else(|| WrittenNameError::Escape {
+            let c = after.chars().next().filter(|c| special(*c)).ok_or_else(|| ParseNameError::Escape {
                 found: format!("\\{}", after.chars().take(2).collect::<String>()),
             })?;
             self.push(c);
@@ -170,24 +170,24 @@ impl Octets {
         Ok(rest.unwrap_or_default())
     }
 
-    fn finish(mut self, raw: &str, separator: Separator) -> Result<Written, WrittenNameError> {
+    fn finish(mut self, raw: &str, separator: Separator) -> Result<Unescaped, ParseNameError> {
         self.bytes.truncate(self.kept);
         // OpenSSL leaves a `#` that is all there is as it is.
         if !self.escaped && self.bytes.starts_with(b"#") && self.bytes != b"#" {
             match from_hex(self.bytes.get(1..).unwrap_or_default()) {
-                Some(der) => return Ok(Written::Der(der)),
+                Some(der) => return Ok(Unescaped::Der(der)),
                 // OpenSSL's old form escapes no `#`.
                 None if separator == Separator::Slash => {}
-                None => return Err(WrittenNameError::Hex { found: raw.to_owned() }),
+                None => return Err(ParseNameError::Hex { found: raw.to_owned() }),
             }
         }
         let text = String::from_utf8(self.bytes);
-        text.map(Written::Text).map_err(|_| WrittenNameError::NotUtf8 { found: raw.to_owned() })
+        text.map(Unescaped::Text).map_err(|_| ParseNameError::NotUtf8 { found: raw.to_owned() })
     }
 }
 
-fn plain_value(text: &str, separator: Separator) -> Result<(Octets, &str), WrittenNameError> {
-    let mut value = Octets::default();
+fn plain_value(text: &str, separator: Separator) -> Result<(ValueBytes, &str), ParseNameError> {
+    let mut value = ValueBytes::default();
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
         let after = rest.get(c.len_utf8()..).unwrap_or_default();
@@ -195,9 +195,9 @@ fn plain_value(text: &str, separator: Separator) -> Result<(Octets, &str), Writt
             ('\\', _) => value.escape(after, separator)?,
             ('+', _) | (',', Separator::Comma) | ('/', Separator::Slash) => break,
             (',' | ';', Separator::Slash | Separator::Line) if may_separate(after) => {
-                return Err(WrittenNameError::TwoReadings { mark: c, found: rest.to_owned() });
+                return Err(ParseNameError::TwoReadings { mark: c, found: rest.to_owned() });
             }
-            (';' | '"', Separator::Comma) => return Err(WrittenNameError::Unescaped { found: c }),
+            (';' | '"', Separator::Comma) => return Err(ParseNameError::Unescaped { found: c }),
             _ => {
                 value.push(c);
                 after
@@ -209,11 +209,11 @@ fn plain_value(text: &str, separator: Separator) -> Result<(Octets, &str), Writt
 }
 
 /// A value after its opening quote.
-fn quoted_value(text: &str, separator: Separator) -> Result<(Octets, &str), WrittenNameError> {
-    let mut value = Octets { escaped: true, ..Octets::default() };
+fn quoted_value(text: &str, separator: Separator) -> Result<(ValueBytes, &str), ParseNameError> {
+    let mut value = ValueBytes { escaped: true, ..ValueBytes::default() };
     let mut rest = text;
     loop {
-        let unclosed = || WrittenNameError::UnclosedQuote { found: format!("\"{text}") };
+        let unclosed = || ParseNameError::UnclosedQuote { found: format!("\"{text}") };
         let c = rest.chars().next().ok_or_else(unclosed)?;
         let after = rest.get(c.len_utf8()..).unwrap_or_default();
         rest = match c {
@@ -235,7 +235,7 @@ fn quoted_value(text: &str, separator: Separator) -> Result<(Octets, &str), Writ
         Separator::Comma => end.is_empty() || end.starts_with([',', '+']),
         Separator::Slash | Separator::Line => end.is_empty() || end.starts_with('+'),
     };
-    if closed { Ok((value, end)) } else { Err(WrittenNameError::AfterQuote { found: end.to_owned() }) }
+    if closed { Ok((value, end)) } else { Err(ParseNameError::AfterQuote { found: end.to_owned() }) }
 }
 
 fn from_hex(digits: &[u8]) -> Option<Vec<u8>> {
@@ -243,9 +243,9 @@ fn from_hex(digits: &[u8]) -> Option<Vec<u8>> {
     if pairs.is_empty() || !rest.is_empty() {
         return None;
     }
-    let octet = |pair: &[u8; 2]| {
+    let byte = |pair: &[u8; 2]| {
         let text = std::str::from_utf8(pair).ok().filter(|text| !text.starts_with('+'))?;
         u8::from_str_radix(text, 16).ok()
     };
-    pairs.iter().map(octet).collect()
+    pairs.iter().map(byte).collect()
 }

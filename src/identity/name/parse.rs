@@ -5,20 +5,20 @@ mod label;
 mod scan;
 
 use super::{Attribute, DistinguishedName, Rdn, attribute, attribute::Unresolved, value::Value};
-pub use error::{WrittenNameError, WrittenWarning};
+pub use error::{ParseNameError, ParseNameWarning};
 use scan::{Part, Separator};
 
 /// Reads a name of any form.
-pub(super) fn read(text: &str) -> Result<(DistinguishedName, Option<WrittenWarning>), WrittenNameError> {
+pub(super) fn parse(text: &str) -> Result<(DistinguishedName, Option<ParseNameWarning>), ParseNameError> {
     let text = trim(text);
     if text.is_empty() {
-        return Err(WrittenNameError::Empty);
+        return Err(ParseNameError::Empty);
     }
     if let Some((label, rest)) = label::split(text) {
-        return Err(WrittenNameError::labelled(label, rest));
+        return Err(ParseNameError::labelled(label, rest));
     }
     if is_regex(text) {
-        return Err(WrittenNameError::Regex { found: text.to_owned() });
+        return Err(ParseNameError::Regex { found: text.to_owned() });
     }
     if let Some(rest) = text.strip_prefix('/') {
         return Ok(in_certificate_order(name(&scan::rdns(rest, Separator::Slash)?)?, "with slashes"));
@@ -31,12 +31,12 @@ pub(super) fn read(text: &str) -> Result<(DistinguishedName, Option<WrittenWarni
         }
         return Ok(in_certificate_order(name(&rdns)?, "with one part a line"));
     }
-    read_commas(text)
+    parse_commas(text)
 }
 
 /// Whether it is a pattern, as Keycloak's `x509.subjectdn` may be.
 fn is_regex(text: &str) -> bool {
-    // Nothing that a name may have in it: `\d0` is an octet, and "(?)" may be part of a value.
+    // Nothing that a name may have in it: `\d0` is a byte, and "(?)" may be part of a value.
     const SIGNS: [&str; 6] = ["(?:", "(?i)", "(.*", "(.+", ".*?", "[^,"];
     text.starts_with('^') || SIGNS.iter().any(|sign| text.contains(sign))
 }
@@ -45,12 +45,12 @@ fn is_regex(text: &str) -> bool {
 fn in_certificate_order(
     name: DistinguishedName,
     form: &'static str,
-) -> (DistinguishedName, Option<WrittenWarning>) {
+) -> (DistinguishedName, Option<ParseNameWarning>) {
     let mut rdns = name.rdns();
     let first = rdns.first().map(Rdn::to_rfc4514).unwrap_or_default();
     rdns.reverse();
     let reversed = DistinguishedName::new(&rdns);
-    let warning = goes_from_general(&reversed).then(|| WrittenWarning::LooksReversed {
+    let warning = goes_from_general(&reversed).then(|| ParseNameWarning::LooksReversed {
         form,
         is_most_specific: false,
         first,
@@ -66,7 +66,7 @@ pub(super) fn may_separate(rest: &str) -> bool {
 }
 
 /// The two forms with commas, distinguished by their spaces.
-fn read_commas(text: &str) -> Result<(DistinguishedName, Option<WrittenWarning>), WrittenNameError> {
+fn parse_commas(text: &str) -> Result<(DistinguishedName, Option<ParseNameWarning>), ParseNameError> {
     let mut parts = scan::rdns(text, Separator::Comma)?;
     let as_written = name(&parts)?;
     if parts.len() == 1 {
@@ -79,7 +79,7 @@ fn read_commas(text: &str) -> Result<(DistinguishedName, Option<WrittenWarning>)
     if spaced {
         Ok(in_certificate_order(as_written, "with spaces around `=`"))
     } else if tight {
-        let warning = goes_from_general(&as_written).then(|| WrittenWarning::LooksReversed {
+        let warning = goes_from_general(&as_written).then(|| ParseNameWarning::LooksReversed {
             form: "without blanks",
             is_most_specific: true,
             first: as_written.rdns().first().map(Rdn::to_rfc4514).unwrap_or_default(),
@@ -87,7 +87,7 @@ fn read_commas(text: &str) -> Result<(DistinguishedName, Option<WrittenWarning>)
         });
         Ok((reversed, warning))
     } else {
-        Err(WrittenNameError::Ambiguous {
+        Err(ParseNameError::Ambiguous {
             text: text.to_owned(),
             begins_specific: goes_from_general(&reversed),
             if_least_specific_first: as_written.to_rfc4514(),
@@ -119,7 +119,7 @@ fn trim(text: &str) -> &str {
 }
 
 /// The name whose RDNs are `parts`, in certificate order.
-fn name(parts: &[Vec<Part<'_>>]) -> Result<DistinguishedName, WrittenNameError> {
+fn name(parts: &[Vec<Part<'_>>]) -> Result<DistinguishedName, ParseNameError> {
     let rdn = |parts: &Vec<Part<'_>>| {
         let attributes = parts.iter().map(attribute_of).collect::<Result<_, _>>()?;
         Ok(Rdn { attributes })
@@ -127,18 +127,18 @@ fn name(parts: &[Vec<Part<'_>>]) -> Result<DistinguishedName, WrittenNameError> 
     parts.iter().map(rdn).collect::<Result<Vec<_>, _>>().map(|rdns| DistinguishedName::new(&rdns))
 }
 
-fn attribute_of(part: &Part<'_>) -> Result<Attribute, WrittenNameError> {
+fn attribute_of(part: &Part<'_>) -> Result<Attribute, ParseNameError> {
     let oid = attribute::resolve(part.name).map_err(|unresolved| match unresolved {
         Unresolved::Unknown(nearest) => {
-            WrittenNameError::UnknownAttribute { name: part.name.to_owned(), nearest }
+            ParseNameError::UnknownAttribute { name: part.name.to_owned(), nearest }
         }
-        Unresolved::BadOid => WrittenNameError::BadOid { found: part.name.to_owned() },
+        Unresolved::BadOid => ParseNameError::BadOid { found: part.name.to_owned() },
     })?;
     let value = match &part.value {
-        scan::Written::Text(text) => Value::from_text(text),
-        scan::Written::Der(der) => Value::from_der(der)
+        scan::Unescaped::Text(text) => Value::from_text(text),
+        scan::Unescaped::Der(der) => Value::from_der(der)
             .filter(|value| !value.is_broken_string())
-            .ok_or_else(|| WrittenNameError::Hex { found: part.raw.to_owned() })?,
+            .ok_or_else(|| ParseNameError::Hex { found: part.raw.to_owned() })?,
     };
     Ok(Attribute { oid, value })
 }

@@ -1,10 +1,10 @@
 //! What is wrong with a written name, and how to write it.
 
-use super::{super::MAX_NAME_BYTES, label, read};
+use super::{super::MAX_NAME_BYTES, label, parse};
 
 /// Why a written name cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum WrittenNameError {
+pub enum ParseNameError {
     /// Nothing was written.
     #[error("an empty distinguished name; expected one such as `CN=client,O=Example,C=DE`")]
     Empty,
@@ -98,7 +98,7 @@ pub enum WrittenNameError {
         /// The character.
         found: char,
     },
-    /// Escapes that give octets which are not UTF-8.
+    /// Escapes that give bytes which are not UTF-8.
     #[error("the escapes of {found:?} are not UTF-8")]
     NotUtf8 {
         /// The value as written.
@@ -116,7 +116,7 @@ pub enum WrittenNameError {
 
 /// A written name that has one reading, but perhaps not the one that was meant.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum WrittenWarning {
+pub enum ParseNameWarning {
     /// RFC 4514 form with the order of a certificate, or another form with the order of RFC 4514.
     #[error(
         "{form} it is read {}, so that {first:?} is the {} specific part; if the certificate has it the other way round, write {reversed:?}",
@@ -135,7 +135,7 @@ pub enum WrittenWarning {
     },
 }
 
-impl WrittenNameError {
+impl ParseNameError {
     /// A label, and what there is to say of the name behind it, so that a second look is not needed.
     pub(super) fn labelled(label: &str, name: &str) -> Self {
         let is_issuer =
@@ -147,7 +147,7 @@ impl WrittenNameError {
             // Not a second time: a text may have thousands.
             "leave it out, and those after it".to_owned()
         } else {
-            match read(name) {
+            match parse(name) {
                 Ok((name, None)) => format!("write {:?}", name.to_rfc4514()),
                 Ok((_, Some(warning))) => format!("leave it out; {warning}"),
                 Err(error) => format!("leave it out; {error}"),

@@ -9,7 +9,7 @@ const COMPARISONS: u32 = 250_000;
 
 /// What a verification has cost so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Effort {
+pub(super) struct Budget {
     /// Signature checks.
     pub(super) signatures: u32,
     /// Certificates that were tried as the next issuer.
@@ -17,15 +17,15 @@ pub(super) struct Effort {
     comparisons: u32,
 }
 
-impl Effort {
+impl Budget {
     /// Asks for a signature check.
-    pub(super) fn signature(&mut self) -> Result<(), ChainRefusal> {
+    pub(super) fn consume_signature(&mut self) -> Result<(), ChainRefusal> {
         self.signatures += 1;
         within(self.signatures, SIGNATURES, "too many signatures")
     }
 
     /// Asks to hold one name against one constraint.
-    pub(super) fn comparison(&mut self) -> Result<(), ChainRefusal> {
+    pub(super) fn consume_comparison(&mut self) -> Result<(), ChainRefusal> {
         self.comparisons += 1;
         within(self.comparisons, COMPARISONS, "too many names under name constraints")
     }

@@ -1,13 +1,13 @@
 use super::*;
 
 fn ok(text: &str) -> DistinguishedName {
-    let (name, warning) = read(text).unwrap();
+    let (name, warning) = parse(text).unwrap();
     assert_eq!(warning, None, "{text}");
     name
 }
 
-fn error(text: &str) -> WrittenNameError {
-    read(text).unwrap_err()
+fn error(text: &str) -> ParseNameError {
+    parse(text).unwrap_err()
 }
 
 #[test]
@@ -85,18 +85,18 @@ fn an_ambiguous_order_is_an_error_with_both_forms() {
         "CN=a + UID=u,O=b",
         "C = DE, CN = a+UID = u",
     ] {
-        assert!(matches!(error(text), WrittenNameError::Ambiguous { .. }), "{text}");
+        assert!(matches!(error(text), ParseNameError::Ambiguous { .. }), "{text}");
     }
 }
 
 #[test]
 fn a_certificates_order_without_blanks_is_read_but_warned_of() {
     for text in ["C=DE,O=b,CN=a", "DC=com,DC=example,UID=u"] {
-        let (name, warning) = read(text).unwrap();
-        let WrittenWarning::LooksReversed { reversed, .. } = warning.unwrap();
+        let (name, warning) = parse(text).unwrap();
+        let ParseNameWarning::LooksReversed { reversed, .. } = warning.unwrap();
         assert_ne!(ok(&reversed), name);
     }
-    let (_, warning) = read("C=DE,O=b,CN=a").unwrap();
+    let (_, warning) = parse("C=DE,O=b,CN=a").unwrap();
     assert_eq!(
         warning.unwrap().to_string(),
         "without blanks it is read as RFC 4514, so that \"C=DE\" is the most specific part; if the certificate has \
@@ -114,7 +114,7 @@ fn reversed_openssl_forms_get_a_warning() {
         ("CN = orders, OU = Pay, O = \"Example Bank, Inc.\", C = DE", "with spaces around `=`"),
         ("/CN=orders/OU=Pay/O=Example Bank, Inc./C=DE", "with slashes"),
     ] {
-        let (name, warning) = read(text).unwrap();
+        let (name, warning) = parse(text).unwrap();
         let message = warning.unwrap().to_string();
         let reversed = "CN=orders,OU=Pay,O=Example Bank\\, Inc.,C=DE";
         assert_eq!(
@@ -127,10 +127,10 @@ fn reversed_openssl_forms_get_a_warning() {
         assert_ne!(ok(reversed), name);
     }
     for text in ["E = a@b.example\nDC = example", "/serialNumber=1/C=DE", "UID = u, DC = com"] {
-        assert!(read(text).unwrap().1.is_some(), "{text}");
+        assert!(parse(text).unwrap().1.is_some(), "{text}");
     }
     for text in ["O = b, C = DE", "C = DE, CN = a", "CN=a\nO=b"] {
-        assert_eq!(read(text).unwrap().1, None, "{text}");
+        assert_eq!(parse(text).unwrap().1, None, "{text}");
     }
 }
 
@@ -168,7 +168,7 @@ fn a_tools_label_is_explained_together_with_the_name() {
     }
     let _ = error(&"subject=".repeat(100_000));
     // An attribute may be called so in part.
-    assert!(matches!(error("subjectName2=a"), WrittenNameError::UnknownAttribute { .. }));
+    assert!(matches!(error("subjectName2=a"), ParseNameError::UnknownAttribute { .. }));
 }
 
 #[test]
@@ -187,31 +187,31 @@ fn a_regular_expression_is_called_that() {
 #[test]
 fn mistakes_are_named() {
     for empty in ["", "  ", "\n", "\r\n"] {
-        assert_eq!(error(empty), WrittenNameError::Empty);
+        assert_eq!(error(empty), ParseNameError::Empty);
     }
     assert_eq!(
         error("CN=a,commonNam=b").to_string(),
         "unknown attribute \"commonNam\"; the nearest known one is \"commonName\""
     );
-    assert_eq!(error("2.5.=a"), WrittenNameError::BadOid { found: "2.5.".into() });
+    assert_eq!(error("2.5.=a"), ParseNameError::BadOid { found: "2.5.".into() });
     for text in ["CN=a,b", "CN=a,", "CN", "/CN=a/b", "/CN=http://x", "CN=a+b", "C=DE\nCN=a+b", "/"] {
-        assert!(matches!(error(text), WrittenNameError::MissingEquals { .. }), "{text}");
+        assert!(matches!(error(text), ParseNameError::MissingEquals { .. }), "{text}");
     }
     assert_eq!(
         error("/CN=a/b").to_string(),
         "\"b\" has no `=`; expected NAME=value, and a separator within a value escaped as \"\\\\/\""
     );
     for text in ["/C=DE, O=b", "C=DE\nO=b, CN=a", "/O=b,CN=a", "C=DE,\nO=b", "C=DE;\nO=b"] {
-        assert!(matches!(error(text), WrittenNameError::TwoReadings { .. }), "{text}");
+        assert!(matches!(error(text), ParseNameError::TwoReadings { .. }), "{text}");
     }
-    assert_eq!(error("CN=\\zz"), WrittenNameError::Escape { found: "\\zz".into() });
-    assert_eq!(error("CN=a\\"), WrittenNameError::Escape { found: "\\".into() });
+    assert_eq!(error("CN=\\zz"), ParseNameError::Escape { found: "\\zz".into() });
+    assert_eq!(error("CN=a\\"), ParseNameError::Escape { found: "\\".into() });
     // The old form leaves a backslash of the value alone, so that these would be guesses.
     for text in ["/CN=a\\ b", "/CN=a\\C3", "CN=\\xC3"] {
-        assert!(matches!(error(text), WrittenNameError::Escape { .. }), "{text}");
+        assert!(matches!(error(text), ParseNameError::Escape { .. }), "{text}");
     }
-    assert!(matches!(error("CN=\"a"), WrittenNameError::UnclosedQuote { .. }));
-    assert!(matches!(error("CN=\"a\"b"), WrittenNameError::AfterQuote { .. }));
+    assert!(matches!(error("CN=\"a"), ParseNameError::UnclosedQuote { .. }));
+    assert!(matches!(error("CN=\"a\"b"), ParseNameError::AfterQuote { .. }));
     assert_eq!(
         error("CN=a;O=b").to_string(),
         "';' does not separate parts: write ',' between them, or \"\\\\;\" if it belongs to a value"
@@ -227,9 +227,9 @@ fn mistakes_are_named() {
             "{text}: {message}"
         );
     }
-    assert_eq!(error("CN=a\"b"), WrittenNameError::Unescaped { found: '"' });
-    assert_eq!(error("CN=\\FF"), WrittenNameError::NotUtf8 { found: "\\FF".into() });
+    assert_eq!(error("CN=a\"b"), ParseNameError::Unescaped { found: '"' });
+    assert_eq!(error("CN=\\FF"), ParseNameError::NotUtf8 { found: "\\FF".into() });
     for text in ["CN=#zz", "CN=#0C01", "CN=#0C016161"] {
-        assert!(matches!(error(text), WrittenNameError::Hex { .. }), "{text}");
+        assert!(matches!(error(text), ParseNameError::Hex { .. }), "{text}");
     }
 }
