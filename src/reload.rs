@@ -56,9 +56,8 @@ impl Reloader {
         }
         let retirement = Retirement::start()?;
         let site = Arc::clone(&initial.site);
-        let clock = initial.clock.clone();
         let mut files = FileSource::new(initial, Arc::clone(&reloads));
-        let reconciler = Arc::new(Reconciler::new(site, files.name(), clock, reloads, retirement.sender()));
+        let reconciler = Arc::new(Reconciler::new(site, files.name(), reloads, retirement.sender()));
         files.begin(&Publisher::new(&reconciler, files.name()));
         let mut reloader = Self { files: files.triggers(), running: Vec::new(), _retirement: retirement };
         let sources = std::iter::once(Box::new(files) as Box<dyn Source>).chain(others);

@@ -9,13 +9,13 @@ use std::{collections::HashMap, fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
+use rustls::ServerConfig;
 
 pub use changes::Changes;
 pub use limits::Limits;
 pub use routes::{Authenticate, PathPattern, Route, RouteError, RouteSpec, Routes};
 
 use crate::{
-    clock::Clock,
     forward::{ForwardedFor, Target},
     tls::{ClientAuth, DomainTls},
     trust::{Registry, Trust},
@@ -77,24 +77,22 @@ impl Site {
         self.domains.values().map(|domain| &domain.target)
     }
 
-    /// The same with other applications, under a number of its own.
+    /// The TLS configuration for new connections with this server name; none if there is no such domain.
     #[must_use]
-    pub fn with_registry(&self, registry: Registry, generation: Generation, clock: &Clock) -> Self {
-        let mut site = self.clone();
-        // CA names would make clients hide self-signed certificates (RFC 8705 section 7.2).
-        if registry.accepts_self_signed() && !self.trust.registry.accepts_self_signed() {
-            for domain in site.domains.values_mut() {
-                match domain.tls.without_hints(clock) {
-                    Ok(tls) => *domain = Arc::new(Domain { tls, ..Domain::clone(domain) }),
-                    Err(error) => {
-                        tracing::error!(%error, domain = %domain.name, "cannot stop sending CA names to clients");
-                    }
-                }
-            }
-        }
-        site.generation = generation;
-        site.trust = Trust { registry, authorities: Arc::clone(&self.trust.authorities) };
-        site
+    pub fn server_config(&self, name: &str) -> Option<&Arc<ServerConfig>> {
+        self.domains.get(name).map(|domain| self.config_of(domain))
+    }
+
+    /// CA names would make clients hide self-signed certificates (RFC 8705 section 7.2).
+    fn config_of<'a>(&self, domain: &'a Domain) -> &'a Arc<ServerConfig> {
+        domain.tls.config(!self.trust.registry.accepts_self_signed())
+    }
+
+    /// The same with other applications, under another number. Costs nothing per application.
+    #[must_use]
+    pub fn with_registry(&self, registry: Registry, generation: Generation) -> Self {
+        let trust = Trust { registry, authorities: Arc::clone(&self.trust.authorities) };
+        Self { generation, trust, ..self.clone() }
     }
 }
 

@@ -6,7 +6,6 @@ use std::{
     net::{IpAddr, SocketAddr},
     pin::pin,
     rc::Rc,
-    sync::Arc,
     task::Poll,
 };
 
@@ -60,7 +59,7 @@ pub(super) async fn handshake(
     outbox: &Outbox,
     turn: Turn,
 ) -> Result<(TlsStream, Rc<Connection>), tls::Failed<Stream>> {
-    let domain = |name: &str| site.domains.get(name).map(|domain| Arc::clone(&domain.tls.config));
+    let domain = |name: &str| site.server_config(name).cloned();
     let stream = outbox.stream(stream);
     let mut gate = Gate::new(stream.arrivals(), turn);
     let mut accepted = pin!(tls::accept(stream, domain));

@@ -154,17 +154,17 @@ fn hints(
     settings: &Settings,
     problems: &mut Vec<Problem>,
 ) -> Vec<rustls::DistinguishedName> {
-    // They would make clients hide the self-signed certificates that are welcome (RFC 8705 section 7.2).
-    if trust.registry.accepts_self_signed() {
-        return Vec::new();
-    }
     let mut seen = HashSet::new();
     let names: Vec<&[u8]> = trust.authorities.subjects().filter(|name| seen.insert(*name)).collect();
     let bytes: usize = names.iter().map(|name| name.len() + 2).sum();
     if bytes <= HINT_BYTES {
         return names.into_iter().map(|name| rustls::DistinguishedName::from(name.to_vec())).collect();
     }
-    let asks = |domain: &&settings::Domain| domain.ca_hints && domain.client_auth != tls::ClientAuth::Off;
+    // While self-signed certificates are registered no names are sent anyway.
+    let are_sent = !trust.registry.accepts_self_signed();
+    let asks = |domain: &&settings::Domain| {
+        are_sent && domain.ca_hints && domain.client_auth != tls::ClientAuth::Off
+    };
     if let Some(domain) = settings.domains.iter().find(asks) {
         let what = format!(
             "the names of the client CAs have {bytes} bytes, more than {HINT_BYTES}: none are sent to clients, which then choose a certificate without them"
@@ -227,15 +227,12 @@ fn domain(
         ticket_secrets,
         hints: if settings.ca_hints { hints.to_vec() } else { Vec::new() },
     };
-    let tls = match kept {
-        Some(kept) if kept.tls.is_made_from(&options) => kept.tls.clone(),
-        _ => tls::DomainTls::new(options, kept.map(|kept| &kept.tls), clock)
-            .map_err(|error| {
-                let what = format!("cannot build the TLS configuration: {error}");
-                problems.push(Problem::error(&settings.certificate.span, "domain.certificate", what));
-            })
-            .ok()?,
-    };
+    let tls = tls::DomainTls::new(options, kept.map(|kept| &kept.tls), clock)
+        .map_err(|error| {
+            let what = format!("cannot build the TLS configuration: {error}");
+            problems.push(Problem::error(&settings.certificate.span, "domain.certificate", what));
+        })
+        .ok()?;
     Some(Domain {
         name: settings.name.value.as_str().into(),
         // A DNS name is a header's value as it is.

@@ -6,7 +6,6 @@ use std::{
 };
 
 use crate::{
-    clock::Clock,
     observe::Reloads,
     site::{Changes, Site, SiteHandle},
     source::{Conflict, Merged, Publish, SourceName, Update},
@@ -17,7 +16,6 @@ use crate::{
 #[derive(Debug)]
 pub struct Reconciler {
     site: SiteHandle,
-    clock: Clock,
     reloads: Arc<Reloads>,
     /// Where former sites go.
     retired: Sender<Arc<Site>>,
@@ -39,14 +37,13 @@ impl Reconciler {
     pub fn new(
         site: SiteHandle,
         source: SourceName,
-        clock: Clock,
         reloads: Arc<Reloads>,
         retired: Sender<Arc<Site>>,
     ) -> Self {
         let configuration = site.load_full();
         let merged = Merged::new(source, configuration.trust.registry.clone());
         let state = Mutex::new(State { merged, configuration, failures: BTreeMap::new() });
-        Self { site, clock, reloads, retired, state }
+        Self { site, reloads, retired, state }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -77,7 +74,7 @@ impl Reconciler {
         let merged = state.merged.updated(source, update)?;
         let current = self.site.load_full();
         let generation = current.generation.next();
-        let site = configuration.with_registry(merged.registry().clone(), generation, &self.clock);
+        let site = configuration.with_registry(merged.registry().clone(), generation);
         let changes = match client_id {
             Some(id) => Changes::of_application(&id, &current.trust.registry, merged.registry()),
             None => Changes::between(&current, &site),

@@ -160,6 +160,23 @@ fn a_contradiction_is_refused_whichever_source_it_comes_from() {
 }
 
 #[test]
+fn changed_applications_keep_the_tls_configurations() {
+    let running = Running::start();
+    let config = || Arc::clone(running.site.load().server_config("m.example").unwrap());
+    running.write("# nobody\n");
+    let with_ca_names = config();
+    running.put("a", 2).unwrap();
+    let without = config();
+    assert!(!Arc::ptr_eq(&with_ca_names, &without), "a self-signed certificate would be hidden");
+    running.put("b", 3).unwrap();
+    assert!(Arc::ptr_eq(&without, &config()));
+    running.publish(Update::Snapshot(Vec::new())).unwrap();
+    assert!(Arc::ptr_eq(&with_ca_names, &config()));
+    running.put("a", 4).unwrap();
+    assert!(Arc::ptr_eq(&without, &config()));
+}
+
+#[test]
 fn a_snapshot_keeps_unchanged_applications_and_their_last_use() {
     let running = Running::start();
     let snapshot = || Update::Snapshot(vec![application("a", 2).try_into().unwrap()]);

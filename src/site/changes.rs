@@ -46,7 +46,12 @@ impl Changes {
         for (name, domain) in &after.domains {
             match before.domains.get(name) {
                 None => changes.added.push(format!("domain {name}")),
-                Some(old) => changes.domain(old, domain),
+                Some(old) => {
+                    if !Arc::ptr_eq(before.config_of(old), after.config_of(domain)) {
+                        changes.changed.push(format!("TLS of domain {name}"));
+                    }
+                    changes.domain(old, domain);
+                }
             }
         }
         let gone = before.domains.keys().filter(|name| !after.domains.contains_key(*name));
@@ -76,7 +81,6 @@ impl Changes {
 
     fn domain(&mut self, before: &Domain, after: &Domain) {
         for (what, differs) in [
-            ("TLS", !before.tls.is_same(&after.tls)),
             ("routes", before.routes != after.routes),
             ("upstream", before.target != after.target),
             ("header profile", !before.profile.is_same(&after.profile)),

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use rustls::{
     CipherSuite, DistinguishedName, ServerConfig,
     crypto::{CryptoProvider, aws_lc_rs},
-    server::{NoServerSessionStorage, danger::ClientCertVerifier},
+    server::{NoServerSessionStorage, ProducesTickets, danger::ClientCertVerifier},
     sign::{CertifiedKey, SingleCertAndKey},
 };
 
@@ -38,8 +38,8 @@ pub struct ServerOptions {
     pub session_lifetime: Duration,
     /// What ticket keys are derived from; none: they are this process's own.
     pub ticket_secrets: Option<TicketSecrets>,
-    /// DER subjects of the client CAs to name in the request for a certificate; empty where self-signed
-    /// certificates are welcome (RFC 8705 section 7.2).
+    /// DER subjects of the client CAs that are sent in the certificate request, except while self-signed certificates are
+    /// registered (RFC 8705 section 7.2).
     pub hints: Vec<DistinguishedName>,
 }
 
@@ -71,24 +71,33 @@ pub fn provider(suites: CipherSuites) -> CryptoProvider {
     provider
 }
 
-/// A domain's TLS: the configuration with what it was made from.
+/// A domain's TLS: its configurations with what they were made from. A clone is cheap.
 #[derive(Clone, Debug)]
 pub struct DomainTls {
-    /// For new connections.
-    pub config: Arc<ServerConfig>,
+    with_hints: Arc<ServerConfig>,
+    /// The same one if there are no hints.
+    without_hints: Arc<ServerConfig>,
     made_from: Arc<ServerOptions>,
     /// Where no file gives them.
     own_keys: Option<Arc<OwnKeys>>,
 }
 
 impl DomainTls {
-    /// Builds the configuration. Its ticket keys are its own, so that a session of one domain can't be
+    /// Builds the configurations. Their ticket keys are the domain's own, so that a session of one domain can't be
     /// resumed on another; there is no session cache and no early data.
     ///
     /// Keys that no file gives are taken over from the same domain's `former` configuration, so that sessions outlive a
     /// renewed certificate, but not where client authentication changed: then every client does a full handshake under the new
-    /// rule. Keys of a file are bound to the rule by their derivation.
+    /// rule. Keys of a file are bound to the rule by their derivation. A `former` configuration from the same options is taken
+    /// over.
+    ///
+    /// # Errors
+    ///
+    /// If rustls rejects the options, or the system has no random bytes for ticket keys.
     pub fn new(options: ServerOptions, former: Option<&Self>, clock: &Clock) -> Result<Self, rustls::Error> {
+        if let Some(former) = former.filter(|former| former.differs_in_hints_only(&options)) {
+            return former.with_other_hints(options, clock);
+        }
         let context = Context { domain: options.domain.clone(), client_auth: options.client_auth };
         let random = |_| rustls::Error::FailedToGetRandomBytes;
         let own = |keys: Arc<OwnKeys>| (Keys::Own(Arc::clone(&keys)), Some(keys));
@@ -105,25 +114,29 @@ impl DomainTls {
             (None, _) => own(Arc::new(OwnKeys::new(context, clock.now()).map_err(random)?)),
         };
         let tickets = Tickets { keys, lifetime: options.session_lifetime, clock: clock.clone() };
-        Ok(Self { config: server_config(&options, tickets, clock)?, made_from: Arc::new(options), own_keys })
+        let without_hints = server_config(&options, &[], Arc::new(tickets), clock)?;
+        let with_hints = with_hints(&options, &without_hints, clock)?;
+        Ok(Self { with_hints, without_hints, made_from: Arc::new(options), own_keys })
     }
 
-    /// The same without CA names in the certificate request, with the same ticket keys.
-    ///
-    /// # Errors
-    ///
-    /// As [`DomainTls::new`].
-    pub fn without_hints(&self, clock: &Clock) -> Result<Self, rustls::Error> {
-        if self.made_from.hints.is_empty() {
+    /// The same with the hints of these options. A configuration that stays the same is taken over.
+    fn with_other_hints(&self, options: ServerOptions, clock: &Clock) -> Result<Self, rustls::Error> {
+        if self.made_from.hints.iter().map(AsRef::as_ref).eq(options.hints.iter().map(AsRef::<[u8]>::as_ref))
+        {
             return Ok(self.clone());
         }
-        let options = ServerOptions { hints: Vec::new(), ..ServerOptions::clone(&self.made_from) };
-        Self::new(options, Some(self), clock)
+        let with_hints = with_hints(&options, &self.without_hints, clock)?;
+        Ok(Self { with_hints, made_from: Arc::new(options), ..self.clone() })
     }
 
-    /// Whether these options would make the same configuration: then it is kept, with its ticket keys.
+    /// The configuration for new connections, with or without CA names in the certificate request. Both have the same ticket keys.
     #[must_use]
-    pub fn is_made_from(&self, options: &ServerOptions) -> bool {
+    pub const fn config(&self, with_hints: bool) -> &Arc<ServerConfig> {
+        if with_hints { &self.with_hints } else { &self.without_hints }
+    }
+
+    /// Whether these options would make the same configuration without hints.
+    fn differs_in_hints_only(&self, options: &ServerOptions) -> bool {
         let ServerOptions {
             credential,
             key_file,
@@ -132,7 +145,7 @@ impl DomainTls {
             domain,
             session_lifetime,
             ticket_secrets,
-            hints,
+            hints: _,
         } = &*self.made_from;
         credential.cert == options.credential.cert
             && *key_file == options.key_file
@@ -141,7 +154,6 @@ impl DomainTls {
             && *domain == options.domain
             && *session_lifetime == options.session_lifetime
             && *ticket_secrets == options.ticket_secrets
-            && hints.iter().map(AsRef::as_ref).eq(options.hints.iter().map(AsRef::<[u8]>::as_ref))
     }
 
     /// The domain's own certificate.
@@ -155,17 +167,24 @@ impl DomainTls {
     pub fn certificate(&self) -> Option<ClientCertificate> {
         ClientCertificate::from_chain(self.made_from.credential.cert.get(..1)?).ok()
     }
+}
 
-    /// Whether it is the very same configuration.
-    #[must_use]
-    pub fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.config, &other.config)
+/// The configuration with the hints of these options, beside the one without any, whose tickets it shares.
+fn with_hints(
+    options: &ServerOptions,
+    without: &Arc<ServerConfig>,
+    clock: &Clock,
+) -> Result<Arc<ServerConfig>, rustls::Error> {
+    if options.hints.is_empty() {
+        return Ok(Arc::clone(without));
     }
+    server_config(options, &options.hints, Arc::clone(&without.ticketer), clock)
 }
 
 fn server_config(
     options: &ServerOptions,
-    tickets: Tickets,
+    hints: &[DistinguishedName],
+    ticketer: Arc<dyn ProducesTickets>,
     clock: &Clock,
 ) -> Result<Arc<ServerConfig>, rustls::Error> {
     let provider = Arc::new(provider(options.cipher_suites));
@@ -173,7 +192,7 @@ fn server_config(
     let builder = ServerConfig::builder_with_details(Arc::clone(&provider), Arc::new(clock.clone()))
         .with_safe_default_protocol_versions()?;
     let verifier = |mandatory| -> Arc<dyn ClientCertVerifier> {
-        Arc::new(Possession { algorithms, mandatory, hints: options.hints.clone() })
+        Arc::new(Possession { algorithms, mandatory, hints: hints.to_vec() })
     };
     let builder = match options.client_auth {
         ClientAuth::Required => builder.with_client_cert_verifier(verifier(true)),
@@ -184,11 +203,11 @@ fn server_config(
         builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(&options.credential))));
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     config.session_storage = Arc::new(NoServerSessionStorage {});
-    config.ticketer = Arc::new(tickets);
+    config.ticketer = ticketer;
     // A client that comes back asks for one resumption at a time, and gets the next ticket with it.
     config.send_tls13_tickets = 1;
     config.ignore_client_order = true;
-    // RFC 8879: a few octets could become a chain of 16 MiB, whatever features rustls is built with.
+    // RFC 8879: a few bytes could become a chain of 16 MiB, whatever features rustls is built with.
     config.cert_decompressors = Vec::new();
     Ok(Arc::new(config))
 }
@@ -218,23 +237,40 @@ mod tests {
     }
 
     #[test]
-    fn without_hints_only_the_hints_differ() {
+    fn configurations_with_and_without_hints_share_ticket_keys() {
         let plain = options(ClientAuth::Required);
         let hints = vec![DistinguishedName::from(vec![0x30, 0])];
-        let tls = DomainTls::new(ServerOptions { hints, ..plain.clone() }, None, &Clock::System).unwrap();
-        assert!(!tls.is_made_from(&plain));
-        let without = tls.without_hints(&Clock::System).unwrap();
-        assert!(without.is_made_from(&plain));
-        let keys = |tls: &DomainTls| Arc::as_ptr(tls.own_keys.as_ref().unwrap());
-        assert_eq!(keys(&tls), keys(&without), "sessions end");
+        let tls = DomainTls::new(ServerOptions { hints, ..plain }, None, &Clock::System).unwrap();
+        let (with, without) = (tls.config(true), tls.config(false));
+        assert!(!Arc::ptr_eq(with, without));
+        assert!(Arc::ptr_eq(&with.ticketer, &without.ticketer));
+    }
+
+    #[test]
+    fn unchanged_configurations_are_taken_over() {
+        let plain = options(ClientAuth::Required);
+        let hinted = |byte| {
+            let hints = vec![DistinguishedName::from(vec![0x30, byte])];
+            ServerOptions { hints, ..plain.clone() }
+        };
+        let made = |options, former| DomainTls::new(options, former, &Clock::System).unwrap();
+        let tls = made(hinted(0), None);
+        let is_kept = |options, with_hints| {
+            Arc::ptr_eq(tls.config(with_hints), made(options, Some(&tls)).config(with_hints))
+        };
+        assert_eq!([is_kept(hinted(0), true), is_kept(hinted(0), false)], [true, true]);
+        assert_eq!([is_kept(hinted(1), true), is_kept(hinted(1), false)], [false, true]);
+        assert_eq!([is_kept(plain.clone(), true), is_kept(plain.clone(), false)], [false, true]);
+        let other = ServerOptions { session_lifetime: Duration::from_secs(61), ..hinted(0) };
+        assert_eq!([is_kept(other.clone(), true), is_kept(other, false)], [false, false]);
     }
 
     #[test]
     fn no_client_certificate_is_taken_compressed() {
         for client_auth in [ClientAuth::Required, ClientAuth::Optional, ClientAuth::Off] {
             let tls = DomainTls::new(options(client_auth), None, &Clock::System).unwrap();
-            assert!(tls.config.cert_decompressors.is_empty());
-            assert_eq!(tls.config.max_early_data_size, 0);
+            assert!(tls.config(true).cert_decompressors.is_empty());
+            assert_eq!(tls.config(true).max_early_data_size, 0);
         }
     }
 }

@@ -30,7 +30,7 @@ impl Steps {
         let site = Arc::clone(&initial.site);
         let reloads = || Arc::new(Reloads::new(Clock::System));
         let source = FileSource::new(initial, reloads());
-        let reconciler = Reconciler::new(site, source.name(), Clock::System, reloads(), channel().0);
+        let reconciler = Reconciler::new(site, source.name(), reloads(), channel().0);
         Self { files, source, publisher: Directly(reconciler) }
     }
 
