@@ -13,7 +13,8 @@ use std::{
 use crate::{
     admin::{self, Capacity, Expiries},
     config::{Problem, Severity, settings::Settings},
-    listen::{ListenError, Listeners, Workers, cannot_bind, workers},
+    listen::{ListenError, Listeners, Shares, TooFew, Workers},
+    load::{cannot_bind, listen_spec, too_few_open_files},
     observe::{Reloads, init_log, log, metrics::Registry},
     reload::Reloader,
     source::files::{InitialBuild, Trigger},
@@ -28,12 +29,15 @@ pub enum EdgeError {
     /// The log can't be written.
     #[error("cannot start the thread that writes the log: {0}")]
     Log(io::Error),
-    /// An address can't be bound.
+    /// An address cannot be bound.
     #[error("{0}")]
     Bind(Box<Problem>),
-    /// The workers can't serve.
+    /// The limit of open files is too low.
     #[error("{0}")]
-    Listen(ListenError),
+    OpenFiles(#[from] TooFew),
+    /// The workers cannot serve.
+    #[error("{0}")]
+    Listen(#[from] ListenError),
     /// The admin address can't be served.
     #[error("cannot serve the admin address: {0}")]
     Admin(io::Error),
@@ -46,15 +50,6 @@ pub enum EdgeError {
     /// Changes of the configuration files are not noticed any more.
     #[error("the thread that watches the configuration files ended")]
     ReloaderEnded,
-}
-
-impl From<ListenError> for EdgeError {
-    fn from(error: ListenError) -> Self {
-        match error {
-            ListenError::Bind(problem) => Self::Bind(problem),
-            error => Self::Listen(error),
-        }
-    }
 }
 
 /// The edge while it serves: workers, admin address, reloader.
@@ -74,7 +69,11 @@ impl Edge {
         let InitialBuild { settings, site, warnings, clock, .. } = &initial;
         init_log(&settings.log).map_err(EdgeError::Log)?;
         log_problems(warnings);
-        let listeners = Listeners::bind(settings, count.unwrap_or_else(|| workers(settings)))?;
+        let spec = listen_spec(settings, count);
+        let shares = Shares::raise(&spec)?;
+        let shortage = shares.shortage(&spec).map(|shortage| too_few_open_files(settings, &shortage));
+        log_problems(shortage.as_slice());
+        let listeners = Listeners::bind(&spec, shares).map_err(|error| at_address(settings, error))?;
         let address = &settings.listen.admin;
         let admin_listener = TcpListener::bind(address.value)
             .map_err(|error| EdgeError::Bind(Box::new(cannot_bind("listen.admin", address, &error))))?;
@@ -86,10 +85,10 @@ impl Edge {
             site: Arc::clone(site),
             clock: clock.clone(),
             reloads: Arc::clone(&reloads),
-            capacity: capacity(&listeners, settings),
+            capacity: capacity(shares, settings, shortage.as_ref()),
         });
         let https = listeners.addresses().to_vec();
-        let workers = listeners.start(settings, site, clock, &metrics)?;
+        let workers = listeners.start(site, clock, &metrics)?;
         metrics.add(log::collect);
         metrics.add(Expiries::of(Arc::clone(site), clock.clone()));
         metrics.add(Arc::clone(&reloads));
@@ -151,14 +150,23 @@ fn log_problems(problems: &[Problem]) {
     }
 }
 
-fn capacity(listeners: &Listeners, settings: &Settings) -> Capacity {
-    let shares = listeners.shares();
+/// Maps an address that cannot be bound to its place in the configuration.
+fn at_address(settings: &Settings, error: ListenError) -> EdgeError {
+    if let ListenError::Bind { address, error } = &error
+        && let Some(place) = settings.listen.https.iter().find(|https| https.value == *address)
+    {
+        return EdgeError::Bind(Box::new(cannot_bind("listen.https", place, error)));
+    }
+    error.into()
+}
+
+fn capacity(shares: Shares, settings: &Settings, shortage: Option<&Problem>) -> Capacity {
     Capacity {
         descriptors: shares.descriptors,
         reserve: shares.reserve,
         connections: shares.connections,
         connections_configured: settings.limits.connections,
         upstream: shares.upstream,
-        shortage: listeners.shortage().map(ToString::to_string),
+        shortage: shortage.map(ToString::to_string),
     }
 }

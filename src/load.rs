@@ -5,6 +5,7 @@ mod applications;
 mod authorities;
 mod crl_cache;
 mod files;
+mod listen;
 mod pem;
 mod server_credential;
 mod site;
@@ -12,6 +13,7 @@ mod ticket_keys;
 mod upstream;
 
 pub use crl_cache::{Kept, judge_fetched, kept};
+pub use listen::{cannot_bind, listen_spec, open_files, too_few_open_files};
 pub use pem::{FileFault, certificates_in, read_certificates};
 pub use site::{Built, build, public_authorities};
 pub use upstream::roots;

@@ -6,8 +6,7 @@ use super::{print, resolve::unresolved};
 use crate::{
     clock::Clock,
     config::Severity,
-    listen::shortage,
-    load::{build, public_authorities},
+    load::{build, open_files, public_authorities},
 };
 
 /// Builds everything that `run` would build, and prints the problems. Exits 1 if one is an error, else 0.
@@ -15,7 +14,7 @@ pub(super) fn check(config: &Path) -> ExitCode {
     let mut built = build(config, None, &Clock::System);
     if let Some((settings, _)) = &built.site {
         built.problems.extend(public_authorities(settings));
-        built.problems.extend(shortage(settings));
+        built.problems.extend(open_files(settings));
         built.problems.extend(unresolved(settings));
     }
     let failed = built.problems.iter().any(|problem| problem.severity == Severity::Error);

@@ -10,7 +10,8 @@ use tokio::{
 
 use super::{
     addresses::AddressPlace,
-    open::{Eviction, OpenConnections, Urgency},
+    eviction::{Ask, Eviction, Places, Urgency},
+    open::OpenConnections,
     shared::Shared,
 };
 use crate::{
@@ -25,31 +26,6 @@ use crate::{
 /// For so long it counts that no other worker has a connection that is stale: asked about each connection of a storm, the others
 /// would do nothing else.
 const NONE_STALE: Duration = Duration::from_millis(50);
-/// Workers that wait for one of another's connections at once.
-const ASKS: usize = 64;
-
-/// What an open connection takes of what there is a bound on.
-#[derive(Debug)]
-pub(super) struct Places {
-    /// Among all connections.
-    pub(super) of_all: OwnedSemaphorePermit,
-    /// Among those of its address, where that counts.
-    pub(super) of_address: Option<AddressPlace>,
-}
-
-/// What one worker asks of another: to close one of its connections.
-#[derive(Debug)]
-pub(super) struct Ask {
-    network: Option<Network>,
-    urgency: Urgency,
-    done: oneshot::Sender<Eviction>,
-}
-
-/// The two ends through which a worker is asked.
-pub(super) fn asks() -> (mpsc::Sender<Ask>, mpsc::Receiver<Ask>) {
-    mpsc::channel(ASKS)
-}
-
 /// One worker's door.
 #[derive(Debug)]
 pub(super) struct Door {

@@ -10,7 +10,11 @@ use std::{
 
 use tokio::{sync::Notify, task::AbortHandle, time::Instant};
 
-use super::{addresses::AddressPlace, crowds::Crowds, door::Places};
+use super::{
+    addresses::AddressPlace,
+    crowds::Crowds,
+    eviction::{Eviction, Places, Urgency},
+};
 use crate::{connection::Life, net::Network, request::Connection};
 
 /// A connection that has proved nothing for so long is closed before one that has only just come: an honest client takes a few
@@ -42,44 +46,6 @@ enum Stage {
 
 /// Its stage, since when it does nothing there in milliseconds of the worker's time, and its number.
 type Key = (Stage, u64, u64);
-
-/// Which connections may be closed for a new one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Urgency {
-    /// Those that have had the time to prove something.
-    Stale,
-    /// Also those of the largest crowd from one network, or if there is no crowd, those that have been there for a moment: for
-    /// a newcomer from this network.
-    Young(Option<Network>),
-    /// Also those that have only just come.
-    Any,
-}
-
-/// What came of the search for a connection to close.
-#[derive(Debug)]
-pub(super) enum Eviction {
-    /// One is closed; its places are free.
-    Done(Places),
-    /// There will be one after this time.
-    TooYoung(Duration),
-    /// None for the newcomer, which is one of a crowd.
-    Crowd,
-    /// All have proved something.
-    None,
-}
-
-impl Eviction {
-    /// The better of two.
-    pub(super) fn or(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::TooYoung(one), Self::TooYoung(other)) => Self::TooYoung(one.min(other)),
-            (found @ (Self::Done(_) | Self::Crowd), _)
-            | (_, found @ (Self::Done(_) | Self::Crowd))
-            | (Self::None, found)
-            | (found, Self::None) => found,
-        }
-    }
-}
 
 /// All on one thread.
 #[derive(Clone, Debug)]

@@ -1,22 +1,15 @@
 //! The workers and their sockets: bind, start, drain.
 
-use std::{io, net::SocketAddr, sync::Arc, thread::JoinHandle};
+use std::{io, net::SocketAddr, sync::Arc, thread::JoinHandle, time::Duration};
 
 use tokio::sync::{Semaphore, watch};
 
 use super::{
-    addresses::Addresses,
-    cannot_bind::cannot_bind,
-    door::asks,
-    shared::Shared,
-    shares::{Shares, TooFew},
-    socket, worker,
+    addresses::Addresses, eviction::asks, shared::Shared, shares::Shares, socket, spec::ListenSpec, worker,
 };
 use crate::{
     clock::Clock,
-    config::{Problem, settings::Settings},
     forward::{BufferedBytes, for_strangers},
-    net::descriptors,
     observe::metrics::{self, Families, Registry},
     site::SiteHandle,
 };
@@ -24,12 +17,14 @@ use crate::{
 /// Why the edge can't listen.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
-    /// An address can't be bound.
-    #[error("{0}")]
-    Bind(Box<Problem>),
-    /// The limit of open files is too low.
-    #[error("{0}")]
-    Descriptors(#[from] TooFew),
+    /// An address cannot be bound.
+    #[error("cannot bind {address}: {error}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// Why it cannot be bound.
+        error: io::Error,
+    },
     /// A worker's thread can't be started.
     #[error("cannot start a worker: {0}")]
     Start(io::Error),
@@ -44,56 +39,30 @@ pub enum ListenError {
 /// What one address may have at least: a browser opens six connections, and a client with a pool some more.
 const PER_ADDRESS: usize = 16;
 
-/// How many workers there are: `[listen] workers`, by default one for each core that the process may use (affinity and cgroup
-/// limits respected).
-#[must_use]
-pub fn workers(settings: &Settings) -> usize {
-    settings.listen.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
-}
-
-/// Raises the limit of open files and shares it out; with what is lacking.
-fn share(settings: &Settings, workers: usize) -> Result<(Shares, Option<Problem>), ListenError> {
-    let mut division = Shares::of(settings, workers, descriptors::raise())?;
-    division.upstream = division.upstream.min(Semaphore::MAX_PERMITS);
-    descriptors::reserve(division.most(settings));
-    let shortage = division.shortage(settings);
-    if let Some(shortage) = &shortage {
-        tracing::warn!("{shortage}");
-    }
-    tracing::info!(
-        descriptors = division.descriptors,
-        reserve = division.reserve,
-        connections = division.connections,
-        upstream_connections = division.upstream,
-        "open files"
-    );
-    Ok((division, shortage))
-}
-
 /// Addresses that are bound and not served yet.
 #[derive(Debug)]
 pub struct Listeners {
     by_worker: Vec<Vec<std::net::TcpListener>>,
     addresses: Vec<SocketAddr>,
     shares: Shares,
-    shortage: Option<Problem>,
+    drain_timeout: Duration,
 }
 
 impl Listeners {
-    /// Raises the limit of open files, shares it out, and binds every address of `[listen] https` for so many workers.
-    pub fn bind(settings: &Settings, workers: usize) -> Result<Self, ListenError> {
-        let (shares, shortage) = share(settings, workers)?;
+    /// Binds every address once per worker.
+    pub fn bind(spec: &ListenSpec, shares: Shares) -> Result<Self, ListenError> {
+        let workers = spec.worker_count();
         let mut by_worker: Vec<Vec<std::net::TcpListener>> = (0..workers).map(|_| Vec::new()).collect();
         let mut addresses = Vec::new();
-        for address in &settings.listen.https {
-            let listeners = socket::bind(address.value, workers)
-                .map_err(|error| ListenError::Bind(Box::new(cannot_bind("listen.https", address, &error))))?;
+        for &address in &spec.https {
+            let listeners =
+                socket::bind(address, workers).map_err(|error| ListenError::Bind { address, error })?;
             addresses.extend(listeners.first().and_then(|listener| listener.local_addr().ok()));
             for (worker, listener) in by_worker.iter_mut().zip(listeners) {
                 worker.push(listener);
             }
         }
-        Ok(Self { by_worker, addresses, shares, shortage })
+        Ok(Self { by_worker, addresses, shares, drain_timeout: spec.drain_timeout })
     }
 
     /// The addresses, with the ports that were taken.
@@ -102,22 +71,9 @@ impl Listeners {
         &self.addresses
     }
 
-    /// How the limit of open files is shared out.
-    #[must_use]
-    pub fn shares(&self) -> Shares {
-        self.shares
-    }
-
-    /// What the limit of open files lacks for what is configured.
-    #[must_use]
-    pub fn shortage(&self) -> Option<&Problem> {
-        self.shortage.as_ref()
-    }
-
     /// Starts the workers.
     pub fn start(
         self,
-        settings: &Settings,
         site: &SiteHandle,
         clock: &Clock,
         metrics: &Arc<Registry>,
@@ -139,7 +95,7 @@ impl Listeners {
         });
         metrics.add(gauges(&shared));
         let (drain, drained) = watch::channel(false);
-        let drain_timeout = settings.limits.drain_timeout;
+        let drain_timeout = self.drain_timeout;
         let mut threads = Vec::new();
         for (number, (listeners, asked)) in self.by_worker.into_iter().zip(asked).enumerate() {
             let (shared, drained) = (Arc::clone(&shared), drained.clone());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Semaphore, mpsc};
 
-use super::{addresses::Addresses, door::Ask, shares::Shares};
+use super::{addresses::Addresses, eviction::Ask, shares::Shares};
 use crate::{clock::Clock, forward::BufferedBytes, observe::metrics::Registry, site::SiteHandle};
 
 /// What all workers see.

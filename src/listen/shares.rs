@@ -1,32 +1,31 @@
-//! How the descriptors of the process are shared out, so that none of those who take them leaves nothing for the others.
+//! How the file descriptors of the process are divided, so that none of their users leaves too few for the others.
 //!
-//! A reload opens files and the admin address accepts connections, whatever strangers hold: else a removed credential would
-//! work for as long as an attack lasts.
+//! A reload opens files and the admin address accepts connections, however many connections strangers hold: otherwise a removed
+//! credential would work for as long as an attack lasts.
 
-use crate::{
-    admin,
-    config::{Problem, settings::Settings},
-    net::descriptors,
-};
+use tokio::sync::Semaphore;
 
-/// Standard streams, runtimes of the main and the admin thread, the watch of files and its pipes, the admin's listener: 19 at
-/// rest. The others are for what a reload reads, one file after the other, and for the thread that fetches CRLs.
+use super::spec::ListenSpec;
+use crate::{admin, net::descriptors};
+
+/// Standard streams, runtimes of the main and the admin thread, the file watch and its pipes, the admin listener: 19 when idle.
+/// The others are for what a reload reads, one file after the other, and for the thread that fetches CRLs.
 const FIXED: usize = 40;
 /// A worker's runtime, and connections that wait for a place or are closed for another worker.
 const WORKER: usize = 8;
-/// Connections that a worker has closed and that have their descriptors still. An eighth of it where there are few.
+/// Connections that a worker has closed and that still have their descriptors. An eighth of it where descriptors are few.
 const CLOSING: usize = 16;
-/// Names of upstreams that a worker resolves at once; each takes a descriptor meanwhile. Half of it where there are few.
+/// Names of upstreams that a worker resolves at once; each takes a descriptor meanwhile. Half of it where descriptors are few.
 const RESOLVING: usize = 8;
-/// Fewer than these are few.
+/// Below this limit, descriptors are few.
 const FEW: usize = 1024;
-/// The fewest that are worth a start: connections and upstream connections together.
+/// The fewest connections that the edge starts with: connections and upstream connections together.
 const FEWEST: usize = 24;
 
-/// Who may take how many.
+/// How many descriptors each use may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shares {
-    /// The limit that is shared out.
+    /// The limit that is divided.
     pub descriptors: usize,
     /// For all but connections of applications and to upstreams.
     pub reserve: usize,
@@ -34,7 +33,7 @@ pub struct Shares {
     pub connections: usize,
     /// Connections to upstreams.
     pub upstream: usize,
-    /// Connections that each worker has closed at once to make room; they have their descriptors until their tasks are dropped.
+    /// Connections that each worker has closed at once to make room; they keep their descriptors until their tasks are dropped.
     pub closing: usize,
     /// Names that each worker resolves at once.
     pub resolving: usize,
@@ -52,62 +51,74 @@ pub struct TooFew {
     pub needed: usize,
 }
 
+/// The limit of open files allows fewer connections than are configured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{connections} connections and {upstream_connections} to upstreams need {needed} open files, and the limit (RLIMIT_NOFILE, hard) is {}: at most {} connections are served at once, and {} opened to upstreams",
+    .shares.descriptors,
+    .shares.connections,
+    .shares.upstream.min(*.upstream_connections)
+)]
+pub struct Shortage {
+    /// Connections that are configured.
+    pub connections: usize,
+    /// Connections to upstreams that are configured.
+    pub upstream_connections: usize,
+    /// The limit that would be enough.
+    pub needed: usize,
+    /// What there is.
+    pub shares: Shares,
+}
+
 impl Shares {
-    /// Shares out this many descriptors. Where they are too few for all that is configured, upstreams get a third at most.
-    pub(super) fn of(settings: &Settings, workers: usize, descriptors: usize) -> Result<Self, TooFew> {
+    /// Raises the limit of open files as far as it can be, and divides it.
+    pub fn raise(spec: &ListenSpec) -> Result<Self, TooFew> {
+        let mut shares = Self::of(spec, descriptors::raise())?;
+        shares.upstream = shares.upstream.min(Semaphore::MAX_PERMITS);
+        descriptors::reserve(shares.most(spec));
+        tracing::info!(
+            descriptors = shares.descriptors,
+            reserve = shares.reserve,
+            connections = shares.connections,
+            upstream_connections = shares.upstream,
+            "open files"
+        );
+        Ok(shares)
+    }
+
+    /// Divides the limit to which the process may raise its own, without raising it.
+    pub fn foreseen(spec: &ListenSpec) -> Result<Self, TooFew> {
+        Self::of(spec, descriptors::limit())
+    }
+
+    /// Divides this many descriptors. If they are too few for all that is configured, upstreams get a third at most.
+    fn of(spec: &ListenSpec, descriptors: usize) -> Result<Self, TooFew> {
         let are_few = descriptors < FEW;
         let (closing, resolving) = if are_few { (CLOSING / 8, RESOLVING / 2) } else { (CLOSING, RESOLVING) };
-        let worker = WORKER + resolving + (2 + closing) * settings.listen.https.len();
-        let reserve = FIXED + admin::CONNECTIONS + workers * worker;
+        let worker = WORKER + resolving + (2 + closing) * spec.https.len();
+        let reserve = FIXED + admin::CONNECTIONS + spec.worker_count() * worker;
         let left = descriptors.saturating_sub(reserve);
         if left < FEWEST {
             return Err(TooFew { descriptors, needed: reserve + FEWEST });
         }
-        let upstream = wanted(settings).min(left - settings.limits.connections.min(left - left / 3));
-        let connections = settings.limits.connections.min(left - upstream);
+        let upstream = spec.upstream_connections.min(left - spec.connections.min(left - left / 3));
+        let connections = spec.connections.min(left - upstream);
         Ok(Self { descriptors, reserve, connections, upstream: left - connections, closing, resolving })
     }
 
     /// How many can be open at once: upstreams are not called on more connections than they are configured to take.
-    pub(super) fn most(&self, settings: &Settings) -> usize {
-        self.reserve + self.connections + self.upstream.min(wanted(settings))
+    fn most(&self, spec: &ListenSpec) -> usize {
+        self.reserve + self.connections + self.upstream.min(spec.upstream_connections)
     }
 
-    /// What `[limits] connections` and the upstreams lack.
-    pub(super) fn shortage(&self, settings: &Settings) -> Option<Problem> {
-        let wanted = wanted(settings);
-        if self.connections == settings.limits.connections && self.upstream >= wanted {
+    /// What is missing for the configured connections, if anything is.
+    #[must_use]
+    pub fn shortage(&self, spec: &ListenSpec) -> Option<Shortage> {
+        let &ListenSpec { connections, upstream_connections, .. } = spec;
+        if self.connections == connections && self.upstream >= upstream_connections {
             return None;
         }
-        let place = settings.spans.get("limits.connections").unwrap_or(&settings.listen.admin.span);
-        let what = format!(
-            "{} connections and {wanted} to upstreams need {} open files, and the limit (RLIMIT_NOFILE, hard) is {}: at most {} connections are served at once, and {} opened to upstreams",
-            settings.limits.connections,
-            settings.limits.connections.saturating_add(wanted).saturating_add(self.reserve),
-            self.descriptors,
-            self.connections,
-            self.upstream.min(wanted),
-        );
-        let help = "raise the limit (LimitNOFILE= in a systemd unit, --ulimit nofile= for a container, ulimit -n in a shell), or write smaller numbers";
-        Some(Problem::warning(place, "limits.connections", what).help(help))
-    }
-}
-
-/// Connections to upstreams that are configured.
-fn wanted(settings: &Settings) -> usize {
-    settings.upstreams.iter().map(|upstream| upstream.limits.connections).sum()
-}
-
-/// What the limit of open files means for these settings, as a problem: a warning if fewer connections are served than are
-/// configured, an error if none can be.
-#[must_use]
-pub fn shortage(settings: &Settings) -> Option<Problem> {
-    let workers = super::server::workers(settings);
-    match Shares::of(settings, workers, descriptors::limit()) {
-        Ok(shares) => shares.shortage(settings),
-        Err(error) => {
-            let place = settings.spans.get("limits.connections").unwrap_or(&settings.listen.admin.span);
-            Some(Problem::error(place, "limits.connections", error.to_string()))
-        }
+        let needed = connections.saturating_add(upstream_connections).saturating_add(self.reserve);
+        Some(Shortage { connections, upstream_connections, needed, shares: *self })
     }
 }

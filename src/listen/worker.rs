@@ -17,7 +17,8 @@ use tokio::{
 };
 
 use super::{
-    door::{Ask, Door, Places},
+    door::Door,
+    eviction::{Ask, Places},
     open::{Entry, OpenConnections},
     shared::Shared,
 };

@@ -1,4 +1,4 @@
-//! Why an address can't be bound, and what to do about it.
+//! `[listen]` and what it needs of the system: the specification of the listeners, and what to do if the system refuses it.
 
 use std::{
     fs, io,
@@ -6,14 +6,51 @@ use std::{
 };
 
 use crate::{
-    config::{Problem, Spanned},
+    config::{Problem, Span, Spanned, settings::Settings},
+    listen::{ListenSpec, Shares, Shortage},
     text::suggest::shell_word,
 };
 
 /// The error number of an address family that the kernel does not have.
 const NO_SUCH_FAMILY: i32 = 97;
 
-/// The problem of an address that a key names.
+/// The specification of the listeners. `workers` wins over `[listen] workers`.
+#[must_use]
+pub fn listen_spec(settings: &Settings, workers: Option<usize>) -> ListenSpec {
+    ListenSpec {
+        https: settings.listen.https.iter().map(|address| address.value).collect(),
+        workers: workers.or(settings.listen.workers),
+        connections: settings.limits.connections,
+        upstream_connections: settings.upstreams.iter().map(|upstream| upstream.limits.connections).sum(),
+        drain_timeout: settings.limits.drain_timeout,
+    }
+}
+
+/// What the limit of open files means for these settings: a warning if fewer connections can be served than are configured, an error
+/// if none can be.
+#[must_use]
+pub fn open_files(settings: &Settings) -> Option<Problem> {
+    let spec = listen_spec(settings, None);
+    match Shares::foreseen(&spec) {
+        Ok(shares) => shares.shortage(&spec).map(|shortage| too_few_open_files(settings, &shortage)),
+        Err(error) => {
+            Some(Problem::error(connections_span(settings), "limits.connections", error.to_string()))
+        }
+    }
+}
+
+/// The warning that fewer connections can be served than are configured.
+#[must_use]
+pub fn too_few_open_files(settings: &Settings, shortage: &Shortage) -> Problem {
+    let help = "raise the limit (LimitNOFILE= in a systemd unit, --ulimit nofile= for a container, ulimit -n in a shell), or write smaller numbers";
+    Problem::warning(connections_span(settings), "limits.connections", shortage.to_string()).help(help)
+}
+
+fn connections_span(settings: &Settings) -> &Span {
+    settings.spans.get("limits.connections").unwrap_or(&settings.listen.admin.span)
+}
+
+/// The error that an address cannot be bound which this key names.
 #[must_use]
 pub fn cannot_bind(key: &str, address: &Spanned<SocketAddr>, error: &io::Error) -> Problem {
     let (ip, port) = (address.value.ip(), address.value.port());
@@ -51,12 +88,12 @@ pub fn cannot_bind(key: &str, address: &Spanned<SocketAddr>, error: &io::Error) 
     Problem::error(&address.span, key, format!("{}: cannot bind: {why}", address.value)).help(help)
 }
 
-/// The address that stands for all of its family.
+/// The address that means all of its family.
 fn all(ip: IpAddr) -> &'static str {
     if ip.is_ipv4() { "0.0.0.0" } else { "[::]" }
 }
 
-/// From which port on every user may listen.
+/// The first port on which every user may listen.
 fn first_unprivileged() -> u16 {
     let setting = fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start");
     setting.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(1024)

@@ -1,0 +1,26 @@
+//! What the workers listen on, and how many connections there may be.
+
+use std::{net::SocketAddr, time::Duration};
+
+/// The specification of the listeners and their workers.
+#[derive(Clone, Debug)]
+pub struct ListenSpec {
+    /// Addresses that speak TLS to applications.
+    pub https: Vec<SocketAddr>,
+    /// Worker threads; absent: one for each core that the process may use (affinity and cgroup limits respected).
+    pub workers: Option<usize>,
+    /// Connections of applications that may be open at once.
+    pub connections: usize,
+    /// Connections that may be open to all upstreams together.
+    pub upstream_connections: usize,
+    /// How long requests in flight may take once the edge stops.
+    pub drain_timeout: Duration,
+}
+
+impl ListenSpec {
+    /// The number of workers.
+    #[must_use]
+    pub fn worker_count(&self) -> usize {
+        self.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+    }
+}
