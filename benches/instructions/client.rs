@@ -17,9 +17,10 @@ use rustls::{
         SupportedKxGroup,
         aws_lc_rs::{default_provider, kx_group::X25519},
     },
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    pki_types::{CertificateDer, pem::PemObject},
     version::TLS13,
 };
+use testkit::Credentials;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -131,9 +132,8 @@ fn config(folder: &Path, group: &'static dyn SupportedKxGroup, alpn: &[u8]) -> A
     let certs = folder.join("certs");
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(certs.join("server-ca.pem")).unwrap()).unwrap();
-    let chain =
-        CertificateDer::pem_file_iter(certs.join("payments.pem")).unwrap().map(Result::unwrap).collect();
-    let key = PrivateKeyDer::from_pem_file(certs.join("payments.key")).unwrap();
+    let Credentials { chain, key } =
+        Credentials::read(&certs.join("payments.pem"), &certs.join("payments.key"));
     let mut provider = default_provider();
     provider.kx_groups = vec![group];
     let mut config = ClientConfig::builder_with_provider(Arc::new(provider))

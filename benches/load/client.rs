@@ -14,15 +14,16 @@ use rustls::{
     ClientConfig, HandshakeKind, RootCertStore,
     client::Resumption,
     crypto::{SupportedKxGroup, aws_lc_rs},
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName},
+    pki_types::ServerName,
     sign::{CertifiedKey, SingleCertAndKey},
     version::TLS13,
 };
+use testkit::Credentials;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::{
-    certificates::{CLIENT_ID, Certificates, Identity},
+    certificates::{CLIENT_ID, Certificates},
     contender::{DOMAIN, PATH},
 };
 
@@ -55,22 +56,11 @@ pub struct Client {
 }
 
 impl Client {
-    /// TLS 1.3 only: the rows name it.
+    /// A client with these credentials, or none. TLS 1.3 only: the rows name it.
     pub fn new(
         address: SocketAddr,
         certificates: &Certificates,
-        identity: Option<&Identity>,
-        kind: Kind,
-    ) -> Self {
-        let chain = identity.map(|identity| (vec![identity.certificate.clone()], identity.key()));
-        Self::with_chain(address, certificates, chain, kind)
-    }
-
-    /// The same with any chain, leaf first.
-    pub fn with_chain(
-        address: SocketAddr,
-        certificates: &Certificates,
-        chain: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+        credentials: Option<&Credentials>,
         kind: Kind,
     ) -> Self {
         let mut provider = aws_lc_rs::default_provider();
@@ -81,11 +71,11 @@ impl Client {
             .with_protocol_versions(&[&TLS13])
             .unwrap()
             .with_root_certificates(roots);
-        let mut config = match chain {
-            Some((chain, key)) => {
+        let mut config = match credentials {
+            Some(credentials) => {
                 // Not `with_client_auth_cert`, which reads the certificate: an attacker's need not be readable.
-                let key = aws_lc_rs::sign::any_supported_type(&key).unwrap();
-                let certified = CertifiedKey::new(chain, key);
+                let key = aws_lc_rs::sign::any_supported_type(&credentials.key).unwrap();
+                let certified = CertifiedKey::new(credentials.chain.clone(), key);
                 builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified)))
             }
             None => builder.with_no_client_auth(),

@@ -86,20 +86,20 @@ fn configs(certificates: &Certificates, kind: Kind) -> (Arc<ClientConfig>, Arc<S
     let provider = Arc::new(provider);
     let mut roots = RootCertStore::empty();
     roots.add(certificates.server_ca.clone()).unwrap();
-    let identity = &certificates.client;
+    let credentials = &certificates.client;
     let mut client = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&[&TLS13])
         .unwrap()
         .with_root_certificates(roots)
-        .with_client_auth_cert(vec![identity.certificate.clone()], identity.key())
+        .with_client_auth_cert(credentials.chain.clone(), credentials.key.clone_key())
         .unwrap();
     client.resumption = if kind.resumes { Resumption::in_memory_sessions(8) } else { Resumption::disabled() };
-    let identity = &certificates.server;
+    let credentials = &certificates.server;
     let mut server = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&[&TLS13])
         .unwrap()
         .with_client_cert_verifier(Arc::new(PossessionOnly(provider)))
-        .with_single_cert(vec![identity.certificate.clone()], identity.key())
+        .with_single_cert(credentials.chain.clone(), credentials.key.clone_key())
         .unwrap();
     server.ticketer = aws_lc_rs::Ticketer::new().unwrap();
     server.send_tls13_tickets = 1;

@@ -102,15 +102,15 @@ impl Running {
         upstream: &Upstream,
     ) -> Outcome<()> {
         for kind in [CLASSICAL, super::client::Kind { http2: true, ..CLASSICAL }] {
-            for (identity, is_welcome) in
+            for (credentials, is_welcome) in
                 [(Some(&certificates.client), true), (None, false), (Some(&certificates.stranger), false)]
             {
-                let mut client = Client::new(self.address, certificates, identity, kind);
+                let mut client = Client::new(self.address, certificates, credentials, kind);
                 client.probe = true;
                 let answer = if kind.http2 { once_http2(&client).await } else { once(&client).await };
                 let seen = upstream.take_seen();
                 let passed = seen.as_ref().is_some_and(|headers| {
-                    passes_on(headers, contender.certificate_header(), &certificates.client.certificate)
+                    passes_on(headers, contender.certificate_header(), certificates.client.leaf())
                 });
                 if is_welcome && !(answer.is_ok() && passed) {
                     let header = contender.certificate_header();

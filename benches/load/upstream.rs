@@ -22,12 +22,9 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
-use rcgen::CertifiedKey;
-use rustls::{
-    ServerConfig,
-    crypto::aws_lc_rs,
-    pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
-};
+use rcgen::SanType;
+use rustls::{ServerConfig, crypto::aws_lc_rs};
+use testkit::{Ca, Credentials};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     task::LocalSet,
@@ -65,8 +62,11 @@ pub struct Upstream {
 impl Upstream {
     /// Starts it on a thread of its own.
     pub fn start() -> Outcome<Self> {
-        let certified = rcgen::generate_simple_self_signed(vec![Ipv4Addr::LOCALHOST.to_string()]);
-        let certified = certified.map_err(|error| error.to_string())?;
+        let ca = Ca::new("Upstream CA");
+        // A proxy calls it by its address.
+        let credentials = ca.server_with(&["localhost"], |params| {
+            params.subject_alt_names.push(SanType::IpAddress(Ipv4Addr::LOCALHOST.into()));
+        });
         let mut listeners = Vec::new();
         let mut listen = |tls| {
             let (listener, address) = bound().map_err(|error| error.to_string())?;
@@ -75,9 +75,9 @@ impl Upstream {
         };
         let origins = Origins {
             plain: listen(None)?,
-            tls: listen(Some(acceptor(&certified, b"http/1.1")?))?,
-            tls_http2: listen(Some(acceptor(&certified, b"h2")?))?,
-            ca: certified.cert.pem(),
+            tls: listen(Some(acceptor(&credentials, b"http/1.1")?))?,
+            tls_http2: listen(Some(acceptor(&credentials, b"h2")?))?,
+            ca: ca.pem(),
         };
         let upstream = Self { origins, seen: Arc::default(), accepted: Arc::default() };
         upstream.clone().run(listeners).map_err(|error| error.to_string())?;
@@ -169,12 +169,12 @@ fn bound() -> io::Result<(TcpListener, SocketAddr)> {
     Ok((listener, address))
 }
 
-fn acceptor(certified: &CertifiedKey<rcgen::KeyPair>, protocol: &[u8]) -> Outcome<TlsAcceptor> {
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(certified.signing_key.serialize_der()));
+fn acceptor(credentials: &Credentials, protocol: &[u8]) -> Outcome<TlsAcceptor> {
     let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .and_then(|builder| {
-            builder.with_no_client_auth().with_single_cert(vec![certified.cert.der().clone()], key)
+            let Credentials { chain, key } = credentials.clone();
+            builder.with_no_client_auth().with_single_cert(chain, key)
         })
         .map_err(|error| error.to_string())?;
     config.alpn_protocols = vec![protocol.to_vec()];

@@ -7,7 +7,7 @@ use mtls_edge::{
     identity::{ClientCertificate, DistinguishedName, Thumbprint},
     trust::{ApplicationSpec, AuthMethod, CredentialSpec, Registered, RegisteredSubject, Registry, Subject},
 };
-use rcgen::{CertificateParams, DnType, KeyPair};
+use testkit::self_signed;
 
 /// Credentials in a registry: an application holds two.
 const SIZES: [usize; 4] = [10, 10_000, 100_000, 1_000_000];
@@ -16,12 +16,7 @@ const ASKED: usize = 10;
 
 /// A certificate of the subject that the registry's application of this number has.
 fn certificate(number: usize) -> ClientCertificate {
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.distinguished_name = rcgen::DistinguishedName::new();
-    params.distinguished_name.push(DnType::OrganizationName, "Example Bank");
-    params.distinguished_name.push(DnType::CommonName, format!("app-{number}"));
-    let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
-    ClientCertificate::from_chain(&[certificate.der().clone()]).unwrap()
+    ClientCertificate::from_chain(&self_signed(&format!("app-{number}")).chain).unwrap()
 }
 
 /// The certificates' thumbprints, and random ones.
@@ -37,7 +32,7 @@ fn thumbprints(certificates: &[ClientCertificate]) -> impl Iterator<Item = Regis
 /// The certificates' subjects, and more of their kind.
 fn subjects() -> impl Iterator<Item = Registered> {
     (0..).map(|number| {
-        let (dn, _) = DistinguishedName::parse(&format!("CN=app-{number},O=Example Bank")).unwrap();
+        let (dn, _) = DistinguishedName::parse(&format!("CN=app-{number},O=Example Bank,C=DE")).unwrap();
         Registered::Subject(RegisteredSubject { subject: Subject::Dn(dn), ca: None })
     })
 }

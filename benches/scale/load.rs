@@ -14,8 +14,9 @@ use std::{
 
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore, StreamOwned,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    pki_types::{CertificateDer, pem::PemObject},
 };
+use testkit::Credentials;
 
 const CONNECTIONS: usize = 4;
 /// From one request of a connection to its next.
@@ -88,8 +89,7 @@ fn config(folder: &Path) -> ClientConfig {
     let certs = folder.join("certs");
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(certs.join("server-ca.pem")).unwrap()).unwrap();
-    let chain =
-        CertificateDer::pem_file_iter(certs.join("payments.pem")).unwrap().map(Result::unwrap).collect();
-    let key = PrivateKeyDer::from_pem_file(certs.join("payments.key")).unwrap();
+    let Credentials { chain, key } =
+        Credentials::read(&certs.join("payments.pem"), &certs.join("payments.key"));
     ClientConfig::builder().with_root_certificates(roots).with_client_auth_cert(chain, key).unwrap()
 }

@@ -27,8 +27,9 @@ use hyper::{
     client::conn::{http1, http2},
 };
 use hyper_util::rt::TokioIo;
+use testkit::Credentials;
 
-use super::{chains::Chain, rows::Row};
+use super::rows::Row;
 use crate::harness::{
     certificates::Certificates,
     client::{CLASSICAL, Client, Kind, LocalExecutor, Outcome},
@@ -51,16 +52,16 @@ pub struct Scene {
     /// Of the honest client and the server.
     pub certificates: Arc<Certificates>,
     /// The certificate of the application that is removed.
-    pub leaving: Chain,
+    pub leaving: Credentials,
     /// How many connections a stranger opens to take all descriptors.
     pub crowd: usize,
 }
 
 impl Scene {
-    /// An attacker with this certificate, or none.
-    pub fn client(&self, chain: Option<&Chain>, http2: bool) -> Client {
+    /// An attacker with these credentials, or none.
+    pub fn client(&self, credentials: Option<&Credentials>, http2: bool) -> Client {
         let kind = Kind { http2, ..CLASSICAL };
-        Client::with_chain(self.address, &self.certificates, chain.map(Chain::identity), kind)
+        Client::new(self.address, &self.certificates, credentials, kind)
     }
 }
 

@@ -28,7 +28,7 @@ use crate::harness::{
     upstream::Upstream,
 };
 use attack::{Scene, Tally, attack, witness};
-use chains::self_signed;
+use chains::unknown;
 use honest::Honest;
 use options::Options;
 use rows::Row;
@@ -89,7 +89,7 @@ fn measure(
 ) -> Outcome<Figures> {
     let runtime = runtime();
     let local = LocalSet::new();
-    let leaving = self_signed(LEAVING);
+    let leaving = unknown(LEAVING);
     let attacked = Attacked {
         target,
         row,

@@ -106,11 +106,12 @@ mod tests {
     use std::time::Duration;
 
     use rcgen::{SerialNumber, date_time_ymd};
+    use testkit::Ca;
 
     use super::*;
     use crate::identity::{
         StaleCrl,
-        testing::{NOW, TestCa, client, trust, trust_with},
+        testing::{NOW, client, trust, trust_with, until},
     };
 
     fn day(year: i32, month: u8, day: u8) -> Timestamp {
@@ -132,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_chain_is_verified_once_under_the_same_authorities() {
-        let ca = TestCa::new("Client CA");
+        let ca = Ca::new("Client CA");
         let (client, refusals) =
             (Client::new(client(&[ca.leaf("payments", |_| {})])), RefusalCache::default());
         let first = client.verdict(&refusals, &trust(&[&ca]), NOW);
@@ -143,7 +144,7 @@ mod tests {
 
     #[test]
     fn other_authorities_void_a_verdict() {
-        let (ca, other) = (TestCa::new("Client CA"), TestCa::new("Other CA"));
+        let (ca, other) = (Ca::new("Client CA"), Ca::new("Other CA"));
         let (client, refusals) =
             (Client::new(client(&[ca.leaf("payments", |_| {})])), RefusalCache::default());
         assert!(client.verdict(&refusals, &trust(&[&ca]), NOW).is_ok());
@@ -153,11 +154,11 @@ mod tests {
 
     #[test]
     fn a_crl_voids_a_verdict_when_it_changes_and_when_it_ends() {
-        let ca = TestCa::new("Client CA");
+        let ca = Ca::new("Client CA");
         let leaf = ca.leaf("payments", |params| params.serial_number = Some(SerialNumber::from(7u64)));
         let (client, refusals) = (Client::new(client(&[leaf])), RefusalCache::default());
         let with = |serials: &[u64], next_update| {
-            trust_with(&[&ca], vec![ca.crl(serials, next_update)], StaleCrl::Refuse)
+            trust_with(&[&ca], vec![ca.crl_der(serials, until(next_update))], StaleCrl::Refuse)
         };
         let fresh_until_2031 = with(&[], 2031);
         assert!(client.verdict(&refusals, &fresh_until_2031, NOW).is_ok());
@@ -170,7 +171,7 @@ mod tests {
 
     #[test]
     fn an_expiry_voids_a_verdict() {
-        let ca = TestCa::new("Client CA");
+        let ca = Ca::new("Client CA");
         let leaf = ca.leaf("payments", |params| params.not_after = date_time_ymd(2030, 6, 1));
         let (client, refusals) = (Client::new(client(&[leaf])), RefusalCache::default());
         let end = day(2030, 6, 1);
@@ -182,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_refusal_is_remembered_over_connections_within_bounds() {
-        let (ca, other) = (TestCa::new("Client CA"), TestCa::new("Other CA"));
+        let (ca, other) = (Ca::new("Client CA"), Ca::new("Other CA"));
         let (authorities, refusals) = (trust(&[&ca]), RefusalCache::default());
         let stranger = client(&[other.leaf("stranger", |_| {})]);
         let connect = |certificate: &ClientCertificate| Client::new(certificate.clone());
@@ -205,7 +206,7 @@ mod tests {
 
     #[test]
     fn a_refusal_that_time_can_change_lasts_a_second() {
-        let ca = TestCa::with("Client CA", |params| params.not_before = date_time_ymd(2031, 1, 1));
+        let ca = Ca::with("Client CA", |params| params.not_before = date_time_ymd(2031, 1, 1));
         let begins = day(2031, 1, 1);
         let (client, refusals) =
             (Client::new(client(&[ca.leaf("payments", |_| {})])), RefusalCache::default());

@@ -248,12 +248,14 @@ fn pki_tls(
 
 #[cfg(test)]
 mod tests {
+    use testkit::Ca;
+
     use super::*;
     use crate::{
         authenticate::{ChainSlot, RefusalCache},
         identity::{
             SubjectAltName,
-            testing::{NOW, TestCa, client, trust},
+            testing::{NOW, client, trust},
         },
         trust::{ApplicationSpec, AuthMethod, Change, CredentialSpec, Registered, Registry},
     };
@@ -267,7 +269,7 @@ mod tests {
         Change::Put(spec.try_into().unwrap())
     }
 
-    fn denial(ca: &TestCa, certificate: &ClientCertificate, changes: Vec<Change>) -> Denial {
+    fn denial(ca: &Ca, certificate: &ClientCertificate, changes: Vec<Change>) -> Denial {
         let mut registry = Registry::default();
         registry.apply_all(changes).unwrap();
         let trust = Trust { authorities: Arc::new(trust(&[ca])), registry };
@@ -277,7 +279,7 @@ mod tests {
 
     #[test]
     fn any_reports_the_same_denial_in_each_order_of_registration() {
-        let ca = TestCa::new("Client CA");
+        let ca = Ca::new("Client CA");
         let leaf = ca.leaf("payments", |params| {
             params.subject_alt_names = vec![rcgen::SanType::DnsName("a.example".try_into().unwrap())];
         });

@@ -73,11 +73,13 @@ impl IdentityCache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::testing::{TestCa, client};
+    use testkit::Ca;
+
+    use crate::identity::testing::client;
 
     #[test]
     fn the_cache_is_bounded_in_clients_and_bytes() {
-        let leaf = TestCa::new("Client CA").leaf("a", |_| {});
+        let leaf = Ca::new("Client CA").leaf("a", |_| {});
         let mut clients = Clients::default();
         let mut insert = |number: u32, bytes: usize| {
             let other = [number.to_be_bytes().to_vec(), vec![0; bytes]].concat();

@@ -2,9 +2,7 @@
 
 use rcgen::{DistinguishedName, DnType, DnValue, SerialNumber};
 
-use crate::support::{
-    Ca, Client, Credentials, EdgeBuilder, Upstream, certificates::openssl, passes, refused,
-};
+use crate::support::{Ca, Client, Credentials, EdgeBuilder, Upstream, passes, refused, tool::openssl};
 
 const DN: &str = "subject_dn = \"CN=payments,O=Example Bank,C=DE\"";
 const REVOKED: &str =

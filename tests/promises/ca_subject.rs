@@ -4,7 +4,7 @@ use rcgen::{DistinguishedName, DnType, SanType};
 use tempfile::TempDir;
 
 use crate::support::{
-    Ca, Client, Credentials, Edge, EdgeBuilder, Upstream, certificates::openssl, passes, refused, self_signed,
+    Ca, Client, Credentials, Edge, EdgeBuilder, Upstream, passes, refused, self_signed, tool::openssl,
 };
 
 /// A name as a TOML string: JSON's escapes are TOML's too.

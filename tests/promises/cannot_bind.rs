@@ -6,7 +6,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::support::{Ca, certificates::run, program, self_signed};
+use crate::support::{Ca, program, self_signed, tool::run};
 
 /// What `run` prints of a configuration with these lines in `[listen]`, started by this command.
 fn printed(folder: &TempDir, mut command: Command, listen: &str) -> String {

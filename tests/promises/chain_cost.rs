@@ -1,9 +1,8 @@
 //! A stranger's chain: refused, remembered, and let in as soon as its CA is trusted.
 
 use rcgen::{CertificateParams, CustomExtension};
-use rustls::pki_types::CertificateDer;
 
-use crate::support::{Ca, Client, EdgeBuilder, Upstream, passes, refused};
+use crate::support::{Ca, Client, EdgeBuilder, Upstream, certificates::ring, passes, refused};
 
 const DN: &str = "subject_dn = \"CN=payments,O=Example Bank,C=DE\"";
 
@@ -14,17 +13,10 @@ fn large(p: &mut CertificateParams) {
         .collect();
 }
 
-/// Nine certificates of CAs of one name, each signed by the next and the last by the first.
-fn ring(name: &str) -> (Ca, Vec<CertificateDer<'static>>) {
-    let mut cas: Vec<Ca> = (0..9).map(|_| Ca::new(name)).collect();
-    let signed = (0..9).map(|index| cas[index].twin_below(&cas[(index + 1) % 9], large)).collect();
-    (cas.swap_remove(0), signed)
-}
-
 #[tokio::test]
 async fn a_ring_of_cas_is_refused_until_one_of_them_is_trusted() {
     let upstream = Upstream::start().await;
-    let (trusted, (ring_ca, ring)) = (Ca::new("Client CA"), ring("Ring CA"));
+    let (trusted, (ring_ca, ring)) = (Ca::new("Client CA"), ring("Ring CA", 9, large));
     let edge = EdgeBuilder::new(upstream.url())
         .usual_domain("auth0")
         .trust("client-ca", &trusted.pem())
@@ -47,7 +39,7 @@ async fn a_ring_of_cas_is_refused_until_one_of_them_is_trusted() {
 #[tokio::test]
 async fn a_ring_in_the_name_of_a_client_ca_is_refused() {
     let upstream = Upstream::start().await;
-    let (trusted, (ring_ca, ring)) = (Ca::new("Client CA"), ring("Client CA"));
+    let (trusted, (ring_ca, ring)) = (Ca::new("Client CA"), ring("Client CA", 9, large));
     let edge = EdgeBuilder::new(upstream.url())
         .usual_domain("auth0")
         .trust("client-ca", &trusted.pem())

@@ -14,8 +14,9 @@ use tempfile::TempDir;
 
 use crate::support::{
     Ca, Credentials,
-    certificates::{run, self_signed_with, time_from_now},
+    certificates::{self_signed_with, time_from_now},
     program, self_signed,
+    tool::run,
 };
 
 const EDGE: &str = r#"[trust]

@@ -12,9 +12,9 @@ use tempfile::TempDir;
 
 use crate::support::{
     Ca,
-    certificates::run,
     command::{check, edge, text},
     program, self_signed,
+    tool::run,
 };
 
 fn repository() -> PathBuf {

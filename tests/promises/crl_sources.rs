@@ -12,8 +12,8 @@ use tokio::net::TcpListener;
 use crate::support::{
     Ca, Client, Credentials, EdgeBuilder, Upstream,
     admin::{self, metric},
-    certificates::run,
     scripted::TlsUpstream,
+    tool::run,
 };
 use server::{Answer, Lists};
 

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rcgen::SerialNumber;
 
-use crate::support::{Ca, Client, Credentials, Edge, EdgeBuilder, Upstream, certificates::openssl};
+use crate::support::{Ca, Client, Credentials, Edge, EdgeBuilder, Upstream, tool::openssl};
 
 const CONFIG: &str = r"
 [ca]

@@ -9,8 +9,8 @@ use tempfile::TempDir;
 
 use crate::support::{
     Ca,
-    certificates::openssl,
     command::{check, edge, text},
+    tool::openssl,
 };
 
 /// A configuration that is right but for what a test breaks.

@@ -137,7 +137,7 @@ async fn a_full_disk_does_not_stop_the_edge() {
         assert!(start.elapsed() < crate::support::PATIENCE, "{text}");
     };
     assert!(text.contains("log lines lost"), "{text}");
-    crate::support::certificates::run(builder.path(), "kill", &["-TERM", &edge.id().to_string()]);
+    crate::support::tool::run(builder.path(), "kill", &["-TERM", &edge.id().to_string()]);
     assert_eq!(edge.wait().unwrap().code(), Some(0));
 }
 
@@ -154,7 +154,7 @@ fn lines_before_the_end_are_written() {
         .unwrap();
     let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines().map_while(Result::ok);
     assert!(lines.any(|line| line.contains("it serves until Ctrl-C")));
-    crate::support::certificates::run(folder.path(), "kill", &["-QUIT", &demo.id().to_string()]);
+    crate::support::tool::run(folder.path(), "kill", &["-QUIT", &demo.id().to_string()]);
     let output = demo.wait_with_output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(0), "{text}");

@@ -13,7 +13,7 @@ const BY_THUMBPRINT: &str = "self_signed_tls_client_auth";
 #[tokio::test]
 async fn expiry_metrics_count_the_seconds_left() {
     let upstream = Upstream::start().await;
-    let ca = Ca::new("Client \\\"CA\"");
+    let ca = Ca::with("Client \\\"CA\"", |params| params.not_after = time_from_now(365 * DAY));
     let with_end = |days| self_signed_with("a", |params| params.not_after = time_from_now(days * DAY));
     let (expired, soon, late) = (with_end(-1), with_end(5), with_end(50));
     let certificate = |name: &str| vec![format!("certificate = \"{name}.pem\"")];

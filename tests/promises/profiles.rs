@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::support::{
     Answer, Client, Credentials, Edge, EdgeBuilder, Upstream,
-    certificates::{openssl, run},
+    tool::{openssl, run},
 };
 
 const BUILT_IN: [&str; 11] = [

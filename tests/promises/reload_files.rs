@@ -289,7 +289,7 @@ async fn a_special_file_is_rejected_without_delay() {
     })
     .await;
     let fifo: Replace =
-        |path| drop(crate::support::certificates::run(Path::new("/"), "mkfifo", &[path.to_str().unwrap()]));
+        |path| drop(crate::support::tool::run(Path::new("/"), "mkfifo", &[path.to_str().unwrap()]));
     let folder: Replace = |path| fs::create_dir(path).unwrap();
     let dangling: Replace = |path| symlink("nowhere", path).unwrap();
     let circle: Replace = |path| symlink(path.file_name().unwrap(), path).unwrap();

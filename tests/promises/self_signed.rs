@@ -12,8 +12,9 @@ use tempfile::TempDir;
 
 use crate::support::{
     Client, Credentials, EdgeBuilder, Seen, Upstream,
-    certificates::{openssl, run, self_signed_by, self_signed_with, time_from_now},
+    certificates::{self_signed_by, self_signed_with, time_from_now},
     passes, refused, self_signed,
+    tool::{openssl, run},
     verdict::{EXPIRED, NOT_YET_VALID},
 };
 

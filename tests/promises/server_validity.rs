@@ -5,13 +5,10 @@ use std::fs;
 use crate::support::{
     Ca, Client, Credentials, DOMAIN, EdgeBuilder, Upstream, certificates::time_from_now, self_signed,
 };
-use rcgen::{ExtendedKeyUsagePurpose, SanType};
 
 /// A server's certificate for the usual domain that ends so many seconds from now.
 fn server(ca: &Ca, end: i64) -> Credentials {
-    ca.issue(DOMAIN, |params| {
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        params.subject_alt_names = vec![SanType::DnsName(DOMAIN.try_into().unwrap())];
+    ca.server_with(&[DOMAIN], |params| {
         params.not_before = time_from_now(end - 86_400);
         params.not_after = time_from_now(end);
     })

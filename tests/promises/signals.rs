@@ -86,7 +86,7 @@ impl Starting {
 
     fn signal(&self, name: &str) {
         let id = self.edge.id().to_string();
-        crate::support::certificates::run(self.folder.path(), "kill", &[&format!("-{name}"), &id]);
+        crate::support::tool::run(self.folder.path(), "kill", &[&format!("-{name}"), &id]);
     }
 
     /// Its exit code, unless a signal ended it, and what it wrote.
@@ -137,8 +137,8 @@ fn a_demo_that_is_ended_early_leaves_nothing_behind() {
             assert!(demo.try_wait().unwrap().is_none());
             std::thread::yield_now();
         }
-        crate::support::certificates::run(folder.path(), "kill", &["-USR1", &demo.id().to_string()]);
-        crate::support::certificates::run(folder.path(), "kill", &[name, &demo.id().to_string()]);
+        crate::support::tool::run(folder.path(), "kill", &["-USR1", &demo.id().to_string()]);
+        crate::support::tool::run(folder.path(), "kill", &[name, &demo.id().to_string()]);
         let output = demo.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{output:?}");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{name}");

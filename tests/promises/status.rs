@@ -154,7 +154,7 @@ fn command(arguments: &[&str]) -> Output {
 #[tokio::test]
 async fn the_command_prints_the_same_as_tables() {
     let upstream = Upstream::start().await;
-    let client = self_signed("billing");
+    let client = self_signed_with("billing", |params| params.not_after = time_from_now(365 * DAY));
     let edge = EdgeBuilder::new(upstream.url())
         .usual_domain("auth0")
         .self_signed_application("billing", &[client.thumbprint()])

@@ -2,7 +2,6 @@
 
 pub mod admin;
 pub mod bodies;
-pub mod certificates;
 pub mod client;
 pub mod command;
 pub mod edge;
@@ -11,19 +10,16 @@ pub mod http2;
 pub mod openssl;
 pub mod scripted;
 pub mod set_clock;
-pub mod tool;
 pub mod upstream;
 pub mod verdict;
 pub mod wire;
 
-pub use certificates::{Ca, Credentials, self_signed};
 pub use client::{Answer, Client, Connection};
 pub use edge::{Edge, EdgeBuilder, edge_before, program, with_client};
+pub use testkit::{Ca, Credentials, PATIENCE, certificates, self_signed, tool};
 pub use upstream::{Seen, Upstream};
 pub use verdict::{passes, refused};
 pub use wire::Wire;
 
 /// The domain on which most tests call.
 pub const DOMAIN: &str = "mtls.example.test";
-/// What ends every wait in a test: far beyond what anything takes.
-pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);

@@ -20,10 +20,8 @@ use tokio::{
 };
 
 use crate::support::{
-    Client, Credentials, DOMAIN, Edge, EdgeBuilder, PATIENCE, Upstream,
-    certificates::{openssl, pem},
-    openssl::SClient,
-    self_signed,
+    Client, Credentials, DOMAIN, Edge, EdgeBuilder, PATIENCE, Upstream, certificates::pem, openssl::SClient,
+    self_signed, tool::openssl,
 };
 use client_hello::Hello;
 

@@ -3,9 +3,8 @@
 use tempfile::TempDir;
 
 use crate::support::{
-    Ca, Credentials, DOMAIN, Edge, EdgeBuilder, Upstream, certificates,
-    certificates::openssl,
-    self_signed,
+    Ca, Credentials, DOMAIN, Edge, EdgeBuilder, Upstream, certificates, self_signed,
+    tool::openssl,
     tool::{Said, run_tool},
 };
 

@@ -4,9 +4,7 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use rcgen::{SanType, SerialNumber};
 
-use crate::support::{
-    Ca, Client, Credentials, DOMAIN, EdgeBuilder, Upstream, certificates::openssl, self_signed,
-};
+use crate::support::{Ca, Client, Credentials, DOMAIN, EdgeBuilder, Upstream, self_signed, tool::openssl};
 
 const SAN: &str = "san_dns = \"billing.example\"";
 

@@ -5,11 +5,12 @@ use futures_util::{StreamExt, future::join_all, stream};
 use http::Request;
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
+use testkit::Credentials;
 
 use super::{Body, PAUSE, Scene, Tally, http2, outcome};
 use crate::{
     harness::contender::{DOMAIN, PATH},
-    strangers::chains::{Chain, self_signed},
+    strangers::chains::unknown,
 };
 
 const CONNECTIONS: usize = 20;
@@ -17,11 +18,11 @@ const STREAMS: usize = 100;
 const ANNOUNCED: usize = 65_536;
 
 pub(super) async fn attack(scene: &Scene, tally: &Tally) {
-    let chain = self_signed("stranger");
+    let chain = unknown("stranger");
     join_all((0..CONNECTIONS).map(|_| connection(scene, &chain, tally))).await;
 }
 
-async fn connection(scene: &Scene, chain: &Chain, tally: &Tally) {
+async fn connection(scene: &Scene, chain: &Credentials, tally: &Tally) {
     loop {
         match http2(&scene.client(Some(chain), true)).await {
             Ok(sender) => {

@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::{PAUSE, Scene, Tally};
-use crate::strangers::chains::self_signed;
+use crate::strangers::chains::unknown;
 
 /// As many as the edge serves at once in these rows.
 const CONNECTIONS: usize = 500;
@@ -26,7 +26,7 @@ pub(super) async fn silent(scene: &Scene, tally: &Tally) {
 
 /// That shake hands with an unregistered certificate, and then send nothing.
 pub(super) async fn idle(scene: &Scene, tally: &Tally) {
-    let client = &scene.client(Some(&self_signed("stranger")), false);
+    let client = &scene.client(Some(&unknown("stranger")), false);
     join_all((0..CONNECTIONS).map(|_| async move {
         loop {
             match client.connect().await {

@@ -23,7 +23,7 @@ use crate::{
         upstream::SLOW,
     },
     strangers::{
-        chains::self_signed,
+        chains::unknown,
         target::{LEAVING, PUBLIC, REGISTRY, registry},
     },
 };
@@ -38,7 +38,7 @@ const IDLE_TO_SLOW: usize = 120;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) async fn attack(scene: &Scene, tally: &Tally) {
-    let stranger = self_signed("stranger");
+    let stranger = unknown("stranger");
     let idle = (0..scene.crowd).map(|number| {
         let mut client = scene.client(Some(&stranger), false);
         client.source = Some(source(number));

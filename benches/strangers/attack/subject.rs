@@ -1,10 +1,10 @@
 //! A long subject, which a log line repeats at each request.
 
 use super::{PAUSE, Scene, Tally, get, http1, outcome};
-use crate::strangers::chains::self_signed;
+use crate::strangers::chains::unknown;
 
 pub(super) async fn attack(subject: &str, scene: &Scene, tally: &Tally) {
-    let chain = self_signed(subject);
+    let chain = unknown(subject);
     let client = scene.client(Some(&chain), false);
     loop {
         if let Ok(mut sender) = http1(&client).await {

@@ -1,12 +1,13 @@
 use proptest::prelude::*;
 use rcgen::{CertificateParams, KeyPair, SanType};
+use testkit::{Ca, tool::openssl};
 
 use super::*;
-use crate::identity::testing::{TestCa, client, openssl, read_pem, self_signed};
+use crate::identity::testing::{client, read_pem, self_signed};
 
 #[test]
 fn facts_of_a_leaf() {
-    let root = TestCa::new("root");
+    let root = Ca::new("root");
     let leaf = root.leaf("a", |p: &mut CertificateParams| {
         p.subject_alt_names = vec![
             SanType::DnsName("A.example.com".try_into().unwrap()),
@@ -109,7 +110,7 @@ proptest! {
             let at = at.index(der.len());
             der[at] = byte;
         }
-        let root = TestCa::new("root");
+        let root = Ca::new("root");
         let authorities = crate::identity::testing::trust(&[&root]);
         if let Ok(identity) = ClientCertificate::from_chain(&[der.into(), root.der()]) {
             let _ = crate::identity::verify_chain(&identity, &authorities, Timestamp::from_unix(0));

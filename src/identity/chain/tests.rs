@@ -3,6 +3,7 @@ use rcgen::{
     KeyUsagePurpose, NameConstraints, SanType, SerialNumber, date_time_ymd,
 };
 use rustls_pki_types::CertificateDer;
+use testkit::{Ca, tool::openssl};
 
 use super::*;
 use crate::{
@@ -10,7 +11,7 @@ use crate::{
     identity::{
         authorities::{Purpose, RevocationPolicy, ca::UnusableCa},
         certificate::spki_hash,
-        testing::{NOW, TestCa, client, openssl, read_pem, self_signed, trust},
+        testing::{NOW, client, read_pem, self_signed, trust},
     },
 };
 
@@ -36,13 +37,13 @@ fn refused(chain: &[CertificateDer<'static>], authorities: &Authorities) -> Chai
     refused_at(chain, authorities, NOW)
 }
 
-fn key(ca: &TestCa) -> [u8; 32] {
+fn key(ca: &Ca) -> [u8; 32] {
     spki_hash(&ca.der()).unwrap()
 }
 
 #[test]
 fn a_leaf_of_a_client_ca_verifies_and_names_its_keys() {
-    let root = TestCa::new("root");
+    let root = Ca::new("root");
     let paths = verified(&[root.leaf("a", |_| {})], &trust(&[&root]));
     assert_eq!(paths.len(), 1);
     assert_eq!(paths[0].issuer_keys, [key(&root)]);
@@ -52,7 +53,7 @@ fn a_leaf_of_a_client_ca_verifies_and_names_its_keys() {
 
 #[test]
 fn an_intermediate_verifies_in_any_order_and_beside_the_root() {
-    let root = TestCa::new("root");
+    let root = Ca::new("root");
     let upper = root.intermediate("upper", |_| {});
     let lower = upper.intermediate("lower", |_| {});
     let leaf = lower.leaf("a", |_| {});
@@ -73,7 +74,7 @@ fn an_intermediate_verifies_in_any_order_and_beside_the_root() {
 
 #[test]
 fn two_cas_of_one_name_are_distinguished() {
-    let (first, second) = (TestCa::new("corp"), TestCa::new("corp"));
+    let (first, second) = (Ca::new("corp"), Ca::new("corp"));
     let both = trust(&[&first, &second]);
     for ca in [&first, &second] {
         let paths = verified(&[ca.leaf("a", |_| {})], &both);
@@ -87,7 +88,7 @@ fn two_cas_of_one_name_are_distinguished() {
 #[test]
 fn every_valid_path_is_found() {
     // The intermediate is a client CA too, as an operator may add it to pin it.
-    let root = TestCa::new("root");
+    let root = Ca::new("root");
     let sub = root.intermediate("sub", |_| {});
     let paths = verified(&[sub.leaf("a", |_| {}), sub.der()], &trust(&[&root, &sub]));
     let keys: Vec<_> = paths.iter().map(|path| path.issuer_keys.clone()).collect();
@@ -96,7 +97,7 @@ fn every_valid_path_is_found() {
 
 #[test]
 fn a_certificate_for_servers_only_is_refused() {
-    let root = TestCa::new("root");
+    let root = Ca::new("root");
     let server =
         |p: &mut rcgen::CertificateParams| p.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     let refusal = refused(&[root.leaf("a", server)], &trust(&[&root]));
@@ -114,7 +115,7 @@ fn a_certificate_for_servers_only_is_refused() {
 
 #[test]
 fn time_is_judged_at_leaf_intermediate_and_anchor() {
-    let root = TestCa::new("root");
+    let root = Ca::new("root");
     let trusted = trust(&[&root]);
     let old = |p: &mut rcgen::CertificateParams| p.not_after = date_time_ymd(2029, 1, 1);
     let young = |p: &mut rcgen::CertificateParams| p.not_before = date_time_ymd(2031, 1, 1);
@@ -137,14 +138,14 @@ fn time_is_judged_at_leaf_intermediate_and_anchor() {
         assert_eq!(refused(&chain, &trusted).to_string(), told);
     }
 
-    let expired = TestCa::with("old", old);
+    let expired = Ca::with("old", old);
     let refusal = refused(&[expired.leaf("a", |_| {})], &trust(&[&expired]));
     assert_eq!(refusal.to_string(), "the CA \"CN=old\" may not issue: it expired on 2029-01-01T00:00:00Z");
 }
 
 #[test]
 fn the_validity_of_a_path_is_that_of_its_shortest_lived_part() {
-    let root = TestCa::with("root", |p| p.not_after = date_time_ymd(2035, 1, 1));
+    let root = Ca::with("root", |p| p.not_after = date_time_ymd(2035, 1, 1));
     let sub = root.intermediate("sub", |p| p.not_before = date_time_ymd(2022, 1, 1));
     let validity = verified(&[sub.leaf("a", |_| {}), sub.der()], &trust(&[&root]))[0].validity;
     assert_eq!(validity.not_before, Timestamp::from(date_time_ymd(2022, 1, 1)));
@@ -153,7 +154,7 @@ fn the_validity_of_a_path_is_that_of_its_shortest_lived_part() {
 
 #[test]
 fn an_issuer_that_may_not_issue_is_refused() {
-    let root = TestCa::new("root");
+    let root = Ca::new("root");
     let no_sign = |p: &mut rcgen::CertificateParams| p.key_usages = vec![KeyUsagePurpose::CrlSign];
     let no_ca = |p: &mut rcgen::CertificateParams| p.is_ca = IsCa::ExplicitNoCa;
 
@@ -170,10 +171,9 @@ fn an_issuer_that_may_not_issue_is_refused() {
         ChainRefusal::UnusableCa { subject: "CN=sub".into(), reason: UnusableCa::NoKeyCertSign }
     );
 
-    for (ca, reason) in [
-        (TestCa::with("ca", no_ca), UnusableCa::NotCa),
-        (TestCa::with("ca", no_sign), UnusableCa::NoKeyCertSign),
-    ] {
+    for (ca, reason) in
+        [(Ca::with("ca", no_ca), UnusableCa::NotCa), (Ca::with("ca", no_sign), UnusableCa::NoKeyCertSign)]
+    {
         let trusted = trust(&[&ca]);
         let refusal = refused(&[ca.leaf("a", |_| {})], &trusted);
         assert_eq!(refusal, ChainRefusal::UnusableCa { subject: "CN=ca".into(), reason });
@@ -184,13 +184,13 @@ fn an_issuer_that_may_not_issue_is_refused() {
 #[test]
 fn a_path_length_is_kept_by_intermediate_and_anchor() {
     let none_below = |p: &mut rcgen::CertificateParams| p.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    let root = TestCa::with("root", none_below);
+    let root = Ca::with("root", none_below);
     let sub = root.intermediate("sub", |_| {});
     let refusal = refused(&[sub.leaf("a", |_| {}), sub.der()], &trust(&[&root]));
     assert_eq!(refusal, ChainRefusal::PathLength { subject: "CN=root".into() });
     verified(&[root.leaf("a", |_| {})], &trust(&[&root]));
 
-    let root = TestCa::new("root");
+    let root = Ca::new("root");
     let upper = root.intermediate("upper", none_below);
     let lower = upper.intermediate("lower", |_| {});
     let refusal = refused(&[lower.leaf("a", |_| {}), lower.der(), upper.der()], &trust(&[&root]));
@@ -215,14 +215,14 @@ fn outside(name: &str, ca: &str) -> ChainRefusal {
 
 #[test]
 fn dns_and_ip_name_constraints_are_judged() {
-    let root = TestCa::new("root");
+    let root = Ca::new("root");
     let plain = trust(&[&root]);
     let sub = root.intermediate("sub", permit(GeneralSubtree::DnsName("example.com".into())));
     verified(&[sub.leaf("a", dns("a.example.com")), sub.der()], &plain);
     let refusal = refused(&[sub.leaf("a", dns("a.example.org")), sub.der()], &plain);
     assert_eq!(refusal, outside("dNSName \"a.example.org\"", "CN=sub"));
 
-    let root = TestCa::with("root", permit(GeneralSubtree::DnsName("example.com".into())));
+    let root = Ca::with("root", permit(GeneralSubtree::DnsName("example.com".into())));
     verified(&[root.leaf("a", dns("a.example.com"))], &trust(&[&root]));
     assert_eq!(
         refused(&[root.leaf("a", dns("b.org"))], &trust(&[&root])),
@@ -230,7 +230,7 @@ fn dns_and_ip_name_constraints_are_judged() {
     );
 
     let net = CidrSubnet::from_v4_prefix([192, 0, 2, 0], 24);
-    let root = TestCa::with("root", permit(GeneralSubtree::IpAddress(net)));
+    let root = Ca::with("root", permit(GeneralSubtree::IpAddress(net)));
     let ip = |bytes: [u8; 4]| {
         move |p: &mut rcgen::CertificateParams| p.subject_alt_names = vec![SanType::IpAddress(bytes.into())]
     };
@@ -244,7 +244,7 @@ fn dns_and_ip_name_constraints_are_judged() {
 #[test]
 fn malformed_name_constraints_are_refused() {
     let malformed = CustomExtension::from_oid_content(&[2, 5, 29, 30], vec![0x30, 0x02, 0x05, 0x00]);
-    let root = TestCa::with("root", |p| p.custom_extensions = vec![malformed]);
+    let root = Ca::with("root", |p| p.custom_extensions = vec![malformed]);
     let reason = UnusableCa::MalformedConstraints;
     let trusted = trust(&[&root]);
     let refusal = refused(&[root.leaf("a", |_| {})], &trusted);
@@ -254,7 +254,7 @@ fn malformed_name_constraints_are_refused() {
 
 #[test]
 fn a_self_signed_certificate_is_reported_first() {
-    let root = TestCa::new("root");
+    let root = Ca::new("root");
     let ca = |p: &mut rcgen::CertificateParams| p.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     for leaf in [
         self_signed(|_| {}),
@@ -276,7 +276,7 @@ fn a_self_signed_certificate_is_reported_first() {
 
 #[test]
 fn a_client_ca_is_not_a_client() {
-    let root = TestCa::new("root");
+    let root = Ca::new("root");
     let refusal = refused(&[root.der()], &trust(&[&root]));
     assert_eq!(refusal, ChainRefusal::ClientCaAsClient { subject: "CN=root".into() });
     let leaf = self_signed(|_| {});
@@ -325,30 +325,30 @@ fn serial(number: u64) -> impl Fn(&mut rcgen::CertificateParams) {
 
 #[test]
 fn a_renewed_ca_beside_its_expired_certificate_works() {
-    let root = TestCa::with("root", |p| p.not_after = date_time_ymd(2029, 1, 1));
-    let renewed = root.renewed("root", |p| p.not_after = date_time_ymd(2039, 1, 1));
+    let root = Ca::with("root", |p| p.not_after = date_time_ymd(2029, 1, 1));
+    let renewed = root.twin(|p| p.not_after = date_time_ymd(2039, 1, 1));
     let trusted =
-        Authorities::new(vec![root.der(), renewed], Vec::new(), RevocationPolicy::default()).unwrap();
+        Authorities::new(vec![root.der(), renewed.der()], Vec::new(), RevocationPolicy::default()).unwrap();
     assert_eq!(verified(&[root.leaf("a", |_| {})], &trusted).len(), 1);
 }
 
 #[test]
 fn an_empty_trust_verifies_nothing() {
-    let root = TestCa::new("root");
+    let root = Ca::new("root");
     let refusal = refused(&[root.leaf("a", |_| {})], &Authorities::empty());
     assert_eq!(refusal, ChainRefusal::NoAuthorities);
 }
 
 #[test]
 fn unrelated_presented_certificates_are_ignored() {
-    let root = TestCa::new("root");
+    let root = Ca::new("root");
     let junk = CertificateDer::from(vec![0x30, 0x80, 0xff]);
     verified(&[root.leaf("a", |_| {}), junk], &trust(&[&root]));
 }
 
 #[test]
 fn hints_are_whole_names() {
-    let root = TestCa::new("root");
+    let root = Ca::new("root");
     let trusted = trust(&[&root]);
     let hints: Vec<_> = trusted.subjects().collect();
     let anchor = root.der();

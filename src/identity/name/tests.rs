@@ -1,12 +1,10 @@
 use std::path::Path;
 
 use proptest::prelude::*;
+use testkit::tool::openssl;
 
 use super::*;
-use crate::identity::{
-    certificate::ClientCertificate,
-    testing::{openssl, read_pem},
-};
+use crate::identity::{certificate::ClientCertificate, testing::read_pem};
 
 /// A TLV of up to 127 bytes.
 fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {

@@ -1,11 +1,13 @@
 use std::sync::Arc;
 
+use testkit::Ca;
+
 use super::*;
 use crate::{
     authenticate::judge_client,
     identity::{
         Authorities, StaleCrl, SubjectAltName, Thumbprint,
-        testing::{NOW, TestCa, client, trust, trust_with},
+        testing::{NOW, client, trust, trust_with},
     },
     trust::{ApplicationSpec, Change, CredentialSpec, Registered, RegisteredSubject, Registry, Subject},
 };
@@ -43,7 +45,7 @@ fn authenticate(identity: &ClientIdentity, trust: &Trust, id: &str) -> Option<(b
     Some((false, proof))
 }
 
-fn issued(ca: &TestCa) -> ClientIdentity {
+fn issued(ca: &Ca) -> ClientIdentity {
     let leaf = ca.leaf("payments", |params| {
         params.subject_alt_names = vec![rcgen::SanType::DnsName("payments.example".try_into().unwrap())];
     });
@@ -56,7 +58,7 @@ fn profile() -> Profile {
 
 #[test]
 fn a_change_of_another_application_keeps_proof_and_headers() {
-    let ca = TestCa::new("Client CA");
+    let ca = Ca::new("Client CA");
     let (identity, profile) = (issued(&ca), profile());
     let mut trust = trusting(trust(&[&ca]), vec![by_name("payments", "a")]);
     let (_, proof) = authenticate(&identity, &trust, "payments").unwrap();
@@ -70,7 +72,7 @@ fn a_change_of_another_application_keeps_proof_and_headers() {
 
 #[test]
 fn a_change_of_its_own_application_voids_a_proof() {
-    let ca = TestCa::new("Client CA");
+    let ca = Ca::new("Client CA");
     let identity = issued(&ca);
     let mut trust = trusting(trust(&[&ca]), vec![by_name("payments", "a")]);
     authenticate(&identity, &trust, "payments").unwrap();
@@ -85,11 +87,11 @@ fn a_change_of_its_own_application_voids_a_proof() {
 
 #[test]
 fn a_crl_voids_a_proof_by_a_chain_but_not_by_a_thumbprint() {
-    let ca = TestCa::new("Client CA");
+    let ca = Ca::new("Client CA");
     let identity = issued(&ca);
     let thumbprint = identity.certificate.as_ref().unwrap().thumbprint();
     let with_crl = |trust: &Trust| {
-        let authorities = trust_with(&[&ca], vec![ca.crl(&[7], 2035)], StaleCrl::Refuse);
+        let authorities = trust_with(&[&ca], vec![ca.crl_der(&[7], |_| {})], StaleCrl::Refuse);
         Trust { authorities: Arc::new(authorities), ..trust.clone() }
     };
     for (change, is_kept) in
@@ -104,7 +106,7 @@ fn a_crl_voids_a_proof_by_a_chain_but_not_by_a_thumbprint() {
 
 #[test]
 fn another_profile_or_basis_voids_headers() {
-    let ca = TestCa::new("Client CA");
+    let ca = Ca::new("Client CA");
     let (identity, profile) = (issued(&ca), profile());
     let trust = trusting(trust(&[&ca]), vec![by_name("payments", "a")]);
     let (_, proof) = authenticate(&identity, &trust, "payments").unwrap();
@@ -118,7 +120,7 @@ fn another_profile_or_basis_voids_headers() {
 
 #[test]
 fn a_new_application_makes_a_candidate_of_a_stranger() {
-    let ca = TestCa::new("Client CA");
+    let ca = Ca::new("Client CA");
     let identity = issued(&ca);
     let mut trust = trusting(trust(&[&ca]), Vec::new());
     assert!(!identity.is_candidate(&trust));

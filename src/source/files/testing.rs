@@ -8,15 +8,14 @@ use std::{
 };
 
 use tempfile::TempDir;
-
-use crate::identity::testing::TestCa;
+use testkit::Ca;
 
 const LIST: &str = "kept.crl";
 
 /// A folder with all files but the list. The list's server never answers.
 pub(crate) struct Files {
     folder: TempDir,
-    ca: TestCa,
+    ca: Ca,
     _server: TcpListener,
 }
 
@@ -40,7 +39,7 @@ private_key = "m.key"
 "#,
             server.local_addr().unwrap()
         );
-        let files = Self { folder: TempDir::new().unwrap(), ca: TestCa::new("Client CA"), _server: server };
+        let files = Self { folder: TempDir::new().unwrap(), ca: Ca::new("Client CA"), _server: server };
         let leaf = rcgen::generate_simple_self_signed(["m.example".to_owned()]).unwrap();
         files.write("edge.toml", config.as_bytes());
         files.write("applications.toml", b"# nobody\n");
@@ -63,12 +62,12 @@ private_key = "m.key"
 
     /// A list that revokes these serial numbers and counts.
     pub(crate) fn list(&self, serials: &[u64]) -> Vec<u8> {
-        self.ca.crl(serials, 2035)
+        self.ca.crl_der(serials, |_| {})
     }
 
     /// One in the same name that does not count.
     pub(crate) fn forged_list() -> Vec<u8> {
-        TestCa::new("Client CA").crl(&[], 2035)
+        Ca::new("Client CA").crl_der(&[], |_| {})
     }
 
     pub(crate) fn write(&self, name: &str, bytes: &[u8]) {

@@ -1,9 +1,7 @@
 //! A domain's certificate and key.
 
-use rcgen::{ExtendedKeyUsagePurpose, SanType};
-
 use super::*;
-use crate::support::certificates::{openssl, pem};
+use crate::support::{certificates::pem, tool::openssl};
 
 #[test]
 fn server_key_of_another_certificate() {
@@ -173,11 +171,7 @@ fn expired(folder: &Folder, end: time::OffsetDateTime) -> &Folder {
 }
 
 fn server_with(change: impl FnOnce(&mut CertificateParams)) -> Credentials {
-    Ca::new("Server CA").issue("mtls.example.test", |params| {
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        params.subject_alt_names = vec![SanType::DnsName("mtls.example.test".try_into().unwrap())];
-        change(params);
-    })
+    Ca::new("Server CA").server_with(&["mtls.example.test"], change)
 }
 
 #[test]

@@ -2,11 +2,12 @@
 
 use rcgen::{CertificateParams, CustomExtension, KeyPair};
 use rustls_pki_types::CertificateDer;
+use testkit::{Ca, certificates::ring};
 
 use super::{Budget, ChainRefusal, paths};
 use crate::identity::{
     Authorities, RevocationPolicy,
-    testing::{NOW, TestCa, client, trust},
+    testing::{NOW, client, trust},
 };
 
 /// What looking at a chain costs, and how it ends.
@@ -22,23 +23,12 @@ fn large(p: &mut CertificateParams) {
         .collect();
 }
 
-/// CAs of one name, each signed by the one before it and the first by the last.
-fn ring(
-    name: &str,
-    count: usize,
-    change: impl Fn(&mut CertificateParams),
-) -> (Vec<CertificateDer<'static>>, TestCa) {
-    let cas: Vec<TestCa> = (0..count).map(|_| TestCa::new(name)).collect();
-    let signed = (0..count).map(|index| cas[index].below(&cas[(index + 1) % count], name, &change)).collect();
-    (signed, cas.into_iter().next().unwrap())
-}
-
 #[test]
 fn a_strangers_ring_of_cas_costs_no_signature_check() {
-    let root = TestCa::new("root");
+    let root = Ca::new("root");
     let trusted = trust(&[&root]);
     for change in [|_: &mut CertificateParams| {}, large] {
-        let (cas, issuer) = ring("Ring CA", 9, change);
+        let (issuer, cas) = ring("Ring CA", 9, change);
         let chain = [vec![issuer.leaf("payments", |_| {})], cas].concat();
         let (budget, refusal) = budget(&chain, &trusted);
         assert!(
@@ -55,10 +45,10 @@ fn a_strangers_ring_of_cas_costs_no_signature_check() {
 
 #[test]
 fn a_ring_named_like_a_client_ca_costs_few_checks() {
-    let root = TestCa::new("root");
+    let root = Ca::new("root");
     let trusted = trust(&[&root]);
     for change in [|_: &mut CertificateParams| {}, large] {
-        let (cas, issuer) = ring("root", 9, change);
+        let (issuer, cas) = ring("root", 9, change);
         let chain = [vec![issuer.leaf("payments", |_| {})], cas].concat();
         let (budget, refusal) = budget(&chain, &trusted);
         assert!(matches!(refusal, Some(ChainRefusal::Signature { .. })), "{refusal:?}");
@@ -68,17 +58,17 @@ fn a_ring_named_like_a_client_ca_costs_few_checks() {
 
 #[test]
 fn a_web_of_cas_with_many_names_costs_a_few_signature_checks() {
-    let root = TestCa::new("root");
+    let root = Ca::new("root");
     let trusted = trust(&[&root]);
     // Two CAs of each of four names, each pair signed by the next pair's, all of the last in the client CA's name.
     let names = ["a", "b", "c", "d"];
     let mut chain = Vec::new();
-    let impostor = TestCa::new("root");
-    let pairs: Vec<[TestCa; 2]> = names.iter().map(|name| [TestCa::new(name), TestCa::new(name)]).collect();
+    let impostor = Ca::new("root");
+    let pairs: Vec<[Ca; 2]> = names.iter().map(|name| [Ca::new(name), Ca::new(name)]).collect();
     for (index, pair) in pairs.iter().enumerate() {
         for (number, ca) in pair.iter().enumerate() {
             let issuer = pairs.get(index + 1).map_or(&impostor, |above| &above[number]);
-            chain.push(ca.below(issuer, names[index], |_| {}));
+            chain.push(ca.twin_below(issuer, |_| {}));
         }
     }
     chain.insert(0, pairs[0][0].leaf("payments", |_| {}));
@@ -89,7 +79,7 @@ fn a_web_of_cas_with_many_names_costs_a_few_signature_checks() {
 
 #[test]
 fn an_honest_path_costs_one_check_a_certificate() {
-    let root = TestCa::new("root");
+    let root = Ca::new("root");
     let upper = root.intermediate("upper", |_| {});
     let lower = upper.intermediate("lower", |_| {});
     for (chain, signatures) in [
@@ -104,13 +94,13 @@ fn an_honest_path_costs_one_check_a_certificate() {
 
 #[test]
 fn many_client_cas_are_not_searched() {
-    let cas: Vec<TestCa> = (0..40).map(|number| TestCa::new(&format!("CA {number}"))).collect();
+    let cas: Vec<Ca> = (0..40).map(|number| Ca::new(&format!("CA {number}"))).collect();
     let trusted = trust(&cas.iter().collect::<Vec<_>>());
     let (budget, refusal) = budget(&[cas[39].leaf("a", |_| {})], &trusted);
     assert_eq!((refusal, budget.signatures), (None, 1));
     // Of one name, the key identifier decides which.
-    let cas: Vec<TestCa> =
-        (0..40).map(|_| TestCa::with("CA", |p| p.use_authority_key_identifier_extension = true)).collect();
+    let cas: Vec<Ca> =
+        (0..40).map(|_| Ca::with("CA", |p| p.use_authority_key_identifier_extension = true)).collect();
     let trusted = trust(&cas.iter().collect::<Vec<_>>());
     let leaf = cas[39].leaf("a", |p| p.use_authority_key_identifier_extension = true);
     let (budget, refusal) = self::budget(&[leaf], &trusted);
@@ -119,7 +109,7 @@ fn many_client_cas_are_not_searched() {
 
 #[test]
 fn an_intermediate_is_read_up_to_eight_kibibytes() {
-    let root = TestCa::new("root");
+    let root = Ca::new("root");
     let huge = |p: &mut CertificateParams| {
         p.custom_extensions = vec![CustomExtension::from_oid_content(&[1, 2, 3], vec![0; 8 * 1024])];
     };
@@ -136,10 +126,10 @@ fn an_intermediate_is_read_up_to_eight_kibibytes() {
 
 #[test]
 fn key_identifiers_select_among_same_named_cas() {
-    let root = TestCa::new("root");
-    let cas: Vec<TestCa> = (0..5).map(|_| root.intermediate("sub", |_| {})).collect();
+    let root = Ca::new("root");
+    let cas: Vec<Ca> = (0..5).map(|_| root.intermediate("sub", |_| {})).collect();
     let leaf = cas[4].leaf("a", |p| p.use_authority_key_identifier_extension = true);
-    let chain = [vec![leaf], cas.iter().map(TestCa::der).collect()].concat();
+    let chain = [vec![leaf], cas.iter().map(Ca::der).collect()].concat();
     assert_eq!(budget(&chain, &trust(&[&root])).1, None);
 }
 
@@ -147,11 +137,11 @@ fn key_identifiers_select_among_same_named_cas() {
 fn names_cost_no_more_than_their_bound() {
     // U+FDFA folds to eighteen characters.
     let name = "\u{fdfa}".repeat(400);
-    let root = TestCa::new("root");
-    let sub = TestCa::new(&name);
+    let root = Ca::new("root");
+    let sub = Ca::new(&name);
     let chain = [root.leaf("a", |_| {}), sub.der()];
     assert_eq!(budget(&chain, &trust(&[&root])).1, None);
-    let chain = [TestCa::new("other").leaf("a", |_| {}), sub.der()];
+    let chain = [Ca::new("other").leaf("a", |_| {}), sub.der()];
     assert!(matches!(
         budget(&chain, &trust(&[&root])).1,
         Some(ChainRefusal::SkippedIntermediates { count: 1, .. })
@@ -161,11 +151,10 @@ fn names_cost_no_more_than_their_bound() {
 #[test]
 fn seven_hundred_client_cas_load_with_few_checks() {
     // The same CA many times: its certificates have not issued each other.
-    let root = TestCa::new("root");
-    let twins: Vec<CertificateDer<'static>> = (0..30).map(|_| root.renewed("root", |_| {})).collect();
-    let issued: Vec<TestCa> =
-        (0..30).map(|number| root.intermediate(&format!("sub {number}"), |_| {})).collect();
-    let all = [twins, issued.iter().map(TestCa::der).collect()].concat();
+    let root = Ca::new("root");
+    let twins: Vec<CertificateDer<'static>> = (0..30).map(|_| root.twin(|_| {}).der()).collect();
+    let issued: Vec<Ca> = (0..30).map(|number| root.intermediate(&format!("sub {number}"), |_| {})).collect();
+    let all = [twins, issued.iter().map(Ca::der).collect()].concat();
     let trusted = Authorities::new(all, Vec::new(), RevocationPolicy::default()).unwrap();
     assert_eq!(budget(&[issued[0].leaf("a", |_| {})], &trusted).1, None);
     let _ = KeyPair::generate();

@@ -12,10 +12,11 @@ use rcgen::{
     GeneralSubtree, IsCa, KeyUsagePurpose, NameConstraints, SanType, SerialNumber, date_time_ymd,
 };
 use rustls_pki_types::CertificateDer;
+use testkit::Ca;
 
 use crate::identity::{
     Authorities, ChainVerdict, ClientCertificate, RevocationPolicy,
-    testing::{NOW, TestCa, client, trust},
+    testing::{NOW, client, trust},
     verify_chain,
 };
 
@@ -288,7 +289,7 @@ proptest! {
         let above = std::iter::once(root_twist).chain(between.iter().copied()).take(between.len());
         prop_assume!(trusted != Trusted::All || !above.into_iter().any(is_unfit));
 
-        let mut cas = vec![TestCa::with("CA 0", twist(root_twist, 100, "CA 0"))];
+        let mut cas = vec![Ca::with("CA 0", twist(root_twist, 100, "CA 0"))];
         for (index, own) in between.iter().enumerate() {
             let (name, serial) = (format!("CA {}", index + 1), index as u64 + 1);
             let ca = cas[index].intermediate(&name, twist(*own, serial, &name));
@@ -296,20 +297,20 @@ proptest! {
         }
         let issuer = cas.last().unwrap();
         let mut chain = vec![issuer.leaf("payments", leaf(leaf_twist, 3))];
-        chain.extend(cas.iter().skip(1).rev().map(TestCa::der));
+        chain.extend(cas.iter().skip(1).rev().map(Ca::der));
         let mut trusted_cas: Vec<CertificateDer<'static>> = match trusted {
             Trusted::Root => vec![cas[0].der()],
-            Trusted::All => cas.iter().map(TestCa::der).collect(),
+            Trusted::All => cas.iter().map(Ca::der).collect(),
             Trusted::Issuer => vec![issuer.der()],
         };
         // The root as it may have been issued again: the same key and name in another case.
         if is_first_written_otherwise && trusted == Trusted::Root && root_twist == Twist::Nothing {
-            trusted_cas = vec![cas[0].renewed("CA 0", twist(Twist::OtherCase, 100, "CA 0"))];
+            trusted_cas = vec![cas[0].twin(twist(Twist::OtherCase, 100, "CA 0")).der()];
         }
         let asked = if trusted == Trusted::Issuer { &cas[cas.len() - 1..] } else { &cas[..] };
         let crls: Vec<Vec<u8>> = match revoked {
             None => Vec::new(),
-            Some(serial) => asked.iter().map(|ca| ca.crl(&[serial], 2035)).collect(),
+            Some(serial) => asked.iter().map(|ca| ca.crl_der(&[serial], |_| {})).collect(),
         };
         let partial = trusted == Trusted::Issuer;
         let (theirs, ours) = (openssl(&chain, &trusted_cas, &crls, partial), ours(&chain, &trusted_cas, &crls));
@@ -323,7 +324,7 @@ proptest! {
         which in 0_usize..2,
         also_cut in any::<bool>(),
     ) {
-        let root = TestCa::new("root");
+        let root = Ca::new("root");
         let sub = root.intermediate("sub", rich);
         let mut chain = vec![sub.leaf("a", leaf(LeafTwist::Dns("a.example.com"), 3)), sub.der()];
         let mut bytes = chain[which].to_vec();
@@ -346,7 +347,7 @@ proptest! {
         critical in any::<bool>(),
         of_leaf in any::<bool>(),
     ) {
-        let root = TestCa::new("root");
+        let root = Ca::new("root");
         let odd = |p: &mut CertificateParams| {
             let mut extension = CustomExtension::from_oid_content(&[2, 5, 29, number], bytes.clone());
             extension.set_criticality(critical);

@@ -5,6 +5,7 @@ use rcgen::{
     KeyUsagePurpose, date_time_ymd,
 };
 use rustls_pki_types::CertificateDer;
+use testkit::Ca;
 
 use super::{refused, serial, verified};
 use crate::{
@@ -12,16 +13,16 @@ use crate::{
     identity::{
         authorities::{Authorities, CrlDepth, RevocationPolicy, StaleCrl},
         chain::{ChainRefusal, ChainVerdict, verify_chain},
-        testing::{NOW, TestCa, client, trust_with},
+        testing::{NOW, between, client, trust_with, until},
     },
 };
 
 #[test]
 fn a_revoked_leaf_or_intermediate_is_refused() {
-    let root = TestCa::new("root");
+    let root = Ca::new("root");
     let sub = root.intermediate("sub", serial(7));
     let (good, bad) = (root.leaf("good", serial(1)), root.leaf("bad", serial(2)));
-    let trusted = trust_with(&[&root], vec![root.crl(&[2, 7], 2035)], StaleCrl::Refuse);
+    let trusted = trust_with(&[&root], vec![root.crl_der(&[2, 7], |_| {})], StaleCrl::Refuse);
     let until = verified(&[good], &trusted)[0].validity.not_after;
     assert_eq!(until, Timestamp::from(date_time_ymd(2035, 1, 1)).previous(), "a verdict ends with its CRL");
     let refusal = refused(&[bad], &trusted);
@@ -31,9 +32,9 @@ fn a_revoked_leaf_or_intermediate_is_refused() {
 
 #[test]
 fn an_intermediates_own_crl_applies() {
-    let root = TestCa::new("root");
+    let root = Ca::new("root");
     let sub = root.intermediate("sub", |_| {});
-    let trusted = trust_with(&[&root], vec![sub.crl(&[2], 2035)], StaleCrl::Refuse);
+    let trusted = trust_with(&[&root], vec![sub.crl_der(&[2], |_| {})], StaleCrl::Refuse);
     assert!(trusted.crls().next().unwrap().signer.is_none());
     verified(&[sub.leaf("a", serial(1)), sub.der()], &trusted);
     assert_eq!(refused(&[sub.leaf("a", serial(2)), sub.der()], &trusted), ChainRefusal::Revoked);
@@ -41,8 +42,8 @@ fn an_intermediates_own_crl_applies() {
 
 #[test]
 fn a_stale_crl_refuses_or_is_reported() {
-    let root = TestCa::new("root");
-    let lists = || vec![root.crl(&[2], 2028)];
+    let root = Ca::new("root");
+    let lists = || vec![root.crl_der(&[2], until(2028))];
     let refuse = trust_with(&[&root], lists(), StaleCrl::Refuse);
     let refusal = refused(&[root.leaf("a", serial(1))], &refuse);
     assert_eq!(refusal.to_string(), "a CRL of the path is stale: its nextUpdate was 2028-01-01T00:00:00Z");
@@ -53,26 +54,29 @@ fn a_stale_crl_refuses_or_is_reported() {
 
 #[test]
 fn a_crl_signed_by_another_ca_is_refused() {
-    let (root, impostor) = (TestCa::new("root"), TestCa::new("root"));
-    let forged = impostor.crl(&[], 2035);
-    let error =
-        Authorities::new(vec![root.der()], vec![root.crl(&[], 2035), forged], RevocationPolicy::default());
+    let (root, impostor) = (Ca::new("root"), Ca::new("root"));
+    let forged = impostor.crl_der(&[], |_| {});
+    let error = Authorities::new(
+        vec![root.der()],
+        vec![root.crl_der(&[], |_| {}), forged],
+        RevocationPolicy::default(),
+    );
     let expected = "CRL 2: a CRL with the name of the client CA \"CN=root\", but not signed by it: forged, or issued by another CA of that name";
     assert_eq!(error.unwrap_err().to_string(), expected);
 }
 
 #[test]
 fn a_forged_intermediate_crl_refuses_its_certificates() {
-    let root = TestCa::new("root");
-    let (sub, impostor) = (root.intermediate("sub", |_| {}), TestCa::new("sub"));
-    let trusted = trust_with(&[&root], vec![impostor.crl(&[], 2035)], StaleCrl::Refuse);
+    let root = Ca::new("root");
+    let (sub, impostor) = (root.intermediate("sub", |_| {}), Ca::new("sub"));
+    let trusted = trust_with(&[&root], vec![impostor.crl_der(&[], |_| {})], StaleCrl::Refuse);
     assert_eq!(refused(&[sub.leaf("a", |_| {}), sub.der()], &trusted), ChainRefusal::CrlSignature);
 }
 
 #[test]
 fn two_cas_of_one_name_have_their_own_crls() {
-    let (first, second) = (TestCa::new("corp"), TestCa::new("corp"));
-    let lists = vec![first.crl(&[1], 2035), second.crl(&[2], 2035)];
+    let (first, second) = (Ca::new("corp"), Ca::new("corp"));
+    let lists = vec![first.crl_der(&[1], |_| {}), second.crl_der(&[2], |_| {})];
     let trusted = trust_with(&[&first, &second], lists, StaleCrl::Refuse);
     for (ca, revoked, valid) in [(&first, 1, 2), (&second, 2, 1)] {
         assert_eq!(refused(&[ca.leaf("a", serial(revoked))], &trusted), ChainRefusal::Revoked);
@@ -82,20 +86,21 @@ fn two_cas_of_one_name_have_their_own_crls() {
 
 #[test]
 fn an_anchor_without_crl_sign_cannot_revoke() {
-    let root = TestCa::new("root");
-    let anchor = root.renewed("root", |p| p.key_usages = vec![KeyUsagePurpose::KeyCertSign]);
+    let root = Ca::new("root");
+    let anchor = root.twin(|p| p.key_usages = vec![KeyUsagePurpose::KeyCertSign]);
     let trusted =
-        Authorities::new(vec![anchor], vec![root.crl(&[], 2035)], RevocationPolicy::default()).unwrap();
+        Authorities::new(vec![anchor.der()], vec![root.crl_der(&[], |_| {})], RevocationPolicy::default())
+            .unwrap();
     let refusal = refused(&[root.leaf("a", |_| {})], &trusted);
     assert_eq!(refusal, ChainRefusal::CrlIssuerNotSigner { subject: "CN=root".into() });
 }
 
 #[test]
 fn the_newest_crl_of_a_ca_applies() {
-    let root = TestCa::new("root");
+    let root = Ca::new("root");
     for revoked in [[&[][..], &[1]], [&[1], &[]]] {
         let [older, newer] = revoked;
-        let lists = vec![root.crl_of(2024, older, 2035), root.crl_of(2025, newer, 2035)];
+        let lists = vec![root.crl_der(older, between(2024, 2035)), root.crl_der(newer, between(2025, 2035))];
         let trusted = trust_with(&[&root], lists, StaleCrl::Refuse);
         let verdict = verify_chain(&client(&[root.leaf("a", serial(1))]), &trusted, NOW);
         assert_eq!(verdict == ChainVerdict::Refused(ChainRefusal::Revoked), newer == [1]);
@@ -104,8 +109,8 @@ fn the_newest_crl_of_a_ca_applies() {
 
 #[test]
 fn crl_number_breaks_this_update_ties() {
-    let root = TestCa::new("root");
-    let list = |number: u64, serials: &[u64]| root.crl_with(serials, |list| list.crl_number = number.into());
+    let root = Ca::new("root");
+    let list = |number: u64, serials: &[u64]| root.crl_der(serials, |list| list.crl_number = number.into());
     for (lists, revoked) in [
         (vec![list(9, &[]), list(10, &[1])], true),
         (vec![list(10, &[]), list(9, &[1])], false),
@@ -121,9 +126,9 @@ fn crl_number_breaks_this_update_ties() {
 
 #[test]
 fn the_depth_says_whether_intermediates_are_asked_about() {
-    let root = TestCa::new("root");
+    let root = Ca::new("root");
     let sub = root.intermediate("sub", serial(7));
-    let lists = || vec![root.crl(&[7], 2035), sub.crl(&[2], 2035)];
+    let lists = || vec![root.crl_der(&[7], |_| {}), sub.crl_der(&[2], |_| {})];
     let deep = |depth, lists| {
         let policy = RevocationPolicy { depth, ..RevocationPolicy::default() };
         Authorities::new(vec![root.der()], lists, policy).unwrap()
@@ -137,7 +142,7 @@ fn the_depth_says_whether_intermediates_are_asked_about() {
         assert_eq!(refused(&chain(&bad), trusted), ChainRefusal::Revoked);
     }
     // Nor does it matter then that a list higher up is stale.
-    let stale = || vec![root.crl(&[], 2028), sub.crl(&[2], 2035)];
+    let stale = || vec![root.crl_der(&[], until(2028)), sub.crl_der(&[2], |_| {})];
     assert!(matches!(refused(&chain(&good), &deep(CrlDepth::Chain, stale())), ChainRefusal::StaleCrl { .. }));
     let until = verified(&chain(&good), &deep(CrlDepth::Leaf, stale()))[0].validity.not_after;
     assert_eq!(until, Timestamp::from(date_time_ymd(2035, 1, 1)).previous());
@@ -154,7 +159,7 @@ fn scope(uri: &str, of: Option<CrlScope>) -> impl FnOnce(&mut CertificateRevocat
 #[test]
 fn a_partitioned_crl_covers_only_what_it_names() {
     const URI: &str = "http://crl.example/1.crl";
-    let root = TestCa::new("root");
+    let root = Ca::new("root");
     let point = |uri: &'static str, number: u64| {
         move |p: &mut rcgen::CertificateParams| {
             serial(number)(p);
@@ -171,7 +176,7 @@ fn a_partitioned_crl_covers_only_what_it_names() {
         ),
         (root.leaf("of no point", serial(4)), None),
     ];
-    let trusted = trust_with(&[&root], vec![root.crl_with(&[2], scope(URI, None))], StaleCrl::Refuse);
+    let trusted = trust_with(&[&root], vec![root.crl_der(&[2], scope(URI, None))], StaleCrl::Refuse);
     for (leaf, refusal) in leaves {
         match refusal {
             None => drop(verified(&[leaf], &trusted)),
@@ -179,7 +184,7 @@ fn a_partitioned_crl_covers_only_what_it_names() {
         }
     }
     // A list of CAs does not cover a client.
-    let of_cas = root.crl_with(&[2], scope(URI, Some(CrlScope::CaCertsOnly)));
+    let of_cas = root.crl_der(&[2], scope(URI, Some(CrlScope::CaCertsOnly)));
     let leaf = root.leaf("a", point(URI, 1));
     assert_eq!(
         refused(&[leaf], &trust_with(&[&root], vec![of_cas.clone()], StaleCrl::Refuse)),
@@ -188,9 +193,9 @@ fn a_partitioned_crl_covers_only_what_it_names() {
     // With a list of clients beside it, both are covered.
     let sub = root.intermediate("sub", point(URI, 5));
     let chain = [sub.leaf("a", serial(6)), sub.der()];
-    let lists = vec![of_cas, sub.crl(&[], 2035)];
+    let lists = vec![of_cas, sub.crl_der(&[], |_| {})];
     verified(&chain, &trust_with(&[&root], lists, StaleCrl::Refuse));
-    let of_users = root.crl_with(&[], scope(URI, Some(CrlScope::UserCertsOnly)));
-    let lists = vec![of_users, sub.crl(&[], 2035)];
+    let of_users = root.crl_der(&[], scope(URI, Some(CrlScope::UserCertsOnly)));
+    let lists = vec![of_users, sub.crl_der(&[], |_| {})];
     assert_eq!(refused(&chain, &trust_with(&[&root], lists, StaleCrl::Refuse)), ChainRefusal::NoCoveringCrl);
 }

@@ -1,4 +1,4 @@
-//! Command-line clients, run beside the test's own upstream.
+//! Command-line tools, run to their end. A missing tool fails the test; nothing is skipped.
 
 use std::{
     ffi::OsStr,
@@ -9,25 +9,44 @@ use std::{
 
 use tokio::time::timeout;
 
-use super::PATIENCE;
+use crate::PATIENCE;
 
-/// How a tool ended, and what it said.
+/// Runs `openssl` in a folder and returns its standard output.
+pub fn openssl(folder: &Path, arguments: &[&str]) -> String {
+    run(folder, "openssl", arguments)
+}
+
+/// Runs a tool in a folder and returns its standard output.
+pub fn run(folder: &Path, program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program)
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .unwrap_or_else(|error| panic!("the tests need the command {program}: {error}"));
+    assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Exit code and output of a tool.
 #[derive(Debug)]
 pub struct Said {
+    /// The exit code; none if a signal ended it.
     pub code: Option<i32>,
+    /// Standard output.
     pub out: String,
+    /// Standard error.
     pub err: String,
 }
 
 impl Said {
-    /// Asserts exit 0.
+    /// Asserts exit code 0.
     pub fn well(self) -> Self {
         assert_eq!(self.code, Some(0), "{}\n{}", self.out, self.err);
         self
     }
 }
 
-/// Runs a tool in a folder with this standard input. Fails, and never skips, where it is missing.
+/// Runs a tool in a folder with this standard input, beside the servers of the test's own runtime.
 pub async fn run_tool(
     folder: &Path,
     program: &str,
