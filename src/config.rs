@@ -7,26 +7,25 @@ mod applications;
 pub mod diagnostic;
 mod edge;
 pub mod file;
-mod guess;
+mod node;
 mod parse;
 mod public_key;
+mod reader;
 mod redact;
 pub mod schema;
 pub mod settings;
 pub mod span;
 mod split;
 mod syntax;
-mod table;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
-mod unreadable;
 mod validate;
-mod value;
+mod variable;
 
 use crate::text::{encoding, suggest};
 
-pub use diagnostic::{Problem, Severity, render};
+pub use diagnostic::{Fault, Problem, Severity, render};
 pub use parse::{admin, applications, settings};
 pub use span::{Source, Span, Spanned};

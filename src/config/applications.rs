@@ -3,14 +3,15 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::{
-    diagnostic::Problem,
-    guess, public_key,
+    diagnostic::{Fault, Problem},
+    node::{Table, Value, whitespace_at_its_ends},
+    public_key,
+    reader::Reader,
     schema::{APPLICATION, CREDENTIAL, SYNONYMS},
     settings::{Application, AuthMethod, Credential, Matcher},
     span::{Span, Spanned},
     suggest::{all_of, did_you_mean, quote},
-    table::{Reader, Table},
-    value::{Fault, Value},
+    variable::{template, variable},
 };
 
 /// RFC 6749 sets no limit; this one keeps log lines and lookups in bounds.
@@ -80,7 +81,7 @@ impl<F: FnMut(Application)> Registry<F> {
 
     /// Says so if there was none.
     pub(super) fn finish(self, reader: &Reader) {
-        if self.any || !reader.is_fine() {
+        if self.any || !reader.has_no_errors() {
             return;
         }
         let what = "no application is registered: every request that has to authenticate will be refused";
@@ -96,10 +97,10 @@ impl<F: FnMut(Application)> Registry<F> {
 fn is_as_it_looks(table: &Table<'_>, id: &Spanned<String>) {
     let text = id.value.as_str();
     let warning = if text.trim() != text {
-        let what = format!("found {}, which {}", quote(text), guess::at_its_ends(text));
+        let what = format!("found {}, which {}", quote(text), whitespace_at_its_ends(text));
         Problem::warning(&id.span, "application.client_id", what)
             .help(format!("write {}, if that is what the application sends", quote(text.trim())))
-    } else if let Some(variable) = guess::variable(text) {
+    } else if let Some(variable) = variable(text) {
         let what = format!("found {}: variables are not expanded", quote(text));
         Problem::warning(&id.span, "application.client_id", what)
             .help(format!("write the value itself in place of {variable}"))
@@ -287,7 +288,7 @@ fn one_matcher(table: &Table<'_>, written: &[(&str, Value<'_>, ReadMatcher)]) ->
                 return value.refuse(fault);
             }
             let matcher = read(value);
-            if let Some(variable) = value.toml.as_str().and_then(guess::template) {
+            if let Some(variable) = value.toml.as_str().and_then(template) {
                 let what = "found a variable: variables are not expanded".to_owned();
                 let problem = Problem::warning(&value.span, value.path_of_key(), what);
                 table.reader.report(problem.help(format!("write the value itself in place of {variable}")));

@@ -9,29 +9,29 @@ use super::span::Span;
 /// How bad a problem is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// It works, but is dangerous.
+    /// The configuration works, but is dangerous.
     Warning,
     /// The configuration cannot be used.
     Error,
 }
 
-/// One problem, for a person.
+/// One problem of a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// Whether it stops the configuration from being used.
     pub severity: Severity,
-    /// Where; boxed since most results carry none.
+    /// The position; boxed to keep results small.
     pub span: Box<Span>,
-    /// The key, as `domain.client_auth`.
+    /// The key, such as `domain.client_auth`.
     pub key: String,
     /// What is wrong: found and expected, in one sentence without a full stop.
     pub what: String,
-    /// What would do.
+    /// How to fix it.
     pub help: Option<String>,
 }
 
 impl Problem {
-    /// A problem that stops the configuration from being used.
+    /// An error.
     pub fn error(span: &Span, key: impl Into<String>, what: impl Into<String>) -> Self {
         Self {
             severity: Severity::Error,
@@ -42,12 +42,12 @@ impl Problem {
         }
     }
 
-    /// Something that works but is dangerous.
+    /// A warning.
     pub fn warning(span: &Span, key: impl Into<String>, what: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(span, key, what) }
     }
 
-    /// The same problem with what would do.
+    /// The same problem with this help.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
@@ -55,8 +55,42 @@ impl Problem {
     }
 }
 
+/// What is wrong with a text or a file, before it is known which key has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What was found and what was expected, in one sentence without a full stop.
+    pub what: String,
+    /// How to fix it.
+    pub help: Option<String>,
+}
+
+impl Fault {
+    /// A fault without help.
+    pub fn new(what: impl Into<String>) -> Self {
+        Self { what: what.into(), help: None }
+    }
+
+    /// The same fault with this help.
+    #[must_use]
+    pub fn help(self, help: impl Into<String>) -> Self {
+        Self { help: Some(help.into()), ..self }
+    }
+
+    /// The same fault, with this help if it has none yet.
+    #[must_use]
+    pub fn or_help(self, help: impl Into<String>) -> Self {
+        if self.help.is_some() { self } else { self.help(help) }
+    }
+
+    /// The error at the position of a key's value.
+    #[must_use]
+    pub fn at(self, span: &Span, key: impl Into<String>) -> Problem {
+        Problem { help: self.help, ..Problem::error(span, key, self.what) }
+    }
+}
+
 impl fmt::Display for Problem {
-    /// One line, for a log: `edge.toml:12:15: domain.client_auth: found ...; did you mean ...?`.
+    /// One line for the log: `edge.toml:12:15: domain.client_auth: found ...; did you mean ...?`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.span)?;
         if !self.key.is_empty() {
@@ -70,9 +104,9 @@ impl fmt::Display for Problem {
     }
 }
 
-/// All problems for a person at a terminal: each with its line and what would do, then how many there are.
+/// Renders problems for a terminal: each with its line and its help, then the number of errors and warnings.
 ///
-/// They come by file and line; of two at one place, the error first.
+/// They are sorted by file and position; of two at one position, the error is first.
 #[must_use]
 pub fn render(problems: &[Problem], color: bool) -> String {
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
@@ -111,7 +145,7 @@ fn report(problem: &Problem) -> Group<'_> {
     }
 }
 
-/// Help may quote what an operator wrote: control characters would reach the terminal.
+/// Escapes control characters: help may quote what an operator wrote.
 fn printable(help: &str) -> String {
     help.split('\n').map(normalize_untrusted_str).collect::<Vec<_>>().join("\n")
 }

@@ -12,13 +12,12 @@ mod upstream;
 
 pub(super) use self::listen::DEFAULT_ADMIN;
 use super::{
-    diagnostic::Problem,
+    diagnostic::{Fault, Problem},
+    node::{Table, Value},
     schema::{DOMAIN, HEADER_PROFILE, LIMITS, LISTEN, LOG, TRUST, UPSTREAM},
     settings::Settings,
     span::{Span, Spanned},
     suggest::quote,
-    table::Table,
-    value::{Fault, Value},
 };
 
 use crate::observe::log::{LogFormat, LogSettings, log_filter};

@@ -2,6 +2,8 @@
 //!
 //! A FIFO would hold the reader for ever and `/dev/zero` would fill the memory; both can stand where an operator means a file.
 
+mod unreadable;
+
 use std::{
     fs::{File, Metadata},
     io::{self, BufRead, BufReader, ErrorKind, Read},
@@ -13,7 +15,7 @@ use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-pub use super::unreadable::unreadable;
+pub use self::unreadable::unreadable;
 
 /// The most bytes of a file with certificates, a CRL, a key or a secret.
 pub const LIMIT: u64 = 64 << 20;

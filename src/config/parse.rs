@@ -7,12 +7,14 @@ use toml::de::DeTable;
 use super::{
     diagnostic::Problem,
     edge::{self, DEFAULT_ADMIN},
-    encoding, file, redact,
+    encoding, file,
+    node::Table,
+    reader::Reader,
+    redact,
     schema::{EDGE, REGISTRY, TableSchema},
     settings::{Application, Settings},
     span::{Source, Span},
     split, syntax,
-    table::{Reader, Table},
 };
 
 /// Reads `edge.toml`.
@@ -25,7 +27,7 @@ pub fn settings(path: &Path) -> (Option<Settings>, Vec<Problem>) {
             let source = Arc::new(Source::new(path, text, redact::edge));
             let reader = Reader::new(Arc::clone(&source));
             let value = table(&reader, source.text(), EDGE, edge::read).flatten();
-            (value.filter(|_| reader.is_fine()), reader.into_problems())
+            (value.filter(|_| reader.has_no_errors()), reader.into_problems())
         }
         Err(failure) => (None, vec![failure.at_its_own(path)]),
     }
@@ -89,7 +91,7 @@ pub fn applications(path: &Path, named_at: &Span, each: impl FnMut(Application))
     let reader = Reader::new(Arc::clone(&source));
     let mut registry = super::applications::Registry::new(each);
     for piece in split::of(source.text()) {
-        reader.begin(piece.start);
+        reader.begin_piece(piece.start);
         let text = source.text().get(piece).unwrap_or_default();
         table(&reader, text, REGISTRY, |root| registry.read(root));
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use toml::de::DeValue;
 
-use super::{suggest::quote, value::Fault};
+use super::{diagnostic::Fault, suggest::quote};
 
 /// Keys under which other registries have a public key. RFC 7591 has the last two.
 const NAMES: [&str; 6] = ["public_key", "publicKey", "spki", "jwk", "jwks", "jwks_uri"];

@@ -12,7 +12,7 @@ use toml::{
 
 use super::{
     schema::{CRL_SOURCE, EDGE, HEADER_PROFILE, REGISTRY, TABLES, TableSchema, UPSTREAM},
-    split,
+    split, variable,
 };
 
 /// Words in a line that may precede a secret, for a text that did not parse.
@@ -122,7 +122,7 @@ fn references(value: &Spanned<DeValue<'_>>, spans: &mut Vec<Range<usize>>) {
         for (key, value) in reference {
             let fine = match (key.get_ref().as_ref(), value.get_ref()) {
                 ("file", DeValue::String(text)) => !text.contains("-----BEGIN"),
-                ("env", DeValue::String(text)) => is_variable(text),
+                ("env", DeValue::String(text)) => variable::is_name(text),
                 _ => false,
             };
             if !fine {
@@ -130,12 +130,6 @@ fn references(value: &Spanned<DeValue<'_>>, spans: &mut Vec<Range<usize>>) {
             }
         }
     }
-}
-
-/// Whether a text can be the name of an environment variable.
-pub(super) fn is_variable(text: &str) -> bool {
-    text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-        && text.bytes().next().is_some_and(|b| !b.is_ascii_digit())
 }
 
 /// Every value, however deep.

@@ -1,6 +1,8 @@
 //! Every table and key of the two files, each with an example: for messages, and to tell an operator
 //! to which table a misplaced key belongs.
 
+use super::suggest::quote;
+
 /// A kind of table.
 #[derive(Debug)]
 pub(super) struct TableSchema {
@@ -30,6 +32,12 @@ impl TableSchema {
     pub(super) fn example(&self, key: &str) -> &'static str {
         self.keys.iter().find(|(name, _)| *name == key).map_or("", |(_, example)| *example)
     }
+}
+
+/// A key as TOML writes it: bare if possible, else in quotes.
+pub(super) fn bare(key: &str) -> String {
+    let plain = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    if plain { key.to_owned() } else { quote(key) }
 }
 
 /// `edge.toml` itself.

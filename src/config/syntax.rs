@@ -7,9 +7,9 @@ use toml::de::{DeTable, DeValue};
 use super::{
     diagnostic::Problem,
     public_key,
-    schema::{TABLES, TableSchema},
+    reader::Reader,
+    schema::{TABLES, TableSchema, bare},
     span::Span,
-    table::{Reader, bare},
 };
 
 /// Quotation marks that word processors, chats and web pages put in place of `"` and `'`.

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use http::HeaderName;
 use rustls_pki_types::DnsName;
 
-use super::{settings::Url, suggest::quote, value::Fault};
+use super::{diagnostic::Fault, settings::Url, suggest::quote};
 
 use crate::{
     forward::Origin,

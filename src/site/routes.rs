@@ -50,6 +50,17 @@ impl Default for RouteSpec {
 }
 
 impl RouteSpec {
+    /// The methods that a route can have. CONNECT and TRACE are never forwarded.
+    pub const METHODS: [Method; 7] = [
+        Method::GET,
+        Method::HEAD,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+        Method::OPTIONS,
+    ];
+
     /// The routes of a domain that has none configured: the token endpoint and pushed authorization requests (RFC 9126).
     #[must_use]
     pub fn defaults() -> [Self; 2] {

@@ -4,14 +4,13 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use super::{must_be_unique, route};
 use crate::config::{
-    diagnostic::Problem,
+    diagnostic::{Fault, Problem},
+    node::Table,
     schema::ROUTE,
     settings::Domain,
     span::Spanned,
     suggest::{any_of, did_you_mean, quote},
-    table::Table,
     validate::domain_name,
-    value::Fault,
 };
 
 use crate::{

@@ -2,7 +2,7 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use crate::{config::table::Table, site::Limits};
+use crate::{config::node::Table, site::Limits};
 
 /// Reads the table; a value that does not do is reported and stands at its default meanwhile.
 pub(super) fn read(table: &Table<'_>) -> Limits {

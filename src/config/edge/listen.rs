@@ -7,12 +7,11 @@ use toml::de::DeValue;
 
 use super::proxies;
 use crate::config::{
-    diagnostic::Problem,
+    diagnostic::{Fault, Problem},
+    node::{Table, Value},
     settings::Listen,
     span::Spanned,
     suggest::quote,
-    table::Table,
-    value::{Fault, Value},
 };
 
 /// The admin address where none is written.

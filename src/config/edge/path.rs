@@ -1,9 +1,12 @@
 //! The path of a `[[domain.route]]`, and what other servers' configurations have in its place.
 
-use super::route::METHODS;
-use crate::config::{diagnostic::Problem, span::Span, suggest::quote, value::Fault};
+use crate::config::{
+    diagnostic::{Fault, Problem},
+    span::Span,
+    suggest::quote,
+};
 
-use crate::site::PathPattern;
+use crate::site::{PathPattern, RouteSpec};
 
 const HELP: &str =
     "write an exact path such as \"/oauth/token\", or \"/oauth/*\" for all that is under /oauth/";
@@ -116,7 +119,7 @@ fn foreign(text: &str) -> Option<Fault> {
     let write = |path: &str| literal_pattern(path).ok().map(|_| format!("write {}", quote(path)));
     if let Some((method, path)) = text.split_once(char::is_whitespace) {
         let (method, path) = (method.to_ascii_uppercase(), path.trim());
-        if METHODS.contains(&method.as_str()) && literal_pattern(path).is_ok() {
+        if RouteSpec::METHODS.iter().any(|known| known.as_str() == method) && literal_pattern(path).is_ok() {
             return Some(
                 fault("alone").help(format!("write path = {} and methods = [{method:?}]", quote(path))),
             );

@@ -6,13 +6,12 @@ use http::HeaderName;
 
 use super::must_be_unique;
 use crate::config::{
-    diagnostic::Problem,
+    diagnostic::{Fault, Problem},
+    node::{Table, Value},
     settings::CustomProfile,
     span::Spanned,
     suggest::{any_of, did_you_mean, quote},
-    table::Table,
     validate::header_name,
-    value::{Fault, Value},
 };
 
 use crate::{

@@ -5,10 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::config::{
-    diagnostic::Problem,
+    diagnostic::{Fault, Problem},
+    node::Value,
     span::{Span, Spanned},
     suggest::quote,
-    value::{Fault, Value},
 };
 
 /// The widest networks that one operator can hold: 10.0.0.0/8, and well above what registries give to one.

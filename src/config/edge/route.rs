@@ -4,16 +4,13 @@ use http::Method;
 
 use super::path;
 use crate::config::{
-    diagnostic::Problem,
+    diagnostic::{Fault, Problem},
+    node::{Table, Value},
     span::{Span, Spanned},
     suggest::{did_you_mean, quote},
-    table::Table,
-    value::{Fault, Value},
 };
 
 use crate::site::{Authenticate, PathPattern, RouteSpec};
-
-pub(super) const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 /// A route, with the spans that messages point at.
 pub(super) struct Written {
@@ -86,18 +83,19 @@ fn methods(value: &Value<'_>) -> Option<Vec<Method>> {
 }
 
 fn method(text: &str) -> Result<Method, Fault> {
+    let names = || RouteSpec::METHODS.iter().map(Method::as_str);
+    let all = || names().collect::<Vec<_>>().join(", ");
     let fault = |why: &str| Fault::new(format!("found {}, expected {why}", quote(text)));
     let upper = text.to_ascii_uppercase();
     if matches!(upper.as_str(), "CONNECT" | "TRACE") {
-        let help = format!("remove it; the methods are {}", METHODS.join(", "));
+        let help = format!("remove it; the methods are {}", all());
         return Err(fault("another method: the edge never forwards this one").help(help));
     }
-    match METHODS.into_iter().find(|known| *known == upper) {
-        Some(known) if known == text => Ok(Method::from_bytes(known.as_bytes()).unwrap_or_default()),
-        Some(known) => Err(fault("a method in upper case").help(format!("write {known:?}"))),
+    match RouteSpec::METHODS.iter().find(|known| known.as_str() == upper) {
+        Some(known) if *known == text => Ok(known.clone()),
+        Some(known) => Err(fault("a method in upper case").help(format!("write {:?}", known.as_str()))),
         None => {
-            let help = did_you_mean(text, METHODS)
-                .unwrap_or_else(|| format!("the methods are {}", METHODS.join(", ")));
+            let help = did_you_mean(text, names()).unwrap_or_else(|| format!("the methods are {}", all()));
             Err(fault("a method").help(help))
         }
     }

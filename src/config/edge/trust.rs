@@ -4,12 +4,11 @@ use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use crate::config::{
     diagnostic::Problem,
+    node::{Table, Value},
     schema::{CLIENT_CA, CRL_SOURCE},
     settings::{ClientCa, CrlSource, Trust},
     span::Spanned,
-    table::Table,
     validate::url,
-    value::Value,
 };
 
 use crate::identity::{CrlDepth, Purpose, StaleCrl};

@@ -7,14 +7,13 @@ use super::{
     must_be_unique,
 };
 use crate::config::{
-    diagnostic::Problem,
-    redact::is_variable,
-    schema::SECRET,
+    diagnostic::{Fault, Problem},
+    node::{Table, Value, article},
+    schema::{SECRET, bare},
     settings::{SecretSource, Upstream},
     span::Spanned,
-    table::{Table, bare},
     validate::{header_name, host, is_loopback, origin, server_name},
-    value::{Fault, Value, article},
+    variable,
 };
 
 use crate::{
@@ -161,7 +160,7 @@ fn secret(value: &Value<'_>, header: &str) -> Option<Spanned<SecretSource>> {
 }
 
 fn variable(text: &str) -> Result<SecretSource, Fault> {
-    if is_variable(text) {
+    if variable::is_name(text) {
         return Ok(SecretSource::Env(text.to_owned()));
     }
     Err(Fault::new("invalid name of an environment variable").help("write env = \"CNAME_API_KEY\""))

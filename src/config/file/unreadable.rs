@@ -8,10 +8,10 @@ use std::{
 
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 
-use super::{
-    file::Loose,
-    guess,
-    suggest::{nearest, quote, shell_word},
+use super::Loose;
+use crate::{
+    config::variable::variable,
+    text::suggest::{nearest, quote, shell_word},
 };
 
 /// Why a file can't be read, to follow its name, and how to fix it where that can be said.
@@ -74,7 +74,7 @@ fn followed(path: &Path) -> PathBuf {
 fn missing(path: &Path, error: &io::Error) -> (String, Option<String>) {
     let what = format!(" can't be read: {error}");
     let text = path.display().to_string();
-    if let Some(variable) = guess::variable(&text) {
+    if let Some(variable) = variable(&text) {
         let help = format!("write the path itself in place of {variable}");
         return (" can't be read: variables are not expanded".to_owned(), Some(help));
     }

@@ -1,23 +1,23 @@
-//! What an operator probably meant by a value that can't be used, as TOML has it. What may be a secret is never repeated.
+//! What an operator probably meant by a value that cannot be used, as TOML writes it. Possible secrets are never repeated.
 
 use std::ops::RangeInclusive;
 
 use toml::de::DeValue;
 
-use super::{
-    suggest::quote,
-    value::{Fault, Value},
+use super::Value;
+use crate::{
+    config::{diagnostic::Fault, suggest::quote, variable::variable},
+    text::is_hidden,
 };
-use crate::text::is_hidden;
 
-/// The value as it is written, if it may be shown.
+/// The value as it is written, if it can be shown.
 fn written<'a>(value: &Value<'a>) -> Option<&'a str> {
     let span = value.span.range.clone();
     let text = value.reader.source.text().get(span).filter(|text| !text.contains('\n'))?;
     (!value.span.is_secret()).then_some(text)
 }
 
-/// A number, a boolean or a list of one string, where a string is wanted that `read` takes.
+/// The string that was meant by a number, a boolean or a list of one string, if `read` accepts it.
 pub(super) fn string(value: &Value<'_>, read: impl Fn(&str) -> Result<(), Fault>) -> Option<String> {
     let written = written(value)?;
     let text = match value.toml {
@@ -30,14 +30,14 @@ pub(super) fn string(value: &Value<'_>, read: impl Fn(&str) -> Result<(), Fault>
     };
     match read(text) {
         Ok(()) => Some(quote(text)),
-        // A port alone gets its address this way.
+        // The help for a port without an address has the whole address.
         Err(fault) => {
             fault.help?.strip_prefix("write ").filter(|text| text.starts_with('"')).map(str::to_owned)
         }
     }
 }
 
-/// `true` or `false`, by another word.
+/// The boolean that was meant by another word for it.
 pub(super) fn boolean(value: &Value<'_>) -> Option<String> {
     let text = written(value)?.trim_matches(['"', '\'']).trim().to_ascii_lowercase();
     match text.as_str() {
@@ -47,7 +47,7 @@ pub(super) fn boolean(value: &Value<'_>) -> Option<String> {
     }
 }
 
-/// A whole number in quotes, with a fraction of nothing, or as a size with its unit.
+/// The whole number that was meant by a number in quotes, with the fraction `.0`, or with a unit of size.
 pub(super) fn integer<T>(value: &Value<'_>, range: &RangeInclusive<T>) -> Option<String>
 where
     T: TryFrom<i128> + PartialOrd,
@@ -67,7 +67,7 @@ where
     T::try_from(number).ok().filter(|number| range.contains(number)).map(|_| number.to_string())
 }
 
-/// A list of the strings that one string holds, which commas part; of a port, the list of its address.
+/// The list that was meant by one string with commas, or by a port.
 pub(super) fn list(value: &Value<'_>) -> Option<String> {
     let written = written(value)?;
     if let (DeValue::Integer(_), "https") = (value.toml, value.key) {
@@ -78,8 +78,8 @@ pub(super) fn list(value: &Value<'_>) -> Option<String> {
     (!items.is_empty()).then(|| format!("[{}]", items.join(", ")))
 }
 
-/// What the eye does not see in a text: blanks at its ends and invisible characters, or that it names a variable. `works` says
-/// whether another text could be used.
+/// Why a text is invalid that looks valid: whitespace at its ends, invisible characters, or a variable. `works` tests whether
+/// another text is valid.
 pub(super) fn unseen(value: &Value<'_>, text: &str, works: impl Fn(&str) -> bool) -> Option<Fault> {
     let is_secret = value.span.is_secret();
     let shown = || if is_secret { "a value".to_owned() } else { quote(text) };
@@ -89,7 +89,7 @@ pub(super) fn unseen(value: &Value<'_>, text: &str, works: impl Fn(&str) -> bool
     };
     let trimmed = text.trim();
     if trimmed != text && works(trimmed) {
-        return Some(fault(&at_its_ends(text), trimmed));
+        return Some(fault(&whitespace_at_its_ends(text), trimmed));
     }
     if let Some(hidden) = text.chars().find(|c| is_hidden(*c)) {
         let plain: String = trimmed.chars().filter(|c| !is_hidden(*c)).collect();
@@ -109,8 +109,8 @@ pub(super) fn unseen(value: &Value<'_>, text: &str, works: impl Fn(&str) -> bool
     })
 }
 
-/// `begins with a space`, `ends with a tab`.
-pub(super) fn at_its_ends(text: &str) -> String {
+/// Describes whitespace at the ends of a text: `begins with a space`, `ends with a tab`.
+pub(in crate::config) fn whitespace_at_its_ends(text: &str) -> String {
     let name = |c: char| match c {
         ' ' => "a space",
         '\t' => "a tab",
@@ -124,34 +124,4 @@ pub(super) fn at_its_ends(text: &str) -> String {
         (_, Some(last)) => format!("ends with {}", name(last)),
         (None, None) => "is not as it looks".to_owned(),
     }
-}
-
-/// A variable in braces, which is hardly anything else, whatever a text is for.
-pub(super) fn template(text: &str) -> Option<&str> {
-    variable(text).filter(|variable| variable.starts_with(['{']) || variable.starts_with("${"))
-}
-
-/// The first variable or template that a text names, as shells, systemd, Compose, Helm and Windows write them.
-pub(super) fn variable(text: &str) -> Option<&str> {
-    let enclosed = |open: &str, close: &str| {
-        let rest = text.get(text.find(open)?..)?;
-        rest.get(..rest.find(close)? + close.len())
-    };
-    let named = || {
-        let rest = text.get(text.find('$')?..)?;
-        let end = rest.char_indices().skip(1).find(|(_, c)| !(c.is_ascii_alphanumeric() || *c == '_'));
-        let name = rest.get(..end.map_or(rest.len(), |(at, _)| at))?;
-        name.get(1..2)?.chars().all(|c| c.is_ascii_alphabetic() || c == '_').then_some(name)
-    };
-    let windows = || {
-        let rest = text.get(text.find('%')?..)?;
-        let name = rest.get(1..)?.split_once('%').map(|(name, _)| name)?;
-        let is_name = name.len() > 2 && name.chars().all(|c| c.is_ascii_uppercase() || c == '_');
-        is_name.then(|| rest.get(..name.len() + 2)).flatten()
-    };
-    enclosed("${", "}")
-        .or_else(|| enclosed("{{", "}}"))
-        .or_else(|| enclosed("$(", ")"))
-        .or_else(named)
-        .or_else(windows)
 }

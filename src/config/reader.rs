@@ -1,0 +1,72 @@
+//! The state of reading one file: its source, and the problems found so far.
+//!
+//! Serde's derive stops at the first value that it cannot read and does not know its position. An operator wants all problems of a
+//! file at once, each with its position; so the document is walked by hand.
+
+use std::{
+    cell::{Cell, RefCell},
+    ops::Range,
+    path::PathBuf,
+    sync::Arc,
+};
+
+use super::{
+    diagnostic::{Problem, Severity},
+    span::{Source, Span},
+};
+
+/// Collects the problems of one file.
+pub(super) struct Reader {
+    /// The file.
+    pub(super) source: Arc<Source>,
+    /// The folder against which the file's paths are resolved.
+    pub(super) folder: PathBuf,
+    /// The byte of the file at which the piece begins that is being read; spans of the parser count from there.
+    piece: Cell<usize>,
+    problems: RefCell<Vec<Problem>>,
+}
+
+impl Reader {
+    /// A reader without problems.
+    pub(super) fn new(source: Arc<Source>) -> Self {
+        let folder = source.path().parent().map(PathBuf::from).unwrap_or_default();
+        Self { source, folder, piece: Cell::new(0), problems: RefCell::default() }
+    }
+
+    /// Begins a piece of the file at this byte.
+    pub(super) fn begin_piece(&self, at: usize) {
+        self.piece.set(at);
+    }
+
+    /// Adds a problem.
+    pub(super) fn report(&self, problem: Problem) {
+        self.problems.borrow_mut().push(problem);
+    }
+
+    /// Adds several problems.
+    pub(super) fn report_all(&self, problems: Vec<Problem>) {
+        self.problems.borrow_mut().extend(problems);
+    }
+
+    /// The position in the file of a span within the current piece.
+    pub(super) fn span(&self, span: Range<usize>) -> Span {
+        let piece = self.piece.get();
+        Span { source: Arc::clone(&self.source), range: piece + span.start..piece + span.end }
+    }
+
+    /// The end of the file's text: where a missing table would be written.
+    pub(super) fn end(&self) -> Span {
+        let end = self.source.text().trim_end().len();
+        Span { source: Arc::clone(&self.source), range: end..end }
+    }
+
+    /// Whether no problem is an error.
+    pub(super) fn has_no_errors(&self) -> bool {
+        self.problems.borrow().iter().all(|problem| problem.severity < Severity::Error)
+    }
+
+    /// All problems.
+    pub(super) fn into_problems(self) -> Vec<Problem> {
+        self.problems.into_inner()
+    }
+}

@@ -1,0 +1,37 @@
+//! Variables and templates that other programs would expand and the edge does not.
+
+/// The first variable or template in a text, as shells, systemd, Compose, Helm and Windows write them.
+pub(super) fn variable(text: &str) -> Option<&str> {
+    let enclosed = |open: &str, close: &str| {
+        let rest = text.get(text.find(open)?..)?;
+        rest.get(..rest.find(close)? + close.len())
+    };
+    let named = || {
+        let rest = text.get(text.find('$')?..)?;
+        let end = rest.char_indices().skip(1).find(|(_, c)| !(c.is_ascii_alphanumeric() || *c == '_'));
+        let name = rest.get(..end.map_or(rest.len(), |(at, _)| at))?;
+        name.get(1..2)?.chars().all(|c| c.is_ascii_alphabetic() || c == '_').then_some(name)
+    };
+    let windows = || {
+        let rest = text.get(text.find('%')?..)?;
+        let name = rest.get(1..)?.split_once('%').map(|(name, _)| name)?;
+        let is_name = name.len() > 2 && name.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+        is_name.then(|| rest.get(..name.len() + 2)).flatten()
+    };
+    enclosed("${", "}")
+        .or_else(|| enclosed("{{", "}}"))
+        .or_else(|| enclosed("$(", ")"))
+        .or_else(named)
+        .or_else(windows)
+}
+
+/// The first variable or template in braces. Unlike `$name`, it is a mistake in any value.
+pub(super) fn template(text: &str) -> Option<&str> {
+    variable(text).filter(|variable| variable.starts_with(['{']) || variable.starts_with("${"))
+}
+
+/// Whether a text can be the name of an environment variable.
+pub(super) fn is_name(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        && text.bytes().next().is_some_and(|b| !b.is_ascii_digit())
+}
