@@ -216,3 +216,14 @@ fn inspect_shows_the_chain_and_calls_a_key_a_key() {
     assert_eq!(key.status.code(), Some(1));
     assert!(text(&key.stderr).contains("private key"), "{}", text(&key.stderr));
 }
+
+/// Comparing every comma's remaining text with each attribute name would take hours.
+#[test]
+fn inspect_ends_on_a_subject_of_thousands_of_commas() {
+    let folder = TempDir::new().unwrap();
+    let name = format!("{}=", "a,".repeat(28_000));
+    Ca::new("Corp CA").issue(&name, |_| {}).write(folder.path(), "a");
+    let printed = edge(&["inspect", folder.path().join("a.pem").to_str().unwrap()]);
+    assert!(printed.status.success());
+    assert!(text(&printed.stdout).contains("a,a,a,"));
+}

@@ -61,8 +61,8 @@ fn in_certificate_order(
 
 /// Whether a comma with this after it may be meant as a separator: an attribute of a known type follows, or nothing.
 pub(super) fn may_separate(rest: &str) -> bool {
-    let attribute = |(name, _): (&str, &str)| attribute::resolve(name.trim()).is_ok();
-    rest.trim().is_empty() || rest.split_once('=').is_some_and(attribute)
+    let is_attribute = |(name, _): (&str, &str)| attribute::is_known(name.trim());
+    rest.trim().is_empty() || rest.split_once('=').is_some_and(is_attribute)
 }
 
 /// The two forms with commas, distinguished by their spaces.
