@@ -1,6 +1,7 @@
-//! Whom the edge believes: client CAs, CRLs and the registered applications, as one immutable value.
+//! What clients are authenticated against: client CAs, CRLs and the registered applications, as one immutable value.
 
 mod application;
+mod auth_method;
 mod credential;
 mod registry;
 mod shared_map;
@@ -11,22 +12,23 @@ mod usage;
 use std::sync::Arc;
 
 pub use application::{Application, ClientId, Method};
+pub use auth_method::AuthMethod;
 pub use credential::{
     CertificateFacts, Credential, CredentialView, Credentials, RegisteredCertificate, RegisteredRef,
     RegisteredSubject, Subject,
 };
 pub use registry::{Change, Registry, RegistryError, RegistryVersion};
-pub use spec::{ApplicationError, ApplicationSpec, AuthMethod, ClientIdError, CredentialSpec, Registered};
+pub use spec::{ApplicationError, ApplicationSpec, ClientIdError, CredentialSpec, Registered};
 pub use subjects::DuplicateSubject;
 pub use usage::Usage;
 
 use crate::identity::Authorities;
 
-/// One state of trust. A clone is cheap.
+/// One snapshot of everything that clients are authenticated against. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Trust {
-    /// The client CAs and their CRLs.
+    /// The client CAs and their CRLs, for chain verification.
     pub authorities: Arc<Authorities>,
-    /// The applications.
+    /// The registered applications.
     pub registry: Registry,
 }

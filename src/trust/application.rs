@@ -1,9 +1,9 @@
-//! An application and the method by which it authenticates.
+//! A registered application, its authentication method and its credentials.
 
 use std::{borrow::Borrow, fmt, sync::Arc};
 
 use super::{
-    AuthMethod,
+    auth_method::AuthMethod,
     credential::{
         Credential, CredentialView, Credentials, RegisteredCertificate, RegisteredRef, RegisteredSubject,
     },
@@ -14,7 +14,7 @@ use super::{
 pub struct ClientId(Arc<str>);
 
 impl ClientId {
-    /// Takes the identifier as it was received: identifiers are opaque and compared byte by byte.
+    /// An identifier as it was received. Identifiers are opaque and compared byte by byte.
     pub fn new(id: impl Into<Arc<str>>) -> Self {
         Self(id.into())
     }
@@ -38,26 +38,26 @@ impl fmt::Display for ClientId {
     }
 }
 
-/// A registered application. Made from an [`ApplicationSpec`](super::ApplicationSpec), so that its rules always hold.
+/// A registered application. It is built from an [`ApplicationSpec`](super::ApplicationSpec), which validates it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Application {
     /// The OAuth client identifier.
     pub client_id: ClientId,
-    /// How it authenticates.
+    /// The authentication method, with its credentials.
     pub method: Method,
 }
 
-/// The one method by which an application authenticates, with the credentials of that method: the two cannot disagree.
+/// The authentication method of an application, with the credentials of that method, so that the two cannot disagree.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Method {
-    /// `tls_client_auth` (RFC 8705 section 2.1): a chain to a client CA verifies, and the certificate has the registered subject.
+    /// `tls_client_auth` (RFC 8705 section 2.1): the certificate chains to a client CA and has the registered subject.
     PkiTls(Credentials<RegisteredSubject>),
     /// `self_signed_tls_client_auth` (RFC 8705 section 2.2): the certificate itself is registered.
     SelfSignedTls(Credentials<RegisteredCertificate>),
 }
 
 impl Method {
-    /// Which method it is, without its credentials.
+    /// The method's name, without the credentials.
     #[must_use]
     pub const fn kind(&self) -> AuthMethod {
         match self {
@@ -68,7 +68,7 @@ impl Method {
 }
 
 impl Application {
-    /// The credential of this position, from 0.
+    /// The credential at this index, from 0.
     #[must_use]
     pub fn credential_at(&self, index: usize) -> Option<CredentialView<'_>> {
         match &self.method {
@@ -77,18 +77,18 @@ impl Application {
         }
     }
 
-    /// The credentials, in the order in which they are registered.
+    /// All credentials, in registration order.
     pub fn credentials(&self) -> impl Iterator<Item = CredentialView<'_>> {
         (0..Credentials::<()>::MAX).filter_map(|index| self.credential_at(index))
     }
 
-    /// The credential of this name.
+    /// The credential with this name.
     #[must_use]
     pub fn credential(&self, name: &str) -> Option<CredentialView<'_>> {
         self.credentials().find(|credential| credential.name == name)
     }
 
-    /// Takes the last use of each credential over from the former registration, where that has the same credential.
+    /// Copies the last use of each credential from the previous registration, if that contains the same credential.
     pub(super) fn continue_usage(&mut self, before: &Self) {
         match (&mut self.method, &before.method) {
             (Method::PkiTls(new), Method::PkiTls(old)) => new.continue_usage(old, PartialEq::eq),
@@ -99,7 +99,7 @@ impl Application {
         }
     }
 
-    /// The registered subjects, each with the position of its credential.
+    /// The registered subjects, each with the index of its credential.
     pub fn subjects(&self) -> impl Iterator<Item = (usize, &RegisteredSubject)> {
         self.credentials().enumerate().filter_map(|(index, credential)| match credential.registered {
             RegisteredRef::Subject(subject) => Some((index, subject)),
@@ -107,7 +107,7 @@ impl Application {
         })
     }
 
-    /// The registered certificates, each with the position of its credential.
+    /// The registered certificates, each with the index of its credential.
     pub(super) fn certificates(&self) -> impl Iterator<Item = (usize, &RegisteredCertificate)> {
         self.credentials().enumerate().filter_map(|(index, credential)| match credential.registered {
             RegisteredRef::Certificate(certificate) => Some((index, certificate)),

@@ -1,4 +1,4 @@
-//! What a credential registers, and the one or two credentials of an application.
+//! Credentials: what an application registers about its client certificate.
 
 use std::sync::Arc;
 
@@ -8,19 +8,19 @@ use crate::{
     identity::{ClientCertificate, DistinguishedName, SubjectAltName, Thumbprint, Validity},
 };
 
-/// One credential of an application, registered by a `T`.
+/// One credential of an application. `T` is what a certificate is compared with.
 #[derive(Debug)]
 pub struct Credential<T> {
     /// The operator's name for it.
     pub name: Box<str>,
-    /// What a client must present.
+    /// What a certificate is compared with.
     pub registered: T,
-    /// Its last use.
+    /// The last use, shared by all snapshots that contain this credential.
     pub usage: Arc<Usage>,
 }
 
 impl<T: PartialEq> PartialEq for Credential<T> {
-    /// Whether they are registered alike, however they were used.
+    /// Compares the registration, not the last use.
     fn eq(&self, other: &Self) -> bool {
         (&self.name, &self.registered) == (&other.name, &other.registered)
     }
@@ -32,13 +32,13 @@ impl<'a, T> Credential<T>
 where
     &'a T: Into<RegisteredRef<'a>> + 'a,
 {
-    /// The credential without its type.
+    /// The credential, independent of its method.
     pub fn view(&'a self) -> CredentialView<'a> {
         CredentialView { name: &self.name, registered: (&self.registered).into(), usage: &self.usage }
     }
 }
 
-/// The credentials of an application: one, or two while it rotates them.
+/// The credentials of an application: one, or two during a rotation.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Credentials<T> {
     first: Credential<T>,
@@ -46,15 +46,15 @@ pub struct Credentials<T> {
 }
 
 impl<T> Credentials<T> {
-    /// The most that an application can hold.
+    /// The maximum number of credentials per application.
     pub const MAX: usize = 2;
 
-    /// Holds these credentials, whose names differ.
+    /// Callers ensure that the names differ.
     pub(super) const fn new(first: Credential<T>, second: Option<Credential<T>>) -> Self {
         Self { first, second }
     }
 
-    /// The credential of this position, from 0.
+    /// The credential at this index, from 0.
     #[must_use]
     pub const fn get(&self, index: usize) -> Option<&Credential<T>> {
         match index {
@@ -64,12 +64,12 @@ impl<T> Credentials<T> {
         }
     }
 
-    /// In the order in which they are registered.
+    /// All credentials, in registration order.
     pub fn iter(&self) -> impl Iterator<Item = &Credential<T>> {
         std::iter::once(&self.first).chain(&self.second)
     }
 
-    /// Takes the last use over from a former credential of the same name that a certificate matches alike.
+    /// Copies the last use from each previous credential that has the same name and is `alike`.
     pub(super) fn continue_usage(&mut self, before: &Self, alike: impl Fn(&T, &T) -> bool) {
         for credential in std::iter::once(&mut self.first).chain(&mut self.second) {
             let same = |old: &&Credential<T>| {
@@ -87,7 +87,7 @@ impl<T> Credentials<T> {
 pub struct RegisteredCertificate {
     /// SHA-256 of the certificate.
     pub thumbprint: Thumbprint,
-    /// What an operator wants to know of it, where the certificate itself is registered and not its thumbprint alone.
+    /// For reports; `None` if only the thumbprint is registered.
     pub certificate: Option<Box<CertificateFacts>>,
 }
 
@@ -105,25 +105,25 @@ impl From<&ClientCertificate> for RegisteredCertificate {
     }
 }
 
-/// What an operator wants to know of a registered certificate.
+/// Facts about a registered certificate, for reports.
 #[derive(Debug, PartialEq, Eq)]
 pub struct CertificateFacts {
-    /// In RFC 4514 form.
+    /// The subject in RFC 4514 form.
     pub subject: Box<str>,
-    /// When it is valid.
+    /// The validity period.
     pub validity: Validity,
 }
 
 /// A registered subject (RFC 8705 section 2.1.2).
 #[derive(Debug, PartialEq, Eq)]
 pub struct RegisteredSubject {
-    /// The one subject that the certificate must have.
+    /// The subject that the certificate must have.
     pub subject: Subject,
-    /// SHA-256 of the public key of the CA that the verified path must contain; absent: any client CA.
+    /// SHA-256 of the SubjectPublicKeyInfo of the pinned CA, which the verified path must contain; `None` accepts any client CA.
     pub ca: Option<Arc<[u8; 32]>>,
 }
 
-/// The subject parameter of RFC 8705 section 2.1.2.
+/// The subject that a certificate must have: one of the parameters of RFC 8705 section 2.1.2.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Subject {
     /// `tls_client_auth_subject_dn`.
@@ -142,7 +142,7 @@ impl Subject {
         }
     }
 
-    /// The configuration key that registers it, and its text.
+    /// The configuration key that registers it, and the value to write there.
     #[must_use]
     pub fn written(&self) -> (&'static str, String) {
         match self {
@@ -155,18 +155,18 @@ impl Subject {
     }
 }
 
-/// A credential of any method, for those who list credentials.
+/// A credential of any method, for code that lists credentials.
 #[derive(Clone, Copy, Debug)]
 pub struct CredentialView<'a> {
     /// The operator's name for it.
     pub name: &'a str,
-    /// What a client must present.
+    /// What a certificate is compared with.
     pub registered: RegisteredRef<'a>,
-    /// Its last use.
+    /// The last use, shared by all snapshots that contain this credential.
     pub usage: &'a Arc<Usage>,
 }
 
-/// What a credential of any method registers.
+/// A reference to what a credential of any method registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RegisteredRef<'a> {
     /// For `tls_client_auth`.
@@ -188,7 +188,7 @@ impl<'a> From<&'a RegisteredCertificate> for RegisteredRef<'a> {
 }
 
 impl<'a> CredentialView<'a> {
-    /// Whether the same certificates match both.
+    /// Whether exactly the same certificates match both credentials.
     #[must_use]
     pub fn matches_like(&self, other: &Self) -> bool {
         match (self.registered, other.registered) {
@@ -199,7 +199,7 @@ impl<'a> CredentialView<'a> {
         }
     }
 
-    /// What is known of the registered certificate.
+    /// Facts about the registered certificate, if they are known.
     #[must_use]
     pub fn certificate(&self) -> Option<&'a CertificateFacts> {
         match self.registered {
@@ -208,8 +208,7 @@ impl<'a> CredentialView<'a> {
         }
     }
 
-    /// The end of its certificate's validity, in seconds since 1970, as far as it is known: of the registered one, else of the
-    /// one that matched last.
+    /// When its certificate expires, if known: the registered certificate, or else the one that matched last.
     #[must_use]
     pub fn not_after(&self) -> Option<Timestamp> {
         let registered = self.certificate().map(|certificate| certificate.validity.not_after);

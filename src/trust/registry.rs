@@ -1,4 +1,4 @@
-//! All registered applications, found by what a request names or presents.
+//! The registry: all applications, indexed by `client_id`, thumbprint and subject.
 
 use std::sync::{
     Arc,
@@ -13,32 +13,32 @@ use super::{
 };
 use crate::identity::{ClientCertificate, Thumbprint};
 
-/// Why a set of applications can't be registered together.
+/// Why an application cannot be registered beside those that are.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum RegistryError {
-    /// One certificate would stand for two applications.
+    /// Another application has registered the certificate.
     #[error("the thumbprint {thumbprint} is registered for \"{first}\" already")]
     DuplicateThumbprint {
-        /// The certificate.
+        /// The certificate's thumbprint.
         thumbprint: Thumbprint,
-        /// Whose it is.
+        /// The application that has registered it first.
         first: ClientId,
-        /// Which of the refused application's credentials, from 0.
+        /// Index of the rejected application's credential.
         credential: usize,
     },
-    /// One certificate would match two applications.
+    /// Another application has registered the subject.
     #[error(transparent)]
     DuplicateSubject(#[from] DuplicateSubject),
-    /// Two applications bear one identifier.
+    /// Another application has this `client_id`.
     #[error("the client_id \"{0}\" is registered already")]
     DuplicateClientId(ClientId),
 }
 
 impl RegistryError {
-    /// What the operator can do about a certificate that is registered twice.
+    /// How an operator fixes a certificate that is registered twice.
     pub const EACH_ONCE: &str = "register each certificate once: an application's key must be its own";
 
-    /// The credential that is at fault, counted from 0 in its application.
+    /// Index of the rejected application's credential that causes the error.
     #[must_use]
     pub fn credential(&self) -> Option<usize> {
         match self {
@@ -48,7 +48,7 @@ impl RegistryError {
         }
     }
 
-    /// What the operator can do.
+    /// How an operator fixes it.
     #[must_use]
     pub fn help(&self) -> &'static str {
         match self {
@@ -58,7 +58,7 @@ impl RegistryError {
     }
 }
 
-/// One state of a registry. Equal versions mean equal registries; a changed one has a version that none had before.
+/// Identifies one state of a registry. Equal versions mean equal registries; every change makes a new version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RegistryVersion(u64);
 
@@ -69,17 +69,17 @@ impl RegistryVersion {
     }
 }
 
-/// What becomes of one application.
+/// A change of one application's registration.
 #[derive(Debug)]
 pub enum Change {
-    /// It is registered like this, whether or not it was registered before.
+    /// Registers the application, or replaces its registration.
     Put(Application),
-    /// It is not registered any more.
+    /// Removes the application.
     Remove(ClientId),
 }
 
 impl Change {
-    /// Whose registration it is.
+    /// The application that changes.
     #[must_use]
     pub const fn client_id(&self) -> &ClientId {
         match self {
@@ -89,9 +89,9 @@ impl Change {
     }
 }
 
-/// All applications, found by identifier, by thumbprint and by subject in constant time.
+/// All applications. Lookups by `client_id`, thumbprint and subject take constant time.
 ///
-/// A clone is cheap, and so is a change to it, however many applications there are: see [`Registry::apply`].
+/// A clone is cheap, and a change costs its own size, not the registry's: see [`Registry::apply`].
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
     clients: SharedMap<ClientId, Arc<Application>>,
@@ -101,11 +101,11 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Adds an application that was not registered before.
+    /// Adds an application that is not registered yet.
     ///
     /// # Errors
     ///
-    /// If its identifier or one of its certificates is another's. The registry is then unchanged.
+    /// If its `client_id`, a certificate or a subject is registered already. The registry is then unchanged.
     pub fn insert(&mut self, application: Arc<Application>) -> Result<(), RegistryError> {
         if self.clients.get(&application.client_id).is_some() {
             return Err(RegistryError::DuplicateClientId(application.client_id.clone()));
@@ -125,21 +125,21 @@ impl Registry {
         Ok(())
     }
 
-    /// Applies one change. All other applications stay the same values; see [`Registry::apply_all`].
+    /// Applies one change. All other applications remain the same values; see [`Registry::apply_all`].
     ///
     /// # Errors
     ///
-    /// As [`Registry::apply_all`].
+    /// See [`Registry::apply_all`].
     pub fn apply(&mut self, change: Change) -> Result<(), RegistryError> {
         self.apply_all(vec![change])
     }
 
-    /// Applies changes of different applications as one: two may exchange their certificates. An application that is
-    /// registered as before stays the same value, and a credential that stays keeps its last use.
+    /// Applies changes of different applications as one, so that two can exchange their certificates. An application whose
+    /// registration does not change remains the same value, and an unchanged credential keeps its last use.
     ///
     /// # Errors
     ///
-    /// If two applications would have the same identifier or claim the same certificate. The registry is then unchanged.
+    /// If two applications would have the same `client_id`, certificate or subject. The registry is then unchanged.
     pub fn apply_all(&mut self, changes: Vec<Change>) -> Result<(), RegistryError> {
         let mut next = self.clone();
         for change in &changes {
@@ -154,7 +154,7 @@ impl Registry {
         Ok(())
     }
 
-    /// The former registration if nothing has changed, else the new one with the last uses of the former.
+    /// The previous registration if nothing has changed, else the new one with the last uses of the previous one.
     #[must_use]
     pub fn continued(mut application: Application, before: Option<&Arc<Application>>) -> Arc<Application> {
         match before {
@@ -177,7 +177,7 @@ impl Registry {
         self.version = RegistryVersion::next();
     }
 
-    /// Whether two registries are the same state of one registry.
+    /// The current version, to detect changes.
     #[must_use]
     pub const fn version(&self) -> RegistryVersion {
         self.version
@@ -189,14 +189,13 @@ impl Registry {
         self.subjects.owners_of(subject)
     }
 
-    /// The application with this identifier.
+    /// The application with this `client_id`.
     #[must_use]
     pub fn application(&self, client_id: &str) -> Option<&Arc<Application>> {
         self.clients.get(client_id)
     }
 
-    /// Every application that may own this certificate: the one of its thumbprint first, then
-    /// those of its subject and alternative names.
+    /// Every application that may have registered this certificate: first by thumbprint, then by subject and SANs.
     pub fn candidates<'a>(
         &'a self,
         certificate: &'a ClientCertificate,
@@ -205,32 +204,32 @@ impl Registry {
         self.thumbprints.get(&certificate.thumbprint()).into_iter().chain(by_subject)
     }
 
-    /// Whether an application has registered this certificate itself.
+    /// Whether an application has registered this thumbprint.
     #[must_use]
     pub fn has_thumbprint(&self, thumbprint: &Thumbprint) -> bool {
         self.thumbprints.get(thumbprint).is_some()
     }
 
-    /// How many applications there are.
+    /// The number of applications.
     #[must_use]
     pub fn len(&self) -> usize {
         self.clients.len()
     }
 
-    /// Whether nobody is registered: then nobody is let in.
+    /// Whether no application is registered.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.clients.is_empty()
     }
 
-    /// Whether any application presents a certificate that no CA need have issued. Then the TLS
-    /// handshake sends no CA hints, by which clients would filter it out (RFC 8705 section 7.2).
+    /// Whether any application authenticates by thumbprint. The TLS handshake then sends no CA names, since clients would
+    /// not present a certificate that none of these has issued (RFC 8705 section 7.2).
     #[must_use]
     pub fn accepts_self_signed(&self) -> bool {
         !self.thumbprints.is_empty()
     }
 
-    /// All applications, in no order.
+    /// All applications, in arbitrary order.
     pub fn applications(&self) -> impl Iterator<Item = &Arc<Application>> {
         self.clients.values()
     }
@@ -272,7 +271,7 @@ mod tests {
         );
         assert!(
             !registry.has_thumbprint(&Thumbprint::from_bytes([3; 32])),
-            "a refused application left a trace"
+            "a rejected application left a thumbprint"
         );
     }
 
@@ -286,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_leaves_all_others_the_same_values() {
+    fn a_change_leaves_other_applications_the_same_values() {
         let mut registry = Registry::default();
         registry.apply_all(vec![put("a", &[[1; 32], [2; 32]]), put("b", &[[3; 32]])]).unwrap();
         let before = registry.clone();
@@ -306,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_change_changes_nothing() {
+    fn a_rejected_change_leaves_the_registry_unchanged() {
         let mut registry = Registry::default();
         registry.apply_all(vec![put("a", &[[1; 32]]), put("b", &[[2; 32]])]).unwrap();
         let version = registry.version();
@@ -325,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_credential_that_stays_keeps_its_last_use() {
+    fn an_unchanged_credential_keeps_its_last_use() {
         let at = crate::clock::Timestamp::from_unix;
         let mut registry = Registry::default();
         registry.apply(put("a", &[[1; 32]])).unwrap();

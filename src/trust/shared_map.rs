@@ -1,4 +1,4 @@
-//! A hash map whose copies share everything but what is changed afterwards.
+//! A persistent hash map: copies share all shards that neither of them has changed.
 
 use std::{
     borrow::Borrow,
@@ -8,15 +8,15 @@ use std::{
     sync::Arc,
 };
 
-/// Parts of a map. A change copies the list of parts and one part: at 100,000 entries 8 KB and about 100 entries.
+/// Shards per map. A change copies the list of shards (8 KB) and one shard (about 100 entries of 100,000).
 const SHARDS: usize = 1024;
 
 type Shard<K, V> = Arc<HashMap<K, V>>;
 
-/// A hash map that is cheap to clone and, once cloned, cheap to change: a clone shares every part that neither side has
-/// changed since. Lookups cost as those of a `HashMap`, and one more hash.
+/// A hash map that is cheap to clone and, once cloned, cheap to change: a clone shares every shard that neither side has
+/// changed since. A lookup costs one hash more than that of a `HashMap`.
 pub(super) struct SharedMap<K, V> {
-    /// Picks the part. The parts hash by other keys, or each would fill only some of its buckets.
+    /// Selects the shard. The shards hash with other keys, or each would fill only some of its buckets.
     hasher: RandomState,
     shards: Arc<Vec<Shard<K, V>>>,
     len: usize,
@@ -46,7 +46,7 @@ impl<K: Eq + Hash, V> SharedMap<K, V> {
         usize::try_from(self.hasher.hash_one(key) % SHARDS as u64).unwrap_or_default()
     }
 
-    /// The value of this key.
+    /// Returns the value of a key.
     pub(super) fn get<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Option<&V>
     where
         K: Borrow<Q>,
@@ -54,36 +54,36 @@ impl<K: Eq + Hash, V> SharedMap<K, V> {
         self.shards.get(self.index(key))?.get(key)
     }
 
-    /// How many entries there are.
+    /// The number of entries.
     pub(super) const fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there is no entry.
+    /// Whether the map is empty.
     pub(super) const fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// All values, in no order.
+    /// All values, in arbitrary order.
     pub(super) fn values(&self) -> impl Iterator<Item = &V> {
         self.shards.iter().flat_map(|shard| shard.values())
     }
 }
 
 impl<K: Clone + Eq + Hash, V: Clone> SharedMap<K, V> {
-    /// The part of this key, which no other map shares any more.
+    /// The shard of a key, copied first if another map shares it.
     fn shard_mut<Q: Hash + ?Sized>(&mut self, key: &Q) -> Option<&mut HashMap<K, V>> {
         let index = self.index(key);
         Arc::make_mut(&mut self.shards).get_mut(index).map(Arc::make_mut)
     }
 
-    /// Sets the value of this key.
+    /// Sets the value of a key.
     pub(super) fn insert(&mut self, key: K, value: V) {
         let is_new = self.shard_mut(&key).is_some_and(|shard| shard.insert(key, value).is_none());
         self.len += usize::from(is_new);
     }
 
-    /// Takes this key out.
+    /// Removes a key.
     pub(super) fn remove<Q: Eq + Hash + ?Sized>(&mut self, key: &Q)
     where
         K: Borrow<Q>,
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clone_shares_all_but_the_changed_part() {
+    fn a_clone_shares_all_but_the_changed_shard() {
         let mut map = SharedMap::default();
         for number in 0..10_000_u32 {
             map.insert(number, number);
@@ -108,13 +108,13 @@ mod tests {
         map.remove(&9);
         assert_eq!((before.get(&7), before.get(&9), before.len()), (Some(&7), Some(&9), 10_000));
         assert_eq!((map.get(&7), map.get(&9), map.len()), (Some(&8), None, 9_999));
-        let parts = before.shards.iter().zip(&*map.shards);
-        let changed = parts.filter(|(before, after)| !Arc::ptr_eq(before, after)).count();
+        let shards = before.shards.iter().zip(&*map.shards);
+        let changed = shards.filter(|(before, after)| !Arc::ptr_eq(before, after)).count();
         assert!((1..=2).contains(&changed), "{changed}");
     }
 
     #[test]
-    fn it_counts_each_key_once() {
+    fn each_key_is_counted_once() {
         let mut map = SharedMap::default();
         map.insert("a".to_owned(), 1);
         map.insert("a".to_owned(), 2);

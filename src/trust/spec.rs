@@ -1,57 +1,35 @@
-//! An application as a source of trust describes it, and the rules that every source must keep.
+//! Unvalidated applications, as a source of trust describes them, and the rules that turn them into [`Application`]s.
 
 use std::sync::Arc;
 
 use super::{
-    Application, ClientId, Method,
+    application::{Application, ClientId, Method},
+    auth_method::AuthMethod,
     credential::{Credential, Credentials, RegisteredCertificate, RegisteredSubject},
 };
 use crate::identity::Thumbprint;
 
-/// OAuth's `token_endpoint_auth_method`, as far as the edge serves it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AuthMethod {
-    /// `tls_client_auth` (RFC 8705 section 2.1).
-    PkiTls,
-    /// `self_signed_tls_client_auth` (RFC 8705 section 2.2).
-    SelfSignedTls,
-}
-
-impl AuthMethod {
-    /// Every method.
-    pub const ALL: [Self; 2] = [Self::SelfSignedTls, Self::PkiTls];
-
-    /// The name in OAuth's registry.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::PkiTls => "tls_client_auth",
-            Self::SelfSignedTls => "self_signed_tls_client_auth",
-        }
-    }
-}
-
-/// An application as a source of trust describes it. Plain values: [`Application::try_from`] checks the rules.
+/// An unvalidated application, as a source of trust describes it. [`Application::try_from`] validates it.
 #[derive(Debug)]
 pub struct ApplicationSpec {
     /// The OAuth client identifier.
     pub client_id: String,
     /// How it authenticates.
     pub method: AuthMethod,
-    /// One or two, of that method, with names of their own.
+    /// Its credentials: one or two, of that method, with different names.
     pub credentials: Vec<CredentialSpec>,
 }
 
-/// A credential as a source of trust describes it.
+/// An unvalidated credential of an [`ApplicationSpec`].
 #[derive(Debug)]
 pub struct CredentialSpec {
     /// The operator's name for it.
     pub name: String,
-    /// What a client must present.
+    /// What a certificate is compared with.
     pub registered: Registered,
 }
 
-/// What a credential registers.
+/// What a certificate is compared with. Each kind belongs to one authentication method.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Registered {
     /// For `tls_client_auth`.
@@ -61,7 +39,7 @@ pub enum Registered {
 }
 
 impl Registered {
-    /// The method that it belongs to.
+    /// The authentication method that this kind belongs to.
     #[must_use]
     pub const fn method(&self) -> AuthMethod {
         match self {
@@ -71,7 +49,7 @@ impl Registered {
     }
 }
 
-/// Why a text cannot be a registered client identifier.
+/// Why a text is not valid as a registered `client_id`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ClientIdError {
     /// It is empty.
@@ -80,16 +58,16 @@ pub enum ClientIdError {
     /// It is longer than [`ClientIdError::LONGEST`] bytes.
     #[error("{0} bytes, expected a client_id of at most {longest}", longest = Self::LONGEST)]
     TooLong(usize),
-    /// It contains something else than printable ASCII.
+    /// It contains a character other than printable ASCII (RFC 6749 appendix A.1).
     #[error("{0:?}, expected printable ASCII (RFC 6749, appendix A.1)")]
     Character(char),
 }
 
 impl ClientIdError {
-    /// The longest identifier, in bytes. RFC 6749 sets no limit; this one keeps log lines and lookups in bounds.
+    /// The maximum length in bytes. RFC 6749 sets none; this one bounds log lines and lookups.
     pub const LONGEST: usize = 255;
 
-    /// Why this text cannot be registered, if so.
+    /// The first rule that this text breaks; `None` if it is valid.
     #[must_use]
     pub fn of(text: &str) -> Option<Self> {
         if text.is_empty() {
@@ -102,48 +80,48 @@ impl ClientIdError {
     }
 }
 
-/// Why an [`ApplicationSpec`] is no application. Credentials are counted from 0.
+/// Why an [`ApplicationSpec`] is invalid. Credentials are numbered from 0.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ApplicationError {
-    /// Its identifier cannot be one.
+    /// The `client_id` is invalid.
     #[error("the client_id is {0}")]
     ClientId(#[from] ClientIdError),
-    /// It has no credential.
+    /// There is no credential.
     #[error("an application needs at least one credential")]
     NoCredential,
-    /// It has more than two.
+    /// There are more than [`Credentials::MAX`] credentials.
     #[error("{0} credentials, expected at most two: one in use and its successor")]
     TooManyCredentials(usize),
-    /// A credential belongs to another method.
+    /// A credential belongs to another method than the application.
     #[error("the credential belongs to {}, but the application uses {}", .own.as_str(), .method.as_str())]
     OtherMethod {
-        /// Which one.
+        /// Index of the credential.
         credential: usize,
-        /// Its method.
+        /// The credential's method.
         own: AuthMethod,
-        /// The application's.
+        /// The application's method.
         method: AuthMethod,
     },
     /// Two credentials have the same name.
     #[error("the credential name {name:?} is used twice")]
     RepeatedName {
-        /// The name.
+        /// The repeated name.
         name: String,
-        /// The second one.
+        /// Index of the second credential.
         credential: usize,
     },
     /// Two credentials register the same certificate.
     #[error("the thumbprint {thumbprint} is registered for this application already")]
     RepeatedThumbprint {
-        /// Of the certificate.
+        /// The certificate's thumbprint.
         thumbprint: Thumbprint,
-        /// The second one.
+        /// Index of the second credential.
         credential: usize,
     },
 }
 
 impl ApplicationError {
-    /// The credential at fault, counted from 0.
+    /// Index of the invalid credential, for a diagnostic at its place in the configuration.
     #[must_use]
     pub const fn credential(&self) -> Option<usize> {
         match self {
@@ -190,7 +168,7 @@ impl TryFrom<ApplicationSpec> for Application {
     }
 }
 
-/// The credentials of one method; `narrow` takes what belongs to it and else says to which other method it belongs.
+/// Builds the credentials of one method. `narrow` returns what belongs to it, or else the method that the credential belongs to.
 fn one_or_two<T>(
     method: AuthMethod,
     specs: Vec<CredentialSpec>,

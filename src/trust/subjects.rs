@@ -1,4 +1,5 @@
-//! Applications by their subjects (RFC 8705 section 2.1.2), and the rule that no certificate is good for two of them.
+//! The index of applications by registered subject (RFC 8705 section 2.1.2). It rejects a subject by which one certificate
+//! could authenticate two applications.
 
 use std::{collections::hash_map::RandomState, hash::BuildHasher, sync::Arc};
 
@@ -9,34 +10,34 @@ use super::{
 };
 use crate::identity::{ClientCertificate, DistinguishedName, SubjectAltName};
 
-/// A credential whose subject is another application's too.
+/// A credential whose subject another application has registered.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
     "the subject {subject:?} is registered for \"{first}\" already (names are equal without regard to case, spaces and string types)"
 )]
 pub struct DuplicateSubject {
-    /// As the later application has it.
+    /// The subject as the later application registers it.
     pub subject: String,
-    /// Whose it is already.
+    /// The application that has registered it first.
     pub first: ClientId,
-    /// Which of the later application's credentials, from 0.
+    /// Index of the later application's credential.
     pub credential: usize,
 }
 
 impl DuplicateSubject {
-    /// What the operator can do.
+    /// How an operator fixes it.
     pub const HELP: &str = "give each application a unique subject, or pin each to another CA with ca: a certificate must belong to one application";
 }
 
-/// The applications that a subject may authenticate, found in constant time.
+/// The applications that a subject may authenticate, in constant time.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Subjects {
-    /// By the hash of a subject alone, which takes little room: what it finds is judged afterwards, so a collision is harmless.
+    /// By the hash of a subject only, to save memory. A collision is harmless, since every candidate is compared afterwards.
     owners: SharedMap<u64, Vec<Arc<Application>>>,
     hasher: RandomState,
 }
 
-/// What subjects are looked up by: equal subjects have equal keys.
+/// The key by which a subject is hashed: equal subjects have equal keys.
 #[derive(Hash)]
 enum SubjectKey<'a> {
     Dn(&'a DistinguishedName),
@@ -62,12 +63,12 @@ impl<'a> SubjectKey<'a> {
 }
 
 impl Subjects {
-    /// Adds the subjects of an application, unless one certificate would match another application's too: then nothing is added.
+    /// Adds the subjects of an application. Adds none if a certificate could match one of them and another application's.
     pub(super) fn insert(&mut self, application: &Arc<Application>) -> Result<(), DuplicateSubject> {
         for (credential, registered) in application.subjects() {
-            let meets =
-                |owner: &&Arc<Application>| owner.subjects().any(|(_, other)| can_meet(other, registered));
-            if let Some(first) = self.owners_of(&registered.subject).iter().find(meets) {
+            let overlaps =
+                |owner: &&Arc<Application>| owner.subjects().any(|(_, other)| overlap(other, registered));
+            if let Some(first) = self.owners_of(&registered.subject).iter().find(overlaps) {
                 let (subject, first) = (registered.subject.written().1, first.client_id.clone());
                 return Err(DuplicateSubject { subject, first, credential });
             }
@@ -75,25 +76,25 @@ impl Subjects {
         for (_, RegisteredSubject { subject, .. }) in application.subjects() {
             let owners = self.owners_of(subject);
             if !owners.iter().any(|owner| Arc::ptr_eq(owner, application)) {
-                let mut more = Vec::with_capacity(owners.len() + 1);
-                more.extend(owners.iter().cloned());
-                more.push(Arc::clone(application));
-                self.owners.insert(self.key(subject), more);
+                let mut extended = Vec::with_capacity(owners.len() + 1);
+                extended.extend(owners.iter().cloned());
+                extended.push(Arc::clone(application));
+                self.owners.insert(self.key(subject), extended);
             }
         }
         Ok(())
     }
 
-    /// Takes the subjects of an application out.
+    /// Removes the subjects of an application.
     pub(super) fn remove(&mut self, application: &Arc<Application>) {
         for (_, RegisteredSubject { subject, .. }) in application.subjects() {
             let others = |owner: &&Arc<Application>| !Arc::ptr_eq(owner, application);
-            let fewer: Vec<_> = self.owners_of(subject).iter().filter(others).cloned().collect();
+            let remaining: Vec<_> = self.owners_of(subject).iter().filter(others).cloned().collect();
             let key = self.key(subject);
-            if fewer.is_empty() {
+            if remaining.is_empty() {
                 self.owners.remove(&key);
             } else {
-                self.owners.insert(key, fewer);
+                self.owners.insert(key, remaining);
             }
         }
     }
@@ -102,12 +103,12 @@ impl Subjects {
         self.hasher.hash_one(SubjectKey::of(subject))
     }
 
-    /// Those who have registered a subject of the same hash.
+    /// The applications that have registered a subject with the same hash.
     pub(super) fn owners_of(&self, subject: &Subject) -> &[Arc<Application>] {
         self.owners.get(&self.key(subject)).map_or(&[], Vec::as_slice)
     }
 
-    /// The applications of a certificate's subject and alternative names.
+    /// The applications that have registered a subject with the hash of the certificate's subject or one of its SANs.
     pub(super) fn owners<'a>(
         &'a self,
         certificate: &'a ClientCertificate,
@@ -118,17 +119,17 @@ impl Subjects {
     }
 }
 
-/// Whether one certificate can have both subjects in one name, issued by a CA that both accept.
-fn can_meet(one: &RegisteredSubject, other: &RegisteredSubject) -> bool {
-    let pins_meet = match (&one.ca, &other.ca) {
+/// Whether one name in a certificate can match both subjects, under a CA that both accept.
+fn overlap(one: &RegisteredSubject, other: &RegisteredSubject) -> bool {
+    let pins_overlap = match (&one.ca, &other.ca) {
         (Some(ca), Some(other)) => ca == other,
         _ => true,
     };
-    pins_meet && one.subject.is_same_as(&other.subject)
+    pins_overlap && one.subject.is_same_as(&other.subject)
 }
 
 impl Subject {
-    /// Whether the two are one name.
+    /// Whether both are the same name, by the rules of RFC 5280 section 7.
     #[must_use]
     pub fn is_same_as(&self, other: &Self) -> bool {
         match (self, other) {

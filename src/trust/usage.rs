@@ -1,4 +1,4 @@
-//! When a credential was last used, without a lock.
+//! When a credential was last used, recorded without a lock.
 
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
@@ -6,8 +6,8 @@ use crate::clock::Timestamp;
 
 const NEVER: Timestamp = Timestamp::MIN;
 
-/// The last use of one credential. Shared by the generations of trust that hold the same credential, so that a request
-/// that was judged under the former one counts too.
+/// The last use of one credential. All snapshots that contain the credential share it, so that a request that is judged
+/// by the previous snapshot is recorded too.
 #[derive(Debug)]
 pub struct Usage {
     at: AtomicI64,
@@ -21,8 +21,8 @@ impl Default for Usage {
 }
 
 impl Usage {
-    /// A certificate that is valid until `not_after` matched, `now`. Written only if it says
-    /// something new, so that workers do not take the cache line from each other at every request.
+    /// Records that a certificate that is valid until `not_after` matched at `now`. Stores only what changed, so that workers
+    /// do not invalidate each other's cache line at every request.
     pub fn record(&self, now: Timestamp, not_after: Timestamp) {
         for (value, new) in [(&self.at, now), (&self.not_after, not_after)] {
             if value.load(Relaxed) != new.unix() {
@@ -31,13 +31,13 @@ impl Usage {
         }
     }
 
-    /// The second of the last use, if there was one since the edge started.
+    /// The last use since the edge started.
     #[must_use]
     pub fn last(&self) -> Option<Timestamp> {
         Some(Timestamp::from_unix(self.at.load(Relaxed))).filter(|at| *at != NEVER)
     }
 
-    /// Until when the certificate that matched last is valid.
+    /// When the certificate that matched last expires.
     #[must_use]
     pub fn not_after(&self) -> Option<Timestamp> {
         Some(Timestamp::from_unix(self.not_after.load(Relaxed))).filter(|at| *at != NEVER)
