@@ -1,4 +1,4 @@
-//! Who is calling: the `client_id` that a request names, and whether the certificate is that client's.
+//! Client authentication: the `client_id` of a request, and whether that client has registered the certificate.
 
 mod chain;
 mod client_id;

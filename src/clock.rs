@@ -1,7 +1,6 @@
-//! The clock by which decisions are made, and points in time.
+//! Wall-clock time: timestamps, and a clock that tests can set.
 //!
-//! Validity periods, CRLs, session tickets and what is reported of them go by this clock, which tests can set. Deadlines of I/O
-//! do not: they are tokio's business.
+//! Validity periods, CRLs, session tickets and reports use this clock. I/O deadlines use tokio's.
 
 use std::{
     fmt,
@@ -19,14 +18,14 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// A point in time, in whole seconds since 1970-01-01T00:00:00Z without leap seconds; negative before that.
 ///
-/// Arithmetic saturates: [`Timestamp::MAX`] stands for "never ends".
+/// Arithmetic saturates, so that [`Timestamp::MAX`] can mean "no end".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// Before any other.
+    /// The earliest value.
     pub const MIN: Self = Self(i64::MIN);
-    /// After any other.
+    /// The latest value.
     pub const MAX: Self = Self(i64::MAX);
 
     /// From seconds since 1970.
@@ -41,7 +40,7 @@ impl Timestamp {
         self.0
     }
 
-    /// One second earlier: the last one of what ends right before this.
+    /// One second earlier.
     #[must_use]
     pub const fn previous(self) -> Self {
         Self(self.0.saturating_sub(1))
@@ -53,20 +52,20 @@ impl Timestamp {
         Self(self.0.saturating_add(1))
     }
 
-    /// Seconds from `earlier` to this, negative where that is the later one.
+    /// Seconds from `earlier` to `self`; negative if `earlier` is later.
     #[must_use]
     pub const fn seconds_since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// Whole days from `earlier` to this, rounded down: what ended less than a day ago is at -1.
+    /// Whole days from `earlier` to `self`, rounded down, so that half a day ago is -1.
     #[must_use]
     pub const fn days_since(self, earlier: Self) -> i64 {
         self.seconds_since(earlier).div_euclid(86_400)
     }
 }
 
-/// Later by the whole seconds of the duration.
+/// Adds the whole seconds of the duration.
 impl Add<Duration> for Timestamp {
     type Output = Self;
 
@@ -75,7 +74,7 @@ impl Add<Duration> for Timestamp {
     }
 }
 
-/// Earlier by the whole seconds of the duration.
+/// Subtracts the whole seconds of the duration.
 impl Sub<Duration> for Timestamp {
     type Output = Self;
 
@@ -105,8 +104,8 @@ impl From<OffsetDateTime> for Timestamp {
     }
 }
 
-/// In RFC 3339's form, in UTC. X.509 (RFC 5280 section 4.1.2.5) and RFC 3339 know the years 0 to 9999: what lies beyond prints as
-/// their first or last second.
+/// RFC 3339 in UTC. Values outside the years 0 to 9999 of RFC 3339 and X.509 (RFC 5280 section 4.1.2.5) print as the first or
+/// last second of these.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const YEAR_0: i64 = -62_167_219_200;
@@ -116,14 +115,14 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// As [`fmt::Display`] has it.
+/// Serializes as [`fmt::Display`] prints.
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-/// From RFC 3339's form.
+/// Parses RFC 3339.
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
@@ -131,21 +130,20 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
-/// Where the time comes from.
+/// The source of the current time, for the edge and for rustls.
 ///
-/// An enum, so that reading the system's clock on a request's path costs a branch and no indirect call. rustls reads the time
-/// through it too.
+/// An enum and not a trait object, so that reading the system's clock on the request path costs no indirect call.
 #[derive(Clone, Debug, Default)]
 pub enum Clock {
-    /// The operating system's.
+    /// The operating system's clock.
     #[default]
     System,
-    /// One that stands still until a test sets it. Clones share it.
+    /// A clock that only moves when a test sets it. Clones share it.
     Fixed(FixedClock),
 }
 
 impl Clock {
-    /// The time now.
+    /// The current time.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         match self {
@@ -154,7 +152,7 @@ impl Clock {
         }
     }
 
-    /// Whole seconds since then; 0 if the clock was set back.
+    /// Whole seconds since a point in time; 0 if the clock was set back.
     #[must_use]
     pub fn age(&self, since: Timestamp) -> u64 {
         u64::try_from(self.now().seconds_since(since)).unwrap_or_default()
@@ -162,7 +160,7 @@ impl Clock {
 }
 
 impl TimeProvider for Clock {
-    /// A time before 1970, which rustls can't express, is 1970.
+    /// rustls cannot express times before 1970, which become 1970.
     fn current_time(&self) -> Option<UnixTime> {
         let seconds = u64::try_from(self.now().unix()).unwrap_or_default();
         Some(UnixTime::since_unix_epoch(Duration::from_secs(seconds)))
@@ -174,19 +172,19 @@ impl TimeProvider for Clock {
 pub struct FixedClock(Arc<AtomicI64>);
 
 impl FixedClock {
-    /// A clock that stands at this time.
+    /// A clock with this time.
     #[must_use]
     pub fn new(at: Timestamp) -> Self {
         Self(Arc::new(AtomicI64::new(at.unix())))
     }
 
-    /// The time it stands at.
+    /// The time that was set last.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         Timestamp(self.0.load(Relaxed))
     }
 
-    /// Sets it, forwards or back.
+    /// Sets the time, forwards or back.
     pub fn set(&self, to: Timestamp) {
         self.0.store(to.unix(), Relaxed);
     }
@@ -206,7 +204,7 @@ mod tests {
             (951_782_400, "2000-02-29T00:00:00Z"),
             (1_695_261_017, "2023-09-21T01:50:17Z"),
             (4_107_542_400, "2100-03-01T00:00:00Z"),
-            // RFC 5280 section 4.1.2.5: a certificate without a well-defined end.
+            // RFC 5280 section 4.1.2.5: a certificate without a well-defined expiration date.
             (253_402_300_799, "9999-12-31T23:59:59Z"),
             (i64::MAX, "9999-12-31T23:59:59Z"),
             (i64::MIN, "0000-01-01T00:00:00Z"),

@@ -1,4 +1,4 @@
-//! Header names that the edge has rules for: every list of them, and the one comparison of names that upstreams may confuse.
+//! Header names: every list of them, and the comparison that treats names as equal if an upstream may.
 
 pub mod fold;
 pub mod forwarded;

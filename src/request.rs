@@ -1,7 +1,7 @@
-//! A request's way after the handshake: a stack of tower services, each with one job.
+//! The request pipeline: a stack of tower services for one connection.
 //!
-//! [`Admit`] → [`Locate`] → [`Authenticate`] → [`Vouch`] → [`Forward`]. Each takes the type that the one before it
-//! makes ([`Arrived`], [`Routed`], [`Authenticated`], [`Outbound`]), so that no step can be left out or taken twice.
+//! [`Admit`] → [`Locate`] → [`Authenticate`] → [`Vouch`] → [`Forward`]. Each takes the type that the previous one
+//! makes ([`Arrived`], [`Routed`], [`Authenticated`], [`Outbound`]), so that no step can be omitted or repeated.
 //! Their error is a [`Refusal`]; [`Respond`], the outermost, turns it into an OAuth error and writes the access log.
 
 mod admit;
@@ -39,69 +39,69 @@ use crate::{
     site::{Domain, Route, Site, SiteHandle},
 };
 
-/// What is known of a request whose authority is the connection's domain. It stays in one place on its way from service to service.
+/// The state of a request in the pipeline. Boxed, so that it is not copied from service to service.
 #[derive(Debug)]
 pub struct Context {
-    /// Method, target, headers.
+    /// Method, target and headers.
     pub head: Parts,
-    /// What it came by.
+    /// The connection on which it arrived.
     pub connection: Rc<Connection>,
-    /// The snapshot by which it is judged, from here to the end.
+    /// The snapshot by which the whole request is judged.
     pub site: Arc<Site>,
-    /// The domain it asks.
+    /// The requested domain.
     pub domain: Arc<Domain>,
-    /// The authority by which the application called: the domain, with the port if that is not 443.
+    /// The authority that the client requested: the domain, with the port if that is not 443.
     pub authority: HeaderValue,
-    /// What the access log will say.
+    /// The record for the access log.
     pub record: Rc<inbound::Record>,
 }
 
 /// A request whose authority is the connection's domain.
 #[derive(Debug)]
 pub struct Arrived {
-    /// All but its body.
+    /// Everything but the body.
     pub context: Box<Context>,
-    /// Not yet read.
+    /// The unread body.
     pub body: Received,
 }
 
-/// A request to a listed path, by a listed method.
+/// A request whose path and method match a route.
 #[derive(Debug)]
 pub struct Routed {
-    /// All but its body.
+    /// Everything but the body.
     pub context: Box<Context>,
-    /// Not yet read.
+    /// The unread body.
     pub body: Received,
-    /// Its rule.
+    /// The matching route.
     pub route: Arc<Route>,
 }
 
-/// A request whose client is proved, where its route asks for one.
+/// A request whose client is authenticated, if its route requires that.
 #[derive(Debug)]
 pub struct Authenticated {
-    /// All but its body.
+    /// Everything but the body.
     pub context: Box<Context>,
-    /// Buffered or to be streamed.
+    /// The buffered or streamed body.
     pub body: RequestBody,
-    /// Who calls; absent where the route authenticates nobody.
+    /// The authenticated client; `None` if the route does not authenticate.
     pub proof: Option<Proof>,
 }
 
-/// A request that is fit to be sent upstream as it is.
+/// A request that is ready to be sent upstream.
 #[derive(Debug)]
 pub struct Outbound {
-    /// The whole request: its target in origin form, the authority in `Host`.
+    /// The request, with its target in origin form and the authority in `Host`.
     pub request: Request<RequestBody>,
-    /// Where to.
+    /// The domain, which selects the upstream.
     pub domain: Arc<Domain>,
-    /// Whether an application was proved to have sent it.
+    /// Whether the client is authenticated, for limits and priorities.
     pub caller: Caller,
 }
 
-/// What every connection's stack is: given the worker's parts, a service for one connection.
+/// The service stack of one connection.
 pub type Stack = Respond<Admit<Locate<Authenticate<Vouch<Forward>>>>>;
 
-/// Builds the stack for one connection.
+/// Builds the service stack of one connection.
 #[must_use]
 pub fn stack(connection: &Rc<Connection>, site: &SiteHandle, parts: &WorkerParts) -> Stack {
     use tower::layer::layer_fn;
@@ -115,22 +115,22 @@ pub fn stack(connection: &Rc<Connection>, site: &SiteHandle, parts: &WorkerParts
         .service(Forward::new(pools))
 }
 
-/// What the connections of one worker share.
+/// What all connections of a worker share.
 #[derive(Clone, Debug)]
 pub struct WorkerParts {
-    /// Clients that have authenticated before.
+    /// Cached clients.
     pub identities: Rc<IdentityCache>,
-    /// Places for bodies of clients that no application can be.
+    /// Limits the bodies of strangers that are read at once.
     pub stranger_bodies: StrangerBodies,
-    /// By which certificates are judged.
+    /// The clock by which certificates are judged.
     pub clock: crate::clock::Clock,
-    /// Upstream connections.
+    /// The worker's upstream connections.
     pub pools: Rc<crate::forward::Pools>,
-    /// What bodies take of memory, counted over all workers.
+    /// Memory of buffered bodies, counted over all workers.
     pub buffered: Arc<crate::forward::BufferedBytes>,
-    /// The worker's own metrics.
+    /// The worker's metrics.
     pub metrics: crate::observe::metrics::Recorder,
 }
 
-/// Future of a service on one thread.
+/// The future of a service, which stays on its thread.
 type LocalFuture<T, E> = std::pin::Pin<Box<dyn Future<Output = Result<T, E>>>>;

@@ -1,18 +1,18 @@
-//! Text that a peer wrote, made fit to be shown to a person: bounded, and without characters that nobody sees.
+//! Text from peers, made safe to display: bounded, and without invisible characters.
 
 pub mod encoding;
 pub mod suggest;
 
 use std::borrow::Cow;
 
-/// Bytes of one text of a peer's that are shown: enough for every honest name.
+/// The maximum length in bytes of a text from a peer in the log: enough for every ordinary name.
 pub const SHOWN: usize = 256;
-/// The same for a word, such as a method.
+/// The maximum length in bytes of a word from a peer in the log, such as a method.
 pub const SHORT: usize = 64;
 
-/// Whether a character is invisible or changes how the text around it looks: controls (Unicode category Cc), format
-/// characters such as zero-width and bidirectional ones (Cf), line and paragraph separators (Zl, Zp), and the rest that
-/// Unicode calls default-ignorable.
+/// Whether a character is invisible or changes how the text around it is displayed: controls (Unicode category Cc), format
+/// characters such as zero-width and bidirectional ones (Cf), line and paragraph separators (Zl, Zp), and the others that
+/// Unicode defines as default-ignorable.
 #[must_use]
 pub const fn is_hidden(c: char) -> bool {
     matches!(
@@ -47,7 +47,7 @@ pub const fn is_hidden(c: char) -> bool {
     )
 }
 
-/// At most `bytes` of a text, cut at a character's boundary, and an ellipsis where it was cut.
+/// At most `bytes` bytes of a text, cut at a character boundary, with an ellipsis if it was cut.
 #[must_use]
 pub fn bounded(text: &str, bytes: usize) -> Cow<'_, str> {
     if text.len() <= bytes {
@@ -60,7 +60,7 @@ pub fn bounded(text: &str, bytes: usize) -> Cow<'_, str> {
     Cow::Owned(format!("{}\u{2026}", text.get(..cut).unwrap_or_default()))
 }
 
-/// What a peer caused to be said, for a log line: at most [`SHOWN`] bytes of it.
+/// A text that a peer influences, for a log line: at most [`SHOWN`] bytes.
 #[must_use]
 pub fn shown(what: &impl ToString) -> String {
     bounded(&what.to_string(), SHOWN).into_owned()
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_cut_at_a_characters_boundary() {
+    fn text_is_cut_at_a_character_boundary() {
         assert_eq!(bounded("abc", 3), "abc");
         assert_eq!(bounded("abcd", 3), "abc\u{2026}");
         assert_eq!(bounded("ab\u{e9}", 3), "ab\u{2026}");

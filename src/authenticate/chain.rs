@@ -1,4 +1,4 @@
-//! The verdict on a presented chain, remembered with the client that presented it.
+//! Cached chain verdicts: one per client, and a bounded cache of refusals per worker.
 
 use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
@@ -10,21 +10,21 @@ use crate::{
     },
 };
 
-/// Every valid path of a chain, at least one, or why there is none.
+/// All valid paths of a chain (at least one), or why there is none.
 pub type Verdict = Result<Vec<Rc<VerifiedPath>>, ChainRefusal>;
 
-/// A verdict, and what it holds under.
+/// A verdict, and the state that it depends on.
 #[derive(Clone, Debug)]
 struct CachedVerdict {
     authorities: AuthoritiesVersion,
-    /// When it was reached.
+    /// The time of the verification.
     judged_at: Timestamp,
     verdict: Rc<Verdict>,
 }
 
 impl CachedVerdict {
-    /// Whether verification under these authorities would reach it again `now`: they are the same, and either every path that
-    /// was found is valid, or time cannot change the refusal.
+    /// Whether a verification at `now` would give the same verdict: the authorities are the same, and either every path is
+    /// within its validity, or the refusal does not depend on the time.
     fn is_current(&self, authorities: &Authorities, now: Timestamp) -> bool {
         self.authorities == authorities.version()
             && match &*self.verdict {
@@ -34,18 +34,18 @@ impl CachedVerdict {
     }
 }
 
-/// The last verdict on one client's chain.
+/// A cache for the last verdict on one client's chain.
 #[derive(Debug, Default)]
 pub struct ChainSlot(RefCell<Option<CachedVerdict>>);
 
 /// Refused chains of one worker, so that a stranger who connects again costs no signature check.
 ///
-/// Apart from the clients that were authenticated, so that nobody can evict those with chains that they made up.
+/// Separate from the cache of authenticated clients, so that strangers cannot evict those.
 #[derive(Debug, Default)]
 pub struct RefusalCache(RefCell<HashMap<[u8; 32], CachedVerdict>>);
 
 impl RefusalCache {
-    /// How many are remembered. When there are more, it starts empty again.
+    /// The maximum number of entries. A full cache is cleared.
     const CAPACITY: usize = 1024;
 
     fn get(&self, chain: &[u8; 32]) -> Option<CachedVerdict> {
@@ -61,43 +61,43 @@ impl RefusalCache {
     }
 }
 
-/// What a client has presented, and what is remembered of it.
+/// A presented certificate with the caches for its verdict.
 #[derive(Clone, Copy, Debug)]
 pub struct Presented<'a> {
-    /// The certificate, with the rest of the chain.
+    /// The certificate, with the intermediates that the client sent.
     pub certificate: &'a ClientCertificate,
-    /// The last verdict on the chain.
+    /// The client's cached verdict.
     pub chain: &'a ChainSlot,
-    /// The worker's refusals.
+    /// The worker's cache of refusals.
     pub refusals: &'a RefusalCache,
 }
 
 impl Presented<'_> {
-    /// The verdict on the chain under these authorities at `now`. Verifies it only if none is remembered.
+    /// The verdict on the chain under these authorities at `now`. Verifies the chain only if no current verdict is cached.
     #[must_use]
     pub fn verdict(&self, authorities: &Authorities, now: Timestamp) -> Rc<Verdict> {
         let mut slot = self.chain.0.borrow_mut();
-        if let Some(remembered) = slot.as_ref().filter(|remembered| remembered.is_current(authorities, now)) {
-            return Rc::clone(&remembered.verdict);
+        if let Some(cached) = slot.as_ref().filter(|cached| cached.is_current(authorities, now)) {
+            return Rc::clone(&cached.verdict);
         }
         let key = self.certificate.chain_hash();
         let refused = self.refusals.get(&key).filter(|refused| refused.is_current(authorities, now));
-        let remembered = refused.unwrap_or_else(|| {
+        let cached = refused.unwrap_or_else(|| {
             let verdict = match verify_chain(self.certificate, authorities, now) {
                 ChainVerdict::Verified(paths) => Ok(paths.into_iter().map(Rc::new).collect()),
                 ChainVerdict::Refused(refusal) => Err(refusal),
             };
-            let remembered = CachedVerdict {
+            let cached = CachedVerdict {
                 authorities: authorities.version(),
                 judged_at: now,
                 verdict: Rc::new(verdict),
             };
-            if remembered.verdict.is_err() {
-                self.refusals.insert(key, remembered.clone());
+            if cached.verdict.is_err() {
+                self.refusals.insert(key, cached.clone());
             }
-            remembered
+            cached
         });
-        Rc::clone(&slot.insert(remembered).verdict)
+        Rc::clone(&slot.insert(cached).verdict)
     }
 }
 
@@ -118,7 +118,7 @@ mod tests {
         Timestamp::from_unix(date_time_ymd(year, month, day).unix_timestamp())
     }
 
-    /// A client, as one connection knows it.
+    /// A client with the cache of one connection.
     struct Client(ClientCertificate, ChainSlot);
 
     impl Client {
@@ -138,7 +138,7 @@ mod tests {
             (Client::new(client(&[ca.leaf("payments", |_| {})])), RefusalCache::default());
         let first = client.verdict(&refusals, &trust(&[&ca]), NOW);
         assert!(first.is_ok());
-        // Loaded again, from the same files.
+        // Authorities that were loaded again from the same files have the same version.
         assert!(Rc::ptr_eq(&first, &client.verdict(&refusals, &trust(&[&ca]), NOW)));
     }
 
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crl_voids_a_verdict_when_it_changes_and_when_it_ends() {
+    fn a_changed_or_stale_crl_voids_a_verdict() {
         let ca = Ca::new("Client CA");
         let leaf = ca.leaf("payments", |params| params.serial_number = Some(SerialNumber::from(7u64)));
         let (client, refusals) = (Client::new(client(&[leaf])), RefusalCache::default());
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_remembered_over_connections_within_bounds() {
+    fn refusals_are_cached_across_connections_within_bounds() {
         let (ca, other) = (Ca::new("Client CA"), Ca::new("Other CA"));
         let (authorities, refusals) = (trust(&[&ca]), RefusalCache::default());
         let stranger = client(&[other.leaf("stranger", |_| {})]);
@@ -192,7 +192,7 @@ mod tests {
             &first,
             &connect(&stranger).verdict(&refusals, &authorities, NOW + Duration::from_secs(3600))
         ));
-        // Until its CA is trusted.
+        // A refusal does not outlive the authorities that it depends on.
         assert!(connect(&stranger).verdict(&refusals, &trust(&[&other]), NOW).is_ok());
 
         let der = stranger.der().clone();
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_that_time_can_change_lasts_a_second() {
+    fn a_time_dependent_refusal_is_cached_for_one_second() {
         let ca = Ca::with("Client CA", |params| params.not_before = date_time_ymd(2031, 1, 1));
         let begins = day(2031, 1, 1);
         let (client, refusals) =

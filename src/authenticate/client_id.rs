@@ -1,4 +1,4 @@
-//! The one client that a request names.
+//! The `client_id` of a request.
 
 use http::request::Parts;
 
@@ -10,9 +10,11 @@ use crate::{
 /// The parameters that the edge reads.
 static READ: Interest<1> = Interest::new(["client_id"]);
 
-/// Finds the one client that a request names, wherever it does.
+/// Returns the `client_id` from the body, HTTP Basic or the query.
 ///
-/// Fails if it names none, or if some server could read another one.
+/// # Errors
+///
+/// If there is none, or if an upstream could read another one.
 pub fn client_id(head: &Parts, body: &[u8]) -> Result<ClientId, ParameterError> {
     let parameters = Parameters::parse(head, body, &READ)?;
     parameters.get("client_id").map(ClientId::new).ok_or(ParameterError::NoClient)
@@ -47,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn each_place_is_read() {
+    fn client_id_is_read_from_body_basic_and_query() {
         let id = |parts: Parts, body: &[u8]| client_id(&parts, body).map(|id| id.to_string());
         assert_eq!(id(parts("POST", "/t", &[FORM]), b"client_id=a").unwrap(), "a");
         let form_utf8 = [("content-type", "Application/X-WWW-Form-Urlencoded; charset=\"UTF-8\"")];
@@ -60,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_names_two_clients_is_refused() {
+    fn two_different_client_ids_are_refused() {
         let basic = basic_of("b:x");
         let differ = [
             (parts("POST", "/t", &[FORM, ("authorization", &basic)]), &b"client_id=a"[..]),
@@ -75,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_names_nobody_on_post() {
+    fn the_query_of_a_post_is_not_read() {
         assert_eq!(client_id(&parts("POST", "/t?client_id=a", &[]), b""), Err(ParameterError::NoClient));
     }
 
@@ -103,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn under_another_charset_only_ascii_is_read() {
+    fn other_charsets_allow_only_ascii() {
         for charset in ["ISO-8859-1", "us-ascii", "windows-1252"] {
             let form = format!("application/x-www-form-urlencoded; charset={charset}");
             let form = parts("POST", "/t", &[("content-type", &form)]);

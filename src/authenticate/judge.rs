@@ -1,4 +1,4 @@
-//! Whether what a client presented makes it an application. The one place where policy is judged.
+//! The authentication policy: whether a presented certificate authenticates a client. It is decided nowhere else.
 
 use std::{fmt, rc::Rc, sync::Arc};
 
@@ -11,33 +11,33 @@ use crate::{
     },
 };
 
-/// Why a certificate was refused. `Display` is for the log and says everything.
+/// Why authentication was denied. `Display` has all details and is for the log; [`Denial::description`] is for the client.
 #[derive(Clone, Debug)]
 pub enum Denial {
-    /// The connection has no certificate.
+    /// The client presented no certificate.
     NoCertificate,
-    /// The certificate can't be read.
+    /// The certificate cannot be parsed.
     Unreadable(IdentityError),
-    /// The certificate's validity has ended.
+    /// The certificate's notAfter has passed.
     Expired,
-    /// The certificate's validity has not begun.
+    /// The certificate's notBefore has not been reached.
     NotYetValid,
-    /// No application has this identifier.
+    /// No application has this `client_id`.
     UnknownClient(ClientId),
-    /// No application owns the certificate.
+    /// No application has registered the certificate.
     UnknownCertificate,
-    /// The application registered other thumbprints.
+    /// The application has registered other thumbprints.
     ThumbprintMismatch(ClientId),
-    /// The chain does not verify.
+    /// The application needs a chain to a client CA, and none verifies.
     Chain(ClientId, ChainRefusal),
-    /// The subject is another.
+    /// The certificate does not have the registered subject.
     SubjectMismatch {
         /// The application.
         client_id: ClientId,
         /// For a DN, where it first differs.
         difference: Option<RdnDifference>,
     },
-    /// The subject is right, yet another CA issued it.
+    /// The certificate has the registered subject, but no verified path contains the pinned CA.
     IssuerMismatch(ClientId),
 }
 
@@ -45,7 +45,7 @@ impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoCertificate => f.write_str("no client certificate was presented"),
-            Self::Unreadable(error) => write!(f, "the client certificate can't be read: {error}"),
+            Self::Unreadable(error) => write!(f, "the client certificate cannot be parsed: {error}"),
             Self::Expired => f.write_str("the client certificate has expired"),
             Self::NotYetValid => f.write_str("the client certificate is not yet valid"),
             Self::UnknownClient(id) => write!(f, "no application is registered as \"{id}\""),
@@ -68,14 +68,14 @@ impl fmt::Display for Denial {
 }
 
 impl Denial {
-    /// The denial of a certificate that is outside this validity at `now`, if it is.
+    /// The denial of a certificate with this validity at `now`; `None` within it.
     #[must_use]
     pub fn of_validity(validity: Validity, now: Timestamp) -> Option<Self> {
         validity.outside(now).map(|ended| if ended { Self::Expired } else { Self::NotYetValid })
     }
 
-    /// For the application's developer: what to fix, and nothing about any registered application,
-    /// so that every mismatch reads alike.
+    /// The `error_description` of the 401 response: what the application's developer can fix. All mismatches have the same
+    /// text, so that it reveals nothing about registered applications.
     #[must_use]
     pub fn description(&self) -> &'static str {
         match self {
@@ -83,7 +83,7 @@ impl Denial {
                 "a client certificate is required: present the certificate that is registered for this client_id"
             }
             Self::Unreadable(_) => {
-                "the client certificate can't be read: it must be a well-formed X.509 certificate"
+                "the client certificate cannot be parsed: it must be a well-formed X.509 certificate"
             }
             Self::Expired => "the client certificate has expired: present a current one",
             Self::NotYetValid => "the client certificate is not valid yet",
@@ -99,8 +99,7 @@ fn in_validity(certificate: &ClientCertificate, now: Timestamp) -> Result<(), De
     Denial::of_validity(certificate.validity(), now).map_or(Ok(()), Err)
 }
 
-/// Whether the certificate belongs to the application of this identifier (`authenticate = "client"`).
-/// `now` is in seconds since 1970.
+/// Authenticates the client with this `client_id` by its certificate (`authenticate = "client"`).
 pub fn judge_client(
     trust: &Trust,
     presented: Presented<'_>,
@@ -115,7 +114,7 @@ pub fn judge_client(
     judge_application(trust, presented, application, now)
 }
 
-/// Whether the certificate belongs to any application (`authenticate = "certificate"`).
+/// Authenticates any client that has registered the certificate (`authenticate = "certificate"`).
 pub fn judge_any(trust: &Trust, presented: Presented<'_>, now: Timestamp) -> Result<Proof, Denial> {
     in_validity(presented.certificate, now)?;
     let mut closest = None;
@@ -148,7 +147,8 @@ fn judge_application(
     Ok(Proof { application: Arc::clone(application), credential, basis, valid })
 }
 
-/// The first of the credentials that matches, and how; else the denial that came closest to a match, which says most.
+/// The index of the first matching credential, and its match; else the denial closest to a match, which is the most
+/// informative.
 fn first_match<T, M>(
     credentials: &Credentials<T>,
     judge: impl Fn(&T) -> Result<M, Denial>,
@@ -164,7 +164,7 @@ fn first_match<T, M>(
 }
 
 impl Denial {
-    /// How close it came to a match.
+    /// Ranks denials: the higher, the more checks have passed.
     const fn closeness(&self) -> u8 {
         match self {
             Self::IssuerMismatch(_) => 3,
@@ -174,7 +174,7 @@ impl Denial {
         }
     }
 
-    /// The application that the certificate was held against.
+    /// The application that the certificate was compared with.
     const fn client_id(&self) -> Option<&ClientId> {
         match self {
             Self::UnknownClient(id)
@@ -190,8 +190,8 @@ impl Denial {
         }
     }
 
-    /// Keeps the denial that came closer to a match. Of two that came as close, that of the application which comes first by
-    /// its name, so that the log does not depend on the order of registration; of one application, the earlier credential's.
+    /// Keeps the denial that is closer to a match. Ties are broken by `client_id`, so that the log does not depend on the
+    /// order of registration, and then by the order of credentials.
     fn keep_closer(closest: &mut Option<Self>, other: Self) {
         let is_closer = |so_far: &Self| {
             let order = other.closeness().cmp(&so_far.closeness());
@@ -203,7 +203,7 @@ impl Denial {
     }
 }
 
-/// RFC 8705 section 2.2.
+/// Compares the thumbprint (RFC 8705 section 2.2).
 fn self_signed_tls(
     certificate: &ClientCertificate,
     client_id: &ClientId,
@@ -216,7 +216,8 @@ fn self_signed_tls(
     }
 }
 
-/// RFC 8705 section 2.1. The path that matched, and while every path that was found is valid.
+/// Compares the subject and verifies the chain (RFC 8705 section 2.1). Returns the path that matched, and the period in
+/// which all paths are valid.
 fn pki_tls(
     trust: &Trust,
     presented: Presented<'_>,
@@ -225,7 +226,7 @@ fn pki_tls(
     now: Timestamp,
 ) -> Result<(Rc<VerifiedPath>, Validity), Denial> {
     let certificate = presented.certificate;
-    // Before the chain, which is what costs: anybody can present one.
+    // Compared before the chain is verified, since verification is expensive and anyone can present a chain.
     if !subject.matches(certificate) {
         let difference = match subject {
             Subject::Dn(dn) => dn.first_difference(certificate.subject()),
@@ -260,7 +261,7 @@ mod tests {
         trust::{ApplicationSpec, AuthMethod, Change, CredentialSpec, Registered, Registry},
     };
 
-    /// An application with a subject that only certificates of one CA may have.
+    /// An application with a registered subject and a pinned CA.
     fn pinned(id: &str, name: &str, ca: [u8; 32]) -> Change {
         let subject = Subject::San(SubjectAltName::dns(name).unwrap());
         let registered = Registered::Subject(RegisteredSubject { subject, ca: Some(Arc::new(ca)) });
@@ -278,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn any_reports_the_same_denial_in_each_order_of_registration() {
+    fn the_reported_denial_is_independent_of_registration_order() {
         let ca = Ca::new("Client CA");
         let leaf = ca.leaf("payments", |params| {
             params.subject_alt_names = vec![rcgen::SanType::DnsName("a.example".try_into().unwrap())];

@@ -1,4 +1,4 @@
-//! That a client is an application, by what, and for how long that holds.
+//! The result of a successful authentication, and its cache.
 
 use std::{
     cell::{Cell, RefCell},
@@ -12,20 +12,20 @@ use crate::{
     trust::{Application, ClientId, RegistryVersion, Trust},
 };
 
-/// That a client is an application, and by what.
+/// The result of a successful authentication: the application, and by which credential it authenticated.
 #[derive(Clone, Debug)]
 pub struct Proof {
-    /// The application.
+    /// The authenticated application.
     pub application: Arc<Application>,
-    /// Which of its credentials matched: its position, see [`Application::credential_at`].
+    /// Index of the credential that matched, for [`Application::credential_at`].
     pub credential: usize,
-    /// What the proof rests on.
+    /// What was verified.
     pub basis: Basis,
-    /// While the clock is within, the same trust would judge alike.
+    /// The period in which the same trust would give the same proof.
     pub valid: Validity,
 }
 
-/// What a proof rests on.
+/// What was verified to authenticate a client. Upstreams select the authentication method by it.
 #[derive(Clone, Debug)]
 pub enum Basis {
     /// The certificate's registered thumbprint (RFC 8705 section 2.2).
@@ -35,7 +35,7 @@ pub enum Basis {
 }
 
 impl Basis {
-    /// The verified path, where it rests on one.
+    /// The verified path, if authentication is based on one.
     #[must_use]
     pub fn path(&self) -> Option<&Rc<VerifiedPath>> {
         match self {
@@ -46,7 +46,7 @@ impl Basis {
 }
 
 impl Proof {
-    /// Notes in the registry that the credential was used by this certificate, `now`.
+    /// Records the credential's use by this certificate at `now`.
     pub fn record_use(&self, certificate: &ClientCertificate, now: Timestamp) {
         if let Some(credential) = self.application.credential_at(self.credential) {
             credential.usage.record(now, certificate.validity().not_after);
@@ -54,11 +54,11 @@ impl Proof {
     }
 }
 
-/// The last proof of one client.
+/// A cache for the last proof of one client.
 #[derive(Debug, Default)]
 pub struct ProofSlot(RefCell<Option<CachedProof>>);
 
-/// A proof, and what it was last known to hold under.
+/// A proof, and the versions that it depends on.
 #[derive(Debug)]
 struct CachedProof {
     proof: Proof,
@@ -67,7 +67,7 @@ struct CachedProof {
 }
 
 impl CachedProof {
-    /// Whether the application is registered now as it was when it was judged.
+    /// Whether the application's registration is unchanged.
     fn is_registered(&self, trust: &Trust) -> bool {
         let version = trust.registry.version();
         if self.registry.get() == version {
@@ -81,7 +81,7 @@ impl CachedProof {
         is_registered
     }
 
-    /// Whether a judgement under this trust would find the proof again, as long as it is valid.
+    /// Whether authentication under this trust would give the same proof within its validity.
     fn is_current(&self, trust: &Trust) -> bool {
         self.is_registered(trust)
             && match self.proof.basis {
@@ -92,7 +92,7 @@ impl CachedProof {
 }
 
 impl ProofSlot {
-    /// Remembers a proof that was found just now under this trust.
+    /// Caches a proof that was made under this trust.
     pub fn remember(&self, trust: &Trust, proof: &Proof) {
         self.0.replace(Some(CachedProof {
             proof: proof.clone(),
@@ -101,24 +101,24 @@ impl ProofSlot {
         }));
     }
 
-    /// The proof, if a judgement for this client under this trust would find it again `now`: the
-    /// application is registered as before, and every certificate and CRL that the proof rests on is unchanged and valid.
+    /// The cached proof, if authentication of this client under this trust would give it at `now`: the application's
+    /// registration is unchanged, and so is every certificate and CRL that the proof depends on, all within their validity.
     pub fn get(&self, trust: &Trust, client_id: &ClientId, now: Timestamp) -> Option<Proof> {
         let slot = self.0.borrow();
-        let remembered = slot.as_ref()?;
-        let Proof { application, valid, .. } = &remembered.proof;
+        let cached = slot.as_ref()?;
+        let Proof { application, valid, .. } = &cached.proof;
         let is_current =
-            application.client_id == *client_id && valid.contains(now) && remembered.is_current(trust);
-        is_current.then(|| remembered.proof.clone())
+            application.client_id == *client_id && valid.contains(now) && cached.is_current(trust);
+        is_current.then(|| cached.proof.clone())
     }
 
-    /// Whether there ever was a proof.
+    /// Whether the client has ever authenticated.
     pub fn is_set(&self) -> bool {
         self.0.borrow().is_some()
     }
 
-    /// Whether the application that was proved is registered as before.
+    /// Whether the registration of the application that authenticated is unchanged.
     pub fn is_registered(&self, trust: &Trust) -> bool {
-        self.0.borrow().as_ref().is_some_and(|remembered| remembered.is_registered(trust))
+        self.0.borrow().as_ref().is_some_and(|cached| cached.is_registered(trust))
     }
 }

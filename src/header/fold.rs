@@ -1,40 +1,39 @@
-//! When two header names are one name to some upstream.
+//! Comparison of header names as the most lenient upstream compares them.
 //!
-//! HTTP compares names without case (RFC 9110 section 5.1). CGI and what follows it turn `-` into `_`
-//! (RFC 3875 section 4.1.18), and some servers do the same to `.` and to other characters. So a byte that is
-//! neither letter nor digit equals any other such byte.
+//! HTTP ignores case (RFC 9110 section 5.1). CGI and its successors turn `-` into `_` (RFC 3875 section 4.1.18), and some
+//! servers do the same to `.` and to other characters. Therefore all bytes that are not letters or digits compare equal.
 
 use std::cmp::Ordering;
 
-/// What every byte that is neither letter nor digit folds to.
+/// What every byte folds to that is not a letter or digit.
 const PUNCTUATION: u8 = b'-';
 
-/// One byte of a folded name.
+/// Folds one byte of a name.
 #[must_use]
 pub const fn fold_byte(byte: u8) -> u8 {
     if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { PUNCTUATION }
 }
 
-/// The folded form of a name, for keeping. Comparing needs no copy: see [`compare`] and [`strip_prefix`].
+/// The folded form of a name, to store. [`compare`] and [`strip_prefix`] fold without a copy.
 #[must_use]
 pub fn fold(name: &str) -> Box<[u8]> {
     name.bytes().map(fold_byte).collect()
 }
 
-/// Orders a folded name against one that is folded on the way.
+/// Compares a folded name with one that is not.
 #[must_use]
 pub fn compare(folded: &[u8], name: &str) -> Ordering {
     folded.iter().copied().cmp(name.bytes().map(fold_byte))
 }
 
-/// What follows a folded prefix in a name that is folded on the way.
+/// The rest of a name after a folded prefix.
 #[must_use]
 pub fn strip_prefix<'n>(name: &'n str, folded_prefix: &[u8]) -> Option<&'n [u8]> {
     let (head, rest) = name.as_bytes().split_at_checked(folded_prefix.len())?;
     head.iter().zip(folded_prefix).all(|(byte, folded)| fold_byte(*byte) == *folded).then_some(rest)
 }
 
-/// Whether two names are one name to some upstream.
+/// Whether some upstream may take two names as the same.
 #[must_use]
 pub fn are_equivalent(one: &str, other: &str) -> bool {
     one.bytes().map(fold_byte).eq(other.bytes().map(fold_byte))

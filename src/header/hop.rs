@@ -1,11 +1,11 @@
-//! The headers that belong to one connection, and their removal.
+//! Hop-by-hop headers and their removal (RFC 9110 section 7.6.1).
 
 use http::{HeaderMap, HeaderName, header};
 
-/// Removes hop-by-hop fields (RFC 9110 section 7.6.1): every name that any `Connection` line lists, then the
-/// well-known ones. All lines are read before the first is removed. `Expect` goes too: the edge has answered it.
+/// Removes hop-by-hop fields (RFC 9110 section 7.6.1): every name that any `Connection` line lists, and the well-known
+/// ones. `Expect` is removed too, since the edge answers it.
 pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    // Most messages have none: to look at each name costs less than to look for each of these.
+    // Most messages have none. One pass over the names costs less than a lookup of each hop-by-hop name.
     if !headers.keys().any(|name| HOP_BY_HOP.contains(name)) {
         return;
     }
@@ -16,7 +16,7 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
         .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
         .collect();
     for name in listed {
-        // These are end-to-end whatever a client says: without them a request means something else.
+        // A client must not remove these: they change the meaning of the request.
         if !matches!(
             name,
             header::HOST | header::CONTENT_LENGTH | header::CONTENT_TYPE | header::AUTHORIZATION
@@ -29,7 +29,7 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// Hop-by-hop fields, whether a `Connection` line lists them or not.
+/// Fields that are hop-by-hop even if no `Connection` line lists them.
 pub const HOP_BY_HOP: [HeaderName; 11] = [
     header::CONNECTION,
     header::PROXY_AUTHENTICATE,

@@ -1,4 +1,4 @@
-//! The names that no configured header may have, and who sets them.
+//! Header names that a configuration must not use, and what sets them.
 
 use http::{HeaderName, header};
 
@@ -8,20 +8,20 @@ use super::{
     hop::HOP_BY_HOP,
 };
 
-/// Who sets a header.
+/// What sets a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {
-    /// HTTP: it belongs to one connection.
+    /// HTTP, as a hop-by-hop field.
     Hop,
-    /// HTTP: it frames the body.
+    /// HTTP, to frame the body.
     Framing,
-    /// `host` of an upstream.
+    /// The `host` key of an upstream.
     Host,
-    /// `forwarded` of an upstream.
+    /// The `forwarded` key of an upstream.
     Forwarded,
-    /// The edge, on every request.
+    /// The edge, in every request.
     Edge,
-    /// The client: the request means something else without it. An upstream's own header may replace it, a vouching header may not.
+    /// The client. The request changes its meaning without it, so a vouching header must not replace it; `headers` of an upstream may.
     Client,
 }
 
@@ -44,7 +44,7 @@ const OWNED: [(HeaderName, Owner); 16] = [
     (HeaderName::from_static("x-request-id"), Owner::Client),
 ];
 
-/// Who sets the header of this name, in whatever spelling, with the name as HTTP has it.
+/// The owner of a header name in any spelling, with the name's canonical spelling.
 #[must_use]
 pub fn owner(name: &str) -> Option<(HeaderName, Owner)> {
     let hop = HOP_BY_HOP.into_iter().map(|name| (name, Owner::Hop));

@@ -1,9 +1,9 @@
-//! The names that are always reserved, each for the reason beside it.
+//! The header names that are always removed from requests, each with its reason.
 //!
-//! Where a product has a whole family of names, the family is reserved: the next release adds a name. Names are
-//! compared folded, so each stands for all its spellings (`SM_USER`, `Sm-User`, `sm.user`).
+//! Where a product has a family of names, its prefix is reserved, since a later release may add a name. Names are compared
+//! folded, so each includes all its spellings (`SM_USER`, `Sm-User`, `sm.user`).
 
-/// Beginnings of families of names.
+/// Prefixes of families of names.
 pub const PREFIXES: &[&str] = &[
     // -For, -Host, -Proto, -Port, -Prefix, -Server, -Ssl, -Scheme, -By, -User, -Client-Cert, -Tls-Client-Cert:
     // authorization servers build issuer and endpoint addresses from these.
@@ -12,12 +12,12 @@ pub const PREFIXES: &[&str] = &[
     "x-original-",
     // IIS, Symfony and Zend: X-Rewrite-URL is the path to serve.
     "x-rewrite-",
-    // nginx: X-Real-IP, and in its wake -Port, -Scheme, -Host.
+    // nginx: X-Real-IP, and -Port, -Scheme, -Host by analogy.
     "x-real-",
     //
-    // The client's certificate, and what was found of it.
+    // The client's certificate, and its verification.
     //
-    // nginx, ingress-nginx and mod_ssl configurations have many more than the four of our profile.
+    // Configurations of nginx, ingress-nginx and mod_ssl use many more than the four of the `nginx` profile.
     "ssl-client-",
     // SSL-Cert, SSL-Certificate, and mod_ssl's other variables.
     "ssl-cert",
@@ -53,13 +53,13 @@ pub const PREFIXES: &[&str] = &[
     "x-mutual-tls",
     "x-peer-cert",
     "peer-cert",
-    // Gravitee's default, X-ClientCert, and what resembles it.
+    // Gravitee's default, X-ClientCert, and similar names.
     "x-clientcert",
     // WSO2: X-WSO2-MTLS-CERT, X-WSO2-CLIENT-CERTIFICATE.
     "x-wso2-",
-    // Keycloak's default beginning for a chain (CERT_CHAIN_0), IIS's server variables (CERT_SUBJECT, CERT_ISSUER).
+    // Keycloak's default prefix for a chain (CERT_CHAIN_0), IIS's server variables (CERT_SUBJECT, CERT_ISSUER).
     "cert-",
-    // AWS Application Load Balancer: what it says of the client's certificate, of the connection, of the user.
+    // AWS Application Load Balancer: the client's certificate, the connection, the user.
     "x-amzn-mtls-",
     "x-amzn-tls-",
     "x-amzn-oidc-",
@@ -80,16 +80,16 @@ pub const PREFIXES: &[&str] = &[
     "ms-aspnetcore-",
     "x-iisnode-",
     //
-    // Where the request came from.
+    // The origin of the request.
     //
-    // Envoy believes these of an internal caller: X-Envoy-Internal, -Original-Path, -External-Address, -Retry-On.
+    // Envoy trusts these from internal callers: X-Envoy-Internal, -Original-Path, -External-Address, -Retry-On.
     "x-envoy-",
     // Linkerd: L5d-Client-Id is the workload's identity.
     "l5d-",
     "x-spiffe-",
     // Imperva: Incap-Client-IP.
     "incap-",
-    // Azure Front Door: X-Azure-ClientIP, -SocketIP, and -FDID, by which an origin knows its own.
+    // Azure Front Door: X-Azure-ClientIP, -SocketIP, and -FDID, by which an origin recognizes its own Front Door.
     "x-azure-",
     // Google App Engine: X-AppEngine-User-Email, -User-IP, -Inbound-Appid.
     "x-appengine-",
@@ -106,7 +106,7 @@ pub const PREFIXES: &[&str] = &[
     // Rack::Sendfile takes a mapping of paths from X-Accel-Mapping (CVE-2025-61780).
     "x-accel-",
     //
-    // The user or the client whom a proxy authenticated.
+    // The user or client that a proxy has authenticated.
     //
     // Azure App Service: X-MS-CLIENT-PRINCIPAL, -ID, -NAME, X-MS-TOKEN-AAD-ID-TOKEN.
     "x-ms-client-principal",
@@ -142,14 +142,14 @@ pub const PREFIXES: &[&str] = &[
     "php-auth-",
 ];
 
-/// Names.
+/// Single names.
 pub const EXACT: &[&str] = &[
-    // RFC 7239: the standard form of X-Forwarded-*, and what some send in its place.
+    // RFC 7239: the standard form of X-Forwarded-*, and a common substitute.
     "forwarded",
     "x-forwarded",
-    // Auth0's key to a custom domain: with it, a client could pass for an edge.
+    // Auth0's key of a custom domain: with it, a client could impersonate an edge.
     "cname-api-key",
-    // What proxies and CDNs call the client's address; servers rate-limit and audit by it.
+    // The client's address, as proxies and CDNs name it; servers rate-limit and audit by it.
     "client-ip",
     "x-client-ip",
     "x-cluster-client-ip",
@@ -160,7 +160,7 @@ pub const EXACT: &[&str] = &[
     "fly-client-ip",
     "do-connecting-ip",
     "x-nf-client-connection-ip",
-    // Frameworks take the host from these, and with it the issuer.
+    // Frameworks take the host from these, and build the issuer from it.
     "x-host",
     "x-host-override",
     "x-http-host-override",
@@ -173,22 +173,22 @@ pub const EXACT: &[&str] = &[
     "https",
     "front-end-https",
     // CGI's variables, which gateways and frameworks look for among the headers: the path under which the
-    // application is mounted, the path to serve, who was authenticated and how.
+    // application is mounted, the path to serve, the authenticated user and the method.
     "x-script-name",
     "script-name",
     "path-info",
     "path-translated",
     "auth-type",
     "auth-user",
-    // The method that the route list allowed must be the one that is served.
+    // The upstream must serve the method that the route allows.
     "x-http-method",
     "x-http-method-override",
     "x-method-override",
     // Next.js: see X-Invoke-Path above.
     "x-matched-path",
-    // Apache NiFi takes the users for whom a proxy speaks from it.
+    // Apache NiFi takes the user on whose behalf a proxy acts from it.
     "x-proxiedentitieschain",
-    // CGI makes HTTP_PROXY of it, which HTTP clients take for their proxy (CVE-2016-5385).
+    // CGI turns it into HTTP_PROXY, which HTTP clients use as their proxy (CVE-2016-5385).
     "proxy",
     "x-mtls",
     "client-dn",
@@ -196,21 +196,21 @@ pub const EXACT: &[&str] = &[
     "client-verify",
     "x-client-san",
     "x-ssl",
-    // Rack::Sendfile chooses by it what X-Accel-Mapping means.
+    // Rack::Sendfile selects the meaning of X-Accel-Mapping by it.
     "x-sendfile-type",
-    // What gateways make of a token that they have verified: WSO2, Istio's examples, Google's Endpoints and API Gateway, Kong.
+    // Claims of a token that a gateway has verified: WSO2, Istio's examples, Google's Endpoints and API Gateway, Kong.
     "x-jwt-assertion",
     "x-jwt-payload",
     "x-endpoint-api-userinfo",
     "x-apigateway-api-userinfo",
     "x-userinfo",
-    // Under these Apache hands Authorization on, and Rails and Rack look for it.
+    // Apache passes Authorization on under these names, and Rails and Rack read them.
     "x-http-authorization",
     "redirect-http-authorization",
 ];
 
-/// Names of HTTP and of the edge whose other spellings are reserved: `Content_Type` is one variable with
-/// `Content-Type` for CGI and what follows it, and would be read in its place.
+/// Names whose other spellings are reserved: CGI and its successors store `Content_Type` and `Content-Type` in the same
+/// variable, so that one could replace the other.
 pub const RESPELLED: &[&str] = &[
     "content-encoding",
     "content-length",

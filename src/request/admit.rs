@@ -1,4 +1,4 @@
-//! Whether a request may be looked at here at all: no upgrades, one authority, and that the connection's own.
+//! Admission: no upgrades, well-formed headers, and an authority that equals the connection's server name.
 
 use std::{
     rc::Rc,
@@ -17,7 +17,8 @@ use crate::{
     tls::ClientAuth,
 };
 
-/// Refuses too many headers, malformed ones, upgrades, and requests for another authority than the handshake's (RFC 9110 section 15.5.20).
+/// Refuses too many or malformed headers, upgrades, and requests for another authority than the handshake's (421, RFC 9110
+/// section 15.5.20).
 #[derive(Clone, Debug)]
 pub struct Admit<S> {
     inner: S,
@@ -32,7 +33,7 @@ impl<S> Admit<S> {
 
     fn admit(&self, request: &Request<Received>) -> Result<(Arc<Site>, Arc<Domain>, HeaderValue), Refusal> {
         let site = self.site.load_full();
-        // HTTP/1.1's parser counts for itself; HTTP/2's counts bytes only.
+        // hyper limits the number of headers over HTTP/1.1; over HTTP/2 only their bytes.
         if request.headers().len() > site.limits.headers {
             return Err(Refusal::Headers(site.limits.headers));
         }
@@ -45,7 +46,7 @@ impl<S> Admit<S> {
         {
             return Err(Refusal::Upgrade);
         }
-        // What nearly every client sends needs no look at its parts.
+        // The fast path: most clients send exactly the domain.
         if let Some(domain) = site.domains.get(&*self.connection.server_name)
             && names_exactly(request, &domain.authority)
         {
@@ -72,17 +73,17 @@ impl<S> Admit<S> {
         Ok((site, domain, authority))
     }
 
-    /// To this domain, called with this port.
+    /// Admits a request to this domain, with the port that the client named.
     fn admit_to(
         &self,
         domain: Arc<Domain>,
         port: Option<u16>,
     ) -> Result<(Arc<Domain>, HeaderValue), Refusal> {
-        // The handshake saw to it, unless the rule has changed since.
+        // The handshake has checked this, but the setting may have changed since.
         if domain.client_auth == ClientAuth::Required && self.connection.identity.is_none() {
             return Err(Refusal::CertificateRequired);
         }
-        // The port goes into the addresses that the upstream builds, so a client can't choose it.
+        // The upstream builds URLs with this port, so a client must not choose it.
         let authority = match port {
             Some(port) if port != 443 && port == self.connection.address.local_port => {
                 HeaderValue::try_from(format!("{}:{port}", domain.name)).map_err(|_| Refusal::Host)?
@@ -93,13 +94,14 @@ impl<S> Admit<S> {
     }
 }
 
-/// RFC 9113 section 8.2.1: such a field is malformed. Sent on over HTTP/1.1, whose parsers trim, it would read otherwise than here.
+/// Whether a field value is malformed because of leading or trailing whitespace (RFC 9113 section 8.2.1). HTTP/1.1 upstreams
+/// would trim it, and read another value than the edge.
 fn has_surrounding_whitespace(value: &HeaderValue) -> bool {
     matches!(value.as_bytes(), [b' ' | b'\t', ..] | [.., b' ' | b'\t'])
 }
 
-/// Whether all that is offered by `Upgrade` can be ignored (RFC 9110 section 7.8): the same request over another version of HTTP or
-/// TLS. Who asks for a WebSocket sends no other request.
+/// Whether `Upgrade` only offers other versions of HTTP or TLS, which a server may ignore (RFC 9110 section 7.8). A WebSocket
+/// client needs the upgrade, so its request is refused.
 fn is_ignorable_upgrade(headers: &HeaderMap) -> bool {
     let is_version = |protocol: &str| {
         let protocol = protocol.trim_matches([' ', '\t']);
@@ -113,7 +115,7 @@ fn is_ignorable_upgrade(headers: &HeaderMap) -> bool {
         && !headers.contains_key(header::SEC_WEBSOCKET_VERSION)
 }
 
-/// Whether a request names this authority, byte by byte: in `Host` alone, or over HTTP/2 in its target alone.
+/// Whether a request names exactly this authority: in `Host` only, or over HTTP/2 in its target only.
 fn names_exactly(request: &Request<Received>, authority: &HeaderValue) -> bool {
     let hosts = || request.headers().get_all(header::HOST).iter();
     match request.uri().authority() {
@@ -127,8 +129,8 @@ fn names_exactly(request: &Request<Received>, authority: &HeaderValue) -> bool {
     }
 }
 
-/// The one authority of a request: of an absolute or HTTP/2 target, and of `Host`, which must agree but for the port, by which
-/// nothing goes here. None where HTTP/1.0 has none.
+/// The authority of a request: of an absolute or HTTP/2 target, and of `Host`, whose hosts must agree. `None` if an HTTP/1.0
+/// request has none.
 fn authority(request: &Request<Received>) -> Result<Option<Authority>, Refusal> {
     let in_target = request.uri().authority().cloned();
     if request.uri().scheme_str().is_some_and(|scheme| scheme != "https") {
@@ -145,10 +147,10 @@ fn authority(request: &Request<Received>) -> Result<Option<Authority>, Refusal> 
             }
             target
         }
-        // RFC 9112 section 3.2: such a server name is all there is.
+        // RFC 9112 section 3.2: HTTP/1.0 has no mandatory Host; the server name selects the domain.
         (None, None) if request.version() == Version::HTTP_10 => return Ok(None),
         (Some(one), None) if request.version() == Version::HTTP_10 => one,
-        // RFC 9112 section 3.2: an HTTP/1.1 request without Host is malformed, whatever its target.
+        // RFC 9112 section 3.2: an HTTP/1.1 request without Host is malformed, even with an absolute target.
         (Some(_), None) if request.version() < Version::HTTP_2 => return Err(Refusal::Host),
         (Some(one), None) | (None, Some(one)) => one,
         (None, None) => return Err(Refusal::Host),
@@ -156,7 +158,7 @@ fn authority(request: &Request<Received>) -> Result<Option<Authority>, Refusal> 
     if is_host_and_port(&authority) { Ok(Some(authority)) } else { Err(Refusal::Host) }
 }
 
-/// No user, and a port that is none or a number: `Authority` takes any text behind the colon.
+/// Whether an authority has no userinfo, and no port or a valid one: `Authority` accepts any text after the colon.
 fn is_host_and_port(authority: &Authority) -> bool {
     let port = authority.as_str().strip_prefix(authority.host());
     port.is_some_and(|port| port.is_empty() || port == ":" || authority.port_u16().is_some())

@@ -1,4 +1,5 @@
-//! Whose request it is: the client it names must own the connection's certificate, under the trust in force now.
+//! Authentication of a request: the client that it names must have registered the connection's certificate, under the trust
+//! that is active now.
 
 use std::{
     cell::Cell,
@@ -20,7 +21,7 @@ use crate::{
     site::{self, Limits, Route, SiteHandle},
 };
 
-/// Reads `client_id` where the route asks for one, and judges the certificate.
+/// Reads `client_id` if the route needs it, and judges the certificate.
 #[derive(Clone, Debug)]
 pub struct Authenticate<S> {
     inner: S,
@@ -44,7 +45,7 @@ impl<S> Authenticate<S> {
     }
 }
 
-/// What the connection's client has presented.
+/// The certificate that was presented in the handshake.
 fn presented<'a>(context: &'a Context, identities: &'a IdentityCache) -> Result<Presented<'a>, Refusal> {
     let Some(identity) = context.connection.identity.as_ref() else {
         return Err(Refusal::Denied(Denial::NoCertificate));
@@ -54,7 +55,7 @@ fn presented<'a>(context: &'a Context, identities: &'a IdentityCache) -> Result<
         .map_err(|error| Refusal::Denied(Denial::Unreadable(error.clone())))
 }
 
-/// What the request says of its body's length, against the limit: refused before a byte is read.
+/// Refuses a body whose Content-Length exceeds the limit, before a byte of it is read.
 fn check_announced_length(context: &Context, limit: u64) -> Result<(), Refusal> {
     let length = context.head.headers.get(header::CONTENT_LENGTH);
     let length = length.and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<u64>().ok());
@@ -80,7 +81,7 @@ async fn authenticate(
             RequestBody::streaming(body, body_bytes, body_timeout).holding(context.connection.receiving());
         return Ok(Authenticated { context, body, proof });
     }
-    // Before the body is waited for: without a certificate it would be read in vain.
+    // Checked before the body is read, which without a certificate would be useless.
     presented(&context, identities)?;
     check_announced_length(&context, u64::try_from(client_id_body_bytes).unwrap_or(u64::MAX))?;
     let mut share = Share::of(buffered, buffered_bytes);
@@ -95,8 +96,8 @@ async fn authenticate(
     Ok(Authenticated { context, body: RequestBody::sharing(body, share), proof })
 }
 
-/// Why the certificate can be no application's, whatever the request's body contains: none is registered with its
-/// thumbprint, its subject or one of its alternative names. The same whichever client the request names.
+/// The denial of a stranger: a client whose certificate no application can have registered, by thumbprint, subject or SAN.
+/// The request's `client_id` cannot change that. `None` if it is not a stranger.
 fn stranger_denial(context: &Context, clock: &Clock) -> Option<Refusal> {
     let identity = context.connection.identity.as_ref()?;
     let certificate = identity.certificate.as_ref().ok()?;
@@ -107,20 +108,20 @@ fn stranger_denial(context: &Context, clock: &Clock) -> Option<Refusal> {
     Some(Refusal::Denied(denial.unwrap_or(Denial::UnknownCertificate)))
 }
 
-/// How long the body of a stranger may take. It is read at all so that the log can say which client an application
-/// meant that presented the wrong certificate: such a body is short and arrives with the head.
+/// How long reading the body of a stranger may take. It is read only to log the `client_id` of an application that presents
+/// the wrong certificate; such a body is short and arrives with the head.
 const STRANGER_BODY_TIMEOUT: Duration = Duration::from_millis(100);
-/// The longest that is read.
+/// The maximum length in bytes of a stranger's body.
 const MAX_STRANGER_BODY: usize = 4 * 1024;
 
-/// Bodies of strangers that a worker reads at once.
+/// Limits the bodies of strangers that a worker reads at once.
 #[derive(Clone, Debug, Default)]
 pub struct StrangerBodies(Rc<Cell<usize>>);
 
 impl StrangerBodies {
     const MAX: usize = 64;
 
-    /// A place for one body, held while it is read; none if there are enough of them.
+    /// Reserves a place until the guard is dropped; `None` if all are taken.
     fn place(&self) -> Option<StrangerBody> {
         let taken = self.0.get();
         (taken < Self::MAX).then(|| {
@@ -130,7 +131,7 @@ impl StrangerBodies {
     }
 }
 
-/// The place of one body.
+/// The guard of one reserved place.
 #[derive(Debug)]
 struct StrangerBody(Rc<Cell<usize>>);
 
@@ -140,8 +141,7 @@ impl Drop for StrangerBody {
     }
 }
 
-/// The body of a request whose certificate is no application's, if it is short and arrives at once, and few others are
-/// being read.
+/// Reads the body of a stranger; `None` if it is too long, too slow, or too many others are being read.
 async fn read_stranger_body(
     stranger_bodies: &StrangerBodies,
     context: &Context,
@@ -156,13 +156,14 @@ async fn read_stranger_body(
     };
     let body = read.await;
     if body.is_none() {
-        // It may stand in the head as well.
+        // The head may contain a client_id too.
         context.record.client_id.replace(client_id(&context.head, &[]).ok());
     }
     body
 }
 
-/// A body may take long: a request is judged by the trust in force when it is there as a whole.
+/// Switches to the current site, if it has changed while the body was read: a request is judged by the trust that is
+/// active once it is complete.
 fn refresh_site(
     context: &mut Context,
     current: &SiteHandle,

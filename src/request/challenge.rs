@@ -1,15 +1,15 @@
-//! The challenge in a refusal of a request that came with `Authorization`, in the same scheme (RFC 6749 section 5.2).
+//! `WWW-Authenticate`: a 401 to a request with `Authorization` has a challenge in the same scheme (RFC 6749 section 5.2).
 //!
-//! Who came without one gets no challenge: the certificate is what is asked for, and no scheme of HTTP stands for it. Clients fail on
-//! challenges that they did not ask for (docs/configuration.md, "What applications see").
+//! Without `Authorization` there is no challenge: no HTTP authentication scheme means a client certificate, and clients fail
+//! on challenges of schemes that they did not use (docs/configuration.md, "What applications see").
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::HeaderValue;
 
-/// A longer one is no scheme that anybody has registered.
+/// The maximum length of a scheme in bytes; all registered ones are shorter.
 const LONGEST: usize = 32;
 
-/// A challenge of the scheme of this `Authorization` (RFC 9110 section 11.6.1), for this realm; none if it has no scheme.
+/// A challenge in the scheme of this `Authorization` (RFC 9110 section 11.6.1); `None` if it has no valid scheme.
 pub(super) fn challenge(
     authorization: &HeaderValue,
     realm: &str,
@@ -30,7 +30,7 @@ pub(super) fn challenge(
     HeaderValue::try_from(value).ok()
 }
 
-/// Whether a client of HTTP Basic has sent a `client_id` that is another one once it is form-decoded.
+/// Whether HTTP Basic carries a `client_id` that form-decoding changes.
 pub(super) fn is_decoded_basic(authorization: &HeaderValue) -> bool {
     parts(authorization)
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"))
@@ -45,7 +45,7 @@ fn parts(authorization: &HeaderValue) -> Option<(&str, &str)> {
     Some(text.split_once(' ').unwrap_or((text, "")))
 }
 
-/// A quoted-string (RFC 9110 section 5.6.4), of visible ASCII alone.
+/// A quoted-string (RFC 9110 section 5.6.4); characters other than visible ASCII are dropped.
 fn quoted(text: &str) -> String {
     let mut quoted = String::from('"');
     for c in text.chars().filter(|c| matches!(c, ' '..='~')) {
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_challenge_is_of_the_callers_scheme_with_quoted_words() {
+    fn a_challenge_has_the_requests_scheme_and_quoted_texts() {
         let words = "error=\"invalid_client\", error_description=\"say \\\"x\\\" \\\\ \"";
         for (authorization, begins) in [
             (&b"bAsIc YTpi"[..], "Basic realm=\"a.example\", charset=\"UTF-8\", "),
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_basic_id_that_decodes_to_another_is_explained() {
+    fn only_a_basic_client_id_that_decoding_changes_is_explained() {
         let is = |scheme: &str, id: &str| {
             let value = format!("{scheme} {}", STANDARD.encode(format!("{id}:s+%")));
             is_decoded_basic(&HeaderValue::try_from(value).unwrap())

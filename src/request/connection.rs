@@ -1,40 +1,40 @@
-//! What is fixed for a connection, computed when its handshake is done.
+//! The facts about a connection that its requests need, computed once after the handshake.
 
 use std::{cell::Cell, net::IpAddr, rc::Rc};
 
 use super::ClientIdentity;
 use crate::forward::CameFrom;
 
-/// Who is at the other end of the TCP connection.
+/// The addresses of a connection.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientAddress {
-    /// The application's address: the TCP peer's, or what a PROXY header says.
+    /// The client's address: the TCP peer's, or that of the PROXY header.
     pub ip: IpAddr,
-    /// Whether `ip` is a trusted proxy's, so that an inbound `X-Forwarded-For` is believed.
+    /// Whether `ip` is a trusted proxy, whose `X-Forwarded-For` is trusted.
     pub trusted_proxy: bool,
-    /// The port on which the connection was accepted.
+    /// The local port that accepted the connection.
     pub local_port: u16,
 }
 
-/// One connection after its handshake.
+/// A connection after its handshake.
 #[derive(Debug)]
 pub struct Connection {
-    /// The application's address.
+    /// The client's address.
     pub address: ClientAddress,
-    /// The same for the upstream, unless a trusted proxy names another one.
+    /// The client's address for forwarding headers, unless a trusted proxy names another one.
     pub from: CameFrom,
-    /// The domain that the handshake was made for: lower case, no trailing dot.
+    /// The server name (SNI) of the handshake: lower case, without a trailing dot.
     pub server_name: Box<str>,
-    /// The certificate whose key the peer proved to hold; absent where none was presented.
+    /// The client's identity, whose private key the peer has proved to possess; `None` without a client certificate.
     pub identity: Option<Rc<ClientIdentity>>,
-    /// Set once: whether an application has authenticated a request over it.
+    /// Whether a request on this connection was authenticated.
     authenticated: Cell<bool>,
-    /// Held besides by each request's body of which more may come.
+    /// Counts, by its clones, the request bodies that may still arrive.
     receiving: Rc<()>,
 }
 
 impl Connection {
-    /// A connection of this domain, with the certificate that was presented, if any.
+    /// A connection to this domain by this client.
     #[must_use]
     pub fn new(address: ClientAddress, server_name: Box<str>, identity: Option<Rc<ClientIdentity>>) -> Self {
         Self {
@@ -47,24 +47,24 @@ impl Connection {
         }
     }
 
-    /// Notes that an application has authenticated a request over this connection.
+    /// Records that a request on this connection was authenticated.
     pub fn mark_authenticated(&self) {
         self.authenticated.set(true);
     }
 
-    /// What [`Connection::mark_authenticated`] noted.
+    /// Whether a request on this connection was authenticated.
     #[must_use]
     pub fn is_authenticated(&self) -> bool {
         self.authenticated.get()
     }
 
-    /// To be held by a request's body while more of it may come.
+    /// A token that a request body holds until it has arrived completely.
     #[must_use]
     pub fn receiving(&self) -> Rc<()> {
         Rc::clone(&self.receiving)
     }
 
-    /// Whether more of a request's body may come: its response may be over before it is.
+    /// Whether more of a request body may arrive, even if its response is complete.
     #[must_use]
     pub fn is_receiving(&self) -> bool {
         Rc::strong_count(&self.receiving) > 1

@@ -1,4 +1,4 @@
-//! The innermost service: sends the request upstream.
+//! The innermost service, which sends the request upstream.
 
 use std::{
     rc::Rc,
@@ -11,7 +11,7 @@ use tower::Service;
 use super::{LocalFuture, Outbound, Refusal};
 use crate::forward::{ForwardError, Pools, ResponseBody};
 
-/// Sends by the worker's own pools.
+/// Sends requests on the worker's own upstream connections.
 #[derive(Clone, Debug)]
 pub struct Forward(Rc<Pools>);
 

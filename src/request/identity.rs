@@ -1,4 +1,4 @@
-//! What a client presented in its handshake, and what was made of it.
+//! A client's certificate, with the cached results of judging and encoding it.
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
@@ -15,45 +15,45 @@ use crate::{
     vouch::{Facts, Profile, TooLarge, Verdict, not_verified},
 };
 
-/// A client, by its certificate. Each slot holds what was found last, and by what that holds: the verdict on its chain by the
-/// authorities, its proof by the application's own registration, its headers by the profile.
+/// A client, identified by its certificate, with its caches. Each cached value has the version that it depends on: the chain
+/// verdict that of the authorities, the proof the application's registration, the headers the profile.
 #[derive(Debug)]
 pub struct ClientIdentity {
-    /// The facts, or why they cannot be read.
+    /// The parsed certificate, or why it cannot be parsed.
     pub certificate: Result<ClientCertificate, IdentityError>,
     chain: ChainSlot,
     proof: ProofSlot,
     headers: RefCell<Option<Encoded>>,
     log_fields: OnceCell<LogFields>,
-    /// Whether this registry has anything of the certificate.
+    /// The last result of [`ClientIdentity::is_candidate`], and the registry that it depends on.
     candidate: Cell<Option<(RegistryVersion, bool)>>,
-    /// Whether the worker's cache holds it.
+    /// Whether the worker's [`IdentityCache`](super::IdentityCache) contains it.
     pub(super) is_cached: Cell<bool>,
 }
 
-/// What every line of the access log has of a certificate.
+/// The fields of an access log line about the client certificate.
 #[derive(Debug)]
 pub struct LogFields {
-    /// In lower-case hex.
+    /// The SHA-256 thumbprint in lower-case hex.
     pub thumbprint: String,
-    /// In RFC 4514 form, bounded.
+    /// The subject in RFC 4514 form, at most [`SHOWN`](crate::text::SHOWN) bytes.
     pub subject: String,
 }
 
-/// The headers that vouch for a client; or the certificate does not fit the header of its profile.
+/// The vouching headers of a client, or that the certificate is too large for its header.
 pub type Headers = Result<Vec<(HeaderName, HeaderValue)>, TooLarge>;
 
-/// Headers, and what they were made of besides the certificate.
+/// Encoded headers, and what they depend on.
 #[derive(Debug)]
 struct Encoded {
     profile: Profile,
-    /// The verified path; absent for a registered thumbprint.
+    /// The verified path; `None` for a registered thumbprint.
     path: Option<Rc<VerifiedPath>>,
     headers: Rc<Headers>,
 }
 
 impl Encoded {
-    fn is_of(&self, profile: &Profile, basis: &Basis) -> bool {
+    fn is_for(&self, profile: &Profile, basis: &Basis) -> bool {
         let is_same_path = match (&self.path, basis.path()) {
             (Some(one), Some(other)) => Rc::ptr_eq(one, other),
             (None, None) => true,
@@ -76,28 +76,29 @@ impl ClientIdentity {
         }
     }
 
-    /// What is to be judged; an error if the certificate cannot be read.
+    /// The certificate and its caches, for [`crate::authenticate`]; an error if it cannot be parsed.
     pub fn presented<'a>(&'a self, refusals: &'a RefusalCache) -> Result<Presented<'a>, &'a IdentityError> {
         let certificate = self.certificate.as_ref()?;
         Ok(Presented { certificate, chain: &self.chain, refusals })
     }
 
-    /// Remembers a proof that was found just now under this trust.
+    /// Caches a proof that was made under this trust.
     pub(super) fn remember(&self, trust: &Trust, proof: &Proof) {
         self.proof.remember(trust, proof);
     }
 
-    /// See [`ProofSlot::get`].
+    /// The cached proof, see [`ProofSlot::get`].
     pub fn proof(&self, trust: &Trust, client_id: &ClientId, now: Timestamp) -> Option<Proof> {
         self.proof.get(trust, client_id, now)
     }
 
-    /// Whether it has authenticated as an application before.
+    /// Whether it has ever authenticated.
     pub fn has_authenticated(&self) -> bool {
         self.proof.is_set()
     }
 
-    /// Whether an application is registered with the certificate's thumbprint, or with a name that it has.
+    /// Whether an application has registered the certificate's thumbprint, subject or one of its SANs. Otherwise the client
+    /// is a stranger.
     pub fn is_candidate(&self, trust: &Trust) -> bool {
         if self.proof.is_registered(trust) {
             return true;
@@ -115,7 +116,7 @@ impl ClientIdentity {
         is_candidate
     }
 
-    /// The certificate as the log shows it; none if it cannot be read.
+    /// The certificate's log fields; `None` if it cannot be parsed.
     pub fn log_fields(&self) -> Option<&LogFields> {
         let certificate = self.certificate.as_ref().ok()?;
         Some(self.log_fields.get_or_init(|| LogFields {
@@ -124,12 +125,12 @@ impl ClientIdentity {
         }))
     }
 
-    /// The headers that vouch for this client in this profile: encoded once, then kept while the profile and what the proof
-    /// rests on are the same. None if the certificate cannot be read.
+    /// The vouching headers of this client. They are encoded once per profile and basis. `None` if the certificate cannot be
+    /// parsed.
     pub fn headers(&self, profile: &Profile, basis: &Basis) -> Option<Rc<Headers>> {
         let certificate = self.certificate.as_ref().ok()?;
         let mut slot = self.headers.borrow_mut();
-        if let Some(encoded) = slot.as_ref().filter(|encoded| encoded.is_of(profile, basis)) {
+        if let Some(encoded) = slot.as_ref().filter(|encoded| encoded.is_for(profile, basis)) {
             return Some(Rc::clone(&encoded.headers));
         }
         let headers = Rc::new(encode(certificate, profile, basis));
@@ -139,8 +140,8 @@ impl ClientIdentity {
     }
 }
 
-/// The verdict follows the credential that matched, since upstreams choose the method by it: a certificate that is
-/// registered by its thumbprint is vouched for as self-signed even where a CA has issued it.
+/// Encodes the vouching headers. Their verdict follows the credential that matched, since upstreams select the authentication
+/// method by it: a certificate that is registered by thumbprint is reported as self-signed even if a client CA has issued it.
 fn encode(certificate: &ClientCertificate, profile: &Profile, basis: &Basis) -> Headers {
     let (verdict, intermediates) = match basis {
         Basis::Thumbprint => (not_verified(certificate), &[][..]),

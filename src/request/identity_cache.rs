@@ -1,4 +1,4 @@
-//! The clients of one worker, so that one who connects again costs no parsing, no verification and no encoding.
+//! The worker's cache of clients, so that a client that reconnects costs no parsing, verification or encoding.
 
 use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
@@ -11,27 +11,26 @@ use crate::{
     trust::Trust,
 };
 
-/// Clients that have authenticated, by the hash of the chain that they presented, and refused chains.
+/// Clients that have authenticated, by the hash of the presented chain, and refused chains.
 ///
-/// Only authentication brings a client in, so that nobody can fill it with chains that they made up. When it is full, it starts
-/// empty again.
+/// Only authenticated clients are cached, so that strangers cannot fill it. A full cache is cleared.
 #[derive(Debug, Default)]
 pub struct IdentityCache {
     clients: RefCell<Clients>,
-    /// Chains that were refused, of any client.
+    /// Refused chains of any client.
     pub refusals: RefusalCache,
 }
 
 #[derive(Debug, Default)]
 struct Clients {
     by_chain: HashMap<[u8; 32], Rc<ClientIdentity>>,
-    /// Bytes of all chains.
+    /// The size of all chains in bytes.
     bytes: usize,
 }
 
 impl Clients {
     const MAX: usize = 8192;
-    /// An ordinary chain has 1 to 4 KB.
+    /// In bytes; a typical chain has 1 to 4 KB.
     const MAX_BYTES: usize = 16 * 1024 * 1024;
 
     fn insert(&mut self, certificate: &ClientCertificate, identity: &Rc<ClientIdentity>) {
@@ -42,14 +41,14 @@ impl Clients {
         }
         self.bytes += bytes;
         if self.by_chain.insert(certificate.chain_hash(), Rc::clone(identity)).is_some() {
-            // Of an equal chain, on another connection.
+            // Another connection has presented the same chain.
             self.bytes -= bytes;
         }
     }
 }
 
 impl IdentityCache {
-    /// The client that presented this chain; none if it is empty.
+    /// The client that presented this chain, cached or new; `None` for an empty chain.
     #[must_use]
     pub fn lookup(&self, chain: &[CertificateDer<'static>]) -> Option<Rc<ClientIdentity>> {
         if chain.is_empty() {
@@ -59,7 +58,7 @@ impl IdentityCache {
         Some(known.unwrap_or_else(|| Rc::new(ClientIdentity::new(ClientCertificate::from_chain(chain)))))
     }
 
-    /// Remembers a client that has authenticated just now, under this trust.
+    /// Caches a client that has authenticated under this trust, with its proof.
     pub fn remember(&self, identity: &Rc<ClientIdentity>, trust: &Trust, proof: &Proof) {
         identity.remember(trust, proof);
         if let Ok(certificate) = &identity.certificate

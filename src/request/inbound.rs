@@ -1,4 +1,4 @@
-//! A request as it came, and the record that goes with it.
+//! An incoming request, and its record for the access log.
 
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
@@ -10,30 +10,30 @@ use crate::{
     trust::{Application, ClientId},
 };
 
-/// A request as it came, with its record.
+/// An incoming request with its record.
 #[derive(Debug)]
 pub struct Inbound {
     pub(super) request: Request<Received>,
     pub(super) record: Rc<Record>,
 }
 
-/// The header that carries a request's id to the upstream and back to the application.
+/// The header that carries the request's id to the upstream, and back to the client.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// What the access log says of a request, filled in on its way. Names and verdicts, never secrets:
+/// The facts about a request for the access log, filled in by the services. It contains names and verdicts, but no secrets:
 /// no header values, no query, no body.
 #[derive(Debug)]
 pub struct Record {
-    /// The request's id: hex.
+    /// The request's id in hex.
     pub id: HeaderValue,
-    /// The client that the request names.
+    /// The client that the request claims to be.
     pub client_id: RefCell<Option<ClientId>>,
-    /// Whose it is, and by which of its credentials.
+    /// The application that was authenticated, and the index of its credential.
     pub authenticated: RefCell<Option<(Arc<Application>, usize)>>,
 }
 
 impl Record {
-    /// A record with an id of its own.
+    /// A record with a new id.
     pub(super) fn new() -> Self {
         Self { id: request_id::next(), client_id: RefCell::default(), authenticated: RefCell::default() }
     }

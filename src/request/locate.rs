@@ -1,4 +1,4 @@
-//! The rule that a request falls under: path first, then method.
+//! Routing: the path selects the route, which allows or refuses the method.
 
 use std::{
     sync::Arc,
@@ -12,7 +12,7 @@ use tower::Service;
 use super::{Arrived, Refusal, Routed};
 use crate::{authenticate::overrides_method, forward::ResponseBody};
 
-/// Finds the route, or refuses with 404 or 405; with 400 where the query overrides the method.
+/// Finds the route, or refuses with 404 or 405, or with 400 if the query overrides the method.
 #[derive(Clone, Debug)]
 pub struct Locate<S>(S);
 
@@ -35,7 +35,7 @@ where
     }
 
     fn call(&mut self, Arrived { context, body }: Arrived) -> Self::Future {
-        // The rule goes by the method: an upstream that takes it from the query would serve another.
+        // The route was matched by the method; an upstream that takes the method from the query would serve another one.
         if context.head.uri.query().is_some_and(overrides_method) {
             return Either::Right(std::future::ready(Err(Refusal::MethodOverride)));
         }

@@ -1,4 +1,4 @@
-//! The response to a refused request: an OAuth error in JSON (RFC 6749 section 5.2). The texts of a 401 for a certificate are in
+//! The responses to refused requests: OAuth errors in JSON (RFC 6749 section 5.2). The texts of 401 responses are in
 //! `authenticate::Denial::description`, all others here.
 
 use http::{HeaderValue, Method, Response, StatusCode, Version, header};
@@ -13,44 +13,44 @@ use crate::{
     vouch::TooLarge,
 };
 
-/// Added to the description for a client of HTTP Basic whose `client_id` changes when it is decoded.
+/// Appended to the description of a 401 if form-decoding changes the `client_id` of HTTP Basic.
 const DECODED: &str = "; HTTP Basic carries the client_id form-encoded (RFC 6749, section 2.3.1): send a + as %2B and a % as %25";
 
 /// Why a request is refused.
 #[derive(Debug)]
 pub enum Refusal {
-    /// CONNECT, or an `Upgrade`.
+    /// CONNECT, or an `Upgrade` that cannot be ignored.
     Upgrade,
-    /// No `Host`, two of them, or one that is no authority.
+    /// `Host` is missing, repeated or not a valid authority.
     Host,
-    /// The authority is not the domain of the connection.
+    /// The authority differs from the connection's server name.
     Misdirected,
-    /// More header fields than this.
+    /// The request has more header fields than this limit.
     Headers(usize),
-    /// A field value over HTTP/2 with white space around it.
+    /// A field value over HTTP/2 has leading or trailing whitespace.
     SurroundingWhitespace,
-    /// The query names another method than the request's own, by which the route was found.
+    /// A query parameter overrides the method by which the route was matched.
     MethodOverride,
-    /// No such path.
+    /// No route matches the path.
     NotFound {
-        /// Whether the path was refused because it can be read in two ways.
+        /// Whether upstreams may interpret the path in different ways.
         ambiguous: bool,
     },
-    /// The path is longer than this.
+    /// The path is longer than this limit in bytes.
     PathTooLong(usize),
-    /// The path takes other methods.
+    /// The route allows only these methods.
     Method(Vec<Method>),
-    /// The request names no client, or its parameters can be read in two ways.
+    /// The request names no client, or upstreams may read its parameters in different ways.
     Parameter(ParameterError),
-    /// The domain has come to require a certificate since this connection was made without one.
+    /// The domain requires a certificate since a reload, and this connection has none.
     CertificateRequired,
-    /// The certificate is not the client's.
+    /// Authentication was denied.
     Denied(Denial),
-    /// The certificate does not fit the header.
+    /// The certificate is too large for the header of the profile.
     TooLarge(TooLarge),
-    /// The body is too long, too slow, or broke off.
+    /// The request body is too long, too slow or incomplete.
     Body(BodyFault),
-    /// The upstream's fault.
+    /// The upstream failed.
     Forward(ForwardError),
 }
 
@@ -82,7 +82,7 @@ impl Refusal {
         }
     }
 
-    /// What the metrics count it as: a 503 of the edge's own is no upstream's failure.
+    /// How the metrics count it: a 503 for lack of memory in the edge is not an upstream failure.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         match self {
@@ -105,7 +105,7 @@ impl Refusal {
         }
     }
 
-    /// For the application's developer: what to fix, and nothing about others.
+    /// The `error_description`: what the application's developer can fix. It reveals nothing about other applications.
     #[must_use]
     pub fn description(&self) -> String {
         match self {
@@ -153,7 +153,7 @@ impl Refusal {
         }
     }
 
-    /// Everything, for the log.
+    /// The reason with all details, for the log.
     #[must_use]
     pub fn reason(&self) -> String {
         match self {
@@ -163,19 +163,19 @@ impl Refusal {
         }
     }
 
-    /// Whether what is left of the body may still come: not where it was waited for in vain.
+    /// Whether the rest of the body may be read: not if it was too slow or incomplete.
     #[must_use]
     pub const fn may_read_body(&self) -> bool {
         !matches!(self, Self::Body(BodyFault::Slow(_) | BodyFault::Broken))
     }
 
-    /// Whether the connection is to be closed: its certificate is not trusted, or its framing is lost.
+    /// Whether to close the connection: its certificate is not trusted, or its framing is lost.
     #[must_use]
     pub fn closes(&self, version: Version) -> bool {
         match self {
-            // Over HTTP/2 only the stream has ended: a client may give up one request of many.
+            // Over HTTP/2 only the stream has ended: a client may cancel one request of many.
             Self::Body(BodyFault::Broken) => version < Version::HTTP_2,
-            // A browser's connection is good for the routes that ask for nobody.
+            // A browser can use the connection for routes that need no certificate.
             Self::Denied(Denial::NoCertificate) => false,
             Self::CertificateRequired
             | Self::Denied(_)
@@ -186,7 +186,7 @@ impl Refusal {
         }
     }
 
-    /// The response to a request with this `Authorization` in this realm, without the request's id.
+    /// Builds the response, without the request's id. `authorization` is that of the request; `realm` is for the challenge.
     #[must_use]
     pub fn response(&self, authorization: Option<&HeaderValue>, realm: &str) -> Response<ResponseBody> {
         let mut description = self.description();

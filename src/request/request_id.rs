@@ -1,4 +1,4 @@
-//! A request's id: 32 hexadecimal digits, no two alike, from which nobody learns how many there are.
+//! Request ids: 32 hexadecimal digits, unique, and unpredictable so that they do not reveal the number of requests.
 
 use std::{
     cell::RefCell,
@@ -11,12 +11,12 @@ use std::{
 use aws_lc_rs::cipher::{AES_128, EncryptingKey, UnboundCipherKey};
 use http::HeaderValue;
 
-/// Bytes of an id.
+/// The length of an id in bytes.
 const BYTES: usize = 16;
-/// Ids that a thread makes at once.
+/// How many ids a thread makes at once.
 const BATCH: usize = 16;
 
-/// Ids that are made and not used yet.
+/// A thread's batch of ids.
 struct Made {
     blocks: [u8; BYTES * BATCH],
     used: usize,
@@ -26,8 +26,8 @@ thread_local! {
     static MADE: RefCell<Made> = const { RefCell::new(Made { blocks: [0; BYTES * BATCH], used: BATCH }) };
 }
 
-/// The next id. It is a count under AES-128 with a key that this process has drawn: a permutation, so that no two are
-/// alike, and one that nobody without the key can invert or continue.
+/// The next id: a counter, encrypted by AES-128 with a random key of this process. As a permutation it gives unique ids, which
+/// cannot be decrypted or predicted without the key.
 pub(super) fn next() -> HeaderValue {
     let block = MADE.with_borrow_mut(|made| {
         if made.used >= BATCH {
@@ -55,7 +55,7 @@ fn batch() -> [u8; BYTES * BATCH] {
     }
     let encrypted = KEY.as_ref().is_some_and(|key| key.encrypt(&mut blocks).is_ok());
     if !encrypted {
-        // Without a key, drawn ones: that two of them are alike is as unlikely as a guess.
+        // Random ids, if there is no key: a collision is as unlikely as guessing one.
         let _ = aws_lc_rs::rand::fill(&mut blocks);
     }
     blocks
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_are_32_digits_and_no_two_are_alike() {
+    fn ids_are_32_digits_and_unique() {
         let mut seen = HashSet::new();
         for thread in [(); 4].map(|()| std::thread::spawn(|| (0..2_000).map(|_| next()).collect::<Vec<_>>()))
         {
@@ -90,10 +90,10 @@ mod tests {
     }
 
     #[test]
-    fn an_id_does_not_count_requests() {
+    fn ids_do_not_reveal_the_count() {
         let number = |id: &HeaderValue| u128::from_str_radix(id.to_str().unwrap(), 16).unwrap();
         let ids: Vec<u128> = (0..1_000).map(|_| number(&next())).collect();
-        // Of neighbours about half the bits differ, in each half of the id.
+        // About half of the bits differ between consecutive ids, in each half of the id.
         for pair in ids.windows(2) {
             let differ = pair[0] ^ pair[1];
             for half in [differ >> 64, differ & u128::from(u64::MAX)] {
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn digits_are_those_of_the_standard_library() {
+    fn hex_equals_that_of_the_standard_library() {
         for number in [0, 1, u128::MAX, 0x0123_4567_89ab_cdef_0f1e_2d3c_4b5a_6978] {
             assert_eq!(hex(number.to_be_bytes()).as_slice(), format!("{number:032x}").as_bytes());
         }

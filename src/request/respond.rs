@@ -1,4 +1,4 @@
-//! The outermost service: a response for every refusal, the request's id, the access log.
+//! The outermost service: turns refusals into responses, adds the request's id, writes the access log.
 
 use std::{
     convert::Infallible,
@@ -26,17 +26,17 @@ use crate::{
     text::{SHORT, bounded},
 };
 
-/// A response, and what it means for its connection.
+/// A response, and its consequences for the connection.
 pub struct Answer {
     /// The response.
     pub response: Response<ResponseBody>,
-    /// Whether more of the request's body may arrive: the request was refused, or answered early.
+    /// Whether more of the request body may arrive, since the request was refused or answered early.
     pub is_body_unread: bool,
-    /// Whether the connection is to be closed once its requests in flight are answered.
+    /// Whether to close the connection once its requests in flight are answered.
     pub closes: bool,
 }
 
-/// Answers, logs, counts.
+/// Responds to every request, logs and counts it.
 #[derive(Clone, Debug)]
 pub struct Respond<S> {
     inner: S,
@@ -94,11 +94,11 @@ where
                         level = Level::Warn;
                     }
                     metrics.requests.increment(outcome);
-                    // Over HTTP/1.1 a client reads what comes while it sends, and a look at its body would ask it to go on
-                    // (Expect: 100-continue).
+                    // Over HTTP/1.1 clients read the response while they send, and reading the body would answer
+                    // Expect: 100-continue.
                     if version == Version::HTTP_2 {
                         if refusal.may_read_body() {
-                            // Boxed: the future of each request would be as large.
+                            // Boxed, since it would enlarge the future of every request.
                             Box::pin(rest.discard_short()).await;
                         }
                         rest.linger(connection.is_authenticated());
@@ -119,7 +119,7 @@ where
                     response
                 }
             };
-            // Each is another one: none is worth a place in HPACK's table (RFC 7541 section 7.1.3).
+            // Every id is different, so none should be added to HPACK's dynamic table (RFC 7541 section 7.1.3).
             let mut id = record.id.clone();
             id.set_sensitive(true);
             response.headers_mut().insert(REQUEST_ID, id);
@@ -132,7 +132,7 @@ where
     }
 }
 
-/// What HEAD gets: the length alone. hyper sees to it over HTTP/1.1 only.
+/// Removes the body for HEAD but keeps its length. hyper does so over HTTP/1.1 only.
 fn without_body(response: &mut Response<ResponseBody>) {
     let length = response.body().size_hint().exact();
     *response.body_mut() = ResponseBody::own(String::new());
@@ -141,7 +141,7 @@ fn without_body(response: &mut Response<ResponseBody>) {
     }
 }
 
-/// One line a request. A refusal says why, in full.
+/// Writes one line per request, with the full reason of a refusal.
 fn log(
     level: Level,
     connection: &Connection,

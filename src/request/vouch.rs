@@ -1,4 +1,4 @@
-//! The headers for the upstream: every inbound copy of a header that the edge sets is removed, ours are added last.
+//! The headers for the upstream: inbound copies of every header that the edge sets are removed, and its own are added last.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -16,7 +16,7 @@ use crate::{
     header::hop::remove_hop_by_hop,
 };
 
-/// Makes the request that goes upstream.
+/// Builds the outbound request.
 #[derive(Clone, Debug)]
 pub struct Vouch<S>(S);
 
@@ -26,7 +26,8 @@ impl<S> Vouch<S> {
     }
 }
 
-/// Hop-by-hop fields go first and ours come last, so that a `Connection` line can't name ours away.
+/// Builds the outbound request. Hop-by-hop fields are removed first and the vouching headers added last, so that a client's
+/// `Connection` line cannot remove them.
 fn outbound(Authenticated { context, body, proof }: Authenticated) -> Result<Outbound, Refusal> {
     let Context { mut head, connection, site, domain, authority, record } = *context;
     let headers = &mut head.headers;
@@ -61,7 +62,7 @@ fn outbound(Authenticated { context, body, proof }: Authenticated) -> Result<Out
         }
     }
 
-    // The path's very bytes: what was matched is what is sent. The authority stands in `Host`.
+    // The matched bytes of the path are those that are sent. The authority is sent in `Host`.
     if head.uri.authority().is_some() {
         head.uri = origin_form(&head.uri);
     }
@@ -71,7 +72,7 @@ fn outbound(Authenticated { context, body, proof }: Authenticated) -> Result<Out
     Ok(Outbound { request: Request::from_parts(head, body), domain, caller })
 }
 
-/// Path and query alone (RFC 9112 section 3.2.1). What has no path of its own, as `https://host?query`, asks for the root.
+/// The origin form of a target (RFC 9112 section 3.2.1): path and query. An empty path, as in `https://host?query`, becomes `/`.
 fn origin_form(uri: &Uri) -> Uri {
     let target = match uri.path_and_query() {
         Some(target) if !target.as_str().starts_with('/') => target.to_string().parse().ok(),
@@ -80,7 +81,7 @@ fn origin_form(uri: &Uri) -> Uri {
     target.unwrap_or_default()
 }
 
-/// The inbound list from a trusted proxy, up to the last entry that is no address.
+/// The addresses of a trusted proxy's `X-Forwarded-For` after the last entry that is not an address.
 fn forwarded_for(headers: &HeaderMap) -> Vec<IpAddr> {
     let entries =
         headers.get_all("x-forwarded-for").iter().flat_map(|line| line.as_bytes().split(|b| *b == b','));
@@ -95,7 +96,7 @@ fn forwarded_for(headers: &HeaderMap) -> Vec<IpAddr> {
     addresses
 }
 
-/// The address of an entry: alone, in brackets, or with a port behind it, as some balancers write it.
+/// The address of an entry: plain, in brackets, or with a port, as some balancers write it.
 fn address_in(entry: &str) -> Option<IpAddr> {
     let bare = entry.strip_prefix('[').and_then(|entry| entry.strip_suffix(']'));
     bare.map_or_else(|| entry.parse().ok(), |v6| v6.parse().map(IpAddr::V6).ok())
@@ -127,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_target_begins_with_a_slash_whatever_form_it_came_in() {
+    fn every_target_form_becomes_origin_form() {
         for (uri, target) in [
             ("https://api.example?a=b", "/?a=b"),
             ("https://api.example", "/"),

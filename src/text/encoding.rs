@@ -1,9 +1,9 @@
-//! Text in UTF-16 or UTF-32, which Windows tools write: named, since it reads as a file full of nothing.
+//! Detects UTF-16 and UTF-32, which Windows tools write, to report them by name.
 
-/// The UTF-8 byte order mark: it says nothing, and is skipped.
+/// The UTF-8 byte order mark, which is skipped.
 const MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Text without a byte order mark at its beginning.
+/// Removes a UTF-8 byte order mark from the beginning.
 #[must_use]
 pub fn strip_bom(text: &[u8]) -> &[u8] {
     text.strip_prefix(MARK).unwrap_or(text)
@@ -12,15 +12,15 @@ pub fn strip_bom(text: &[u8]) -> &[u8] {
 /// An encoding other than UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wide {
-    /// For a person.
+    /// The name for messages.
     pub name: &'static str,
-    /// Where it begins: a part may be in another encoding, as when Windows PowerShell appends to a file.
+    /// Offset in bytes at which it begins: Windows PowerShell appends UTF-16 to files in other encodings.
     pub at: usize,
-    /// The command that converts a whole file; `{file}` and `{new}` are its names.
+    /// How an operator fixes the file; `{file}` and `{new}` are placeholders for file names.
     pub fix: &'static str,
 }
 
-/// Whether text is in UTF-16 or UTF-32, with or without a byte order mark: of ASCII characters every second byte is NUL.
+/// Detects UTF-16 or UTF-32, by a byte order mark or by the NUL bytes that ASCII characters have in them.
 #[must_use]
 pub fn wide(text: &[u8]) -> Option<Wide> {
     let wide = |name, fix| Some(Wide { name, at: 0, fix });

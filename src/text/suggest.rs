@@ -1,6 +1,6 @@
-//! Wording that messages for an operator share: quoting what was found, listing the choices, finding the nearest name.
+//! Parts of messages for operators: quoted values, lists of choices, suggestions.
 
-/// What an operator wrote, in quotes, control characters escaped and cut to what fits a line.
+/// A value in quotes, with control characters escaped, cut to 60 characters.
 #[must_use]
 pub fn quote(found: &str) -> String {
     const LONGEST: usize = 60;
@@ -11,7 +11,7 @@ pub fn quote(found: &str) -> String {
     format!("{head:?}... ({} bytes)", found.len())
 }
 
-/// A path as a shell takes it, for a command to paste.
+/// A path, quoted for the shell if necessary, for commands to paste.
 #[must_use]
 pub fn shell_word(path: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@%,".contains(c);
@@ -41,7 +41,7 @@ fn join<S: AsRef<str>>(names: impl IntoIterator<Item = S>, word: &str) -> String
     format!("{} {word} {}", head.join(", "), last.as_ref())
 }
 
-/// The known name that was most likely meant, if one is near: letter case and `-` for `_` cost nothing.
+/// The most similar known name by edit distance, if one is similar enough. Case and `-` for `_` are ignored.
 pub fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let found = fold(found);
     known
@@ -56,7 +56,7 @@ pub fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
         .map(|(.., name)| name)
 }
 
-/// `did you mean "x"?`, if a known name is near.
+/// `did you mean "x"?`, if a known name is similar enough.
 pub fn did_you_mean<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     near(found, known).map(|name| format!("did you mean {name:?}?"))
 }
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slip_finds_its_name_and_a_stranger_finds_none() {
+    fn a_typo_suggests_the_nearest_name() {
         let known = ["required", "optional", "off"];
         assert_eq!(nearest("requird", known), Some("required"));
         assert_eq!(nearest("Optional", known), Some("optional"));

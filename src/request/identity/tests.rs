@@ -33,8 +33,8 @@ fn trusting(authorities: Authorities, changes: Vec<Change>) -> Trust {
     Trust { authorities: Arc::new(authorities), registry }
 }
 
-/// Authenticates as a request does: by what is remembered, else by a judgement, which is then remembered. Whether it was
-/// remembered; none if it is refused.
+/// Authenticates as a request does: by the cached proof, else by judging and caching. Returns whether the proof was cached;
+/// `None` if authentication is denied.
 fn authenticate(identity: &ClientIdentity, trust: &Trust, id: &str) -> Option<(bool, Proof)> {
     let (id, refusals) = (ClientId::new(id), RefusalCache::default());
     if let Some(proof) = identity.proof(trust, &id, NOW) {
@@ -57,7 +57,7 @@ fn profile() -> Profile {
 }
 
 #[test]
-fn a_change_of_another_application_keeps_proof_and_headers() {
+fn a_change_of_another_application_keeps_cached_values() {
     let ca = Ca::new("Client CA");
     let (identity, profile) = (issued(&ca), profile());
     let mut trust = trusting(trust(&[&ca]), vec![by_name("payments", "a")]);
@@ -65,13 +65,13 @@ fn a_change_of_another_application_keeps_proof_and_headers() {
     let headers = identity.headers(&profile, &proof.basis).unwrap();
 
     trust.registry.apply(by_thumbprint("other", Thumbprint::from_bytes([1; 32]))).unwrap();
-    let (was_remembered, again) = authenticate(&identity, &trust, "payments").unwrap();
-    assert!(was_remembered && Arc::ptr_eq(&again.application, &proof.application));
+    let (was_cached, again) = authenticate(&identity, &trust, "payments").unwrap();
+    assert!(was_cached && Arc::ptr_eq(&again.application, &proof.application));
     assert!(Rc::ptr_eq(&headers, &identity.headers(&profile, &again.basis).unwrap()));
 }
 
 #[test]
-fn a_change_of_its_own_application_voids_a_proof() {
+fn a_change_of_the_application_voids_its_proof() {
     let ca = Ca::new("Client CA");
     let identity = issued(&ca);
     let mut trust = trusting(trust(&[&ca]), vec![by_name("payments", "a")]);
@@ -79,14 +79,17 @@ fn a_change_of_its_own_application_voids_a_proof() {
     assert!(authenticate(&identity, &trust, "payments").unwrap().0);
 
     trust.registry.apply(by_name("payments", "b")).unwrap();
-    assert!(!authenticate(&identity, &trust, "payments").unwrap().0, "judged by a credential that is gone");
+    assert!(
+        !authenticate(&identity, &trust, "payments").unwrap().0,
+        "the proof depends on a removed credential"
+    );
     trust.registry.apply(Change::Remove(ClientId::new("payments"))).unwrap();
     assert!(authenticate(&identity, &trust, "payments").is_none());
     assert!(!identity.is_candidate(&trust) && identity.has_authenticated());
 }
 
 #[test]
-fn a_crl_voids_a_proof_by_a_chain_but_not_by_a_thumbprint() {
+fn a_new_crl_voids_chain_proofs_but_not_thumbprint_proofs() {
     let ca = Ca::new("Client CA");
     let identity = issued(&ca);
     let thumbprint = identity.certificate.as_ref().unwrap().thumbprint();
@@ -119,7 +122,7 @@ fn another_profile_or_basis_voids_headers() {
 }
 
 #[test]
-fn a_new_application_makes_a_candidate_of_a_stranger() {
+fn a_new_application_turns_a_stranger_into_a_candidate() {
     let ca = Ca::new("Client CA");
     let identity = issued(&ca);
     let mut trust = trusting(trust(&[&ca]), Vec::new());
