@@ -90,9 +90,9 @@ impl Site {
 
     /// The same with other applications, under another number. Costs nothing per application.
     #[must_use]
-    pub fn with_registry(&self, registry: Registry, generation: Generation) -> Self {
-        let trust = Trust { registry, authorities: Arc::clone(&self.trust.authorities) };
-        Self { generation, trust, ..self.clone() }
+    pub fn with_registry(self, registry: Registry, generation: Generation) -> Self {
+        let trust = Trust { registry, ..self.trust };
+        Self { generation, trust, ..self }
     }
 }
 

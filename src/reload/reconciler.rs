@@ -9,7 +9,6 @@ use crate::{
     observe::Reloads,
     site::{Changes, Site, SiteHandle},
     source::{Conflict, Merged, Publish, SourceName, Update},
-    trust::ClientId,
 };
 
 /// Puts updates in force, one after the other, each whole or not at all.
@@ -25,8 +24,6 @@ pub struct Reconciler {
 #[derive(Debug)]
 struct State {
     merged: Merged,
-    /// The configuration, with the applications of its own source alone.
-    configuration: Arc<Site>,
     /// Why sources cannot be read, of those that cannot.
     failures: BTreeMap<SourceName, String>,
 }
@@ -40,9 +37,8 @@ impl Reconciler {
         reloads: Arc<Reloads>,
         retired: Sender<Arc<Site>>,
     ) -> Self {
-        let configuration = site.load_full();
-        let merged = Merged::new(source, configuration.trust.registry.clone());
-        let state = Mutex::new(State { merged, configuration, failures: BTreeMap::new() });
+        let merged = Merged::new(source, site.load().trust.registry.clone());
+        let state = Mutex::new(State { merged, failures: BTreeMap::new() });
         Self { site, reloads, retired, state }
     }
 
@@ -66,24 +62,20 @@ impl Reconciler {
             }
             return Ok(());
         }
-        let (why, client_id) = reason(source, &update);
-        let configuration = match &update {
-            Update::Configuration(new) => Arc::new(Site::clone(&new.site)),
-            _ => Arc::clone(&state.configuration),
-        };
-        let merged = state.merged.updated(source, update)?;
+        let why = reason(source, &update);
         let current = self.site.load_full();
         let generation = current.generation.next();
-        let site = configuration.with_registry(merged.registry().clone(), generation);
-        let changes = match client_id {
-            Some(id) => Changes::of_application(&id, &current.trust.registry, merged.registry()),
-            None => Changes::between(&current, &site),
+        let configured = match &update {
+            Update::Configuration(configuration) => Site::clone(&configuration.site),
+            _ => Site::clone(&current),
         };
+        let merged = state.merged.updated(source, update)?;
+        let site = configured.with_registry(merged.registry().clone(), generation);
+        let changes = Changes::between(&current, &site);
         drop(current);
         // Received until the edge stops; then it is dropped here.
         let _ = self.retired.send(self.site.swap(Arc::new(site)));
         state.merged = merged;
-        state.configuration = configuration;
         state.failures.remove(source);
         self.reloads.succeeded(why.clone());
         tracing::info!(generation = generation.number(), why, changes = %changes, "reloaded");
@@ -91,16 +83,14 @@ impl Reconciler {
     }
 }
 
-/// Why the site changes, for the log and `/status`, and the application that changes if it is one alone.
-fn reason(source: &SourceName, update: &Update) -> (String, Option<ClientId>) {
+/// Why the site changes, for the log and `/status`.
+fn reason(source: &SourceName, update: &Update) -> String {
     match update {
-        Update::Configuration(configuration) => (configuration.why.clone(), None),
-        Update::Snapshot(_) => (format!("{source}: all applications"), None),
-        Update::Changed(application) => {
-            (format!("{source}: application changed"), Some(application.client_id.clone()))
-        }
-        Update::Removed(client_id) => (format!("{source}: application removed"), Some(client_id.clone())),
-        Update::Failed(error) => (error.to_string(), None),
+        Update::Configuration(configuration) => configuration.why.clone(),
+        Update::Snapshot(_) => format!("{source}: all applications"),
+        Update::Changed(_) => format!("{source}: application changed"),
+        Update::Removed(_) => format!("{source}: application removed"),
+        Update::Failed(error) => error.to_string(),
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 use super::{Domain, Site};
 use crate::{
     identity::{Authorities, Purpose},
-    trust::{Application, ClientId, Registry},
+    trust::{Application, Registry},
 };
 
 /// Names listed in one line; further ones are counted.
@@ -27,12 +27,14 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// What is in `after` and was not in `before`, and the other way round.
+    /// What is in `after` and was not in `before`, and the reverse. Costs as much as what the two sites do not share.
     #[must_use]
     pub fn between(before: &Site, after: &Site) -> Self {
         let mut changes = Self::default();
         changes.registry(&before.trust.registry, &after.trust.registry);
-        changes.authorities(&before.trust.authorities, &after.trust.authorities);
+        if !Arc::ptr_eq(&before.trust.authorities, &after.trust.authorities) {
+            changes.authorities(&before.trust.authorities, &after.trust.authorities);
+        }
         for (what, differs) in [
             ("limits", before.limits != after.limits),
             ("trusted proxies", before.trusted_proxies != after.trusted_proxies),
@@ -62,19 +64,6 @@ impl Changes {
             }
             let listed = list.len().min(LISTED);
             list.get_mut(..listed).unwrap_or_default().sort_unstable();
-        }
-        changes
-    }
-
-    /// The difference of one application between two registries.
-    #[must_use]
-    pub fn of_application(client_id: &ClientId, before: &Registry, after: &Registry) -> Self {
-        let mut changes = Self::default();
-        match (before.application(client_id.as_str()), after.application(client_id.as_str())) {
-            (None, Some(_)) => changes.added.push(format!("application {client_id}")),
-            (Some(_), None) => changes.removed.push(format!("application {client_id}")),
-            (Some(old), Some(new)) => changes.application(old, new),
-            (None, None) => {}
         }
         changes
     }
@@ -136,16 +125,14 @@ impl Changes {
     }
 
     fn registry(&mut self, before: &Registry, after: &Registry) {
-        for application in after.applications() {
-            match before.application(application.client_id.as_str()) {
-                None => self.added.push(format!("application {}", application.client_id)),
-                // As are nearly all of a large registry.
-                Some(old) if Arc::ptr_eq(old, application) => {}
-                Some(old) => self.application(old, application),
+        for difference in before.differences(after) {
+            match difference {
+                (None, Some(new)) => self.added.push(format!("application {}", new.client_id)),
+                (Some(old), None) => self.removed.push(format!("application {}", old.client_id)),
+                (Some(old), Some(new)) => self.application(old, new),
+                (None, None) => {}
             }
         }
-        let gone = before.applications().filter(|old| after.application(old.client_id.as_str()).is_none());
-        self.removed.extend(gone.map(|old| format!("application {}", old.client_id)));
     }
 
     fn application(&mut self, before: &Application, after: &Application) {

@@ -1,15 +1,17 @@
 //! The registries of several sources as one.
 //!
 //! No source has precedence. A client_id, a certificate or a subject that two sources register is a conflict, and the update
-//! that would cause it is refused as a whole. So the order in which sources report does not matter for what is in force,
-//! except that of two contradicting updates the first one is in force.
+//! that would cause it is rejected as a whole: of two conflicting updates the first one stays active.
 
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 use super::{SourceName, Update};
-use crate::trust::{Application, Change, ClientId, Registry, RegistryError};
+use crate::trust::{Application, ClientId, Registry, RegistryError};
 
-/// An update that contradicts what is registered.
+/// An update that conflicts with what is registered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the source \"{source_name}\" contradicts \"{other}\": {error}")]
 pub struct Conflict {
@@ -44,87 +46,92 @@ impl Merged {
 
     /// The same after this update of a source. A failed source keeps what it had last.
     ///
-    /// A change of one application costs as much as that application; a configuration as much as all but the largest part.
+    /// Whatever the update is, the new state shares with the former what has not changed. A configuration or a snapshot is
+    /// compared with what its source had; one changed application costs as much as that application.
     ///
     /// # Errors
     ///
-    /// If two sources would register the same.
+    /// If two applications would have the same identifier or claim the same certificate.
     pub fn updated(&self, source: &SourceName, update: Update) -> Result<Self, Conflict> {
         match update {
             Update::Configuration(configuration) => {
-                self.with_registry(source, configuration.site.trust.registry.clone())
+                self.with_registry(source, &configuration.site.trust.registry)
             }
             Update::Snapshot(applications) => self.with_snapshot(source, applications),
-            Update::Changed(application) => self.with_changes(source, vec![Change::Put(*application)]),
-            Update::Removed(client_id) => Ok(self.without(source, client_id)),
+            Update::Changed(application) => self.with_changes(source, &[], &[self.continued(*application)]),
+            Update::Removed(client_id) => self.without(source, client_id),
             Update::Failed(_) => Ok(self.clone()),
         }
     }
 
-    fn with_registry(&self, source: &SourceName, registry: Registry) -> Result<Self, Conflict> {
-        let mut parts = self.parts.clone();
-        parts.insert(source.clone(), registry);
-        let Some(largest) = parts.iter().max_by_key(|(_, part)| part.len()).map(|(name, _)| name.clone())
-        else {
-            return Ok(Self::default());
-        };
-        let mut all = parts.get(&largest).cloned().unwrap_or_default();
-        for (name, part) in parts.iter().filter(|(name, _)| **name != largest) {
-            for application in part.applications() {
-                all.insert(application.clone()).map_err(|error| {
-                    // Of two parts that contradict each other one is the new one.
-                    let other = if name == source { owner(&parts, name, &error) } else { name.clone() };
-                    Conflict { source_name: source.clone(), other, error }
-                })?;
+    fn with_registry(&self, source: &SourceName, registry: &Registry) -> Result<Self, Conflict> {
+        let former = self.parts.get(source).cloned().unwrap_or_default();
+        let (mut gone, mut put) = (Vec::new(), Vec::new());
+        for difference in former.differences(registry) {
+            match difference {
+                (Some(before), None) => gone.push(before.client_id.clone()),
+                (_, after) => put.extend(after.cloned()),
             }
         }
-        Ok(Self { parts, all })
+        self.with_changes(source, &gone, &put)
     }
 
     fn with_snapshot(&self, source: &SourceName, applications: Vec<Application>) -> Result<Self, Conflict> {
-        let ids: HashSet<ClientId> = applications.iter().map(|one| one.client_id.clone()).collect();
+        let mut ids = HashSet::new();
+        let twice = applications.iter().find(|one| !ids.insert(one.client_id.clone()));
+        if let Some(Application { client_id, .. }) = twice {
+            let error = RegistryError::DuplicateClientId(client_id.clone());
+            return Err(Conflict { source_name: source.clone(), other: source.clone(), error });
+        }
         let part = self.parts.get(source).into_iter().flat_map(Registry::applications);
         let gone = part.map(|one| one.client_id.clone()).filter(|client_id| !ids.contains(client_id));
-        let changes = gone.map(Change::Remove).chain(applications.into_iter().map(Change::Put)).collect();
-        self.with_changes(source, changes)
+        let put: Vec<_> = applications.into_iter().map(|one| self.continued(one)).collect();
+        self.with_changes(source, &gone.collect::<Vec<_>>(), &put)
     }
 
-    /// Changes of different applications, as one.
-    fn with_changes(&self, source: &SourceName, changes: Vec<Change>) -> Result<Self, Conflict> {
-        let ids: Vec<ClientId> = changes.iter().map(|change| change.client_id().clone()).collect();
-        for client_id in &ids {
+    fn without(&self, source: &SourceName, client_id: ClientId) -> Result<Self, Conflict> {
+        if self.source_of(&client_id) == Some(source) {
+            self.with_changes(source, &[client_id], &[])
+        } else {
+            // No source can remove an application of another one.
+            Ok(self.clone())
+        }
+    }
+
+    fn continued(&self, application: Application) -> Arc<Application> {
+        let before = self.all.application(application.client_id.as_str());
+        Registry::continued(application, before)
+    }
+
+    /// Removes and registers applications of a source, as one change.
+    fn with_changes(
+        &self,
+        source: &SourceName,
+        gone: &[ClientId],
+        put: &[Arc<Application>],
+    ) -> Result<Self, Conflict> {
+        for client_id in put.iter().map(|application| &application.client_id) {
             if let Some(other) = self.source_of(client_id).filter(|owner| *owner != source) {
                 let error = RegistryError::DuplicateClientId(client_id.clone());
                 return Err(Conflict { source_name: source.clone(), other: other.clone(), error });
             }
         }
-        // The error names whose it is, unless it is its own.
         let conflict = |error: RegistryError| {
+            // An application that no source has registered yet is one of the same update.
             let other = self.source_of(first(&error)).unwrap_or(source).clone();
             Conflict { source_name: source.clone(), other, error }
         };
         let mut next = self.clone();
-        next.all.apply_all(changes).map_err(conflict)?;
+        next.all.replace(gone, put).map_err(conflict)?;
+        let is_only_one = next.parts.keys().all(|name| name == source);
         let part = next.parts.entry(source.clone()).or_default();
-        // The part has the very same values as the whole.
-        let removed = ids.iter().cloned().map(Change::Remove).collect();
-        part.apply_all(removed).map_err(conflict)?;
-        for application in ids.iter().filter_map(|client_id| next.all.application(client_id.as_str())) {
-            part.insert(application.clone()).map_err(conflict)?;
+        if is_only_one {
+            // So the two share everything.
+            part.clone_from(&next.all);
+        } else {
+            part.replace(gone, put).map_err(conflict)?;
         }
         Ok(next)
-    }
-
-    fn without(&self, source: &SourceName, client_id: ClientId) -> Self {
-        let mut next = self.clone();
-        // What another source registers is not this one's to remove.
-        let Some(part) = next.parts.get_mut(source) else { return next };
-        if part.application(client_id.as_str()).is_some() {
-            // A removal meets nobody else's.
-            let _ = part.apply(Change::Remove(client_id.clone()));
-            let _ = next.all.apply(Change::Remove(client_id));
-        }
-        next
     }
 
     fn source_of(&self, client_id: &ClientId) -> Option<&SourceName> {
@@ -135,20 +142,13 @@ impl Merged {
     }
 }
 
-/// The application that has registered first what an error is about.
+/// The application that was registered first of the two that conflict.
 const fn first(error: &RegistryError) -> &ClientId {
     match error {
         RegistryError::DuplicateThumbprint { first, .. } => first,
         RegistryError::DuplicateSubject(equal) => &equal.first,
         RegistryError::DuplicateClientId(client_id) => client_id,
     }
-}
-
-/// The source, other than this one, of the application that has registered first.
-fn owner(parts: &BTreeMap<SourceName, Registry>, source: &SourceName, error: &RegistryError) -> SourceName {
-    let has_it = |part: &Registry| part.application(first(error).as_str()).is_some();
-    let found = parts.iter().find(|(name, part)| *name != source && has_it(part));
-    found.map_or_else(|| source.clone(), |(name, _)| name.clone())
 }
 
 #[cfg(test)]

@@ -78,17 +78,6 @@ pub enum Change {
     Remove(ClientId),
 }
 
-impl Change {
-    /// The application that changes.
-    #[must_use]
-    pub const fn client_id(&self) -> &ClientId {
-        match self {
-            Self::Put(application) => &application.client_id,
-            Self::Remove(client_id) => client_id,
-        }
-    }
-}
-
 /// All applications. Lookups by `client_id`, thumbprint and subject take constant time.
 ///
 /// A clone is cheap, and a change costs its own size, not the registry's: see [`Registry::apply`].
@@ -141,17 +130,51 @@ impl Registry {
     ///
     /// If two applications would have the same `client_id`, certificate or subject. The registry is then unchanged.
     pub fn apply_all(&mut self, changes: Vec<Change>) -> Result<(), RegistryError> {
-        let mut next = self.clone();
-        for change in &changes {
-            next.remove(change.client_id());
-        }
+        let (mut removed, mut put) = (Vec::new(), Vec::new());
         for change in changes {
-            let Change::Put(application) = change else { continue };
-            let before = self.application(application.client_id.as_str());
-            next.insert(Self::continued(application, before))?;
+            match change {
+                Change::Put(application) => {
+                    let before = self.application(application.client_id.as_str());
+                    put.push(Self::continued(application, before));
+                }
+                Change::Remove(client_id) => removed.push(client_id),
+            }
+        }
+        self.replace(&removed, &put)
+    }
+
+    /// Removes and registers these applications as one change, by their very values.
+    ///
+    /// # Errors
+    ///
+    /// As [`Registry::apply_all`].
+    pub fn replace(&mut self, removed: &[ClientId], put: &[Arc<Application>]) -> Result<(), RegistryError> {
+        let is_known = |application: &Arc<Application>| {
+            self.clients.get(&application.client_id).is_some_and(|known| Arc::ptr_eq(known, application))
+        };
+        let put: Vec<_> = put.iter().filter(|application| !is_known(application)).collect();
+        let mut next = self.clone();
+        for client_id in removed.iter().chain(put.iter().map(|application| &application.client_id)) {
+            next.remove(client_id);
+        }
+        for application in put {
+            next.insert(Arc::clone(application))?;
         }
         *self = next;
         Ok(())
+    }
+
+    /// Each application that differs between this registry and a later one, as it was and as it is. Parts that the two share are
+    /// skipped, so that the differences after a few changes cost as much as these.
+    pub fn differences<'a>(
+        &'a self,
+        after: &'a Self,
+    ) -> impl Iterator<Item = (Option<&'a Arc<Application>>, Option<&'a Arc<Application>>)> {
+        let pairs = self.clients.differences(&after.clients);
+        pairs.filter(|(before, after)| match (before, after) {
+            (Some(before), Some(after)) => !Arc::ptr_eq(before, after),
+            _ => true,
+        })
     }
 
     /// The previous registration if nothing has changed, else the new one with the last uses of the previous one.

@@ -64,6 +64,19 @@ impl<K: Eq + Hash, V> SharedMap<K, V> {
         self.len == 0
     }
 
+    /// The values of each key before and after, wherever the two may differ: what both maps share is skipped.
+    pub(super) fn differences<'a>(
+        &'a self,
+        after: &'a Self,
+    ) -> impl Iterator<Item = (Option<&'a V>, Option<&'a V>)> {
+        let parts = self.shards.iter().zip(&*after.shards);
+        parts.filter(|(old, new)| !Arc::ptr_eq(old, new)).flat_map(|(old, new)| {
+            let gone = old.iter().filter(|(key, _)| after.get(*key).is_none());
+            let gone = gone.map(|(_, value)| (Some(value), None));
+            gone.chain(new.iter().map(|(key, value)| (self.get(key), Some(value))))
+        })
+    }
+
     /// All values, in arbitrary order.
     pub(super) fn values(&self) -> impl Iterator<Item = &V> {
         self.shards.iter().flat_map(|shard| shard.values())
@@ -111,6 +124,28 @@ mod tests {
         let shards = before.shards.iter().zip(&*map.shards);
         let changed = shards.filter(|(before, after)| !Arc::ptr_eq(before, after)).count();
         assert!((1..=2).contains(&changed), "{changed}");
+    }
+
+    #[test]
+    fn differences_skip_what_is_shared() {
+        let before: SharedMap<u32, u32> = (0..10_000).fold(SharedMap::default(), |mut map, number| {
+            map.insert(number, number);
+            map
+        });
+        let mut after = before.clone();
+        assert_eq!(before.differences(&after).count(), 0);
+        after.insert(7, 8);
+        after.remove(&9);
+        after.insert(10_000, 1);
+        let differences = || before.differences(&after);
+        assert!(differences().count() < 200, "all entries were compared");
+        let mut found: Vec<_> = differences().filter(|(before, after)| before != after).collect();
+        found.sort_unstable();
+        assert_eq!(found, [(None, Some(&1)), (Some(&7), Some(&8)), (Some(&9), None)]);
+        // Maps that share nothing are compared entry by entry.
+        let mut other = SharedMap::default();
+        other.insert(7, 7);
+        assert_eq!(before.differences(&other).filter(|(before, after)| before != after).count(), 9_999);
     }
 
     #[test]

@@ -92,6 +92,37 @@ fn a_conflict_names_both_sources_and_changes_nothing() {
 }
 
 #[test]
+fn a_new_registry_of_a_source_replaces_only_what_differs() {
+    let registry = |applications: &[Arc<Application>]| {
+        let mut registry = Registry::default();
+        registry.replace(&[], applications).unwrap();
+        registry
+    };
+    let applications: Vec<Arc<Application>> =
+        (0..200).map(|id| Arc::new(spec(id, id).try_into().unwrap())).collect();
+    let merged = Merged::new(source(0), registry(&applications));
+    let merged = merged.updated(&source(1), changed(201, 201)).unwrap();
+    let read = registry(&applications);
+    assert_ne!(read.version(), merged.parts[&source(0)].version());
+    let again = merged.with_registry(&source(0), &read).unwrap();
+    assert_eq!(again.registry().version(), merged.registry().version(), "nothing has changed");
+
+    let mut applications = applications;
+    applications[7] = Arc::new(spec(7, 202).try_into().unwrap());
+    applications.pop();
+    let changed = merged.with_registry(&source(0), &registry(&applications)).unwrap();
+    assert_eq!(merged.registry().differences(changed.registry()).count(), 2);
+    assert_eq!(registered(&changed).len(), 200);
+}
+
+#[test]
+fn a_snapshot_that_repeats_an_application_is_rejected() {
+    let merged = Merged::new(source(0), Registry::default());
+    let conflict = merged.updated(&source(1), snapshot(&[(1, 1), (1, 1)])).unwrap_err();
+    assert_eq!(conflict.other, source(1));
+}
+
+#[test]
 fn a_source_removes_only_its_own() {
     let merged = Merged::new(source(0), Registry::default());
     let merged = merged.updated(&source(0), snapshot(&[(1, 1)])).unwrap();
