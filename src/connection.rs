@@ -37,7 +37,7 @@ use self::{
     turns::{Party, Turn},
 };
 use crate::{
-    net::{Network, Outbox, Stream},
+    net::{Network, Stream, WriteBatcher},
     request::{Connection, WorkerParts},
     site::{Site, SiteHandle},
     text, tls,
@@ -51,7 +51,7 @@ pub(crate) struct Context {
     /// What their requests use.
     pub(crate) parts: WorkerParts,
     /// Batches what they send.
-    pub(crate) outbox: Outbox,
+    pub(crate) batcher: WriteBatcher,
     /// Schedules the work of clients that have not authenticated.
     pub(crate) turns: Rc<Turns>,
 }
@@ -119,7 +119,7 @@ async fn establish(
         }
         let party = network.map_or_else(|| Party::Connection(slot.number()), Party::Network);
         let turn = Turn::new(Rc::clone(&context.turns), party);
-        let done = handshake(stream, address, &site, &context.parts.identities, &context.outbox, turn).await;
+        let done = handshake(stream, address, &site, &context.parts.identities, &context.batcher, turn).await;
         done.map(|done| (done, party))
     });
     let metrics = context.parts.metrics.clone();
@@ -144,13 +144,13 @@ async fn establish(
     metrics.handshakes_failed.increment();
     tracing::info!(client = %tcp_peer.ip(), reason = text::shown(&failure.error), "handshake failed");
     if let Some(stream) = failure.io {
-        tls::take_leave(stream).await;
+        tls::drain_and_close(stream).await;
     }
     None
 }
 
 /// Whether nothing was sent, as the probes of load balancers do that look whether a port is open.
-fn is_probe(failure: &tls::Failed<Stream>) -> bool {
+fn is_probe(failure: &tls::HandshakeFailure<Stream>) -> bool {
     match &failure.error {
         tls::AcceptError::Nothing => true,
         tls::AcceptError::Handshake(error) => proxy_protocol::sent_nothing(error),

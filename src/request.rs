@@ -35,7 +35,7 @@ use http::{HeaderValue, Request, request::Parts};
 
 use crate::{
     authenticate::Proof,
-    forward::{Caller, Received, RequestBody},
+    forward::{Caller, IncomingBody, RequestBody},
     site::{Domain, Route, Site, SiteHandle},
 };
 
@@ -62,7 +62,7 @@ pub struct Arrived {
     /// Everything but the body.
     pub context: Box<Context>,
     /// The unread body.
-    pub body: Received,
+    pub body: IncomingBody,
 }
 
 /// A request whose path and method match a route.
@@ -71,7 +71,7 @@ pub struct Routed {
     /// Everything but the body.
     pub context: Box<Context>,
     /// The unread body.
-    pub body: Received,
+    pub body: IncomingBody,
     /// The matching route.
     pub route: Arc<Route>,
 }

@@ -1,18 +1,19 @@
-//! TLS towards applications: a server configuration a domain, chosen by SNI; possession is proved, policy is not judged here.
+//! TLS towards applications: one server configuration per domain, selected by SNI. It verifies proof of possession and leaves policy to
+//! the request pipeline. Also the client configuration of the connections that the edge opens.
 
 mod accept;
 mod client;
 mod cork;
+mod first_bytes;
 mod leaf;
-mod opening;
 mod options;
-mod plain;
+mod plain_http;
 mod possession;
 mod reason;
 mod server;
 mod tickets;
 
-pub use accept::{AcceptError, AcceptedTls, Failed, accept, take_leave};
+pub use accept::{AcceptError, AcceptedTls, HandshakeFailure, accept, drain_and_close};
 pub use client::client_config;
 pub use cork::Corked;
 pub use leaf::Leaf;

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use criterion::{BatchSize, Criterion};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use mtls_edge::{
-    forward::{CameFrom, forwarding_headers},
+    forward::{ForwardedClient, forwarding_headers},
     header::hop::remove_hop_by_hop,
     vouch::{Evidence, Facts, Profile, Verdict},
 };
@@ -38,7 +38,7 @@ pub fn bench(criterion: &mut Criterion) {
     });
     let domain = snapshot.domain();
     let (upstream, authority) = ((&*domain.target, domain.forwarded_for), &domain.authority);
-    let from = CameFrom::peer("192.0.2.7".parse().unwrap());
+    let from = ForwardedClient::direct("192.0.2.7".parse().unwrap());
     criterion.bench_function("forwarding headers", |b| {
         b.iter_batched_ref(
             honest,

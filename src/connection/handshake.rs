@@ -17,7 +17,7 @@ use super::{
     turns::{Gate, Turn},
 };
 use crate::{
-    net::{Outbox, Stream},
+    net::{Stream, WriteBatcher},
     request::{ClientAddress, Connection, IdentityCache},
     site::Site,
     tls,
@@ -56,23 +56,23 @@ pub(super) async fn handshake(
     address: ClientAddress,
     site: &Site,
     identities: &IdentityCache,
-    outbox: &Outbox,
+    batcher: &WriteBatcher,
     turn: Turn,
-) -> Result<(TlsStream, Rc<Connection>), tls::Failed<Stream>> {
+) -> Result<(TlsStream, Rc<Connection>), tls::HandshakeFailure<Stream>> {
     let domain = |name: &str| site.server_config(name).cloned();
-    let stream = outbox.stream(stream);
-    let mut gate = Gate::new(stream.arrivals(), turn);
+    let stream = batcher.stream(stream);
+    let mut gate = Gate::new(stream.readiness(), turn);
     let mut accepted = pin!(tls::accept(stream, domain));
     // The work of a handshake is as long as that of many requests: their sends do not wait for it.
     let accepted = poll_fn(|cx| {
         if !gate.is_open(cx) {
             return Poll::Pending;
         }
-        outbox.send();
+        batcher.flush();
         accepted.as_mut().poll(cx)
     });
     let accepted = accepted.await?;
-    accepted.stream.get_ref().0.get_ref().gather();
+    accepted.stream.get_ref().0.get_ref().enable_batching();
     let chain = accepted.stream.get_ref().1.peer_certificates();
     let required = site
         .domains

@@ -166,7 +166,7 @@ impl Server {
     /// What holds the connection back until its client has authenticated.
     fn gate(&self, stream: &ClientStream) -> Option<Gate> {
         let turn = || Turn::new(Rc::clone(&self.context.turns), self.party);
-        (!self.connection.is_authenticated()).then(|| Gate::new(stream.arrivals(), turn()))
+        (!self.connection.is_authenticated()).then(|| Gate::new(stream.readiness(), turn()))
     }
 
     /// Drives hyper's connection until it ends by itself, is closed (a refusal, a drain, a deadline), or is parked.

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{life::Life, phase::Protocol};
 use crate::{
-    net::{Arrivals, Stream},
+    net::{ReadReadiness, Stream},
     tls,
 };
 
@@ -44,8 +44,8 @@ impl ClientStream {
     }
 
     /// What arrives over it.
-    pub(super) fn arrivals(&self) -> Arrivals {
-        self.io.get_ref().0.get_ref().arrivals()
+    pub(super) fn readiness(&self) -> ReadReadiness {
+        self.io.get_ref().0.get_ref().readiness()
     }
 
     /// Where the client has said that it sends nothing more (close_notify, RFC 8446 section 6.1), ours is all that is left to send.
@@ -53,7 +53,7 @@ impl ClientStream {
         let (io, tls) = self.io.get_mut();
         if !self.life.is_body_unread() && tls.process_new_packets().is_ok_and(|state| state.peer_has_closed())
         {
-            io.get_mut().end_when_dropped();
+            io.get_mut().close_on_drop();
         }
     }
 

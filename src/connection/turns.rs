@@ -22,7 +22,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::net::{Arrivals, Network};
+use crate::net::{Network, ReadReadiness};
 
 #[cfg(test)]
 mod tests;
@@ -241,17 +241,17 @@ impl Drop for Turn {
 /// Holds a connection's task back from what has come over it until its turn.
 #[derive(Debug)]
 pub(super) struct Gate {
-    arrivals: Arrivals,
+    readiness: ReadReadiness,
     turn: Turn,
 }
 
 impl Gate {
-    pub(super) const fn new(arrivals: Arrivals, turn: Turn) -> Self {
-        Self { arrivals, turn }
+    pub(super) const fn new(readiness: ReadReadiness, turn: Turn) -> Self {
+        Self { readiness, turn }
     }
 
     /// Whether the task may go on: nothing has come, so that it does what costs little, or it has a turn. If not, it is woken.
     pub(super) fn is_open(&mut self, cx: &mut Context<'_>) -> bool {
-        !self.arrivals.have_come(cx) || self.turn.poll(cx).is_ready()
+        !self.readiness.poll_readable(cx) || self.turn.poll(cx).is_ready()
     }
 }

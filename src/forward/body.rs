@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::{Received, Share, buffered::NoRoom};
+use super::{IncomingBody, Share, buffered::NoRoom};
 
 /// What a client did wrong with its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -88,7 +88,7 @@ pub(super) struct Replay {
 enum Source {
     Buffered(Bytes),
     Streaming {
-        incoming: Received,
+        incoming: IncomingBody,
         left: u64,
         limit: u64,
         /// Armed when there is something to wait for.
@@ -115,7 +115,7 @@ impl RequestBody {
 
     /// A body that is passed on as it comes: at most `limit` bytes within `time` from now.
     #[must_use]
-    pub fn streaming(incoming: Received, limit: u64, time: Duration) -> Self {
+    pub fn streaming(incoming: IncomingBody, limit: u64, time: Duration) -> Self {
         if incoming.is_end_stream() {
             return Self::buffered(Bytes::new());
         }
@@ -135,7 +135,7 @@ impl RequestBody {
     /// Reads a body whole: at most `limit` bytes within `time`. Its memory is taken from `share`, at once where the
     /// request announces the length.
     pub async fn collect(
-        incoming: Received,
+        incoming: IncomingBody,
         limit: usize,
         time: Duration,
         share: &mut Share,

@@ -17,7 +17,7 @@ use super::{
     http2::Connection,
     pooled::{Http1, Kept, timer},
 };
-use crate::{forward::Origin, h1::Io, net::Outbox};
+use crate::{forward::Origin, h1::Io, net::WriteBatcher};
 
 /// A connection on which nothing came for so long is probed by TCP: an origin, or a firewall before it, that has forgotten it is found
 /// before a request goes there.
@@ -52,26 +52,26 @@ pub(super) enum Opened {
 pub(super) async fn connect(
     target: &Target,
     origin: &Origin,
-    outbox: &Outbox,
+    batcher: &WriteBatcher,
     place: OwnedSemaphorePermit,
     places: &Arc<Semaphore>,
 ) -> Option<Result<Opened, String>> {
-    let connected = connect_unbounded(target, origin, outbox, place, places);
+    let connected = connect_unbounded(target, origin, batcher, place, places);
     tokio::time::timeout(target.limits.connect_timeout, connected).await.ok()
 }
 
 async fn connect_unbounded(
     target: &Target,
     origin: &Origin,
-    outbox: &Outbox,
+    batcher: &WriteBatcher,
     place: OwnedSemaphorePermit,
     places: &Arc<Semaphore>,
 ) -> Result<Opened, String> {
     let (tcp, place) = dial(&origin.host, origin.port, place, places).await?;
     prepare(&tcp).map_err(|error| error.to_string())?;
-    let tcp = outbox.stream(tcp);
+    let tcp = batcher.stream(tcp);
     tcp.hold(place);
-    tcp.gather();
+    tcp.enable_batching();
     let Some(tls) = target.tls.as_ref().filter(|_| origin.tls) else {
         return Ok(http1(tcp, target));
     };

@@ -1,4 +1,4 @@
-//! The headers that describe the client and the hops before the edge to the upstream.
+//! The headers that describe the client, and the hops between it and the edge, to the upstream.
 
 use std::net::IpAddr;
 
@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use super::{ForwardedFor, Target};
 use crate::header::forwarded::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO};
 
-/// Makes one `Cookie` line of several: HTTP/2 clients split it, HTTP/1.1 has no such thing (RFC 9113 section 8.2.3).
+/// Joins the `Cookie` lines that an HTTP/2 client may split: HTTP/1.1 allows only one (RFC 9113 section 8.2.3).
 pub fn join_cookies(headers: &mut HeaderMap) {
     let lines: Vec<&[u8]> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
     if lines.len() < 2 {
@@ -19,49 +19,50 @@ pub fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
-/// Where a request came from, for the upstream.
+/// The address of the client, and of the hops between it and the edge.
 #[derive(Clone, Debug)]
-pub struct CameFrom {
-    /// All hops, for `X-Forwarded-For`.
-    list: HeaderValue,
+pub struct ForwardedClient {
+    /// The client and all hops, for `X-Forwarded-For`.
+    chain: HeaderValue,
     client: IpAddr,
-    /// The same as text.
-    pub shown: HeaderValue,
+    /// The client's address as text.
+    pub text: HeaderValue,
 }
 
-impl CameFrom {
-    /// By the addresses `hops`, the connection's own peer last; those before it were named by a trusted proxy. The application's
-    /// address is the last one that is no trusted proxy: any entry further left is what the application said of itself.
+impl ForwardedClient {
+    /// The client of a connection from a trusted proxy, which reported `hops`; `peer` is the proxy. The client is the last address that
+    /// is not a trusted proxy, since the client itself can have written any address before it.
     #[must_use]
-    pub fn by(mut hops: Vec<IpAddr>, peer: IpAddr, trusted_proxies: &[IpNet]) -> Self {
+    pub fn from_chain(mut hops: Vec<IpAddr>, peer: IpAddr, trusted_proxies: &[IpNet]) -> Self {
         hops.push(peer);
         let is_trusted = |hop: &IpAddr| trusted_proxies.iter().any(|network| network.contains(hop));
         let client = hops.iter().rfind(|hop| !is_trusted(hop)).or(hops.first()).copied().unwrap_or(peer);
-        let list: Vec<String> = hops.iter().map(IpAddr::to_string).collect();
+        let chain: Vec<String> = hops.iter().map(IpAddr::to_string).collect();
         let value =
             |text: &str| HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("unknown"));
-        Self { list: value(&list.join(", ")), client, shown: value(&client.to_string()) }
+        Self { chain: value(&chain.join(", ")), client, text: value(&client.to_string()) }
     }
 
-    /// From the connection's own peer.
+    /// The client that is the connection's own peer.
     #[must_use]
-    pub fn peer(peer: IpAddr) -> Self {
-        Self::by(Vec::new(), peer, &[])
+    pub fn direct(peer: IpAddr) -> Self {
+        Self::from_chain(Vec::new(), peer, &[])
     }
 }
 
-/// Sets the forwarding headers: `X-Forwarded-For`, `-Proto`, `-Host`, and what the upstream asks for besides.
+/// Sets `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Host`, and those further ones that the upstream is configured to get:
+/// `Forwarded` (RFC 7239) and a header with the client's address.
 ///
-/// `host` is the name by which the application called, with the port if that is not 443.
+/// `host` is the host of the request, with the port if that is not 443.
 pub fn forwarding_headers(
     headers: &mut HeaderMap,
     (target, forwarded_for): (&Target, ForwardedFor),
-    from: &CameFrom,
+    from: &ForwardedClient,
     host: &HeaderValue,
 ) {
     let forwarded_for = match forwarded_for {
-        ForwardedFor::Client => &from.shown,
-        ForwardedFor::List => &from.list,
+        ForwardedFor::Client => &from.text,
+        ForwardedFor::List => &from.chain,
     };
     headers.insert(X_FORWARDED_FOR, forwarded_for.clone());
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("https"));
@@ -72,11 +73,11 @@ pub fn forwarding_headers(
             IpAddr::V6(v6) => format!("\"[{v6}]\""),
         };
         let host = host.to_str().unwrap_or_default();
-        // RFC 7239 section 4: a host with a port is no token, so it is quoted.
+        // A host with a port is not a token, so it is quoted (RFC 7239 section 4).
         set(headers, header::FORWARDED, &format!("for={node};host=\"{host}\";proto=https"));
     }
     if let Some(name) = &target.client_ip_header {
-        headers.insert(name, from.shown.clone());
+        headers.insert(name, from.text.clone());
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) struct InUse {
 /// How many requests of anybody may be in flight at once where so many connections to upstreams may be open: a quarter is left to
 /// applications, to whichever upstreams strangers call.
 #[must_use]
-pub const fn for_strangers(connections: usize) -> usize {
+pub const fn anonymous_share(connections: usize) -> usize {
     connections - connections / 4
 }
 
@@ -38,7 +38,7 @@ impl InUse {
             Caller::Authenticated => (target.limits.connections, None),
             // The system may have fewer descriptors for connections than this upstream may have.
             Caller::Anonymous => (
-                for_strangers(target.limits.connections),
+                anonymous_share(target.limits.connections),
                 Some(Arc::clone(strangers).try_acquire_owned().ok()?),
             ),
         };

@@ -15,7 +15,7 @@ use super::{
     in_use::Caller,
     mark::Mark,
 };
-use crate::{forward::Origin, net::Outbox};
+use crate::{forward::Origin, net::WriteBatcher};
 
 /// So many connections are opened for requests of anybody in [`PACE`]: a hundred at once would fill the queue of those that the
 /// origin has yet to accept. There the system drops the next one's SYN, an application's as well, and sends it again only after
@@ -119,14 +119,14 @@ impl OriginPool {
         place: OwnedSemaphorePermit,
         caller: Caller,
     ) {
-        let (origin, outbox, places) = (Rc::clone(self), room.outbox(), Arc::clone(room.places()));
+        let (origin, batcher, places) = (Rc::clone(self), room.batcher(), Arc::clone(room.places()));
         let mut next = Some((place, caller, self.idle.opens(caller)));
         tokio::task::spawn_local(async move {
             while let Some((place, caller, opening)) = next {
                 if caller == Caller::Anonymous && !origin.may_open().await {
                     return;
                 }
-                let opened = connect(&target, &origin.origin, &outbox, place, &places).await;
+                let opened = connect(&target, &origin.origin, &batcher, place, &places).await;
                 drop(opening);
                 if let Some(opened) = opened {
                     origin.take_up(opened);
@@ -195,7 +195,7 @@ pub(super) trait Room {
     fn places(&self) -> &Arc<Semaphore>;
 
     /// Where the sends of connections are gathered.
-    fn outbox(&self) -> Outbox;
+    fn batcher(&self) -> WriteBatcher;
 }
 
 /// An origin for the log.
@@ -213,7 +213,7 @@ mod tests {
     use crate::forward::mark::Marks;
 
     #[test]
-    fn few_connections_are_opened_at_once_for_strangers() {
+    fn few_connections_are_opened_at_once_anonymous_share() {
         let mut builder = tokio::runtime::Builder::new_current_thread();
         let runtime = builder.enable_all().build_local(LocalOptions::default()).unwrap();
         runtime.block_on(async {

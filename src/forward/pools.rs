@@ -14,7 +14,7 @@ use super::{
     origin::{OriginPool, Room},
     pool::Pool,
 };
-use crate::net::Outbox;
+use crate::net::WriteBatcher;
 
 /// So long a request waits where as many are in flight as may be, before it is looked once more, and refused. Refused at once, a
 /// client that sends the next one for each of them would take all of a worker's time.
@@ -26,7 +26,7 @@ const GOODBYE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Pools {
     by_target: RefCell<HashMap<usize, Rc<Pool>>>,
-    outbox: Outbox,
+    batcher: WriteBatcher,
     /// Connections that may still be opened, by all workers together.
     places: Arc<Semaphore>,
     /// Requests of anybody that may still be in flight, to all upstreams together.
@@ -37,8 +37,8 @@ impl Pools {
     /// None yet; what they send is gathered here, each connection takes one of these places, and each request of anybody one of
     /// those for strangers.
     #[must_use]
-    pub fn new(outbox: Outbox, places: Arc<Semaphore>, strangers: Arc<Semaphore>) -> Self {
-        Self { by_target: RefCell::default(), outbox, places, strangers }
+    pub fn new(batcher: WriteBatcher, places: Arc<Semaphore>, strangers: Arc<Semaphore>) -> Self {
+        Self { by_target: RefCell::default(), batcher, places, strangers }
     }
 
     /// Whether this is true of any origin; those after it are not asked.
@@ -96,8 +96,8 @@ impl Pools {
 }
 
 impl Room for Pools {
-    fn outbox(&self) -> Outbox {
-        self.outbox.clone()
+    fn batcher(&self) -> WriteBatcher {
+        self.batcher.clone()
     }
 
     fn places(&self) -> &Arc<Semaphore> {

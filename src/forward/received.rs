@@ -27,7 +27,7 @@ const LINGERING: usize = 64;
 
 /// The body of a request. What is left of it when it is dropped goes to its [`Rest`].
 #[derive(Debug)]
-pub struct Received {
+pub struct IncomingBody {
     incoming: Option<Incoming>,
     rest: Rest,
 }
@@ -36,7 +36,7 @@ pub struct Received {
 #[derive(Clone, Debug, Default)]
 pub struct Rest(Option<Rc<RefCell<Option<Incoming>>>>);
 
-impl Received {
+impl IncomingBody {
     /// A body that has just begun to come, and what will be left of it.
     #[must_use]
     pub fn new(incoming: Incoming) -> (Self, Rest) {
@@ -45,7 +45,7 @@ impl Received {
     }
 }
 
-impl Drop for Received {
+impl Drop for IncomingBody {
     fn drop(&mut self) {
         if let (Some(rest), Some(incoming)) = (&self.rest.0, self.incoming.take())
             && !incoming.is_end_stream()
@@ -55,7 +55,7 @@ impl Drop for Received {
     }
 }
 
-impl Body for Received {
+impl Body for IncomingBody {
     type Data = Bytes;
     type Error = hyper::Error;
 

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    forward::{BufferedBytes, for_strangers},
+    forward::{BufferedBytes, anonymous_share},
     observe::metrics::{self, Families, Registry},
     site::SiteHandle,
 };
@@ -87,7 +87,7 @@ impl Listeners {
             buffered: Arc::new(BufferedBytes::default()),
             places: Arc::new(Semaphore::new(bound)),
             upstream_places: Arc::new(Semaphore::new(self.shares.upstream)),
-            stranger_places: Arc::new(Semaphore::new(for_strangers(self.shares.upstream))),
+            stranger_places: Arc::new(Semaphore::new(anonymous_share(self.shares.upstream))),
             shares: self.shares,
             addresses: Addresses::new(),
             per_address: (bound / 10).max(PER_ADDRESS),

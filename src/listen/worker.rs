@@ -25,7 +25,7 @@ use super::{
 use crate::{
     connection::{self, Context, Life, Slot, counted},
     forward::Pools,
-    net::{Network, Outbox},
+    net::{Network, WriteBatcher},
     observe::log,
     request::{Connection, StrangerBodies, WorkerParts},
 };
@@ -52,14 +52,14 @@ pub(super) fn run(
         .on_thread_park(log::flush)
         .build_local(LocalOptions::default())?;
     runtime.block_on(async move {
-        let outbox = Outbox::default();
-        tokio::task::spawn_local(outbox.clone().run());
+        let batcher = WriteBatcher::default();
+        tokio::task::spawn_local(batcher.clone().run());
         let parts = WorkerParts {
             identities: Rc::default(),
             stranger_bodies: StrangerBodies::default(),
             clock: shared.clock.clone(),
             pools: Rc::new(Pools::new(
-                outbox.clone(),
+                batcher.clone(),
                 Arc::clone(&shared.upstream_places),
                 Arc::clone(&shared.stranger_places),
             )),
@@ -81,7 +81,7 @@ pub(super) fn run(
                 context: Context {
                     site: Arc::clone(&shared.site),
                     parts: parts.clone(),
-                    outbox: outbox.clone(),
+                    batcher: batcher.clone(),
                     turns: Rc::clone(&door.turns),
                 },
             };
@@ -110,7 +110,7 @@ pub(super) fn run(
             );
         }
         sweeper.abort();
-        outbox.send();
+        batcher.flush();
         Ok(())
     })
 }

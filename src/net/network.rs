@@ -2,12 +2,12 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// A client network: an IPv4 address, or the /64 of an IPv6 address, which is the least that one subscriber gets.
+/// A client network: an IPv4 address, or the /64 of an IPv6 address, the smallest block that a subscriber is assigned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Network(IpAddr);
 
 impl Network {
-    /// The network of an address.
+    /// The network that contains this address.
     #[must_use]
     pub fn of(ip: IpAddr) -> Self {
         Self(match ip.to_canonical() {

@@ -1,4 +1,4 @@
-//! A TCP stream whose small sends are gathered.
+//! A TCP stream whose small writes are batched.
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
@@ -16,63 +16,63 @@ use tokio::{
     task::AbortHandle,
 };
 
-use super::Outbox;
+use super::WriteBatcher;
 
-/// Sends of more bytes are not gathered: a copy would cost more than it saves.
-const SMALL: usize = 4 * 1024;
+/// The largest write that is batched, in bytes: copying a larger one costs more than it saves.
+const MAX_BATCHED: usize = 4 * 1024;
 
-/// A TCP stream. Once it gathers, a small write waits in the [`Outbox`] until the end of the worker's turn, and a flush does not wait
-/// for that; an error of it shows at the next write or flush, as one does that comes after the kernel has taken the bytes. If the kernel
-/// does not take them all, nothing more is written, flushed or shut down before it has.
+/// A TCP stream. With batching enabled, a small write waits in the [`WriteBatcher`] until the end of the worker's turn. A flush does
+/// not wait for that; the next write or flush returns an error of the delayed write. While the kernel has not accepted all batched
+/// bytes, further writes, flushes and shutdowns are pending.
 ///
-/// What was written before the stream is dropped is still sent, as far as the peer takes it at once.
+/// Bytes written before the stream is dropped are still sent, as far as the kernel accepts them without blocking.
 #[derive(Debug)]
 pub struct Stream {
     socket: Rc<Socket>,
-    outbox: Outbox,
-    /// Whether a shutdown leaves the end to the drop.
-    ends_when_dropped: bool,
+    batcher: WriteBatcher,
+    /// Whether a shutdown only flushes, because the drop closes the socket.
+    closes_on_drop: bool,
 }
 
-/// A stream, for its owner and for the outbox.
+/// The socket of a stream, shared by its owner and the batcher.
 #[derive(Debug)]
 pub(super) struct Socket {
     tcp: RefCell<TcpStream>,
-    gathers: Cell<bool>,
-    /// Whether some of its bytes are in the outbox.
-    is_gathered: Cell<bool>,
-    /// Of what was gathered, that which the kernel did not take.
-    rest: RefCell<Option<Rest>>,
-    /// Why nothing more can be sent.
+    batches: Cell<bool>,
+    /// Whether the batch contains bytes of this socket.
+    is_batched: Cell<bool>,
+    /// Batched bytes that the kernel did not accept at once.
+    backlog: RefCell<Option<Backlog>>,
+    /// The error of an earlier write, after which nothing more is sent.
     failed: Cell<Option<io::ErrorKind>>,
     has_owner: Cell<bool>,
-    /// What is given back when the descriptor is closed.
-    place: OnceCell<OwnedSemaphorePermit>,
+    /// Released when the descriptor is closed.
+    permit: OnceCell<OwnedSemaphorePermit>,
 }
 
-/// Bytes that are sent by a task of their own.
+/// Bytes that a separate task sends as the kernel accepts them.
 #[derive(Debug)]
-struct Rest {
+struct Backlog {
     bytes: Vec<u8>,
     sender: AbortHandle,
-    /// Who waits for the end of it.
+    /// The task that waits until all are sent.
     waiting: Option<Waker>,
 }
 
 impl Socket {
-    /// Some of its bytes are in the outbox now.
-    pub(super) fn mark_gathered(&self) {
-        self.is_gathered.set(true);
+    /// Records that the batch contains bytes of this socket.
+    pub(super) fn mark_batched(&self) {
+        self.is_batched.set(true);
     }
 
-    /// Sends bytes that were gathered; what the kernel does not take is sent by a task of its own.
+    /// Sends batched bytes. A separate task sends those that the kernel does not accept at once.
     pub(super) fn send(self: &Rc<Self>, bytes: &[u8]) {
-        self.is_gathered.set(false);
+        self.is_batched.set(false);
         if self.failed.get().is_some() {
             return;
         }
-        if let Some(rest) = &mut *self.rest.borrow_mut() {
-            rest.bytes.extend_from_slice(bytes);
+        if let Some(backlog) = &mut *self.backlog.borrow_mut() {
+            backlog.bytes.extend_from_slice(bytes);
             return;
         }
         let sent = match self.tcp.borrow().try_write(bytes) {
@@ -80,40 +80,40 @@ impl Socket {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
             Err(error) => return self.failed.set(Some(error.kind())),
         };
-        let rest = bytes.get(sent..).unwrap_or_default();
-        if rest.is_empty() {
+        let unsent = bytes.get(sent..).unwrap_or_default();
+        if unsent.is_empty() {
             return;
         }
         if !self.has_owner.get() {
             return self.failed.set(Some(io::ErrorKind::BrokenPipe));
         }
-        let sender = tokio::task::spawn_local(Rc::clone(self).send_rest()).abort_handle();
-        self.rest.replace(Some(Rest { bytes: rest.to_vec(), sender, waiting: None }));
+        let sender = tokio::task::spawn_local(Rc::clone(self).send_backlog()).abort_handle();
+        self.backlog.replace(Some(Backlog { bytes: unsent.to_vec(), sender, waiting: None }));
     }
 
-    async fn send_rest(self: Rc<Self>) {
+    async fn send_backlog(self: Rc<Self>) {
         let sent = poll_fn(|cx| -> Poll<io::Result<()>> {
             loop {
-                let mut rest = self.rest.borrow_mut();
-                let Some(rest) = rest.as_mut().filter(|rest| !rest.bytes.is_empty()) else {
+                let mut backlog = self.backlog.borrow_mut();
+                let Some(backlog) = backlog.as_mut().filter(|backlog| !backlog.bytes.is_empty()) else {
                     return Poll::Ready(Ok(()));
                 };
-                let sent = ready!(Pin::new(&mut *self.tcp.borrow_mut()).poll_write(cx, &rest.bytes))?;
-                rest.bytes.drain(..sent);
+                let sent = ready!(Pin::new(&mut *self.tcp.borrow_mut()).poll_write(cx, &backlog.bytes))?;
+                backlog.bytes.drain(..sent);
             }
         });
         if let Err(error) = sent.await {
             self.failed.set(Some(error.kind()));
         }
-        if let Some(waiting) = self.rest.take().and_then(|rest| rest.waiting) {
+        if let Some(waiting) = self.backlog.take().and_then(|backlog| backlog.waiting) {
             waiting.wake();
         }
     }
 
-    /// Waits until the rest is sent; an error if that, or an earlier send, failed.
-    fn poll_sent(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if let Some(rest) = &mut *self.rest.borrow_mut() {
-            rest.waiting = Some(cx.waker().clone());
+    /// Waits until the backlog is sent; an error if that or an earlier write failed.
+    fn poll_backlog(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(backlog) = &mut *self.backlog.borrow_mut() {
+            backlog.waiting = Some(cx.waker().clone());
             return Poll::Pending;
         }
         Poll::Ready(self.failed.get().map_or(Ok(()), |kind| Err(kind.into())))
@@ -121,77 +121,77 @@ impl Socket {
 }
 
 impl Stream {
-    pub(super) fn new(tcp: TcpStream, outbox: Outbox) -> Self {
+    pub(super) fn new(tcp: TcpStream, batcher: WriteBatcher) -> Self {
         let socket = Socket {
             tcp: RefCell::new(tcp),
-            gathers: Cell::new(false),
-            is_gathered: Cell::new(false),
-            rest: RefCell::default(),
+            batches: Cell::new(false),
+            is_batched: Cell::new(false),
+            backlog: RefCell::default(),
             failed: Cell::default(),
             has_owner: Cell::new(true),
-            place: OnceCell::new(),
+            permit: OnceCell::new(),
         };
-        Self { socket: Rc::new(socket), outbox, ends_when_dropped: false }
+        Self { socket: Rc::new(socket), batcher, closes_on_drop: false }
     }
 
-    /// Holds a place until its descriptor is closed, which may be after the stream is dropped.
-    pub fn hold(&self, place: OwnedSemaphorePermit) {
-        let _ = self.socket.place.set(place);
+    /// Holds a permit until the descriptor is closed, which may be after the stream is dropped.
+    pub fn hold(&self, permit: OwnedSemaphorePermit) {
+        let _ = self.socket.permit.set(permit);
     }
 
-    /// From now on small sends are gathered.
-    pub fn gather(&self) {
-        self.socket.gathers.set(true);
+    /// Batches small writes from now on.
+    pub fn enable_batching(&self) {
+        self.socket.batches.set(true);
     }
 
-    /// A shutdown sends what was written, and leaves the end to the drop: one system call for both, where nothing more is read.
-    pub fn end_when_dropped(&mut self) {
-        self.ends_when_dropped = true;
+    /// Makes a shutdown only flush: the drop closes the socket. This saves a system call where nothing more is read.
+    pub fn close_on_drop(&mut self) {
+        self.closes_on_drop = true;
     }
 
-    /// Through which another one sees that there is something to read. The task that reads has to be the one that asks.
+    /// A handle by which code that does not own the stream can poll its readiness. It must be polled in the task that reads.
     #[must_use]
-    pub fn arrivals(&self) -> Arrivals {
-        Arrivals(Rc::downgrade(&self.socket))
+    pub fn readiness(&self) -> ReadReadiness {
+        ReadReadiness(Rc::downgrade(&self.socket))
     }
 
-    /// Waits until there is something to read, or the peer's end.
+    /// Waits until there are bytes to read, or the peer has closed the connection.
     pub async fn readable(&self) -> io::Result<()> {
         poll_fn(|cx| self.socket.tcp.borrow().poll_read_ready(cx)).await
     }
 
-    /// Writes without the outbox, after what is in it.
+    /// Writes to the socket directly, after the bytes that were batched before.
     fn poll_write_at_once(&self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        if self.socket.is_gathered.get() {
-            self.outbox.send();
+        if self.socket.is_batched.get() {
+            self.batcher.flush();
         }
-        ready!(self.socket.poll_sent(cx))?;
+        ready!(self.socket.poll_backlog(cx))?;
         let mut tcp = self.socket.tcp.borrow_mut();
         match bufs {
-            // The system call for one costs less.
+            // write(2) costs less than writev(2).
             [one] => Pin::new(&mut *tcp).poll_write(cx, one),
             _ => Pin::new(&mut *tcp).poll_write_vectored(cx, bufs),
         }
     }
 }
 
-/// What comes over a stream, for somebody who does not own it.
+/// The read readiness of a stream, for code that does not own it.
 #[derive(Debug)]
-pub struct Arrivals(Weak<Socket>);
+pub struct ReadReadiness(Weak<Socket>);
 
-impl Arrivals {
-    /// Whether there is something to read, or the peer's end, as far as the runtime knows; if not, the task is woken when there is.
-    pub fn have_come(&self, cx: &mut Context<'_>) -> bool {
+impl ReadReadiness {
+    /// True if there are bytes to read or the peer has closed the connection; otherwise the task is woken then.
+    pub fn poll_readable(&self, cx: &mut Context<'_>) -> bool {
         self.0.upgrade().is_some_and(|socket| socket.tcp.borrow().poll_read_ready(cx).is_ready())
     }
 }
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        // A peer that takes nothing does not keep the socket open.
+        // A peer that does not read must not keep the socket open.
         self.socket.has_owner.set(false);
-        if let Some(rest) = self.socket.rest.take() {
-            rest.sender.abort();
+        if let Some(backlog) = self.socket.backlog.take() {
+            backlog.sender.abort();
             self.socket.failed.set(Some(io::ErrorKind::BrokenPipe));
         }
     }
@@ -214,11 +214,11 @@ impl AsyncWrite for Stream {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let length = bufs.iter().map(|buf| buf.len()).sum();
-        if length > SMALL || !self.socket.gathers.get() {
+        if length > MAX_BATCHED || !self.socket.batches.get() {
             return self.poll_write_at_once(cx, bufs);
         }
-        ready!(self.socket.poll_sent(cx))?;
-        self.outbox.gather(&self.socket, bufs);
+        ready!(self.socket.poll_backlog(cx))?;
+        self.batcher.push(&self.socket, bufs);
         Poll::Ready(Ok(length))
     }
 
@@ -227,15 +227,15 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.socket.poll_sent(cx)
+        self.socket.poll_backlog(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.socket.is_gathered.get() {
-            self.outbox.send();
+        if self.socket.is_batched.get() {
+            self.batcher.flush();
         }
-        ready!(self.socket.poll_sent(cx))?;
-        if self.ends_when_dropped {
+        ready!(self.socket.poll_backlog(cx))?;
+        if self.closes_on_drop {
             return Poll::Ready(Ok(()));
         }
         Pin::new(&mut *self.socket.tcp.borrow_mut()).poll_shutdown(cx)

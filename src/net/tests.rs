@@ -1,4 +1,4 @@
-//! Streams over real sockets: every byte arrives once and in order, even if a peer is slow or goes away.
+//! Streams over real sockets: every byte arrives once and in order, even if a peer is slow or disconnects.
 
 use std::{
     io,
@@ -16,31 +16,31 @@ use tokio::{
     runtime::{Builder, LocalOptions},
 };
 
-use super::{Outbox, Stream};
+use super::{Stream, WriteBatcher};
 
-/// Runs this on a worker's kind of runtime, with an outbox that sends at the end of each turn.
-fn with_outbox(test: impl AsyncFnOnce(Outbox)) {
+/// Runs a test on a runtime like a worker's, with a batcher that flushes at the end of each turn.
+fn with_batcher(test: impl AsyncFnOnce(WriteBatcher)) {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default()).unwrap();
-    let outbox = Outbox::default();
+    let batcher = WriteBatcher::default();
     runtime.block_on(async {
-        tokio::task::spawn_local(outbox.clone().run());
-        tokio::time::timeout(Duration::from_secs(60), test(outbox)).await.unwrap();
+        tokio::task::spawn_local(batcher.clone().run());
+        tokio::time::timeout(Duration::from_secs(60), test(batcher)).await.unwrap();
     });
 }
 
-/// A stream that gathers, with small buffers in the kernel; and its other end.
-async fn connected(outbox: &Outbox) -> (Stream, Blocking) {
+/// A batching stream with small kernel buffers, and its peer.
+async fn connected(batcher: &WriteBatcher) -> (Stream, Blocking) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     SockRef::from(&listener).set_recv_buffer_size(4096).unwrap();
     let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     SockRef::from(&near).set_send_buffer_size(4096).unwrap();
     let far = listener.accept().await.unwrap().0.into_std().unwrap();
-    let stream = outbox.stream(near);
-    stream.gather();
+    let stream = batcher.stream(near);
+    stream.enable_batching();
     (stream, far)
 }
 
-/// Whether something is there to be read: on loopback what was sent is.
+/// Whether there are bytes to read; over loopback, sent bytes are readable at once.
 fn has_arrived(far: &Blocking) -> bool {
     match far.peek(&mut [0]) {
         Ok(_) => true,
@@ -55,7 +55,7 @@ fn nobody() -> Context<'static> {
     Context::from_waker(Waker::noop())
 }
 
-/// Writes until the stream takes no more, with a turn's end after each; what it took.
+/// Writes until the stream accepts no more, with the end of a turn after each write; returns the accepted bytes.
 async fn fill(stream: &mut Stream, piece: &[u8]) -> Vec<u8> {
     let mut written = Vec::new();
     while let Poll::Ready(taken) = Pin::new(&mut *stream).poll_write(&mut nobody(), piece) {
@@ -68,8 +68,8 @@ async fn fill(stream: &mut Stream, piece: &[u8]) -> Vec<u8> {
 
 #[test]
 fn small_writes_are_batched_large_ones_are_not() {
-    with_outbox(async |outbox| {
-        let (mut stream, far) = connected(&outbox).await;
+    with_batcher(async |batcher| {
+        let (mut stream, far) = connected(&batcher).await;
         stream.write_all(b"small ").await.unwrap();
         stream.flush().await.unwrap();
         assert!(!has_arrived(&far));
@@ -88,22 +88,22 @@ fn small_writes_are_batched_large_ones_are_not() {
 }
 
 #[test]
-fn a_stream_that_does_not_gather_sends_at_once() {
-    with_outbox(async |outbox| {
+fn without_batching_a_write_is_sent_at_once() {
+    with_batcher(async |batcher| {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let far = listener.accept().await.unwrap().0.into_std().unwrap();
-        outbox.stream(near).write_all(b"hello").await.unwrap();
+        batcher.stream(near).write_all(b"hello").await.unwrap();
         assert!(has_arrived(&far));
     });
 }
 
 #[test]
-fn much_that_is_gathered_is_sent_before_the_end_of_the_turn() {
-    with_outbox(async |outbox| {
+fn a_full_batch_is_sent_before_the_end_of_the_turn() {
+    with_batcher(async |batcher| {
         let mut streams = Vec::new();
         for _ in 0..40 {
-            streams.push(connected(&outbox).await);
+            streams.push(connected(&batcher).await);
         }
         for (stream, _) in &mut streams {
             assert!(pin!(stream.write_all(&[b'x'; 4000])).poll(&mut nobody()).is_ready());
@@ -114,14 +114,14 @@ fn much_that_is_gathered_is_sent_before_the_end_of_the_turn() {
 
 #[test]
 fn unread_output_is_bounded() {
-    with_outbox(async |outbox| {
-        let (mut stream, far) = connected(&outbox).await;
+    with_batcher(async |batcher| {
+        let (mut stream, far) = connected(&batcher).await;
         let written = fill(&mut stream, &[b'x'; 1000]).await;
-        assert!(written.len() < 8_000_000, "it has no bound: {}", written.len());
-        // Nothing is said to be out that is not.
+        assert!(written.len() < 8_000_000, "unbounded: {}", written.len());
+        // Neither reports completion while bytes are unsent.
         assert!(Pin::new(&mut stream).poll_flush(&mut nobody()).is_pending());
         assert!(Pin::new(&mut stream).poll_shutdown(&mut nobody()).is_pending());
-        // It is woken when the peer reads, and then takes more.
+        // Both are woken when the peer reads; after that more can be written.
         let mut far = TcpStream::from_std(far).unwrap();
         let rest = async {
             let mut bytes = vec![0; written.len()];
@@ -141,9 +141,9 @@ fn unread_output_is_bounded() {
 
 #[test]
 fn bytes_written_before_a_drop_or_shutdown_arrive() {
-    with_outbox(async |outbox| {
+    with_batcher(async |batcher| {
         for is_shut_down in [false, true] {
-            let (mut stream, far) = connected(&outbox).await;
+            let (mut stream, far) = connected(&batcher).await;
             stream.write_all(b"the last").await.unwrap();
             if is_shut_down {
                 stream.shutdown().await.unwrap();
@@ -158,8 +158,8 @@ fn bytes_written_before_a_drop_or_shutdown_arrive() {
 
 #[test]
 fn a_dropped_stream_closes_if_its_peer_reads_nothing() {
-    with_outbox(async |outbox| {
-        let (mut stream, far) = connected(&outbox).await;
+    with_batcher(async |batcher| {
+        let (mut stream, far) = connected(&batcher).await;
         let written = fill(&mut stream, &[b'x'; 1000]).await;
         drop(stream);
         tokio::task::yield_now().await;
@@ -171,8 +171,8 @@ fn a_dropped_stream_closes_if_its_peer_reads_nothing() {
 
 #[test]
 fn drop_flushes_batched_bytes_without_blocking() {
-    with_outbox(async |outbox| {
-        let (mut stream, far) = connected(&outbox).await;
+    with_batcher(async |batcher| {
+        let (mut stream, far) = connected(&batcher).await;
         for _ in 0..15 {
             stream.write_all(&[b'x'; 4000]).await.unwrap();
         }
@@ -185,12 +185,12 @@ fn drop_flushes_batched_bytes_without_blocking() {
 }
 
 #[test]
-fn a_write_that_failed_shows_at_the_next() {
-    with_outbox(async |outbox| {
-        let (mut stream, far) = connected(&outbox).await;
+fn a_failed_write_is_reported_by_the_next() {
+    with_batcher(async |batcher| {
+        let (mut stream, far) = connected(&batcher).await;
         SockRef::from(&far).set_linger(Some(Duration::ZERO)).unwrap();
         drop(far);
-        // The kernel takes it, or says at the end of the turn that the peer has gone.
+        // The kernel accepts it, or reports the reset at the end of the turn.
         let _ = stream.write_all(b"one").await;
         tokio::task::yield_now().await;
         let error = if let Err(error) = stream.write_all(b"two").await {
@@ -209,16 +209,16 @@ fn a_write_that_failed_shows_at_the_next() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Writes of any size to several streams, flushed or not, read slowly: each peer gets its own octets in order.
+    /// Writes of any size to several streams, flushed or not, read slowly: each peer receives its own bytes in order.
     #[test]
     fn bytes_are_neither_lost_doubled_nor_reordered(
         writes in prop::collection::vec((0..3_usize, 1..9000_usize, any::<bool>()), 1..60),
         at_once in 1..20_000_usize,
     ) {
-        with_outbox(async |outbox| {
+        with_batcher(async |batcher| {
             let (mut streams, mut reads) = (Vec::new(), Vec::new());
             for _ in 0..3 {
-                let (stream, far) = connected(&outbox).await;
+                let (stream, far) = connected(&batcher).await;
                 streams.push(stream);
                 reads.push(tokio::task::spawn_local(async move {
                     let mut far = TcpStream::from_std(far).unwrap();

@@ -12,7 +12,7 @@ use tower::Service;
 
 use super::{Arrived, Connection, Context, Refusal, inbound::Inbound};
 use crate::{
-    forward::{Received, ResponseBody},
+    forward::{IncomingBody, ResponseBody},
     site::{Domain, Site, SiteHandle},
     tls::ClientAuth,
 };
@@ -31,7 +31,10 @@ impl<S> Admit<S> {
         Self { inner, site, connection }
     }
 
-    fn admit(&self, request: &Request<Received>) -> Result<(Arc<Site>, Arc<Domain>, HeaderValue), Refusal> {
+    fn admit(
+        &self,
+        request: &Request<IncomingBody>,
+    ) -> Result<(Arc<Site>, Arc<Domain>, HeaderValue), Refusal> {
         let site = self.site.load_full();
         // hyper limits the number of headers over HTTP/1.1; over HTTP/2 only their bytes.
         if request.headers().len() > site.limits.headers {
@@ -116,7 +119,7 @@ fn is_ignorable_upgrade(headers: &HeaderMap) -> bool {
 }
 
 /// Whether a request names exactly this authority: in `Host` only, or over HTTP/2 in its target only.
-fn names_exactly(request: &Request<Received>, authority: &HeaderValue) -> bool {
+fn names_exactly(request: &Request<IncomingBody>, authority: &HeaderValue) -> bool {
     let hosts = || request.headers().get_all(header::HOST).iter();
     match request.uri().authority() {
         None => hosts().eq([authority]),
@@ -131,7 +134,7 @@ fn names_exactly(request: &Request<Received>, authority: &HeaderValue) -> bool {
 
 /// The authority of a request: of an absolute or HTTP/2 target, and of `Host`, whose hosts must agree. `None` if an HTTP/1.0
 /// request has none.
-fn authority(request: &Request<Received>) -> Result<Option<Authority>, Refusal> {
+fn authority(request: &Request<IncomingBody>) -> Result<Option<Authority>, Refusal> {
     let in_target = request.uri().authority().cloned();
     if request.uri().scheme_str().is_some_and(|scheme| scheme != "https") {
         return Err(Refusal::Misdirected);

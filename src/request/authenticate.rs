@@ -17,7 +17,7 @@ use super::{Authenticated, Context, IdentityCache, LocalFuture, Refusal, Routed,
 use crate::{
     authenticate::{Denial, Presented, Proof, client_id, judge_any, judge_client},
     clock::Clock,
-    forward::{BodyFault, BufferedBytes, Received, RequestBody, ResponseBody, Share},
+    forward::{BodyFault, BufferedBytes, IncomingBody, RequestBody, ResponseBody, Share},
     site::{self, Limits, Route, SiteHandle},
 };
 
@@ -145,7 +145,7 @@ impl Drop for StrangerBody {
 async fn read_stranger_body(
     stranger_bodies: &StrangerBodies,
     context: &Context,
-    body: Received,
+    body: IncomingBody,
     share: &mut Share,
 ) -> Option<Bytes> {
     let read = async {

@@ -3,7 +3,7 @@
 use std::{cell::Cell, net::IpAddr, rc::Rc};
 
 use super::ClientIdentity;
-use crate::forward::CameFrom;
+use crate::forward::ForwardedClient;
 
 /// The addresses of a connection.
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +22,7 @@ pub struct Connection {
     /// The client's address.
     pub address: ClientAddress,
     /// The client's address for forwarding headers, unless a trusted proxy names another one.
-    pub from: CameFrom,
+    pub from: ForwardedClient,
     /// The server name (SNI) of the handshake: lower case, without a trailing dot.
     pub server_name: Box<str>,
     /// The client's identity, whose private key the peer has proved to possess; `None` without a client certificate.
@@ -38,7 +38,7 @@ impl Connection {
     #[must_use]
     pub fn new(address: ClientAddress, server_name: Box<str>, identity: Option<Rc<ClientIdentity>>) -> Self {
         Self {
-            from: CameFrom::peer(address.ip),
+            from: ForwardedClient::direct(address.ip),
             address,
             server_name,
             identity,

@@ -6,14 +6,14 @@ use http::{HeaderName, HeaderValue, Request};
 
 use super::request_id;
 use crate::{
-    forward::Received,
+    forward::IncomingBody,
     trust::{Application, ClientId},
 };
 
 /// An incoming request with its record.
 #[derive(Debug)]
 pub struct Inbound {
-    pub(super) request: Request<Received>,
+    pub(super) request: Request<IncomingBody>,
     pub(super) record: Rc<Record>,
 }
 

@@ -17,7 +17,7 @@ use super::{
     inbound::{Inbound, REQUEST_ID, Record},
 };
 use crate::{
-    forward::{Received, ResponseBody},
+    forward::{IncomingBody, ResponseBody},
     header::hop::remove_hop_by_hop,
     observe::{
         access::{self, Level, Value},
@@ -70,7 +70,7 @@ where
         let authorization = request.headers().get(header::AUTHORIZATION).cloned();
         let record = Rc::new(Record::new());
         let (head, incoming) = request.into_parts();
-        let (body, rest) = Received::new(incoming);
+        let (body, rest) = IncomingBody::new(incoming);
         let request = Request::from_parts(head, body);
         let answer = self.inner.call(Inbound { request, record: Rc::clone(&record) });
         let (metrics, connection) = (self.metrics.clone(), Rc::clone(&self.connection));
@@ -161,7 +161,7 @@ fn log(
         level,
         &[
             ("request_id", record.id.to_str().ok().map(Value::Token)),
-            ("client", connection.from.shown.to_str().ok().map(Value::Token)),
+            ("client", connection.from.text.to_str().ok().map(Value::Token)),
             ("domain", Some(Value::Token(&connection.server_name))),
             ("method", Some(Value::Token(&bounded(method.as_str(), SHORT)))),
             ("path", Some(Value::Text(path))),

@@ -12,7 +12,7 @@ use tower::Service;
 use super::{Authenticated, Context, Outbound, Refusal, inbound::REQUEST_ID};
 use crate::{
     authenticate::Denial,
-    forward::{Caller, CameFrom, ResponseBody, forwarding_headers, join_cookies},
+    forward::{Caller, ForwardedClient, ResponseBody, forwarding_headers, join_cookies},
     header::hop::remove_hop_by_hop,
 };
 
@@ -37,7 +37,8 @@ fn outbound(Authenticated { context, body, proof }: Authenticated) -> Result<Out
     site.reserved.remove_from(headers);
 
     let target = &domain.target;
-    let from = hops.map(|hops| CameFrom::by(hops, connection.address.ip, &site.trusted_proxies));
+    let from =
+        hops.map(|hops| ForwardedClient::from_chain(hops, connection.address.ip, &site.trusted_proxies));
     let upstream = (&**target, domain.forwarded_for);
     forwarding_headers(headers, upstream, from.as_ref().unwrap_or(&connection.from), &authority);
     for (name, value) in &target.headers {

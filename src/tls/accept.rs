@@ -1,4 +1,4 @@
-//! The handshake: the ClientHello's name picks the domain, whose configuration does the rest.
+//! The server side of a handshake: reads the ClientHello, selects the domain by its server name, and completes the handshake.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -6,24 +6,24 @@ use rustls::{ServerConfig, server::Acceptor};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
 
-use super::{cork::Corked, plain, reason::reason, tickets::with_session};
+use super::{cork::Corked, plain_http, reason::reason, tickets::with_session};
 
-/// Why a handshake ended.
+/// Why a handshake failed. `Display` is for the log.
 #[derive(Debug, thiserror::Error)]
 pub enum AcceptError {
     /// No `server_name` extension, or an IP address in it.
     #[error("no server name (SNI) in the ClientHello")]
     NoServerName,
-    /// No such domain here.
+    /// No domain has this name.
     #[error("unknown server name \"{0}\" (SNI)")]
     UnknownServerName(String),
-    /// The peer was gone before it sent anything.
+    /// The peer closed the connection without sending anything.
     #[error("the peer closed the connection before it sent anything")]
     Nothing,
-    /// An HTTP request in the clear.
+    /// An HTTP request without TLS.
     #[error("the client sent HTTP without TLS: its URL must begin with https://")]
     PlainHttp,
-    /// rustls refused it, or the peer went away.
+    /// rustls rejected a message, or the connection ended.
     #[error("{}", reason(.0))]
     Handshake(#[from] io::Error),
 }
@@ -33,48 +33,53 @@ pub enum AcceptError {
 pub struct AcceptedTls<IO> {
     /// The stream.
     pub stream: TlsStream<Corked<IO>>,
-    /// The name that the client asked for: lower case, no trailing dot.
+    /// The server name of the ClientHello, in lower case and without a trailing dot.
     pub server_name: Box<str>,
 }
 
 /// A handshake that failed.
 #[derive(Debug)]
-pub struct Failed<IO> {
-    /// Why.
+pub struct HandshakeFailure<IO> {
+    /// The reason.
     pub error: AcceptError,
-    /// The connection, on which the peer has been sent an alert: to be left by [`take_leave`].
+    /// The connection, if an alert or a response was sent on it: to be closed by [`drain_and_close`].
     pub io: Option<Corked<IO>>,
 }
 
-impl<IO> From<io::Error> for Failed<IO> {
+impl<IO> From<io::Error> for HandshakeFailure<IO> {
     fn from(error: io::Error) -> Self {
         Self { error: error.into(), io: None }
     }
 }
 
-/// RFC 8446 section 6: fatal alerts, as records of their own before any encryption.
+/// The fatal alerts missing_extension and unrecognized_name (RFC 8446 section 6) as unencrypted records.
 const MISSING_EXTENSION: [u8; 7] = [21, 3, 3, 0, 2, 2, 109];
 const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
 
-/// How long a peer may take to go after an alert, and how much it may still send.
-const LEAVE_TIME: Duration = Duration::from_secs(1);
-const LEAVE_BYTES: u64 = 64 * 1024;
-/// The same where it was answered in HTTP: many clients send their whole body before they read.
-const LEAVE_BODY: u64 = 4 * 1024 * 1024;
+/// How long bytes from the peer are discarded after an alert, until it closes the connection.
+const DRAIN_TIME: Duration = Duration::from_secs(1);
+/// The most bytes that are discarded after an alert.
+const DRAIN_BYTES: u64 = 64 * 1024;
+/// The most bytes that are discarded after a plaintext HTTP response: many clients send their whole body before they read.
+const DRAIN_BODY_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Reads the ClientHello, asks `domain` for the configuration of its server name, and shakes hands.
-/// A refusal reaches the peer as an alert. The caller bounds the time.
+/// Reads the ClientHello and completes the handshake with the configuration that `domain` returns for its server name. The caller
+/// limits the time.
+///
+/// # Errors
+///
+/// If the handshake fails; the peer was sent an alert, or a response if it sent plaintext HTTP.
 pub async fn accept<IO>(
     io: IO,
     domain: impl FnOnce(&str) -> Option<Arc<ServerConfig>>,
-) -> Result<AcceptedTls<IO>, Failed<IO>>
+) -> Result<AcceptedTls<IO>, HandshakeFailure<IO>>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
     let mut acceptor = LazyConfigAcceptor::new(Acceptor::default(), Corked::new(io));
     let start = match (&mut acceptor).await {
         Ok(start) => start,
-        Err(error) => return Err(no_client_hello(error, acceptor.take_io()).await),
+        Err(error) => return Err(without_client_hello(error, acceptor.take_io()).await),
     };
     let name = start
         .client_hello()
@@ -84,14 +89,14 @@ where
         None => (AcceptError::NoServerName, MISSING_EXTENSION),
         Some(server_name) => match domain(&server_name) {
             Some(config) => {
-                // `into_stream` reads the ClientHello, and a ticket in it, at once.
+                // `into_stream` processes the ClientHello, and with it a ticket, so it is called within the session's scope.
                 let handshake = async { start.into_stream(config).into_fallible().await };
                 return match with_session(handshake).await {
                     Ok(mut stream) => {
-                        stream.get_mut().0.handshake_is_over();
+                        stream.get_mut().0.finish_handshake();
                         Ok(AcceptedTls { stream, server_name })
                     }
-                    Err((error, io)) => Err(Failed { error: error.into(), io: Some(io) }),
+                    Err((error, io)) => Err(HandshakeFailure { error: error.into(), io: Some(io) }),
                 };
             }
             None => (AcceptError::UnknownServerName(server_name.into_string()), UNRECOGNIZED_NAME),
@@ -99,44 +104,45 @@ where
     };
     let mut io = start.io;
     io.write_all(&alert).await?;
-    Err(Failed { error, io: Some(io) })
+    Err(HandshakeFailure { error, io: Some(io) })
 }
 
-/// What came instead of a ClientHello, and where it was HTTP, an answer to it.
-async fn no_client_hello<IO>(error: io::Error, io: Option<Corked<IO>>) -> Failed<IO>
+/// Classifies bytes that are not a ClientHello, and responds to plaintext HTTP.
+async fn without_client_hello<IO>(error: io::Error, io: Option<Corked<IO>>) -> HandshakeFailure<IO>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
     let Some(mut io) = io else { return error.into() };
-    let is_gone = matches!(
+    let has_ended = matches!(
         error.kind(),
         io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted
     );
-    if is_gone && io.opening().is_empty() {
-        return Failed { error: AcceptError::Nothing, io: None };
+    if has_ended && io.first_bytes().is_empty() {
+        return HandshakeFailure { error: AcceptError::Nothing, io: None };
     }
-    if !io.opening().may_be_http() {
-        return Failed { error: error.into(), io: Some(io) };
+    if !io.first_bytes().may_be_http() {
+        return HandshakeFailure { error: error.into(), io: Some(io) };
     }
-    match plain::answer(&mut io).await {
-        Ok(true) => Failed { error: AcceptError::PlainHttp, io: Some(io) },
-        Ok(false) => Failed { error: error.into(), io: Some(io) },
+    match plain_http::respond(&mut io).await {
+        Ok(true) => HandshakeFailure { error: AcceptError::PlainHttp, io: Some(io) },
+        Ok(false) => HandshakeFailure { error: error.into(), io: Some(io) },
         Err(error) => error.into(),
     }
 }
 
-/// Ends a connection so that the alert arrives. A TLS 1.3 client sends its request before it can know that its
-/// certificate is refused: if that met a closed socket, a reset would overtake the alert, and the client would
-/// tell of a broken pipe instead of what is wrong.
-pub async fn take_leave<IO>(mut io: Corked<IO>)
+/// Closes a connection so that the alert reaches the peer: shuts down the sending side and discards received bytes for a while.
+///
+/// A TLS 1.3 client sends its request before it learns that its certificate is rejected. If the socket were closed at once, a TCP
+/// reset would overtake the alert, and the client would report a broken pipe instead of the alert.
+pub async fn drain_and_close<IO>(mut io: Corked<IO>)
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
-    let leave = async {
-        let most = if io.opening().may_be_http() { LEAVE_BODY } else { LEAVE_BYTES };
+    let drain = async {
+        let most = if io.first_bytes().may_be_http() { DRAIN_BODY_BYTES } else { DRAIN_BYTES };
         io.shutdown().await?;
         tokio::io::copy(&mut io.take(most), &mut tokio::io::sink()).await
     };
-    // The peer is gone, or has had its time: either way it is over.
-    let _ = tokio::time::timeout(LEAVE_TIME, leave).await;
+    // The connection is closed whether or not the peer has closed its side.
+    let _ = tokio::time::timeout(DRAIN_TIME, drain).await;
 }

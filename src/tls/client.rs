@@ -1,10 +1,10 @@
-//! TLS of the connections that the edge opens: to upstreams, and to servers of fetched documents.
+//! TLS of the connections that the edge opens: to upstreams and to servers of fetched documents.
 
 use std::sync::Arc;
 
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
 
-/// TLS 1.2 and 1.3 without a client certificate, with these protocols offered by ALPN.
+/// A client configuration for TLS 1.2 and 1.3 without a client certificate that offers these ALPN protocols.
 ///
 /// # Errors
 ///

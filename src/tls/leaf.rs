@@ -1,7 +1,7 @@
-//! What a handshake needs of the client's certificate: its key and its end.
+//! The parts of a client certificate that a handshake needs: its public key and notAfter.
 //!
-//! The rest, names and extensions among it, is parsed once per worker (`request::ClientIdentity`): to parse it here too would be
-//! the longest thing that the edge itself does in a handshake.
+//! `request::ClientIdentity` parses the whole certificate, once per worker. Doing that in each handshake would cost more than anything
+//! else that the edge itself does there.
 
 use x509_parser::{
     asn1_rs::{Any, Class, FromDer, Tag},
@@ -13,38 +13,38 @@ use crate::clock::Timestamp;
 /// A certificate's subjectPublicKeyInfo and notAfter (RFC 5280 section 4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Leaf<'a> {
-    /// In DER.
+    /// The subjectPublicKeyInfo in DER.
     pub public_key: &'a [u8],
-    /// The end of its validity.
+    /// notAfter.
     pub not_after: Timestamp,
 }
 
 impl<'a> Leaf<'a> {
-    /// None where the certificate can't be read as far as its key.
+    /// Parses a certificate up to its public key; none if that fails.
     #[must_use]
     pub fn of(certificate: &'a [u8]) -> Option<Self> {
         let tbs = content(content(certificate)?)?;
         let (after, first) = Any::from_der(tbs).ok()?;
         let has_version = (first.class(), first.tag()) == (Class::ContextSpecific, Tag(0));
         let serial_number = if has_version { after } else { tbs };
-        let signature = after_one(serial_number)?;
-        let issuer = after_one(signature)?;
-        let (subject, validity) = Validity::from_der(after_one(issuer)?).ok()?;
-        let key = after_one(subject)?;
+        let signature = after_value(serial_number)?;
+        let issuer = after_value(signature)?;
+        let (subject, validity) = Validity::from_der(after_value(issuer)?).ok()?;
+        let key = after_value(subject)?;
         content(key)?;
-        let public_key = key.get(..key.len() - after_one(key)?.len())?;
+        let public_key = key.get(..key.len() - after_value(key)?.len())?;
         Some(Self { public_key, not_after: Timestamp::from_unix(validity.not_after.timestamp()) })
     }
 }
 
-/// What is in a SEQUENCE.
+/// The content of a SEQUENCE.
 fn content(der: &[u8]) -> Option<&[u8]> {
     let (_, any) = Any::from_der(der).ok()?;
     (any.tag() == Tag::Sequence).then_some(any.data)
 }
 
-/// What comes after a value of any kind.
-fn after_one(der: &[u8]) -> Option<&[u8]> {
+/// The bytes after the first value.
+fn after_value(der: &[u8]) -> Option<&[u8]> {
     Any::from_der(der).ok().map(|(after, _)| after)
 }
 
@@ -70,14 +70,14 @@ mod tests {
         params.self_signed(&key).unwrap().der().to_vec()
     }
 
-    /// Whether a signature can be checked by this key at all.
+    /// Whether webpki can verify signatures with this key.
     fn is_usable(public_key: &[u8]) -> bool {
         webpki::RawPublicKeyEntity::try_from(&SubjectPublicKeyInfoDer::from(public_key)).is_ok()
     }
 
     proptest! {
         #[test]
-        fn the_key_equals_the_full_parsers(name in "[a-z]{1,40}", serial: u64, ed25519: bool) {
+        fn spki_matches_the_full_parser(name in "[a-z]{1,40}", serial: u64, ed25519: bool) {
             let algorithm = if ed25519 { &PKCS_ED25519 } else { &PKCS_ECDSA_P256_SHA256 };
             let certificate = certificate(&name, serial, algorithm);
             prop_assert_eq!(Leaf::of(&certificate), whole(&certificate));
@@ -85,8 +85,8 @@ mod tests {
         }
 
         #[test]
-        fn nothing_that_a_peer_sends_panics(octets in prop::collection::vec(any::<u8>(), 0..300)) {
-            let _ = Leaf::of(&octets);
+        fn arbitrary_bytes_do_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = Leaf::of(&bytes);
         }
     }
 
@@ -94,24 +94,24 @@ mod tests {
     fn spki_matches_full_parser_under_byte_mutation() {
         let original = certificate("a", 1, &PKCS_ECDSA_P256_SHA256);
         for at in 0..original.len() {
-            for octet in 0..=255_u8 {
+            for byte in 0..=255_u8 {
                 let mut changed = original.clone();
-                changed[at] = octet;
+                changed[at] = byte;
                 let Some(whole) = whole(&changed) else { continue };
                 let leaf = Leaf::of(&changed).unwrap();
-                assert_eq!(leaf.not_after, whole.not_after, "{octet:#x} at {at}");
-                // x509-parser leaves out what is behind the key in its SEQUENCE, which webpki refuses.
-                assert!(leaf.public_key.starts_with(whole.public_key), "{octet:#x} at {at}");
-                assert!(!is_usable(leaf.public_key) || leaf == whole, "{octet:#x} at {at}");
+                assert_eq!(leaf.not_after, whole.not_after, "{byte:#x} at {at}");
+                // x509-parser ignores bytes after the key in its SEQUENCE, which webpki rejects.
+                assert!(leaf.public_key.starts_with(whole.public_key), "{byte:#x} at {at}");
+                assert!(!is_usable(leaf.public_key) || leaf == whole, "{byte:#x} at {at}");
             }
         }
     }
 
     #[test]
-    fn a_certificate_that_ends_before_its_key_has_none() {
+    fn a_truncated_certificate_has_no_key() {
         let certificate = certificate("a", 1, &PKCS_ECDSA_P256_SHA256);
         for length in 0..certificate.len() {
-            assert_eq!(Leaf::of(&certificate[..length]), None, "{length} octets");
+            assert_eq!(Leaf::of(&certificate[..length]), None, "{length} bytes");
         }
     }
 }

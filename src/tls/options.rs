@@ -1,23 +1,23 @@
-//! The choices of a domain's TLS that an operator makes.
+//! The TLS options of a domain that an operator can set.
 
-/// Whether the TLS handshake asks for a certificate.
+/// Whether the TLS handshake requests a client certificate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ClientAuth {
-    /// Asked for; the handshake fails without one.
+    /// Requested; the handshake fails without one.
     #[default]
     Required,
-    /// Asked for; routes decide.
+    /// Requested; each route decides whether one is needed.
     Optional,
-    /// Never asked for.
+    /// Never requested.
     Off,
 }
 
 /// Which cipher suites a domain offers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CipherSuites {
-    /// rustls' own list.
+    /// Those that rustls enables by default.
     #[default]
     Default,
-    /// FAPI 2.0 section 5.2.2: AES-GCM only.
+    /// AES-GCM only (FAPI 2.0 section 5.2.2).
     Fapi,
 }

@@ -1,4 +1,4 @@
-//! Proof of possession: the only thing that the handshake checks about a client's certificate.
+//! Verifies that the client possesses its certificate's private key. The handshake checks nothing else about the certificate.
 
 use std::sync::Arc;
 
@@ -13,15 +13,17 @@ use rustls::{
 use super::{leaf::Leaf, tickets};
 use crate::identity::unusable_key;
 
-/// Accepts any certificate whose key the peer proves to hold (RFC 8446 section 4.4.3).
+/// Accepts any certificate whose private key the peer proves to possess (RFC 8446 section 4.4.3).
 ///
-/// Whether the certificate means anything is judged after the handshake, at every request, since rustls does
-/// not call a verifier on resumption. The signature is checked with the certificate's public key alone:
-/// webpki would refuse the X.509 v1 certificates that `openssl x509 -req` makes.
+/// The certificate is judged after the handshake, at every request, since rustls does not call a verifier on resumption. The
+/// signature is verified with the public key alone: webpki would reject the X.509 v1 certificates that `openssl x509 -req` makes.
 #[derive(Debug)]
 pub(super) struct Possession {
+    /// The accepted signature algorithms.
     pub(super) algorithms: WebPkiSupportedAlgorithms,
+    /// Whether the handshake fails without a certificate.
     pub(super) mandatory: bool,
+    /// The CA names in the certificate request.
     pub(super) hints: Vec<DistinguishedName>,
 }
 
@@ -30,8 +32,8 @@ fn public_key<'a>(certificate: &'a CertificateDer<'_>) -> Result<SubjectPublicKe
     Ok(SubjectPublicKeyInfoDer::from(leaf.public_key))
 }
 
-/// Why a signature was not accepted: the key may be one by which none ever is.
-fn refused(spki: &[u8], error: Error) -> Error {
+/// The error of a rejected signature. If no signature by such a key is ever accepted, it names the reason.
+fn rejected(spki: &[u8], error: Error) -> Error {
     unusable_key(spki).map_or(error, |reason| CertificateError::Other(OtherError(Arc::new(reason))).into())
 }
 
@@ -50,7 +52,7 @@ impl ClientCertVerifier for Possession {
         _intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        tickets::certificate_shown(end_entity, now.into());
+        tickets::record_certificate(end_entity, now.into());
         Ok(ClientCertVerified::assertion())
     }
 
@@ -62,8 +64,8 @@ impl ClientCertVerifier for Possession {
     ) -> Result<HandshakeSignatureValid, Error> {
         let spki = public_key(cert)?;
         let key = webpki::RawPublicKeyEntity::try_from(&spki)
-            .map_err(|_| refused(&spki, CertificateError::BadEncoding.into()))?;
-        // In TLS 1.2 an ECDSA scheme does not tell the curve: every algorithm of the scheme is tried.
+            .map_err(|_| rejected(&spki, CertificateError::BadEncoding.into()))?;
+        // In TLS 1.2 an ECDSA scheme does not name the curve, so each algorithm of the scheme is tried.
         let candidates = self
             .algorithms
             .mapping
@@ -75,7 +77,7 @@ impl ClientCertVerifier for Possession {
                 return Ok(HandshakeSignatureValid::assertion());
             }
         }
-        Err(refused(&spki, CertificateError::BadSignature.into()))
+        Err(rejected(&spki, CertificateError::BadSignature.into()))
     }
 
     fn verify_tls13_signature(
@@ -86,7 +88,7 @@ impl ClientCertVerifier for Possession {
     ) -> Result<HandshakeSignatureValid, Error> {
         let spki = public_key(cert)?;
         verify_tls13_signature_with_raw_key(message, &spki, dss, &self.algorithms)
-            .map_err(|error| refused(&spki, error))
+            .map_err(|error| rejected(&spki, error))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -1,10 +1,10 @@
-//! Why a handshake ended, for the operator's log.
+//! Why a handshake failed, for the operator's log.
 
 use std::{borrow::Cow, io};
 
 use rustls::{CertificateError, Error, InvalidMessage};
 
-/// What happened, without a library's names for it where that matters to an operator.
+/// A sentence for the log. Errors that an operator can act on have a text of our own instead of rustls' one.
 pub(super) fn reason(error: &io::Error) -> Cow<'static, str> {
     let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) else {
         let text = error.to_string();
@@ -18,7 +18,7 @@ pub(super) fn reason(error: &io::Error) -> Cow<'static, str> {
             "the client did not prove possession of its certificate's key: invalid signature".into()
         }
         Error::InvalidCertificate(CertificateError::BadEncoding) => {
-            "the client's certificate can't be read".into()
+            "the client certificate cannot be parsed".into()
         }
         other => other.to_string().into(),
     }

@@ -14,7 +14,7 @@ use rustls_pki_types::CertificateDer;
 use super::{
     options::{CipherSuites, ClientAuth},
     possession::Possession,
-    tickets::{Context, Keys, OwnKeys, TicketKey, TicketSecrets, Tickets},
+    tickets::{Context, Keys, RotatingKeys, TicketKey, TicketSecrets, Tickets},
 };
 use crate::{clock::Clock, identity::ClientCertificate};
 
@@ -79,7 +79,7 @@ pub struct DomainTls {
     without_hints: Arc<ServerConfig>,
     made_from: Arc<ServerOptions>,
     /// Where no file gives them.
-    own_keys: Option<Arc<OwnKeys>>,
+    own_keys: Option<Arc<RotatingKeys>>,
 }
 
 impl DomainTls {
@@ -100,7 +100,7 @@ impl DomainTls {
         }
         let context = Context { domain: options.domain.clone(), client_auth: options.client_auth };
         let random = |_| rustls::Error::FailedToGetRandomBytes;
-        let own = |keys: Arc<OwnKeys>| (Keys::Own(Arc::clone(&keys)), Some(keys));
+        let own = |keys: Arc<RotatingKeys>| (Keys::Rotating(Arc::clone(&keys)), Some(keys));
         let (keys, own_keys) = match (&options.ticket_secrets, former) {
             (Some(secrets), _) => {
                 let keys = secrets.iter().map(|secret| TicketKey::derive(secret, &context));
@@ -111,7 +111,7 @@ impl DomainTls {
             {
                 own(Arc::clone(keys))
             }
-            (None, _) => own(Arc::new(OwnKeys::new(context, clock.now()).map_err(random)?)),
+            (None, _) => own(Arc::new(RotatingKeys::new(context, clock.now()).map_err(random)?)),
         };
         let tickets = Tickets { keys, lifetime: options.session_lifetime, clock: clock.clone() };
         let without_hints = server_config(&options, &[], Arc::new(tickets), clock)?;

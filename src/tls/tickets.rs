@@ -1,10 +1,11 @@
-//! Session tickets (RFC 5077; RFC 8446 section 4.6.1). A ticket stands for the client certificate of the handshake in which it
-//! was given, so who can make one is let in as anybody: what is in this folder decides that nobody can.
+//! Session tickets (RFC 5077; RFC 8446 section 4.6.1). A ticket replaces the client certificate in a resumed handshake, so anyone who
+//! can make one can impersonate any client.
 //!
-//! A ticket is void some time after the full handshake, however often it was resumed since, and with the end of the certificate.
+//! A ticket expires when `session_lifetime` has passed since the full handshake, however often the session was resumed, or with the
+//! client certificate, whichever is earlier.
 
 mod key;
-mod own;
+mod rotating;
 mod secrets;
 
 use std::{cell::Cell, fmt, sync::Arc, time::Duration};
@@ -15,62 +16,62 @@ use super::leaf::Leaf;
 use crate::clock::{Clock, Timestamp};
 
 pub(super) use key::{Context, TicketKey};
-pub(super) use own::OwnKeys;
+pub(super) use rotating::RotatingKeys;
 pub use secrets::{SECRET_BYTES, TicketSecrets};
 
-/// What the session of a connection rests on.
+/// The facts of a TLS session that limit its lifetime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Session {
-    /// When its full handshake was.
+    /// The time of the full handshake.
     began: Timestamp,
-    /// The end of the client's certificate. Without one, there is no such end.
+    /// notAfter of the client certificate; [`Timestamp::MAX`] without one.
     certificate_ends: Timestamp,
 }
 
 tokio::task_local! {
-    /// The session of the handshake that goes on, none until a certificate or a ticket came; rustls' callbacks do not tell for which
-    /// connection they are called.
+    /// The session of the current handshake; none until a certificate or a ticket is received. Task-local, because rustls does not
+    /// pass the connection to its callbacks.
     static HANDSHAKE: Cell<Option<Session>>;
 }
 
-/// A handshake, with a session of its own: outside of such a future no ticket is made or taken.
+/// Runs a handshake with a session of its own. Outside of such a future no ticket is made or accepted.
 pub(super) fn with_session<F: Future>(handshake: F) -> impl Future<Output = F::Output> {
     HANDSHAKE.scope(Cell::default(), handshake)
 }
 
-/// Takes note that the client of the handshake that goes on has shown this certificate. One that can't be read gets no ticket.
-pub(super) fn certificate_shown(certificate: &CertificateDer<'_>, now: Timestamp) {
+/// Records the client certificate of the current handshake. One that cannot be parsed gets no ticket.
+pub(super) fn record_certificate(certificate: &CertificateDer<'_>, now: Timestamp) {
     let certificate_ends = Leaf::of(certificate).map_or(Timestamp::MIN, |leaf| leaf.not_after);
     let session = Session { began: now, certificate_ends };
-    // Outside of a handshake there is nobody to note it for.
+    // Err: outside of a handshake there is no session.
     let _ = HANDSHAKE.try_with(|handshake| handshake.set(Some(session)));
 }
 
 /// Where a domain's ticket keys come from.
 #[derive(Debug)]
 pub(super) enum Keys {
-    /// Of a file, which other edges may have too: the first seals, all open.
+    /// From a file that other edges may share. The first key encrypts, all decrypt.
     Shared(Vec<TicketKey>),
-    /// This process's own.
-    Own(Arc<OwnKeys>),
+    /// Random keys of this process.
+    Rotating(Arc<RotatingKeys>),
 }
 
-/// Makes and takes the tickets of one domain.
+/// Makes and accepts the tickets of one domain.
 pub(super) struct Tickets {
     pub(super) keys: Keys,
-    /// From the full handshake on.
+    /// How long a session can be resumed after its full handshake.
     pub(super) lifetime: Duration,
     pub(super) clock: Clock,
 }
 
 impl Tickets {
-    /// How many seconds a session has left.
+    /// The remaining lifetime of a session in seconds; none if it has expired.
     fn remaining_lifetime(&self, session: Session, now: Timestamp) -> Option<u64> {
         let end = (session.began + self.lifetime).min(session.certificate_ends);
         u64::try_from(end.seconds_since(now)).ok().filter(|seconds| *seconds > 0)
     }
 
-    /// The session of this connection; one that begins now where neither a certificate nor a ticket came.
+    /// The session of the current handshake. It begins now if neither a certificate nor a ticket was received.
     fn session(now: Timestamp) -> Option<Session> {
         let session = HANDSHAKE.try_with(Cell::get).ok()?;
         Some(session.unwrap_or(Session { began: now, certificate_ends: Timestamp::MAX }))
@@ -82,11 +83,11 @@ impl ProducesTickets for Tickets {
         true
     }
 
-    /// What is left of the session: the hint that goes with the ticket made just now.
+    /// The lifetime hint of the ticket that was just made: the remaining lifetime of the session, in seconds.
     fn lifetime(&self) -> u32 {
         let now = self.clock.now();
         let seconds = Self::session(now).and_then(|session| self.remaining_lifetime(session, now));
-        // 0 means "unspecified" in TLS 1.2, and there the ticket that is missing is an empty one.
+        // In TLS 1.2, 0 means "unspecified"; the ticket is then empty.
         seconds.map_or(0, |seconds| u32::try_from(seconds).unwrap_or(u32::MAX))
     }
 
@@ -96,21 +97,21 @@ impl ProducesTickets for Tickets {
         self.remaining_lifetime(session, now)?;
         match &self.keys {
             Keys::Shared(keys) => keys.first()?.seal(session, plain),
-            Keys::Own(keys) => keys.at(now, self.lifetime)?.seal(session, plain),
+            Keys::Rotating(keys) => keys.at(now, self.lifetime)?.seal(session, plain),
         }
     }
 
-    /// None for whatever is no ticket of this domain that is good now: then rustls goes on with a full handshake.
+    /// None unless the ticket was made for this domain and has not expired: then rustls does a full handshake.
     fn decrypt(&self, ticket: &[u8]) -> Option<Vec<u8>> {
         let now = self.clock.now();
         let (session, plain) = match &self.keys {
             Keys::Shared(keys) => key::open(keys.iter(), ticket)?,
-            Keys::Own(keys) => keys.at(now, self.lifetime)?.open(ticket)?,
+            Keys::Rotating(keys) => keys.at(now, self.lifetime)?.open(ticket)?,
         };
-        // The clock of the edge that made it may be ahead; that must not make it last.
+        // The clock of the edge that made the ticket may be ahead, which must not extend the lifetime.
         let session = Session { began: session.began.min(now), ..session };
         self.remaining_lifetime(session, now)?;
-        // If rustls does not resume it after all, the certificate that is shown then is noted in its place.
+        // If rustls does not resume the session after all, the client's certificate replaces this one.
         HANDSHAKE.try_with(|handshake| handshake.set(Some(session))).ok()?;
         Some(plain)
     }

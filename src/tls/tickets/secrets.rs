@@ -1,18 +1,18 @@
-//! Secrets that several edges share, so that they resume each other's sessions.
+//! Secrets that several edges share so that they can resume each other's sessions.
 
 use std::fmt;
 
 use zeroize::Zeroizing;
 
-/// Bytes of a secret that a key is derived from.
+/// The length of a secret, in bytes.
 pub const SECRET_BYTES: usize = 32;
 
-/// Secrets that ticket keys are derived from, the one that seals first.
+/// Secrets from which ticket keys are derived. The key of the first one encrypts.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TicketSecrets(Vec<Zeroizing<[u8; SECRET_BYTES]>>);
 
 impl TicketSecrets {
-    /// The secrets, of which there must be one.
+    /// The secrets; none if the list is empty.
     #[must_use]
     pub fn new(secrets: Vec<Zeroizing<[u8; SECRET_BYTES]>>) -> Option<Self> {
         (!secrets.is_empty()).then_some(Self(secrets))

@@ -7,10 +7,10 @@ use crate::{clock::FixedClock, tls::ClientAuth};
 
 const BEGIN: Timestamp = Timestamp::from_unix(1_800_000_000);
 const HOUR: u64 = 3600;
-/// What rustls hands over.
+/// The state that rustls passes to `encrypt`.
 const PLAIN: &[u8] = b"a session as rustls writes it";
 
-/// So many seconds after the begin.
+/// This many seconds after [`BEGIN`].
 fn after(seconds: u64) -> Timestamp {
     BEGIN + Duration::from_secs(seconds)
 }
@@ -32,29 +32,29 @@ fn shared(secrets: &[u8], context: &Context, clock: &FixedClock) -> Tickets {
     }
 }
 
-fn own(context: Context, clock: &FixedClock) -> Tickets {
-    let keys = Keys::Own(Arc::new(OwnKeys::new(context, BEGIN).unwrap()));
+fn rotating(context: Context, clock: &FixedClock) -> Tickets {
+    let keys = Keys::Rotating(Arc::new(RotatingKeys::new(context, BEGIN).unwrap()));
     Tickets { keys, lifetime: Duration::from_secs(HOUR), clock: Clock::Fixed(clock.clone()) }
 }
 
-/// Does this within one handshake.
+/// Runs this within one handshake.
 fn handshake<T>(act: impl FnOnce() -> T) -> T {
     HANDSHAKE.sync_scope(Cell::default(), act)
 }
 
-/// A certificate that ends so many seconds after the begin.
+/// A certificate that expires this many seconds after [`BEGIN`].
 fn certificate(ends: u64) -> CertificateDer<'static> {
     let mut params = rcgen::CertificateParams::new(vec![]).unwrap();
     params.not_after = time::OffsetDateTime::from_unix_timestamp(after(ends).unix()).unwrap();
     params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().der().clone()
 }
 
-fn shown(tickets: &Tickets, certificate: &CertificateDer<'_>) {
-    certificate_shown(certificate, tickets.clock.now());
+fn present(tickets: &Tickets, certificate: &CertificateDer<'_>) {
+    record_certificate(certificate, tickets.clock.now());
 }
 
 #[test]
-fn a_ticket_needs_the_key_domain_and_rule() {
+fn a_ticket_needs_the_key_domain_and_client_auth() {
     let clock = FixedClock::new(BEGIN);
     let one = shared(&[1], &usual(), &clock);
     let ticket = handshake(|| one.encrypt(PLAIN).unwrap());
@@ -65,11 +65,11 @@ fn a_ticket_needs_the_key_domain_and_rule() {
     assert_eq!(takes(&shared(&[1], &context("other.example", ClientAuth::Required), &clock)), None);
     assert_eq!(takes(&shared(&[1], &context("m.example", ClientAuth::Optional), &clock)), None);
     assert_eq!(takes(&shared(&[1], &context("m.example", ClientAuth::Off), &clock)), None);
-    assert_eq!(takes(&own(usual(), &clock)), None);
+    assert_eq!(takes(&rotating(usual(), &clock)), None);
 }
 
 #[test]
-fn the_first_key_seals() {
+fn the_first_key_encrypts() {
     let clock = FixedClock::new(BEGIN);
     let ticket = handshake(|| shared(&[1, 2], &usual(), &clock).encrypt(PLAIN).unwrap());
     assert!(handshake(|| shared(&[1], &usual(), &clock).decrypt(&ticket)).is_some());
@@ -88,12 +88,13 @@ fn no_ticket_outside_a_handshake() {
 
 #[test]
 fn session_lifetime_counts_from_the_full_handshake() {
-    for keys in [|clock: &FixedClock| shared(&[1], &usual(), clock), |clock: &FixedClock| own(usual(), clock)]
+    for keys in
+        [|clock: &FixedClock| shared(&[1], &usual(), clock), |clock: &FixedClock| rotating(usual(), clock)]
     {
         let clock = FixedClock::new(BEGIN);
         let tickets = keys(&clock);
         let mut ticket = handshake(|| {
-            shown(&tickets, &certificate(100 * HOUR));
+            present(&tickets, &certificate(100 * HOUR));
             let ticket = tickets.encrypt(PLAIN).unwrap();
             assert_eq!(u64::from(tickets.lifetime()), HOUR);
             ticket
@@ -113,11 +114,11 @@ fn session_lifetime_counts_from_the_full_handshake() {
 }
 
 #[test]
-fn a_ticket_ends_with_the_certificate() {
+fn a_ticket_expires_with_the_certificate() {
     let clock = FixedClock::new(BEGIN);
     let tickets = shared(&[1], &usual(), &clock);
     let ticket = handshake(|| {
-        shown(&tickets, &certificate(10));
+        present(&tickets, &certificate(10));
         let ticket = tickets.encrypt(PLAIN).unwrap();
         assert_eq!(tickets.lifetime(), 10);
         ticket
@@ -139,7 +140,7 @@ fn no_ticket_for_expired_or_unparsable_certificate() {
     clock.set(after(20));
     for leaf in [certificate(20), CertificateDer::from(vec![0x30, 0])] {
         handshake(|| {
-            shown(&tickets, &leaf);
+            present(&tickets, &leaf);
             assert_eq!(tickets.encrypt(PLAIN), None);
             assert_eq!(tickets.lifetime(), 0);
         });
@@ -147,24 +148,24 @@ fn no_ticket_for_expired_or_unparsable_certificate() {
 }
 
 #[test]
-fn a_certificate_counts_more_than_a_ticket_that_was_not_resumed() {
+fn a_certificate_replaces_a_ticket_that_is_not_resumed() {
     let clock = FixedClock::new(BEGIN);
     let tickets = shared(&[1], &usual(), &clock);
     let old = handshake(|| {
-        shown(&tickets, &certificate(100 * HOUR));
+        present(&tickets, &certificate(100 * HOUR));
         tickets.encrypt(PLAIN).unwrap()
     });
     clock.set(after(HOUR / 2));
     handshake(|| {
         tickets.decrypt(&old).unwrap();
-        shown(&tickets, &certificate(HOUR / 2 + 7));
+        present(&tickets, &certificate(HOUR / 2 + 7));
         tickets.encrypt(PLAIN).unwrap();
         assert_eq!(tickets.lifetime(), 7);
     });
 }
 
 #[test]
-fn a_clock_that_is_ahead_does_not_make_a_ticket_last() {
+fn a_clock_that_is_ahead_does_not_extend_a_ticket() {
     let (ahead, clock) = (FixedClock::new(BEGIN), FixedClock::new(BEGIN));
     ahead.set(after(5 * HOUR));
     let ticket = handshake(|| shared(&[1], &usual(), &ahead).encrypt(PLAIN).unwrap());
@@ -178,8 +179,8 @@ fn a_clock_that_is_ahead_does_not_make_a_ticket_last() {
 #[test]
 fn random_ticket_keys_are_rotated() {
     let clock = FixedClock::new(BEGIN);
-    let tickets = own(usual(), &clock);
-    let Keys::Own(keys) = &tickets.keys else { unreachable!() };
+    let tickets = rotating(usual(), &clock);
+    let Keys::Rotating(keys) = &tickets.keys else { unreachable!() };
     let seal = || handshake(|| tickets.encrypt(PLAIN).unwrap());
     let name = |ticket: &[u8]| ticket[..16].to_vec();
     let first = seal();
@@ -188,13 +189,13 @@ fn random_ticket_keys_are_rotated() {
     clock.set(after(HOUR));
     let second = seal();
     assert_ne!(name(&first), name(&second));
-    // The former key still opens; whether the ticket is void is another question.
+    // The former key still decrypts, whether or not the ticket has expired.
     assert!(keys.at(after(HOUR), tickets.lifetime).unwrap().open(&first).is_some());
     clock.set(after(2 * HOUR));
     let third = seal();
     assert!(keys.at(after(2 * HOUR), tickets.lifetime).unwrap().open(&first).is_none());
     assert!(handshake(|| tickets.decrypt(&third)).is_some());
-    // After a long rest not even the last one is needed.
+    // After a long pause not even the former key is kept.
     clock.set(after(9 * HOUR));
     seal();
     assert!(keys.at(after(9 * HOUR), tickets.lifetime).unwrap().open(&third).is_none());
@@ -205,9 +206,9 @@ fn random_ticket_keys_are_rotated() {
 }
 
 #[test]
-fn workers_that_replace_keys_at_once_agree_on_them() {
+fn workers_that_rotate_concurrently_agree_on_the_keys() {
     let clock = FixedClock::new(BEGIN);
-    let tickets = own(usual(), &clock);
+    let tickets = rotating(usual(), &clock);
     for round in 1..50 {
         clock.set(after(round * HOUR));
         let names: HashSet<Vec<u8>> = std::thread::scope(|scope| {
@@ -246,7 +247,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_a_ticket_or_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+    fn arbitrary_bytes_are_not_a_ticket_and_do_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         let tickets = shared(&[1, 2], &usual(), &FixedClock::new(BEGIN));
         prop_assert_eq!(handshake(|| tickets.decrypt(&bytes)), None);
         let name = handshake(|| tickets.encrypt(PLAIN)).unwrap()[..16].to_vec();

@@ -1,33 +1,33 @@
-//! The first bytes of a connection: TLS, or HTTP without it.
+//! Detects plaintext HTTP by the first bytes of a connection.
 
-/// What a peer sends first, as far as it takes to know it: a method of usual length with the beginning of its target.
+/// The first bytes that a peer sends: enough for a method of usual length with the beginning of its target, and for the HTTP/2 preface.
 #[derive(Debug)]
-pub(super) struct Opening {
+pub(super) struct FirstBytes {
     bytes: [u8; 24],
     length: usize,
 }
 
-/// What an opening is.
+/// The protocol that the first bytes belong to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// A request line of HTTP/1.
+pub(super) enum Protocol {
+    /// HTTP/1: a request line.
     Http1,
-    /// The preface of HTTP/2 (RFC 9113 section 3.4).
+    /// HTTP/2: its connection preface (RFC 9113 section 3.4).
     Http2,
-    /// One of the two, or not: there is too little of it.
-    Open,
+    /// More bytes are needed to tell HTTP from other protocols.
+    Undecided,
     /// Anything else, such as TLS.
     Other,
 }
 
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-impl Opening {
+impl FirstBytes {
     pub(super) const fn new() -> Self {
         Self { bytes: [0; 24], length: 0 }
     }
 
-    /// Takes what fits of the next bytes.
+    /// Appends the next bytes, up to the capacity.
     pub(super) fn extend(&mut self, bytes: &[u8]) {
         let free = self.bytes.get_mut(self.length..).unwrap_or_default();
         for (free, byte) in free.iter_mut().zip(bytes) {
@@ -40,34 +40,34 @@ impl Opening {
         self.bytes.get(..self.length).unwrap_or_default()
     }
 
-    /// Whether nothing came.
+    /// Whether no byte was received.
     pub(super) const fn is_empty(&self) -> bool {
         self.length == 0
     }
 
-    /// Whether it is HTTP, or may turn out to be. TLS never may: its records begin with 22.
+    /// Whether this is HTTP or may become it. TLS never does: its records begin with byte 22.
     pub(super) fn may_be_http(&self) -> bool {
-        self.bytes().first().is_some_and(u8::is_ascii_uppercase) && self.kind() != Kind::Other
+        self.bytes().first().is_some_and(u8::is_ascii_uppercase) && self.protocol() != Protocol::Other
     }
 
-    /// Methods are tokens of capital letters in all registries; a target begins with a slash, a scheme or, for OPTIONS, is `*` (RFC 9112
-    /// section 3.2). CONNECT is followed by a host.
-    pub(super) fn kind(&self) -> Kind {
+    /// Detects the protocol. All registered methods consist of capital letters and hyphens. A request target begins with a slash or a
+    /// scheme, is `*` for OPTIONS, and is a host for CONNECT (RFC 9112 section 3.2).
+    pub(super) fn protocol(&self) -> Protocol {
         let bytes = self.bytes();
         if PREFACE.starts_with(bytes) {
-            return if bytes.len() < PREFACE.len() { Kind::Open } else { Kind::Http2 };
+            return if bytes.len() < PREFACE.len() { Protocol::Undecided } else { Protocol::Http2 };
         }
         let is_letter = |byte: &u8| byte.is_ascii_uppercase() || *byte == b'-';
         let letters = bytes.iter().take_while(|byte| is_letter(byte)).count();
         let (method, rest) = bytes.split_at(letters);
         let is_full = bytes.len() == self.bytes.len();
         match rest {
-            _ if method.is_empty() => Kind::Other,
-            [] | [b' '] if is_full => Kind::Other,
-            [] | [b' '] => Kind::Open,
-            [b' ', b'/' | b'*', ..] => Kind::Http1,
+            _ if method.is_empty() => Protocol::Other,
+            [] | [b' '] if is_full => Protocol::Other,
+            [] | [b' '] => Protocol::Undecided,
+            [b' ', b'/' | b'*', ..] => Protocol::Http1,
             [b' ', host, ..] if method == b"CONNECT" && (host.is_ascii_alphanumeric() || *host == b'[') => {
-                Kind::Http1
+                Protocol::Http1
             }
             [b' ', target @ ..] => {
                 let begins = |scheme: &[u8]| {
@@ -78,15 +78,16 @@ impl Opening {
                     same.then_some(length == scheme.len())
                 };
                 match begins(b"http://").or_else(|| begins(b"https://")) {
-                    Some(true) => Kind::Http1,
-                    Some(false) if !is_full => Kind::Open,
-                    _ => Kind::Other,
+                    Some(true) => Protocol::Http1,
+                    Some(false) if !is_full => Protocol::Undecided,
+                    _ => Protocol::Other,
                 }
             }
-            _ => Kind::Other,
+            _ => Protocol::Other,
         }
     }
 
+    /// Whether this is a HEAD request.
     pub(super) fn is_head(&self) -> bool {
         self.bytes().starts_with(b"HEAD ")
     }
@@ -96,20 +97,20 @@ impl Opening {
 mod tests {
     use super::*;
 
-    fn kind(bytes: &[u8]) -> Kind {
-        let mut opening = Opening::new();
-        // In pieces, as TCP may bring it.
-        bytes.chunks(5).for_each(|piece| opening.extend(piece));
+    fn protocol(bytes: &[u8]) -> Protocol {
+        let mut first = FirstBytes::new();
+        // In pieces, as TCP may deliver them.
+        bytes.chunks(5).for_each(|piece| first.extend(piece));
         if bytes.first().is_some_and(u8::is_ascii_uppercase) {
-            assert_eq!(opening.may_be_http(), opening.kind() != Kind::Other);
+            assert_eq!(first.may_be_http(), first.protocol() != Protocol::Other);
         } else {
-            assert!(!opening.may_be_http());
+            assert!(!first.may_be_http());
         }
-        opening.kind()
+        first.protocol()
     }
 
     #[test]
-    fn requests_are_known_by_their_first_bytes() {
+    fn http_is_detected_by_the_first_bytes() {
         for request in [
             "GET / HTTP/1.1\r\n",
             "GET /",
@@ -122,11 +123,11 @@ mod tests {
             "GET http://a.example/ HTTP/1.1\r\n",
             "GET HTTPS://a.example/ HTTP/1.1\r\n",
         ] {
-            assert_eq!(kind(request.as_bytes()), Kind::Http1, "{request}");
+            assert_eq!(protocol(request.as_bytes()), Protocol::Http1, "{request}");
         }
-        assert_eq!(kind(PREFACE), Kind::Http2);
-        for open in ["P", "PRI", "PRI * HTTP/2.0\r\n", "POST", "POST ", "OPTIO", "GET ht"] {
-            assert_eq!(kind(open.as_bytes()), Kind::Open, "{open}");
+        assert_eq!(protocol(PREFACE), Protocol::Http2);
+        for undecided in ["P", "PRI", "PRI * HTTP/2.0\r\n", "POST", "POST ", "OPTIO", "GET ht"] {
+            assert_eq!(protocol(undecided.as_bytes()), Protocol::Undecided, "{undecided}");
         }
         for other in [
             "EHLO mail.example\r\n",
@@ -142,9 +143,9 @@ mod tests {
             "PRI * HTTP/2.0\r\n\r\nXX",
             "",
         ] {
-            let expected = if other.starts_with("PRI * ") { Kind::Http1 } else { Kind::Other };
-            let expected = if other.is_empty() { Kind::Open } else { expected };
-            assert_eq!(kind(other.as_bytes()), expected, "{other}");
+            let expected = if other.starts_with("PRI * ") { Protocol::Http1 } else { Protocol::Other };
+            let expected = if other.is_empty() { Protocol::Undecided } else { expected };
+            assert_eq!(protocol(other.as_bytes()), expected, "{other}");
         }
     }
 }

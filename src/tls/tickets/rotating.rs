@@ -1,4 +1,4 @@
-//! Ticket keys that no file gives: random ones, which only this process has, and only for a time.
+//! Random ticket keys of this process, which are rotated. Used where no key file is configured.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -17,44 +17,45 @@ use super::{
 
 use crate::clock::Timestamp;
 
-/// A key that is replaced each time that a session's lifetime has passed; its predecessor opens what it has sealed so long again.
-/// A key that is gone can't be taken from this process any more, nor can what it sealed be read by who takes the others.
+/// A key that is replaced after each session lifetime. Its predecessor still decrypts tickets for one more lifetime.
+///
+/// A deleted key cannot be stolen from this process, so tickets that it encrypted cannot be decrypted by anyone who steals the others.
 #[derive(Debug)]
-pub(in crate::tls) struct OwnKeys {
+pub(in crate::tls) struct RotatingKeys {
     context: Context,
     keys: ArcSwap<Pair>,
-    /// Held by who replaces them.
-    turn: Mutex<()>,
+    /// Held while the keys are replaced.
+    rotation: Mutex<()>,
 }
 
-/// The keys in use.
+/// The keys in use: the current one encrypts, both decrypt.
 #[derive(Debug)]
 pub(super) struct Pair {
-    /// When the current one was made.
+    /// When the current key was made.
     since: Timestamp,
     current: Arc<TicketKey>,
     former: Option<Arc<TicketKey>>,
 }
 
-impl OwnKeys {
+impl RotatingKeys {
     /// A new key for this context.
     pub(in crate::tls) fn new(context: Context, now: Timestamp) -> Result<Self, Unspecified> {
         let pair = Pair { since: now, current: random(&context)?, former: None };
-        Ok(Self { context, keys: ArcSwap::from_pointee(pair), turn: Mutex::default() })
+        Ok(Self { context, keys: ArcSwap::from_pointee(pair), rotation: Mutex::default() })
     }
 
-    /// The keys to use now; they are replaced if that is due. None if there is no randomness.
+    /// The keys to use now, rotated if needed. None if no random bytes are available.
     pub(super) fn at(&self, now: Timestamp, lifetime: Duration) -> Option<Arc<Pair>> {
         let keys = self.keys.load_full();
-        if !keys.is_due(now, lifetime) {
+        if !keys.needs_rotation(now, lifetime) {
             return Some(keys);
         }
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let _rotation = self.rotation.lock().unwrap_or_else(PoisonError::into_inner);
         let keys = self.keys.load_full();
-        if !keys.is_due(now, lifetime) {
+        if !keys.needs_rotation(now, lifetime) {
             return Some(keys);
         }
-        // Whatever an older one has sealed is void.
+        // Tickets of an older key have expired.
         let needed = now < keys.since + 2 * lifetime;
         let former = needed.then(|| Arc::clone(&keys.current));
         let keys = Arc::new(Pair { since: now, current: random(&self.context).ok()?, former });
@@ -64,8 +65,8 @@ impl OwnKeys {
 }
 
 impl Pair {
-    /// Also if the clock was set back.
-    fn is_due(&self, now: Timestamp, lifetime: Duration) -> bool {
+    /// True after a lifetime, and if the clock was set back.
+    fn needs_rotation(&self, now: Timestamp, lifetime: Duration) -> bool {
         !(self.since..self.since + lifetime).contains(&now)
     }
 
