@@ -1,22 +1,23 @@
-//! The hop to the upstream: a pool a worker, balanced, with timeouts, and retries only where nothing can have been processed.
+//! Forwards requests to upstreams: one connection pool per worker and upstream, balancing, timeouts, and retries of requests that
+//! cannot have been processed.
 
-mod absolute;
+mod absolute_form;
 mod body;
 mod buffered;
 mod connect;
 mod dial;
-mod early;
+mod early_response;
+mod health;
 mod hop;
 mod http2;
 mod idle;
-mod in_use;
+mod in_flight;
+mod incoming;
 mod lease;
-mod mark;
 mod origin;
 mod pool;
 mod pooled;
 mod pools;
-mod received;
 mod response;
 mod spec;
 mod target;
@@ -27,9 +28,9 @@ pub use body::{BodyFault, RequestBody};
 pub use buffered::{BufferedBytes, Share};
 pub(crate) use connect::LocalExecutor;
 pub use hop::{ForwardedClient, forwarding_headers, join_cookies};
-pub use in_use::{Caller, anonymous_share};
+pub use in_flight::{Caller, anonymous_share};
+pub use incoming::{IncomingBody, UnreadBody};
 pub use pools::Pools;
-pub use received::{IncomingBody, Rest};
 pub use response::ResponseBody;
 pub use spec::{ForwardedFor, Origin, UpstreamLimits};
 pub use target::{ClientTls, Target, TargetSpec};
@@ -37,25 +38,25 @@ pub use target::{ClientTls, Target, TargetSpec};
 /// Why the upstream gave no response.
 #[derive(Debug, thiserror::Error)]
 pub enum ForwardError {
-    /// No origin took a connection: 503.
+    /// No origin accepted a connection: 503.
     #[error("upstream \"{upstream}\" unreachable; last origin tried: {origin}: {reason}")]
     Unreachable {
         /// The upstream's name.
         upstream: String,
         /// The origin that was tried last.
         origin: String,
-        /// Why that failed.
+        /// Why it failed.
         reason: String,
     },
-    /// It has as many requests in flight as it may have, or no descriptor is left for another connection: 503.
+    /// Its limit of requests in flight is reached, or no file descriptor is left for another connection: 503.
     #[error("upstream \"{upstream}\" not contacted: {reason}")]
     Busy {
         /// The upstream's name.
         upstream: String,
-        /// Which bound is reached.
+        /// Which limit is reached.
         reason: String,
     },
-    /// It took the request, or a part of it, and broke off or answered with something that is not HTTP: 502.
+    /// It closed the connection before the response, or its response is not valid HTTP: 502.
     #[error("upstream \"{upstream}\" failed: {reason}")]
     Broken {
         /// The upstream's name.
@@ -63,7 +64,7 @@ pub enum ForwardError {
         /// What happened.
         reason: String,
     },
-    /// It gave no response in time: 504.
+    /// It did not respond in time: 504.
     #[error("upstream \"{upstream}\" did not respond within {limit:?}")]
     Slow {
         /// The upstream's name.
@@ -71,7 +72,7 @@ pub enum ForwardError {
         /// `response_timeout`.
         limit: Duration,
     },
-    /// The request's own body failed: the client's doing.
+    /// The request's body failed; the client caused it.
     #[error("{0}")]
     Body(BodyFault),
 }

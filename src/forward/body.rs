@@ -14,19 +14,19 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use super::{IncomingBody, Share, buffered::NoRoom};
 
-/// What a client did wrong with its body.
+/// Why a request body cannot be forwarded. `Display` is sent to the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BodyFault {
-    /// More bytes than the limit: 413.
+    /// It exceeds the limit, in bytes: 413.
     #[error("the request body is longer than {0} bytes")]
     TooLarge(u64),
-    /// Not there in time: 408.
+    /// It did not arrive in time: 408.
     #[error("the request body did not arrive within {0:?}")]
     Slow(Duration),
-    /// The client went away, or its framing is broken: 400.
+    /// The client closed the connection, or the framing is invalid: 400.
     #[error("the connection ended before the request body was complete")]
     Broken,
-    /// Other bodies take all the memory that bodies may: 503.
+    /// Other bodies use all the memory for buffered bodies: 503.
     #[error("too many request bodies are being read: try again later")]
     NoRoom,
 }
@@ -37,21 +37,21 @@ impl From<NoRoom> for BodyFault {
     }
 }
 
-/// Whether the body has been sent, and with what result; shared with the task that awaits the response.
+/// How far the body has been sent; shared with the task that waits for the response.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Progress(Rc<Cell<State>>);
 
-/// How far a body is.
+/// The state of sending a body.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) enum State {
-    /// Some of it is still to be sent.
+    /// A part is still to be sent.
     #[default]
-    Going,
-    /// It was there as a whole from the start.
-    Whole,
-    /// Its last byte went out at this time.
-    Done(Instant),
-    /// It can't be sent to its end.
+    Sending,
+    /// It was complete from the start.
+    Buffered,
+    /// Its last byte was sent at this time.
+    Sent(Instant),
+    /// It cannot be sent completely.
     Failed(BodyFault),
 }
 
@@ -60,25 +60,24 @@ impl Progress {
         self.0.get()
     }
 
-    /// The last byte went out now. Where nobody waits for that, the clock is not asked.
-    fn is_done(&self) {
+    /// Records that the last byte is sent now. The clock is not read if no task waits for that.
+    fn mark_done(&self) {
         if Rc::strong_count(&self.0) > 1 {
-            self.0.set(State::Done(Instant::now()));
+            self.0.set(State::Sent(Instant::now()));
         }
     }
 }
 
-/// The body of a request. Trailers are discarded, as an intermediary may (RFC 9110 section 6.5.1):
-/// they could carry headers that vouch.
+/// The body of a forwarded request. Trailers are discarded (RFC 9110 section 6.5.1 permits it): they could contain a vouching header.
 #[derive(Debug)]
 pub struct RequestBody {
     source: Source,
     progress: Progress,
-    /// Of the memory for bodies, where it was buffered.
+    /// The memory that it uses, if it is buffered.
     share: Option<Share>,
 }
 
-/// What a retry sends: the bytes of a buffered body.
+/// A buffered body, to be sent again.
 pub(super) struct Replay {
     bytes: Bytes,
     share: Option<Share>,
@@ -91,29 +90,29 @@ enum Source {
         incoming: IncomingBody,
         left: u64,
         limit: u64,
-        /// Armed when there is something to wait for.
+        /// Started when the body is first waited for.
         timer: Option<Pin<Box<Sleep>>>,
         time: Duration,
-        /// Says that more may come, while it is there.
+        /// Held while more of the body may arrive.
         token: Option<Rc<()>>,
     },
 }
 
 impl RequestBody {
-    /// A body that was read whole; it can be sent again.
+    /// A complete body, which can be sent again.
     #[must_use]
     pub fn buffered(bytes: Bytes) -> Self {
-        let progress = Progress(Rc::new(Cell::new(State::Whole)));
+        let progress = Progress(Rc::new(Cell::new(State::Buffered)));
         Self { source: Source::Buffered(bytes), progress, share: None }
     }
 
-    /// The same with its share of the memory for bodies, which is given back with it.
+    /// A complete body with its share of the memory for buffered bodies, which is released with it.
     #[must_use]
-    pub fn sharing(bytes: Bytes, share: Share) -> Self {
+    pub fn with_share(bytes: Bytes, share: Share) -> Self {
         Self { share: Some(share), ..Self::buffered(bytes) }
     }
 
-    /// A body that is passed on as it comes: at most `limit` bytes within `time` from now.
+    /// A body that is forwarded as it arrives: at most `limit` bytes, within `time` after it is first waited for.
     #[must_use]
     pub fn streaming(incoming: IncomingBody, limit: u64, time: Duration) -> Self {
         if incoming.is_end_stream() {
@@ -123,7 +122,7 @@ impl RequestBody {
         Self { source, progress: Progress::default(), share: None }
     }
 
-    /// Holds this while more of it may come.
+    /// Holds the token while more of the body may arrive.
     #[must_use]
     pub fn holding(mut self, held: Rc<()>) -> Self {
         if let Source::Streaming { token, .. } = &mut self.source {
@@ -132,8 +131,11 @@ impl RequestBody {
         self
     }
 
-    /// Reads a body whole: at most `limit` bytes within `time`. Its memory is taken from `share`, at once where the
-    /// request announces the length.
+    /// Reads a whole body: at most `limit` bytes within `time`. `share` grows with it, or at once if the request states a length.
+    ///
+    /// # Errors
+    ///
+    /// If the body is too long, too slow or incomplete, or the memory for buffered bodies is used up.
     pub async fn collect(
         incoming: IncomingBody,
         limit: usize,
@@ -145,7 +147,7 @@ impl RequestBody {
         if incoming.is_end_stream() {
             return Ok(Bytes::new());
         }
-        let announced = incoming.size_hint().exact().and_then(|length| usize::try_from(length).ok());
+        let stated = incoming.size_hint().exact().and_then(|length| usize::try_from(length).ok());
         let mut body = Self::streaming(incoming, bound, time);
         let mut first = Bytes::new();
         let mut whole = Vec::new();
@@ -158,8 +160,8 @@ impl RequestBody {
             }
             let length = whole.len().max(first.len()) + data.len();
             if length > whole.capacity() {
-                // A length that is not announced doubles, as a vector does.
-                let room = announced.unwrap_or(whole.capacity() * 2).min(limit).max(length);
+                // Without a stated length the capacity doubles, as a vector's does.
+                let room = stated.unwrap_or(whole.capacity() * 2).min(limit).max(length);
                 share.grow_to(room)?;
                 whole.reserve_exact(room - whole.len());
             }
@@ -171,7 +173,7 @@ impl RequestBody {
         Ok(if whole.is_empty() { first } else { Bytes::from(whole) })
     }
 
-    /// What a retry sends, if the body was buffered. Its share goes along, since the bytes are kept for as long.
+    /// A copy to send again, if the body is buffered. The share moves to it, since the copy may live longer.
     pub(super) fn replay(&mut self) -> Option<Replay> {
         match &self.source {
             Source::Buffered(bytes) => Some(Replay { bytes: bytes.clone(), share: self.share.take() }),
@@ -179,7 +181,7 @@ impl RequestBody {
         }
     }
 
-    /// Takes the share back from what a retry would have sent.
+    /// Takes the share back from an unused copy.
     pub(super) fn reclaim(&mut self, replay: Option<Replay>) {
         self.share = replay.and_then(|replay| replay.share);
     }
@@ -221,20 +223,20 @@ impl Body for RequestBody {
                                 *left = rest;
                                 // The sender does not poll again after the last byte.
                                 if incoming.is_end_stream() {
-                                    this.progress.is_done();
+                                    this.progress.mark_done();
                                 }
                                 return Poll::Ready(Some(Ok(Frame::data(data))));
                             }
                             BodyFault::TooLarge(*limit)
                         }
                         Err(_trailers) => {
-                            this.progress.is_done();
+                            this.progress.mark_done();
                             return Poll::Ready(None);
                         }
                     },
                     Poll::Ready(Some(Err(_))) => BodyFault::Broken,
                     Poll::Ready(None) => {
-                        this.progress.is_done();
+                        this.progress.mark_done();
                         return Poll::Ready(None);
                     }
                     Poll::Pending => {

@@ -1,59 +1,59 @@
-//! The memory that buffered bodies take, counted over all workers and bounded.
+//! Counts the memory of buffered request bodies over all workers, and limits it.
 
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-/// All memory for bodies is taken.
+/// The memory for buffered bodies is used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct NoRoom;
 
-/// Bytes of requests' bodies that are buffered now, all workers together.
+/// The number of bytes of buffered request bodies, over all workers.
 #[derive(Debug, Default)]
 pub struct BufferedBytes(AtomicU64);
 
 impl BufferedBytes {
-    /// How many there are.
+    /// The current number of bytes.
     #[must_use]
     pub fn now(&self) -> u64 {
         self.0.load(Relaxed)
     }
 }
 
-/// A body's share. What it has taken is given back when it is dropped, whatever becomes of the request.
+/// The memory that one body uses. Released when it is dropped.
 #[derive(Debug)]
 pub struct Share {
-    of: Arc<BufferedBytes>,
+    total: Arc<BufferedBytes>,
     /// `[limits] buffered_bytes`.
-    bound: u64,
-    taken: u64,
+    limit: u64,
+    used: u64,
 }
 
 impl Share {
-    /// An empty share of all the bytes that may be buffered at once.
+    /// An empty share of a total that is limited to this many bytes.
     #[must_use]
-    pub fn of(all: &Arc<BufferedBytes>, bound: u64) -> Self {
-        Self { of: Arc::clone(all), bound, taken: 0 }
+    pub fn of(total: &Arc<BufferedBytes>, limit: u64) -> Self {
+        Self { total: Arc::clone(total), limit, used: 0 }
     }
 
-    /// Takes as much as is missing to so many bytes, or nothing where that is beyond the bound.
+    /// Grows the share to this many bytes; it stays as it is if the total would exceed the limit.
     pub(super) fn grow_to(&mut self, bytes: usize) -> Result<(), NoRoom> {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        let more = bytes.saturating_sub(self.taken);
-        let before = self.of.0.fetch_add(more, Relaxed);
-        if before.saturating_add(more) > self.bound {
-            self.of.0.fetch_sub(more, Relaxed);
+        let more = bytes.saturating_sub(self.used);
+        let before = self.total.0.fetch_add(more, Relaxed);
+        if before.saturating_add(more) > self.limit {
+            self.total.0.fetch_sub(more, Relaxed);
             return Err(NoRoom);
         }
-        self.taken += more;
+        self.used += more;
         Ok(())
     }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
-        self.of.0.fetch_sub(self.taken, Relaxed);
+        self.total.0.fetch_sub(self.used, Relaxed);
     }
 }
 

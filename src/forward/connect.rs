@@ -1,4 +1,4 @@
-//! A new connection to an origin: TCP, TLS with ALPN, HTTP handshake.
+//! Opens a connection to an origin: TCP, TLS with ALPN, HTTP/2 handshake.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -15,48 +15,52 @@ use super::{
     Target,
     dial::dial,
     http2::Connection,
-    pooled::{Http1, Kept, timer},
+    pooled::{Http1, PooledHttp1, timer},
 };
 use crate::{forward::Origin, h1::Io, net::WriteBatcher};
 
-/// A connection on which nothing came for so long is probed by TCP: an origin, or a firewall before it, that has forgotten it is found
-/// before a request goes there.
+/// TCP probes a connection that received nothing for this time: a connection that the origin, or a firewall before it, has dropped is
+/// detected before a request is sent on it.
 const PROBE_AFTER: Duration = Duration::from_secs(30);
-/// Time between two probes.
+/// The time between two probes.
 const PROBE_EVERY: Duration = Duration::from_secs(10);
-/// So many probes without an answer end it.
+/// How many unanswered probes close the connection.
 const PROBES: u32 = 3;
-/// What was sent and is not acknowledged after so long ends it (TCP_USER_TIMEOUT, RFC 5482). The system's own limit is some 15 minutes.
+/// How long sent data may be unacknowledged before the connection is closed (TCP_USER_TIMEOUT, RFC 5482). Linux' default is some 15
+/// minutes.
 #[cfg(any(target_os = "android", target_os = "linux"))]
 const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
 
-/// Spawns onto the worker's own thread.
+/// Spawns hyper's tasks onto the worker's thread.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LocalExecutor;
 
 impl<F: Future + 'static> Executor<F> for LocalExecutor {
     fn execute(&self, future: F) {
-        // An `async` block around it would hold it twice.
+        // An `async` block would contain the future twice.
         tokio::task::spawn_local(future.map(drop));
     }
 }
 
-/// A connection that was opened.
+/// An opened connection, by the protocol that ALPN selected.
 pub(super) enum Opened {
-    Http1(Kept),
+    Http1(PooledHttp1),
     Http2(Connection),
 }
 
-/// Connects within `connect_timeout`, or not at all; the place is given back when the connection's descriptor is closed. The error
-/// is a sentence for the log.
+/// Connects within `connect_timeout`; none after that. The permit is released when the connection's descriptor is closed.
+///
+/// # Errors
+///
+/// A sentence for the log.
 pub(super) async fn connect(
     target: &Target,
     origin: &Origin,
     batcher: &WriteBatcher,
-    place: OwnedSemaphorePermit,
-    places: &Arc<Semaphore>,
+    permit: OwnedSemaphorePermit,
+    permits: &Arc<Semaphore>,
 ) -> Option<Result<Opened, String>> {
-    let connected = connect_unbounded(target, origin, batcher, place, places);
+    let connected = connect_unbounded(target, origin, batcher, permit, permits);
     tokio::time::timeout(target.limits.connect_timeout, connected).await.ok()
 }
 
@@ -64,13 +68,13 @@ async fn connect_unbounded(
     target: &Target,
     origin: &Origin,
     batcher: &WriteBatcher,
-    place: OwnedSemaphorePermit,
-    places: &Arc<Semaphore>,
+    permit: OwnedSemaphorePermit,
+    permits: &Arc<Semaphore>,
 ) -> Result<Opened, String> {
-    let (tcp, place) = dial(&origin.host, origin.port, place, places).await?;
-    prepare(&tcp).map_err(|error| error.to_string())?;
+    let (tcp, permit) = dial(&origin.host, origin.port, permit, permits).await?;
+    set_options(&tcp).map_err(|error| error.to_string())?;
     let tcp = batcher.stream(tcp);
-    tcp.hold(place);
+    tcp.hold(permit);
     tcp.enable_batching();
     let Some(tls) = target.tls.as_ref().filter(|_| origin.tls) else {
         return Ok(http1(tcp, target));
@@ -92,11 +96,16 @@ async fn connect_unbounded(
 
 fn http1(io: impl Io + 'static, target: &Target) -> Opened {
     let http1 = Box::new(Http1::new(Box::new(io)));
-    Opened::Http1(Kept { http1, timer: timer(target.limits.response_timeout), is_used: false, in_use: None })
+    Opened::Http1(PooledHttp1 {
+        http1,
+        timer: timer(target.limits.response_timeout),
+        is_used: false,
+        in_flight: None,
+    })
 }
 
-/// Sets what each connection to an origin has.
-fn prepare(tcp: &TcpStream) -> std::io::Result<()> {
+/// Sets the socket options of a connection to an origin.
+fn set_options(tcp: &TcpStream) -> std::io::Result<()> {
     tcp.set_nodelay(true)?;
     let socket = SockRef::from(tcp);
     let keepalive =
@@ -113,10 +122,10 @@ mod tests {
 
     #[tokio::test]
     #[cfg(target_os = "linux")]
-    async fn each_connection_to_an_origin_is_probed_by_tcp() {
+    async fn tcp_probes_connections_to_origins() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let tcp = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        prepare(&tcp).unwrap();
+        set_options(&tcp).unwrap();
         let socket = SockRef::from(&tcp);
         assert!(socket.keepalive().unwrap() && tcp.nodelay().unwrap());
         assert_eq!(socket.tcp_keepalive_time().unwrap(), PROBE_AFTER);

@@ -1,4 +1,4 @@
-//! A TCP connection to a host, whichever of its addresses takes it first (RFC 8305).
+//! Opens a TCP connection to the first address of a host that accepts it (RFC 8305, "Happy Eyeballs").
 
 use std::{collections::VecDeque, io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -9,25 +9,29 @@ use tokio::{
     time::sleep,
 };
 
-/// Connection Attempt Delay (RFC 8305 section 5): how long an address has before the next is tried beside it.
+/// The time before the next address is tried in parallel (RFC 8305 section 5, "Connection Attempt Delay").
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
-/// A connection, and the place that its descriptor takes.
+/// A connection, and the permit for its descriptor.
 type Connected = (TcpStream, OwnedSemaphorePermit);
 
-/// Connects to this host. The first attempt takes `place`, and each one beside it another of `places`; where there is none left, the
-/// next address waits until one has failed. The error is a sentence for the log.
+/// Connects to a host. The first attempt uses `permit`, each parallel one takes another of `permits`. If none is left, the next address
+/// is tried when an attempt has failed.
+///
+/// # Errors
+///
+/// A sentence for the log.
 pub(super) async fn dial(
     host: &str,
     port: u16,
-    place: OwnedSemaphorePermit,
-    places: &Arc<Semaphore>,
+    permit: OwnedSemaphorePermit,
+    permits: &Arc<Semaphore>,
 ) -> Result<Connected, String> {
     let addresses = lookup_host((host, port)).await.map_err(|error| error.to_string())?;
-    race(interleaved(addresses), place, places).await
+    race(interleaved(addresses), permit, permits).await
 }
 
-/// The addresses, families in turn, in the order of the resolver else (RFC 8305 section 4).
+/// Alternates the address families, and keeps the resolver's order within each (RFC 8305 section 4).
 fn interleaved(addresses: impl Iterator<Item = SocketAddr>) -> VecDeque<SocketAddr> {
     let mut all: VecDeque<_> = addresses.collect();
     let Some(first) = all.front().map(SocketAddr::is_ipv6) else { return all };
@@ -41,37 +45,37 @@ fn interleaved(addresses: impl Iterator<Item = SocketAddr>) -> VecDeque<SocketAd
 
 async fn race(
     mut addresses: VecDeque<SocketAddr>,
-    place: OwnedSemaphorePermit,
-    places: &Arc<Semaphore>,
+    permit: OwnedSemaphorePermit,
+    permits: &Arc<Semaphore>,
 ) -> Result<Connected, String> {
     let (mut attempts, mut failures) = (JoinSet::new(), Vec::new());
-    let mut free = Some(place);
+    let mut free = Some(permit);
     loop {
         if !addresses.is_empty()
-            && let Some(place) = free.take().or_else(|| Arc::clone(places).try_acquire_owned().ok())
+            && let Some(permit) = free.take().or_else(|| Arc::clone(permits).try_acquire_owned().ok())
             && let Some(address) = addresses.pop_front()
         {
-            attempts.spawn_local(async move { (address, TcpStream::connect(address).await, place) });
+            attempts.spawn_local(async move { (address, TcpStream::connect(address).await, permit) });
         }
         tokio::select! {
             Some(ended) = attempts.join_next() => match ended {
-                Ok((_, Ok(stream), place)) => return Ok((stream, place)),
-                Ok((address, Err(error), place)) => {
+                Ok((_, Ok(stream), permit)) => return Ok((stream, permit)),
+                Ok((address, Err(error), permit)) => {
                     failures.push((address, error));
-                    free = Some(place);
+                    free = Some(permit);
                 }
                 Err(error) => return Err(error.to_string()),
             },
             () = sleep(ATTEMPT_DELAY), if !addresses.is_empty() => {}
-            else => return Err(sentence(&failures)),
+            else => return Err(describe(&failures)),
         }
     }
 }
 
-/// Why no address took a connection.
-fn sentence(failures: &[(SocketAddr, io::Error)]) -> String {
+/// Why no address accepted a connection, for the log.
+fn describe(failures: &[(SocketAddr, io::Error)]) -> String {
     match failures {
-        [] => "its name has no address".to_owned(),
+        [] => "the host name has no address".to_owned(),
         [(_, error)] => error.to_string(),
         all => {
             all.iter().map(|(address, error)| format!("{address}: {error}")).collect::<Vec<_>>().join("; ")
@@ -88,8 +92,8 @@ mod tests {
 
     use super::*;
 
-    /// An address whose SYNs are dropped: a listener with a full queue; what fills it.
-    fn stuck() -> (SocketAddr, Socket, Vec<Socket>) {
+    /// An address whose SYNs are dropped: that of a listener with a full accept queue. Returned with the sockets that fill it.
+    fn unresponsive() -> (SocketAddr, Socket, Vec<Socket>) {
         let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         listener.bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into()).unwrap();
         listener.listen(0).unwrap();
@@ -110,43 +114,43 @@ mod tests {
         runtime.block_on(async { tokio::time::timeout(Duration::from_secs(20), race).await.unwrap() })
     }
 
-    fn places(count: usize) -> (OwnedSemaphorePermit, Arc<Semaphore>) {
-        let places = Arc::new(Semaphore::new(count));
-        (Arc::clone(&places).try_acquire_owned().unwrap(), places)
+    fn permits(count: usize) -> (OwnedSemaphorePermit, Arc<Semaphore>) {
+        let permits = Arc::new(Semaphore::new(count));
+        (Arc::clone(&permits).try_acquire_owned().unwrap(), permits)
     }
 
     #[test]
-    fn an_address_that_drops_what_is_sent_holds_up_no_other() {
-        let (silent, _listener, _clients) = stuck();
+    fn an_unresponsive_address_does_not_delay_the_next() {
+        let (silent, _listener, _clients) = unresponsive();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let good = listener.local_addr().unwrap();
-        let (place, all) = places(2);
-        let (stream, place) = run(race([silent, good].into(), place, &all)).unwrap();
+        let (permit, all) = permits(2);
+        let (stream, permit) = run(race([silent, good].into(), permit, &all)).unwrap();
         assert_eq!(stream.peer_addr().unwrap(), good);
-        drop(place);
-        // The attempt that lost has given its place back.
+        drop(permit);
+        // The losing attempt has released its permit.
         assert_eq!(all.available_permits(), 2);
     }
 
     #[test]
-    fn a_refused_address_needs_no_second_place() {
+    fn after_a_refusal_the_same_permit_is_used() {
         let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let good = listener.local_addr().unwrap();
-        let (place, all) = places(1);
-        let (stream, _place) = run(race([closed, closed, good].into(), place, &all)).unwrap();
+        let (permit, all) = permits(1);
+        let (stream, _permit) = run(race([closed, closed, good].into(), permit, &all)).unwrap();
         assert_eq!(stream.peer_addr().unwrap(), good);
-        let (place, all) = places(1);
-        let error = run(race([closed, closed].into(), place, &all)).unwrap_err();
+        let (permit, all) = permits(1);
+        let error = run(race([closed, closed].into(), permit, &all)).unwrap_err();
         assert_eq!(error.matches(&format!("{closed}: Connection refused")).count(), 2, "{error}");
     }
 
     #[test]
-    fn families_take_turns() {
+    fn address_families_alternate() {
         let at = |text: &str| text.parse::<SocketAddr>().unwrap();
-        let given = ["[::1]:1", "[::2]:1", "[::3]:1", "192.0.2.1:1", "192.0.2.2:1"].map(at);
-        let wanted = ["[::1]:1", "192.0.2.1:1", "[::2]:1", "192.0.2.2:1", "[::3]:1"].map(at);
-        assert_eq!(interleaved(given.into_iter()), wanted);
+        let resolved = ["[::1]:1", "[::2]:1", "[::3]:1", "192.0.2.1:1", "192.0.2.2:1"].map(at);
+        let expected = ["[::1]:1", "192.0.2.1:1", "[::2]:1", "192.0.2.2:1", "[::3]:1"].map(at);
+        assert_eq!(interleaved(resolved.into_iter()), expected);
         assert!(interleaved(std::iter::empty()).is_empty());
     }
 }

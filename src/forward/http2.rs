@@ -1,4 +1,4 @@
-//! Connections of HTTP/2 to one origin (RFC 9113), each shared by as many requests as the origin permits.
+//! The HTTP/2 connections to one origin (RFC 9113). Each carries as many requests at once as the origin permits.
 
 use std::{
     cell::{Cell, RefCell},
@@ -19,17 +19,17 @@ use tokio::{
 use super::RequestBody;
 use crate::text;
 
-/// While streams are open, an origin that sends nothing for so long gets a PING (RFC 9113 section 6.7). TCP alone finds out after
-/// minutes that nobody is there. Without streams there is none: some servers close a connection for too many of them.
-const PING: Duration = Duration::from_secs(15);
-/// How long its answer may take. Longer, and the connection is closed.
-const PONG: Duration = Duration::from_secs(10);
-/// When a request learns that its origin is gone, at the latest.
-pub(super) const SILENCE: Duration = PING.saturating_add(PONG);
-/// In place of the peer's limit on streams, before its SETTINGS are there. No peer can send it: theirs have 32 bits.
+/// While streams are open, a PING is sent to an origin that sent nothing for this time (RFC 9113 section 6.7): TCP alone detects a lost
+/// peer only after minutes. Without streams no PING is sent, since some servers close connections that send too many.
+const PING_INTERVAL: Duration = Duration::from_secs(15);
+/// How long the origin may take to acknowledge a PING before the connection is closed.
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest time until a lost origin is detected.
+pub(super) const DETECTION_TIME: Duration = PING_INTERVAL.saturating_add(PING_TIMEOUT);
+/// Stands for the peer's limit of streams before its SETTINGS are received. No peer can send this value: a setting has 32 bits.
 const UNKNOWN: usize = usize::MAX - 1;
 
-/// A connection.
+/// An HTTP/2 connection.
 #[derive(Clone)]
 pub(super) struct Connection {
     sender: http2::SendRequest<RequestBody>,
@@ -37,28 +37,32 @@ pub(super) struct Connection {
 }
 
 struct State {
-    /// Requests that it carries.
+    /// How many requests it carries.
     streams: Cell<usize>,
-    /// How many it may carry: the peer's SETTINGS_MAX_CONCURRENT_STREAMS (RFC 9113 section 5.1.2).
-    most: Cell<usize>,
-    /// Since when it carries none, while that is so.
-    unused: Cell<Instant>,
-    /// It gets no new request.
+    /// The peer's SETTINGS_MAX_CONCURRENT_STREAMS (RFC 9113 section 5.1.2).
+    max_streams: Cell<usize>,
+    /// Since when it carries none; only valid while it carries none.
+    idle_since: Cell<Instant>,
+    /// Whether it gets no new requests.
     is_retired: Cell<bool>,
 }
 
 impl Connection {
-    /// One over this stream, once the peer's SETTINGS are there: the first frame that it sends (RFC 9113 section 3.4). Without its
-    /// limit, requests of a burst would wait in line on one connection.
+    /// Begins a connection, and waits for the peer's SETTINGS, the first frame that it sends (RFC 9113 section 3.4). Without its limit of
+    /// streams, all requests of a burst would be queued on one connection.
+    ///
+    /// # Errors
+    ///
+    /// A sentence for the log.
     pub(super) async fn handshake<IO>(io: IO) -> Result<Self, String>
     where
         IO: AsyncRead + AsyncWrite + Unpin + 'static,
     {
-        let tasks = Tasks::default();
-        let (sender, connection) = http2::Builder::new(tasks.clone())
+        let executor = WakingExecutor::default();
+        let (sender, connection) = http2::Builder::new(executor.clone())
             .timer(TokioTimer::new())
-            .keep_alive_interval(PING)
-            .keep_alive_timeout(PONG)
+            .keep_alive_interval(PING_INTERVAL)
+            .keep_alive_timeout(PING_TIMEOUT)
             .keep_alive_while_idle(false)
             .initial_max_send_streams(UNKNOWN)
             .handshake(TokioIo::new(io))
@@ -66,7 +70,7 @@ impl Connection {
             .map_err(|error| error.to_string())?;
         let mut connection = Box::pin(connection);
         poll_fn(|cx| {
-            tasks.0.set(Some(cx.waker().clone()));
+            executor.0.set(Some(cx.waker().clone()));
             match connection.as_mut().poll(cx) {
                 Poll::Ready(Ok(())) => Poll::Ready(Err("the connection was closed".to_owned())),
                 Poll::Ready(Err(error)) => Poll::Ready(Err(error.to_string())),
@@ -77,15 +81,15 @@ impl Connection {
         .await?;
         let state = Rc::new(State {
             streams: Cell::new(0),
-            most: Cell::new(connection.current_max_send_streams()),
-            unused: Cell::new(Instant::now()),
+            max_streams: Cell::new(connection.current_max_send_streams()),
+            idle_since: Cell::new(Instant::now()),
             is_retired: Cell::new(false),
         });
         let shared = Rc::clone(&state);
         tokio::task::spawn_local(async move {
             let ended = poll_fn(|cx| {
                 let ended = connection.as_mut().poll(cx);
-                shared.most.set(connection.current_max_send_streams());
+                shared.max_streams.set(connection.current_max_send_streams());
                 ended
             });
             if let Err(error) = pin!(ended).await {
@@ -95,37 +99,37 @@ impl Connection {
         Ok(Self { sender, state })
     }
 
-    /// How many requests it may carry at once; never less than one.
-    pub(super) fn most(&self) -> usize {
-        self.state.most.get().max(1)
+    /// How many requests it may carry at once, at least one.
+    pub(super) fn max_streams(&self) -> usize {
+        self.state.max_streams.get().max(1)
     }
 
-    /// What sends requests.
+    /// hyper's handle that sends requests.
     pub(super) const fn sender(&mut self) -> &mut http2::SendRequest<RequestBody> {
         &mut self.sender
     }
 
-    /// Keeps new requests from it. Those that it carries go on, and it is closed after the last one.
+    /// Sends no new requests on it. It is closed after the last of its current ones.
     pub(super) fn retire(&self) {
         self.state.is_retired.set(true);
     }
 
-    /// Whether it can take one more request, now or once the peer permits any.
+    /// Whether one more request can be sent on it, now or once the peer permits streams again.
     pub(super) fn takes_another(&self) -> bool {
-        self.is_usable() && (self.has_room() || self.takes_none())
+        self.is_usable() && (self.has_free_stream() || self.permits_no_stream())
     }
 
-    /// Counts a request that it carries from now on.
-    pub(super) fn begin(&self) {
+    /// Counts a request that begins.
+    pub(super) fn add_stream(&self) {
         self.state.streams.set(self.state.streams.get() + 1);
     }
 
-    /// Counts a request that is over.
-    pub(super) fn end(&self) {
+    /// Counts a request that has ended.
+    pub(super) fn remove_stream(&self) {
         let left = self.state.streams.get().saturating_sub(1);
         self.state.streams.set(left);
         if left == 0 {
-            self.state.unused.set(Instant::now());
+            self.state.idle_since.set(Instant::now());
         }
     }
 
@@ -133,21 +137,21 @@ impl Connection {
         !self.state.is_retired.get() && !self.sender.is_closed()
     }
 
-    fn has_room(&self) -> bool {
-        self.state.streams.get() < self.state.most.get()
+    fn has_free_stream(&self) -> bool {
+        self.state.streams.get() < self.state.max_streams.get()
     }
 
-    /// Whether the peer permits no request for now.
-    fn takes_none(&self) -> bool {
-        self.state.most.get() == 0
+    /// Whether the peer permits no streams at present.
+    fn permits_no_stream(&self) -> bool {
+        self.state.max_streams.get() == 0
     }
 }
 
-/// Spawns onto the worker's own thread, and wakes who waits for the peer's SETTINGS: a task of hyper's reads them.
+/// Spawns hyper's tasks onto the worker's thread. One of them reads the peer's SETTINGS, so each poll wakes the task that waits for these.
 #[derive(Clone, Default)]
-struct Tasks(Rc<Cell<Option<Waker>>>);
+struct WakingExecutor(Rc<Cell<Option<Waker>>>);
 
-impl<F: Future + 'static> Executor<F> for Tasks {
+impl<F: Future + 'static> Executor<F> for WakingExecutor {
     fn execute(&self, future: F) {
         let (waiting, mut future) = (Rc::clone(&self.0), Box::pin(future));
         tokio::task::spawn_local(poll_fn(move |cx| {
@@ -160,54 +164,54 @@ impl<F: Future + 'static> Executor<F> for Tasks {
     }
 }
 
-/// The connections of one origin.
+/// The HTTP/2 connections to one origin.
 #[derive(Default)]
 pub(super) struct Connections(RefCell<Vec<Connection>>);
 
 impl Connections {
-    /// The first connection that has room. Where the peer permits no request at all, no other connection would have any.
-    pub(super) fn with_room(&self) -> Option<Connection> {
+    /// The first connection with a free stream, or one whose peer permits no streams at present: a new connection would have none either.
+    pub(super) fn with_free_stream(&self) -> Option<Connection> {
         let mut connections = self.0.borrow_mut();
         connections.retain(Connection::is_usable);
-        let found = connections.iter().find(|connection| connection.has_room());
-        let found = found.or_else(|| connections.iter().find(|connection| connection.takes_none()));
+        let found = connections.iter().find(|connection| connection.has_free_stream());
+        let found = found.or_else(|| connections.iter().find(|connection| connection.permits_no_stream()));
         found.cloned()
     }
 
-    /// The connection with the fewest requests: where no other can be had, one more waits for some of them to end.
+    /// The connection with the fewest requests, for a request that waits there because no connection can be opened.
     pub(super) fn least_used(&self) -> Option<Connection> {
         let connections = self.0.borrow();
         let usable = connections.iter().filter(|connection| connection.is_usable());
         usable.min_by_key(|connection| connection.state.streams.get()).cloned()
     }
 
-    /// Whether a further request needs no further connection.
-    pub(super) fn has_room(&self) -> bool {
-        self.0.borrow().iter().any(|connection| connection.is_usable() && connection.has_room())
+    /// Whether any connection has a free stream.
+    pub(super) fn has_free_stream(&self) -> bool {
+        self.0.borrow().iter().any(|connection| connection.is_usable() && connection.has_free_stream())
     }
 
     pub(super) fn add(&self, connection: Connection) {
         self.0.borrow_mut().push(connection);
     }
 
-    /// Closes the connection that has been unused for the longest time; false if there is none.
-    pub(super) fn drop_oldest(&self) -> bool {
+    /// Closes the connection that was idle for the longest time; false if there is none.
+    pub(super) fn close_oldest(&self) -> bool {
         let mut connections = self.0.borrow_mut();
-        let unused =
+        let idle =
             connections.iter().enumerate().filter(|(_, connection)| connection.state.streams.get() == 0);
-        let Some((oldest, _)) = unused.min_by_key(|(_, connection)| connection.state.unused.get()) else {
+        let Some((oldest, _)) = idle.min_by_key(|(_, connection)| connection.state.idle_since.get()) else {
             return false;
         };
         drop(connections.swap_remove(oldest));
         true
     }
 
-    /// Closes those that carried no request for so long.
-    pub(super) fn drop_older_than(&self, limit: Duration) {
+    /// Closes the connections that were idle for `limit`, and those that can no longer be used.
+    pub(super) fn close_expired(&self, limit: Duration) {
         self.0.borrow_mut().retain(|connection| {
             let state = &connection.state;
-            let is_over = state.streams.get() == 0 && state.unused.get().elapsed() >= limit;
-            connection.is_usable() && !is_over
+            let is_expired = state.streams.get() == 0 && state.idle_since.get().elapsed() >= limit;
+            connection.is_usable() && !is_expired
         });
     }
 }

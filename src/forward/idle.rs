@@ -1,4 +1,4 @@
-//! Connections to one origin that are ready for a request, and the requests that wait for one.
+//! Hands the ready connections of one origin to requests, and queues requests while there is none.
 
 use std::{
     cell::{Cell, RefCell},
@@ -14,50 +14,48 @@ use tokio::{
     time::Instant,
 };
 
-use super::{RequestBody, http2::Connection, in_use::Caller, pooled::Kept};
+use super::{RequestBody, http2::Connection, in_flight::Caller, pooled::PooledHttp1};
 
-/// Unused connections kept for one origin.
-const BOUND: usize = 512;
+/// The most idle HTTP/1.1 connections per origin and worker.
+const MAX_IDLE: usize = 512;
 
-/// A connection that can carry a request.
+/// A connection, or a stream of one, that can carry a request.
 pub(super) enum Sender {
-    /// One request at a time.
-    Http1(Kept),
-    /// Many at once.
+    Http1(PooledHttp1),
     Http2(Stream),
 }
 
-/// A connection that can carry a request, or a sentence for the log on why there is none.
-type Opened = Result<Sender, String>;
+/// What a waiting request is given: a connection, or why none could be opened, as a sentence for the log.
+type Handover = Result<Sender, String>;
 
-/// A connection, and since when it is unused.
-type Unused = (Kept, Instant);
+/// An idle connection, and since when it is idle.
+type IdleEntry = (PooledHttp1, Instant);
 
-/// Those of one origin.
+/// The idle HTTP/1.1 connections and the waiting requests of one origin.
 #[derive(Clone, Default)]
 pub(super) struct Idle(Rc<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    unused: RefCell<Vec<Unused>>,
-    /// Of requests of applications, which come first, and of anybody's.
-    lines: [Line; 2],
-    /// Held by who closes a connection.
+    entries: RefCell<Vec<IdleEntry>>,
+    /// The queues of authenticated and of anonymous requests. The first is served before the second.
+    queues: [Queue; 2],
+    /// Held while a connection is closed.
     discarding: Mutex<()>,
 }
 
-/// Requests that wait, and what is done for them.
+/// Waiting requests, and the connections that are being opened for them.
 #[derive(Default)]
-struct Line {
-    /// In the order in which they came; some of them may have been given up.
-    waiting: RefCell<VecDeque<oneshot::Sender<Opened>>>,
-    /// Connections that are being opened.
+struct Queue {
+    /// In the order of arrival; cancelled ones among them.
+    waiting: RefCell<VecDeque<oneshot::Sender<Handover>>>,
+    /// How many connections are being opened.
     opening: Cell<usize>,
 }
 
-impl Line {
-    /// How many wait.
-    fn count(&self) -> usize {
+impl Queue {
+    /// How many requests wait. Removes the cancelled ones.
+    fn remove_cancelled_and_count(&self) -> usize {
         let mut waiting = self.waiting.borrow_mut();
         waiting.retain(|waiting| !waiting.is_closed());
         waiting.len()
@@ -65,93 +63,93 @@ impl Line {
 }
 
 impl Idle {
-    /// Gives a connection back once its response was read.
-    pub(super) fn put(&self, mut connection: Kept) {
-        connection.in_use = None;
+    /// Returns a connection after its response was read. It is handed to a waiting request, kept idle, or closed if it cannot be reused.
+    pub(super) fn release(&self, mut connection: PooledHttp1) {
+        connection.in_flight = None;
         connection.is_used = true;
         if !connection.http1.reset_for_reuse() {
             connection.http1.close();
-        } else if self.is_awaited() {
-            self.hand(Ok(Sender::Http1(connection)));
+        } else if self.has_waiting() {
+            self.hand_over(Ok(Sender::Http1(connection)));
         } else {
-            self.keep(connection);
+            self.push(connection);
         }
     }
 
-    /// Gives this to the request that has waited longest, and the same connection to more of them where it has room. One of HTTP/1.1
-    /// for which nobody waits is kept.
-    pub(super) fn hand(&self, mut opened: Opened) {
-        while let Some(waiting) = self.first() {
-            let next = if let Ok(Sender::Http2(stream)) = &opened { stream.another() } else { None };
-            match (waiting.send(opened), next) {
+    /// Gives a connection, or an error, to the request that has waited longest, and further streams of an HTTP/2 connection to the
+    /// next ones. An HTTP/1.1 connection is kept idle if no request waits.
+    pub(super) fn hand_over(&self, mut handover: Handover) {
+        while let Some(waiting) = self.next_waiting() {
+            let next = if let Ok(Sender::Http2(stream)) = &handover { stream.another() } else { None };
+            match (waiting.send(handover), next) {
                 (Ok(()), None) => return,
-                (Ok(()), Some(next)) => opened = Ok(Sender::Http2(next)),
-                // It was given up.
-                (Err(unsent), _) => opened = unsent,
+                (Ok(()), Some(next)) => handover = Ok(Sender::Http2(next)),
+                // Err: the request was cancelled.
+                (Err(unsent), _) => handover = unsent,
             }
         }
-        if let Ok(Sender::Http1(connection)) = opened {
-            self.keep(connection);
+        if let Ok(Sender::Http1(connection)) = handover {
+            self.push(connection);
         }
     }
 
-    /// One more request on an HTTP/2 connection.
+    /// Reserves a stream of an HTTP/2 connection for one request.
     pub(super) fn stream(&self, connection: Connection) -> Stream {
-        connection.begin();
+        connection.add_stream();
         Stream { connection, idle: self.clone() }
     }
 
-    /// All that wait learn that there is no connection.
-    pub(super) fn fail(&self, reason: &str) {
-        while let Some(waiting) = self.first() {
-            // Err: it was given up.
+    /// Gives this error to all waiting requests.
+    pub(super) fn fail_waiting(&self, reason: &str) {
+        while let Some(waiting) = self.next_waiting() {
+            // Err: the request was cancelled.
             let _ = waiting.send(Err(reason.to_owned()));
         }
     }
 
     /// Whether any request waits.
-    pub(super) fn is_awaited(&self) -> bool {
-        self.0.lines.iter().any(|line| !line.waiting.borrow().is_empty())
+    pub(super) fn has_waiting(&self) -> bool {
+        self.0.queues.iter().any(|queue| !queue.waiting.borrow().is_empty())
     }
 
-    /// For a request that is yet to come.
-    fn keep(&self, connection: Kept) {
-        let mut unused = self.0.unused.borrow_mut();
-        let is_over = connection.http1.idle_limit().is_some_and(|limit| limit.is_zero());
-        if unused.len() < BOUND && !is_over {
-            unused.push((connection, Instant::now()));
+    /// Keeps a connection idle, or closes it if there are too many, or its origin permits no idle time.
+    fn push(&self, connection: PooledHttp1) {
+        let mut entries = self.0.entries.borrow_mut();
+        let is_expired = connection.http1.idle_limit().is_some_and(|limit| limit.is_zero());
+        if entries.len() < MAX_IDLE && !is_expired {
+            entries.push((connection, Instant::now()));
         } else {
             connection.http1.close();
         }
     }
 
-    fn first(&self) -> Option<oneshot::Sender<Opened>> {
-        self.0.lines.iter().find_map(|line| line.waiting.borrow_mut().pop_front())
+    fn next_waiting(&self) -> Option<oneshot::Sender<Handover>> {
+        self.0.queues.iter().find_map(|queue| queue.waiting.borrow_mut().pop_front())
     }
 
-    fn line(&self, caller: Caller) -> &Line {
-        let [authenticated, anonymous] = &self.0.lines;
+    fn queue(&self, caller: Caller) -> &Queue {
+        let [authenticated, anonymous] = &self.0.queues;
         match caller {
             Caller::Authenticated => authenticated,
             Caller::Anonymous => anonymous,
         }
     }
 
-    /// Closes a connection of which nothing more is expected. Requests that were given up together time out together: other tasks
-    /// run between two of them.
-    pub(super) async fn discard(&self, connection: Kept) {
+    /// Closes a connection after a timeout. Requests that were cancelled together time out together, so other tasks get to run
+    /// between two closes.
+    pub(super) async fn discard(&self, connection: PooledHttp1) {
         let _turn = self.0.discarding.lock().await;
         drop(connection);
         yield_now().await;
     }
 
-    /// The connection used last that can be used again.
-    pub(super) fn take(&self) -> Option<Kept> {
-        let mut unused = self.0.unused.borrow_mut();
-        while let Some((mut connection, since)) = unused.pop() {
-            // The clock is read only where the origin has named a time.
-            let is_over = connection.http1.idle_limit().is_some_and(|limit| since.elapsed() >= limit);
-            if !is_over && connection.http1.is_open() {
+    /// The most recently used connection that is still open.
+    pub(super) fn acquire(&self) -> Option<PooledHttp1> {
+        let mut entries = self.0.entries.borrow_mut();
+        while let Some((mut connection, since)) = entries.pop() {
+            // The clock is read only if the origin has stated a limit.
+            let is_expired = connection.http1.idle_limit().is_some_and(|limit| since.elapsed() >= limit);
+            if !is_expired && connection.http1.is_open() {
                 return Some(connection);
             }
             connection.http1.close();
@@ -159,72 +157,72 @@ impl Idle {
         None
     }
 
-    /// Waits in line for whatever is handed over next.
-    pub(super) fn wait(&self, caller: Caller) -> Waiter {
-        let (sender, opened) = oneshot::channel();
-        self.line(caller).waiting.borrow_mut().push_back(sender);
-        Waiter { idle: self.clone(), opened }
+    /// Adds a request to the queue.
+    pub(super) fn enqueue(&self, caller: Caller) -> Waiter {
+        let (sender, handover) = oneshot::channel();
+        self.queue(caller).waiting.borrow_mut().push_back(sender);
+        Waiter { idle: self.clone(), handover }
     }
 
-    /// Whether more requests of such callers wait than the connections that are being opened for them can carry, so many each.
-    pub(super) fn is_short(&self, caller: Caller, each: usize) -> bool {
-        let line = self.line(caller);
-        line.opening.get().saturating_mul(each) < line.count()
+    /// Whether more requests of this kind wait than the connections being opened will carry, at `requests_each`.
+    pub(super) fn needs_another(&self, caller: Caller, requests_each: usize) -> bool {
+        let queue = self.queue(caller);
+        queue.opening.get().saturating_mul(requests_each) < queue.remove_cancelled_and_count()
     }
 
-    /// Whether more connections are being opened for such callers than requests of theirs wait.
+    /// Whether more connections are being opened than requests of this kind wait.
     pub(super) fn has_surplus(&self, caller: Caller) -> bool {
-        let line = self.line(caller);
-        line.opening.get() > line.count()
+        let queue = self.queue(caller);
+        queue.opening.get() > queue.remove_cancelled_and_count()
     }
 
-    /// Counts a connection that is being opened for such a caller, until the guard is dropped.
-    pub(super) fn opens(&self, caller: Caller) -> Opening {
-        let opening = &self.line(caller).opening;
+    /// Counts a connection as being opened until the guard is dropped.
+    pub(super) fn begin_opening(&self, caller: Caller) -> Opening {
+        let opening = &self.queue(caller).opening;
         opening.set(opening.get() + 1);
         Opening { idle: self.clone(), caller }
     }
 
-    /// Closes the connection that was not used for longest; false if there is none.
-    pub(super) fn drop_oldest(&self) -> bool {
-        let mut unused = self.0.unused.borrow_mut();
-        if unused.is_empty() {
+    /// Closes the least recently used connection; false if there is none.
+    pub(super) fn close_oldest(&self) -> bool {
+        let mut entries = self.0.entries.borrow_mut();
+        if entries.is_empty() {
             return false;
         }
-        drop(unused.remove(0));
+        drop(entries.remove(0));
         true
     }
 
-    /// Closes those that were unused for so long, or for as long as their origin keeps them, or that the origin has closed.
-    pub(super) fn drop_older_than(&self, limit: Duration) {
-        let is_over = |(connection, since): &mut Unused| {
-            let limit = connection.http1.idle_limit().map_or(limit, |origins| origins.min(limit));
+    /// Closes the connections that were idle for `limit` or for the limit that their origin stated, and those that the origin has closed.
+    pub(super) fn close_expired(&self, limit: Duration) {
+        let is_expired = |(connection, since): &mut IdleEntry| {
+            let limit = connection.http1.idle_limit().map_or(limit, |stated| stated.min(limit));
             since.elapsed() >= limit || !connection.http1.is_open()
         };
-        for (connection, _) in self.0.unused.borrow_mut().extract_if(.., is_over) {
+        for (connection, _) in self.0.entries.borrow_mut().extract_if(.., is_expired) {
             connection.http1.close();
         }
     }
 }
 
-/// A request's share of an HTTP/2 connection, until its response is over. The next request that waits gets it then.
+/// A stream of an HTTP/2 connection, reserved for one request until its response ends. The next waiting request gets it then.
 pub(super) struct Stream {
     connection: Connection,
     idle: Idle,
 }
 
 impl Stream {
-    /// What sends the request.
+    /// hyper's handle that sends the request.
     pub(super) const fn sender(&mut self) -> &mut SendRequest<RequestBody> {
         self.connection.sender()
     }
 
-    /// Keeps new requests from this connection. Those that it carries go on, and it is closed after the last one.
+    /// Sends no new requests on this connection. It is closed after the last of its current ones.
     pub(super) fn retire(&self) {
         self.connection.retire();
     }
 
-    /// One more of the same connection, if it has room.
+    /// Reserves another stream of the same connection, if it takes one more.
     fn another(&self) -> Option<Self> {
         self.connection.takes_another().then(|| self.idle.stream(self.connection.clone()))
     }
@@ -232,16 +230,16 @@ impl Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        self.connection.end();
-        if self.idle.is_awaited()
+        self.connection.remove_stream();
+        if self.idle.has_waiting()
             && let Some(next) = self.another()
         {
-            self.idle.hand(Ok(Sender::Http2(next)));
+            self.idle.hand_over(Ok(Sender::Http2(next)));
         }
     }
 }
 
-/// A connection that is being opened.
+/// Counts a connection that is being opened.
 pub(super) struct Opening {
     idle: Idle,
     caller: Caller,
@@ -249,29 +247,29 @@ pub(super) struct Opening {
 
 impl Drop for Opening {
     fn drop(&mut self) {
-        let opening = &self.idle.line(self.caller).opening;
+        let opening = &self.idle.queue(self.caller).opening;
         opening.set(opening.get().saturating_sub(1));
     }
 }
 
-/// A request's place in the line. What it was handed and has not taken goes to the next one.
+/// A waiting request. If it is cancelled after a connection was handed to it, the next one gets that.
 pub(super) struct Waiter {
     idle: Idle,
-    opened: oneshot::Receiver<Opened>,
+    handover: oneshot::Receiver<Handover>,
 }
 
 impl Waiter {
-    /// What it is handed.
-    pub(super) async fn opened(mut self) -> Opened {
-        (&mut self.opened).await.unwrap_or_else(|_| Err("the connection was given up".to_owned()))
+    /// Waits for the connection.
+    pub(super) async fn handover(mut self) -> Handover {
+        (&mut self.handover).await.unwrap_or_else(|_| Err("opening the connection was abandoned".to_owned()))
     }
 }
 
 impl Drop for Waiter {
     fn drop(&mut self) {
-        self.opened.close();
-        if let Ok(Ok(sender)) = self.opened.try_recv() {
-            self.idle.hand(Ok(sender));
+        self.handover.close();
+        if let Ok(Ok(sender)) = self.handover.try_recv() {
+            self.idle.hand_over(Ok(sender));
         }
     }
 }
@@ -287,14 +285,14 @@ mod tests {
     use super::*;
     use crate::forward::pooled::{Http1, timer};
 
-    fn connection() -> (Kept, DuplexStream) {
+    fn connection() -> (PooledHttp1, DuplexStream) {
         let (near, far) = duplex(1);
         let http1 = Box::new(Http1::new(Box::new(near)));
-        (Kept { http1, timer: timer(Duration::from_secs(60)), is_used: true, in_use: None }, far)
+        (PooledHttp1 { http1, timer: timer(Duration::from_secs(60)), is_used: true, in_flight: None }, far)
     }
 
     #[test]
-    fn other_tasks_run_between_two_connections_that_are_closed() {
+    fn other_tasks_run_between_two_closes() {
         let mut builder = tokio::runtime::Builder::new_current_thread();
         let runtime = builder.enable_all().build_local(LocalOptions::default()).unwrap();
         runtime.block_on(async {

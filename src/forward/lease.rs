@@ -1,4 +1,4 @@
-//! A connection of HTTP/1.1 while it carries a request.
+//! An HTTP/1.1 connection while it carries a request.
 
 use std::{future::poll_fn, time::Duration};
 
@@ -6,61 +6,60 @@ use http_body::SizeHint;
 
 use super::{
     idle::Idle,
-    pooled::{Http1, Kept},
+    pooled::{Http1, PooledHttp1},
 };
 use crate::h1;
 
-/// How long a response that nobody wants any more is waited for.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// How much of it is read, in bytes.
-const MOST: usize = 64 * 1024;
+/// How long the response to a cancelled request is read.
+const DRAIN_TIME: Duration = Duration::from_secs(1);
+/// The most bytes of such a response that are read.
+const DRAIN_BYTES: usize = 64 * 1024;
 
 /// A connection on loan from an origin's pool.
 ///
-/// If its client gives the request up, the response is still read where it is short and comes soon, and the connection used again.
-/// Otherwise each request that is given up would cost the upstream a connection: thousands of them fill the queue of those that it
-/// has yet to accept, and there the kernel drops those of honest requests, each of which then waits a second for the next try.
-/// For as long, it remains one of the requests in flight, which are bounded.
+/// If the client cancels the request, a short response that arrives soon is still read, and the connection is reused. Otherwise each
+/// cancelled request would cost the upstream a connection: thousands of them fill its accept queue, and the kernel then drops the SYNs
+/// of honest requests, which are sent again only after a second. Until then the request remains in flight, and counts against the limit.
 pub(super) struct Lease {
-    /// Until it is given back or closed.
-    connection: Option<Kept>,
+    /// None once it is released or closed.
+    connection: Option<PooledHttp1>,
     idle: Idle,
 }
 
 impl Lease {
-    pub(super) const fn new(connection: Kept, idle: Idle) -> Self {
+    pub(super) const fn new(connection: PooledHttp1, idle: Idle) -> Self {
         Self { connection: Some(connection), idle }
     }
 
-    /// The connection, unless it was given back or closed.
-    pub(super) const fn connection(&mut self) -> Option<&mut Kept> {
+    /// The connection, unless it was released or closed.
+    pub(super) const fn connection(&mut self) -> Option<&mut PooledHttp1> {
         self.connection.as_mut()
     }
 
-    /// The connection and where it is to be given back, in this state.
-    pub(super) fn take_if(&mut self, is_so: impl FnOnce(&Http1) -> bool) -> Option<(Kept, Idle)> {
-        let connection = self.connection.take_if(|connection| is_so(&connection.http1))?;
+    /// Takes the connection out of the lease if the predicate holds, with the pool that it belongs to.
+    pub(super) fn take_if(&mut self, predicate: impl FnOnce(&Http1) -> bool) -> Option<(PooledHttp1, Idle)> {
+        let connection = self.connection.take_if(|connection| predicate(&connection.http1))?;
         Some((connection, self.idle.clone()))
     }
 
-    /// Gives it back if the response is whole.
-    pub(super) fn give_back(&mut self) {
+    /// Releases the connection to its pool if the response is complete.
+    pub(super) fn release_if_complete(&mut self) {
         if let Some(connection) = self.connection.take_if(|connection| connection.http1.is_end_stream()) {
-            self.idle.put(connection);
+            self.idle.release(connection);
         }
     }
 
-    /// Closes it: nothing more is to be expected from the upstream.
+    /// Closes the connection, after an error or a timeout.
     pub(super) fn close(&mut self) {
         self.connection = None;
     }
 
-    /// Whether it was given back or closed.
-    pub(super) const fn is_over(&self) -> bool {
+    /// Whether the connection was released or closed.
+    pub(super) const fn is_finished(&self) -> bool {
         self.connection.is_none()
     }
 
-    /// Of what is left of the response's body.
+    /// The size of the rest of the response's body.
     pub(super) fn size_hint(&self) -> SizeHint {
         self.connection
             .as_ref()
@@ -70,15 +69,15 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let Some(mut connection) = self.connection.take_if(|connection| is_worth_reading(&connection.http1))
+        let Some(mut connection) = self.connection.take_if(|connection| is_worth_draining(&connection.http1))
         else {
             return;
         };
         let idle = self.idle.clone();
         tokio::task::spawn_local(async move {
-            let read = tokio::time::timeout(PATIENCE, read_out(&mut connection.http1)).await;
+            let read = tokio::time::timeout(DRAIN_TIME, drain(&mut connection.http1)).await;
             if matches!(read, Ok(Ok(true))) {
-                idle.put(connection);
+                idle.release(connection);
             } else {
                 idle.discard(connection).await;
             }
@@ -86,22 +85,23 @@ impl Drop for Lease {
     }
 }
 
-fn is_worth_reading(http1: &Http1) -> bool {
-    let most = u64::try_from(MOST).unwrap_or(u64::MAX);
+/// Whether the connection can be reused after a response that is short, as far as is known.
+fn is_worth_draining(http1: &Http1) -> bool {
+    let most = u64::try_from(DRAIN_BYTES).unwrap_or(u64::MAX);
     http1.is_reusable() && (http1.awaits_head() || http1.size_hint().lower() <= most)
 }
 
 /// Reads the rest of a response; false if it is too long.
-async fn read_out(http1: &mut Http1) -> Result<bool, h1::Error> {
+async fn drain(http1: &mut Http1) -> Result<bool, h1::Error> {
     if http1.awaits_head() {
         poll_fn(|cx| http1.poll_head(cx)).await?;
     }
-    let mut left = MOST;
-    while !http1.is_end_stream() && is_worth_reading(http1) {
+    let mut left = DRAIN_BYTES;
+    while !http1.is_end_stream() && is_worth_draining(http1) {
         let Some(frame) = poll_fn(|cx| http1.poll_frame(cx)).await else { break };
         let length = frame?.data_ref().map_or(0, bytes::Bytes::len);
-        let Some(less) = left.checked_sub(length) else { return Ok(false) };
-        left = less;
+        let Some(remaining) = left.checked_sub(length) else { return Ok(false) };
+        left = remaining;
     }
     Ok(http1.is_end_stream())
 }

@@ -1,4 +1,4 @@
-//! Connections of one worker to one origin.
+//! The connections of one worker to one origin: reuses them, and opens new ones.
 
 use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
 
@@ -10,31 +10,30 @@ use tokio::{
 use super::{
     Target,
     connect::{Opened, connect},
+    health::OriginHealth,
     http2::Connections,
     idle::{Idle, Sender},
-    in_use::Caller,
-    mark::Mark,
+    in_flight::Caller,
 };
 use crate::{forward::Origin, net::WriteBatcher};
 
-/// So many connections are opened for requests of anybody in [`PACE`]: a hundred at once would fill the queue of those that the
-/// origin has yet to accept. There the system drops the next one's SYN, an application's as well, and sends it again only after
-/// a second.
-const OPENS: usize = 4;
-/// See [`OPENS`].
-const PACE: Duration = Duration::from_millis(1);
+/// How many connections are opened for anonymous requests per [`OPEN_INTERVAL`]. A hundred at once would fill the origin's accept queue;
+/// its kernel would then drop further SYNs, those of applications among them, which are sent again only after a second.
+const OPENS_PER_INTERVAL: usize = 4;
+/// See [`OPENS_PER_INTERVAL`].
+const OPEN_INTERVAL: Duration = Duration::from_millis(1);
 
-/// Those of one origin, and whether it takes any.
+/// The connections to one origin, and its health.
 pub(super) struct OriginPool {
     pub(super) origin: Origin,
     pub(super) idle: Idle,
     pub(super) http2: Connections,
-    /// How many requests a new connection is expected to carry at once: what the last one did.
-    each: Cell<usize>,
+    /// How many requests a new connection is expected to carry at once, by the last one that was opened.
+    requests_each: Cell<usize>,
     /// Shared by all workers.
-    pub(super) mark: Arc<Mark>,
-    /// See [`OPENS`].
-    opens: Semaphore,
+    pub(super) health: Arc<OriginHealth>,
+    /// See [`OPENS_PER_INTERVAL`].
+    open_permits: Semaphore,
 }
 
 impl std::fmt::Debug for OriginPool {
@@ -43,37 +42,46 @@ impl std::fmt::Debug for OriginPool {
     }
 }
 
-/// Why there is no connection to an origin.
+/// Why a request got no connection.
 pub(super) enum NotConnected {
-    /// None may be opened.
-    NoPlace,
-    /// It could not be opened: a sentence for the log.
+    /// No file descriptor is left for another connection.
+    NoDescriptor,
+    /// It could not be opened, for this reason: a sentence for the log.
     Failed(String),
 }
 
 impl OriginPool {
-    pub(super) fn new(origin: Origin, mark: Arc<Mark>) -> Rc<Self> {
-        let (idle, http2, each) = (Idle::default(), Connections::default(), Cell::new(1));
-        Rc::new(Self { origin, idle, http2, each, mark, opens: Semaphore::new(OPENS) })
+    /// No connections yet.
+    pub(super) fn new(origin: Origin, health: Arc<OriginHealth>) -> Rc<Self> {
+        let (idle, http2, requests_each) = (Idle::default(), Connections::default(), Cell::new(1));
+        Rc::new(Self {
+            origin,
+            idle,
+            http2,
+            requests_each,
+            health,
+            open_permits: Semaphore::new(OPENS_PER_INTERVAL),
+        })
     }
 
-    /// A connection for a request of such a caller.
+    /// Takes an idle connection or a free HTTP/2 stream for a request, or waits for one.
     pub(super) async fn checkout(
         self: &Rc<Self>,
         target: &Arc<Target>,
-        room: &impl Room,
+        worker: &impl WorkerResources,
         caller: Caller,
     ) -> Result<Sender, NotConnected> {
         loop {
-            if let Some(connection) = self.idle.take() {
+            if let Some(connection) = self.idle.acquire() {
                 return Ok(Sender::Http1(connection));
             }
-            if let Some(stream) = self.http2.with_room().map(|connection| self.idle.stream(connection)) {
+            if let Some(stream) = self.http2.with_free_stream().map(|connection| self.idle.stream(connection))
+            {
                 return Ok(Sender::Http2(stream));
             }
-            // Boxed: every request's future would be as large as that of a connection which it hardly ever waits for.
-            let opened = Box::pin(self.wait(target, room, caller)).await;
-            // An origin that takes no further connection may still be there on those that it has.
+            // Boxed: few requests wait, and the future of each would be as large as this one.
+            let opened = Box::pin(self.wait(target, worker, caller)).await;
+            // An origin that accepts no new connections may still serve its open ones.
             let opened = opened.or_else(|fault| {
                 self.http2
                     .least_used()
@@ -81,125 +89,129 @@ impl OriginPool {
                     .ok_or(fault)
             });
             match opened? {
-                Sender::Http1(mut kept) if kept.is_used => {
-                    // Its origin may have closed it after the last response.
-                    if kept.http1.is_open() {
-                        return Ok(Sender::Http1(kept));
+                Sender::Http1(mut pooled) if pooled.is_used => {
+                    // The origin may have closed it after the last response.
+                    if pooled.http1.is_open() {
+                        return Ok(Sender::Http1(pooled));
                     }
-                    kept.http1.close();
+                    pooled.http1.close();
                 }
                 sender => return Ok(sender),
             }
         }
     }
 
-    /// Waits for a connection that another request gives back, or for a new one: whichever is there first.
+    /// Waits for a connection that another request releases or that is opened, whichever is first.
     async fn wait(
         self: &Rc<Self>,
         target: &Arc<Target>,
-        room: &impl Room,
+        worker: &impl WorkerResources,
         caller: Caller,
     ) -> Result<Sender, NotConnected> {
-        let waiter = self.idle.wait(caller);
-        if self.idle.is_short(caller, self.each.get()) {
-            let place = room.place().await.ok_or(NotConnected::NoPlace)?;
-            self.open(Arc::clone(target), room, place, caller);
+        let waiter = self.idle.enqueue(caller);
+        if self.idle.needs_another(caller, self.requests_each.get()) {
+            let permit = worker.acquire_connection_permit().await.ok_or(NotConnected::NoDescriptor)?;
+            self.open(Arc::clone(target), worker, permit, caller);
         }
-        let opened = tokio::time::timeout(target.limits.connect_timeout, waiter.opened()).await;
-        let late = |_| Err(format!("no connection within {:?}", target.limits.connect_timeout));
-        opened.unwrap_or_else(late).map_err(NotConnected::Failed)
+        let handover = tokio::time::timeout(target.limits.connect_timeout, waiter.handover()).await;
+        let timed_out = |_| Err(format!("no connection within {:?}", target.limits.connect_timeout));
+        handover.unwrap_or_else(timed_out).map_err(NotConnected::Failed)
     }
 
-    /// Opens a connection in a task of its own: a client that gives up meanwhile leaves it to the next request, so that the upstream
-    /// is not called in vain.
+    /// Opens a connection in a separate task: if the request is cancelled meanwhile, the next one uses the connection. The task opens
+    /// further connections while they are needed.
     fn open(
         self: &Rc<Self>,
         target: Arc<Target>,
-        room: &impl Room,
-        place: OwnedSemaphorePermit,
+        worker: &impl WorkerResources,
+        permit: OwnedSemaphorePermit,
         caller: Caller,
     ) {
-        let (origin, batcher, places) = (Rc::clone(self), room.batcher(), Arc::clone(room.places()));
-        let mut next = Some((place, caller, self.idle.opens(caller)));
+        let (origin, batcher, permits) =
+            (Rc::clone(self), worker.batcher(), Arc::clone(worker.connection_permits()));
+        let mut next = Some((permit, caller, self.idle.begin_opening(caller)));
         tokio::task::spawn_local(async move {
-            while let Some((place, caller, opening)) = next {
-                if caller == Caller::Anonymous && !origin.may_open().await {
+            while let Some((permit, caller, opening)) = next {
+                if caller == Caller::Anonymous && !origin.wait_to_open_anonymous().await {
                     return;
                 }
-                let opened = connect(&target, &origin.origin, &batcher, place, &places).await;
+                let opened = connect(&target, &origin.origin, &batcher, permit, &permits).await;
                 drop(opening);
                 if let Some(opened) = opened {
-                    origin.take_up(opened);
+                    origin.hand_over(opened);
                 }
-                // Requests that wait now have come later, or have found no room on it.
+                // Requests may have arrived meanwhile, or have found no free stream on this connection.
                 let callers = [Caller::Authenticated, Caller::Anonymous];
-                let caller =
-                    callers.into_iter().find(|caller| origin.idle.is_short(*caller, origin.each.get()));
+                let caller = callers
+                    .into_iter()
+                    .find(|caller| origin.idle.needs_another(*caller, origin.requests_each.get()));
                 next = caller.and_then(|caller| {
-                    let place = Arc::clone(&places).try_acquire_owned().ok()?;
-                    Some((place, caller, origin.idle.opens(caller)))
+                    let permit = Arc::clone(&permits).try_acquire_owned().ok()?;
+                    Some((permit, caller, origin.idle.begin_opening(caller)))
                 });
             }
         });
     }
 
-    /// Hands a new connection to the requests that wait, or what went wrong.
-    fn take_up(&self, opened: Result<Opened, String>) {
+    /// Hands a new connection, or the error, to the waiting requests.
+    fn hand_over(&self, opened: Result<Opened, String>) {
         if opened.is_ok() {
-            self.mark.clear();
+            self.health.mark_connected();
         }
         match opened {
             Ok(Opened::Http1(connection)) => {
-                self.each.set(1);
-                self.idle.hand(Ok(Sender::Http1(connection)));
+                self.requests_each.set(1);
+                self.idle.hand_over(Ok(Sender::Http1(connection)));
             }
             Ok(Opened::Http2(connection)) => {
-                self.each.set(connection.most());
-                // Several may be opened before the first has shown that one is enough.
-                if !self.idle.is_awaited() && self.http2.has_room() {
+                self.requests_each.set(connection.max_streams());
+                // Before the first connection was open, it was unknown that one is enough.
+                if !self.idle.has_waiting() && self.http2.has_free_stream() {
                     return;
                 }
                 self.http2.add(connection);
-                if let Some(stream) = self.http2.with_room().map(|connection| self.idle.stream(connection)) {
-                    self.idle.hand(Ok(Sender::Http2(stream)));
+                if let Some(stream) =
+                    self.http2.with_free_stream().map(|connection| self.idle.stream(connection))
+                {
+                    self.idle.hand_over(Ok(Sender::Http2(stream)));
                 }
             }
-            Err(reason) if self.each.get() > 1 => self.idle.fail(&reason),
-            Err(reason) => self.idle.hand(Err(reason)),
+            Err(reason) if self.requests_each.get() > 1 => self.idle.fail_waiting(&reason),
+            Err(reason) => self.idle.hand_over(Err(reason)),
         }
     }
 
-    /// Waits until another connection may be opened for a request of anybody; false if none is wanted any more.
-    async fn may_open(self: &Rc<Self>) -> bool {
-        let Ok(permit) = self.opens.acquire().await else { return false };
+    /// Waits until another connection may be opened for anonymous requests; false if it is no longer needed.
+    async fn wait_to_open_anonymous(self: &Rc<Self>) -> bool {
+        let Ok(permit) = self.open_permits.acquire().await else { return false };
         if self.idle.has_surplus(Caller::Anonymous) {
             return false;
         }
         permit.forget();
         let origin = Rc::clone(self);
         tokio::task::spawn_local(async move {
-            sleep(PACE).await;
-            origin.opens.add_permits(1);
+            sleep(OPEN_INTERVAL).await;
+            origin.open_permits.add_permits(1);
         });
         true
     }
 }
 
-/// What the worker as a whole has for new connections.
-pub(super) trait Room {
-    /// A place for another connection. Where there is none, an unused connection of this worker is closed for it; the sweep closes
-    /// those of other workers.
-    async fn place(&self) -> Option<OwnedSemaphorePermit>;
+/// What new connections need from the worker that opens them.
+pub(super) trait WorkerResources {
+    /// A permit for another connection. If none is left, an idle connection of this worker is closed; the sweeps of the other workers
+    /// close theirs.
+    async fn acquire_connection_permit(&self) -> Option<OwnedSemaphorePermit>;
 
-    /// All places, of all workers.
-    fn places(&self) -> &Arc<Semaphore>;
+    /// The permits for connections of all workers.
+    fn connection_permits(&self) -> &Arc<Semaphore>;
 
-    /// Where the sends of connections are gathered.
+    /// The batcher of the worker's writes.
     fn batcher(&self) -> WriteBatcher;
 }
 
-/// An origin for the log.
-pub(super) fn shown(origin: &Origin) -> String {
+/// An origin as a URL, for the log.
+pub(super) fn origin_url(origin: &Origin) -> String {
     let scheme = if origin.tls { "https" } else { "http" };
     format!("{scheme}://{}:{}", origin.host, origin.port)
 }
@@ -210,29 +222,30 @@ mod tests {
     use tokio::runtime::LocalOptions;
 
     use super::*;
-    use crate::forward::mark::Marks;
+    use crate::forward::health::UpstreamHealth;
 
     #[test]
-    fn few_connections_are_opened_at_once_anonymous_share() {
+    fn few_connections_are_opened_at_once_for_anonymous_requests() {
         let mut builder = tokio::runtime::Builder::new_current_thread();
         let runtime = builder.enable_all().build_local(LocalOptions::default()).unwrap();
         runtime.block_on(async {
             let origin = OriginPool::new(
                 Origin { tls: false, host: "127.0.0.1".into(), port: 1 },
-                Arc::clone(&Marks::new(1).0[0]),
+                Arc::clone(&UpstreamHealth::new(1).0[0]),
             );
-            let stranger = |_| (origin.idle.wait(Caller::Anonymous), origin.idle.opens(Caller::Anonymous));
-            let mut waiting: Vec<_> = (0..=OPENS).map(stranger).collect();
-            for _ in 0..OPENS {
-                assert_eq!(origin.may_open().now_or_never(), Some(true));
+            let request =
+                |_| (origin.idle.enqueue(Caller::Anonymous), origin.idle.begin_opening(Caller::Anonymous));
+            let mut waiting: Vec<_> = (0..=OPENS_PER_INTERVAL).map(request).collect();
+            for _ in 0..OPENS_PER_INTERVAL {
+                assert_eq!(origin.wait_to_open_anonymous().now_or_never(), Some(true));
             }
-            let mut next = Box::pin(origin.may_open());
+            let mut next = Box::pin(origin.wait_to_open_anonymous());
             assert_eq!(next.as_mut().now_or_never(), None);
             assert!(next.await);
-            // One that is given up needs none.
-            let (given_up, _opening) = waiting.remove(0);
-            drop(given_up);
-            assert!(!origin.may_open().await);
+            // A cancelled request needs no connection.
+            let (cancelled, _opening) = waiting.remove(0);
+            drop(cancelled);
+            assert!(!origin.wait_to_open_anonymous().await);
         });
     }
 }

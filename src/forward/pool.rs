@@ -1,4 +1,4 @@
-//! One worker's connections to one upstream, and the attempts of a request on them.
+//! The connection pool of one worker to one upstream: balancing, retries and the response timeout.
 
 use std::{
     borrow::Cow,
@@ -14,19 +14,21 @@ use tokio::time::Instant;
 
 use super::{
     ForwardError, RequestBody, ResponseBody, Target,
-    absolute::OriginForm,
+    absolute_form::AbsoluteForm,
     body::{Progress, State},
-    http2::SILENCE,
+    http2::DETECTION_TIME,
     idle::{Sender, Stream},
-    in_use::{Caller, InUse},
+    in_flight::{Caller, InFlightGuard},
     lease::Lease,
-    origin::{NotConnected, OriginPool, Room, shown},
-    pooled::{Kept, Timer, timer},
+    origin::{NotConnected, OriginPool, WorkerResources, origin_url},
+    pooled::{PooledHttp1, Timer, timer},
 };
 use crate::text;
 
-/// How often an unprocessed request may be retried, besides one attempt per origin.
+/// How often an unprocessed request is retried, besides one attempt per origin.
 const RETRIES: usize = 3;
+
+/// The pool of one upstream.
 #[derive(Debug)]
 pub(super) struct Pool {
     target: Arc<Target>,
@@ -34,17 +36,18 @@ pub(super) struct Pool {
     next: Cell<usize>,
 }
 
-enum Tried {
+/// The outcome of sending a request on one connection.
+enum Attempt {
     Response(Response<ResponseBody>),
-    /// Nothing of the request can have been processed: it is in its place again.
-    Unprocessed(String),
+    /// The origin has not processed the request, for this reason: it can be sent again.
+    Retryable(String),
 }
 
 impl Pool {
     /// No connections yet.
     pub(super) fn new(target: &Arc<Target>) -> Self {
-        let origins = target.origins.iter().cloned().zip(target.marks.0.iter().cloned());
-        let origins = origins.map(|(origin, mark)| OriginPool::new(origin, mark));
+        let origins = target.origins.iter().cloned().zip(target.health.0.iter().cloned());
+        let origins = origins.map(|(origin, health)| OriginPool::new(origin, health));
         Self { target: Arc::clone(target), origins: origins.collect(), next: Cell::new(0) }
     }
 
@@ -56,8 +59,8 @@ impl Pool {
         &self.origins
     }
 
-    /// Origins from the next in turn on; those that failed to connect last, the one that is to be probed soonest first of them. One
-    /// request at a time probes such an origin when its turn comes.
+    /// The origins in the order in which this request tries them: round robin, then the failed ones, earliest probe first. A failed
+    /// origin whose probe is due is tried first by one request.
     fn order(&self) -> Cow<'_, [Rc<OriginPool>]> {
         if self.origins.len() < 2 {
             return Cow::Borrowed(&self.origins);
@@ -66,23 +69,23 @@ impl Pool {
         self.next.set(start.wrapping_add(1));
         let mut order = self.origins.clone();
         order.rotate_left(start % self.origins.len());
-        if order.iter().any(|origin| origin.mark.is_set()) {
+        if order.iter().any(|origin| origin.health.is_failed()) {
             let (now, limit) = (Instant::now(), self.target.limits.connect_timeout);
-            let probed = order.first().filter(|first| first.mark.is_mine_to_probe(now, limit)).cloned();
+            let probed = order.first().filter(|first| first.health.claim_probe(now, limit)).cloned();
             order.sort_by_cached_key(|origin| {
                 let is_probed = probed.as_ref().is_some_and(|probed| Rc::ptr_eq(probed, origin));
-                if is_probed { 0 } else { origin.mark.until() }
+                if is_probed { 0 } else { origin.health.probe_at() }
             });
         }
         Cow::Owned(order)
     }
 
-    /// Sends a request to the first origin that takes it.
+    /// Sends a request to the first origin that accepts it. Takes both `request` and `in_flight`.
     pub(super) async fn send(
         &self,
-        room: &impl Room,
+        worker: &impl WorkerResources,
         request: &mut Option<Request<RequestBody>>,
-        in_use: &mut Option<InUse>,
+        in_flight: &mut Option<InFlightGuard>,
         caller: Caller,
     ) -> Result<Response<ResponseBody>, ForwardError> {
         let mut retries = RETRIES;
@@ -90,23 +93,23 @@ impl Pool {
         let order = self.order();
         for origin in order.iter() {
             loop {
-                let sender = match origin.checkout(&self.target, room, caller).await {
+                let sender = match origin.checkout(&self.target, worker, caller).await {
                     Ok(sender) => sender,
-                    Err(NotConnected::NoPlace) => {
+                    Err(NotConnected::NoDescriptor) => {
                         let upstream = self.target.name.clone();
                         let reason = "no file descriptor is left for another connection".to_owned();
                         return Err(ForwardError::Busy { upstream, reason });
                     }
                     Err(NotConnected::Failed(reason)) => {
-                        origin.mark.set();
+                        origin.health.mark_failed();
                         failed = Some((origin, reason));
                         break;
                     }
                 };
-                match self.try_send(origin, sender, request, in_use).await? {
-                    Tried::Response(response) => return Ok(response),
-                    Tried::Unprocessed(reason) => {
-                        tracing::debug!(reason = text::shown(&reason), origin = %shown(&origin.origin), "request not processed, retried");
+                match self.attempt(origin, sender, request, in_flight).await? {
+                    Attempt::Response(response) => return Ok(response),
+                    Attempt::Retryable(reason) => {
+                        tracing::debug!(reason = text::shown(&reason), origin = %origin_url(&origin.origin), "request not processed, retried");
                         if retries == 0 {
                             return Err(self.broken(&reason));
                         }
@@ -117,29 +120,32 @@ impl Pool {
         }
         let (origin, reason) = failed.map_or_else(
             || (String::from("none"), String::from("no origin is configured")),
-            |(origin, reason)| (shown(&origin.origin), reason),
+            |(origin, reason)| (origin_url(&origin.origin), reason),
         );
         Err(ForwardError::Unreachable { upstream: self.target.name.clone(), origin, reason })
     }
 
-    async fn try_send(
+    /// Sends a request on one connection, and waits for the response's head.
+    async fn attempt(
         &self,
         origin: &OriginPool,
         sender: Sender,
         slot: &mut Option<Request<RequestBody>>,
-        in_use: &mut Option<InUse>,
-    ) -> Result<Tried, ForwardError> {
-        let Some(request) = slot.take() else { return Err(self.broken("the request is gone")) };
+        in_flight: &mut Option<InFlightGuard>,
+    ) -> Result<Attempt, ForwardError> {
+        let Some(request) = slot.take() else {
+            return Err(self.broken("internal error: no request to send"));
+        };
         let progress = request.body().progress();
         match sender {
             Sender::Http1(mut connection) => {
-                connection.in_use = in_use.take();
+                connection.in_flight = in_flight.take();
                 connection.http1.start(request);
                 let mut lease = Lease::new(connection, origin.idle.clone());
-                let Some(Kept { http1, timer, .. }) = lease.connection() else {
-                    return Err(self.broken("its connection is gone"));
+                let Some(PooledHttp1 { http1, timer, .. }) = lease.connection() else {
+                    return Err(self.broken("internal error: no connection"));
                 };
-                let head = self.bounded(poll_fn(|cx| http1.poll_head(cx)), &progress, timer).await;
+                let head = self.within_timeout(poll_fn(|cx| http1.poll_head(cx)), &progress, timer).await;
                 let head = match head.map(|head| head.map_err(|fault| self.failed(&fault, &progress))) {
                     Ok(Ok(head)) => head,
                     Ok(Err(error)) | Err(error) => {
@@ -148,67 +154,74 @@ impl Pool {
                     }
                 };
                 let limit = self.target.limits.response_timeout;
-                Ok(Tried::Response(Response::from_parts(head, ResponseBody::http1(lease, limit))))
+                Ok(Attempt::Response(Response::from_parts(head, ResponseBody::http1(lease, limit))))
             }
-            // Boxed, so that the future of a request over HTTP/1.1 is not as large.
-            Sender::Http2(stream) => Box::pin(self.try_http2(stream, request, slot, &progress, in_use)).await,
+            // Boxed: the future of an HTTP/1.1 request would be as large otherwise.
+            Sender::Http2(stream) => {
+                Box::pin(self.attempt_http2(stream, request, slot, &progress, in_flight)).await
+            }
         }
     }
 
-    async fn try_http2(
+    /// Sends a request on an HTTP/2 stream. A request that the origin has not processed is put back into `slot`.
+    async fn attempt_http2(
         &self,
         mut stream: Stream,
         mut request: Request<RequestBody>,
         slot: &mut Option<Request<RequestBody>>,
         progress: &Progress,
-        in_use: &mut Option<InUse>,
-    ) -> Result<Tried, ForwardError> {
-        let Some(origin_form) = OriginForm::take(&mut request) else {
+        in_flight: &mut Option<InFlightGuard>,
+    ) -> Result<Attempt, ForwardError> {
+        let Some(absolute_form) = AbsoluteForm::apply(&mut request) else {
             return Err(self.broken("the request's Host is not a valid authority"));
         };
         let replay = request.body_mut().replay().map(|replay| (replay, clone_head(&request)));
         let mut timer = timer(self.target.limits.response_timeout);
         let response = stream.sender().try_send_request(request);
-        let sent = match self.bounded(response, progress, &mut timer).await {
+        let sent = match self.within_timeout(response, progress, &mut timer).await {
             Ok(sent) => sent,
-            // Its other requests may fare better. But if nobody is there any more, a new one would wait in vain.
+            // Its other requests may still succeed, but a lost origin would not respond to a new one.
             Err(error) => {
                 stream.retire();
                 return Err(error);
             }
         };
-        let unprocessed = |mut request, error: hyper::Error| {
-            origin_form.restore(&mut request);
+        let retryable = |mut request, error: hyper::Error| {
+            absolute_form.undo(&mut request);
             *slot = Some(request);
-            Ok(Tried::Unprocessed(error.to_string()))
+            Ok(Attempt::Retryable(error.to_string()))
         };
         match sent {
             Ok(response) => {
                 let limit = self.target.limits.response_timeout;
-                let Some(in_use) = in_use.take() else { return Err(self.broken("its place is gone")) };
-                Ok(Tried::Response(response.map(|body| ResponseBody::http2(body, limit, stream, in_use))))
+                let Some(in_flight) = in_flight.take() else {
+                    return Err(self.broken("internal error: the request is not counted"));
+                };
+                Ok(Attempt::Response(
+                    response.map(|body| ResponseBody::http2(body, limit, stream, in_flight)),
+                ))
             }
             Err(mut error) => match (error.take_message(), replay) {
                 (Some(mut request), replay) => {
-                    // It takes no more of them.
+                    // hyper returned the request unsent: the connection takes no more.
                     stream.retire();
                     request.body_mut().reclaim(replay.map(|(replay, _)| replay));
-                    unprocessed(request, error.into_error())
+                    retryable(request, error.into_error())
                 }
-                (None, Some((replay, head))) if refused_unprocessed(error.error()) => {
+                (None, Some((replay, head))) if was_not_processed(error.error()) => {
                     let request = head.map(|()| RequestBody::from(replay));
-                    unprocessed(request, error.into_error())
+                    retryable(request, error.into_error())
                 }
-                (None, _) if is_silent(error.error()) => {
-                    Err(ForwardError::Slow { upstream: self.target.name.clone(), limit: SILENCE })
+                (None, _) if is_ping_timeout(error.error()) => {
+                    Err(ForwardError::Slow { upstream: self.target.name.clone(), limit: DETECTION_TIME })
                 }
-                (None, _) => Err(self.failed(&sentence(error.error()), progress)),
+                (None, _) => Err(self.failed(&with_cause(error.error()), progress)),
             },
         }
     }
 
-    /// Waits for the response's head: at most `response_timeout` from the moment the request is out.
-    async fn bounded<T>(
+    /// Waits for the response's head: at most `response_timeout` after the last byte of the request was sent.
+    async fn within_timeout<T>(
         &self,
         response: impl Future<Output = T>,
         progress: &Progress,
@@ -227,13 +240,13 @@ impl Pool {
             loop {
                 ready!(timer.as_mut().poll(cx));
                 let now = Instant::now();
-                // It may have gone off for a request before this one.
+                // The timer may have been set for an earlier request.
                 if deadline <= now {
                     deadline = match progress.state() {
-                        // Still being sent: the body has a time limit of its own.
-                        State::Going => now + limit,
-                        State::Done(at) if at + limit > now => at + limit,
-                        State::Done(_) | State::Whole | State::Failed(_) => {
+                        // The body has a time limit of its own.
+                        State::Sending => now + limit,
+                        State::Sent(at) if at + limit > now => at + limit,
+                        State::Sent(_) | State::Buffered | State::Failed(_) => {
                             return Poll::Ready(Err(ForwardError::Slow {
                                 upstream: self.target.name.clone(),
                                 limit,
@@ -247,6 +260,7 @@ impl Pool {
         .await
     }
 
+    /// The error of a failed request: the body's own one, if it failed.
     fn failed(&self, reason: &dyn std::fmt::Display, progress: &Progress) -> ForwardError {
         match progress.state() {
             State::Failed(fault) => ForwardError::Body(fault),
@@ -268,8 +282,9 @@ fn clone_head(request: &Request<RequestBody>) -> Request<()> {
     head
 }
 
-/// RFC 9113 section 8.7: a REFUSED_STREAM, or a stream above the last one that GOAWAY names, was not processed.
-fn refused_unprocessed(error: &hyper::Error) -> bool {
+/// Whether the origin has stated that it did not process the request: by REFUSED_STREAM, or by a GOAWAY with a lower last stream
+/// (RFC 9113 section 8.7).
+fn was_not_processed(error: &hyper::Error) -> bool {
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
         if let Some(h2) = cause.downcast_ref::<h2::Error>() {
@@ -282,15 +297,16 @@ fn refused_unprocessed(error: &hyper::Error) -> bool {
     false
 }
 
-/// Whether the connection was closed because the peer left a PING unanswered.
-fn is_silent(error: &hyper::Error) -> bool {
+/// Whether the connection was closed because the peer did not acknowledge a PING.
+fn is_ping_timeout(error: &hyper::Error) -> bool {
     error.is_timeout()
         || std::error::Error::source(error)
             .and_then(|cause| cause.downcast_ref::<hyper::Error>())
             .is_some_and(hyper::Error::is_timeout)
 }
 
-fn sentence(error: &hyper::Error) -> String {
+/// An error with its cause, for the log.
+fn with_cause(error: &hyper::Error) -> String {
     match std::error::Error::source(error) {
         Some(cause) => format!("{error}: {cause}"),
         None => error.to_string(),

@@ -1,29 +1,29 @@
-//! HTTP/1.1 connections as they are pooled.
+//! A pooled HTTP/1.1 connection to an origin.
 
 use std::{pin::Pin, time::Duration};
 
 use tokio::time::Sleep;
 
-use super::{RequestBody, in_use::InUse};
+use super::{RequestBody, in_flight::InFlightGuard};
 use crate::h1;
 
-/// An HTTP/1.1 connection to an origin.
+/// The HTTP/1.1 client connection.
 pub(super) type Http1 = h1::Connection<RequestBody>;
 
-/// Reset only when it fires, or if it would fire too late.
+/// A timer that is reused for each response. It is reset only when it fires, or if it would fire too late.
 pub(super) type Timer = Pin<Box<Sleep>>;
 
-/// One that goes off after so long.
+/// A timer that fires after this time.
 pub(super) fn timer(after: Duration) -> Timer {
     Box::pin(tokio::time::sleep(after))
 }
 
-/// A connection of HTTP/1.1, and the timer for the responses that are waited for, one after the other.
-pub(super) struct Kept {
+/// An HTTP/1.1 connection with the timer of its responses.
+pub(super) struct PooledHttp1 {
     pub(super) http1: Box<Http1>,
     pub(super) timer: Timer,
-    /// Whether it has carried a request before.
+    /// Whether it has carried an earlier request.
     pub(super) is_used: bool,
-    /// While it carries a request.
-    pub(super) in_use: Option<InUse>,
+    /// The guard of the request that it carries.
+    pub(super) in_flight: Option<InFlightGuard>,
 }

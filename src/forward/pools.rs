@@ -1,4 +1,4 @@
-//! Connections of one worker to all upstreams, kept alive and reused. No lock: all on one thread.
+//! The connection pools of one worker, one per upstream.
 
 use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc, time::Duration};
 
@@ -10,116 +10,124 @@ use tokio::{
 
 use super::{
     ForwardError, RequestBody, ResponseBody, Target,
-    in_use::{Caller, InUse},
-    origin::{OriginPool, Room},
+    in_flight::{Caller, InFlightGuard},
+    origin::{OriginPool, WorkerResources},
     pool::Pool,
 };
 use crate::net::WriteBatcher;
 
-/// So long a request waits where as many are in flight as may be, before it is looked once more, and refused. Refused at once, a
-/// client that sends the next one for each of them would take all of a worker's time.
-const FULL: Duration = Duration::from_millis(100);
-/// How long an HTTP/2 connection that was closed to make room may take to send its GOAWAY before another one is closed.
-const GOODBYE: Duration = Duration::from_millis(100);
+/// How long a request waits if too many are in flight, before it is tried once more and refused. If it were refused at once, a client that
+/// sends a new request after each refusal would use all of a worker's time.
+const BUSY_WAIT: Duration = Duration::from_millis(100);
+/// How long an HTTP/2 connection that is closed for its permit may take to send GOAWAY, before another one is closed.
+const GOAWAY_TIME: Duration = Duration::from_millis(100);
 
 /// All pools of one worker.
 #[derive(Debug)]
 pub struct Pools {
     by_target: RefCell<HashMap<usize, Rc<Pool>>>,
     batcher: WriteBatcher,
-    /// Connections that may still be opened, by all workers together.
-    places: Arc<Semaphore>,
-    /// Requests of anybody that may still be in flight, to all upstreams together.
-    strangers: Arc<Semaphore>,
+    /// Permits for connections to all upstreams, shared by all workers.
+    connection_permits: Arc<Semaphore>,
+    /// Permits for anonymous requests to all upstreams, shared by all workers.
+    anonymous_permits: Arc<Semaphore>,
 }
 
 impl Pools {
-    /// None yet; what they send is gathered here, each connection takes one of these places, and each request of anybody one of
-    /// those for strangers.
+    /// No pools yet. Each connection takes a connection permit, each anonymous request an anonymous permit.
     #[must_use]
-    pub fn new(batcher: WriteBatcher, places: Arc<Semaphore>, strangers: Arc<Semaphore>) -> Self {
-        Self { by_target: RefCell::default(), batcher, places, strangers }
+    pub fn new(
+        batcher: WriteBatcher,
+        connection_permits: Arc<Semaphore>,
+        anonymous_permits: Arc<Semaphore>,
+    ) -> Self {
+        Self { by_target: RefCell::default(), batcher, connection_permits, anonymous_permits }
     }
 
-    /// Whether this is true of any origin; those after it are not asked.
-    fn any_origin(&self, is_true: impl Fn(&OriginPool) -> bool) -> bool {
-        self.by_target.borrow().values().flat_map(|pool| pool.origins()).any(|origin| is_true(origin))
+    /// Whether the predicate holds for any origin; it is not called for those after it.
+    fn any_origin(&self, predicate: impl Fn(&OriginPool) -> bool) -> bool {
+        self.by_target.borrow().values().flat_map(|pool| pool.origins()).any(|origin| predicate(origin))
     }
 
-    /// Whether so few connections may still be opened that none is kept for later.
-    fn is_short(&self) -> bool {
-        self.places.available_permits() == 0
+    /// Whether no connection permit is left, so that idle connections must be closed.
+    fn is_exhausted(&self) -> bool {
+        self.connection_permits.available_permits() == 0
     }
 
-    /// Sends a request to an origin of the target, and gives the response as soon as its head is there.
+    /// Sends a request to an origin of the target, and returns the response once its head is complete.
+    ///
+    /// # Errors
+    ///
+    /// If no origin responds; see [`ForwardError`].
     pub async fn send(
         &self,
         target: &Arc<Target>,
         request: Request<RequestBody>,
         caller: Caller,
     ) -> Result<Response<ResponseBody>, ForwardError> {
-        // It is large, and stays where it is until it is sent.
+        // Requests are large: this one is not moved until it is sent.
         let mut request = Some(request);
         let key = Arc::as_ptr(target) as usize;
         let pool =
             Rc::clone(self.by_target.borrow_mut().entry(key).or_insert_with(|| Rc::new(Pool::new(target))));
-        let mut in_use = InUse::take(target, caller, &self.strangers);
-        if in_use.is_none() {
-            // Boxed: next to no request waits here, and each would be larger.
-            Box::pin(sleep(FULL)).await;
-            in_use = InUse::take(target, caller, &self.strangers);
+        let mut in_flight = InFlightGuard::acquire(target, caller, &self.anonymous_permits);
+        if in_flight.is_none() {
+            // Boxed: almost no request waits, and the future of each would be larger.
+            Box::pin(sleep(BUSY_WAIT)).await;
+            in_flight = InFlightGuard::acquire(target, caller, &self.anonymous_permits);
         }
-        if in_use.is_none() {
+        if in_flight.is_none() {
             let upstream = target.name.clone();
             return Err(ForwardError::Busy {
                 upstream,
-                reason: "its bound on connections is reached".to_owned(),
+                reason: "its limit of connections is reached".to_owned(),
             });
         }
-        pool.send(self, &mut request, &mut in_use, caller).await
+        pool.send(self, &mut request, &mut in_flight, caller).await
     }
 
-    /// Closes connections that were unused for their upstream's `idle_timeout`, and those of upstreams that are not
-    /// among `current` any more; to be called now and then.
+    /// Closes connections that were idle for their upstream's `idle_timeout`, and those of upstreams that are no longer among
+    /// `current`. To be called every few seconds.
     pub fn sweep<'a>(&self, current: impl IntoIterator<Item = &'a Arc<Target>>) {
         let current: Vec<usize> = current.into_iter().map(|target| Arc::as_ptr(target) as usize).collect();
         self.by_target.borrow_mut().retain(|key, _| current.contains(key));
         for pool in self.by_target.borrow().values() {
             for origin in pool.origins() {
-                // Another worker may need what this one keeps.
-                let limit = if self.is_short() { Duration::ZERO } else { pool.target().limits.idle_timeout };
-                origin.idle.drop_older_than(limit);
-                origin.http2.drop_older_than(limit);
+                // Another worker may need the permits of this one's idle connections.
+                let limit =
+                    if self.is_exhausted() { Duration::ZERO } else { pool.target().limits.idle_timeout };
+                origin.idle.close_expired(limit);
+                origin.http2.close_expired(limit);
             }
         }
     }
 }
 
-impl Room for Pools {
+impl WorkerResources for Pools {
     fn batcher(&self) -> WriteBatcher {
         self.batcher.clone()
     }
 
-    fn places(&self) -> &Arc<Semaphore> {
-        &self.places
+    fn connection_permits(&self) -> &Arc<Semaphore> {
+        &self.connection_permits
     }
 
-    async fn place(&self) -> Option<OwnedSemaphorePermit> {
+    async fn acquire_connection_permit(&self) -> Option<OwnedSemaphorePermit> {
         loop {
-            if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
-                return Some(place);
+            if let Ok(permit) = Arc::clone(&self.connection_permits).try_acquire_owned() {
+                return Some(permit);
             }
-            // Closed at once, and its place is free.
-            if self.any_origin(|origin| origin.idle.drop_oldest()) {
+            // The permit of an HTTP/1.1 connection is released at once.
+            if self.any_origin(|origin| origin.idle.close_oldest()) {
                 continue;
             }
-            // Closed by its task, which says goodbye first.
-            if !self.any_origin(|origin| origin.http2.drop_oldest()) {
+            // An HTTP/2 connection's task sends GOAWAY first.
+            if !self.any_origin(|origin| origin.http2.close_oldest()) {
                 return None;
             }
-            let place = timeout(GOODBYE, Arc::clone(&self.places).acquire_owned()).await;
-            if let Ok(Ok(place)) = place {
-                return Some(place);
+            let permit = timeout(GOAWAY_TIME, Arc::clone(&self.connection_permits).acquire_owned()).await;
+            if let Ok(Ok(permit)) = permit {
+                return Some(permit);
             }
         }
     }

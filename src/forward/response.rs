@@ -1,4 +1,4 @@
-//! A response's body on its way to the application.
+//! The body of a response to the application.
 
 use std::{
     pin::Pin,
@@ -11,44 +11,45 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::{early::Early, idle::Stream, in_use::InUse, lease::Lease};
+use super::{early_response::EarlyResponse, idle::Stream, in_flight::InFlightGuard, lease::Lease};
 use crate::h1;
 
-/// A body that the edge made or that the upstream streams.
+/// A body that the edge made or that is streamed from the upstream.
 pub struct ResponseBody(Source);
 
 enum Source {
-    Own(Bytes),
+    Edge(Bytes),
     Upstream(Streamed),
 }
 
 struct Streamed {
     from: Upstream,
-    /// Time between two frames.
+    /// The longest time between two frames.
     limit: Duration,
-    stalled: Option<Pin<Box<Sleep>>>,
+    /// Runs while no frame is available.
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
-/// Where the frames of a body come from.
+/// The origin of a body's frames.
 enum Upstream {
-    /// A connection, until it is given back once the body was read.
+    /// An HTTP/1.1 connection, released when the body was read.
     Http1(Lease),
-    /// A task, while the request is still being sent.
-    Early(Early),
-    /// A stream, and its place among those in flight.
-    Http2 { body: Incoming, stream: Box<Stream>, _in_use: InUse },
+    /// A task that still sends the request.
+    Early(EarlyResponse),
+    /// An HTTP/2 stream.
+    Http2 { body: Incoming, stream: Box<Stream>, _in_use: InFlightGuard },
 }
 
-/// Why a response broke off while it was streamed; the application sees its connection or stream end.
+/// Why a streamed response is incomplete. The edge closes the application's connection or resets its stream.
 #[derive(Debug, thiserror::Error)]
 pub enum ResponseError {
-    /// The upstream broke off, over HTTP/1.1.
+    /// The HTTP/1.1 connection to the upstream failed.
     #[error("the response of the upstream ended early: {0}")]
     Http1(#[from] h1::Error),
-    /// The upstream broke off, over HTTP/2.
+    /// The HTTP/2 connection or stream of the upstream failed.
     #[error("the response of the upstream ended early: {0}")]
     Http2(#[from] hyper::Error),
-    /// The upstream stopped sending.
+    /// The upstream sent nothing for this time.
     #[error("no response data from the upstream for {0:?}")]
     Stalled(Duration),
 }
@@ -56,26 +57,28 @@ pub enum ResponseError {
 impl ResponseBody {
     /// A body that the edge made.
     #[must_use]
-    pub fn own(bytes: impl Into<Bytes>) -> Self {
-        Self(Source::Own(bytes.into()))
+    pub fn from_edge(bytes: impl Into<Bytes>) -> Self {
+        Self(Source::Edge(bytes.into()))
     }
 
+    /// The body of an HTTP/1.1 response, with the longest time between two frames.
     pub(super) fn http1(mut lease: Lease, limit: Duration) -> Self {
         let early = lease.take_if(|http1| !http1.is_request_sent() && !http1.is_end_stream());
         let from = if let Some((connection, idle)) = early {
-            Upstream::Early(Early::new(connection, idle))
+            Upstream::Early(EarlyResponse::new(connection, idle))
         } else {
-            lease.give_back();
+            lease.release_if_complete();
             Upstream::Http1(lease)
         };
-        Self(Source::Upstream(Streamed { from, limit, stalled: None }))
+        Self(Source::Upstream(Streamed { from, limit, timer: None }))
     }
 
-    pub(super) fn http2(body: Incoming, limit: Duration, stream: Stream, in_use: InUse) -> Self {
+    /// The body of an HTTP/2 response, with the longest time between two frames.
+    pub(super) fn http2(body: Incoming, limit: Duration, stream: Stream, in_flight: InFlightGuard) -> Self {
         Self(Source::Upstream(Streamed {
-            from: Upstream::Http2 { body, stream: Box::new(stream), _in_use: in_use },
+            from: Upstream::Http2 { body, stream: Box::new(stream), _in_use: in_flight },
             limit,
-            stalled: None,
+            timer: None,
         }))
     }
 }
@@ -87,7 +90,7 @@ impl Upstream {
                 let Some(connection) = lease.connection() else { return Poll::Ready(None) };
                 let frame = ready!(connection.http1.poll_frame(cx));
                 // The sender does not poll again after the last byte.
-                lease.give_back();
+                lease.release_if_complete();
                 Poll::Ready(frame.map(|frame| frame.map_err(ResponseError::from)))
             }
             Self::Early(early) => {
@@ -101,7 +104,7 @@ impl Upstream {
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Http1(lease) => lease.is_over(),
+            Self::Http1(lease) => lease.is_finished(),
             Self::Early(_) => false,
             Self::Http2 { body, .. } => body.is_end_stream(),
         }
@@ -119,11 +122,11 @@ impl Upstream {
 impl Streamed {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ResponseError>>> {
         if let Poll::Ready(frame) = self.from.poll_frame(cx) {
-            self.stalled = None;
+            self.timer = None;
             return Poll::Ready(frame);
         }
         let limit = self.limit;
-        let sleep = self.stalled.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + limit)));
+        let sleep = self.timer.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + limit)));
         ready!(sleep.as_mut().poll(cx));
         match &mut self.from {
             Upstream::Http1(lease) => lease.close(),
@@ -143,22 +146,22 @@ impl Body for ResponseBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, ResponseError>>> {
         match &mut self.0 {
-            Source::Own(bytes) if bytes.is_empty() => Poll::Ready(None),
-            Source::Own(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Source::Edge(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Source::Edge(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Source::Upstream(streamed) => streamed.poll_frame(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.0 {
-            Source::Own(bytes) => bytes.is_empty(),
+            Source::Edge(bytes) => bytes.is_empty(),
             Source::Upstream(streamed) => streamed.from.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
-            Source::Own(bytes) => SizeHint::with_exact(u64::try_from(bytes.len()).unwrap_or(u64::MAX)),
+            Source::Edge(bytes) => SizeHint::with_exact(u64::try_from(bytes.len()).unwrap_or(u64::MAX)),
             Source::Upstream(streamed) => streamed.from.size_hint(),
         }
     }

@@ -1,29 +1,29 @@
-//! What an upstream is, as an operator asks for it.
+//! The settings of an upstream.
 
 use std::time::Duration;
 
-/// What an upstream gets in `X-Forwarded-For`.
+/// The content of `X-Forwarded-For`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ForwardedFor {
-    /// The client's address alone.
+    /// The client's address only.
     Client,
-    /// Each hop's, as far as trusted proxies said, the connection's own peer last.
+    /// The addresses that trusted proxies reported, and the connection's own peer last.
     List,
 }
 
-/// Scheme, host and port of an upstream.
+/// The scheme, host and port of a server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Origin {
     /// Whether the scheme is https.
     pub tls: bool,
-    /// DNS name or address; an IPv6 address without brackets.
+    /// A DNS name or an address; IPv6 without brackets.
     pub host: String,
-    /// Port; 80 or 443 where the URL has none.
+    /// The port; 80 or 443 if the URL has none.
     pub port: u16,
 }
 
 impl Origin {
-    /// Host and port as they stand in a URL; the port is left out where it is the scheme's own.
+    /// Host and port as written in a URL, without the scheme's default port.
     #[must_use]
     pub fn authority(&self) -> String {
         let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
@@ -31,16 +31,16 @@ impl Origin {
     }
 }
 
-/// How long an upstream may take, and how much it gets at once.
+/// The timeouts of an upstream, and the number of its requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UpstreamLimits {
-    /// TCP connect and TLS handshake.
+    /// For the TCP connection and the TLS handshake.
     pub connect_timeout: Duration,
     /// From the request's last byte to the response's head, and between bytes of the response.
     pub response_timeout: Duration,
-    /// How long an unused connection stays in the pool.
+    /// How long an idle connection stays pooled.
     pub idle_timeout: Duration,
-    /// Requests in flight at once, over all workers.
+    /// The most requests in flight at once, over all workers.
     pub connections: usize,
 }
 

@@ -1,4 +1,4 @@
-//! An upstream, ready to be called: origins, TLS, secrets.
+//! An upstream as the request path uses it: origins, TLS, secret headers, and its shared state.
 
 use std::{
     fmt,
@@ -11,54 +11,55 @@ use rustls::{
     pki_types::{ServerName, TrustAnchor},
 };
 
-use super::{ForwardedFor, Origin, UpstreamLimits, mark::Marks};
-/// An upstream as the request path needs it. `Debug` shows no secret.
+use super::{ForwardedFor, Origin, UpstreamLimits, health::UpstreamHealth};
+
+/// An upstream. `Debug` shows no secret.
 ///
-/// Equal targets can share connections, so that a reload that changes nothing keeps them.
+/// Equal targets can share connections: a reload keeps those of an unchanged upstream.
 #[derive(PartialEq, Eq)]
 pub struct Target {
     /// The operator's name for it.
     pub name: String,
-    /// At least one.
+    /// The servers, at least one.
     pub origins: Vec<Origin>,
     /// `Host` sent upstream; absent: the domain's own name.
     pub host: Option<HeaderValue>,
-    /// Secret headers, marked sensitive.
+    /// Secret headers to send, marked as sensitive.
     pub headers: HeaderMap,
-    /// A header that carries the client's address.
+    /// The name of a header with the client's address.
     pub client_ip_header: Option<HeaderName>,
     /// Whether `Forwarded` is sent.
     pub forwarded: bool,
-    /// What `X-Forwarded-For` has, where that is configured.
+    /// The content of `X-Forwarded-For`, if configured.
     pub forwarded_for: Option<ForwardedFor>,
-    /// For https origins.
+    /// The TLS configuration of https origins.
     pub(super) tls: Option<ClientTls>,
-    /// By what name https origins are called and must prove themselves; absent: each by the host of its URL.
+    /// The server name (SNI) that https origins must prove; if absent, the host of each origin's URL.
     pub(super) server_name: Option<ServerName<'static>>,
-    /// Timeouts, and how many requests at once.
+    /// Timeouts, and the limit of requests in flight.
     pub limits: UpstreamLimits,
-    pub(super) in_flight: InFlight,
-    pub(super) marks: Marks,
+    pub(super) in_flight: InFlightCount,
+    pub(super) health: UpstreamHealth,
 }
 
-/// Requests in flight to an upstream, of all workers. Of no account where targets are compared.
+/// The number of requests in flight, over all workers. Ignored by comparisons of targets.
 #[derive(Debug, Default)]
-pub(super) struct InFlight(pub(super) AtomicUsize);
+pub(super) struct InFlightCount(pub(super) AtomicUsize);
 
-impl PartialEq for InFlight {
+impl PartialEq for InFlightCount {
     fn eq(&self, _: &Self) -> bool {
         true
     }
 }
 
-impl Eq for InFlight {}
+impl Eq for InFlightCount {}
 
 /// TLS towards an upstream, compared by the roots that it trusts.
 #[derive(Clone)]
 pub struct ClientTls {
-    /// Which verifies by the roots.
+    /// Verifies servers by `roots`.
     pub config: Arc<ClientConfig>,
-    /// The roots that it verifies by.
+    /// The trusted roots.
     pub roots: Vec<TrustAnchor<'static>>,
 }
 
@@ -79,32 +80,32 @@ impl fmt::Debug for Target {
     }
 }
 
-/// What a target is made from. Secrets and roots have been read.
+/// The parts of a target: the upstream's settings, with its secrets and roots loaded.
 pub struct TargetSpec {
     /// The operator's name for it.
     pub name: String,
-    /// At least one.
+    /// The servers, at least one.
     pub origins: Vec<Origin>,
     /// `Host` sent upstream; absent: the domain's own name.
     pub host: Option<HeaderValue>,
-    /// Secret headers.
+    /// Secret headers to send.
     pub headers: HeaderMap,
-    /// A header that carries the client's address.
+    /// The name of a header with the client's address.
     pub client_ip_header: Option<HeaderName>,
     /// Whether `Forwarded` is sent.
     pub forwarded: bool,
-    /// What `X-Forwarded-For` has, where that is configured.
+    /// The content of `X-Forwarded-For`, if configured.
     pub forwarded_for: Option<ForwardedFor>,
-    /// For https origins.
+    /// The TLS configuration of https origins.
     pub tls: Option<ClientTls>,
-    /// By what name https origins are called and must prove themselves; absent: each by the host of its URL.
+    /// The server name (SNI) that https origins must prove; if absent, the host of each origin's URL.
     pub server_name: Option<ServerName<'static>>,
-    /// Timeouts, and how many requests at once.
+    /// Timeouts, and the limit of requests in flight.
     pub limits: UpstreamLimits,
 }
 
 impl Target {
-    /// A target to which nothing was sent yet. Its headers are marked sensitive, so that no log shows them.
+    /// A target without requests in flight and failed origins. Marks its headers as sensitive, so that they are not logged.
     #[must_use]
     pub fn new(spec: TargetSpec) -> Self {
         let TargetSpec {
@@ -120,8 +121,8 @@ impl Target {
             limits,
         } = spec;
         headers.values_mut().for_each(|value| value.set_sensitive(true));
-        let marks = Marks::new(origins.len());
-        let in_flight = InFlight::default();
+        let health = UpstreamHealth::new(origins.len());
+        let in_flight = InFlightCount::default();
         Self {
             name,
             origins,
@@ -134,7 +135,7 @@ impl Target {
             server_name,
             limits,
             in_flight,
-            marks,
+            health,
         }
     }
 }

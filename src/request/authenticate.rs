@@ -93,7 +93,7 @@ async fn authenticate(
     };
     let route = refresh_site(&mut context, current, route)?;
     let proof = judge(identities, clock, route.authenticate, &context, &body)?;
-    Ok(Authenticated { context, body: RequestBody::sharing(body, share), proof })
+    Ok(Authenticated { context, body: RequestBody::with_share(body, share), proof })
 }
 
 /// The denial of a stranger: a client whose certificate no application can have registered, by thumbprint, subject or SAN.

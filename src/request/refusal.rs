@@ -194,7 +194,7 @@ impl Refusal {
             description.push_str(DECODED);
         }
         let body = serde_json::json!({ "error": self.code(), "error_description": description });
-        let mut response = Response::new(ResponseBody::own(body.to_string()));
+        let mut response = Response::new(ResponseBody::from_edge(body.to_string()));
         *response.status_mut() = self.status();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

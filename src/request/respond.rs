@@ -70,7 +70,7 @@ where
         let authorization = request.headers().get(header::AUTHORIZATION).cloned();
         let record = Rc::new(Record::new());
         let (head, incoming) = request.into_parts();
-        let (body, rest) = IncomingBody::new(incoming);
+        let (body, unread) = IncomingBody::new(incoming);
         let request = Request::from_parts(head, body);
         let answer = self.inner.call(Inbound { request, record: Rc::clone(&record) });
         let (metrics, connection) = (self.metrics.clone(), Rc::clone(&self.connection));
@@ -99,9 +99,9 @@ where
                     if version == Version::HTTP_2 {
                         if refusal.may_read_body() {
                             // Boxed, since it would enlarge the future of every request.
-                            Box::pin(rest.discard_short()).await;
+                            Box::pin(unread.discard_before_refusal()).await;
                         }
-                        rest.linger(connection.is_authenticated());
+                        unread.discard_after_refusal(connection.is_authenticated());
                     }
                     is_body_unread = true;
                     let mut response = refusal.response(authorization.as_ref(), &connection.server_name);
@@ -135,7 +135,7 @@ where
 /// Removes the body for HEAD but keeps its length. hyper does so over HTTP/1.1 only.
 fn without_body(response: &mut Response<ResponseBody>) {
     let length = response.body().size_hint().exact();
-    *response.body_mut() = ResponseBody::own(String::new());
+    *response.body_mut() = ResponseBody::from_edge(String::new());
     if let Some(length) = length {
         response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
     }

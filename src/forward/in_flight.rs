@@ -1,0 +1,54 @@
+//! The limit of requests in flight to one upstream, and the share of it that anonymous requests may use.
+
+use std::sync::{Arc, atomic::Ordering::Relaxed};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::Target;
+
+/// Whether a request comes from an authenticated application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// The application has authenticated.
+    Authenticated,
+    /// The route requires no authentication.
+    Anonymous,
+}
+
+/// Counts a request as in flight, from before its connection is opened until the end of its response.
+#[derive(Debug)]
+pub(super) struct InFlightGuard {
+    target: Arc<Target>,
+    /// The permit of an anonymous request, of those for all upstreams.
+    _anonymous: Option<OwnedSemaphorePermit>,
+}
+
+/// How many anonymous requests may be in flight at once, of this limit of connections. A quarter is left to authenticated ones.
+#[must_use]
+pub const fn anonymous_share(connections: usize) -> usize {
+    connections - connections / 4
+}
+
+impl InFlightGuard {
+    /// Counts a request; none if a limit is reached. Anonymous requests are limited to a share of the upstream's limit, so that they
+    /// cannot keep applications from it, and to `anonymous` permits over all upstreams.
+    pub(super) fn acquire(target: &Arc<Target>, caller: Caller, anonymous: &Arc<Semaphore>) -> Option<Self> {
+        let (limit, permit) = match caller {
+            Caller::Authenticated => (target.limits.connections, None),
+            // The limit over all upstreams may be lower than this one's: it follows the number of descriptors.
+            Caller::Anonymous => (
+                anonymous_share(target.limits.connections),
+                Some(Arc::clone(anonymous).try_acquire_owned().ok()?),
+            ),
+        };
+        let guard = Self { target: Arc::clone(target), _anonymous: permit };
+        // Counted before the comparison; the drop of a rejected guard counts down again.
+        (target.in_flight.0.fetch_add(1, Relaxed) < limit).then_some(guard)
+    }
+}
+
+impl Drop for InFlightGuard {
+    fn drop(&mut self) {
+        self.target.in_flight.0.fetch_sub(1, Relaxed);
+    }
+}

@@ -1,0 +1,151 @@
+//! The body of a received request, and how its unread part is discarded.
+
+use std::{
+    cell::{Cell, RefCell},
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tokio::time::timeout;
+
+/// The most bytes of a body that are discarded before a refusal is sent.
+const BEFORE_BYTES: u64 = 16 * 1024;
+/// How long they may take to arrive: a client that has sent a head is about to send its body.
+const BEFORE_TIME: Duration = Duration::from_millis(100);
+/// The most bytes of a body that are discarded after a refusal.
+const AFTER_BYTES: u64 = 4 * 1024 * 1024;
+/// How long they may take to arrive.
+const AFTER_TIME: Duration = Duration::from_secs(2);
+/// How many bodies are discarded at once on one worker, for authenticated and for anonymous requests each.
+const MAX_DISCARDS: usize = 64;
+
+/// The body of a received request. When it is dropped, its unread part moves to its [`UnreadBody`].
+#[derive(Debug)]
+pub struct IncomingBody {
+    incoming: Option<Incoming>,
+    unread: UnreadBody,
+}
+
+/// The unread part of a request's body, once the body is dropped.
+#[derive(Clone, Debug, Default)]
+pub struct UnreadBody(Option<Rc<RefCell<Option<Incoming>>>>);
+
+impl IncomingBody {
+    /// A body, and the handle to its unread part.
+    #[must_use]
+    pub fn new(incoming: Incoming) -> (Self, UnreadBody) {
+        let unread = UnreadBody((!incoming.is_end_stream()).then(Rc::default));
+        (Self { incoming: Some(incoming), unread: unread.clone() }, unread)
+    }
+}
+
+impl Drop for IncomingBody {
+    fn drop(&mut self) {
+        if let (Some(unread), Some(incoming)) = (&self.unread.0, self.incoming.take())
+            && !incoming.is_end_stream()
+        {
+            unread.replace(Some(incoming));
+        }
+    }
+}
+
+impl Body for IncomingBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match &mut self.incoming {
+            Some(incoming) => Pin::new(incoming).poll_frame(cx),
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+    }
+}
+
+impl UnreadBody {
+    /// Discards a short body before the request is refused: some clients, such as curl 7.88, treat the end of an HTTP/2 stream to which
+    /// they are still sending as an error, and never read the refusal.
+    pub async fn discard_before_refusal(&self) {
+        let Some(mut incoming) = self.take() else { return };
+        if incoming.size_hint().lower() <= BEFORE_BYTES {
+            let _ = timeout(BEFORE_TIME, discard(&mut incoming, BEFORE_BYTES)).await;
+        }
+        if let Some(unread) = &self.0
+            && !incoming.is_end_stream()
+        {
+            unread.replace(Some(incoming));
+        }
+    }
+
+    /// Discards more of the body while the refusal is sent, for the same clients: otherwise hyper would reset the stream. Nothing is
+    /// discarded if that is done for many requests already; those of authenticated clients are counted separately.
+    pub fn discard_after_refusal(&self, is_authenticated: bool) {
+        let Some(mut incoming) = self.take() else { return };
+        let Some(slot) = DiscardSlot::acquire(is_authenticated) else { return };
+        tokio::task::spawn_local(async move {
+            let _ = timeout(AFTER_TIME, discard(&mut incoming, AFTER_BYTES)).await;
+            drop(slot);
+        });
+    }
+
+    fn take(&self) -> Option<Incoming> {
+        self.0.as_ref()?.take()
+    }
+}
+
+/// Reads a body to its end, or until it exceeds `most` bytes.
+async fn discard(incoming: &mut Incoming, most: u64) {
+    let mut left = most;
+    while let Some(Ok(frame)) = incoming.frame().await {
+        let length = frame.data_ref().map_or(0, Bytes::len);
+        match left.checked_sub(u64::try_from(length).unwrap_or(u64::MAX)) {
+            Some(remaining) => left = remaining,
+            None => return,
+        }
+    }
+}
+
+thread_local! {
+    /// How many bodies are being discarded after a refusal: of anonymous and of authenticated requests.
+    static DISCARDS: [Cell<usize>; 2] = const { [Cell::new(0), Cell::new(0)] };
+}
+
+/// Counts a body that is being discarded.
+struct DiscardSlot(usize);
+
+impl DiscardSlot {
+    fn acquire(is_authenticated: bool) -> Option<Self> {
+        let index = usize::from(is_authenticated);
+        DISCARDS.with(|counts| {
+            let count = counts.get(index)?;
+            (count.get() < MAX_DISCARDS).then(|| count.set(count.get() + 1))
+        })?;
+        Some(Self(index))
+    }
+}
+
+impl Drop for DiscardSlot {
+    fn drop(&mut self) {
+        DISCARDS.with(|counts| {
+            if let Some(count) = counts.get(self.0) {
+                count.set(count.get().saturating_sub(1));
+            }
+        });
+    }
+}
