@@ -29,14 +29,14 @@ pub struct Corked<IO> {
     io: IO,
     /// Whether the next write begins a record of an unfinished handshake, and may be corked.
     corks: bool,
-    corked: Vec<u8>,
+    held: Vec<u8>,
     /// The first bytes from the peer.
     first_bytes: FirstBytes,
 }
 
 impl<IO> Corked<IO> {
     pub(super) const fn new(io: IO) -> Self {
-        Self { io, corks: true, corked: Vec::new(), first_bytes: FirstBytes::new() }
+        Self { io, corks: true, held: Vec::new(), first_bytes: FirstBytes::new() }
     }
 
     /// The first bytes from the peer.
@@ -46,7 +46,7 @@ impl<IO> Corked<IO> {
 
     /// Discards the corked bytes, and corks no more.
     pub(super) fn discard_corked(&mut self) {
-        self.corked.clear();
+        self.held.clear();
         self.corks = false;
     }
 
@@ -69,7 +69,7 @@ impl<IO> Corked<IO> {
 impl<IO: AsyncWrite + Unpin> Corked<IO> {
     /// Writes the corked bytes.
     pub fn poll_release(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.corked.is_empty() {
+        while !self.held.is_empty() {
             ready!(self.poll_write_with_corked(cx, &[]))?;
         }
         Poll::Ready(Ok(()))
@@ -82,20 +82,20 @@ impl<IO: AsyncWrite + Unpin> Corked<IO> {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         loop {
-            if self.corked.is_empty() {
+            if self.held.is_empty() {
                 return Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
             }
             let all: Vec<IoSlice<'_>> =
-                std::iter::once(IoSlice::new(&self.corked)).chain(bufs.iter().copied()).collect();
+                std::iter::once(IoSlice::new(&self.held)).chain(bufs.iter().copied()).collect();
             let written = ready!(Pin::new(&mut self.io).poll_write_vectored(cx, &all))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            let of_corked = written.min(self.corked.len());
-            if of_corked == self.corked.len() {
-                self.corked = Vec::new();
+            let of_corked = written.min(self.held.len());
+            if of_corked == self.held.len() {
+                self.held = Vec::new();
             } else {
-                self.corked.drain(..of_corked);
+                self.held.drain(..of_corked);
             }
             if written > of_corked || bufs.is_empty() {
                 return Poll::Ready(Ok(written - of_corked));
@@ -135,11 +135,11 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Corked<IO> {
             && (bufs.first().is_some_and(|buf| buf.first() == Some(&APPLICATION_DATA))
                 || this.first_bytes.may_be_http())
         {
-            let before = this.corked.len();
+            let before = this.held.len();
             for buf in bufs {
-                this.corked.extend_from_slice(buf);
+                this.held.extend_from_slice(buf);
             }
-            return Poll::Ready(Ok(this.corked.len() - before));
+            return Poll::Ready(Ok(this.held.len() - before));
         }
         let written = ready!(this.poll_write_with_corked(cx, bufs))?;
         // After a partial write, the next one continues the same record.
