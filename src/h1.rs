@@ -1,11 +1,14 @@
 //! The HTTP/1.1 client connection to an origin (RFC 9112): one request at a time, polled by the task of that request.
 //!
-//! Why this is not hyper's client: hyper's connection is a future of its own, reached through a channel in each direction, and is
-//! more lenient than an intermediary should be about where a response ends. Polled in the task of the request, with batched writes, it
-//! still takes 10 % more CPU for a kept-alive request (`benches/RESULTS.md`, "own machinery"). The
-//! parser below is hyper's: httparse. What this module refuses beyond hyper: a length stated in two ways, a transfer coding other
-//! than `chunked`, lines without CR, control characters in chunk extensions. `fuzz/` and its twin in `cargo test` check that what
-//! this module accepts, hyper's client reads as the same response.
+//! Why this is not hyper's client: hyper's connection is a separate future that is reached through channels, and it is more lenient
+//! about the end of a response than an intermediary should be.
+//!
+//! `benches/RESULTS.md` ("What own machinery earns") has the measurement against hyper's client polled in the request's own task with
+//! batched writes: 10 % less CPU and 16 % fewer instructions for a request on a kept-alive connection.
+//!
+//! The parser is hyper's: httparse. Beyond hyper, this module refuses contradictory lengths, transfer codings other than `chunked`,
+//! lines without CR, and control characters in chunk extensions. `fuzz/` and its twin in `cargo test` check that hyper's client reads
+//! every response that this module accepts as the same response.
 
 mod chunked;
 mod connection;

@@ -1,6 +1,6 @@
-//! The edge's own HTTP requests, besides those that it forwards: one GET over HTTP/1.1 and a connection of its own.
+//! The HTTP requests that the edge itself makes: each a GET over HTTP/1.1 on a new connection.
 //!
-//! No redirect is followed: a document comes from where the operator said.
+//! Redirects are not followed: a document must be at the URL that the operator configured.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use tokio::{
 
 use crate::{forward::Origin, tls};
 
-/// What to get.
+/// A GET request.
 #[derive(Debug)]
 pub struct Get<'a> {
     /// Scheme, host and port.
@@ -26,18 +26,18 @@ pub struct Get<'a> {
     pub target: &'a str,
     /// The field value of `Accept`.
     pub accept: &'static str,
-    /// The most bytes of the response's body.
-    pub largest: usize,
+    /// The longest response body, in bytes.
+    pub max_bytes: usize,
 }
 
 impl Get<'_> {
-    /// Sends the request and reads the body of a response with status 200. The caller limits the time.
+    /// Sends the request and returns the body of the response. The caller limits the time.
     ///
-    /// `roots` verify the server of an https origin; they are not asked for otherwise.
+    /// `roots` verify the server of an https origin; the function is not called for http.
     ///
     /// # Errors
     ///
-    /// A sentence for the log.
+    /// If the status is not 200, the body is too long, or the connection fails: a sentence for the log.
     pub async fn send(&self, roots: impl FnOnce() -> Result<RootCertStore, String>) -> Result<Bytes, String> {
         let Origin { tls, host, port } = self.origin;
         let tcp = TcpStream::connect((host.as_str(), *port))
@@ -72,26 +72,29 @@ impl Get<'_> {
                 sender.send_request(request).await.map_err(|error| format!("no response: {error}"))?;
             let status = response.status();
             if status.is_redirection() {
-                return Err(format!("the server answers {status}, expected 200: redirects are not followed"));
+                return Err(format!(
+                    "the server responded with {status}, expected 200: redirects are not followed"
+                ));
             }
             if status != StatusCode::OK {
-                return Err(format!("the server answers {status}, expected 200"));
+                return Err(format!("the server responded with {status}, expected 200"));
             }
-            let body = Limited::new(response.into_body(), self.largest).collect().await.map_err(|error| {
-                if error.is::<LengthLimitError>() {
-                    format!("the response has more than {} MiB", self.largest >> 20)
-                } else {
-                    format!("the response is incomplete: {error}")
-                }
-            })?;
+            let body =
+                Limited::new(response.into_body(), self.max_bytes).collect().await.map_err(|error| {
+                    if error.is::<LengthLimitError>() {
+                        format!("the response has more than {} MiB", self.max_bytes >> 20)
+                    } else {
+                        format!("the response is incomplete: {error}")
+                    }
+                })?;
             Ok(body.to_bytes())
         };
-        // The connection is driven here and goes with this future: a timeout leaves none behind.
+        // The connection is driven by this future, so that a timeout closes it.
         let mut connection = std::pin::pin!(connection);
         let mut read = std::pin::pin!(read);
         tokio::select! {
             read = &mut read => read,
-            // The response may have come with the end.
+            // The response may have arrived before the connection ended.
             _ = &mut connection => read.await,
         }
     }

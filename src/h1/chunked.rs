@@ -114,7 +114,8 @@ fn has_control(line: &[u8]) -> bool {
     line.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t')
 }
 
-/// httparse accepts a bare LF as a line's end. Refused here: the last line's end is where the next message begins.
+/// Whether a line ends with a bare LF, which httparse accepts. It is refused, since the end of the last line is where the next message
+/// begins.
 fn has_bare_lf(lines: &[u8]) -> bool {
     memchr::memchr_iter(b'\n', lines).any(|at| lines.get(..at).is_none_or(|before| !before.ends_with(b"\r")))
 }

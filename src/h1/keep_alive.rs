@@ -1,5 +1,5 @@
-//! The `Keep-Alive` header of a response: how long, and for how many requests, the origin keeps the connection open (RFC 2068 section 19.7.1.1,
-//! <https://datatracker.ietf.org/doc/html/draft-thomson-hybi-http-timeout>).
+//! The `Keep-Alive` header of a response: for how long and how many requests the origin keeps the connection open (RFC 2068 section
+//! 19.7.1.1, <https://datatracker.ietf.org/doc/html/draft-thomson-hybi-http-timeout>).
 
 use std::time::Duration;
 
@@ -32,12 +32,12 @@ impl KeepAlive {
     }
 
     /// The limits in force after a response that stated these.
-    pub(super) fn followed_by(self, said: Self) -> Self {
-        Self { limit: said.limit.or(self.limit), requests: said.requests.or(self.requests) }
+    pub(super) fn followed_by(self, stated: Self) -> Self {
+        Self { limit: stated.limit.or(self.limit), requests: stated.requests.or(self.requests) }
     }
 }
 
-/// Digits only; a number too large for the type saturates.
+/// Parses digits, which may be quoted. A number that is too large becomes `u64::MAX`.
 fn number(digits: &[u8]) -> Option<u64> {
     let quoted = digits.strip_prefix(b"\"").and_then(|digits| digits.strip_suffix(b"\""));
     let digits = quoted.unwrap_or(digits);
@@ -66,11 +66,11 @@ mod tests {
             (&[""], None, None),
             (&["\u{ff}=\u{ff}, timeout=2"], seconds(1), None),
         ] {
-            let mut said = KeepAlive::default();
+            let mut stated = KeepAlive::default();
             for line in lines {
-                said.read(line.as_bytes());
+                stated.read(line.as_bytes());
             }
-            assert_eq!(said, KeepAlive { limit, requests }, "{lines:?}");
+            assert_eq!(stated, KeepAlive { limit, requests }, "{lines:?}");
         }
     }
 }

@@ -15,6 +15,7 @@ pub(super) enum Framing {
 }
 
 impl Framing {
+    /// The framing of a body, by its size hint.
     pub(super) fn of(body: &impl Body) -> Self {
         if body.is_end_stream() {
             return Self::None;
@@ -31,7 +32,7 @@ pub(super) fn size(head: &Parts) -> usize {
 }
 
 /// Appends a head. The types of names, values, method and target admit no line break. The framing is that of the body, whatever
-/// the head's own headers say.
+/// the head's own headers state.
 pub(super) fn head(out: &mut Vec<u8>, head: &Parts, framing: Framing) {
     let target = head.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
     out.extend_from_slice(head.method.as_str().as_bytes());
@@ -98,7 +99,7 @@ pub(super) fn end(out: &mut Vec<u8>, framing: Framing) -> bool {
     match framing {
         Framing::None | Framing::Length(0) => true,
         Framing::Length(_) => false,
-        // No trailers: they could carry headers that vouch.
+        // No trailers: they could contain a vouching header.
         Framing::Chunked => {
             out.extend_from_slice(b"0\r\n\r\n");
             true
@@ -164,7 +165,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever headers a client sends: the upstream's parser finds those, and one framing header.
+        /// An upstream's parser finds the headers that the client sent, and one framing header.
         #[test]
         fn an_encoded_head_parses_back(
             lines in prop::collection::vec(("[a-z][a-z0-9-]{0,12}", "[ -~\t\u{80}-\u{ff}]{0,40}"), 0..20),
@@ -184,9 +185,9 @@ mod tests {
             prop_assert_eq!((parsed.method, parsed.path), (Some("POST"), Some(target.as_str())));
             let framing = |name: &str| name == "content-length" || name == "transfer-encoding";
             let read: Vec<_> = parsed.headers.iter().filter(|line| !framing(line.name)).map(|line| (line.name, line.value)).collect();
-            let meant: Vec<_> = parts.headers.iter().filter(|(name, _)| !framing(name.as_str()))
+            let expected: Vec<_> = parts.headers.iter().filter(|(name, _)| !framing(name.as_str()))
                 .map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
-            prop_assert_eq!(read, meant);
+            prop_assert_eq!(read, expected);
             let framings: Vec<_> = parsed.headers.iter().filter(|line| framing(line.name)).map(|line| line.value).collect();
             prop_assert_eq!(framings, vec![b"1"]);
         }

@@ -83,7 +83,7 @@ pub(super) fn take(
     }
 }
 
-/// The end of the empty line after a head, searched from three bytes before `scanned`.
+/// Finds the end of the empty line after a head. Searches from three bytes before `scanned`.
 ///
 /// A bare LF is refused, although a recipient may accept it (RFC 9112 section 2.2): readers disagree on whether it ends a line,
 /// and so on where a head ends.

@@ -1,4 +1,4 @@
-//! A connection seen from both ends; and compared with hyper's client on the same bytes.
+//! The connection against a scripted origin, and compared with hyper's client on the same bytes.
 
 mod hyper;
 
@@ -16,7 +16,7 @@ use super::Error;
 
 type Connection = super::Connection<Full<Bytes>>;
 
-/// A connection whose stream carries this many bytes at a time, and its other end.
+/// A connection whose stream buffers this many bytes, and its other end.
 fn connected(bytes: usize) -> (Connection, DuplexStream) {
     let (near, far) = tokio::io::duplex(bytes);
     (Connection::new(Box::new(near)), far)
@@ -74,8 +74,8 @@ async fn one_connection_carries_requests_in_sequence() {
         };
         let client = async {
             for _ in 0..2 {
-                let answer = exchange(&mut h1, post(b"a=b")).await.unwrap();
-                assert_eq!(answer.body(), b"hello");
+                let response = exchange(&mut h1, post(b"a=b")).await.unwrap();
+                assert_eq!(response.body(), b"hello");
                 assert!(h1.reset_for_reuse() && h1.is_open());
             }
         };
@@ -104,16 +104,16 @@ async fn bytes_after_a_response_prevent_reuse() {
 
 #[tokio::test]
 async fn a_connection_that_its_origin_closes_is_not_reused() {
-    for answer in [
+    for response in [
         &b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok"[..],
         b"HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok",
         b"HTTP/1.1 200 OK\r\n\r\nok",
     ] {
         let (mut h1, mut far) = connected(4096);
-        far.write_all(answer).await.unwrap();
+        far.write_all(response).await.unwrap();
         far.shutdown().await.unwrap();
         assert_eq!(exchange(&mut h1, get()).await.unwrap().body(), b"ok");
-        assert!(!h1.reset_for_reuse(), "{}", String::from_utf8_lossy(answer));
+        assert!(!h1.reset_for_reuse(), "{}", String::from_utf8_lossy(response));
     }
     let (mut h1, mut far) = connected(4096);
     far.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
@@ -134,7 +134,7 @@ async fn every_closed_connection_is_found_closed() {
 }
 
 #[tokio::test]
-async fn a_response_before_the_request_is_sent_counts() {
+async fn a_response_before_the_request_is_sent_is_read() {
     // The origin reads the head only; the stream holds 64 bytes of the body.
     let (mut h1, mut far) = connected(64);
     let origin = async {
@@ -143,8 +143,8 @@ async fn a_response_before_the_request_is_sent_counts() {
         far
     };
     let client = async {
-        let answer = exchange(&mut h1, post(&vec![b'x'; 100_000])).await.unwrap();
-        assert_eq!((answer.status().as_u16(), &answer.body()[..]), (413, &b"too big"[..]));
+        let response = exchange(&mut h1, post(&vec![b'x'; 100_000])).await.unwrap();
+        assert_eq!((response.status().as_u16(), &response.body()[..]), (413, &b"too big"[..]));
         assert!(!h1.reset_for_reuse(), "the rest of the request would be read as the next one");
     };
     let (far, ()) = tokio::join!(origin, client);
@@ -154,14 +154,14 @@ async fn a_response_before_the_request_is_sent_counts() {
     let (mut h1, mut far) = connected(64);
     far.write_all(b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 7\r\n\r\ntoo big").await.unwrap();
     drop(far);
-    let answer = exchange(&mut h1, post(&vec![b'x'; 100_000])).await.unwrap();
-    assert_eq!(answer.body(), b"too big");
+    let response = exchange(&mut h1, post(&vec![b'x'; 100_000])).await.unwrap();
+    assert_eq!(response.body(), b"too big");
     assert!(!h1.reset_for_reuse());
 }
 
 #[tokio::test]
 async fn a_connection_that_ends_early_is_an_error() {
-    for answer in [
+    for response in [
         &b""[..],
         b"HTTP/1.1 200 OK\r\nconte",
         b"HTTP/1.1 100 Continue\r\n\r\n",
@@ -169,7 +169,7 @@ async fn a_connection_that_ends_early_is_an_error() {
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n",
     ] {
         let (mut h1, mut far) = connected(4096);
-        far.write_all(answer).await.unwrap();
+        far.write_all(response).await.unwrap();
         far.shutdown().await.unwrap();
         let outcome = exchange(&mut h1, get()).await;
         assert!(matches!(outcome, Err(Error::Incomplete)), "{outcome:?}");

@@ -187,7 +187,7 @@ async fn fetch_repeatedly<D: Document>(
 /// Fetches a document once, and caches it if it differs and may. Whether it differs.
 async fn fetch<D: Document>(document: &D) -> Result<bool, String> {
     let Location { url, file, timeout, ca, .. } = document.location();
-    let get = Get { origin: &url.origin, target: &url.target, accept: D::ACCEPT, largest: D::LARGEST };
+    let get = Get { origin: &url.origin, target: &url.target, accept: D::ACCEPT, max_bytes: D::LARGEST };
     let answer = get.send(|| roots(ca.as_deref().map(Path::new)).map_err(|fault| fault.what));
     let bytes = tokio::time::timeout(*timeout, answer)
         .await

@@ -1,4 +1,4 @@
-//! The rustls configuration of one domain.
+//! The rustls server configuration of one domain.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,35 +18,35 @@ use super::{
 };
 use crate::{clock::Clock, identity::ClientCertificate};
 
-/// A server's chain with the key that belongs to it.
+/// The certificate chain of a domain with its private key.
 pub type ServerCredential = Arc<CertifiedKey>;
 
-/// What a domain's TLS is made from.
+/// The parts that a domain's TLS configuration is made from.
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
     /// The domain's chain and key.
     pub credential: ServerCredential,
-    /// SHA-256 of the key's file: whether the key is another.
+    /// SHA-256 of the key file, to detect that it has changed.
     pub key_file: [u8; 32],
-    /// Whether a certificate is asked for.
+    /// Whether a client certificate is requested.
     pub client_auth: ClientAuth,
-    /// Which suites are offered.
+    /// The cipher suites to offer.
     pub cipher_suites: CipherSuites,
     /// The domain's name, to which its tickets are bound.
     pub domain: Box<str>,
-    /// How long a session can be resumed, from its full handshake on.
+    /// How long a session can be resumed after its full handshake.
     pub session_lifetime: Duration,
-    /// What ticket keys are derived from; none: they are this process's own.
+    /// The secrets from which ticket keys are derived; none: the process makes random keys.
     pub ticket_secrets: Option<TicketSecrets>,
     /// DER subjects of the client CAs that are sent in the certificate request, except while self-signed certificates are
     /// registered (RFC 8705 section 7.2).
     pub hints: Vec<DistinguishedName>,
 }
 
-/// The cryptography that the edge uses: aws-lc-rs, X25519MLKEM768 preferred; with FAPI's suites only AES-GCM.
+/// The cryptography that the edge uses: aws-lc-rs with these cipher suites; X25519MLKEM768 is preferred.
 ///
-/// Of the suites those with AES-128-GCM come first: all that hashes in a handshake is SHA-256 then, for which processors have
-/// instructions. It is what Go, BoringSSL and Mozilla's guidelines put first.
+/// AES-128-GCM suites are first, as in Go, BoringSSL and Mozilla's guidelines: their handshakes hash with SHA-256, for which
+/// processors have instructions.
 #[must_use]
 pub fn provider(suites: CipherSuites) -> CryptoProvider {
     let mut provider = aws_lc_rs::default_provider();
@@ -71,25 +71,24 @@ pub fn provider(suites: CipherSuites) -> CryptoProvider {
     provider
 }
 
-/// A domain's TLS: its configurations with what they were made from. A clone is cheap.
+/// The TLS configurations of a domain, and the options that they were made from. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct DomainTls {
     with_hints: Arc<ServerConfig>,
-    /// The same one if there are no hints.
+    /// The same as `with_hints` if there are no hints.
     without_hints: Arc<ServerConfig>,
     made_from: Arc<ServerOptions>,
-    /// Where no file gives them.
-    own_keys: Option<Arc<RotatingKeys>>,
+    /// The random ticket keys, if no key file is configured.
+    random_keys: Option<Arc<RotatingKeys>>,
 }
 
 impl DomainTls {
-    /// Builds the configurations. Their ticket keys are the domain's own, so that a session of one domain can't be
-    /// resumed on another; there is no session cache and no early data.
+    /// Builds the configurations. Their ticket keys belong to the domain, so that a session of one domain cannot be resumed on
+    /// another. There is no session cache and no early data.
     ///
-    /// Keys that no file gives are taken over from the same domain's `former` configuration, so that sessions outlive a
-    /// renewed certificate, but not where client authentication changed: then every client does a full handshake under the new
-    /// rule. Keys of a file are bound to the rule by their derivation. A `former` configuration from the same options is taken
-    /// over.
+    /// Random ticket keys are reused from the domain's `former` configuration, so that sessions survive the renewal of a certificate.
+    /// They are replaced if client authentication has changed, so that every client does a full handshake under the new rule; the
+    /// derivation of shared keys ensures the same. A `former` configuration that was made from the same options is reused.
     ///
     /// # Errors
     ///
@@ -99,27 +98,29 @@ impl DomainTls {
             return former.with_other_hints(options, clock);
         }
         let context = Context { domain: options.domain.clone(), client_auth: options.client_auth };
-        let random = |_| rustls::Error::FailedToGetRandomBytes;
-        let own = |keys: Arc<RotatingKeys>| (Keys::Rotating(Arc::clone(&keys)), Some(keys));
-        let (keys, own_keys) = match (&options.ticket_secrets, former) {
+        let no_random_bytes = |_| rustls::Error::FailedToGetRandomBytes;
+        let rotating = |keys: Arc<RotatingKeys>| (Keys::Rotating(Arc::clone(&keys)), Some(keys));
+        let (keys, random_keys) = match (&options.ticket_secrets, former) {
             (Some(secrets), _) => {
                 let keys = secrets.iter().map(|secret| TicketKey::derive(secret, &context));
-                (Keys::Shared(keys.collect::<Result<_, _>>().map_err(random)?), None)
+                (Keys::Shared(keys.collect::<Result<_, _>>().map_err(no_random_bytes)?), None)
             }
-            (None, Some(Self { own_keys: Some(keys), made_from, .. }))
+            (None, Some(Self { random_keys: Some(keys), made_from, .. }))
                 if made_from.client_auth == options.client_auth =>
             {
-                own(Arc::clone(keys))
+                rotating(Arc::clone(keys))
             }
-            (None, _) => own(Arc::new(RotatingKeys::new(context, clock.now()).map_err(random)?)),
+            (None, _) => {
+                rotating(Arc::new(RotatingKeys::new(context, clock.now()).map_err(no_random_bytes)?))
+            }
         };
         let tickets = Tickets { keys, lifetime: options.session_lifetime, clock: clock.clone() };
         let without_hints = server_config(&options, &[], Arc::new(tickets), clock)?;
         let with_hints = with_hints(&options, &without_hints, clock)?;
-        Ok(Self { with_hints, without_hints, made_from: Arc::new(options), own_keys })
+        Ok(Self { with_hints, without_hints, made_from: Arc::new(options), random_keys })
     }
 
-    /// The same with the hints of these options. A configuration that stays the same is taken over.
+    /// Replaces the hints by those of these options.
     fn with_other_hints(&self, options: ServerOptions, clock: &Clock) -> Result<Self, rustls::Error> {
         if self.made_from.hints.iter().map(AsRef::as_ref).eq(options.hints.iter().map(AsRef::<[u8]>::as_ref))
         {
@@ -135,7 +136,7 @@ impl DomainTls {
         if with_hints { &self.with_hints } else { &self.without_hints }
     }
 
-    /// Whether these options would make the same configuration without hints.
+    /// Whether these options equal those of this configuration, except for the hints.
     fn differs_in_hints_only(&self, options: &ServerOptions) -> bool {
         let ServerOptions {
             credential,
@@ -156,20 +157,20 @@ impl DomainTls {
             && *ticket_secrets == options.ticket_secrets
     }
 
-    /// The domain's own certificate.
+    /// The domain's certificate in DER.
     #[must_use]
     pub fn leaf(&self) -> Option<&CertificateDer<'static>> {
         self.made_from.credential.cert.first()
     }
 
-    /// The domain's own certificate, as facts; none if it can't be read as such.
+    /// The domain's certificate, parsed; none if it cannot be parsed.
     #[must_use]
     pub fn certificate(&self) -> Option<ClientCertificate> {
         ClientCertificate::from_chain(self.made_from.credential.cert.get(..1)?).ok()
     }
 }
 
-/// The configuration with the hints of these options, beside the one without any, whose tickets it shares.
+/// The configuration with the hints of these options. It shares the tickets of the one without hints.
 fn with_hints(
     options: &ServerOptions,
     without: &Arc<ServerConfig>,
@@ -204,10 +205,10 @@ fn server_config(
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.ticketer = ticketer;
-    // A client that comes back asks for one resumption at a time, and gets the next ticket with it.
+    // One ticket is enough: a client gets the next one with each resumption.
     config.send_tls13_tickets = 1;
     config.ignore_client_order = true;
-    // RFC 8879: a few bytes could become a chain of 16 MiB, whatever features rustls is built with.
+    // Certificate compression (RFC 8879) would let a few bytes expand to 16 MiB. Off, whichever features rustls is built with.
     config.cert_decompressors = Vec::new();
     Ok(Arc::new(config))
 }

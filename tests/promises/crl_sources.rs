@@ -69,10 +69,10 @@ async fn an_invalid_fetched_crl_is_logged_once() {
     let raw = |head: &str| Answer::Raw(format!("HTTP/1.1 {head}\r\n\r\n"));
     let (impostor, other) = (Ca::new("Client CA"), Ca::new("Other CA"));
     for (answer, told) in [
-        (raw("404 Not Found\r\ncontent-length: 0"), "the server answers 404 Not Found, expected 200"),
+        (raw("404 Not Found\r\ncontent-length: 0"), "the server responded with 404 Not Found, expected 200"),
         (
             raw("302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0"),
-            "the server answers 302 Found, expected 200: redirects are not followed",
+            "the server responded with 302 Found, expected 200: redirects are not followed",
         ),
         (Answer::List("no list".to_owned()), "what was fetched holds no CRL"),
         (Answer::List(String::new()), "what was fetched is empty"),

@@ -1,4 +1,4 @@
-//! The same responses, read by hyper's client.
+//! Compares the responses that this client and hyper's read from the same bytes.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,10 @@ use tokio::io::AsyncWriteExt;
 
 use super::{HeaderMap, body, connected, get, poll_fn};
 
-/// What a client makes of a connection on which a response comes.
+/// The result of reading a response.
 #[derive(Debug, PartialEq, Eq)]
 enum Outcome {
-    /// It is no response, or breaks off.
+    /// It is invalid or incomplete.
     Broken,
     Whole {
         status: u16,
@@ -28,7 +28,7 @@ fn sorted(map: &HeaderMap) -> BTreeMap<String, Vec<Vec<u8>>> {
     let values = |name| map.get_all(name).iter().map(|value| value.as_bytes().to_vec()).collect();
     let mut sorted: BTreeMap<_, Vec<_>> =
         map.keys().map(|name| (name.as_str().to_owned(), values(name))).collect();
-    // Equal ones are passed on as one.
+    // Equal lengths are merged into one.
     if let Some(lengths) = sorted.get_mut("content-length") {
         lengths.truncate(1);
         let text = String::from_utf8_lossy(&lengths[0]).into_owned();
@@ -87,7 +87,7 @@ async fn hypers(text: &[u8], piece: usize) -> Outcome {
         }
     };
     let origin = async {
-        // hyper takes what comes before its request for a stray response.
+        // hyper treats bytes that arrive before its request as an unsolicited response.
         super::read_until(&mut far, b"\r\n\r\n").await;
         let _ = far.write_all(text).await;
         let _ = far.shutdown().await;
@@ -106,7 +106,7 @@ fn one_of(texts: &'static [&'static str]) -> impl Strategy<Value = &'static str>
 }
 
 prop_compose! {
-    /// A response, or something near to one; `Some` of the last changes or cuts an octet of it.
+    /// A response, valid or nearly so, in which one byte may be changed or the end be cut off.
     fn response()(
         interim in one_of(&["", "", "HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n"]),
         line in one_of(&["HTTP/1.1 200 OK\r\n", "HTTP/1.1 400 Bad Request\r\n", "HTTP/1.0 200 OK\r\n", "HTTP/1.1 204 \r\n", "HTTP/1.1 304 Not Modified\r\n"]),
@@ -114,14 +114,14 @@ prop_compose! {
         coding in one_of(&["", "", "transfer-encoding: chunked\r\n", "Transfer-Encoding: CHUNKED\r\n", "transfer-encoding: gzip, chunked\r\n", "transfer-encoding: gzip\r\n"]),
         other in one_of(&["", "connection: close\r\n", "set-cookie: a=1\r\nSet-Cookie: b=2\r\n", "x-odd:\t \u{e9} \r\nx-empty:\r\n"]),
         body in one_of(&["hello", "", "5\r\nhello\r\n0\r\n\r\n", "3;a=b\r\nhel\r\n2\r\nlo\r\n0\r\nx-late: 1\r\n\r\n", "5\r\nhello\r\n"]),
-        behind in one_of(&["", "", "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"]),
+        after in one_of(&["", "", "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"]),
         change in prop::option::of((any::<prop::sample::Index>(), prop::option::of(any::<u8>()))),
     ) -> Vec<u8> {
-        let mut text = [interim, line, length, coding, other, "\r\n", body, behind].concat().into_bytes();
-        if let Some((at, octet)) = change {
+        let mut text = [interim, line, length, coding, other, "\r\n", body, after].concat().into_bytes();
+        if let Some((at, byte)) = change {
             let at = at.index(text.len());
-            match octet {
-                Some(octet) => text[at] = octet,
+            match byte {
+                Some(byte) => text[at] = byte,
                 None => text.truncate(at),
             }
         }
@@ -132,8 +132,8 @@ prop_compose! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
-    /// What the edge takes for a whole response, hyper does too, and for the same one; what it refuses and hyper takes has a
-    /// coding that nobody asked for, lengths that contradict, or a line without its CR.
+    /// hyper reads each response that the edge accepts as the same one. A response that only the edge refuses has a transfer coding, a
+    /// Content-Length that is contradictory or has a leading zero, or a line without CR.
     #[test]
     fn the_edge_reads_what_hyper_reads_or_refuses(text in response(), piece in 1..200_usize) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -141,15 +141,15 @@ proptest! {
         let shown = String::from_utf8_lossy(&text);
         if ours == Outcome::Broken && hypers != Outcome::Broken {
             let lower = shown.to_ascii_lowercase();
-            // hyper looks at neither where there is no body; what it says of a GET's would be passed on.
+            // hyper ignores both headers in a response that has no body.
             let is_bodyless = [" 101 ", " 204 ", " 304 "].iter().any(|status| lower.contains(status));
-            let has_bare_lf = text.split(|octet| *octet == b'\n').rev().skip(1).any(|line| !line.ends_with(b"\r"));
+            let has_bare_lf = text.split(|byte| *byte == b'\n').rev().skip(1).any(|line| !line.ends_with(b"\r"));
             let has_leading_zero = lower.contains("content-length:0");
             let is_strict = lower.contains("transfer-encoding")
                 || (is_bodyless && lower.contains("content-length"))
                 || has_bare_lf
                 || has_leading_zero;
-            prop_assert!(is_strict, "refused without need: {:?}, {:?}", shown, hypers);
+            prop_assert!(is_strict, "refused without a reason: {:?}, {:?}", shown, hypers);
         } else {
             prop_assert_eq!(ours, hypers, "{:?}", shown);
         }
