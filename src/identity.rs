@@ -1,11 +1,11 @@
-//! A client's certificate as facts: thumbprint, names, validity, and whether a chain to a client CA verifies.
+//! Client certificates: parsing, thumbprints, names, and path validation against the client CAs.
 //!
-//! Pure: no sockets, no clock, no configuration. What is asked of the certificate in RFC 8705 terms:
+//! Pure functions of their input: no sockets, no clock, no configuration.
 //!
-//! * [`thumbprint`]: section 3.1, and how a self-signed certificate is registered (section 2.2);
-//! * [`name`] and [`san`]: the registered subject of section 2.1.2, compared as RFC 5280 section 7 has it;
-//! * [`certificate`]: what was presented;
-//! * [`authorities`] and [`chain`]: RFC 5280 section 6, path validation against the client CAs and their CRLs.
+//! * [`thumbprint`]: the SHA-256 thumbprint of RFC 8705 section 3.1, by which a self-signed certificate is registered (section 2.2);
+//! * [`name`] and [`san`]: the registered subject of RFC 8705 section 2.1.2, compared by RFC 5280 section 7;
+//! * [`certificate`]: the certificates that a client has presented;
+//! * [`authorities`] and [`chain`]: path validation (RFC 5280 section 6) against the client CAs and their CRLs.
 
 pub mod authorities;
 pub mod certificate;

@@ -1,4 +1,4 @@
-//! The client CAs that are trusted, and their revocation lists.
+//! The trusted client CAs and their CRLs.
 
 pub(super) mod ca;
 pub(super) mod crl;
@@ -17,50 +17,50 @@ use crl::{Crl, CrlError};
 
 use crate::clock::Timestamp;
 
-/// What becomes of certificates whose CA's revocation list is past its nextUpdate.
+/// How certificates are judged if the nextUpdate of their CA's CRL has passed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StaleCrl {
-    /// They are refused: a list that nobody renews must not pass for one that revokes nobody.
+    /// They are refused, since a stale CRL must not be treated as an empty one.
     #[default]
     Refuse,
-    /// They are judged by the old list.
+    /// They are judged by the stale CRL.
     Report,
 }
 
-/// Which certificates of a path the CRLs are asked about.
+/// Which certificates of a path are checked for revocation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CrlDepth {
-    /// The client's and every CA's but the client CA's own.
+    /// The client's certificate and those of all intermediates.
     #[default]
     Chain,
-    /// The client's alone: the lists of its issuer.
+    /// The client's certificate only, by its issuer's CRLs.
     Leaf,
 }
 
-/// How certificates are judged by CRLs.
+/// How certificates are checked for revocation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RevocationPolicy {
-    /// Under an old list.
+    /// What a stale CRL means.
     pub stale: StaleCrl,
-    /// How far up.
+    /// Which certificates of a path are checked.
     pub depth: CrlDepth,
 }
 
-/// Which certificates a client CA may issue for clients, by their extKeyUsage (RFC 5280 section 4.2.1.12). A certificate
-/// without that extension is for every purpose.
+/// Which extKeyUsage (RFC 5280 section 4.2.1.12) is accepted below a client CA. A certificate without that extension is
+/// accepted for every purpose.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Purpose {
-    /// Those for clientAuth.
+    /// clientAuth.
     #[default]
     Client,
-    /// Those for clientAuth or serverAuth: public CAs stopped issuing for clientAuth in 2026.
+    /// clientAuth or serverAuth, since public CAs stopped issuing for clientAuth in 2026.
     ClientOrServer,
-    /// All.
+    /// Any usage.
     Any,
 }
 
 impl Purpose {
-    /// Its name in the configuration.
+    /// The name in the configuration.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -71,12 +71,12 @@ impl Purpose {
     }
 }
 
-/// A client CA as an operator gives it.
+/// A client CA, as configured.
 #[derive(Clone, Debug)]
 pub struct ClientCa {
-    /// Its certificate.
+    /// The CA certificate.
     pub der: CertificateDer<'static>,
-    /// What it may issue.
+    /// Which extKeyUsage is accepted below it.
     pub purpose: Purpose,
 }
 
@@ -86,97 +86,97 @@ impl From<CertificateDer<'static>> for ClientCa {
     }
 }
 
-/// One state of the authorities: the same client CAs, CRLs and policy, in the same order, have the same version.
+/// Identifies one state of the authorities: the same client CAs, CRLs and policy, in the same order, have the same version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AuthoritiesVersion([u8; 32]);
 
-/// The client CAs that are trusted, and their CRLs.
+/// The trusted client CAs and their CRLs.
 pub struct Authorities {
     cas: Vec<Ca>,
-    /// Of the certificates; as many as `cas`, in the same order.
+    /// The thumbprints of `cas`, in the same order.
     thumbprints: Vec<Thumbprint>,
-    /// Which of `cas` bear a name.
+    /// Indices of `cas` by subject.
     by_name: HashMap<DistinguishedName, Vec<usize>>,
-    /// Which of `cas` have issued each; as many as `cas`.
+    /// For each of `cas`, the indices of those that have issued it.
     issuers: Vec<Vec<usize>>,
-    /// By the name of their issuer, the newest first.
+    /// By issuer, the newest first.
     crls: HashMap<DistinguishedName, Vec<Crl>>,
     policy: RevocationPolicy,
     version: AuthoritiesVersion,
 }
 
-/// Why client CAs cannot be used.
+/// Why client CAs or CRLs cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AuthorityError {
-    /// A CA certificate that cannot be read.
+    /// A CA certificate cannot be parsed.
     #[error("client CA certificate {}: {reason}", index + 1)]
     Ca {
-        /// Which one, from 0.
+        /// Its index, from 0.
         index: usize,
-        /// What is wrong.
+        /// The cause.
         reason: String,
     },
-    /// A CRL that cannot be used.
+    /// A CRL cannot be used.
     #[error("CRL {}: {source}", index + 1)]
     Crl {
-        /// Which one, from 0.
+        /// Its index, from 0.
         index: usize,
-        /// What is wrong.
+        /// The cause.
         source: CrlError,
     },
 }
 
-/// A CA that is loaded but lets no chain verify.
+/// A client CA that is loaded, but below which no chain verifies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthorityWarning {
-    /// Which CA, from 0.
+    /// Its index, from 0.
     pub index: usize,
-    /// Its subject, in RFC 4514 form.
+    /// Its subject in RFC 4514 form.
     pub subject: String,
-    /// Why.
+    /// The cause.
     pub reason: UnusableCa,
 }
 
 impl fmt::Display for AuthorityWarning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "client CA {:?} lets no chain verify: {}", self.subject, self.reason)
+        write!(f, "client CA {:?} is unusable: {}", self.subject, self.reason)
     }
 }
 
-/// A client CA, to monitor its expiry.
+/// Facts about a client CA, to monitor its expiry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CaFacts {
-    /// Its subject, in RFC 4514 form.
+    /// Its subject in RFC 4514 form.
     pub subject: String,
-    /// Of its certificate: a CA that was renewed has another.
+    /// The thumbprint of its certificate, which a renewal changes.
     pub thumbprint: Thumbprint,
-    /// Of its certificate.
+    /// The validity of its certificate.
     pub validity: Validity,
-    /// What it may issue, by the operator's word.
+    /// Which extKeyUsage is accepted below it, as configured.
     pub purpose: Purpose,
 }
 
-/// A loaded CRL, to monitor its age.
+/// Facts about a loaded CRL, to monitor its age.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CrlFacts {
-    /// Which one, from 0, in the order in which they were given.
+    /// Its index, from 0, in the configured order.
     pub index: usize,
-    /// SHA-256 of the list.
+    /// SHA-256 of the CRL.
     pub hash: [u8; 32],
-    /// Its issuer, in RFC 4514 form.
+    /// Its issuer in RFC 4514 form.
     pub issuer: String,
-    /// When it was issued, in seconds since 1970.
+    /// When it was issued.
     pub this_update: Timestamp,
-    /// From when on it is stale.
+    /// When it becomes stale.
     pub next_update: Timestamp,
-    /// SHA-256 of the public key of the client CA that has signed it. An intermediate's list has none, nor has a forged one.
+    /// SHA-256 of the SubjectPublicKeyInfo of the client CA that has signed it; `None` if an intermediate or nobody has.
     pub signer: Option<[u8; 32]>,
-    /// The algorithm of its signature where that is not accepted: the list cannot count.
+    /// The algorithm of its signature if that is not accepted. The CRL is then ignored.
     pub unaccepted_algorithm: Option<String>,
 }
 
 impl CrlFacts {
-    /// Whether it is dated ahead of `now`, in seconds since 1970, by more than clocks may be apart.
+    /// Whether its thisUpdate is later than `now` by more than the tolerated clock skew.
     #[must_use]
     pub fn is_future_dated(&self, now: Timestamp) -> bool {
         self.this_update > now + crl::CLOCK_SKEW
@@ -184,7 +184,7 @@ impl CrlFacts {
 }
 
 impl Authorities {
-    /// Reads the client CAs and the CRLs, each in DER.
+    /// Parses the client CAs and the CRLs, each in DER.
     pub fn new(
         cas: Vec<impl Into<ClientCa>>,
         crls: Vec<Vec<u8>>,
@@ -213,13 +213,13 @@ impl Authorities {
             authorities.crls.entry(crl.issuer.clone()).or_default().push(crl);
         }
         authorities.version = AuthoritiesVersion(*Thumbprint::of(&content).as_bytes());
-        for lists in authorities.crls.values_mut() {
-            lists.sort_by_cached_key(|crl| std::cmp::Reverse(crl.recency()));
+        for crls in authorities.crls.values_mut() {
+            crls.sort_by_cached_key(|crl| std::cmp::Reverse(crl.recency()));
         }
         Ok(authorities)
     }
 
-    /// No client CA: no chain verifies.
+    /// No client CAs: no chain verifies.
     #[must_use]
     pub fn empty() -> Self {
         Self {
@@ -233,25 +233,25 @@ impl Authorities {
         }
     }
 
-    /// Which state of the authorities this is: a verdict on a chain holds under no other.
+    /// The version, on which every chain verdict depends.
     #[must_use]
     pub const fn version(&self) -> AuthoritiesVersion {
         self.version
     }
 
-    /// Whether there is no client CA.
+    /// Whether there are no client CAs.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.cas.is_empty()
     }
 
-    /// The client CAs' subjects in DER, each with its outer SEQUENCE: the hints of a TLS CertificateRequest
-    /// (RFC 8446 section 4.2.4).
+    /// The subjects of the client CAs in DER, each with its outer SEQUENCE, for the certificate_authorities extension of a TLS
+    /// CertificateRequest (RFC 8446 section 4.2.4).
     pub fn subjects(&self) -> impl Iterator<Item = &[u8]> {
         self.cas.iter().map(|ca| ca.subject_der.as_slice())
     }
 
-    /// The CAs that let no chain verify as of `now`, in seconds since 1970.
+    /// The client CAs below which no chain verifies at `now`.
     #[must_use]
     pub fn warnings(&self, now: Timestamp) -> Vec<AuthorityWarning> {
         let warning = |(index, ca): (usize, &Ca)| {
@@ -261,7 +261,7 @@ impl Authorities {
         self.cas.iter().enumerate().filter_map(warning).collect()
     }
 
-    /// The client CAs, in the order in which they were given.
+    /// The client CAs, in the configured order.
     pub fn client_cas(&self) -> impl Iterator<Item = CaFacts> {
         self.cas.iter().zip(&self.thumbprints).map(|(ca, thumbprint)| CaFacts {
             subject: ca.subject.to_rfc4514(),
@@ -273,36 +273,36 @@ impl Authorities {
 
     /// The loaded CRLs, the newest first.
     pub fn crls(&self) -> impl Iterator<Item = CrlFacts> {
-        let mut lists: Vec<&Crl> = self.crls.values().flatten().collect();
-        lists.sort_by_cached_key(|crl| std::cmp::Reverse(crl.recency()));
-        lists.into_iter().map(Crl::facts)
+        let mut crls: Vec<&Crl> = self.crls.values().flatten().collect();
+        crls.sort_by_cached_key(|crl| std::cmp::Reverse(crl.recency()));
+        crls.into_iter().map(Crl::facts)
     }
 
     pub(super) fn cas(&self) -> &[Ca] {
         &self.cas
     }
 
-    /// The client CAs of this name.
+    /// The client CAs with this subject.
     pub(super) fn named(&self, name: &DistinguishedName) -> impl Iterator<Item = &Ca> {
         self.indices_named(name).iter().filter_map(|index| self.cas.get(*index))
     }
 
-    /// The same, as indices of [`Authorities::cas`].
+    /// The indices in [`Authorities::cas`] of the client CAs with this subject.
     pub(super) fn indices_named(&self, name: &DistinguishedName) -> &[usize] {
         self.by_name.get(name).map_or(&[], Vec::as_slice)
     }
 
-    /// The client CAs that have issued this one, as indices of [`Authorities::cas`].
+    /// The indices in [`Authorities::cas`] of the client CAs that have issued the one at `index`.
     pub(super) fn issuers_of(&self, index: usize) -> &[usize] {
         self.issuers.get(index).map_or(&[], Vec::as_slice)
     }
 
-    /// The CRLs whose issuer has this name, the newest first.
+    /// The CRLs with this issuer name, the newest first.
     pub(super) fn crls_of(&self, issuer: &DistinguishedName) -> &[Crl] {
         self.crls.get(issuer).map_or(&[], Vec::as_slice)
     }
 
-    /// How certificates are judged by the CRLs.
+    /// How certificates are checked for revocation.
     #[must_use]
     pub const fn policy(&self) -> RevocationPolicy {
         self.policy

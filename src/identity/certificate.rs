@@ -1,4 +1,4 @@
-//! The client's certificate as facts.
+//! The parsed client certificate.
 
 use std::{fmt, sync::Arc};
 
@@ -17,63 +17,63 @@ use super::{
 
 use crate::clock::Timestamp;
 
-/// How many certificates a client may present.
+/// The maximum number of certificates that a client may present.
 pub const MAX_CERTIFICATES: usize = 10;
-/// How many bytes they may have in all.
+/// The maximum size of a presented chain in bytes.
 pub const MAX_CHAIN_BYTES: usize = 64 * 1024;
 
-/// Why presented certificates are no identity.
+/// Why presented certificates cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdentityError {
-    /// No certificate at all.
+    /// The chain is empty.
     #[error("no certificate was presented")]
     NoCertificate,
-    /// More than [`MAX_CERTIFICATES`].
+    /// There are more than [`MAX_CERTIFICATES`].
     #[error("{found} certificates were presented; at most {MAX_CERTIFICATES} are read")]
     TooMany {
-        /// How many.
+        /// The number found.
         found: usize,
     },
-    /// More than [`MAX_CHAIN_BYTES`].
+    /// The chain is longer than [`MAX_CHAIN_BYTES`].
     #[error("{found} bytes of certificates were presented; at most {MAX_CHAIN_BYTES} are read")]
     TooLarge {
-        /// How many.
+        /// The number found.
         found: usize,
     },
-    /// Not an X.509 certificate.
+    /// The leaf is not an X.509 certificate.
     #[error("not an X.509 certificate in DER: {reason}")]
     Malformed {
-        /// What the parser says.
+        /// The parser's error.
         reason: String,
     },
-    /// Bytes after the certificate's end.
+    /// Bytes follow the end of the leaf.
     #[error("{bytes} bytes follow the end of the certificate")]
     TrailingBytes {
-        /// How many.
+        /// The number found.
         bytes: usize,
     },
-    /// A version that X.509 does not have.
+    /// The version field is invalid.
     #[error("X.509 version field {found}, expected 0, 1 or 2")]
     Version {
         /// The value of the field.
         found: u32,
     },
-    /// The subject or issuer cannot be read.
+    /// The subject or issuer cannot be parsed.
     #[error("the certificate's {field}: {source}")]
     Name {
         /// `subject` or `issuer`.
         field: &'static str,
-        /// What is wrong.
+        /// The cause.
         source: NameError,
     },
 }
 
-/// A span of time, both ends included (RFC 5280 section 4.1.2.5).
+/// A validity period, including both ends (RFC 5280 section 4.1.2.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Validity {
-    /// The first second.
+    /// The first valid second.
     pub not_before: Timestamp,
-    /// The last second.
+    /// The last valid second.
     pub not_after: Timestamp,
 }
 
@@ -84,13 +84,13 @@ impl Validity {
         self.not_before <= now && now <= self.not_after
     }
 
-    /// Whether it has ended `now`, where it has or has not begun; nothing within.
+    /// `None` within the period, else whether it has ended (`true`) or not begun (`false`).
     #[must_use]
     pub fn outside(&self, now: Timestamp) -> Option<bool> {
         if self.contains(now) { None } else { Some(now > self.not_after) }
     }
 
-    /// The span in which both hold; it contains nothing where they do not meet.
+    /// The period in which both are valid; it contains no time if they do not overlap.
     #[must_use]
     pub fn intersect(&self, other: &Self) -> Self {
         Self {
@@ -100,9 +100,9 @@ impl Validity {
     }
 }
 
-/// What a client presented in its handshake: the leaf's facts, and the certificates that came with it.
+/// A client certificate as it was presented: the parsed leaf, and the other certificates of the chain.
 ///
-/// It says nothing of trust, which [`super::verify_chain`] judges. A clone shares the facts.
+/// It is not verified; see [`super::verify_chain`]. Cheap to clone.
 #[derive(Clone)]
 pub struct ClientCertificate(Arc<Facts>);
 
@@ -122,10 +122,10 @@ struct Facts {
 }
 
 impl ClientCertificate {
-    /// Reads the certificates of a handshake, the leaf first (RFC 8446 section 4.4.2).
+    /// Parses the certificates of a handshake, the leaf first (RFC 8446 section 4.4.2).
     ///
-    /// The leaf must be an X.509 certificate of any version, since tools still make self-signed ones of version 1.
-    /// The others are kept as they came.
+    /// The leaf may have any X.509 version, since tools still make self-signed certificates of version 1. The others are not
+    /// parsed.
     pub fn from_chain(chain: &[CertificateDer<'_>]) -> Result<Self, IdentityError> {
         let (leaf, intermediates) = chain.split_first().ok_or(IdentityError::NoCertificate)?;
         if chain.len() > MAX_CERTIFICATES {
@@ -155,17 +155,17 @@ impl ClientCertificate {
             serial: certificate.raw_serial().to_vec(),
             version: version + 1,
             spki: certificate.public_key().raw.to_vec(),
-            public_key: describe(certificate.public_key()),
+            public_key: key_description(certificate.public_key()),
         })))
     }
 
-    /// The leaf.
+    /// The leaf in DER.
     #[must_use]
     pub fn der(&self) -> &CertificateDer<'static> {
         &self.0.der
     }
 
-    /// What was presented after the leaf, as it came.
+    /// The other presented certificates, in the presented order.
     #[must_use]
     pub fn intermediates(&self) -> &[CertificateDer<'static>] {
         &self.0.intermediates
@@ -177,7 +177,7 @@ impl ClientCertificate {
         self.0.thumbprint
     }
 
-    /// SHA-256 over all presented certificates, each after its length: the key by which a verdict can be remembered.
+    /// SHA-256 over all presented certificates, each with its length: the key for cached verdicts.
     #[must_use]
     pub fn chain_hash(&self) -> [u8; 32] {
         self.0.chain_hash
@@ -195,19 +195,19 @@ impl ClientCertificate {
         &self.0.issuer
     }
 
-    /// The leaf's subject alternative names, in order, of the kinds that are of use here.
+    /// The leaf's subject alternative names of the supported kinds, in certificate order.
     #[must_use]
     pub fn sans(&self) -> &[SubjectAltName] {
         &self.0.sans
     }
 
-    /// When the leaf is valid.
+    /// The leaf's validity period.
     #[must_use]
     pub fn validity(&self) -> Validity {
         self.0.validity
     }
 
-    /// The bytes of the leaf's serial number, as encoded.
+    /// The content of the leaf's serial number INTEGER.
     #[must_use]
     pub fn serial(&self) -> &[u8] {
         &self.0.serial
@@ -219,19 +219,19 @@ impl ClientCertificate {
         self.0.version
     }
 
-    /// Whether the leaf names itself as its issuer (RFC 5280 section 3.2).
+    /// Whether subject and issuer of the leaf are equal (RFC 5280 section 3.2).
     #[must_use]
     pub fn is_self_issued(&self) -> bool {
         self.0.subject == self.0.issuer
     }
 
-    /// The leaf's whole SubjectPublicKeyInfo.
+    /// The leaf's SubjectPublicKeyInfo in DER.
     #[must_use]
     pub fn spki_der(&self) -> &[u8] {
         &self.0.spki
     }
 
-    /// The leaf's kind of key, for a person: `RSA 2048`, `P-256`, `Ed25519`.
+    /// The leaf's key type for display: `RSA 2048`, `P-256`, `Ed25519`.
     #[must_use]
     pub fn public_key(&self) -> &str {
         &self.0.public_key
@@ -248,13 +248,13 @@ impl fmt::Debug for ClientCertificate {
     }
 }
 
-/// The SHA-256 hash of a certificate's SubjectPublicKeyInfo: what a credential's `ca` pin is compared by.
+/// The SHA-256 hash of a certificate's SubjectPublicKeyInfo, by which a credential's `ca` pin is compared.
 pub fn spki_hash(cert_der: &CertificateDer<'_>) -> Result<[u8; 32], IdentityError> {
     parse(cert_der).map(|certificate| sha256(certificate.public_key().raw))
 }
 
-/// What a certificate's extKeyUsage has (RFC 5280 section 4.2.1.12), by the names of OpenSSL's configuration or as object
-/// identifiers; none where it is missing or can't be read.
+/// The usages in extKeyUsage (RFC 5280 section 4.2.1.12), by OpenSSL's names or as object identifiers; `None` if it is
+/// missing or cannot be parsed.
 #[must_use]
 pub fn extended_key_usages(cert_der: &CertificateDer<'_>) -> Option<Vec<String>> {
     let certificate = parse(cert_der).ok()?;
@@ -280,7 +280,7 @@ pub(super) fn parse(der: &[u8]) -> Result<X509Certificate<'_>, IdentityError> {
     if rest.is_empty() { Ok(certificate) } else { Err(IdentityError::TrailingBytes { bytes: rest.len() }) }
 }
 
-/// What a parser says, without the names of its own types.
+/// The parser's error, without the names of its internal types.
 pub(super) fn parser_message(error: &X509Error) -> String {
     match error {
         X509Error::Generic | X509Error::Der(_) | X509Error::NomError(_) => {
@@ -290,14 +290,14 @@ pub(super) fn parser_message(error: &X509Error) -> String {
     }
 }
 
-/// A certificate's validity in our terms.
+/// Converts a certificate's validity.
 pub(super) fn validity(certificate: &X509Certificate<'_>) -> Validity {
     let validity = certificate.validity();
     let time = |time: ASN1Time| Timestamp::from_unix(time.timestamp());
     Validity { not_before: time(validity.not_before), not_after: time(validity.not_after) }
 }
 
-/// What [`ClientCertificate::chain_hash`] is of these certificates.
+/// Computes [`ClientCertificate::chain_hash`] without parsing.
 #[must_use]
 pub fn chain_hash(chain: &[CertificateDer<'_>]) -> [u8; 32] {
     let mut hash = Sha256::new();
@@ -308,13 +308,13 @@ pub fn chain_hash(chain: &[CertificateDer<'_>]) -> [u8; 32] {
     hash.finalize().into()
 }
 
-/// None where the extension is missing, cannot be read or stands there twice.
+/// The SANs of the supported kinds; none if the extension is missing, repeated or cannot be parsed.
 fn sans(certificate: &X509Certificate<'_>) -> Vec<SubjectAltName> {
     let Ok(Some(extension)) = certificate.subject_alternative_name() else { return Vec::new() };
     extension.value.general_names.iter().filter_map(SubjectAltName::from_general).collect()
 }
 
-fn describe(key: &SubjectPublicKeyInfo<'_>) -> String {
+fn key_description(key: &SubjectPublicKeyInfo<'_>) -> String {
     let algorithm = key.algorithm.algorithm.to_id_string();
     match key.parsed() {
         Ok(PublicKey::RSA(rsa)) => {

@@ -1,7 +1,7 @@
-//! Path validation against the client CAs, RFC 5280 section 6.
+//! Path building and validation against the client CAs (RFC 5280 section 6, RFC 4158).
 //!
-//! In three steps, so that a stranger costs little: which paths there can be by name (`build`), which of them the client CAs
-//! have signed, from above (`signatures`), and which of those are valid (`validate`).
+//! Three steps of rising cost, so that strangers cost little: `build` finds candidate paths by name, `signatures` verifies
+//! their signatures from the client CA downwards, and `validate` judges everything else.
 
 mod budget;
 mod build;
@@ -31,35 +31,35 @@ use super::{
 
 use crate::clock::Timestamp;
 
-/// How many paths of one certificate are looked at. A real one has as many as its CAs are cross-signed.
+/// The maximum number of paths per certificate. Ordinary certificates have more than one only if CAs are cross-signed.
 const MAX_PATHS: usize = 16;
-/// How many client CAs may lie one above the other.
+/// The maximum number of client CAs above each other.
 const MAX_ABOVE: usize = 8;
 
-/// One valid path from the certificate to a client CA.
+/// A valid path from a certificate to a client CA.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedPath {
-    /// The CA certificates between leaf and anchor, the leaf's issuer first.
+    /// The CA certificates between leaf and trust anchor, the leaf's issuer first.
     pub intermediates: Vec<CertificateDer<'static>>,
-    /// SHA-256 of the SubjectPublicKeyInfo of every CA on the path, the leaf's issuer first, the anchor last.
+    /// SHA-256 of the SubjectPublicKeyInfo of every CA on the path, the leaf's issuer first, the trust anchor last.
     pub issuer_keys: Vec<[u8; 32]>,
-    /// When the path is valid: leaf, intermediates and anchor all are, and no CRL that was asked is stale.
+    /// The period in which all certificates of the path are valid and all CRLs that were checked are fresh.
     pub validity: Validity,
 }
 
-/// What path validation says of a certificate.
+/// The result of path validation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChainVerdict {
-    /// There are valid paths, at least one.
+    /// All valid paths, at least one.
     Verified(Vec<VerifiedPath>),
-    /// There is none.
+    /// There is no valid path.
     Refused(ChainRefusal),
 }
 
-/// Looks for every valid path from the certificate to a client CA, at `now`.
+/// Finds all valid paths from the certificate to a client CA at `now`.
 ///
-/// Names are compared by RFC 5280 section 7.1. A path that ends at a client CA which another client CA has issued goes on to
-/// that one: what it constrains and revokes holds too.
+/// Names are compared by RFC 5280 section 7.1. If another client CA has issued the client CA of a path, the path is extended
+/// to it, so that its constraints and CRLs apply too.
 #[must_use]
 pub fn verify_chain(
     certificate: &ClientCertificate,
@@ -72,8 +72,8 @@ pub fn verify_chain(
     }
 }
 
-/// Why no chain of this certificate verifies, whichever client CAs are trusted with the usual `eku`: what it says itself, its
-/// validity aside. None where that depends on the CA.
+/// Why no chain of this certificate verifies under any client CA with the default `eku`, as far as its own fields decide,
+/// except for its validity. `None` if that depends on the client CAs.
 #[must_use]
 pub fn unusable_in_chains(certificate: &ClientCertificate) -> Option<ChainRefusal> {
     if certificate.is_self_issued() {
@@ -144,7 +144,7 @@ fn paths(
     }
 }
 
-/// What needs no path building: no CA, a CA itself, a self-signed certificate, an old version, the leaf's time.
+/// The checks that need no path building: self-signed certificates, client CAs, version, client CAs at all, validity.
 fn precheck(
     certificate: &ClientCertificate,
     authorities: &Authorities,
@@ -159,7 +159,7 @@ fn precheck(
         if namesakes.any(|ca| ca.spki_hash == key) {
             return Err(ChainRefusal::ClientCaAsClient { subject: shown(certificate.subject()) });
         }
-        // It names a client CA as its issuer: only the signature can tell.
+        // Its issuer has the name of a client CA, so only the signature can decide.
     } else if certificate.version() != 3 {
         return Err(ChainRefusal::Version { version: certificate.version() });
     } else if authorities.is_empty() {
@@ -175,7 +175,7 @@ fn precheck(
     }
 }
 
-/// A certificate that names itself as its issuer is called self-signed where no client CA has signed it.
+/// A self-issued certificate that no client CA has signed is reported as self-signed.
 fn as_self_signed(certificate: &ClientCertificate, refusal: ChainRefusal) -> ChainRefusal {
     if certificate.is_self_issued()
         && !matches!(refusal, ChainRefusal::Expired { .. } | ChainRefusal::NotYetValid { .. })
@@ -198,7 +198,7 @@ fn unknown_issuer(certificate: &ClientCertificate, intermediates: &Intermediates
     }
 }
 
-/// The presented CAs, each read as a whole once it is known that a client CA stands behind it.
+/// The presented CAs, each parsed completely only once a path through it is signed by a client CA.
 struct Parsed<'a> {
     presented: &'a [Presented<'a>],
     cas: Vec<OnceCell<Result<Ca, Malformed>>>,
@@ -214,8 +214,8 @@ impl Parsed<'_> {
     }
 }
 
-/// Every way from a client CA up to one that no other has issued, itself first. A way that is longer than any real one is an
-/// error, since what stands above would be passed over.
+/// Every chain of client CAs from `anchor` up to one that no other has issued. A chain that exceeds [`MAX_ABOVE`] is an error,
+/// since the constraints above would be ignored.
 fn chains_above(
     anchor: usize,
     between: &[usize],
@@ -229,8 +229,8 @@ fn chains_above(
         let cas = authorities.cas();
         let is_new = |index: &&usize| {
             cas.get(**index).is_some_and(|ca| {
-                let is_on_way = way.iter().filter_map(|index| cas.get(*index)).any(|on| on.is_twin(ca));
-                !is_on_way && !below.iter().any(|below| below.is_twin(ca))
+                let is_on_way = way.iter().filter_map(|index| cas.get(*index)).any(|on| on.is_same_ca(ca));
+                !is_on_way && !below.iter().any(|below| below.is_same_ca(ca))
             })
         };
         let last = way.last().copied().unwrap_or(anchor);

@@ -1,4 +1,4 @@
-//! A CA certificate as facts: whether it may issue, and what it constrains (RFC 5280 sections 4.2.1 and 6.1.4).
+//! CA certificates: whether they may issue, and their constraints (RFC 5280 sections 4.2.1 and 6.1.4).
 
 use rustls_pki_types::CertificateDer;
 
@@ -13,63 +13,64 @@ use crate::{
     },
 };
 
-/// What path validation asks of a client CA or an intermediate.
+/// The fields of a client CA or an intermediate that path validation needs.
 #[derive(Clone, Debug)]
 pub(crate) struct Ca {
     pub(crate) der: CertificateDer<'static>,
     pub(crate) subject: DistinguishedName,
     pub(crate) issuer: DistinguishedName,
-    /// With its outer SEQUENCE.
+    /// In DER, with the outer SEQUENCE.
     pub(crate) subject_der: Vec<u8>,
     pub(crate) serial: Vec<u8>,
-    /// With its outer SEQUENCE.
+    /// In DER, with the outer SEQUENCE.
     pub(crate) spki: Vec<u8>,
     pub(crate) spki_hash: [u8; 32],
-    /// subjectKeyIdentifier.
+    /// The subjectKeyIdentifier.
     pub(crate) key_identifier: Option<Vec<u8>>,
     pub(crate) validity: Validity,
     pub(crate) extensions: Extensions,
-    /// Which certificates it may issue, in the operator's words; of an intermediate, the default.
+    /// Which extKeyUsage is accepted below it, as configured; the default for an intermediate.
     pub(crate) purpose: Purpose,
     version: u32,
 }
 
-/// Why a CA may not issue.
+/// Why a CA must not issue certificates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnusableCa {
-    /// X.509 version 1 or 2 has no basicConstraints to say that it is a CA.
+    /// X.509 versions 1 and 2 have no basicConstraints.
     #[error("it is an X.509 version {version} certificate, which cannot be marked as a CA")]
     Version {
-        /// 1 or 2.
+        /// The version, 1 or 2.
         version: u32,
     },
     /// basicConstraints is missing or has cA false (RFC 5280 section 4.2.1.9).
     #[error("it is not a CA certificate (basicConstraints cA is not set)")]
     NotCa,
-    /// keyUsage without keyCertSign (section 4.2.1.3).
+    /// keyUsage lacks keyCertSign (section 4.2.1.3).
     #[error("its keyUsage does not include keyCertSign")]
     NoKeyCertSign,
-    /// Past its notAfter.
+    /// The CA certificate has expired.
     #[error("it expired on {not_after}")]
     Expired {
-        /// Its last second.
+        /// The last second of its validity.
         not_after: Timestamp,
     },
-    /// Before its notBefore.
+    /// The CA certificate is not valid yet.
     #[error("it is not valid before {not_before}")]
     NotYetValid {
-        /// Its first second.
+        /// The first second of its validity.
         not_before: Timestamp,
     },
-    /// Its nameConstraints cannot be read (section 4.2.1.10).
+    /// nameConstraints cannot be parsed (section 4.2.1.10).
     #[error("its nameConstraints are malformed")]
     MalformedConstraints,
-    /// Its key has been used to issue certificates that nobody should trust.
+    /// The key was used to issue fraudulent certificates.
     #[error("its key is known to be distrusted")]
     Distrusted,
 }
 
-/// SHA-256 of the public keys that rustls-webpki distrusts: intermediates of eMudhra that issued in others' names.
+/// SHA-256 of the SubjectPublicKeyInfo of CAs that rustls-webpki distrusts: intermediates of eMudhra that issued fraudulent
+/// certificates.
 const DISTRUSTED: [&str; 8] = [
     "ebed6475c2c2d80fcb199f3fe8dd6e6b3ce60b77eb15d4e42c3dec0c6f5b5105",
     "49dd353dc2b919a3770645117d0e60c16115e7d1bc259eefe734b00ea434fe5f",
@@ -86,7 +87,7 @@ impl Ca {
         Self::from_outline(der, &Outline::parse(der)?)
     }
 
-    /// Reads the rest of a certificate whose frame was read.
+    /// Parses the remaining fields of a certificate whose outline is parsed.
     pub(crate) fn from_outline(der: &[u8], outline: &Outline<'_>) -> Result<Self, Malformed> {
         let name = |field, name| DistinguishedName::from_der(name).map_err(|_| Malformed::Field(field));
         Ok(Self {
@@ -105,7 +106,7 @@ impl Ca {
         })
     }
 
-    /// Why it may not issue anything as of `now`.
+    /// Why it must not issue certificates at `now`; `None` if it may.
     pub(crate) fn unusable(&self, now: Timestamp) -> Option<UnusableCa> {
         let Validity { not_before, not_after } = self.validity;
         if self.version < 3 {
@@ -134,18 +135,18 @@ impl Ca {
         DISTRUSTED.iter().any(is_key)
     }
 
-    /// Whether it names itself as its issuer (RFC 5280 section 3.2).
+    /// Whether subject and issuer are equal (RFC 5280 section 3.2).
     pub(crate) fn is_self_issued(&self) -> bool {
         self.subject == self.issuer
     }
 
-    /// Whether its keyUsage allows it to sign CRLs.
+    /// Whether keyUsage allows cRLSign.
     pub(crate) fn may_sign_crls(&self) -> bool {
         self.extensions.allows(KeyUsage::CRL_SIGN)
     }
 
-    /// Whether it is the same CA: another certificate of its name and key.
-    pub(crate) fn is_twin(&self, other: &Self) -> bool {
+    /// Whether the two are certificates of the same CA: name and key are equal.
+    pub(crate) fn is_same_ca(&self, other: &Self) -> bool {
         self.spki_hash == other.spki_hash && self.subject == other.subject
     }
 }

@@ -1,4 +1,4 @@
-//! A certificate revocation list (RFC 5280 section 5), and whose it is.
+//! Certificate revocation lists (RFC 5280 section 5) and their signers.
 
 use std::{sync::OnceLock, time::Duration};
 
@@ -23,45 +23,45 @@ use crate::{
 
 const ISSUING_DISTRIBUTION_POINT: Oid<'static> = oid!(2.5.29.28);
 
-/// How far clocks may be apart: a list that is dated further ahead is one from the future.
+/// The tolerated clock skew. A CRL whose thisUpdate is further ahead is not used yet.
 pub(crate) const CLOCK_SKEW: Duration = Duration::from_secs(300);
 
 /// Why a CRL cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CrlError {
-    /// Not a CRL.
+    /// It cannot be parsed.
     #[error("not a CRL in DER: {reason}")]
     Malformed {
-        /// What the parser says.
+        /// The parser's error.
         reason: String,
     },
-    /// A CRL of a kind that is not supported.
+    /// It is of an unsupported kind.
     #[error("{kind}; expected a full version 2 CRL of the CA's own, with nextUpdate")]
     Unsupported {
-        /// Which kind.
+        /// The kind.
         kind: CrlKind,
     },
-    /// A CRL that is not its issuer's.
+    /// It has the name of a client CA, and none of that name has signed it.
     #[error(
         "a CRL with the name of the client CA {issuer:?}, but not signed by it: forged, or issued by another CA of that name"
     )]
     NotSigned {
-        /// In RFC 4514 form.
+        /// The issuer in RFC 4514 form.
         issuer: String,
     },
-    /// A client CA's list, signed by an algorithm that nobody should rely on.
+    /// It has the name of a client CA, and a signature by an algorithm that is not accepted.
     #[error(
         "the CRL of the client CA {issuer:?} is signed by {algorithm}, which is not accepted; expected a signature with SHA-256 or better"
     )]
     Algorithm {
-        /// In RFC 4514 form.
+        /// The issuer in RFC 4514 form.
         issuer: String,
-        /// Its name and object identifier.
+        /// The algorithm's name and object identifier.
         algorithm: String,
     },
 }
 
-/// The kinds of CRL that say too little of a certificate, or too much.
+/// The unsupported kinds of CRL.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CrlKind {
     /// RFC 5280 section 5.2.5, `indirectCRL`, or an entry with a `certificateIssuer`.
@@ -73,19 +73,19 @@ pub enum CrlKind {
     /// RFC 5280 section 5.2.5, `onlySomeReasons`.
     #[error("a CRL for some revocation reasons only")]
     SomeReasons,
-    /// RFC 5280 section 5.2.5: a scope that is not tied to the certificates by the name of a distribution point.
+    /// RFC 5280 section 5.2.5: its scope cannot be compared with the distribution points in certificates.
     #[error("a partitioned CRL without the full name of its distribution point")]
     Scope,
-    /// Section 5.1.2.1: version 1 has no extensions, and so no number and no scope.
+    /// Section 5.1.2.1: version 1 has no extensions, and thus neither number nor scope.
     #[error("a CRL of version 1")]
     Version1,
-    /// Section 5.1.2.5.
+    /// Section 5.1.2.5 requires nextUpdate.
     #[error("a CRL without nextUpdate")]
     NoNextUpdate,
-    /// Section 5.2: a CRL number at least.
+    /// Section 5.2 requires at least the CRL number.
     #[error("a CRL without extensions, which has no CRL number")]
     NoExtensions,
-    /// Anything else that RFC 5280 asks for and the list lacks.
+    /// Another violation of RFC 5280.
     #[error("a CRL that cannot be used ({0})")]
     Other(String),
 }
@@ -100,56 +100,56 @@ impl From<webpki::Error> for CrlKind {
             webpki::Error::BadDer | webpki::Error::BadDerTime | webpki::Error::MalformedExtensions => {
                 Self::Other("its structure is broken".to_owned())
             }
-            other => Self::Other(spelled_out(&other)),
+            other => Self::Other(variant_words(&other)),
         }
     }
 }
 
-/// A CRL that is loaded.
+/// A parsed CRL.
 pub(crate) struct Crl {
     pub(crate) issuer: DistinguishedName,
     pub(crate) this_update: Timestamp,
     pub(crate) next_update: Timestamp,
-    /// The part of its issuer's certificates that it speaks of; none for all of them (RFC 5280 section 5.2.5).
+    /// The part of its issuer's certificates that it covers (RFC 5280 section 5.2.5); `None` for all.
     pub(crate) scope: Option<Scope>,
     revoked: Serials,
-    /// Of RFC 5280 section 5.2.3, big-endian without leading zeros.
+    /// The CRL number (RFC 5280 section 5.2.3), big-endian without leading zeros.
     number: Vec<u8>,
     index: usize,
     hash: [u8; 32],
     signers: Signers,
 }
 
-/// Who has signed a list.
+/// Which keys have signed a CRL.
 enum Signers {
-    /// The keys of client CAs, by their hashes. Two client CAs of one name each have a list of that name.
+    /// The SPKI hashes of the client CAs that have signed it. Client CAs with the same name have separate CRLs.
     Known(Vec<[u8; 32]>),
-    /// No client CA: perhaps an intermediate, which is known when a client presents it.
+    /// No client CA has its issuer's name. An intermediate may, which a client presents.
     Unknown {
-        /// The whole list, to check the signature of.
+        /// The whole CRL, to verify its signature.
         der: Box<[u8]>,
-        /// The key that was found to have signed it, by its hash.
+        /// The SPKI hash of the key that has signed it, once known.
         signer: OnceLock<[u8; 32]>,
     },
-    /// Nobody who counts: the algorithm is not accepted.
-    Nobody {
-        /// Its name.
+    /// The signature algorithm is not accepted.
+    UnacceptedAlgorithm {
+        /// The algorithm's name.
         algorithm: String,
     },
 }
 
-/// Whether a CA has signed a list.
+/// Whether a CA has signed a CRL.
 pub(crate) enum Signer<'a> {
-    /// It has.
+    /// The signature is valid.
     Yes,
-    /// It has not.
+    /// The signature is not by this CA's key.
     No,
-    /// The algorithm does not count.
+    /// The algorithm is not accepted.
     Algorithm(&'a str),
 }
 
 impl Crl {
-    /// Reads a list. `namesakes` are the client CAs that bear its issuer's name.
+    /// Parses a CRL. `namesakes` returns the client CAs with its issuer's name.
     pub(crate) fn from_der<'a>(
         index: usize,
         der: &[u8],
@@ -161,7 +161,7 @@ impl Crl {
         if !rest.is_empty() {
             return Err(malformed(format!("{} bytes follow its end", rest.len())));
         }
-        if let Some(kind) = lack(&parsed) {
+        if let Some(kind) = violation(&parsed) {
             return Err(CrlError::Unsupported { kind });
         }
         let unsupported = |error: webpki::Error| CrlError::Unsupported { kind: error.into() };
@@ -192,21 +192,21 @@ impl Crl {
         })
     }
 
-    /// What newer lists of an issuer have more of: time of issue, then number; of two that are alike, the one given first.
+    /// Orders the CRLs of an issuer from old to new: by thisUpdate, then by number; of equal ones the first configured is newest.
     pub(crate) fn recency(&self) -> impl Ord + use<> {
         (self.this_update, self.number.len(), self.number.clone(), std::cmp::Reverse(self.index))
     }
 
-    /// Whether this CA, which bears the name of its issuer, has signed it.
+    /// Whether this CA, which has the issuer's name, has signed it.
     pub(crate) fn signer(&self, ca: &Ca) -> Signer<'_> {
         let has_signed = match &self.signers {
             Signers::Known(keys) => keys.contains(&ca.spki_hash),
-            Signers::Nobody { algorithm } => return Signer::Algorithm(algorithm),
+            Signers::UnacceptedAlgorithm { algorithm } => return Signer::Algorithm(algorithm),
             Signers::Unknown { signer, .. } if signer.get().is_some() => signer.get() == Some(&ca.spki_hash),
             Signers::Unknown { der, signer } => {
                 let is_signed = Signed::parse(der).is_some_and(|(_, signed)| signed.verify(&ca.spki).is_ok());
                 if is_signed {
-                    // One key has signed it; another thread can only have found the same.
+                    // Another thread can only have set the same key.
                     let _ = signer.set(ca.spki_hash);
                 }
                 is_signed
@@ -215,22 +215,22 @@ impl Crl {
         if has_signed { Signer::Yes } else { Signer::No }
     }
 
-    /// Whether [`Crl::signer`] would have to check a signature.
+    /// Whether [`Crl::signer`] would verify a signature.
     pub(crate) fn needs_check(&self) -> bool {
         matches!(&self.signers, Signers::Unknown { signer, .. } if signer.get().is_none())
     }
 
-    /// Whether a client CA of its issuer's name has signed it, and not this CA.
+    /// Whether another client CA with this CA's name has signed it.
     pub(crate) fn is_signed_by_namesake(&self, ca: &Ca) -> bool {
         matches!(&self.signers, Signers::Known(keys) if !keys.contains(&ca.spki_hash))
     }
 
-    /// Whether it revokes this serial number.
+    /// Whether it revokes this serial number (the content of the INTEGER).
     pub(crate) fn revokes(&self, serial: &[u8]) -> bool {
         self.revoked.contains(serial)
     }
 
-    /// Whether it is dated ahead of `now` by more than clocks may be apart.
+    /// Whether its thisUpdate is later than `now` by more than [`CLOCK_SKEW`].
     pub(crate) fn is_future_dated(&self, now: Timestamp) -> bool {
         self.this_update > now + CLOCK_SKEW
     }
@@ -239,7 +239,7 @@ impl Crl {
         let (signer, unaccepted_algorithm) = match &self.signers {
             Signers::Known(keys) => (keys.first().copied(), None),
             Signers::Unknown { .. } => (None, None),
-            Signers::Nobody { algorithm } => (None, Some(algorithm.clone())),
+            Signers::UnacceptedAlgorithm { algorithm } => (None, Some(algorithm.clone())),
         };
         CrlFacts {
             index: self.index,
@@ -263,7 +263,7 @@ impl Signers {
         if !is_accepted(signed.algorithm) {
             let algorithm = algorithm_name(signed.algorithm);
             return if namesakes.is_empty() {
-                Ok(Self::Nobody { algorithm })
+                Ok(Self::UnacceptedAlgorithm { algorithm })
             } else {
                 Err(CrlError::Algorithm { issuer: issuer.to_rfc4514(), algorithm })
             };
@@ -285,8 +285,8 @@ impl Signers {
     }
 }
 
-/// What RFC 5280 section 5 requires of a list and this one does not have.
-fn lack(list: &CertificateRevocationList<'_>) -> Option<CrlKind> {
+/// Why the CRL violates RFC 5280 section 5.
+fn violation(list: &CertificateRevocationList<'_>) -> Option<CrlKind> {
     if list.version().is_none_or(|version| version == X509Version::V1) {
         Some(CrlKind::Version1)
     } else if list.next_update().is_none() {
@@ -296,8 +296,8 @@ fn lack(list: &CertificateRevocationList<'_>) -> Option<CrlKind> {
     }
 }
 
-/// The name of webpki's error as words: its own text is that name.
-fn spelled_out(error: &webpki::Error) -> String {
+/// The variant name of webpki's error as words, since its `Display` is the variant name.
+fn variant_words(error: &webpki::Error) -> String {
     let name = format!("{error:?}");
     let name = name.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
     name.chars().fold(String::new(), |mut words, c| {

@@ -1,11 +1,11 @@
-//! Which certificates of its issuer a CRL speaks of (RFC 5280 section 5.2.5).
+//! Which of its issuer's certificates a CRL covers (RFC 5280 section 5.2.5).
 
 use crate::identity::{
     der::{self, Der, constructed, context},
     x509::general_name::{GeneralName, NameKind},
 };
 
-/// The scope of a list of a part of its CA's certificates: those of a distribution point, perhaps only users' or only CAs'.
+/// The scope of a partitioned CRL: a distribution point, optionally only end-entity or only CA certificates.
 #[derive(Debug)]
 pub(crate) struct Scope {
     /// The URIs of its distribution point.
@@ -15,7 +15,7 @@ pub(crate) struct Scope {
 }
 
 impl Scope {
-    /// Reads an issuingDistributionPoint; nothing where it is malformed or of a kind that is not supported.
+    /// Parses an issuingDistributionPoint; `None` if it is malformed or unsupported.
     pub(super) fn from_der(value: &[u8]) -> Option<Self> {
         let mut der = Der::new(der::only(value, der::SEQUENCE)?);
         let uris = full_name(der.optional(constructed(0))??)?;
@@ -30,12 +30,12 @@ impl Scope {
         (!indirect && !attributes).then_some(Self { uris, only_users, only_cas })
     }
 
-    /// Whether it covers a certificate with these cRLDistributionPoints (the content of their sequence).
+    /// Whether it covers a certificate with these cRLDistributionPoints (the content of the SEQUENCE).
     pub(crate) fn covers(&self, is_ca: bool, points: Option<&[u8]>) -> bool {
         if if is_ca { self.only_users } else { self.only_cas } {
             return false;
         }
-        // A certificate that names no point is covered by any list of its CA and kind.
+        // A certificate without distribution points is covered by every CRL of its CA for its kind.
         let Some(points) = points else { return true };
         let mut points = Der::new(points);
         while !points.is_empty() {
@@ -48,7 +48,7 @@ impl Scope {
     }
 }
 
-/// The URIs of a distribution point that has neither reasons nor a CRL issuer of its own.
+/// The URIs of a distribution point without reasons and cRLIssuer.
 fn uris_of_point(content: &[u8]) -> Option<Vec<Box<[u8]>>> {
     let mut der = Der::new(content);
     let name = der.optional(constructed(0))??;
@@ -56,7 +56,7 @@ fn uris_of_point(content: &[u8]) -> Option<Vec<Box<[u8]>>> {
     full_name(name)
 }
 
-/// The URIs of a DistributionPointName that is a full name.
+/// The URIs of a DistributionPointName with a fullName.
 fn full_name(content: &[u8]) -> Option<Vec<Box<[u8]>>> {
     let names = der::only(content, constructed(0))?;
     let mut uris = Vec::new();

@@ -1,17 +1,17 @@
-//! The serial numbers of a CRL in little room: a list may hold a million.
+//! A compact sorted set of serial numbers, since a CRL may contain a million.
 
 use webpki::BorrowedCertRevocationList;
 
-/// Serial numbers, sorted, one behind the other.
+/// Serial numbers, sorted and concatenated.
 #[derive(Debug, Default)]
 pub(super) struct Serials {
     bytes: Box<[u8]>,
-    /// Where each ends.
+    /// The end of each number in `bytes`.
     ends: Box<[u32]>,
 }
 
 impl Serials {
-    /// Those that a list revokes. An entry that would mean more than a serial number is an error.
+    /// The serial numbers that a CRL revokes. An entry with unsupported extensions is an error.
     pub(super) fn of(list: &BorrowedCertRevocationList<'_>) -> Result<Self, webpki::Error> {
         let entries = list.into_iter().map(|entry| entry.map(|entry| minimal(entry.serial_number)));
         let mut serials = entries.collect::<Result<Vec<&[u8]>, _>>()?;
@@ -27,7 +27,7 @@ impl Serials {
         Ok(Self { bytes: serials.concat().into(), ends: ends.into() })
     }
 
-    /// Whether this INTEGER's content is among them.
+    /// Whether the set contains this serial number (the content of the INTEGER).
     pub(super) fn contains(&self, serial: &[u8]) -> bool {
         let serial = minimal(serial);
         let (mut low, mut high) = (0, self.ends.len());
@@ -49,7 +49,7 @@ impl Serials {
     }
 }
 
-/// An INTEGER's content in its shortest form: some CAs pad a serial number in one place and not in the other.
+/// An INTEGER's content in its shortest form, since some CAs pad a serial number in the certificate but not in the CRL.
 fn minimal(mut serial: &[u8]) -> &[u8] {
     while let [first, rest @ ..] = serial
         && rest.first().is_some_and(|next| *first == if next & 0x80 == 0 { 0 } else { 0xff })
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_is_found_however_it_is_padded() {
+    fn padding_of_a_serial_number_is_ignored() {
         let serials = Serials { bytes: [0, 200, 1, 2, 7].into(), ends: [2, 3, 4, 5].into() };
         for (serial, is_there) in [
             (&[1][..], true),

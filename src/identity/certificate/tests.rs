@@ -6,7 +6,7 @@ use super::*;
 use crate::identity::testing::{client, read_pem, self_signed};
 
 #[test]
-fn facts_of_a_leaf() {
+fn the_fields_of_a_leaf_are_read() {
     let root = Ca::new("root");
     let leaf = root.leaf("a", |p: &mut CertificateParams| {
         p.subject_alt_names = vec![
@@ -65,7 +65,7 @@ fn the_chain_hash_covers_certificate_boundaries() {
 }
 
 #[test]
-fn keys_are_described_as_tools_make_them() {
+fn key_types_of_openssl_are_described() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     for (arguments, description) in [
@@ -101,7 +101,7 @@ proptest! {
     }
 
     #[test]
-    fn no_damaged_certificate_panics(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4)) {
+    fn damaged_certificates_do_not_panic(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4)) {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec!["a.example".to_owned()]).unwrap();
         params.subject_alt_names.push(SanType::URI("urn:a".try_into().unwrap()));

@@ -1,16 +1,16 @@
-//! What one verification may cost, for any client.
+//! The limit on the work of one verification.
 
 use super::refusal::ChainRefusal;
 
-/// Signatures of certificates and of intermediates' CRLs. A real path takes one a certificate.
+/// Signatures of certificates and of intermediates' CRLs. An ordinary path needs one per certificate.
 const SIGNATURES: u32 = 32;
-/// Names held against name constraints, as in rustls-webpki.
+/// Comparisons with name constraints, as many as rustls-webpki allows.
 const COMPARISONS: u32 = 250_000;
 
-/// What a verification has cost so far.
+/// The work that a verification has done so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Budget {
-    /// Signature checks.
+    /// Signatures verified.
     pub(super) signatures: u32,
     /// Certificates that were tried as the next issuer.
     pub(super) steps: u32,
@@ -18,13 +18,13 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    /// Asks for a signature check.
+    /// Counts a signature; an error if the limit is exceeded.
     pub(super) fn consume_signature(&mut self) -> Result<(), ChainRefusal> {
         self.signatures += 1;
         within(self.signatures, SIGNATURES, "too many signatures")
     }
 
-    /// Asks to hold one name against one constraint.
+    /// Counts a comparison of a name with a constraint; an error if the limit is exceeded.
     pub(super) fn consume_comparison(&mut self) -> Result<(), ChainRefusal> {
         self.comparisons += 1;
         within(self.comparisons, COMPARISONS, "too many names under name constraints")

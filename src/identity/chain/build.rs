@@ -1,6 +1,6 @@
-//! Which certificates may lie between a leaf and a client CA, by their names alone (RFC 4158).
+//! Path building by name (RFC 4158).
 //!
-//! No signature is checked here, and of a presented certificate only the frame is read: any client decides what is
+//! No signature is verified here, and only the outline of a presented certificate is parsed, since strangers decide what is
 //! presented.
 
 use std::{cell::OnceCell, collections::HashMap, rc::Rc};
@@ -15,30 +15,30 @@ use crate::identity::{
     x509::Outline,
 };
 
-/// How many bytes an intermediate may have.
+/// The maximum size of an intermediate in bytes.
 const MAX_INTERMEDIATE: usize = 8 * 1024;
-/// How many bytes all the names of presented intermediates may have together: each different one is folded.
+/// The maximum size in bytes of all distinct names of presented intermediates together, since each is normalized.
 const MAX_NAMES: usize = 4 * 1024;
-/// How many of those may lie beyond ASCII, where folding is dear.
+/// How many of found bytes may be non-ASCII, whose normalization is expensive.
 const MAX_NOT_ASCII: usize = 512;
-/// How many intermediates of one name are looked at: two that cross-sign, or an old and a new one.
+/// The maximum number of intermediates with the same name: two that are cross-signed, or an old and a new one.
 const MAX_NAMESAKES: usize = 2;
-/// How many intermediates a path may have.
+/// The maximum number of intermediates on a path.
 const MAX_BETWEEN: usize = 6;
-/// How many times an issuer is looked for.
+/// The maximum number of searches for an issuer.
 const MAX_STEPS: u32 = 128;
 
 type KeyIdentifiers<'a> = (Option<&'a [u8]>, Option<&'a [u8]>);
 
-/// A presented intermediate that may lie on a path.
+/// A presented intermediate that may be on a path.
 pub(super) struct Presented<'a> {
     pub(super) der: &'a CertificateDer<'static>,
     pub(super) outline: Outline<'a>,
     pub(super) subject: Rc<DistinguishedName>,
     issuer: Rc<DistinguishedName>,
-    /// SHA-256 of its public key.
+    /// SHA-256 of its SubjectPublicKeyInfo.
     pub(super) key: [u8; 32],
-    /// subjectKeyIdentifier and the issuer's, read when two certificates are to be distinguished.
+    /// The subject's and the issuer's key identifiers, parsed only if they are needed.
     identifiers: OnceCell<KeyIdentifiers<'a>>,
 }
 
@@ -47,20 +47,20 @@ impl<'a> Presented<'a> {
         *self.identifiers.get_or_init(|| self.outline.key_identifiers())
     }
 
-    /// Whether it is another certificate of this CA, or the same.
-    pub(super) fn is_twin(&self, ca: &Ca) -> bool {
+    /// Whether it is a certificate of this CA: name and key are equal.
+    pub(super) fn is_same_ca(&self, ca: &Ca) -> bool {
         self.key == ca.spki_hash && *self.subject == ca.subject
     }
 }
 
-/// What was presented besides the leaf, as far as it is looked at.
+/// The presented certificates other than the leaf, within the limits.
 pub(super) struct Intermediates<'a> {
     pub(super) usable: Vec<Presented<'a>>,
-    /// How many were left out for their size.
+    /// How many were skipped because of their size.
     pub(super) skipped: usize,
 }
 
-/// Names that were folded already: in a chain most occur twice.
+/// Parsed names. In a chain most names occur twice.
 #[derive(Default)]
 struct Names<'a> {
     known: Vec<(&'a [u8], Rc<DistinguishedName>)>,
@@ -69,7 +69,7 @@ struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
-    /// The name; nothing where it is none, or one too many.
+    /// Parses a name; `None` if it is malformed or exceeds the limits.
     fn read(&mut self, der: &'a [u8]) -> Option<Rc<DistinguishedName>> {
         if let Some((_, name)) = self.known.iter().find(|(known, _)| *known == der) {
             return Some(Rc::clone(name));
@@ -86,18 +86,17 @@ impl<'a> Names<'a> {
 }
 
 impl<'a> Intermediates<'a> {
-    /// Looks at what was presented after the leaf. What cannot be read is left out without a word, since a client may present
-    /// anything there.
+    /// Parses the certificates after the leaf. Malformed ones are ignored, since a client may present anything there.
     pub(super) fn of(
         certificates: &'a [CertificateDer<'static>],
         leaf: &Outline<'_>,
         trust: &Authorities,
     ) -> Self {
         let mut names = Names::default();
-        let mut these = Self { usable: Vec::new(), skipped: 0 };
+        let mut found = Self { usable: Vec::new(), skipped: 0 };
         for (index, der) in certificates.iter().enumerate() {
             if der.len() > MAX_INTERMEDIATE {
-                these.skipped += 1;
+                found.skipped += 1;
                 continue;
             }
             let is_repeated = certificates.get(..index).is_some_and(|before| before.contains(der));
@@ -107,43 +106,43 @@ impl<'a> Intermediates<'a> {
             let Ok(outline) = Outline::parse(der) else { continue };
             let (Some(subject), Some(issuer)) = (names.read(outline.subject), names.read(outline.issuer))
             else {
-                these.skipped += 1;
+                found.skipped += 1;
                 continue;
             };
-            // A client CA that is presented as well is found among the client CAs.
+            // A presented client CA is found among the client CAs.
             if trust.named(&subject).all(|ca| ca.der != *der) {
                 let key = sha256(outline.spki);
                 let identifiers = OnceCell::new();
-                these.usable.push(Presented { der, outline, subject, issuer, key, identifiers });
+                found.usable.push(Presented { der, outline, subject, issuer, key, identifiers });
             }
         }
-        these.drop_namesakes(leaf);
-        these
+        found.drop_namesakes(leaf);
+        found
     }
 
-    /// Keeps the first two of each name: first those that another certificate names by key as its issuer.
+    /// Keeps at most [`MAX_NAMESAKES`] per name, preferring those that another certificate's authorityKeyIdentifier names.
     fn drop_namesakes(&mut self, leaf: &Outline<'_>) {
         let all = std::mem::take(&mut self.usable);
-        let mut of_name: HashMap<Rc<DistinguishedName>, usize> = HashMap::new();
+        let mut counts: HashMap<Rc<DistinguishedName>, usize> = HashMap::new();
         for one in &all {
-            *of_name.entry(Rc::clone(&one.subject)).or_default() += 1;
+            *counts.entry(Rc::clone(&one.subject)).or_default() += 1;
         }
-        if of_name.values().all(|count| *count <= MAX_NAMESAKES) {
+        if counts.values().all(|count| *count <= MAX_NAMESAKES) {
             self.usable = all;
             return;
         }
-        let of_leaf = leaf.key_identifiers().1;
+        let leaf_issuer = leaf.key_identifiers().1;
         let named: Vec<&[u8]> =
-            of_leaf.into_iter().chain(all.iter().filter_map(|one| one.identifiers().1)).collect();
+            leaf_issuer.into_iter().chain(all.iter().filter_map(|one| one.identifiers().1)).collect();
         let rank = |one: &Presented<'_>| {
             let own = one.identifiers().0;
             own.and_then(|own| named.iter().position(|key| *key == own)).unwrap_or(usize::MAX)
         };
         let mut ranked: Vec<(usize, Presented<'a>)> = all.into_iter().map(|one| (rank(&one), one)).collect();
         ranked.sort_by_key(|(rank, _)| *rank);
-        of_name.clear();
+        counts.clear();
         for (_, one) in ranked {
-            let count = of_name.entry(Rc::clone(&one.subject)).or_default();
+            let count = counts.entry(Rc::clone(&one.subject)).or_default();
             *count += 1;
             if *count <= MAX_NAMESAKES {
                 self.usable.push(one);
@@ -152,13 +151,13 @@ impl<'a> Intermediates<'a> {
     }
 }
 
-/// A path by name: the intermediates, the leaf's issuer first, and the client CAs of the name above them, as indices.
+/// A candidate path: the indices of its intermediates, the leaf's issuer first, and of the client CAs with the name above.
 pub(super) struct NamePath<'a> {
     pub(super) between: Vec<usize>,
     pub(super) anchors: &'a [usize],
 }
 
-/// Every path by name from a certificate of this issuer to a client CA, the shortest beginnings first.
+/// Finds all candidate paths from a certificate with this issuer to a client CA, in depth-first order.
 pub(super) fn name_paths<'a, 'p>(
     issuer: &DistinguishedName,
     leaf: &Outline<'p>,
@@ -180,7 +179,7 @@ struct Search<'a, 'p, 'e> {
 }
 
 impl<'p> Search<'_, 'p, '_> {
-    /// Looks for the issuer of this name, and perhaps of this key identifier.
+    /// Searches for issuers with this name, those with this key identifier first.
     fn climb(&mut self, issuer: &DistinguishedName, key_identifier: &dyn Fn() -> Option<&'p [u8]>) {
         self.budget.steps += 1;
         if self.budget.steps > MAX_STEPS {

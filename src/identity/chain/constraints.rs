@@ -1,4 +1,4 @@
-//! Name constraints (RFC 5280 section 4.2.1.10): which names a CA may issue certificates for.
+//! Name constraints (RFC 5280 section 4.2.1.10).
 
 mod host;
 mod mailbox;
@@ -15,21 +15,21 @@ use crate::identity::{
     },
 };
 
-/// The names of one certificate below a CA.
+/// The names of a certificate below the CA.
 pub(super) struct Names<'a> {
     pub(super) subject: &'a DistinguishedName,
-    /// The content of subjectAltName's sequence.
+    /// The content of the subjectAltName SEQUENCE.
     pub(super) alternative: Option<&'a [u8]>,
     pub(super) member: &'a dyn Fn() -> PathMember,
 }
 
-/// What a constraint says of a name.
+/// How a name relates to a subtree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Match {
     Inside,
     Outside,
-    /// The name or the constraint is not of a form that can be judged.
-    Unjudged,
+    /// The name or the subtree has a form that cannot be compared.
+    Incomparable,
 }
 
 impl From<bool> for Match {
@@ -38,10 +38,10 @@ impl From<bool> for Match {
     }
 }
 
-/// SmtpUTF8Mailbox, a mailbox in an otherName, which constraints of mailboxes apply to (RFC 9598 section 6).
+/// The type of SmtpUTF8Mailbox, an otherName to which rfc822Name constraints apply (RFC 9598 section 6).
 const SMTP_UTF8_MAILBOX: &[u8] = &[0x06, 8, 0x2b, 6, 1, 5, 5, 7, 8, 9];
 
-/// Holds a certificate's names against the constraints of a CA above it.
+/// Compares the names of a certificate with the constraints of a CA above it.
 pub(super) fn judge(
     constraints: &NameConstraints,
     ca: &DistinguishedName,
@@ -49,12 +49,12 @@ pub(super) fn judge(
     budget: &mut Budget,
 ) -> Result<(), ChainRefusal> {
     let mut check = |kind, content: &[u8], directory: Option<&DistinguishedName>| {
-        one(constraints, ca, &Name { kind, content, directory }, names, budget)
+        judge_name(constraints, ca, &Name { kind, content, directory }, names, budget)
     };
     if !names.subject.is_empty() {
         check(NameKind::DirectoryName, &[], Some(names.subject))?;
     }
-    if constraints.speaks_of(NameKind::Rfc822Name) {
+    if constraints.applies_to(NameKind::Rfc822Name) {
         for address in names.subject.email_addresses() {
             check(NameKind::Rfc822Name, address.unwrap_or_default().as_bytes(), None)?;
         }
@@ -70,7 +70,7 @@ pub(super) fn judge(
                 let directory = DistinguishedName::from_der(content).map_err(|_| malformed())?;
                 check(kind, content, Some(&directory))?;
             }
-            // An empty mailbox cannot be judged, which is what this one cannot be either.
+            // SmtpUTF8Mailbox is not supported; an empty mailbox stands in for it, since it cannot be compared either.
             NameKind::OtherName if content.starts_with(SMTP_UTF8_MAILBOX) => {
                 check(NameKind::Rfc822Name, &[], None)?;
                 check(kind, content, None)?;
@@ -108,7 +108,7 @@ impl Name<'_> {
     }
 }
 
-fn one(
+fn judge_name(
     constraints: &NameConstraints,
     ca: &DistinguishedName,
     name: &Name<'_>,
@@ -118,14 +118,14 @@ fn one(
     let outside =
         || ChainRefusal::NameConstraint { name: name.shown(), member: (names.member)(), ca: shown(ca) };
     let unjudged =
-        || ChainRefusal::UnjudgedName { name: name.shown(), member: (names.member)(), ca: shown(ca) };
+        || ChainRefusal::UnsupportedName { name: name.shown(), member: (names.member)(), ca: shown(ca) };
     let is_of_kind = |subtree: &&Subtree| subtree.kind == name.kind;
     for subtree in constraints.excluded.iter().filter(is_of_kind) {
         budget.consume_comparison()?;
         match judge_subtree(subtree, name, true) {
             Match::Inside => return Err(outside()),
             Match::Outside => {}
-            Match::Unjudged => return Err(unjudged()),
+            Match::Incomparable => return Err(unjudged()),
         }
     }
     let (mut is_constrained, mut is_permitted) = (false, false);
@@ -135,7 +135,7 @@ fn one(
         match judge_subtree(subtree, name, false) {
             Match::Inside => is_permitted = true,
             Match::Outside => {}
-            Match::Unjudged => return Err(unjudged()),
+            Match::Incomparable => return Err(unjudged()),
         }
     }
     if is_constrained && !is_permitted { Err(outside()) } else { Ok(()) }
@@ -145,36 +145,36 @@ fn judge_subtree(subtree: &Subtree, name: &Name<'_>, is_excluded: bool) -> Match
     let text = |bytes| std::str::from_utf8(bytes).ok().filter(|text| text.is_ascii());
     match subtree.kind {
         NameKind::DirectoryName => match (name.directory, &subtree.directory) {
-            (Some(name), Some(base)) => name.is_within(base).map_or(Match::Unjudged, Match::from),
-            _ => Match::Unjudged,
+            (Some(name), Some(base)) => name.is_within(base).map_or(Match::Incomparable, Match::from),
+            _ => Match::Incomparable,
         },
         NameKind::IpAddress => address(name.content, &subtree.base),
         kind => {
             let (Some(name), Some(base)) = (text(name.content), text(&subtree.base)) else {
-                return Match::Unjudged;
+                return Match::Incomparable;
             };
             match kind {
                 NameKind::DnsName => host::dns(name, base, is_excluded),
                 NameKind::Uri => host::uri(name, base, is_excluded),
                 NameKind::Rfc822Name => mailbox::judge(name, base, is_excluded),
-                _ => Match::Unjudged,
+                _ => Match::Incomparable,
             }
         }
     }
 }
 
-/// An address against an address and a mask of leading ones.
+/// Compares an address with a network and its prefix mask.
 fn address(name: &[u8], base: &[u8]) -> Match {
-    let Some((network, mask)) = base.split_at_checked(base.len() / 2) else { return Match::Unjudged };
+    let Some((network, mask)) = base.split_at_checked(base.len() / 2) else { return Match::Incomparable };
     let is_address = |bytes: &[u8]| matches!(bytes.len(), 4 | 16);
     if !is_address(name) || !is_address(network) || network.len() != mask.len() {
-        return Match::Unjudged;
+        return Match::Incomparable;
     }
     let bits = mask.iter().fold(0_u128, |bits, byte| (bits << 8) | u128::from(*byte));
     let unused = 128 - u32::try_from(mask.len() * 8).unwrap_or(128);
     let bits = bits.checked_shl(unused).unwrap_or(0);
     if bits.leading_ones() != bits.count_ones() {
-        return Match::Unjudged;
+        return Match::Incomparable;
     }
     if name.len() != network.len() {
         return Match::Outside;
@@ -183,7 +183,7 @@ fn address(name: &[u8], base: &[u8]) -> Match {
 }
 
 impl NameConstraints {
-    fn speaks_of(&self, kind: NameKind) -> bool {
+    fn applies_to(&self, kind: NameKind) -> bool {
         self.permitted.iter().chain(&self.excluded).any(|subtree| subtree.kind == kind)
     }
 }

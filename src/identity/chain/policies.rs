@@ -1,19 +1,19 @@
-//! Certificate policies (RFC 5280 section 6.1, as RFC 9618 mends it): the initial set is anyPolicy, and nothing is inhibited
-//! or required but by the CAs of the path.
+//! Certificate policies (RFC 5280 section 6.1, updated by RFC 9618). The initial policy set is anyPolicy, and only the CAs of the
+//! path inhibit or require anything.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::refusal::{ChainRefusal, PathMember, shown};
 use crate::identity::{name::DistinguishedName, x509::extensions::Policies};
 
-/// 2.5.29.32.0.
+/// anyPolicy, 2.5.29.32.0.
 const ANY_POLICY: &[u8] = &[0x55, 0x1d, 0x20, 0x00];
 
-/// What a certificate of the path contributes.
+/// A certificate of the path.
 pub(super) struct Link<'a> {
     pub(super) policies: &'a Policies,
     pub(super) is_self_issued: bool,
-    /// The subject of a CA; none for the client.
+    /// The subject of a CA; `None` for the client.
     pub(super) ca: Option<&'a DistinguishedName>,
 }
 
@@ -23,13 +23,13 @@ impl Link<'_> {
     }
 }
 
-/// The deepest level of RFC 9618's policy graph: each valid policy with the policies that are expected below it. What lies
-/// above is of no use where any policy will do.
+/// The deepest level of RFC 9618's policy graph: each valid policy with its expected policy set. The levels above are not
+/// needed, since the initial policy set is anyPolicy.
 type Level<'a> = BTreeMap<&'a [u8], BTreeSet<&'a [u8]>>;
 
-/// Judges a path's certificates below its trust anchor, the client's last.
+/// Judges the certificates below the trust anchor, the client's last.
 pub(super) fn judge(path: &[Link<'_>]) -> Result<(), ChainRefusal> {
-    // Without a requirement on the path nothing can fail.
+    // Without requireExplicitPolicy on the path nothing can fail.
     if path.iter().all(|link| link.policies.require_explicit.is_none()) {
         return refuse_any_policy_mapped(path);
     }
@@ -99,7 +99,7 @@ pub(super) fn judge(path: &[Link<'_>]) -> Result<(), ChainRefusal> {
     Ok(())
 }
 
-/// Section 6.1.4 (a).
+/// Refuses mappings of anyPolicy, section 6.1.4 (a).
 fn refuse_any_policy_mapped(path: &[Link<'_>]) -> Result<(), ChainRefusal> {
     let maps_any = |link: &&Link<'_>| {
         link.policies.mappings.iter().any(|(from, to)| **from == *ANY_POLICY || **to == *ANY_POLICY)
@@ -113,7 +113,7 @@ fn refuse_any_policy_mapped(path: &[Link<'_>]) -> Result<(), ChainRefusal> {
     }
 }
 
-/// Section 6.1.3 (d) and (e): the level of a certificate below that of its issuer.
+/// Section 6.1.3 (d) and (e): the level of a certificate, from that of its issuer.
 fn descend<'a>(above: &Level<'a>, link: &Link<'a>, any_counts: bool) -> Level<'a> {
     let Some(policies) = &link.policies.named else { return Level::new() };
     let expected: BTreeSet<&[u8]> = above.values().flatten().copied().collect();
@@ -131,7 +131,7 @@ fn descend<'a>(above: &Level<'a>, link: &Link<'a>, any_counts: bool) -> Level<'a
     level
 }
 
-/// Section 6.1.4 (b).
+/// Applies policyMappings, section 6.1.4 (b).
 fn map<'a>(level: &mut Level<'a>, policies: &'a Policies, is_allowed: bool) {
     let mut mapped: Level<'a> = BTreeMap::new();
     for (from, to) in &policies.mappings {
@@ -198,13 +198,13 @@ mod tests {
         ] {
             assert_eq!(passes(&[requiring(ca, 0), leaf]), result);
         }
-        // The client's own certificate can require it, too, where the number is 0.
+        // The client certificate can require a policy too, with the number 0.
         assert!(!passes(&[with(&[A]), requiring(with(&[B]), 0)]));
         assert!(passes(&[with(&[A]), requiring(with(&[B]), 1)]));
     }
 
     #[test]
-    fn a_requirement_begins_after_so_many_certificates() {
+    fn require_explicit_policy_counts_certificates() {
         // Section 4.2.1.11: the number of further certificates before a policy is required. The last one counts down once more.
         let path = |number| [requiring(with(&[A]), number), with(&[A]), Policies::default()];
         for (number, result) in [(0, false), (1, false), (2, false), (3, true)] {

@@ -1,4 +1,4 @@
-//! Why no path to a client CA is valid, in words.
+//! Why path validation fails, with messages for the log.
 
 use std::fmt;
 
@@ -10,12 +10,12 @@ use crate::{
     },
 };
 
-/// Whose certificate it is that a refusal speaks of.
+/// The certificate of a path that a refusal is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PathMember {
-    /// The client's.
+    /// The client's certificate.
     Client,
-    /// A CA's, by its subject.
+    /// The certificate of a CA, by its subject.
     Ca(String),
 }
 
@@ -28,10 +28,10 @@ impl fmt::Display for PathMember {
     }
 }
 
-/// Why no path from a certificate to a client CA is valid. `Display` is for the log.
+/// Why no path from a certificate to a client CA is valid. `Display` is for the log. Section numbers are those of RFC 5280.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChainRefusal {
-    /// It names itself as its issuer, and no client CA has that name.
+    /// The certificate is self-issued, and no client CA has signed it.
     #[error("self signed certificate (X.509 version {version})")]
     SelfSigned {
         /// The certificate's version.
@@ -40,25 +40,25 @@ pub enum ChainRefusal {
     /// No client CA is configured.
     #[error("no client CA is configured, so no chain verifies")]
     NoAuthorities,
-    /// No client CA has issued it, as far as the presented intermediates tell.
+    /// No path to a client CA was found with the presented intermediates.
     #[error("no client CA is found for the issuer {issuer:?} with the intermediates that were presented")]
     UnknownIssuer {
         /// The issuer that the leaf names.
         issuer: String,
     },
-    /// The same, and presented certificates were not looked at.
+    /// No path to a client CA was found, and some presented certificates were skipped.
     #[error(
         "no client CA is found for the issuer {issuer:?}; of the presented intermediates {count} were left out: {reason}"
     )]
     SkippedIntermediates {
         /// The issuer that the leaf names.
         issuer: String,
-        /// How many.
+        /// How many were skipped.
         count: usize,
-        /// Why.
+        /// The cause.
         reason: &'static str,
     },
-    /// A CA of the right name was found, but its key did not sign.
+    /// A CA with the right name was found, but its key has not signed the certificate.
     #[error(
         "a signature on the path of issuer {issuer:?} does not verify: a known CA has the name, but another key"
     )]
@@ -66,134 +66,134 @@ pub enum ChainRefusal {
         /// The issuer that the leaf names.
         issuer: String,
     },
-    /// A signature by an algorithm that is not accepted.
+    /// A signature algorithm is not accepted.
     #[error("a signature on the path uses an algorithm that is not accepted: {algorithm} in {member}")]
     SignatureAlgorithm {
         /// The algorithm.
         algorithm: String,
-        /// Where.
+        /// The certificate.
         member: PathMember,
     },
-    /// A version that path validation does not take.
+    /// X.509 version 1 or 2 certificates cannot be validated.
     #[error(
         "X.509 version {version} certificate: only version 3 certificates can be verified by a client CA"
     )]
     Version {
-        /// 1 or 2.
+        /// The version, 1 or 2.
         version: u32,
     },
-    /// A configured client CA authenticates as a client.
+    /// A configured client CA is used as a client certificate.
     #[error("{subject:?} is itself a configured client CA and cannot be a client certificate")]
     ClientCaAsClient {
         /// The certificate's subject.
         subject: String,
     },
-    /// A CA certificate as leaf (RFC 5280 section 4.2.1.9).
+    /// A CA certificate is used as a client certificate (section 4.2.1.9).
     #[error("a CA certificate (basicConstraints cA) is used as a client certificate")]
     CaAsClient,
-    /// The leaf is past its notAfter.
+    /// The client certificate has expired.
     #[error("the certificate expired on {not_after}")]
     Expired {
-        /// Its last second.
+        /// The last second of its validity.
         not_after: Timestamp,
     },
-    /// The leaf is before its notBefore.
+    /// The client certificate is not valid yet.
     #[error("the certificate is not valid before {not_before}")]
     NotYetValid {
-        /// Its first second.
+        /// The first second of its validity.
         not_before: Timestamp,
     },
-    /// An intermediate is past its notAfter.
+    /// An intermediate has expired.
     #[error("an intermediate CA certificate expired on {not_after}")]
     IntermediateExpired {
-        /// Its last second.
+        /// The last second of its validity.
         not_after: Timestamp,
     },
-    /// An intermediate is before its notBefore.
+    /// An intermediate is not valid yet.
     #[error("an intermediate CA certificate is not valid before {not_before}")]
     IntermediateNotYetValid {
-        /// Its first second.
+        /// The first second of its validity.
         not_before: Timestamp,
     },
-    /// A CA on the path may not issue.
+    /// A CA on the path must not issue certificates.
     #[error("{}", unusable_text(subject, reason))]
     UnusableCa {
         /// The CA.
         subject: String,
-        /// Why.
+        /// The cause.
         reason: UnusableCa,
     },
-    /// An intermediate without basicConstraints cA.
+    /// An intermediate lacks basicConstraints cA.
     #[error("an issuer on the path is not a CA (basicConstraints cA is not set): {subject:?}")]
     IssuerNotCa {
         /// Its subject.
         subject: String,
     },
-    /// More CAs below one than it allows (RFC 5280 section 4.2.1.9).
+    /// The path exceeds a CA's pathLenConstraint (section 4.2.1.9).
     #[error("the path is longer than the pathLenConstraint of {subject} allows")]
     PathLength {
         /// The CA.
         subject: String,
     },
-    /// extendedKeyUsage without a purpose that the client CA is trusted for (section 4.2.1.12).
+    /// extKeyUsage lacks a usage that is accepted below the client CA (section 4.2.1.12).
     #[error("extendedKeyUsage is present and {} (in {member})", lacking(*purpose))]
     NotForClientAuth {
-        /// What the client CA is trusted for.
+        /// What is accepted below the client CA.
         purpose: Purpose,
-        /// Whose certificate has it.
+        /// The certificate with the extension.
         member: PathMember,
     },
-    /// keyUsage of the leaf without digitalSignature (section 4.2.1.3).
+    /// keyUsage of the leaf allows neither digitalSignature nor keyAgreement (section 4.2.1.3).
     #[error("the certificate's keyUsage includes neither digitalSignature nor keyAgreement")]
     LeafKeyUsage,
-    /// A name outside a constraint (section 4.2.1.10).
+    /// A name violates nameConstraints (section 4.2.1.10).
     #[error(
         "a name of the certificate is outside the name constraints of its CAs: {name} of {member}, by the nameConstraints of {ca:?}"
     )]
     NameConstraint {
-        /// The kind, and the name as far as it is shown.
+        /// The name's kind and its beginning.
         name: String,
-        /// Whose name it is.
+        /// The certificate with the name.
         member: PathMember,
-        /// Whose constraints.
+        /// The CA with the constraints.
         ca: String,
     },
-    /// A name that a constraint speaks of and that nobody here can hold against it.
-    #[error("{name} of {member} cannot be judged by the nameConstraints of {ca:?}, so it is refused")]
-    UnjudgedName {
-        /// The kind, and the name as far as it is shown.
+    /// nameConstraints apply to a name, but the two cannot be compared.
+    #[error("{name} of {member} cannot be compared with the nameConstraints of {ca:?}")]
+    UnsupportedName {
+        /// The name's kind and its beginning.
         name: String,
-        /// Whose name it is.
+        /// The certificate with the name.
         member: PathMember,
-        /// Whose constraints.
+        /// The CA with the constraints.
         ca: String,
     },
-    /// No policy is valid for the path although one has to be (section 6.1.5).
+    /// The path needs a valid certificate policy and has none (section 6.1.5).
     #[error(
         "no certificate policy is valid for the path, and one is required by policyConstraints (2.5.29.36) of {by}; {lost}"
     )]
     PolicyRequired {
-        /// Who requires it.
+        /// The certificate that requires a policy.
         by: PathMember,
-        /// Where the last valid policy was lost.
+        /// The certificate at which the last valid policy was lost.
         lost: String,
     },
-    /// It, or a CA on the path, is revoked.
+    /// The certificate or a CA on the path is revoked.
     #[error("the certificate or a CA on its path is revoked")]
     Revoked,
-    /// A CRL past its nextUpdate, under [`super::super::StaleCrl::Refuse`].
+    /// A CRL is stale, under [`super::super::StaleCrl::Refuse`].
     #[error("a CRL of the path is stale: its nextUpdate was {next_update}")]
     StaleCrl {
-        /// From when on.
+        /// When it became stale.
         next_update: Timestamp,
     },
-    /// Its CA has CRLs for parts of its certificates, none of which is loaded for this one.
+    /// A CA on the path has partitioned CRLs, none of which covers its certificate.
     #[error("the CRLs of a CA on the path cover only a part of its certificates, not this one")]
     NoCoveringCrl,
-    /// A CRL that its issuer did not sign.
+    /// A CRL was not signed by its issuer.
     #[error("a CRL has the name of a CA on the path but was not signed by it")]
     CrlSignature,
-    /// A CRL whose signature cannot count.
+    /// The signature algorithm of a CRL is not accepted.
     #[error("the CRL of {issuer:?} is signed by {algorithm}, which is not accepted")]
     CrlAlgorithm {
         /// The CA.
@@ -201,13 +201,13 @@ pub enum ChainRefusal {
         /// The algorithm.
         algorithm: String,
     },
-    /// A CRL whose issuer's keyUsage lacks cRLSign.
+    /// The keyUsage of a CRL's issuer lacks cRLSign.
     #[error("the issuer of a CRL may not sign CRLs (keyUsage without cRLSign): {subject:?}")]
     CrlIssuerNotSigner {
         /// The CA.
         subject: String,
     },
-    /// noRevAvail in a CA's certificate (RFC 9608 section 3).
+    /// A CA certificate contains noRevAvail (RFC 9608 section 3).
     #[error(
         "the extension noRevAvail (2.5.29.56) is in the certificate of CA {subject:?}, where it must not be"
     )]
@@ -215,34 +215,34 @@ pub enum ChainRefusal {
         /// The CA.
         subject: String,
     },
-    /// A critical extension that nobody here understands.
+    /// A critical extension is not supported (section 4.2).
     #[error(
         "a certificate of the path has a critical extension that is not supported: {extension} in {member}"
     )]
     CriticalExtension {
-        /// Its name where it has one, and its object identifier.
+        /// Its name, if known, and its object identifier.
         extension: String,
-        /// Where.
+        /// The certificate.
         member: PathMember,
     },
-    /// Path validation would take too much work.
+    /// Path validation exceeds its budget.
     #[error("the presented certificates make path building too costly ({limit})")]
     TooComplex {
-        /// Which limit.
+        /// The exceeded limit.
         limit: &'static str,
     },
-    /// Something that cannot be read.
-    #[error("a certificate of the path cannot be read: {member}: {reason}")]
+    /// A certificate of the path is malformed.
+    #[error("a certificate of the path is malformed: {member}: {reason}")]
     Malformed {
-        /// Where.
+        /// The certificate.
         member: PathMember,
-        /// What is wrong.
+        /// The cause.
         reason: String,
     },
 }
 
 impl ChainRefusal {
-    /// Whether time changes nothing about it while the client CAs are the same.
+    /// Whether it is independent of the time, so that it remains the same while the client CAs are the same.
     #[must_use]
     pub const fn is_lasting(&self) -> bool {
         matches!(
@@ -256,7 +256,7 @@ impl ChainRefusal {
         )
     }
 
-    /// How near to a valid path it is: the nearest of several is the one to report.
+    /// Ranks refusals: the closest to a valid path is reported.
     pub(super) const fn closeness(&self) -> u8 {
         match self {
             Self::Signature { .. } | Self::SignatureAlgorithm { .. } => 0,
@@ -266,12 +266,12 @@ impl ChainRefusal {
     }
 }
 
-/// A name for the log, of a length that no stranger chooses.
+/// A name for messages, of bounded length.
 pub(super) fn shown(name: &DistinguishedName) -> String {
     clipped(name.to_rfc4514())
 }
 
-/// At most 256 characters.
+/// A text cut to at most 256 characters.
 pub(super) fn clipped(mut text: String) -> String {
     if let Some((end, _)) = text.char_indices().nth(256) {
         text.truncate(end);
@@ -291,7 +291,7 @@ const fn lacking(purpose: Purpose) -> &'static str {
 fn unusable_text(subject: &str, reason: &UnusableCa) -> String {
     match reason {
         UnusableCa::MalformedConstraints => {
-            format!("malformed name constraints in CA {subject:?}: cannot be judged, so refused")
+            format!("CA {subject:?} has malformed name constraints, which cannot be evaluated")
         }
         reason => format!("the CA {subject:?} may not issue: {reason}"),
     }

@@ -1,4 +1,4 @@
-//! What the CRLs say of one certificate (RFC 5280 section 6.3).
+//! Checks one certificate for revocation (RFC 5280 section 6.3).
 
 use super::{
     budget::Budget,
@@ -13,35 +13,35 @@ use crate::{
     },
 };
 
-/// What the lists are asked about.
+/// The certificate to check.
 pub(super) struct Target<'a> {
     pub(super) serial: &'a [u8],
-    /// cRLDistributionPoints: the content of its sequence.
+    /// The content of the cRLDistributionPoints SEQUENCE.
     pub(super) points: Option<&'a [u8]>,
     pub(super) is_ca: bool,
-    /// noRevAvail (RFC 9608): its CA publishes no list for it. One that revokes it counts nevertheless.
+    /// noRevAvail (RFC 9608): its CA publishes no CRL for it. A CRL that revokes it applies nevertheless.
     pub(super) no_revocation: bool,
 }
 
-/// What the lists answer of a certificate that they do not revoke.
+/// How CRLs cover a certificate that they do not revoke.
 pub(super) struct Coverage {
-    /// The last second for which it holds.
+    /// The last second for which this is valid.
     pub(super) until: Timestamp,
-    /// Whether a list speaks of the certificate.
+    /// Whether a CRL covers the certificate, or none is needed.
     pub(super) is_covered: bool,
-    /// Whether its CA has lists of a part of its certificates.
+    /// Whether its CA has partitioned CRLs.
     pub(super) is_partitioned: bool,
 }
 
 impl Coverage {
     const UNCHECKED: Self = Self { until: Timestamp::MAX, is_covered: false, is_partitioned: false };
-    /// No list is needed.
+    /// No CRL is needed.
     const EXEMPT: Self = Self { is_covered: true, ..Self::UNCHECKED };
 }
 
-/// Asks the lists of the CA that has issued the certificate.
+/// Checks a certificate by the CRLs of its issuer.
 ///
-/// A CA without any list is not checked. Of several lists the newest counts that is not dated in the future.
+/// Without any CRL of the issuer nothing is checked. Of several CRLs the newest applies that is not dated in the future.
 pub(super) fn check(
     target: &Target<'_>,
     issuer: &Ca,
@@ -59,13 +59,13 @@ pub(super) fn check(
     let covers =
         |crl: &&&Crl| crl.scope.as_ref().is_none_or(|scope| scope.covers(target.is_ca, target.points));
     let covering: Vec<&Crl> = own.iter().filter(covers).copied().collect();
-    // The newest first; where all are from the future, the one nearest to now.
+    // The newest is first. If all are dated in the future, the oldest applies.
     let current = covering.iter().find(|crl| !crl.is_future_dated(now)).or(covering.last());
     let Some(crl) = current else {
         return if target.no_revocation { Ok(Coverage::EXEMPT) } else { Err(ChainRefusal::NoCoveringCrl) };
     };
-    let to_come = covering.iter().filter(|crl| crl.is_future_dated(now)).map(|crl| crl.this_update);
-    let mut until = to_come.min().map_or(Timestamp::MAX, |begins| (begins - CLOCK_SKEW).previous());
+    let upcoming = covering.iter().filter(|crl| crl.is_future_dated(now)).map(|crl| crl.this_update);
+    let mut until = upcoming.min().map_or(Timestamp::MAX, |begins| (begins - CLOCK_SKEW).previous());
     if authorities.policy().stale == StaleCrl::Refuse && !target.no_revocation {
         if now >= crl.next_update {
             return Err(ChainRefusal::StaleCrl { next_update: crl.next_update });
@@ -83,8 +83,8 @@ pub(super) fn check(
     Ok(Coverage { until, is_covered: true, is_partitioned })
 }
 
-/// The lists that a CA has signed, the newest first. Lists of its name that it has not signed are passed over while there is
-/// one that it has; else they are an error, since nobody knows what the true list would say.
+/// The CRLs that a CA has signed, the newest first. Other CRLs with its name are ignored if there is one that it has signed;
+/// else they are an error, since the CA's own CRL may revoke the certificate.
 fn signed_crls<'a>(
     issuer: &Ca,
     authorities: &'a Authorities,
@@ -93,7 +93,7 @@ fn signed_crls<'a>(
     let mut own = Vec::new();
     let mut fault = None;
     for crl in authorities.crls_of(&issuer.subject) {
-        // Another client CA of the same name has signed it.
+        // Another client CA with the same name has signed it.
         if crl.is_signed_by_namesake(issuer) {
             continue;
         }

@@ -1,5 +1,5 @@
-//! Which paths by name the client CAs have signed, checked from above: below a signature that is wrong nothing is checked, so
-//! that a chain which no client CA stands behind costs a check or two.
+//! Verifies the signatures of candidate paths from the client CA downwards, and stops at the first invalid one, so that a chain
+//! that no client CA has signed costs one or two verifications.
 
 use super::{
     budget::Budget,
@@ -12,24 +12,24 @@ use crate::identity::{
     x509::{Outline, SignatureFault, algorithm_name},
 };
 
-/// How many intermediates may name a client CA that has not signed them.
+/// The maximum number of intermediates that name a client CA as their issuer which has not signed them.
 const MAX_STRANGERS: usize = 2;
 
-/// A path whose every signature is right.
+/// A path with valid signatures.
 pub(super) struct Signed {
-    /// The presented intermediates, the leaf's issuer first.
+    /// Indices of the presented intermediates, the leaf's issuer first.
     pub(super) between: Vec<usize>,
-    /// The client CA that has issued the last of them, or the leaf.
+    /// Index of the client CA that has issued the last of them, or the leaf.
     pub(super) anchor: usize,
 }
 
-/// Why no path is signed.
+/// Why no path has valid signatures.
 pub(super) enum Fault {
-    /// A signature by another key.
+    /// A signature was made by another key.
     Key,
-    /// An algorithm that is not accepted, in the leaf (none) or in that intermediate.
+    /// A signature algorithm is not accepted, in the leaf (`None`) or in that intermediate.
     Algorithm(Option<usize>),
-    /// Too much work.
+    /// The budget is exceeded.
     Limit(ChainRefusal),
 }
 
@@ -56,10 +56,10 @@ impl Fault {
     }
 }
 
-/// What is known of the leaf (none) or an intermediate: whether the key of this hash has signed it.
+/// A verified signature of the leaf (`None`) or an intermediate: the hash of the SubjectPublicKeyInfo, and the result.
 type Check = (Option<usize>, [u8; 32], Result<(), SignatureFault>);
 
-/// The signature checks of one verification, each made once.
+/// The signatures of one verification, each verified once.
 pub(super) struct Signatures<'a> {
     leaf: &'a Outline<'a>,
     presented: &'a [Presented<'a>],
@@ -76,7 +76,7 @@ impl<'a> Signatures<'a> {
         Self { leaf, presented, authorities, known: Vec::new() }
     }
 
-    /// The signed ones among the paths, at least one, at most `limit`.
+    /// The paths with valid signatures: at least one, at most `limit`.
     pub(super) fn check(
         mut self,
         paths: &[NamePath<'_>],
@@ -96,8 +96,9 @@ impl<'a> Signatures<'a> {
             let mut is_signed_at_all = false;
             for anchor in self.by_key_identifier(anchors, top) {
                 let Some(ca) = self.authorities.cas().get(anchor) else { continue };
-                // The client CA's own name and key below it: the path without the detour is the path.
-                if between.iter().filter_map(|index| self.presented.get(*index)).any(|one| one.is_twin(ca)) {
+                // The path contains the client CA below itself; the shorter path is judged instead.
+                if between.iter().filter_map(|index| self.presented.get(*index)).any(|one| one.is_same_ca(ca))
+                {
                     is_signed_at_all = true;
                     continue;
                 }
@@ -128,8 +129,8 @@ impl<'a> Signatures<'a> {
         if signed.is_empty() { Err(fault) } else { Ok(signed) }
     }
 
-    /// The client CAs of one name: those first whose key identifier the certificate names as its issuer's. Renewed certificates
-    /// of one key are all of use, but one key is checked once.
+    /// The client CAs of one name, first those with the key identifier in the certificate's authorityKeyIdentifier. All
+    /// certificates of a renewed CA are kept, but a key is tried once.
     fn by_key_identifier(&self, anchors: &[usize], top: Option<usize>) -> Vec<usize> {
         let mut anchors = anchors.to_vec();
         if anchors.len() > 1
@@ -141,7 +142,7 @@ impl<'a> Signatures<'a> {
         anchors
     }
 
-    /// Checks everything below the highest intermediate.
+    /// Verifies the signatures below the highest intermediate.
     fn is_signed_down(
         &mut self,
         between: &[usize],
@@ -167,7 +168,7 @@ impl<'a> Signatures<'a> {
         }
     }
 
-    /// Whether a key has signed the leaf (none) or an intermediate.
+    /// Whether a key has signed the leaf (`None`) or an intermediate.
     fn is_signed(
         &mut self,
         index: Option<usize>,
@@ -180,7 +181,7 @@ impl<'a> Signatures<'a> {
             if *of_key == key {
                 return Ok(*result);
             }
-            // One key has made a signature, and no other has.
+            // Only one key can have made the signature.
             if result.is_ok() {
                 return Ok(Err(SignatureFault::Key));
             }

@@ -182,7 +182,7 @@ fn an_issuer_that_may_not_issue_is_refused() {
 }
 
 #[test]
-fn a_path_length_is_kept_by_intermediate_and_anchor() {
+fn path_length_applies_to_intermediate_and_anchor() {
     let none_below = |p: &mut rcgen::CertificateParams| p.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     let root = Ca::with("root", none_below);
     let sub = root.intermediate("sub", |_| {});
@@ -288,7 +288,7 @@ fn a_client_ca_is_not_a_client() {
 }
 
 #[test]
-fn version_1_is_named_for_leaf_and_ca() {
+fn version_1_certificates_are_refused_by_version() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     let key = |name: &str| {
@@ -347,7 +347,7 @@ fn unrelated_presented_certificates_are_ignored() {
 }
 
 #[test]
-fn hints_are_whole_names() {
+fn ca_names_for_tls_are_whole_der_names() {
     let root = Ca::new("root");
     let trusted = trust(&[&root]);
     let hints: Vec<_> = trusted.subjects().collect();

@@ -1,4 +1,4 @@
-//! Whether one path is valid (RFC 5280 section 6.1), its signatures apart.
+//! Validates one path, except for its signatures (RFC 5280 section 6.1).
 
 use rustls_pki_types::CertificateDer;
 
@@ -21,18 +21,18 @@ use crate::{
     },
 };
 
-/// 1.3.6.1.5.5.7.3.2 and .1.
+/// id-kp-clientAuth, 1.3.6.1.5.5.7.3.2.
 const CLIENT_AUTH: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 2];
 const SERVER_AUTH: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 1];
 
-/// A path whose signatures are right.
+/// A path with valid signatures.
 pub(super) struct Path<'a> {
     pub(super) leaf: &'a ClientCertificate,
     pub(super) extensions: &'a Extensions,
-    /// The leaf's issuer first: those that were presented, then the client CA that has issued the last of them, then the client
-    /// CAs above it.
+    /// The CAs, the leaf's issuer first: the presented ones, then the client CA that has issued the last of them, then the
+    /// client CAs above that.
     pub(super) cas: Vec<&'a Ca>,
-    /// How many of them were presented.
+    /// How many of `cas` were presented.
     pub(super) presented: usize,
 }
 
@@ -45,10 +45,10 @@ pub(super) fn malformed(member: PathMember, malformed: &Malformed) -> ChainRefus
 }
 
 impl Path<'_> {
-    /// Judges it as of `now`. It gives one path for each client CA that it can end at, the nearest first.
+    /// Validates the path at `now`. Returns one path for each client CA that can be its trust anchor, the nearest first.
     ///
-    /// All that the client CAs above the nearest constrain or revoke holds. One of them that has expired, or may not issue for
-    /// another reason, is no reason to refuse: the operator trusts the nearest by itself. But no path ends at it.
+    /// Constraints and CRLs of the client CAs above the nearest apply too. If one of those has expired or may not issue, the
+    /// path is valid nevertheless, since the operator trusts the nearest by itself; but it is not a trust anchor.
     pub(super) fn judge(
         &self,
         authorities: &Authorities,
@@ -72,15 +72,15 @@ impl Path<'_> {
             .chain([anchor])
             .fold(self.leaf.validity(), |span, ca| span.intersect(&ca.validity));
         validity.not_after = validity.not_after.min(self.check_crls(authorities, now, budget)?);
-        let fit = above.iter().take_while(|ca| ca.unusable(now).is_none()).count();
+        let usable = above.iter().take_while(|ca| ca.unusable(now).is_none()).count();
         for ca in above {
             validity = validity.intersect(&unchanged(ca.validity, now));
         }
-        let ends = self.presented..=self.presented + fit;
+        let ends = self.presented..=self.presented + usable;
         Ok(ends.map(|end| self.ending_at(end, validity)).collect())
     }
 
-    /// The path that has this CA as its anchor.
+    /// The path with the CA at this index as its trust anchor.
     fn ending_at(&self, end: usize, validity: Validity) -> VerifiedPath {
         VerifiedPath {
             intermediates: self
@@ -94,7 +94,7 @@ impl Path<'_> {
         }
     }
 
-    /// Section 6.1.4 (l) and (m).
+    /// pathLenConstraint, section 6.1.4 (l) and (m).
     fn judge_lengths(&self) -> Result<(), ChainRefusal> {
         let mut below = 0;
         for ca in &self.cas {
@@ -106,7 +106,7 @@ impl Path<'_> {
         Ok(())
     }
 
-    /// Section 6.1.3 (b) and (c): what each CA constrains holds for all that is below it, save for CAs that are self-issued.
+    /// Section 6.1.3 (b) and (c): the constraints of a CA apply to all certificates below it, except self-issued CAs.
     fn judge_names(&self, budget: &mut Budget) -> Result<(), ChainRefusal> {
         for (index, ca) in self.cas.iter().enumerate() {
             let constraints = match &ca.extensions.name_constraints {
@@ -135,7 +135,7 @@ impl Path<'_> {
         Ok(())
     }
 
-    /// The policies of all certificates below the highest client CA.
+    /// Certificate policies of all certificates below the highest client CA.
     fn judge_policies(&self) -> Result<(), ChainRefusal> {
         let below_anchor = self.cas.len().saturating_sub(1);
         let cas = self.cas.iter().take(below_anchor).rev();
@@ -152,7 +152,7 @@ impl Path<'_> {
         policies::judge(&links)
     }
 
-    /// Asks about each certificate the lists of the CA above it; the last second for which the answers hold.
+    /// Checks each certificate for revocation by its issuer's CRLs. Returns the last second for which the result is valid.
     fn check_crls(
         &self,
         authorities: &Authorities,
@@ -163,11 +163,11 @@ impl Path<'_> {
             serial: self.leaf.serial(),
             points: self.extensions.distribution_points.as_deref(),
             is_ca: false,
-            // RFC 9608 section 3: a certificate that names a place of lists can't mean it.
+            // RFC 9608 section 3: noRevAvail contradicts cRLDistributionPoints, so it is ignored.
             no_revocation: self.extensions.no_revocation && self.extensions.distribution_points.is_none(),
         };
         let Some(issuer) = self.cas.first() else { return Ok(Timestamp::MAX) };
-        let mut answers = vec![revocation::check(&leaf, issuer, authorities, now, budget)?];
+        let mut coverages = vec![revocation::check(&leaf, issuer, authorities, now, budget)?];
         let above = match authorities.policy().depth {
             CrlDepth::Leaf => 0,
             CrlDepth::Chain => self.cas.len(),
@@ -179,20 +179,20 @@ impl Path<'_> {
                 is_ca: true,
                 no_revocation: false,
             };
-            answers.push(revocation::check(&target, issuer, authorities, now, budget)?);
+            coverages.push(revocation::check(&target, issuer, authorities, now, budget)?);
         }
-        // A CA above the client's own with lists of parts: then each CA up to the nearest client CA needs a list.
-        let presented = answers.get(..=self.presented).unwrap_or(&answers);
-        if presented.iter().skip(1).any(|answer| answer.is_partitioned)
-            && !presented.iter().all(|answer| answer.is_covered)
+        // If a CA above the issuing CA has partitioned CRLs, each certificate up to the nearest client CA must be covered.
+        let presented = coverages.get(..=self.presented).unwrap_or(&coverages);
+        if presented.iter().skip(1).any(|coverage| coverage.is_partitioned)
+            && !presented.iter().all(|coverage| coverage.is_covered)
         {
             return Err(ChainRefusal::NoCoveringCrl);
         }
-        Ok(answers.iter().map(|answer| answer.until).min().unwrap_or(Timestamp::MAX))
+        Ok(coverages.iter().map(|coverage| coverage.until).min().unwrap_or(Timestamp::MAX))
     }
 }
 
-/// The span around `now` in which a CA is as valid or invalid as it is now.
+/// The period around `now` in which a CA's validity does not change.
 fn unchanged(validity: Validity, now: Timestamp) -> Validity {
     if now < validity.not_before {
         Validity { not_before: Timestamp::MIN, not_after: validity.not_before.previous() }
@@ -224,21 +224,21 @@ fn judge_presented(ca: &Ca, purpose: Purpose, now: Timestamp) -> Result<(), Chai
     Ok(())
 }
 
-/// What the extensions of a client's certificate must allow.
+/// Judges the extensions of a client certificate.
 pub(super) fn judge_leaf(extensions: &Extensions, purpose: Purpose) -> Result<(), ChainRefusal> {
     if extensions.is_ca() {
         return Err(ChainRefusal::CaAsClient);
     }
     refuse_unknown(extensions, || PathMember::Client)?;
     judge_purpose(extensions, purpose, || PathMember::Client)?;
-    // Section 4.2.1.3: a key that may neither sign nor agree is not for TLS client authentication.
+    // Section 4.2.1.3: TLS client authentication needs a key for signatures or key agreement.
     if !extensions.allows(KeyUsage::DIGITAL_SIGNATURE | KeyUsage::KEY_AGREEMENT) {
         return Err(ChainRefusal::LeafKeyUsage);
     }
     Ok(())
 }
 
-/// Section 4.2: a critical extension that is not understood.
+/// Section 4.2: an unsupported critical extension.
 fn refuse_unknown(extensions: &Extensions, member: impl Fn() -> PathMember) -> Result<(), ChainRefusal> {
     match &extensions.unknown_critical {
         Some(extension) => {
@@ -248,7 +248,7 @@ fn refuse_unknown(extensions: &Extensions, member: impl Fn() -> PathMember) -> R
     }
 }
 
-/// Section 4.2.1.12: a certificate without extKeyUsage is for every purpose.
+/// Section 4.2.1.12: a certificate without extKeyUsage is accepted for every purpose.
 fn judge_purpose(
     extensions: &Extensions,
     purpose: Purpose,
@@ -256,10 +256,10 @@ fn judge_purpose(
 ) -> Result<(), ChainRefusal> {
     let Some(purposes) = &extensions.purposes else { return Ok(()) };
     let has = |wanted: &[u8]| purposes.iter().any(|purpose| **purpose == *wanted);
-    let is_fit = match purpose {
+    let is_accepted = match purpose {
         Purpose::Client => has(CLIENT_AUTH),
         Purpose::ClientOrServer => has(CLIENT_AUTH) || has(SERVER_AUTH),
         Purpose::Any => !purposes.is_empty(),
     };
-    if is_fit { Ok(()) } else { Err(ChainRefusal::NotForClientAuth { purpose, member: member() }) }
+    if is_accepted { Ok(()) } else { Err(ChainRefusal::NotForClientAuth { purpose, member: member() }) }
 }

@@ -24,7 +24,7 @@ error: trust.client_ca: client-ca.pem holds no certificate (no "-----BEGIN CERTI
 #[test]
 fn client_ca_is_not_a_ca() {
     Folder::new().write("client-ca.pem", ca_with(|params| params.is_ca = IsCa::ExplicitNoCa)).prints(r#"
-warning: trust.client_ca: client-ca.pem: client CA "CN=Client CA" lets no chain verify: it is not a CA certificate (basicConstraints cA is not set)
+warning: trust.client_ca: client-ca.pem: client CA "CN=Client CA" is unusable: it is not a CA certificate (basicConstraints cA is not set)
  --> edge.toml:2:14
   |
 2 | client_ca = ["client-ca.pem"]
@@ -39,7 +39,7 @@ warning: trust.client_ca: client-ca.pem: client CA "CN=Client CA" lets no chain 
 #[test]
 fn client_ca_may_not_sign_certificates() {
     Folder::new().write("client-ca.pem", ca_with(|params| params.key_usages.retain(|usage| *usage == KeyUsagePurpose::CrlSign))).prints(r#"
-warning: trust.client_ca: client-ca.pem: client CA "CN=Client CA" lets no chain verify: its keyUsage does not include keyCertSign
+warning: trust.client_ca: client-ca.pem: client CA "CN=Client CA" is unusable: its keyUsage does not include keyCertSign
  --> edge.toml:2:14
   |
 2 | client_ca = ["client-ca.pem"]

@@ -19,16 +19,16 @@ fn a_host_name_is_inside_its_domain() {
         ("*.example.com", "a.b.example.com", Outside, Outside),
         ("*.example.com", "www.other.com", Outside, Outside),
         ("*.www.example.com", "www.example.com", Inside, Inside),
-        ("www.example.com.", "example.com", Unjudged, Unjudged),
-        ("www.example.com", "example.com.", Unjudged, Unjudged),
-        ("www.example.com", ".", Unjudged, Unjudged),
-        ("www.example.com", "*.example.com", Unjudged, Unjudged),
-        ("", "", Unjudged, Unjudged),
-        ("a..b", "", Unjudged, Unjudged),
-        ("192.0.2.1", "", Unjudged, Unjudged),
-        ("*.com", "", Unjudged, Unjudged),
-        ("a*.example.com", "example.com", Unjudged, Unjudged),
-        ("a b.example.com", "example.com", Unjudged, Unjudged),
+        ("www.example.com.", "example.com", Incomparable, Incomparable),
+        ("www.example.com", "example.com.", Incomparable, Incomparable),
+        ("www.example.com", ".", Incomparable, Incomparable),
+        ("www.example.com", "*.example.com", Incomparable, Incomparable),
+        ("", "", Incomparable, Incomparable),
+        ("a..b", "", Incomparable, Incomparable),
+        ("192.0.2.1", "", Incomparable, Incomparable),
+        ("*.com", "", Incomparable, Incomparable),
+        ("a*.example.com", "example.com", Incomparable, Incomparable),
+        ("a b.example.com", "example.com", Incomparable, Incomparable),
     ] {
         assert_eq!(host::dns(name, base, false), permits, "{name} permitted by {base}");
         assert_eq!(host::dns(name, base, true), excludes, "{name} excluded by {base}");
@@ -47,19 +47,19 @@ fn a_uri_is_judged_by_its_host() {
         ("https://example.com@evil.test/", "example.com", Outside),
         ("https://evil.test/@example.com", "example.com", Outside),
         ("https://evil.test#@example.com", "example.com", Outside),
-        ("https://evil.test\\@example.com", "example.com", Unjudged),
-        ("https://a@b@example.com", "example.com", Unjudged),
+        ("https://evil.test\\@example.com", "example.com", Incomparable),
+        ("https://a@b@example.com", "example.com", Incomparable),
         ("spiffe://trust-domain/workload", "trust-domain", Inside),
         ("spiffe://other/workload", "trust-domain", Outside),
-        ("urn:uuid:1", "example.com", Unjudged),
-        ("https:///example.com", "example.com", Unjudged),
-        ("https://192.0.2.1/", "example.com", Unjudged),
-        ("https://[2001:db8::1]/", "example.com", Unjudged),
-        ("https://ex%61mple.com/", "example.com", Unjudged),
-        ("https://example.com./", "example.com", Unjudged),
-        ("mailto:a@example.com", "example.com", Unjudged),
-        ("https://example.com:x/", "example.com", Unjudged),
-        ("https://example.com/", "https://example.com/", Unjudged),
+        ("urn:uuid:1", "example.com", Incomparable),
+        ("https:///example.com", "example.com", Incomparable),
+        ("https://192.0.2.1/", "example.com", Incomparable),
+        ("https://[2001:db8::1]/", "example.com", Incomparable),
+        ("https://ex%61mple.com/", "example.com", Incomparable),
+        ("https://example.com./", "example.com", Incomparable),
+        ("mailto:a@example.com", "example.com", Incomparable),
+        ("https://example.com:x/", "example.com", Incomparable),
+        ("https://example.com/", "https://example.com/", Incomparable),
         ("https://example.com/", "", Outside),
     ] {
         assert_eq!(host::uri(uri, base, false), result, "{uri} under {base}");
@@ -80,13 +80,13 @@ fn a_mailbox_is_judged_by_mailbox_host_or_domain() {
         ("A@example.com", "a@example.com", Outside, Inside),
         ("b@example.com", "a@example.com", Outside, Outside),
         ("a@example.com", "", Outside, Inside),
-        ("\"a@b\"@example.com", "example.com", Unjudged, Unjudged),
-        ("a@b@example.com", "example.com", Unjudged, Unjudged),
-        ("example.com", "example.com", Unjudged, Unjudged),
-        ("a@example.com.", "example.com", Unjudged, Unjudged),
-        ("@example.com", "example.com", Unjudged, Unjudged),
-        ("", "example.com", Unjudged, Unjudged),
-        ("a@example.com", "*.example.com", Unjudged, Unjudged),
+        ("\"a@b\"@example.com", "example.com", Incomparable, Incomparable),
+        ("a@b@example.com", "example.com", Incomparable, Incomparable),
+        ("example.com", "example.com", Incomparable, Incomparable),
+        ("a@example.com.", "example.com", Incomparable, Incomparable),
+        ("@example.com", "example.com", Incomparable, Incomparable),
+        ("", "example.com", Incomparable, Incomparable),
+        ("a@example.com", "*.example.com", Incomparable, Incomparable),
     ] {
         assert_eq!(mailbox::judge(name, base, false), permits, "{name} permitted by {base}");
         assert_eq!(mailbox::judge(name, base, true), excludes, "{name} excluded by {base}");
@@ -104,10 +104,10 @@ fn an_address_is_inside_its_network() {
     check(&[192, 0, 3, 7], &v4([192, 0, 2, 0], [255, 255, 254, 0]), Inside);
     check(&[1, 2, 3, 4], &v4([0; 4], [0; 4]), Inside);
     check(&[1, 2, 3, 4], &v4([1, 2, 3, 4], [255; 4]), Inside);
-    check(&[1, 2, 3, 4], &v4([0; 4], [255, 0, 255, 0]), Unjudged);
-    check(&[1, 2, 3, 4], &v4([0; 4], [0, 255, 255, 255]), Unjudged);
-    check(&[1, 2, 3, 4], &[0; 7], Unjudged);
-    check(&[1, 2, 3], &[0; 8], Unjudged);
+    check(&[1, 2, 3, 4], &v4([0; 4], [255, 0, 255, 0]), Incomparable);
+    check(&[1, 2, 3, 4], &v4([0; 4], [0, 255, 255, 255]), Incomparable);
+    check(&[1, 2, 3, 4], &[0; 7], Incomparable);
+    check(&[1, 2, 3], &[0; 8], Incomparable);
     check(&[0; 16], &v4([0; 4], [0; 4]), Outside);
     check(&[1, 2, 3, 4], &[0; 32], Outside);
     check(&[7; 16], &[[7; 16], [255; 16]].concat(), Inside);

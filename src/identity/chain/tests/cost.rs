@@ -1,4 +1,4 @@
-//! What a stranger's chain costs, counted in signature checks and steps of the search.
+//! The cost of a stranger's chain, in verified signatures and search steps.
 
 use rcgen::{CertificateParams, CustomExtension, KeyPair};
 use rustls_pki_types::CertificateDer;
@@ -10,7 +10,7 @@ use crate::identity::{
     testing::{NOW, client, trust},
 };
 
-/// What looking at a chain costs, and how it ends.
+/// The cost of verifying a chain, and the refusal.
 fn budget(chain: &[CertificateDer<'static>], trusted: &Authorities) -> (Budget, Option<ChainRefusal>) {
     let mut budget = Budget::default();
     let result = paths(&client(chain), trusted, NOW, &mut budget);
@@ -60,7 +60,7 @@ fn a_ring_named_like_a_client_ca_costs_few_checks() {
 fn a_web_of_cas_with_many_names_costs_a_few_signature_checks() {
     let root = Ca::new("root");
     let trusted = trust(&[&root]);
-    // Two CAs of each of four names, each pair signed by the next pair's, all of the last in the client CA's name.
+    // Two CAs for each of four names, each pair signed by the next pair's; those of the last name the client CA.
     let names = ["a", "b", "c", "d"];
     let mut chain = Vec::new();
     let impostor = Ca::new("root");
@@ -78,7 +78,7 @@ fn a_web_of_cas_with_many_names_costs_a_few_signature_checks() {
 }
 
 #[test]
-fn an_honest_path_costs_one_check_a_certificate() {
+fn an_honest_path_costs_one_signature_per_certificate() {
     let root = Ca::new("root");
     let upper = root.intermediate("upper", |_| {});
     let lower = upper.intermediate("lower", |_| {});
@@ -98,7 +98,7 @@ fn many_client_cas_are_not_searched() {
     let trusted = trust(&cas.iter().collect::<Vec<_>>());
     let (budget, refusal) = budget(&[cas[39].leaf("a", |_| {})], &trusted);
     assert_eq!((refusal, budget.signatures), (None, 1));
-    // Of one name, the key identifier decides which.
+    // The key identifier selects among CAs with the same name.
     let cas: Vec<Ca> =
         (0..40).map(|_| Ca::with("CA", |p| p.use_authority_key_identifier_extension = true)).collect();
     let trusted = trust(&cas.iter().collect::<Vec<_>>());
@@ -134,7 +134,7 @@ fn key_identifiers_select_among_same_named_cas() {
 }
 
 #[test]
-fn names_cost_no_more_than_their_bound() {
+fn the_cost_of_names_is_bounded() {
     // U+FDFA folds to eighteen characters.
     let name = "\u{fdfa}".repeat(400);
     let root = Ca::new("root");
@@ -150,7 +150,7 @@ fn names_cost_no_more_than_their_bound() {
 
 #[test]
 fn seven_hundred_client_cas_load_with_few_checks() {
-    // The same CA many times: its certificates have not issued each other.
+    // Certificates of the same CA do not issue each other.
     let root = Ca::new("root");
     let twins: Vec<CertificateDer<'static>> = (0..30).map(|_| root.twin(|_| {}).der()).collect();
     let issued: Vec<Ca> = (0..30).map(|number| root.intermediate(&format!("sub {number}"), |_| {})).collect();

@@ -1,4 +1,4 @@
-//! What the CRLs say of a path.
+//! Revocation checks of paths.
 
 use rcgen::{
     CertificateRevocationListParams, CrlDistributionPoint, CrlIssuingDistributionPoint, CrlScope,
@@ -125,7 +125,7 @@ fn crl_number_breaks_this_update_ties() {
 }
 
 #[test]
-fn the_depth_says_whether_intermediates_are_asked_about() {
+fn crl_depth_decides_whether_intermediates_are_checked() {
     let root = Ca::new("root");
     let sub = root.intermediate("sub", serial(7));
     let lists = || vec![root.crl_der(&[7], |_| {}), sub.crl_der(&[2], |_| {})];
@@ -141,14 +141,14 @@ fn the_depth_says_whether_intermediates_are_asked_about() {
     for trusted in [&whole, &leaf] {
         assert_eq!(refused(&chain(&bad), trusted), ChainRefusal::Revoked);
     }
-    // Nor does it matter then that a list higher up is stale.
+    // A stale CRL higher up does not matter then.
     let stale = || vec![root.crl_der(&[], until(2028)), sub.crl_der(&[2], |_| {})];
     assert!(matches!(refused(&chain(&good), &deep(CrlDepth::Chain, stale())), ChainRefusal::StaleCrl { .. }));
     let until = verified(&chain(&good), &deep(CrlDepth::Leaf, stale()))[0].validity.not_after;
     assert_eq!(until, Timestamp::from(date_time_ymd(2035, 1, 1)).previous());
 }
 
-/// The scope of a list: that distribution point, and users' or CAs' certificates only.
+/// The scope of a CRL: a distribution point, and end-entity or CA certificates only.
 fn scope(uri: &str, of: Option<CrlScope>) -> impl FnOnce(&mut CertificateRevocationListParams) {
     let distribution_point = CrlDistributionPoint { uris: vec![uri.to_owned()] };
     move |list| {
@@ -183,14 +183,14 @@ fn a_partitioned_crl_covers_only_what_it_names() {
             Some(refusal) => assert_eq!(refused(&[leaf], &trusted), refusal),
         }
     }
-    // A list of CAs does not cover a client.
+    // A CRL for CA certificates does not cover a client.
     let of_cas = root.crl_der(&[2], scope(URI, Some(CrlScope::CaCertsOnly)));
     let leaf = root.leaf("a", point(URI, 1));
     assert_eq!(
         refused(&[leaf], &trust_with(&[&root], vec![of_cas.clone()], StaleCrl::Refuse)),
         ChainRefusal::NoCoveringCrl
     );
-    // With a list of clients beside it, both are covered.
+    // With a CRL for clients beside it, both are covered.
     let sub = root.intermediate("sub", point(URI, 5));
     let chain = [sub.leaf("a", serial(6)), sub.der()];
     let lists = vec![of_cas, sub.crl_der(&[], |_| {})];
