@@ -12,7 +12,7 @@ mod tables;
 
 use std::{
     convert::Infallible,
-    net::TcpListener,
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -40,6 +40,8 @@ use crate::{
     site::SiteHandle,
 };
 
+/// The admin address if none is configured: `[listen] admin`.
+pub const DEFAULT_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9443);
 /// Connections to the admin address at once; one more closes the oldest silent one.
 pub const CONNECTIONS: usize = 32;
 /// For a request's head, and for a connection to send another.

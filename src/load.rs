@@ -14,6 +14,6 @@ mod upstream;
 
 pub use crl_cache::{Kept, judge_fetched, kept};
 pub use listen::{cannot_bind, listen_spec, open_files, too_few_open_files};
-pub use pem::{FileFault, certificates_in, read_certificates};
+pub use pem::{certificates_in, read_certificates};
 pub use site::{Built, build, public_authorities};
 pub use upstream::roots;

@@ -2,7 +2,7 @@
 //!
 //! Redirects are not followed: a document must be at the URL that the operator configured.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, StatusCode, header};
@@ -16,6 +16,21 @@ use tokio::{
 };
 
 use crate::{forward::Origin, tls};
+
+/// When a document is fetched. The defaults are those of a CRL source in `[trust] crls`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Schedule {
+    /// From one fetch to the next.
+    pub refresh: Duration,
+    /// For a whole fetch.
+    pub timeout: Duration,
+}
+
+impl Default for Schedule {
+    fn default() -> Self {
+        Self { refresh: Duration::from_secs(3600), timeout: Duration::from_secs(10) }
+    }
+}
 
 /// A GET request.
 #[derive(Debug)]

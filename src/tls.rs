@@ -17,6 +17,6 @@ pub use accept::{AcceptError, AcceptedTls, HandshakeFailure, accept, drain_and_c
 pub use client::client_config;
 pub use cork::Corked;
 pub use leaf::Leaf;
-pub use options::{CipherSuites, ClientAuth};
+pub use options::{CipherSuites, ClientAuth, TlsSpec};
 pub use server::{DomainTls, ServerCredential, ServerOptions, provider};
 pub use tickets::{SECRET_BYTES, TicketSecrets};

@@ -5,12 +5,12 @@ use std::{fmt::Write, fs::File, io::Read, path::Path, process::ExitCode};
 use super::print;
 use crate::{
     clock::{Clock, Timestamp},
-    config::file,
+    config::{Fault, file},
     identity::{
         ChainRefusal, ClientCertificate, DistinguishedName, SubjectAltName, Validity, extended_key_usages,
         unusable_in_chains, unusable_key,
     },
-    load::{FileFault, certificates_in},
+    load::certificates_in,
     vouch::{Facts, Profile, Verdict, not_verified},
 };
 
@@ -33,14 +33,14 @@ pub(super) fn inspect(path: &Path) -> ExitCode {
     }
 }
 
-fn read(path: &Path) -> Result<ClientCertificate, FileFault> {
+fn read(path: &Path) -> Result<ClientCertificate, Fault> {
     // It may be a pipe, as in `inspect <(openssl ...)`.
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(file::LIMIT).read_to_end(&mut bytes));
-    read.map_err(|error| FileFault::unreadable(path, &error))?;
+    read.map_err(|error| file::unreadable(path, &error))?;
     let chain = certificates_in(path, &bytes)?;
     ClientCertificate::from_chain(&chain)
-        .map_err(|error| FileFault::new(path, format_args!(" cannot be used: {error}")))
+        .map_err(|error| file::fault(path, format_args!(" cannot be used: {error}")))
 }
 
 fn describe(certificate: &ClientCertificate) -> String {

@@ -1,4 +1,4 @@
-//! `applications.toml`: which applications are registered, and how each is known.
+//! `applications.toml`: the registered applications and their credentials.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -8,35 +8,35 @@ use super::{
     public_key,
     reader::Reader,
     schema::{APPLICATION, CREDENTIAL, SYNONYMS},
-    settings::{Application, AuthMethod, Credential, Matcher},
+    settings::{Application, Credential, Matcher},
     span::{Span, Spanned},
     suggest::{all_of, did_you_mean, quote},
     variable::{template, variable},
 };
+use crate::trust::{ApplicationError, AuthMethod, ClientIdError, Credentials};
 
-/// RFC 6749 sets no limit; this one keeps log lines and lookups in bounds.
-const LONGEST_CLIENT_ID: usize = 255;
+const SELF_SIGNED: &str = AuthMethod::SelfSignedTls.as_str();
+const BY_CA: &str = AuthMethod::PkiTls.as_str();
 
-const SELF_SIGNED: &str = "self_signed_tls_client_auth";
-const BY_CA: &str = "tls_client_auth";
+const MAX_CREDENTIALS: usize = Credentials::<()>::MAX;
 
 /// Registered names of OAuth's token_endpoint_auth_method that the edge does not serve.
 const NOT_SERVED: [&str; 5] =
     ["client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none"];
 
-/// What was read of a registry so far.
+/// The state of reading a registry, one piece after the other.
 pub(super) struct Registry<F> {
     each: F,
-    /// Each client_id with the byte at which it stands first.
+    /// Each client_id with the byte of its first occurrence.
     ids: HashMap<String, usize>,
-    /// Whether there is an application, or what is meant as one.
+    /// Whether there is an application, readable or not.
     any: bool,
-    /// Whether they are written as one list, `application = [...]`, to which no piece can add.
+    /// Whether they are written as one list, `application = [...]`, to which no other piece can add.
     inline: bool,
 }
 
 impl<F: FnMut(Application)> Registry<F> {
-    /// A registry of which nothing was read. Applications are handed to `each`.
+    /// An empty registry. Applications are passed to `each`.
     pub(super) fn new(each: F) -> Self {
         Self { each, ids: HashMap::new(), any: false, inline: false }
     }
@@ -56,10 +56,10 @@ impl<F: FnMut(Application)> Registry<F> {
             let client_id =
                 table.require("client_id").and_then(|value| value.parse("a client_id", client_id));
             if let Some(id) = &client_id {
-                is_as_it_looks(&table, id);
+                warn_if_not_intended(&table, id);
             }
             let is_first = client_id.as_ref().is_none_or(|id| self.must_be_first(&table, id));
-            // What a second one registers may be what the first one does: no mistake besides.
+            // The credentials of a second entry may repeat those of the first, which would be reported again.
             if let Some(application) = application(&table, client_id).filter(|_| is_first) {
                 (self.each)(application);
             }
@@ -79,7 +79,7 @@ impl<F: FnMut(Application)> Registry<F> {
         first == at
     }
 
-    /// Says so if there was none.
+    /// Warns if there was no application.
     pub(super) fn finish(self, reader: &Reader) {
         if self.any || !reader.has_no_errors() {
             return;
@@ -93,8 +93,8 @@ impl<F: FnMut(Application)> Registry<F> {
     }
 }
 
-/// A blank at its end and a variable are part of a client_id like any other character: hardly what was meant.
-fn is_as_it_looks(table: &Table<'_>, id: &Spanned<String>) {
+/// Warns of whitespace at the ends and of variables: they are part of a client_id, but probably not intended.
+fn warn_if_not_intended(table: &Table<'_>, id: &Spanned<String>) {
     let text = id.value.as_str();
     let warning = if text.trim() != text {
         let what = format!("found {}, which {}", quote(text), whitespace_at_its_ends(text));
@@ -111,18 +111,16 @@ fn is_as_it_looks(table: &Table<'_>, id: &Spanned<String>) {
 }
 
 fn client_id(text: &str) -> Result<String, Fault> {
-    if text.len() > LONGEST_CLIENT_ID {
-        let what = format!("found {} bytes, expected a client_id of at most {LONGEST_CLIENT_ID}", text.len());
-        return Err(Fault::new(what).help("register a shorter client_id at the authorization server"));
-    }
-    if let Some(bad) = text.chars().find(|c| !matches!(c, ' '..='~')) {
-        let what = format!(
+    let Some(error) = ClientIdError::of(text) else { return Ok(text.to_owned()) };
+    Err(match error {
+        ClientIdError::Empty | ClientIdError::TooLong(_) => Fault::new(format!("found {error}"))
+            .help("register a shorter client_id at the authorization server"),
+        ClientIdError::Character(bad) => Fault::new(format!(
             "found {} with {bad:?} in it, expected printable ASCII (RFC 6749, appendix A.1)",
             quote(text)
-        );
-        return Err(Fault::new(what).help("register a client_id of printable ASCII characters at the authorization server, and write it here"));
-    }
-    Ok(text.to_owned())
+        ))
+        .help("register a client_id of printable ASCII characters at the authorization server, and write it here"),
+    })
 }
 
 fn application(table: &Table<'_>, client_id: Option<Spanned<String>>) -> Option<Application> {
@@ -139,9 +137,8 @@ fn application(table: &Table<'_>, client_id: Option<Spanned<String>>) -> Option<
     let mut names: Vec<Spanned<String>> = Vec::new();
     let credentials: Vec<Option<Credential>> =
         tables.iter().map(|table| credential(table, &mut names)).collect();
-    if let Some(third) = tables.get(2) {
-        let what =
-            format!("found {} credentials, expected at most two: one in use and its successor", tables.len());
+    if let Some(third) = tables.get(MAX_CREDENTIALS) {
+        let what = format!("found {}", ApplicationError::TooManyCredentials(tables.len()));
         let problem = Problem::error(&third.span, "application.credential", what);
         table.reader.report(problem.help("remove the credential that is no longer in use"));
     }
@@ -150,13 +147,15 @@ fn application(table: &Table<'_>, client_id: Option<Spanned<String>>) -> Option<
         None => Some(inferred(credentials.first()?.as_ref()?)),
     };
     let auth_method = auth_method.filter(|method| agree(table, method, credentials.iter().flatten()));
-    // One with a third has been reported; registering it would be another error.
-    let credentials =
-        credentials.into_iter().collect::<Option<Vec<_>>>().filter(|credentials| credentials.len() <= 2)?;
+    // A third credential was reported already.
+    let credentials = credentials
+        .into_iter()
+        .collect::<Option<Vec<_>>>()
+        .filter(|credentials| credentials.len() <= MAX_CREDENTIALS)?;
     Some(Application { client_id: client_id?, auth_method: auth_method?.value, credentials })
 }
 
-/// Whether keys of a credential are in the table of the application itself.
+/// Whether the application's own table has keys of a credential.
 fn has_a_matcher(table: &Table<'_>) -> bool {
     let is_matcher = |key: &str| MATCHERS.iter().any(|(name, _)| *name == key);
     table.unknown().into_iter().any(|(key, value)| {
@@ -167,8 +166,8 @@ fn has_a_matcher(table: &Table<'_>) -> bool {
 
 fn method(text: &str) -> Result<AuthMethod, Fault> {
     match text {
-        SELF_SIGNED => Ok(AuthMethod::SelfSignedTlsClientAuth),
-        BY_CA => Ok(AuthMethod::TlsClientAuth),
+        SELF_SIGNED => Ok(AuthMethod::SelfSignedTls),
+        BY_CA => Ok(AuthMethod::PkiTls),
         _ if NOT_SERVED.contains(&text) => {
             let what = format!("found {}, which the edge does not serve yet", quote(text));
             Err(Fault::new(what)
@@ -190,8 +189,8 @@ fn inferred(credential: &Credential) -> Spanned<AuthMethod> {
 
 fn method_of(matcher: &Matcher) -> AuthMethod {
     match matcher {
-        Matcher::Thumbprint(_) | Matcher::Certificate(_) => AuthMethod::SelfSignedTlsClientAuth,
-        _ => AuthMethod::TlsClientAuth,
+        Matcher::Thumbprint(_) | Matcher::Certificate(_) => AuthMethod::SelfSignedTls,
+        _ => AuthMethod::PkiTls,
     }
 }
 
@@ -208,10 +207,10 @@ fn agree<'a>(
         }
         let (name, span) = matcher_key(&credential.matcher);
         let (belongs, found, fitting) = match own {
-            AuthMethod::SelfSignedTlsClientAuth => {
+            AuthMethod::SelfSignedTls => {
                 (SELF_SIGNED, BY_CA, "subject_dn or one of san_dns, san_uri, san_ip, san_email")
             }
-            AuthMethod::TlsClientAuth => (BY_CA, SELF_SIGNED, "thumbprint or certificate"),
+            AuthMethod::PkiTls => (BY_CA, SELF_SIGNED, "thumbprint or certificate"),
         };
         let what = format!(
             "{name} belongs to {belongs}, but the application uses {found} (line {})",

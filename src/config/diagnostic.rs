@@ -89,6 +89,12 @@ impl Fault {
     }
 }
 
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
 impl fmt::Display for Problem {
     /// One line for the log: `edge.toml:12:15: domain.client_auth: found ...; did you mean ...?`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -10,7 +10,6 @@ mod route;
 mod trust;
 mod upstream;
 
-pub(super) use self::listen::DEFAULT_ADMIN;
 use super::{
     diagnostic::{Fault, Problem},
     node::{Table, Value},

@@ -5,6 +5,7 @@
 mod unreadable;
 
 use std::{
+    fmt,
     fs::{File, Metadata},
     io::{self, BufRead, BufReader, ErrorKind, Read},
     os::unix::fs::{MetadataExt, OpenOptionsExt},
@@ -15,6 +16,8 @@ use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use super::diagnostic::Fault;
+
 pub use self::unreadable::unreadable;
 
 /// The most bytes of a file with certificates, a CRL, a key or a secret.
@@ -22,6 +25,11 @@ pub const LIMIT: u64 = 64 << 20;
 
 /// The most bytes of a TOML file: more than a million applications.
 pub(super) const TOML_LIMIT: u64 = 256 << 20;
+
+/// What is wrong with a file; `what` follows its name directly.
+pub fn fault(path: &Path, what: impl fmt::Display) -> Fault {
+    Fault::new(format!("{}{what}", path.display()))
+}
 
 /// A file that was read.
 pub struct Content {

@@ -4,10 +4,11 @@ use std::{io, net::SocketAddr, path::Path, sync::Arc};
 
 use toml::de::DeTable;
 
+use crate::admin;
+
 use super::{
     diagnostic::Problem,
-    edge::{self, DEFAULT_ADMIN},
-    encoding, file,
+    edge, encoding, file,
     node::Table,
     reader::Reader,
     redact,
@@ -48,7 +49,7 @@ pub fn admin(path: &Path) -> (Option<SocketAddr>, Vec<Problem>) {
         // A table of another name, or a syntax error by which the line is lost or read as something else. No other table has such a key.
         found if found.is_none() || !errors.is_empty() => {
             let line = text.lines().find_map(admin_line);
-            line.or_else(|| found.is_none().then(|| DEFAULT_ADMIN.to_string()))
+            line.or_else(|| found.is_none().then(|| admin::DEFAULT_ADDRESS.to_string()))
         }
         _ => None,
     };
@@ -147,7 +148,7 @@ impl Failure {
 
 fn read(path: &Path) -> Result<String, Failure> {
     let mut bytes = file::read(path, file::TOML_LIMIT).map_err(|error| {
-        let help = file::unreadable(path, &error).1;
+        let help = file::unreadable(path, &error).help;
         let fault = |what: &str| Failure { help: help.clone(), ..Failure::new(what, None) };
         match error.kind() {
             _ if file::Loose::of(&error).is_some() => Failure::new(

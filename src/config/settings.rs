@@ -7,7 +7,6 @@ use std::{
     fmt::{self, Display, Formatter},
     net::SocketAddr,
     path::PathBuf,
-    time::Duration,
 };
 
 use http::HeaderName;
@@ -18,8 +17,10 @@ use crate::{
     forward::{ForwardedFor, Origin, UpstreamLimits},
     identity::{CrlDepth, Purpose, StaleCrl},
     observe::log::LogSettings,
+    outbound::Schedule,
     site::{Limits, RouteSpec},
-    tls::{CipherSuites, ClientAuth},
+    tls::TlsSpec,
+    trust::AuthMethod,
     vouch::Encoding,
 };
 
@@ -62,7 +63,10 @@ pub struct Listen {
     pub proxy_protocol: bool,
 }
 
-/// `[trust]`: who may vouch for an application.
+/// The registry's file if none is configured, in the folder of `edge.toml`.
+pub const DEFAULT_APPLICATIONS: &str = "applications.toml";
+
+/// `[trust]`: the client CAs, their CRLs, the registry.
 #[derive(Clone, Debug)]
 pub struct Trust {
     /// PEM bundles of client CAs. Default none.
@@ -95,10 +99,8 @@ pub struct CrlSource {
     pub url: Spanned<Url>,
     /// Where it is kept: the file that trust is built from.
     pub file: Spanned<PathBuf>,
-    /// From one fetch to the next. Default 1 h.
-    pub refresh: Duration,
-    /// For a whole fetch. Default 10 s.
-    pub timeout: Duration,
+    /// When it is fetched.
+    pub schedule: Schedule,
     /// PEM roots for https; absent: the system's.
     pub ca: Option<Spanned<PathBuf>>,
     /// Certificates of CAs that sign its lists, besides the client CAs. Default none.
@@ -179,16 +181,10 @@ pub struct Domain {
     pub certificate: Spanned<PathBuf>,
     /// PEM key.
     pub private_key: Spanned<PathBuf>,
-    /// Default `required`.
-    pub client_auth: ClientAuth,
-    /// Default `default`.
-    pub cipher_suites: CipherSuites,
-    /// How long a TLS session can be resumed, from its full handshake on. Default 1 h.
-    pub session_lifetime: Duration,
+    /// Client authentication, cipher suites, sessions.
+    pub tls: TlsSpec,
     /// Keys of session tickets, shared between edges. Default: random ones, of this process alone.
     pub ticket_keys: Option<Spanned<PathBuf>>,
-    /// Whether the client CAs' names are sent to clients, so that they find their certificate by it. Default true.
-    pub ca_hints: bool,
     /// Index into [`Settings::upstreams`]. Default: the only one.
     pub upstream: usize,
     /// A built-in profile or one of [`Settings::header_profiles`]. Default `auth0`.
@@ -215,26 +211,6 @@ pub struct Application {
     pub auth_method: AuthMethod,
     /// One or two, names unique within the application.
     pub credentials: Vec<Credential>,
-}
-
-/// OAuth's `token_endpoint_auth_method`, as far as the edge serves it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AuthMethod {
-    /// RFC 8705 section 2.2.
-    SelfSignedTlsClientAuth,
-    /// RFC 8705 section 2.1.
-    TlsClientAuth,
-}
-
-impl AuthMethod {
-    /// Its name in OAuth's registry.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::SelfSignedTlsClientAuth => "self_signed_tls_client_auth",
-            Self::TlsClientAuth => "tls_client_auth",
-        }
-    }
 }
 
 /// `[[application.credential]]`.

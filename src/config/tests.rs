@@ -21,6 +21,6 @@ fn a_minimal_file_leaves_the_rest_to_defaults() {
     let domain = &settings.domains[0];
     assert_eq!((domain.name.value.as_str(), domain.upstream), ("m.example", 0));
     assert_eq!(domain.header_profile.value, "auth0");
-    assert_eq!(domain.client_auth, ClientAuth::Required);
+    assert_eq!(domain.tls.client_auth, ClientAuth::Required);
     assert_eq!(domain.routes.len(), 2);
 }

@@ -1,8 +1,13 @@
 //! What the workers listen on, and how many connections there may be.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
-/// The specification of the listeners and their workers.
+use crate::{forward::UpstreamLimits, site::Limits};
+
+/// The specification of the listeners and their workers. The defaults are those of `[listen]` and `[limits]`, with one upstream.
 #[derive(Clone, Debug)]
 pub struct ListenSpec {
     /// Addresses that speak TLS to applications.
@@ -15,6 +20,19 @@ pub struct ListenSpec {
     pub upstream_connections: usize,
     /// How long requests in flight may take once the edge stops.
     pub drain_timeout: Duration,
+}
+
+impl Default for ListenSpec {
+    fn default() -> Self {
+        let Limits { connections, drain_timeout, .. } = Limits::default();
+        Self {
+            https: vec![(Ipv4Addr::UNSPECIFIED, 8443).into()],
+            workers: None,
+            connections,
+            upstream_connections: UpstreamLimits::default().connections,
+            drain_timeout,
+        }
+    }
 }
 
 impl ListenSpec {

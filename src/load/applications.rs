@@ -9,20 +9,17 @@ use std::{path::PathBuf, sync::Arc};
 use rustls_pki_types::CertificateDer;
 
 use self::{kept_apart::KeptApart, pins::Pins};
-use super::{
-    authorities::{shown, unusable},
-    pem::{FileFault, read_certificates},
-};
+use super::{authorities::shown, pem::read_certificates};
 use crate::{
     clock::Timestamp,
     config::{
-        Problem, Severity, Spanned,
+        Problem, Severity, Spanned, file,
         settings::{self, Matcher},
     },
     identity::{ClientCertificate, DistinguishedName, SubjectAltName, Thumbprint, unusable_key},
     trust::{
-        Application, ApplicationError, ApplicationSpec, AuthMethod, CredentialSpec, Registered,
-        RegisteredCertificate, RegisteredSubject, Registry, RegistryError, Subject,
+        Application, ApplicationError, ApplicationSpec, CredentialSpec, Registered, RegisteredCertificate,
+        RegisteredSubject, Registry, RegistryError, Subject,
     },
 };
 
@@ -75,11 +72,11 @@ impl<'a> RegistryBuilder<'a> {
             return;
         }
         let place = |credential: usize| places.get(credential).copied().unwrap_or(&written.client_id.span);
-        let method = match written.auth_method {
-            settings::AuthMethod::TlsClientAuth => AuthMethod::PkiTls,
-            settings::AuthMethod::SelfSignedTlsClientAuth => AuthMethod::SelfSignedTls,
+        let spec = ApplicationSpec {
+            client_id: written.client_id.value.clone(),
+            method: written.auth_method,
+            credentials,
         };
-        let spec = ApplicationSpec { client_id: written.client_id.value.clone(), method, credentials };
         let built = match Application::try_from(spec) {
             Ok(built) => built,
             Err(error) => {
@@ -143,7 +140,7 @@ fn credential(
             Ok(key) => Some(key),
             Err(fault) => {
                 let help = "give a PEM file with the one CA that must have issued the certificate";
-                problems.push(unusable(file, "application.credential.ca", fault.or_help(help)));
+                problems.push(fault.or_help(help).at(&file.span, "application.credential.ca"));
                 return None;
             }
         },
@@ -237,10 +234,10 @@ fn registered(
                 chain.len()
             );
             let help = "give each certificate its own file and [[application.credential]]";
-            return Err(FileFault::new(&file.value, what).or_help(help));
+            return Err(file::fault(&file.value, what).or_help(help));
         }
         ClientCertificate::from_chain(leaf)
-            .map_err(|error| FileFault::new(&file.value, format_args!(" can't be registered: {error}")))
+            .map_err(|error| file::fault(&file.value, format_args!(" can't be registered: {error}")))
     });
     match read {
         Ok(certificate) => {
@@ -281,7 +278,7 @@ fn registered(
         }
         Err(fault) => {
             let help = "give the application's certificate (not its key) as PEM or DER";
-            problems.push(unusable(file, KEY, fault.or_help(help)));
+            problems.push(fault.or_help(help).at(&file.span, KEY));
             None
         }
     }

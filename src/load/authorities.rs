@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use super::{
     crl_cache::{Kept, awaited},
-    pem::{FileFault, read_certificates, read_crls},
+    pem::{read_certificates, read_crls},
 };
 use crate::{
     clock::Timestamp,
@@ -34,11 +34,6 @@ pub(super) fn shown(path: &Spanned<PathBuf>) -> String {
     path.value.display().to_string()
 }
 
-/// The problem of a file that can't be used.
-pub(super) fn unusable(file: &Spanned<PathBuf>, key: &str, fault: FileFault) -> Problem {
-    Problem { help: fault.help, ..Problem::error(&file.span, key, fault.what) }
-}
-
 fn authorities(trust: &settings::Trust, now: Timestamp, problems: &mut Vec<Problem>) -> Option<Authorities> {
     let mut cas: Vec<ClientCa> = Vec::new();
     let mut ca_files = Vec::new();
@@ -51,7 +46,7 @@ fn authorities(trust: &settings::Trust, now: Timestamp, problems: &mut Vec<Probl
             }
             Err(fault) => {
                 let fault = fault.or_help("give a PEM file with the certificates of your client CAs");
-                problems.push(unusable(file, "trust.client_ca", fault));
+                problems.push(fault.at(&file.span, "trust.client_ca"));
             }
         }
     }
@@ -79,7 +74,7 @@ fn authorities(trust: &settings::Trust, now: Timestamp, problems: &mut Vec<Probl
             }
             Err(fault) => {
                 let fault = fault.or_help("give a CRL as PEM (\"-----BEGIN X509 CRL-----\") or DER");
-                problems.push(unusable(file, "trust.crls", fault));
+                problems.push(fault.at(&file.span, "trust.crls"));
             }
         }
     }

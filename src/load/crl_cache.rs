@@ -37,9 +37,10 @@ pub fn kept(trust: &settings::Trust, source: &CrlSource, now: Timestamp) -> Kept
         return Kept::Nothing;
     }
     let judged = file::read(file, file::LIMIT)
-        .map_err(|error| file::unreadable(file, &error).0)
-        .and_then(|bytes| lists_in(&bytes).map_err(|fault| format!(" {}", fault.trim_start())))
-        .map_err(|what| format!("{}{what}", file.display()))
+        .map_err(|error| file::unreadable(file, &error).what)
+        .and_then(|bytes| {
+            lists_in(&bytes).map_err(|fault| format!("{} {}", file.display(), fault.trim_start()))
+        })
         .and_then(|lists| counting(&keys(trust, source), lists, now));
     judged.map_or_else(Kept::Unfit, |_| Kept::Lists)
 }

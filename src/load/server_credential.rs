@@ -14,10 +14,10 @@ use rustls::{
 use rustls_pki_types::CertificateDer;
 use sha2::Digest;
 
-use super::pem::{FileFault, certificates_beside_key, read_certificates};
+use super::pem::{certificates_beside_key, read_certificates, unusable};
 use crate::{
     clock::Timestamp,
-    config::{Problem, Spanned, file},
+    config::{Fault, Problem, Spanned, file},
     identity::ClientCertificate,
     pem,
     text::suggest,
@@ -56,9 +56,7 @@ pub(super) fn server_credential(
             } else {
                 "give a PEM file with the server's certificate first, then its intermediates"
             };
-            let fault = fault.or_help(help);
-            let problem = Problem::error(&certificate.span, "domain.certificate", fault.what);
-            problems.push(Problem { help: fault.help, ..problem });
+            problems.push(fault.or_help(help).at(&certificate.span, "domain.certificate"));
             None
         }
     };
@@ -149,12 +147,11 @@ fn is_one_file(certificate: &Path, key: &Path) -> bool {
     certificate == key || followed(certificate).is_some_and(|file| followed(key) == Some(file))
 }
 
-fn chain(path: &Path, with_key: bool) -> Result<Vec<CertificateDer<'static>>, FileFault> {
+fn chain(path: &Path, with_key: bool) -> Result<Vec<CertificateDer<'static>>, Fault> {
     if !with_key {
         return read_certificates(path);
     }
-    let content =
-        file::read_with_mode(path, file::LIMIT).map_err(|error| FileFault::unreadable(path, &error))?;
+    let content = file::read_with_mode(path, file::LIMIT).map_err(|error| file::unreadable(path, &error))?;
     certificates_beside_key(path, &content.bytes)
 }
 
@@ -172,11 +169,7 @@ fn key(
         let what = format!("{shown} can be read by others (mode {mode:03o})");
         problems.push(Problem::warning(&written.span, KEY, what).help(format!("run: chmod 600 {shown}")));
     }
-    loaded
-        .map_err(|fault| {
-            problems.push(Problem { help: fault.help, ..Problem::error(&written.span, KEY, fault.what) });
-        })
-        .ok()
+    loaded.map_err(|fault| problems.push(fault.at(&written.span, KEY))).ok()
 }
 
 type LoadedKey = (Arc<dyn SigningKey>, [u8; 32]);
@@ -186,12 +179,12 @@ fn load_key(
     provider: &CryptoProvider,
     path: &Path,
     with_certificates: bool,
-) -> (Result<LoadedKey, FileFault>, Option<u32>) {
+) -> (Result<LoadedKey, Fault>, Option<u32>) {
     let content = match file::read_with_mode(path, file::LIMIT) {
         Ok(content) => content,
         Err(error) => {
             let help = "name the file with the certificate's private key; a relative path begins at the folder of edge.toml";
-            return (Err(FileFault::unreadable(path, &error).or_help(help)), None);
+            return (Err(file::unreadable(path, &error).or_help(help)), None);
         }
     };
     let key = if with_certificates {
@@ -199,10 +192,10 @@ fn load_key(
     } else {
         pem::private_key(&content.bytes)
     };
-    let loaded = key.map_err(|fault| FileFault::of(path, &fault)).and_then(|key| {
+    let loaded = key.map_err(|fault| unusable(path, &fault)).and_then(|key| {
         // What the library says of it is no help to anybody.
         let unusable = " holds a private key that TLS cannot use, expected RSA of 2048 to 8192 bits, ECDSA on P-256, P-384 or P-521, or Ed25519";
-        provider.key_provider.load_private_key(key).map_err(|_| FileFault::new(path, unusable))
+        provider.key_provider.load_private_key(key).map_err(|_| file::fault(path, unusable))
     });
     let hash = sha2::Sha256::digest(&*content.bytes).into();
     let help = "give an RSA, ECDSA or Ed25519 key in PKCS#8, PKCS#1 or SEC1 PEM, without a password";

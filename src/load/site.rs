@@ -81,16 +81,14 @@ pub fn build(path: &Path, before: Option<&Site>, clock: &Clock) -> Built {
         {
             let place = source.ca.as_ref().map_or(&source.url.span, |ca| &ca.span);
             let help = "name a PEM file with the CA of the server, or install the package ca-certificates";
-            let fault = fault.or_help(help);
-            problems.push(Problem { help: fault.help, ..Problem::error(place, "trust.crls.ca", fault.what) });
+            problems.push(fault.or_help(help).at(place, "trust.crls.ca"));
         }
     }
 
     for file in settings.trust.crl_sources.iter().filter_map(|source| source.issuer.as_ref()) {
         if let Err(fault) = read_certificates(&file.value) {
             let fault = fault.or_help("name a PEM file with the certificate of the CA that signs the list");
-            let problem = Problem::error(&file.span, "trust.crls.issuer", fault.what);
-            problems.push(Problem { help: fault.help, ..problem });
+            problems.push(fault.at(&file.span, "trust.crls.issuer"));
         }
     }
 
@@ -163,7 +161,7 @@ fn hints(
     // While self-signed certificates are registered no names are sent anyway.
     let are_sent = !trust.registry.accepts_self_signed();
     let asks = |domain: &&settings::Domain| {
-        are_sent && domain.ca_hints && domain.client_auth != tls::ClientAuth::Off
+        are_sent && domain.tls.ca_hints && domain.tls.client_auth != tls::ClientAuth::Off
     };
     if let Some(domain) = settings.domains.iter().find(asks) {
         let what = format!(
@@ -195,7 +193,7 @@ fn domain(
         .filter_map(|domain| domain.tls.leaf())
         .collect();
     let credential = server_credential(
-        &tls::provider(settings.cipher_suites),
+        &tls::provider(settings.tls.cipher_suites),
         &settings.name.value,
         &settings.certificate,
         &settings.private_key,
@@ -220,12 +218,12 @@ fn domain(
     let options = tls::ServerOptions {
         credential,
         key_file,
-        client_auth: settings.client_auth,
-        cipher_suites: settings.cipher_suites,
+        client_auth: settings.tls.client_auth,
+        cipher_suites: settings.tls.cipher_suites,
         domain: settings.name.value.as_str().into(),
-        session_lifetime: settings.session_lifetime,
+        session_lifetime: settings.tls.session_lifetime,
         ticket_secrets,
-        hints: if settings.ca_hints { hints.to_vec() } else { Vec::new() },
+        hints: if settings.tls.ca_hints { hints.to_vec() } else { Vec::new() },
     };
     let tls = tls::DomainTls::new(options, kept.map(|kept| &kept.tls), clock)
         .map_err(|error| {
@@ -238,7 +236,7 @@ fn domain(
         // A DNS name is a header's value as it is.
         authority: HeaderValue::try_from(settings.name.value.as_str()).ok()?,
         tls,
-        client_auth: settings.client_auth,
+        client_auth: settings.tls.client_auth,
         routes: Routes::new(settings.routes.iter().cloned()),
         target,
         forwarded_for,

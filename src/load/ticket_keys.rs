@@ -1,54 +1,42 @@
-//! Ticket keys out of a file, so that the edges of a fleet resume each other's sessions.
+//! Ticket keys from a file, so that the edges of a fleet resume each other's sessions.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use zeroize::Zeroizing;
 
 use crate::{
-    config::{Problem, Spanned, file},
+    config::{Fault, Problem, Spanned, file},
     text::encoding,
     tls::{SECRET_BYTES, TicketSecrets},
 };
 
-/// The most keys of a file: two are enough to rotate.
+/// The most keys in a file; a rotation needs two.
 const MOST: usize = 8;
-/// Nobody writes so much around 8 keys.
+/// The most bytes of the file.
 const LARGEST: u64 = 64 * 1024;
 
-/// Reads a file with a key a line: 32 bytes in base64, as `openssl rand -base64 32` prints them. Lines that are empty or
-/// begin with `#` say nothing.
+/// Reads a file with one key per line: 32 bytes in base64, as `openssl rand -base64 32` prints them. Empty lines and lines that
+/// begin with `#` are skipped.
 pub(super) fn ticket_secrets(
     written: &Spanned<PathBuf>,
     problems: &mut Vec<Problem>,
 ) -> Option<TicketSecrets> {
-    match read(written) {
-        Ok(secrets) => Some(secrets),
-        Err((what, help)) => {
-            let what = format!("{}{what}", written.value.display());
-            problems.push(Problem::error(&written.span, "domain.ticket_keys", what).help(help));
-            None
-        }
-    }
+    read(&written.value).map_err(|fault| problems.push(fault.at(&written.span, "domain.ticket_keys"))).ok()
 }
 
-type Fault = (String, String);
-
-fn read(written: &Spanned<PathBuf>) -> Result<TicketSecrets, Fault> {
-    let path = &written.value;
+fn read(path: &Path) -> Result<TicketSecrets, Fault> {
+    let fault = |what: String, help: String| file::fault(path, what).help(help);
     let make = || format!("make one: (umask 077; openssl rand -base64 32 > {})", path.display());
     let loose = |mode: u32| {
         let what = format!(
             " can be read or written by others (mode {mode:03o}): anyone who has a key can impersonate any application"
         );
-        (what, format!("make new keys, then: chmod 600 {}", path.display()))
+        fault(what, format!("make new keys, then: chmod 600 {}", path.display()))
     };
-    let content = file::read_with_mode(path, LARGEST).map_err(|error| {
-        if let Some(file::Loose { mode }) = file::Loose::of(&error) {
-            return loose(*mode);
-        }
-        let (what, help) = file::unreadable(path, &error);
-        (what, help.unwrap_or_else(make))
+    let content = file::read_with_mode(path, LARGEST).map_err(|error| match file::Loose::of(&error) {
+        Some(file::Loose { mode }) => loose(*mode),
+        None => file::unreadable(path, &error).or_help(make()),
     })?;
     if content.mode & 0o007 != 0 {
         return Err(loose(content.mode));
@@ -56,7 +44,7 @@ fn read(written: &Spanned<PathBuf>) -> Result<TicketSecrets, Fault> {
     if let Some(wide) = encoding::wide(&content.bytes) {
         let new = format!("{}.new", path.display());
         let fix = wide.fix.replace("{file}", &path.display().to_string()).replace("{new}", &new);
-        return Err((format!(" is in {}, expected ASCII or UTF-8", wide.name), fix));
+        return Err(fault(format!(" is in {}, expected ASCII or UTF-8", wide.name), fix));
     }
     let bytes = encoding::strip_bom(&content.bytes);
     let mut secrets: Vec<Zeroizing<[u8; SECRET_BYTES]>> = Vec::new();
@@ -66,27 +54,29 @@ fn read(written: &Spanned<PathBuf>) -> Result<TicketSecrets, Fault> {
         if line.is_empty() || line.starts_with(b"#") {
             continue;
         }
+        let at_line =
+            |what: String, help: &str| fault(format!(", line {number}: found {what}"), help.to_owned());
         let secret = secret(line).map_err(|found| {
-            let what = format!(", line {number}: found {found}, expected {SECRET_BYTES} bytes in base64");
-            (what, "write a line for each key, as `openssl rand -base64 32` prints it".to_owned())
+            let what = format!("{found}, expected {SECRET_BYTES} bytes in base64");
+            at_line(what, "write a line for each key, as `openssl rand -base64 32` prints it")
         })?;
         if let Some(first) =
             secrets.iter().zip(&lines).find(|(other, _)| **other == secret).map(|(_, line)| line)
         {
-            let what = format!(", line {number}: found the key of line {first} a second time");
-            return Err((what, "remove one of the two lines".to_owned()));
+            let what = format!("the key of line {first} a second time");
+            return Err(at_line(what, "remove one of the two lines"));
         }
         if secrets.len() == MOST {
-            let what = format!(", line {number}: found a key too many, expected at most {MOST}");
-            return Err((what, "remove keys that no edge encrypts with any longer".to_owned()));
+            let what = format!("a key too many, expected at most {MOST}");
+            return Err(at_line(what, "remove keys that no edge encrypts with any longer"));
         }
         secrets.push(secret);
         lines.push(number);
     }
-    TicketSecrets::new(secrets).ok_or_else(|| (" holds no key".to_owned(), make()))
+    TicketSecrets::new(secrets).ok_or_else(|| fault(" holds no key".to_owned(), make()))
 }
 
-/// One key; or what was found instead, without a character of it.
+/// Parses one key. The error says what was found without repeating it.
 fn secret(line: &[u8]) -> Result<Zeroizing<[u8; SECRET_BYTES]>, String> {
     let bytes =
         STANDARD.decode(line).map_err(|_| format!("{} characters that are not base64", line.len()))?;

@@ -5,10 +5,10 @@ use std::{path::Path, sync::Arc};
 use http::{HeaderMap, HeaderValue};
 use rustls::{RootCertStore, pki_types::ServerName};
 
-use super::pem::{FileFault, read_certificates};
+use super::pem::read_certificates;
 use crate::{
     config::{
-        Problem, file,
+        Fault, Problem, file,
         settings::{SecretSource, Upstream},
     },
     forward::{ClientTls, Target, TargetSpec},
@@ -29,8 +29,7 @@ pub(super) fn target(upstream: &Upstream, problems: &mut Vec<Problem>) -> Option
                 let fault = fault.or_help(
                     "the secret must be one line of visible ASCII; surrounding white space is trimmed",
                 );
-                let problem = Problem::error(&source.span, "upstream.headers", fault.what);
-                problems.push(Problem { help: fault.help, ..problem });
+                problems.push(fault.at(&source.span, "upstream.headers"));
             }
         }
     }
@@ -56,12 +55,12 @@ pub(super) fn target(upstream: &Upstream, problems: &mut Vec<Problem>) -> Option
     is_usable.then(|| Target::new(spec))
 }
 
-fn secret(source: &SecretSource) -> Result<HeaderValue, FileFault> {
-    let fault = |what: String| FileFault { what, help: None };
+fn secret(source: &SecretSource) -> Result<HeaderValue, Fault> {
+    let fault = |what: String| Fault::new(what);
     let (text, place) = match source {
         SecretSource::File(path) => {
             let content = file::read_with_mode(path, file::LIMIT).map_err(|error| {
-                FileFault::unreadable(path, &error).or_help("write the secret into this file, in one line")
+                file::unreadable(path, &error).or_help("write the secret into this file, in one line")
             })?;
             let place = path.display().to_string();
             if let Some(wide) = encoding::wide(&content.bytes) {
@@ -84,7 +83,7 @@ fn secret(source: &SecretSource) -> Result<HeaderValue, FileFault> {
                 let help = format!(
                     "set {name} in the environment of the edge (systemd: Environment= or EnvironmentFile=), or write {{ file = \"secrets/...\" }}"
                 );
-                FileFault { what, help: Some(help) }
+                Fault::new(what).help(help)
             };
             (std::env::var(name).map_err(missing)?, format!("the environment variable {name}"))
         }
@@ -106,13 +105,13 @@ fn secret(source: &SecretSource) -> Result<HeaderValue, FileFault> {
 /// # Errors
 ///
 /// What is wrong with the file, or that the system has none.
-pub fn roots(ca: Option<&Path>) -> Result<RootCertStore, FileFault> {
+pub fn roots(ca: Option<&Path>) -> Result<RootCertStore, Fault> {
     let mut roots = RootCertStore::empty();
     if let Some(file) = ca {
         for (index, certificate) in read_certificates(file)?.into_iter().enumerate() {
             roots.add(certificate).map_err(|_| {
                 let number = index + 1;
-                FileFault::new(
+                file::fault(
                     file,
                     format_args!(": certificate {number} cannot be a root: it is not a CA certificate"),
                 )
@@ -124,7 +123,7 @@ pub fn roots(ca: Option<&Path>) -> Result<RootCertStore, FileFault> {
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if roots.is_empty() {
         let what = "no trusted root certificates found on this system".to_owned();
-        return Err(FileFault { what, help: None });
+        return Err(Fault::new(what));
     }
     Ok(roots)
 }
@@ -140,8 +139,7 @@ fn client_config(upstream: &Upstream, problems: &mut Vec<Problem>) -> Option<Cli
                     "install the package ca-certificates, or name a PEM file with the upstream's CA as ca",
                 ),
             };
-            let fault = fault.or_help(help);
-            problems.push(Problem { help: fault.help, ..Problem::error(place, "upstream.ca", fault.what) });
+            problems.push(fault.or_help(help).at(place, "upstream.ca"));
             return None;
         }
     };

@@ -29,12 +29,11 @@ impl Crl {
     }
 
     fn new(trust: &Arc<Trust>, source: &CrlSource, clock: &Clock) -> Self {
-        let CrlSource { url, file, refresh, timeout, ca, issuer: _ } = source;
+        let CrlSource { url, file, schedule, ca, issuer: _ } = source;
         let location = Location {
             url: url.value.clone(),
             file: file.value.clone(),
-            refresh: *refresh,
-            timeout: *timeout,
+            schedule: *schedule,
             ca: ca.as_ref().map(|ca| ca.value.clone()),
         };
         Self { trust: Arc::clone(trust), source: Arc::new(source.clone()), location, clock: clock.clone() }

@@ -20,7 +20,11 @@ use tokio::{
     task::{AbortHandle, JoinSet},
 };
 
-use crate::{config::settings::Url, load::roots, outbound::Get};
+use crate::{
+    config::settings::Url,
+    load::roots,
+    outbound::{Get, Schedule},
+};
 
 /// A document that could not be fetched is requested again after this time at the latest.
 const RETRY: Duration = Duration::from_secs(60);
@@ -30,10 +34,7 @@ const RETRY: Duration = Duration::from_secs(60);
 pub(super) struct Location {
     pub(super) url: Url,
     pub(super) file: PathBuf,
-    /// From one fetch to the next.
-    pub(super) refresh: Duration,
-    /// For a whole fetch.
-    pub(super) timeout: Duration,
+    pub(super) schedule: Schedule,
     /// PEM roots for https; absent: the system's.
     pub(super) ca: Option<PathBuf>,
 }
@@ -164,7 +165,7 @@ async fn fetch_repeatedly<D: Document>(
     loop {
         let document = wanted.borrow().iter().flatten().find(|document| document.key() == key).cloned();
         let Some(document) = document else { return };
-        let Location { url, file, refresh, .. } = document.location();
+        let Location { url, file, schedule: Schedule { refresh, .. }, .. } = document.location();
         let (url, file) = (url.to_string(), file.display().to_string());
         let wait = match fetch(&document).await {
             Ok(is_new) => {
@@ -186,7 +187,7 @@ async fn fetch_repeatedly<D: Document>(
 
 /// Fetches a document once, and caches it if it differs and may. Whether it differs.
 async fn fetch<D: Document>(document: &D) -> Result<bool, String> {
-    let Location { url, file, timeout, ca, .. } = document.location();
+    let Location { url, file, schedule: Schedule { timeout, .. }, ca } = document.location();
     let get = Get { origin: &url.origin, target: &url.target, accept: D::ACCEPT, max_bytes: D::LARGEST };
     let answer = get.send(|| roots(ca.as_deref().map(Path::new)).map_err(|fault| fault.what));
     let bytes = tokio::time::timeout(*timeout, answer)

@@ -1,5 +1,31 @@
 //! The TLS options of a domain that an operator can set.
 
+use std::time::Duration;
+
+/// The specification of a domain's TLS, apart from its certificate and keys. The defaults are those of `[[domain]]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TlsSpec {
+    /// Whether the handshake asks for a client certificate.
+    pub client_auth: ClientAuth,
+    /// The cipher suites that are offered.
+    pub cipher_suites: CipherSuites,
+    /// How long a session can be resumed after its full handshake.
+    pub session_lifetime: Duration,
+    /// Whether the names of the client CAs are sent in the certificate request, so that clients select a certificate by them.
+    pub ca_hints: bool,
+}
+
+impl Default for TlsSpec {
+    fn default() -> Self {
+        Self {
+            client_auth: ClientAuth::default(),
+            cipher_suites: CipherSuites::default(),
+            session_lifetime: Duration::from_secs(3600),
+            ca_hints: true,
+        }
+    }
+}
+
 /// Whether the TLS handshake requests a client certificate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ClientAuth {

@@ -1,4 +1,4 @@
-//! `[[domain]]`: the names on which the edge stands.
+//! `[[domain]]`: the names that the edge serves.
 
 use std::{ops::RangeInclusive, time::Duration};
 
@@ -15,16 +15,16 @@ use crate::config::{
 
 use crate::{
     site::{Authenticate, RouteSpec},
-    tls::{CipherSuites, ClientAuth},
+    tls::{CipherSuites, ClientAuth, TlsSpec},
     vouch::Profile,
 };
 
-/// Tickets tell whole seconds, and TLS 1.3 allows a week.
+/// Ticket lifetimes are whole seconds; TLS 1.3 allows at most seven days (RFC 8446 section 4.6.1).
 const SESSION_LIFETIMES: RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(24 * 3600);
 
 type Names = [Option<Spanned<String>>];
 
-/// Reads all domains, or nothing if one lacks what it cannot do without.
+/// Reads all domains, or nothing if one lacks a required key.
 pub(super) fn read_all(tables: &[Table<'_>], upstreams: &Names, profiles: &Names) -> Option<Vec<Domain>> {
     let mut names = Vec::new();
     let mut domains = Vec::new();
@@ -47,12 +47,13 @@ fn read(
 ) -> Option<Domain> {
     let certificate = table.require("certificate").and_then(|value| value.path());
     let private_key = table.require("private_key").and_then(|value| value.path());
+    let default = TlsSpec::default();
     let modes =
         [("required", ClientAuth::Required), ("optional", ClientAuth::Optional), ("off", ClientAuth::Off)];
     let client_auth = table
         .get("client_auth")
         .and_then(|value| value.choice(&modes))
-        .unwrap_or_else(|| Spanned { value: ClientAuth::default(), span: table.span.clone() });
+        .unwrap_or_else(|| Spanned { value: default.client_auth, span: table.span.clone() });
     let suites = [("default", CipherSuites::Default), ("fapi", CipherSuites::Fapi)];
     let cipher_suites = table.get("cipher_suites").and_then(|value| value.choice(&suites));
     let session_lifetime = table.get("session_lifetime").and_then(|value| value.duration(&SESSION_LIFETIMES));
@@ -63,11 +64,13 @@ fn read(
     let routes = routes(table, &client_auth);
     table.finish();
     Some(Domain {
-        client_auth: client_auth.value,
-        cipher_suites: cipher_suites.map(|suites| suites.value).unwrap_or_default(),
-        session_lifetime: session_lifetime.unwrap_or(Duration::from_secs(3600)),
+        tls: TlsSpec {
+            client_auth: client_auth.value,
+            cipher_suites: cipher_suites.map_or(default.cipher_suites, |suites| suites.value),
+            session_lifetime: session_lifetime.unwrap_or(default.session_lifetime),
+            ca_hints: ca_hints.unwrap_or(default.ca_hints),
+        },
         ticket_keys,
-        ca_hints: ca_hints.unwrap_or(true),
         routes,
         header_profile: header_profile?,
         name: name?,
@@ -77,7 +80,7 @@ fn read(
     })
 }
 
-/// The upstream's index: the one that is named, or the only one.
+/// The index of the upstream that is named, or of the only one.
 fn upstream(table: &Table<'_>, upstreams: &Names) -> Option<usize> {
     let known: Vec<&str> = upstreams.iter().flatten().map(|name| name.value.as_str()).collect();
     let listed = any_of(known.iter().map(|name| quote(name)));
@@ -96,7 +99,7 @@ fn upstream(table: &Table<'_>, upstreams: &Names) -> Option<usize> {
             index
                 .map(Some)
                 .or_else(|| {
-                    // With an upstream whose name could not be read, who knows: that one has been reported.
+                    // An upstream whose name could not be read may be the one; that was reported already.
                     upstreams
                         .iter()
                         .any(Option::is_none)

@@ -1,10 +1,10 @@
-//! `[limits]`: what bounds a peer.
+//! `[limits]`: what a peer may use.
 
 use std::{ops::RangeInclusive, time::Duration};
 
 use crate::{config::node::Table, site::Limits};
 
-/// Reads the table; a value that does not do is reported and stands at its default meanwhile.
+/// Reads the table. An invalid value is reported and replaced by its default.
 pub(super) fn read(table: &Table<'_>) -> Limits {
     let default = Limits::default();
     let limits = Limits {
@@ -46,7 +46,7 @@ where
     table.get(key).and_then(|value| value.integer(&range)).unwrap_or(default)
 }
 
-/// What anybody may reasonably wait.
+/// The range of all timeouts.
 const TIMES: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(3600);
 
 /// A duration.

@@ -1,6 +1,6 @@
 //! `[listen]`: the sockets.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use rustls_pki_types::DnsName;
 use toml::de::DeValue;
@@ -13,27 +13,27 @@ use crate::config::{
     span::Spanned,
     suggest::quote,
 };
+use crate::{admin, listen::ListenSpec};
 
-/// The admin address where none is written.
-pub(in crate::config) const DEFAULT_ADMIN: SocketAddr =
-    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9443);
-
-/// Reads the table; a value that does not do is reported and stands at its default meanwhile.
+/// Reads the table. An invalid value is reported and replaced by its default.
 pub(super) fn read(table: &Table<'_>) -> Listen {
     let at = |value: SocketAddr| Spanned { value, span: table.span.clone() };
-    let https = table.get("https").and_then(|value| {
-        value.filled_list(|item| item.parse("an address", |text| address(text, "0.0.0.0", 8443)))
-    });
+    let default = ListenSpec::default();
+    // The first default address is what an incomplete address is completed with.
+    let usual = default.https.first().copied().unwrap_or(admin::DEFAULT_ADDRESS);
+    let https = table
+        .get("https")
+        .and_then(|value| value.filled_list(|item| item.parse("an address", |text| address(text, usual))));
     let admin = table
         .get("admin")
-        .and_then(|value| value.parse("an address", |text| address(text, "127.0.0.1", 9443)));
+        .and_then(|value| value.parse("an address", |text| address(text, admin::DEFAULT_ADDRESS)));
     let trusted = table.get("trusted_proxies");
     let proxy_protocol = table.get("proxy_protocol").and_then(|value| Some(value.locate(value.boolean()?)));
     let listen = Listen {
-        https: https.unwrap_or_else(|| vec![at((Ipv4Addr::UNSPECIFIED, 8443).into())]),
-        admin: admin.unwrap_or_else(|| at(DEFAULT_ADMIN)),
+        https: https.unwrap_or_else(|| default.https.into_iter().map(at).collect()),
+        admin: admin.unwrap_or_else(|| at(admin::DEFAULT_ADDRESS)),
         admin_hosts: table.get("admin_hosts").and_then(|value| value.list(admin_host)).unwrap_or_default(),
-        workers: table.get("workers").and_then(|value| value.integer(&(1..=1024))),
+        workers: table.get("workers").and_then(|value| value.integer(&(1..=1024))).or(default.workers),
         trusted_proxies: trusted.as_ref().and_then(proxies::read).unwrap_or_default(),
         proxy_protocol: proxy_protocol.as_ref().is_some_and(|on| on.value),
     };
@@ -61,15 +61,15 @@ pub(super) fn read(table: &Table<'_>) -> Listen {
     listen
 }
 
-/// An address with its port. A port without an address is meant for `usual`.
-fn address(text: &str, usual: &str, usual_port: u16) -> Result<SocketAddr, Fault> {
+/// An address with its port. Help completes what is missing from `usual`.
+fn address(text: &str, usual: SocketAddr) -> Result<SocketAddr, Fault> {
     text.parse().map_err(|_| {
         let fault = Fault::new(format!(
             "found {}, expected an address such as 0.0.0.0:8443 or [::]:8443",
             quote(text)
         ));
         if text.starts_with("unix:") || text.starts_with('/') {
-            let help = format!("write \"{usual}:{usual_port}\": Unix sockets are not supported");
+            let help = format!("write \"{usual}\": Unix sockets are not supported");
             return fault.help(help);
         }
         let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
@@ -81,22 +81,22 @@ fn address(text: &str, usual: &str, usual_port: u16) -> Result<SocketAddr, Fault
             return fault.help(format!("write \"{}\"", SocketAddr::from((host, port))));
         }
         if let Ok(address) = bare.trim_matches(['[', ']']).parse::<IpAddr>() {
-            return fault.help(format!("write \"{}\"", SocketAddr::from((address, usual_port))));
+            return fault.help(format!("write \"{}\"", SocketAddr::from((address, usual.port()))));
         }
         if let Ok(address) = bare.parse::<SocketAddr>() {
             return fault.help(format!("write \"{address}\""));
         }
         let (host, port) = bare.rsplit_once(':').unwrap_or(("", bare));
         let Ok(port) = port.parse::<u16>() else {
-            return fault.help(format!("write \"{usual}:{usual_port}\", with the port of your choice"));
+            return fault.help(format!("write \"{usual}\", with the port of your choice"));
         };
         if let Ok(address) = host.parse::<IpAddr>() {
             return fault.help(format!("write \"{}\"", SocketAddr::from((address, port))));
         }
         let address = match host {
-            "" | "*" => usual,
-            "localhost" => "127.0.0.1",
-            "[*]" => "[::]",
+            "" | "*" => usual.ip().to_string(),
+            "localhost" => "127.0.0.1".to_owned(),
+            "[*]" => "[::]".to_owned(),
             _ => {
                 return fault.help(format!(
                     "write an IP address of this machine, or \"0.0.0.0:{port}\" for all: names are not looked up"

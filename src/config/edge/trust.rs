@@ -6,23 +6,26 @@ use crate::config::{
     diagnostic::Problem,
     node::{Table, Value},
     schema::{CLIENT_CA, CRL_SOURCE},
-    settings::{ClientCa, CrlSource, Trust},
+    settings::{ClientCa, CrlSource, DEFAULT_APPLICATIONS, Trust},
     span::Spanned,
     validate::url,
 };
 
-use crate::identity::{CrlDepth, Purpose, StaleCrl};
+use crate::{
+    identity::{CrlDepth, Purpose, StaleCrl},
+    outbound::Schedule,
+};
 
 /// Reads the table.
 pub(super) fn read(table: &Table<'_>) -> Trust {
     let stale = [("refuse", StaleCrl::Refuse), ("report", StaleCrl::Report)];
     let depths = [("chain", CrlDepth::Chain), ("leaf", CrlDepth::Leaf)];
     let client_ca = table.get("client_ca").and_then(|value| value.list(client_ca)).unwrap_or_default();
-    let lists = table.get("crls").and_then(|value| value.list(list)).unwrap_or_default();
+    let crls = table.get("crls").and_then(|value| value.list(crl)).unwrap_or_default();
     let trust = Trust {
         client_ca,
-        crls: lists.iter().map(|list| list.file().clone()).collect(),
-        crl_sources: sources(table, lists),
+        crls: crls.iter().map(|crl| crl.file().clone()).collect(),
+        crl_sources: sources(table, crls),
         stale_crl: table
             .get("stale_crl")
             .and_then(|value| value.choice(&stale))
@@ -43,10 +46,10 @@ pub(super) fn read(table: &Table<'_>) -> Trust {
 }
 
 fn default_applications(table: &Table<'_>) -> Spanned<PathBuf> {
-    Spanned { value: table.reader.folder.join("applications.toml"), span: table.span.clone() }
+    Spanned { value: table.reader.folder.join(DEFAULT_APPLICATIONS), span: table.span.clone() }
 }
 
-/// An item of `client_ca`: a file, or a table of it with what it is trusted for.
+/// An item of `client_ca`: a file, or a table with the file and its purpose.
 fn client_ca(value: &Value<'_>) -> Option<ClientCa> {
     if !value.toml.is_table() {
         return value.path().map(|file| ClientCa { file, eku: Purpose::default() });
@@ -64,12 +67,12 @@ fn client_ca(value: &Value<'_>) -> Option<ClientCa> {
 }
 
 /// An item of `crls`.
-enum List {
+enum Crl {
     File(Spanned<PathBuf>),
     Fetched(Box<CrlSource>),
 }
 
-impl List {
+impl Crl {
     fn file(&self) -> &Spanned<PathBuf> {
         match self {
             Self::File(file) => file,
@@ -78,38 +81,34 @@ impl List {
     }
 }
 
-/// Lists are issued for hours or for days.
+/// CRLs are valid for hours or days.
 const INTERVALS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(7 * 86_400);
 const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(600);
 
-fn list(value: &Value<'_>) -> Option<List> {
+fn crl(value: &Value<'_>) -> Option<Crl> {
     if !value.toml.is_table() {
-        return value.path().map(List::File);
+        return value.path().map(Crl::File);
     }
     let table = value.table(CRL_SOURCE)?;
     let from = table.require("url").and_then(|value| value.parse("a URL", url));
     let file = table.require("file").and_then(|value| value.path());
+    let default = Schedule::default();
     let refresh = table.get("refresh").and_then(|value| value.duration(&INTERVALS));
     let timeout = table.get("timeout").and_then(|value| value.duration(&TIMEOUTS));
+    let schedule =
+        Schedule { refresh: refresh.unwrap_or(default.refresh), timeout: timeout.unwrap_or(default.timeout) };
     let ca = table.get("ca").and_then(|value| value.path());
     let issuer = table.get("issuer").and_then(|value| value.path());
     table.finish();
-    Some(List::Fetched(Box::new(CrlSource {
-        url: from?,
-        file: file?,
-        refresh: refresh.unwrap_or(Duration::from_secs(3600)),
-        timeout: timeout.unwrap_or(Duration::from_secs(10)),
-        ca,
-        issuer,
-    })))
+    Some(Crl::Fetched(Box::new(CrlSource { url: from?, file: file?, schedule, ca, issuer })))
 }
 
-/// What is fetched, each into a file of its own.
-fn sources(table: &Table<'_>, lists: Vec<List>) -> Vec<CrlSource> {
-    let files: Vec<Spanned<PathBuf>> = lists.iter().map(|list| list.file().clone()).collect();
+/// The CRLs that are fetched, each with its own file.
+fn sources(table: &Table<'_>, crls: Vec<Crl>) -> Vec<CrlSource> {
+    let files: Vec<Spanned<PathBuf>> = crls.iter().map(|crl| crl.file().clone()).collect();
     let mut sources = Vec::new();
-    for (index, list) in lists.into_iter().enumerate() {
-        let List::Fetched(source) = list else { continue };
+    for (index, crl) in crls.into_iter().enumerate() {
+        let Crl::Fetched(source) = crl else { continue };
         let mut others = files.iter().enumerate().filter(|(other, _)| *other != index);
         if let Some((_, other)) = others.find(|(_, file)| file.value == source.file.value) {
             let what = format!(

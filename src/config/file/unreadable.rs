@@ -8,15 +8,21 @@ use std::{
 
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 
-use super::Loose;
+use super::{Loose, fault};
 use crate::{
-    config::variable::variable,
+    config::{diagnostic::Fault, variable::variable},
     text::suggest::{nearest, quote, shell_word},
 };
 
-/// Why a file can't be read, to follow its name, and how to fix it where that can be said.
+/// Why a file cannot be read, and how to fix it where that is known.
 #[must_use]
-pub fn unreadable(path: &Path, error: &io::Error) -> (String, Option<String>) {
+pub fn unreadable(path: &Path, error: &io::Error) -> Fault {
+    let (what, help) = explained(path, error);
+    Fault { help, ..fault(path, what) }
+}
+
+/// The same in two texts, of which the first follows the file's name.
+fn explained(path: &Path, error: &io::Error) -> (String, Option<String>) {
     if let Some(Loose { mode }) = Loose::of(error) {
         return (
             format!(" can be written by others (mode {mode:03o}): any user of this machine could change it"),
@@ -144,7 +150,7 @@ mod tests {
     use super::*;
 
     fn said(path: &Path) -> (String, Option<String>) {
-        let (what, help) = unreadable(path, &fs::read(path).unwrap_err());
+        let (what, help) = explained(path, &fs::read(path).unwrap_err());
         let folder = format!("{}/", path.parent().unwrap().display());
         (what, help.map(|help| help.replace(&folder, "")))
     }

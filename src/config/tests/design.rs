@@ -15,7 +15,8 @@ use crate::{
     identity::{CrlDepth, Purpose, StaleCrl},
     observe::log::LogFormat,
     site::{Authenticate, Limits, PathPattern, RouteSpec},
-    tls::{CipherSuites, ClientAuth},
+    tls::{CipherSuites, ClientAuth, TlsSpec},
+    trust::AuthMethod,
     vouch::{CertificateEncoding, ClientEncoding, Encoding},
 };
 
@@ -193,11 +194,8 @@ fn serves(domain: &Domain, folder: &Path) {
         name,
         certificate,
         private_key,
-        client_auth,
-        cipher_suites,
-        session_lifetime,
+        tls: TlsSpec { client_auth, cipher_suites, session_lifetime, ca_hints },
         ticket_keys,
-        ca_hints,
         upstream,
         header_profile,
         routes,
@@ -215,7 +213,7 @@ fn serves(domain: &Domain, folder: &Path) {
 
 fn is_billing(application: Application, folder: &Path) {
     let Application { client_id, auth_method, credentials } = application;
-    assert_eq!((client_id.value.as_str(), auth_method), ("billing", AuthMethod::SelfSignedTlsClientAuth));
+    assert_eq!((client_id.value.as_str(), auth_method), ("billing", AuthMethod::SelfSignedTls));
     let [first, second] = credentials.try_into().unwrap();
     let Matcher::Thumbprint(thumbprint) = &first.matcher else { panic!("{first:?}") };
     assert_eq!(thumbprint.value, "sha256 in hex, with or without colons, or base64url (x5t#S256)");
@@ -227,7 +225,7 @@ fn is_billing(application: Application, folder: &Path) {
 
 fn is_payments(application: Application, folder: &Path) {
     let Application { client_id, auth_method, credentials } = application;
-    assert_eq!((client_id.value.as_str(), auth_method), ("payments", AuthMethod::TlsClientAuth));
+    assert_eq!((client_id.value.as_str(), auth_method), ("payments", AuthMethod::PkiTls));
     let [Credential { name, matcher, ca }] = credentials.try_into().unwrap();
     assert_eq!(name.value, "prod");
     let Matcher::SubjectDn(dn) = &matcher else { panic!("{matcher:?}") };

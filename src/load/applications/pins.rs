@@ -8,26 +8,23 @@ use std::{
 
 use rustls_pki_types::CertificateDer;
 
-use crate::load::{
-    authorities::shown,
-    pem::{FileFault, read_certificates},
-};
+use crate::load::{authorities::shown, pem::read_certificates};
 use crate::{
-    config::{Problem, Spanned, settings},
+    config::{Fault, Problem, Spanned, file, settings},
     identity::{ClientCertificate, DistinguishedName, is_issued_by, spki_hash},
 };
 
 /// The pins of a registry, each file read once.
 #[derive(Debug, Default)]
 pub(super) struct Pins {
-    keys: HashMap<PathBuf, Result<Arc<[u8; 32]>, FileFault>>,
+    keys: HashMap<PathBuf, Result<Arc<[u8; 32]>, Fault>>,
     /// Those that were read, with the first place that names them.
     read: Vec<(Spanned<PathBuf>, CertificateDer<'static>)>,
 }
 
 impl Pins {
     /// The hash of the key of the one CA in a file.
-    pub(super) fn key(&mut self, file: &Spanned<PathBuf>) -> Result<Arc<[u8; 32]>, FileFault> {
+    pub(super) fn key(&mut self, file: &Spanned<PathBuf>) -> Result<Arc<[u8; 32]>, Fault> {
         if let Some(known) = self.keys.get(&file.value) {
             return known.clone();
         }
@@ -146,8 +143,8 @@ fn problem(
     )
 }
 
-fn one_ca(file: &Path) -> Result<(CertificateDer<'static>, [u8; 32]), FileFault> {
-    let fault = |fault: String| FileFault::new(file, fault);
+fn one_ca(file: &Path) -> Result<(CertificateDer<'static>, [u8; 32]), Fault> {
+    let fault = |fault: String| file::fault(file, fault);
     match read_certificates(file)?.as_slice() {
         [ca] => spki_hash(ca)
             .map(|key| (ca.clone(), key))

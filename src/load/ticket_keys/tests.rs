@@ -7,15 +7,15 @@ fn read(path: &Path) -> Result<TicketSecrets, String> {
     let place = Span { source: Arc::new(Source::empty()), range: 0..0 };
     let mut problems = Vec::new();
     let secrets = ticket_secrets(&Spanned { value: path.to_owned(), span: place }, &mut problems);
-    let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
-    secrets.ok_or(told.join("\n").replace(&path.display().to_string(), "FILE"))
+    let messages: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    secrets.ok_or(messages.join("\n").replace(&path.display().to_string(), "FILE"))
 }
 
 const A: &str = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
 const B: &str = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVoxMjM0NTY=";
 
 #[test]
-fn a_file_holds_a_key_a_line() {
+fn a_file_holds_one_key_per_line() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keys");
     for text in [format!("{A}\n{B}\n"), format!("# the one in use\r\n{A}\r\n\r\n  {B}")] {
