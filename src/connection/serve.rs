@@ -282,9 +282,8 @@ where
 
 /// How long requests in flight may make no progress: longer than every timeout that applies to one.
 fn stall(site: &Site) -> Duration {
-    let upstream = site
-        .domains
-        .values()
-        .map(|domain| domain.target.limits.response_timeout + domain.target.limits.connect_timeout * 4);
+    let upstream = site.domains.values().map(|domain| {
+        domain.target.spec.limits.response_timeout + domain.target.spec.limits.connect_timeout * 4
+    });
     site.limits.body_timeout + upstream.max().unwrap_or_default() + Duration::from_secs(10)
 }

@@ -61,7 +61,7 @@ pub(super) async fn connect(
     permits: &Arc<Semaphore>,
 ) -> Option<Result<Opened, String>> {
     let connected = connect_unbounded(target, origin, batcher, permit, permits);
-    tokio::time::timeout(target.limits.connect_timeout, connected).await.ok()
+    tokio::time::timeout(target.spec.limits.connect_timeout, connected).await.ok()
 }
 
 async fn connect_unbounded(
@@ -76,10 +76,10 @@ async fn connect_unbounded(
     let tcp = batcher.stream(tcp);
     tcp.hold(permit);
     tcp.enable_batching();
-    let Some(tls) = target.tls.as_ref().filter(|_| origin.tls) else {
+    let Some(tls) = target.spec.tls.as_ref().filter(|_| origin.tls) else {
         return Ok(http1(tcp, target));
     };
-    let name = match &target.server_name {
+    let name = match &target.spec.server_name {
         Some(name) => name.clone(),
         None => ServerName::try_from(origin.host.clone()).map_err(|error| error.to_string())?,
     };
@@ -98,7 +98,7 @@ fn http1(io: impl Io + 'static, target: &Target) -> Opened {
     let http1 = Box::new(Http1::new(Box::new(io)));
     Opened::Http1(PooledHttp1 {
         http1,
-        timer: timer(target.limits.response_timeout),
+        timer: timer(target.spec.limits.response_timeout),
         is_used: false,
         in_flight: None,
     })

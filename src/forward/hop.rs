@@ -67,7 +67,7 @@ pub fn forwarding_headers(
     headers.insert(X_FORWARDED_FOR, forwarded_for.clone());
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("https"));
     headers.insert(X_FORWARDED_HOST, host.clone());
-    if target.forwarded {
+    if target.spec.forwarded {
         let node = match from.client {
             IpAddr::V4(v4) => v4.to_string(),
             IpAddr::V6(v6) => format!("\"[{v6}]\""),
@@ -76,7 +76,7 @@ pub fn forwarding_headers(
         // A host with a port is not a token, so it is quoted (RFC 7239 section 4).
         set(headers, header::FORWARDED, &format!("for={node};host=\"{host}\";proto=https"));
     }
-    if let Some(name) = &target.client_ip_header {
+    if let Some(name) = &target.spec.client_ip_header {
         headers.insert(name, from.text.clone());
     }
 }

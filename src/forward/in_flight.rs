@@ -34,10 +34,10 @@ impl InFlightGuard {
     /// cannot keep applications from it, and to `anonymous` permits over all upstreams.
     pub(super) fn acquire(target: &Arc<Target>, caller: Caller, anonymous: &Arc<Semaphore>) -> Option<Self> {
         let (limit, permit) = match caller {
-            Caller::Authenticated => (target.limits.connections, None),
+            Caller::Authenticated => (target.spec.limits.connections, None),
             // The limit over all upstreams may be lower than this one's: it follows the number of descriptors.
             Caller::Anonymous => (
-                anonymous_share(target.limits.connections),
+                anonymous_share(target.spec.limits.connections),
                 Some(Arc::clone(anonymous).try_acquire_owned().ok()?),
             ),
         };

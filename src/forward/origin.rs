@@ -113,8 +113,8 @@ impl OriginPool {
             let permit = worker.acquire_connection_permit().await.ok_or(NotConnected::NoDescriptor)?;
             self.open(Arc::clone(target), worker, permit, caller);
         }
-        let handover = tokio::time::timeout(target.limits.connect_timeout, waiter.handover()).await;
-        let timed_out = |_| Err(format!("no connection within {:?}", target.limits.connect_timeout));
+        let handover = tokio::time::timeout(target.spec.limits.connect_timeout, waiter.handover()).await;
+        let timed_out = |_| Err(format!("no connection within {:?}", target.spec.limits.connect_timeout));
         handover.unwrap_or_else(timed_out).map_err(NotConnected::Failed)
     }
 

@@ -46,7 +46,7 @@ enum Attempt {
 impl Pool {
     /// No connections yet.
     pub(super) fn new(target: &Arc<Target>) -> Self {
-        let origins = target.origins.iter().cloned().zip(target.health.0.iter().cloned());
+        let origins = target.spec.origins.iter().cloned().zip(target.health.0.iter().cloned());
         let origins = origins.map(|(origin, health)| OriginPool::new(origin, health));
         Self { target: Arc::clone(target), origins: origins.collect(), next: Cell::new(0) }
     }
@@ -70,7 +70,7 @@ impl Pool {
         let mut order = self.origins.clone();
         order.rotate_left(start % self.origins.len());
         if order.iter().any(|origin| origin.health.is_failed()) {
-            let (now, limit) = (Instant::now(), self.target.limits.connect_timeout);
+            let (now, limit) = (Instant::now(), self.target.spec.limits.connect_timeout);
             let probed = order.first().filter(|first| first.health.claim_probe(now, limit)).cloned();
             order.sort_by_cached_key(|origin| {
                 let is_probed = probed.as_ref().is_some_and(|probed| Rc::ptr_eq(probed, origin));
@@ -96,7 +96,7 @@ impl Pool {
                 let sender = match origin.checkout(&self.target, worker, caller).await {
                     Ok(sender) => sender,
                     Err(NotConnected::NoDescriptor) => {
-                        let upstream = self.target.name.clone();
+                        let upstream = self.target.spec.name.clone();
                         let reason = "no file descriptor is left for another connection".to_owned();
                         return Err(ForwardError::Busy { upstream, reason });
                     }
@@ -122,7 +122,7 @@ impl Pool {
             || (String::from("none"), String::from("no origin is configured")),
             |(origin, reason)| (origin_url(&origin.origin), reason),
         );
-        Err(ForwardError::Unreachable { upstream: self.target.name.clone(), origin, reason })
+        Err(ForwardError::Unreachable { upstream: self.target.spec.name.clone(), origin, reason })
     }
 
     /// Sends a request on one connection, and waits for the response's head.
@@ -153,7 +153,7 @@ impl Pool {
                         return Err(error);
                     }
                 };
-                let limit = self.target.limits.response_timeout;
+                let limit = self.target.spec.limits.response_timeout;
                 Ok(Attempt::Response(Response::from_parts(head, ResponseBody::http1(lease, limit))))
             }
             // Boxed: the future of an HTTP/1.1 request would be as large otherwise.
@@ -176,7 +176,7 @@ impl Pool {
             return Err(self.broken("the request's Host is not a valid authority"));
         };
         let replay = request.body_mut().replay().map(|replay| (replay, clone_head(&request)));
-        let mut timer = timer(self.target.limits.response_timeout);
+        let mut timer = timer(self.target.spec.limits.response_timeout);
         let response = stream.sender().try_send_request(request);
         let sent = match self.within_timeout(response, progress, &mut timer).await {
             Ok(sent) => sent,
@@ -193,7 +193,7 @@ impl Pool {
         };
         match sent {
             Ok(response) => {
-                let limit = self.target.limits.response_timeout;
+                let limit = self.target.spec.limits.response_timeout;
                 let Some(in_flight) = in_flight.take() else {
                     return Err(self.broken("internal error: the request is not counted"));
                 };
@@ -213,7 +213,7 @@ impl Pool {
                     retryable(request, error.into_error())
                 }
                 (None, _) if is_ping_timeout(error.error()) => {
-                    Err(ForwardError::Slow { upstream: self.target.name.clone(), limit: DETECTION_TIME })
+                    Err(ForwardError::Slow { upstream: self.target.spec.name.clone(), limit: DETECTION_TIME })
                 }
                 (None, _) => Err(self.failed(&with_cause(error.error()), progress)),
             },
@@ -227,7 +227,7 @@ impl Pool {
         progress: &Progress,
         timer: &mut Timer,
     ) -> Result<T, ForwardError> {
-        let limit = self.target.limits.response_timeout;
+        let limit = self.target.spec.limits.response_timeout;
         let mut response = std::pin::pin!(response);
         let mut deadline = Instant::now() + limit;
         poll_fn(|cx| {
@@ -248,7 +248,7 @@ impl Pool {
                         State::Sent(at) if at + limit > now => at + limit,
                         State::Sent(_) | State::Buffered | State::Failed(_) => {
                             return Poll::Ready(Err(ForwardError::Slow {
-                                upstream: self.target.name.clone(),
+                                upstream: self.target.spec.name.clone(),
                                 limit,
                             }));
                         }
@@ -269,7 +269,7 @@ impl Pool {
     }
 
     fn broken(&self, reason: &str) -> ForwardError {
-        ForwardError::Broken { upstream: self.target.name.clone(), reason: reason.to_owned() }
+        ForwardError::Broken { upstream: self.target.spec.name.clone(), reason: reason.to_owned() }
     }
 }
 

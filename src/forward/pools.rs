@@ -77,7 +77,7 @@ impl Pools {
             in_flight = InFlightGuard::acquire(target, caller, &self.anonymous_permits);
         }
         if in_flight.is_none() {
-            let upstream = target.name.clone();
+            let upstream = target.spec.name.clone();
             return Err(ForwardError::Busy {
                 upstream,
                 reason: "its limit of connections is reached".to_owned(),
@@ -95,7 +95,7 @@ impl Pools {
             for origin in pool.origins() {
                 // Another worker may need the permits of this one's idle connections.
                 let limit =
-                    if self.is_exhausted() { Duration::ZERO } else { pool.target().limits.idle_timeout };
+                    if self.is_exhausted() { Duration::ZERO } else { pool.target().spec.limits.idle_timeout };
                 origin.idle.close_expired(limit);
                 origin.http2.close_expired(limit);
             }

@@ -18,26 +18,8 @@ use super::{ForwardedFor, Origin, UpstreamLimits, health::UpstreamHealth};
 /// Equal targets can share connections: a reload keeps those of an unchanged upstream.
 #[derive(PartialEq, Eq)]
 pub struct Target {
-    /// The operator's name for it.
-    pub name: String,
-    /// The servers, at least one.
-    pub origins: Vec<Origin>,
-    /// `Host` sent upstream; absent: the domain's own name.
-    pub host: Option<HeaderValue>,
-    /// Secret headers to send, marked as sensitive.
-    pub headers: HeaderMap,
-    /// The name of a header with the client's address.
-    pub client_ip_header: Option<HeaderName>,
-    /// Whether `Forwarded` is sent.
-    pub forwarded: bool,
-    /// The content of `X-Forwarded-For`, if configured.
-    pub forwarded_for: Option<ForwardedFor>,
-    /// The TLS configuration of https origins.
-    pub(super) tls: Option<ClientTls>,
-    /// The server name (SNI) that https origins must prove; if absent, the host of each origin's URL.
-    pub(super) server_name: Option<ServerName<'static>>,
-    /// Timeouts, and the limit of requests in flight.
-    pub limits: UpstreamLimits,
+    /// What it was made from. Its headers are marked as sensitive.
+    pub spec: TargetSpec,
     pub(super) in_flight: InFlightCount,
     pub(super) health: UpstreamHealth,
 }
@@ -74,13 +56,14 @@ impl Eq for ClientTls {}
 impl fmt::Debug for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Target")
-            .field("name", &self.name)
-            .field("origins", &self.origins)
+            .field("name", &self.spec.name)
+            .field("origins", &self.spec.origins)
             .finish_non_exhaustive()
     }
 }
 
 /// The parts of a target: the upstream's settings, with its secrets and roots loaded.
+#[derive(PartialEq, Eq)]
 pub struct TargetSpec {
     /// The operator's name for it.
     pub name: String,
@@ -107,35 +90,9 @@ pub struct TargetSpec {
 impl Target {
     /// A target without requests in flight and failed origins. Marks its headers as sensitive, so that they are not logged.
     #[must_use]
-    pub fn new(spec: TargetSpec) -> Self {
-        let TargetSpec {
-            name,
-            origins,
-            host,
-            mut headers,
-            client_ip_header,
-            forwarded,
-            forwarded_for,
-            tls,
-            server_name,
-            limits,
-        } = spec;
-        headers.values_mut().for_each(|value| value.set_sensitive(true));
-        let health = UpstreamHealth::new(origins.len());
-        let in_flight = InFlightCount::default();
-        Self {
-            name,
-            origins,
-            host,
-            headers,
-            client_ip_header,
-            forwarded,
-            forwarded_for,
-            tls,
-            server_name,
-            limits,
-            in_flight,
-            health,
-        }
+    pub fn new(mut spec: TargetSpec) -> Self {
+        spec.headers.values_mut().for_each(|value| value.set_sensitive(true));
+        let health = UpstreamHealth::new(spec.origins.len());
+        Self { spec, in_flight: InFlightCount::default(), health }
     }
 }

@@ -254,7 +254,7 @@ fn unchanged(profile: Profile, before: Option<&Site>) -> Profile {
 
 /// A header that both would set. Names of custom profiles may be secrets, yet this one stands under the upstream too.
 fn collision(profile: &Profile, target: &Target) -> Option<HeaderName> {
-    let also = target.headers.keys().chain(&target.client_ip_header);
+    let also = target.spec.headers.keys().chain(&target.spec.client_ip_header);
     let names = Reserved::of(profile);
     also.into_iter().find(|name| names.contains(name)).cloned()
 }

@@ -35,7 +35,7 @@ impl Service<Outbound> for Forward {
         Box::pin(async move {
             let response = pools.send(&domain.target, request, caller).await?;
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-                let upstream = domain.target.name.clone();
+                let upstream = domain.target.spec.name.clone();
                 let reason = "unexpected 101 Switching Protocols".to_owned();
                 return Err(Refusal::Forward(ForwardError::Broken { upstream, reason }));
             }

@@ -41,7 +41,7 @@ fn outbound(Authenticated { context, body, proof }: Authenticated) -> Result<Out
         hops.map(|hops| ForwardedClient::from_chain(hops, connection.address.ip, &site.trusted_proxies));
     let upstream = (&**target, domain.forwarded_for);
     forwarding_headers(headers, upstream, from.as_ref().unwrap_or(&connection.from), &authority);
-    for (name, value) in &target.headers {
+    for (name, value) in &target.spec.headers {
         headers.insert(name, value.clone());
     }
     let caller = if proof.is_some() { Caller::Authenticated } else { Caller::Anonymous };
@@ -67,7 +67,7 @@ fn outbound(Authenticated { context, body, proof }: Authenticated) -> Result<Out
     if head.uri.authority().is_some() {
         head.uri = origin_form(&head.uri);
     }
-    headers.insert(header::HOST, target.host.clone().unwrap_or(authority));
+    headers.insert(header::HOST, target.spec.host.clone().unwrap_or(authority));
     headers.insert(REQUEST_ID, record.id.clone());
     head.version = Version::HTTP_11;
     Ok(Outbound { request: Request::from_parts(head, body), domain, caller })
