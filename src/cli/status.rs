@@ -8,24 +8,20 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
-use http::{Request, header};
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use rustls::RootCertStore;
 
 use super::print;
 use crate::{
     admin::{Status, Table, tables},
     config::{self, Severity},
+    forward::Origin,
+    outbound::Get,
 };
 
 /// For the whole exchange.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Of the answer. A page of applications takes some 100 KB.
+/// Of the response. A page of applications takes some 100 KB.
 const MAX_BYTES: usize = 16 << 20;
-
-type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Asks the edge at `admin`, or at the admin address of a configuration. Exits 1 if no edge answers.
 pub(super) fn status(config: Option<&Path>, admin: Option<SocketAddr>, page: u32) -> ExitCode {
@@ -78,29 +74,19 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-fn ask(address: SocketAddr, page: u32) -> Result<Status, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let answer = runtime.block_on(async { tokio::time::timeout(TIMEOUT, get(address, page)).await });
-    answer.map_err(|_| format!("no answer within {} s", TIMEOUT.as_secs()))?
-}
-
-async fn get(address: SocketAddr, page: u32) -> Result<Status, Failure> {
-    let stream = TcpStream::connect(address).await?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    let connection = tokio::spawn(connection);
-    let request = Request::get(format!("/status?page={page}"))
-        .header(header::HOST, address.to_string())
-        .header(header::ACCEPT, "application/json")
-        .body(Empty::<Bytes>::new())?;
-    let response = sender.send_request(request).await?;
-    let status = response.status();
-    let body = Limited::new(response.into_body(), MAX_BYTES).collect().await?.to_bytes();
-    connection.abort();
-    if !status.is_success() {
-        return Err(format!("the response is {status}").into());
-    }
+fn ask(address: SocketAddr, page: u32) -> Result<Status, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| error.to_string())?;
+    let origin = Origin { tls: false, host: address.ip().to_string(), port: address.port() };
+    let target = format!("/status?page={page}");
+    let get = Get { origin: &origin, target: &target, accept: "application/json", max_bytes: MAX_BYTES };
+    // The admin address speaks plain HTTP: no root is needed.
+    let response = get.send(|| Ok(RootCertStore::empty()));
+    let body = runtime
+        .block_on(async { tokio::time::timeout(TIMEOUT, response).await })
+        .map_err(|_| format!("no answer within {} s", TIMEOUT.as_secs()))??;
     serde_json::from_slice(&body)
-        .map_err(|error| format!("the response is not the status of an mtls-edge: {error}").into())
+        .map_err(|error| format!("the response is not the status of an mtls-edge: {error}"))
 }
 
 fn printed(tables: &[Table]) -> String {
