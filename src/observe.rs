@@ -7,8 +7,10 @@ mod fetches;
 pub mod log;
 pub mod metrics;
 mod reloads;
+mod sources;
 
 pub use colours::{choose as choose_colours, has_colours};
-pub use fetches::{FetchState, Fetches, Source};
+pub use fetches::{FetchSource, FetchState, Fetches};
 pub use log::{finish as finish_log, init as init_log, start as start_log, write_text};
 pub use reloads::{ReloadState, Reloads};
+pub use sources::{SourceFailure, Sources};

@@ -1,6 +1,6 @@
-//! Trust that changes while the edge runs: takes the updates of all sources, makes one site of them, and swaps the pointer.
+//! Changes the active site while the edge runs: merges the updates of all sources into one site, and swaps the pointer.
 //!
-//! A reload is all or nothing: an update that contradicts another source changes nothing.
+//! A reload is all or nothing: an update that conflicts with another source changes nothing.
 
 mod reconciler;
 mod retired;
@@ -29,17 +29,17 @@ struct Running {
     thread: JoinHandle<()>,
 }
 
-/// The sources, each on a thread of its own, until it is dropped.
+/// Runs each source on a thread of its own, until it is dropped.
 pub struct Reloader {
     files: Sender<Trigger>,
     running: Vec<Running>,
-    /// Dropped after the sources, which hand former sites over to it.
+    /// Dropped after the sources, whose replaced sites it drops.
     _retirement: Retirement,
 }
 
 impl Reloader {
-    /// Starts the files of `initial` as a source, and these others. What has changed since the first build is active when it
-    /// returns.
+    /// Starts the files of `initial` as the first source, and these others. Changes of the files since the first build are
+    /// active when it returns.
     ///
     /// # Errors
     ///
@@ -57,6 +57,9 @@ impl Reloader {
         let retirement = Retirement::start()?;
         let site = Arc::clone(&initial.site);
         let mut files = FileSource::new(initial, Arc::clone(&reloads));
+        for name in &names {
+            reloads.sources.add(name);
+        }
         let reconciler = Arc::new(Reconciler::new(site, files.name(), reloads, retirement.sender()));
         files.begin(&Publisher::new(&reconciler, files.name()));
         let mut reloader = Self { files: files.triggers(), running: Vec::new(), _retirement: retirement };
@@ -65,7 +68,7 @@ impl Reloader {
             let (publisher, stop) = (Publisher::new(&reconciler, source.name()), source.stop());
             let thread = std::thread::Builder::new().name(format!("source {}", source.name()));
             let run = move || {
-                make_way();
+                lower_priority();
                 source.run(&publisher);
             };
             reloader.running.push(Running { stop, thread: thread.spawn(run)? });
@@ -73,13 +76,13 @@ impl Reloader {
         Ok(reloader)
     }
 
-    /// Where reasons to check the files can be sent.
+    /// The channel for reasons to check the files.
     #[must_use]
     pub fn triggers(&self) -> Sender<Trigger> {
         self.files.clone()
     }
 
-    /// Whether all sources run. An edge that does not notice changes must not go on.
+    /// Whether all sources run. An edge that does not notice changes must stop.
     #[must_use]
     pub fn is_running(&self) -> bool {
         self.running.iter().all(|running| !running.thread.is_finished())
@@ -105,9 +108,9 @@ impl fmt::Debug for Reloader {
     }
 }
 
-/// Lets requests go first on a core that this thread shares with a worker: a large registry takes a while to read. Not the lowest
-/// priority: a revocation must be active soon under full load, too.
-fn make_way() {
+/// Gives this thread a lower priority than the workers, since a large registry takes a while to read. Not the lowest: a revocation
+/// must be active soon under full load, too.
+fn lower_priority() {
     /// A third of a worker's share.
     const NICE: i32 = 5;
     if let Err(error) = rustix::process::setpriority_process(None, NICE) {

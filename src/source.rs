@@ -25,6 +25,12 @@ impl SourceName {
     pub fn new(name: &str) -> Self {
         Self(name.into())
     }
+
+    /// The text of the name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 impl fmt::Display for SourceName {
@@ -33,16 +39,16 @@ impl fmt::Display for SourceName {
     }
 }
 
-/// News of a source.
+/// A change that a source publishes.
 #[derive(Debug)]
 pub enum Update {
-    /// A whole configuration with its applications: the files have it, and nobody else.
+    /// A whole configuration with its applications. Only the files publish it.
     Configuration(Configuration),
-    /// All applications of the source. What it had before and is not among them is no longer registered.
+    /// All applications of the source. Those that it had before and are not among them are removed.
     Snapshot(Vec<Application>),
     /// One application is new, or registered differently.
     Changed(Box<Application>),
-    /// One application is no longer registered.
+    /// One application is removed.
     Removed(ClientId),
     /// The source cannot be read. What it had last stays registered.
     Failed(SourceError),
@@ -51,9 +57,9 @@ pub enum Update {
 /// Everything that the edge is configured with. Only the files can make one.
 #[derive(Debug)]
 pub struct Configuration {
-    /// With the applications of the files alone.
+    /// A site with the applications of the files alone.
     pub(crate) site: Box<Site>,
-    /// What has changed, for the log and `/status`.
+    /// The reason for the change, for the log and `/status`.
     pub(crate) why: String,
 }
 
@@ -73,28 +79,28 @@ impl Update {
 #[error("{0}")]
 pub struct SourceError(pub String);
 
-/// Makes [`Source::run`] return soon; called from another thread.
+/// Stops [`Source::run`] from another thread.
 pub type Stop = Box<dyn FnOnce() + Send>;
 
-/// A place from which the edge learns which applications are registered: files, a registration API, a database.
+/// Where registered applications come from: files, a registration API, a database.
 pub trait Source: Send {
     /// Its name, which no other source has.
     fn name(&self) -> SourceName;
 
-    /// Ends [`Source::run`].
+    /// Returns what makes [`Source::run`] return soon.
     fn stop(&self) -> Stop;
 
-    /// Publishes what it has now, and whatever changes from then on, until it is stopped. Runs on a thread of its own; an edge
-    /// whose source returns by itself stops, since it would not notice changes.
+    /// Publishes what it has now, and every later change, until it is stopped. Runs on a thread of its own. If it returns
+    /// before, the edge stops, since it would not notice changes.
     fn run(self: Box<Self>, publisher: &dyn Publish);
 }
 
 /// Takes the updates of one source.
 pub trait Publish {
-    /// Puts an update in force, for the next request on every connection; returns when that is done.
+    /// Activates an update, for the next request on every connection, before it returns.
     ///
     /// # Errors
     ///
-    /// If it contradicts another source. Nothing has changed then.
+    /// If it conflicts with another source. Nothing has changed then.
     fn publish(&self, update: Update) -> Result<(), Conflict>;
 }

@@ -1,4 +1,4 @@
-//! Collects the status of the edge from the site in force and from what was recorded.
+//! Collects the status of the edge from the active site and from what was recorded.
 
 use std::sync::{Arc, atomic::Ordering};
 
@@ -6,22 +6,23 @@ use super::{
     Capacity, State,
     status::{
         Application, Applications, ClientCa, Credential, Crl, CrlSource, Domain, Expiring, Expiry,
-        FailedFetch, FailedReload, Limits, Log, Registered, ServerCertificate, Status, Trust,
+        FailedFetch, FailedReload, FailingSource, Limits, Log, Registered, ServerCertificate, Source, Status,
+        Trust,
     },
 };
 use crate::{
     clock::Timestamp,
     identity::SubjectAltName,
-    observe::{FetchState, ReloadState, Source, log},
+    observe::{FetchSource, FetchState, ReloadState, SourceFailure, log},
     site::{self, Site},
     trust::{self, CredentialView, RegisteredRef, Registry, Subject},
 };
 
 /// Applications on one page.
 const PAGE: usize = 100;
-/// What expires within so many days does so soon.
+/// What expires within this number of days is listed.
 const SOON_DAYS: i64 = 30;
-/// The most that are listed of what expires soon.
+/// The most entries of that list.
 const SOON: usize = 100;
 
 /// The status, with this page of applications (from 1), as of `now`.
@@ -41,6 +42,7 @@ pub(super) fn status(state: &State, page: usize, now: Timestamp) -> Status {
         client_cas: client_cas(&site, now),
         crls: crls(&site, now),
         crl_sources: state.reloads.fetches.states().into_iter().map(crl_source).collect(),
+        sources: state.reloads.sources.states().into_iter().map(source).collect(),
         applications: applications(&site.trust.registry, page, now),
     }
 }
@@ -58,10 +60,14 @@ fn trust(state: ReloadState, now: Timestamp) -> Trust {
     }
 }
 
-fn crl_source((Source { url, file }, state): (Source, FetchState)) -> CrlSource {
+fn crl_source((FetchSource { url, file }, state): (FetchSource, FetchState)) -> CrlSource {
     let FetchState { fetched, failed, last, failure } = state;
     let failure = failure.map(|(at, why)| FailedFetch { at, why });
     CrlSource { url, file, fetched, failed, last_fetched: last, failure }
+}
+
+fn source((name, failure): (String, Option<SourceFailure>)) -> Source {
+    Source { name, failure: failure.map(|SourceFailure { since, error }| FailingSource { since, error }) }
 }
 
 fn limits(capacity: &Capacity) -> Limits {
@@ -115,7 +121,7 @@ fn applications(registry: &Registry, page: usize, now: Timestamp) -> Application
     let mut all: Vec<&Arc<trust::Application>> = registry.applications().collect();
     let total = all.len();
     let by_id = |a: &&Arc<trust::Application>, b: &&Arc<trust::Application>| a.client_id.cmp(&b.client_id);
-    // Only this page is sorted: the rest need only stand before it or behind it.
+    // Only this page is sorted: all others need only be before or after it.
     let from = (page - 1).saturating_mul(PAGE).min(total);
     if from > 0 {
         all.select_nth_unstable_by(from - 1, by_id);
@@ -178,7 +184,7 @@ fn registered(viewed: RegisteredRef<'_>) -> Registered {
     }
 }
 
-/// What has expired or will soon, the soonest first.
+/// What has expired or expires within [`SOON_DAYS`], the soonest first.
 fn expiring(site: &Site, now: Timestamp) -> Expiring {
     let mut found: Vec<(Timestamp, &'static str, String)> = Vec::new();
     let soon = |end: &Timestamp| end.days_since(now) < SOON_DAYS;

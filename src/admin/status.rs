@@ -32,6 +32,9 @@ pub struct Status {
     pub crls: Vec<Crl>,
     /// Those that are fetched.
     pub crl_sources: Vec<CrlSource>,
+    /// Where applications come from, by name.
+    #[serde(default)]
+    pub sources: Vec<Source>,
     /// One page of them.
     pub applications: Applications,
 }
@@ -190,6 +193,24 @@ pub struct FailedFetch {
     pub at: Timestamp,
     /// The reason.
     pub why: String,
+}
+
+/// A source of applications.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Source {
+    /// Its name: `files` for the configuration files.
+    pub name: String,
+    /// If it cannot be read. The applications that it published last stay registered.
+    pub failure: Option<FailingSource>,
+}
+
+/// Why a source cannot be read.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct FailingSource {
+    /// When it began to fail.
+    pub since: Timestamp,
+    /// The latest error.
+    pub error: String,
 }
 
 /// A page of applications.

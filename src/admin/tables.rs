@@ -47,6 +47,13 @@ pub fn tables(status: &Status) -> Vec<Table> {
                 shown(source.failure.as_ref().map(|failure| &failure.why)),
             ]
         }),
+        table("sources of applications", &["source", "failing since", "error"], &status.sources, |source| {
+            [
+                source.name.clone(),
+                shown(source.failure.as_ref().map(|failure| failure.since)),
+                shown(source.failure.as_ref().map(|failure| &failure.error)),
+            ]
+        }),
         applications(status),
     ]
 }

@@ -1,4 +1,4 @@
-//! What became of the CRLs that are fetched, for metrics and `/status`.
+//! The outcomes of CRL fetches, for metrics and `/status`.
 
 use std::{
     collections::BTreeMap,
@@ -8,32 +8,32 @@ use std::{
 use super::metrics::{CRL_FETCH_AGE, CRL_FETCHES, Collector, Families};
 use crate::clock::{Clock, Timestamp};
 
-/// The sources. Written by who fetches, read by the admin address.
+/// The CRL sources. Written by the thread that fetches, read by the admin address.
 #[derive(Debug)]
 pub struct Fetches {
     clock: Clock,
-    sources: Mutex<BTreeMap<Source, FetchState>>,
+    sources: Mutex<BTreeMap<FetchSource, FetchState>>,
 }
 
-/// What distinguishes sources: the queries of their URLs, which may be secrets, are not shown, but each has a file of its own.
+/// Identifies a CRL source. Two can have the same `url`, since queries may be secrets and are not shown, but not the same `file`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Source {
+pub struct FetchSource {
     /// The URL without its query.
     pub url: String,
-    /// Where its list is kept.
+    /// The file in which its CRL is cached.
     pub file: String,
 }
 
-/// What became of the fetches from one source.
+/// The outcomes of the fetches from one source.
 #[derive(Clone, Debug, Default)]
 pub struct FetchState {
-    /// Successful ones.
+    /// Successful fetches.
     pub fetched: u64,
-    /// Failed ones.
+    /// Failed fetches.
     pub failed: u64,
-    /// The last successful one.
+    /// When the last successful fetch ended.
     pub last: Option<Timestamp>,
-    /// The last one, if it failed, and why.
+    /// When and why the last fetch failed, if it did.
     pub failure: Option<(Timestamp, String)>,
 }
 
@@ -42,13 +42,13 @@ impl Fetches {
         Self { clock, sources: Mutex::default() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Source, FetchState>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<FetchSource, FetchState>> {
         // Every change is whole before anything can panic.
         self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// These are the sources from now on.
-    pub fn only(&self, sources: &[Source]) {
+    /// From now on only these are sources.
+    pub fn only(&self, sources: &[FetchSource]) {
         let mut all = self.lock();
         all.retain(|source, _| sources.contains(source));
         for source in sources {
@@ -56,8 +56,8 @@ impl Fetches {
         }
     }
 
-    /// A list was fetched and taken. Whether the fetch before had failed.
-    pub fn succeeded(&self, source: &Source) -> bool {
+    /// A CRL was fetched and accepted. Returns whether the previous fetch had failed.
+    pub fn succeeded(&self, source: &FetchSource) -> bool {
         let mut all = self.lock();
         let Some(state) = all.get_mut(source) else { return false };
         state.fetched += 1;
@@ -65,8 +65,8 @@ impl Fetches {
         state.failure.take().is_some()
     }
 
-    /// None was. Whether that is news: the fetch before did not fail in the same way.
-    pub fn failed(&self, source: &Source, why: &str) -> bool {
+    /// A fetch failed. Returns whether the previous one did not fail for the same reason: that is worth a log line.
+    pub fn failed(&self, source: &FetchSource, why: &str) -> bool {
         let mut all = self.lock();
         let Some(state) = all.get_mut(source) else { return false };
         state.failed += 1;
@@ -76,7 +76,7 @@ impl Fetches {
 
     /// The state of each source now.
     #[must_use]
-    pub fn states(&self) -> Vec<(Source, FetchState)> {
+    pub fn states(&self) -> Vec<(FetchSource, FetchState)> {
         self.lock().clone().into_iter().collect()
     }
 }
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn sources_that_differ_in_the_query_are_labelled_by_file() {
-        let source = |url: &str, file: &str| Source { url: url.to_owned(), file: file.to_owned() };
+        let source = |url: &str, file: &str| FetchSource { url: url.to_owned(), file: file.to_owned() };
         let sources =
             [source("http://a/l", "b.crl"), source("http://a/l", "c.crl"), source("http://d", "d.crl")];
         let fetches = Fetches::new(Clock::System);

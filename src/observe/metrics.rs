@@ -115,6 +115,13 @@ pub(crate) static RELOADS: Descriptor<0> =
 pub(crate) static RELOADS_FAILED: Descriptor<0> =
     Descriptor::counter("mtls_edge_reloads_failed_total", [], "Rejected reloads.");
 
+/// 1 or 0 for each source. The files never fail as a source: see [`RELOAD_FAILING`].
+pub(crate) static SOURCE_FAILING: Descriptor<1> = Descriptor::gauge(
+    "mtls_edge_source_failing",
+    ["source"],
+    "1 while a source of applications cannot be read, else 0.",
+);
+
 /// The label `file` is present only if the URLs of two sources differ in nothing but the query, which is not shown.
 pub(crate) static CRL_FETCHES: Descriptor<3> = Descriptor::counter(
     "mtls_edge_crl_fetches_total",

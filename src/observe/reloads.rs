@@ -1,44 +1,47 @@
-//! What became of reloads, for metrics and `/status`.
+//! The outcomes of reloads, for metrics and `/status`.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{
-    Fetches,
+    Fetches, Sources,
     metrics::{Collector, Families, RELOAD_FAILING, RELOADS, RELOADS_FAILED, TRUST_AGE},
 };
 use crate::clock::{Clock, Timestamp};
 
-/// The state of the trust in force. Written by the reloader, read by the admin address; never on a request's way.
+/// The state of the active site. Written by the reloader, read by the admin address; no request uses it.
 #[derive(Debug)]
 pub struct Reloads {
     clock: Clock,
     state: Mutex<ReloadState>,
     /// The CRLs that are fetched.
     pub fetches: Fetches,
+    /// The sources of applications.
+    pub sources: Sources,
 }
 
-/// What became of reloads so far.
+/// The outcomes of reloads so far.
 #[derive(Clone, Debug)]
 pub struct ReloadState {
-    /// Successful ones.
+    /// Successful reloads.
     pub succeeded: u64,
-    /// Rejected ones.
+    /// Rejected reloads.
     pub failed: u64,
-    /// Since when the site in force is.
+    /// When the active site was activated.
     pub since: Timestamp,
-    /// What led to it.
+    /// Why it was activated.
     pub why: String,
-    /// When the last one was rejected, and all problems, if the files are still so.
+    /// When the files were rejected, and all their problems, as long as the files are invalid.
     pub failure: Option<(Timestamp, String)>,
 }
 
 impl Reloads {
-    /// Nothing was reloaded or fetched yet.
+    /// Before anything was reloaded or fetched.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
         let why = "the start of the edge".to_owned();
         let state = ReloadState { succeeded: 0, failed: 0, since: clock.now(), why, failure: None };
-        Self { fetches: Fetches::new(clock.clone()), clock, state: Mutex::new(state) }
+        let (fetches, sources) = (Fetches::new(clock.clone()), Sources::new(clock.clone()));
+        Self { fetches, sources, clock, state: Mutex::new(state) }
     }
 
     fn lock(&self) -> MutexGuard<'_, ReloadState> {
@@ -46,7 +49,7 @@ impl Reloads {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A new site is in force, for this reason.
+    /// A new site is active, for this reason.
     pub fn succeeded(&self, why: String) {
         let mut state = self.lock();
         *state = ReloadState {
@@ -58,7 +61,7 @@ impl Reloads {
         };
     }
 
-    /// What stands in the files can't be used; the former site stays in force.
+    /// The files were rejected; the active site stays.
     pub fn failed(&self, problems: String) {
         let mut state = self.lock();
         state.failed += 1;
@@ -84,6 +87,7 @@ impl Collector for Arc<Reloads> {
         families.set(&RELOAD_FAILING, [], u64::from(state.failure.is_some()));
         families.set(&RELOADS, [], state.succeeded);
         families.set(&RELOADS_FAILED, [], state.failed);
+        self.sources.collect(families);
         self.fetches.collect(families);
     }
 }

@@ -1,9 +1,6 @@
-//! One site of all sources' updates.
+//! Makes one site of the updates of all sources.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc::Sender},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc::Sender};
 
 use crate::{
     observe::Reloads,
@@ -11,25 +8,18 @@ use crate::{
     source::{Conflict, Merged, Publish, SourceName, Update},
 };
 
-/// Puts updates in force, one after the other, each whole or not at all.
+/// Activates updates one after the other, each whole or not at all.
 #[derive(Debug)]
 pub struct Reconciler {
     site: SiteHandle,
     reloads: Arc<Reloads>,
-    /// Where former sites go.
+    /// Takes replaced sites, to drop them.
     retired: Sender<Arc<Site>>,
-    state: Mutex<State>,
-}
-
-#[derive(Debug)]
-struct State {
-    merged: Merged,
-    /// Why sources cannot be read, of those that cannot.
-    failures: BTreeMap<SourceName, String>,
+    merged: Mutex<Merged>,
 }
 
 impl Reconciler {
-    /// One for the active site, which `source` has published.
+    /// A reconciler for the active site, which `source` has published.
     #[must_use]
     pub fn new(
         site: SiteHandle,
@@ -38,26 +28,24 @@ impl Reconciler {
         retired: Sender<Arc<Site>>,
     ) -> Self {
         let merged = Merged::new(source, site.load().trust.registry.clone());
-        let state = Mutex::new(State { merged, failures: BTreeMap::new() });
-        Self { site, reloads, retired, state }
+        Self { site, reloads, retired, merged: Mutex::new(merged) }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        // Each part is replaced whole before anything can panic.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Merged> {
+        // It is replaced whole, after everything that can panic.
+        self.merged.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts an update of a source in force; every request from now on is judged by it.
+    /// Activates an update of a source: every request from now on is judged by it.
     ///
     /// # Errors
     ///
-    /// If it contradicts another source. Nothing has changed then.
+    /// If it conflicts with another source. Nothing has changed then.
     pub fn publish(&self, source: &SourceName, update: Update) -> Result<(), Conflict> {
-        let mut state = self.state();
+        let mut active = self.lock();
         if let Update::Failed(error) = update {
             let reason = error.to_string();
-            let known = state.failures.insert(source.clone(), reason.clone());
-            if known.as_ref() != Some(&reason) {
+            if self.reloads.sources.failed(source.as_str(), &reason) {
                 tracing::error!(%source, reason, "source failed; keeping its last applications");
             }
             return Ok(());
@@ -69,21 +57,21 @@ impl Reconciler {
             Update::Configuration(configuration) => Site::clone(&configuration.site),
             _ => Site::clone(&current),
         };
-        let merged = state.merged.updated(source, update)?;
+        let merged = active.updated(source, update)?;
         let site = configured.with_registry(merged.registry().clone(), generation);
         let changes = Changes::between(&current, &site);
         drop(current);
         // Received until the edge stops; then it is dropped here.
         let _ = self.retired.send(self.site.swap(Arc::new(site)));
-        state.merged = merged;
-        state.failures.remove(source);
+        *active = merged;
+        self.reloads.sources.succeeded(source.as_str());
         self.reloads.succeeded(why.clone());
         tracing::info!(generation = generation.number(), why, changes = %changes, "reloaded");
         Ok(())
     }
 }
 
-/// Why the site changes, for the log and `/status`.
+/// The reason for a change of the site, for the log and `/status`.
 fn reason(source: &SourceName, update: &Update) -> String {
     match update {
         Update::Configuration(configuration) => configuration.why.clone(),
@@ -94,7 +82,7 @@ fn reason(source: &SourceName, update: &Update) -> String {
     }
 }
 
-/// A source's way to the reconciler.
+/// Publishes the updates of one source to the reconciler.
 #[derive(Debug)]
 pub(super) struct Publisher {
     reconciler: Arc<Reconciler>,

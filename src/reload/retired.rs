@@ -1,5 +1,5 @@
-//! Former sites, dropped by a thread of their own once nobody uses them: dropping the registry of 100,000 applications takes tens
-//! of milliseconds, which a worker's requests would wait for.
+//! Drops replaced sites on a thread of its own, once no request uses them: dropping the registry of 100,000 applications takes
+//! tens of milliseconds, for which the requests of a worker would wait.
 
 use std::{
     sync::{
@@ -12,7 +12,7 @@ use std::{
 
 use crate::site::Site;
 
-/// How often former sites are checked for users.
+/// How often it is checked whether replaced sites are still used.
 const CHECK: Duration = Duration::from_millis(200);
 
 /// The thread. It ends when every sender is gone.
@@ -27,13 +27,13 @@ impl Retirement {
     pub(super) fn start() -> std::io::Result<Self> {
         let (sender, former) = channel();
         let thread = std::thread::Builder::new().name("retired sites".to_owned()).spawn(move || {
-            super::make_way();
+            super::lower_priority();
             Retired::default().run(&former);
         })?;
         Ok(Self { sender: Some(sender), thread: Some(thread) })
     }
 
-    /// Where former sites go, which nobody can get any more.
+    /// Takes sites that are no longer reachable through the pointer to the active one.
     pub(super) fn sender(&self) -> Sender<Arc<Site>> {
         self.sender.clone().unwrap_or_else(|| channel().0)
     }
@@ -75,9 +75,9 @@ impl<T> Retired<T> {
         }
     }
 
-    /// Drops those that nobody else has.
+    /// Drops those that are used nowhere else.
     fn sweep(&mut self) {
-        // Nobody can get one again, so a count of one stays one.
+        // No new reference can be made, so a count of one stays one.
         self.0.retain(|former| Arc::strong_count(former) > 1);
     }
 }

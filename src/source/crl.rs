@@ -62,8 +62,8 @@ impl Document for Crl {
 }
 
 /// As metrics and status show it.
-fn shown(source: &CrlSource) -> observe::Source {
-    observe::Source { url: source.url.value.to_string(), file: source.file.value.display().to_string() }
+fn shown(source: &CrlSource) -> observe::FetchSource {
+    observe::FetchSource { url: source.url.value.to_string(), file: source.file.value.display().to_string() }
 }
 
 impl Outcomes<Crl> for Reloads {
