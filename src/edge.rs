@@ -17,7 +17,10 @@ use crate::{
     load::{cannot_bind, listen_spec, too_few_open_files},
     observe::{Reloads, init_log, log, metrics::Registry},
     reload::Reloader,
-    source::files::{InitialBuild, Trigger},
+    source::{
+        Source,
+        files::{InitialBuild, Trigger},
+    },
 };
 
 /// How often threads that ended by themselves are looked for.
@@ -64,8 +67,12 @@ pub struct Edge {
 
 impl Edge {
     /// Sets up the log, binds every address, and starts the workers, the admin address and the reloader. `count` of
-    /// workers wins over `[listen] workers`.
-    pub fn start(initial: InitialBuild, count: Option<usize>) -> Result<Self, EdgeError> {
+    /// workers wins over `[listen] workers`. Applications come from the files and from these other `sources`.
+    pub fn start(
+        initial: InitialBuild,
+        count: Option<usize>,
+        sources: Vec<Box<dyn Source>>,
+    ) -> Result<Self, EdgeError> {
         let InitialBuild { settings, site, warnings, clock, .. } = &initial;
         init_log(&settings.log).map_err(EdgeError::Log)?;
         log_problems(warnings);
@@ -94,7 +101,7 @@ impl Edge {
         metrics.add(Arc::clone(&reloads));
         let admin = admin::Server::start(admin_listener, Arc::clone(&state)).map_err(EdgeError::Admin)?;
         state.ready.store(true, Ordering::Release);
-        let reloader = Reloader::start(initial, reloads, Vec::new()).map_err(EdgeError::Watch)?;
+        let reloader = Reloader::start(initial, reloads, sources).map_err(EdgeError::Watch)?;
         Ok(Self { https, workers, admin, state, reloader })
     }
 

@@ -159,5 +159,5 @@ subject_dn = "CN=payments,O=Example Bank,C=DE"
 "#,
     )?;
     let initial = InitialBuild::new(&config, Clock::System).map_err(|problems| render(&problems, false))?;
-    Ok(Edge::start(initial, None)?)
+    Ok(Edge::start(initial, None, Vec::new())?)
 }

@@ -39,7 +39,7 @@ pub(super) fn run(config: &Path, workers: Option<usize>) -> ExitCode {
         }
         Err(error) => return print::failure(format_args!("cannot start: {error}")),
     };
-    let edge = match Edge::start(initial, workers) {
+    let edge = match Edge::start(initial, workers, Vec::new()) {
         Ok(edge) => edge,
         Err(EdgeError::Bind(problem)) => {
             print::problems(&[*problem]);

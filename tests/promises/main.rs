@@ -63,6 +63,7 @@ mod reload_settings;
 mod reload_whole;
 mod revocation;
 mod rotation;
+mod second_source;
 mod secrets;
 mod secrets_in_configuration;
 mod security_page;

@@ -9,7 +9,7 @@ pub mod frames;
 pub mod http2;
 pub mod openssl;
 pub mod scripted;
-pub mod set_clock;
+pub mod test_process;
 pub mod upstream;
 pub mod verdict;
 pub mod wire;

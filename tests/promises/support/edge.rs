@@ -11,7 +11,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::{Answer, Ca, Credentials, DOMAIN, PATIENCE, self_signed, set_clock};
+use super::{Answer, Ca, Credentials, DOMAIN, PATIENCE, self_signed, test_process};
 pub use builder::EdgeBuilder;
 use log::{Log, Read};
 
@@ -75,9 +75,22 @@ impl Edge {
 
     /// Sets the clock of an edge that was built with [`EdgeBuilder::clock`], and waits until it is set.
     pub fn set_clock(&mut self, time: time::OffsetDateTime) {
-        let before = self.log().matches(set_clock::CLOCK_SET).count();
-        set_clock::set(self.child.stdin.as_mut().unwrap(), time.into());
-        self.wait_for_logs(set_clock::CLOCK_SET, before + 1);
+        self.execute(&format!("clock {}", time.unix_timestamp()));
+    }
+
+    /// Publishes an update from the second source of an edge that was built with [`EdgeBuilder::second_source`]: a command of
+    /// [`test_process`]. Returns the conflict by which it was rejected, once that is known or the update is active.
+    pub fn publish(&mut self, command: &str) -> Option<String> {
+        let line: serde_json::Value = serde_json::from_str(&self.execute(command)).unwrap();
+        Some(line["answer"].as_str().unwrap().to_owned()).filter(|conflict| !conflict.is_empty())
+    }
+
+    /// Waits until a command has been executed, and gives its log line.
+    fn execute(&mut self, command: &str) -> String {
+        let before = self.log().matches(test_process::EXECUTED).count();
+        test_process::send(self.child.stdin.as_mut().unwrap(), command);
+        self.wait_for_logs(test_process::EXECUTED, before + 1);
+        self.log().lines().rfind(|line| line.contains(test_process::EXECUTED)).unwrap().to_owned()
     }
 
     /// The line of the access log about the request that got this answer.

@@ -1,72 +1,144 @@
-//! An edge whose clock a test sets.
+//! An edge whose clock a test sets, and whose second source of applications a test drives.
 //!
-//! The program has no way to be given another time: that would be a hole. So the test binary runs itself as the edge: the same
-//! composition root as `run`, with a [`FixedClock`]. It is a process like any other, with its own log and signals.
+//! The released program has no switch for either: that would be a hole. So the test binary runs itself as the edge: the same
+//! composition root as `run`. It is a process like any other, with its own log and signals, and takes commands from its standard
+//! input, one per line:
+//!
+//! - `clock SECONDS` sets the clock, in seconds since 1970;
+//! - `put CLIENT_ID THUMBPRINT`, `remove CLIENT_ID`, `snapshot CLIENT_ID=THUMBPRINT ...` and `fail ERROR` are published by the
+//!   second source.
 
 use std::{
     io::{BufRead, Write},
     path::Path,
     process::{ChildStdin, Command},
+    sync::mpsc::{Receiver, Sender, channel},
 };
 
 use mtls_edge::{
     clock::{Clock, FixedClock, Timestamp},
     config::render,
     edge::Edge,
+    identity::Thumbprint,
     observe::start_log,
-    source::files::InitialBuild,
+    source::{Publish, Source, SourceError, SourceName, Stop, Update, files::InitialBuild},
+    trust::{Application, ApplicationSpec, AuthMethod, ClientId, CredentialSpec, Registered},
 };
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Names the configuration to the process; without it [`process`] is a test that has nothing to do.
 const CONFIG: &str = "MTLS_EDGE_TEST_CONFIG";
 const WORKERS: &str = "MTLS_EDGE_TEST_WORKERS";
-/// What is logged once the clock was set.
-pub const CLOCK_SET: &str = "clock set";
+/// The time of the start in seconds since 1970; absent: the system's clock.
+const CLOCK: &str = "MTLS_EDGE_TEST_CLOCK";
+/// Logged when a command has been executed, with the `answer` of a published update: empty, or the conflict.
+pub const EXECUTED: &str = "test command executed";
+/// The name of the second source.
+pub const SOURCE: &str = "second";
 
 /// This test binary, to be run as the edge.
-pub fn program(config: &Path, workers: usize) -> Command {
+pub fn program(config: &Path, workers: usize, clock: Option<Timestamp>) -> Command {
     let mut program = Command::new(std::env::current_exe().unwrap());
     program
-        .args(["--exact", "support::set_clock::process", "--nocapture"])
+        .args(["--exact", "support::test_process::process", "--nocapture"])
         .env(CONFIG, config)
         .env(WORKERS, workers.to_string());
+    program.envs(clock.map(|time| (CLOCK, time.unix().to_string())));
     program
 }
 
-/// Sets the clock of a process that [`program`] has started.
-pub fn set(stdin: &mut ChildStdin, time: Timestamp) {
-    writeln!(stdin, "{}", time.unix()).unwrap();
+/// Sends a command to a process that [`program`] has started.
+pub fn send(stdin: &mut ChildStdin, command: &str) {
+    writeln!(stdin, "{command}").unwrap();
 }
 
-/// The edge's process. Each line of its standard input is a time in seconds since 1970; the first is the time of the start.
+fn executed(answer: &str) {
+    tracing::info!(target: "mtls_edge", answer, "{EXECUTED}");
+}
+
+/// Publishes updates as a test sends them; none stops it.
+struct Driven {
+    updates: Receiver<Option<Update>>,
+    stop: Sender<Option<Update>>,
+}
+
+impl Source for Driven {
+    fn name(&self) -> SourceName {
+        SourceName::new(SOURCE)
+    }
+
+    fn stop(&self) -> Stop {
+        let stop = self.stop.clone();
+        Box::new(move || drop(stop.send(None)))
+    }
+
+    fn run(self: Box<Self>, publisher: &dyn Publish) {
+        while let Ok(Some(update)) = self.updates.recv() {
+            executed(&publisher.publish(update).err().map(|error| error.to_string()).unwrap_or_default());
+        }
+    }
+}
+
+fn application(client_id: &str, thumbprint: &str) -> Application {
+    let bytes: Vec<u8> =
+        (0..32).map(|at| u8::from_str_radix(&thumbprint[2 * at..2 * at + 2], 16).unwrap()).collect();
+    let registered = Registered::Certificate(Thumbprint::from_bytes(bytes.try_into().unwrap()).into());
+    let credentials = vec![CredentialSpec { name: "c0".to_owned(), registered }];
+    let method = AuthMethod::SelfSignedTls;
+    ApplicationSpec { client_id: client_id.to_owned(), method, credentials }.try_into().unwrap()
+}
+
+fn update(command: &str) -> Update {
+    let (what, rest) = command.split_once(' ').unwrap_or((command, ""));
+    match what {
+        "put" => {
+            let (client_id, thumbprint) = rest.split_once(' ').unwrap();
+            Update::Changed(Box::new(application(client_id, thumbprint)))
+        }
+        "remove" => Update::Removed(ClientId::new(rest)),
+        "snapshot" => {
+            let pairs = rest.split_whitespace().map(|pair| pair.split_once('=').unwrap());
+            Update::Snapshot(
+                pairs.map(|(client_id, thumbprint)| application(client_id, thumbprint)).collect(),
+            )
+        }
+        "fail" => Update::Failed(SourceError(rest.to_owned())),
+        other => panic!("no command: {other}"),
+    }
+}
+
+/// The edge's process.
 #[test]
 fn process() {
     let Some(config) = std::env::var_os(CONFIG) else { return };
     let workers = std::env::var(WORKERS).unwrap().parse().unwrap();
-    let mut times = std::io::stdin().lock().lines().map(|line| {
-        let seconds = line.unwrap().parse().unwrap();
-        Timestamp::from_unix(seconds)
-    });
-    let clock = FixedClock::new(times.next().unwrap());
+    let start = std::env::var(CLOCK).ok().map(|seconds| Timestamp::from_unix(seconds.parse().unwrap()));
+    let fixed = start.map(FixedClock::new);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut terminate = {
         let _entered = runtime.enter();
         signal(SignalKind::terminate()).unwrap()
     };
     start_log().unwrap();
-    let initial = InitialBuild::new(Path::new(&config), Clock::Fixed(clock.clone()))
+    let clock = fixed.clone().map_or(Clock::System, Clock::Fixed);
+    let initial = InitialBuild::new(Path::new(&config), clock)
         .unwrap_or_else(|problems| panic!("{}", render(&problems, false)));
-    let edge = Edge::start(initial, Some(workers)).unwrap();
+    let (updates, received) = channel();
+    let source = Driven { updates: received, stop: updates.clone() };
+    let edge = Edge::start(initial, Some(workers), vec![Box::new(source)]).unwrap();
     for address in edge.https() {
         tracing::info!(target: "mtls_edge", %address, "HTTPS listener ready");
     }
     tracing::info!(target: "mtls_edge", address = %edge.admin(), "admin listener ready");
-    drop(times);
     std::thread::spawn(move || {
-        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-            clock.set(Timestamp::from_unix(line.parse().unwrap()));
-            tracing::info!(target: "mtls_edge", "{CLOCK_SET}");
+        for command in std::io::stdin().lock().lines().map_while(Result::ok) {
+            match (command.strip_prefix("clock "), &fixed) {
+                (Some(seconds), Some(clock)) => {
+                    clock.set(Timestamp::from_unix(seconds.parse().unwrap()));
+                    executed("");
+                }
+                _ => updates.send(Some(update(&command))).unwrap(),
+            }
         }
     });
     runtime.block_on(terminate.recv());

@@ -11,7 +11,7 @@ use mtls_edge::clock::Timestamp;
 use tempfile::TempDir;
 
 use super::{Edge, log::Log, program};
-use crate::support::{Ca, DOMAIN, set_clock};
+use crate::support::{Ca, DOMAIN, test_process};
 
 /// What an edge is started with. Text is TOML; files go into the configuration's folder.
 pub struct EdgeBuilder {
@@ -31,6 +31,7 @@ pub struct EdgeBuilder {
     workers: usize,
     open_files: Option<String>,
     clock: Option<Timestamp>,
+    second_source: bool,
 }
 
 impl EdgeBuilder {
@@ -53,6 +54,7 @@ impl EdgeBuilder {
             workers: 2,
             open_files: None,
             clock: None,
+            second_source: false,
         }
     }
 
@@ -214,11 +216,22 @@ impl EdgeBuilder {
         self
     }
 
+    /// With a second source of applications, which [`Edge::publish`] drives.
+    pub fn second_source(mut self) -> Self {
+        self.second_source = true;
+        self
+    }
+
+    /// Whether the test binary serves, and takes commands.
+    fn takes_commands(&self) -> bool {
+        self.clock.is_some() || self.second_source
+    }
+
     /// The program that serves.
     fn server(&self) -> Command {
         let config = self.folder.path().join("edge.toml");
-        if self.clock.is_some() {
-            return set_clock::program(&config, self.workers);
+        if self.takes_commands() {
+            return test_process::program(&config, self.workers, self.clock);
         }
         let mut program = self.program();
         program.args(["run", "--workers", &self.workers.to_string(), "--config"]).arg(config);
@@ -274,14 +287,11 @@ impl EdgeBuilder {
             // Of the test's own environment nothing shall decide what is logged; what the test asks for does.
             .env_remove("RUST_LOG")
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .stdin(if self.clock.is_some() { Stdio::piped() } else { Stdio::null() })
+            .stdin(if self.takes_commands() { Stdio::piped() } else { Stdio::null() })
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        if let (Some(time), Some(stdin)) = (self.clock, &mut child.stdin) {
-            set_clock::set(stdin, time);
-        }
         let log = Log::of(child.stderr.take().unwrap());
         let address = |message: &str| -> SocketAddr {
             let line = log.wait_for(|line| line.contains(message));
