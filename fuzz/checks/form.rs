@@ -3,7 +3,7 @@
 use http::{Method, Request};
 use mtls_edge::{authenticate::client_id, oauth::ParameterError};
 
-use crate::one_reading::{models, octets::Octets};
+use crate::one_reading::{models, raw_request::RawRequest};
 
 /// Checks a form as a body, and as the query of a GET.
 pub fn check(form: &[u8]) {
@@ -11,11 +11,11 @@ pub fn check(form: &[u8]) {
         .filter(|(name, _)| name == "client_id")
         .map(|(_, value)| value.into_owned())
         .collect();
-    let body = Octets {
+    let body = RawRequest {
         method: "POST",
         headers: vec![("content-type".to_owned(), b"application/x-www-form-urlencoded".to_vec())],
         body: form.to_vec(),
-        ..Octets::default()
+        ..RawRequest::default()
     };
     compare(&body, &named, is_plain(form));
     // What a URI may have in it.
@@ -23,12 +23,12 @@ pub fn check(form: &[u8]) {
         && Request::builder().method(Method::GET).uri(format!("/oauth/token?{query}")).body(()).is_ok()
         && !query.contains('#')
     {
-        let query = Octets { method: "GET", query: Some(query.to_owned()), ..Octets::default() };
+        let query = RawRequest { method: "GET", query: Some(query.to_owned()), ..RawRequest::default() };
         compare(&query, &named, is_plain(form));
     }
 }
 
-fn compare(request: &Octets, named: &[String], is_plain: bool) {
+fn compare(request: &RawRequest, named: &[String], is_plain: bool) {
     let Some(head) = request.head(false) else { return };
     match client_id(&head, &request.body) {
         Ok(client) => {

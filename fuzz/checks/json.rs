@@ -6,15 +6,15 @@ use mtls_edge::{authenticate::client_id, oauth::ParameterError};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
-use crate::one_reading::{models, octets::Octets};
+use crate::one_reading::{models, raw_request::RawRequest};
 
 /// Checks a body.
 pub fn check(body: &[u8]) {
-    let request = Octets {
+    let request = RawRequest {
         method: "POST",
         headers: vec![("content-type".to_owned(), b"application/json".to_vec())],
         body: body.to_vec(),
-        ..Octets::default()
+        ..RawRequest::default()
     };
     let Some(head) = request.head(false) else { return };
     let members = serde_json::from_slice::<Members>(body).ok();

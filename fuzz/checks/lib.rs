@@ -16,5 +16,5 @@ pub mod proxy_header;
 #[path = "../../tests/promises/one_reading"]
 pub mod one_reading {
     pub mod models;
-    pub mod octets;
+    pub mod raw_request;
 }

@@ -70,8 +70,8 @@ async fn good_chunks_are_served_one_request_after_the_other() {
     // All at once, and in pieces of any size.
     for piece in [all.len(), 1, 2, 7, 50, 333] {
         let mut stream = client.tls().await.unwrap();
-        for octets in all.as_bytes().chunks(piece) {
-            stream.write_all(octets).await.unwrap();
+        for bytes in all.as_bytes().chunks(piece) {
+            stream.write_all(bytes).await.unwrap();
             stream.flush().await.unwrap();
         }
         let mut answer = String::new();

@@ -6,7 +6,7 @@ use rcgen::DnType;
 
 use crate::support::{Ca, Client, Credentials, DOMAIN, EdgeBuilder, Upstream, self_signed};
 
-/// The longest line that a peer can cause, in octets.
+/// The longest line that a peer can cause, in bytes.
 const LONGEST: usize = 2048;
 
 const OPTIONAL: &str = r#"client_auth = "optional"
@@ -21,9 +21,9 @@ authenticate = "none"
 "#;
 
 /// A certificate of nobody's CA whose subject is so long.
-fn named(text: &str, octets: usize) -> Credentials {
+fn named(text: &str, bytes: usize) -> Credentials {
     Ca::new("Nobody's CA").issue("stranger", |params| {
-        params.distinguished_name.push(DnType::OrganizationalUnitName, text.repeat(octets / text.len()));
+        params.distinguished_name.push(DnType::OrganizationalUnitName, text.repeat(bytes / text.len()));
     })
 }
 
@@ -76,7 +76,7 @@ async fn no_line_of_a_strangers_is_longer_than_2_kib() {
     }
     edge.wait_for_logs("mtls_edge::access", asked);
     for line in edge.stop().lines() {
-        assert!(line.len() <= LONGEST, "{} octets: {line}", line.len());
+        assert!(line.len() <= LONGEST, "{} bytes: {line}", line.len());
         assert!(!line.contains(is_hidden), "{line:?}");
         assert!(serde_json::from_str::<serde_json::Value>(line).is_ok(), "{line}");
     }

@@ -2,7 +2,7 @@
 
 mod hostile;
 pub mod models;
-pub mod octets;
+pub mod raw_request;
 mod python;
 mod table;
 
@@ -20,21 +20,21 @@ use crate::support::{
     http2::{self, Outcome},
     self_signed,
 };
-use octets::Octets;
+use raw_request::RawRequest;
 
 /// Two clients; who sends these requests has the certificate of `a`.
 const CLIENTS: [&str; 2] = ["a", "b"];
 
 /// What the edge makes of a request: whose it is, and what the upstream sees. Nothing where it refuses it.
-fn edge(request: &Octets, http2: bool) -> Option<(String, Octets)> {
+fn edge(request: &RawRequest, http2: bool) -> Option<(String, RawRequest)> {
     let mut head = request.head(http2)?;
     let id = client_id(&head, &request.body).ok()?;
     Reserved::new([], [] as [HeaderName; 0]).remove_from(&mut head.headers);
-    CLIENTS.contains(&id.as_str()).then(|| (id.to_string(), Octets::forwarded(&head, &request.body)))
+    CLIENTS.contains(&id.as_str()).then(|| (id.to_string(), RawRequest::forwarded(&head, &request.body)))
 }
 
 /// Fails where some server reads another client than this.
-fn assert_one_reading(client: &str, seen: &Octets) {
+fn assert_one_reading(client: &str, seen: &RawRequest) {
     for (server, clients) in models::readings(seen) {
         let others: Vec<_> = clients.iter().filter(|other| *other != client).collect();
         assert!(others.is_empty(), "the edge reads {client:?}, {server} reads {others:?} of {seen:?}");
@@ -42,7 +42,7 @@ fn assert_one_reading(client: &str, seen: &Octets) {
 }
 
 /// So many hostile requests, always the same ones.
-fn hostile(count: usize) -> impl Iterator<Item = Octets> {
+fn hostile(count: usize) -> impl Iterator<Item = RawRequest> {
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
     let strategy = hostile::request();
@@ -57,7 +57,7 @@ fn no_server_reads_another_client_than_the_edge() {
             accepted += 1;
             assert_one_reading(&client, &seen);
         } else {
-            let all: octets::Clients =
+            let all: raw_request::Clients =
                 models::readings(&request).into_iter().flat_map(|(_, clients)| clients).collect();
             refused_of_two += usize::from(CLIENTS.iter().all(|client| all.contains(*client)));
         }
@@ -107,7 +107,7 @@ impl Fixture {
     }
 
     /// The status, and what reached the upstream.
-    async fn send(&self, path: &str, request: &Octets, http2: bool) -> (u16, Option<Octets>) {
+    async fn send(&self, path: &str, request: &RawRequest, http2: bool) -> (u16, Option<RawRequest>) {
         self.upstream.forget();
         let query = request.query.as_deref().map(|query| format!("?{query}")).unwrap_or_default();
         let target = format!("{path}{query}");
@@ -149,7 +149,7 @@ impl Fixture {
             let (mut head, ()) =
                 Request::builder().method(request.method).uri(seen.uri).body(()).unwrap().into_parts();
             head.headers = seen.headers;
-            Octets::forwarded(&head, &seen.body)
+            RawRequest::forwarded(&head, &seen.body)
         });
         (status, seen)
     }
@@ -190,7 +190,7 @@ async fn hostile_requests_through_the_edge_have_one_reading() {
     for (number, request) in hostile(400).enumerate() {
         let http2 = number % 2 == 0;
         // Over HTTP/1.1 a line's end in a value is another line, and that is another request than this.
-        if request.headers.iter().any(|(_, value)| value.iter().any(|octet| b"\r\n\0".contains(octet))) {
+        if request.headers.iter().any(|(_, value)| value.iter().any(|byte| b"\r\n\0".contains(byte))) {
             continue;
         }
         let (status, seen) = fixture.send("/oauth/token", &request, http2).await;
@@ -212,14 +212,14 @@ async fn hostile_requests_through_the_edge_have_one_reading() {
 #[tokio::test]
 async fn blank_edges_of_any_field_are_malformed_over_http2() {
     let fixture = Fixture::start().await;
-    let request = |value: &[u8]| Octets {
+    let request = |value: &[u8]| RawRequest {
         method: "POST",
         headers: vec![
             ("content-type".into(), b"application/x-www-form-urlencoded".to_vec()),
             ("x-mine".into(), value.to_vec()),
         ],
         body: b"client_id=a".to_vec(),
-        ..Octets::default()
+        ..RawRequest::default()
     };
     for path in ["/oauth/token", "/open/x"] {
         for value in [&b" x"[..], b"x ", b"\tx", b"x\t", b" ", b"\t"] {
@@ -228,7 +228,7 @@ async fn blank_edges_of_any_field_are_malformed_over_http2() {
             // HTTP/1.1 takes them for optional white space (RFC 9112 section 5).
             let (status, seen) = fixture.send(path, &request(value), false).await;
             assert_eq!(status, 200, "{path}: {value:?}");
-            assert_eq!(seen.unwrap().header("x-mine"), [octets::trim(value)]);
+            assert_eq!(seen.unwrap().header("x-mine"), [raw_request::trim(value)]);
         }
         for value in [&b""[..], b"x y", b"x\ty"] {
             assert_eq!(fixture.send(path, &request(value), true).await.0, 200, "{path}: {value:?}");
@@ -239,7 +239,7 @@ async fn blank_edges_of_any_field_are_malformed_over_http2() {
 #[tokio::test]
 async fn no_parameter_overrides_the_method() {
     let fixture = Fixture::start().await;
-    let request = |query: Option<&str>, kind: &str, body: &str| Octets {
+    let request = |query: Option<&str>, kind: &str, body: &str| RawRequest {
         method: "POST",
         query: query.map(str::to_owned),
         headers: vec![("content-type".into(), kind.as_bytes().to_vec())],

@@ -27,11 +27,11 @@ enum Forgery {
     Sent,
     /// It is sent, and kept for a replay.
     Recorded(Arc<Mutex<Vec<u8>>>),
-    /// These octets are sent instead.
+    /// These bytes are sent instead.
     Replaced(Vec<u8>),
-    /// As many octets of something else.
+    /// As many bytes of something else.
     Garbage,
-    /// The octets with one bit changed.
+    /// The bytes with one bit changed.
     BitFlipped,
 }
 
@@ -82,7 +82,7 @@ impl Signer for ForgedSigner {
         match &self.forgery {
             Forgery::Sent => {}
             Forgery::Recorded(kept) => kept.lock().unwrap().clone_from(&signature),
-            Forgery::Replaced(octets) => signature.clone_from(octets),
+            Forgery::Replaced(bytes) => signature.clone_from(bytes),
             Forgery::Garbage => signature.fill(0xa5),
             Forgery::BitFlipped => *signature.last_mut().unwrap() ^= 1,
         }
@@ -178,7 +178,7 @@ async fn a_certificate_readable_only_to_its_key_is_refused() {
     let key = KeyPair::generate().unwrap();
     let mut shown = self_signed_by(&key, "billing", |_| {});
     let mut der = shown.leaf().to_vec();
-    // SEQUENCEs of two octets of length; behind the second, signatureAlgorithm becomes an OCTET STRING.
+    // SEQUENCEs of two bytes of length; behind the second, signatureAlgorithm becomes an OCTET STRING.
     assert_eq!([der[0], der[1], der[4], der[5]], [0x30, 0x82, 0x30, 0x82]);
     let behind = 8 + usize::from(u16::from_be_bytes([der[6], der[7]]));
     assert_eq!(std::mem::replace(&mut der[behind], 0x04), 0x30);

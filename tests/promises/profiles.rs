@@ -234,9 +234,9 @@ async fn a_custom_profile_sends_every_encoding() {
     let facts = workshop.facts(&issued, "SUCCESS");
     let value = |profile: &str, index: usize| facts["profiles"][profile][index][1].as_str().unwrap();
     let hash = facts["hash"].as_str().unwrap();
-    let octets: Vec<u8> =
+    let bytes: Vec<u8> =
         (0..hash.len()).step_by(2).map(|at| u8::from_str_radix(&hash[at..at + 2], 16).unwrap()).collect();
-    let thumbprint = URL_SAFE_NO_PAD.encode(octets);
+    let thumbprint = URL_SAFE_NO_PAD.encode(bytes);
     let xfcc = value("envoy-xfcc", 0);
     let chain = xfcc.split_once("Chain=\"").unwrap().1.split_once('"').unwrap().0;
     let encodings = [

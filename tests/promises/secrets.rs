@@ -42,13 +42,13 @@ pub fn clean(text: &str, what: &str) {
     let lower = text.to_ascii_lowercase();
     for secret in SECRETS {
         let mut spellings = vec![secret.to_ascii_lowercase()];
-        let octets = secret.as_bytes();
-        let hex: Vec<String> = octets.iter().map(|b| format!("{b:02x}")).collect();
-        let decimal: Vec<String> = octets.iter().map(u8::to_string).collect();
+        let bytes = secret.as_bytes();
+        let hex: Vec<String> = bytes.iter().map(|b| format!("{b:02x}")).collect();
+        let decimal: Vec<String> = bytes.iter().map(u8::to_string).collect();
         spellings.extend([hex.concat(), hex.join(":"), decimal.join(", ")]);
-        // Base64 of any text that holds it: three ways to be aligned, the octets at either end left out.
+        // Base64 of any text that holds it: three ways to be aligned, the bytes at either end left out.
         for start in 0..3 {
-            let aligned = &octets[start..start + (octets.len() - start) / 3 * 3];
+            let aligned = &bytes[start..start + (bytes.len() - start) / 3 * 3];
             spellings.push(STANDARD.encode(aligned).to_ascii_lowercase());
         }
         for spelling in spellings {

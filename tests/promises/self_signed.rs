@@ -203,12 +203,12 @@ async fn a_thumbprint_is_registered_in_each_written_form() {
         let pem = format!("{form}.pem");
         let print = openssl(folder.path(), &["x509", "-in", &pem, "-noout", "-fingerprint", "-sha256"]);
         let colons = print.trim().split_once('=').unwrap().1.to_owned();
-        let octets: Vec<u8> = colons.split(':').map(|octet| u8::from_str_radix(octet, 16).unwrap()).collect();
+        let bytes: Vec<u8> = colons.split(':').map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect();
         let thumbprint = match *form {
             "hex" => colons.replace(':', "").to_lowercase(),
             "upper-hex" => colons.replace(':', ""),
             "hex-with-colons" => colons,
-            "base64url" => URL_SAFE_NO_PAD.encode(octets),
+            "base64url" => URL_SAFE_NO_PAD.encode(bytes),
             "certificate-file" => {
                 builder = builder.file("registered/by-file.pem", credentials.chain_pem());
                 String::new()

@@ -82,7 +82,7 @@ fn spellings(name: &str) -> Vec<String> {
     ]
 }
 
-/// Every name in every spelling, twice, the second time with octets that are no UTF-8.
+/// Every name in every spelling, twice, the second time with bytes that are no UTF-8.
 fn spoofs(lower: bool) -> Vec<(String, Vec<u8>)> {
     let respelled = names().into_iter().flat_map(|name| spellings(&name));
     let respelled = respelled.map(|name| if lower { name.to_ascii_lowercase() } else { name });

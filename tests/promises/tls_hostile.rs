@@ -65,9 +65,9 @@ impl PublicKeyData for RsaKey {
     }
 }
 
-fn integer(octets: &[u8]) -> Vec<u8> {
-    let sign: &[u8] = if octets[0] & 0x80 == 0 { &[] } else { &[0] };
-    der(2, &[sign, octets].concat())
+fn integer(bytes: &[u8]) -> Vec<u8> {
+    let sign: &[u8] = if bytes[0] & 0x80 == 0 { &[] } else { &[0] };
+    der(2, &[sign, bytes].concat())
 }
 
 fn der(tag: u8, content: &[u8]) -> Vec<u8> {
@@ -75,7 +75,7 @@ fn der(tag: u8, content: &[u8]) -> Vec<u8> {
     [&[tag, 0x84], &length[..], content].concat()
 }
 
-/// Shows a chain, and signs with so many octets of anything.
+/// Shows a chain, and signs with so many bytes of anything.
 #[derive(Clone, Debug)]
 struct Forger {
     chain: Vec<CertificateDer<'static>>,
@@ -271,10 +271,10 @@ async fn key_updates_without_end_close_the_connection() {
     serves(&edge, &registered).await;
 }
 
-/// Sends these octets on a connection of its own; what came back until the edge closed it.
-async fn sent(edge: &Edge, octets: &[u8]) -> Vec<u8> {
+/// Sends these bytes on a connection of its own; what came back until the edge closed it.
+async fn sent(edge: &Edge, bytes: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(edge.https).await.unwrap();
-    let _ = stream.write_all(octets).await;
+    let _ = stream.write_all(bytes).await;
     let mut answer = Vec::new();
     let _ = timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("the edge keeps it open");
     answer

@@ -103,7 +103,7 @@ async fn a_bodyless_response_with_a_length_is_not_reused() {
 
 #[tokio::test]
 async fn a_body_in_response_to_head_is_discarded() {
-    // With the head, in octets that look like a response, or a moment later.
+    // With the head, in bytes that look like a response, or a moment later.
     let bodies: [&'static [u8]; 2] = [b"stray", b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nstray"];
     for body in bodies {
         for framing in ["content-length: 5", "transfer-encoding: chunked", "x-none: 1"] {

@@ -152,8 +152,8 @@ async fn a_response_is_whole_however_it_comes() {
             if read_request(&mut stream).await.is_none() {
                 return;
             }
-            for octet in answer {
-                stream.write_all(&[*octet]).await.unwrap();
+            for byte in answer {
+                stream.write_all(&[*byte]).await.unwrap();
                 tokio::task::yield_now().await;
             }
         }
@@ -259,7 +259,7 @@ async fn an_early_response_does_not_block_the_upload() {
         let drain = async {
             let mut body = vec![0; LENGTH];
             read.read_exact(&mut body).await.unwrap();
-            assert!(body.iter().all(|octet| *octet == b'x'));
+            assert!(body.iter().all(|byte| *byte == b'x'));
         };
         tokio::join!(answer, drain);
         keep_answering(stream, OK).await;
@@ -277,7 +277,7 @@ async fn an_early_response_does_not_block_the_upload() {
         assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"), "{}", String::from_utf8_lossy(&answer));
         let mut body = vec![0; LENGTH];
         stream.read_exact(&mut body).await.unwrap();
-        assert!(body.iter().all(|octet| *octet == b'y'));
+        assert!(body.iter().all(|byte| *byte == b'y'));
     };
     tokio::time::timeout(Duration::from_secs(60), exchange).await.unwrap();
 }

@@ -80,7 +80,7 @@ warning: application.credential.thumbprint: looks like a placeholder: its bytes 
 
 0 errors, 1 warning
 "#);
-    let counting = (0..32).map(|octet| format!("{octet:02x}")).collect::<Vec<_>>().join(":");
+    let counting = (0..32).map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":");
     for (text, said) in [
         ("0123456789abcdef".repeat(4), "looks like a placeholder"),
         (format!("{:064x}", 1), "looks like a placeholder"),

@@ -6,7 +6,7 @@ use proptest::{
     sample::{Index, select},
 };
 
-use super::octets::Octets;
+use super::raw_request::RawRequest;
 
 /// Honest names, and whatever some server folds into `client_id`.
 const NAMES: &[&str] = &[
@@ -317,8 +317,8 @@ fn query() -> impl Strategy<Value = Option<String>> {
     })
 }
 
-/// A request to the token endpoint, with the octets of its body as form or JSON, and any type to go with it.
-pub fn request() -> impl Strategy<Value = Octets> {
+/// A request to the token endpoint, with the bytes of its body as form or JSON, and any type to go with it.
+pub fn request() -> impl Strategy<Value = RawRequest> {
     let form = ("application/x-www-form-urlencoded", 0);
     let json_type = ("application/json", 1);
     let body = prop_oneof![
@@ -332,10 +332,10 @@ pub fn request() -> impl Strategy<Value = Octets> {
             let kind = kind.unwrap_or(honest);
             let mut headers = vec![("Content-Type".to_owned(), kind.as_bytes().to_vec())];
             headers.extend(lines);
-            // One octet that is no UTF-8, now and then.
+            // One byte that is no UTF-8, now and then.
             let body = body.replace('\u{e3}', "\u{1}").into_bytes();
-            let body = body.into_iter().map(|octet| if octet == 1 { 0xe3 } else { octet }).collect();
-            Octets { method, query, headers, body }
+            let body = body.into_iter().map(|byte| if byte == 1 { 0xe3 } else { byte }).collect();
+            RawRequest { method, query, headers, body }
         },
     )
 }

@@ -12,10 +12,10 @@ mod python;
 mod rack;
 mod servlet;
 
-use super::octets::{Clients, Octets};
+use super::raw_request::{Clients, RawRequest};
 
 /// A server, and whom it takes a request for.
-pub type Model = (&'static str, fn(&Octets) -> Clients);
+pub type Model = (&'static str, fn(&RawRequest) -> Clients);
 
 /// All of them.
 pub const MODELS: &[Model] = &[
@@ -32,8 +32,8 @@ pub const MODELS: &[Model] = &[
 ];
 
 /// Whom each server reads that reads anybody.
-pub fn readings(octets: &Octets) -> Vec<(&'static str, Clients)> {
-    let all = MODELS.iter().map(|(name, read)| (*name, read(octets)));
+pub fn readings(request: &RawRequest) -> Vec<(&'static str, Clients)> {
+    let all = MODELS.iter().map(|(name, read)| (*name, read(request)));
     all.filter(|(_, clients)| !clients.is_empty()).collect()
 }
 

@@ -14,7 +14,7 @@ const SCRIPT: &str = r"
 import base64, json, sys, urllib.parse
 for line in sys.stdin:
     text = base64.b64decode(line)
-    # As Django: octets are taken for characters, so that nothing is lost before they are decoded.
+    # As Django: bytes are taken for characters, so that nothing is lost before they are decoded.
     pairs = urllib.parse.parse_qs(text.decode('latin-1'), keep_blank_values=True, encoding='latin-1', separator='&')
     read = lambda s: s.encode('latin-1').decode('utf-8', 'replace')
     print(json.dumps(sorted({read(v) for k, all in pairs.items() if read(k) == 'client_id' for v in all if v})))

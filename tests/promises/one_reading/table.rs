@@ -2,28 +2,28 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-use super::octets::Octets;
+use super::raw_request::RawRequest;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 const JSON: &str = "application/json";
 
 pub struct Attack {
     pub what: String,
-    pub request: Octets,
+    pub request: RawRequest,
     /// HTTP/1.1 trims values, so there it is another request.
     pub http2_only: bool,
 }
 
-fn request(headers: &[(&str, &[u8])], query: Option<&str>, body: &[u8]) -> Octets {
+fn request(headers: &[(&str, &[u8])], query: Option<&str>, body: &[u8]) -> RawRequest {
     let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), value.to_vec())).collect();
-    Octets { method: "POST", query: query.map(str::to_owned), headers, body: body.to_vec() }
+    RawRequest { method: "POST", query: query.map(str::to_owned), headers, body: body.to_vec() }
 }
 
-fn form(body: &[u8]) -> Octets {
+fn form(body: &[u8]) -> RawRequest {
     request(&[("Content-Type", FORM.as_bytes())], None, body)
 }
 
-fn json(body: &[u8]) -> Octets {
+fn json(body: &[u8]) -> RawRequest {
     request(&[("Content-Type", JSON.as_bytes())], None, body)
 }
 
@@ -31,7 +31,7 @@ pub fn attacks() -> Vec<Attack> {
     [basic_that_is_not_quite(), forms(), objects(), forms_taken_for_json()].into_iter().flatten().collect()
 }
 
-fn attack(what: impl Into<String>, request: Octets) -> Attack {
+fn attack(what: impl Into<String>, request: RawRequest) -> Attack {
     Attack { what: what.into(), request, http2_only: false }
 }
 
@@ -161,12 +161,12 @@ fn forms_taken_for_json() -> Vec<Attack> {
         "a blank before JSON",
         request(&[("Content-Type", FORM.as_bytes())], None, &[b" \n", &both[..]].concat()),
     ));
-    // `json.loads` reads it, and the form in one of its strings is in octets that make other characters of UTF-16.
+    // `json.loads` reads it, and the form in one of its strings is in bytes that make other characters of UTF-16.
     for (order, mark) in [("big", &b""[..]), ("big", b"\xfe\xff"), ("little", b""), ("little", b"\xff\xfe")] {
         let (before, behind) = (r#"{"x":""#, r#"","client_id":"b"}"#);
         let wide = |text: &str| -> Vec<u8> {
-            let octets = |unit: u16| if order == "big" { unit.to_be_bytes() } else { unit.to_le_bytes() };
-            text.encode_utf16().flat_map(octets).collect()
+            let bytes = |unit: u16| if order == "big" { unit.to_be_bytes() } else { unit.to_le_bytes() };
+            text.encode_utf16().flat_map(bytes).collect()
         };
         let body = [mark, &wide(before), b"x&client_id=a&y", b"z", &wide(behind)].concat();
         attacks.push(attack(format!("JSON in UTF-16, {order} end first, {}", mark.len()), form(&body)));
@@ -179,7 +179,7 @@ fn forms_taken_for_json() -> Vec<Attack> {
     attacks
 }
 
-pub fn honest() -> Vec<(&'static str, Octets)> {
+pub fn honest() -> Vec<(&'static str, RawRequest)> {
     let basic = |text: &str| format!("Basic {}", STANDARD.encode(text)).into_bytes();
     let with = |name: &str, value: &[u8]| {
         request(&[("Content-Type", FORM.as_bytes()), (name, value)], None, b"client_id=a&scope=x+y%3Bz")
@@ -188,7 +188,7 @@ pub fn honest() -> Vec<(&'static str, Octets)> {
         ("a form", form(b"grant_type=client_credentials&client_id=a&scope=openid+profile&resource=https%3A%2F%2Fx.example%2F%3Fa%3Db")),
         ("a form with a semicolon in a value", form(b"client_id=a&scope=x;y")),
         ("a form with a broken escape in a value", form(b"client_id=a&x=100%")),
-        ("a form with octets that are no UTF-8 in a value", form(b"client_id=a&x=\xff%ff")),
+        ("a form with bytes that are no UTF-8 in a value", form(b"client_id=a&x=\xff%ff")),
         ("an escaped name", form(b"client%5Fid=%61")),
         ("empty pairs", form(b"&client_id=a&&")),
         ("names that only resemble it", form(b"client_id2=b&xclient_id=b&client=b&client_assertion_type=x&client_id_hint=b&client_id=a")),
@@ -202,6 +202,6 @@ pub fn honest() -> Vec<(&'static str, Octets)> {
         ("DPoP", with("Authorization", b"DPoP abc")),
         ("Digest", with("Authorization", b"Digest username=\"x, y\", realm=\"z\"")),
         ("Signature", with("Authorization", b"Signature keyId=\"k\",headers=\"(request-target) host\",signature=\"ab==\"")),
-        ("GET", Octets { method: "GET", query: Some("client_id=a&scope=x".into()), ..Octets::default() }),
+        ("GET", RawRequest { method: "GET", query: Some("client_id=a&scope=x".into()), ..RawRequest::default() }),
     ]
 }

@@ -26,7 +26,7 @@ fn extension(kind: u16, content: &[u8]) -> Vec<u8> {
     [&kind.to_be_bytes()[..], &list(content)].concat()
 }
 
-/// Behind two octets of length.
+/// Behind two bytes of length.
 fn list(content: &[u8]) -> Vec<u8> {
     [&u16::try_from(content.len()).unwrap().to_be_bytes()[..], content].concat()
 }
@@ -115,7 +115,7 @@ async fn a_client_hello_of_thousands_of_items_is_answered_or_refused() {
             }),
         ),
         ("tickets", Hello::with(psk)),
-        ("octets", Hello::with(filled)),
+        ("bytes", Hello::with(filled)),
     ];
     for (what, hello) in &hellos {
         let mut stream = TcpStream::connect(edge.https).await.unwrap();
@@ -126,7 +126,7 @@ async fn a_client_hello_of_thousands_of_items_is_answered_or_refused() {
         let is_alert = start[0] == 21;
         assert!(is_server_hello || is_alert, "{what}: {start:?}");
     }
-    // An octet a record: more than is gathered is refused.
+    // An byte a record: more than is gathered is refused.
     let pieces = Hello::with(filled).records(1);
     sent(&edge, &pieces).await;
     edge.wait_for_log("the client's message is larger than 64 KiB");

@@ -1,7 +1,7 @@
 //! ASP.NET, Core and Framework: names without case, `%uXXXX`, System.Text.Json and Newtonsoft.
 
 use super::{basic, escapes, json};
-use crate::one_reading::octets::{Clients, Octets};
+use crate::one_reading::raw_request::{Clients, RawRequest};
 
 /// OrdinalIgnoreCase, and the invariant culture's comparison, which passes over what is invisible.
 fn is_client_id(name: &str) -> bool {
@@ -13,7 +13,7 @@ fn is_client_id(name: &str) -> bool {
 fn form(text: &[u8]) -> Clients {
     let text = text.strip_prefix(b"?").unwrap_or(text);
     let mut found = Clients::new();
-    for (name, value) in text.split(|octet| *octet == b'&').map(escapes::halves) {
+    for (name, value) in text.split(|byte| *byte == b'&').map(escapes::halves) {
         for decode in [escapes::lenient, escapes::with_unicode] {
             let name = escapes::lossy(&decode(name));
             // Model binding takes the member of a parameter, whatever that is called.
@@ -27,17 +27,17 @@ fn form(text: &[u8]) -> Clients {
     found
 }
 
-pub fn read(octets: &Octets) -> Clients {
-    let mut found = form(octets.query_octets());
-    if octets.is_form() {
-        found.extend(form(octets.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&octets.body)));
+pub fn read(request: &RawRequest) -> Clients {
+    let mut found = form(request.query_bytes());
+    if request.is_form() {
+        found.extend(form(request.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&request.body)));
     }
-    if octets.is_json() {
+    if request.is_json() {
         // PropertyNameCaseInsensitive, and the naming policies for snake and camel case.
-        found.extend(json::members(&octets.body, |name| {
+        found.extend(json::members(&request.body, |name| {
             is_client_id(name) || ["clientid", "client-id"].contains(&name.to_lowercase().as_str())
         }));
     }
-    octets.header("authorization").into_iter().for_each(|value| found.extend(basic::by_white_space(value)));
+    request.header("authorization").into_iter().for_each(|value| found.extend(basic::by_white_space(value)));
     found
 }

@@ -1,20 +1,20 @@
 //! HTTP Basic: how servers find it, what they take for base64, and whether they decode the client's identifier.
 
 use super::escapes::{lenient, lossy};
-use crate::one_reading::octets::Clients;
+use crate::one_reading::raw_request::Clients;
 
 /// Base64 of either alphabet; what is in neither is passed over (Node, PHP, Ruby, Python, RESTEasy).
 pub fn base64(text: &[u8]) -> Vec<u8> {
-    let value = |octet: &u8| match octet {
-        b'A'..=b'Z' => Some(octet - b'A'),
-        b'a'..=b'z' => Some(octet - b'a' + 26),
-        b'0'..=b'9' => Some(octet - b'0' + 52),
+    let value = |byte: &u8| match byte {
+        b'A'..=b'Z' => Some(byte - b'A'),
+        b'a'..=b'z' => Some(byte - b'a' + 26),
+        b'0'..=b'9' => Some(byte - b'0' + 52),
         b'+' | b'-' => Some(62),
         b'/' | b'_' => Some(63),
         _ => None,
     };
     let (mut decoded, mut bits, mut count) = (Vec::new(), 0_u32, 0);
-    for value in text.iter().take_while(|octet| **octet != b'=').filter_map(value) {
+    for value in text.iter().take_while(|byte| **byte != b'=').filter_map(value) {
         bits = bits << 6 | u32::from(value);
         count += 6;
         if count >= 8 {
@@ -28,18 +28,18 @@ pub fn base64(text: &[u8]) -> Vec<u8> {
 /// Whom base64 of `user:secret` names, read as it is and form-decoded, and cut at a NUL.
 pub fn named(encoded: &[u8]) -> Clients {
     let decoded = base64(encoded);
-    let Some(colon) = decoded.iter().position(|octet| *octet == b':') else { return Clients::new() };
+    let Some(colon) = decoded.iter().position(|byte| *byte == b':') else { return Clients::new() };
     let user = &decoded[..colon];
-    let cut = user.split(|octet| *octet == 0).next().unwrap_or_default();
+    let cut = user.split(|byte| *byte == 0).next().unwrap_or_default();
     [lossy(user), lossy(&lenient(user)), lossy(cut)].into_iter().filter(|id| !id.is_empty()).collect()
 }
 
-/// Behind `basic` in any case and at least one octet of white space, of any kind, wherever that is at the beginning of a word.
+/// Behind `basic` in any case and at least one byte of white space, of any kind, wherever that is at the beginning of a word.
 pub fn by_white_space(value: &[u8]) -> Clients {
     // Java's trim() takes away everything up to the space.
-    let start = value.iter().position(|octet| *octet > b' ').unwrap_or(value.len());
+    let start = value.iter().position(|byte| *byte > b' ').unwrap_or(value.len());
     let value = &value[start..];
-    let is_blank = |octet: &u8| matches!(octet, b' ' | b'\t' | 0x0b | 0x0c | b'\r' | b'\n' | 0xa0 | 0x85);
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t' | 0x0b | 0x0c | b'\r' | b'\n' | 0xa0 | 0x85);
     let words: Vec<&[u8]> = value.split(is_blank).filter(|word| !word.is_empty()).collect();
     match words.as_slice() {
         [scheme, credentials, ..] if scheme.eq_ignore_ascii_case(b"basic") => named(credentials),
@@ -47,7 +47,7 @@ pub fn by_white_space(value: &[u8]) -> Clients {
     }
 }
 
-/// What is behind the sixth octet of something that begins with `basic` once commas, quotes and blanks are gone.
+/// What is behind the sixth byte of something that begins with `basic` once commas, quotes and blanks are gone.
 pub fn by_length(value: &[u8]) -> Clients {
     let start = value.iter().position(u8::is_ascii_alphanumeric).unwrap_or(value.len());
     let value = &value[start..];

@@ -1,22 +1,22 @@
 //! Percent-decoding, each with its own idea of what is not well formed.
 
-fn hex(octet: Option<&u8>) -> Option<u8> {
-    octet.and_then(|octet| char::from(*octet).to_digit(16)).and_then(|digit| u8::try_from(digit).ok())
+fn hex(byte: Option<&u8>) -> Option<u8> {
+    byte.and_then(|byte| char::from(*byte).to_digit(16)).and_then(|digit| u8::try_from(digit).ok())
 }
 
 /// `+` is a space; an escape that is broken stays as it is (WHATWG, PHP, Python).
 pub fn lenient(component: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::new();
     let mut at = 0;
-    while let Some(octet) = component.get(at) {
-        match (octet, hex(component.get(at + 1)), hex(component.get(at + 2))) {
+    while let Some(byte) = component.get(at) {
+        match (byte, hex(component.get(at + 1)), hex(component.get(at + 2))) {
             (b'%', Some(high), Some(low)) => {
                 decoded.push(high << 4 | low);
                 at += 3;
                 continue;
             }
             (b'+', ..) => decoded.push(b' '),
-            _ => decoded.push(*octet),
+            _ => decoded.push(*byte),
         }
         at += 1;
     }
@@ -25,8 +25,8 @@ pub fn lenient(component: &[u8]) -> Vec<u8> {
 
 /// A broken escape is an error (Go, Java, Ruby).
 pub fn strict(component: &[u8]) -> Option<Vec<u8>> {
-    let broken = component.iter().enumerate().any(|(at, octet)| {
-        *octet == b'%' && (hex(component.get(at + 1)).is_none() || hex(component.get(at + 2)).is_none())
+    let broken = component.iter().enumerate().any(|(at, byte)| {
+        *byte == b'%' && (hex(component.get(at + 1)).is_none() || hex(component.get(at + 2)).is_none())
     });
     (!broken).then(|| lenient(component))
 }
@@ -51,17 +51,17 @@ pub fn with_unicode(component: &[u8]) -> Vec<u8> {
 }
 
 /// UTF-8 of any length for a character, as decoders took it before they learned better.
-pub fn overlong(octets: &[u8]) -> String {
+pub fn overlong(bytes: &[u8]) -> String {
     let mut text = String::new();
     let mut at = 0;
-    while let Some(octet) = octets.get(at) {
-        if let (0xc0 | 0xc1, Some(next @ 0x80..=0xbf)) = (octet, octets.get(at + 1)) {
-            text.push(char::from((octet & 1) << 6 | (next & 0x3f)));
+    while let Some(byte) = bytes.get(at) {
+        if let (0xc0 | 0xc1, Some(next @ 0x80..=0xbf)) = (byte, bytes.get(at + 1)) {
+            text.push(char::from((byte & 1) << 6 | (next & 0x3f)));
             at += 2;
         } else {
-            let end = (at + 1..=octets.len()).find(|end| std::str::from_utf8(&octets[at..*end]).is_ok());
+            let end = (at + 1..=bytes.len()).find(|end| std::str::from_utf8(&bytes[at..*end]).is_ok());
             if let Some(end) = end.filter(|end| end - at <= 4) {
-                text.push_str(std::str::from_utf8(&octets[at..end]).unwrap());
+                text.push_str(std::str::from_utf8(&bytes[at..end]).unwrap());
                 at = end;
             } else {
                 text.push('\u{fffd}');
@@ -72,12 +72,12 @@ pub fn overlong(octets: &[u8]) -> String {
     text
 }
 
-pub fn lossy(octets: &[u8]) -> String {
-    String::from_utf8_lossy(octets).into_owned()
+pub fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// Name and value at the first `=`.
 pub fn halves(pair: &[u8]) -> (&[u8], &[u8]) {
-    let at = pair.iter().position(|octet| *octet == b'=');
+    let at = pair.iter().position(|byte| *byte == b'=');
     at.map_or((pair, &b""[..]), |at| (&pair[..at], &pair[at + 1..]))
 }

@@ -1,12 +1,12 @@
 //! Go: `url.ParseQuery`, `Request.BasicAuth`, encoding/json.
 
 use super::{basic, escapes, json};
-use crate::one_reading::octets::{Clients, Octets};
+use crate::one_reading::raw_request::{Clients, RawRequest};
 
 /// A pair with a semicolon or a broken escape is left out (since 1.17); before, a semicolon ended a pair.
 fn parse_query(text: &[u8]) -> Clients {
-    let since = text.split(|octet| *octet == b'&').filter(|pair| !pair.contains(&b';'));
-    let before = text.split(|octet| matches!(octet, b'&' | b';'));
+    let since = text.split(|byte| *byte == b'&').filter(|pair| !pair.contains(&b';'));
+    let before = text.split(|byte| matches!(byte, b'&' | b';'));
     let pairs = since.chain(before).map(escapes::halves);
     let decoded = pairs.filter_map(|(name, value)| Some((escapes::strict(name)?, escapes::strict(value)?)));
     let named = decoded.filter(|(name, _)| name == b"client_id");
@@ -18,14 +18,14 @@ fn folds(name: &str) -> bool {
     name.to_lowercase() == "client_id" || name.to_uppercase() == "CLIENT_ID"
 }
 
-pub fn read(octets: &Octets) -> Clients {
-    let mut found = parse_query(octets.query_octets());
-    if octets.is_form() {
-        found.extend(parse_query(&octets.body));
+pub fn read(request: &RawRequest) -> Clients {
+    let mut found = parse_query(request.query_bytes());
+    if request.is_form() {
+        found.extend(parse_query(&request.body));
     }
     // A handler that decodes JSON asks for no Content-Type, and for one value only.
-    found.extend(json::members(&octets.body, folds));
-    for value in octets.header("authorization") {
+    found.extend(json::members(&request.body, folds));
+    for value in request.header("authorization") {
         if let Some((scheme, credentials)) = value.split_at_checked(6)
             && scheme.eq_ignore_ascii_case(b"basic ")
         {

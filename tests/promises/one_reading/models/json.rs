@@ -1,7 +1,7 @@
 //! JSON, by parsers that take more than RFC 8259 does. Members of one name are all kept.
 
 use super::escapes::lossy;
-use crate::one_reading::octets::Clients;
+use crate::one_reading::raw_request::Clients;
 
 /// Whom the members of the first object of a body name, where `is_name` says which members count.
 pub fn members(body: &[u8], is_name: impl Fn(&str) -> bool) -> Clients {

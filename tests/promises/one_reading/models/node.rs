@@ -1,25 +1,25 @@
 //! Node: `URLSearchParams` of the request's text, qs as Express and koa-body use it, `JSON.parse`, basic-auth.
 
 use super::{basic, escapes, json};
-use crate::one_reading::octets::{Clients, Octets};
+use crate::one_reading::raw_request::{Clients, RawRequest};
 
-fn authorization(octets: &Octets) -> Clients {
-    octets.header("authorization").into_iter().flat_map(basic::by_white_space).collect()
+fn authorization(request: &RawRequest) -> Clients {
+    request.header("authorization").into_iter().flat_map(basic::by_white_space).collect()
 }
 
 /// `new URLSearchParams(text)`: a `?` before the first name is dropped.
 fn search_params(text: &[u8]) -> Clients {
     let text = text.strip_prefix(b"?").unwrap_or(text);
-    let pairs = text.split(|octet| *octet == b'&').map(escapes::halves);
+    let pairs = text.split(|byte| *byte == b'&').map(escapes::halves);
     let named = pairs.filter(|(name, _)| escapes::lossy(&escapes::lenient(name)) == "client_id");
     named.map(|(_, value)| escapes::lossy(&escapes::lenient(value))).filter(|id| !id.is_empty()).collect()
 }
 
 /// `await request.text()` drops a byte order mark; nobody looks at the Content-Type.
-pub fn url_search_params(octets: &Octets) -> Clients {
-    let body = octets.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&octets.body);
-    let mut found = authorization(octets);
-    found.extend(search_params(octets.query_octets()));
+pub fn url_search_params(request: &RawRequest) -> Clients {
+    let body = request.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&request.body);
+    let mut found = authorization(request);
+    found.extend(search_params(request.query_bytes()));
     found.extend(search_params(body));
     found.extend(json::members(body, |name| name == "client_id"));
     found
@@ -27,8 +27,8 @@ pub fn url_search_params(octets: &Octets) -> Clients {
 
 /// decodeURIComponent, and the text as it was where that throws.
 fn decode(component: &[u8]) -> String {
-    let spaced: Vec<u8> = component.iter().map(|octet| if *octet == b'+' { b' ' } else { *octet }).collect();
-    let decoded = escapes::strict(&spaced).and_then(|octets| String::from_utf8(octets).ok());
+    let spaced: Vec<u8> = component.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+    let decoded = escapes::strict(&spaced).and_then(|bytes| String::from_utf8(bytes).ok());
     decoded.unwrap_or_else(|| escapes::lossy(&spaced))
 }
 
@@ -40,7 +40,7 @@ fn root(name: &str) -> &str {
 
 fn qs_of(text: &[u8]) -> Clients {
     let text = text.strip_prefix(b"?").unwrap_or(text);
-    let pairs = text.split(|octet| *octet == b'&').take(1000).map(escapes::halves);
+    let pairs = text.split(|byte| *byte == b'&').take(1000).map(escapes::halves);
     let named = pairs.filter(|(name, _)| {
         let name = decode(name);
         root(&name) == "client_id" || name.starts_with("__proto__[client_id]")
@@ -48,14 +48,14 @@ fn qs_of(text: &[u8]) -> Clients {
     named.map(|(_, value)| decode(value)).filter(|id| !id.is_empty()).collect()
 }
 
-pub fn qs(octets: &Octets) -> Clients {
-    let mut found = authorization(octets);
-    found.extend(qs_of(octets.query_octets()));
-    if octets.is_form() {
-        found.extend(qs_of(&octets.body));
+pub fn qs(request: &RawRequest) -> Clients {
+    let mut found = authorization(request);
+    found.extend(qs_of(request.query_bytes()));
+    if request.is_form() {
+        found.extend(qs_of(&request.body));
     }
-    if octets.is_json() {
-        found.extend(json::members(&octets.body, |name| name == "client_id"));
+    if request.is_json() {
+        found.extend(json::members(&request.body, |name| name == "client_id"));
     }
     found
 }

@@ -1,7 +1,7 @@
 //! Rack 2: pairs at `&` and `;`, nested names, `HTTP_*` variables.
 
 use super::{basic, escapes, json};
-use crate::one_reading::octets::{Clients, Octets};
+use crate::one_reading::raw_request::{Clients, RawRequest};
 
 /// `normalize_params`: brackets before a name are dropped, those behind it nest.
 fn key(name: &str) -> &str {
@@ -9,9 +9,9 @@ fn key(name: &str) -> &str {
 }
 
 fn nested_query(text: &[u8]) -> Clients {
-    let pairs = text.split(|octet| matches!(octet, b'&' | b';'));
+    let pairs = text.split(|byte| matches!(byte, b'&' | b';'));
     // Blanks behind a separator belong to it.
-    let pairs = pairs.map(|pair| &pair[pair.iter().take_while(|octet| **octet == b' ').count()..]);
+    let pairs = pairs.map(|pair| &pair[pair.iter().take_while(|byte| **byte == b' ').count()..]);
     // A broken escape refuses the whole request; left out here, so that what is before and behind it counts.
     let decoded = pairs
         .map(escapes::halves)
@@ -20,19 +20,19 @@ fn nested_query(text: &[u8]) -> Clients {
     named.map(|(_, value)| escapes::lossy(&value)).filter(|id| !id.is_empty()).collect()
 }
 
-pub fn read(octets: &Octets) -> Clients {
-    let mut found = nested_query(octets.query_octets());
+pub fn read(request: &RawRequest) -> Clients {
+    let mut found = nested_query(request.query_bytes());
     // Without a Content-Type a POST is a form.
-    if octets.is_form() || (octets.method == "POST" && octets.media_types().iter().all(String::is_empty)) {
-        found.extend(nested_query(&octets.body));
+    if request.is_form() || (request.method == "POST" && request.media_types().iter().all(String::is_empty)) {
+        found.extend(nested_query(&request.body));
     }
-    if octets.is_json() {
+    if request.is_json() {
         // `deep_transform_keys(&:underscore)`, which many an API has in front of its parameters.
-        found.extend(json::members(&octets.body, |name| {
+        found.extend(json::members(&request.body, |name| {
             let folded = name.replace('-', "_");
             folded == "client_id" || folded == "clientId" || folded == "ClientId"
         }));
     }
-    octets.cgi("authorization").into_iter().for_each(|value| found.extend(basic::by_white_space(value)));
+    request.cgi("authorization").into_iter().for_each(|value| found.extend(basic::by_white_space(value)));
     found
 }

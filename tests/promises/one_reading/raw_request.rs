@@ -1,4 +1,4 @@
-//! A request as octets, as it reaches a server: what every model of a server reads.
+//! A request as bytes, as it reaches a server: what every model of a server reads.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ pub type Clients = BTreeSet<String>;
 
 /// Lines, target and body.
 #[derive(Clone, Debug, Default)]
-pub struct Octets {
+pub struct RawRequest {
     pub method: &'static str,
     /// Without the `?`.
     pub query: Option<String>,
@@ -18,7 +18,7 @@ pub struct Octets {
     pub body: Vec<u8>,
 }
 
-impl Octets {
+impl RawRequest {
     /// The values of a header as HTTP compares names.
     pub fn header(&self, name: &str) -> Vec<&[u8]> {
         let same = self.headers.iter().filter(|(other, _)| other.eq_ignore_ascii_case(name));
@@ -35,7 +35,7 @@ impl Octets {
     /// The media type, as most servers take it: of any line, what is before the first of `;`, `,` and blanks, in lower case.
     pub fn media_types(&self) -> Vec<String> {
         let lines = self.cgi("content-type").into_iter();
-        let ends = |octet: &u8| matches!(octet, b';' | b',' | b' ' | b'\t');
+        let ends = |byte: &u8| matches!(byte, b';' | b',' | b' ' | b'\t');
         lines
             .map(|line| {
                 let end = line.iter().position(ends).unwrap_or(line.len());
@@ -56,7 +56,7 @@ impl Octets {
         })
     }
 
-    pub fn query_octets(&self) -> &[u8] {
+    pub fn query_bytes(&self) -> &[u8] {
         self.query.as_deref().unwrap_or_default().as_bytes()
     }
 
