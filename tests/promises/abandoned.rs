@@ -1,5 +1,6 @@
-//! Clients that give up their requests: each costs the upstream something and the client next to nothing, so that most of a
-//! connection's requests must not end so.
+//! Clients that cancel their requests. Each cancelled request costs the upstream something and the client almost nothing, so the edge
+//! closes connections on which
+//! most requests are cancelled.
 
 use std::sync::{
     Arc,
@@ -25,13 +26,13 @@ use crate::{
     },
 };
 
-/// Sends requests that are broken in some way once they have reached the upstream; what the edge says at the end.
+/// Sends requests that are broken in some way once they have reached the upstream. Returns the edge's last frames.
 async fn give_up(held: &mut Held, frames: &mut Frames, kind: u8, payload: [u8; 4]) -> (usize, Vec<u32>) {
     let mut sent = 0;
     while sent < 1000 {
         let Ok(stream) = frames.token("billing").await else { break };
         sent += 1;
-        // Either the request arrives, or the connection has ended.
+        // Either the request arrives, or the edge has closed the connection.
         tokio::select! {
             () = held.arrived() => {}
             codes = frames.until_closed() => return (sent, codes),
@@ -53,11 +54,11 @@ async fn a_client_that_resets_its_requests_loses_its_connection() {
     assert!((101..=110).contains(&sent), "{sent}");
     assert_eq!(codes, [ENHANCE_YOUR_CALM]);
     assert_eq!(admin::metric(&edge, "mtls_edge_connections_closed_total{reason=\"abandoning\"}").await, 1);
-    // Nothing is left of them at the upstream.
+    // No connection to the upstream is left open.
     none_left(&edge).await;
     let answered = tokio::spawn(async move { client.token("billing").await });
     held.arrived().await;
-    // Also for those that were given up.
+    // Also to the cancelled requests.
     held.release(sent + 1);
     assert_eq!(answered.await.unwrap().status, 200);
 }
@@ -80,7 +81,7 @@ async fn streams_that_break_in_their_request_count() {
     let upstream = Scripted::start(|_, stream| keep_answering(stream, OK)).await;
     let (edge, client) = edge_before(upstream.url(), "");
     let client = Client::with(&edge, &client);
-    // In one write, so that the edge answers 400 to a stream that is gone.
+    // In one write, so that the edge responds with 400 on a stream that was reset.
     for kind in [RESET, WINDOW_UPDATE] {
         let mut frames = Frames::connect(&client, &[]).await;
         let payload = if kind == RESET { CANCEL } else { 0x7fff_ffff };
@@ -88,7 +89,7 @@ async fn streams_that_break_in_their_request_count() {
         while sent < 2000 && frames.broken_token("billing", kind, payload).await.is_ok() {
             sent += 1;
             if sent % 50 == 0 {
-                // Whatever it says of them, so that it can be heard at the end.
+                // Its frames are read, so that it can send the last one.
                 tokio::task::yield_now().await;
             }
         }
@@ -104,7 +105,7 @@ async fn a_client_that_ignores_goaway_is_disconnected() {
     let (edge, client) = edge_before(upstream.url(), "");
     let stranger = self_signed("stranger");
     let _ = client;
-    // A refused certificate closes the connection; this client acknowledges nothing, and goes on.
+    // A refused certificate closes the connection; this client ignores that, and continues.
     let mut frames = Frames::connect(&Client::with(&edge, &stranger), &[]).await;
     let ended = timeout(PATIENCE, async {
         while frames.token("billing").await.is_ok() {
@@ -131,7 +132,7 @@ async fn a_client_that_gives_up_now_and_then_is_served() {
     let (edge, client) = edge_before(upstream.url(), "");
     let mut frames = Frames::connect(&Client::with(&edge, &client), &[]).await;
     for _ in 0..250 {
-        // One that is never whole is given up, two are answered.
+        // One request that is never complete is cancelled, two get a response.
         let stream = frames.head("POST", "/oauth/token").await.unwrap();
         frames.send(RESET, 0, stream, &CANCEL.to_be_bytes()).await.unwrap();
         for _ in 0..2 {
@@ -143,7 +144,7 @@ async fn a_client_that_gives_up_now_and_then_is_served() {
 
 #[tokio::test]
 async fn requests_that_are_given_up_leave_no_connection_behind() {
-    // It takes connections and requests, and says nothing.
+    // It accepts connections and requests, and sends nothing.
     let open = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&open);
     let (sender, mut arrivals) = unbounded_channel();
@@ -164,7 +165,7 @@ async fn requests_that_are_given_up_leave_no_connection_behind() {
         let mut frames = Frames::connect(&client, &[]).await;
         for _ in 0..90 {
             let stream = frames.token("billing").await.unwrap();
-            // h2 ends a connection by itself whose streams are reset before they are looked at.
+            // h2 itself closes a connection whose streams are reset before they are accepted.
             arrivals.recv().await.unwrap();
             frames.send(RESET, 0, stream, &CANCEL.to_be_bytes()).await.unwrap();
         }
@@ -195,7 +196,7 @@ async fn requests_that_are_given_up_share_connections() {
                 held.release(1);
             }
         }
-        // Another one is opened only if the next request comes before an answer was read.
+        // Another connection is opened only if the next request arrives before a response was read.
         assert!(held.accepted() < 30, "{kind}: {} connections for 270 requests", held.accepted());
     }
 }
@@ -228,13 +229,13 @@ async fn a_cancelled_response_leaves_a_clean_connection() {
         rest.add_permits(1);
     }
     assert!(upstream.accepted() < 30, "{} connections for 90 requests", upstream.accepted());
-    // What is left of a response is nobody else's.
+    // The rest of a response is not read as that of another request.
     rest.add_permits(1);
     let answer = client.token("billing").await;
     assert_eq!((answer.status.as_u16(), &answer.body[..]), (200, &b"half"[..]));
 }
 
-/// An upstream over https that begins its handshakes, each when it has a permit, and then answers; what it is sent.
+/// An https upstream that begins each handshake when it gets a permit, and then responds. Returns what it receives.
 async fn shaking_hands(ca: &Ca, permits: Arc<Semaphore>) -> (Scripted, UnboundedReceiver<String>) {
     let acceptor = acceptor(&ca.server(&["localhost"]), &["http/1.1"]);
     let (sender, requests) = unbounded_channel();
@@ -255,7 +256,7 @@ async fn shaking_hands(ca: &Ca, permits: Arc<Semaphore>) -> (Scripted, Unbounded
     (upstream, requests)
 }
 
-/// Waits until so many connections were opened.
+/// Waits until this many connections were opened.
 async fn opened(upstream: &Scripted, connections: usize) {
     timeout(PATIENCE, async {
         while upstream.accepted() < connections {
@@ -290,7 +291,7 @@ async fn an_abandoned_connection_serves_the_next_request() {
 
 #[tokio::test]
 async fn a_waiting_request_takes_the_first_free_connection() {
-    // Only the first connection gets anywhere, as where the others are lost in a full queue.
+    // Only the first connection completes its handshake, as if the SYNs of the others were dropped by a full accept queue.
     let (arrived, mut arrivals) = unbounded_channel();
     let permits = Arc::new(Semaphore::new(0));
     let (ca, release) = (Ca::new("Upstream CA"), Arc::clone(&permits));
@@ -326,7 +327,7 @@ async fn a_waiting_request_takes_the_first_free_connection() {
 
 #[tokio::test]
 async fn an_application_takes_what_was_opened_for_a_stranger() {
-    // Only the first connection gets anywhere, as in a flood of strangers' requests.
+    // Only the first connection completes its handshake, as in a flood of anonymous requests.
     let (ca, permits) = (Ca::new("Upstream CA"), Arc::new(Semaphore::new(0)));
     let (upstream, mut requests) = shaking_hands(&ca, Arc::clone(&permits)).await;
     let routes = "client_auth = \"optional\"\n[[domain.route]]\n[[domain.route]]\npath = \"/open\"\nmethods = [\"GET\"]\nauthenticate = \"none\"";

@@ -1,4 +1,4 @@
-//! The admin address answers its operator, whoever else knocks.
+//! The admin address responds to its operator, whatever other clients do.
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -13,7 +13,7 @@ async fn start(listen: &str) -> Edge {
     EdgeBuilder::new(upstream.url()).usual_domain("auth0").listen(listen).start()
 }
 
-/// What comes back on a connection of its own, until it is closed.
+/// Sends this on a new connection, and returns the bytes received until it is closed.
 async fn ask(edge: &Edge, request: &str) -> String {
     let mut stream = TcpStream::connect(edge.admin).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -64,7 +64,7 @@ async fn each_request_names_one_host_in_every_place() {
     let edge = start("").await;
     let own = edge.admin;
     for (request, status) in [
-        // Old probes speak HTTP/1.0; no browser does.
+        // Old probes use HTTP/1.0, without `Host`; browsers do not.
         ("GET /healthz HTTP/1.0\r\n\r\n".to_owned(), "200"),
         ("GET /healthz HTTP/1.0\r\nhost: evil.example\r\n\r\n".to_owned(), "421"),
         ("GET /healthz HTTP/1.1\r\nconnection: close\r\n\r\n".to_owned(), "400"),
@@ -111,10 +111,10 @@ async fn silent_connections_do_not_block_probes() {
             assert_eq!(admin::get(&edge, path).await.0, 200, "{round} {path}");
         }
     }
-    // The oldest had to go.
+    // The oldest connection was closed.
     let mut rest = Vec::new();
     let _ = timeout(PATIENCE, held[0].read_to_end(&mut rest)).await.expect("it stays open");
-    // Nor does it help to begin a request, or to send one and stay.
+    // The same holds for clients that begin a request, or that send one and keep the connection open.
     let own = edge.admin;
     for beginning in
         ["GET /healthz HTTP/1.1\r\nx: ".to_owned(), format!("GET /healthz HTTP/1.1\r\nhost: {own}\r\n\r\n")]
@@ -132,7 +132,7 @@ async fn silent_connections_do_not_block_probes() {
 async fn a_connection_without_a_request_is_closed() {
     let edge = start("").await;
     let own = edge.admin;
-    // Silent, with half a head, and after a request that was answered.
+    // Silent, with half a head, and after a response.
     for sent in [
         String::new(),
         "GET /healthz HTTP/1.1\r\nx: ".to_owned(),

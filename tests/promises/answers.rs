@@ -1,4 +1,4 @@
-//! Whose answer it is: under many requests at once, some of which are given up, nobody gets another's.
+//! Each client gets its own responses, under many concurrent requests of which some are cancelled.
 
 use std::time::Duration;
 
@@ -16,17 +16,17 @@ use crate::support::{
 const CLIENTS: usize = 8;
 const REQUESTS: usize = 60;
 
-/// A request whose answer is its own body, over and over.
+/// Sends requests whose response is their own body.
 fn request(name: &str) -> Request<Full<Bytes>> {
     Request::post("/any/thing").body(Full::from(name.to_owned())).unwrap()
 }
 
 fn echo(name: &str) -> String {
-    // Some fit into one packet and some do not.
+    // Some fit into one packet, some do not.
     name.repeat(1 + name.len() * name.bytes().map(usize::from).sum::<usize>() % 500)
 }
 
-/// Clients that ask and give up now and then, over both versions of HTTP.
+/// Clients that send requests and sometimes cancel them, over both versions of HTTP.
 async fn ask_and_give_up(clients: [Client; 2]) {
     let asking = (0..CLIENTS).map(|number| {
         let client = clients[number % 2].clone();
@@ -43,7 +43,7 @@ async fn ask_and_give_up(clients: [Client; 2]) {
                     assert!(answer.body == echo(&name), "{name} got another answer: {:?}", answer.body);
                 } else {
                     assert!(is_given_up, "{name} has no answer");
-                    // Over HTTP/1.1 the connection goes with its request.
+                    // Over HTTP/1.1, cancelling a request closes its connection.
                     if number % 2 == 0 || round % 2 == 0 {
                         connection = client.connect().await;
                     }
@@ -65,7 +65,7 @@ async fn no_client_gets_anothers_answer_over_http1_to_the_upstream() {
             if stream.write_all(head.as_bytes()).await.is_err() {
                 return;
             }
-            // Slowly now and then, so that it is given up in the middle.
+            // Sometimes slowly, so that the request is cancelled in the middle.
             for piece in answer.as_bytes().chunks(answer.len() / 2 + 1) {
                 if answer.len().is_multiple_of(3) {
                     tokio::time::sleep(Duration::from_millis(2)).await;

@@ -1,4 +1,4 @@
-//! A certificate speaks for the application that registered it, and for no other; without one nobody does.
+//! A certificate authenticates only the application that registered it. Without a certificate no client is authenticated.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -13,7 +13,7 @@ use crate::support::{
 };
 
 const FORM: &str = "application/x-www-form-urlencoded";
-/// Whom each route asks for, beside each other on a domain that lets clients come without a certificate.
+/// Routes of each `authenticate` mode on a domain with optional client authentication.
 const ROUTES: &str = r#"client_auth = "optional"
 [[domain.route]]
 path = "/oauth/token"
@@ -29,7 +29,7 @@ fn basic(client_id: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{client_id}:the+right%20secret")))
 }
 
-/// A request that names its client in each place where OAuth lets it stand.
+/// A request that names its client in each place that OAuth allows.
 fn everywhere(client_id: &str) -> Vec<Request<Full<Bytes>>> {
     let post = || Request::post("/oauth/token");
     let json = format!(r#"{{"grant_type":"client_credentials","client_id":"{client_id}"}}"#);
@@ -45,7 +45,7 @@ fn everywhere(client_id: &str) -> Vec<Request<Full<Bytes>>> {
 struct Fixture {
     upstream: Upstream,
     edge: Edge,
-    /// Two self-signed, one of a CA; each named as its application.
+    /// Two self-signed certificates and one of a CA, each named as its application.
     owners: Vec<(&'static str, Credentials)>,
 }
 
@@ -157,7 +157,7 @@ async fn a_client_secret_does_not_replace_the_certificate() {
                 assert!(told.contains("client certificate is required"), "{told}");
             }
         }
-        // Nor is another's certificate made good by a secret.
+        // A secret does not make another application's certificate acceptable.
         let request = Request::post("/oauth/token").header("authorization", basic(client_id));
         let request = request.body(Full::default()).unwrap();
         let answer = Client::with(&fixture.edge, &fixture.owners[1].1).connect().await.send(request).await;
@@ -211,7 +211,7 @@ async fn a_request_that_names_two_clients_or_none_is_malformed() {
         }
         assert_eq!(fixture.upstream.seen().len(), 0);
     }
-    // The same client in several places is one client.
+    // The same client in several places is accepted.
     let request = with("/oauth/token?client_id=alpha", &[form, own], "client_id=alpha");
     let answer = Client::with(&fixture.edge, &fixture.owners[0].1).connect().await.send(request).await;
     assert_eq!(answer.status, 200, "{answer:?}");
@@ -289,7 +289,7 @@ async fn a_certificate_route_streams_its_body_up_to_body_bytes() {
         client.connect().await.send(pieces).await.oauth_error(413, "invalid_request");
     }
 
-    // The first piece is at the upstream before the last is sent.
+    // The first part is received by the upstream before the last is sent.
     let wire = Wire::answering(b"the last piece\r\n0\r\n\r\n", crate::support::scripted::OK).await;
     let registered = self_signed("alpha");
     let edge = EdgeBuilder::new(wire.url())

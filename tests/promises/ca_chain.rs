@@ -1,4 +1,4 @@
-//! Which chains lead to a client CA: intermediates, pins, other CAs of the same name, validity, purpose, revocation.
+//! Which chains are accepted: intermediates, pins, CAs with the same name, validity, purpose, revocation.
 
 use rcgen::{ExtendedKeyUsagePurpose, KeyUsagePurpose, SerialNumber};
 use rustls::version::{TLS12, TLS13};
@@ -88,7 +88,7 @@ async fn another_ca_with_the_same_dn_is_refused() {
 async fn a_pin_keeps_out_a_second_trusted_ca_that_issued_the_same_dn() {
     let upstream = Upstream::start().await;
     let (corp, partner) = (Ca::new("Corp CA"), Ca::new("Partner CA"));
-    // A second trusted CA may even bear the first one's name.
+    // A second trusted CA may have the same name as the first.
     let namesake = Ca::new("Corp CA");
     let department = corp.intermediate("Department CA", |_| {});
     let pinned = format!("{DN}\nca = \"corp.pem\"");
@@ -125,7 +125,7 @@ async fn a_pin_keeps_out_a_second_trusted_ca_that_issued_the_same_dn() {
     for credentials in others.iter().chain([&own, &below]) {
         passes(&Client::with(&unpinned, credentials), &upstream, "anybody").await;
     }
-    // The pin of an intermediate: what the root itself issued is not of it.
+    // With an intermediate pinned, a certificate that the root itself issued does not match.
     passes(&Client::with(&edge, &below), &upstream, "department").await;
     let refused = refused(&edge, &Client::with(&edge, &own), &upstream, "department").await;
     assert_eq!(refused.in_general_words(), pins("department"));
@@ -196,7 +196,7 @@ async fn a_certificate_for_another_purpose_or_time_is_refused() {
         assert_eq!(refused.in_general_words(), chain_refused(&reason));
     }
 
-    // Both purposes, or no extendedKeyUsage, are for clients too.
+    // Both purposes, or no extendedKeyUsage, are accepted.
     for credentials in
         [purposes(&[ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth]), purposes(&[])]
     {

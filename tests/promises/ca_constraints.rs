@@ -9,7 +9,7 @@ use crate::support::{Ca, Client, Credentials, EdgeBuilder, Upstream, passes, ref
 
 const DN: &str = "subject_dn = \"CN=payments,O=Example Bank,C=DE\"";
 
-/// What is tried with a certificate, and the log's reason where it must be refused.
+/// A case: a name, a certificate, and the reason in the log if it must be refused.
 struct Case {
     what: &'static str,
     credentials: Credentials,
@@ -24,7 +24,7 @@ fn refusing(what: &'static str, credentials: Credentials, refusal: &str) -> Case
     Case { what, credentials, refusal: Some(refusal.to_owned()) }
 }
 
-/// Trusts these CAs and tries each case as an application whose DN is right.
+/// Trusts these CAs, and tries each case as an application whose DN matches.
 async fn judge(cas: &[&Ca], cases: Vec<Case>) {
     let upstream = Upstream::start().await;
     let mut builder = EdgeBuilder::new(upstream.url()).usual_domain("auth0").ca_application("payments", DN);
@@ -210,7 +210,7 @@ async fn dns_and_ip_name_constraints_are_judged() {
     judge(&[&root, &permitting[1], &excluding[1], &networks[1]], cases).await;
 }
 
-/// subjectAltName's names of each kind that rcgen writes.
+/// subjectAltNames of each kind that rcgen supports.
 fn names(ca: &Ca, subject: &[(DnType, &str)], names: &[SanType]) -> Credentials {
     ca.issue("payments", |p| {
         for (kind, value) in subject {
@@ -224,7 +224,7 @@ fn names(ca: &Ca, subject: &[(DnType, &str)], names: &[SanType]) -> Credentials 
 async fn directory_mailbox_and_uri_constraints_are_judged() {
     let bank = |organization: &str| {
         let mut name = DistinguishedName::new();
-        // Another string type and case than in the certificates.
+        // In another string type and case than in the certificates.
         name.push(DnType::CountryName, rcgen::DnValue::PrintableString("de".try_into().unwrap()));
         name.push(
             DnType::OrganizationName,

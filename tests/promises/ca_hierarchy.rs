@@ -1,4 +1,4 @@
-//! A client CA that another client CA has issued, as an issuing CA beside its root.
+//! A client CA that was issued by another client CA, such as an issuing CA configured with its root.
 
 use rcgen::{
     BasicConstraints, CertificateParams, GeneralSubtree, IsCa, NameConstraints, SanType, SerialNumber,
@@ -10,7 +10,7 @@ use crate::support::{
 
 const DN: &str = "subject_dn = \"CN=payments,O=Example Bank,C=DE\"";
 
-/// A root and the CA of serial 7 that it has issued; both are client CAs.
+/// A root, and a CA of serial 7 that it has issued; both are client CAs.
 struct Hierarchy {
     root: Ca,
     issuing: Ca,
@@ -46,7 +46,7 @@ impl Hierarchy {
         Edges { pinned, unpinned: build().ca_application("payments", DN).start() }
     }
 
-    /// The same client's certificate alone, with its issuer, and with the root.
+    /// The client's certificate alone, with its issuer, and with the root.
     fn presented(&self, credentials: &Credentials) -> [Credentials; 3] {
         let (root, issuing) = (self.root.der(), self.issuing.der());
         [
@@ -80,7 +80,7 @@ impl Hierarchy {
     }
 }
 
-/// One subject is one application's, unless each is pinned to another CA.
+/// Two applications may have the same subject only if they are pinned to different CAs.
 struct Edges {
     pinned: Edge,
     unpinned: Edge,
@@ -111,7 +111,7 @@ async fn the_root_revokes_a_client_ca_that_it_has_issued() {
     these.pass(&edge, &these.client(), &ALL).await;
     edge.reload("lists.pem", &(these.root.crl(&[7]) + &these.issuing.crl(&[])));
     these.refused(&edge, &these.client(), &ALL, "the certificate or a CA on its path is revoked").await;
-    // What the root itself has issued goes on.
+    // Certificates that the root itself has issued are still accepted.
     these.pass(&edge, &[these.root.issue("payments", |_| {})], &["payments", "of-root"]).await;
     edge.stop();
 }

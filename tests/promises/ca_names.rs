@@ -1,4 +1,4 @@
-//! Names of CAs by RFC 5280 section 7.1: whatever string type, case or blanks, in certificates and in CRLs.
+//! Comparison of CA names by RFC 5280 section 7.1, in certificates and CRLs: string type, case and whitespace do not matter.
 
 use rcgen::{DistinguishedName, DnType, DnValue, SerialNumber};
 
@@ -8,7 +8,7 @@ const DN: &str = "subject_dn = \"CN=payments,O=Example Bank,C=DE\"";
 const REVOKED: &str =
     "\"payments\" needs a chain to a client CA: the certificate or a CA on its path is revoked";
 
-/// Ways in which a CA may write its one name.
+/// Encodings of one and the same name.
 fn spellings() -> Vec<(&'static str, DnValue)> {
     vec![
         ("UTF8String", DnValue::Utf8String("Corp CA".into())),
@@ -132,7 +132,7 @@ async fn a_reissued_ca_works_beside_the_old_one() {
     }
 }
 
-/// A list that `openssl` signs by this digest in the name of an openssl CA, whose certificate is `ca.pem`.
+/// A CRL that `openssl` signs with this digest for the CA whose certificate is `ca.pem`.
 fn openssl_list(folder: &std::path::Path, digest: &str) {
     let config = "[ca]\ndefault_ca = own\n[own]\ndatabase = index.txt\ndefault_crl_days = 30\ncrlnumber = number.txt\ncertificate = ca.pem\nprivate_key = ca.key\ndefault_md = sha256\n";
     std::fs::write(folder.join("ca.cnf"), config).unwrap();
@@ -219,11 +219,11 @@ async fn a_crl_from_the_future_does_not_replace_a_current_one() {
         assert_eq!(refused.in_general_words(), REVOKED);
     };
     is_revoked(2).await;
-    // Within the skew of clocks a list is in force.
+    // Within the permitted clock skew a CRL is in force.
     edge.reload("b.crl", &ca.crl_between(&[3], 60, 86_400));
     is_revoked(3).await;
     passes(&Client::with(&edge, &serial(&ca, 2)), &upstream, "payments").await;
-    // Alone it counts, since nothing else says what is revoked.
+    // If it is the only CRL of its CA, it is used.
     edge.reload("b.crl", &ca.crl_between(&[4], 86_400, 2 * 86_400));
     is_revoked(2).await;
     edge.reload("a.crl", &ca.crl_between(&[4], 86_400, 2 * 86_400));

@@ -1,4 +1,4 @@
-//! What the certificates of a chain may carry: policies, purposes, noRevAvail, unknown extensions.
+//! The extensions of a chain's certificates: policies, purposes, noRevAvail, unknown ones.
 
 use rcgen::{
     CertificateParams, CrlDistributionPoint, CustomExtension, ExtendedKeyUsagePurpose, SerialNumber,
@@ -13,7 +13,7 @@ fn der(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     [&[tag, u8::try_from(content.len()).unwrap()][..], &content].concat()
 }
 
-/// 2.5.29.32.0 and two policies of nobody.
+/// anyPolicy (2.5.29.32.0) and two made-up policies.
 const ANY: &[u8] = &[0x06, 4, 0x55, 0x1d, 0x20, 0];
 const GOLD: &[u8] = &[0x06, 3, 0x2a, 3, 4];
 const SILVER: &[u8] = &[0x06, 3, 0x2a, 3, 5];
@@ -249,7 +249,7 @@ async fn an_operator_decides_per_ca_which_purposes_are_for_clients() {
             }
         }
     }
-    // A change is in force from the next request on, and told.
+    // A change applies to the next request, and is logged.
     let client = Client::with(&edge, &issue(&public, &[ServerAuth]));
     let mut connection = client.connect().await;
     assert_eq!(connection.token("payments").await.status, 200);

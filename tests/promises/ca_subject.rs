@@ -1,4 +1,4 @@
-//! RFC 8705 section 2.1: a chain to a client CA, and the one registered subject.
+//! RFC 8705 section 2.1: a chain to a client CA, and the registered subject.
 
 use rcgen::{DistinguishedName, DnType, SanType};
 use tempfile::TempDir;
@@ -7,18 +7,18 @@ use crate::support::{
     Ca, Client, Credentials, Edge, EdgeBuilder, Upstream, passes, refused, self_signed, tool::openssl,
 };
 
-/// A name as a TOML string: JSON's escapes are TOML's too.
+/// A name as a TOML string; TOML has all escapes of JSON.
 fn toml(text: &str) -> String {
     serde_json::to_string(text).unwrap()
 }
 
-/// An edge where this written name is the application's, [`ID`].
+/// An edge on which the application [`ID`] is registered with this name.
 fn edge_with_name(upstream: &Upstream, ca_pem: &str, name: &str) -> Edge {
     let usual = EdgeBuilder::new(upstream.url()).usual_domain("auth0").trust("ca", ca_pem);
     usual.ca_application(ID, &format!("subject_dn = {name}")).start()
 }
 
-/// One subject is one application's: each form of it has an edge of its own.
+/// A subject can be registered once, so each form of it is tested with an edge of its own.
 const ID: &str = "dn";
 
 #[tokio::test]
@@ -31,12 +31,12 @@ async fn a_subject_dn_matches_in_each_written_form() {
         toml("cn=PAYMENTS,o=example  bank,c=de"),
         toml("commonName=payments,organizationName=Example Bank,countryName=DE"),
         toml("2.5.4.3=payments,OID.2.5.4.10=Example\\20Bank,2.5.4.6=#13024445"),
-        // OpenSSL's, with blanks.
+        // OpenSSL's format, with spaces.
         toml("C = DE, O = Example Bank, CN = payments"),
         toml("C = DE, O = \"Example Bank\", CN = payments"),
-        // OpenSSL's old one.
+        // OpenSSL's old format.
         toml("/C=DE/O=Example Bank/CN=payments"),
-        // One RDN a line, as Auth0 has it: escaped, and as TOML writes several lines.
+        // One RDN per line, as in Auth0: with escapes, and as a multi-line TOML string.
         "\"C=DE\\nO=Example Bank\\nCN=payments\"".to_owned(),
         "\"\"\"\nC=DE\nO=Example Bank\nCN=payments\n\"\"\"".to_owned(),
         "'''\nC = DE\nO = Example Bank\nCN = payments'''".to_owned(),
@@ -55,7 +55,7 @@ async fn a_subject_dn_matches_in_each_written_form() {
     }
 }
 
-/// Signs `/SUBJECT` by an openssl CA in the folder, which is made at the first call.
+/// Issues a certificate for `/SUBJECT` with an openssl CA in the folder, which is made by the first call.
 fn openssl_leaf(folder: &std::path::Path, name: &str, subject: &str) -> Credentials {
     let key = |name: &str| {
         let ec = ["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out"];
@@ -75,14 +75,14 @@ fn openssl_leaf(folder: &std::path::Path, name: &str, subject: &str) -> Credenti
     Credentials::read(&folder.join(pem), &folder.join(key))
 }
 
-/// The subject as openssl prints it, without its label.
+/// The subject as openssl prints it, without the label.
 fn printed(folder: &std::path::Path, name: &str, form: &str) -> String {
     let pem = format!("{name}.pem");
     let line = openssl(folder, &["x509", "-in", &pem, "-noout", "-subject", "-nameopt", form]);
     line.trim_end_matches('\n').strip_prefix("subject=").unwrap().to_owned()
 }
 
-/// As open banking's and eIDAS certificates have it.
+/// A subject as in open banking and eIDAS certificates.
 const TPP: &str = "/DC=com/DC=example/C=DE/O=Example Bank/businessCategory=Private Organization/jurisdictionC=DE\
                    /organizationIdentifier=PSDDE-BAFIN-123456/serialNumber=HRB 1234/UID=tpp-7/CN=payments\
                    /emailAddress=ops@example.com";
@@ -107,7 +107,7 @@ async fn a_dn_of_open_banking_and_eidas_matches_by_names_and_by_oids() {
         "oid,sep_multiline",
     ];
     let mut names: Vec<String> = forms.iter().map(|form| toml(&printed(path, "right", form))).collect();
-    // As the standards and other products name the types.
+    // The names of the attribute types in standards and in other products.
     names.push(toml(
         "E=ops@example.com,CN=payments,userId=tpp-7,serialNumber=HRB 1234,OID.2.5.4.97=PSDDE-BAFIN-123456,\
          jurisdictionCountryName=DE,businessCategory=Private Organization,O=Example Bank,C=DE,\
@@ -210,14 +210,14 @@ async fn each_kind_of_subject_alternative_name_matches() {
     let edge = kinds.iter().enumerate().fold(usual, with).start();
     for (number, (written, right, wrong)) in kinds.into_iter().enumerate() {
         let id = format!("san-{number}");
-        // The name may stand among others.
+        // The name may be one of several.
         for san in right {
             let credentials = ca.issue("x", |p| p.subject_alt_names = vec![dns("first.test"), san]);
             let seen = passes(&Client::with(&edge, &credentials), &upstream, &id).await;
             assert_eq!(seen.header("client-certificate-ca-verified"), "SUCCESS");
         }
         let reason = format!("certificate does not have the subject registered for \"{id}\"");
-        // No name at all, the value as a CN only, and names that only look alike.
+        // No name, the value as CN only, and names that only look alike.
         let value = written.split('"').nth(1).unwrap();
         let mut wrong: Vec<_> =
             wrong.into_iter().map(|san| ca.issue("x", |p| p.subject_alt_names = vec![san])).collect();
@@ -260,7 +260,7 @@ async fn a_similar_dn_is_refused_by_its_first_difference() {
     .await;
     let ou = (OrganizationalUnitName, "x");
     let cases = [
-        // What only begins alike.
+        // A name with the same beginning.
         (
             vec![c.clone(), o.clone(), (CommonName, "payments-evil")],
             r#"RDN 3 of 3: expected "CN=payments", found "CN=payments-evil""#,
@@ -275,7 +275,7 @@ async fn a_similar_dn_is_refused_by_its_first_difference() {
             vec![c.clone(), (OrganizationName, "Example Bank Ltd"), cn.clone()],
             r#"RDN 2 of 3: expected "O=Example Bank", found "O=Example Bank Ltd""#,
         ),
-        // What has the registered name as one value.
+        // A value that contains the registered name.
         (
             vec![c.clone(), o.clone(), (CommonName, "payments,O=Example Bank,C=DE")],
             r#"RDN 3 of 3: expected "CN=payments", found "CN=payments\\,O=Example Bank\\,C=DE""#,
@@ -284,13 +284,13 @@ async fn a_similar_dn_is_refused_by_its_first_difference() {
             vec![(CommonName, "payments,O=Example Bank,C=DE")],
             r#"RDN 1 of 3: expected "C=DE", found "CN=payments\\,O=Example Bank\\,C=DE""#,
         ),
-        // Another order.
+        // A different order.
         (vec![cn.clone(), o.clone(), c.clone()], r#"RDN 1 of 3: expected "C=DE", found "CN=payments""#),
         (
             vec![c.clone(), cn.clone(), o.clone()],
             r#"RDN 2 of 3: expected "O=Example Bank", found "CN=payments""#,
         ),
-        // More at the front, another type, no subject at all.
+        // An additional RDN at the front, another type, no subject.
         (vec![ou, c.clone(), o.clone(), cn.clone()], r#"RDN 1 of 4: expected "C=DE", found "OU=x""#),
         (
             vec![c, o, (OrganizationalUnitName, "payments")],
@@ -321,12 +321,12 @@ async fn a_right_dn_under_a_self_signed_certificate_is_refused() {
         format!("\"{id}\" needs a chain to a client CA: self signed certificate (X.509 version 3)")
     };
     let own = self_signed("payments");
-    // Alone, and with the CA presented behind it.
+    // Alone, and followed by the CA certificate.
     for credentials in [own.clone(), own.with_chain(&[ca.der()])] {
         let refused = refused(&edge, &Client::with(&edge, &credentials), &upstream, "payments").await;
         assert_eq!(refused.in_general_words(), reason("payments"));
     }
-    // One that names the client CA as its issuer, because that is its own name.
+    // A self-signed certificate whose issuer is the client CA's name, because its own name is the same.
     let impostor = crate::support::certificates::self_signed_with("x", |p| {
         p.distinguished_name = dn(&[(DnType::CommonName, "Corp CA")]);
     });

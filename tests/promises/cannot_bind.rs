@@ -1,4 +1,4 @@
-//! `run` on an address that it cannot have: the reason, and the command or the line that mends it.
+//! `run` on an address that it cannot bind: the message has the reason, and the command or the line that fixes it.
 
 use std::{
     fs, net::TcpListener, os::unix::fs::PermissionsExt, os::unix::process::CommandExt, process::Command,
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::support::{Ca, program, self_signed, tool::run};
 
-/// What `run` prints of a configuration with these lines in `[listen]`, started by this command.
+/// The output of `run`, started by this command, with these lines in `[listen]`.
 fn printed(folder: &TempDir, mut command: Command, listen: &str) -> String {
     let path = folder.path();
     let rest = "[[upstream]]\nname = \"as\"\nurls = [\"http://127.0.0.1:3000\"]\n[[domain]]\nname = \"a.test\"\ncertificate = \"server.pem\"\nprivate_key = \"server.key\"\n";

@@ -1,4 +1,4 @@
-//! A stranger's chain: refused, remembered, and let in as soon as its CA is trusted.
+//! A chain to an unknown CA: refused, cached, and accepted as soon as the CA is trusted.
 
 use rcgen::{CertificateParams, CustomExtension};
 
@@ -6,7 +6,7 @@ use crate::support::{Ca, Client, EdgeBuilder, Upstream, certificates::ring, pass
 
 const DN: &str = "subject_dn = \"CN=payments,O=Example Bank,C=DE\"";
 
-/// Extensions of nobody, some 6 KB of them.
+/// Unknown extensions, some 6 KB.
 fn large(p: &mut CertificateParams) {
     p.custom_extensions = (0..350_u64)
         .map(|number| CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 99_999, number], vec![5, 0]))
@@ -28,7 +28,7 @@ async fn a_ring_of_cas_is_refused_until_one_of_them_is_trusted() {
     assert!(reason.contains("no client CA is found for the issuer \"CN=Ring CA\""), "{reason}");
     passes(&Client::with(&edge, &trusted.issue("payments", |_| {})), &upstream, "payments").await;
 
-    // Connections of before and after are judged by the trust in force.
+    // Connections from before and after the change are judged by the current trust.
     edge.reload("client-ca.pem", &(trusted.pem() + &ring_ca.pem()));
     passes(&client, &upstream, "payments").await;
     edge.reload("client-ca.pem", &trusted.pem());

@@ -1,4 +1,4 @@
-//! A refused caller that came with `Authorization` is told why in a challenge of its scheme; others get none.
+//! A refusal of a request with `Authorization` has a challenge of its scheme; other refusals have none.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -35,12 +35,12 @@ async fn a_refusal_challenges_requests_with_authorization() {
             let expected = format!("{scheme}, error=\"invalid_client\", error_description=\"{description}\"");
             assert_eq!(answer.headers["www-authenticate"], expected);
         }
-        // No scheme of HTTP stands for a certificate.
+        // HTTP has no authentication scheme for certificates.
         let answer = client.connect().await.send(token_request("billing")).await;
         answer.oauth_error(401, "invalid_client");
         assert!(!answer.headers.contains_key("www-authenticate"));
     }
-    // Other refusals are no matter of credentials.
+    // Other refusals are not about credentials.
     let request =
         Request::get("/none").header("authorization", basic("billing")).body(Full::<Bytes>::default());
     let answer = Client::with(&edge, &self_signed("another")).connect().await.send(request.unwrap()).await;
@@ -62,6 +62,6 @@ async fn a_basic_id_that_decodes_to_another_is_explained() {
             "{id}: {description}"
         );
     }
-    // Nothing of the upstream's own challenges is touched, and a right request gets through.
+    // The upstream's own challenges are forwarded, and a valid request is served.
     assert_eq!(client.connect().await.send(post(&basic("billing"), "")).await.status, 200);
 }

@@ -1,5 +1,5 @@
-//! `check`, on what the named files hold: the whole message of each kind of mistake. (Mistakes of the two TOML files
-//! themselves are held to their whole messages beside `config`.)
+//! `check` on the files that the configuration names: the whole message of each kind of mistake. (Mistakes in the two TOML files
+//! are tested in `messages`.)
 
 mod authorities;
 mod credentials;
@@ -39,7 +39,7 @@ name = "a"
 certificate = "billing.pem"
 "#;
 
-/// A configuration without problems, to be broken.
+/// A valid configuration, to be broken by a test.
 struct Folder(TempDir);
 
 impl Folder {
@@ -68,7 +68,7 @@ impl Folder {
         self
     }
 
-    /// Replaces the credential's only matcher.
+    /// Replaces the only line of the credential.
     fn matcher(&self, line: &str) -> &Self {
         self.write("applications.toml", APPLICATIONS.replace("certificate = \"billing.pem\"", line))
     }
@@ -79,7 +79,7 @@ impl Folder {
         self.write("edge.toml", EDGE.replace(line, &format!("{line}\n{more}")))
     }
 
-    /// Whether `check` is content, and what it prints.
+    /// Whether `check` succeeds, and its output.
     fn check(&self) -> (bool, String) {
         let output =
             program().args(["check", "--config"]).arg(self.path().join("edge.toml")).output().unwrap();
@@ -87,7 +87,7 @@ impl Folder {
         (output.status.success(), printed.replace(&format!("{}/", self.path().display()), ""))
     }
 
-    /// Asserts the whole of what `check` prints (paths relative to the folder), and its exit code.
+    /// Asserts the whole output of `check` (with paths relative to the folder), and its exit code.
     #[track_caller]
     fn prints(&self, expected: &str) {
         self.prints_with(&[], expected);
@@ -109,7 +109,7 @@ impl Folder {
     }
 }
 
-/// As messages show a moment.
+/// A time in the format of messages.
 fn rfc3339(moment: time::OffsetDateTime) -> String {
     moment.replace_nanosecond(0).unwrap().format(&time::format_description::well_known::Rfc3339).unwrap()
 }

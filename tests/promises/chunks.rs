@@ -1,4 +1,4 @@
-//! The chunks of a request: what another program could split elsewhere is refused, and never reaches the upstream whole.
+//! Chunked request bodies: one that another program could split differently is refused, and the upstream never receives it whole.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -32,7 +32,7 @@ async fn a_control_in_a_chunks_extension_is_400() {
             ("11", "\r\nclient_id=billing\r\n0\r\nx: a\n\r\n"),
         ] {
             let body = format!("{line}{rest}");
-            // At once, and in two pieces that meet in the middle of the line.
+            // At once, and in two parts that are split within the line.
             for at in [0, 3, head(path).len() - 2, head(path).len() + 3] {
                 let text = head(path) + &body;
                 let mut stream = client.tls().await.unwrap();
@@ -67,7 +67,7 @@ async fn good_chunks_are_served_one_request_after_the_other() {
     );
     let last = format!("GET /any/last HTTP/1.1\r\nhost: {DOMAIN}\r\nconnection: close\r\n\r\n");
     let all = [chunked("/oauth/token"), plain, chunked("/any/thing"), chunked("/oauth/token"), last].concat();
-    // All at once, and in pieces of any size.
+    // At once, and in pieces of any size.
     for piece in [all.len(), 1, 2, 7, 50, 333] {
         let mut stream = client.tls().await.unwrap();
         for bytes in all.as_bytes().chunks(piece) {

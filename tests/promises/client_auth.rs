@@ -1,4 +1,4 @@
-//! `client_auth`: whether the handshake asks for a certificate, and what comes of having none.
+//! `client_auth`: whether the handshake requests a certificate, and what happens without one.
 
 use std::sync::{Arc, Mutex};
 
@@ -40,7 +40,7 @@ fn get(path: &str) -> Request<Full<Bytes>> {
     Request::get(path).body(Full::default()).unwrap()
 }
 
-/// A client without a certificate that notes how it is asked for one: the names of CAs in each request.
+/// A client without a certificate that records the CA names of each certificate request.
 #[derive(Debug, Default)]
 struct Asked(Mutex<Vec<Vec<Vec<u8>>>>);
 
@@ -186,7 +186,7 @@ async fn ca_hints_need_a_domain_without_self_signed_clients() {
     }
 }
 
-/// What `openssl s_client` prints of the names that it was sent.
+/// The CA names that `openssl s_client` prints.
 async fn sent_names(edge: &Edge, domain: &str, version: &str) -> String {
     let request = format!("GET / HTTP/1.1\r\nHost: {domain}\r\nConnection: close\r\n\r\n");
     let printed = SClient::new(edge, &["-servername", domain, version]).send(&request).await;
@@ -201,7 +201,7 @@ async fn ca_hints_are_bounded() {
     let credentials = ca.issue("billing", |params| {
         params.subject_alt_names = vec![rcgen::SanType::DnsName("billing.example".try_into().unwrap())];
     });
-    // More than the message can carry.
+    // More than the message can contain.
     let many: String = (0..700).map(|number| Ca::new(&format!("{number:0>90}")).pem()).collect();
     let builder = || EdgeBuilder::new(upstream.url()).usual_domain("auth0").ca_application("billing", SAN);
     let crowded = builder().trust("client-ca", &ca.pem()).trust("many", &many);
@@ -219,7 +219,7 @@ async fn ca_hints_are_bounded() {
     for version in ["-tls1_2", "-tls1_3"] {
         assert_eq!(sent_names(&edge, DOMAIN, version).await, "");
     }
-    // One name of a CA that has several certificates is sent once; a domain can do without.
+    // The name of a CA with several certificates is sent once; a domain can turn hints off.
     let edge = builder()
         .domain("silent.example.test", "ca_hints = false")
         .trust("client-ca", &ca.pem().repeat(400))

@@ -1,4 +1,4 @@
-//! The commands beside `run`, as an operator types them.
+//! The commands other than `run`, as an operator types them.
 
 use std::{
     fs,
@@ -156,14 +156,14 @@ fn check_accepts_every_configuration_of_the_deployment_pages() {
         fs::write(folder.path().join("secrets/cname-api-key"), "key\n").unwrap();
         let output = check(&folder.path().join("edge.toml"));
         assert!(output.status.success(), "{server}: {}", text(&output.stderr));
-        // The names of upstreams are placeholders: whether one resolves depends on the machine.
+        // The host names of upstreams are placeholders: whether one resolves depends on the machine.
         let printed = text(&output.stderr);
         let problem = |line: &&str| line.starts_with(['e', 'w']) && !line.contains("could not be resolved");
         assert_eq!(printed.lines().find(problem), None, "{server}: {printed}");
     }
 }
 
-/// A configuration whose admin address is this, with whatever is wrong besides.
+/// A configuration with this admin address, in which `from` is replaced by `to`.
 fn broken(admin: &str, from: &str, to: &str) -> (TempDir, PathBuf) {
     let folder = TempDir::new().unwrap();
     let output = program().arg("init").arg(folder.path().join("edge")).output().unwrap();
@@ -189,7 +189,7 @@ async fn status_needs_the_admin_address_only_of_a_broken_file() {
         .start();
     let admin = edge.admin.to_string();
     for (from, to) in [
-        // A wrong value, an unknown table, a syntax error after and before it, one on the line itself, a duplicate.
+        // A wrong value, an unknown table, a syntax error after and before the admin address, one on its line, a duplicate.
         ("[[upstream]]", "[[upstream]]\nurl = 1"),
         ("[[upstream]]", "[upstreams]\n[[upstream]]"),
         ("[[upstream]]", "[[upstream]\n"),
@@ -221,7 +221,7 @@ async fn status_needs_the_admin_address_only_of_a_broken_file() {
         assert!(output.status.success(), "{}", text(&output.stderr));
         assert!(text(&output.stderr).contains("has errors"), "{}", text(&output.stderr));
     }
-    // Without an address that can be asked, it says what is wrong.
+    // Without a usable address, it reports the error.
     let (_folder, config) = broken(&admin, &format!("\"{admin}\""), "\"localhost\"");
     let output = edge_status(&config);
     assert_eq!(output.status.code(), Some(1));

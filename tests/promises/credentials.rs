@@ -1,4 +1,4 @@
-//! Two credentials of an application are in use at once, so that it rotates without an interruption; three are a mistake.
+//! An application can have two credentials at once, so that it can rotate without interruption; three are an error.
 
 use crate::support::{Ca, Client, EdgeBuilder, Upstream, passes, refused, self_signed};
 

@@ -125,7 +125,7 @@ async fn a_hanging_crl_server_delays_no_request() {
     assert_eq!(Client::with(&edge, &credentials).token("payments").await.status, 200);
     edge.reload(FILE, &ca.crl(&[4711]));
     assert_eq!(Client::with(&edge, &credentials).token("payments").await.status, 401);
-    // The end is waited for with patience, which is less than the time limit of the fetch.
+    // The wait for the end is limited to less than the fetch's own time limit.
     edge.stop();
 }
 
@@ -187,7 +187,7 @@ async fn a_reload_waits_for_a_new_sources_crl() {
     lists.says(Answer::List(ca.crl(&[4711])));
     edge.wait_for_log("\"reloaded\",\"generation\":2,");
     assert_eq!(Client::with(&edge, &credentials).token("payments").await.status, 401);
-    // Without the source it is not asked any more, and its figures are gone.
+    // Without the source, the server is no longer called, and its metrics are gone.
     edge.reload("edge.toml", &text);
     assert_eq!(admin::status(&edge, "").await["crl_sources"].as_array().unwrap().len(), 0);
     assert_eq!(Client::with(&edge, &credentials).token("payments").await.status, 200);
@@ -201,7 +201,7 @@ async fn active_sources_are_fetched_despite_a_rejected_reload() {
     let edge = builder(&upstream, &ca, &lists.item("")).start();
     let config = edge.folder.path().join("edge.toml");
     let text = fs::read_to_string(&config).unwrap();
-    // It lacks the source, and asks for what needs a restart.
+    // It lacks the source, and changes a setting that needs a restart.
     let refused = text.replace(&lists.item(""), "").replace("[limits]", "[limits]\nconnections = 7");
     fs::write(&config, refused).unwrap();
     edge.wait_for_log("reload rejected");
@@ -262,7 +262,7 @@ async fn a_fetched_list_counts_only_if_a_key_that_was_named_signed_it() {
     let issuing = root.intermediate("Issuing CA", |_| {});
     let revoked = client(&issuing);
     let good = issuing.crl(&[4711]);
-    // Anybody on the way of plain HTTP can sign a list of any name by a key of their own.
+    // Over plain HTTP, an attacker on the path can sign a CRL of any name with a key of their own.
     let forged = Ca::new("Issuing CA").crl(&[]);
     let lists = Lists::start(Answer::List(forged.clone())).await;
     let build =
@@ -283,7 +283,7 @@ async fn a_fetched_list_counts_only_if_a_key_that_was_named_signed_it() {
     let edge = build(", issuer = \"issuing.pem\"").start();
     assert_eq!(fs::read_to_string(edge.folder.path().join(FILE)).unwrap(), good);
     assert_eq!(Client::with(&edge, &revoked).token("payments").await.status, 401);
-    // The issuer's file is watched.
+    // The file with the issuer's certificate is watched.
     fs::write(edge.folder.path().join("issuing.pem"), "").unwrap();
     assert!(edge.wait_for_log("reload rejected").contains("issuing.pem is empty"));
     edge.stop();
@@ -307,7 +307,7 @@ async fn an_invalid_cached_crl_is_replaced() {
         assert!(said.contains("does not count: ") && said.contains("`run` fetches another"), "{said}");
         let edge = builder(&upstream, &ca, &lists.item("")).file(FILE, &poison).start();
         assert_eq!(Client::with(&edge, &credentials).token("payments").await.status, 401, "{poison}");
-        // It comes back while the edge runs: what is in force stays, and the file is mended by the next fetch.
+        // The cached file is deleted and restored while the edge runs: the active CRL stays, and the next fetch repairs the file.
         fs::write(edge.folder.path().join(FILE), &poison).unwrap();
         edge.wait_for_log("\"CRL fetched\"");
         assert_eq!(Client::with(&edge, &credentials).token("payments").await.status, 401, "{poison}");

@@ -1,4 +1,4 @@
-//! Certificate revocation lists of every kind, those of `openssl ca` among them: which are taken, and what they decide.
+//! CRLs of every kind, those of `openssl ca` among them: which are accepted, and what they revoke.
 
 use std::{fs, path::Path};
 
@@ -38,7 +38,7 @@ issuingDistributionPoint = critical, @users_only
 onlyuser = TRUE
 ";
 
-/// A CA by the openssl command, with a list of each kind: `KIND.crl`.
+/// A CA made by the openssl command, with a CRL of each kind: `KIND.crl`.
 fn openssl_ca(folder: &Path) {
     fs::write(folder.join("ca.cnf"), CONFIG).unwrap();
     fs::write(folder.join("index.txt"), "").unwrap();
@@ -59,8 +59,8 @@ fn openssl_ca(folder: &Path) {
     }
 }
 
-/// Lists that lack what RFC 5280 section 5 requires, as `openssl ca` without `crlnumber` makes them: `version1.crl`, and of
-/// that one `extensions.crl` and `next-update.crl`, of version 2.
+/// CRLs that lack what RFC 5280 section 5 requires, as `openssl ca` makes them without `crlnumber`: `version1.crl`, and derived from
+/// it, with version 2, `extensions.crl` and `next-update.crl`.
 fn openssl_lists_that_lack(folder: &Path) {
     let config: String = CONFIG
         .lines()
@@ -70,7 +70,7 @@ fn openssl_lists_that_lack(folder: &Path) {
     openssl(folder, &["ca", "-config", "old.cnf", "-gencrl", "-out", "version1.crl"]);
     openssl(folder, &["crl", "-in", "version1.crl", "-outform", "DER", "-out", "version1.der"]);
     let list = fs::read(folder.join("version1.der")).unwrap();
-    // 30 81 length, 30 length; the list ends with nextUpdate, of 15 bytes.
+    // 30 81 length, 30 length; the signed part ends with nextUpdate, of 15 bytes.
     let (tbs, signature) = list[5..].split_at(usize::from(list[4]));
     for (name, tbs) in [("extensions", tbs), ("next-update", &tbs[..tbs.len() - 15])] {
         let tbs = [&[2, 1, 1], tbs].concat();
@@ -147,7 +147,7 @@ async fn an_unsupported_crl_is_rejected_by_kind() {
     edge.stop();
 }
 
-/// A root with an intermediate of serial 7, and a client of the intermediate with serial 2, before this edge.
+/// A root with an intermediate of serial 7, a client of the intermediate with serial 2, and an edge that trusts the root.
 struct Hierarchy {
     edge: Edge,
     root: Ca,
@@ -206,7 +206,7 @@ async fn the_newest_crl_applies_in_pem_and_der() {
         parts.edge.reload("lists.pem", &(first + &second));
         assert_eq!(parts.status().await, status);
     }
-    // In files of their own, one of them DER.
+    // In separate files, one of them DER.
     let pem = list(&[], 50);
     let body: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
     fs::write(parts.edge.folder.path().join("list.der"), STANDARD.decode(body).unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! More connections than there are places: those that have proved nothing make room for those that do.
+//! More connections than the limit: unauthenticated ones are closed in favour of authenticated ones.
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -20,7 +20,7 @@ fn crowded(upstream: &Upstream, limits: &str) -> (Edge, Credentials) {
     with_client(EdgeBuilder::new(upstream.url()).limits(limits).quiet())
 }
 
-/// Connections from this address that say nothing, once the edge has accepted them.
+/// Silent connections from this address, once the edge has accepted them.
 async fn silent(edge: &Edge, client: &Client, count: usize) -> Vec<TcpStream> {
     const ACCEPTED: &str = "mtls_edge_connections_accepted_total";
     let before = admin::metric(edge, ACCEPTED).await;
@@ -49,13 +49,13 @@ async fn silent_connections_of_one_address_block_no_others() {
             assert_eq!(client.token("billing").await.status, 200);
         }
     }
-    // A tenth of them, and those of the others.
+    // A tenth of the limit for this address, and the connections of the others.
     assert!(admin::metric(&edge, "mtls_edge_connections").await <= 60);
-    // Nor out of that very address.
+    // Not even from the same address.
     for _ in 0..20 {
         assert_eq!(client.token("billing").await.status, 200);
     }
-    // On a busy machine some of them got no place, since those before were too young to go.
+    // On a busy machine some were not accepted, since the earlier ones were too young to be closed.
     let refused = closed(&edge, "address").await;
     assert!(closed(&edge, "evicted").await + refused >= 450);
     drop(crowd);
@@ -68,7 +68,7 @@ async fn a_crowd_gets_no_further_connection() {
     let client = Client::with(&edge, &client);
     let (crowd, other) = (client.clone().from("127.0.0.2"), client.from("127.0.0.3"));
     let mut held = silent(&edge, &crowd, 40).await;
-    // On a machine that stands still for a second, the first ones make room.
+    // On a machine that is suspended for a second, the first ones are closed.
     for _ in 0..20 {
         if closed(&edge, "bound").await > 0 {
             break;
@@ -122,7 +122,7 @@ async fn authenticated_connections_are_not_evicted() {
     for connection in &mut kept {
         assert_eq!(connection.token("billing").await.status, 200);
     }
-    // Where there are only such, a new one is closed.
+    // If there are only such connections, a new one is closed.
     drop(crowd);
     while kept.len() < 20 {
         let mut connection = client.connect().await;
@@ -167,7 +167,7 @@ async fn behind_a_balancer_it_is_the_clients_address_that_counts() {
         Client::with(&edge, &credentials).prelude(header.as_bytes())
     };
     let mut kept = Vec::new();
-    // The balancer's own address has no bound.
+    // The load balancer's own address has no limit.
     for number in 1..=10 {
         let mut connection = behind("TCP4", &format!("192.0.2.{number}")).connect().await;
         assert_eq!(connection.token("billing").await.status, 200);
@@ -175,7 +175,7 @@ async fn behind_a_balancer_it_is_the_clients_address_that_counts() {
     }
     for (family, ips) in [
         ("TCP4", ["198.51.100.1"; 4]),
-        // A /64 is one client.
+        // An IPv6 /64 is one client.
         ("TCP6", ["2001:db8::1", "2001:db8::2", "2001:db8:0:0:ffff::", "2001:db8::abcd"]),
     ] {
         for ip in &ips[..3] {
@@ -187,7 +187,7 @@ async fn behind_a_balancer_it_is_the_clients_address_that_counts() {
     }
     assert_eq!(behind("TCP6", "2001:db8:0:1::1").token("billing").await.status, 200);
     assert_eq!(closed(&edge, "address").await, 2);
-    // Without an address it is the balancer's own connection.
+    // Without an address it is the load balancer's own connection.
     for _ in 0..5 {
         let client = Client::with(&edge, &credentials).prelude(b"PROXY UNKNOWN\r\n");
         kept.push(client.connect().await);
@@ -219,7 +219,7 @@ async fn a_connection_that_makes_room_is_closed() {
     let client = Client::with(&edge, &client);
     let mut crowd = silent(&edge, &client, 4).await;
     assert_eq!(client.token("billing").await.status, 200);
-    // The one that has waited for longest, or another worker's: its client sees the end.
+    // The one that has waited longest, or one of another worker, is closed.
     let ends = crowd.iter_mut().map(|stream| Box::pin(async move { drop(stream.read(&mut [0]).await) }));
     timeout(PATIENCE, futures_util::future::select_all(ends)).await.expect("none is closed");
     assert_eq!(closed(&edge, "evicted").await, 1);
@@ -235,7 +235,7 @@ async fn strangers_with_requests_in_flight_block_no_others() {
         .domain(DOMAIN, routes)
         .self_signed_application("billing", &[credentials.thumbprint()])
         .start();
-    // Some wait for the upstream, some never end their body, some never end their head.
+    // Some wait for the upstream, some never complete their body, some never complete their head.
     let (stranger, client) = (Client::new(&edge), Client::with(&edge, &credentials));
     let (mut waiting, mut unfinished) = (Vec::new(), Vec::new());
     for _ in 0..8 {
@@ -257,7 +257,7 @@ async fn strangers_with_requests_in_flight_block_no_others() {
     let upstream_connections = admin::metric(&edge, "mtls_edge_upstream_connections").await;
     let mut kept = Vec::new();
     for _ in 0..24 {
-        // It may be told to come again, while all of them are new.
+        // It may be refused while all of them are new.
         let mut connection = timeout(PATIENCE, async {
             loop {
                 if let Ok(stream) = client.tls().await {
@@ -272,7 +272,7 @@ async fn strangers_with_requests_in_flight_block_no_others() {
             (answer, connection)
         });
         held.arrived().await;
-        // Those of the strangers wait for a permit, too.
+        // The anonymous requests wait for a permit, too.
         held.release(10);
         let (answer, connection) = timeout(PATIENCE, answered).await.unwrap().unwrap();
         assert_eq!(answer.status, 200);

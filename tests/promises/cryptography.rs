@@ -19,7 +19,7 @@ async fn post_quantum_key_exchange_is_offered() {
         let client = Client::with_provider(&edge, &billing, provider);
         let stream = client.tls().await.unwrap();
         let group = stream.get_ref().1.negotiated_key_exchange_group().unwrap().name();
-        // The edge takes the client's first share rather than ask for another.
+        // The edge accepts the client's first key share instead of requesting another.
         assert_eq!(group, groups[0].name());
         assert_eq!(client.token("billing").await.status, 200);
     }
@@ -56,7 +56,7 @@ async fn aes_128_gcm_is_preferred() {
         .usual_domain("auth0")
         .self_signed_application("billing", &[billing.thumbprint()])
         .start();
-    // rustls' clients offer AES-256 first.
+    // rustls clients offer AES-256 first.
     let mut insists = aws_lc_rs::default_provider();
     insists.cipher_suites.retain(|suite| suite.suite() == CipherSuite::TLS13_AES_256_GCM_SHA384);
     for (provider, expected) in [

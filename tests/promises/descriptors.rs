@@ -1,4 +1,4 @@
-//! The limit of open files is raised, and shared out so that a reload and the admin address always get theirs.
+//! The limit of open files is raised and divided, so that a reload and the admin address always have descriptors.
 
 use std::fs;
 
@@ -14,12 +14,12 @@ use crate::{
 
 const ANOTHER: &str = "\n[[application]]\nclient_id = \"another\"\nauth_method = \"self_signed_tls_client_auth\"\n[[application.credential]]\nname = \"c0\"\nthumbprint = \"";
 
-/// Removes the application "billing" and registers "another", and waits until that is in force.
+/// Removes the application "billing", registers "another", and waits until that is in force.
 fn remove_billing(edge: &Edge, another: &Credentials) {
     edge.reload("applications.toml", &format!("{ANOTHER}{}\"\n", another.thumbprint()));
 }
 
-/// A request on an open connection that must be refused, since its application is gone.
+/// Sends a request on an open connection that must be refused, since its application was removed.
 async fn assert_gone(connection: &mut Connection) {
     connection.token("billing").await.oauth_error(401, "invalid_client");
 }
@@ -37,14 +37,14 @@ async fn strangers_hold_off_no_reload(limit: &str) {
     let (client, stranger) = (Client::with(&edge, &client), Client::with(&edge, &self_signed("stranger")));
     let mut kept = client.connect().await;
     assert_eq!(kept.token("billing").await.status, 200);
-    // Half of them are silent, half have shaken hands. The edge closes those that are too many.
+    // Half of them are silent, half have completed the handshake. The edge closes those beyond the limit.
     let (mut silent, mut shaken) = (Vec::new(), Vec::new());
     for _ in 0..150 {
         silent.push(TcpStream::connect(edge.https).await.unwrap());
         shaken.extend(stranger.tls().await);
     }
     assert_eq!(admin::get(&edge, "/readyz").await.0, 200);
-    // Whoever proves something gets in, and whoever has keeps its connection.
+    // A client that authenticates gets in, and authenticated connections stay open.
     assert_eq!(client.token("billing").await.status, 200);
     assert_eq!(kept.token("billing").await.status, 200);
     let another = self_signed("another");
@@ -69,7 +69,7 @@ async fn requests_that_wait_for_a_slow_upstream_hold_off_no_reload() {
         }
         waiting.push(frames);
     }
-    // Some are in flight, the others are refused: none hangs for want of a descriptor.
+    // Some are in flight, the others are refused; none waits for a descriptor.
     let places = admin::status(&edge, "").await["limits"]["upstream_connections"].as_i64().unwrap();
     assert!((8..200).contains(&places), "{places}");
     tokio::time::timeout(PATIENCE, async {
@@ -130,11 +130,11 @@ async fn a_hard_limit_that_is_too_low_is_reported() {
     assert_eq!(limits["connections_configured"], 10_000);
     assert!(limits["connections"].as_u64().unwrap() < 256, "{limits}");
     assert!(limits["shortage"].as_str().unwrap().contains(warning), "{limits}");
-    // What fits is no matter.
+    // Limits that fit are not reported.
     let output =
         usual().limits("connections = 20").upstream("connections = 20").open_files("-n 256").output("check");
     assert!(String::from_utf8_lossy(&output.stdout).contains("no problems"), "{output:?}");
-    // Where nothing is left, it does not start: it could not keep its promises.
+    // If no descriptors are left, the edge does not start.
     for command in ["check", "run"] {
         let output = usual().open_files("-n 64").output(command);
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -223,7 +223,7 @@ async fn a_request_beyond_the_bound_gets_a_place_that_is_free_soon() {
     let mut held = Held::start().await;
     let (edge, client) = with_client(EdgeBuilder::new(held.url()).upstream("connections = 4"));
     let mut frames = Frames::connect(&Client::with(&edge, &client), &[]).await;
-    // It waits for a tenth of a second, which a busy machine can miss.
+    // A request waits for 100 ms, which may be too short on a busy machine.
     for _ in 0..20 {
         for _ in 0..4 {
             frames.token("billing").await.unwrap();
@@ -240,7 +240,7 @@ async fn a_request_beyond_the_bound_gets_a_place_that_is_free_soon() {
     panic!("each of 20 was refused at once");
 }
 
-/// A line of what the kernel says of the edge's process (proc_pid_status(5)).
+/// A line of the edge's `/proc/PID/status` (proc_pid_status(5)).
 fn status(edge: &Edge, line: &str) -> usize {
     let status = fs::read_to_string(format!("/proc/{}/status", edge.id())).unwrap();
     let value = status.lines().find_map(|of| of.strip_prefix(line)?.strip_prefix(':'));
@@ -249,7 +249,7 @@ fn status(edge: &Edge, line: &str) -> usize {
 
 #[tokio::test]
 async fn no_crowd_makes_a_worker_wait_for_the_kernels_tables() {
-    // Connections, those to upstreams, and some for the edge itself.
+    // Client connections, upstream connections, and some for the edge itself.
     let edge =
         with_client(EdgeBuilder::new("http://127.0.0.1:9").limits("connections = 600").open_files("-n 4096"))
             .0;

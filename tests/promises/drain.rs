@@ -1,4 +1,4 @@
-//! SIGTERM ends the edge politely: what is in flight finishes, nothing new begins, the exit is 0 and in bounded time.
+//! SIGTERM drains the edge: requests in flight finish, new ones are not accepted, and it exits with 0 in bounded time.
 
 use std::{process::Stdio, sync::Arc, time::Instant};
 
@@ -15,7 +15,7 @@ use crate::support::{
     with_client,
 };
 
-/// An upstream that tells of each request, and answers one a permit.
+/// An upstream that reports each request, and sends one response per permit.
 pub struct Held {
     upstream: Scripted,
     arrived: mpsc::UnboundedReceiver<()>,
@@ -47,17 +47,17 @@ impl Held {
         self.upstream.url()
     }
 
-    /// Lets so many requests be answered.
+    /// Lets it send this many responses.
     pub fn release(&self, requests: usize) {
         self.release.add_permits(requests);
     }
 
-    /// How many connections were accepted.
+    /// The number of accepted connections.
     pub fn accepted(&self) -> usize {
         self.upstream.accepted()
     }
 
-    /// Waits until the next request is there.
+    /// Waits for the next request.
     pub async fn arrived(&mut self) {
         timeout(PATIENCE, self.arrived.recv())
             .await
@@ -70,7 +70,7 @@ fn edge_before(held: &Held, limits: &str) -> (Edge, Credentials) {
     with_client(EdgeBuilder::new(held.url()).limits(limits))
 }
 
-/// Waits for the exit without holding up what runs beside it.
+/// Waits for the exit without blocking other tasks.
 async fn exit_code(mut edge: Edge) -> (Option<i32>, String) {
     tokio::task::spawn_blocking(move || (edge.wait().code(), edge.log())).await.unwrap()
 }
@@ -90,7 +90,7 @@ async fn requests_in_flight_finish_and_nothing_new_begins() {
 
     edge.signal("TERM");
     edge.wait_for_log("draining");
-    // A connection that does nothing is closed; no new one is taken.
+    // An idle connection is closed; no new one is accepted.
     idle.closed().await;
     timeout(PATIENCE, async {
         while TcpStream::connect(edge.https).await.is_ok() {
@@ -136,7 +136,7 @@ async fn http2_gets_goaway_and_finishes_its_streams() {
     }
     edge.signal("INT");
     let driver = tokio::spawn(driver);
-    // The GOAWAY is what makes a sender refuse a further stream.
+    // The client refuses further streams because of the GOAWAY.
     timeout(PATIENCE, async {
         while let Ok(ready) = sender.clone().ready().await {
             drop(ready);
@@ -151,7 +151,7 @@ async fn http2_gets_goaway_and_finishes_its_streams() {
     let mut body = response.into_body();
     assert_eq!(body.data().await.unwrap().unwrap(), "ok");
     drop((body, sender));
-    // Who closes first is not ours to say, so that its last frame may find nobody there.
+    // Either side may close first, so the client's last frame may fail.
     let _ = timeout(PATIENCE, driver).await.expect("the connection stays open").unwrap();
     let (code, log) = exit_code(edge).await;
     assert_eq!(code, Some(0), "{log}");
@@ -244,7 +244,7 @@ async fn a_peer_that_does_not_answer_does_not_hold_up_the_end() {
     let upstream = Upstream::start().await;
     let (edge, client) = with_client(EdgeBuilder::new(upstream.url()).limits("drain_timeout = \"1h\""));
     let client = Client::with(&edge, &client);
-    // One that never reads again, in either version of HTTP, and one whose connection a refusal has ended.
+    // One client that never reads again, in either version of HTTP, and one whose connection was closed by a refusal.
     let _silent = client.tls().await.unwrap();
     let mut http2 = client.clone().http2().tls().await.unwrap();
     http2.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();

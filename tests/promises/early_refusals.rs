@@ -1,4 +1,4 @@
-//! A refusal that is given before the request's body was read reaches clients that are still sending it.
+//! A refusal before the request's body was read reaches clients that are still sending it.
 
 use std::{
     path::Path,
@@ -20,7 +20,7 @@ fn edge(upstream: &Upstream) -> Edge {
     EdgeBuilder::new(upstream.url()).domain(DOMAIN, ROUTES).start()
 }
 
-/// The status that curl prints, or its own complaint.
+/// The status that curl prints, or its error message.
 fn curl(port: u16, folder: &Path, arguments: &[String], url: &str) -> String {
     let output = Command::new("curl")
         .args(["-sS", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "20", "--cacert"])

@@ -1,4 +1,4 @@
-//! Where a request came from is told by the edge alone, or by proxies that its operator trusts.
+//! The client address that upstreams get comes only from the edge, or from proxies that its operator trusts.
 
 use http::Request;
 use http_body_util::Full;
@@ -11,7 +11,7 @@ path = "/*"
 methods = ["GET"]
 authenticate = "none"
 "#;
-/// What a client says of itself, and of proxies that were never there.
+/// Forwarding headers that a client made up.
 const CLAIMS: [(&str, &str); 9] = [
     ("x-forwarded-proto", "http"),
     ("x-forwarded-host", "spoofed.example.test"),
@@ -32,7 +32,7 @@ fn edge(upstream: &Upstream, listen: &str) -> Edge {
         .start()
 }
 
-/// Asks with these `X-Forwarded-For` lines and every other claim; what reached the upstream.
+/// Sends a request with these `X-Forwarded-For` lines and all made-up headers. Returns what the upstream received.
 async fn ask(client: &Client, upstream: &Upstream, lines: &[&str]) -> Seen {
     let mut request = Request::get("/x");
     for (name, value) in CLAIMS {
@@ -84,20 +84,20 @@ async fn a_trusted_proxys_list_is_appended_to() {
             (&["203.0.113.9, 10.0.0.1"], "203.0.113.9, 10.0.0.1, 127.0.0.1", "203.0.113.9"),
             (&["203.0.113.9", "10.0.0.1"], "203.0.113.9, 10.0.0.1, 127.0.0.1", "203.0.113.9"),
             (&["2001:db8::9"], "2001:db8::9, 127.0.0.1", "2001:db8::9"),
-            // What stands before the last address that is no trusted proxy's is the client's own word.
+            // Addresses before the last one that is not a trusted proxy may be made up by the client.
             (&["6.6.6.6, 203.0.113.9"], "6.6.6.6, 203.0.113.9, 127.0.0.1", "203.0.113.9"),
             (
                 &["6.6.6.6", "203.0.113.9, 10.0.0.1"],
                 "6.6.6.6, 203.0.113.9, 10.0.0.1, 127.0.0.1",
                 "203.0.113.9",
             ),
-            // All trusted: the one farthest away.
+            // All are trusted: the first address.
             (&["10.0.0.2, 10.0.0.1"], "10.0.0.2, 10.0.0.1, 127.0.0.1", "10.0.0.2"),
             (&[], "127.0.0.1", "127.0.0.1"),
-            // Nothing up to an entry that is no address.
+            // Entries up to one that is not an address are ignored.
             (&["not an address"], "127.0.0.1", "127.0.0.1"),
             (&["203.0.113.9, unknown"], "127.0.0.1", "127.0.0.1"),
-            // With a port, as some balancers write it.
+            // With a port, as some load balancers write it.
             (&["203.0.113.9:5000"], "203.0.113.9, 127.0.0.1", "203.0.113.9"),
             (&["[2001:db8::9]:5000, 10.0.0.1:80"], "2001:db8::9, 10.0.0.1, 127.0.0.1", "2001:db8::9"),
             (&["[2001:db8::9]"], "2001:db8::9, 127.0.0.1", "2001:db8::9"),
@@ -123,9 +123,9 @@ fn headers() -> Vec<(Vec<u8>, &'static str)> {
     let v6: std::net::Ipv6Addr = "2001:db8::7".parse().unwrap();
     let v6 = [&v6.octets()[..], &[0; 15], &[1, 19, 136, 1, 187]].concat();
     let v4 = [192, 0, 2, 7, 198, 51, 100, 1, 19, 136, 1, 187];
-    // With an extension behind the addresses (PP2_TYPE_NOOP).
+    // With an extension after the addresses (PP2_TYPE_NOOP).
     let extended = [&v4[..], &[4, 0, 2, 0, 0]].concat();
-    // As many extensions as there is room for, of types that nobody knows.
+    // As many extensions as fit, of unknown types.
     let most = [&v4[..], &vec![0xe5; 65_535 - v4.len()]].concat();
     vec![
         (version2(0x21, 0x11, &most), "192.0.2.7"),
@@ -163,7 +163,7 @@ async fn a_proxy_header_without_address_trusts_no_client() {
     for header in [
         b"PROXY UNKNOWN\r\n".to_vec(),
         b"PROXY UNKNOWN 192.0.2.7 198.51.100.1 5000 443\r\n".to_vec(),
-        // LOCAL, with an address that is to be ignored or without one.
+        // LOCAL, with an address, which must be ignored, or without one.
         version2(0x20, 0, &[]),
         version2(0x20, 0x11, &v4),
         // UNSPEC, UDP over IPv4 and IPv6, UNIX stream and datagram.
@@ -191,7 +191,7 @@ async fn proxy_protocol_clients_are_not_trusted() {
     let client = behind("192.0.2.7 198.51.100.1 5000 443");
     let seen = ask(&client, &upstream, &["6.6.6.6"]).await;
     assert_from(&seen, "192.0.2.7", "192.0.2.7");
-    // A trusted HTTP proxy behind the balancer is believed.
+    // A trusted HTTP proxy in front of the load balancer is believed.
     let proxy = behind("10.0.0.1 198.51.100.1 5000 443");
     let seen = ask(&proxy, &upstream, &["203.0.113.9"]).await;
     assert_from(&seen, "203.0.113.9, 10.0.0.1", "203.0.113.9");
@@ -200,11 +200,11 @@ async fn proxy_protocol_clients_are_not_trusted() {
 #[tokio::test]
 async fn a_proxy_header_needs_a_trusted_proxy() {
     let upstream = Upstream::start().await;
-    // Another network is trusted: with a header or without one, nobody from here gets in.
+    // If another network is trusted, no client from this address gets in, with or without a header.
     let guarded = edge(&upstream, "trusted_proxies = [\"10.0.0.0/8\"]\nproxy_protocol = true");
-    // Headers are expected and none comes, or a broken one.
+    // A header is expected, and none or a malformed one arrives.
     let expecting = edge(&upstream, "trusted_proxies = [\"127.0.0.1\"]\nproxy_protocol = true");
-    // None is expected, trusted or not.
+    // No header is expected, from a trusted proxy or not.
     let trusting = edge(&upstream, "trusted_proxies = [\"127.0.0.1\"]");
     let plain = edge(&upstream, "");
     for (header, _) in headers() {

@@ -1,4 +1,4 @@
-//! The name in the ClientHello picks the domain, and every request on the connection must ask that domain.
+//! The server name in the ClientHello selects the domain, and every request on the connection must name that domain.
 
 use http::Request;
 use http_body_util::Full;
@@ -26,7 +26,7 @@ fn start(upstream: &Upstream) -> (Edge, Credentials) {
     (edge, registered)
 }
 
-/// The usual request with these lines in the place of `Host`.
+/// The usual request with these lines instead of `Host`.
 fn raw(target: &str, hosts: &[&str]) -> Vec<u8> {
     let body = "client_id=billing";
     let hosts = hosts.iter().fold(String::new(), |lines, host| lines + "Host: " + host + "\r\n");
@@ -58,7 +58,7 @@ async fn another_host_than_the_handshakes_is_misdirected() {
     let upstream = Upstream::start().await;
     let (edge, registered) = start(&upstream);
     let client = Client::with(&edge, &registered);
-    // Elsewhere, the domain of another mode on the same port, and names that only look alike.
+    // Another host, a domain with another mode on the same port, and names that only look alike.
     for host in [
         "elsewhere.example.test",
         OTHER,
@@ -74,7 +74,7 @@ async fn another_host_than_the_handshakes_is_misdirected() {
         assert!(answer.starts_with("HTTP/1.1 421 "), "{host}: {answer}");
         assert_eq!(over_http2(&client, host, None).await, Outcome::Status(421), "{host}");
         assert_eq!(over_http2(&client, DOMAIN, Some(host)).await, Outcome::Status(421), "{host}");
-        // Over one connection, before and after a request that passes.
+        // On one connection, before and after a request that is served.
         for client in [client.clone(), client.clone().http2()] {
             let mut connection = client.connect().await;
             let ask = |host: &str| {
@@ -88,7 +88,7 @@ async fn another_host_than_the_handshakes_is_misdirected() {
             connection.send(ask(host)).await.oauth_error(421, "invalid_request");
         }
     }
-    // The other way round: from a domain that asks for no certificate to the one that does.
+    // From a domain that requests no certificate to one that does.
     let open = Client::new(&edge).server_name(OTHER);
     let answer = open.raw(&raw("/oauth/token", &[DOMAIN])).await;
     assert!(answer.starts_with("HTTP/1.1 421 "), "{answer}");
@@ -148,7 +148,7 @@ async fn host_ignores_case_trailing_dot_and_port() {
         (format!("{DOMAIN}:1"), DOMAIN),
         (format!("{DOMAIN}:65535"), DOMAIN),
         (format!("{DOMAIN}:"), DOMAIN),
-        // The port on which the edge listens, which no client chose.
+        // The port on which the edge listens, which the client did not use.
         (local.clone(), &local),
         (format!("MTLS.EXAMPLE.TEST.:{port}"), &local),
     ] {
@@ -242,7 +242,7 @@ async fn http_1_0_needs_no_host_and_a_port_makes_no_other_host() {
     assert_eq!(send(path.clone(), "1.0", format!("Host: {OTHER}\r\n")).await, "421");
     assert_eq!(send(format!("https://{DOMAIN}{path}"), "1.0", String::new()).await, "200");
     assert_eq!(send(format!("https://{OTHER}{path}"), "1.0", String::new()).await, "421");
-    // HTTP/1.1 has always one (RFC 9112 section 3.2).
+    // HTTP/1.1 requires it (RFC 9112 section 3.2).
     assert_eq!(send(path.clone(), "1.1", String::new()).await, "400");
     for (in_target, in_host) in [
         (format!(":{port}"), String::new()),

@@ -1,4 +1,4 @@
-//! `inspect`, and the credentials that it offers.
+//! `inspect`, and the credentials that it suggests.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use crate::support::{
     tool::openssl,
 };
 
-/// A configuration that is right but for what a test breaks.
+/// A valid configuration, to be broken by a test.
 fn written() -> (TempDir, PathBuf) {
     let folder = TempDir::new().unwrap();
     let dir = folder.path().join("e");
@@ -46,7 +46,7 @@ fn inspect_prints_nothing_that_hides_or_reorders_a_name() {
         "\u{1b}[2J",
         "\u{e0041}",
     ];
-    // Issued by a CA, so that the subject is offered to be pasted.
+    // Issued by a CA, so that the subject is suggested.
     let name = format!("pay{}roll", hidden.concat());
     Ca::new("Corp CA").issue(&name, |_| {}).write(folder.path(), "a");
     let printed = edge(&["inspect", folder.path().join("a.pem").to_str().unwrap()]);
@@ -56,7 +56,7 @@ fn inspect_prints_nothing_that_hides_or_reorders_a_name() {
         let sign = part.chars().next().unwrap();
         assert!(!printed.contains(sign), "{sign:?} in {printed:?}");
     }
-    // What is printed is escaped, and not left out: it stands for the same name.
+    // The printed name is escaped, not shortened, so that it matches the same name.
     assert!(printed.contains("pay\\E2\\80\\AE"), "{printed}");
 }
 
@@ -82,7 +82,7 @@ fn inspects_credential_is_accepted_and_matches() {
     let output = check(&dir.join("edge.toml"));
     assert!(output.status.success(), "{}", text(&output.stderr));
 
-    // The same name on a CA-issued certificate is offered as a subject.
+    // The same name on a CA-issued certificate is suggested as a subject.
     let ca = Ca::new("CA").issue("payments", |_| {});
     ca.write(&dir, "ca-issued");
     let printed = edge(&["inspect", dir.join("ca-issued.pem").to_str().unwrap()]);
@@ -92,14 +92,14 @@ fn inspects_credential_is_accepted_and_matches() {
     assert!(text(&broken.stderr).contains("holds no certificate"), "{}", text(&broken.stderr));
 }
 
-/// What `inspect` prints of a file.
+/// The output of `inspect` for a file.
 fn inspected(dir: &Path, file: &str) -> String {
     let output = edge(&["inspect", dir.join(file).to_str().unwrap()]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     text(&output.stdout).to_owned()
 }
 
-/// A CA made by openssl, and a certificate of it for a key of this kind; `extensions` are those of the certificate, none: version 1.
+/// A CA made by openssl, and a certificate that it issued for a key of this kind, with these extensions; without any, of version 1.
 fn issued(dir: &Path, key: &[&str], extensions: &[&str]) {
     let new_ca = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
     openssl(
@@ -150,7 +150,7 @@ fn inspect_offers_no_chain_for_a_certificate_that_none_verifies() {
         assert!(marked.contains("CAN'T WORK") && marked.contains(fault), "{printed}");
         assert!(printed.contains("-extfile ext.cnf"), "{printed}");
         assert!(!printed.contains("subject_dn ="), "{printed}");
-        // Its thumbprint can be registered all the same.
+        // Its thumbprint can still be registered.
         assert!(printed.contains("self_signed_tls_client_auth   works"), "{printed}");
         assert!(printed.contains("thumbprint = \""), "{printed}");
     }
@@ -165,7 +165,7 @@ fn inspect_offers_no_chain_for_a_certificate_that_none_verifies() {
             .any(|line| line.starts_with("extendedKeyUsage") && line.ends_with("serverAuth, clientAuth")),
         "{printed}"
     );
-    // What this machine's openssl prints is among the forms.
+    // The output of this machine's openssl is one of the forms.
     let subject = openssl(folder.path(), &["x509", "-in", "leaf.pem", "-noout", "-subject"]);
     let subject = subject.trim().strip_prefix("subject=").unwrap();
     assert!(printed.lines().any(|line| line.ends_with(subject)), "{subject}: {printed}");

@@ -1,4 +1,4 @@
-//! What real clients send that is not quite usual, and has one reading all the same.
+//! Unusual requests of real clients that are unambiguous, and accepted.
 
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ async fn an_empty_line_after_a_body_does_not_start_a_head() {
                 answer.extend_from_slice(&part[..read]);
             }
             assert!(answer.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&answer));
-            // Longer than a head may take, and than until the connection is parked.
+            // Longer than the head timeout, and longer than until the connection is parked.
             tokio::time::sleep(Duration::from_millis(700)).await;
         }
     }

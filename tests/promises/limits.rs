@@ -1,4 +1,4 @@
-//! Safe to leave open: each wait and each size that a peer decides on has a bound.
+//! Limits: each wait and each size that a peer decides on is bounded.
 
 use std::time::Duration;
 
@@ -20,14 +20,14 @@ fn limited(upstream: &Upstream, limits: &str) -> (Edge, Credentials) {
     with_client(EdgeBuilder::new(upstream.url()).limits(limits))
 }
 
-/// Waits for the other side to close; gives what it sent before.
+/// Waits until the edge closes the connection, and returns what it sent.
 async fn until_closed(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut answer = Vec::new();
     let _ = timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("it stays open");
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-/// Sends the same byte again and again until the other side closes; gives what it sent before.
+/// Sends the same byte repeatedly until the edge closes the connection, and returns what it sent.
 async fn trickle(stream: impl AsyncRead + AsyncWrite, byte: &[u8]) -> String {
     let (mut read, mut write) = tokio::io::split(stream);
     tokio::select! {
@@ -50,7 +50,7 @@ async fn a_handshake_that_does_not_come_is_ended() {
     let (edge, client) = limited(&upstream, "handshake_timeout = \"300ms\"");
     let mut silent = TcpStream::connect(edge.https).await.unwrap();
     assert_eq!(until_closed(&mut silent).await, "");
-    // A ClientHello that announces 512 bytes, and then takes for ever over them.
+    // A ClientHello that announces 512 bytes, and sends them too slowly.
     let mut slow = TcpStream::connect(edge.https).await.unwrap();
     slow.write_all(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03").await.unwrap();
     trickle(slow, b"x").await;
@@ -65,11 +65,11 @@ async fn a_head_that_does_not_end_is_ended() {
     let (edge, client) = limited(&upstream, "head_timeout = \"300ms\"");
     let client = Client::with(&edge, &client);
     client.raw(b"POST /oauth/token HTTP/1.1\r\nhost: ").await;
-    // Nor does it help to send on.
+    // Sending more bytes does not prolong the time.
     let mut stream = client.tls().await.unwrap();
     stream.write_all(b"POST /oauth/token HTTP/1.1\r\nx: ").await.unwrap();
     trickle(stream, b"y").await;
-    // Nor to have sent a good request before.
+    // An earlier good request does not either.
     let mut stream = client.tls().await.unwrap();
     let good = format!("GET /any/a HTTP/1.1\r\nhost: {DOMAIN}\r\n\r\nGET /");
     stream.write_all(good.as_bytes()).await.unwrap();
@@ -90,7 +90,7 @@ async fn a_body_that_does_not_come_is_408() {
         let answer = client.raw(head.as_bytes()).await;
         assert!(answer.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{answer}");
         assert!(answer.contains("connection: close\r\n") && answer.contains("invalid_request"), "{answer}");
-        // Sending on does not prolong it.
+        // Sending more bytes does not prolong the time.
         let mut stream = client.tls().await.unwrap();
         stream.write_all(head.as_bytes()).await.unwrap();
         let answer = trickle(stream, b"x").await;
@@ -114,7 +114,7 @@ async fn an_idle_connection_is_closed() {
         used.closed().await;
         let mut unused = client.connect().await;
         unused.closed().await;
-        // Not even a head's first byte.
+        // Not even the first byte of a head is sent.
         assert!(!until_closed(&mut client.tls().await.unwrap()).await.contains("HTTP/1.1"));
     }
 }
@@ -128,7 +128,7 @@ async fn a_slow_response_outlives_the_idle_timeout() {
         let caller = client.clone();
         let in_flight = tokio::spawn(async move { caller.token("billing").await });
         held.arrived().await;
-        // Others come and go for want of a request meanwhile.
+        // Other connections are closed for lack of a request meanwhile.
         for _ in 0..3 {
             client.connect().await.closed().await;
         }
@@ -151,7 +151,7 @@ async fn connections_beyond_the_limit_are_closed() {
     assert_eq!(admin::metric(&edge, "mtls_edge_connections").await, 2);
     assert_eq!(first.token("billing").await.status, 200);
     drop(second);
-    // Its place is free as soon as the edge has seen that it is gone.
+    // Its place is free as soon as the edge has noticed the close.
     timeout(PATIENCE, async {
         while admin::metric(&edge, "mtls_edge_connections").await == 2 {
             tokio::task::yield_now().await;
@@ -178,7 +178,7 @@ async fn a_head_beyond_the_bounds_is_431() {
     let plain = || Request::get("/any/a");
     let empty = Full::new(Bytes::new());
     let large = plain().header("x", "y".repeat(9000)).body(empty.clone()).unwrap();
-    // Some implementations reset the stream instead; a success is the one thing that must not be.
+    // Some implementations reset the stream instead; it must not succeed.
     if let Ok(answer) = http2.connect().await.try_send(large).await {
         assert_eq!(answer.status, 431);
     }
@@ -186,7 +186,7 @@ async fn a_head_beyond_the_bounds_is_431() {
     let answer = http2.connect().await.send(many.body(empty.clone()).unwrap()).await;
     answer.oauth_error(431, "invalid_request");
     assert!(upstream.seen().is_empty());
-    // Up to the bound all is well, repeated names counted one by one.
+    // Up to the limit requests are served; repeated names count separately.
     let fit = (0..12).fold(plain(), |request, n| request.header("x-again", n));
     assert_eq!(http2.connect().await.send(fit.body(empty.clone()).unwrap()).await.status, 200);
     let again = (0..20).fold(plain(), |request, n| request.header("x-again", n));
@@ -208,7 +208,7 @@ async fn a_body_beyond_the_bounds_is_413() {
             assert_eq!(whole.status, 200, "{path}");
             assert_eq!(upstream.last().body.len(), fits);
             let before = upstream.seen().len();
-            // By its announced length, and by what comes where no length is announced.
+            // By its Content-Length, and by the received bytes if there is none.
             let announced = Full::new(body(fits + 1)).boxed();
             let frame = Ok::<_, std::convert::Infallible>(http_body::Frame::data(body(fits + 1)));
             let streamed = StreamBody::new(futures_util::stream::iter([frame])).boxed();

@@ -1,4 +1,4 @@
-//! What a stranger writes into the log is bounded, and shows as what it is.
+//! Log text that comes from clients is bounded and escaped.
 
 use http::Request;
 use http_body_util::Full;
@@ -6,7 +6,7 @@ use rcgen::DnType;
 
 use crate::support::{Ca, Client, Credentials, DOMAIN, EdgeBuilder, Upstream, self_signed};
 
-/// The longest line that a peer can cause, in bytes.
+/// The longest log line that a peer can cause, in bytes.
 const LONGEST: usize = 2048;
 
 const OPTIONAL: &str = r#"client_auth = "optional"
@@ -20,14 +20,14 @@ methods = ["GET"]
 authenticate = "none"
 "#;
 
-/// A certificate of nobody's CA whose subject is so long.
+/// A self-signed certificate with a subject of this length.
 fn named(text: &str, bytes: usize) -> Credentials {
     Ca::new("Nobody's CA").issue("stranger", |params| {
         params.distinguished_name.push(DnType::OrganizationalUnitName, text.repeat(bytes / text.len()));
     })
 }
 
-/// Controls, format characters, separators: what would end, reorder or hide a line.
+/// Control characters, format characters, separators: those that could end, reorder or hide a line.
 fn is_hidden(c: char) -> bool {
     matches!(c, '\0'..='\x1f' | '\x7f'..='\u{9f}' | '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e0fff}')
@@ -94,7 +94,7 @@ async fn an_honest_line_is_whole() {
     let line = edge.log_of(&answer);
     assert_eq!(line["subject"], "CN=M\u{fc}ller \u{4f60},O=Example Bank,C=DE");
     assert_eq!((&line["client_id"], &line["path"]), (&"billing".into(), &"/oauth/token".into()));
-    // Only what is beyond the bound is left out.
+    // Only the text beyond the limit is omitted.
     let path = format!("/any/{}", "y".repeat(251));
     let request = |path: &str| Request::get(path).body(Full::default()).unwrap();
     let answer = Client::new(&edge).connect().await.send(request(&path)).await;
@@ -119,7 +119,7 @@ async fn a_requests_id_does_not_count_requests() {
         assert_eq!(upstream.last().headers["x-request-id"], id.as_str());
         ids.push(u128::from_str_radix(&id, 16).unwrap());
     }
-    // Of neighbours about half the 128 bits differ; of a counter's, those at its end.
+    // In successive random values about half of the 128 bits differ; in those of a counter, only the last ones.
     for pair in ids.windows(2) {
         let differ = (pair[0] ^ pair[1]).count_ones();
         assert!((20..=108).contains(&differ), "{:032x} {:032x}", pair[0], pair[1]);

@@ -1,4 +1,4 @@
-//! No request waits for standard error, whether nobody reads it, its reader is gone or its disk is full.
+//! No request waits for standard error, whether it is not read, closed, or on a full disk.
 
 use std::{
     fs::OpenOptions,
@@ -15,7 +15,7 @@ use crate::support::{
 
 const DROPPED: &str = "mtls_edge_log_lines_dropped_total";
 
-/// Requests whose lines are long, until the log drops some.
+/// Sends requests with long log lines until the log drops some.
 async fn until_dropped(edge: &Edge, connection: &mut Connection) -> usize {
     let path = format!("/any/{}", "\"".repeat(250));
     for number in 1..=100 {
@@ -42,7 +42,7 @@ async fn requests_go_on_while_nobody_reads_the_log() {
         assert_eq!(kept.token("billing").await.status, 200);
     }
     until_dropped(&edge, &mut kept).await;
-    // New connections, too, and those over HTTP/2, a reload, the admin address, signals.
+    // So are new connections, HTTP/2, a reload, the admin address and signals.
     for client in [client.clone(), client.clone().http2()] {
         assert_eq!(client.token("billing").await.status, 200);
     }
@@ -78,7 +78,7 @@ async fn each_line_is_written_or_counted() {
     let dropped = usize::try_from(admin::metric(&edge, DROPPED).await).unwrap();
     edge.read_on();
     edge.wait_for_logs("mtls_edge::access", asked - dropped);
-    // Whole lines, in order, and nothing is lost once it is read again.
+    // Lines are whole and in order, and none is lost once the log is read again.
     let answer = kept.token("billing").await;
     edge.log_of(&answer);
     assert_eq!(usize::try_from(admin::metric(&edge, DROPPED).await).unwrap(), dropped);
@@ -167,7 +167,7 @@ fn an_error_at_the_start_waits_for_no_reader() {
     use std::io::Write;
     let folder = tempfile::TempDir::new().unwrap();
     let (_reader, mut writer) = std::io::pipe().unwrap();
-    // What the pipe holds (pipe(7)).
+    // The capacity of the pipe (pipe(7)).
     writer.write_all(&vec![b'x'; 65_536]).unwrap();
     let broken = folder.path().join("edge.toml");
     std::fs::write(&broken, "[listen]\nnonsense = 1\n").unwrap();

@@ -1,5 +1,5 @@
-//! What the edge promises, proved from outside: the real program on a loopback port, real TLS clients, a real
-//! upstream that records what reaches it. One module a promise.
+//! The edge's promises, tested from outside: the real program on a loopback port, real TLS clients, a real
+//! upstream that records what it receives. One module per promise.
 
 #![allow(
     clippy::unwrap_used,

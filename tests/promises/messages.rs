@@ -25,7 +25,7 @@ certificate = "server.pem"
 private_key = "server.key"
 "#;
 
-/// Must not be printed: some cases have it as the value of a secret.
+/// A secret value of some cases, which must not be printed.
 const SECRET: &str = "hunter2";
 
 #[test]
@@ -54,7 +54,7 @@ fn each_expected_message_has_its_input() {
     }
 }
 
-/// What is read for one expected output.
+/// The input of one expected output.
 enum Case {
     Edge(PathBuf),
     Applications(PathBuf),
@@ -63,7 +63,7 @@ enum Case {
 }
 
 impl Case {
-    /// What the edge reports, with the paths as the operator sees them.
+    /// The messages of the edge, with paths relative to the folder.
     fn messages(&self) -> String {
         let folder = TempDir::new().unwrap();
         let (edge, registry) = (folder.path().join("edge.toml"), folder.path().join("applications.toml"));
@@ -98,7 +98,7 @@ impl Case {
     }
 }
 
-/// The problems of `edge.toml` and, if it can be used, of the `applications.toml` that it names.
+/// The problems of `edge.toml` and, if it is valid, of the `applications.toml` that it names.
 fn all(edge: &Path) -> Vec<Problem> {
     let (settings, mut problems) = settings(edge);
     if let Some(settings) = settings {
@@ -108,7 +108,7 @@ fn all(edge: &Path) -> Vec<Problem> {
     problems
 }
 
-/// Each case by the file of its expected output.
+/// The cases by the file of their expected output.
 fn cases() -> BTreeMap<PathBuf, Case> {
     let mut cases = BTreeMap::new();
     for file in files(&root()) {
@@ -133,7 +133,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/messages")
 }
 
-/// All files of a folder and those within it.
+/// All files of a folder, recursively.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()

@@ -1,4 +1,4 @@
-//! What `/metrics` has, and that each metric is documented.
+//! The metrics of `/metrics`, and that each is documented.
 
 use crate::support::{
     Ca, DOMAIN, EdgeBuilder, Upstream,
@@ -55,7 +55,7 @@ async fn every_metric_is_documented_and_every_documented_one_exists() {
     let documented =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/observe.md")).unwrap();
     assert!(documented.contains("OCSP is out of scope"), "what is not done is said");
-    // Of `name{label}` or `name`, in backticks.
+    // From `name{label}` or `name` in backticks.
     let documented: std::collections::BTreeSet<String> = documented
         .split('`')
         .filter(|text| text.starts_with("mtls_edge_"))
@@ -63,7 +63,7 @@ async fn every_metric_is_documented_and_every_documented_one_exists() {
         .collect();
     let upstream = Upstream::start().await;
     let (client, ca) = (self_signed("billing"), Ca::new("Client CA"));
-    // Everything that has a series: a credential whose end is known, a client CA, a list, and a source of one.
+    // Everything that has a time series: a credential with a known expiry, a client CA, a CRL, and a CRL source.
     let lists = Upstream::answering({
         let list = ca.crl(&[]);
         move |_| http::Response::new(http_body_util::Full::from(list.clone()))

@@ -1,4 +1,4 @@
-//! `/metrics` is valid in the Prometheus text format 0.0.4, whatever stands in certificates and paths.
+//! `/metrics` is valid in the Prometheus text format 0.0.4, whatever certificates and paths contain.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use crate::support::{Ca, Client, EdgeBuilder, Upstream, admin, self_signed};
 /// Values by metric and labels.
 type Samples = BTreeMap<(String, Vec<(String, String)>), f64>;
 
-/// Labels of a sample, and what follows them.
+/// The labels of a sample, and the text after them.
 fn labels(mut rest: &str) -> (Vec<(String, String)>, &str) {
     let mut labels = Vec::new();
     loop {
@@ -41,7 +41,7 @@ fn labels(mut rest: &str) -> (Vec<(String, String)>, &str) {
     }
 }
 
-/// The samples by metric and labels. Panics where a strict parser would refuse.
+/// The samples by metric and labels. Panics if a strict parser would reject the text.
 fn parse(text: &str) -> Samples {
     assert!(text.ends_with('\n'));
     let (mut samples, mut done, mut current) = (BTreeMap::new(), BTreeSet::new(), None::<String>);
@@ -71,7 +71,7 @@ fn parse(text: &str) -> Samples {
 #[tokio::test]
 async fn every_label_is_escaped_and_no_series_comes_twice() {
     let upstream = Upstream::start().await;
-    // Any answer will do: what is asked for is not a list, and is counted as failed.
+    // Any response is fine: it is not a CRL, and is counted as failed.
     let names = ["a\"b", "a\\b", "a\nb", "a,b=\"c\"} 1\nx 2", "\u{fc}\\\"\n"];
     let cas: Vec<Ca> = names
         .iter()

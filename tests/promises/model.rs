@@ -1,6 +1,6 @@
-//! However trust is edited and connections are used, an edge answers as a simple model of it does.
+//! Model test: under random changes of trust and random requests, an edge responds as a simple model predicts.
 //!
-//! `PROPTEST_CASES=500` makes it long.
+//! `PROPTEST_CASES=500` makes the run long.
 
 mod certificates;
 mod files;
@@ -15,7 +15,7 @@ use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
 use running::{Running, Seen};
 use steps::{Step, steps};
 
-/// Sequences, and the most steps of one, in an ordinary run.
+/// The sequences of an ordinary run, and the most steps of each.
 const CASES: u32 = 12;
 const STEPS: usize = 90;
 
@@ -28,10 +28,10 @@ fn every_request_is_judged_by_the_trust_in_force() {
         Config { cases, failure_persistence: None, max_shrink_iters: 400, max_shrink_time: 60_000, ..usual };
     let (all, agreed, shrinking) = (Cell::new(Seen::default()), Cell::new(0), Cell::new(false));
     let result = TestRunner::new(config).run(&steps(STEPS), |steps| {
-        // As many threads as it takes for clients and upstream to go on while the edge's process is started.
+        // Enough threads that clients and the upstream continue while the edge's process is started.
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        // What panics is shrunk, too.
+        // Panics are shrunk, too.
         let was_shrinking = shrinking.replace(true);
         all.set(all.get() + runtime.block_on(agree(&steps))?);
         shrinking.set(was_shrinking);
@@ -48,13 +48,13 @@ fn every_request_is_judged_by_the_trust_in_force() {
         ),
         Err(aborted) => panic!("{aborted}"),
     }
-    // The steps are drawn so that all of it happens in every run.
+    // The distribution of steps makes each of these happen in every run.
     for happened in [all.served, all.refused, all.resumed, all.kept, all.reloads, all.refused_reloads] {
         assert!(happened > 0, "{all:?}");
     }
 }
 
-/// Takes the steps with an edge of their own.
+/// Executes the steps with a new edge.
 async fn agree(steps: &[Step]) -> Result<Seen, TestCaseError> {
     let mut running = Running::start().await;
     for (number, step) in steps.iter().enumerate() {

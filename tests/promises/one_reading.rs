@@ -1,4 +1,4 @@
-//! One request, one reading: what the edge takes for a client's request, no common server behind it takes for another's.
+//! One request, one reading: if the edge reads a request as that of one client, no common server reads it as that of another.
 
 mod hostile;
 pub mod models;
@@ -22,10 +22,10 @@ use crate::support::{
 };
 use raw_request::RawRequest;
 
-/// Two clients; who sends these requests has the certificate of `a`.
+/// The two clients. All requests are sent with the certificate of `a`.
 const CLIENTS: [&str; 2] = ["a", "b"];
 
-/// What the edge makes of a request: whose it is, and what the upstream sees. Nothing where it refuses it.
+/// The edge's reading of a request: the client, and the forwarded request. None if it is refused.
 fn edge(request: &RawRequest, http2: bool) -> Option<(String, RawRequest)> {
     let mut head = request.head(http2)?;
     let id = client_id(&head, &request.body).ok()?;
@@ -33,7 +33,7 @@ fn edge(request: &RawRequest, http2: bool) -> Option<(String, RawRequest)> {
     CLIENTS.contains(&id.as_str()).then(|| (id.to_string(), RawRequest::forwarded(&head, &request.body)))
 }
 
-/// Fails where some server reads another client than this.
+/// Fails if any server reads another client than this.
 fn assert_one_reading(client: &str, seen: &RawRequest) {
     for (server, clients) in models::readings(seen) {
         let others: Vec<_> = clients.iter().filter(|other| *other != client).collect();
@@ -41,7 +41,7 @@ fn assert_one_reading(client: &str, seen: &RawRequest) {
     }
 }
 
-/// So many hostile requests, always the same ones.
+/// This many hostile requests, the same ones in each run.
 fn hostile(count: usize) -> impl Iterator<Item = RawRequest> {
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
@@ -62,7 +62,7 @@ fn no_server_reads_another_client_than_the_edge() {
             refused_of_two += usize::from(CLIENTS.iter().all(|client| all.contains(*client)));
         }
     }
-    // Else the requests are all refused for one reason, or harmless.
+    // Otherwise all requests are refused for one reason, or are harmless.
     assert!(accepted > 1_000, "{accepted}");
     assert!(refused_of_two > 2_000, "{refused_of_two}");
 }
@@ -81,7 +81,7 @@ fn the_models_read_two_clients_of_each_attack() {
     }
 }
 
-/// An edge that knows two clients, the first of them by this certificate.
+/// An edge with two applications, the first registered with this certificate.
 fn edge_for(upstream: String, owner: &Credentials) -> EdgeBuilder {
     let routes = "[[domain.route]]\npath = \"/oauth/token\"\nmethods = [\"POST\", \"GET\"]\nauthenticate = \"client\"\n\
                   [[domain.route]]\npath = \"/open/*\"\nmethods = [\"POST\"]\nauthenticate = \"none\"";
@@ -106,7 +106,7 @@ impl Fixture {
         Self { upstream, client: Client::with(&edge, &owner), _edge: edge }
     }
 
-    /// The status, and what reached the upstream.
+    /// The status, and what the upstream received.
     async fn send(&self, path: &str, request: &RawRequest, http2: bool) -> (u16, Option<RawRequest>) {
         self.upstream.forget();
         let query = request.query.as_deref().map(|query| format!("?{query}")).unwrap_or_default();
@@ -189,7 +189,7 @@ async fn hostile_requests_through_the_edge_have_one_reading() {
     let mut accepted = 0;
     for (number, request) in hostile(400).enumerate() {
         let http2 = number % 2 == 0;
-        // Over HTTP/1.1 a line's end in a value is another line, and that is another request than this.
+        // Over HTTP/1.1 a line break in a value begins another line, which makes it another request.
         if request.headers.iter().any(|(_, value)| value.iter().any(|byte| b"\r\n\0".contains(byte))) {
             continue;
         }
@@ -225,7 +225,7 @@ async fn blank_edges_of_any_field_are_malformed_over_http2() {
         for value in [&b" x"[..], b"x ", b"\tx", b"x\t", b" ", b"\t"] {
             let (status, seen) = fixture.send(path, &request(value), true).await;
             assert!(status == 400 && seen.is_none(), "{path}: {value:?}: {status}");
-            // HTTP/1.1 takes them for optional white space (RFC 9112 section 5).
+            // In HTTP/1.1 they are optional whitespace (RFC 9112 section 5).
             let (status, seen) = fixture.send(path, &request(value), false).await;
             assert_eq!(status, 200, "{path}: {value:?}");
             assert_eq!(seen.unwrap().header("x-mine"), [raw_request::trim(value)]);

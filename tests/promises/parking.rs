@@ -34,7 +34,7 @@ async fn early_bytes_of_the_next_request_are_not_lost() {
         let (before, after) = request.split_at(split);
         stream.write_all(format!("{request}{before}").as_bytes()).await.unwrap();
         read_answer(&mut stream).await;
-        // Longer than a connection stays unparked.
+        // Longer than until an idle connection is parked.
         tokio::time::sleep(Duration::from_millis(400)).await;
         stream.write_all(after.as_bytes()).await.unwrap();
         read_answer(&mut stream).await;
@@ -52,7 +52,7 @@ async fn unread_body_of_a_refused_request_is_not_a_request() {
     let mut answer = Vec::new();
     timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("no end").unwrap();
     assert!(answer.starts_with(b"HTTP/1.1 404"), "{}", String::from_utf8_lossy(&answer));
-    // Longer than a connection stays unparked, and less than the edge discards what arrives.
+    // Longer than until an idle connection is parked, and shorter than the edge discards received bytes.
     tokio::time::sleep(Duration::from_millis(400)).await;
     let body = format!("GET /any/a HTTP/1.1\r\nhost: {DOMAIN}\r\n\r\n");
     stream.write_all(body.as_bytes()).await.unwrap();
@@ -60,7 +60,7 @@ async fn unread_body_of_a_refused_request_is_not_a_request() {
     assert_eq!(upstream.seen().len(), 0);
 }
 
-/// Reads one whole answer of the upstream, which is short.
+/// Reads one short response.
 async fn read_answer(stream: &mut (impl tokio::io::AsyncRead + Unpin)) {
     let mut answer = Vec::new();
     let whole = async {
@@ -100,7 +100,7 @@ async fn a_client_without_a_request_gets_its_ticket() {
     let mut stream = Client::with(&edge, &client).tls().await.unwrap();
     let ticket = async {
         while stream.get_ref().1.tls13_tickets_received() == 0 {
-            // It has nothing to read but the ticket.
+            // The ticket is the only thing to read.
             let _ = timeout(Duration::from_millis(20), stream.read(&mut [0; 1])).await;
         }
     };
@@ -118,7 +118,7 @@ async fn close_notify_is_answered_by_close_notify_and_fin() {
     stream.get_mut().1.send_close_notify();
     stream.flush().await.unwrap();
     let mut rest = Vec::new();
-    // Without a close_notify of the edge this would be an error of rustls.
+    // Without the edge's close_notify, rustls would report an error here.
     timeout(PATIENCE, stream.read_to_end(&mut rest)).await.expect("no end of TLS").unwrap();
     assert_eq!(rest, b"");
     let end = timeout(PATIENCE, stream.get_mut().0.read(&mut [0; 1])).await.expect("no end");

@@ -1,4 +1,4 @@
-//! What holds for any input of a parser: the twin of the fuzz targets, on mutations of their seeds (`fuzz/`).
+//! Properties of the parsers: the twin of the fuzz targets, on mutations of their seeds (`fuzz/`).
 
 use std::{fs, path::Path};
 
@@ -27,7 +27,7 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
     files.iter().map(|file| fs::read(file).unwrap()).collect()
 }
 
-/// One change of an input, as libFuzzer makes them.
+/// One mutation of an input, as libFuzzer makes them.
 #[derive(Clone, Debug)]
 enum Edit {
     Set(u8),
@@ -54,7 +54,7 @@ fn part(bytes: &[u8], at: usize, length: usize) -> Vec<u8> {
     bytes[at..bytes.len().min(at + length)].to_vec()
 }
 
-/// A seed of this target with a few changes.
+/// A seed of this target with a few mutations.
 fn input(target: &str) -> impl Strategy<Value = Vec<u8>> + use<> {
     let seeds = seeds(target);
     let edits = prop::collection::vec((any::<Index>(), edit()), 0..6);

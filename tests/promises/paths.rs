@@ -66,7 +66,7 @@ async fn over_http2(client: &Client, method: &str, scheme: &str, path: &str) -> 
     http2::request(client, &fields, b"client_id=billing", &[]).await
 }
 
-/// With a certificate and without: no respelling is served, under whatever rule.
+/// With a certificate and without: no respelling is served under any rule.
 async fn assert_none_is_served(routes: &str) {
     let upstream = Upstream::start().await;
     let (edge, registered) = start(upstream.url(), routes);
@@ -81,12 +81,12 @@ async fn assert_none_is_served(routes: &str) {
             assert!(seen.is_empty(), "{target:?} reached the upstream: {seen:?}");
         }
         over_http2(&client, "POST", "http", "/oauth/token").await.assert_refused(&"http");
-        // A fragment is no part of a target; what is left of it is judged as it stands.
+        // A fragment is not part of a request target; the text before it is judged.
         let answer = client.raw(&raw("POST", "/oauth/%74oken#/x")).await;
         assert!((400..500).contains(&status(&answer)), "{answer}");
         assert_eq!(upstream.seen().len(), 0);
     }
-    // What is decoded over and over is neither decoded nor served.
+    // A target with nested escapes is neither decoded nor served.
     for times in [2, 100, 1300] {
         let target = format!("/oauth/%{}74oken", "25".repeat(times));
         let answer = Client::new(&edge).raw(&raw("POST", &target)).await;
@@ -97,7 +97,7 @@ async fn assert_none_is_served(routes: &str) {
     let answer = Client::new(&edge).raw(&raw("POST", &long)).await;
     assert!(matches!(status(&answer), 404 | 414), "{answer}");
     assert_eq!(upstream.seen().len(), 0);
-    // The path itself, in origin and in absolute form, is served to its client alone.
+    // The path itself, in origin form and in absolute form, is served only to its client.
     for target in
         ["/oauth/token", "https://mtls.example.test/oauth/token", "HTTPS://mtls.example.test/oauth/token"]
     {
@@ -212,10 +212,10 @@ async fn unlisted_paths_are_404_and_other_methods_405() {
             (answer.status.as_u16(), &answer.headers["allow"], answer.body.len()),
             (405, &"POST".parse().unwrap(), 0)
         );
-        // A refusal of this kind says nothing against the certificate: the connection is kept.
+        // A refusal of this kind is not about the certificate, so the connection stays open.
         assert_eq!(connection.token("billing").await.status, 200);
     }
-    // An exact rule stands for its path alone: the subtree beside it does not lend it other methods.
+    // An exact rule decides alone on its path: the rule of a subtree adds no methods.
     let mut connection = Client::new(&beside).connect().await;
     for (method, path, allow) in [
         ("GET", "/oauth/token", "POST"),

@@ -1,4 +1,4 @@
-//! A reader that has read enough, and a full disk: no command panics.
+//! A closed pipe and a full disk: no command panics.
 
 use std::{
     fs::{self, OpenOptions},
@@ -28,7 +28,7 @@ const COMMANDS: [&[&str]; 8] = [
     &["--version"],
 ];
 
-/// A stream whose reader is gone.
+/// A pipe whose reader has closed.
 fn closed() -> Stdio {
     std::io::pipe().unwrap().1.into()
 }
@@ -71,7 +71,7 @@ fn a_full_disk_is_a_failure_that_is_named() {
 fn status_to_a_closed_pipe_succeeds_to_a_full_disk_fails() {
     let edge = EdgeBuilder::new("http://127.0.0.1:9").usual_domain("auth0").start();
     let (folder, admin) = (TempDir::new().unwrap(), edge.admin.to_string());
-    // The running edge has taken a port of its own: a file that names it.
+    // A configuration file with the admin port of the running edge.
     let text = fs::read_to_string(edge.folder.path().join("edge.toml")).unwrap();
     let config = edge.folder.path().join("asked.toml");
     let line = text.lines().find(|line| line.starts_with("admin = ")).unwrap();

@@ -1,4 +1,4 @@
-//! HTTP without TLS, sent to the port of TLS, is answered in HTTP.
+//! Plaintext HTTP on the TLS port gets a response in HTTP.
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -11,7 +11,7 @@ use crate::support::{Client, Edge, EdgeBuilder, PATIENCE, Upstream, admin, with_
 const PROXY: &[u8] = b"PROXY TCP4 192.0.2.7 198.51.100.1 5000 443\r\n";
 const BEHIND_BALANCER: &str = "proxy_protocol = true\ntrusted_proxies = [\"127.0.0.0/8\"]";
 
-/// Sends these pieces, each once the edge has read the one before, and reads until the end.
+/// Sends these parts, each once the edge has read the one before, and reads until the end.
 async fn answer(edge: &Edge, pieces: &[&[u8]]) -> Vec<u8> {
     timeout(PATIENCE, async {
         let mut stream = TcpStream::connect(edge.https).await.unwrap();
@@ -64,7 +64,7 @@ async fn a_request_without_tls_gets_400_in_http() {
         }
         let head = b"HEAD / HTTP/1.1\r\nhost: a.example\r\n\r\n";
         assert_bad_request(&answer(&edge, &[prelude, head]).await, false);
-        // In pieces, of which the first says little.
+        // In parts, of which the first does not decide.
         let pieces = [prelude, b"DELET", b"E ", b"/x HTTP/1.1\r\n\r\n"];
         assert_bad_request(&answer(&edge, &pieces).await, true);
         let line = edge.wait_for_log("HTTP without TLS");
@@ -114,7 +114,7 @@ async fn other_protocols_get_an_alert_as_before() {
         b"ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFGHIJKLMNOPQRSTUVWXYZ",
     ] {
         let answer = answer(&edge, &[other]).await;
-        // RFC 8446 section 5.1: a record of an alert.
+        // An alert record (RFC 8446 section 5.1).
         assert_eq!((answer.first(), answer.len()), (Some(&21), 7), "{other:?} {answer:?}");
     }
     assert_eq!(admin::metric(&edge, "mtls_edge_handshakes_failed_total").await, 5);

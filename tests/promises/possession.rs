@@ -1,4 +1,4 @@
-//! A registered certificate is public: whoever presents it without its key gets no further than the handshake.
+//! A registered certificate is public: a client that presents it without its key fails the handshake.
 
 use std::sync::{Arc, Mutex};
 
@@ -20,22 +20,22 @@ use crate::support::{
     Client, Credentials, DOMAIN, EdgeBuilder, PATIENCE, Upstream, certificates::self_signed_by, passes,
 };
 
-/// What becomes of a signature before it is sent.
+/// How a signature is changed before it is sent.
 #[derive(Clone, Debug)]
 enum Forgery {
-    /// It is sent as the key made it.
+    /// It is sent unchanged.
     Sent,
-    /// It is sent, and kept for a replay.
+    /// It is sent, and recorded for a replay.
     Recorded(Arc<Mutex<Vec<u8>>>),
     /// These bytes are sent instead.
     Replaced(Vec<u8>),
-    /// As many bytes of something else.
+    /// The same number of other bytes is sent.
     Garbage,
-    /// The bytes with one bit changed.
+    /// It is sent with one bit changed.
     BitFlipped,
 }
 
-/// A client that presents a certificate with whatever key.
+/// A client that presents a certificate with any key.
 #[derive(Debug)]
 struct Forger {
     chain: Vec<CertificateDer<'static>>,
@@ -101,7 +101,7 @@ fn presenting(client: &Client, shown: &Credentials, key: &PrivateKeyDer<'_>, for
     client
 }
 
-/// Asks for a token with whatever the handshake allows; the error that ends it.
+/// Requests a token, which must fail in the handshake, and returns the error.
 async fn ends_with(client: &Client, client_id: &str) -> String {
     let mut stream = match client.tls().await {
         Ok(stream) => stream,
@@ -112,7 +112,7 @@ async fn ends_with(client: &Client, client_id: &str) -> String {
         "POST /oauth/token HTTP/1.1\r\nhost: {DOMAIN}\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{form}",
         form.len()
     );
-    // A TLS 1.3 client may write before it hears of the refusal.
+    // A TLS 1.3 client may write before it receives the alert.
     let _ = stream.write_all(request.as_bytes()).await;
     let mut answer = [0; 512];
     match timeout(PATIENCE, stream.read(&mut answer)).await.expect("the edge neither answers nor closes") {
@@ -145,7 +145,7 @@ async fn a_certificate_without_its_key_never_gets_through_a_handshake() {
     for (index, (name, registered, other)) in made.iter().enumerate() {
         for version in [&TLS12, &TLS13] {
             let client = Client::build(&edge, &[version], None);
-            // The way works where the key is the right one; what it signs is no use a second time.
+            // With the right key the handshake succeeds; its signature cannot be replayed.
             let kept = Arc::new(Mutex::new(Vec::new()));
             let recording = Forgery::Recorded(Arc::clone(&kept));
             passes(&presenting(&client, registered, &registered.key, recording), &upstream, name).await;
@@ -178,7 +178,7 @@ async fn a_certificate_readable_only_to_its_key_is_refused() {
     let key = KeyPair::generate().unwrap();
     let mut shown = self_signed_by(&key, "billing", |_| {});
     let mut der = shown.leaf().to_vec();
-    // SEQUENCEs of two bytes of length; behind the second, signatureAlgorithm becomes an OCTET STRING.
+    // SEQUENCEs with two length bytes; after the second, signatureAlgorithm becomes an OCTET STRING.
     assert_eq!([der[0], der[1], der[4], der[5]], [0x30, 0x82, 0x30, 0x82]);
     let behind = 8 + usize::from(u16::from_be_bytes([der[6], der[7]]));
     assert_eq!(std::mem::replace(&mut der[behind], 0x04), 0x30);
@@ -200,7 +200,7 @@ async fn a_certificate_readable_only_to_its_key_is_refused() {
 async fn a_client_that_writes_early_still_gets_its_alert() {
     let upstream = Upstream::start().await;
     let edge = EdgeBuilder::new(upstream.url()).usual_domain("auth0").start();
-    // In TLS 1.3 the client's side of the handshake ends before the edge has looked at its certificate.
+    // In TLS 1.3 the client completes its side of the handshake before the edge has verified its certificate.
     let mut stream = Client::build(&edge, &[&TLS13], None).tls().await.unwrap();
     stream.write_all(b"POST /oauth/token HTTP/1.1\r\n").await.unwrap();
     edge.wait_for_log("handshake failed");

@@ -1,4 +1,4 @@
-//! Connections that are closed before anything was sent, as balancers probe a port, are no failed handshakes.
+//! Connections that are closed before anything was sent, such as a load balancer's probes, do not count as failed handshakes.
 
 use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
 
@@ -55,7 +55,7 @@ async fn probes_are_counted_apart_and_logged_at_debug() {
             assert!(line.contains("\"level\":\"DEBUG\""), "{line}");
         }
         assert!(!edge.log().contains("handshake failed"), "{}", edge.log());
-        // What begins a handshake and breaks off is a failed one.
+        // A handshake that begins and is not completed has failed.
         for (number, bytes) in failures.iter().enumerate() {
             probe(&edge, bytes, &End::Fin).await;
             until(&edge, FAILED, i64::try_from(number).unwrap() + 1).await;
@@ -68,14 +68,14 @@ async fn probes_are_counted_apart_and_logged_at_debug() {
 
 #[tokio::test]
 async fn failures_of_the_upstream_are_warnings() {
-    // Nobody listens there.
+    // No server listens there.
     let (edge, client) = with_client(EdgeBuilder::new("http://127.0.0.1:9"));
     let client = Client::with(&edge, &client);
     let level = |answer: &crate::support::Answer| edge.log_of(answer)["level"].clone();
     assert_eq!(level(&client.token("billing").await), "WARN");
     let answer = client.token("somebody-else").await;
     assert_eq!((answer.status.as_u16(), level(&answer)), (401, "INFO".into()));
-    // At the level of the demo.
+    // The demo's log level.
     let edge = EdgeBuilder::new("http://127.0.0.1:9").environment("RUST_LOG", "warn,mtls_edge::cli=info");
     let (edge, credentials) = with_client(edge);
     let client = Client::with(&edge, &credentials);

@@ -1,4 +1,4 @@
-//! What the upstream receives under each header profile is what independent tools make of the certificates' files:
+//! The headers of each profile equal those that independent tools make from the certificate files:
 //! the `openssl` command and Python's own encoders (`src/vouch/tests/oracle.py`).
 
 use std::collections::BTreeSet;
@@ -52,7 +52,7 @@ const CLIENT: &[&str] = &[
 const AUTHORITY: &[&str] =
     &["-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign"];
 
-/// Certificates by `openssl`: a root, an intermediate under it, and clients.
+/// Certificates made by `openssl`: a root, an intermediate, and clients.
 struct Workshop(TempDir);
 
 struct Made {
@@ -64,7 +64,7 @@ struct Made {
 impl Workshop {
     fn new() -> Self {
         let workshop = Self(TempDir::new().unwrap());
-        // No extension but those asked for.
+        // Only the requested extensions.
         std::fs::write(workshop.0.path().join("req.cnf"), "[req]\ndistinguished_name = dn\n[dn]\n").unwrap();
         for name in ["root", "intermediate"] {
             workshop.key(name, P256);
@@ -95,7 +95,7 @@ impl Workshop {
         self.made(name, key, &[])
     }
 
-    /// Issued by the intermediate, which the client presents too.
+    /// A certificate issued by the intermediate, which the client presents too.
     fn issued(&self, name: &str, key: &str) -> Made {
         let issuer = ["-addext", NAMES, "-CA", "intermediate.pem", "-CAkey", "intermediate.key"];
         self.certificate(name, key, SUBJECT, &[CLIENT, &issuer].concat());
@@ -112,7 +112,7 @@ impl Workshop {
         Made { files, credentials }
     }
 
-    /// What openssl and Python make of the files: `profiles` and the facts behind them.
+    /// The output of openssl and Python for the files: `profiles`, and the facts that they contain.
     fn facts(&self, made: &Made, verdict: &str) -> Value {
         let oracle = concat!(env!("CARGO_MANIFEST_DIR"), "/src/vouch/tests/oracle.py");
         let files = made.files.iter().map(String::as_str);
@@ -146,7 +146,7 @@ fn request(host: &str, client_id: &str, http2: bool) -> Request<Full<bytes::Byte
     request.body(Full::from(format!("client_id={client_id}"))).unwrap()
 }
 
-/// The headers of the last request that any profile might send.
+/// Those headers of the last request that belong to any profile.
 fn vouching(upstream: &Upstream, names: &BTreeSet<String>) -> Vec<(String, String)> {
     let seen = upstream.last();
     let mut headers: Vec<_> = seen
@@ -316,7 +316,7 @@ async fn the_verdict_follows_the_matched_credential() {
     let edge = with_domains(edge, &["auth0", "nginx", "rfc9440"]).start();
     let by_subject = workshop.facts(&issued, "SUCCESS");
     let names = all_names(&by_subject);
-    // No CA vouches for a thumbprint, so that no chain is passed on with it.
+    // A thumbprint does not depend on a CA, so that no chain is forwarded with it.
     let leaf_only = Made { files: issued.files[..1].to_vec(), credentials: issued.credentials.clone() };
     let by_thumbprint = workshop.facts(&leaf_only, "FAILED:unable to get local issuer certificate");
     for profile in ["auth0", "nginx", "rfc9440"] {

@@ -1,4 +1,4 @@
-//! Trust that changes while the edge runs: what stands in the files is in force, whole, soon after.
+//! Trust that changes while the edge runs: the files' content is soon in force, as a whole.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -30,7 +30,7 @@ async fn a_removed_credential_is_refused_on_an_open_connection() {
     edge.stop();
 }
 
-/// What is remembered of an application does not depend on others, and yet each request is judged by the trust in force.
+/// Cached facts of an application do not depend on other applications, and each request is judged by the current trust.
 #[tokio::test]
 async fn a_change_of_one_application_concerns_no_other() {
     let upstream = Upstream::start().await;
@@ -77,7 +77,7 @@ async fn a_request_is_judged_when_its_body_is_complete() {
         "POST /oauth/token HTTP/1.1\r\nhost: {DOMAIN}\r\ncontent-type: application/x-www-form-urlencoded\r\nexpect: 100-continue\r\ncontent-length: 17\r\n\r\n"
     );
     stream.write_all(head.as_bytes()).await.unwrap();
-    // The edge asks for the body: the request has passed everything before it.
+    // The edge sends 100 (Continue): the request has passed all earlier checks.
     let mut go_on = [0; 25];
     stream.read_exact(&mut go_on).await.unwrap();
     assert_eq!(go_on, *b"HTTP/1.1 100 Continue\r\n\r\n");
@@ -106,7 +106,7 @@ async fn the_last_client_ca_is_removed_whoever_still_needs_it() {
     let text = std::fs::read_to_string(edge.folder.path().join("edge.toml")).unwrap();
     let named = "client_ca = [\"ca.pem\"]";
     assert!(text.contains(named), "{text}");
-    // At a start this is an error: nobody could authenticate.
+    // At the start this is an error, since no client could authenticate.
     edge.reload("edge.toml", &text.replace(named, "client_ca = []"));
     assert!(edge.log().contains("trust.client_ca: names no client CA"), "{}", edge.log());
     connection.token("payments").await.oauth_error(401, "invalid_client");

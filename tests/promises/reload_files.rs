@@ -1,4 +1,4 @@
-//! However a file is changed, the change is taken up; what is broken changes nothing.
+//! A change of a file is applied, however the file is written; an invalid one is not.
 
 use std::{
     fs,
@@ -8,7 +8,7 @@ use std::{
 
 use crate::support::{Answer, Client, Credentials, DOMAIN, Edge, EdgeBuilder, Upstream, admin, self_signed};
 
-/// An edge with one application of one credential, and another credential that it may get.
+/// An edge with one application with one credential, and another credential to register.
 struct Rotating {
     upstream: Upstream,
     first: Credentials,
@@ -52,14 +52,14 @@ impl Rotating {
         Client::with(&self.edge, credentials).token("billing").await
     }
 
-    /// Waits for the reload of this generation, and sees that the second credential is in force and the first is not.
+    /// Waits for the reload with this generation, and asserts that only the second credential is accepted.
     async fn has_rotated(&self, generation: u64) {
         self.edge.wait_for_log(&format!("\"reloaded\",\"generation\":{generation},"));
         assert_eq!(self.asks(&self.second).await.status, 200);
         self.asks(&self.first).await.oauth_error(401, "invalid_client");
     }
 
-    /// Sees that the first credential is in force still, and that the failure is told where an operator looks.
+    /// Asserts that the first credential is still accepted, and that the failure is reported in log, status and metrics.
     async fn stays(&self, file: &str, because: &str) {
         let line = self.edge.wait_for_log("reload rejected");
         assert!(line.contains(because) && line.contains(file), "{file}: {because}: {line}");
@@ -120,7 +120,7 @@ async fn half_of_a_new_file_is_never_in_force() {
     rotating.edge.stop();
 }
 
-/// Writes the registry in two halves, each of which would do.
+/// Writes the registry in two halves, each of which is valid.
 async fn is_taken_up_whole(rotating: &Rotating, file: &str) {
     use std::io::Write;
     let (one, two) =
@@ -128,7 +128,7 @@ async fn is_taken_up_whole(rotating: &Rotating, file: &str) {
     let mut file = fs::File::create(rotating.file(file)).unwrap();
     file.write_all(two.as_bytes()).unwrap();
     file.sync_all().unwrap();
-    // What stands there now is a whole registry without \"billing\", but its writer has not closed it.
+    // The file now contains a valid registry without \"billing\", but is still open for writing.
     for _ in 0..10 {
         tokio::time::sleep(std::time::Duration::from_millis(40)).await;
         assert_eq!(rotating.asks(&rotating.first).await.status, 200);
@@ -157,7 +157,7 @@ async fn a_file_renamed_over_or_deleted_and_made_again_is_taken_up() {
     rotating.edge.stop();
 }
 
-/// A volume as Kubernetes lays it: `file -> ..data/file`, `..data -> ..N`.
+/// A volume as Kubernetes mounts it: `file -> ..data/file`, `..data -> ..N`.
 fn mount(folder: &Path, number: u32, text: &str) {
     let version = format!("..{number}");
     fs::create_dir_all(folder.join(&version)).unwrap();
@@ -274,7 +274,7 @@ async fn an_invalid_file_is_rejected_and_its_fix_applies() {
     }
 }
 
-/// Puts something in a file's place that is none.
+/// Replaces a file by something that is not a regular file.
 type Replace = fn(&Path);
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! What makes an edge look at its files, and that nothing else does.
+//! What makes an edge check its files, and that nothing else does.
 
 use std::{
     fs,
@@ -17,7 +17,7 @@ fn registry(credentials: &Credentials) -> String {
     )
 }
 
-/// An edge whose registry is at this path, with a credential that is registered and one that will be.
+/// An edge with its registry at this path, a registered credential, and one to register later.
 struct Parts {
     _upstream: Upstream,
     edge: Edge,
@@ -47,7 +47,7 @@ impl Parts {
 
 #[tokio::test]
 async fn a_change_without_an_event_is_noticed() {
-    // Written through another name of the file, in a folder that nobody watches: as on a mount that sends no events.
+    // Written through another name of the file, in a folder that is not watched: as on a mount without events.
     let parts = Parts::new("registry.toml", |folder, text| {
         fs::create_dir(folder.join("elsewhere")).unwrap();
         fs::write(folder.join("registry.toml"), text).unwrap();
@@ -56,7 +56,7 @@ async fn a_change_without_an_event_is_noticed() {
     .await;
     fs::write(parts.file("elsewhere/other-name"), registry(&parts.second)).unwrap();
     parts.has_rotated().await;
-    // Nor is one lost that comes just when another was taken up.
+    // A change is not lost while another one is applied.
     for generation in 3..6 {
         let credentials = if generation % 2 == 0 { &parts.second } else { &parts.first };
         fs::write(parts.file("elsewhere/other-name"), registry(credentials)).unwrap();
@@ -80,7 +80,7 @@ async fn links_anywhere_in_a_path_are_followed() {
         symlink("releases/2", parts.file("next")).unwrap();
         fs::rename(parts.file("next"), parts.file("current")).unwrap();
         parts.has_rotated().await;
-        // The folder that the link leads to now is watched as well.
+        // The folder that the link now refers to is watched, too.
         fs::write(parts.file("releases/2/trust/registry.toml"), registry(&parts.first)).unwrap();
         parts.edge.wait_for_log("\"reloaded\",\"generation\":3,");
         parts.edge.stop();
@@ -110,7 +110,7 @@ async fn a_busy_neighbour_file_does_not_delay_a_reload() {
         fs::write(folder.join("trust/registry.toml"), text).unwrap();
     })
     .await;
-    // Of the same name, in a folder that is watched for other files.
+    // A file with the same name, in a folder that is watched for other files.
     let mut neighbour = fs::File::create(parts.file("registry.toml")).unwrap();
     let log = async {
         loop {
@@ -130,7 +130,7 @@ async fn a_busy_neighbour_file_does_not_delay_a_reload() {
             }
         }
     };
-    // Ten reloads of six seconds each would take longer than anything here has patience for.
+    // Ten reloads that wait for six seconds each would exceed the time limits of the test.
     tokio::select! {
         () = log => unreachable!(),
         done = tokio::time::timeout(crate::support::PATIENCE, rotation) => done.expect("reloads are held up"),
@@ -138,7 +138,7 @@ async fn a_busy_neighbour_file_does_not_delay_a_reload() {
     parts.edge.stop();
 }
 
-/// Puts a text into a file.
+/// Writes a file.
 type Change = fn(&Path, &str);
 
 #[tokio::test]
@@ -183,7 +183,7 @@ async fn no_way_of_writing_waits_for_the_slow_poll() {
         ("swapped", "volume/registry.toml", swapped),
     ] {
         let parts = Parts::new(file, lay_out).await;
-        // One after the other, as many as the poll of every two seconds would not find within anybody's patience.
+        // More than the poll of every two seconds would find within the time limits of the test.
         let start = std::time::Instant::now();
         for generation in 2..14 {
             let credentials = if generation % 2 == 0 { &parts.second } else { &parts.first };
@@ -204,7 +204,7 @@ async fn an_invalid_change_gets_time_to_complete() {
     .await;
     fs::write(parts.file("registry.toml"), "nonsense").unwrap();
     let written = fs::metadata(parts.file("registry.toml")).unwrap().modified().unwrap();
-    // What happens nearby does not cut it short.
+    // Events of other files do not shorten it.
     while !parts.edge.log().contains("reload rejected") {
         fs::write(parts.file("neighbour"), "").unwrap();
         tokio::time::sleep(Duration::from_millis(40)).await;
@@ -231,7 +231,7 @@ async fn sighup_checks_unchanged_and_invalid_files() {
     parts.edge.stop();
 }
 
-/// How often the threads that watch files and drop former sites have waited for something.
+/// The number of context switches of the threads that watch files and drop former sites.
 fn waits(edge: &Edge) -> u64 {
     let tasks = fs::read_dir(format!("/proc/{}/task", edge.id())).unwrap().map(|task| task.unwrap().path());
     let names = ["source files\n", "retired sites\n"];
@@ -253,7 +253,7 @@ async fn an_unchanged_edge_does_not_poll_constantly() {
         fs::write(folder.join("registry.toml"), text).unwrap();
     })
     .await;
-    // After a reload too, whose former site somebody may still use.
+    // Also after a reload, while a connection may still use the former site.
     fs::write(parts.file("registry.toml"), registry(&parts.second)).unwrap();
     parts.has_rotated().await;
     tokio::time::sleep(Duration::from_millis(500)).await;

@@ -108,7 +108,7 @@ async fn added_removed_and_changed_are_named() {
         assert_eq!(told("edge.toml", &first), format!("{back} {what}"));
         previous = text;
     }
-    // Of both that were changed.
+    // Both changes are named.
     let both = previous.replace("[listen]", "[listen]\nproxy_protocol = true");
     assert_eq!(told("edge.toml", &both), "changed PROXY protocol, trusted proxies");
     edge.stop();

@@ -1,4 +1,4 @@
-//! Everything in the configuration reloads, and every file that it names; what can't is refused.
+//! Everything in the configuration reloads, and every file that it names; changes that cannot are rejected.
 
 use std::fs;
 
@@ -66,7 +66,7 @@ async fn files_of_an_upstream_reload() {
     assert_eq!(kept.token("billing").await.status, 200);
     assert_eq!(upstream.seen().last().unwrap().1.header("x-key"), "one");
 
-    // A reload of something else keeps the connection to the upstream.
+    // A reload of another setting keeps the connection to the upstream.
     let accepted = upstream.accepted();
     let text = fs::read_to_string(edge.folder.path().join("applications.toml")).unwrap();
     edge.reload(
@@ -100,7 +100,7 @@ async fn every_part_of_the_configuration_that_can_change_is_taken_up() {
     assert_eq!(token().await, 200);
     assert!(upstream.last().headers.contains_key("client-cert"));
 
-    // Header profiles, built in and of one's own.
+    // Built-in and custom header profiles.
     edge.reload("edge.toml", &first.replace("\"rfc9440\"", "\"nginx\""));
     assert_eq!(token().await, 200);
     assert!(upstream.last().headers.contains_key("ssl-client-cert"));
@@ -126,7 +126,7 @@ async fn every_part_of_the_configuration_that_can_change_is_taken_up() {
     assert_eq!(token().await, 200);
     assert_eq!((upstream.seen().len(), other_upstream.seen().len()), (before, 1));
 
-    // Limits, for connections from then on.
+    // Limits of new connections.
     edge.reload(
         "edge.toml",
         &first.replace("[limits]\n", "[limits]\nclient_id_body_bytes = 1024\nbody_bytes = 1024\n"),
@@ -138,14 +138,14 @@ async fn every_part_of_the_configuration_that_can_change_is_taken_up() {
         .unwrap();
     assert_eq!(client.connect().await.send(request).await.status, 413);
 
-    // Whose X-Forwarded-For is believed.
+    // Trusted proxies.
     edge.reload("edge.toml", &first.replace("[listen]\n", "[listen]\ntrusted_proxies = [\"127.0.0.1\"]\n"));
     let mut request = crate::support::client::token_request("billing");
     request.headers_mut().insert("x-forwarded-for", "192.0.2.7".parse().unwrap());
     assert_eq!(client.connect().await.send(request).await.status, 200);
     assert!(upstream.last().header("x-forwarded-for").starts_with("192.0.2.7"));
 
-    // Domains: another one, then that one alone.
+    // Domains: an additional one, then that one alone.
     edge.issuer.server(&[SECOND]).write(edge.folder.path(), SECOND);
     let domain = format!(
         "[[domain]]\nname = \"{SECOND}\"\ncertificate = \"{SECOND}.pem\"\nprivate_key = \"{SECOND}.key\"\n"
@@ -161,7 +161,7 @@ async fn every_part_of_the_configuration_that_can_change_is_taken_up() {
     edge.reload("edge.toml", &format!("{}{domain}", &first[..start]));
     assert_eq!(at_second().await, 404);
     client.refused().await;
-    // An open connection of a domain that is gone is over with its next request.
+    // An open connection of a removed domain is closed after its next request.
     edge.reload("edge.toml", &first);
     let mut open = client.connect().await;
     assert_eq!(open.token("billing").await.status, 200);
@@ -188,7 +188,7 @@ async fn domain_upstream_and_listener_settings_reload() {
     let mut kept = client.connect().await;
     assert_eq!(kept.token("billing").await.status, 200);
 
-    // What is new about requests holds on the connection that is open, too.
+    // New settings of requests apply on open connections.
     for (lines, header, value) in [
         ("host = \"tenant.example\"", "host", "tenant.example"),
         ("forwarded = true", "forwarded", "for=127.0.0.1"),
@@ -210,7 +210,7 @@ async fn domain_upstream_and_listener_settings_reload() {
     }
     assert_eq!(kept.send(many).await.status, 431);
 
-    // What is new about connections, on those from then on.
+    // New settings of connections apply to new connections.
     let mut provider = rustls::crypto::aws_lc_rs::default_provider();
     provider.cipher_suites.retain(|suite| format!("{:?}", suite.suite()).contains("CHACHA20"));
     let chacha = Client::with_provider(&edge, &billing, provider);

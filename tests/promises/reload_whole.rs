@@ -16,10 +16,10 @@ use crate::support::{Client, Credentials, Edge, EdgeBuilder, PATIENCE, Upstream,
 
 /// Changes, one after the other.
 const SWAPS: usize = 40;
-/// Changes into the midst of which another one comes.
+/// Changes during which another one is written.
 const INTERRUPTED: usize = 14;
 
-/// A volume as Kubernetes lays it, of two files that belong together: who is registered, and a secret for the upstream.
+/// A volume as Kubernetes mounts it, with two files that belong together: the registry, and a secret for the upstream.
 fn mount(folder: &Path, number: usize, registered: &Credentials, secret: &str, others: usize) {
     let version = folder.join(format!("..{number}"));
     fs::create_dir_all(&version).unwrap();
@@ -27,7 +27,7 @@ fn mount(folder: &Path, number: usize, registered: &Credentials, secret: &str, o
         "[[application]]\nclient_id = \"billing\"\n[[application.credential]]\nname = \"c\"\nthumbprint = \"{}\"\n",
         registered.thumbprint()
     );
-    // The first of the others tells which version it is.
+    // The first of the other applications marks the version.
     for other in (number * 1_000_000..).take(others) {
         let _ = write!(
             registry,
@@ -40,7 +40,7 @@ fn mount(folder: &Path, number: usize, registered: &Credentials, secret: &str, o
     fs::rename(folder.join("..data_tmp"), folder.join("..data")).unwrap();
 }
 
-/// Asks over one connection until it is refused, then over the next. How often it was served.
+/// Sends requests on one connection until it is refused, then on a new one. Returns how many were served.
 async fn hammer(client: Client, over: Arc<AtomicBool>, served: Arc<AtomicUsize>) {
     let mut connection = client.connect().await;
     while !over.load(Ordering::Relaxed) {
@@ -54,7 +54,7 @@ async fn hammer(client: Client, over: Arc<AtomicBool>, served: Arc<AtomicUsize>)
 
 const SECRETS: [&str; 2] = ["secret of one", "secret of two"];
 
-/// Two credentials that are registered in turn, each with a secret of its own, and clients of both that never stop.
+/// Two credentials that are registered in turn, each with a secret of its own, and clients of both that send requests continuously.
 struct Turns {
     upstream: Upstream,
     credentials: [Credentials; 2],
@@ -66,7 +66,7 @@ struct Turns {
 }
 
 impl Turns {
-    /// Of an edge with so many other applications.
+    /// Starts with this many other applications.
     async fn start(others: usize) -> Self {
         let upstream = Upstream::start().await;
         let credentials = [self_signed("one"), self_signed("two")];
@@ -94,14 +94,15 @@ impl Turns {
         Self { upstream, credentials, edge, others, over, served, clients }
     }
 
-    /// Puts this version in the place of the one before.
+    /// Replaces the active version by this one.
     fn mount(&self, number: usize) {
         let turn = number % 2;
         let volume = self.edge.folder.path().join("volume");
         mount(&volume, number, &self.credentials[turn], SECRETS[turn], self.others);
     }
 
-    /// Whoever was served was sent with the secret of its own version; each was served so often at least.
+    /// Asserts that each served request was sent with the secret of its own version, and that each client was served at least this
+    /// often.
     async fn end(mut self, least: usize) {
         self.over.store(true, Ordering::Relaxed);
         while let Some(client) = self.clients.join_next().await {
@@ -134,7 +135,7 @@ async fn no_request_sees_half_of_a_change() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn overlapping_changes_apply_one_after_the_other() {
-    // So many that reading them takes its time.
+    // Enough that reading them takes a while.
     let turns = Turns::start(1000).await;
     turns.mount(1);
     let both = async {

@@ -1,4 +1,4 @@
-//! What is revoked is refused on the very next request, however the connection came about.
+//! A revoked credential is refused at the next request, on every kind of connection.
 
 use std::fs;
 
@@ -16,7 +16,7 @@ use crate::{
 
 const OTHER_DOMAIN: &str = "other.example.test";
 
-/// How trust is withdrawn.
+/// The ways to withdraw trust.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Removal {
     Credential,
@@ -25,7 +25,7 @@ enum Removal {
     Serial,
 }
 
-/// An edge that trusts a client in a way that `removal` withdraws.
+/// An edge that trusts a client in the way that `removal` withdraws.
 struct Trusted {
     edge: Edge,
     client: Credentials,
@@ -85,14 +85,14 @@ impl Trusted {
     }
 }
 
-/// A connection that has had one request served.
+/// A connection on which one request was served.
 async fn used(client: &Client) -> Connection {
     let mut connection = client.connect().await;
     assert_eq!(connection.token("client").await.status, 200);
     connection
 }
 
-/// The next request is refused, and the connection ends.
+/// Asserts that the next request is refused, and the connection is closed.
 async fn is_refused(mut connection: Connection) {
     connection.token("client").await.oauth_error(401, "invalid_client");
     connection.closed().await;

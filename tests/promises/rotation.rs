@@ -1,7 +1,7 @@
-//! A full rotation under load, with a renewed server certificate and fifty reloads: not one request is lost, and what
-//! was removed is refused every time.
+//! A full rotation under load, with a renewed server certificate and fifty reloads: no request is lost, and the removed
+//! credential is refused every time.
 //!
-//! `MTLS_EDGE_ROTATIONS=20` makes it long: the two credentials take turns.
+//! `MTLS_EDGE_ROTATIONS=20` makes the run long: the two credentials alternate.
 
 mod handshakes;
 mod load;
@@ -16,7 +16,7 @@ use load::{LeftBehind, Load, clients};
 
 const RELOADS: usize = 50;
 
-/// Does something that reloads, and waits until that is in force.
+/// Makes a change that reloads, and waits until it is in force.
 fn reload(edge: &Edge, act: impl FnOnce()) {
     let generation = edge.log().matches("\"reloaded\"").count() + 2;
     act();
@@ -69,7 +69,7 @@ async fn rotate(edge: &Edge, load: &mut Load, first: &Credentials, second: &Cred
     for client in &clients(edge, second)[..2] {
         assert_eq!(client.connect().await.server_chain, renewed.chain);
     }
-    // Both went on all the while, and go on.
+    // Both have continued throughout, and still do.
     load.goes_on().await;
     left_behind.end().await;
 }

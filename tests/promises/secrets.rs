@@ -1,5 +1,5 @@
-//! No secret is in what the edge writes: a whole run at level trace, with every kind of refusal, searched for each secret
-//! in every spelling that a careless line might use.
+//! The edge writes no secret: the output of a whole run at level trace, with every kind of refusal, is searched for each secret
+//! in every encoding that a log line might use.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -13,7 +13,7 @@ use crate::support::{
     self_signed,
 };
 
-/// The values, none of which may ever be written. Each is unlike anything that may.
+/// The secret values. None equals a text that may be written.
 pub const FROM_FILE: &str = "zQ7cnameApiKey4t9";
 pub const FROM_ENVIRONMENT: &str = "zQ7upstreamToken2m";
 const CLIENT_SECRET: &str = "zQ7clientSecret8k";
@@ -37,7 +37,7 @@ const SECRETS: [&str; 10] = [
     HEADER_NAME,
 ];
 
-/// Fails where the text holds a secret, plain or encoded.
+/// Fails if the text contains a secret, plain or encoded.
 pub fn clean(text: &str, what: &str) {
     let lower = text.to_ascii_lowercase();
     for secret in SECRETS {
@@ -46,7 +46,7 @@ pub fn clean(text: &str, what: &str) {
         let hex: Vec<String> = bytes.iter().map(|b| format!("{b:02x}")).collect();
         let decimal: Vec<String> = bytes.iter().map(u8::to_string).collect();
         spellings.extend([hex.concat(), hex.join(":"), decimal.join(", ")]);
-        // Base64 of any text that holds it: three ways to be aligned, the bytes at either end left out.
+        // Base64 of any text that contains it: three alignments, without the bytes at either end.
         for start in 0..3 {
             let aligned = &bytes[start..start + (bytes.len() - start) / 3 * 3];
             spellings.push(STANDARD.encode(aligned).to_ascii_lowercase());
@@ -96,7 +96,7 @@ pub fn edge_before(url: impl std::fmt::Display, upstream: &str, ca: &Ca) -> (Edg
     (edge, credentials)
 }
 
-/// A request that carries a secret wherever one can stand.
+/// A request with a secret in every possible place.
 fn request(method: &str, uri: &str, host: &str) -> http::request::Builder {
     let basic = STANDARD.encode(format!("billing:{BASIC}"));
     Request::builder()
@@ -115,7 +115,7 @@ fn body(text: &str) -> Full<Bytes> {
     Full::from(format!("{text}&client_secret={CLIENT_SECRET}&password={CLIENT_SECRET}"))
 }
 
-/// Every kind of answer that the edge itself gives, by its status; over HTTP/1.1 and HTTP/2.
+/// Provokes every kind of response that the edge itself makes, by status, over HTTP/1.1 and HTTP/2.
 async fn be_refused(edge: &Edge, client: &Credentials) {
     let right = Client::with(edge, client);
     let wrong = Client::with(edge, &self_signed("billing"));
@@ -151,7 +151,7 @@ async fn be_refused(edge: &Edge, client: &Credentials) {
         for (client, status, request) in cases {
             let mut request = request;
             if http2 {
-                // There the authority is in the target.
+                // Over HTTP/2 the authority is in the target.
                 if let Ok(host) = request.headers_mut().remove("host").unwrap().to_str() {
                     if host.contains('@') {
                         continue;
@@ -206,7 +206,7 @@ async fn be_refused(edge: &Edge, client: &Credentials) {
     }
 }
 
-/// What a request that is forwarded carries, and that it was.
+/// Sends a request that is forwarded, and asserts that the upstream received the secrets.
 async fn be_forwarded(edge: &Edge, client: &Credentials, status: u16) {
     for http2 in [false, true] {
         for (method, uri, body) in [
@@ -226,7 +226,7 @@ async fn be_forwarded(edge: &Edge, client: &Credentials, status: u16) {
     }
 }
 
-/// Ends the edge, and searches all that it wrote. Runs beside what the clients still do.
+/// Stops the edge, and searches its output, while clients may still be active.
 async fn clean_log(edge: Edge, marks: &[&str]) {
     let log = tokio::task::spawn_blocking(move || edge.stop()).await.unwrap();
     for mark in marks {
@@ -251,7 +251,7 @@ async fn a_whole_run_at_level_trace_writes_no_secret() {
         let (edge, client) = edge_before(upstream.url(), "ca = \"upstream-ca.pem\"", &ca);
         be_forwarded(&edge, &client, 200).await;
         for (_, seen) in upstream.seen() {
-            // The secrets did travel, or else their absence would prove nothing.
+            // The upstream did receive the secrets; otherwise their absence would prove nothing.
             assert_eq!(seen.header("cname-api-key"), FROM_FILE);
             assert_eq!(seen.header("x-upstream-token"), FROM_ENVIRONMENT);
             assert!(seen.header("cookie").contains(COOKIE));

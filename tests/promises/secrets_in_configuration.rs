@@ -1,4 +1,4 @@
-//! An operator who wrote a secret where its reference belongs is told so without the secret.
+//! A secret that an operator wrote in place of its reference is reported without its value.
 
 use std::{path::Path, process::Output};
 
@@ -7,7 +7,7 @@ use crate::{
     support::{Ca, program},
 };
 
-/// Runs a command on a configuration, and gives all that it wrote.
+/// Runs a command on a configuration, and returns its output.
 fn command(name: &str, config: &Path) -> (Output, String) {
     let output = program()
         .args([name, "--config"])
@@ -38,7 +38,7 @@ async fn neither_check_nor_a_run_that_fails_repeats_a_secret() {
     };
     let file = "{ file = \"secrets/key\" }";
     let broken = [
-        // The secret itself, where its reference belongs: as a value, a reference's value, a key, a list.
+        // The secret itself in place of its reference: as a value, a reference's value, a key, a list.
         with(file, &format!("\"{FROM_FILE}\"")),
         with(file, &format!("\"{FROM_FILE}")),
         with(file, &format!("'''\n{FROM_FILE}\n")),
@@ -49,7 +49,7 @@ async fn neither_check_nor_a_run_that_fails_repeats_a_secret() {
         with(file, &format!("{{ file = {FROM_FILE} }}")),
         with(file, &format!("[\"{FROM_FILE}\"]")),
         with("\"UPSTREAM_TOKEN\"", &format!("\"{FROM_ENVIRONMENT}=\"")),
-        // Mistakes in the lines around.
+        // Mistakes in neighbouring lines.
         with("headers = { cname", "haeders = { cname"),
         with(file, &format!("{file}, x-more = \"{FROM_FILE}\"")),
         with(HEADERS, &format!("{HEADERS}\n{HEADERS}")),
@@ -67,7 +67,7 @@ async fn neither_check_nor_a_run_that_fails_repeats_a_secret() {
             clean(&written, name);
         }
     }
-    // A secret's file that won't do.
+    // An invalid secret file.
     std::fs::write(&config, &text).unwrap();
     for content in
         [format!("{FROM_FILE}\n{FROM_FILE}"), format!("{FROM_FILE}\u{e4}"), format!("\0{FROM_FILE}")]

@@ -1,4 +1,4 @@
-//! What docs/security.md cites is there: each test that it names, and each key.
+//! Each test and each key that docs/security.md cites exists.
 
 use std::{fs, path::Path};
 
@@ -20,12 +20,12 @@ fn code(folder: &Path, all: &mut String) {
     }
 }
 
-/// What stands between backticks.
+/// The texts between backticks.
 fn quoted(cell: &str) -> impl Iterator<Item = &str> {
     cell.split('`').skip(1).step_by(2)
 }
 
-/// The cells of each row of the page's tables, without heads and rules.
+/// The cells of each row of the page's tables, without header rows.
 fn rows(page: &str) -> Vec<[&str; 4]> {
     let lines = page.lines().filter(|line| line.starts_with('|'));
     let cells = lines.map(|line| {

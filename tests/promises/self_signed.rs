@@ -1,4 +1,4 @@
-//! RFC 8705 section 2.2: the very certificate that is registered, as every tool makes them.
+//! RFC 8705 section 2.2: the registered self-signed certificate, as made by various tools.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ use crate::support::{
     verdict::{EXPIRED, NOT_YET_VALID},
 };
 
-/// The subject of every certificate here: `self_signed(name)` makes others of the same.
+/// The subject of every certificate here; `self_signed(name)` makes others with the same subject.
 fn subject(name: &str) -> String {
     format!("/C=DE/O=Example Bank/CN={name}")
 }
@@ -33,8 +33,8 @@ fn vouched_certificate(seen: &Seen) -> CertificateDer<'static> {
     CertificateDer::from_pem_slice(&pem).unwrap()
 }
 
-/// Registers every certificate by its thumbprint, and proves that each passes over both versions of TLS as itself, and
-/// that another of the same DN does not.
+/// Registers every certificate by its thumbprint, and asserts that each is accepted over both versions of TLS, and
+/// that another one with the same DN is not.
 async fn all_pass(made: Vec<(&str, Credentials)>) {
     let upstream = Upstream::start().await;
     let mut builder = EdgeBuilder::new(upstream.url()).usual_domain("auth0");
@@ -60,7 +60,7 @@ async fn all_pass(made: Vec<(&str, Credentials)>) {
     edge.stop();
 }
 
-/// Makes a key by `openssl genpkey`.
+/// Makes a key with `openssl genpkey`.
 fn openssl_key(folder: &Path, name: &str, algorithm: &[&str]) {
     openssl(folder, &[&["genpkey", "-out", &format!("{name}.key"), "-algorithm"], algorithm].concat());
 }
@@ -199,7 +199,7 @@ async fn a_thumbprint_is_registered_in_each_written_form() {
     let mut builder = EdgeBuilder::new(upstream.url()).usual_domain("auth0");
     for (form, credentials) in &made {
         credentials.write(folder.path(), form);
-        // The thumbprint by openssl's word: "sha256 Fingerprint=AB:CD:…".
+        // The thumbprint as openssl prints it: "sha256 Fingerprint=AB:CD:…".
         let pem = format!("{form}.pem");
         let print = openssl(folder.path(), &["x509", "-in", &pem, "-noout", "-fingerprint", "-sha256"]);
         let colons = print.trim().split_once('=').unwrap().1.to_owned();

@@ -1,4 +1,5 @@
-//! The server's own certificate outside its validity: never put in force, and in force no obstacle to anything else.
+//! A server certificate outside its validity period: it is rejected by a reload, but one that expires while active blocks nothing
+//! else.
 
 use std::fs;
 
@@ -6,7 +7,7 @@ use crate::support::{
     Ca, Client, Credentials, DOMAIN, EdgeBuilder, Upstream, certificates::time_from_now, self_signed,
 };
 
-/// A server's certificate for the usual domain that ends so many seconds from now.
+/// A server certificate for the usual domain that expires this many seconds from now.
 fn server(ca: &Ca, end: i64) -> Credentials {
     ca.server_with(&[DOMAIN], |params| {
         params.not_before = time_from_now(end - 86_400);
@@ -65,7 +66,7 @@ async fn a_certificate_of_tomorrow_is_in_force_once_it_is_valid() {
         .self_signed_application("billing", &[billing.thumbprint()])
         .clock(time_from_now(-86_400))
         .start();
-    // For the client it is valid already; for the edge, whose clock is a day behind, from in an hour on.
+    // For the client it is already valid; for the edge, whose clock is a day slow, only in an hour.
     server(&edge.issuer, 3600).write(edge.folder.path(), DOMAIN);
     let line = edge.wait_for_log("is not valid yet (before ");
     assert!(line.contains("reload rejected"), "{line}");

@@ -1,4 +1,4 @@
-//! Resumed sessions: the same client as in the full handshake, on the same domain and on no other.
+//! Resumed sessions: the same client as in the full handshake, and only on the same domain.
 
 use std::sync::{
     Arc,
@@ -24,12 +24,12 @@ use crate::support::{
 const VERSIONS: [&SupportedProtocolVersion; 2] = [&TLS12, &TLS13];
 const REQUIRED: &str = "required.example.test";
 const OPTIONAL: &str = "optional.example.test";
-/// A key of tickets.
+/// A ticket key.
 const KEY: &str = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
 const OFF: &str = "off.example.test";
 const DOMAINS: [&str; 3] = [REQUIRED, OPTIONAL, OFF];
 
-/// A store that gives out any session for any name, as a client does that wants to carry one over.
+/// A session store that returns any session for any name, as a client that tries to resume one on another domain.
 #[derive(Debug)]
 struct AnyName {
     sessions: ClientSessionMemoryCache,
@@ -74,7 +74,7 @@ impl ClientSessionStore for AnyName {
     }
 }
 
-/// A client whose sessions go to every domain, and how often it offered one.
+/// A client that offers its sessions to every domain, and counts how often.
 fn carrying(
     edge: &Edge,
     version: &'static SupportedProtocolVersion,
@@ -87,7 +87,7 @@ fn carrying(
     (client, offered)
 }
 
-/// A domain of each mode. `keys` is a line of each, such as `ticket_keys`.
+/// One domain per `client_auth` mode. `keys` is a line for each, such as `ticket_keys`.
 fn modes(upstream: &Upstream, registered: &Credentials, keys: &str) -> Edge {
     let open = "[[domain.route]]\npath = \"/open\"\nmethods = [\"GET\"]\nauthenticate = \"none\"\n[[domain.route]]\npath = \"/oauth/token\"\n";
     EdgeBuilder::new(upstream.url())
@@ -99,7 +99,7 @@ fn modes(upstream: &Upstream, registered: &Credentials, keys: &str) -> Edge {
         .start()
 }
 
-/// A connection on which a whole exchange was made, so that its tickets are in the client's store.
+/// A connection after one request, so that its tickets are in the client's store.
 async fn used(client: &Client, domain: &str) -> Connection {
     let mut connection = client.clone().server_name(domain).connect().await;
     let path = if domain == REQUIRED { "/nothing" } else { "/open" };
@@ -162,7 +162,7 @@ async fn openssl_can_not_carry_a_session_to_another_domain_either() {
                 assert_eq!(printed.contains("HTTP/1.1 "), to != REQUIRED, "{from} to {to}: {printed}");
             }
         }
-        // A session with a certificate is worth nothing elsewhere: the certificate must come again.
+        // A session with a certificate is not resumed elsewhere: the certificate is sent again.
         let first = SClient::new(&edge, &[version, "-servername", REQUIRED, "-sess_out", session]);
         let printed = first.certificate(&registered).send(&request(REQUIRED)).await;
         assert!(printed.contains("HTTP/1.1 404"), "{printed}");
@@ -175,7 +175,7 @@ async fn openssl_can_not_carry_a_session_to_another_domain_either() {
         let second = SClient::new(&edge, &[version, "-servername", OPTIONAL, "-sess_in", session]);
         let printed = second.send(&token).await;
         assert!(printed.contains("New, TLSv1.") && printed.contains("HTTP/1.1 401"), "{printed}");
-        // Where it belongs it is resumed, without the certificate being sent again.
+        // On its own domain it is resumed, without the certificate being sent again.
         let second = SClient::new(&edge, &[version, "-servername", REQUIRED, "-sess_in", session]);
         let printed = second.send(&token.replace(OPTIONAL, REQUIRED)).await;
         assert!(printed.contains("Reused, TLSv1.") && printed.contains("HTTP/1.1 200"), "{printed}");
@@ -183,14 +183,14 @@ async fn openssl_can_not_carry_a_session_to_another_domain_either() {
     assert!(upstream.seen().iter().filter(|seen| seen.uri == "/oauth/token").count() == 2);
 }
 
-/// Everything but what is new with every request.
+/// The request without the parts that differ in every request.
 fn lasting(seen: &Seen) -> HeaderMap {
     let mut headers = seen.headers.clone();
     headers.remove("x-request-id").expect("every request has an id");
     headers
 }
 
-/// What the access log says of the request with this answer.
+/// The access log line of the request with this response.
 fn logged(edge: &Edge, answer: &crate::support::Answer) -> Vec<serde_json::Value> {
     let id = answer.headers["x-request-id"].to_str().unwrap();
     let line = edge.wait_for_log(&format!("\"request_id\":\"{id}\""));

@@ -1,4 +1,4 @@
-//! Signals: those that other servers take for something else end nothing, and each that asks for the end drains.
+//! Signals: those with another meaning in other servers stop nothing, and each terminating one drains.
 
 use std::process::Stdio;
 
@@ -37,7 +37,7 @@ async fn each_signal_that_asks_for_the_end_drains() {
         held.arrived().await;
         edge.signal(name);
         edge.wait_for_log("draining");
-        // Nothing cuts the drain short.
+        // No signal shortens the drain.
         for other in ["USR1", "USR2", "HUP", "QUIT", "TERM", "INT"] {
             edge.signal(other);
         }
@@ -50,7 +50,7 @@ async fn each_signal_that_asks_for_the_end_drains() {
     }
 }
 
-/// An edge that waits for a CRL which it needs before it serves, and what keeps it waiting.
+/// An edge that waits at the start for a CRL, and the server that delays it.
 struct Starting {
     edge: std::process::Child,
     silent: Option<(tokio::net::TcpListener, tokio::net::TcpStream)>,
@@ -89,7 +89,7 @@ impl Starting {
         crate::support::tool::run(self.folder.path(), "kill", &[&format!("-{name}"), &id]);
     }
 
-    /// Its exit code, unless a signal ended it, and what it wrote.
+    /// Its exit code, unless a signal ended it, and its output.
     async fn end(self) -> (Option<i32>, String) {
         let output = tokio::task::spawn_blocking(move || self.edge.wait_with_output().unwrap());
         let output = output.await.unwrap();
@@ -104,7 +104,7 @@ async fn signals_of_other_servers_do_not_end_a_start() {
         starting.signal(name);
     }
     drop(starting.silent.take());
-    // The list can't be had, so it says why it does not start.
+    // The CRL is not available, so the edge reports why it does not start.
     let (code, text) = starting.end().await;
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("no CRL from"), "{text}");
@@ -132,7 +132,7 @@ fn a_demo_that_is_ended_early_leaves_nothing_behind() {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        // Its folder is the first thing that it makes.
+        // It makes its folder first.
         while std::fs::read_dir(folder.path()).unwrap().count() == 0 {
             assert!(demo.try_wait().unwrap().is_none());
             std::thread::yield_now();

@@ -1,4 +1,4 @@
-//! Clients that read nothing of their responses: what the edge and the upstream hold for them is bounded, and so is the time.
+//! Clients that do not read their responses: memory and time that they cost the edge and the upstream are bounded.
 
 use std::{
     sync::{
@@ -20,10 +20,10 @@ use crate::support::{
     with_client,
 };
 
-/// What the kernel holds of one connection, on its way to the edge and from there to the client, in bytes at most.
+/// The most bytes that the kernel buffers for a request's two connections.
 const BUFFERS: usize = 32 * 1024 * 1024;
 
-/// An upstream whose responses are as long as anybody reads them; and how many bytes it has got rid of.
+/// An upstream with endless responses; returns how many bytes it has sent.
 async fn endless() -> (Scripted, Arc<AtomicUsize>) {
     let sent = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&sent);
@@ -48,7 +48,7 @@ async fn endless() -> (Scripted, Arc<AtomicUsize>) {
     (upstream, sent)
 }
 
-/// An edge that waits some eleven seconds for a response that does not go on.
+/// An edge that waits some eleven seconds for a response that stalls.
 fn impatient(upstream: &Scripted) -> (Edge, Credentials) {
     let edge = EdgeBuilder::new(upstream.url())
         .limits("body_timeout = \"100ms\"")
@@ -63,7 +63,7 @@ fn memory(edge: &Edge) -> usize {
     line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
 }
 
-/// Waits until no more than so many connections to the upstream are left, after there were more.
+/// Waits until at most this many connections to the upstream are left, after there were more.
 async fn are_left(edge: &Edge, count: i64) {
     let open = || admin::metric(edge, "mtls_edge_upstream_connections");
     timeout(PATIENCE, async {
@@ -91,7 +91,7 @@ async fn a_client_that_reads_nothing_is_disconnected() {
     assert!(memory(&edge) < before + BUFFERS, "{} and {before} before", memory(&edge));
     let stalled = "mtls_edge_connections_closed_total{reason=\"stalled\"}";
     assert_eq!(admin::metric(&edge, stalled).await, 1);
-    // The client sees a response that breaks off.
+    // The client sees an incomplete response.
     let mut read = Vec::new();
     let _ = timeout(PATIENCE, stream.read_to_end(&mut read)).await.expect("the connection stays open");
 }
@@ -106,7 +106,7 @@ async fn streams_without_a_window_end_whatever_the_others_do() {
     for _ in 0..50 {
         frames.get("/any/long").await.unwrap();
     }
-    // One request after the other that goes well does not keep them.
+    // Successful requests do not keep them open.
     let went_well = timeout(PATIENCE, async {
         let mut went_well = 0;
         loop {
@@ -131,7 +131,7 @@ async fn streams_without_a_window_end_whatever_the_others_do() {
     let stalled = "mtls_edge_connections_closed_total{reason=\"stalled\"}";
     assert_eq!(admin::metric(&edge, stalled).await, 1);
     timeout(PATIENCE, async {
-        // The one that carried the short ones is kept.
+        // The one that carried the short responses stays pooled.
         while admin::metric(&edge, "mtls_edge_upstream_connections").await > 1 {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }

@@ -1,4 +1,4 @@
-//! No client can set what the edge sets, whatever the spelling, the place or the version of HTTP.
+//! No client can set a header of the edge, in any spelling, place or version of HTTP.
 
 use std::{collections::BTreeSet, fmt::Write};
 
@@ -15,10 +15,10 @@ const BODY: &str = "client_id=payments";
 const FORM: &str = "application/x-www-form-urlencoded";
 /// One of each kind of route.
 const ROUTES: [&str; 3] = ["/oauth/token", "/userinfo", "/open/x"];
-/// In every spoofed value.
+/// A part of every spoofed value.
 const MARK: &[u8] = b"spoofed";
 
-/// Every header that any profile sends, two of each numbered family, and those that the edge itself sets.
+/// Every header of any profile, two of each numbered family, and those that the edge itself sets.
 fn names() -> BTreeSet<String> {
     let mut names: BTreeSet<String> = [
         "x-forwarded-for",
@@ -31,7 +31,7 @@ fn names() -> BTreeSet<String> {
         "true-client-ip",
         "cname-api-key",
         "x-corp-certificate",
-        // What other products believe.
+        // Headers that other products trust.
         "cert_chain_0",
         "https",
         "iv-user",
@@ -60,7 +60,7 @@ fn names() -> BTreeSet<String> {
     names
 }
 
-/// A name as a client may write it so that some server takes it for the same.
+/// Spellings of a name that some server treats as the same.
 fn spellings(name: &str) -> Vec<String> {
     let hyphens = name.replace('_', "-");
     let mut title = String::new();
@@ -82,7 +82,7 @@ fn spellings(name: &str) -> Vec<String> {
     ]
 }
 
-/// Every name in every spelling, twice, the second time with bytes that are no UTF-8.
+/// Every name in every spelling, twice: the second time with bytes that are not UTF-8.
 fn spoofs(lower: bool) -> Vec<(String, Vec<u8>)> {
     let respelled = names().into_iter().flat_map(|name| spellings(&name));
     let respelled = respelled.map(|name| if lower { name.to_ascii_lowercase() } else { name });
@@ -99,7 +99,7 @@ struct Fixture {
 }
 
 impl Fixture {
-    /// A domain for each profile, every one with each kind of route.
+    /// One domain per profile, each with every kind of route.
     async fn start() -> Self {
         let upstream = Upstream::start().await;
         let root = Ca::new("Client CA");
@@ -134,7 +134,7 @@ impl Fixture {
         Client::with(&self.edge, &self.payments).server_name(domain)
     }
 
-    /// The headers of the last request, without its id; no value may be a client's.
+    /// The headers of the last request, without its id. Asserts that none has a spoofed value.
     fn arrived(&self, what: &str) -> HeaderMap {
         let mut seen = self.upstream.last();
         assert!(seen.trailers.is_none(), "{what}: trailers {:?}", seen.trailers);
@@ -178,7 +178,7 @@ fn line(name: &str, value: &[u8]) -> Vec<u8> {
     [name.as_bytes(), b": ", value, b"\r\n"].concat()
 }
 
-/// What of the edge's own stands in a request: exactly once each, and vouching headers only where it vouches.
+/// Asserts that each header of the edge is present exactly once, and vouching headers only on routes that vouch.
 fn assert_own(headers: &HeaderMap, domain: &str, path: &str) {
     assert_eq!(headers["x-mine"], "kept");
     assert_eq!(headers["cname-api-key"], "the true key");
@@ -207,7 +207,7 @@ fn assert_own(headers: &HeaderMap, domain: &str, path: &str) {
     assert_eq!(vouching > 0, path != ROUTES[2], "{domain}{path}: {headers:?}");
 }
 
-/// `Content_Type` and the like, which CGI and what follows it read as the header that they resemble.
+/// Names such as `Content_Type`, which CGI and its successors read as the header that they resemble.
 #[tokio::test]
 async fn no_respelled_framing_header_gets_through() {
     let fixture = Fixture::start().await;
@@ -285,7 +285,7 @@ async fn trailers_bring_nothing_in() {
     };
     let spoofed = spoofs(true);
     let spoofed: Vec<_> = spoofed.iter().filter(|(_, value)| value == MARK).collect();
-    // An HTTP/1.1 server bounds trailers more tightly than headers: a few at a time.
+    // An HTTP/1.1 server limits trailers more tightly than headers: a few at a time.
     let few: Vec<Vec<u8>> = spoofed
         .chunks(20)
         .map(|few| few.iter().flat_map(|(name, value)| line(name, value)).collect())
@@ -298,7 +298,7 @@ async fn trailers_bring_nothing_in() {
         for path in ROUTES {
             let lines = b"Transfer-Encoding: chunked\r\nTrailer: client-certificate, ssl-client-verify\r\n";
             let plain = fixture.raw(domain, path, &lines[..28], &chunked(b"")).await;
-            // Every name once somewhere; not every name on every domain.
+            // Every name on some domain; not every name on every domain.
             for trailers in few.iter().skip(number % 3).step_by(3) {
                 let headers = fixture.raw(domain, path, lines, &chunked(trailers)).await;
                 assert_eq!(headers, plain, "{domain}{path}");

@@ -1,4 +1,4 @@
-//! What an operator sees of the trust in force: `/status`, its page, its table, its metrics, and the line of a reload.
+//! The status of the active trust: `/status`, its page, its table, its metrics, and the log line of a reload.
 
 use std::process::Output;
 
@@ -47,7 +47,7 @@ async fn status_shows_expiry_and_last_use_of_each_credential() {
     assert!(credential["days_left"].is_null() && credential["last_used"].is_null());
     let domain = &before["domains"][0];
     assert_eq!(domain["name"], DOMAIN);
-    // The second in which the test runs decides.
+    // The result depends on the second in which the test runs.
     assert!(matches!(domain["certificate"]["days_left"].as_i64(), Some(364 | 365)), "{domain}");
     assert_eq!(domain["certificate"]["subject"], format!("CN={DOMAIN}"));
     assert_eq!(domain["certificate"]["thumbprint"].as_str().unwrap().len(), 64);
@@ -58,10 +58,10 @@ async fn status_shows_expiry_and_last_use_of_each_credential() {
     );
     assert_eq!(before["client_cas"][0]["subject"], "CN=Client CA");
     assert_eq!((&before["crls"][0]["days_left"], &before["crls"][0]["stale"]), (&3.into(), &false.into()));
-    // Billing's certificate and the CRL; nobody has seen that of payments yet.
+    // Billing's certificate and the CRL; payments' certificate was not used yet.
     assert_eq!(before["expiring"]["total"], 2, "{before:#}");
 
-    // A refused request is no use; a good one is.
+    // A refused request does not count as a use; a served one does.
     assert_eq!(Client::with(&edge, &billing).token("payments").await.status, 401);
     assert_eq!(Client::with(&edge, &payments).token("payments").await.status, 200);
     let used = status(&edge, "").await;
@@ -74,7 +74,7 @@ async fn status_shows_expiry_and_last_use_of_each_credential() {
         used["expiring"]["list"].as_array().unwrap().iter().map(|item| &item["name"]).collect();
     assert_eq!(soon, ["CN=Client CA", "billing/c0", "payments/c0"]);
 
-    // What is the same credential after a reload keeps its last use; what is another one has none.
+    // A credential that a reload does not change keeps its last use; a new one has none.
     let file = edge.folder.path().join("applications.toml");
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(
@@ -179,7 +179,7 @@ async fn the_command_prints_the_same_as_tables() {
         for part in ["billing", "c0", BY_THUMBPRINT, &client.thumbprint()] {
             assert!(line.contains(part), "{part} in {printed}");
         }
-        // Known from the certificate that was just used.
+        // Learned from the certificate that was just used.
         assert!((line.contains(" 364 ") || line.contains(" 365 ")) && line.ends_with('Z'), "{printed}");
         assert!(printed.contains("why             the start of the edge"), "{printed}");
         assert!(printed.contains("CRLs\n") && printed.contains("  none\n"), "{printed}");
@@ -199,7 +199,7 @@ async fn a_failed_reload_shows_in_status_and_metrics() {
         .usual_domain("auth0")
         .self_signed_application("billing", &[client.thumbprint()])
         .start();
-    // So old that what replaces it is told from it by whole seconds.
+    // Old enough that its replacement differs by whole seconds.
     happens(async || metric(&edge, "mtls_edge_trust_age_seconds").await >= 2).await;
     let before = status(&edge, "").await["trust"].clone();
     assert!(before["in_force_seconds"].as_u64().unwrap() >= 2 && before["failure"].is_null(), "{before}");

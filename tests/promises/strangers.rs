@@ -1,4 +1,4 @@
-//! What somebody unknown can make the edge hold: next to nothing; what a client can: so much, and no more.
+//! Memory for request bodies: unauthenticated clients can make the edge buffer almost nothing, applications a bounded amount.
 
 use std::{
     convert::Infallible,
@@ -36,7 +36,7 @@ async fn buffered(edge: &Edge) -> usize {
     admin::metric(edge, "mtls_edge_buffered_bytes").await.try_into().unwrap()
 }
 
-/// Waits until so many bytes are buffered.
+/// Waits until this many bytes are buffered.
 async fn until_buffered(edge: &Edge, bytes: usize) {
     let start = std::time::Instant::now();
     loop {
@@ -55,14 +55,14 @@ fn head(client_id: &str, framing: &str) -> String {
     )
 }
 
-/// A request whose body lacks its last byte.
+/// A request without the last byte of its body.
 fn unfinished(client_id: &str) -> Vec<u8> {
     let head = head(client_id, &format!("content-length: {LIMIT}"));
     let body = head.len() - head.find("client_id=").unwrap();
     [head.as_bytes(), &vec![b'y'; LIMIT - 1 - body]].concat()
 }
 
-/// A body that begins like this and never ends.
+/// A body that begins with this and never ends.
 struct Endless(Option<Bytes>);
 
 impl Endless {
@@ -96,7 +96,7 @@ async fn a_strangers_body_is_not_waited_for() {
         (expired, verdict::EXPIRED),
     ] {
         let client = Client::with(&edge, &stranger);
-        // One that is registered, by either method, and one that is not: the answer is the same.
+        // A registered client, by either method, and an unregistered one: the response is the same.
         for client_id in ["billing", "payments", "nobody"] {
             let mut stream = client.tls().await.unwrap();
             stream.write_all(&unfinished(client_id)).await.unwrap();
@@ -108,7 +108,7 @@ async fn a_strangers_body_is_not_waited_for() {
             assert!(answer.contains(description), "{answer}");
             assert!(answer.contains("connection: close"), "{answer}");
         }
-        // And over HTTP/2, on every stream that may be open.
+        // Also over HTTP/2, on as many streams as may be open.
         let mut connection = client.http2().connect().await;
         let request = Request::post("/oauth/token")
             .header("content-type", "application/x-www-form-urlencoded")
@@ -126,7 +126,7 @@ async fn the_log_names_the_claimed_client() {
     let upstream = Upstream::start().await;
     let (edge, _) = start(&upstream, "");
     let client = Client::with(&edge, &self_signed("nobody"));
-    // A body that comes along is read; else the head may say it.
+    // A body that arrives with the head is read; otherwise the head decides.
     let refused = verdict::refused(&edge, &client, &upstream, "billing").await;
     assert_eq!(refused.log["client_id"], "billing");
     let request = Request::post("/oauth/token")
@@ -149,7 +149,7 @@ async fn bodies_beyond_the_memory_limit_get_503() {
     let (edge, registered) = start(&upstream, "buffered_bytes = 1_048_576");
     let client = Client::with(&edge, &registered);
     let mut held = Vec::new();
-    // An announced length is taken once, however many pieces the body comes in.
+    // A Content-Length is counted once, however many parts the body arrives in.
     for number in 1..=16 {
         let mut stream = client.tls().await.unwrap();
         stream.write_all(&unfinished("billing")).await.unwrap();
@@ -165,7 +165,7 @@ async fn bodies_beyond_the_memory_limit_get_503() {
     assert_eq!(buffered(&edge).await, 16 * LIMIT);
     assert_eq!(upstream.seen().len(), 0);
     assert_eq!(admin::metric(&edge, "mtls_edge_requests_total{outcome=\"upstream_failed\"}").await, 0);
-    // One goes on, the others go away: all is given back.
+    // One request continues, the others are cancelled: all memory is released.
     let mut whole = held.pop().unwrap();
     whole.write_all(b"z").await.unwrap();
     let mut answer = vec![0; 12];
@@ -187,7 +187,7 @@ async fn body_memory_is_released_however_it_ends() {
     let chunked = chunked.split("client_id=").next().unwrap();
     let start = "11\r\nclient_id=billing\r\n2\r\n&x\r\n";
     for (bytes, status) in [
-        // Whole; too long; of nobody; with a fault in its framing; too slow.
+        // Complete; too long; without a client_id; with invalid framing; too slow.
         (format!("{chunked}{start}{}0\r\n\r\n", chunk(9_000).repeat(5)), "200"),
         (format!("{chunked}{start}{}", chunk(9_000).repeat(9)), "413"),
         (format!("{chunked}{}0\r\n\r\n", chunk(9_000).repeat(5)), "400"),
@@ -202,7 +202,7 @@ async fn body_memory_is_released_however_it_ends() {
         assert_eq!(std::str::from_utf8(&answer[9..]).unwrap(), status);
         until_buffered(&edge, 0).await;
     }
-    // What grows by chunks takes no more than a body may have, and what breaks off gives it back.
+    // A chunked body uses no more than the limit, and one that breaks off releases its memory.
     let mut stream = client.tls().await.unwrap();
     stream.write_all(format!("{chunked}{start}{}", chunk(9_000).repeat(6)).as_bytes()).await.unwrap();
     stream.flush().await.unwrap();

@@ -1,4 +1,4 @@
-//! Session tickets: shared between edges by a file, replaced while the edge runs, and void in time.
+//! Session tickets: keys shared between edges by a file, key rotation while the edge runs, and expiry.
 
 use std::{fs, sync::Arc};
 
@@ -35,7 +35,7 @@ fn edge(upstream: &Upstream, credentials: &Credentials, keys: &str) -> Edge {
     keyed(upstream, credentials, keys).start()
 }
 
-/// A client that knows the CAs of all these edges.
+/// A client that trusts the CAs of all these edges.
 fn client(edges: &[&Edge], version: &'static SupportedProtocolVersion, credentials: &Credentials) -> Client {
     let mut roots = RootCertStore::empty();
     for edge in edges {
@@ -48,7 +48,7 @@ fn client(edges: &[&Edge], version: &'static SupportedProtocolVersion, credentia
     client
 }
 
-/// Makes a request on a new connection, which must be served. Whether its session was resumed.
+/// Sends a request on a new connection, which must be served. Returns whether the session was resumed.
 async fn resumes(client: &Client) -> bool {
     let mut connection = client.connect().await;
     let answer = connection.token("billing").await;
@@ -56,7 +56,7 @@ async fn resumes(client: &Client) -> bool {
     connection.resumed
 }
 
-/// Ends an edge, whose log must hold no key.
+/// Stops an edge, and asserts that its log contains no key.
 fn end(edge: Edge) {
     let log = edge.stop();
     assert!(log.contains("\"thumbprint\""), "the log is not what it should be: {log}");
@@ -147,7 +147,7 @@ async fn a_session_ends_with_the_certificate() {
     }
 }
 
-/// What `openssl s_client` says of the tickets that it got.
+/// The tickets that `openssl s_client` prints.
 async fn hints(edge: &Edge, credentials: &Credentials, version: &str, session: &str) -> Vec<u64> {
     let request = format!(
         "POST /oauth/token HTTP/1.1\r\nHost: {DOMAIN}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 17\r\nConnection: close\r\n\r\nclient_id=billing"
@@ -191,7 +191,7 @@ async fn a_shorter_lifetime_holds_from_the_reload_on() {
     for version in ["-tls1_2", "-tls1_3"] {
         assert!(hints(&edge, &credentials, version, "-sess_out").await.iter().all(|hint| *hint > 300));
         edge.reload("edge.toml", &text.replace("50m", "5m"));
-        // The session of before, which has less left now.
+        // The earlier session, whose remaining lifetime is now shorter.
         assert!(hints(&edge, &credentials, version, "-sess_in").await.iter().all(|hint| *hint <= 300));
         edge.reload("edge.toml", &text);
     }

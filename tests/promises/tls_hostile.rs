@@ -1,4 +1,4 @@
-//! Handshakes and records as an attacker writes them: each is answered or refused, with its reason in the log, and the next
+//! Handshakes and records as an attacker makes them: each is accepted or refused, with the reason in the log, and the next
 //! client is served.
 
 mod client_hello;
@@ -35,12 +35,12 @@ async fn start() -> (Edge, Credentials, Upstream) {
     (edge, registered, upstream)
 }
 
-/// The edge goes on.
+/// Asserts that the edge still serves.
 async fn serves(edge: &Edge, registered: &Credentials) {
     assert_eq!(Client::with(edge, registered).token("billing").await.status, 200);
 }
 
-/// An RSA key that nobody has: what matters is its size.
+/// An RSA public key of this size, without a private key.
 struct RsaKey(Vec<u8>);
 
 impl RsaKey {
@@ -75,7 +75,7 @@ fn der(tag: u8, content: &[u8]) -> Vec<u8> {
     [&[tag, 0x84], &length[..], content].concat()
 }
 
-/// Shows a chain, and signs with so many bytes of anything.
+/// Presents a chain, and signs with this many arbitrary bytes.
 #[derive(Clone, Debug)]
 struct Forger {
     chain: Vec<CertificateDer<'static>>,
@@ -124,7 +124,7 @@ async fn an_unsupported_key_is_named_in_the_log() {
         (200_000, usual, "RSA key has 200000 bits: 2048 to 8192 are accepted"),
         (2048, &[1], "RSA key has a public exponent that is not accepted: use 65537"),
         (8192, &[0x7f; 1023], "RSA key has a public exponent that is not accepted: use 65537"),
-        // These could be somebody's.
+        // Keys of these sizes are real ones.
         (2048, &[3], "the client did not prove possession of its certificate's key"),
         (8192, usual, "the client did not prove possession of its certificate's key"),
     ] {
@@ -149,7 +149,7 @@ async fn an_unsupported_key_is_named_in_the_log() {
 async fn a_client_with_an_rsa_key_of_8192_bits_is_served() {
     let folder = tempfile::tempdir().unwrap();
     let run = |arguments: &[&str]| openssl(folder.path(), arguments);
-    // Four primes are found sooner than two.
+    // Four primes are found faster than two.
     run(&["genrsa", "-primes", "4", "-out", "big.key", "8192"]);
     run(&["req", "-x509", "-new", "-key", "big.key", "-subj", "/CN=big", "-days", "30", "-out", "big.pem"]);
     let big = Credentials::read(&folder.path().join("big.pem"), &folder.path().join("big.key"));
@@ -185,7 +185,7 @@ async fn check_warns_of_a_registered_key_that_is_not_accepted() {
     assert!(told.contains("warning") && told.contains(expected), "{told}");
 }
 
-/// The most memory that the process has had, in KiB.
+/// The peak memory of the process, in KiB.
 fn peak(edge: &Edge) -> u64 {
     let text = fs::read_to_string(format!("/proc/{}/status", edge.id())).unwrap();
     let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -197,7 +197,7 @@ async fn a_chain_beyond_64_kib_is_refused_unread() {
     let (edge, registered, _upstream) = start().await;
     serves(&edge, &registered).await;
     let before = peak(&edge);
-    // 1 MB, and as much as a handshake message can announce, 16 MB.
+    // 1 MB, and 16 MB, the longest length that a handshake message can announce.
     for (round, certificates) in [2_500, 35_000].into_iter().enumerate() {
         let chain = vec![registered.leaf().clone(); certificates];
         for (place, version) in [&TLS12, &TLS13].into_iter().enumerate() {
@@ -232,7 +232,7 @@ async fn no_certificate_is_asked_for_after_the_handshake() {
     let request = format!(
         "POST /oauth/token HTTP/1.1\r\nHost: {DOMAIN}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     );
-    // RFC 8446 section 4.6.2: this client would take such a request, and shows its messages.
+    // This client would accept a post-handshake request (RFC 8446 section 4.6.2), and prints its messages.
     let client = SClient::new(&edge, &["-tls1_3", "-servername", DOMAIN, "-enable_pha", "-msg"]);
     let printed = client.send(&request).await;
     assert!(printed.contains("HTTP/1.1 401 Unauthorized"), "{printed}");
@@ -263,7 +263,7 @@ async fn key_updates_without_end_close_the_connection() {
             if stream.flush().await.is_err() || stream.write_all(b"").await.is_err() {
                 return;
             }
-            // Whatever comes back is taken, as the end of the connection is.
+            // Received bytes are discarded, and the connection may end.
             let _ = timeout(std::time::Duration::from_millis(1), stream.read(&mut [0])).await;
         }
     };
@@ -271,7 +271,7 @@ async fn key_updates_without_end_close_the_connection() {
     serves(&edge, &registered).await;
 }
 
-/// Sends these bytes on a connection of its own; what came back until the edge closed it.
+/// Sends these bytes on a new connection, and returns the bytes received until the edge closed it.
 async fn sent(edge: &Edge, bytes: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(edge.https).await.unwrap();
     let _ = stream.write_all(bytes).await;
@@ -284,7 +284,7 @@ async fn sent(edge: &Edge, bytes: &[u8]) -> Vec<u8> {
 async fn a_flood_of_records_that_say_nothing_ends_the_handshake() {
     let (edge, registered, _upstream) = start().await;
     let records: [&[u8]; 5] = [
-        // Empty ones of a handshake and of data, changes of the cipher, warnings, and a HelloRequest.
+        // Empty handshake and data records, ChangeCipherSpec, warnings, and a HelloRequest.
         &[22, 3, 1, 0, 0],
         &[23, 3, 3, 0, 0],
         &[20, 3, 3, 0, 1, 1],

@@ -1,4 +1,4 @@
-//! The clients that people try first: curl and `openssl s_client`.
+//! Common clients: curl and `openssl s_client`.
 
 use tempfile::TempDir;
 
@@ -8,7 +8,7 @@ use crate::support::{
     tool::{Said, run_tool},
 };
 
-/// An edge with an application of each kind, and a folder with what the tools need.
+/// An edge with an application of each method, and a folder with the tools' files.
 struct Setup {
     edge: Edge,
     upstream: Upstream,
@@ -42,7 +42,7 @@ impl Setup {
         Self { edge, upstream, folder }
     }
 
-    /// A token request by curl; `certificate` is the name of a certificate and of its key.
+    /// Sends a token request with curl; `certificate` is the file name of a certificate and of its key.
     async fn curl(&self, options: &[&str], certificate: Option<&str>, client_id: &str) -> Said {
         let port = self.edge.https.port();
         let (resolve, url) =
@@ -68,7 +68,7 @@ impl Setup {
     }
 }
 
-/// A token request through `openssl s_client`, which ends when the edge closes.
+/// Sends a token request with `openssl s_client`, which ends when the edge closes the connection.
 async fn s_client(
     edge: &Edge,
     folder: &TempDir,

@@ -1,4 +1,4 @@
-//! Files that an operator gives: nothing in them is passed over in silence, and what is wrong is said with its mend.
+//! Files that an operator configures: no content is ignored silently, and errors are reported with a fix.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
@@ -50,7 +50,7 @@ async fn crls_glued_together_never_let_a_revoked_client_in() {
         fs::write(edge.folder.path().join("a.crl"), &good).unwrap();
         edge.wait_for_logs("\"reloaded\"", 2 * (count + 1));
     }
-    // A byte order mark is no part of a list.
+    // A byte order mark is not part of a CRL.
     edge.reload("a.crl", &format!("\u{feff}{second}{first}"));
     assert_eq!(status().await, 401);
     edge.stop();
@@ -168,7 +168,7 @@ fn wrong_file_kinds_are_named_with_a_conversion() {
         assert!(!accepted && said.contains(found) && said.contains(command), "{said}");
         quiet_about_libraries(&said);
     }
-    // What `openssl ecparam` writes is a key with its curve before it.
+    // `openssl ecparam` writes the curve before the key.
     let (_, said) = check_at("key", &file("params.key"));
     assert!(
         said.contains("is not the key of the first certificate") && !said.contains("PARAMETERS"),
@@ -185,7 +185,7 @@ fn wrong_file_kinds_are_named_with_a_conversion() {
     assert!(accepted, "DER is read: {said}");
 }
 
-/// `check` with a file `x` in one of the places where a file is named.
+/// Runs `check` with a file `x` in one of the places where a file can be configured.
 fn check_at(place: &str, content: &[u8]) -> (bool, String) {
     let ca = Ca::new("Another CA");
     let mut builder =
@@ -209,7 +209,7 @@ fn check_at(place: &str, content: &[u8]) -> (bool, String) {
     (output.status.success(), String::from_utf8(output.stderr).unwrap())
 }
 
-/// With a second domain of this certificate and key.
+/// Adds a second domain with this certificate and key.
 fn also(certificate: &str, key: &str, builder: EdgeBuilder) -> EdgeBuilder {
     let second = format!(
         "[[domain]]\nname = \"{DOMAIN}\"\ncertificate = \"{certificate}\"\nprivate_key = \"{key}\"\n"
@@ -316,7 +316,7 @@ fn folders_that_anybody_can_write_get_a_warning() {
         "{warned}"
     );
     assert_eq!(warned.matches("can be written").count(), 1, "{warned}");
-    // With the sticky bit only a file's owner can replace it, as in /tmp.
+    // In a folder with the sticky bit, such as /tmp, only a file's owner can replace it.
     assert!(!said(0o1777).contains("can be written"));
     assert!(!said(0o775).contains("can be written"));
 }
@@ -333,7 +333,7 @@ async fn a_huge_file_in_a_trust_files_place_holds_up_nothing() {
     for (count, name) in ["client-ca.pem", "applications.toml", "edge.toml"].into_iter().enumerate() {
         let path = edge.folder.path().join(name);
         let kept = fs::read(&path).unwrap();
-        // Sparse: as much as no disk has, so that reading it would never end.
+        // A sparse file, larger than any disk, so that reading it would never end.
         fs::File::create(&path).unwrap().set_len(1 << 42).unwrap();
         edge.wait_for_logs("reload rejected", count + 1);
         assert_eq!(Client::with(&edge, &good).token("billing").await.status, 200);

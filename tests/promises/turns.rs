@@ -1,6 +1,6 @@
-//! A burst of strangers delays nobody else: the order in which one worker serves clients whose requests are all there at once.
+//! A burst of unauthenticated clients delays no other client: the order in which one worker serves requests that arrive at once.
 //!
-//! The edge is frozen while they send, the burst first. The edge answers all of it without an upstream, so its log shows the order.
+//! The edge is stopped while they send, the burst first. It responds without an upstream, so its log shows the order.
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -13,22 +13,22 @@ use crate::support::{
     with_client,
 };
 
-/// Connections of the burst.
+/// The connections of the burst.
 const BURST: usize = 200;
-/// How many steps of the burst may run before another client's. One does; nearly all of them do where there are no turns.
+/// How many steps of the burst may run before another client's. With turns it is one, without them nearly all.
 const FEW: usize = 5;
 
 const STRANGER: &str = "127.0.0.1";
-/// Where an application proves itself before the burst.
+/// The address from which an application authenticates before the burst.
 const KNOWN: &str = "127.0.0.2";
-/// A stranger's too, who sends one thing.
+/// The address of another unauthenticated client, which sends one request.
 const NEWCOMER: &str = "127.0.0.3";
 
 fn one_worker(upstream: &Upstream) -> (Edge, Credentials) {
     with_client(EdgeBuilder::new(upstream.url()).workers(1).limits("handshake_timeout = \"10m\""))
 }
 
-/// Lets the edge go on. The clients' addresses in the order in which they are logged, in lines with this text.
+/// Resumes the edge. Returns the client addresses of the log lines with this text, in order.
 fn order(edge: &Edge, text: &str, lines: usize) -> Vec<String> {
     let before = edge.log().lines().filter(|line| line.contains(text)).count();
     edge.signal("CONT");
@@ -39,7 +39,7 @@ fn order(edge: &Edge, text: &str, lines: usize) -> Vec<String> {
     lines.map(|line| client(line).as_str().unwrap().to_owned()).collect()
 }
 
-/// Asserts that of a burst only a few steps ran before this client's.
+/// Asserts that only a few steps of the burst ran before this client's.
 fn hardly_waited(order: &[String], client: &str) {
     let place = order.iter().position(|other| other == client).unwrap();
     assert!(place <= FEW, "{client} came after {place} others: {order:?}");
@@ -52,7 +52,7 @@ async fn a_burst_of_handshakes_delays_no_other_network() {
     let billing = Client::with(&edge, &billing).from(KNOWN);
     assert_eq!(billing.token("billing").await.status, 200);
     let accepted = admin::metric(&edge, "mtls_edge_connections_accepted_total").await;
-    // A handshake for no domain of ours ends with its first message, in a log line.
+    // A handshake for an unknown domain ends with its first message, and a log line.
     let client = Client::new(&edge).server_name("other.example");
     let mut streams: Vec<TcpStream> = Vec::new();
     for address in std::iter::repeat_n(STRANGER, BURST).chain([NEWCOMER, KNOWN]) {

@@ -1,4 +1,4 @@
-//! The edge carries requests and responses; it hands no connection over to anybody.
+//! The edge forwards requests and responses; it refuses upgrades and tunnels.
 
 use crate::support::{
     Client, DOMAIN, EdgeBuilder, Upstream, Wire,
@@ -6,7 +6,7 @@ use crate::support::{
     self_signed,
 };
 
-/// Everything is let through, so that only the upgrade can be what is refused.
+/// All paths and methods are allowed, so that only the upgrade can be the reason of a refusal.
 const OPEN: &str = r#"client_auth = "optional"
 [[domain.route]]
 path = "/*"
@@ -39,7 +39,7 @@ async fn an_upgrade_over_http1_is_refused() {
             format!("CONNECT 127.0.0.1:22 HTTP/1.1\r\nHost: {DOMAIN}\r\n\r\n"),
             format!("CONNECT {} HTTP/1.1\r\nHost: {DOMAIN}\r\n\r\n", upstream.address),
         ] {
-            // The edge closes the connection: what a client sends behind an upgrade is no second request.
+            // The edge closes the connection: bytes after an upgrade request are not a second request.
             let second = format!("GET /smuggled HTTP/1.1\r\nHost: {DOMAIN}\r\n\r\n");
             let answer = client.raw(format!("{request}{second}").as_bytes()).await;
             assert!(answer.starts_with("HTTP/1.1 501 Not Implemented\r\n"), "{request}: {answer}");
@@ -75,7 +75,7 @@ async fn an_offer_of_another_version_is_ignored() {
             assert!(!seen.headers.contains_key(gone), "{lines}: {seen:?}");
         }
     }
-    // Beside one that can't be ignored it does not help.
+    // Next to an upgrade that cannot be ignored, it is refused.
     for lines in
         ["Upgrade: h2c, websocket\r\n", "Upgrade: h2c\r\nUpgrade: websocket\r\n", "Upgrade: IRC/6.9\r\n"]
     {

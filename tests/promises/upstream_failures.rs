@@ -1,5 +1,5 @@
-//! An upstream that is down, breaks off or is slow: 502, 503 or 504, in JSON, without a word about what stands behind
-//! the edge; and a request is sent anew only where no byte of it can have been processed.
+//! An upstream that is down, fails or is slow: 502, 503 or 504, in JSON, without information about the systems behind
+//! the edge. A request is retried only if no byte of it can have been processed.
 
 use std::sync::{
     Arc,
@@ -17,7 +17,7 @@ use crate::support::{
     with_client,
 };
 
-/// An error of the upstream's doing, and that it says nothing of the upstream.
+/// Asserts a response to an upstream's failure, which must not contain information about the upstream.
 fn upstream_error(answer: &Answer, status: u16, code: &str) {
     let description = answer.oauth_error(status, code);
     assert!(description.contains("the authorization server"), "{description}");
@@ -43,7 +43,7 @@ async fn writing_and_closing(bytes: &'static [u8]) -> (Scripted, Arc<AtomicUsize
     (upstream, requests)
 }
 
-/// A port that is taken, and where nobody listens.
+/// A port that is bound without a listener.
 fn refusing() -> (TcpSocket, String) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -60,7 +60,7 @@ async fn an_upstream_that_is_down_is_503() {
         upstream_error(&answer, 503, "temporarily_unavailable");
         assert!(answer.headers.contains_key("retry-after"));
     }
-    // The operator is told all of it.
+    // The log has all details.
     edge.wait_for_log("Connection refused");
 }
 
@@ -89,7 +89,7 @@ async fn an_upstream_that_always_closes_is_502() {
 #[tokio::test]
 async fn an_incomplete_response_head_is_502() {
     let broken: [&'static [u8]; 10] = [
-        // Where these end is not certain: a part of the answer could be taken for another one.
+        // The end of these responses is ambiguous: a part could be read as another response.
         b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
         b"HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
@@ -107,7 +107,7 @@ async fn an_incomplete_response_head_is_502() {
         let mut connection = Client::with(&edge, &client).connect().await;
         upstream_error(&connection.token("billing").await, 502, "server_error");
         assert_eq!(requests.load(Ordering::SeqCst), 1, "{}", String::from_utf8_lossy(bytes));
-        // The application's own connection stays in use: it has done nothing wrong.
+        // The application's own connection stays open.
         upstream_error(&connection.token("billing").await, 502, "server_error");
     }
 }
@@ -149,7 +149,7 @@ async fn an_upstream_that_does_not_answer_in_time_is_504() {
     let (edge, client) = edge_before(upstream.url(), "response_timeout = \"300ms\"");
     for client in [Client::with(&edge, &client), Client::with(&edge, &client).http2()] {
         upstream_error(&client.token("billing").await, 504, "temporarily_unavailable");
-        // A body that is streamed, and is out, is waited for no longer than one that was buffered.
+        // After a streamed body was sent, the wait is not longer than after a buffered one.
         let streamed = Request::post("/any/thing").header("content-length", "5");
         let answer = client.connect().await.send(streamed.body(Full::from("12345")).unwrap()).await;
         upstream_error(&answer, 504, "temporarily_unavailable");

@@ -1,5 +1,5 @@
-//! An upstream that breaks the rules of HTTP, by mistake or on purpose: what it sends is one request's answer or nobody's, and
-//! costs the edge a bounded time.
+//! An upstream that violates HTTP, by mistake or on purpose: its bytes are the response to one request or to none, and
+//! cost the edge a bounded time.
 
 mod http2;
 
@@ -103,7 +103,7 @@ async fn a_bodyless_response_with_a_length_is_not_reused() {
 
 #[tokio::test]
 async fn a_body_in_response_to_head_is_discarded() {
-    // With the head, in bytes that look like a response, or a moment later.
+    // With the head, as bytes that look like a response, or a moment later.
     let bodies: [&'static [u8]; 2] = [b"stray", b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nstray"];
     for body in bodies {
         for framing in ["content-length: 5", "transfer-encoding: chunked", "x-none: 1"] {
@@ -153,7 +153,7 @@ async fn interim_responses_without_end_are_an_error_in_bounded_time() {
     let (edge, client) = edge_before(upstream.url(), "response_timeout = \"20s\"");
     for client in [Client::with(&edge, &client), Client::with(&edge, &client).http2()] {
         let answer = client.token("billing").await;
-        // Long before the timeout, which a worker that is busy with them would not notice.
+        // Long before the timeout, which a busy worker would not notice.
         assert_eq!(answer.status, 502, "{answer:?}");
     }
     edge.wait_for_log("more than 100 interim responses");

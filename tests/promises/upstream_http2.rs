@@ -57,7 +57,7 @@ where
     .await
 }
 
-/// An edge of one worker before such an upstream.
+/// An edge with one worker and such an upstream.
 fn edge_before_http2(upstream: &Scripted, ca: &Ca, settings: &str) -> (Edge, Credentials) {
     let edge = EdgeBuilder::new(https(upstream)).file("upstream-ca.pem", ca.pem());
     with_client(edge.upstream("ca = \"upstream-ca.pem\"").upstream(settings).workers(1))
@@ -97,7 +97,7 @@ async fn an_http2_connection_that_died_in_silence_is_replaced() {
     assert_eq!(forwarder.accepted(), 2);
 }
 
-/// Long before `response_timeout`: after 15 s without a byte a PING is sent, and its answer is waited for 10 s.
+/// Long before `response_timeout`: a PING is sent after 15 s without a byte, and its acknowledgement is awaited for 10 s.
 #[tokio::test]
 async fn an_unanswered_ping_ends_a_request_with_504() {
     let (ca, silence) = (Ca::new("Upstream CA"), Arc::new(Notify::new()));
@@ -110,7 +110,7 @@ async fn an_unanswered_ping_ends_a_request_with_504() {
     tokio::task::yield_now().await;
     let mut frames = Frames::connect(&client, &[]).await;
     let stream = frames.token("billing").await.unwrap();
-    // The client's own patience is shorter.
+    // The client's own time limit is shorter.
     tokio::time::sleep(Duration::from_secs(20)).await;
     frames.until_answered(stream).await;
     let line = edge.wait_for_log("\"status\":504");
@@ -132,7 +132,7 @@ async fn a_response_timeout_leaves_the_other_streams_alone() {
         let ends = Arc::clone(&ends);
         async move {
             match request.uri().path() {
-                // Goes on until the other one has timed out.
+                // Continues until the other one has timed out.
                 "/any/long" => {
                     let frames = unfold(ends, |ends| async {
                         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -168,7 +168,7 @@ async fn a_response_timeout_leaves_the_other_streams_alone() {
 async fn a_second_connection_is_opened_at_the_limit_of_streams() {
     const AT_ONCE: usize = 6;
     for streams in [1, 2] {
-        // Each request is answered once all are there.
+        // The responses are sent once all requests have arrived.
         let (ca, all) = (Ca::new("Upstream CA"), Arc::new(Barrier::new(AT_ONCE)));
         let upstream = http2_upstream(&ca, streams, Arc::new(Semaphore::new(0)), move |_| {
             let all = Arc::clone(&all);
@@ -224,7 +224,7 @@ fn replace_upstream(edge: &Edge, former: &str, next: impl std::fmt::Display) {
     edge.reload("edge.toml", &text.replace(former, &next.to_string()));
 }
 
-/// Where the process may have no further connection to upstreams, unused ones are closed when another is needed, not seconds later.
+/// If no further connection to upstreams is permitted, an idle one is closed as soon as another is needed, not seconds later.
 #[tokio::test]
 async fn unused_http2_connections_make_room_for_another_upstream() {
     let (ca, goes_on) = (Ca::new("Upstream CA"), Arc::new(Semaphore::new(0)));

@@ -1,5 +1,5 @@
-//! How long connections to an upstream live, and which origin gets the next request: an origin that fails is left to one request at
-//! a time, and a connection is used no longer than the origin keeps it.
+//! How long connections to an upstream live, and which origin gets the next request: a failed origin is probed by one request at
+//! a time, and a connection is used no longer than the origin permits.
 
 use std::{
     net::SocketAddr,
@@ -27,7 +27,7 @@ fn ok() -> Response<Full<Bytes>> {
     Response::new("ok".into())
 }
 
-/// An origin that accepts connections and says nothing, so that no handshake of TLS ends.
+/// An origin that accepts connections and sends nothing, so that no TLS handshake completes.
 async fn silent() -> Scripted {
     Scripted::start(|_, stream| async move {
         let _held = stream;
@@ -46,7 +46,7 @@ async fn an_origin_that_failed_is_probed_by_one_request_at_a_time() {
     let edge = edge.file("upstream-ca.pem", ca.pem());
     let (edge, client) = with_client(edge);
     let clients: Vec<Client> = (0..12).map(|_| Client::with(&edge, &client)).collect();
-    // The first one that gets there waits; then all workers know.
+    // The first request waits; then all workers know.
     while failing.accepted() == 0 {
         assert_eq!(clients[0].token("billing").await.status, 200);
     }
@@ -57,13 +57,13 @@ async fn an_origin_that_failed_is_probed_by_one_request_at_a_time() {
                 assert_eq!(answer.status, 200);
             }
         }
-        // More only where the machine was so slow that a further probe was due.
+        // More only if the machine is so slow that another probe was due.
         let due = usize::try_from(begun.elapsed().as_secs() / 2).unwrap();
         assert!(failing.accepted() <= due.max(probed) + 1, "{} probes, {due} due", failing.accepted());
     }
 }
 
-/// A host that drops SYNs, as one behind a firewall does: its listener's queue is full.
+/// A host that drops SYNs, as a firewall does: its accept queue is full.
 fn dropping_syns() -> (SocketAddr, Vec<Socket>) {
     let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     listener.bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into()).unwrap();
@@ -92,7 +92,7 @@ async fn requests_pass_over_an_origin_that_drops_syns() {
     }
 }
 
-/// Where all origins failed, requests still try.
+/// If all origins have failed, requests still try them.
 #[tokio::test]
 async fn origins_that_all_failed_are_still_tried() {
     let ca = Ca::new("Upstream CA");
@@ -107,7 +107,7 @@ async fn origins_that_all_failed_are_still_tried() {
     }
 }
 
-/// An edge before an upstream of HTTP/1.1 that answers with these lines, and how many connections had more than one request.
+/// An edge with an HTTP/1.1 upstream that responds with these lines. Returns how many connections carried more than one request.
 async fn answering_with(lines: &'static str) -> (Scripted, Arc<AtomicUsize>) {
     let reused = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&reused);
@@ -171,7 +171,7 @@ async fn a_malformed_keep_alive_is_ignored() {
     }
 }
 
-/// The origin closes in the middle of a request that comes later than it has said.
+/// The origin closes the connection during a request that arrives after its stated timeout.
 #[tokio::test]
 async fn a_connection_is_not_reused_later_than_its_origin_says() {
     let upstream = Scripted::start(|_, mut stream| async move {

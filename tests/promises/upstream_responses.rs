@@ -1,4 +1,4 @@
-//! What of a response reaches the application: all of it, but for what belongs to the upstream's hop.
+//! Responses reach the application completely, except for hop-by-hop headers.
 
 use std::time::Duration;
 
@@ -74,7 +74,7 @@ async fn bodyless_responses_leave_both_connections_usable() {
             let answer: &[u8] = match request.split_once(' ').unwrap().0 {
                 "HEAD" => b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\netag: \"x\"\r\n\r\n",
                 "GET" => b"HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\netag: \"x\"\r\n\r\n",
-                // An early hint is for the hop, or for browsers: the answer is what counts.
+                // An early hint is dropped: the final response is forwarded.
                 _ => b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 204 No Content\r\netag: \"x\"\r\n\r\n",
             };
             if stream.write_all(answer).await.is_err() {
@@ -93,7 +93,7 @@ async fn bodyless_responses_leave_both_connections_usable() {
                 assert_eq!(answer.headers["etag"], "\"x\"");
                 assert!(answer.body.is_empty());
                 if status == 200 {
-                    // Of HEAD: what a GET would have got.
+                    // Of HEAD: the length that a GET would have.
                     assert_eq!(answer.headers["content-length"], "5");
                 }
             }
@@ -173,7 +173,7 @@ async fn a_response_is_whole_however_it_comes() {
 
 #[tokio::test]
 async fn an_unsolicited_response_is_discarded() {
-    // It comes with the one that was asked for, or behind it.
+    // It arrives with the requested response, or after it.
     for is_behind in [false, true] {
         let upstream = Scripted::start(move |_, mut stream| async move {
             let stray = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nstray";
@@ -194,7 +194,7 @@ async fn an_unsolicited_response_is_discarded() {
         for _ in 0..4 {
             let answer = connection.token("billing").await;
             assert_eq!((answer.status.as_u16(), &answer.body[..]), (200, &b"ok"[..]));
-            // Until the stray one is there: it takes the connection with it.
+            // Wait until the unsolicited response has arrived, which closes the connection.
             tokio::time::sleep(Duration::from_millis(60)).await;
         }
         assert_eq!(upstream.accepted(), 4);
@@ -223,7 +223,7 @@ async fn a_body_of_unknown_length_is_streamed() {
 #[tokio::test]
 async fn an_early_response_reaches_the_application() {
     let upstream = Scripted::start(|_, mut stream| async move {
-        // The head alone is read; the rest of the body meets a connection that ends.
+        // Only the head is read, and the rest of the body is sent to a closing connection.
         read_head(&mut stream).await;
         stream
             .write_all(
@@ -246,7 +246,7 @@ async fn an_early_response_reaches_the_application() {
 
 #[tokio::test]
 async fn an_early_response_does_not_block_the_upload() {
-    // More than the kernel holds between any two of them.
+    // More than the kernel buffers on each connection.
     const LENGTH: usize = 30_000_000;
     let upstream = Scripted::start(|_, mut stream| async move {
         read_head(&mut stream).await;
@@ -301,7 +301,7 @@ async fn an_upstream_of_http_1_0_is_served_connection_by_connection() {
 async fn an_early_response_is_readable_after_the_upload() {
     let upstream = Scripted::start(|_, mut stream| async move {
         read_head(&mut stream).await;
-        // It would read on, and the connection would stay.
+        // The client would continue to read, and the connection would stay open.
         stream.write_all(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 2\r\n\r\nno").await.unwrap();
         let mut rest = vec![0; 64 * 1024];
         while stream.read(&mut rest).await.is_ok_and(|read| read > 0) {}

@@ -1,4 +1,4 @@
-//! An upstream over https: HTTP/2 or HTTP/1.1 as ALPN has it, its certificate checked, and refused streams sent anew.
+//! An https upstream: HTTP/2 or HTTP/1.1 by ALPN, its certificate is verified, and refused streams are retried.
 
 use std::{
     sync::{
@@ -68,7 +68,7 @@ async fn requests_at_once_share_one_connection_of_http2() {
     let ca = Ca::new("Upstream CA");
     let upstream = TlsUpstream::answering(&ca.server(&["localhost"]), &["h2"], |_| answer()).await;
     let (edge, client) = edge_before_tls(upstream.url(), &ca, "");
-    // A first one each, so that both workers have a connection; then many at once.
+    // One request per worker first, so that both have a connection; then many at once.
     let clients: Vec<Client> = (0..16).map(|_| Client::with(&edge, &client)).collect();
     assert_eq!(clients[0].token("billing").await.status, 200);
     let answers = futures_util::future::join_all(clients.iter().map(|client| client.token("billing"))).await;
@@ -91,7 +91,7 @@ async fn an_upstream_that_does_not_prove_its_name_is_503() {
         edge.wait_for_log("invalid peer certificate");
         assert!(upstream.seen().is_empty(), "nothing is sent to whoever it is");
     }
-    // Nor where it speaks no TLS at all.
+    // The same if it does not speak TLS at all.
     let upstream = Scripted::start(|_, mut stream| async move {
         let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
     })
@@ -131,7 +131,7 @@ async fn an_upstream_that_never_finishes_its_handshake_is_503_in_time() {
     edge.wait_for_log("no connection within 300ms");
 }
 
-/// An HTTP/2 upstream that does `steps`, one a request, and answers whatever comes after them.
+/// An HTTP/2 upstream that executes `steps`, one per request, and responds to all later requests.
 async fn by_steps(ca: &Ca, steps: &'static [Step]) -> (Scripted, Arc<AtomicUsize>) {
     let acceptor = acceptor(&ca.server(&["localhost"]), &["h2"]);
     let requests = Arc::new(AtomicUsize::new(0));
@@ -172,14 +172,14 @@ async fn a_possibly_processed_stream_is_not_retried() {
     const INTERNAL_ERROR: u32 = 2;
     const CANCEL: u32 = 8;
     let ca = Ca::new("Upstream CA");
-    // The first stream of a connection is number 1: a GOAWAY that names it says that it was looked at.
+    // The first stream of a connection is number 1: a GOAWAY that names it states that it may have been processed.
     for step in [&[Step::Reset(INTERNAL_ERROR)], &[Step::Reset(CANCEL)], &[Step::GoAway(1)]] {
         let (upstream, requests) = by_steps(&ca, step).await;
         let (edge, client) = edge_before_tls(https(&upstream), &ca, "");
         let mut connection = Client::with(&edge, &client).connect().await;
         connection.token("billing").await.oauth_error(502, "server_error");
         assert_eq!(requests.load(Ordering::SeqCst), 1, "{step:?}");
-        // The next request finds a connection that works.
+        // The next request gets a working connection.
         assert_eq!(connection.token("billing").await.status, 200, "{step:?}");
     }
 }
@@ -208,7 +208,7 @@ async fn an_answered_bodys_remainder_is_not_a_request() {
             while let Some(Ok((request, mut respond))) = connection.accept().await {
                 count.fetch_add(1, Ordering::SeqCst);
                 respond.send_response(Response::new(()), true).unwrap();
-                // It would still take the rest.
+                // It would still accept the rest.
                 bodies.push((request, respond));
             }
         }
@@ -221,7 +221,7 @@ async fn an_answered_bodys_remainder_is_not_a_request() {
     let mut answer = vec![0; 12];
     stream.read_exact(&mut answer).await.unwrap();
     assert_eq!(answer, b"HTTP/1.1 200");
-    // Longer than a connection goes without a rest.
+    // Longer than a connection is used without a pause.
     tokio::time::sleep(Duration::from_millis(500)).await;
     let body = format!("GET /any/a HTTP/1.1\r\nhost: {DOMAIN}\r\n\r\n");
     let _ = stream.write_all(body.as_bytes()).await;

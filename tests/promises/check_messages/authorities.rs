@@ -1,4 +1,4 @@
-//! Client CAs and CRLs.
+//! Messages about client CAs and CRLs.
 
 use rcgen::{IsCa, KeyUsagePurpose};
 

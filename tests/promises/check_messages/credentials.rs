@@ -1,4 +1,4 @@
-//! What applications are registered with.
+//! Messages about the credentials of applications.
 
 use super::*;
 
@@ -308,7 +308,7 @@ fn two_applications_have_one_subject_under_pins_that_can_meet() {
         (&bundle, &issuing, &root),
         // An intermediate that clients present.
         (&root.pem(), &root, &issuing),
-        // Two steps apart.
+        // An edit distance of two.
         (&(bundle.clone() + &lower.pem()), &root, &lower),
     ] {
         folder.write("client-ca.pem", cas).write("one.pem", one.pem()).write("two.pem", two.pem());
@@ -342,7 +342,7 @@ fn pin_is_not_a_client_ca() {
             &stranger,
             "error: application.credential.ca: pin.pem: the CA \"CN=Stranger CA\" is neither a client CA nor issued by one",
         ),
-        // The name alone does not make it one.
+        // The file name alone does not decide.
         (
             &Ca::new("Client CA"),
             "error: application.credential.ca: pin.pem: the CA \"CN=Client CA\" is neither a client CA nor issued by one",

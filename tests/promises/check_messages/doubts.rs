@@ -1,4 +1,4 @@
-//! Registrations that no certificate can match, or none that was meant.
+//! Registrations that no certificate can match, or only an unintended one.
 
 use super::*;
 
@@ -24,7 +24,7 @@ error: trust.client_ca: names no client CA, but "payments" authenticates with tl
 
 1 error, 0 warnings
 "#);
-    // Left out altogether, and with a pin, which without any client CA is no other mistake.
+    // Without the section, and with a pin, which is not another mistake if there is no client CA.
     let (config, pinned) = (
         EDGE.replace("client_ca = [\"client-ca.pem\"]\n", ""),
         format!("{PAYMENTS}ca = \"client-ca.pem\"\n"),
@@ -34,7 +34,7 @@ error: trust.client_ca: names no client CA, but "payments" authenticates with tl
         folder.write("edge.toml", config).write("applications.toml", pinned + &second).check();
     assert!(!accepted && printed.ends_with("1 error, 0 warnings\n"), "{printed}");
     assert!(printed.contains("\"orders\" (and 1 more) authenticates with tls_client_auth"), "{printed}");
-    // Who presents a registered certificate needs none.
+    // A certificate that is registered by thumbprint needs no client CA.
     let (accepted, printed) = folder.write("applications.toml", APPLICATIONS).check();
     assert!(accepted, "{printed}");
 }

@@ -1,4 +1,4 @@
-//! A domain's certificate and key.
+//! Messages about a domain's certificate and key.
 
 use super::*;
 use crate::support::{certificates::pem, tool::openssl};
@@ -237,7 +237,7 @@ fn server_certificate_has_no_dns_name_or_another_purpose() {
     ] {
         assert!(printed.contains(said), "{said}: {printed}");
     }
-    // What `openssl req` without a configuration of its own makes: version 1, with a common name alone.
+    // A certificate as `openssl req` makes it without a configuration: version 1, with a common name only.
     openssl(
         folder.path(),
         &[
@@ -305,7 +305,7 @@ fn a_key_of_another_user_names_the_user_and_the_command() {
     let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     let as_other = |program: &str| {
         let mut command = std::process::Command::new(program);
-        // Root may read everything.
+        // Root can read every file.
         if run(folder.path(), "id", &["-u"]).trim() == "0" {
             command.uid(NOBODY).gid(NOBODY);
         }
@@ -333,7 +333,7 @@ fn a_key_of_another_user_names_the_user_and_the_command() {
     let help =
         format!("= help: as root run: setfacl -m u:{user}:r server.key (or: chown {user} server.key)\n");
     assert!(printed.contains(&help), "{printed}");
-    // As certbot's folder of live certificates is: for root alone.
+    // Accessible to root only, like certbot's folder of live certificates.
     let live = folder.path().join("live");
     fs::create_dir(&live).unwrap();
     fs::rename(&key, live.join("server.key")).unwrap();
@@ -379,10 +379,10 @@ fn a_key_for_a_certificate_is_named() {
                 .contains("= help: name the file of the certificate, not that of its key; if it has both"),
         "{printed}"
     );
-    // One file for both, in which there is the key alone.
+    // One file for both that contains only the key.
     let (_, printed) = folder.write("edge.toml", EDGE.replace("\"server.pem\"", "\"server.key\"")).check();
     assert!(printed.contains("= help: certificate and private_key name one file"), "{printed}");
-    // A certificate that is not the server's is not judged for what it lacks.
+    // A certificate that is not the server's gets no further messages.
     folder.write("edge.toml", EDGE).credentials("server", &Ca::new("CA").issue("a", |_| {}));
     let (_, printed) = folder.write("server.key", self_signed("b").key_pem()).check();
     assert!(printed.ends_with("1 error, 0 warnings\n"), "{printed}");

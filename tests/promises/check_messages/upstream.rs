@@ -1,4 +1,4 @@
-//! Secrets and roots of upstreams.
+//! Messages about secrets and roots of upstreams.
 
 use super::*;
 
@@ -103,12 +103,12 @@ error: domain.header_profile: the profile "auth0" sets a header that the upstrea
 #[test]
 fn an_upstream_name_that_does_not_resolve_is_a_warning() {
     let folder = Folder::new();
-    // RFC 6761 section 6.4: no such name exists.
+    // Names in `.invalid` do not exist (RFC 6761 section 6.4).
     let urls = "urls = [\"https://auth.invalid:8443\", \"https://auth.invalid:9443\", \"https://127.0.0.1\"]\nca = \"client-ca.pem\"";
     folder.write("edge.toml", EDGE.replace("urls = [\"http://127.0.0.1:3000\"]", urls));
     let output = program().args(["check", "--config"]).arg(folder.path().join("edge.toml")).output().unwrap();
     let printed = String::from_utf8(output.stderr).unwrap();
-    // The resolver's own words, or that it does not answer, follow.
+    // The resolver's own message follows, or that it does not respond.
     let what = "warning: upstream.urls: the host name \"auth.invalid\" could not be resolved";
     assert_eq!(printed.matches(what).count(), 1, "{printed}");
     assert!(printed.contains("edge.toml:6:9\n"), "{printed}");

@@ -1,4 +1,4 @@
-//! A server of CRLs over HTTP.
+//! A CRL server over HTTP.
 
 use std::{
     sync::{
@@ -21,11 +21,11 @@ use crate::support::PATIENCE;
 pub enum Answer {
     List(String),
     Raw(String),
-    /// None at all.
+    /// No response.
     Nothing,
 }
 
-/// A server of CRLs. It ends with the test's runtime.
+/// A CRL server. It stops with the test's runtime.
 #[derive(Clone)]
 pub struct Lists {
     pub url: String,
@@ -59,7 +59,7 @@ impl Lists {
                         Answer::Raw(text) => text,
                         Answer::Nothing => std::future::pending().await,
                     };
-                    // An edge that has seen enough hangs up.
+                    // The edge may close the connection early.
                     let _ = stream.write_all(text.as_bytes()).await;
                     let _ = stream.shutdown().await;
                 });

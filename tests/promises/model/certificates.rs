@@ -1,4 +1,4 @@
-//! The pool of client certificates, each with the facts that the model knows of it, and the CAs' revocation lists.
+//! The client certificates of the model test with the facts that the model uses, and the CRLs of the CAs.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,12 +12,12 @@ use crate::support::{
     certificates::{self_signed_with, time_from_now},
 };
 
-/// A CA. The first two are roots of one and the same name.
+/// A CA. The first two are roots with the same name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Issuer {
     Corp,
     Twin,
-    /// Below `Corp`.
+    /// Issued by `Corp`.
     Intermediate,
 }
 
@@ -33,7 +33,7 @@ impl Issuer {
         }
     }
 
-    /// What its files are named.
+    /// The name of its files.
     pub fn file(self) -> &'static str {
         match self {
             Self::Corp => "corp",
@@ -47,7 +47,7 @@ impl Issuer {
     }
 }
 
-/// The subject's common name; the DNS name goes with it.
+/// The common name of the subject; the DNS name follows from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Name {
     Payments,
@@ -63,7 +63,7 @@ impl Name {
     }
 }
 
-/// A client's certificate, by its place in the pool.
+/// A client certificate, by its index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Certificate {
     SelfSigned,
@@ -72,7 +72,7 @@ pub enum Certificate {
     Corp,
     CorpInvoices,
     CorpExpired,
-    /// Of the other CA of that name, with the subject and the serial number of `Corp`.
+    /// Issued by the other CA with the name of `Corp`, with the same subject and serial number.
     Twin,
     BelowIntermediate,
 }
@@ -99,7 +99,7 @@ impl Certificate {
         }
     }
 
-    /// Absent for a self-signed one.
+    /// None for a self-signed certificate.
     pub fn issuer(self) -> Option<Issuer> {
         match self {
             Self::SelfSigned | Self::OtherSelfSigned | Self::SelfSignedExpired => None,
@@ -163,14 +163,14 @@ static POOL: LazyLock<Pool> = LazyLock::new(|| {
     Pool { cas, certificates, thumbprints }
 });
 
-/// What a CA's revocation list says.
+/// The content of a CA's CRL.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct List {
     pub revoked: BTreeSet<u64>,
     pub stale: bool,
 }
 
-/// The list in PEM. The same list is signed once, so that what does not change is the same file.
+/// The CRL in PEM. Equal CRLs are signed once, so that an unchanged CRL is the same file.
 pub fn signed(issuer: Issuer, list: &List) -> String {
     static SIGNED: Mutex<BTreeMap<(Issuer, List), String>> = Mutex::new(BTreeMap::new());
     let sign = || {

@@ -1,4 +1,4 @@
-//! The model's trust as an operator writes it down.
+//! The configuration files for the model's trust.
 
 use std::{collections::BTreeMap, fmt::Write as _, fs};
 
@@ -8,13 +8,13 @@ use super::{
 };
 use crate::support::{DOMAIN, Edge, EdgeBuilder, certificates::pem};
 
-/// The text of every file that changes.
+/// The contents of the files that change.
 pub type Files = BTreeMap<String, String>;
 
-/// The registry is named last, so that whoever writes all files writes it after the others.
+/// The name of the registry sorts last, so that it is written after the other files.
 pub const REGISTRY: &str = "registry.toml";
 
-/// An edge that starts with this trust.
+/// Starts an edge with this trust.
 pub fn start(upstream: &str, trust: &Trust) -> Edge {
     let [cas, crls, stale, client_auth, token, other] = lines(trust);
     assert_eq!(cas, "client_ca = [\"corp.pem\", \"twin.pem\"]", "as the builder writes it");
@@ -38,7 +38,7 @@ pub fn start(upstream: &str, trust: &Trust) -> Edge {
     for certificate in CERTIFICATES {
         builder = builder.file(&format!("{certificate:?}.pem"), certificate.credentials().chain_pem());
     }
-    // What stands in `edge.toml` then is what later versions are made from.
+    // Later versions are derived from this `edge.toml`.
     for (name, text) in written("", trust, 0) {
         if name != "edge.toml" {
             builder = builder.file(&name, text);
@@ -47,12 +47,12 @@ pub fn start(upstream: &str, trust: &Trust) -> Edge {
     builder.start()
 }
 
-/// The text of `edge.toml` with which an edge was started by [`start`].
+/// The `edge.toml` with which [`start`] started the edge.
 pub fn first_configuration(edge: &Edge) -> String {
     fs::read_to_string(edge.folder.path().join("edge.toml")).unwrap()
 }
 
-/// All files for this trust. `mark` names an application by which the log tells that this version is in force.
+/// All files for this trust. `mark` names an application by which the log shows that this version is active.
 pub fn written(first: &str, trust: &Trust, mark: u32) -> Files {
     let changes = lines(&Trust::first()).into_iter().zip(lines(trust));
     let configuration = changes.fold(first.to_owned(), |text, (from, to)| text.replace(&from, &to));
@@ -73,7 +73,7 @@ fn trusted(trust: &Trust, issuer: Issuer) -> bool {
     issuer.path().iter().any(|ca| trust.authorities.contains(ca))
 }
 
-/// The lines of `edge.toml` that change. A CA that is not trusted takes its list with it.
+/// The lines of `edge.toml` that change. The CRL of a CA is only configured while the CA is trusted.
 fn lines(trust: &Trust) -> [String; 6] {
     let list = |names: Vec<String>| names.join(", ");
     let cas = trust.authorities.iter().map(|ca| format!("\"{}.pem\"", ca.file())).collect();

@@ -1,4 +1,4 @@
-//! An edge and its model, side by side.
+//! Runs an edge and its model side by side.
 
 use std::{collections::BTreeMap, fs};
 
@@ -15,12 +15,12 @@ use super::{
 };
 use crate::support::{Answer, Client, Connection, Edge, PATIENCE, Upstream};
 
-/// How many connections are kept open.
+/// The most open connections.
 const KEPT: usize = 12;
 const RELOADED: &str = "\"reloaded\"";
 const REFUSED: &str = "reload rejected";
 
-/// What is wrong with an answer.
+/// How a response differs from the expected one.
 pub type Mismatch = String;
 
 struct Open {
@@ -33,19 +33,19 @@ pub struct Running {
     pub edge: Edge,
     first: String,
     trust: Trust,
-    /// What stands in the files, and whether the edge has taken it.
+    /// The contents of the files, and whether the edge has accepted them.
     on_disk: Files,
     taken: bool,
     mark: u32,
     marks: u32,
     open: Vec<Open>,
-    /// Clients that keep their sessions, by certificate, version and protocol.
+    /// Clients that resume their sessions, by certificate, TLS version and protocol.
     resuming: BTreeMap<(Option<Certificate>, bool, bool), Client>,
     owners: BTreeMap<Certificate, Application>,
     pub seen: Seen,
 }
 
-/// How often what has happened: a test that refuses everything would show nothing.
+/// How often each outcome occurred: a run in which all requests are refused would prove nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Seen {
     pub served: usize,
@@ -86,20 +86,20 @@ impl Running {
         }
     }
 
-    /// Writes the files, and waits until the edge has taken or refused them.
+    /// Writes the files, and waits until the edge has accepted or rejected them.
     async fn edit(&mut self, edits: &[Edit]) -> Result<(), Mismatch> {
         let after = edits.iter().fold(self.trust.clone(), |trust, edit| trust.edited(edit));
         let valid = after.is_valid();
         let mut files = files::written(&self.first, &after, self.mark);
         let changed = files.iter().filter(|(name, text)| self.on_disk.get(*name) != Some(*text)).count();
-        // One file that changes is one reload. Where there may be several, or none, the log shall name the last.
+        // A change of one file is one reload. If there may be several or none, the log must name the last version.
         let marked = changed > 1 || !valid || !self.taken;
         if marked {
             self.marks += 1;
             files = files::written(&self.first, &after, self.marks);
         }
         let (reloaded, refused) = (self.count(RELOADED), self.count(REFUSED));
-        // The registry, which has the mark, last.
+        // The registry, which contains the mark, is written last.
         let (last, others): (Vec<_>, Vec<_>) = files.iter().partition(|(name, _)| *name == files::REGISTRY);
         for (name, text) in others.into_iter().chain(last) {
             if self.on_disk.get(name) != Some(text) {
@@ -175,7 +175,7 @@ impl Running {
         self.judge(&expected, certificate, &answer, before).map_err(|why| format!("{}: {why}", told()))?;
         match expected {
             Expected::Refused { closes: true, .. } => open.connection.closed().await,
-            // The body may have been left unread, by which HTTP/1.1 ends: let go.
+            // The body may be unread, after which an HTTP/1.1 connection cannot be used: drop it.
             Expected::Refused { status: 401, .. } => {}
             _ => {
                 self.open.push(open);
@@ -187,7 +187,7 @@ impl Running {
         Ok(())
     }
 
-    /// Whom the request names, and who is remembered as the certificate's last owner.
+    /// The client that the request names; the certificate's last owner is remembered.
     fn named(&mut self, whom: Whom, certificate: Option<Certificate>) -> Named {
         if let Some(certificate) = certificate
             && let Some((owner, _)) = self.trust.owner(certificate)
@@ -261,7 +261,7 @@ fn count(edge: &Edge, line: &str) -> usize {
     edge.log().matches(line).count()
 }
 
-/// A form with vouching headers of the client's own making, which must never arrive.
+/// A form request with forged vouching headers, which the upstream must never receive.
 fn form(path: &str, named: Named) -> http::Request<Full<Bytes>> {
     let client_id = match named {
         Named::Application(one) => format!("&client_id={}", one.client_id()),
@@ -276,7 +276,7 @@ fn form(path: &str, named: Named) -> http::Request<Full<Bytes>> {
         .unwrap()
 }
 
-/// Exactly this value, once; or the header not at all.
+/// Asserts that the header is present once with this value, or absent.
 fn header(headers: &HeaderMap, name: &str, expected: Option<&str>) -> Result<(), Mismatch> {
     let found: Vec<_> = headers.get_all(name).iter().map(|value| value.to_str().unwrap()).collect();
     if found.iter().copied().eq(expected) {

@@ -1,4 +1,4 @@
-//! What may happen to an edge, and how proptest draws it.
+//! The steps of the model test, and their proptest strategies.
 
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
@@ -9,7 +9,7 @@ use super::{
 
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// Written at once. None: the edge is asked to look at what is there.
+    /// Changes that are written at once. Without any, the edge gets a SIGHUP.
     Edit(Vec<Edit>),
     Ask(Request),
 }
@@ -28,19 +28,19 @@ pub enum Over {
     New {
         http2: bool,
     },
-    /// One that is open, whatever its certificate; a new one where there is none.
+    /// An open connection with any certificate, or a new one if none is open.
     Kept(usize),
-    /// Of a client that resumes its sessions if it has any.
+    /// A new connection of a client that resumes a session if it has one.
     Resumed {
         tls12: bool,
         http2: bool,
     },
 }
 
-/// Whom a request names.
+/// The client that a request names.
 #[derive(Clone, Copy, Debug)]
 pub enum Whom {
-    /// The application whose certificate it is, or was last.
+    /// The application that the certificate belongs to, or belonged to last.
     Own,
     This(Named),
 }
@@ -48,7 +48,7 @@ pub enum Whom {
 pub fn steps(most: usize) -> impl Strategy<Value = Vec<Step>> {
     let edits = prop_oneof![6 => vec(edit(), 1), 2 => vec(edit(), 2..4), 1 => Just(Vec::new())];
     let step = prop_oneof![3 => edits.prop_map(Step::Edit), 7 => request().prop_map(Step::Ask)];
-    // From one step on, since a sequence that fails is shrunk no further than to the shortest.
+    // At least one step, since a failing sequence cannot be shrunk below the minimum.
     vec(step, 1..=most)
 }
 
@@ -85,7 +85,7 @@ fn edit() -> impl Strategy<Value = Edit> {
     let several = prop_oneof![vec(registered(), 1..=2), vec(by_ca(), 1..=2)];
     let asks = select(&[Authenticate::Client, Authenticate::Certificate, Authenticate::None][..]);
     let route = select(&[Route::Token, Route::Other][..]);
-    // More often revoked than not, trusted more often than not, so that both have something to change.
+    // Weighted so that CAs are usually trusted and often revoke, which gives both something to change.
     let mostly = || prop::bool::weighted(0.6);
     prop_oneof![
         3 => (application(), credential()).prop_map(|(one, credential)| Edit::Add(one, credential)),

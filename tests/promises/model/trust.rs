@@ -1,10 +1,10 @@
-//! The reference model: what is registered and trusted, in plain maps and sets, and the answer that follows.
+//! The reference model: the registered and trusted items in maps and sets, and the response that follows from them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::certificates::{Certificate, INTERMEDIATE, ISSUERS, Issuer, List, Name};
 
-/// An application that may be registered.
+/// An application that can be registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Application {
     Alpha,
@@ -27,14 +27,14 @@ impl Application {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Credential {
     Thumbprint(Certificate),
-    /// The same by the certificate's file.
+    /// A thumbprint, configured by the certificate's file.
     File(Certificate),
     Dn(Name, Option<Issuer>),
     Dns(Name, Option<Issuer>),
 }
 
 impl Credential {
-    /// The certificate that is registered as such, which is the method `self_signed_tls_client_auth`.
+    /// The certificate that is registered by thumbprint (method `self_signed_tls_client_auth`).
     pub fn registered(self) -> Option<Certificate> {
         match self {
             Self::Thumbprint(certificate) | Self::File(certificate) => Some(certificate),
@@ -43,7 +43,7 @@ impl Credential {
     }
 }
 
-/// What a route asks for.
+/// The authentication that a route requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Authenticate {
     Client,
@@ -66,7 +66,7 @@ impl Route {
     }
 }
 
-/// Whom a request names.
+/// The client that a request names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Named {
     Application(Application),
@@ -74,14 +74,14 @@ pub enum Named {
     Nobody,
 }
 
-/// What an operator changes.
+/// A change by the operator.
 #[derive(Clone, Debug)]
 pub enum Edit {
     Add(Application, Credential),
     Replace(Application, usize, Credential),
     Remove(Application, usize),
     RemoveApplication(Application),
-    /// An application anew, by whichever method.
+    /// Registers an application again, with any method.
     Register(Application, Vec<Credential>),
     Move(Certificate, Application),
     Authority(Issuer, bool),
@@ -93,11 +93,11 @@ pub enum Edit {
     UnknownKey,
 }
 
-/// The answer that an edge must give.
+/// The expected response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expected {
     NoHandshake,
-    /// `verdict` is absent where nobody is vouched for.
+    /// `verdict` is none if no client is authenticated.
     Served {
         verdict: Option<&'static str>,
     },
@@ -115,7 +115,7 @@ const fn invalid_client(closes: bool) -> Expected {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trust {
     pub applications: BTreeMap<Application, Vec<Credential>>,
-    /// Roots only.
+    /// Root CAs only.
     pub authorities: BTreeSet<Issuer>,
     pub lists: BTreeMap<Issuer, List>,
     pub judge_by_stale_lists: bool,
@@ -125,7 +125,7 @@ pub struct Trust {
 }
 
 impl Trust {
-    /// What every sequence starts from.
+    /// The initial trust of every sequence.
     pub fn first() -> Self {
         Self {
             applications: BTreeMap::from([
@@ -144,7 +144,7 @@ impl Trust {
         }
     }
 
-    /// What the operator has written then, be it valid or not.
+    /// The trust after a change, whether valid or not.
     pub fn edited(&self, edit: &Edit) -> Self {
         let mut after = self.clone();
         let list = |of: &mut Self, issuer| of.lists.remove(&issuer).unwrap_or_default();
@@ -193,7 +193,7 @@ impl Trust {
         after
     }
 
-    /// An application without any credential is none.
+    /// An application without credentials is invalid.
     fn drop_credentials(&mut self, application: Application, which: impl Fn(usize, &Credential) -> bool) {
         let Some(own) = self.applications.remove(&application) else { return };
         let left: Vec<Credential> =
@@ -203,7 +203,7 @@ impl Trust {
         }
     }
 
-    /// Whether an edge may take it.
+    /// Whether an edge must accept it.
     pub fn is_valid(&self) -> bool {
         let mut registered = BTreeSet::new();
         !self.unknown_key
@@ -216,7 +216,7 @@ impl Trust {
             })
     }
 
-    /// Whether two applications have one subject that one CA could vouch for.
+    /// Whether two applications have the same subject under a common CA.
     fn share_a_subject(&self) -> bool {
         let subject = |one: &Credential| match one {
             Credential::Dn(name, pin) => Some((true, *name, *pin)),
@@ -247,7 +247,7 @@ impl Trust {
             && !(issuer == Issuer::Intermediate && revoked(Issuer::Corp, INTERMEDIATE))
     }
 
-    /// The verdict by which a certificate passes for an application's.
+    /// The verdict by which a certificate authenticates an application; none if it does not.
     fn passes(&self, application: Application, certificate: Certificate) -> Option<&'static str> {
         let bears = |name: Name, pin: Option<Issuer>| {
             let path = certificate.issuer().map_or(&[][..], Issuer::path);
@@ -267,7 +267,7 @@ impl Trust {
         })
     }
 
-    /// An application whose certificate it is: the one that has registered the very certificate goes first.
+    /// The application that a certificate belongs to. One that has registered its thumbprint takes precedence.
     pub fn owner(&self, certificate: Certificate) -> Option<(Application, &'static str)> {
         let owners = || {
             let all = self.applications.keys();
@@ -276,7 +276,7 @@ impl Trust {
         owners().find(|(_, verdict)| *verdict != "SUCCESS").or_else(|| owners().next())
     }
 
-    /// The answer to a request; `open` if the connection is there already.
+    /// The response to a request; `open` if the connection is already open.
     pub fn answer(
         &self,
         certificate: Option<Certificate>,
@@ -289,7 +289,7 @@ impl Trust {
         }
         let verdict = match (self.routes[&route], certificate, named) {
             (Authenticate::None, ..) => return Expected::Served { verdict: None },
-            // Such a connection is good for other routes.
+            // Such a connection can be used for other routes.
             (_, None, _) => return invalid_client(false),
             (Authenticate::Certificate, Some(certificate), _) => self.owner(certificate).map(|owner| owner.1),
             (Authenticate::Client, _, Named::Nobody) => {

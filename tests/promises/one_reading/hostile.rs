@@ -1,4 +1,4 @@
-//! Requests that try to be read as two clients: every trick that is known, mixed at random.
+//! Requests that try to be read as two clients: random mixtures of all known tricks.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use proptest::{
@@ -8,7 +8,7 @@ use proptest::{
 
 use super::raw_request::RawRequest;
 
-/// Honest names, and whatever some server folds into `client_id`.
+/// Honest names, and names that some server treats as `client_id`.
 const NAMES: &[&str] = &[
     "Client_ID",
     "CLIENT_ID",
@@ -119,7 +119,7 @@ fn pair() -> impl Strategy<Value = String> {
     let name = prop_oneof![
         3 => Just("client_id"), 2 => select(NAMES), 4 => select(ORDINARY)
     ];
-    // Rarely with a sign where none belongs.
+    // Rarely with a character in the wrong place.
     let junk = sometimes(
         Just(None),
         (
@@ -140,7 +140,7 @@ fn pair() -> impl Strategy<Value = String> {
     })
 }
 
-/// `client_id=a` among hostile pairs.
+/// A form with `client_id=a` among hostile pairs.
 fn form() -> impl Strategy<Value = String> {
     let hostile = prop::collection::vec((select(SEPARATORS), pair()), 0..3);
     let start = sometimes(
@@ -310,14 +310,14 @@ fn lines() -> impl Strategy<Value = Vec<(String, Vec<u8>)>> {
     })
 }
 
-/// A query as a request's target can hold it.
+/// A query with only characters that a request target may contain.
 fn query() -> impl Strategy<Value = Option<String>> {
     prop_oneof![2 => Just(None), 1 => form().prop_map(Some)].prop_map(|query| {
         query.map(|query| query.replace(|c: char| !c.is_ascii_graphic() || "\"#{}<>`".contains(c), ""))
     })
 }
 
-/// A request to the token endpoint, with the bytes of its body as form or JSON, and any type to go with it.
+/// A request to the token endpoint with a form or JSON body, and any content type.
 pub fn request() -> impl Strategy<Value = RawRequest> {
     let form = ("application/x-www-form-urlencoded", 0);
     let json_type = ("application/json", 1);
@@ -332,7 +332,7 @@ pub fn request() -> impl Strategy<Value = RawRequest> {
             let kind = kind.unwrap_or(honest);
             let mut headers = vec![("Content-Type".to_owned(), kind.as_bytes().to_vec())];
             headers.extend(lines);
-            // One byte that is no UTF-8, now and then.
+            // Sometimes with one byte that is not UTF-8.
             let body = body.replace('\u{e3}', "\u{1}").into_bytes();
             let body = body.into_iter().map(|byte| if byte == 1 { 0xe3 } else { byte }).collect();
             RawRequest { method, query, headers, body }

@@ -1,5 +1,6 @@
-//! How common servers read a request. Each model errs on the side of reading too much: a client that some version, option or
-//! library of the kind would read is read.
+//! How common servers read a request. Each model errs on the side of reading too much: it reads each client that some version, option
+//! or
+//! library of its kind would read.
 
 mod aspnet;
 mod basic;
@@ -14,10 +15,10 @@ mod servlet;
 
 use super::raw_request::{Clients, RawRequest};
 
-/// A server, and whom it takes a request for.
+/// A server, and the clients that it reads from a request.
 pub type Model = (&'static str, fn(&RawRequest) -> Clients);
 
-/// All of them.
+/// All models.
 pub const MODELS: &[Model] = &[
     ("Spring (servlet)", servlet::spring),
     ("RESTEasy", servlet::resteasy),
@@ -31,7 +32,7 @@ pub const MODELS: &[Model] = &[
     ("PHP, Laravel", php::read),
 ];
 
-/// Whom each server reads that reads anybody.
+/// The clients that each server reads; servers that read none are left out.
 pub fn readings(request: &RawRequest) -> Vec<(&'static str, Clients)> {
     let all = MODELS.iter().map(|(name, read)| (*name, read(request)));
     all.filter(|(_, clients)| !clients.is_empty()).collect()

@@ -1,4 +1,4 @@
-//! The models of Python against Python.
+//! Compares the models of Python with Python itself.
 
 use std::{
     io::Write,
@@ -9,7 +9,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::{hostile, models};
 
-/// A line of base64 in, what `parse_qs` makes of it out, as JSON.
+/// Reads lines of base64, and prints the result of `parse_qs` for each as JSON.
 const SCRIPT: &str = r"
 import base64, json, sys, urllib.parse
 for line in sys.stdin:

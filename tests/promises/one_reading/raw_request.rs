@@ -1,38 +1,38 @@
-//! A request as bytes, as it reaches a server: what every model of a server reads.
+//! A request as a server receives it: the input of all models of servers.
 
 use std::collections::BTreeSet;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request, request::Parts};
 
-/// The clients that a server could take a request for.
+/// The clients that a server could read from a request.
 pub type Clients = BTreeSet<String>;
 
-/// Lines, target and body.
+/// A request: method, target, header lines and body.
 #[derive(Clone, Debug, Default)]
 pub struct RawRequest {
     pub method: &'static str,
     /// Without the `?`.
     pub query: Option<String>,
-    /// As written by the client; in lower case and without blanks around values once they were forwarded.
+    /// As sent by the client, or as forwarded: in lower case and without whitespace around values.
     pub headers: Vec<(String, Vec<u8>)>,
     pub body: Vec<u8>,
 }
 
 impl RawRequest {
-    /// The values of a header as HTTP compares names.
+    /// The values of a header; names are compared as in HTTP.
     pub fn header(&self, name: &str) -> Vec<&[u8]> {
         let same = self.headers.iter().filter(|(other, _)| other.eq_ignore_ascii_case(name));
         same.map(|(_, value)| value.as_slice()).collect()
     }
 
-    /// The values of what CGI calls `HTTP_NAME`: every sign is an underscore (RFC 3875 section 4.1.18, and what servers make of it).
+    /// The values of CGI's `HTTP_NAME`: other characters are treated as underscores (RFC 3875 section 4.1.18, and common practice).
     pub fn cgi(&self, name: &str) -> Vec<&[u8]> {
         let fold = |name: &str| name.to_ascii_uppercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_");
         let same = self.headers.iter().filter(|(other, _)| fold(other) == fold(name));
         same.map(|(_, value)| value.as_slice()).collect()
     }
 
-    /// The media type, as most servers take it: of any line, what is before the first of `;`, `,` and blanks, in lower case.
+    /// The media types of all lines, as most servers read them: the text before the first `;`, `,` or whitespace, in lower case.
     pub fn media_types(&self) -> Vec<String> {
         let lines = self.cgi("content-type").into_iter();
         let ends = |byte: &u8| matches!(byte, b';' | b',' | b' ' | b'\t');
@@ -48,7 +48,7 @@ impl RawRequest {
         self.media_types().iter().any(|kind| kind == "application/x-www-form-urlencoded")
     }
 
-    /// Whether a server could take the body for JSON, by any part of any line.
+    /// Whether a server could read the body as JSON, by any part of any line.
     pub fn is_json(&self) -> bool {
         self.cgi("content-type").iter().any(|line| {
             let line = String::from_utf8_lossy(line).to_ascii_lowercase();
@@ -60,7 +60,7 @@ impl RawRequest {
         self.query.as_deref().unwrap_or_default().as_bytes()
     }
 
-    /// The head for the edge's own reading; nothing where it is not HTTP, or where HTTP/2 calls it malformed.
+    /// The head for the edge's own reading; none if it is not valid HTTP, or malformed in HTTP/2.
     pub fn head(&self, http2: bool) -> Option<Parts> {
         let target = match &self.query {
             Some(query) => format!("/oauth/token?{query}"),
@@ -78,7 +78,7 @@ impl RawRequest {
         Some(head)
     }
 
-    /// What a server sees of a request with this head.
+    /// The request that a server receives with this head.
     pub fn forwarded(head: &Parts, body: &[u8]) -> Self {
         let method = if head.method == http::Method::GET { "GET" } else { "POST" };
         let headers =
@@ -87,7 +87,7 @@ impl RawRequest {
     }
 }
 
-/// Without the optional white space around a field value (RFC 9110 section 5.5).
+/// Removes optional whitespace around a field value (RFC 9110 section 5.5).
 pub fn trim(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
         value = rest;

@@ -1,4 +1,4 @@
-//! Attacks that are known, each of which some server reads as client `b` of a request for `a`; and honest requests that look odd.
+//! Known attacks, in each of which some server reads client `b` in a request for `a`; and honest requests that look unusual.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
@@ -10,7 +10,7 @@ const JSON: &str = "application/json";
 pub struct Attack {
     pub what: String,
     pub request: RawRequest,
-    /// HTTP/1.1 trims values, so there it is another request.
+    /// HTTP/1.1 trims values, so it is another request there.
     pub http2_only: bool,
 }
 
@@ -161,7 +161,7 @@ fn forms_taken_for_json() -> Vec<Attack> {
         "a blank before JSON",
         request(&[("Content-Type", FORM.as_bytes())], None, &[b" \n", &both[..]].concat()),
     ));
-    // `json.loads` reads it, and the form in one of its strings is in bytes that make other characters of UTF-16.
+    // `json.loads` reads it as UTF-16, in which the bytes of the form in one of its strings are other characters.
     for (order, mark) in [("big", &b""[..]), ("big", b"\xfe\xff"), ("little", b""), ("little", b"\xff\xfe")] {
         let (before, behind) = (r#"{"x":""#, r#"","client_id":"b"}"#);
         let wide = |text: &str| -> Vec<u8> {

@@ -1,6 +1,6 @@
 //! Request targets that some server reads as `/oauth/token`.
 
-/// What some server takes for `/oauth/token`, or for a path that leads there.
+/// Paths that some server reads as `/oauth/token`, or as a path below or above it.
 pub const RESPELLED: &[&str] = &[
     "/oauth/token/",
     "/oauth//token",
@@ -48,13 +48,13 @@ pub const RESPELLED: &[&str] = &[
     "/oauth/token%23",
     "/oauth/token%2f",
     "/oauth/token/%2e%2e/token",
-    // A second slash begins an authority for who resolves the target as a reference.
+    // A second slash begins an authority if the target is resolved as a reference.
     "//mtls.example.test/oauth/token",
     "//x/oauth/token",
     "/\\x/oauth/token",
     "/%2fx/oauth/token",
     "/%5cx/oauth/token",
-    // Extensions, dots and streams that a server drops.
+    // Extensions, dots and streams that some servers drop.
     "/oauth/token.json",
     "/oauth/token.html",
     "/oauth/token.do",
@@ -70,7 +70,7 @@ pub const RESPELLED: &[&str] = &[
     "/oauth/token+",
     "/oauth/token::$DATA",
     "/oauth/token:$DATA",
-    // What is no percent-encoding of UTF-8.
+    // Escapes that are not UTF-8.
     "/oauth/%u0074oken",
     "/oauth/%U0074oken",
     "/oauth/%25u0074oken",
@@ -83,14 +83,14 @@ pub const RESPELLED: &[&str] = &[
     "/oauth/token%zz",
     "/oauth/%25252574oken",
     "/oauth/%%37%34oken",
-    // Characters that become others.
+    // Characters that some servers convert to others.
     "/oauth/%EF%BD%94oken",
     "/oauth/to%CC%81ken",
     "/oauth/%E2%80%8Btoken",
     "/oauth%EF%BC%8Ftoken",
     "/oauth%E2%88%95token",
     "/u%C5%BFerinfo",
-    // Cut at a sign with all that follows, or handed on by a program.
+    // Characters at which some servers cut the path.
     "/oauth/token%3f/x",
     "/oauth/token%23/x",
     "/oauth/token;/x",
@@ -99,7 +99,7 @@ pub const RESPELLED: &[&str] = &[
     "/x/y.php/oauth/token",
 ];
 
-/// Not in origin form, or in no form at all.
+/// Targets that are not in origin form, or invalid.
 pub const ODD_TARGETS: &[&str] = &[
     "*",
     "oauth/token",

@@ -1,4 +1,4 @@
-//! Handshakes that are held up half-way.
+//! Handshakes that are paused half-way.
 
 use std::sync::Arc;
 
@@ -13,16 +13,16 @@ use tokio_rustls::TlsConnector;
 
 use crate::support::{Client, Credentials, DOMAIN, Edge, PATIENCE};
 
-/// Where a handshake is held up.
+/// Where a handshake is paused.
 #[derive(Clone, Copy, Debug)]
 pub enum Pause {
-    /// The edge has a part of the ClientHello.
+    /// The edge has received a part of the ClientHello.
     WithinClientHello,
-    /// The edge has answered by the certificate of that time, and waits for the client's.
+    /// The edge has sent its certificate, and waits for the client's.
     BeforeServersFlight,
 }
 
-/// A handshake that goes on when it is asked for its outcome.
+/// A paused handshake.
 pub struct Held {
     pause: Pause,
     go_on: oneshot::Sender<()>,
@@ -30,7 +30,7 @@ pub struct Held {
 }
 
 impl Held {
-    /// It is held up there when this is over.
+    /// Begins a handshake and returns once it is paused.
     pub async fn start(edge: &Edge, credentials: &Credentials, pause: Pause) -> Self {
         let mut client = Client::with(edge, credentials);
         let connector = TlsConnector::from(Arc::new(client.config().clone()));
@@ -55,7 +55,7 @@ impl Held {
         Self { pause, go_on, answer }
     }
 
-    /// Lets it go on; its request is served.
+    /// Completes the handshake, and asserts that its request is served.
     pub async fn gets_served(self) {
         self.go_on.send(()).unwrap();
         let answer = timeout(PATIENCE, self.answer).await.expect("no answer").unwrap();
@@ -63,7 +63,7 @@ impl Held {
     }
 }
 
-/// Passes on what may pass before the pause; the bytes are those that come after it.
+/// Forwards the bytes before the pause, and returns those after it.
 async fn hold(
     mut far: DuplexStream,
     mut edge: TcpStream,

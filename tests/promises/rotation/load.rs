@@ -1,4 +1,4 @@
-//! Clients that call without a pause: those that move with a rotation, and those that do not.
+//! Clients that send requests continuously: some move to the new credential, some do not.
 
 use std::sync::{
     Arc, RwLock,
@@ -13,7 +13,7 @@ use tokio::{
 use crate::support::{Client, Credentials, Edge};
 
 const CONNECTIONS: usize = 64;
-/// Requests on one connection before it is made anew.
+/// Requests per connection.
 const KEPT: usize = 25;
 /// HTTP/1.1 and HTTP/2, with a full handshake and with a resumed one.
 const KINDS: usize = 4;
@@ -25,7 +25,7 @@ pub fn clients(edge: &Edge, credentials: &Credentials) -> Clients {
     [client(), client().http2(), client().resuming(), client().http2().resuming()]
 }
 
-/// Waits until it is so. None of the tasks may end before.
+/// Waits until the condition holds. Fails if a task ends before.
 async fn until(tasks: &mut JoinSet<()>, happened: impl Fn() -> bool) {
     while !happened() {
         if let Some(ended) = tasks.try_join_next() {
@@ -36,16 +36,16 @@ async fn until(tasks: &mut JoinSet<()>, happened: impl Fn() -> bool) {
     }
 }
 
-/// The busy clients, which move to the second credential when they are told to.
+/// The clients that move to the second credential on command.
 pub struct Load {
     shared: Arc<Shared>,
     tasks: JoinSet<()>,
 }
 
 struct Shared {
-    /// With what new connections are made, and how often that has changed.
+    /// The credential of new connections, and how often it has changed.
     current: RwLock<(usize, Clients)>,
-    /// Who has a connection by which of the credentials in turn.
+    /// The credential with which each client is connected.
     moved: AtomicUsize,
     served: AtomicUsize,
     resumed: AtomicUsize,
@@ -57,7 +57,7 @@ impl Shared {
         self.current.read().unwrap().0
     }
 
-    /// Calls until it is stopped; every answer must be 200.
+    /// Sends requests until it is stopped; every response must be 200.
     async fn call(&self, number: usize) {
         let mut turn = 0;
         while !self.stop.load(Ordering::Relaxed) {
@@ -84,7 +84,7 @@ impl Shared {
 }
 
 impl Load {
-    /// All are connected when this is over.
+    /// Starts the clients, and waits until all are connected.
     pub async fn start(first: Clients) -> Self {
         let shared = Arc::new(Shared {
             current: RwLock::new((1, first)),
@@ -108,14 +108,14 @@ impl Load {
         until(&mut self.tasks, || shared.moved.load(Ordering::Relaxed) >= turns * CONNECTIONS).await;
     }
 
-    /// When this is over nobody calls with the former credential.
+    /// Moves all clients to another credential, and waits until none uses the former one.
     pub async fn moves_to(&mut self, clients: Clients) {
         let turn = self.shared.turn() + 1;
         *self.shared.current.write().unwrap() = (turn, clients);
         self.have_moved(turn).await;
     }
 
-    /// Waits for as many answers as there are connections, and for resumed ones among these.
+    /// Waits for as many responses as there are connections, and for some on resumed sessions.
     pub async fn goes_on(&mut self) {
         let shared = Arc::clone(&self.shared);
         let (served, resumed) =
@@ -127,7 +127,7 @@ impl Load {
         .await;
     }
 
-    /// Not one request was lost.
+    /// Asserts that no request was lost.
     pub async fn end(mut self) {
         self.shared.stop.store(true, Ordering::Relaxed);
         while let Some(ended) = self.tasks.join_next().await {
@@ -137,11 +137,11 @@ impl Load {
 }
 
 const ACTIVE: u8 = 0;
-/// While the edge reloads, either answer is right.
+/// While the edge reloads, either response is correct.
 const REMOVING: u8 = 1;
 const REMOVED: u8 = 2;
 
-/// Clients that stay with the first credential, one of each kind.
+/// Clients that stay with the first credential, one per kind of connection.
 pub struct LeftBehind {
     calls: Arc<Calls>,
     tasks: JoinSet<()>,
@@ -152,14 +152,14 @@ struct Calls {
     credential: AtomicU8,
     stop: AtomicBool,
     served: [AtomicUsize; KINDS],
-    /// On connections of before the removal, and on later ones.
+    /// On connections from before the removal, and on later ones.
     refused_kept: [AtomicUsize; KINDS],
     refused_new: [AtomicUsize; KINDS],
     refused_resumed: AtomicUsize,
 }
 
 impl Calls {
-    /// Keeps one connection until it is refused; then each refusal takes a new one.
+    /// Uses one connection until it is refused, then a new one after each refusal.
     async fn call(&self, kind: usize, client: Client) {
         while !self.stop.load(Ordering::Relaxed) {
             let at_connect = self.credential.load(Ordering::SeqCst);
@@ -191,7 +191,7 @@ fn all(counts: &[AtomicUsize; KINDS], least: usize) -> bool {
 }
 
 impl LeftBehind {
-    /// All are served when this is over.
+    /// Starts the clients, and waits until all are served.
     pub async fn start(edge: &Edge, credentials: &Credentials) -> Self {
         let (calls, mut tasks) = (Arc::new(Calls::default()), JoinSet::new());
         for (kind, client) in clients(edge, credentials).into_iter().enumerate() {
@@ -202,17 +202,17 @@ impl LeftBehind {
         Self { calls, tasks }
     }
 
-    /// The removal is about to be written.
+    /// Marks that the removal is about to be written.
     pub fn removing(&self) {
         self.calls.credential.store(REMOVING, Ordering::SeqCst);
     }
 
-    /// The removal is in force: from here on every request is refused.
+    /// Marks that the removal is in force: from now on every request must be refused.
     pub fn removed(&mut self) {
         self.calls.credential.store(REMOVED, Ordering::SeqCst);
     }
 
-    /// All were refused on the connection of before, and again and again since.
+    /// Asserts that all were refused on the earlier connection, and repeatedly since.
     pub async fn end(mut self) {
         let calls = Arc::clone(&self.calls);
         until(&mut self.tasks, || {

@@ -1,4 +1,4 @@
-//! A ClientHello with parts of any number and size.
+//! A ClientHello with any number and size of parts.
 
 use std::ops::RangeInclusive;
 
@@ -11,7 +11,7 @@ use tokio::{
 use super::{sent, serves, start};
 use crate::support::{DOMAIN, PATIENCE};
 
-/// A ClientHello of TLS 1.3 (RFC 8446 section 4.1.2), of any parts.
+/// A TLS 1.3 ClientHello (RFC 8446 section 4.1.2).
 pub struct Hello {
     suites: Vec<u8>,
     extensions: Vec<Vec<u8>>,
@@ -26,7 +26,7 @@ fn extension(kind: u16, content: &[u8]) -> Vec<u8> {
     [&kind.to_be_bytes()[..], &list(content)].concat()
 }
 
-/// Behind two bytes of length.
+/// Prepends the length in two bytes.
 fn list(content: &[u8]) -> Vec<u8> {
     [&u16::try_from(content.len()).unwrap().to_be_bytes()[..], content].concat()
 }
@@ -54,7 +54,7 @@ impl Hello {
         hello
     }
 
-    /// Unknown extensions of these numbers, empty.
+    /// Empty unknown extensions with these numbers.
     fn unknown(kinds: RangeInclusive<u16>) -> Self {
         Self::with(|hello| hello.extensions.extend(kinds.map(|kind| extension(kind, &[]))))
     }
@@ -126,7 +126,7 @@ async fn a_client_hello_of_thousands_of_items_is_answered_or_refused() {
         let is_alert = start[0] == 21;
         assert!(is_server_hello || is_alert, "{what}: {start:?}");
     }
-    // An byte a record: more than is gathered is refused.
+    // One byte per record: more records than are buffered are refused.
     let pieces = Hello::with(filled).records(1);
     sent(&edge, &pieces).await;
     edge.wait_for_log("the client's message is larger than 64 KiB");

@@ -1,4 +1,4 @@
-//! The same over HTTP/2.
+//! HTTP/2 upstreams that violate the protocol.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -8,7 +8,7 @@ use crate::support::{
     with_client,
 };
 
-/// What a hostile upstream does over HTTP/2 once a request's head is there, on that stream.
+/// What a hostile HTTP/2 upstream does when it has received a request's head, on that stream.
 type Script = fn(u32) -> Vec<(u8, u8, u32, Vec<u8>)>;
 
 const DATA: u8 = 0;
@@ -22,17 +22,17 @@ const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
-/// `:status: 200`, of HPACK's static table; and `:status: 103`, as a literal.
+/// `:status: 200` from HPACK's static table, and `:status: 103` as a literal.
 const OK_200: u8 = 0x88;
 const HINTS_103: [u8; 5] = [0x08, 3, b'1', b'0', b'3'];
 
-/// GOAWAY's payloads.
+/// GOAWAY payloads.
 const NO_ERROR: &[u8] = &[0; 8];
 const CALM: &[u8] = &[0, 0, 0, 0, 0, 0, 0, 11];
-/// MAX_CONCURRENT_STREAMS of 0, as SETTINGS have it.
+/// A SETTINGS payload with MAX_CONCURRENT_STREAMS 0.
 const NO_STREAMS: &[u8] = &[0, 3, 0, 0, 0, 0];
 
-/// An HTTP/2 upstream that sends these frames first, and `script` for each request; `again` over and over after the first request.
+/// An HTTP/2 upstream that sends these frames first, then `script` for each request, and `again` repeatedly after the first request.
 async fn hostile(
     ca: &Ca,
     first: &'static [(u8, u8, u32, &'static [u8])],
@@ -110,14 +110,14 @@ fn nothing(_: u32) -> Vec<(u8, u8, u32, Vec<u8>)> {
     Vec::new()
 }
 
-/// An application's response in chunks of a literal field each, of so many bytes in all.
+/// A response head in fragments of one literal field each, with this many bytes in total.
 fn fields(bytes: usize) -> Vec<u8> {
     let field = [&[0x00, 1, b'x', 100][..], &[b'y'; 100]].concat();
     [vec![OK_200], field.repeat(bytes / field.len())].concat()
 }
 
-/// Asserts that requests before this upstream end with one of these statuses, one after the other and at once, that it is not
-/// called for ever, and that the edge stays well.
+/// Asserts that requests to this upstream end with one of these statuses, in sequence and at once, that it is not
+/// called endlessly, and that the edge still serves.
 async fn assert_ends(ca: &Ca, upstream: &Scripted, statuses: &[u16], what: &str) {
     let edge = EdgeBuilder::new(https(upstream)).file("upstream-ca.pem", ca.pem());
     let edge = edge.upstream("ca = \"upstream-ca.pem\"\nresponse_timeout = \"1s\"").quiet();
@@ -141,7 +141,7 @@ async fn assert_ends(ca: &Ca, upstream: &Scripted, statuses: &[u16], what: &str)
 #[tokio::test]
 async fn http2_upstreams_that_close_are_an_error() {
     let ca = Ca::new("Upstream CA");
-    // GOAWAY at once, with NO_ERROR and with ENHANCE_YOUR_CALM; and many of them.
+    // GOAWAY at once, with NO_ERROR and with ENHANCE_YOUR_CALM; and repeatedly.
     for first in [&[(GOAWAY, 0, 0, NO_ERROR)][..], &[(GOAWAY, 0, 0, CALM)], &[(GOAWAY, 0, 0, NO_ERROR); 50]] {
         let upstream = hostile(&ca, first, nothing, nothing).await;
         assert_ends(&ca, &upstream, &[502, 503], "GOAWAY at once").await;
@@ -188,7 +188,7 @@ async fn http2_upstreams_that_break_the_rules_are_an_error() {
     for (script, what) in scripts {
         let upstream = hostile(&ca, &[], script, nothing).await;
         if what.starts_with("padding") {
-            // The head is fine: its response breaks off.
+            // The head is valid; the response is incomplete.
             let edge = EdgeBuilder::new(https(&upstream)).file("upstream-ca.pem", ca.pem());
             let (edge, client) = with_client(edge.upstream("ca = \"upstream-ca.pem\""));
             let request = crate::support::client::token_request("billing");
@@ -202,7 +202,7 @@ async fn http2_upstreams_that_break_the_rules_are_an_error() {
 #[tokio::test]
 async fn http2_heads_without_end_are_an_error_in_bounded_memory() {
     let ca = Ca::new("Upstream CA");
-    // So much that a list of headers must not be.
+    // More than the limit of a header list.
     let large: Script = |stream| {
         let block = fields(4 * 1024 * 1024);
         let mut frames: Vec<_> =

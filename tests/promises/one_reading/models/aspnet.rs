@@ -1,9 +1,9 @@
-//! ASP.NET, Core and Framework: names without case, `%uXXXX`, System.Text.Json and Newtonsoft.
+//! ASP.NET Core and Framework: case-insensitive names, `%uXXXX`, System.Text.Json and Newtonsoft.
 
 use super::{basic, escapes, json};
 use crate::one_reading::raw_request::{Clients, RawRequest};
 
-/// OrdinalIgnoreCase, and the invariant culture's comparison, which passes over what is invisible.
+/// OrdinalIgnoreCase, and the invariant culture's comparison, which ignores invisible characters.
 fn is_client_id(name: &str) -> bool {
     let visible: String =
         name.chars().filter(|c| !matches!(c, '\u{200b}'..='\u{200f}' | '\u{feff}' | '\0')).collect();
@@ -16,7 +16,7 @@ fn form(text: &[u8]) -> Clients {
     for (name, value) in text.split(|byte| *byte == b'&').map(escapes::halves) {
         for decode in [escapes::lenient, escapes::with_unicode] {
             let name = escapes::lossy(&decode(name));
-            // Model binding takes the member of a parameter, whatever that is called.
+            // Model binding accepts a parameter's member with any parameter name as prefix.
             let member = name.trim_end_matches(']').rsplit(['.', '[']).next().unwrap_or_default();
             if is_client_id(&name) || is_client_id(member) {
                 found.insert(escapes::lossy(&decode(value)));
@@ -33,7 +33,7 @@ pub fn read(request: &RawRequest) -> Clients {
         found.extend(form(request.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&request.body)));
     }
     if request.is_json() {
-        // PropertyNameCaseInsensitive, and the naming policies for snake and camel case.
+        // PropertyNameCaseInsensitive, and the naming policies for snake case and camel case.
         found.extend(json::members(&request.body, |name| {
             is_client_id(name) || ["clientid", "client-id"].contains(&name.to_lowercase().as_str())
         }));

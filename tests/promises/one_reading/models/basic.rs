@@ -1,9 +1,9 @@
-//! HTTP Basic: how servers find it, what they take for base64, and whether they decode the client's identifier.
+//! HTTP Basic: how servers find it, what they accept as base64, and whether they decode the client identifier.
 
 use super::escapes::{lenient, lossy};
 use crate::one_reading::raw_request::Clients;
 
-/// Base64 of either alphabet; what is in neither is passed over (Node, PHP, Ruby, Python, RESTEasy).
+/// Decodes base64 of either alphabet and ignores other characters (Node, PHP, Ruby, Python, RESTEasy).
 pub fn base64(text: &[u8]) -> Vec<u8> {
     let value = |byte: &u8| match byte {
         b'A'..=b'Z' => Some(byte - b'A'),
@@ -25,7 +25,7 @@ pub fn base64(text: &[u8]) -> Vec<u8> {
     decoded
 }
 
-/// Whom base64 of `user:secret` names, read as it is and form-decoded, and cut at a NUL.
+/// The clients in base64 of `user:secret`: as it is, form-decoded, and cut at a NUL.
 pub fn named(encoded: &[u8]) -> Clients {
     let decoded = base64(encoded);
     let Some(colon) = decoded.iter().position(|byte| *byte == b':') else { return Clients::new() };
@@ -34,9 +34,9 @@ pub fn named(encoded: &[u8]) -> Clients {
     [lossy(user), lossy(&lenient(user)), lossy(cut)].into_iter().filter(|id| !id.is_empty()).collect()
 }
 
-/// Behind `basic` in any case and at least one byte of white space, of any kind, wherever that is at the beginning of a word.
+/// The credentials after `basic` in any case and any whitespace, at the beginning of any word.
 pub fn by_white_space(value: &[u8]) -> Clients {
-    // Java's trim() takes away everything up to the space.
+    // Java's trim() removes all characters up to the space.
     let start = value.iter().position(|byte| *byte > b' ').unwrap_or(value.len());
     let value = &value[start..];
     let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t' | 0x0b | 0x0c | b'\r' | b'\n' | 0xa0 | 0x85);
@@ -47,7 +47,7 @@ pub fn by_white_space(value: &[u8]) -> Clients {
     }
 }
 
-/// What is behind the sixth byte of something that begins with `basic` once commas, quotes and blanks are gone.
+/// The text after the sixth character of a value that begins with `basic` once commas, quotes and whitespace are removed.
 pub fn by_length(value: &[u8]) -> Clients {
     let start = value.iter().position(u8::is_ascii_alphanumeric).unwrap_or(value.len());
     let value = &value[start..];
@@ -57,7 +57,7 @@ pub fn by_length(value: &[u8]) -> Clients {
     }
 }
 
-/// What is behind `Basic ` anywhere, as a search without an anchor finds it.
+/// The text after `Basic ` at any position, as an unanchored search finds it.
 pub fn by_search(value: &[u8]) -> Clients {
     let at = value.windows(6).position(|window| window.eq_ignore_ascii_case(b"basic "));
     at.map(|at| named(&value[at + 6..])).unwrap_or_default()

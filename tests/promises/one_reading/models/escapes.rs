@@ -1,10 +1,10 @@
-//! Percent-decoding, each with its own idea of what is not well formed.
+//! Percent-decoding, with the various treatments of malformed escapes.
 
 fn hex(byte: Option<&u8>) -> Option<u8> {
     byte.and_then(|byte| char::from(*byte).to_digit(16)).and_then(|digit| u8::try_from(digit).ok())
 }
 
-/// `+` is a space; an escape that is broken stays as it is (WHATWG, PHP, Python).
+/// `+` is a space; a malformed escape stays as it is (WHATWG, PHP, Python).
 pub fn lenient(component: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::new();
     let mut at = 0;
@@ -23,7 +23,7 @@ pub fn lenient(component: &[u8]) -> Vec<u8> {
     decoded
 }
 
-/// A broken escape is an error (Go, Java, Ruby).
+/// A malformed escape is an error (Go, Java, Ruby).
 pub fn strict(component: &[u8]) -> Option<Vec<u8>> {
     let broken = component.iter().enumerate().any(|(at, byte)| {
         *byte == b'%' && (hex(component.get(at + 1)).is_none() || hex(component.get(at + 2)).is_none())
@@ -31,7 +31,7 @@ pub fn strict(component: &[u8]) -> Option<Vec<u8>> {
     (!broken).then(|| lenient(component))
 }
 
-/// Also `%uXXXX` (.NET Framework, JavaScript's `unescape`).
+/// Also decodes `%uXXXX` (.NET Framework, JavaScript's `unescape`).
 pub fn with_unicode(component: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::new();
     let mut at = 0;
@@ -50,7 +50,7 @@ pub fn with_unicode(component: &[u8]) -> Vec<u8> {
     decoded
 }
 
-/// UTF-8 of any length for a character, as decoders took it before they learned better.
+/// Decodes overlong UTF-8 too, as old decoders did.
 pub fn overlong(bytes: &[u8]) -> String {
     let mut text = String::new();
     let mut at = 0;
@@ -76,7 +76,7 @@ pub fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Name and value at the first `=`.
+/// Splits a pair into name and value at the first `=`.
 pub fn halves(pair: &[u8]) -> (&[u8], &[u8]) {
     let at = pair.iter().position(|byte| *byte == b'=');
     at.map_or((pair, &b""[..]), |at| (&pair[..at], &pair[at + 1..]))

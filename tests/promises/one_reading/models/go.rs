@@ -3,7 +3,7 @@
 use super::{basic, escapes, json};
 use crate::one_reading::raw_request::{Clients, RawRequest};
 
-/// A pair with a semicolon or a broken escape is left out (since 1.17); before, a semicolon ended a pair.
+/// Since Go 1.17, a pair with a semicolon or a malformed escape is ignored; before, a semicolon ended a pair.
 fn parse_query(text: &[u8]) -> Clients {
     let since = text.split(|byte| *byte == b'&').filter(|pair| !pair.contains(&b';'));
     let before = text.split(|byte| matches!(byte, b'&' | b';'));
@@ -23,7 +23,7 @@ pub fn read(request: &RawRequest) -> Clients {
     if request.is_form() {
         found.extend(parse_query(&request.body));
     }
-    // A handler that decodes JSON asks for no Content-Type, and for one value only.
+    // A handler that decodes JSON ignores the Content-Type, and reads one value only.
     found.extend(json::members(&request.body, folds));
     for value in request.header("authorization") {
         if let Some((scheme, credentials)) = value.split_at_checked(6)

@@ -1,9 +1,9 @@
-//! JSON, by parsers that take more than RFC 8259 does. Members of one name are all kept.
+//! JSON by parsers that accept more than RFC 8259. Members with the same name are all read.
 
 use super::escapes::lossy;
 use crate::one_reading::raw_request::Clients;
 
-/// Whom the members of the first object of a body name, where `is_name` says which members count.
+/// The clients in the members of a body's first object; `is_name` selects the members.
 pub fn members(body: &[u8], is_name: impl Fn(&str) -> bool) -> Clients {
     let mut parser = Parser { text: lossy(body).trim_start_matches('\u{feff}').chars().collect(), at: 0 };
     let mut found = Clients::new();
@@ -11,7 +11,7 @@ pub fn members(body: &[u8], is_name: impl Fn(&str) -> bool) -> Clients {
     if parser.take('{').is_none() {
         return found;
     }
-    // Whatever was read before something broken counts: streaming parsers have passed it on.
+    // Members before malformed text are read: streaming parsers have already reported them.
     while let Some((name, value)) = parser.member() {
         if let (true, Some(value)) = (is_name(&name), value) {
             found.insert(value);
@@ -38,7 +38,7 @@ impl Parser {
         (self.peek()? == wanted).then(|| self.at += 1)
     }
 
-    /// Blanks and comments.
+    /// Skips whitespace and comments.
     fn blanks(&mut self) {
         while let Some(c) = self.peek() {
             let rest: String = self.text[self.at..].iter().take(2).collect();

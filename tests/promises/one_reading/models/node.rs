@@ -1,4 +1,4 @@
-//! Node: `URLSearchParams` of the request's text, qs as Express and koa-body use it, `JSON.parse`, basic-auth.
+//! Node: `URLSearchParams` of the body, qs as Express and koa-body use it, `JSON.parse`, basic-auth.
 
 use super::{basic, escapes, json};
 use crate::one_reading::raw_request::{Clients, RawRequest};
@@ -15,7 +15,7 @@ fn search_params(text: &[u8]) -> Clients {
     named.map(|(_, value)| escapes::lossy(&escapes::lenient(value))).filter(|id| !id.is_empty()).collect()
 }
 
-/// `await request.text()` drops a byte order mark; nobody looks at the Content-Type.
+/// `await request.text()` drops a byte order mark, and the Content-Type is ignored.
 pub fn url_search_params(request: &RawRequest) -> Clients {
     let body = request.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&request.body);
     let mut found = authorization(request);
@@ -25,7 +25,7 @@ pub fn url_search_params(request: &RawRequest) -> Clients {
     found
 }
 
-/// decodeURIComponent, and the text as it was where that throws.
+/// decodeURIComponent, or the original text if that throws.
 fn decode(component: &[u8]) -> String {
     let spaced: Vec<u8> = component.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
     let decoded = escapes::strict(&spaced).and_then(|bytes| String::from_utf8(bytes).ok());

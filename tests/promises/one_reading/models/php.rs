@@ -3,7 +3,7 @@
 use super::{basic, escapes, json};
 use crate::one_reading::raw_request::{Clients, RawRequest};
 
-/// `php_register_variable_ex`: blanks before a name go, a NUL ends it, `.`, blank and a lone `[` become `_`, brackets nest.
+/// `php_register_variable_ex`: spaces before a name are removed, a NUL ends it, `.`, space and a lone `[` become `_`, brackets nest.
 fn variable(name: &[u8]) -> Vec<u8> {
     let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
     let start = name.iter().take_while(|byte| **byte == b' ').count();
@@ -21,7 +21,7 @@ fn variable(name: &[u8]) -> Vec<u8> {
     mangled.collect()
 }
 
-/// `max_input_vars` is 1000: what is behind is not there.
+/// `max_input_vars` is 1000: further pairs are ignored.
 fn parse_str(text: &[u8]) -> Clients {
     let pairs = text.split(|byte| *byte == b'&').take(1000).map(escapes::halves);
     let named = pairs.filter(|(name, _)| variable(&escapes::lenient(name)) == b"client_id");
@@ -42,7 +42,7 @@ pub fn read(request: &RawRequest) -> Clients {
         found.extend(basic::by_white_space(value));
         found.extend(basic::by_search(value));
     }
-    // Symfony's `Request::getUser()` finds it among the headers.
+    // Symfony's `Request::getUser()` reads it from the headers.
     found.extend(request.cgi("php-auth-user").into_iter().map(escapes::lossy));
     found
 }

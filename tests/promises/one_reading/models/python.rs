@@ -3,7 +3,7 @@
 use super::{basic, escapes, json};
 use crate::one_reading::raw_request::{Clients, RawRequest};
 
-/// The values of `client_id` by `parse_qs(text, keep_blank_values=True)`, which replaces what is not UTF-8.
+/// The values of `client_id` by `parse_qs(text, keep_blank_values=True)`, which replaces bytes that are not UTF-8.
 pub fn parse_qs(text: &[u8], separators: &[u8]) -> Clients {
     let pairs = text.split(|byte| separators.contains(byte)).map(escapes::halves);
     let named = pairs.filter(|(name, _)| escapes::lossy(&escapes::lenient(name)) == "client_id");
@@ -15,7 +15,7 @@ fn read(request: &RawRequest, separators: &[u8]) -> Clients {
     if request.is_form() {
         found.extend(parse_qs(&request.body, separators));
     }
-    // `json.loads(request.body)`, which detects a byte order mark and asks for no Content-Type.
+    // `json.loads(request.body)`, which detects a byte order mark; the Content-Type is ignored.
     for text in utf_16_or_8(&request.body) {
         found.extend(json::members(text.as_bytes(), |name| name == "client_id"));
     }
@@ -23,7 +23,7 @@ fn read(request: &RawRequest, separators: &[u8]) -> Clients {
     found
 }
 
-/// `json.loads` of bytes detects UTF-16 by a byte order mark, or by where the NULs are.
+/// `json.loads` of bytes detects UTF-16 by a byte order mark, or by the position of NULs.
 fn utf_16_or_8(body: &[u8]) -> [String; 3] {
     let units = |read: fn([u8; 2]) -> u16| {
         let units: Vec<u16> = body.chunks_exact(2).map(|unit| read([unit[0], unit[1]])).collect();

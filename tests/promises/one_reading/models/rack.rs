@@ -3,16 +3,16 @@
 use super::{basic, escapes, json};
 use crate::one_reading::raw_request::{Clients, RawRequest};
 
-/// `normalize_params`: brackets before a name are dropped, those behind it nest.
+/// `normalize_params`: brackets before a name are dropped, those after it nest.
 fn key(name: &str) -> &str {
     name.trim_start_matches(['[', ']']).split(['[', ']']).next().unwrap_or_default()
 }
 
 fn nested_query(text: &[u8]) -> Clients {
     let pairs = text.split(|byte| matches!(byte, b'&' | b';'));
-    // Blanks behind a separator belong to it.
+    // Whitespace after a separator is part of it.
     let pairs = pairs.map(|pair| &pair[pair.iter().take_while(|byte| **byte == b' ').count()..]);
-    // A broken escape refuses the whole request; left out here, so that what is before and behind it counts.
+    // A malformed escape rejects the whole request. The model ignores that pair only, so that the others are read.
     let decoded = pairs
         .map(escapes::halves)
         .filter_map(|(name, value)| Some((escapes::strict(name)?, escapes::strict(value)?)));
@@ -27,7 +27,7 @@ pub fn read(request: &RawRequest) -> Clients {
         found.extend(nested_query(&request.body));
     }
     if request.is_json() {
-        // `deep_transform_keys(&:underscore)`, which many an API has in front of its parameters.
+        // `deep_transform_keys(&:underscore)`, which many APIs apply to their parameters.
         found.extend(json::members(&request.body, |name| {
             let folded = name.replace('-', "_");
             folded == "client_id" || folded == "clientId" || folded == "ClientId"

@@ -3,11 +3,11 @@
 use super::{basic, escapes, json};
 use crate::one_reading::raw_request::{Clients, RawRequest};
 
-/// Pairs at `&`; a parameter with a broken escape is left out; names are compared as they are.
+/// Pairs at `&`; a parameter with a malformed escape is ignored; names are compared as they are.
 fn parameters(text: &[u8]) -> Clients {
     let pairs = text.split(|byte| *byte == b'&').map(escapes::halves);
     let decoded = pairs.filter_map(|(name, value)| Some((escapes::strict(name)?, escapes::strict(value)?)));
-    // Old decoders take overlong UTF-8.
+    // Old decoders accept overlong UTF-8.
     let named = decoded.filter(|(name, _)| escapes::overlong(name) == "client_id");
     named.map(|(_, value)| escapes::overlong(&value)).filter(|id| !id.is_empty()).collect()
 }
@@ -26,7 +26,7 @@ fn places(request: &RawRequest) -> Clients {
     found
 }
 
-/// Spring Authorization Server splits at white space; Spring Security takes what is behind the sixth byte.
+/// Spring Authorization Server splits at whitespace; Spring Security reads the text after the sixth character.
 pub fn spring(request: &RawRequest) -> Clients {
     let mut found = places(request);
     for value in request.header("authorization") {
