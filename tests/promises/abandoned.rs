@@ -77,7 +77,7 @@ async fn a_client_that_breaks_its_streams_loses_its_connection() {
 }
 
 #[tokio::test]
-async fn streams_that_break_in_their_request_count() {
+async fn invalid_streams_count_as_cancelled() {
     let upstream = Scripted::start(|_, stream| keep_answering(stream, OK)).await;
     let (edge, client) = edge_before(upstream.url(), "");
     let client = Client::with(&edge, &client);
@@ -127,7 +127,7 @@ async fn none_left(edge: &crate::support::Edge) {
 }
 
 #[tokio::test]
-async fn a_client_that_gives_up_now_and_then_is_served() {
+async fn a_client_that_cancels_some_requests_is_served() {
     let upstream = Scripted::start(|_, stream| keep_answering(stream, OK)).await;
     let (edge, client) = edge_before(upstream.url(), "");
     let mut frames = Frames::connect(&Client::with(&edge, &client), &[]).await;
@@ -143,7 +143,7 @@ async fn a_client_that_gives_up_now_and_then_is_served() {
 }
 
 #[tokio::test]
-async fn requests_that_are_given_up_leave_no_connection_behind() {
+async fn cancelled_requests_leave_no_connection_open() {
     // It accepts connections and requests, and sends nothing.
     let open = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&open);
@@ -181,7 +181,7 @@ async fn requests_that_are_given_up_leave_no_connection_behind() {
 }
 
 #[tokio::test]
-async fn requests_that_are_given_up_share_connections() {
+async fn cancelled_requests_share_connections() {
     for (kind, payload) in [(RESET, CANCEL), (WINDOW_UPDATE, 0x7fff_ffff)] {
         let mut held = Held::start().await;
         let (edge, client) = edge_before(held.url(), "");
@@ -326,7 +326,7 @@ async fn a_waiting_request_takes_the_first_free_connection() {
 }
 
 #[tokio::test]
-async fn an_application_takes_what_was_opened_for_a_stranger() {
+async fn an_application_gets_a_connection_opened_for_others() {
     // Only the first connection completes its handshake, as in a flood of anonymous requests.
     let (ca, permits) = (Ca::new("Upstream CA"), Arc::new(Semaphore::new(0)));
     let (upstream, mut requests) = shaking_hands(&ca, Arc::clone(&permits)).await;

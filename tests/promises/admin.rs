@@ -89,7 +89,7 @@ async fn each_request_names_one_host_in_every_place() {
 }
 
 #[tokio::test]
-async fn a_name_is_taken_up_by_a_reload() {
+async fn admin_hosts_reload() {
     let edge = start("").await;
     assert_eq!(status_for(&edge, "/healthz", "edge.internal").await, 421);
     let file = edge.folder.path().join("edge.toml");

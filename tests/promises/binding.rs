@@ -75,7 +75,7 @@ impl Fixture {
 }
 
 #[tokio::test]
-async fn the_certificate_of_one_application_never_speaks_for_another() {
+async fn a_certificate_never_authenticates_another_application() {
     let fixture = Fixture::start().await;
     for (owner, credentials) in &fixture.owners {
         for client in fixture.clients(credentials) {
@@ -101,7 +101,7 @@ async fn the_certificate_of_one_application_never_speaks_for_another() {
 }
 
 #[tokio::test]
-async fn a_refused_certificate_takes_its_connection_along() {
+async fn a_refused_certificate_closes_its_connection() {
     let fixture = Fixture::start().await;
     for client in fixture.clients(&fixture.owners[0].1) {
         let mut connection = client.connect().await;
@@ -153,8 +153,8 @@ async fn a_client_secret_does_not_replace_the_certificate() {
                 .body(Full::from(in_body(client_id)));
             for request in [by_basic, by_body] {
                 let answer = client.connect().await.send(request.unwrap()).await;
-                let told = answer.oauth_error(401, "invalid_client");
-                assert!(told.contains("client certificate is required"), "{told}");
+                let description = answer.oauth_error(401, "invalid_client");
+                assert!(description.contains("client certificate is required"), "{description}");
             }
         }
         // A secret does not make another application's certificate acceptable.
@@ -236,8 +236,8 @@ async fn a_buffered_body_is_forwarded_byte_for_byte() {
                 if passes {
                     assert_eq!(answer.status, 200, "{length}: {answer:?}");
                 } else {
-                    let told = answer.oauth_error(413, "invalid_request");
-                    assert!(told.contains("65536"), "{told}");
+                    let description = answer.oauth_error(413, "invalid_request");
+                    assert!(description.contains("65536"), "{description}");
                 }
             }
             let seen = fixture.upstream.seen();

@@ -85,7 +85,7 @@ async fn another_ca_with_the_same_dn_is_refused() {
 }
 
 #[tokio::test]
-async fn a_pin_keeps_out_a_second_trusted_ca_that_issued_the_same_dn() {
+async fn a_pin_excludes_another_trusted_ca_with_the_same_dn() {
     let upstream = Upstream::start().await;
     let (corp, partner) = (Ca::new("Corp CA"), Ca::new("Partner CA"));
     // A second trusted CA may have the same name as the first.

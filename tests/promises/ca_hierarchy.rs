@@ -73,8 +73,8 @@ impl Hierarchy {
             for id in ids {
                 let edge = edge.of(id);
                 let refused = refused(edge, &Client::with(edge, credentials), &self.upstream, id).await;
-                let said = refused.in_general_words();
-                assert!(said.contains(reason), "{id}: {said}");
+                let logged = refused.in_general_words();
+                assert!(logged.contains(reason), "{id}: {logged}");
             }
         }
     }
@@ -181,7 +181,7 @@ async fn an_expired_root_constrains_and_revokes_but_satisfies_no_pin() {
 }
 
 #[tokio::test]
-async fn a_renewed_root_counts_beside_the_expired_one() {
+async fn a_renewed_root_works_beside_the_expired_one() {
     let these = Hierarchy::new(|p| p.not_after = time_from_now(-60), |_| {}).await;
     let renewed = these.root.twin(|p| p.not_after = time_from_now(86_400));
     let edge = EdgeBuilder::new(these.upstream.url())

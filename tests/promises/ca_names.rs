@@ -32,7 +32,7 @@ fn serial(ca: &Ca, number: u64) -> Credentials {
 }
 
 #[tokio::test]
-async fn a_ca_is_found_however_its_name_is_written() {
+async fn a_ca_name_matches_in_any_encoding() {
     let upstream = Upstream::start().await;
     let ca = Ca::new("Corp CA");
     let below = ca.intermediate("Issuing CA", |_| {});
@@ -52,7 +52,7 @@ async fn a_ca_is_found_however_its_name_is_written() {
 }
 
 #[tokio::test]
-async fn an_intermediate_is_found_however_its_name_is_written() {
+async fn an_intermediates_name_matches_in_any_encoding() {
     let upstream = Upstream::start().await;
     let root = Ca::new("Root CA");
     let issuing = root.intermediate("Corp CA", |_| {});
@@ -70,7 +70,7 @@ async fn an_intermediate_is_found_however_its_name_is_written() {
 }
 
 #[tokio::test]
-async fn a_crl_counts_however_its_issuer_is_written() {
+async fn a_crl_issuer_matches_in_any_encoding() {
     let upstream = Upstream::start().await;
     let ca = Ca::new("Corp CA");
     for (spelling, value) in spellings() {
@@ -90,7 +90,7 @@ async fn a_crl_counts_however_its_issuer_is_written() {
 }
 
 #[tokio::test]
-async fn a_forged_crl_is_refused_however_its_issuer_is_written() {
+async fn a_forged_crl_is_refused_in_any_name_encoding() {
     let ca = Ca::new("Corp CA");
     for (spelling, value) in spellings() {
         let impostor = Ca::with("Corp CA", |p| p.distinguished_name = named(&value));
@@ -101,9 +101,9 @@ async fn a_forged_crl_is_refused_however_its_issuer_is_written() {
             .trust_settings("crls = [\"ca.crl\"]")
             .ca_application("payments", DN);
         let output = builder.output("check");
-        let said = String::from_utf8(output.stderr).unwrap() + &String::from_utf8(output.stdout).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{spelling}: {said}");
-        assert!(said.contains("but not signed by it: forged"), "{spelling}: {said}");
+        let printed = String::from_utf8(output.stderr).unwrap() + &String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{spelling}: {printed}");
+        assert!(printed.contains("but not signed by it: forged"), "{spelling}: {printed}");
     }
 }
 
@@ -174,11 +174,11 @@ async fn a_crls_unsupported_algorithm_is_named() {
             .trust_settings("crls = [\"ca.crl\"]")
             .ca_application("payments", DN);
         let output = builder.output("check");
-        let said = String::from_utf8(output.stderr).unwrap() + &String::from_utf8(output.stdout).unwrap();
+        let printed = String::from_utf8(output.stderr).unwrap() + &String::from_utf8(output.stdout).unwrap();
         let expected = format!(
             "error: trust.crls: ca.crl: CRL 1: the CRL of the client CA \"CN=OpenSSL CA\" is signed by {algorithm}, which is not accepted"
         );
-        assert!(said.contains(&expected), "{said}");
+        assert!(printed.contains(&expected), "{printed}");
         assert_eq!(output.status.code(), Some(1));
     }
 }
@@ -193,12 +193,13 @@ async fn a_crl_of_an_unknown_ca_is_a_warning() {
         .trust_settings("crls = [\"other.crl\"]")
         .ca_application("payments", DN);
     let output = builder.output("check");
-    let said = String::from_utf8(output.stderr).unwrap() + &String::from_utf8(output.stdout).unwrap();
+    let printed = String::from_utf8(output.stderr).unwrap() + &String::from_utf8(output.stdout).unwrap();
     assert!(
-        said.contains("warning: trust.crls: other.crl: the CRL of \"CN=Unknown CA\" concerns no client CA"),
-        "{said}"
+        printed
+            .contains("warning: trust.crls: other.crl: the CRL of \"CN=Unknown CA\" concerns no client CA"),
+        "{printed}"
     );
-    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert_eq!(output.status.code(), Some(0), "{printed}");
 }
 
 #[tokio::test]

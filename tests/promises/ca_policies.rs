@@ -64,8 +64,8 @@ async fn judge(root: &Ca, cases: Vec<(&str, Credentials, Option<&str>)>) {
                 passes(&client, &upstream, "payments").await;
             }
             Some(reason) => {
-                let said = refused(&edge, &client, &upstream, "payments").await.in_general_words();
-                assert!(said.contains(reason), "{what}: {said}");
+                let logged = refused(&edge, &client, &upstream, "payments").await.in_general_words();
+                assert!(logged.contains(reason), "{what}: {logged}");
             }
         }
     }
@@ -244,8 +244,8 @@ async fn an_operator_decides_per_ca_which_purposes_are_for_clients() {
                 passes(&client, &upstream, "payments").await;
             }
             Some(reason) => {
-                let said = refused(&edge, &client, &upstream, "payments").await.in_general_words();
-                assert!(said.contains(reason), "{said}");
+                let logged = refused(&edge, &client, &upstream, "payments").await.in_general_words();
+                assert!(logged.contains(reason), "{logged}");
             }
         }
     }
@@ -300,8 +300,8 @@ async fn no_rev_avail_needs_no_crl() {
                 passes(&client, &upstream, "payments").await;
             }
             Some(reason) => {
-                let said = refused(&edge, &client, &upstream, "payments").await.in_general_words();
-                assert!(said.contains(reason), "{what}: {said}");
+                let logged = refused(&edge, &client, &upstream, "payments").await.in_general_words();
+                assert!(logged.contains(reason), "{what}: {logged}");
             }
         }
     }

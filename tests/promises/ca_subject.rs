@@ -308,7 +308,7 @@ async fn a_similar_dn_is_refused_by_its_first_difference() {
 }
 
 #[tokio::test]
-async fn a_right_dn_under_a_self_signed_certificate_is_refused() {
+async fn a_self_signed_certificate_with_the_right_dn_is_refused() {
     let upstream = Upstream::start().await;
     let ca = Ca::new("Corp CA");
     let edge = EdgeBuilder::new(upstream.url())

@@ -38,7 +38,7 @@ fn a_port_that_is_taken() {
     {
         let other = if key == "https" { "admin = \"127.0.0.1:0\"" } else { "https = [\"127.0.0.1:0\"]" };
         let printed = printed(&folder, program(), &format!("{key} = {value}\n{other}"));
-        for said in [
+        for expected in [
             format!(
                 "error: listen.{key}: 127.0.0.1:{port}: cannot bind: Address already in use by another program\n --> edge.toml:2:"
             ),
@@ -46,7 +46,7 @@ fn a_port_that_is_taken() {
                 "= help: as root run: ss -ltnp 'sport = :{port}', to see which; stop it, or take another port\n"
             ),
         ] {
-            assert!(printed.contains(&said), "{said}: {printed}");
+            assert!(printed.contains(&expected), "{expected}: {printed}");
         }
     }
 }
@@ -55,11 +55,11 @@ fn a_port_that_is_taken() {
 fn an_address_of_another_machine() {
     let folder = TempDir::new().unwrap();
     let printed = printed(&folder, program(), "https = [\"203.0.113.9:8443\"]\nadmin = \"127.0.0.1:0\"");
-    for said in [
+    for expected in [
         "error: listen.https: 203.0.113.9:8443: cannot bind: Cannot assign requested address: no network interface of this machine has 203.0.113.9\n --> edge.toml:2:10\n",
         "= help: run: ip -brief address, to see which there are; 0.0.0.0 stands for all of them\n",
     ] {
-        assert!(printed.contains(said), "{said}: {printed}");
+        assert!(printed.contains(expected), "{expected}: {printed}");
     }
 }
 
@@ -80,11 +80,11 @@ fn a_privileged_port() {
         command.uid(NOBODY).gid(NOBODY);
     }
     let printed = printed(&folder, command, "https = [\"127.0.0.1:443\"]\nadmin = \"127.0.0.1:0\"");
-    for said in [
+    for expected in [
         "error: listen.https: 127.0.0.1:443: cannot bind: Permission denied: ports below 1024 need a right that this user does not have\n",
         "AmbientCapabilities=CAP_NET_BIND_SERVICE; without systemd run as root: setcap cap_net_bind_service=+ep mtls-edge;",
     ] {
-        assert!(printed.contains(said), "{said}: {printed}");
+        assert!(printed.contains(expected), "{expected}: {printed}");
     }
     assert!(!printed.contains("another program"), "{printed}");
 }

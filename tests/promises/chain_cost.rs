@@ -52,7 +52,7 @@ async fn a_ring_in_the_name_of_a_client_ca_is_refused() {
 }
 
 #[tokio::test]
-async fn another_subject_is_refused_before_the_chain_is_looked_at() {
+async fn a_wrong_subject_is_refused_before_chain_building() {
     let upstream = Upstream::start().await;
     let trusted = Ca::new("Client CA");
     let edge = EdgeBuilder::new(upstream.url())

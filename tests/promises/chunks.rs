@@ -54,7 +54,7 @@ async fn a_control_in_a_chunks_extension_is_400() {
 }
 
 #[tokio::test]
-async fn good_chunks_are_served_one_request_after_the_other() {
+async fn valid_chunks_are_served_in_sequence() {
     let upstream = Upstream::start().await;
     let (edge, client) = edge_before(upstream.url(), "");
     let client = Client::with(&edge, &client);

@@ -95,7 +95,7 @@ async fn required_client_auth_alerts_without_a_certificate() {
         assert!(!printed.contains("HTTP/1.1 "), "{printed}");
     }
     assert_eq!(upstream.seen().len(), 2);
-    assert!(edge.wait_for_log("handshake failed").contains("certificate"), "the log tells the reason");
+    assert!(edge.wait_for_log("handshake failed").contains("certificate"), "the log has the reason");
 }
 
 #[tokio::test]
@@ -139,7 +139,7 @@ async fn an_unregistered_certificate_does_not_block_a_browser() {
 }
 
 #[tokio::test]
-async fn off_never_asks() {
+async fn client_auth_off_requests_no_certificate() {
     let upstream = Upstream::start().await;
     let edge = EdgeBuilder::new(upstream.url()).domain(DOMAIN, OFF).start();
     for version in VERSIONS {
@@ -206,10 +206,12 @@ async fn ca_hints_are_bounded() {
     let builder = || EdgeBuilder::new(upstream.url()).usual_domain("auth0").ca_application("billing", SAN);
     let crowded = builder().trust("client-ca", &ca.pem()).trust("many", &many);
     let checked = crowded.output("check");
-    let said = String::from_utf8(checked.stderr).unwrap();
+    let printed = String::from_utf8(checked.stderr).unwrap();
     assert!(
-        checked.status.success() && said.contains("domain.ca_hints") && said.contains("more than 16384"),
-        "{said}"
+        checked.status.success()
+            && printed.contains("domain.ca_hints")
+            && printed.contains("more than 16384"),
+        "{printed}"
     );
     let edge = crowded.start();
     for version in [&TLS12, &TLS13] {

@@ -44,12 +44,12 @@ fn demo_prints_two_bound_tokens_and_a_refusal() {
     assert!(printed.contains("billing, by self_signed_tls_client_auth"));
     assert!(printed.contains("payments, by tls_client_auth"));
     let refusal = printed.split("billing's client_id with payments' certificate:\n").nth(1).unwrap();
-    let said = |name: &str| {
+    let field = |name: &str| {
         let line = refusal.lines().find_map(|line| line.trim().strip_prefix(name));
         line.unwrap_or_else(|| panic!("{name} in {refusal}")).trim()
     };
-    assert_eq!((said("status"), said("error ")), ("401 Unauthorized", "invalid_client"));
-    assert!(!said("error_description").contains("billing"), "the response says whose: {refusal}");
+    assert_eq!((field("status"), field("error ")), ("401 Unauthorized", "invalid_client"));
+    assert!(!field("error_description").contains("billing"), "the response names the owner: {refusal}");
     let log = text(&output.stderr);
     assert_eq!(log.matches(" status=200 ").count(), 2, "{log}");
     let line = log.lines().find(|line| line.contains(" status=401 ")).unwrap();
@@ -209,8 +209,8 @@ async fn status_needs_the_admin_address_only_of_a_broken_file() {
         let errors = text(&output.stderr);
         assert!(output.status.success(), "{to}: {errors}");
         assert!(text(&output.stdout).contains("trust in force"), "{to}");
-        let told = format!("{0} has errors (mtls-edge check --config {0} lists them)", config.display());
-        assert!(errors.contains(&told) && errors.lines().count() == 1, "{to}: {errors}");
+        let warning = format!("{0} has errors (mtls-edge check --config {0} lists them)", config.display());
+        assert!(errors.contains(&warning) && errors.lines().count() == 1, "{to}: {errors}");
         assert_eq!(check(&config).status.code(), Some(1), "{to}");
     }
     // In another encoding.
@@ -241,7 +241,7 @@ fn edge_status(config: &Path) -> Output {
 }
 
 #[tokio::test]
-async fn a_wrong_rust_log_is_reported_and_does_without() {
+async fn an_invalid_rust_log_is_reported_and_ignored() {
     let upstream = crate::support::Upstream::start().await;
     for (value, shown) in [
         ("verbose", "\\\"verbose\\\""),
@@ -273,7 +273,7 @@ async fn a_wrong_rust_log_is_reported_and_does_without() {
 }
 
 #[test]
-fn colours_are_there_where_they_are_asked_for() {
+fn colours_follow_the_color_option() {
     let folder = TempDir::new().unwrap();
     let config = folder.path().join("edge.toml");
     fs::write(&config, "[listen]\nnonsense = 1\n").unwrap();

@@ -15,7 +15,7 @@ use crate::support::{
     scripted::TlsUpstream,
     tool::run,
 };
-use server::{Answer, Lists};
+use server::{Answer, CrlServer};
 
 const FILE: &str = "state/corp.crl";
 
@@ -32,25 +32,25 @@ fn builder(upstream: &Upstream, ca: &Ca, settings: &str) -> EdgeBuilder {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_revocation_is_taken_up_from_its_url_on_an_open_connection() {
+async fn a_fetched_revocation_applies_to_open_connections() {
     let (upstream, ca) = (Upstream::start().await, Ca::new("Client CA"));
     let credentials = client(&ca);
-    let lists = Lists::start(Answer::List(ca.crl(&[]))).await;
-    let edge = builder(&upstream, &ca, &lists.item("")).start();
+    let server = CrlServer::start(Answer::Crl(ca.crl(&[]))).await;
+    let edge = builder(&upstream, &ca, &server.item("")).start();
     assert!(edge.folder.path().join(FILE).exists(), "the first list is fetched before anybody is served");
     let mut connection = Client::with(&edge, &credentials).connect().await;
     assert_eq!(connection.token("payments").await.status, 200);
-    lists.asked_again(2).await;
+    server.wait_for_requests(2).await;
     assert!(!edge.log().contains("\"reloaded\""), "a list that is the same is no change");
 
-    lists.says(Answer::List(ca.crl(&[4711])));
+    server.respond_with(Answer::Crl(ca.crl(&[4711])));
     edge.wait_for_log("\"reloaded\",\"generation\":2,\"why\":\"changed: corp.crl\"");
     assert_eq!(connection.token("payments").await.status, 401);
     connection.closed().await;
 
     let status = admin::status(&edge, "").await;
     let source = &status["crl_sources"][0];
-    assert_eq!(source["url"], lists.url.split('?').next().unwrap());
+    assert_eq!(source["url"], server.url.split('?').next().unwrap());
     assert!(source["fetched"].as_u64().unwrap() >= 2 && source["failure"].is_null(), "{source}");
     let labels = format!("{{url=\"{}\",outcome=\"taken\"}}", source["url"].as_str().unwrap());
     assert!(metric(&edge, &format!("mtls_edge_crl_fetches_total{labels}")).await >= 2);
@@ -62,53 +62,53 @@ async fn an_invalid_fetched_crl_is_logged_once() {
     let (upstream, ca) = (Upstream::start().await, Ca::new("Client CA"));
     let credentials = client(&ca);
     let good = ca.crl_between(&[], -1000, 86_400);
-    let lists = Lists::start(Answer::List(good.clone())).await;
+    let server = CrlServer::start(Answer::Crl(good.clone())).await;
     let second = Ca::new("Second client CA");
-    let edge = builder(&upstream, &ca, &lists.item("")).trust("second", &second.pem()).start();
+    let edge = builder(&upstream, &ca, &server.item("")).trust("second", &second.pem()).start();
     let path = edge.folder.path().join(FILE);
     let raw = |head: &str| Answer::Raw(format!("HTTP/1.1 {head}\r\n\r\n"));
     let (impostor, other) = (Ca::new("Client CA"), Ca::new("Other CA"));
-    for (answer, told) in [
+    for (answer, message) in [
         (raw("404 Not Found\r\ncontent-length: 0"), "the server responded with 404 Not Found, expected 200"),
         (
             raw("302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0"),
             "the server responded with 302 Found, expected 200: redirects are not followed",
         ),
-        (Answer::List("no list".to_owned()), "what was fetched holds no CRL"),
-        (Answer::List(String::new()), "what was fetched is empty"),
-        (Answer::List(good[..good.len() / 2].to_owned()), "what was fetched is cut short"),
+        (Answer::Crl("no list".to_owned()), "what was fetched holds no CRL"),
+        (Answer::Crl(String::new()), "what was fetched is empty"),
+        (Answer::Crl(good[..good.len() / 2].to_owned()), "what was fetched is cut short"),
         (raw("200 OK\r\ncontent-length: 100"), "the response is incomplete"),
         (
             Answer::Raw(format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(33 << 20))),
             "the response has more than 32 MiB",
         ),
-        (Answer::List(impostor.crl(&[])), "but not signed by it"),
-        (Answer::List(other.crl(&[])), "signed by no client CA and by no issuer of its source"),
+        (Answer::Crl(impostor.crl(&[])), "but not signed by it"),
+        (Answer::Crl(other.crl(&[])), "signed by no client CA and by no issuer of its source"),
         (
-            Answer::List(good.clone() + &other.crl(&[])),
+            Answer::Crl(good.clone() + &other.crl(&[])),
             "the CRL of \\\"CN=Other CA\\\" is signed by no client CA",
         ),
-        (Answer::List(second.crl(&[])), "it lacks the CRL of"),
+        (Answer::Crl(second.crl(&[])), "it lacks the CRL of"),
         (
-            Answer::List(good.trim_end().to_owned() + &good),
+            Answer::Crl(good.trim_end().to_owned() + &good),
             "a BEGIN or END boundary with something else on its line",
         ),
-        (Answer::List(ca.crl_between(&[4711], 3600, 86_400)), "is dated in the future"),
-        (Answer::List(ca.crl_between(&[4711], -2000, 86_400)), "older than the one that is kept"),
-        (Answer::List(ca.crl_between(&[4711], -900, -10)), "is stale since"),
+        (Answer::Crl(ca.crl_between(&[4711], 3600, 86_400)), "is dated in the future"),
+        (Answer::Crl(ca.crl_between(&[4711], -2000, 86_400)), "older than the one that is kept"),
+        (Answer::Crl(ca.crl_between(&[4711], -900, -10)), "is stale since"),
         (Answer::Raw("nonsense\r\n\r\n".to_owned()), "no response: "),
     ] {
-        lists.says(answer);
-        let line = edge.wait_for_log(told);
+        server.respond_with(answer);
+        let line = edge.wait_for_log(message);
         assert!(line.contains("CRL fetch failed; keeping the cached CRL"), "{line}");
-        lists.asked_again(2).await;
-        assert_eq!(edge.log().matches(told).count(), 1, "told again: {told}");
-        assert_eq!(fs::read_to_string(&path).unwrap(), good, "{told}");
-        assert_eq!(Client::with(&edge, &credentials).token("payments").await.status, 200, "{told}");
+        server.wait_for_requests(2).await;
+        assert_eq!(edge.log().matches(message).count(), 1, "logged again: {message}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), good, "{message}");
+        assert_eq!(Client::with(&edge, &credentials).token("payments").await.status, 200, "{message}");
     }
     let status = admin::status(&edge, "").await;
     assert!(status["crl_sources"][0]["failure"]["why"].as_str().unwrap().starts_with("no response: "));
-    lists.says(Answer::List(ca.crl_between(&[4711], -10, 86_400)));
+    server.respond_with(Answer::Crl(ca.crl_between(&[4711], -10, 86_400)));
     edge.wait_for_log("\"CRL fetched\"");
     edge.wait_for_log("\"reloaded\"");
     assert_eq!(Client::with(&edge, &credentials).token("payments").await.status, 401);
@@ -119,9 +119,9 @@ async fn an_invalid_fetched_crl_is_logged_once() {
 async fn a_hanging_crl_server_delays_no_request() {
     let (upstream, ca) = (Upstream::start().await, Ca::new("Client CA"));
     let credentials = client(&ca);
-    let lists = Lists::start(Answer::Nothing).await;
-    let edge = builder(&upstream, &ca, &lists.item(", timeout = \"10m\"")).file(FILE, ca.crl(&[])).start();
-    lists.asked_again(usize::from(lists.asked.load(Ordering::SeqCst) == 0)).await;
+    let server = CrlServer::start(Answer::Nothing).await;
+    let edge = builder(&upstream, &ca, &server.item(", timeout = \"10m\"")).file(FILE, ca.crl(&[])).start();
+    server.wait_for_requests(usize::from(server.requests.load(Ordering::SeqCst) == 0)).await;
     assert_eq!(Client::with(&edge, &credentials).token("payments").await.status, 200);
     edge.reload(FILE, &ca.crl(&[4711]));
     assert_eq!(Client::with(&edge, &credentials).token("payments").await.status, 401);
@@ -130,12 +130,12 @@ async fn a_hanging_crl_server_delays_no_request() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_slow_server_is_given_up_in_time() {
+async fn a_slow_crl_server_times_out() {
     let (upstream, ca) = (Upstream::start().await, Ca::new("Client CA"));
-    let lists = Lists::start(Answer::Nothing).await;
-    let edge = builder(&upstream, &ca, &lists.item(", timeout = \"30ms\"")).file(FILE, ca.crl(&[])).start();
+    let server = CrlServer::start(Answer::Nothing).await;
+    let edge = builder(&upstream, &ca, &server.item(", timeout = \"30ms\"")).file(FILE, ca.crl(&[])).start();
     edge.wait_for_log("no response within 30ms");
-    lists.says(Answer::List(ca.crl(&[4711])));
+    server.respond_with(Answer::Crl(ca.crl(&[4711])));
     edge.wait_for_log("\"CRL fetched\"");
 }
 
@@ -146,26 +146,29 @@ async fn a_cached_crl_needs_no_network() {
     let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let item = format!("crls = [{{ url = \"http://{gone}/corp.crl\", file = \"{FILE}\" }}]");
 
-    let told = format!("no CRL from http://{gone}/corp.crl, and none is cached in ");
+    let message = format!("no CRL from http://{gone}/corp.crl, and none is cached in ");
     let output = builder(&upstream, &ca, &item).output("run");
     assert_eq!(output.status.code(), Some(1));
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains(&format!("error: trust.crls.url: {told}{FILE}: cannot connect: ")), "{said}");
+    let printed = String::from_utf8(output.stderr).unwrap();
     assert!(
-        said.contains("help: restore connectivity, place a CRL in the file manually, or set stale_crl"),
-        "{said}"
+        printed.contains(&format!("error: trust.crls.url: {message}{FILE}: cannot connect: ")),
+        "{printed}"
+    );
+    assert!(
+        printed.contains("help: restore connectivity, place a CRL in the file manually, or set stale_crl"),
+        "{printed}"
     );
 
     let output = builder(&upstream, &ca, &item).output("check");
     assert_eq!(output.status.code(), Some(0));
-    let said = String::from_utf8(output.stderr).unwrap();
+    let printed = String::from_utf8(output.stderr).unwrap();
     assert!(
-        said.contains(&format!("{FILE} is not there yet: `run` fetches it from http://{gone}/corp.crl")),
-        "{said}"
+        printed.contains(&format!("{FILE} is not there yet: `run` fetches it from http://{gone}/corp.crl")),
+        "{printed}"
     );
 
     let edge = builder(&upstream, &ca, &format!("{item}\nstale_crl = \"report\"")).start();
-    edge.wait_for_log(&told);
+    edge.wait_for_log(&message);
     assert_eq!(Client::with(&edge, &credentials).token("payments").await.status, 200);
 
     let edge = builder(&upstream, &ca, &item).file(FILE, ca.crl(&[4711])).start();
@@ -176,15 +179,16 @@ async fn a_cached_crl_needs_no_network() {
 async fn a_reload_waits_for_a_new_sources_crl() {
     let (upstream, ca) = (Upstream::start().await, Ca::new("Client CA"));
     let credentials = client(&ca);
-    let lists = Lists::start(Answer::Raw("HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n".to_owned())).await;
+    let server =
+        CrlServer::start(Answer::Raw("HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n".to_owned())).await;
     let edge = builder(&upstream, &ca, "crls = []").start();
     let config = edge.folder.path().join("edge.toml");
     let text = fs::read_to_string(&config).unwrap();
-    fs::write(&config, text.replace("crls = []", &lists.item(""))).unwrap();
+    fs::write(&config, text.replace("crls = []", &server.item(""))).unwrap();
     let line = edge.wait_for_log("reload rejected");
     assert!(line.contains("it has not been fetched yet"), "{line}");
     assert_eq!(Client::with(&edge, &credentials).token("payments").await.status, 200);
-    lists.says(Answer::List(ca.crl(&[4711])));
+    server.respond_with(Answer::Crl(ca.crl(&[4711])));
     edge.wait_for_log("\"reloaded\",\"generation\":2,");
     assert_eq!(Client::with(&edge, &credentials).token("payments").await.status, 401);
     // Without the source, the server is no longer called, and its metrics are gone.
@@ -197,19 +201,19 @@ async fn a_reload_waits_for_a_new_sources_crl() {
 async fn active_sources_are_fetched_despite_a_rejected_reload() {
     let (upstream, ca) = (Upstream::start().await, Ca::new("Client CA"));
     let credentials = client(&ca);
-    let lists = Lists::start(Answer::List(ca.crl(&[]))).await;
-    let edge = builder(&upstream, &ca, &lists.item("")).start();
+    let server = CrlServer::start(Answer::Crl(ca.crl(&[]))).await;
+    let edge = builder(&upstream, &ca, &server.item("")).start();
     let config = edge.folder.path().join("edge.toml");
     let text = fs::read_to_string(&config).unwrap();
     // It lacks the source, and changes a setting that needs a restart.
-    let refused = text.replace(&lists.item(""), "").replace("[limits]", "[limits]\nconnections = 7");
+    let refused = text.replace(&server.item(""), "").replace("[limits]", "[limits]\nconnections = 7");
     fs::write(&config, refused).unwrap();
     edge.wait_for_log("reload rejected");
-    lists.asked_again(2).await;
+    server.wait_for_requests(2).await;
     assert_eq!(admin::status(&edge, "").await["crl_sources"].as_array().unwrap().len(), 1);
     fs::write(&config, &text).unwrap();
     edge.wait_for_log("configuration files match the active configuration again");
-    lists.says(Answer::List(ca.crl(&[4711])));
+    server.respond_with(Answer::Crl(ca.crl(&[4711])));
     edge.wait_for_log("\"reloaded\",\"generation\":2,\"why\":\"changed: corp.crl\"");
     assert_eq!(Client::with(&edge, &credentials).token("payments").await.status, 401);
     edge.stop();
@@ -218,13 +222,14 @@ async fn active_sources_are_fetched_despite_a_rejected_reload() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rejected_configurations_source_is_dropped() {
     let (upstream, ca) = (Upstream::start().await, Ca::new("Client CA"));
-    let lists = Lists::start(Answer::Raw("HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n".to_owned())).await;
+    let server =
+        CrlServer::start(Answer::Raw("HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n".to_owned())).await;
     let edge = builder(&upstream, &ca, "crls = []").start();
     let config = edge.folder.path().join("edge.toml");
     let text = fs::read_to_string(&config).unwrap();
-    fs::write(&config, text.replace("crls = []", &lists.item(""))).unwrap();
+    fs::write(&config, text.replace("crls = []", &server.item(""))).unwrap();
     edge.wait_for_log("it has not been fetched yet");
-    lists.asked_again(1).await;
+    server.wait_for_requests(1).await;
     fs::write(&config, &text).unwrap();
     edge.wait_for_log("configuration files match the active configuration again");
     assert_eq!(admin::status(&edge, "").await["crl_sources"].as_array().unwrap().len(), 0);
@@ -249,36 +254,36 @@ async fn a_crl_is_fetched_over_https() {
     edge.stop();
 
     let output = builder(&upstream, &ca, &item).file("web.pem", other.pem()).output("run");
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("TLS handshake failed: invalid peer certificate"), "{said}");
+    let printed = String::from_utf8(output.stderr).unwrap();
+    assert!(printed.contains("TLS handshake failed: invalid peer certificate"), "{printed}");
     let output = builder(&upstream, &ca, &item).file("web.pem", "").output("check");
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("error: trust.crls.ca: web.pem is empty"), "{said}");
+    let printed = String::from_utf8(output.stderr).unwrap();
+    assert!(printed.contains("error: trust.crls.ca: web.pem is empty"), "{printed}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_fetched_list_counts_only_if_a_key_that_was_named_signed_it() {
+async fn a_fetched_crl_must_be_signed_by_the_configured_issuer() {
     let (upstream, root) = (Upstream::start().await, Ca::new("Root CA"));
     let issuing = root.intermediate("Issuing CA", |_| {});
     let revoked = client(&issuing);
     let good = issuing.crl(&[4711]);
     // Over plain HTTP, an attacker on the path can sign a CRL of any name with a key of their own.
     let forged = Ca::new("Issuing CA").crl(&[]);
-    let lists = Lists::start(Answer::List(forged.clone())).await;
+    let server = CrlServer::start(Answer::Crl(forged.clone())).await;
     let build =
-        |settings: &str| builder(&upstream, &root, &lists.item(settings)).file("issuing.pem", issuing.pem());
+        |settings: &str| builder(&upstream, &root, &server.item(settings)).file("issuing.pem", issuing.pem());
     for settings in ["", ", issuer = \"issuing.pem\""] {
         let edge = build(settings);
         let path = edge.path().join(FILE);
         let output = edge.output("run");
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert!(!output.status.success() && said.contains("no CRL from"), "{said}");
+        let printed = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && printed.contains("no CRL from"), "{printed}");
         assert!(!path.exists(), "it was kept");
     }
-    lists.says(Answer::List(good.clone()));
+    server.respond_with(Answer::Crl(good.clone()));
     let output = build("").output("run");
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("name its CA's certificate as issuer beside the url"), "{said}");
+    let printed = String::from_utf8(output.stderr).unwrap();
+    assert!(printed.contains("name its CA's certificate as issuer beside the url"), "{printed}");
 
     let edge = build(", issuer = \"issuing.pem\"").start();
     assert_eq!(fs::read_to_string(edge.folder.path().join(FILE)).unwrap(), good);
@@ -293,7 +298,7 @@ async fn a_fetched_list_counts_only_if_a_key_that_was_named_signed_it() {
 async fn an_invalid_cached_crl_is_replaced() {
     let (upstream, ca) = (Upstream::start().await, Ca::new("Client CA"));
     let credentials = client(&ca);
-    let lists = Lists::start(Answer::List(ca.crl(&[4711]))).await;
+    let server = CrlServer::start(Answer::Crl(ca.crl(&[4711]))).await;
     let years = 10 * 365 * 86_400;
     for poison in [
         Ca::new("Issuing CA").crl_between(&[], years, 2 * years),
@@ -302,10 +307,13 @@ async fn an_invalid_cached_crl_is_replaced() {
         ca.crl(&[]) + &Ca::new("Other CA").crl(&[]),
         "-----BEGIN X509 CRL-----\n".to_owned(),
     ] {
-        let output = builder(&upstream, &ca, &lists.item("")).file(FILE, &poison).output("check");
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert!(said.contains("does not count: ") && said.contains("`run` fetches another"), "{said}");
-        let edge = builder(&upstream, &ca, &lists.item("")).file(FILE, &poison).start();
+        let output = builder(&upstream, &ca, &server.item("")).file(FILE, &poison).output("check");
+        let printed = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            printed.contains("does not count: ") && printed.contains("`run` fetches another"),
+            "{printed}"
+        );
+        let edge = builder(&upstream, &ca, &server.item("")).file(FILE, &poison).start();
         assert_eq!(Client::with(&edge, &credentials).token("payments").await.status, 401, "{poison}");
         // The cached file is deleted and restored while the edge runs: the active CRL stays, and the next fetch repairs the file.
         fs::write(edge.folder.path().join(FILE), &poison).unwrap();
@@ -319,9 +327,9 @@ async fn an_invalid_cached_crl_is_replaced() {
 async fn an_invalid_cached_crl_never_replaces_the_active_one() {
     let (upstream, ca) = (Upstream::start().await, Ca::new("Client CA"));
     let credentials = client(&ca);
-    let lists = Lists::start(Answer::Nothing).await;
+    let server = CrlServer::start(Answer::Nothing).await;
     for policy in ["refuse", "report"] {
-        let settings = format!("{}\nstale_crl = \"{policy}\"", lists.item(", timeout = \"10m\""));
+        let settings = format!("{}\nstale_crl = \"{policy}\"", server.item(", timeout = \"10m\""));
         let edge = builder(&upstream, &ca, &settings).file(FILE, ca.crl(&[4711])).start();
         for (count, bad) in
             ["", "nonsense", &Ca::new("Client CA").crl(&[]), &ca.crl_between(&[], 86_400, 172_800)]
@@ -345,15 +353,15 @@ async fn a_full_disk_leaves_the_cached_crl_intact() {
     let (upstream, ca) = (Upstream::start().await, Ca::new("Client CA"));
     let credentials = client(&ca);
     let kept = ca.crl(&[]);
-    let lists = Lists::start(Answer::List(kept.clone())).await;
-    let edge = builder(&upstream, &ca, &lists.item("")).start();
+    let server = CrlServer::start(Answer::Crl(kept.clone())).await;
+    let edge = builder(&upstream, &ca, &server.item("")).start();
     let path = edge.folder.path().join(FILE);
     let room = |bytes: &str| {
         let script = "import resource, sys\nhard = resource.prlimit(int(sys.argv[1]), resource.RLIMIT_FSIZE)[1]\nresource.prlimit(int(sys.argv[1]), resource.RLIMIT_FSIZE, (hard if sys.argv[2] == 'all' else int(sys.argv[2]), hard))";
         run(edge.folder.path(), "python3", &["-c", script, &edge.id().to_string(), bytes]);
     };
     room("4096");
-    lists.says(Answer::List(ca.crl_between(&(4600..4800).collect::<Vec<_>>(), -10, 86_400)));
+    server.respond_with(Answer::Crl(ca.crl_between(&(4600..4800).collect::<Vec<_>>(), -10, 86_400)));
     let line = edge.wait_for_log("cannot write ");
     assert!(line.contains("CRL fetch failed; keeping the cached CRL") && line.contains(FILE), "{line}");
     assert_eq!(fs::read_to_string(&path).unwrap(), kept);

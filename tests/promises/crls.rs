@@ -127,20 +127,23 @@ async fn an_unsupported_crl_is_rejected_by_kind() {
             "a CRL with the name of the client CA \"CN=OpenSSL CA\", but not signed by it: forged, or issued by another CA of that name".to_owned(),
         ),
     ];
-    for (kind, text, told) in &cases {
+    for (kind, text, message) in &cases {
         fs::write(folder.join("list.crl"), text).unwrap();
         let output = builder.output("check");
         assert_eq!(output.status.code(), Some(1), "{kind}");
-        let said = String::from_utf8(output.stderr).unwrap() + &String::from_utf8(output.stdout).unwrap();
-        assert!(said.contains(&format!("error: trust.crls: list.crl: CRL 1: {told}\n")), "{kind}: {said}");
-        assert!(said.contains("help: give the list that the CA itself has signed, whole"), "{said}");
+        let printed = String::from_utf8(output.stderr).unwrap() + &String::from_utf8(output.stdout).unwrap();
+        assert!(
+            printed.contains(&format!("error: trust.crls: list.crl: CRL 1: {message}\n")),
+            "{kind}: {printed}"
+        );
+        assert!(printed.contains("help: give the list that the CA itself has signed, whole"), "{printed}");
     }
     fs::write(folder.join("list.crl"), list("plain")).unwrap();
     let edge = builder.start();
-    for (kind, text, told) in &cases {
+    for (kind, text, message) in &cases {
         fs::write(folder.join("list.crl"), text).unwrap();
         let line: serde_json::Value =
-            serde_json::from_str(&edge.wait_for_log(&told.replace('"', "\\\""))).unwrap();
+            serde_json::from_str(&edge.wait_for_log(&message.replace('"', "\\\""))).unwrap();
         assert_eq!(line["message"], "reload rejected; keeping the active configuration", "{kind}: {line}");
         assert_eq!(Client::with(&edge, &client).token("billing").await.status, 200);
     }

@@ -62,7 +62,7 @@ async fn silent_connections_of_one_address_block_no_others() {
 }
 
 #[tokio::test]
-async fn a_crowd_gets_no_further_connection() {
+async fn silent_connections_do_not_evict_each_other() {
     let upstream = Upstream::start().await;
     let (edge, client) = crowded(&upstream, "connections = 40\nconnections_per_address = 100");
     let client = Client::with(&edge, &client);
@@ -137,7 +137,7 @@ async fn authenticated_connections_are_not_evicted() {
 }
 
 #[tokio::test]
-async fn of_few_places_one_is_found_whichever_worker_has_it() {
+async fn a_connection_is_evicted_from_any_worker() {
     let upstream = Upstream::start().await;
     let (edge, client) = crowded(&upstream, "connections = 2\nconnections_per_address = 1");
     let client = Client::with(&edge, &client);
@@ -153,7 +153,7 @@ async fn of_few_places_one_is_found_whichever_worker_has_it() {
 }
 
 #[tokio::test]
-async fn behind_a_balancer_it_is_the_clients_address_that_counts() {
+async fn behind_a_balancer_the_clients_address_is_limited() {
     let upstream = Upstream::start().await;
     let credentials = self_signed("billing");
     let edge = EdgeBuilder::new(upstream.url())
@@ -198,7 +198,7 @@ async fn behind_a_balancer_it_is_the_clients_address_that_counts() {
 }
 
 #[tokio::test]
-async fn the_bound_of_an_address_can_change_while_the_edge_runs() {
+async fn the_limit_per_address_reloads() {
     let upstream = Upstream::start().await;
     let (edge, client) = crowded(&upstream, "connections_per_address = 1");
     let client = Client::with(&edge, &client);
@@ -213,7 +213,7 @@ async fn the_bound_of_an_address_can_change_while_the_edge_runs() {
 }
 
 #[tokio::test]
-async fn a_connection_that_makes_room_is_closed() {
+async fn an_evicted_connection_is_closed() {
     let upstream = Upstream::start().await;
     let (edge, client) = crowded(&upstream, "connections = 4\nconnections_per_address = 4");
     let client = Client::with(&edge, &client);

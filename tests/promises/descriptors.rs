@@ -25,7 +25,7 @@ async fn assert_gone(connection: &mut Connection) {
 }
 
 #[tokio::test]
-async fn idle_strangers_hold_off_no_reload() {
+async fn idle_clients_do_not_delay_a_reload() {
     for limit in ["-n 256", "-n 128"] {
         strangers_hold_off_no_reload(limit).await;
     }
@@ -56,7 +56,7 @@ async fn strangers_hold_off_no_reload(limit: &str) {
 }
 
 #[tokio::test]
-async fn requests_that_wait_for_a_slow_upstream_hold_off_no_reload() {
+async fn waiting_requests_do_not_delay_a_reload() {
     let held = Held::start().await;
     let (edge, client) = with_client(EdgeBuilder::new(held.url()).open_files("-n 256"));
     let client = Client::with(&edge, &client);
@@ -219,7 +219,7 @@ async fn few_descriptors_are_shared_with_applications() {
 }
 
 #[tokio::test]
-async fn a_request_beyond_the_bound_gets_a_place_that_is_free_soon() {
+async fn a_request_beyond_the_limit_waits_for_a_free_place() {
     let mut held = Held::start().await;
     let (edge, client) = with_client(EdgeBuilder::new(held.url()).upstream("connections = 4"));
     let mut frames = Frames::connect(&Client::with(&edge, &client), &[]).await;
@@ -248,7 +248,7 @@ fn status(edge: &Edge, line: &str) -> usize {
 }
 
 #[tokio::test]
-async fn no_crowd_makes_a_worker_wait_for_the_kernels_tables() {
+async fn many_connections_do_not_stall_a_worker() {
     // Client connections, upstream connections, and some for the edge itself.
     let edge =
         with_client(EdgeBuilder::new("http://127.0.0.1:9").limits("connections = 600").open_files("-n 4096"))

@@ -24,14 +24,14 @@ pub struct Held {
 
 impl Held {
     pub async fn start() -> Self {
-        let (tell, arrived) = mpsc::unbounded_channel();
+        let (requests, arrived) = mpsc::unbounded_channel();
         let release = Arc::new(Semaphore::new(0));
         let permits = Arc::clone(&release);
         let upstream = Scripted::start(move |_, mut stream| {
-            let (tell, permits) = (tell.clone(), Arc::clone(&permits));
+            let (requests, permits) = (requests.clone(), Arc::clone(&permits));
             async move {
                 while read_request(&mut stream).await.is_some() {
-                    tell.send(()).unwrap();
+                    requests.send(()).unwrap();
                     permits.acquire().await.unwrap().forget();
                     if stream.write_all(OK).await.is_err() {
                         return;
@@ -179,7 +179,7 @@ async fn a_drain_ends_in_bounded_time() {
 }
 
 #[tokio::test]
-async fn the_operator_can_see_how_it_goes() {
+async fn health_metrics_and_status_show_the_edges_state() {
     let upstream = Upstream::start().await;
     let (edge, client) = with_client(EdgeBuilder::new(upstream.url()));
     let client = Client::with(&edge, &client);
@@ -202,7 +202,7 @@ async fn the_operator_can_see_how_it_goes() {
 }
 
 #[tokio::test]
-async fn a_second_instance_on_the_same_port_says_so_and_fails() {
+async fn a_second_instance_on_the_same_port_fails() {
     let upstream = Upstream::start().await;
     let (edge, client) = with_client(EdgeBuilder::new(upstream.url()));
     let text = std::fs::read_to_string(edge.folder.path().join("edge.toml")).unwrap();
@@ -240,7 +240,7 @@ async fn a_second_instance_on_the_same_port_says_so_and_fails() {
 }
 
 #[tokio::test]
-async fn a_peer_that_does_not_answer_does_not_hold_up_the_end() {
+async fn a_silent_peer_does_not_delay_the_exit() {
     let upstream = Upstream::start().await;
     let (edge, client) = with_client(EdgeBuilder::new(upstream.url()).limits("drain_timeout = \"1h\""));
     let client = Client::with(&edge, &client);

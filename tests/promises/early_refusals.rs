@@ -69,8 +69,8 @@ async fn curl_reads_each_early_refusal_each_time() {
             let (port, folder) = (edge.https.port(), folder.path().to_owned());
             cases.spawn_blocking(move || {
                 for round in 0..20 {
-                    let told = curl(port, &folder, &arguments, url);
-                    assert_eq!(told, status, "{arguments:?} {url}, round {round}");
+                    let printed = curl(port, &folder, &arguments, url);
+                    assert_eq!(printed, status, "{arguments:?} {url}, round {round}");
                 }
             });
         }
@@ -79,7 +79,7 @@ async fn curl_reads_each_early_refusal_each_time() {
 }
 
 #[tokio::test]
-async fn a_stream_is_not_reset_while_its_body_comes() {
+async fn a_stream_is_not_reset_while_its_body_arrives() {
     let upstream = Upstream::start().await;
     let edge = edge(&upstream);
     let mut frames = Frames::connect(&Client::new(&edge), &[]).await;

@@ -132,7 +132,7 @@ fn issued(dir: &Path, key: &[&str], extensions: &[&str]) {
 const P256: &[&str] = &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"];
 
 #[test]
-fn inspect_offers_no_chain_for_a_certificate_that_none_verifies() {
+fn inspect_suggests_no_chain_that_does_not_verify() {
     for (extensions, fault) in [
         (&[][..], "X.509 version 1 certificate"),
         (&["extendedKeyUsage=serverAuth"], "does not include clientAuth"),
@@ -172,7 +172,7 @@ fn inspect_offers_no_chain_for_a_certificate_that_none_verifies() {
 }
 
 #[test]
-fn inspect_offers_nothing_that_no_application_can_use() {
+fn inspect_suggests_only_usable_credentials() {
     for (key, fault) in [
         (&["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024"][..], "RSA key has 1024 bits"),
         (&["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:secp256k1"], "curve that is not accepted"),
@@ -205,7 +205,7 @@ fn inspect_offers_nothing_that_no_application_can_use() {
 }
 
 #[test]
-fn inspect_shows_the_chain_and_calls_a_key_a_key() {
+fn inspect_shows_the_chain_and_recognizes_a_key() {
     let folder = TempDir::new().unwrap();
     issued(folder.path(), P256, &["extendedKeyUsage=clientAuth"]);
     let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::support::{Client, DOMAIN, EdgeBuilder, PATIENCE, Upstream, with_client};
 
 #[tokio::test]
-async fn charsets_that_contain_ascii_are_taken() {
+async fn charsets_that_contain_ascii_are_accepted() {
     let upstream = Upstream::start().await;
     let (edge, client) = with_client(EdgeBuilder::new(upstream.url()));
     let mut connection = Client::with(&edge, &client).connect().await;

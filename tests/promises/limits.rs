@@ -45,7 +45,7 @@ async fn trickle(stream: impl AsyncRead + AsyncWrite, byte: &[u8]) -> String {
 }
 
 #[tokio::test]
-async fn a_handshake_that_does_not_come_is_ended() {
+async fn a_handshake_that_does_not_begin_times_out() {
     let upstream = Upstream::start().await;
     let (edge, client) = limited(&upstream, "handshake_timeout = \"300ms\"");
     let mut silent = TcpStream::connect(edge.https).await.unwrap();
@@ -60,7 +60,7 @@ async fn a_handshake_that_does_not_come_is_ended() {
 }
 
 #[tokio::test]
-async fn a_head_that_does_not_end_is_ended() {
+async fn an_incomplete_head_times_out() {
     let upstream = Upstream::start().await;
     let (edge, client) = limited(&upstream, "head_timeout = \"300ms\"");
     let client = Client::with(&edge, &client);
@@ -79,7 +79,7 @@ async fn a_head_that_does_not_end_is_ended() {
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_come_is_408() {
+async fn a_body_that_does_not_arrive_is_408() {
     let upstream = Upstream::start().await;
     let (edge, client) = limited(&upstream, "body_timeout = \"300ms\"");
     let client = Client::with(&edge, &client);
@@ -163,7 +163,7 @@ async fn connections_beyond_the_limit_are_closed() {
 }
 
 #[tokio::test]
-async fn a_head_beyond_the_bounds_is_431() {
+async fn a_head_beyond_the_limits_is_431() {
     let upstream = Upstream::start().await;
     let (edge, client) = limited(&upstream, "header_bytes = 8192\nheaders = 16");
     let client = Client::with(&edge, &client);
@@ -195,7 +195,7 @@ async fn a_head_beyond_the_bounds_is_431() {
 }
 
 #[tokio::test]
-async fn a_body_beyond_the_bounds_is_413() {
+async fn a_body_beyond_the_limits_is_413() {
     let upstream = Upstream::start().await;
     let (edge, client) = limited(&upstream, "body_bytes = 4096\nclient_id_body_bytes = 1024");
     let client = Client::with(&edge, &client);

@@ -41,7 +41,7 @@ fn form(body: String) -> Request<Full<bytes::Bytes>> {
 }
 
 #[tokio::test]
-async fn no_line_of_a_strangers_is_longer_than_2_kib() {
+async fn log_lines_from_clients_are_at_most_2_kib() {
     let upstream = Upstream::start().await;
     let registered = self_signed("billing");
     let edge = EdgeBuilder::new(upstream.url())
@@ -83,7 +83,7 @@ async fn no_line_of_a_strangers_is_longer_than_2_kib() {
 }
 
 #[tokio::test]
-async fn an_honest_line_is_whole() {
+async fn honest_log_lines_are_not_shortened() {
     let upstream = Upstream::start().await;
     let registered = self_signed("M\u{fc}ller \u{4f60}");
     let edge = EdgeBuilder::new(upstream.url())
@@ -104,7 +104,7 @@ async fn an_honest_line_is_whole() {
 }
 
 #[tokio::test]
-async fn a_requests_id_does_not_count_requests() {
+async fn request_ids_do_not_reveal_a_count() {
     let upstream = Upstream::start().await;
     let registered = self_signed("billing");
     let edge = EdgeBuilder::new(upstream.url())

@@ -31,7 +31,7 @@ async fn until_dropped(edge: &Edge, connection: &mut Connection) -> usize {
 }
 
 #[tokio::test]
-async fn requests_go_on_while_nobody_reads_the_log() {
+async fn requests_are_served_while_the_log_is_not_read() {
     let upstream = Upstream::start().await;
     let (mut edge, client) = with_client(EdgeBuilder::new(upstream.url()));
     let client = Client::with(&edge, &client);

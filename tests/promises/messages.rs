@@ -29,7 +29,7 @@ private_key = "server.key"
 const SECRET: &str = "hunter2";
 
 #[test]
-fn messages_are_as_their_files_have_them() {
+fn messages_match_their_files() {
     let update = env::var_os("UPDATE_MESSAGES").is_some();
     let mut failures = String::new();
     for (expected, case) in cases() {

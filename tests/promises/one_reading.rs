@@ -2,8 +2,8 @@
 
 mod hostile;
 pub mod models;
-pub mod raw_request;
 mod python;
+pub mod raw_request;
 mod table;
 
 use std::collections::BTreeMap;

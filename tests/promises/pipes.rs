@@ -56,7 +56,7 @@ fn a_closed_pipe_is_not_a_failure() {
 }
 
 #[test]
-fn a_full_disk_is_a_failure_that_is_named() {
+fn a_full_disk_is_reported_as_an_error() {
     let folder = initialized();
     for arguments in COMMANDS {
         let output = run(&folder, arguments, full(), Stdio::piped());

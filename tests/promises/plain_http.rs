@@ -121,7 +121,7 @@ async fn other_protocols_get_an_alert_as_before() {
 }
 
 #[tokio::test]
-async fn curl_shows_the_answer() {
+async fn curl_prints_the_response() {
     let upstream = Upstream::start().await;
     let (edge, _) = with_client(EdgeBuilder::new(upstream.url()));
     let url = format!("http://{}/oauth/token", edge.https);

@@ -189,8 +189,8 @@ async fn a_certificate_readable_only_to_its_key_is_refused() {
     for version in [&TLS12, &TLS13] {
         let client = Client::build(&edge, &[version], None);
         let client = presenting(&client, &shown, &shown.key, Forgery::Sent);
-        let told = client.token("billing").await.oauth_error(401, "invalid_client");
-        assert!(told.contains("must be a well-formed X.509 certificate"), "{told}");
+        let description = client.token("billing").await.oauth_error(401, "invalid_client");
+        assert!(description.contains("must be a well-formed X.509 certificate"), "{description}");
     }
     assert_eq!(upstream.seen().len(), 0);
     edge.stop();

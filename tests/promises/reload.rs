@@ -32,7 +32,7 @@ async fn a_removed_credential_is_refused_on_an_open_connection() {
 
 /// Cached facts of an application do not depend on other applications, and each request is judged by the current trust.
 #[tokio::test]
-async fn a_change_of_one_application_concerns_no_other() {
+async fn a_change_of_one_application_affects_no_other() {
     let upstream = Upstream::start().await;
     let ca = Ca::new("Client CA");
     let (payments, first, second) =
@@ -92,7 +92,7 @@ async fn a_request_is_judged_when_its_body_is_complete() {
 }
 
 #[tokio::test]
-async fn the_last_client_ca_is_removed_whoever_still_needs_it() {
+async fn the_last_client_ca_can_be_removed() {
     let upstream = Upstream::start().await;
     let ca = Ca::new("Client CA");
     let payments = ca.issue("payments", |_| {});

@@ -75,7 +75,7 @@ impl Rotating {
 }
 
 #[tokio::test]
-async fn a_file_written_in_place_or_in_pieces_is_taken_up() {
+async fn files_written_in_place_or_in_parts_reload() {
     use std::io::Write;
     let rotating = Rotating::start().await;
     let text = registry(&[&rotating.second]);
@@ -93,14 +93,14 @@ async fn a_file_written_in_place_or_in_pieces_is_taken_up() {
 }
 
 #[tokio::test]
-async fn half_of_a_file_is_never_in_force_though_it_would_parse() {
+async fn half_of_a_file_never_applies_even_if_valid() {
     let rotating = Rotating::start().await;
     is_taken_up_whole(&rotating, "applications.toml").await;
     rotating.edge.stop();
 }
 
 #[tokio::test]
-async fn half_of_a_new_file_is_never_in_force() {
+async fn half_of_a_new_file_never_applies() {
     let rotating = Rotating::start().await;
     fs::remove_file(rotating.file("applications.toml")).unwrap();
     rotating.edge.wait_for_log("reload rejected");
@@ -141,7 +141,7 @@ async fn is_taken_up_whole(rotating: &Rotating, file: &str) {
 }
 
 #[tokio::test]
-async fn a_file_renamed_over_or_deleted_and_made_again_is_taken_up() {
+async fn replaced_and_recreated_files_reload() {
     let rotating = Rotating::start().await;
     let path = rotating.file("applications.toml");
     fs::write(rotating.file("new"), registry(&[&rotating.second])).unwrap();
@@ -167,7 +167,7 @@ fn mount(folder: &Path, number: u32, text: &str) {
 }
 
 #[tokio::test]
-async fn a_kubernetes_volume_that_is_swapped_is_taken_up() {
+async fn a_swapped_kubernetes_volume_reloads() {
     let rotating = Rotating::start_with(|edge, first| {
         let volume = edge.path().join("volume");
         fs::create_dir(&volume).unwrap();

@@ -88,7 +88,7 @@ async fn links_anywhere_in_a_path_are_followed() {
 }
 
 #[tokio::test]
-async fn a_folder_that_is_deleted_and_made_again_is_watched_again() {
+async fn a_recreated_folder_is_watched_again() {
     let parts = Parts::new("trust/registry.toml", |folder, text| {
         fs::create_dir(folder.join("trust")).unwrap();
         fs::write(folder.join("trust/registry.toml"), text).unwrap();
@@ -142,7 +142,7 @@ async fn a_busy_neighbour_file_does_not_delay_a_reload() {
 type Change = fn(&Path, &str);
 
 #[tokio::test]
-async fn no_way_of_writing_waits_for_the_slow_poll() {
+async fn every_way_of_writing_is_noticed_by_an_event() {
     let in_place: Change = |file, text| fs::write(file, text).unwrap();
     let in_pieces: Change = |file, text| {
         let mut file = fs::File::create(file).unwrap();

@@ -30,7 +30,7 @@ async fn client_cas_and_crls_are_named() {
 }
 
 #[tokio::test]
-async fn added_removed_and_changed_are_named() {
+async fn a_reload_logs_what_was_added_removed_and_changed() {
     const SECOND: &str = "second.example.test";
     let upstream = Upstream::start().await;
     let ca = Ca::new("Client CA");
@@ -44,7 +44,7 @@ async fn added_removed_and_changed_are_named() {
         .start();
     let first = std::fs::read_to_string(edge.folder.path().join("edge.toml")).unwrap();
     let generation = std::cell::Cell::new(1);
-    let told = |file: &str, text: &str| -> String {
+    let report = |file: &str, text: &str| -> String {
         generation.set(generation.get() + 1);
         edge.reload(file, text);
         let line: serde_json::Value = serde_json::from_str(&reloaded(&edge, generation.get())).unwrap();
@@ -64,7 +64,7 @@ async fn added_removed_and_changed_are_named() {
             format!("{list}[[application.credential]]\nname = \"{name}\"\nthumbprint = \"{print}\"\n")
         });
         let text = format!("[[application]]\nclient_id = \"{client_id}\"\n{list}");
-        assert_eq!(told("applications.toml", &text), changes);
+        assert_eq!(report("applications.toml", &text), changes);
     }
 
     let with = |before: &str, after: &str| {
@@ -104,12 +104,12 @@ async fn added_removed_and_changed_are_named() {
     ] {
         let is_new = what.starts_with("CRL") || what.starts_with("domain");
         let (there, back) = if is_new { ("added", "removed") } else { ("changed", "changed") };
-        assert_eq!(told("edge.toml", &text), format!("{there} {what}"));
-        assert_eq!(told("edge.toml", &first), format!("{back} {what}"));
+        assert_eq!(report("edge.toml", &text), format!("{there} {what}"));
+        assert_eq!(report("edge.toml", &first), format!("{back} {what}"));
         previous = text;
     }
     // Both changes are named.
     let both = previous.replace("[listen]", "[listen]\nproxy_protocol = true");
-    assert_eq!(told("edge.toml", &both), "changed PROXY protocol, trusted proxies");
+    assert_eq!(report("edge.toml", &both), "changed PROXY protocol, trusted proxies");
     edge.stop();
 }

@@ -14,7 +14,7 @@ async fn status(edge: &Edge, credentials: &Credentials, client_id: &str) -> u16 
 }
 
 #[tokio::test]
-async fn every_file_of_trust_is_taken_up() {
+async fn every_trust_file_reloads() {
     let upstream = Upstream::start().await;
     let (ca, other) = (Ca::new("Client CA"), Ca::new("Other CA"));
     let (first, second, payments) =
@@ -86,7 +86,7 @@ async fn files_of_an_upstream_reload() {
 }
 
 #[tokio::test]
-async fn every_part_of_the_configuration_that_can_change_is_taken_up() {
+async fn every_reloadable_setting_reloads() {
     const SECOND: &str = "second.example.test";
     let (upstream, other_upstream) = (Upstream::start().await, Upstream::start().await);
     let billing = self_signed("billing");
@@ -255,12 +255,12 @@ async fn changes_that_need_a_restart_are_rejected() {
         fs::write(&config, &changed).unwrap();
         edge.wait_for_logs("reload rejected", number + 1);
         let log = edge.log();
-        let told = log.lines().rfind(|line| line.contains("reload rejected")).unwrap();
-        assert!(told.contains(&format!("edge.toml:{line}:")), "{line}: {told}");
+        let line_of_log = log.lines().rfind(|line| line.contains("reload rejected")).unwrap();
+        assert!(line_of_log.contains(&format!("edge.toml:{line}:")), "{line}: {line_of_log}");
         let what = format!(
             ": {key}: {key} can't change while the edge runs; restart the edge (SIGTERM drains it), or write the former value again\""
         );
-        assert!(told.contains(&what), "{told}");
+        assert!(line_of_log.contains(&what), "{line_of_log}");
         assert_eq!(status(&edge, &billing, "billing").await, 200);
         fs::write(&config, &text).unwrap();
         edge.wait_for_logs("configuration files match the active configuration again", number + 1);

@@ -112,7 +112,7 @@ impl Turns {
             let print = credentials.thumbprint();
             let seen: Vec<_> =
                 self.upstream.seen().into_iter().filter(|seen| seen.header("x-print") == print).collect();
-            assert!(seen.len() > least, "too few to tell: {}", seen.len());
+            assert!(seen.len() > least, "too few to decide: {}", seen.len());
             assert_eq!(seen.len(), served.load(Ordering::Relaxed));
             for seen in seen {
                 let found = seen.header("x-key");

@@ -213,7 +213,7 @@ async fn a_certificate_expires_on_an_open_connection() {
 }
 
 #[tokio::test]
-async fn nothing_of_before_gets_by_a_stricter_client_auth() {
+async fn a_stricter_client_auth_applies_to_old_sessions() {
     let upstream = Upstream::start().await;
     let route = "[[domain.route]]\npath = \"/oauth/token\"\nauthenticate = \"none\"";
     let edge = EdgeBuilder::new(upstream.url())

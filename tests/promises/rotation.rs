@@ -75,7 +75,7 @@ async fn rotate(edge: &Edge, load: &mut Load, first: &Credentials, second: &Cred
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn not_one_request_is_lost_in_a_rotation_under_load() {
+async fn no_request_is_lost_in_a_rotation_under_load() {
     let rotations = std::env::var("MTLS_EDGE_ROTATIONS").map_or(1, |count| count.parse().unwrap());
     let upstream = Upstream::start().await;
     let (mut first, mut second) = (self_signed("billing"), self_signed("billing"));

@@ -22,7 +22,7 @@ fn command(name: &str, config: &Path) -> (Output, String) {
 }
 
 #[tokio::test]
-async fn neither_check_nor_a_run_that_fails_repeats_a_secret() {
+async fn check_and_a_failed_run_print_no_secret() {
     let (edge, _) = edge_before("http://127.0.0.1:9", "", &Ca::new("Upstream CA"));
     let folder = edge.folder.path();
     let text = std::fs::read_to_string(folder.join("edge.toml")).unwrap();

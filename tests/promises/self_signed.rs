@@ -159,7 +159,7 @@ async fn a_renewed_certificate_needs_registration() {
 }
 
 #[tokio::test]
-async fn a_registered_certificate_counts_within_its_validity_only() {
+async fn a_registered_certificate_must_be_within_its_validity() {
     let upstream = Upstream::start().await;
     let ended = |name| self_signed_with(name, |p| p.not_after = time_from_now(-60));
     let to_come = |name| self_signed_with(name, |p| p.not_before = time_from_now(3600));

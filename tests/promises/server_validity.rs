@@ -23,9 +23,9 @@ async fn a_reload_to_an_expired_server_certificate_is_refused() {
         .usual_domain("auth0")
         .self_signed_application("billing", &[billing.thumbprint()])
         .start();
-    for (end, said) in [(-60, "has expired (on "), (10 * 86_400, "is not valid yet (before ")] {
+    for (end, expected) in [(-60, "has expired (on "), (10 * 86_400, "is not valid yet (before ")] {
         server(&edge.issuer, end).write(edge.folder.path(), DOMAIN);
-        let line = edge.wait_for_log(said);
+        let line = edge.wait_for_log(expected);
         assert!(line.contains("reload rejected"), "{line}");
         assert_eq!(Client::with(&edge, &billing).token("billing").await.status, 200, "the old one stays");
     }

@@ -144,7 +144,7 @@ async fn sessions_stay_where_they_are(keys: &str) {
 }
 
 #[tokio::test]
-async fn openssl_can_not_carry_a_session_to_another_domain_either() {
+async fn openssl_cannot_resume_on_another_domain() {
     let upstream = Upstream::start().await;
     let registered = self_signed("billing");
     let edge = modes(&upstream, &registered, "ticket_keys = \"tickets.keys\"");
@@ -243,8 +243,8 @@ async fn a_resumed_session_has_the_same_verdict_and_headers() {
                     let headers = lasting(&upstream.last());
                     let passed = logged(&edge, &answer);
                     let answer = connection.send(token("another")).await;
-                    let told = answer.oauth_error(401, "invalid_client");
-                    outcomes.push((headers, passed, told, logged(&edge, &answer)));
+                    let description = answer.oauth_error(401, "invalid_client");
+                    outcomes.push((headers, passed, description, logged(&edge, &answer)));
                 }
                 assert!(outcomes.iter().all(|other| *other == outcomes[0]), "{profile}: {outcomes:#?}");
             }

@@ -111,7 +111,7 @@ async fn signals_of_other_servers_do_not_end_a_start() {
 }
 
 #[tokio::test]
-async fn a_start_can_be_ended_without_a_core_dump() {
+async fn interrupting_the_start_dumps_no_core() {
     for name in ["TERM", "INT", "QUIT"] {
         let starting = Starting::new().await;
         starting.signal(name);
@@ -122,7 +122,7 @@ async fn a_start_can_be_ended_without_a_core_dump() {
 }
 
 #[test]
-fn a_demo_that_is_ended_early_leaves_nothing_behind() {
+fn an_interrupted_demo_leaves_no_files() {
     for name in ["-TERM", "-INT", "-QUIT", "-HUP"] {
         let folder = tempfile::TempDir::new().unwrap();
         let mut demo = program()

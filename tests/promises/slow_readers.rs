@@ -97,7 +97,7 @@ async fn a_client_that_reads_nothing_is_disconnected() {
 }
 
 #[tokio::test]
-async fn streams_without_a_window_end_whatever_the_others_do() {
+async fn streams_without_a_window_time_out_one_by_one() {
     const INITIAL_WINDOW_SIZE: u16 = 4;
     let (upstream, sent) = endless().await;
     let (edge, client) = impatient(&upstream);

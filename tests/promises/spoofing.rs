@@ -277,7 +277,7 @@ async fn no_copy_of_an_edge_header_passes_over_http2() {
 }
 
 #[tokio::test]
-async fn trailers_bring_nothing_in() {
+async fn trailers_add_no_headers() {
     let fixture = Fixture::start().await;
     let chunked = |trailers: &[u8]| -> String {
         let trailers = String::from_utf8_lossy(trailers);

@@ -187,8 +187,11 @@ async fn the_command_prints_the_same_as_tables() {
     edge.stop();
     let output = command(&["--admin", &address]);
     assert_eq!(output.status.code(), Some(1));
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(told.starts_with(&format!("error: no status from the edge at http://{address}: ")), "{told}");
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        message.starts_with(&format!("error: no status from the edge at http://{address}: ")),
+        "{message}"
+    );
 }
 
 #[tokio::test]

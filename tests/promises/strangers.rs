@@ -84,7 +84,7 @@ impl Body for Endless {
 }
 
 #[tokio::test]
-async fn a_strangers_body_is_not_waited_for() {
+async fn the_body_of_an_unknown_client_is_not_awaited() {
     let upstream = Upstream::start().await;
     let (edge, _) = start(&upstream, "");
     let expired = crate::support::certificates::self_signed_with("nobody", |params| {
@@ -226,7 +226,7 @@ async fn body_memory_is_released_however_it_ends() {
 }
 
 #[tokio::test]
-async fn a_kept_connection_leaves_nothing_buffered() {
+async fn a_reused_connection_leaves_nothing_buffered() {
     let upstream = Upstream::start().await;
     let (edge, registered) = start(&upstream, "");
     let mut connection = Client::with(&edge, &registered).connect().await;

@@ -205,7 +205,7 @@ async fn an_invalid_ticket_key_file_is_rejected_and_not_quoted() {
     let client = client(&[&edge], &TLS13, &credentials);
     assert!(!resumes(&client).await);
     let path = edge.folder.path().join(FILE);
-    for (text, told) in [
+    for (text, message) in [
         (format!("{B}\n{}\n", &A[..40]), ", line 2: found 30 bytes, expected 32 bytes in base64"),
         (
             format!("{B}\nhunter2!hunter2!\n"),
@@ -215,9 +215,9 @@ async fn an_invalid_ticket_key_file_is_rejected_and_not_quoted() {
         (String::new(), " holds no key"),
     ] {
         fs::write(&path, text).unwrap();
-        let line = edge.wait_for_log(&format!("{FILE}{told}"));
+        let line = edge.wait_for_log(&format!("{FILE}{message}"));
         assert!(line.contains("reload rejected"), "{line}");
-        assert!(resumes(&client).await, "the former keys stay in force: {told}");
+        assert!(resumes(&client).await, "the former keys stay in force: {message}");
     }
     fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o604)).unwrap();
     fs::write(&path, B).unwrap();
@@ -236,8 +236,8 @@ async fn check_reports_an_invalid_ticket_key_file() {
     let output =
         builder(&upstream, &credentials, "ticket_keys = \"tickets.keys\"").file(FILE, A).output("check");
     assert_eq!(output.status.code(), Some(1));
-    let told = String::from_utf8(output.stderr).unwrap() + &String::from_utf8(output.stdout).unwrap();
+    let message = String::from_utf8(output.stderr).unwrap() + &String::from_utf8(output.stdout).unwrap();
     let expected = "error: domain.ticket_keys: tickets.keys can be read or written by others (mode 644): anyone who has a key can impersonate any application";
-    assert!(told.contains(expected), "{told}");
-    assert!(told.contains("help: make new keys, then: chmod 600 tickets.keys"), "{told}");
+    assert!(message.contains(expected), "{message}");
+    assert!(message.contains("help: make new keys, then: chmod 600 tickets.keys"), "{message}");
 }

@@ -177,12 +177,12 @@ async fn check_warns_of_a_registered_key_that_is_not_accepted() {
         .file("old.pem", certificate)
         .application("old", "self_signed_tls_client_auth", &["certificate = \"old.pem\"".to_owned()])
         .output("check");
-    let told =
+    let printed =
         String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
-    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert_eq!(output.status.code(), Some(0), "{printed}");
     let expected =
         "old.pem: the certificate's RSA key has 1024 bits: 2048 to 8192 are accepted: no handshake succeeds";
-    assert!(told.contains("warning") && told.contains(expected), "{told}");
+    assert!(printed.contains("warning") && printed.contains(expected), "{printed}");
 }
 
 /// The peak memory of the process, in KiB.
@@ -222,7 +222,7 @@ async fn a_renegotiation_is_refused() {
 }
 
 #[tokio::test]
-async fn no_certificate_is_asked_for_after_the_handshake() {
+async fn no_certificate_is_requested_after_the_handshake() {
     let upstream = Upstream::start().await;
     let registered = self_signed("billing");
     let edge = EdgeBuilder::new(upstream.url())
@@ -241,7 +241,7 @@ async fn no_certificate_is_asked_for_after_the_handshake() {
 }
 
 #[tokio::test]
-async fn early_data_is_never_taken() {
+async fn early_data_is_never_accepted() {
     let (edge, registered, upstream) = start().await;
     let mut client = Client::with(&edge, &registered).resuming();
     client.config().enable_early_data = true;
@@ -254,7 +254,7 @@ async fn early_data_is_never_taken() {
 }
 
 #[tokio::test]
-async fn key_updates_without_end_close_the_connection() {
+async fn endless_key_updates_close_the_connection() {
     let (edge, registered, _upstream) = start().await;
     let mut stream = Client::build(&edge, &[&TLS13], Some(&registered)).tls().await.unwrap();
     let flood = async {
@@ -281,7 +281,7 @@ async fn sent(edge: &Edge, bytes: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_flood_of_records_that_say_nothing_ends_the_handshake() {
+async fn a_flood_of_empty_records_ends_the_handshake() {
     let (edge, registered, _upstream) = start().await;
     let records: [&[u8]; 5] = [
         // Empty handshake and data records, ChangeCipherSpec, warnings, and a HelloRequest.

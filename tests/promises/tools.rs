@@ -109,9 +109,9 @@ async fn curl_gets_a_token_by_each_method_over_each_tls_and_http() {
                 ("rsa", "FAILED:self signed certificate"),
                 ("issued", "SUCCESS"),
             ] {
-                let said = setup.curl(&[tls, &[http]].concat(), Some(name), name).await.well();
-                assert_eq!(said.out, format!("{{\"ok\":true}}\n{http_version} 200"), "{}", said.err);
-                assert!(said.err.contains(&format!("SSL connection using {version} ")), "{}", said.err);
+                let result = setup.curl(&[tls, &[http]].concat(), Some(name), name).await.well();
+                assert_eq!(result.out, format!("{{\"ok\":true}}\n{http_version} 200"), "{}", result.err);
+                assert!(result.err.contains(&format!("SSL connection using {version} ")), "{}", result.err);
                 let seen = setup.upstream.last();
                 assert_eq!(seen.header("client-certificate-ca-verified"), verdict);
                 assert_eq!(seen.body, format!("grant_type=client_credentials&client_id={name}"));
@@ -123,16 +123,16 @@ async fn curl_gets_a_token_by_each_method_over_each_tls_and_http() {
 }
 
 #[tokio::test]
-async fn curl_shows_what_is_refused() {
+async fn curl_prints_each_refusal() {
     let setup = Setup::new().await;
     for (tls, _) in TLS {
         for (http, http_version) in HTTP {
-            let said = setup.curl(&[tls, &[http]].concat(), Some("stranger"), "own").await.well();
-            assert!(said.out.ends_with(&format!("\n{http_version} 401")), "{}", said.out);
-            assert!(said.out.starts_with("{\"error\":\"invalid_client\","), "{}", said.out);
-            let said = setup.curl(&[tls, &[http]].concat(), None, "own").await;
-            assert_ne!(said.code, Some(0), "{}", said.out);
-            assert!(said.err.contains("alert"), "{}", said.err);
+            let result = setup.curl(&[tls, &[http]].concat(), Some("stranger"), "own").await.well();
+            assert!(result.out.ends_with(&format!("\n{http_version} 401")), "{}", result.out);
+            assert!(result.out.starts_with("{\"error\":\"invalid_client\","), "{}", result.out);
+            let result = setup.curl(&[tls, &[http]].concat(), None, "own").await;
+            assert_ne!(result.code, Some(0), "{}", result.out);
+            assert!(result.err.contains("alert"), "{}", result.err);
         }
     }
     assert!(setup.upstream.seen().is_empty());
@@ -146,8 +146,8 @@ async fn openssl_s_client_gets_a_token_by_each_method_over_each_tls() {
     let setup = Setup::new().await;
     for (tls, version) in S_CLIENT {
         for name in ["own", "rsa", "issued"] {
-            let said = setup.s_client(&[tls, "-alpn", "http/1.1"], Some(name), name).await.well();
-            let out = &said.out;
+            let result = setup.s_client(&[tls, "-alpn", "http/1.1"], Some(name), name).await.well();
+            let out = &result.out;
             assert!(out.contains(version), "{out}");
             assert!(out.contains("ALPN protocol: http/1.1"), "{out}");
             assert!(out.contains("Verify return code: 0 (ok)"), "{out}");
@@ -155,11 +155,11 @@ async fn openssl_s_client_gets_a_token_by_each_method_over_each_tls() {
             assert!(out.contains("{\"ok\":true}"), "{out}");
             assert!(out.contains("No client certificate CA names sent"), "{out}");
         }
-        let said = setup.s_client(&[tls], Some("stranger"), "own").await;
-        assert!(said.out.contains("HTTP/1.1 401 Unauthorized\r\n"), "{}", said.out);
-        let said = setup.s_client(&[tls], None, "own").await;
-        assert!(!said.out.contains("HTTP/1.1"), "{}", said.out);
-        assert!(said.err.contains("alert"), "{}", said.err);
+        let result = setup.s_client(&[tls], Some("stranger"), "own").await;
+        assert!(result.out.contains("HTTP/1.1 401 Unauthorized\r\n"), "{}", result.out);
+        let result = setup.s_client(&[tls], None, "own").await;
+        assert!(!result.out.contains("HTTP/1.1"), "{}", result.out);
+        assert!(result.err.contains("alert"), "{}", result.err);
     }
     assert_eq!(setup.upstream.seen().len(), 6);
     setup.edge.stop();
@@ -182,19 +182,19 @@ async fn ca_hints_are_omitted_for_self_signed_clients() {
     let (by_ca, both) =
         (usual().start(), usual().self_signed_application("own", &[own.thumbprint()]).start());
     for (tls, version) in S_CLIENT {
-        let said = s_client(&by_ca, &folder, &[tls], Some("issued"), "issued").await.well();
-        assert!(said.out.contains(version) && said.out.contains("HTTP/1.1 200 OK"), "{}", said.out);
-        let (_, names) = said
+        let result = s_client(&by_ca, &folder, &[tls], Some("issued"), "issued").await.well();
+        assert!(result.out.contains(version) && result.out.contains("HTTP/1.1 200 OK"), "{}", result.out);
+        let (_, names) = result
             .out
             .split_once("Acceptable client certificate CA names\n")
-            .unwrap_or_else(|| panic!("{}", said.out));
+            .unwrap_or_else(|| panic!("{}", result.out));
         let names: Vec<&str> = names.lines().take(2).collect();
         assert_eq!(names, ["CN = Corp CA", "CN = Partner CA"]);
 
-        let said = s_client(&both, &folder, &[tls], Some("issued"), "issued").await.well();
-        assert!(said.out.contains("HTTP/1.1 200 OK"), "{}", said.out);
-        assert!(said.out.contains("No client certificate CA names sent"), "{}", said.out);
-        assert!(!said.out.contains("Acceptable client certificate CA names"), "{}", said.out);
+        let result = s_client(&both, &folder, &[tls], Some("issued"), "issued").await.well();
+        assert!(result.out.contains("HTTP/1.1 200 OK"), "{}", result.out);
+        assert!(result.out.contains("No client certificate CA names sent"), "{}", result.out);
+        assert!(!result.out.contains("Acceptable client certificate CA names"), "{}", result.out);
     }
     by_ca.stop();
     both.stop();

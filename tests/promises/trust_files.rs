@@ -16,7 +16,7 @@ fn client(ca: &Ca, serial: u64) -> Credentials {
 }
 
 #[tokio::test]
-async fn crls_glued_together_never_let_a_revoked_client_in() {
+async fn concatenated_crls_never_accept_a_revoked_client() {
     let (upstream, root) = (Upstream::start().await, Ca::new("Root CA"));
     let issuing = root.intermediate("Issuing CA", |_| {});
     let revoked = client(&issuing, 3);
@@ -94,9 +94,12 @@ fn a_file_of_pem_is_read_as_openssl_reads_it_or_refused() {
             .unwrap();
         let found =
             String::from_utf8_lossy(&output.stdout).contains("Total found: 2") && output.status.success();
-        let (accepted, said) = check_at("upstream", text.as_bytes());
-        assert!(found || !accepted, "openssl reads less of it: {text}\n{said}");
-        assert!(accepted || said.contains("x, line ") || said.contains("x is cut short"), "{text}\n{said}");
+        let (accepted, printed) = check_at("upstream", text.as_bytes());
+        assert!(found || !accepted, "openssl reads less of it: {text}\n{printed}");
+        assert!(
+            accepted || printed.contains("x, line ") || printed.contains("x is cut short"),
+            "{text}\n{printed}"
+        );
     }
 }
 
@@ -145,9 +148,9 @@ fn wrong_file_kinds_are_named_with_a_conversion() {
         (wide, "UTF-16", "iconv -f UTF-16LE -t UTF-8 x > x.new"),
     ] {
         for place in ["client_ca", "upstream", "credential", "pin", "server"] {
-            let (accepted, said) = check_at(place, &content);
-            assert!(!accepted && said.contains(found) && said.contains(command), "{place}: {said}");
-            quiet_about_libraries(&said);
+            let (accepted, printed) = check_at(place, &content);
+            assert!(!accepted && printed.contains(found) && printed.contains(command), "{place}: {printed}");
+            quiet_about_libraries(&printed);
         }
     }
     for (content, found, command) in [
@@ -164,25 +167,25 @@ fn wrong_file_kinds_are_named_with_a_conversion() {
         (file("dh.pem"), "Diffie-Hellman", ""),
         (b"-----BEGIN PRIVATE KEY-----\nMAUCAQACAQA=\n-----END PRIVATE KEY-----\n".to_vec(), "line 1: ", ""),
     ] {
-        let (accepted, said) = check_at("key", &content);
-        assert!(!accepted && said.contains(found) && said.contains(command), "{said}");
-        quiet_about_libraries(&said);
+        let (accepted, printed) = check_at("key", &content);
+        assert!(!accepted && printed.contains(found) && printed.contains(command), "{printed}");
+        quiet_about_libraries(&printed);
     }
     // `openssl ecparam` writes the curve before the key.
-    let (_, said) = check_at("key", &file("params.key"));
+    let (_, printed) = check_at("key", &file("params.key"));
     assert!(
-        said.contains("is not the key of the first certificate") && !said.contains("PARAMETERS"),
-        "{said}"
+        printed.contains("is not the key of the first certificate") && !printed.contains("PARAMETERS"),
+        "{printed}"
     );
     for (content, found) in [
         (file("ca.pem"), "found a certificate, expected a CRL"),
         (file("a.der"), "is a certificate, expected a CRL"),
     ] {
-        let (accepted, said) = check_at("crl", &content);
-        assert!(!accepted && said.contains(found), "{said}");
+        let (accepted, printed) = check_at("crl", &content);
+        assert!(!accepted && printed.contains(found), "{printed}");
     }
-    let (accepted, said) = check_at("credential", &file("a.der"));
-    assert!(accepted, "DER is read: {said}");
+    let (accepted, printed) = check_at("credential", &file("a.der"));
+    assert!(accepted, "DER is read: {printed}");
 }
 
 /// Runs `check` with a file `x` in one of the places where a file can be configured.
@@ -217,7 +220,7 @@ fn also(certificate: &str, key: &str, builder: EdgeBuilder) -> EdgeBuilder {
     builder.domain("other.example.test", "").extra(&second)
 }
 
-fn quiet_about_libraries(said: &str) {
+fn quiet_about_libraries(printed: &str) {
     for inner in [
         "no items found",
         "InvalidCharacter",
@@ -229,7 +232,7 @@ fn quiet_about_libraries(said: &str) {
         "Trailing",
         "os error 0",
     ] {
-        assert!(!said.contains(inner), "{inner}: {said}");
+        assert!(!printed.contains(inner), "{inner}: {printed}");
     }
 }
 
@@ -249,14 +252,14 @@ fn a_key_and_its_certificates_may_share_a_file() {
             .output("check");
         (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
-    let (accepted, said) = check("certificate = \"both.pem\"\nprivate_key = \"both.pem\"");
-    assert!(accepted, "{said}");
-    let (accepted, said) = check("certificate = \"both.pem\"\nprivate_key = \"only.key\"");
-    assert!(!accepted && said.contains("found a private key, expected a certificate"), "{said}");
+    let (accepted, printed) = check("certificate = \"both.pem\"\nprivate_key = \"both.pem\"");
+    assert!(accepted, "{printed}");
+    let (accepted, printed) = check("certificate = \"both.pem\"\nprivate_key = \"only.key\"");
+    assert!(!accepted && printed.contains("found a private key, expected a certificate"), "{printed}");
 }
 
 #[test]
-fn files_that_anybody_can_write_are_refused() {
+fn world_writable_files_are_refused() {
     let ca = Ca::new("Client CA");
     for name in [
         "edge.toml",
@@ -282,47 +285,47 @@ fn files_that_anybody_can_write_are_refused() {
             let output = builder.output("check");
             (output.status.success(), String::from_utf8(output.stderr).unwrap())
         };
-        let (accepted, said) = checked(&builder);
-        assert!(accepted, "{said}");
+        let (accepted, printed) = checked(&builder);
+        assert!(accepted, "{printed}");
         for (mode, refused) in [(0o666, true), (0o602, true), (0o664, false)] {
             fs::set_permissions(path.join(name), PermissionsExt::from_mode(mode)).unwrap();
-            let (accepted, said) = checked(&builder);
-            assert_eq!(accepted, !refused, "{name}: {said}");
+            let (accepted, printed) = checked(&builder);
+            assert_eq!(accepted, !refused, "{name}: {printed}");
             assert!(
-                !refused || (said.contains(&format!("(mode {mode:03o})")) && said.contains("chmod")),
-                "{name}: {said}"
+                !refused || (printed.contains(&format!("(mode {mode:03o})")) && printed.contains("chmod")),
+                "{name}: {printed}"
             );
         }
     }
 }
 
 #[test]
-fn folders_that_anybody_can_write_get_a_warning() {
+fn world_writable_folders_get_a_warning() {
     let builder = EdgeBuilder::new("http://127.0.0.1:3000")
         .usual_domain("auth0")
         .file("cas/own/ca.pem", Ca::new("A").pem())
         .trust_file("cas/own/ca.pem")
         .ca_application("a", SAN);
     let folder = builder.path().join("cas");
-    let said = |mode: u32| {
+    let printed = |mode: u32| {
         fs::set_permissions(&folder, PermissionsExt::from_mode(mode)).unwrap();
         let output = builder.output("check");
         assert!(output.status.success());
         String::from_utf8(output.stderr).unwrap()
     };
-    let warned = said(0o777);
+    let warned = printed(0o777);
     assert!(
         warned.contains("cas can be written by others (mode 777)") && warned.contains("chmod o-w"),
         "{warned}"
     );
     assert_eq!(warned.matches("can be written").count(), 1, "{warned}");
     // In a folder with the sticky bit, such as /tmp, only a file's owner can replace it.
-    assert!(!said(0o1777).contains("can be written"));
-    assert!(!said(0o775).contains("can be written"));
+    assert!(!printed(0o1777).contains("can be written"));
+    assert!(!printed(0o775).contains("can be written"));
 }
 
 #[tokio::test]
-async fn a_huge_file_in_a_trust_files_place_holds_up_nothing() {
+async fn a_huge_file_does_not_block_the_edge() {
     let (upstream, ca) = (Upstream::start().await, Ca::new("Client CA"));
     let edge = EdgeBuilder::new(upstream.url())
         .usual_domain("auth0")
@@ -348,7 +351,7 @@ async fn a_huge_file_in_a_trust_files_place_holds_up_nothing() {
 fn the_system_bundle_of_roots_is_read() {
     let bundle = Path::new("/etc/ssl/certs/ca-certificates.crt");
     if let Ok(content) = fs::read(bundle) {
-        let (accepted, said) = check_at("upstream", &content);
-        assert!(accepted, "{said}");
+        let (accepted, printed) = check_at("upstream", &content);
+        assert!(accepted, "{printed}");
     }
 }

@@ -119,7 +119,7 @@ async fn connect_over_http2_is_refused() {
 }
 
 #[tokio::test]
-async fn an_upstream_that_switches_protocols_unasked_is_not_followed() {
+async fn an_unsolicited_101_is_not_followed() {
     let upstream = Wire::answering(
         b"\r\n\r\n",
         b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",

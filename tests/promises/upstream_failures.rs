@@ -113,7 +113,7 @@ async fn an_incomplete_response_head_is_502() {
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_off_is_never_a_shorter_success() {
+async fn an_incomplete_body_is_never_a_success() {
     let broken: [&'static [u8]; 4] = [
         b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"access_token\":",
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n",
@@ -160,7 +160,7 @@ async fn an_upstream_that_does_not_answer_in_time_is_504() {
 }
 
 #[tokio::test]
-async fn a_body_that_stops_is_broken_off_in_time() {
+async fn a_stalled_response_is_aborted_in_time() {
     let upstream = Scripted::start(|_, mut stream| async move {
         read_request(&mut stream).await;
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhello").await;
@@ -175,7 +175,7 @@ async fn a_body_that_stops_is_broken_off_in_time() {
 }
 
 #[tokio::test]
-async fn a_kept_connection_that_the_upstream_closed_is_replaced() {
+async fn a_pooled_connection_that_was_closed_is_replaced() {
     let (closed, seen) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
     let (close, count) = (Arc::clone(&closed), Arc::clone(&seen));
     let upstream = Scripted::start(move |_, mut stream| {
@@ -223,7 +223,7 @@ async fn an_unanswered_request_is_not_retried() {
 }
 
 #[tokio::test]
-async fn connections_to_the_upstream_are_kept_and_shared() {
+async fn connections_to_the_upstream_are_pooled() {
     let upstream = Scripted::start(|_, stream| keep_answering(stream, OK)).await;
     let (edge, client) = edge_before(upstream.url(), "");
     let mut kept = Client::with(&edge, &client).connect().await;

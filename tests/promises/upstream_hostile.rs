@@ -135,7 +135,7 @@ async fn a_body_in_response_to_head_is_discarded() {
 }
 
 #[tokio::test]
-async fn interim_responses_without_end_are_an_error_in_bounded_time() {
+async fn endless_interim_responses_fail_in_bounded_time() {
     let sent = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&sent);
     let upstream = Scripted::start(move |_, mut stream| {

@@ -80,7 +80,7 @@ fn dropping_syns() -> (SocketAddr, Vec<Socket>) {
 }
 
 #[tokio::test]
-async fn requests_pass_over_an_origin_that_drops_syns() {
+async fn requests_skip_an_origin_that_drops_syns() {
     let ((silent, _held), fine) = (dropping_syns(), Upstream::start().await);
     let edge = EdgeBuilder::new(format!("http://{silent}")).also_upstream(fine.url());
     let (edge, client) = with_client(edge.upstream("connect_timeout = \"500ms\"").workers(2));
@@ -141,7 +141,7 @@ async fn tokens(edge: &Edge, client: &Credentials, count: usize) {
 }
 
 #[tokio::test]
-async fn a_connection_of_which_no_reuse_is_certain_is_not_reused() {
+async fn a_connection_that_may_close_soon_is_not_reused() {
     for lines in [
         "keep-alive: timeout=1\r\n",
         "Keep-Alive: timeout=0\r\nConnection: keep-alive\r\n",

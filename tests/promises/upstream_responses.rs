@@ -22,7 +22,7 @@ fn empty(method: Method) -> Request<Full<Bytes>> {
 }
 
 #[tokio::test]
-async fn the_upstream_is_called_by_the_name_it_wants() {
+async fn the_upstream_gets_its_configured_host() {
     let upstream = Upstream::start().await;
     let (edge, client) = edge_before(upstream.url(), "host = \"tenant.edge.example\"");
     assert_eq!(Client::with(&edge, &client).http2().token("billing").await.status, 200);

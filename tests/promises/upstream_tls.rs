@@ -29,7 +29,7 @@ fn answer() -> Response<Full<Bytes>> {
 }
 
 #[tokio::test]
-async fn the_version_of_http_is_what_the_upstream_picks() {
+async fn the_upstream_selects_the_http_version() {
     let ca = Ca::new("Upstream CA");
     let server = ca.server(&["localhost"]);
     let both: &[&str] = &["h2", "http/1.1"];
@@ -64,7 +64,7 @@ async fn the_version_of_http_is_what_the_upstream_picks() {
 }
 
 #[tokio::test]
-async fn requests_at_once_share_one_connection_of_http2() {
+async fn concurrent_requests_share_one_http2_connection() {
     let ca = Ca::new("Upstream CA");
     let upstream = TlsUpstream::answering(&ca.server(&["localhost"]), &["h2"], |_| answer()).await;
     let (edge, client) = edge_before_tls(upstream.url(), &ca, "");

@@ -67,7 +67,7 @@ fn application_certificate_is_not_valid_yet() {
     let (accepted, printed) = folder.credentials("billing", &future).check();
     assert!(accepted, "{printed}");
     let begin = rfc3339(begin);
-    for said in [
+    for expected in [
         format!(
             "warning: application.credential.certificate: billing.pem is not valid yet (before {begin}): until then it is refused"
         ),
@@ -75,7 +75,7 @@ fn application_certificate_is_not_valid_yet() {
         "= help: check the clock: it is 20".to_owned(),
         "here; until it is valid, keep the former credential\n\n0 errors, 1 warning".to_owned(),
     ] {
-        assert!(printed.contains(&said), "{said}: {printed}");
+        assert!(printed.contains(&expected), "{expected}: {printed}");
     }
 }
 
@@ -313,13 +313,13 @@ fn two_applications_have_one_subject_under_pins_that_can_meet() {
     ] {
         folder.write("client-ca.pem", cas).write("one.pem", one.pem()).write("two.pem", two.pem());
         let pinned = BY_SUBJECT.replace("O=X\"\n\n", "O=X\"\nca = \"one.pem\"\n\n") + "ca = \"two.pem\"\n";
-        let (content, said) = folder.write("applications.toml", pinned).check();
-        assert!(content, "{said}");
+        let (content, printed) = folder.write("applications.toml", pinned).check();
+        assert!(content, "{printed}");
         assert!(
-            said.starts_with(
+            printed.starts_with(
                 "warning: application.credential: the subject \"CN=PAY,O=X\" is registered for \"a\" already (names are equal without regard to case, spaces and string types), and one path can hold both pinned CAs: its certificate is good for both applications\n  --> applications.toml:12:14\n"
             ),
-            "{said}"
+            "{printed}"
         );
     }
 }
@@ -331,7 +331,7 @@ fn pin_is_not_a_client_ca() {
     let (issuing, stranger) = (root.intermediate("Issuing CA", |_| {}), Ca::new("Stranger CA"));
     let lower = issuing.intermediate("Lower CA", |_| {});
     folder.write("client-ca.pem", root.pem());
-    for (pin, said) in [
+    for (pin, expected) in [
         (&root, ""),
         (&issuing, ""),
         (
@@ -354,9 +354,10 @@ fn pin_is_not_a_client_ca() {
     ] {
         folder.write("pin.pem", pin.pem()).matcher("subject_dn = \"CN=a,O=b\"\nca = \"pin.pem\"");
         let (accepted, printed) = folder.check();
-        assert_eq!(accepted, !said.starts_with("error"), "{printed}");
+        assert_eq!(accepted, !expected.starts_with("error"), "{printed}");
         assert!(
-            printed.contains(said) && printed.contains("application.credential.ca") != said.is_empty(),
+            printed.contains(expected)
+                && printed.contains("application.credential.ca") != expected.is_empty(),
             "{printed}"
         );
     }

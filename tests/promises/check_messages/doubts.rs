@@ -81,7 +81,7 @@ warning: application.credential.thumbprint: looks like a placeholder: its bytes 
 0 errors, 1 warning
 "#);
     let counting = (0..32).map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":");
-    for (text, said) in [
+    for (text, expected) in [
         ("0123456789abcdef".repeat(4), "looks like a placeholder"),
         (format!("{:064x}", 1), "looks like a placeholder"),
         (counting, "looks like a placeholder"),
@@ -103,7 +103,7 @@ warning: application.credential.thumbprint: looks like a placeholder: its bytes 
     ] {
         let (accepted, printed) = folder.matcher(&format!("thumbprint = \"{text}\"")).check();
         assert!(
-            accepted && printed.contains(&format!("warning: application.credential.thumbprint: {said}")),
+            accepted && printed.contains(&format!("warning: application.credential.thumbprint: {expected}")),
             "{text}: {printed}"
         );
     }

@@ -182,13 +182,13 @@ fn server_certificate_is_not_valid_yet() {
         folder.credentials("server", &server_with(|params| params.not_before = begin)).check();
     let begin = rfc3339(begin);
     assert!(!accepted && printed.ends_with("1 error, 0 warnings\n"), "{printed}");
-    for said in [
+    for expected in [
         format!(
             "error: domain.certificate: server.pem is not valid yet (before {begin}): clients will refuse it\n"
         ),
         "= help: give a certificate that is valid now, or check the clock: it is 20".to_owned(),
     ] {
-        assert!(printed.contains(&said), "{said}: {printed}");
+        assert!(printed.contains(&expected), "{expected}: {printed}");
     }
 }
 
@@ -231,11 +231,11 @@ fn server_certificate_has_no_dns_name_or_another_purpose() {
     let bare = Ca::new("CA").issue("mtls.example.test", |_| {});
     let (accepted, printed) = folder.credentials("server", &bare).check();
     assert!(accepted, "{printed}");
-    for said in [
+    for expected in [
         "warning: domain.certificate: server.pem does not name mtls.example.test: it has no DNS name (the common name does not count): clients will refuse it\n",
         "warning: domain.certificate: server.pem is not for servers: its extendedKeyUsage does not include serverAuth: clients will refuse it\n",
     ] {
-        assert!(printed.contains(said), "{said}: {printed}");
+        assert!(printed.contains(expected), "{expected}: {printed}");
     }
     // A certificate as `openssl req` makes it without a configuration: version 1, with a common name only.
     openssl(
@@ -262,8 +262,8 @@ fn server_certificate_has_no_dns_name_or_another_purpose() {
     );
     let (accepted, printed) = folder.check();
     assert!(!accepted && printed.ends_with("1 error, 0 warnings\n"), "{printed}");
-    let said = "it has no extensions, as `openssl x509 -req` makes certificates without -extfile: clients will refuse it\n";
-    assert!(printed.contains(said), "{printed}");
+    let expected = "it has no extensions, as `openssl x509 -req` makes certificates without -extfile: clients will refuse it\n";
+    assert!(printed.contains(expected), "{printed}");
 }
 
 #[test]

@@ -19,7 +19,7 @@ use crate::support::PATIENCE;
 /// A response of the server.
 #[derive(Clone)]
 pub enum Answer {
-    List(String),
+    Crl(String),
     Raw(String),
     /// No response.
     Nothing,
@@ -27,21 +27,22 @@ pub enum Answer {
 
 /// A CRL server. It stops with the test's runtime.
 #[derive(Clone)]
-pub struct Lists {
+pub struct CrlServer {
     pub url: String,
     answer: Arc<Mutex<Answer>>,
-    pub asked: Arc<AtomicUsize>,
+    /// The number of requests so far.
+    pub requests: Arc<AtomicUsize>,
 }
 
-impl Lists {
+impl CrlServer {
     pub async fn start(answer: Answer) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/corp.crl?key=zQ7hidden", listener.local_addr().unwrap());
-        let lists = Self { url, answer: Arc::new(Mutex::new(answer)), asked: Arc::default() };
-        let server = lists.clone();
+        let server = Self { url, answer: Arc::new(Mutex::new(answer)), requests: Arc::default() };
+        let shared = server.clone();
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
-                let server = server.clone();
+                let server = shared.clone();
                 tokio::spawn(async move {
                     let mut head = Vec::new();
                     while !head.ends_with(b"\r\n\r\n") {
@@ -50,11 +51,11 @@ impl Lists {
                         }
                     }
                     assert!(head.starts_with(b"GET /corp.crl?key=zQ7hidden HTTP/1.1\r\n"));
-                    server.asked.fetch_add(1, Ordering::SeqCst);
+                    server.requests.fetch_add(1, Ordering::SeqCst);
                     let answer = server.answer.lock().unwrap().clone();
                     let text = match answer {
-                        Answer::List(list) => {
-                            format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{list}", list.len())
+                        Answer::Crl(crl) => {
+                            format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{crl}", crl.len())
                         }
                         Answer::Raw(text) => text,
                         Answer::Nothing => std::future::pending().await,
@@ -65,22 +66,24 @@ impl Lists {
                 });
             }
         });
-        lists
+        server
     }
 
-    pub fn says(&self, answer: Answer) {
+    /// Responds in this way from now on.
+    pub fn respond_with(&self, answer: Answer) {
         *self.answer.lock().unwrap() = answer;
     }
 
     /// Waits for this many further requests.
-    pub async fn asked_again(&self, times: usize) {
-        let (before, start) = (self.asked.load(Ordering::SeqCst), Instant::now());
-        while self.asked.load(Ordering::SeqCst) < before + times {
-            assert!(start.elapsed() < PATIENCE, "the list is not fetched");
+    pub async fn wait_for_requests(&self, times: usize) {
+        let (before, start) = (self.requests.load(Ordering::SeqCst), Instant::now());
+        while self.requests.load(Ordering::SeqCst) < before + times {
+            assert!(start.elapsed() < PATIENCE, "the CRL is not fetched");
             tokio::task::yield_now().await;
         }
     }
 
+    /// The configuration line that fetches from this server.
     pub fn item(&self, settings: &str) -> String {
         format!("crls = [{{ url = \"{}\", file = \"{FILE}\", refresh = \"50ms\"{settings} }}]", self.url)
     }

@@ -170,9 +170,9 @@ impl Running {
         self.seen.kept += usize::from(kept);
         let path = request.route.path();
         let answer = open.connection.try_send(form(path, named)).await;
-        let told = || format!("{certificate:?} for {named:?} at {path}: expected {expected:?}");
-        let answer = answer.map_err(|error| format!("{}, found {error:?}", told()))?;
-        self.judge(&expected, certificate, &answer, before).map_err(|why| format!("{}: {why}", told()))?;
+        let context = || format!("{certificate:?} for {named:?} at {path}: expected {expected:?}");
+        let answer = answer.map_err(|error| format!("{}, found {error:?}", context()))?;
+        self.judge(&expected, certificate, &answer, before).map_err(|why| format!("{}: {why}", context()))?;
         match expected {
             Expected::Refused { closes: true, .. } => open.connection.closed().await,
             // The body may be unread, after which an HTTP/1.1 connection cannot be used: drop it.
@@ -282,6 +282,6 @@ fn header(headers: &HeaderMap, name: &str, expected: Option<&str>) -> Result<(),
     if found.iter().copied().eq(expected) {
         Ok(())
     } else {
-        Err(format!("the upstream was told {name}: {found:?}, not {expected:?}"))
+        Err(format!("the upstream received {name}: {found:?}, not {expected:?}"))
     }
 }

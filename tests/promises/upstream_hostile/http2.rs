@@ -200,7 +200,7 @@ async fn http2_upstreams_that_break_the_rules_are_an_error() {
 }
 
 #[tokio::test]
-async fn http2_heads_without_end_are_an_error_in_bounded_memory() {
+async fn endless_http2_heads_fail_in_bounded_memory() {
     let ca = Ca::new("Upstream CA");
     // More than the limit of a header list.
     let large: Script = |stream| {
