@@ -1,4 +1,4 @@
-//! What OAuth (RFC 6749) says about requests, apart from whose they are.
+//! Parsing of OAuth requests (RFC 6749), independent of authentication.
 
 mod parameters;
 

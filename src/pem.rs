@@ -1,7 +1,7 @@
-//! PEM and DER files that an operator gives (RFC 7468): strict, so that nothing in them is passed over in silence.
+//! Strict parsing of PEM (RFC 7468) and DER files, so that no part of a file is silently ignored.
 //!
-//! Every BEGIN line becomes a section that is used, or an error that names the line, what was found, and how to fix it.
-//! The module knows bytes only; the caller knows the file's name.
+//! Every BEGIN line becomes an object, or an error with the line, what was found, and how to fix it. The functions take bytes;
+//! callers add the file's name to errors.
 
 mod der;
 mod fault;
@@ -18,32 +18,32 @@ pub use fault::Fault;
 use kind::{KeyForm, Kind, Wanted};
 use scan::Section;
 
-/// One object of a file, with the line on which it begins.
+/// An object of a file, with the line on which it begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Object<T> {
-    /// What the section holds.
+    /// The object.
     pub value: T,
-    /// The line of its BEGIN, from 1; none of a DER file.
+    /// The line of its BEGIN boundary, from 1; `None` in a DER file.
     pub line: Option<usize>,
 }
 
-/// A certificate of a file.
+/// A certificate in a file.
 pub type Certificate = Object<CertificateDer<'static>>;
 
-/// All certificates of a PEM file, or the one of a DER file. There is at least one.
+/// Parses all certificates of a PEM file, or the one of a DER file; at least one.
 ///
 /// # Errors
 ///
-/// If the file holds anything else.
+/// If the file contains anything else.
 pub fn certificates(file: &[u8]) -> Result<Vec<Certificate>, Fault> {
     certificates_in(file, false)
 }
 
-/// The same for a file that a private key is read from too, by [`private_key_beside_certificates`].
+/// Parses the certificates of a file that may also contain a private key, see [`private_key_beside_certificates`].
 ///
 /// # Errors
 ///
-/// If the file holds anything else.
+/// If the file contains anything else.
 pub fn certificates_beside_key(file: &[u8]) -> Result<Vec<Certificate>, Fault> {
     certificates_in(file, true)
 }
@@ -53,29 +53,29 @@ fn certificates_in(file: &[u8], beside_key: bool) -> Result<Vec<Certificate>, Fa
     objects(file, Wanted::Certificate, is_ignored, |der| CertificateDer::from(std::mem::take(der)))
 }
 
-/// All CRLs of a PEM file, or the one of a DER file. There is at least one.
+/// Parses all CRLs of a PEM file, or the one of a DER file; at least one.
 ///
 /// # Errors
 ///
-/// If the file holds anything else.
+/// If the file contains anything else.
 pub fn crls(file: &[u8]) -> Result<Vec<Object<Vec<u8>>>, Fault> {
     objects(file, Wanted::Crl, |_| false, std::mem::take)
 }
 
-/// The one private key of a PEM file.
+/// Parses the only private key of a PEM file.
 ///
 /// # Errors
 ///
-/// If the file holds anything else. No part of a key is in the error.
+/// If the file contains anything else. The error contains no part of a key.
 pub fn private_key(file: &[u8]) -> Result<PrivateKeyDer<'static>, Fault> {
     key_in(file, false)
 }
 
-/// The same for a file that certificates are read from too, by [`certificates_beside_key`].
+/// Parses the private key of a file that may also contain certificates, see [`certificates_beside_key`].
 ///
 /// # Errors
 ///
-/// If the file holds anything else. No part of a key is in the error.
+/// If the file contains anything else. The error contains no part of a key.
 pub fn private_key_beside_certificates(file: &[u8]) -> Result<PrivateKeyDer<'static>, Fault> {
     key_in(file, true)
 }
@@ -87,7 +87,7 @@ fn key_in(file: &[u8], beside_certificates: bool) -> Result<PrivateKeyDer<'stati
     while let Some(section) = sections.next() {
         let form = match section.kind() {
             Kind::Certificate if beside_certificates => continue,
-            // `openssl ecparam -genkey` writes the curve before the key, which names it too.
+            // `openssl ecparam -genkey` writes the curve before the key, which contains it too.
             Kind::EcParameters if sections.peek().is_some_and(|next| next.label == "EC PRIVATE KEY") => {
                 continue;
             }
@@ -140,7 +140,7 @@ impl Section {
         if self.is_encrypted { Kind::EncryptedKey } else { Kind::of_label(&self.label) }
     }
 
-    /// The DER, which is one object of the kind that the label says.
+    /// The DER, validated to be one object of the kind in the label.
     fn take(self, wanted: Wanted) -> Result<Secret, Fault> {
         let (kind, line) = (self.kind(), Some(self.line));
         let der = self.der?;
@@ -149,7 +149,7 @@ impl Section {
     }
 }
 
-/// Bytes that may be a secret's.
+/// Bytes that may be secret, and are zeroed when dropped.
 type Secret = Zeroizing<Vec<u8>>;
 
 #[cfg(test)]

@@ -1,10 +1,9 @@
-//! Vouching (others call it client certificate forwarding): headers about the client that nobody but the edge can set.
+//! Vouching, also called client certificate forwarding: headers about the client that only the edge can set.
 //!
-//! Two halves, both pure. [`Reserved`] knows every name that an upstream may believe and removes inbound
-//! copies of it, whatever the spelling. [`Profile`] turns the [`Evidence`] about a client into headers
-//! in the names and encodings that one kind of upstream reads. Removal runs on every request, whether or
-//! not the route vouches for anybody; injection comes last, after the hop-by-hop headers are gone, so that
-//! a client's `Connection` line cannot drop what was injected.
+//! Both parts are pure. [`Reserved`] removes inbound copies of every header that an upstream may trust, in any spelling.
+//! [`Profile`] encodes the [`Evidence`] about a client as the headers that one kind of upstream reads. Headers are removed
+//! from every request, also if its route does not authenticate. They are added after the hop-by-hop headers were removed, so that
+//! a client's `Connection` line cannot remove them.
 
 mod encoding;
 mod evidence;

@@ -1,6 +1,6 @@
-//! A strict reader of DER (X.690 section 10): lengths in their shortest form, low tag numbers, nothing left over.
+//! A strict DER parser (X.690 section 10): shortest lengths, low tag numbers, no trailing data.
 //!
-//! `None` means malformed. What is malformed, and whose it is, the caller knows.
+//! `None` means malformed; callers turn it into an error that names the field.
 
 pub(crate) const BOOLEAN: u8 = 0x01;
 pub(crate) const INTEGER: u8 = 0x02;
@@ -21,16 +21,16 @@ pub(crate) const fn constructed(number: u8) -> u8 {
     0xa0 | number
 }
 
-/// One tag, length and value.
+/// A tag-length-value element.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Element<'a> {
     pub(crate) tag: u8,
     pub(crate) content: &'a [u8],
-    /// With tag and length.
+    /// The whole element, with tag and length.
     pub(crate) whole: &'a [u8],
 }
 
-/// What is left to read.
+/// A cursor over DER.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Der<'a>(&'a [u8]);
 
@@ -48,10 +48,10 @@ impl<'a> Der<'a> {
         self.0.first().copied()
     }
 
-    /// The next element, whatever its type.
+    /// Parses the next element of any type.
     pub(crate) fn element(&mut self) -> Option<Element<'a>> {
         let (tag, rest) = self.0.split_first()?;
-        // A tag number of 31 or more takes further bytes; nothing in X.509 has one.
+        // High tag numbers (31 and above) do not occur in X.509.
         if tag & 0x1f == 0x1f {
             return None;
         }
@@ -77,23 +77,24 @@ impl<'a> Der<'a> {
         Some(Element { tag: *tag, content, whole })
     }
 
-    /// The content of the next element, which must have this tag.
+    /// Parses the next element, which must have this tag, and returns its content.
     pub(crate) fn take(&mut self, tag: u8) -> Option<&'a [u8]> {
         self.take_element(tag).map(|element| element.content)
     }
 
-    /// The next element, which must have this tag.
+    /// Parses the next element, which must have this tag.
     pub(crate) fn take_element(&mut self, tag: u8) -> Option<Element<'a>> {
         self.element().filter(|element| element.tag == tag)
     }
 
-    /// The content of the next element if it has this tag; `Some(None)` if it has another or there is none.
+    /// Parses an optional element and returns its content; `Some(None)` if it is absent.
     #[allow(clippy::option_option, reason = "malformed, absent and present are three things")]
     pub(crate) fn optional(&mut self, tag: u8) -> Option<Option<&'a [u8]>> {
         if self.peek() == Some(tag) { self.take(tag).map(Some) } else { Some(None) }
     }
 
-    /// An optional BOOLEAN whose default is false. Many tools encode that default although DER forbids it.
+    /// Parses an optional BOOLEAN with the default FALSE. An encoded default is accepted, since many tools write it although DER
+    /// forbids it.
     pub(crate) fn optional_boolean(&mut self) -> Option<bool> {
         match self.optional(BOOLEAN)? {
             None | Some([0]) => Some(false),
@@ -102,20 +103,20 @@ impl<'a> Der<'a> {
         }
     }
 
-    /// Refuses what is left over.
+    /// Requires that everything was parsed.
     pub(crate) fn end(self) -> Option<()> {
         self.is_empty().then_some(())
     }
 }
 
-/// The content of the one element that `bytes` are.
+/// The content of `bytes`, which must be exactly one element with this tag.
 pub(crate) fn only(bytes: &[u8], tag: u8) -> Option<&[u8]> {
     let mut der = Der::new(bytes);
     let content = der.take(tag)?;
     der.end().map(|()| content)
 }
 
-/// A non-negative INTEGER's content as a number.
+/// The value of a non-negative INTEGER's content.
 pub(crate) fn unsigned(content: &[u8]) -> Option<u32> {
     let magnitude = match content {
         [0] => return Some(0),
@@ -129,7 +130,7 @@ pub(crate) fn unsigned(content: &[u8]) -> Option<u32> {
     Some(magnitude.iter().fold(0, |number, byte| (number << 8) | u32::from(*byte)))
 }
 
-/// A BIT STRING's content whose length is whole bytes.
+/// The bytes of a BIT STRING's content without unused bits.
 pub(crate) fn bytes_of_bits(content: &[u8]) -> Option<&[u8]> {
     content.split_first().filter(|(unused, _)| **unused == 0).map(|(_, bytes)| bytes)
 }
@@ -146,7 +147,7 @@ pub(crate) fn named_bits(content: &[u8]) -> Option<u16> {
     Some((byte(0) << 8) | byte(1))
 }
 
-/// An object identifier's content in dotted form; hexadecimal where it is none. Cut where it is longer than any real one.
+/// An object identifier's content in dotted form, or in hexadecimal if it is malformed; cut after 32 bytes.
 pub(crate) fn dotted(content: &[u8]) -> String {
     let (content, end) = content
         .get(..32)

@@ -1,4 +1,4 @@
-//! Public keys by which no signature is checked, so that their holders can't finish a handshake.
+//! Public keys that are not accepted, so that their holders cannot complete a handshake.
 
 use x509_parser::{
     asn1_rs::FromDer,
@@ -10,41 +10,41 @@ use x509_parser::{
     x509::SubjectPublicKeyInfo,
 };
 
-/// Sizes of RSA keys, in bits, by which signatures are checked.
+/// Accepted sizes of RSA keys in bits.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
-/// The longest public exponent of RSA, in bits: a longer one would make a check arbitrarily expensive.
+/// The maximum size of an RSA public exponent in bits, which bounds the cost of a verification.
 const EXPONENT_BITS: usize = 33;
 
-/// Why no signature is checked by a key.
+/// Why a key is not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnusableKey {
-    /// Too short to be safe, or so long that a check would be expensive.
+    /// The RSA key is too short to be secure, or so long that verification is expensive.
     #[error("the certificate's RSA key has {bits} bits: 2048 to 8192 are accepted")]
     RsaSize {
-        /// Of the modulus.
+        /// The size of the modulus.
         bits: usize,
     },
-    /// Not an odd number from 3 to 2^33.
+    /// The public exponent is not an odd number from 3 to 2^33.
     #[error("the certificate's RSA key has a public exponent that is not accepted: use 65537")]
     RsaExponent,
-    /// RFC 4055 section 1.2: the key names its only padding.
+    /// The key is restricted to PSS (RFC 4055 section 1.2).
     #[error("the certificate's key is of type id-RSASSA-PSS: use an RSA key of type rsaEncryption")]
     RsassaPss,
-    /// RFC 5480 section 2.1.1.
+    /// The curve is not accepted (RFC 5480 section 2.1.1).
     #[error("the certificate's key is on a curve that is not accepted: P-256, P-384 and P-521 are")]
     Curve,
-    /// Neither RSA, nor ECDSA, nor Ed25519.
+    /// The key is not RSA, ECDSA or Ed25519.
     #[error("the certificate's key is of a type that is not accepted ({oid}): use RSA, ECDSA or Ed25519")]
     Type {
-        /// RFC 5280 section 4.1.1.2.
+        /// The algorithm's object identifier (RFC 5280 section 4.1.1.2).
         oid: String,
     },
-    /// RFC 5280 section 4.1.2.7.
-    #[error("the certificate's public key can't be read")]
+    /// The SubjectPublicKeyInfo is malformed (RFC 5280 section 4.1.2.7).
+    #[error("the certificate's public key cannot be parsed")]
     Malformed,
 }
 
-/// Why no signature is checked by this subjectPublicKeyInfo; none if one can be.
+/// Why the key of this SubjectPublicKeyInfo is not accepted; `None` if it is.
 #[must_use]
 pub fn unusable_key(spki: &[u8]) -> Option<UnusableKey> {
     let Ok((_, key)) = SubjectPublicKeyInfo::from_der(spki) else { return Some(UnusableKey::Malformed) };
@@ -74,7 +74,7 @@ fn unusable_rsa(key: &SubjectPublicKeyInfo<'_>) -> Option<UnusableKey> {
     (!is_accepted).then_some(UnusableKey::RsaExponent)
 }
 
-/// Of a number in big endian.
+/// The size in bits of a big-endian number.
 fn bits(number: &[u8]) -> usize {
     let zeros = number.iter().take_while(|byte| **byte == 0).count();
     let rest = number.get(zeros..).unwrap_or_default();
@@ -103,7 +103,7 @@ mod tests {
         }
     }
 
-    /// A key of this modulus' size in bytes.
+    /// A key with a modulus of this size in bytes.
     fn rsa(bytes: u16, exponent: &[u8]) -> Vec<u8> {
         let integer = |number: &[u8]| {
             let length = u16::try_from(number.len()).unwrap().to_be_bytes();
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_not_usable_is_named() {
+    fn unusable_keys_are_reported_by_reason() {
         for bytes in [64_u16, 128, 255, 1025, 2048, 8000] {
             let bits = usize::from(bytes) * 8;
             assert_eq!(unusable_key(&rsa(bytes, &[1, 0, 1])), Some(UnusableKey::RsaSize { bits }));
@@ -139,7 +139,7 @@ mod tests {
         }
         assert_eq!(unusable_key(b"key"), Some(UnusableKey::Malformed));
         let p256 = KeyPair::generate().unwrap().subject_public_key_info();
-        // id-ecPublicKey of X9.62 and its P-256, each with another last arc.
+        // id-ecPublicKey and P-256, each with another last arc.
         let changed = |arc: &[u8]| {
             let at = p256.windows(arc.len()).position(|window| window == arc).unwrap() + arc.len() - 1;
             let mut changed = p256.clone();

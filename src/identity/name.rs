@@ -1,4 +1,4 @@
-//! Distinguished names, compared as parsed names and never as strings.
+//! Distinguished names (RFC 5280 section 4.1.2.4). They are compared as parsed names, never as strings.
 
 mod attribute;
 mod normal;
@@ -19,24 +19,23 @@ pub use parse::{ParseNameError, ParseNameWarning};
 use value::Value;
 use x509_parser::asn1_rs::{Any, FromDer, Tag};
 
-/// A distinguished name (RFC 5280 section 4.1.2.4) in certificate order: the least specific RDN first.
+/// A distinguished name in certificate order: the least specific RDN first.
 ///
-/// Two are equal by the matching rule of RFC 5280 section 7.1: RDN by RDN in order, the attributes of a multi-valued RDN
-/// as a set, their values as Unicode text without regard to case, compatibility forms and the number of blanks, whatever
-/// ASN.1 string type they have. A value that is no string, or a string with bytes that its type does not have, equals
-/// only the same DER. So does a name that is larger than any honest one ([`MAX_NAME_BYTES`]), or a value that grows
-/// beyond measure when it is normalized: a peer must not cause that work.
+/// Equality follows RFC 5280 section 7.1: RDNs are compared in order, the attributes of a multi-valued RDN as a set, and values
+/// as Unicode text independent of the ASN.1 string type, ignoring case, compatibility forms and repeated whitespace. A value
+/// that is not a valid string equals only the same DER. So does a name larger than [`MAX_NAME_BYTES`], or a value that
+/// normalization would enlarge too much, so that strangers cannot cause that work.
 #[derive(Clone)]
 pub struct DistinguishedName {
     rdns: Packed,
-    /// What is compared, made when that is needed first: most names of strangers are never compared.
+    /// The normal form by which names are compared. Computed lazily, since most names of strangers are never compared.
     normal: OnceLock<Box<[u8]>>,
 }
 
-/// The largest name that is compared by more than its bytes. X.520 bounds its attributes to some 64 characters each.
+/// The maximum size in bytes of a name that is normalized. X.520 limits most attributes to 64 characters.
 pub const MAX_NAME_BYTES: usize = 4096;
 
-/// A relative distinguished name: attributes in the order in which they came.
+/// A relative distinguished name: its attributes in encoded order.
 #[derive(Clone, Debug)]
 struct Rdn {
     attributes: Vec<Attribute>,
@@ -44,35 +43,35 @@ struct Rdn {
 
 #[derive(Clone, Debug)]
 struct Attribute {
-    /// The type, dotted.
+    /// The type, as a dotted object identifier.
     oid: String,
     value: Value,
 }
 
-/// Why bytes are not a name.
+/// Why bytes are not a `Name`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
-    /// Not the DER of a `Name`.
+    /// They are not the DER of a `Name`.
     #[error("not a distinguished name in DER: {0}")]
     Malformed(&'static str),
-    /// An RDN without an attribute, which RFC 5280 section 4.1.2.4 forbids.
+    /// An RDN has no attribute (forbidden by RFC 5280 section 4.1.2.4).
     #[error("a distinguished name whose RDN {} is empty", index + 1)]
     EmptyRdn {
-        /// Which one, from 0.
+        /// Its index, from 0.
         index: usize,
     },
 }
 
-/// The first RDN in which a name differs from the one that was expected.
+/// The first RDN in which a name differs from the expected one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RdnDifference {
-    /// Which RDN, from 0, in certificate order.
+    /// Index of the RDN in certificate order, from 0.
     pub index: usize,
-    /// How many RDNs the longer of the names has.
+    /// The number of RDNs of the longer name.
     pub total: usize,
-    /// The expected RDN in RFC 4514 form; none where the name should have ended.
+    /// The expected RDN in RFC 4514 form; `None` if the name has too many.
     pub expected: Option<String>,
-    /// The RDN that was found; none where the name ended early.
+    /// The RDN that was found; `None` if the name has too few.
     pub found: Option<String>,
 }
 
@@ -87,7 +86,7 @@ impl fmt::Display for RdnDifference {
 }
 
 impl DistinguishedName {
-    /// Reads a `Name` in DER, its outer SEQUENCE included.
+    /// Parses a `Name` in DER, with its outer SEQUENCE.
     pub fn from_der(name_der: &[u8]) -> Result<Self, NameError> {
         let (rest, name) = element(name_der, Tag::Sequence, "no SEQUENCE of RDNs")?;
         if !rest.is_empty() {
@@ -112,15 +111,15 @@ impl DistinguishedName {
         Ok(Self::new(&rdns))
     }
 
-    /// Reads a name as an operator writes it, in one of four forms, distinguished by their shape:
+    /// Parses a name from a configuration. The form is detected:
     ///
-    /// * RFC 4514: `CN=a,O=b,C=DE`, no blanks around `,` and `=`, the most specific RDN first;
+    /// * RFC 4514: `CN=a,O=b,C=DE`, no spaces around `,` and `=`, the most specific RDN first;
     /// * OpenSSL: `C = DE, O = b, CN = a`, in certificate order;
     /// * OpenSSL's old form: `/C=DE/O=b/CN=a`, in certificate order;
-    /// * one RDN a line, in certificate order.
+    /// * one RDN per line, in certificate order.
     ///
-    /// A text of which two readings are possible is an error that says how to write each. One that has a single
-    /// reading but looks as if the other order was meant comes with a warning.
+    /// An ambiguous text is an error that shows how to write each interpretation. An unambiguous text that appears to be in the
+    /// wrong order gives a warning.
     pub fn parse(text: &str) -> Result<(Self, Option<ParseNameWarning>), ParseNameError> {
         let (name, warning) = parse::parse(text)?;
         if name.rdns.oversize().is_some() {
@@ -129,7 +128,7 @@ impl DistinguishedName {
         Ok((name, warning))
     }
 
-    /// Whether the names are equal by RFC 5280 section 7.1. The same as `==`.
+    /// Whether the names are equal by RFC 5280 section 7.1, like `==`.
     #[must_use]
     pub fn matches(&self, other: &Self) -> bool {
         self == other
@@ -151,14 +150,14 @@ impl DistinguishedName {
         Some(RdnDifference { index, total, expected: text(&expected), found: text(&found) })
     }
 
-    /// Whether it has no RDN, as the subject of a certificate may that is named by its SANs alone.
+    /// Whether it has no RDN, as the subject of a certificate that has only SANs.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.rdns.is_empty()
     }
 
-    /// Whether it lies in the subtree of `base`: whether its first RDNs are `base` (RFC 5280 section 4.2.1.10). Nothing where
-    /// it is too large, or has a value that grows too much, to be compared by more than bytes.
+    /// Whether it is in the subtree of `base`, that is, begins with the RDNs of `base` (RFC 5280 section 4.2.1.10). `None` if it
+    /// cannot be normalized.
     #[must_use]
     pub fn is_within(&self, base: &Self) -> Option<bool> {
         let is_folded = |attribute: &Attribute| match Normal::of(&attribute.value) {
@@ -167,11 +166,11 @@ impl DistinguishedName {
         };
         let is_comparable = self.rdns.oversize().is_none()
             && self.rdns().iter().flat_map(|rdn| &rdn.attributes).all(is_folded);
-        // Each part of the form that is compared says how long it is, so no name begins in the middle of an RDN.
+        // The normal form has length prefixes, so a prefix of it always ends at an RDN.
         is_comparable.then(|| self.normal().starts_with(base.normal()))
     }
 
-    /// The values of its emailAddress attributes; nothing for one that is no text.
+    /// The values of its emailAddress attributes; `None` for one that is not text.
     pub(crate) fn email_addresses(&self) -> impl Iterator<Item = Option<String>> {
         const EMAIL_ADDRESS: &str = "1.2.840.113549.1.9.1";
         let attributes = self.rdns().into_iter().flat_map(|rdn| rdn.attributes);
@@ -197,7 +196,7 @@ impl DistinguishedName {
 }
 
 impl Rdn {
-    /// Its attributes as they are compared, sorted.
+    /// The attributes in normal form, sorted.
     fn normal(&self) -> Vec<(&str, Normal)> {
         let attributes = self.attributes.iter();
         let mut pairs: Vec<_> =
@@ -237,7 +236,7 @@ impl Attribute {
     }
 }
 
-/// One DER element of a given type: what follows it, and what it holds.
+/// Parses a DER element with this tag. Returns the remaining input and the content.
 fn element<'a>(
     input: &'a [u8],
     tag: Tag,
@@ -251,7 +250,7 @@ fn element<'a>(
     }
 }
 
-/// The dotted form of an object identifier's content bytes (X.690 section 8.19).
+/// The dotted form of an object identifier's content (X.690 section 8.19).
 pub(super) fn dotted(bytes: &[u8]) -> Option<String> {
     let mut arcs: Vec<u128> = Vec::new();
     let mut arc: u128 = 0;

@@ -1,13 +1,13 @@
-//! Subject alternative names, RFC 5280 section 4.2.1.6, and how a registered one is compared with a presented one.
+//! Subject alternative names (RFC 5280 section 4.2.1.6) and their comparison (section 7).
 
 use std::net::IpAddr;
 
 use x509_parser::extensions::GeneralName;
 
-/// A subject alternative name of a kind that an application can be registered by (RFC 8705 section 2.1.2).
+/// A subject alternative name of a kind that can be registered (RFC 8705 section 2.1.2).
 ///
-/// Names of other kinds are not kept, nor are those that hold anything but visible ASCII: a certificate's IA5String can
-/// hold a NUL, by which a name has passed for a shorter one before.
+/// Names in certificates with other characters than visible ASCII are ignored: an IA5String can contain NUL, which has been
+/// used to pass off a name as a shorter one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SubjectAltName {
     /// dNSName, RFC 8705's `tls_client_auth_san_dns`.
@@ -20,16 +20,16 @@ pub enum SubjectAltName {
     Email(String),
 }
 
-/// Why a text cannot be a subject alternative name of its kind.
+/// Why a text is not a valid subject alternative name of its kind.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SanError {
-    /// Nothing was written.
+    /// The text is empty.
     #[error("empty; expected {expected}")]
     Empty {
-        /// What would do.
+        /// What is expected instead.
         expected: &'static str,
     },
-    /// A blank, a control character or something outside ASCII.
+    /// It contains whitespace, a control character or a non-ASCII character.
     #[error(
         "contains {found:?}, which a name in a certificate cannot; write international names in their ASCII form (xn--...)"
     )]
@@ -37,12 +37,12 @@ pub enum SanError {
         /// The first such character.
         found: char,
     },
-    /// Not of the right shape.
+    /// It does not have the syntax of its kind.
     #[error("{found:?} is not {expected}")]
-    Shape {
-        /// What was written.
+    Syntax {
+        /// The text.
         found: String,
-        /// What would do.
+        /// What is expected instead.
         expected: &'static str,
     },
 }
@@ -53,7 +53,7 @@ const IP: &str = "an IPv4 or IPv6 address without a port or a prefix length";
 const EMAIL: &str = "a mailbox such as client@example.com";
 
 impl SubjectAltName {
-    /// Reads a dNSName. A wildcard is taken as the literal text it is.
+    /// Parses a dNSName. A wildcard is literal text.
     pub fn dns(text: &str) -> Result<Self, SanError> {
         let text = visible(text, DNS)?;
         let name = text.strip_suffix('.').unwrap_or(text);
@@ -64,7 +64,7 @@ impl SubjectAltName {
         shape(shaped, text, DNS).map(|()| Self::Dns(text.to_owned()))
     }
 
-    /// Reads a uniformResourceIdentifier, which must be absolute (RFC 5280 section 4.2.1.6).
+    /// Parses a uniformResourceIdentifier, which must be absolute (RFC 5280 section 4.2.1.6).
     pub fn uri(text: &str) -> Result<Self, SanError> {
         let text = visible(text, URI)?;
         let shaped = text.split_once(':').is_some_and(|(scheme, rest)| {
@@ -76,13 +76,13 @@ impl SubjectAltName {
         shape(shaped, text, URI).map(|()| Self::Uri(text.to_owned()))
     }
 
-    /// Reads an iPAddress.
+    /// Parses an iPAddress.
     pub fn ip(text: &str) -> Result<Self, SanError> {
         let text = visible(text, IP)?;
-        text.parse().map(Self::Ip).map_err(|_| SanError::Shape { found: text.to_owned(), expected: IP })
+        text.parse().map(Self::Ip).map_err(|_| SanError::Syntax { found: text.to_owned(), expected: IP })
     }
 
-    /// Reads an rfc822Name.
+    /// Parses an rfc822Name.
     pub fn email(text: &str) -> Result<Self, SanError> {
         let text = visible(text, EMAIL)?;
         let shaped = text.rsplit_once('@').is_some_and(|(local, domain)| {
@@ -91,12 +91,11 @@ impl SubjectAltName {
         shape(shaped, text, EMAIL).map(|()| Self::Email(text.to_owned()))
     }
 
-    /// Whether two names are the same by the rules of RFC 5280 section 7.
+    /// Whether two names are equal by RFC 5280 section 7.
     ///
-    /// A dNSName is compared without regard to case or a trailing dot, and no wildcard is expanded. Of a URI the scheme
-    /// and the host ignore case, the rest is exact (section 7.4). An address is compared by its bytes, so that an
-    /// IPv4-mapped IPv6 address is not the IPv4 one. The domain of a mailbox ignores case, what stands before the `@`
-    /// does not (section 7.5).
+    /// A dNSName ignores case and a trailing dot, and wildcards are not expanded. A URI ignores case in the scheme and the host
+    /// only (section 7.4). Addresses are compared byte by byte, so that an IPv4-mapped IPv6 address differs from the IPv4
+    /// address. A mailbox ignores case in the domain only (section 7.5).
     #[must_use]
     pub fn matches(&self, other: &Self) -> bool {
         match (self, other) {
@@ -113,7 +112,7 @@ impl SubjectAltName {
         }
     }
 
-    /// The name as a certificate presents it, or nothing where it is of no use here.
+    /// Converts a name of a certificate; `None` if it is of an unsupported kind or malformed.
     pub(super) fn from_general(name: &GeneralName<'_>) -> Option<Self> {
         let text = |text: &str| is_visible(text).then(|| text.to_owned());
         match name {
@@ -144,7 +143,7 @@ fn visible<'a>(text: &'a str, expected: &'static str) -> Result<&'a str, SanErro
 }
 
 fn shape(shaped: bool, found: &str, expected: &'static str) -> Result<(), SanError> {
-    if shaped { Ok(()) } else { Err(SanError::Shape { found: found.to_owned(), expected }) }
+    if shaped { Ok(()) } else { Err(SanError::Syntax { found: found.to_owned(), expected }) }
 }
 
 fn normal_mailbox(mailbox: &str) -> String {

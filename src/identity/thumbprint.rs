@@ -1,4 +1,4 @@
-//! The SHA-256 thumbprint of a certificate, RFC 8705 section 3.1.
+//! SHA-256 thumbprints of certificates (RFC 8705 section 3.1).
 
 use std::{fmt, path::Path, str::FromStr};
 
@@ -9,9 +9,7 @@ use base64::{
 };
 use sha2::{Digest, Sha256};
 
-/// The SHA-256 hash of a certificate's DER: what RFC 8705 section 3.1 calls `x5t#S256`.
-///
-/// Two certificates are the same exactly when their thumbprints are.
+/// The SHA-256 hash of a certificate's DER, `x5t#S256` in RFC 8705 section 3.1. It identifies a certificate.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Thumbprint([u8; 32]);
 
@@ -22,19 +20,19 @@ impl Thumbprint {
         Self(sha256(der))
     }
 
-    /// A thumbprint that is already known.
+    /// A thumbprint from its bytes.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// The hash's bytes.
+    /// The bytes of the hash.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// The form of a token's `cnf` claim, `x5t#S256`: base64url without padding (RFC 7515 section 2).
+    /// Base64url without padding (RFC 7515 section 2), as in the `x5t#S256` member of a `cnf` claim.
     #[must_use]
     pub fn base64url(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.0)
@@ -54,57 +52,55 @@ impl fmt::Debug for Thumbprint {
     }
 }
 
-/// What a thumbprint may look like, for error messages.
+/// The accepted forms, for error messages.
 const EXPECTED: &str =
     "a SHA-256 thumbprint is 64 hex digits or 43 characters of base64: `mtls-edge inspect CERT` prints it";
 
 /// Why a text is not a SHA-256 thumbprint.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ThumbprintError {
-    /// Nothing was written.
+    /// The text is empty.
     #[error("empty; {EXPECTED}")]
     Empty,
-    /// A hash of another kind, known by its label or its length.
+    /// Another hash, recognized by its label or its length.
     #[error("looks like {algorithm} ({bytes} bytes); {EXPECTED}")]
     OtherHash {
-        /// Which hash.
+        /// The hash algorithm.
         algorithm: &'static str,
-        /// How many bytes were found.
+        /// The number of bytes found.
         bytes: usize,
     },
     /// Hex digits, but not 64.
     #[error("{digits} hex digits; {EXPECTED}")]
     HexLength {
-        /// How many hex digits were found.
+        /// The number of hex digits found.
         digits: usize,
     },
-    /// Characters that fit, but not the base64 of 32 bytes.
+    /// Base64 characters, but not the base64 of 32 bytes.
     #[error("{characters} characters that are not base64 of 32 bytes; {EXPECTED}")]
     Base64 {
-        /// How many characters were found, padding aside.
+        /// The number of characters found, without padding.
         characters: usize,
     },
-    /// A character that no form has.
+    /// A character that no form contains.
     #[error("contains {found:?}; {EXPECTED}")]
     Character {
         /// The first such character.
         found: char,
     },
-    /// A certificate was pasted instead of its hash.
+    /// A PEM certificate instead of its hash.
     #[error("a PEM certificate, not its thumbprint; put it in a file and name that as `certificate`")]
     Pem,
-    /// The name of a file.
-    #[error(
-        "the name of a file; write certificate = {file:?}, or paste what `mtls-edge inspect {file}` prints"
-    )]
+    /// A file name.
+    #[error("a file name; write certificate = {file:?}, or paste what `mtls-edge inspect {file}` prints")]
     File {
-        /// The name.
+        /// The file name.
         file: String,
     },
     /// A JWK (RFC 7517).
     #[error("a JWK; {}", advice(x5t_s256.as_deref()))]
     Jwk {
-        /// Its thumbprint, if it has one.
+        /// Its `x5t#S256`, if it has one.
         x5t_s256: Option<String>,
     },
 }
@@ -119,8 +115,8 @@ fn advice(x5t_s256: Option<&str>) -> String {
 impl FromStr for Thumbprint {
     type Err = ThumbprintError;
 
-    /// Reads what tools print: 64 hex digits of any case, with or without colons, blanks or hyphens between bytes; 43
-    /// characters of base64url or standard base64, with or without padding; a label such as `sha256 Fingerprint=` before either.
+    /// Parses the forms that tools print: 64 hex digits in any case, with or without colons, spaces or hyphens between bytes; 43
+    /// characters of base64url or standard base64, with or without padding; either with a label such as `sha256 Fingerprint=`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim_matches(is_ignorable);
         if text.starts_with("-----BEGIN") {
@@ -144,19 +140,20 @@ impl FromStr for Thumbprint {
     }
 }
 
-/// Blanks, and signs without a width that are copied along (Windows' certificate dialog has U+200E).
+/// Whether a character is ignored: whitespace, and zero-width characters that are copied by accident (Windows' certificate
+/// dialog contains U+200E).
 fn is_ignorable(c: char) -> bool {
     c.is_whitespace() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{feff}')
 }
 
-/// A hash's name and its length in bytes.
+/// The name of a hash and its length in bytes.
 type Algorithm = (&'static str, usize);
 
 const HASHES: [Algorithm; 6] =
     [("MD5", 16), ("SHA-1", 20), ("SHA-224", 28), ("SHA-256", 32), ("SHA-384", 48), ("SHA-512", 64)];
 
-/// The text without the label before it, and the hash that the label names: openssl prints `sha256 Fingerprint=`, keytool `SHA256:`,
-/// PowerShell `Thumbprint :`.
+/// The text without its label, and the hash that the label names: openssl prints `sha256 Fingerprint=`, keytool `SHA256:`, PowerShell
+/// `Thumbprint :`.
 fn strip_label(text: &str) -> (Option<Algorithm>, &str) {
     let Some((label, rest)) = text.split_once(['=', ':']) else { return (None, text) };
     let word: String =
@@ -168,7 +165,7 @@ fn strip_label(text: &str) -> (Option<Algorithm>, &str) {
     };
     let named = HASHES.iter().find(|(name, _)| name.replace('-', "").eq_ignore_ascii_case(&word));
     let is_label = named.is_some() || (word.is_empty() && !label.is_empty());
-    // A label may be followed by another sign: `SHA256 Fingerprint: =`.
+    // A label may have two delimiters: `SHA256 Fingerprint: =`.
     if is_label { (named.copied(), rest.trim_start_matches(['=', ':', ' '])) } else { (None, text) }
 }
 
@@ -180,7 +177,7 @@ fn parse(text: &str) -> Result<Thumbprint, ThumbprintError> {
         .map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
         .collect();
     match digits {
-        // 43 hex digits and hyphens are base64url too, and nothing else that is right.
+        // 43 hex digits and hyphens are valid base64url only.
         Some(digits) if text.contains(':') || text.len() != 43 => from_hex(&digits),
         _ => from_base64(text),
     }
@@ -234,7 +231,7 @@ fn x5t_s256(json: &str) -> Option<String> {
     jwk.get("x5t#S256")?.as_str().map(str::to_owned)
 }
 
-/// SHA-256, the one hash that this module's facts are kept by.
+/// SHA-256, the only hash in this module.
 pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
@@ -260,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_named() {
+    fn errors_say_what_was_found() {
         assert_eq!(error("  "), ThumbprintError::Empty);
         assert_eq!(error("sha256 Fingerprint="), ThumbprintError::Empty);
         assert_eq!(
@@ -283,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn other_hashes_are_called_by_their_name() {
+    fn other_hashes_are_reported_by_name() {
         for (algorithm, bytes) in HASHES.iter().filter(|(name, _)| *name != "SHA-256") {
             let expected = ThumbprintError::OtherHash { algorithm, bytes: *bytes };
             let bytes = vec![0xab; *bytes];
@@ -293,7 +290,7 @@ mod tests {
                 assert_eq!(error(&format!("{algorithm} Fingerprint={text}")), expected, "{text}");
             }
         }
-        // A label says what it is, whatever its length.
+        // A label decides, independent of the length.
         assert_eq!(
             error(&format!("SHA1: {}", "ab".repeat(32))),
             ThumbprintError::OtherHash { algorithm: "SHA-1", bytes: 20 }
@@ -302,19 +299,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_written_form_reads_back(bytes: [u8; 32]) {
+        fn every_printed_form_is_parsed(bytes: [u8; 32]) {
             let thumbprint = Thumbprint::from_bytes(bytes);
             let colons = bytes.map(|b| format!("{b:02X}")).join(":");
-            let (blanks, hyphens) = (colons.replace(':', " "), colons.replace(':', "-"));
+            let (spaces, hyphens) = (colons.replace(':', " "), colons.replace(':', "-"));
             let base64 = thumbprint.base64url();
             let standard = STANDARD.encode(bytes);
             for text in [
                 thumbprint.to_string(),
                 thumbprint.to_string().to_uppercase(),
                 colons.clone(),
-                blanks.clone(),
+                spaces.clone(),
                 hyphens,
-                format!("\u{200e}{}", blanks.to_lowercase()),
+                format!("\u{200e}{}", spaces.to_lowercase()),
                 base64.clone(),
                 format!("{base64}="),
                 standard.clone(),

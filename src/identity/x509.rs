@@ -1,4 +1,5 @@
-//! A certificate as strict DER (RFC 5280 section 4.1): its frame, cheap to read, and its extensions, read when they matter.
+//! Strict parsing of certificates (RFC 5280 section 4.1): the fields first, which is cheap, and the extensions only when they
+//! are needed.
 
 pub(crate) mod extensions;
 pub(crate) mod general_name;
@@ -16,28 +17,28 @@ use crate::clock::Timestamp;
 pub(crate) use extensions::{Extensions, Malformed};
 pub(crate) use signature::{SignatureFault, Signed, algorithm_name, is_accepted};
 
-/// A certificate's fields as they are encoded; the extensions are not looked into.
+/// The fields of a certificate, still encoded, with unparsed extensions.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Outline<'a> {
     pub(crate) signed: Signed<'a>,
-    /// 1 to 3.
+    /// The X.509 version, 1 to 3.
     pub(crate) version: u32,
-    /// The content of the INTEGER.
+    /// The content of the serial number INTEGER.
     pub(crate) serial: &'a [u8],
-    /// With its outer SEQUENCE.
+    /// In DER, with the outer SEQUENCE.
     pub(crate) issuer: &'a [u8],
     pub(crate) validity: Validity,
-    /// With its outer SEQUENCE.
+    /// In DER, with the outer SEQUENCE.
     pub(crate) subject: &'a [u8],
-    /// With its outer SEQUENCE.
+    /// In DER, with the outer SEQUENCE.
     pub(crate) spki: &'a [u8],
     extensions: &'a [u8],
 }
 
 impl<'a> Outline<'a> {
-    /// Reads a certificate's frame; the error names what is wrong with it.
+    /// Parses the fields of a certificate.
     ///
-    /// Unique identifiers (section 4.1.2.8) are refused: no CA in use writes them.
+    /// Unique identifiers (section 4.1.2.8) are rejected, since CAs in use do not write them.
     pub(crate) fn parse(certificate: &'a [u8]) -> Result<Self, Malformed> {
         let (tbs, signed) = Signed::parse(certificate).ok_or(Malformed::Field("certificate"))?;
         let mut tbs = Der::new(tbs);
@@ -70,19 +71,19 @@ impl<'a> Outline<'a> {
         Ok(Self { signed, version, serial, issuer, validity, subject, spki, extensions })
     }
 
-    /// Reads every extension.
+    /// Parses all extensions.
     pub(crate) fn extensions(&self) -> Result<Extensions, Malformed> {
         Extensions::read(self.extensions)
     }
 
-    /// subjectKeyIdentifier and the keyIdentifier of authorityKeyIdentifier (sections 4.2.1.1 and 4.2.1.2). Hints: what
-    /// cannot be read is not there.
+    /// The subjectKeyIdentifier and the keyIdentifier of authorityKeyIdentifier (sections 4.2.1.2 and 4.2.1.1). They are only
+    /// hints, so malformed ones are ignored.
     pub(crate) fn key_identifiers(&self) -> (Option<&'a [u8]>, Option<&'a [u8]>) {
         extensions::key_identifiers(self.extensions)
     }
 }
 
-/// Two times (section 4.1.2.5), the first not after the second.
+/// Parses a validity (section 4.1.2.5); notBefore must not be after notAfter.
 fn validity(content: &[u8]) -> Option<Validity> {
     let mut der = Der::new(content);
     let (not_before, not_after) = (time(der.element()?)?, time(der.element()?)?);
@@ -90,7 +91,7 @@ fn validity(content: &[u8]) -> Option<Validity> {
     (not_before <= not_after).then_some(Validity { not_before, not_after })
 }
 
-/// A UTCTime or GeneralizedTime in the one form that RFC 5280 allows.
+/// Parses a UTCTime or GeneralizedTime in the form that RFC 5280 section 4.1.2.5 requires.
 pub(crate) fn time(element: Element<'_>) -> Option<Timestamp> {
     let (year, rest) = match (element.tag, element.content.len()) {
         (der::UTC_TIME, 13) => {

@@ -73,7 +73,7 @@ fn read(path: &Path) -> Result<TicketSecrets, Fault> {
         secrets.push(secret);
         lines.push(number);
     }
-    TicketSecrets::new(secrets).ok_or_else(|| fault(" holds no key".to_owned(), make()))
+    TicketSecrets::new(secrets).ok_or_else(|| fault(" contains no key".to_owned(), make()))
 }
 
 /// Parses one key. The error says what was found without repeating it.

@@ -1,7 +1,7 @@
-//! The parameters of a request, parsed once, each with the one value that every server reads.
+//! The parameters of a request, parsed once, each with the value that every upstream reads.
 //!
-//! The authorization server behind the edge may be written in anything, and each parser has its own tolerance. A request that the
-//! edge and some common server could read differently is refused here, by the grammar of each part.
+//! The authorization server may use any framework, and parsers differ in what they tolerate. A request that the edge and a
+//! common server could read differently is refused, by the grammar of each part.
 
 mod authorization;
 mod content_type;
@@ -17,16 +17,16 @@ use http::{HeaderMap, Method, request::Parts};
 
 use content_type::{BodyKind, BodyType, Bytes, body_type};
 
-/// The parameters that the edge reads: each may occur once in a place, under its exact name, and must have the same value in every
-/// place. Names are lower-case ASCII letters and underscores. All other parameters are passed on unread, however often they occur.
+/// The parameters that the edge reads. Each may occur once per place, under its exact name, and must have the same value in all
+/// places. Names consist of lower-case ASCII letters and underscores. Other parameters are ignored, even if they are repeated.
 #[derive(Clone, Copy, Debug)]
 pub struct Interest<const N: usize> {
     names: [&'static str; N],
-    /// A bit for each letter that a name begins with which may mean something.
+    /// A bit for each first letter of the names that have a meaning.
     initials: u32,
 }
 
-/// One of the parameters of an [`Interest`].
+/// A parameter of an [`Interest`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Wanted {
     index: usize,
@@ -34,7 +34,7 @@ struct Wanted {
 }
 
 impl<const N: usize> Interest<N> {
-    /// Interest in these parameters.
+    /// An interest in these parameters.
     #[must_use]
     pub const fn new(names: [&'static str; N]) -> Self {
         let mut initials = name::INITIALS;
@@ -48,7 +48,7 @@ impl<const N: usize> Interest<N> {
         Self { names, initials }
     }
 
-    /// The parameter that has exactly this name.
+    /// The parameter with exactly this name.
     fn exactly(&self, name: &[u8]) -> Option<Wanted> {
         let index = self.names.iter().position(|wanted| wanted.as_bytes() == name)?;
         self.names.get(index).map(|name| Wanted { index, name })
@@ -61,10 +61,10 @@ impl<const N: usize> Interest<N> {
     }
 }
 
-/// The values found in one place, in the order of the interest's names.
+/// The values in one place, in the order of the interest's names.
 type Values<const N: usize> = [Option<String>; N];
 
-/// Adds a value to those of its place, where it must be the only one (RFC 6749 section 3.2).
+/// Adds a value to those of a place, where a parameter must not be repeated (RFC 6749 section 3.2).
 fn add<const N: usize>(values: &mut Values<N>, wanted: Wanted, value: String) -> Result<(), ParameterError> {
     match values.get_mut(wanted.index).map(|place| place.replace(value)) {
         Some(Some(_)) => Err(ParameterError::Repeated(wanted.name)),
@@ -80,11 +80,13 @@ pub struct Parameters<const N: usize> {
 }
 
 impl<const N: usize> Parameters<N> {
-    /// Reads the parameters of interest from the body (a form or JSON), from HTTP Basic (form-decoded, RFC 6749 section 2.3.1) and
-    /// from the query. On other methods than GET and HEAD a query gives no value, but may not contradict one, since servers may
-    /// read it.
+    /// Parses the parameters of interest in the body (a form or JSON), in HTTP Basic (form-decoded, RFC 6749 section 2.3.1) and
+    /// in the query. With other methods than GET and HEAD the query is not used, but must not contradict another place,
+    /// since servers may read it.
     ///
-    /// Fails if a part can't be read strictly, or a parameter has two values.
+    /// # Errors
+    ///
+    /// If a part violates its grammar, or a parameter has two values.
     pub fn parse(head: &Parts, body: &[u8], interest: &Interest<N>) -> Result<Self, ParameterError> {
         let in_query = match head.uri.query() {
             Some(query) => form::values(query.as_bytes(), interest)?,
@@ -111,7 +113,7 @@ impl<const N: usize> Parameters<N> {
         Ok(Self { names: interest.names, values })
     }
 
-    /// The value of a parameter of interest. One without a value is treated as if it were not sent (RFC 6749 section 3.1).
+    /// The value of a parameter of interest. An empty value is treated as absent (RFC 6749 section 3.1).
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         let index = self.names.iter().position(|wanted| *wanted == name)?;
@@ -130,20 +132,20 @@ fn in_body<const N: usize>(
     }
     match kind {
         BodyKind::Json => json::values(body, interest),
-        // Some servers look at the body, not at its type.
+        // Some servers detect the format from the body and ignore its type.
         BodyKind::Form if looks_like_json(body) => Err(ParameterError::NotForm),
         BodyKind::Form => form::values(body, interest),
     }
 }
 
-/// Whether a body is ASCII, once a form's escapes are decoded: any other byte is another character in each charset.
+/// Whether a body is ASCII after decoding: the meaning of other bytes depends on the charset.
 fn is_ascii(kind: BodyKind, body: &[u8]) -> bool {
     let is_escape = |three: &[u8]| matches!(three, [b'%', b'8'..=b'9' | b'a'..=b'f' | b'A'..=b'F', _]);
     body.is_ascii() && (kind == BodyKind::Json || !body.windows(3).any(is_escape))
 }
 
-/// Whether a body begins as JSON does, which some servers read whatever its type: with a bracket or a quotation mark, or a comment
-/// before one, in UTF-8 or UTF-16 (Python detects it), after byte order marks and whitespace. No form's first name begins so.
+/// Whether a body begins like JSON, which some servers read whatever its type: with a bracket, a quotation mark or a comment, in
+/// UTF-8 or UTF-16 (which Python detects), after byte order marks and whitespace. The first name of a form does not begin so.
 fn looks_like_json(body: &[u8]) -> bool {
     let first = body.iter().find(|byte| !matches!(byte, 0..=b' ' | 0x7f | 0xef | 0xbb | 0xbf | 0xfe | 0xff));
     first.is_some_and(|first| b"{[(\"'/#<)".contains(first))

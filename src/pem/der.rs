@@ -1,4 +1,4 @@
-//! DER, as far as is needed to tell one kind of object from another and to see where it ends.
+//! DER parsing that distinguishes kinds of objects and finds their end.
 
 use super::{
     fault::Fault,
@@ -14,10 +14,10 @@ const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 /// `[0]`, constructed.
 const CONTEXT_0: u8 = 0xa0;
-/// Of BER, whose end is marked: no DER.
+/// The indefinite length of BER, which DER does not allow.
 const INDEFINITE: u8 = 0x80;
 
-/// Whether a file is DER and not text: a SEQUENCE that has a length of several bytes, or, as small keys, just its own.
+/// Whether a file is DER and not text: a SEQUENCE with a length of several bytes, or a short one that is exactly the file.
 pub(super) fn is_der(file: &[u8]) -> bool {
     match file {
         [SEQUENCE, length, INTEGER | SEQUENCE, ..] if *length < 0x80 => {
@@ -28,19 +28,19 @@ pub(super) fn is_der(file: &[u8]) -> bool {
     }
 }
 
-/// Whether `der` is one object of this kind from its first to its last byte.
+/// Checks that `der` is exactly one object of this kind.
 pub(super) fn check(der: &[u8], wanted: Wanted, line: Option<usize>, kind: &Kind) -> Result<(), Fault> {
     let broken = |what: &str| Err(Fault::of_object(line, what));
     if let [SEQUENCE, INDEFINITE, rest @ ..] = der {
         return match rest.first() {
             Some(&INTEGER) => Err(Fault::unexpected(wanted, &Kind::Pkcs12, line)),
             Some(&OBJECT_IDENTIFIER) => Err(Fault::unexpected(wanted, &Kind::Pkcs7, line)),
-            _ => broken("it is in BER with an indefinite length, expected DER"),
+            _ => broken("it is BER with an indefinite length, expected DER"),
         };
     }
     let Some((tag, content, after)) = element(der) else {
         let what = match missing(der) {
-            Some(missing) => format!("it is cut short: the last {missing} bytes are missing"),
+            Some(missing) => format!("it is truncated: the last {missing} bytes are missing"),
             None => "it is not DER".to_owned(),
         };
         return broken(&what);
@@ -51,13 +51,13 @@ pub(super) fn check(der: &[u8], wanted: Wanted, line: Option<usize>, kind: &Kind
             broken("found a private key in another encoding than its label says")
         }
         Some(found) if found != *kind => Err(Fault::unexpected(wanted, &found, line)),
-        None => broken(&format!("it has not the structure of {kind}")),
-        // What `openssl x509 -trustout` writes has its trust settings behind the certificate.
+        None => broken(&format!("it does not have the structure of {kind}")),
+        // `openssl x509 -trustout` appends trust settings to the certificate.
         Some(Kind::Certificate) if is_trust_settings(after) => {
             Err(Fault::unexpected(wanted, &Kind::TrustedCertificate, line))
         }
         Some(_) if !after.is_empty() => broken(&format!(
-            "found more after the end of {kind} (bytes: {}), expected one object",
+            "found data after the end of {kind} (bytes: {}), expected one object",
             after.len()
         )),
         Some(_) => Ok(()),
@@ -68,12 +68,12 @@ fn is_trust_settings(after: &[u8]) -> bool {
     matches!(element(after), Some((SEQUENCE, content, [])) if kind_of(content).is_none())
 }
 
-/// What a DER file is.
+/// The kind of object in a DER file.
 pub(super) fn kind_of_file(der: &[u8]) -> Option<Kind> {
     element(der).and_then(|(_, content, _)| kind_of(content))
 }
 
-/// The kind of object that a SEQUENCE with this content is.
+/// The kind of object of a SEQUENCE with this content.
 fn kind_of(content: &[u8]) -> Option<Kind> {
     let outer = children(content)?;
     let tags: Vec<u8> = outer.iter().map(|(tag, _)| *tag).collect();
@@ -93,7 +93,7 @@ fn kind_of(content: &[u8]) -> Option<Kind> {
     })
 }
 
-/// By the first fields of what was signed (RFC 5280 sections 4.1 and 5.1, RFC 2986, RFC 5755).
+/// The kind of a signed object, by the first fields of its TBS part (RFC 5280 sections 4.1 and 5.1, RFC 2986, RFC 5755).
 fn signed(tbs: &[u8]) -> Option<Kind> {
     const TIME: [u8; 2] = [UTC_TIME, GENERALIZED_TIME];
     let tags: Vec<u8> = children(tbs)?.iter().map(|(tag, _)| *tag).collect();
@@ -110,7 +110,7 @@ fn signed(tbs: &[u8]) -> Option<Kind> {
     })
 }
 
-/// The tags and contents of the elements in a constructed one; none if they do not fill it.
+/// The tags and contents of the elements in a constructed element; `None` if it is malformed.
 fn children(mut content: &[u8]) -> Option<Vec<(u8, &[u8])>> {
     let mut children = Vec::new();
     while !content.is_empty() {
@@ -121,20 +121,21 @@ fn children(mut content: &[u8]) -> Option<Vec<(u8, &[u8])>> {
     Some(children)
 }
 
-/// The first element: its tag, its content, and what follows.
+/// The tag and content of the first element, and the rest.
 fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (tag, length, rest) = header(bytes)?;
     let (content, rest) = rest.split_at_checked(length)?;
     Some((tag, content, rest))
 }
 
-/// How many bytes of the first element are missing.
+/// How many bytes of the first element are missing, if it is truncated.
 fn missing(bytes: &[u8]) -> Option<usize> {
     let (_, length, rest) = header(bytes)?;
     length.checked_sub(rest.len()).filter(|missing| *missing > 0)
 }
 
-/// The tag, the length and what follows; tags of one byte, lengths in their shortest form (X.690 section 10.1).
+/// The tag and length of the first element, and the rest. Tags have one byte, and lengths their shortest form (X.690 section
+/// 10.1).
 fn header(bytes: &[u8]) -> Option<(u8, usize, &[u8])> {
     let [tag, first, rest @ ..] = bytes else { return None };
     if *first < 0x80 {

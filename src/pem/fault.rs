@@ -1,13 +1,13 @@
-//! What is wrong with a file, in words for its operator.
+//! Errors of PEM and DER files, with instructions for the operator.
 
 use std::fmt;
 
 use super::kind::{Kind, Wanted};
 use crate::text::suggest::shell_word;
 
-/// Why a file can't be used.
+/// Why a file cannot be used.
 ///
-/// Displayed, it is to follow the file's name directly: `, line 3: found ...` or ` is empty`.
+/// `Display` directly follows the file's name: `, line 3: found ...` or ` is empty`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     line: Option<usize>,
@@ -16,21 +16,21 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// Of the file as a whole: a predicate, such as `is empty`.
+    /// An error of the whole file: a predicate, such as `is empty`.
     pub(super) fn of_file(what: impl Into<String>) -> Self {
         Self { line: None, what: what.into(), help: None }
     }
 
-    /// At a line, from 1.
+    /// An error at a line, from 1.
     pub(super) fn at(line: usize, what: impl Into<String>) -> Self {
         Self { line: Some(line), what: what.into(), help: None }
     }
 
-    /// In the section that begins on this line, or in a DER file.
+    /// An error in the section that begins on this line, or in a DER file.
     pub(super) fn of_object(line: Option<usize>, what: &str) -> Self {
         match line {
             Some(line) => Self::at(line, what),
-            None => Self::of_file(format!("can't be used: {what}")),
+            None => Self::of_file(format!("cannot be used: {what}")),
         }
     }
 
@@ -38,7 +38,7 @@ impl Fault {
         Self { help: Some(help), ..self }
     }
 
-    /// Something else than what is wanted; without a line: the whole file is it.
+    /// An object of another kind; without a line, the whole file.
     pub(super) fn unexpected(wanted: Wanted, kind: &Kind, line: Option<usize>) -> Self {
         let what = match line {
             Some(_) => format!("found {kind}, expected {wanted}"),
@@ -47,10 +47,10 @@ impl Fault {
         Self { line, what, help: Some(kind.help(wanted, line.is_none())) }
     }
 
-    /// Nothing of what is wanted.
+    /// The file does not contain what is wanted.
     pub(super) fn missing(wanted: Wanted) -> Self {
         let (noun, boundary) = wanted.described();
-        Self::of_file(format!("holds no {noun} (no \"{boundary}\" line)"))
+        Self::of_file(format!("contains no {noun} (no \"{boundary}\" line)"))
     }
 
     pub(super) fn second_key(line: usize, first: usize) -> Self {
@@ -58,7 +58,7 @@ impl Fault {
         Self::at(line, what).help("leave the key of the certificate in the file, and remove the other one")
     }
 
-    /// How to make a file that can be used of this one, if that can be said, for a file of this name.
+    /// How to fix the file, if known: a command or step for a file with this name.
     #[must_use]
     pub fn help_for(&self, file: &str) -> Option<String> {
         let new = shell_word(&format!("{file}.new"));

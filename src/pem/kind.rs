@@ -1,8 +1,8 @@
-//! The kinds of things that files hold, by their labels, and how to make of each what is wanted.
+//! The kinds of objects in files, by label, and how to convert each to what is wanted.
 
 use std::fmt;
 
-/// What a file is read for.
+/// The kind of object that a file is read for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
     Certificate,
@@ -11,7 +11,7 @@ pub(super) enum Wanted {
 }
 
 impl Wanted {
-    /// The kind of a section that is used.
+    /// The kind of section that is used.
     pub(super) fn kind(self) -> &'static Kind {
         match self {
             Self::Certificate => &Kind::Certificate,
@@ -20,7 +20,7 @@ impl Wanted {
         }
     }
 
-    /// The noun, and the boundary line to look for.
+    /// The noun for messages, and the boundary line.
     pub(super) fn described(self) -> (&'static str, &'static str) {
         match self {
             Self::Certificate => ("certificate", "-----BEGIN CERTIFICATE-----"),
@@ -37,24 +37,24 @@ impl fmt::Display for Wanted {
     }
 }
 
-/// The encodings of a private key that is not encrypted.
+/// The encodings of an unencrypted private key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum KeyForm {
-    /// RFC 5958.
+    /// PKCS#8 (RFC 5958).
     Pkcs8,
-    /// RFC 8017 appendix A.1.2.
+    /// PKCS#1 (RFC 8017 appendix A.1.2).
     Pkcs1,
-    /// RFC 5915.
+    /// SEC 1 (RFC 5915).
     Sec1,
 }
 
-/// What a section or a file is.
+/// The kind of a section or file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Certificate,
-    /// OpenSSL's label of the 1990s: OpenSSL still reads it, most other programs do not.
+    /// A certificate with an old label, which OpenSSL still reads but most other programs do not.
     OldCertificate,
-    /// With OpenSSL's trust settings behind it.
+    /// A certificate followed by OpenSSL's trust settings.
     TrustedCertificate,
     AttributeCertificate,
     Crl,
@@ -67,14 +67,14 @@ pub(super) enum Kind {
     OpensshKey,
     PublicKey,
     EcParameters,
-    /// Diffie-Hellman or DSA.
+    /// Diffie-Hellman or DSA parameters.
     Parameters,
     /// Another label.
     Other(String),
 }
 
 impl Kind {
-    /// By the label of the BEGIN line.
+    /// The kind of a label in a BEGIN line.
     pub(super) fn of_label(label: &str) -> Self {
         match label {
             "CERTIFICATE" => Self::Certificate,
@@ -98,16 +98,16 @@ impl Kind {
         }
     }
 
-    /// Whether it is what stands in the file of a key.
+    /// Whether it is expected in a file with a private key.
     pub(super) fn is_of_key_file(&self) -> bool {
         matches!(self, Self::Key(_) | Self::EcParameters)
     }
 
-    /// The command or the step that makes what is wanted of it; `{file}` is the file, `{new}` another one.
+    /// The command or step that converts it to what is wanted; `{file}` and `{new}` are placeholders for file names.
     pub(super) fn help(&self, wanted: Wanted, is_der: bool) -> &'static str {
         match (wanted, self) {
             (Wanted::Certificate, Self::OldCertificate | Self::TrustedCertificate) => {
-                "run for each of them: openssl x509 -in {file} -out {new}"
+                "run for each certificate: openssl x509 -in {file} -out {new}"
             }
             (Wanted::Certificate, Self::Pkcs7) if is_der => {
                 "run: openssl pkcs7 -inform DER -in {file} -print_certs -out {new}"
@@ -115,28 +115,28 @@ impl Kind {
             (Wanted::Certificate, Self::Pkcs7) => "run: openssl pkcs7 -in {file} -print_certs -out {new}",
             (Wanted::Certificate, Self::Pkcs12) => "run: openssl pkcs12 -in {file} -nokeys -out {new}",
             (Wanted::Certificate, Self::Crl) => {
-                "name CRLs under [trust] crls, in a file of their own: openssl crl -in {file} -out {new}"
+                "move CRLs to a separate file under [trust] crls: openssl crl -in {file} -out {new}"
             }
             (Wanted::Certificate, Self::Request) => {
-                "give the certificate that the CA made of this request; whose it is: openssl req -in {file} -noout -subject"
+                "use the certificate that the CA issued for this request, whose subject is printed by: openssl req -in {file} -noout -subject"
             }
-            (Wanted::Certificate, Self::PublicKey) => "give the certificate, not its public key alone",
+            (Wanted::Certificate, Self::PublicKey) => "use the certificate, not only its public key",
             (Wanted::Certificate, Self::AttributeCertificate) => {
-                "an attribute certificate says nothing of TLS: remove it, and give the certificate itself"
+                "an attribute certificate cannot be used for TLS: remove it, and use the certificate itself"
             }
             (Wanted::Certificate, Self::Key(_) | Self::EncryptedKey | Self::OpensshKey | Self::DsaKey)
                 if is_der =>
             {
-                "name the file of the certificate, not that of its key"
+                "use the file with the certificate, not its key"
             }
             (Wanted::Certificate, Self::Key(_) | Self::EncryptedKey | Self::OpensshKey | Self::DsaKey) => {
-                "name the file of the certificate, not that of its key; if it has both: openssl crl2pkcs7 -nocrl -certfile {file} | openssl pkcs7 -print_certs -out {new}"
+                "use the file with the certificate, not its key; if it contains both, run: openssl crl2pkcs7 -nocrl -certfile {file} | openssl pkcs7 -print_certs -out {new}"
             }
             (Wanted::Certificate, _) => {
-                "leave nothing but certificates in the file: openssl crl2pkcs7 -nocrl -certfile {file} | openssl pkcs7 -print_certs -out {new}"
+                "keep only certificates in the file: openssl crl2pkcs7 -nocrl -certfile {file} | openssl pkcs7 -print_certs -out {new}"
             }
             (Wanted::Crl, Self::Certificate) => {
-                "certificates of CAs belong under [trust] client_ca; for the CRL alone run: openssl crl -in {file} -out {new}"
+                "CA certificates belong under [trust] client_ca; to extract the CRL, run: openssl crl -in {file} -out {new}"
             }
             (Wanted::Crl, Self::Pkcs7) if is_der => {
                 "run: openssl pkcs7 -inform DER -in {file} -print_certs | openssl crl -out {new}"
@@ -144,19 +144,19 @@ impl Kind {
             (Wanted::Crl, Self::Pkcs7) => {
                 "run: openssl pkcs7 -in {file} -print_certs | openssl crl -out {new}"
             }
-            (Wanted::Crl, _) => "leave nothing but CRLs in the file: openssl crl -in {file} -out {new}",
+            (Wanted::Crl, _) => "keep only CRLs in the file: openssl crl -in {file} -out {new}",
             (Wanted::Key, Self::EncryptedKey) => "remove the password: openssl pkey -in {file} -out {new}",
             (Wanted::Key, Self::Key(_)) if is_der => "run: openssl pkey -inform DER -in {file} -out {new}",
             (Wanted::Key, Self::Pkcs12) => "run: openssl pkcs12 -in {file} -nocerts -noenc -out {new}",
             (Wanted::Key, Self::OpensshKey) => "run on a copy: ssh-keygen -p -N '' -m PKCS8 -f {file}",
             (Wanted::Key, Self::DsaKey) => {
-                "TLS has no DSA any more: make an ECDSA key, and have its certificate issued"
+                "TLS no longer supports DSA: generate an ECDSA key, and request a certificate for it"
             }
             (Wanted::Key, Self::Certificate | Self::TrustedCertificate | Self::OldCertificate) => {
-                "give the certificate's private key; if this file has both: openssl pkey -in {file} -out {new}"
+                "use the certificate's private key; if this file contains both, run: openssl pkey -in {file} -out {new}"
             }
-            (Wanted::Key, Self::PublicKey | Self::Request) => "give the private key that belongs to it",
-            (Wanted::Key, _) => "leave nothing but the key in the file: openssl pkey -in {file} -out {new}",
+            (Wanted::Key, Self::PublicKey | Self::Request) => "use the private key that belongs to it",
+            (Wanted::Key, _) => "keep only the key in the file: openssl pkey -in {file} -out {new}",
         }
     }
 }
@@ -165,7 +165,7 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Certificate => "a certificate",
-            Self::OldCertificate => "a certificate under the old label X509 CERTIFICATE",
+            Self::OldCertificate => "a certificate with the old label X509 CERTIFICATE",
             Self::TrustedCertificate => "a TRUSTED CERTIFICATE (with OpenSSL's trust settings)",
             Self::AttributeCertificate => "an attribute certificate",
             Self::Crl => "a CRL",

@@ -1,25 +1,25 @@
-//! Text to sections: boundaries on lines of their own, base64 between them, anything but boundaries around them.
+//! Splits text into sections: boundaries on separate lines, base64 between them, and arbitrary text around them.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use zeroize::Zeroizing;
 
 use super::{Secret, fault::Fault, kind::Kind};
 
-/// One section.
+/// A section.
 pub(super) struct Section {
     pub(super) label: String,
-    /// Of its BEGIN, from 1.
+    /// The line of its BEGIN boundary, from 1.
     pub(super) line: usize,
-    /// What is wrong with the body may not matter, where a section of its label is not read at all.
+    /// The decoded body. An error does not matter if sections with this label are ignored.
     pub(super) der: Result<Secret, Fault>,
-    /// Whether its header says so (RFC 1421 section 4.6.1.1).
+    /// Whether its header says that it is encrypted (RFC 1421 section 4.6.1.1).
     pub(super) is_encrypted: bool,
 }
 
-/// The sections in order.
+/// The sections, in order.
 ///
-/// A boundary that is not on a line of its own, one without its partner, and a body that is not base64 are errors: what
-/// another program would read as a section is never passed over.
+/// A boundary that shares its line, or that has no counterpart, and a body that is not base64 are errors, so that nothing is
+/// ignored that another program reads as a section.
 pub(super) fn sections(text: &[u8]) -> Result<Vec<Section>, Fault> {
     let mut sections = Vec::new();
     let mut open: Option<OpenSection<'_>> = None;
@@ -39,7 +39,7 @@ pub(super) fn sections(text: &[u8]) -> Result<Vec<Section>, Fault> {
                 });
             }
             (None, Some(Boundary::End(label))) => {
-                let what = format!("found the end of a section {label:?} that has no BEGIN line");
+                let what = format!("found the end of a section {label:?} without a BEGIN line");
                 return Err(Fault::at(number, what).help(BOUNDARIES));
             }
             (Some(section), Some(Boundary::Begin(_))) => {
@@ -66,7 +66,7 @@ pub(super) fn sections(text: &[u8]) -> Result<Vec<Section>, Fault> {
     match open {
         None => Ok(sections),
         Some(open) => Err(Fault::of_file(format!(
-            "is cut short: the section that begins on line {} has no \"-----END {}-----\" line",
+            "is truncated: the section that begins on line {} has no \"-----END {}-----\" line",
             open.line, open.label
         ))),
     }
@@ -74,9 +74,9 @@ pub(super) fn sections(text: &[u8]) -> Result<Vec<Section>, Fault> {
 
 const BOUNDARIES: &str = "put each \"-----BEGIN ...-----\" and each \"-----END ...-----\" on its own line, in pairs with the same label";
 
-/// Lines without their ends (LF, CR LF, CR) and the white space before these.
+/// Lines without their line ends (LF, CR LF, CR) and trailing whitespace.
 fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    // Line ends that were converted twice (CR CR LF) are one.
+    // CR CR LF, from a double conversion, is one line end.
     text.split(|byte| *byte == b'\n')
         .flat_map(|line| line.trim_ascii_end().split(|byte| *byte == b'\r'))
         .map(<[u8]>::trim_ascii_end)
@@ -89,9 +89,9 @@ enum Boundary<'a> {
 
 const DASHES: &str = "-----";
 
-/// What a line is; an error where it has a boundary and something else, or one that is not written as such.
+/// The boundary on a line, if any; an error if it is misspelled or shares its line.
 fn boundary(line: &[u8]) -> Result<Option<Boundary<'_>>, String> {
-    // Two files with a byte order mark each, one after the other.
+    // Concatenated files may each begin with a byte order mark.
     let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
     let text = std::str::from_utf8(line).ok();
     let within = text.and_then(|text| text.strip_prefix(DASHES)?.strip_suffix(DASHES));
@@ -109,14 +109,14 @@ fn boundary(line: &[u8]) -> Result<Option<Boundary<'_>>, String> {
     Ok(None)
 }
 
-/// Printable ASCII in one piece (RFC 7468 section 3).
+/// Whether a text is a label (RFC 7468 section 3).
 fn is_label(text: &str) -> bool {
     !text.contains("--")
         && text.bytes().all(|byte| (0x20..0x7f).contains(&byte))
         && !text.ends_with([' ', '-'])
 }
 
-/// Whether a line has `-----BEGIN` or `-----END`, or what word processors and a slip of the hand make of a boundary.
+/// Whether a line contains `-----BEGIN` or `-----END`, or a boundary with a typo or with the dashes of a word processor.
 fn is_almost_boundary(line: &str) -> bool {
     let dash = |c: char| {
         matches!(c, '\u{ad}' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe58}' | '\u{fe63}' | '\u{ff0d}')
@@ -130,18 +130,18 @@ fn is_almost_boundary(line: &str) -> bool {
     line.contains('-') && label.is_some_and(|label| !matches!(Kind::of_label(label.trim()), Kind::Other(_)))
 }
 
-/// A section whose END has not come.
+/// A section whose END boundary has not been read.
 struct OpenSection<'a> {
     label: &'a str,
     line: usize,
     header: Header,
-    /// The number of an empty line that is out of place.
+    /// The number of a misplaced empty line.
     empty: Option<usize>,
-    /// Lines of base64, each with its number.
+    /// The lines of base64, each with its number.
     body: Vec<(usize, &'a [u8])>,
 }
 
-/// What stands between BEGIN and the base64 (RFC 1421 section 4.6): fields, and the empty line that ends them.
+/// The header of a section (RFC 1421 section 4.6): fields, ended by an empty line.
 #[derive(Default)]
 struct Header {
     fields: usize,
@@ -150,12 +150,12 @@ struct Header {
 }
 
 impl<'a> OpenSection<'a> {
-    /// A line within the section.
+    /// Adds a line of the section.
     fn take(&mut self, line: &'a [u8], number: usize) -> Result<(), Fault> {
         let text = line.trim_ascii_start();
         if text.is_empty() {
             if self.header.has_ended || !self.body.is_empty() {
-                // An error once something follows: where the file ends, it is cut short.
+                // An error only if something follows; at the end of the file the section is truncated.
                 self.empty.get_or_insert(number);
             }
             self.header.has_ended = true;
@@ -172,14 +172,14 @@ impl<'a> OpenSection<'a> {
         Ok(())
     }
 
-    /// An error where an empty line has come before.
+    /// An error if there was a misplaced empty line.
     fn check_no_empty_line(&self) -> Result<(), Fault> {
         let Some(empty) = self.empty else { return Ok(()) };
         let what = format!("found an empty line within the section that begins on line {}", self.line);
         Err(Fault::at(empty, what).help("remove empty lines between the boundaries"))
     }
 
-    /// The section, once its END has come.
+    /// Completes the section at its END boundary.
     fn close(self) -> Section {
         let der = self.der();
         Section { label: self.label.to_owned(), line: self.line, der, is_encrypted: self.header.is_encrypted }
@@ -195,7 +195,7 @@ impl<'a> OpenSection<'a> {
         let length = self.body.iter().map(|(_, line)| line.len()).sum();
         let mut base64 = Zeroizing::new(Vec::with_capacity(length));
         for (number, line) in &self.body {
-            // Padding ends the body: it can't be in the middle of it.
+            // Padding is only valid at the end of the body.
             let is_symbol = |byte: &u8| {
                 byte.is_ascii_alphanumeric()
                     || matches!(byte, b'+' | b'/')
@@ -208,7 +208,7 @@ impl<'a> OpenSection<'a> {
         }
         let mut der = Zeroizing::new(vec![0; length / 4 * 3 + 3]);
         let Ok(decoded) = STANDARD.decode_slice(&*base64, &mut der) else {
-            let what = "found base64 that breaks off: its length or its padding is wrong";
+            let what = "found truncated base64: its length or its padding is wrong";
             return Err(Fault::at(*last, what).help(COPY_AGAIN));
         };
         der.truncate(decoded);
@@ -216,4 +216,4 @@ impl<'a> OpenSection<'a> {
     }
 }
 
-const COPY_AGAIN: &str = "copy the section again, whole and without a change";
+const COPY_AGAIN: &str = "copy the whole section again, unchanged";

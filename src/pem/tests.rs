@@ -7,7 +7,7 @@ use rcgen::{
 
 use super::*;
 
-/// One of each kind that is read, in DER.
+/// An object of each supported kind, in DER.
 struct Made {
     certificate: Vec<u8>,
     crl: Vec<u8>,
@@ -43,7 +43,7 @@ fn section(label: &str, der: &[u8]) -> String {
     format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }
 
-fn said(read: Result<usize, Fault>) -> String {
+fn message(read: Result<usize, Fault>) -> String {
     match read {
         Ok(count) => format!("{count} read"),
         Err(fault) => format!("F{fault}"),
@@ -51,15 +51,15 @@ fn said(read: Result<usize, Fault>) -> String {
 }
 
 fn cas(file: impl AsRef<[u8]>) -> String {
-    said(certificates(file.as_ref()).map(|found| found.len()))
+    message(certificates(file.as_ref()).map(|found| found.len()))
 }
 
 fn lists(file: impl AsRef<[u8]>) -> String {
-    said(crls(file.as_ref()).map(|found| found.len()))
+    message(crls(file.as_ref()).map(|found| found.len()))
 }
 
 fn key(file: impl AsRef<[u8]>) -> String {
-    said(private_key(file.as_ref()).map(|_| 1))
+    message(private_key(file.as_ref()).map(|_| 1))
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn well_formed_files_are_read_in_every_form() {
 }
 
 #[test]
-fn text_that_is_not_whole_pem_is_an_error_at_its_line() {
+fn malformed_pem_is_an_error_at_its_line() {
     let made = made();
     let one = section("CERTIFICATE", &made.certificate);
     let n = one.lines().count();
@@ -109,7 +109,7 @@ fn text_that_is_not_whole_pem_is_an_error_at_its_line() {
     let cases = [
         (String::new(), "F is empty".to_owned()),
         ("\u{feff}".to_owned(), "F is empty".to_owned()),
-        ("x".to_owned(), "F holds no certificate (no \"-----BEGIN CERTIFICATE-----\" line)".to_owned()),
+        ("x".to_owned(), "F contains no certificate (no \"-----BEGIN CERTIFICATE-----\" line)".to_owned()),
         (one.trim_end().to_owned() + &one, format!("F, line {n}: {spoiled}")),
         (format!("{one}# {one}"), format!("F, line {}: {spoiled}", n + 1)),
         (format!("{one}  {one}"), format!("F, line {}: {spoiled}", n + 1)),
@@ -126,7 +126,7 @@ fn text_that_is_not_whole_pem_is_an_error_at_its_line() {
         ),
         (
             one.split_once('\n').unwrap().1.to_owned(),
-            format!("F, line {}: found the end of a section \"CERTIFICATE\" that has no BEGIN line", n - 1),
+            format!("F, line {}: found the end of a section \"CERTIFICATE\" without a BEGIN line", n - 1),
         ),
         (
             one.replace("-----END CERTIFICATE-----\n", "") + &one,
@@ -134,13 +134,13 @@ fn text_that_is_not_whole_pem_is_an_error_at_its_line() {
         ),
         (
             one.replace("-----END CERTIFICATE-----\n", ""),
-            "F is cut short: the section that begins on line 1 has no \"-----END CERTIFICATE-----\" line".to_owned(),
+            "F is truncated: the section that begins on line 1 has no \"-----END CERTIFICATE-----\" line".to_owned(),
         ),
         (one.replacen("\nM", "\n*", 1), "F, line 2: found characters that are not base64".to_owned()),
         (one.replacen("\nM", "\n=", 1), "F, line 2: found characters that are not base64".to_owned()),
         (
             one.replacen("\n-----END", "=\n-----END", 1),
-            format!("F, line {}: found base64 that breaks off: its length or its padding is wrong", n - 1),
+            format!("F, line {}: found truncated base64: its length or its padding is wrong", n - 1),
         ),
         (
             section("CERTIFICATE", &[]).replace("\n\n", "\n"),
@@ -156,21 +156,21 @@ fn text_that_is_not_whole_pem_is_an_error_at_its_line() {
         ),
         (
             section("CERTIFICATE", &[made.certificate.as_slice(), b"\n"].concat()),
-            "F, line 1: found more after the end of a certificate (bytes: 1), expected one object".to_owned(),
+            "F, line 1: found data after the end of a certificate (bytes: 1), expected one object".to_owned(),
         ),
         (
             section("CERTIFICATE", &made.certificate[..made.certificate.len() - 2]),
-            "F, line 1: it is cut short: the last 2 bytes are missing".to_owned(),
+            "F, line 1: it is truncated: the last 2 bytes are missing".to_owned(),
         ),
-        (section("CERTIFICATE", b"\x05\x00"), "F, line 1: it has not the structure of a certificate".to_owned()),
+        (section("CERTIFICATE", b"\x05\x00"), "F, line 1: it does not have the structure of a certificate".to_owned()),
         (format!("{one}\0"), format!("F, line {}: found a NUL byte, expected text", n + 1)),
         ("{\"kty\": \"RSA\"}".to_owned(), "F is JSON, expected a certificate (\"-----BEGIN CERTIFICATE-----\")".to_owned()),
         (STANDARD.encode(&made.certificate), "F is base64 without its boundary lines, expected a certificate (\"-----BEGIN CERTIFICATE-----\")".to_owned()),
     ];
     for (file, expected) in cases {
         assert_eq!(cas(&file), expected, "{file}");
-        if expected.contains(", line ") || expected.contains("cut short") {
-            // A second section that is whole does not hide it.
+        if expected.contains(", line ") || expected.contains("truncated") {
+            // A valid second section does not hide it.
             assert!(cas(format!("{file}\n{one}")).starts_with('F'), "{file}");
         }
     }
@@ -204,7 +204,7 @@ fn other_formats_are_named_with_a_conversion() {
         (any("ENCRYPTED PRIVATE KEY"), "encrypted with a password", "openssl crl2pkcs7"),
         (any("EC PARAMETERS"), "EC PARAMETERS", "openssl crl2pkcs7"),
         (any("DH PARAMETERS"), "Diffie-Hellman", "openssl crl2pkcs7"),
-        (any("PUBLIC KEY"), "a public key", "not its public key"),
+        (any("PUBLIC KEY"), "a public key", "not only its public key"),
         (any("PGP MESSAGE"), "a section labelled \"PGP MESSAGE\"", "openssl crl2pkcs7"),
         (section("CERTIFICATE", &made.crl), "a CRL", "openssl crl -in"),
         (section("CERTIFICATE", &made.key), "a private key", "openssl crl2pkcs7"),
@@ -244,7 +244,7 @@ fn other_formats_are_named_with_a_conversion() {
 }
 
 #[test]
-fn utf_16_is_named_with_the_command_that_converts_it() {
+fn utf_16_is_reported_with_a_conversion_command() {
     let text = section("CERTIFICATE", &made().certificate);
     let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
@@ -253,7 +253,7 @@ fn utf_16_is_named_with_the_command_that_converts_it() {
         (big.clone(), 1, "iconv -f UTF-16BE -t UTF-8 F > F.new"),
         ([b"\xff\xfe".as_slice(), &little].concat(), 1, "iconv -f UTF-16 -t UTF-8 F > F.new"),
         ([b"\xfe\xff".as_slice(), &big].concat(), 1, "iconv -f UTF-16 -t UTF-8 F > F.new"),
-        // As `>>` of Windows PowerShell appends to a file of another encoding.
+        // `>>` of Windows PowerShell appends UTF-16 to a file in another encoding.
         (
             [text.as_bytes(), &little].concat(),
             text.lines().count() + 1,
@@ -274,17 +274,17 @@ fn utf_16_is_named_with_the_command_that_converts_it() {
 fn a_key_beside_certificates_is_accepted_only_if_expected() {
     let made = made();
     let both = section("CERTIFICATE", &made.certificate) + &section("PRIVATE KEY", &made.key);
-    assert_eq!(said(certificates_beside_key(both.as_bytes()).map(|found| found.len())), "1 read");
-    assert_eq!(said(private_key_beside_certificates(both.as_bytes()).map(|_| 1)), "1 read");
+    assert_eq!(message(certificates_beside_key(both.as_bytes()).map(|found| found.len())), "1 read");
+    assert_eq!(message(private_key_beside_certificates(both.as_bytes()).map(|_| 1)), "1 read");
     assert!(cas(&both).contains("found a private key"));
     assert!(key(&both).contains("found a certificate"));
     let list = both + &section("X509 CRL", &made.crl);
-    assert!(said(certificates_beside_key(list.as_bytes()).map(|found| found.len())).contains("a CRL"));
-    assert!(said(private_key_beside_certificates(list.as_bytes()).map(|_| 1)).contains("a CRL"));
+    assert!(message(certificates_beside_key(list.as_bytes()).map(|found| found.len())).contains("a CRL"));
+    assert!(message(private_key_beside_certificates(list.as_bytes()).map(|_| 1)).contains("a CRL"));
 }
 
 proptest! {
-    /// Whatever the bytes: no panic, and as many objects as BEGIN lines, or an error.
+    /// For any bytes: no panic, and as many objects as BEGIN lines, or an error.
     #[test]
     fn every_begin_becomes_an_object_or_an_error(
         pieces in prop::collection::vec(prop_oneof![
@@ -310,7 +310,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..400), der in any::<bool>()) {
+    fn arbitrary_bytes_do_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..400), der in any::<bool>()) {
         let bytes = if der { [b"\x30\x82".as_slice(), &bytes].concat() } else { bytes };
         let _ = (certificates(&bytes), crls(&bytes), private_key(&bytes));
     }

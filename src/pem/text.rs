@@ -1,4 +1,4 @@
-//! A whole file as text: what is no PEM at all is named before it is searched for sections.
+//! Text files: other formats and encodings are reported before the search for sections.
 
 use super::{
     der,
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::text::encoding;
 
-/// Signatures of other formats, and what to do about each.
+/// Signatures of other formats: name, and how to convert each.
 const FORMATS: &[(&[u8], &str, &str)] = &[
     (
         &[0xfe, 0xed, 0xfe, 0xed],
@@ -22,10 +22,10 @@ const FORMATS: &[(&[u8], &str, &str)] = &[
     ),
     (
         b"PuTTY-User-Key-File",
-        "a private key of PuTTY",
+        "a PuTTY private key",
         "run: puttygen {file} -O private-openssh -o {new}, then: ssh-keygen -p -N '' -m PKCS8 -f {new}",
     ),
-    (b"ssh-", "a public key of OpenSSH", "give a PEM file"),
+    (b"ssh-", "an OpenSSH public key", "use a PEM file"),
     (&[0x1f, 0x8b], "compressed by gzip", "run: gunzip"),
     (b"PK\x03\x04", "a ZIP archive", "unpack it"),
 ];
@@ -61,17 +61,17 @@ pub(super) fn sections_of(file: &[u8], wanted: Wanted) -> Result<Vec<Section>, F
     match text.trim_ascii_start().first() {
         _ if !sections.is_empty() => Ok(sections),
         Some(b'{') => Err(Fault::of_file(format!("is JSON, expected {wanted}"))
-            .help("give it as PEM: a JWK or a JSON file is not read here")),
+            .help("convert it to PEM: JWK and JSON files are not supported")),
         Some(b'<') => Err(Fault::of_file(format!("is an HTML or XML document, expected {wanted}"))),
         Some(_) if is_bare_base64(text) => {
             Err(Fault::of_file(format!("is base64 without its boundary lines, expected {wanted}"))
-                .help("put the BEGIN line before it and the END line after it"))
+                .help("add the BEGIN line before it and the END line after it"))
         }
         _ => Err(Fault::missing(wanted)),
     }
 }
 
-/// UTF-16 and UTF-32, and binary data.
+/// An error for UTF-16, UTF-32 and binary data.
 fn other_encoding(text: &[u8]) -> Option<Fault> {
     if der::is_der(text) {
         return None;

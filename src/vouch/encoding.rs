@@ -1,4 +1,4 @@
-//! How one fact is written into one header value. Profiles, built in or custom, are made of these parts.
+//! Encodings: each turns one fact into one header value. Built-in and custom profiles consist of them.
 
 mod certificate;
 mod client;
@@ -16,16 +16,16 @@ pub use certificate::CertificateEncoding;
 pub use client::ClientEncoding;
 pub(super) use pem::{der_base64, pem_spaces};
 
-/// An encoding of one fact. Its names, as a custom profile writes them, are a contract.
+/// An encoding of one fact. Its configuration names are a contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
-    /// Of a fact of the client's certificate: left out for a client that was authenticated without one.
+    /// A fact about the client's certificate; the header is omitted for a client without one.
     Certificate(CertificateEncoding),
-    /// Of a fact that every authenticated client has.
+    /// A fact about every authenticated client.
     Client(ClientEncoding),
 }
 
-/// Every encoding with its name, in the order of the documentation.
+/// All encodings with their names, in the order of the documentation.
 const TABLE: [(&str, Encoding); 19] = [
     ("pem-url", Encoding::Certificate(CertificateEncoding::PemUrl)),
     ("pem-url-aws", Encoding::Certificate(CertificateEncoding::PemUrlAws)),
@@ -55,7 +55,7 @@ impl Encoding {
         TABLE.iter().map(|(name, _)| *name)
     }
 
-    /// The value of a header in this encoding; absent where the fact is absent or empty, so that the header is left out.
+    /// The header value; `None` if the fact is absent or empty, so that the header is omitted.
     pub(super) fn encode(self, evidence: &Evidence<'_>) -> Option<HeaderValue> {
         match self {
             Self::Certificate(encoding) => encoding.encode(evidence.certificate.as_ref()?),
@@ -73,7 +73,7 @@ impl FromStr for Encoding {
     }
 }
 
-/// A custom profile names an encoding that does not exist.
+/// A custom profile names an unknown encoding.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown encoding `{0}`; the encodings are {names}", names = join(Encoding::names().map(str::to_owned), ", "))]
 pub struct UnknownEncoding(pub String);

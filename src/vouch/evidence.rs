@@ -1,17 +1,17 @@
-//! The facts that a profile may tell an upstream.
+//! The facts about a client that profiles encode.
 
 use rustls_pki_types::CertificateDer;
 
 use crate::clock::Timestamp;
 
-/// What is known of an authenticated client.
+/// The facts about an authenticated client.
 ///
-/// Plain facts, so that this module need not know how a certificate is parsed or judged.
+/// Plain values, so that encodings do not depend on how a certificate is parsed or judged.
 #[derive(Clone, Copy, Debug)]
 pub struct Evidence<'a> {
-    /// What every authenticated client has.
+    /// The facts about every authenticated client.
     pub client: Client,
-    /// Its certificate; absent if it was authenticated without one.
+    /// The client's certificate; `None` if it was authenticated without one.
     pub certificate: Option<Certificate<'a>>,
 }
 
@@ -22,7 +22,7 @@ impl<'a> Evidence<'a> {
     }
 }
 
-/// What is known of every authenticated client.
+/// The facts about every authenticated client.
 #[derive(Clone, Copy, Debug)]
 pub struct Client {
     /// Whether a chain to a client CA verifies.
@@ -32,19 +32,19 @@ pub struct Client {
 /// A client's certificate, borrowed from the connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Certificate<'a> {
-    /// The client's own certificate, DER.
+    /// The client's certificate in DER.
     pub leaf: &'a [u8],
-    /// The rest of the presented chain, without the leaf, in TLS order (RFC 8446 section 4.4.2).
+    /// The chain without the leaf, in TLS order (RFC 8446 section 4.4.2).
     pub intermediates: &'a [CertificateDer<'static>],
     /// The leaf's subject as OpenSSL prints it with `-nameopt RFC2253`: ASCII, most specific RDN first.
     pub subject_rfc2253: &'a str,
     /// The leaf's issuer, in the same form as the subject.
     pub issuer_rfc2253: &'a str,
-    /// The contents of the serial number's INTEGER, big-endian, with or without its sign byte.
+    /// The content of the serial number INTEGER, big-endian, with or without a sign byte.
     pub serial: &'a [u8],
-    /// Start of the validity.
+    /// The first second of the validity.
     pub not_before: Timestamp,
-    /// End of the validity.
+    /// The last second of the validity.
     pub not_after: Timestamp,
     /// SHA-256 of the leaf's DER (RFC 8705 section 3.1).
     pub thumbprint: &'a [u8; 32],
@@ -61,12 +61,11 @@ impl<'a> Certificate<'a> {
     }
 }
 
-/// Whether a CA vouches for the client.
+/// Whether a chain of the client's certificate is verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// A chain to a configured client CA verifies.
     Verified,
-    /// No CA vouches for the certificate, for this reason, such as `self signed certificate`. The
-    /// certificate may still be one that is registered by its thumbprint.
+    /// No chain verifies, for this reason, such as `self signed certificate`. The certificate may be registered by its thumbprint.
     NotVerified(&'static str),
 }

@@ -1,11 +1,11 @@
-//! A certificate's facts in the forms that headers carry.
+//! Conversion of a certificate to [`Evidence`].
 
 use rustls_pki_types::CertificateDer;
 
 use super::{Certificate, Client, Evidence, Verdict};
 use crate::identity::{ClientCertificate, SubjectAltName};
 
-/// What [`Evidence`] borrows from, made once for a certificate.
+/// The values that [`Evidence`] borrows from.
 #[derive(Debug)]
 pub struct Facts<'a> {
     certificate: &'a ClientCertificate,
@@ -17,7 +17,7 @@ pub struct Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
-    /// The facts of this certificate.
+    /// Converts a certificate.
     #[must_use]
     pub fn of(certificate: &'a ClientCertificate) -> Self {
         let mut facts = Self {
@@ -38,7 +38,7 @@ impl<'a> Facts<'a> {
         facts
     }
 
-    /// The evidence under this verdict, with this chain after the leaf.
+    /// The evidence with this verdict and these intermediates.
     #[must_use]
     pub fn evidence<'b>(
         &'b self,
@@ -62,7 +62,7 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// What follows `FAILED:` for a certificate that no CA vouches for: OpenSSL's words.
+/// The verdict for a certificate without a verified chain, with the reason in OpenSSL's words.
 #[must_use]
 pub fn not_verified(certificate: &ClientCertificate) -> Verdict {
     Verdict::NotVerified(if certificate.is_self_issued() {

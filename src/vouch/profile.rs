@@ -1,4 +1,4 @@
-//! A profile: which headers one kind of upstream reads, and in which encodings.
+//! Header profiles: the headers that one kind of upstream reads, and their encodings.
 
 mod apache;
 mod auth0;
@@ -48,10 +48,10 @@ const BUILT_IN_NAMES: [&str; BUILT_IN.len()] = {
     names
 };
 
-/// The headers that vouch for a client, in names and encodings that one kind of upstream reads.
+/// The vouching headers that one kind of upstream reads, and their encodings.
 ///
-/// Built once a snapshot; cheap to clone. The names of a custom profile may be secrets (Connect2id asks for
-/// a long random one), so `Debug` leaves them out.
+/// Built once per snapshot; cheap to clone. `Debug` omits the header names, since those of a custom profile may be secret
+/// (Connect2id requires a long random one).
 #[derive(Clone)]
 pub struct Profile(Arc<Inner>);
 
@@ -60,75 +60,75 @@ struct Inner {
     parts: Vec<Part>,
 }
 
-/// A name, or a family of names, that a profile can send.
+/// A header name, or a family of names, that a profile can send.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum ReservedName<'a> {
-    /// One header.
+    /// A header name.
     Exact(&'a HeaderName),
-    /// The headers that begin so and end in a number, such as `ssl_client_chain_0`.
+    /// A prefix that a number follows, as in `ssl_client_chain_0`.
     Numbered(&'a str),
 }
 
-/// A certificate does not fit the header that its profile sends it in.
+/// A certificate exceeds the maximum header size of its profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the certificate takes {bytes} bytes in its header, where the upstream accepts {limit}")]
 pub struct TooLarge {
-    /// Bytes of the header's value.
+    /// The size of the header value in bytes.
     pub bytes: usize,
-    /// The most that the upstream accepts.
+    /// The maximum that the upstream accepts, in bytes.
     pub limit: usize,
 }
 
-/// What a certificate comes to under a profile.
+/// The size of a certificate's headers in a profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizes {
-    /// Bytes of all values together, names not counted.
+    /// The total size of the values in bytes, without names.
     pub bytes: usize,
-    /// The header that the upstream bounds, if there is one.
+    /// The header with a maximum size, if there is one.
     pub limited: Option<Limited>,
 }
 
-/// A header that the upstream bounds.
+/// A header with a maximum size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limited {
-    /// The header's name. Only headers of built-in profiles are bounded, so it is no secret.
+    /// The header's name. Only built-in profiles have limits, so it is not secret.
     pub header: &'static str,
-    /// Bytes of its value.
+    /// The size of its value in bytes.
     pub bytes: usize,
-    /// The most that the upstream accepts.
+    /// The maximum that the upstream accepts, in bytes.
     pub limit: usize,
 }
 
-/// Why a custom profile is invalid. Headers are identified by their position in the list, from 0: a name may be a secret.
+/// Why a custom profile is invalid. Headers are identified by their index, from 0, since names may be secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidProfile {
-    /// It bears the name of a built-in profile.
+    /// A built-in profile has its name.
     #[error("a built-in header profile already has this name")]
     NameTaken,
-    /// It sends nothing, so that no upstream could tell one client from another.
+    /// It has no headers.
     #[error("a header profile needs at least one header")]
     Empty,
-    /// Two of its names are one name to upstreams that fold case and punctuation.
+    /// Two header names are equal to upstreams that fold case and punctuation.
     #[error("headers {} and {} have the same name to upstreams that fold case and punctuation", .first + 1, .second + 1)]
     Repeated {
-        /// The earlier of the two.
+        /// Index of the earlier one.
         first: usize,
-        /// The later of the two.
+        /// Index of the later one.
         second: usize,
     },
-    /// One of its names belongs to HTTP or to the edge.
+    /// HTTP or the edge uses a header name.
     #[error("header {} has a name that HTTP or the edge itself uses, and cannot carry a certificate", .index + 1)]
     Unusable {
-        /// Which one.
+        /// Index of the header.
         index: usize,
     },
 }
 
 impl Profile {
-    /// The profile of a domain that names none.
+    /// The profile of domains without `header_profile`.
     pub const DEFAULT: &str = auth0::PROFILE.name;
 
-    /// The built-in profile of this name.
+    /// The built-in profile with this name.
     #[must_use]
     pub fn built_in(name: &str) -> Option<Self> {
         BUILT_IN.iter().find(|built_in| built_in.name == name).map(Self::from_built_in)
@@ -149,7 +149,7 @@ impl Profile {
         Self(Arc::new(Inner { name: built_in.name.into(), parts }))
     }
 
-    /// A profile of the operator's own.
+    /// A custom profile.
     pub fn custom(name: &str, headers: Vec<(HeaderName, Encoding)>) -> Result<Self, InvalidProfile> {
         if BUILT_IN_NAMES.contains(&name) {
             return Err(InvalidProfile::NameTaken);
@@ -160,7 +160,7 @@ impl Profile {
         let mut seen: Vec<Box<[u8]>> = Vec::with_capacity(headers.len());
         for (index, (header, _)) in headers.iter().enumerate() {
             let folded = fold(header.as_str());
-            // A vouching header of such a name would break the request.
+            // A vouching header with such a name would change the request's meaning.
             if owner(header.as_str()).is_some() {
                 return Err(InvalidProfile::Unusable { index });
             }
@@ -186,7 +186,7 @@ impl Profile {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Whether it is of the same name, and sends the same in the same headers.
+    /// Whether both have the same name, headers and encodings.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         let parts = |of: &'_ Self| -> Vec<(String, Option<Encoding>)> {
@@ -199,11 +199,13 @@ impl Profile {
         self.0.name == other.0.name && parts(self) == parts(other)
     }
 
-    /// The headers that vouch for a client. Everything is encoded here, once: callers keep the result for as
-    /// long as the connection's verdict stands, and clone it for each request.
+    /// Encodes the vouching headers of a client. Callers cache the result, and clone it for each request.
     ///
-    /// A header whose value would be empty (no chain was presented) is left out. Fails where the upstream
-    /// bounds a header and the certificate does not fit it.
+    /// Headers with an empty value are omitted, for example if no chain was presented.
+    ///
+    /// # Errors
+    ///
+    /// If a value exceeds the header's maximum size.
     pub fn headers(&self, evidence: &Evidence<'_>) -> Result<Vec<(HeaderName, HeaderValue)>, TooLarge> {
         let mut headers = Vec::with_capacity(self.0.parts.len());
         for part in &self.0.parts {
@@ -225,7 +227,7 @@ impl Profile {
         Ok(headers)
     }
 
-    /// Every name that this profile can send: what a client must not be able to set.
+    /// All names that this profile can send, which clients must not set.
     pub fn reserved(&self) -> impl Iterator<Item = ReservedName<'_>> {
         self.0.parts.iter().map(|part| match part {
             Part::One { name, .. } => ReservedName::Exact(name),
@@ -233,7 +235,7 @@ impl Profile {
         })
     }
 
-    /// How large a certificate comes out, for `inspect`; never fails, so that what does not fit can be shown.
+    /// The size of a certificate's headers, for `inspect`, also if they exceed the limit.
     #[must_use]
     pub fn sizes(&self, evidence: &Evidence<'_>) -> Sizes {
         let mut sizes = Sizes { bytes: 0, limited: None };

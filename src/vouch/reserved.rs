@@ -1,4 +1,4 @@
-//! The names that a client must not be able to set, and their removal.
+//! Reserved header names, which a client must not set, and their removal.
 
 mod shapes;
 
@@ -14,31 +14,29 @@ use crate::header::{
     reserved as names,
 };
 
-/// Every name that an upstream may believe because it thinks that a proxy wrote it.
+/// The header names that an upstream may trust because it expects a proxy to set them.
 ///
-/// Names are compared folded (case, and any sign for any other sign). What every built-in profile sends is
-/// in it, whichever profile is in use: an upstream moved from one profile to another, or one that reads two,
-/// must find no client's header. `Debug` leaves the names out: those of custom profiles and of upstreams'
-/// secrets are secrets.
+/// Names are compared folded (case, and punctuation). The headers of all built-in profiles are included, whichever is in use:
+/// an upstream that is moved from one profile to another, or that reads two, must not find a client's header. `Debug` omits
+/// the names, since those of custom profiles and of an upstream's `headers` may be secret.
 #[derive(Clone)]
 pub struct Reserved {
     /// Folded names, sorted.
     exact: Vec<Box<[u8]>>,
-    /// Folded beginnings of families.
+    /// Folded prefixes of families.
     prefixes: Vec<Box<[u8]>>,
-    /// Folded beginnings of families that end in a number.
+    /// Folded prefixes that a number follows.
     numbered: Vec<Box<[u8]>>,
-    /// What may be among them, by a name's length and first bytes.
+    /// A filter for names that cannot be reserved, by their length and first bytes.
     shapes: Shapes,
-    /// Folded names of which every other spelling is reserved, sorted.
+    /// Folded names whose other spellings are reserved, sorted.
     respelled: Vec<Box<[u8]>>,
-    /// A bit for each length of those.
+    /// A bit for each length in `respelled`.
     respelled_lengths: u64,
 }
 
 impl Reserved {
-    /// The names of these profiles and these others (such as the headers of upstreams), besides those
-    /// that are always reserved: what any built-in profile sends, and what says where a request came from.
+    /// The names that are always reserved, and those of these profiles and of `also` (such as the `headers` of upstreams).
     pub fn new<'a>(
         profiles: impl IntoIterator<Item = &'a Profile>,
         also: impl IntoIterator<Item = HeaderName>,
@@ -56,7 +54,7 @@ impl Reserved {
         reserved.sorted()
     }
 
-    /// The names that this profile sends, and no others.
+    /// Only the names of this profile.
     #[must_use]
     pub fn of(profile: &Profile) -> Self {
         let mut reserved = Self::empty();
@@ -80,7 +78,7 @@ impl Reserved {
             list.sort_unstable();
             list.dedup();
         }
-        // Behind a beginning, the longer ones of the same family are next: without them one comparison decides.
+        // Longer prefixes of the same family follow a prefix. Without them a single comparison decides.
         self.prefixes.dedup_by(|longer, kept| longer.starts_with(kept));
         self.shapes = Shapes::of(&self.exact, &[&self.prefixes, &self.numbered]);
         self.respelled_lengths =
@@ -97,22 +95,22 @@ impl Reserved {
         }
     }
 
-    /// Whether a name, in whatever spelling, is reserved.
+    /// Whether a name is reserved, in any spelling.
     #[must_use]
     pub fn contains(&self, name: &HeaderName) -> bool {
         let text = name.as_str();
-        if self.shapes.may_hold(text) && self.names(text) {
+        if self.shapes.may_contain(text) && self.names(text) {
             return true;
         }
         self.respelled_lengths & length_bit(text.len()) != 0
-            // Nearly every request has these two.
+            // Most requests have these two.
             && !matches!(*name, header::CONTENT_TYPE | header::CONTENT_LENGTH)
             && is_respelled(text)
             && self.respelled.binary_search_by(|folded| compare(folded, text)).is_ok()
     }
 
     fn names(&self, name: &str) -> bool {
-        // The last beginning that sorts before the name is the only one that it can have: no beginning has another.
+        // No prefix is a prefix of another, so only the last one that sorts before the name can match.
         let after = self.prefixes.partition_point(|prefix| compare(prefix, name) != Ordering::Greater);
         let prefix = after.checked_sub(1).and_then(|before| self.prefixes.get(before));
         prefix.is_some_and(|prefix| strip_prefix(name, prefix).is_some())
@@ -123,9 +121,7 @@ impl Reserved {
             })
     }
 
-    /// Removes every value of every reserved name, in every spelling. For headers and trailers alike.
-    ///
-    /// Allocates only where there is something to remove.
+    /// Removes all values of all reserved names, in every spelling. Allocates only if there are any.
     pub fn remove_from(&self, headers: &mut HeaderMap) {
         let found: Vec<HeaderName> = headers.keys().filter(|name| self.contains(name)).cloned().collect();
         for name in found {
@@ -134,12 +130,12 @@ impl Reserved {
     }
 }
 
-/// The lengths beyond have one bit together.
+/// The bit of a length; all lengths from 63 on share one.
 fn length_bit(length: usize) -> u64 {
     1 << length.min(63)
 }
 
-/// Whether a name has a sign other than the hyphen, which is the only one in the names of HTTP.
+/// Whether a name contains punctuation other than the hyphen, which the standard names do not.
 fn is_respelled(name: &str) -> bool {
     name.bytes().any(|byte| byte != b'-' && !byte.is_ascii_alphanumeric())
 }

@@ -1,4 +1,4 @@
-//! Profiles against other implementations' encoders and decoders, and removal against spellings.
+//! Tests of profiles against other implementations' encoders and decoders, and of removal against spellings.
 
 mod bytes;
 mod fixture;

@@ -74,9 +74,9 @@ async fn an_invalid_fetched_crl_is_logged_once() {
             raw("302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0"),
             "the server responded with 302 Found, expected 200: redirects are not followed",
         ),
-        (Answer::Crl("no list".to_owned()), "what was fetched holds no CRL"),
+        (Answer::Crl("no list".to_owned()), "what was fetched contains no CRL"),
         (Answer::Crl(String::new()), "what was fetched is empty"),
-        (Answer::Crl(good[..good.len() / 2].to_owned()), "what was fetched is cut short"),
+        (Answer::Crl(good[..good.len() / 2].to_owned()), "what was fetched is truncated"),
         (raw("200 OK\r\ncontent-length: 100"), "the response is incomplete"),
         (
             Answer::Raw(format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(33 << 20))),

@@ -212,7 +212,7 @@ async fn an_invalid_ticket_key_file_is_rejected_and_not_quoted() {
             ", line 2: found 16 characters that are not base64, expected 32 bytes in base64",
         ),
         (format!("{B}\n{B}\n"), ", line 2: found the key of line 1 a second time"),
-        (String::new(), " holds no key"),
+        (String::new(), " contains no key"),
     ] {
         fs::write(&path, text).unwrap();
         let line = edge.wait_for_log(&format!("{FILE}{message}"));

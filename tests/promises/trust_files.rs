@@ -97,7 +97,7 @@ fn a_file_of_pem_is_read_as_openssl_reads_it_or_refused() {
         let (accepted, printed) = check_at("upstream", text.as_bytes());
         assert!(found || !accepted, "openssl reads less of it: {text}\n{printed}");
         assert!(
-            accepted || printed.contains("x, line ") || printed.contains("x is cut short"),
+            accepted || printed.contains("x, line ") || printed.contains("x is truncated"),
             "{text}\n{printed}"
         );
     }

@@ -1,30 +1,29 @@
-//! What attribute types are called: one table, read in both directions.
+//! The names of attribute types, for parsing and printing.
 
-/// An attribute type with every name it is known by.
+/// An attribute type with all its names.
 struct Row {
-    /// The object identifier, dotted.
+    /// The dotted object identifier.
     oid: &'static str,
-    /// What OpenSSL 3 prints.
+    /// The name that OpenSSL 3 prints.
     short: &'static str,
-    /// OpenSSL's long name, which mostly is that of RFC 4519.
+    /// OpenSSL's long name, in most cases that of RFC 4519.
     long: &'static str,
     /// Other names in use.
     aliases: &'static [&'static str],
 }
 
-/// What is wrong with an attribute's name.
+/// Why an attribute type cannot be resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Unresolved {
-    /// Not a name of the table; perhaps the other one was meant.
+    /// It is not a known name; the most similar one.
     Unknown(Option<&'static str>),
-    /// Digits and dots, but no object identifier.
+    /// It consists of digits and dots, but is not an object identifier.
     BadOid,
 }
 
-/// The dotted object identifier of a written attribute type: a name in any case, or an identifier with or without
-/// `OID.` in front.
+/// The dotted object identifier of an attribute type: a name in any case, or an identifier with or without the prefix `OID.`.
 ///
-/// `SN` is the surname, as in OpenSSL, and `S` a state, as Windows writes it.
+/// `SN` is the surname, as in OpenSSL, and `S` the state, as in Windows.
 pub(super) fn resolve(written: &str) -> Result<String, Unresolved> {
     look_up(written)?.ok_or_else(|| Unresolved::Unknown(nearest(written)))
 }
@@ -51,9 +50,9 @@ pub(super) fn openssl_name(oid: &str) -> Option<&'static str> {
     TABLE.iter().find(|row| row.oid == oid).map(|row| row.short)
 }
 
-/// The name that OpenSSL prints, where it reads back to the same type.
+/// The name that OpenSSL prints, if [`resolve`] returns the same type for it.
 ///
-/// (OpenSSL distinguishes `uid`, the X.500 unique identifier, from `UID`, the user, by case alone.)
+/// OpenSSL distinguishes `uid`, the X.500 unique identifier, from `UID`, the user, only by case.
 pub(super) fn readable_name(oid: &str) -> Option<&'static str> {
     openssl_name(oid).filter(|name| resolve(name).is_ok_and(|resolved| resolved == oid))
 }
@@ -64,8 +63,8 @@ impl Row {
     }
 }
 
-/// Whether a text is an object identifier in the one way to write it (X.660: the first arc is 0 to 2, the second
-/// below 40 under 0 and 1, no leading zeros).
+/// Whether a text is a canonical object identifier (X.660: the first arc is 0 to 2, the second below 40 under 0 and 1, no
+/// leading zeros).
 fn is_oid(text: &str) -> bool {
     if !text.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
         return false;
@@ -82,7 +81,7 @@ fn is_oid(text: &str) -> bool {
         }
 }
 
-/// The name that was probably meant.
+/// The most similar known name, if one is similar enough.
 fn nearest(written: &str) -> Option<&'static str> {
     let written = written.to_ascii_lowercase();
     let score = |name: &str| strsim::jaro_winkler(&written, &name.to_ascii_lowercase());
@@ -99,7 +98,7 @@ const fn row(
     Row { oid, short, long, aliases }
 }
 
-/// Attribute types by popularity: the names of common ones win where two types share one.
+/// Attribute types, common ones first: they win if two types share a name.
 const TABLE: &[Row] = &[
     row("0.9.2342.19200300.100.1.1", "UID", "userId", &[]),
     row("0.9.2342.19200300.100.1.25", "DC", "domainComponent", &[]),
@@ -278,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn no_name_means_two_types_but_uid() {
+    fn names_are_unique_except_uid() {
         for row in TABLE {
             for name in row.names() {
                 let resolved = resolve(name).unwrap();

@@ -1,20 +1,20 @@
-//! The form in which two attribute values are the same, RFC 5280 section 7.1.
+//! The normal form of attribute values, by which they are compared (RFC 5280 section 7.1).
 
 use unicode_normalization::UnicodeNormalization;
 
 use super::value::Value;
 
-/// A value as it is compared.
+/// The normal form of a value.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Normal {
-    /// A string, whatever its ASN.1 type: prepared as by RFC 4518, near enough for what certificates hold.
+    /// A string of any ASN.1 type, prepared approximately by RFC 4518.
     Text(Box<str>),
-    /// Anything else: its DER.
+    /// The DER of any other value.
     Der(Box<[u8]>),
 }
 
 impl Normal {
-    /// The form of `value`.
+    /// The normal form of `value`.
     pub(super) fn of(value: &Value) -> Self {
         match value.text() {
             Some(text) => {
@@ -25,18 +25,18 @@ impl Normal {
     }
 }
 
-/// How many times as long a text may become. One character of U+FDFA becomes eighteen; honest names have it once.
+/// The maximum growth of a text by normalization. U+FDFA becomes eighteen characters, but ordinary names have it at most once.
 const GROWTH: usize = 4;
 
-/// Case and compatibility forms folded, outer blanks removed, inner ones folded to one; nothing for a text that grows
-/// beyond measure.
+/// Folds case and compatibility forms, removes outer whitespace and collapses inner whitespace. `None` if the text grows too
+/// much.
 fn fold(text: &str) -> Option<String> {
     let lower = if text.is_ascii() {
         text.to_ascii_lowercase()
     } else {
         let bound = text.len() * GROWTH + 64;
         let mut lower = String::with_capacity(text.len());
-        // Lower case can undo a normal form, so it is taken twice.
+        // Lower-casing can denormalize, so NFKC is applied twice.
         for c in text.nfkc().flat_map(char::to_lowercase).nfkc() {
             lower.push(c);
             if lower.len() > bound {
@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn oversized_values_are_not_folded() {
         assert_eq!(fold(&"\u{fdfa}".repeat(1_000)), None);
-        // Of what is read of it, no more than the bound is made.
+        // The output is bounded even if the input is read completely.
         for text in ["\u{fb03}", "\u{3300}", "\u{1f82}", "\u{390}", "\u{130}", "\u{ac01}"] {
             let folded = fold(&text.repeat(300));
             assert!(folded.is_none_or(|folded| folded.len() <= text.len() * 300 * GROWTH + 64), "{text}");

@@ -1,10 +1,12 @@
-//! A name in few bytes: a registry holds hundreds of thousands, and a tree of strings takes ten times as much.
+//! A compact representation of names, since a registry may contain hundreds of thousands: a tree of strings would take ten
+//! times as much memory.
 
 use super::{Attribute, MAX_NAME_BYTES, Rdn, normal::Normal, value::Value};
 
-/// RDNs in certificate order, as they were given.
+/// RDNs in certificate order, not normalized.
 ///
-/// Attribute by attribute: whether it begins an RDN, its dotted type, its DER; each length in four bytes before what it counts.
+/// The encoding of each attribute: a byte that is 1 if it begins an RDN, the dotted type, and the DER of the value, the latter
+/// two with a length prefix of four bytes.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Packed(Box<[u8]>);
 
@@ -25,12 +27,13 @@ impl Packed {
         self.0.is_empty()
     }
 
-    /// All its bytes, after one that begins no normal form, if it is too large to be compared by anything else.
+    /// The form by which a name larger than [`MAX_NAME_BYTES`] is compared: its bytes after a byte that no normal form begins with.
+    /// `None` for other names.
     pub(super) fn oversize(&self) -> Option<Vec<u8>> {
         (self.0.len() > MAX_NAME_BYTES).then(|| [&[u8::MAX], &*self.0].concat())
     }
 
-    /// The RDNs again.
+    /// Unpacks the RDNs.
     pub(super) fn rdns(&self) -> Vec<Rdn> {
         let mut rdns: Vec<Rdn> = Vec::new();
         let mut rest = &*self.0;
@@ -45,8 +48,7 @@ impl Packed {
     }
 }
 
-/// The bytes by which two names are the same: those of their RDNs' normal forms. Lengths stand before what they count, so
-/// that different names can't run together to the same bytes.
+/// Encodes the normal form of RDNs. Length prefixes ensure that different names have different encodings.
 pub(super) fn normal(rdns: &[Rdn]) -> Box<[u8]> {
     let mut bytes = Vec::new();
     for rdn in rdns {
@@ -71,11 +73,11 @@ fn push(bytes: &mut Vec<u8>, part: &[u8]) {
 }
 
 fn push_length(bytes: &mut Vec<u8>, length: usize) {
-    // No name that was ever read has 4 GiB; were there one, it would equal nothing and read as its beginning.
+    // No parsed name has 4 GiB.
     bytes.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
 }
 
-/// The first attribute, whether it begins an RDN, and what follows it.
+/// Decodes the first attribute: whether it begins an RDN, the attribute, and the remaining bytes.
 fn attribute(bytes: &[u8]) -> Option<(bool, Attribute, &[u8])> {
     let (begins, rest) = bytes.split_first()?;
     let (oid, rest) = part(rest)?;

@@ -1,4 +1,4 @@
-//! Names as operators write them: which form a text has, and what it says.
+//! Parsing of names from a configuration: detects the form, and reports ambiguous texts.
 
 mod error;
 mod label;
@@ -8,7 +8,7 @@ use super::{Attribute, DistinguishedName, Rdn, attribute, attribute::Unresolved,
 pub use error::{ParseNameError, ParseNameWarning};
 use scan::{Part, Separator};
 
-/// Reads a name of any form.
+/// Parses a name in any of the supported forms.
 pub(super) fn parse(text: &str) -> Result<(DistinguishedName, Option<ParseNameWarning>), ParseNameError> {
     let text = trim(text);
     if text.is_empty() {
@@ -29,19 +29,19 @@ pub(super) fn parse(text: &str) -> Result<(DistinguishedName, Option<ParseNameWa
         for line in lines {
             rdns.extend(scan::rdns(trim(line), Separator::Line)?);
         }
-        return Ok(in_certificate_order(name(&rdns)?, "with one part a line"));
+        return Ok(in_certificate_order(name(&rdns)?, "with one RDN per line"));
     }
     parse_commas(text)
 }
 
-/// Whether it is a pattern, as Keycloak's `x509.subjectdn` may be.
+/// Whether a text is a regular expression, as Keycloak's `x509.subjectdn` may be.
 fn is_regex(text: &str) -> bool {
-    // Nothing that a name may have in it: `\d0` is a byte, and "(?)" may be part of a value.
-    const SIGNS: [&str; 6] = ["(?:", "(?i)", "(.*", "(.+", ".*?", "[^,"];
-    text.starts_with('^') || SIGNS.iter().any(|sign| text.contains(sign))
+    // Only sequences that names do not contain: `\d0` is an escaped byte, and "(?)" may be part of a value.
+    const PATTERNS: [&str; 6] = ["(?:", "(?i)", "(.*", "(.+", ".*?", "[^,"];
+    text.starts_with('^') || PATTERNS.iter().any(|pattern| text.contains(pattern))
 }
 
-/// A name that was written in the order of certificates; with a warning where that is hardly so.
+/// A name in certificate order, with a warning if it appears to be in the reverse order.
 fn in_certificate_order(
     name: DistinguishedName,
     form: &'static str,
@@ -59,13 +59,13 @@ fn in_certificate_order(
     (name, warning)
 }
 
-/// Whether a comma with this after it may be meant as a separator: an attribute of a known type follows, or nothing.
+/// Whether a comma before `rest` could be a separator: a known attribute type or nothing follows.
 pub(super) fn may_separate(rest: &str) -> bool {
     let is_attribute = |(name, _): (&str, &str)| attribute::is_known(name.trim());
     rest.trim().is_empty() || rest.split_once('=').is_some_and(is_attribute)
 }
 
-/// The two forms with commas, distinguished by their spaces.
+/// Parses the two forms with commas, which differ in their spaces.
 fn parse_commas(text: &str) -> Result<(DistinguishedName, Option<ParseNameWarning>), ParseNameError> {
     let mut parts = scan::rdns(text, Separator::Comma)?;
     let as_written = name(&parts)?;
@@ -80,7 +80,7 @@ fn parse_commas(text: &str) -> Result<(DistinguishedName, Option<ParseNameWarnin
         Ok(in_certificate_order(as_written, "with spaces around `=`"))
     } else if tight {
         let warning = goes_from_general(&as_written).then(|| ParseNameWarning::LooksReversed {
-            form: "without blanks",
+            form: "without spaces",
             is_most_specific: true,
             first: as_written.rdns().first().map(Rdn::to_rfc4514).unwrap_or_default(),
             reversed: as_written.to_rfc4514(),
@@ -96,7 +96,7 @@ fn parse_commas(text: &str) -> Result<(DistinguishedName, Option<ParseNameWarnin
     }
 }
 
-/// Whether the parts go from country or domain to an individual.
+/// Whether the first RDN is a country or domain and the last an individual.
 fn goes_from_general(written: &DistinguishedName) -> bool {
     const GENERAL: [&str; 2] = ["2.5.4.6", "0.9.2342.19200300.100.1.25"];
     const INDIVIDUAL: [&str; 4] = ["2.5.4.3", "2.5.4.5", "0.9.2342.19200300.100.1.1", "1.2.840.113549.1.9.1"];
@@ -107,7 +107,7 @@ fn goes_from_general(written: &DistinguishedName) -> bool {
     has(rdns.first(), &GENERAL) && has(rdns.last(), &INDIVIDUAL)
 }
 
-/// Removes blanks around a text, but not one that a backslash protects.
+/// Trims whitespace, but not an escaped space at the end.
 fn trim(text: &str) -> &str {
     let text = text.trim_start();
     let end = text.trim_end();
@@ -118,7 +118,7 @@ fn trim(text: &str) -> &str {
     }
 }
 
-/// The name whose RDNs are `parts`, in certificate order.
+/// Builds a name from RDNs in certificate order.
 fn name(parts: &[Vec<Part<'_>>]) -> Result<DistinguishedName, ParseNameError> {
     let rdn = |parts: &Vec<Part<'_>>| {
         let attributes = parts.iter().map(attribute_of).collect::<Result<_, _>>()?;

@@ -1,4 +1,4 @@
-//! The forms in which a name is shown.
+//! The printed forms of a name.
 
 use std::fmt::Write as _;
 
@@ -6,13 +6,13 @@ use super::{Attribute, DistinguishedName, Rdn, attribute, parse};
 use crate::text::{SHOWN, bounded, is_hidden};
 
 impl DistinguishedName {
-    /// What OpenSSL 3 prints with `-nameopt RFC2253`, byte for byte.
+    /// The RFC 2253 form, byte for byte as OpenSSL 3 prints it with `-nameopt RFC2253`.
     ///
-    /// All of it is visible ASCII, since bytes beyond that are written as `\C3\BC`: fit for a header.
+    /// It is printable ASCII, since other bytes are escaped as `\C3\BC`, and thus safe in a header.
     #[must_use]
     pub fn to_rfc2253(&self) -> String {
         let rdn = |rdn: &Rdn| {
-            // OpenSSL turns the whole list round, the parts of a multi-valued RDN with it.
+            // OpenSSL reverses the whole list, including the attributes of a multi-valued RDN.
             let parts: Vec<String> = rdn.attributes.iter().rev().map(openssl_rfc2253).collect();
             parts.join("+")
         };
@@ -20,14 +20,14 @@ impl DistinguishedName {
         rdns.join(",")
     }
 
-    /// The RFC 4514 form, most specific first: [`DistinguishedName::parse`] reads it back to an equal name.
+    /// The RFC 4514 form, most specific RDN first. [`DistinguishedName::parse`] parses it to an equal name.
     #[must_use]
     pub fn to_rfc4514(&self) -> String {
         let rdns: Vec<String> = self.rdns().iter().rev().map(Rdn::to_rfc4514).collect();
         rdns.join(",")
     }
 
-    /// The beginning of the RFC 4514 form, for a log line: the work is bounded, however long the name is.
+    /// The beginning of the RFC 4514 form, at most [`SHOWN`] bytes, for the log. The work is bounded for names of any length.
     #[must_use]
     pub fn shown(&self) -> String {
         let mut text = String::new();
@@ -43,13 +43,13 @@ impl DistinguishedName {
         bounded(&text, SHOWN).into_owned()
     }
 
-    /// OpenSSL's one-line form before 3.2, `C = DE, O = b, CN = a`: [`DistinguishedName::parse`] reads it back.
+    /// OpenSSL's one-line form before 3.2, `C = DE, O = b, CN = a`. [`DistinguishedName::parse`] parses it to an equal name.
     #[must_use]
     pub fn to_openssl(&self) -> String {
         self.one_line(" = ")
     }
 
-    /// The same since 3.2, `C=DE, O=b, CN=a`, which does not say in which order it is.
+    /// OpenSSL's one-line form since 3.2, `C=DE, O=b, CN=a`, whose order is ambiguous.
     #[must_use]
     pub fn to_openssl_3_2(&self) -> String {
         self.one_line("=")
@@ -67,7 +67,7 @@ impl DistinguishedName {
     /// One RDN per line, in certificate order; parses back to the same name.
     #[must_use]
     pub fn to_lines(&self) -> String {
-        // A single line could be of any form, so that there a comma is escaped in any case.
+        // A single line could be in any form, so commas are always escaped there.
         let rdns = self.rdns();
         let alone = rdns.len() == 1;
         let special = |c, rest: &str| if alone { is_special(c) } else { is_special_in_line(c, rest) };
@@ -90,7 +90,7 @@ impl Rdn {
         self.attributes.iter().map(part).collect::<Vec<_>>().join("+")
     }
 
-    /// The same for a log line: the beginning of each value, as far as a line has room.
+    /// The beginning of the RFC 4514 form of one RDN, at most [`SHOWN`] bytes, for the log.
     pub(super) fn shown(&self) -> String {
         let mut text = String::new();
         for attribute in &self.attributes {
@@ -113,8 +113,8 @@ impl Rdn {
     }
 }
 
-/// Name and value in a form that reads back: hex where the type has no name (RFC 4514 section 2.4) or the value is no
-/// string.
+/// Type and value in a form that can be parsed: the value is hex if the type has no name (RFC 4514 section 2.4) or the value is
+/// not a string.
 fn readable(attribute: &Attribute, form: impl Fn(&str) -> String) -> (&str, String) {
     match (attribute::readable_name(&attribute.oid), attribute.value.text()) {
         (Some(name), Some(text)) => (name, form(text)),
@@ -133,7 +133,7 @@ fn openssl_rfc2253(attribute: &Attribute) -> String {
     for (at, c) in text.chars().enumerate() {
         let escape = is_special(c)
             || (at == last && c == ' ')
-            // A value of one character is a last one to OpenSSL, not a first one.
+            // OpenSSL treats the only character of a value as the last one, not the first.
             || (at == 0 && last != 0 && (c == ' ' || c == '#'));
         if escape {
             value.extend(['\\', c]);
@@ -149,18 +149,17 @@ fn openssl_rfc2253(attribute: &Attribute) -> String {
     format!("{name}={value}")
 }
 
-/// The characters that RFC 4514 section 2.4 escapes wherever they stand.
+/// The characters that RFC 4514 section 2.4 escapes at every position.
 fn is_special(c: char) -> bool {
     matches!(c, '"' | '+' | ',' | ';' | '<' | '>' | '\\')
 }
 
-/// In a line of its own a comma is text, unless it may be meant to separate.
+/// In the form with one RDN per line, a comma is escaped only if it could be a separator.
 fn is_special_in_line(c: char, rest: &str) -> bool {
     matches!(c, '"' | '+' | '\\') || (matches!(c, ',' | ';') && parse::may_separate(rest))
 }
 
-/// A value with a backslash before each special character, blank at either end and leading `#`, and with what nobody
-/// sees in hex.
+/// A value with backslashes before special characters, outer spaces and a leading `#`, and with invisible characters in hex.
 fn escaped(text: &str, special: impl Fn(char, &str) -> bool) -> String {
     let mut value = String::with_capacity(text.len());
     let inner = text.trim();
@@ -183,7 +182,7 @@ fn escaped(text: &str, special: impl Fn(char, &str) -> bool) -> String {
     value
 }
 
-/// A value in quotes where it needs them, as OpenSSL writes it.
+/// A value, in quotes if it needs them, as OpenSSL writes it.
 fn quoted(text: &str) -> String {
     let plain = escaped(text, |c, _| is_special(c));
     if !plain.contains('\\') && !text.is_empty() {

@@ -32,53 +32,53 @@ const C: &[u8] = &[0x55, 4, 6];
 const UTF8: u8 = 0x0c;
 const PRINTABLE: u8 = 0x13;
 
-fn written(text: &str) -> DistinguishedName {
+fn parsed(text: &str) -> DistinguishedName {
     DistinguishedName::parse(text).unwrap().0
 }
 
 #[test]
-fn string_types_case_and_blanks_do_not_matter() {
+fn string_types_case_and_whitespace_do_not_matter() {
     let utf8 = name_of(&[&[(C, PRINTABLE, b"DE")], &[(O, UTF8, b"Example  Bank")]]);
     let other = name_of(&[&[(C, UTF8, b"de")], &[(O, 0x1e, b"\0e\0X\0A\0M\0P\0L\0E\0 \0b\0a\0n\0k")]]);
     assert!(utf8.matches(&other));
-    assert_eq!(utf8, written("O=\\ example bank\\ ,C=DE"));
-    assert!(!utf8.matches(&written("O=examplebank,C=DE")));
+    assert_eq!(utf8, parsed("O=\\ example bank\\ ,C=DE"));
+    assert!(!utf8.matches(&parsed("O=examplebank,C=DE")));
 }
 
 #[test]
-fn order_length_and_sets_matter_as_they_should() {
-    let name = written("C = DE, O = b, CN = a + UID = u");
-    assert_eq!(name, written("C = DE, O = b, UID = u + CN = a"));
+fn rdns_are_ordered_and_their_attributes_are_a_set() {
+    let name = parsed("C = DE, O = b, CN = a + UID = u");
+    assert_eq!(name, parsed("C = DE, O = b, UID = u + CN = a"));
     for other in [
         "C = DE, CN = a + UID = u, O = b",
         "C = DE, O = b",
         "C = DE, O = b, CN = a",
         "C = DE, O = b, CN = a, UID = u",
     ] {
-        assert_ne!(name, written(other), "{other}");
+        assert_ne!(name, parsed(other), "{other}");
     }
     let twice = name_of(&[&[(CN, UTF8, b"a"), (CN, UTF8, b"a")]]);
-    assert_ne!(twice, written("CN=a"));
+    assert_ne!(twice, parsed("CN=a"));
 }
 
 #[test]
-fn broken_strings_match_no_written_name() {
+fn invalid_strings_match_no_parsed_name() {
     let broken = name_of(&[&[(CN, UTF8, b"a\xff")]]);
     assert_eq!(broken, broken.clone());
     for text in ["CN=a", "CN=a\u{fffd}", "CN=a\u{ff}"] {
-        assert_ne!(broken, written(text));
+        assert_ne!(broken, parsed(text));
     }
     let error = DistinguishedName::parse("CN=#0C0261FF").unwrap_err();
     assert_eq!(error, ParseNameError::Hex { found: "#0C0261FF".into() });
-    assert_ne!(name_of(&[&[(CN, UTF8, b"a\0")]]), written("CN=a"));
-    assert_ne!(name_of(&[&[(CN, 0x04, b"a")]]), written("CN=a"));
-    assert_eq!(name_of(&[&[(CN, 0x04, b"a")]]), written("CN=#040161"));
+    assert_ne!(name_of(&[&[(CN, UTF8, b"a\0")]]), parsed("CN=a"));
+    assert_ne!(name_of(&[&[(CN, 0x04, b"a")]]), parsed("CN=a"));
+    assert_eq!(name_of(&[&[(CN, 0x04, b"a")]]), parsed("CN=#040161"));
 }
 
 #[test]
-fn the_first_difference_is_a_sentence() {
-    let expected = written("C = DE, O = Example Bank, CN = a");
-    let say = |other: &str| expected.first_difference(&written(other)).unwrap().to_string();
+fn the_first_difference_is_displayed() {
+    let expected = parsed("C = DE, O = Example Bank, CN = a");
+    let say = |other: &str| expected.first_difference(&parsed(other)).unwrap().to_string();
     assert_eq!(
         say("C = DE, O = Example Bank Ltd, CN = a"),
         "RDN 2 of 3: expected \"O=Example Bank\", found \"O=Example Bank Ltd\""
@@ -88,7 +88,7 @@ fn the_first_difference_is_a_sentence() {
         say("C = DE, O = Example Bank, CN = a, UID = u"),
         "RDN 4 of 4: expected nothing, found \"UID=u\""
     );
-    assert_eq!(expected.first_difference(&written("c = de, o = example bank, cn = A")), None);
+    assert_eq!(expected.first_difference(&parsed("c = de, o = example bank, cn = A")), None);
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn invalid_names_are_refused() {
 }
 
 #[test]
-fn object_identifiers_are_read_whole() {
+fn object_identifiers_are_decoded_completely() {
     assert_eq!(dotted(&[0x55, 4, 3]).as_deref(), Some("2.5.4.3"));
     assert_eq!(dotted(&[0x2b, 6, 1, 4, 1, 0x82, 0x37]).as_deref(), Some("1.3.6.1.4.1.311"));
     assert_eq!(dotted(&[0x88, 0x37, 3]).as_deref(), Some("2.999.3"));
@@ -112,7 +112,7 @@ fn object_identifiers_are_read_whole() {
     }
 }
 
-/// A self-signed certificate by openssl with this subject section.
+/// The subject of a self-signed certificate that openssl makes with this subject section.
 fn made_by_openssl(dir: &Path, section: &str) -> DistinguishedName {
     let config =
         format!("[req]\nprompt=no\nutf8=yes\nstring_mask=utf8only\ndistinguished_name=dn\n[dn]\n{section}\n");
@@ -127,7 +127,7 @@ fn printed_by_openssl(dir: &Path, form: &str) -> String {
 }
 
 #[test]
-fn every_form_is_what_openssl_prints_and_reads_back() {
+fn printed_forms_equal_those_of_openssl_and_can_be_parsed() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     openssl(dir, &["genpkey", "-algorithm", "ED25519", "-out", "key.pem"]);
@@ -153,17 +153,17 @@ fn every_form_is_what_openssl_prints_and_reads_back() {
         let name = made_by_openssl(dir, section);
         assert_eq!(name.to_rfc2253(), printed_by_openssl(dir, "RFC2253"), "{section}");
         for text in [name.to_rfc4514(), name.to_openssl(), name.to_lines()] {
-            assert_eq!(written(&text), name, "{text:?} of {section}");
+            assert_eq!(parsed(&text), name, "{text:?} of {section}");
         }
         for form in ["RFC2253", "RFC2253,-esc_msb,utf8", "oneline", "oneline,-esc_msb,utf8", "compat"] {
             let text = printed_by_openssl(dir, form);
-            // The old form loses blanks at the ends and prints bytes that are no UTF-8 text of the value's.
+            // The old form loses outer spaces and prints invalid UTF-8.
             if form == "compat"
                 && ["outer", "OU=\\#\n", "tab", "1.2.3", "back"].iter().any(|s| section.contains(s))
             {
                 continue;
             }
-            assert_eq!(written(&text), name, "{form}: {text:?}");
+            assert_eq!(parsed(&text), name, "{form}: {text:?}");
         }
     }
 }
@@ -181,7 +181,7 @@ fn other_string_types_print_as_openssl_prints_them() {
         openssl(dir, &["req", "-x509", "-new", "-key", "key.pem", "-config", "req.cnf", "-out", "cert.pem"]);
         let identity = ClientCertificate::from_chain(&[read_pem(&dir.join("cert.pem"))]).unwrap();
         assert_eq!(identity.subject().to_rfc2253(), printed_by_openssl(dir, "RFC2253"), "{mask}");
-        assert_eq!(*identity.subject(), written("OU=plain,O=M\u{fc}ller\\, AG"), "{mask}");
+        assert_eq!(*identity.subject(), parsed("OU=plain,O=M\u{fc}ller\\, AG"), "{mask}");
     }
 }
 
@@ -205,7 +205,7 @@ fn an_oversized_name_equals_only_its_own_bytes() {
     let grows = "\u{fdfa}".repeat(1_000);
     assert_eq!(large(&grows), large(&grows));
     assert_ne!(large(&grows), large(&format!("{grows} ")));
-    // What is compared of a peer's name is bounded, whatever it would fold to.
+    // The compared form of a peer's name is bounded.
     for text in ["\u{fdfa}", "\u{3300}", "\u{200b}", "a"] {
         for count in [1, 100, 1_300, 4_000, 18_000] {
             let name = large(&text.repeat(count));
@@ -222,7 +222,7 @@ fn displayed_names_are_bounded() {
         assert!(name.shown().len() <= 256 + 3, "{text:?}");
         assert!(large("b").first_difference(&name).unwrap().to_string().len() < 2_000);
     }
-    let name = written("C = DE, O = Example Bank, CN = a + UID = u");
+    let name = parsed("C = DE, O = Example Bank, CN = a + UID = u");
     assert_eq!(name.shown(), name.to_rfc4514());
 }
 
@@ -249,7 +249,7 @@ fn any_name() -> impl Strategy<Value = DistinguishedName> {
 
 proptest! {
     #[test]
-    fn every_form_reads_back_to_an_equal_name(name in any_name()) {
+    fn every_printed_form_parses_to_an_equal_name(name in any_name()) {
         for text in [name.to_rfc4514(), name.to_openssl(), name.to_lines()] {
             let read = DistinguishedName::parse(&text);
             prop_assert!(matches!(&read, Ok((read, _)) if *read == name), "{:?} gives {:?}", text, read);
@@ -265,7 +265,7 @@ proptest! {
     }
 
     #[test]
-    fn no_damaged_name_panics(at: prop::sample::Index, byte: u8) {
+    fn damaged_names_do_not_panic(at: prop::sample::Index, byte: u8) {
         let mut der = tlv(0x30, &tlv(0x31, &tlv(0x30, &[tlv(0x06, CN), tlv(0x0c, b"abc")].concat())));
         let at = at.index(der.len());
         der[at] = byte;

@@ -1,4 +1,4 @@
-//! An attribute's value: its DER, and the text it stands for.
+//! Attribute values: DER, and the text of strings.
 
 use x509_parser::asn1_rs::{Any, Class, FromDer};
 
@@ -16,23 +16,23 @@ mod tag {
     pub(super) const BMP: u32 = 30;
 }
 
-/// The value of one attribute of a name.
+/// The value of an attribute.
 #[derive(Clone, Debug)]
 pub(super) struct Value {
-    /// The whole DER, tag and length included.
+    /// The DER, with tag and length.
     der: Box<[u8]>,
-    /// The text, where the value is a string whose bytes are right for its type.
+    /// The text, if the value is a valid string.
     text: Option<Box<str>>,
 }
 
 impl Value {
-    /// Reads exactly one DER value; nothing where it is none.
+    /// Parses exactly one DER value; `None` if it is malformed.
     pub(super) fn from_der(der: &[u8]) -> Option<Self> {
         let (rest, any) = Any::from_der(der).ok()?;
         rest.is_empty().then(|| Self { der: der.into(), text: decode(&any).map(Into::into) })
     }
 
-    /// A value that an operator wrote as text: a UTF8String.
+    /// A UTF8String with this text, for values from a configuration.
     pub(super) fn from_text(text: &str) -> Self {
         let mut der = vec![0x0c];
         let length = text.len().to_be_bytes();
@@ -49,23 +49,23 @@ impl Value {
         Self { der: der.into(), text: Some(text.into()) }
     }
 
-    /// The whole DER.
+    /// The DER, with tag and length.
     pub(super) fn der(&self) -> &[u8] {
         &self.der
     }
 
-    /// The text of a well-formed string.
+    /// The text of a valid string.
     pub(super) fn text(&self) -> Option<&str> {
         self.text.as_deref()
     }
 
-    /// Whether it is of a string type but holds bytes that the type does not have.
+    /// Whether it has a string type, but bytes that are invalid for the type.
     pub(super) fn is_broken_string(&self) -> bool {
         let (None, Ok((_, any))) = (&self.text, Any::from_der(&self.der)) else { return false };
         is_string(&any)
     }
 
-    /// The text as OpenSSL shows it: times are text too, and bytes beyond ASCII are Latin-1 in any one-byte type.
+    /// The text that OpenSSL prints: times are text too, and non-ASCII bytes are Latin-1 in all one-byte types.
     pub(super) fn openssl_text(&self) -> Option<String> {
         if let Some(text) = &self.text {
             return Some(text.to_string());
@@ -99,7 +99,7 @@ fn decode(any: &Any<'_>) -> Option<String> {
     let bytes = any.data;
     match any.header.tag().0 {
         tag::UTF8 => String::from_utf8(bytes.to_vec()).ok(),
-        // X.690 would have T.61 here; every tool in use writes Latin-1.
+        // X.690 specifies T.61, but tools in use write Latin-1.
         tag::TELETEX => Some(latin1(bytes)),
         tag::BMP => {
             let (units, rest) = bytes.as_chunks::<2>();
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn text_of_any_length_is_encoded_right() {
+    fn text_of_any_length_is_encoded_as_der() {
         for length in [0, 127, 128, 255, 256, 70_000] {
             let text = "x".repeat(length);
             let value = Value::from_text(&text);

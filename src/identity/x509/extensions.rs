@@ -1,4 +1,4 @@
-//! The extensions of a certificate (RFC 5280 section 4.2).
+//! Certificate extensions (RFC 5280 section 4.2).
 
 use super::{
     general_name::{GeneralName, NameKind},
@@ -9,19 +9,19 @@ use crate::identity::{
     name::DistinguishedName,
 };
 
-/// What of a certificate is not strict DER, or not what RFC 5280 defines.
+/// Why a certificate violates DER or RFC 5280. `Display` follows the certificate's name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Malformed {
-    /// A field.
+    /// A field is malformed.
     #[error("its {0} is malformed")]
     Field(&'static str),
     /// signatureAlgorithm and the signature field differ.
     #[error("it names two different signature algorithms")]
     TwoAlgorithms,
-    /// An extension.
+    /// An extension is malformed.
     #[error("its extension {0} is malformed")]
     Extension(String),
-    /// An extension that stands there twice (section 4.2).
+    /// An extension occurs twice (section 4.2).
     #[error("its extension {0} occurs twice")]
     Twice(String),
 }
@@ -53,7 +53,7 @@ pub(crate) struct BasicConstraints {
 pub(crate) struct Subtree {
     pub(crate) kind: NameKind,
     pub(crate) base: Box<[u8]>,
-    /// The base of a directoryName.
+    /// The parsed base of a directoryName.
     pub(crate) directory: Option<DistinguishedName>,
 }
 
@@ -66,19 +66,19 @@ pub(crate) struct NameConstraints {
 
 type Oid = Box<[u8]>;
 
-/// What the policy extensions say (sections 4.2.1.4, 4.2.1.5, 4.2.1.11, 4.2.1.14).
+/// The policy extensions (sections 4.2.1.4, 4.2.1.5, 4.2.1.11, 4.2.1.14).
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Policies {
     /// certificatePolicies.
     pub(crate) named: Option<Vec<Oid>>,
-    /// From the issuer's policy to the subject's.
+    /// policyMappings, from the issuer's policy to the subject's.
     pub(crate) mappings: Vec<(Oid, Oid)>,
     pub(crate) require_explicit: Option<u32>,
     pub(crate) inhibit_mapping: Option<u32>,
     pub(crate) inhibit_any: Option<u32>,
 }
 
-/// The extensions that path validation judges.
+/// The extensions that path validation needs.
 #[derive(Clone, Debug)]
 pub(crate) struct Extensions {
     pub(crate) basic_constraints: Option<BasicConstraints>,
@@ -87,18 +87,18 @@ pub(crate) struct Extensions {
     pub(crate) purposes: Option<Vec<Oid>>,
     pub(crate) name_constraints: Option<Result<NameConstraints, Malformed>>,
     pub(crate) policies: Result<Policies, Malformed>,
-    /// The content of subjectAltName's sequence.
+    /// The content of the subjectAltName SEQUENCE.
     pub(crate) alternative_names: Option<Box<[u8]>>,
-    /// The content of cRLDistributionPoints' sequence.
+    /// The content of the cRLDistributionPoints SEQUENCE.
     pub(crate) distribution_points: Option<Box<[u8]>>,
     /// noRevAvail (RFC 9608).
     pub(crate) no_revocation: bool,
-    /// A critical extension that is not judged here, for a person.
+    /// The first unsupported critical extension, for messages.
     pub(crate) unknown_critical: Option<String>,
 }
 
 const ID_CE: [u8; 2] = [0x55, 0x1d];
-/// 1.3.6.1.4.1.11129.2.4.2, which says nothing of a path (RFC 6962 section 3.3).
+/// 1.3.6.1.4.1.11129.2.4.2 (RFC 6962 section 3.3), which does not affect path validation.
 const SIGNED_CERTIFICATE_TIMESTAMPS: [u8; 10] = [0x2b, 6, 1, 4, 1, 0xd6, 0x79, 2, 4, 2];
 
 struct Extension<'a> {
@@ -116,7 +116,7 @@ fn extension<'a>(der: &mut Der<'a>) -> Option<Extension<'a>> {
     Some(Extension { oid, critical, value })
 }
 
-/// The number of an extension under 2.5.29, the arc of RFC 5280's own.
+/// The last arc of an extension under id-ce, 2.5.29.
 fn standard(oid: &[u8]) -> Option<u8> {
     match oid.strip_prefix(&ID_CE) {
         Some([last]) => Some(*last),
@@ -142,7 +142,7 @@ pub(super) fn key_identifiers(content: &[u8]) -> (Option<&[u8]>, Option<&[u8]>) 
 }
 
 impl Extensions {
-    /// Reads the content of the sequence of extensions.
+    /// Parses the content of the SEQUENCE of extensions.
     pub(super) fn read(content: &[u8]) -> Result<Self, Malformed> {
         let mut all = Vec::new();
         let mut der = Der::new(content);
@@ -177,7 +177,8 @@ impl Extensions {
                 Some(number @ (32 | 33 | 36 | 54)) => {
                     let is_read =
                         policies.as_mut().is_ok_and(|policies| policies.read(number, value).is_some());
-                    // Policies that are not critical and cannot be read are none. What restricts has to be read.
+                    // Malformed certificatePolicies are ignored if they are not critical, but the other three extensions
+                    // restrict the path and must be valid.
                     if !is_read && policies.is_ok() && (extension.critical || number != 32) {
                         policies = Err(malformed());
                     }
@@ -191,23 +192,23 @@ impl Extensions {
         Ok(Self { policies, ..read })
     }
 
-    /// Whether keyUsage, where there is one, has one of these bits.
+    /// Whether keyUsage is absent or has one of these bits.
     pub(crate) fn allows(&self, usage: u16) -> bool {
         self.key_usage.is_none_or(|allowed| allowed.allows(usage))
     }
 
-    /// basicConstraints cA.
+    /// Whether basicConstraints cA is set.
     pub(crate) fn is_ca(&self) -> bool {
         self.basic_constraints.is_some_and(|constraints| constraints.ca)
     }
 
-    /// pathLenConstraint.
+    /// The pathLenConstraint.
     pub(crate) fn path_length(&self) -> Option<u32> {
         self.basic_constraints.and_then(|constraints| constraints.path_length)
     }
 }
 
-/// Section 4.2: a certificate has no extension twice.
+/// Section 4.2: an extension must not occur twice.
 fn refuse_twice(all: &[Extension<'_>]) -> Result<(), Malformed> {
     let mut oids: Vec<&[u8]> = all.iter().map(|extension| extension.oid).collect();
     oids.sort_unstable();
@@ -255,7 +256,7 @@ fn subtrees(content: Option<&[u8]>) -> Option<Vec<Subtree>> {
     while !der.is_empty() {
         let mut subtree = Der::new(der.take(der::SEQUENCE)?);
         let GeneralName { kind, content } = GeneralName::take(&mut subtree)?;
-        // Section 4.2.1.10: minimum is its default, which is not encoded, and there is no maximum.
+        // Section 4.2.1.10: minimum must be its default, which is not encoded, and maximum absent.
         subtree.end()?;
         let directory = match kind {
             NameKind::DirectoryName => Some(DistinguishedName::from_der(content).ok()?),
@@ -267,7 +268,7 @@ fn subtrees(content: Option<&[u8]>) -> Option<Vec<Subtree>> {
 }
 
 impl Policies {
-    /// Reads one of the four extensions, of this number under 2.5.29.
+    /// Parses one of the four extensions, by the last arc under 2.5.29.
     fn read(&mut self, number: u8, value: &[u8]) -> Option<()> {
         match number {
             32 => self.named = Some(policies(value)?),
@@ -295,7 +296,7 @@ fn policies(value: &[u8]) -> Option<Vec<Oid>> {
     while !der.is_empty() {
         let mut information = Der::new(der.take(der::SEQUENCE)?);
         policies.push(information.take(der::OID)?.into());
-        // Qualifiers are for people.
+        // Policy qualifiers do not affect path validation.
         information.optional(der::SEQUENCE)?;
         information.end()?;
     }

@@ -1,19 +1,19 @@
-//! General names (RFC 5280 section 4.2.1.6), as they stand in subjectAltName, nameConstraints and distribution points.
+//! GeneralName (RFC 5280 section 4.2.1.6), as in subjectAltName, nameConstraints and distribution points.
 
 use crate::identity::der::{Der, constructed, context};
 
-/// The kinds of a general name.
+/// The kinds of GeneralName.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NameKind {
     /// otherName.
     OtherName,
-    /// rfc822Name, and an emailAddress of a subject.
+    /// rfc822Name; also the emailAddress attribute of a subject.
     Rfc822Name,
     /// dNSName.
     DnsName,
     /// x400Address.
     X400Address,
-    /// directoryName, and a subject.
+    /// directoryName; also a subject.
     DirectoryName,
     /// ediPartyName.
     EdiPartyName,
@@ -26,7 +26,7 @@ pub(crate) enum NameKind {
 }
 
 impl NameKind {
-    /// The name that RFC 5280 gives it.
+    /// Its name in RFC 5280.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::OtherName => "otherName",
@@ -42,7 +42,7 @@ impl NameKind {
     }
 }
 
-/// A general name: its kind, and its content as encoded (of a directoryName: the `Name`, with its SEQUENCE).
+/// A GeneralName: its kind, and its encoded content (for a directoryName the `Name` with its SEQUENCE).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct GeneralName<'a> {
     pub(crate) kind: NameKind,
@@ -50,7 +50,7 @@ pub(crate) struct GeneralName<'a> {
 }
 
 impl<'a> GeneralName<'a> {
-    /// The next name.
+    /// Parses the next name.
     pub(crate) fn take(der: &mut Der<'a>) -> Option<Self> {
         let element = der.element()?;
         let kind = match element.tag {
@@ -68,7 +68,7 @@ impl<'a> GeneralName<'a> {
         Some(Self { kind, content: element.content })
     }
 
-    /// Every name of a sequence's content.
+    /// Parses all names in the content of a SEQUENCE. Ends with `None` at a malformed one.
     pub(crate) fn all(content: &'a [u8]) -> impl Iterator<Item = Option<Self>> {
         let mut der = Der::new(content);
         std::iter::from_fn(move || {

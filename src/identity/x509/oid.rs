@@ -1,8 +1,8 @@
-//! Names of object identifiers, for messages.
+//! Names of extensions, for messages.
 
 use crate::identity::der;
 
-/// An extension for a person: its name where it has one, and its identifier.
+/// An extension's name, if known, and its object identifier.
 pub(crate) fn extension_name(oid: &[u8]) -> String {
     let name = match oid {
         [0x55, 0x1d, last] => match last {

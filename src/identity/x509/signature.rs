@@ -1,31 +1,31 @@
-//! What is signed, by which algorithm, and whether a key has signed it (RFC 5280 section 4.1.1).
+//! Signatures of certificates and CRLs (RFC 5280 section 4.1.1).
 
 use rustls_pki_types::SubjectPublicKeyInfoDer;
 use webpki::RawPublicKeyEntity;
 
 use crate::identity::der::{self, Der};
 
-/// Bytes and the signature over them, as in a certificate or a CRL.
+/// The signed bytes of a certificate or CRL, and the signature.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Signed<'a> {
-    /// With tag and length.
+    /// The signed bytes, with tag and length.
     message: &'a [u8],
     /// The content of the AlgorithmIdentifier.
     pub(crate) algorithm: &'a [u8],
     signature: &'a [u8],
 }
 
-/// Why a signature does not count.
+/// Why a signature is not valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SignatureFault {
     /// The algorithm is not accepted.
     Algorithm,
-    /// This key has not made it.
+    /// The key is not the one that has signed.
     Key,
 }
 
 impl<'a> Signed<'a> {
-    /// Reads `SEQUENCE { tbs, algorithm, signature }`: the content of tbs, and the whole.
+    /// Parses `SEQUENCE { tbs, algorithm, signature }`. Returns the content of tbs as well.
     pub(crate) fn parse(bytes: &'a [u8]) -> Option<(&'a [u8], Self)> {
         let mut der = Der::new(der::only(bytes, der::SEQUENCE)?);
         let tbs = der.take_element(der::SEQUENCE)?;
@@ -35,7 +35,7 @@ impl<'a> Signed<'a> {
         Some((tbs.content, Self { message: tbs.whole, algorithm, signature }))
     }
 
-    /// Checks the signature by a SubjectPublicKeyInfo, with the algorithm that stands beside it and no other.
+    /// Verifies the signature with a SubjectPublicKeyInfo, by the named algorithm only.
     pub(crate) fn verify(&self, spki: &[u8]) -> Result<(), SignatureFault> {
         let spki = SubjectPublicKeyInfoDer::from(spki);
         let key = RawPublicKeyEntity::try_from(&spki).map_err(|_| SignatureFault::Key)?;
@@ -44,7 +44,7 @@ impl<'a> Signed<'a> {
             if algorithm.signature_alg_id().as_ref() == self.algorithm {
                 match key.verify_signature(*algorithm, self.message, self.signature) {
                     Ok(()) => return Ok(()),
-                    // One identifier stands for several kinds of keys: ECDSA with SHA-256 by P-256 and by P-384.
+                    // An identifier can apply to several key types, for example ECDSA with SHA-256 to P-256 and P-384.
                     Err(_) => fault = SignatureFault::Key,
                 }
             }
@@ -53,12 +53,12 @@ impl<'a> Signed<'a> {
     }
 }
 
-/// Whether any key may sign by this algorithm: the content of an AlgorithmIdentifier.
+/// Whether a signature algorithm (the content of an AlgorithmIdentifier) is accepted.
 pub(crate) fn is_accepted(algorithm: &[u8]) -> bool {
     webpki::ALL_VERIFICATION_ALGS.iter().any(|known| known.signature_alg_id().as_ref() == algorithm)
 }
 
-/// The content of an AlgorithmIdentifier for a person.
+/// The name of an algorithm (the content of an AlgorithmIdentifier), for messages.
 pub(crate) fn algorithm_name(algorithm: &[u8]) -> String {
     let Some(oid) = Der::new(algorithm).take(der::OID) else { return "a malformed algorithm".to_owned() };
     let name = match oid {

@@ -39,8 +39,8 @@ fn key_file_errors_do_not_leak_contents() {
     let many =
         ["1", "2", "3", "4", "5", "6", "7", "8", "9"].map(|first| [first, &A[1..], "\n"].concat()).concat();
     for (text, what, help) in [
-        (String::new(), " holds no key".to_owned(), make),
-        ("# none yet\n\n".to_owned(), " holds no key".to_owned(), make),
+        (String::new(), " contains no key".to_owned(), make),
+        ("# none yet\n\n".to_owned(), " contains no key".to_owned(), make),
         (
             format!("{A}\nhunter2!\n"),
             ", line 2: found 8 characters that are not base64, expected 32 bytes in base64".to_owned(),

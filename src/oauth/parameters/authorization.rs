@@ -1,4 +1,4 @@
-//! The parameters in an `Authorization` header: those of HTTP Basic.
+//! The parameters in an `Authorization` header: the credentials of HTTP Basic.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, header};
@@ -6,11 +6,12 @@ use memchr::memchr;
 
 use super::{Interest, ParameterError, Values, add, form};
 
-/// `client_id` and `client_secret` of HTTP Basic, form-decoded (RFC 6749 section 2.3.1); none without such a header, or under another
+/// `client_id` and `client_secret` of HTTP Basic, form-decoded (RFC 6749 section 2.3.1); none without the header, or with another
 /// scheme.
 ///
-/// Servers find Basic by its first five bytes, by whitespace of any kind, or by what follows the sixth byte. So a value that may be
-/// taken for Basic must be Basic, and any other must be one scheme, a space, and its credentials (RFC 9110 section 11.4).
+/// Servers recognize Basic by its first five bytes, by any kind of whitespace after it, or anywhere in the value. A value that
+/// could be mistaken for Basic must therefore be valid Basic, and any other must be a scheme, a space, and its credentials (RFC
+/// 9110 section 11.4).
 pub(super) fn values<const N: usize>(
     headers: &HeaderMap,
     interest: &Interest<N>,
@@ -39,7 +40,7 @@ pub(super) fn values<const N: usize>(
     Ok([const { None }; N])
 }
 
-/// RFC 7617: base64 as RFC 4648 section 4 has it, padded, with nothing in between.
+/// Parses the credentials of HTTP Basic (RFC 7617): padded base64 (RFC 4648 section 4) without whitespace.
 fn basic<const N: usize>(credentials: &[u8], interest: &Interest<N>) -> Result<Values<N>, ParameterError> {
     let decoded = STANDARD.decode(credentials).map_err(|_| ParameterError::Basic)?;
     let colon = memchr(b':', &decoded).ok_or(ParameterError::Basic)?;
@@ -54,9 +55,9 @@ fn basic<const N: usize>(credentials: &[u8], interest: &Interest<N>) -> Result<V
     Ok(values)
 }
 
-/// One of the two parts, decoded.
+/// Form-decodes the identifier or the secret.
 fn component(value: &[u8], name: &'static str) -> Result<String, ParameterError> {
-    // Not every server decodes. No encoder escapes letters and digits, so no plain client_id has two readings.
+    // Some servers do not decode. Encoders do not escape letters and digits, so an escaped one is ambiguous.
     if value.windows(3).any(|escape| matches!(escape, [b'%', high, low] if is_alphanumeric(*high, *low))) {
         return Err(ParameterError::BasicEscape(name));
     }
@@ -66,14 +67,14 @@ fn component(value: &[u8], name: &'static str) -> Result<String, ParameterError>
     })
 }
 
-/// Whether these hexadecimal digits are those of a letter or digit.
+/// Whether two hexadecimal digits encode a letter or digit.
 fn is_alphanumeric(high: u8, low: u8) -> bool {
     let digit = |byte: u8| char::from(byte).to_digit(16);
     let byte = digit(high).zip(digit(low)).and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
     byte.is_some_and(|byte| byte.is_ascii_alphanumeric())
 }
 
-/// One word, or `name=value` separated by commas.
+/// Whether credentials are a token68-like word, or auth-params separated by commas (RFC 9110 section 11.4).
 fn are_credentials(credentials: &[u8]) -> bool {
     let is_word = |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b',' | b'"');
     if !credentials.is_empty() && credentials.iter().all(is_word) {
@@ -90,7 +91,7 @@ fn are_credentials(credentials: &[u8]) -> bool {
     }
 }
 
-/// What follows one `name=value` or `name="value"`.
+/// The text after a `name=value` or `name="value"`.
 fn parameter(text: &[u8]) -> Option<&[u8]> {
     let name_end = text.iter().position(|byte| !is_token(*byte))?;
     let value = text.get(name_end..)?.strip_prefix(b"=").filter(|_| name_end > 0)?;
@@ -119,7 +120,7 @@ fn mentions_basic(scheme: &[u8]) -> bool {
     scheme.windows(5).any(|window| window.eq_ignore_ascii_case(b"basic"))
 }
 
-/// RFC 9110 section 5.6.2.
+/// Whether a byte is a tchar (RFC 9110 section 5.6.2).
 fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
@@ -195,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn another_scheme_is_one_scheme_and_its_credentials() {
+    fn other_schemes_must_be_well_formed() {
         for value in [
             &b"Bearer x"[..],
             b"DPoP eyJ.a-b_c.d~e+/==",

@@ -1,10 +1,10 @@
-//! What a body is, by the grammar of its `Content-Type` alone.
+//! The format and charset of a body, by the grammar of `Content-Type`.
 
 use http::{HeaderMap, HeaderValue, header};
 
 use super::ParameterError;
 
-/// The bodies that are read.
+/// The supported formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BodyKind {
     /// `application/x-www-form-urlencoded`
@@ -13,25 +13,25 @@ pub(super) enum BodyKind {
     Json,
 }
 
-/// A body's kind, and by which bytes it may be read.
+/// The format of a body, and the bytes that it may contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct BodyType {
     pub(super) kind: BodyKind,
     pub(super) bytes: Bytes,
 }
 
-/// What bytes may stand in a body, so that all servers read the same text.
+/// The bytes that a body may contain, so that all servers decode the same text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Bytes {
-    /// Any: the text is UTF-8.
+    /// All, since the charset is UTF-8.
     All,
-    /// Those of ASCII: whatever else the charset has, these are the same.
+    /// ASCII, on which the charset agrees with UTF-8.
     Ascii,
 }
 
-/// Charsets in which the bytes of ASCII are ASCII, and a text of them alone is the same as in UTF-8 (IANA's names and common
-/// aliases). Not so: UTF-16 and UTF-32, UTF-7, EBCDIC, ISO-2022 and HZ, which shift by ASCII bytes, and Shift_JIS, of which some
-/// decoders read 0x5C and 0x7E otherwise.
+/// Charsets in which ASCII text has the same bytes as in UTF-8 (IANA's names and common aliases). Not included: UTF-16 and
+/// UTF-32, UTF-7, EBCDIC, ISO-2022 and HZ, which shift by ASCII bytes, and Shift_JIS, in which some decoders read 0x5C and 0x7E
+/// differently.
 const SUPERSETS: [&str; 36] = [
     "iso_8859-1:1987",
     "csisolatin1",
@@ -70,7 +70,7 @@ const SUPERSETS: [&str; 36] = [
     "cp437",
     "ibm437",
 ];
-/// The beginnings of whole families of them, and the numbers that follow.
+/// Families of such charsets: a prefix, and the numbers that follow it.
 const FAMILIES: [(&str, &[u8]); 7] = [
     ("iso-8859-", ISO_8859),
     ("iso8859-", ISO_8859),
@@ -83,8 +83,9 @@ const FAMILIES: [(&str, &[u8]); 7] = [
 const ISO_8859: &[u8] = &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 16];
 const WINDOWS_125: &[u8] = &[0, 1, 2, 3, 4, 5, 6, 7, 8];
 
-/// What an uncompressed body with these headers is. Servers look for `/json` anywhere in the value, split it at commas, or take the
-/// last of two `charset`s: so it is one line, a media type and at most one `charset` (RFC 9110 section 8.3.1).
+/// The type of an uncompressed body with these headers. Some servers search `/json` anywhere in the value, split it at commas, or
+/// use the last of two `charset`s. The header must therefore be a single line with a media type and at most one `charset` (RFC
+/// 9110 section 8.3.1).
 pub(super) fn body_type(headers: &HeaderMap) -> Result<BodyType, ParameterError> {
     if headers.get_all(header::CONTENT_ENCODING).iter().any(|coding| !is(coding.as_bytes(), b"identity")) {
         return Err(ParameterError::ContentEncoding);
@@ -104,7 +105,7 @@ fn parse(value: &HeaderValue) -> Option<BodyType> {
     } else {
         return None;
     };
-    // An empty parameter is one that nobody reads (RFC 9110 section 5.6.6).
+    // Empty parameters are ignored (RFC 9110 section 5.6.6).
     let mut parameters = parts.map(trim).filter(|parameter| !parameter.is_empty());
     let bytes = match (parameters.next(), parameters.next()) {
         (None, _) => Bytes::All,
@@ -121,7 +122,7 @@ fn parse(value: &HeaderValue) -> Option<BodyType> {
     Some(BodyType { kind, bytes })
 }
 
-/// By which bytes a text of this charset is to be read; nothing for one that is not known to be a superset of ASCII.
+/// The bytes that are allowed in this charset; `None` for one that is not known to be a superset of ASCII.
 fn bytes(charset: &str) -> Option<Bytes> {
     let charset = charset.to_ascii_lowercase();
     let is_one = |(family, numbers): &(&str, &[u8])| {
@@ -138,7 +139,7 @@ fn is(text: &[u8], wanted: &[u8]) -> bool {
     text.eq_ignore_ascii_case(wanted)
 }
 
-/// Without optional white space (RFC 9110 section 5.6.3), and no other.
+/// Trims optional whitespace (RFC 9110 section 5.6.3), and no other.
 fn trim(mut text: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = text {
         text = rest;
@@ -159,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn charsets_that_contain_ascii_are_taken_for_its_bytes() {
+    fn supersets_of_ascii_allow_ascii_bytes() {
         for (charset, bytes) in [
             ("utf-8", Some(Bytes::All)),
             ("UTF8", Some(Bytes::All)),

@@ -1,11 +1,10 @@
-//! Decodings of names beyond the proper one, each of which some server does.
+//! Non-standard decodings of names, each of which is used by some server.
 
 use std::borrow::Cow;
 
 use memchr::memchr;
 
-/// Decodes what has percent signs still: `%XX` once more, and `%uXXXX` as ASP.NET and JavaScript's `unescape` do. Nothing where that
-/// changes nothing.
+/// Decodes a name again: `%XX`, and `%uXXXX` like ASP.NET and JavaScript's `unescape`. `None` if nothing changes.
 pub(super) fn decoded_further(name: &[u8]) -> Option<Vec<u8>> {
     memchr(b'%', name)?;
     let mut decoded = Vec::with_capacity(name.len());
@@ -29,14 +28,15 @@ pub(super) fn decoded_further(name: &[u8]) -> Option<Vec<u8>> {
     (decoded.len() != name.len()).then_some(decoded)
 }
 
-/// So many hexadecimal digits, and what is behind them.
+/// The value of the first `count` hexadecimal digits, and the rest.
 fn digits(text: &[u8], count: usize) -> Option<(u32, &[u8])> {
     let (digits, behind) = text.split_at_checked(count)?;
     let code = digits.iter().try_fold(0, |code, digit| Some(code << 4 | char::from(*digit).to_digit(16)?))?;
     Some((code, behind))
 }
 
-/// UTF-8 with ASCII in two, three or four bytes, as decoders took it before RFC 3629. What is no UTF-8 is U+FFFD.
+/// Decodes UTF-8 including overlong ASCII of two to four bytes, which decoders accepted before RFC 3629. Invalid bytes become
+/// U+FFFD.
 pub(super) fn lenient_utf8(bytes: &[u8]) -> Cow<'_, str> {
     let text = String::from_utf8_lossy(bytes);
     if matches!(text, Cow::Borrowed(_)) {
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn escapes_of_all_servers_are_decoded() {
+    fn nested_and_overlong_escapes_are_decoded() {
         let further =
             |name: &str| decoded_further(name.as_bytes()).map(|name| String::from_utf8(name).unwrap());
         assert_eq!(further("a%5Fb").as_deref(), Some("a_b"));

@@ -1,4 +1,4 @@
-//! `application/x-www-form-urlencoded` text: a body or a query.
+//! `application/x-www-form-urlencoded` bodies and queries.
 
 use std::borrow::Cow;
 
@@ -10,8 +10,8 @@ use super::{
     name::{self, Meaning},
 };
 
-/// The values of a form. A parameter of interest that is sent twice is refused (RFC 6749 section 3.2), and so is whatever a lenient
-/// server would read as one: see [`name`]. Rack before 3, Python before 3.9.2 and CGI.pm end a parameter at `;` too.
+/// The values of a form. A repeated parameter of interest is refused (RFC 6749 section 3.2), and so is a name that a lenient
+/// server takes for one, see [`name`]. Rack before 3, Python before 3.9.2 and CGI.pm also separate parameters at `;`.
 pub(super) fn values<const N: usize>(
     form: &[u8],
     interest: &Interest<N>,
@@ -45,8 +45,8 @@ pub(super) fn overrides_method<const N: usize>(query: &str, interest: &Interest<
     pieces(query.as_bytes()).any(|piece| overrides(piece.name))
 }
 
-/// Whether a server that only knows forms, and ignores the Content-Type, would find a parameter of interest in text of another format. The
-/// text before the first `&` begins with that format's own characters, and a name with a quotation mark reaches beyond a JSON string.
+/// Whether a server that parses every body as a form would find a parameter of interest in JSON. The text before the first `&`
+/// begins with JSON syntax, and a name with a quotation mark extends beyond a JSON string, so neither is a parameter.
 pub(super) fn hides_parameter<const N: usize>(text: &[u8], interest: &Interest<N>) -> bool {
     let mut follows_ampersand = false;
     pieces(text).any(|Piece { name, value, ends_at_semicolon }| {
@@ -57,15 +57,15 @@ pub(super) fn hides_parameter<const N: usize>(text: &[u8], interest: &Interest<N
     })
 }
 
-/// A parameter as it is written.
+/// An undecoded parameter.
 struct Piece<'f> {
     name: &'f [u8],
-    /// What follows the first `=`.
+    /// The text after the first `=`.
     value: Option<&'f [u8]>,
     ends_at_semicolon: bool,
 }
 
-/// What is between `&` and `;`.
+/// Splits at `&` and `;`.
 fn pieces(form: &[u8]) -> impl Iterator<Item = Piece<'_>> {
     let mut rest = Some(form);
     std::iter::from_fn(move || {
@@ -80,7 +80,7 @@ fn pieces(form: &[u8]) -> impl Iterator<Item = Piece<'_>> {
     })
 }
 
-/// Decodes one component (WHATWG URL, as RFC 6749 appendix B asks): `+` is a space, `%XX` a byte.
+/// Decodes a name or value (RFC 6749 appendix B, WHATWG URL): `+` is a space, `%XX` a byte.
 fn decode(component: &[u8]) -> Cow<'_, [u8]> {
     if memchr2(b'+', b'%', component).is_none() {
         return Cow::Borrowed(component);
@@ -89,22 +89,22 @@ fn decode(component: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(percent_decode(&spaced).collect())
 }
 
-/// The decoded value of the parameter `name`: text without control characters.
+/// Decodes the value of the parameter `name` to text without control characters.
 pub(super) fn decoded(value: &[u8], name: &'static str) -> Result<String, ParameterError> {
-    if !has_whole_escapes(value) {
+    if !has_valid_escapes(value) {
         return Err(ParameterError::Escape(name));
     }
     text(decode(value).into_owned(), name)
 }
 
-/// The value of the parameter `name` as text that no server cuts short at a NUL or a line's end.
+/// Converts the value of the parameter `name` to text. Control characters are refused, since some servers end a value there.
 pub(super) fn text(value: Vec<u8>, name: &'static str) -> Result<String, ParameterError> {
     let value = String::from_utf8(value).map_err(|_| ParameterError::NotUtf8(name))?;
     if value.chars().any(char::is_control) { Err(ParameterError::Control(name)) } else { Ok(value) }
 }
 
-/// Whether two hexadecimal digits follow every percent sign.
-fn has_whole_escapes(component: &[u8]) -> bool {
+/// Whether every percent sign is followed by two hexadecimal digits.
+fn has_valid_escapes(component: &[u8]) -> bool {
     let mut parts = component.split(|byte| *byte == b'%');
     parts.next();
     parts.all(|part| matches!(part, [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit()))
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn twice_is_refused_even_if_equal() {
+    fn a_repeated_parameter_is_refused_even_if_equal() {
         assert_eq!(client_id(b"client_id=a&client_id=a"), Err(ParameterError::Repeated("client_id")));
         assert_eq!(client_id(b"client_id=%ff"), Err(ParameterError::NotUtf8("client_id")));
     }

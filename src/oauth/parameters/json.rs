@@ -1,4 +1,4 @@
-//! A JSON object.
+//! JSON bodies.
 
 use std::fmt;
 
@@ -9,14 +9,14 @@ use super::{
     name::{self, Meaning},
 };
 
-/// The values of a JSON object (RFC 8259). A parameter of interest that occurs twice is refused, since parsers differ in which they
-/// take; so is a member whose name some server folds into one (Go and ASP.NET ignore case), and text that a server which only knows
-/// forms would read as one.
+/// The values of a JSON object (RFC 8259). A repeated parameter of interest is refused, since parsers differ in which one they
+/// use. So is a member whose name some servers take for one (Go and ASP.NET ignore case), and text that a server which only
+/// parses forms would read as one.
 pub(super) fn values<const N: usize>(
     body: &[u8],
     interest: &Interest<N>,
 ) -> Result<Values<N>, ParameterError> {
-    // All of it, not only the members of interest: decoders differ in where a string that is not UTF-8 ends.
+    // Everything must be UTF-8, since decoders differ in where an invalid string ends.
     let json = std::str::from_utf8(body).map_err(|_| ParameterError::NotJson)?;
     let mut refused = ParameterError::NotJson;
     let mut deserializer = serde_json::Deserializer::from_str(json);
@@ -35,7 +35,7 @@ pub(super) fn values<const N: usize>(
     Ok(values)
 }
 
-/// The object, and why it is refused where that is not its syntax.
+/// Deserializes the object, and stores why it is refused other than for its syntax.
 struct Object<'r, const N: usize> {
     interest: &'r Interest<N>,
     refused: &'r mut ParameterError,
@@ -73,7 +73,7 @@ impl<'de, const N: usize> Visitor<'de> for Object<'_, N> {
     }
 }
 
-/// A member's name, as what it means.
+/// Deserializes the meaning of a member's name.
 struct Name<'r, const N: usize>(&'r Interest<N>);
 
 impl<'de, const N: usize> DeserializeSeed<'de> for Name<'_, N> {

@@ -1,27 +1,27 @@
-//! What a parameter's name means to the most lenient of servers.
+//! The meaning of a parameter's name to the most lenient server.
 //!
-//! PHP turns `.`, spaces and `[` of a name into `_`, drops spaces before it, and ends it at a NUL. Rack and qs take `[client_id]` and
+//! PHP turns `.`, spaces and `[` of a name into `_`, drops leading spaces, and ends it at a NUL. Rack and qs take `[client_id]` and
 //! `client_id]` for `client_id`. ASP.NET and Go's JSON ignore case, frameworks convert `clientId` and `client-id` to snake case.
-//! Node's `URLSearchParams` drops a `?` and a decoder of UTF-8 drops a byte order mark before the first name. So only letters and
-//! digits are compared, and the rest of a name after a character that ends it on some server does not count.
+//! Node's `URLSearchParams` drops a `?` and UTF-8 decoders drop a byte order mark before the first name. Therefore only letters
+//! and digits are compared, up to a character that ends a name in some server.
 
 use memchr::memchr2;
 use unicode_normalization::UnicodeNormalization;
 
 use super::{Interest, ParameterError, Wanted, escapes};
 
-/// What is looked for.
+/// The meaning of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Meaning {
     /// A parameter of interest, under its exact name.
     Parameter(Wanted),
-    /// `_charset_`, by which some servers decode a form (HTML Living Standard, section 4.10.22.4).
+    /// `_charset_`, which selects the charset of a form in some servers (HTML Living Standard, section 4.10.22.4).
     Charset,
-    /// None of that.
+    /// No meaning.
     Other,
 }
 
-/// The letters that all the other names begin with that are looked for: `charset`, `constructor`, and what overrides the method.
+/// The first letters of the other names with a meaning: `charset`, `constructor`, and the method overrides.
 pub(super) const INITIALS: u32 = initial(b'c') | initial(b'h') | initial(b'm') | initial(b'x');
 
 /// The bit of a letter.
@@ -29,8 +29,8 @@ pub(super) const fn initial(letter: u8) -> u32 {
     1 << ((letter | 0x20).wrapping_sub(b'a') & 0x1f)
 }
 
-/// What a decoded name means. One that only resembles a parameter of interest, by whatever further decoding, is an error, and so is
-/// one that overrides the method.
+/// The meaning of a decoded name. A name that only resembles a parameter of interest, also after further decoding, is an error,
+/// and so is one that overrides the method.
 pub(super) fn meaning<const N: usize>(
     name: &[u8],
     interest: &Interest<N>,
@@ -39,21 +39,21 @@ pub(super) fn meaning<const N: usize>(
         return Ok(Meaning::Parameter(wanted));
     }
     if memchr2(b'.', b'[', name).is_some() {
-        // ASP.NET binds `request.client_id` and `request[client_id]` to the member of a parameter that is called so.
+        // ASP.NET binds `request.client_id` and `request[client_id]` to the member `client_id`.
         for member in name.split(|byte| matches!(byte, b'.' | b'[')).skip(1) {
             if let Meaning::Parameter(wanted) = meaning(member, interest)? {
                 return Err(ParameterError::Lookalike(wanted.name));
             }
         }
     } else if let [first, ..] = name {
-        // No server drops a letter or digit from the beginning of a name.
+        // Servers do not drop letters or digits from the beginning of a name.
         let is_other_letter = first.is_ascii_alphabetic() && interest.initials & initial(*first) == 0;
         if is_other_letter || first.is_ascii_digit() {
             return Ok(Meaning::Other);
         }
     }
     let meaning = resembles(name, interest)?;
-    // Servers behind servers decode again; none does so more often.
+    // A server behind another may decode again. More than three times is not known.
     let mut further = escapes::decoded_further(name);
     for _ in 0..3 {
         let Some(name) = further else { break };
@@ -67,13 +67,13 @@ fn resembles<const N: usize>(name: &[u8], interest: &Interest<N>) -> Result<Mean
     if name.is_ascii() {
         return folded(&name.iter().map(|byte| char::from(byte.to_ascii_lowercase())), interest);
     }
-    // What compatibility, case and accents fold to (ASP.NET's and Java's comparisons, Windows' best fit).
+    // Folds compatibility forms, case and accents, like the comparisons of ASP.NET and Java, and Windows' best fit.
     let text = escapes::lenient_utf8(name);
     folded(&text.nfkd().flat_map(char::to_lowercase).map(|c| if c == 'ı' { 'i' } else { c }), interest)
 }
 
-/// What overrides the method, and whether only after a character that is not a letter or digit: `_method` (Rails, Laravel, Symfony,
-/// Spring, Express) does, `method` is an ordinary name. ASP.NET takes the headers' names from the form and the query, too.
+/// Names that override the method, and whether they need a leading punctuation character: `_method` (Rails, Laravel, Symfony,
+/// Spring, Express) overrides it, but `method` is an ordinary name. ASP.NET reads the header names in the form and the query.
 const OVERRIDES: [(&str, bool); 7] = [
     ("method", true),
     ("methodoverride", false),
@@ -88,7 +88,7 @@ fn folded<C: Iterator<Item = char> + Clone, const N: usize>(
     name: &C,
     interest: &Interest<N>,
 ) -> Result<Meaning, ParameterError> {
-    // What most names begin with rules everything out.
+    // The first letter rules out most names.
     let Some(first) = name.clone().find(|c| c.is_alphanumeric()) else { return Ok(Meaning::Other) };
     let is_marked = name.clone().next().is_some_and(|first| !first.is_alphanumeric());
     let spells = |letters| spells(letters, name.clone());
@@ -110,8 +110,8 @@ fn folded<C: Iterator<Item = char> + Clone, const N: usize>(
     }
 }
 
-/// Whether the letters and digits of a lower-case name are those of `wanted`, and other characters only stand between them. After the
-/// last, `-` and `_` continue a longer name (`client_id_hint`); any other character may end it.
+/// Whether the letters and digits of a lower-case name are those of `wanted`, with any other characters between them. After the
+/// last one, `-` and `_` continue a longer name (`client_id_hint`), and any other character may end the name.
 fn spells(wanted: &str, name: impl Iterator<Item = char>) -> bool {
     let mut wanted = wanted.chars().filter(|c| *c != '_').peekable();
     for c in name {
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn ordinary_names_mean_nothing() {
+    fn ordinary_names_have_no_meaning() {
         for name in [
             "grant_type",
             "scope",
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn an_override_of_the_method_is_refused_in_every_spelling() {
+    fn method_overrides_are_refused_in_every_spelling() {
         for name in [
             "_method",
             "_METHOD",

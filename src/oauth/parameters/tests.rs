@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// More names than the edge reads today.
+/// More names than the edge currently reads.
 const NAMES: [&str; 6] =
     ["client_id", "client_secret", "client_assertion", "client_assertion_type", "request", "request_uri"];
 const MANY: Interest<6> = Interest::new(NAMES);
@@ -55,7 +55,7 @@ fn basic_has_two_parameters() {
     assert_eq!(basic("a:").unwrap().get("client_secret"), None);
     assert_eq!(basic("a:%61").unwrap_err(), ParameterError::BasicEscape("client_secret"));
     assert_eq!(basic("a:%0a").unwrap_err(), ParameterError::Control("client_secret"));
-    // What is not read is not judged either.
+    // Parameters that are not of interest are not validated.
     let value = format!("Basic {}", STANDARD.encode("a:%61%zz"));
     let one = Interest::new(["client_id"]);
     let one = Parameters::parse(&head("POST", "", &[("authorization", &value)]), b"", &one).unwrap();
@@ -84,7 +84,7 @@ fn two_values_of_a_parameter_are_refused() {
     }
 }
 
-/// Names that some server takes for this one.
+/// Names that some servers take for this one.
 fn lookalikes(name: &str) -> Vec<String> {
     let camel: String = name.split('_').map(|word| word[..1].to_uppercase() + &word[1..]).collect();
     let first = &name[..1];
@@ -152,7 +152,7 @@ fn values_are_read_strictly() {
 }
 
 #[test]
-fn what_is_not_of_interest_is_not_judged() {
+fn other_parameters_are_ignored() {
     let one = Interest::new(["client_id"]);
     let rest = NAMES[1..].iter().map(|name| format!("{name}=%zz;x&{name}=%00&{name}[]=c"));
     let form = format!("client_id=a&scope=b&scope=c&{}", rest.collect::<Vec<_>>().join("&"));
@@ -160,7 +160,7 @@ fn what_is_not_of_interest_is_not_judged() {
     assert!(in_form(&form, &MANY).is_err());
 }
 
-/// Parameters in which every known trick is played with the name.
+/// Parameters with every known variation of the name.
 fn tricks(name: &'static str) -> Vec<String> {
     let names =
         lookalikes(name).into_iter().chain([name, "scope", "x", "_method", "_charset_"].map(str::to_owned));
@@ -193,7 +193,7 @@ proptest! {
     }
 
     #[test]
-    fn more_interest_refuses_more_and_reads_the_same(picks in picks()) {
+    fn a_larger_interest_reads_the_same_values(picks in picks()) {
         let form = form_of(&NAMES.map(tricks).concat(), &picks);
         if let Ok(many) = in_form(&form, &MANY) {
             let one = in_form(&form, &Interest::new(["client_id"])).unwrap();

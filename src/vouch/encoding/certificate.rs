@@ -1,58 +1,57 @@
-//! Encodings of what a certificate says.
+//! Encodings of facts about the client's certificate.
 
 use http::HeaderValue;
 
 use super::{super::evidence::Certificate, dn, facts, join, pem, xfcc};
 
-/// An encoding of a fact of the client's certificate.
+/// An encoding of a fact about the client's certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CertificateEncoding {
-    /// `pem-url`: the leaf's PEM as OpenSSL writes it, every byte but the unreserved ones of RFC 3986
-    /// section 2.3 as `%XX`. This is JavaScript's `encodeURIComponent` and nginx's
-    /// `$ssl_client_escaped_cert`: on the alphabet of PEM all three agree.
+    /// `pem-url`: the leaf's PEM as OpenSSL writes it, percent-encoded except for the unreserved characters of RFC 3986 section
+    /// 2.3. For PEM this equals JavaScript's `encodeURIComponent` and nginx's `$ssl_client_escaped_cert`.
     PemUrl,
-    /// `pem-url-aws`: the same, but `+`, `=` and `/` stay as they are (AWS, "Mutual authentication with TLS
-    /// in Application Load Balancer").
+    /// `pem-url-aws`: like `pem-url`, but `+`, `=` and `/` are not encoded (AWS, "Mutual authentication with TLS in Application
+    /// Load Balancer").
     PemUrlAws,
     /// `pem-spaces`: the leaf's PEM with spaces for newlines, as Apache's `mod_headers` writes `SSL_CLIENT_CERT`.
     PemSpaces,
-    /// `der-base64`: base64 of the leaf's DER, one line (HAProxy's `ssl_c_der,base64`).
+    /// `der-base64`: base64 of the leaf's DER in one line (HAProxy's `ssl_c_der,base64`).
     DerBase64,
     /// `der-sf`: the leaf's DER as a byte sequence of structured fields (RFC 9440 section 2.1, RFC 8941
     /// section 3.3.5).
     DerSf,
-    /// `chain-sf`: the rest of the chain, without the leaf, as a list of byte sequences (RFC 9440 section 2.3).
+    /// `chain-sf`: the chain without the leaf, as a list of byte sequences (RFC 9440 section 2.3).
     ChainSf,
-    /// `chain-der-base64`: base64 of the concatenated DER of the rest of the chain, without the leaf
-    /// (HAProxy's `ssl_c_chain_der,base64`).
+    /// `chain-der-base64`: base64 of the concatenated DER of the chain without the leaf (HAProxy's `ssl_c_chain_der,base64`).
     ChainDerBase64,
-    /// `chain-pem-url`: the PEMs of the whole chain, leaf first, one after the other, as `pem-url`.
+    /// `chain-pem-url`: the concatenated PEM of the whole chain, leaf first, encoded like `pem-url`.
     ChainPemUrl,
-    /// `chain-pem-url-aws`: the same, as `pem-url-aws` (AWS ALB in pass-through mode).
+    /// `chain-pem-url-aws`: the concatenated PEM of the whole chain, leaf first, encoded like `pem-url-aws` (AWS ALB in pass-through
+    /// mode).
     ChainPemUrlAws,
     /// `chain-certs`: base64 of each certificate's DER, leaf first, comma separated (Traefik 3,
     /// `passTLSClientCert.pem`).
     ChainCerts,
-    /// `chain-certs-escaped`: the same with each certificate percent-encoded and the commas raw (Traefik 2).
+    /// `chain-certs-escaped`: like `chain-certs`, with each certificate percent-encoded, but not the commas (Traefik 2).
     ChainCertsEscaped,
-    /// `subject-dn`: the leaf's subject, RFC 2253.
+    /// `subject-dn`: the leaf's subject (RFC 2253).
     SubjectDn,
-    /// `issuer-dn`: the leaf's issuer, RFC 2253.
+    /// `issuer-dn`: the leaf's issuer (RFC 2253).
     IssuerDn,
-    /// `serial-hex`: the serial number, upper-case hexadecimal, two digits a byte, no sign byte.
+    /// `serial-hex`: the serial number in upper-case hexadecimal, two digits per byte, without a leading sign byte.
     SerialHex,
     /// `validity`: `NotBefore=2023-09-21T01:50:17Z;NotAfter=2024-09-20T01:50:17Z`.
     Validity,
-    /// `thumbprint-hex`: SHA-256 of the leaf's DER, lower-case hexadecimal.
+    /// `thumbprint-hex`: SHA-256 of the leaf's DER in lower-case hexadecimal.
     ThumbprintHex,
-    /// `thumbprint-base64url`: the same as `x5t#S256` has it (RFC 8705 section 3.1), without padding.
+    /// `thumbprint-base64url`: SHA-256 of the leaf's DER in base64url without padding, like `x5t#S256` (RFC 8705 section 3.1).
     ThumbprintBase64url,
-    /// `xfcc`: one element of Envoy's `X-Forwarded-Client-Cert`.
+    /// `xfcc`: an element of Envoy's `X-Forwarded-Client-Cert`.
     Xfcc,
 }
 
 impl CertificateEncoding {
-    /// The value of a header; absent where the fact is empty.
+    /// The header value; `None` if the fact is empty.
     pub(super) fn encode(self, certificate: &Certificate<'_>) -> Option<HeaderValue> {
         let text = match self {
             Self::PemUrl => pem::pem_url(certificate.leaf),

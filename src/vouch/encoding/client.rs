@@ -1,10 +1,10 @@
-//! Encodings of what is known of every authenticated client, whatever it authenticated by.
+//! Encodings of facts about every authenticated client, independent of its authentication method.
 
 use http::HeaderValue;
 
 use super::super::evidence::{Client, Verdict};
 
-/// An encoding of a fact that every authenticated client has.
+/// An encoding of a fact about every authenticated client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientEncoding {
     /// `verdict`: `SUCCESS`, or `FAILED:` and the reason (nginx's `$ssl_client_verify`).
@@ -12,7 +12,7 @@ pub enum ClientEncoding {
 }
 
 impl ClientEncoding {
-    /// The value of a header.
+    /// The header value.
     pub(super) fn encode(self, client: &Client) -> HeaderValue {
         match self {
             Self::Verdict => verdict(client.verdict),
@@ -20,7 +20,7 @@ impl ClientEncoding {
     }
 }
 
-/// The verdict never goes missing: a reason that a header cannot carry is dropped, the failure is not.
+/// The verdict is always sent: if the reason is not a valid header value, only the reason is omitted.
 fn verdict(verdict: Verdict) -> HeaderValue {
     match verdict {
         Verdict::Verified => HeaderValue::from_static("SUCCESS"),

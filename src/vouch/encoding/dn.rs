@@ -1,12 +1,12 @@
-//! Distinguished names as header values: the text of RFC 2253, made safe for the way.
+//! Distinguished names in header values: RFC 2253, with additional escapes.
 
 use std::fmt::Write as _;
 
-/// A DN as a header value of its own.
+/// A DN as a whole header value.
 ///
-/// The text goes as OpenSSL prints it, but for what would not arrive: a byte outside visible ASCII and
-/// the blank, and an escaped blank at the very end (a recipient trims blanks, RFC 9110 section 5.5, and
-/// would be left with a lone backslash). Those become hex pairs, which are the same name (RFC 2253 section 2.4).
+/// It is the text that OpenSSL prints, except for characters that are not transmitted: bytes other than printable ASCII, and
+/// an escaped space at the end, since recipients trim spaces (RFC 9110 section 5.5) and a lone backslash would remain. These
+/// become hex pairs, which denote the same name (RFC 2253 section 2.4).
 pub(super) fn for_header(rfc2253: &str) -> String {
     let (body, end) = match rfc2253.strip_suffix("\\ ") {
         Some(body) if !ends_in_escape(body) => (body, "\\20"),
@@ -20,15 +20,13 @@ pub(super) fn for_header(rfc2253: &str) -> String {
     text
 }
 
-/// A DN inside the double quotes of an XFCC field.
+/// A DN in the double quotes of an XFCC field.
 ///
-/// Some readers of XFCC split at every `;`, `=` or `,` without minding quotes, and some take any quote after
-/// a backslash for an escaped one. A client that chose its own subject (a self-signed certificate is
-/// matched by its thumbprint, whatever its name) could then start a field such as `Chain=` or an element
-/// such as `Hash=` of its own. So what could start one is written as a hex pair (RFC 2253 section 2.4), which
-/// is the same name to any parser: `;`, `=` within a value, and the backslash itself. Quotes
-/// and commas keep the backslash that RFC 2253 gives them, as Envoy sends them: without a `;`
-/// or a `=` after it, what follows a comma is no field.
+/// Some XFCC parsers split at every `;`, `=` or `,`, also in quotes, and some treat every quote after a backslash as escaped. A
+/// client with a self-signed certificate chooses its subject, and could inject a field such as `Chain=` or an element with
+/// `Hash=`. Therefore the characters that could start one are written as hex pairs, which denote the same name (RFC 2253
+/// section 2.4): `;`, `=` in a value, and the backslash. Quotes and commas are escaped by a backslash as in RFC 2253, like
+/// Envoy does: without a `;` or `=` after it, the text after a comma is not a field.
 pub(super) fn for_xfcc(rfc2253: &str) -> String {
     let mut text = String::with_capacity(rfc2253.len() + 8);
     let mut in_value = false;
@@ -41,7 +39,7 @@ pub(super) fn for_xfcc(rfc2253: &str) -> String {
                     text.push('\\');
                     push(&mut text, escaped);
                 }
-                // No RFC 2253 text ends so; alone it would escape the closing quote.
+                // Not valid in RFC 2253. A lone backslash would escape the closing quote.
                 None => push_hex(&mut text, b'\\'),
             },
             b'=' if !in_value => {
@@ -52,7 +50,7 @@ pub(super) fn for_xfcc(rfc2253: &str) -> String {
                 in_value = false;
                 push(&mut text, byte);
             }
-            // RFC 2253 escapes a quote and a semicolon already; text that does not is made to.
+            // RFC 2253 escapes quotes and semicolons, but the text may not.
             b';' | b'=' | b'"' => push_hex(&mut text, byte),
             other => push(&mut text, other),
         }
@@ -60,7 +58,7 @@ pub(super) fn for_xfcc(rfc2253: &str) -> String {
     text
 }
 
-/// Whether the text ends in an odd number of backslashes.
+/// Whether the text ends with an odd number of backslashes.
 fn ends_in_escape(text: &str) -> bool {
     text.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1
 }
@@ -83,16 +81,16 @@ mod tests {
     use super::{for_header, for_xfcc};
 
     #[test]
-    fn a_dn_that_arrives_whole_is_left_alone() {
+    fn a_dn_of_printable_ascii_is_unchanged() {
         for dn in [r#"CN=a\"b\;c\\,O=B\C3\A4cker\, S\+N+OU=x=y,C=DE"#, "", r"CN=a\\"] {
             assert_eq!(for_header(dn), dn);
         }
     }
 
     #[test]
-    fn a_blank_at_the_end_of_a_dn_survives_trimming() {
+    fn a_trailing_space_of_a_dn_survives_trimming() {
         assert_eq!(for_header(r"CN=\ x\ "), r"CN=\ x\20");
-        // An escaped backslash and then a blank: not an escaped blank.
+        // An escaped backslash followed by a space, not an escaped space.
         assert_eq!(for_header(r"CN=x\\\ "), r"CN=x\\\20");
     }
 
@@ -103,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_in_a_dn_can_start_a_field() {
+    fn a_dn_cannot_inject_a_field() {
         assert_eq!(for_xfcc(r"CN=a\;Chain=x,O=b"), r"CN=a\3BChain\3Dx,O=b");
         assert_eq!(for_xfcc(r"CN=a\,Hash=x+OU=c,O=b"), r"CN=a\,Hash\3Dx+OU=c,O=b");
         assert_eq!(for_xfcc(r#"CN=\"quoted\",O=b\\"#), r#"CN=\"quoted\",O=b\5C"#);

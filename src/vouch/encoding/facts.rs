@@ -1,4 +1,4 @@
-//! Serial number, validity and thumbprint as text.
+//! Encodings of serial number, validity and thumbprint.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::clock::Timestamp;
 
-/// As AWS prints it (`03A5B1`): whole bytes, upper case. The byte that only keeps an INTEGER positive goes.
+/// The serial number as AWS prints it (`03A5B1`): whole bytes, upper case, without a leading sign byte.
 pub(super) fn serial_hex(serial: &[u8]) -> String {
     let bytes = match serial {
         [0, rest @ ..] if !rest.is_empty() => rest,

@@ -1,4 +1,4 @@
-//! Certificates as text: PEM, base64, structured fields.
+//! Encodings of certificates: PEM, base64, structured fields.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -6,16 +6,16 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----\n";
 const END: &str = "-----END CERTIFICATE-----\n";
 
-/// Characters of base64 in a line of PEM, as OpenSSL writes it (RFC 7468 section 2).
+/// The number of base64 characters per line of PEM (RFC 7468 section 2).
 const COLUMNS: usize = 64;
 
-/// Everything but the unreserved characters of RFC 3986 section 2.3.
+/// All characters except the unreserved ones of RFC 3986 section 2.3.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// The same with the three that AWS leaves alone.
+/// `RESERVED` without the three characters that AWS does not encode.
 const RESERVED_AWS: &AsciiSet = &RESERVED.remove(b'+').remove(b'=').remove(b'/');
 
-/// PEM as OpenSSL writes it: lines of 64 columns, a newline at the end.
+/// PEM as OpenSSL writes it: lines of 64 characters, a newline at the end.
 fn pem(der: &[u8]) -> String {
     let base64 = der_base64(der);
     let mut pem = String::with_capacity(BEGIN.len() + base64.len() + base64.len() / COLUMNS + 1 + END.len());
@@ -42,7 +42,7 @@ pub(super) fn pem_url_aws(der: &[u8]) -> String {
     utf8_percent_encode(&pem(der), RESERVED_AWS).to_string()
 }
 
-/// No space at the end: a recipient would trim it (RFC 9110 section 5.5).
+/// PEM with spaces instead of newlines, and none at the end, which recipients would trim (RFC 9110 section 5.5).
 pub(in crate::vouch) fn pem_spaces(der: &[u8]) -> String {
     pem(der).trim_end().replace('\n', " ")
 }

@@ -1,13 +1,13 @@
 //! Envoy's `X-Forwarded-Client-Cert` (Envoy documentation, "HTTP header manipulation", section
-//! x-forwarded-client-cert), as Envoy writes it with `SANITIZE_SET` and every detail switched on.
+//! x-forwarded-client-cert), as Envoy writes it with `SANITIZE_SET` and all details enabled.
 
 use super::{super::evidence::Certificate, dn, facts, join, pem};
 
-/// One element: `Hash=..;Cert="..";Chain="..";Subject="..";URI=..;DNS=..`.
+/// An element: `Hash=..;Cert="..";Chain="..";Subject="..";URI=..;DNS=..`.
 ///
-/// No value holds a `;`, and what a client can choose comes after the certificates: a reader that splits
-/// at every `;` finds the true fields, and finds them first. One `URI` and one `DNS` field a name, as Envoy
-/// writes them; a name that is not safe to print is left out, and is still in `Cert`.
+/// Values do not contain `;`, and those that a client can choose follow the certificates, so that a parser that splits at every
+/// `;` finds the correct fields first. There is one `URI` or `DNS` field per name, like Envoy writes them. Names with unsafe
+/// characters are omitted; they are still in `Cert`.
 pub(super) fn element(certificate: &Certificate<'_>) -> String {
     let mut fields = vec![
         format!("Hash={}", facts::thumbprint_hex(certificate.thumbprint)),
@@ -22,12 +22,11 @@ pub(super) fn element(certificate: &Certificate<'_>) -> String {
     fields.join(";")
 }
 
-/// A SAN URI as a field's value.
+/// A SAN URI as a field value; `None` if it contains a byte that is invalid in URIs (RFC 3986 section 2).
 ///
-/// One that holds a byte that no URI may hold (RFC 3986 section 2: quotes, backslashes, blanks, controls,
-/// anything outside ASCII) is left out, rather than turned into one that another certificate
-/// could hold rightly. One that holds `,` `;` or `=` is quoted, as Envoy's grammar asks; in it `,` and `;`
-/// are percent-encoded besides, for readers that split there without minding the quotes.
+/// An invalid URI is not escaped, since the result could be the valid URI of another certificate. A URI with `,`, `;` or `=` is
+/// quoted, as Envoy's grammar requires, and `,` and `;` in it are percent-encoded for parsers that split there in spite of
+/// the quotes.
 fn uri(name: &str) -> Option<String> {
     if name.is_empty() || !name.bytes().all(is_uri_byte) {
         return None;
@@ -39,13 +38,13 @@ fn uri(name: &str) -> Option<String> {
     }
 }
 
-/// Unreserved, reserved or `%` (RFC 3986 section 2).
+/// Whether a byte is unreserved, reserved or `%` (RFC 3986 section 2).
 fn is_uri_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&byte)
 }
 
-/// Letters, digits, hyphens and dots (RFC 5280 section 4.2.1.6), and what certificates hold besides: a
-/// wildcard, an underscore.
+/// Whether a name consists of letters, digits, hyphens and dots (RFC 5280 section 4.2.1.6), or the wildcards and underscores
+/// that certificates contain.
 fn is_dns_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._*".contains(&byte))
 }

@@ -1,4 +1,4 @@
-//! `apache`: httpd with `RequestHeader set SSL_CLIENT_CERT "%{SSL_CLIENT_CERT}s"` and the same for
+//! `apache`: httpd with `RequestHeader set SSL_CLIENT_CERT "%{SSL_CLIENT_CERT}s"` and the like for
 //! `SSL_CLIENT_CERT_CHAIN_n` (Apache documentation, `mod_ssl`), where `mod_headers` turns newlines into spaces.
 
 use super::{

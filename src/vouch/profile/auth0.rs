@@ -1,7 +1,7 @@
 //! `auth0`: Auth0 with self-managed certificates (Auth0 documentation, "Configure mTLS for a Customer Edge").
 //!
-//! `client-certificate-ca-verified` decides which method Auth0 applies: `SUCCESS` means `tls_client_auth`, `FAILED`
-//! `self_signed_tls_client_auth`. A certificate that takes more than 4096 bytes cannot be forwarded.
+//! Auth0 selects the authentication method by `client-certificate-ca-verified`: `SUCCESS` means `tls_client_auth`, `FAILED`
+//! `self_signed_tls_client_auth`. The encoded certificate must not exceed 4096 bytes.
 
 use super::{
     super::encoding::{CertificateEncoding, ClientEncoding},

@@ -1,4 +1,4 @@
-//! `haproxy`: HAProxy's `ssl_c_der,base64`, and one numbered header an intermediate, as Keycloak's haproxy provider
+//! `haproxy`: HAProxy's `ssl_c_der,base64`, and one numbered header per intermediate, as Keycloak's haproxy provider
 //! reads them by default (Keycloak documentation, "Configuring a reverse proxy"; numbered headers are deprecated there).
 
 use super::{

@@ -1,56 +1,56 @@
-//! What profiles are made of: as written in the table of built-in ones, and as built.
+//! The parts of a profile: constant specifications of built-in profiles, and the parts built from them.
 
 use http::{HeaderName, HeaderValue};
 use rustls_pki_types::CertificateDer;
 
 use super::super::encoding::{CertificateEncoding, ClientEncoding, Encoding};
 
-/// One certificate as the text of a header.
+/// Encodes a certificate as a header value.
 pub(in crate::vouch) type Encode = fn(&[u8]) -> String;
 
-/// A built-in profile, as its file writes it.
+/// The constant specification of a built-in profile.
 pub(in crate::vouch) struct BuiltIn {
     pub(super) name: &'static str,
     pub(super) parts: &'static [PartSpec],
 }
 
-/// One header of a built-in profile, or a numbered family of them. Names are in lower case.
+/// A header of a built-in profile, or a numbered family of headers. Names are lower case.
 pub(super) enum PartSpec {
     One { header: &'static str, encoding: Encoding, limit: Option<usize> },
     Numbered { prefix: &'static str, encode: Encode },
 }
 
-/// The most that the upstream accepts of one header.
+/// The maximum size of a header value that the upstream accepts.
 #[derive(Clone, Copy)]
 pub(in crate::vouch) struct Limit {
     pub(super) header: &'static str,
     pub(super) bytes: usize,
 }
 
-/// One header, or a numbered family of them, ready to use.
+/// A header, or a numbered family of headers, ready to use.
 pub(in crate::vouch) enum Part {
-    /// One fact in one header.
+    /// One header with one fact.
     One { name: HeaderName, encoding: Encoding, limit: Option<Limit> },
-    /// One header an intermediate, numbered from 0.
+    /// One header per intermediate, numbered from 0.
     Numbered { prefix: &'static str, encode: Encode },
 }
 
-/// A header that carries a fact of the certificate.
+/// A header with a fact about the certificate.
 pub(super) const fn one(header: &'static str, encoding: CertificateEncoding) -> PartSpec {
     PartSpec::One { header, encoding: Encoding::Certificate(encoding), limit: None }
 }
 
-/// A header that carries a fact of the certificate, which the upstream bounds.
+/// A header with a fact about the certificate and a maximum size.
 pub(super) const fn at_most(limit: usize, header: &'static str, encoding: CertificateEncoding) -> PartSpec {
     PartSpec::One { header, encoding: Encoding::Certificate(encoding), limit: Some(limit) }
 }
 
-/// A header that carries a fact which every authenticated client has.
+/// A header with a fact about every authenticated client.
 pub(super) const fn client(header: &'static str, encoding: ClientEncoding) -> PartSpec {
     PartSpec::One { header, encoding: Encoding::Client(encoding), limit: None }
 }
 
-/// One header an intermediate.
+/// One header per intermediate.
 pub(super) const fn each_intermediate(prefix: &'static str, encode: Encode) -> PartSpec {
     PartSpec::Numbered { prefix, encode }
 }

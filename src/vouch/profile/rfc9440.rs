@@ -1,6 +1,6 @@
 //! `rfc9440`: the Client-Cert HTTP header fields (RFC 9440 sections 2.2 and 2.3).
 //!
-//! `Client-Cert-Chain` is left out where the client presented its certificate only (section 2.3 has it optional).
+//! `Client-Cert-Chain` is optional (section 2.3), and omitted if the client has presented no intermediates.
 
 use super::{
     super::encoding::CertificateEncoding,

@@ -1,5 +1,5 @@
 //! `traefik`: Traefik 3 with `passTLSClientCert.pem` (Traefik documentation, "PassTLSClientCert"). Raw base64: a
-//! reader that URL-decodes turns its `+` into blanks, and needs `traefik-escaped`.
+//! reader that URL-decodes turns its `+` into spaces, and needs `traefik-escaped`.
 
 use super::{
     super::encoding::CertificateEncoding,

@@ -1,4 +1,4 @@
-//! `traefik-escaped`: the same header as Traefik 2 sent it, each certificate percent-encoded, the commas raw
+//! `traefik-escaped`: the header of Traefik 2, with each certificate percent-encoded, but not the commas
 //! (Traefik 2 documentation, "PassTLSClientCert", before 2.9.2).
 
 use super::{

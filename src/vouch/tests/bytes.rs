@@ -1,4 +1,4 @@
-//! Every built-in profile and every encoding, byte for byte, as openssl and Python's encoders make its values.
+//! Compares all built-in profiles and encodings byte for byte with values that openssl and Python make.
 
 use http::HeaderName;
 
@@ -78,7 +78,7 @@ fn every_encoding_writes_what_openssl_and_python_write() {
                     .iter()
                     .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
                     .collect();
-                // Without intermediates there is nothing to say of the rest of the chain.
+                // Without intermediates the two encodings of the chain without the leaf are omitted.
                 let absent = if count == 1 { 2 } else { 0 };
                 assert_eq!(found.len(), Encoding::names().len() - absent);
                 assert_eq!(serde_json::to_value(found).unwrap(), facts["encodings"], "{count}");

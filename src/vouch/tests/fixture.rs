@@ -1,4 +1,4 @@
-//! Certificates that openssl makes, and the evidence about them that openssl and Python read out.
+//! Certificates that openssl makes, and the evidence about them that openssl and Python extract.
 
 use std::{path::Path, process::Command};
 

@@ -1,4 +1,4 @@
-//! Keycloak's providers get back the very certificates that went into the headers.
+//! Keycloak's providers decode the same certificates that were encoded in the headers.
 //!
 //! The providers' rules are described and written independently in `providers`, after keycloak/keycloak's
 //! `services/src/main/java/org/keycloak/services/x509` (releases up to 26.7, and states of pull requests).
@@ -15,13 +15,13 @@ use self::{
 use super::fixture::{KEYS, certificate, with_evidence};
 use crate::vouch::{Certificate, Evidence, Profile, Verdict};
 
-/// A subject that would start fields of its own, were it written as it stands.
+/// A subject that would inject fields if it were not escaped.
 const SUBJECT: &str = "/C=DE/O=a;Chain=\"b\", c=d;Hash=e/OU=x, Cert=\"y\\;URI=z/CN=say \"hi\";=,";
 
 const SELF_SIGNED: Verdict = Verdict::NotVerified("self signed certificate");
 
 /// Runs a test on an EC and an RSA leaf, each with 0, 1 and 2 intermediates, with either verdict, under
-/// every way in which Keycloak has read base64.
+/// every way in which Keycloak has decoded base64.
 fn each(test: impl Fn(&Evidence<'_>, &[Vec<u8>], Base64)) {
     let folder = tempfile::tempdir().unwrap();
     let make = |name: &str, key: usize, subject: &str| certificate(folder.path(), name, KEYS[key].1, subject);
@@ -45,7 +45,7 @@ fn each(test: impl Fn(&Evidence<'_>, &[Vec<u8>], Base64)) {
     }
 }
 
-/// What a provider reads of what a profile sends.
+/// The chain that a provider decodes from a profile's headers.
 fn read(
     profile: &str,
     evidence: &Evidence<'_>,
@@ -65,7 +65,7 @@ fn nginx() {
     each(|evidence, chain, base64| {
         assert_eq!(read("nginx", evidence, 1, base64, |it| it.nginx("ssl-client-cert")).unwrap(), chain[..1]);
         let trusted = read("nginx", evidence, 1, base64, Keycloak::nginx_trusted).unwrap();
-        // Whom no CA vouches for has no certificate under `trust-proxy-verification`.
+        // Under `trust-proxy-verification` a client without a verified chain has no certificate.
         let expected = if evidence.client.verdict == Verdict::Verified { &chain[..1] } else { &[] };
         assert_eq!(trusted, expected);
     });
@@ -107,7 +107,7 @@ fn envoy() {
         };
         let many = Evidence { certificate: Some(certificate), ..*evidence };
         assert_eq!(read("envoy-xfcc", &many, 1, base64, Keycloak::envoy).unwrap(), chain);
-        // One field a name, as Envoy writes them, is a field too many for it.
+        // It does not accept several fields of the same kind, one per name, as Envoy writes them.
         assert_eq!(read("envoy-xfcc", &many, 1, base64, Keycloak::envoy_proposed), None);
     });
 }

@@ -1,4 +1,4 @@
-//! Removal: whatever the spelling, however often, and nothing else.
+//! Removal of reserved headers: all spellings and copies, and no other headers.
 
 use std::sync::LazyLock;
 
@@ -41,20 +41,20 @@ fn every_spelling_and_every_copy_is_removed() {
     assert_eq!(headers.keys().collect::<Vec<_>>(), ["accept"]);
 }
 
-/// What OAuth, HTTP and tracing ask of a request: an edge that removed one would break a client.
+/// Headers of OAuth, HTTP and tracing, which must not be removed.
 const ORDINARY: &[&str] = &[
     // RFC 6749, RFC 6750, RFC 9449, attestation-based client authentication.
     "authorization",
     "dpop",
     "oauth-client-attestation",
     "oauth-client-attestation-pop",
-    // RFC 9421 and RFC 9530, and what open banking used before them.
+    // RFC 9421 and RFC 9530, and their predecessors in open banking.
     "signature",
     "signature-input",
     "content-digest",
     "digest",
     "x-jws-signature",
-    // FAPI, open banking: the user's address is the application's word there, not a proxy's.
+    // FAPI, open banking: the application sets the user's address, not a proxy.
     "x-fapi-interaction-id",
     "x-fapi-auth-date",
     "x-fapi-customer-ip-address",
@@ -121,7 +121,7 @@ const ORDINARY: &[&str] = &[
     "x-correlation-id",
     "x-idempotency-key",
     "x-request-id",
-    // Keys, and names that only look like ours.
+    // Keys, and names that only resemble reserved ones.
     "api-key",
     "client-certificates",
     "client-id",
@@ -148,7 +148,7 @@ const ORDINARY: &[&str] = &[
     "path",
 ];
 
-/// Names that other products believe, as they write them.
+/// Names that other products trust, in their spelling.
 const BELIEVED: &[&str] = &[
     "X-WSO2-MTLS-CERT",
     "X-WSO2-CLIENT-CERTIFICATE",
@@ -260,7 +260,7 @@ fn another_spelling_of_a_framing_header_is_removed() {
 }
 
 #[test]
-fn ordinary_headers_stay() {
+fn ordinary_headers_are_not_removed() {
     let mut headers = HeaderMap::new();
     for name in ORDINARY {
         headers.append(HeaderName::from_static(name), HeaderValue::from_static("kept"));
@@ -273,7 +273,7 @@ fn ordinary_headers_stay() {
 }
 
 #[test]
-fn names_that_fold_to_one_cannot_make_a_profile() {
+fn a_profile_cannot_have_names_that_fold_to_one() {
     let custom = |names: &[&'static str]| {
         Profile::custom(
             "corp",
@@ -315,7 +315,7 @@ proptest! {
 
     #[test]
     fn a_name_that_is_not_reserved_is_never_removed(tail in "[a-z0-9_.-]{0,40}") {
-        // Nothing reserved begins so.
+        // No reserved name begins like this.
         let name = HeaderName::try_from(format!("zz{tail}")).unwrap();
         let mut headers = HeaderMap::new();
         headers.insert(name.clone(), HeaderValue::from_static("kept"));

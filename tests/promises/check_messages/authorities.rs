@@ -8,7 +8,7 @@ use super::*;
 fn client_ca_is_not_a_certificate() {
     Folder::new().write("client-ca.pem", "x").prints(
         r#"
-error: trust.client_ca: client-ca.pem holds no certificate (no "-----BEGIN CERTIFICATE-----" line)
+error: trust.client_ca: client-ca.pem contains no certificate (no "-----BEGIN CERTIFICATE-----" line)
  --> edge.toml:2:14
   |
 2 | client_ca = ["client-ca.pem"]
@@ -75,7 +75,7 @@ warning: trust.client_ca: client-ca.pem holds a public CA of the system's root s
 fn crl_is_none() {
     Folder::new().write("a.crl", "x").after("client_ca = [\"client-ca.pem\"]", "crls = [\"a.crl\"]").prints(
         r#"
-error: trust.crls: a.crl holds no CRL (no "-----BEGIN X509 CRL-----" line)
+error: trust.crls: a.crl contains no CRL (no "-----BEGIN X509 CRL-----" line)
  --> edge.toml:3:9
   |
 3 | crls = ["a.crl"]

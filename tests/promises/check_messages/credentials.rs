@@ -135,7 +135,7 @@ error: application.credential: the thumbprint ababababababababababababababababab
 #[test]
 fn dn_is_ambiguous() {
     Folder::new().matcher("subject_dn = \"C=DE, O=Example Bank, CN=billing\"").prints(r#"
-error: application.credential.subject_dn: the order of "C=DE, O=Example Bank, CN=billing" is ambiguous; if it begins with the least specific part (as openssl prints it) write "CN=billing,O=Example Bank,C=DE", if it begins with the most specific (as keytool, PowerShell and LDAP have it) write "C=DE,O=Example Bank,CN=billing"
+error: application.credential.subject_dn: the order of "C=DE, O=Example Bank, CN=billing" is ambiguous; if it begins with the least specific part (as openssl prints it) write "CN=billing,O=Example Bank,C=DE", if it begins with the most specific (as keytool, PowerShell and LDAP print it) write "C=DE,O=Example Bank,CN=billing"
  --> applications.toml:5:14
   |
 5 | subject_dn = "C=DE, O=Example Bank, CN=billing"
@@ -163,7 +163,7 @@ error: application.credential.subject_dn: unknown attribute "ORG"; the nearest k
 #[test]
 fn dn_looks_reversed() {
     Folder::new().matcher("subject_dn = \"C=DE,O=Example Bank,CN=billing\"").prints(r#"
-warning: application.credential.subject_dn: without blanks it is read as RFC 4514, so that "C=DE" is the most specific part; if the certificate has it the other way round, write "CN=billing,O=Example Bank,C=DE"
+warning: application.credential.subject_dn: without spaces it is read as RFC 4514, so that "C=DE" is the most specific part; if the certificate has it the other way round, write "CN=billing,O=Example Bank,C=DE"
  --> applications.toml:5:14
   |
 5 | subject_dn = "C=DE,O=Example Bank,CN=billing"

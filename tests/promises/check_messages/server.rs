@@ -25,7 +25,7 @@ error: domain.private_key: server.key is not the key of the first certificate in
 fn server_key_is_not_a_key() {
     Folder::new().write("server.key", "no key").prints(
         r#"
-error: domain.private_key: server.key holds no private key in PEM (no "-----BEGIN PRIVATE KEY-----" line)
+error: domain.private_key: server.key contains no private key in PEM (no "-----BEGIN PRIVATE KEY-----" line)
   --> edge.toml:11:15
    |
 11 | private_key = "server.key"
@@ -97,7 +97,7 @@ error: domain.certificate: server.pem is empty
 fn server_certificate_is_broken_off() {
     Folder::new().write("server.pem", "-----BEGIN CERTIFICATE-----\nMIIB").prints(
         r#"
-error: domain.certificate: server.pem is cut short: the section that begins on line 1 has no "-----END CERTIFICATE-----" line
+error: domain.certificate: server.pem is truncated: the section that begins on line 1 has no "-----END CERTIFICATE-----" line
   --> edge.toml:10:15
    |
 10 | certificate = "server.pem"
@@ -376,7 +376,7 @@ fn a_key_for_a_certificate_is_named() {
     assert!(
         !accepted
             && printed
-                .contains("= help: name the file of the certificate, not that of its key; if it has both"),
+                .contains("= help: use the file with the certificate, not its key; if it contains both"),
         "{printed}"
     );
     // One file for both that contains only the key.

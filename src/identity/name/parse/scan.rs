@@ -1,44 +1,44 @@
-//! Takes a written name apart into attributes, and notes where blanks stand.
+//! Splits a name into attributes, and records where spaces are.
 
 use super::{ParseNameError, may_separate};
 
-/// What stands between two RDNs.
+/// The separator of RDNs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Separator {
     /// A comma: RFC 4514, and OpenSSL's one-line form.
     Comma,
     /// A slash: OpenSSL's old form.
     Slash,
-    /// The end of the line: the text is one RDN.
+    /// None: the text is a line with one RDN.
     Line,
 }
 
-/// One attribute as written.
+/// An attribute of the text.
 pub(super) struct Part<'a> {
-    /// The attribute's type.
+    /// The type.
     pub(super) name: &'a str,
     /// The value.
     pub(super) value: Unescaped,
-    /// The value before escapes were undone.
+    /// The value with its escapes.
     pub(super) raw: &'a str,
-    /// Whether it is the first attribute of all, which no separator precedes.
+    /// Whether it is the first attribute of the name.
     first: bool,
-    /// Whether a `+` stands before it.
+    /// Whether a `+` precedes it.
     joined: bool,
-    blanks: Blanks,
+    spaces: Spaces,
 }
 
-/// A value with its escapes undone.
+/// A value without escapes.
 pub(super) enum Unescaped {
     Text(String),
-    /// `#` and hex.
+    /// The DER that is written as `#` and hex.
     Der(Vec<u8>),
 }
 
-/// Where unescaped blanks stand.
+/// Where unescaped spaces are.
 #[derive(Clone, Copy, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "five places, each with or without a blank")]
-struct Blanks {
+#[expect(clippy::struct_excessive_bools, reason = "five places, each with or without a space")]
+struct Spaces {
     before_separator: bool,
     after_separator: bool,
     before_equals: bool,
@@ -47,37 +47,37 @@ struct Blanks {
 }
 
 impl Part<'_> {
-    /// No blank anywhere, as in RFC 4514.
+    /// Whether there are no spaces, as in RFC 4514.
     pub(super) fn is_tight(&self) -> bool {
-        let blanks = self.blanks;
-        !(blanks.before_separator
-            || blanks.after_separator
-            || blanks.before_equals
-            || blanks.after_equals
-            || blanks.at_end)
+        let spaces = self.spaces;
+        !(spaces.before_separator
+            || spaces.after_separator
+            || spaces.before_equals
+            || spaces.after_equals
+            || spaces.at_end)
     }
 
-    /// Blanks as OpenSSL puts them: around `=` and `+`, and after a comma.
+    /// Whether there are spaces as OpenSSL prints them: around `=` and `+`, and after a comma.
     pub(super) fn is_spaced(&self) -> bool {
-        let blanks = self.blanks;
-        let separator = self.first || (blanks.after_separator && blanks.before_separator == self.joined);
-        separator && blanks.before_equals && (blanks.after_equals || self.raw.is_empty())
+        let spaces = self.spaces;
+        let separator = self.first || (spaces.after_separator && spaces.before_separator == self.joined);
+        separator && spaces.before_equals && (spaces.after_equals || self.raw.is_empty())
     }
 }
 
-/// Takes `text` apart into RDNs, each a list of attributes.
+/// Splits a text into RDNs, each a list of attributes.
 pub(super) fn rdns(text: &str, separator: Separator) -> Result<Vec<Vec<Part<'_>>>, ParseNameError> {
     let mut rdns: Vec<Vec<Part<'_>>> = Vec::new();
     let mut rest = text;
     let mut joined = false;
-    let mut blank_before = false;
+    let mut space_before = false;
     loop {
         let (mut part, value_end) = part(rest, separator, joined)?;
         part.first = rdns.is_empty();
         part.joined = joined;
-        part.blanks.before_separator = blank_before;
-        blank_before = part.blanks.at_end;
-        part.blanks.at_end = false;
+        part.spaces.before_separator = space_before;
+        space_before = part.spaces.at_end;
+        part.spaces.at_end = false;
         match rdns.last_mut() {
             Some(rdn) if joined => rdn.push(part),
             _ => rdns.push(vec![part]),
@@ -91,7 +91,7 @@ pub(super) fn rdns(text: &str, separator: Separator) -> Result<Vec<Vec<Part<'_>>
     }
 }
 
-/// Reads one attribute, before which a `+` stands or not; what follows it begins with a separator, or is empty.
+/// Parses an attribute. `joined`: whether a `+` precedes it. The returned rest begins with a separator or is empty.
 fn part(text: &str, separator: Separator, joined: bool) -> Result<(Part<'_>, &str), ParseNameError> {
     let start = text.trim_start_matches(' ');
     let ends = match separator {
@@ -110,30 +110,30 @@ fn part(text: &str, separator: Separator, joined: bool) -> Result<(Part<'_>, &st
         return Err(ParseNameError::MissingEquals { segment: segment.to_owned(), escape });
     };
     let value_start = value.trim_start_matches(' ');
-    let mut blanks = Blanks {
+    let mut spaces = Spaces {
         after_separator: start.len() != text.len(),
         before_equals: name.ends_with(' '),
         after_equals: value_start.len() != value.len(),
-        ..Blanks::default()
+        ..Spaces::default()
     };
     let (written, rest) = match value_start.strip_prefix('"') {
         Some(quoted) if separator != Separator::Slash => quoted_value(quoted, separator)?,
         _ => plain_value(value_start, separator)?,
     };
     let raw = value_start.get(..value_start.len() - rest.len()).unwrap_or_default();
-    blanks.at_end = written.blank_at_end;
+    spaces.at_end = written.space_at_end;
     let value = written.finish(raw, separator)?;
-    Ok((Part { name: name.trim(), value, raw, first: false, joined: false, blanks }, rest))
+    Ok((Part { name: name.trim(), value, raw, first: false, joined: false, spaces }, rest))
 }
 
 /// The bytes of a value that is being parsed.
 #[derive(Default)]
 struct ValueBytes {
     bytes: Vec<u8>,
-    /// How many of them must stay, blank or not.
-    kept: usize,
+    /// The length without unescaped trailing spaces.
+    trimmed: usize,
     escaped: bool,
-    blank_at_end: bool,
+    space_at_end: bool,
 }
 
 impl ValueBytes {
@@ -141,15 +141,15 @@ impl ValueBytes {
         let mut buffer = [0; 4];
         self.bytes.extend_from_slice(c.encode_utf8(&mut buffer).as_bytes());
         if c != ' ' {
-            self.kept = self.bytes.len();
+            self.trimmed = self.bytes.len();
         }
     }
 
-    /// Takes what follows a backslash.
+    /// Parses the escape after a backslash, and returns the rest.
     fn escape<'a>(&mut self, after: &'a str, separator: Separator) -> Result<&'a str, ParseNameError> {
         self.escaped = true;
-        // OpenSSL's old form has \xC3 for what the others have as \C3, and leaves a backslash of the value as it is:
-        // what it cannot have written is an error there.
+        // OpenSSL's old form writes \xC3 instead of \C3, and does not escape a backslash. Other escapes are an error
+        // there, since their meaning is ambiguous.
         let slash = separator == Separator::Slash;
         let hex = if slash { after.strip_prefix('x') } else { Some(after) };
         let pair =
@@ -166,17 +166,17 @@ impl ValueBytes {
             self.push(c);
             after.get(c.len_utf8()..)
         };
-        self.kept = self.bytes.len();
+        self.trimmed = self.bytes.len();
         Ok(rest.unwrap_or_default())
     }
 
     fn finish(mut self, raw: &str, separator: Separator) -> Result<Unescaped, ParseNameError> {
-        self.bytes.truncate(self.kept);
-        // OpenSSL leaves a `#` that is all there is as it is.
+        self.bytes.truncate(self.trimmed);
+        // OpenSSL does not escape a value that is only `#`.
         if !self.escaped && self.bytes.starts_with(b"#") && self.bytes != b"#" {
             match from_hex(self.bytes.get(1..).unwrap_or_default()) {
                 Some(der) => return Ok(Unescaped::Der(der)),
-                // OpenSSL's old form escapes no `#`.
+                // OpenSSL's old form does not escape `#`.
                 None if separator == Separator::Slash => {}
                 None => return Err(ParseNameError::Hex { found: raw.to_owned() }),
             }
@@ -204,11 +204,11 @@ fn plain_value(text: &str, separator: Separator) -> Result<(ValueBytes, &str), P
             }
         };
     }
-    value.blank_at_end = value.bytes.len() != value.kept;
+    value.space_at_end = value.bytes.len() != value.trimmed;
     Ok((value, rest))
 }
 
-/// A value after its opening quote.
+/// Parses a quoted value after its opening quote.
 fn quoted_value(text: &str, separator: Separator) -> Result<(ValueBytes, &str), ParseNameError> {
     let mut value = ValueBytes { escaped: true, ..ValueBytes::default() };
     let mut rest = text;
@@ -228,9 +228,9 @@ fn quoted_value(text: &str, separator: Separator) -> Result<(ValueBytes, &str), 
             }
         };
     }
-    value.kept = value.bytes.len();
+    value.trimmed = value.bytes.len();
     let end = rest.trim_start_matches(' ');
-    value.blank_at_end = end.len() != rest.len();
+    value.space_at_end = end.len() != rest.len();
     let closed = match separator {
         Separator::Comma => end.is_empty() || end.starts_with([',', '+']),
         Separator::Slash | Separator::Line => end.is_empty() || end.starts_with('+'),

@@ -11,7 +11,7 @@ fn error(text: &str) -> ParseNameError {
 }
 
 #[test]
-fn the_four_forms_say_the_same() {
+fn the_four_forms_parse_to_equal_names() {
     let name = ok("CN=a,O=b,C=DE");
     for text in [
         "C = DE, O = b, CN = a",
@@ -54,7 +54,7 @@ fn multi_valued_rdns_are_read_in_each_form() {
 }
 
 #[test]
-fn one_rdn_has_one_reading() {
+fn a_single_rdn_is_unambiguous() {
     for text in ["CN=a", "CN = a", "CN= a", "CN =a", "/CN=a", " CN=a\n"] {
         assert_eq!(ok(text), ok("CN=a"), "{text}");
     }
@@ -72,7 +72,7 @@ fn an_ambiguous_order_is_an_error_with_both_forms() {
     assert_eq!(
         error("CN=a, O=b, C=DE").to_string(),
         "the order of \"CN=a, O=b, C=DE\" is ambiguous; if it begins with the most specific (as keytool, PowerShell and \
-         LDAP have it) write \"CN=a,O=b,C=DE\", if it begins with the least specific part (as openssl prints it) write \
+         LDAP print it) write \"CN=a,O=b,C=DE\", if it begins with the least specific part (as openssl prints it) write \
          \"C=DE,O=b,CN=a\""
     );
     for text in [
@@ -90,7 +90,7 @@ fn an_ambiguous_order_is_an_error_with_both_forms() {
 }
 
 #[test]
-fn a_certificates_order_without_blanks_is_read_but_warned_of() {
+fn rfc_4514_in_certificate_order_gets_a_warning() {
     for text in ["C=DE,O=b,CN=a", "DC=com,DC=example,UID=u"] {
         let (name, warning) = parse(text).unwrap();
         let ParseNameWarning::LooksReversed { reversed, .. } = warning.unwrap();
@@ -99,7 +99,7 @@ fn a_certificates_order_without_blanks_is_read_but_warned_of() {
     let (_, warning) = parse("C=DE,O=b,CN=a").unwrap();
     assert_eq!(
         warning.unwrap().to_string(),
-        "without blanks it is read as RFC 4514, so that \"C=DE\" is the most specific part; if the certificate has \
+        "without spaces it is read as RFC 4514, so that \"C=DE\" is the most specific part; if the certificate has \
          it the other way round, write \"CN=a,O=b,C=DE\""
     );
     ok("CN=a,DC=example,DC=com");
@@ -109,8 +109,8 @@ fn a_certificates_order_without_blanks_is_read_but_warned_of() {
 #[test]
 fn reversed_openssl_forms_get_a_warning() {
     for (text, form) in [
-        ("CN = orders\nOU = Pay\nO = Example Bank, Inc.\nC = DE", "with one part a line"),
-        ("CN=orders\r\nOU=Pay\r\nO=Example Bank, Inc.\r\nC=DE\r\n", "with one part a line"),
+        ("CN = orders\nOU = Pay\nO = Example Bank, Inc.\nC = DE", "with one RDN per line"),
+        ("CN=orders\r\nOU=Pay\r\nO=Example Bank, Inc.\r\nC=DE\r\n", "with one RDN per line"),
         ("CN = orders, OU = Pay, O = \"Example Bank, Inc.\", C = DE", "with spaces around `=`"),
         ("/CN=orders/OU=Pay/O=Example Bank, Inc./C=DE", "with slashes"),
     ] {
@@ -135,7 +135,7 @@ fn reversed_openssl_forms_get_a_warning() {
 }
 
 #[test]
-fn a_tools_label_is_explained_together_with_the_name() {
+fn a_label_is_reported_with_the_name_after_it() {
     for (text, advice) in [
         ("subject=C = DE, O = b, CN = a", "\"subject=\"; write \"CN=a,O=b,C=DE\""),
         ("subject= /C=DE/O=b/CN=a", "\"subject=\"; write \"CN=a,O=b,C=DE\""),
@@ -153,12 +153,12 @@ fn a_tools_label_is_explained_together_with_the_name() {
         ),
         (
             "Owner: CN=a, O=b, C=DE",
-            "if it begins with the most specific (as keytool, PowerShell and LDAP have it) write \"CN=a,O=b,C=DE\"",
+            "if it begins with the most specific (as keytool, PowerShell and LDAP print it) write \"CN=a,O=b,C=DE\"",
         ),
-        ("Subject:\nCN = a\nC = DE", "with one part a line it is read in the order of certificates"),
-        ("issuer=CN=a", "that is the issuer's name, and the subject's is wanted"),
-        ("subject=subject=CN=a", "leave it out, and those after it"),
-        ("subject=CN", "leave it out; \"CN\" has no `=`"),
+        ("Subject:\nCN = a\nC = DE", "with one RDN per line it is read in the order of certificates"),
+        ("issuer=CN=a", "that is the issuer's name, expected the subject's"),
+        ("subject=subject=CN=a", "remove it, and those after it"),
+        ("subject=CN", "remove it; \"CN\" has no `=`"),
     ] {
         let message = error(text).to_string();
         assert!(
@@ -167,12 +167,12 @@ fn a_tools_label_is_explained_together_with_the_name() {
         );
     }
     let _ = error(&"subject=".repeat(100_000));
-    // An attribute may be called so in part.
+    // A label may be part of an attribute's name.
     assert!(matches!(error("subjectName2=a"), ParseNameError::UnknownAttribute { .. }));
 }
 
 #[test]
-fn a_regular_expression_is_called_that() {
+fn a_regular_expression_is_reported() {
     for text in ["^CN=a$", "CN=(.*?)(?:$)", "(.*?)(?:$)", "^.*CN=a.*$", "CN=[^,]+"] {
         let message = error(text).to_string();
         assert!(message.contains("is a regular expression, which is not supported"), "{message}");
@@ -185,7 +185,7 @@ fn a_regular_expression_is_called_that() {
 }
 
 #[test]
-fn mistakes_are_named() {
+fn errors_name_the_mistake() {
     for empty in ["", "  ", "\n", "\r\n"] {
         assert_eq!(error(empty), ParseNameError::Empty);
     }
@@ -206,7 +206,7 @@ fn mistakes_are_named() {
     }
     assert_eq!(error("CN=\\zz"), ParseNameError::Escape { found: "\\zz".into() });
     assert_eq!(error("CN=a\\"), ParseNameError::Escape { found: "\\".into() });
-    // The old form leaves a backslash of the value alone, so that these would be guesses.
+    // The old form does not escape a backslash of the value, so these are ambiguous.
     for text in ["/CN=a\\ b", "/CN=a\\C3", "CN=\\xC3"] {
         assert!(matches!(error(text), ParseNameError::Escape { .. }), "{text}");
     }
@@ -223,7 +223,7 @@ fn mistakes_are_named() {
     for text in ["CN=a,O=b,", "CN=a,,O=b", ",CN=a", "/CN=a/", "CN=a+"] {
         let message = error(text).to_string();
         assert!(
-            message.starts_with("a part is empty, at the end or between two separators; leave"),
+            message.starts_with("a part is empty, at the end or between two separators; remove"),
             "{text}: {message}"
         );
     }

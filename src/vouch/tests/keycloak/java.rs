@@ -1,15 +1,15 @@
-//! What Keycloak's providers ask of Java and of Keycloak's own PEM helper.
+//! The Java classes and Keycloak's PEM helper that the providers use.
 
 use base64::{Engine as _, alphabet, engine};
 
-/// How a version of Keycloak reads base64. All stop at the padding; they differ in what they let pass.
+/// How a version of Keycloak decodes base64. All stop at the padding, but they differ in what they ignore.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Base64 {
-    /// A class of Keycloak's own, long in use: skips blanks, and never looks behind the padding.
+    /// Keycloak's former class: skips whitespace, and ignores everything after the padding.
     Own,
-    /// `java.util.Base64`'s basic decoder, which 26.5.0 used: lets nothing pass.
+    /// The basic decoder of `java.util.Base64`, which 26.5.0 used: ignores nothing.
     Basic,
-    /// `java.util.Base64`'s MIME decoder, in use since: skips whatever is no base64, but refuses base64 behind the padding.
+    /// The MIME decoder of `java.util.Base64`, used since: skips other characters, but rejects base64 after the padding.
     Mime,
 }
 
@@ -26,14 +26,14 @@ impl Base64 {
             Self::Mime => !rest.any(is_digit),
         };
         let digits: Vec<u8> = digits.bytes().filter(|byte| is_digit(*byte)).collect();
-        // Java does not look at the bits that padding leaves over.
+        // Java ignores unused bits before the padding.
         let config = engine::general_purpose::NO_PAD.with_decode_allow_trailing_bits(true);
         let engine = engine::GeneralPurpose::new(&alphabet::STANDARD, config);
         if readable { engine.decode(digits).ok() } else { None }
     }
 }
 
-/// `URLDecoder`: a plus sign is a blank, `%` wants two hex digits.
+/// `URLDecoder`: a plus sign is a space, and two hex digits must follow `%`.
 pub(super) fn url_decode(text: &str) -> Option<String> {
     let mut bytes = text.bytes();
     let mut decoded = Vec::with_capacity(text.len());
@@ -50,7 +50,7 @@ pub(super) fn url_decode(text: &str) -> Option<String> {
     String::from_utf8(decoded).ok()
 }
 
-/// `CertificateFactory` on a stream of DER: every certificate.
+/// `CertificateFactory` on a stream of DER: all certificates.
 pub(super) fn certificates(mut der: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut found = Vec::new();
     while !der.is_empty() {
@@ -61,7 +61,7 @@ pub(super) fn certificates(mut der: &[u8]) -> Option<Vec<Vec<u8>>> {
     Some(found)
 }
 
-/// One SEQUENCE (X.690 section 8.1) and what follows it.
+/// The first SEQUENCE (X.690 section 8.1), and the rest.
 fn first(der: &[u8]) -> Option<(&[u8], &[u8])> {
     let (head, length) = match der {
         [0x30, length @ 0..=0x7F, ..] => (2, usize::from(*length)),
@@ -93,7 +93,7 @@ pub(super) fn certificate(text: &str, base64: Base64) -> Option<Vec<u8>> {
     Some(first(&der)?.0.to_vec())
 }
 
-/// A bundle as the PEM helper reads it: cut at every end line, each piece a certificate.
+/// A bundle as the PEM helper reads it: split after every END line, each piece a certificate.
 pub(super) fn bundle(text: &str, base64: Base64) -> Option<Vec<Vec<u8>>> {
     let pieces = text.split(END).map(str::trim).filter(|piece| !piece.is_empty());
     pieces.map(|piece| certificate(&format!("{piece}{END}"), base64)).collect()
