@@ -17,7 +17,7 @@ fn spellings() -> Vec<(&'static str, DnValue)> {
         ("BMPString", DnValue::BmpString("Corp CA".try_into().unwrap())),
         ("TeletexString", DnValue::TeletexString("Corp CA".try_into().unwrap())),
         ("another case", DnValue::Utf8String("CORP ca".into())),
-        ("more blanks", DnValue::Utf8String("  Corp   CA ".into())),
+        ("more spaces", DnValue::Utf8String("  Corp   CA ".into())),
     ]
 }
 

@@ -3,8 +3,8 @@
 
 mod authorities;
 mod credentials;
-mod doubts;
 mod server;
+mod suspicious;
 mod upstream;
 
 use std::{fs, path::Path};

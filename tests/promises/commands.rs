@@ -59,7 +59,7 @@ fn demo_prints_two_bound_tokens_and_a_refusal() {
         "{line}"
     );
     let folder = printed.lines().find_map(|line| line.strip_prefix("files")).unwrap().trim();
-    assert!(!Path::new(folder).exists(), "{folder} is left behind");
+    assert!(!Path::new(folder).exists(), "{folder} is left over");
 }
 
 #[test]

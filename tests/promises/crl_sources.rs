@@ -37,11 +37,11 @@ async fn a_fetched_revocation_applies_to_open_connections() {
     let credentials = client(&ca);
     let server = CrlServer::start(Answer::Crl(ca.crl(&[]))).await;
     let edge = builder(&upstream, &ca, &server.item("")).start();
-    assert!(edge.folder.path().join(FILE).exists(), "the first list is fetched before anybody is served");
+    assert!(edge.folder.path().join(FILE).exists(), "the first CRL is fetched before any request is served");
     let mut connection = Client::with(&edge, &credentials).connect().await;
     assert_eq!(connection.token("payments").await.status, 200);
     server.wait_for_requests(2).await;
-    assert!(!edge.log().contains("\"reloaded\""), "a list that is the same is no change");
+    assert!(!edge.log().contains("\"reloaded\""), "an unchanged CRL is not a change");
 
     server.respond_with(Answer::Crl(ca.crl(&[4711])));
     edge.wait_for_log("\"reloaded\",\"generation\":2,\"why\":\"changed: corp.crl\"");
@@ -368,7 +368,7 @@ async fn a_full_disk_leaves_the_cached_crl_intact() {
     assert_eq!(
         fs::read_dir(path.parent().unwrap()).unwrap().count(),
         1,
-        "nothing half-written is left behind"
+        "a partly written file is left over"
     );
     let status = admin::status(&edge, "").await;
     assert!(status["crl_sources"][0]["failure"]["why"].as_str().unwrap().contains("cannot write "));

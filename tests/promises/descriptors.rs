@@ -27,11 +27,11 @@ async fn assert_gone(connection: &mut Connection) {
 #[tokio::test]
 async fn idle_clients_do_not_delay_a_reload() {
     for limit in ["-n 256", "-n 128"] {
-        strangers_hold_off_no_reload(limit).await;
+        assert_reloads_beside_clients(limit).await;
     }
 }
 
-async fn strangers_hold_off_no_reload(limit: &str) {
+async fn assert_reloads_beside_clients(limit: &str) {
     let upstream = Upstream::start().await;
     let (edge, client) = with_client(EdgeBuilder::new(upstream.url()).open_files(limit));
     let (client, stranger) = (Client::with(&edge, &client), Client::with(&edge, &self_signed("stranger")));

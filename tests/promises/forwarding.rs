@@ -187,12 +187,12 @@ async fn proxy_protocol_clients_are_not_trusted() {
     let upstream = Upstream::start().await;
     let trusted = "trusted_proxies = [\"127.0.0.1\", \"10.0.0.0/8\"]\nproxy_protocol = true";
     let edge = edge(&upstream, trusted);
-    let behind = |line: &str| Client::new(&edge).prelude(format!("PROXY TCP4 {line}\r\n").as_bytes());
-    let client = behind("192.0.2.7 198.51.100.1 5000 443");
+    let via_proxy = |line: &str| Client::new(&edge).prelude(format!("PROXY TCP4 {line}\r\n").as_bytes());
+    let client = via_proxy("192.0.2.7 198.51.100.1 5000 443");
     let seen = ask(&client, &upstream, &["6.6.6.6"]).await;
     assert_from(&seen, "192.0.2.7", "192.0.2.7");
     // A trusted HTTP proxy in front of the load balancer is believed.
-    let proxy = behind("10.0.0.1 198.51.100.1 5000 443");
+    let proxy = via_proxy("10.0.0.1 198.51.100.1 5000 443");
     let seen = ask(&proxy, &upstream, &["203.0.113.9"]).await;
     assert_from(&seen, "203.0.113.9, 10.0.0.1", "203.0.113.9");
 }

@@ -159,7 +159,7 @@ fn lines_before_the_end_are_written() {
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert_eq!(text.matches("mtls_edge::access: request").count(), 3, "{text}");
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "the demo's folder is left behind");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "the demo's folder is left over");
 }
 
 #[test]

@@ -10,16 +10,16 @@
     unreachable_pub
 )]
 
-mod abandoned;
 mod admin;
-mod answers;
 mod binding;
+mod body_memory;
 mod ca_chain;
 mod ca_constraints;
 mod ca_hierarchy;
 mod ca_names;
 mod ca_policies;
 mod ca_subject;
+mod cancelled_requests;
 mod cannot_bind;
 mod chain_cost;
 mod challenges;
@@ -27,10 +27,10 @@ mod check_messages;
 mod chunks;
 mod client_auth;
 mod commands;
+mod connection_limits;
 mod credentials;
 mod crl_sources;
 mod crls;
-mod crowds;
 mod cryptography;
 mod descriptors;
 mod drain;
@@ -47,6 +47,7 @@ mod metrics;
 mod metrics_format;
 mod model;
 mod one_reading;
+mod own_responses;
 mod parking;
 mod parsers;
 mod paths;
@@ -74,7 +75,6 @@ mod signals;
 mod slow_readers;
 mod spoofing;
 mod status;
-mod strangers;
 mod structure;
 mod support;
 mod tickets;

@@ -180,8 +180,8 @@ async fn a_certificate_readable_only_to_its_key_is_refused() {
     let mut der = shown.leaf().to_vec();
     // SEQUENCEs with two length bytes; after the second, signatureAlgorithm becomes an OCTET STRING.
     assert_eq!([der[0], der[1], der[4], der[5]], [0x30, 0x82, 0x30, 0x82]);
-    let behind = 8 + usize::from(u16::from_be_bytes([der[6], der[7]]));
-    assert_eq!(std::mem::replace(&mut der[behind], 0x04), 0x30);
+    let end = 8 + usize::from(u16::from_be_bytes([der[6], der[7]]));
+    assert_eq!(std::mem::replace(&mut der[end], 0x04), 0x30);
     shown.chain = vec![der.into()];
     let upstream = Upstream::start().await;
     let builder = EdgeBuilder::new(upstream.url()).usual_domain("auth0");

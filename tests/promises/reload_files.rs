@@ -60,7 +60,7 @@ impl Rotating {
     }
 
     /// Asserts that the first credential is still accepted, and that the failure is reported in log, status and metrics.
-    async fn stays(&self, file: &str, because: &str) {
+    async fn assert_unchanged(&self, file: &str, because: &str) {
         let line = self.edge.wait_for_log("reload rejected");
         assert!(line.contains(because) && line.contains(file), "{file}: {because}: {line}");
         assert_eq!(self.asks(&self.first).await.status, 200);
@@ -95,7 +95,7 @@ async fn files_written_in_place_or_in_parts_reload() {
 #[tokio::test]
 async fn half_of_a_file_never_applies_even_if_valid() {
     let rotating = Rotating::start().await;
-    is_taken_up_whole(&rotating, "applications.toml").await;
+    assert_applied_whole(&rotating, "applications.toml").await;
     rotating.edge.stop();
 }
 
@@ -104,7 +104,7 @@ async fn half_of_a_new_file_never_applies() {
     let rotating = Rotating::start().await;
     fs::remove_file(rotating.file("applications.toml")).unwrap();
     rotating.edge.wait_for_log("reload rejected");
-    is_taken_up_whole(&rotating, "applications.toml").await;
+    assert_applied_whole(&rotating, "applications.toml").await;
     rotating.edge.stop();
 
     let rotating = Rotating::start_with(|edge, first| {
@@ -116,12 +116,12 @@ async fn half_of_a_new_file_never_applies() {
     .await;
     fs::remove_file(rotating.file("elsewhere/registry.toml")).unwrap();
     rotating.edge.wait_for_log("reload rejected");
-    is_taken_up_whole(&rotating, "elsewhere/registry.toml").await;
+    assert_applied_whole(&rotating, "elsewhere/registry.toml").await;
     rotating.edge.stop();
 }
 
 /// Writes the registry in two halves, each of which is valid.
-async fn is_taken_up_whole(rotating: &Rotating, file: &str) {
+async fn assert_applied_whole(rotating: &Rotating, file: &str) {
     use std::io::Write;
     let (one, two) =
         (registry(&[&rotating.first]), registry(&[&rotating.second]).replace("\"billing\"", "\"two\""));
@@ -264,7 +264,7 @@ async fn an_invalid_file_is_rejected_and_its_fix_applies() {
         .await;
         let before = fs::read(rotating.file(file)).unwrap();
         fs::write(rotating.file(file), text).unwrap();
-        rotating.stays(file, because).await;
+        rotating.assert_unchanged(file, because).await;
         fs::write(rotating.file(file), before).unwrap();
         rotating.edge.wait_for_log("configuration files match the active configuration again");
         fs::write(rotating.file("applications.toml"), registry(&[&rotating.second])).unwrap();

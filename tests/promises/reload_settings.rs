@@ -219,8 +219,8 @@ async fn domain_upstream_and_listener_settings_reload() {
     edge.reload("edge.toml", &first);
     assert_eq!(chacha.token("billing").await.status, 200);
     reload("[listen]", "[listen]\nproxy_protocol = true\ntrusted_proxies = [\"127.0.0.1\"]");
-    let behind = client.clone().prelude(b"PROXY TCP4 203.0.113.9 127.0.0.1 5000 443\r\n");
-    assert_eq!(behind.token("billing").await.status, 200);
+    let via_proxy = client.clone().prelude(b"PROXY TCP4 203.0.113.9 127.0.0.1 5000 443\r\n");
+    assert_eq!(via_proxy.token("billing").await.status, 200);
     assert_eq!(upstream.last().header("x-forwarded-for"), "203.0.113.9");
     assert!(client.tls().await.is_err());
     edge.stop();

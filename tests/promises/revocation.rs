@@ -93,7 +93,7 @@ async fn used(client: &Client) -> Connection {
 }
 
 /// Asserts that the next request is refused, and the connection is closed.
-async fn is_refused(mut connection: Connection) {
+async fn assert_refused(mut connection: Connection) {
     connection.token("client").await.oauth_error(401, "invalid_client");
     connection.closed().await;
 }
@@ -122,16 +122,16 @@ async fn every_connection_is_refused_after(removal: Removal) {
 
     trusted.withdraw();
 
-    is_refused(http1).await;
-    is_refused(http2).await;
+    assert_refused(http1).await;
+    assert_refused(http2).await;
     for client in &resuming {
         let connection = client.connect().await;
         assert!(connection.resumed, "{removal:?}");
-        is_refused(connection).await;
+        assert_refused(connection).await;
     }
     other.send(on_other()).await.oauth_error(401, "invalid_client");
     other.closed().await;
-    is_refused(trusted.client().connect().await).await;
+    assert_refused(trusted.client().connect().await).await;
     assert_eq!(upstream.seen().len(), served);
     trusted.edge.stop();
 }
@@ -226,7 +226,7 @@ async fn a_stricter_client_auth_applies_to_old_sessions() {
         let open = used(&client).await;
         let text = fs::read_to_string(edge.folder.path().join("edge.toml")).unwrap();
         edge.reload("edge.toml", &text.replace("\"optional\"", "\"required\""));
-        is_refused(open).await;
+        assert_refused(open).await;
         client.refused().await;
         edge.reload("edge.toml", &text);
     }

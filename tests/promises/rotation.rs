@@ -43,7 +43,7 @@ async fn rotate(edge: &Edge, load: &mut Load, first: &Credentials, second: &Cred
     let mut left_behind = LeftBehind::start(edge, first).await;
 
     block_in_place(|| register(edge, &[first, second]));
-    load.moves_to(clients(edge, second)).await;
+    load.move_to(clients(edge, second)).await;
     left_behind.removing();
     block_in_place(|| register(edge, &[second]));
     left_behind.removed();
@@ -61,7 +61,7 @@ async fn rotate(edge: &Edge, load: &mut Load, first: &Credentials, second: &Cred
     let renewed = edge.issuer.server(&[DOMAIN]);
     block_in_place(|| reload(edge, || renewed.write(edge.folder.path(), DOMAIN)));
     for handshake in held {
-        handshake.gets_served().await;
+        handshake.assert_served().await;
     }
     for _ in 0..RELOADS {
         block_in_place(|| reload(edge, || edge.signal("HUP")));
@@ -70,7 +70,7 @@ async fn rotate(edge: &Edge, load: &mut Load, first: &Credentials, second: &Cred
         assert_eq!(client.connect().await.server_chain, renewed.chain);
     }
     // Both have continued throughout, and still do.
-    load.goes_on().await;
+    load.assert_continues().await;
     left_behind.end().await;
 }
 

@@ -116,7 +116,7 @@ fn body(text: &str) -> Full<Bytes> {
 }
 
 /// Provokes every kind of response that the edge itself makes, by status, over HTTP/1.1 and HTTP/2.
-async fn be_refused(edge: &Edge, client: &Credentials) {
+async fn send_refused(edge: &Edge, client: &Credentials) {
     let right = Client::with(edge, client);
     let wrong = Client::with(edge, &self_signed("billing"));
     let none = Client::new(edge);
@@ -207,7 +207,7 @@ async fn be_refused(edge: &Edge, client: &Credentials) {
 }
 
 /// Sends a request that is forwarded, and asserts that the upstream received the secrets.
-async fn be_forwarded(edge: &Edge, client: &Credentials, status: u16) {
+async fn send_forwarded(edge: &Edge, client: &Credentials, status: u16) {
     for http2 in [false, true] {
         for (method, uri, body) in [
             ("POST", "/oauth/token", body("client_id=billing")),
@@ -249,7 +249,7 @@ async fn a_whole_run_at_level_trace_writes_no_secret() {
         })
         .await;
         let (edge, client) = edge_before(upstream.url(), "ca = \"upstream-ca.pem\"", &ca);
-        be_forwarded(&edge, &client, 200).await;
+        send_forwarded(&edge, &client, 200).await;
         for (_, seen) in upstream.seen() {
             // The upstream did receive the secrets; otherwise their absence would prove nothing.
             assert_eq!(seen.header("cname-api-key"), FROM_FILE);
@@ -257,7 +257,7 @@ async fn a_whole_run_at_level_trace_writes_no_secret() {
             assert!(seen.header("cookie").contains(COOKIE));
             assert_eq!(seen.headers.contains_key(HEADER_NAME), !seen.uri.path().starts_with("/open"));
         }
-        be_refused(&edge, &client).await;
+        send_refused(&edge, &client).await;
         clean_log(edge, &["mtls_edge::access", "\"status\":401", "\"status\":200", "\"TRACE\""]).await;
     }
 }
@@ -268,7 +268,7 @@ async fn no_failure_of_the_upstream_writes_a_secret() {
     let held = TcpSocket::new_v4().unwrap();
     held.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let (edge, client) = edge_before(format!("http://{}", held.local_addr().unwrap()), "", &ca);
-    be_forwarded(&edge, &client, 503).await;
+    send_forwarded(&edge, &client, 503).await;
     clean_log(edge, &["Connection refused"]).await;
 
     let other = TlsUpstream::answering(&Ca::new("Other").server(&["localhost"]), &["h2"], |_| {
@@ -276,7 +276,7 @@ async fn no_failure_of_the_upstream_writes_a_secret() {
     })
     .await;
     let (edge, client) = edge_before(other.url(), "ca = \"upstream-ca.pem\"", &ca);
-    be_forwarded(&edge, &client, 503).await;
+    send_forwarded(&edge, &client, 503).await;
     clean_log(edge, &["invalid peer certificate"]).await;
 
     for (answer, status) in [
@@ -293,13 +293,13 @@ async fn no_failure_of_the_upstream_writes_a_secret() {
         })
         .await;
         let (edge, client) = edge_before(upstream.url(), "", &ca);
-        be_forwarded(&edge, &client, status).await;
+        send_forwarded(&edge, &client, status).await;
         clean_log(edge, &["\"status\":502"]).await;
     }
     let silent =
         Scripted::start(|_, mut stream| async move { while read_request(&mut stream).await.is_some() {} })
             .await;
     let (edge, client) = edge_before(silent.url(), "response_timeout = \"300ms\"", &ca);
-    be_forwarded(&edge, &client, 504).await;
+    send_forwarded(&edge, &client, 504).await;
     clean_log(edge, &["\"status\":504"]).await;
 }

@@ -111,15 +111,15 @@ async fn used(client: &Client, domain: &str) -> Connection {
 
 #[tokio::test]
 async fn a_session_of_one_domain_is_not_resumed_on_another() {
-    sessions_stay_where_they_are("").await;
+    assert_sessions_stay_in_their_domain("").await;
 }
 
 #[tokio::test]
 async fn sessions_stay_in_their_domain_despite_shared_keys() {
-    sessions_stay_where_they_are("ticket_keys = \"tickets.keys\"").await;
+    assert_sessions_stay_in_their_domain("ticket_keys = \"tickets.keys\"").await;
 }
 
-async fn sessions_stay_where_they_are(keys: &str) {
+async fn assert_sessions_stay_in_their_domain(keys: &str) {
     let upstream = Upstream::start().await;
     let registered = self_signed("billing");
     let edge = modes(&upstream, &registered, keys);
@@ -184,7 +184,7 @@ async fn openssl_cannot_resume_on_another_domain() {
 }
 
 /// The request without the parts that differ in every request.
-fn lasting(seen: &Seen) -> HeaderMap {
+fn without_variable_parts(seen: &Seen) -> HeaderMap {
     let mut headers = seen.headers.clone();
     headers.remove("x-request-id").expect("every request has an id");
     headers
@@ -240,7 +240,7 @@ async fn a_resumed_session_has_the_same_verdict_and_headers() {
                     };
                     let answer = connection.send(token(client_id)).await;
                     assert_eq!(answer.status, 200, "{answer:?}");
-                    let headers = lasting(&upstream.last());
+                    let headers = without_variable_parts(&upstream.last());
                     let passed = logged(&edge, &answer);
                     let answer = connection.send(token("another")).await;
                     let description = answer.oauth_error(401, "invalid_client");

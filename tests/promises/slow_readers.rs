@@ -49,7 +49,7 @@ async fn endless() -> (Scripted, Arc<AtomicUsize>) {
 }
 
 /// An edge that waits some eleven seconds for a response that stalls.
-fn impatient(upstream: &Scripted) -> (Edge, Credentials) {
+fn edge_with_short_timeout(upstream: &Scripted) -> (Edge, Credentials) {
     let edge = EdgeBuilder::new(upstream.url())
         .limits("body_timeout = \"100ms\"")
         .upstream("response_timeout = \"100ms\"\nconnect_timeout = \"100ms\"");
@@ -64,7 +64,7 @@ fn memory(edge: &Edge) -> usize {
 }
 
 /// Waits until at most this many connections to the upstream are left, after there were more.
-async fn are_left(edge: &Edge, count: i64) {
+async fn wait_until_left(edge: &Edge, count: i64) {
     let open = || admin::metric(edge, "mtls_edge_upstream_connections");
     timeout(PATIENCE, async {
         while open().await <= count {
@@ -81,12 +81,12 @@ async fn are_left(edge: &Edge, count: i64) {
 #[tokio::test]
 async fn a_client_that_reads_nothing_is_disconnected() {
     let (upstream, sent) = endless().await;
-    let (edge, client) = impatient(&upstream);
+    let (edge, client) = edge_with_short_timeout(&upstream);
     let mut stream = Client::with(&edge, &client).tls().await.unwrap();
     let before = memory(&edge);
     let request = format!("GET /any/long HTTP/1.1\r\nhost: {DOMAIN}\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
-    are_left(&edge, 0).await;
+    wait_until_left(&edge, 0).await;
     assert!(sent.load(Ordering::SeqCst) < BUFFERS, "{sent:?}");
     assert!(memory(&edge) < before + BUFFERS, "{} and {before} before", memory(&edge));
     let stalled = "mtls_edge_connections_closed_total{reason=\"stalled\"}";
@@ -100,7 +100,7 @@ async fn a_client_that_reads_nothing_is_disconnected() {
 async fn streams_without_a_window_time_out_one_by_one() {
     const INITIAL_WINDOW_SIZE: u16 = 4;
     let (upstream, sent) = endless().await;
-    let (edge, client) = impatient(&upstream);
+    let (edge, client) = edge_with_short_timeout(&upstream);
     let mut frames = Frames::connect(&Client::with(&edge, &client), &[(INITIAL_WINDOW_SIZE, 0)]).await;
     let before = memory(&edge);
     for _ in 0..50 {
@@ -126,7 +126,7 @@ async fn streams_without_a_window_time_out_one_by_one() {
         }
     })
     .await
-    .expect("streams that nobody reads stay open");
+    .expect("streams that are not read stay open");
     assert!(went_well > 10, "{went_well}");
     let stalled = "mtls_edge_connections_closed_total{reason=\"stalled\"}";
     assert_eq!(admin::metric(&edge, stalled).await, 1);

@@ -36,7 +36,7 @@ async fn start() -> (Edge, Credentials, Upstream) {
 }
 
 /// Asserts that the edge still serves.
-async fn serves(edge: &Edge, registered: &Credentials) {
+async fn assert_serves(edge: &Edge, registered: &Credentials) {
     assert_eq!(Client::with(edge, registered).token("billing").await.status, 200);
 }
 
@@ -142,7 +142,7 @@ async fn an_unsupported_key_is_named_in_the_log() {
             assert!(last.contains(reason), "{bits} bits, {:?}: {last}", version.version);
         }
     }
-    serves(&edge, &registered).await;
+    assert_serves(&edge, &registered).await;
 }
 
 #[tokio::test]
@@ -195,7 +195,7 @@ fn peak(edge: &Edge) -> u64 {
 #[tokio::test]
 async fn a_chain_beyond_64_kib_is_refused_unread() {
     let (edge, registered, _upstream) = start().await;
-    serves(&edge, &registered).await;
+    assert_serves(&edge, &registered).await;
     let before = peak(&edge);
     // 1 MB, and 16 MB, the longest length that a handshake message can announce.
     for (round, certificates) in [2_500, 35_000].into_iter().enumerate() {
@@ -208,7 +208,7 @@ async fn a_chain_beyond_64_kib_is_refused_unread() {
     }
     let grown = peak(&edge) - before;
     assert!(grown < 8 * 1024, "{grown} KiB more than before");
-    serves(&edge, &registered).await;
+    assert_serves(&edge, &registered).await;
 }
 
 #[tokio::test]
@@ -218,7 +218,7 @@ async fn a_renegotiation_is_refused() {
     let printed = client.certificate(&registered).commands("R\n").await;
     assert!(printed.contains("RENEGOTIATING") && printed.contains(":no renegotiation:"), "{printed}");
     assert!(upstream.seen().is_empty());
-    serves(&edge, &registered).await;
+    assert_serves(&edge, &registered).await;
 }
 
 #[tokio::test]
@@ -267,12 +267,12 @@ async fn endless_key_updates_close_the_connection() {
             let _ = timeout(std::time::Duration::from_millis(1), stream.read(&mut [0])).await;
         }
     };
-    timeout(PATIENCE, flood).await.expect("the edge goes on for ever");
-    serves(&edge, &registered).await;
+    timeout(PATIENCE, flood).await.expect("the edge does not end the connection");
+    assert_serves(&edge, &registered).await;
 }
 
 /// Sends these bytes on a new connection, and returns the bytes received until the edge closed it.
-async fn sent(edge: &Edge, bytes: &[u8]) -> Vec<u8> {
+async fn exchange(edge: &Edge, bytes: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(edge.https).await.unwrap();
     let _ = stream.write_all(bytes).await;
     let mut answer = Vec::new();
@@ -294,9 +294,9 @@ async fn a_flood_of_empty_records_ends_the_handshake() {
     for record in records {
         for hello in [Vec::new(), Hello::new().records(16_384)] {
             let before = edge.log().matches("handshake failed").count();
-            sent(&edge, &[hello, record.repeat(10_000)].concat()).await;
+            exchange(&edge, &[hello, record.repeat(10_000)].concat()).await;
             edge.wait_for_logs("handshake failed", before + 1);
         }
     }
-    serves(&edge, &registered).await;
+    assert_serves(&edge, &registered).await;
 }

@@ -150,7 +150,7 @@ fn wrong_file_kinds_are_named_with_a_conversion() {
         for place in ["client_ca", "upstream", "credential", "pin", "server"] {
             let (accepted, printed) = check_at(place, &content);
             assert!(!accepted && printed.contains(found) && printed.contains(command), "{place}: {printed}");
-            quiet_about_libraries(&printed);
+            assert_no_library_text(&printed);
         }
     }
     for (content, found, command) in [
@@ -169,7 +169,7 @@ fn wrong_file_kinds_are_named_with_a_conversion() {
     ] {
         let (accepted, printed) = check_at("key", &content);
         assert!(!accepted && printed.contains(found) && printed.contains(command), "{printed}");
-        quiet_about_libraries(&printed);
+        assert_no_library_text(&printed);
     }
     // `openssl ecparam` writes the curve before the key.
     let (_, printed) = check_at("key", &file("params.key"));
@@ -205,22 +205,22 @@ fn check_at(place: &str, content: &[u8]) -> (bool, String) {
             &["certificate = \"x\"".to_owned()],
         ),
         "pin" => builder.usual_domain("auth0").ca_application("a", &format!("{SAN}\nca = \"x\"")),
-        "server" => also("x", "other.example.test.key", builder),
-        _ => also("other.example.test.pem", "x", builder),
+        "server" => with_domain("x", "other.example.test.key", builder),
+        _ => with_domain("other.example.test.pem", "x", builder),
     };
     let output = builder.output("check");
     (output.status.success(), String::from_utf8(output.stderr).unwrap())
 }
 
 /// Adds a second domain with this certificate and key.
-fn also(certificate: &str, key: &str, builder: EdgeBuilder) -> EdgeBuilder {
+fn with_domain(certificate: &str, key: &str, builder: EdgeBuilder) -> EdgeBuilder {
     let second = format!(
         "[[domain]]\nname = \"{DOMAIN}\"\ncertificate = \"{certificate}\"\nprivate_key = \"{key}\"\n"
     );
     builder.domain("other.example.test", "").extra(&second)
 }
 
-fn quiet_about_libraries(printed: &str) {
+fn assert_no_library_text(printed: &str) {
     for inner in [
         "no items found",
         "InvalidCharacter",

@@ -40,7 +40,7 @@ fn order(edge: &Edge, text: &str, lines: usize) -> Vec<String> {
 }
 
 /// Asserts that only a few steps of the burst ran before this client's.
-fn hardly_waited(order: &[String], client: &str) {
+fn assert_waited_little(order: &[String], client: &str) {
     let place = order.iter().position(|other| other == client).unwrap();
     assert!(place <= FEW, "{client} came after {place} others: {order:?}");
 }
@@ -71,8 +71,8 @@ async fn a_burst_of_handshakes_delays_no_other_network() {
     }
     edge.wait_for_unread(BURST + 2);
     let order = order(&edge, "\"handshake failed\"", BURST + 2);
-    hardly_waited(&order, NEWCOMER);
-    hardly_waited(&order, KNOWN);
+    assert_waited_little(&order, NEWCOMER);
+    assert_waited_little(&order, KNOWN);
 }
 
 #[tokio::test]
@@ -106,8 +106,8 @@ async fn a_burst_of_requests_delays_no_other_client() {
     }
     edge.wait_for_unread(BURST + 2);
     let order = order(&edge, "/elsewhere", BURST + 2);
-    hardly_waited(&order, NEWCOMER);
-    hardly_waited(&order, KNOWN);
+    assert_waited_little(&order, NEWCOMER);
+    assert_waited_little(&order, KNOWN);
 }
 
 #[tokio::test]
@@ -132,6 +132,6 @@ async fn a_burst_of_streams_delays_no_other_client() {
     proved.get("/elsewhere").await.unwrap();
     edge.wait_for_unread(3);
     let order = order(&edge, "/elsewhere", usize::try_from(STREAMS).unwrap() + 2);
-    hardly_waited(&order, NEWCOMER);
-    hardly_waited(&order, KNOWN);
+    assert_waited_little(&order, NEWCOMER);
+    assert_waited_little(&order, KNOWN);
 }

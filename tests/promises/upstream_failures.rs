@@ -156,7 +156,7 @@ async fn an_upstream_that_does_not_answer_in_time_is_504() {
         let empty = Request::get("/any/thing").body(Full::new(Bytes::new())).unwrap();
         upstream_error(&client.connect().await.send(empty).await, 504, "temporarily_unavailable");
     }
-    assert_eq!(requests.load(Ordering::SeqCst), 6, "slow is no reason to send anew");
+    assert_eq!(requests.load(Ordering::SeqCst), 6, "a slow response must not be retried");
 }
 
 #[tokio::test]

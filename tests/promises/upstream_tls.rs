@@ -89,7 +89,7 @@ async fn an_upstream_that_does_not_prove_its_name_is_503() {
         let description = answer.oauth_error(503, "temporarily_unavailable");
         assert!(!description.contains("certificate"), "{description}");
         edge.wait_for_log("invalid peer certificate");
-        assert!(upstream.seen().is_empty(), "nothing is sent to whoever it is");
+        assert!(upstream.seen().is_empty(), "nothing must be sent to an unverified server");
     }
     // The same if it does not speak TLS at all.
     let upstream = Scripted::start(|_, mut stream| async move {

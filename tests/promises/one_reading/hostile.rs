@@ -220,12 +220,12 @@ fn json() -> impl Strategy<Value = String> {
         around(&["", " ", "x", "{\"client_id\":\"b\"}", ",", "&client_id=b", ";client_id=b", "\0", "]"]),
         around(&[" , ", ";", ",,", ",\u{a0}"]),
     )
-        .prop_map(|(before, mut members, at, named, behind, separator)| {
+        .prop_map(|(before, mut members, at, named, after, separator)| {
             if named {
                 members.insert(at.index(members.len() + 1), "\"client_id\":\"a\"".to_owned());
             }
             let separator = if separator.is_empty() { "," } else { separator };
-            format!("{before}{{{}}}{behind}", members.join(separator))
+            format!("{before}{{{}}}{after}", members.join(separator))
         })
 }
 

@@ -1,6 +1,5 @@
 //! How common servers read a request. Each model errs on the side of reading too much: it reads each client that some version, option
-//! or
-//! library of its kind would read.
+//! or library of its kind would read.
 
 mod aspnet;
 mod basic;

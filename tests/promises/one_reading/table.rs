@@ -28,15 +28,15 @@ fn json(body: &[u8]) -> RawRequest {
 }
 
 pub fn attacks() -> Vec<Attack> {
-    [basic_that_is_not_quite(), forms(), objects(), forms_taken_for_json()].into_iter().flatten().collect()
+    [malformed_basic(), forms(), objects(), forms_taken_for_json()].into_iter().flatten().collect()
 }
 
 fn attack(what: impl Into<String>, request: RawRequest) -> Attack {
     Attack { what: what.into(), request, http2_only: false }
 }
 
-/// S1 and S2.
-fn basic_that_is_not_quite() -> Vec<Attack> {
+/// HTTP Basic that is not well formed.
+fn malformed_basic() -> Vec<Attack> {
     let mut attacks = Vec::new();
     let b = STANDARD.encode("b:s");
     let authorization = |value: &[u8]| {
@@ -44,7 +44,7 @@ fn basic_that_is_not_quite() -> Vec<Attack> {
     };
     for before in [" ", "\t", "  "] {
         let request = authorization(format!("{before}Basic {b}").as_bytes());
-        attacks.push(Attack { what: format!("Basic behind {before:?}"), request, http2_only: true });
+        attacks.push(Attack { what: format!("Basic after {before:?}"), request, http2_only: true });
     }
     for scheme in [
         &b"Basic\t"[..],
@@ -74,7 +74,7 @@ fn basic_that_is_not_quite() -> Vec<Attack> {
     attacks
 }
 
-/// S6 and S7, in the body and in the query.
+/// Forms in which some servers read a second client, in the body and in the query.
 fn forms() -> Vec<Attack> {
     let mut attacks = Vec::new();
     for text in [
@@ -117,7 +117,7 @@ fn forms() -> Vec<Attack> {
     attacks
 }
 
-/// S8.
+/// JSON objects in which some servers read a second client.
 fn objects() -> Vec<Attack> {
     let mut attacks = Vec::new();
     for text in [
@@ -139,7 +139,7 @@ fn objects() -> Vec<Attack> {
     attacks
 }
 
-/// S9.
+/// Forms that some servers read as JSON, and JSON that some read as a form.
 fn forms_taken_for_json() -> Vec<Attack> {
     let mut attacks = Vec::new();
     let both = br#"{"client_id":"b","x":"&client_id=a&"}"#;
@@ -158,17 +158,17 @@ fn forms_taken_for_json() -> Vec<Attack> {
         request(&[("Content-Type", FORM.as_bytes()), ("Content-Type", JSON.as_bytes())], None, both),
     ));
     attacks.push(attack(
-        "a blank before JSON",
+        "a space before JSON",
         request(&[("Content-Type", FORM.as_bytes())], None, &[b" \n", &both[..]].concat()),
     ));
     // `json.loads` reads it as UTF-16, in which the bytes of the form in one of its strings are other characters.
     for (order, mark) in [("big", &b""[..]), ("big", b"\xfe\xff"), ("little", b""), ("little", b"\xff\xfe")] {
-        let (before, behind) = (r#"{"x":""#, r#"","client_id":"b"}"#);
+        let (before, after) = (r#"{"x":""#, r#"","client_id":"b"}"#);
         let wide = |text: &str| -> Vec<u8> {
             let bytes = |unit: u16| if order == "big" { unit.to_be_bytes() } else { unit.to_le_bytes() };
             text.encode_utf16().flat_map(bytes).collect()
         };
-        let body = [mark, &wide(before), b"x&client_id=a&y", b"z", &wide(behind)].concat();
+        let body = [mark, &wide(before), b"x&client_id=a&y", b"z", &wide(after)].concat();
         attacks.push(attack(format!("JSON in UTF-16, {order} end first, {}", mark.len()), form(&body)));
     }
     let basic = format!("Basic {}", STANDARD.encode("a:s"));

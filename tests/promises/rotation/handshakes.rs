@@ -56,7 +56,7 @@ impl Held {
     }
 
     /// Completes the handshake, and asserts that its request is served.
-    pub async fn gets_served(self) {
+    pub async fn assert_served(self) {
         self.go_on.send(()).unwrap();
         let answer = timeout(PATIENCE, self.answer).await.expect("no answer").unwrap();
         assert!(answer.starts_with("HTTP/1.1 200 "), "{:?}: {answer:?}", self.pause);

@@ -99,24 +99,24 @@ impl Load {
             tasks.spawn(async move { shared.call(number).await });
         }
         let mut load = Self { shared, tasks };
-        load.have_moved(1).await;
+        load.wait_until_moved(1).await;
         load
     }
 
-    async fn have_moved(&mut self, turns: usize) {
+    async fn wait_until_moved(&mut self, turns: usize) {
         let shared = Arc::clone(&self.shared);
         until(&mut self.tasks, || shared.moved.load(Ordering::Relaxed) >= turns * CONNECTIONS).await;
     }
 
     /// Moves all clients to another credential, and waits until none uses the former one.
-    pub async fn moves_to(&mut self, clients: Clients) {
+    pub async fn move_to(&mut self, clients: Clients) {
         let turn = self.shared.turn() + 1;
         *self.shared.current.write().unwrap() = (turn, clients);
-        self.have_moved(turn).await;
+        self.wait_until_moved(turn).await;
     }
 
     /// Waits for as many responses as there are connections, and for some on resumed sessions.
-    pub async fn goes_on(&mut self) {
+    pub async fn assert_continues(&mut self) {
         let shared = Arc::clone(&self.shared);
         let (served, resumed) =
             (shared.served.load(Ordering::Relaxed), shared.resumed.load(Ordering::Relaxed));

@@ -8,7 +8,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{sent, serves, start};
+use super::{assert_serves, exchange, start};
 use crate::support::{DOMAIN, PATIENCE};
 
 /// A TLS 1.3 ClientHello (RFC 8446 section 4.1.2).
@@ -128,7 +128,7 @@ async fn a_client_hello_of_thousands_of_items_is_answered_or_refused() {
     }
     // One byte per record: more records than are buffered are refused.
     let pieces = Hello::with(filled).records(1);
-    sent(&edge, &pieces).await;
+    exchange(&edge, &pieces).await;
     edge.wait_for_log("the client's message is larger than 64 KiB");
-    serves(&edge, &registered).await;
+    assert_serves(&edge, &registered).await;
 }

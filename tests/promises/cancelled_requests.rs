@@ -1,6 +1,5 @@
-//! Clients that cancel their requests. Each cancelled request costs the upstream something and the client almost nothing, so the edge
-//! closes connections on which
-//! most requests are cancelled.
+//! Clients that cancel their requests. A cancelled request costs the upstream something and the client almost nothing, so the edge
+//! closes connections on which most requests are cancelled.
 
 use std::sync::{
     Arc,
@@ -27,7 +26,7 @@ use crate::{
 };
 
 /// Sends requests that are broken in some way once they have reached the upstream. Returns the edge's last frames.
-async fn give_up(held: &mut Held, frames: &mut Frames, kind: u8, payload: [u8; 4]) -> (usize, Vec<u32>) {
+async fn send_broken(held: &mut Held, frames: &mut Frames, kind: u8, payload: [u8; 4]) -> (usize, Vec<u32>) {
     let mut sent = 0;
     while sent < 1000 {
         let Ok(stream) = frames.token("billing").await else { break };
@@ -50,12 +49,12 @@ async fn a_client_that_resets_its_requests_loses_its_connection() {
     let (edge, client) = edge_before(held.url(), "idle_timeout = \"1s\"");
     let client = Client::with(&edge, &client);
     let mut frames = Frames::connect(&client, &[]).await;
-    let (sent, codes) = give_up(&mut held, &mut frames, RESET, CANCEL.to_be_bytes()).await;
+    let (sent, codes) = send_broken(&mut held, &mut frames, RESET, CANCEL.to_be_bytes()).await;
     assert!((101..=110).contains(&sent), "{sent}");
     assert_eq!(codes, [ENHANCE_YOUR_CALM]);
     assert_eq!(admin::metric(&edge, "mtls_edge_connections_closed_total{reason=\"abandoning\"}").await, 1);
     // No connection to the upstream is left open.
-    none_left(&edge).await;
+    wait_until_none_is_open(&edge).await;
     let answered = tokio::spawn(async move { client.token("billing").await });
     held.arrived().await;
     // Also to the cancelled requests.
@@ -70,10 +69,11 @@ async fn a_client_that_breaks_its_streams_loses_its_connection() {
     let client = Client::with(&edge, &client);
     let mut frames = Frames::connect(&client, &[]).await;
     // A window beyond 2^31-1 is an error of the stream (RFC 9113 section 6.9.1).
-    let (sent, codes) = give_up(&mut held, &mut frames, WINDOW_UPDATE, 0x7fff_ffff_u32.to_be_bytes()).await;
+    let (sent, codes) =
+        send_broken(&mut held, &mut frames, WINDOW_UPDATE, 0x7fff_ffff_u32.to_be_bytes()).await;
     assert!((101..=110).contains(&sent), "{sent}");
     assert_eq!(codes, [ENHANCE_YOUR_CALM]);
-    none_left(&edge).await;
+    wait_until_none_is_open(&edge).await;
 }
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn a_client_that_ignores_goaway_is_disconnected() {
 }
 
 /// Waits until no connection to the upstream is open.
-async fn none_left(edge: &crate::support::Edge) {
+async fn wait_until_none_is_open(edge: &crate::support::Edge) {
     timeout(PATIENCE, async {
         while admin::metric(edge, "mtls_edge_upstream_connections").await > 0 {
             tokio::task::yield_now().await;
@@ -170,7 +170,7 @@ async fn cancelled_requests_leave_no_connection_open() {
             frames.send(RESET, 0, stream, &CANCEL.to_be_bytes()).await.unwrap();
         }
     }
-    none_left(&edge).await;
+    wait_until_none_is_open(&edge).await;
     timeout(PATIENCE, async {
         while open.load(Ordering::SeqCst) > 0 {
             tokio::task::yield_now().await;
@@ -236,7 +236,7 @@ async fn a_cancelled_response_leaves_a_clean_connection() {
 }
 
 /// An https upstream that begins each handshake when it gets a permit, and then responds. Returns what it receives.
-async fn shaking_hands(ca: &Ca, permits: Arc<Semaphore>) -> (Scripted, UnboundedReceiver<String>) {
+async fn tls_upstream_by_permit(ca: &Ca, permits: Arc<Semaphore>) -> (Scripted, UnboundedReceiver<String>) {
     let acceptor = acceptor(&ca.server(&["localhost"]), &["http/1.1"]);
     let (sender, requests) = unbounded_channel();
     let upstream = Scripted::start(move |_, stream| {
@@ -257,7 +257,7 @@ async fn shaking_hands(ca: &Ca, permits: Arc<Semaphore>) -> (Scripted, Unbounded
 }
 
 /// Waits until this many connections were opened.
-async fn opened(upstream: &Scripted, connections: usize) {
+async fn wait_until_opened(upstream: &Scripted, connections: usize) {
     timeout(PATIENCE, async {
         while upstream.accepted() < connections {
             tokio::task::yield_now().await;
@@ -270,14 +270,14 @@ async fn opened(upstream: &Scripted, connections: usize) {
 #[tokio::test]
 async fn an_abandoned_connection_serves_the_next_request() {
     let (ca, permits) = (Ca::new("Upstream CA"), Arc::new(Semaphore::new(0)));
-    let (upstream, _requests) = shaking_hands(&ca, Arc::clone(&permits)).await;
+    let (upstream, _requests) = tls_upstream_by_permit(&ca, Arc::clone(&permits)).await;
     let edge = EdgeBuilder::new(https(&upstream)).file("upstream-ca.pem", ca.pem());
     let (edge, client) = with_client(edge.upstream("ca = \"upstream-ca.pem\"\nconnect_timeout = \"60s\""));
     let client = Client::with(&edge, &client);
     let mut frames = Frames::connect(&client, &[]).await;
     for _ in 0..90 {
         let stream = frames.token("billing").await.unwrap();
-        opened(&upstream, 1).await;
+        wait_until_opened(&upstream, 1).await;
         frames.ping().await;
         frames.send(RESET, 0, stream, &CANCEL.to_be_bytes()).await.unwrap();
     }
@@ -319,7 +319,7 @@ async fn a_waiting_request_takes_the_first_free_connection() {
     let first = frames.token("billing").await.unwrap();
     arrivals.recv().await.unwrap();
     let second = frames.token("billing").await.unwrap();
-    opened(&upstream, 2).await;
+    wait_until_opened(&upstream, 2).await;
     release.add_permits(2);
     frames.until_answered(first).await;
     frames.until_answered(second).await;
@@ -329,7 +329,7 @@ async fn a_waiting_request_takes_the_first_free_connection() {
 async fn an_application_gets_a_connection_opened_for_others() {
     // Only the first connection completes its handshake, as in a flood of anonymous requests.
     let (ca, permits) = (Ca::new("Upstream CA"), Arc::new(Semaphore::new(0)));
-    let (upstream, mut requests) = shaking_hands(&ca, Arc::clone(&permits)).await;
+    let (upstream, mut requests) = tls_upstream_by_permit(&ca, Arc::clone(&permits)).await;
     let routes = "client_auth = \"optional\"\n[[domain.route]]\n[[domain.route]]\npath = \"/open\"\nmethods = [\"GET\"]\nauthenticate = \"none\"";
     let client = self_signed("billing");
     let edge = EdgeBuilder::new(https(&upstream))
@@ -341,10 +341,10 @@ async fn an_application_gets_a_connection_opened_for_others() {
         .start();
     let mut stranger = Frames::connect(&Client::new(&edge), &[]).await;
     let waiting = stranger.get("/open").await.unwrap();
-    opened(&upstream, 1).await;
+    wait_until_opened(&upstream, 1).await;
     let client = Client::with(&edge, &client);
     let answered = tokio::spawn(async move { client.token("billing").await });
-    opened(&upstream, 2).await;
+    wait_until_opened(&upstream, 2).await;
     permits.add_permits(1);
     let first = timeout(PATIENCE, requests.recv()).await.unwrap().unwrap();
     assert!(first.starts_with("POST /oauth/token "), "{first}");

@@ -16,7 +16,7 @@ use crate::{
 
 const CROWD: usize = 500;
 
-fn crowded(upstream: &Upstream, limits: &str) -> (Edge, Credentials) {
+fn limited_edge(upstream: &Upstream, limits: &str) -> (Edge, Credentials) {
     with_client(EdgeBuilder::new(upstream.url()).limits(limits).quiet())
 }
 
@@ -41,7 +41,7 @@ async fn closed(edge: &Edge, reason: &str) -> i64 {
 #[tokio::test]
 async fn silent_connections_of_one_address_block_no_others() {
     let upstream = Upstream::start().await;
-    let (edge, client) = crowded(&upstream, "connections = 500");
+    let (edge, client) = limited_edge(&upstream, "connections = 500");
     let client = Client::with(&edge, &client);
     let crowd = silent(&edge, &client, CROWD).await;
     for client in [client.clone().from("127.0.0.2"), client.clone().from("127.0.0.3").http2()] {
@@ -64,7 +64,7 @@ async fn silent_connections_of_one_address_block_no_others() {
 #[tokio::test]
 async fn silent_connections_do_not_evict_each_other() {
     let upstream = Upstream::start().await;
-    let (edge, client) = crowded(&upstream, "connections = 40\nconnections_per_address = 100");
+    let (edge, client) = limited_edge(&upstream, "connections = 40\nconnections_per_address = 100");
     let client = Client::with(&edge, &client);
     let (crowd, other) = (client.clone().from("127.0.0.2"), client.from("127.0.0.3"));
     let mut held = silent(&edge, &crowd, 40).await;
@@ -87,7 +87,7 @@ async fn silent_connections_do_not_evict_each_other() {
 #[tokio::test]
 async fn strangers_after_a_handshake_block_no_others() {
     let upstream = Upstream::start().await;
-    let (edge, client) = crowded(&upstream, "connections = 100\nconnections_per_address = 100");
+    let (edge, client) = limited_edge(&upstream, "connections = 100\nconnections_per_address = 100");
     let stranger = Client::with(&edge, &self_signed("stranger"));
     let mut crowd = Vec::new();
     for _ in 0..150 {
@@ -109,7 +109,7 @@ async fn strangers_after_a_handshake_block_no_others() {
 #[tokio::test]
 async fn authenticated_connections_are_not_evicted() {
     let upstream = Upstream::start().await;
-    let (edge, client) = crowded(&upstream, "connections = 20\nconnections_per_address = 20");
+    let (edge, client) = limited_edge(&upstream, "connections = 20\nconnections_per_address = 20");
     let client = Client::with(&edge, &client);
     let mut kept = Vec::new();
     for number in 0..10 {
@@ -139,7 +139,7 @@ async fn authenticated_connections_are_not_evicted() {
 #[tokio::test]
 async fn a_connection_is_evicted_from_any_worker() {
     let upstream = Upstream::start().await;
-    let (edge, client) = crowded(&upstream, "connections = 2\nconnections_per_address = 1");
+    let (edge, client) = limited_edge(&upstream, "connections = 2\nconnections_per_address = 1");
     let client = Client::with(&edge, &client);
     let mut crowd = Vec::new();
     for number in 0..20 {
@@ -162,14 +162,14 @@ async fn behind_a_balancer_the_clients_address_is_limited() {
         .usual_domain("auth0")
         .self_signed_application("billing", &[credentials.thumbprint()])
         .start();
-    let behind = |family: &str, ip: &str| {
+    let via_proxy = |family: &str, ip: &str| {
         let header = format!("PROXY {family} {ip} {ip} 5000 443\r\n");
         Client::with(&edge, &credentials).prelude(header.as_bytes())
     };
     let mut kept = Vec::new();
     // The load balancer's own address has no limit.
     for number in 1..=10 {
-        let mut connection = behind("TCP4", &format!("192.0.2.{number}")).connect().await;
+        let mut connection = via_proxy("TCP4", &format!("192.0.2.{number}")).connect().await;
         assert_eq!(connection.token("billing").await.status, 200);
         kept.push(connection);
     }
@@ -179,13 +179,13 @@ async fn behind_a_balancer_the_clients_address_is_limited() {
         ("TCP6", ["2001:db8::1", "2001:db8::2", "2001:db8:0:0:ffff::", "2001:db8::abcd"]),
     ] {
         for ip in &ips[..3] {
-            let mut connection = behind(family, ip).connect().await;
+            let mut connection = via_proxy(family, ip).connect().await;
             assert_eq!(connection.token("billing").await.status, 200);
             kept.push(connection);
         }
-        assert!(behind(family, ips[3]).tls().await.is_err());
+        assert!(via_proxy(family, ips[3]).tls().await.is_err());
     }
-    assert_eq!(behind("TCP6", "2001:db8:0:1::1").token("billing").await.status, 200);
+    assert_eq!(via_proxy("TCP6", "2001:db8:0:1::1").token("billing").await.status, 200);
     assert_eq!(closed(&edge, "address").await, 2);
     // Without an address it is the load balancer's own connection.
     for _ in 0..5 {
@@ -200,7 +200,7 @@ async fn behind_a_balancer_the_clients_address_is_limited() {
 #[tokio::test]
 async fn the_limit_per_address_reloads() {
     let upstream = Upstream::start().await;
-    let (edge, client) = crowded(&upstream, "connections_per_address = 1");
+    let (edge, client) = limited_edge(&upstream, "connections_per_address = 1");
     let client = Client::with(&edge, &client);
     let mut kept = client.connect().await;
     assert_eq!(kept.token("billing").await.status, 200);
@@ -215,7 +215,7 @@ async fn the_limit_per_address_reloads() {
 #[tokio::test]
 async fn an_evicted_connection_is_closed() {
     let upstream = Upstream::start().await;
-    let (edge, client) = crowded(&upstream, "connections = 4\nconnections_per_address = 4");
+    let (edge, client) = limited_edge(&upstream, "connections = 4\nconnections_per_address = 4");
     let client = Client::with(&edge, &client);
     let mut crowd = silent(&edge, &client, 4).await;
     assert_eq!(client.token("billing").await.status, 200);

@@ -27,7 +27,7 @@ fn echo(name: &str) -> String {
 }
 
 /// Clients that send requests and sometimes cancel them, over both versions of HTTP.
-async fn ask_and_give_up(clients: [Client; 2]) {
+async fn request_and_cancel(clients: [Client; 2]) {
     let asking = (0..CLIENTS).map(|number| {
         let client = clients[number % 2].clone();
         tokio::spawn(async move {
@@ -78,7 +78,7 @@ async fn no_client_gets_anothers_answer_over_http1_to_the_upstream() {
     })
     .await;
     let (edge, client) = with_client(EdgeBuilder::new(upstream.url()).quiet());
-    ask_and_give_up([Client::with(&edge, &client), Client::with(&edge, &client).http2()]).await;
+    request_and_cancel([Client::with(&edge, &client), Client::with(&edge, &client).http2()]).await;
 }
 
 #[tokio::test]
@@ -90,5 +90,5 @@ async fn no_client_gets_anothers_answer_over_http2_to_the_upstream() {
     .await;
     let edge = EdgeBuilder::new(upstream.url()).file("upstream-ca.pem", ca.pem());
     let (edge, client) = with_client(edge.upstream("ca = \"upstream-ca.pem\"").quiet());
-    ask_and_give_up([Client::with(&edge, &client), Client::with(&edge, &client).http2()]).await;
+    request_and_cancel([Client::with(&edge, &client), Client::with(&edge, &client).http2()]).await;
 }
