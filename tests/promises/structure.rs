@@ -120,6 +120,32 @@ fn modules_depend_downwards_only() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// What may connect to another server: the edge's own requests, those that it forwards, and the application that `demo` plays.
+const CLIENTS: &[&str] = &["outbound.rs", "forward", "cli/demo"];
+
+#[test]
+fn only_outbound_and_forward_have_an_http_client() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    let (mut seen, mut wrong) = (0, Vec::new());
+    for file in files {
+        let relative = file.strip_prefix(&root).unwrap();
+        let text = fs::read_to_string(&file).unwrap();
+        let text = text.split("#[cfg(test)]").next().unwrap();
+        let is_test = relative.iter().any(|part| part == "tests" || part == "tests.rs");
+        if is_test || !["TcpStream::connect", "hyper::client"].iter().any(|name| text.contains(name)) {
+            continue;
+        }
+        seen += 1;
+        if !CLIENTS.iter().any(|client| relative.starts_with(client)) {
+            wrong.push(relative.display().to_string());
+        }
+    }
+    assert!(seen >= CLIENTS.len(), "the test reads the tree no more: {seen} clients found");
+    assert!(wrong.is_empty(), "use `outbound`: {wrong:#?}");
+}
+
 #[test]
 fn no_files_import_each_other_in_a_circle() {
     let circles = Imports::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).circles();
