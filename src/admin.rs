@@ -42,9 +42,9 @@ use crate::{
 
 /// The admin address if none is configured: `[listen] admin`.
 pub const DEFAULT_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9443);
-/// Connections to the admin address at once; one more closes the oldest silent one.
+/// The most open connections to the admin address; a further one closes the oldest that has not sent a request.
 pub const CONNECTIONS: usize = 32;
-/// For a request's head, and for a connection to send another.
+/// For the head of a request, and until the next one on the same connection.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(2);
 /// For a whole connection.
 const LIFETIME: Duration = Duration::from_secs(300);
@@ -56,30 +56,30 @@ pub struct State {
     pub ready: AtomicBool,
     /// The metrics.
     pub metrics: Arc<Registry>,
-    /// The trust in force.
+    /// The active site.
     pub site: SiteHandle,
-    /// By which it says what is about to expire.
+    /// The clock for expiries and ages.
     pub clock: Clock,
-    /// What became of reloads.
+    /// The outcomes of reloads.
     pub reloads: Arc<Reloads>,
-    /// What the limit of open files allows.
+    /// How the limit of open files is divided.
     pub capacity: Capacity,
 }
 
-/// How the limit of open files is shared out.
+/// How the limit of open files is divided.
 #[derive(Debug)]
 pub struct Capacity {
     /// The limit.
     pub descriptors: usize,
-    /// Kept for all but connections.
+    /// Reserved for everything but connections.
     pub reserve: usize,
-    /// Connections of applications that may be open at once.
+    /// The most open connections of applications.
     pub connections: usize,
-    /// `[limits] connections`, which may be more.
+    /// `[limits] connections`, which may be higher.
     pub connections_configured: usize,
-    /// Connections to upstreams.
+    /// The most open connections to upstreams.
     pub upstream: usize,
-    /// What is missing, as it was logged.
+    /// The warning that was logged if the limit is too low.
     pub shortage: Option<String>,
 }
 
@@ -102,9 +102,9 @@ async fn serve(listener: TcpListener, state: Arc<State>) -> std::io::Result<()> 
         let number = place.number();
         let task = tokio::spawn(async move {
             let service = service_fn(move |request| {
-                place.asks();
-                let answer = answer(&request, &state);
-                async move { Ok::<_, Infallible>(answer) }
+                place.mark_requested();
+                let response = respond(&request, &state);
+                async move { Ok::<_, Infallible>(response) }
             });
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -112,11 +112,11 @@ async fn serve(listener: TcpListener, state: Arc<State>) -> std::io::Result<()> 
                 .serve_connection(TokioIo::new(stream), service);
             let _ = tokio::time::timeout(LIFETIME, connection).await;
         });
-        connections.serves(number, &task);
+        connections.set_task(number, &task);
     }
 }
 
-fn answer(request: &Request<Incoming>, state: &State) -> Response<Full<Bytes>> {
+fn respond(request: &Request<Incoming>, state: &State) -> Response<Full<Bytes>> {
     let site = state.site.load();
     if let Err(status) = host::check(request.version(), request.uri(), request.headers(), &site.admin_hosts) {
         let help = "call the admin address by its IP address or as localhost, or add the name to [listen] admin_hosts\n";

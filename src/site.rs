@@ -22,16 +22,16 @@ use crate::{
     vouch,
 };
 
-/// The number of a site, which increases with every change while the edge runs. For the log and the status only: what is cached
-/// depends on the versions of the parts.
+/// The number of a site, which increases with every change while the edge runs. Nothing that is cached depends on it, but on the
+/// versions of the parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Generation(u64);
 
 impl Generation {
-    /// That of the site with which the edge starts.
+    /// The number of the site with which the edge starts.
     pub const FIRST: Self = Self(1);
 
-    /// That of the site which replaces this one.
+    /// The number of the site that replaces this one.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0 + 1)
@@ -50,7 +50,7 @@ impl fmt::Display for Generation {
     }
 }
 
-/// Everything that one request is judged by and forwarded with. A clone shares domains, authorities and applications.
+/// Everything by which a request is judged and forwarded. A clone shares domains, authorities and applications.
 #[derive(Clone, Debug)]
 pub struct Site {
     /// This site's number.
@@ -61,13 +61,13 @@ pub struct Site {
     pub domains: HashMap<Box<str>, Arc<Domain>>,
     /// Header names that no client may set.
     pub reserved: vouch::Reserved,
-    /// Whose word on the application's address counts.
+    /// The proxies whose `X-Forwarded-For` or PROXY header is trusted.
     pub trusted_proxies: Vec<IpNet>,
     /// Whether connections start with a PROXY protocol header.
     pub proxy_protocol: bool,
-    /// Names by which the admin address may be called, besides `localhost` and addresses.
+    /// Names that the admin address accepts as `Host`, besides `localhost` and IP addresses.
     pub admin_hosts: Vec<String>,
-    /// What bounds a peer.
+    /// Limits on what a peer may use.
     pub limits: Limits,
 }
 
@@ -88,7 +88,7 @@ impl Site {
         domain.tls.config(!self.trust.registry.accepts_self_signed())
     }
 
-    /// The same with other applications, under another number. Costs nothing per application.
+    /// The site with other applications and another number. Costs nothing per application.
     #[must_use]
     pub fn with_registry(self, registry: Registry, generation: Generation) -> Self {
         let trust = Trust { registry, ..self.trust };
@@ -101,19 +101,19 @@ impl Site {
 pub struct Domain {
     /// Lower case, no trailing dot.
     pub name: Box<str>,
-    /// The same as `Host`.
+    /// The name as the value of `Host`.
     pub authority: http::HeaderValue,
     /// Its own TLS configuration, with its own tickets.
     pub tls: DomainTls,
-    /// Whether the handshake must have brought a certificate.
+    /// Whether the handshake must present a client certificate.
     pub client_auth: ClientAuth,
-    /// What may be called.
+    /// Its routes.
     pub routes: Routes,
-    /// Where it goes.
+    /// The upstream.
     pub target: Arc<Target>,
-    /// What `X-Forwarded-For` has there.
+    /// The contents of `X-Forwarded-For` towards the upstream.
     pub forwarded_for: ForwardedFor,
-    /// How clients are vouched for.
+    /// The header profile.
     pub profile: vouch::Profile,
 }
 

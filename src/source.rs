@@ -1,4 +1,4 @@
-//! Where registered applications come from. A [`Source`] publishes what it has and every change of it; [`Merged`] makes one
+//! Sources of registered applications. A [`Source`] publishes its applications and every change of them; [`Merged`] makes one
 //! registry of all sources, whole or not at all.
 
 pub mod crl;
@@ -82,7 +82,7 @@ pub struct SourceError(pub String);
 /// Stops [`Source::run`] from another thread.
 pub type Stop = Box<dyn FnOnce() + Send>;
 
-/// Where registered applications come from: files, a registration API, a database.
+/// A source of registered applications: files, a registration API, a database.
 pub trait Source: Send {
     /// Its name, which no other source has.
     fn name(&self) -> SourceName;
@@ -90,7 +90,7 @@ pub trait Source: Send {
     /// Returns what makes [`Source::run`] return soon.
     fn stop(&self) -> Stop;
 
-    /// Publishes what it has now, and every later change, until it is stopped. Runs on a thread of its own. If it returns
+    /// Publishes the applications that it has, and every later change, until it is stopped. Runs on a thread of its own. If it returns
     /// before, the edge stops, since it would not notice changes.
     fn run(self: Box<Self>, publisher: &dyn Publish);
 }

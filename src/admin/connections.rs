@@ -1,4 +1,4 @@
-//! The connections of the admin address: so many at once, and a place for a new one in any case.
+//! Bounds the connections of the admin address; a new connection always gets a place.
 
 use std::{
     collections::BTreeMap,
@@ -12,7 +12,7 @@ use tokio::task::{AbortHandle, JoinHandle};
 
 use super::CONNECTIONS;
 
-/// Those that are open, the oldest first.
+/// The open connections, oldest first.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Connections(Arc<Mutex<Open>>);
 
@@ -25,24 +25,24 @@ struct Open {
 #[derive(Debug)]
 struct Entry {
     task: Option<AbortHandle>,
-    asked: Arc<AtomicBool>,
+    has_requested: Arc<AtomicBool>,
 }
 
-/// One connection's place, given back when it is dropped.
+/// The place of one connection, released when it is dropped.
 #[derive(Debug)]
 pub(super) struct Place {
     of: Connections,
     number: u64,
-    asked: Arc<AtomicBool>,
+    has_requested: Arc<AtomicBool>,
 }
 
 impl Connections {
-    /// A place for a new connection. Where all are taken, the oldest that has never sent a whole request is closed, or
-    /// else the oldest: open connections can't keep a probe out.
+    /// Takes a place for a new connection. If none is free, the oldest connection that has not sent a request is closed, or
+    /// else the oldest one: open connections cannot block a probe.
     pub(super) fn enter(&self) -> Place {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         while open.entries.len() >= CONNECTIONS {
-            let is_silent = |entry: &Entry| !entry.asked.load(Ordering::Relaxed);
+            let is_silent = |entry: &Entry| !entry.has_requested.load(Ordering::Relaxed);
             let silent = open.entries.iter().find(|(_, entry)| is_silent(entry)).map(|(number, _)| *number);
             let Some(number) = silent.or_else(|| open.entries.keys().next().copied()) else { break };
             if let Some(Entry { task: Some(task), .. }) = open.entries.remove(&number) {
@@ -51,13 +51,13 @@ impl Connections {
         }
         let number = open.next;
         open.next += 1;
-        let asked = Arc::new(AtomicBool::new(false));
-        open.entries.insert(number, Entry { task: None, asked: Arc::clone(&asked) });
-        Place { of: self.clone(), number, asked }
+        let has_requested = Arc::new(AtomicBool::new(false));
+        open.entries.insert(number, Entry { task: None, has_requested: Arc::clone(&has_requested) });
+        Place { of: self.clone(), number, has_requested }
     }
 
-    /// Names the task that serves a connection, by which it can be closed.
-    pub(super) fn serves(&self, number: u64, task: &JoinHandle<()>) {
+    /// Sets the task that serves a connection, through which it can be closed.
+    pub(super) fn set_task(&self, number: u64, task: &JoinHandle<()>) {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = open.entries.get_mut(&number) {
             entry.task = Some(task.abort_handle());
@@ -66,14 +66,14 @@ impl Connections {
 }
 
 impl Place {
-    /// Of this place among all that there ever were.
+    /// The number of this place, counted from the start.
     pub(super) fn number(&self) -> u64 {
         self.number
     }
 
-    /// Notes that a whole request came.
-    pub(super) fn asks(&self) {
-        self.asked.store(true, Ordering::Relaxed);
+    /// Notes that a request was received.
+    pub(super) fn mark_requested(&self) {
+        self.has_requested.store(true, Ordering::Relaxed);
     }
 }
 
@@ -97,19 +97,19 @@ mod tests {
             let number = place.number();
             // The first and the third have sent a request.
             if matches!(number, 0 | 2) {
-                place.asks();
+                place.mark_requested();
             }
             let task = tokio::spawn(async move {
                 let _place = place;
                 std::future::pending::<()>().await;
             });
-            connections.serves(number, &task);
+            connections.set_task(number, &task);
             tasks.push(task);
         }
         let mut newcomers = Vec::new();
         for closed in (1..CONNECTIONS).filter(|number| *number != 2).chain([0, 2]) {
             let place = connections.enter();
-            place.asks();
+            place.mark_requested();
             newcomers.push(place);
             assert!((&mut tasks[closed]).await.unwrap_err().is_cancelled(), "{closed}");
             assert_eq!(tasks.iter().filter(|task| task.is_finished()).count(), newcomers.len());

@@ -1,4 +1,4 @@
-//! Metrics of the site in force: its number, and what expires when.
+//! Metrics of the active site: its number, and when its parts expire.
 
 use crate::observe::metrics::{
     CLIENT_CA_EXPIRY, CREDENTIAL_SOONEST_EXPIRY, CREDENTIALS_EXPIRED, CRL_AGE, CRL_NEXT_UPDATE, Collector,
@@ -10,7 +10,7 @@ use crate::{
     site::{Site, SiteHandle},
 };
 
-/// Reads the site in force at each scrape.
+/// Reads the active site at each scrape.
 #[derive(Debug)]
 pub struct Expiries {
     site: SiteHandle,
@@ -18,7 +18,7 @@ pub struct Expiries {
 }
 
 impl Expiries {
-    /// Of the site that is in force here.
+    /// Reads the site through this pointer.
     #[must_use]
     pub fn of(site: SiteHandle, clock: Clock) -> Self {
         Self { site, clock }
@@ -60,7 +60,8 @@ fn certificates(families: &mut Families, site: &Site, now: Timestamp) {
     families.set(&CREDENTIALS_EXPIRED, [], expired);
 }
 
-/// A CA's newest CRL is listed first and counts, unless it is from the future. Two CAs of one name differ in their keys.
+/// Reports the newest CRL of each CA, which is listed first, unless it is dated in the future. Two CAs of the same name differ in
+/// their keys.
 fn crls(families: &mut Families, site: &Site, now: Timestamp) {
     let (to_come, in_force): (Vec<_>, Vec<_>) =
         site.trust.authorities.crls().partition(|crl| crl.is_future_dated(now));

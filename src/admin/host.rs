@@ -1,13 +1,14 @@
-//! Whom a request to the admin address was meant for.
+//! Checks the `Host` of requests to the admin address.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use http::{HeaderMap, StatusCode, Uri, Version, header, uri::Authority};
 
-/// Refuses a request for a name that is not the admin address's: a page in an operator's browser can make its own name
-/// point here (DNS rebinding), but not an address. Kubernetes' probes and `mtls-edge status` call an address.
+/// Refuses a request for a name that does not belong to the admin address: a page in an operator's browser can make its own name
+/// resolve to the admin address (DNS rebinding), but cannot use an IP address. Probes of Kubernetes and `mtls-edge status` use
+/// one.
 ///
-/// HTTP/1.0 knows requests without `Host`, and no browser sends them.
+/// HTTP/1.0 allows requests without `Host`, which no browser sends.
 pub(super) fn check(
     version: Version,
     uri: &Uri,
@@ -28,7 +29,7 @@ pub(super) fn check(
     }
 }
 
-/// Whether it is an address, `localhost`, or one of these names, with a port or without.
+/// Whether it is an IP address, `localhost`, or one of these names, with or without a port.
 fn is_ours(host: &str, names: &[String]) -> bool {
     if let Some((address, port)) = host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         return address.parse::<Ipv6Addr>().is_ok()

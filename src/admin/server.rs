@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::{State, serve};
 
-/// Serves the admin address on a thread of its own, so that it answers whatever workers do.
+/// Serves the admin address on its own thread, so that it responds even if all workers are busy.
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
@@ -20,7 +20,11 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts the thread. Fails if it or its runtime can't be had.
+    /// Starts the thread.
+    ///
+    /// # Errors
+    ///
+    /// If the system allows no further thread or event queue.
     pub fn start(listener: TcpListener, state: Arc<State>) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -40,7 +44,7 @@ impl Server {
         Ok(Self { address, stop, thread })
     }
 
-    /// Where it listens.
+    /// The bound address.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address

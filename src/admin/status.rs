@@ -7,22 +7,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 
-/// All that an edge says of itself.
+/// The status of an edge.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Status {
-    /// Number of the site in force.
+    /// The number of the active site.
     pub generation: u64,
-    /// As `/readyz` has it.
+    /// Whether `/readyz` answers 200.
     pub ready: bool,
-    /// The edge's clock.
+    /// The time by the clock of the edge.
     pub now: Timestamp,
-    /// Since when the site is in force, and what became of reloads.
+    /// The activation of the site, and the outcomes of reloads.
     pub trust: Trust,
-    /// How the limit of open files is shared out.
+    /// How the limit of open files is divided.
     pub limits: Limits,
     /// The log.
     pub log: Log,
-    /// What has expired or will soon.
+    /// What has expired or will expire soon.
     pub expiring: Expiring,
     /// By name.
     pub domains: Vec<Domain>,
@@ -32,27 +32,27 @@ pub struct Status {
     pub crls: Vec<Crl>,
     /// Those that are fetched.
     pub crl_sources: Vec<CrlSource>,
-    /// Where applications come from, by name.
+    /// The sources of applications, by name.
     #[serde(default)]
     pub sources: Vec<Source>,
     /// One page of them.
     pub applications: Applications,
 }
 
-/// The site in force, and reloads since the start.
+/// The active site, and reloads since the start.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Trust {
-    /// Since when it is in force.
+    /// When it was activated.
     pub in_force_since: Timestamp,
-    /// For how long, in seconds.
+    /// Seconds since then.
     pub in_force_seconds: u64,
-    /// What led to it.
+    /// Why it was activated.
     pub why: String,
-    /// Successful ones.
+    /// Successful reloads.
     pub reloads: u64,
-    /// Rejected ones.
+    /// Rejected reloads.
     pub failed_reloads: u64,
-    /// The last one, if it was rejected and the files are still so.
+    /// The last rejected reload, as long as the files are invalid.
     pub failure: Option<FailedReload>,
 }
 
@@ -65,38 +65,38 @@ pub struct FailedReload {
     pub problems: String,
 }
 
-/// How the limit of open files is shared out.
+/// How the limit of open files is divided.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Limits {
     /// The limit.
     pub open_files: usize,
-    /// For all but connections.
+    /// Reserved for everything but connections.
     pub reserve: usize,
-    /// Connections of applications that may be open at once.
+    /// The most open connections of applications.
     pub connections: usize,
-    /// `[limits] connections`, which may be more.
+    /// `[limits] connections`, which may be higher.
     pub connections_configured: usize,
-    /// Connections to upstreams.
+    /// The most open connections to upstreams.
     pub upstream_connections: usize,
-    /// What is missing, as it was logged.
+    /// The warning that was logged if the limit is too low.
     pub shortage: Option<String>,
 }
 
 /// The log.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Log {
-    /// Lines that standard error did not take.
+    /// Lines that standard error did not accept.
     pub lines_dropped: u64,
 }
 
-/// What has expired or will soon.
+/// What has expired or will expire soon.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Expiring {
-    /// What soon means, in days.
+    /// The number of days that counts as soon.
     pub within_days: i64,
-    /// How many there are.
+    /// The number of all entries.
     pub total: usize,
-    /// The first of them, the soonest first.
+    /// The first entries, soonest first.
     pub list: Vec<Expiry>,
 }
 
@@ -105,9 +105,9 @@ pub struct Expiring {
 pub struct Expiry {
     /// The kind of thing.
     pub what: String,
-    /// Which one.
+    /// The name of the thing.
     pub name: String,
-    /// Its last moment.
+    /// The end of its validity.
     pub not_after: Timestamp,
     /// Whole days, negative once it has expired.
     pub days_left: i64,
@@ -118,7 +118,7 @@ pub struct Expiry {
 pub struct Domain {
     /// Its name.
     pub name: String,
-    /// How clients are vouched for.
+    /// The header profile.
     pub header_profile: String,
     /// Its own certificate, if it can be read.
     pub certificate: Option<ServerCertificate>,
@@ -131,7 +131,7 @@ pub struct ServerCertificate {
     pub subject: String,
     /// SHA-256, in hex.
     pub thumbprint: String,
-    /// Its last moment.
+    /// The end of its validity.
     pub not_after: Timestamp,
     /// Whole days, negative once it has expired.
     pub days_left: i64,
@@ -146,7 +146,7 @@ pub struct ClientCa {
     pub thumbprint: String,
     /// Which extendedKeyUsage its certificates need.
     pub eku: String,
-    /// Its last moment.
+    /// The end of its validity.
     pub not_after: Timestamp,
     /// Whole days, negative once it has expired.
     pub days_left: i64,
@@ -165,11 +165,11 @@ pub struct Crl {
     pub days_left: i64,
     /// Whether the next one is overdue.
     pub stale: bool,
-    /// Else an intermediate CA did.
+    /// Whether a client CA has signed it; otherwise an intermediate CA has.
     pub signed_by_client_ca: bool,
 }
 
-/// Where a CRL is fetched from.
+/// A CRL that is fetched.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct CrlSource {
     /// Without its query, which may be a secret.
@@ -178,11 +178,11 @@ pub struct CrlSource {
     pub file: String,
     /// Successful fetches.
     pub fetched: u64,
-    /// Failed ones.
+    /// Failed fetches.
     pub failed: u64,
-    /// The last successful one.
+    /// When the last successful fetch ended.
     pub last_fetched: Option<Timestamp>,
-    /// The last one, if it failed.
+    /// The last fetch, if it failed.
     pub failure: Option<FailedFetch>,
 }
 
@@ -244,18 +244,18 @@ pub struct Application {
 pub struct Credential {
     /// The operator's name for it.
     pub name: String,
-    /// What it matches; nothing if a newer edge knows a kind that this command does not.
+    /// The matcher; none if this is a newer edge's, of a kind that this command does not know.
     #[serde(flatten)]
     pub registered: Option<Registered>,
     /// Of the registered certificate.
     pub subject: Option<String>,
-    /// Its last moment, as far as that is known.
+    /// The end of its validity, if known.
     pub not_after: Option<Timestamp>,
     /// Whole days, negative once it has expired.
     pub days_left: Option<i64>,
-    /// By which certificate that is known.
+    /// The certificate from which that is known.
     pub known_from: Option<String>,
-    /// The last request that it proved, since the start.
+    /// The last request that it authenticated, since the start.
     pub last_used: Option<Timestamp>,
 }
 

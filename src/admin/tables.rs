@@ -5,11 +5,11 @@ use super::status::{Application, Credential, Status, Trust};
 /// A table under a title.
 #[derive(Debug)]
 pub struct Table {
-    /// What it lists.
+    /// The title.
     pub title: String,
-    /// The heads of its columns; none where every row is a name and a value.
+    /// Column headings; empty if every row is a name and a value.
     pub columns: &'static [&'static str],
-    /// As many cells each as there are columns.
+    /// The cells of each row, one per column.
     pub rows: Vec<Vec<String>>,
 }
 
@@ -114,7 +114,7 @@ fn applications(status: &Status) -> Table {
     })
 }
 
-/// What it matches, and the subject of the registered certificate.
+/// The matcher, and the subject of the registered certificate.
 fn registered(credential: &Credential) -> String {
     let registered = credential.registered.as_ref().map(|registered| {
         let (key, value) = registered.parts();
@@ -123,7 +123,7 @@ fn registered(credential: &Credential) -> String {
     [registered, credential.subject.clone()].into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
-/// An empty cell where there is nothing.
+/// The text of a value; empty if there is none.
 fn shown(value: Option<impl ToString>) -> String {
     value.map(|value| value.to_string()).unwrap_or_default()
 }

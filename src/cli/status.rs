@@ -1,4 +1,4 @@
-//! `status`: asks a running edge for its status and prints it as tables.
+//! `status`: gets the status of a running edge and prints it as tables.
 
 use std::{
     fmt::Write,
@@ -23,15 +23,15 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// Of the response. A page of applications takes some 100 KB.
 const MAX_BYTES: usize = 16 << 20;
 
-/// Asks the edge at `admin`, or at the admin address of a configuration. Exits 1 if no edge answers.
+/// Prints the status of the edge at `admin`, or at the admin address of a configuration. Exits 1 if no edge answers.
 pub(super) fn status(config: Option<&Path>, admin: Option<SocketAddr>, page: u32) -> ExitCode {
     let address = match (admin, config) {
         (Some(admin), _) => admin,
-        (None, Some(config)) => match from(config) {
+        (None, Some(config)) => match admin_address(config) {
             Some(address) => address,
             None => return ExitCode::FAILURE,
         },
-        // clap asks for one of the two.
+        // clap requires one of the two.
         (None, None) => return ExitCode::FAILURE,
     };
     if address.port() == 0 {
@@ -40,14 +40,14 @@ pub(super) fn status(config: Option<&Path>, admin: Option<SocketAddr>, page: u32
         );
     }
     let address = reachable(address);
-    match ask(address, page) {
+    match get(address, page) {
         Ok(status) => print::result(printed(&tables(&status)), ExitCode::SUCCESS),
         Err(error) => print::failure(format_args!("no status from the edge at http://{address}: {error}")),
     }
 }
 
-/// The admin address of a configuration. The file may well be wrong otherwise: that is when an operator asks.
-fn from(config: &Path) -> Option<SocketAddr> {
+/// Reads the admin address of a configuration. The rest of the file may be invalid: operators want the status especially then.
+fn admin_address(config: &Path) -> Option<SocketAddr> {
     let (address, problems) = config::admin(config);
     let has_errors = problems.iter().any(|problem| problem.severity == Severity::Error);
     match address {
@@ -64,7 +64,7 @@ fn from(config: &Path) -> Option<SocketAddr> {
     address
 }
 
-/// An edge that listens on every address is asked on loopback.
+/// The loopback address if the edge listens on every address.
 fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -74,14 +74,14 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-fn ask(address: SocketAddr, page: u32) -> Result<Status, String> {
+fn get(address: SocketAddr, page: u32) -> Result<Status, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
     let origin = Origin { tls: false, host: address.ip().to_string(), port: address.port() };
     let target = format!("/status?page={page}");
-    let get = Get { origin: &origin, target: &target, accept: "application/json", max_bytes: MAX_BYTES };
+    let request = Get { origin: &origin, target: &target, accept: "application/json", max_bytes: MAX_BYTES };
     // The admin address speaks plain HTTP: no root is needed.
-    let response = get.send(|| Ok(RootCertStore::empty()));
+    let response = request.send(|| Ok(RootCertStore::empty()));
     let body = runtime
         .block_on(async { tokio::time::timeout(TIMEOUT, response).await })
         .map_err(|_| format!("no answer within {} s", TIMEOUT.as_secs()))??;
@@ -120,7 +120,7 @@ fn printed(tables: &[Table]) -> String {
     text
 }
 
-/// Names come from certificates and files: no control character reaches the terminal.
+/// Escapes control characters: names come from certificates and files, and are printed to a terminal.
 fn plain(cell: &str) -> String {
     let plain = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
     cell.chars().map(plain).collect()

@@ -85,7 +85,7 @@ impl Collector for Fetches {
     fn collect(&self, families: &mut Families) {
         let all = self.lock().clone();
         for (source, state) in &all {
-            // Sources whose URLs differ in the query, which is not shown, differ in their files.
+            // Sources whose URLs differ only in the query, which is not shown, have different files.
             let is_shared = all.keys().filter(|other| other.url == source.url).count() > 1;
             let (url, file) = (source.url.as_str(), if is_shared { source.file.as_str() } else { "" });
             families.set(&CRL_FETCHES, [url, "taken", file], state.fetched);

@@ -14,7 +14,7 @@ use crate::{
     trust::{ApplicationSpec, AuthMethod, ClientId, CredentialSpec, Registered},
 };
 
-/// A source that publishes what a test sends, and answers.
+/// A source that publishes what a test sends, and returns the result.
 struct InMemory {
     updates: Receiver<Option<Update>>,
     stop: Sender<Option<Update>>,
@@ -90,7 +90,7 @@ impl Running {
         self.publish(Update::changed(application(client_id, thumbprint)).unwrap())
     }
 
-    /// Who is registered, in order.
+    /// The registered client ids, sorted.
     fn registered(&self) -> Vec<String> {
         let site = self.site.load();
         let mut all: Vec<_> =
@@ -99,7 +99,7 @@ impl Running {
         all
     }
 
-    /// Writes the registry of the files, and waits until the reloader has answered.
+    /// Writes the registry of the files, and waits for the outcome of the reload.
     fn write(&self, text: &str) {
         let answered = || {
             let state = self.reloads.state();
@@ -134,12 +134,12 @@ fn updates_of_a_second_source_are_active_when_it_is_answered() {
 fn a_reload_of_the_files_keeps_other_sources() {
     let running = Running::start();
     running.put("a", 2).unwrap();
-    running.write(&written("filed anew", 4));
-    assert_eq!(running.registered(), ["a", "filed anew"]);
+    running.write(&written("filed again", 4));
+    assert_eq!(running.registered(), ["a", "filed again"]);
 }
 
 #[test]
-fn a_contradiction_is_refused_whichever_source_it_comes_from() {
+fn a_conflict_is_rejected_from_either_source() {
     let running = Running::start();
     let conflict = running.put("filed", 9).unwrap_err();
     assert_eq!(conflict.other, SourceName::new("files"));
@@ -149,7 +149,7 @@ fn a_contradiction_is_refused_whichever_source_it_comes_from() {
     assert_eq!(running.registered(), ["a", "filed"]);
     let (_, problems) = running.reloads.state().failure.unwrap();
     assert!(problems.contains("\"files\"") && problems.contains("\"memory\""), "{problems}");
-    // What the other source gives up, the files get by themselves.
+    // Once the other source has removed it, the files are accepted without a further event.
     running.publish(Update::Removed(ClientId::new("a"))).unwrap();
     while running.registered() != ["a", "filed"] {
         std::thread::yield_now();

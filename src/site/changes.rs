@@ -15,14 +15,14 @@ use crate::{
 /// Names listed in one line; further ones are counted.
 const LISTED: usize = 20;
 
-/// The difference between two sites. Of many names, those that are listed come first and in order.
+/// The difference between two sites. If a list is long, the names that are logged are first, and sorted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
     /// `application a`, `credential a/b`, `domain c`, `client CA "d"`, `CRL of "d"`.
     pub added: Vec<String>,
-    /// In the same form.
+    /// In the same form as `added`.
     pub removed: Vec<String>,
-    /// Credentials that keep their name and match something else; CRLs that were renewed or are judged by otherwise; parts of a domain; settings of all.
+    /// Credentials that match something else under the same name; renewed CRLs; CRL settings; parts of a domain; other settings.
     pub changed: Vec<String>,
 }
 
@@ -86,7 +86,7 @@ impl Changes {
             of.client_cas().map(|ca| (*ca.thumbprint.as_bytes(), ca.subject)).collect()
         };
         if before.policy() != after.policy() {
-            self.changed.push("how CRLs are asked".to_owned());
+            self.changed.push("CRL settings".to_owned());
         }
         let (old, new) = (cas(before), cas(after));
         let lacking = |one: &BTreeMap<_, String>, other: &BTreeMap<_, String>| -> Vec<String> {

@@ -5,9 +5,9 @@ use std::time::Duration;
 /// What a peer may use. The defaults are those of `[limits]` in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Open connections in all.
+    /// Open connections of all clients.
     pub connections: usize,
-    /// Those of one client address (of one /64 of IPv6). `None`: a tenth of the connections that may be open, at least 16.
+    /// Open connections of one client address (of one /64 of IPv6). `None`: a tenth of `connections`, at least 16.
     pub connections_per_address: Option<usize>,
     /// From accept to the end of the TLS handshake.
     pub handshake_timeout: Duration,
@@ -15,7 +15,7 @@ pub struct Limits {
     pub head_timeout: Duration,
     /// From the head to the last byte of the body.
     pub body_timeout: Duration,
-    /// A connection without a request in flight.
+    /// How long a connection without a request in flight stays open.
     pub idle_timeout: Duration,
     /// How long requests in flight may take to finish after SIGTERM.
     pub drain_timeout: Duration,
@@ -27,7 +27,7 @@ pub struct Limits {
     pub body_bytes: u64,
     /// Bytes of a body that is buffered to find `client_id`.
     pub client_id_body_bytes: usize,
-    /// Bytes of bodies that are buffered at once, all workers together.
+    /// Bytes of bodies that all workers together buffer at once.
     pub buffered_bytes: u64,
     /// Streams open at once on one HTTP/2 connection.
     pub http2_streams: u32,

@@ -1,4 +1,4 @@
-//! Which rule a path falls under, decided once from the very bytes that are forwarded.
+//! Selects the rule of a path, once, from the bytes that are forwarded.
 
 mod fold;
 mod reading;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use http::Method;
 
-use self::reading::{Ambiguous, Reading, behind_scripts, may_serve};
+use self::reading::{Ambiguous, Reading, after_scripts, may_serve};
 
 /// A route's path, in its literal bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub enum PathPattern {
     Subtree(String),
 }
 
-/// Whom a route asks for.
+/// How a route authenticates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Authenticate {
     /// The request's `client_id` must own the certificate.
@@ -26,18 +26,18 @@ pub enum Authenticate {
     Client,
     /// Any registered certificate.
     Certificate,
-    /// Nobody.
+    /// No authentication.
     None,
 }
 
-/// A route as an operator asks for it.
+/// The specification of a route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteSpec {
-    /// Which paths.
+    /// The paths.
     pub path: PathPattern,
-    /// Which methods; the others are refused.
+    /// The methods; others are refused.
     pub methods: Vec<Method>,
-    /// Whom it asks for.
+    /// How it authenticates.
     pub authenticate: Authenticate,
 }
 
@@ -73,25 +73,25 @@ impl RouteSpec {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Route {
     pattern: PathPattern,
-    /// Methods that this rule takes.
+    /// The methods of this rule.
     pub methods: Vec<Method>,
-    /// Whom it asks for.
+    /// How it authenticates.
     pub authenticate: Authenticate,
 }
 
-/// The longest path that is served under a subtree, in octets.
+/// The longest path that is served under a subtree, in bytes.
 const LONGEST: usize = 4096;
 
-/// Why no rule takes a request.
+/// Why no rule applies to a request.
 #[derive(Debug, PartialEq, Eq)]
 pub enum RouteError {
     /// No rule for this path.
     NotFound,
-    /// The path reads as one rule's in its literal bytes and as another's to a server that reads it more loosely.
+    /// The literal path falls under one rule, and for a more lenient server under another.
     Ambiguous,
-    /// Under a subtree, and longer than this.
+    /// The path is under a subtree, and longer than this.
     TooLong(usize),
-    /// The path is listed, with other methods: these.
+    /// The path has only these methods.
     Method(Vec<Method>),
 }
 
@@ -106,14 +106,14 @@ pub struct Routes {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Rule {
     pattern: PathPattern,
-    /// The path's segments as the most lenient server reads them.
+    /// The segments of the path as the most lenient server reads them.
     segments: Vec<String>,
     routes: Vec<Arc<Route>>,
 }
 
 impl Route {
-    /// Whether a client that passes this rule has proved as much as `other` asks for.
-    fn asks_as_much_as(&self, other: &Self) -> bool {
+    /// Whether a request that satisfies this rule also satisfies `other`.
+    fn is_as_strict_as(&self, other: &Self) -> bool {
         let Self { pattern: _, methods: _, authenticate } = self;
         other.authenticate == Authenticate::None || *authenticate == other.authenticate
     }
@@ -127,12 +127,12 @@ impl Rule {
         }
     }
 
-    /// Whether a path of these segments falls under it. `/a/*` takes `/a`, too, which is `/a/` to some.
+    /// Whether a path with these segments falls under it. `/a/*` includes `/a`, which some servers read as `/a/`.
     fn reads_as(&self, segments: &[&str]) -> bool {
         self.compare(segments, |segment, rule, _| segment == rule)
     }
 
-    /// Whether a server that drops extensions or serves short names may take the path for one of this rule.
+    /// Whether a server that drops extensions or serves short names may serve this path as one of this rule.
     fn may_serve(&self, segments: &[&str]) -> bool {
         self.compare(segments, may_serve)
     }
@@ -179,14 +179,14 @@ impl Routes {
 
     /// The rule for this method and path.
     ///
-    /// A path is matched in its literal bytes, case and all. An upstream may read it more loosely (decode
-    /// `%74`, merge `//`, resolve `..`, ignore case, `;x` or `.json`), so every looser reading must fall under the same
-    /// rule: else `/oauth/%74oken` would pass under a `/oauth/*` that asks for nobody and be served as `/oauth/token`.
+    /// A path is matched by its literal bytes, case-sensitively. An upstream may be more lenient (decode `%74`, merge `//`, resolve
+    /// `..`, ignore case, `;x` or `.json`), so every lenient reading must fall under the same rule: otherwise `/oauth/%74oken`
+    /// would pass an unauthenticated `/oauth/*` and be served as `/oauth/token`.
     pub fn find(&self, method: &Method, path: &str) -> Result<&Arc<Route>, RouteError> {
         let literal = self.rules.iter().position(|rule| rule.matches(path)).ok_or(RouteError::NotFound)?;
         let rule = self.rules.get(literal).ok_or(RouteError::NotFound)?;
         let route = rule.route(method);
-        // An exact match is the operator's own spelling: there is nothing left to read loosely.
+        // An exact match is the spelling that the operator configured: no other reading is possible.
         if matches!(rule.pattern, PathPattern::Subtree(_)) {
             if path.len() > LONGEST {
                 return Err(RouteError::TooLong(LONGEST));
@@ -198,7 +198,7 @@ impl Routes {
         })
     }
 
-    /// Whether each reading of a path falls under the rule that it matches literally, or under one that asks for no more.
+    /// Checks that each reading of a path falls under the rule that it matches literally, or under one that is not stricter.
     fn read_alike(
         &self,
         literal: usize,
@@ -206,22 +206,22 @@ impl Routes {
         route: Option<&Arc<Route>>,
         path: &str,
     ) -> Result<(), Ambiguous> {
-        let asks_no_more = |rule: &Rule| {
-            route.is_none_or(|route| rule.route(method).is_some_and(|other| route.asks_as_much_as(other)))
+        let is_not_stricter = |rule: &Rule| {
+            route.is_none_or(|route| rule.route(method).is_some_and(|other| route.is_as_strict_as(other)))
         };
         let reading = Reading::of(path)?;
         for segments in reading.cuts() {
             if self.rules.iter().position(|rule| rule.reads_as(&segments)) != Some(literal) {
                 return Err(Ambiguous);
             }
-            // These readings are of some servers only, and honest names have dots: they count where they would get
-            // more than was asked for.
+            // Only some servers read paths in this way, and honest names contain dots: it matters only if the other rule is
+            // stricter.
             let mut special = self.rules.iter().take(literal);
-            if special.any(|rule| rule.may_serve(&segments) && !asks_no_more(rule)) {
+            if special.any(|rule| rule.may_serve(&segments) && !is_not_stricter(rule)) {
                 return Err(Ambiguous);
             }
-            for asked in behind_scripts(&segments)? {
-                if self.rules.iter().any(|rule| rule.may_serve(asked) && !asks_no_more(rule)) {
+            for path in after_scripts(&segments)? {
+                if self.rules.iter().any(|rule| rule.may_serve(path) && !is_not_stricter(rule)) {
                     return Err(Ambiguous);
                 }
             }

@@ -1,5 +1,5 @@
-//! Documents from URLs: fetched by a thread of its own, judged, and cached in files, where they are a change of a file like any
-//! other. Requests and reloads never wait for it.
+//! Fetched documents: a thread fetches them from their URLs, judges them, and caches them in files. From there they are a change of a
+//! file like any other. Requests and reloads never wait for a fetch.
 
 mod cache;
 
@@ -29,7 +29,7 @@ use crate::{
 /// A document that could not be fetched is requested again after this time at the latest.
 const RETRY: Duration = Duration::from_secs(60);
 
-/// Where a document comes from and where it is cached.
+/// The URL of a document, and the file in which it is cached.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Location {
     pub(super) url: Url,
@@ -39,7 +39,7 @@ pub(super) struct Location {
     pub(super) ca: Option<PathBuf>,
 }
 
-/// One kind of document: where it comes from and how it is judged.
+/// One kind of document: its location, and how it is judged.
 pub(super) trait Document: Clone + Send + Sync + 'static {
     /// What makes it another document; the way in which it is judged may change without that.
     type Key: Clone + Eq + Hash + Send + Sync;

@@ -40,7 +40,7 @@ use crate::{
     site::{Generation, SiteHandle},
 };
 
-/// How often files are checked where no event reports a change.
+/// How often files are checked if no event reports a change.
 const POLL: Duration = Duration::from_secs(2);
 /// Files that changed while they were read are read again after this time.
 const AGAIN: Duration = Duration::from_millis(30);
@@ -50,7 +50,7 @@ const AGAIN: Duration = Duration::from_millis(30);
 pub enum Trigger {
     /// Something happened in a watched folder.
     Event(Event),
-    /// The operator asks (SIGHUP).
+    /// The operator requested a check (SIGHUP).
     Requested,
     /// The edge stops.
     Stop,
@@ -64,7 +64,7 @@ pub struct FileSource {
     /// The same without links, as events name them.
     resolved: BTreeSet<PathBuf>,
     settings: Settings,
-    /// To build the next site from: what is the same is taken over.
+    /// The active site, from which the next one takes over what is the same.
     site: SiteHandle,
     crls: CrlFetcher,
     reloads: Arc<Reloads>,
@@ -73,19 +73,19 @@ pub struct FileSource {
     /// What the active configuration was built from.
     active: Contents,
     next: Next,
-    /// The operator asked, and has no answer yet.
+    /// A check was requested and has not been logged yet.
     requested: bool,
     /// The invalid contents that were reported.
     reported: Option<Contents>,
-    /// They contradict what another source had registered in this generation. They are valid once it gives that up.
-    contradicts: Option<Generation>,
-    /// When they may be valid as they are: a server certificate of theirs is not valid before.
+    /// The site's number when they conflicted with another source. They may be valid as soon as it has changed.
+    conflicted: Option<Generation>,
+    /// When they may become valid without a change: one of their server certificates is not valid before.
     valid_from: Option<Timestamp>,
     triggers: Receiver<Trigger>,
     sender: Sender<Trigger>,
 }
 
-/// What to do if nothing happens.
+/// What to do next without an event.
 enum Next {
     /// Check the metadata now and then.
     Poll,
@@ -95,8 +95,8 @@ enum Next {
     Settle(Settling<Contents>),
 }
 
-/// What was read from the files: a site, and all else that a reload asks of the same contents. Once it is made no file is read
-/// before it is published or rejected: a fetch may replace one at any moment.
+/// Everything that was read from one state of the files: a site, and what else decides on the reload. No file is read again before
+/// it is published or rejected, since a fetch may replace one at any moment.
 struct Candidate {
     /// The files' contents, the same before as after everything was read.
     contents: Contents,
@@ -131,7 +131,7 @@ impl FileSource {
             next: Next::Poll,
             requested: false,
             reported: None,
-            contradicts: None,
+            conflicted: None,
             valid_from: None,
             triggers,
             sender,
@@ -150,7 +150,7 @@ impl FileSource {
         self.check(publisher);
     }
 
-    /// Waits for the end of a burst of events. Whether the edge goes on.
+    /// Waits for the end of a burst of events. Returns whether the edge continues.
     fn settle(&mut self, first: Trigger) -> bool {
         let mut writes = Writes::new(&self.resolved, Instant::now());
         let mut next = Ok(first);
@@ -167,14 +167,14 @@ impl FileSource {
         }
     }
 
-    /// Builds from the files if they are neither active nor reported as invalid, and publishes what is valid.
+    /// Builds a site from the files if they are neither active nor reported as invalid, and publishes it if it is valid.
     fn check(&mut self, publisher: &dyn Publish) {
         if let Some(candidate) = self.read() {
             self.publish(candidate, publisher);
         }
     }
 
-    /// Reads the files, if they contain anything new, and nobody wrote meanwhile.
+    /// Reads the files if they contain anything new. Gives nothing if they changed meanwhile.
     fn read(&mut self) -> Option<Candidate> {
         self.stamps = FileStamps::of(&self.files);
         self.resolved = self.files.iter().map(|file| links::file(file)).collect();
@@ -225,15 +225,15 @@ impl FileSource {
         let update = Update::Configuration(Configuration { site: Box::new(site), why });
         if let Err(conflict) = publisher.publish(update) {
             self.crls.fetch_for(&[&self.settings.trust, &settings.trust]);
-            self.contradicts = Some(self.site.load().generation);
-            return self.reject(contents, settling, &[contradiction(&settings, &conflict)]);
+            self.conflicted = Some(self.site.load().generation);
+            return self.reject(contents, settling, &[conflict_problem(&settings, &conflict)]);
         }
         self.watch_only(built.files);
         self.settings = settings;
         self.active = named;
         self.requested = false;
         self.reported = None;
-        self.contradicts = None;
+        self.conflicted = None;
         self.valid_from = None;
     }
 
@@ -259,7 +259,7 @@ impl FileSource {
         self.reported = Some(settling.into_contents());
     }
 
-    /// The files match the active configuration, again or still. What a rejected configuration named besides is forgotten.
+    /// The files match the active configuration, again or still. Other files that a rejected configuration named are forgotten.
     fn recovered(&mut self) {
         self.watch_only(self.active.files());
         self.crls.fetch_for(&[&self.settings.trust]);
@@ -291,7 +291,7 @@ impl Source for FileSource {
 
     fn stop(&self) -> Stop {
         let triggers = self.sender.clone();
-        // Received as long as it runs.
+        // An error means that it has stopped already.
         Box::new(move || drop(triggers.send(Trigger::Stop)))
     }
 
@@ -313,11 +313,11 @@ impl Source for FileSource {
                 Err(RecvTimeoutError::Timeout) => {
                     let is_time = self.valid_from.take_if(|from| *from <= self.clock.now()).is_some();
                     let generation = self.site.load().generation;
-                    let may_agree = self.contradicts.take_if(|known| *known != generation).is_some();
-                    if is_time || may_agree {
+                    let may_be_valid = self.conflicted.take_if(|known| *known != generation).is_some();
+                    if is_time || may_be_valid {
                         self.reported = None;
                     }
-                    let is_due = is_time || may_agree || !matches!(self.next, Next::Poll);
+                    let is_due = is_time || may_be_valid || !matches!(self.next, Next::Poll);
                     if is_due || FileStamps::of(&self.files) != self.stamps {
                         self.check(publisher);
                     }
@@ -328,7 +328,7 @@ impl Source for FileSource {
 }
 
 /// The files register what another source has registered.
-fn contradiction(settings: &Settings, conflict: &Conflict) -> Problem {
+fn conflict_problem(settings: &Settings, conflict: &Conflict) -> Problem {
     Problem::error(&settings.trust.applications.span, "trust.applications", conflict.to_string())
         .help("register each application in one place only")
 }

@@ -23,16 +23,16 @@ pub struct Conflict {
     pub error: RegistryError,
 }
 
-/// What all sources register together.
+/// The applications of all sources together.
 #[derive(Clone, Debug, Default)]
 pub struct Merged {
-    /// Of each source by itself. The applications are those of `all`.
+    /// The applications of each source, which are the same values as in `all`.
     parts: BTreeMap<SourceName, Registry>,
     all: Registry,
 }
 
 impl Merged {
-    /// What one source registers.
+    /// The applications of one source.
     #[must_use]
     pub fn new(source: SourceName, registry: Registry) -> Self {
         Self { parts: BTreeMap::from([(source, registry.clone())]), all: registry }
@@ -44,10 +44,10 @@ impl Merged {
         &self.all
     }
 
-    /// The same after this update of a source. A failed source keeps what it had last.
+    /// The state after this update of a source. A failed source keeps its last applications.
     ///
-    /// Whatever the update is, the new state shares with the former what has not changed. A configuration or a snapshot is
-    /// compared with what its source had; one changed application costs as much as that application.
+    /// The new state shares with the previous one all that has not changed. A configuration or a snapshot is compared with what its
+    /// source had; one changed application costs as much as that application.
     ///
     /// # Errors
     ///
@@ -65,9 +65,9 @@ impl Merged {
     }
 
     fn with_registry(&self, source: &SourceName, registry: &Registry) -> Result<Self, Conflict> {
-        let former = self.parts.get(source).cloned().unwrap_or_default();
+        let previous = self.parts.get(source).cloned().unwrap_or_default();
         let (mut gone, mut put) = (Vec::new(), Vec::new());
-        for difference in former.differences(registry) {
+        for difference in previous.differences(registry) {
             match difference {
                 (Some(before), None) => gone.push(before.client_id.clone()),
                 (_, after) => put.extend(after.cloned()),

@@ -80,8 +80,8 @@ async fn a_reload_logs_what_was_added_removed_and_changed() {
     for (text, what) in [
         (with("crls = []", "crls = [\"ca.crl\"]"), "CRL of \"CN=Client CA\""),
         (first.clone() + &domain, "domain second.example.test"),
-        (with("crls = []", "crls = []\nstale_crl = \"report\""), "how CRLs are asked"),
-        (with("crls = []", "crls = []\ncrl_depth = \"leaf\""), "how CRLs are asked"),
+        (with("crls = []", "crls = []\nstale_crl = \"report\""), "CRL settings"),
+        (with("crls = []", "crls = []\ncrl_depth = \"leaf\""), "CRL settings"),
         (with("[\"POST\"]", "[\"POST\", \"GET\"]"), "routes of domain mtls.example.test"),
         (with("authenticate = \"client\"", "authenticate = \"none\""), "routes of domain mtls.example.test"),
         (with("[[upstream]]", "[[upstream]]\nforwarded = true"), "upstream of domain mtls.example.test"),
@@ -102,7 +102,7 @@ async fn a_reload_logs_what_was_added_removed_and_changed() {
         (with("[limits]", "[limits]\nheaders = 20"), "limits"),
         (with("[listen]", "[listen]\ntrusted_proxies = [\"127.0.0.1\"]"), "trusted proxies"),
     ] {
-        let is_new = what.starts_with("CRL") || what.starts_with("domain");
+        let is_new = what.starts_with("CRL of") || what.starts_with("domain");
         let (there, back) = if is_new { ("added", "removed") } else { ("changed", "changed") };
         assert_eq!(report("edge.toml", &text), format!("{there} {what}"));
         assert_eq!(report("edge.toml", &first), format!("{back} {what}"));

@@ -1,4 +1,4 @@
-//! Characters as the most lenient server compares them: without case, accents, width, or what nobody sees.
+//! Folds characters as the most lenient server compares them: without case, accents, width and invisible characters.
 
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
@@ -31,8 +31,8 @@ pub(super) fn folded(text: &str) -> String {
     folded
 }
 
-/// The ASCII character that Windows' best-fit tables, or a conversion to a legacy character set, put in the place of one
-/// that has no compatibility decomposition of its own.
+/// The ASCII character by which Windows' best-fit tables, or a conversion to a legacy character set, replace one that has no
+/// compatibility decomposition.
 const fn look_alike(c: char) -> char {
     match c {
         '\u{a5}' | '\u{20a9}' | '\u{2044}' | '\u{2215}' | '\u{2216}' | '\u{29f5}' | '\u{29f8}'

@@ -1,4 +1,4 @@
-//! How a lenient server reads a path. Two paths that some server takes for one have the same segments here.
+//! Reads a path as the most lenient server does. Two paths that any server treats as the same one have the same segments here.
 //!
 //! The work is linear in the path: it is decoded at most twice, folded once, and cut in at most six ways.
 
@@ -6,11 +6,11 @@ use std::borrow::Cow;
 
 use super::fold::folded;
 
-/// Names of programs that take what follows them in the path for the path that was asked (PATH_INFO, front controllers).
+/// Extensions of programs that treat what follows their name in a path as the requested path (PATH_INFO, front controllers).
 const SCRIPTS: [&str; 12] =
     [".php", ".php5", ".phtml", ".cgi", ".fcgi", ".pl", ".py", ".asp", ".aspx", ".ashx", ".cfm", ".jsp"];
 
-/// That servers differ in what they make of a path, whatever rules there are.
+/// Servers differ in how they read a path, whatever the rules are.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Ambiguous;
 
@@ -24,18 +24,18 @@ pub(super) struct Reading {
 pub(super) type Segments<'a> = Vec<&'a str>;
 
 impl Reading {
-    /// Reads a path as the most lenient server would; refuses what no two servers read alike.
+    /// Reads a path as the most lenient server would. Refuses paths that servers read differently.
     pub(super) fn of(path: &str) -> Result<Self, Ambiguous> {
         let decoded = decoded(path)?;
         if decoded.chars().any(char::is_control) {
             return Err(Ambiguous);
         }
         let text = folded(&decoded);
-        // Who resolves the target as a reference (`new URL(target, base)`) takes what follows two slashes for a host.
+        // A server that resolves the target as a reference (`new URL(target, base)`) treats what follows two slashes as a host.
         if text.starts_with("//") || has_escape(&text) {
             return Err(Ambiguous);
         }
-        // Some cut `;x` off before they decode, others after: what is between slashes differs then.
+        // Some servers remove `;x` before they decode, others after: their segments differ.
         if text.contains(';') && slashes(&text) != slashes(path) {
             return Err(Ambiguous);
         }
@@ -45,13 +45,13 @@ impl Reading {
         Ok(Self { text })
     }
 
-    /// The segments of a rule's own path, whatever a server makes of it.
+    /// The segments of the path of a rule, which is never refused.
     pub(super) fn of_rule(path: &str) -> Vec<String> {
         let decoded = decoded(path).unwrap_or(Cow::Borrowed(path));
         segments(&folded(&decoded)).into_iter().map(str::to_owned).collect()
     }
 
-    /// Each way to cut the path: parameters dropped segment by segment, or with all that follows them.
+    /// Each way to split the path: parameters are removed from each segment, or with everything after them.
     pub(super) fn cuts(&self) -> impl Iterator<Item = Segments<'_>> {
         let whole = self.text.as_str();
         let before =
@@ -60,27 +60,27 @@ impl Reading {
     }
 }
 
-/// How many programs a path may name: SimpleSAMLphp has two (`/module.php/saml/sp/saml2-acs.php/default-sp`).
+/// The most programs that a path may name: SimpleSAMLphp has two (`/module.php/saml/sp/saml2-acs.php/default-sp`).
 const MOST_SCRIPTS: usize = 4;
 
-/// What a server that runs programs by their name may hand to each program in this path, as the path that was asked.
-pub(super) fn behind_scripts<'a>(segments: &'a [&'a str]) -> Result<Vec<&'a [&'a str]>, Ambiguous> {
-    let mut behind = Vec::new();
+/// The paths that a server which runs programs by name may pass to the programs in this path, as the requested path.
+pub(super) fn after_scripts<'a>(segments: &'a [&'a str]) -> Result<Vec<&'a [&'a str]>, Ambiguous> {
+    let mut found = Vec::new();
     let mut rest = segments;
-    while let Some((segment, asked)) = rest.split_first().filter(|(_, asked)| !asked.is_empty()) {
+    while let Some((segment, path)) = rest.split_first().filter(|(_, path)| !path.is_empty()) {
         if SCRIPTS.iter().any(|ending| segment.ends_with(ending)) {
-            if behind.len() == MOST_SCRIPTS {
+            if found.len() == MOST_SCRIPTS {
                 return Err(Ambiguous);
             }
-            behind.push(asked);
+            found.push(path);
         }
-        rest = asked;
+        rest = path;
     }
-    Ok(behind)
+    Ok(found)
 }
 
-/// Whether a server that drops `.json` and the like, or that serves files by their short names, may take this
-/// segment for that of a rule. Both are folded.
+/// Whether a server that drops extensions such as `.json`, or that serves files by their short names, may treat this segment as
+/// that of a rule. Both are folded.
 pub(super) fn may_serve(segment: &str, rule: &str, is_last: bool) -> bool {
     let dropped = segment.strip_prefix(rule).filter(|_| !rule.is_empty());
     segment == rule
@@ -88,7 +88,7 @@ pub(super) fn may_serve(segment: &str, rule: &str, is_last: bool) -> bool {
         || is_short_for(segment, rule)
 }
 
-/// Whether this is a short name (`AUTHOR~1`, `AU1A2B~1.JSO`) of a file whose name is that of the rule (FAT, NTFS).
+/// Whether this may be a short name (`AUTHOR~1`, `AU1A2B~1.JSO`) of a file whose name is that of the rule (FAT, NTFS).
 fn is_short_for(segment: &str, rule: &str) -> bool {
     let Some((start, number)) = segment.split_once('~') else { return false };
     let number = number.split('.').next().unwrap_or_default();
@@ -103,8 +103,8 @@ fn is_short_for(segment: &str, rule: &str) -> bool {
     hashed || name.starts_with(start)
 }
 
-/// Decoded twice, since servers behind servers decode once each. What has octets that are not UTF-8, escapes that are
-/// none, or an escape still is read by each in another way: overlong forms, `%u0074`, `%%37%34`.
+/// Decodes twice, since each of two servers in a row may decode once. Refuses bytes that are not UTF-8, invalid escapes, and escapes
+/// that remain, since servers read them differently: overlong forms, `%u0074`, `%%37%34`.
 fn decoded(path: &str) -> Result<Cow<'_, str>, Ambiguous> {
     if !path.contains('%') {
         return Ok(Cow::Borrowed(path));
@@ -124,7 +124,7 @@ struct Pass {
 }
 
 fn pass(text: &str) -> Result<Pass, Ambiguous> {
-    let mut octets = Vec::with_capacity(text.len());
+    let mut bytes = Vec::with_capacity(text.len());
     let mut escapes = 0;
     let mut rest = text.as_bytes();
     while let Some((first, behind)) = rest.split_first() {
@@ -134,7 +134,7 @@ fn pass(text: &str) -> Result<Pass, Ambiguous> {
         };
         match octet {
             Some((high, low)) => {
-                octets.push(high << 4 | low);
+                bytes.push(high << 4 | low);
                 escapes += 1;
                 rest = behind.get(2..).unwrap_or_default();
             }
@@ -142,12 +142,12 @@ fn pass(text: &str) -> Result<Pass, Ambiguous> {
                 return Err(Ambiguous);
             }
             None => {
-                octets.push(*first);
+                bytes.push(*first);
                 rest = behind;
             }
         }
     }
-    let text = String::from_utf8(octets).map_err(|_| Ambiguous)?;
+    let text = String::from_utf8(bytes).map_err(|_| Ambiguous)?;
     Ok(Pass { text, escapes })
 }
 

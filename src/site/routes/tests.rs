@@ -256,35 +256,35 @@ fn by_segment(path: &str, tidy: impl Fn(&str) -> &str) -> String {
 
 /// Decodes leniently: what is no escape stays. `odd` knows IIS's `%u0074` and overlong UTF-8, and drops what it can't read.
 fn decode(path: &str, odd: bool) -> String {
-    let mut octets = Vec::new();
+    let mut bytes = Vec::new();
     let mut at = 0;
     let digits =
         |from: usize, to: usize| path.get(from..to).and_then(|text| u32::from_str_radix(text, 16).ok());
     while let Some(first) = path.as_bytes().get(at) {
         let wide = odd && path.get(at..at + 2).is_some_and(|start| start.eq_ignore_ascii_case("%u"));
         if let Some(c) = digits(at + 2, at + 6).and_then(char::from_u32).filter(|_| wide) {
-            octets.extend(c.to_string().bytes());
+            bytes.extend(c.to_string().bytes());
             at += 6;
-        } else if let Some(octet) = digits(at + 1, at + 3).filter(|_| *first == b'%') {
-            octets.push(u8::try_from(octet).unwrap());
+        } else if let Some(byte) = digits(at + 1, at + 3).filter(|_| *first == b'%') {
+            bytes.push(u8::try_from(byte).unwrap());
             at += 3;
         } else {
-            octets.push(*first);
+            bytes.push(*first);
             at += 1;
         }
     }
     if !odd {
-        return String::from_utf8_lossy(&octets).into_owned();
+        return String::from_utf8_lossy(&bytes).into_owned();
     }
     let mut at = 0;
-    while at + 1 < octets.len() {
-        if matches!(octets[at], 0xc0 | 0xc1) && octets[at + 1] & 0xc0 == 0x80 {
-            let plain = (octets[at] & 1) << 6 | (octets[at + 1] & 0x3f);
-            octets.splice(at..at + 2, [plain]);
+    while at + 1 < bytes.len() {
+        if matches!(bytes[at], 0xc0 | 0xc1) && bytes[at + 1] & 0xc0 == 0x80 {
+            let plain = (bytes[at] & 1) << 6 | (bytes[at + 1] & 0x3f);
+            bytes.splice(at..at + 2, [plain]);
         }
         at += 1;
     }
-    octets.utf8_chunks().map(|chunk| chunk.valid()).collect()
+    bytes.utf8_chunks().map(|chunk| chunk.valid()).collect()
 }
 
 /// `/oauth/token` with something before, between and behind.

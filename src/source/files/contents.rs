@@ -8,7 +8,7 @@ use std::{
 
 use crate::{clock::Timestamp, config::file};
 
-/// Contents of files by their hash, and their mode, for which a secret may be rejected; none of a file that cannot be read.
+/// The hash and mode of each file, since a secret can be rejected for its mode. `None`: the file cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Contents(BTreeMap<PathBuf, Option<([u8; 32], u32)>>);
 
@@ -18,7 +18,7 @@ impl Contents {
         Self(files.iter().map(|path| (path.clone(), file::fingerprint(path).ok())).collect())
     }
 
-    /// The same without the files that are not in this list.
+    /// The contents of these files only.
     pub(super) fn only(mut self, files: &BTreeSet<PathBuf>) -> Self {
         self.0.retain(|file, _| files.contains(file));
         self
@@ -34,7 +34,7 @@ impl Contents {
         other.0.iter().all(|(file, content)| self.0.get(file) == Some(content))
     }
 
-    /// The files whose contents differ, of either.
+    /// The files of either side whose contents differ.
     pub(super) fn differing<'a>(&'a self, other: &'a Self) -> Vec<&'a Path> {
         let both: BTreeSet<&PathBuf> = self.0.keys().chain(other.0.keys()).collect();
         both.into_iter()
@@ -60,9 +60,9 @@ impl FileStamps {
         Self(files.iter().map(stamp).collect())
     }
 
-    /// The same without the files that are not `kept`; `files` are those of `self`.
-    pub(super) fn only(self, files: &BTreeSet<PathBuf>, kept: &BTreeSet<PathBuf>) -> Self {
-        let stamps = files.iter().zip(self.0).filter(|(file, _)| kept.contains(*file));
+    /// The stamps of the `wanted` files only; `files` are those of `self`.
+    pub(super) fn only(self, files: &BTreeSet<PathBuf>, wanted: &BTreeSet<PathBuf>) -> Self {
+        let stamps = files.iter().zip(self.0).filter(|(file, _)| wanted.contains(*file));
         Self(stamps.map(|(_, stamp)| stamp).collect())
     }
 

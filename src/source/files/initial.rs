@@ -23,7 +23,7 @@ use crate::{
 pub struct InitialBuild {
     /// As they are written.
     pub settings: Settings,
-    /// The pointer to the active site, for everyone who reads or replaces it.
+    /// The pointer to the active site.
     pub site: SiteHandle,
     /// To be logged.
     pub warnings: Vec<Problem>,
@@ -40,7 +40,7 @@ struct Build {
     contents: Contents,
 }
 
-/// How often files that keep changing are read before they are used as they are: the file source reads them again anyway.
+/// How often files that change during a read are read again before they are used as they are. The file source checks them later anyway.
 const TRIES: usize = 5;
 
 impl InitialBuild {

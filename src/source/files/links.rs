@@ -1,4 +1,4 @@
-//! What a path leads through, and where to: the folders in which a change can make it lead elsewhere, and the file without links.
+//! Follows symbolic links: the folders in which a change can make a path lead elsewhere, and the file to which it leads.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -6,16 +6,16 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-/// As many links as Linux follows on one path (`MAXSYMLINKS`).
+/// Linux follows at most this number of links on one path (`MAXSYMLINKS`).
 const MOST_LINKS: usize = 40;
 
-/// The folder of each link on the way, and of the file at its end; where something is missing, the folder in which it is.
-/// Absolute, and without links themselves.
+/// The folder of each link on the path, and the folder of the file; if something is missing, the folder that lacks it. The folders
+/// are absolute and contain no links.
 pub(super) fn folders(path: &Path) -> BTreeSet<PathBuf> {
     follow(path).0
 }
 
-/// The file to which a path leads, without links, as events name it; also one that is not there.
+/// The file to which a path leads, without links, as events name it. It need not exist.
 pub(super) fn file(path: &Path) -> PathBuf {
     follow(path).1
 }
@@ -47,7 +47,7 @@ fn follow(path: &Path) -> (BTreeSet<PathBuf>, PathBuf) {
                 }
             }
             (Ok(metadata), Err(_)) if metadata.is_dir() && !ahead.is_empty() => here = next,
-            // The file, or what is missing, or what stands in the way.
+            // The file, or something that is missing, or a file in the place of a folder.
             _ => {
                 folders.insert(here);
                 return (folders, next);

@@ -1,4 +1,4 @@
-//! What can't change while the edge runs.
+//! Settings that need a restart.
 
 use crate::config::{Problem, settings::Settings};
 

@@ -1,13 +1,12 @@
-//! Invalid contents are reported only if they stay: they may be half of a change, such as a certificate whose key is still to
-//! come.
+//! Reports invalid contents only if they stay: they may be half of a change, such as a certificate before its key.
 
 use std::time::{Duration, Instant};
 
 use crate::source::debounce::Debounce;
 
-/// How long the same contents have to stay.
+/// How long the same contents must stay invalid.
 const STAYS: Duration = Duration::from_millis(250);
-/// Contents that keep changing are reported after this time.
+/// Invalid contents that change repeatedly are reported after this time.
 const LONGEST: Duration = Duration::from_secs(2);
 
 /// Invalid contents that may still change.

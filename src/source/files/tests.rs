@@ -4,7 +4,7 @@ use super::testing::Files;
 use super::*;
 use crate::reload::Reconciler;
 
-/// A file source whose thread does not run, so that a test takes each step.
+/// A file source without its thread, so that a test takes each step.
 struct Steps {
     files: Files,
     source: FileSource,
@@ -21,7 +21,7 @@ impl Publish for Directly {
 }
 
 impl Steps {
-    /// With a site in force that was built from a kept list.
+    /// Starts with an active site that was built with a cached CRL.
     fn start() -> Self {
         let files = Files::new();
         files.keep(&files.list(&[1]));
@@ -38,26 +38,26 @@ impl Steps {
         self.source.site.load().generation.number()
     }
 
-    /// How many lists count.
-    fn lists(&self) -> usize {
+    /// The number of valid CRLs.
+    fn crls(&self) -> usize {
         self.source.site.load().trust.authorities.crls().count()
     }
 }
 
 #[test]
-fn a_fetch_after_the_read_does_not_vouch_for_the_list_before_it() {
+fn a_fetch_after_the_read_does_not_validate_the_crl_before_it() {
     let mut steps = Steps::start();
-    assert_eq!((steps.generation(), steps.lists()), (1, 1));
+    assert_eq!((steps.generation(), steps.crls()), (1, 1));
     steps.files.keep(&Files::forged_list());
     let read = steps.source.read().unwrap();
     assert_eq!(read.missing.len(), 1);
-    // What was built has no list at all; the file holds a good one by now.
+    // The site was built without a CRL; the file contains a valid one by now.
     steps.files.keep(&steps.files.list(&[1, 2]));
     steps.source.publish(read, &steps.publisher);
-    assert_eq!((steps.generation(), steps.lists()), (1, 1), "the list in force was taken away");
+    assert_eq!((steps.generation(), steps.crls()), (1, 1), "the active CRL was removed");
     // The next check finds it.
     steps.source.check(&steps.publisher);
-    assert_eq!((steps.generation(), steps.lists()), (2, 1));
+    assert_eq!((steps.generation(), steps.crls()), (2, 1));
 }
 
 #[test]
@@ -67,8 +67,8 @@ fn a_crl_that_turns_invalid_after_the_read_is_noticed() {
     let read = steps.source.read().unwrap();
     steps.files.keep(b"nonsense");
     steps.source.publish(read, &steps.publisher);
-    assert_eq!((steps.generation(), steps.lists()), (2, 1));
+    assert_eq!((steps.generation(), steps.crls()), (2, 1));
     steps.source.check(&steps.publisher);
-    assert_eq!((steps.generation(), steps.lists()), (2, 1));
+    assert_eq!((steps.generation(), steps.crls()), (2, 1));
     assert!(matches!(steps.source.next, Next::Settle(_)));
 }

@@ -51,9 +51,9 @@ impl Folders {
     }
 }
 
-/// What an event means. Reads are events too, including our own: they mean nothing.
+/// Translates an event. Reads are events too, including our own, and are ignored.
 fn events(event: notify::Result<notify::Event>) -> Vec<Event> {
-    // An error may stand for lost events.
+    // An error may mean lost events.
     let Ok(event) = event else { return vec![Event::Any] };
     let of = |what: fn(PathBuf) -> Event| event.paths.iter().cloned().map(what).collect();
     match event.kind {

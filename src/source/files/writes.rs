@@ -1,4 +1,4 @@
-//! When the files can be read after events of their folders: not while somebody writes to one of them.
+//! Decides when the files can be read after events of their folders: not while a file is being written.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,30 +8,30 @@ use std::{
 
 use crate::source::debounce::Debounce;
 
-/// A burst of events is over when none came for this long.
+/// A burst of events is over after this time without one.
 const QUIET: Duration = Duration::from_millis(30);
-/// However long a burst, the files are read after this time.
+/// The longest burst: then the files are read in any case.
 const LONGEST: Duration = Duration::from_millis(300);
-/// How long a file that was written to and not closed is waited for after its last write.
+/// How long to wait, after its last write, for a file to be closed.
 const OPEN: Duration = Duration::from_secs(2);
-/// However often it is written to.
+/// The longest wait for files to be closed.
 const LONGEST_OPEN: Duration = Duration::from_secs(6);
 
 /// What happened to a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// Something.
+    /// Any other event.
     Any,
-    /// It was written to; its writer may have more.
+    /// It was written to, and its writer may continue.
     Written(PathBuf),
-    /// Its writer closed it, or it is another file now.
+    /// Its writer closed it, or it was replaced.
     Complete(PathBuf),
 }
 
 /// Events in quick succession.
 #[derive(Debug)]
 pub(super) struct Writes<'a> {
-    /// The files, without links. Other files nearby are not waited for.
+    /// The files, without links. There is no wait for other files in their folders.
     files: &'a BTreeSet<PathBuf>,
     events: Debounce,
     /// Files that their writers have open, with the last write to each.
@@ -39,7 +39,7 @@ pub(super) struct Writes<'a> {
 }
 
 impl<'a> Writes<'a> {
-    /// The first event has come.
+    /// Begins with the first event.
     pub(super) fn new(files: &'a BTreeSet<PathBuf>, now: Instant) -> Self {
         Self { files, events: Debounce::new(QUIET, LONGEST, now), open: BTreeMap::new() }
     }
@@ -58,7 +58,7 @@ impl<'a> Writes<'a> {
         }
     }
 
-    /// How long to wait for more; nothing if it is over.
+    /// How long to wait for further events; `None` if the burst is over.
     pub(super) fn wait(&self, now: Instant) -> Option<Duration> {
         let left = |last: &Instant| OPEN.saturating_sub(now.saturating_duration_since(*last));
         let open = self.open.values().map(left).max().unwrap_or_default();
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn an_open_file_is_waited_for_until_it_is_closed() {
+    fn the_files_are_not_read_while_one_is_open() {
         let (files, start) = (files(), Instant::now());
         let mut writes = Writes::new(&files, start);
         writes.note(Event::Written("/edge/applications.toml".into()), start);
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn an_open_file_is_waited_for_in_bounds() {
+    fn the_wait_for_an_open_file_is_bounded() {
         let (files, start) = (files(), Instant::now());
         let mut writes = Writes::new(&files, start);
         let written = || Event::Written("/edge/applications.toml".into());
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn writes_to_a_neighbour_are_not_waited_for() {
+    fn writes_to_other_files_do_not_delay_the_read() {
         let (files, start) = (files(), Instant::now());
         let mut writes = Writes::new(&files, start);
         writes.note(Event::Written("/elsewhere/applications.toml".into()), start);
