@@ -29,7 +29,7 @@ mod verdict;
 use std::process::{Command, ExitCode};
 
 use client::{Operation, perform};
-use edge::{Edge, Folder, PROGRAM};
+use edge::{Folder, PROGRAM, start_under};
 use record::{Counts, Record, made_with};
 use rustls::crypto::aws_lc_rs::kx_group::{X25519, X25519MLKEM768};
 use verdict::{Finding, Report, Verdict};
@@ -78,7 +78,8 @@ const SCENARIOS: [Scenario; 5] = [
 
 fn main() -> ExitCode {
     let asked = |flag: &str| std::env::args().any(|argument| argument == flag);
-    let folder = Folder::new(&upstream::upstream());
+    let upstream = upstream::upstream();
+    let folder = Folder::new(upstream.address);
     folder.edit(|text| text.replace("# workers = 4", "workers = 1"));
     if asked("--test") {
         pass(&folder);
@@ -91,7 +92,7 @@ fn main() -> ExitCode {
     let kept = Record::read();
     let mut findings = Vec::new();
     for Scenario { name, title, operation, times } in &SCENARIOS {
-        let load = |times: usize, address: &str| perform(*operation, times, address, folder.path());
+        let load = |times: usize, address| perform(*operation, times, address, folder.path());
         let counted = callgrind::difference(&folder, name, *times, load);
         let count = counted.worker / (times[1] - times[0]) as u64;
         let verdict = Verdict::of(count, kept.counts.get(*title).copied());
@@ -114,8 +115,8 @@ fn main() -> ExitCode {
 /// One pass of each scenario without valgrind: that it works.
 fn pass(folder: &Folder) {
     for Scenario { title, operation, .. } in &SCENARIOS {
-        let edge = Edge::start_under(Command::new(PROGRAM), folder);
-        perform(*operation, 2, &edge.https, folder.path());
+        let edge = start_under(Command::new(PROGRAM), folder);
+        perform(*operation, 2, edge.https, folder.path());
         edge.stop();
         println!("{title}: works");
     }

@@ -7,18 +7,18 @@
 #[path = "support/edge.rs"]
 mod edge;
 
-use edge::{Edge, Folder, applications};
+use edge::{Folder, applications, start, time_to_reload};
 
 fn main() {
     let rounds = if std::env::args().any(|argument| argument == "--test") { 1 } else { 20 };
     let folder = Folder::new("127.0.0.1:9");
     for count in [10, 10_000] {
         folder.register(&applications(count, 0));
-        let edge = Edge::start(&folder);
+        let edge = start(&folder);
         let mut times: Vec<_> = (1..=rounds)
             .map(|round| {
                 let text = applications(count, round);
-                edge.take_up(|| folder.register(&text))
+                time_to_reload(&edge, || folder.register(&text))
             })
             .collect();
         times.sort_unstable();

@@ -31,7 +31,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use edge::{Edge, Folder, applications};
+use edge::{Folder, applications, start, time_to_reload};
 use load::Load;
 use process::Process;
 
@@ -44,7 +44,8 @@ fn main() {
     if std::env::args().any(|argument| argument == "change") {
         return;
     }
-    let folder = Folder::new(&upstream::upstream());
+    let upstream = upstream::upstream();
+    let folder = Folder::new(upstream.address);
     let (sizes, rounds, calm) = if short {
         (vec![100, 500], 1, Duration::from_millis(200))
     } else {
@@ -61,7 +62,7 @@ fn size(folder: &Folder, count: usize, rounds: usize, calm: Duration) {
     println!("{count} applications with two credentials each, a registry of {megabytes} MB");
     // A file that was written just now is read twice at the start.
     thread::sleep(Duration::from_secs(if count > 1000 { 3 } else { 0 }));
-    let edge = Edge::start(folder);
+    let edge = start(folder);
     let process = Process(edge.id());
     row("first load", process.cpu(), &process);
 
@@ -74,7 +75,7 @@ fn size(folder: &Folder, count: usize, rounds: usize, calm: Duration) {
         process.forget_peak();
         let before = process.cpu_of(RELOADER);
         for round in 1..=rounds {
-            edge.take_up(|| change(round));
+            time_to_reload(&edge, || change(round));
         }
         let rounds = u32::try_from(rounds).unwrap();
         row(what, process.cpu_of(RELOADER).saturating_sub(before) / rounds, &process);
@@ -86,13 +87,13 @@ fn size(folder: &Folder, count: usize, rounds: usize, calm: Duration) {
         2.min(rounds),
     );
 
-    let load = Load::start(&edge.https, folder.path());
+    let load = Load::start(edge.https, folder.path());
     thread::sleep(calm);
     let without = load.end();
-    let (load, start, mut reloads) = (Load::start(&edge.https, folder.path()), Instant::now(), 0);
+    let (load, start, mut reloads) = (Load::start(edge.https, folder.path()), Instant::now(), 0);
     while start.elapsed() < calm || reloads == 0 {
         reloads += 1;
-        edge.take_up(|| add_one(rounds + reloads));
+        time_to_reload(&edge, || add_one(rounds + reloads));
     }
     let with = load.end();
     latencies("requests, no reload", &without);

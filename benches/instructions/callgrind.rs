@@ -1,12 +1,8 @@
 //! The edge under `valgrind --tool=callgrind`: instructions of user space, whatever else the machine does meanwhile.
 
-use std::{
-    fs,
-    path::PathBuf,
-    process::{Command, Stdio},
-};
+use std::{fs, net::SocketAddr, path::PathBuf, process::Command};
 
-use crate::edge::{Edge, Folder, PROGRAM};
+use crate::edge::{Folder, PROGRAM, start_under};
 
 /// What valgrind says of its version; absent where it is not installed.
 pub fn version() -> Option<String> {
@@ -27,7 +23,7 @@ pub fn difference(
     folder: &Folder,
     name: &str,
     [short, long]: [usize; 2],
-    load: impl Fn(usize, &str),
+    load: impl Fn(usize, SocketAddr),
 ) -> Counted {
     let before = threads(folder, &format!("{name}-{short}"), |address| load(short, address));
     let after = threads(folder, &format!("{name}-{long}"), |address| load(long, address));
@@ -41,7 +37,7 @@ pub fn difference(
 }
 
 /// Each thread's profile and instructions, in the order in which they began.
-fn threads(folder: &Folder, name: &str, load: impl FnOnce(&str)) -> Vec<(PathBuf, u64)> {
+fn threads(folder: &Folder, name: &str, load: impl FnOnce(SocketAddr)) -> Vec<(PathBuf, u64)> {
     let profiles = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("instructions").join(name);
     let _ = fs::remove_dir_all(&profiles);
     fs::create_dir_all(&profiles).unwrap();
@@ -49,10 +45,9 @@ fn threads(folder: &Folder, name: &str, load: impl FnOnce(&str)) -> Vec<(PathBuf
     valgrind
         .args(["-q", "--tool=callgrind", "--separate-threads=yes"])
         .arg(format!("--callgrind-out-file={}", profiles.join("thread").display()))
-        .arg(PROGRAM)
-        .stdout(Stdio::null());
-    let edge = Edge::start_under(valgrind, folder);
-    load(&edge.https);
+        .arg(PROGRAM);
+    let edge = start_under(valgrind, folder);
+    load(edge.https);
     edge.stop();
     let mut threads: Vec<_> =
         fs::read_dir(profiles).unwrap().map(|profile| profile.unwrap().path()).collect();

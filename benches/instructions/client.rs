@@ -1,6 +1,6 @@
 //! A client that asks for one thing at a time, so that the edge does the same in the same order in every run.
 
-use std::{path::Path, sync::Arc};
+use std::{net::SocketAddr, path::Path};
 
 use bytes::Bytes;
 use http::{Request, Response, Version, header};
@@ -11,25 +11,17 @@ use hyper::{
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::{
-    ClientConfig, HandshakeKind, RootCertStore,
-    client::Resumption,
-    crypto::{
-        SupportedKxGroup,
-        aws_lc_rs::{default_provider, kx_group::X25519},
-    },
-    pki_types::{CertificateDer, pem::PemObject},
+    HandshakeKind,
+    crypto::{SupportedKxGroup, aws_lc_rs::kx_group::X25519},
     version::TLS13,
 };
-use testkit::Credentials;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+use testkit::client::{Client, provider_with};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::{
+    edge::{DOMAIN, payments},
+    upstream::BODY,
 };
-use tokio_rustls::{TlsConnector, client::TlsStream};
-
-use crate::upstream::BODY;
-
-const DOMAIN: &str = "mtls.localhost";
 
 /// What is done over and over.
 #[derive(Clone, Copy)]
@@ -45,12 +37,12 @@ pub enum Operation {
 }
 
 /// Does it so many times.
-pub fn perform(operation: Operation, times: usize, address: &str, folder: &Path) {
+pub fn perform(operation: Operation, times: usize, address: SocketAddr, folder: &Path) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         match operation {
             Operation::Http1 => {
-                let tls = connect(&config(folder, X25519, b"http/1.1"), address).await;
+                let tls = client(address, folder, X25519).tls().await.unwrap();
                 let (mut sender, connection) = http1::handshake(TokioIo::new(tls)).await.unwrap();
                 let connection = tokio::spawn(connection);
                 for _ in 0..times {
@@ -60,7 +52,7 @@ pub fn perform(operation: Operation, times: usize, address: &str, folder: &Path)
                 connection.await.unwrap().unwrap();
             }
             Operation::Http2 => {
-                let tls = connect(&config(folder, X25519, b"h2"), address).await;
+                let tls = client(address, folder, X25519).http2().tls().await.unwrap();
                 let io = TokioIo::new(tls);
                 let (mut sender, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
                 let connection = tokio::spawn(connection);
@@ -71,17 +63,16 @@ pub fn perform(operation: Operation, times: usize, address: &str, folder: &Path)
                 connection.await.unwrap().unwrap();
             }
             Operation::Full(group) => {
-                let mut config = config(folder, group, b"http/1.1");
-                Arc::get_mut(&mut config).unwrap().resumption = Resumption::disabled();
+                let client = client(address, folder, group);
                 for _ in 0..times {
-                    assert_eq!(once(&config, address).await, Some(HandshakeKind::Full));
+                    assert_eq!(once(&client).await, Some(HandshakeKind::Full));
                 }
             }
             Operation::Resumed => {
-                let config = config(folder, X25519, b"http/1.1");
-                once(&config, address).await;
+                let client = client(address, folder, X25519).resuming();
+                once(&client).await;
                 for _ in 0..times {
-                    assert_eq!(once(&config, address).await, Some(HandshakeKind::Resumed));
+                    assert_eq!(once(&client).await, Some(HandshakeKind::Resumed));
                 }
             }
         }
@@ -89,8 +80,8 @@ pub fn perform(operation: Operation, times: usize, address: &str, folder: &Path)
 }
 
 /// A connection for one request. Its end is waited for, so that the edge is done with it before the next one comes.
-async fn once(config: &Arc<ClientConfig>, address: &str) -> Option<HandshakeKind> {
-    let tls = connect(config, address).await;
+async fn once(client: &Client) -> Option<HandshakeKind> {
+    let tls = client.tls().await.unwrap();
     let kind = tls.get_ref().1.handshake_kind();
     let (mut sender, connection) = http1::handshake(TokioIo::new(tls)).await.unwrap();
     let connection = tokio::spawn(connection.without_shutdown());
@@ -100,12 +91,6 @@ async fn once(config: &Arc<ClientConfig>, address: &str) -> Option<HandshakeKind
     tls.shutdown().await.unwrap();
     assert_eq!(tls.read(&mut [0]).await.unwrap(), 0);
     kind
-}
-
-async fn connect(config: &Arc<ClientConfig>, address: &str) -> TlsStream<TcpStream> {
-    let tcp = TcpStream::connect(address).await.unwrap();
-    tcp.set_nodelay(true).unwrap();
-    TlsConnector::from(Arc::clone(config)).connect(DOMAIN.try_into().unwrap(), tcp).await.unwrap()
 }
 
 fn request(version: Version) -> Request<Full<Bytes>> {
@@ -127,21 +112,8 @@ async fn check(response: Response<Incoming>) {
     assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "{}");
 }
 
-/// "payments" of this folder, whose certificate a client CA has issued, by TLS 1.3.
-fn config(folder: &Path, group: &'static dyn SupportedKxGroup, alpn: &[u8]) -> Arc<ClientConfig> {
-    let certs = folder.join("certs");
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(certs.join("server-ca.pem")).unwrap()).unwrap();
-    let Credentials { chain, key } =
-        Credentials::read(&certs.join("payments.pem"), &certs.join("payments.key"));
-    let mut provider = default_provider();
-    provider.kx_groups = vec![group];
-    let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
-        .with_protocol_versions(&[&TLS13])
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_client_auth_cert(chain, key)
-        .unwrap();
-    config.alpn_protocols = vec![alpn.to_vec()];
-    Arc::new(config)
+/// "payments", whose certificate a client CA has issued, over TLS 1.3.
+fn client(address: SocketAddr, folder: &Path, group: &'static dyn SupportedKxGroup) -> Client {
+    let (ca, credentials) = payments(folder);
+    Client::of(&(address, ca), &[&TLS13], Some(&credentials), provider_with(group)).server_name(DOMAIN)
 }

@@ -1,9 +1,9 @@
-//! A real mTLS client: rustls below, hyper above.
+//! The client that sends the load: `testkit`'s for TLS, and hyper above it.
+//!
+//! The HTTP part is its own, since it shares a core with the upstream: its tasks stay on one thread without `Send`, bodies are not
+//! boxed, and no timer runs per request.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-};
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use http::{Request, StatusCode, header};
@@ -11,24 +11,19 @@ use http_body_util::{BodyExt, Full};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::TokioIo;
 use rustls::{
-    ClientConfig, HandshakeKind, RootCertStore,
-    client::Resumption,
+    HandshakeKind,
     crypto::{SupportedKxGroup, aws_lc_rs},
-    pki_types::ServerName,
-    sign::{CertifiedKey, SingleCertAndKey},
     version::TLS13,
 };
-use testkit::Credentials;
-use tokio::net::{TcpSocket, TcpStream};
-use tokio_rustls::{TlsConnector, client::TlsStream};
+use testkit::{Credentials, client::provider_with};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 
 use super::{
     certificates::{CLIENT_ID, Certificates},
     contender::{DOMAIN, PATH},
+    outcome::Outcome,
 };
-
-/// Any failure, as a sentence.
-pub type Outcome<T> = Result<T, String>;
 
 /// How clients connect.
 #[derive(Clone, Copy, Debug)]
@@ -44,14 +39,11 @@ pub struct Kind {
 /// Classical key exchange.
 pub const CLASSICAL: Kind = Kind { group: aws_lc_rs::kx_group::X25519, resumes: false, http2: false };
 
-/// Calls one address with one certificate, or none.
+/// A client with one certificate, or none.
 #[derive(Clone)]
 pub struct Client {
-    config: Arc<ClientConfig>,
-    address: SocketAddr,
-    /// The address that it calls from; none: the system's choice.
-    pub source: Option<IpAddr>,
-    /// Marks requests that the upstream is to remember.
+    tls: testkit::client::Client,
+    /// Marks requests whose headers the upstream is to record.
     pub probe: bool,
 }
 
@@ -63,52 +55,32 @@ impl Client {
         credentials: Option<&Credentials>,
         kind: Kind,
     ) -> Self {
-        let mut provider = aws_lc_rs::default_provider();
-        provider.kx_groups = vec![kind.group];
-        let mut roots = RootCertStore::empty();
-        roots.add(certificates.server_ca.clone()).unwrap();
-        let builder = ClientConfig::builder_with_provider(Arc::new(provider))
-            .with_protocol_versions(&[&TLS13])
-            .unwrap()
-            .with_root_certificates(roots);
-        let mut config = match credentials {
-            Some(credentials) => {
-                // Not `with_client_auth_cert`, which reads the certificate: an attacker's need not be readable.
-                let key = aws_lc_rs::sign::any_supported_type(&credentials.key).unwrap();
-                let certified = CertifiedKey::new(credentials.chain.clone(), key);
-                builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified)))
-            }
-            None => builder.with_no_client_auth(),
-        };
-        config.resumption =
-            if kind.resumes { Resumption::in_memory_sessions(8) } else { Resumption::disabled() };
-        config.alpn_protocols = vec![if kind.http2 { b"h2".to_vec() } else { b"http/1.1".to_vec() }];
-        Self { config: Arc::new(config), address, source: None, probe: false }
+        let server = (address, certificates.server_ca.clone());
+        let tls = testkit::client::Client::of(&server, &[&TLS13], credentials, provider_with(kind.group));
+        let tls = tls.server_name(DOMAIN);
+        let tls = if kind.resumes { tls.resuming() } else { tls };
+        Self { tls: if kind.http2 { tls.http2() } else { tls }, probe: false }
     }
 
     /// The same with sessions of its own.
     pub fn apart(&self) -> Self {
-        let mut config = ClientConfig::clone(&self.config);
-        config.resumption = Resumption::in_memory_sessions(8);
-        Self { config: Arc::new(config), ..*self }
+        Self { tls: self.tls.clone().resuming(), ..*self }
     }
 
-    /// A connection on which the handshake is over.
+    /// The same, calling from this address.
+    pub fn from(mut self, source: IpAddr) -> Self {
+        self.tls = self.tls.from(source);
+        self
+    }
+
+    /// A connection after the handshake.
     pub async fn connect(&self) -> Outcome<TlsStream<TcpStream>> {
-        let tcp = self.tcp().await.map_err(|error| format!("no connection: {error}"))?;
-        tcp.set_nodelay(true).map_err(|error| error.to_string())?;
-        let connector = TlsConnector::from(Arc::clone(&self.config));
-        let name = ServerName::try_from(DOMAIN).map_err(|error| error.to_string())?;
-        connector.connect(name, tcp).await.map_err(|error| format!("no handshake: {error}"))
+        self.tls.handshake().await.map_err(|error| format!("no handshake: {error}"))
     }
 
-    /// A connection without TLS yet.
+    /// A connection without TLS.
     pub async fn tcp(&self) -> std::io::Result<TcpStream> {
-        let socket = TcpSocket::new_v4()?;
-        if let Some(source) = self.source {
-            socket.bind((source, 0).into())?;
-        }
-        socket.connect(self.address).await
+        self.tls.tcp().await
     }
 
     /// A connection of HTTP/1.1, and whether its session was resumed.

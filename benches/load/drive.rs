@@ -8,13 +8,7 @@ use std::{
 
 use tokio::task::JoinSet;
 
-use super::{
-    client::{Client, Outcome},
-    options::Sizes,
-    process::Tree,
-    rows::Row,
-    running::once,
-};
+use super::{client::Client, options::Sizes, outcome::Outcome, process::Tree, rows::Row, running::once};
 
 /// Before anything is counted.
 const WARM_UP: Duration = Duration::from_millis(100);

@@ -11,6 +11,7 @@ pub mod drive;
 pub mod edge;
 pub mod floor;
 pub mod options;
+pub mod outcome;
 pub mod paced;
 pub mod process;
 pub mod progress;
@@ -28,10 +29,11 @@ use std::{
 use tokio::task::LocalSet;
 
 use certificates::{Certificates, Keys};
-use client::{Client, Outcome};
+use client::Client;
 use contender::Contender;
 use drive::measure;
 use options::Options;
+use outcome::Outcome;
 use paced::Paced;
 use progress::Progress;
 use rows::Row;
@@ -54,7 +56,7 @@ pub fn run(
     rows: &[Row],
     options: &Options,
 ) -> Outcome<Table> {
-    let upstream = Upstream::start()?;
+    let upstream = Upstream::start();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

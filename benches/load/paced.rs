@@ -14,9 +14,10 @@ use tokio::{
 };
 
 use super::{
-    client::{Client, Http1, Outcome},
+    client::{Client, Http1},
     drive::Sample,
     options::Sizes,
+    outcome::Outcome,
     process::Tree,
     steady::Steady,
 };

@@ -17,8 +17,9 @@ use tempfile::TempDir;
 
 use super::{
     certificates::Certificates,
-    client::{CLASSICAL, Client, Outcome},
+    client::{CLASSICAL, Client},
     contender::{Contender, Job},
+    outcome::Outcome,
     process::Tree,
     upstream::Upstream,
 };

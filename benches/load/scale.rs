@@ -1,10 +1,10 @@
 //! What more workers, more applications and an upstream over TLS change.
 
 use crate::harness::{
-    client::Outcome,
     contender::Contender,
     edge::{Edge, Origin},
     options::Options,
+    outcome::Outcome,
     rows::Row,
     run,
     table::Table,

@@ -5,9 +5,9 @@ use std::fmt;
 use serde_json::{Value, json};
 
 use super::{
-    client::Outcome,
     contender::Contender,
     drive::Sample,
+    outcome::Outcome,
     rows::{Row, Unit},
 };
 

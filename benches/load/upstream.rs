@@ -1,45 +1,28 @@
-//! The authorization server of a run: answers every request with the same token response, over kept connections.
+//! The authorization server of a run: it answers every request with the same token response, over connections that stay open.
 
 use std::{
-    convert::Infallible,
-    io,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    thread,
+    net::Ipv4Addr,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use bytes::Bytes;
-use futures_util::future::join_all;
 use http::{HeaderMap, HeaderValue, Request, Response, header};
 use http_body_util::{BodyExt, Full};
-use hyper::{
-    body::Incoming,
-    server::conn::{http1, http2},
-    service::service_fn,
-};
-use hyper_util::rt::TokioIo;
+use hyper::body::Incoming;
 use rcgen::SanType;
-use rustls::{ServerConfig, crypto::aws_lc_rs};
-use testkit::{Ca, Credentials};
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    task::LocalSet,
+use testkit::{
+    Ca, background,
+    scripted::{Scripted, acceptor, serve_http},
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::{
-    client::{LocalExecutor, Outcome},
-    contender::Origins,
-};
+use super::contender::Origins;
 
-/// A request that has it leaves its headers behind.
+/// Requests with this header have their headers recorded.
 pub const PROBE: &str = "x-probe";
 
-/// A request that has it gets its answer only after [`SLOWNESS`].
+/// Requests with this header are answered after [`SLOWNESS`] only.
 pub const SLOW: &str = "x-slow";
 const SLOWNESS: Duration = Duration::from_secs(10);
 
@@ -50,133 +33,78 @@ fn answer() -> Bytes {
     Bytes::from(text)
 }
 
-/// The server, as long as the process lives.
-#[derive(Clone, Debug)]
+/// The server, on a thread of its own.
+#[derive(Clone)]
 pub struct Upstream {
     /// Where it is called.
     pub origins: Origins,
-    seen: Arc<Mutex<Option<HeaderMap>>>,
-    accepted: Arc<AtomicU64>,
+    seen: Seen,
+    listeners: Arc<[Scripted; 3]>,
 }
 
+/// The headers of the last request to be recorded.
+type Seen = Arc<Mutex<Option<HeaderMap>>>;
+
 impl Upstream {
-    /// Starts it on a thread of its own.
-    pub fn start() -> Outcome<Self> {
+    /// Starts it.
+    pub fn start() -> Self {
         let ca = Ca::new("Upstream CA");
         // A proxy calls it by its address.
         let credentials = ca.server_with(&["localhost"], |params| {
-            params.subject_alt_names.push(SanType::IpAddress(Ipv4Addr::LOCALHOST.into()));
+            params.subject_alt_names = vec![SanType::IpAddress(Ipv4Addr::LOCALHOST.into())];
         });
-        let mut listeners = Vec::new();
-        let mut listen = |tls| {
-            let (listener, address) = bound().map_err(|error| error.to_string())?;
-            listeners.push((listener, tls));
-            Outcome::Ok(address)
+        let seen = Seen::default();
+        let acceptors = [None, Some("http/1.1"), Some("h2")]
+            .map(|protocol| protocol.map(|protocol| acceptor(&credentials, &[protocol])));
+        let listening = {
+            let seen = Arc::clone(&seen);
+            let [plain, tls, tls_http2] = acceptors.map(|acceptor| (acceptor, Arc::clone(&seen)));
+            background("upstream", async || [listen(plain).await, listen(tls).await, listen(tls_http2).await])
         };
-        let origins = Origins {
-            plain: listen(None)?,
-            tls: listen(Some(acceptor(&credentials, b"http/1.1")?))?,
-            tls_http2: listen(Some(acceptor(&credentials, b"h2")?))?,
-            ca: ca.pem(),
-        };
-        let upstream = Self { origins, seen: Arc::default(), accepted: Arc::default() };
-        upstream.clone().run(listeners).map_err(|error| error.to_string())?;
-        Ok(upstream)
+        let [plain, tls, tls_http2] = [0, 1, 2].map(|index: usize| listening[index].address);
+        let origins = Origins { plain, tls, tls_http2, ca: ca.pem() };
+        Self { origins, seen, listeners: Arc::new(listening) }
     }
 
-    fn run(self, listeners: Vec<(TcpListener, Option<TlsAcceptor>)>) -> io::Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let serve = async move {
-            let listeners = listeners.into_iter();
-            let served = listeners.map(|(listener, tls)| self.clone().serve(listener, tls));
-            join_all(served).await;
-        };
-        thread::Builder::new()
-            .name("upstream".to_owned())
-            .spawn(move || LocalSet::new().block_on(&runtime, serve))?;
-        Ok(())
-    }
-
-    /// The headers of the last request that was to be remembered.
+    /// The headers of the last request to be recorded.
     pub fn take_seen(&self) -> Option<HeaderMap> {
         self.seen.lock().unwrap().take()
     }
 
-    /// Connections that were accepted so far.
-    pub fn accepted(&self) -> u64 {
-        self.accepted.load(Relaxed)
+    /// The number of connections so far.
+    pub fn accepted(&self) -> usize {
+        self.listeners.iter().map(Scripted::accepted).sum()
     }
+}
 
-    async fn serve(self, listener: TcpListener, tls: Option<TlsAcceptor>) {
-        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-        let body = answer();
-        while let Ok((stream, _)) = listener.accept().await {
+async fn listen((tls, seen): (Option<TlsAcceptor>, Seen)) -> Scripted {
+    let body = answer();
+    Scripted::start(move |_, stream| {
+        let (tls, seen, body) = (tls.clone(), Arc::clone(&seen), body.clone());
+        async move {
             let _ = stream.set_nodelay(true);
-            self.accepted.fetch_add(1, Relaxed);
-            let (upstream, body, tls) = (self.clone(), body.clone(), tls.clone());
-            tokio::task::spawn_local(async move {
-                let Some(tls) = tls else { return upstream.serve_connection(stream, body, false).await };
-                if let Ok(stream) = tls.accept(stream).await {
-                    let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                    upstream.serve_connection(stream, body, http2).await;
-                }
-            });
+            let respond = move |request| respond(request, Arc::clone(&seen), body.clone());
+            let Some(tls) = tls else { return serve_http(stream, false, respond).await };
+            if let Ok(stream) = tls.accept(stream).await {
+                let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                serve_http(stream, http2, respond).await;
+            }
         }
-    }
-
-    async fn serve_connection(
-        self,
-        io: impl AsyncRead + AsyncWrite + Unpin + 'static,
-        body: Bytes,
-        http2: bool,
-    ) {
-        let service = service_fn(move |request| {
-            let (upstream, body) = (self.clone(), body.clone());
-            async move { upstream.respond(request, body).await }
-        });
-        let io = TokioIo::new(io);
-        if http2 {
-            drop(http2::Builder::new(LocalExecutor).serve_connection(io, service).await);
-        } else {
-            drop(http1::Builder::new().serve_connection(io, service).await);
-        }
-    }
-
-    async fn respond(
-        &self,
-        request: Request<Incoming>,
-        body: Bytes,
-    ) -> Result<Response<Full<Bytes>>, Infallible> {
-        let (head, incoming) = request.into_parts();
-        if head.headers.contains_key(SLOW) {
-            tokio::time::sleep(SLOWNESS).await;
-        }
-        if head.headers.contains_key(PROBE) {
-            *self.seen.lock().unwrap() = Some(head.headers);
-        }
-        let _ = incoming.collect().await;
-        let mut response = Response::new(Full::new(body));
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        Ok(response)
-    }
+    })
+    .await
 }
 
-fn bound() -> io::Result<(TcpListener, SocketAddr)> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    listener.set_nonblocking(true)?;
-    let address = listener.local_addr()?;
-    Ok((listener, address))
-}
-
-fn acceptor(credentials: &Credentials, protocol: &[u8]) -> Outcome<TlsAcceptor> {
-    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .and_then(|builder| {
-            let Credentials { chain, key } = credentials.clone();
-            builder.with_no_client_auth().with_single_cert(chain, key)
-        })
-        .map_err(|error| error.to_string())?;
-    config.alpn_protocols = vec![protocol.to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
+async fn respond(request: Request<Incoming>, seen: Seen, body: Bytes) -> Response<Full<Bytes>> {
+    let (head, incoming) = request.into_parts();
+    if head.headers.contains_key(SLOW) {
+        tokio::time::sleep(SLOWNESS).await;
+    }
+    if head.headers.contains_key(PROBE) {
+        *seen.lock().unwrap() = Some(head.headers);
+    }
+    let _ = incoming.collect().await;
+    let mut response = Response::new(Full::new(body));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }

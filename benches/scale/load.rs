@@ -2,7 +2,7 @@
 
 use std::{
     io::{Read, Write},
-    net::TcpStream,
+    net::{SocketAddr, TcpStream},
     path::Path,
     sync::{
         Arc,
@@ -12,11 +12,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustls::{
-    ClientConfig, ClientConnection, RootCertStore, StreamOwned,
-    pki_types::{CertificateDer, pem::PemObject},
-};
-use testkit::Credentials;
+use rustls::{ClientConnection, StreamOwned, crypto::aws_lc_rs::default_provider};
+use testkit::client::tls_config;
+
+use crate::edge::{DOMAIN, payments};
 
 const CONNECTIONS: usize = 4;
 /// From one request of a connection to its next.
@@ -31,8 +30,10 @@ pub struct Load {
 
 impl Load {
     /// Connects the clients, with "payments" of this folder, and lets them begin.
-    pub fn start(address: &str, folder: &Path) -> Self {
-        let config = Arc::new(config(folder));
+    pub fn start(address: SocketAddr, folder: &Path) -> Self {
+        let (ca, credentials) = payments(folder);
+        let provider = default_provider();
+        let config = Arc::new(tls_config(ca, Some(&credentials), rustls::ALL_VERSIONS, provider));
         let stop = Arc::new(AtomicBool::new(false));
         let clients = (0..CONNECTIONS)
             .map(|_| {
@@ -41,7 +42,7 @@ impl Load {
                 tcp.set_nodelay(true).unwrap();
                 tcp.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
                 thread::spawn(move || {
-                    let tls = ClientConnection::new(config, "mtls.localhost".try_into().unwrap()).unwrap();
+                    let tls = ClientConnection::new(config, DOMAIN.try_into().unwrap()).unwrap();
                     client(StreamOwned::new(tls, tcp), &stop)
                 })
             })
@@ -83,13 +84,4 @@ fn exchange(stream: &mut StreamOwned<ClientConnection, TcpStream>, buffer: &mut 
         }
     }
     assert!(buffer.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&buffer[..read]));
-}
-
-fn config(folder: &Path) -> ClientConfig {
-    let certs = folder.join("certs");
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(certs.join("server-ca.pem")).unwrap()).unwrap();
-    let Credentials { chain, key } =
-        Credentials::read(&certs.join("payments.pem"), &certs.join("payments.key"));
-    ClientConfig::builder().with_root_certificates(roots).with_client_auth_cert(chain, key).unwrap()
 }

@@ -32,7 +32,8 @@ use testkit::Credentials;
 use super::rows::Row;
 use crate::harness::{
     certificates::Certificates,
-    client::{CLASSICAL, Client, Kind, LocalExecutor, Outcome},
+    client::{CLASSICAL, Client, Kind, LocalExecutor},
+    outcome::Outcome,
 };
 
 /// A body of any make.

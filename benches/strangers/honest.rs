@@ -9,7 +9,10 @@ use std::{
 
 use tokio::task::JoinSet;
 
-use crate::harness::client::{Client, Http1, Outcome};
+use crate::harness::{
+    client::{Client, Http1},
+    outcome::Outcome,
+};
 
 /// It calls from another address than the attackers.
 pub const SOURCE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
@@ -47,8 +50,8 @@ pub struct Honest {
 
 impl Honest {
     /// Opens its connections.
-    pub async fn open(mut client: Client, rate: u32) -> Outcome<Self> {
-        client.source = Some(SOURCE);
+    pub async fn open(client: Client, rate: u32) -> Outcome<Self> {
+        let client = client.from(SOURCE);
         let mut kept = Vec::new();
         for _ in 0..KEPT {
             kept.push(fresh(&client).await?);

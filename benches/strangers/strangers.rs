@@ -19,9 +19,10 @@ use tokio::{sync::oneshot, task::LocalSet};
 
 use crate::harness::{
     certificates::{Certificates, Keys},
-    client::{CLASSICAL, Client, Outcome},
+    client::{CLASSICAL, Client},
     contender::Contender,
     cores,
+    outcome::Outcome,
     progress::Progress,
     running::{self, Running},
     steady::{self, Steady},
@@ -45,7 +46,7 @@ const AT_MOST: Duration = Duration::from_secs(60);
 /// An edge that does not start, or serves no honest client before the attack.
 pub fn run(options: &Options) -> Outcome<Table> {
     raise_descriptors();
-    let upstream = Upstream::start()?;
+    let upstream = Upstream::start();
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let certificates = Certificates::new(folder.path(), Keys::P256);
     let certificates = Arc::new(certificates.map_err(|error| error.to_string())?);

@@ -22,7 +22,7 @@ pub struct Figures {
     /// Octets of log, without those of the honest client.
     pub log: f64,
     /// Connections that the edge opened to its upstream.
-    pub upstream: u64,
+    pub upstream: usize,
     /// What the honest client saw before.
     pub quiet: Seen,
     /// And what during the attack.

@@ -1,22 +1,25 @@
-//! The real program on a development configuration of its own, watched through its log.
+//! The real program on a development configuration of its own.
 
 #![allow(dead_code, reason = "no bench needs all of it")]
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    sync::mpsc::{Receiver, channel},
-    thread::JoinHandle,
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
-/// Beyond this, something is broken.
-const PATIENCE: Duration = Duration::from_secs(60);
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+use testkit::{Credentials, Edge};
+
+/// The longest time for a start or a reload: with 500,000 applications, or under valgrind.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The real program.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_mtls-edge");
+
+/// The domain that `init` configures.
+pub const DOMAIN: &str = "mtls.localhost";
 
 /// A folder as `mtls-edge init` makes it, on free ports.
 pub struct Folder {
@@ -27,7 +30,7 @@ pub struct Folder {
 
 impl Folder {
     /// Makes one whose upstream is at this address.
-    pub fn new(upstream: &str) -> Self {
+    pub fn new(upstream: impl std::fmt::Display) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let made =
             Command::new(PROGRAM).arg("init").arg(folder.path()).stdout(Stdio::null()).status().unwrap();
@@ -37,7 +40,7 @@ impl Folder {
         folder.edit(|text| {
             text.replace("0.0.0.0:8443", "127.0.0.1:0")
                 .replace("127.0.0.1:9443", "127.0.0.1:0")
-                .replace("127.0.0.1:3000", upstream)
+                .replace("127.0.0.1:3000", &upstream.to_string())
                 .replace("\n[log]\n", "\n[log]\nformat = \"json\"\n")
         });
         folder
@@ -70,77 +73,32 @@ impl Folder {
     }
 }
 
-/// A running edge; ended when dropped.
-pub struct Edge {
-    child: Child,
-    /// Where applications call it.
-    pub https: String,
-    /// What the log says of each reload.
-    outcomes: Receiver<String>,
-    drain: Option<JoinHandle<()>>,
+/// Starts the program on this configuration, and waits until it listens.
+pub fn start(folder: &Folder) -> Edge {
+    start_under(Command::new(PROGRAM), folder)
 }
 
-impl Edge {
-    /// Starts it, and waits until it listens.
-    pub fn start(folder: &Folder) -> Self {
-        Self::start_under(Command::new(PROGRAM), folder)
-    }
-
-    /// Starts it by a command whose last argument so far is [`PROGRAM`], or which is it, and waits until it listens.
-    pub fn start_under(mut command: Command, folder: &Folder) -> Self {
-        let mut child = command
-            .args(["run", "--config"])
-            .arg(folder.config())
-            .env_remove("RUST_LOG")
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
-        // Before and since they were renamed: builds of either kind are measured against each other.
-        let mut address = |[what, before]: [&str; 2]| {
-            let is_address = |line: &String| line.contains(what) || line.contains(before);
-            let line = lines.find(is_address).expect("the edge starts");
-            let line: serde_json::Value = serde_json::from_str(&line).unwrap();
-            line["address"].as_str().unwrap().to_owned()
-        };
-        let https = address(["HTTPS listener ready", "listening for applications"]);
-        address(["admin listener ready", "listening for the operator"]);
-        let (outcome, outcomes) = channel();
-        let drain = Some(std::thread::spawn(move || {
-            for line in lines.filter(|line| line.contains("\"reload")) {
-                let _ = outcome.send(line);
-            }
-        }));
-        Self { child, https, outcomes, drain }
-    }
-
-    /// The process id.
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// Ends it as an operator does, and waits for its end.
-    pub fn stop(mut self) {
-        assert!(Command::new("kill").arg(self.id().to_string()).status().unwrap().success());
-        assert!(self.child.wait().unwrap().success(), "the edge drains and ends");
-    }
-
-    /// Makes a change, and gives the time from its end until it is told to be in force.
-    pub fn take_up(&self, change: impl FnOnce()) -> Duration {
-        change();
-        let start = Instant::now();
-        let line = self.outcomes.recv_timeout(PATIENCE).expect("the change is taken up");
-        assert!(!line.contains("refused"), "{line}");
-        start.elapsed()
-    }
+/// Starts the program by a command whose last argument so far is [`PROGRAM`], or which is it, and waits until it listens.
+pub fn start_under(mut command: Command, folder: &Folder) -> Edge {
+    command.args(["run", "--config"]).arg(folder.config()).env_remove("RUST_LOG").stdin(Stdio::null());
+    Edge::start_within(PATIENCE, &mut command)
 }
 
-impl Drop for Edge {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        let _ = self.drain.take().map(JoinHandle::join);
-    }
+/// Makes a change, and returns the time from its end until the log reports the new configuration as active.
+pub fn time_to_reload(edge: &Edge, change: impl FnOnce()) -> Duration {
+    let logged = edge.logged();
+    change();
+    let start = Instant::now();
+    let line = edge.wait_for_log_after(logged, "\"reload");
+    assert!(line.contains("\"reloaded\""), "{line}");
+    start.elapsed()
+}
+
+/// The CA of the server's certificate in a folder that `init` made, and the credentials of "payments".
+pub fn payments(folder: &Path) -> (CertificateDer<'static>, Credentials) {
+    let certs = folder.join("certs");
+    let ca = CertificateDer::from_pem_file(certs.join("server-ca.pem")).unwrap();
+    (ca, Credentials::read(&certs.join("payments.pem"), &certs.join("payments.key")))
 }
 
 /// `count` applications with two thumbprints each, which differ from round to round.

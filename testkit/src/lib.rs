@@ -12,10 +12,21 @@
     clippy::return_self_not_must_use
 )]
 
+mod background;
 pub mod certificates;
+pub mod client;
+pub mod edge;
+pub mod scripted;
 pub mod tool;
+pub mod upstream;
+pub mod wire;
 
+pub use background::background;
 pub use certificates::{Ca, Credentials, self_signed};
+pub use edge::Edge;
+
+/// The server name that clients call unless they are given another.
+pub const DOMAIN: &str = "mtls.example.test";
 
 /// The longest wait for anything, far beyond what it takes: after it the test has failed.
 pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);

@@ -10,10 +10,11 @@ use tokio_rustls::LazyConfigAcceptor;
 
 use crate::harness::{
     certificates::{Certificates, Keys},
-    client::{Client, Outcome},
+    client::Client,
     contender::{Contender, Job},
     edge::Edge,
     options::Options,
+    outcome::Outcome,
     paced::Paced,
     rows::Row,
     running::Running,
@@ -61,7 +62,7 @@ impl Place {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let certificates = Certificates::new(folder.path(), Keys::P256).unwrap();
-        Self { certificates, upstream: Upstream::start().unwrap(), _folder: folder }
+        Self { certificates, upstream: Upstream::start(), _folder: folder }
     }
 
     async fn start(&self, contender: &dyn Contender) -> Outcome<Running> {

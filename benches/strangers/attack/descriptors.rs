@@ -40,8 +40,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(super) async fn attack(scene: &Scene, tally: &Tally) {
     let stranger = unknown("stranger");
     let idle = (0..scene.crowd).map(|number| {
-        let mut client = scene.client(Some(&stranger), false);
-        client.source = Some(source(number));
+        let client = scene.client(Some(&stranger), false).from(source(number));
         async move {
             loop {
                 match client.connect().await {
@@ -56,8 +55,7 @@ pub(super) async fn attack(scene: &Scene, tally: &Tally) {
         }
     });
     let slow = (0..scene.crowd.div_ceil(IDLE_TO_SLOW)).map(|number| {
-        let mut client = scene.client(None, true);
-        client.source = Some(source(number));
+        let client = scene.client(None, true).from(source(number));
         async move {
             loop {
                 if let Ok(sender) = http2(&client).await {

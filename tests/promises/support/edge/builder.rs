@@ -2,7 +2,6 @@
 
 use std::{
     fmt::Write as _,
-    net::SocketAddr,
     path::Path,
     process::{Command, Output, Stdio},
 };
@@ -10,7 +9,7 @@ use std::{
 use mtls_edge::clock::Timestamp;
 use tempfile::TempDir;
 
-use super::{Edge, log::Log, program};
+use super::{Edge, program};
 use crate::support::{Ca, DOMAIN, test_process};
 
 /// What an edge is started with. Text is TOML; files go into the configuration's folder.
@@ -282,25 +281,12 @@ impl EdgeBuilder {
     /// Starts the program and waits until it listens.
     pub fn start(self) -> Edge {
         self.write();
-        let mut child = self
-            .server()
-            // Of the test's own environment nothing shall decide what is logged; what the test asks for does.
-            .env_remove("RUST_LOG")
-            .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .stdin(if self.takes_commands() { Stdio::piped() } else { Stdio::null() })
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let log = Log::of(child.stderr.take().unwrap());
-        let address = |message: &str| -> SocketAddr {
-            let line = log.wait_for(|line| line.contains(message));
-            let line: serde_json::Value = serde_json::from_str(&line).unwrap();
-            line["address"].as_str().unwrap().parse().unwrap()
-        };
-        let https = address("HTTPS listener ready");
-        let admin = address("admin listener ready");
-        let server_ca = self.server_ca.der();
-        Edge { https, admin, server_ca, issuer: self.server_ca, folder: self.folder, child, log }
+        let mut command = self.server();
+        // The environment of the test must not decide what is logged, but the test may.
+        command.env_remove("RUST_LOG");
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.stdin(if self.takes_commands() { Stdio::piped() } else { Stdio::null() });
+        let running = testkit::Edge::start(&mut command);
+        Edge { running, server_ca: self.server_ca.der(), issuer: self.server_ca, folder: self.folder }
     }
 }

@@ -1,6 +1,7 @@
-//! An upstream that does with each connection what the test says, down to the bytes; and a TLS server before it.
+//! An upstream that runs a script on each connection, down to the bytes, with TLS if wanted.
 
 use std::{
+    convert::Infallible,
     io,
     net::SocketAddr,
     sync::{
@@ -22,13 +23,17 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-use super::{Credentials, Seen, upstream::record};
+use crate::{
+    Credentials,
+    upstream::{Seen, record},
+};
 
-/// What most scripts answer.
+/// The answer of most scripts.
 pub const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
 /// An upstream on a loopback port. It ends with the test.
 pub struct Scripted {
+    /// Where it listens.
     pub address: SocketAddr,
     accepted: Arc<AtomicUsize>,
     task: JoinHandle<()>,
@@ -49,17 +54,20 @@ impl Scripted {
             let mut connections = JoinSet::new();
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
+                // Ended connections are not kept.
+                while connections.try_join_next().is_some() {}
                 connections.spawn(serve(count.fetch_add(1, Ordering::SeqCst), stream));
             }
         });
         Self { address, accepted, task }
     }
 
+    /// Its URL, without TLS.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// How many connections were accepted.
+    /// The number of connections so far.
     pub fn accepted(&self) -> usize {
         self.accepted.load(Ordering::SeqCst)
     }
@@ -71,7 +79,7 @@ impl Drop for Scripted {
     }
 }
 
-/// Reads a head of HTTP/1.1, and not an octet of what is behind it.
+/// Reads the head of an HTTP/1.1 message, and no byte after it.
 pub async fn read_head<IO: AsyncRead + Unpin>(io: &mut IO) -> Vec<u8> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -80,7 +88,7 @@ pub async fn read_head<IO: AsyncRead + Unpin>(io: &mut IO) -> Vec<u8> {
     head
 }
 
-/// Reads one HTTP/1.1 request, its body by `Content-Length`; nothing if the connection ends before.
+/// Reads one HTTP/1.1 request with its body by `Content-Length`; none if the connection ends before.
 pub async fn read_request<IO: AsyncRead + Unpin>(io: &mut IO) -> Option<String> {
     let mut bytes = Vec::new();
     loop {
@@ -101,7 +109,7 @@ pub async fn read_request<IO: AsyncRead + Unpin>(io: &mut IO) -> Option<String> 
     }
 }
 
-/// Answers each request with the same bytes, for as long as the connection is there.
+/// Answers each request with the same bytes until the connection ends.
 pub async fn keep_answering(mut stream: TcpStream, answer: &[u8]) {
     while read_request(&mut stream).await.is_some() {
         if stream.write_all(answer).await.is_err() {
@@ -110,7 +118,7 @@ pub async fn keep_answering(mut stream: TcpStream, answer: &[u8]) {
     }
 }
 
-/// A TLS server of this certificate, and these protocols by ALPN.
+/// A TLS server with this certificate that offers these protocols by ALPN.
 pub fn acceptor(credentials: &Credentials, protocols: &[&str]) -> TlsAcceptor {
     let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
@@ -129,7 +137,7 @@ pub struct TlsUpstream {
 }
 
 impl TlsUpstream {
-    /// Answers every request as told.
+    /// Answers every request by this function.
     pub async fn answering<F>(credentials: &Credentials, protocols: &[&str], answer: F) -> Self
     where
         F: Fn(&Seen) -> Response<Full<Bytes>> + Send + Sync + 'static,
@@ -149,11 +157,12 @@ impl TlsUpstream {
         Self { scripted, seen }
     }
 
-    /// By its DNS name.
+    /// Its URL, by its DNS name.
     pub fn url(&self) -> String {
         https(&self.scripted)
     }
 
+    /// The number of connections so far.
     pub fn accepted(&self) -> usize {
         self.scripted.accepted()
     }
@@ -174,17 +183,33 @@ where
     F: Fn(&Seen) -> Response<Full<Bytes>> + Send + Sync + 'static,
 {
     let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-    let service = service_fn(move |request: Request<Incoming>| {
+    let answer = move |request: Request<Incoming>| {
         let (answer, recorded) = (Arc::clone(&answer), Arc::clone(&recorded));
         async move {
             let version = request.version();
             let seen = record(request).await;
             let response = answer(&seen);
             recorded.lock().unwrap().push((version, seen));
-            Ok::<_, std::convert::Infallible>(response)
+            response
         }
+    };
+    serve_http(stream, http2, answer).await;
+}
+
+/// Serves HTTP/2 or HTTP/1.1 on a connection until it ends.
+pub async fn serve_http<IO, R>(
+    io: IO,
+    http2: bool,
+    answer: impl Fn(Request<Incoming>) -> R + Clone + Send + 'static,
+) where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    R: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+{
+    let service = service_fn(move |request| {
+        let answered = answer(request);
+        async move { Ok::<_, Infallible>(answered.await) }
     });
-    let io = TokioIo::new(stream);
+    let io = TokioIo::new(io);
     let _ = if http2 {
         conn::http2::Builder::new(TokioExecutor::new()).serve_connection(io, service).await
     } else {
@@ -192,7 +217,7 @@ where
     };
 }
 
-/// What an HTTP/2 upstream does once it has a whole request.
+/// What an HTTP/2 upstream does when it has received a whole request.
 #[derive(Clone, Copy, Debug)]
 pub enum Step {
     /// 200 without a body.

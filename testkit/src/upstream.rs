@@ -1,7 +1,6 @@
 //! A real HTTP server that records what reaches it.
 
 use std::{
-    convert::Infallible,
     net::SocketAddr,
     sync::{Arc, Mutex},
 };
@@ -9,21 +8,25 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, Uri};
 use http_body_util::{BodyExt, Full};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::TokioIo;
-use tokio::{net::TcpListener, task::JoinHandle};
+use hyper::body::Incoming;
+
+use crate::scripted::{Scripted, serve_http};
 
 /// A request as it reached the upstream.
 #[derive(Clone, Debug)]
 pub struct Seen {
+    /// The request target.
     pub uri: Uri,
+    /// The header section.
     pub headers: HeaderMap,
+    /// The content; empty if it was incomplete.
     pub body: Bytes,
+    /// The trailer section.
     pub trailers: Option<HeaderMap>,
 }
 
 impl Seen {
-    /// The one value of a header; fails where there is none, or several.
+    /// The only value of a header; panics if there is none, or several.
     pub fn header(&self, name: &str) -> String {
         let values: Vec<_> = self.headers.get_all(name).iter().collect();
         assert_eq!(values.len(), 1, "{name}: {values:?} of {:?}", self.headers);
@@ -31,11 +34,12 @@ impl Seen {
     }
 }
 
-/// An upstream on a loopback port. It ends with the test.
+/// An upstream on a loopback port. It ends when it is dropped.
 pub struct Upstream {
+    scripted: Scripted,
+    /// Where it listens.
     pub address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
-    task: JoinHandle<()>,
 }
 
 impl Upstream {
@@ -44,39 +48,32 @@ impl Upstream {
         Self::answering(|_| Response::new(Full::new(Bytes::from_static(b"{\"ok\":true}")))).await
     }
 
-    /// Answers as told, over HTTP/1.1.
+    /// Answers every request by this function, over HTTP/1.1.
     pub async fn answering<F>(answer: F) -> Self
     where
         F: Fn(&Seen) -> Response<Full<Bytes>> + Send + Sync + 'static,
     {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
         let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
         let (recorded, answer) = (Arc::clone(&seen), Arc::new(answer));
-        let task = tokio::spawn(async move {
-            let mut connections = tokio::task::JoinSet::new();
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
+        let scripted = Scripted::start(move |_, stream| {
+            let (recorded, answer) = (Arc::clone(&recorded), Arc::clone(&answer));
+            serve_http(stream, false, move |request| {
                 let (recorded, answer) = (Arc::clone(&recorded), Arc::clone(&answer));
-                connections.spawn(async move {
-                    let service = service_fn(move |request: Request<Incoming>| {
-                        let (recorded, answer) = (Arc::clone(&recorded), Arc::clone(&answer));
-                        async move {
-                            let seen = record(request).await;
-                            let response = answer(&seen);
-                            recorded.lock().unwrap().push(seen);
-                            Ok::<_, Infallible>(response)
-                        }
-                    });
-                    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
-                });
-            }
-        });
-        Self { address, seen, task }
+                async move {
+                    let seen = record(request).await;
+                    let response = answer(&seen);
+                    recorded.lock().unwrap().push(seen);
+                    response
+                }
+            })
+        })
+        .await;
+        Self { address: scripted.address, scripted, seen }
     }
 
+    /// Its URL.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        self.scripted.url()
     }
 
     /// All requests so far.
@@ -84,7 +81,7 @@ impl Upstream {
         self.seen.lock().unwrap().clone()
     }
 
-    /// Lets go of what was recorded, for tests of very many requests.
+    /// Drops the recorded requests, for tests that send very many.
     pub fn forget(&self) {
         self.seen.lock().unwrap().clear();
     }
@@ -95,6 +92,7 @@ impl Upstream {
     }
 }
 
+/// Reads a request whole.
 pub async fn record(request: Request<Incoming>) -> Seen {
     let (head, body) = request.into_parts();
     let collected = body.collect().await;
@@ -106,10 +104,4 @@ pub async fn record(request: Request<Incoming>) -> Seen {
         Err(_) => (Bytes::new(), None),
     };
     Seen { uri: head.uri, headers: head.headers, body, trailers }
-}
-
-impl Drop for Upstream {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
 }

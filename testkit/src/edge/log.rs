@@ -1,17 +1,15 @@
-//! The log of an edge under test: its standard error, read by a thread.
+//! The log of a running edge: its standard error, read by a thread.
 
 use std::{
     io::{BufRead, BufReader},
     process::ChildStderr,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use crate::support::PATIENCE;
-
-/// The lines of a process's log, as they come.
-pub struct Log {
+/// The lines of a process's log, as they arrive.
+pub(super) struct Log {
     lines: Lines,
     reading: Reading,
     reader: Option<JoinHandle<()>>,
@@ -19,7 +17,7 @@ pub struct Log {
 
 impl Log {
     /// Reads this until its end.
-    pub fn of(stderr: ChildStderr) -> Self {
+    pub(super) fn of(stderr: ChildStderr) -> Self {
         let (lines, reading) = (Lines::default(), Reading::default());
         let (read, goes_on) = (lines.clone(), reading.clone());
         let reader = std::thread::spawn(move || {
@@ -35,47 +33,54 @@ impl Log {
     }
 
     /// Everything that was logged so far.
-    pub fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         self.lines.0.lock().lines.join("\n")
     }
 
-    /// Waits for a line.
-    pub fn wait_for(&self, wanted: impl Fn(&str) -> bool) -> String {
-        self.lines.wait(|state| {
-            let line = state.lines.iter().find(|line| wanted(line)).cloned();
-            assert!(line.is_some() || !state.ended, "the edge ended; its log:\n{}", state.lines.join("\n"));
-            line
+    /// How many lines there are so far.
+    pub(super) fn count(&self) -> usize {
+        self.lines.0.lock().lines.len()
+    }
+
+    /// Waits for a line after the first `after` lines. Returns its number, from 0, and its text.
+    pub(super) fn wait_for(
+        &self,
+        patience: Duration,
+        after: usize,
+        wanted: impl Fn(&str) -> bool,
+    ) -> (usize, String) {
+        // Each line is examined once: a busy edge logs thousands.
+        let mut next = after;
+        self.lines.wait(patience, |state| {
+            let new = state.lines.get(next..).unwrap_or_default();
+            let found = new.iter().position(|line| wanted(line)).map(|at| next + at);
+            next = state.lines.len().max(after);
+            assert!(found.is_some() || !state.ended, "the edge ended; its log:\n{}", state.lines.join("\n"));
+            Some((found?, state.lines[found?].clone()))
         })
     }
 
-    /// Waits for so many lines with this text.
-    pub fn wait_for_count(&self, text: &str, count: usize) {
-        self.lines.wait(|state| {
-            (state.lines.iter().filter(|line| line.contains(text)).count() >= count).then_some(())
-        });
-    }
-
     /// Waits for the end of the log, and of the thread that reads it.
-    pub fn wait_for_end(&mut self) {
-        self.lines.wait(|state| state.ended.then_some(()));
+    pub(super) fn wait_for_end(&mut self, patience: Duration) {
+        self.lines.wait(patience, |state| state.ended.then_some(()));
         if let Some(reader) = self.reader.take() {
             reader.join().unwrap();
         }
     }
 
-    /// From the next line on, does this.
-    pub fn set(&self, read: Read) {
+    /// Sets what is done with the lines after the next one.
+    pub(super) fn set(&self, read: Read) {
         self.reading.set(read);
     }
 }
 
-/// Whether the log is read.
+/// How the log is read, shared with the thread that reads it.
 #[derive(Clone, Default)]
 struct Reading(Arc<(Mutex<Read>, Condvar)>);
 
-/// What becomes of the log's further lines.
+/// What is done with the log's further lines.
 #[derive(Clone, Copy, Default, PartialEq)]
-pub enum Read {
+pub(super) enum Read {
     /// They are read.
     #[default]
     GoesOn,
@@ -91,7 +96,7 @@ impl Reading {
         self.0.1.notify_all();
     }
 
-    /// Waits while it pauses.
+    /// Waits while reading is paused. Whether reading goes on.
     fn goes_on(&self) -> bool {
         let read = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
         *self.0.1.wait_while(read, |read| *read == Read::Pauses).unwrap() == Read::GoesOn
@@ -108,7 +113,7 @@ struct Shared {
 }
 
 impl Shared {
-    /// Also after a test has failed while it looked.
+    /// Locks the state, even if a test has panicked in between.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -131,15 +136,15 @@ impl Lines {
         self.0.changed.notify_all();
     }
 
-    fn wait<T>(&self, found: impl Fn(&State) -> Option<T>) -> T {
+    fn wait<T>(&self, patience: Duration, mut found: impl FnMut(&State) -> Option<T>) -> T {
         let start = Instant::now();
         let mut state = self.0.lock();
         loop {
             if let Some(found) = found(&state) {
                 return found;
             }
-            assert!(start.elapsed() < PATIENCE, "waited in vain; the log:\n{}", state.lines.join("\n"));
-            state = self.0.changed.wait_timeout(state, PATIENCE).unwrap().0;
+            assert!(start.elapsed() < patience, "waited in vain; the log:\n{}", state.lines.join("\n"));
+            state = self.0.changed.wait_timeout(state, patience).unwrap().0;
         }
     }
 }

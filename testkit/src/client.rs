@@ -1,4 +1,4 @@
-//! A real TLS client: rustls and hyper, HTTP/1.1 and HTTP/2, and raw bytes where a client misbehaves.
+//! One TLS client: HTTP/1.1 and HTTP/2 by hyper, and raw bytes for clients that misbehave.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::{
     ClientConfig, RootCertStore, SupportedProtocolVersion,
     client::Resumption,
-    crypto::{CryptoProvider, aws_lc_rs},
+    crypto::{CryptoProvider, SupportedKxGroup, aws_lc_rs},
     pki_types::{CertificateDer, ServerName},
     sign::{CertifiedKey, SingleCertAndKey},
 };
@@ -26,102 +26,138 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::{Credentials, DOMAIN, Edge, PATIENCE};
+use crate::{Credentials, DOMAIN, PATIENCE};
 
-/// What a client connects with.
+/// A server that a client calls.
+pub trait Server {
+    /// Its address.
+    fn address(&self) -> SocketAddr;
+
+    /// The CA of its certificate.
+    fn ca(&self) -> CertificateDer<'static>;
+}
+
+impl Server for (SocketAddr, CertificateDer<'static>) {
+    fn address(&self) -> SocketAddr {
+        self.0
+    }
+
+    fn ca(&self) -> CertificateDer<'static> {
+        self.1.clone()
+    }
+}
+
+/// The TLS configuration of a client: no ALPN, no resumption.
+pub fn tls_config(
+    ca: CertificateDer<'static>,
+    credentials: Option<&Credentials>,
+    versions: &[&'static SupportedProtocolVersion],
+    provider: CryptoProvider,
+) -> ClientConfig {
+    let mut roots = RootCertStore::empty();
+    roots.add(ca).unwrap();
+    let builder = ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_protocol_versions(versions)
+        .unwrap()
+        .with_root_certificates(roots);
+    let mut config = match credentials {
+        Some(credentials) => {
+            // Not `with_client_auth_cert`, which parses the certificate: an X.509 v1 or malformed one is to be sent too.
+            let key = aws_lc_rs::sign::any_supported_type(&credentials.key).unwrap();
+            let certified = CertifiedKey::new(credentials.chain.clone(), key);
+            builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified)))
+        }
+        None => builder.with_no_client_auth(),
+    };
+    config.resumption = Resumption::disabled();
+    config
+}
+
+/// The cryptography of rustls with one key exchange group.
+pub fn provider_with(group: &'static dyn SupportedKxGroup) -> CryptoProvider {
+    CryptoProvider { kx_groups: vec![group], ..aws_lc_rs::default_provider() }
+}
+
+/// A TLS client: rustls and hyper. A clone shares the sessions.
 #[derive(Clone)]
 pub struct Client {
     address: SocketAddr,
     server_name: ServerName<'static>,
-    config: ClientConfig,
+    config: Arc<ClientConfig>,
     prelude: Vec<u8>,
     from: Option<IpAddr>,
 }
 
 impl Client {
     /// A client of the usual domain, without a certificate, over HTTP/1.1.
-    pub fn new(edge: &Edge) -> Self {
-        Self::build(edge, rustls::ALL_VERSIONS, None)
+    pub fn new(server: &impl Server) -> Self {
+        Self::build(server, rustls::ALL_VERSIONS, None)
     }
 
     /// A client with this certificate.
-    pub fn with(edge: &Edge, credentials: &Credentials) -> Self {
-        Self::build(edge, rustls::ALL_VERSIONS, Some(credentials))
+    pub fn with(server: &impl Server, credentials: &Credentials) -> Self {
+        Self::build(server, rustls::ALL_VERSIONS, Some(credentials))
     }
 
-    /// A client that speaks these versions of TLS only.
+    /// A client that speaks only these versions of TLS.
     pub fn build(
-        edge: &Edge,
+        server: &impl Server,
         versions: &[&'static SupportedProtocolVersion],
         credentials: Option<&Credentials>,
     ) -> Self {
-        Self::of(edge, versions, credentials, aws_lc_rs::default_provider())
+        Self::of(server, versions, credentials, aws_lc_rs::default_provider())
     }
 
     /// A client with this certificate and this cryptography.
-    pub fn with_provider(edge: &Edge, credentials: &Credentials, provider: CryptoProvider) -> Self {
-        Self::of(edge, rustls::ALL_VERSIONS, Some(credentials), provider)
+    pub fn with_provider(server: &impl Server, credentials: &Credentials, provider: CryptoProvider) -> Self {
+        Self::of(server, rustls::ALL_VERSIONS, Some(credentials), provider)
     }
 
-    fn of(
-        edge: &Edge,
+    /// A client with these versions, this certificate and this cryptography.
+    pub fn of(
+        server: &impl Server,
         versions: &[&'static SupportedProtocolVersion],
         credentials: Option<&Credentials>,
         provider: CryptoProvider,
     ) -> Self {
-        let mut roots = RootCertStore::empty();
-        roots.add(edge.server_ca.clone()).unwrap();
-        let builder = ClientConfig::builder_with_provider(Arc::new(provider))
-            .with_protocol_versions(versions)
-            .unwrap()
-            .with_root_certificates(roots);
-        let mut config = match credentials {
-            Some(credentials) => {
-                // Not `with_client_auth_cert`, which does not take X.509 v1.
-                let key = aws_lc_rs::sign::any_supported_type(&credentials.key).unwrap();
-                let certified = CertifiedKey::new(credentials.chain.clone(), key);
-                builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified)))
-            }
-            None => builder.with_no_client_auth(),
-        };
+        let mut config = tls_config(server.ca(), credentials, versions, provider);
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        config.resumption = Resumption::disabled();
         Self {
-            address: edge.https,
+            address: server.address(),
             server_name: DOMAIN.try_into().unwrap(),
-            config,
+            config: Arc::new(config),
             prelude: Vec::new(),
             from: None,
         }
     }
 
-    /// The same client, sessions and all, before another edge.
-    pub fn before(mut self, edge: &Edge) -> Self {
-        self.address = edge.https;
+    /// The same client, with its sessions, of another server.
+    pub fn before(mut self, server: &impl Server) -> Self {
+        self.address = server.address();
         self
     }
 
     /// Over HTTP/2.
     pub fn http2(mut self) -> Self {
-        self.config.alpn_protocols = vec![b"h2".to_vec()];
+        self.config().alpn_protocols = vec![b"h2".to_vec()];
         self
     }
 
-    /// With this name in the ClientHello.
+    /// Sends this server name (SNI).
     pub fn server_name(mut self, name: &str) -> Self {
         self.server_name = name.to_owned().try_into().unwrap();
         self
     }
 
-    /// That sends these bytes before its ClientHello, as a balancer with the PROXY protocol does.
+    /// Sends these bytes before its ClientHello, as a load balancer with the PROXY protocol does.
     pub fn prelude(mut self, bytes: &[u8]) -> Self {
         self.prelude = bytes.to_vec();
         self
     }
 
-    /// From this address, such as another one of the loopback network.
-    pub fn from(mut self, ip: &str) -> Self {
-        self.from = Some(ip.parse().unwrap());
+    /// Calls from this address, such as another one of the loopback network.
+    pub fn from(mut self, ip: impl std::fmt::Display) -> Self {
+        self.from = Some(ip.to_string().parse().unwrap());
         self
     }
 
@@ -134,36 +170,37 @@ impl Client {
         socket.connect(self.address).await
     }
 
-    /// That keeps sessions, shared by its clones.
+    /// Resumes sessions, which its clones share.
     pub fn resuming(mut self) -> Self {
-        self.config.resumption = Resumption::in_memory_sessions(16);
+        self.config().resumption = Resumption::in_memory_sessions(16);
         self
     }
 
-    /// The configuration, to be changed further.
+    /// The TLS configuration, for further changes.
     pub fn config(&mut self) -> &mut ClientConfig {
-        &mut self.config
+        Arc::make_mut(&mut self.config)
     }
 
-    /// The octets of a ClientHello.
+    /// The bytes of a ClientHello.
     pub fn hello(&self) -> Vec<u8> {
-        let config = Arc::new(self.config.clone());
-        let mut tls = rustls::ClientConnection::new(config, self.server_name.clone()).unwrap();
-        let mut octets = Vec::new();
-        tls.write_tls(&mut octets).unwrap();
-        octets
+        let mut tls =
+            rustls::ClientConnection::new(Arc::clone(&self.config), self.server_name.clone()).unwrap();
+        let mut bytes = Vec::new();
+        tls.write_tls(&mut bytes).unwrap();
+        bytes
     }
 
     /// A TLS stream, before any HTTP.
     pub async fn tls(&self) -> std::io::Result<TlsStream<TcpStream>> {
-        timeout(PATIENCE, async {
-            let mut tcp = self.tcp().await?;
-            tcp.set_nodelay(true)?;
-            tcp.write_all(&self.prelude).await?;
-            TlsConnector::from(Arc::new(self.config.clone())).connect(self.server_name.clone(), tcp).await
-        })
-        .await
-        .expect("the handshake hangs")
+        timeout(PATIENCE, self.handshake()).await.expect("the handshake hangs")
+    }
+
+    /// A TLS stream, without a limit of time.
+    pub async fn handshake(&self) -> std::io::Result<TlsStream<TcpStream>> {
+        let mut tcp = self.tcp().await?;
+        tcp.set_nodelay(true)?;
+        tcp.write_all(&self.prelude).await?;
+        TlsConnector::from(Arc::clone(&self.config)).connect(self.server_name.clone(), tcp).await
     }
 
     /// A connection for requests.
@@ -177,7 +214,7 @@ impl Client {
         self.connect().await.token(client_id).await
     }
 
-    /// Writes these very bytes on a new connection, and reads until the edge closes it.
+    /// Writes these bytes on a new connection, and reads until the edge closes it.
     pub async fn raw(&self, bytes: &[u8]) -> String {
         let mut stream = self.tls().await.unwrap();
         stream.write_all(bytes).await.unwrap();
@@ -189,8 +226,7 @@ impl Client {
         String::from_utf8_lossy(&answer).into_owned()
     }
 
-    /// Asserts that no request can be made: the handshake, or the first read after it (TLS 1.3), ends with an alert.
-    /// Gives the error's text.
+    /// Asserts that the handshake, or the first read after it (TLS 1.3), ends with an alert. Returns the error's text.
     pub async fn refused(&self) -> String {
         let mut stream = match self.tls().await {
             Ok(stream) => stream,
@@ -214,17 +250,18 @@ enum Sender {
 pub struct Connection {
     sender: Sender,
     driver: JoinHandle<()>,
-    /// To close the connection at once, even where the runtime is held up by what waits for that.
+    /// Closes the connection at once, even if the runtime is blocked.
     socket: std::net::TcpStream,
-    /// Whether the handshake was a resumed one.
+    /// Whether the handshake was resumed.
     pub resumed: bool,
-    /// Whether the edge's Certificate Request named CAs can't be seen by rustls; the version can.
+    /// The version of TLS.
     pub version: rustls::ProtocolVersion,
     /// The server's chain.
     pub server_chain: Vec<CertificateDer<'static>>,
 }
 
 impl Connection {
+    /// Speaks the protocol that ALPN selected on this stream.
     pub async fn over(stream: TlsStream<TcpStream>) -> Self {
         let (tcp, tls) = stream.get_ref();
         let socket = tcp.as_fd().try_clone_to_owned().unwrap().into();
@@ -297,7 +334,7 @@ impl Connection {
         })
     }
 
-    /// Whether the edge has closed the connection; waits for it.
+    /// Waits until the edge has closed the connection.
     pub async fn closed(&mut self) {
         timeout(PATIENCE, &mut self.driver).await.expect("the edge keeps the connection open").unwrap();
     }
@@ -318,11 +355,14 @@ pub fn token_request(client_id: &str) -> Request<Full<Bytes>> {
         .unwrap()
 }
 
-/// A response, read whole.
+/// A response with its whole body.
 #[derive(Debug)]
 pub struct Answer {
+    /// The status code.
     pub status: StatusCode,
+    /// The header section.
     pub headers: HeaderMap,
+    /// The content.
     pub body: Bytes,
 }
 
@@ -333,11 +373,12 @@ impl Answer {
         Ok(Self { status: head.status, headers: head.headers, body })
     }
 
+    /// The content as JSON.
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {:?}", self.body))
     }
 
-    /// Asserts an OAuth error of this status and code (RFC 6749 section 5.2), and gives its description.
+    /// Asserts an OAuth error of this status and code (RFC 6749 section 5.2), and returns its description.
     pub fn oauth_error(&self, status: u16, code: &str) -> String {
         assert_eq!(self.status.as_u16(), status, "{self:?}");
         assert_eq!(self.headers["content-type"], "application/json");

@@ -1,0 +1,187 @@
+//! A running edge: started from a command, watched through its log, ended by its process id.
+
+mod log;
+
+use std::{
+    net::SocketAddr,
+    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use log::{Log, Read};
+
+use crate::{PATIENCE, client::Answer};
+
+/// The message of the log line that has the address for applications; its second form is that of older builds.
+const HTTPS_READY: [&str; 2] = ["HTTPS listener ready", "listening for applications"];
+/// The same for the admin address.
+const ADMIN_READY: [&str; 2] = ["admin listener ready", "listening for the operator"];
+
+/// A running edge that logs in JSON. It is killed when dropped.
+pub struct Edge {
+    /// The address for applications.
+    pub https: SocketAddr,
+    /// The address for operators.
+    pub admin: SocketAddr,
+    child: Child,
+    log: Log,
+    patience: Duration,
+}
+
+impl Edge {
+    /// Starts this command, and waits until it listens.
+    pub fn start(command: &mut Command) -> Self {
+        Self::start_within(PATIENCE, command)
+    }
+
+    /// Starts this command, and waits until it listens. Any wait for it may take `patience`.
+    pub fn start_within(patience: Duration, command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let log = Log::of(child.stderr.take().unwrap());
+        let address = |messages: [&str; 2]| {
+            let (_, line) =
+                log.wait_for(patience, 0, |line| messages.iter().any(|message| line.contains(message)));
+            let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+            line["address"].as_str().unwrap().parse().unwrap()
+        };
+        let (https, admin) = (address(HTTPS_READY), address(ADMIN_READY));
+        Self { https, admin, child, log, patience }
+    }
+
+    /// Everything that was logged so far.
+    pub fn log(&self) -> String {
+        self.log.text()
+    }
+
+    /// How many lines were logged so far.
+    pub fn logged(&self) -> usize {
+        self.log.count()
+    }
+
+    /// Waits for a log line with this text.
+    pub fn wait_for_log(&self, text: &str) -> String {
+        self.wait_for_log_after(0, text)
+    }
+
+    /// Waits for a log line with this text, after the first `lines` lines.
+    pub fn wait_for_log_after(&self, lines: usize, text: &str) -> String {
+        self.log.wait_for(self.patience, lines, |line| line.contains(text)).1
+    }
+
+    /// Waits for this many log lines with this text.
+    pub fn wait_for_logs(&self, text: &str, count: usize) {
+        let mut after = 0;
+        for _ in 0..count {
+            after = self.log.wait_for(self.patience, after, |line| line.contains(text)).0 + 1;
+        }
+    }
+
+    /// The access log line of the request that got this answer.
+    pub fn log_of(&self, answer: &Answer) -> serde_json::Value {
+        let id = format!("\"request_id\":\"{}\"", answer.headers["x-request-id"].to_str().unwrap());
+        serde_json::from_str(&self.wait_for_log(&id)).unwrap()
+    }
+
+    /// Stops reading the log after its next line: further lines stay in the pipe.
+    pub fn stop_reading(&self) {
+        self.log.set(Read::Pauses);
+    }
+
+    /// Reads the log again.
+    pub fn read_on(&self) {
+        self.log.set(Read::GoesOn);
+    }
+
+    /// Closes the log's pipe after its next line.
+    pub fn close_log(&self) {
+        self.log.set(Read::Ends);
+    }
+
+    /// The process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The process's standard input, if it has any.
+    pub fn input(&mut self) -> Option<&mut ChildStdin> {
+        self.child.stdin.as_mut()
+    }
+
+    /// Sends a signal by its name, such as `TERM`.
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
+    }
+
+    /// Stops all threads of the edge, after they have read everything that arrived. The signal `CONT` continues them: by then
+    /// everything that clients sent meanwhile has arrived.
+    pub fn freeze(&self) {
+        until("something is left unread", || self.unread() == 0);
+        self.signal("STOP");
+        let threads = format!("/proc/{}/task", self.id());
+        let is_stopped = |thread: std::io::Result<std::fs::DirEntry>| {
+            let stat = std::fs::read_to_string(thread.unwrap().path().join("stat")).unwrap();
+            stat.rsplit_once(") ").unwrap().1.starts_with('T')
+        };
+        until("it does not stop", || std::fs::read_dir(&threads).unwrap().all(is_stopped));
+    }
+
+    /// Waits until this many connections have bytes that the edge has not read.
+    pub fn wait_for_unread(&self, connections: usize) {
+        until("the bytes do not arrive", || self.unread() >= connections);
+    }
+
+    /// The number of connections that have bytes which the edge has not read.
+    fn unread(&self) -> usize {
+        // sl local_address rem_address st tx_queue:rx_queue ...; 01 is ESTABLISHED.
+        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        let port = format!(":{:04X}", self.https.port());
+        let rows = table.lines().map(|row| row.split_whitespace().collect::<Vec<_>>());
+        rows.filter(|row| row[1].ends_with(&port) && row[3] == "01" && !row[4].ends_with(":00000000")).count()
+    }
+
+    /// Waits for the end of the process, even if another process holds its log open or nothing reads it.
+    pub fn wait_unread(&mut self) -> ExitStatus {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(start.elapsed() < PATIENCE, "the process does not end");
+            std::thread::yield_now();
+        }
+    }
+
+    /// Waits for the end of the process.
+    pub fn wait(&mut self) -> ExitStatus {
+        // The end of the log is the event: it is the process's standard error.
+        self.log.wait_for_end(self.patience);
+        self.child.wait().unwrap()
+    }
+
+    /// Ends the edge as an operator does, and returns its whole log.
+    pub fn stop(mut self) -> String {
+        self.signal("TERM");
+        assert_eq!(self.wait().code(), Some(0), "{}", self.log());
+        self.log()
+    }
+}
+
+impl Drop for Edge {
+    fn drop(&mut self) {
+        self.log.set(Read::Ends);
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("the edge's log:\n{}", self.log());
+        }
+    }
+}
+
+fn until(complaint: &str, done: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < PATIENCE, "{complaint}");
+        std::thread::yield_now();
+    }
+}
