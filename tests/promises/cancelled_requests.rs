@@ -15,14 +15,11 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{
-    drain::Held,
-    support::{
-        Ca, Client, DOMAIN, EdgeBuilder, PATIENCE, admin, edge_before,
-        frames::{CANCEL, ENHANCE_YOUR_CALM, Frames, RESET, WINDOW_UPDATE},
-        scripted::{OK, Scripted, acceptor, https, keep_answering, read_request},
-        self_signed, with_client,
-    },
+use crate::support::{
+    Ca, Client, DOMAIN, EdgeBuilder, Held, PATIENCE, admin, edge_before,
+    frames::{CANCEL, ENHANCE_YOUR_CALM, Frames, RESET, WINDOW_UPDATE},
+    scripted::{OK, Scripted, acceptor, https, keep_answering, read_request},
+    self_signed, with_client,
 };
 
 /// Sends requests that are broken in some way once they have reached the upstream. Returns the edge's last frames.

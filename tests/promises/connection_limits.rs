@@ -6,12 +6,9 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{
-    drain::Held,
-    support::{
-        Client, Connection, Credentials, DOMAIN, Edge, EdgeBuilder, PATIENCE, Upstream, admin,
-        frames::Frames, self_signed, with_client,
-    },
+use crate::support::{
+    Client, Connection, Credentials, DOMAIN, Edge, EdgeBuilder, Held, PATIENCE, Upstream, admin,
+    frames::Frames, self_signed, with_client,
 };
 
 const CROWD: usize = 500;

@@ -4,12 +4,9 @@ use std::fs;
 
 use tokio::net::TcpStream;
 
-use crate::{
-    drain::Held,
-    support::{
-        Client, Connection, Edge, EdgeBuilder, PATIENCE, Upstream, admin, certificates::Credentials,
-        client::token_request, frames::Frames, self_signed, with_client,
-    },
+use crate::support::{
+    Client, Connection, Edge, EdgeBuilder, Held, PATIENCE, Upstream, admin, certificates::Credentials,
+    client::token_request, frames::Frames, self_signed, with_client,
 };
 
 const ANOTHER: &str = "\n[[application]]\nclient_id = \"another\"\nauth_method = \"self_signed_tls_client_auth\"\n[[application.credential]]\nname = \"c0\"\nthumbprint = \"";

@@ -1,70 +1,12 @@
 //! SIGTERM drains the edge: requests in flight finish, new ones are not accepted, and it exits with 0 in bounded time.
 
-use std::{process::Stdio, sync::Arc, time::Instant};
+use std::{process::Stdio, time::Instant};
 
-use tokio::{
-    io::AsyncWriteExt,
-    net::TcpStream,
-    sync::{Semaphore, mpsc},
-    time::timeout,
-};
+use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
 
 use crate::support::{
-    Client, Credentials, Edge, EdgeBuilder, PATIENCE, Upstream, admin, program,
-    scripted::{OK, Scripted, read_request},
-    with_client,
+    Client, Credentials, Edge, EdgeBuilder, Held, PATIENCE, Upstream, admin, program, with_client,
 };
-
-/// An upstream that reports each request, and sends one response per permit.
-pub struct Held {
-    upstream: Scripted,
-    arrived: mpsc::UnboundedReceiver<()>,
-    release: Arc<Semaphore>,
-}
-
-impl Held {
-    pub async fn start() -> Self {
-        let (requests, arrived) = mpsc::unbounded_channel();
-        let release = Arc::new(Semaphore::new(0));
-        let permits = Arc::clone(&release);
-        let upstream = Scripted::start(move |_, mut stream| {
-            let (requests, permits) = (requests.clone(), Arc::clone(&permits));
-            async move {
-                while read_request(&mut stream).await.is_some() {
-                    requests.send(()).unwrap();
-                    permits.acquire().await.unwrap().forget();
-                    if stream.write_all(OK).await.is_err() {
-                        return;
-                    }
-                }
-            }
-        })
-        .await;
-        Self { upstream, arrived, release }
-    }
-
-    pub fn url(&self) -> String {
-        self.upstream.url()
-    }
-
-    /// Lets it send this many responses.
-    pub fn release(&self, requests: usize) {
-        self.release.add_permits(requests);
-    }
-
-    /// The number of accepted connections.
-    pub fn accepted(&self) -> usize {
-        self.upstream.accepted()
-    }
-
-    /// Waits for the next request.
-    pub async fn arrived(&mut self) {
-        timeout(PATIENCE, self.arrived.recv())
-            .await
-            .expect("the request does not reach the upstream")
-            .unwrap();
-    }
-}
 
 fn edge_before(held: &Held, limits: &str) -> (Edge, Credentials) {
     with_client(EdgeBuilder::new(held.url()).limits(limits))

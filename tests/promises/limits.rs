@@ -11,9 +11,8 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{
-    drain::Held,
-    support::{Client, Credentials, DOMAIN, Edge, EdgeBuilder, PATIENCE, Upstream, admin, with_client},
+use crate::support::{
+    Client, Credentials, DOMAIN, Edge, EdgeBuilder, Held, PATIENCE, Upstream, admin, with_client,
 };
 
 fn limited(upstream: &Upstream, limits: &str) -> (Edge, Credentials) {

@@ -4,14 +4,11 @@ use std::fs;
 
 use rcgen::SerialNumber;
 
-use crate::{
-    drain::Held,
-    support::{
-        Ca, Client, Connection, Credentials, Edge, EdgeBuilder, Upstream,
-        certificates::{self_signed_with, time_from_now},
-        client::token_request,
-        self_signed,
-    },
+use crate::support::{
+    Ca, Client, Connection, Credentials, Edge, EdgeBuilder, Held, Upstream,
+    certificates::{self_signed_with, time_from_now},
+    client::token_request,
+    self_signed,
 };
 
 const OTHER_DOMAIN: &str = "other.example.test";

@@ -8,93 +8,14 @@ use http_body_util::Full;
 use tokio::{io::AsyncWriteExt, net::TcpSocket};
 
 use crate::support::{
-    Ca, Client, Credentials, DOMAIN, Edge, EdgeBuilder,
+    Ca, Client, Credentials, DOMAIN, Edge,
     scripted::{Scripted, TlsUpstream, read_request},
+    secrets::{
+        BASIC, BEARER, CLIENT_SECRET, COOKIE, FROM_ENVIRONMENT, FROM_FILE, HEADER_NAME, QUERY, RESPONSE,
+        USERINFO, clean, edge_with_secrets,
+    },
     self_signed,
 };
-
-/// The secret values. None equals a text that may be written.
-pub const FROM_FILE: &str = "zQ7cnameApiKey4t9";
-pub const FROM_ENVIRONMENT: &str = "zQ7upstreamToken2m";
-const CLIENT_SECRET: &str = "zQ7clientSecret8k";
-const BASIC: &str = "zQ7basicPassword5w";
-const BEARER: &str = "zQ7bearerToken3n";
-const COOKIE: &str = "zQ7sessionCookie6j";
-pub const QUERY: &str = "zQ7queryPassword1h";
-pub const USERINFO: &str = "zQ7hostPassword9f";
-const RESPONSE: &str = "zQ7accessToken7d";
-pub const HEADER_NAME: &str = "zq7-secret-header-name-0b";
-const SECRETS: [&str; 10] = [
-    FROM_FILE,
-    FROM_ENVIRONMENT,
-    CLIENT_SECRET,
-    BASIC,
-    BEARER,
-    COOKIE,
-    QUERY,
-    USERINFO,
-    RESPONSE,
-    HEADER_NAME,
-];
-
-/// Fails if the text contains a secret, plain or encoded.
-pub fn clean(text: &str, what: &str) {
-    let lower = text.to_ascii_lowercase();
-    for secret in SECRETS {
-        let mut spellings = vec![secret.to_ascii_lowercase()];
-        let bytes = secret.as_bytes();
-        let hex: Vec<String> = bytes.iter().map(|b| format!("{b:02x}")).collect();
-        let decimal: Vec<String> = bytes.iter().map(u8::to_string).collect();
-        spellings.extend([hex.concat(), hex.join(":"), decimal.join(", ")]);
-        // Base64 of any text that contains it: three alignments, without the bytes at either end.
-        for start in 0..3 {
-            let aligned = &bytes[start..start + (bytes.len() - start) / 3 * 3];
-            spellings.push(STANDARD.encode(aligned).to_ascii_lowercase());
-        }
-        for spelling in spellings {
-            assert!(!lower.contains(&spelling), "{what} holds {secret} as {spelling}:\n{text}");
-        }
-    }
-    assert!(!lower.contains("zq7"), "{what} holds a part of a secret:\n{text}");
-}
-
-const SETTINGS: &str = r#"
-header_profile = "corp"
-client_auth = "optional"
-[[domain.route]]
-path = "/oauth/token"
-methods = ["GET", "POST"]
-[[domain.route]]
-path = "/any/*"
-methods = ["GET", "POST"]
-authenticate = "certificate"
-[[domain.route]]
-path = "/open/*"
-methods = ["GET", "POST"]
-authenticate = "none"
-"#;
-
-pub const HEADERS: &str = "headers = { cname-api-key = { file = \"secrets/key\" }, x-upstream-token = { env = \"UPSTREAM_TOKEN\" } }";
-
-pub fn edge_before(url: impl std::fmt::Display, upstream: &str, ca: &Ca) -> (Edge, Credentials) {
-    let credentials = self_signed("billing");
-    let profile = format!(
-        "[[header_profile]]\nname = \"corp\"\nheaders = {{ {HEADER_NAME} = \"pem-url\", x-client-verified = \"verdict\" }}"
-    );
-    let edge = EdgeBuilder::new(url)
-        .upstream(&format!("{HEADERS}\n{upstream}"))
-        .limits("body_timeout = \"300ms\"\nheaders = 24\nclient_id_body_bytes = 1024\nbody_bytes = 1024\nhandshake_timeout = \"10s\"")
-        .file("secrets/key", format!("{FROM_FILE}\n"))
-        .file("upstream-ca.pem", ca.pem())
-        .environment("UPSTREAM_TOKEN", FROM_ENVIRONMENT)
-        .environment("RUST_LOG", "trace")
-        .environment("RUST_BACKTRACE", "1")
-        .extra(&profile)
-        .domain(DOMAIN, SETTINGS)
-        .self_signed_application("billing", &[credentials.thumbprint()])
-        .start();
-    (edge, credentials)
-}
 
 /// A request with a secret in every possible place.
 fn request(method: &str, uri: &str, host: &str) -> http::request::Builder {
@@ -248,7 +169,7 @@ async fn a_whole_run_at_level_trace_writes_no_secret() {
                 .unwrap()
         })
         .await;
-        let (edge, client) = edge_before(upstream.url(), "ca = \"upstream-ca.pem\"", &ca);
+        let (edge, client) = edge_with_secrets(upstream.url(), "ca = \"upstream-ca.pem\"", &ca);
         send_forwarded(&edge, &client, 200).await;
         for (_, seen) in upstream.seen() {
             // The upstream did receive the secrets; otherwise their absence would prove nothing.
@@ -267,7 +188,7 @@ async fn no_failure_of_the_upstream_writes_a_secret() {
     let ca = Ca::new("Upstream CA");
     let held = TcpSocket::new_v4().unwrap();
     held.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let (edge, client) = edge_before(format!("http://{}", held.local_addr().unwrap()), "", &ca);
+    let (edge, client) = edge_with_secrets(format!("http://{}", held.local_addr().unwrap()), "", &ca);
     send_forwarded(&edge, &client, 503).await;
     clean_log(edge, &["Connection refused"]).await;
 
@@ -275,7 +196,7 @@ async fn no_failure_of_the_upstream_writes_a_secret() {
         Response::new(Full::default())
     })
     .await;
-    let (edge, client) = edge_before(other.url(), "ca = \"upstream-ca.pem\"", &ca);
+    let (edge, client) = edge_with_secrets(other.url(), "ca = \"upstream-ca.pem\"", &ca);
     send_forwarded(&edge, &client, 503).await;
     clean_log(edge, &["invalid peer certificate"]).await;
 
@@ -292,14 +213,14 @@ async fn no_failure_of_the_upstream_writes_a_secret() {
             }
         })
         .await;
-        let (edge, client) = edge_before(upstream.url(), "", &ca);
+        let (edge, client) = edge_with_secrets(upstream.url(), "", &ca);
         send_forwarded(&edge, &client, status).await;
         clean_log(edge, &["\"status\":502"]).await;
     }
     let silent =
         Scripted::start(|_, mut stream| async move { while read_request(&mut stream).await.is_some() {} })
             .await;
-    let (edge, client) = edge_before(silent.url(), "response_timeout = \"300ms\"", &ca);
+    let (edge, client) = edge_with_secrets(silent.url(), "response_timeout = \"300ms\"", &ca);
     send_forwarded(&edge, &client, 504).await;
     clean_log(edge, &["\"status\":504"]).await;
 }

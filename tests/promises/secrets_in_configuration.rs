@@ -2,9 +2,9 @@
 
 use std::{path::Path, process::Output};
 
-use crate::{
-    secrets::{FROM_ENVIRONMENT, FROM_FILE, HEADER_NAME, HEADERS, QUERY, USERINFO, clean, edge_before},
-    support::{Ca, program},
+use crate::support::{
+    Ca, program,
+    secrets::{FROM_ENVIRONMENT, FROM_FILE, HEADER_NAME, HEADERS, QUERY, USERINFO, clean, edge_with_secrets},
 };
 
 /// Runs a command on a configuration, and returns its output.
@@ -23,7 +23,7 @@ fn command(name: &str, config: &Path) -> (Output, String) {
 
 #[tokio::test]
 async fn check_and_a_failed_run_print_no_secret() {
-    let (edge, _) = edge_before("http://127.0.0.1:9", "", &Ca::new("Upstream CA"));
+    let (edge, _) = edge_with_secrets("http://127.0.0.1:9", "", &Ca::new("Upstream CA"));
     let folder = edge.folder.path();
     let text = std::fs::read_to_string(folder.join("edge.toml")).unwrap();
     let config = folder.join("changed.toml");

@@ -2,10 +2,7 @@
 
 use std::process::Stdio;
 
-use crate::{
-    drain::Held,
-    support::{Client, EdgeBuilder, Upstream, program, with_client},
-};
+use crate::support::{Client, EdgeBuilder, Held, Upstream, program, with_client};
 
 #[tokio::test]
 async fn signals_of_other_servers_do_not_stop_the_edge() {

@@ -1,16 +1,19 @@
-//! Parts for the promises: certificates, the edge's process, upstreams, clients.
+//! Helpers of the promises, with those of `testkit`: the edge with its configuration, and clients and upstreams of a special kind.
 
 pub mod admin;
 pub mod bodies;
 pub mod command;
 pub mod edge;
 pub mod frames;
+pub mod held;
 pub mod http2;
 pub mod openssl;
+pub mod secrets;
 pub mod test_process;
 pub mod verdict;
 
 pub use edge::{Edge, EdgeBuilder, edge_before, program, with_client};
+pub use held::Held;
 pub use testkit::{
     Ca, Credentials, DOMAIN, PATIENCE, certificates,
     client::{self, Answer, Client, Connection},
