@@ -1,4 +1,4 @@
-//! The figures as bars, in SVG.
+//! A bar chart of the figures, in SVG.
 
 use std::fmt::Write as _;
 
@@ -8,8 +8,8 @@ const BAR: usize = 18;
 const LEFT: usize = 130;
 const LONGEST: f64 = 480.0;
 
-/// Draws the rows of these tables, one below the other: a bar a contender, the longest of the row all the way, the first contender
-/// in a colour of its own; a dash where there is no figure.
+/// Draws the rows of these tables one below the other, with one bar per contender, scaled to the longest of the row. The first
+/// contender has its own colour; a contender without a figure has a dash.
 pub fn svg(tables: &[Table]) -> String {
     let mut body = String::new();
     let mut y = 20;

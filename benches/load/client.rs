@@ -28,7 +28,7 @@ use super::{
 /// How clients connect.
 #[derive(Clone, Copy, Debug)]
 pub struct Kind {
-    /// The only key-exchange group that is offered, so that nobody is charged for another's choice.
+    /// The only key-exchange group that is offered, so that all contenders use the same.
     pub group: &'static dyn SupportedKxGroup,
     /// Whether sessions are resumed.
     pub resumes: bool,
@@ -83,7 +83,7 @@ impl Client {
         self.tls.tcp().await
     }
 
-    /// A connection of HTTP/1.1, and whether its session was resumed.
+    /// An HTTP/1.1 connection, and whether its session was resumed.
     pub async fn http1(&self) -> Outcome<(Http1, bool)> {
         let tls = self.connect().await?;
         let resumed = tls.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
@@ -93,7 +93,7 @@ impl Client {
         Ok((Http1 { sender, driver, probe: self.probe }, resumed))
     }
 
-    /// A connection of HTTP/2.
+    /// An HTTP/2 connection.
     pub async fn http2(&self) -> Outcome<Http2> {
         let tls = self.connect().await?;
         let (sender, connection) = http2::Builder::new(LocalExecutor)
@@ -105,7 +105,7 @@ impl Client {
     }
 }
 
-/// Spawns on the thread that it is on.
+/// Spawns on the current thread.
 #[derive(Clone, Copy, Debug)]
 pub struct LocalExecutor;
 
@@ -115,7 +115,7 @@ impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
     }
 }
 
-/// One connection of HTTP/1.1.
+/// An HTTP/1.1 connection.
 pub struct Http1 {
     sender: http1::SendRequest<Full<Bytes>>,
     driver: tokio::task::JoinHandle<()>,
@@ -123,21 +123,21 @@ pub struct Http1 {
 }
 
 impl Http1 {
-    /// Asks for a token.
+    /// Requests a token.
     pub async fn token(&mut self) -> Outcome<()> {
-        self.sender.ready().await.map_err(|error| format!("no connection any more: {error}"))?;
+        self.sender.ready().await.map_err(|error| format!("the connection is closed: {error}"))?;
         let response = self.sender.send_request(request(PATH, self.probe)).await;
         finish(response).await
     }
 
-    /// Closes it, and waits until it is closed.
+    /// Closes the connection, and waits until it is closed.
     pub async fn close(self) {
         drop(self.sender);
         let _ = self.driver.await;
     }
 }
 
-/// One connection of HTTP/2, which carries many requests at once.
+/// An HTTP/2 connection, which carries concurrent requests.
 #[derive(Clone)]
 pub struct Http2 {
     sender: http2::SendRequest<Full<Bytes>>,
@@ -145,9 +145,9 @@ pub struct Http2 {
 }
 
 impl Http2 {
-    /// Asks for a token.
+    /// Requests a token.
     pub async fn token(&mut self) -> Outcome<()> {
-        self.sender.ready().await.map_err(|error| format!("no connection any more: {error}"))?;
+        self.sender.ready().await.map_err(|error| format!("the connection is closed: {error}"))?;
         let uri = format!("https://{DOMAIN}{PATH}");
         let response = self.sender.send_request(request(&uri, self.probe)).await;
         finish(response).await
@@ -160,7 +160,7 @@ fn request(uri: &str, probe: bool) -> Request<Full<Bytes>> {
         .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
         .header(header::ACCEPT, "application/json")
         .header(header::USER_AGENT, "load/1.0");
-    // In HTTP/2 the target has it.
+    // In HTTP/2 the target contains it.
     if uri.starts_with('/') {
         request = request.header(header::HOST, DOMAIN);
     }
@@ -171,9 +171,10 @@ fn request(uri: &str, probe: bool) -> Request<Full<Bytes>> {
 }
 
 async fn finish(response: hyper::Result<http::Response<hyper::body::Incoming>>) -> Outcome<()> {
-    let response = response.map_err(|error| format!("no answer: {error}"))?;
+    let response = response.map_err(|error| format!("no response: {error}"))?;
     let status = response.status();
-    let body = response.into_body().collect().await.map_err(|error| format!("half an answer: {error}"))?;
+    let body =
+        response.into_body().collect().await.map_err(|error| format!("incomplete response: {error}"))?;
     if status == StatusCode::OK {
         return Ok(());
     }

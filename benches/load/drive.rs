@@ -1,4 +1,4 @@
-//! The load itself: closed loops, idle connections. What the proxy spent for it.
+//! The load in closed loops and idle connections, and what it costs the proxy.
 
 use std::{
     cell::{Cell, RefCell},
@@ -8,51 +8,21 @@ use std::{
 
 use tokio::task::JoinSet;
 
-use super::{client::Client, options::Sizes, outcome::Outcome, process::Tree, rows::Row, running::once};
+use super::{
+    client::Client,
+    outcome::Outcome,
+    process::Tree,
+    rows::Row,
+    running::once,
+    sample::{Sample, Sizes},
+};
 
-/// Before anything is counted.
+/// The time before measurement begins.
 const WARM_UP: Duration = Duration::from_millis(100);
-/// Handshakes under way at once.
+/// Concurrent handshakes.
 const HANDSHAKES: usize = 8;
-/// Streams at once on each connection of [`Row::Http2Streams`], and how many connections.
+/// Concurrent streams per connection of [`Row::Http2Streams`], and the number of connections.
 const STREAMS: (usize, usize) = (32, 4);
-
-/// What was measured of one row and contender.
-#[derive(Clone, Copy, Debug)]
-pub struct Sample {
-    /// In the row's unit.
-    pub figure: f64,
-    /// Operations in a second.
-    pub rate: f64,
-    /// Operations that were measured.
-    pub count: u64,
-    /// Of a latency, whose figure is the 99th percentile: the 50th, in microseconds.
-    pub median: Option<f64>,
-    /// Why the figure holds delays that are not the proxy's.
-    pub caveat: Option<&'static str>,
-}
-
-impl Sample {
-    const fn new(figure: f64, rate: f64, count: u64) -> Self {
-        Self { figure, rate, count, median: None, caveat: None }
-    }
-
-    /// Of latencies at a rate.
-    pub fn of_latencies(
-        mut latencies: Vec<Duration>,
-        rate: u32,
-        caveat: Option<&'static str>,
-    ) -> Outcome<Self> {
-        latencies.sort_unstable();
-        let percentile = |percent: usize| {
-            let latency: &Duration =
-                latencies.get(latencies.len() * percent / 100).ok_or("not one request")?;
-            Outcome::Ok(latency.as_secs_f64() * 1e6)
-        };
-        let (median, p99) = (percentile(50)?, percentile(99)?);
-        Ok(Self { median: Some(median), caveat, ..Self::new(p99, f64::from(rate), latencies.len() as u64) })
-    }
-}
 
 /// Shared by the tasks of a closed loop.
 #[derive(Default)]
@@ -108,7 +78,7 @@ async fn closed_loop(row: Row, client: &Client, tree: Tree, sizes: &Sizes) -> Ou
         _ => {
             for _ in 0..HANDSHAKES {
                 let (state, client) = (Rc::clone(&state), client.clone());
-                // Each has tickets of its own, the first of them before anything is counted.
+                // Each has its own tickets, and gets the first before measurement begins.
                 let client = if row == Row::Resumed { client.apart() } else { client };
                 if row == Row::Resumed {
                     once(&client).await?;
@@ -129,7 +99,7 @@ async fn closed_loop(row: Row, client: &Client, tree: Tree, sizes: &Sizes) -> Ou
         return Err(failure);
     }
     if count == 0 {
-        return Err("not one operation in the time".to_owned());
+        return Err("no operation within the time".to_owned());
     }
     #[allow(clippy::cast_precision_loss)]
     let per = |seconds: f64| seconds / count as f64;
@@ -146,9 +116,9 @@ async fn handshake(client: &Client, resumes: bool) -> Outcome<()> {
     answer
 }
 
-/// Opens connections, asks once on each, and leaves them open.
+/// Opens connections, sends one request on each, and leaves them open.
 async fn idle(client: &Client, tree: Tree, sizes: &Sizes) -> Outcome<Sample> {
-    // What the first connections bring into memory is not theirs.
+    // The first connections allocate memory that later ones share.
     for _ in 0..HANDSHAKES {
         once(client).await?;
     }
@@ -170,11 +140,11 @@ async fn idle(client: &Client, tree: Tree, sizes: &Sizes) -> Outcome<Sample> {
         outcome?;
     }
     let time = begin.elapsed();
-    // Whatever is given back a moment later is given back.
+    // Memory that is freed shortly after a request does not count.
     tokio::time::sleep(Duration::from_secs(1)).await;
     let after = tree.memory();
     let mut open = open.take();
-    // All of them are still there.
+    // They are still open.
     if let Some(connection) = open.first_mut() {
         connection.token().await?;
     }

@@ -1,4 +1,4 @@
-//! The edge, with all that it does by default.
+//! The edge with its default settings.
 
 use std::{fmt::Write as _, fs, io, path::PathBuf, process::Command};
 
@@ -14,24 +14,24 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_mtls-edge");
 pub struct Edge {
     /// Its binary.
     pub program: PathBuf,
-    /// As it stands in the table.
+    /// The name in the table.
     pub name: &'static str,
-    /// Threads that serve.
+    /// The number of workers.
     pub workers: usize,
-    /// How many applications are registered.
+    /// The number of registered applications.
     pub applications: usize,
     /// Where it forwards to.
     pub origin: Origin,
 }
 
-/// One of the ways in which the upstream can be called.
+/// How the edge calls the upstream.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 pub enum Origin {
-    /// As peers call it.
+    /// HTTP/1.1 without TLS, as peers do.
     Plain,
-    /// Over TLS.
+    /// HTTP/1.1 over TLS.
     Tls,
-    /// Over TLS, by HTTP/2.
+    /// HTTP/2 over TLS.
     TlsHttp2,
 }
 
@@ -48,7 +48,7 @@ impl Default for Edge {
 }
 
 impl Edge {
-    /// The application that calls, as its peers know it: by CA and subject; then others, of two credentials each.
+    /// The application that sends the load, registered by subject; then others with two credentials each.
     fn registry(&self) -> String {
         let mut text = format!(
             "[[application]]\nclient_id = \"{CLIENT_ID}\"\nauth_method = \"tls_client_auth\"\n\
@@ -77,7 +77,7 @@ impl Contender for Edge {
     }
 
     fn command(&self, job: &Job<'_>) -> io::Result<Command> {
-        // Only what the load needs is not the default: more connections, and none of them closed while it is idle.
+        // Only what the load needs differs from the defaults: more connections, which are not closed while they are idle.
         fs::write(job.folder.join("upstream-ca.pem"), &job.origins.ca)?;
         let upstream = match self.origin {
             Origin::Plain => format!("urls = [\"http://{}\"]", job.origins.plain),
@@ -103,7 +103,7 @@ impl Contender for Edge {
         fs::write(job.folder.join("applications.toml"), self.registry())?;
         let file = job.folder.join("edge.toml");
         fs::write(&file, config("connections_per_address = 20000\n"))?;
-        // An earlier build does not know the key, nor the bound.
+        // An earlier build knows neither the key nor the limit.
         let check = Command::new(&self.program).args(["check", "--config"]).arg(&file).output()?;
         if String::from_utf8_lossy(&check.stderr).contains("connections_per_address") {
             fs::write(&file, config(""))?;
@@ -115,7 +115,7 @@ impl Contender for Edge {
     }
 
     fn certificate_header(&self) -> &'static str {
-        // Of the profile that is the default, auth0.
+        // Of the default profile, auth0.
         "client-certificate"
     }
 

@@ -1,15 +1,15 @@
-//! Runs every row on every contender, side by side and in turns, and tells what came out.
+//! Measures every row on every contender, in turns.
 //!
-//! Contenders have one core, the load generator and the upstream another where there is one, so that nobody is measured with the
-//! generator's caches. Many short rounds: what a shared machine gives drifts within seconds.
+//! Contenders run on one core, and the load generator and the upstream on another if there is one, so that no contender shares the
+//! generator's caches. Rounds are many and short: the speed of a shared machine drifts within seconds.
 
+pub mod baseline;
 pub mod certificates;
 pub mod chart;
 pub mod client;
 pub mod contender;
 pub mod drive;
 pub mod edge;
-pub mod floor;
 pub mod options;
 pub mod outcome;
 pub mod paced;
@@ -17,12 +17,14 @@ pub mod process;
 pub mod progress;
 pub mod rows;
 pub mod running;
+pub mod sample;
 pub mod steady;
 pub mod table;
 pub mod upstream;
 
 use std::{
     collections::HashMap,
+    path::Path,
     process::{Command, ExitCode},
 };
 
@@ -42,14 +44,14 @@ use steady::Steady;
 use table::{Measured, Table};
 use upstream::Upstream;
 
-/// Handshakes from which a floor is taken.
-const FLOOR: usize = 500;
+/// Handshakes per baseline.
+const BASELINE: usize = 500;
 
-/// Measures these rows of these contenders. The first contender is the one that others are compared with.
+/// Measures these rows of these contenders. The others are compared with the first contender.
 ///
 /// # Errors
 ///
-/// A contender that does not start, or does not do the job. One that fails in a row only has no figure there, and a note.
+/// A contender that does not start, or does not do the job. One that fails in a single row has no figure there, but a note.
 pub fn run(
     title: &str,
     contenders: &[Box<dyn Contender>],
@@ -75,7 +77,7 @@ pub fn run(
     })
 }
 
-/// Reads the command line, measures, and tells what went wrong. To be called first.
+/// Reads the command line, measures, and prints errors. Must be called first.
 pub fn main(measure: fn(&Options) -> Outcome<()>) -> ExitCode {
     let options = Options::read();
     take_core();
@@ -88,14 +90,32 @@ pub fn main(measure: fn(&Options) -> Outcome<()>) -> ExitCode {
     }
 }
 
-/// The generator keeps to the first core. Must be called before any thread is started.
+/// Pins this process to the first core. Must be called before any thread is started.
 pub fn take_core() {
     let cores = cores();
     if cores.len() > 1 {
         let id = std::process::id().to_string();
         let pinned = Command::new("taskset").args(["-p", "-c", &cores[0], &id]).output();
-        assert!(pinned.is_ok_and(|output| output.status.success()), "taskset (util-linux) can't pin");
+        assert!(pinned.is_ok_and(|output| output.status.success()), "taskset (util-linux) cannot pin");
     }
+}
+
+/// Writes the files that the options ask for.
+///
+/// # Errors
+///
+/// A file that cannot be written.
+pub fn write_files(options: &Options, tables: &[Table]) -> Outcome<()> {
+    let write = |file: &Path, text: String| {
+        std::fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))
+    };
+    if let Some(file) = &options.json {
+        write(file, format!("{:#}\n", table::json(tables)))?;
+    }
+    if let Some(file) = &options.svg {
+        write(file, chart::svg(tables))?;
+    }
+    Ok(())
 }
 
 /// The cores of this machine.
@@ -160,15 +180,16 @@ impl<'a> Run<'a> {
 
     async fn row(&mut self, row: Row) -> Outcome<Measured> {
         let (sizes, certificates) = (self.options.sizes(), &self.certificates[&row.keys()]);
-        let floor = row.has_floor().then(|| floor::floor(certificates, row.kind(), FLOOR));
-        let mut measured = Measured::new(row, floor, &self.contenders);
+        let baseline =
+            row.has_baseline().then(|| baseline::handshake_time(certificates, row.kind(), BASELINE));
+        let mut measured = Measured::new(row, baseline, &self.contenders);
         if row == Row::Paced {
             for round in 0..self.options.rounds {
                 self.paced_round(round, &mut measured).await;
             }
             return Ok(measured);
         }
-        // A process that has held connections before would show less for new ones.
+        // A process that has had connections before would need less memory for new ones.
         let rounds = if row == Row::Idle { 1 } else { self.options.rounds };
         for round in 0..rounds {
             for turn in 0..self.contenders.len() {
@@ -190,7 +211,7 @@ impl<'a> Run<'a> {
         Ok(measured)
     }
 
-    /// One round of latencies at a fixed rate: many short turns.
+    /// One round of latencies at a fixed rate, in many short turns.
     async fn paced_round(&mut self, round: usize, measured: &mut Measured) {
         let (row, sizes) = (measured.row, self.options.sizes());
         let certificates = &self.certificates[&row.keys()];

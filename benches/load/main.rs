@@ -1,6 +1,6 @@
-//! Load on the edge, from end to end: `cargo bench --bench load`. Prints figures, asserts none.
+//! Load on the edge, end to end: `cargo bench --bench load`. Prints figures, and asserts none.
 //!
-//! Starts an upstream, the edge and clients with real mutual TLS. `-- --help` lists what can be asked for.
+//! Starts an upstream, the edge and clients with mutual TLS. `-- --help` lists the options.
 
 #![allow(
     unreachable_pub,
@@ -11,7 +11,7 @@
     clippy::panic
 )]
 
-// By its path, so that its modules are found from here as from `benches/peers`.
+// By its path, so that its modules are found from here and from `benches/peers`.
 #[allow(dead_code, reason = "each bench uses a part of it")]
 #[path = "harness.rs"]
 mod harness;
@@ -31,5 +31,5 @@ fn measure(options: &Options) -> Result<(), String> {
 
     let scaled = scale::measure(options)?;
     println!("{scaled}");
-    options.keep(&[table, scaled])
+    harness::write_files(options, &[table, scaled])
 }

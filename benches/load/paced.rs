@@ -1,7 +1,7 @@
-//! Requests at a fixed rate, whatever becomes of those before.
+//! Requests at a fixed rate, however late the responses.
 //!
-//! What a shared machine gives drifts by a third within seconds. So contenders take turns of a tenth of a second, with their
-//! connections open all the while, and what a round of many turns gives is put together.
+//! The speed of a shared machine drifts by a third within seconds. So contenders take turns of a tenth of a second, with their
+//! connections open throughout, and the latencies of a round of many turns are combined.
 
 use std::{
     thread,
@@ -15,19 +15,18 @@ use tokio::{
 
 use super::{
     client::{Client, Http1},
-    drive::Sample,
-    options::Sizes,
     outcome::Outcome,
     process::Tree,
+    sample::{Sample, Sizes},
     steady::Steady,
 };
 
-/// A turn is that part of a second in which the requests that count leave.
-const TURNS_A_SECOND: u32 = 10;
-/// How many times as long as of other rows a round is: a percentile of the slowest takes many more to settle than a sum.
+/// Turns per second: measured requests are sent during one turn.
+const TURNS_PER_SECOND: u32 = 10;
+/// How many times longer a round is than in other rows: a high percentile needs many more requests than a sum.
 const TIMES: u32 = 5;
 
-/// A contender's connections, closed when dropped, and what was measured of it in a round.
+/// A contender's connections, closed when dropped, and the latencies of a round.
 pub struct Paced {
     contender: Tree,
     rate: u32,
@@ -37,22 +36,26 @@ pub struct Paced {
     caveat: Option<&'static str>,
 }
 
-/// A request that is to leave.
+/// A request to be sent.
 struct Request {
-    /// From then on its latency counts.
+    /// When it is due: its latency is measured from then.
     due: Instant,
-    /// Where the latency is told, if it counts.
+    /// Where the latency is sent, if it is measured.
     answer: Option<UnboundedSender<Duration>>,
 }
 
-/// The turns of a contender in a round.
+/// The number of turns of a contender in a round.
 pub fn turns(sizes: &Sizes) -> u32 {
-    let turns = (sizes.time * TIMES).as_millis() * u128::from(TURNS_A_SECOND) / 1000;
+    let turns = (sizes.time * TIMES).as_millis() * u128::from(TURNS_PER_SECOND) / 1000;
     u32::try_from(turns).unwrap_or(u32::MAX).max(1)
 }
 
 impl Paced {
-    /// Opens connections, and asks once on each.
+    /// Opens connections, and sends one request on each.
+    ///
+    /// # Errors
+    ///
+    /// A connection or request that fails.
     pub async fn open(client: &Client, contender: Tree, sizes: &Sizes) -> Outcome<Self> {
         let (mut queues, mut tasks) = (Vec::new(), JoinSet::new());
         for _ in 0..sizes.connections {
@@ -65,8 +68,8 @@ impl Paced {
         Ok(Self { contender, rate: sizes.rate, queues, tasks, latencies: Ok(Vec::new()), caveat: None })
     }
 
-    /// Its turn, the `number`th. One request on each connection goes before those that count: what it takes to begin again is not
-    /// measured.
+    /// Its turn, the `number`th. One request on each connection is sent before the measured ones, so that the cost of starting again is
+    /// not measured.
     pub async fn turn(&mut self, steady: &Steady, number: u32) {
         let Ok(latencies) = &mut self.latencies else { return };
         let turn = steady.turn(self.contender);
@@ -80,14 +83,18 @@ impl Paced {
         if pacer.join().is_err() {
             self.latencies = Err("the pacer panicked".to_owned());
         }
-        // A connection's task ends early only where something went wrong.
+        // A connection's task ends early only after a failure.
         if let Some(ended) = self.tasks.try_join_next() {
             let failure = ended.map_err(|error| error.to_string()).and_then(|outcome| outcome);
             self.latencies = Err(failure.err().unwrap_or_else(|| "a connection ended".to_owned()));
         }
     }
 
-    /// What was measured.
+    /// The percentiles of the round.
+    ///
+    /// # Errors
+    ///
+    /// A connection that has failed.
     pub fn sample(self) -> Outcome<Sample> {
         Sample::of_latencies(self.latencies?, self.rate, self.caveat)
     }
@@ -105,16 +112,16 @@ async fn serve(mut connection: Http1, mut requests: UnboundedReceiver<Request>) 
     Ok(())
 }
 
-/// Lets the requests of a turn leave, each connection's in turn. A thread wakes in time to some ten microseconds; the runtime's own
-/// timers to a millisecond.
+/// Sends the requests of a turn, over one connection after the other. A thread wakes within some ten microseconds of its time; the
+/// runtime's timers within a millisecond.
 fn pace(queues: &[UnboundedSender<Request>], number: u32, rate: u32, answer: &UnboundedSender<Duration>) {
     let before = u32::try_from(queues.len()).unwrap_or(u32::MAX);
-    let all = before.saturating_add(rate.div_ceil(TURNS_A_SECOND));
+    let all = before.saturating_add(rate.div_ceil(TURNS_PER_SECOND));
     let begin = Instant::now();
     for (place, queue) in (0..all).zip(queues.iter().cycle()) {
         let slots = f64::from(place) + within_slot(number.wrapping_mul(all).wrapping_add(place));
         let due = begin + Duration::from_secs_f64(slots / f64::from(rate));
-        #[allow(clippy::disallowed_methods, reason = "a thread of its own")]
+        #[allow(clippy::disallowed_methods, reason = "its own thread")]
         thread::sleep(due.saturating_duration_since(Instant::now()));
         let answer = (place >= before).then(|| answer.clone());
         if queue.send(Request { due, answer }).is_err() {
@@ -123,9 +130,9 @@ fn pace(queues: &[UnboundedSender<Request>], number: u32, rate: u32, answer: &Un
     }
 }
 
-/// The part of its slot after which a request leaves: another one for each, so that requests don't keep step with what a machine
-/// does every few milliseconds, which would hit every twentieth request of one turn and none of the next. By the golden ratio,
-/// parts are spread evenly and two requests keep six tenths of a slot between them.
+/// The fraction of its time slot after which a request is sent. It differs for each, so that requests do not synchronize with what a
+/// machine does every few milliseconds, which would delay every twentieth request of one turn and none of the next. Multiples of the
+/// golden ratio are spread evenly, and keep consecutive requests six tenths of a slot apart.
 fn within_slot(number: u32) -> f64 {
     (f64::from(number) * 0.618_033_988_749_895).fract()
 }

@@ -1,4 +1,4 @@
-//! What the kernel says of a process and all that it started: CPU time and memory.
+//! CPU time and memory of a process and its descendants, as the kernel reports them.
 
 use std::{fs, time::Duration};
 
@@ -7,8 +7,8 @@ use std::{fs, time::Duration};
 pub struct Tree(pub u32);
 
 impl Tree {
-    /// User and system time of all its threads so far, by the scheduler's account in nanoseconds. A thread that has ended counts
-    /// no more: none of the contenders ends any while it is measured.
+    /// User and system time of all threads so far, as the scheduler counts it, in nanoseconds. Threads that have ended are not
+    /// counted: no contender ends threads while it is measured.
     pub fn cpu(self) -> Duration {
         let tasks = self.processes().into_iter().flat_map(|process| {
             let tasks = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten();
@@ -17,7 +17,7 @@ impl Tree {
         tasks.map(|task| on_cpu(&fs::read_to_string(task.join("schedstat")).unwrap_or_default())).sum()
     }
 
-    /// Resident memory in bytes; what processes share counts once.
+    /// Resident memory in bytes. Shared memory is counted once.
     pub fn memory(self) -> u64 {
         let sizes = self.processes().into_iter().filter_map(|process| {
             let text = fs::read_to_string(format!("/proc/{process}/smaps_rollup")).ok()?;
@@ -27,7 +27,7 @@ impl Tree {
         sizes.sum::<u64>() * 1024
     }
 
-    /// The most resident memory since [`Self::forget_peak`], in bytes, of all processes together.
+    /// The peak of resident memory since [`Self::forget_peak`], in bytes, of all processes.
     pub fn peak(self) -> u64 {
         let sizes = self.processes().into_iter().filter_map(|process| {
             let text = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
@@ -37,14 +37,14 @@ impl Tree {
         sizes.sum::<u64>() * 1024
     }
 
-    /// Lets the peak begin at what is resident now.
+    /// Resets the peak to what is resident now.
     pub fn forget_peak(self) {
         for process in self.processes() {
             let _ = fs::write(format!("/proc/{process}/clear_refs"), "5");
         }
     }
 
-    /// The ids of all of them.
+    /// The ids of all processes.
     pub fn processes(self) -> Vec<u32> {
         let mut found = vec![self.0];
         let mut next = 0;
@@ -61,7 +61,7 @@ impl Tree {
     }
 }
 
-/// The first figure of `schedstat`: nanoseconds on a CPU.
+/// The first field of `schedstat`: nanoseconds on a CPU.
 fn on_cpu(schedstat: &str) -> Duration {
     let nanos = schedstat.split(' ').next().and_then(|nanos| nanos.parse().ok());
     Duration::from_nanos(nanos.unwrap_or_default())

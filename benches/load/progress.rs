@@ -1,8 +1,8 @@
-//! What is being measured now, on the terminal; on anything else nothing but what fails.
+//! Progress on a terminal. Nothing is printed to anything else.
 
 use std::{io::IsTerminal, time::Instant};
 
-/// Steps done of all.
+/// How many steps are done.
 #[derive(Debug)]
 pub struct Progress {
     done: usize,
@@ -12,24 +12,24 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// None of so many done.
+    /// Progress of this many steps.
     pub fn new(all: usize) -> Self {
         Self { done: 0, all, begin: Instant::now(), shows: std::io::stderr().is_terminal() }
     }
 
-    /// The next step begins.
+    /// Begins the next step.
     pub fn step(&mut self, row: &str, contender: &str) {
         self.done += 1;
         let seconds = self.begin.elapsed().as_secs();
         self.say(&format!("{}/{} after {seconds} s: {row}: {contender}", self.done, self.all));
     }
 
-    /// So many steps are not needed.
+    /// Skips this many steps.
     pub fn skip(&mut self, steps: usize) {
         self.done += steps;
     }
 
-    /// One line that takes the place of the last.
+    /// Replaces the last line.
     pub fn say(&self, line: &str) {
         if self.shows {
             eprint!("\r\x1b[K{line}");

@@ -1,45 +1,45 @@
-//! What is measured: one row of the table each.
+//! The rows of the table.
 
 use rustls::crypto::{SupportedKxGroup, aws_lc_rs::kx_group};
 
 use super::{certificates::Keys, client::Kind};
 
-/// A row.
+/// What is measured: one row of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Row {
     /// A full TLS 1.3 handshake, P-256 on both sides, then one request.
     Full,
-    /// The same, RSA-2048 on both sides.
+    /// A full TLS 1.3 handshake, RSA-2048 on both sides, then one request.
     FullRsa,
-    /// The same as `full`, with X25519MLKEM768.
+    /// A full TLS 1.3 handshake, P-256, with X25519MLKEM768.
     FullPq,
     /// A resumed TLS 1.3 handshake, then one request.
     Resumed,
     /// Requests one after the other on kept HTTP/1.1 connections.
     Kept,
-    /// Requests one after the other on HTTP/2 connections, a stream at a time on each.
+    /// Requests one after the other on HTTP/2 connections, one stream at a time on each.
     Http2,
-    /// Requests on few HTTP/2 connections of many streams.
+    /// Requests on few HTTP/2 connections with many streams.
     Http2Streams,
     /// Requests at a fixed rate over kept HTTP/1.1 connections, however late the answers.
     Paced,
-    /// Connections that are open and idle after one request.
+    /// Memory of connections that are idle after one request.
     Idle,
 }
 
-/// In what a row's figure is.
+/// The unit of a row's figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
-    /// CPU of the proxy for one operation.
+    /// CPU time of the proxy per operation.
     Microseconds,
     /// The 99th percentile of latencies.
     Latency,
-    /// Memory of the proxy for one connection.
+    /// Memory of the proxy per connection.
     Kilobytes,
 }
 
 impl Unit {
-    /// As it is written behind the figure.
+    /// The text after the figure.
     pub const fn suffix(self) -> &'static str {
         match self {
             Self::Microseconds | Self::Latency => "us",
@@ -49,7 +49,7 @@ impl Unit {
 }
 
 impl Row {
-    /// As it stands in the table.
+    /// The title in the table.
     pub const fn title(self) -> &'static str {
         match self {
             Self::Full => "full handshake, P-256, + request",
@@ -64,7 +64,7 @@ impl Row {
         }
     }
 
-    /// Of its figure.
+    /// The unit of its figure.
     pub const fn unit(self) -> Unit {
         match self {
             Self::Paced => Unit::Latency,
@@ -73,7 +73,7 @@ impl Row {
         }
     }
 
-    /// The keys of the certificates.
+    /// The kind of the certificates' keys.
     pub fn keys(self) -> Keys {
         if self == Self::FullRsa { Keys::Rsa2048 } else { Keys::P256 }
     }
@@ -89,8 +89,8 @@ impl Row {
         }
     }
 
-    /// Whether rustls' own handshake is its floor.
-    pub fn has_floor(self) -> bool {
+    /// Whether it is a handshake, which has a rustls baseline.
+    pub fn has_baseline(self) -> bool {
         matches!(self, Self::Full | Self::FullRsa | Self::FullPq | Self::Resumed)
     }
 }

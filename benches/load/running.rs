@@ -1,4 +1,6 @@
-//! A contender while it runs, and whether it does its job.
+//! A running contender, and whether it does its job.
+//!
+//! It is not `testkit::Edge`, since peers do not log an address when they are ready: a request that is answered is the sign.
 
 use std::{
     fs::{self, File},
@@ -24,21 +26,25 @@ use super::{
     upstream::Upstream,
 };
 
-/// How long a contender may take to serve, and to end.
+/// The longest time for a start, and for an end.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A contender that serves; ended when dropped.
+/// A running contender. It is ended when dropped.
 pub struct Running {
     child: Child,
     folder: TempDir,
-    /// What it prints: in a folder of its own, since the edge watches its configuration's.
+    /// The folder of its output; not the configuration's, which the edge watches.
     output: TempDir,
     /// Where it listens.
     pub address: SocketAddr,
 }
 
 impl Running {
-    /// Starts it on these cores, and waits until it lets a client in.
+    /// Starts it on these cores, and waits until it serves a client.
+    ///
+    /// # Errors
+    ///
+    /// It does not serve in time.
     pub async fn start(
         contender: &dyn Contender,
         certificates: &Certificates,
@@ -74,7 +80,7 @@ impl Running {
         }
     }
 
-    /// Its processes.
+    /// Its process and descendants.
     pub fn tree(&self) -> Tree {
         Tree(self.child.id())
     }
@@ -84,18 +90,22 @@ impl Running {
         self.folder.path()
     }
 
-    /// How many octets it has printed.
+    /// The number of bytes that it has printed.
     pub fn printed(&self) -> u64 {
         fs::metadata(self.output.path().join("log")).map_or(0, |log| log.len())
     }
 
-    /// Ends it at once: one that is busy would not heed the signal of an ordinary end.
+    /// Kills it: a busy one would not honour SIGTERM in time.
     pub fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 
-    /// Whether it passes the client's certificate on in its header, and refuses who has none or another CA's.
+    /// Whether it passes the client's certificate on in its header, and refuses clients without one or with another CA's.
+    ///
+    /// # Errors
+    ///
+    /// It does not.
     pub async fn check(
         &self,
         contender: &dyn Contender,
@@ -118,14 +128,14 @@ impl Running {
                     return Err(format!("the certificate does not arrive in {header}: {answer:?}, {seen:?}"));
                 }
                 if !is_welcome && (answer.is_ok() || seen.is_some()) {
-                    return Err("it lets in who has no certificate, or another CA's".to_owned());
+                    return Err("it serves clients without a certificate, or with another CA's".to_owned());
                 }
             }
         }
         Ok(())
     }
 
-    /// The end of what it wrote.
+    /// The last lines of its logs.
     fn logs(&self) -> String {
         let folders = [&self.output, &self.folder].map(|folder| fs::read_dir(folder.path()));
         let files = folders.into_iter().flatten().flatten().filter_map(Result::ok);
@@ -148,13 +158,13 @@ impl Drop for Running {
                 let _ = self.child.wait();
                 return;
             }
-            #[allow(clippy::disallowed_methods, reason = "nothing else goes on")]
+            #[allow(clippy::disallowed_methods, reason = "nothing else runs on this thread")]
             thread::sleep(Duration::from_millis(20));
         }
     }
 }
 
-/// One request on a connection of its own.
+/// Sends one request on a new connection.
 pub async fn once(client: &Client) -> Outcome<()> {
     let (mut connection, _) = client.http1().await?;
     let answer = connection.token().await;
@@ -166,7 +176,7 @@ async fn once_http2(client: &Client) -> Outcome<()> {
     client.http2().await?.token().await
 }
 
-/// Each profile encodes the certificate in its own way; in all of them the base64 of the DER is there in the end.
+/// Whether a header contains the certificate. Each profile encodes it in its own way, but all contain the base64 of the DER.
 fn passes_on(headers: &HeaderMap, name: &str, certificate: &[u8]) -> bool {
     let Some(value) = headers.get(name) else { return false };
     let decoded: Vec<u8> = percent_decode(value.as_bytes()).collect();
@@ -179,7 +189,7 @@ pub fn free() -> io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }
 
-/// The same command on these cores, with its output in a file.
+/// The same command, pinned to these cores, with its output in a file.
 fn on_cores(command: &Command, cores: &str, log: File) -> io::Result<Command> {
     let mut pinned = Command::new("taskset");
     pinned.args(["-c", cores]).arg(command.get_program()).args(command.get_args());

@@ -1,4 +1,4 @@
-//! What more workers, more applications and an upstream over TLS change.
+//! The cost of more workers, more applications and an upstream over TLS.
 
 use crate::harness::{
     contender::Contender,
@@ -10,8 +10,8 @@ use crate::harness::{
     table::Table,
 };
 
-/// Measures the edge with two workers, with 1,000 and 100,000 applications, and before an upstream over TLS, each beside one worker, ten
-/// applications and an upstream without.
+/// Measures the edge with two workers, with 1,000 and 100,000 applications, and with an upstream over TLS, each beside the edge with
+/// one worker, ten applications and an upstream without TLS.
 ///
 /// # Errors
 ///
@@ -19,7 +19,7 @@ use crate::harness::{
 pub fn measure(options: &Options) -> Outcome<Table> {
     let rows: Vec<Row> =
         options.rows().into_iter().filter(|row| matches!(row, Row::Full | Row::Kept)).collect();
-    // In a test: as many as it has time for.
+    // Fewer in a test, for time.
     let many = if options.test { 2_000 } else { 100_000 };
     let mut edges: Vec<Box<dyn Contender>> = vec![
         Box::new(options.edge()),

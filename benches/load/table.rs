@@ -1,4 +1,4 @@
-//! The figures, as a table and as JSON.
+//! The figures, as a table and in JSON.
 
 use std::fmt;
 
@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::{
     contender::Contender,
-    drive::Sample,
     outcome::Outcome,
     rows::{Row, Unit},
+    sample::Sample,
 };
 
 /// What was measured of one row.
@@ -16,21 +16,21 @@ use super::{
 pub struct Measured {
     /// The row.
     pub row: Row,
-    /// What rustls alone takes, where that is known.
-    pub floor: Option<f64>,
-    /// Place of the first contender that is held against: builds of the edge come before the peers.
-    rivals: usize,
+    /// The rustls baseline, if the row has one.
+    pub baseline: Option<f64>,
+    /// Index of the first peer, which come after the builds of the edge; without peers, of the first other build.
+    first_rival: usize,
     cells: Vec<Result<Vec<Sample>, String>>,
 }
 
 impl Measured {
-    /// Nothing yet.
-    pub fn new(row: Row, floor: Option<f64>, contenders: &[&dyn Contender]) -> Self {
-        let rivals = contenders.iter().position(|contender| contender.is_peer()).unwrap_or(1);
-        Self { row, floor, rivals, cells: vec![Ok(Vec::new()); contenders.len()] }
+    /// A row without samples.
+    pub fn new(row: Row, baseline: Option<f64>, contenders: &[&dyn Contender]) -> Self {
+        let first_rival = contenders.iter().position(|contender| contender.is_peer()).unwrap_or(1);
+        Self { row, baseline, first_rival, cells: vec![Ok(Vec::new()); contenders.len()] }
     }
 
-    /// One round of a contender.
+    /// Adds one round of a contender.
     pub fn add(&mut self, contender: usize, outcome: Outcome<Sample>) {
         match (&mut self.cells[contender], outcome) {
             (Ok(samples), Ok(sample)) => samples.push(sample),
@@ -39,13 +39,13 @@ impl Measured {
         }
     }
 
-    /// Whether a round of this contender went wrong: what it does not offer, it need not be asked for again.
+    /// Whether a round of this contender has failed: further rounds would fail too.
     pub fn has_failed(&self, contender: usize) -> bool {
         self.cells[contender].is_err()
     }
 
-    /// A contender's figure, in the row's unit: the CPU of all rounds over their operations; of memory and latencies, the median of
-    /// the rounds.
+    /// A contender's figure in the row's unit: the CPU time of all rounds per operation, or the median of the rounds for memory and
+    /// latencies.
     pub fn figure(&self, contender: usize) -> Option<f64> {
         if self.row.unit() != Unit::Microseconds {
             return self.median(contender, |sample| Some(sample.figure));
@@ -57,17 +57,17 @@ impl Measured {
         (!samples.is_empty()).then(|| cpu / samples.iter().map(count).sum::<f64>())
     }
 
-    /// The median of a contender's operations in a second.
+    /// The median of a contender's operations per second.
     pub fn rate(&self, contender: usize) -> Option<f64> {
         self.median(contender, |sample| Some(sample.rate))
     }
 
-    /// The median of a contender's median latencies, in microseconds; none of other rows.
-    pub fn median_latency(&self, contender: usize) -> Option<f64> {
+    /// The median of a contender's p50 latencies, in microseconds; none in other rows.
+    pub fn p50_latency(&self, contender: usize) -> Option<f64> {
         self.median(contender, |sample| sample.median)
     }
 
-    /// What any of its figures holds that is not the proxy's.
+    /// What some of its figures include that is not the proxy's.
     pub fn caveat(&self) -> Option<&'static str> {
         self.cells.iter().flatten().flatten().find_map(|sample| sample.caveat)
     }
@@ -80,7 +80,7 @@ impl Measured {
 
     /// The first contender's figure over that of the best peer; where there are none, of the best other build.
     pub fn ratio(&self) -> Option<f64> {
-        let others = (self.rivals..self.cells.len()).filter_map(|index| self.figure(index));
+        let others = (self.first_rival..self.cells.len()).filter_map(|index| self.figure(index));
         Some(self.figure(0)? / others.min_by(f64::total_cmp)?)
     }
 }
@@ -92,34 +92,34 @@ pub struct Table {
     pub title: String,
     /// Names and versions.
     pub contenders: Vec<(&'static str, String)>,
-    /// In order.
+    /// The rows in order.
     pub rows: Vec<Measured>,
 }
 
 const TITLE: usize = 48;
-const WIDTH: usize = 14;
+const WIDTH: usize = 17;
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.title)?;
         let names: Vec<&str> = self.contenders.iter().map(|(_, version)| version.as_str()).collect();
         writeln!(f, "{}\n", names.join(" · "))?;
-        write!(f, "{:<TITLE$}", "CPU of the proxy for one operation")?;
+        write!(f, "{:<TITLE$}", "CPU of the proxy per operation")?;
         for (name, _) in &self.contenders {
             write!(f, "{name:>WIDTH$}")?;
         }
-        writeln!(f, "{:>WIDTH$}{:>WIDTH$}", "to the best", "rustls alone")?;
+        writeln!(f, "{:>WIDTH$}{:>WIDTH$}", "vs. best peer", "rustls baseline")?;
         for row in &self.rows {
             write!(f, "{:<TITLE$}", row.row.title())?;
             for index in 0..self.contenders.len() {
                 write!(f, "{:>WIDTH$}", shown(row.figure(index), row.row))?;
             }
             let ratio = row.ratio().map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"));
-            writeln!(f, "{ratio:>WIDTH$}{:>WIDTH$}", shown(row.floor, row.row))?;
+            writeln!(f, "{ratio:>WIDTH$}{:>WIDTH$}", shown(row.baseline, row.row))?;
         }
-        // What the clients got out of it: they and the upstream have a core of their own, or share those of several workers.
+        // What the clients reached. They and the upstream have a core of their own, or share the cores with several workers.
         for row in self.rows.iter().filter(|row| row.row.unit() == Unit::Microseconds) {
-            write!(f, "{:<TITLE$}", format!("{}, a second", row.row.title()))?;
+            write!(f, "{:<TITLE$}", format!("{}, per second", row.row.title()))?;
             for index in 0..self.contenders.len() {
                 let rate = row.rate(index).map_or_else(|| "-".to_owned(), |rate| format!("{rate:.0}"));
                 write!(f, "{rate:>WIDTH$}")?;
@@ -127,9 +127,9 @@ impl fmt::Display for Table {
             writeln!(f)?;
         }
         for row in self.rows.iter().filter(|row| row.row.unit() == Unit::Latency) {
-            write!(f, "{:<TITLE$}", "the median at the same rate")?;
+            write!(f, "{:<TITLE$}", "p50 latency at the same rate")?;
             for index in 0..self.contenders.len() {
-                write!(f, "{:>WIDTH$}", shown(row.median_latency(index), row.row))?;
+                write!(f, "{:>WIDTH$}", shown(row.p50_latency(index), row.row))?;
             }
             writeln!(f)?;
             if let Some(caveat) = row.caveat() {
@@ -159,7 +159,7 @@ impl Table {
                     Err(error) => json!({ "error": error }),
                     Ok(samples) => json!({
                         "figure": row.figure(index),
-                        "median_latency": row.median_latency(index),
+                        "p50_latency": row.p50_latency(index),
                         "operations_per_second": row.rate(index),
                         "rounds": samples.iter().map(|sample| sample.figure).collect::<Vec<_>>(),
                         "operations": samples.iter().map(|sample| sample.count).sum::<u64>(),
@@ -170,9 +170,9 @@ impl Table {
             json!({
                 "row": row.row.title(),
                 "unit": row.row.unit().suffix(),
-                "to_the_best": row.ratio(),
+                "vs_best_peer": row.ratio(),
                 "caveat": row.caveat(),
-                "rustls_alone": row.floor,
+                "rustls_baseline": row.baseline,
                 "contenders": cells.collect::<serde_json::Map<_, _>>(),
             })
         });
@@ -185,7 +185,7 @@ impl Table {
     }
 }
 
-/// Every sample of these tables.
+/// All samples of these tables, in JSON.
 pub fn json(tables: &[Table]) -> Value {
     json!({ "tables": tables.iter().map(Table::json).collect::<Vec<_>>() })
 }

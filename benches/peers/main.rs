@@ -48,7 +48,7 @@ fn measure(options: &Options) -> Result<(), String> {
     let table =
         harness::run("mtls-edge and its peers, one worker each", &contenders, &options.rows(), options)?;
     println!("{table}");
-    options.keep(&[table])
+    harness::write_files(options, &[table])
 }
 
 /// Where the script installs them: beside what cargo builds.

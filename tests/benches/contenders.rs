@@ -1,4 +1,4 @@
-//! Who is let into a comparison, and what its clients do.
+//! Which contenders are measured, and what their clients send.
 
 use std::{fs, io, process::Command, thread, time::Duration};
 
@@ -22,7 +22,7 @@ use crate::harness::{
     upstream::Upstream,
 };
 
-/// A proxy that is not fit for the job: `careless.py`.
+/// A proxy that does not do the job: `careless.py`.
 struct Careless {
     /// Whether it passes certificates on.
     passes_on: bool,
@@ -88,9 +88,9 @@ fn a_peer_that_does_not_pass_the_certificate_on_is_not_measured() {
 }
 
 #[test]
-fn a_peer_that_lets_in_who_has_no_certificate_is_not_measured() {
+fn a_peer_that_serves_clients_without_certificate_is_not_measured() {
     let refused = locally(check(&Careless { passes_on: true })).unwrap_err();
-    assert!(refused.contains("it lets in who has no certificate"), "{refused}");
+    assert!(refused.contains("it serves clients without a certificate"), "{refused}");
 }
 
 #[test]

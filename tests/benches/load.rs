@@ -13,10 +13,10 @@ use crate::{
     harness::{
         self,
         contender::{Contender, Job},
-        drive::Sample,
         edge::Edge,
         options::Options,
         rows::Row,
+        sample::Sample,
         table::{Measured, Table},
     },
     scale,
@@ -63,7 +63,7 @@ fn every_row_is_in_the_table_json_and_chart() {
     let options = options(folder.path(), &[]);
     let table = run("all rows", &options.edges(), &options);
     let text = table.to_string();
-    options.keep(&[table]).unwrap();
+    harness::write_files(&options, &[table]).unwrap();
     let json = json(folder.path());
     let (texts, bars) = chart(folder.path());
 
@@ -80,9 +80,13 @@ fn every_row_is_in_the_table_json_and_chart() {
         assert!(edge["figure"].as_f64().is_some_and(|figure| figure > 0.0), "{found}");
         assert_eq!(edge["rounds"].as_array().map(Vec::len), Some(1), "{found}");
         assert!(edge["operations"].as_u64().is_some_and(|count| count > 0), "{found}");
-        // What rustls alone takes stands beside the handshakes, from the same run.
+        // Handshakes have the rustls baseline of the same run.
         let is_handshake = matches!(row, Row::Full | Row::FullRsa | Row::FullPq | Row::Resumed);
-        assert_eq!(found["rustls_alone"].as_f64().is_some_and(|floor| floor > 0.0), is_handshake, "{found}");
+        assert_eq!(
+            found["rustls_baseline"].as_f64().is_some_and(|baseline| baseline > 0.0),
+            is_handshake,
+            "{found}"
+        );
         let figure = format!("{:.1} {}", edge["figure"].as_f64().unwrap(), row.unit().suffix());
         assert!(texts.contains(&row.title().to_owned()) && texts.contains(&figure), "{figure}: {texts:?}");
         let line = text.lines().find(|line| line.starts_with(row.title())).unwrap();
@@ -96,7 +100,7 @@ fn scale_rows_are_measured_beside_their_base() {
     let options = options(folder.path(), &["--rows", "kept"]);
     let scaled = scale::measure(&options).unwrap();
     let title = scaled.title.clone();
-    options.keep(&[run("one", &options.edges(), &options), scaled]).unwrap();
+    harness::write_files(&options, &[run("one", &options.edges(), &options), scaled]).unwrap();
     let json = json(folder.path());
     let contenders = json["tables"][1]["rows"][0]["contenders"].as_object().unwrap();
     let names: Vec<_> = contenders.keys().map(String::as_str).collect();
@@ -145,7 +149,7 @@ fn unsupported_rows_are_marked_and_have_no_figure() {
     let table = Table { title: "a failure".to_owned(), contenders, rows: vec![kept] };
     let text = table.to_string();
     assert!(text.contains("HTTP/1.1 request, kept alive: other: it has no such thing"), "{text}");
-    options(folder.path(), &[]).keep(&[table]).unwrap();
+    harness::write_files(&options(folder.path(), &[]), &[table]).unwrap();
     let cell = &json(folder.path())["tables"][0]["rows"][0]["contenders"]["other"];
     assert_eq!(cell["error"], "it has no such thing");
     let (texts, bars) = chart(folder.path());
