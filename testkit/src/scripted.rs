@@ -5,13 +5,13 @@ use std::{
     io,
     net::SocketAddr,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
 };
 
 use bytes::Bytes;
-use http::{Request, Response, Version};
+use http::{Request, Response};
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -21,12 +21,9 @@ use tokio::{
     net::{TcpListener, TcpStream},
     task::{JoinHandle, JoinSet},
 };
-use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio_rustls::TlsAcceptor;
 
-use crate::{
-    Credentials,
-    upstream::{Seen, record},
-};
+use crate::Credentials;
 
 /// The answer of most scripts.
 pub const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
@@ -130,70 +127,9 @@ pub fn acceptor(credentials: &Credentials, protocols: &[&str]) -> TlsAcceptor {
     TlsAcceptor::from(Arc::new(config))
 }
 
-/// An upstream over https that records what reaches it, HTTP/2 or HTTP/1.1 by ALPN.
-pub struct TlsUpstream {
-    scripted: Scripted,
-    seen: Arc<Mutex<Vec<(Version, Seen)>>>,
-}
-
-impl TlsUpstream {
-    /// Answers every request by this function.
-    pub async fn answering<F>(credentials: &Credentials, protocols: &[&str], answer: F) -> Self
-    where
-        F: Fn(&Seen) -> Response<Full<Bytes>> + Send + Sync + 'static,
-    {
-        let (acceptor, answer) = (acceptor(credentials, protocols), Arc::new(answer));
-        let seen: Arc<Mutex<Vec<(Version, Seen)>>> = Arc::default();
-        let recorded = Arc::clone(&seen);
-        let scripted = Scripted::start(move |_, stream| {
-            let (acceptor, answer, recorded) = (acceptor.clone(), Arc::clone(&answer), Arc::clone(&recorded));
-            async move {
-                if let Ok(stream) = acceptor.accept(stream).await {
-                    serve(stream, answer, recorded).await;
-                }
-            }
-        })
-        .await;
-        Self { scripted, seen }
-    }
-
-    /// Its URL, by its DNS name.
-    pub fn url(&self) -> String {
-        https(&self.scripted)
-    }
-
-    /// The number of connections so far.
-    pub fn accepted(&self) -> usize {
-        self.scripted.accepted()
-    }
-
-    /// All requests so far, with the version of HTTP that each came over.
-    pub fn seen(&self) -> Vec<(Version, Seen)> {
-        self.seen.lock().unwrap().clone()
-    }
-}
-
 /// The URL of a scripted upstream that speaks TLS.
 pub fn https(scripted: &Scripted) -> String {
     format!("https://localhost:{}", scripted.address.port())
-}
-
-async fn serve<F>(stream: TlsStream<TcpStream>, answer: Arc<F>, recorded: Arc<Mutex<Vec<(Version, Seen)>>>)
-where
-    F: Fn(&Seen) -> Response<Full<Bytes>> + Send + Sync + 'static,
-{
-    let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-    let answer = move |request: Request<Incoming>| {
-        let (answer, recorded) = (Arc::clone(&answer), Arc::clone(&recorded));
-        async move {
-            let version = request.version();
-            let seen = record(request).await;
-            let response = answer(&seen);
-            recorded.lock().unwrap().push((version, seen));
-            response
-        }
-    };
-    serve_http(stream, http2, answer).await;
 }
 
 /// Serves HTTP/2 or HTTP/1.1 on a connection until it ends.

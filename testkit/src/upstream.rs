@@ -6,11 +6,16 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, Uri};
+use http::{HeaderMap, Request, Response, Uri, Version};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
 
-use crate::scripted::{Scripted, serve_http};
+use crate::{
+    Credentials,
+    scripted::{Scripted, acceptor, https, serve_http},
+};
 
 /// A request as it reached the upstream.
 #[derive(Clone, Debug)]
@@ -92,8 +97,69 @@ impl Upstream {
     }
 }
 
+/// An upstream over https that records what reaches it, HTTP/2 or HTTP/1.1 by ALPN.
+pub struct TlsUpstream {
+    scripted: Scripted,
+    seen: Arc<Mutex<Vec<(Version, Seen)>>>,
+}
+
+impl TlsUpstream {
+    /// Answers every request by this function.
+    pub async fn answering<F>(credentials: &Credentials, protocols: &[&str], answer: F) -> Self
+    where
+        F: Fn(&Seen) -> Response<Full<Bytes>> + Send + Sync + 'static,
+    {
+        let (acceptor, answer) = (acceptor(credentials, protocols), Arc::new(answer));
+        let seen: Arc<Mutex<Vec<(Version, Seen)>>> = Arc::default();
+        let recorded = Arc::clone(&seen);
+        let scripted = Scripted::start(move |_, stream| {
+            let (acceptor, answer, recorded) = (acceptor.clone(), Arc::clone(&answer), Arc::clone(&recorded));
+            async move {
+                if let Ok(stream) = acceptor.accept(stream).await {
+                    serve(stream, answer, recorded).await;
+                }
+            }
+        })
+        .await;
+        Self { scripted, seen }
+    }
+
+    /// Its URL, by its DNS name.
+    pub fn url(&self) -> String {
+        https(&self.scripted)
+    }
+
+    /// The number of connections so far.
+    pub fn accepted(&self) -> usize {
+        self.scripted.accepted()
+    }
+
+    /// All requests so far, with the version of HTTP that each came over.
+    pub fn seen(&self) -> Vec<(Version, Seen)> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+async fn serve<F>(stream: TlsStream<TcpStream>, answer: Arc<F>, recorded: Arc<Mutex<Vec<(Version, Seen)>>>)
+where
+    F: Fn(&Seen) -> Response<Full<Bytes>> + Send + Sync + 'static,
+{
+    let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    let answer = move |request: Request<Incoming>| {
+        let (answer, recorded) = (Arc::clone(&answer), Arc::clone(&recorded));
+        async move {
+            let version = request.version();
+            let seen = record(request).await;
+            let response = answer(&seen);
+            recorded.lock().unwrap().push((version, seen));
+            response
+        }
+    };
+    serve_http(stream, http2, answer).await;
+}
+
 /// Reads a request whole.
-pub async fn record(request: Request<Incoming>) -> Seen {
+async fn record(request: Request<Incoming>) -> Seen {
     let (head, body) = request.into_parts();
     let collected = body.collect().await;
     let (body, trailers) = match collected {

@@ -10,9 +10,8 @@ use rcgen::SerialNumber;
 use tokio::net::TcpListener;
 
 use crate::support::{
-    Ca, Client, Credentials, EdgeBuilder, Upstream,
+    Ca, Client, Credentials, EdgeBuilder, TlsUpstream, Upstream,
     admin::{self, metric},
-    scripted::TlsUpstream,
     tool::run,
 };
 use server::{Answer, CrlServer};

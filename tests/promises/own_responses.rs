@@ -8,8 +8,8 @@ use http_body_util::Full;
 use tokio::io::AsyncWriteExt;
 
 use crate::support::{
-    Ca, Client, EdgeBuilder,
-    scripted::{Scripted, TlsUpstream, read_request},
+    Ca, Client, EdgeBuilder, TlsUpstream,
+    scripted::{Scripted, read_request},
     with_client,
 };
 

@@ -5,9 +5,7 @@ use std::fs;
 use http::Request;
 use http_body_util::Empty;
 
-use crate::support::{
-    Ca, Client, Credentials, Edge, EdgeBuilder, Upstream, scripted::TlsUpstream, self_signed,
-};
+use crate::support::{Ca, Client, Credentials, Edge, EdgeBuilder, TlsUpstream, Upstream, self_signed};
 
 async fn status(edge: &Edge, credentials: &Credentials, client_id: &str) -> u16 {
     Client::with(edge, credentials).token(client_id).await.status.as_u16()

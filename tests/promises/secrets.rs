@@ -8,8 +8,8 @@ use http_body_util::Full;
 use tokio::{io::AsyncWriteExt, net::TcpSocket};
 
 use crate::support::{
-    Ca, Client, Credentials, DOMAIN, Edge,
-    scripted::{Scripted, TlsUpstream, read_request},
+    Ca, Client, Credentials, DOMAIN, Edge, TlsUpstream,
+    scripted::{Scripted, read_request},
     secrets::{
         BASIC, BEARER, CLIENT_SECRET, COOKIE, FROM_ENVIRONMENT, FROM_FILE, HEADER_NAME, QUERY, RESPONSE,
         USERINFO, clean, edge_with_secrets,

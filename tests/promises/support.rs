@@ -18,7 +18,7 @@ pub use testkit::{
     Ca, Credentials, DOMAIN, PATIENCE, certificates,
     client::{self, Answer, Client, Connection},
     scripted, self_signed, tool,
-    upstream::{Seen, Upstream},
+    upstream::{Seen, TlsUpstream, Upstream},
     wire::Wire,
 };
 pub use verdict::{passes, refused};

@@ -21,9 +21,9 @@ use tokio::{
 };
 
 use crate::support::{
-    Answer, Ca, Client, Credentials, DOMAIN, Edge, EdgeBuilder, PATIENCE, Upstream, admin,
+    Answer, Ca, Client, Credentials, DOMAIN, Edge, EdgeBuilder, PATIENCE, TlsUpstream, Upstream, admin,
     frames::Frames,
-    scripted::{Scripted, TlsUpstream, acceptor, https},
+    scripted::{Scripted, acceptor, https},
     with_client,
 };
 

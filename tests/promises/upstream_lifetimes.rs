@@ -18,8 +18,8 @@ use socket2::{Domain, Socket, Type};
 use tokio::io::AsyncWriteExt;
 
 use crate::support::{
-    Ca, Client, Credentials, Edge, EdgeBuilder, Upstream,
-    scripted::{Scripted, TlsUpstream, https, read_request},
+    Ca, Client, Credentials, Edge, EdgeBuilder, TlsUpstream, Upstream,
+    scripted::{Scripted, https, read_request},
     with_client,
 };
 

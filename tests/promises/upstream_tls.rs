@@ -14,8 +14,8 @@ use http_body_util::Full;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{
-    Ca, Client, Credentials, DOMAIN, Edge, EdgeBuilder,
-    scripted::{Scripted, Step, TlsUpstream, acceptor, https, serve_frames},
+    Ca, Client, Credentials, DOMAIN, Edge, EdgeBuilder, TlsUpstream,
+    scripted::{Scripted, Step, acceptor, https, serve_frames},
     with_client,
 };
 
