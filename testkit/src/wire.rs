@@ -22,7 +22,7 @@ impl Wire {
         let serve = move |_, stream: TcpStream| {
             let all = all.clone();
             answer_each(stream, end, response, move |bytes| {
-                all.send_modify(|all| all.extend_from_slice(bytes))
+                all.send_modify(|all| all.extend_from_slice(bytes));
             })
         };
         Self { upstream: Scripted::start(serve).await, received }

@@ -146,8 +146,24 @@ fn only_outbound_and_forward_have_an_http_client() {
     assert!(wrong.is_empty(), "use `outbound`: {wrong:#?}");
 }
 
+/// The folders of the crates: the library, the helpers, the tests, and the benches.
+const CRATES: &[&str] = &[
+    "src",
+    "testkit/src",
+    "tests/promises",
+    "tests/benches",
+    "benches/instructions",
+    "benches/load",
+    "benches/peers",
+    "benches/request",
+    "benches/scale",
+    "benches/strangers",
+];
+
 #[test]
 fn no_files_import_each_other_in_a_circle() {
-    let circles = Imports::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).circles();
-    assert!(circles.is_empty(), "{circles:#?}");
+    for folder in CRATES {
+        let circles = Imports::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).circles();
+        assert!(circles.is_empty(), "{folder}: {circles:#?}");
+    }
 }

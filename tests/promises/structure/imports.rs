@@ -68,6 +68,23 @@ impl Imports {
                 at.pop();
             } else {
                 let child: Module = at.iter().chain([next]).cloned().collect();
+                // A file that `#[path]` mounts has its modules beside it.
+                let beside: Module = at
+                    .split_last()
+                    .map_or(&[][..], |(_, folder)| folder)
+                    .iter()
+                    .chain([next])
+                    .cloned()
+                    .collect();
+                let declares = |text: &String| text.contains(&format!("mod {next};"));
+                if !self.files.contains_key(&child)
+                    && self.files.contains_key(&beside)
+                    && self.files.get(&at).is_some_and(declares)
+                {
+                    at = beside;
+                    rest = further;
+                    continue;
+                }
                 if !self.files.contains_key(&child) {
                     let again = self.names.get(&at)?.get(next);
                     return match again {
