@@ -86,7 +86,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if callgrind::version().is_none() {
-        eprintln!("instructions can't be counted: valgrind is missing; install the package \"valgrind\"");
+        eprintln!("instructions cannot be counted: valgrind is missing; install the package \"valgrind\"");
         return if std::env::var_os("CI").is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
     }
     let kept = Record::read();

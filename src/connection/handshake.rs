@@ -79,7 +79,7 @@ pub(super) async fn handshake(
         .get(&accepted.server_name)
         .is_none_or(|domain| domain.client_auth == ClientAuth::Required);
     if required && chain.is_none_or(<[_]>::is_empty) {
-        return Err(io::Error::other("no client certificate, though one is required").into());
+        return Err(io::Error::other("client certificate required but none presented").into());
     }
     let identity = chain.and_then(|chain| identities.lookup(chain));
     let connection = Rc::new(Connection::new(address, accepted.server_name, identity));

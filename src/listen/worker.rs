@@ -229,7 +229,7 @@ impl Failures {
     fn log(&mut self, error: &io::Error) {
         self.since += 1;
         if self.logged.is_none_or(|at| at.elapsed() >= Duration::from_secs(10)) {
-            tracing::warn!(%error, times = self.since, "a connection can't be accepted");
+            tracing::warn!(%error, times = self.since, "a connection cannot be accepted");
             *self = Self { since: 0, logged: Some(Instant::now()) };
         }
     }

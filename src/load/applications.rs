@@ -237,7 +237,7 @@ fn registered(
             return Err(file::fault(&file.value, what).or_help(help));
         }
         ClientCertificate::from_chain(leaf)
-            .map_err(|error| file::fault(&file.value, format_args!(" can't be registered: {error}")))
+            .map_err(|error| file::fault(&file.value, format_args!(" cannot be registered: {error}")))
     });
     match read {
         Ok(certificate) => {

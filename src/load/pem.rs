@@ -60,7 +60,7 @@ fn readable(
 
 /// What is wrong with one object of a file, to follow the file's name.
 fn located(line: Option<usize>, error: impl fmt::Display) -> String {
-    line.map_or_else(|| format!(" can't be used: {error}"), |line| format!(", line {line}: {error}"))
+    line.map_or_else(|| format!(" cannot be used: {error}"), |line| format!(", line {line}: {error}"))
 }
 
 /// Reads every CRL of a file, PEM or DER.

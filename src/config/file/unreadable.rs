@@ -35,16 +35,16 @@ fn explained(path: &Path, error: &io::Error) -> (String, Option<String>) {
         ErrorKind::NotADirectory => {
             let file = path.ancestors().skip(1).find(|folder| folder.is_file());
             let help = file.map(|file| format!("{} is a file, not a folder", file.display()));
-            (format!(" can't be read: {error}"), help)
+            (format!(" cannot be read: {error}"), help)
         }
-        _ => (format!(" can't be read: {error}"), None),
+        _ => (format!(" cannot be read: {error}"), None),
     }
 }
 
 /// Which right lacks whom, and the command that gives it.
 fn denied(path: &Path) -> (String, Option<String>) {
     let user = user();
-    let what = format!(" can't be read by the user {user}: permission denied");
+    let what = format!(" cannot be read by the user {user}: permission denied");
     let may = |path: &Path, access| accessat(CWD, path, access, AtFlags::EACCESS).is_ok();
     let real = followed(path);
     let folders: Vec<&Path> = real.ancestors().skip(1).collect();
@@ -78,15 +78,15 @@ fn followed(path: &Path) -> PathBuf {
 
 /// What is there in place of the file.
 fn missing(path: &Path, error: &io::Error) -> (String, Option<String>) {
-    let what = format!(" can't be read: {error}");
+    let what = format!(" cannot be read: {error}");
     let text = path.display().to_string();
     if let Some(variable) = variable(&text) {
         let help = format!("write the path itself in place of {variable}");
-        return (" can't be read: variables are not expanded".to_owned(), Some(help));
+        return (" cannot be read: variables are not expanded".to_owned(), Some(help));
     }
     if path.components().any(|part| part.as_os_str().as_encoded_bytes().starts_with(b"~")) {
         let help = "write the path of the home folder itself";
-        return (" can't be read: ~ is not expanded".to_owned(), Some(help.to_owned()));
+        return (" cannot be read: ~ is not expanded".to_owned(), Some(help.to_owned()));
     }
     if text.contains("file:") {
         return (what, Some("write the path alone, without file:".to_owned()));
@@ -161,14 +161,14 @@ mod tests {
         let at = |name: &str| folder.path().join(name);
         fs::write(at("server.pem"), "").unwrap();
         symlink("gone.pem", at("link.pem")).unwrap();
-        let none = " can't be read: No such file or directory (os error 2)";
+        let none = " cannot be read: No such file or directory (os error 2)";
         for (name, what, help) in [
             (
                 "${CERT_DIR}",
-                " can't be read: variables are not expanded",
+                " cannot be read: variables are not expanded",
                 Some("write the path itself in place of ${CERT_DIR}"),
             ),
-            ("~", " can't be read: ~ is not expanded", Some("write the path of the home folder itself")),
+            ("~", " cannot be read: ~ is not expanded", Some("write the path of the home folder itself")),
             (
                 "link.pem",
                 " is a link to gone.pem, which does not exist",

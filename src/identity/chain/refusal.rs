@@ -48,7 +48,7 @@ pub enum ChainRefusal {
     },
     /// No path to a client CA was found, and some presented certificates were skipped.
     #[error(
-        "no client CA is found for the issuer {issuer:?}; of the presented intermediates {count} were left out: {reason}"
+        "no client CA is found for the issuer {issuer:?}; of the presented intermediates {count} were skipped: {reason}"
     )]
     SkippedIntermediates {
         /// The issuer that the leaf names.

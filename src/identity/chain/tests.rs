@@ -125,13 +125,13 @@ fn time_is_judged_at_leaf_intermediate_and_anchor() {
         (vec![root.leaf("a", young)], "the certificate is not valid before 2031-01-01T00:00:00Z"),
         {
             let sub = root.intermediate("sub", old);
-            let told = "an intermediate CA certificate expired on 2029-01-01T00:00:00Z";
-            (vec![sub.leaf("a", |_| {}), sub.der()], told)
+            let message = "an intermediate CA certificate expired on 2029-01-01T00:00:00Z";
+            (vec![sub.leaf("a", |_| {}), sub.der()], message)
         },
         {
             let sub = root.intermediate("sub", young);
-            let told = "an intermediate CA certificate is not valid before 2031-01-01T00:00:00Z";
-            (vec![sub.leaf("a", |_| {}), sub.der()], told)
+            let message = "an intermediate CA certificate is not valid before 2031-01-01T00:00:00Z";
+            (vec![sub.leaf("a", |_| {}), sub.der()], message)
         },
     ];
     for (chain, told) in cases {

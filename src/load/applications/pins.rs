@@ -148,7 +148,7 @@ fn one_ca(file: &Path) -> Result<(CertificateDer<'static>, [u8; 32]), Fault> {
     match read_certificates(file)?.as_slice() {
         [ca] => spki_hash(ca)
             .map(|key| (ca.clone(), key))
-            .map_err(|error| fault(format!(" can't be used: {error}"))),
+            .map_err(|error| fault(format!(" cannot be used: {error}"))),
         several => Err(fault(format!(" holds {} certificates, expected the one CA", several.len()))),
     }
 }

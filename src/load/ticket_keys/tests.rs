@@ -81,5 +81,5 @@ fn key_file_errors_do_not_leak_contents() {
     }
     fs::remove_file(&path).unwrap();
     let error = read(&path).unwrap_err();
-    assert!(error.starts_with("edge.toml: domain.ticket_keys: FILE can't be read: No such file"), "{error}");
+    assert!(error.starts_with("edge.toml: domain.ticket_keys: FILE cannot be read: No such file"), "{error}");
 }

@@ -53,7 +53,7 @@ pub(super) fn meaning<const N: usize>(
         }
     }
     let meaning = resembles(name, interest)?;
-    // A server behind another may decode again. More than three times is not known.
+    // A server may forward decoded names to another one, which decodes again. No known setup decodes more than three times.
     let mut further = escapes::decoded_further(name);
     for _ in 0..3 {
         let Some(name) = further else { break };

@@ -88,7 +88,7 @@ fn apache() {
     each(|evidence, chain, base64| {
         let found = read("apache", evidence, 2, base64, Keycloak::apache);
         if base64 == Base64::Basic {
-            assert_eq!(found, None, "no blank passes this decoder, Apache's own neither");
+            assert_eq!(found, None, "this decoder accepts no spaces, not even Apache's");
         } else {
             assert_eq!(found.unwrap(), chain);
         }
@@ -197,7 +197,7 @@ fn the_deploy_page_recommends_what_the_released_providers_read() {
                     ("envoy", _) => it.envoy(),
                     other => panic!("no provider is modelled for {other:?}"),
                 };
-                // 26.5.0 takes no blank in a certificate, which docs/header-profiles.md says.
+                // 26.5.0 accepts no spaces in a certificate, as docs/header-profiles.md says.
                 if *provider == "apache" && base64 == Base64::Basic {
                     continue;
                 }

@@ -6,7 +6,7 @@ use super::*;
 fn application_certificate_is_missing() {
     Folder::new().matcher("certificate = \"nobody.pem\"").prints(
         r#"
-error: application.credential.certificate: nobody.pem can't be read: No such file or directory (os error 2)
+error: application.credential.certificate: nobody.pem cannot be read: No such file or directory (os error 2)
  --> applications.toml:5:15
   |
 5 | certificate = "nobody.pem"

@@ -44,7 +44,7 @@ fn server_key_is_missing() {
     fs::remove_file(folder.path().join("server.key")).unwrap();
     folder.prints(
         r#"
-error: domain.private_key: server.key can't be read: No such file or directory (os error 2)
+error: domain.private_key: server.key cannot be read: No such file or directory (os error 2)
   --> edge.toml:11:15
    |
 11 | private_key = "server.key"
@@ -271,7 +271,7 @@ fn variables_in_a_path_are_not_expanded() {
     let folder = Folder::new();
     folder.write("edge.toml", EDGE.replace("\"server.pem\"", "\"${CERT_DIR}/server.pem\"")).prints(
         r#"
-error: domain.certificate: ${CERT_DIR}/server.pem can't be read: variables are not expanded
+error: domain.certificate: ${CERT_DIR}/server.pem cannot be read: variables are not expanded
   --> edge.toml:10:15
    |
 10 | certificate = "${CERT_DIR}/server.pem"
@@ -326,7 +326,7 @@ fn a_key_of_another_user_names_the_user_and_the_command() {
     let printed = check();
     assert!(
         printed.contains(&format!(
-            "domain.private_key: server.key can't be read by the user {user}: permission denied\n"
+            "domain.private_key: server.key cannot be read by the user {user}: permission denied\n"
         )),
         "{printed}"
     );

@@ -8,7 +8,7 @@ fn secret_file_is_missing() {
         .after("urls = [\"http://127.0.0.1:3000\"]", "headers = { cname-api-key = { file = \"nowhere\" } }")
         .prints(
             r#"
-error: upstream.headers: nowhere can't be read: No such file or directory (os error 2)
+error: upstream.headers: nowhere cannot be read: No such file or directory (os error 2)
  --> edge.toml:7:29
   |
 7 | headers = { cname-api-key = { file = "nowhere" } }
@@ -69,7 +69,7 @@ fn upstream_ca_is_missing() {
     let text = EDGE.replace("http://127.0.0.1:3000\"]", "https://127.0.0.1:3000\"]\nca = \"nowhere.pem\"");
     folder.write("edge.toml", text).prints(
         r#"
-error: upstream.ca: nowhere.pem can't be read: No such file or directory (os error 2)
+error: upstream.ca: nowhere.pem cannot be read: No such file or directory (os error 2)
  --> edge.toml:7:6
   |
 7 | ca = "nowhere.pem"

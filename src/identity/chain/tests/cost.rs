@@ -118,7 +118,7 @@ fn an_intermediate_is_read_up_to_eight_kibibytes() {
     assert_eq!(budget.signatures, 0);
     assert_eq!(
         refusal.unwrap().to_string(),
-        "no client CA is found for the issuer \"CN=sub\"; of the presented intermediates 1 were left out: an intermediate may have 8192 bytes, and the names of all together 4096"
+        "no client CA is found for the issuer \"CN=sub\"; of the presented intermediates 1 were skipped: an intermediate may have 8192 bytes, and the names of all together 4096"
     );
     let large = root.intermediate("sub", large);
     assert_eq!(self::budget(&[large.leaf("a", |_| {}), large.der()], &trust(&[&root])).1, None);

@@ -1,8 +1,8 @@
-//! The verdict held against OpenSSL's on the same certificates, and against damage.
+//! Compares verdicts with OpenSSL's on the same certificates, and checks that damaged certificates do not verify.
 //!
-//! Where the two differ by design, the generator leaves it out: OpenSSL lets a CA certificate be a client's, asks the extendedKeyUsage of trust anchors as well, wants a list of
-//! every CA as soon as it asks for any, takes a subject's CN with a dot for a DNS name, takes a URI's user for its host, and gives a meaning to empty
-//! constraints.
+//! The generator omits intended differences: OpenSSL accepts a CA certificate as a client's, checks extKeyUsage of trust anchors
+//! too, needs a CRL of every CA if it checks any, takes a subject's CN with a dot for a DNS name, takes a URI's user for its
+//! host, and gives empty constraints a meaning.
 
 use std::{fmt::Write as _, fs, path::Path, process::Command};
 
@@ -20,7 +20,7 @@ use crate::identity::{
     verify_chain,
 };
 
-/// What is special about one certificate.
+/// A variation of a CA certificate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Twist {
     Nothing,
@@ -62,7 +62,7 @@ fn twists() -> impl Strategy<Value = Twist> {
     ]
 }
 
-/// A CA with an extension of every kind that is judged.
+/// A CA with an extension of every judged kind.
 fn rich(p: &mut CertificateParams) {
     constrain(p, true, GeneralSubtree::DnsName("example.com".into()));
     p.custom_extensions =
@@ -202,9 +202,9 @@ fn leaf(twist: LeafTwist, serial: u64) -> impl FnOnce(&mut CertificateParams) {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Trusted {
     Root,
-    /// With the root.
+    /// All, including the root.
     All,
-    /// The leaf's issuer alone.
+    /// The leaf's issuer only.
     Issuer,
 }
 
@@ -220,7 +220,7 @@ fn pem(path: &Path, label: &str, ders: &[&[u8]]) {
     fs::write(path, text).unwrap();
 }
 
-/// Whether OpenSSL verifies the chain, and what it says.
+/// Whether OpenSSL verifies the chain, and its output.
 fn openssl(
     chain: &[CertificateDer<'_>],
     trusted: &[CertificateDer<'_>],
@@ -248,7 +248,7 @@ fn openssl(
         command.arg("-partial_chain");
     }
     if !crls.is_empty() {
-        // Of a client CA alone OpenSSL would ask who has revoked it.
+        // OpenSSL would need a CRL of the client CA's issuer.
         let depth = if partial { "-crl_check" } else { "-crl_check_all" };
         command.args([depth, "-CRLfile", "crls.pem"]);
     }
@@ -272,7 +272,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_verdict_is_that_of_openssl(
+    fn the_verdict_equals_that_of_openssl(
         root_twist in twists(),
         between in proptest::collection::vec(twists(), 0..3),
         leaf_twist in leaf_twists(),
@@ -280,14 +280,14 @@ proptest! {
         revoked in proptest::option::of(0_u64..4),
         is_first_written_otherwise in any::<bool>(),
     ) {
-        // By design: the extendedKeyUsage and unknown extensions of a client CA are not asked; v1 is another story.
-        let is_left_out = |twist: Twist| matches!(twist, Twist::MailOnly | Twist::UnknownCritical(true));
-        prop_assume!(!is_left_out(root_twist));
-        prop_assume!(trusted == Trusted::Root || !between.iter().copied().any(is_left_out));
-        // By design: a client CA above another that has expired or may not issue is no reason to refuse.
-        let is_unfit = |twist: Twist| matches!(twist, Twist::Expired | Twist::ToCome | Twist::NotCa | Twist::NoCertSign);
+        // Intended difference: extKeyUsage and unknown extensions of a client CA are not judged.
+        let is_omitted = |twist: Twist| matches!(twist, Twist::MailOnly | Twist::UnknownCritical(true));
+        prop_assume!(!is_omitted(root_twist));
+        prop_assume!(trusted == Trusted::Root || !between.iter().copied().any(is_omitted));
+        // Intended difference: a client CA above another may have expired or lack the right to issue.
+        let is_unusable = |twist: Twist| matches!(twist, Twist::Expired | Twist::ToCome | Twist::NotCa | Twist::NoCertSign);
         let above = std::iter::once(root_twist).chain(between.iter().copied()).take(between.len());
-        prop_assume!(trusted != Trusted::All || !above.into_iter().any(is_unfit));
+        prop_assume!(trusted != Trusted::All || !above.into_iter().any(is_unusable));
 
         let mut cas = vec![Ca::with("CA 0", twist(root_twist, 100, "CA 0"))];
         for (index, own) in between.iter().enumerate() {
@@ -303,14 +303,14 @@ proptest! {
             Trusted::All => cas.iter().map(Ca::der).collect(),
             Trusted::Issuer => vec![issuer.der()],
         };
-        // The root as it may have been issued again: the same key and name in another case.
+        // A reissued root: the same key, and the name in another case.
         if is_first_written_otherwise && trusted == Trusted::Root && root_twist == Twist::Nothing {
             trusted_cas = vec![cas[0].twin(twist(Twist::OtherCase, 100, "CA 0")).der()];
         }
-        let asked = if trusted == Trusted::Issuer { &cas[cas.len() - 1..] } else { &cas[..] };
+        let checked = if trusted == Trusted::Issuer { &cas[cas.len() - 1..] } else { &cas[..] };
         let crls: Vec<Vec<u8>> = match revoked {
             None => Vec::new(),
-            Some(serial) => asked.iter().map(|ca| ca.crl_der(&[serial], |_| {})).collect(),
+            Some(serial) => checked.iter().map(|ca| ca.crl_der(&[serial], |_| {})).collect(),
         };
         let partial = trusted == Trusted::Issuer;
         let (theirs, ours) = (openssl(&chain, &trusted_cas, &crls, partial), ours(&chain, &trusted_cas, &crls));
@@ -318,7 +318,7 @@ proptest! {
     }
 
     #[test]
-    fn no_damage_makes_a_chain_verify(
+    fn damaged_chains_do_not_verify(
         position in any::<proptest::sample::Index>(),
         change in 1_u8..,
         which in 0_usize..2,

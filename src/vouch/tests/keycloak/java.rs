@@ -75,9 +75,8 @@ fn first(der: &[u8]) -> Option<(&[u8], &[u8])> {
 pub(super) const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 pub(super) const END: &str = "-----END CERTIFICATE-----";
 
-/// One certificate as the PEM helper reads it: the boundary lines go if they are there, with whatever stands
-/// between their first and last dashes in the same line; the rest is base64. Of several certificates one
-/// behind the other in the DER, it takes the first.
+/// One certificate as the PEM helper reads it: boundaries are removed, with everything between their first and last dashes in
+/// the same line, and the rest is base64. Of several concatenated certificates in DER, it reads the first.
 pub(super) fn certificate(text: &str, base64: Base64) -> Option<Vec<u8>> {
     let without = |line: &str, from: &str, to: &str| match (line.find(from), line.rfind(to)) {
         (Some(start), Some(end)) if end >= start + from.len() => {

@@ -1,6 +1,6 @@
-//! How each of Keycloak's providers reads its headers, in words of our own: a rule, then the code for it.
+//! An independent implementation of Keycloak's providers: the rule of each, and the code for it.
 //!
-//! Each gives the chain that Keycloak goes on with, leaf first, or nothing where it fails the request.
+//! Each returns the chain that Keycloak uses, leaf first, or `None` if it fails the request.
 
 use http::HeaderMap;
 
@@ -8,24 +8,24 @@ use super::java::{BEGIN, Base64, END, bundle, certificate, certificates, url_dec
 
 pub(super) type Chain = Option<Vec<Vec<u8>>>;
 
-/// What the operator sets, and which version it is.
+/// The settings and the version of Keycloak.
 pub(super) struct Keycloak {
     pub(super) headers: HeaderMap,
-    /// `certificate-chain-length`, 1 unless set.
+    /// `certificate-chain-length`, by default 1.
     pub(super) chain_length: usize,
     pub(super) base64: Base64,
 }
 
 impl Keycloak {
-    /// The first value of a header, without double quotes around the whole of it.
+    /// The first value of a header, without surrounding double quotes.
     fn header(&self, name: &str) -> Option<&str> {
         let value = self.headers.get(name)?.to_str().ok()?;
         let inner = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
         Some(inner.unwrap_or(value)).filter(|value| !value.trim().is_empty())
     }
 
-    /// What haproxy, apache, nginx and awsalb share: the leaf from one header, then as many headers as the
-    /// chain may have certificates, `prefix_0` and so on. A missing or unreadable one of these is skipped.
+    /// Common to haproxy, apache, nginx and awsalb: the leaf in one header, then numbered headers `prefix_0` and so on, as many as
+    /// the maximum chain length. Missing or invalid ones are skipped.
     fn numbered(&self, leaf: &str, prefix: &str, decode: impl Fn(&str) -> Option<Vec<u8>>) -> Chain {
         let Some(leaf) = self.header(leaf) else { return Some(vec![]) };
         let mut chain = vec![decode(leaf)?];
@@ -34,13 +34,13 @@ impl Keycloak {
         Some(chain)
     }
 
-    /// haproxy: a bare base64 is PEM enough for the helper.
+    /// haproxy: the helper accepts base64 without boundaries.
     pub(super) fn haproxy(&self) -> Chain {
         self.numbered("ssl_client_cert", "ssl_client_chain", |text| certificate(text, self.base64))
     }
 
-    /// haproxy with `ssl-cert-chain` set: one header with the DER of the chain run together, MIME base64. At
-    /// most the set number is taken; an unreadable header is skipped.
+    /// haproxy with `ssl-cert-chain` set: one header with the concatenated DER of the chain in MIME base64, up to the maximum chain
+    /// length. An invalid header is skipped.
     pub(super) fn haproxy_chain(&self) -> Chain {
         let Some(leaf) = self.header("ssl_client_cert") else { return Some(vec![]) };
         let mut chain = vec![certificate(leaf, self.base64)?];
@@ -50,7 +50,7 @@ impl Keycloak {
         Some(chain)
     }
 
-    /// The boundary lines go by their exact text, wherever the line ends are; then the helper.
+    /// Removes the boundaries by their exact text, independent of line ends, and calls the helper.
     fn without_boundaries(&self, text: &str) -> Option<Vec<u8>> {
         let body = if text.starts_with(BEGIN) {
             text.replace(BEGIN, "").replace(END, "").replace('\n', "")
@@ -60,18 +60,18 @@ impl Keycloak {
         certificate(body.trim(), self.base64)
     }
 
-    /// apache: the boundaries go first, so the blanks left between the lines are up to the base64 decoder.
+    /// apache: the boundaries are removed first, so the base64 decoder must accept the spaces between the lines.
     pub(super) fn apache(&self) -> Chain {
         self.numbered("ssl_client_cert", "ssl_client_chain", |text| self.without_boundaries(text))
     }
 
-    /// nginx: URL-decoded, then as apache. The chain is rebuilt from the truststore: here the leaf only.
+    /// nginx: URL-decoded, then like apache. Keycloak rebuilds the chain from its truststore; here it is only the leaf.
     pub(super) fn nginx(&self, header: &str) -> Chain {
         let Some(leaf) = self.header(header) else { return Some(vec![]) };
         Some(vec![self.without_boundaries(&url_decode(leaf)?)?])
     }
 
-    /// nginx with `trust-proxy-verification`: nothing at all unless the proxy says SUCCESS, to the letter.
+    /// nginx with `trust-proxy-verification`: no certificate unless the proxy sends exactly SUCCESS.
     pub(super) fn nginx_trusted(&self) -> Chain {
         let leaf =
             self.numbered("ssl-client-cert", "none", |text| certificate(&url_decode(text)?, self.base64))?;
@@ -79,15 +79,16 @@ impl Keycloak {
         Some(if verified { leaf } else { vec![] })
     }
 
-    /// awsalb, both of it (proposed, never released): plus signs are saved from the URL decoder, then the helper. One certificate.
+    /// awsalb, both modes (proposed, never released): plus signs are protected from the URL decoder, then the helper. One
+    /// certificate.
     pub(super) fn aws_alb(&self, header: &str) -> Chain {
         self.numbered(header, "none", |text| {
             certificate(&url_decode(&text.replace('+', "%2B"))?, self.base64)
         })
     }
 
-    /// envoy, as released (26.6): pieces between semicolons, wherever those stand; a key up to the first equals sign; quotes
-    /// around the value go; `Chain` ends the search, `Cert` serves where no `Chain` follows.
+    /// envoy, as released (26.6): split at all semicolons; the key ends at the first equals sign; quotes around the value are
+    /// removed; `Chain` ends the search, and `Cert` is used if no `Chain` follows.
     pub(super) fn envoy(&self) -> Chain {
         let mut found = vec![];
         for piece in self.header("x-forwarded-client-cert")?.split(';') {
@@ -103,12 +104,11 @@ impl Keycloak {
         Some(found)
     }
 
-    /// envoy, as once proposed (2020, never released): pieces between semicolons, each split at every equals sign (empty ends fall away);
-    /// those of other than two parts are dropped; a key that comes twice fails the request; of `Chain` the
-    /// line ends and quotes go, and it is cut behind every end line.
+    /// envoy, as proposed in 2020 (never released): split at semicolons, then at every equals sign, without empty ends; only pairs
+    /// are used; a repeated key fails the request; line ends and quotes of `Chain` are removed, and it is split after every END
+    /// boundary.
     ///
-    /// The helper of today finds nothing in a PEM that is one line; so the boundaries go
-    /// by their text here, as for apache.
+    /// The current helper cannot read PEM in one line, so the boundaries are removed by their text here, like for apache.
     pub(super) fn envoy_proposed(&self) -> Chain {
         let mut fields: Vec<(&str, &str)> = vec![];
         for piece in self.header("x-forwarded-client-cert")?.split(';') {
@@ -124,13 +124,13 @@ impl Keycloak {
         chain.split_inclusive(END).map(|one| self.without_boundaries(one)).collect()
     }
 
-    /// traefik, as released (the same class in 26.6.0, 26.7.0 and 26.7.3): pieces between commas, each bare base64, never URL-decoded; the leaf and at most the
-    /// set number of others.
+    /// traefik, as released (the same class in 26.6.0, 26.7.0 and 26.7.3): split at commas, each base64 without boundaries, not
+    /// URL-decoded; the leaf and others up to the maximum chain length.
     pub(super) fn traefik(&self) -> Chain {
         self.traefik_pieces(self.header("x-forwarded-tls-client-cert")?)
     }
 
-    /// traefik, as once proposed: the same after URL-decoding the whole.
+    /// traefik, as proposed: like the released one, after URL-decoding the header.
     pub(super) fn traefik_decoding(&self) -> Chain {
         self.traefik_pieces(&url_decode(self.header("x-forwarded-tls-client-cert")?)?)
     }
@@ -139,13 +139,13 @@ impl Keycloak {
         text.split(',').take(self.chain_length + 1).map(|one| certificate(one, self.base64)).collect()
     }
 
-    /// traefik, as first proposed: URL-decoded, then a PEM bundle. Commas mean nothing to it.
+    /// traefik, as first proposed: URL-decoded, then a PEM bundle, without a meaning of commas.
     pub(super) fn traefik_bundle(&self) -> Chain {
         bundle(&url_decode(self.header("x-forwarded-tls-client-cert")?)?, self.base64)
     }
 
-    /// rfc9440: byte sequences between colons, MIME base64 within. The leaf's header once; the chain's list cut at
-    /// commas with the blanks behind them; more of them than the set number fail the request.
+    /// rfc9440: byte sequences between colons, MIME base64 in them. The leaf's header must occur once; the chain's list is split at
+    /// commas and the spaces after them. More than the maximum chain length fails the request.
     pub(super) fn rfc9440(&self) -> Chain {
         let sequence = |text: &str| {
             let inner = text.strip_prefix(':').and_then(|text| text.strip_suffix(':'))?;
