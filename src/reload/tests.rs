@@ -70,7 +70,7 @@ fn written(client_id: &str, thumbprint: u8) -> String {
 impl Running {
     fn start() -> Self {
         let files = Files::new();
-        files.keep(&files.list(&[]));
+        files.cache_crl(&files.crl(&[]));
         files.write("applications.toml", written("filed", 1).as_bytes());
         let initial = InitialBuild::new(&files.config(), Clock::System)
             .unwrap_or_else(|problems| panic!("{problems:?}"));
@@ -190,7 +190,7 @@ fn a_snapshot_keeps_unchanged_applications_and_their_last_use() {
 #[test]
 fn two_sources_of_one_name_are_an_error() {
     let files = Files::new();
-    files.keep(&files.list(&[]));
+    files.cache_crl(&files.crl(&[]));
     let initial = InitialBuild::new(&files.config(), Clock::System).unwrap();
     let source = || {
         let ((stop, updates), (answers, _)) = (channel(), channel());

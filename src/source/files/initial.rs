@@ -107,13 +107,13 @@ mod tests {
     #[test]
     fn a_crl_that_arrives_after_the_read_is_used() {
         let files = Files::new();
-        for lacking in [None, Some(Files::forged_list())] {
-            if let Some(list) = lacking {
-                files.keep(&list);
+        for lacking in [None, Some(Files::forged_crl())] {
+            if let Some(crl) = lacking {
+                files.cache_crl(&crl);
             }
             let read = read(&files.config(), &Clock::System);
             // Another edge caches its CRL in the same file.
-            files.keep(&files.list(&[1]));
+            files.cache_crl(&files.crl(&[1]));
             let (_, site) = complete(&files.config(), read, &Clock::System).built.site.unwrap();
             assert_eq!(site.trust.authorities.crls().count(), 1);
         }

@@ -10,9 +10,9 @@ use std::{
 use tempfile::TempDir;
 use testkit::Ca;
 
-const LIST: &str = "kept.crl";
+const CRL: &str = "cached.crl";
 
-/// A folder with all files but the list. The list's server never answers.
+/// A folder with all files but the CRL, whose server never answers.
 pub(crate) struct Files {
     folder: TempDir,
     ca: Ca,
@@ -28,7 +28,7 @@ impl Files {
 https = ["127.0.0.1:0"]
 [trust]
 client_ca = ["ca.der"]
-crls = [{{ url = "http://{}/", file = "{LIST}" }}]
+crls = [{{ url = "http://{}/", file = "{CRL}" }}]
 [[upstream]]
 name = "as"
 urls = ["http://127.0.0.1:1"]
@@ -42,7 +42,7 @@ private_key = "m.key"
         let files = Self { folder: TempDir::new().unwrap(), ca: Ca::new("Client CA"), _server: server };
         let leaf = rcgen::generate_simple_self_signed(["m.example".to_owned()]).unwrap();
         files.write("edge.toml", config.as_bytes());
-        files.write("applications.toml", b"# nobody\n");
+        files.write("applications.toml", b"# none\n");
         files.write("ca.der", &files.ca.der());
         files.write("m.pem", leaf.cert.pem().as_bytes());
         files.write("m.key", leaf.signing_key.serialize_pem().as_bytes());
@@ -54,19 +54,19 @@ private_key = "m.key"
         self.folder.path().join("edge.toml")
     }
 
-    /// Replaces the list, whole, as a fetch does.
-    pub(crate) fn keep(&self, list: &[u8]) {
-        self.write("beside", list);
-        fs::rename(self.folder.path().join("beside"), self.folder.path().join(LIST)).unwrap();
+    /// Replaces the cached CRL as a whole, as a fetch does.
+    pub(crate) fn cache_crl(&self, crl: &[u8]) {
+        self.write("beside", crl);
+        fs::rename(self.folder.path().join("beside"), self.folder.path().join(CRL)).unwrap();
     }
 
-    /// A list that revokes these serial numbers and counts.
-    pub(crate) fn list(&self, serials: &[u64]) -> Vec<u8> {
+    /// A valid CRL that revokes these serial numbers.
+    pub(crate) fn crl(&self, serials: &[u64]) -> Vec<u8> {
         self.ca.crl_der(serials, |_| {})
     }
 
-    /// One in the same name that does not count.
-    pub(crate) fn forged_list() -> Vec<u8> {
+    /// An invalid CRL in the same name.
+    pub(crate) fn forged_crl() -> Vec<u8> {
         Ca::new("Client CA").crl_der(&[], |_| {})
     }
 

@@ -24,7 +24,7 @@ impl Steps {
     /// Starts with an active site that was built with a cached CRL.
     fn start() -> Self {
         let files = Files::new();
-        files.keep(&files.list(&[1]));
+        files.cache_crl(&files.crl(&[1]));
         let initial = InitialBuild::new(&files.config(), Clock::System)
             .unwrap_or_else(|problems| panic!("{problems:?}"));
         let site = Arc::clone(&initial.site);
@@ -48,11 +48,11 @@ impl Steps {
 fn a_fetch_after_the_read_does_not_validate_the_crl_before_it() {
     let mut steps = Steps::start();
     assert_eq!((steps.generation(), steps.crls()), (1, 1));
-    steps.files.keep(&Files::forged_list());
+    steps.files.cache_crl(&Files::forged_crl());
     let read = steps.source.read().unwrap();
     assert_eq!(read.missing.len(), 1);
     // The site was built without a CRL; the file contains a valid one by now.
-    steps.files.keep(&steps.files.list(&[1, 2]));
+    steps.files.cache_crl(&steps.files.crl(&[1, 2]));
     steps.source.publish(read, &steps.publisher);
     assert_eq!((steps.generation(), steps.crls()), (1, 1), "the active CRL was removed");
     // The next check finds it.
@@ -63,9 +63,9 @@ fn a_fetch_after_the_read_does_not_validate_the_crl_before_it() {
 #[test]
 fn a_crl_that_turns_invalid_after_the_read_is_noticed() {
     let mut steps = Steps::start();
-    steps.files.keep(&steps.files.list(&[1, 2]));
+    steps.files.cache_crl(&steps.files.crl(&[1, 2]));
     let read = steps.source.read().unwrap();
-    steps.files.keep(b"nonsense");
+    steps.files.cache_crl(b"nonsense");
     steps.source.publish(read, &steps.publisher);
     assert_eq!((steps.generation(), steps.crls()), (2, 1));
     steps.source.check(&steps.publisher);
