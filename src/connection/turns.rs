@@ -252,6 +252,6 @@ impl Gate {
 
     /// Whether the task may go on: nothing has come, so that it does what costs little, or it has a turn. If not, it is woken.
     pub(super) fn is_open(&mut self, cx: &mut Context<'_>) -> bool {
-        !self.readiness.poll_readable(cx) || self.turn.poll(cx).is_ready()
+        self.readiness.poll_readable(cx).is_pending() || self.turn.poll(cx).is_ready()
     }
 }

@@ -180,9 +180,12 @@ impl Stream {
 pub struct ReadReadiness(Weak<Socket>);
 
 impl ReadReadiness {
-    /// True if there are bytes to read or the peer has closed the connection; otherwise the task is woken then.
-    pub fn poll_readable(&self, cx: &mut Context<'_>) -> bool {
-        self.0.upgrade().is_some_and(|socket| socket.tcp.borrow().poll_read_ready(cx).is_ready())
+    /// Ready if there are bytes to read, or the peer has closed the connection. Pending after the stream was dropped.
+    pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match self.0.upgrade() {
+            Some(socket) => socket.tcp.borrow().poll_read_ready(cx).map(drop),
+            None => Poll::Pending,
+        }
     }
 }
 

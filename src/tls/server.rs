@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn unchanged_configurations_are_taken_over() {
+    fn unchanged_configurations_are_reused() {
         let plain = options(ClientAuth::Required);
         let hinted = |byte| {
             let hints = vec![DistinguishedName::from(vec![0x30, byte])];
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn no_client_certificate_is_taken_compressed() {
+    fn compressed_client_certificates_are_not_accepted() {
         for client_auth in [ClientAuth::Required, ClientAuth::Optional, ClientAuth::Off] {
             let tls = DomainTls::new(options(client_auth), None, &Clock::System).unwrap();
             assert!(tls.config(true).cert_decompressors.is_empty());

@@ -109,7 +109,7 @@ async fn a_client_that_ignores_goaway_is_disconnected() {
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
     });
-    ended.await.expect("it is served for ever");
+    ended.await.expect("it is served without end");
 }
 
 /// Waits until no connection to the upstream is open.

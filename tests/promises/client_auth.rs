@@ -111,7 +111,7 @@ async fn optional_client_auth_opens_only_unauthenticated_routes() {
         for client in [client.clone(), client.http2()] {
             let before = asked.times();
             let mut connection = client.connect().await;
-            assert_eq!(asked.times(), before + 1, "optional asks");
+            assert_eq!(asked.times(), before + 1, "optional requests one");
             assert_eq!(connection.send(get("/authorize?a=b")).await.status, 200);
             assert_eq!(upstream.last().uri, "/authorize?a=b");
             let before = upstream.seen().len();

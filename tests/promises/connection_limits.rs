@@ -263,7 +263,7 @@ async fn strangers_with_requests_in_flight_block_no_others() {
             }
         })
         .await
-        .expect("strangers keep it out");
+        .expect("anonymous requests keep it out");
         let answered = tokio::spawn(async move {
             let answer = connection.token("billing").await;
             (answer, connection)

@@ -81,6 +81,6 @@ async fn empty_lines_do_not_keep_a_connection() {
             stream.write_all(b"\r\n").await?;
         }
     };
-    let ended = tokio::time::timeout(PATIENCE, ended).await.expect("it is kept for ever");
+    let ended = tokio::time::timeout(PATIENCE, ended).await.expect("it is never closed");
     assert!(!matches!(ended, Ok(1..)), "{ended:?}");
 }

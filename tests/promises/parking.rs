@@ -119,7 +119,7 @@ async fn close_notify_is_answered_by_close_notify_and_fin() {
     stream.flush().await.unwrap();
     let mut rest = Vec::new();
     // Without the edge's close_notify, rustls would report an error here.
-    timeout(PATIENCE, stream.read_to_end(&mut rest)).await.expect("no end of TLS").unwrap();
+    timeout(PATIENCE, stream.read_to_end(&mut rest)).await.expect("no close_notify").unwrap();
     assert_eq!(rest, b"");
     let end = timeout(PATIENCE, stream.get_mut().0.read(&mut [0; 1])).await.expect("no end");
     assert_eq!(end.unwrap(), 0);

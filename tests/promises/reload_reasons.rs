@@ -133,7 +133,7 @@ async fn a_busy_neighbour_file_does_not_delay_a_reload() {
     // Ten reloads that wait for six seconds each would exceed the time limits of the test.
     tokio::select! {
         () = log => unreachable!(),
-        done = tokio::time::timeout(crate::support::PATIENCE, rotation) => done.expect("reloads are held up"),
+        done = tokio::time::timeout(crate::support::PATIENCE, rotation) => done.expect("reloads are delayed"),
     }
     parts.edge.stop();
 }

@@ -75,7 +75,7 @@ async fn files_of_an_upstream_reload() {
         ),
     );
     assert_eq!(kept.token("billing").await.status, 200);
-    assert_eq!(upstream.accepted(), accepted, "the upstream was connected to anew");
+    assert_eq!(upstream.accepted(), accepted, "a new connection to the upstream was opened");
 
     edge.reload("secrets/key", "two");
     assert_eq!(kept.token("billing").await.status, 200);

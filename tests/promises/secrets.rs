@@ -151,7 +151,7 @@ async fn send_forwarded(edge: &Edge, client: &Credentials, status: u16) {
 async fn clean_log(edge: Edge, marks: &[&str]) {
     let log = tokio::task::spawn_blocking(move || edge.stop()).await.unwrap();
     for mark in marks {
-        assert!(log.contains(mark), "the log is not what it should be searched for: {mark}\n{log}");
+        assert!(log.contains(mark), "unexpected log searched for: {mark}\n{log}");
     }
     clean(&log, "the log");
 }

@@ -27,7 +27,7 @@ async fn a_reload_to_an_expired_server_certificate_is_refused() {
         server(&edge.issuer, end).write(edge.folder.path(), DOMAIN);
         let line = edge.wait_for_log(expected);
         assert!(line.contains("reload rejected"), "{line}");
-        assert_eq!(Client::with(&edge, &billing).token("billing").await.status, 200, "the old one stays");
+        assert_eq!(Client::with(&edge, &billing).token("billing").await.status, 200, "the former one stays");
     }
     edge.stop();
 }

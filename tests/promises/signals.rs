@@ -77,7 +77,7 @@ impl Starting {
             .spawn()
             .unwrap();
         let fetched = tokio::time::timeout(crate::support::PATIENCE, silent.accept()).await;
-        let (fetched, _) = fetched.expect("no list is asked for").unwrap();
+        let (fetched, _) = fetched.expect("no CRL is requested").unwrap();
         Self { edge, silent: Some((silent, fetched)), folder }
     }
 

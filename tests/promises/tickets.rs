@@ -59,7 +59,7 @@ async fn resumes(client: &Client) -> bool {
 /// Stops an edge, and asserts that its log contains no key.
 fn end(edge: Edge) {
     let log = edge.stop();
-    assert!(log.contains("\"thumbprint\""), "the log is not what it should be: {log}");
+    assert!(log.contains("\"thumbprint\""), "unexpected log: {log}");
     for key in [A, B] {
         assert!(!log.contains(&key[..12]), "{log}");
     }
@@ -98,11 +98,11 @@ async fn a_ticket_key_rotation_loses_no_session() {
         assert_eq!(open.token("billing").await.status, 200);
         assert!(!resumes(&staying).await);
         edge.reload(FILE, &format!("{A}\n{B}\n"));
-        assert!(resumes(&moving).await, "the key is still there");
+        assert!(resumes(&moving).await, "the key still decrypts");
         edge.reload(FILE, &format!("{B}\n{A}\n"));
-        assert!(resumes(&moving).await, "the key opens, though it seals no more");
+        assert!(resumes(&moving).await, "the former key still decrypts");
         edge.reload(FILE, B);
-        assert!(resumes(&moving).await, "this session has a ticket by the new key");
+        assert!(resumes(&moving).await, "the ticket of this session is of the new key");
         assert!(!resumes(&staying).await, "this one has not");
         assert_eq!(open.token("billing").await.status, 200, "open connections need no key");
         edge.reload(FILE, A);

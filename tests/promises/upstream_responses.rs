@@ -64,7 +64,7 @@ async fn hop_by_hop_response_headers_are_removed() {
         assert_eq!(answer.headers.get_all("set-cookie").iter().count(), 2);
         assert!(answer.headers.contains_key("x-request-id"));
     }
-    assert!(upstream.accepted() <= 2, "such a connection is kept like any other");
+    assert!(upstream.accepted() <= 2, "such a connection is not pooled");
 }
 
 #[tokio::test]
