@@ -156,7 +156,7 @@ async fn requests_in_flight_to_an_upstream_are_bounded() {
         answer.oauth_error(503, "temporarily_unavailable");
         assert!(answer.headers.contains_key("retry-after"));
     }
-    edge.wait_for_log("its bound on connections is reached");
+    edge.wait_for_log("its limit of connections is reached");
     held.release(4);
     for answer in waiting {
         assert_eq!(tokio::time::timeout(PATIENCE, answer).await.unwrap().unwrap().status, 200);
