@@ -14,7 +14,7 @@ use super::{
     redact,
     schema::{EDGE, REGISTRY, TableSchema},
     settings::{Application, Settings},
-    span::{Source, Span},
+    span::{FindHidden, Source, Span},
     split, syntax,
 };
 
@@ -30,7 +30,7 @@ pub fn settings(path: &Path) -> (Option<Settings>, Vec<Problem>) {
             let value = table(&reader, source.text(), EDGE, edge::read).flatten();
             (value.filter(|_| reader.has_no_errors()), reader.into_problems())
         }
-        Err(failure) => (None, vec![failure.at_its_own(path)]),
+        Err(failure) => (None, vec![failure.at_its_own(path, redact::edge)]),
     }
 }
 
@@ -116,10 +116,10 @@ impl Failure {
     }
 
     /// The problem, where nothing but the command line names the file.
-    fn at_its_own(self, path: &Path) -> Problem {
+    fn at_its_own(self, path: &Path, find_hidden: FindHidden) -> Problem {
         let (text, at) = self.shown.unwrap_or_default();
         let range = at..at + text.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
-        let span = Span { source: Arc::new(Source::new(path, text, redact::lines)), range };
+        let span = Span { source: Arc::new(Source::new(path, text, find_hidden)), range };
         // Nothing but the command line names it: there may be none yet.
         let start = || {
             (self.what == MISSING)
@@ -132,7 +132,7 @@ impl Failure {
     /// The problem, where a configuration names the file.
     fn at(self, path: &Path, named_at: &Span) -> Problem {
         if self.shown.is_some() {
-            return self.at_its_own(path);
+            return self.at_its_own(path, redact::registry);
         }
         let what = format!("{}: {}", path.display(), self.what);
         let create = || {

@@ -1,7 +1,9 @@
-//! Masks what may be a secret in the text that diagnostics show.
+//! Which bytes of a configuration file messages must not show.
 //!
-//! Only values of keys in the schema are shown, and of these not what may be a secret: header values, user information and queries of
-//! URLs, private keys. Each byte of the rest becomes a `*`; lengths stay, so that spans still fit.
+//! The schema lists what may be shown ([`Shown`]); everything else is masked: values of unknown keys, secrets where a reference
+//! belongs, user information and queries of URLs, private keys, comments. A masked byte becomes a `*`, so that spans still fit.
+
+mod unparsed;
 
 use std::ops::Range;
 
@@ -9,21 +11,19 @@ use toml::{
     Spanned,
     de::{DeTable, DeValue},
 };
+use toml_parser::{Source, lexer::TokenKind};
 
 use super::{
-    schema::{CRL_SOURCE, EDGE, HEADER_PROFILE, REGISTRY, TABLES, TableSchema, UPSTREAM},
+    schema::{EDGE, REGISTRY, Shown, TableSchema, table_of},
     split, variable,
 };
 
-/// Words in a line that may precede a secret, for a text that did not parse.
-const HINTS: &[&str] = &["header", "secret", "token", "password", "passwd", "api", "bearer", "authorization"];
-
-/// Where the secrets of an `edge.toml` are.
+/// The hidden bytes of an `edge.toml`.
 pub(super) fn edge(text: &str) -> Vec<Range<usize>> {
     document(EDGE, text)
 }
 
-/// Where the secrets of a registry are; none has a place there at all.
+/// The hidden bytes of a registry.
 pub(super) fn registry(text: &str) -> Vec<Range<usize>> {
     let piece = |piece: Range<usize>| {
         let spans = document(REGISTRY, text.get(piece.clone()).unwrap_or_default());
@@ -32,86 +32,51 @@ pub(super) fn registry(text: &str) -> Vec<Range<usize>> {
     split::of(text).flat_map(piece).collect()
 }
 
-/// By what the document's tree says, and by the look of the lines too where it does not parse.
-fn document(kind: &TableSchema, text: &str) -> Vec<Range<usize>> {
+fn document(kind: &'static TableSchema, text: &str) -> Vec<Range<usize>> {
     let (document, errors) = DeTable::parse_recoverable(text);
-    let mut spans = if errors.is_empty() { Vec::new() } else { lines(text) };
+    let mut spans = if errors.is_empty() { comments(text) } else { unparsed::hidden(kind, text) };
     table(kind, document.get_ref(), &mut spans);
     spans
 }
 
-/// Where a secret may be by the look of the lines alone: for a text that did not parse.
-pub(super) fn lines(text: &str) -> Vec<Range<usize>> {
-    let mut spans = Vec::new();
-    let mut within = false;
-    let mut start = 0;
-    for line in text.split_inclusive('\n') {
-        let lower = line.trim_start().to_ascii_lowercase();
-        let hints = HINTS.iter().any(|hint| lower.contains(hint)) || lower.contains("private key");
-        if lower.starts_with('[') && !hints {
-            within = false;
-        }
-        if hints && !harmless(&lower) {
-            within = true;
-        }
-        if within && !lower.starts_with('[') {
-            let value = line.find('=').map_or(0, |at| at + 1);
-            spans.push(start + value..start + line.len());
-        }
-        start += line.len();
-    }
-    spans
-}
-
-/// Whether a line only seems to speak of a secret.
-fn harmless(line: &str) -> bool {
-    const PLAIN: &[&str] = &["header_profile", "header_bytes", "client_ip_header", "#", "[[header_profile]]"];
-    PLAIN.iter().any(|plain| line.starts_with(plain))
-        || (line.starts_with("headers") && !line.contains(['"', '\'', '{']))
+fn comments(text: &str) -> Vec<Range<usize>> {
+    let tokens = Source::new(text).lex();
+    let comments = tokens.filter(|token| token.kind() == TokenKind::Comment).map(|token| token.span());
+    comments.map(|span| span.start()..span.end()).collect()
 }
 
 fn table(kind: &TableSchema, entries: &DeTable<'_>, spans: &mut Vec<Range<usize>>) {
     for (key, value) in entries {
-        let name = key.get_ref();
-        // The schema is the list of keys whose values may be shown: of any other key nobody knows what an operator put there.
-        if !kind.names().any(|known| known == name) {
-            everything(value, spans);
-        } else if kind.path == UPSTREAM.path && name == "headers" {
-            references(value, spans);
-        } else if kind.path == HEADER_PROFILE.path && name == "headers" {
-            // Some servers take a header's very name for the secret.
-            if let DeValue::Table(headers) = value.get_ref() {
-                spans.extend(headers.iter().map(|(key, _)| key.span()));
-            }
-        } else {
-            descend(kind, name, value, spans);
+        match kind.key(key.get_ref()).map(|key| key.shown) {
+            None => everything(value, spans),
+            Some(Shown::References) => references(value, spans),
+            Some(Shown::Encodings) => match value.get_ref() {
+                DeValue::Table(headers) => spans.extend(headers.iter().map(|(key, _)| key.span())),
+                _ => everything(value, spans),
+            },
+            Some(shown) => descend(&kind.path_of(key.get_ref()), shown, value, spans),
         }
     }
 }
 
-/// Goes into tables, and looks at strings for a key or a password.
-fn descend(kind: &TableSchema, name: &str, value: &Spanned<DeValue<'_>>, spans: &mut Vec<Range<usize>>) {
+fn descend(path: &str, shown: Shown, value: &Spanned<DeValue<'_>>, spans: &mut Vec<Range<usize>>) {
     match value.get_ref() {
-        DeValue::String(text) => {
-            let of_url = [UPSTREAM.path, CRL_SOURCE.path].contains(&kind.path);
-            let password = of_url && text.contains(['@', '?']);
-            if text.contains("PRIVATE KEY") || password {
-                spans.push(value.span());
-            }
-        }
-        DeValue::Array(items) => items.iter().for_each(|item| descend(kind, name, item, spans)),
-        DeValue::Table(entries) => {
-            let path = if kind.path.is_empty() { name.to_owned() } else { format!("{}.{name}", kind.path) };
-            match TABLES.iter().find(|kind| kind.path == path) {
-                Some(kind) => table(kind, entries, spans),
-                None => entries.iter().for_each(|(_, value)| everything(value, spans)),
-            }
-        }
+        DeValue::String(text) if has_secret(shown, text) => spans.push(value.span()),
+        DeValue::Array(items) => items.iter().for_each(|item| descend(path, shown, item, spans)),
+        DeValue::Table(entries) => match table_of(path) {
+            Some(kind) => table(kind, entries, spans),
+            None => everything(value, spans),
+        },
         _ => {}
     }
 }
 
-/// The headers of an upstream: all but a well-formed reference is masked.
+/// Whether a value that may be shown contains a private key, or user information or a query of a URL.
+fn has_secret(shown: Shown, text: &str) -> bool {
+    text.contains("PRIVATE KEY") || (shown == Shown::Address && text.contains(['@', '?']))
+}
+
+/// The headers of an upstream: everything but a well-formed reference is masked.
 fn references(value: &Spanned<DeValue<'_>>, spans: &mut Vec<Range<usize>>) {
     let DeValue::Table(headers) = value.get_ref() else { return everything(value, spans) };
     for (_, value) in headers {
@@ -120,25 +85,25 @@ fn references(value: &Spanned<DeValue<'_>>, spans: &mut Vec<Range<usize>>) {
             continue;
         };
         for (key, value) in reference {
-            let fine = match (key.get_ref().as_ref(), value.get_ref()) {
+            let is_reference = match (key.get_ref().as_ref(), value.get_ref()) {
                 ("file", DeValue::String(text)) => !text.contains("-----BEGIN"),
                 ("env", DeValue::String(text)) => variable::is_name(text),
                 _ => false,
             };
-            if !fine {
+            if !is_reference {
                 everything(value, spans);
             }
         }
     }
 }
 
-/// Every value, however deep.
+/// Masks all keys and values of a value.
 fn everything(value: &Spanned<DeValue<'_>>, spans: &mut Vec<Range<usize>>) {
     match value.get_ref() {
         DeValue::Array(items) => items.iter().for_each(|item| everything(item, spans)),
         DeValue::Table(entries) => {
             for (key, value) in entries {
-                // A secret may have become a key by a misplaced quote.
+                // A misplaced quote can make a key of a secret.
                 spans.push(key.span());
                 everything(value, spans);
             }
@@ -147,24 +112,25 @@ fn everything(value: &Spanned<DeValue<'_>>, spans: &mut Vec<Range<usize>>) {
     }
 }
 
-/// Turns a span into as many stars as it has bytes; line ends, quotes and braces at the rim stay.
+/// Replaces the bytes of a span by `*`, except whitespace, quotes, punctuation of TOML and the `#` of a comment.
 pub(super) fn mask(text: &mut String, span: Range<usize>) {
     let Some(secret) = text.get(span.clone()) else { return };
+    let is_comment = secret.starts_with('#');
     let stars: String = secret
-        .chars()
-        .flat_map(|c| {
-            let kept = c.is_whitespace() || matches!(c, '"' | '\'' | '{' | '}' | '=' | ',');
+        .char_indices()
+        .flat_map(|(at, c)| {
+            let kept = c.is_whitespace()
+                || matches!(c, '"' | '\'' | '{' | '}' | '=' | ',')
+                || (at == 0 && is_comment);
             std::iter::repeat_n(if kept { c } else { '*' }, if kept { 1 } else { c.len_utf8() })
         })
         .collect();
     text.replace_range(span, &stars);
 }
 
-/// The tables that hold secrets are reached by these names; a test of this module relies on them.
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::schema::SECRET;
 
     fn shown(text: &str) -> String {
         let mut shown = text.to_owned();
@@ -199,19 +165,78 @@ mod tests {
             "[limits]\nfoo = \"hunter2\"\n",
             "[[domain]]\nkey = [\"hunter2\", { hunter2 = 1 }]\n",
             "[elsewhere]\nx = \"hunter2\"\n",
+            "[[header_profile]]\nheaders = \"x-hunter2\"\n",
+            "[limits]\nheaders = 1 # hunter2\n",
         ] {
             assert!(!shown(text).contains("hunter2"), "{text}\n{}", shown(text));
         }
     }
 
+    /// Lines of an `edge.toml` that is not TOML, each with a secret beside, in place of, or within a value.
     #[test]
-    fn what_is_no_secret_stays_readable() {
-        let text =
-            "[[upstream]]\nname = \"a\"\nheaders = { k = { file = \"secrets/k\" }, l = { env = \"L\" } }\n";
-        assert_eq!(shown(text), text);
-        let text = "[limits]\nheader_bytes = 1\n[[domain]]\nheader_profile = \"auth\"\nname = = \"x\"\n";
-        assert_eq!(shown(text), text);
-        assert!(TABLES.iter().any(|kind| kind.path == UPSTREAM.path));
-        assert_eq!(SECRET.path, "upstream.headers");
+    fn an_unparsable_text_shows_no_secret() {
+        for line in [
+            "name = \"a\", token = \"hunter2\"",
+            "name = \"a\" token = \"hunter2\"",
+            "name = a, token = hunter2",
+            "name = \"a  token = hunter2",
+            "name = \"a\" # hunter2",
+            "name = \"a # hunter2",
+            "name = a # hunter2",
+            "# hunter2",
+            "hunter2",
+            "hunter2 = 1",
+            "\"hunter2",
+            "[hunter2",
+            "[upstream.headers\nname = \"hunter2\"",
+            "headers = {\n name = \"hunter2\"\n}",
+            "headers = { k = hunter2 }",
+            "headers: { k: hunter2 }",
+            "headers.k = hunter2",
+            "name = '''\nname = hunter2\n",
+            "name = \"\"\"\nname = hunter2\n",
+            "name = { token = \"hunter2\" }",
+            "urls = [\"http://a\", { token = \"hunter2\" }",
+            "urls = [\n \"http://a\"\n hunter2 = 1",
+            "urls = [http://me:hunter2@a]",
+            "urls = [\n \"http://a?hunter2\"",
+            "urls = http://a/?hunter2",
+            "unknown = [\n\"hunter2\"\nname = hunter2\n]",
+            "name: a, token: \"hunter2\"",
+            "\"name\": \"a\", \"token\": \"hunter2\"",
+            "{ \"name\": \"a\", \"token\": \"hunter2\" }",
+            "name = -----BEGIN PRIVATE KEY-----hunter2",
+        ] {
+            let text = format!("broken = = 1\n[[upstream]]\n{line}\n");
+            assert!(!shown(&text).contains("hunter2"), "{text}\n{}", shown(&text));
+        }
+    }
+
+    #[test]
+    fn an_unparsable_text_shows_certain_values() {
+        for line in [
+            "name = auth-server",
+            "name = \"auth-server",
+            "\"name\": \"auth-server\",",
+            "urls = [http://[::1]:3000, https://a]",
+            "urls = [\n  \"http://a\"\n  \"http://b\",\n]",
+            "connections = 5\nresponse_timeout = 10s",
+            "[trust]\nclient_ca = [{ file = \"a\", eku = any, file = \"b\" }]",
+            "[domain\nca_hints = False",
+            "trust:\n  stale_crl: refuse",
+        ] {
+            let text = format!("[[upstream]]\n{line}\n= =\n");
+            assert_eq!(shown(&text), text);
+        }
+    }
+
+    #[test]
+    fn values_of_quotable_keys_stay_readable() {
+        for text in [
+            "[[upstream]]\nname = \"a\"\nheaders = { k = { file = \"secrets/k\" }, l = { env = \"L\" } }\n",
+            "[limits]\nheader_bytes = 1\n[[domain]]\nheader_profile = \"auth\"\nname = = \"x\"\n",
+        ] {
+            assert_eq!(shown(text), text);
+        }
     }
 }

@@ -1,26 +1,68 @@
-//! Every table and key of the two files, each with an example: for messages, and to tell an operator
-//! to which table a misplaced key belongs.
+//! Every table and key of the two files, each with an example and with what messages may show of its value.
 
 use super::suggest::quote;
 
 /// A kind of table.
 #[derive(Debug)]
 pub(super) struct TableSchema {
-    /// The key's prefix in messages, as `domain.route`; empty for a whole file.
+    /// The prefix of its keys in messages, such as `domain.route`; empty for a whole file.
     pub(super) path: &'static str,
-    /// How the table is opened, as `[[domain.route]]`.
+    /// How the table is opened, such as `[[domain.route]]`.
     pub(super) heading: &'static str,
-    /// Each key with an example of its value.
-    pub(super) keys: &'static [(&'static str, &'static str)],
+    /// Its keys.
+    pub(super) keys: &'static [Key],
+}
+
+/// A key of a table.
+#[derive(Debug)]
+pub(super) struct Key {
+    pub(super) name: &'static str,
+    /// A valid value; empty for a table.
+    pub(super) example: &'static str,
+    pub(super) shown: Shown,
+}
+
+/// What messages may show of a key's value. Values of other keys than those of the schema are never shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// The value; of a table, what its own schema allows.
+    Value,
+    /// The value, unless it is a URL with user information or a query, which may be secrets.
+    Address,
+    /// References to secrets, such as `{ file = "secrets/key" }`, and nothing else.
+    References,
+    /// The values of a table, not its keys: some servers take a header's name for a secret.
+    Encodings,
+}
+
+const fn key(name: &'static str, example: &'static str) -> Key {
+    Key { name, example, shown: Shown::Value }
+}
+
+const fn address(name: &'static str, example: &'static str) -> Key {
+    Key { name, example, shown: Shown::Address }
+}
+
+const fn references(name: &'static str, example: &'static str) -> Key {
+    Key { name, example, shown: Shown::References }
+}
+
+const fn encodings(name: &'static str, example: &'static str) -> Key {
+    Key { name, example, shown: Shown::Encodings }
 }
 
 impl TableSchema {
     /// The names of the keys.
     pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.keys.iter().map(|(name, _)| *name)
+        self.keys.iter().map(|key| key.name)
     }
 
-    /// A key's whole path, as `domain.client_auth`.
+    /// A key of this table.
+    pub(super) fn key(&self, name: &str) -> Option<&'static Key> {
+        self.keys.iter().find(|key| key.name == name)
+    }
+
+    /// A key's whole path, such as `domain.client_auth`.
     pub(super) fn path_of(&self, key: &str) -> String {
         match self.path {
             "" => key.to_owned(),
@@ -30,7 +72,7 @@ impl TableSchema {
 
     /// The example of a key.
     pub(super) fn example(&self, key: &str) -> &'static str {
-        self.keys.iter().find(|(name, _)| *name == key).map_or("", |(_, example)| *example)
+        self.key(key).map_or("", |key| key.example)
     }
 }
 
@@ -40,18 +82,23 @@ pub(super) fn bare(key: &str) -> String {
     if plain { key.to_owned() } else { quote(key) }
 }
 
+/// The kind of table with this path, among those that an operator can look for a key in.
+pub(super) fn table_of(path: &str) -> Option<&'static TableSchema> {
+    TABLES.iter().copied().find(|kind| kind.path == path)
+}
+
 /// `edge.toml` itself.
 pub(super) const EDGE: &TableSchema = &TableSchema {
     path: "",
     heading: "the file",
     keys: &[
-        ("listen", ""),
-        ("limits", ""),
-        ("log", ""),
-        ("trust", ""),
-        ("upstream", ""),
-        ("domain", ""),
-        ("header_profile", ""),
+        key("listen", ""),
+        key("limits", ""),
+        key("log", ""),
+        key("trust", ""),
+        key("upstream", ""),
+        key("domain", ""),
+        key("header_profile", ""),
     ],
 };
 
@@ -60,12 +107,12 @@ pub(super) const LISTEN: &TableSchema = &TableSchema {
     path: "listen",
     heading: "[listen]",
     keys: &[
-        ("https", r#"["0.0.0.0:8443"]"#),
-        ("admin", r#""127.0.0.1:9443""#),
-        ("admin_hosts", r#"["edge.internal"]"#),
-        ("workers", "4"),
-        ("trusted_proxies", r#"["10.0.0.0/8"]"#),
-        ("proxy_protocol", "true"),
+        key("https", r#"["0.0.0.0:8443"]"#),
+        key("admin", r#""127.0.0.1:9443""#),
+        key("admin_hosts", r#"["edge.internal"]"#),
+        key("workers", "4"),
+        key("trusted_proxies", r#"["10.0.0.0/8"]"#),
+        key("proxy_protocol", "true"),
     ],
 };
 
@@ -74,36 +121,39 @@ pub(super) const LIMITS: &TableSchema = &TableSchema {
     path: "limits",
     heading: "[limits]",
     keys: &[
-        ("connections", "10000"),
-        ("connections_per_address", "1000"),
-        ("handshake_timeout", r#""10s""#),
-        ("head_timeout", r#""10s""#),
-        ("body_timeout", r#""30s""#),
-        ("idle_timeout", r#""60s""#),
-        ("drain_timeout", r#""30s""#),
-        ("header_bytes", "32768"),
-        ("headers", "100"),
-        ("body_bytes", "1048576"),
-        ("client_id_body_bytes", "65536"),
-        ("buffered_bytes", "268435456"),
-        ("http2_streams", "100"),
+        key("connections", "10000"),
+        key("connections_per_address", "1000"),
+        key("handshake_timeout", r#""10s""#),
+        key("head_timeout", r#""10s""#),
+        key("body_timeout", r#""30s""#),
+        key("idle_timeout", r#""60s""#),
+        key("drain_timeout", r#""30s""#),
+        key("header_bytes", "32768"),
+        key("headers", "100"),
+        key("body_bytes", "1048576"),
+        key("client_id_body_bytes", "65536"),
+        key("buffered_bytes", "268435456"),
+        key("http2_streams", "100"),
     ],
 };
 
 /// `[log]`.
-pub(super) const LOG: &TableSchema =
-    &TableSchema { path: "log", heading: "[log]", keys: &[("format", r#""json""#), ("level", r#""info""#)] };
+pub(super) const LOG: &TableSchema = &TableSchema {
+    path: "log",
+    heading: "[log]",
+    keys: &[key("format", r#""json""#), key("level", r#""info""#)],
+};
 
 /// `[trust]`.
 pub(super) const TRUST: &TableSchema = &TableSchema {
     path: "trust",
     heading: "[trust]",
     keys: &[
-        ("client_ca", r#"["certs/client-ca.pem"]"#),
-        ("crls", r#"["certs/client-ca.crl"]"#),
-        ("stale_crl", r#""refuse""#),
-        ("crl_depth", r#""chain""#),
-        ("applications", r#""applications.toml""#),
+        key("client_ca", r#"["certs/client-ca.pem"]"#),
+        key("crls", r#"["certs/client-ca.crl"]"#),
+        key("stale_crl", r#""refuse""#),
+        key("crl_depth", r#""chain""#),
+        key("applications", r#""applications.toml""#),
     ],
 };
 
@@ -111,7 +161,7 @@ pub(super) const TRUST: &TableSchema = &TableSchema {
 pub(super) const CLIENT_CA: &TableSchema = &TableSchema {
     path: "trust.client_ca",
     heading: "a client CA",
-    keys: &[("file", r#""certs/psd2.pem""#), ("eku", r#""client-or-server""#)],
+    keys: &[key("file", r#""certs/psd2.pem""#), key("eku", r#""client-or-server""#)],
 };
 
 /// A CRL that is fetched, in `[trust] crls`.
@@ -119,12 +169,12 @@ pub(super) const CRL_SOURCE: &TableSchema = &TableSchema {
     path: "trust.crls",
     heading: "a CRL source",
     keys: &[
-        ("url", r#""http://crl.example.com/corp.crl""#),
-        ("file", r#""state/corp.crl""#),
-        ("refresh", r#""1h""#),
-        ("timeout", r#""10s""#),
-        ("ca", r#""certs/crl-server-ca.pem""#),
-        ("issuer", r#""certs/issuing-ca.pem""#),
+        address("url", r#""http://crl.example.com/corp.crl""#),
+        address("file", r#""state/corp.crl""#),
+        key("refresh", r#""1h""#),
+        key("timeout", r#""10s""#),
+        address("ca", r#""certs/crl-server-ca.pem""#),
+        address("issuer", r#""certs/issuing-ca.pem""#),
     ],
 };
 
@@ -133,19 +183,19 @@ pub(super) const UPSTREAM: &TableSchema = &TableSchema {
     path: "upstream",
     heading: "[[upstream]]",
     keys: &[
-        ("name", r#""auth-server""#),
-        ("urls", r#"["https://auth.internal.example:8443"]"#),
-        ("host", r#""tenant.edge.example""#),
-        ("ca", r#""certs/upstream-ca.pem""#),
-        ("server_name", r#""auth.internal.example""#),
-        ("headers", r#"{ cname-api-key = { file = "secrets/cname-api-key" } }"#),
-        ("client_ip_header", r#""true-client-ip""#),
-        ("forwarded", "true"),
-        ("forwarded_for", r#""list""#),
-        ("connect_timeout", r#""5s""#),
-        ("response_timeout", r#""30s""#),
-        ("idle_timeout", r#""30s""#),
-        ("connections", "1024"),
+        address("name", r#""auth-server""#),
+        address("urls", r#"["https://auth.internal.example:8443"]"#),
+        address("host", r#""tenant.edge.example""#),
+        address("ca", r#""certs/upstream-ca.pem""#),
+        address("server_name", r#""auth.internal.example""#),
+        references("headers", r#"{ cname-api-key = { file = "secrets/cname-api-key" } }"#),
+        address("client_ip_header", r#""true-client-ip""#),
+        key("forwarded", "true"),
+        key("forwarded_for", r#""list""#),
+        key("connect_timeout", r#""5s""#),
+        key("response_timeout", r#""30s""#),
+        key("idle_timeout", r#""30s""#),
+        key("connections", "1024"),
     ],
 };
 
@@ -153,7 +203,7 @@ pub(super) const UPSTREAM: &TableSchema = &TableSchema {
 pub(super) const SECRET: &TableSchema = &TableSchema {
     path: "upstream.headers",
     heading: "a secret's reference",
-    keys: &[("file", r#""secrets/cname-api-key""#), ("env", r#""CNAME_API_KEY""#)],
+    keys: &[key("file", r#""secrets/cname-api-key""#), key("env", r#""CNAME_API_KEY""#)],
 };
 
 /// `[[domain]]`.
@@ -161,17 +211,17 @@ pub(super) const DOMAIN: &TableSchema = &TableSchema {
     path: "domain",
     heading: "[[domain]]",
     keys: &[
-        ("name", r#""mtls.auth.example.com""#),
-        ("certificate", r#""certs/server.pem""#),
-        ("private_key", r#""certs/server.key""#),
-        ("client_auth", r#""required""#),
-        ("cipher_suites", r#""default""#),
-        ("session_lifetime", r#""1h""#),
-        ("ticket_keys", r#""secrets/tickets.keys""#),
-        ("ca_hints", "false"),
-        ("upstream", r#""auth-server""#),
-        ("header_profile", r#""auth0""#),
-        ("route", ""),
+        key("name", r#""mtls.auth.example.com""#),
+        key("certificate", r#""certs/server.pem""#),
+        key("private_key", r#""certs/server.key""#),
+        key("client_auth", r#""required""#),
+        key("cipher_suites", r#""default""#),
+        key("session_lifetime", r#""1h""#),
+        key("ticket_keys", r#""secrets/tickets.keys""#),
+        key("ca_hints", "false"),
+        key("upstream", r#""auth-server""#),
+        key("header_profile", r#""auth0""#),
+        key("route", ""),
     ],
 };
 
@@ -179,7 +229,11 @@ pub(super) const DOMAIN: &TableSchema = &TableSchema {
 pub(super) const ROUTE: &TableSchema = &TableSchema {
     path: "domain.route",
     heading: "[[domain.route]]",
-    keys: &[("path", r#""/oauth/token""#), ("methods", r#"["POST"]"#), ("authenticate", r#""client""#)],
+    keys: &[
+        key("path", r#""/oauth/token""#),
+        key("methods", r#"["POST"]"#),
+        key("authenticate", r#""client""#),
+    ],
 };
 
 /// `[[header_profile]]`.
@@ -187,23 +241,23 @@ pub(super) const HEADER_PROFILE: &TableSchema = &TableSchema {
     path: "header_profile",
     heading: "[[header_profile]]",
     keys: &[
-        ("name", r#""corp""#),
-        ("headers", r#"{ x-client-certificate = "pem-url", x-client-verified = "verdict" }"#),
+        key("name", r#""corp""#),
+        encodings("headers", r#"{ x-client-certificate = "pem-url", x-client-verified = "verdict" }"#),
     ],
 };
 
 /// `applications.toml` itself.
 pub(super) const REGISTRY: &TableSchema =
-    &TableSchema { path: "", heading: "the file", keys: &[("application", "")] };
+    &TableSchema { path: "", heading: "the file", keys: &[key("application", "")] };
 
 /// `[[application]]`.
 pub(super) const APPLICATION: &TableSchema = &TableSchema {
     path: "application",
     heading: "[[application]]",
     keys: &[
-        ("client_id", r#""billing""#),
-        ("auth_method", r#""self_signed_tls_client_auth""#),
-        ("credential", ""),
+        key("client_id", r#""billing""#),
+        key("auth_method", r#""self_signed_tls_client_auth""#),
+        key("credential", ""),
     ],
 };
 
@@ -212,15 +266,15 @@ pub(super) const CREDENTIAL: &TableSchema = &TableSchema {
     path: "application.credential",
     heading: "[[application.credential]]",
     keys: &[
-        ("name", r#""2026-q4""#),
-        ("thumbprint", r#""Gsvs7xJ0kKfyGyNwAkhx7hDQW6WJGfPwJfoSgpm4wOI""#),
-        ("certificate", r#""certs/billing.pem""#),
-        ("subject_dn", r#""CN=payments,O=Example Bank,C=DE""#),
-        ("san_dns", r#""payments.example.com""#),
-        ("san_uri", r#""urn:example:payments""#),
-        ("san_ip", r#""192.0.2.10""#),
-        ("san_email", r#""payments@example.com""#),
-        ("ca", r#""certs/corp-ca.pem""#),
+        key("name", r#""2026-q4""#),
+        key("thumbprint", r#""Gsvs7xJ0kKfyGyNwAkhx7hDQW6WJGfPwJfoSgpm4wOI""#),
+        key("certificate", r#""certs/billing.pem""#),
+        key("subject_dn", r#""CN=payments,O=Example Bank,C=DE""#),
+        key("san_dns", r#""payments.example.com""#),
+        key("san_uri", r#""urn:example:payments""#),
+        key("san_ip", r#""192.0.2.10""#),
+        key("san_email", r#""payments@example.com""#),
+        key("ca", r#""certs/corp-ca.pem""#),
     ],
 };
 
@@ -240,8 +294,8 @@ pub(super) const TABLES: &[&TableSchema] = &[
     CREDENTIAL,
 ];
 
-/// Keys by the names that other standards and programs have for them: the metadata of RFC 7591 and RFC 8705, the members of a
-/// JWK, what tools print.
+/// Names of keys in other standards and programs (the metadata of RFC 7591 and RFC 8705, the members of a JWK, the output of
+/// tools), with our names.
 pub(super) const SYNONYMS: [(&str, &str); 27] = [
     ("x5t#S256", "thumbprint"),
     ("x5t", "thumbprint"),

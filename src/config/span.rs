@@ -1,4 +1,4 @@
-//! Where a value stands in a configuration file.
+//! Positions in configuration files.
 
 use std::{
     fmt,
@@ -9,28 +9,27 @@ use std::{
 
 use super::redact;
 
-/// Finds the bytes of a text that are never to be shown.
-type FindSecrets = fn(&str) -> Vec<Range<usize>>;
+/// Finds the bytes of a text that messages must not show.
+pub(super) type FindHidden = fn(&str) -> Vec<Range<usize>>;
 
 /// One configuration file as it was read.
 pub struct Source {
     path: PathBuf,
     text: String,
-    /// Finds what may be a secret: stars in all that is shown.
-    find_secrets: FindSecrets,
-    /// What it found, and where each line begins: asked for at the first problem.
+    find_hidden: FindHidden,
+    /// Its result, and the byte at which each line begins. Computed for the first problem.
     hidden: OnceLock<Vec<Range<usize>>>,
     lines: OnceLock<Vec<usize>>,
 }
 
 impl Source {
-    /// A file of this path, as the operator wrote it joined to the folder of the file that names it, with its whole text.
-    pub(super) fn new(path: impl Into<PathBuf>, text: impl Into<String>, find_secrets: FindSecrets) -> Self {
+    /// A file with its whole text. The path is the one that the operator wrote, resolved against the folder of the file that has it.
+    pub(super) fn new(path: impl Into<PathBuf>, text: impl Into<String>, find_hidden: FindHidden) -> Self {
         let (hidden, lines) = (OnceLock::new(), OnceLock::new());
-        Self { path: path.into(), text: text.into(), find_secrets, hidden, lines }
+        Self { path: path.into(), text: text.into(), find_hidden, hidden, lines }
     }
 
-    /// No text, for a value that no file has.
+    /// A file without text.
     #[cfg(test)]
     pub(crate) fn empty() -> Self {
         Self::new("edge.toml", "", |_| Vec::new())
@@ -42,12 +41,17 @@ impl Source {
         &self.path
     }
 
-    /// The text with its secrets, for the reader alone.
+    /// The text, with secrets: for the reader only.
     pub(super) fn text(&self) -> &str {
         &self.text
     }
 
-    /// The line on which a byte stands, from 0, and where that line begins.
+    /// The bytes that messages must not show.
+    fn hidden(&self) -> &[Range<usize>] {
+        self.hidden.get_or_init(|| (self.find_hidden)(&self.text))
+    }
+
+    /// The line of a byte, from 0, and the byte at which that line begins.
     fn line_at(&self, at: usize) -> (usize, usize) {
         let lines = self.lines.get_or_init(|| {
             let ends = self.text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
@@ -67,13 +71,13 @@ impl PartialEq for Source {
 impl Eq for Source {}
 
 impl fmt::Debug for Source {
-    /// The path alone: the text may hold what is to be hidden.
+    /// The path only: the text may contain secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Source").field(&self.path).finish()
     }
 }
 
-/// A range of bytes in a [`Source`]: what a diagnostic points at.
+/// A range of bytes in a [`Source`], at which a diagnostic points.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Span {
     /// The file.
@@ -82,74 +86,91 @@ pub struct Span {
     pub range: Range<usize>,
 }
 
-/// A value together with the place where the operator wrote it.
-///
-/// A value that was left to its default has the place of the table it belongs to.
+/// A value with its position. A default has the position of its table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spanned<T> {
     /// The value.
     pub value: T,
-    /// Where it was written.
+    /// Its position.
     pub span: Span,
 }
 
 impl<T> Spanned<T> {
-    /// The same place with another value, as when a name is resolved.
+    /// Maps the value and keeps the position.
     pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Spanned<U> {
         Spanned { value: f(self.value), span: self.span }
     }
 }
 
 impl Span {
-    /// The line (from 1) on which the place starts.
+    /// The line on which the span starts, from 1.
     #[must_use]
     pub fn line(&self) -> usize {
         self.source.line_at(self.range.start).0 + 1
     }
 
-    /// The column (from 1, in characters) at which the place starts.
+    /// The column at which the span starts, in characters from 1.
     #[must_use]
     pub fn column(&self) -> usize {
         let (_, begin) = self.source.line_at(self.range.start);
         self.source.text.get(begin..self.range.start).unwrap_or_default().chars().count() + 1
     }
 
-    /// The line on which the place starts, if nothing of it may be a secret.
-    pub(super) fn plain_line(&self) -> Option<&str> {
-        let Source { text, hidden, find_secrets, .. } = &*self.source;
+    /// The line on which the span starts, with what is hidden: for the reader only.
+    pub(super) fn line_text(&self) -> &str {
         let (_, begin) = self.source.line_at(self.range.start);
-        let line = text.get(begin..)?.lines().next()?;
+        self.source.text.get(begin..).and_then(|rest| rest.lines().next()).unwrap_or_default()
+    }
+
+    /// The line on which the span starts, without its comment, if nothing of it is hidden.
+    pub(super) fn plain_line(&self) -> Option<&str> {
+        let (begin, line) = self.code();
         let is_hidden = |span: &Range<usize>| span.start < begin + line.len() && span.end > begin;
-        (!hidden.get_or_init(|| find_secrets(text)).iter().any(is_hidden)).then_some(line)
+        (!self.source.hidden().iter().any(is_hidden)).then_some(line)
     }
 
-    /// Whether anything of the place may be a secret.
+    /// Whether anything of the span is hidden.
     pub(super) fn is_secret(&self) -> bool {
-        let Source { text, hidden, find_secrets, .. } = &*self.source;
-        let hidden = hidden.get_or_init(|| find_secrets(text));
-        hidden.iter().any(|span| span.start < self.range.end && span.end > self.range.start)
+        self.source.hidden().iter().any(|span| span.start < self.range.end && span.end > self.range.start)
     }
 
-    /// The line as it may be shown, and which of its bytes are the place's. Nothing where there is no text to point into.
+    /// The line as messages show it, and the span within it; nothing if the file has no text.
     pub(super) fn shown_line(&self) -> Option<(String, Range<usize>)> {
-        let Source { text, hidden, find_secrets, .. } = &*self.source;
-        if text.is_empty() {
+        if self.source.text.is_empty() {
             return None;
         }
-        let (_, begin) = self.source.line_at(self.range.start);
-        let line = text.get(begin..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+        let (begin, line) = self.code();
         let mut shown = line.to_owned();
         let within = |at: usize| at.saturating_sub(begin).min(line.len());
-        for span in hidden.get_or_init(|| find_secrets(text)) {
+        for span in self.source.hidden() {
             redact::mask(&mut shown, within(span.start)..within(span.end));
         }
-        // A caret is to point, not to frame a paragraph: what goes on behind the line is left out.
+        // A span of several lines ends with the first.
         Some((shown, within(self.range.start)..within(self.range.end)))
+    }
+
+    /// The line on which the span starts, without its comment, and the byte at which it begins.
+    fn code(&self) -> (usize, &str) {
+        let text = &self.source.text;
+        let (_, begin) = self.source.line_at(self.range.start);
+        let line = self.line_text();
+        let is_comment = |at: &usize| {
+            text.get(*at..).is_some_and(|rest| rest.trim_start_matches([' ', '\t']).starts_with('#'))
+        };
+        let starts = self.source.hidden().iter().map(|span| span.start);
+        let comment = starts.filter(|at| (begin..begin + line.len()).contains(at)).filter(is_comment).min();
+        match comment {
+            // Unless the problem is in the comment.
+            Some(at) if at >= self.range.end.min(begin + line.len()) => {
+                (begin, line.get(..at - begin).unwrap_or_default().trim_end())
+            }
+            _ => (begin, line),
+        }
     }
 }
 
 impl fmt::Display for Span {
-    /// `edge.toml:12:15`; the path alone where there is no text to point into.
+    /// `edge.toml:12:15`; the path only if the file has no text.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.source.path.display();
         if self.source.text.is_empty() {

@@ -1,6 +1,6 @@
-//! Text that is not TOML: what is wrong with it, and the line as it should be.
+//! Text that is not TOML: what is wrong with it, and how to write the line.
 //!
-//! The parser says what it would have accepted at one point. Here the whole line is looked at: what an operator meant is often plain.
+//! The parser reports what it expected at one byte. From the whole line it is often clear what the operator meant.
 
 use toml::de::{DeTable, DeValue};
 
@@ -12,23 +12,23 @@ use super::{
     span::Span,
 };
 
-/// Quotation marks that word processors, chats and web pages put in place of `"` and `'`.
+/// Quotation marks that word processors, chats and web pages write instead of `"` and `'`.
 const TYPOGRAPHIC: &str =
     "\u{201c}\u{201d}\u{201e}\u{201f}\u{2018}\u{2019}\u{201a}\u{201b}\u{ab}\u{bb}\u{2033}\u{ff02}";
 
-/// For how many errors the document is searched.
+/// The most errors for which the document is searched.
 const WALKS: usize = 100;
 
-/// What the parser says of the lines after one that is not closed.
+/// The parser's messages about lines after a string or table that is not closed.
 const UNCLOSED: [&str; 2] = ["missing comma between key-value pairs", "missing key for inline table element"];
 
-/// A JWK with a chain of certificates may be this long.
+/// The longest line in which a JWK is looked for: it may contain a certificate chain.
 const LONGEST_JWK: usize = 1 << 16;
 
-/// A longer line is nothing that an operator would compare by eye.
+/// The longest line that is repeated in help.
 const LONGEST: usize = 500;
 
-/// Reports the errors of a text. One slip can make the parser stumble several times: only its first error on each line is reported.
+/// Reports the errors of a text. One mistake can cause several errors: only the first on each line is reported.
 pub(super) fn report(reader: &Reader, text: &str, document: &DeTable<'_>, errors: &[toml::de::Error]) {
     if text.trim_start().starts_with('{') {
         let start = text.len() - text.trim_start().len();
@@ -42,7 +42,7 @@ pub(super) fn report(reader: &Reader, text: &str, document: &DeTable<'_>, errors
         errors.iter().map(|error| (reader.span(error.span().unwrap_or(end..end)), error)).collect();
     spans.sort_by_key(|(span, _)| span.range.start);
     spans.dedup_by_key(|(span, _)| span.line());
-    // After a value or a table in braces that is not closed, the lines that follow are errors, too.
+    // After a value or an inline table that is not closed, the following lines are errors, too.
     let mut number = 0;
     spans.retain(|(_, error)| {
         number += 1;
@@ -50,24 +50,23 @@ pub(super) fn report(reader: &Reader, text: &str, document: &DeTable<'_>, errors
     });
     for (number, (span, error)) in spans.into_iter().enumerate() {
         let (what, help) = match error.message() {
-            // To find the first one takes a walk through the whole document.
             _ if is_jwk(reader, &span) => {
                 ("found a JWK in JSON".to_owned(), Some(public_key::HELP.to_owned()))
             }
             "duplicate key" if number < WALKS => duplicate(reader, text, document, error),
-            message => slip(&span, message),
+            message => mistake(&span, message),
         };
         reader.report(Problem { help, ..Problem::error(&span, "", format!("this is not TOML: {what}")) });
     }
 }
 
-/// Whether the line has a JWK (RFC 7517) as JSON writes it.
+/// Whether the line has a JWK (RFC 7517) in JSON.
 fn is_jwk(reader: &Reader, span: &Span) -> bool {
     let line = reader.source.text().lines().nth(span.line().saturating_sub(1));
     line.is_some_and(|line| line.len() <= LONGEST_JWK && line.contains("\"kty\""))
 }
 
-/// A key or a table that is there twice.
+/// A key or a table that is written twice.
 fn duplicate(
     reader: &Reader,
     text: &str,
@@ -101,7 +100,7 @@ fn duplicate(
     (WHAT.to_owned(), Some(help))
 }
 
-/// The kind of table of which there can be several, by the last part of its name.
+/// The kind of an array of tables, by the last part of its name.
 fn listed(name: &str) -> Option<&'static TableSchema> {
     TABLES
         .iter()
@@ -109,7 +108,7 @@ fn listed(name: &str) -> Option<&'static TableSchema> {
         .find(|kind| kind.heading.starts_with("[[") && kind.path.rsplit('.').next() == Some(name))
 }
 
-/// Where the last table of this name begins. Of two of one name the parser keeps one.
+/// The byte at which the last table of this name begins. The parser keeps only one of two.
 fn header_before(text: &str, name: &str) -> Option<usize> {
     let is_header = |line: &str| {
         let line = uncommented(line).trim();
@@ -119,14 +118,14 @@ fn header_before(text: &str, name: &str) -> Option<usize> {
         *end += line.len();
         Some((*end - line.len(), line))
     });
-    // The last line is that of the table itself.
+    // The last line is that of the second table.
     lines
         .filter(|(start, line)| start + line.len() < text.len() && is_header(line))
         .last()
         .map(|(start, _)| start)
 }
 
-/// Where the key of this name is that a line before begins with, in the same table. Of two the parser may keep neither.
+/// The byte of an earlier line of the same table that begins with this key. The parser may keep neither of two.
 fn key_before(text: &str, name: &str) -> Option<usize> {
     let mut end = text.rfind('\n')? + 1;
     for line in text.get(..end)?.split_inclusive('\n').rev() {
@@ -143,7 +142,7 @@ fn key_before(text: &str, name: &str) -> Option<usize> {
     None
 }
 
-/// The last key of this name before a byte: within a table nothing but its own keys can be between two of its keys.
+/// The last key of this name before a byte.
 fn nearest_before(table: &DeTable<'_>, name: &str, before: usize, found: &mut Option<usize>) {
     for (key, value) in table {
         let start = key.span().start;
@@ -164,36 +163,43 @@ fn values_before(value: &DeValue<'_>, name: &str, before: usize, found: &mut Opt
     }
 }
 
-/// What is wrong with a line, and how it should read where that is clear.
-fn slip(span: &Span, message: &str) -> (String, Option<String>) {
+/// What is wrong with a line, and how to write it if that is clear.
+fn mistake(span: &Span, message: &str) -> (String, Option<String>) {
     const UNQUOTED: &str = "string values must be quoted";
     let message = message.replace(", expected literal string", "").replace(", expected nothing", "");
-    // Where something may be a secret, nothing of the line is repeated.
+    // Only the form of the line is looked at here, and nothing of it is repeated.
+    let written = span.line_text().trim();
+    if is_null(written) {
+        let help = "remove the key to use its default";
+        return ("there is no null".to_owned(), Some(help.to_owned()));
+    }
+    if let Some(help) = form(written, &message) {
+        return (message, Some(help.to_owned()));
+    }
+    let general = if message.starts_with("key with no value") {
+        FORMS
+    } else if UNCLOSED.iter().any(|unclosed| message.starts_with(unclosed)) {
+        CLOSE
+    } else {
+        CHECK
+    };
     let Some(line) = span.plain_line().map(str::trim) else {
         let help = match message.as_str() {
             UNQUOTED => "write the value in double quotes",
             _ if message.starts_with("invalid basic string") => "close the value with a double quote",
-            _ if UNCLOSED.iter().any(|unclosed| message.starts_with(unclosed)) => CLOSE,
-            _ => CHECK,
+            _ => general,
         };
         return (message, Some(help.to_owned()));
     };
-    if is_null(line) {
-        let help = "remove the key to use its default";
-        return ("there is no null".to_owned(), Some(help.to_owned()));
-    }
-    if let Some(help) = form(line, &message) {
-        return (message, Some(help.to_owned()));
-    }
-    let mended = if line.len() <= LONGEST { mended(line) } else { None };
-    let what = match (line.chars().find(|c| TYPOGRAPHIC.contains(*c)), &mended) {
+    let fixed = if line.len() <= LONGEST { fixed(line) } else { None };
+    let what = match (line.chars().find(|c| TYPOGRAPHIC.contains(*c)), &fixed) {
         (Some(mark), _) => format!("found the typographic quotation mark {mark}, expected \""),
         _ if line.ends_with('=') => "the value is missing".to_owned(),
-        (None, Some(Mended { quoted: true, .. })) if !line.contains('"') => UNQUOTED.to_owned(),
+        (None, Some(Fixed { quoted: true, .. })) if !line.contains('"') => UNQUOTED.to_owned(),
         (None, Some(_)) if line.contains('\\') => "a backslash in double quotes begins an escape".to_owned(),
         _ => message,
     };
-    let help = mended.map(|mended| format!("write {}", mended.line)).or_else(|| {
+    let help = fixed.map(|fixed| format!("write {}", fixed.line)).or_else(|| {
         let key = line.strip_suffix(['=', ':'])?.trim();
         if let Some(kind) = TABLES.iter().find(|kind| line.ends_with(':') && kind.path == key) {
             return Some(format!("write {}", kind.heading));
@@ -201,34 +207,25 @@ fn slip(span: &Span, message: &str) -> (String, Option<String>) {
         let example = TABLES.iter().map(|kind| kind.example(key)).find(|example| !example.is_empty())?;
         Some(format!("write a value after it, such as {key} = {example}"))
     });
-    let has_no_value = what.starts_with("key with no value");
-    let is_unclosed = UNCLOSED.iter().any(|message| what.starts_with(message));
-    let general = if has_no_value {
-        FORMS
-    } else if is_unclosed {
-        CLOSE
-    } else {
-        CHECK
-    };
     (what, help.or_else(|| Some(general.to_owned())))
 }
 
-/// What to do about a table in braces that is not closed.
+/// Help for an inline table that is not closed.
 const CLOSE: &str = "close the table in braces with } on the line where it begins";
 
-/// What to do about a line of which nothing better can be said.
+/// Help if nothing better is known.
 const CHECK: &str = "check the quotes, brackets and commas of this line";
 
-/// How keys and tables are written.
+/// Help for other formats: how keys and tables are written.
 const FORMS: &str = "write a key as name = \"value\", and [name] above the keys of a table";
 
-/// Whether a line says that a key has no value, as JSON, YAML and Python do.
+/// Whether a line has a null value, as JSON, YAML and Python write it.
 fn is_null(line: &str) -> bool {
     let value = line.split_once(['=', ':']).map_or("", |(_, value)| uncommented(value).trim());
     matches!(value, "null" | "NULL" | "Null" | "nil" | "None" | "~")
 }
 
-/// What other formats have, or what is missing between the lines of a list.
+/// Help for a line of another format, or for a list without commas.
 fn form(line: &str, message: &str) -> Option<&'static str> {
     if message.starts_with("missing comma between array elements") {
         Some("write a comma after the previous item")
@@ -240,25 +237,25 @@ fn form(line: &str, message: &str) -> Option<&'static str> {
 }
 
 /// A line as it was probably meant.
-struct Mended {
+struct Fixed {
     line: String,
-    /// Whether it has got its quotes.
+    /// Whether quotes were added.
     quoted: bool,
 }
 
-/// The first of some readings of a line that is TOML. None if it is already.
-fn mended(line: &str) -> Option<Mended> {
+/// The first interpretation of a line that is TOML. `None` if the line is TOML already.
+fn fixed(line: &str) -> Option<Fixed> {
     if is_toml(line) {
         return None;
     }
     let straight: String = line.chars().map(|c| if TYPOGRAPHIC.contains(c) { '"' } else { c }).collect();
     if straight != line && is_toml(&straight) {
-        return Some(Mended { line: straight, quoted: false });
+        return Some(Fixed { line: straight, quoted: false });
     }
     if straight.starts_with('[') {
         let name = straight.trim_matches(['[', ']']).trim();
         let header = if straight.starts_with("[[") { format!("[[{name}]]") } else { format!("[{name}]") };
-        return is_toml(&header).then_some(Mended { line: header, quoted: false });
+        return is_toml(&header).then_some(Fixed { line: header, quoted: false });
     }
     let equals = straight.find('=').unwrap_or(straight.len());
     let colon = straight.find(':').filter(|colon| *colon < equals);
@@ -282,11 +279,11 @@ fn mended(line: &str) -> Option<Mended> {
     readings
         .into_iter()
         .filter(|(value, _)| !value.is_empty())
-        .map(|(value, quoted)| Mended { line: format!("{key} = {value}"), quoted })
-        .find(|mended| is_toml(&mended.line))
+        .map(|(value, quoted)| Fixed { line: format!("{key} = {value}"), quoted })
+        .find(|fixed| is_toml(&fixed.line))
 }
 
-/// `True`, `yes` and the like, as TOML has them.
+/// The boolean that is meant by `True`, `yes` and similar words.
 fn word(value: &str) -> String {
     match value.to_ascii_lowercase().as_str() {
         "true" | "yes" | "on" => "true".to_owned(),
@@ -295,7 +292,7 @@ fn word(value: &str) -> String {
     }
 }
 
-/// A list whose items are in quotes.
+/// A list with its items in quotes.
 fn items(value: &str) -> String {
     let Some(inner) = value.strip_prefix('[').map(|inner| inner.strip_suffix(']').unwrap_or(inner)) else {
         return String::new();
@@ -305,15 +302,15 @@ fn items(value: &str) -> String {
     if items.iter().any(String::is_empty) { String::new() } else { format!("[{}]", items.join(", ")) }
 }
 
-/// In single quotes, within which a backslash is one: `"C:\certs"` has an escape in it.
+/// The value in single quotes, where a backslash is not an escape: `'C:\certs'`.
 fn single(value: &str) -> String {
     let bare = value.trim_matches('"');
     if value.contains('\\') && !bare.contains(['\'', '"']) { format!("'{bare}'") } else { String::new() }
 }
 
-/// In double quotes, whatever is there of them.
+/// The value in double quotes.
 fn double(value: &str) -> String {
-    // A table or a list is no string.
+    // Not a table or a list.
     if value.starts_with(['{', '[']) { String::new() } else { in_quotes(value) }
 }
 
@@ -322,7 +319,7 @@ fn in_quotes(value: &str) -> String {
     if bare.contains(['"', '\'', '\\']) { String::new() } else { format!("\"{bare}\"") }
 }
 
-/// A value without the comment behind it.
+/// A value without the comment after it.
 fn uncommented(value: &str) -> &str {
     value.find(" #").and_then(|at| value.get(..at)).unwrap_or(value)
 }

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use crate::config::{
     Problem,
     schema::{
-        APPLICATION, CLIENT_CA, CREDENTIAL, CRL_SOURCE, DOMAIN, EDGE, HEADER_PROFILE, LIMITS, LISTEN, LOG,
-        REGISTRY, ROUTE, SECRET, TABLES, TRUST, TableSchema, UPSTREAM,
+        APPLICATION, CLIENT_CA, CREDENTIAL, CRL_SOURCE, DOMAIN, EDGE, HEADER_PROFILE, Key, LIMITS, LISTEN,
+        LOG, REGISTRY, ROUTE, SECRET, TABLES, TRUST, TableSchema, UPSTREAM,
     },
     suggest::all_of,
     testing::{NO_PROBLEM, edge, registry},
@@ -74,20 +74,19 @@ fn every_example_is_accepted() {
 /// Writes a table of examples; a key without one is a table within it.
 fn table(text: &mut String, kind: &TableSchema, wanted: impl Fn(&str) -> bool) {
     writeln!(text, "{}", kind.heading).unwrap();
-    for (key, example) in kind.keys.iter().filter(|(key, example)| !example.is_empty() && wanted(key)) {
-        writeln!(text, "{key} = {example}").unwrap();
+    for Key { name, example, .. } in
+        kind.keys.iter().filter(|key| !key.example.is_empty() && wanted(key.name))
+    {
+        writeln!(text, "{name} = {example}").unwrap();
     }
 }
 
 #[test]
 fn the_documentation_has_every_key_profile_and_encoding() {
     let text = include_str!("../../../docs/configuration.md");
-    let keys = KINDS.iter().flat_map(|(kind, _)| kind.keys.iter().filter(|(_, example)| !example.is_empty()));
-    let names = keys
-        .map(|(key, _)| key)
-        .copied()
-        .chain(Profile::built_in_names().iter().copied())
-        .chain(Encoding::names());
+    let keys = KINDS.iter().flat_map(|(kind, _)| kind.keys.iter().filter(|key| !key.example.is_empty()));
+    let names =
+        keys.map(|key| key.name).chain(Profile::built_in_names().iter().copied()).chain(Encoding::names());
     let missing: Vec<_> = names.filter(|name| !text.contains(&format!("`{name}`"))).collect();
     assert!(missing.is_empty(), "{missing:?}");
     for kind in TABLES {
