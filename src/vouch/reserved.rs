@@ -16,7 +16,7 @@ use crate::header::{
 
 /// The header names that an upstream may trust because it expects a proxy to set them.
 ///
-/// Names are compared folded (case, and punctuation). The headers of all built-in profiles are included, whichever is in use:
+/// Names are compared folded (case, and punctuation). The headers of all built-in profiles are included, not only those in use:
 /// an upstream that is moved from one profile to another, or that reads two, must not find a client's header. `Debug` omits
 /// the names, since those of custom profiles and of an upstream's `headers` may be secret.
 #[derive(Clone)]

@@ -19,7 +19,7 @@ use crate::identity::{
 const MAX_INTERMEDIATE: usize = 8 * 1024;
 /// The maximum size in bytes of all distinct names of presented intermediates together, since each is normalized.
 const MAX_NAMES: usize = 4 * 1024;
-/// How many of found bytes may be non-ASCII, whose normalization is expensive.
+/// How many of these bytes may be non-ASCII, whose normalization is expensive.
 const MAX_NOT_ASCII: usize = 512;
 /// The maximum number of intermediates with the same name: two that are cross-signed, or an old and a new one.
 const MAX_NAMESAKES: usize = 2;

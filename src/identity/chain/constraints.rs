@@ -70,7 +70,7 @@ pub(super) fn judge(
                 let directory = DistinguishedName::from_der(content).map_err(|_| malformed())?;
                 check(kind, content, Some(&directory))?;
             }
-            // SmtpUTF8Mailbox is not supported; an empty mailbox stands in for it, since it cannot be compared either.
+            // SmtpUTF8Mailbox is not supported; an empty mailbox is used instead, since it cannot be compared either.
             NameKind::OtherName if content.starts_with(SMTP_UTF8_MAILBOX) => {
                 check(NameKind::Rfc822Name, &[], None)?;
                 check(kind, content, None)?;
