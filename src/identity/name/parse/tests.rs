@@ -67,7 +67,7 @@ fn an_ambiguous_order_is_an_error_with_both_forms() {
         openssl_3_2.to_string(),
         "the order of \"C=DE, O=b, CN=a\" is ambiguous; if it begins with the least specific part (as openssl \
          prints it) write \"CN=a,O=b,C=DE\", if it begins with the most specific (as keytool, PowerShell and LDAP \
-         have it) write \"C=DE,O=b,CN=a\""
+         print it) write \"C=DE,O=b,CN=a\""
     );
     assert_eq!(
         error("CN=a, O=b, C=DE").to_string(),
