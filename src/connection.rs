@@ -9,6 +9,7 @@ mod life;
 mod phase;
 pub mod proxy_protocol;
 mod serve;
+mod serving;
 mod stream;
 mod tracked;
 mod turns;
@@ -119,16 +120,14 @@ async fn establish(
         }
         let party = network.map_or_else(|| Party::Connection(slot.number()), Party::Network);
         let turn = Turn::new(Rc::clone(&context.turns), party);
-        let done = handshake(stream, address, &site, &context.parts.identities, &context.batcher, turn).await;
+        let done = handshake(stream, address, &site, &context.parts.identities, &context.batcher, (turn, slot.life())).await;
         done.map(|done| (done, party))
     });
     let metrics = context.parts.metrics.clone();
     let failure = match handshake.await {
-        Ok(Ok(((tls, connection), party))) => {
+        Ok(Ok(((stream, connection), party))) => {
             metrics.handshakes.increment();
-            let life = Rc::clone(slot.life());
-            let stream = Box::new(ClientStream::new(tls, Rc::clone(&life)));
-            let fixed = (Rc::clone(&connection), life);
+            let fixed = (Rc::clone(&connection), Rc::clone(slot.life()));
             let server = Server::new(fixed, stream.protocol(), &site, context, party);
             slot.established(&connection);
             return Some((stream, server));

@@ -51,6 +51,7 @@ pub mod request;
 pub mod site;
 pub mod source;
 pub mod text;
+mod timer;
 pub mod tls;
 pub mod trust;
 pub mod vouch;

@@ -134,3 +134,6 @@ pub struct WorkerParts {
 
 /// The future of a service, which stays on its thread.
 type LocalFuture<T, E> = std::pin::Pin<Box<dyn Future<Output = Result<T, E>>>>;
+
+/// Future of an answer.
+pub type AnswerFuture = LocalFuture<Answer, std::convert::Infallible>;

@@ -12,8 +12,9 @@ use std::{
 use tokio::net::TcpStream;
 
 use super::{
+    life::Life,
     proxy_protocol,
-    stream::TlsStream,
+    stream::ClientStream,
     turns::{Gate, Turn},
 };
 use crate::{
@@ -57,8 +58,8 @@ pub(super) async fn handshake(
     site: &Site,
     identities: &IdentityCache,
     batcher: &WriteBatcher,
-    turn: Turn,
-) -> Result<(TlsStream, Rc<Connection>), tls::HandshakeFailure<Stream>> {
+    (turn, life): (Turn, &Rc<Life>),
+) -> Result<(Box<ClientStream>, Rc<Connection>), tls::HandshakeFailure<Stream>> {
     let domain = |name: &str| site.server_config(name).cloned();
     let stream = batcher.stream(stream);
     let mut gate = Gate::new(stream.readiness(), turn);
@@ -83,5 +84,6 @@ pub(super) async fn handshake(
     }
     let identity = chain.and_then(|chain| identities.lookup(chain));
     let connection = Rc::new(Connection::new(address, accepted.server_name, identity));
-    Ok((accepted.stream, connection))
+    // Boxed at once: it is large, and moved several times from here.
+    Ok((Box::new(ClientStream::new(accepted.stream, Rc::clone(life))), connection))
 }

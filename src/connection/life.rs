@@ -1,7 +1,8 @@
 //! A connection's [`State`] as its stream, service, driver and the listener share it, all on one thread.
 
 use std::{
-    cell::RefCell,
+    cell::{RefCell, RefMut},
+    future::poll_fn,
     rc::Rc,
     task::{Context, Poll, Waker},
     time::Duration,
@@ -13,63 +14,91 @@ use super::phase::{Bodies, Deadline, NotServing, ParkPermit, Protocol, State, Ti
 
 /// The life of one connection. See [`State`] for what each method does.
 #[derive(Debug)]
-pub(crate) struct Life {
-    state: RefCell<State>,
+pub(crate) struct Life(RefCell<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    state: State,
     /// Of the task that serves it, while that waits for [`Life::close`].
-    waker: RefCell<Option<Waker>>,
+    waker: Option<Waker>,
+}
+
+/// What the task of a connection has to do besides its requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Drop it: the client abandons most of its requests.
+    Abandoning,
+    /// Drop it: the client sends requests although it knows that the connection ends.
+    EndIgnored,
+    /// Announce the end to the peer.
+    Announce,
+    /// Wait, at most until this.
+    Wait(Deadline),
 }
 
 impl Life {
     /// A connection that was accepted now. Its handshake may take this long.
     pub(crate) fn new(handshake_timeout: Duration) -> Rc<Self> {
         let state = State::new(Instant::now(), handshake_timeout);
-        Rc::new(Self { state: RefCell::new(state), waker: RefCell::default() })
+        Rc::new(Self(RefCell::new(Inner { state, waker: None })))
     }
 
     /// Asks for the connection to be closed once the requests in flight are answered.
     pub(crate) fn close(&self) {
-        if self.state.borrow_mut().close(Instant::now())
-            && let Some(waker) = self.waker.take()
-        {
+        let waker = {
+            let mut inner = self.0.borrow_mut();
+            if inner.state.close(Instant::now()) { inner.waker.take() } else { None }
+        };
+        if let Some(waker) = waker {
             waker.wake();
         }
     }
 
     /// Whether a request is in flight.
     pub(crate) fn is_busy(&self) -> bool {
-        self.state.borrow().is_busy()
+        self.0.borrow().state.is_busy()
     }
 
     /// When the connection last did something.
     pub(crate) fn last_progress(&self) -> Instant {
-        self.state.borrow_mut().last_progress()
+        self.state().last_progress()
     }
 
-    /// Ready when [`Life::close`] was called; until then the task is woken by it.
-    pub(super) fn poll_closing(&self, cx: &Context<'_>) -> Poll<()> {
-        if self.state.borrow().is_closing() {
-            return Poll::Ready(());
+    fn state(&self) -> RefMut<'_, State> {
+        RefMut::map(self.0.borrow_mut(), |inner| &mut inner.state)
+    }
+
+    /// What to do next. [`Life::close`] wakes the task.
+    pub(super) fn next(&self, bodies: Bodies, cx: &Context<'_>) -> Next {
+        let inner = &mut *self.0.borrow_mut();
+        if inner.state.is_abandoning() {
+            return Next::Abandoning;
         }
-        let mut waker = self.waker.borrow_mut();
-        if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
-            *waker = Some(cx.waker().clone());
+        if !inner.wakes_at_close(cx) {
+            if inner.state.is_end_ignored() {
+                return Next::EndIgnored;
+            }
+            if inner.state.announce(Instant::now()) {
+                return Next::Announce;
+            }
         }
-        Poll::Pending
+        Next::Wait(inner.state.deadline(bodies))
     }
 
     /// Waits until [`Life::close`] is called.
     pub(super) async fn closed(&self) {
-        std::future::poll_fn(|cx| self.poll_closing(cx)).await;
+        poll_fn(|cx| if self.0.borrow_mut().wakes_at_close(cx) { Poll::Pending } else { Poll::Ready(()) })
+            .await;
     }
 
     pub(super) fn established(&self, protocol: Protocol, timeouts: Timeouts) {
-        self.state.borrow_mut().established(Instant::now(), protocol, timeouts);
+        self.state().established(Instant::now(), protocol, timeouts);
     }
 
     /// Notes bytes that were read. Empty lines before a head are not part of it (RFC 9112 section 2.2): some clients send one after a
     /// body.
     pub(super) fn read(&self, bytes: &[u8]) {
-        let mut state = self.state.borrow_mut();
+        let mut state = self.state();
         if state.awaits_head() && !are_empty_lines(bytes) {
             state.head_begins(Instant::now());
         }
@@ -77,56 +106,61 @@ impl Life {
 
     /// A request begins.
     pub(super) fn begin(self: &Rc<Self>) -> Result<Request, NotServing> {
-        let number = self.state.borrow_mut().begin(Instant::now())?;
+        let number = self.state().begin(Instant::now())?;
         Ok(Request { life: Rc::clone(self), number, is_complete: false })
     }
 
     pub(super) fn flushed(&self) {
-        self.state.borrow_mut().flushed();
-    }
-
-    pub(super) fn announce(&self) -> bool {
-        self.state.borrow_mut().announce(Instant::now())
-    }
-
-    pub(super) fn is_end_ignored(&self) -> bool {
-        self.state.borrow().is_end_ignored()
+        self.state().flushed();
     }
 
     pub(super) fn ending(&self) {
-        self.state.borrow_mut().ending();
+        self.state().ending();
     }
 
     pub(super) fn end_sent(&self) -> bool {
-        self.state.borrow_mut().end_sent(Instant::now())
+        self.state().end_sent(Instant::now())
     }
 
     pub(super) fn is_body_unread(&self) -> bool {
-        self.state.borrow().is_body_unread()
+        self.0.borrow().state.is_body_unread()
     }
 
     pub(super) fn park(&self, bodies: Bodies) -> Option<ParkPermit> {
-        self.state.borrow_mut().park(bodies)
+        self.state().park(bodies)
     }
 
     pub(super) fn resume(&self) -> bool {
-        self.state.borrow_mut().resume()
+        self.state().resume()
     }
 
     pub(super) fn stayed_in_use(&self) {
-        self.state.borrow_mut().stayed_in_use(Instant::now());
+        self.state().stayed_in_use(Instant::now());
     }
 
     pub(super) fn deadline(&self, bodies: Bodies) -> Deadline {
-        self.state.borrow().deadline(bodies)
+        self.0.borrow().state.deadline(bodies)
     }
 
     pub(super) fn has_progressed(&self) -> bool {
-        self.state.borrow_mut().has_progressed()
+        self.state().has_progressed()
     }
 
     pub(super) fn is_abandoning(&self) -> bool {
-        self.state.borrow().is_abandoning()
+        self.0.borrow().state.is_abandoning()
+    }
+}
+
+impl Inner {
+    /// Has [`Life::close`] wake this task; false if it was called already.
+    fn wakes_at_close(&mut self, cx: &Context<'_>) -> bool {
+        if self.state.is_closing() {
+            return false;
+        }
+        if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            self.waker = Some(cx.waker().clone());
+        }
+        true
     }
 }
 
@@ -146,7 +180,7 @@ pub(super) struct Request {
 impl Request {
     /// It has a response. `closes` is whether the connection is to be closed after it.
     pub(super) fn answered(&self, is_body_unread: bool, closes: bool) {
-        self.life.state.borrow_mut().answered(is_body_unread);
+        self.life.state().answered(is_body_unread);
         if closes {
             self.life.close();
         }
@@ -158,12 +192,12 @@ impl Request {
     }
 
     pub(super) fn made_progress(&self) {
-        self.life.state.borrow_mut().progress(self.number, Instant::now());
+        self.life.state().progress(self.number, Instant::now());
     }
 }
 
 impl Drop for Request {
     fn drop(&mut self) {
-        self.life.state.borrow_mut().end(self.number, self.is_complete, Instant::now());
+        self.life.state().end(self.number, self.is_complete, Instant::now());
     }
 }

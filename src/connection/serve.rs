@@ -23,8 +23,9 @@ use tower::Service as _;
 use super::{
     Context,
     lent::Lent,
-    life::{Life, are_empty_lines},
+    life::{Life, Next, are_empty_lines},
     phase::{Bodies, LINGER, NotServing, Overdue, ParkPermit, Protocol, Timeouts},
+    serving::Serving,
     stream::ClientStream,
     tracked::Tracked,
     turns::{Gate, Party, Turn},
@@ -32,9 +33,9 @@ use super::{
 };
 use crate::{
     observe::metrics::CloseReason,
-    request::{Answer, Connection, stack},
-    site::Limits,
-    site::Site,
+    request::{Connection, stack},
+    site::{Limits, Site},
+    timer::Timer,
 };
 
 /// Streams of one connection that may end with an error of the client's, whether their requests began or not.
@@ -132,7 +133,7 @@ impl Server {
     fn service(
         &self,
         framing: Option<Framing>,
-    ) -> impl Service<Request<Incoming>, Response = Response<Tracked>, Error = NotServing, Future: 'static>
+    ) -> impl Service<Request<Incoming>, Response = Response<Tracked>, Error = NotServing, Future = Serving>
     + Unpin
     + use<> {
         let (life, connection) = (Rc::clone(&self.life), Rc::clone(&self.connection));
@@ -140,26 +141,22 @@ impl Server {
         let turns = framing.is_none().then(|| (Rc::clone(&self.context.turns), self.party));
         // A call ends before the next one begins: it only makes the future.
         let stack = RefCell::new(stack(&self.connection, &self.context.site, &self.context.parts));
-        service_fn(move |request| {
+        service_fn(move |request: Request<Incoming>| {
             if let Some(framing) = &framing {
                 framing.head_read(request.headers());
             }
-            let begun = life.begin().map(|in_flight| (in_flight, stack.borrow_mut().call(request)));
+            let in_flight = match life.begin() {
+                Ok(in_flight) => in_flight,
+                Err(error) => return Serving::new(Err(error), None),
+            };
+            let answer = stack.borrow_mut().call(request);
             let turn = match &turns {
                 Some((turns, party)) if !connection.is_authenticated() => {
                     Some(Turn::new(Rc::clone(turns), *party))
                 }
                 _ => None,
             };
-            async move {
-                let (in_flight, answer) = begun?;
-                if let Some(mut turn) = turn {
-                    poll_fn(|cx| turn.poll(cx)).await;
-                }
-                let Ok(Answer { response, is_body_unread, closes }) = answer.await;
-                in_flight.answered(is_body_unread, closes);
-                Ok(response.map(|body| Tracked::new(body, in_flight)))
-            }
+            Serving::new(Ok((in_flight, answer)), turn)
         })
     }
 
@@ -184,7 +181,8 @@ impl Server {
         let bodies = || {
             if is_held.get() || self.connection.is_receiving() { Bodies::Arriving } else { Bodies::Complete }
         };
-        let mut timer = pin!(tokio::time::sleep_until(life.deadline(bodies()).at));
+        let sleep = pin!(tokio::time::sleep_until(life.deadline(bodies()).at));
+        let mut timer = Timer::new(sleep);
         poll_fn(|cx| {
             loop {
                 if let Some(strangers) = &mut gate {
@@ -201,29 +199,29 @@ impl Server {
                 {
                     return Poll::Ready(result.map(|()| Driven::Ended).map_err(|error| error.to_string()));
                 }
-                if life.is_abandoning() {
-                    return self
-                        .drop_for(CloseReason::Abandoning, "the client abandons most of its requests");
-                }
-                if life.poll_closing(cx).is_ready() {
-                    if life.is_end_ignored() {
+                let deadline = match life.next(bodies(), cx) {
+                    Next::Abandoning => {
+                        let reason = "the client abandons most of its requests";
+                        return self.drop_for(CloseReason::Abandoning, reason);
+                    }
+                    Next::EndIgnored => {
                         return self.drop_for(CloseReason::Stalled, "the client sends requests after GOAWAY");
                     }
-                    if life.announce() {
+                    Next::Announce => {
                         graceful_shutdown(connection.as_mut());
                         continue;
                     }
-                }
-                let deadline = life.deadline(bodies());
+                    Next::Wait(deadline) => deadline,
+                };
                 if deadline.at < timer.deadline() {
-                    timer.as_mut().reset(deadline.at);
+                    timer.reset(deadline.at);
                 }
-                ready!(timer.as_mut().poll(cx));
+                ready!(timer.poll(cx));
                 if deadline.at > Instant::now() {
                     if deadline.then == Overdue::Park {
                         life.stayed_in_use();
                     }
-                    timer.as_mut().reset(life.deadline(bodies()).at);
+                    timer.reset(life.deadline(bodies()).at);
                     continue;
                 }
                 match deadline.then {
@@ -237,7 +235,7 @@ impl Server {
                         life.close();
                     }
                     Overdue::Stalled if life.has_progressed() => {
-                        timer.as_mut().reset(life.deadline(bodies()).at);
+                        timer.reset(life.deadline(bodies()).at);
                     }
                     Overdue::Stalled => {
                         let reason = "timed out: no progress on request head or body";

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// A client's TLS stream.
-pub(super) type TlsStream = tokio_rustls::server::TlsStream<tls::Corked<Stream>>;
+type TlsStream = tokio_rustls::server::TlsStream<tls::Corked<Stream>>;
 
 /// How many bytes are discarded after our end was sent.
 const DISCARDED: usize = 8 * 1024 * 1024;

@@ -235,10 +235,10 @@ impl Pool {
                 return Poll::Ready(Ok(result));
             }
             if timer.deadline() > deadline {
-                timer.as_mut().reset(deadline);
+                timer.reset(deadline);
             }
             loop {
-                ready!(timer.as_mut().poll(cx));
+                ready!(timer.poll(cx));
                 let now = Instant::now();
                 // The timer may have been set for an earlier request.
                 if deadline <= now {
@@ -254,7 +254,7 @@ impl Pool {
                         }
                     };
                 }
-                timer.as_mut().reset(deadline);
+                timer.reset(deadline);
             }
         })
         .await

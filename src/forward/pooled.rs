@@ -1,21 +1,21 @@
 //! A pooled HTTP/1.1 connection to an origin.
 
-use std::{pin::Pin, time::Duration};
+use std::time::Duration;
 
 use tokio::time::Sleep;
 
 use super::{RequestBody, in_flight::InFlightGuard};
-use crate::h1;
+use crate::{h1, timer};
 
 /// The HTTP/1.1 client connection.
 pub(super) type Http1 = h1::Connection<RequestBody>;
 
 /// A timer that is reused for each response. It is reset only when it fires, or if it would fire too late.
-pub(super) type Timer = Pin<Box<Sleep>>;
+pub(super) type Timer = timer::Timer<Box<Sleep>>;
 
 /// A timer that fires after this time.
 pub(super) fn timer(after: Duration) -> Timer {
-    Box::pin(tokio::time::sleep(after))
+    Timer::new(Box::pin(tokio::time::sleep(after)))
 }
 
 /// An HTTP/1.1 connection with the timer of its responses.

@@ -1,6 +1,6 @@
 //! The connection pools of one worker, one per upstream.
 
-use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc, time::Duration};
 
 use http::{Request, Response};
 use tokio::{
@@ -25,7 +25,8 @@ const GOAWAY_TIME: Duration = Duration::from_millis(100);
 /// All pools of one worker.
 #[derive(Debug)]
 pub struct Pools {
-    by_target: RefCell<HashMap<usize, Rc<Pool>>>,
+    /// By the address of their target. There are few, so that a tree costs less than a hash.
+    by_target: RefCell<BTreeMap<usize, Rc<Pool>>>,
     batcher: WriteBatcher,
     /// Permits for connections to all upstreams, shared by all workers.
     connection_permits: Arc<Semaphore>,

@@ -1,7 +1,7 @@
 //! Settings to site: opens what the configuration names, and reports every problem.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -113,7 +113,7 @@ pub fn build(path: &Path, before: Option<&Site>, clock: &Clock) -> Built {
     let reserved = Reserved::new(profiles.values(), secret_names);
 
     let hints = trust.as_ref().map(|trust| hints(trust, &settings, &mut problems)).unwrap_or_default();
-    let mut domains = HashMap::new();
+    let mut domains = BTreeMap::new();
     for domain in &settings.domains {
         let profile = Profile::built_in(&domain.header_profile.value)
             .or_else(|| profiles.get(domain.header_profile.value.as_str()).cloned());

@@ -7,12 +7,12 @@ use std::{
 };
 
 use futures_util::future::Either;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, header, uri::Authority};
+use http::{HeaderMap, HeaderValue, Method, Response, Version, header, request::Parts, uri::Authority};
 use tower::Service;
 
 use super::{Arrived, Connection, Context, Refusal, inbound::Inbound};
 use crate::{
-    forward::{IncomingBody, ResponseBody},
+    forward::ResponseBody,
     site::{Domain, Site, SiteHandle},
     tls::ClientAuth,
 };
@@ -31,33 +31,29 @@ impl<S> Admit<S> {
         Self { inner, site, connection }
     }
 
-    fn admit(
-        &self,
-        request: &Request<IncomingBody>,
-    ) -> Result<(Arc<Site>, Arc<Domain>, HeaderValue), Refusal> {
+    fn admit(&self, head: &Parts) -> Result<(Arc<Site>, Arc<Domain>, HeaderValue), Refusal> {
         let site = self.site.load_full();
         // hyper limits the number of headers over HTTP/1.1; over HTTP/2 only their bytes.
-        if request.headers().len() > site.limits.headers {
+        if head.headers.len() > site.limits.headers {
             return Err(Refusal::Headers(site.limits.headers));
         }
-        if request.version() == Version::HTTP_2 && request.headers().values().any(has_surrounding_whitespace)
-        {
+        if head.version == Version::HTTP_2 && head.headers.values().any(has_surrounding_whitespace) {
             return Err(Refusal::SurroundingWhitespace);
         }
-        if request.method() == Method::CONNECT
-            || (request.headers().contains_key(header::UPGRADE) && !is_ignorable_upgrade(request.headers()))
+        if head.method == Method::CONNECT
+            || (head.headers.contains_key(header::UPGRADE) && !is_ignorable_upgrade(&head.headers))
         {
             return Err(Refusal::Upgrade);
         }
         // The fast path: most clients send exactly the domain.
         if let Some(domain) = site.domains.get(&*self.connection.server_name)
-            && names_exactly(request, &domain.authority)
+            && names_exactly(head, &domain.authority)
         {
             return self
                 .admit_to(Arc::clone(domain), None)
                 .map(|(domain, authority)| (site, domain, authority));
         }
-        let Some(authority) = authority(request)? else {
+        let Some(authority) = authority(head)? else {
             let Some(domain) = site.domains.get(&*self.connection.server_name).cloned() else {
                 return Err(Refusal::Misdirected);
             };
@@ -119,13 +115,13 @@ fn is_ignorable_upgrade(headers: &HeaderMap) -> bool {
 }
 
 /// Whether a request names exactly this authority: in `Host` only, or over HTTP/2 in its target only.
-fn names_exactly(request: &Request<IncomingBody>, authority: &HeaderValue) -> bool {
-    let hosts = || request.headers().get_all(header::HOST).iter();
-    match request.uri().authority() {
+fn names_exactly(head: &Parts, authority: &HeaderValue) -> bool {
+    let hosts = || head.headers.get_all(header::HOST).iter();
+    match head.uri.authority() {
         None => hosts().eq([authority]),
         Some(target) => {
-            request.version() == Version::HTTP_2
-                && request.uri().scheme_str() == Some("https")
+            head.version == Version::HTTP_2
+                && head.uri.scheme_str() == Some("https")
                 && target.as_str().as_bytes() == authority.as_bytes()
                 && hosts().next().is_none()
         }
@@ -134,12 +130,12 @@ fn names_exactly(request: &Request<IncomingBody>, authority: &HeaderValue) -> bo
 
 /// The authority of a request: of an absolute or HTTP/2 target, and of `Host`, whose hosts must agree. `None` if an HTTP/1.0
 /// request has none.
-fn authority(request: &Request<IncomingBody>) -> Result<Option<Authority>, Refusal> {
-    let in_target = request.uri().authority().cloned();
-    if request.uri().scheme_str().is_some_and(|scheme| scheme != "https") {
+fn authority(head: &Parts) -> Result<Option<Authority>, Refusal> {
+    let in_target = head.uri.authority().cloned();
+    if head.uri.scheme_str().is_some_and(|scheme| scheme != "https") {
         return Err(Refusal::Misdirected);
     }
-    let in_host = host(request.headers())?;
+    let in_host = host(&head.headers)?;
     let authority = match (in_target, in_host) {
         (Some(target), Some(host)) => {
             if !is_host_and_port(&host) {
@@ -151,10 +147,10 @@ fn authority(request: &Request<IncomingBody>) -> Result<Option<Authority>, Refus
             target
         }
         // RFC 9112 section 3.2: HTTP/1.0 has no mandatory Host; the server name selects the domain.
-        (None, None) if request.version() == Version::HTTP_10 => return Ok(None),
-        (Some(one), None) if request.version() == Version::HTTP_10 => one,
+        (None, None) if head.version == Version::HTTP_10 => return Ok(None),
+        (Some(one), None) if head.version == Version::HTTP_10 => one,
         // RFC 9112 section 3.2: an HTTP/1.1 request without Host is malformed, even with an absolute target.
-        (Some(_), None) if request.version() < Version::HTTP_2 => return Err(Refusal::Host),
+        (Some(_), None) if head.version < Version::HTTP_2 => return Err(Refusal::Host),
         (Some(one), None) | (None, Some(one)) => one,
         (None, None) => return Err(Refusal::Host),
     };
@@ -188,10 +184,9 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, Inbound { request, record }: Inbound) -> Self::Future {
-        match self.admit(&request) {
+    fn call(&mut self, Inbound { head, body, record }: Inbound) -> Self::Future {
+        match self.admit(&head) {
             Ok((site, domain, authority)) => {
-                let (head, body) = request.into_parts();
                 let connection = Rc::clone(&self.connection);
                 let context = Box::new(Context { head, connection, site, domain, authority, record });
                 Either::Left(self.inner.call(Arrived { context, body }))

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
-use http::{HeaderName, HeaderValue, Request};
+use http::{HeaderName, HeaderValue, request::Parts};
 
 use super::request_id;
 use crate::{
@@ -13,7 +13,8 @@ use crate::{
 /// An incoming request with its record.
 #[derive(Debug)]
 pub struct Inbound {
-    pub(super) request: Request<IncomingBody>,
+    pub(super) head: Parts,
+    pub(super) body: IncomingBody,
     pub(super) record: Rc<Record>,
 }
 

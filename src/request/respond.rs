@@ -71,8 +71,7 @@ where
         let record = Rc::new(Record::new());
         let (head, incoming) = request.into_parts();
         let (body, unread) = IncomingBody::new(incoming);
-        let request = Request::from_parts(head, body);
-        let answer = self.inner.call(Inbound { request, record: Rc::clone(&record) });
+        let answer = self.inner.call(Inbound { head, body, record: Rc::clone(&record) });
         let (metrics, connection) = (self.metrics.clone(), Rc::clone(&self.connection));
         Box::pin(async move {
             let answer = answer.await;

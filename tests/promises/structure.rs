@@ -35,6 +35,7 @@ const ORDER: &[&str] = &[
     "oauth",
     "text",
     "clock",
+    "timer",
 ];
 
 /// Pairs that stand at one height: neither may use the other.
