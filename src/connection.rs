@@ -1,6 +1,6 @@
-//! One accepted connection, from the TCP accept to its end: handshake, then requests, with parked times between them.
+//! One accepted connection, from the TCP accept to its end: handshake, then requests. Between requests it may be parked.
 //!
-//! Each of these takes memory only while it lasts.
+//! The state of each of these is in memory only while it is needed.
 
 mod chunks;
 mod handshake;
@@ -57,7 +57,7 @@ pub(crate) struct Context {
     pub(crate) turns: Rc<Turns>,
 }
 
-/// A connection's place among the open ones. Dropped when the connection has ended.
+/// A connection's entry among the open ones. Dropped when the connection has ended.
 pub(crate) trait Slot {
     /// Unique among the connections of a worker.
     fn number(&self) -> u64;
@@ -65,15 +65,15 @@ pub(crate) trait Slot {
     /// Counts the connection for this client network, which a PROXY header has named. False if the network has reached its limit.
     fn assign(&self, network: Network) -> impl Future<Output = bool>;
 
-    /// Its life, which began when it was accepted.
+    /// The connection's life, which began at its accept.
     fn life(&self) -> &Rc<Life>;
 
-    /// The handshake is done.
+    /// Notes that the handshake is complete.
     fn established(&self, connection: &Rc<Connection>);
 }
 
-/// The network for which a connection from this address counts; none for a trusted proxy's.
-pub(crate) fn counted(ip: IpAddr, site: &Site) -> Option<Network> {
+/// The network to which a connection from this address is counted; none for a trusted proxy.
+pub(crate) fn counted_network(ip: IpAddr, site: &Site) -> Option<Network> {
     let ip = ip.to_canonical();
     let is_proxy = site.trusted_proxies.iter().any(|network| network.contains(&ip));
     (!is_proxy).then(|| Network::of(ip))
@@ -97,8 +97,8 @@ pub(crate) async fn serve(
     }
 }
 
-/// Performs the handshake; nothing if it failed. Behind a balancer with the PROXY protocol, the client network's limit applies
-/// only now.
+/// Performs the handshake; returns `None` if it failed. Behind a load balancer with the PROXY protocol, the limit of the client's network
+/// applies from here on.
 async fn establish(
     (stream, tcp_peer): (TcpStream, SocketAddr),
     local_port: u16,
@@ -111,7 +111,7 @@ async fn establish(
     let handshake = timeout_at(until, async {
         let mut stream = stream;
         let address = client_address(&mut stream, tcp_peer, local_port, &site).await?;
-        let network = counted(address.ip, &site);
+        let network = counted_network(address.ip, &site);
         if site.proxy_protocol
             && let Some(network) = network
             && !slot.assign(network).await
@@ -120,7 +120,15 @@ async fn establish(
         }
         let party = network.map_or_else(|| Party::Connection(slot.number()), Party::Network);
         let turn = Turn::new(Rc::clone(&context.turns), party);
-        let done = handshake(stream, address, &site, &context.parts.identities, &context.batcher, (turn, slot.life())).await;
+        let done = handshake(
+            stream,
+            address,
+            &site,
+            &context.parts.identities,
+            &context.batcher,
+            (turn, slot.life()),
+        )
+        .await;
         done.map(|done| (done, party))
     });
     let metrics = context.parts.metrics.clone();
@@ -148,7 +156,7 @@ async fn establish(
     None
 }
 
-/// Whether nothing was sent, as the probes of load balancers do that look whether a port is open.
+/// Whether the peer sent nothing, as load balancers do that probe whether a port is open.
 fn is_probe(failure: &tls::HandshakeFailure<Stream>) -> bool {
     match &failure.error {
         tls::AcceptError::Nothing => true,
@@ -168,7 +176,7 @@ async fn http1(server: &Server, mut stream: Box<ClientStream>) -> Result<(), Str
             wait_readable(server, &mut stream).await;
         }
         if !server.life.resume() {
-            // The peer may have gone meanwhile: then it needs no end.
+            // An error means that the peer has gone already.
             let _ = timeout_at(server.life.deadline(Bodies::Complete).at, stream.shutdown()).await;
             return Ok(());
         }

@@ -23,13 +23,13 @@ use crate::{
     },
 };
 
-/// How often threads that ended by themselves are looked for.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often the edge checks that its threads still run.
+const CHECK: Duration = Duration::from_secs(1);
 
-/// Why the edge can't start, or must not run any longer.
+/// Why the edge cannot start, or must end.
 #[derive(Debug, thiserror::Error)]
 pub enum EdgeError {
-    /// The log can't be written.
+    /// The log cannot be written.
     #[error("cannot start the thread that writes the log: {0}")]
     Log(io::Error),
     /// An address cannot be bound.
@@ -41,16 +41,16 @@ pub enum EdgeError {
     /// The workers cannot serve.
     #[error("{0}")]
     Listen(#[from] ListenError),
-    /// The admin address can't be served.
+    /// The admin address cannot be served.
     #[error("cannot serve the admin address: {0}")]
     Admin(io::Error),
     /// Changes of the configuration files would not be noticed.
     #[error("cannot watch the configuration files: {0}")]
     Watch(io::Error),
-    /// A worker is missing.
+    /// A worker ended by itself.
     #[error("a worker ended")]
     WorkerEnded,
-    /// Changes of the configuration files are not noticed any more.
+    /// The thread that watches the configuration files ended by itself.
     #[error("the thread that watches the configuration files ended")]
     ReloaderEnded,
 }
@@ -105,7 +105,7 @@ impl Edge {
         Ok(Self { https, workers, admin, state, reloader })
     }
 
-    /// The addresses that speak TLS, with the ports that were taken.
+    /// The addresses that speak TLS, with the actual ports.
     #[must_use]
     pub fn https(&self) -> &[SocketAddr] {
         &self.https
@@ -119,15 +119,15 @@ impl Edge {
 
     /// Reads the configuration files again, whether they have changed or not.
     pub fn reload(&self) {
-        // The reloader is there as long as the edge, unless it failed: see `failure`.
+        // Fails only if the reloader has ended: see `failure`.
         let _ = self.reloader.triggers().send(Trigger::Requested);
     }
 
-    /// Waits until a thread that the edge can't do without has ended by itself. For ever, usually.
+    /// Waits until a thread that the edge needs has ended by itself. Usually that never happens.
     pub async fn failure(&self) -> EdgeError {
-        let mut look = tokio::time::interval(LOOK);
+        let mut check = tokio::time::interval(CHECK);
         loop {
-            look.tick().await;
+            check.tick().await;
             if !self.workers.are_running() {
                 return EdgeError::WorkerEnded;
             }
@@ -137,8 +137,8 @@ impl Edge {
         }
     }
 
-    /// Stops accepting, lets requests in flight finish within `drain_timeout`, and stops the rest. The admin address
-    /// answers until then.
+    /// Stops accepting, lets requests in flight finish within `drain_timeout`, and stops everything else. The admin address responds
+    /// until then.
     pub fn stop(self) -> Result<(), EdgeError> {
         drop(self.reloader);
         self.state.ready.store(false, Ordering::Release);

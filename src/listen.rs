@@ -1,8 +1,8 @@
 //! Sockets, workers, limits, drain: from the TCP accept to the hand-over of a connection.
 
 mod addresses;
+mod admission;
 mod crowds;
-mod door;
 mod eviction;
 mod open;
 mod server;

@@ -25,7 +25,7 @@ use crate::{
     tls::ClientAuth,
 };
 
-/// Who connects: by the PROXY header where there is one, which is read first.
+/// The client's address. Reads the PROXY header first if that is enabled.
 pub(super) async fn client_address(
     stream: &mut TcpStream,
     tcp_peer: SocketAddr,
@@ -41,8 +41,8 @@ pub(super) async fn client_address(
         }
         match proxy_protocol::read(stream).await? {
             Some(client) => (client.to_canonical(), trusted(&client.to_canonical())),
-            // A balancer that passes TCP on writes no X-Forwarded-For, so what comes over its connection is the client's
-            // own word, whether the header names that client or not.
+            // A load balancer that forwards TCP writes no X-Forwarded-For: such a field comes from the client, whether the
+            // header has its address or not.
             None => (tcp_ip, false),
         }
     } else {
@@ -51,7 +51,7 @@ pub(super) async fn client_address(
     Ok(ClientAddress { ip, trusted_proxy, local_port })
 }
 
-/// Shakes hands, a step at each turn. The caller bounds the time.
+/// Performs the TLS handshake, one step per turn. The caller limits the time.
 pub(super) async fn handshake(
     stream: TcpStream,
     address: ClientAddress,
@@ -64,7 +64,7 @@ pub(super) async fn handshake(
     let stream = batcher.stream(stream);
     let mut gate = Gate::new(stream.readiness(), turn);
     let mut accepted = pin!(tls::accept(stream, domain));
-    // The work of a handshake is as long as that of many requests: their sends do not wait for it.
+    // A handshake step takes as long as many requests: what they have written is sent before it.
     let accepted = poll_fn(|cx| {
         if !gate.is_open(cx) {
             return Poll::Pending;

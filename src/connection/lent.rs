@@ -1,4 +1,4 @@
-//! A stream that is lent to hyper, so that something can be written after hyper has let go of it.
+//! A stream that is lent to hyper, so that the edge can write after hyper has dropped it.
 
 use std::{
     cell::{Cell, RefCell},
@@ -10,15 +10,15 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
-/// GOAWAY with ENHANCE_YOUR_CALM, on a connection of which any stream may have been processed (RFC 9113 section 6.8).
+/// GOAWAY with ENHANCE_YOUR_CALM and the highest stream number, since any stream may have been processed (RFC 9113 section 6.8).
 const ENHANCE_YOUR_CALM: [u8; 17] = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0x0b];
 
-/// One handle of a stream. All are on one thread.
+/// A handle of a stream. All handles are on one thread.
 pub(super) struct Lent<IO>(Rc<Shared<IO>>);
 
 struct Shared<IO> {
     io: RefCell<IO>,
-    /// Whether all that was written is out: then the last frame is whole, since hyper flushes when it has nothing left.
+    /// Whether everything is flushed. Then the last frame is complete, since hyper flushes when it has nothing left to write.
     is_flushed: Cell<bool>,
 }
 
@@ -33,9 +33,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Lent<IO> {
         Self(Rc::new(Shared { io: RefCell::new(io), is_flushed: Cell::new(true) }))
     }
 
-    /// Says that the client asks too much, if it can be said between two frames, and ends the stream. hyper can't: it knows no
-    /// other end than NO_ERROR. To be called when hyper has let go of the stream.
-    pub(super) async fn calm(mut self) -> io::Result<()> {
+    /// Sends ENHANCE_YOUR_CALM if the last frame is complete, and ends the stream. hyper itself only sends NO_ERROR. Call this after
+    /// hyper has dropped its handle.
+    pub(super) async fn end_with_calm(mut self) -> io::Result<()> {
         if self.0.is_flushed.get() {
             self.write_all(&ENHANCE_YOUR_CALM).await?;
             self.flush().await?;

@@ -1,4 +1,4 @@
-//! A connection's [`State`] as its stream, service, driver and the listener share it, all on one thread.
+//! A connection's [`State`], shared by its stream, its service, its driver and the listener on one thread.
 
 use std::{
     cell::{RefCell, RefMut},
@@ -12,18 +12,18 @@ use tokio::time::Instant;
 
 use super::phase::{Bodies, Deadline, NotServing, ParkPermit, Protocol, State, Timeouts};
 
-/// The life of one connection. See [`State`] for what each method does.
+/// The life of one connection. [`State`] documents the methods.
 #[derive(Debug)]
 pub(crate) struct Life(RefCell<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     state: State,
-    /// Of the task that serves it, while that waits for [`Life::close`].
+    /// Wakes the task that waits for [`Life::close`].
     waker: Option<Waker>,
 }
 
-/// What the task of a connection has to do besides its requests.
+/// What the task of a connection must do besides its requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     /// Drop it: the client abandons most of its requests.
@@ -32,12 +32,12 @@ pub(super) enum Next {
     EndIgnored,
     /// Announce the end to the peer.
     Announce,
-    /// Wait, at most until this.
+    /// Wait, at most until this deadline.
     Wait(Deadline),
 }
 
 impl Life {
-    /// A connection that was accepted now. Its handshake may take this long.
+    /// The life of a connection that was just accepted. Its handshake may take this long.
     pub(crate) fn new(handshake_timeout: Duration) -> Rc<Self> {
         let state = State::new(Instant::now(), handshake_timeout);
         Rc::new(Self(RefCell::new(Inner { state, waker: None })))
@@ -68,13 +68,13 @@ impl Life {
         RefMut::map(self.0.borrow_mut(), |inner| &mut inner.state)
     }
 
-    /// What to do next. [`Life::close`] wakes the task.
+    /// What to do next. [`Life::close`] will wake the task.
     pub(super) fn next(&self, bodies: Bodies, cx: &Context<'_>) -> Next {
         let inner = &mut *self.0.borrow_mut();
         if inner.state.is_abandoning() {
             return Next::Abandoning;
         }
-        if !inner.wakes_at_close(cx) {
+        if !inner.register(cx) {
             if inner.state.is_end_ignored() {
                 return Next::EndIgnored;
             }
@@ -87,16 +87,14 @@ impl Life {
 
     /// Waits until [`Life::close`] is called.
     pub(super) async fn closed(&self) {
-        poll_fn(|cx| if self.0.borrow_mut().wakes_at_close(cx) { Poll::Pending } else { Poll::Ready(()) })
-            .await;
+        poll_fn(|cx| if self.0.borrow_mut().register(cx) { Poll::Pending } else { Poll::Ready(()) }).await;
     }
 
     pub(super) fn established(&self, protocol: Protocol, timeouts: Timeouts) {
         self.state().established(Instant::now(), protocol, timeouts);
     }
 
-    /// Notes bytes that were read. Empty lines before a head are not part of it (RFC 9112 section 2.2): some clients send one after a
-    /// body.
+    /// Notes received bytes. Empty lines before a head are not part of it (RFC 9112 section 2.2): some clients send one after a body.
     pub(super) fn read(&self, bytes: &[u8]) {
         let mut state = self.state();
         if state.awaits_head() && !are_empty_lines(bytes) {
@@ -104,7 +102,7 @@ impl Life {
         }
     }
 
-    /// A request begins.
+    /// Begins a request.
     pub(super) fn begin(self: &Rc<Self>) -> Result<Request, NotServing> {
         let number = self.state().begin(Instant::now())?;
         Ok(Request { life: Rc::clone(self), number, is_complete: false })
@@ -152,8 +150,8 @@ impl Life {
 }
 
 impl Inner {
-    /// Has [`Life::close`] wake this task; false if it was called already.
-    fn wakes_at_close(&mut self, cx: &Context<'_>) -> bool {
+    /// Registers the task to be woken by [`Life::close`]; false if that was called already.
+    fn register(&mut self, cx: &Context<'_>) -> bool {
         if self.state.is_closing() {
             return false;
         }
@@ -164,7 +162,7 @@ impl Inner {
     }
 }
 
-/// Whether there is nothing but line ends.
+/// Whether there are only line ends.
 pub(super) fn are_empty_lines(bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n'))
 }
@@ -178,7 +176,7 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// It has a response. `closes` is whether the connection is to be closed after it.
+    /// Notes that there is a response. `closes` is whether the connection must close after it.
     pub(super) fn answered(&self, is_body_unread: bool, closes: bool) {
         self.life.state().answered(is_body_unread);
         if closes {
@@ -186,12 +184,12 @@ impl Request {
         }
     }
 
-    /// The whole response was handed over.
-    pub(super) const fn complete(&mut self) {
+    /// Notes that the whole response was handed over.
+    pub(super) const fn mark_complete(&mut self) {
         self.is_complete = true;
     }
 
-    pub(super) fn made_progress(&self) {
+    pub(super) fn note_progress(&self) {
         self.life.state().progress(self.number, Instant::now());
     }
 }

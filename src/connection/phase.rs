@@ -1,13 +1,13 @@
-//! The life of one connection: one enum of phases with the deadline of each. Pure: every transition is given the time.
+//! The life of one connection: one enum of phases, each with its deadline. Pure: every transition takes the time as an argument.
 //!
 //! ```text
 //! Handshake -> Idle -> Head -> Busy -> Idle ...      Idle <-> Parked
 //! any phase -> Closing -> Lingering                  Idle, Head, Busy -> Lingering
 //! ```
 //!
-//! Two combinations would desynchronize requests, so that body bytes of one are read as the next one, and can't be reached: a
-//! connection is parked only from [`Phase::Idle`], flushed and without a body that may still arrive; and no request begins
-//! once the end was announced or sent.
+//! Two combinations would desynchronize requests, so that body bytes of one are read as the next one. They cannot be reached: a
+//! connection is parked only from [`Phase::Idle`], if it is flushed and no body may still arrive; and no request begins once the end was
+//! announced or sent.
 
 mod deadline;
 #[cfg(test)]
@@ -21,31 +21,31 @@ use tokio::time::Instant;
 
 /// How long a peer may take to read the end of a connection, and how long what it still sends is discarded.
 pub(super) const LINGER: Duration = Duration::from_secs(2);
-/// How long a connection without a request keeps hyper's state and buffers.
+/// How long an idle connection keeps hyper's state and buffers.
 pub(super) const PARK_AFTER: Duration = Duration::from_millis(250);
-/// The same if it served several requests since it was last parked: it will probably be used again soon.
+/// The same for a connection that served several requests since it was last parked: it will probably be used again soon.
 pub(super) const PARK_AFTER_BUSY: Duration = Duration::from_secs(4);
-/// How many requests a client may abandon before the share of abandoned requests counts.
+/// How many requests a client may abandon before their share is checked.
 pub(super) const ABANDONED: u32 = 100;
 
-/// What the ALPN extension has selected.
+/// The protocol that ALPN has selected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Protocol {
     Http1,
     Http2,
 }
 
-/// Whether more of a request's body may arrive, of requests that were already answered too.
+/// Whether more of a request's body may arrive, even if that request was already answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Bodies {
     Complete,
     Arriving,
 }
 
-/// Where a connection is in its life.
+/// The phase of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// PROXY header and TLS handshake. `closes` is whether it was asked to close meanwhile.
+    /// PROXY header and TLS handshake. `closes` is whether the connection was asked to close meanwhile.
     Handshake { since: Instant, until: Instant, closes: bool },
     /// No request is in flight. `is_flushed` is whether the last response was written out.
     Idle { since: Instant, is_flushed: bool },
@@ -55,7 +55,7 @@ pub(super) enum Phase {
     Busy(InFlight),
     /// hyper's state and buffers are freed until the peer sends something (HTTP/1.1).
     Parked { since: Instant },
-    /// It closes once the requests in flight are answered.
+    /// The connection closes once the requests in flight are answered.
     Closing { work: Work, announced: Option<Announced> },
     /// Our end was sent, or is being sent. What arrives is discarded.
     Lingering { since: Instant, until: Instant },
@@ -65,14 +65,14 @@ pub(super) enum Phase {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct InFlight {
     count: NonZeroU32,
-    /// None of them has made its last progress before this.
+    /// A lower bound of the time at which each of them made its last progress.
     stalled_since: Instant,
 }
 
-/// What a closing connection still has to do.
+/// What a closing connection must still do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Work {
-    /// Nothing, since then.
+    /// Nothing, since this time.
     Done { since: Instant },
     /// Requests in flight.
     Busy(InFlight),
@@ -85,7 +85,7 @@ pub(super) struct Announced {
     requests: u32,
 }
 
-/// A request came when none may be served. The connection is dropped.
+/// A request arrived that may not be served. The connection is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a request after the end of the connection")]
 pub(super) struct NotServing;
@@ -94,17 +94,17 @@ pub(super) struct NotServing;
 #[derive(Debug)]
 pub(super) struct ParkPermit(());
 
-/// The phase of a connection, and what its requests have done so far.
+/// The phase of a connection, and the counts of its requests.
 #[derive(Debug)]
 pub(super) struct State {
     phase: Phase,
     protocol: Protocol,
     timeouts: Timeouts,
-    /// Time in [`Phase::Idle`] before it is parked.
+    /// The time in [`Phase::Idle`] after which it is parked.
     park_after: Duration,
-    /// When each request in flight last made progress, by its number; free numbers have none.
+    /// When each request in flight made its last progress, by its number; `None` for free numbers.
     progress: Vec<Option<Instant>>,
-    /// Requests so far, and how many of them ended before their response was complete.
+    /// All requests, and those that ended before their response was complete.
     requests: u32,
     abandoned: u32,
     /// Whether the last request was refused, or answered before its body had arrived.
@@ -112,12 +112,12 @@ pub(super) struct State {
 }
 
 impl State {
-    /// A connection that was accepted now. Its handshake may take this long.
+    /// The state of a connection that was just accepted. Its handshake may take this long.
     pub(super) fn new(now: Instant, handshake_timeout: Duration) -> Self {
         Self {
             phase: Phase::Handshake { since: now, until: now + handshake_timeout, closes: false },
             protocol: Protocol::Http1,
-            // Of the later phases: set when they begin.
+            // Of later phases; set when the handshake is complete.
             timeouts: Timeouts { head: Duration::ZERO, idle: Duration::ZERO, stall: Duration::ZERO },
             park_after: PARK_AFTER,
             progress: Vec::new(),
@@ -127,7 +127,7 @@ impl State {
         }
     }
 
-    /// The handshake is done.
+    /// Notes that the handshake is complete.
     pub(super) fn established(&mut self, now: Instant, protocol: Protocol, timeouts: Timeouts) {
         if let Phase::Handshake { closes, .. } = self.phase {
             (self.protocol, self.timeouts) = (protocol, timeouts);
@@ -138,20 +138,20 @@ impl State {
         }
     }
 
-    /// Whether the first byte of a request head is yet to arrive.
+    /// Whether the next byte is the first one of a request head.
     pub(super) const fn awaits_head(&self) -> bool {
         matches!(self.phase, Phase::Idle { .. })
     }
 
-    /// The first byte of a request head has arrived.
+    /// Notes that the first byte of a request head has arrived.
     pub(super) fn head_begins(&mut self, now: Instant) {
         if let Phase::Idle { since, .. } = self.phase {
             self.phase = Phase::Head { since: now, idle_since: since };
         }
     }
 
-    /// A request begins; its number. Over HTTP/2 one may begin after GOAWAY, since the client need not have read that (RFC 9113
-    /// section 6.8).
+    /// Begins a request and returns its number. Over HTTP/2 a request may begin after GOAWAY, since the client may not have read that yet
+    /// (RFC 9113 section 6.8).
     pub(super) fn begin(&mut self, now: Instant) -> Result<usize, NotServing> {
         let first = InFlight { count: NonZeroU32::MIN, stalled_since: now };
         let more =
@@ -182,19 +182,19 @@ impl State {
         Ok(number)
     }
 
-    /// This request made progress.
+    /// Notes that this request made progress.
     pub(super) fn progress(&mut self, number: usize, now: Instant) {
         if let Some(progress) = self.progress.get_mut(number) {
             *progress = Some(now);
         }
     }
 
-    /// This request has a response. `is_body_unread` is whether more of the request's body may arrive.
+    /// Notes that a request has a response. `is_body_unread` is whether more of the request's body may arrive.
     pub(super) const fn answered(&mut self, is_body_unread: bool) {
         self.is_body_unread = is_body_unread;
     }
 
-    /// This request is over. `is_complete` is whether its whole response was handed over.
+    /// Ends this request. `is_complete` is whether its whole response was handed over.
     pub(super) fn end(&mut self, number: usize, is_complete: bool, now: Instant) {
         if let Some(progress) = self.progress.get_mut(number) {
             *progress = None;
@@ -213,19 +213,19 @@ impl State {
                 let work = fewer(in_flight).map_or(Work::Done { since: now }, Work::Busy);
                 Phase::Closing { work, announced }
             }
-            // Streams of HTTP/2 may outlive the end of their connection.
+            // HTTP/2 streams may outlive the end of their connection.
             phase => phase,
         };
     }
 
-    /// All that was to be written is written.
+    /// Notes that everything is written.
     pub(super) const fn flushed(&mut self) {
         if let Phase::Idle { is_flushed, .. } = &mut self.phase {
             *is_flushed = true;
         }
     }
 
-    /// Asks it to close. True if it serves requests, so that its task has something to do.
+    /// Asks the connection to close. True if its task must be woken.
     pub(super) fn close(&mut self, now: Instant) -> bool {
         let work = match &mut self.phase {
             Phase::Handshake { closes, .. } => {
@@ -244,12 +244,12 @@ impl State {
         true
     }
 
-    /// Whether it was asked to close, or has ended.
+    /// Whether the connection was asked to close, or has ended.
     pub(super) const fn is_closing(&self) -> bool {
         matches!(self.phase, Phase::Closing { .. } | Phase::Lingering { .. })
     }
 
-    /// Notes the announcement of the end to the peer; true the first time that a closing connection is asked.
+    /// Notes that the end is announced to the peer. True only once, and only for a closing connection.
     pub(super) fn announce(&mut self, now: Instant) -> bool {
         let requests = self.requests;
         match &mut self.phase {
@@ -261,7 +261,7 @@ impl State {
         }
     }
 
-    /// Whether the client sends requests although it has had the time to read that the connection ends.
+    /// Whether the client sends requests although it has had enough time to read that the connection ends.
     pub(super) fn is_end_ignored(&self) -> bool {
         match self.phase {
             Phase::Closing { announced: Some(announced), .. } => {
@@ -271,7 +271,7 @@ impl State {
         }
     }
 
-    /// Our end is about to be sent. That may take as long as the phase before it, other than to be parked.
+    /// Notes that our end is about to be sent. That may take until the deadline of the current phase, apart from parking.
     pub(super) fn ending(&mut self) {
         if !matches!(self.phase, Phase::Lingering { .. }) {
             let until = self.deadline(Bodies::Arriving).at;
@@ -279,7 +279,7 @@ impl State {
         }
     }
 
-    /// Our end was sent. Whether what the client still sends is to be discarded before the socket is closed.
+    /// Notes that our end was sent. True if what the client still sends must be discarded before the socket is closed.
     pub(super) fn end_sent(&mut self, now: Instant) -> bool {
         if let Phase::Lingering { until, .. } = &mut self.phase {
             *until = (*until).min(now + LINGER);
@@ -292,7 +292,8 @@ impl State {
         self.is_body_unread
     }
 
-    /// Parks it. None if it is not idle, not flushed, not HTTP/1.1, or if a body may still arrive, which would be read as a request.
+    /// Parks the connection. `None` if it is not idle, not flushed, not HTTP/1.1, or if a body may still arrive, which would be read as a
+    /// request.
     pub(super) fn park(&mut self, bodies: Bodies) -> Option<ParkPermit> {
         match self.phase {
             Phase::Idle { since, is_flushed: true }
@@ -306,7 +307,7 @@ impl State {
         }
     }
 
-    /// The peer of a parked connection has sent something. False if it was asked to close meanwhile.
+    /// Resumes a parked connection whose peer has sent something. False if the connection was asked to close meanwhile.
     pub(super) const fn resume(&mut self) -> bool {
         if let Phase::Parked { since } = self.phase {
             self.phase = Phase::Idle { since, is_flushed: true };
@@ -316,7 +317,8 @@ impl State {
         false
     }
 
-    /// It was about to be parked, but had a request meanwhile. If that was not its first, it stays unparked for longer.
+    /// Notes that the connection had a request in the time after which it would have been parked. If that was not its first, it stays
+    /// unparked for longer.
     pub(super) fn stayed_in_use(&mut self, now: Instant) {
         if now.saturating_duration_since(self.last_progress()) < PARK_AFTER / 2 {
             self.park_after = PARK_AFTER_BUSY;
@@ -328,8 +330,8 @@ impl State {
         matches!(self.phase, Phase::Busy(_) | Phase::Closing { work: Work::Busy(_), .. })
     }
 
-    /// When it last did something: the progress of the request in flight that has waited for longest, else the end of the last request or
-    /// of the handshake.
+    /// The time of the last progress: of the request in flight that has waited for longest, or else the end of the last request or of the
+    /// handshake.
     pub(super) fn last_progress(&mut self) -> Instant {
         self.has_progressed();
         match self.phase {
@@ -345,8 +347,8 @@ impl State {
         }
     }
 
-    /// Whether the client abandons most of its requests: it resets them, or breaks their streams. Each costs the upstream a request
-    /// and a connection, and the client next to nothing.
+    /// Whether the client abandons most of its requests, by resetting their streams. Each costs the upstream a request and a connection, and
+    /// the client almost nothing.
     pub(super) const fn is_abandoning(&self) -> bool {
         self.abandoned > ABANDONED && self.abandoned > self.requests / 2
     }

@@ -1,4 +1,4 @@
-//! The PROXY protocol, versions 1 and 2, as HAProxy's specification has it: who the client of a balancer is.
+//! The PROXY protocol, versions 1 and 2, by HAProxy's specification: the address of a load balancer's client.
 
 use std::{
     io,
@@ -10,8 +10,8 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
 /// The longest line of version 1, with its CRLF.
 const LINE: usize = 107;
-/// What the addresses of IPv6 take of a payload of version 2. Extensions (TLVs) may follow, up to 65,535 octets in all: they are
-/// read and dropped.
+/// The length of the IPv6 addresses in a version 2 payload. Extensions (TLVs) may follow, up to 65,535 bytes in all; they are read and
+/// discarded.
 const ADDRESSES: usize = 36;
 
 /// The balancer closed the connection before it sent anything.
@@ -19,15 +19,15 @@ const ADDRESSES: usize = 36;
 #[error("PROXY protocol: the connection ended before it sent anything")]
 struct Nothing;
 
-/// Whether a header could not be read since the connection ended before it sent anything, as a balancer's probe does.
+/// Whether a header could not be read because the connection ended without a byte, as a load balancer's probe does.
 pub(super) fn sent_nothing(error: &io::Error) -> bool {
     matches!(error.get_ref().and_then(|inner| inner.downcast_ref()), Some(Nothing))
 }
 
-/// Reads the header that a trusted balancer sends first, and no byte more.
+/// Reads the header that a trusted load balancer sends first, and not a byte more.
 ///
-/// Gives the client's address; `None` where the header has none: a connection of the balancer's own (`LOCAL`), `UNKNOWN`,
-/// UNSPEC, UDP and UNIX addresses. Then nobody vouches for what the client says of itself.
+/// Returns the client's address; `None` if the header has none: a connection of the load balancer's own (`LOCAL`), `UNKNOWN`, UNSPEC, UDP
+/// and UNIX addresses. Then no one vouches for the client's address.
 pub async fn read<IO: AsyncRead + Unpin>(io: &mut IO) -> io::Result<Option<IpAddr>> {
     let mut start = [0; 12];
     let first = match io.read(&mut start).await {
@@ -54,12 +54,12 @@ async fn version1<IO: AsyncRead + Unpin>(io: &mut IO, start: &[u8]) -> io::Resul
     let mut line = start.to_vec();
     while !line.ends_with(b"\r\n") {
         if line.len() >= LINE {
-            return Err(malformed("the line is longer than 107 octets"));
+            return Err(malformed("the line is longer than 107 bytes"));
         }
         line.push(io.read_u8().await?);
     }
     let line = std::str::from_utf8(&line).map_err(|_| malformed("the line is not ASCII"))?;
-    // Only the CRLF: with another space before it, the last field would be empty.
+    // Only the CRLF: another space before it makes the last field empty.
     let line = line.strip_suffix("\r\n").unwrap_or(line);
     let fields: Vec<&str> = line.split(' ').collect();
     match fields.as_slice() {
@@ -68,13 +68,13 @@ async fn version1<IO: AsyncRead + Unpin>(io: &mut IO, start: &[u8]) -> io::Resul
             if ![source_port, destination_port].into_iter().all(is_port) {
                 return Err(malformed("a port is not a number"));
             }
-            let address: IpAddr = source.parse().map_err(|_| malformed("the source is no address"))?;
+            let address: IpAddr = source.parse().map_err(|_| malformed("the source is not an IP address"))?;
             match (*family, address) {
                 ("TCP4", IpAddr::V4(_)) | ("TCP6", IpAddr::V6(_)) => Ok(Some(address)),
-                _ => Err(malformed("the address is not of its family")),
+                _ => Err(malformed("the address does not match its family")),
             }
         }
-        _ => Err(malformed("the line has not six fields")),
+        _ => Err(malformed("the line does not have six fields")),
     }
 }
 
@@ -90,24 +90,36 @@ async fn version2<IO: AsyncRead + Unpin>(io: &mut IO) -> io::Result<Option<IpAdd
     let payload = payload.get_mut(..length.min(ADDRESSES)).unwrap_or_default();
     io.read_exact(payload).await?;
     let mut left = length - payload.len();
-    let mut dropped = [0; 512];
+    let mut discarded = [0; 512];
     while left > 0 {
-        let part = dropped.get_mut(..left.min(512)).unwrap_or_default();
+        let part = discarded.get_mut(..left.min(512)).unwrap_or_default();
         io.read_exact(part).await?;
         left -= part.len();
     }
     match (command, family) {
         (0x21, 0x11) => {
-            let source: [u8; 4] =
-                payload.get(..4).and_then(|b| b.try_into().ok()).ok_or_else(|| malformed("short"))?;
-            if length < 12 { Err(malformed("short")) } else { Ok(Some(IpAddr::V4(Ipv4Addr::from(source)))) }
+            let source: [u8; 4] = payload
+                .get(..4)
+                .and_then(|b| b.try_into().ok())
+                .ok_or_else(|| malformed("the addresses are too short"))?;
+            if length < 12 {
+                Err(malformed("the addresses are too short"))
+            } else {
+                Ok(Some(IpAddr::V4(Ipv4Addr::from(source))))
+            }
         }
         (0x21, 0x21) => {
-            let source: [u8; 16] =
-                payload.get(..16).and_then(|b| b.try_into().ok()).ok_or_else(|| malformed("short"))?;
-            if length < 36 { Err(malformed("short")) } else { Ok(Some(IpAddr::V6(Ipv6Addr::from(source)))) }
+            let source: [u8; 16] = payload
+                .get(..16)
+                .and_then(|b| b.try_into().ok())
+                .ok_or_else(|| malformed("the addresses are too short"))?;
+            if length < 36 {
+                Err(malformed("the addresses are too short"))
+            } else {
+                Ok(Some(IpAddr::V6(Ipv6Addr::from(source))))
+            }
         }
-        // The balancer's own connection, or a family that has no IP address.
+        // The load balancer's own connection, or a family without IP addresses.
         (0x20 | 0x21, _) => Ok(None),
         _ => Err(malformed("the version or command is unknown")),
     }
@@ -126,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn both_versions_name_the_client_and_leave_the_rest_unread() {
+    fn both_versions_are_read_up_to_their_end() {
         let v1 = b"PROXY TCP4 192.0.2.7 198.51.100.1 5000 443\r\n\x16\x03";
         assert_eq!(parse(v1).unwrap(), (Some("192.0.2.7".parse().unwrap()), 2));
         assert_eq!(parse(b"PROXY UNKNOWN\r\nx").unwrap(), (None, 1));
@@ -139,14 +151,14 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_without_a_byte_is_known() {
+    fn a_connection_without_a_byte_is_recognized() {
         assert!(sent_nothing(&parse(b"").unwrap_err()));
         assert!(!sent_nothing(&parse(b"P").unwrap_err()));
         assert!(!sent_nothing(&parse(b"GET / HTTP/1.1\r\n").unwrap_err()));
     }
 
     #[test]
-    fn anything_else_is_refused() {
+    fn other_headers_are_refused() {
         for bytes in [
             &b"\x16\x03\x01 a client hello"[..],
             b"PROXY TCP4 ::1 ::1 1 2\r\n",

@@ -38,7 +38,7 @@ use crate::{
     timer::Timer,
 };
 
-/// Streams of one connection that may end with an error of the client's, whether their requests began or not.
+/// Streams of one connection that the client may end with an error, whether their requests have begun or not.
 const STREAM_ERRORS: usize = 200;
 
 /// Serves the requests of one connection.
@@ -46,9 +46,9 @@ pub(super) struct Server {
     connection: Rc<Connection>,
     pub(super) life: Rc<Life>,
     context: Context,
-    /// For whom turns are counted.
+    /// To which its turns are counted.
     party: Party,
-    /// Those in force when the connection was accepted.
+    /// The limits that were active when the connection was accepted.
     limits: Limits,
 }
 
@@ -59,20 +59,20 @@ pub(super) struct Parked {
     pub(super) read: Bytes,
 }
 
-/// What became of a connection that was served.
+/// How serving a connection ended.
 pub(super) enum Outcome {
     Ended,
     Parked(Parked),
 }
 
-/// What became of hyper's connection.
+/// How driving hyper's connection ended.
 enum Driven {
     Ended,
     Parked(ParkPermit),
 }
 
 impl Server {
-    /// Serves a connection whose handshake is done now.
+    /// A server for a connection whose handshake is just complete.
     pub(super) fn new(
         (connection, life): (Rc<Connection>, Rc<Life>),
         protocol: Protocol,
@@ -86,12 +86,12 @@ impl Server {
         Self { connection, life, context, party, limits }
     }
 
-    /// Counts a connection that is closed since it was idle.
+    /// Counts a connection that is closed because it is idle.
     pub(super) fn count_idle(&self) {
         self.context.parts.metrics.connections_closed.increment(CloseReason::Idle);
     }
 
-    /// Serves HTTP/1.1 until the connection ends or is parked. `read` is what was read before.
+    /// Serves HTTP/1.1 until the connection ends or is parked. `read` was received before and is parsed first.
     pub(super) async fn http1(&self, stream: Box<ClientStream>, read: Bytes) -> Result<Outcome, String> {
         let gate = self.gate(&stream);
         let framing = Framing::default();
@@ -124,12 +124,12 @@ impl Server {
             self.drive(pin!(connection), http2::Connection::graceful_shutdown, gate).await
         };
         if self.life.is_abandoning() {
-            let _ = tokio::time::timeout(LINGER, io.calm()).await;
+            let _ = tokio::time::timeout(LINGER, io.end_with_calm()).await;
         }
         driven.map(drop)
     }
 
-    /// The service of hyper's connection. Over HTTP/1.1, `framing` is what its stream asks about request bodies.
+    /// The service for hyper. Over HTTP/1.1, `framing` answers its stream's question about request bodies.
     fn service(
         &self,
         framing: Option<Framing>,
@@ -139,7 +139,7 @@ impl Server {
         let (life, connection) = (Rc::clone(&self.life), Rc::clone(&self.connection));
         // Over HTTP/1.1 it is the connection that waits for the turn.
         let turns = framing.is_none().then(|| (Rc::clone(&self.context.turns), self.party));
-        // A call ends before the next one begins: it only makes the future.
+        // Never borrowed twice: a call only makes the future.
         let stack = RefCell::new(stack(&self.connection, &self.context.site, &self.context.parts));
         service_fn(move |request: Request<Incoming>| {
             if let Some(framing) = &framing {
@@ -160,7 +160,7 @@ impl Server {
         })
     }
 
-    /// What holds the connection back until its client has authenticated.
+    /// Delays the connection until its client has authenticated.
     fn gate(&self, stream: &ClientStream) -> Option<Gate> {
         let turn = || Turn::new(Rc::clone(&self.context.turns), self.party);
         (!self.connection.is_authenticated()).then(|| Gate::new(stream.readiness(), turn()))
@@ -175,9 +175,9 @@ impl Server {
         mut gate: Option<Gate>,
     ) -> Result<Driven, String> {
         let life = &*self.life;
-        // Whether what has arrived waits for its turn.
+        // Whether received bytes wait for their turn.
         let is_held = Cell::new(false);
-        // Bytes that wait for their turn may be part of a body.
+        // They may be part of a body.
         let bodies = || {
             if is_held.get() || self.connection.is_receiving() { Bodies::Arriving } else { Bodies::Complete }
         };
@@ -187,7 +187,7 @@ impl Server {
             loop {
                 if let Some(strangers) = &mut gate {
                     if self.connection.is_authenticated() {
-                        self.context.turns.knows(self.party);
+                        self.context.turns.remember(self.party);
                         gate = None;
                         is_held.set(false);
                     } else {
@@ -250,14 +250,14 @@ impl Server {
         .await
     }
 
-    /// Ends the connection at once.
+    /// Drops the connection at once.
     fn drop_for(&self, counted: CloseReason, reason: &str) -> Poll<Result<Driven, String>> {
         self.context.parts.metrics.connections_closed.increment(counted);
         Poll::Ready(Err(reason.to_owned()))
     }
 }
 
-/// Frees hyper's state and buffers of a connection that is parked.
+/// Frees hyper's state and buffers of a parked connection.
 fn take_apart<S>(
     connection: http1::Connection<TokioIo<Watched<Box<ClientStream>>>, S>,
     _: ParkPermit,
@@ -268,7 +268,7 @@ where
 {
     let parts = connection.into_parts();
     let (stream, held) = parts.io.into_inner().into_parts();
-    // Even an empty buffer would keep its allocation. Empty lines belong to no request.
+    // Even an empty buffer would keep its allocation. Empty lines before a request are ignored.
     let read = match (are_empty_lines(&parts.read_buf), are_empty_lines(&held)) {
         (true, true) => Bytes::new(),
         (true, false) => held,
@@ -278,7 +278,7 @@ where
     Parked { stream, read }
 }
 
-/// How long requests in flight may make no progress: longer than every timeout that applies to one.
+/// How long requests in flight may make no progress: longer than every timeout of a single request.
 fn stall(site: &Site) -> Duration {
     let upstream = site.domains.values().map(|domain| {
         domain.target.spec.limits.response_timeout + domain.target.spec.limits.connect_timeout * 4

@@ -19,12 +19,12 @@ use crate::{
 /// A client's TLS stream.
 type TlsStream = tokio_rustls::server::TlsStream<tls::Corked<Stream>>;
 
-/// How many bytes are discarded after our end was sent.
+/// The most bytes that are discarded after our end was sent.
 const DISCARDED: usize = 8 * 1024 * 1024;
 
-/// A client's stream with a lingering close: where a request was refused before its body was read, what the client still sends is
-/// read and discarded after our own end was sent. Closed with unread bytes, TCP would reset the connection, and the client might
-/// lose the response that says why. The deadline is that of [`super::phase::Phase::Lingering`].
+/// A client's stream with a lingering close: if a request was refused before its body was read, what the client still sends is
+/// read and discarded after our own end was sent. If a socket is closed with unread bytes, TCP resets the connection, and the client may
+/// lose the response. The deadline is that of [`super::phase::Phase::Lingering`].
 #[derive(Debug)]
 pub(super) struct ClientStream {
     io: TlsStream,
@@ -38,17 +38,17 @@ impl ClientStream {
         Self { io, life, is_end_sent: false, left: DISCARDED }
     }
 
-    /// What ALPN has selected.
+    /// The protocol that ALPN has selected.
     pub(super) fn protocol(&self) -> Protocol {
         if self.io.get_ref().1.alpn_protocol() == Some(b"h2") { Protocol::Http2 } else { Protocol::Http1 }
     }
 
-    /// What arrives over it.
+    /// Whether bytes have arrived.
     pub(super) fn readiness(&self) -> ReadReadiness {
         self.io.get_ref().0.get_ref().readiness()
     }
 
-    /// Where the client has said that it sends nothing more (close_notify, RFC 8446 section 6.1), ours is all that is left to send.
+    /// If the client has sent its end (close_notify, RFC 8446 section 6.1), only our own is left to send, which dropping the stream does.
     fn leave_end_to_drop(&mut self) {
         let (io, tls) = self.io.get_mut();
         if !self.life.is_body_unread() && tls.process_new_packets().is_ok_and(|state| state.peer_has_closed())
@@ -57,7 +57,7 @@ impl ClientStream {
         }
     }
 
-    /// Sends what is still held back, and waits until the peer has sent something, or its end.
+    /// Sends what is still delayed, and waits until the peer has sent bytes or its end.
     pub(super) async fn wait_readable(&mut self) -> io::Result<()> {
         poll_fn(|cx| self.io.get_mut().0.poll_release(cx)).await?;
         self.io.get_ref().0.get_ref().readable().await
@@ -95,7 +95,7 @@ impl AsyncWrite for ClientStream {
         if !this.life.is_body_unread() {
             return Poll::Ready(Ok(()));
         }
-        // Nobody looks at it, so it is not even decrypted.
+        // Not decrypted, since nobody reads it.
         let tcp = this.io.get_mut().0.get_mut();
         let mut buffer = [0; 8 * 1024];
         while this.left > 0 {

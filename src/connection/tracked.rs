@@ -25,9 +25,9 @@ impl Tracked {
 
 impl Drop for Tracked {
     fn drop(&mut self) {
-        // A body without bytes is not polled, and one whose stream was reset is not polled to its end.
+        // An empty body is never polled, and a body whose stream was reset is not polled to its end.
         if self.body.is_end_stream() {
-            self.in_flight.complete();
+            self.in_flight.mark_complete();
         }
     }
 }
@@ -42,11 +42,11 @@ impl Body for Tracked {
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         if frame.is_none() {
-            self.in_flight.complete();
+            self.in_flight.mark_complete();
         }
         // The end is recorded when this is dropped.
         if !self.body.is_end_stream() {
-            self.in_flight.made_progress();
+            self.in_flight.note_progress();
         }
         if let Some(Err(error)) = &frame {
             tracing::warn!(error = text::shown(error), "a response broke off");

@@ -1,11 +1,11 @@
-//! In which order a worker does the work of those that have proved nothing.
+//! The order in which a worker serves clients that have not authenticated.
 //!
-//! A worker is one thread: of hundreds of handshakes or streams that are ready at once, each would run before an honest client's
-//! next byte is even read. So each step of such work takes a turn, and of a lane one turn is given in a round: meanwhile the tasks
-//! that are ready run, and the sockets are asked what has come. In a lane the networks alternate, so that a storm from one
-//! address waits for itself. Networks from which an application has proved itself have a lane of their own. What has proved
-//! itself waits for nobody. Where all connections are taken, rounds of strangers have a pause between them: a worker that does
-//! nothing but shake hands with them would let everybody else wait.
+//! A worker is one thread: if hundreds of handshakes or streams are ready at once, all of them would run before an honest client's
+//! next byte is even read. Therefore each step of such work takes a turn. There are two lanes, and each gives one turn per round. Between
+//! two rounds all ready tasks run, and the sockets are polled. Within a lane the networks alternate, so that a storm from one network
+//! only delays itself. Networks from which an application has authenticated have a lane of their own. Connections on which an
+//! application has authenticated need no turns. If the connection limit is reached, there is a pause between the rounds of
+//! unauthenticated clients: otherwise the worker would do nothing but handshakes.
 
 use std::{
     cell::{Cell, RefCell},
@@ -27,44 +27,44 @@ use crate::net::{Network, ReadReadiness};
 #[cfg(test)]
 mod tests;
 
-/// Between two turns of strangers where they are too many.
+/// The pause between two turns of strangers while the connection limit is reached.
 const PAUSE: Duration = Duration::from_millis(1);
-/// Parties that wait, beyond which there is no pause: the turn of one that has only just come would be too long in coming.
+/// The number of waiting parties above which there is no pause: a new one would wait too long for its turn.
 const FEW: usize = 64;
-/// They are too many for so long after all places were taken.
-const PRESSED: Duration = Duration::from_secs(1);
-/// Networks that a worker remembers to have been an application's.
+/// How long there are pauses after the connection limit was reached.
+const FULL_FOR: Duration = Duration::from_secs(1);
+/// The most networks that a worker remembers as those of applications.
 const KNOWN: usize = 4096;
 
-/// Whose turns alternate.
+/// Parties alternate in their turns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Party {
-    /// All connections of a network.
+    /// All connections of one network.
     Network(Network),
-    /// One connection by its number, where its address says nothing about the client.
+    /// One connection by its number, if its address is not the client's.
     Connection(u64),
 }
 
-/// The turns of one worker. All on one thread.
+/// The turns of one worker, on one thread.
 #[derive(Debug, Default)]
 pub(crate) struct Turns {
-    /// Of parties that are not known, and of those that are.
+    /// The lane of strangers, and that of known networks.
     lanes: [RefCell<Lane>; 2],
     next: Cell<u64>,
     known: RefCell<HashSet<Network>>,
-    /// When there was no place for a connection.
-    pressed: Cell<Option<Instant>>,
+    /// When the connection limit was last reached.
+    full_at: Cell<Option<Instant>>,
 }
 
 #[derive(Debug, Default)]
 struct Lane {
-    /// Each party's waiting tasks, by when they came.
+    /// The waiting tasks of each party, by the order of their arrival.
     waiting: BTreeMap<Party, BTreeMap<u64, Waker>>,
-    /// Who had the last turn that was waited for.
+    /// The party that had the last turn for which a task waited.
     last: Option<Party>,
-    /// Whether this round's turn was given.
+    /// Whether this round's turn is taken.
     is_taken: bool,
-    /// Who gives the turns, while nobody has taken one.
+    /// Wakes the task that begins rounds, while no turn is taken.
     sleeper: Option<Waker>,
 }
 
@@ -73,7 +73,7 @@ impl Turns {
         Rc::default()
     }
 
-    /// Gives the turns. To be run as a task of the worker.
+    /// Begins the rounds. Runs as a task of the worker.
     pub(crate) async fn run(self: Rc<Self>) {
         let [strangers, known] = &self.lanes;
         let strangers = async {
@@ -94,19 +94,20 @@ impl Turns {
         tokio::join!(strangers, known);
     }
 
-    /// Whether the strangers' next round has a pause before it.
+    /// Whether there is a pause before the next round of strangers.
     fn has_pause(&self) -> bool {
         let [strangers, _] = &self.lanes;
-        self.pressed.get().is_some_and(|at| at.elapsed() < PRESSED) && strangers.borrow().waiting.len() <= FEW
+        self.full_at.get().is_some_and(|at| at.elapsed() < FULL_FOR)
+            && strangers.borrow().waiting.len() <= FEW
     }
 
-    /// There is no place for a connection.
-    pub(crate) fn press(&self) {
-        self.pressed.set(Some(Instant::now()));
+    /// Notes that the connection limit is reached.
+    pub(crate) fn note_full(&self) {
+        self.full_at.set(Some(Instant::now()));
     }
 
-    /// Remembers that an application has proved itself there.
-    pub(super) fn knows(&self, party: Party) {
+    /// Remembers that an application has authenticated from there.
+    pub(super) fn remember(&self, party: Party) {
         let Party::Network(network) = party else { return };
         let mut known = self.known.borrow_mut();
         if known.len() >= KNOWN && !known.contains(&network) {
@@ -124,7 +125,7 @@ impl Turns {
     }
 }
 
-/// Until somebody has taken a turn, and the tasks that were ready then have run.
+/// Waits until a turn is taken and the tasks that were ready then have run.
 async fn is_taken(lane: &RefCell<Lane>) {
     poll_fn(|cx| {
         let mut lane = lane.borrow_mut();
@@ -135,7 +136,7 @@ async fn is_taken(lane: &RefCell<Lane>) {
         Poll::Pending
     })
     .await;
-    // The runtime asks the sockets before it goes on here.
+    // The runtime polls the sockets before it continues here.
     yield_now().await;
 }
 
@@ -147,7 +148,7 @@ fn begin_round(lane: &RefCell<Lane>) {
 }
 
 impl Lane {
-    /// Wakes the next party's oldest task, if one waits.
+    /// Begins a round, and returns the waker of the next party's oldest task, if one waits.
     fn begin_round(&mut self) -> Option<Waker> {
         let behind = self.last.map_or(Bound::Unbounded, Bound::Excluded);
         let next =
@@ -176,26 +177,26 @@ impl Lane {
     }
 }
 
-/// One task's turns, one after the other.
+/// The turns of one task.
 #[derive(Debug)]
 pub(super) struct Turn {
     turns: Rc<Turns>,
     party: Party,
-    /// The number under which it waits.
-    waits: Option<u64>,
+    /// The number under which the task waits.
+    waiting_as: Option<u64>,
 }
 
 impl Turn {
     pub(super) const fn new(turns: Rc<Turns>, party: Party) -> Self {
-        Self { turns, party, waits: None }
+        Self { turns, party, waiting_as: None }
     }
 
-    /// Ready once for each turn.
+    /// Ready once per turn.
     pub(super) fn poll(&mut self, cx: &Context<'_>) -> Poll<()> {
-        match self.waits {
+        match self.waiting_as {
             None => self.begin(cx),
             Some(number) => {
-                // It may have become known meanwhile, and waits where it began to.
+                // The network may have become known meanwhile; the task still waits in its former lane.
                 for lane in &self.turns.lanes {
                     let mut lane = lane.borrow_mut();
                     let tasks = lane.waiting.get_mut(&self.party);
@@ -204,7 +205,7 @@ impl Turn {
                         return Poll::Pending;
                     }
                 }
-                self.waits = None;
+                self.waiting_as = None;
                 Poll::Ready(())
             }
         }
@@ -223,14 +224,14 @@ impl Turn {
         let number = turns.next.get();
         turns.next.set(number + 1);
         lane.waiting.entry(self.party).or_default().insert(number, cx.waker().clone());
-        self.waits = Some(number);
+        self.waiting_as = Some(number);
         Poll::Pending
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        if let Some(number) = self.waits {
+        if let Some(number) = self.waiting_as {
             for lane in &self.turns.lanes {
                 lane.borrow_mut().leave(self.party, number);
             }
@@ -238,7 +239,7 @@ impl Drop for Turn {
     }
 }
 
-/// Holds a connection's task back from what has come over it until its turn.
+/// Delays a connection's task until its turn if bytes have arrived.
 #[derive(Debug)]
 pub(super) struct Gate {
     readiness: ReadReadiness,
@@ -250,7 +251,7 @@ impl Gate {
         Self { readiness, turn }
     }
 
-    /// Whether the task may go on: nothing has come, so that it does what costs little, or it has a turn. If not, it is woken.
+    /// Whether the task may run: no bytes have arrived, so that its work is cheap, or it has a turn. If not, it will be woken.
     pub(super) fn is_open(&mut self, cx: &mut Context<'_>) -> bool {
         self.readiness.poll_readable(cx).is_pending() || self.turn.poll(cx).is_ready()
     }

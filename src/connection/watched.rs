@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{chunks::Gate, life::Life};
 
-/// What the stream asks the service about the body after a head.
+/// The stream's question to the service: whether the body after a head is chunked.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Framing(Rc<Cell<Answer>>);
 
@@ -22,14 +22,14 @@ enum Answer {
     /// Not asked.
     #[default]
     None,
-    /// A head has ended that may announce a chunked body.
+    /// The head that has ended may announce a chunked body.
     Awaited,
     /// The body is chunked.
     Chunked,
 }
 
 impl Framing {
-    /// Answers for the head that was just read, before more is read.
+    /// Answers for the head that was just parsed, before more is read.
     pub(super) fn head_read(&self, headers: &HeaderMap) {
         if self.0.get() == Answer::Awaited && headers.contains_key(header::TRANSFER_ENCODING) {
             self.0.set(Answer::Chunked);
@@ -47,12 +47,12 @@ pub(super) struct Watched<IO> {
 }
 
 impl<IO> Watched<IO> {
-    /// Watches a stream. `before` was read before, and is read again first.
+    /// Watches a stream. `before` was received before, and is read first.
     pub(super) const fn new(io: IO, life: Rc<Life>, framing: Framing, before: Bytes) -> Self {
         Self { io, life, framing, gate: Gate::new(before) }
     }
 
-    /// The stream, and what was read of it and is not yet passed on.
+    /// The stream, and the received bytes that were not yet passed on.
     pub(super) fn into_parts(self) -> (IO, Bytes) {
         (self.io, self.gate.into_held())
     }
@@ -100,7 +100,7 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
         ready!(Pin::new(&mut self.io).poll_flush(cx))?;
-        // hyper flushes when it has written all that it has.
+        // hyper flushes when it has written everything.
         self.life.flushed();
         Poll::Ready(Ok(()))
     }

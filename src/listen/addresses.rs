@@ -8,7 +8,7 @@ use std::{
 
 use crate::net::Network;
 
-/// Connections by network. A lock each for a part of them, taken when a connection begins and when it ends.
+/// The number of connections per network. Each shard has its own lock, which is taken when a connection begins and when it ends.
 #[derive(Debug)]
 pub(super) struct Addresses {
     shards: [Mutex<HashMap<Network, usize>>; 16],
@@ -20,18 +20,18 @@ impl Addresses {
         Arc::new(Self { shards: std::array::from_fn(|_| Mutex::default()), hasher: RandomState::new() })
     }
 
-    /// A place among the connections of this network, unless it has `bound` of them.
-    pub(super) fn take(self: &Arc<Self>, network: Network, bound: usize) -> Option<AddressPlace> {
+    /// A place among the connections of this network, unless it has reached the limit.
+    pub(super) fn take(self: &Arc<Self>, network: Network, limit: usize) -> Option<AddressPlace> {
         self.with(network, |counts| {
             let count = counts.entry(network).or_default();
-            (*count < bound).then(|| *count += 1)
+            (*count < limit).then(|| *count += 1)
         })?;
-        Some(AddressPlace { of: Arc::clone(self), network })
+        Some(AddressPlace { addresses: Arc::clone(self), network })
     }
 
     fn with<T>(&self, network: Network, change: impl FnOnce(&mut HashMap<Network, usize>) -> T) -> T {
         let shard = usize::try_from(self.hasher.hash_one(network) % 16).unwrap_or_default();
-        // Sixteen there are.
+        // The index is below 16.
         let mut counts =
             self.shards.get(shard).unwrap_or(&self.shards[0]).lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut counts)
@@ -41,13 +41,13 @@ impl Addresses {
 /// One connection of a network, until it is dropped.
 #[derive(Debug)]
 pub(super) struct AddressPlace {
-    of: Arc<Addresses>,
+    addresses: Arc<Addresses>,
     network: Network,
 }
 
 impl Drop for AddressPlace {
     fn drop(&mut self) {
-        self.of.with(self.network, |counts| {
+        self.addresses.with(self.network, |counts| {
             if let Some(count) = counts.get_mut(&self.network) {
                 *count -= 1;
                 if *count == 0 {
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_has_so_many_and_no_more() {
+    fn an_address_gets_no_more_places_than_its_limit() {
         let addresses = Addresses::new();
         let (one, other) = (network("192.0.2.1"), network("192.0.2.2"));
         let places: Vec<_> = (0..3).map(|_| addresses.take(one, 3).unwrap()).collect();

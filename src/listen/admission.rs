@@ -1,4 +1,4 @@
-//! Who gets in when there are too many: those that have proved nothing make room.
+//! Admission of new connections. If a limit is reached, connections that have not authenticated are closed first.
 
 use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
 
@@ -10,7 +10,7 @@ use tokio::{
 
 use super::{
     addresses::AddressPlace,
-    eviction::{Ask, Eviction, Places, Urgency},
+    eviction::{Eviction, EvictionRequest, Places, Urgency},
     open::OpenConnections,
     shared::Shared,
 };
@@ -23,60 +23,61 @@ use crate::{
     site::Site,
 };
 
-/// For so long it counts that no other worker has a connection that is stale: asked about each connection of a storm, the others
-/// would do nothing else.
+/// How long a worker remembers that no worker had a stale connection. In a storm of connections, the other workers would otherwise be busy
+/// with its eviction requests only.
 const NONE_STALE: Duration = Duration::from_millis(50);
-/// One worker's door.
+/// Decides which connections of one worker are admitted.
 #[derive(Debug)]
-pub(super) struct Door {
+pub(super) struct Admission {
     shared: Arc<Shared>,
     open: OpenConnections,
     metrics: Recorder,
     /// The worker's number.
     worker: usize,
-    /// See [`Door::closing`].
-    closing: Cell<usize>,
-    /// When no other worker had a stale connection.
+    /// See [`Admission::evicted`].
+    evicted: Cell<usize>,
+    /// When no worker had a stale connection.
     none_stale: Cell<Option<Instant>>,
-    /// In which those that are in have their turns.
+    /// The turns of the worker's connections.
     pub(super) turns: Rc<Turns>,
 }
 
-impl Door {
+impl Admission {
     pub(super) fn new(
         shared: Arc<Shared>,
         open: OpenConnections,
         metrics: Recorder,
         worker: usize,
     ) -> Rc<Self> {
-        let (closing, none_stale) = (Cell::default(), Cell::default());
-        Rc::new(Self { shared, open, metrics, worker, closing, none_stale, turns: Turns::new() })
+        let (evicted, none_stale) = (Cell::default(), Cell::default());
+        Rc::new(Self { shared, open, metrics, worker, evicted, none_stale, turns: Turns::new() })
     }
 
-    /// Closes connections for other workers, for as long as it is polled.
-    pub(super) async fn make_room_for_others(self: Rc<Self>, mut asks: mpsc::Receiver<Ask>) {
-        while let Some(Ask { network, urgency, done }) = asks.recv().await {
-            // Who asked may be gone: then the places are free for anybody.
+    /// Closes connections for other workers while it is polled.
+    pub(super) async fn evict_for_others(self: Rc<Self>, mut requests: mpsc::Receiver<EvictionRequest>) {
+        while let Some(EvictionRequest { network, urgency, done }) = requests.recv().await {
+            // If the other worker has stopped waiting, the places are free for everyone.
             let _ = done.send(self.evict(network, urgency));
             // The task of the closed connection is dropped, and its descriptor closed, before the next one's.
             yield_now().await;
         }
     }
 
-    /// How many connections are closed, and have their descriptors all the same until other tasks run.
-    pub(super) fn closing(&self) -> usize {
-        self.closing.get()
+    /// The number of connections that were closed and keep their descriptors until other tasks run.
+    pub(super) fn evicted(&self) -> usize {
+        self.evicted.get()
     }
 
-    /// Other tasks have run.
-    pub(super) fn closed(&self) {
-        self.closing.set(0);
+    /// Notes that other tasks have run.
+    pub(super) fn clear_evicted(&self) {
+        self.evicted.set(0);
     }
 
-    /// Places for a connection from an address of this network, if that counts; nothing if none can be had.
+    /// Takes the places for a new connection from this network; `None` for a network that is not limited. Returns `None` if there are
+    /// none.
     ///
-    /// Where one of this worker's connections makes room, it is ready when it is first polled. It waits for other workers, or
-    /// until a connection has had the time that each one gets.
+    /// If one of this worker's own connections can be closed, the future is ready at its first poll. Otherwise it waits for other
+    /// workers, or until a connection may be closed.
     pub(super) async fn admit(self: Rc<Self>, network: Option<Network>) -> Option<Places> {
         let of_address = match network {
             None => None,
@@ -89,7 +90,7 @@ impl Door {
             if let Ok(of_all) = Arc::clone(&self.shared.places).try_acquire_owned() {
                 return Some(Places { of_all, of_address });
             }
-            self.turns.press();
+            self.turns.note_full();
             let wait = match self.evict_of_all(network).await {
                 Eviction::Done(Places { of_all, .. }) => return Some(Places { of_all, of_address }),
                 Eviction::TooYoung(wait) => wait,
@@ -106,18 +107,19 @@ impl Door {
         }
     }
 
-    /// A place among the connections of an address; nothing if none can be had.
+    /// Takes a place within the limit of an address; `None` if there is none.
     pub(super) async fn place_of(&self, network: Network) -> Option<AddressPlace> {
         self.admit_of(network).await.map(|(place, _)| place)
     }
 
-    /// The same, and a place among all connections if one of that address was closed for it.
+    /// Takes a place within the limit of an address. If a connection of that address was closed for it, returns its place within the limit
+    /// on all connections too.
     async fn admit_of(&self, network: Network) -> Option<(AddressPlace, Option<OwnedSemaphorePermit>)> {
-        let bound = self.shared.site.load().limits.connections_per_address.unwrap_or(self.shared.per_address);
-        if let Some(place) = self.shared.addresses.take(network, bound) {
+        let limit = self.shared.site.load().limits.connections_per_address.unwrap_or(self.shared.per_address);
+        if let Some(place) = self.shared.addresses.take(network, limit) {
             return Some((place, None));
         }
-        // An address's own connections need no care.
+        // An address that is at its limit only loses its own connections.
         if let Eviction::Done(Places { of_all, of_address: Some(place) }) =
             self.evict_anywhere(Some(network), Urgency::Any).await
         {
@@ -127,8 +129,8 @@ impl Door {
         None
     }
 
-    /// Closes a connection of any address for a newcomer from this network. Honest ones are among them, still at their
-    /// handshakes.
+    /// Closes a connection of any address for a new one from this network. Some of them are honest and still in their handshakes, so
+    /// new ones are spared first.
     async fn evict_of_all(&self, newcomer: Option<Network>) -> Eviction {
         let is_futile = self.none_stale.get().is_some_and(|at| at.elapsed() < NONE_STALE);
         let stale = if is_futile {
@@ -145,17 +147,17 @@ impl Door {
         self.evict_anywhere(None, Urgency::Young(newcomer)).await
     }
 
-    /// One of this worker's, or else of another's.
+    /// Closes a connection of this worker, or else of another one.
     async fn evict_anywhere(&self, network: Option<Network>, urgency: Urgency) -> Eviction {
         let mut found = self.evict(network, urgency);
-        let others = self.shared.doors.iter().enumerate().filter(|(worker, _)| *worker != self.worker);
+        let others = self.shared.evictors.iter().enumerate().filter(|(worker, _)| *worker != self.worker);
         for (_, other) in others {
             if matches!(found, Eviction::Done(_) | Eviction::Crowd) {
                 break;
             }
             let (done, is_done) = oneshot::channel();
-            // One that has ended has no connections.
-            if other.send(Ask { network, urgency, done }).await.is_ok()
+            // A worker that has ended has no connections.
+            if other.send(EvictionRequest { network, urgency, done }).await.is_ok()
                 && let Ok(theirs) = is_done.await
             {
                 found = found.or(theirs);
@@ -166,20 +168,20 @@ impl Door {
 
     fn evict(&self, network: Option<Network>, urgency: Urgency) -> Eviction {
         let site = self.shared.site.load();
-        let eviction = self.open.evict(network, urgency, &|connection| knows(&site, connection));
+        let eviction = self.open.evict(network, urgency, &|connection| is_registered(&site, connection));
         if matches!(eviction, Eviction::Done(_)) {
             self.metrics.connections_closed.increment(CloseReason::Evicted);
-            self.closing.set(self.closing.get() + 1);
+            self.evicted.set(self.evicted.get() + 1);
         }
         eviction
     }
 }
 
-/// Whether the certificate is an application's: registered itself, or proved before. A name alone proves nothing, since anybody
-/// can write it into a certificate.
-fn knows(site: &Site, connection: &Connection) -> bool {
+/// Whether the client presented a certificate that is registered by its thumbprint, or that has authenticated before. A name alone does not
+/// count, since anyone can write it into a certificate.
+fn is_registered(site: &Site, connection: &Connection) -> bool {
     let Some(identity) = &connection.identity else { return false };
-    let is_registered =
+    let has_thumbprint =
         |certificate: &ClientCertificate| site.trust.registry.has_thumbprint(&certificate.thumbprint());
-    identity.has_authenticated() || identity.certificate.as_ref().is_ok_and(is_registered)
+    identity.has_authenticated() || identity.certificate.as_ref().is_ok_and(has_thumbprint)
 }

@@ -1,13 +1,13 @@
-//! How many connections of each network have proved nothing.
+//! The number of unauthenticated connections per network.
 
 use std::collections::{BTreeSet, HashMap};
 
 use crate::net::Network;
 
-/// Fewer of one network are no crowd: a client with a pool opens some at once.
+/// The least number of connections from one network that counts as a crowd: a client with a pool opens some at once.
 const CROWD: usize = 9;
 
-/// Numbers of connections by network, all of one worker.
+/// Counts of one worker's connections per network.
 #[derive(Debug, Default)]
 pub(super) struct Crowds {
     counts: HashMap<Network, usize>,
@@ -15,19 +15,19 @@ pub(super) struct Crowds {
 }
 
 impl Crowds {
-    /// Counts one more.
+    /// Counts one connection more.
     pub(super) fn enter(&mut self, network: Network) {
         let count = self.count(network);
         self.set(network, count, count + 1);
     }
 
-    /// Counts one less.
+    /// Counts one connection less.
     pub(super) fn leave(&mut self, network: Network) {
         let count = self.count(network);
         self.set(network, count, count.saturating_sub(1));
     }
 
-    /// Whether one more would be one of a crowd.
+    /// Whether one more connection of this network would belong to a crowd.
     pub(super) fn is_crowd(&self, network: Network) -> bool {
         self.count(network) + 1 >= CROWD
     }
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_left_of_those_that_have_gone() {
+    fn networks_without_connections_are_not_stored() {
         let mut crowds = crowds(&[(1, 2)]);
         crowds.leave(network(1));
         crowds.leave(network(1));

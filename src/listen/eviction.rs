@@ -1,4 +1,4 @@
-//! Connections that are closed to make room for new ones: what is asked for, and what comes of it.
+//! Evictions: connections that are closed to make room for new ones.
 
 use std::time::Duration;
 
@@ -7,45 +7,45 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use super::addresses::AddressPlace;
 use crate::net::Network;
 
-/// How many requests of other workers may wait for one worker.
-const ASKS: usize = 64;
+/// The number of eviction requests that may wait for one worker.
+const WAITING: usize = 64;
 
-/// What an open connection takes of what there is a bound on.
+/// The places that an open connection takes within the connection limits.
 #[derive(Debug)]
 pub(super) struct Places {
-    /// Among all connections.
+    /// Within the limit on all connections.
     pub(super) of_all: OwnedSemaphorePermit,
-    /// Among those of its address, where that counts.
+    /// Within the limit of its address, if that is known and limited.
     pub(super) of_address: Option<AddressPlace>,
 }
 
-/// Which connections may be closed for a new one.
+/// Which connections may be closed for a new one. Each variant includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Urgency {
-    /// Those that have had the time to prove something.
+    /// Connections that have had enough time to authenticate.
     Stale,
-    /// Also those of the largest crowd from one network, or if there is no crowd, those that have been there for a moment: for
-    /// a newcomer from this network.
+    /// Also those of the largest crowd, or without a crowd, those that are not entirely new. The new connection comes from this
+    /// network.
     Young(Option<Network>),
-    /// Also those that have only just come.
+    /// Also new connections.
     Any,
 }
 
-/// What came of the search for a connection to close.
+/// The result of an eviction.
 #[derive(Debug)]
 pub(super) enum Eviction {
-    /// One is closed; its places are free.
+    /// A connection was closed, and its places are free.
     Done(Places),
-    /// There will be one after this time.
+    /// A connection may be closed after this time.
     TooYoung(Duration),
-    /// None for the newcomer, which is one of a crowd.
+    /// None may be closed, since the new connection belongs to a crowd.
     Crowd,
-    /// All have proved something.
+    /// None may be closed.
     None,
 }
 
 impl Eviction {
-    /// The better of two.
+    /// The better of two results.
     pub(super) fn or(self, other: Self) -> Self {
         match (self, other) {
             (Self::TooYoung(one), Self::TooYoung(other)) => Self::TooYoung(one.min(other)),
@@ -57,16 +57,16 @@ impl Eviction {
     }
 }
 
-/// What one worker asks of another: to close one of its connections.
+/// A worker's request to another one to close a connection.
 #[derive(Debug)]
-pub(super) struct Ask {
+pub(super) struct EvictionRequest {
     pub(super) network: Option<Network>,
     pub(super) urgency: Urgency,
-    /// Where the answer goes.
+    /// Receives the result.
     pub(super) done: oneshot::Sender<Eviction>,
 }
 
-/// The two ends through which a worker is asked.
-pub(super) fn asks() -> (mpsc::Sender<Ask>, mpsc::Receiver<Ask>) {
-    mpsc::channel(ASKS)
+/// The channel through which a worker receives eviction requests.
+pub(super) fn eviction_channel() -> (mpsc::Sender<EvictionRequest>, mpsc::Receiver<EvictionRequest>) {
+    mpsc::channel(WAITING)
 }

@@ -1,5 +1,4 @@
-//! The open connections of a worker, in the order in which they may be closed where there are too many; they are asked to
-//! close when the edge drains.
+//! The open connections of a worker, in the order in which they may be evicted. All of them are asked to close when the edge drains.
 
 use std::{
     cell::{Cell, RefCell},
@@ -17,75 +16,75 @@ use super::{
 };
 use crate::{connection::Life, net::Network, request::Connection};
 
-/// A connection that has proved nothing for so long is closed before one that has only just come: an honest client takes a few
-/// round trips to its first request.
+/// How long a connection without authentication may do nothing before it is closed for a new one: an honest client takes a few round
+/// trips until its first request.
 const STALE: Duration = Duration::from_secs(1);
-/// The same of one with a certificate that somebody has registered. Before that it is not closed at all.
-const STALE_KNOWN: Duration = Duration::from_secs(2);
-/// The same of one with a request in flight, after its last progress.
+/// The same for a connection with a registered certificate. Before that it is not closed at all.
+const STALE_REGISTERED: Duration = Duration::from_secs(2);
+/// The same for a connection with a request in flight, after its last progress.
 const STALE_BUSY: Duration = Duration::from_secs(10);
-/// A handshake has so long at least, where only the bound on all connections is reached.
+/// The least time that a handshake has if only the limit on all connections is reached.
 const YOUNG: Duration = Duration::from_millis(100);
-/// How many connections are looked at to find one to close.
-const LOOKS: usize = 64;
+/// How many connections are examined to find one to close.
+const EXAMINED: usize = 64;
 
-/// What a connection has proved. Those at the top are closed first.
+/// How far a connection's authentication has come, in the order of eviction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Stage {
-    /// Its handshake is not over.
-    Shaking,
-    /// It has a certificate at most, of anybody, and no request.
-    Unproved,
-    /// The same with a request in flight.
+    /// Its handshake is not complete.
+    Handshaking,
+    /// Its handshake is complete, and it has no request in flight. Its certificate, if there is one, is not registered.
+    Unauthenticated,
+    /// The same, with a request in flight.
     Busy,
-    /// It has the key of a certificate that is an application's.
-    Known,
-    /// A request of it was authenticated. It is closed for nobody else's sake.
+    /// It has proved possession of a registered certificate.
+    Registered,
+    /// A request over it was authenticated. It is never evicted.
     Authenticated,
 }
 
-/// Its stage, since when it does nothing there in milliseconds of the worker's time, and its number.
+/// A connection's stage, the time of its last progress in milliseconds since the worker's start, and its number.
 type Key = (Stage, u64, u64);
 
-/// All on one thread.
+/// All open connections of a worker, on one thread.
 #[derive(Clone, Debug)]
-pub(super) struct OpenConnections(Rc<Open>);
+pub(super) struct OpenConnections(Rc<Inner>);
 
 #[derive(Debug)]
-struct Open {
+struct Inner {
     started: Instant,
     next: Cell<u64>,
-    /// By number.
-    guests: RefCell<HashMap<u64, Guest>>,
+    /// Each connection by its number.
+    connections: RefCell<HashMap<u64, OpenConnection>>,
     order: RefCell<BTreeSet<Key>>,
-    /// The same by their network, where their address counts.
+    /// The same per network, of connections whose address is known and limited.
     by_network: RefCell<BTreeSet<(Network, Key)>>,
-    /// Of those at the first two stages.
+    /// Counts connections in the first two stages.
     crowds: RefCell<Crowds>,
-    /// The last one has gone.
+    /// Notified when the last connection has ended.
     empty: Notify,
     is_draining: Cell<bool>,
 }
 
 #[derive(Debug)]
-struct Guest {
+struct OpenConnection {
     key: Key,
     network: Option<Network>,
     places: Places,
-    /// Of the task that serves it.
+    /// Aborts the task that serves it.
     task: Option<AbortHandle>,
-    /// Once its handshake is over.
-    connection: Option<Rc<Connection>>,
+    /// Present once its handshake is complete.
+    established: Option<Rc<Connection>>,
     life: Rc<Life>,
 }
 
-impl Guest {
+impl OpenConnection {
     fn is_in_crowd(&self) -> bool {
-        self.key.0 <= Stage::Unproved
+        self.key.0 <= Stage::Unauthenticated
     }
 }
 
-/// A connection's place among the open ones, from its accept to its end.
+/// The entry of one connection, from its accept to its end.
 #[derive(Debug)]
 pub(super) struct Entry {
     open: OpenConnections,
@@ -95,10 +94,10 @@ pub(super) struct Entry {
 
 impl OpenConnections {
     pub(super) fn new() -> Self {
-        Self(Rc::new(Open {
+        Self(Rc::new(Inner {
             started: Instant::now(),
             next: Cell::new(0),
-            guests: RefCell::default(),
+            connections: RefCell::default(),
             order: RefCell::default(),
             by_network: RefCell::default(),
             crowds: RefCell::default(),
@@ -107,7 +106,7 @@ impl OpenConnections {
         }))
     }
 
-    /// Takes a connection that was accepted just now, from an address of this network if that is known and counts.
+    /// Adds a connection that was just accepted, from this network if its address is known and limited.
     pub(super) fn enter(
         &self,
         network: Option<Network>,
@@ -120,20 +119,27 @@ impl OpenConnections {
         if self.0.is_draining.get() {
             life.close();
         }
-        let key = (Stage::Shaking, self.time(life.last_progress()), number);
-        self.insert(Guest { key, network, places, task: None, connection: None, life: Rc::clone(&life) });
+        let key = (Stage::Handshaking, self.time(life.last_progress()), number);
+        self.insert(OpenConnection {
+            key,
+            network,
+            places,
+            task: None,
+            established: None,
+            life: Rc::clone(&life),
+        });
         Entry { open: self.clone(), number, life }
     }
 
-    /// This task serves the connection, and ends it when it is aborted.
+    /// Sets the task that serves a connection; aborting it ends the connection.
     pub(super) fn served_by(&self, number: u64, task: AbortHandle) {
-        if let Some(guest) = self.0.guests.borrow_mut().get_mut(&number) {
-            guest.task = Some(task);
+        if let Some(connection) = self.0.connections.borrow_mut().get_mut(&number) {
+            connection.task = Some(task);
         }
     }
 
     pub(super) fn count(&self) -> usize {
-        self.0.guests.borrow().len()
+        self.0.connections.borrow().len()
     }
 
     pub(super) async fn none_left(&self) {
@@ -142,70 +148,73 @@ impl OpenConnections {
         }
     }
 
-    /// Asks all of them to close, also those that are still in their handshake.
+    /// Asks all connections to close, also those that are still in their handshake.
     pub(super) fn drain(&self) {
         self.0.is_draining.set(true);
-        for guest in self.0.guests.borrow().values() {
-            guest.life.close();
+        for connection in self.0.connections.borrow().values() {
+            connection.life.close();
         }
     }
 
-    /// Closes the connection that has done nothing for longest of those that have proved least, of this network or of all. Its
-    /// places are free at once, and its task is dropped at its next turn. `knows` says whether a certificate may be some
-    /// application's.
+    /// Closes the connection that has been idle for longest in the lowest stage, of this network or of all. Its places are free at
+    /// once, and its task is dropped at its next turn. `is_registered` decides whether a connection has a registered certificate.
     pub(super) fn evict(
         &self,
         network: Option<Network>,
         urgency: Urgency,
-        knows: &dyn Fn(&Connection) -> bool,
+        is_registered: &dyn Fn(&Connection) -> bool,
     ) -> Eviction {
         let now = Instant::now();
-        let mut looks = LOOKS;
-        let mut first = |stage| self.first(stage, network, knows, &mut looks);
-        let [shaking, unproved, busy, registered] =
-            [Stage::Shaking, Stage::Unproved, Stage::Busy, Stage::Known].map(&mut first);
+        let mut left = EXAMINED;
+        let mut first = |stage| self.oldest(stage, network, is_registered, &mut left);
+        let [handshaking, unauthenticated, busy, registered] =
+            [Stage::Handshaking, Stage::Unauthenticated, Stage::Busy, Stage::Registered].map(&mut first);
         let stale = |found: Option<(Key, Instant)>, age| {
             found.filter(|(_, since)| now.saturating_duration_since(*since) >= age)
         };
-        let oldest = [shaking, unproved].into_iter().flatten().min_by_key(|(_, since)| *since);
-        let victim = stale(shaking, STALE)
-            .or_else(|| stale(unproved, STALE))
-            .or_else(|| stale(registered, STALE_KNOWN))
+        let oldest = [handshaking, unauthenticated].into_iter().flatten().min_by_key(|(_, since)| *since);
+        let victim = stale(handshaking, STALE)
+            .or_else(|| stale(unauthenticated, STALE))
+            .or_else(|| stale(registered, STALE_REGISTERED))
             .or_else(|| stale(busy, STALE_BUSY))
             .or_else(|| if urgency == Urgency::Any { oldest.or(busy) } else { None });
         let victim = match (victim, urgency) {
             (None, Urgency::Young(newcomer)) => {
-                // Else the edge would shake hands with each connection that somebody has opened a crowd of.
+                // Otherwise the edge would do a handshake for every connection of a crowd.
                 if newcomer.is_some_and(|newcomer| self.0.crowds.borrow().is_crowd(newcomer)) {
                     return Eviction::Crowd;
                 }
-                self.of_crowd(knows, &mut looks)
+                self.oldest_in_crowd(is_registered, &mut left)
                     .or_else(|| stale(oldest, YOUNG))
                     .or_else(|| stale(busy, STALE))
             }
             (victim, _) => victim,
         };
         let Some(((_, _, number), _)) = victim else {
-            let ripe = |found: Option<(Key, Instant)>, age| found.map(|(_, since)| since + age);
-            let soonest = [ripe(oldest, YOUNG), ripe(busy, STALE)].into_iter().flatten().min();
+            let may_close = |found: Option<(Key, Instant)>, age| found.map(|(_, since)| since + age);
+            let soonest = [may_close(oldest, YOUNG), may_close(busy, STALE)].into_iter().flatten().min();
             return soonest
                 .map_or(Eviction::None, |at| Eviction::TooYoung(at.saturating_duration_since(now)));
         };
-        // It leaves at once, so that the next look does not find it.
-        let Some(guest) = self.remove(number) else { return Eviction::None };
-        if let Some(task) = guest.task {
+        // Removed at once, so that the next search does not find it.
+        let Some(connection) = self.remove(number) else { return Eviction::None };
+        if let Some(task) = connection.task {
             task.abort();
         }
-        Eviction::Done(guest.places)
+        Eviction::Done(connection.places)
     }
 
-    /// The one that has been there for longest of the largest crowd.
-    fn of_crowd(&self, knows: &dyn Fn(&Connection) -> bool, looks: &mut usize) -> Option<(Key, Instant)> {
-        while *looks > 0 {
+    /// The oldest connection of the largest crowd.
+    fn oldest_in_crowd(
+        &self,
+        is_registered: &dyn Fn(&Connection) -> bool,
+        left: &mut usize,
+    ) -> Option<(Key, Instant)> {
+        while *left > 0 {
             let crowd = self.0.crowds.borrow().largest()?;
-            let mut first = |stage| self.first(stage, Some(crowd), knows, looks);
-            let oldest = [Stage::Shaking, Stage::Unproved].map(&mut first);
-            // Those that have gone on are in the crowd no more.
+            let mut first = |stage| self.oldest(stage, Some(crowd), is_registered, left);
+            let oldest = [Stage::Handshaking, Stage::Unauthenticated].map(&mut first);
+            // Connections in later stages do not belong to the crowd any more.
             if let Some(found) = oldest.into_iter().flatten().min_by_key(|(_, since)| *since) {
                 return Some(found);
             }
@@ -213,17 +222,17 @@ impl OpenConnections {
         None
     }
 
-    /// The one of this stage that has done nothing for longest. Those that have gone on since they were looked at last are put
-    /// where they belong.
-    fn first(
+    /// The connection in this stage whose last progress is oldest. Connections that have made progress since they were last examined
+    /// are sorted in again.
+    fn oldest(
         &self,
         stage: Stage,
         network: Option<Network>,
-        knows: &dyn Fn(&Connection) -> bool,
-        looks: &mut usize,
+        is_registered: &dyn Fn(&Connection) -> bool,
+        left: &mut usize,
     ) -> Option<(Key, Instant)> {
-        while *looks > 0 {
-            *looks -= 1;
+        while *left > 0 {
+            *left -= 1;
             let from = (stage, 0, 0);
             let key = match network {
                 None => self.0.order.borrow().range(from..).next().copied(),
@@ -235,23 +244,23 @@ impl OpenConnections {
             };
             let key = key.filter(|(of, ..)| *of == stage)?;
             let (now_at, since) = {
-                let guests = self.0.guests.borrow();
-                let guest = guests.get(&key.2)?;
-                let since = guest.life.last_progress();
-                let stage = match &guest.connection {
+                let connections = self.0.connections.borrow();
+                let connection = connections.get(&key.2)?;
+                let since = connection.life.last_progress();
+                let stage = match &connection.established {
                     Some(connection) if connection.is_authenticated() => Stage::Authenticated,
-                    Some(_) if stage == Stage::Known => Stage::Known,
-                    Some(connection) if knows(connection) => Stage::Known,
-                    Some(_) if guest.life.is_busy() => Stage::Busy,
-                    Some(_) => Stage::Unproved,
-                    None => Stage::Shaking,
+                    Some(_) if stage == Stage::Registered => Stage::Registered,
+                    Some(connection) if is_registered(connection) => Stage::Registered,
+                    Some(_) if connection.life.is_busy() => Stage::Busy,
+                    Some(_) => Stage::Unauthenticated,
+                    None => Stage::Handshaking,
                 };
                 ((stage, self.time(since), key.2), since)
             };
             if now_at == key {
                 return Some((key, since));
             }
-            self.change(key.2, |guest| guest.key = now_at);
+            self.change(key.2, |connection| connection.key = now_at);
         }
         None
     }
@@ -260,34 +269,34 @@ impl OpenConnections {
         u64::try_from(at.saturating_duration_since(self.0.started).as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn insert(&self, guest: Guest) {
-        self.0.order.borrow_mut().insert(guest.key);
-        if let Some(network) = guest.network {
-            self.0.by_network.borrow_mut().insert((network, guest.key));
-            if guest.is_in_crowd() {
+    fn insert(&self, connection: OpenConnection) {
+        self.0.order.borrow_mut().insert(connection.key);
+        if let Some(network) = connection.network {
+            self.0.by_network.borrow_mut().insert((network, connection.key));
+            if connection.is_in_crowd() {
                 self.0.crowds.borrow_mut().enter(network);
             }
         }
-        self.0.guests.borrow_mut().insert(guest.key.2, guest);
+        self.0.connections.borrow_mut().insert(connection.key.2, connection);
     }
 
-    fn remove(&self, number: u64) -> Option<Guest> {
-        let guest = self.0.guests.borrow_mut().remove(&number)?;
-        self.0.order.borrow_mut().remove(&guest.key);
-        if let Some(network) = guest.network {
-            self.0.by_network.borrow_mut().remove(&(network, guest.key));
-            if guest.is_in_crowd() {
+    fn remove(&self, number: u64) -> Option<OpenConnection> {
+        let connection = self.0.connections.borrow_mut().remove(&number)?;
+        self.0.order.borrow_mut().remove(&connection.key);
+        if let Some(network) = connection.network {
+            self.0.by_network.borrow_mut().remove(&(network, connection.key));
+            if connection.is_in_crowd() {
                 self.0.crowds.borrow_mut().leave(network);
             }
         }
-        Some(guest)
+        Some(connection)
     }
 
-    /// Changes what it is found by.
-    fn change(&self, number: u64, change: impl FnOnce(&mut Guest)) {
-        if let Some(mut guest) = self.remove(number) {
-            change(&mut guest);
-            self.insert(guest);
+    /// Changes a connection, and sorts it in again.
+    fn change(&self, number: u64, change: impl FnOnce(&mut OpenConnection)) {
+        if let Some(mut connection) = self.remove(number) {
+            change(&mut connection);
+            self.insert(connection);
         }
     }
 }
@@ -297,32 +306,32 @@ impl Entry {
         self.number
     }
 
-    /// Its address, if that is known only now, and its place among those of that address.
-    pub(super) fn is_of(&self, network: Network, place: AddressPlace) {
-        self.open.change(self.number, |guest| {
-            guest.network = Some(network);
-            guest.places.of_address = Some(place);
+    /// Sets the network of a connection whose address becomes known after its accept, and its place within the limit of that address.
+    pub(super) fn assign(&self, network: Network, place: AddressPlace) {
+        self.open.change(self.number, |connection| {
+            connection.network = Some(network);
+            connection.places.of_address = Some(place);
         });
     }
 
-    /// Its life, which began when it was accepted.
+    /// The connection's life, which began at its accept.
     pub(super) const fn life(&self) -> &Rc<Life> {
         &self.life
     }
 
-    /// The handshake is done.
+    /// Notes that the handshake is complete.
     pub(super) fn established(&self, connection: &Rc<Connection>) {
-        let key = (Stage::Unproved, self.open.time(self.life.last_progress()), self.number);
-        self.open.change(self.number, |guest| {
-            guest.key = key;
-            guest.connection = Some(Rc::clone(connection));
+        let key = (Stage::Unauthenticated, self.open.time(self.life.last_progress()), self.number);
+        self.open.change(self.number, |open| {
+            open.key = key;
+            open.established = Some(Rc::clone(connection));
         });
     }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        // One that was evicted has left already.
+        // An evicted connection is already removed.
         let _ = self.open.remove(self.number);
         if self.open.count() == 0 {
             self.open.0.empty.notify_one();

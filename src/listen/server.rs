@@ -5,7 +5,8 @@ use std::{io, net::SocketAddr, sync::Arc, thread::JoinHandle, time::Duration};
 use tokio::sync::{Semaphore, watch};
 
 use super::{
-    addresses::Addresses, eviction::asks, shared::Shared, shares::Shares, socket, spec::ListenSpec, worker,
+    addresses::Addresses, eviction::eviction_channel, shared::Shared, shares::Shares, socket,
+    spec::ListenSpec, worker,
 };
 use crate::{
     clock::Clock,
@@ -14,7 +15,7 @@ use crate::{
     site::SiteHandle,
 };
 
-/// Why the edge can't listen.
+/// Why the edge cannot listen.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// An address cannot be bound.
@@ -25,10 +26,10 @@ pub enum ListenError {
         /// Why it cannot be bound.
         error: io::Error,
     },
-    /// A worker's thread can't be started.
+    /// A worker's thread cannot be started.
     #[error("cannot start a worker: {0}")]
     Start(io::Error),
-    /// A worker's runtime can't be built, or its sockets can't be used.
+    /// A worker's runtime cannot be built, or its sockets cannot be used.
     #[error("a worker failed: {0}")]
     Worker(io::Error),
     /// A defect of the edge.
@@ -36,10 +37,10 @@ pub enum ListenError {
     Panicked,
 }
 
-/// What one address may have at least: a browser opens six connections, and a client with a pool some more.
+/// The least number of connections that one address may have: a browser opens six, and a client with a pool some more.
 const PER_ADDRESS: usize = 16;
 
-/// Addresses that are bound and not served yet.
+/// Addresses that are bound and not yet served.
 #[derive(Debug)]
 pub struct Listeners {
     by_worker: Vec<Vec<std::net::TcpListener>>,
@@ -65,7 +66,7 @@ impl Listeners {
         Ok(Self { by_worker, addresses, shares, drain_timeout: spec.drain_timeout })
     }
 
-    /// The addresses, with the ports that were taken.
+    /// The bound addresses, with the actual ports.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
@@ -78,43 +79,44 @@ impl Listeners {
         clock: &Clock,
         metrics: &Arc<Registry>,
     ) -> Result<Workers, ListenError> {
-        let (doors, asked): (Vec<_>, Vec<_>) = self.by_worker.iter().map(|_| asks()).unzip();
-        let bound = self.shares.connections;
+        let (evictors, requests): (Vec<_>, Vec<_>) =
+            self.by_worker.iter().map(|_| eviction_channel()).unzip();
+        let limit = self.shares.connections;
         let shared = Arc::new(Shared {
             site: Arc::clone(site),
             clock: clock.clone(),
             metrics: Arc::clone(metrics),
             buffered: Arc::new(BufferedBytes::default()),
-            places: Arc::new(Semaphore::new(bound)),
+            places: Arc::new(Semaphore::new(limit)),
             upstream_places: Arc::new(Semaphore::new(self.shares.upstream)),
             stranger_places: Arc::new(Semaphore::new(anonymous_share(self.shares.upstream))),
             shares: self.shares,
             addresses: Addresses::new(),
-            per_address: (bound / 10).max(PER_ADDRESS),
-            doors,
+            per_address: (limit / 10).max(PER_ADDRESS),
+            evictors,
         });
         metrics.add(gauges(&shared));
         let (drain, drained) = watch::channel(false);
         let drain_timeout = self.drain_timeout;
         let mut threads = Vec::new();
-        for (number, (listeners, asked)) in self.by_worker.into_iter().zip(asked).enumerate() {
+        for (number, (listeners, requests)) in self.by_worker.into_iter().zip(requests).enumerate() {
             let (shared, drained) = (Arc::clone(&shared), drained.clone());
             let thread = std::thread::Builder::new()
                 .name(format!("worker-{number}"))
-                .spawn(move || worker::run(number, listeners, &shared, asked, drained, drain_timeout));
+                .spawn(move || worker::run(number, listeners, &shared, requests, drained, drain_timeout));
             threads.push(thread.map_err(ListenError::Start)?);
         }
         Ok(Workers { drain, threads })
     }
 }
 
-/// What of the places is taken, at each scrape.
+/// The gauges of the places that are taken, computed at each scrape.
 fn gauges(shared: &Shared) -> impl Fn(&mut Families) + Send + Sync + 'static {
     let Shares { connections, upstream, .. } = shared.shares;
     let (free, upstream_free) = (Arc::clone(&shared.places), Arc::clone(&shared.upstream_places));
     let buffered = Arc::clone(&shared.buffered);
     move |families| {
-        let open = |bound: usize, free: &Semaphore| bound.saturating_sub(free.available_permits());
+        let open = |limit: usize, free: &Semaphore| limit.saturating_sub(free.available_permits());
         families.set(&metrics::CONNECTIONS, [], open(connections, &free));
         families.set(&metrics::UPSTREAM_CONNECTIONS, [], open(upstream, &upstream_free));
         families.set(&metrics::BUFFERED_BYTES, [], buffered.now());
@@ -143,7 +145,8 @@ impl Workers {
         result
     }
 
-    /// Whether every worker still runs. The edge can't do without one that ended by itself: the kernel gives its socket connections.
+    /// Whether every worker still runs. The edge must end if one has ended by itself, since the kernel still gives connections to its
+    /// socket.
     #[must_use]
     pub fn are_running(&self) -> bool {
         !self.threads.iter().any(JoinHandle::is_finished)

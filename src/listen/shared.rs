@@ -1,34 +1,34 @@
-//! What all workers share.
+//! State that all workers share.
 
 use std::sync::Arc;
 
 use tokio::sync::{Semaphore, mpsc};
 
-use super::{addresses::Addresses, eviction::Ask, shares::Shares};
+use super::{addresses::Addresses, eviction::EvictionRequest, shares::Shares};
 use crate::{clock::Clock, forward::BufferedBytes, observe::metrics::Registry, site::SiteHandle};
 
-/// What all workers see.
+/// State that all workers share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) site: SiteHandle,
-    /// By which certificates are judged.
+    /// The time by which certificates are judged.
     pub(super) clock: Clock,
-    /// Where each worker gets its recorder.
+    /// Makes each worker's recorder.
     pub(super) metrics: Arc<Registry>,
-    /// What bodies take of memory, all workers together.
+    /// The memory that bodies take.
     pub(super) buffered: Arc<BufferedBytes>,
-    /// Free places for connections, all workers together.
+    /// Free places for connections.
     pub(super) places: Arc<Semaphore>,
     /// Free places for connections to upstreams.
     pub(super) upstream_places: Arc<Semaphore>,
-    /// Requests that nobody was proved to have sent may be in flight to upstreams, so many at once.
+    /// Free places for unauthenticated requests in flight to upstreams.
     pub(super) stranger_places: Arc<Semaphore>,
-    /// Who may take how many descriptors.
+    /// How the descriptors are divided.
     pub(super) shares: Shares,
-    /// Connections by address.
+    /// Connections per address.
     pub(super) addresses: Arc<Addresses>,
-    /// Connections that one address may have, where the settings do not say.
+    /// Connections that one address may have, unless the settings have another limit.
     pub(super) per_address: usize,
-    /// By which each worker is asked to close connections, in the order of their numbers.
-    pub(super) doors: Vec<mpsc::Sender<Ask>>,
+    /// The eviction requests of each worker, in the order of their numbers.
+    pub(super) evictors: Vec<mpsc::Sender<EvictionRequest>>,
 }

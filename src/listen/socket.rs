@@ -1,4 +1,4 @@
-//! Listening sockets: one a worker on the same address, so that the kernel spreads connections.
+//! Listening sockets: one per worker on the same address, so that the kernel spreads connections.
 
 use std::{
     io,
@@ -7,13 +7,13 @@ use std::{
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// Connections that the kernel holds before they are accepted.
+/// Connections that the kernel queues before they are accepted.
 const BACKLOG: i32 = 1024;
 
-/// Binds `count` sockets to one address with `SO_REUSEPORT`. Port 0 takes a free one, the same for all.
+/// Binds `count` sockets to one address with `SO_REUSEPORT`. Port 0 selects a free port, the same for all.
 ///
-/// A first bind without `SO_REUSEPORT` makes sure that nobody else listens there: two instances would
-/// share the port in silence.
+/// A first bind without `SO_REUSEPORT` ensures that no other program listens there: two instances would silently share
+/// the port.
 pub(super) fn bind(address: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>> {
     let probe = socket(address, false)?;
     let address = SocketAddr::new(address.ip(), probe.local_addr()?.port());

@@ -17,13 +17,13 @@ use tokio::{
 };
 
 use super::{
-    door::Door,
-    eviction::{Ask, Places},
+    admission::Admission,
+    eviction::{EvictionRequest, Places},
     open::{Entry, OpenConnections},
     shared::Shared,
 };
 use crate::{
-    connection::{self, Context, Life, Slot, counted},
+    connection::{self, Context, Life, Slot, counted_network},
     forward::Pools,
     net::{Network, WriteBatcher},
     observe::log,
@@ -32,22 +32,22 @@ use crate::{
 
 /// Connections that are accepted before other tasks run.
 const ACCEPTED: usize = 64;
-/// Connections of a port that wait for a place at once; others wait in the system's queue.
+/// Connections of a port that wait for a place at the same time; others wait in the kernel's queue.
 const WAITING: usize = 2;
 
-/// Runs a worker until `drain` turns true and its connections have ended, or `drain_timeout` is over.
+/// Runs a worker until `drain` turns true, and then until its connections have ended or `drain_timeout` has passed.
 pub(super) fn run(
     number: usize,
     listeners: Vec<TcpListener>,
     shared: &Arc<Shared>,
-    asked: mpsc::Receiver<Ask>,
+    requests: mpsc::Receiver<EvictionRequest>,
     drain: watch::Receiver<bool>,
     drain_timeout: Duration,
 ) -> io::Result<()> {
     log::enable_batching();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        // All that blocks is the look-up of upstreams' names.
+        // Only the resolution of upstream names blocks.
         .max_blocking_threads(shared.shares.resolving)
         .on_thread_park(log::flush)
         .build_local(LocalOptions::default())?;
@@ -67,25 +67,25 @@ pub(super) fn run(
             buffered: Arc::clone(&shared.buffered),
         };
         let open = OpenConnections::new();
-        let door = Door::new(Arc::clone(shared), open.clone(), parts.metrics.clone(), number);
-        tokio::task::spawn_local(Rc::clone(&door.turns).run());
-        let mut accepting = vec![tokio::task::spawn_local(Rc::clone(&door).make_room_for_others(asked))];
+        let admission = Admission::new(Arc::clone(shared), open.clone(), parts.metrics.clone(), number);
+        tokio::task::spawn_local(Rc::clone(&admission.turns).run());
+        let mut accepting = vec![tokio::task::spawn_local(Rc::clone(&admission).evict_for_others(requests))];
         for listener in listeners {
             let port = listener.local_addr()?.port();
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            let reception = Reception {
+            let acceptor = Acceptor {
                 port,
-                door: Rc::clone(&door),
+                admission: Rc::clone(&admission),
                 shared: Arc::clone(shared),
                 open: open.clone(),
                 context: Context {
                     site: Arc::clone(&shared.site),
                     parts: parts.clone(),
                     batcher: batcher.clone(),
-                    turns: Rc::clone(&door.turns),
+                    turns: Rc::clone(&admission.turns),
                 },
             };
-            accepting.push(tokio::task::spawn_local(Rc::new(reception).accept(listener)));
+            accepting.push(tokio::task::spawn_local(Rc::new(acceptor).accept(listener)));
         }
         let (pools, site) = (Rc::clone(&parts.pools), Arc::clone(&shared.site));
         let sweeper = tokio::task::spawn_local(async move {
@@ -115,34 +115,34 @@ pub(super) fn run(
     })
 }
 
-/// What comes in at one port of a worker.
+/// Accepts the connections of one port of a worker.
 #[derive(Clone)]
-struct Reception {
+struct Acceptor {
     port: u16,
-    door: Rc<Door>,
+    admission: Rc<Admission>,
     shared: Arc<Shared>,
     open: OpenConnections,
     context: Context,
 }
 
-impl Reception {
-    /// Accepts connections for as long as it is polled.
+impl Acceptor {
+    /// Accepts connections while it is polled.
     async fn accept(self: Rc<Self>, listener: tokio::net::TcpListener) {
         let mut failures = Failures::default();
-        // Those that wait for a place.
+        // Connections that wait for a place.
         let waiting = Arc::new(Semaphore::new(WAITING));
         for number in 1_usize.. {
-            if number % ACCEPTED == 0 || self.door.closing() >= self.shared.shares.closing {
+            if number % ACCEPTED == 0 || self.admission.evicted() >= self.shared.shares.closing {
                 yield_now().await;
-                self.door.closed();
+                self.admission.clear_evicted();
             }
-            // Connections have the listener's TCP_NODELAY.
+            // Connections inherit the listener's TCP_NODELAY.
             let accepted = match listener.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) if is_of_one_connection(&error) => continue,
                 Err(error) => {
                     failures.log(&error);
-                    // The system has no descriptors or memory left, since the process has: accepting again at once would spin.
+                    // The system has no descriptors or memory left, although the process has: accepting again at once would spin.
                     tokio::time::sleep(Duration::from_millis(50)).await;
                     continue;
                 }
@@ -151,10 +151,10 @@ impl Reception {
             let network = {
                 let site = self.shared.site.load();
                 // Behind a balancer with the PROXY protocol the address is not known yet.
-                if site.proxy_protocol { None } else { counted(accepted.1.ip(), &site) }
+                if site.proxy_protocol { None } else { counted_network(accepted.1.ip(), &site) }
             };
-            let mut admission = Box::pin(Rc::clone(&self.door).admit(network));
-            // Nobody who comes next waits behind one that waits.
+            let mut admission = Box::pin(Rc::clone(&self.admission).admit(network));
+            // A connection that waits must not delay the next ones.
             tokio::select! {
                 biased;
                 places = &mut admission => {
@@ -163,12 +163,12 @@ impl Reception {
                     }
                 }
                 Ok(waits) = Arc::clone(&waiting).acquire_owned() => {
-                    let (reception, timeout) = (Rc::clone(&self), self.shared.site.load().limits.handshake_timeout);
+                    let (acceptor, timeout) = (Rc::clone(&self), self.shared.site.load().limits.handshake_timeout);
                     tokio::task::spawn_local(async move {
                         let places = tokio::time::timeout(timeout, admission).await;
                         drop(waits);
                         if let Ok(Some(places)) = places {
-                            reception.serve(accepted, network, places);
+                            acceptor.serve(accepted, network, places);
                         }
                     });
                 }
@@ -180,27 +180,27 @@ impl Reception {
     fn serve(&self, accepted: (TcpStream, SocketAddr), network: Option<Network>, places: Places) {
         let entry = self.open.enter(network, places, self.shared.site.load().limits.handshake_timeout);
         let number = entry.number();
-        let slot = Held { entry, door: Rc::clone(&self.door) };
+        let slot = Place { entry, admission: Rc::clone(&self.admission) };
         let serving = connection::serve(accepted, self.port, self.context.clone(), slot);
         let task = tokio::task::spawn_local(serving);
         self.open.served_by(number, task.abort_handle());
     }
 }
 
-/// An open connection's entry, and the door at which it may be counted later.
-struct Held {
+/// An open connection's entry, and the admission that may assign it to a network later.
+struct Place {
     entry: Entry,
-    door: Rc<Door>,
+    admission: Rc<Admission>,
 }
 
-impl Slot for Held {
+impl Slot for Place {
     fn number(&self) -> u64 {
         self.entry.number()
     }
 
     async fn assign(&self, network: Network) -> bool {
-        let place = self.door.place_of(network).await;
-        place.map(|place| self.entry.is_of(network, place)).is_some()
+        let place = self.admission.place_of(network).await;
+        place.map(|place| self.entry.assign(network, place)).is_some()
     }
 
     fn life(&self) -> &Rc<Life> {
@@ -212,13 +212,13 @@ impl Slot for Held {
     }
 }
 
-/// Whether an accept failed for the sake of the connection alone (accept(2)).
+/// Whether an accept failed because of the connection alone (accept(2)).
 fn is_of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, TimedOut};
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted | TimedOut)
 }
 
-/// Accepts that failed, logged now and then.
+/// Counts failed accepts, and logs them every ten seconds.
 #[derive(Debug, Default)]
 struct Failures {
     since: usize,

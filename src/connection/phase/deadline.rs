@@ -1,4 +1,4 @@
-//! How long a connection may stay in each phase.
+//! The deadline of each phase.
 
 use std::time::Duration;
 
@@ -6,27 +6,27 @@ use tokio::time::Instant;
 
 use super::{Bodies, LINGER, Phase, Protocol, State, Work};
 
-/// How long a connection may stay in its phases.
+/// How long a connection may stay in some phases.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::connection) struct Timeouts {
     /// From the first byte of a request head to its last.
     pub(in crate::connection) head: Duration,
-    /// Without a request.
+    /// Without a request in flight.
     pub(in crate::connection) idle: Duration,
-    /// Requests in flight, none of which makes progress.
+    /// With requests in flight, none of which makes progress.
     pub(in crate::connection) stall: Duration,
 }
 
-/// What to do at a deadline.
+/// What to do when a deadline has passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::connection) enum Overdue {
-    /// Park it: see [`State::park`].
+    /// Park the connection: see [`State::park`].
     Park,
-    /// Close it gracefully: it is idle.
+    /// Close the connection gracefully: it is idle.
     Idle,
-    /// Drop it: a handshake, head or request makes no progress.
+    /// Drop the connection: a handshake, head or request makes no progress.
     Stalled,
-    /// Drop it: the peer does not close its side.
+    /// Drop the connection: the peer does not close its side.
     Unclosed,
 }
 
@@ -38,7 +38,7 @@ pub(in crate::connection) struct Deadline {
 }
 
 impl State {
-    /// Until when it may stay in its phase, and what to do then.
+    /// The end of the current phase at the latest, and what to do then.
     pub(in crate::connection) fn deadline(&self, bodies: Bodies) -> Deadline {
         let Timeouts { head, idle, stall } = self.timeouts;
         let (at, then) = match self.phase {
@@ -64,7 +64,7 @@ impl State {
         Deadline { at, then }
     }
 
-    /// Looks which request in flight has made no progress for longest: whether that is later than was known.
+    /// Updates the oldest progress among the requests in flight. True if it is later than before.
     pub(in crate::connection) fn has_progressed(&mut self) -> bool {
         let Some(oldest) = self.progress.iter().flatten().min().copied() else { return false };
         match &mut self.phase {

@@ -31,7 +31,7 @@ impl Task {
         Self { turn: Turn::new(Rc::clone(turns), party), woken: Arc::default() }
     }
 
-    /// One that waits already.
+    /// A task that already waits.
     fn waiting(turns: &Rc<Turns>, party: Party) -> Self {
         let mut task = Self::new(turns, party);
         assert!(!task.asks());
@@ -52,7 +52,7 @@ fn network(last: u8) -> Party {
     Party::Network(Network::of([192, 0, 2, last].into()))
 }
 
-/// Turns whose first one is gone.
+/// Turns of which the first is taken.
 fn taken() -> Rc<Turns> {
     let turns = Turns::new();
     assert!(Task::new(&turns, network(9)).asks());
@@ -81,7 +81,7 @@ fn a_round_gives_one_turn_in_the_order_of_coming() {
     let turns = taken();
     let mut tasks: Vec<_> = (0..3).map(|_| Task::waiting(&turns, network(1))).collect();
     assert_eq!(rounds(&turns, &mut tasks), [[0], [1], [2]]);
-    // Nobody waits: the next one need not.
+    // No task waits, so the next one has its turn at once.
     assert!(tasks[0].asks());
     assert!(!tasks[0].asks());
 }
@@ -105,7 +105,7 @@ fn connections_without_an_address_of_their_own_alternate() {
 #[test]
 fn a_known_network_waits_for_no_stranger() {
     let turns = taken();
-    turns.knows(network(7));
+    turns.remember(network(7));
     let mut tasks: Vec<_> = (0..3).map(|_| Task::waiting(&turns, network(1))).collect();
     let mut known = Task::new(&turns, network(7));
     assert!(known.asks());
@@ -118,7 +118,7 @@ fn a_known_network_waits_for_no_stranger() {
 fn a_client_that_becomes_known_keeps_its_turn() {
     let turns = taken();
     let mut tasks: Vec<_> = (0..2).map(|_| Task::waiting(&turns, network(1))).collect();
-    turns.knows(network(1));
+    turns.remember(network(1));
     assert!(!tasks[0].asks());
     assert_eq!(rounds(&turns, &mut tasks), [[0], [1]]);
 }
@@ -130,7 +130,7 @@ fn a_task_that_goes_away_leaves_the_turn_to_the_next() {
     drop(tasks.remove(0));
     turns.lanes.iter().for_each(begin_round);
     assert!(tasks[0].is_woken());
-    // Even one that had its turn already.
+    // Even if it was woken for its turn.
     drop(tasks.remove(0));
     assert_eq!(rounds(&turns, &mut tasks), [[0], [1]]);
     assert!(turns.lanes.iter().all(|lane| lane.borrow().waiting.is_empty()));
@@ -142,7 +142,7 @@ fn strangers_of_few_networks_pause_at_the_limit() {
     let mut tasks: Vec<_> =
         (0..FEW).map(|number| Task::waiting(&turns, Party::Connection(number as u64))).collect();
     assert!(!turns.has_pause());
-    turns.press();
+    turns.note_full();
     assert!(turns.has_pause());
     tasks.push(Task::waiting(&turns, network(1)));
     assert!(!turns.has_pause());
@@ -152,7 +152,7 @@ fn strangers_of_few_networks_pause_at_the_limit() {
 fn known_networks_are_bounded() {
     let turns = Turns::new();
     for number in 0..=u32::try_from(KNOWN).unwrap() {
-        turns.knows(Party::Network(Network::of(std::net::Ipv4Addr::from(number).into())));
+        turns.remember(Party::Network(Network::of(std::net::Ipv4Addr::from(number).into())));
     }
     assert_eq!(turns.known.borrow().len(), 1);
 }
