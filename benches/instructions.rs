@@ -1,8 +1,8 @@
-//! Instructions that the edge's worker takes for one operation, counted by callgrind and held to `instructions.toml`:
-//! a regression shows in a way that noise can't hide. `cargo bench --bench instructions`; `-- --record` accepts what it finds.
+//! Instructions of the edge's worker per operation, counted by callgrind and compared with `instructions.toml`. Noise cannot hide a
+//! regression. `cargo bench --bench instructions`; `-- --record` updates the record.
 //!
-//! The real program runs under valgrind with one worker, and a client outside of it asks for one thing at a time. What
-//! long runs take beyond short ones, over the operations, repeats within a part in a thousand.
+//! The real program runs under valgrind with one worker, and a client outside of it does one operation at a time. The difference of
+//! a long and a short run, divided by the operations, repeats within 0.1 %.
 
 #![allow(
     missing_docs,
@@ -36,10 +36,10 @@ use verdict::{Finding, Report, Verdict};
 
 struct Scenario {
     name: &'static str,
-    /// In the record.
+    /// Its name in the record.
     title: &'static str,
     operation: Operation,
-    /// Operations of the short and of the long run.
+    /// Operations in the short and in the long run.
     times: [usize; 2],
 }
 
@@ -112,7 +112,7 @@ fn main() -> ExitCode {
     if report.fails { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-/// One pass of each scenario without valgrind: that it works.
+/// Runs each scenario briefly without valgrind, to see that it works.
 fn pass(folder: &Folder) {
     for Scenario { title, operation, .. } in &SCENARIOS {
         let edge = start_under(Command::new(PROGRAM), folder);

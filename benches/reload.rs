@@ -1,6 +1,6 @@
-//! Time from the write of a file to the new trust in force: `cargo bench --bench reload`. Prints figures, asserts no time.
+//! Time from the write of a file until its content is active: `cargo bench --bench reload`. Prints figures, and asserts none.
 //!
-//! The real program, watched from outside by what its log tells.
+//! It runs the real program, and observes it through its log.
 
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -23,7 +23,7 @@ fn main() {
             .collect();
         times.sort_unstable();
         println!(
-            "reload of {count:>6} applications, write to in force: median {:>4} ms, longest {:>4} ms, of {rounds}",
+            "reload of {count:>6} applications, write to active: p50 {:>4} ms, longest {:>4} ms, of {rounds}",
             times[times.len() / 2].as_millis(),
             times[times.len() - 1].as_millis()
         );

@@ -1,4 +1,4 @@
-//! What runs on the way of a request, in isolation, in the order of its way: `cargo bench --bench request`.
+//! Each step of a request in isolation, in the order of the pipeline: `cargo bench --bench request`.
 
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 

@@ -1,8 +1,7 @@
 //! A registry of 100,000 applications with two credentials each, and one of 1,000,000 credentials: CPU time and memory of
-//! the first load and of reloads, and what requests notice of a reload. `cargo bench --bench scale`. Prints figures, asserts
-//! none.
+//! the first load and of reloads, and latencies during reloads. `cargo bench --bench scale`. Prints figures, and asserts none.
 //!
-//! How long a lookup takes in a registry of each size is in `request.rs`.
+//! Lookups in registries of each size are in `request.rs`.
 
 #![allow(
     unreachable_pub,
@@ -35,7 +34,7 @@ use edge::{Folder, applications, start, time_to_reload};
 use load::Load;
 use process::Process;
 
-/// The thread that builds and swaps.
+/// The thread that builds and swaps sites.
 const RELOADER: &str = "source files";
 
 fn main() {
@@ -60,7 +59,7 @@ fn size(folder: &Folder, count: usize, rounds: usize, calm: Duration) {
     folder.register(&applications(count, 0));
     let megabytes = std::fs::metadata(folder.registry()).unwrap().len() / 1_000_000;
     println!("{count} applications with two credentials each, a registry of {megabytes} MB");
-    // A file that was written just now is read twice at the start.
+    // A file that was just written is read twice at the start.
     thread::sleep(Duration::from_secs(if count > 1000 { 3 } else { 0 }));
     let edge = start(folder);
     let process = Process(edge.id());
@@ -82,7 +81,7 @@ fn size(folder: &Folder, count: usize, rounds: usize, calm: Duration) {
     };
     reload("reload, one application added", &add_one, rounds);
     reload(
-        "reload, every credential another",
+        "reload, every credential changed",
         &|round| folder.register(&applications(count, round)),
         2.min(rounds),
     );
@@ -114,7 +113,7 @@ fn latencies(what: &str, sorted: &[Duration]) {
     println!("  {what:<34} p50 {median} us, p99 {high} us, longest {highest} us, of {}", sorted.len());
 }
 
-/// The latency below which this share of the requests is.
+/// The latency at this quantile.
 fn at(sorted: &[Duration], share: f64) -> Duration {
     #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let index = (sorted.len() as f64 * share) as usize;

@@ -1,24 +1,24 @@
-//! The edge under `valgrind --tool=callgrind`: instructions of user space, whatever else the machine does meanwhile.
+//! The edge under `valgrind --tool=callgrind`: user-space instructions, whatever else the machine does.
 
 use std::{fs, net::SocketAddr, path::PathBuf, process::Command};
 
 use crate::edge::{Folder, PROGRAM, start_under};
 
-/// What valgrind says of its version; absent where it is not installed.
+/// Valgrind's version; none if it is not installed.
 pub fn version() -> Option<String> {
     let output = Command::new("valgrind").arg("--version").output().ok()?;
     Some(String::from_utf8(output.stdout).unwrap().trim().to_owned())
 }
 
-/// The instructions of the edge's worker under a load, and the profile that they stand in.
+/// The instructions of the edge's worker under a load, and the profile that contains them.
 ///
-/// Of all threads of two runs, the worker's is the one that grew with the load.
+/// The worker is the thread whose count grows most with the load.
 pub struct Counted {
     pub worker: u64,
     pub profile: PathBuf,
 }
 
-/// Instructions of the worker that a load of `long` operations takes beyond one of `short`: start and end cancel out.
+/// The instructions of the worker for a load of `long` operations minus those for `short`: start and end cancel out.
 pub fn difference(
     folder: &Folder,
     name: &str,
@@ -36,7 +36,7 @@ pub fn difference(
         .unwrap()
 }
 
-/// Each thread's profile and instructions, in the order in which they began.
+/// Each thread's profile and instructions, in the order of their start.
 fn threads(folder: &Folder, name: &str, load: impl FnOnce(SocketAddr)) -> Vec<(PathBuf, u64)> {
     let profiles = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("instructions").join(name);
     let _ = fs::remove_dir_all(&profiles);
@@ -55,7 +55,7 @@ fn threads(folder: &Folder, name: &str, load: impl FnOnce(SocketAddr)) -> Vec<(P
     threads.into_iter().filter_map(|profile| Some((profile.clone(), total(&profile)?))).collect()
 }
 
-/// What a profile comes to; absent in the empty one of the process as a whole.
+/// The total of a profile; none in the empty one of the whole process.
 fn total(profile: &std::path::Path) -> Option<u64> {
     let text = String::from_utf8_lossy(&fs::read(profile).unwrap()).into_owned();
     text.lines().rev().find_map(|line| line.strip_prefix("totals: "))?.trim().parse().ok()

@@ -1,4 +1,4 @@
-//! A client that asks for one thing at a time, so that the edge does the same in the same order in every run.
+//! A client that does one operation at a time, so that the edge does the same in the same order in every run.
 
 use std::{net::SocketAddr, path::Path};
 
@@ -23,20 +23,20 @@ use crate::{
     upstream::BODY,
 };
 
-/// What is done over and over.
+/// The operation that is repeated.
 #[derive(Clone, Copy)]
 pub enum Operation {
     /// A request on one HTTP/1.1 connection.
     Http1,
     /// A request on one HTTP/2 connection.
     Http2,
-    /// A new connection with a full handshake by this key exchange, one request, its end.
+    /// A new connection with a full handshake by this key exchange, one request, and its end.
     Full(&'static dyn SupportedKxGroup),
-    /// The same by X25519, resumed but for the first.
+    /// A new connection with a resumed handshake by X25519, one request, and its end. The first handshake is full.
     Resumed,
 }
 
-/// Does it so many times.
+/// Performs an operation this many times.
 pub fn perform(operation: Operation, times: usize, address: SocketAddr, folder: &Path) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -79,7 +79,7 @@ pub fn perform(operation: Operation, times: usize, address: SocketAddr, folder: 
     });
 }
 
-/// A connection for one request. Its end is waited for, so that the edge is done with it before the next one comes.
+/// Opens a connection for one request, and waits for its end, so that the edge has finished with it before the next one arrives.
 async fn once(client: &Client) -> Option<HandshakeKind> {
     let tls = client.tls().await.unwrap();
     let kind = tls.get_ref().1.handshake_kind();

@@ -1,30 +1,30 @@
-//! The recorded counts, and what they were made with.
+//! The recorded counts, and the tools that produced them.
 
 use std::{collections::BTreeMap, fs, path::PathBuf, process::Command};
 
 use crate::callgrind;
 
-const HEAD: &str = "# Instructions of the edge's worker for one operation, counted by callgrind. Written by
+const HEAD: &str = "# Instructions of the edge's worker per operation, counted by callgrind. Written by
 #     cargo bench --bench instructions -- --record
-# A count that is over its record by more than 5 % fails CI. Other tools make other counts: see CONTRIBUTING.md.
+# A count that is over its record by more than 5 % fails CI. Other tools give other counts: see CONTRIBUTING.md.
 ";
 
 /// Counts by scenario.
 pub type Counts = BTreeMap<String, u64>;
 
-/// Counts, and what they were made with.
+/// Counts, and the tools that produced them.
 pub struct Record {
     pub made_with: BTreeMap<String, String>,
     pub counts: Counts,
 }
 
 impl Record {
-    /// Where it is kept.
+    /// The path of the record.
     pub fn path() -> PathBuf {
         PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("benches/instructions.toml")
     }
 
-    /// Reads what is kept.
+    /// Reads the record.
     pub fn read() -> Self {
         let text = fs::read_to_string(Self::path()).unwrap_or_default();
         let table: toml::Table = text.parse().expect("benches/instructions.toml is TOML");
@@ -36,7 +36,7 @@ impl Record {
         Self { made_with: made_with.collect(), counts: counts.collect() }
     }
 
-    /// Keeps it.
+    /// Writes the record.
     pub fn write(&self) {
         use std::fmt::Write as _;
         let mut text = format!("{HEAD}\n[made_with]\n");
@@ -50,7 +50,7 @@ impl Record {
         fs::write(Self::path(), text).unwrap();
     }
 
-    /// What was made with other tools than there are here, tool by tool. Of no record at all: nothing.
+    /// The tools of the record that differ from those of this machine. Empty without a record.
     pub fn other_tools(&self) -> Vec<String> {
         let here = made_with();
         let others = self.made_with.iter().filter(|(tool, version)| here.get(*tool) != Some(version));
@@ -63,8 +63,8 @@ impl Record {
     }
 }
 
-/// What decides which code there is, and which of it runs: the compiler, valgrind, and of the processor what
-/// valgrind passes on, by which aws-lc and libc pick their code.
+/// The tools that determine the counts: the compiler, valgrind, and the processor features that valgrind passes on, by which aws-lc
+/// and libc select their code.
 pub fn made_with() -> BTreeMap<String, String> {
     let rustc = Command::new("rustc").arg("--version").output().expect("rustc runs");
     let rustc = String::from_utf8(rustc.stdout).unwrap().trim().trim_start_matches("rustc ").to_owned();

@@ -1,24 +1,24 @@
-//! What counts are to their record, and what is to be said of them.
+//! Counts compared with their record, and the report.
 
 use std::{fmt, path::PathBuf};
 
-/// In percent. Beyond this, up or down, a count must be recorded anew.
+/// In percent. A count that differs by more must be recorded again.
 const TOLERANCE: u64 = 5;
 
-/// Accepts the counts that it finds.
+/// The command that records the counts.
 pub const RECORD: &str = "cargo bench --locked --bench instructions -- --record";
 
-/// What a count is to its record.
+/// A count compared with its record.
 #[derive(Clone, Copy, Debug)]
 pub enum Verdict {
     /// There is no record.
     New,
-    /// Both.
+    /// Count and record.
     Known { count: u64, recorded: u64 },
 }
 
 impl Verdict {
-    /// Of a count and of what is recorded.
+    /// Compares a count with its record.
     pub fn of(count: u64, recorded: Option<u64>) -> Self {
         recorded.map_or(Self::New, |recorded| Self::Known { count, recorded })
     }
@@ -47,27 +47,27 @@ impl fmt::Display for Verdict {
 /// One scenario's count.
 #[derive(Clone, Debug)]
 pub struct Finding {
-    /// The scenario's.
+    /// The scenario's title.
     pub title: &'static str,
-    /// Instructions for one operation.
+    /// Instructions per operation.
     pub count: u64,
-    /// Of the count.
+    /// The count's verdict.
     pub verdict: Verdict,
-    /// Where callgrind says which functions take them.
+    /// The callgrind profile, which has the counts per function.
     pub profile: PathBuf,
 }
 
-/// What became of all counts.
+/// The verdict on all counts.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Report {
-    /// For whoever reads the log.
+    /// Lines for the log.
     pub lines: Vec<String>,
-    /// Whether a count is over its record, which must not pass.
+    /// Whether a count is too far over its record.
     pub fails: bool,
 }
 
 impl Report {
-    /// Of these findings. Counts that other tools made than the record's can't fail: they aren't comparable.
+    /// Reports these findings. Counts by tools other than the record's are not comparable, and cannot fail.
     pub fn of(findings: &[Finding], other_tools: &[String]) -> Self {
         let is_worse = findings.iter().any(|finding| finding.verdict.is_worse());
         let is_better = findings.iter().any(|finding| finding.verdict.is_better());
@@ -75,17 +75,14 @@ impl Report {
         let mut lines = Vec::new();
         if !other_tools.is_empty() {
             lines.push(format!(
-                "note: nothing is judged, since the record was made by other tools; record anew: {RECORD}"
+                "note: nothing is compared, since other tools made the record; to record again: {RECORD}"
             ));
             lines.extend(other_tools.iter().map(|tool| format!("  {tool}")));
         } else if is_worse {
-            lines.push(
-                "error: the way of a request takes more instructions than are recorded, by more than 5 %"
-                    .to_owned(),
-            );
+            lines.push("error: an operation takes over 5 % more instructions than recorded".to_owned());
         } else if is_better {
             lines.push(format!(
-                "note: fewer instructions than are recorded, by more than 5 %; record it, so that it stays so:\n  {RECORD}"
+                "note: over 5 % fewer instructions than recorded; to record the gain:\n  {RECORD}"
             ));
         }
         for Finding { title, count, verdict, profile } in findings {
@@ -98,7 +95,7 @@ impl Report {
         }
         if fails {
             lines.push(format!(
-                "to accept it, commit benches/instructions.toml as this writes it, and say why it is worth it:\n  {RECORD}"
+                "to accept it, run this, and commit benches/instructions.toml with the reason:\n  {RECORD}"
             ));
         }
         Self { lines, fails }

@@ -44,7 +44,7 @@ fn configuration(job: &Job<'_>) -> Value {
         "storage": {"module": "file_system", "root": job.folder.join("storage")},
         "apps": {
             "http": {
-                // How long it waits for clients to leave once told to end; without it, for ever.
+                // How long it waits for clients to leave after SIGTERM; without it, it waits forever.
                 "grace_period": "1s",
                 "servers": {"tls": server(job)},
             },

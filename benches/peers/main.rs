@@ -1,5 +1,5 @@
-//! The same load on the edge and its peers, side by side: `benches/peers/install.sh`, then `cargo bench --bench peers`. Prints
-//! figures, asserts none.
+//! The same load on the edge and its peers: `benches/peers/install.sh`, then `cargo bench --bench peers`. Prints figures, and
+//! asserts none.
 
 #![allow(
     unreachable_pub,
@@ -38,10 +38,10 @@ fn measure(options: &Options) -> Result<(), String> {
     if !venv.is_dir() {
         // CI runs the benches for a moment, without peers.
         if options.test {
-            println!("peers: none installed, so nothing is compared: run benches/peers/install.sh");
+            println!("peers: none is installed, so nothing is compared; run benches/peers/install.sh");
             return Ok(());
         }
-        return Err(format!("there are no peers in {}: run benches/peers/install.sh", venv.display()));
+        return Err(format!("no peers in {}: run benches/peers/install.sh", venv.display()));
     }
     let mut contenders = options.edges();
     contenders.extend(all::all(&venv).into_iter().filter(|peer| options.wants(peer.name())));
@@ -51,7 +51,7 @@ fn measure(options: &Options) -> Result<(), String> {
     harness::write_files(options, &[table])
 }
 
-/// Where the script installs them: beside what cargo builds.
+/// The folder into which the script installs them, beside cargo's output.
 fn venv() -> PathBuf {
     let profile = Path::new(env!("CARGO_BIN_EXE_mtls-edge")).parent();
     profile.and_then(Path::parent).unwrap_or(Path::new("target")).join("peers")

@@ -1,4 +1,4 @@
-//! Where a peer's files are: its binary, and what it writes in its job's folder.
+//! A peer's binary, and how it is run.
 
 use std::{io, path::PathBuf, process::Command};
 
@@ -8,15 +8,15 @@ use crate::harness::contender::Job;
 pub struct Binary(pub PathBuf);
 
 impl Binary {
-    /// A command that runs it in the job's folder, so that what it writes without being told where stays there. The paths of the
-    /// job have to be absolute.
+    /// A command that runs it in the job's folder, where files without a configured path are written. The paths of the job must be
+    /// absolute.
     pub fn run(&self, job: &Job<'_>) -> Command {
         let mut command = Command::new(&self.0);
         command.current_dir(job.folder);
         command
     }
 
-    /// The word after each of these texts in what it prints when asked for its version, on either stream.
+    /// The word after each of these texts in the version that it prints, on either stream.
     pub fn version<const N: usize>(&self, question: &[&str], before: [&str; N]) -> io::Result<[String; N]> {
         let output = Command::new(&self.0).args(question).output().map_err(|error| {
             let path = self.0.display();

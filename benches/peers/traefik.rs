@@ -33,7 +33,7 @@ impl Contender for Traefik {
                 "http2": {"maxConcurrentStreams": 256},
                 "transport": {
                     "respondingTimeouts": {"idleTimeout": "1h"},
-                    // How long it waits for clients to leave once told to end.
+                    // How long it waits for clients to leave after SIGTERM.
                     "lifeCycle": {"graceTimeOut": "1s"},
                 },
             }},

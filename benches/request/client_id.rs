@@ -1,4 +1,4 @@
-//! The `client_id` of a request, wherever it stands.
+//! The `client_id` of a request, in each place.
 
 use std::hint::black_box;
 

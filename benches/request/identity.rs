@@ -1,4 +1,4 @@
-//! A certificate as facts: once a connection.
+//! A certificate as facts: once per connection.
 
 use std::{hint::black_box, slice::from_ref};
 

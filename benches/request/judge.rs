@@ -1,4 +1,4 @@
-//! Whether the certificate of a connection is the named client's: under trust that did not change.
+//! Whether the certificate of a connection is the named client's, with unchanged trust.
 
 use std::hint::black_box;
 

@@ -9,12 +9,12 @@ use mtls_edge::{
 };
 use testkit::self_signed;
 
-/// Credentials in a registry: an application holds two.
+/// Credentials in a registry, two per application.
 const SIZES: [usize; 4] = [10, 10_000, 100_000, 1_000_000];
-/// Certificates that are asked for in turn.
+/// Certificates that are looked up in turn.
 const ASKED: usize = 10;
 
-/// A certificate of the subject that the registry's application of this number has.
+/// A certificate with the subject of the application of this number.
 fn certificate(number: usize) -> ClientCertificate {
     ClientCertificate::from_chain(&self_signed(&format!("app-{number}")).chain).unwrap()
 }
@@ -29,7 +29,7 @@ fn thumbprints(certificates: &[ClientCertificate]) -> impl Iterator<Item = Regis
         .map(|one| Registered::Certificate(one.into()))
 }
 
-/// The certificates' subjects, and more of their kind.
+/// The certificates' subjects, and more of the same form.
 fn subjects() -> impl Iterator<Item = Registered> {
     (0..).map(|number| {
         let (dn, _) = DistinguishedName::parse(&format!("CN=app-{number},O=Example Bank,C=DE")).unwrap();
@@ -37,7 +37,7 @@ fn subjects() -> impl Iterator<Item = Registered> {
     })
 }
 
-/// A registry of so many credentials.
+/// A registry of this many credentials.
 fn registry(size: usize, method: AuthMethod, mut all: impl Iterator<Item = Registered>) -> Registry {
     let mut registry = Registry::default();
     for number in 0..size / 2 {

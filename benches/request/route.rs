@@ -1,4 +1,4 @@
-//! Which rule takes a path.
+//! The rule that matches a path.
 
 use std::hint::black_box;
 

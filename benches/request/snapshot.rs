@@ -12,10 +12,10 @@ use rustls::pki_types::{CertificateDer, pem::PemObject};
 
 use crate::edge::Folder;
 
-/// Whose rules are asked.
+/// The domain that `init` configures.
 pub const DOMAIN: &str = "mtls.localhost";
 
-/// A snapshot of trust, and who is judged by it.
+/// A site, and the clients that are judged by it.
 pub struct Snapshot {
     pub site: Site,
     /// Registered by its thumbprint: self-signed.
@@ -25,7 +25,7 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Builds it as `run` does. Its domain has a subtree besides what `init` writes: `/apps/*`, for nobody in particular.
+    /// Builds it as `run` does. Its domain has a route besides those that `init` writes: the subtree `/apps/*`, without authentication.
     pub fn new() -> Self {
         let folder = Folder::new("127.0.0.1:3000");
         let subtree =
@@ -37,7 +37,7 @@ impl Snapshot {
         Self { site, billing, payments }
     }
 
-    /// Its domain.
+    /// The site's domain.
     pub fn domain(&self) -> &Arc<Domain> {
         self.site.domains.get(DOMAIN).expect("init writes this domain")
     }
@@ -48,7 +48,7 @@ fn certificate(folder: &Path, name: &str) -> ClientCertificate {
     ClientCertificate::from_chain(&[CertificateDer::from_pem_file(file).unwrap()]).unwrap()
 }
 
-/// Now, within the validity of the certificates.
+/// The current time, within the validity of the certificates.
 pub fn now() -> Timestamp {
     Clock::System.now()
 }

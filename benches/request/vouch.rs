@@ -1,4 +1,4 @@
-//! What is taken out of a request's headers and what is put in.
+//! Removal and injection of headers.
 
 use std::hint::black_box;
 
@@ -12,7 +12,7 @@ use mtls_edge::{
 
 use crate::snapshot::{DOMAIN, Snapshot};
 
-/// What a client that means well sends.
+/// The headers of an honest client.
 fn honest() -> HeaderMap {
     let headers = [
         ("host", DOMAIN),
@@ -54,7 +54,7 @@ pub fn bench(criterion: &mut Criterion) {
     }
 }
 
-/// Removal of what a client made up, encoding (once a connection), and injection of what is encoded (at every request).
+/// Removal of forged headers, encoding (once per connection), and injection of the encoded headers (at every request).
 fn profile(criterion: &mut Criterion, snapshot: &Snapshot, profile: &Profile, evidence: &Evidence<'_>) {
     let (name, reserved) = (profile.name(), &snapshot.site.reserved);
     let ours = profile.headers(evidence).unwrap();

@@ -1,4 +1,4 @@
-//! One changed application among many: the time and memory of a registry that differs in it.
+//! One changed application among many: time and memory of the change.
 
 use std::{
     hint::black_box,
@@ -13,10 +13,10 @@ use mtls_edge::{
     },
 };
 
-/// Changes, one after the other. Every state is kept, as if requests still used it.
+/// Successive changes. Every state is retained, as if requests still used it.
 const CHANGES: usize = 200;
 
-/// An application of two credentials: every other one by subjects, the rest by thumbprints.
+/// An application with two credentials: by subject if the number is even, otherwise by thumbprint.
 fn application(number: usize, round: usize) -> Application {
     let by_subject = number.is_multiple_of(2);
     let credentials = (0..2).map(|credential| {
@@ -35,14 +35,14 @@ fn application(number: usize, round: usize) -> Application {
     spec.try_into().unwrap()
 }
 
-/// Kilobytes of memory that this process has.
+/// The resident memory of this process in KB.
 fn resident() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// Prints what a change of one of `count` applications costs.
+/// Prints the cost of a change of one of `count` applications.
 pub fn one_of(count: usize) {
     let mut registry = Registry::default();
     registry.apply_all((0..count).map(|number| Change::Put(application(number, 0))).collect()).unwrap();
@@ -61,7 +61,7 @@ pub fn one_of(count: usize) {
     let each = start.elapsed() / u32::try_from(CHANGES).unwrap();
     let memory = resident().saturating_sub(before) / CHANGES;
     println!(
-        "  {:<34} {} us, {} us at most, {memory} KB more for each state that is kept",
+        "  {:<34} {} us, {} us at most, {memory} KB per retained state",
         format!("one of {count} applications changed"),
         each.as_micros(),
         longest.as_micros(),

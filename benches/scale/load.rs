@@ -1,4 +1,6 @@
-//! A small constant load: requests leave at fixed moments, however late the answers to those before.
+//! A small constant load: requests are sent at fixed times, however late the responses.
+//!
+//! Its clients are threads: each sleeps until its next request, more precisely than the runtime's timers.
 
 use std::{
     io::{Read, Write},
@@ -18,18 +20,18 @@ use testkit::client::tls_config;
 use crate::edge::{DOMAIN, payments};
 
 const CONNECTIONS: usize = 4;
-/// From one request of a connection to its next.
+/// The time between requests of one connection.
 const EVERY: Duration = Duration::from_millis(4);
 const REQUEST: &[u8] = b"POST /oauth/token HTTP/1.1\r\nhost: mtls.localhost\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: 18\r\n\r\nclient_id=payments";
 
-/// A load under way.
+/// A running load.
 pub struct Load {
     stop: Arc<AtomicBool>,
     clients: Vec<JoinHandle<Vec<Duration>>>,
 }
 
 impl Load {
-    /// Connects the clients, with "payments" of this folder, and lets them begin.
+    /// Connects the clients as "payments" of this folder, and starts the load.
     pub fn start(address: SocketAddr, folder: &Path) -> Self {
         let (ca, credentials) = payments(folder);
         let provider = default_provider();
@@ -50,7 +52,7 @@ impl Load {
         Self { stop, clients }
     }
 
-    /// Ends it. The latencies of all requests, from when each had to leave, in order.
+    /// Ends the load. Returns the latencies of all requests, from when each was due, in ascending order.
     pub fn end(self) -> Vec<Duration> {
         self.stop.store(true, Relaxed);
         let mut latencies: Vec<_> =

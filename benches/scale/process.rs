@@ -1,4 +1,4 @@
-//! What the kernel says of a process.
+//! CPU time and memory of a process, as the kernel reports them.
 
 use std::{fs, time::Duration};
 
@@ -11,7 +11,7 @@ impl Process {
         self.threads("").iter().map(|task| on_cpu(task)).sum()
     }
 
-    /// CPU time so far of the threads of this name.
+    /// CPU time of the threads of this name so far.
     pub fn cpu_of(&self, name: &str) -> Duration {
         self.threads(name).iter().map(|task| on_cpu(task)).sum()
     }
@@ -33,12 +33,12 @@ impl Process {
         self.status("VmRSS:")
     }
 
-    /// The most resident memory since the start, or since [`Self::forget_peak`], in MB.
+    /// The peak of resident memory since the start, or since [`Self::forget_peak`], in MB.
     pub fn peak(&self) -> u64 {
         self.status("VmHWM:")
     }
 
-    /// Begins the peak anew.
+    /// Resets the peak to what is resident now.
     pub fn forget_peak(&self) {
         fs::write(format!("/proc/{}/clear_refs", self.0), "5").unwrap();
     }
@@ -51,7 +51,7 @@ impl Process {
     }
 }
 
-/// The first figure of `schedstat`: nanoseconds on a CPU. A thread that has ended has none.
+/// The first field of `schedstat`: nanoseconds on a CPU. A thread that has ended has none.
 fn on_cpu(task: &str) -> Duration {
     let text = fs::read_to_string(format!("{task}/schedstat")).unwrap_or_default();
     Duration::from_nanos(text.split(' ').next().and_then(|nanos| nanos.parse().ok()).unwrap_or_default())

@@ -1,4 +1,4 @@
-//! The attacks: what they need in common.
+//! The attacks, and what they share.
 
 mod bodies;
 mod connections;
@@ -36,25 +36,25 @@ use crate::harness::{
     outcome::Outcome,
 };
 
-/// A body of any make.
+/// A body of any kind.
 pub type Body = BoxBody<Bytes, std::convert::Infallible>;
 
-/// Whoever is refused waits so long before the next connection: what a request costs is measured, not how many there are.
+/// The pause before the next connection after a refusal: the cost per request is measured, not the number of requests.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Where an attack takes place.
+/// What an attack needs.
 pub struct Scene {
     /// The edge's address.
     pub address: SocketAddr,
-    /// Where its operator calls it.
+    /// The admin address.
     pub admin: SocketAddr,
     /// The folder of its configuration.
     pub folder: PathBuf,
-    /// Of the honest client and the server.
+    /// The certificates of the honest client and the server.
     pub certificates: Arc<Certificates>,
-    /// The certificate of the application that is removed.
+    /// The credentials of the application that is removed.
     pub leaving: Credentials,
-    /// How many connections a stranger opens to take all descriptors.
+    /// The number of connections that exhaust the descriptors.
     pub crowd: usize,
 }
 
@@ -66,7 +66,7 @@ impl Scene {
     }
 }
 
-/// What came of the hostile requests.
+/// The outcomes of the hostile requests.
 #[derive(Debug, Default)]
 pub struct Tally {
     outcomes: Mutex<BTreeMap<String, u64>>,
@@ -76,47 +76,47 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// One request, or whatever the row counts, and what it got.
+    /// Counts one request, or what the row counts, by its outcome.
     pub fn count(&self, outcome: impl Into<String>) {
         *self.outcomes.lock().unwrap().entry(outcome.into()).or_default() += 1;
     }
 
-    /// What a request that was counted before got in the end.
+    /// Records the final outcome of a request that was counted before.
     pub fn answered(&self, outcome: &str) {
         *self.answers.lock().unwrap().entry(format!("then {outcome}")).or_default() += 1;
     }
 
-    /// What else is to be known.
+    /// Adds an observation.
     pub fn note(&self, note: String) {
         self.notes.lock().unwrap().push(note);
     }
 
-    /// That the attack is not over before [`Self::finish`].
+    /// Continues the attack until [`Self::finish`].
     pub fn begin(&self) {
         self.waits.store(true, Relaxed);
     }
 
-    /// That it may end.
+    /// Lets the attack end.
     pub fn finish(&self) {
         self.waits.store(false, Relaxed);
     }
 
-    /// How many there were.
+    /// The number of requests.
     pub fn requests(&self) -> u64 {
         self.outcomes.lock().unwrap().values().sum()
     }
 
-    /// Whether there is something to tell.
+    /// Whether the attack may end.
     pub fn is_complete(&self) -> bool {
         !self.waits.load(Relaxed) && self.requests() > 0
     }
 
-    /// How often each outcome was.
+    /// The number of requests per outcome.
     pub fn outcomes(&self) -> BTreeMap<String, u64> {
         self.outcomes.lock().unwrap().clone()
     }
 
-    /// All notes.
+    /// All observations.
     pub fn notes(&self) -> Vec<String> {
         let answers = self.answers.lock().unwrap();
         let answers = answers.iter().map(|(answer, count)| format!("{answer}: {count}"));
@@ -142,7 +142,7 @@ pub async fn attack(row: Row, scene: &Scene, tally: &Tally) {
     }
 }
 
-/// What else is watched meanwhile, to its end.
+/// Observes the edge during the attack, until the observation is complete.
 pub async fn witness(row: Row, scene: &Scene, tally: &Tally) {
     if row == Row::Descriptors {
         descriptors::witness(scene, tally).await;
@@ -175,7 +175,7 @@ fn get(uri: &str) -> Request<Body> {
         .unwrap()
 }
 
-/// The status of a response that was read whole, or that there was none.
+/// The status of a response, which is read to its end; "closed" if there is none.
 async fn outcome(response: hyper::Result<Response<Incoming>>) -> String {
     match response {
         Ok(response) => {

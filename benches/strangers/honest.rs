@@ -1,4 +1,4 @@
-//! An honest client: few requests, half of them on new connections, and how long each takes.
+//! The honest client: few requests, half of them on new connections, and their latencies.
 
 use std::{
     cell::RefCell,
@@ -14,21 +14,21 @@ use crate::harness::{
     outcome::Outcome,
 };
 
-/// It calls from another address than the attackers.
+/// Its address, which differs from those of the attackers.
 pub const SOURCE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
-/// What a request may take; one that fails counts as long.
+/// The longest time for a request. A failed request counts as this long.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Connections that are kept from the start.
+/// Connections that stay open from the start.
 const KEPT: usize = 4;
 
 /// What the client saw.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
-    /// How long requests took, in order of length.
+    /// Latencies in ascending order.
     pub latencies: Vec<Duration>,
-    /// Of those, how many got no token.
+    /// The number of requests that got no token.
     pub failed: usize,
-    /// Why the first of them failed.
+    /// The first failure.
     pub failure: Option<String>,
 }
 
@@ -59,7 +59,7 @@ impl Honest {
         Ok(Self { client, rate, kept: Rc::new(RefCell::new(kept)) })
     }
 
-    /// Calls at the fixed rate as long as `goes_on`, however late the answers, and waits for all of them.
+    /// Sends requests at the fixed rate while `goes_on`, however late the responses, and waits for all of them.
     pub async fn watch(&self, goes_on: impl Fn() -> bool) -> Seen {
         let mut tick = tokio::time::interval(Duration::from_secs(1) / self.rate);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -81,7 +81,7 @@ impl Honest {
         seen
     }
 
-    /// One request. A kept connection that the edge has closed is replaced, as any client does.
+    /// Sends one request. An open connection that the edge has closed is replaced, as any client does.
     async fn call(self, on_new: bool) -> (Duration, Outcome<()>) {
         let begin = Instant::now();
         let asked = async {
@@ -105,7 +105,7 @@ impl Honest {
     }
 }
 
-/// A new connection on which a token was given.
+/// A new connection that has got a token.
 async fn fresh(client: &Client) -> Outcome<Http1> {
     let (mut connection, _) = client.http1().await?;
     connection.token().await?;

@@ -1,7 +1,7 @@
-//! What strangers can cost: `cargo bench --bench strangers`. Prints figures, asserts none.
+//! The cost of attacks by unauthenticated clients: `cargo bench --bench strangers`. Prints figures, and asserts none.
 //!
-//! Each row is one kind of attack on an edge of its own with one worker: the CPU, memory and log that a hostile request costs,
-//! and the latency of an honest client before and during the attack. `-- --help` lists the options.
+//! Each row is one attack on its own edge with one worker: the CPU, memory and log per hostile request, and the latency of an honest
+//! client before and during the attack. `-- --help` lists the options.
 
 #![allow(
     unreachable_pub,
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
     harness::take_core();
     let outcome = strangers::run(&options).and_then(|table| {
         println!("{table}");
-        options.keep(&table)
+        options.write_file(&table)
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,4 +1,4 @@
-//! What the command line asks for.
+//! The command line.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -6,28 +6,28 @@ use clap::{Parser, ValueEnum};
 
 use super::{rows::Row, table::Table, target::Target};
 
-/// Hostile requests against the edge, and what an honest client notices: prints figures, asserts none.
+/// Hostile requests against the edge, and what an honest client notices. Prints figures, and asserts none.
 #[derive(Clone, Debug, Parser)]
 pub struct Options {
-    /// Only these rows.
+    /// Measure only these rows.
     #[arg(long, value_delimiter = ',')]
     pub rows: Vec<Row>,
-    /// Seconds without the attack, and again with it.
+    /// Seconds of measurement without the attack, and again with it.
     #[arg(long, default_value_t = 5.0)]
     pub seconds: f64,
-    /// Requests of the honest client in a second, every second one on a new connection.
+    /// Requests per second of the honest client, every other one on a new connection.
     #[arg(long, default_value_t = 100)]
     pub rate: u32,
-    /// The build of the edge to be measured, instead of the one that cargo makes for this.
+    /// Measure this build of the edge instead of cargo's.
     #[arg(long, value_name = "PROGRAM")]
     pub edge: Option<PathBuf>,
-    /// Another build of the edge, to be measured beside it.
+    /// Measure another build of the edge beside it.
     #[arg(long, value_name = "PROGRAM")]
     pub against: Option<PathBuf>,
-    /// Writes all figures into this file, as JSON.
+    /// Write all figures to this file in JSON.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
-    /// A moment for each row: to see that it works.
+    /// Run each row for a moment, to see that it works.
     #[arg(long)]
     pub test: bool,
     /// Given by cargo.
@@ -36,7 +36,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// With the sizes of a test, if it is one.
+    /// Uses the sizes of a test if `--test` is given.
     #[must_use]
     pub fn sized(mut self) -> Self {
         if self.test {
@@ -45,23 +45,23 @@ impl Options {
         self
     }
 
-    /// How long the honest client is watched, each time.
+    /// How long the honest client is measured, each time.
     pub fn time(&self) -> Duration {
         Duration::from_secs_f64(self.seconds)
     }
 
-    /// Idle connections that take all descriptors; a few, if it is a test.
+    /// Idle connections that exhaust the descriptors; few in a test.
     pub fn crowd(&self) -> usize {
         if self.test { 60 } else { 1_200 }
     }
 
-    /// The rows that are wanted, in order.
+    /// The rows to be measured, in order.
     pub fn rows(&self) -> Vec<Row> {
         let all = Row::value_variants().iter().copied();
         all.filter(|row| self.rows.is_empty() || self.rows.contains(row)).collect()
     }
 
-    /// The builds that are measured.
+    /// The builds to be measured.
     pub fn targets(&self) -> Vec<Target> {
         let own = self.edge.clone().unwrap_or_else(|| env!("CARGO_BIN_EXE_mtls-edge").into());
         let mut targets = vec![Target { program: own, name: "mtls-edge" }];
@@ -69,12 +69,12 @@ impl Options {
         targets
     }
 
-    /// Writes the file that is asked for.
+    /// Writes the file that the options ask for.
     ///
     /// # Errors
     ///
-    /// A file that can't be written.
-    pub fn keep(&self, table: &Table) -> Result<(), String> {
+    /// A file that cannot be written.
+    pub fn write_file(&self, table: &Table) -> Result<(), String> {
         let Some(file) = &self.json else { return Ok(()) };
         std::fs::write(file, format!("{:#}\n", table.json()))
             .map_err(|error| format!("{}: {error}", file.display()))

@@ -1,46 +1,46 @@
-//! What is measured: one kind of attack each.
+//! The rows of the table.
 
-/// A row.
+/// What is measured: one attack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Row {
     /// A chain with nine CAs of one name that have signed each other, and no path to a client CA.
     Ring,
-    /// The same with 6 KB of unknown extensions in each CA.
+    /// A ring of nine CAs with 6 KB of unknown extensions each.
     RingExtensions,
-    /// The same with CAs that bear the name of the client CA.
+    /// A ring of nine CAs that have the name of the client CA.
     RingAnchor,
-    /// A self-signed certificate with a subject of 60,000 octets, and requests that get 404.
+    /// A self-signed certificate with a subject of 60,000 bytes, and requests that get 404.
     Subject,
-    /// The same, of characters that a log escapes.
+    /// A self-signed certificate whose subject consists of characters that a log escapes, and requests that get 404.
     SubjectEscaped,
-    /// Bodies that lack their last octet, on 20 HTTP/2 connections of 100 streams.
+    /// Bodies without their last byte, on 20 HTTP/2 connections of 100 streams.
     Bodies,
-    /// Connections that send nothing, up to the bound, from one address.
+    /// Connections up to the limit that send nothing, from one address.
     Silent,
-    /// The same, that send nothing after the handshake.
+    /// Connections up to the limit that send nothing after the handshake, from one address.
     Idle,
-    /// A path of 32 KB that is escaped over and over, over HTTP/1.1.
+    /// A path of 32 KB with nested escapes, over HTTP/1.1.
     Escapes,
-    /// A path of 4 KB, which HTTP/2 carries in its table, so that each request takes a few octets.
+    /// A path of 4 KB with nested escapes, which fits into the HPACK table, so that each request takes a few bytes.
     EscapesHttp2,
-    /// More connections than the process may have descriptors; an application is removed meanwhile.
+    /// More connections than the process may have descriptors, while an application is removed.
     Descriptors,
     /// Requests to a slow upstream, each cancelled after 20 ms, on one HTTP/2 connection.
     Resets,
 }
 
 impl Row {
-    /// As it is printed.
+    /// The title in the table.
     pub const fn title(self) -> &'static str {
         match self {
             Self::Ring => "nine CAs in a ring",
             Self::RingExtensions => "nine CAs in a ring, 6 KB each",
             Self::RingAnchor => "nine CAs named as the client CA",
-            Self::Subject => "404s, subject of 60,000 octets",
+            Self::Subject => "404s, subject of 60,000 bytes",
             Self::SubjectEscaped => "404s, subject of 20,000 U+200B",
             Self::Bodies => "2,000 bodies without an end",
-            Self::Silent => "silent connections to the bound",
-            Self::Idle => "idle connections to the bound",
+            Self::Silent => "silent connections to the limit",
+            Self::Idle => "idle connections to the limit",
             Self::Escapes => "nested escapes, HTTP/1.1",
             Self::EscapesHttp2 => "nested escapes, HTTP/2",
             Self::Descriptors => "descriptors exhausted",
@@ -56,7 +56,7 @@ impl Row {
         }
     }
 
-    /// Lines of `[limits]` that the attack is about.
+    /// Lines of `[limits]` that the attack aims at.
     pub const fn limits(self) -> &'static str {
         match self {
             Self::Silent | Self::Idle => "connections = 500",
@@ -64,7 +64,7 @@ impl Row {
         }
     }
 
-    /// The most descriptors that the edge may have; none: what this process may have.
+    /// The limit of descriptors of the edge; none for that of this process.
     pub const fn descriptors(self) -> Option<u32> {
         match self {
             Self::Descriptors => Some(1024),

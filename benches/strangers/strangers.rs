@@ -36,14 +36,14 @@ use rows::Row;
 use table::{Figures, Table};
 use target::{Attacked, LEAVING, Target};
 
-/// An attack of whose requests not one is over yet goes on, but no longer than this.
+/// The longest duration of an attack none of whose requests has ended.
 const AT_MOST: Duration = Duration::from_secs(60);
 
-/// Measures the rows that are wanted.
+/// Measures the rows of the options.
 ///
 /// # Errors
 ///
-/// An edge that does not start, or serves no honest client before the attack.
+/// An edge that does not start, or does not serve the honest client before the attack.
 pub fn run(options: &Options) -> Outcome<Table> {
     raise_descriptors();
     let upstream = Upstream::start();
@@ -63,13 +63,13 @@ pub fn run(options: &Options) -> Outcome<Table> {
     Ok(table)
 }
 
-/// Attackers, upstream and honest client are all in this process.
+/// Raises the descriptor limit: attackers, upstream and honest client are all in this process.
 fn raise_descriptors() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
 
-/// CPU time and octets of log so far.
+/// CPU time and bytes of log so far.
 struct Reading {
     cpu: Duration,
     log: u64,
@@ -106,7 +106,7 @@ fn measure(
         let steady = Steady::new();
         let turn = steady.turn(running.tree());
 
-        // What is done for the first time is not measured.
+        // The warm-up is not measured.
         let warm = Instant::now() + options.time() / 5;
         honest.watch(|| Instant::now() < warm).await;
         let (begin, end) = (Reading::of(&running), Instant::now() + options.time());
@@ -151,13 +151,13 @@ fn measure(
             notes: tally.notes(),
             caveat: turn.caveat,
         };
-        // One that is busy with what it has been sent does not end in time.
+        // A busy edge would not end in time.
         running.kill();
         Ok(figures)
     })
 }
 
-/// An attack under way, and who watches it: a thread each.
+/// A running attack and its witness, on a thread each.
 struct Attackers {
     tally: Arc<Tally>,
     threads: [(oneshot::Sender<()>, JoinHandle<()>); 2],
@@ -188,7 +188,7 @@ impl Attackers {
     }
 }
 
-/// Runs this on a thread of its own until it ends, or the sender is dropped.
+/// Runs this on its own thread until it ends or the sender is dropped.
 fn thread(run: impl AsyncFnOnce() + Send + 'static) -> (oneshot::Sender<()>, JoinHandle<()>) {
     let (stop, stopped) = oneshot::channel();
     let thread = thread::spawn(move || {

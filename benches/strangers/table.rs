@@ -1,4 +1,4 @@
-//! The figures, as a table and as JSON.
+//! The figures, as a table and in JSON.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -9,53 +9,53 @@ use super::{honest::Seen, rows::Row};
 /// What was measured of one attack on one build.
 #[derive(Debug)]
 pub struct Figures {
-    /// What the build says of its version.
+    /// The build's version.
     pub version: String,
-    /// What the hostile requests got, and how often.
+    /// What the hostile requests got, with counts.
     pub outcomes: BTreeMap<String, u64>,
-    /// CPU of the edge, without what the honest client costs.
+    /// CPU time of the edge, without that for the honest client.
     pub cpu: Duration,
-    /// How long the attack was.
+    /// The duration of the attack.
     pub time: Duration,
-    /// How much more memory than before was in use at most, in octets.
+    /// The increase of peak memory over that before the attack, in bytes.
     pub memory: u64,
-    /// Octets of log, without those of the honest client.
+    /// Bytes of log, without those for the honest client.
     pub log: f64,
     /// Connections that the edge opened to its upstream.
     pub upstream: usize,
     /// What the honest client saw before.
     pub quiet: Seen,
-    /// And what during the attack.
+    /// What the honest client saw during the attack.
     pub meanwhile: Seen,
-    /// What else is to be known.
+    /// Further observations.
     pub notes: Vec<String>,
-    /// What latencies hold that is not the edge's.
+    /// What latencies include that is not the edge's.
     pub caveat: Option<&'static str>,
 }
 
 #[allow(clippy::cast_precision_loss)]
 impl Figures {
-    /// Hostile requests.
+    /// The number of hostile requests.
     pub fn requests(&self) -> u64 {
         self.outcomes.values().sum()
     }
 
-    /// This much for each of them.
+    /// Divides by the number of hostile requests.
     fn each(&self, all: f64) -> f64 {
         all / self.requests().max(1) as f64
     }
 
-    /// Microseconds of CPU for a hostile request.
+    /// Microseconds of CPU per hostile request.
     pub fn cpu_each(&self) -> f64 {
         self.each(self.cpu.as_secs_f64() * 1e6)
     }
 
-    /// Octets of log for a hostile request.
+    /// Bytes of log per hostile request.
     pub fn log_each(&self) -> f64 {
         self.each(self.log.max(0.0))
     }
 
-    /// How many times as long as before the attack an honest request takes, at the 99th percentile.
+    /// The p99 latency of the honest client during the attack, divided by that before.
     pub fn ratio(&self) -> f64 {
         self.meanwhile.p99().as_secs_f64() / self.quiet.p99().as_secs_f64()
     }
@@ -75,8 +75,8 @@ impl Figures {
             "outcomes": self.outcomes,
             "seconds": self.time.as_secs_f64(),
             "cpu_microseconds_each": self.cpu_each(),
-            "memory_octets": self.memory,
-            "log_octets_each": self.log_each(),
+            "memory_bytes": self.memory,
+            "log_bytes_each": self.log_each(),
             "upstream_connections": self.upstream,
             "quiet": seen(&self.quiet),
             "meanwhile": seen(&self.meanwhile),
@@ -90,14 +90,14 @@ impl Figures {
 /// All rows of a run.
 #[derive(Debug)]
 pub struct Table {
-    /// How long the honest client was watched, each time.
+    /// Seconds of measurement, each time.
     pub seconds: f64,
-    /// Each attack on each build, by its name.
+    /// Each attack on each build, with the build's name.
     pub rows: Vec<(Row, &'static str, Figures)>,
 }
 
 impl Table {
-    /// Every figure.
+    /// All figures in JSON.
     pub fn json(&self) -> Value {
         let rows = self.rows.iter().map(|(row, edge, figures)| {
             let mut value = figures.json();
@@ -117,7 +117,7 @@ impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "What strangers can cost: one worker, {} seconds without the attack and with it\n",
+            "Cost of attacks: one worker, {} seconds without the attack and with it\n",
             self.seconds
         )?;
         writeln!(
@@ -155,11 +155,11 @@ impl fmt::Display for Table {
         }
         writeln!(f)?;
         for (row, edge, figures) in &self.rows {
-            let mut told: Vec<String> =
+            let mut notes: Vec<String> =
                 figures.outcomes.iter().map(|(outcome, count)| format!("{outcome}: {count}")).collect();
-            told.extend(figures.notes.iter().cloned());
-            told.extend(figures.meanwhile.failure.iter().map(|failure| format!("honest client: {failure}")));
-            writeln!(f, "{}, {edge}: {}", row.title(), told.join("; "))?;
+            notes.extend(figures.notes.iter().cloned());
+            notes.extend(figures.meanwhile.failure.iter().map(|failure| format!("honest client: {failure}")));
+            writeln!(f, "{}, {edge}: {}", row.title(), notes.join("; "))?;
         }
         if let Some(caveat) = self.rows.iter().find_map(|(_, _, figures)| figures.caveat) {
             writeln!(f, "latencies: {caveat}")?;

@@ -13,7 +13,7 @@ use crate::harness::{
 pub struct Target {
     /// Its binary.
     pub program: PathBuf,
-    /// As it is printed.
+    /// Its name in the table.
     pub name: &'static str,
 }
 
@@ -22,9 +22,9 @@ pub struct Target {
 pub struct Attacked<'a> {
     /// The build.
     pub target: &'a Target,
-    /// The attack that it is set up for.
+    /// The attack that it is configured for.
     pub row: Row,
-    /// Where the operator calls it.
+    /// The admin address.
     pub admin: SocketAddr,
     /// Thumbprint of the application that is removed in [`Row::Descriptors`].
     pub leaving: String,
@@ -32,7 +32,7 @@ pub struct Attacked<'a> {
 
 /// The `client_id` of the application that is removed.
 pub const LEAVING: &str = "leaving";
-/// What anybody may call.
+/// The path that anyone may call.
 pub const PUBLIC: &str = "/public/";
 /// The registry's file.
 pub const REGISTRY: &str = "applications.toml";
@@ -56,7 +56,7 @@ impl Contender for Attacked<'_> {
     }
 
     fn command(&self, job: &Job<'_>) -> io::Result<Command> {
-        // Nothing but what former builds know, so that one can be measured beside another.
+        // Only keys that earlier builds know, so that they can be measured too.
         let config = format!(
             "[listen]\nhttps = [\"{}\"]\nadmin = \"{}\"\nworkers = 1\n[limits]\n{}\n\
              [trust]\nclient_ca = [\"{}\"]\n\

@@ -1,6 +1,6 @@
 //! The real program on a development configuration of its own.
 
-#![allow(dead_code, reason = "no bench needs all of it")]
+#![allow(dead_code, reason = "each bench uses a part of it")]
 
 use std::{
     fs,
@@ -29,7 +29,7 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Makes one whose upstream is at this address.
+    /// Makes one with its upstream at this address.
     pub fn new(upstream: impl std::fmt::Display) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let made =
@@ -46,7 +46,7 @@ impl Folder {
         folder
     }
 
-    /// Where it is.
+    /// The folder's path.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
@@ -101,7 +101,7 @@ pub fn payments(folder: &Path) -> (CertificateDer<'static>, Credentials) {
     (ca, Credentials::read(&certs.join("payments.pem"), &certs.join("payments.key")))
 }
 
-/// `count` applications with two thumbprints each, which differ from round to round.
+/// `count` applications with two thumbprints each, which differ per round.
 pub fn applications(count: usize, round: usize) -> String {
     use std::fmt::Write as _;
     let mut text = String::new();

@@ -100,7 +100,7 @@ fn the_edge_is_measured() {
 
 #[test]
 fn all_clients_of_a_row_offer_the_same_group() {
-    // What is offered does not depend on the keys, and those of RSA take long to make.
+    // The offer does not depend on the keys, and RSA keys take long to generate.
     let Place { certificates, .. } = &Place::new();
     for row in Row::value_variants() {
         let offered = locally(async {
@@ -135,11 +135,11 @@ fn paced_requests_do_not_wait_for_earlier_ones() {
         );
         let mut paced =
             Paced::open(&client, running.tree(), &Options::parse_from(["load"]).sizes()).await.unwrap();
-        // Nothing is answered until long after the last request of the turn was due.
+        // No response is sent until long after the last request of the turn was due.
         let edge = running.tree().0;
         signal(edge, "STOP");
         let goes_on = thread::spawn(move || {
-            #[allow(clippy::disallowed_methods, reason = "a thread of its own")]
+            #[allow(clippy::disallowed_methods, reason = "its own thread")]
             thread::sleep(Duration::from_secs(2));
             signal(edge, "CONT");
         });
@@ -147,7 +147,7 @@ fn paced_requests_do_not_wait_for_earlier_ones() {
         goes_on.join().unwrap();
         paced.sample().unwrap()
     });
-    // A tenth of a second at 2,000 a second. Who waits for answers before asking again would have 32 late ones, one a connection.
+    // A tenth of a second at 2,000 per second. A client that waits for responses would have 32 late ones, one per connection.
     assert_eq!(sample.count, 200);
     assert!(sample.median.is_some_and(|microseconds| microseconds > 100_000.0), "{sample:?}");
 }

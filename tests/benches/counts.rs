@@ -1,4 +1,4 @@
-//! When a count of instructions fails, and what is said then.
+//! When an instruction count fails, and what is printed.
 
 use crate::verdict::{Finding, RECORD, Report, Verdict};
 
@@ -48,7 +48,7 @@ fn a_scenario_without_a_record_fails() {
 }
 
 #[test]
-fn a_gain_is_named_so_that_it_is_kept() {
+fn a_gain_is_reported_so_that_it_is_recorded() {
     let report = report(900, Some(1000), &[]);
     assert!(!report.fails && report.lines.join("\n").contains(RECORD), "{report:?}");
 }
@@ -57,5 +57,5 @@ fn a_gain_is_named_so_that_it_is_kept() {
 fn counts_of_other_tools_are_skipped_with_a_note() {
     let report = report(2000, Some(1000), &["rustc: 1.0; here: 2.0".to_owned()]);
     let text = report.lines.join("\n");
-    assert!(!report.fails && text.contains("nothing is judged") && text.contains("rustc: 1.0"), "{text}");
+    assert!(!report.fails && text.contains("nothing is compared") && text.contains("rustc: 1.0"), "{text}");
 }

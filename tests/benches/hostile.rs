@@ -1,18 +1,18 @@
-//! What the measurement of hostile requests shows and writes.
+//! What the bench of hostile requests prints and writes.
 
 use clap::{Parser, ValueEnum};
 use serde_json::Value;
 
 use crate::strangers::{self, options::Options, rows::Row};
 
-/// Runs these rows for a moment; what is printed, and what is written.
+/// Runs these rows for a moment. Returns what is printed, and what is written.
 fn run(rows: &str) -> (String, Vec<Value>) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("figures.json");
     let arguments = ["strangers", "--test", "--rows", rows, "--json", file.to_str().unwrap()];
     let options = Options::parse_from(arguments).sized();
     let table = strangers::run(&options).unwrap();
-    options.keep(&table).unwrap();
+    options.write_file(&table).unwrap();
     let json: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
     (table.to_string(), json["rows"].as_array().unwrap().clone())
 }
@@ -40,7 +40,7 @@ fn removal_under_attack_is_reported() {
     let (text, rows) = run("descriptors");
     let notes: Vec<&str> =
         rows[0]["notes"].as_array().unwrap().iter().map(|note| note.as_str().unwrap()).collect();
-    assert_eq!(notes[0], "before: 200", "the application is let in before: {notes:?}");
+    assert_eq!(notes[0], "before: 200", "the application is served before: {notes:?}");
     for (place, start) in [(1, "the removed application "), (2, "/readyz: "), (3, "/healthz: ")] {
         assert!(notes[place].starts_with(start) && text.contains(notes[place]), "{notes:?}: {text}");
     }

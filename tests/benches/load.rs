@@ -1,4 +1,4 @@
-//! What the load test shows and writes.
+//! What the load test prints and writes.
 
 use std::{
     io,
@@ -38,7 +38,7 @@ fn json(folder: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(folder.join("figures.json")).unwrap()).unwrap()
 }
 
-/// Every text of the chart, and how many bars it has. A reader of XML of another make reads it.
+/// Every text of the chart, and the number of bars, read by another XML parser.
 fn chart(folder: &Path) -> (Vec<String>, usize) {
     let script = "import sys, xml.etree.ElementTree as tree
 root = tree.parse(sys.argv[1]).getroot()
@@ -114,7 +114,7 @@ fn scale_rows_are_measured_beside_their_base() {
     assert!(texts.contains(&"one".to_owned()) && texts.contains(&title), "{texts:?}");
 }
 
-/// Never started.
+/// A contender that is never started.
 struct Peer;
 
 impl Contender for Peer {
@@ -167,7 +167,7 @@ fn cpu_is_averaged_and_compared_with_the_best_peer() {
 }
 
 #[test]
-fn without_peers_the_edge_is_held_to_its_other_build() {
+fn without_peers_the_edge_is_compared_with_its_other_build() {
     let mut kept = Measured::new(Row::Kept, None, &[&Edge::default(), &Edge::default()]);
     kept.add(0, Ok(sample(10.0, 1)));
     kept.add(1, Ok(sample(5.0, 1)));
@@ -183,7 +183,7 @@ fn a_latency_is_the_median_of_its_rounds() {
     assert_eq!(paced.figure(0), Some(20.0));
 }
 
-/// Set for the process that is looked at through a terminal.
+/// Set in the process whose terminal output is tested.
 const CHILD: &str = "MTLS_EDGE_TEST_OF_PROGRESS";
 
 #[test]

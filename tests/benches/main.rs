@@ -1,4 +1,4 @@
-//! That the benches do what they say: what they write, what they refuse to measure, and when a count fails. No figure is judged.
+//! Tests of the benches: what they write, what they refuse to measure, and when a count fails. No figure is asserted.
 
 #![allow(
     missing_docs,
@@ -9,7 +9,7 @@
     clippy::panic
 )]
 
-#[allow(dead_code, reason = "what only the benches call")]
+#[allow(dead_code, reason = "parts that only the benches use")]
 #[path = "../../benches/load/harness.rs"]
 mod harness;
 #[path = "../../benches/load/scale.rs"]

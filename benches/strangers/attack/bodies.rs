@@ -1,4 +1,4 @@
-//! Bodies that lack their last octet, so that whoever buffers them waits with all of them in memory.
+//! Bodies without their last byte, so that a proxy that buffers them waits with all of them in memory.
 
 use bytes::Bytes;
 use futures_util::{StreamExt, future::join_all, stream};
@@ -41,10 +41,10 @@ async fn connection(scene: &Scene, chain: &Credentials, tally: &Tally) {
     }
 }
 
-/// All octets but the last, and then nothing.
+/// A body that ends one byte early and stays open.
 fn endless() -> Request<Body> {
-    let octets = Bytes::from(vec![b'a'; ANNOUNCED - 1]);
-    let frames = stream::iter([Ok(Frame::data(octets))]).chain(stream::pending());
+    let bytes = Bytes::from(vec![b'a'; ANNOUNCED - 1]);
+    let frames = stream::iter([Ok(Frame::data(bytes))]).chain(stream::pending());
     Request::post(format!("https://{DOMAIN}{PATH}"))
         .header("content-type", "application/x-www-form-urlencoded")
         .header("content-length", ANNOUNCED)

@@ -1,4 +1,4 @@
-//! Connections up to the bound from one address, each replaced when it is closed.
+//! Connections up to the limit from one address, each replaced when it is closed.
 
 use futures_util::future::join_all;
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -6,10 +6,10 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use super::{PAUSE, Scene, Tally};
 use crate::strangers::chains::unknown;
 
-/// As many as the edge serves at once in these rows.
+/// The limit of connections in these rows.
 const CONNECTIONS: usize = 500;
 
-/// That never send anything.
+/// Connections that send nothing.
 pub(super) async fn silent(scene: &Scene, tally: &Tally) {
     let client = &scene.client(None, false);
     join_all((0..CONNECTIONS).map(|_| async move {
@@ -24,7 +24,7 @@ pub(super) async fn silent(scene: &Scene, tally: &Tally) {
     .await;
 }
 
-/// That shake hands with an unregistered certificate, and then send nothing.
+/// Connections that send nothing after a handshake with an unregistered certificate.
 pub(super) async fn idle(scene: &Scene, tally: &Tally) {
     let client = &scene.client(Some(&unknown("stranger")), false);
     join_all((0..CONNECTIONS).map(|_| async move {

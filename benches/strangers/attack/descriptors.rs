@@ -1,4 +1,4 @@
-//! As many connections as there are descriptors. Whether an application can be removed, and the operator gets an answer, meanwhile.
+//! As many connections as there are descriptors, and whether an application can be removed and the admin address answers meanwhile.
 
 use std::{
     fs,
@@ -28,13 +28,13 @@ use crate::{
     },
 };
 
-/// Idle ones come from so many addresses, so that no bound on one address comes first.
+/// The number of addresses of idle connections, so that the limit per address is not reached first.
 const ADDRESSES: usize = 40;
-/// Streams to a slow upstream, each of which takes a connection to it.
+/// Streams to a slow upstream, each of which uses one connection to it.
 const STREAMS: usize = 100;
-/// For so many idle connections there is one that sends such streams.
+/// Idle connections per connection that sends such streams.
 const IDLE_TO_SLOW: usize = 120;
-/// How long the edge may take to notice a change, or to answer.
+/// The longest time for a reload or a response.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) async fn attack(scene: &Scene, tally: &Tally) {
@@ -76,12 +76,12 @@ pub(super) async fn attack(scene: &Scene, tally: &Tally) {
     join(join_all(idle), join_all(slow)).await;
 }
 
-/// Removes an application during the attack, and tells how long it is let in, and what the operator is answered.
+/// Removes an application during the attack, and notes how long it is served, and the responses of the admin address.
 pub(super) async fn witness(scene: &Scene, tally: &Tally) {
     let leaving = scene.client(Some(&scene.leaving), false);
     let mut open = http1(&leaving).await.ok();
     tally.note(format!("before: {}", ask(&leaving, &mut open).await));
-    // Long enough for all to be open.
+    // Long enough for all connections to open.
     sleep(Duration::from_secs(1)).await;
     let begin = Instant::now();
     fs::write(scene.folder.join(REGISTRY), registry()).unwrap();
@@ -92,13 +92,13 @@ pub(super) async fn witness(scene: &Scene, tally: &Tally) {
     }
     let after = begin.elapsed().as_millis();
     tally.note(if last == "200" {
-        format!("the removed application is let in after {after} ms")
+        format!("the removed application is served after {after} ms")
     } else {
         format!("the removed application gets \"{last}\" after {after} ms")
     });
     for path in ["/readyz", "/healthz"] {
         let answer = timeout(PATIENCE, admin(scene, path)).await;
-        tally.note(format!("{path}: {}", answer.unwrap_or_else(|_| "no answer".to_owned())));
+        tally.note(format!("{path}: {}", answer.unwrap_or_else(|_| "no response".to_owned())));
     }
     tally.finish();
 }
@@ -107,7 +107,7 @@ fn source(number: usize) -> IpAddr {
     Ipv4Addr::new(127, 0, 1, u8::try_from(number % ADDRESSES + 1).unwrap()).into()
 }
 
-/// The status that the application gets, on its open connection as long as it has one.
+/// The status that the application gets, on its open connection if it has one.
 async fn ask(client: &Client, open: &mut Option<hyper::client::conn::http1::SendRequest<Body>>) -> String {
     let asked = async {
         if open.as_ref().is_none_or(hyper::client::conn::http1::SendRequest::is_closed) {
@@ -123,7 +123,7 @@ async fn ask(client: &Client, open: &mut Option<hyper::client::conn::http1::Send
             .body(Full::from(format!("client_id={LEAVING}")).boxed());
         outcome(sender.send_request(request.unwrap()).await).await
     };
-    timeout(PATIENCE, asked).await.unwrap_or_else(|_| "no answer".to_owned())
+    timeout(PATIENCE, asked).await.unwrap_or_else(|_| "no response".to_owned())
 }
 
 async fn admin(scene: &Scene, path: &str) -> String {

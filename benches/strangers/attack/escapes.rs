@@ -1,14 +1,14 @@
-//! Paths that are escaped over and over: `%2525...25`.
+//! Paths with nested escapes: `%2525...25`.
 
 use super::{PAUSE, Scene, Tally, get, outcome};
 use crate::{harness::contender::DOMAIN, strangers::target::PUBLIC};
 
-/// `%`, then so many times `25`.
+/// `%`, then `25` this many times.
 fn path(times: usize) -> String {
     format!("{PUBLIC}%{}", "25".repeat(times))
 }
 
-/// As long as a head may be.
+/// Paths as long as a head may be.
 pub(super) async fn http1(scene: &Scene, tally: &Tally) {
     let (client, path) = (scene.client(None, false), path(16_000));
     loop {
@@ -23,7 +23,7 @@ pub(super) async fn http1(scene: &Scene, tally: &Tally) {
     }
 }
 
-/// As long as what fits in the table of HTTP/2's field compression, 4,096 octets (RFC 7541 section 4.1).
+/// Paths that fit into the dynamic table of HPACK, 4,096 bytes (RFC 7541 section 4.2).
 pub(super) async fn http2(scene: &Scene, tally: &Tally) {
     let (client, uri) = (scene.client(None, true), format!("https://{DOMAIN}{}", path(2_000)));
     loop {

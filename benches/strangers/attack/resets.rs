@@ -29,7 +29,7 @@ pub(super) async fn attack(scene: &Scene, tally: &Tally) {
                     let mut request = get(&format!("https://{DOMAIN}{PUBLIC}slow"));
                     request.headers_mut().insert(SLOW, HeaderValue::from_static("1"));
                     let answered = async { outcome(sender.send_request(request).await).await };
-                    // The end of the future is RST_STREAM.
+                    // Dropping the future sends RST_STREAM.
                     let outcome = tokio::time::timeout(PATIENCE, answered).await;
                     tally.count(outcome.unwrap_or_else(|_| "cancelled".to_owned()));
                 }

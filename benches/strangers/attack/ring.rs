@@ -1,4 +1,4 @@
-//! Chains that make the search for a path long.
+//! Chains that prolong the search for a path.
 
 use futures_util::future::join_all;
 use http::Request;
@@ -13,7 +13,7 @@ use crate::{
     strangers::chains::Ring,
 };
 
-/// Requests at once on each connection.
+/// Concurrent requests per connection.
 const REQUESTS: usize = 20;
 
 pub(super) async fn attack(name: &str, extended: bool, scene: &Scene, tally: &Tally) {

@@ -1,4 +1,4 @@
-//! A long subject, which a log line repeats at each request.
+//! A long subject, which is logged at each request.
 
 use super::{PAUSE, Scene, Tally, get, http1, outcome};
 use crate::strangers::chains::unknown;
