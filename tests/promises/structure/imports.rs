@@ -146,7 +146,7 @@ fn is_name(c: char) -> bool {
 }
 
 /// The paths of all `use` items, with their aliases.
-fn uses(text: &str) -> Vec<(Vec<String>, Option<String>)> {
+pub fn uses(text: &str) -> Vec<(Vec<String>, Option<String>)> {
     let mut found = Vec::new();
     let starts = text.match_indices("use ").filter(|(at, _)| {
         let line = text[..*at].rsplit('\n').next().unwrap().trim_start();
