@@ -17,7 +17,11 @@ static READ: Interest<1> = Interest::new(["client_id"]);
 /// If there is none, or if an upstream could read another one.
 pub fn client_id(head: &Parts, body: &[u8]) -> Result<ClientId, ParameterError> {
     let parameters = Parameters::parse(head, body, &READ)?;
-    parameters.get("client_id").map(ClientId::new).ok_or(ParameterError::NoClient)
+    let id = parameters.get("client_id").ok_or(ParameterError::NoClient)?;
+    if id.trim() != id {
+        return Err(ParameterError::OuterWhitespace("client_id"));
+    }
+    Ok(ClientId::new(id))
 }
 
 /// Whether a query has a parameter that overrides the request's method.
@@ -74,6 +78,18 @@ mod tests {
         }
         let same = parts("POST", "/t?client_id=b", &[FORM, ("authorization", &basic)]);
         assert_eq!(client_id(&same, b"client_id=b"), Ok(ClientId::new("b")));
+    }
+
+    #[test]
+    fn whitespace_around_a_client_id_is_refused() {
+        for encoded in ["+a", "a+", "a%20", "%E3%80%80a", "+"] {
+            let body = format!("client_id={encoded}");
+            let found = client_id(&parts("POST", "/t", &[FORM]), body.as_bytes());
+            assert_eq!(found, Err(ParameterError::OuterWhitespace("client_id")), "{encoded}");
+        }
+        let json = parts("POST", "/t", &[("content-type", "application/json")]);
+        assert!(client_id(&json, br#"{"client_id":" a"}"#).is_err());
+        assert!(client_id(&parts("POST", "/t", &[("authorization", &basic_of("a+:x"))]), b"").is_err());
     }
 
     #[test]
@@ -149,7 +165,7 @@ mod tests {
         }
 
         #[test]
-        fn a_form_made_by_an_encoder_is_read_back(id in "[ -~]{1,40}") {
+        fn a_form_made_by_an_encoder_is_read_back(id in "[!-~]([ -~]{0,38}[!-~])?") {
             let encoded = id.bytes().fold(String::new(), |text, b| format!("{text}%{b:02X}"));
             let body = format!("a=b&client_id={encoded}&c");
             let found = client_id(&parts("POST", "/t", &[FORM]), body.as_bytes()).unwrap();

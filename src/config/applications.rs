@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::{
     diagnostic::{Fault, Problem},
-    node::{Table, Value, whitespace_at_its_ends},
+    node::{Table, Value},
     public_key,
     reader::Reader,
     schema::{APPLICATION, CREDENTIAL, SYNONYMS},
@@ -93,26 +93,21 @@ impl<F: FnMut(Application)> Registry<F> {
     }
 }
 
-/// Warns of whitespace at the ends and of variables: they are part of a client_id, but probably not intended.
+/// Warns of a variable, which is part of a client_id, but probably not intended.
 fn warn_if_not_intended(table: &Table<'_>, id: &Spanned<String>) {
     let text = id.value.as_str();
-    let warning = if text.trim() != text {
-        let what = format!("found {}, which {}", quote(text), whitespace_at_its_ends(text));
-        Problem::warning(&id.span, "application.client_id", what)
-            .help(format!("write {}, if that is what the application sends", quote(text.trim())))
-    } else if let Some(variable) = variable(text) {
-        let what = format!("found {}: variables are not expanded", quote(text));
-        Problem::warning(&id.span, "application.client_id", what)
-            .help(format!("write the value itself in place of {variable}"))
-    } else {
-        return;
-    };
+    let Some(variable) = variable(text) else { return };
+    let what = format!("found {}: variables are not expanded", quote(text));
+    let warning = Problem::warning(&id.span, "application.client_id", what)
+        .help(format!("write the value itself in place of {variable}"));
     table.reader.report(warning);
 }
 
 fn client_id(text: &str) -> Result<String, Fault> {
     let Some(error) = ClientIdError::of(text) else { return Ok(text.to_owned()) };
     Err(match error {
+        ClientIdError::OuterSpace => Fault::new(format!("found {}, expected no space at its ends", quote(text)))
+            .help("remove the space: some servers do, and would read another client"),
         ClientIdError::Empty | ClientIdError::TooLong(_) => Fault::new(format!("found {error}"))
             .help("register a shorter client_id at the authorization server"),
         ClientIdError::Character(bad) => Fault::new(format!(

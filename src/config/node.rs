@@ -10,7 +10,6 @@ use std::cell::RefCell;
 
 use toml::de::{DeTable, DeValue};
 
-pub(super) use self::guess::whitespace_at_its_ends;
 use super::{
     diagnostic::{Fault, Problem},
     reader::Reader,

@@ -61,6 +61,9 @@ pub enum ClientIdError {
     /// It contains a character other than printable ASCII (RFC 6749 appendix A.1).
     #[error("{0:?}, expected printable ASCII (RFC 6749, appendix A.1)")]
     Character(char),
+    /// It begins or ends with a space, which some servers remove: they would read another client.
+    #[error("a space at its ends, expected none")]
+    OuterSpace,
 }
 
 impl ClientIdError {
@@ -76,7 +79,10 @@ impl ClientIdError {
         if text.len() > Self::LONGEST {
             return Some(Self::TooLong(text.len()));
         }
-        text.chars().find(|c| !matches!(c, ' '..='~')).map(Self::Character)
+        if let Some(character) = text.chars().find(|c| !matches!(c, ' '..='~')) {
+            return Some(Self::Character(character));
+        }
+        (text.trim() != text).then_some(Self::OuterSpace)
     }
 }
 
@@ -270,6 +276,8 @@ mod tests {
             ("", ClientIdError::Empty),
             ("a\u{e4}", ClientIdError::Character('\u{e4}')),
             ("a\tb", ClientIdError::Character('\t')),
+            (" a", ClientIdError::OuterSpace),
+            ("a ", ClientIdError::OuterSpace),
             (&"a".repeat(256), ClientIdError::TooLong(256)),
         ] {
             let built = built(id, AuthMethod::SelfSignedTls, vec![certificate("x", 1)]);

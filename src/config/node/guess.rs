@@ -110,7 +110,7 @@ pub(super) fn unseen(value: &Value<'_>, text: &str, works: impl Fn(&str) -> bool
 }
 
 /// Describes whitespace at the ends of a text: `begins with a space`, `ends with a tab`.
-pub(in crate::config) fn whitespace_at_its_ends(text: &str) -> String {
+fn whitespace_at_its_ends(text: &str) -> String {
     let name = |c: char| match c {
         ' ' => "a space",
         '\t' => "a tab",

@@ -43,6 +43,9 @@ pub enum ParameterError {
     /// The value contains a control character, at which some servers end it.
     #[error("{0} contains a control character: remove it")]
     Control(&'static str),
+    /// The value begins or ends with whitespace, which some servers remove.
+    #[error("{0} begins or ends with whitespace: remove it")]
+    OuterWhitespace(&'static str),
     /// The Content-Type is JSON, but the body is not.
     #[error("the body is not a JSON object with a string client_id, but its Content-Type is JSON")]
     NotJson,
