@@ -1,5 +1,5 @@
-//! Settings to a site: the one place that opens the files which a configuration names, and that maps what is wrong with them to
-//! the place in the configuration that names them.
+//! Builds a site from settings: the one module that opens the files a configuration references. It reports each fault at the
+//! place in the configuration that references the file.
 
 mod applications;
 mod authorities;
@@ -12,8 +12,8 @@ mod site;
 mod ticket_keys;
 mod upstream;
 
-pub use crl_cache::{Kept, judge_fetched, kept};
-pub use listen::{cannot_bind, listen_spec, open_files, too_few_open_files};
+pub use crl_cache::{CachedCrl, cached_crl, judge_fetched};
+pub use listen::{cannot_bind, check_open_files, listen_spec, too_few_open_files};
 pub use pem::{certificates_in, read_certificates};
 pub use site::{Built, build, public_authorities};
 pub use upstream::roots;

@@ -6,7 +6,7 @@ use super::{print, resolve::unresolved};
 use crate::{
     clock::Clock,
     config::Severity,
-    load::{build, open_files, public_authorities},
+    load::{build, check_open_files, public_authorities},
 };
 
 /// Builds everything that `run` would build, and prints the problems. Exits 1 if one is an error, else 0.
@@ -14,7 +14,7 @@ pub(super) fn check(config: &Path) -> ExitCode {
     let mut built = build(config, None, &Clock::System);
     if let Some((settings, _)) = &built.site {
         built.problems.extend(public_authorities(settings));
-        built.problems.extend(open_files(settings));
+        built.problems.extend(check_open_files(settings));
         built.problems.extend(unresolved(settings));
     }
     let failed = built.problems.iter().any(|problem| problem.severity == Severity::Error);

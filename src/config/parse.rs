@@ -91,7 +91,7 @@ pub fn applications(path: &Path, named_at: &Span, each: impl FnMut(Application))
     let source = Arc::new(Source::new(path, text, redact::registry));
     let reader = Reader::new(Arc::clone(&source));
     let mut registry = super::applications::Registry::new(each);
-    for piece in split::of(source.text()) {
+    for piece in split::into_applications(source.text()) {
         reader.begin_piece(piece.start);
         let text = source.text().get(piece).unwrap_or_default();
         table(&reader, text, REGISTRY, |root| registry.read(root));

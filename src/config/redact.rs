@@ -29,7 +29,7 @@ pub(super) fn registry(text: &str) -> Vec<Range<usize>> {
         let spans = document(REGISTRY, text.get(piece.clone()).unwrap_or_default());
         spans.into_iter().map(move |span| piece.start + span.start..piece.start + span.end)
     };
-    split::of(text).flat_map(piece).collect()
+    split::into_applications(text).flat_map(piece).collect()
 }
 
 fn document(kind: &'static TableSchema, text: &str) -> Vec<Range<usize>> {

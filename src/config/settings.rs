@@ -1,6 +1,5 @@
-//! The typed configuration: what `edge.toml` and `applications.toml` say, defaults filled in, names
-//! resolved, paths joined to the folder of the file that names them. No file that the
-//! configuration names has been opened yet: that is `trust`'s and `tls`'s job.
+//! The typed content of `edge.toml` and `applications.toml`: with defaults, resolved names, and paths joined to the folder of the
+//! file that contains them. The referenced files are not opened here; `load` opens them.
 
 use std::{
     collections::HashMap,
@@ -24,7 +23,7 @@ use crate::{
     vouch::Encoding,
 };
 
-/// The whole of `edge.toml`.
+/// The content of `edge.toml`.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// `[listen]`.
@@ -39,31 +38,32 @@ pub struct Settings {
     pub upstreams: Vec<Upstream>,
     /// `[[domain]]`, at least one, names unique (compared without case).
     pub domains: Vec<Domain>,
-    /// `[[header_profile]]`, names unique and none that of a built-in profile.
+    /// `[[header_profile]]`, names unique and different from those of the built-in profiles.
     pub header_profiles: Vec<CustomProfile>,
-    /// Where keys of `[listen]`, `[limits]` and `[log]` are written, by their path; where their table is, if they are not.
+    /// The places of the keys of `[listen]`, `[limits]` and `[log]` by their path, such as `listen.admin`. The place of the table for
+    /// keys that are not written.
     pub spans: HashMap<String, Span>,
 }
 
 /// `[listen]`: the sockets.
 #[derive(Clone, Debug)]
 pub struct Listen {
-    /// Addresses that speak TLS to applications. Default `0.0.0.0:8443`.
+    /// Addresses for TLS connections from applications. Default `0.0.0.0:8443`.
     pub https: Vec<Spanned<SocketAddr>>,
     /// The plain-HTTP admin address. Default `127.0.0.1:9443`.
     pub admin: Spanned<SocketAddr>,
-    /// Names by which the admin address may be called, besides `localhost` and any address. Default none.
+    /// Host names that the admin listener accepts in requests, besides `localhost` and IP addresses. Default none.
     pub admin_hosts: Vec<String>,
-    /// Worker threads; absent: the cores that the process may use.
+    /// The number of worker threads. Default: one per core that the process may use.
     pub workers: Option<usize>,
-    /// Peers whose `X-Forwarded-For` is appended to, and whose PROXY header is believed. Default none.
+    /// Peers whose `X-Forwarded-For` is extended, and whose PROXY header is trusted. Default none.
     pub trusted_proxies: Vec<IpNet>,
-    /// Whether connections start with a PROXY protocol header (v1 or v2); then only
-    /// [`Listen::trusted_proxies`] may connect, and the list must not be empty. Default false.
+    /// Whether connections start with a PROXY protocol header (v1 or v2). If so, only [`Listen::trusted_proxies`] may connect, and
+    /// there must be at least one. Default false.
     pub proxy_protocol: bool,
 }
 
-/// The registry's file if none is configured, in the folder of `edge.toml`.
+/// The default name of the registry's file, in the folder of `edge.toml`.
 pub const DEFAULT_APPLICATIONS: &str = "applications.toml";
 
 /// `[trust]`: the client CAs, their CRLs, the registry.
@@ -71,39 +71,39 @@ pub const DEFAULT_APPLICATIONS: &str = "applications.toml";
 pub struct Trust {
     /// PEM bundles of client CAs. Default none.
     pub client_ca: Vec<ClientCa>,
-    /// CRLs, PEM or DER; those that are kept of [`Trust::crl_sources`] among them. Default none.
+    /// CRL files, PEM or DER, including the cached files of [`Trust::crl_sources`]. Default none.
     pub crls: Vec<Spanned<PathBuf>>,
-    /// Where lists are fetched from in the background.
+    /// The URLs from which CRLs are fetched in the background.
     pub crl_sources: Vec<CrlSource>,
-    /// Default `refuse`.
+    /// How certificates are judged whose CA has a stale CRL. Default `refuse`.
     pub stale_crl: StaleCrl,
-    /// Default `chain`.
+    /// Which certificates of a chain are checked for revocation. Default `chain`.
     pub crl_depth: CrlDepth,
     /// The registry's file. Default `applications.toml`, needed only if a route authenticates.
     pub applications: Spanned<PathBuf>,
 }
 
-/// Client CAs, and which of their certificates are for clients.
+/// Client CAs, and the extendedKeyUsage that their client certificates must have.
 #[derive(Clone, Debug)]
 pub struct ClientCa {
     /// A PEM bundle.
     pub file: Spanned<PathBuf>,
-    /// What extendedKeyUsage must say. Default `client`.
+    /// The required extendedKeyUsage. Default `client`.
     pub eku: Purpose,
 }
 
-/// A CRL that is fetched and kept in a file.
+/// A CRL that is fetched and cached in a file.
 #[derive(Clone, Debug)]
 pub struct CrlSource {
-    /// Where from.
+    /// The URL to fetch it from.
     pub url: Spanned<Url>,
-    /// Where it is kept: the file that trust is built from.
+    /// The cached file, from which trust is built.
     pub file: Spanned<PathBuf>,
-    /// When it is fetched.
+    /// When to fetch it.
     pub schedule: Schedule,
-    /// PEM roots for https; absent: the system's.
+    /// PEM roots for https. Default: the system's roots.
     pub ca: Option<Spanned<PathBuf>>,
-    /// Certificates of CAs that sign its lists, besides the client CAs. Default none.
+    /// Certificates of CAs that sign its CRLs, besides the client CAs. Default none.
     pub issuer: Option<Spanned<PathBuf>>,
 }
 
@@ -112,12 +112,12 @@ pub struct CrlSource {
 pub struct Url {
     /// Scheme, host and port.
     pub origin: Origin,
-    /// Path and query, which may hold a secret.
+    /// Path and query. The query may contain a secret.
     pub target: String,
 }
 
 impl Display for Url {
-    /// Without the query.
+    /// Writes the URL without its query, which may be secret.
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let scheme = if self.origin.tls { "https" } else { "http" };
         let path = self.target.split('?').next().unwrap_or_default();
@@ -130,29 +130,29 @@ impl Display for Url {
 pub struct Upstream {
     /// The name that domains use.
     pub name: Spanned<String>,
-    /// Origins (scheme, host, port, nothing more), at least one; several are balanced.
+    /// Origins (scheme, host, port), at least one. Requests are balanced across them.
     pub urls: Vec<Spanned<Origin>>,
-    /// `Host` sent upstream; absent: the domain's own name.
+    /// The `Host` sent to the upstream. Default: the name of the domain.
     pub host: Option<Spanned<String>>,
-    /// PEM roots for https; absent: the system's.
+    /// PEM roots for https. Default: the system's roots.
     pub ca: Option<Spanned<PathBuf>>,
-    /// The name in the ClientHello and the certificate of https origins; absent: the host of each URL.
+    /// The name for SNI and for verifying the certificate of https origins. Default: the host of each URL.
     pub server_name: Option<Spanned<String>>,
-    /// Headers set on every request, by secret reference.
+    /// Headers set on every request, with the sources of their secret values.
     pub headers: Vec<(Spanned<HeaderName>, Spanned<SecretSource>)>,
     /// A header that carries the client's address, such as `true-client-ip`.
     pub client_ip_header: Option<Spanned<HeaderName>>,
-    /// Whether `Forwarded` (RFC 7239) is sent beside `X-Forwarded-*`. Default false.
+    /// Whether `Forwarded` (RFC 7239) is sent in addition to `X-Forwarded-*`. Default false.
     pub forwarded: bool,
-    /// What `X-Forwarded-For` has. Default: see [`Settings::forwarded_for`].
+    /// The content of `X-Forwarded-For`. Default: see [`Settings::forwarded_for`].
     pub forwarded_for: Option<ForwardedFor>,
-    /// Timeouts, and how many requests at once.
+    /// Timeouts, and limits on concurrent requests.
     pub limits: UpstreamLimits,
 }
 
 impl Settings {
-    /// What the upstream of this index gets in `X-Forwarded-For`: what is configured; by default the client's address where
-    /// one of its domains has the profile `auth0`, whose documentation asks for a single address, else the list.
+    /// The content of `X-Forwarded-For` for the upstream of this index. The default is the client's address if one of the upstream's
+    /// domains uses the profile `auth0`, since Auth0's documentation requires a single address; otherwise the list.
     #[must_use]
     pub fn forwarded_for(&self, upstream: usize) -> ForwardedFor {
         let is_auth0 =
@@ -163,29 +163,29 @@ impl Settings {
     }
 }
 
-/// Where a header's value comes from. `Debug` shows the place, never the value.
+/// The source of a header's secret value. `Debug` shows the source, not the value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretSource {
-    /// `{ file = "…" }`: the file's text, surrounding white space trimmed.
+    /// `{ file = "…" }`: the file's text, without surrounding whitespace.
     File(PathBuf),
     /// `{ env = "…" }`: an environment variable.
     Env(String),
 }
 
-/// `[[domain]]`: one name on which the edge stands.
+/// `[[domain]]`: a DNS name that the edge serves.
 #[derive(Clone, Debug)]
 pub struct Domain {
     /// DNS name, lower case, no trailing dot.
     pub name: Spanned<String>,
     /// PEM chain, leaf first.
     pub certificate: Spanned<PathBuf>,
-    /// PEM key.
+    /// The certificate's private key, PEM.
     pub private_key: Spanned<PathBuf>,
-    /// Client authentication, cipher suites, sessions.
+    /// Client authentication, cipher suites and session settings.
     pub tls: TlsSpec,
-    /// Keys of session tickets, shared between edges. Default: random ones, of this process alone.
+    /// A file with session ticket keys, shared between edges. Default: random keys of this process.
     pub ticket_keys: Option<Spanned<PathBuf>>,
-    /// Index into [`Settings::upstreams`]. Default: the only one.
+    /// Index into [`Settings::upstreams`]. The key may be omitted if there is only one upstream.
     pub upstream: usize,
     /// A built-in profile or one of [`Settings::header_profiles`]. Default `auth0`.
     pub header_profile: Spanned<String>,
@@ -193,21 +193,21 @@ pub struct Domain {
     pub routes: Vec<RouteSpec>,
 }
 
-/// `[[header_profile]]`: names and encodings of the operator's choice.
+/// `[[header_profile]]`: a profile with custom header names and encodings.
 #[derive(Clone, Debug)]
 pub struct CustomProfile {
     /// The name that domains use.
     pub name: Spanned<String>,
-    /// Header name and encoding, in the order written. Header names may be secrets: not logged.
+    /// Header names and encodings, in the order of the file. The names may be secrets and are not logged.
     pub headers: Vec<(Spanned<HeaderName>, Encoding)>,
 }
 
-/// `[[application]]`. Certificates, DNs and thumbprints are still text.
+/// `[[application]]`. Certificates, DNs and thumbprints are not parsed yet.
 #[derive(Clone, Debug)]
 pub struct Application {
     /// The OAuth client identifier.
     pub client_id: Spanned<String>,
-    /// How it authenticates. Default: what its credentials imply.
+    /// How it authenticates. Default: implied by its credentials.
     pub auth_method: AuthMethod,
     /// One or two, names unique within the application.
     pub credentials: Vec<Credential>,
@@ -216,15 +216,15 @@ pub struct Application {
 /// `[[application.credential]]`.
 #[derive(Clone, Debug)]
 pub struct Credential {
-    /// The operator's name for it.
+    /// The name that the operator chose.
     pub name: Spanned<String>,
-    /// What it matches.
+    /// The certificates that it matches.
     pub matcher: Matcher,
-    /// Optional pin to a CA, PEM; only with a subject.
+    /// The CA, PEM, that must be on the certification path. Only with a subject.
     pub ca: Option<Spanned<PathBuf>>,
 }
 
-/// What a credential matches, as written.
+/// The key that selects matching certificates, with its text.
 #[derive(Clone, Debug)]
 pub enum Matcher {
     /// `thumbprint`.
@@ -244,7 +244,7 @@ pub enum Matcher {
 }
 
 impl Matcher {
-    /// Where it was written.
+    /// The place of its value in the configuration.
     #[must_use]
     pub fn span(&self) -> &Span {
         match self {

@@ -1,7 +1,7 @@
-//! Cuts a registry's text into pieces of one `[[application]]` each.
+//! Splits the text of `applications.toml` into one part per `[[application]]`.
 //!
-//! The document tree of a TOML file takes ten times the memory of its text. Piece by piece, a registry of any size
-//! takes that of one application.
+//! The document tree of a TOML file takes ten times the memory of its text. Parsed part by part, a registry of any size
+//! needs the memory of one application.
 
 use std::ops::Range;
 
@@ -10,12 +10,12 @@ use toml_parser::{
     lexer::{Token, TokenKind},
 };
 
-/// The pieces, in order, without a gap. Each begins with `[[application]]` on a line of its own, but for the first, which
-/// holds what stands before.
+/// Returns the ranges of the parts, in order and without gaps. Each starts with a line `[[application]]`, except the first, which
+/// contains everything before it.
 ///
-/// Each is TOML exactly as it is within the whole: where such a line is no header, within a string that goes over several
-/// lines, it is passed over, and within an array it is no TOML.
-pub(super) fn of(text: &str) -> impl Iterator<Item = Range<usize>> {
+/// Each part means the same as within the whole file. Such a line is not a header within a multi-line string, where it is skipped,
+/// and is invalid TOML within an array.
+pub(super) fn into_applications(text: &str) -> impl Iterator<Item = Range<usize>> {
     let mut headers = Headers { text, tokens: Source::new(text).lex() };
     let mut begin = Some(0);
     std::iter::from_fn(move || {
@@ -25,7 +25,7 @@ pub(super) fn of(text: &str) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
-/// Where the lines begin that read `[[application]]`.
+/// The offsets of the lines that contain the header `[[application]]`.
 struct Headers<'a, T> {
     text: &'a str,
     tokens: T,
@@ -46,12 +46,12 @@ impl<T: Iterator<Item = Token>> Iterator for Headers<'_, T> {
                 (Newline, _) => (begin, matched) = (span.end(), Some(0)),
                 (Whitespace, _) | (_, None) => {}
                 (kind, Some(at)) => {
-                    let named = || self.text.get(span.start()..span.end()) == Some("application");
-                    let fits = HEADER.get(at) == Some(&kind) && (kind != Atom || named());
-                    if fits && at + 1 == HEADER.len() {
+                    let is_application = || self.text.get(span.start()..span.end()) == Some("application");
+                    let is_expected = HEADER.get(at) == Some(&kind) && (kind != Atom || is_application());
+                    if is_expected && at + 1 == HEADER.len() {
                         return Some(begin);
                     }
-                    matched = fits.then_some(at + 1);
+                    matched = is_expected.then_some(at + 1);
                 }
             }
         }
@@ -63,14 +63,14 @@ mod tests {
     use proptest::prelude::*;
     use toml::de::DeTable;
 
-    use super::of;
+    use super::into_applications;
 
-    fn pieces(text: &str) -> Vec<&str> {
-        of(text).map(|piece| &text[piece]).collect()
+    fn parts(text: &str) -> Vec<&str> {
+        into_applications(text).map(|part| &text[part]).collect()
     }
 
     #[test]
-    fn each_application_is_a_piece() {
+    fn each_application_is_one_part() {
         for (text, wanted) in [
             ("", &[""][..]),
             ("# none\n", &["# none\n"]),
@@ -89,25 +89,25 @@ mod tests {
             ),
             ("[[applications]]\n[application]\n", &["[[applications]]\n[application]\n"]),
         ] {
-            assert_eq!(pieces(text), wanted, "{text:?}");
+            assert_eq!(parts(text), wanted, "{text:?}");
         }
     }
 
     proptest! {
         #[test]
         fn a_split_registry_equals_the_whole(
-            parts in prop::collection::vec(prop::sample::select(vec![
+            tokens in prop::collection::vec(prop::sample::select(vec![
                 "[[application]]", "[[application.credential]]", "[ [application] ]", "[application.x]", "[other]", "\n", "\n", "\n",
                 "\r\n", " ", "a = 1", "b = \"x\"", "c = [\n", "]", "d = {", "}", "\"\"\"", "'''", "# ", "e = '[[application]]'",
             ]), 0..24),
         ) {
-            let text = parts.concat();
-            prop_assert_eq!(pieces(&text).concat(), text.as_str());
+            let text = tokens.concat();
+            prop_assert_eq!(parts(&text).concat(), text.as_str());
             let count = |text: &str| DeTable::parse(text).ok().map(|table| {
                 table.get_ref().get("application").and_then(|list| Some(list.get_ref().as_array()?.len())).unwrap_or(0)
             });
             if let Some(whole) = count(&text) {
-                let each: Option<usize> = pieces(&text).into_iter().map(count).sum();
+                let each: Option<usize> = parts(&text).into_iter().map(count).sum();
                 prop_assert_eq!(each, Some(whole));
             }
         }

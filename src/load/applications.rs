@@ -1,14 +1,14 @@
-//! Registers applications as they are read from the configuration: opens what they name, judges what they say.
+//! Builds the registry from the applications in the configuration: loads the files they reference, and validates them.
 
-mod doubts;
-mod kept_apart;
 mod pins;
+mod shared_subjects;
+mod suspicious;
 
 use std::{path::PathBuf, sync::Arc};
 
 use rustls_pki_types::CertificateDer;
 
-use self::{kept_apart::KeptApart, pins::Pins};
+use self::{pins::Pins, shared_subjects::SharedSubjects};
 use super::{authorities::shown, pem::read_certificates};
 use crate::{
     clock::Timestamp,
@@ -23,52 +23,54 @@ use crate::{
     },
 };
 
-/// A registry in the making.
+/// Builds a registry, one application at a time.
 #[derive(Debug)]
 pub(super) struct RegistryBuilder<'a> {
     registry: Registry,
-    before: Option<&'a Registry>,
+    previous: Option<&'a Registry>,
     now: Timestamp,
     pins: Pins,
-    apart: KeptApart,
-    /// Thumbprints that look like no certificate's.
+    shared_subjects: SharedSubjects,
+    /// Warnings about thumbprints that do not look like hashes.
     placeholders: Vec<Problem>,
     problems: Vec<Problem>,
 }
 
 impl<'a> RegistryBuilder<'a> {
-    /// An empty registry, whose certificates are looked at as of `now`. What is the same as `before` is taken over from there, its last use with it.
+    /// Starts with an empty registry. Certificates are checked as of `now`. Unchanged applications are taken over from `previous`, with
+    /// the last use of their credentials.
     #[must_use]
-    pub(super) fn new(before: Option<&'a Registry>, now: Timestamp) -> Self {
+    pub(super) fn new(previous: Option<&'a Registry>, now: Timestamp) -> Self {
         Self {
             registry: Registry::default(),
-            before,
+            previous,
             now,
             pins: Pins::default(),
-            apart: KeptApart::default(),
+            shared_subjects: SharedSubjects::default(),
             placeholders: Vec::new(),
             problems: Vec::new(),
         }
     }
 
-    /// Adds an application; what keeps it from being registered is noted as a problem.
+    /// Adds an application. If it cannot be registered, the reason is recorded as a problem.
     pub(super) fn register(&mut self, written: &settings::Application) {
-        let before = self.before.and_then(|before| before.application(&written.client_id.value));
+        let previous = self.previous.and_then(|previous| previous.application(&written.client_id.value));
         let mut places = Vec::new();
         let mut credentials = Vec::new();
         for credential in &written.credentials {
-            if let Some(built) = self::credential(credential, self.now, &mut self.pins, &mut self.problems) {
+            if let Some(built) = build_credential(credential, self.now, &mut self.pins, &mut self.problems) {
                 if let (Registered::Certificate(certificate), Matcher::Thumbprint(text)) =
                     (&built.registered, &credential.matcher)
                 {
-                    self.placeholders.extend(doubts::placeholder(&certificate.thumbprint, &text.span));
+                    self.placeholders
+                        .extend(suspicious::check_thumbprint(&certificate.thumbprint, &text.span));
                 }
                 places.push(credential.matcher.span());
                 credentials.push(built);
             }
         }
         if credentials.is_empty() {
-            // Each was reported.
+            // Each failure was reported.
             return;
         }
         let place = |credential: usize| places.get(credential).copied().unwrap_or(&written.client_id.span);
@@ -89,8 +91,8 @@ impl<'a> RegistryBuilder<'a> {
                 return;
             }
         };
-        let application = Registry::continued(built, before);
-        self.apart.note(&application, &self.registry, place);
+        let application = Registry::continued(built, previous);
+        self.shared_subjects.record(&application, &self.registry, place);
         if let Err(error) = self.registry.insert(application) {
             let place = error.credential().map_or(&written.client_id.span, place);
             let problem = Problem::error(place, "application.credential", error.to_string());
@@ -98,37 +100,42 @@ impl<'a> RegistryBuilder<'a> {
         }
     }
 
-    /// Notes, once all applications are registered, that there is no client CA for one that needs it, the pins that no chain to
-    /// a client CA can hold, and equal subjects under pins that one chain can hold both of.
+    /// Checks the registered applications against the client CAs. Reports a missing client CA that an application needs, pins that
+    /// no path to a client CA can contain, and equal subjects whose pins one path can contain. To be called after the last
+    /// [`RegistryBuilder::register`].
     ///
-    /// The last are warnings. The others are errors at the start and warnings at a reload: a client CA that an operator removes
-    /// must go at once, whatever still needs it.
+    /// The last kind is a warning. The others are errors at the start and warnings at a reload: removing a client CA must take
+    /// effect even if applications still need it.
     pub(super) fn check_authorities(&mut self, settings: &settings::Settings) {
         let trust = &settings.trust;
-        let most = if self.before.is_some() { Severity::Warning } else { Severity::Error };
+        let max_severity = if self.previous.is_some() { Severity::Warning } else { Severity::Error };
         let place = settings.spans.get("trust.client_ca").unwrap_or(&trust.applications.span);
-        let missing =
-            if trust.client_ca.is_empty() { doubts::no_client_ca(&self.registry, place) } else { None };
-        // Without any client CA it goes without saying that no pin is one.
-        let pins = if missing.is_some() { Vec::new() } else { self.pins.problems(trust) };
+        let missing = if trust.client_ca.is_empty() {
+            suspicious::check_client_ca_exists(&self.registry, place)
+        } else {
+            None
+        };
+        // Without client CAs every pin would be reported, which adds nothing.
+        let pins = if missing.is_some() { Vec::new() } else { self.pins.unreachable(trust) };
         let problems = missing.into_iter().chain(pins);
-        self.problems
-            .extend(problems.map(|problem| Problem { severity: problem.severity.min(most), ..problem }));
-        self.problems.extend(std::mem::take(&mut self.apart).problems(&self.pins, trust));
+        self.problems.extend(
+            problems.map(|problem| Problem { severity: problem.severity.min(max_severity), ..problem }),
+        );
+        self.problems.extend(std::mem::take(&mut self.shared_subjects).problems(&self.pins, trust));
     }
 
-    /// The registry, and what was found on the way. If one of the problems is an error, it lacks applications.
+    /// Returns the registry and all problems. If one of them is an error, the registry is incomplete.
     #[must_use]
     pub(super) fn finish(mut self) -> (Registry, Vec<Problem>) {
-        // A registry that is refused anyway is mended before it is doubted.
+        // Placeholder warnings are omitted while there are errors to fix first.
         if self.problems.iter().all(|problem| problem.severity < Severity::Error) {
-            self.problems.extend(doubts::few(std::mem::take(&mut self.placeholders)));
+            self.problems.extend(suspicious::truncate(std::mem::take(&mut self.placeholders)));
         }
         (self.registry, self.problems)
     }
 }
 
-fn credential(
+fn build_credential(
     credential: &settings::Credential,
     now: Timestamp,
     pins: &mut Pins,
@@ -136,21 +143,21 @@ fn credential(
 ) -> Option<CredentialSpec> {
     let pin = match &credential.ca {
         None => None,
-        Some(file) => match pins.key(file) {
+        Some(file) => match pins.load_key(file) {
             Ok(key) => Some(key),
             Err(fault) => {
-                let help = "give a PEM file with the one CA that must have issued the certificate";
+                let help = "provide a PEM file with only the CA that must have issued the certificate";
                 problems.push(fault.or_help(help).at(&file.span, "application.credential.ca"));
                 return None;
             }
         },
     };
     let registered = match &credential.matcher {
-        Matcher::Thumbprint(text) => parsed(text, "thumbprint", problems, str::parse::<Thumbprint>)
+        Matcher::Thumbprint(text) => parse_matcher(text, "thumbprint", problems, str::parse::<Thumbprint>)
             .map(|thumbprint| Registered::Certificate(thumbprint.into())),
-        Matcher::Certificate(file) => registered(file, now, problems).map(Registered::Certificate),
-        Matcher::SubjectDn(text) => {
-            parsed(text, "subject_dn", problems, DistinguishedName::parse).map(|(dn, warning)| {
+        Matcher::Certificate(file) => load_certificate(file, now, problems).map(Registered::Certificate),
+        Matcher::SubjectDn(text) => parse_matcher(text, "subject_dn", problems, DistinguishedName::parse)
+            .map(|(dn, warning)| {
                 if let Some(warning) = warning {
                     problems.push(Problem::warning(
                         &text.span,
@@ -159,17 +166,16 @@ fn credential(
                     ));
                 }
                 Registered::Subject(RegisteredSubject { subject: Subject::Dn(dn), ca: pin })
-            })
-        }
-        Matcher::SanDns(text) => san(text, "san_dns", pin, problems, SubjectAltName::dns),
-        Matcher::SanUri(text) => san(text, "san_uri", pin, problems, SubjectAltName::uri),
-        Matcher::SanIp(text) => san(text, "san_ip", pin, problems, SubjectAltName::ip),
-        Matcher::SanEmail(text) => san(text, "san_email", pin, problems, SubjectAltName::email),
+            }),
+        Matcher::SanDns(text) => parse_san(text, "san_dns", pin, problems, SubjectAltName::dns),
+        Matcher::SanUri(text) => parse_san(text, "san_uri", pin, problems, SubjectAltName::uri),
+        Matcher::SanIp(text) => parse_san(text, "san_ip", pin, problems, SubjectAltName::ip),
+        Matcher::SanEmail(text) => parse_san(text, "san_email", pin, problems, SubjectAltName::email),
     }?;
     Some(CredentialSpec { name: credential.name.value.clone(), registered })
 }
 
-fn parsed<T, E: std::fmt::Display>(
+fn parse_matcher<T, E: std::fmt::Display>(
     text: &Spanned<String>,
     key: &str,
     problems: &mut Vec<Problem>,
@@ -186,15 +192,15 @@ fn parsed<T, E: std::fmt::Display>(
         .ok()
 }
 
-fn san<E: std::fmt::Display>(
+fn parse_san<E: std::fmt::Display>(
     text: &Spanned<String>,
     key: &str,
     pin: Option<Arc<[u8; 32]>>,
     problems: &mut Vec<Problem>,
     parse: impl FnOnce(&str) -> Result<SubjectAltName, E>,
 ) -> Option<Registered> {
-    let san = parsed(text, key, problems, parse)?;
-    if let Some(problem) = doubts::wildcard(&san, key, text) {
+    let san = parse_matcher(text, key, problems, parse)?;
+    if let Some(problem) = suspicious::check_wildcard(&san, key, text) {
         let is_error = problem.severity == Severity::Error;
         problems.push(problem);
         if is_error {
@@ -204,8 +210,8 @@ fn san<E: std::fmt::Display>(
     Some(Registered::Subject(RegisteredSubject { subject: Subject::San(san), ca: pin }))
 }
 
-/// The number of a certificate that is not on the way from the first one to its root, whatever their order.
-fn stray(chain: &[CertificateDer<'static>]) -> Option<usize> {
+/// The number, from 1, of the first certificate that is not on the path from the leaf to its root. The issuers may be in any order.
+fn unrelated_certificate(chain: &[CertificateDer<'static>]) -> Option<usize> {
     let facts = |der: &CertificateDer<'static>| ClientCertificate::from_chain(std::slice::from_ref(der)).ok();
     let (leaf, rest) = chain.split_first()?;
     let mut issuers = vec![facts(leaf)?.issuer().clone()];
@@ -219,8 +225,8 @@ fn stray(chain: &[CertificateDer<'static>]) -> Option<usize> {
     rest.first().map(|(number, _)| *number)
 }
 
-/// The first certificate of a file; one that has ended is worth a warning.
-fn registered(
+/// Loads the first certificate of a file. Warns if it is not valid now, or expires soon.
+fn load_certificate(
     file: &Spanned<PathBuf>,
     now: Timestamp,
     problems: &mut Vec<Problem>,
@@ -228,9 +234,9 @@ fn registered(
     const KEY: &str = "application.credential.certificate";
     let read = read_certificates(&file.value).and_then(|chain| {
         let leaf = chain.get(..1).unwrap_or_default();
-        if let Some(stray) = stray(&chain) {
+        if let Some(number) = unrelated_certificate(&chain) {
             let what = format_args!(
-                " holds {} certificates, and certificate {stray} does not issue the first: it would not be registered",
+                " contains {} certificates, and certificate {number} is not an issuer of the first: it would not be registered",
                 chain.len()
             );
             let help = "give each certificate its own file and [[application.credential]]";
@@ -246,9 +252,8 @@ fn registered(
                 let from = validity.not_before;
                 let what =
                     format!("{} is not valid yet (before {from}): until then it is refused", shown(file));
-                let help = format!(
-                    "check the clock: it is {now} here; until it is valid, keep the former credential"
-                );
+                let help =
+                    format!("check the clock: it is {now} here; until then, keep the previous credential");
                 problems.push(Problem::warning(&file.span, KEY, what).help(help));
             }
             let days_left = validity.not_after.days_since(now);
@@ -271,13 +276,13 @@ fn registered(
                         KEY,
                         format!("{}: {reason}: no handshake succeeds", shown(file)),
                     )
-                    .help("issue a certificate for another key, and register that"),
+                    .help("issue a certificate for another key, and register it"),
                 );
             }
             Some(RegisteredCertificate::from(&certificate))
         }
         Err(fault) => {
-            let help = "give the application's certificate (not its key) as PEM or DER";
+            let help = "provide the application's certificate (not its key) as PEM or DER";
             problems.push(fault.or_help(help).at(&file.span, KEY));
             None
         }

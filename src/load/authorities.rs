@@ -1,9 +1,9 @@
-//! Builds a snapshot of trust: opens the client CAs and CRLs that the configuration names.
+//! Loads the client CAs and CRLs that the configuration references, and builds the trust snapshot.
 
 use std::{path::PathBuf, sync::Arc};
 
 use super::{
-    crl_cache::{Kept, awaited},
+    crl_cache::{CachedCrl, pending},
     pem::{read_certificates, read_crls},
 };
 use crate::{
@@ -13,8 +13,8 @@ use crate::{
     trust::{Registry, Trust},
 };
 
-/// Opens the client CAs and CRLs and builds the snapshot with this registry. Reports every problem; the snapshot is
-/// there only if none of them is an error.
+/// Loads the client CAs and CRLs and builds the snapshot with this registry. Reports every problem, and returns the snapshot only if
+/// none of them is an error.
 #[must_use]
 pub(super) fn load(
     trust: &settings::Trust,
@@ -29,7 +29,7 @@ pub(super) fn load(
     (trust, problems)
 }
 
-/// A file's text for a message: the path as resolved.
+/// The resolved path of a file, for messages.
 pub(super) fn shown(path: &Spanned<PathBuf>) -> String {
     path.value.display().to_string()
 }
@@ -45,7 +45,7 @@ fn authorities(trust: &settings::Trust, now: Timestamp, problems: &mut Vec<Probl
                 cas.extend(found.into_iter().map(|der| ClientCa { der, purpose }));
             }
             Err(fault) => {
-                let fault = fault.or_help("give a PEM file with the certificates of your client CAs");
+                let fault = fault.or_help("provide a PEM file with the certificates of your client CAs");
                 problems.push(fault.at(&file.span, "trust.client_ca"));
             }
         }
@@ -53,17 +53,17 @@ fn authorities(trust: &settings::Trust, now: Timestamp, problems: &mut Vec<Probl
     let mut crls = Vec::new();
     let mut crl_files = Vec::new();
     for file in &trust.crls {
-        if let Some((source, kept)) = awaited(trust, &file.value, now) {
+        if let Some((source, cached)) = pending(trust, &file.value, now) {
             let url = &source.url.value;
-            let what = match kept {
-                Kept::Unfit(why) => {
-                    format!("{} does not count: {why}; `run` fetches another from {url}", shown(file))
+            let what = match cached {
+                CachedCrl::Invalid(why) => {
+                    format!("{} contains no valid CRL: {why}; `run` fetches one from {url}", shown(file))
                 }
-                _ => format!("{} is not there yet: `run` fetches it from {url}", shown(file)),
+                _ => format!("{} does not exist yet: `run` fetches it from {url}", shown(file)),
             };
             problems.push(
                 Problem::warning(&file.span, "trust.crls", what)
-                    .help("until then the revocations of its CA are not known"),
+                    .help("until then the revocations of its CA are unknown"),
             );
             continue;
         }
@@ -73,7 +73,7 @@ fn authorities(trust: &settings::Trust, now: Timestamp, problems: &mut Vec<Probl
                 crls.extend(found);
             }
             Err(fault) => {
-                let fault = fault.or_help("give a CRL as PEM (\"-----BEGIN X509 CRL-----\") or DER");
+                let fault = fault.or_help("provide a CRL as PEM (\"-----BEGIN X509 CRL-----\") or DER");
                 problems.push(fault.at(&file.span, "trust.crls"));
             }
         }
@@ -89,12 +89,12 @@ fn authorities(trust: &settings::Trust, now: Timestamp, problems: &mut Vec<Probl
                             "trust.client_ca",
                             format!("{}: {warning}", shown(file)),
                         )
-                        .help("no certificate that it issued will be accepted; replace it or take it out"),
+                        .help("no certificate that it issued will be accepted; replace or remove it"),
                     );
                 }
             }
-            stale_crls(&authorities, trust.stale_crl, &crl_files, now, problems);
-            odd_crls(&authorities, trust, &crl_files, now, problems);
+            report_stale_crls(&authorities, trust.stale_crl, &crl_files, now, problems);
+            report_ineffective_crls(&authorities, trust, &crl_files, now, problems);
             Some(authorities)
         }
         Err(error) => {
@@ -106,7 +106,7 @@ fn authorities(trust: &settings::Trust, now: Timestamp, problems: &mut Vec<Probl
                 let problem = Problem::error(&file.span, key, format!("{}: {error}", shown(file)));
                 problems.push(match &error {
                     AuthorityError::Crl { .. } => {
-                        problem.help("give the list that the CA itself has signed, whole")
+                        problem.help("provide the complete CRL that the CA has signed")
                     }
                     AuthorityError::Ca { .. } => problem,
                 });
@@ -116,7 +116,7 @@ fn authorities(trust: &settings::Trust, now: Timestamp, problems: &mut Vec<Probl
     }
 }
 
-fn stale_crls(
+fn report_stale_crls(
     authorities: &Authorities,
     stale: StaleCrl,
     files: &[&Spanned<PathBuf>],
@@ -124,28 +124,28 @@ fn stale_crls(
     problems: &mut Vec<Problem>,
 ) {
     let help = match stale {
-        StaleCrl::Refuse => "certificates of its CA are refused until the list is renewed",
+        StaleCrl::Refuse => "certificates of its CA are refused until the CRL is renewed",
         StaleCrl::Report => {
-            "certificates of its CA are judged by this old list (stale_crl = \"report\"): renew it"
+            "certificates of its CA are checked against this stale CRL (stale_crl = \"report\"): renew it"
         }
     };
     for crl in authorities.crls().filter(|crl| crl.next_update < now) {
         let Some(file) = files.get(crl.index) else { continue };
         let (shown, since) = (shown(file), crl.next_update);
-        let what = format!("{shown}: the CRL of {:?} is stale since {since}", crl.issuer);
+        let what = format!("{shown}: the CRL of {:?} has been stale since {since}", crl.issuer);
         problems.push(Problem::warning(&file.span, "trust.crls", what).help(help));
     }
 }
 
-/// Lists that say nothing of any client, or not yet.
-fn odd_crls(
+/// Warns about CRLs that apply to no client certificate, or not yet.
+fn report_ineffective_crls(
     authorities: &Authorities,
     trust: &settings::Trust,
     files: &[&Spanned<PathBuf>],
     now: Timestamp,
     problems: &mut Vec<Problem>,
 ) {
-    // A list of an intermediate whose certificate is named beside the list's URL is where it belongs.
+    // A CRL of an intermediate CA is intended if the certificate of that CA is its source's `issuer`.
     let has_issuer = |file: &PathBuf| {
         trust.crl_sources.iter().any(|source| source.file.value == *file && source.issuer.is_some())
     };
@@ -159,18 +159,18 @@ fn odd_crls(
             let from = crl.this_update;
             warn(
                 format!("{shown}: the CRL of {issuer:?} is dated in the future: its thisUpdate is {from}"),
-                "until then an older list of its CA counts, where there is one; check the clocks of the CA and of this machine",
+                "until then an older CRL of its CA applies, if there is one; check the clocks of the CA and of this machine",
             );
         }
         if let Some(algorithm) = &crl.unaccepted_algorithm {
             warn(
-                format!("{shown}: the CRL of {issuer:?} is signed by {algorithm}, which is not accepted"),
-                "it cannot count, so certificates of a CA of that name are refused; have the CA sign it with SHA-256 or better",
+                format!("{shown}: the CRL of {issuer:?} is signed with {algorithm}, which is not accepted"),
+                "it cannot be used, so certificates of a CA of that name are refused; have the CA sign it with SHA-256 or stronger",
             );
         } else if crl.signer.is_none() && !has_issuer(&file.value) {
             warn(
-                format!("{shown}: the CRL of {issuer:?} concerns no client CA"),
-                "it counts only for an intermediate CA of that name that a client presents; check that it is the list that was meant",
+                format!("{shown}: the CRL of {issuer:?} is not from a client CA"),
+                "it applies only to an intermediate CA of that name that a client presents; check that it is the intended CRL",
             );
         }
     }

@@ -1,7 +1,7 @@
-//! CRLs that are fetched: which count, and whether another may take the place of the one that is kept.
+//! Fetched CRLs and their cached files: which are valid, and whether a fetched CRL may replace the cached one.
 //!
-//! A list may come over plain HTTP, so that anyone on its path can answer for its server. It counts only if a key that
-//! the operator has named has signed it.
+//! A CRL may be fetched over plain HTTP, where anyone on the network path can forge the response. It is valid only if it is
+//! signed by a CA that the operator has configured.
 
 use std::path::Path;
 
@@ -18,113 +18,122 @@ use crate::{
     pem,
 };
 
-/// What the file of a source holds.
+/// The state of a source's cached file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kept {
-    /// Lists that count, all of them.
-    Lists,
-    /// Nothing: it is not there yet.
-    Nothing,
-    /// Something that does not count, and why: as good as nothing.
-    Unfit(String),
+pub enum CachedCrl {
+    /// Every CRL in it is valid.
+    Valid,
+    /// The file does not exist.
+    Missing,
+    /// The file cannot be used, with the reason. It is treated as missing.
+    Invalid(String),
 }
 
-/// What is kept of a source.
+/// Checks the cached file of a source.
 #[must_use]
-pub fn kept(trust: &settings::Trust, source: &CrlSource, now: Timestamp) -> Kept {
+pub fn cached_crl(trust: &settings::Trust, source: &CrlSource, now: Timestamp) -> CachedCrl {
     let file = &source.file.value;
     if !file.exists() {
-        return Kept::Nothing;
+        return CachedCrl::Missing;
     }
-    let judged = file::read(file, file::LIMIT)
+    let checked = file::read(file, file::LIMIT)
         .map_err(|error| file::unreadable(file, &error).what)
         .and_then(|bytes| {
-            lists_in(&bytes).map_err(|fault| format!("{} {}", file.display(), fault.trim_start()))
+            crls_in(&bytes).map_err(|fault| format!("{} {}", file.display(), fault.trim_start()))
         })
-        .and_then(|lists| counting(&keys(trust, source), lists, now));
-    judged.map_or_else(Kept::Unfit, |_| Kept::Lists)
+        .and_then(|crls| validated(&signers(trust, source), crls, now));
+    checked.map_or_else(CachedCrl::Invalid, |_| CachedCrl::Valid)
 }
 
-/// The source of a file that holds no list that counts, and what is there instead.
-pub(super) fn awaited<'a>(
+/// The source of a file that contains no valid CRL yet, and the state of the file.
+pub(super) fn pending<'a>(
     trust: &'a settings::Trust,
     file: &Path,
     now: Timestamp,
-) -> Option<(&'a CrlSource, Kept)> {
+) -> Option<(&'a CrlSource, CachedCrl)> {
     let source = trust.crl_sources.iter().find(|source| source.file.value == file)?;
-    Some((source, kept(trust, source, now))).filter(|(_, kept)| *kept != Kept::Lists)
+    Some((source, cached_crl(trust, source, now))).filter(|(_, cached)| *cached != CachedCrl::Valid)
 }
 
-/// Judges what was fetched before it takes the place of what is kept: every list in it must be fit for use, in force, signed by a
-/// client CA or by an `issuer` of its source, and no older than what is kept. Whether it is another one; the error says why it is not taken.
+/// Judges fetched CRLs before they replace the cached ones. Each must be usable, current, signed by a client CA or an `issuer` of its
+/// source, and not older than the cached CRL of the same issuer. Returns whether the content differs from the cached file.
+///
+/// # Errors
+///
+/// Why the fetched CRLs are rejected.
 pub fn judge_fetched(
     trust: &settings::Trust,
     source: &CrlSource,
     fetched: &[u8],
     now: Timestamp,
 ) -> Result<bool, String> {
-    let before = file::read(&source.file.value, file::LIMIT).ok();
-    let is_other = before.as_deref() != Some(fetched);
-    let keys = keys(trust, source);
-    let lists = lists_in(fetched).map_err(|fault| format!("what was fetched{fault}"))?;
-    let new = counting(&keys, lists, now)?;
-    if let Some(stale) = new.iter().find(|list| list.next_update < now) {
-        return Err(format!("the CRL of {:?} is stale since {}", stale.issuer, stale.next_update));
+    let cached = file::read(&source.file.value, file::LIMIT).ok();
+    let is_changed = cached.as_deref() != Some(fetched);
+    let signers = signers(trust, source);
+    let crls = crls_in(fetched).map_err(|fault| format!("the fetched document{fault}"))?;
+    let new = validated(&signers, crls, now)?;
+    if let Some(stale) = new.iter().find(|crl| crl.next_update < now) {
+        return Err(format!("the CRL of {:?} has been stale since {}", stale.issuer, stale.next_update));
     }
-    // What is kept and does not count may be replaced by anything that does.
-    let before = before.and_then(|before| lists_in(&before).ok()).unwrap_or_default();
-    let before = before.into_iter().filter_map(|list| counting(&keys, vec![list], now).ok()).flatten();
-    for old in before {
-        match new.iter().filter(|list| list.issuer == old.issuer).map(|list| list.this_update).max() {
-            None => return Err(format!("it lacks the CRL of {:?}, which is kept", old.issuer)),
+    // An invalid cached CRL does not limit what may replace it.
+    let cached = cached.and_then(|cached| crls_in(&cached).ok()).unwrap_or_default();
+    let cached = cached.into_iter().filter_map(|crl| validated(&signers, vec![crl], now).ok()).flatten();
+    for old in cached {
+        match new.iter().filter(|crl| crl.issuer == old.issuer).map(|crl| crl.this_update).max() {
+            None => {
+                return Err(format!(
+                    "the fetched document lacks the CRL of {:?}, which the cached file contains",
+                    old.issuer
+                ));
+            }
             Some(newest) if newest < old.this_update => {
                 return Err(format!(
-                    "the CRL of {:?} is of {}, older than the one that is kept, of {}",
-                    old.issuer, newest, old.this_update
+                    "the CRL of {:?}, issued {newest}, is older than the cached one, issued {}",
+                    old.issuer, old.this_update
                 ));
             }
             Some(_) => {}
         }
     }
-    Ok(is_other)
+    Ok(is_changed)
 }
 
-fn lists_in(bytes: &[u8]) -> Result<Vec<Vec<u8>>, String> {
-    let lists = pem::crls(bytes).map_err(|fault| fault.to_string())?;
-    Ok(lists.into_iter().map(|list| list.value).collect())
+fn crls_in(bytes: &[u8]) -> Result<Vec<Vec<u8>>, String> {
+    let crls = pem::crls(bytes).map_err(|fault| fault.to_string())?;
+    Ok(crls.into_iter().map(|crl| crl.value).collect())
 }
 
-/// The certificates by whose keys a list of this source may be signed.
-fn keys(trust: &settings::Trust, source: &CrlSource) -> Vec<CertificateDer<'static>> {
-    // Those that can't be read are reported by a reload.
-    let named = trust.client_ca.iter().map(|ca| &ca.file).chain(&source.issuer);
-    named.filter_map(|file| read_certificates(&file.value).ok()).flatten().collect()
+/// The CA certificates that may sign a CRL of this source.
+fn signers(trust: &settings::Trust, source: &CrlSource) -> Vec<CertificateDer<'static>> {
+    // Building the site reports the files that cannot be read.
+    let files = trust.client_ca.iter().map(|ca| &ca.file).chain(&source.issuer);
+    files.filter_map(|file| read_certificates(&file.value).ok()).flatten().collect()
 }
 
-/// The facts of these lists, if every one of them counts.
-fn counting(
-    keys: &[CertificateDer<'static>],
-    lists: Vec<Vec<u8>>,
+/// The facts of these CRLs if all are valid.
+fn validated(
+    signers: &[CertificateDer<'static>],
+    crls: Vec<Vec<u8>>,
     now: Timestamp,
 ) -> Result<Vec<CrlFacts>, String> {
-    let authorities = Authorities::new(keys.to_vec(), lists, RevocationPolicy::default())
+    let authorities = Authorities::new(signers.to_vec(), crls, RevocationPolicy::default())
         .map_err(|error| error.to_string())?;
     let facts: Vec<CrlFacts> = authorities.crls().collect();
-    for list in &facts {
-        if let Some(algorithm) = &list.unaccepted_algorithm {
+    for crl in &facts {
+        if let Some(algorithm) = &crl.unaccepted_algorithm {
             return Err(format!(
-                "the CRL of {:?} is signed by {algorithm}, which is not accepted",
-                list.issuer
+                "the CRL of {:?} is signed with {algorithm}, which is not accepted",
+                crl.issuer
             ));
         }
-        if list.signer.is_none() {
+        if crl.signer.is_none() {
             return Err(format!(
-                "the CRL of {:?} is signed by no client CA and by no issuer of its source: name its CA's certificate as issuer beside the url",
-                list.issuer
+                "the CRL of {:?} is not signed by a client CA or an issuer of its source: set issuer, beside url, to its CA's certificate",
+                crl.issuer
             ));
         }
-        if list.is_future_dated(now) {
-            return Err(format!("the CRL of {:?} is dated in the future: {}", list.issuer, list.this_update));
+        if crl.is_future_dated(now) {
+            return Err(format!("the CRL of {:?} is dated in the future: {}", crl.issuer, crl.this_update));
         }
     }
     Ok(facts)

@@ -1,4 +1,4 @@
-//! Which files a configuration names: what is to be watched, and in which folders they are.
+//! Lists the files that a configuration references, to be watched, and checks the permissions of their folders.
 
 use std::{
     collections::BTreeSet,
@@ -11,8 +11,8 @@ use crate::config::{
     settings::{Application, Matcher, SecretSource, Settings},
 };
 
-/// The files that `edge.toml` names, each with the place where it does.
-fn named(settings: &Settings) -> Vec<(&Path, &Span)> {
+/// The files that `edge.toml` references, each with its place in `edge.toml`.
+fn referenced(settings: &Settings) -> Vec<(&Path, &Span)> {
     let trust = &settings.trust;
     let mut files = vec![&trust.applications];
     files.extend(trust.client_ca.iter().map(|ca| &ca.file).chain(&trust.crls));
@@ -30,28 +30,28 @@ fn named(settings: &Settings) -> Vec<(&Path, &Span)> {
     files.into_iter().map(|file| (file.value.as_path(), &file.span)).chain(secrets).collect()
 }
 
-/// The files that `edge.toml` names.
-pub(super) fn of_settings(settings: &Settings) -> impl Iterator<Item = PathBuf> {
-    named(settings).into_iter().map(|(file, _)| file.to_owned())
+/// The files that `edge.toml` references.
+pub(super) fn referenced_by_settings(settings: &Settings) -> impl Iterator<Item = PathBuf> {
+    referenced(settings).into_iter().map(|(file, _)| file.to_owned())
 }
 
-/// Folders in which anybody can replace a file that the edge believes, each once.
-pub(super) fn loose_folders(settings: &Settings) -> Vec<Problem> {
+/// Warns about folders in which any user can replace a referenced file. Each folder is reported once.
+pub(super) fn check_folder_permissions(settings: &Settings) -> Vec<Problem> {
     let mut seen = BTreeSet::new();
     let mut problems = Vec::new();
-    for (file, place) in named(settings) {
-        // As it is named, and where links lead.
+    for (file, place) in referenced(settings) {
+        // A symlink can be replaced in its own folder, its target in the target's folder.
         for path in [std::path::absolute(file).ok(), file.canonicalize().ok()].into_iter().flatten() {
             for folder in path.ancestors().skip(1) {
                 if !seen.insert(folder.to_owned()) {
                     break;
                 }
                 let mode = folder.metadata().map_or(0, |metadata| metadata.mode() & 0o7777);
-                // With the sticky bit only its owner can replace a file.
+                // In a folder with the sticky bit only the owner of a file can replace it.
                 if mode & 0o1002 == 0o002 {
                     let shown = folder.display();
                     let what = format!(
-                        "{shown} can be written by others (mode {mode:03o}): any user of this machine can replace what is in it"
+                        "{shown} can be written by others (mode {mode:03o}): any user of this machine can replace its files"
                     );
                     problems.push(Problem::warning(place, "", what).help(format!("run: chmod o-w {shown}")));
                 }
@@ -61,8 +61,8 @@ pub(super) fn loose_folders(settings: &Settings) -> Vec<Problem> {
     problems
 }
 
-/// The files that an application of `applications.toml` names.
-pub(super) fn of_application(application: &Application) -> impl Iterator<Item = PathBuf> {
+/// The files that an application of `applications.toml` references.
+pub(super) fn referenced_by_application(application: &Application) -> impl Iterator<Item = PathBuf> {
     application.credentials.iter().flat_map(|credential| {
         let certificate = match &credential.matcher {
             Matcher::Certificate(file) => Some(file.value.clone()),

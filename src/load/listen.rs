@@ -1,4 +1,4 @@
-//! `[listen]` and what it needs of the system: the specification of the listeners, and what to do if the system refuses it.
+//! Builds the listener specification from `[listen]`, and explains why the system refuses it: open-file limit, bind errors.
 
 use std::{
     fs, io,
@@ -11,10 +11,10 @@ use crate::{
     text::suggest::shell_word,
 };
 
-/// The error number of an address family that the kernel does not have.
-const NO_SUCH_FAMILY: i32 = 97;
+/// `EAFNOSUPPORT` on Linux: the kernel does not support the address family.
+const EAFNOSUPPORT: i32 = 97;
 
-/// The specification of the listeners. `workers` wins over `[listen] workers`.
+/// Builds the specification of the listeners. `workers` overrides `[listen] workers`.
 #[must_use]
 pub fn listen_spec(settings: &Settings, workers: Option<usize>) -> ListenSpec {
     ListenSpec {
@@ -26,10 +26,10 @@ pub fn listen_spec(settings: &Settings, workers: Option<usize>) -> ListenSpec {
     }
 }
 
-/// What the limit of open files means for these settings: a warning if fewer connections can be served than are configured, an error
-/// if none can be.
+/// Checks the limit of open files against these settings: a warning if it allows fewer connections than are configured, an error if
+/// it allows none.
 #[must_use]
-pub fn open_files(settings: &Settings) -> Option<Problem> {
+pub fn check_open_files(settings: &Settings) -> Option<Problem> {
     let spec = listen_spec(settings, None);
     match Shares::foreseen(&spec) {
         Ok(shares) => shares.shortage(&spec).map(|shortage| too_few_open_files(settings, &shortage)),
@@ -39,10 +39,10 @@ pub fn open_files(settings: &Settings) -> Option<Problem> {
     }
 }
 
-/// The warning that fewer connections can be served than are configured.
+/// The warning that the limit of open files allows fewer connections than are configured.
 #[must_use]
 pub fn too_few_open_files(settings: &Settings, shortage: &Shortage) -> Problem {
-    let help = "raise the limit (LimitNOFILE= in a systemd unit, --ulimit nofile= for a container, ulimit -n in a shell), or write smaller numbers";
+    let help = "raise the limit (LimitNOFILE= in a systemd unit, --ulimit nofile= for a container, ulimit -n in a shell), or configure fewer connections";
     Problem::warning(connections_span(settings), "limits.connections", shortage.to_string()).help(help)
 }
 
@@ -50,57 +50,59 @@ fn connections_span(settings: &Settings) -> &Span {
     settings.spans.get("limits.connections").unwrap_or(&settings.listen.admin.span)
 }
 
-/// The error that an address cannot be bound which this key names.
+/// The error that the address configured in `key` cannot be bound.
 #[must_use]
 pub fn cannot_bind(key: &str, address: &Spanned<SocketAddr>, error: &io::Error) -> Problem {
     let (ip, port) = (address.value.ip(), address.value.port());
     let (why, help) = match error.kind() {
         io::ErrorKind::AddrInUse => (
             "Address already in use by another program".to_owned(),
-            format!("as root run: ss -ltnp 'sport = :{port}', to see which; stop it, or take another port"),
+            format!(
+                "to find the program, run as root: ss -ltnp 'sport = :{port}'; stop it, or use another port"
+            ),
         ),
         io::ErrorKind::PermissionDenied if port < first_unprivileged() => (
             format!(
-                "Permission denied: ports below {} need a right that this user does not have",
+                "Permission denied: ports below {} need a privilege that this user does not have",
                 first_unprivileged()
             ),
             format!(
-                "in the systemd unit write AmbientCapabilities=CAP_NET_BIND_SERVICE; without systemd run as root: setcap cap_net_bind_service=+ep {}; or take a higher port, such as 8443",
-                program()
+                "in the systemd unit write AmbientCapabilities=CAP_NET_BIND_SERVICE; without systemd run as root: setcap cap_net_bind_service=+ep {}; or use a higher port, such as 8443",
+                executable()
             ),
         ),
         io::ErrorKind::PermissionDenied => (
             "Permission denied".to_owned(),
             format!(
-                "look whether SELinux or AppArmor forbids it (ausearch -m avc, dmesg); for SELinux as root run: semanage port -a -t http_port_t -p tcp {port}"
+                "check whether SELinux or AppArmor denies it (ausearch -m avc, dmesg); for SELinux as root run: semanage port -a -t http_port_t -p tcp {port}"
             ),
         ),
         io::ErrorKind::AddrNotAvailable => (
             format!("Cannot assign requested address: no network interface of this machine has {ip}"),
-            format!("run: ip -brief address, to see which there are; {} stands for all of them", all(ip)),
+            format!("to list the addresses, run: ip -brief address; {} means all of them", unspecified(ip)),
         ),
-        _ if error.raw_os_error() == Some(NO_SUCH_FAMILY) => (
+        _ if error.raw_os_error() == Some(EAFNOSUPPORT) => (
             "Address family not supported: this machine has no IPv6".to_owned(),
             format!("write an IPv4 address, such as \"0.0.0.0:{port}\""),
         ),
-        _ => (error.to_string(), format!("write another address, such as \"{}:{port}\"", all(ip))),
+        _ => (error.to_string(), format!("write another address, such as \"{}:{port}\"", unspecified(ip))),
     };
     Problem::error(&address.span, key, format!("{}: cannot bind: {why}", address.value)).help(help)
 }
 
-/// The address that means all of its family.
-fn all(ip: IpAddr) -> &'static str {
+/// The unspecified address of the same family, which means all local addresses.
+fn unspecified(ip: IpAddr) -> &'static str {
     if ip.is_ipv4() { "0.0.0.0" } else { "[::]" }
 }
 
-/// The first port on which every user may listen.
+/// The first port that an unprivileged user may bind.
 fn first_unprivileged() -> u16 {
     let setting = fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start");
     setting.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(1024)
 }
 
-/// This program's own file.
-fn program() -> String {
+/// The path of this executable, quoted for a shell.
+fn executable() -> String {
     std::env::current_exe()
         .map_or_else(|_| "mtls-edge".to_owned(), |path| shell_word(&path.display().to_string()))
 }

@@ -1,6 +1,6 @@
-//! A domain's own certificate and key, out of files.
+//! Loads the server certificate and private key of a domain from files.
 
-mod fitness;
+mod checks;
 
 use std::{
     path::{Path, PathBuf},
@@ -14,7 +14,7 @@ use rustls::{
 use rustls_pki_types::CertificateDer;
 use sha2::Digest;
 
-use super::pem::{certificates_beside_key, read_certificates, unusable};
+use super::pem::{certificates_beside_key, invalid_content, read_certificates};
 use crate::{
     clock::Timestamp,
     config::{Fault, Problem, Spanned, file},
@@ -24,61 +24,62 @@ use crate::{
     tls::ServerCredential,
 };
 
-/// Loads a domain's certificate and key, and checks that they belong together and that the
-/// certificate is current and names the domain. Gives the SHA-256 of the key's file too, to know another key by.
-///
-/// `in_force` are the certificates that the running edge serves with: the expiry of one of them does not keep other changes from
-/// taking effect.
-pub(super) fn server_credential(
-    provider: &CryptoProvider,
-    domain: &str,
-    certificate: &Spanned<PathBuf>,
-    private_key: &Spanned<PathBuf>,
-    in_force: &[&CertificateDer<'static>],
-    now: Timestamp,
+/// Where a domain's certificate and key are configured, and what they are checked against.
+pub(super) struct CredentialFiles<'a> {
+    /// Loads the private key.
+    pub(super) provider: &'a CryptoProvider,
+    /// The DNS name of the domain.
+    pub(super) domain: &'a str,
+    /// The PEM chain.
+    pub(super) certificate: &'a Spanned<PathBuf>,
+    /// The PEM key; possibly the file of the certificate.
+    pub(super) private_key: &'a Spanned<PathBuf>,
+    /// The certificates that the running edge serves. That one of them expired must not prevent other changes from taking effect.
+    pub(super) active: &'a [&'a CertificateDer<'static>],
+    /// The time to check validity at.
+    pub(super) now: Timestamp,
+}
+
+/// Loads a domain's certificate and key. Checks that they belong together, and that clients will accept the certificate. Also returns
+/// the SHA-256 hash of the key's file, which changes with the key.
+pub(super) fn load_server_credential(
+    files: &CredentialFiles<'_>,
     problems: &mut Vec<Problem>,
 ) -> Option<(ServerCredential, [u8; 32])> {
-    let in_one = is_one_file(&certificate.value, &private_key.value);
-    if !in_one && are_swapped(&certificate.value, &private_key.value) {
+    let CredentialFiles { certificate, private_key, .. } = *files;
+    let is_shared = is_one_file(&certificate.value, &private_key.value);
+    if !is_shared && are_swapped(&certificate.value, &private_key.value) {
         let (key, own) = (certificate.value.display(), private_key.value.display());
-        let what = format!("{key} holds the private key, and {own} the certificate");
+        let what = format!("{key} contains the private key, and {own} the certificate");
         problems.push(
             Problem::error(&certificate.span, "domain.certificate", what)
                 .help("swap certificate and private_key"),
         );
         return None;
     }
-    let chain = match chain(&certificate.value, in_one) {
+    let chain = match read_chain(&certificate.value, is_shared) {
         Ok(chain) => Some(chain),
         Err(fault) => {
-            let help = if in_one {
-                "certificate and private_key name one file: give each its own file, or put both into this one"
+            let help = if is_shared {
+                "certificate and private_key name the same file: use two files, or put both into this one"
             } else {
-                "give a PEM file with the server's certificate first, then its intermediates"
+                "provide a PEM file with the server's certificate first, then its intermediates"
             };
             problems.push(fault.or_help(help).at(&certificate.span, "domain.certificate"));
             None
         }
     };
-    let key = key(provider, private_key, in_one, problems);
+    let key = load_key(files.provider, private_key, is_shared, problems);
     let (chain, (key, key_file)) = (chain?, key?);
-    let own = own_certificate(&chain, &key);
+    let own = find_certificate_of(&chain, &key);
     let credential = CertifiedKey::new(chain, key);
     let keys_match = match credential.keys_match() {
         Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => true,
         Err(_) => own == Some(0),
     };
-    // What names and purpose a certificate lacks says nothing if it is not the server's.
-    let for_domain = (keys_match || own.is_some()).then_some(domain);
-    fitness::judge(
-        &credential.cert,
-        own.unwrap_or_default(),
-        for_domain,
-        certificate,
-        in_force,
-        now,
-        problems,
-    );
+    // The names and the purpose matter only if the certificate is the server's.
+    let for_domain = (keys_match || own.is_some()).then_some(files.domain);
+    checks::check_chain(&credential.cert, own.unwrap_or_default(), for_domain, files, problems);
     match own {
         _ if keys_match => Some((Arc::new(credential), key_file)),
         Some(number) => {
@@ -89,7 +90,7 @@ pub(super) fn server_credential(
             let (key, certificate) = (private_key.value.display(), certificate.value.display());
             let what = format!("{key} is not the key of the first certificate in {certificate}");
             let help = format!(
-                "name the key that the certificate was issued for: `openssl pkey -in {} -pubout` and `openssl x509 -in {} -noout -pubkey` must print the same",
+                "use the key that the certificate was issued for: `openssl pkey -in {} -pubout` and `openssl x509 -in {} -noout -pubkey` must print the same",
                 suggest::shell_word(&key.to_string()),
                 suggest::shell_word(&certificate.to_string()),
             );
@@ -99,19 +100,19 @@ pub(super) fn server_credential(
     }
 }
 
-/// Whether each file holds what the other one is for.
+/// Whether the certificate's file contains the key, and the key's file the certificate.
 fn are_swapped(certificate: &Path, key: &Path) -> bool {
-    let holds_key = |path: &Path| {
+    let has_key = |path: &Path| {
         file::read_with_mode(path, file::LIMIT).is_ok_and(|content| pem::private_key(&content.bytes).is_ok())
     };
-    // A certificate's file is read twice only if it is none.
-    read_certificates(certificate).is_err() && holds_key(certificate) && read_certificates(key).is_ok()
+    // In this order a valid certificate is not read as a key.
+    read_certificates(certificate).is_err() && has_key(certificate) && read_certificates(key).is_ok()
 }
 
-/// Which of the certificates the key belongs to, from 0.
+/// The index, from 0, of the certificate that the key belongs to.
 ///
-/// rustls compares them too, but of certificates of version 3 alone.
-fn own_certificate(chain: &[CertificateDer<'static>], key: &Arc<dyn SigningKey>) -> Option<usize> {
+/// rustls compares them too, but only for version 3 certificates.
+fn find_certificate_of(chain: &[CertificateDer<'static>], key: &Arc<dyn SigningKey>) -> Option<usize> {
     let public_key = key.public_key()?;
     chain.iter().position(|certificate| {
         ClientCertificate::from_chain(std::slice::from_ref(certificate))
@@ -119,7 +120,7 @@ fn own_certificate(chain: &[CertificateDer<'static>], key: &Arc<dyn SigningKey>)
     })
 }
 
-/// That the key is right, and the certificate that it belongs to not the first.
+/// The error that the certificate of the key is in the file, but not the first.
 fn out_of_order(
     chain: &[CertificateDer<'static>],
     own: usize,
@@ -127,7 +128,7 @@ fn out_of_order(
     private_key: &Spanned<PathBuf>,
 ) -> Problem {
     let what = format!(
-        "{} begins with another certificate than the server's: {} is the key of certificate {} of {}",
+        "{} does not begin with the server's certificate: {} is the key of certificate {} of {}",
         certificate.value.display(),
         private_key.value.display(),
         own + 1,
@@ -136,18 +137,18 @@ fn out_of_order(
     let subject = chain.get(own..=own).and_then(|own| ClientCertificate::from_chain(own).ok());
     let name = subject.map(|own| format!(" ({})", own.subject().to_rfc4514())).unwrap_or_default();
     Problem::error(&certificate.span, "domain.certificate", what).help(format!(
-        "move certificate {}{name} to the top of the file, and let each one be followed by the CA that issued it",
+        "move certificate {}{name} to the top of the file, and put each issuer after the certificate that it issued",
         own + 1
     ))
 }
 
-/// Whether the certificate and the key are in one file, as HAProxy has them.
+/// Whether the certificate and the key are in one file, as HAProxy expects them.
 fn is_one_file(certificate: &Path, key: &Path) -> bool {
-    let followed = |path: &Path| path.canonicalize().ok();
-    certificate == key || followed(certificate).is_some_and(|file| followed(key) == Some(file))
+    let resolved = |path: &Path| path.canonicalize().ok();
+    certificate == key || resolved(certificate).is_some_and(|file| resolved(key) == Some(file))
 }
 
-fn chain(path: &Path, with_key: bool) -> Result<Vec<CertificateDer<'static>>, Fault> {
+fn read_chain(path: &Path, with_key: bool) -> Result<Vec<CertificateDer<'static>>, Fault> {
     if !with_key {
         return read_certificates(path);
     }
@@ -155,27 +156,27 @@ fn chain(path: &Path, with_key: bool) -> Result<Vec<CertificateDer<'static>>, Fa
     certificates_beside_key(path, &content.bytes)
 }
 
-fn key(
+fn load_key(
     provider: &CryptoProvider,
-    written: &Spanned<PathBuf>,
+    file: &Spanned<PathBuf>,
     with_certificates: bool,
     problems: &mut Vec<Problem>,
 ) -> Option<(Arc<dyn SigningKey>, [u8; 32])> {
     const KEY: &str = "domain.private_key";
-    let path = &written.value;
-    let (loaded, mode) = load_key(provider, path, with_certificates);
+    let path = &file.value;
+    let (loaded, mode) = read_key(provider, path, with_certificates);
     if let Some(mode) = mode.filter(|mode| mode & 0o007 != 0) {
         let shown = path.display();
         let what = format!("{shown} can be read by others (mode {mode:03o})");
-        problems.push(Problem::warning(&written.span, KEY, what).help(format!("run: chmod 600 {shown}")));
+        problems.push(Problem::warning(&file.span, KEY, what).help(format!("run: chmod 600 {shown}")));
     }
-    loaded.map_err(|fault| problems.push(fault.at(&written.span, KEY))).ok()
+    loaded.map_err(|fault| problems.push(fault.at(&file.span, KEY))).ok()
 }
 
 type LoadedKey = (Arc<dyn SigningKey>, [u8; 32]);
 
-/// The key with the hash of its file, and the mode of the very file that was read.
-fn load_key(
+/// Returns the key with the hash of its file, and the mode of the file that was read.
+fn read_key(
     provider: &CryptoProvider,
     path: &Path,
     with_certificates: bool,
@@ -183,7 +184,7 @@ fn load_key(
     let content = match file::read_with_mode(path, file::LIMIT) {
         Ok(content) => content,
         Err(error) => {
-            let help = "name the file with the certificate's private key; a relative path begins at the folder of edge.toml";
+            let help = "name the file with the certificate's private key; a relative path starts at the folder of edge.toml";
             return (Err(file::unreadable(path, &error).or_help(help)), None);
         }
     };
@@ -192,12 +193,12 @@ fn load_key(
     } else {
         pem::private_key(&content.bytes)
     };
-    let loaded = key.map_err(|fault| unusable(path, &fault)).and_then(|key| {
-        // What the library says of it is no help to anybody.
-        let unusable = " holds a private key that TLS cannot use, expected RSA of 2048 to 8192 bits, ECDSA on P-256, P-384 or P-521, or Ed25519";
+    let loaded = key.map_err(|fault| invalid_content(path, &fault)).and_then(|key| {
+        // The library's own error does not help an operator.
+        let unusable = " contains a private key that TLS cannot use, expected RSA of 2048 to 8192 bits, ECDSA on P-256, P-384 or P-521, or Ed25519";
         provider.key_provider.load_private_key(key).map_err(|_| file::fault(path, unusable))
     });
     let hash = sha2::Sha256::digest(&*content.bytes).into();
-    let help = "give an RSA, ECDSA or Ed25519 key in PKCS#8, PKCS#1 or SEC1 PEM, without a password";
+    let help = "provide an RSA, ECDSA or Ed25519 key in PKCS#8, PKCS#1 or SEC1 PEM, without a password";
     (loaded.map(|key| (key, hash)).map_err(|fault| fault.or_help(help)), Some(content.mode))
 }

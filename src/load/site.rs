@@ -1,4 +1,4 @@
-//! Settings to site: opens what the configuration names, and reports every problem.
+//! Builds a site from the configuration: loads the files that it references, and reports every problem.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -13,9 +13,9 @@ use super::{
     applications::RegistryBuilder,
     authorities, files,
     pem::read_certificates,
-    server_credential::server_credential,
+    server_credential::{CredentialFiles, load_server_credential},
     ticket_keys::ticket_secrets,
-    upstream::{roots, target},
+    upstream::{load_target, roots},
 };
 use crate::{
     clock::{Clock, Timestamp},
@@ -29,32 +29,32 @@ use crate::{
     vouch::{Profile, Reserved},
 };
 
-/// What came of building a site: the site if no problem is an error, and all problems.
+/// The result of building a site.
 #[derive(Debug)]
 pub struct Built {
-    /// The settings and the site.
+    /// The settings and the site, unless a problem is an error.
     pub site: Option<(Settings, Site)>,
     /// Errors and warnings.
     pub problems: Vec<Problem>,
-    /// Every file that the configuration names, itself included, as far as it could be read.
+    /// The configuration files and every file that they reference, as far as they could be read.
     pub files: BTreeSet<PathBuf>,
-    /// When the first server certificate that is not valid yet will be, in seconds since 1970: then the same files may be fit.
-    pub fit_from: Option<Timestamp>,
+    /// When the first of the server certificates that are not valid yet becomes valid: then the same files may build a site.
+    pub valid_from: Option<Timestamp>,
 }
 
-/// Reads the configuration at `path` and everything that it names. The site has the first number: whoever activates another one
-/// numbers it.
+/// Reads the configuration at `path` and the files that it references. The site has the first generation number; the caller assigns
+/// another one when it activates the site.
 ///
-/// What is unchanged from `before` is taken over from there: a domain's TLS configuration with its ticket keys, an
-/// upstream with its connections.
+/// Unchanged parts are taken over from `previous`: the TLS configuration of a domain with its ticket keys, an upstream with its
+/// connections.
 #[must_use]
-pub fn build(path: &Path, before: Option<&Site>, clock: &Clock) -> Built {
+pub fn build(path: &Path, previous: Option<&Site>, clock: &Clock) -> Built {
     let now = clock.now();
     let mut files = BTreeSet::from([path.to_owned()]);
     let (settings, mut problems) = config::settings(path);
-    let Some(settings) = settings else { return Built { site: None, problems, files, fit_from: None } };
-    files.extend(files::of_settings(&settings));
-    problems.extend(files::loose_folders(&settings));
+    let Some(settings) = settings else { return Built { site: None, problems, files, valid_from: None } };
+    files.extend(files::referenced_by_settings(&settings));
+    problems.extend(files::check_folder_permissions(&settings));
 
     let authenticates = settings
         .domains
@@ -62,10 +62,10 @@ pub fn build(path: &Path, before: Option<&Site>, clock: &Clock) -> Built {
         .flat_map(|domain| &domain.routes)
         .any(|route| route.authenticate != Authenticate::None);
     let file = &settings.trust.applications;
-    let mut registry = RegistryBuilder::new(before.map(|before| &before.trust.registry), now);
+    let mut registry = RegistryBuilder::new(previous.map(|previous| &previous.trust.registry), now);
     if authenticates || file.value.exists() {
         problems.extend(config::applications(&file.value, &file.span, |application| {
-            files.extend(files::of_application(&application));
+            files.extend(files::referenced_by_application(&application));
             registry.register(&application);
         }));
     }
@@ -87,7 +87,7 @@ pub fn build(path: &Path, before: Option<&Site>, clock: &Clock) -> Built {
 
     for file in settings.trust.crl_sources.iter().filter_map(|source| source.issuer.as_ref()) {
         if let Err(fault) = read_certificates(&file.value) {
-            let fault = fault.or_help("name a PEM file with the certificate of the CA that signs the list");
+            let fault = fault.or_help("name a PEM file with the certificate of the CA that signs the CRL");
             problems.push(fault.at(&file.span, "trust.crls.issuer"));
         }
     }
@@ -96,11 +96,11 @@ pub fn build(path: &Path, before: Option<&Site>, clock: &Clock) -> Built {
     let targets: Vec<Option<Arc<Target>>> = settings
         .upstreams
         .iter()
-        .map(|upstream| target(upstream, &mut problems))
+        .map(|upstream| load_target(upstream, &mut problems))
         .map(|target| {
             let target = Arc::new(target?);
-            let kept = before.and_then(|before| before.targets().find(|kept| ***kept == *target));
-            Some(kept.cloned().unwrap_or(target))
+            let active = previous.and_then(|previous| previous.targets().find(|active| ***active == *target));
+            Some(active.cloned().unwrap_or(target))
         })
         .collect();
     let secret_names = settings.upstreams.iter().flat_map(|upstream| {
@@ -112,19 +112,20 @@ pub fn build(path: &Path, before: Option<&Site>, clock: &Clock) -> Built {
     });
     let reserved = Reserved::new(profiles.values(), secret_names);
 
-    let hints = trust.as_ref().map(|trust| hints(trust, &settings, &mut problems)).unwrap_or_default();
+    let ca_names = trust.as_ref().map(|trust| ca_names(trust, &settings, &mut problems)).unwrap_or_default();
     let mut domains = BTreeMap::new();
     for domain in &settings.domains {
         let profile = Profile::built_in(&domain.header_profile.value)
             .or_else(|| profiles.get(domain.header_profile.value.as_str()).cloned());
         let target = targets.get(domain.upstream).cloned().flatten();
         let upstream = target.map(|target| (target, settings.forwarded_for(domain.upstream)));
-        let profile = profile.map(|profile| unchanged(profile, before));
-        let built = self::domain(domain, profile, upstream, &hints, before, clock, &mut problems);
+        let profile = profile.map(|profile| reuse_profile(profile, previous));
+        let built = build_domain(domain, profile, upstream, &ca_names, previous, clock, &mut problems);
         domains.extend(built.map(|built| (built.name.clone(), Arc::new(built))));
     }
     let certificates = domains.values().filter_map(|domain| domain.tls.certificate());
-    let fit_from = certificates.map(|own| own.validity().not_before).filter(|from| *from > now).min();
+    let valid_from =
+        certificates.map(|certificate| certificate.validity().not_before).filter(|from| *from > now).min();
     let ok = !problems.iter().any(|problem| problem.severity == Severity::Error);
     let site = trust.filter(|_| ok).map(|trust| {
         let site = Site {
@@ -139,15 +140,15 @@ pub fn build(path: &Path, before: Option<&Site>, clock: &Clock) -> Built {
         };
         (settings, site)
     });
-    Built { site, problems, files, fit_from }
+    Built { site, problems, files, valid_from }
 }
 
-/// The most bytes of CA names in a request for a certificate. The message has room for 65,535 (RFC 8446 section 4.2.4), but clients and what is
-/// between them and the edge take less, and every full handshake carries them.
-const HINT_BYTES: usize = 16 * 1024;
+/// The maximum size in bytes of the CA names in a CertificateRequest. The field allows 65,535 (RFC 8446 section 4.2.4), but clients and
+/// middleboxes accept less, and every full handshake carries them.
+const MAX_CA_NAME_BYTES: usize = 16 * 1024;
 
-/// The client CAs' names that clients are sent, to choose a certificate by: each once, all of them or none.
-fn hints(
+/// The distinct subjects of the client CAs, sent to clients so that they choose a certificate by them. Empty if they are too large.
+fn ca_names(
     trust: &trust::Trust,
     settings: &Settings,
     problems: &mut Vec<Problem>,
@@ -155,64 +156,64 @@ fn hints(
     let mut seen = HashSet::new();
     let names: Vec<&[u8]> = trust.authorities.subjects().filter(|name| seen.insert(*name)).collect();
     let bytes: usize = names.iter().map(|name| name.len() + 2).sum();
-    if bytes <= HINT_BYTES {
+    if bytes <= MAX_CA_NAME_BYTES {
         return names.into_iter().map(|name| rustls::DistinguishedName::from(name.to_vec())).collect();
     }
-    // While self-signed certificates are registered no names are sent anyway.
-    let are_sent = !trust.registry.accepts_self_signed();
-    let asks = |domain: &&settings::Domain| {
-        are_sent && domain.tls.ca_hints && domain.tls.client_auth != tls::ClientAuth::Off
+    // Names are not sent while self-signed certificates are registered.
+    let may_send = !trust.registry.accepts_self_signed();
+    let sends = |domain: &&settings::Domain| {
+        may_send && domain.tls.ca_hints && domain.tls.client_auth != tls::ClientAuth::Off
     };
-    if let Some(domain) = settings.domains.iter().find(asks) {
+    if let Some(domain) = settings.domains.iter().find(sends) {
         let what = format!(
-            "the names of the client CAs have {bytes} bytes, more than {HINT_BYTES}: none are sent to clients, which then choose a certificate without them"
+            "the names of the client CAs have {bytes} bytes, more than {MAX_CA_NAME_BYTES}: none are sent, and clients choose a certificate without them"
         );
         problems.push(
             Problem::warning(&domain.name.span, "domain.ca_hints", what)
-                .help("write ca_hints = false if that is what you want"),
+                .help("to send none without this warning, write ca_hints = false"),
         );
     }
     Vec::new()
 }
 
-/// Builds one domain, unless one of its parts is missing. The credential is looked at in any case, for its problems.
-fn domain(
+/// Builds one domain, or returns None if one of its parts is missing. The credential is loaded in any case, to report its problems.
+fn build_domain(
     settings: &settings::Domain,
     profile: Option<Profile>,
     upstream: Option<(Arc<Target>, ForwardedFor)>,
-    hints: &[rustls::DistinguishedName],
-    before: Option<&Site>,
+    ca_names: &[rustls::DistinguishedName],
+    previous: Option<&Site>,
     clock: &Clock,
     problems: &mut Vec<Problem>,
 ) -> Option<Domain> {
-    let kept = before.and_then(|before| before.domains.get(settings.name.value.as_str()));
-    // Of any domain: one may have been renamed.
-    let in_force: Vec<_> = before
+    let active = previous.and_then(|previous| previous.domains.get(settings.name.value.as_str()));
+    // Of all domains, since one may have been renamed.
+    let active_certificates: Vec<_> = previous
         .iter()
-        .flat_map(|before| before.domains.values())
+        .flat_map(|previous| previous.domains.values())
         .filter_map(|domain| domain.tls.leaf())
         .collect();
-    let credential = server_credential(
-        &tls::provider(settings.tls.cipher_suites),
-        &settings.name.value,
-        &settings.certificate,
-        &settings.private_key,
-        &in_force,
-        clock.now(),
-        problems,
-    );
+    let files = CredentialFiles {
+        provider: &tls::provider(settings.tls.cipher_suites),
+        domain: &settings.name.value,
+        certificate: &settings.certificate,
+        private_key: &settings.private_key,
+        active: &active_certificates,
+        now: clock.now(),
+    };
+    let credential = load_server_credential(&files, problems);
     let ticket_secrets =
         settings.ticket_keys.as_ref().map(|file| ticket_secrets(file, problems).ok_or(())).transpose().ok();
     let ((credential, key_file), ticket_secrets) = (credential?, ticket_secrets?);
     let (profile, (target, forwarded_for)) = (profile?, upstream?);
     if let Some(name) = collision(&profile, &target) {
         let what = format!(
-            "the profile \"{}\" sets a header that the upstream's own headers set too: {name}",
+            "the profile \"{}\" sets a header that the upstream's own headers also set: {name}",
             profile.name()
         );
         problems.push(
             Problem::error(&settings.header_profile.span, "domain.header_profile", what)
-                .help("one of the two would be lost: rename the one under upstream.headers"),
+                .help("the upstream would receive only one of them: rename the one under upstream.headers"),
         );
     }
     let options = tls::ServerOptions {
@@ -223,9 +224,9 @@ fn domain(
         domain: settings.name.value.as_str().into(),
         session_lifetime: settings.tls.session_lifetime,
         ticket_secrets,
-        hints: if settings.tls.ca_hints { hints.to_vec() } else { Vec::new() },
+        hints: if settings.tls.ca_hints { ca_names.to_vec() } else { Vec::new() },
     };
-    let tls = tls::DomainTls::new(options, kept.map(|kept| &kept.tls), clock)
+    let tls = tls::DomainTls::new(options, active.map(|active| &active.tls), clock)
         .map_err(|error| {
             let what = format!("cannot build the TLS configuration: {error}");
             problems.push(Problem::error(&settings.certificate.span, "domain.certificate", what));
@@ -233,7 +234,7 @@ fn domain(
         .ok()?;
     Some(Domain {
         name: settings.name.value.as_str().into(),
-        // A DNS name is a header's value as it is.
+        // Every DNS name is a valid header value.
         authority: HeaderValue::try_from(settings.name.value.as_str()).ok()?,
         tls,
         client_auth: settings.tls.client_auth,
@@ -244,24 +245,25 @@ fn domain(
     })
 }
 
-/// The profile that is in force if it is the same, so that headers which were encoded for it stay good.
-fn unchanged(profile: Profile, before: Option<&Site>) -> Profile {
-    let in_force =
-        before.into_iter().flat_map(|before| before.domains.values()).map(|domain| &domain.profile);
-    let same = in_force.into_iter().find(|other| other.is_same(&profile));
+/// Returns the active profile if it equals this one, so that headers that were encoded for it remain valid.
+fn reuse_profile(profile: Profile, previous: Option<&Site>) -> Profile {
+    let mut active =
+        previous.into_iter().flat_map(|previous| previous.domains.values()).map(|domain| &domain.profile);
+    let same = active.find(|other| other.is_same(&profile));
     same.cloned().unwrap_or(profile)
 }
 
-/// A header that both would set. Names of custom profiles may be secrets, yet this one stands under the upstream too.
+/// A header that both the profile and the upstream set. Header names of custom profiles may be secrets; this one may be shown since
+/// the upstream's table contains it too.
 fn collision(profile: &Profile, target: &Target) -> Option<HeaderName> {
-    let also = target.spec.headers.keys().chain(&target.spec.client_ip_header);
+    let upstream_names = target.spec.headers.keys().chain(&target.spec.client_ip_header);
     let names = Reserved::of(profile);
-    also.into_iter().find(|name| names.contains(name)).cloned()
+    upstream_names.into_iter().find(|name| names.contains(name)).cloned()
 }
 
-fn custom_profiles(written: &[CustomProfile], problems: &mut Vec<Problem>) -> HashMap<String, Profile> {
+fn custom_profiles(configured: &[CustomProfile], problems: &mut Vec<Problem>) -> HashMap<String, Profile> {
     let mut profiles = HashMap::new();
-    for custom in written {
+    for custom in configured {
         let headers = custom.headers.iter().map(|(name, encoding)| (name.value.clone(), *encoding)).collect();
         match Profile::custom(&custom.name.value, headers) {
             Ok(profile) => {
@@ -275,7 +277,7 @@ fn custom_profiles(written: &[CustomProfile], problems: &mut Vec<Problem>) -> Ha
     profiles
 }
 
-/// Client CAs that are in the system's root store: anybody can get a certificate from those.
+/// Warns about client CAs that are in the system's root store, since anyone can obtain a certificate from them.
 #[must_use]
 pub fn public_authorities(settings: &Settings) -> Vec<Problem> {
     let system: std::collections::HashSet<[u8; 32]> = rustls_native_certs::load_native_certs()
@@ -292,7 +294,7 @@ pub fn public_authorities(settings: &Settings) -> Vec<Problem> {
         .map(|ca| &ca.file)
         .filter(|file| read_certificates(&file.value).is_ok_and(|cas| cas.iter().any(public)))
         .map(|file| {
-            let what = format!("{} holds a public CA of the system's root store", file.value.display());
+            let what = format!("{} contains a public CA of the system's root store", file.value.display());
             Problem::warning(&file.span, "trust.client_ca", what).help(
                 "anyone can obtain a certificate from it: trust only CAs that issue to your own applications",
             )

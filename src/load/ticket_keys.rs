@@ -1,4 +1,4 @@
-//! Ticket keys from a file, so that the edges of a fleet resume each other's sessions.
+//! Loads session ticket keys from a file, so that the edges of a fleet can resume each other's sessions.
 
 use std::path::{Path, PathBuf};
 
@@ -11,32 +11,29 @@ use crate::{
     tls::{SECRET_BYTES, TicketSecrets},
 };
 
-/// The most keys in a file; a rotation needs two.
-const MOST: usize = 8;
-/// The most bytes of the file.
-const LARGEST: u64 = 64 * 1024;
+/// The maximum number of keys in a file; a rotation needs two.
+const MAX_KEYS: usize = 8;
+/// The maximum size of the file in bytes.
+const MAX_BYTES: u64 = 64 * 1024;
 
 /// Reads a file with one key per line: 32 bytes in base64, as `openssl rand -base64 32` prints them. Empty lines and lines that
 /// begin with `#` are skipped.
-pub(super) fn ticket_secrets(
-    written: &Spanned<PathBuf>,
-    problems: &mut Vec<Problem>,
-) -> Option<TicketSecrets> {
-    read(&written.value).map_err(|fault| problems.push(fault.at(&written.span, "domain.ticket_keys"))).ok()
+pub(super) fn ticket_secrets(file: &Spanned<PathBuf>, problems: &mut Vec<Problem>) -> Option<TicketSecrets> {
+    read(&file.value).map_err(|fault| problems.push(fault.at(&file.span, "domain.ticket_keys"))).ok()
 }
 
 fn read(path: &Path) -> Result<TicketSecrets, Fault> {
     let fault = |what: String, help: String| file::fault(path, what).help(help);
-    let make = || format!("make one: (umask 077; openssl rand -base64 32 > {})", path.display());
+    let create = || format!("create one: (umask 077; openssl rand -base64 32 > {})", path.display());
     let loose = |mode: u32| {
         let what = format!(
-            " can be read or written by others (mode {mode:03o}): anyone who has a key can impersonate any application"
+            " can be read or written by others (mode {mode:03o}): anyone who has a ticket key can impersonate any client"
         );
-        fault(what, format!("make new keys, then: chmod 600 {}", path.display()))
+        fault(what, format!("create new keys, then: chmod 600 {}", path.display()))
     };
-    let content = file::read_with_mode(path, LARGEST).map_err(|error| match file::Loose::of(&error) {
+    let content = file::read_with_mode(path, MAX_BYTES).map_err(|error| match file::Loose::of(&error) {
         Some(file::Loose { mode }) => loose(*mode),
-        None => file::unreadable(path, &error).or_help(make()),
+        None => file::unreadable(path, &error).or_help(create()),
     })?;
     if content.mode & 0o007 != 0 {
         return Err(loose(content.mode));
@@ -56,9 +53,9 @@ fn read(path: &Path) -> Result<TicketSecrets, Fault> {
         }
         let at_line =
             |what: String, help: &str| fault(format!(", line {number}: found {what}"), help.to_owned());
-        let secret = secret(line).map_err(|found| {
+        let secret = parse_secret(line).map_err(|found| {
             let what = format!("{found}, expected {SECRET_BYTES} bytes in base64");
-            at_line(what, "write a line for each key, as `openssl rand -base64 32` prints it")
+            at_line(what, "write one key per line, as `openssl rand -base64 32` prints it")
         })?;
         if let Some(first) =
             secrets.iter().zip(&lines).find(|(other, _)| **other == secret).map(|(_, line)| line)
@@ -66,18 +63,18 @@ fn read(path: &Path) -> Result<TicketSecrets, Fault> {
             let what = format!("the key of line {first} a second time");
             return Err(at_line(what, "remove one of the two lines"));
         }
-        if secrets.len() == MOST {
-            let what = format!("a key too many, expected at most {MOST}");
+        if secrets.len() == MAX_KEYS {
+            let what = format!("one key too many, expected at most {MAX_KEYS}");
             return Err(at_line(what, "remove keys that no edge encrypts with any longer"));
         }
         secrets.push(secret);
         lines.push(number);
     }
-    TicketSecrets::new(secrets).ok_or_else(|| fault(" contains no key".to_owned(), make()))
+    TicketSecrets::new(secrets).ok_or_else(|| fault(" contains no key".to_owned(), create()))
 }
 
-/// Parses one key. The error says what was found without repeating it.
-fn secret(line: &[u8]) -> Result<Zeroizing<[u8; SECRET_BYTES]>, String> {
+/// Parses one key. The error describes what was found and does not quote it.
+fn parse_secret(line: &[u8]) -> Result<Zeroizing<[u8; SECRET_BYTES]>, String> {
     let bytes =
         STANDARD.decode(line).map_err(|_| format!("{} characters that are not base64", line.len()))?;
     let bytes = Zeroizing::new(bytes);

@@ -1,4 +1,4 @@
-//! What an upstream needs of files and the environment: secret headers, and the roots that its certificate is verified by.
+//! Loads what an upstream takes from files and the environment: secret header values, and the roots to verify its certificate with.
 
 use std::{path::Path, sync::Arc};
 
@@ -16,18 +16,18 @@ use crate::{
     tls,
 };
 
-/// Resolves secrets and roots of an upstream. No problem ever shows a secret.
-pub(super) fn target(upstream: &Upstream, problems: &mut Vec<Problem>) -> Option<Target> {
-    let before = problems.len();
+/// Loads the secrets and roots of an upstream. No problem shows a secret.
+pub(super) fn load_target(upstream: &Upstream, problems: &mut Vec<Problem>) -> Option<Target> {
+    let problems_before = problems.len();
     let mut headers = HeaderMap::new();
     for (name, source) in &upstream.headers {
-        match secret(&source.value) {
+        match load_secret(&source.value) {
             Ok(value) => {
                 headers.insert(name.value.clone(), value);
             }
             Err(fault) => {
                 let fault = fault.or_help(
-                    "the secret must be one line of visible ASCII; surrounding white space is trimmed",
+                    "the secret must be one line of visible ASCII; surrounding whitespace is trimmed",
                 );
                 problems.push(fault.at(&source.span, "upstream.headers"));
             }
@@ -36,7 +36,7 @@ pub(super) fn target(upstream: &Upstream, problems: &mut Vec<Problem>) -> Option
     let tls =
         if upstream.urls.iter().any(|url| url.value.tls) { client_config(upstream, problems) } else { None };
     let host = upstream.host.as_ref().and_then(|host| HeaderValue::from_str(&host.value).ok());
-    let is_usable = problems.len() == before;
+    let is_usable = problems.len() == problems_before;
     let spec = TargetSpec {
         name: upstream.name.value.clone(),
         origins: upstream.urls.iter().map(|url| url.value.clone()).collect(),
@@ -55,12 +55,12 @@ pub(super) fn target(upstream: &Upstream, problems: &mut Vec<Problem>) -> Option
     is_usable.then(|| Target::new(spec))
 }
 
-fn secret(source: &SecretSource) -> Result<HeaderValue, Fault> {
+fn load_secret(source: &SecretSource) -> Result<HeaderValue, Fault> {
     let fault = |what: String| Fault::new(what);
     let (text, place) = match source {
         SecretSource::File(path) => {
             let content = file::read_with_mode(path, file::LIMIT).map_err(|error| {
-                file::unreadable(path, &error).or_help("write the secret into this file, in one line")
+                file::unreadable(path, &error).or_help("write the secret into this file, on one line")
             })?;
             let place = path.display().to_string();
             if let Some(wide) = encoding::wide(&content.bytes) {
@@ -93,18 +93,18 @@ fn secret(source: &SecretSource) -> Result<HeaderValue, Fault> {
     if trimmed.is_empty() {
         return Err(fault(format!("{place} is empty")));
     }
-    let unfit = || fault(format!("{place} contains a character that a header cannot have"));
+    let invalid = || fault(format!("{place} contains a character that a header cannot have"));
     if !trimmed.bytes().all(|b| (0x20..0x7f).contains(&b)) {
-        return Err(unfit());
+        return Err(invalid());
     }
-    HeaderValue::from_str(trimmed).map_err(|_| unfit())
+    HeaderValue::from_str(trimmed).map_err(|_| invalid())
 }
 
-/// The roots by which a server is verified: those of a file, or the system's. There is at least one.
+/// Loads the roots to verify a server with: those of a file, or the system's. The result is not empty.
 ///
 /// # Errors
 ///
-/// What is wrong with the file, or that the system has none.
+/// If the file cannot be used, or the system has no roots.
 pub fn roots(ca: Option<&Path>) -> Result<RootCertStore, Fault> {
     let mut roots = RootCertStore::empty();
     if let Some(file) = ca {
@@ -119,7 +119,7 @@ pub fn roots(ca: Option<&Path>) -> Result<RootCertStore, Fault> {
         }
         return Ok(roots);
     }
-    // Of the system's some may well be of no use.
+    // Roots of the system that cannot be parsed are skipped.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if roots.is_empty() {
         let what = "no trusted root certificates found on this system".to_owned();

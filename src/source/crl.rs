@@ -10,7 +10,7 @@ use crate::{
         settings::{CrlSource, Trust},
     },
     identity::StaleCrl,
-    load::{Kept, judge_fetched, kept},
+    load::{CachedCrl, cached_crl, judge_fetched},
     observe::{self, Reloads},
 };
 
@@ -102,10 +102,10 @@ impl CrlFetcher {
 
 /// The sources whose files contain no valid CRL, with the reason if there is one.
 fn pending(trust: &Trust, now: Timestamp) -> Vec<(&CrlSource, Option<String>)> {
-    let pending = trust.crl_sources.iter().filter_map(|source| match kept(trust, source, now) {
-        Kept::Lists => None,
-        Kept::Nothing => Some((source, None)),
-        Kept::Unfit(why) => Some((source, Some(why))),
+    let pending = trust.crl_sources.iter().filter_map(|source| match cached_crl(trust, source, now) {
+        CachedCrl::Valid => None,
+        CachedCrl::Missing => Some((source, None)),
+        CachedCrl::Invalid(why) => Some((source, Some(why))),
     });
     pending.collect()
 }

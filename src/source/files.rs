@@ -208,7 +208,7 @@ impl FileSource {
     fn publish(&mut self, candidate: Candidate, publisher: &dyn Publish) {
         let Candidate { contents, built, missing, settling } = candidate;
         let Some((settings, site)) = built.site else {
-            self.valid_from = built.fit_from;
+            self.valid_from = built.valid_from;
             return self.reject(contents, settling, &built.problems);
         };
         let mut unfit = restart::needed(&self.settings, &settings);

@@ -176,7 +176,7 @@ async fn a_crls_unsupported_algorithm_is_named() {
         let output = builder.output("check");
         let printed = String::from_utf8(output.stderr).unwrap() + &String::from_utf8(output.stdout).unwrap();
         let expected = format!(
-            "error: trust.crls: ca.crl: CRL 1: the CRL of the client CA \"CN=OpenSSL CA\" is signed by {algorithm}, which is not accepted"
+            "error: trust.crls: ca.crl: CRL 1: the CRL of the client CA \"CN=OpenSSL CA\" is signed with {algorithm}, which is not accepted"
         );
         assert!(printed.contains(&expected), "{printed}");
         assert_eq!(output.status.code(), Some(1));
@@ -196,7 +196,7 @@ async fn a_crl_of_an_unknown_ca_is_a_warning() {
     let printed = String::from_utf8(output.stderr).unwrap() + &String::from_utf8(output.stdout).unwrap();
     assert!(
         printed
-            .contains("warning: trust.crls: other.crl: the CRL of \"CN=Unknown CA\" concerns no client CA"),
+            .contains("warning: trust.crls: other.crl: the CRL of \"CN=Unknown CA\" is not from a client CA"),
         "{printed}"
     );
     assert_eq!(output.status.code(), Some(0), "{printed}");

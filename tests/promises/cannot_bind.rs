@@ -43,7 +43,7 @@ fn a_port_that_is_taken() {
                 "error: listen.{key}: 127.0.0.1:{port}: cannot bind: Address already in use by another program\n --> edge.toml:2:"
             ),
             format!(
-                "= help: as root run: ss -ltnp 'sport = :{port}', to see which; stop it, or take another port\n"
+                "= help: to find the program, run as root: ss -ltnp 'sport = :{port}'; stop it, or use another port\n"
             ),
         ] {
             assert!(printed.contains(&expected), "{expected}: {printed}");
@@ -57,7 +57,7 @@ fn an_address_of_another_machine() {
     let printed = printed(&folder, program(), "https = [\"203.0.113.9:8443\"]\nadmin = \"127.0.0.1:0\"");
     for expected in [
         "error: listen.https: 203.0.113.9:8443: cannot bind: Cannot assign requested address: no network interface of this machine has 203.0.113.9\n --> edge.toml:2:10\n",
-        "= help: run: ip -brief address, to see which there are; 0.0.0.0 stands for all of them\n",
+        "= help: to list the addresses, run: ip -brief address; 0.0.0.0 means all of them\n",
     ] {
         assert!(printed.contains(expected), "{expected}: {printed}");
     }
@@ -81,7 +81,7 @@ fn a_privileged_port() {
     }
     let printed = printed(&folder, command, "https = [\"127.0.0.1:443\"]\nadmin = \"127.0.0.1:0\"");
     for expected in [
-        "error: listen.https: 127.0.0.1:443: cannot bind: Permission denied: ports below 1024 need a right that this user does not have\n",
+        "error: listen.https: 127.0.0.1:443: cannot bind: Permission denied: ports below 1024 need a privilege that this user does not have\n",
         "AmbientCapabilities=CAP_NET_BIND_SERVICE; without systemd run as root: setcap cap_net_bind_service=+ep mtls-edge;",
     ] {
         assert!(printed.contains(expected), "{expected}: {printed}");

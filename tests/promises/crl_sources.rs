@@ -73,28 +73,28 @@ async fn an_invalid_fetched_crl_is_logged_once() {
             raw("302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0"),
             "the server responded with 302 Found, expected 200: redirects are not followed",
         ),
-        (Answer::Crl("no list".to_owned()), "what was fetched contains no CRL"),
-        (Answer::Crl(String::new()), "what was fetched is empty"),
-        (Answer::Crl(good[..good.len() / 2].to_owned()), "what was fetched is truncated"),
+        (Answer::Crl("no list".to_owned()), "the fetched document contains no CRL"),
+        (Answer::Crl(String::new()), "the fetched document is empty"),
+        (Answer::Crl(good[..good.len() / 2].to_owned()), "the fetched document is truncated"),
         (raw("200 OK\r\ncontent-length: 100"), "the response is incomplete"),
         (
             Answer::Raw(format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(33 << 20))),
             "the response has more than 32 MiB",
         ),
         (Answer::Crl(impostor.crl(&[])), "but not signed by it"),
-        (Answer::Crl(other.crl(&[])), "signed by no client CA and by no issuer of its source"),
+        (Answer::Crl(other.crl(&[])), "is not signed by a client CA or an issuer of its source"),
         (
             Answer::Crl(good.clone() + &other.crl(&[])),
-            "the CRL of \\\"CN=Other CA\\\" is signed by no client CA",
+            "the CRL of \\\"CN=Other CA\\\" is not signed by a client CA",
         ),
-        (Answer::Crl(second.crl(&[])), "it lacks the CRL of"),
+        (Answer::Crl(second.crl(&[])), "the fetched document lacks the CRL of"),
         (
             Answer::Crl(good.trim_end().to_owned() + &good),
             "a BEGIN or END boundary with something else on its line",
         ),
         (Answer::Crl(ca.crl_between(&[4711], 3600, 86_400)), "is dated in the future"),
-        (Answer::Crl(ca.crl_between(&[4711], -2000, 86_400)), "older than the one that is kept"),
-        (Answer::Crl(ca.crl_between(&[4711], -900, -10)), "is stale since"),
+        (Answer::Crl(ca.crl_between(&[4711], -2000, 86_400)), "is older than the cached one"),
+        (Answer::Crl(ca.crl_between(&[4711], -900, -10)), "has been stale since"),
         (Answer::Raw("nonsense\r\n\r\n".to_owned()), "no response: "),
     ] {
         server.respond_with(answer);
@@ -162,7 +162,7 @@ async fn a_cached_crl_needs_no_network() {
     assert_eq!(output.status.code(), Some(0));
     let printed = String::from_utf8(output.stderr).unwrap();
     assert!(
-        printed.contains(&format!("{FILE} is not there yet: `run` fetches it from http://{gone}/corp.crl")),
+        printed.contains(&format!("{FILE} does not exist yet: `run` fetches it from http://{gone}/corp.crl")),
         "{printed}"
     );
 
@@ -282,7 +282,7 @@ async fn a_fetched_crl_must_be_signed_by_the_configured_issuer() {
     server.respond_with(Answer::Crl(good.clone()));
     let output = build("").output("run");
     let printed = String::from_utf8(output.stderr).unwrap();
-    assert!(printed.contains("name its CA's certificate as issuer beside the url"), "{printed}");
+    assert!(printed.contains("set issuer, beside url, to its CA's certificate"), "{printed}");
 
     let edge = build(", issuer = \"issuing.pem\"").start();
     assert_eq!(fs::read_to_string(edge.folder.path().join(FILE)).unwrap(), good);
@@ -309,7 +309,7 @@ async fn an_invalid_cached_crl_is_replaced() {
         let output = builder(&upstream, &ca, &server.item("")).file(FILE, &poison).output("check");
         let printed = String::from_utf8(output.stderr).unwrap();
         assert!(
-            printed.contains("does not count: ") && printed.contains("`run` fetches another"),
+            printed.contains("contains no valid CRL: ") && printed.contains("`run` fetches one"),
             "{printed}"
         );
         let edge = builder(&upstream, &ca, &server.item("")).file(FILE, &poison).start();

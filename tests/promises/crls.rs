@@ -136,7 +136,7 @@ async fn an_unsupported_crl_is_rejected_by_kind() {
             printed.contains(&format!("error: trust.crls: list.crl: CRL 1: {message}\n")),
             "{kind}: {printed}"
         );
-        assert!(printed.contains("help: give the list that the CA itself has signed, whole"), "{printed}");
+        assert!(printed.contains("help: provide the complete CRL that the CA has signed"), "{printed}");
     }
     fs::write(folder.join("list.crl"), list("plain")).unwrap();
     let edge = builder.start();

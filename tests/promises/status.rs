@@ -268,7 +268,7 @@ async fn a_stale_crl_refuses_unless_it_is_only_to_be_reported() {
             .trust_settings(&format!("crls = [\"ca.crl\"]\n{setting}"))
             .ca_application("payments", DN)
             .start();
-        edge.wait_for_log("the CRL of \\\"CN=Client CA\\\" is stale since");
+        edge.wait_for_log("the CRL of \\\"CN=Client CA\\\" has been stale since");
         let answer = Client::with(&edge, &good).token("payments").await;
         assert_eq!(answer.status, if passes { 200 } else { 401 }, "{setting}");
         assert_eq!(Client::with(&edge, &revoked).token("payments").await.status, 401, "{setting}");

@@ -51,7 +51,7 @@ pub enum CrlError {
     },
     /// It has the name of a client CA, and a signature by an algorithm that is not accepted.
     #[error(
-        "the CRL of the client CA {issuer:?} is signed by {algorithm}, which is not accepted; expected a signature with SHA-256 or better"
+        "the CRL of the client CA {issuer:?} is signed with {algorithm}, which is not accepted; expected a signature with SHA-256 or better"
     )]
     Algorithm {
         /// The issuer in RFC 4514 form.

@@ -194,7 +194,7 @@ pub enum ChainRefusal {
     #[error("a CRL has the name of a CA on the path but was not signed by it")]
     CrlSignature,
     /// The signature algorithm of a CRL is not accepted.
-    #[error("the CRL of {issuer:?} is signed by {algorithm}, which is not accepted")]
+    #[error("the CRL of {issuer:?} is signed with {algorithm}, which is not accepted")]
     CrlAlgorithm {
         /// The CA.
         issuer: String,

@@ -1,4 +1,4 @@
-//! The CAs that credentials are pinned to: whether a chain to a client CA can hold one.
+//! Loads the CAs that credentials are pinned to, and checks whether a path to a client CA can contain them.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -14,58 +14,58 @@ use crate::{
     identity::{ClientCertificate, DistinguishedName, is_issued_by, spki_hash},
 };
 
-/// The pins of a registry, each file read once.
+/// The pinned CAs of a registry. Each file is read once.
 #[derive(Debug, Default)]
 pub(super) struct Pins {
     keys: HashMap<PathBuf, Result<Arc<[u8; 32]>, Fault>>,
-    /// Those that were read, with the first place that names them.
-    read: Vec<(Spanned<PathBuf>, CertificateDer<'static>)>,
+    /// The loaded CAs, each with the first place that references its file.
+    loaded: Vec<(Spanned<PathBuf>, CertificateDer<'static>)>,
 }
 
 impl Pins {
-    /// The hash of the key of the one CA in a file.
-    pub(super) fn key(&mut self, file: &Spanned<PathBuf>) -> Result<Arc<[u8; 32]>, Fault> {
+    /// Loads the one CA in a file, and returns the SHA-256 hash of its public key.
+    pub(super) fn load_key(&mut self, file: &Spanned<PathBuf>) -> Result<Arc<[u8; 32]>, Fault> {
         if let Some(known) = self.keys.get(&file.value) {
             return known.clone();
         }
-        let key = one_ca(&file.value).map(|(ca, key)| {
-            self.read.push((file.clone(), ca));
+        let key = single_ca(&file.value).map(|(ca, key)| {
+            self.loaded.push((file.clone(), ca));
             Arc::new(key)
         });
         self.keys.insert(file.value.clone(), key.clone());
         key
     }
 
-    /// The pins that no chain can hold: CAs that are no client CA and that none has issued.
-    pub(super) fn problems(&self, trust: &settings::Trust) -> Vec<Problem> {
-        if self.read.is_empty() {
+    /// Reports the pins that no path can contain: CAs that are neither a client CA nor issued by one.
+    pub(super) fn unreachable(&self, trust: &settings::Trust) -> Vec<Problem> {
+        if self.loaded.is_empty() {
             return Vec::new();
         }
         let cas: Vec<CertificateDer<'static>> = client_cas(trust).collect();
-        self.read.iter().filter_map(|(file, ca)| problem(file, ca, &cas)).collect()
+        self.loaded.iter().filter_map(|(file, ca)| unreachable(file, ca, &cas)).collect()
     }
 
-    /// Which of the client CAs and the pinned CAs have issued which.
+    /// The paths among the client CAs and the pinned CAs.
     pub(super) fn ancestry(&self, trust: &settings::Trust) -> Ancestry {
-        let pinned = self.read.iter().map(|(_, ca)| ca.clone());
-        Ancestry::of(&client_cas(trust).chain(pinned).filter_map(Known::new).collect::<Vec<_>>())
+        let pinned = self.loaded.iter().map(|(_, ca)| ca.clone());
+        Ancestry::of(&client_cas(trust).chain(pinned).filter_map(ParsedCa::new).collect::<Vec<_>>())
     }
 }
 
-/// Those that can't be read are reported where they are named.
+/// Skips the files that cannot be read; they are reported by `authorities`.
 fn client_cas(trust: &settings::Trust) -> impl Iterator<Item = CertificateDer<'static>> + '_ {
     trust.client_ca.iter().filter_map(|ca| read_certificates(&ca.file.value).ok()).flatten()
 }
 
-/// A CA certificate whose names were read.
-struct Known {
+/// A CA certificate with its parsed names.
+struct ParsedCa {
     der: CertificateDer<'static>,
     key: [u8; 32],
     subject: DistinguishedName,
     issuer: DistinguishedName,
 }
 
-impl Known {
+impl ParsedCa {
     fn new(der: CertificateDer<'static>) -> Option<Self> {
         let facts = ClientCertificate::from_chain(std::slice::from_ref(&der)).ok()?;
         let (subject, issuer) = (facts.subject().clone(), facts.issuer().clone());
@@ -73,13 +73,13 @@ impl Known {
     }
 }
 
-/// For each known CA the keys of those on its paths, its own among them.
+/// For each CA the keys of all CAs on its paths, including its own.
 #[derive(Debug)]
 pub(super) struct Ancestry(Vec<HashSet<[u8; 32]>>);
 
 impl Ancestry {
-    fn of(cas: &[Known]) -> Self {
-        let mut by_name: HashMap<&DistinguishedName, Vec<&Known>> = HashMap::new();
+    fn of(cas: &[ParsedCa]) -> Self {
+        let mut by_name: HashMap<&DistinguishedName, Vec<&ParsedCa>> = HashMap::new();
         for ca in cas {
             by_name.entry(&ca.subject).or_default().push(ca);
         }
@@ -104,22 +104,22 @@ impl Ancestry {
         Self(issuers.keys().map(above).collect())
     }
 
-    /// Whether one path can hold both keys.
-    pub(super) fn meet(&self, one: &[u8; 32], other: &[u8; 32]) -> bool {
+    /// Whether one path can contain both keys.
+    pub(super) fn share_a_path(&self, one: &[u8; 32], other: &[u8; 32]) -> bool {
         self.0.iter().any(|path| path.contains(one) && path.contains(other))
     }
 }
 
-fn problem(
+fn unreachable(
     file: &Spanned<PathBuf>,
     pin: &CertificateDer<'static>,
     cas: &[CertificateDer<'static>],
 ) -> Option<Problem> {
     const KEY: &str = "application.credential.ca";
     let key = spki_hash(pin).ok()?;
-    let is_known =
+    let is_reachable =
         cas.iter().any(|ca| spki_hash(ca).is_ok_and(|other| other == key) || is_issued_by(pin, ca));
-    if is_known {
+    if is_reachable {
         return None;
     }
     let facts = ClientCertificate::from_chain(std::slice::from_ref(pin)).ok()?;
@@ -127,7 +127,7 @@ fn problem(
     let is_client_ca = |ca: &CertificateDer<'_>| {
         ClientCertificate::from_chain(std::slice::from_ref(ca)).is_ok_and(|ca| ca.subject() == facts.issuer())
     };
-    // Its issuer may be an intermediate that clients present.
+    // Its issuer may be an intermediate CA that clients present.
     if !facts.is_self_issued() && !cas.iter().any(is_client_ca) {
         let what = format!("{shown}: the CA {subject:?} is not a client CA, nor is its issuer {issuer:?}");
         return Some(Problem::warning(&file.span, KEY, what).help(
@@ -143,12 +143,12 @@ fn problem(
     )
 }
 
-fn one_ca(file: &Path) -> Result<(CertificateDer<'static>, [u8; 32]), Fault> {
+fn single_ca(file: &Path) -> Result<(CertificateDer<'static>, [u8; 32]), Fault> {
     let fault = |fault: String| file::fault(file, fault);
     match read_certificates(file)?.as_slice() {
         [ca] => spki_hash(ca)
             .map(|key| (ca.clone(), key))
             .map_err(|error| fault(format!(" cannot be used: {error}"))),
-        several => Err(fault(format!(" holds {} certificates, expected the one CA", several.len()))),
+        several => Err(fault(format!(" contains {} certificates, expected one CA", several.len()))),
     }
 }

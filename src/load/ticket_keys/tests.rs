@@ -34,13 +34,13 @@ fn a_file_holds_one_key_per_line() {
 fn key_file_errors_do_not_leak_contents() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keys");
-    let make = "make one: (umask 077; openssl rand -base64 32 > FILE)";
-    let line = "write a line for each key, as `openssl rand -base64 32` prints it";
+    let create = "create one: (umask 077; openssl rand -base64 32 > FILE)";
+    let line = "write one key per line, as `openssl rand -base64 32` prints it";
     let many =
         ["1", "2", "3", "4", "5", "6", "7", "8", "9"].map(|first| [first, &A[1..], "\n"].concat()).concat();
     for (text, what, help) in [
-        (String::new(), " contains no key".to_owned(), make),
-        ("# none yet\n\n".to_owned(), " contains no key".to_owned(), make),
+        (String::new(), " contains no key".to_owned(), create),
+        ("# none yet\n\n".to_owned(), " contains no key".to_owned(), create),
         (
             format!("{A}\nhunter2!\n"),
             ", line 2: found 8 characters that are not base64, expected 32 bytes in base64".to_owned(),
@@ -63,7 +63,7 @@ fn key_file_errors_do_not_leak_contents() {
         ),
         (
             many,
-            ", line 9: found a key too many, expected at most 8".to_owned(),
+            ", line 9: found one key too many, expected at most 8".to_owned(),
             "remove keys that no edge encrypts with any longer",
         ),
     ] {
@@ -75,7 +75,7 @@ fn key_file_errors_do_not_leak_contents() {
     for mode in [0o604, 0o602, 0o601] {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         let expected = format!(
-            "edge.toml: domain.ticket_keys: FILE can be read or written by others (mode {mode:o}): anyone who has a key can impersonate any application; make new keys, then: chmod 600 FILE"
+            "edge.toml: domain.ticket_keys: FILE can be read or written by others (mode {mode:o}): anyone who has a ticket key can impersonate any client; create new keys, then: chmod 600 FILE"
         );
         assert_eq!(read(&path).unwrap_err(), expected);
     }

@@ -14,7 +14,7 @@ error: trust.client_ca: client-ca.pem contains no certificate (no "-----BEGIN CE
 2 | client_ca = ["client-ca.pem"]
   |              ^^^^^^^^^^^^^^^
   |
-  = help: give a PEM file with the certificates of your client CAs
+  = help: provide a PEM file with the certificates of your client CAs
 
 1 error, 0 warnings
 "#,
@@ -30,7 +30,7 @@ warning: trust.client_ca: client-ca.pem: client CA "CN=Client CA" is unusable: i
 2 | client_ca = ["client-ca.pem"]
   |              ^^^^^^^^^^^^^^^
   |
-  = help: no certificate that it issued will be accepted; replace it or take it out
+  = help: no certificate that it issued will be accepted; replace or remove it
 
 0 errors, 1 warning
 "#);
@@ -45,7 +45,7 @@ warning: trust.client_ca: client-ca.pem: client CA "CN=Client CA" is unusable: i
 2 | client_ca = ["client-ca.pem"]
   |              ^^^^^^^^^^^^^^^
   |
-  = help: no certificate that it issued will be accepted; replace it or take it out
+  = help: no certificate that it issued will be accepted; replace or remove it
 
 0 errors, 1 warning
 "#);
@@ -58,7 +58,7 @@ fn client_ca_is_public() {
     folder.prints_with(
         &[("SSL_CERT_FILE", &store)],
         r#"
-warning: trust.client_ca: client-ca.pem holds a public CA of the system's root store
+warning: trust.client_ca: client-ca.pem contains a public CA of the system's root store
  --> edge.toml:2:14
   |
 2 | client_ca = ["client-ca.pem"]
@@ -81,7 +81,7 @@ error: trust.crls: a.crl contains no CRL (no "-----BEGIN X509 CRL-----" line)
 3 | crls = ["a.crl"]
   |         ^^^^^^^
   |
-  = help: give a CRL as PEM ("-----BEGIN X509 CRL-----") or DER
+  = help: provide a CRL as PEM ("-----BEGIN X509 CRL-----") or DER
 
 1 error, 0 warnings
 "#,

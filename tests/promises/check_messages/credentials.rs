@@ -12,7 +12,7 @@ error: application.credential.certificate: nobody.pem cannot be read: No such fi
 5 | certificate = "nobody.pem"
   |               ^^^^^^^^^^^^
   |
-  = help: give the application's certificate (not its key) as PEM or DER
+  = help: provide the application's certificate (not its key) as PEM or DER
 
 1 error, 0 warnings
 "#,
@@ -73,7 +73,7 @@ fn application_certificate_is_not_valid_yet() {
         ),
         " --> applications.toml:5:15\n".to_owned(),
         "= help: check the clock: it is 20".to_owned(),
-        "here; until it is valid, keep the former credential\n\n0 errors, 1 warning".to_owned(),
+        "here; until then, keep the previous credential\n\n0 errors, 1 warning".to_owned(),
     ] {
         assert!(printed.contains(&expected), "{expected}: {printed}");
     }
@@ -221,13 +221,13 @@ fn pin_holds_two_cas() {
     let two = Ca::new("A").pem() + &Ca::new("B").pem();
     Folder::new().write("two.pem", two).matcher("subject_dn = \"CN=a\"\nca = \"two.pem\"").prints(
         r#"
-error: application.credential.ca: two.pem holds 2 certificates, expected the one CA
+error: application.credential.ca: two.pem contains 2 certificates, expected one CA
  --> applications.toml:6:6
   |
 6 | ca = "two.pem"
   |      ^^^^^^^^^
   |
-  = help: give a PEM file with the one CA that must have issued the certificate
+  = help: provide a PEM file with only the CA that must have issued the certificate
 
 1 error, 0 warnings
 "#,
@@ -317,7 +317,7 @@ fn two_applications_have_one_subject_under_pins_that_can_meet() {
         assert!(content, "{printed}");
         assert!(
             printed.starts_with(
-                "warning: application.credential: the subject \"CN=PAY,O=X\" is registered for \"a\" already (names are equal without regard to case, spaces and string types), and one path can hold both pinned CAs: its certificate is good for both applications\n  --> applications.toml:12:14\n"
+                "warning: application.credential: the subject \"CN=PAY,O=X\" is registered for \"a\" already (names are equal without regard to case, spaces and string types), and one certification path can contain both pinned CAs: its certificate would match both applications\n  --> applications.toml:12:14\n"
             ),
             "{printed}"
         );
@@ -379,6 +379,6 @@ fn a_file_registers_its_first_certificate_only() {
     ] {
         let (checked, printed) = folder.write("x.pem", text).check();
         assert_eq!(checked, accepted, "{printed}");
-        assert!(accepted || printed.contains("does not issue the first"), "{printed}");
+        assert!(accepted || printed.contains("is not an issuer of the first"), "{printed}");
     }
 }

@@ -14,7 +14,7 @@ error: domain.private_key: server.key is not the key of the first certificate in
 11 | private_key = "server.key"
    |               ^^^^^^^^^^^^
    |
-   = help: name the key that the certificate was issued for: `openssl pkey -in server.key -pubout` and `openssl x509 -in server.pem -noout -pubkey` must print the same
+   = help: use the key that the certificate was issued for: `openssl pkey -in server.key -pubout` and `openssl x509 -in server.pem -noout -pubkey` must print the same
 
 1 error, 0 warnings
 "#,
@@ -31,7 +31,7 @@ error: domain.private_key: server.key contains no private key in PEM (no "-----B
 11 | private_key = "server.key"
    |               ^^^^^^^^^^^^
    |
-   = help: give an RSA, ECDSA or Ed25519 key in PKCS#8, PKCS#1 or SEC1 PEM, without a password
+   = help: provide an RSA, ECDSA or Ed25519 key in PKCS#8, PKCS#1 or SEC1 PEM, without a password
 
 1 error, 0 warnings
 "#,
@@ -50,7 +50,7 @@ error: domain.private_key: server.key cannot be read: No such file or directory 
 11 | private_key = "server.key"
    |               ^^^^^^^^^^^^
    |
-   = help: name the file with the certificate's private key; a relative path begins at the folder of edge.toml
+   = help: name the file with the certificate's private key; a relative path starts at the folder of edge.toml
 
 1 error, 0 warnings
 "#,
@@ -86,7 +86,7 @@ error: domain.certificate: server.pem is empty
 10 | certificate = "server.pem"
    |               ^^^^^^^^^^^^
    |
-   = help: give a PEM file with the server's certificate first, then its intermediates
+   = help: provide a PEM file with the server's certificate first, then its intermediates
 
 1 error, 0 warnings
 "#,
@@ -103,7 +103,7 @@ error: domain.certificate: server.pem is truncated: the section that begins on l
 10 | certificate = "server.pem"
    |               ^^^^^^^^^^^^
    |
-   = help: give a PEM file with the server's certificate first, then its intermediates
+   = help: provide a PEM file with the server's certificate first, then its intermediates
 
 1 error, 0 warnings
 "#,
@@ -135,13 +135,13 @@ fn server_certificate_is_not_the_first() {
     folder.credentials("server", &server);
     let turned: String = server.chain.iter().rev().map(pem).collect();
     folder.write("server.pem", turned).prints(r#"
-error: domain.certificate: server.pem begins with another certificate than the server's: server.key is the key of certificate 2 of 2
+error: domain.certificate: server.pem does not begin with the server's certificate: server.key is the key of certificate 2 of 2
   --> edge.toml:10:15
    |
 10 | certificate = "server.pem"
    |               ^^^^^^^^^^^^
    |
-   = help: move certificate 2 (CN=mtls.example.test) to the top of the file, and let each one be followed by the CA that issued it
+   = help: move certificate 2 (CN=mtls.example.test) to the top of the file, and put each issuer after the certificate that it issued
 
 1 error, 0 warnings
 "#);
@@ -158,7 +158,7 @@ error: domain.certificate: server.pem has expired (on END): clients will refuse 
 10 | certificate = "server.pem"
    |               ^^^^^^^^^^^^
    |
-   = help: renew it, and put the new chain into server.pem
+   = help: renew it, and write the new chain to server.pem
 
 1 error, 0 warnings
 "#
@@ -186,7 +186,7 @@ fn server_certificate_is_not_valid_yet() {
         format!(
             "error: domain.certificate: server.pem is not valid yet (before {begin}): clients will refuse it\n"
         ),
-        "= help: give a certificate that is valid now, or check the clock: it is 20".to_owned(),
+        "= help: use a certificate that is valid now, or check the clock: it is 20".to_owned(),
     ] {
         assert!(printed.contains(&expected), "{expected}: {printed}");
     }
@@ -233,7 +233,7 @@ fn server_certificate_has_no_dns_name_or_another_purpose() {
     assert!(accepted, "{printed}");
     for expected in [
         "warning: domain.certificate: server.pem does not name mtls.example.test: it has no DNS name (the common name does not count): clients will refuse it\n",
-        "warning: domain.certificate: server.pem is not for servers: its extendedKeyUsage does not include serverAuth: clients will refuse it\n",
+        "warning: domain.certificate: server.pem is not a server certificate: its extendedKeyUsage does not include serverAuth: clients will refuse it\n",
     ] {
         assert!(printed.contains(expected), "{expected}: {printed}");
     }
@@ -262,7 +262,8 @@ fn server_certificate_has_no_dns_name_or_another_purpose() {
     );
     let (accepted, printed) = folder.check();
     assert!(!accepted && printed.ends_with("1 error, 0 warnings\n"), "{printed}");
-    let expected = "it has no extensions, as `openssl x509 -req` makes certificates without -extfile: clients will refuse it\n";
+    let expected =
+        "it has no extensions, as issued by `openssl x509 -req` without -extfile: clients will refuse it\n";
     assert!(printed.contains(expected), "{printed}");
 }
 
@@ -354,7 +355,7 @@ fn certificate_and_key_are_swapped() {
         .replace("private_key = \"server.key\"", "private_key = \"server.pem\"");
     folder.write("edge.toml", config).prints(
         r#"
-error: domain.certificate: server.key holds the private key, and server.pem the certificate
+error: domain.certificate: server.key contains the private key, and server.pem the certificate
   --> edge.toml:10:15
    |
 10 | certificate = "server.key"
@@ -381,7 +382,7 @@ fn a_key_for_a_certificate_is_named() {
     );
     // One file for both that contains only the key.
     let (_, printed) = folder.write("edge.toml", EDGE.replace("\"server.pem\"", "\"server.key\"")).check();
-    assert!(printed.contains("= help: certificate and private_key name one file"), "{printed}");
+    assert!(printed.contains("= help: certificate and private_key name the same file"), "{printed}");
     // A certificate that is not the server's gets no further messages.
     folder.write("edge.toml", EDGE).credentials("server", &Ca::new("CA").issue("a", |_| {}));
     let (_, printed) = folder.write("server.key", self_signed("b").key_pem()).check();

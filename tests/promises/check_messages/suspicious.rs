@@ -76,7 +76,7 @@ warning: application.credential.thumbprint: looks like a placeholder: its bytes 
 5 | thumbprint = "0000000000000000000000000000000000000000000000000000000000000000"
   |              ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
   |
-  = help: write the one that `mtls-edge inspect CERT` prints for the application's certificate
+  = help: write the thumbprint that `mtls-edge inspect CERT` prints for the application's certificate
 
 0 errors, 1 warning
 "#);
@@ -93,12 +93,12 @@ warning: application.credential.thumbprint: looks like a placeholder: its bytes 
         (
             "3b:1f:0a:c4:5d:7e:92:66:80:b7:11:fe:29:4c:d8:03:9a:e5:71:36:4f:c2:08:bd:67:f3:1e:55:a9:90:2c:d4"
                 .to_owned(),
-            "is an example of the documentation",
+            "is an example from the documentation",
         ),
-        ("Gsvs7xJ0kKfyGyNwAkhx7hDQW6WJGfPwJfoSgpm4wOI".to_owned(), "is an example of the documentation"),
+        ("Gsvs7xJ0kKfyGyNwAkhx7hDQW6WJGfPwJfoSgpm4wOI".to_owned(), "is an example from the documentation"),
         (
             "E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855".to_owned(),
-            "is the SHA-256 of nothing",
+            "is the SHA-256 of empty input",
         ),
     ] {
         let (accepted, printed) = folder.matcher(&format!("thumbprint = \"{text}\"")).check();

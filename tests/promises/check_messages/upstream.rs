@@ -14,7 +14,7 @@ error: upstream.headers: nowhere cannot be read: No such file or directory (os e
 7 | headers = { cname-api-key = { file = "nowhere" } }
   |                             ^^^^^^^^^^^^^^^^^^^^
   |
-  = help: write the secret into this file, in one line
+  = help: write the secret into this file, on one line
 
 1 error, 0 warnings
 "#,
@@ -56,7 +56,7 @@ error: upstream.headers: secret contains a character that a header cannot have
 7 | headers = { cname-api-key = { file = "secret" } }
   |                             ^^^^^^^^^^^^^^^^^^^
   |
-  = help: the secret must be one line of visible ASCII; surrounding white space is trimmed
+  = help: the secret must be one line of visible ASCII; surrounding whitespace is trimmed
 
 1 error, 0 warnings
 "#,
@@ -88,13 +88,13 @@ fn upstream_sets_what_the_profile_sets() {
         .write("secret", "x")
         .after("urls = [\"http://127.0.0.1:3000\"]", "headers = { Client_Certificate = { file = \"secret\" } }")
         .prints(r#"
-error: domain.header_profile: the profile "auth0" sets a header that the upstream's own headers set too: client_certificate
+error: domain.header_profile: the profile "auth0" sets a header that the upstream's own headers also set: client_certificate
  --> edge.toml:9:1
   |
 9 | [[domain]]
   | ^^^^^^^^^^
   |
-  = help: one of the two would be lost: rename the one under upstream.headers
+  = help: the upstream would receive only one of them: rename the one under upstream.headers
 
 1 error, 0 warnings
 "#);

@@ -1,4 +1,4 @@
-//! Registrations that no certificate will ever match, or none that was meant: placeholders, wildcards, a missing client CA.
+//! Reports registrations that probably match no certificate: placeholder thumbprints, wildcards, a missing client CA.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -11,8 +11,8 @@ use crate::{
     trust::{Application, AuthMethod, Registry},
 };
 
-/// Thumbprints that documents show as examples: ours, and those of RFC 8705 section 3.
-const EXAMPLES: [&str; 5] = [
+/// Example thumbprints in this project's documentation, and from RFC 8705 section 3.
+const DOCUMENTED_EXAMPLES: [&str; 5] = [
     "3b1f0ac45d7e926680b711fe294cd8039ae571364fc208bd67f31e55a9902cd4",
     "47c876ed3f8e64be5534b77be5d8f9a5d29c6eb50012df66a3a6b0d54698020d",
     "1acbecef127490a7f21b2370024871ee10d05ba58919f3f025fa128299b8c0e2",
@@ -20,56 +20,57 @@ const EXAMPLES: [&str; 5] = [
     "0380ed2f626650c840b2f263e6d2b29fae12ab39ae5db32b25ad27efad72e6fd",
 ];
 
-/// SHA-256 of no input, and of an empty line: what a pipe prints when the command before it failed.
-const OF_NOTHING: [&str; 2] = [
+/// SHA-256 of empty input and of an empty line, which a pipe prints if the command before it failed.
+const HASHES_OF_EMPTY_INPUT: [&str; 2] = [
     "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
     "01ba4719c80b6fe911b091a7c05124b64eeece964e09c058ef8f9805daca546b",
 ];
 
-/// Of 32 random octets some 30 are different; that at most these are happens once in 10^13 hashes.
-const FEW: usize = 16;
+/// A hash of 32 bytes has about 30 distinct ones. At most this many occur once in 10^13 hashes.
+const FEW_DISTINCT_BYTES: usize = 16;
 
-/// A thumbprint that somebody wrote where a certificate's belongs.
-pub(super) fn placeholder(thumbprint: &Thumbprint, place: &Span) -> Option<Problem> {
-    let octets = thumbprint.as_bytes();
-    let distinct: HashSet<u8> = octets.iter().copied().collect();
+/// Warns about a thumbprint that is not the hash of a certificate.
+pub(super) fn check_thumbprint(thumbprint: &Thumbprint, place: &Span) -> Option<Problem> {
+    let bytes = thumbprint.as_bytes();
+    let distinct: HashSet<u8> = bytes.iter().copied().collect();
     let mut steps: HashMap<u8, usize> = HashMap::new();
-    for (one, next) in octets.iter().zip(octets.iter().skip(1)) {
+    for (one, next) in bytes.iter().zip(bytes.iter().skip(1)) {
         *steps.entry(next.wrapping_sub(*one)).or_default() += 1;
     }
-    // As in 1a2b3c4d..., with a break now and then.
-    let counts_on = steps.values().any(|count| *count > octets.len() / 2);
+    // Such as 1a2b3c4d..., possibly with a few breaks.
+    let is_sequence = steps.values().any(|count| *count > bytes.len() / 2);
     let hex = thumbprint.to_string();
-    let what = if OF_NOTHING.contains(&hex.as_str()) {
-        "is the SHA-256 of nothing: the command that should have printed a certificate to be hashed failed"
-    } else if EXAMPLES.contains(&hex.as_str()) {
-        "is an example of the documentation: no certificate of yours has it"
-    } else if distinct.len() <= FEW || counts_on {
+    let what = if HASHES_OF_EMPTY_INPUT.contains(&hex.as_str()) {
+        "is the SHA-256 of empty input: the command that should have printed the certificate failed"
+    } else if DOCUMENTED_EXAMPLES.contains(&hex.as_str()) {
+        "is an example from the documentation, not the thumbprint of your certificate"
+    } else if distinct.len() <= FEW_DISTINCT_BYTES || is_sequence {
         "looks like a placeholder: its bytes follow a pattern, unlike those of a hash"
     } else {
         return None;
     };
     Some(
-        Problem::warning(place, "application.credential.thumbprint", what)
-            .help("write the one that `mtls-edge inspect CERT` prints for the application's certificate"),
+        Problem::warning(place, "application.credential.thumbprint", what).help(
+            "write the thumbprint that `mtls-edge inspect CERT` prints for the application's certificate",
+        ),
     )
 }
 
-/// The most doubts of one kind that are shown: a registry may have been generated whole.
-const MOST: usize = 10;
+/// The maximum number of warnings of one kind that are shown, since a registry may be generated.
+const MAX_SHOWN: usize = 10;
 
-/// The first of many problems; the last of them says how many more there are.
-pub(super) fn few(mut problems: Vec<Problem>) -> Vec<Problem> {
-    let more = problems.len().saturating_sub(MOST);
-    problems.truncate(MOST);
+/// Keeps the first problems; the last one states how many more there are.
+pub(super) fn truncate(mut problems: Vec<Problem>) -> Vec<Problem> {
+    let more = problems.len().saturating_sub(MAX_SHOWN);
+    problems.truncate(MAX_SHOWN);
     if let Some(last) = problems.last_mut().filter(|_| more > 0) {
         last.what = format!("{} ({more} more of this kind are not shown)", last.what);
     }
     problems
 }
 
-/// A subject alternative name with a wildcard: it is compared as it is, and certificates of clients bear full names.
-pub(super) fn wildcard(name: &SubjectAltName, key: &str, text: &Spanned<String>) -> Option<Problem> {
+/// Reports a subject alternative name that contains a wildcard. Names are compared literally, so it matches no certificate.
+pub(super) fn check_wildcard(name: &SubjectAltName, key: &str, text: &Spanned<String>) -> Option<Problem> {
     let (shape, help) = match name {
         SubjectAltName::Dns(name) if name.contains('*') => (
             "a full DNS name",
@@ -90,18 +91,18 @@ pub(super) fn wildcard(name: &SubjectAltName, key: &str, text: &Spanned<String>)
         text.value
     );
     let problem = Problem::error(&text.span, format!("application.credential.{key}"), what).help(help);
-    // Of a URI it can be a part (RFC 3986 section 2.2).
+    // A URI may contain a literal `*` (RFC 3986 section 2.2).
     Some(match name {
         SubjectAltName::Uri(_) => Problem { severity: Severity::Warning, ..problem },
         _ => problem,
     })
 }
 
-/// That no client CA is there, where an application can authenticate by a chain to one and by nothing else.
-pub(super) fn no_client_ca(registry: &Registry, place: &Span) -> Option<Problem> {
-    let by_chain = |application: &&Arc<Application>| application.method.kind() == AuthMethod::PkiTls;
+/// Reports that no client CA is configured although an application authenticates with `tls_client_auth`.
+pub(super) fn check_client_ca_exists(registry: &Registry, place: &Span) -> Option<Problem> {
+    let by_pki = |application: &&Arc<Application>| application.method.kind() == AuthMethod::PkiTls;
     let mut ids: Vec<&str> =
-        registry.applications().filter(by_chain).map(|application| application.client_id.as_str()).collect();
+        registry.applications().filter(by_pki).map(|application| application.client_id.as_str()).collect();
     ids.sort_unstable();
     let first = ids.first()?;
     let more = match ids.len() - 1 {
