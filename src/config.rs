@@ -1,7 +1,7 @@
-//! Configuration: text to typed settings, with every problem of a file.
+//! Parses the two configuration files into typed settings.
 //!
-//! [`settings`] reads `edge.toml`, [`applications`] reads `applications.toml`; both report all that is wrong at once. Serde's derive
-//! is not used: it stops at the first error and does not know the position of a value.
+//! [`settings`] reads `edge.toml`, [`applications`] reads `applications.toml`; both report all problems of a file at once. Serde's
+//! derive is not used: it stops at the first error and does not know the position of a value.
 
 mod applications;
 pub mod diagnostic;

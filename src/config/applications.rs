@@ -16,57 +16,59 @@ use super::{
 use crate::trust::{ApplicationError, AuthMethod, ClientIdError, Credentials};
 
 const SELF_SIGNED: &str = AuthMethod::SelfSignedTls.as_str();
-const BY_CA: &str = AuthMethod::PkiTls.as_str();
+const PKI: &str = AuthMethod::PkiTls.as_str();
 
 const MAX_CREDENTIALS: usize = Credentials::<()>::MAX;
 
-/// Registered names of OAuth's token_endpoint_auth_method that the edge does not serve.
-const NOT_SERVED: [&str; 5] =
+/// Registered values of OAuth's `token_endpoint_auth_method` that the edge does not support.
+const UNSUPPORTED: [&str; 5] =
     ["client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none"];
 
-/// The state of reading a registry, one piece after the other.
+/// Reads a registry piece by piece.
 pub(super) struct Registry<F> {
+    /// Called with each application.
     each: F,
     /// Each client_id with the byte of its first occurrence.
     ids: HashMap<String, usize>,
-    /// Whether there is an application, readable or not.
-    any: bool,
-    /// Whether they are written as one list, `application = [...]`, to which no other piece can add.
-    inline: bool,
+    /// Whether the file has an application, valid or not.
+    has_applications: bool,
+    /// Whether the applications are one inline list, `application = [...]`, which no other piece can extend.
+    is_inline: bool,
 }
 
 impl<F: FnMut(Application)> Registry<F> {
     /// An empty registry. Applications are passed to `each`.
     pub(super) fn new(each: F) -> Self {
-        Self { each, ids: HashMap::new(), any: false, inline: false }
+        Self { each, ids: HashMap::new(), has_applications: false, is_inline: false }
     }
 
     /// Reads a piece of the file.
     pub(super) fn read(&mut self, root: &Table<'_>) {
         let tables = root.tables(APPLICATION, "application");
         let Some(span) = root.key_span("application") else { return };
-        if self.inline {
-            let problem = Problem::error(&span, "application", "this is not TOML: duplicate key");
+        if self.is_inline {
+            let problem = Problem::error(&span, "application", "invalid TOML: duplicate key");
             root.reader.report(problem.help("write all applications as [[application]], or all in one list"));
         }
-        let behind = root.reader.source.text().get(span.range.end..).unwrap_or_default();
-        self.inline = behind.trim_start().starts_with('=');
-        self.any = true;
+        let after_key = root.reader.source.text().get(span.range.end..).unwrap_or_default();
+        self.is_inline = after_key.trim_start().starts_with('=');
+        self.has_applications = true;
         for table in tables.unwrap_or_default() {
             let client_id =
                 table.require("client_id").and_then(|value| value.parse("a client_id", client_id));
             if let Some(id) = &client_id {
-                warn_if_not_intended(&table, id);
+                warn_if_variable(&table, id);
             }
-            let is_first = client_id.as_ref().is_none_or(|id| self.must_be_first(&table, id));
-            // The credentials of a second entry may repeat those of the first, which would be reported again.
+            let is_first = client_id.as_ref().is_none_or(|id| self.record_id(&table, id));
+            // The credentials of a second entry may equal those of the first: one problem is enough.
             if let Some(application) = application(&table, client_id).filter(|_| is_first) {
                 (self.each)(application);
             }
         }
     }
 
-    fn must_be_first(&mut self, table: &Table<'_>, id: &Spanned<String>) -> bool {
+    /// Records a client_id, and reports it if it occurred before. Returns whether it is the first occurrence.
+    fn record_id(&mut self, table: &Table<'_>, id: &Spanned<String>) -> bool {
         let at = id.span.range.start;
         let first = *self.ids.entry(id.value.clone()).or_insert(at);
         if first != at {
@@ -81,10 +83,10 @@ impl<F: FnMut(Application)> Registry<F> {
 
     /// Warns if there was no application.
     pub(super) fn finish(self, reader: &Reader) {
-        if self.any || !reader.has_no_errors() {
+        if self.has_applications || !reader.has_no_errors() {
             return;
         }
-        let what = "no application is registered: every request that has to authenticate will be refused";
+        let what = "no application is registered: every request that requires authentication will be refused";
         reader.report(
             Problem::warning(&reader.end(), "application", what).help(
                 "write [[application]] for each; `mtls-edge inspect CERT` prints a credential to paste",
@@ -93,8 +95,8 @@ impl<F: FnMut(Application)> Registry<F> {
     }
 }
 
-/// Warns of a variable, which is part of a client_id, but probably not intended.
-fn warn_if_not_intended(table: &Table<'_>, id: &Spanned<String>) {
+/// Warns about a variable: it is valid in a client_id, but probably not intended.
+fn warn_if_variable(table: &Table<'_>, id: &Spanned<String>) {
     let text = id.value.as_str();
     let Some(variable) = variable(text) else { return };
     let what = format!("found {}: variables are not expanded", quote(text));
@@ -106,8 +108,8 @@ fn warn_if_not_intended(table: &Table<'_>, id: &Spanned<String>) {
 fn client_id(text: &str) -> Result<String, Fault> {
     let Some(error) = ClientIdError::of(text) else { return Ok(text.to_owned()) };
     Err(match error {
-        ClientIdError::OuterSpace => Fault::new(format!("found {}, expected no space at its ends", quote(text)))
-            .help("remove the space: some servers do, and would read another client"),
+        ClientIdError::OuterSpace => Fault::new(format!("found {}, expected no leading or trailing space", quote(text)))
+            .help("remove the space: some servers trim it and would identify another client"),
         ClientIdError::Empty | ClientIdError::TooLong(_) => Fault::new(format!("found {error}"))
             .help("register a shorter client_id at the authorization server"),
         ClientIdError::Character(bad) => Fault::new(format!(
@@ -119,7 +121,7 @@ fn client_id(text: &str) -> Result<String, Fault> {
 }
 
 fn application(table: &Table<'_>, client_id: Option<Spanned<String>>) -> Option<Application> {
-    let written = table.get("auth_method").map(|value| value.parse("an authentication method", method));
+    let configured = table.get("auth_method").map(|value| value.parse("an authentication method", method));
     let tables = table.tables(CREDENTIAL, "credential");
     let missing = table.key_span("credential").is_none() || tables.as_ref().is_some_and(Vec::is_empty);
     if missing && !table.is_misspelt(&["credential"]) && !has_a_matcher(table) {
@@ -137,11 +139,11 @@ fn application(table: &Table<'_>, client_id: Option<Spanned<String>>) -> Option<
         let problem = Problem::error(&third.span, "application.credential", what);
         table.reader.report(problem.help("remove the credential that is no longer in use"));
     }
-    let auth_method = match written {
-        Some(written) => written,
+    let auth_method = match configured {
+        Some(configured) => configured,
         None => Some(inferred(credentials.first()?.as_ref()?)),
     };
-    let auth_method = auth_method.filter(|method| agree(table, method, credentials.iter().flatten()));
+    let auth_method = auth_method.filter(|method| check_methods(table, method, credentials.iter().flatten()));
     // A third credential was reported already.
     let credentials = credentials
         .into_iter()
@@ -150,28 +152,27 @@ fn application(table: &Table<'_>, client_id: Option<Spanned<String>>) -> Option<
     Some(Application { client_id: client_id?, auth_method: auth_method?.value, credentials })
 }
 
-/// Whether the application's own table has keys of a credential.
+/// Whether the application's table itself has a key of a credential.
 fn has_a_matcher(table: &Table<'_>) -> bool {
     let is_matcher = |key: &str| MATCHERS.iter().any(|(name, _)| *name == key);
     table.unknown().into_iter().any(|(key, value)| {
         let synonym = || SYNONYMS.iter().any(|(other, own)| *other == key && is_matcher(own));
-        is_matcher(key) || synonym() || public_key::of_a_key(key, value).is_some()
+        is_matcher(key) || synonym() || public_key::help_for_key(key, value).is_some()
     })
 }
 
 fn method(text: &str) -> Result<AuthMethod, Fault> {
     match text {
         SELF_SIGNED => Ok(AuthMethod::SelfSignedTls),
-        BY_CA => Ok(AuthMethod::PkiTls),
-        _ if NOT_SERVED.contains(&text) => {
-            let what = format!("found {}, which the edge does not serve yet", quote(text));
-            Err(Fault::new(what)
-                .help(format!("write {SELF_SIGNED:?} or {BY_CA:?}, or leave the application out")))
+        PKI => Ok(AuthMethod::PkiTls),
+        _ if UNSUPPORTED.contains(&text) => {
+            let what = format!("found {}, which the edge does not support yet", quote(text));
+            Err(Fault::new(what).help(format!("write {SELF_SIGNED:?} or {PKI:?}, or remove the application")))
         }
         _ => {
-            let what = format!("found {}, expected {SELF_SIGNED:?} or {BY_CA:?}", quote(text));
-            let help = did_you_mean(text, [SELF_SIGNED, BY_CA]).unwrap_or_else(|| {
-                "leave auth_method out: the keys of the credentials determine it".to_owned()
+            let what = format!("found {}, expected {SELF_SIGNED:?} or {PKI:?}", quote(text));
+            let help = did_you_mean(text, [SELF_SIGNED, PKI]).unwrap_or_else(|| {
+                "remove auth_method: it is inferred from the keys of the credentials".to_owned()
             });
             Err(Fault::new(what).help(help))
         }
@@ -189,8 +190,8 @@ fn method_of(matcher: &Matcher) -> AuthMethod {
     }
 }
 
-/// Whether all credentials are of the application's method; the first that is not is reported.
-fn agree<'a>(
+/// Reports the first credential of another method than the application's. Returns whether there is none.
+fn check_methods<'a>(
     table: &Table<'_>,
     method: &Spanned<AuthMethod>,
     credentials: impl Iterator<Item = &'a Credential>,
@@ -201,11 +202,11 @@ fn agree<'a>(
             continue;
         }
         let (name, span) = matcher_key(&credential.matcher);
-        let (belongs, found, fitting) = match own {
+        let (belongs, found, expected) = match own {
             AuthMethod::SelfSignedTls => {
-                (SELF_SIGNED, BY_CA, "subject_dn or one of san_dns, san_uri, san_ip, san_email")
+                (SELF_SIGNED, PKI, "subject_dn or one of san_dns, san_uri, san_ip, san_email")
             }
-            AuthMethod::PkiTls => (BY_CA, SELF_SIGNED, "thumbprint or certificate"),
+            AuthMethod::PkiTls => (PKI, SELF_SIGNED, "thumbprint or certificate"),
         };
         let what = format!(
             "{name} belongs to {belongs}, but the application uses {found} (line {})",
@@ -214,7 +215,7 @@ fn agree<'a>(
         let problem = Problem::error(span, format!("application.credential.{name}"), what);
         table
             .reader
-            .report(problem.help(format!("write {fitting}, or register it as a separate application")));
+            .report(problem.help(format!("write {expected}, or register it as a separate application")));
         return false;
     }
     true
@@ -258,14 +259,15 @@ fn credential(table: &Table<'_>, names: &mut Vec<Spanned<String>>) -> Option<Cre
         }
         names.push(name.clone());
     }
-    let written: Vec<(&str, Value<'_>, ReadMatcher)> =
+    let matchers: Vec<(&str, Value<'_>, ReadMatcher)> =
         MATCHERS.iter().filter_map(|(key, read)| Some((*key, table.get(key)?, *read))).collect();
     let ca = table.get("ca");
-    let matcher = one_matcher(table, &written);
+    let matcher = one_matcher(table, &matchers);
     table.finish();
     let ca = match (ca, &matcher) {
         (Some(ca), Some(Matcher::Thumbprint(_) | Matcher::Certificate(_))) => {
-            let what = "found a ca beside a thumbprint or certificate, which needs none: it names one certificate already";
+            let what =
+                "found ca with a thumbprint or certificate, which already identifies a single certificate";
             return ca.refuse(Fault::new(what).help("remove ca"));
         }
         (Some(ca), _) => Some(ca.path()?),
@@ -274,11 +276,11 @@ fn credential(table: &Table<'_>, names: &mut Vec<Spanned<String>>) -> Option<Cre
     Some(Credential { name: name?, matcher: matcher?, ca })
 }
 
-fn one_matcher(table: &Table<'_>, written: &[(&str, Value<'_>, ReadMatcher)]) -> Option<Matcher> {
+fn one_matcher(table: &Table<'_>, matchers: &[(&str, Value<'_>, ReadMatcher)]) -> Option<Matcher> {
     const KEY: &str = "application.credential";
-    match written {
+    match matchers {
         [(_, value, read)] => {
-            if let Some(fault) = public_key::of_a_value(value.toml) {
+            if let Some(fault) = public_key::fault_for_value(value.toml) {
                 return value.refuse(fault);
             }
             let matcher = read(value);
@@ -298,7 +300,7 @@ fn one_matcher(table: &Table<'_>, written: &[(&str, Value<'_>, ReadMatcher)]) ->
             None
         }
         [_, (_, second, _), ..] => {
-            let found = all_of(written.iter().map(|(key, ..)| *key));
+            let found = all_of(matchers.iter().map(|(key, ..)| *key));
             let problem =
                 Problem::error(&second.span, KEY, format!("found {found}, expected exactly one of them"));
             table

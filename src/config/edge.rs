@@ -1,4 +1,4 @@
-//! `edge.toml`: the tables of the file, and what they must agree on with each other.
+//! Reads `edge.toml`: its tables, and the references between them.
 
 mod domain;
 mod limits;
@@ -21,7 +21,7 @@ use super::{
 
 use crate::observe::log::{LogFormat, LogSettings, log_filter};
 
-/// Reads the whole file.
+/// Reads all tables of the file. Returns `None` after an error in a part that has no default.
 pub(super) fn read(root: &Table<'_>) -> Option<Settings> {
     let tables = [(LISTEN, "listen"), (LIMITS, "limits"), (LOG, "log"), (TRUST, "trust")]
         .map(|(kind, key)| root.table(kind, key));
@@ -30,16 +30,17 @@ pub(super) fn read(root: &Table<'_>) -> Option<Settings> {
     let (listen, limits, log) = (listen::read(listen), limits::read(limits), self::log(log));
     let trust = trust::read(trust);
     let mut profiles = profile::read_all(root.tables(HEADER_PROFILE, "header_profile").unwrap_or_default());
-    let mut upstreams =
-        upstream::read_all(&present(root, "upstream", MINIMAL_UPSTREAM, |value| value.tables(UPSTREAM)));
-    // Of a misspelt table the name is not known; a domain may refer to it.
+    let mut upstreams = upstream::read_all(&require_tables(root, "upstream", MINIMAL_UPSTREAM, |value| {
+        value.tables(UPSTREAM)
+    }));
+    // The name of a misspelt table is unknown; a domain may refer to it.
     if root.is_misspelt(&["header_profile"]) {
         profiles.names.push(None);
     }
     if root.is_misspelt(&["upstream"]) {
         upstreams.names.push(None);
     }
-    let domains = present(root, "domain", MINIMAL_DOMAIN, |value| value.tables(DOMAIN));
+    let domains = require_tables(root, "domain", MINIMAL_DOMAIN, |value| value.tables(DOMAIN));
     let domains = domain::read_all(&domains, &upstreams.names, &profiles.names);
     Some(Settings {
         listen,
@@ -53,7 +54,7 @@ pub(super) fn read(root: &Table<'_>) -> Option<Settings> {
     })
 }
 
-/// The place of each key that a table can have, by the key's path.
+/// The span of each key of a table's schema, by the key's path. An absent key has the span of the table.
 fn spans(table: &Table<'_>) -> impl Iterator<Item = (String, Span)> {
     let span = |key| table.key_span(key).unwrap_or_else(|| table.span.clone());
     table.kind.names().map(move |key| (table.path(key), span(key)))
@@ -63,8 +64,8 @@ const MINIMAL_UPSTREAM: &str =
     "write at least:\n[[upstream]]\nname = \"auth-server\"\nurls = [\"http://127.0.0.1:3000\"]";
 const MINIMAL_DOMAIN: &str = "write at least:\n[[domain]]\nname = \"mtls.auth.example.com\"\ncertificate = \"certs/server.pem\"\nprivate_key = \"certs/server.key\"";
 
-/// The tables of which there must be at least one.
-fn present<'a>(
+/// Reads an array of tables, and reports it if it is missing or empty.
+fn require_tables<'a>(
     root: &Table<'a>,
     key: &'static str,
     minimal: &str,
@@ -100,8 +101,8 @@ fn log(table: &Table<'_>) -> LogSettings {
     }
 }
 
-/// Reports the second of two equal names.
-fn must_be_unique(table: &Table<'_>, names: &[Option<Spanned<String>>], name: &Spanned<String>) {
+/// Reports a name that occurred before.
+fn report_duplicate_name(table: &Table<'_>, names: &[Option<Spanned<String>>], name: &Spanned<String>) {
     let first = names.iter().flatten().find(|earlier| earlier.value == name.value);
     if let Some(first) = first {
         let what =

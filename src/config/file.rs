@@ -1,6 +1,6 @@
-//! Reads the files that a configuration names: ordinary files only, of a bounded size.
+//! Reads the files that a configuration references: regular files only, up to a size limit.
 //!
-//! A FIFO would hold the reader for ever and `/dev/zero` would fill the memory; both can stand where an operator means a file.
+//! Opening a FIFO would block until it has a writer, and reading `/dev/zero` would exhaust the memory.
 
 mod unreadable;
 
@@ -20,85 +20,85 @@ use super::diagnostic::Fault;
 
 pub use self::unreadable::unreadable;
 
-/// The most bytes of a file with certificates, a CRL, a key or a secret.
+/// The maximum size of a file with certificates, a CRL, a key or a secret, in bytes.
 pub const LIMIT: u64 = 64 << 20;
 
-/// The most bytes of a TOML file: more than a million applications.
+/// The maximum size of a TOML file in bytes: enough for more than a million applications.
 pub(super) const TOML_LIMIT: u64 = 256 << 20;
 
-/// What is wrong with a file; `what` follows its name directly.
+/// A fault of a file. `what` is appended to the path without a separator.
 pub fn fault(path: &Path, what: impl fmt::Display) -> Fault {
     Fault::new(format!("{}{what}", path.display()))
 }
 
-/// A file that was read.
+/// The content and the mode of a file.
 pub struct Content {
-    /// All its bytes.
+    /// All bytes of the file.
     pub bytes: Zeroizing<Vec<u8>>,
-    /// Its permissions, of the very file that was read.
+    /// The permission bits, taken from the same open file as the bytes.
     pub mode: u32,
 }
 
-/// All bytes of a file.
+/// Reads all bytes of a file.
 ///
 /// # Errors
 ///
-/// As [`read_with_mode`].
+/// The same as those of [`read_with_mode`].
 pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     Ok(std::mem::take(&mut *read_with_mode(path, limit)?.bytes))
 }
 
-/// All bytes of a file, with its permissions.
+/// Reads all bytes of a file, and its mode.
 ///
 /// # Errors
 ///
-/// As `File::open`; if it is no ordinary file, has more than `limit` bytes, or can be written by others ([`Loose`]). The text is to
-/// stand behind "can't be read: ".
+/// Those of `File::open`; and if it is not a regular file, has more than `limit` bytes, or is world-writable ([`WorldWritable`]). The
+/// text of the error follows "cannot be read: " in messages.
 pub fn read_with_mode(path: &Path, limit: u64) -> io::Result<Content> {
     let (file, metadata) = open(path)?;
     let mode = metadata.mode() & 0o777;
     if mode & 0o002 != 0 {
-        return Err(io::Error::new(ErrorKind::PermissionDenied, Loose { mode }));
+        return Err(io::Error::new(ErrorKind::PermissionDenied, WorldWritable { mode }));
     }
     if metadata.len() > limit {
         return Err(too_large(limit));
     }
-    // At once as large as is needed: no copy of a secret is left behind by growing.
+    // Allocated once: growing the buffer would leave copies of a secret in freed memory.
     let mut bytes =
         Zeroizing::new(Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default() + 1));
     file.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit { Err(too_large(limit)) } else { Ok(Content { bytes, mode }) }
 }
 
-/// A file that anybody on the machine can write: who can write what is believed can let themselves in.
+/// The error for a world-writable file: any user of the machine could change what the edge trusts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it is world-writable (mode {mode:03o})")]
-pub struct Loose {
-    /// Its permissions.
+pub struct WorldWritable {
+    /// The permission bits of the file.
     pub mode: u32,
 }
 
-impl Loose {
-    /// Whether this is why a file could not be read.
+impl WorldWritable {
+    /// The cause of an error of [`read_with_mode`], if it is this one.
     #[must_use]
-    pub fn of(error: &io::Error) -> Option<&Self> {
+    pub fn cause_of(error: &io::Error) -> Option<&Self> {
         error.get_ref()?.downcast_ref()
     }
 }
 
-/// SHA-256 of what a file holds, and its mode: another one where the file has changed. Of a file that is larger than any but a registry may be,
-/// what the system says of it is hashed, and not a byte is read.
+/// The SHA-256 of a file's content, and its mode, to detect changes. Of a file with more than [`LIMIT`] bytes, the metadata (inode,
+/// size, times) is hashed instead of the content.
 ///
 /// # Errors
 ///
-/// As `File::open`, and if it is no ordinary file.
+/// Those of `File::open`, and if it is not a regular file.
 pub fn fingerprint(path: &Path) -> io::Result<([u8; 32], u32)> {
     let (file, metadata) = open(path)?;
     let mut hash = Sha256::new();
     if metadata.len() > LIMIT {
-        let marks = [metadata.dev(), metadata.ino(), metadata.len()];
+        let numbers = [metadata.dev(), metadata.ino(), metadata.len()];
         let times = [metadata.mtime(), metadata.mtime_nsec(), metadata.ctime(), metadata.ctime_nsec()];
-        hash.update(marks.map(u64::to_be_bytes).as_flattened());
+        hash.update(numbers.map(u64::to_be_bytes).as_flattened());
         hash.update(times.map(i64::to_be_bytes).as_flattened());
         return Ok((hash.finalize().into(), metadata.mode()));
     }
@@ -115,22 +115,22 @@ pub fn fingerprint(path: &Path) -> io::Result<([u8; 32], u32)> {
 }
 
 fn open(path: &Path) -> io::Result<(File, Metadata)> {
-    // Before it is opened, since a device may do something then.
-    ordinary(&path.metadata()?)?;
-    // It may be another one by now: opening a FIFO would wait for its writer.
+    // Checked before opening, which can have side effects on a device.
+    require_regular(&path.metadata()?)?;
+    // The path may have been replaced since the check: NONBLOCK, because opening a FIFO would wait for a writer.
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = File::options().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
     let metadata = file.metadata()?;
-    ordinary(&metadata)?;
+    require_regular(&metadata)?;
     Ok((file, metadata))
 }
 
-fn ordinary(metadata: &Metadata) -> io::Result<()> {
+fn require_regular(metadata: &Metadata) -> io::Result<()> {
     if metadata.is_dir() {
         return Err(ErrorKind::IsADirectory.into());
     }
     if !metadata.is_file() {
-        return Err(io::Error::other("it is a FIFO, a socket or a device, expected an ordinary file"));
+        return Err(io::Error::other("it is a FIFO, a socket or a device, expected a regular file"));
     }
     Ok(())
 }
@@ -152,7 +152,7 @@ mod tests {
         let _listener = UnixListener::bind(&socket).unwrap();
         assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
         for path in [&socket, &fifo, Path::new("/dev/zero"), Path::new("/dev/null")] {
-            let expected = "it is a FIFO, a socket or a device, expected an ordinary file";
+            let expected = "it is a FIFO, a socket or a device, expected a regular file";
             assert_eq!(read(path, LIMIT).unwrap_err().to_string(), expected, "{path:?}");
             assert_eq!(fingerprint(path).unwrap_err().to_string(), expected, "{path:?}");
         }
@@ -176,36 +176,39 @@ mod tests {
     fn a_huge_file_is_rejected_unread() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
-        // More than any disk or memory here holds.
+        // A sparse file, larger than the disk and the memory.
         File::create(&path).unwrap().set_len(1 << 42).unwrap();
         let before = fingerprint(&path).unwrap();
         assert_eq!(before, fingerprint(&path).unwrap());
         assert_eq!(read(&path, LIMIT).unwrap_err().kind(), ErrorKind::FileTooLarge);
         File::options().write(true).open(&path).unwrap().set_len(1 << 41).unwrap();
-        assert_ne!(before, fingerprint(&path).unwrap(), "a change is seen");
+        assert_ne!(before, fingerprint(&path).unwrap(), "a change of the size changes the fingerprint");
     }
 
     #[test]
-    fn a_file_that_anybody_can_write_is_not_read() {
+    fn a_world_writable_file_is_not_read() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         fs::write(&path, "x").unwrap();
-        for (mode, is_loose) in [(0o666, true), (0o602, true), (0o777, true), (0o664, false), (0o644, false)]
+        for (mode, is_world_writable) in
+            [(0o666, true), (0o602, true), (0o777, true), (0o664, false), (0o644, false)]
         {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
             let read = read_with_mode(&path, LIMIT);
             match &read {
-                Err(error) => assert_eq!(Loose::of(error), Some(&Loose { mode }), "{mode:o}"),
+                Err(error) => {
+                    assert_eq!(WorldWritable::cause_of(error), Some(&WorldWritable { mode }), "{mode:o}");
+                }
                 Ok(content) => assert_eq!(content.mode, mode),
             }
-            assert_eq!(read.is_err(), is_loose, "{mode:o}");
-            assert_eq!(fingerprint(&path).unwrap().1 & 0o777, mode, "a change of mode is a change");
+            assert_eq!(read.is_err(), is_world_writable, "{mode:o}");
+            assert_eq!(fingerprint(&path).unwrap().1 & 0o777, mode, "the fingerprint contains the mode");
         }
     }
 
     #[test]
-    fn a_large_file_is_hashed_whole() {
+    fn a_large_file_is_hashed_to_its_end() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         let bytes: Vec<u8> = (0..200_000_u32).flat_map(u32::to_be_bytes).collect();

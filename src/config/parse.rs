@@ -1,4 +1,4 @@
-//! Reads the two files: from bytes to a TOML document, and from there to the typed configuration.
+//! Reads `edge.toml` and `applications.toml`: from bytes to a TOML document, and from the document to the typed settings.
 
 use std::{io, net::SocketAddr, path::Path, sync::Arc};
 
@@ -20,44 +20,45 @@ use super::{
 
 /// Reads `edge.toml`.
 ///
-/// The settings come only if none of the problems is an error.
+/// Returns settings only if none of the problems is an error.
 #[must_use]
 pub fn settings(path: &Path) -> (Option<Settings>, Vec<Problem>) {
     match read(path) {
         Ok(text) => {
             let source = Arc::new(Source::new(path, text, redact::edge));
             let reader = Reader::new(Arc::clone(&source));
-            let value = table(&reader, source.text(), EDGE, edge::read).flatten();
+            let value = parse_table(&reader, source.text(), EDGE, edge::read).flatten();
             (value.filter(|_| reader.has_no_errors()), reader.into_problems())
         }
-        Err(failure) => (None, vec![failure.at_its_own(path, redact::edge)]),
+        Err(failure) => (None, vec![failure.in_file(path, redact::edge)]),
     }
 }
 
-/// The admin address of an `edge.toml` that may be wrong otherwise, and all that is wrong with it. None if the address can't be found.
+/// Finds the admin address of an `edge.toml` even if other parts are invalid, and returns all problems of the file. The address is
+/// `None` if it cannot be found.
 #[must_use]
 pub fn admin(path: &Path) -> (Option<SocketAddr>, Vec<Problem>) {
     let problems = match settings(path) {
         (Some(settings), problems) => return (Some(settings.listen.admin.value), problems),
         (None, problems) => problems,
     };
-    let Some(text) = read(path).ok().or_else(|| lossy(path)) else { return (None, problems) };
+    let Some(text) = read(path).ok().or_else(|| read_lossy(path)) else { return (None, problems) };
     let (document, errors) = DeTable::parse_recoverable(&text);
     let admin = document.get_ref().get("listen").and_then(|listen| listen.get_ref().get("admin"));
-    let written = match admin.map(|value| value.get_ref().as_str()) {
+    let address = match admin.map(|value| value.get_ref().as_str()) {
         Some(Some(text)) => Some(text.to_owned()),
-        // A table of another name, or a syntax error by which the line is lost or read as something else. No other table has such a key.
+        // The table's name is misspelt, or a syntax error hides the line. No other table has a key `admin`.
         found if found.is_none() || !errors.is_empty() => {
             let line = text.lines().find_map(admin_line);
             line.or_else(|| found.is_none().then(|| admin::DEFAULT_ADDRESS.to_string()))
         }
         _ => None,
     };
-    (written.and_then(|written| without_quotes(&written).parse().ok()), problems)
+    (address.and_then(|address| strip_quotes(&address).parse().ok()), problems)
 }
 
-/// What can be read of a text in another encoding: ASCII in UTF-16 is ASCII with NULs in between.
-fn lossy(path: &Path) -> Option<String> {
+/// Reads a file that is not UTF-8 as far as possible: ASCII in UTF-16 is ASCII with NULs in between.
+fn read_lossy(path: &Path) -> Option<String> {
     let bytes = file::read(path, file::TOML_LIMIT).ok()?;
     Some(String::from_utf8_lossy(&bytes).replace('\0', ""))
 }
@@ -66,27 +67,27 @@ fn lossy(path: &Path) -> Option<String> {
 fn admin_line(line: &str) -> Option<String> {
     let key = line.trim().trim_start_matches("listen.").trim_start_matches(['"', '\'']);
     let value = key.strip_prefix("admin")?;
-    // Not that of another key, such as admin_hosts.
+    // A separator must follow, so that admin_hosts does not match.
     let separators = [' ', '\t', '"', '\'', '=', ':'];
     let value = value.strip_prefix(separators)?.trim_start_matches(separators);
     Some(value.split('#').next().unwrap_or_default().to_owned())
 }
 
-/// An address without blanks and quotes around it, whatever theirs are.
-fn without_quotes(address: &str) -> &str {
+/// An address without the whitespace and quotes around it; typographic quotes are removed too.
+fn strip_quotes(address: &str) -> &str {
     address.trim_matches(|c: char| !(c.is_ascii_hexdigit() || matches!(c, '.' | ':' | '[' | ']')))
 }
 
-/// Reads `applications.toml`, whose path is resolved already, and hands out each application as it comes: no more of
-/// a large registry is in memory at once than its text.
+/// Reads `applications.toml` and passes each application to `each` as soon as it is read: of a large registry, only the text is in
+/// memory at once.
 ///
-/// If a problem is an error, some applications are left out, and the rest is not to be used. A file that cannot be
-/// read is a problem of the place that names it, which is `named_at`.
+/// If a problem is an error, some applications are missing, and the others must not be used. A file that cannot be read is reported at
+/// `named_at`, the position of its path in `edge.toml`.
 #[must_use]
 pub fn applications(path: &Path, named_at: &Span, each: impl FnMut(Application)) -> Vec<Problem> {
     let text = match read(path) {
         Ok(text) => text,
-        Err(failure) => return vec![failure.at(path, named_at)],
+        Err(failure) => return vec![failure.in_reference(path, named_at)],
     };
     let source = Arc::new(Source::new(path, text, redact::registry));
     let reader = Reader::new(Arc::clone(&source));
@@ -94,7 +95,7 @@ pub fn applications(path: &Path, named_at: &Span, each: impl FnMut(Application))
     for piece in split::into_applications(source.text()) {
         reader.begin_piece(piece.start);
         let text = source.text().get(piece).unwrap_or_default();
-        table(&reader, text, REGISTRY, |root| registry.read(root));
+        parse_table(&reader, text, REGISTRY, |root| registry.read(root));
     }
     registry.finish(&reader);
     reader.into_problems()
@@ -102,11 +103,11 @@ pub fn applications(path: &Path, named_at: &Span, each: impl FnMut(Application))
 
 const MISSING: &str = "there is no such file";
 
-/// Why a file gave no text.
+/// Why a file could not be read as text.
 struct Failure {
     what: String,
     help: Option<String>,
-    /// What can be shown of the file, and where in it the failure is.
+    /// The text to show, lossily decoded, and the byte at which the failure is.
     shown: Option<(String, usize)>,
 }
 
@@ -115,12 +116,12 @@ impl Failure {
         Self { what: what.into(), help: help.into().map(str::to_owned), shown: None }
     }
 
-    /// The problem, where nothing but the command line names the file.
-    fn at_its_own(self, path: &Path, find_hidden: FindHidden) -> Problem {
+    /// The problem, positioned in the file itself.
+    fn in_file(self, path: &Path, find_hidden: FindHidden) -> Problem {
         let (text, at) = self.shown.unwrap_or_default();
         let range = at..at + text.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
         let span = Span { source: Arc::new(Source::new(path, text, find_hidden)), range };
-        // Nothing but the command line names it: there may be none yet.
+        // The command line names the file: there may be no configuration yet.
         let start = || {
             (self.what == MISSING)
                 .then(|| "`mtls-edge init DIR` writes a configuration to start from".to_owned())
@@ -129,10 +130,10 @@ impl Failure {
         Problem { help, ..Problem::error(&span, "", self.what) }
     }
 
-    /// The problem, where a configuration names the file.
-    fn at(self, path: &Path, named_at: &Span) -> Problem {
+    /// The problem, positioned where `edge.toml` names the file, unless there is a text to show.
+    fn in_reference(self, path: &Path, named_at: &Span) -> Problem {
         if self.shown.is_some() {
-            return self.at_its_own(path, redact::registry);
+            return self.in_file(path, redact::registry);
         }
         let what = format!("{}: {}", path.display(), self.what);
         let create = || {
@@ -151,7 +152,7 @@ fn read(path: &Path) -> Result<String, Failure> {
         let help = file::unreadable(path, &error).help;
         let fault = |what: &str| Failure { help: help.clone(), ..Failure::new(what, None) };
         match error.kind() {
-            _ if file::Loose::of(&error).is_some() => Failure::new(
+            _ if file::WorldWritable::cause_of(&error).is_some() => Failure::new(
                 format!("{error}: anyone who can write it decides which clients are accepted"),
                 "run: chmod o-w on the file",
             ),
@@ -160,7 +161,7 @@ fn read(path: &Path) -> Result<String, Failure> {
                 "found a directory, expected a TOML file",
                 "name the file in it, such as edge.toml",
             ),
-            io::ErrorKind::PermissionDenied => fault("the file may not be read (permission denied)"),
+            io::ErrorKind::PermissionDenied => fault("the file cannot be read (permission denied)"),
             _ => fault(&format!("the file cannot be read ({error})")),
         }
     })?;
@@ -189,8 +190,8 @@ fn read(path: &Path) -> Result<String, Failure> {
     Ok(text)
 }
 
-/// Reads a text that is TOML of its own; `None` if it is not, which is reported.
-fn table<T>(
+/// Parses a text as TOML and reads its root table. A syntax error is reported and gives `None`.
+fn parse_table<T>(
     reader: &Reader,
     text: &str,
     kind: &'static TableSchema,

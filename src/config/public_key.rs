@@ -1,4 +1,4 @@
-//! Public keys in place of certificates: a JWK (RFC 7517), a set of them, and the names that other registries have for one.
+//! Detects public keys in place of certificates: a JWK or JWK Set (RFC 7517), and the key names of other registries.
 
 use std::borrow::Cow;
 
@@ -6,20 +6,20 @@ use toml::de::DeValue;
 
 use super::{diagnostic::Fault, suggest::quote};
 
-/// Keys under which other registries have a public key. RFC 7591 has the last two.
+/// Keys that contain a public key in other registries. The last two are from RFC 7591.
 const NAMES: [&str; 6] = ["public_key", "publicKey", "spki", "jwk", "jwks", "jwks_uri"];
 
-/// What to do about a public key without the thumbprint of its certificate.
+/// Help for a public key that does not contain the thumbprint of its certificate.
 pub(super) const HELP: &str = "the edge compares certificates, not public keys: write thumbprint in [[application.credential]], as `mtls-edge inspect CERT` prints it for the application's certificate";
 
-/// What to write in place of an unknown key with a public key.
-pub(super) fn of_a_key(name: &str, value: &DeValue<'_>) -> Option<String> {
+/// Help for an unknown key that contains a public key.
+pub(super) fn help_for_key(name: &str, value: &DeValue<'_>) -> Option<String> {
     let jwk = Jwk::find(value);
     (jwk.is_some() || NAMES.contains(&name)).then(|| help(jwk.as_ref()))
 }
 
-/// Why a JWK can't be the value of a credential's key.
-pub(super) fn of_a_value(value: &DeValue<'_>) -> Option<Fault> {
+/// The fault of a credential's value that is a JWK.
+pub(super) fn fault_for_value(value: &DeValue<'_>) -> Option<Fault> {
     let jwk = Jwk::find(value)?;
     let what = "found a JWK, which is a public key: a credential is registered by its certificate";
     Some(Fault::new(what).help(help(Some(&jwk))))
@@ -38,12 +38,12 @@ fn help(jwk: Option<&Jwk<'_>>) -> String {
 }
 
 struct Jwk<'a> {
-    /// Its `x5t#S256`, the thumbprint of its certificate.
+    /// `x5t#S256`: the SHA-256 thumbprint of the certificate.
     thumbprint: Option<Cow<'a, str>>,
 }
 
 impl<'a> Jwk<'a> {
-    /// A JWK, or the first of a set, as a TOML table or as JSON text.
+    /// Finds a JWK, or the first one of a JWK Set, in a TOML table or in JSON text.
     fn find(value: &'a DeValue<'a>) -> Option<Self> {
         match value {
             DeValue::Table(table) if table.contains_key("kty") => {

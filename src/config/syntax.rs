@@ -1,4 +1,4 @@
-//! Text that is not TOML: what is wrong with it, and how to write the line.
+//! Explains TOML syntax errors, and suggests how to write the line.
 //!
 //! The parser reports what it expected at one byte. From the whole line it is often clear what the operator meant.
 
@@ -16,23 +16,23 @@ use super::{
 const TYPOGRAPHIC: &str =
     "\u{201c}\u{201d}\u{201e}\u{201f}\u{2018}\u{2019}\u{201a}\u{201b}\u{ab}\u{bb}\u{2033}\u{ff02}";
 
-/// The most errors for which the document is searched.
-const WALKS: usize = 100;
+/// The maximum number of errors for which the document is searched.
+const MAX_SEARCHES: usize = 100;
 
 /// The parser's messages about lines after a string or table that is not closed.
 const UNCLOSED: [&str; 2] = ["missing comma between key-value pairs", "missing key for inline table element"];
 
-/// The longest line in which a JWK is looked for: it may contain a certificate chain.
-const LONGEST_JWK: usize = 1 << 16;
+/// The maximum length of a line that is searched for a JWK, which may contain a certificate chain.
+const MAX_JWK_LINE: usize = 1 << 16;
 
-/// The longest line that is repeated in help.
-const LONGEST: usize = 500;
+/// The maximum length of a line that is quoted in help.
+const MAX_QUOTED_LINE: usize = 500;
 
 /// Reports the errors of a text. One mistake can cause several errors: only the first on each line is reported.
 pub(super) fn report(reader: &Reader, text: &str, document: &DeTable<'_>, errors: &[toml::de::Error]) {
     if text.trim_start().starts_with('{') {
         let start = text.len() - text.trim_start().len();
-        let what = "this is not TOML: it begins with {, as JSON does";
+        let what = "invalid TOML: the file begins with {, as JSON does";
         let help =
             "write tables as [listen] and values as name = \"value\"; `mtls-edge init DIR` writes an example";
         return reader.report(Problem::error(&reader.span(start..start + 1), "", what).help(help));
@@ -42,7 +42,7 @@ pub(super) fn report(reader: &Reader, text: &str, document: &DeTable<'_>, errors
         errors.iter().map(|error| (reader.span(error.span().unwrap_or(end..end)), error)).collect();
     spans.sort_by_key(|(span, _)| span.range.start);
     spans.dedup_by_key(|(span, _)| span.line());
-    // After a value or an inline table that is not closed, the following lines are errors, too.
+    // After an unclosed value or inline table, the following lines are errors, too.
     let mut number = 0;
     spans.retain(|(_, error)| {
         number += 1;
@@ -53,21 +53,21 @@ pub(super) fn report(reader: &Reader, text: &str, document: &DeTable<'_>, errors
             _ if is_jwk(reader, &span) => {
                 ("found a JWK in JSON".to_owned(), Some(public_key::HELP.to_owned()))
             }
-            "duplicate key" if number < WALKS => duplicate(reader, text, document, error),
-            message => mistake(&span, message),
+            "duplicate key" if number < MAX_SEARCHES => explain_duplicate(reader, text, document, error),
+            message => explain(&span, message),
         };
-        reader.report(Problem { help, ..Problem::error(&span, "", format!("this is not TOML: {what}")) });
+        reader.report(Problem { help, ..Problem::error(&span, "", format!("invalid TOML: {what}")) });
     }
 }
 
 /// Whether the line has a JWK (RFC 7517) in JSON.
 fn is_jwk(reader: &Reader, span: &Span) -> bool {
     let line = reader.source.text().lines().nth(span.line().saturating_sub(1));
-    line.is_some_and(|line| line.len() <= LONGEST_JWK && line.contains("\"kty\""))
+    line.is_some_and(|line| line.len() <= MAX_JWK_LINE && line.contains("\"kty\""))
 }
 
-/// A key or a table that is written twice.
-fn duplicate(
+/// Explains a duplicate key or table: where the first one is.
+fn explain_duplicate(
     reader: &Reader,
     text: &str,
     document: &DeTable<'_>,
@@ -89,26 +89,26 @@ fn duplicate(
     };
     let line = reader.span(first..first).line();
     let help = if is_secret {
-        format!("it is on line {line} already: remove one of the two")
+        format!("it is already on line {line}: remove one of the two")
     } else if !is_header {
-        format!("{} is on line {line} already: remove one of the two", bare(key))
-    } else if let Some(kind) = listed(key) {
+        format!("{} is already on line {line}: remove one of the two", bare(key))
+    } else if let Some(kind) = array_of_tables(key) {
         format!("write {} in double brackets, here and on line {line}", kind.heading)
     } else {
-        format!("[{}] begins on line {line} already: put its keys there", bare(key))
+        format!("[{}] already begins on line {line}: move the keys there", bare(key))
     };
     (WHAT.to_owned(), Some(help))
 }
 
-/// The kind of an array of tables, by the last part of its name.
-fn listed(name: &str) -> Option<&'static TableSchema> {
+/// The schema of an array of tables, by the last part of its name.
+fn array_of_tables(name: &str) -> Option<&'static TableSchema> {
     TABLES
         .iter()
         .copied()
         .find(|kind| kind.heading.starts_with("[[") && kind.path.rsplit('.').next() == Some(name))
 }
 
-/// The byte at which the last table of this name begins. The parser keeps only one of two.
+/// The byte at which the last table of this name begins. The document contains only one of two equal tables.
 fn header_before(text: &str, name: &str) -> Option<usize> {
     let is_header = |line: &str| {
         let line = uncommented(line).trim();
@@ -118,14 +118,14 @@ fn header_before(text: &str, name: &str) -> Option<usize> {
         *end += line.len();
         Some((*end - line.len(), line))
     });
-    // The last line is that of the second table.
+    // The last line is the heading of the second table.
     lines
         .filter(|(start, line)| start + line.len() < text.len() && is_header(line))
         .last()
         .map(|(start, _)| start)
 }
 
-/// The byte of an earlier line of the same table that begins with this key. The parser may keep neither of two.
+/// The byte of an earlier line of the same table that begins with this key. The document may contain neither of two equal keys.
 fn key_before(text: &str, name: &str) -> Option<usize> {
     let mut end = text.rfind('\n')? + 1;
     for line in text.get(..end)?.split_inclusive('\n').rev() {
@@ -142,7 +142,7 @@ fn key_before(text: &str, name: &str) -> Option<usize> {
     None
 }
 
-/// The last key of this name before a byte.
+/// Finds the last key of this name before a byte.
 fn nearest_before(table: &DeTable<'_>, name: &str, before: usize, found: &mut Option<usize>) {
     for (key, value) in table {
         let start = key.span().start;
@@ -163,17 +163,17 @@ fn values_before(value: &DeValue<'_>, name: &str, before: usize, found: &mut Opt
     }
 }
 
-/// What is wrong with a line, and how to write it if that is clear.
-fn mistake(span: &Span, message: &str) -> (String, Option<String>) {
+/// What is wrong with a line, and the help: the corrected line if there is one.
+fn explain(span: &Span, message: &str) -> (String, Option<String>) {
     const UNQUOTED: &str = "string values must be quoted";
     let message = message.replace(", expected literal string", "").replace(", expected nothing", "");
-    // Only the form of the line is looked at here, and nothing of it is repeated.
-    let written = span.line_text().trim();
-    if is_null(written) {
+    // May contain a secret: only its form is examined, and it is not quoted.
+    let raw = span.line_text().trim();
+    if is_null(raw) {
         let help = "remove the key to use its default";
-        return ("there is no null".to_owned(), Some(help.to_owned()));
+        return ("TOML does not have null".to_owned(), Some(help.to_owned()));
     }
-    if let Some(help) = form(written, &message) {
+    if let Some(help) = foreign_form(raw, &message) {
         return (message, Some(help.to_owned()));
     }
     let general = if message.starts_with("key with no value") {
@@ -191,7 +191,7 @@ fn mistake(span: &Span, message: &str) -> (String, Option<String>) {
         };
         return (message, Some(help.to_owned()));
     };
-    let fixed = if line.len() <= LONGEST { fixed(line) } else { None };
+    let fixed = if line.len() <= MAX_QUOTED_LINE { fix(line) } else { None };
     let what = match (line.chars().find(|c| TYPOGRAPHIC.contains(*c)), &fixed) {
         (Some(mark), _) => format!("found the typographic quotation mark {mark}, expected \""),
         _ if line.ends_with('=') => "the value is missing".to_owned(),
@@ -213,10 +213,10 @@ fn mistake(span: &Span, message: &str) -> (String, Option<String>) {
 /// Help for an inline table that is not closed.
 const CLOSE: &str = "close the table in braces with } on the line where it begins";
 
-/// Help if nothing better is known.
+/// Help if the mistake is not known in more detail.
 const CHECK: &str = "check the quotes, brackets and commas of this line";
 
-/// Help for other formats: how keys and tables are written.
+/// Help for a file in another format.
 const FORMS: &str = "write a key as name = \"value\", and [name] above the keys of a table";
 
 /// Whether a line has a null value, as JSON, YAML and Python write it.
@@ -226,7 +226,7 @@ fn is_null(line: &str) -> bool {
 }
 
 /// Help for a line of another format, or for a list without commas.
-fn form(line: &str, message: &str) -> Option<&'static str> {
+fn foreign_form(line: &str, message: &str) -> Option<&'static str> {
     if message.starts_with("missing comma between array elements") {
         Some("write a comma after the previous item")
     } else if line.starts_with(';') || line.starts_with("//") || line.starts_with("--") {
@@ -236,15 +236,15 @@ fn form(line: &str, message: &str) -> Option<&'static str> {
     }
 }
 
-/// A line as it was probably meant.
+/// A corrected line.
 struct Fixed {
     line: String,
     /// Whether quotes were added.
     quoted: bool,
 }
 
-/// The first interpretation of a line that is TOML. `None` if the line is TOML already.
-fn fixed(line: &str) -> Option<Fixed> {
+/// The first correction of a line that is valid TOML. `None` if the line is valid already.
+fn fix(line: &str) -> Option<Fixed> {
     if is_toml(line) {
         return None;
     }
@@ -261,7 +261,7 @@ fn fixed(line: &str) -> Option<Fixed> {
     let colon = straight.find(':').filter(|colon| *colon < equals);
     let (key, value) = straight.split_at_checked(colon.unwrap_or(equals))?;
     let key = key.trim().trim_matches(['"', '\'']);
-    // `==`, `:=` and `=>` are one sign.
+    // `==`, `:=` and `=>` are one separator.
     let value = uncommented(value.get(1..)?).trim_start_matches(['=', ':', '>']).trim();
     let value = value.trim_end_matches([',', ';']).trim();
     let is_key = key.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -269,22 +269,22 @@ fn fixed(line: &str) -> Option<Fixed> {
     if !is_key || value.is_empty() {
         return None;
     }
-    let readings = [
+    let candidates = [
         (value.to_owned(), false),
-        (word(value), false),
-        (items(value), true),
-        (single(value), false),
-        (double(value), true),
+        (boolean(value), false),
+        (list(value), true),
+        (single_quoted(value), false),
+        (double_quoted(value), true),
     ];
-    readings
+    candidates
         .into_iter()
         .filter(|(value, _)| !value.is_empty())
         .map(|(value, quoted)| Fixed { line: format!("{key} = {value}"), quoted })
         .find(|fixed| is_toml(&fixed.line))
 }
 
-/// The boolean that is meant by `True`, `yes` and similar words.
-fn word(value: &str) -> String {
+/// The boolean for `True`, `yes` and similar words. Empty if there is none.
+fn boolean(value: &str) -> String {
     match value.to_ascii_lowercase().as_str() {
         "true" | "yes" | "on" => "true".to_owned(),
         "false" | "no" | "off" => "false".to_owned(),
@@ -292,29 +292,29 @@ fn word(value: &str) -> String {
     }
 }
 
-/// A list with its items in quotes.
-fn items(value: &str) -> String {
+/// A list with its items in quotes. Empty if the value is not a list.
+fn list(value: &str) -> String {
     let Some(inner) = value.strip_prefix('[').map(|inner| inner.strip_suffix(']').unwrap_or(inner)) else {
         return String::new();
     };
     let items: Vec<String> =
-        inner.split(',').map(str::trim).filter(|item| !item.is_empty()).map(in_quotes).collect();
+        inner.split(',').map(str::trim).filter(|item| !item.is_empty()).map(quoted).collect();
     if items.iter().any(String::is_empty) { String::new() } else { format!("[{}]", items.join(", ")) }
 }
 
 /// The value in single quotes, where a backslash is not an escape: `'C:\certs'`.
-fn single(value: &str) -> String {
+fn single_quoted(value: &str) -> String {
     let bare = value.trim_matches('"');
     if value.contains('\\') && !bare.contains(['\'', '"']) { format!("'{bare}'") } else { String::new() }
 }
 
 /// The value in double quotes.
-fn double(value: &str) -> String {
-    // Not a table or a list.
-    if value.starts_with(['{', '[']) { String::new() } else { in_quotes(value) }
+fn double_quoted(value: &str) -> String {
+    // A table or a list is not a string.
+    if value.starts_with(['{', '[']) { String::new() } else { quoted(value) }
 }
 
-fn in_quotes(value: &str) -> String {
+fn quoted(value: &str) -> String {
     let bare = value.trim_matches(['"', '\'']);
     if bare.contains(['"', '\'', '\\']) { String::new() } else { format!("\"{bare}\"") }
 }

@@ -1,5 +1,4 @@
-//! What a configuration without mistakes comes to, and that the keys of the reader, of its messages and of
-//! the documentation are the same.
+//! Tests of the settings that valid configurations result in, of the schema, and of help for invalid values.
 
 mod design;
 mod file;
@@ -11,7 +10,7 @@ use super::testing;
 use crate::tls::ClientAuth;
 
 #[test]
-fn a_minimal_file_leaves_the_rest_to_defaults() {
+fn a_minimal_file_gets_the_defaults() {
     let (settings, problems, _) = testing::edge(testing::MINIMAL);
     let settings = settings.unwrap();
     assert_eq!(problems, []);

@@ -1,4 +1,4 @@
-//! What makes a host, an origin, a header name acceptable.
+//! Validates header names, DNS names, origins, URLs and hosts.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -12,9 +12,9 @@ use crate::{
     header::owned::{Owner, owner},
 };
 
-/// The name of a header that the edge may be configured to set.
+/// Parses the name of a header that the configuration may set.
 ///
-/// The faults do not repeat the name: it may itself be a secret.
+/// A fault never quotes the name: it may be a secret.
 pub(super) fn header_name(text: &str) -> Result<HeaderName, Fault> {
     let name = HeaderName::from_bytes(text.as_bytes()).map_err(|_| {
         Fault::new("invalid header name, expected letters, digits and -")
@@ -33,7 +33,7 @@ pub(super) fn header_name(text: &str) -> Result<HeaderName, Fault> {
     Err(fault.help("remove it, or choose another name"))
 }
 
-/// A domain's name: lower case, no trailing dot.
+/// Parses the name of a domain. The result is in lower case, without a trailing dot.
 pub(super) fn domain_name(text: &str) -> Result<String, Fault> {
     const EXPECTED: &str = "the DNS name that clients connect to";
     let fault = |why: &str| Fault::new(format!("found {}, expected {EXPECTED}{why}", quote(text)));
@@ -44,7 +44,7 @@ pub(super) fn domain_name(text: &str) -> Result<String, Fault> {
         let is_name =
             !bare.contains('*') && DnsName::try_from(bare).is_ok() && bare.parse::<IpAddr>().is_err();
         let help = if is_name { format!("write {}", quote(bare)) } else { example.to_owned() };
-        let without = if name.contains("://") { " without scheme" } else { " without a path" };
+        let without = if name.contains("://") { " without a scheme" } else { " without a path" };
         return Err(fault(without).help(help));
     }
     if name.parse::<IpAddr>().is_ok() || bracketed(&name).is_some() {
@@ -69,7 +69,7 @@ pub(super) fn domain_name(text: &str) -> Result<String, Fault> {
     }
 }
 
-/// The name by which an upstream proves itself: a DNS name or an address.
+/// Parses the DNS name or IP address that the upstream's certificate must contain.
 pub(super) fn server_name(text: &str) -> Result<String, Fault> {
     let name = bracketed(text).map_or_else(|| text.to_ascii_lowercase(), |v6| v6.to_string());
     if name.parse::<IpAddr>().is_ok() || DnsName::try_from(name.as_str()).is_ok() {
@@ -77,12 +77,12 @@ pub(super) fn server_name(text: &str) -> Result<String, Fault> {
     }
     let expected = "the DNS name or the address in the upstream's certificate";
     Err(Fault::new(format!("found {}, expected {expected}", quote(text)))
-        .help("write the name alone, without scheme and port, such as auth.internal.example"))
+        .help("write only the name, without a scheme or port, such as auth.internal.example"))
 }
 
-/// An upstream's URL: scheme, host, port and nothing more.
+/// Parses the URL of an upstream: only scheme, host and port.
 ///
-/// A URL with user information or a query is never repeated: some hold a key.
+/// A fault never quotes a URL with user information or a query: it may contain a key.
 pub(super) fn origin(text: &str) -> Result<Origin, Fault> {
     const EXPECTED: &str = "an origin such as https://auth.internal.example:8443";
     let shown = if text.contains('?') { "a URL with a query".to_owned() } else { quote(text) };
@@ -93,7 +93,7 @@ pub(super) fn origin(text: &str) -> Result<Origin, Fault> {
     }
     if is_unix_socket(text) {
         return Err(Fault::new(format!("found the Unix socket {shown}, expected {EXPECTED}")).help(
-            "Unix sockets are not supported: let the server listen on TCP, on this machine alone, and write such as \"http://127.0.0.1:3000\"",
+            "Unix sockets are not supported: make the server listen on TCP on a loopback address, and write an origin such as \"http://127.0.0.1:3000\"",
         ));
     }
     let Some((scheme, rest)) = text.split_once("://") else {
@@ -102,7 +102,7 @@ pub(super) fn origin(text: &str) -> Result<Origin, Fault> {
             Some((scheme @ ("http" | "https"), rest)) => (scheme, rest.trim_start_matches('/')),
             _ => ("http", text.trim_start_matches('/')),
         };
-        return Err(fault("").help(meant(scheme, rest)));
+        return Err(fault("").help(suggest_origin(scheme, rest)));
     };
     let tls = match scheme.to_ascii_lowercase().as_str() {
         "https" => true,
@@ -110,33 +110,34 @@ pub(super) fn origin(text: &str) -> Result<Origin, Fault> {
         other => {
             let likely =
                 if matches!(other, "wss" | "tls" | "ssl" | "grpcs" | "h2") { "https" } else { "http" };
-            return Err(fault(": the scheme is http or https").help(meant(likely, rest)));
+            return Err(fault(": the scheme is http or https").help(suggest_origin(likely, rest)));
         }
     };
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, tail) = rest.split_at(end);
     if tail.contains('?') {
         return Err(Fault::new(format!(
-            "found a URL with a query, expected {EXPECTED} without one: a request keeps its own"
+            "found a URL with a query, expected {EXPECTED} without one: the query of each request is forwarded"
         ))
         .help(format!("write {}", quote(&format!("{scheme}://{authority}")))));
     }
     if !matches!(tail, "" | "/") {
-        let part = match tail.as_bytes().first() {
-            Some(b'#') => "a fragment",
-            _ => "a path",
+        let why = match tail.as_bytes().first() {
+            Some(b'#') => " without a fragment",
+            _ => " without a path: the path of each request is forwarded",
         };
-        return Err(fault(&format!(" without {part}: a request keeps its own"))
-            .help(format!("write {}", quote(&format!("{scheme}://{authority}")))));
+        return Err(fault(why).help(format!("write {}", quote(&format!("{scheme}://{authority}")))));
     }
     let (host, port) = host_and_port(authority).map_err(|why| {
         let fault = fault(why);
-        fault.help("write it such as \"https://auth.internal.example:8443\" or \"http://127.0.0.1:3000\"")
+        fault.help(
+            "write an origin such as \"https://auth.internal.example:8443\" or \"http://127.0.0.1:3000\"",
+        )
     })?;
     Ok(Origin { tls, host, port: port.unwrap_or(if tls { 443 } else { 80 }) })
 }
 
-/// `unix:/run/as.sock`, as servers write it: nginx, curl, systemd, Docker.
+/// Whether the text is a Unix socket, such as `unix:/run/as.sock`, in the notation of nginx, curl, systemd or Docker.
 fn is_unix_socket(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     let after_scheme = lower.split_once("://").map_or(lower.as_str(), |(_, rest)| rest);
@@ -148,15 +149,15 @@ fn is_unix_socket(text: &str) -> bool {
         || after_scheme.starts_with("unix:%2f")
 }
 
-/// The line to write for a URL with another scheme or none.
-fn meant(scheme: &str, rest: &str) -> String {
+/// Help for a URL with an unsupported scheme or without one.
+fn suggest_origin(scheme: &str, rest: &str) -> String {
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let url = format!("{scheme}://{authority}");
     let is_origin = host_and_port(authority).is_ok();
     format!("write {}", quote(if is_origin { &url } else { "https://auth.internal.example:8443" }))
 }
 
-/// A URL to fetch from. What follows a `?` may be a secret and is not repeated.
+/// Parses a URL to fetch from. A fault never quotes the query: it may be a secret.
 pub(super) fn url(text: &str) -> Result<Url, Fault> {
     const EXPECTED: &str = "a URL such as http://crl.example.com/corp.crl";
     let (before, rest) = text.split_once("://").unwrap_or(("", text));
@@ -164,13 +165,15 @@ pub(super) fn url(text: &str) -> Result<Url, Fault> {
     let (authority, tail) = rest.split_at(end);
     if authority.contains('@') {
         let fault = Fault::new(format!("found a URL with user information, expected {EXPECTED}"));
-        return Err(fault.help("write it without what is before the @: CRLs are fetched without a password"));
+        return Err(
+            fault.help("remove the user information, up to the @: CRLs are fetched without credentials")
+        );
     }
     if tail.contains('#') || !matches!(before.to_ascii_lowercase().as_str(), "http" | "https") {
         let (what, help) = if tail.contains('#') {
-            ("a URL with a fragment", "write it without the # and what follows")
+            ("a URL with a fragment", "remove the fragment, from the # on")
         } else {
-            ("a URL of another scheme or none", "write the http or https URL of the CRL")
+            ("a URL that is not http or https", "write the http or https URL of the CRL")
         };
         return Err(Fault::new(format!("found {what}, expected {EXPECTED}")).help(help));
     }
@@ -183,29 +186,29 @@ pub(super) fn url(text: &str) -> Result<Url, Fault> {
     Ok(Url { origin, target })
 }
 
-/// The value of a `Host` header.
+/// Parses the value of a `Host` header.
 pub(super) fn host(text: &str) -> Result<String, Fault> {
     host_and_port(text).map(|_| text.to_owned()).map_err(|why| {
-        let why = if text.contains("://") { " without scheme" } else { why };
+        let why = if text.contains("://") { " without a scheme" } else { why };
         let what = format!("found {}, expected a host, or host:port{why}", quote(text));
         let bare = host_of(text);
         let is_host = bare != text && host_and_port(bare).is_ok();
         let help = if is_host {
             format!("write {}", quote(bare))
         } else {
-            "write it such as tenant.edge.example".to_owned()
+            "write a host such as tenant.edge.example".to_owned()
         };
         Fault::new(what).help(help)
     })
 }
 
-/// The host, with its port, of what may be a URL.
+/// The host and port of a text that may be a URL.
 fn host_of(text: &str) -> &str {
     let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
     rest.split(['/', '?', '#']).next().unwrap_or_default()
 }
 
-/// Whether an upstream is on this machine.
+/// Whether an upstream is on this machine: a loopback address or `localhost`.
 pub(super) fn is_loopback(origin: &Origin) -> bool {
     match origin.host.parse::<IpAddr>() {
         Ok(address) => address.is_loopback(),
@@ -213,7 +216,7 @@ pub(super) fn is_loopback(origin: &Origin) -> bool {
     }
 }
 
-/// Host (an IPv6 address without its brackets, a name in lower case) and port.
+/// Parses a host and an optional port. An IPv6 address loses its brackets; a name is converted to lower case.
 fn host_and_port(text: &str) -> Result<(String, Option<u16>), &'static str> {
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => (host, Some(port)),
@@ -228,7 +231,7 @@ fn host_and_port(text: &str) -> Result<(String, Option<u16>), &'static str> {
         Some(_) => return Err(": the port is a number from 1 to 65535"),
     };
     if host.starts_with('[') {
-        let address = bracketed(host).ok_or(": the brackets hold no IPv6 address")?;
+        let address = bracketed(host).ok_or(": the text in brackets is not an IPv6 address")?;
         return Ok((address.to_string(), port));
     }
     if host.contains(':') {
@@ -282,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_domain_is_kept_in_lower_case_without_the_trailing_dot() {
+    fn a_domain_name_is_lowercased_without_its_trailing_dot() {
         assert_eq!(domain_name("MTLS.Example.COM.").ok(), Some("mtls.example.com".into()));
         for bad in [
             "*.example.com",
@@ -300,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn connection_headers_are_reserved_in_any_spelling() {
+    fn reserved_and_invalid_header_names_are_rejected() {
         for bad in ["Connection", "X_Forwarded_For", "x.forwarded.proto", "HOST", "content-length", "a b", ""]
         {
             assert!(header_name(bad).is_err(), "{bad}");

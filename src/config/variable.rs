@@ -1,6 +1,6 @@
 //! Variables and templates that other programs would expand and the edge does not.
 
-/// The first variable or template in a text, as shells, systemd, Compose, Helm and Windows write them.
+/// The first variable or template in a text, in the syntax of shells, systemd, Compose, Helm or Windows.
 pub(super) fn variable(text: &str) -> Option<&str> {
     let enclosed = |open: &str, close: &str| {
         let rest = text.get(text.find(open)?..)?;
@@ -25,12 +25,12 @@ pub(super) fn variable(text: &str) -> Option<&str> {
         .or_else(windows)
 }
 
-/// The first variable or template in braces. Unlike `$name`, it is a mistake in any value.
+/// The first variable or template, if it is in braces. Unlike `$name`, it is a mistake in any value.
 pub(super) fn template(text: &str) -> Option<&str> {
     variable(text).filter(|variable| variable.starts_with(['{']) || variable.starts_with("${"))
 }
 
-/// Whether a text can be the name of an environment variable.
+/// Whether a text is a valid name of an environment variable.
 pub(super) fn is_name(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
         && text.bytes().next().is_some_and(|b| !b.is_ascii_digit())

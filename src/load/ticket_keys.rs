@@ -31,10 +31,13 @@ fn read(path: &Path) -> Result<TicketSecrets, Fault> {
         );
         fault(what, format!("create new keys, then: chmod 600 {}", path.display()))
     };
-    let content = file::read_with_mode(path, MAX_BYTES).map_err(|error| match file::Loose::of(&error) {
-        Some(file::Loose { mode }) => loose(*mode),
-        None => file::unreadable(path, &error).or_help(create()),
-    })?;
+    let content =
+        file::read_with_mode(path, MAX_BYTES).map_err(|error| {
+            match file::WorldWritable::cause_of(&error) {
+                Some(file::WorldWritable { mode }) => loose(*mode),
+                None => file::unreadable(path, &error).or_help(create()),
+            }
+        })?;
     if content.mode & 0o007 != 0 {
         return Err(loose(content.mode));
     }

@@ -297,7 +297,7 @@ async fn a_special_file_is_rejected_without_delay() {
     let empty: Replace = |path| fs::write(path, "").unwrap();
     let cut: Replace = |path| fs::write(path, "-----BEGIN CERTIFICATE-----\nMIIB").unwrap();
     let key = format!("{DOMAIN}.key");
-    let special = "it is a FIFO, a socket or a device, expected an ordinary file";
+    let special = "it is a FIFO, a socket or a device, expected a regular file";
     let mut mended = 0;
     for (file, replace, because) in [
         ("applications.toml", fifo, special),

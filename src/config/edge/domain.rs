@@ -1,8 +1,8 @@
-//! `[[domain]]`: the names that the edge serves.
+//! `[[domain]]`: the DNS names that the edge serves, each with its certificate, TLS settings and routes.
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use super::{must_be_unique, route};
+use super::{report_duplicate_name, route};
 use crate::config::{
     diagnostic::{Fault, Problem},
     node::Table,
@@ -19,19 +19,19 @@ use crate::{
     vouch::Profile,
 };
 
-/// Ticket lifetimes are whole seconds; TLS 1.3 allows at most seven days (RFC 8446 section 4.6.1).
+/// The range of `session_lifetime`. TLS 1.3 allows at most seven days (RFC 8446 section 4.6.1).
 const SESSION_LIFETIMES: RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(24 * 3600);
 
 type Names = [Option<Spanned<String>>];
 
-/// Reads all domains, or nothing if one lacks a required key.
+/// Reads all domains. Returns `None` if one of them lacks a valid required key.
 pub(super) fn read_all(tables: &[Table<'_>], upstreams: &Names, profiles: &Names) -> Option<Vec<Domain>> {
     let mut names = Vec::new();
     let mut domains = Vec::new();
     for table in tables {
         let name = table.require("name").and_then(|value| value.parse("a DNS name", domain_name));
         if let Some(name) = &name {
-            must_be_unique(table, &names, name);
+            report_duplicate_name(table, &names, name);
         }
         names.push(name.clone());
         domains.push(read(table, name, upstreams, profiles));
@@ -80,13 +80,13 @@ fn read(
     })
 }
 
-/// The index of the upstream that is named, or of the only one.
+/// The index of the upstream that the domain names, or of the only one.
 fn upstream(table: &Table<'_>, upstreams: &Names) -> Option<usize> {
     let known: Vec<&str> = upstreams.iter().flatten().map(|name| name.value.as_str()).collect();
     let listed = any_of(known.iter().map(|name| quote(name)));
     let Some(value) = table.get("upstream") else {
         if upstreams.len() > 1 && !table.is_misspelt(&["upstream"]) {
-            let what = "missing: with several [[upstream]] a domain must say which one it uses";
+            let what = "missing: with several [[upstream]] tables, a domain must name one of them";
             let problem = Problem::error(&table.span, "domain.upstream", what);
             table.reader.report(problem.help(format!("write upstream = {listed}")));
         }
@@ -99,7 +99,7 @@ fn upstream(table: &Table<'_>, upstreams: &Names) -> Option<usize> {
             index
                 .map(Some)
                 .or_else(|| {
-                    // An upstream whose name could not be read may be the one; that was reported already.
+                    // It may be an upstream whose name is invalid, which was reported already.
                     upstreams
                         .iter()
                         .any(Option::is_none)
@@ -126,8 +126,8 @@ fn header_profile(table: &Table<'_>, profiles: &Names) -> Option<Spanned<String>
         return Some(Spanned { value: Profile::DEFAULT.to_owned(), span: table.span.clone() });
     };
     value.parse("the name of a header profile", |text| {
-        let own = profiles.iter().flatten().map(|name| name.value.as_str());
-        let known: Vec<&str> = Profile::built_in_names().iter().copied().chain(own).collect();
+        let custom = profiles.iter().flatten().map(|name| name.value.as_str());
+        let known: Vec<&str> = Profile::built_in_names().iter().copied().chain(custom).collect();
         if known.contains(&text) || profiles.iter().any(Option::is_none) {
             return Ok(text.to_owned());
         }
@@ -138,10 +138,10 @@ fn header_profile(table: &Table<'_>, profiles: &Names) -> Option<Spanned<String>
 }
 
 fn routes(table: &Table<'_>, client_auth: &Spanned<ClientAuth>) -> Vec<RouteSpec> {
-    let off = client_auth.value == ClientAuth::Off;
+    let is_off = client_auth.value == ClientAuth::Off;
     let tables = table.tables(ROUTE, "route");
     let Some(tables) = tables.filter(|tables| !tables.is_empty()) else {
-        if off && table.key_span("route").is_none() && !table.is_misspelt(&["route"]) {
+        if is_off && table.key_span("route").is_none() && !table.is_misspelt(&["route"]) {
             let what = "found \"off\" and no [[domain.route]]: the default routes require a certificate, so every request would be refused";
             let problem = Problem::error(&client_auth.span, "domain.client_auth", what);
             table.reader.report(

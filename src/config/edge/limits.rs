@@ -38,7 +38,7 @@ pub(super) fn read(table: &Table<'_>) -> Limits {
     limits
 }
 
-/// A whole number of this range.
+/// Reads an integer in this range.
 pub(super) fn number<T>(table: &Table<'_>, key: &'static str, range: RangeInclusive<T>, default: T) -> T
 where
     T: TryFrom<i128> + PartialOrd + std::fmt::Display,
@@ -49,7 +49,7 @@ where
 /// The range of all timeouts.
 const TIMES: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(3600);
 
-/// A duration.
+/// Reads a duration in the range of all timeouts.
 pub(super) fn time(table: &Table<'_>, key: &'static str, default: Duration) -> Duration {
     table.get(key).and_then(|value| value.duration(&TIMES)).unwrap_or(default)
 }

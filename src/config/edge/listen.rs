@@ -1,4 +1,4 @@
-//! `[listen]`: the sockets.
+//! `[listen]`: the addresses of the listeners, and the proxies in front of them.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -19,7 +19,7 @@ use crate::{admin, listen::ListenSpec};
 pub(super) fn read(table: &Table<'_>) -> Listen {
     let at = |value: SocketAddr| Spanned { value, span: table.span.clone() };
     let default = ListenSpec::default();
-    // The first default address is what an incomplete address is completed with.
+    // Completes an address without a port or host.
     let usual = default.https.first().copied().unwrap_or(admin::DEFAULT_ADDRESS);
     let https = table
         .get("https")
@@ -38,20 +38,20 @@ pub(super) fn read(table: &Table<'_>) -> Listen {
         proxy_protocol: proxy_protocol.as_ref().is_some_and(|on| on.value),
     };
     table.finish();
-    addresses_differ(table, &listen);
+    report_overlapping_addresses(table, &listen);
     if !listen.admin.value.ip().is_loopback() {
         let what = format!("{} can be reached from other machines, without TLS", listen.admin.value);
         let warning = Problem::warning(&listen.admin.span, "listen.admin", what);
-        table
-            .reader
-            .report(warning.help("write admin = \"127.0.0.1:9443\", or let only your monitoring reach it"));
+        table.reader.report(
+            warning.help("write admin = \"127.0.0.1:9443\", or allow only your monitoring system to connect"),
+        );
     }
-    // A list that cannot be read, or items of it, have been reported already.
-    let nobody = match trusted {
+    // Invalid items of the list were reported already.
+    let trusts_nobody = match trusted {
         Some(value) => matches!(value.toml, DeValue::Array(items) if items.is_empty()),
         None => !table.is_misspelt(&["trusted_proxies"]),
     };
-    if let Some(on) = proxy_protocol.filter(|on| on.value && nobody) {
+    if let Some(on) = proxy_protocol.filter(|on| on.value && trusts_nobody) {
         let what = "found true, but trusted_proxies is empty: every connection would be refused";
         let error = Problem::error(&on.span, "listen.proxy_protocol", what);
         table.reader.report(
@@ -61,7 +61,7 @@ pub(super) fn read(table: &Table<'_>) -> Listen {
     listen
 }
 
-/// An address with its port. Help completes what is missing from `usual`.
+/// Parses an IP address with a port. The help completes an incomplete address from `usual`.
 fn address(text: &str, usual: SocketAddr) -> Result<SocketAddr, Fault> {
     text.parse().map_err(|_| {
         let fault = Fault::new(format!(
@@ -107,14 +107,14 @@ fn address(text: &str, usual: SocketAddr) -> Result<SocketAddr, Fault> {
     })
 }
 
-/// A name alone: addresses are taken as they are, and any port.
+/// Parses a host name without a port. The admin listener accepts any IP address and any port as `Host`.
 fn admin_host(value: &Value<'_>) -> Option<String> {
     let read = |text: &str| {
         let fault = |why: &str| Fault::new(format!("found {}, expected {why}", quote(text)));
         let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
         if text.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() || text.parse::<SocketAddr>().is_ok() {
             return Err(
-                fault("a host name").help("leave it out: the admin address can be called by any IP address")
+                fault("a host name").help("remove it: the admin listener accepts requests to any IP address")
             );
         }
         if let Some((host, port)) = name.rsplit_once(':')
@@ -131,25 +131,26 @@ fn admin_host(value: &Value<'_>) -> Option<String> {
     value.parse("a host name", read).map(|name| name.value)
 }
 
-/// No two sockets on one address; port 0 is a new port each time.
-fn addresses_differ(table: &Table<'_>, listen: &Listen) {
+/// Reports addresses that overlap. Port 0 does not: the system assigns a free port to each socket.
+fn report_overlapping_addresses(table: &Table<'_>, listen: &Listen) {
     for (index, address) in listen.https.iter().enumerate() {
-        let earlier = listen.https.iter().take(index).find(|earlier| overlap(&earlier.value, &address.value));
+        let earlier =
+            listen.https.iter().take(index).find(|earlier| overlaps(&earlier.value, &address.value));
         if let Some(earlier) = earlier {
-            let what = format!("found {}, but the list has {} already", address.value, earlier.value);
+            let what = format!("found {}, but the list already has {}", address.value, earlier.value);
             table
                 .reader
                 .report(Problem::error(&address.span, "listen.https", what).help("remove one of the two"));
         }
     }
-    if let Some(https) = listen.https.iter().find(|https| overlap(&https.value, &listen.admin.value)) {
-        let what = format!("found {}, which is taken by https = {}", listen.admin.value, https.value);
+    if let Some(https) = listen.https.iter().find(|https| overlaps(&https.value, &listen.admin.value)) {
+        let what = format!("found {}, which is already used by https = {}", listen.admin.value, https.value);
         let error = Problem::error(&listen.admin.span, "listen.admin", what);
         table.reader.report(error.help("give the admin address another port"));
     }
 }
 
-fn overlap(a: &SocketAddr, b: &SocketAddr) -> bool {
+fn overlaps(a: &SocketAddr, b: &SocketAddr) -> bool {
     let same_family = a.is_ipv4() == b.is_ipv4();
     let same_ip = a.ip() == b.ip() || (same_family && (a.ip().is_unspecified() || b.ip().is_unspecified()));
     a.port() != 0 && a.port() == b.port() && same_ip

@@ -1,10 +1,10 @@
-//! `[[header_profile]]`: header names and encodings of the operator's choice.
+//! `[[header_profile]]`: custom header names and their encodings.
 //!
-//! Some servers take the very name of a header for a secret, so no message repeats one.
+//! Some servers use a header's name as a secret, so no message quotes one.
 
 use http::HeaderName;
 
-use super::must_be_unique;
+use super::report_duplicate_name;
 use crate::config::{
     diagnostic::{Fault, Problem},
     node::{Table, Value},
@@ -19,11 +19,11 @@ use crate::{
     vouch::{Encoding, Profile},
 };
 
-/// The profiles as far as they could be read.
+/// The custom profiles.
 pub(super) struct Profiles {
-    /// All of them, or nothing if one could not be read.
+    /// All profiles, or `None` if one of them is invalid.
     pub(super) profiles: Option<Vec<CustomProfile>>,
-    /// The name of each.
+    /// The name of each profile in order; `None` if it is invalid.
     pub(super) names: Vec<Option<Spanned<String>>>,
 }
 
@@ -32,9 +32,9 @@ pub(super) fn read_all(tables: Vec<Table<'_>>) -> Profiles {
     let mut names = Vec::new();
     let mut profiles = Vec::new();
     for table in tables {
-        let name = table.require("name").and_then(|value| value.parse("a name", own_name));
+        let name = table.require("name").and_then(|value| value.parse("a name", custom_name));
         if let Some(name) = &name {
-            must_be_unique(&table, &names, name);
+            report_duplicate_name(&table, &names, name);
         }
         names.push(name.clone());
         let headers = table.require("headers").and_then(|value| headers(&value));
@@ -44,7 +44,7 @@ pub(super) fn read_all(tables: Vec<Table<'_>>) -> Profiles {
     Profiles { profiles: profiles.into_iter().collect(), names }
 }
 
-fn own_name(text: &str) -> Result<String, Fault> {
+fn custom_name(text: &str) -> Result<String, Fault> {
     if Profile::built_in_names().contains(&text) {
         let what = format!("found {}, which is the name of a built-in profile", quote(text));
         return Err(Fault::new(what).help("choose another name"));
@@ -61,13 +61,13 @@ fn headers(value: &Value<'_>) -> Option<Vec<Header>> {
         return value.refuse(fault.help("write headers = { x-client-certificate = \"pem-url\" }"));
     }
     let mut headers: Vec<Header> = Vec::new();
-    for (written, encoding) in entries {
+    for (key, encoding) in entries {
         let encoding = Value { entry: None, example: ("x-client-certificate", "\"pem-url\""), ..encoding };
-        let encoding = encoding.parse("the name of an encoding", known_encoding);
-        let name = match header_name(&written.value) {
-            Ok(name) => Spanned { value: name, span: written.span },
+        let encoding = encoding.parse("the name of an encoding", encoding_name);
+        let name = match header_name(&key.value) {
+            Ok(name) => Spanned { value: name, span: key.span },
             Err(fault) => {
-                let problem = Problem::error(&written.span, value.path_of_key(), fault.what);
+                let problem = Problem::error(&key.span, value.path_of_key(), fault.what);
                 value.reader.report(Problem { help: fault.help, ..problem });
                 continue;
             }
@@ -86,7 +86,7 @@ fn headers(value: &Value<'_>) -> Option<Vec<Header>> {
     Some(headers)
 }
 
-fn known_encoding(text: &str) -> Result<Encoding, Fault> {
+fn encoding_name(text: &str) -> Result<Encoding, Fault> {
     text.parse().map_err(|_| {
         let help = did_you_mean(text, Encoding::names())
             .unwrap_or_else(|| format!("the encodings are {}", any_of(Encoding::names())));

@@ -1,4 +1,4 @@
-//! `[listen] trusted_proxies`: whose word on a client's address is believed.
+//! `[listen] trusted_proxies`: the load balancers that may state the client's address, and warnings about networks that are too wide.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -11,13 +11,13 @@ use crate::config::{
     suggest::quote,
 };
 
-/// The widest networks that one operator can hold: 10.0.0.0/8, and well above what registries give to one.
-const WIDEST: (u8, u8) = (8, 16);
+/// The shortest IPv4 and IPv6 prefixes without a warning: 10.0.0.0/8, and far more IPv6 addresses than a registry assigns to one operator.
+const SHORTEST_PREFIXES: (u8, u8) = (8, 16);
 
-/// Networks of no use on the internet, of any size (RFC 4193, RFC 4291 section 2.5.6).
+/// Networks that are not routed on the internet, so their size does not matter (RFC 4193, RFC 4291 section 2.5.6).
 const LOCAL: [&str; 2] = ["fc00::/7", "fe80::/10"];
 
-/// Reads the list; items that cannot be used are reported and left out.
+/// Reads the list. Invalid items are reported and left out.
 pub(super) fn read(value: &Value<'_>) -> Option<Vec<IpNet>> {
     let networks = value.list(network)?;
     let wide: Vec<&Spanned<IpNet>> = networks.iter().filter(|network| is_wide(&network.value)).collect();
@@ -29,7 +29,7 @@ pub(super) fn read(value: &Value<'_>) -> Option<Vec<IpNet>> {
     }
     let all: Vec<IpNet> = networks.iter().map(|network| network.value).collect();
     if wide.is_empty()
-        && let Some(whole) = wide_in_parts(&all)
+        && let Some(whole) = wide_in_total(&all)
     {
         value.reader.report(warning(
             &value.span,
@@ -45,14 +45,14 @@ fn network(value: &Value<'_>) -> Option<Spanned<IpNet>> {
         text.parse::<IpNet>().map(|net| net.trunc()).or(single).map_err(|_| {
             let what = format!("found {}, expected an address or a network such as 10.0.0.0/8", quote(text));
             let help = "write an address such as \"10.0.0.5\" or a network such as \"10.0.0.0/24\"";
-            Fault::new(what).help(meant(text).unwrap_or_else(|| help.to_owned()))
+            Fault::new(what).help(suggestion(text).unwrap_or_else(|| help.to_owned()))
         })
     };
     value.parse("an address or a network", read)
 }
 
-/// What a text that is no network was meant for: with a port, a mask, a star, or a name.
-fn meant(text: &str) -> Option<String> {
+/// Help for a text that is not a network: an address with a port, a netmask, a wildcard, or a name.
+fn suggestion(text: &str) -> Option<String> {
     let write = |network: String| Some(format!("write \"{network}\""));
     if let Ok(address) = text.parse::<SocketAddr>() {
         return write(address.ip().to_string());
@@ -63,8 +63,8 @@ fn meant(text: &str) -> Option<String> {
     if let Some((address, prefix)) = text.split_once('/')
         && let (Ok(address), true) = (address.trim().parse::<IpAddr>(), is_number(prefix))
     {
-        let most = if address.is_ipv4() { 32 } else { 128 };
-        return Some(format!("write \"{address}/{most}\" or a shorter prefix: it has at most {most} bits"));
+        let bits = if address.is_ipv4() { 32 } else { 128 };
+        return Some(format!("write \"{address}/{bits}\" or a shorter prefix: the maximum is {bits}"));
     }
     if let Some((address, mask)) = text.split_once(['/', ' ']) {
         let (address, mask) = (address.parse::<Ipv4Addr>().ok()?, mask.trim().parse::<Ipv4Addr>().ok()?);
@@ -85,15 +85,15 @@ fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// What networks come to together, none of which is wide by itself.
-fn wide_in_parts(all: &[IpNet]) -> Option<String> {
-    /// As many addresses as this many of the widest networks have.
-    const MOST: u128 = 8;
+/// Describes networks that are too wide in total, though none of them is too wide alone.
+fn wide_in_total(all: &[IpNet]) -> Option<String> {
+    /// The maximum number of addresses, in networks of the shortest prefix.
+    const MAX_NETWORKS: u128 = 8;
     let aggregate = IpNet::aggregate(&all.to_vec());
     if let Some(network) = aggregate.iter().find(|network| is_wide(network)) {
-        return Some(format!("all of {network} in parts"));
+        return Some(format!("networks that together cover {network}"));
     }
-    let (v4, v6) = WIDEST;
+    let (v4, v6) = SHORTEST_PREFIXES;
     let of_v4: u128 = aggregate
         .iter()
         .filter_map(|network| match network {
@@ -101,19 +101,19 @@ fn wide_in_parts(all: &[IpNet]) -> Option<String> {
             IpNet::V6(_) => None,
         })
         .sum();
-    // The largest ones fit: those of 16 bits and more have at most 112 bits each.
+    // No shift overflows: the prefix has at least 1 bit.
     let of_v6 = aggregate.iter().filter_map(|network| match network {
         IpNet::V6(network) if !is_local(network) => Some(1_u128 << (128 - network.prefix_len().max(1))),
         _ => None,
     });
     let of_v6 = of_v6.fold(0, u128::saturating_add);
-    let is_wide = of_v4 > MOST << (32 - v4) || of_v6 > MOST << (128 - v6);
-    is_wide.then(|| format!("{} networks that are a large part of the internet", all.len()))
+    let is_wide = of_v4 > MAX_NETWORKS << (32 - v4) || of_v6 > MAX_NETWORKS << (128 - v6);
+    is_wide.then(|| format!("{} networks that together cover a large part of the internet", all.len()))
 }
 
-/// Whether it holds addresses of others than one operator.
+/// Whether a network is too wide to belong to one operator.
 fn is_wide(network: &IpNet) -> bool {
-    let (v4, v6) = WIDEST;
+    let (v4, v6) = SHORTEST_PREFIXES;
     match network {
         IpNet::V4(network) => network.prefix_len() < v4,
         IpNet::V6(whole) => match mapped(whole.addr(), whole.prefix_len()) {
@@ -127,7 +127,7 @@ fn is_local(network: &Ipv6Net) -> bool {
     LOCAL.iter().filter_map(|net| net.parse::<Ipv6Net>().ok()).any(|net| net.contains(network))
 }
 
-/// The IPv4 network that an IPv4-mapped one stands for (RFC 4291 section 2.5.5.2).
+/// The IPv4 network of an IPv4-mapped IPv6 network (RFC 4291 section 2.5.5.2).
 fn mapped(address: Ipv6Addr, prefix: u8) -> Option<Ipv4Net> {
     let address: Ipv4Addr = address.to_ipv4_mapped()?;
     Ipv4Net::new(address, prefix.checked_sub(96)?).ok()
@@ -135,7 +135,7 @@ fn mapped(address: Ipv6Addr, prefix: u8) -> Option<Ipv4Net> {
 
 fn warning(span: &Span, what: &str) -> Problem {
     let what = format!(
-        "{what}: anyone who connects from there can forge the client address that the logs and the upstream see (by X-Forwarded-For or a PROXY header), and is exempt from connections_per_address"
+        "{what}: anyone who connects from there can forge the client address that the logs and the upstream see (with X-Forwarded-For or a PROXY header), and is exempt from connections_per_address"
     );
     Problem::warning(span, "listen.trusted_proxies", what)
         .help("list only the addresses of your own load balancers, such as \"10.0.0.5\" or \"10.0.0.0/24\"")

@@ -1,4 +1,4 @@
-//! `[[domain.route]]`: the paths that may be called.
+//! `[[domain.route]]`: the paths and methods that a domain forwards, and whether they require authentication.
 
 use http::Method;
 
@@ -12,23 +12,23 @@ use crate::config::{
 
 use crate::site::{Authenticate, PathPattern, RouteSpec};
 
-/// A route, with the spans that messages point at.
-pub(super) struct Written {
+/// A route, with the spans for messages about it.
+pub(super) struct ParsedRoute {
     pub(super) spec: RouteSpec,
     path: Span,
-    /// Of the key that says whom it authenticates.
+    /// The span of the key `authenticate`.
     pub(super) authenticate: Span,
 }
 
 /// Reads the routes of a domain.
-pub(super) fn read_all(tables: &[Table<'_>]) -> Vec<Written> {
-    let mut routes: Vec<Written> = Vec::new();
+pub(super) fn read_all(tables: &[Table<'_>]) -> Vec<ParsedRoute> {
+    let mut routes: Vec<ParsedRoute> = Vec::new();
     for table in tables {
         let Some(route) = read(table) else { continue };
-        if let Some((earlier, method)) = conflict(&routes, &route.spec) {
+        if let Some((earlier, method)) = find_conflict(&routes, &route.spec) {
             let what = format!(
                 "found {} for {method} a second time; the first is on line {}",
-                shown(&route.spec.path),
+                quoted(&route.spec.path),
                 earlier.path.line()
             );
             let problem = Problem::error(&route.path, "domain.route.path", what);
@@ -39,13 +39,13 @@ pub(super) fn read_all(tables: &[Table<'_>]) -> Vec<Written> {
     routes
 }
 
-fn read(table: &Table<'_>) -> Option<Written> {
+fn read(table: &Table<'_>) -> Option<ParsedRoute> {
     let default = RouteSpec::default();
     let path = match table.get("path") {
         Some(value) => {
             let path = value.parse("a path", path::pattern);
             if let Some(Spanned { value: PathPattern::Exact(text), span }) = &path {
-                table.reader.report_all(path::doubts(text, span));
+                table.reader.report_all(path::suspicious(text, span));
             }
             path
         }
@@ -64,7 +64,7 @@ fn read(table: &Table<'_>) -> Option<Written> {
     table.finish();
     let (path, methods, authenticate) = (path?, methods?, authenticate?);
     let spec = RouteSpec { path: path.value, methods, authenticate: authenticate.value };
-    Some(Written { spec, path: path.span, authenticate: authenticate.span })
+    Some(ParsedRoute { spec, path: path.span, authenticate: authenticate.span })
 }
 
 fn methods(value: &Value<'_>) -> Option<Vec<Method>> {
@@ -101,14 +101,19 @@ fn method(text: &str) -> Result<Method, Fault> {
     }
 }
 
-fn shown(pattern: &PathPattern) -> String {
+/// The pattern as it is written, in quotes.
+fn quoted(pattern: &PathPattern) -> String {
     match pattern {
         PathPattern::Exact(path) => quote(path),
         PathPattern::Subtree(prefix) => quote(&format!("{prefix}*")),
     }
 }
 
-fn conflict<'a>(routes: &'a [Written], route: &'a RouteSpec) -> Option<(&'a Written, &'a Method)> {
+/// The first earlier route with the same path and a common method, and that method.
+fn find_conflict<'a>(
+    routes: &'a [ParsedRoute],
+    route: &'a RouteSpec,
+) -> Option<(&'a ParsedRoute, &'a Method)> {
     routes.iter().filter(|earlier| earlier.spec.path == route.path).find_map(|earlier| {
         let method = route.methods.iter().find(|method| earlier.spec.methods.contains(method))?;
         Some((earlier, method))

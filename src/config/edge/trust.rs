@@ -1,4 +1,4 @@
-//! `[trust]`: the client CAs, their CRLs, the registry.
+//! `[trust]`: the client CAs, their CRLs, and the path of the registry.
 
 use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
 
@@ -25,7 +25,7 @@ pub(super) fn read(table: &Table<'_>) -> Trust {
     let trust = Trust {
         client_ca,
         crls: crls.iter().map(|crl| crl.file().clone()).collect(),
-        crl_sources: sources(table, crls),
+        crl_sources: fetched(table, crls),
         stale_crl: table
             .get("stale_crl")
             .and_then(|value| value.choice(&stale))
@@ -81,8 +81,9 @@ impl Crl {
     }
 }
 
-/// CRLs are valid for hours or days.
+/// The range of `refresh`. CRLs are valid for hours or days.
 const INTERVALS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(7 * 86_400);
+/// The range of `timeout`.
 const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(600);
 
 fn crl(value: &Value<'_>) -> Option<Crl> {
@@ -103,8 +104,8 @@ fn crl(value: &Value<'_>) -> Option<Crl> {
     Some(Crl::Fetched(Box::new(CrlSource { url: from?, file: file?, schedule, ca, issuer })))
 }
 
-/// The CRLs that are fetched, each with its own file.
-fn sources(table: &Table<'_>, crls: Vec<Crl>) -> Vec<CrlSource> {
+/// The CRLs that are fetched. Two that share a file are reported.
+fn fetched(table: &Table<'_>, crls: Vec<Crl>) -> Vec<CrlSource> {
     let files: Vec<Spanned<PathBuf>> = crls.iter().map(|crl| crl.file().clone()).collect();
     let mut sources = Vec::new();
     for (index, crl) in crls.into_iter().enumerate() {
@@ -112,7 +113,7 @@ fn sources(table: &Table<'_>, crls: Vec<Crl>) -> Vec<CrlSource> {
         let mut others = files.iter().enumerate().filter(|(other, _)| *other != index);
         if let Some((_, other)) = others.find(|(_, file)| file.value == source.file.value) {
             let what = format!(
-                "{} is named a second time; the other is on line {}: what is fetched would be overwritten",
+                "{} is also named on line {}: a fetched CRL would overwrite the other one",
                 source.file.value.display(),
                 other.span.line()
             );

@@ -4,7 +4,7 @@ use http::HeaderName;
 
 use super::{
     limits::{number, time},
-    must_be_unique,
+    report_duplicate_name,
 };
 use crate::config::{
     diagnostic::{Fault, Problem},
@@ -21,11 +21,11 @@ use crate::{
     header::fold::are_equivalent,
 };
 
-/// The upstreams as far as they could be read.
+/// The upstreams.
 pub(super) struct Upstreams {
-    /// All of them, or nothing if one lacks what it cannot do without.
+    /// All upstreams, or `None` if one of them lacks a valid required key.
     pub(super) upstreams: Option<Vec<Upstream>>,
-    /// The name of each in order, so that domains can be checked even if an upstream is broken.
+    /// The name of each upstream in order, `None` if it is invalid. Domains are checked even if an upstream is invalid.
     pub(super) names: Vec<Option<Spanned<String>>>,
 }
 
@@ -36,7 +36,7 @@ pub(super) fn read_all(tables: &[Table<'_>]) -> Upstreams {
     for table in tables {
         let name = table.require("name").and_then(|value| value.string());
         if let Some(name) = &name {
-            must_be_unique(table, &names, name);
+            report_duplicate_name(table, &names, name);
         }
         names.push(name.clone());
         upstreams.push(read(table, name));
@@ -50,7 +50,7 @@ fn read(table: &Table<'_>, name: Option<Spanned<String>>) -> Option<Upstream> {
     let client_ip_header =
         table.get("client_ip_header").and_then(|value| value.parse("the name of a header", header_name));
     if let Some(header) = &client_ip_header {
-        no_second(table, &headers, header, "upstream.client_ip_header");
+        report_if_set(table, &headers, header, "upstream.client_ip_header");
     }
     let host = table.get("host").and_then(|value| value.parse("a host", host));
     let ca = table.get("ca").and_then(|value| value.path());
@@ -59,7 +59,8 @@ fn read(table: &Table<'_>, name: Option<Spanned<String>>) -> Option<Upstream> {
     if let (Some(name), Some(urls)) = (&server_name, &urls)
         && !urls.iter().any(|url| url.value.tls)
     {
-        let what = "found a server_name, and no URL of this upstream is https: without TLS nothing is proved";
+        let what =
+            "found server_name, but no URL of this upstream is https: the name is only verified with TLS";
         let help = "write https in urls, or remove server_name";
         table.reader.report(Problem::error(&name.span, "upstream.server_name", what).help(help));
     }
@@ -105,19 +106,19 @@ type Header = (Spanned<HeaderName>, Spanned<SecretSource>);
 
 fn headers(value: &Value<'_>) -> Option<Vec<Header>> {
     let mut headers: Vec<Header> = Vec::new();
-    for (written, source) in value.entries()? {
-        let name = match header_name(&written.value) {
-            Ok(name) => Some(Spanned { value: name, span: written.span.clone() }),
+    for (key, source) in value.entries()? {
+        let name = match header_name(&key.value) {
+            Ok(name) => Some(Spanned { value: name, span: key.span.clone() }),
             Err(fault) => {
-                let problem = Problem::error(&written.span, source.path_of_key(), fault.what);
+                let problem = Problem::error(&key.span, source.path_of_key(), fault.what);
                 value.reader.report(Problem { help: fault.help, ..problem });
                 None
             }
         };
-        let source = secret(&source, &written.value);
+        let source = secret(&source, &key.value);
         if let Some(name) = name {
-            let repeated = is_repeated(value, &headers, &name);
-            if let Some(source) = source.filter(|_| !repeated) {
+            let is_duplicate = report_if_duplicate(value, &headers, &name);
+            if let Some(source) = source.filter(|_| !is_duplicate) {
                 headers.push((name, source));
             }
         }
@@ -125,7 +126,7 @@ fn headers(value: &Value<'_>) -> Option<Vec<Header>> {
     Some(headers)
 }
 
-/// Where a header's value comes from. Whatever else stands there is never repeated: it may be the secret.
+/// Reads the source of a header's value. Any other value is never quoted: it may be the secret.
 fn secret(value: &Value<'_>, header: &str) -> Option<Spanned<SecretSource>> {
     let help = format!(
         "write {} = {{ file = \"secrets/{}\" }} or {{ env = \"NAME\" }}",
@@ -166,7 +167,8 @@ fn variable(text: &str) -> Result<SecretSource, Fault> {
     Err(Fault::new("invalid name of an environment variable").help("write env = \"CNAME_API_KEY\""))
 }
 
-fn is_repeated(value: &Value<'_>, headers: &[Header], name: &Spanned<HeaderName>) -> bool {
+/// Reports a header that occurred before, in any spelling that servers treat as equal. Returns whether it did.
+fn report_if_duplicate(value: &Value<'_>, headers: &[Header], name: &Spanned<HeaderName>) -> bool {
     let Some(line) = line_of(headers, name) else { return false };
     let what = format!("found {} a second time; the first is on line {line}", name.value);
     let problem = Problem::error(&name.span, value.path_of_key(), what);
@@ -176,13 +178,15 @@ fn is_repeated(value: &Value<'_>, headers: &[Header], name: &Spanned<HeaderName>
     true
 }
 
-fn no_second(table: &Table<'_>, headers: &[Header], name: &Spanned<HeaderName>, key: &str) {
+/// Reports a header that `headers` also sets.
+fn report_if_set(table: &Table<'_>, headers: &[Header], name: &Spanned<HeaderName>, key: &str) {
     if let Some(line) = line_of(headers, name) {
         let what = format!("found {}, which `headers` sets on line {line}", name.value);
         table.reader.report(Problem::error(&name.span, key, what).help("remove one of the two"));
     }
 }
 
+/// The line of an equivalent header, if there is one.
 fn line_of(headers: &[Header], name: &Spanned<HeaderName>) -> Option<usize> {
     let is_same = |(earlier, _): &&Header| are_equivalent(earlier.value.as_str(), name.value.as_str());
     let earlier = headers.iter().find(is_same);

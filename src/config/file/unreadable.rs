@@ -1,4 +1,4 @@
-//! Why a file can't be read, and how to mend that: permissions, folders on the way, links, names that are not as they look.
+//! Explains why a file cannot be read and how to fix it: permissions of the file or its folders, dangling links, misspelt names.
 
 use std::{
     fs,
@@ -8,30 +8,30 @@ use std::{
 
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 
-use super::{Loose, fault};
+use super::{WorldWritable, fault};
 use crate::{
     config::{diagnostic::Fault, variable::variable},
     text::suggest::{nearest, quote, shell_word},
 };
 
-/// Why a file cannot be read, and how to fix it where that is known.
+/// The fault of a file that cannot be read, with help if a fix is known.
 #[must_use]
 pub fn unreadable(path: &Path, error: &io::Error) -> Fault {
-    let (what, help) = explained(path, error);
+    let (what, help) = explain(path, error);
     Fault { help, ..fault(path, what) }
 }
 
-/// The same in two texts, of which the first follows the file's name.
-fn explained(path: &Path, error: &io::Error) -> (String, Option<String>) {
-    if let Some(Loose { mode }) = Loose::of(error) {
+/// What is wrong, as a text to append to the path, and the help.
+fn explain(path: &Path, error: &io::Error) -> (String, Option<String>) {
+    if let Some(WorldWritable { mode }) = WorldWritable::cause_of(error) {
         return (
             format!(" can be written by others (mode {mode:03o}): any user of this machine could change it"),
-            Some(format!("run: chmod o-w {}", word(path))),
+            Some(format!("run: chmod o-w {}", shell_path(path))),
         );
     }
     match error.kind() {
-        ErrorKind::PermissionDenied => denied(path),
-        ErrorKind::NotFound => missing(path, error),
+        ErrorKind::PermissionDenied => explain_denied(path),
+        ErrorKind::NotFound => explain_missing(path, error),
         ErrorKind::NotADirectory => {
             let file = path.ancestors().skip(1).find(|folder| folder.is_file());
             let help = file.map(|file| format!("{} is a file, not a folder", file.display()));
@@ -41,43 +41,47 @@ fn explained(path: &Path, error: &io::Error) -> (String, Option<String>) {
     }
 }
 
-/// Which right lacks whom, and the command that gives it.
-fn denied(path: &Path) -> (String, Option<String>) {
+/// Names the missing permission, and the command that grants it.
+fn explain_denied(path: &Path) -> (String, Option<String>) {
     let user = user();
     let what = format!(" cannot be read by the user {user}: permission denied");
-    let may = |path: &Path, access| accessat(CWD, path, access, AtFlags::EACCESS).is_ok();
-    let real = followed(path);
+    let has_access = |path: &Path, access| accessat(CWD, path, access, AtFlags::EACCESS).is_ok();
+    let real = resolve_links(path);
     let folders: Vec<&Path> = real.ancestors().skip(1).collect();
-    let help = match folders.iter().rev().find(|folder| !may(folder, Access::EXEC_OK)) {
+    let help = match folders.iter().rev().find(|folder| !has_access(folder, Access::EXEC_OK)) {
         Some(folder) => format!(
-            "{user} may not enter the folder {}; as root run: setfacl -m u:{user}:x {}",
+            "{user} has no search permission on the folder {}; as root run: setfacl -m u:{user}:x {}",
             folder.display(),
-            word(folder)
+            shell_path(folder)
         ),
-        None if may(path, Access::READ_OK) => {
+        None if has_access(path, Access::READ_OK) => {
             "its mode allows it: check whether SELinux or AppArmor denies it (ausearch -m avc, dmesg)"
                 .to_owned()
         }
         None => {
-            format!("as root run: setfacl -m u:{user}:r {} (or: chown {user} {})", word(path), word(path))
+            format!(
+                "as root run: setfacl -m u:{user}:r {} (or: chown {user} {})",
+                shell_path(path),
+                shell_path(path)
+            )
         }
     };
     (what, Some(help))
 }
 
-/// Where links lead, as far as they can be read: the last one may be in a folder that can't be entered.
-fn followed(path: &Path) -> PathBuf {
-    const MOST: usize = 8;
+/// Follows symbolic links as far as they can be read. Unlike `canonicalize`, it works for a target in an inaccessible folder.
+fn resolve_links(path: &Path) -> PathBuf {
+    const MAX_LINKS: usize = 8;
     let mut path = std::path::absolute(path).unwrap_or_default();
-    for _ in 0..MOST {
+    for _ in 0..MAX_LINKS {
         let Ok(target) = fs::read_link(&path) else { break };
         path = path.parent().map(|folder| folder.join(&target)).unwrap_or(target);
     }
     path
 }
 
-/// What is there in place of the file.
-fn missing(path: &Path, error: &io::Error) -> (String, Option<String>) {
+/// Explains why the path does not exist: an unexpanded variable, a dangling link, a missing folder, a misspelt name.
+fn explain_missing(path: &Path, error: &io::Error) -> (String, Option<String>) {
     let what = format!(" cannot be read: {error}");
     let text = path.display().to_string();
     if let Some(variable) = variable(&text) {
@@ -93,45 +97,45 @@ fn missing(path: &Path, error: &io::Error) -> (String, Option<String>) {
     }
     if let Ok(target) = fs::read_link(path) {
         let (link, target) = (" is a link to", target.display());
-        let help = format!("point it to an existing file: ls -l {}", word(path));
+        let help = format!("point it to an existing file: ls -l {}", shell_path(path));
         return (format!("{link} {target}, which does not exist"), Some(help));
     }
     let Some(folder) = path.parent() else { return (what, None) };
     if !folder.as_os_str().is_empty() && !folder.exists() {
         let help = format!(
-            "there is no folder {}; a relative path begins at the folder of the file that names it",
+            "the folder {} does not exist; a relative path is resolved against the folder of the file that contains it",
             folder.display()
         );
         return (what, Some(help));
     }
-    (what, neighbour(path, folder).map(|name| format!("did you mean {}?", quote(&name))))
+    (what, similar_name(path, folder).map(|name| format!("did you mean {}?", quote(&name))))
 }
 
-/// A file of the folder whose name is nearly the same.
-fn neighbour(path: &Path, folder: &Path) -> Option<String> {
-    /// Larger folders hold something else than the few files of a configuration.
-    const MOST: usize = 1000;
+/// The most similar name of a file in the folder.
+fn similar_name(path: &Path, folder: &Path) -> Option<String> {
+    /// Bounds the search in large folders, which are unlikely to belong to the configuration.
+    const MAX_ENTRIES: usize = 1000;
     let name = path.file_name()?.to_str()?;
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let names: Vec<String> = fs::read_dir(folder)
         .ok()?
-        .take(MOST)
+        .take(MAX_ENTRIES)
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
         .collect();
     if let Some(same) = names.iter().find(|other| other.as_str() == name.trim()) {
         return Some(same.clone());
     }
-    // A certificate is not what was meant by a key.
+    // A certificate is not suggested for a private key.
     let extension = |name: &str| Path::new(name).extension().map(std::ffi::OsStr::to_ascii_lowercase);
     let alike = names.iter().map(String::as_str).filter(|other| extension(other) == extension(name));
     (name.len() <= 100).then(|| nearest(name, alike)).flatten().map(str::to_owned)
 }
 
-fn word(path: &Path) -> String {
+fn shell_path(path: &Path) -> String {
     shell_word(&path.display().to_string())
 }
 
-/// The user that this process runs as: by name, or by number where it has none, as in many containers.
+/// The user that this process runs as: the name, or the number if it has no name, as in many containers.
 fn user() -> String {
     let id = rustix::process::geteuid().as_raw().to_string();
     let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
@@ -149,14 +153,14 @@ mod tests {
 
     use super::*;
 
-    fn said(path: &Path) -> (String, Option<String>) {
-        let (what, help) = explained(path, &fs::read(path).unwrap_err());
+    fn explanation(path: &Path) -> (String, Option<String>) {
+        let (what, help) = explain(path, &fs::read(path).unwrap_err());
         let folder = format!("{}/", path.parent().unwrap().display());
         (what, help.map(|help| help.replace(&folder, "")))
     }
 
     #[test]
-    fn what_replaces_a_missing_file_is_named() {
+    fn help_explains_why_a_file_is_missing() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         fs::write(at("server.pem"), "").unwrap();
@@ -178,17 +182,17 @@ mod tests {
             ("server.pem ", none, Some("did you mean \"server.pem\"?")),
             ("server.key", none, None),
         ] {
-            let (said, helped) = said(&at(name));
-            assert_eq!((said.as_str(), helped.as_deref()), (what, help), "{name}");
+            let (found, found_help) = explanation(&at(name));
+            assert_eq!((found.as_str(), found_help.as_deref()), (what, help), "{name}");
         }
-        let (_, help) = said(&at("certs/server.pem"));
-        assert!(help.unwrap().starts_with("there is no folder "));
-        let (_, help) = said(&at("server.pem/a.pem"));
+        let (_, help) = explanation(&at("certs/server.pem"));
+        assert!(help.unwrap().starts_with("the folder "));
+        let (_, help) = explanation(&at("server.pem/a.pem"));
         assert_eq!(help.unwrap(), format!("{} is a file, not a folder", at("server.pem").display()));
     }
 
     #[test]
-    fn the_user_of_the_process_has_a_name_or_a_number() {
+    fn the_process_user_is_a_name_or_a_number() {
         assert!(!user().is_empty() && !user().contains([':', '\n']));
     }
 }

@@ -43,7 +43,9 @@ impl Value<'_> {
         }
         match read(text) {
             Ok(value) => Some(self.locate(value)),
-            Err(fault) => self.refuse(guess::unseen(self, text, |text| read(text).is_ok()).unwrap_or(fault)),
+            Err(fault) => {
+                self.refuse(guess::invisible_fault(self, text, |text| read(text).is_ok()).unwrap_or(fault))
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-//! The example of the design document, value by value: its names and what they mean are a contract.
+//! The example of the design document, value by value: the names of its keys and their meaning are a contract.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -78,7 +78,7 @@ ca = "certs/corp-ca.pem"            # optional pin
 "#;
 
 #[test]
-fn the_example_of_the_design_means_what_it_says() {
+fn the_design_example_is_read_value_by_value() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     fs::write(folder.join("edge.toml"), EDGE).unwrap();
@@ -86,22 +86,22 @@ fn the_example_of_the_design_means_what_it_says() {
 
     let (settings, problems) = crate::config::settings(&folder.join("edge.toml"));
     assert_eq!(render(&problems, false), NO_PROBLEM);
-    // Taken apart to the last field, so that a new one is not forgotten here.
+    // Destructured completely, so that a new field must be added here.
     let Settings { listen, limits, log, trust, upstreams, domains, header_profiles, spans } =
         settings.unwrap();
-    listens(&listen);
-    has_default_limits(&limits);
+    check_listen(&listen);
+    check_default_limits(&limits);
     assert_eq!((log.format, log.level.as_str()), (LogFormat::Text, "info"));
-    trusts(&trust, folder);
+    check_trust(&trust, folder);
     let [upstream] = upstreams.try_into().unwrap();
-    sends_to(&upstream, folder);
+    check_upstream(&upstream, folder);
     let [domain] = domains.try_into().unwrap();
-    serves(&domain, folder);
+    check_domain(&domain, folder);
     let [CustomProfile { name, headers }] = header_profiles.try_into().unwrap();
     assert_eq!(name.value, "corp");
     let lines = ["listen.https", "listen.admin", "listen.workers"].map(|key| spans[key].line());
-    assert_eq!(lines, [3, 4, 2], "a key that is not written stands where its table is");
-    let headers: Vec<_> = headers.iter().map(|(name, how)| (name.value.as_str(), *how)).collect();
+    assert_eq!(lines, [3, 4, 2], "an absent key has the span of its table");
+    let headers: Vec<_> = headers.iter().map(|(name, encoding)| (name.value.as_str(), *encoding)).collect();
     assert_eq!(
         headers,
         [
@@ -113,15 +113,15 @@ fn the_example_of_the_design_means_what_it_says() {
     let (applications, problems) = all_applications(&trust.applications.value, &trust.applications.span);
     assert_eq!(render(&problems, false), NO_PROBLEM);
     let [billing, payments] = applications.unwrap().try_into().unwrap();
-    is_billing(billing, folder);
-    is_payments(payments, folder);
+    check_billing(billing, folder);
+    check_payments(payments, folder);
 }
 
-fn values<T: Clone>(located: &[Spanned<T>]) -> Vec<T> {
-    located.iter().map(|located| located.value.clone()).collect()
+fn values<T: Clone>(spanned: &[Spanned<T>]) -> Vec<T> {
+    spanned.iter().map(|spanned| spanned.value.clone()).collect()
 }
 
-fn listens(listen: &Listen) {
+fn check_listen(listen: &Listen) {
     let Listen { https, admin, admin_hosts, workers, trusted_proxies, proxy_protocol } = listen;
     assert!(admin_hosts.is_empty());
     assert_eq!(values(https), ["0.0.0.0:8443".parse().unwrap()]);
@@ -129,7 +129,7 @@ fn listens(listen: &Listen) {
     assert_eq!((*workers, trusted_proxies.as_slice(), *proxy_protocol), (None, &[][..], false));
 }
 
-fn has_default_limits(limits: &Limits) {
+fn check_default_limits(limits: &Limits) {
     let Limits {
         connections,
         connections_per_address,
@@ -153,7 +153,7 @@ fn has_default_limits(limits: &Limits) {
     assert_eq!(timeouts, [10, 10, 30, 60, 30].map(Duration::from_secs));
 }
 
-fn trusts(trust: &settings::Trust, folder: &Path) {
+fn check_trust(trust: &settings::Trust, folder: &Path) {
     let settings::Trust { client_ca, crls, crl_sources, stale_crl, crl_depth, applications } = trust;
     let [ca] = &client_ca[..] else { panic!("{client_ca:?}") };
     assert_eq!(ca.file.value, folder.join("certs/client-ca.pem"));
@@ -163,7 +163,7 @@ fn trusts(trust: &settings::Trust, folder: &Path) {
     assert_eq!(applications.value, folder.join("applications.toml"));
 }
 
-fn sends_to(upstream: &Upstream, folder: &Path) {
+fn check_upstream(upstream: &Upstream, folder: &Path) {
     let Upstream {
         name,
         urls,
@@ -189,7 +189,7 @@ fn sends_to(upstream: &Upstream, folder: &Path) {
     assert_eq!(timeouts, [5, 30, 30].map(Duration::from_secs));
 }
 
-fn serves(domain: &Domain, folder: &Path) {
+fn check_domain(domain: &Domain, folder: &Path) {
     let Domain {
         name,
         certificate,
@@ -211,7 +211,7 @@ fn serves(domain: &Domain, folder: &Path) {
     assert_eq!((methods.as_slice(), *authenticate), (&[Method::POST][..], Authenticate::Client));
 }
 
-fn is_billing(application: Application, folder: &Path) {
+fn check_billing(application: Application, folder: &Path) {
     let Application { client_id, auth_method, credentials } = application;
     assert_eq!((client_id.value.as_str(), auth_method), ("billing", AuthMethod::SelfSignedTls));
     let [first, second] = credentials.try_into().unwrap();
@@ -223,7 +223,7 @@ fn is_billing(application: Application, folder: &Path) {
     assert_eq!((second.name.value.as_str(), &second.ca), ("2027-q1", &None));
 }
 
-fn is_payments(application: Application, folder: &Path) {
+fn check_payments(application: Application, folder: &Path) {
     let Application { client_id, auth_method, credentials } = application;
     assert_eq!((client_id.value.as_str(), auth_method), ("payments", AuthMethod::PkiTls));
     let [Credential { name, matcher, ca }] = credentials.try_into().unwrap();

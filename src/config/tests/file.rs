@@ -1,4 +1,4 @@
-//! Files that are missing, unreadable or not text.
+//! Files that are missing, unreadable or not UTF-8.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use crate::config::{
 };
 
 #[test]
-fn a_file_that_is_not_text() {
+fn a_missing_file_a_folder_and_invalid_utf8_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     let (_, problems) = all_applications(&folder.path().join("none.toml"), &named_at());
     let shown = problems[0].to_string().replace(&folder.path().display().to_string(), "");
@@ -31,10 +31,10 @@ fn a_file_that_is_not_text() {
 }
 
 #[test]
-fn a_file_that_may_not_be_read() {
+fn an_unreadable_file_is_reported_with_help() {
     let folder = tempfile::tempdir().unwrap();
     let Some(path) = unreadable(folder.path()) else {
-        eprintln!("skipped: this user may read every file; run the test as another user");
+        eprintln!("skipped: this user can read every file; run the test as another user");
         return;
     };
     let rendered = |problems: &_| render(problems, false).replace(&path.display().to_string(), "FILE");
@@ -42,18 +42,18 @@ fn a_file_that_may_not_be_read() {
     assert!(none.is_none());
     let printed = rendered(&problems);
     assert!(
-        printed.starts_with("error: the file may not be read (permission denied)\n--> FILE\n = help: "),
+        printed.starts_with("error: the file cannot be read (permission denied)\n--> FILE\n = help: "),
         "{printed}"
     );
     let (none, problems) = all_applications(&path, &named_at());
     assert!(none.is_none());
     let printed = rendered(&problems);
-    let what = "error: trust.applications: FILE: the file may not be read (permission denied)\n --> edge.toml:2:16\n";
+    let what =
+        "error: trust.applications: FILE: the file cannot be read (permission denied)\n --> edge.toml:2:16\n";
     assert!(printed.starts_with(what) && printed.contains("  = help: "), "{printed}");
 }
 
-/// A file that the user who runs the test may not read. Root may read any, but for the settings of
-/// Linux that can only be written.
+/// A file that the user who runs the test cannot read. Root can read every file except write-only sysctls.
 fn unreadable(folder: &Path) -> Option<PathBuf> {
     let path = folder.join("edge.toml");
     fs::write(&path, MINIMAL).unwrap();
@@ -65,7 +65,7 @@ fn unreadable(folder: &Path) -> Option<PathBuf> {
 
 proptest! {
     #[test]
-    fn no_text_makes_the_reader_panic(text in ".*", cut in 0..MINIMAL.len(), insert in "[\\[\\]{}=\"'.,#a-z0-9\\n ]{0,12}") {
+    fn the_reader_never_panics(text in ".*", cut in 0..MINIMAL.len(), insert in "[\\[\\]{}=\"'.,#a-z0-9\\n ]{0,12}") {
         let _ = edge(&text);
         let _ = registry(&text);
         let mangled = format!("{}{insert}{}", &MINIMAL[..cut], &MINIMAL[cut..]);

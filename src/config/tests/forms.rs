@@ -1,4 +1,4 @@
-//! Values in a form that the edge does not take: the help line has them as they should be written.
+//! Values in an unsupported form: the help contains the corrected value.
 
 use crate::config::testing::{MINIMAL, edge};
 
@@ -7,7 +7,7 @@ fn edge_messages(text: &str) -> String {
 }
 
 #[test]
-fn an_address_in_another_form_is_put_right() {
+fn help_corrects_an_address_in_another_form() {
     for (written, help) in [
         ("8443", "write \"0.0.0.0:8443\""),
         ("443/tcp", "write \"0.0.0.0:443\""),
@@ -32,14 +32,14 @@ fn an_address_in_another_form_is_put_right() {
     }
 }
 
-/// Whether trusting these networks is worth a warning.
+/// Whether a warning is reported for these trusted networks.
 fn warns(networks: &[String]) -> bool {
     let text = format!("[listen]\ntrusted_proxies = {networks:?}\n{MINIMAL}");
     edge_messages(&text).contains("listen.trusted_proxies")
 }
 
 #[test]
-fn trust_in_everybody_is_seen_however_it_is_split() {
+fn trusted_networks_that_are_too_wide_are_reported() {
     let one = |network: &str| vec![network.to_owned()];
     for wide in ["0.0.0.0/0", "::/0", "2000::/3", "::ffff:0:0/96", "128.0.0.0/1", "10.1.2.3/0", "8.0.0.0/7"] {
         assert!(warns(&one(wide)), "{wide}");
@@ -75,7 +75,7 @@ fn trust_in_everybody_is_seen_however_it_is_split() {
 }
 
 #[test]
-fn a_network_in_another_form_is_put_right() {
+fn help_corrects_a_network_in_another_form() {
     for (written, help) in [
         ("10.0.0.1:443", "write \"10.0.0.1\""),
         ("[2001:db8::1]:443", "write \"2001:db8::1\""),
@@ -94,7 +94,7 @@ fn a_network_in_another_form_is_put_right() {
 }
 
 #[test]
-fn an_invisible_character() {
+fn an_invisible_character_is_named_and_removed() {
     let text = MINIMAL.replace("\"M.example.\"", "\"m\u{200b}.example\"");
     let printed = edge_messages(&text);
     let what = r#"domain.name: found "m\u{200b}.example", which contains an invisible character (U+200B)"#;

@@ -1,4 +1,4 @@
-//! The configurations that come with the source: the one to start from, and one for each authorization server.
+//! The configurations in the repository: the starting configuration, and one per authorization server.
 
 use std::path::{Path, PathBuf};
 
@@ -20,12 +20,12 @@ fn read(folder: &str) -> (PathBuf, Settings, Vec<Application>) {
 }
 
 #[test]
-fn the_shipped_configuration_has_no_problem() {
+fn the_starting_configuration_has_no_problem() {
     let (_, _, registry) = read("config");
     assert_eq!(registry.len(), 2);
 }
 
-/// What a test has to make before `check` can pass on the configurations of `docs/deploy/`.
+/// The files that a test must create before `check` passes on the configurations of `docs/deploy/`.
 const FILES: [&str; 6] = [
     "certs/server.pem",
     "certs/server.key",
@@ -36,7 +36,7 @@ const FILES: [&str; 6] = [
 ];
 
 #[test]
-fn each_deployment_has_no_problem_and_names_known_files_only() {
+fn each_deployment_has_no_problem_and_only_known_files() {
     for server in ["auth0", "keycloak", "oidc-provider"] {
         let (folder, settings, registry) = read(&format!("docs/deploy/{server}"));
         assert_eq!(registry.len(), 2, "{server}");

@@ -1,4 +1,4 @@
-//! The schema lists the keys of the reader, its examples are valid, and the documentation has all of them.
+//! The schema lists exactly the keys that are read, its examples are valid, and the documentation covers all keys.
 
 use std::fmt::Write;
 
@@ -14,7 +14,7 @@ use crate::config::{
 
 use crate::vouch::{Encoding, Profile};
 
-/// Every kind of table with a text in which it has one key that is unknown.
+/// The schema of each table, with a file in which that table has one unknown key.
 const KINDS: [(&TableSchema, &str); 15] = [
     (EDGE, "zzzzzzzz = 1\n"),
     (LISTEN, "[listen]\nzzzzzzzz = 1\n"),
@@ -34,19 +34,19 @@ const KINDS: [(&TableSchema, &str); 15] = [
 ];
 
 fn problems(kind: &TableSchema, text: &str) -> Vec<Problem> {
-    let of_registry = std::ptr::eq(kind, REGISTRY) || kind.path.starts_with("application");
-    if of_registry { registry(text).1 } else { edge(text).1 }
+    let is_registry = std::ptr::eq(kind, REGISTRY) || kind.path.starts_with("application");
+    if is_registry { registry(text).1 } else { edge(text).1 }
 }
 
 #[test]
-fn the_schema_lists_exactly_the_keys_of_the_reader() {
+fn the_schema_lists_exactly_the_keys_that_are_read() {
     for kind in TABLES {
         assert!(KINDS.iter().any(|(tested, _)| tested.path == kind.path), "{}", kind.path);
     }
     for (kind, text) in KINDS {
         let problems = problems(kind, text);
         let unknown = problems.iter().find(|p| p.what == "unknown key \"zzzzzzzz\"").unwrap();
-        // The help is made of what the reader has asked for.
+        // The help lists the keys that were read.
         let expected = format!("the keys of {} are {}", kind.heading, all_of(kind.names()));
         assert_eq!(unknown.help.as_deref(), Some(expected.as_str()), "{}", kind.heading);
     }
@@ -71,7 +71,7 @@ fn every_example_is_accepted() {
     }
 }
 
-/// Writes a table of examples; a key without one is a table within it.
+/// Writes a table with the example of each key. A key without an example is a table itself, and is left out.
 fn table(text: &mut String, kind: &TableSchema, wanted: impl Fn(&str) -> bool) {
     writeln!(text, "{}", kind.heading).unwrap();
     for Key { name, example, .. } in

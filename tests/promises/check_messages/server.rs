@@ -288,7 +288,7 @@ error: domain.certificate: ${CERT_DIR}/server.pem cannot be read: variables are 
         ("server.pem ", "did you mean \"server.pem\"?"),
         ("sever.pem", "did you mean \"server.pem\"?"),
         ("$DIR/server.pem", "write the path itself in place of $DIR"),
-        ("certs/server.pem", "; a relative path begins at the folder of the file that names it"),
+        ("certs/server.pem", "; a relative path is resolved against the folder of the file that contains it"),
         ("file:///server.pem", "write the path alone, without file:"),
     ] {
         folder.write("edge.toml", EDGE.replace("\"server.pem\"", &format!("{path:?}")));
@@ -342,8 +342,9 @@ fn a_key_of_another_user_names_the_user_and_the_command() {
     mode(&live, 0o000);
     let printed = check();
     mode(&live, 0o755);
-    let help =
-        format!("= help: {user} may not enter the folder live; as root run: setfacl -m u:{user}:x live\n");
+    let help = format!(
+        "= help: {user} has no search permission on the folder live; as root run: setfacl -m u:{user}:x live\n"
+    );
     assert!(printed.contains(&help), "{printed}");
 }
 
