@@ -77,7 +77,7 @@ pub struct FileSource {
     requested: bool,
     /// The invalid contents that were reported.
     reported: Option<Contents>,
-    /// The site's number when they conflicted with another source. They may be valid as soon as it has changed.
+    /// The site's number before they conflicted with another source. They may be valid as soon as it has changed.
     conflicted: Option<Generation>,
     /// When they may become valid without a change: one of their server certificates is not valid before.
     valid_from: Option<Timestamp>,
@@ -223,9 +223,11 @@ impl FileSource {
         self.crls.fetch_for(&[&settings.trust]);
         report::warnings(&built.problems);
         let update = Update::Configuration(Configuration { site: Box::new(site), why });
+        // Read before the update is published: the other source may give way as soon as it is rejected.
+        let generation = self.site.load().generation;
         if let Err(conflict) = publisher.publish(update) {
             self.crls.fetch_for(&[&self.settings.trust, &settings.trust]);
-            self.conflicted = Some(self.site.load().generation);
+            self.conflicted = Some(generation);
             return self.reject(contents, settling, &[conflict_problem(&settings, &conflict)]);
         }
         self.watch_only(built.files);

@@ -2,7 +2,11 @@
 
 use super::testing::Files;
 use super::*;
-use crate::reload::Reconciler;
+use crate::{
+    identity::Thumbprint,
+    reload::Reconciler,
+    trust::{ApplicationSpec, AuthMethod, CredentialSpec, Registered},
+};
 
 /// A file source without its thread, so that a test takes each step.
 struct Steps {
@@ -17,6 +21,19 @@ struct Directly(Reconciler);
 impl Publish for Directly {
     fn publish(&self, update: Update) -> Result<(), Conflict> {
         self.0.publish(&SourceName::new("files"), update)
+    }
+}
+
+/// Publishes as [`Directly`]; as soon as an update is rejected, the other source gives way.
+struct GivingWay<'a>(&'a Directly);
+
+impl Publish for GivingWay<'_> {
+    fn publish(&self, update: Update) -> Result<(), Conflict> {
+        let outcome = self.0.publish(update);
+        if outcome.is_err() {
+            self.0.0.publish(&SourceName::new("other"), Update::Snapshot(Vec::new())).unwrap();
+        }
+        outcome
     }
 }
 
@@ -71,4 +88,27 @@ fn a_crl_that_turns_invalid_after_the_read_is_noticed() {
     steps.source.check(&steps.publisher);
     assert_eq!((steps.generation(), steps.crls()), (2, 1));
     assert!(matches!(steps.source.next, Next::Settle(_)));
+}
+
+#[test]
+fn a_source_that_gives_way_at_once_does_not_stay_in_conflict() {
+    let mut steps = Steps::start();
+    let spec = ApplicationSpec {
+        client_id: "twice".to_owned(),
+        method: AuthMethod::SelfSignedTls,
+        credentials: vec![CredentialSpec {
+            name: "one".to_owned(),
+            registered: Registered::Certificate(Thumbprint::from_bytes([1; 32]).into()),
+        }],
+    };
+    steps.publisher.0.publish(&SourceName::new("other"), Update::changed(spec).unwrap()).unwrap();
+    let thumbprint = "02".repeat(32);
+    let twice = format!(
+        "[[application]]\nclient_id = \"twice\"\n[[application.credential]]\nname = \"one\"\nthumbprint = \"{thumbprint}\"\n"
+    );
+    steps.files.write("applications.toml", twice.as_bytes());
+    let read = steps.source.read().unwrap();
+    steps.source.publish(read, &GivingWay(&steps.publisher));
+    let known = steps.source.conflicted.unwrap();
+    assert_ne!(known, steps.source.site.load().generation, "the files would not be read again");
 }
