@@ -119,7 +119,7 @@ pub(crate) static RELOADS_FAILED: Descriptor<0> =
 pub(crate) static SOURCE_FAILING: Descriptor<1> = Descriptor::gauge(
     "mtls_edge_source_failing",
     ["source"],
-    "1 while a source of applications cannot be read, else 0.",
+    "1 while a source of applications cannot be read or its latest update is rejected, else 0.",
 );
 
 /// The label `file` is present only if the URLs of two sources differ in nothing but the query, which is not shown.

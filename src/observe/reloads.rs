@@ -49,16 +49,12 @@ impl Reloads {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A new site is active, for this reason.
+    /// A new site is active, for this reason. The files may be invalid still: see [`Reloads::recovered`].
     pub fn succeeded(&self, why: String) {
         let mut state = self.lock();
-        *state = ReloadState {
-            succeeded: state.succeeded + 1,
-            failed: state.failed,
-            since: self.clock.now(),
-            why,
-            failure: None,
-        };
+        state.succeeded += 1;
+        state.since = self.clock.now();
+        state.why = why;
     }
 
     /// The files were rejected; the active site stays.
@@ -68,9 +64,9 @@ impl Reloads {
         state.failure = Some((self.clock.now(), problems));
     }
 
-    /// The files match the active configuration again.
-    pub fn recovered(&self) {
-        self.lock().failure = None;
+    /// The files match the active configuration. Returns whether they were rejected before.
+    pub fn recovered(&self) -> bool {
+        self.lock().failure.take().is_some()
     }
 
     /// The state now.

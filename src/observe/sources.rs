@@ -15,7 +15,7 @@ pub struct Sources {
     all: Mutex<BTreeMap<String, Option<SourceFailure>>>,
 }
 
-/// A source that fails. The applications that it published last stay registered.
+/// A source that cannot be read, or whose latest update was rejected. The applications that it published last stay registered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceFailure {
     /// When it began to fail.

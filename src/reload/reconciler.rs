@@ -36,11 +36,13 @@ impl Reconciler {
         self.merged.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Activates an update of a source: every request from now on is judged by it.
+    /// Activates an update of a source: every request from now on is judged by it. An update that changes no application makes no new
+    /// site; a configuration always does.
     ///
     /// # Errors
     ///
-    /// If it conflicts with another source. Nothing has changed then.
+    /// If it conflicts with another source. Nothing has changed then, and unless it is a configuration, whose source reports it, it is
+    /// logged and shown as a failure of the source.
     pub fn publish(&self, source: &SourceName, update: Update) -> Result<(), Conflict> {
         let mut active = self.lock();
         if let Update::Failed(error) = update {
@@ -54,20 +56,42 @@ impl Reconciler {
         let current = self.site.load_full();
         let generation = current.generation.next();
         let configured = match &update {
-            Update::Configuration(configuration) => Site::clone(&configuration.site),
-            _ => Site::clone(&current),
+            Update::Configuration(configuration) => Some(Site::clone(&configuration.site)),
+            _ => None,
         };
-        let merged = active.updated(source, update)?;
+        let merged = match active.updated(source, update) {
+            Ok(merged) => merged,
+            Err(conflict) => {
+                if configured.is_none() {
+                    self.rejected(source, &conflict);
+                }
+                return Err(conflict);
+            }
+        };
+        self.reloads.sources.succeeded(source.as_str());
+        if configured.is_none() && merged.registry().version() == active.registry().version() {
+            return Ok(());
+        }
+        if configured.is_some() {
+            self.reloads.recovered();
+        }
+        let configured = configured.unwrap_or_else(|| Site::clone(&current));
         let site = configured.with_registry(merged.registry().clone(), generation);
         let changes = Changes::between(&current, &site);
         drop(current);
         // Received until the edge stops; then it is dropped here.
         let _ = self.retired.send(self.site.swap(Arc::new(site)));
         *active = merged;
-        self.reloads.sources.succeeded(source.as_str());
         self.reloads.succeeded(why.clone());
         tracing::info!(generation = generation.number(), why, changes = %changes, "reloaded");
         Ok(())
+    }
+
+    fn rejected(&self, source: &SourceName, conflict: &Conflict) {
+        let reason = conflict.to_string();
+        if self.reloads.sources.failed(source.as_str(), &reason) {
+            tracing::warn!(%source, reason, "update rejected; keeping the source's last applications");
+        }
     }
 }
 

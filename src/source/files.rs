@@ -265,8 +265,8 @@ impl FileSource {
     fn recovered(&mut self) {
         self.watch_only(self.active.files());
         self.crls.fetch_for(&[&self.settings.trust]);
-        if self.reported.take().is_some() {
-            self.reloads.recovered();
+        self.reported = None;
+        if self.reloads.recovered() {
             tracing::info!("configuration files match the active configuration again");
         }
     }

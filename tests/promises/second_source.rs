@@ -8,6 +8,7 @@ use crate::support::{
 };
 
 const FAILING: &str = "mtls_edge_source_failing{source=\"second\"}";
+const RELOAD_FAILING: &str = "mtls_edge_reload_failing";
 
 /// An edge whose files register "billing", and a certificate for it and for one more application.
 struct Parts {
@@ -99,6 +100,9 @@ async fn an_update_that_conflicts_with_the_files_is_rejected_whole() {
         assert!(conflict.contains("\"second\"") && conflict.contains("\"files\""), "{conflict}");
     }
     assert_eq!(parts.generation().await, 1);
+    let error = parts.failure().await["error"].as_str().unwrap().to_owned();
+    assert!(error.contains("\"second\"") && error.contains("\"files\""), "{error}");
+    assert_eq!(metric(&parts.edge, FAILING).await, 1);
     assert_eq!(parts.token(&parts.billing, "billing").await, 200);
     assert_eq!(parts.token(&parts.reports, "reports").await, 401);
 
@@ -107,7 +111,51 @@ async fn an_update_that_conflicts_with_the_files_is_rejected_whole() {
     assert_eq!(parts.token(&parts.billing, "billing").await, 401);
     assert_eq!(parts.edge.publish(&format!("snapshot billing={reports}")), None);
     assert_eq!(parts.token(&parts.reports, "billing").await, 200);
+    assert!(parts.failure().await.is_null());
+    assert_eq!(metric(&parts.edge, FAILING).await, 0);
+    let log = parts.edge.stop();
+    let rejected: Vec<_> = log.lines().filter(|line| line.contains("update rejected")).collect();
+    assert_eq!(rejected.len(), 2, "{log}");
+    for line in rejected {
+        assert!(line.contains("\"WARN\"") && line.contains("\"source\":\"second\""), "{line}");
+        assert!(line.contains("contradicts \\\"files\\\""), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn another_source_does_not_hide_that_the_files_are_invalid() {
+    let mut parts = Parts::start().await;
+    let config = parts.edge.folder.path().join("edge.toml");
+    let valid = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, format!("{valid}\n[nonsense]\n")).unwrap();
+    parts.edge.wait_for_log("reload rejected");
+    assert_eq!(parts.edge.publish(&format!("put reports {}", parts.reports.thumbprint())), None);
+    assert_eq!(parts.generation().await, 2);
+    assert_eq!(metric(&parts.edge, RELOAD_FAILING).await, 1);
+    let failure = status(&parts.edge, "").await["trust"]["failure"].to_string();
+    assert!(failure.contains("nonsense"), "{failure}");
+
+    std::fs::write(&config, valid).unwrap();
+    parts.edge.wait_for_log("configuration files match the active configuration again");
+    assert_eq!(metric(&parts.edge, RELOAD_FAILING).await, 0);
     parts.edge.stop();
+}
+
+#[tokio::test]
+async fn an_update_that_changes_nothing_is_not_a_reload() {
+    let mut parts = Parts::start().await;
+    let reports = parts.reports.thumbprint();
+    for update in [format!("snapshot reports={reports}"), format!("put reports {reports}")] {
+        assert_eq!(parts.edge.publish(&update), None);
+    }
+    // The first is registered by the files, the second nowhere.
+    for update in ["remove billing", "remove nobody"] {
+        assert_eq!(parts.edge.publish(update), None);
+    }
+    assert_eq!(parts.generation().await, 2);
+    assert_eq!(metric(&parts.edge, "mtls_edge_reloads_total").await, 1);
+    assert_eq!(parts.token(&parts.billing, "billing").await, 200);
+    assert_eq!(parts.edge.stop().matches("\"reloaded\"").count(), 1);
 }
 
 #[tokio::test]
@@ -121,16 +169,16 @@ async fn files_that_conflict_are_accepted_when_the_source_gives_way() {
     std::fs::write(&file, format!("{text}{also}\"{:064x}\"\n", 7)).unwrap();
     let line = parts.edge.wait_for_log("reload rejected");
     assert!(line.contains("\\\"files\\\"") && line.contains("\\\"second\\\""), "{line}");
-    assert_eq!(metric(&parts.edge, "mtls_edge_reload_failing").await, 1);
+    assert_eq!(metric(&parts.edge, RELOAD_FAILING).await, 1);
     let mut connection = parts.connect(&parts.reports).await;
     assert_eq!(connection.token("reports").await.status, 200);
 
     assert_eq!(parts.edge.publish("remove reports"), None);
     connection.token("reports").await.oauth_error(401, "invalid_client");
-    // By themselves.
+    // The files are read again although no file has changed.
     let line = reloaded(&parts.edge, 4);
     assert!(line.contains("added application reports"), "{line}");
-    assert_eq!(metric(&parts.edge, "mtls_edge_reload_failing").await, 0);
+    assert_eq!(metric(&parts.edge, RELOAD_FAILING).await, 0);
     parts.edge.stop();
 }
 
