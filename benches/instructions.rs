@@ -1,5 +1,5 @@
-//! Instructions of the edge's worker per operation, counted by callgrind and compared with `instructions.toml`. Noise cannot hide a
-//! regression. `cargo bench --bench instructions`; `-- --record` updates the record.
+//! Instructions of the edge's worker per operation, counted by callgrind and compared with `instructions.toml`. Counts do
+//! not depend on noise. `cargo bench --bench instructions`; `-- --record` updates the record.
 //!
 //! The real program runs under valgrind with one worker, and a client outside of it does one operation at a time. The difference of
 //! a long and a short run, divided by the operations, repeats within 0.1 %.
@@ -77,35 +77,35 @@ const SCENARIOS: [Scenario; 5] = [
 ];
 
 fn main() -> ExitCode {
-    let asked = |flag: &str| std::env::args().any(|argument| argument == flag);
+    let has_flag = |flag: &str| std::env::args().any(|argument| argument == flag);
     let upstream = upstream::upstream();
     let folder = Folder::new(upstream.address);
     folder.edit(|text| text.replace("# workers = 4", "workers = 1"));
-    if asked("--test") {
-        pass(&folder);
+    if has_flag("--test") {
+        smoke_test(&folder);
         return ExitCode::SUCCESS;
     }
     if callgrind::version().is_none() {
         eprintln!("instructions cannot be counted: valgrind is missing; install the package \"valgrind\"");
         return if std::env::var_os("CI").is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
     }
-    let kept = Record::read();
+    let recorded = Record::read();
     let mut findings = Vec::new();
     for Scenario { name, title, operation, times } in &SCENARIOS {
         let load = |times: usize, address| perform(*operation, times, address, folder.path());
         let counted = callgrind::difference(&folder, name, *times, load);
         let count = counted.worker / (times[1] - times[0]) as u64;
-        let verdict = Verdict::of(count, kept.counts.get(*title).copied());
+        let verdict = Verdict::of(count, recorded.counts.get(*title).copied());
         println!("{title:<48} {count:>9} instructions, {verdict}");
         findings.push(Finding { title, count, verdict, profile: counted.profile });
     }
-    if asked("--record") {
+    if has_flag("--record") {
         let counts = findings.iter().map(|finding| (finding.title.to_owned(), finding.count));
         Record { made_with: made_with(), counts: counts.collect::<Counts>() }.write();
         println!("recorded in {}", Record::path().display());
         return ExitCode::SUCCESS;
     }
-    let report = Report::of(&findings, &kept.other_tools());
+    let report = Report::of(&findings, &recorded.other_tools());
     for line in report.lines {
         eprintln!("{line}");
     }
@@ -113,7 +113,7 @@ fn main() -> ExitCode {
 }
 
 /// Runs each scenario briefly without valgrind, to see that it works.
-fn pass(folder: &Folder) {
+fn smoke_test(folder: &Folder) {
     for Scenario { title, operation, .. } in &SCENARIOS {
         let edge = start_under(Command::new(PROGRAM), folder);
         perform(*operation, 2, edge.https, folder.path());

@@ -1,4 +1,4 @@
-//! The certificates of one run: a server's and clients', with their CAs, all of one kind of key.
+//! The certificates of one run: the server's and the clients', with their CAs, all with the same key type.
 
 use std::{
     fs, io,
@@ -34,11 +34,11 @@ pub struct Certificates {
     pub client_ca: PathBuf,
     /// The CA that clients trust.
     pub server_ca: CertificateDer<'static>,
-    /// The server's own, for the rustls baseline.
+    /// The server's credentials, for the rustls baseline.
     pub server: Credentials,
-    /// The application's.
+    /// The application's credentials.
     pub client: Credentials,
-    /// One with the same names, issued by an untrusted CA.
+    /// Credentials with the same names from an untrusted CA.
     pub stranger: Credentials,
 }
 

@@ -1,4 +1,4 @@
-//! HAProxy: one process of one thread.
+//! HAProxy: a single-threaded process.
 
 use std::{
     fs::{self, OpenOptions},
@@ -10,7 +10,7 @@ use std::{
 use super::place::Binary;
 use crate::harness::contender::{Contender, Job};
 
-/// HAProxy 2.8. The wheel's has OpenSSL 3.0, which has no X25519MLKEM768.
+/// HAProxy 2.8. The binary of the Python wheel has OpenSSL 3.0, which has no X25519MLKEM768.
 pub struct HaProxy(pub Binary);
 
 impl Contender for HaProxy {
@@ -49,7 +49,7 @@ fn configuration(job: &Job<'_>) -> String {
         r#"global
     nbthread 1
     maxconn 20000
-    # It wants two descriptors a connection; where the hard limit is lower, it warns and starts.
+    # It requires two descriptors per connection; if the hard limit is lower, it warns and starts.
     no strict-limits
     # By default upstream connections are closed once a fifth of all descriptors are in use: 10,000 idle clients are more.
     tune.pool-low-fd-ratio 90
@@ -63,7 +63,7 @@ defaults
     timeout client 1h
     timeout http-keep-alive 1h
     timeout server 1h
-    # `safe`, the default, opens an upstream connection for the first request of each client's.
+    # `safe`, the default, opens an upstream connection for the first request of each client.
     http-reuse always
 
 frontend tls

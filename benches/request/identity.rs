@@ -1,4 +1,4 @@
-//! A certificate as facts: once per connection.
+//! Parsing a client certificate, on an identity cache miss.
 
 use std::{hint::black_box, slice::from_ref};
 

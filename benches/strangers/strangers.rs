@@ -36,7 +36,7 @@ use rows::Row;
 use table::{Figures, Table};
 use target::{Attacked, LEAVING, Target};
 
-/// The longest duration of an attack none of whose requests has ended.
+/// How long to wait for an attack's first completed request.
 const AT_MOST: Duration = Duration::from_secs(60);
 
 /// Measures the rows of the options.
@@ -126,11 +126,11 @@ fn measure(
         };
         let (attackers, start) = (Attackers::start(row, scene), Instant::now());
         let tally = Arc::clone(&attackers.tally);
-        let goes_on = || {
+        let continues = || {
             let since = start.elapsed();
             since < options.time() || (!tally.is_complete() && since < AT_MOST)
         };
-        let meanwhile = honest.watch(goes_on).await;
+        let meanwhile = honest.watch(continues).await;
         let (time, after, outcomes) = (start.elapsed(), Reading::of(&running), tally.outcomes());
         let peak = running.tree().peak();
         attackers.stop()?;
@@ -151,13 +151,13 @@ fn measure(
             notes: tally.notes(),
             caveat: turn.caveat,
         };
-        // A busy edge would not end in time.
+        // A busy edge would not shut down in time.
         running.kill();
         Ok(figures)
     })
 }
 
-/// A running attack and its witness, on a thread each.
+/// A running attack and its witness, each on its own thread.
 struct Attackers {
     tally: Arc<Tally>,
     threads: [(oneshot::Sender<()>, JoinHandle<()>); 2],

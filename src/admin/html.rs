@@ -1,4 +1,4 @@
-//! The status as a page for a person: no script, nothing from elsewhere.
+//! The status as an HTML page without scripts or external resources.
 
 use std::fmt::Write;
 
@@ -40,7 +40,7 @@ fn quality(accepted: &[&str], kind: &str) -> u16 {
     0
 }
 
-/// The page.
+/// Renders the status.
 pub(in crate::admin) fn page(status: &Status) -> String {
     let mut html = HEAD.to_owned();
     for table in tables(status) {
@@ -70,7 +70,7 @@ fn row<'a>(html: &mut String, tag: &str, cells: impl Iterator<Item = &'a str>) {
     html.push_str("</tr>\n");
 }
 
-/// Escaped for an element or an attribute.
+/// Escapes text for an element or an attribute.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {

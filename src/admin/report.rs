@@ -20,9 +20,9 @@ use crate::{
 
 /// Applications on one page.
 const PAGE: usize = 100;
-/// What expires within this number of days is listed.
+/// Entries that expire within this many days are listed.
 const SOON_DAYS: i64 = 30;
-/// The most entries of that list.
+/// The maximum length of that list.
 const SOON: usize = 100;
 
 /// The status, with this page of applications (from 1), as of `now`.
@@ -184,7 +184,7 @@ fn registered(viewed: RegisteredRef<'_>) -> Registered {
     }
 }
 
-/// What has expired or expires within [`SOON_DAYS`], the soonest first.
+/// Entries that have expired or expire within [`SOON_DAYS`], the soonest first.
 fn expiring(site: &Site, now: Timestamp) -> Expiring {
     let mut found: Vec<(Timestamp, &'static str, String)> = Vec::new();
     let soon = |end: &Timestamp| end.days_since(now) < SOON_DAYS;

@@ -21,7 +21,7 @@ pub(super) struct Reader {
     pub(super) source: Arc<Source>,
     /// The folder against which the file's paths are resolved.
     pub(super) folder: PathBuf,
-    /// The byte of the file at which the piece begins that is being read; spans of the parser count from there.
+    /// The offset of the current piece in the file, in bytes; the spans of the parser are relative to it.
     piece: Cell<usize>,
     problems: RefCell<Vec<Problem>>,
 }

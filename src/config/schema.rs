@@ -31,7 +31,7 @@ pub(super) enum Shown {
     Address,
     /// References to secrets, such as `{ file = "secrets/key" }`, and nothing else.
     References,
-    /// The values of a table, not its keys: some servers take a header's name for a secret.
+    /// The values of a table, not its keys: some servers treat a header's name as a secret.
     Encodings,
 }
 
@@ -82,7 +82,7 @@ pub(super) fn bare(key: &str) -> String {
     if plain { key.to_owned() } else { quote(key) }
 }
 
-/// The kind of table with this path, among those that an operator can look for a key in.
+/// The table with this path.
 pub(super) fn table_of(path: &str) -> Option<&'static TableSchema> {
     TABLES.iter().copied().find(|kind| kind.path == path)
 }
@@ -157,7 +157,7 @@ pub(super) const TRUST: &TableSchema = &TableSchema {
     ],
 };
 
-/// Client CAs with what they are trusted for, in `[trust] client_ca`.
+/// A client CA and its purpose, in `[trust] client_ca`.
 pub(super) const CLIENT_CA: &TableSchema = &TableSchema {
     path: "trust.client_ca",
     heading: "a client CA",

@@ -238,7 +238,7 @@ impl Server {
                         timer.reset(life.deadline(bodies()).at);
                     }
                     Overdue::Stalled => {
-                        let reason = "timed out: no progress on request head or body";
+                        let reason = "timed out: no progress on request head, body or response";
                         return self.drop_for(CloseReason::Stalled, reason);
                     }
                     Overdue::Unclosed => {

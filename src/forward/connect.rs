@@ -48,11 +48,11 @@ pub(super) enum Opened {
     Http2(Connection),
 }
 
-/// Connects within `connect_timeout`; none after that. The permit is released when the connection's descriptor is closed.
+/// Connects within `connect_timeout`; returns `None` on timeout. The permit is released when the connection's descriptor is closed.
 ///
 /// # Errors
 ///
-/// A sentence for the log.
+/// The reason, for the log.
 pub(super) async fn connect(
     target: &Target,
     origin: &Origin,

@@ -31,7 +31,7 @@ pub(super) fn size(head: &Parts) -> usize {
     lines.sum::<usize>() + head.uri.path().len() + head.uri.query().map_or(0, str::len) + 64
 }
 
-/// Appends a head. The types of names, values, method and target admit no line break. The framing is that of the body, whatever
+/// Appends a head. The types of names, values, method and target cannot contain line breaks. The framing is that of the body, whatever
 /// the head's own headers state.
 pub(super) fn head(out: &mut Vec<u8>, head: &Parts, framing: Framing) {
     let target = head.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);

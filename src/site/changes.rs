@@ -140,7 +140,7 @@ impl Changes {
         for credential in after.credentials() {
             match before.credential(credential.name) {
                 None => self.added.push(format!("credential {id}/{}", credential.name)),
-                Some(old) if !old.matches_like(&credential) => {
+                Some(old) if !old.matches_the_same_certificates(&credential) => {
                     self.changed.push(format!("credential {id}/{}", credential.name));
                 }
                 Some(_) => {}

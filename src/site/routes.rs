@@ -69,7 +69,7 @@ impl RouteSpec {
     }
 }
 
-/// A rule of a domain.
+/// A route of a domain.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Route {
     pattern: PathPattern,
@@ -91,7 +91,7 @@ pub enum RouteError {
     Ambiguous,
     /// The path is under a subtree, and longer than this.
     TooLong(usize),
-    /// The path has only these methods.
+    /// The path allows only these methods.
     Method(Vec<Method>),
 }
 

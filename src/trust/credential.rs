@@ -190,7 +190,7 @@ impl<'a> From<&'a RegisteredCertificate> for RegisteredRef<'a> {
 impl<'a> CredentialView<'a> {
     /// Whether exactly the same certificates match both credentials.
     #[must_use]
-    pub fn matches_like(&self, other: &Self) -> bool {
+    pub fn matches_the_same_certificates(&self, other: &Self) -> bool {
         match (self.registered, other.registered) {
             (RegisteredRef::Certificate(one), RegisteredRef::Certificate(other)) => {
                 one.thumbprint == other.thumbprint

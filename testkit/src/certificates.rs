@@ -1,4 +1,4 @@
-//! One factory for certificates, CRLs and keys, by rcgen.
+//! The factory of certificates, CRLs and keys, with rcgen.
 //!
 //! Validity is from 2020 to 2040 unless a test changes it: wide enough for the system's clock, and fixed for unit tests that set
 //! their own. Server certificates are valid for one year, since reports of their expiry are tested.
@@ -19,7 +19,7 @@ pub fn self_signed(name: &str) -> Credentials {
     self_signed_with(name, |_| {})
 }
 
-/// A self-signed client certificate, changed as the test needs it.
+/// A self-signed client certificate, customized by `change`.
 pub fn self_signed_with(name: &str, change: impl FnOnce(&mut CertificateParams)) -> Credentials {
     self_signed_by(&KeyPair::generate().unwrap(), name, change)
 }
@@ -31,7 +31,7 @@ pub fn self_signed_by(key: &KeyPair, name: &str, change: impl FnOnce(&mut Certif
     Credentials::of(vec![params.self_signed(key).unwrap().der().clone()], key)
 }
 
-/// `count` CAs of one name, each signed by the next one's key and the last by the first's: a path search finds no end. Returns the
+/// `count` CAs of one name, each signed by the next one's key and the last by the first's: path building does not terminate by itself. Returns the
 /// first CA, to issue with, and the certificates.
 pub fn ring(
     name: &str,

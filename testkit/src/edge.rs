@@ -88,7 +88,7 @@ impl Edge {
     }
 
     /// Reads the log again.
-    pub fn read_on(&self) {
+    pub fn resume_reading(&self) {
         self.log.set(Read::GoesOn);
     }
 

@@ -46,7 +46,7 @@ async fn a_chain_through_intermediates_verifies() {
         let reason = format!(
             "no client CA is found for the issuer \"{issuer}\" with the intermediates that were presented"
         );
-        assert_eq!(refused.in_general_words(), chain_refused(&reason));
+        assert_eq!(refused.generic_refusal_reason(), chain_refused(&reason));
     }
     edge.stop();
 }
@@ -79,7 +79,7 @@ async fn another_ca_with_the_same_dn_is_refused() {
         ("an intermediate of the same name", below, other_key.to_owned()),
     ] {
         let refused = refused(&edge, &Client::with(&edge, &credentials), &upstream, "payments").await;
-        assert_eq!(refused.in_general_words(), chain_refused(&reason), "{what}");
+        assert_eq!(refused.generic_refusal_reason(), chain_refused(&reason), "{what}");
     }
     edge.stop();
 }
@@ -119,7 +119,7 @@ async fn a_pin_excludes_another_trusted_ca_with_the_same_dn() {
         }
         for credentials in &others {
             let refused = refused(&edge, &Client::with(&edge, credentials), &upstream, id).await;
-            assert_eq!(refused.in_general_words(), pins(id));
+            assert_eq!(refused.generic_refusal_reason(), pins(id));
         }
     }
     for credentials in others.iter().chain([&own, &below]) {
@@ -128,7 +128,7 @@ async fn a_pin_excludes_another_trusted_ca_with_the_same_dn() {
     // With an intermediate pinned, a certificate that the root itself issued does not match.
     passes(&Client::with(&edge, &below), &upstream, "department").await;
     let refused = refused(&edge, &Client::with(&edge, &own), &upstream, "department").await;
-    assert_eq!(refused.in_general_words(), pins("department"));
+    assert_eq!(refused.generic_refusal_reason(), pins("department"));
     edge.stop();
 }
 
@@ -193,7 +193,7 @@ async fn a_certificate_for_another_purpose_or_time_is_refused() {
         ),
     ] {
         let refused = refused(&edge, &Client::with(&edge, &credentials), &upstream, "payments").await;
-        assert_eq!(refused.in_general_words(), chain_refused(&reason));
+        assert_eq!(refused.generic_refusal_reason(), chain_refused(&reason));
     }
 
     // Both purposes, or no extendedKeyUsage, are accepted.
@@ -233,7 +233,7 @@ async fn a_revoked_certificate_is_refused() {
             let client = Client::build(&edge, &[version], Some(&credentials));
             let refused = refused(&edge, &client, &upstream, "payments").await;
             let reason = "the certificate or a CA on its path is revoked";
-            assert_eq!(refused.in_general_words(), chain_refused(reason), "{what}");
+            assert_eq!(refused.generic_refusal_reason(), chain_refused(reason), "{what}");
         }
     }
     edge.stop();

@@ -42,7 +42,7 @@ async fn judge(cas: &[&Ca], cases: Vec<Case>) {
             Some(reason) => {
                 let refused = refused(&edge, &client, &upstream, "payments").await;
                 let expected = format!("\"payments\" needs a chain to a client CA: {reason}");
-                assert_eq!(refused.in_general_words(), expected, "{what}");
+                assert_eq!(refused.generic_refusal_reason(), expected, "{what}");
             }
         }
     }
@@ -314,7 +314,7 @@ async fn a_mailbox_in_the_subject_is_constrained_too() {
     let issued = |address: &str| names(&root, &[(email.clone(), address)], &[]);
     passes(&Client::with(&edge, &issued("a@example.com")), &upstream, "inside").await;
     let refused = refused(&edge, &Client::with(&edge, &issued("a@evil.test")), &upstream, "outside").await;
-    let reason = refused.in_general_words();
+    let reason = refused.generic_refusal_reason();
     assert!(reason.contains("rfc822Name \"a@evil.test\" of the client's certificate"), "{reason}");
     edge.stop();
 }

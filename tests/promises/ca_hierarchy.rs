@@ -73,7 +73,7 @@ impl Hierarchy {
             for id in ids {
                 let edge = edge.of(id);
                 let refused = refused(edge, &Client::with(edge, credentials), &self.upstream, id).await;
-                let logged = refused.in_general_words();
+                let logged = refused.generic_refusal_reason();
                 assert!(logged.contains(reason), "{id}: {logged}");
             }
         }

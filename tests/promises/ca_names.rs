@@ -84,7 +84,7 @@ async fn a_crl_issuer_matches_in_any_encoding() {
             .start();
         passes(&Client::with(&edge, &serial(&ca, 1)), &upstream, "payments").await;
         let refused = refused(&edge, &Client::with(&edge, &serial(&ca, 2)), &upstream, "payments").await;
-        assert_eq!(refused.in_general_words(), REVOKED, "{spelling}");
+        assert_eq!(refused.generic_refusal_reason(), REVOKED, "{spelling}");
         edge.stop();
     }
 }
@@ -126,7 +126,7 @@ async fn a_reissued_ca_works_beside_the_old_one() {
             passes(&Client::with(&edge, &serial(issuer, 1)), &upstream, "payments").await;
             let refused =
                 refused(&edge, &Client::with(&edge, &serial(issuer, 2)), &upstream, "payments").await;
-            assert_eq!(refused.in_general_words(), REVOKED);
+            assert_eq!(refused.generic_refusal_reason(), REVOKED);
         }
         edge.stop();
     }
@@ -217,7 +217,7 @@ async fn a_crl_from_the_future_does_not_replace_a_current_one() {
     passes(&Client::with(&edge, &serial(&ca, 1)), &upstream, "payments").await;
     let is_revoked = async |number| {
         let refused = refused(&edge, &Client::with(&edge, &serial(&ca, number)), &upstream, "payments").await;
-        assert_eq!(refused.in_general_words(), REVOKED);
+        assert_eq!(refused.generic_refusal_reason(), REVOKED);
     };
     is_revoked(2).await;
     // Within the permitted clock skew a CRL is in force.

@@ -64,7 +64,7 @@ async fn judge(root: &Ca, cases: Vec<(&str, Credentials, Option<&str>)>) {
                 passes(&client, &upstream, "payments").await;
             }
             Some(reason) => {
-                let logged = refused(&edge, &client, &upstream, "payments").await.in_general_words();
+                let logged = refused(&edge, &client, &upstream, "payments").await.generic_refusal_reason();
                 assert!(logged.contains(reason), "{what}: {logged}");
             }
         }
@@ -244,7 +244,7 @@ async fn an_operator_decides_per_ca_which_purposes_are_for_clients() {
                 passes(&client, &upstream, "payments").await;
             }
             Some(reason) => {
-                let logged = refused(&edge, &client, &upstream, "payments").await.in_general_words();
+                let logged = refused(&edge, &client, &upstream, "payments").await.generic_refusal_reason();
                 assert!(logged.contains(reason), "{logged}");
             }
         }
@@ -300,7 +300,7 @@ async fn no_rev_avail_needs_no_crl() {
                 passes(&client, &upstream, "payments").await;
             }
             Some(reason) => {
-                let logged = refused(&edge, &client, &upstream, "payments").await.in_general_words();
+                let logged = refused(&edge, &client, &upstream, "payments").await.generic_refusal_reason();
                 assert!(logged.contains(reason), "{what}: {logged}");
             }
         }

@@ -47,7 +47,7 @@ async fn a_subject_dn_matches_in_each_written_form() {
         let seen = passes(&Client::with(&edge, &right), &upstream, ID).await;
         assert_eq!(seen.header("client-certificate-ca-verified"), "SUCCESS");
         let refused = refused(&edge, &Client::with(&edge, &other), &upstream, ID).await;
-        let reason = refused.in_general_words();
+        let reason = refused.generic_refusal_reason();
         let start = format!("subject DN is not the one registered for \"{ID}\": RDN 3 of 3: expected \"");
         assert!(reason.starts_with(&start), "{name}: {reason}");
         assert!(reason.ends_with("\", found \"CN=invoices\""), "{name}: {reason}");
@@ -124,7 +124,7 @@ async fn a_dn_of_open_banking_and_eidas_matches_by_names_and_by_oids() {
         let edge = edge_with_name(&upstream, &ca, name);
         passes(&Client::with(&edge, &right), &upstream, ID).await;
         let refused = refused(&edge, &Client::with(&edge, &other), &upstream, ID).await;
-        let reason = refused.in_general_words();
+        let reason = refused.generic_refusal_reason();
         assert!(
             reason.starts_with("subject DN is not the one registered for")
                 && reason.contains("\": RDN 7 of 11: expected "),
@@ -151,7 +151,7 @@ async fn a_dn_with_utf8_matches_as_openssl_prints_it() {
         let edge = edge_with_name(&upstream, &ca, name);
         passes(&Client::with(&edge, &right), &upstream, ID).await;
         let refused = refused(&edge, &Client::with(&edge, &other), &upstream, ID).await;
-        let reason = refused.in_general_words();
+        let reason = refused.generic_refusal_reason();
         assert_eq!(
             reason,
             format!("subject DN is not the one registered for \"{ID}\": {difference}"),
@@ -224,7 +224,7 @@ async fn each_kind_of_subject_alternative_name_matches() {
         wrong.push(ca.issue(value, |_| {}));
         for credentials in wrong {
             let refused = refused(&edge, &Client::with(&edge, &credentials), &upstream, &id).await;
-            assert_eq!(refused.in_general_words(), reason, "{written}");
+            assert_eq!(refused.generic_refusal_reason(), reason, "{written}");
         }
     }
     edge.stop();
@@ -301,7 +301,7 @@ async fn a_similar_dn_is_refused_by_its_first_difference() {
     for (name, difference) in cases {
         let credentials = ca.issue("x", |p| p.distinguished_name = dn(&name));
         let refused = refused(&edge, &Client::with(&edge, &credentials), &upstream, "payments").await;
-        let reason = refused.in_general_words();
+        let reason = refused.generic_refusal_reason();
         assert_eq!(reason, format!("subject DN is not the one registered for \"payments\": {difference}"));
     }
     edge.stop();
@@ -324,13 +324,13 @@ async fn a_self_signed_certificate_with_the_right_dn_is_refused() {
     // Alone, and followed by the CA certificate.
     for credentials in [own.clone(), own.with_chain(&[ca.der()])] {
         let refused = refused(&edge, &Client::with(&edge, &credentials), &upstream, "payments").await;
-        assert_eq!(refused.in_general_words(), reason("payments"));
+        assert_eq!(refused.generic_refusal_reason(), reason("payments"));
     }
     // A self-signed certificate whose issuer is the client CA's name, because its own name is the same.
     let impostor = crate::support::certificates::self_signed_with("x", |p| {
         p.distinguished_name = dn(&[(DnType::CommonName, "Corp CA")]);
     });
     let refused = refused(&edge, &Client::with(&edge, &impostor), &upstream, "corp").await;
-    assert_eq!(refused.in_general_words(), reason("corp"));
+    assert_eq!(refused.generic_refusal_reason(), reason("corp"));
     edge.stop();
 }

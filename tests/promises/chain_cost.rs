@@ -24,7 +24,7 @@ async fn a_ring_of_cas_is_refused_until_one_of_them_is_trusted() {
         .start();
     let stranger = ring_ca.issue("payments", |_| {}).with_chain(&ring);
     let client = Client::with(&edge, &stranger).http2();
-    let reason = refused(&edge, &client, &upstream, "payments").await.in_general_words();
+    let reason = refused(&edge, &client, &upstream, "payments").await.generic_refusal_reason();
     assert!(reason.contains("no client CA is found for the issuer \"CN=Ring CA\""), "{reason}");
     passes(&Client::with(&edge, &trusted.issue("payments", |_| {})), &upstream, "payments").await;
 
@@ -47,7 +47,7 @@ async fn a_ring_in_the_name_of_a_client_ca_is_refused() {
         .start();
     let stranger = ring_ca.issue("payments", |_| {}).with_chain(&ring);
     let reason = refused(&edge, &Client::with(&edge, &stranger), &upstream, "payments").await;
-    assert!(reason.in_general_words().contains("a known CA has the name, but another key"));
+    assert!(reason.generic_refusal_reason().contains("a known CA has the name, but another key"));
     edge.stop();
 }
 
@@ -62,7 +62,7 @@ async fn a_wrong_subject_is_refused_before_chain_building() {
         .start();
     let stranger = Ca::new("Other CA").issue("orders", |_| {});
     let reason = refused(&edge, &Client::with(&edge, &stranger), &upstream, "payments").await;
-    let reason = reason.in_general_words();
+    let reason = reason.generic_refusal_reason();
     assert!(reason.starts_with("subject DN is not the one registered for \"payments\""), "{reason}");
     edge.stop();
 }

@@ -42,9 +42,9 @@ fn get(path: &str) -> Request<Full<Bytes>> {
 
 /// A client without a certificate that records the CA names of each certificate request.
 #[derive(Debug, Default)]
-struct Asked(Mutex<Vec<Vec<Vec<u8>>>>);
+struct RecordedRequests(Mutex<Vec<Vec<Vec<u8>>>>);
 
-impl Asked {
+impl RecordedRequests {
     fn client(
         edge: &crate::support::Edge,
         version: &'static SupportedProtocolVersion,
@@ -60,7 +60,7 @@ impl Asked {
     }
 }
 
-impl ResolvesClientCert for Asked {
+impl ResolvesClientCert for RecordedRequests {
     fn resolve(&self, hints: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         self.0.lock().unwrap().push(hints.iter().map(|hint| hint.to_vec()).collect());
         None
@@ -107,7 +107,7 @@ async fn optional_client_auth_opens_only_unauthenticated_routes() {
         .self_signed_application("billing", &[registered.thumbprint()])
         .start();
     for version in VERSIONS {
-        let (asked, client) = Asked::client(&edge, version);
+        let (asked, client) = RecordedRequests::client(&edge, version);
         for client in [client.clone(), client.http2()] {
             let before = asked.times();
             let mut connection = client.connect().await;
@@ -143,7 +143,7 @@ async fn client_auth_off_requests_no_certificate() {
     let upstream = Upstream::start().await;
     let edge = EdgeBuilder::new(upstream.url()).domain(DOMAIN, OFF).start();
     for version in VERSIONS {
-        let (asked, client) = Asked::client(&edge, version);
+        let (asked, client) = RecordedRequests::client(&edge, version);
         for client in [client.clone(), client.http2()] {
             assert_eq!(client.connect().await.send(get("/authorize")).await.status, 200);
         }
@@ -172,7 +172,7 @@ async fn ca_hints_need_a_domain_without_self_signed_clients() {
         build().self_signed_application("billing", &[self_signed("billing").thumbprint()]).start();
     for version in VERSIONS {
         for (edge, names) in [(&only_ca, true), (&welcoming, false)] {
-            let (asked, client) = Asked::client(edge, version);
+            let (asked, client) = RecordedRequests::client(edge, version);
             assert_eq!(client.connect().await.send(get("/authorize")).await.status, 200);
             let hints = asked.0.lock().unwrap().concat();
             assert_eq!(hints.len(), usize::from(names));
@@ -201,7 +201,7 @@ async fn ca_hints_are_bounded() {
     let credentials = ca.issue("billing", |params| {
         params.subject_alt_names = vec![rcgen::SanType::DnsName("billing.example".try_into().unwrap())];
     });
-    // More than the message can contain.
+    // More CA names than fit into the certificate request.
     let many: String = (0..700).map(|number| Ca::new(&format!("{number:0>90}")).pem()).collect();
     let builder = || EdgeBuilder::new(upstream.url()).usual_domain("auth0").ca_application("billing", SAN);
     let crowded = builder().trust("client-ca", &ca.pem()).trust("many", &many);

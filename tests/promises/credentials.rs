@@ -23,7 +23,7 @@ async fn both_thumbprints_of_an_application_work() {
         assert_eq!(edge.log_of(&answer)["credential"], name);
     }
     let refused = refused(&edge, &Client::with(&edge, &neither), &upstream, "billing").await;
-    assert_eq!(refused.in_general_words(), "certificate thumbprint is not registered for \"billing\"");
+    assert_eq!(refused.generic_refusal_reason(), "certificate thumbprint is not registered for \"billing\"");
     edge.stop();
 }
 
@@ -58,7 +58,7 @@ async fn both_subjects_of_an_application_work() {
     }
     let refused = refused(&edge, &Client::with(&edge, &neither), &upstream, "payments").await;
     assert_eq!(
-        refused.in_general_words(),
+        refused.generic_refusal_reason(),
         "subject DN is not the one registered for \"payments\": RDN 3 of 3: expected \"CN=payments\", found \"CN=invoices\""
     );
     edge.stop();

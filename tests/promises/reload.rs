@@ -1,4 +1,4 @@
-//! Trust that changes while the edge runs: the files' content is soon in force, as a whole.
+//! Trust that changes while the edge runs: changes apply soon and atomically.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -78,9 +78,9 @@ async fn a_request_is_judged_when_its_body_is_complete() {
     );
     stream.write_all(head.as_bytes()).await.unwrap();
     // The edge sends 100 (Continue): the request has passed all earlier checks.
-    let mut go_on = [0; 25];
-    stream.read_exact(&mut go_on).await.unwrap();
-    assert_eq!(go_on, *b"HTTP/1.1 100 Continue\r\n\r\n");
+    let mut interim = [0; 25];
+    stream.read_exact(&mut interim).await.unwrap();
+    assert_eq!(interim, *b"HTTP/1.1 100 Continue\r\n\r\n");
     std::fs::write(edge.folder.path().join("applications.toml"), "# nobody\n").unwrap();
     edge.wait_for_log("\"reloaded\"");
     stream.write_all(b"client_id=billing").await.unwrap();

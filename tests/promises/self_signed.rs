@@ -53,7 +53,7 @@ async fn all_pass(made: Vec<(&str, Credentials)>) {
             let other = Client::build(&edge, &[version], Some(&self_signed(name)));
             let refused = refused(&edge, &other, &upstream, name).await;
             assert_eq!(refused.log["subject"], format!("CN={name},O=Example Bank,C=DE"));
-            let reason = refused.in_general_words();
+            let reason = refused.generic_refusal_reason();
             assert_eq!(reason, format!("certificate thumbprint is not registered for \"{name}\""));
         }
     }
@@ -154,7 +154,7 @@ async fn a_renewed_certificate_needs_registration() {
         .start();
     passes(&Client::with(&edge, &registered).http2(), &upstream, "a").await;
     let refused = refused(&edge, &Client::with(&edge, &renewed).http2(), &upstream, "a").await;
-    assert_eq!(refused.in_general_words(), "certificate thumbprint is not registered for \"a\"");
+    assert_eq!(refused.generic_refusal_reason(), "certificate thumbprint is not registered for \"a\"");
     edge.stop();
 }
 
@@ -230,7 +230,7 @@ async fn a_thumbprint_is_registered_in_each_written_form() {
         passes(&Client::with(&edge, credentials), &upstream, form).await;
         let refused = refused(&edge, &Client::with(&edge, &self_signed(form)), &upstream, form).await;
         assert_eq!(
-            refused.in_general_words(),
+            refused.generic_refusal_reason(),
             format!("certificate thumbprint is not registered for \"{form}\"")
         );
     }

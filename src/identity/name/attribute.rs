@@ -15,7 +15,7 @@ struct Row {
 /// Why an attribute type cannot be resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Unresolved {
-    /// It is not a known name; the most similar one.
+    /// An unknown name, with the most similar known one.
     Unknown(Option<&'static str>),
     /// It consists of digits and dots, but is not an object identifier.
     BadOid,
@@ -28,7 +28,7 @@ pub(super) fn resolve(written: &str) -> Result<String, Unresolved> {
     look_up(written)?.ok_or_else(|| Unresolved::Unknown(nearest(written)))
 }
 
-/// Whether [`resolve`] finds it. Unlike that, fast for a long text of a peer's, since it makes no suggestion.
+/// Whether [`resolve`] finds it. Unlike that, fast for long input from a peer, since it makes no suggestion.
 pub(super) fn is_known(written: &str) -> bool {
     matches!(look_up(written), Ok(Some(_)))
 }

@@ -1,7 +1,7 @@
 //! The meaning of a parameter's name to the most lenient server.
 //!
-//! PHP turns `.`, spaces and `[` of a name into `_`, drops leading spaces, and ends it at a NUL. Rack and qs take `[client_id]` and
-//! `client_id]` for `client_id`. ASP.NET and Go's JSON ignore case, frameworks convert `clientId` and `client-id` to snake case.
+//! PHP turns `.`, spaces and `[` of a name into `_`, drops leading spaces, and ends it at a NUL. Rack and qs read `[client_id]` and
+//! `client_id]` as `client_id`. ASP.NET and Go's JSON ignore case, frameworks convert `clientId` and `client-id` to snake case.
 //! Node's `URLSearchParams` drops a `?` and UTF-8 decoders drop a byte order mark before the first name. Therefore only letters
 //! and digits are compared, up to a character that ends a name in some server.
 
@@ -90,19 +90,19 @@ fn folded<C: Iterator<Item = char> + Clone, const N: usize>(
 ) -> Result<Meaning, ParameterError> {
     // The first letter rules out most names.
     let Some(first) = name.clone().find(|c| c.is_alphanumeric()) else { return Ok(Meaning::Other) };
-    let is_marked = name.clone().next().is_some_and(|first| !first.is_alphanumeric());
+    let has_punctuation = name.clone().next().is_some_and(|first| !first.is_alphanumeric());
     let spells = |letters| spells(letters, name.clone());
     if let Some(wanted) = interest.names.iter().find(|wanted| wanted.starts_with(first) && spells(wanted)) {
         return Err(ParameterError::Lookalike(wanted));
     }
     match first {
-        'c' if is_marked && spells("charset") => Ok(Meaning::Charset),
+        'c' if has_punctuation && spells("charset") => Ok(Meaning::Charset),
         'c' if spells("constructor") => Err(ParameterError::Prototype),
-        'p' if is_marked && spells("proto") => Err(ParameterError::Prototype),
+        'p' if has_punctuation && spells("proto") => Err(ParameterError::Prototype),
         'm' | 'h' | 'x'
-            if OVERRIDES
-                .iter()
-                .any(|(letters, when_marked)| (is_marked || !when_marked) && spells(letters)) =>
+            if OVERRIDES.iter().any(|(letters, needs_punctuation)| {
+                (has_punctuation || !needs_punctuation) && spells(letters)
+            }) =>
         {
             Err(ParameterError::MethodOverride)
         }

@@ -12,12 +12,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The capacity of the queue in bytes. The writer holds at most as many again.
+/// The capacity of the queue in bytes. The writer buffers up to the same amount.
 const BOUND: usize = 1024 * 1024;
-/// How long the writer collects lines after a write, so that a busy edge does not wake it for each line...
+/// How long the writer collects lines after a write, so that a busy edge does not wake it for each line.
 const COLLECT: Duration = Duration::from_millis(5);
-/// ...unless this many bytes are queued before.
-const MANY: usize = BOUND / 8;
+/// The writer stops collecting once this many bytes are queued.
+const WAKE_BYTES: usize = BOUND / 8;
 /// Time between attempts if another process has made standard error non-blocking.
 const RETRY: Duration = Duration::from_millis(10);
 
@@ -80,7 +80,7 @@ impl Queue {
         state.bytes.extend_from_slice(lines);
         let wakes = match state.writer {
             Writer::Idle => true,
-            Writer::Collecting => state.bytes.len() >= MANY,
+            Writer::Collecting => state.bytes.len() >= WAKE_BYTES,
             Writer::None | Writer::Writing => false,
         };
         if wakes {
@@ -124,7 +124,7 @@ impl Queue {
     /// Waits for lines, and puts them into the empty `batch`.
     fn take(&self, batch: &mut Vec<u8>) {
         let mut state = self.state();
-        if state.writer == Writer::Writing && !state.is_urgent && state.bytes.len() < MANY {
+        if state.writer == Writer::Writing && !state.is_urgent && state.bytes.len() < WAKE_BYTES {
             state.writer = Writer::Collecting;
             let wait = |state: &mut State| state.writer == Writer::Collecting && !state.is_urgent;
             let waited = self.lines.wait_timeout_while(state, COLLECT, wait);

@@ -37,7 +37,7 @@ impl Folders {
         for gone in self.watched.difference(&wanted) {
             let _ = watcher.unwatch(gone);
         }
-        // Watched again each time: a folder that was deleted and created again is another one of the same name.
+        // Watched again each time: a folder that was deleted and created again is a different folder with the same path.
         self.watched = wanted
             .into_iter()
             .filter(|folder| match watcher.watch(folder, RecursiveMode::NonRecursive) {

@@ -61,7 +61,7 @@ fn read(
 }
 
 #[test]
-fn nginx() {
+fn keycloak_reads_nginx_headers() {
     each(|evidence, chain, base64| {
         assert_eq!(read("nginx", evidence, 1, base64, |it| it.nginx("ssl-client-cert")).unwrap(), chain[..1]);
         let trusted = read("nginx", evidence, 1, base64, Keycloak::nginx_trusted).unwrap();
@@ -72,7 +72,7 @@ fn nginx() {
 }
 
 #[test]
-fn haproxy() {
+fn keycloak_reads_haproxy_headers() {
     each(|evidence, chain, base64| {
         for length in 0..=3 {
             let reach = chain.len().min(length + 1);
@@ -84,7 +84,7 @@ fn haproxy() {
 }
 
 #[test]
-fn apache() {
+fn keycloak_reads_apache_headers() {
     each(|evidence, chain, base64| {
         let found = read("apache", evidence, 2, base64, Keycloak::apache);
         if base64 == Base64::Basic {
@@ -96,7 +96,7 @@ fn apache() {
 }
 
 #[test]
-fn envoy() {
+fn keycloak_reads_envoy_headers() {
     each(|evidence, chain, base64| {
         assert_eq!(read("envoy-xfcc", evidence, 1, base64, Keycloak::envoy).unwrap(), chain);
         assert_eq!(read("envoy-xfcc", evidence, 1, base64, Keycloak::envoy_proposed).unwrap(), chain);
@@ -113,7 +113,7 @@ fn envoy() {
 }
 
 #[test]
-fn traefik() {
+fn keycloak_reads_traefik_headers() {
     each(|evidence, chain, base64| {
         for length in 0..=3 {
             let reach = chain.len().min(length + 1);
@@ -122,7 +122,7 @@ fn traefik() {
                 read("traefik-escaped", evidence, length, base64, Keycloak::traefik_decoding).unwrap();
             assert_eq!(found, chain[..reach]);
         }
-        // Each profile has readers that the other does not serve.
+        // Some providers can read only one of the two profiles.
         assert_ne!(read("traefik-escaped", evidence, 3, base64, Keycloak::traefik).as_deref(), Some(chain));
         let bundle = read("traefik-escaped", evidence, 3, base64, Keycloak::traefik_bundle);
         if chain.len() == 1 {
@@ -136,7 +136,7 @@ fn traefik() {
 }
 
 #[test]
-fn aws_alb() {
+fn keycloak_reads_aws_alb_headers() {
     each(|evidence, chain, base64| {
         let found = read("aws-alb", evidence, 1, base64, |it| it.aws_alb("x-amzn-mtls-clientcert-leaf"));
         assert_eq!(found.unwrap(), chain[..1]);
@@ -153,7 +153,7 @@ fn aws_alb() {
 }
 
 #[test]
-fn rfc9440() {
+fn keycloak_reads_rfc9440_headers() {
     each(|evidence, chain, base64| {
         for length in 0..=3 {
             let found = read("rfc9440", evidence, length, base64, Keycloak::rfc9440);
@@ -182,7 +182,7 @@ fn the_deploy_page_recommends_what_the_released_providers_read() {
     assert_eq!(
         profiles,
         ["rfc9440", "nginx", "haproxy", "haproxy-chain", "apache", "traefik", "envoy-xfcc"],
-        "each has a reader here"
+        "every profile has a modelled provider"
     );
     each(|evidence, chain, base64| {
         for (profiles, provider) in &recommended {

@@ -1,4 +1,4 @@
-//! HTTP/2 in raw frames: what no well-behaved library lets a client send.
+//! HTTP/2 in raw frames, to send what libraries refuse to.
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -16,10 +16,10 @@ const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
-/// A field as it goes on the wire, pseudo-fields first.
+/// A field as encoded, pseudo-fields first.
 pub type Field<'a> = (&'a [u8], &'a [u8]);
 
-/// What came back.
+/// The outcome of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// A response.
@@ -37,7 +37,7 @@ impl Outcome {
     }
 }
 
-/// One request on a connection of its own. A body, or trailers, where they are not empty.
+/// Sends one request on a new connection, with a body and trailers if they are not empty.
 pub async fn request(client: &Client, fields: &[Field<'_>], body: &[u8], trailers: &[Field<'_>]) -> Outcome {
     let mut stream = client.clone().http2().tls().await.unwrap();
     let mut bytes = PREFACE.to_vec();
@@ -101,7 +101,7 @@ fn block(out: &mut Vec<u8>, fields: &[Field<'_>], ends_stream: bool) {
 }
 
 fn string(out: &mut Vec<u8>, text: &[u8]) {
-    // RFC 7541 section 5.1: seven bits, then seven more in each octet that follows.
+    // RFC 7541 section 5.1: seven bits, then seven more in each byte that follows.
     if let Ok(short @ ..127) = u8::try_from(text.len()) {
         out.push(short);
     } else {
@@ -116,10 +116,10 @@ fn string(out: &mut Vec<u8>, text: &[u8]) {
     out.extend_from_slice(text);
 }
 
-/// `:status`, which comes first: of the static table, or a literal with a name of it (possibly Huffman-coded).
+/// `:status`, which comes first: indexed, or a literal with an indexed name (possibly Huffman-coded).
 fn status(block: &[u8]) -> u16 {
     // A change of the dynamic table's size may come before it.
-    let start = block.iter().take_while(|octet| **octet & 0xe0 == 0x20).count();
+    let start = block.iter().take_while(|byte| **byte & 0xe0 == 0x20).count();
     match block[start..] {
         [indexed @ 0x88..=0x8e, ..] => [200, 204, 206, 304, 400, 404, 500][usize::from(indexed - 0x88)],
         [0x48 | 0x08 | 0x18, length, ref rest @ ..] => {
@@ -133,8 +133,7 @@ fn status(block: &[u8]) -> u16 {
 
 /// RFC 7541 appendix B: 0 to 2 take five bits, 3 to 9 six.
 fn huffman_digits(bytes: &[u8]) -> Vec<u8> {
-    let bits: Vec<u8> =
-        bytes.iter().flat_map(|octet| (0..8).rev().map(move |bit| octet >> bit & 1)).collect();
+    let bits: Vec<u8> = bytes.iter().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1)).collect();
     let (mut digits, mut at) = (Vec::new(), 0);
     let read = |from: usize, count: usize| {
         bits.get(from..from + count).map(|bits| bits.iter().fold(0_u8, |value, bit| value << 1 | bit))

@@ -2,7 +2,7 @@
 
 use super::{Answer, Client, Edge, Seen, Upstream};
 
-/// What an application is told of any certificate that is not its own: this, and nothing more.
+/// The `error_description` for any certificate that is not registered for the application.
 pub const NOT_REGISTERED: &str = "the client certificate is not registered for this client_id: check the client_id and which certificate is presented";
 pub const EXPIRED: &str = "the client certificate has expired: present a current one";
 pub const NOT_YET_VALID: &str = "the client certificate is not valid yet";
@@ -21,11 +21,11 @@ pub async fn passes(client: &Client, upstream: &Upstream, client_id: &str) -> Se
 /// A refusal, as the application and as the operator sees it.
 #[derive(Debug)]
 pub struct Refused {
-    /// What the log says.
+    /// The reason in the log.
     pub reason: String,
-    /// What the application is told.
+    /// The `error_description` of the response.
     pub description: String,
-    /// The whole line of the log.
+    /// The whole log line.
     pub log: serde_json::Value,
 }
 
@@ -34,8 +34,8 @@ pub async fn refused(edge: &Edge, client: &Client, upstream: &Upstream, client_i
     let before = upstream.seen().len();
     let answer: Answer = client.token(client_id).await;
     let description = answer.oauth_error(401, "invalid_client");
-    let said = answer.json();
-    assert_eq!(said.as_object().unwrap().len(), 2, "only error and error_description: {said}");
+    let body = answer.json();
+    assert_eq!(body.as_object().unwrap().len(), 2, "only error and error_description: {body}");
     assert_eq!(upstream.seen().len(), before, "{client_id}: the upstream saw a refused request");
     let log = edge.log_of(&answer);
     let reason = log["reason"].as_str().unwrap_or_else(|| panic!("no reason: {log}")).to_owned();
@@ -43,8 +43,8 @@ pub async fn refused(edge: &Edge, client: &Client, upstream: &Upstream, client_i
 }
 
 impl Refused {
-    /// Asserts that the application is told the same as of any other's certificate, and gives the log's reason.
-    pub fn in_general_words(self) -> String {
+    /// Asserts that the response is the same as for any other certificate, and returns the reason in the log.
+    pub fn generic_refusal_reason(self) -> String {
         assert_eq!(self.description, NOT_REGISTERED);
         self.reason
     }

@@ -5,7 +5,7 @@ use super::{Match, host::is_dns, host::is_host_in};
 /// Compares a mailbox with a constraint: a mailbox, a host, or with a leading dot the host's subdomains.
 ///
 /// Case of the local part is significant for permitted subtrees and ignored for excluded ones, since it depends on the host
-/// (RFC 5321 section 2.4). A quoted local part cannot be compared. Section 4.2.1.10 does not define an empty constraint: it
+/// (RFC 5321 section 2.4). A quoted local part cannot be compared. RFC 5280 section 4.2.1.10 does not define an empty constraint: it
 /// excludes everything and permits nothing.
 pub(super) fn judge(name: &str, base: &str, is_excluded: bool) -> Match {
     let Some((local, host)) = parts(name) else { return Match::Incomparable };

@@ -34,20 +34,20 @@ pub fn named(encoded: &[u8]) -> Clients {
     [lossy(user), lossy(&lenient(user)), lossy(cut)].into_iter().filter(|id| !id.is_empty()).collect()
 }
 
-/// The credentials after `basic` in any case and any whitespace, at the beginning of any word.
+/// The second word if the first is `basic`, in any case; any whitespace separates words.
 pub fn by_white_space(value: &[u8]) -> Clients {
     // Java's trim() removes all characters up to the space.
     let start = value.iter().position(|byte| *byte > b' ').unwrap_or(value.len());
     let value = &value[start..];
-    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t' | 0x0b | 0x0c | b'\r' | b'\n' | 0xa0 | 0x85);
-    let words: Vec<&[u8]> = value.split(is_blank).filter(|word| !word.is_empty()).collect();
+    let is_whitespace = |byte: &u8| matches!(byte, b' ' | b'\t' | 0x0b | 0x0c | b'\r' | b'\n' | 0xa0 | 0x85);
+    let words: Vec<&[u8]> = value.split(is_whitespace).filter(|word| !word.is_empty()).collect();
     match words.as_slice() {
         [scheme, credentials, ..] if scheme.eq_ignore_ascii_case(b"basic") => named(credentials),
         _ => Clients::new(),
     }
 }
 
-/// The text after the sixth character of a value that begins with `basic` once commas, quotes and whitespace are removed.
+/// The text after the sixth character of a value that begins with `basic`, after any leading characters that are not alphanumeric.
 pub fn by_length(value: &[u8]) -> Clients {
     let start = value.iter().position(u8::is_ascii_alphanumeric).unwrap_or(value.len());
     let value = &value[start..];
