@@ -2,7 +2,7 @@
 //!
 //! Redirects are not followed: a document must be at the URL that the operator configured.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, StatusCode, header};
@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use rustls::{RootCertStore, pki_types::ServerName};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
+    net::{TcpStream, ToSocketAddrs},
 };
 
 use crate::{forward::Origin, tls};
@@ -55,9 +55,7 @@ impl Get<'_> {
     /// If the status is not 200, the body is too long, or the connection fails: a sentence for the log.
     pub async fn send(&self, roots: impl FnOnce() -> Result<RootCertStore, String>) -> Result<Bytes, String> {
         let Origin { tls, host, port } = self.origin;
-        let tcp = TcpStream::connect((host.as_str(), *port))
-            .await
-            .map_err(|error| format!("cannot connect: {error}"))?;
+        let tcp = connect((host.as_str(), *port)).await?;
         if !tls {
             return self.exchange(tcp).await;
         }
@@ -67,6 +65,16 @@ impl Get<'_> {
         let stream =
             connector.connect(name, tcp).await.map_err(|error| format!("TLS handshake failed: {error}"))?;
         self.exchange(stream).await
+    }
+
+    /// The same to this address of an http origin. It may have a scope (`fe80::1%2`), which the origin lacks, since it does not belong
+    /// in `Host`.
+    ///
+    /// # Errors
+    ///
+    /// See [`Get::send`].
+    pub async fn send_to(&self, address: SocketAddr) -> Result<Bytes, String> {
+        self.exchange(connect(address).await?).await
     }
 
     async fn exchange<IO>(&self, io: IO) -> Result<Bytes, String>
@@ -113,4 +121,8 @@ impl Get<'_> {
             _ = &mut connection => read.await,
         }
     }
+}
+
+async fn connect(to: impl ToSocketAddrs) -> Result<TcpStream, String> {
+    TcpStream::connect(to).await.map_err(|error| format!("cannot connect: {error}"))
 }

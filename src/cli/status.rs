@@ -8,8 +8,6 @@ use std::{
     time::Duration,
 };
 
-use rustls::RootCertStore;
-
 use super::print;
 use crate::{
     admin::{Status, Table, tables},
@@ -65,13 +63,13 @@ fn admin_address(config: &Path) -> Option<SocketAddr> {
 }
 
 /// The loopback address if the edge listens on every address.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    let ip = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, address.port())
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    address
 }
 
 fn get(address: SocketAddr, page: u32) -> Result<Status, String> {
@@ -80,8 +78,7 @@ fn get(address: SocketAddr, page: u32) -> Result<Status, String> {
     let origin = Origin { tls: false, host: address.ip().to_string(), port: address.port() };
     let target = format!("/status?page={page}");
     let request = Get { origin: &origin, target: &target, accept: "application/json", max_bytes: MAX_BYTES };
-    // The admin address speaks plain HTTP: no root is needed.
-    let response = request.send(|| Ok(RootCertStore::empty()));
+    let response = request.send_to(address);
     let body = runtime
         .block_on(async { tokio::time::timeout(TIMEOUT, response).await })
         .map_err(|_| format!("no answer within {} s", TIMEOUT.as_secs()))??;

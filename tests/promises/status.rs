@@ -194,6 +194,16 @@ async fn the_command_prints_the_same_as_tables() {
     );
 }
 
+#[test]
+fn the_scope_of_a_link_local_address_is_kept() {
+    // Scope 1 is the loopback interface, where nothing answers. Without its scope the address is invalid to the system.
+    let output = command(&["--admin", "[fe80::1%1]:9"]);
+    assert_eq!(output.status.code(), Some(1));
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(message.contains("http://[fe80::1%1]:9: "), "{message}");
+    assert!(!message.contains("Invalid argument"), "{message}");
+}
+
 #[tokio::test]
 async fn a_failed_reload_shows_in_status_and_metrics() {
     let upstream = Upstream::start().await;
