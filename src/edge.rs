@@ -18,7 +18,7 @@ use crate::{
     observe::{Reloads, init_log, log, metrics::Registry},
     reload::Reloader,
     source::{
-        Source,
+        Source, SourceName,
         files::{InitialBuild, Trigger},
     },
 };
@@ -44,15 +44,15 @@ pub enum EdgeError {
     /// The admin address cannot be served.
     #[error("cannot serve the admin address: {0}")]
     Admin(io::Error),
-    /// Changes of the configuration files would not be noticed.
-    #[error("cannot watch the configuration files: {0}")]
-    Watch(io::Error),
+    /// Changes of the configuration files, or of another source of applications, would not be noticed.
+    #[error("cannot start the sources of applications: {0}")]
+    Sources(io::Error),
     /// A worker ended by itself.
     #[error("a worker ended")]
     WorkerEnded,
-    /// The thread that watches the configuration files ended by itself.
-    #[error("the thread that watches the configuration files ended")]
-    ReloaderEnded,
+    /// The thread of a source of applications ended by itself.
+    #[error("the thread of the source \"{0}\" ended")]
+    SourceEnded(SourceName),
 }
 
 /// The edge while it serves: workers, admin address, reloader.
@@ -100,8 +100,8 @@ impl Edge {
         metrics.add(Expiries::of(Arc::clone(site), clock.clone()));
         metrics.add(Arc::clone(&reloads));
         let admin = admin::Server::start(admin_listener, Arc::clone(&state)).map_err(EdgeError::Admin)?;
+        let reloader = Reloader::start(initial, reloads, sources).map_err(EdgeError::Sources)?;
         state.ready.store(true, Ordering::Release);
-        let reloader = Reloader::start(initial, reloads, sources).map_err(EdgeError::Watch)?;
         Ok(Self { https, workers, admin, state, reloader })
     }
 
@@ -131,18 +131,19 @@ impl Edge {
             if !self.workers.are_running() {
                 return EdgeError::WorkerEnded;
             }
-            if !self.reloader.is_running() {
-                return EdgeError::ReloaderEnded;
+            if let Some(source) = self.reloader.ended() {
+                return EdgeError::SourceEnded(source.clone());
             }
         }
     }
 
-    /// Stops accepting, lets requests in flight finish within `drain_timeout`, and stops everything else. The admin address responds
-    /// until then.
+    /// Stops accepting, lets requests in flight finish within `drain_timeout`, and stops everything else. Until then the admin address
+    /// responds, and changes of trust become active.
     pub fn stop(self) -> Result<(), EdgeError> {
-        drop(self.reloader);
         self.state.ready.store(false, Ordering::Release);
         let drained = self.workers.stop();
+        // After the drain: a source may take long to stop.
+        drop(self.reloader);
         self.admin.stop();
         Ok(drained?)
     }

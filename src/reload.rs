@@ -19,12 +19,13 @@ use self::{reconciler::Publisher, retired::Retirement};
 use crate::{
     observe::Reloads,
     source::{
-        Source, Stop,
+        Source, SourceName, Stop,
         files::{FileSource, InitialBuild, Trigger},
     },
 };
 
 struct Running {
+    source: SourceName,
     stop: Stop,
     thread: JoinHandle<()>,
 }
@@ -34,7 +35,7 @@ pub struct Reloader {
     files: Sender<Trigger>,
     running: Vec<Running>,
     /// Dropped after the sources, whose replaced sites it drops.
-    _retirement: Retirement,
+    retirement: Retirement,
 }
 
 impl Reloader {
@@ -60,18 +61,22 @@ impl Reloader {
         for name in &names {
             reloads.sources.add(name);
         }
-        let reconciler = Arc::new(Reconciler::new(site, files.name(), reloads, retirement.sender()));
+        let mut reloader = Self { files: files.triggers(), running: Vec::new(), retirement };
+        // Declared after the reloader, so dropped before it if a source cannot be started: the thread of retired sites, which the
+        // reloader waits for, ends when the last reconciler is gone.
+        let retired = reloader.retirement.sender();
+        let reconciler = Arc::new(Reconciler::new(site, files.name(), reloads, retired));
         files.begin(&Publisher::new(&reconciler, files.name()));
-        let mut reloader = Self { files: files.triggers(), running: Vec::new(), _retirement: retirement };
         let sources = std::iter::once(Box::new(files) as Box<dyn Source>).chain(others);
         for source in sources {
-            let (publisher, stop) = (Publisher::new(&reconciler, source.name()), source.stop());
-            let thread = std::thread::Builder::new().name(format!("source {}", source.name()));
+            let (name, stop) = (source.name(), source.stop());
+            let publisher = Publisher::new(&reconciler, name.clone());
+            let thread = std::thread::Builder::new().name(format!("source {name}"));
             let run = move || {
                 lower_priority();
                 source.run(&publisher);
             };
-            reloader.running.push(Running { stop, thread: thread.spawn(run)? });
+            reloader.running.push(Running { source: name, stop, thread: thread.spawn(run)? });
         }
         Ok(reloader)
     }
@@ -82,17 +87,17 @@ impl Reloader {
         self.files.clone()
     }
 
-    /// Whether all sources run. An edge that does not notice changes must stop.
+    /// A source that has ended by itself. An edge that does not notice changes must stop.
     #[must_use]
-    pub fn is_running(&self) -> bool {
-        self.running.iter().all(|running| !running.thread.is_finished())
+    pub fn ended(&self) -> Option<&SourceName> {
+        self.running.iter().find(|running| running.thread.is_finished()).map(|running| &running.source)
     }
 }
 
 impl Drop for Reloader {
     fn drop(&mut self) {
         let (stops, threads): (Vec<_>, Vec<_>) =
-            self.running.drain(..).map(|Running { stop, thread }| (stop, thread)).unzip();
+            self.running.drain(..).map(|Running { stop, thread, .. }| (stop, thread)).unzip();
         for stop in stops {
             stop();
         }

@@ -1,8 +1,11 @@
 //! Several sources through the real reloader: the files, and one in memory.
 
-use std::sync::{
-    Mutex,
-    mpsc::{Receiver, channel},
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Mutex,
+        mpsc::{Receiver, channel},
+    },
 };
 
 use super::*;
@@ -127,7 +130,7 @@ fn updates_of_a_second_source_are_active_when_it_is_answered() {
     assert_eq!(running.registered(), ["b", "filed"]);
     running.publish(Update::Snapshot(Vec::new())).unwrap();
     assert_eq!(running.registered(), ["filed"]);
-    assert!(running.reloader.is_running());
+    assert_eq!(running.reloader.ended(), None);
 }
 
 #[test]
@@ -199,4 +202,30 @@ fn two_sources_of_one_name_are_an_error() {
     let reloads = Arc::new(Reloads::new(Clock::System));
     let error = Reloader::start(initial, reloads, vec![source(), source()]).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+}
+
+/// A source that cannot be started.
+struct Broken;
+
+impl Source for Broken {
+    fn name(&self) -> SourceName {
+        SourceName::new("broken")
+    }
+
+    fn stop(&self) -> Stop {
+        panic!("it cannot be started");
+    }
+
+    fn run(self: Box<Self>, _: &dyn Publish) {}
+}
+
+#[test]
+fn a_start_that_fails_ends_every_thread() {
+    let files = Files::new();
+    files.cache_crl(&files.crl(&[]));
+    let initial = InitialBuild::new(&files.config(), Clock::System).unwrap();
+    let reloads = Arc::new(Reloads::new(Clock::System));
+    // An error of the system drops the same values in the same order. If that order is wrong, this does not return.
+    let start = AssertUnwindSafe(|| Reloader::start(initial, reloads, vec![Box::new(Broken)]));
+    assert!(catch_unwind(start).is_err());
 }

@@ -1,8 +1,10 @@
 //! Applications of a second source, beside those of the files: active at once, whole or not at all.
 
+use tokio::net::TcpStream;
+
 use crate::support::{
     Client, Connection, Credentials, Edge, EdgeBuilder, Upstream,
-    admin::{self, exchange, metric, reloaded, status},
+    admin::{self, exchange, happens, metric, reloaded, status},
     program, self_signed,
     test_process::SOURCE,
 };
@@ -215,4 +217,25 @@ async fn a_failed_source_keeps_its_last_applications_and_is_reported() {
     assert_eq!(metric(&parts.edge, FAILING).await, 0);
     let log = parts.edge.stop();
     assert_eq!(log.matches("source failed; keeping its last applications").count(), 2, "{log}");
+}
+
+#[tokio::test]
+async fn a_source_that_ends_is_named_as_the_cause() {
+    let mut parts = Parts::start().await;
+    assert_eq!(parts.edge.publish("end"), None);
+    let line = parts.edge.wait_for_log("\"fatal\"");
+    assert!(line.contains("the thread of the source \\\"second\\\" ended"), "{line}");
+    assert_eq!(parts.edge.wait().code(), Some(0), "{}", parts.edge.log());
+}
+
+#[tokio::test]
+async fn a_source_that_stops_slowly_does_not_delay_the_drain() {
+    let mut parts = Parts::start().await;
+    assert_eq!(admin::get(&parts.edge, "/readyz").await.0, 200);
+    assert_eq!(parts.edge.publish("stall"), None);
+    parts.edge.signal("TERM");
+    happens(async || TcpStream::connect(parts.edge.https).await.is_err()).await;
+    assert_eq!(admin::get(&parts.edge, "/readyz").await.0, 503);
+    assert_eq!(parts.edge.publish("end"), None);
+    assert_eq!(parts.edge.wait().code(), Some(0), "{}", parts.edge.log());
 }

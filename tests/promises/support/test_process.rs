@@ -6,7 +6,8 @@
 //!
 //! - `clock SECONDS` sets the clock, in seconds since 1970;
 //! - `put CLIENT_ID THUMBPRINT`, `remove CLIENT_ID`, `snapshot CLIENT_ID=THUMBPRINT ...` and `fail ERROR` are published by the
-//!   second source.
+//!   second source;
+//! - after `stall` the second source does not stop when the edge stops it, until `end`; `end` ends it in any case.
 
 use std::{
     io::{BufRead, Write},
@@ -56,10 +57,19 @@ fn executed(answer: &str) {
     tracing::info!(target: "mtls_edge", answer, "{EXECUTED}");
 }
 
-/// Publishes updates as a test sends them; none stops it.
+/// What the second source does next.
+enum Order {
+    Publish(Update),
+    Stall,
+    End,
+    /// By the edge.
+    Stop,
+}
+
+/// Does what a test orders.
 struct Driven {
-    updates: Receiver<Option<Update>>,
-    stop: Sender<Option<Update>>,
+    orders: Receiver<Order>,
+    sender: Sender<Order>,
 }
 
 impl Source for Driven {
@@ -68,13 +78,26 @@ impl Source for Driven {
     }
 
     fn stop(&self) -> Stop {
-        let stop = self.stop.clone();
-        Box::new(move || drop(stop.send(None)))
+        let sender = self.sender.clone();
+        Box::new(move || drop(sender.send(Order::Stop)))
     }
 
     fn run(self: Box<Self>, publisher: &dyn Publish) {
-        while let Ok(Some(update)) = self.updates.recv() {
-            executed(&publisher.publish(update).err().map(|error| error.to_string()).unwrap_or_default());
+        let mut stalls = false;
+        for order in &self.orders {
+            match order {
+                Order::Publish(update) => {
+                    let conflict = publisher.publish(update).err().map(|error| error.to_string());
+                    executed(&conflict.unwrap_or_default());
+                }
+                Order::Stall => {
+                    stalls = true;
+                    executed("");
+                }
+                Order::End => return executed(""),
+                Order::Stop if stalls => {}
+                Order::Stop => return,
+            }
         }
     }
 }
@@ -88,9 +111,11 @@ fn application(client_id: &str, thumbprint: &str) -> Application {
     ApplicationSpec { client_id: client_id.to_owned(), method, credentials }.try_into().unwrap()
 }
 
-fn update(command: &str) -> Update {
+fn order(command: &str) -> Order {
     let (what, rest) = command.split_once(' ').unwrap_or((command, ""));
-    match what {
+    Order::Publish(match what {
+        "stall" => return Order::Stall,
+        "end" => return Order::End,
         "put" => {
             let (client_id, thumbprint) = rest.split_once(' ').unwrap();
             Update::Changed(Box::new(application(client_id, thumbprint)))
@@ -104,7 +129,7 @@ fn update(command: &str) -> Update {
         }
         "fail" => Update::Failed(SourceError(rest.to_owned())),
         other => panic!("no command: {other}"),
-    }
+    })
 }
 
 /// The edge's process.
@@ -123,8 +148,8 @@ fn process() {
     let clock = fixed.clone().map_or(Clock::System, Clock::Fixed);
     let initial = InitialBuild::new(Path::new(&config), clock)
         .unwrap_or_else(|problems| panic!("{}", render(&problems, false)));
-    let (updates, received) = channel();
-    let source = Driven { updates: received, stop: updates.clone() };
+    let (sender, orders) = channel();
+    let source = Driven { orders, sender: sender.clone() };
     let edge = Edge::start(initial, Some(workers), vec![Box::new(source)]).unwrap();
     for address in edge.https() {
         tracing::info!(target: "mtls_edge", %address, "HTTPS listener ready");
@@ -137,10 +162,15 @@ fn process() {
                     clock.set(Timestamp::from_unix(seconds.parse().unwrap()));
                     executed("");
                 }
-                _ => updates.send(Some(update(&command))).unwrap(),
+                _ => sender.send(order(&command)).unwrap(),
             }
         }
     });
-    runtime.block_on(terminate.recv());
+    runtime.block_on(async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            error = edge.failure() => tracing::error!(target: "mtls_edge", %error, "fatal"),
+        }
+    });
     edge.stop().unwrap();
 }
