@@ -4,7 +4,7 @@
 //! file at once, each with its position; so the document is walked by hand.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     ops::Range,
     path::PathBuf,
     sync::Arc,
@@ -24,13 +24,20 @@ pub(super) struct Reader {
     /// The offset of the current piece in the file, in bytes; the spans of the parser are relative to it.
     piece: Cell<usize>,
     problems: RefCell<Vec<Problem>>,
+    /// How many syntax errors were found, and the first that is not listed.
+    syntax_errors: Cell<usize>,
+    unlisted: OnceCell<Span>,
 }
+
+/// The maximum number of syntax errors of one file that are listed: a file in another format has one on every line.
+const MAX_SYNTAX_ERRORS: usize = 100;
 
 impl Reader {
     /// A reader without problems.
     pub(super) fn new(source: Arc<Source>) -> Self {
         let folder = source.path().parent().map(PathBuf::from).unwrap_or_default();
-        Self { source, folder, piece: Cell::new(0), problems: RefCell::default() }
+        let (syntax_errors, unlisted) = (Cell::new(0), OnceCell::new());
+        Self { source, folder, piece: Cell::new(0), problems: RefCell::default(), syntax_errors, unlisted }
     }
 
     /// Begins a piece of the file at this byte.
@@ -46,6 +53,16 @@ impl Reader {
     /// Adds several problems.
     pub(super) fn report_all(&self, problems: Vec<Problem>) {
         self.problems.borrow_mut().extend(problems);
+    }
+
+    /// Counts a syntax error, and returns whether it is to be listed.
+    pub(super) fn lists_syntax_error(&self, span: &Span) -> bool {
+        let count = self.syntax_errors.get() + 1;
+        self.syntax_errors.set(count);
+        if count > MAX_SYNTAX_ERRORS {
+            self.unlisted.get_or_init(|| span.clone());
+        }
+        count <= MAX_SYNTAX_ERRORS
     }
 
     /// The position in the file of a span within the current piece.
@@ -67,6 +84,12 @@ impl Reader {
 
     /// All problems.
     pub(super) fn into_problems(self) -> Vec<Problem> {
-        self.problems.into_inner()
+        let mut problems = self.problems.into_inner();
+        problems.extend(self.unlisted.get().map(|span| {
+            let count = self.syntax_errors.get() - MAX_SYNTAX_ERRORS;
+            let what = format!("invalid TOML: errors from here on ({count}) are not listed");
+            Problem::error(span, "", what).help("check that this is the right file, and that it is in TOML")
+        }));
+        problems
     }
 }

@@ -17,7 +17,7 @@ pub struct Source {
     path: PathBuf,
     text: String,
     find_hidden: FindHidden,
-    /// Its result, and the byte at which each line begins. Computed for the first problem.
+    /// Its result in order and without overlaps, and the byte at which each line begins. Computed for the first problem.
     hidden: OnceLock<Vec<Range<usize>>>,
     lines: OnceLock<Vec<usize>>,
 }
@@ -46,9 +46,12 @@ impl Source {
         &self.text
     }
 
-    /// The bytes that messages must not show.
-    fn hidden(&self) -> &[Range<usize>] {
-        self.hidden.get_or_init(|| (self.find_hidden)(&self.text))
+    /// The ranges of bytes that messages must not show and that overlap this one.
+    fn hidden(&self, range: Range<usize>) -> &[Range<usize>] {
+        let all = self.hidden.get_or_init(|| disjoint((self.find_hidden)(&self.text)));
+        let first = all.partition_point(|span| span.end <= range.start);
+        let end = all.partition_point(|span| span.start < range.end);
+        all.get(first..end).unwrap_or_default()
     }
 
     /// The line of a byte, from 0, and the byte at which that line begins.
@@ -60,6 +63,20 @@ impl Source {
         let line = lines.partition_point(|begin| *begin <= at).saturating_sub(1);
         (line, lines.get(line).copied().unwrap_or_default())
     }
+}
+
+/// The same ranges in order, with those that overlap made one.
+fn disjoint(mut spans: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    spans.retain(|span| !span.is_empty());
+    spans.sort_unstable_by_key(|span| span.start);
+    spans.dedup_by(|next, span| {
+        let overlaps = next.start < span.end;
+        if overlaps {
+            span.end = span.end.max(next.end);
+        }
+        overlaps
+    });
+    spans
 }
 
 impl PartialEq for Source {
@@ -125,13 +142,12 @@ impl Span {
     /// The line on which the span starts, without its comment, if nothing of it is hidden.
     pub(super) fn plain_line(&self) -> Option<&str> {
         let (begin, line) = self.code();
-        let is_hidden = |span: &Range<usize>| span.start < begin + line.len() && span.end > begin;
-        (!self.source.hidden().iter().any(is_hidden)).then_some(line)
+        self.source.hidden(begin..begin + line.len()).is_empty().then_some(line)
     }
 
     /// Whether anything of the span is hidden.
     pub(super) fn is_secret(&self) -> bool {
-        self.source.hidden().iter().any(|span| span.start < self.range.end && span.end > self.range.start)
+        !self.source.hidden(self.range.clone()).is_empty()
     }
 
     /// The line as messages show it, and the span within it; nothing if the file has no text.
@@ -142,7 +158,7 @@ impl Span {
         let (begin, line) = self.code();
         let mut shown = line.to_owned();
         let within = |at: usize| at.saturating_sub(begin).min(line.len());
-        for span in self.source.hidden() {
+        for span in self.source.hidden(begin..begin + line.len()) {
             redact::mask(&mut shown, within(span.start)..within(span.end));
         }
         // A span of several lines ends with the first.
@@ -157,8 +173,8 @@ impl Span {
         let is_comment = |at: &usize| {
             text.get(*at..).is_some_and(|rest| rest.trim_start_matches([' ', '\t']).starts_with('#'))
         };
-        let starts = self.source.hidden().iter().map(|span| span.start);
-        let comment = starts.filter(|at| (begin..begin + line.len()).contains(at)).filter(is_comment).min();
+        let starts = self.source.hidden(begin..begin + line.len()).iter().map(|span| span.start);
+        let comment = starts.filter(|at| *at >= begin).find(is_comment);
         match comment {
             // Unless the problem is in the comment.
             Some(at) if at >= self.range.end.min(begin + line.len()) => {

@@ -16,9 +16,6 @@ use super::{
 const TYPOGRAPHIC: &str =
     "\u{201c}\u{201d}\u{201e}\u{201f}\u{2018}\u{2019}\u{201a}\u{201b}\u{ab}\u{bb}\u{2033}\u{ff02}";
 
-/// The maximum number of errors for which the document is searched.
-const MAX_SEARCHES: usize = 100;
-
 /// The parser's messages about lines after a string or table that is not closed.
 const UNCLOSED: [&str; 2] = ["missing comma between key-value pairs", "missing key for inline table element"];
 
@@ -48,12 +45,13 @@ pub(super) fn report(reader: &Reader, text: &str, document: &DeTable<'_>, errors
         number += 1;
         number == 1 || !UNCLOSED.iter().any(|message| error.message().starts_with(message))
     });
-    for (number, (span, error)) in spans.into_iter().enumerate() {
+    for (span, error) in spans {
+        if !reader.lists_syntax_error(&span) {
+            continue;
+        }
         let (what, help) = match error.message() {
-            _ if is_jwk(reader, &span) => {
-                ("found a JWK in JSON".to_owned(), Some(public_key::HELP.to_owned()))
-            }
-            "duplicate key" if number < MAX_SEARCHES => explain_duplicate(reader, text, document, error),
+            _ if is_jwk(&span) => ("found a JWK in JSON".to_owned(), Some(public_key::HELP.to_owned())),
+            "duplicate key" => explain_duplicate(reader, text, document, error),
             message => explain(&span, message),
         };
         reader.report(Problem { help, ..Problem::error(&span, "", format!("invalid TOML: {what}")) });
@@ -61,9 +59,9 @@ pub(super) fn report(reader: &Reader, text: &str, document: &DeTable<'_>, errors
 }
 
 /// Whether the line has a JWK (RFC 7517) in JSON.
-fn is_jwk(reader: &Reader, span: &Span) -> bool {
-    let line = reader.source.text().lines().nth(span.line().saturating_sub(1));
-    line.is_some_and(|line| line.len() <= MAX_JWK_LINE && line.contains("\"kty\""))
+fn is_jwk(span: &Span) -> bool {
+    let line = span.line_text();
+    line.len() <= MAX_JWK_LINE && line.contains("\"kty\"")
 }
 
 /// Explains a duplicate key or table: where the first one is.

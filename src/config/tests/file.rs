@@ -72,3 +72,17 @@ proptest! {
         let _ = edge(&mangled);
     }
 }
+
+#[test]
+fn the_errors_of_a_file_in_another_format_are_bounded() {
+    let csv = "billing,hunter2,x5t\n".repeat(250);
+    let (applications, problems, rendered) = registry(&csv);
+    assert!(applications.is_none());
+    assert_eq!(problems.len(), 101);
+    let last = problems[100].to_string();
+    assert!(
+        last.contains(".toml:101:") && last.contains("errors from here on (150) are not listed"),
+        "{last}"
+    );
+    assert!(rendered.ends_with("101 errors, 0 warnings\n") && !rendered.contains("hunter2"), "{rendered}");
+}
