@@ -19,7 +19,7 @@
 //! * [`tls`]: one server configuration per domain, proof of possession;
 //! * [`authenticate`], [`vouch`], [`forward`]: the three jobs of the stack;
 //! * [`h1`]: the HTTP/1.1 connection to an origin;
-//! * [`trust`], [`identity`]: who may vouch for whom, and what a certificate says;
+//! * [`trust`], [`identity`]: the registered applications and client CAs, and the facts of a certificate;
 //! * [`net`]: streams with batched writes;
 //! * [`pem`]: strict parsing of PEM and DER;
 //! * [`header`]: the lists of header names, and how upstreams may confuse them;

@@ -67,7 +67,7 @@ impl Get<'_> {
         self.exchange(stream).await
     }
 
-    /// The same to this address of an http origin. It may have a scope (`fe80::1%2`), which the origin lacks, since it does not belong
+    /// Sends the request to this address of an http origin. It may have a scope (`fe80::1%2`), which the origin lacks, since it does not belong
     /// in `Host`.
     ///
     /// # Errors

@@ -62,12 +62,12 @@ impl Client {
         Self { tls: if kind.http2 { tls.http2() } else { tls }, probe: false }
     }
 
-    /// The same with sessions of its own.
+    /// A copy of this client with its own sessions.
     pub fn apart(&self) -> Self {
         Self { tls: self.tls.clone().resuming(), ..*self }
     }
 
-    /// The same, calling from this address.
+    /// A copy of this client that connects from this address.
     pub fn from(mut self, source: IpAddr) -> Self {
         self.tls = self.tls.from(source);
         self

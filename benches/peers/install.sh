@@ -8,7 +8,7 @@ target=${CARGO_TARGET_DIR:-target}
 mkdir -p -- "$target/peers"
 venv=$(cd -- "$target/peers" && pwd)
 
-# The marker is written last, so a run that was cut short is made anew.
+# The marker is written last, so an interrupted run is repeated.
 marker=$venv/installed.txt
 if cmp -s -- "$here/requirements.txt" "$marker"; then
     exit 0
@@ -27,7 +27,7 @@ python3 -m venv --clear -- "$venv"
     --requirement "$here/requirements.txt"
 
 packages=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("platlib"))')
-# One place for all: some packages put the binary into bin/, others a Python script that starts it.
+# One folder for all: some packages put the binary into bin/, others a Python script that starts it.
 proxies=$venv/proxies
 mkdir -p -- "$proxies"
 link() {

@@ -23,7 +23,8 @@ use tokio::time::Instant;
 pub(super) const LINGER: Duration = Duration::from_secs(2);
 /// How long an idle connection keeps hyper's state and buffers.
 pub(super) const PARK_AFTER: Duration = Duration::from_millis(250);
-/// The same for a connection that served several requests since it was last parked: it will probably be used again soon.
+/// The idle time before parking of a connection that served several requests since it was last parked: it will probably be used
+/// again soon.
 pub(super) const PARK_AFTER_BUSY: Duration = Duration::from_secs(4);
 /// How many requests a client may abandon before their share is checked.
 pub(super) const ABANDONED: u32 = 100;

@@ -19,9 +19,9 @@ use crate::{connection::Life, net::Network, request::Connection};
 /// How long a connection without authentication may do nothing before it is closed for a new one: an honest client takes a few round
 /// trips until its first request.
 const STALE: Duration = Duration::from_secs(1);
-/// The same for a connection with a registered certificate. Before that it is not closed at all.
+/// [`STALE`] for a connection with a registered certificate, which is not closed before.
 const STALE_REGISTERED: Duration = Duration::from_secs(2);
-/// The same for a connection with a request in flight, after its last progress.
+/// [`STALE`] for a connection with a request in flight, from its last progress.
 const STALE_BUSY: Duration = Duration::from_secs(10);
 /// The least time that a handshake has if only the limit on all connections is reached.
 const YOUNG: Duration = Duration::from_millis(100);
@@ -35,7 +35,7 @@ enum Stage {
     Handshaking,
     /// Its handshake is complete, and it has no request in flight. Its certificate, if there is one, is not registered.
     Unauthenticated,
-    /// The same, with a request in flight.
+    /// As `Unauthenticated`, with a request in flight.
     Busy,
     /// It has proved possession of a registered certificate.
     Registered,
@@ -57,7 +57,7 @@ struct Inner {
     /// Each connection by its number.
     connections: RefCell<HashMap<u64, OpenConnection>>,
     order: RefCell<BTreeSet<Key>>,
-    /// The same per network, of connections whose address is known and limited.
+    /// The keys of `order` by network, of connections whose address is known and limited.
     by_network: RefCell<BTreeSet<(Network, Key)>>,
     /// Counts connections in the first two stages.
     crowds: RefCell<Crowds>,

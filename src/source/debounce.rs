@@ -27,7 +27,7 @@ impl Debounce {
         self.wait_at_least(Duration::ZERO, self.longest, now)
     }
 
-    /// The same if something else needs at least this long from now on, up to another limit in all.
+    /// As [`Self::wait`], but at least `least` from now on, and at most `longest` in all.
     pub(super) fn wait_at_least(&self, least: Duration, longest: Duration, now: Instant) -> Option<Duration> {
         let left = |since: Instant, most: Duration| most.saturating_sub(now.saturating_duration_since(since));
         let wait = if least.is_zero() {

@@ -61,7 +61,7 @@ pub struct FileSource {
     config: PathBuf,
     clock: Clock,
     files: BTreeSet<PathBuf>,
-    /// The same without links, as events name them.
+    /// The paths of `files` with links resolved, as events name them.
     resolved: BTreeSet<PathBuf>,
     settings: Settings,
     /// The active site, from which the next one takes over what is the same.

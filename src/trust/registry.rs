@@ -164,8 +164,8 @@ impl Registry {
         Ok(())
     }
 
-    /// Each application that differs between this registry and a later one, as it was and as it is. Parts that the two share are
-    /// skipped, so that the differences after a few changes cost as much as these.
+    /// Each application that differs between this registry and a later one, before and after. Parts that the two share are
+    /// skipped, so that the cost is that of the changes.
     pub fn differences<'a>(
         &'a self,
         after: &'a Self,

@@ -131,7 +131,7 @@ impl Client {
         }
     }
 
-    /// The same client, with its sessions, of another server.
+    /// This client, with its sessions, for another server.
     pub fn before(mut self, server: &impl Server) -> Self {
         self.address = server.address();
         self
@@ -323,7 +323,7 @@ impl Connection {
         self.send(token_request(client_id)).await
     }
 
-    /// The same over HTTP/2, without waiting for the answer.
+    /// Sends a request over HTTP/2 without waiting for the response.
     pub fn start_token(&self, client_id: &str) -> JoinHandle<Answer> {
         let Sender::Http2(sender) = &self.sender else { panic!("HTTP/1.1 has one request at a time") };
         let (mut sender, mut request) = (sender.clone(), token_request(client_id).map(BodyExt::boxed));

@@ -14,7 +14,7 @@ use crate::{PATIENCE, client::Answer};
 
 /// The message of the log line that has the address for applications; its second form is that of older builds.
 const HTTPS_READY: [&str; 2] = ["HTTPS listener ready", "listening for applications"];
-/// The same for the admin address.
+/// The log message when the admin address is ready.
 const ADMIN_READY: [&str; 2] = ["admin listener ready", "listening for the operator"];
 
 /// A running edge that logs in JSON. It is killed when dropped.

@@ -29,7 +29,7 @@ enum Forgery {
     Recorded(Arc<Mutex<Vec<u8>>>),
     /// These bytes are sent instead.
     Replaced(Vec<u8>),
-    /// The same number of other bytes is sent.
+    /// As many other bytes are sent.
     Garbage,
     /// It is sent with one bit changed.
     BitFlipped,

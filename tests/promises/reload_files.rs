@@ -298,7 +298,7 @@ async fn a_special_file_is_rejected_without_delay() {
     let cut: Replace = |path| fs::write(path, "-----BEGIN CERTIFICATE-----\nMIIB").unwrap();
     let key = format!("{DOMAIN}.key");
     let special = "it is a FIFO, a socket or a device, expected a regular file";
-    let mut mended = 0;
+    let mut recovered = 0;
     for (file, replace, because) in [
         ("applications.toml", fifo, special),
         ("applications.toml", folder, "found a directory, expected a TOML file"),
@@ -320,8 +320,8 @@ async fn a_special_file_is_rejected_without_delay() {
         let (path, kept) = (rotating.file(file), rotating.file("kept"));
         fs::rename(&path, &kept).unwrap();
         replace(&path);
-        mended += 1;
-        rotating.edge.wait_for_logs("reload rejected", mended);
+        recovered += 1;
+        rotating.edge.wait_for_logs("reload rejected", recovered);
         let line = rotating.edge.log();
         let line = line.lines().rfind(|line| line.contains("reload rejected")).unwrap();
         assert!(line.contains(because) && line.contains(file), "{file}: {because}: {line}");
@@ -331,7 +331,7 @@ async fn a_special_file_is_rejected_without_delay() {
             fs::remove_dir(&path).unwrap();
         }
         fs::rename(&kept, &path).unwrap();
-        rotating.edge.wait_for_logs("configuration files match the active configuration again", mended);
+        rotating.edge.wait_for_logs("configuration files match the active configuration again", recovered);
         assert_eq!(admin::status(&rotating.edge, "").await["trust"]["failure"], serde_json::Value::Null);
         assert_eq!(admin::metric(&rotating.edge, "mtls_edge_reload_failing").await, 0);
     }

@@ -246,7 +246,7 @@ async fn a_failed_reload_shows_in_status_and_metrics() {
         }
     }
 
-    std::fs::write(&file, text + "# mended\n").unwrap();
+    std::fs::write(&file, text + "# fixed\n").unwrap();
     reloaded(&edge, 2);
     let after = status(&edge, "").await["trust"].clone();
     assert!(after["in_force_since"].as_str() > before["in_force_since"].as_str(), "{after}");

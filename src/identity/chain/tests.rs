@@ -134,8 +134,8 @@ fn time_is_judged_at_leaf_intermediate_and_anchor() {
             (vec![sub.leaf("a", |_| {}), sub.der()], message)
         },
     ];
-    for (chain, told) in cases {
-        assert_eq!(refused(&chain, &trusted).to_string(), told);
+    for (chain, message) in cases {
+        assert_eq!(refused(&chain, &trusted).to_string(), message);
     }
 
     let expired = Ca::with("old", old);

@@ -54,7 +54,7 @@ impl Imports {
         Self { files, names }
     }
 
-    /// The file that a path in this module leads to: where the name is defined, whoever exports it.
+    /// The file that a path in this module leads to: where the name is defined, whichever module exports it.
     fn target(&self, from: &[String], path: &[String], depth: usize) -> Option<Module> {
         let (first, rest) = path.split_first()?;
         let (mut at, mut rest) = match first.as_str() {

@@ -17,7 +17,7 @@ pub fn chunked(
     with_trailers(bytes, size, HeaderMap::new())
 }
 
-/// The same, with trailers after it where there are any.
+/// A body with trailers, if there are any.
 pub fn with_trailers(
     bytes: &[u8],
     size: usize,

@@ -29,7 +29,7 @@ pub fn edge_before(url: impl std::fmt::Display, upstream: &str) -> (Edge, Creden
     with_client(EdgeBuilder::new(url).upstream(upstream))
 }
 
-/// The same for an edge with further settings.
+/// Starts an edge with further settings. See [`edge_before`].
 pub fn with_client(edge: EdgeBuilder) -> (Edge, Credentials) {
     let credentials = self_signed("billing");
     let edge =

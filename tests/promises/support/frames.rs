@@ -65,7 +65,7 @@ impl Frames {
         Ok(stream)
     }
 
-    /// The same, with a frame behind it that breaks its stream: all in one write.
+    /// Sends the request and a frame that breaks its stream, in one write.
     pub async fn broken_token(&mut self, client_id: &str, kind: u8, payload: u32) -> std::io::Result<()> {
         let (stream, body) = (self.next, format!("grant_type=client_credentials&client_id={client_id}"));
         self.next += 2;

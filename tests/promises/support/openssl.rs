@@ -1,4 +1,4 @@
-//! `openssl s_client`: another implementation of TLS, which offers what it is told to.
+//! `openssl s_client`: another TLS implementation, whose offers a test can choose.
 
 use super::{Credentials, Edge, certificates::pem, tool::run_tool};
 

@@ -126,7 +126,7 @@ impl EdgeBuilder {
         self
     }
 
-    /// The same for its owner alone.
+    /// Adds a file that only its owner can read.
     pub fn secret_file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
         let path = self.folder.path().join(name);
         let builder = self.file(name, content);
