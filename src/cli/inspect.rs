@@ -165,13 +165,15 @@ fn never(certificate: &ClientCertificate, now: Timestamp) -> Option<(String, &'s
         .then(|| (format!("it is not valid before {not_before}"), "wait until then, or check the clock"))
 }
 
-/// The subject in the form of RFC 4514, unless `check` would warn that this form looks reversed.
+/// The subject in the first form that reads back without a warning: that of RFC 4514 may look reversed, and a name may look like a
+/// regular expression unless it is escaped.
 fn written(dn: &DistinguishedName) -> String {
-    let rfc4514 = dn.to_rfc4514();
-    match DistinguishedName::parse(&rfc4514) {
-        Ok((_, None)) => rfc4514,
-        _ => dn.to_lines(),
-    }
+    let escaped = |form: &str| form.replace('(', "\\28").replace('[', "\\5B").replace(".*?", "\\2E*?");
+    let (rfc4514, lines) = (dn.to_rfc4514(), dn.to_lines());
+    let forms = [escaped(&rfc4514), lines.clone(), escaped(&lines)];
+    let reads_back =
+        |form: &String| matches!(DistinguishedName::parse(form), Ok((read, None)) if read == *dn);
+    std::iter::once(rfc4514).chain(forms).find(reads_back).unwrap_or(lines)
 }
 
 fn toml_string(text: &str) -> String {

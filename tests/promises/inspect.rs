@@ -92,6 +92,24 @@ fn inspects_credential_is_accepted_and_matches() {
     assert!(text(&broken.stderr).contains("contains no certificate"), "{}", text(&broken.stderr));
 }
 
+#[test]
+fn a_subject_like_a_regular_expression_is_offered_escaped() {
+    let (_folder, dir) = minimal();
+    let ca = Ca::new("CA");
+    fs::write(dir.join("certs/client-ca.pem"), ca.pem()).unwrap();
+    for name in ["(.*", "[^,]+ (?i)", "a.*?", "^\\\\(.+"] {
+        ca.issue(name, |_| {}).write(&dir, "odd");
+        let printed = edge(&["inspect", dir.join("odd.pem").to_str().unwrap()]);
+        let printed = text(&printed.stdout);
+        let subject = printed.lines().find(|line| line.starts_with("subject_dn = ")).unwrap();
+        let application = "[[application]]\nclient_id = \"a\"\nauth_method = \"tls_client_auth\"";
+        let credential = format!("{application}\n[[application.credential]]\nname = \"a\"\n{subject}\n");
+        fs::write(dir.join("applications.toml"), credential).unwrap();
+        let output = check(&dir.join("edge.toml"));
+        assert!(output.status.success(), "{}", text(&output.stderr));
+    }
+}
+
 /// The output of `inspect` for a file.
 fn inspected(dir: &Path, file: &str) -> String {
     let output = edge(&["inspect", dir.join(file).to_str().unwrap()]);
