@@ -98,6 +98,9 @@ async fn strangers_after_a_handshake_block_no_others() {
     ] {
         for _ in 0..10 {
             assert_eq!(client.token("billing").await.status, 200);
+            // Its place is free again: a crowd's address gets no other one.
+            let closed = async { while admin::metric(&edge, "mtls_edge_connections").await >= 100 {} };
+            timeout(PATIENCE, closed).await.expect("the connection stays open");
         }
     }
     drop(crowd);

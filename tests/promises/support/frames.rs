@@ -1,5 +1,7 @@
 //! One connection of HTTP/2, frame by frame: for clients that misbehave over many requests.
 
+use std::collections::BTreeSet;
+
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -33,13 +35,15 @@ pub struct Frame {
 pub struct Frames {
     io: TlsStream<TcpStream>,
     next: u32,
+    /// Streams whose response has begun. Responses may arrive in any order.
+    answered: BTreeSet<u32>,
 }
 
 impl Frames {
     /// Connects, with these settings (RFC 9113 section 6.5.1).
     pub async fn connect(client: &Client, settings: &[(u16, u32)]) -> Self {
         let io = client.clone().http2().tls().await.unwrap();
-        let mut frames = Self { io, next: 1 };
+        let mut frames = Self { io, next: 1, answered: BTreeSet::new() };
         frames.io.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
         let mut payload = Vec::new();
         for (name, value) in settings {
@@ -119,7 +123,11 @@ impl Frames {
                     let _ = self.send(SETTINGS, 1, 0, &[]).await;
                     continue;
                 }
-                return Some(Frame { kind, stream: u32::from_be_bytes(stream), payload });
+                let stream = u32::from_be_bytes(stream);
+                if kind == HEADERS {
+                    self.answered.insert(stream);
+                }
+                return Some(Frame { kind, stream, payload });
             }
         })
         .await
@@ -143,13 +151,10 @@ impl Frames {
         codes
     }
 
-    /// Reads until a stream's response begins.
+    /// Reads until a stream's response has begun.
     pub async fn until_answered(&mut self, stream: u32) {
-        loop {
+        while !self.answered.contains(&stream) {
             let frame = self.read().await.expect("the connection ends before the answer");
-            if frame.kind == HEADERS && frame.stream == stream {
-                return;
-            }
             assert!(frame.kind != RESET || frame.stream != stream, "reset: {frame:?}");
         }
     }
