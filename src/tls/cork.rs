@@ -1,7 +1,7 @@
 //! Delays session tickets until the next write after the handshake, which saves one system call and one packet per connection.
 //!
-//! `benches/RESULTS.md` ("What own machinery earns") has the measurement: 2.7 % less CPU for a full handshake with its request, 3.8 %
-//! less for a resumed one. rustls writes tickets as soon as they are made, and has no setting for this.
+//! `benches/RESULTS.md` ("What own machinery earns") has the measurements: 2 to 3 % less CPU for a full handshake with its request,
+//! 4 to 5 % less for a resumed one. rustls writes tickets as soon as they are made, and has no setting for this.
 
 use std::{
     io::{self, IoSlice},
