@@ -2,6 +2,7 @@
 //! immutable snapshot, read through one atomic pointer.
 
 mod changes;
+mod issuer;
 mod limits;
 mod routes;
 
@@ -12,8 +13,9 @@ use ipnet::IpNet;
 use rustls::ServerConfig;
 
 pub use changes::Changes;
+pub use issuer::Issuer;
 pub use limits::Limits;
-pub use routes::{Authenticate, PathPattern, Route, RouteError, RouteSpec, Routes};
+pub use routes::{Authenticate, PathPattern, Route, RouteError, RouteSpec, Routes, SignedRequest};
 
 use crate::{
     forward::{ForwardedFor, Target},
@@ -115,6 +117,17 @@ pub struct Domain {
     pub forwarded_for: ForwardedFor,
     /// The header profile.
     pub profile: vouch::Profile,
+    /// To whom assertions and request objects are addressed.
+    pub issuer: Option<Issuer>,
+    /// The security profile whose rules are enforced.
+    pub security_profile: Option<SecurityProfile>,
+}
+
+/// A security profile that a domain enforces in addition to the configured rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecurityProfile {
+    /// The FAPI 2.0 Security Profile.
+    Fapi2,
 }
 
 /// The pointer through which workers see the current site.

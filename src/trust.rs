@@ -31,4 +31,16 @@ pub struct Trust {
     pub authorities: Arc<Authorities>,
     /// The registered applications.
     pub registry: Registry,
+    /// How requests of other applications are treated.
+    pub unknown_applications: UnknownApplications,
+}
+
+/// How a request of an application that is not registered is treated, where the request's application must authenticate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UnknownApplications {
+    /// It is refused.
+    #[default]
+    Refuse,
+    /// It is forwarded without client headers: the authorization server authenticates it.
+    Forward,
 }

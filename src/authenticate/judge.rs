@@ -273,7 +273,11 @@ mod tests {
     fn denial(ca: &Ca, certificate: &ClientCertificate, changes: Vec<Change>) -> Denial {
         let mut registry = Registry::default();
         registry.apply_all(changes).unwrap();
-        let trust = Trust { authorities: Arc::new(trust(&[ca])), registry };
+        let trust = Trust {
+            authorities: Arc::new(trust(&[ca])),
+            registry,
+            unknown_applications: crate::trust::UnknownApplications::Refuse,
+        };
         let (chain, refusals) = (ChainSlot::default(), RefusalCache::default());
         judge_any(&trust, Presented { certificate, chain: &chain, refusals: &refusals }, NOW).unwrap_err()
     }

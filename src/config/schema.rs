@@ -134,6 +134,7 @@ pub(super) const LIMITS: &TableSchema = &TableSchema {
         key("client_id_body_bytes", "65536"),
         key("buffered_bytes", "268435456"),
         key("http2_streams", "100"),
+        key("assertion_ids", "1000000"),
     ],
 };
 

@@ -10,7 +10,7 @@ use crate::{
     clock::Timestamp,
     config::{Problem, Spanned, settings},
     identity::{Authorities, AuthorityError, ClientCa, RevocationPolicy, StaleCrl},
-    trust::{Registry, Trust},
+    trust::{Registry, Trust, UnknownApplications},
 };
 
 /// Loads the client CAs and CRLs and builds the snapshot with this registry. Reports every problem, and returns the snapshot only if
@@ -24,8 +24,11 @@ pub(super) fn load(
     let mut problems = Vec::new();
     let authorities = authorities(trust, now, &mut problems);
     let ok = !problems.iter().any(|problem| problem.severity == crate::config::Severity::Error);
-    let trust =
-        authorities.filter(|_| ok).map(|authorities| Trust { authorities: Arc::new(authorities), registry });
+    let trust = authorities.filter(|_| ok).map(|authorities| Trust {
+        authorities: Arc::new(authorities),
+        registry,
+        unknown_applications: UnknownApplications::default(),
+    });
     (trust, problems)
 }
 

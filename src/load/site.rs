@@ -242,6 +242,8 @@ fn build_domain(
         target,
         forwarded_for,
         profile,
+        issuer: None,
+        security_profile: None,
     })
 }
 

@@ -37,6 +37,10 @@ impl Changes {
         }
         for (what, differs) in [
             ("limits", before.limits != after.limits),
+            (
+                "treatment of unknown applications",
+                before.trust.unknown_applications != after.trust.unknown_applications,
+            ),
             ("trusted proxies", before.trusted_proxies != after.trusted_proxies),
             ("admin hosts", before.admin_hosts != after.admin_hosts),
             ("PROXY protocol", before.proxy_protocol != after.proxy_protocol),
@@ -73,6 +77,8 @@ impl Changes {
             ("routes", before.routes != after.routes),
             ("upstream", before.target != after.target),
             ("header profile", !before.profile.is_same(&after.profile)),
+            ("issuer", before.issuer != after.issuer),
+            ("security profile", before.security_profile != after.security_profile),
         ] {
             if differs {
                 self.changed.push(format!("{what} of domain {}", after.name));

@@ -31,6 +31,8 @@ pub struct Limits {
     pub buffered_bytes: u64,
     /// Streams open at once on one HTTP/2 connection.
     pub http2_streams: u32,
+    /// `jti` values of assertions and request objects that are remembered until they expire.
+    pub assertion_ids: usize,
 }
 
 impl Default for Limits {
@@ -49,6 +51,7 @@ impl Default for Limits {
             client_id_body_bytes: 64 * 1024,
             buffered_bytes: 256 * 1024 * 1024,
             http2_streams: 100,
+            assertion_ids: 1_000_000,
         }
     }
 }

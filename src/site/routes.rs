@@ -30,6 +30,18 @@ pub enum Authenticate {
     None,
 }
 
+/// What a route does with request objects (RFC 9101), from lenient to strict.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SignedRequest {
+    /// Forwards them unread.
+    #[default]
+    Off,
+    /// Verifies a request object if there is one.
+    Verify,
+    /// Refuses requests without one.
+    Require,
+}
+
 /// The specification of a route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteSpec {
@@ -39,13 +51,20 @@ pub struct RouteSpec {
     pub methods: Vec<Method>,
     /// How it authenticates.
     pub authenticate: Authenticate,
+    /// What it does with request objects.
+    pub signed_request: SignedRequest,
 }
 
 impl Default for RouteSpec {
     /// `POST /oauth/token`, by the client's own certificate.
     fn default() -> Self {
         let path = PathPattern::Exact("/oauth/token".to_owned());
-        Self { path, methods: vec![Method::POST], authenticate: Authenticate::default() }
+        Self {
+            path,
+            methods: vec![Method::POST],
+            authenticate: Authenticate::default(),
+            signed_request: SignedRequest::default(),
+        }
     }
 }
 
@@ -77,6 +96,8 @@ pub struct Route {
     pub methods: Vec<Method>,
     /// How it authenticates.
     pub authenticate: Authenticate,
+    /// What it does with request objects.
+    pub signed_request: SignedRequest,
 }
 
 /// The longest path that is served under a subtree, in bytes.
@@ -114,8 +135,9 @@ struct Rule {
 impl Route {
     /// Whether a request that satisfies this rule also satisfies `other`.
     fn is_as_strict_as(&self, other: &Self) -> bool {
-        let Self { pattern: _, methods: _, authenticate } = self;
-        other.authenticate == Authenticate::None || *authenticate == other.authenticate
+        let Self { pattern: _, methods: _, authenticate, signed_request } = self;
+        (other.authenticate == Authenticate::None || *authenticate == other.authenticate)
+            && *signed_request >= other.signed_request
     }
 }
 
@@ -159,8 +181,8 @@ impl Routes {
     pub fn new(routes: impl IntoIterator<Item = RouteSpec>) -> Self {
         let mut rules: Vec<Rule> = Vec::new();
         for route in routes {
-            let RouteSpec { path: pattern, methods, authenticate } = route;
-            let built = Arc::new(Route { pattern, methods, authenticate });
+            let RouteSpec { path: pattern, methods, authenticate, signed_request } = route;
+            let built = Arc::new(Route { pattern, methods, authenticate, signed_request });
             match rules.iter_mut().find(|rule| rule.pattern == built.pattern) {
                 Some(rule) => rule.routes.push(built),
                 None => rules.push(Rule {

@@ -33,6 +33,7 @@ pub(super) fn read(table: &Table<'_>) -> Limits {
             default.buffered_bytes,
         ),
         http2_streams: number(table, "http2_streams", 1..=10_000, default.http2_streams),
+        assertion_ids: number(table, "assertion_ids", 1..=100_000_000, default.assertion_ids),
     };
     table.finish();
     limits

@@ -63,7 +63,12 @@ fn read(table: &Table<'_>) -> Option<ParsedRoute> {
     };
     table.finish();
     let (path, methods, authenticate) = (path?, methods?, authenticate?);
-    let spec = RouteSpec { path: path.value, methods, authenticate: authenticate.value };
+    let spec = RouteSpec {
+        path: path.value,
+        methods,
+        authenticate: authenticate.value,
+        signed_request: default.signed_request,
+    };
     Some(ParsedRoute { spec, path: path.span, authenticate: authenticate.span })
 }
 

@@ -14,7 +14,7 @@ use crate::{
     forward::{Origin, UpstreamLimits},
     identity::{CrlDepth, Purpose, StaleCrl},
     observe::log::LogFormat,
-    site::{Authenticate, Limits, PathPattern, RouteSpec},
+    site::{Authenticate, Limits, PathPattern, RouteSpec, SignedRequest},
     tls::{CipherSuites, ClientAuth, TlsSpec},
     trust::AuthMethod,
     vouch::{CertificateEncoding, ClientEncoding, Encoding},
@@ -144,7 +144,9 @@ fn check_default_limits(limits: &Limits) {
         client_id_body_bytes,
         buffered_bytes,
         http2_streams,
+        assertion_ids,
     } = *limits;
+    assert_eq!(assertion_ids, 1_000_000);
     assert_eq!(buffered_bytes, 256 * 1024 * 1024);
     assert_eq!((connections, headers, http2_streams), (10_000, 100, 100));
     assert_eq!(connections_per_address, None);
@@ -206,7 +208,10 @@ fn check_domain(domain: &Domain, folder: &Path) {
     assert_eq!(private_key.value, folder.join("certs/server.key"));
     assert_eq!((*client_auth, *cipher_suites), (ClientAuth::Required, CipherSuites::Default));
     assert_eq!((*upstream, header_profile.value.as_str()), (0, "auth0"));
-    let [RouteSpec { path, methods, authenticate }] = routes.as_slice() else { panic!("{routes:?}") };
+    let [RouteSpec { path, methods, authenticate, signed_request }] = routes.as_slice() else {
+        panic!("{routes:?}")
+    };
+    assert_eq!(*signed_request, SignedRequest::Off);
     assert_eq!(*path, PathPattern::Exact("/oauth/token".into()));
     assert_eq!((methods.as_slice(), *authenticate), (&[Method::POST][..], Authenticate::Client));
 }

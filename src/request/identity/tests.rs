@@ -9,7 +9,10 @@ use crate::{
         Authorities, StaleCrl, SubjectAltName, Thumbprint,
         testing::{NOW, client, trust, trust_with},
     },
-    trust::{ApplicationSpec, Change, CredentialSpec, Registered, RegisteredSubject, Registry, Subject},
+    trust::{
+        ApplicationSpec, Change, CredentialSpec, Registered, RegisteredSubject, Registry, Subject,
+        UnknownApplications,
+    },
 };
 
 fn registered(id: &str, name: &str, registered: Registered) -> Change {
@@ -30,7 +33,7 @@ fn by_thumbprint(id: &str, thumbprint: Thumbprint) -> Change {
 fn trusting(authorities: Authorities, changes: Vec<Change>) -> Trust {
     let mut registry = Registry::default();
     registry.apply_all(changes).unwrap();
-    Trust { authorities: Arc::new(authorities), registry }
+    Trust { authorities: Arc::new(authorities), registry, unknown_applications: UnknownApplications::Refuse }
 }
 
 /// Authenticates as a request does: by the cached proof, else by judging and caching. Returns whether the proof was cached;

@@ -8,7 +8,7 @@ fn route(path: &str, methods: &[&str], authenticate: Authenticate) -> RouteSpec 
         None => PathPattern::Exact(path.into()),
     };
     let methods = methods.iter().map(|method| method.parse().unwrap()).collect();
-    RouteSpec { path, methods, authenticate }
+    RouteSpec { path, methods, authenticate, ..RouteSpec::default() }
 }
 
 fn routes() -> Routes {
