@@ -17,6 +17,7 @@
 //! * [`observe`]: the log and the metrics;
 //! * [`site`]: the snapshot of everything that a request is judged by and forwarded with;
 //! * [`tls`]: one server configuration per domain, proof of possession;
+//! * [`access_token`]: access tokens of resource requests;
 //! * [`authenticate`], [`vouch`], [`forward`]: the three jobs of the stack;
 //! * [`h1`]: the HTTP/1.1 connection to an origin;
 //! * [`trust`], [`identity`]: the registered applications and client CAs, and the facts of a certificate;
@@ -27,6 +28,7 @@
 //! * [`text`]: text from peers, bounded and escaped;
 //! * [`clock`]: the time, and points in time.
 
+pub mod access_token;
 pub mod admin;
 pub mod authenticate;
 pub mod cli;

@@ -15,7 +15,7 @@ use rustls::ServerConfig;
 pub use changes::Changes;
 pub use issuer::Issuer;
 pub use limits::Limits;
-pub use routes::{Authenticate, PathPattern, Route, RouteError, RouteSpec, Routes, SignedRequest};
+pub use routes::{Authenticate, PathPattern, Route, RouteError, RouteSpec, Routes, SignedRequest, TokenRule};
 
 use crate::{
     forward::{ForwardedFor, Target},

@@ -49,6 +49,7 @@ pub(super) fn read(root: &Table<'_>) -> Option<Settings> {
         trust,
         upstreams: upstreams.upstreams?,
         domains: domains?,
+        token_issuers: Vec::new(),
         header_profiles: profiles.profiles?,
         spans,
     })

@@ -6,6 +6,7 @@ use std::{
     fmt::{self, Display, Formatter},
     net::SocketAddr,
     path::PathBuf,
+    time::Duration,
 };
 
 use http::HeaderName;
@@ -13,6 +14,7 @@ use ipnet::IpNet;
 
 use super::span::{Span, Spanned};
 use crate::{
+    access_token::TokenType,
     forward::{ForwardedFor, Origin, UpstreamLimits},
     identity::{CrlDepth, Purpose, StaleCrl},
     observe::log::LogSettings,
@@ -38,6 +40,8 @@ pub struct Settings {
     pub upstreams: Vec<Upstream>,
     /// `[[domain]]`, at least one, names unique (compared without case).
     pub domains: Vec<Domain>,
+    /// `[[token_issuer]]`, names unique. A route's [`TokenRule`](crate::site::TokenRule) has an index into it.
+    pub token_issuers: Vec<TokenIssuer>,
     /// `[[header_profile]]`, names unique and different from those of the built-in profiles.
     pub header_profiles: Vec<CustomProfile>,
     /// The places of the keys of `[listen]`, `[limits]` and `[log]` by their path, such as `listen.admin`. The place of the table for
@@ -105,6 +109,63 @@ pub struct CrlSource {
     pub ca: Option<Spanned<PathBuf>>,
     /// Certificates of CAs that sign its CRLs, besides the client CAs. Default none.
     pub issuer: Option<Spanned<PathBuf>>,
+}
+
+/// A JSON Web Key Set (RFC 7517 section 5) that is fetched and cached in a file.
+#[derive(Clone, Debug)]
+pub struct KeySetSource {
+    /// The URL to fetch it from.
+    pub url: Spanned<Url>,
+    /// The cached file, from which the keys are loaded.
+    pub file: Spanned<PathBuf>,
+    /// When to fetch it.
+    pub schedule: Schedule,
+    /// PEM roots for https. Default: the system's roots.
+    pub ca: Option<Spanned<PathBuf>>,
+}
+
+/// `[[token_issuer]]`: an authorization server whose access tokens are verified.
+#[derive(Clone, Debug)]
+pub struct TokenIssuer {
+    /// The name that routes use.
+    pub name: Spanned<String>,
+    /// Its issuer identifier (RFC 8414), compared byte by byte with `iss`.
+    pub issuer: Spanned<String>,
+    /// The values of `aud` of which a token must have one. Empty only with introspection: then `aud` is not checked.
+    pub audience: Vec<String>,
+    /// The accepted `typ` of JWT access tokens. Default `at+jwt`.
+    pub typ: TokenType,
+    /// How its tokens are verified.
+    pub verification: TokenVerification,
+}
+
+/// How the tokens of an issuer are verified: exactly one of `jwks` and `introspection`.
+#[derive(Clone, Debug)]
+pub enum TokenVerification {
+    /// `jwks`: signed JWTs, by the issuer's key set.
+    KeySet(KeySetSource),
+    /// `introspection`: the issuer is asked (RFC 7662).
+    Introspection(Introspection),
+}
+
+/// `introspection`: the issuer's introspection endpoint, and the edge's own credentials there.
+#[derive(Clone, Debug)]
+pub struct Introspection {
+    /// The endpoint.
+    pub url: Spanned<Url>,
+    /// The edge's `client_id`, sent by HTTP Basic.
+    pub client_id: Spanned<String>,
+    /// The edge's secret.
+    pub secret: Spanned<SecretSource>,
+    /// PEM roots for https. Default: the system's roots.
+    pub ca: Option<Spanned<PathBuf>>,
+    /// For a whole request.
+    pub timeout: Duration,
+}
+
+impl Introspection {
+    /// The default of [`Introspection::timeout`].
+    pub const TIMEOUT: Duration = Duration::from_secs(5);
 }
 
 /// An http or https URL.

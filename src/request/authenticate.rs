@@ -193,6 +193,10 @@ fn judge(
     if asks == site::Authenticate::None {
         return Ok(None);
     }
+    if let site::Authenticate::Token(_) = asks {
+        // Access tokens are not verified yet, and the configuration cannot ask for it.
+        return Err(Refusal::Denied(Denial::NoCertificate));
+    }
     let (presented, now) = (presented(context, identities)?, clock.now());
     let judged = if asks == site::Authenticate::Client {
         let id = client_id(head, body).map_err(Refusal::Parameter)?;

@@ -26,6 +26,8 @@ pub enum Authenticate {
     Client,
     /// Any registered certificate.
     Certificate,
+    /// A bound access token.
+    Token(TokenRule),
     /// No authentication.
     None,
 }
@@ -40,6 +42,15 @@ pub enum SignedRequest {
     Verify,
     /// Refuses requests without one.
     Require,
+}
+
+/// Which access tokens a route accepts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenRule {
+    /// Index of the issuer among those that are configured.
+    pub issuer: usize,
+    /// Whether a token that is bound to neither a certificate nor a DPoP key is accepted.
+    pub allow_unbound: bool,
 }
 
 /// The specification of a route.
@@ -136,8 +147,14 @@ impl Route {
     /// Whether a request that satisfies this rule also satisfies `other`.
     fn is_as_strict_as(&self, other: &Self) -> bool {
         let Self { pattern: _, methods: _, authenticate, signed_request } = self;
-        (other.authenticate == Authenticate::None || *authenticate == other.authenticate)
-            && *signed_request >= other.signed_request
+        let is_authenticated = match (*authenticate, other.authenticate) {
+            (_, Authenticate::None) => true,
+            (Authenticate::Token(own), Authenticate::Token(other)) => {
+                own.issuer == other.issuer && (other.allow_unbound || !own.allow_unbound)
+            }
+            (own, other) => own == other,
+        };
+        is_authenticated && *signed_request >= other.signed_request
     }
 }
 

@@ -24,6 +24,7 @@ const ORDER: &[&str] = &[
     "observe",
     "site",
     "tls",
+    "access_token",
     "authenticate",
     "vouch",
     "forward",
@@ -43,6 +44,9 @@ const ORDER: &[&str] = &[
 const APART: &[(&str, &str)] = &[
     ("reload", "admin"),
     ("request", "admin"),
+    ("access_token", "authenticate"),
+    ("access_token", "vouch"),
+    ("access_token", "forward"),
     ("authenticate", "vouch"),
     ("authenticate", "forward"),
     ("vouch", "forward"),

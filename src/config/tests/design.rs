@@ -87,7 +87,7 @@ fn the_design_example_is_read_value_by_value() {
     let (settings, problems) = crate::config::settings(&folder.join("edge.toml"));
     assert_eq!(render(&problems, false), NO_PROBLEM);
     // Destructured completely, so that a new field must be added here.
-    let Settings { listen, limits, log, trust, upstreams, domains, header_profiles, spans } =
+    let Settings { listen, limits, log, trust, upstreams, domains, token_issuers, header_profiles, spans } =
         settings.unwrap();
     check_listen(&listen);
     check_default_limits(&limits);
@@ -98,6 +98,7 @@ fn the_design_example_is_read_value_by_value() {
     let [domain] = domains.try_into().unwrap();
     check_domain(&domain, folder);
     let [CustomProfile { name, headers }] = header_profiles.try_into().unwrap();
+    assert!(token_issuers.is_empty());
     assert_eq!(name.value, "corp");
     let lines = ["listen.https", "listen.admin", "listen.workers"].map(|key| spans[key].line());
     assert_eq!(lines, [3, 4, 2], "an absent key has the span of its table");
