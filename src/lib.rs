@@ -21,6 +21,7 @@
 //! * [`authenticate`], [`vouch`], [`forward`]: the three jobs of the stack;
 //! * [`h1`]: the HTTP/1.1 connection to an origin;
 //! * [`trust`], [`identity`]: the registered applications and client CAs, and the facts of a certificate;
+//! * [`jose`]: signed tokens, their keys and claims;
 //! * [`net`]: streams with batched writes;
 //! * [`pem`]: strict parsing of PEM and DER;
 //! * [`header`]: the lists of header names, and how upstreams may confuse them;
@@ -41,6 +42,7 @@ pub mod forward;
 pub mod h1;
 pub mod header;
 pub mod identity;
+pub mod jose;
 pub mod listen;
 pub mod load;
 pub mod net;

@@ -31,6 +31,7 @@ const ORDER: &[&str] = &[
     "h1",
     "trust",
     "identity",
+    "jose",
     "net",
     "pem",
     "header",
