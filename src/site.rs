@@ -2,7 +2,6 @@
 //! immutable snapshot, read through one atomic pointer.
 
 mod changes;
-mod issuer;
 mod limits;
 mod routes;
 
@@ -13,14 +12,13 @@ use ipnet::IpNet;
 use rustls::ServerConfig;
 
 pub use changes::Changes;
-pub use issuer::Issuer;
 pub use limits::Limits;
 pub use routes::{Authenticate, PathPattern, Route, RouteError, RouteSpec, Routes, SignedRequest, TokenRule};
 
 use crate::{
     forward::{ForwardedFor, Target},
     tls::{ClientAuth, DomainTls},
-    trust::{Registry, Trust},
+    trust::{Issuer, Registry, Trust},
     vouch,
 };
 

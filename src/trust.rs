@@ -3,6 +3,7 @@
 mod application;
 mod auth_method;
 mod credential;
+mod issuer;
 mod registry;
 mod shared_map;
 mod spec;
@@ -17,6 +18,7 @@ pub use credential::{
     CertificateFacts, Credential, CredentialView, Credentials, RegisteredCertificate, RegisteredRef,
     RegisteredSubject, Subject,
 };
+pub use issuer::Issuer;
 pub use registry::{Change, Registry, RegistryError, RegistryVersion};
 pub use spec::{ApplicationError, ApplicationSpec, ClientIdError, CredentialSpec, Registered};
 pub use subjects::DuplicateSubject;
