@@ -16,6 +16,7 @@ mod background;
 pub mod certificates;
 pub mod client;
 pub mod edge;
+pub mod jws;
 pub mod scripted;
 pub mod tool;
 pub mod upstream;
