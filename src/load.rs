@@ -5,6 +5,7 @@ mod applications;
 mod authorities;
 mod crl_cache;
 mod files;
+mod key_sets;
 mod listen;
 mod pem;
 mod server_credential;
@@ -13,6 +14,7 @@ mod ticket_keys;
 mod upstream;
 
 pub use crl_cache::{CachedCrl, cached_crl, judge_fetched};
+pub use key_sets::{CachedKeySet, cached_key_set, judge_fetched_key_set};
 pub use listen::{cannot_bind, check_open_files, listen_spec, too_few_open_files};
 pub use pem::{certificates_in, read_certificates};
 pub use site::{Built, build, public_authorities};

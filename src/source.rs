@@ -5,6 +5,7 @@ pub mod crl;
 mod debounce;
 mod fetched;
 pub mod files;
+pub mod key_sets;
 mod merged;
 
 use std::{fmt, sync::Arc};

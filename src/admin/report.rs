@@ -5,15 +5,15 @@ use std::sync::{Arc, atomic::Ordering};
 use super::{
     Capacity, State,
     status::{
-        Application, Applications, ClientCa, Credential, Crl, CrlSource, Domain, Expiring, Expiry,
-        FailedFetch, FailedReload, FailingSource, Limits, Log, Registered, ServerCertificate, Source, Status,
-        Trust,
+        Application, Applications, ClientCa, Credential, Crl, Domain, Expiring, Expiry, FailedFetch,
+        FailedReload, FailingSource, FetchedSource, Limits, Log, Registered, ServerCertificate, Source,
+        Status, Trust,
     },
 };
 use crate::{
     clock::Timestamp,
     identity::SubjectAltName,
-    observe::{FetchSource, FetchState, ReloadState, SourceFailure, log},
+    observe::{FetchSource, FetchState, Fetches, ReloadState, SourceFailure, log},
     site::{self, Site},
     trust::{self, CredentialView, RegisteredRef, Registry, Subject},
 };
@@ -24,6 +24,8 @@ const PAGE: usize = 100;
 const SOON_DAYS: i64 = 30;
 /// The maximum length of that list.
 const SOON: usize = 100;
+/// The most fetched documents of one kind that are listed: every application may have a key set.
+const FETCHED: usize = 1000;
 
 /// The status, with this page of applications (from 1), as of `now`.
 pub(super) fn status(state: &State, page: usize, now: Timestamp) -> Status {
@@ -41,7 +43,8 @@ pub(super) fn status(state: &State, page: usize, now: Timestamp) -> Status {
         domains: domains.into_iter().map(|domain| of_domain(domain, now)).collect(),
         client_cas: client_cas(&site, now),
         crls: crls(&site, now),
-        crl_sources: state.reloads.fetches.states().into_iter().map(crl_source).collect(),
+        crl_sources: fetched(&state.reloads.fetches),
+        key_set_sources: fetched(&state.reloads.key_sets),
         sources: state.reloads.sources.states().into_iter().map(source).collect(),
         applications: applications(&site.trust.registry, page, now),
     }
@@ -60,10 +63,13 @@ fn trust(state: ReloadState, now: Timestamp) -> Trust {
     }
 }
 
-fn crl_source((FetchSource { url, file }, state): (FetchSource, FetchState)) -> CrlSource {
-    let FetchState { fetched, failed, last, failure } = state;
-    let failure = failure.map(|(at, why)| FailedFetch { at, why });
-    CrlSource { url, file, fetched, failed, last_fetched: last, failure }
+fn fetched(fetches: &Fetches) -> Vec<FetchedSource> {
+    let source = |(FetchSource { url, file }, state)| {
+        let FetchState { fetched, failed, last, failure } = state;
+        let failure = failure.map(|(at, why)| FailedFetch { at, why });
+        FetchedSource { url, file, fetched, failed, last_fetched: last, failure }
+    };
+    fetches.states().into_iter().take(FETCHED).map(source).collect()
 }
 
 fn source((name, failure): (String, Option<SourceFailure>)) -> Source {

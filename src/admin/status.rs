@@ -31,7 +31,10 @@ pub struct Status {
     /// A CA's newest first.
     pub crls: Vec<Crl>,
     /// Those that are fetched.
-    pub crl_sources: Vec<CrlSource>,
+    pub crl_sources: Vec<FetchedSource>,
+    /// The key sets that are fetched, at most 1,000.
+    #[serde(default)]
+    pub key_set_sources: Vec<FetchedSource>,
     /// The sources of applications, by name.
     #[serde(default)]
     pub sources: Vec<Source>,
@@ -169,12 +172,12 @@ pub struct Crl {
     pub signed_by_client_ca: bool,
 }
 
-/// A CRL that is fetched.
+/// A document that is fetched.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct CrlSource {
+pub struct FetchedSource {
     /// Without its query, which may be a secret.
     pub url: String,
-    /// Where the CRL is cached.
+    /// Where it is cached.
     pub file: String,
     /// Successful fetches.
     pub fetched: u64,

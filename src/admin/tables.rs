@@ -1,6 +1,6 @@
 //! The status as tables of text, for the page and for the terminal.
 
-use super::status::{Application, Credential, Status, Trust};
+use super::status::{Application, Credential, FetchedSource, Status, Trust};
 
 /// A table under a title.
 #[derive(Debug)]
@@ -39,14 +39,8 @@ pub fn tables(status: &Status) -> Vec<Table> {
                 crl.days_left.to_string(),
             ]
         }),
-        table("CRL sources", &["url", "file", "last fetched", "failure"], &status.crl_sources, |source| {
-            [
-                source.url.clone(),
-                source.file.clone(),
-                shown(source.last_fetched),
-                shown(source.failure.as_ref().map(|failure| &failure.why)),
-            ]
-        }),
+        fetched("CRL sources", &status.crl_sources),
+        fetched("key sets", &status.key_set_sources),
         table("sources of applications", &["source", "failing since", "error"], &status.sources, |source| {
             [
                 source.name.clone(),
@@ -81,6 +75,17 @@ fn summary(status: &Status) -> Table {
     ];
     let rows = rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();
     Table { title: "trust in force".to_owned(), columns: &[], rows }
+}
+
+fn fetched(title: &str, sources: &[FetchedSource]) -> Table {
+    table(title, &["url", "file", "last fetched", "failure"], sources, |source| {
+        [
+            source.url.clone(),
+            source.file.clone(),
+            shown(source.last_fetched),
+            shown(source.failure.as_ref().map(|failure| &failure.why)),
+        ]
+    })
 }
 
 fn expiring(status: &Status) -> Table {

@@ -7,8 +7,8 @@ use std::{
 };
 
 use crate::config::{
-    Problem, Span,
-    settings::{Application, Matcher, SecretSource, Settings},
+    Problem, Span, Spanned,
+    settings::{Application, Matcher, SecretSource, Settings, TokenVerification},
 };
 
 /// The files that `edge.toml` references, each with its place in `edge.toml`.
@@ -22,8 +22,21 @@ fn referenced(settings: &Settings) -> Vec<(&Path, &Span)> {
         files.extend([&domain.certificate, &domain.private_key]);
         files.extend(&domain.ticket_keys);
     }
-    let secrets = settings.upstreams.iter().flat_map(|upstream| &upstream.headers);
-    let secrets = secrets.filter_map(|(_, source)| match &source.value {
+    let secrets = settings.upstreams.iter().flat_map(|upstream| &upstream.headers).map(|(_, source)| source);
+    let mut secrets: Vec<&Spanned<SecretSource>> = secrets.collect();
+    for issuer in &settings.token_issuers {
+        match &issuer.verification {
+            TokenVerification::KeySet(source) => {
+                files.push(&source.file);
+                files.extend(&source.ca);
+            }
+            TokenVerification::Introspection(introspection) => {
+                files.extend(&introspection.ca);
+                secrets.push(&introspection.secret);
+            }
+        }
+    }
+    let secrets = secrets.into_iter().filter_map(|source| match &source.value {
         SecretSource::File(file) => Some((file.as_path(), &source.span)),
         SecretSource::Env(_) => None,
     });

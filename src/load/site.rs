@@ -21,7 +21,7 @@ use crate::{
     clock::{Clock, Timestamp},
     config::{
         self, Problem, Severity,
-        settings::{self, CustomProfile, Settings},
+        settings::{self, CustomProfile, KeySetSource, Settings, TokenVerification},
     },
     forward::{ForwardedFor, Target},
     site::{Authenticate, Domain, Generation, Routes, Site},
@@ -34,6 +34,8 @@ use crate::{
 pub struct Built {
     /// The settings and the site, unless a problem is an error.
     pub site: Option<(Settings, Site)>,
+    /// The key sets that are to be fetched.
+    pub key_sets: Vec<KeySetSource>,
     /// Errors and warnings.
     pub problems: Vec<Problem>,
     /// The configuration files and every file that they reference, as far as they could be read.
@@ -52,10 +54,20 @@ pub fn build(path: &Path, previous: Option<&Site>, clock: &Clock) -> Built {
     let now = clock.now();
     let mut files = BTreeSet::from([path.to_owned()]);
     let (settings, mut problems) = config::settings(path);
-    let Some(settings) = settings else { return Built { site: None, problems, files, valid_from: None } };
+    let Some(settings) = settings else {
+        return Built { site: None, key_sets: Vec::new(), problems, files, valid_from: None };
+    };
     files.extend(files::referenced_by_settings(&settings));
     problems.extend(files::check_folder_permissions(&settings));
 
+    let key_sets: Vec<KeySetSource> = settings
+        .token_issuers
+        .iter()
+        .filter_map(|issuer| match &issuer.verification {
+            TokenVerification::KeySet(source) => Some(source.clone()),
+            TokenVerification::Introspection(_) => None,
+        })
+        .collect();
     let authenticates = settings
         .domains
         .iter()
@@ -140,7 +152,7 @@ pub fn build(path: &Path, previous: Option<&Site>, clock: &Clock) -> Built {
         };
         (settings, site)
     });
-    Built { site, problems, files, valid_from }
+    Built { site, key_sets, problems, files, valid_from }
 }
 
 /// The maximum size in bytes of the CA names in a CertificateRequest. The field allows 65,535 (RFC 8446 section 4.2.4), but clients and

@@ -1,26 +1,33 @@
-//! The outcomes of CRL fetches, for metrics and `/status`.
+//! The outcomes of fetches of one kind of document (CRLs, key sets), for metrics and `/status`.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use super::metrics::{CRL_FETCH_AGE, CRL_FETCHES, Collector, Families};
+use super::metrics::{
+    CRL_FETCH_AGE, CRL_FETCHES, Collector, Descriptor, Families, KEY_SET_FETCH_AGE, KEY_SET_FETCHES,
+};
 use crate::clock::{Clock, Timestamp};
 
-/// The CRL sources. Written by the thread that fetches, read by the admin address.
+/// The sources with series of their own in the metrics: every application may have a key set.
+const SERIES: usize = 1000;
+
+/// The sources of one kind of document. Written by the thread that fetches, read by the admin address.
 #[derive(Debug)]
 pub struct Fetches {
     clock: Clock,
+    count: &'static Descriptor<3>,
+    age: &'static Descriptor<2>,
     sources: Mutex<BTreeMap<FetchSource, FetchState>>,
 }
 
-/// Identifies a CRL source. Two can have the same `url`, since queries may be secrets and are not shown, but not the same `file`.
+/// Identifies a source. Two can have the same `url`, since queries may be secrets and are not shown, but not the same `file`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FetchSource {
     /// The URL without its query.
     pub url: String,
-    /// The file in which its CRL is cached.
+    /// The file in which its document is cached.
     pub file: String,
 }
 
@@ -38,8 +45,12 @@ pub struct FetchState {
 }
 
 impl Fetches {
-    pub(super) fn new(clock: Clock) -> Self {
-        Self { clock, sources: Mutex::default() }
+    pub(super) fn of_crls(clock: Clock) -> Self {
+        Self { clock, count: &CRL_FETCHES, age: &CRL_FETCH_AGE, sources: Mutex::default() }
+    }
+
+    pub(super) fn of_key_sets(clock: Clock) -> Self {
+        Self { clock, count: &KEY_SET_FETCHES, age: &KEY_SET_FETCH_AGE, sources: Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<FetchSource, FetchState>> {
@@ -50,13 +61,12 @@ impl Fetches {
     /// From now on only these are sources.
     pub fn only(&self, sources: &[FetchSource]) {
         let mut all = self.lock();
-        all.retain(|source, _| sources.contains(source));
-        for source in sources {
-            all.entry(source.clone()).or_default();
-        }
+        let mut before = std::mem::take(&mut *all);
+        let kept = sources.iter().map(|source| (source.clone(), before.remove(source).unwrap_or_default()));
+        *all = kept.collect();
     }
 
-    /// A CRL was fetched and accepted. Returns whether the previous fetch had failed.
+    /// A document was fetched and accepted. Returns whether the previous fetch had failed.
     pub fn succeeded(&self, source: &FetchSource) -> bool {
         let mut all = self.lock();
         let Some(state) = all.get_mut(source) else { return false };
@@ -84,14 +94,18 @@ impl Fetches {
 impl Collector for Fetches {
     fn collect(&self, families: &mut Families) {
         let all = self.lock().clone();
-        for (source, state) in &all {
+        let mut uses: HashMap<&str, usize> = HashMap::new();
+        for source in all.keys() {
+            *uses.entry(&source.url).or_default() += 1;
+        }
+        for (source, state) in all.iter().take(SERIES) {
             // Sources whose URLs differ only in the query, which is not shown, have different files.
-            let is_shared = all.keys().filter(|other| other.url == source.url).count() > 1;
+            let is_shared = uses.get(source.url.as_str()).is_some_and(|uses| *uses > 1);
             let (url, file) = (source.url.as_str(), if is_shared { source.file.as_str() } else { "" });
-            families.set(&CRL_FETCHES, [url, "taken", file], state.fetched);
-            families.set(&CRL_FETCHES, [url, "failed", file], state.failed);
+            families.set(self.count, [url, "taken", file], state.fetched);
+            families.set(self.count, [url, "failed", file], state.failed);
             if let Some(last) = state.last {
-                families.set(&CRL_FETCH_AGE, [url, file], self.clock.age(last));
+                families.set(self.age, [url, file], self.clock.age(last));
             }
         }
     }
@@ -113,7 +127,7 @@ mod tests {
         let source = |url: &str, file: &str| FetchSource { url: url.to_owned(), file: file.to_owned() };
         let sources =
             [source("http://a/l", "b.crl"), source("http://a/l", "c.crl"), source("http://d", "d.crl")];
-        let fetches = Fetches::new(Clock::System);
+        let fetches = Fetches::of_crls(Clock::System);
         fetches.only(&sources);
         fetches.succeeded(&sources[0]);
         assert!(fetches.failed(&sources[1], "refused"));

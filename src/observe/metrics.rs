@@ -135,6 +135,19 @@ pub(crate) static CRL_FETCH_AGE: Descriptor<2> = Descriptor::gauge(
     "Seconds since the last successful fetch of a CRL.",
 );
 
+/// `file` as with [`CRL_FETCHES`].
+pub(crate) static KEY_SET_FETCHES: Descriptor<3> = Descriptor::counter(
+    "mtls_edge_key_set_fetches_total",
+    ["url", "outcome", "file"],
+    "Key set fetches by outcome: taken or failed.",
+);
+/// `file` as with [`CRL_FETCHES`].
+pub(crate) static KEY_SET_FETCH_AGE: Descriptor<2> = Descriptor::gauge(
+    "mtls_edge_key_set_fetch_age_seconds",
+    ["url", "file"],
+    "Seconds since the last successful fetch of a key set.",
+);
+
 /// One series per domain.
 pub(crate) static SERVER_CERTIFICATE_EXPIRY: Descriptor<1> = Descriptor::gauge(
     "mtls_edge_server_certificate_expiry_seconds",

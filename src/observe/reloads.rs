@@ -15,6 +15,8 @@ pub struct Reloads {
     state: Mutex<ReloadState>,
     /// The CRLs that are fetched.
     pub fetches: Fetches,
+    /// The key sets that are fetched.
+    pub key_sets: Fetches,
     /// The sources of applications.
     pub sources: Sources,
 }
@@ -40,8 +42,9 @@ impl Reloads {
     pub fn new(clock: Clock) -> Self {
         let why = "the start of the edge".to_owned();
         let state = ReloadState { succeeded: 0, failed: 0, since: clock.now(), why, failure: None };
-        let (fetches, sources) = (Fetches::new(clock.clone()), Sources::new(clock.clone()));
-        Self { fetches, sources, clock, state: Mutex::new(state) }
+        let (fetches, key_sets) = (Fetches::of_crls(clock.clone()), Fetches::of_key_sets(clock.clone()));
+        let sources = Sources::new(clock.clone());
+        Self { fetches, key_sets, sources, clock, state: Mutex::new(state) }
     }
 
     fn lock(&self) -> MutexGuard<'_, ReloadState> {
@@ -85,5 +88,6 @@ impl Collector for Arc<Reloads> {
         families.set(&RELOADS_FAILED, [], state.failed);
         self.sources.collect(families);
         self.fetches.collect(families);
+        self.key_sets.collect(families);
     }
 }

@@ -16,7 +16,7 @@ use std::{
 use tokio::{
     runtime::Runtime,
     signal::unix::SignalKind,
-    sync::watch,
+    sync::{Semaphore, watch},
     task::{AbortHandle, JoinSet},
 };
 
@@ -28,6 +28,9 @@ use crate::{
 
 /// A document that could not be fetched is requested again after this time at the latest.
 const RETRY: Duration = Duration::from_secs(60);
+
+/// The most documents that are fetched at the same time: applications may have a key set each.
+const AT_ONCE: usize = 32;
 
 /// The URL of a document, and the file in which it is cached.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -66,16 +69,19 @@ pub(super) trait Outcomes<D>: Send + Sync + 'static {
 }
 
 /// Fetches the wanted documents until it is dropped.
-pub(super) struct Fetcher<D> {
+pub(super) struct Fetcher<D: Document> {
     outcomes: Arc<dyn Outcomes<D>>,
     running: Option<Running<D>>,
 }
 
-struct Running<D> {
+struct Running<D: Document> {
     /// None: the end.
-    wanted: watch::Sender<Option<Vec<D>>>,
+    wanted: watch::Sender<Option<Wanted<D>>>,
     thread: JoinHandle<()>,
 }
+
+/// The documents to fetch, by their key.
+type Wanted<D> = Arc<HashMap<<D as Document>::Key, D>>;
 
 impl<D: Document> Fetcher<D> {
     pub(super) const fn new(outcomes: Arc<dyn Outcomes<D>>) -> Self {
@@ -84,10 +90,14 @@ impl<D: Document> Fetcher<D> {
 
     /// From now on fetches these. Of two with the same key the first one judges. The first document starts a thread.
     pub(super) fn want(&mut self, documents: Vec<D>) {
+        let mut wanted = HashMap::with_capacity(documents.len());
+        for document in documents {
+            wanted.entry(document.key()).or_insert(document);
+        }
         match &self.running {
-            Some(running) => drop(running.wanted.send_replace(Some(documents))),
-            None if documents.is_empty() => {}
-            None => match start(documents, Arc::clone(&self.outcomes)) {
+            Some(running) => drop(running.wanted.send_replace(Some(Arc::new(wanted)))),
+            None if wanted.is_empty() => {}
+            None => match start(Arc::new(wanted), Arc::clone(&self.outcomes)) {
                 Ok(running) => self.running = Some(running),
                 Err(error) => {
                     tracing::error!(%error, "cannot start a thread to fetch {} files", D::NAME);
@@ -97,7 +107,7 @@ impl<D: Document> Fetcher<D> {
     }
 }
 
-impl<D> Drop for Fetcher<D> {
+impl<D: Document> Drop for Fetcher<D> {
     fn drop(&mut self) {
         if let Some(running) = self.running.take() {
             running.wanted.send_replace(None);
@@ -117,7 +127,7 @@ fn runtime() -> std::io::Result<Runtime> {
     Ok(runtime)
 }
 
-fn start<D: Document>(documents: Vec<D>, outcomes: Arc<dyn Outcomes<D>>) -> std::io::Result<Running<D>> {
+fn start<D: Document>(documents: Wanted<D>, outcomes: Arc<dyn Outcomes<D>>) -> std::io::Result<Running<D>> {
     let (wanted, receiver) = watch::channel(Some(documents));
     let runtime = runtime()?;
     let thread = std::thread::Builder::new().name("fetch".to_owned()).spawn(move || {
@@ -129,27 +139,31 @@ fn start<D: Document>(documents: Vec<D>, outcomes: Arc<dyn Outcomes<D>>) -> std:
 }
 
 async fn fetch_wanted<D: Document>(
-    mut wanted: watch::Receiver<Option<Vec<D>>>,
+    mut wanted: watch::Receiver<Option<Wanted<D>>>,
     outcomes: &Arc<dyn Outcomes<D>>,
 ) {
+    let at_once = Arc::new(Semaphore::new(AT_ONCE));
     let mut tasks = JoinSet::new();
     let mut running: HashMap<D::Key, AbortHandle> = HashMap::new();
     loop {
         let Some(documents) = wanted.borrow_and_update().clone() else { return };
-        let keys: Vec<D::Key> = documents.iter().map(D::key).collect();
         running.retain(|key, task| {
-            let stays = keys.contains(key);
+            let stays = documents.contains_key(key);
             if !stays {
                 task.abort();
             }
             // One that was not wanted for a moment may have ended by itself.
             stays && !task.is_finished()
         });
-        for key in keys {
-            running
-                .entry(key.clone())
-                .or_insert_with(|| tasks.spawn(fetch_repeatedly(key, wanted.clone(), Arc::clone(outcomes))));
+        for key in documents.keys() {
+            running.entry(key.clone()).or_insert_with(|| {
+                let at_once = Arc::clone(&at_once);
+                tasks.spawn(fetch_repeatedly(key.clone(), wanted.clone(), Arc::clone(outcomes), at_once))
+            });
         }
+        drop(documents);
+        // Aborted tasks are dropped, so that they do not accumulate.
+        while tasks.try_join_next().is_some() {}
         if wanted.changed().await.is_err() {
             return;
         }
@@ -159,15 +173,19 @@ async fn fetch_wanted<D: Document>(
 /// Fetches one document until it is not wanted any more. Outcomes are logged when they change.
 async fn fetch_repeatedly<D: Document>(
     key: D::Key,
-    wanted: watch::Receiver<Option<Vec<D>>>,
+    wanted: watch::Receiver<Option<Wanted<D>>>,
     outcomes: Arc<dyn Outcomes<D>>,
+    at_once: Arc<Semaphore>,
 ) {
     loop {
-        let document = wanted.borrow().iter().flatten().find(|document| document.key() == key).cloned();
+        let document = wanted.borrow().as_ref().and_then(|wanted| wanted.get(&key).cloned());
         let Some(document) = document else { return };
         let Location { url, file, schedule: Schedule { refresh, .. }, .. } = document.location();
         let (url, file) = (url.to_string(), file.display().to_string());
-        let wait = match fetch(&document).await {
+        let place = at_once.acquire().await;
+        let fetched = fetch(&document).await;
+        drop(place);
+        let wait = match fetched {
             Ok(is_new) => {
                 if outcomes.succeeded(&document) || is_new {
                     tracing::info!(url, file, new = is_new, "{} fetched", D::NAME);
@@ -200,11 +218,16 @@ async fn fetch<D: Document>(document: &D) -> Result<bool, String> {
     Ok(differs)
 }
 
-/// Fetches these once, all at the same time; each with the reason why it failed.
+/// Fetches these once, at most [`AT_ONCE`] at the same time; each with the reason why it failed.
 pub(super) fn fetch_once<D: Document>(documents: &[D]) -> Vec<Result<bool, String>> {
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return documents.iter().map(|_| Err(error.to_string())).collect(),
+    };
+    let at_once = Semaphore::new(AT_ONCE);
+    let fetch = async |document| {
+        let _place = at_once.acquire().await;
+        fetch(document).await
     };
     let outcomes = runtime.block_on(futures_util::future::join_all(documents.iter().map(fetch)));
     runtime.shutdown_background();

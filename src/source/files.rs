@@ -31,10 +31,14 @@ pub use self::{initial::InitialBuild, writes::Event};
 use super::{
     Configuration, Conflict, Publish, Source, SourceName, Stop, Update,
     crl::{self, CrlFetcher},
+    key_sets::KeySetFetcher,
 };
 use crate::{
     clock::{Clock, Timestamp},
-    config::{Problem, settings::Settings},
+    config::{
+        Problem,
+        settings::{KeySetSource, Settings},
+    },
     load::{Built, build},
     observe::Reloads,
     site::{Generation, SiteHandle},
@@ -64,9 +68,11 @@ pub struct FileSource {
     /// The paths of `files` with links resolved, as events name them.
     resolved: BTreeSet<PathBuf>,
     settings: Settings,
+    /// The key sets of the active configuration.
+    key_sets: Vec<KeySetSource>,
     /// The active site, from which the next one takes over what is the same.
     site: SiteHandle,
-    crls: CrlFetcher,
+    fetchers: Fetchers,
     reloads: Arc<Reloads>,
     folders: Folders,
     stamps: FileStamps,
@@ -106,6 +112,25 @@ struct Candidate {
     settling: Option<Settling<Contents>>,
 }
 
+/// Fetch the documents that the configuration names.
+struct Fetchers {
+    crls: CrlFetcher,
+    key_sets: KeySetFetcher,
+}
+
+impl Fetchers {
+    fn new(reloads: &Arc<Reloads>, clock: &Clock) -> Self {
+        let crls = CrlFetcher::new(Arc::clone(reloads), clock.clone());
+        Self { crls, key_sets: KeySetFetcher::new(Arc::clone(reloads)) }
+    }
+
+    /// From now on fetches the documents of these configurations, each with its key sets.
+    fn fetch(&mut self, wanted: &[(&Settings, &[KeySetSource])]) {
+        self.crls.fetch_for(&wanted.iter().map(|(settings, _)| &settings.trust).collect::<Vec<_>>());
+        self.key_sets.fetch(wanted.iter().flat_map(|(_, key_sets)| *key_sets));
+    }
+}
+
 impl FileSource {
     /// Its name as a source.
     pub const NAME: &'static str = "files";
@@ -114,8 +139,8 @@ impl FileSource {
     #[must_use]
     pub fn new(initial: InitialBuild, reloads: Arc<Reloads>) -> Self {
         let (sender, triggers) = channel();
-        let InitialBuild { settings, site, clock, config, files, contents, .. } = initial;
-        let crls = CrlFetcher::new(Arc::clone(&reloads), clock.clone());
+        let InitialBuild { settings, key_sets, site, clock, config, files, contents, .. } = initial;
+        let fetchers = Fetchers::new(&reloads, &clock);
         Self {
             config,
             clock,
@@ -123,8 +148,9 @@ impl FileSource {
             files,
             resolved: BTreeSet::new(),
             settings,
+            key_sets,
             site,
-            crls,
+            fetchers,
             reloads,
             folders: Folders::new(sender.clone()),
             active: contents,
@@ -146,7 +172,7 @@ impl FileSource {
 
     /// Begins to watch and to fetch, and publishes what has changed since the first build.
     pub fn begin(&mut self, publisher: &dyn Publish) {
-        self.crls.fetch_for(&[&self.settings.trust]);
+        self.fetch(None);
         self.check(publisher);
     }
 
@@ -211,27 +237,29 @@ impl FileSource {
             self.valid_from = built.valid_from;
             return self.reject(contents, settling, &built.problems);
         };
+        let next = (&settings, &*built.key_sets);
         let mut unfit = restart::needed(&self.settings, &settings);
         unfit.extend(missing);
         if !unfit.is_empty() {
             // The active sources are still fetched; the missing file may be a CRL.
-            self.crls.fetch_for(&[&self.settings.trust, &settings.trust]);
+            self.fetch(Some(next));
             return self.reject(contents, settling, &unfit);
         }
         let named = contents.clone().only(&built.files);
         let why = self.why(&named);
-        self.crls.fetch_for(&[&settings.trust]);
+        self.fetchers.fetch(&[next]);
         report::warnings(&built.problems);
         let update = Update::Configuration(Configuration { site: Box::new(site), why });
         // Read before the update is published: the other source may give way as soon as it is rejected.
         let generation = self.site.load().generation;
         if let Err(conflict) = publisher.publish(update) {
-            self.crls.fetch_for(&[&self.settings.trust, &settings.trust]);
+            self.fetch(Some(next));
             self.conflicted = Some(generation);
             return self.reject(contents, settling, &[conflict_problem(&settings, &conflict)]);
         }
         self.watch_only(built.files);
         self.settings = settings;
+        self.key_sets = built.key_sets;
         self.active = named;
         self.requested = false;
         self.reported = None;
@@ -264,11 +292,18 @@ impl FileSource {
     /// The files match the active configuration, again or still. Other files that a rejected configuration named are forgotten.
     fn recovered(&mut self) {
         self.watch_only(self.active.files());
-        self.crls.fetch_for(&[&self.settings.trust]);
+        self.fetch(None);
         self.reported = None;
         if self.reloads.recovered() {
             tracing::info!("configuration files match the active configuration again");
         }
+    }
+
+    /// Fetches the documents of the active configuration, and of another one that may replace it.
+    fn fetch(&mut self, other: Option<(&Settings, &[KeySetSource])>) {
+        let active = (&self.settings, &*self.key_sets);
+        let wanted: Vec<_> = [active].into_iter().chain(other).collect();
+        self.fetchers.fetch(&wanted);
     }
 
     fn why(&self, contents: &Contents) -> String {

@@ -12,10 +12,13 @@ use arc_swap::ArcSwap;
 use super::contents::{Contents, FileStamps};
 use crate::{
     clock::{Clock, Timestamp},
-    config::{Problem, Severity, settings::Settings},
+    config::{
+        Problem, Severity,
+        settings::{KeySetSource, Settings},
+    },
     load::{Built, build},
     site::SiteHandle,
-    source::crl,
+    source::{crl, key_sets},
 };
 
 /// What the edge starts with.
@@ -23,6 +26,7 @@ use crate::{
 pub struct InitialBuild {
     /// As they are written.
     pub settings: Settings,
+    pub(super) key_sets: Vec<KeySetSource>,
     /// The pointer to the active site.
     pub site: SiteHandle,
     /// To be logged.
@@ -44,34 +48,36 @@ struct Build {
 const TRIES: usize = 5;
 
 impl InitialBuild {
-    /// Builds the first site, from files that did not change while they were read. CRLs that are to be fetched and are not cached yet
-    /// are fetched first; if that fails and certificates are not to be judged without them, there is no site.
+    /// Builds the first site, from files that did not change while they were read. CRLs and key sets that are to be fetched and are not
+    /// cached yet are fetched first; if a CRL cannot be fetched and certificates are not to be judged without it, there is no site.
     ///
     /// # Errors
     ///
     /// All problems of the configuration, if one of them is an error.
     pub fn new(config: &Path, clock: Clock) -> Result<Self, Vec<Problem>> {
         let read = read(config, &clock);
-        let Build { built: Built { site, problems, files, .. }, contents } = complete(config, read, &clock);
+        let Build { built: Built { site, key_sets, problems, files, .. }, contents } =
+            complete(config, read, &clock);
         let Some((settings, site)) = site else { return Err(problems) };
         let (site, config) = (Arc::new(ArcSwap::from_pointee(site)), config.to_owned());
-        Ok(Self { settings, site, warnings: problems, clock, config, files, contents })
+        Ok(Self { settings, key_sets, site, warnings: problems, clock, config, files, contents })
     }
 }
 
-/// A build, and whether a CRL that is to be fetched was missing or invalid. Another edge may write it at any moment.
+/// A build, and whether a document that is to be fetched was missing or invalid. Another edge may write it at any moment.
 struct Read {
     build: Build,
-    lacks_crl: bool,
+    lacks_document: bool,
 }
 
-/// Fetches the missing CRLs and builds again, whichever process has written them.
+/// Fetches the missing CRLs and key sets and builds again, whichever process has written them.
 fn complete(config: &Path, read: Read, clock: &Clock) -> Build {
-    if !read.lacks_crl {
+    if !read.lacks_document {
         return read.build;
     }
     let site = read.build.built.site.as_ref();
-    let failed = site.map(|(settings, _)| crl::fetch_missing(&settings.trust, clock)).unwrap_or_default();
+    let mut failed = site.map(|(settings, _)| crl::fetch_missing(&settings.trust, clock)).unwrap_or_default();
+    failed.extend(key_sets::fetch_missing(&read.build.built.key_sets));
     let mut build = self::read(config, clock).build;
     if failed.iter().any(|problem| problem.severity == Severity::Error) {
         build.built.site = None;
@@ -89,11 +95,12 @@ fn read(config: &Path, clock: &Clock) -> Read {
         let built = build(config, None, clock);
         let lacks_crl =
             built.site.as_ref().is_some_and(|(settings, _)| crl::lacks_any(&settings.trust, clock.now()));
+        let lacks_document = lacks_crl || key_sets::lacks_any(&built.key_sets);
         let contents = Contents::of(&built.files);
         // A file system's clock may have a resolution of one second; a file that is older did not change during the build.
         let unchanged = !FileStamps::of(&built.files).any_since(start - Duration::from_secs(1));
         if unchanged || before.as_ref() == Some(&contents) || tries == TRIES {
-            return Read { build: Build { built, contents }, lacks_crl };
+            return Read { build: Build { built, contents }, lacks_document };
         }
         before = Some(contents);
     }
