@@ -25,7 +25,7 @@ pub use authorities::{
     Purpose, RevocationPolicy, StaleCrl,
 };
 pub use certificate::{
-    ClientCertificate, IdentityError, Validity, chain_hash, extended_key_usages, spki_hash,
+    ClientCertificate, IdentityError, Validity, chain_hash, extended_key_usages, spki, spki_hash,
 };
 pub use chain::{ChainRefusal, ChainVerdict, PathMember, VerifiedPath, unusable_in_chains, verify_chain};
 pub use issued::is_issued_by;

@@ -110,6 +110,49 @@ fn key_in(file: &[u8], beside_certificates: bool) -> Result<PrivateKeyDer<'stati
     found.map(|(_, key)| key).ok_or_else(|| Fault::missing(WANTED))
 }
 
+/// A public key in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PublicKey {
+    /// A SubjectPublicKeyInfo (RFC 7468 section 13).
+    Spki(Vec<u8>),
+    /// A certificate, which contains one.
+    Certificate(CertificateDer<'static>),
+}
+
+/// Parses the only public key or certificate of a PEM or DER file.
+///
+/// # Errors
+///
+/// If the file contains anything else, or more than one.
+pub fn public_key(file: &[u8]) -> Result<PublicKey, Fault> {
+    const WANTED: Wanted = Wanted::PublicKey;
+    if der::is_der(file) {
+        if der::kind_of_file(file) == Some(Kind::Certificate) {
+            der::check(file, WANTED, None, &Kind::Certificate)?;
+            return Ok(PublicKey::Certificate(CertificateDer::from(file.to_vec())));
+        }
+        der::check(file, WANTED, None, WANTED.kind())?;
+        return Ok(PublicKey::Spki(file.to_vec()));
+    }
+    let mut found: Option<(usize, PublicKey)> = None;
+    for section in text::sections_of(file, WANTED)? {
+        let (kind, line) = (section.kind(), section.line);
+        if !matches!(kind, Kind::PublicKey | Kind::Certificate) {
+            return Err(Fault::unexpected(WANTED, &kind, Some(line)));
+        }
+        if let Some((first, _)) = found {
+            return Err(Fault::second_public_key(line, first));
+        }
+        let der = std::mem::take(&mut *section.take(WANTED)?);
+        let key = match kind {
+            Kind::Certificate => PublicKey::Certificate(CertificateDer::from(der)),
+            _ => PublicKey::Spki(der),
+        };
+        found = Some((line, key));
+    }
+    found.map(|(_, key)| key).ok_or_else(|| Fault::missing(WANTED))
+}
+
 fn objects<T>(
     file: &[u8],
     wanted: Wanted,

@@ -248,6 +248,11 @@ impl fmt::Debug for ClientCertificate {
     }
 }
 
+/// A certificate's SubjectPublicKeyInfo in DER.
+pub fn spki(cert_der: &CertificateDer<'_>) -> Result<Vec<u8>, IdentityError> {
+    parse(cert_der).map(|certificate| certificate.public_key().raw.to_vec())
+}
+
 /// The SHA-256 hash of a certificate's SubjectPublicKeyInfo, by which a credential's `ca` pin is compared.
 pub fn spki_hash(cert_der: &CertificateDer<'_>) -> Result<[u8; 32], IdentityError> {
     parse(cert_der).map(|certificate| sha256(certificate.public_key().raw))

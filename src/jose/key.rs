@@ -25,10 +25,10 @@ pub enum KeyError {
     #[error("the key is of type id-RSASSA-PSS: use an RSA key of type rsaEncryption")]
     RsassaPss,
     /// The key is on another curve than P-256 and Ed25519.
-    #[error("the key is on a curve that is not accepted: P-256 and Ed25519 are")]
+    #[error("the key is on a curve that is not accepted: use P-256 or Ed25519")]
     Curve,
     /// The point of an EC key is compressed.
-    #[error("the EC key's point is compressed: convert it with openssl ec -pubin -conv_form uncompressed")]
+    #[error("the EC key's point is compressed: only uncompressed points are accepted")]
     CompressedPoint,
     /// The key is not RSA, EC or Ed25519.
     #[error("the key is of a type that is not accepted ({found}): use RSA, EC (P-256) or Ed25519")]

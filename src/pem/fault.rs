@@ -58,6 +58,12 @@ impl Fault {
         Self::at(line, what).help("leave the key of the certificate in the file, and remove the other one")
     }
 
+    pub(super) fn second_public_key(line: usize, first: usize) -> Self {
+        let what =
+            format!("found a second key or certificate; the first begins on line {first}, expected one");
+        Self::at(line, what).help("keep one in the file, and register the other as a second credential")
+    }
+
     /// How to fix the file, if known: a command or step for a file with this name.
     #[must_use]
     pub fn help_for(&self, file: &str) -> Option<String> {

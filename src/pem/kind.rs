@@ -8,6 +8,7 @@ pub(super) enum Wanted {
     Certificate,
     Crl,
     Key,
+    PublicKey,
 }
 
 impl Wanted {
@@ -17,6 +18,7 @@ impl Wanted {
             Self::Certificate => &Kind::Certificate,
             Self::Crl => &Kind::Crl,
             Self::Key => &Kind::Key(KeyForm::Pkcs8),
+            Self::PublicKey => &Kind::PublicKey,
         }
     }
 
@@ -26,6 +28,7 @@ impl Wanted {
             Self::Certificate => ("certificate", "-----BEGIN CERTIFICATE-----"),
             Self::Crl => ("CRL", "-----BEGIN X509 CRL-----"),
             Self::Key => ("private key in PEM", "-----BEGIN PRIVATE KEY-----"),
+            Self::PublicKey => ("public key", "-----BEGIN PUBLIC KEY-----"),
         }
     }
 }
@@ -65,7 +68,10 @@ pub(super) enum Kind {
     DsaKey,
     EncryptedKey,
     OpensshKey,
+    /// A SubjectPublicKeyInfo (RFC 7468 section 13).
     PublicKey,
+    /// An RSAPublicKey (RFC 8017 appendix A.1.1).
+    RsaPublicKey,
     EcParameters,
     /// Diffie-Hellman or DSA parameters.
     Parameters,
@@ -91,7 +97,8 @@ impl Kind {
             "DSA PRIVATE KEY" => Self::DsaKey,
             "ENCRYPTED PRIVATE KEY" => Self::EncryptedKey,
             "OPENSSH PRIVATE KEY" => Self::OpensshKey,
-            "PUBLIC KEY" | "RSA PUBLIC KEY" | "EC PUBLIC KEY" | "DSA PUBLIC KEY" => Self::PublicKey,
+            "PUBLIC KEY" | "EC PUBLIC KEY" | "DSA PUBLIC KEY" => Self::PublicKey,
+            "RSA PUBLIC KEY" => Self::RsaPublicKey,
             "EC PARAMETERS" => Self::EcParameters,
             "DH PARAMETERS" | "X9.42 DH PARAMETERS" | "DSA PARAMETERS" => Self::Parameters,
             other => Self::Other(other.to_owned()),
@@ -120,7 +127,9 @@ impl Kind {
             (Wanted::Certificate, Self::Request) => {
                 "use the certificate that the CA issued for this request, whose subject is printed by: openssl req -in {file} -noout -subject"
             }
-            (Wanted::Certificate, Self::PublicKey) => "use the certificate, not only its public key",
+            (Wanted::Certificate, Self::PublicKey | Self::RsaPublicKey) => {
+                "use the certificate, not only its public key"
+            }
             (Wanted::Certificate, Self::AttributeCertificate) => {
                 "an attribute certificate cannot be used for TLS: remove it, and use the certificate itself"
             }
@@ -155,8 +164,33 @@ impl Kind {
             (Wanted::Key, Self::Certificate | Self::TrustedCertificate | Self::OldCertificate) => {
                 "use the certificate's private key; if this file contains both, run: openssl pkey -in {file} -out {new}"
             }
-            (Wanted::Key, Self::PublicKey | Self::Request) => "use the private key that belongs to it",
+            (Wanted::Key, Self::PublicKey | Self::RsaPublicKey | Self::Request) => {
+                "use the private key that belongs to it"
+            }
             (Wanted::Key, _) => "keep only the key in the file: openssl pkey -in {file} -out {new}",
+            (Wanted::PublicKey, Self::RsaPublicKey) if is_der => {
+                "run: openssl rsa -RSAPublicKey_in -inform DER -in {file} -pubout -out {new}"
+            }
+            (Wanted::PublicKey, Self::RsaPublicKey) => {
+                "run: openssl rsa -RSAPublicKey_in -in {file} -pubout -out {new}"
+            }
+            (Wanted::PublicKey, Self::Key(_) | Self::EncryptedKey) if is_der => {
+                "the private key belongs to the application alone; its public part is printed by: openssl pkey -inform DER -in {file} -pubout"
+            }
+            (Wanted::PublicKey, Self::Key(_) | Self::EncryptedKey) => {
+                "the private key belongs to the application alone; its public part is printed by: openssl pkey -in {file} -pubout"
+            }
+            (Wanted::PublicKey, Self::OpensshKey) => {
+                "the private key belongs to the application alone; its public part is printed by: ssh-keygen -e -m PKCS8 -f {file}"
+            }
+            (Wanted::PublicKey, Self::Request) => "run: openssl req -in {file} -noout -pubkey -out {new}",
+            (Wanted::PublicKey, Self::Pkcs12) => "run: openssl pkcs12 -in {file} -clcerts -nokeys -out {new}",
+            (Wanted::PublicKey, Self::OldCertificate | Self::TrustedCertificate) => {
+                "run: openssl x509 -in {file} -out {new}"
+            }
+            (Wanted::PublicKey, _) => {
+                "use the application's public key (openssl pkey -in KEY -pubout), its certificate, its JWK or its JWK set"
+            }
         }
     }
 }
@@ -177,6 +211,7 @@ impl fmt::Display for Kind {
             Self::EncryptedKey => "a private key that is encrypted with a password",
             Self::OpensshKey => "a private key in OpenSSH's own format",
             Self::PublicKey => "a public key",
+            Self::RsaPublicKey => "an RSA public key in PKCS#1 (RSA PUBLIC KEY)",
             Self::EcParameters => "parameters of an elliptic curve (EC PARAMETERS)",
             Self::Parameters => "Diffie-Hellman or DSA parameters",
             Self::Other(label) => return write!(f, "a section labelled {label:?}"),
