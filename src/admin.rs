@@ -3,6 +3,7 @@
 mod connections;
 mod server;
 
+mod assertion_ids;
 mod expiries;
 mod host;
 mod html;
@@ -28,6 +29,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 
 use self::connections::Connections;
 pub use self::{
+    assertion_ids::AssertionIds,
     expiries::Expiries,
     server::Server,
     status::Status,

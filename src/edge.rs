@@ -11,12 +11,13 @@ use std::{
 };
 
 use crate::{
-    admin::{self, Capacity, Expiries},
+    admin::{self, AssertionIds, Capacity, Expiries},
     config::{Problem, Severity, settings::Settings},
     listen::{ListenError, Listeners, Shares, TooFew, Workers},
     load::{cannot_bind, listen_spec, too_few_open_files},
     observe::{Reloads, init_log, log, metrics::Registry},
     reload::Reloader,
+    replay::ReplayStore,
     source::{
         Source, SourceName,
         files::{InitialBuild, Trigger},
@@ -95,9 +96,11 @@ impl Edge {
             capacity: capacity(shares, settings, shortage.as_ref()),
         });
         let https = listeners.addresses().to_vec();
-        let workers = listeners.start(site, clock, &metrics)?;
+        let replay = Arc::new(ReplayStore::new(clock.now()));
+        let workers = listeners.start(site, clock, &metrics, &replay)?;
         metrics.add(log::collect);
         metrics.add(Expiries::of(Arc::clone(site), clock.clone()));
+        metrics.add(AssertionIds::of(replay, Arc::clone(site), clock.clone()));
         metrics.add(Arc::clone(&reloads));
         let admin = admin::Server::start(admin_listener, Arc::clone(&state)).map_err(EdgeError::Admin)?;
         let reloader = Reloader::start(initial, reloads, sources).map_err(EdgeError::Sources)?;

@@ -26,6 +26,7 @@
 //! * [`pem`]: strict parsing of PEM and DER;
 //! * [`header`]: the lists of header names, and how upstreams may confuse them;
 //! * [`oauth`]: the parameters of a request, parsed once;
+//! * [`replay`]: the used `jti` values of assertions;
 //! * [`text`]: text from peers, bounded and escaped;
 //! * [`clock`]: the time, and points in time.
 
@@ -51,6 +52,7 @@ pub mod observe;
 pub mod outbound;
 pub mod pem;
 pub mod reload;
+pub mod replay;
 pub mod request;
 pub mod site;
 pub mod source;

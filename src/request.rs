@@ -128,6 +128,8 @@ pub struct WorkerParts {
     pub pools: Rc<crate::forward::Pools>,
     /// Memory of buffered bodies, counted over all workers.
     pub buffered: Arc<crate::forward::BufferedBytes>,
+    /// The used `jti` values of assertions, of all workers.
+    pub replay: Arc<crate::replay::ReplayStore>,
     /// The worker's metrics.
     pub metrics: crate::observe::metrics::Recorder,
 }

@@ -12,6 +12,7 @@ use crate::{
     clock::Clock,
     forward::{BufferedBytes, anonymous_share},
     observe::metrics::{self, Families, Registry},
+    replay::ReplayStore,
     site::SiteHandle,
 };
 
@@ -78,6 +79,7 @@ impl Listeners {
         site: &SiteHandle,
         clock: &Clock,
         metrics: &Arc<Registry>,
+        replay: &Arc<ReplayStore>,
     ) -> Result<Workers, ListenError> {
         let (evictors, requests): (Vec<_>, Vec<_>) =
             self.by_worker.iter().map(|_| eviction_channel()).unzip();
@@ -87,6 +89,7 @@ impl Listeners {
             clock: clock.clone(),
             metrics: Arc::clone(metrics),
             buffered: Arc::new(BufferedBytes::default()),
+            replay: Arc::clone(replay),
             places: Arc::new(Semaphore::new(limit)),
             upstream_places: Arc::new(Semaphore::new(self.shares.upstream)),
             stranger_places: Arc::new(Semaphore::new(anonymous_share(self.shares.upstream))),

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::{addresses::Addresses, eviction::EvictionRequest, shares::Shares};
-use crate::{clock::Clock, forward::BufferedBytes, observe::metrics::Registry, site::SiteHandle};
+use crate::{
+    clock::Clock, forward::BufferedBytes, observe::metrics::Registry, replay::ReplayStore, site::SiteHandle,
+};
 
 /// State that all workers share.
 #[derive(Debug)]
@@ -17,6 +19,8 @@ pub(super) struct Shared {
     pub(super) metrics: Arc<Registry>,
     /// The memory that bodies take.
     pub(super) buffered: Arc<BufferedBytes>,
+    /// The used `jti` values of assertions.
+    pub(super) replay: Arc<ReplayStore>,
     /// Free places for connections.
     pub(super) places: Arc<Semaphore>,
     /// Free places for connections to upstreams.

@@ -65,6 +65,7 @@ pub(super) fn run(
             )),
             metrics: shared.metrics.recorder(),
             buffered: Arc::clone(&shared.buffered),
+            replay: Arc::clone(&shared.replay),
         };
         let open = OpenConnections::new();
         let admission = Admission::new(Arc::clone(shared), open.clone(), parts.metrics.clone(), number);

@@ -96,6 +96,25 @@ pub(crate) static LOG_LINES_DROPPED: Descriptor<0> = Descriptor::counter(
     "Log lines dropped because standard error was not read fast enough or could not be written.",
 );
 
+/// Of all workers: see `replay`.
+pub(crate) static ASSERTION_IDS: Descriptor<0> = Descriptor::gauge(
+    "mtls_edge_assertion_ids",
+    [],
+    "Used jti values of assertions that have not expired yet.",
+);
+/// `[limits] assertion_ids`.
+pub(crate) static ASSERTION_IDS_LIMIT: Descriptor<0> = Descriptor::gauge(
+    "mtls_edge_assertion_ids_limit",
+    [],
+    "Used jti values of assertions that the edge remembers at most.",
+);
+/// Counted since the start of the process.
+pub(crate) static ASSERTION_IDS_REFUSED: Descriptor<1> = Descriptor::counter(
+    "mtls_edge_assertion_ids_refused_total",
+    ["reason"],
+    "Assertions refused because of their jti, by reason.",
+);
+
 /// See `site::Generation`.
 pub(crate) static TRUST_GENERATION: Descriptor<0> =
     Descriptor::gauge("mtls_edge_trust_generation", [], "Number of the active configuration, from 1.");

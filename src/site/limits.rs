@@ -31,7 +31,7 @@ pub struct Limits {
     pub buffered_bytes: u64,
     /// Streams open at once on one HTTP/2 connection.
     pub http2_streams: u32,
-    /// `jti` values of assertions and request objects that are remembered until they expire.
+    /// Used `jti` values of assertions that are remembered until these expire.
     pub assertion_ids: usize,
 }
 

@@ -36,6 +36,7 @@ const ORDER: &[&str] = &[
     "pem",
     "header",
     "oauth",
+    "replay",
     "text",
     "clock",
     "timer",

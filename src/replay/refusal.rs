@@ -1,0 +1,30 @@
+//! Why a `jti` is refused.
+
+/// Why an assertion is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Replay {
+    /// The client has used this `jti` before, or may have: the clock was set back, and values that expired before were removed.
+    #[error("its jti was used before")]
+    Used,
+    /// As many values as `[limits] assertion_ids` are remembered.
+    #[error("as many jti values as [limits] assertion_ids are in use")]
+    Full,
+    /// This client's values are half of `[limits] assertion_ids`.
+    #[error("the client's jti values are half of [limits] assertion_ids")]
+    ClientFull,
+}
+
+impl Replay {
+    /// All reasons, in the order of the counters.
+    pub(super) const ALL: [Self; 3] = [Self::Used, Self::Full, Self::ClientFull];
+
+    /// The name in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Used => "used",
+            Self::Full => "full",
+            Self::ClientFull => "client_full",
+        }
+    }
+}
