@@ -13,7 +13,7 @@ use super::{
     suggest::{all_of, did_you_mean, quote},
     variable::{template, variable},
 };
-use crate::trust::{ApplicationError, AuthMethod, ClientIdError, Credentials};
+use crate::trust::{AuthMethod, ClientIdError, CredentialFault, Credentials};
 
 const SELF_SIGNED: &str = AuthMethod::SelfSignedTls.as_str();
 const PKI: &str = AuthMethod::PkiTls.as_str();
@@ -135,7 +135,7 @@ fn application(table: &Table<'_>, client_id: Option<Spanned<String>>) -> Option<
     let credentials: Vec<Option<Credential>> =
         tables.iter().map(|table| credential(table, &mut names)).collect();
     if let Some(third) = tables.get(MAX_CREDENTIALS) {
-        let what = format!("found {}", ApplicationError::TooManyCredentials(tables.len()));
+        let what = format!("found {}", CredentialFault::TooMany(tables.len()));
         let problem = Problem::error(&third.span, "application.credential", what);
         table.reader.report(problem.help("remove the credential that is no longer in use"));
     }
@@ -206,7 +206,8 @@ fn check_methods<'a>(
             AuthMethod::SelfSignedTls => {
                 (SELF_SIGNED, PKI, "subject_dn or one of san_dns, san_uri, san_ip, san_email")
             }
-            AuthMethod::PkiTls => (PKI, SELF_SIGNED, "thumbprint or certificate"),
+            // No credential of another method can be written yet.
+            _ => (PKI, SELF_SIGNED, "thumbprint or certificate"),
         };
         let what = format!(
             "{name} belongs to {belongs}, but the application uses {found} (line {})",
