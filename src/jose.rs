@@ -28,3 +28,6 @@ pub use key::{KeyError, VerifyingKey};
 pub use key_set::{KeySet, MAX_KEYS, UnusableKey};
 pub use material::{JwkThumbprint, KeyType};
 pub use times::{Lifetime, TimeRules};
+
+#[cfg(test)]
+mod tests;
