@@ -7,6 +7,7 @@ mod applications;
 pub mod diagnostic;
 mod edge;
 pub mod file;
+mod key_set;
 mod node;
 mod parse;
 mod public_key;
@@ -21,6 +22,7 @@ mod syntax;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod url;
 mod validate;
 mod variable;
 

@@ -13,6 +13,7 @@ mod pem;
 mod server_credential;
 mod site;
 mod ticket_keys;
+mod unsupported;
 mod upstream;
 
 pub use crl_cache::{CachedCrl, cached_crl, judge_fetched};

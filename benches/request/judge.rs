@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion};
 use mtls_edge::{
-    authenticate::{Attempt, ChainSlot, Mechanism, Presented, RefusalCache, judge_client},
+    authenticate::{ChainSlot, Presented, RefusalCache, judge_client},
     trust::ClientId,
 };
 
@@ -15,14 +15,7 @@ pub fn bench(criterion: &mut Criterion) {
     let now = now();
     let judge = |(chain, refusals): &(ChainSlot, RefusalCache), id: &ClientId, certificate| {
         let presented = Presented { certificate: black_box(certificate), chain, refusals };
-        let attempt = Attempt {
-            client_id: black_box(id),
-            mechanism: Mechanism::Certificate,
-            presented: Some(Ok(presented)),
-            issuer: None,
-            now,
-        };
-        judge_client(black_box(&site.trust), attempt)
+        judge_client(black_box(&site.trust), presented, black_box(id), now)
     };
     let [by_thumbprint, by_subject] = ["billing", "payments"].map(ClientId::new);
     let memory = <(ChainSlot, RefusalCache)>::default;

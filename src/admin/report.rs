@@ -2,8 +2,6 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-
 use super::{
     Capacity, State,
     status::{
@@ -17,7 +15,7 @@ use crate::{
     identity::SubjectAltName,
     observe::{FetchSource, FetchState, Fetches, ReloadState, SourceFailure, log},
     site::{self, Site},
-    trust::{self, CertificateMatch, CredentialView, RegisteredKey, RegisteredRef, Registry, Subject},
+    trust::{self, CredentialView, RegisteredRef, Registry, Subject},
 };
 
 /// Applications on one page.
@@ -179,15 +177,8 @@ fn of_credential(credential: CredentialView<'_>, now: Timestamp) -> Credential {
 fn registered(viewed: RegisteredRef<'_>) -> Registered {
     let subject = match viewed {
         RegisteredRef::Certificate(certificate) => {
-            return match certificate.matches {
-                CertificateMatch::Thumbprint(thumbprint) => Registered::Thumbprint(thumbprint.to_string()),
-                CertificateMatch::PublicKey(hash) => Registered::PublicKey(URL_SAFE_NO_PAD.encode(hash)),
-            };
+            return Registered::Thumbprint(certificate.thumbprint.to_string());
         }
-        RegisteredRef::Key(RegisteredKey { key }) => {
-            return Registered::PublicKey(key.thumbprint().to_string());
-        }
-        RegisteredRef::Secret(_) => return Registered::Secret("(hidden)".to_owned()),
         RegisteredRef::Subject(subject) => &subject.subject,
     };
     match subject {

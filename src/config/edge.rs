@@ -7,13 +7,15 @@ mod path;
 mod profile;
 mod proxies;
 mod route;
+mod secret;
+mod token_issuer;
 mod trust;
 mod upstream;
 
 use super::{
     diagnostic::{Fault, Problem},
     node::{Table, Value},
-    schema::{DOMAIN, HEADER_PROFILE, LIMITS, LISTEN, LOG, TRUST, UPSTREAM},
+    schema::{DOMAIN, HEADER_PROFILE, LIMITS, LISTEN, LOG, TOKEN_ISSUER, TRUST, UPSTREAM},
     settings::Settings,
     span::{Span, Spanned},
     suggest::quote,
@@ -40,8 +42,19 @@ pub(super) fn read(root: &Table<'_>) -> Option<Settings> {
     if root.is_misspelt(&["upstream"]) {
         upstreams.names.push(None);
     }
+    let mut issuers = token_issuer::read_all(&root.tables(TOKEN_ISSUER, "token_issuer").unwrap_or_default());
+    if root.is_misspelt(&["token_issuer"]) {
+        issuers.names.push(None);
+    }
     let domains = require_tables(root, "domain", MINIMAL_DOMAIN, |value| value.tables(DOMAIN));
-    let domains = domain::read_all(&domains, &upstreams.names, &profiles.names);
+    let domains = domain::read_all(
+        &domains,
+        &domain::Named {
+            upstreams: &upstreams.names,
+            profiles: &profiles.names,
+            token_issuers: &issuers.names,
+        },
+    );
     Some(Settings {
         listen,
         limits,
@@ -49,7 +62,7 @@ pub(super) fn read(root: &Table<'_>) -> Option<Settings> {
         trust,
         upstreams: upstreams.upstreams?,
         domains: domains?,
-        token_issuers: Vec::new(),
+        token_issuers: issuers.issuers?,
         header_profiles: profiles.profiles?,
         spans,
     })

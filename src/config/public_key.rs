@@ -1,4 +1,4 @@
-//! Detects public keys in place of certificates: a JWK or JWK Set (RFC 7517), and the key names of other registries.
+//! Detects a public key that is written in the configuration itself: a JWK or JWK Set (RFC 7517). Keys are read from files.
 
 use std::borrow::Cow;
 
@@ -6,35 +6,23 @@ use toml::de::DeValue;
 
 use super::{diagnostic::Fault, suggest::quote};
 
-/// Keys that contain a public key in other registries. The last two are from RFC 7591.
-const NAMES: [&str; 6] = ["public_key", "publicKey", "spki", "jwk", "jwks", "jwks_uri"];
+/// Help for a public key in place of its file.
+pub(super) const HELP: &str =
+    "save it as a file, and write public_key = \"keys/application.jwk\" in [[application.credential]]";
 
-/// Help for a public key that does not contain the thumbprint of its certificate.
-pub(super) const HELP: &str = "the edge compares certificates, not public keys: write thumbprint in [[application.credential]], as `mtls-edge inspect CERT` prints it for the application's certificate";
-
-/// Help for an unknown key that contains a public key.
-pub(super) fn help_for_key(name: &str, value: &DeValue<'_>) -> Option<String> {
-    let jwk = Jwk::find(value);
-    (jwk.is_some() || NAMES.contains(&name)).then(|| help(jwk.as_ref()))
+/// Help for an unknown key whose value is a JWK.
+pub(super) fn help_for_key(value: &DeValue<'_>) -> Option<String> {
+    Jwk::find(value).map(|jwk| jwk.help())
 }
 
 /// The fault of a credential's value that is a JWK.
-pub(super) fn fault_for_value(value: &DeValue<'_>) -> Option<Fault> {
+pub(super) fn fault_of_value(key: &str, value: &DeValue<'_>) -> Option<Fault> {
     let jwk = Jwk::find(value)?;
-    let what = "found a JWK, which is a public key: a credential is registered by its certificate";
-    Some(Fault::new(what).help(help(Some(&jwk))))
-}
-
-fn help(jwk: Option<&Jwk<'_>>) -> String {
-    match jwk.and_then(|jwk| jwk.thumbprint.as_deref()) {
-        Some(thumbprint) => {
-            format!(
-                "write thumbprint = {} (the JWK's x5t#S256) in [[application.credential]]",
-                quote(thumbprint)
-            )
-        }
-        None => HELP.to_owned(),
-    }
+    let what = match key {
+        "public_key" => "found a JWK, expected the path of a file",
+        _ => "found a JWK, which is a public key",
+    };
+    Some(Fault::new(what).help(jwk.help()))
 }
 
 struct Jwk<'a> {
@@ -43,6 +31,16 @@ struct Jwk<'a> {
 }
 
 impl<'a> Jwk<'a> {
+    fn help(&self) -> String {
+        match &self.thumbprint {
+            Some(thumbprint) => format!(
+                "{HELP}; for self_signed_tls_client_auth, write thumbprint = {} (its x5t#S256)",
+                quote(thumbprint)
+            ),
+            None => HELP.to_owned(),
+        }
+    }
+
     /// Finds a JWK, or the first one of a JWK Set, in a TOML table or in JSON text.
     fn find(value: &'a DeValue<'a>) -> Option<Self> {
         match value {

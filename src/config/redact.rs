@@ -48,8 +48,9 @@ fn comments(text: &str) -> Vec<Range<usize>> {
 fn table(kind: &TableSchema, entries: &DeTable<'_>, spans: &mut Vec<Range<usize>>) {
     for (key, value) in entries {
         match kind.key(key.get_ref()).map(|key| key.shown) {
-            None => everything(value, spans),
+            None | Some(Shown::Nothing) => everything(value, spans),
             Some(Shown::References) => references(value, spans),
+            Some(Shown::Reference) => reference(value, spans),
             Some(Shown::Encodings) => match value.get_ref() {
                 DeValue::Table(headers) => spans.extend(headers.iter().map(|(key, _)| key.span())),
                 _ => everything(value, spans),
@@ -71,28 +72,29 @@ fn descend(path: &str, shown: Shown, value: &Spanned<DeValue<'_>>, spans: &mut V
     }
 }
 
-/// Whether a value that may be shown contains a private key, or user information or a query of a URL.
+/// Whether a value that may be shown contains a private key in PEM, a JWK, which may be private, or user information or a query of a URL.
 fn has_secret(shown: Shown, text: &str) -> bool {
-    text.contains("PRIVATE KEY") || (shown == Shown::Address && text.contains(['@', '?']))
+    text.contains("PRIVATE KEY")
+        || text.contains("\"kty\"")
+        || (shown == Shown::Address && text.contains(['@', '?']))
 }
 
 /// The headers of an upstream: everything but a well-formed reference is masked.
 fn references(value: &Spanned<DeValue<'_>>, spans: &mut Vec<Range<usize>>) {
     let DeValue::Table(headers) = value.get_ref() else { return everything(value, spans) };
-    for (_, value) in headers {
-        let DeValue::Table(reference) = value.get_ref() else {
-            everything(value, spans);
-            continue;
+    headers.iter().for_each(|(_, value)| reference(value, spans));
+}
+
+fn reference(value: &Spanned<DeValue<'_>>, spans: &mut Vec<Range<usize>>) {
+    let DeValue::Table(reference) = value.get_ref() else { return everything(value, spans) };
+    for (key, value) in reference {
+        let is_reference = match (key.get_ref().as_ref(), value.get_ref()) {
+            ("file", DeValue::String(text)) => !text.contains("-----BEGIN"),
+            ("env", DeValue::String(text)) => variable::is_name(text),
+            _ => false,
         };
-        for (key, value) in reference {
-            let is_reference = match (key.get_ref().as_ref(), value.get_ref()) {
-                ("file", DeValue::String(text)) => !text.contains("-----BEGIN"),
-                ("env", DeValue::String(text)) => variable::is_name(text),
-                _ => false,
-            };
-            if !is_reference {
-                everything(value, spans);
-            }
+        if !is_reference {
+            everything(value, spans);
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The typed content of `edge.toml` and `applications.toml`: with defaults, resolved names, and paths joined to the folder of the
 //! file that contains them. The referenced files are not opened here; `load` opens them.
 
+mod applications;
+
 use std::{
     collections::HashMap,
     fmt::{self, Display, Formatter},
@@ -12,6 +14,10 @@ use std::{
 use http::HeaderName;
 use ipnet::IpNet;
 
+pub use applications::{
+    Application, CertificateBound, Credential, KeyFile, Matcher, RequestKey, RequestRules, SecretHash,
+};
+
 use super::span::{Span, Spanned};
 use crate::{
     access_token::TokenType,
@@ -19,9 +25,9 @@ use crate::{
     identity::{CrlDepth, Purpose, StaleCrl},
     observe::log::LogSettings,
     outbound::Schedule,
-    site::{Limits, RouteSpec},
+    site::{Limits, RouteSpec, SecurityProfile},
     tls::TlsSpec,
-    trust::AuthMethod,
+    trust::UnknownApplications,
     vouch::Encoding,
 };
 
@@ -85,6 +91,8 @@ pub struct Trust {
     pub crl_depth: CrlDepth,
     /// The registry's file. Default `applications.toml`, needed only if a route authenticates.
     pub applications: Spanned<PathBuf>,
+    /// How requests of other applications are treated. Default `refuse`.
+    pub unknown_applications: Spanned<UnknownApplications>,
 }
 
 /// Client CAs, and the extendedKeyUsage that their client certificates must have.
@@ -244,14 +252,33 @@ pub struct Domain {
     pub private_key: Spanned<PathBuf>,
     /// Client authentication, cipher suites and session settings.
     pub tls: TlsSpec,
+    /// The place of `client_auth`.
+    pub client_auth: Span,
     /// A file with session ticket keys, shared between edges. Default: random keys of this process.
     pub ticket_keys: Option<Spanned<PathBuf>>,
     /// Index into [`Settings::upstreams`]. The key may be omitted if there is only one upstream.
     pub upstream: usize,
     /// A built-in profile or one of [`Settings::header_profiles`]. Default `auth0`.
     pub header_profile: Spanned<String>,
+    /// The issuer identifier: `aud` of assertions and request objects.
+    pub issuer: Option<Spanned<String>>,
+    /// Further values of `aud`. Default none.
+    pub audiences: Vec<Spanned<String>>,
+    /// The security profile that is enforced.
+    pub security_profile: Option<Spanned<SecurityProfile>>,
     /// `[[domain.route]]`.
-    pub routes: Vec<RouteSpec>,
+    pub routes: Vec<Route>,
+}
+
+/// `[[domain.route]]`.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// Its rule.
+    pub spec: RouteSpec,
+    /// The place of `authenticate`.
+    pub authenticate: Span,
+    /// The place of `signed_request`.
+    pub signed_request: Span,
 }
 
 /// `[[header_profile]]`: a profile with custom header names and encodings.
@@ -261,61 +288,4 @@ pub struct CustomProfile {
     pub name: Spanned<String>,
     /// Header names and encodings, in the order of the file. The names may be secrets and are not logged.
     pub headers: Vec<(Spanned<HeaderName>, Encoding)>,
-}
-
-/// `[[application]]`. Certificates, DNs and thumbprints are not parsed yet.
-#[derive(Clone, Debug)]
-pub struct Application {
-    /// The OAuth client identifier.
-    pub client_id: Spanned<String>,
-    /// How it authenticates. Default: implied by its credentials.
-    pub auth_method: AuthMethod,
-    /// One or two, names unique within the application.
-    pub credentials: Vec<Credential>,
-}
-
-/// `[[application.credential]]`.
-#[derive(Clone, Debug)]
-pub struct Credential {
-    /// The name that the operator chose.
-    pub name: Spanned<String>,
-    /// The certificates that it matches.
-    pub matcher: Matcher,
-    /// The CA, PEM, that must be on the certification path. Only with a subject.
-    pub ca: Option<Spanned<PathBuf>>,
-}
-
-/// The key that selects matching certificates, with its text.
-#[derive(Clone, Debug)]
-pub enum Matcher {
-    /// `thumbprint`.
-    Thumbprint(Spanned<String>),
-    /// `certificate`, a PEM or DER file whose thumbprint is registered.
-    Certificate(Spanned<PathBuf>),
-    /// `subject_dn`.
-    SubjectDn(Spanned<String>),
-    /// `san_dns`.
-    SanDns(Spanned<String>),
-    /// `san_uri`.
-    SanUri(Spanned<String>),
-    /// `san_ip`.
-    SanIp(Spanned<String>),
-    /// `san_email`.
-    SanEmail(Spanned<String>),
-}
-
-impl Matcher {
-    /// The place of its value in the configuration.
-    #[must_use]
-    pub fn span(&self) -> &Span {
-        match self {
-            Self::Certificate(file) => &file.span,
-            Self::Thumbprint(text)
-            | Self::SubjectDn(text)
-            | Self::SanDns(text)
-            | Self::SanUri(text)
-            | Self::SanIp(text)
-            | Self::SanEmail(text) => &text.span,
-        }
-    }
 }

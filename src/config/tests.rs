@@ -1,6 +1,7 @@
 //! Tests of the settings that valid configurations result in, of the schema, and of help for invalid values.
 
 mod design;
+mod every_credential;
 mod file;
 mod forms;
 mod shipped;

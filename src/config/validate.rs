@@ -1,11 +1,11 @@
-//! Validates header names, DNS names, origins, URLs and hosts.
+//! Validates header names, DNS names, origins and hosts.
 
 use std::net::{IpAddr, Ipv6Addr};
 
 use http::HeaderName;
 use rustls_pki_types::DnsName;
 
-use super::{diagnostic::Fault, settings::Url, suggest::quote};
+use super::{diagnostic::Fault, suggest::quote};
 
 use crate::{
     forward::Origin,
@@ -155,35 +155,6 @@ fn suggest_origin(scheme: &str, rest: &str) -> String {
     let url = format!("{scheme}://{authority}");
     let is_origin = host_and_port(authority).is_ok();
     format!("write {}", quote(if is_origin { &url } else { "https://auth.internal.example:8443" }))
-}
-
-/// Parses a URL to fetch from. A fault never quotes the query: it may be a secret.
-pub(super) fn url(text: &str) -> Result<Url, Fault> {
-    const EXPECTED: &str = "a URL such as http://crl.example.com/corp.crl";
-    let (before, rest) = text.split_once("://").unwrap_or(("", text));
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, tail) = rest.split_at(end);
-    if authority.contains('@') {
-        let fault = Fault::new(format!("found a URL with user information, expected {EXPECTED}"));
-        return Err(
-            fault.help("remove the user information, up to the @: CRLs are fetched without credentials")
-        );
-    }
-    if tail.contains('#') || !matches!(before.to_ascii_lowercase().as_str(), "http" | "https") {
-        let (what, help) = if tail.contains('#') {
-            ("a URL with a fragment", "remove the fragment, from the # on")
-        } else {
-            ("a URL that is not http or https", "write the http or https URL of the CRL")
-        };
-        return Err(Fault::new(format!("found {what}, expected {EXPECTED}")).help(help));
-    }
-    let origin = origin(&format!("{before}://{authority}"))?;
-    let target = if tail.starts_with('/') { tail.to_owned() } else { format!("/{tail}") };
-    if target.parse::<http::uri::PathAndQuery>().is_err() {
-        let fault = Fault::new(format!("found a URL with an invalid character, expected {EXPECTED}"));
-        return Err(fault.help("percent-encode it: %20 for a space"));
-    }
-    Ok(Url { origin, target })
 }
 
 /// Parses the value of a `Host` header.

@@ -9,7 +9,7 @@ use std::{path::PathBuf, sync::Arc};
 use rustls_pki_types::CertificateDer;
 
 use self::{pins::Pins, shared_subjects::SharedSubjects};
-use super::{authorities::shown, pem::read_certificates};
+use super::{authorities::shown, pem::read_certificates, unsupported};
 use crate::{
     clock::Timestamp,
     config::{
@@ -18,8 +18,8 @@ use crate::{
     },
     identity::{ClientCertificate, DistinguishedName, SubjectAltName, Thumbprint, unusable_key},
     trust::{
-        Application, ApplicationError, ApplicationSpec, CertificateMatch, CredentialFault, CredentialSpec,
-        Registered, RegisteredCertificate, RegisteredSubject, Registry, RegistryError, Subject,
+        Application, ApplicationError, ApplicationSpec, CredentialSpec, Registered, RegisteredCertificate,
+        RegisteredSubject, Registry, RegistryError, Subject,
     },
 };
 
@@ -54,6 +54,11 @@ impl<'a> RegistryBuilder<'a> {
 
     /// Adds an application. If it cannot be registered, the reason is recorded as a problem.
     pub(super) fn register(&mut self, written: &settings::Application) {
+        let unsupported = unsupported::of_application(written);
+        if !unsupported.is_empty() {
+            self.problems.extend(unsupported);
+            return;
+        }
         let previous = self.previous.and_then(|previous| previous.application(&written.client_id.value));
         let mut places = Vec::new();
         let mut credentials = Vec::new();
@@ -61,9 +66,9 @@ impl<'a> RegistryBuilder<'a> {
             if let Some(built) = build_credential(credential, self.now, &mut self.pins, &mut self.problems) {
                 if let (Registered::Certificate(certificate), Matcher::Thumbprint(text)) =
                     (&built.registered, &credential.matcher)
-                    && let CertificateMatch::Thumbprint(thumbprint) = &certificate.matches
                 {
-                    self.placeholders.extend(suspicious::check_thumbprint(thumbprint, &text.span));
+                    self.placeholders
+                        .extend(suspicious::check_thumbprint(&certificate.thumbprint, &text.span));
                 }
                 places.push(credential.matcher.span());
                 credentials.push(built);
@@ -74,19 +79,18 @@ impl<'a> RegistryBuilder<'a> {
             return;
         }
         let place = |credential: usize| places.get(credential).copied().unwrap_or(&written.client_id.span);
-        let spec = ApplicationSpec::new(written.client_id.value.clone(), written.auth_method, credentials);
+        let spec = ApplicationSpec {
+            client_id: written.client_id.value.clone(),
+            method: written.auth_method.value,
+            credentials,
+        };
         let built = match Application::try_from(spec) {
             Ok(built) => built,
             Err(error) => {
-                let place = match &error {
-                    ApplicationError::Credential { index, .. } => place(*index),
-                    _ => &written.client_id.span,
-                };
+                let place = error.credential().map_or(&written.client_id.span, place);
                 let problem = Problem::error(place, "application.credential", error.to_string());
                 self.problems.push(match error {
-                    ApplicationError::Credential {
-                        fault: CredentialFault::RepeatedThumbprint(_), ..
-                    } => problem.help(RegistryError::EACH_ONCE),
+                    ApplicationError::RepeatedThumbprint { .. } => problem.help(RegistryError::EACH_ONCE),
                     _ => problem,
                 });
                 return;
@@ -157,6 +161,8 @@ fn build_credential(
         Matcher::Thumbprint(text) => parse_matcher(text, "thumbprint", problems, str::parse::<Thumbprint>)
             .map(|thumbprint| Registered::Certificate(thumbprint.into())),
         Matcher::Certificate(file) => load_certificate(file, now, problems).map(Registered::Certificate),
+        // Refused before.
+        Matcher::PublicKey(_) | Matcher::SecretSha256(_) => None,
         Matcher::SubjectDn(text) => parse_matcher(text, "subject_dn", problems, DistinguishedName::parse)
             .map(|(dn, warning)| {
                 if let Some(warning) = warning {
@@ -173,7 +179,7 @@ fn build_credential(
         Matcher::SanIp(text) => parse_san(text, "san_ip", pin, problems, SubjectAltName::ip),
         Matcher::SanEmail(text) => parse_san(text, "san_email", pin, problems, SubjectAltName::email),
     }?;
-    Some(CredentialSpec::new(credential.name.value.clone(), registered))
+    Some(CredentialSpec { name: credential.name.value.clone(), registered })
 }
 
 fn parse_matcher<T, E: std::fmt::Display>(

@@ -10,7 +10,7 @@ use crate::{
     clock::Timestamp,
     config::{Problem, Spanned, settings},
     identity::{Authorities, AuthorityError, ClientCa, RevocationPolicy, StaleCrl},
-    trust::{Registry, Trust, UnknownApplications},
+    trust::{Registry, Trust},
 };
 
 /// Loads the client CAs and CRLs and builds the snapshot with this registry. Reports every problem, and returns the snapshot only if
@@ -27,7 +27,7 @@ pub(super) fn load(
     let trust = authorities.filter(|_| ok).map(|authorities| Trust {
         authorities: Arc::new(authorities),
         registry,
-        unknown_applications: UnknownApplications::default(),
+        unknown_applications: trust.unknown_applications.value,
     });
     (trust, problems)
 }

@@ -76,11 +76,17 @@ pub(super) fn check_folder_permissions(settings: &Settings) -> Vec<Problem> {
 
 /// The files that an application of `applications.toml` references.
 pub(super) fn referenced_by_application(application: &Application) -> impl Iterator<Item = PathBuf> {
-    application.credentials.iter().flat_map(|credential| {
-        let certificate = match &credential.matcher {
-            Matcher::Certificate(file) => Some(file.value.clone()),
+    let certificates = application.certificate_bound.iter().flat_map(|bound| &bound.certificates);
+    let credentials = application.credentials.iter().chain(certificates).flat_map(|credential| {
+        let file = match &credential.matcher {
+            Matcher::Certificate(file) => Some(file),
+            Matcher::PublicKey(key) => Some(&key.file),
             _ => None,
         };
-        certificate.into_iter().chain(credential.ca.iter().map(|file| file.value.clone()))
-    })
+        file.into_iter().chain(&credential.ca)
+    });
+    let request_keys = application.request_keys.iter().map(|key| &key.key.file);
+    let key_set =
+        application.jwks_uri.iter().flat_map(|source| std::iter::once(&source.file).chain(&source.ca));
+    credentials.chain(request_keys).chain(key_set).map(|file| file.value.clone())
 }

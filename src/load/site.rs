@@ -15,6 +15,7 @@ use super::{
     pem::read_certificates,
     server_credential::{CredentialFiles, load_server_credential},
     ticket_keys::ticket_secrets,
+    unsupported,
     upstream::{load_target, roots},
 };
 use crate::{
@@ -25,7 +26,8 @@ use crate::{
     },
     forward::{ForwardedFor, Target},
     site::{Authenticate, Domain, Generation, Routes, Site},
-    tls, trust,
+    tls,
+    trust::{self, Issuer},
     vouch::{Profile, Reserved},
 };
 
@@ -59,6 +61,7 @@ pub fn build(path: &Path, previous: Option<&Site>, clock: &Clock) -> Built {
     };
     files.extend(files::referenced_by_settings(&settings));
     problems.extend(files::check_folder_permissions(&settings));
+    problems.extend(unsupported::of_settings(&settings));
 
     let key_sets: Vec<KeySetSource> = settings
         .token_issuers
@@ -72,7 +75,7 @@ pub fn build(path: &Path, previous: Option<&Site>, clock: &Clock) -> Built {
         .domains
         .iter()
         .flat_map(|domain| &domain.routes)
-        .any(|route| route.authenticate != Authenticate::None);
+        .any(|route| route.spec.authenticate != Authenticate::None);
     let file = &settings.trust.applications;
     let mut registry = RegistryBuilder::new(previous.map(|previous| &previous.trust.registry), now);
     if authenticates || file.value.exists() {
@@ -250,12 +253,14 @@ fn build_domain(
         authority: HeaderValue::try_from(settings.name.value.as_str()).ok()?,
         tls,
         client_auth: settings.tls.client_auth,
-        routes: Routes::new(settings.routes.iter().cloned()),
+        routes: Routes::new(settings.routes.iter().map(|route| route.spec.clone())),
         target,
         forwarded_for,
         profile,
-        issuer: None,
-        security_profile: None,
+        issuer: settings.issuer.as_ref().map(|issuer| {
+            Issuer::new(&issuer.value, settings.audiences.iter().map(|audience| &audience.value))
+        }),
+        security_profile: settings.security_profile.as_ref().map(|profile| profile.value),
     })
 }
 

@@ -5,16 +5,17 @@ use std::{ops::RangeInclusive, time::Duration};
 use super::{report_duplicate_name, route};
 use crate::config::{
     diagnostic::{Fault, Problem},
-    node::Table,
+    node::{Table, Value},
     schema::ROUTE,
-    settings::Domain,
+    settings::{Domain, Route},
     span::Spanned,
     suggest::{any_of, did_you_mean, quote},
+    url,
     validate::domain_name,
 };
 
 use crate::{
-    site::{Authenticate, RouteSpec},
+    site::{Authenticate, RouteSpec, SecurityProfile},
     tls::{CipherSuites, ClientAuth, TlsSpec},
     vouch::Profile,
 };
@@ -24,8 +25,15 @@ const SESSION_LIFETIMES: RangeInclusive<Duration> = Duration::from_secs(60)..=Du
 
 type Names = [Option<Spanned<String>>];
 
+/// The names that domains and routes refer to; `None` for a table whose name is invalid.
+pub(super) struct Named<'a> {
+    pub(super) upstreams: &'a Names,
+    pub(super) profiles: &'a Names,
+    pub(super) token_issuers: &'a Names,
+}
+
 /// Reads all domains. Returns `None` if one of them lacks a valid required key.
-pub(super) fn read_all(tables: &[Table<'_>], upstreams: &Names, profiles: &Names) -> Option<Vec<Domain>> {
+pub(super) fn read_all(tables: &[Table<'_>], known: &Named<'_>) -> Option<Vec<Domain>> {
     let mut names = Vec::new();
     let mut domains = Vec::new();
     for table in tables {
@@ -34,17 +42,12 @@ pub(super) fn read_all(tables: &[Table<'_>], upstreams: &Names, profiles: &Names
             report_duplicate_name(table, &names, name);
         }
         names.push(name.clone());
-        domains.push(read(table, name, upstreams, profiles));
+        domains.push(read(table, name, known));
     }
     domains.into_iter().collect()
 }
 
-fn read(
-    table: &Table<'_>,
-    name: Option<Spanned<String>>,
-    upstreams: &Names,
-    profiles: &Names,
-) -> Option<Domain> {
+fn read(table: &Table<'_>, name: Option<Spanned<String>>, known: &Named<'_>) -> Option<Domain> {
     let certificate = table.require("certificate").and_then(|value| value.path());
     let private_key = table.require("private_key").and_then(|value| value.path());
     let default = TlsSpec::default();
@@ -59,9 +62,16 @@ fn read(
     let session_lifetime = table.get("session_lifetime").and_then(|value| value.duration(&SESSION_LIFETIMES));
     let ticket_keys = table.get("ticket_keys").and_then(|value| value.path());
     let ca_hints = table.get("ca_hints").and_then(|value| value.boolean());
-    let upstream = upstream(table, upstreams);
-    let header_profile = header_profile(table, profiles);
-    let routes = routes(table, &client_auth);
+    let upstream = upstream(table, known.upstreams);
+    let header_profile = header_profile(table, known.profiles);
+    let issuer = match table.get("issuer") {
+        None => Some(None),
+        Some(value) => value.parse("an issuer identifier", url::issuer).map(Some),
+    };
+    let audiences = audiences(table, issuer.as_ref());
+    let profiles = [("fapi2", SecurityProfile::Fapi2)];
+    let security_profile = table.get("profile").and_then(|value| value.choice(&profiles));
+    let routes = routes(table, &client_auth, known.token_issuers);
     table.finish();
     Some(Domain {
         tls: TlsSpec {
@@ -70,8 +80,12 @@ fn read(
             session_lifetime: session_lifetime.unwrap_or(default.session_lifetime),
             ca_hints: ca_hints.unwrap_or(default.ca_hints),
         },
+        client_auth: client_auth.span,
         ticket_keys,
         routes,
+        issuer: issuer?,
+        audiences: audiences?,
+        security_profile,
         header_profile: header_profile?,
         name: name?,
         certificate: certificate?,
@@ -137,26 +151,35 @@ fn header_profile(table: &Table<'_>, profiles: &Names) -> Option<Spanned<String>
     })
 }
 
-fn routes(table: &Table<'_>, client_auth: &Spanned<ClientAuth>) -> Vec<RouteSpec> {
-    let is_off = client_auth.value == ClientAuth::Off;
+/// Reads the further values of `aud`. Reports those that `issuer` has already.
+fn audiences(table: &Table<'_>, issuer: Option<&Option<Spanned<String>>>) -> Option<Vec<Spanned<String>>> {
+    let Some(value) = table.get("audiences") else { return Some(Vec::new()) };
+    let audiences = value.list(Value::string)?;
+    let (Some(first), Some(issuer)) = (audiences.first(), issuer) else { return Some(audiences) };
+    let Some(issuer) = issuer else {
+        let what = "found audiences without issuer: they are accepted in addition to it";
+        let help = format!("write issuer = {}", table.kind.example("issuer"));
+        table.reader.report(Problem::error(&first.span, "domain.audiences", what).help(help));
+        return None;
+    };
+    for audience in audiences.iter().filter(|audience| audience.value == issuer.value) {
+        let what = "superfluous: it is the domain's issuer, which is always accepted";
+        table.reader.report(Problem::warning(&audience.span, "domain.audiences", what).help("remove it"));
+    }
+    Some(audiences)
+}
+
+fn routes(table: &Table<'_>, client_auth: &Spanned<ClientAuth>, token_issuers: &Names) -> Vec<Route> {
     let tables = table.tables(ROUTE, "route");
     let Some(tables) = tables.filter(|tables| !tables.is_empty()) else {
-        if is_off && table.key_span("route").is_none() && !table.is_misspelt(&["route"]) {
-            let what = "found \"off\" and no [[domain.route]]: the default routes require a certificate, so every request would be refused";
-            let problem = Problem::error(&client_auth.span, "domain.client_auth", what);
-            table.reader.report(
-                problem.help(
-                    "write [[domain.route]] with authenticate = \"none\", or client_auth = \"required\"",
-                ),
-            );
-        }
-        return RouteSpec::defaults().into();
+        let default =
+            |spec| Route { spec, authenticate: client_auth.span.clone(), signed_request: table.span.clone() };
+        return RouteSpec::defaults().map(default).into();
     };
-    let routes = route::read_all(&tables);
-    for route in &routes {
-        let span = &route.authenticate;
-        match (client_auth.value, route.spec.authenticate) {
-            (ClientAuth::Off, Authenticate::Client | Authenticate::Certificate) => {
+    let routes = route::read_all(&tables, token_issuers);
+    for Route { spec, authenticate: span, .. } in &routes {
+        match (client_auth.value, spec.authenticate) {
+            (ClientAuth::Off, Authenticate::Certificate) => {
                 let what = "the route requires a certificate, but the domain has client_auth = \"off\": every request would be refused";
                 let problem = Problem::error(span, "domain.route.authenticate", what);
                 table.reader.report(
@@ -172,5 +195,5 @@ fn routes(table: &Table<'_>, client_auth: &Spanned<ClientAuth>) -> Vec<RouteSpec
             _ => {}
         }
     }
-    routes.into_iter().map(|route| route.spec).collect()
+    routes
 }

@@ -1,25 +1,27 @@
 //! `[trust]`: the client CAs, their CRLs, and the path of the registry.
 
-use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 use crate::config::{
     diagnostic::Problem,
+    key_set::schedule,
     node::{Table, Value},
     schema::{CLIENT_CA, CRL_SOURCE},
     settings::{ClientCa, CrlSource, DEFAULT_APPLICATIONS, Trust},
     span::Spanned,
-    validate::url,
+    url::{CRL, url},
 };
 
 use crate::{
     identity::{CrlDepth, Purpose, StaleCrl},
-    outbound::Schedule,
+    trust::UnknownApplications,
 };
 
 /// Reads the table.
 pub(super) fn read(table: &Table<'_>) -> Trust {
     let stale = [("refuse", StaleCrl::Refuse), ("report", StaleCrl::Report)];
     let depths = [("chain", CrlDepth::Chain), ("leaf", CrlDepth::Leaf)];
+    let unknown = [("refuse", UnknownApplications::Refuse), ("forward", UnknownApplications::Forward)];
     let client_ca = table.get("client_ca").and_then(|value| value.list(client_ca)).unwrap_or_default();
     let crls = table.get("crls").and_then(|value| value.list(crl)).unwrap_or_default();
     let trust = Trust {
@@ -40,6 +42,10 @@ pub(super) fn read(table: &Table<'_>) -> Trust {
             .get("applications")
             .and_then(|value| value.path())
             .unwrap_or_else(|| default_applications(table)),
+        unknown_applications: table
+            .get("unknown_applications")
+            .and_then(|value| value.choice(&unknown))
+            .unwrap_or_else(|| Spanned { value: UnknownApplications::default(), span: table.span.clone() }),
     };
     table.finish();
     trust
@@ -81,23 +87,14 @@ impl Crl {
     }
 }
 
-/// The range of `refresh`. CRLs are valid for hours or days.
-const INTERVALS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(7 * 86_400);
-/// The range of `timeout`.
-const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(600);
-
 fn crl(value: &Value<'_>) -> Option<Crl> {
     if !value.toml.is_table() {
         return value.path().map(Crl::File);
     }
     let table = value.table(CRL_SOURCE)?;
-    let from = table.require("url").and_then(|value| value.parse("a URL", url));
+    let from = table.require("url").and_then(|value| value.parse("a URL", |text| url(text, &CRL)));
     let file = table.require("file").and_then(|value| value.path());
-    let default = Schedule::default();
-    let refresh = table.get("refresh").and_then(|value| value.duration(&INTERVALS));
-    let timeout = table.get("timeout").and_then(|value| value.duration(&TIMEOUTS));
-    let schedule =
-        Schedule { refresh: refresh.unwrap_or(default.refresh), timeout: timeout.unwrap_or(default.timeout) };
+    let schedule = schedule(&table);
     let ca = table.get("ca").and_then(|value| value.path());
     let issuer = table.get("issuer").and_then(|value| value.path());
     table.finish();

@@ -5,15 +5,15 @@ use http::HeaderName;
 use super::{
     limits::{number, time},
     report_duplicate_name,
+    secret::secret,
 };
 use crate::config::{
-    diagnostic::{Fault, Problem},
-    node::{Table, Value, article},
+    diagnostic::Problem,
+    node::{Table, Value},
     schema::{SECRET, bare},
     settings::{SecretSource, Upstream},
     span::Spanned,
     validate::{header_name, host, is_loopback, origin, server_name},
-    variable,
 };
 
 use crate::{
@@ -115,7 +115,7 @@ fn headers(value: &Value<'_>) -> Option<Vec<Header>> {
                 None
             }
         };
-        let source = secret(&source, &key.value);
+        let source = secret(&source, SECRET, bare(&key.value), &key.value.to_ascii_lowercase());
         if let Some(name) = name {
             let is_duplicate = report_if_duplicate(value, &headers, &name);
             if let Some(source) = source.filter(|_| !is_duplicate) {
@@ -124,47 +124,6 @@ fn headers(value: &Value<'_>) -> Option<Vec<Header>> {
         }
     }
     Some(headers)
-}
-
-/// Reads the source of a header's value. Any other value is never quoted: it may be the secret.
-fn secret(value: &Value<'_>, header: &str) -> Option<Spanned<SecretSource>> {
-    let help = format!(
-        "write {} = {{ file = \"secrets/{}\" }} or {{ env = \"NAME\" }}",
-        bare(header),
-        header.to_ascii_lowercase()
-    );
-    if !value.toml.is_table() {
-        let found = value.toml.type_str();
-        let what = format!(
-            "found {} {found}, expected a reference to a file or a variable: secrets are not written in the configuration",
-            article(found)
-        );
-        return value.refuse(Fault::new(what).help(help));
-    }
-    let table = value.table(SECRET)?;
-    let file = table.get("file").map(|value| value.path().map(|path| path.map(SecretSource::File)));
-    let env = table.get("env").map(|value| value.parse("the name of an environment variable", variable));
-    let is_misspelt = file.is_none() && env.is_none() && table.is_misspelt(&["file", "env"]);
-    table.finish();
-    match (file, env) {
-        (None, None) if is_misspelt => None,
-        (Some(source), None) | (None, Some(source)) => {
-            source.map(|source| Spanned { value: source.value, span: value.span.clone() })
-        }
-        (Some(_), Some(_)) => {
-            value.refuse(Fault::new("found both file and env, expected one of them").help(help))
-        }
-        (None, None) => {
-            value.refuse(Fault::new("found neither file nor env, expected one of them").help(help))
-        }
-    }
-}
-
-fn variable(text: &str) -> Result<SecretSource, Fault> {
-    if variable::is_name(text) {
-        return Ok(SecretSource::Env(text.to_owned()));
-    }
-    Err(Fault::new("invalid name of an environment variable").help("write env = \"CNAME_API_KEY\""))
 }
 
 /// Reports a header that occurred before, in any spelling that servers treat as equal. Returns whether it did.

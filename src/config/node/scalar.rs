@@ -2,9 +2,11 @@
 
 use std::{fmt::Display, ops::RangeInclusive, path::PathBuf, time::Duration};
 
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use toml::de::DeValue;
 
-use super::{Value, guess};
+use super::{Value, article, guess};
+use crate::clock::Timestamp;
 use crate::config::{
     diagnostic::Fault,
     span::Spanned,
@@ -139,6 +141,25 @@ impl Value<'_> {
         self.parse(&expected, read).map(|located| located.value)
     }
 
+    /// A point in time, as TOML writes it with its offset: `2027-06-30T00:00:00Z`.
+    pub(in crate::config) fn timestamp(&self) -> Option<Spanned<Timestamp>> {
+        const EXPECTED: &str = "a date and time with an offset, such as 2027-06-30T00:00:00Z";
+        let parse = |text: &str| OffsetDateTime::parse(text, &Rfc3339).ok();
+        let meant = match self.toml {
+            DeValue::Datetime(value) => {
+                if let Some(time) = parse(&value.to_string()) {
+                    return Some(self.locate(time.into()));
+                }
+                let text = if value.time.is_some() { value.to_string() } else { format!("{value}T00:00:00") };
+                let with_offset = format!("{text}Z");
+                (value.offset.is_none() && parse(&with_offset).is_some()).then_some(with_offset)
+            }
+            DeValue::String(text) => parse(text).map(|_| text.to_string()),
+            _ => None,
+        };
+        self.wrong_type_with(EXPECTED, meant.as_deref())
+    }
+
     /// Reports a value of the wrong type, with the value that was probably meant, as TOML writes it.
     pub(super) fn wrong_type_with<T>(&self, expected: &str, meant: Option<&str>) -> Option<T> {
         self.refuse(self.wrong_type_fault(expected, meant))
@@ -146,6 +167,10 @@ impl Value<'_> {
 
     pub(super) fn wrong_type_fault(&self, expected: &str, meant: Option<&str>) -> Fault {
         let found = match self.toml {
+            _ if self.span.is_secret() => {
+                let found = self.toml.type_str();
+                format!("{} {found}", article(found))
+            }
             DeValue::String(text) => format!("string {}", quote(text)),
             DeValue::Integer(number) => format!("integer {number}"),
             DeValue::Float(number) => format!("float {number}"),
@@ -167,7 +192,7 @@ impl Value<'_> {
         format!("write {name} = {}", meant.unwrap_or(example))
     }
 
-    pub(super) fn write_example(&self) -> String {
+    pub(in crate::config) fn write_example(&self) -> String {
         self.write(None)
     }
 }

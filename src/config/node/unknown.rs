@@ -62,7 +62,7 @@ impl<'a> Table<'a> {
     /// The help for an unknown key: what was probably meant.
     fn advice(&self, found: &str, value: &DeValue<'_>, known: &[&'static str]) -> String {
         if self.is_registry()
-            && let Some(advice) = public_key::help_for_key(found, value)
+            && let Some(advice) = public_key::help_for_key(value)
         {
             return advice;
         }

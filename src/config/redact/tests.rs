@@ -39,8 +39,42 @@ fn secrets_and_values_of_unknown_keys_are_masked() {
         "[elsewhere]\nx = \"hunter2\"\n",
         "[[header_profile]]\nheaders = \"x-hunter2\"\n",
         "[limits]\nheaders = 1 # hunter2\n",
+        "[[token_issuer]]\nintrospection = { url = \"https://a\", client_id = \"e\", secret = \"hunter2\" }\n",
+        "[[token_issuer]]\nintrospection = { secret = { file = \"s\", value = \"hunter2\" } }\n",
+        "[[token_issuer]]\nintrospection = { secret = { env = \"hunter2-x\" } }\n",
+        "[[token_issuer]]\nintrospection = { url = \"https://e:hunter2@a\" }\n",
+        "[[token_issuer]]\nintrospection = { url = \"https://a\", secret = \"hunter2 }\n",
+        "[[token_issuer]]\nintrospection.secret = hunter2\n",
+        "[[token_issuer]]\njwks = { url = \"https://a/jwks?key=hunter2\", file = \"f\" }\n",
+        "[[domain]]\nissuer = \"https://a/?hunter2\"\n",
     ] {
         assert!(!shown(text).contains("hunter2"), "{text}\n{}", shown(text));
+    }
+}
+
+#[test]
+fn secrets_of_applications_are_masked() {
+    for text in [
+        "[[application.credential]]\nsecret_sha256 = \"hunter2\"\n",
+        "[[application.credential]]\nsecret_sha256 = hunter2\n",
+        "[[application.credential]]\nsecret_sha256 = [\"hunter2\"]\n",
+        "[[application.credential]]\nsecret_sha256: hunter2\n",
+        "[[application.credential]]\nclient_secret = \"hunter2\"\n",
+        "[[application.credential]]\nclient_secret = hunter2\n",
+        "[[application.credential]]\npublic_key = '{\"kty\":\"EC\",\"d\":\"hunter2\"}'\n",
+        "[[application.credential]]\npublic_key = { kty = \"EC\", d = \"hunter2\" }\n",
+        "[[application.credential]]\npublic_key = {\"kty\":\"EC\",\"d\":\"hunter2\"}\n",
+        "[[application.request_key]]\npublic_key = \"-----BEGIN PRIVATE KEY-----hunter2\"\n",
+        "[application.upstream_credential]\nsecret = \"hunter2\"\n",
+        "[application.upstream_credential]\nsecret = hunter2\n",
+        "[[application]]\njwks_uri = { url = \"https://a/?hunter2\", file = \"f\" }\n",
+        "[[application]]\njwks_uri = \"https://me:hunter2@a/\"\n",
+    ] {
+        let mut shown = text.to_owned();
+        for span in registry(text) {
+            mask(&mut shown, span);
+        }
+        assert!(!shown.contains("hunter2"), "{text}\n{shown}");
     }
 }
 

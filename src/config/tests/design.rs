@@ -16,7 +16,7 @@ use crate::{
     observe::log::LogFormat,
     site::{Authenticate, Limits, PathPattern, RouteSpec, SignedRequest},
     tls::{CipherSuites, ClientAuth, TlsSpec},
-    trust::AuthMethod,
+    trust::{AuthMethod, UnknownApplications},
     vouch::{CertificateEncoding, ClientEncoding, Encoding},
 };
 
@@ -157,7 +157,16 @@ fn check_default_limits(limits: &Limits) {
 }
 
 fn check_trust(trust: &settings::Trust, folder: &Path) {
-    let settings::Trust { client_ca, crls, crl_sources, stale_crl, crl_depth, applications } = trust;
+    let settings::Trust {
+        client_ca,
+        crls,
+        crl_sources,
+        stale_crl,
+        crl_depth,
+        applications,
+        unknown_applications,
+    } = trust;
+    assert_eq!(unknown_applications.value, UnknownApplications::Refuse);
     let [ca] = &client_ca[..] else { panic!("{client_ca:?}") };
     assert_eq!(ca.file.value, folder.join("certs/client-ca.pem"));
     assert_eq!(ca.eku, Purpose::Client);
@@ -202,14 +211,21 @@ fn check_domain(domain: &Domain, folder: &Path) {
         upstream,
         header_profile,
         routes,
+        client_auth: place,
+        issuer,
+        audiences,
+        security_profile,
     } = domain;
+    assert_eq!(place.line(), 22);
+    assert!(issuer.is_none() && audiences.is_empty() && security_profile.is_none());
     assert_eq!((*session_lifetime, ticket_keys, *ca_hints), (Duration::from_secs(3600), &None, true));
     assert_eq!(name.value, "mtls.auth.example.com");
     assert_eq!(certificate.value, folder.join("certs/server.pem"));
     assert_eq!(private_key.value, folder.join("certs/server.key"));
     assert_eq!((*client_auth, *cipher_suites), (ClientAuth::Required, CipherSuites::Default));
     assert_eq!((*upstream, header_profile.value.as_str()), (0, "auth0"));
-    let [RouteSpec { path, methods, authenticate, signed_request }] = routes.as_slice() else {
+    let [Route { spec: RouteSpec { path, methods, authenticate, signed_request }, .. }] = routes.as_slice()
+    else {
         panic!("{routes:?}")
     };
     assert_eq!(*signed_request, SignedRequest::Off);
@@ -218,9 +234,11 @@ fn check_domain(domain: &Domain, folder: &Path) {
 }
 
 fn check_billing(application: Application, folder: &Path) {
-    let Application { client_id, auth_method, credentials } = application;
-    assert_eq!((client_id.value.as_str(), auth_method), ("billing", AuthMethod::SelfSignedTls));
-    let [first, second] = credentials.try_into().unwrap();
+    assert_eq!(
+        (application.client_id.value.as_str(), application.auth_method.value),
+        ("billing", AuthMethod::SelfSignedTls)
+    );
+    let [first, second] = application.credentials.try_into().unwrap();
     let Matcher::Thumbprint(thumbprint) = &first.matcher else { panic!("{first:?}") };
     assert_eq!(thumbprint.value, "sha256 in hex, with or without colons, or base64url (x5t#S256)");
     assert_eq!((first.name.value.as_str(), &first.ca), ("2026-q4", &None));
@@ -230,10 +248,12 @@ fn check_billing(application: Application, folder: &Path) {
 }
 
 fn check_payments(application: Application, folder: &Path) {
-    let Application { client_id, auth_method, credentials } = application;
-    assert_eq!((client_id.value.as_str(), auth_method), ("payments", AuthMethod::PkiTls));
-    let [Credential { name, matcher, ca }] = credentials.try_into().unwrap();
-    assert_eq!(name.value, "prod");
+    assert_eq!(
+        (application.client_id.value.as_str(), application.auth_method.value),
+        ("payments", AuthMethod::PkiTls)
+    );
+    let [Credential { name, matcher, ca, expires_at }] = application.credentials.try_into().unwrap();
+    assert_eq!((name.value.as_str(), expires_at), ("prod", None));
     let Matcher::SubjectDn(dn) = &matcher else { panic!("{matcher:?}") };
     assert_eq!(dn.value, "CN=payments,O=Example Bank,C=DE");
     assert_eq!(ca.unwrap().value, folder.join("certs/corp-ca.pem"));

@@ -5,8 +5,9 @@ use std::fmt::Write;
 use crate::config::{
     Problem,
     schema::{
-        APPLICATION, CLIENT_CA, CREDENTIAL, CRL_SOURCE, DOMAIN, EDGE, HEADER_PROFILE, Key, LIMITS, LISTEN,
-        LOG, REGISTRY, ROUTE, SECRET, TABLES, TRUST, TableSchema, UPSTREAM,
+        APPLICATION, CERTIFICATE, CLIENT_CA, CREDENTIAL, CRL_SOURCE, DOMAIN, EDGE, HEADER_PROFILE,
+        INTROSPECTION, INTROSPECTION_SECRET, JWKS_URI, Key, LIMITS, LISTEN, LOG, REGISTRY, REQUEST_KEY,
+        ROUTE, SECRET, TABLES, TOKEN_ISSUER, TOKEN_ISSUER_JWKS, TRUST, TableSchema, UPSTREAM,
     },
     suggest::all_of,
     testing::{NO_PROBLEM, edge, registry},
@@ -15,7 +16,7 @@ use crate::config::{
 use crate::vouch::{Encoding, Profile};
 
 /// The schema of each table, with a file in which that table has one unknown key.
-const KINDS: [(&TableSchema, &str); 15] = [
+const KINDS: [(&TableSchema, &str); 22] = [
     (EDGE, "zzzzzzzz = 1\n"),
     (LISTEN, "[listen]\nzzzzzzzz = 1\n"),
     (LIMITS, "[limits]\nzzzzzzzz = 1\n"),
@@ -28,9 +29,16 @@ const KINDS: [(&TableSchema, &str); 15] = [
     (DOMAIN, "[[domain]]\nzzzzzzzz = 1\n"),
     (ROUTE, "[[domain]]\n[[domain.route]]\nzzzzzzzz = 1\n"),
     (HEADER_PROFILE, "[[header_profile]]\nzzzzzzzz = 1\n"),
+    (TOKEN_ISSUER, "[[token_issuer]]\nzzzzzzzz = 1\n"),
+    (TOKEN_ISSUER_JWKS, "[[token_issuer]]\njwks = { zzzzzzzz = 1 }\n"),
+    (INTROSPECTION, "[[token_issuer]]\nintrospection = { zzzzzzzz = 1 }\n"),
+    (INTROSPECTION_SECRET, "[[token_issuer]]\nintrospection = { secret = { zzzzzzzz = 1 } }\n"),
     (REGISTRY, "zzzzzzzz = 1\n"),
     (APPLICATION, "[[application]]\nzzzzzzzz = 1\n"),
     (CREDENTIAL, "[[application]]\n[[application.credential]]\nzzzzzzzz = 1\n"),
+    (CERTIFICATE, "[[application]]\n[[application.certificate]]\nzzzzzzzz = 1\n"),
+    (REQUEST_KEY, "[[application]]\n[[application.request_key]]\nzzzzzzzz = 1\n"),
+    (JWKS_URI, "[[application]]\njwks_uri = { zzzzzzzz = 1 }\n"),
 ];
 
 fn problems(kind: &TableSchema, text: &str) -> Vec<Problem> {
@@ -54,21 +62,63 @@ fn the_schema_lists_exactly_the_keys_that_are_read() {
 
 #[test]
 fn every_example_is_accepted() {
-    let mut text = String::new();
-    for kind in [LISTEN, LIMITS, LOG, TRUST, UPSTREAM, DOMAIN, ROUTE, HEADER_PROFILE] {
-        table(&mut text, kind, |_| true);
+    for verification in ["jwks", "introspection"] {
+        for authenticate in ["\"client\"", "\"token\""] {
+            let is_token = authenticate == "\"token\"";
+            let mut text = String::new();
+            for kind in [LISTEN, LIMITS, LOG, TRUST, UPSTREAM, DOMAIN] {
+                table(&mut text, kind, |_| true);
+            }
+            table(&mut text, ROUTE, |key| match key {
+                "authenticate" => false,
+                "signed_request" => !is_token,
+                "token_issuer" | "allow_unbound" => is_token,
+                _ => true,
+            });
+            writeln!(text, "authenticate = {authenticate}").unwrap();
+            table(&mut text, HEADER_PROFILE, |_| true);
+            table(&mut text, TOKEN_ISSUER, |key| {
+                key == verification || !["jwks", "introspection"].contains(&key)
+            });
+            assert_eq!(edge(&text).2, NO_PROBLEM, "{text}");
+        }
     }
-    assert_eq!(edge(&text).2, NO_PROBLEM, "{text}");
+}
 
-    for matcher in CREDENTIAL.names().filter(|key| !matches!(*key, "name" | "ca")) {
-        let by_certificate = matches!(matcher, "thumbprint" | "certificate");
+#[test]
+fn every_example_of_an_application_is_accepted() {
+    const OTHERS: [&str; 5] = ["name", "ca", "alg", "kid", "expires_at"];
+    for matcher in CREDENTIAL.names().filter(|key| !OTHERS.contains(key)) {
+        let method = match matcher {
+            "thumbprint" | "certificate" => "self_signed_tls_client_auth",
+            "public_key" => "private_key_jwt",
+            "secret_sha256" => "client_secret_post",
+            _ => "tls_client_auth",
+        };
+        let (is_mtls, is_subject) = (method.contains("tls"), method == "tls_client_auth");
         let mut text = String::new();
-        table(&mut text, APPLICATION, |key| key != "auth_method" || by_certificate);
-        table(&mut text, CREDENTIAL, |key| {
-            key == "name" || key == matcher || (key == "ca" && !by_certificate)
+        table(&mut text, APPLICATION, |key| match key {
+            "auth_method" | "jwks_uri" => false,
+            "certificate_bound" => !is_mtls,
+            _ => true,
         });
+        writeln!(text, "auth_method = {method:?}").unwrap();
+        table(&mut text, CREDENTIAL, |key| match key {
+            "ca" => is_subject,
+            "alg" | "kid" => matcher == "public_key",
+            _ => key == matcher || OTHERS.contains(&key),
+        });
+        table(&mut text, REQUEST_KEY, |_| true);
+        if !is_mtls {
+            table(&mut text, CERTIFICATE, |key| matches!(key, "name" | "san_dns" | "ca" | "expires_at"));
+            table(&mut text, CERTIFICATE, |key| matches!(key, "subject_dn"));
+            writeln!(text, "name = \"other\"").unwrap();
+        }
         assert_eq!(registry(&text).2, NO_PROBLEM, "{text}");
     }
+    let mut text = String::new();
+    table(&mut text, APPLICATION, |key| matches!(key, "client_id" | "jwks_uri"));
+    assert_eq!(registry(&text).2, NO_PROBLEM, "{text}");
 }
 
 /// Writes a table with the example of each key. A key without an example is a table itself, and is left out.

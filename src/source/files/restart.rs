@@ -11,7 +11,6 @@ pub(super) fn needed(before: &Settings, after: &Settings) -> Vec<Problem> {
         ("listen.admin", before.listen.admin.value != after.listen.admin.value),
         ("listen.workers", before.listen.workers != after.listen.workers),
         ("limits.connections", before.limits.connections != after.limits.connections),
-        ("limits.assertion_ids", before.limits.assertion_ids != after.limits.assertion_ids),
         ("limits.drain_timeout", before.limits.drain_timeout != after.limits.drain_timeout),
         ("log.format", before.log.format != after.log.format),
         ("log.level", before.log.level != after.log.level),

@@ -1,0 +1,221 @@
+//! The tables of `edge.toml`.
+
+use super::key::{TableSchema, address, encodings, key, reference, references};
+
+/// `edge.toml` itself.
+pub(in crate::config) const EDGE: &TableSchema = &TableSchema {
+    path: "",
+    heading: "the file",
+    keys: &[
+        key("listen", ""),
+        key("limits", ""),
+        key("log", ""),
+        key("trust", ""),
+        key("upstream", ""),
+        key("domain", ""),
+        key("header_profile", ""),
+        key("token_issuer", ""),
+    ],
+};
+
+/// `[listen]`.
+pub(in crate::config) const LISTEN: &TableSchema = &TableSchema {
+    path: "listen",
+    heading: "[listen]",
+    keys: &[
+        key("https", r#"["0.0.0.0:8443"]"#),
+        key("admin", r#""127.0.0.1:9443""#),
+        key("admin_hosts", r#"["edge.internal"]"#),
+        key("workers", "4"),
+        key("trusted_proxies", r#"["10.0.0.0/8"]"#),
+        key("proxy_protocol", "true"),
+    ],
+};
+
+/// `[limits]`.
+pub(in crate::config) const LIMITS: &TableSchema = &TableSchema {
+    path: "limits",
+    heading: "[limits]",
+    keys: &[
+        key("connections", "10000"),
+        key("connections_per_address", "1000"),
+        key("handshake_timeout", r#""10s""#),
+        key("head_timeout", r#""10s""#),
+        key("body_timeout", r#""30s""#),
+        key("idle_timeout", r#""60s""#),
+        key("drain_timeout", r#""30s""#),
+        key("header_bytes", "32768"),
+        key("headers", "100"),
+        key("body_bytes", "1048576"),
+        key("client_id_body_bytes", "65536"),
+        key("buffered_bytes", "268435456"),
+        key("http2_streams", "100"),
+        key("assertion_ids", "1000000"),
+    ],
+};
+
+/// `[log]`.
+pub(in crate::config) const LOG: &TableSchema = &TableSchema {
+    path: "log",
+    heading: "[log]",
+    keys: &[key("format", r#""json""#), key("level", r#""info""#)],
+};
+
+/// `[trust]`.
+pub(in crate::config) const TRUST: &TableSchema = &TableSchema {
+    path: "trust",
+    heading: "[trust]",
+    keys: &[
+        key("client_ca", r#"["certs/client-ca.pem"]"#),
+        key("crls", r#"["certs/client-ca.crl"]"#),
+        key("stale_crl", r#""refuse""#),
+        key("crl_depth", r#""chain""#),
+        key("applications", r#""applications.toml""#),
+        key("unknown_applications", r#""refuse""#),
+    ],
+};
+
+/// A client CA and its purpose, in `[trust] client_ca`.
+pub(in crate::config) const CLIENT_CA: &TableSchema = &TableSchema {
+    path: "trust.client_ca",
+    heading: "a client CA",
+    keys: &[key("file", r#""certs/psd2.pem""#), key("eku", r#""client-or-server""#)],
+};
+
+/// A CRL that is fetched, in `[trust] crls`.
+pub(in crate::config) const CRL_SOURCE: &TableSchema = &TableSchema {
+    path: "trust.crls",
+    heading: "a CRL source",
+    keys: &[
+        address("url", r#""http://crl.example.com/corp.crl""#),
+        address("file", r#""state/corp.crl""#),
+        key("refresh", r#""1h""#),
+        key("timeout", r#""10s""#),
+        address("ca", r#""certs/crl-server-ca.pem""#),
+        address("issuer", r#""certs/issuing-ca.pem""#),
+    ],
+};
+
+/// `[[upstream]]`.
+pub(in crate::config) const UPSTREAM: &TableSchema = &TableSchema {
+    path: "upstream",
+    heading: "[[upstream]]",
+    keys: &[
+        address("name", r#""auth-server""#),
+        address("urls", r#"["https://auth.internal.example:8443"]"#),
+        address("host", r#""tenant.edge.example""#),
+        address("ca", r#""certs/upstream-ca.pem""#),
+        address("server_name", r#""auth.internal.example""#),
+        references("headers", r#"{ cname-api-key = { file = "secrets/cname-api-key" } }"#),
+        address("client_ip_header", r#""true-client-ip""#),
+        key("forwarded", "true"),
+        key("forwarded_for", r#""list""#),
+        key("connect_timeout", r#""5s""#),
+        key("response_timeout", r#""30s""#),
+        key("idle_timeout", r#""30s""#),
+        key("connections", "1024"),
+    ],
+};
+
+/// A header's value in `[[upstream]] headers`.
+pub(in crate::config) const SECRET: &TableSchema = &TableSchema {
+    path: "upstream.headers",
+    heading: "a secret's reference",
+    keys: &[key("file", r#""secrets/cname-api-key""#), key("env", r#""CNAME_API_KEY""#)],
+};
+
+/// `[[domain]]`.
+pub(in crate::config) const DOMAIN: &TableSchema = &TableSchema {
+    path: "domain",
+    heading: "[[domain]]",
+    keys: &[
+        key("name", r#""mtls.auth.example.com""#),
+        key("certificate", r#""certs/server.pem""#),
+        key("private_key", r#""certs/server.key""#),
+        key("client_auth", r#""required""#),
+        key("cipher_suites", r#""default""#),
+        key("session_lifetime", r#""1h""#),
+        key("ticket_keys", r#""secrets/tickets.keys""#),
+        key("ca_hints", "false"),
+        key("upstream", r#""auth-server""#),
+        key("header_profile", r#""auth0""#),
+        address("issuer", r#""https://auth.example.com/""#),
+        address("audiences", r#"["https://auth.example.com/oauth/token"]"#),
+        key("profile", r#""fapi2""#),
+        key("route", ""),
+    ],
+};
+
+/// `[[domain.route]]`.
+pub(in crate::config) const ROUTE: &TableSchema = &TableSchema {
+    path: "domain.route",
+    heading: "[[domain.route]]",
+    keys: &[
+        key("path", r#""/oauth/token""#),
+        key("methods", r#"["POST"]"#),
+        key("authenticate", r#""client""#),
+        key("signed_request", r#""verify""#),
+        key("token_issuer", r#""as""#),
+        key("allow_unbound", "false"),
+    ],
+};
+
+/// `[[header_profile]]`.
+pub(in crate::config) const HEADER_PROFILE: &TableSchema = &TableSchema {
+    path: "header_profile",
+    heading: "[[header_profile]]",
+    keys: &[
+        key("name", r#""corp""#),
+        encodings("headers", r#"{ x-client-certificate = "pem-url", x-client-verified = "verdict" }"#),
+    ],
+};
+
+/// `[[token_issuer]]`.
+pub(in crate::config) const TOKEN_ISSUER: &TableSchema = &TableSchema {
+    path: "token_issuer",
+    heading: "[[token_issuer]]",
+    keys: &[
+        key("name", r#""as""#),
+        address("issuer", r#""https://auth.example.com/""#),
+        address("audience", r#"["https://api.example.com"]"#),
+        key("typ", r#""at+jwt""#),
+        address("jwks", r#"{ url = "https://auth.example.com/jwks", file = "state/jwks.json" }"#),
+        address(
+            "introspection",
+            r#"{ url = "https://auth.example.com/introspect", client_id = "edge", secret = { file = "secrets/introspection" } }"#,
+        ),
+    ],
+};
+
+/// The key set of a token issuer.
+pub(in crate::config) const TOKEN_ISSUER_JWKS: &TableSchema = &TableSchema {
+    path: "token_issuer.jwks",
+    heading: "a key set",
+    keys: &[
+        address("url", r#""https://auth.example.com/jwks""#),
+        address("file", r#""state/jwks.json""#),
+        key("refresh", r#""1h""#),
+        key("timeout", r#""10s""#),
+        address("ca", r#""certs/auth-server-ca.pem""#),
+    ],
+};
+
+/// The introspection endpoint of a token issuer.
+pub(in crate::config) const INTROSPECTION: &TableSchema = &TableSchema {
+    path: "token_issuer.introspection",
+    heading: "an introspection endpoint",
+    keys: &[
+        address("url", r#""https://auth.example.com/introspect""#),
+        key("client_id", r#""edge""#),
+        reference("secret", r#"{ file = "secrets/introspection" }"#),
+        key("timeout", r#""5s""#),
+        address("ca", r#""certs/auth-server-ca.pem""#),
+    ],
+};
+
+/// The secret of an introspection endpoint.
+pub(in crate::config) const INTROSPECTION_SECRET: &TableSchema = &TableSchema {
+    path: "token_issuer.introspection.secret",
+    heading: "a secret's reference",
+    keys: &[key("file", r#""secrets/introspection""#), key("env", r#""INTROSPECTION_SECRET""#)],
+};

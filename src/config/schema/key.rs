@@ -1,0 +1,95 @@
+//! What the schema says of a table and of a key.
+
+use crate::config::suggest::quote;
+
+/// A kind of table.
+#[derive(Debug)]
+pub(in crate::config) struct TableSchema {
+    /// The prefix of its keys in messages, such as `domain.route`; empty for a whole file.
+    pub(in crate::config) path: &'static str,
+    /// How the table is opened, such as `[[domain.route]]`.
+    pub(in crate::config) heading: &'static str,
+    /// Its keys.
+    pub(in crate::config) keys: &'static [Key],
+}
+
+/// A key of a table.
+#[derive(Debug)]
+pub(in crate::config) struct Key {
+    pub(in crate::config) name: &'static str,
+    /// A valid value; empty for a table.
+    pub(in crate::config) example: &'static str,
+    pub(in crate::config) shown: Shown,
+}
+
+/// What messages may show of a key's value. Values of other keys than those of the schema are never shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::config) enum Shown {
+    /// The value; of a table, what its own schema allows.
+    Value,
+    /// The value, unless it is a URL with user information or a query, which may be secrets.
+    Address,
+    /// References to secrets by name, such as `{ api-key = { file = "secrets/key" } }`, and nothing else.
+    References,
+    /// A reference to a secret, such as `{ file = "secrets/key" }`, and nothing else.
+    Reference,
+    /// Nothing.
+    Nothing,
+    /// The values of a table, not its keys: some servers treat a header's name as a secret.
+    Encodings,
+}
+
+pub(in crate::config) const fn key(name: &'static str, example: &'static str) -> Key {
+    Key { name, example, shown: Shown::Value }
+}
+
+pub(in crate::config) const fn address(name: &'static str, example: &'static str) -> Key {
+    Key { name, example, shown: Shown::Address }
+}
+
+pub(in crate::config) const fn references(name: &'static str, example: &'static str) -> Key {
+    Key { name, example, shown: Shown::References }
+}
+
+pub(in crate::config) const fn reference(name: &'static str, example: &'static str) -> Key {
+    Key { name, example, shown: Shown::Reference }
+}
+
+pub(in crate::config) const fn hidden(name: &'static str, example: &'static str) -> Key {
+    Key { name, example, shown: Shown::Nothing }
+}
+
+pub(in crate::config) const fn encodings(name: &'static str, example: &'static str) -> Key {
+    Key { name, example, shown: Shown::Encodings }
+}
+
+impl TableSchema {
+    /// The names of the keys.
+    pub(in crate::config) fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.keys.iter().map(|key| key.name)
+    }
+
+    /// A key of this table.
+    pub(in crate::config) fn key(&self, name: &str) -> Option<&'static Key> {
+        self.keys.iter().find(|key| key.name == name)
+    }
+
+    /// A key's whole path, such as `domain.client_auth`.
+    pub(in crate::config) fn path_of(&self, key: &str) -> String {
+        match self.path {
+            "" => key.to_owned(),
+            path => format!("{path}.{key}"),
+        }
+    }
+
+    /// The example of a key.
+    pub(in crate::config) fn example(&self, key: &str) -> &'static str {
+        self.key(key).map_or("", |key| key.example)
+    }
+}
+
+/// A key as TOML writes it: bare if possible, else in quotes.
+pub(in crate::config) fn bare(key: &str) -> String {
+    let plain = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    if plain { key.to_owned() } else { quote(key) }
+}
