@@ -1,11 +1,17 @@
-//! Client authentication: the `client_id` of a request, and whether that client has registered the certificate.
+//! Client authentication: the `client_id` of a request, its mechanism, and whether it authenticates that client.
 
+mod certificate;
 mod chain;
 mod client_id;
+mod denial;
 mod judge;
+mod mechanism;
 mod proof;
+mod secret;
 
 pub use chain::{ChainSlot, Presented, RefusalCache, Verdict};
-pub use client_id::{client_id, overrides_method};
-pub use judge::{Denial, judge_any, judge_client};
+pub use client_id::client_id;
+pub use denial::Denial;
+pub use judge::{Attempt, judge_any, judge_client};
+pub use mechanism::{Mechanism, MechanismError, MechanismName};
 pub use proof::{Basis, Proof, ProofSlot};

@@ -2,4 +2,26 @@
 
 mod parameters;
 
-pub use parameters::{Interest, ParameterError, Parameters};
+pub use parameters::{Interest, ParameterError, Parameters, Places};
+
+/// The names of all parameters that the edge reads.
+const NAMES: [&str; 12] = [
+    "client_id",
+    "client_secret",
+    "client_assertion",
+    "client_assertion_type",
+    "grant_type",
+    "response_type",
+    "redirect_uri",
+    "code_challenge",
+    "code_challenge_method",
+    "request",
+    "request_uri",
+    "access_token",
+];
+
+/// The parameters that the edge reads.
+pub static PARAMETERS: Interest<{ NAMES.len() }> = Interest::new(NAMES);
+
+/// The parameters of a request that the edge reads.
+pub type RequestParameters = Parameters<{ NAMES.len() }>;

@@ -1,7 +1,7 @@
 //! The request pipeline: a stack of tower services for one connection.
 //!
-//! [`Admit`] → [`Locate`] → [`Authenticate`] → [`Vouch`] → [`Forward`]. Each takes the type that the previous one
-//! makes ([`Arrived`], [`Routed`], [`Authenticated`], [`Outbound`]), so that no step can be omitted or repeated.
+//! [`Admit`] → [`Locate`] → [`Read`] → [`Authenticate`] → [`Vouch`] → [`Forward`]. Each takes the type that the previous one
+//! makes ([`Arrived`], [`Routed`], [`Received`], [`Authenticated`], [`Outbound`]), so that no step can be omitted or repeated.
 //! Their error is a [`Refusal`]; [`Respond`], the outermost, turns it into an OAuth error and writes the access log.
 
 mod admit;
@@ -13,18 +13,20 @@ mod identity;
 mod identity_cache;
 mod inbound;
 mod locate;
+mod read;
 mod refusal;
 mod request_id;
 mod respond;
 mod vouch;
 
 pub use admit::Admit;
-pub use authenticate::{Authenticate, StrangerBodies};
+pub use authenticate::Authenticate;
 pub use connection::{ClientAddress, Connection};
 pub use forward::Forward;
 pub use identity::{ClientIdentity, Headers, LogFields};
 pub use identity_cache::IdentityCache;
 pub use locate::Locate;
+pub use read::{Read, StrangerBodies};
 pub use refusal::Refusal;
 pub use respond::{Answer, Respond};
 pub use vouch::Vouch;
@@ -34,9 +36,11 @@ use std::{rc::Rc, sync::Arc};
 use http::{HeaderValue, Request, request::Parts};
 
 use crate::{
-    authenticate::Proof,
+    authenticate::Basis,
     forward::{Caller, IncomingBody, RequestBody},
+    oauth::RequestParameters,
     site::{Domain, Route, Site, SiteHandle},
+    trust::Application,
 };
 
 /// The state of a request in the pipeline. Boxed, so that it is not copied from service to service.
@@ -54,6 +58,8 @@ pub struct Context {
     pub authority: HeaderValue,
     /// The record for the access log.
     pub record: Rc<inbound::Record>,
+    /// The parameters, once they are parsed; `None` if the route needs none.
+    pub parameters: Option<RequestParameters>,
 }
 
 /// A request whose authority is the connection's domain.
@@ -76,15 +82,32 @@ pub struct Routed {
     pub route: Arc<Route>,
 }
 
-/// A request whose client is authenticated, if its route requires that.
+/// A request whose parameters are parsed, if its route needs them.
+#[derive(Debug)]
+pub struct Received {
+    /// Everything but the body.
+    pub context: Box<Context>,
+    /// The buffered body if the parameters are parsed, else the body to stream.
+    pub body: RequestBody,
+    /// The matching route.
+    pub route: Arc<Route>,
+}
+
+/// A request that is authenticated, if its route requires that.
 #[derive(Debug)]
 pub struct Authenticated {
     /// Everything but the body.
     pub context: Box<Context>,
     /// The buffered or streamed body.
     pub body: RequestBody,
-    /// The authenticated client; `None` if the route does not authenticate.
-    pub proof: Option<Proof>,
+    /// The matching route.
+    pub route: Arc<Route>,
+    /// The application that the request names; `None` if the route does not authenticate clients, or the client is unknown.
+    pub application: Option<Arc<Application>>,
+    /// What was verified about the connection's certificate; `None` if it is not vouched for.
+    pub certificate: Option<Basis>,
+    /// Whether the edge has authenticated the client.
+    pub caller: Caller,
 }
 
 /// A request that is ready to be sent upstream.
@@ -99,7 +122,7 @@ pub struct Outbound {
 }
 
 /// The service stack of one connection.
-pub type Stack = Respond<Admit<Locate<Authenticate<Vouch<Forward>>>>>;
+pub type Stack = Respond<Admit<Locate<Read<Authenticate<Vouch<Forward>>>>>>;
 
 /// Builds the service stack of one connection.
 #[must_use]
@@ -110,7 +133,8 @@ pub fn stack(connection: &Rc<Connection>, site: &SiteHandle, parts: &WorkerParts
         .layer(layer_fn(|inner| Respond::new(inner, parts.metrics.clone(), Rc::clone(connection))))
         .layer(layer_fn(|inner| Admit::new(inner, Arc::clone(site), Rc::clone(connection))))
         .layer(layer_fn(Locate::new))
-        .layer(layer_fn(|inner| Authenticate::new(inner, Arc::clone(site), parts)))
+        .layer(layer_fn(|inner| Read::new(inner, Arc::clone(site), parts)))
+        .layer(layer_fn(|inner| Authenticate::new(inner, parts)))
         .layer(layer_fn(Vouch::new))
         .service(Forward::new(pools))
 }

@@ -3,6 +3,7 @@
 mod application;
 mod auth_method;
 mod credential;
+mod error;
 mod issuer;
 mod registry;
 mod shared_map;
@@ -12,15 +13,19 @@ mod usage;
 
 use std::sync::Arc;
 
-pub use application::{Application, ClientId, Method};
+pub use application::{
+    Application, Binding, CertificateCredentials, ClientId, Keys, Method, PublishedKeys, RequestRules, Role,
+    SecretTransport,
+};
 pub use auth_method::AuthMethod;
 pub use credential::{
-    CertificateFacts, Credential, CredentialView, Credentials, RegisteredCertificate, RegisteredRef,
-    RegisteredSubject, Subject,
+    CertificateFacts, CertificateMatch, Credential, CredentialView, Credentials, RegisteredCertificate,
+    RegisteredKey, RegisteredRef, RegisteredSecret, RegisteredSubject, Subject,
 };
+pub use error::{ApplicationError, ClientIdError, CredentialFault};
 pub use issuer::Issuer;
 pub use registry::{Change, Registry, RegistryError, RegistryVersion};
-pub use spec::{ApplicationError, ApplicationSpec, ClientIdError, CredentialSpec, Registered};
+pub use spec::{ApplicationSpec, CredentialSpec, Registered};
 pub use subjects::DuplicateSubject;
 pub use usage::Usage;
 

@@ -4,7 +4,11 @@ use std::hint::black_box;
 
 use criterion::Criterion;
 use http::{Request, request::Parts};
-use mtls_edge::authenticate::client_id;
+use mtls_edge::{
+    authenticate,
+    oauth::{PARAMETERS, ParameterError, Parameters},
+    trust::ClientId,
+};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -12,6 +16,10 @@ fn head(headers: &[(&str, &str)]) -> Parts {
     let request = Request::post("/oauth/token");
     let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
     request.body(()).unwrap().into_parts().0
+}
+
+fn client_id(head: &Parts, body: &[u8]) -> Result<ClientId, ParameterError> {
+    Parameters::parse(head, body, &PARAMETERS).and_then(|parameters| authenticate::client_id(&parameters))
 }
 
 pub fn bench(criterion: &mut Criterion) {

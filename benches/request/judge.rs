@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion};
 use mtls_edge::{
-    authenticate::{ChainSlot, Presented, RefusalCache, judge_client},
+    authenticate::{Attempt, ChainSlot, Mechanism, Presented, RefusalCache, judge_client},
     trust::ClientId,
 };
 
@@ -15,7 +15,14 @@ pub fn bench(criterion: &mut Criterion) {
     let now = now();
     let judge = |(chain, refusals): &(ChainSlot, RefusalCache), id: &ClientId, certificate| {
         let presented = Presented { certificate: black_box(certificate), chain, refusals };
-        judge_client(black_box(&site.trust), presented, black_box(id), now)
+        let attempt = Attempt {
+            client_id: black_box(id),
+            mechanism: Mechanism::Certificate,
+            presented: Some(Ok(presented)),
+            issuer: None,
+            now,
+        };
+        judge_client(black_box(&site.trust), attempt)
     };
     let [by_thumbprint, by_subject] = ["billing", "payments"].map(ClientId::new);
     let memory = <(ChainSlot, RefusalCache)>::default;

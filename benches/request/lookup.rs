@@ -43,12 +43,8 @@ fn registry(size: usize, method: AuthMethod, mut all: impl Iterator<Item = Regis
     for number in 0..size / 2 {
         let named = ["2026-q4", "2027-q1"].map(str::to_owned).into_iter();
         let credentials =
-            named.zip(all.by_ref()).map(|(name, registered)| CredentialSpec { name, registered });
-        let spec = ApplicationSpec {
-            client_id: format!("app-{number}"),
-            method,
-            credentials: credentials.collect(),
-        };
+            named.zip(all.by_ref()).map(|(name, registered)| CredentialSpec::new(name, registered));
+        let spec = ApplicationSpec::new(format!("app-{number}"), method, credentials.collect());
         registry.insert(Arc::new(spec.try_into().unwrap())).unwrap();
     }
     registry

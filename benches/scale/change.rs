@@ -27,12 +27,10 @@ fn application(number: usize, round: usize) -> Application {
         } else {
             Registered::Certificate(Thumbprint::of(text.as_bytes()).into())
         };
-        CredentialSpec { name: credential.to_string(), registered }
+        CredentialSpec::new(credential.to_string(), registered)
     });
     let method = if by_subject { AuthMethod::PkiTls } else { AuthMethod::SelfSignedTls };
-    let spec =
-        ApplicationSpec { client_id: format!("app-{number}"), method, credentials: credentials.collect() };
-    spec.try_into().unwrap()
+    ApplicationSpec::new(format!("app-{number}"), method, credentials.collect()).try_into().unwrap()
 }
 
 /// The resident memory of this process in KB.
@@ -45,9 +43,11 @@ fn resident() -> usize {
 /// Prints the cost of a change of one of `count` applications.
 pub fn one_of(count: usize) {
     let mut registry = Registry::default();
-    registry.apply_all((0..count).map(|number| Change::Put(application(number, 0))).collect()).unwrap();
+    registry
+        .apply_all((0..count).map(|number| Change::Put(Box::new(application(number, 0)))).collect())
+        .unwrap();
     let changes: Vec<Change> =
-        (1..=CHANGES).map(|round| Change::Put(application(round * 7919 % count, round))).collect();
+        (1..=CHANGES).map(|round| Change::Put(Box::new(application(round * 7919 % count, round)))).collect();
     let mut states = Vec::with_capacity(CHANGES + 1);
     states.push(registry);
     let (before, start, mut longest) = (resident(), Instant::now(), Duration::ZERO);

@@ -1,9 +1,12 @@
 //! `client_id` in a form: what the WHATWG's parser finds, and no common server another one.
 
 use http::{Method, Request};
-use mtls_edge::{authenticate::client_id, oauth::ParameterError};
+use mtls_edge::oauth::ParameterError;
 
-use crate::one_reading::{models, raw_request::RawRequest};
+use crate::one_reading::{
+    models,
+    raw_request::{RawRequest, client_id},
+};
 
 /// Checks a form as a body, and as the query of a GET.
 pub fn check(form: &[u8]) {
@@ -49,9 +52,14 @@ fn compare(request: &RawRequest, named: &[String], is_plain: bool) {
 /// Whether a form has ordinary names and values only.
 fn is_plain(form: &[u8]) -> bool {
     let is_word = |text: &[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_alphanumeric);
+    let mut seen = Vec::new();
     form.split(|byte| *byte == b'&').all(|pair| {
         let mut parts = pair.splitn(2, |byte| *byte == b'=');
         let (name, value) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-        matches!(name, b"client_id" | b"grant_type" | b"scope" | b"code" | b"client_secret") && is_word(value)
+        let is_repeated = seen.contains(&name);
+        seen.push(name);
+        matches!(name, b"client_id" | b"grant_type" | b"scope" | b"code" | b"client_secret")
+            && is_word(value)
+            && !is_repeated
     })
 }

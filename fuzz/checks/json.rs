@@ -2,11 +2,14 @@
 
 use std::fmt;
 
-use mtls_edge::{authenticate::client_id, oauth::ParameterError};
+use mtls_edge::oauth::ParameterError;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
-use crate::one_reading::{models, raw_request::RawRequest};
+use crate::one_reading::{
+    models,
+    raw_request::{RawRequest, client_id},
+};
 
 /// Checks a body.
 pub fn check(body: &[u8]) {
@@ -51,7 +54,9 @@ fn is_plain(Members(members): &Members) -> bool {
     };
     let is_ordinary =
         |name: &str| matches!(name, "client_id" | "grant_type" | "scope" | "code" | "client_secret");
-    members.iter().filter(|(name, _)| name == "client_id").count() == 1
+    let names: std::collections::BTreeSet<&str> = members.iter().map(|(name, _)| name.as_str()).collect();
+    names.contains("client_id")
+        && names.len() == members.len()
         && members.iter().all(|(name, value)| is_ordinary(name) && is_word(value))
 }
 

@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
 use super::{
     Capacity, State,
     status::{
@@ -15,7 +17,7 @@ use crate::{
     identity::SubjectAltName,
     observe::{FetchSource, FetchState, Fetches, ReloadState, SourceFailure, log},
     site::{self, Site},
-    trust::{self, CredentialView, RegisteredRef, Registry, Subject},
+    trust::{self, CertificateMatch, CredentialView, RegisteredKey, RegisteredRef, Registry, Subject},
 };
 
 /// Applications on one page.
@@ -177,8 +179,15 @@ fn of_credential(credential: CredentialView<'_>, now: Timestamp) -> Credential {
 fn registered(viewed: RegisteredRef<'_>) -> Registered {
     let subject = match viewed {
         RegisteredRef::Certificate(certificate) => {
-            return Registered::Thumbprint(certificate.thumbprint.to_string());
+            return match certificate.matches {
+                CertificateMatch::Thumbprint(thumbprint) => Registered::Thumbprint(thumbprint.to_string()),
+                CertificateMatch::PublicKey(hash) => Registered::PublicKey(URL_SAFE_NO_PAD.encode(hash)),
+            };
         }
+        RegisteredRef::Key(RegisteredKey { key }) => {
+            return Registered::PublicKey(key.thumbprint().to_string());
+        }
+        RegisteredRef::Secret(_) => return Registered::Secret("(hidden)".to_owned()),
         RegisteredRef::Subject(subject) => &subject.subject,
     };
     match subject {

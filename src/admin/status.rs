@@ -268,6 +268,10 @@ pub struct Credential {
 pub enum Registered {
     /// SHA-256, in hex.
     Thumbprint(String),
+    /// RFC 7638 thumbprint of a key, or SHA-256 of a certificate's SubjectPublicKeyInfo, in base64url.
+    PublicKey(String),
+    /// Nothing is shown of a secret.
+    Secret(String),
     /// RFC 4514.
     SubjectDn(String),
     /// dNSName.
@@ -286,6 +290,8 @@ impl Registered {
     pub fn parts(&self) -> (&'static str, &str) {
         match self {
             Self::Thumbprint(value) => ("thumbprint", value),
+            Self::PublicKey(value) => ("public_key", value),
+            Self::Secret(value) => ("secret_sha256", value),
             Self::SubjectDn(value) => ("subject_dn", value),
             Self::SanDns(value) => ("san_dns", value),
             Self::SanUri(value) => ("san_uri", value),

@@ -1,22 +1,16 @@
 //! The `client_id` of a request.
 
-use http::request::Parts;
-
 use crate::{
-    oauth::{Interest, ParameterError, Parameters},
+    oauth::{ParameterError, RequestParameters},
     trust::ClientId,
 };
-
-/// The parameters that the edge reads.
-static READ: Interest<1> = Interest::new(["client_id"]);
 
 /// Returns the `client_id` from the body, HTTP Basic or the query.
 ///
 /// # Errors
 ///
 /// If there is none, or if an upstream could read another one.
-pub fn client_id(head: &Parts, body: &[u8]) -> Result<ClientId, ParameterError> {
-    let parameters = Parameters::parse(head, body, &READ)?;
+pub fn client_id(parameters: &RequestParameters) -> Result<ClientId, ParameterError> {
     let id = parameters.get("client_id").ok_or(ParameterError::NoClient)?;
     if id.trim() != id {
         return Err(ParameterError::OuterWhitespace("client_id"));
@@ -24,19 +18,18 @@ pub fn client_id(head: &Parts, body: &[u8]) -> Result<ClientId, ParameterError> 
     Ok(ClientId::new(id))
 }
 
-/// Whether a query has a parameter that overrides the request's method.
-#[must_use]
-pub fn overrides_method(query: &str) -> bool {
-    READ.overrides_method(query)
-}
-
 #[cfg(test)]
 mod tests {
     use base64::{Engine, engine::general_purpose::STANDARD};
-    use http::Request;
+    use http::{Request, request::Parts};
     use proptest::prelude::*;
 
     use super::*;
+    use crate::oauth::{PARAMETERS, Parameters};
+
+    fn client_id(head: &Parts, body: &[u8]) -> Result<ClientId, ParameterError> {
+        Parameters::parse(head, body, &PARAMETERS).and_then(|parameters| super::client_id(&parameters))
+    }
 
     fn parts(method: &str, uri: &str, headers: &[(&str, &str)]) -> Parts {
         let mut request = Request::builder().method(method).uri(uri);

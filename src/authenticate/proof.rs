@@ -1,4 +1,4 @@
-//! The result of a successful authentication, and its cache.
+//! The result of a successful authentication, and the cache of those by certificate.
 
 use std::{
     cell::{Cell, RefCell},
@@ -6,29 +6,33 @@ use std::{
     sync::Arc,
 };
 
+use super::certificate::Matched;
 use crate::{
     clock::Timestamp,
     identity::{AuthoritiesVersion, ClientCertificate, Validity, VerifiedPath},
-    trust::{Application, ClientId, RegistryVersion, Trust},
+    trust::{Application, ClientId, RegisteredRef, RegistryVersion, Trust},
 };
 
-/// The result of a successful authentication: the application, and by which credential it authenticated.
+/// The result of judging a request: the application, and by which credential it authenticated.
 #[derive(Clone, Debug)]
 pub struct Proof {
-    /// The authenticated application.
+    /// The application.
     pub application: Arc<Application>,
-    /// Index of the credential that matched, for [`Application::credential_at`].
-    pub credential: usize,
-    /// What was verified.
-    pub basis: Basis,
+    /// Index of the credential that matched, for [`Application::credential_at`]; `None` if none was verified.
+    pub credential: Option<usize>,
+    /// Whether the edge has verified a credential. Not for a public client, nor if only the authorization server knows the secret.
+    pub is_authenticated: bool,
+    /// What was verified about the connection's certificate; `None` if it is not vouched for.
+    pub certificate: Option<Basis>,
     /// The period in which the same trust would give the same proof.
     pub valid: Validity,
 }
 
-/// What was verified to authenticate a client. Upstreams select the authentication method by it.
+/// What was verified about a certificate. Upstreams select the authentication method by it.
 #[derive(Clone, Debug)]
 pub enum Basis {
-    /// The certificate's registered thumbprint (RFC 8705 section 2.2).
+    /// The certificate's registered thumbprint or key (RFC 8705 section 2.2), or only possession of its key, if tokens are bound to
+    /// any certificate.
     Thumbprint,
     /// A verified path to a client CA (RFC 8705 section 2.1).
     Chain(Rc<VerifiedPath>),
@@ -46,11 +50,42 @@ impl Basis {
 }
 
 impl Proof {
-    /// Records the credential's use by this certificate at `now`.
-    pub fn record_use(&self, certificate: &ClientCertificate, now: Timestamp) {
-        if let Some(credential) = self.application.credential_at(self.credential) {
-            credential.usage.record(now, certificate.validity().not_after);
+    /// A period without an end.
+    const ALWAYS: Validity = Validity { not_before: Timestamp::MIN, not_after: Timestamp::MAX };
+
+    /// Authentication by a certificate, which is vouched for.
+    pub(super) fn by_certificate(application: &Arc<Application>, matched: Matched) -> Self {
+        let Matched { credential, basis, valid } = matched;
+        let application = Arc::clone(application);
+        Self {
+            application,
+            credential: Some(credential),
+            is_authenticated: true,
+            certificate: Some(basis),
+            valid,
         }
+    }
+
+    /// Authentication of one request by another credential.
+    pub(super) fn by_credential(application: &Arc<Application>, credential: usize) -> Self {
+        Self { is_authenticated: true, ..Self::unproved(application, Some(credential)) }
+    }
+
+    /// A request of a client that the edge cannot authenticate.
+    pub(super) fn unproved(application: &Arc<Application>, credential: Option<usize>) -> Self {
+        let application = Arc::clone(application);
+        Self { application, credential, is_authenticated: false, certificate: None, valid: Self::ALWAYS }
+    }
+
+    /// Records the credential's use at `now`; `certificate` is the connection's.
+    pub fn record_use(&self, certificate: Option<&ClientCertificate>, now: Timestamp) {
+        let Some(credential) = self.credential.and_then(|index| self.application.credential_at(index)) else {
+            return;
+        };
+        let is_certificate =
+            matches!(credential.registered, RegisteredRef::Subject(_) | RegisteredRef::Certificate(_));
+        let certificate = certificate.filter(|_| is_certificate);
+        credential.usage.record(now, certificate.map(|certificate| certificate.validity().not_after));
     }
 }
 
@@ -84,9 +119,9 @@ impl CachedProof {
     /// Whether authentication under this trust would give the same proof within its validity.
     fn is_current(&self, trust: &Trust) -> bool {
         self.is_registered(trust)
-            && match self.proof.basis {
-                Basis::Thumbprint => true,
-                Basis::Chain(_) => self.authorities == trust.authorities.version(),
+            && match self.proof.certificate {
+                Some(Basis::Chain(_)) => self.authorities == trust.authorities.version(),
+                Some(Basis::Thumbprint) | None => true,
             }
     }
 }

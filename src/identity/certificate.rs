@@ -225,6 +225,12 @@ impl ClientCertificate {
         self.0.subject == self.0.issuer
     }
 
+    /// SHA-256 of the SubjectPublicKeyInfo.
+    #[must_use]
+    pub fn spki_sha256(&self) -> [u8; 32] {
+        sha256(&self.0.spki)
+    }
+
     /// The leaf's SubjectPublicKeyInfo in DER.
     #[must_use]
     pub fn spki_der(&self) -> &[u8] {

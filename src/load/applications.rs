@@ -18,8 +18,8 @@ use crate::{
     },
     identity::{ClientCertificate, DistinguishedName, SubjectAltName, Thumbprint, unusable_key},
     trust::{
-        Application, ApplicationError, ApplicationSpec, CredentialSpec, Registered, RegisteredCertificate,
-        RegisteredSubject, Registry, RegistryError, Subject,
+        Application, ApplicationError, ApplicationSpec, CertificateMatch, CredentialFault, CredentialSpec,
+        Registered, RegisteredCertificate, RegisteredSubject, Registry, RegistryError, Subject,
     },
 };
 
@@ -66,9 +66,9 @@ impl<'a> RegistryBuilder<'a> {
             if let Some(built) = build_credential(credential, self.now, &mut self.pins, &mut self.problems) {
                 if let (Registered::Certificate(certificate), Matcher::Thumbprint(text)) =
                     (&built.registered, &credential.matcher)
+                    && let CertificateMatch::Thumbprint(thumbprint) = &certificate.matches
                 {
-                    self.placeholders
-                        .extend(suspicious::check_thumbprint(&certificate.thumbprint, &text.span));
+                    self.placeholders.extend(suspicious::check_thumbprint(thumbprint, &text.span));
                 }
                 places.push(credential.matcher.span());
                 credentials.push(built);
@@ -79,18 +79,20 @@ impl<'a> RegistryBuilder<'a> {
             return;
         }
         let place = |credential: usize| places.get(credential).copied().unwrap_or(&written.client_id.span);
-        let spec = ApplicationSpec {
-            client_id: written.client_id.value.clone(),
-            method: written.auth_method.value,
-            credentials,
-        };
+        let spec =
+            ApplicationSpec::new(written.client_id.value.clone(), written.auth_method.value, credentials);
         let built = match Application::try_from(spec) {
             Ok(built) => built,
             Err(error) => {
-                let place = error.credential().map_or(&written.client_id.span, place);
+                let place = match &error {
+                    ApplicationError::Credential { index, .. } => place(*index),
+                    _ => &written.client_id.span,
+                };
                 let problem = Problem::error(place, "application.credential", error.to_string());
                 self.problems.push(match error {
-                    ApplicationError::RepeatedThumbprint { .. } => problem.help(RegistryError::EACH_ONCE),
+                    ApplicationError::Credential {
+                        fault: CredentialFault::RepeatedThumbprint(_), ..
+                    } => problem.help(RegistryError::EACH_ONCE),
                     _ => problem,
                 });
                 return;
@@ -179,7 +181,7 @@ fn build_credential(
         Matcher::SanIp(text) => parse_san(text, "san_ip", pin, problems, SubjectAltName::ip),
         Matcher::SanEmail(text) => parse_san(text, "san_email", pin, problems, SubjectAltName::email),
     }?;
-    Some(CredentialSpec { name: credential.name.value.clone(), registered })
+    Some(CredentialSpec::new(credential.name.value.clone(), registered))
 }
 
 fn parse_matcher<T, E: std::fmt::Display>(

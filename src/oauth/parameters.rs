@@ -72,11 +72,29 @@ fn add<const N: usize>(values: &mut Values<N>, wanted: Wanted, value: String) ->
     }
 }
 
-/// The parameters of one request.
-#[derive(Clone, Debug)]
+/// The parameters of one request. `Debug` shows no value, since some are secrets.
+#[derive(Clone)]
 pub struct Parameters<const N: usize> {
     names: [&'static str; N],
     values: Values<N>,
+    places: [Places; N],
+}
+
+/// The places of a request that have a parameter with a value, also those from which it is not used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Places {
+    /// The body.
+    pub body: bool,
+    /// HTTP Basic.
+    pub basic: bool,
+    /// The query.
+    pub query: bool,
+}
+
+impl<const N: usize> std::fmt::Debug for Parameters<N> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.names.iter().zip(&self.places)).finish()
+    }
 }
 
 impl<const N: usize> Parameters<N> {
@@ -97,9 +115,13 @@ impl<const N: usize> Parameters<N> {
             if body.is_empty() { [const { None }; N] } else { in_body(&head.headers, body, interest)? };
 
         let query_counts = matches!(head.method, Method::GET | Method::HEAD);
-        for (((value, in_header), in_query), name) in
-            values.iter_mut().zip(in_header).zip(in_query).zip(interest.names)
+        let mut places = [Places::default(); N];
+        let has_value = |value: &Option<String>| value.as_ref().is_some_and(|value| !value.is_empty());
+        for ((((value, in_header), in_query), name), places) in
+            values.iter_mut().zip(in_header).zip(in_query).zip(interest.names).zip(&mut places)
         {
+            *places =
+                Places { body: has_value(value), basic: has_value(&in_header), query: has_value(&in_query) };
             for (other, counts) in [(in_header, true), (in_query, query_counts)] {
                 match (&value, other) {
                     (Some(value), Some(other)) if *value != other => {
@@ -110,7 +132,14 @@ impl<const N: usize> Parameters<N> {
                 }
             }
         }
-        Ok(Self { names: interest.names, values })
+        Ok(Self { names: interest.names, values, places })
+    }
+
+    /// Where a parameter of interest has a value.
+    #[must_use]
+    pub fn places(&self, name: &str) -> Places {
+        let index = self.names.iter().position(|wanted| *wanted == name);
+        index.and_then(|index| self.places.get(index)).copied().unwrap_or_default()
     }
 
     /// The value of a parameter of interest. An empty value is treated as absent (RFC 6749 section 3.1).

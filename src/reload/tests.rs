@@ -52,14 +52,8 @@ struct Running {
 }
 
 fn application(client_id: &str, thumbprint: u8) -> ApplicationSpec {
-    ApplicationSpec {
-        client_id: client_id.to_owned(),
-        method: AuthMethod::SelfSignedTls,
-        credentials: vec![CredentialSpec {
-            name: "one".to_owned(),
-            registered: Registered::Certificate(Thumbprint::from_bytes([thumbprint; 32]).into()),
-        }],
-    }
+    let registered = Registered::Certificate(Thumbprint::from_bytes([thumbprint; 32]).into());
+    ApplicationSpec::new(client_id, AuthMethod::SelfSignedTls, vec![CredentialSpec::new("one", registered)])
 }
 
 /// The same as a line of `applications.toml`.

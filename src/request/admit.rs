@@ -188,7 +188,9 @@ where
         match self.admit(&head) {
             Ok((site, domain, authority)) => {
                 let connection = Rc::clone(&self.connection);
-                let context = Box::new(Context { head, connection, site, domain, authority, record });
+                let parameters = None;
+                let context =
+                    Box::new(Context { head, connection, site, domain, authority, record, parameters });
                 Either::Left(self.inner.call(Arrived { context, body }))
             }
             Err(refusal) => Either::Right(std::future::ready(Err(refusal))),

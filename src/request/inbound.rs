@@ -29,8 +29,8 @@ pub struct Record {
     pub id: HeaderValue,
     /// The client that the request claims to be.
     pub client_id: RefCell<Option<ClientId>>,
-    /// The application that was authenticated, and the index of its credential.
-    pub authenticated: RefCell<Option<(Arc<Application>, usize)>>,
+    /// The application that was accepted, and the index of the credential that was verified.
+    pub authenticated: RefCell<Option<(Arc<Application>, Option<usize>)>>,
 }
 
 impl Record {

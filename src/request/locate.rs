@@ -10,7 +10,7 @@ use http::Response;
 use tower::Service;
 
 use super::{Arrived, Refusal, Routed};
-use crate::{authenticate::overrides_method, forward::ResponseBody};
+use crate::{forward::ResponseBody, oauth::PARAMETERS};
 
 /// Finds the route, or refuses with 404 or 405, or with 400 if the query overrides the method.
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ where
 
     fn call(&mut self, Arrived { context, body }: Arrived) -> Self::Future {
         // The route was matched by the method; an upstream that takes the method from the query would serve another one.
-        if context.head.uri.query().is_some_and(overrides_method) {
+        if context.head.uri.query().is_some_and(|query| PARAMETERS.overrides_method(query)) {
             return Either::Right(std::future::ready(Err(Refusal::MethodOverride)));
         }
         match context.domain.routes.find(&context.head.method, context.head.uri.path()) {

@@ -5,7 +5,7 @@ use http::{HeaderValue, Method, Response, StatusCode, Version, header};
 
 use super::challenge::{challenge, is_decoded_basic};
 use crate::{
-    authenticate::Denial,
+    authenticate::{Denial, MechanismError},
     forward::{BodyFault, ForwardError, ResponseBody},
     oauth::ParameterError,
     observe::metrics::Outcome,
@@ -42,6 +42,8 @@ pub enum Refusal {
     Method(Vec<Method>),
     /// The request names no client, or upstreams may read its parameters in different ways.
     Parameter(ParameterError),
+    /// The request has several mechanisms of client authentication, or an incomplete one.
+    Mechanism(MechanismError),
     /// The domain requires a certificate since a reload, and this connection has none.
     CertificateRequired,
     /// Authentication was denied.
@@ -64,6 +66,8 @@ impl Refusal {
             | Self::SurroundingWhitespace
             | Self::MethodOverride
             | Self::Parameter(_)
+            | Self::Mechanism(_)
+            | Self::Denied(Denial::SecondMechanism { .. })
             | Self::Body(BodyFault::Broken) => StatusCode::BAD_REQUEST,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::Headers(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -95,6 +99,7 @@ impl Refusal {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
+            Self::Denied(Denial::SecondMechanism { .. }) => "invalid_request",
             Self::CertificateRequired | Self::Denied(_) | Self::TooLarge(_) => "invalid_client",
             Self::Body(BodyFault::NoRoom)
             | Self::Forward(
@@ -134,8 +139,9 @@ impl Refusal {
                 format!("method not allowed; allowed methods: {}", list.join(", "))
             }
             Self::Parameter(error) => error.to_string(),
-            Self::CertificateRequired => Denial::NoCertificate.description().into(),
-            Self::Denied(denial) => denial.description().into(),
+            Self::Mechanism(error) => error.to_string(),
+            Self::CertificateRequired => Denial::NoCertificate.description().into_owned(),
+            Self::Denied(denial) => denial.description().into_owned(),
             Self::TooLarge(TooLarge { bytes, limit, .. }) => format!(
                 "the client certificate is too large to forward ({bytes} bytes encoded, {limit} allowed): use a shorter key or fewer names"
             ),
@@ -175,13 +181,9 @@ impl Refusal {
         match self {
             // Over HTTP/2 only the stream has ended: a client may cancel one request of many.
             Self::Body(BodyFault::Broken) => version < Version::HTTP_2,
-            // A browser can use the connection for routes that need no certificate.
-            Self::Denied(Denial::NoCertificate) => false,
-            Self::CertificateRequired
-            | Self::Denied(_)
-            | Self::TooLarge(_)
-            | Self::Body(_)
-            | Self::Upgrade => true,
+            // Without a certificate, a browser can use the connection for routes that need none.
+            Self::Denied(denial) => denial.is_of_connection(),
+            Self::CertificateRequired | Self::TooLarge(_) | Self::Body(_) | Self::Upgrade => true,
             _ => false,
         }
     }

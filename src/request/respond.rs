@@ -152,7 +152,7 @@ fn log(
     let (claimed, authenticated) = (record.client_id.borrow(), record.authenticated.borrow());
     let client = authenticated.as_ref().map(|(application, _)| &application.client_id).or(claimed.as_ref());
     let credential =
-        authenticated.as_ref().and_then(|(application, index)| application.credential_at(*index));
+        authenticated.as_ref().and_then(|(application, index)| application.credential_at((*index)?));
     let credential = credential.map(|credential| bounded(credential.name, SHORT));
     let certificate = connection.identity.as_deref().and_then(ClientIdentity::log_fields);
     let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -28,8 +28,9 @@ impl<S> Vouch<S> {
 
 /// Builds the outbound request. Hop-by-hop fields are removed first and the vouching headers added last, so that a client's
 /// `Connection` line cannot remove them.
-fn outbound(Authenticated { context, body, proof }: Authenticated) -> Result<Outbound, Refusal> {
-    let Context { mut head, connection, site, domain, authority, record } = *context;
+fn outbound(authenticated: Authenticated) -> Result<Outbound, Refusal> {
+    let Authenticated { context, body, route: _, application: _, certificate, caller } = authenticated;
+    let Context { mut head, connection, site, domain, authority, record, parameters: _ } = *context;
     let headers = &mut head.headers;
     remove_hop_by_hop(headers);
     join_cookies(headers);
@@ -44,13 +45,14 @@ fn outbound(Authenticated { context, body, proof }: Authenticated) -> Result<Out
     for (name, value) in &target.spec.headers {
         headers.insert(name, value.clone());
     }
-    let caller = if proof.is_some() { Caller::Authenticated } else { Caller::Anonymous };
-    if let Some(proof) = &proof {
+    if caller == Caller::Authenticated {
         connection.mark_authenticated();
+    }
+    if let Some(basis) = &certificate {
         let Some(identity) = connection.identity.as_ref() else {
             return Err(Refusal::Denied(Denial::NoCertificate));
         };
-        let Some(ours) = identity.headers(&domain.profile, &proof.basis) else {
+        let Some(ours) = identity.headers(&domain.profile, basis) else {
             return Err(Refusal::Denied(Denial::NoCertificate));
         };
         match &*ours {

@@ -3,13 +3,14 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    mem::discriminant,
     sync::Arc,
 };
 
 use super::{Domain, Site};
 use crate::{
     identity::{Authorities, Purpose},
-    trust::{Application, Registry},
+    trust::{Application, Keys, Method, Registry},
 };
 
 /// Names listed in one line; further ones are counted.
@@ -141,19 +142,33 @@ impl Changes {
         }
     }
 
-    fn application(&mut self, before: &Application, after: &Application) {
+    fn application<'a>(&mut self, before: &'a Application, after: &'a Application) {
         let id = &after.client_id;
-        for credential in after.credentials() {
-            match before.credential(credential.name) {
-                None => self.added.push(format!("credential {id}/{}", credential.name)),
-                Some(old) if !old.matches_the_same_certificates(&credential) => {
-                    self.changed.push(format!("credential {id}/{}", credential.name));
-                }
+        let registered = |of: &'a Application, role, name: &str| {
+            of.registrations().find(|(other, one)| *other == role && one.name == name).map(|(_, one)| one)
+        };
+        for (role, credential) in after.registrations() {
+            let named = || format!("{} {id}/{}", role.key(), credential.name);
+            match registered(before, role, credential.name) {
+                None => self.added.push(named()),
+                Some(old) if !old.matches_the_same(&credential) => self.changed.push(named()),
                 Some(_) => {}
             }
         }
-        let gone = before.credentials().filter(|old| after.credential(old.name).is_none());
-        self.removed.extend(gone.map(|old| format!("credential {id}/{}", old.name)));
+        let gone = before.registrations().filter(|(role, old)| registered(after, *role, old.name).is_none());
+        self.removed.extend(gone.map(|(role, old)| format!("{} {id}/{}", role.key(), old.name)));
+        if before.method.kind() != after.method.kind() {
+            self.changed.push(format!("method of {id}"));
+        }
+        if before.rules != after.rules || discriminant(&before.binding) != discriminant(&after.binding) {
+            self.changed.push(format!("rules of {id}"));
+        }
+        if let (Method::PrivateKeyJwt(Keys::Published(old)), Method::PrivateKeyJwt(Keys::Published(new))) =
+            (&before.method, &after.method)
+            && old != new
+        {
+            self.changed.push(format!("published keys of {id}"));
+        }
     }
 }
 

@@ -145,7 +145,8 @@ impl Merged {
 /// The application that was registered first of the two that conflict.
 const fn first(error: &RegistryError) -> &ClientId {
     match error {
-        RegistryError::DuplicateThumbprint { first, .. } => first,
+        RegistryError::DuplicateThumbprint { first, .. }
+        | RegistryError::DuplicatePublicKey { first, .. } => first,
         RegistryError::DuplicateSubject(equal) => &equal.first,
         RegistryError::DuplicateClientId(client_id) => client_id,
     }

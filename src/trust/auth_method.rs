@@ -3,17 +3,17 @@
 /// A supported value of OAuth's `token_endpoint_auth_method` (RFC 7591 section 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuthMethod {
-    /// `self_signed_tls_client_auth` (RFC 8705 section 2.2).
-    SelfSignedTls,
     /// `tls_client_auth` (RFC 8705 section 2.1).
     PkiTls,
-    /// `private_key_jwt`.
+    /// `self_signed_tls_client_auth` (RFC 8705 section 2.2).
+    SelfSignedTls,
+    /// `private_key_jwt` (RFC 7523 section 2.2, OpenID Connect Core section 9).
     PrivateKeyJwt,
-    /// `client_secret_basic`.
+    /// `client_secret_basic` (RFC 6749 section 2.3.1).
     ClientSecretBasic,
-    /// `client_secret_post`.
+    /// `client_secret_post` (RFC 6749 section 2.3.1).
     ClientSecretPost,
-    /// `none`.
+    /// `none`: a public client (RFC 6749 section 2.1).
     None,
 }
 
@@ -39,5 +39,11 @@ impl AuthMethod {
             Self::ClientSecretPost => "client_secret_post",
             Self::None => "none",
         }
+    }
+
+    /// Whether the client authenticates with its certificate.
+    #[must_use]
+    pub const fn is_tls(self) -> bool {
+        matches!(self, Self::PkiTls | Self::SelfSignedTls)
     }
 }

@@ -1,4 +1,4 @@
-//! Credentials: what an application registers about its client certificate.
+//! Credentials: what an application registers about its certificates, keys and secrets.
 
 use std::sync::Arc;
 
@@ -6,15 +6,18 @@ use super::Usage;
 use crate::{
     clock::Timestamp,
     identity::{ClientCertificate, DistinguishedName, SubjectAltName, Thumbprint, Validity},
+    jose::VerifyingKey,
 };
 
-/// One credential of an application. `T` is what a certificate is compared with.
+/// One credential of an application. `T` is what the presented one is compared with.
 #[derive(Debug)]
 pub struct Credential<T> {
     /// The operator's name for it.
     pub name: Box<str>,
-    /// What a certificate is compared with.
+    /// What the presented one is compared with.
     pub registered: T,
+    /// The second from which on it is refused, if the operator set one.
+    pub expires_at: Option<Timestamp>,
     /// The last use, shared by all snapshots that contain this credential.
     pub usage: Arc<Usage>,
 }
@@ -22,7 +25,7 @@ pub struct Credential<T> {
 impl<T: PartialEq> PartialEq for Credential<T> {
     /// Compares the registration, not the last use.
     fn eq(&self, other: &Self) -> bool {
-        (&self.name, &self.registered) == (&other.name, &other.registered)
+        (&self.name, &self.registered, self.expires_at) == (&other.name, &other.registered, other.expires_at)
     }
 }
 
@@ -34,7 +37,15 @@ where
 {
     /// The credential, independent of its method.
     pub fn view(&'a self) -> CredentialView<'a> {
-        CredentialView { name: &self.name, registered: (&self.registered).into(), usage: &self.usage }
+        let Self { name, registered, expires_at, usage } = self;
+        CredentialView { name, registered: registered.into(), expires_at: *expires_at, usage }
+    }
+}
+
+impl<T> Credential<T> {
+    /// Whether it is refused at `now` because of its `expires_at`.
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|end| end <= now)
     }
 }
 
@@ -85,15 +96,35 @@ impl<T> Credentials<T> {
 /// A registered certificate (RFC 8705 section 2.2).
 #[derive(Debug, PartialEq, Eq)]
 pub struct RegisteredCertificate {
-    /// SHA-256 of the certificate.
-    pub thumbprint: Thumbprint,
-    /// For reports; `None` if only the thumbprint is registered.
+    /// Which certificates it matches.
+    pub matches: CertificateMatch,
+    /// For reports; `None` unless the certificate itself is registered.
     pub certificate: Option<Box<CertificateFacts>>,
+}
+
+/// Which certificates a [`RegisteredCertificate`] matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CertificateMatch {
+    /// The one with this SHA-256 thumbprint.
+    Thumbprint(Thumbprint),
+    /// Every certificate of the key whose SubjectPublicKeyInfo has this SHA-256 hash.
+    PublicKey([u8; 32]),
+}
+
+impl CertificateMatch {
+    /// Whether this certificate is the registered one, or has the registered key.
+    #[must_use]
+    pub fn matches(&self, certificate: &ClientCertificate) -> bool {
+        match self {
+            Self::Thumbprint(thumbprint) => *thumbprint == certificate.thumbprint(),
+            Self::PublicKey(hash) => *hash == certificate.spki_sha256(),
+        }
+    }
 }
 
 impl From<Thumbprint> for RegisteredCertificate {
     fn from(thumbprint: Thumbprint) -> Self {
-        Self { thumbprint, certificate: None }
+        Self { matches: CertificateMatch::Thumbprint(thumbprint), certificate: None }
     }
 }
 
@@ -101,7 +132,29 @@ impl From<&ClientCertificate> for RegisteredCertificate {
     fn from(certificate: &ClientCertificate) -> Self {
         let subject = certificate.subject().to_rfc4514().into();
         let facts = CertificateFacts { subject, validity: certificate.validity() };
-        Self { thumbprint: certificate.thumbprint(), certificate: Some(Box::new(facts)) }
+        let matches = CertificateMatch::Thumbprint(certificate.thumbprint());
+        Self { matches, certificate: Some(Box::new(facts)) }
+    }
+}
+
+/// A registered public key, for assertions (RFC 7523) or request objects (RFC 9101).
+#[derive(Debug, PartialEq, Eq)]
+pub struct RegisteredKey {
+    /// The key, with its algorithm and `kid`. Boxed, so that applications without keys stay small.
+    pub key: Box<VerifyingKey>,
+}
+
+/// A registered secret (RFC 6749 section 2.3.1). It is not kept itself.
+#[derive(PartialEq, Eq)]
+pub struct RegisteredSecret {
+    /// SHA-256 of the secret's bytes.
+    pub sha256: [u8; 32],
+}
+
+impl std::fmt::Debug for RegisteredSecret {
+    /// Does not show the hash, from which a weak secret could be guessed.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RegisteredSecret")
     }
 }
 
@@ -160,8 +213,10 @@ impl Subject {
 pub struct CredentialView<'a> {
     /// The operator's name for it.
     pub name: &'a str,
-    /// What a certificate is compared with.
+    /// What the presented one is compared with.
     pub registered: RegisteredRef<'a>,
+    /// The second from which on it is refused, if the operator set one.
+    pub expires_at: Option<Timestamp>,
     /// The last use, shared by all snapshots that contain this credential.
     pub usage: &'a Arc<Usage>,
 }
@@ -173,6 +228,10 @@ pub enum RegisteredRef<'a> {
     Subject(&'a RegisteredSubject),
     /// For `self_signed_tls_client_auth`.
     Certificate(&'a RegisteredCertificate),
+    /// For `private_key_jwt`, and for signed authorization requests.
+    Key(&'a RegisteredKey),
+    /// For `client_secret_basic` and `client_secret_post`.
+    Secret(&'a RegisteredSecret),
 }
 
 impl<'a> From<&'a RegisteredSubject> for RegisteredRef<'a> {
@@ -187,16 +246,29 @@ impl<'a> From<&'a RegisteredCertificate> for RegisteredRef<'a> {
     }
 }
 
+impl<'a> From<&'a RegisteredKey> for RegisteredRef<'a> {
+    fn from(key: &'a RegisteredKey) -> Self {
+        Self::Key(key)
+    }
+}
+
+impl<'a> From<&'a RegisteredSecret> for RegisteredRef<'a> {
+    fn from(secret: &'a RegisteredSecret) -> Self {
+        Self::Secret(secret)
+    }
+}
+
 impl<'a> CredentialView<'a> {
-    /// Whether exactly the same certificates match both credentials.
+    /// Whether exactly the same presented certificates, signatures or secrets match both credentials, for as long.
     #[must_use]
-    pub fn matches_the_same_certificates(&self, other: &Self) -> bool {
-        match (self.registered, other.registered) {
+    pub fn matches_the_same(&self, other: &Self) -> bool {
+        let same = match (self.registered, other.registered) {
             (RegisteredRef::Certificate(one), RegisteredRef::Certificate(other)) => {
-                one.thumbprint == other.thumbprint
+                one.matches == other.matches
             }
             (one, other) => one == other,
-        }
+        };
+        same && self.expires_at == other.expires_at
     }
 
     /// Facts about the registered certificate, if they are known.
@@ -204,7 +276,7 @@ impl<'a> CredentialView<'a> {
     pub fn certificate(&self) -> Option<&'a CertificateFacts> {
         match self.registered {
             RegisteredRef::Certificate(certificate) => certificate.certificate.as_deref(),
-            RegisteredRef::Subject(_) => None,
+            RegisteredRef::Subject(_) | RegisteredRef::Key(_) | RegisteredRef::Secret(_) => None,
         }
     }
 

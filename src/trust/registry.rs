@@ -6,8 +6,8 @@ use std::sync::{
 };
 
 use super::{
-    RegisteredCertificate,
-    application::{Application, ClientId},
+    application::{Application, Binding, CertificateCredentials, ClientId, Method},
+    credential::CertificateMatch,
     shared_map::SharedMap,
     subjects::{DuplicateSubject, Subjects},
 };
@@ -21,6 +21,14 @@ pub enum RegistryError {
     DuplicateThumbprint {
         /// The certificate's thumbprint.
         thumbprint: Thumbprint,
+        /// The application that has registered it first.
+        first: ClientId,
+        /// Index of the rejected application's credential.
+        credential: usize,
+    },
+    /// Another application has registered the certificate's key.
+    #[error("the public key is registered for \"{first}\" already")]
+    DuplicatePublicKey {
         /// The application that has registered it first.
         first: ClientId,
         /// Index of the rejected application's credential.
@@ -43,6 +51,7 @@ impl RegistryError {
     pub fn credential(&self) -> Option<usize> {
         match self {
             Self::DuplicateThumbprint { credential, .. }
+            | Self::DuplicatePublicKey { credential, .. }
             | Self::DuplicateSubject(DuplicateSubject { credential, .. }) => Some(*credential),
             Self::DuplicateClientId(_) => None,
         }
@@ -73,7 +82,7 @@ impl RegistryVersion {
 #[derive(Debug)]
 pub enum Change {
     /// Registers the application, or replaces its registration.
-    Put(Application),
+    Put(Box<Application>),
     /// Removes the application.
     Remove(ClientId),
 }
@@ -84,8 +93,12 @@ pub enum Change {
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
     clients: SharedMap<ClientId, Arc<Application>>,
-    thumbprints: SharedMap<Thumbprint, Arc<Application>>,
+    certificates: SharedMap<CertificateMatch, Arc<Application>>,
     subjects: Subjects,
+    /// How many applications accept certificates that no client CA has issued.
+    accept_self_signed: usize,
+    /// How many applications authenticate without a certificate.
+    without_certificate: usize,
     version: RegistryVersion,
 }
 
@@ -99,16 +112,23 @@ impl Registry {
         if self.clients.get(&application.client_id).is_some() {
             return Err(RegistryError::DuplicateClientId(application.client_id.clone()));
         }
-        for (credential, RegisteredCertificate { thumbprint, .. }) in application.certificates() {
-            if let Some(first) = self.thumbprints.get(thumbprint) {
-                let (thumbprint, first) = (*thumbprint, first.client_id.clone());
-                return Err(RegistryError::DuplicateThumbprint { thumbprint, first, credential });
+        for (credential, matches) in application.certificates() {
+            if let Some(first) = self.certificates.get(&matches) {
+                let first = first.client_id.clone();
+                return Err(match matches {
+                    CertificateMatch::Thumbprint(thumbprint) => {
+                        RegistryError::DuplicateThumbprint { thumbprint, first, credential }
+                    }
+                    CertificateMatch::PublicKey(_) => RegistryError::DuplicatePublicKey { first, credential },
+                });
             }
         }
         self.subjects.insert(&application)?;
-        for (_, RegisteredCertificate { thumbprint, .. }) in application.certificates() {
-            self.thumbprints.insert(*thumbprint, Arc::clone(&application));
+        for (_, matches) in application.certificates() {
+            self.certificates.insert(matches, Arc::clone(&application));
         }
+        self.accept_self_signed += usize::from(accepts_self_signed(&application));
+        self.without_certificate += usize::from(authenticates_without_certificate(&application));
         self.clients.insert(application.client_id.clone(), application);
         self.version = RegistryVersion::next();
         Ok(())
@@ -135,7 +155,7 @@ impl Registry {
             match change {
                 Change::Put(application) => {
                     let before = self.application(application.client_id.as_str());
-                    put.push(Self::continued(application, before));
+                    put.push(Self::continued(*application, before));
                 }
                 Change::Remove(client_id) => removed.push(client_id),
             }
@@ -192,10 +212,12 @@ impl Registry {
 
     fn remove(&mut self, client_id: &ClientId) {
         let Some(application) = self.clients.get(client_id).cloned() else { return };
-        for (_, RegisteredCertificate { thumbprint, .. }) in application.certificates() {
-            self.thumbprints.remove(thumbprint);
+        for (_, matches) in application.certificates() {
+            self.certificates.remove(&matches);
         }
         self.subjects.remove(&application);
+        self.accept_self_signed -= usize::from(accepts_self_signed(&application));
+        self.without_certificate -= usize::from(authenticates_without_certificate(&application));
         self.clients.remove(client_id);
         self.version = RegistryVersion::next();
     }
@@ -218,19 +240,21 @@ impl Registry {
         self.clients.get(client_id)
     }
 
-    /// Every application that may have registered this certificate: first by thumbprint, then by subject and SANs.
+    /// Every application that may authenticate with this certificate: first by thumbprint or key, then by subject and SANs.
     pub fn candidates<'a>(
         &'a self,
         certificate: &'a ClientCertificate,
     ) -> impl Iterator<Item = &'a Arc<Application>> + 'a {
-        let by_subject = self.subjects.owners(certificate);
-        self.thumbprints.get(&certificate.thumbprint()).into_iter().chain(by_subject)
+        let by_thumbprint = CertificateMatch::Thumbprint(certificate.thumbprint());
+        let by_key = || CertificateMatch::PublicKey(certificate.spki_sha256());
+        let keys = std::iter::once(by_thumbprint).chain(std::iter::once_with(by_key));
+        keys.filter_map(|key| self.certificates.get(&key)).chain(self.subjects.owners(certificate))
     }
 
     /// Whether an application has registered this thumbprint.
     #[must_use]
     pub fn has_thumbprint(&self, thumbprint: &Thumbprint) -> bool {
-        self.thumbprints.get(thumbprint).is_some()
+        self.certificates.get(&CertificateMatch::Thumbprint(*thumbprint)).is_some()
     }
 
     /// The number of applications.
@@ -245,11 +269,18 @@ impl Registry {
         self.clients.is_empty()
     }
 
-    /// Whether any application authenticates by thumbprint. The TLS handshake then sends no CA names, since clients would
-    /// not present a certificate that none of these has issued (RFC 8705 section 7.2).
+    /// Whether any application presents a certificate that no client CA needs to have issued. The TLS handshake then sends no CA
+    /// names, since clients would not present a certificate that none of these has issued (RFC 8705 section 7.2).
     #[must_use]
-    pub fn accepts_self_signed(&self) -> bool {
-        !self.thumbprints.is_empty()
+    pub const fn accepts_self_signed(&self) -> bool {
+        self.accept_self_signed > 0
+    }
+
+    /// Whether any application authenticates by another way than its certificate. Otherwise a request on a connection without
+    /// one cannot authenticate.
+    #[must_use]
+    pub const fn authenticates_without_certificate(&self) -> bool {
+        self.without_certificate > 0
     }
 
     /// All applications, in arbitrary order.
@@ -258,21 +289,32 @@ impl Registry {
     }
 }
 
+/// Whether it presents a certificate that no client CA needs to have issued.
+fn accepts_self_signed(application: &Application) -> bool {
+    let by_certificate = matches!(application.method, Method::Tls(CertificateCredentials::Certificates(_)));
+    let bound_to_one = match &application.binding {
+        Binding::None => false,
+        Binding::AnyCertificate => true,
+        Binding::Registered(registered) => matches!(**registered, CertificateCredentials::Certificates(_)),
+    };
+    by_certificate || bound_to_one
+}
+
+fn authenticates_without_certificate(application: &Application) -> bool {
+    !application.method.kind().is_tls()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::trust::{ApplicationSpec, AuthMethod, CredentialSpec, Registered};
 
     fn application(id: &str, thumbprints: &[[u8; 32]]) -> Arc<Application> {
-        let credentials = thumbprints.iter().map(|bytes| CredentialSpec {
-            name: format!("{bytes:?}"),
-            registered: Registered::Certificate(Thumbprint::from_bytes(*bytes).into()),
+        let credentials = thumbprints.iter().map(|bytes| {
+            let registered = Registered::Certificate(Thumbprint::from_bytes(*bytes).into());
+            CredentialSpec::new(format!("{bytes:?}"), registered)
         });
-        let spec = ApplicationSpec {
-            client_id: id.to_owned(),
-            method: AuthMethod::SelfSignedTls,
-            credentials: credentials.collect(),
-        };
+        let spec = ApplicationSpec::new(id, AuthMethod::SelfSignedTls, credentials.collect());
         Arc::new(spec.try_into().unwrap())
     }
 
@@ -299,11 +341,12 @@ mod tests {
     }
 
     fn put(id: &str, thumbprints: &[[u8; 32]]) -> Change {
-        Change::Put(Arc::into_inner(application(id, thumbprints)).unwrap())
+        Change::Put(Box::new(Arc::into_inner(application(id, thumbprints)).unwrap()))
     }
 
     fn owner(registry: &Registry, thumbprint: u8) -> Option<&str> {
-        let owner = registry.thumbprints.get(&Thumbprint::from_bytes([thumbprint; 32]));
+        let thumbprint = Thumbprint::from_bytes([thumbprint; 32]);
+        let owner = registry.certificates.get(&CertificateMatch::Thumbprint(thumbprint));
         owner.map(|owner| owner.client_id.as_str())
     }
 
@@ -351,7 +394,7 @@ mod tests {
         let at = crate::clock::Timestamp::from_unix;
         let mut registry = Registry::default();
         registry.apply(put("a", &[[1; 32]])).unwrap();
-        registry.application("a").unwrap().credential_at(0).unwrap().usage.record(at(7), at(8));
+        registry.application("a").unwrap().credential_at(0).unwrap().usage.record(at(7), Some(at(8)));
         registry.apply(put("a", &[[2; 32], [1; 32]])).unwrap();
         let last = |index| registry.application("a").unwrap().credential_at(index).unwrap().usage.last();
         assert_eq!((last(0), last(1)), (None, Some(at(7))));

@@ -3,11 +3,18 @@
 use std::sync::Arc;
 
 use super::{
-    application::{Application, ClientId, Method},
+    application::{
+        Application, Binding, CertificateCredentials, ClientId, Keys, Method, PublishedKeys, RequestRules,
+        Role, SecretTransport,
+    },
     auth_method::AuthMethod,
-    credential::{Credential, Credentials, RegisteredCertificate, RegisteredSubject},
+    credential::{
+        CertificateMatch, Credential, Credentials, RegisteredCertificate, RegisteredKey, RegisteredSecret,
+        RegisteredSubject,
+    },
+    error::{ApplicationError, ClientIdError, CredentialFault},
 };
-use crate::identity::Thumbprint;
+use crate::clock::Timestamp;
 
 /// An unvalidated application, as a source of trust describes it. [`Application::try_from`] validates it.
 #[derive(Debug)]
@@ -16,8 +23,35 @@ pub struct ApplicationSpec {
     pub client_id: String,
     /// How it authenticates.
     pub method: AuthMethod,
-    /// Its credentials: one or two, of that method, with different names.
+    /// Its credentials, of that method, with different names: one or two; with a client secret also none; for `none` none.
     pub credentials: Vec<CredentialSpec>,
+    /// For `private_key_jwt`, in place of credentials: the keys of its `jwks_uri`.
+    pub published_keys: Option<PublishedKeys>,
+    /// Whether it presents a certificate besides, so that its tokens are bound to it.
+    pub certificate_bound: bool,
+    /// The certificates that it may present for that: none for any, else one or two.
+    pub certificates: Vec<CredentialSpec>,
+    /// The keys of its signed authorization requests: none, one or two.
+    pub request_keys: Vec<CredentialSpec>,
+    /// What its authorization requests must satisfy.
+    pub rules: RequestRules,
+}
+
+impl ApplicationSpec {
+    /// An application that only authenticates.
+    #[must_use]
+    pub fn new(client_id: impl Into<String>, method: AuthMethod, credentials: Vec<CredentialSpec>) -> Self {
+        Self {
+            client_id: client_id.into(),
+            method,
+            credentials,
+            published_keys: None,
+            certificate_bound: false,
+            certificates: Vec::new(),
+            request_keys: Vec::new(),
+            rules: RequestRules::default(),
+        }
+    }
 }
 
 /// An unvalidated credential of an [`ApplicationSpec`].
@@ -25,117 +59,42 @@ pub struct ApplicationSpec {
 pub struct CredentialSpec {
     /// The operator's name for it.
     pub name: String,
-    /// What a certificate is compared with.
+    /// What the presented one is compared with.
     pub registered: Registered,
+    /// The second from which on it is refused.
+    pub expires_at: Option<Timestamp>,
 }
 
-/// What a certificate is compared with. Each kind belongs to one authentication method.
+impl CredentialSpec {
+    /// A credential without an end.
+    #[must_use]
+    pub fn new(name: impl Into<String>, registered: Registered) -> Self {
+        Self { name: name.into(), registered, expires_at: None }
+    }
+}
+
+/// What a credential registers.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Registered {
     /// For `tls_client_auth`.
     Subject(RegisteredSubject),
     /// For `self_signed_tls_client_auth`.
     Certificate(RegisteredCertificate),
+    /// For `private_key_jwt`, and for signed authorization requests.
+    Key(RegisteredKey),
+    /// For `client_secret_basic` and `client_secret_post`.
+    Secret(RegisteredSecret),
 }
 
 impl Registered {
-    /// The authentication method that this kind belongs to.
+    /// What it registers, for messages.
     #[must_use]
-    pub const fn method(&self) -> AuthMethod {
+    pub const fn kind(&self) -> &'static str {
         match self {
-            Self::Subject(_) => AuthMethod::PkiTls,
-            Self::Certificate(_) => AuthMethod::SelfSignedTls,
-        }
-    }
-}
-
-/// Why a text is not valid as a registered `client_id`.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ClientIdError {
-    /// It is empty.
-    #[error("empty, expected a client_id")]
-    Empty,
-    /// It is longer than [`ClientIdError::LONGEST`] bytes.
-    #[error("{0} bytes, expected a client_id of at most {longest}", longest = Self::LONGEST)]
-    TooLong(usize),
-    /// It contains a character other than printable ASCII (RFC 6749 appendix A.1).
-    #[error("{0:?}, expected printable ASCII (RFC 6749, appendix A.1)")]
-    Character(char),
-    /// It begins or ends with a space, which some servers remove: they would read another client.
-    #[error("a space at its ends, expected none")]
-    OuterSpace,
-}
-
-impl ClientIdError {
-    /// The maximum length in bytes. RFC 6749 sets none; this one bounds log lines and lookups.
-    pub const LONGEST: usize = 255;
-
-    /// The first rule that this text breaks; `None` if it is valid.
-    #[must_use]
-    pub fn of(text: &str) -> Option<Self> {
-        if text.is_empty() {
-            return Some(Self::Empty);
-        }
-        if text.len() > Self::LONGEST {
-            return Some(Self::TooLong(text.len()));
-        }
-        if let Some(character) = text.chars().find(|c| !matches!(c, ' '..='~')) {
-            return Some(Self::Character(character));
-        }
-        (text.trim() != text).then_some(Self::OuterSpace)
-    }
-}
-
-/// Why an [`ApplicationSpec`] is invalid. Credentials are numbered from 0.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ApplicationError {
-    /// The `client_id` is invalid.
-    #[error("the client_id is {0}")]
-    ClientId(#[from] ClientIdError),
-    /// There is no credential.
-    #[error("an application needs at least one credential")]
-    NoCredential,
-    /// There are more than [`Credentials::MAX`] credentials.
-    #[error("{0} credentials, expected at most two: one in use and its successor")]
-    TooManyCredentials(usize),
-    /// A credential belongs to another method than the application.
-    #[error("the credential belongs to {}, but the application uses {}", .own.as_str(), .method.as_str())]
-    OtherMethod {
-        /// Index of the credential.
-        credential: usize,
-        /// The credential's method.
-        own: AuthMethod,
-        /// The application's method.
-        method: AuthMethod,
-    },
-    /// Two credentials have the same name.
-    #[error("the credential name {name:?} is used twice")]
-    RepeatedName {
-        /// The repeated name.
-        name: String,
-        /// Index of the second credential.
-        credential: usize,
-    },
-    /// Two credentials register the same certificate.
-    #[error("the thumbprint {thumbprint} is registered for this application already")]
-    RepeatedThumbprint {
-        /// The certificate's thumbprint.
-        thumbprint: Thumbprint,
-        /// Index of the second credential.
-        credential: usize,
-    },
-}
-
-impl ApplicationError {
-    /// Index of the invalid credential, for a diagnostic at its place in the configuration.
-    #[must_use]
-    pub const fn credential(&self) -> Option<usize> {
-        match self {
-            Self::OtherMethod { credential, .. }
-            | Self::RepeatedName { credential, .. }
-            | Self::RepeatedThumbprint { credential, .. } => Some(*credential),
-            Self::TooManyCredentials(_) => Some(Credentials::<()>::MAX),
-            Self::ClientId(_) | Self::NoCredential => None,
+            Self::Subject(_) => "a subject",
+            Self::Certificate(_) => "a certificate",
+            Self::Key(_) => "a public key",
+            Self::Secret(_) => "a secret",
         }
     }
 }
@@ -143,81 +102,194 @@ impl ApplicationError {
 impl TryFrom<ApplicationSpec> for Application {
     type Error = ApplicationError;
 
-    fn try_from(
-        ApplicationSpec { client_id, method, credentials }: ApplicationSpec,
-    ) -> Result<Self, Self::Error> {
+    fn try_from(spec: ApplicationSpec) -> Result<Self, Self::Error> {
+        let ApplicationSpec {
+            client_id,
+            method,
+            credentials,
+            published_keys,
+            certificate_bound,
+            certificates,
+            request_keys,
+            rules,
+        } = spec;
         if let Some(error) = ClientIdError::of(&client_id) {
             return Err(error.into());
         }
-        let method = match method {
-            AuthMethod::PkiTls => {
-                Method::PkiTls(one_or_two(method, credentials, |registered| match registered {
-                    Registered::Subject(subject) => Ok(subject),
-                    other @ Registered::Certificate(_) => Err(other.method()),
-                })?)
-            }
-            AuthMethod::SelfSignedTls => {
-                let credentials = one_or_two(method, credentials, |registered| match registered {
-                    Registered::Certificate(certificate) => Ok(certificate),
-                    other @ Registered::Subject(_) => Err(other.method()),
-                })?;
-                let thumbprint_of = |index| credentials.get(index).map(|one| one.registered.thumbprint);
-                if let Some(thumbprint) = thumbprint_of(1)
-                    && thumbprint_of(0) == Some(thumbprint)
-                {
-                    return Err(ApplicationError::RepeatedThumbprint { thumbprint, credential: 1 });
-                }
-                Method::SelfSignedTls(credentials)
-            }
-            _ => return Err(ApplicationError::NoCredential),
+        let method = build_method(method, credentials, published_keys)?;
+        let binding = match certificate_bound {
+            false if certificates.is_empty() => Binding::None,
+            false => return Err(ApplicationError::NotBound),
+            true if certificates.is_empty() => Binding::AnyCertificate,
+            true => Binding::Registered(Box::new(certificate_credentials(Role::Binding, certificates)?)),
         };
-        Ok(Self { client_id: ClientId::new(client_id), method })
+        let request_keys = keys(Role::RequestKey, request_keys)?.map(Box::new);
+        Ok(Self { client_id: ClientId::new(client_id), method, binding, request_keys, rules })
     }
 }
 
-/// Builds the credentials of one method. `narrow` returns what belongs to it, or else the method that the credential belongs to.
-fn one_or_two<T>(
+fn build_method(
     method: AuthMethod,
-    specs: Vec<CredentialSpec>,
-    narrow: impl Fn(Registered) -> Result<T, AuthMethod>,
-) -> Result<Credentials<T>, ApplicationError> {
-    let count = specs.len();
-    if count > Credentials::<T>::MAX {
-        return Err(ApplicationError::TooManyCredentials(count));
+    credentials: Vec<CredentialSpec>,
+    published: Option<PublishedKeys>,
+) -> Result<Method, ApplicationError> {
+    const ROLE: Role = Role::Authentication;
+    if let Some(published) = published {
+        return match method {
+            AuthMethod::PrivateKeyJwt if credentials.is_empty() => {
+                Ok(Method::PrivateKeyJwt(Keys::Published(published)))
+            }
+            AuthMethod::PrivateKeyJwt => Err(ApplicationError::CredentialAndPublished),
+            other => Err(ApplicationError::PublishedKeys(other)),
+        };
     }
-    let mut credentials =
-        specs.into_iter().enumerate().map(|(credential, CredentialSpec { name, registered })| {
-            let registered = narrow(registered).map_err(|own| ApplicationError::OtherMethod {
-                credential,
-                own,
-                method,
-            })?;
-            Ok::<_, ApplicationError>(Credential { name: name.into(), registered, usage: Arc::default() })
-        });
-    let first = credentials.next().ok_or(ApplicationError::NoCredential)??;
+    let needed = || ApplicationError::NoCredential(method);
+    Ok(match method {
+        AuthMethod::PkiTls => {
+            Method::Tls(CertificateCredentials::Subjects(subjects(ROLE, credentials)?.ok_or_else(needed)?))
+        }
+        AuthMethod::SelfSignedTls => Method::Tls(CertificateCredentials::Certificates(
+            registered_certificates(ROLE, credentials)?.ok_or_else(needed)?,
+        )),
+        AuthMethod::PrivateKeyJwt => {
+            Method::PrivateKeyJwt(Keys::Registered(keys(ROLE, credentials)?.ok_or_else(needed)?))
+        }
+        AuthMethod::ClientSecretBasic => {
+            Method::ClientSecret { transport: SecretTransport::Basic, secrets: secrets(ROLE, credentials)? }
+        }
+        AuthMethod::ClientSecretPost => {
+            Method::ClientSecret { transport: SecretTransport::Post, secrets: secrets(ROLE, credentials)? }
+        }
+        AuthMethod::None if credentials.is_empty() => Method::None,
+        AuthMethod::None => return Err(ApplicationError::PublicClient),
+    })
+}
+
+/// The first certificate decides the kind of all.
+fn certificate_credentials(
+    role: Role,
+    specs: Vec<CredentialSpec>,
+) -> Result<CertificateCredentials, ApplicationError> {
+    let is_by_subject = specs.first().is_some_and(|spec| matches!(spec.registered, Registered::Subject(_)));
+    let built = if is_by_subject {
+        subjects(role, specs)?.map(CertificateCredentials::Subjects)
+    } else {
+        registered_certificates(role, specs)?.map(CertificateCredentials::Certificates)
+    };
+    built.ok_or(ApplicationError::NotBound)
+}
+
+type Built<T> = Result<Option<Credentials<T>>, ApplicationError>;
+
+fn subjects(role: Role, specs: Vec<CredentialSpec>) -> Built<RegisteredSubject> {
+    up_to_two(role, specs, "a subject", |registered| match registered {
+        Registered::Subject(subject) => Ok(subject),
+        other => Err(other),
+    })
+}
+
+fn registered_certificates(role: Role, specs: Vec<CredentialSpec>) -> Built<RegisteredCertificate> {
+    let built = up_to_two(role, specs, "a certificate", |registered| match registered {
+        Registered::Certificate(certificate) => Ok(certificate),
+        other => Err(other),
+    })?;
+    distinct(role, built, |one, other| {
+        (one.matches == other.matches).then_some(match other.matches {
+            CertificateMatch::Thumbprint(thumbprint) => CredentialFault::RepeatedThumbprint(thumbprint),
+            CertificateMatch::PublicKey(_) => CredentialFault::RepeatedKey,
+        })
+    })
+}
+
+fn keys(role: Role, specs: Vec<CredentialSpec>) -> Built<RegisteredKey> {
+    let built = up_to_two(role, specs, "a public key", |registered| match registered {
+        Registered::Key(key) => Ok(key),
+        other => Err(other),
+    })?;
+    distinct(role, built, |RegisteredKey { key: one }, RegisteredKey { key: other }| {
+        if one.thumbprint() == other.thumbprint() {
+            return Some(CredentialFault::RepeatedKey);
+        }
+        let kid = one.kid().filter(|kid| other.kid() == Some(kid))?;
+        Some(CredentialFault::RepeatedKeyId(kid.to_owned()))
+    })
+}
+
+fn secrets(role: Role, specs: Vec<CredentialSpec>) -> Built<RegisteredSecret> {
+    let built = up_to_two(role, specs, "a secret", |registered| match registered {
+        Registered::Secret(secret) => Ok(secret),
+        other => Err(other),
+    })?;
+    distinct(role, built, |one, other| (one == other).then_some(CredentialFault::RepeatedSecret))
+}
+
+/// Builds the credentials of one role and kind; `None` without any. `narrow` returns what belongs to the kind.
+fn up_to_two<T>(
+    role: Role,
+    specs: Vec<CredentialSpec>,
+    expected: &'static str,
+    narrow: impl Fn(Registered) -> Result<T, Registered>,
+) -> Built<T> {
+    let count = specs.len();
+    let at = |index, fault| ApplicationError::Credential { role, index, fault };
+    if count > Credentials::<T>::MAX {
+        return Err(at(Credentials::<T>::MAX, CredentialFault::TooMany(count)));
+    }
+    let mut credentials = specs.into_iter().enumerate().map(|(index, spec)| {
+        let CredentialSpec { name, registered, expires_at } = spec;
+        let registered = narrow(registered)
+            .map_err(|other| at(index, CredentialFault::Kind { found: other.kind(), expected }))?;
+        Ok::<_, ApplicationError>(Credential {
+            name: name.into(),
+            registered,
+            expires_at,
+            usage: Arc::default(),
+        })
+    });
+    let Some(first) = credentials.next().transpose()? else { return Ok(None) };
     let second = credentials.next().transpose()?;
     if let Some(second) = second.as_ref().filter(|second| second.name == first.name) {
-        return Err(ApplicationError::RepeatedName { name: second.name.to_string(), credential: 1 });
+        return Err(at(1, CredentialFault::RepeatedName(second.name.to_string())));
     }
-    Ok(Credentials::new(first, second))
+    Ok(Some(Credentials::new(first, second)))
+}
+
+/// Refuses two credentials that `repeated` finds to be the same.
+fn distinct<T>(
+    role: Role,
+    built: Option<Credentials<T>>,
+    repeated: impl Fn(&T, &T) -> Option<CredentialFault>,
+) -> Built<T> {
+    let Some(credentials) = built else { return Ok(None) };
+    let fault = match (credentials.get(0), credentials.get(1)) {
+        (Some(one), Some(other)) => repeated(&one.registered, &other.registered),
+        _ => None,
+    };
+    match fault {
+        Some(fault) => Err(ApplicationError::Credential { role, index: 1, fault }),
+        None => Ok(Some(credentials)),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{identity::SubjectAltName, trust::Subject};
+    use crate::{
+        identity::{SubjectAltName, Thumbprint},
+        trust::Subject,
+    };
 
     fn certificate(name: &str, byte: u8) -> CredentialSpec {
-        let registered = Registered::Certificate(Thumbprint::from_bytes([byte; 32]).into());
-        CredentialSpec { name: name.to_owned(), registered }
+        CredentialSpec::new(name, Registered::Certificate(Thumbprint::from_bytes([byte; 32]).into()))
     }
 
     fn subject(name: &str) -> CredentialSpec {
         let subject = Subject::San(SubjectAltName::dns("a.example").unwrap());
-        CredentialSpec {
-            name: name.to_owned(),
-            registered: Registered::Subject(RegisteredSubject { subject, ca: None }),
-        }
+        CredentialSpec::new(name, Registered::Subject(RegisteredSubject { subject, ca: None }))
+    }
+
+    fn secret(name: &str, byte: u8) -> CredentialSpec {
+        CredentialSpec::new(name, Registered::Secret(RegisteredSecret { sha256: [byte; 32] }))
     }
 
     fn built(
@@ -225,50 +297,83 @@ mod tests {
         method: AuthMethod,
         credentials: Vec<CredentialSpec>,
     ) -> Result<Application, ApplicationError> {
-        Application::try_from(ApplicationSpec { client_id: id.to_owned(), method, credentials })
+        Application::try_from(ApplicationSpec::new(id, method, credentials))
+    }
+
+    fn error(role: Role, index: usize, fault: CredentialFault) -> ApplicationError {
+        ApplicationError::Credential { role, index, fault }
     }
 
     #[test]
     fn method_and_credentials_cannot_disagree() {
         let (pki, own) = (AuthMethod::PkiTls, AuthMethod::SelfSignedTls);
-        assert!(matches!(built("a", pki, vec![subject("x")]).unwrap().method, Method::PkiTls(_)));
-        assert!(matches!(
-            built("a", own, vec![certificate("x", 1)]).unwrap().method,
-            Method::SelfSignedTls(_)
-        ));
-        assert_eq!(
-            built("a", own, vec![certificate("x", 1), subject("y")]),
-            Err(ApplicationError::OtherMethod { credential: 1, own: pki, method: own })
-        );
-        assert_eq!(
-            built("a", pki, vec![certificate("x", 1)]),
-            Err(ApplicationError::OtherMethod { credential: 0, own, method: pki })
-        );
+        let secrets = [AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost];
+        assert_eq!(built("a", pki, vec![subject("x")]).unwrap().method.kind(), pki);
+        assert_eq!(built("a", own, vec![certificate("x", 1)]).unwrap().method.kind(), own);
+        for method in secrets {
+            assert_eq!(built("a", method, vec![secret("x", 1)]).unwrap().method.kind(), method);
+        }
+        let wrong = |index, found, expected| {
+            Err(error(Role::Authentication, index, CredentialFault::Kind { found, expected }))
+        };
+        let two = vec![certificate("x", 1), subject("y")];
+        assert_eq!(built("a", own, two), wrong(1, "a subject", "a certificate"));
+        assert_eq!(built("a", pki, vec![certificate("x", 1)]), wrong(0, "a certificate", "a subject"));
+        assert_eq!(built("a", secrets[0], vec![certificate("x", 1)]), wrong(0, "a certificate", "a secret"));
+        let jwt = built("a", AuthMethod::PrivateKeyJwt, vec![secret("x", 1)]);
+        assert_eq!(jwt, wrong(0, "a secret", "a public key"));
+        assert_eq!(built("a", AuthMethod::None, vec![secret("x", 1)]), Err(ApplicationError::PublicClient));
     }
 
     #[test]
-    fn an_application_has_one_or_two_credentials() {
+    fn each_method_has_its_number_of_credentials() {
+        for method in AuthMethod::ALL {
+            let built = built("a", method, vec![]);
+            let needed = method.is_tls() || method == AuthMethod::PrivateKeyJwt;
+            let error = needed.then_some(ApplicationError::NoCredential(method));
+            assert_eq!(built.err(), error, "{method:?}");
+        }
         let method = AuthMethod::SelfSignedTls;
-        assert_eq!(built("a", method, vec![]), Err(ApplicationError::NoCredential));
         let two = vec![certificate("x", 1), certificate("y", 2)];
         assert_eq!(built("a", method, two).unwrap().credentials().count(), 2);
         let three = vec![certificate("x", 1), certificate("y", 2), certificate("z", 3)];
-        let error = built("a", method, three).unwrap_err();
-        assert_eq!((error.credential(), error), (Some(2), ApplicationError::TooManyCredentials(3)));
+        let too_many = error(Role::Authentication, 2, CredentialFault::TooMany(3));
+        assert_eq!(built("a", method, three).unwrap_err(), too_many);
     }
 
     #[test]
-    fn credentials_differ_in_name_and_certificate() {
+    fn credentials_differ_in_name_and_in_what_they_register() {
+        let repeated = |fault| Err(error(Role::Authentication, 1, fault));
         let method = AuthMethod::SelfSignedTls;
         assert_eq!(
             built("a", method, vec![certificate("x", 1), certificate("x", 2)]),
-            Err(ApplicationError::RepeatedName { name: "x".to_owned(), credential: 1 })
+            repeated(CredentialFault::RepeatedName("x".to_owned()))
         );
         let thumbprint = Thumbprint::from_bytes([1; 32]);
         assert_eq!(
             built("a", method, vec![certificate("x", 1), certificate("y", 1)]),
-            Err(ApplicationError::RepeatedThumbprint { thumbprint, credential: 1 })
+            repeated(CredentialFault::RepeatedThumbprint(thumbprint))
         );
+        assert_eq!(
+            built("a", AuthMethod::ClientSecretPost, vec![secret("x", 1), secret("y", 1)]),
+            repeated(CredentialFault::RepeatedSecret)
+        );
+    }
+
+    #[test]
+    fn a_binding_is_any_certificate_or_registered_ones() {
+        let bound = |is_bound, certificates| {
+            let spec = ApplicationSpec::new("a", AuthMethod::ClientSecretBasic, vec![]);
+            Application::try_from(ApplicationSpec { certificate_bound: is_bound, certificates, ..spec })
+                .map(|application| application.binding)
+        };
+        assert_eq!(bound(false, vec![]), Ok(Binding::None));
+        assert_eq!(bound(true, vec![]), Ok(Binding::AnyCertificate));
+        let Ok(Binding::Registered(registered)) = bound(true, vec![subject("x")]) else { panic!() };
+        assert!(matches!(*registered, CertificateCredentials::Subjects(_)));
+        assert_eq!(bound(false, vec![subject("x")]), Err(ApplicationError::NotBound));
+        let fault = CredentialFault::Kind { found: "a certificate", expected: "a subject" };
+        assert_eq!(bound(true, vec![subject("x"), certificate("y", 1)]), Err(error(Role::Binding, 1, fault)));
     }
 
     #[test]

@@ -147,8 +147,7 @@ mod tests {
 
     fn by_subject(id: &str, subject: Subject, ca: Option<[u8; 32]>) -> Arc<Application> {
         let registered = Registered::Subject(RegisteredSubject { subject, ca: ca.map(Arc::new) });
-        let credentials = vec![CredentialSpec { name: "a".to_owned(), registered }];
-        let spec = ApplicationSpec { client_id: id.to_owned(), method: AuthMethod::PkiTls, credentials };
+        let spec = ApplicationSpec::new(id, AuthMethod::PkiTls, vec![CredentialSpec::new("a", registered)]);
         Arc::new(spec.try_into().unwrap())
     }
 

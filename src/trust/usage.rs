@@ -21,10 +21,10 @@ impl Default for Usage {
 }
 
 impl Usage {
-    /// Records that a certificate that is valid until `not_after` matched at `now`. Stores only what changed, so that workers
-    /// do not invalidate each other's cache line at every request.
-    pub fn record(&self, now: Timestamp, not_after: Timestamp) {
-        for (value, new) in [(&self.at, now), (&self.not_after, not_after)] {
+    /// Records a use at `now`, of a certificate that is valid until `not_after` if it is one. Stores only what changed, so that
+    /// workers do not invalidate each other's cache line at every request.
+    pub fn record(&self, now: Timestamp, not_after: Option<Timestamp>) {
+        for (value, new) in [(&self.at, now), (&self.not_after, not_after.unwrap_or(NEVER))] {
             if value.load(Relaxed) != new.unix() {
                 value.store(new.unix(), Relaxed);
             }

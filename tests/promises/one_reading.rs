@@ -9,7 +9,7 @@ mod table;
 use std::collections::BTreeMap;
 
 use http::{HeaderName, Request};
-use mtls_edge::{authenticate::client_id, vouch::Reserved};
+use mtls_edge::vouch::Reserved;
 use proptest::{
     strategy::{Strategy, ValueTree},
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
@@ -28,7 +28,7 @@ const CLIENTS: [&str; 2] = ["a", "b"];
 /// The edge's reading of a request: the client, and the forwarded request. None if it is refused.
 fn edge(request: &RawRequest, http2: bool) -> Option<(String, RawRequest)> {
     let mut head = request.head(http2)?;
-    let id = client_id(&head, &request.body).ok()?;
+    let id = raw_request::client_id(&head, &request.body).ok()?;
     Reserved::new([], [] as [HeaderName; 0]).remove_from(&mut head.headers);
     CLIENTS.contains(&id.as_str()).then(|| (id.to_string(), RawRequest::forwarded(&head, &request.body)))
 }

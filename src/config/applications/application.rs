@@ -16,7 +16,7 @@ use crate::config::{
     settings::{Application, Credential, KeySetSource, Matcher, RequestRules},
     span::Spanned,
 };
-use crate::trust::{ApplicationError, AuthMethod, Credentials};
+use crate::trust::{AuthMethod, CredentialFault, Credentials};
 
 const MAX_CREDENTIALS: usize = Credentials::<()>::MAX;
 
@@ -145,7 +145,7 @@ fn has_a_matcher(table: &Table<'_>) -> bool {
 /// Reports a third credential. Returns whether there is none.
 fn check_count(table: &Table<'_>, tables: &[Table<'_>]) -> bool {
     let Some(third) = tables.get(MAX_CREDENTIALS) else { return true };
-    let what = format!("found {}", ApplicationError::TooManyCredentials(tables.len()));
+    let what = format!("found {}", CredentialFault::TooMany(tables.len()));
     let problem = Problem::error(&third.span, "application.credential", what);
     table.reader.report(problem.help("remove the credential that is no longer in use"));
     false

@@ -4,21 +4,24 @@ use testkit::Ca;
 
 use super::*;
 use crate::{
-    authenticate::judge_client,
+    authenticate::{Attempt, Mechanism, judge_client},
     identity::{
         Authorities, StaleCrl, SubjectAltName, Thumbprint,
         testing::{NOW, client, trust, trust_with},
     },
     trust::{
-        ApplicationSpec, Change, CredentialSpec, Registered, RegisteredSubject, Registry, Subject,
-        UnknownApplications,
+        ApplicationSpec, AuthMethod, Change, CredentialSpec, Registered, RegisteredSubject, Registry,
+        Subject, UnknownApplications,
     },
 };
 
 fn registered(id: &str, name: &str, registered: Registered) -> Change {
-    let credentials = vec![CredentialSpec { name: name.to_owned(), registered }];
-    let method = credentials[0].registered.method();
-    Change::Put(ApplicationSpec { client_id: id.to_owned(), method, credentials }.try_into().unwrap())
+    let method = match registered {
+        Registered::Subject(_) => AuthMethod::PkiTls,
+        _ => AuthMethod::SelfSignedTls,
+    };
+    let credentials = vec![CredentialSpec::new(name, registered)];
+    Change::Put(Box::new(ApplicationSpec::new(id, method, credentials).try_into().unwrap()))
 }
 
 fn by_name(id: &str, name: &str) -> Change {
@@ -43,7 +46,14 @@ fn authenticate(identity: &ClientIdentity, trust: &Trust, id: &str) -> Option<(b
     if let Some(proof) = identity.proof(trust, &id, NOW) {
         return Some((true, proof));
     }
-    let proof = judge_client(trust, identity.presented(&refusals).unwrap(), &id, NOW).ok()?;
+    let attempt = Attempt {
+        client_id: &id,
+        mechanism: Mechanism::Certificate,
+        presented: Some(identity.presented(&refusals)),
+        issuer: None,
+        now: NOW,
+    };
+    let proof = judge_client(trust, attempt).ok()??;
     identity.remember(trust, &proof);
     Some((false, proof))
 }
@@ -65,12 +75,12 @@ fn a_change_of_another_application_keeps_cached_values() {
     let (identity, profile) = (issued(&ca), profile());
     let mut trust = trusting(trust(&[&ca]), vec![by_name("payments", "a")]);
     let (_, proof) = authenticate(&identity, &trust, "payments").unwrap();
-    let headers = identity.headers(&profile, &proof.basis).unwrap();
+    let headers = identity.headers(&profile, proof.certificate.as_ref().unwrap()).unwrap();
 
     trust.registry.apply(by_thumbprint("other", Thumbprint::from_bytes([1; 32]))).unwrap();
     let (was_cached, again) = authenticate(&identity, &trust, "payments").unwrap();
     assert!(was_cached && Arc::ptr_eq(&again.application, &proof.application));
-    assert!(Rc::ptr_eq(&headers, &identity.headers(&profile, &again.basis).unwrap()));
+    assert!(Rc::ptr_eq(&headers, &identity.headers(&profile, again.certificate.as_ref().unwrap()).unwrap()));
 }
 
 #[test]
@@ -117,11 +127,11 @@ fn another_profile_or_basis_voids_headers() {
     let trust = trusting(trust(&[&ca]), vec![by_name("payments", "a")]);
     let (_, proof) = authenticate(&identity, &trust, "payments").unwrap();
     let headers = |profile: &Profile, basis: &Basis| identity.headers(profile, basis).unwrap();
-    let first = headers(&profile, &proof.basis);
-    assert!(Rc::ptr_eq(&first, &headers(&profile.clone(), &proof.basis)));
+    let first = headers(&profile, proof.certificate.as_ref().unwrap());
+    assert!(Rc::ptr_eq(&first, &headers(&profile.clone(), proof.certificate.as_ref().unwrap())));
     assert!(!Rc::ptr_eq(&first, &headers(&profile, &Basis::Thumbprint)));
     let nginx = Profile::built_in("nginx").unwrap();
-    assert_ne!(*first, *headers(&nginx, &proof.basis));
+    assert_ne!(*first, *headers(&nginx, proof.certificate.as_ref().unwrap()));
 }
 
 #[test]

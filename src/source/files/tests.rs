@@ -93,14 +93,12 @@ fn a_crl_that_turns_invalid_after_the_read_is_noticed() {
 #[test]
 fn a_source_that_gives_way_at_once_does_not_stay_in_conflict() {
     let mut steps = Steps::start();
-    let spec = ApplicationSpec {
-        client_id: "twice".to_owned(),
-        method: AuthMethod::SelfSignedTls,
-        credentials: vec![CredentialSpec {
-            name: "one".to_owned(),
-            registered: Registered::Certificate(Thumbprint::from_bytes([1; 32]).into()),
-        }],
-    };
+    let registered = Registered::Certificate(Thumbprint::from_bytes([1; 32]).into());
+    let spec = ApplicationSpec::new(
+        "twice",
+        AuthMethod::SelfSignedTls,
+        vec![CredentialSpec::new("one", registered)],
+    );
     steps.publisher.0.publish(&SourceName::new("other"), Update::changed(spec).unwrap()).unwrap();
     let thumbprint = "02".repeat(32);
     let twice = format!(

@@ -6,18 +6,16 @@ use super::*;
 use crate::{
     identity::Thumbprint,
     source::SourceError,
-    trust::{ApplicationSpec, AuthMethod, CredentialSpec, Registered, RegisteredRef},
+    trust::{ApplicationSpec, AuthMethod, CertificateMatch, CredentialSpec, Registered, RegisteredRef},
 };
 
 fn spec(id: u8, thumbprint: u8) -> ApplicationSpec {
-    ApplicationSpec {
-        client_id: format!("client-{id}"),
-        method: AuthMethod::SelfSignedTls,
-        credentials: vec![CredentialSpec {
-            name: "one".to_owned(),
-            registered: Registered::Certificate(Thumbprint::from_bytes([thumbprint; 32]).into()),
-        }],
-    }
+    let registered = Registered::Certificate(Thumbprint::from_bytes([thumbprint; 32]).into());
+    ApplicationSpec::new(
+        format!("client-{id}"),
+        AuthMethod::SelfSignedTls,
+        vec![CredentialSpec::new("one", registered)],
+    )
 }
 
 fn changed(id: u8, thumbprint: u8) -> Update {
@@ -46,7 +44,10 @@ fn registered(merged: &Merged) -> BTreeSet<(String, u8)> {
             else {
                 panic!("not registered by a certificate: {application:?}");
             };
-            (application.client_id.to_string(), certificate.thumbprint.as_bytes()[0])
+            let CertificateMatch::Thumbprint(thumbprint) = certificate.matches else {
+                panic!("not registered by a thumbprint: {application:?}");
+            };
+            (application.client_id.to_string(), thumbprint.as_bytes()[0])
         };
         registry.applications().map(pair).collect::<BTreeSet<_>>()
     };

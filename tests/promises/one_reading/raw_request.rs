@@ -3,9 +3,19 @@
 use std::collections::BTreeSet;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request, request::Parts};
+use mtls_edge::{
+    authenticate,
+    oauth::{PARAMETERS, ParameterError, Parameters},
+    trust::ClientId,
+};
 
 /// The clients that a server could read from a request.
 pub type Clients = BTreeSet<String>;
+
+/// The edge's reading of a request.
+pub fn client_id(head: &Parts, body: &[u8]) -> Result<ClientId, ParameterError> {
+    Parameters::parse(head, body, &PARAMETERS).and_then(|parameters| authenticate::client_id(&parameters))
+}
 
 /// A request: method, target, header lines and body.
 #[derive(Clone, Debug, Default)]

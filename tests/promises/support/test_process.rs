@@ -106,9 +106,8 @@ fn application(client_id: &str, thumbprint: &str) -> Application {
     let bytes: Vec<u8> =
         (0..32).map(|at| u8::from_str_radix(&thumbprint[2 * at..2 * at + 2], 16).unwrap()).collect();
     let registered = Registered::Certificate(Thumbprint::from_bytes(bytes.try_into().unwrap()).into());
-    let credentials = vec![CredentialSpec { name: "c0".to_owned(), registered }];
-    let method = AuthMethod::SelfSignedTls;
-    ApplicationSpec { client_id: client_id.to_owned(), method, credentials }.try_into().unwrap()
+    let credentials = vec![CredentialSpec::new("c0", registered)];
+    ApplicationSpec::new(client_id, AuthMethod::SelfSignedTls, credentials).try_into().unwrap()
 }
 
 fn order(command: &str) -> Order {

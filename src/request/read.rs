@@ -1,0 +1,246 @@
+//! Reads what a request is judged by: buffers its body and parses its parameters, once, if its route needs them.
+
+use std::{
+    cell::Cell,
+    rc::Rc,
+    sync::Arc,
+    task::{self, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Response, header};
+use tower::Service;
+
+use super::{Context, LocalFuture, Received, Refusal, Routed, WorkerParts};
+use crate::{
+    authenticate::{Denial, client_id},
+    clock::Clock,
+    forward::{BodyFault, BufferedBytes, IncomingBody, RequestBody, ResponseBody, Share},
+    oauth::{PARAMETERS, Parameters, RequestParameters},
+    site::{Authenticate, Limits, Route, SignedRequest, SiteHandle},
+    trust::UnknownApplications,
+};
+
+/// Buffers the body and parses the parameters, or streams the body if the route needs no parameter.
+#[derive(Clone, Debug)]
+pub struct Read<S> {
+    inner: S,
+    site: SiteHandle,
+    parts: ReadParts,
+}
+
+/// What reading needs of the worker.
+#[derive(Clone, Debug)]
+struct ReadParts {
+    stranger_bodies: StrangerBodies,
+    clock: Clock,
+    buffered: Arc<BufferedBytes>,
+}
+
+impl<S> Read<S> {
+    pub(super) fn new(inner: S, site: SiteHandle, parts: &WorkerParts) -> Self {
+        let parts = ReadParts {
+            stranger_bodies: parts.stranger_bodies.clone(),
+            clock: parts.clock.clone(),
+            buffered: Arc::clone(&parts.buffered),
+        };
+        Self { inner, site, parts }
+    }
+}
+
+/// Whether requests of this route are judged by their parameters.
+fn needs_parameters(context: &Context, route: &Route) -> bool {
+    route.authenticate == Authenticate::Client
+        || route.signed_request != SignedRequest::Off
+        || context.domain.security_profile.is_some()
+}
+
+/// Refuses a body whose Content-Length exceeds the limit, before a byte of it is read.
+fn check_announced_length(context: &Context, limit: u64) -> Result<(), Refusal> {
+    let length = context.head.headers.get(header::CONTENT_LENGTH);
+    let length = length.and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<u64>().ok());
+    if length.is_some_and(|length| length > limit) {
+        return Err(Refusal::Body(BodyFault::TooLarge(limit)));
+    }
+    Ok(())
+}
+
+async fn read(
+    parts: &ReadParts,
+    current: &SiteHandle,
+    Routed { mut context, body, route }: Routed,
+) -> Result<Received, Refusal> {
+    let Limits { body_bytes, body_timeout, client_id_body_bytes, buffered_bytes, .. } = context.site.limits;
+    if !needs_parameters(&context, &route) {
+        check_announced_length(&context, body_bytes)?;
+        let body =
+            RequestBody::streaming(body, body_bytes, body_timeout).holding(context.connection.receiving());
+        return Ok(Received { context, body, route });
+    }
+    if route.authenticate == Authenticate::Client {
+        // Without a certificate that can be judged, reading the body would be useless.
+        refuse_without_certificate(&context)?;
+    }
+    check_announced_length(&context, u64::try_from(client_id_body_bytes).unwrap_or(u64::MAX))?;
+    // Those who have not authenticated yet may hold half of the memory, so that they cannot take that of those who have.
+    let share = if is_trusted(&context) { buffered_bytes } else { buffered_bytes / 2 };
+    let mut share = Share::of(&parts.buffered, share);
+    let stranger = match route.authenticate {
+        Authenticate::Client => stranger_denial(&context, &parts.clock),
+        _ => None,
+    };
+    let body = match stranger {
+        Some(denial) => {
+            let body = read_stranger_body(&parts.stranger_bodies, &context, body, &mut share).await;
+            body.ok_or(denial)?
+        }
+        None => RequestBody::collect(body, client_id_body_bytes, body_timeout, &mut share).await?,
+    };
+    let route = refresh_site(&mut context, current, route)?;
+    context.parameters = Some(parse(&context, &body)?);
+    Ok(Received { context, body: RequestBody::with_share(body, share), route })
+}
+
+fn parse(context: &Context, body: &[u8]) -> Result<RequestParameters, Refusal> {
+    Parameters::parse(&context.head, body, &PARAMETERS).map_err(Refusal::Parameter)
+}
+
+/// Whether every request must authenticate with its connection's certificate.
+fn only_certificates_authenticate(context: &Context) -> bool {
+    let trust = &context.site.trust;
+    !trust.registry.authenticates_without_certificate()
+        && trust.unknown_applications == UnknownApplications::Refuse
+}
+
+fn refuse_without_certificate(context: &Context) -> Result<(), Refusal> {
+    if !only_certificates_authenticate(context) {
+        return Ok(());
+    }
+    let denial = match context.connection.identity.as_deref().map(|identity| &identity.certificate) {
+        Some(Ok(_)) => return Ok(()),
+        Some(Err(error)) => Denial::Unreadable(error.clone()),
+        None => Denial::NoCertificate,
+    };
+    Err(Refusal::Denied(denial))
+}
+
+/// Whether the connection has authenticated, or its certificate is registered.
+fn is_trusted(context: &Context) -> bool {
+    let is_candidate = || {
+        let identity = context.connection.identity.as_ref();
+        identity.is_some_and(|identity| identity.is_candidate(&context.site.trust))
+    };
+    context.connection.is_authenticated() || is_candidate()
+}
+
+/// The denial of a stranger: a client whose certificate no application can have registered, by thumbprint, subject or SAN.
+/// The request's `client_id` cannot change that. `None` if it is not a stranger.
+fn stranger_denial(context: &Context, clock: &Clock) -> Option<Refusal> {
+    if !only_certificates_authenticate(context) {
+        return None;
+    }
+    let identity = context.connection.identity.as_ref()?;
+    let certificate = identity.certificate.as_ref().ok()?;
+    if identity.is_candidate(&context.site.trust) {
+        return None;
+    }
+    let denial = Denial::of_validity(certificate.validity(), clock.now());
+    Some(Refusal::Denied(denial.unwrap_or(Denial::UnknownCertificate)))
+}
+
+/// How long reading the body of a stranger may take. It is read only to log the `client_id` of an application that presents
+/// the wrong certificate; such a body is short and arrives with the head.
+const STRANGER_BODY_TIMEOUT: Duration = Duration::from_millis(100);
+/// The maximum length in bytes of a stranger's body.
+const MAX_STRANGER_BODY: usize = 4 * 1024;
+
+/// Limits the bodies of strangers that a worker reads at once.
+#[derive(Clone, Debug, Default)]
+pub struct StrangerBodies(Rc<Cell<usize>>);
+
+impl StrangerBodies {
+    const MAX: usize = 64;
+
+    /// Reserves a place until the guard is dropped; `None` if all are taken.
+    fn place(&self) -> Option<StrangerBody> {
+        let taken = self.0.get();
+        (taken < Self::MAX).then(|| {
+            self.0.set(taken + 1);
+            StrangerBody(Rc::clone(&self.0))
+        })
+    }
+}
+
+/// The guard of one reserved place.
+#[derive(Debug)]
+struct StrangerBody(Rc<Cell<usize>>);
+
+impl Drop for StrangerBody {
+    fn drop(&mut self) {
+        self.0.set(self.0.get().saturating_sub(1));
+    }
+}
+
+/// Reads the body of a stranger; `None` if it is too long, too slow, or too many others are being read.
+async fn read_stranger_body(
+    stranger_bodies: &StrangerBodies,
+    context: &Context,
+    body: IncomingBody,
+    share: &mut Share,
+) -> Option<Bytes> {
+    let read = async {
+        check_announced_length(context, u64::try_from(MAX_STRANGER_BODY).ok()?).ok()?;
+        let _place = stranger_bodies.place()?;
+        let body = RequestBody::collect(body, MAX_STRANGER_BODY, STRANGER_BODY_TIMEOUT, share);
+        tokio::time::timeout(STRANGER_BODY_TIMEOUT, body).await.ok()?.ok()
+    };
+    let body = read.await;
+    if body.is_none() {
+        // The head may contain a client_id too.
+        let named = parse(context, &[]).ok().and_then(|parameters| client_id(&parameters).ok());
+        context.record.client_id.replace(named);
+    }
+    body
+}
+
+/// Switches to the current site, if it has changed while the body was read: a request is judged by the trust that is
+/// active once it is complete.
+fn refresh_site(
+    context: &mut Context,
+    current: &SiteHandle,
+    route: Arc<Route>,
+) -> Result<Arc<Route>, Refusal> {
+    if Arc::ptr_eq(&current.load(), &context.site) {
+        return Ok(route);
+    }
+    let site = current.load_full();
+    let Some(domain) = site.domains.get(&*context.connection.server_name).cloned() else {
+        return Err(Refusal::Misdirected);
+    };
+    let route = Arc::clone(domain.routes.find(&context.head.method, context.head.uri.path())?);
+    context.domain = domain;
+    context.site = site;
+    Ok(route)
+}
+
+impl<S> Service<Routed> for Read<S>
+where
+    S: Service<Received, Response = Response<ResponseBody>, Error = Refusal> + Clone + 'static,
+{
+    type Response = S::Response;
+    type Error = Refusal;
+    type Future = LocalFuture<S::Response, Refusal>;
+
+    fn poll_ready(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<(), Refusal>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, routed: Routed) -> Self::Future {
+        let (parts, site, mut inner) = (self.parts.clone(), Arc::clone(&self.site), self.inner.clone());
+        Box::pin(async move {
+            let received = read(&parts, &site, routed).await?;
+            inner.call(received).await
+        })
+    }
+}
