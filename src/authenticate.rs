@@ -1,5 +1,6 @@
 //! Client authentication: the `client_id` of a request, its mechanism, and whether it authenticates that client.
 
+mod assertion;
 mod certificate;
 mod chain;
 mod client_id;
@@ -9,6 +10,7 @@ mod mechanism;
 mod proof;
 mod secret;
 
+pub use assertion::{AssertionError, AssertionRules};
 pub use chain::{ChainSlot, Presented, RefusalCache, Verdict};
 pub use client_id::client_id;
 pub use denial::Denial;

@@ -4,7 +4,8 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion};
 use mtls_edge::{
-    authenticate::{Attempt, ChainSlot, Mechanism, Presented, RefusalCache, judge_client},
+    authenticate::{AssertionRules, Attempt, ChainSlot, Mechanism, Presented, RefusalCache, judge_client},
+    replay::ReplayStore,
     trust::ClientId,
 };
 
@@ -13,13 +14,14 @@ use crate::snapshot::{Snapshot, now};
 pub fn bench(criterion: &mut Criterion) {
     let Snapshot { site, billing, payments } = Snapshot::new();
     let now = now();
+    let used = ReplayStore::new(now);
     let judge = |(chain, refusals): &(ChainSlot, RefusalCache), id: &ClientId, certificate| {
         let presented = Presented { certificate: black_box(certificate), chain, refusals };
         let attempt = Attempt {
             client_id: black_box(id),
             mechanism: Mechanism::Certificate,
             presented: Some(Ok(presented)),
-            issuer: None,
+            assertions: AssertionRules { issuer: None, fapi: false, used: &used, limit: 0 },
             now,
         };
         judge_client(black_box(&site.trust), attempt)

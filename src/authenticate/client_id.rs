@@ -1,21 +1,29 @@
 //! The `client_id` of a request.
 
+use std::borrow::Cow;
+
+use super::assertion;
 use crate::{
     oauth::{ParameterError, RequestParameters},
     trust::ClientId,
 };
 
-/// Returns the `client_id` from the body, HTTP Basic or the query.
+/// Returns the `client_id` from the body, HTTP Basic or the query; without one, the client that a client assertion names (RFC 7521
+/// section 4.2).
 ///
 /// # Errors
 ///
 /// If there is none, or if an upstream could read another one.
 pub fn client_id(parameters: &RequestParameters) -> Result<ClientId, ParameterError> {
-    let id = parameters.get("client_id").ok_or(ParameterError::NoClient)?;
+    let named_by_assertion = || parameters.get("client_assertion").and_then(assertion::subject);
+    let id = match parameters.get("client_id") {
+        Some(id) => Cow::Borrowed(id),
+        None => Cow::Owned(named_by_assertion().ok_or(ParameterError::NoClient)?),
+    };
     if id.trim() != id {
         return Err(ParameterError::OuterWhitespace("client_id"));
     }
-    Ok(ClientId::new(id))
+    Ok(ClientId::new(&*id))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt};
 
-use super::mechanism::MechanismName;
+use super::{AssertionError, mechanism::MechanismName};
 use crate::{
     clock::Timestamp,
     identity::{ChainRefusal, IdentityError, RdnDifference, Validity},
@@ -70,6 +70,13 @@ pub enum Denial {
     },
     /// The secret is not a registered one.
     SecretMismatch(ClientId),
+    /// The assertion breaks a rule, or no registered key has signed it.
+    Assertion {
+        /// The client that the request names.
+        client_id: ClientId,
+        /// The first rule that is broken.
+        error: Box<AssertionError>,
+    },
     /// The client's tokens are bound to a certificate, and the connection has no suitable one.
     Binding {
         /// The application.
@@ -121,6 +128,9 @@ impl fmt::Display for Denial {
                 write!(f, "\"{client_id}\" authenticates with {registered}, and sends {presented} besides")
             }
             Self::SecretMismatch(id) => write!(f, "the secret is not registered for \"{id}\""),
+            Self::Assertion { client_id, error } => {
+                write!(f, "the assertion of \"{client_id}\" is refused: {error}")
+            }
             Self::Binding { client_id, cause, proved: _ } => {
                 write!(f, "the tokens of \"{client_id}\" are bound to a certificate, but {cause}")
             }
@@ -168,6 +178,7 @@ impl Denial {
                 MechanismName::Certificate => CERTIFICATE,
             },
             Self::SecretMismatch(_) => SECRET,
+            Self::Assertion { error, .. } => return error.description().unwrap_or(Cow::Borrowed(ASSERTION)),
             Self::UnknownClient(_)
             | Self::UnknownCertificate
             | Self::ThumbprintMismatch(_)
@@ -180,6 +191,12 @@ impl Denial {
         })
     }
 
+    /// Whether the client is authenticated, but its request must be sent again later.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Self::Assertion { error, .. } if error.is_full())
+    }
+
     /// Whether the certificate of the connection was judged, and not a credential of one request.
     #[must_use]
     pub const fn is_of_connection(&self) -> bool {
@@ -188,6 +205,7 @@ impl Denial {
             | Self::NoCredential(_)
             | Self::UnknownClientBy(..)
             | Self::SecretMismatch(_)
+            | Self::Assertion { .. }
             | Self::Binding { .. }
             | Self::SecondMechanism { .. }
             | Self::CredentialExpired { .. } => false,

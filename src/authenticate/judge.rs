@@ -1,14 +1,20 @@
 //! The authentication policy: whether a request authenticates the client that it names. It is decided nowhere else.
 
+use std::sync::Arc;
+
 use super::{
-    Basis, Denial, Mechanism, Presented, Proof,
+    AssertionError, AssertionRules, Basis, Denial, Mechanism, Presented, Proof,
+    assertion::Assertion,
     certificate::{Matched, match_certificate},
     secret,
 };
 use crate::{
     clock::Timestamp,
     identity::{ClientCertificate, IdentityError},
-    trust::{Binding, ClientId, Credentials, Issuer, Method, SecretTransport, Trust, UnknownApplications},
+    trust::{
+        Application, Binding, ClientId, Credential, Credentials, Keys, Method, SecretTransport, Trust,
+        UnknownApplications,
+    },
 };
 
 /// A request that names a client, and what it carries to authenticate it.
@@ -20,8 +26,8 @@ pub struct Attempt<'a> {
     pub mechanism: Mechanism<'a>,
     /// The connection's certificate, or why it cannot be parsed; `None` without one.
     pub presented: Option<Result<Presented<'a>, &'a IdentityError>>,
-    /// The authorization server for which assertions must be made; `None` if the domain has none configured.
-    pub issuer: Option<&'a Issuer>,
+    /// What assertions are judged by.
+    pub assertions: AssertionRules<'a>,
     /// The time.
     pub now: Timestamp,
 }
@@ -36,6 +42,25 @@ impl<'a> Attempt<'a> {
         };
         in_validity(presented.certificate, self.now)?;
         Ok(presented)
+    }
+
+    /// The assertion, judged by everything that does not depend on what is registered.
+    fn read_assertion(&self, kind: &str, assertion: &'a str) -> Result<Assertion<'a>, Denial> {
+        Assertion::read(kind, assertion, self.client_id, self.assertions, self.now)
+            .map_err(|error| self.refused(error))
+    }
+
+    fn refused(&self, error: AssertionError) -> Denial {
+        Denial::Assertion { client_id: self.client_id.clone(), error: Box::new(error) }
+    }
+
+    /// Why its credential would be refused for whatever client it named. The answer to a client that is unknown, or has registered
+    /// another method, must be the same as to others.
+    fn fault_of_credential(&self) -> Option<Denial> {
+        match self.mechanism {
+            Mechanism::Assertion { kind, assertion } => self.read_assertion(kind, assertion).err(),
+            _ => None,
+        }
     }
 }
 
@@ -57,10 +82,12 @@ pub fn judge_client(trust: &Trust, attempt: Attempt<'_>) -> Result<Option<Proof>
         (None, UnknownApplications::Forward) => return Ok(None),
         (None, UnknownApplications::Refuse) => return Err(unknown_client(attempt)),
     };
-    let other_method = || Denial::OtherMethod {
-        client_id: client_id.clone(),
-        registered: application.method.kind(),
-        presented: attempt.mechanism.name(),
+    let other_method = || {
+        attempt.fault_of_credential().unwrap_or_else(|| Denial::OtherMethod {
+            client_id: client_id.clone(),
+            registered: application.method.kind(),
+            presented: attempt.mechanism.name(),
+        })
     };
     let proof = match (&application.method, attempt.mechanism) {
         (Method::None, Mechanism::Certificate) => Proof::unproved(application, None),
@@ -76,7 +103,7 @@ pub fn judge_client(trust: &Trust, attempt: Attempt<'_>) -> Result<Option<Proof>
         }
         (Method::Tls(registered), _) => {
             // Only its certificate proves that the caller may learn what is registered.
-            let presented = attempt.certificate(other_method()).map_err(|_| other_method())?;
+            let presented = attempt.certificate(Denial::NoCertificate).map_err(|_| other_method())?;
             match_certificate(trust, presented, client_id, registered, attempt.now)
                 .map_err(|_| other_method())?;
             return Err(Denial::SecondMechanism {
@@ -98,9 +125,47 @@ pub fn judge_client(trust: &Trust, attempt: Attempt<'_>) -> Result<Option<Proof>
                 None => Proof::unproved(application, None),
             }
         }
+        (Method::PrivateKeyJwt(keys), Mechanism::Assertion { kind, assertion }) => {
+            let assertion = attempt.read_assertion(kind, assertion)?;
+            return judge_assertion(trust, attempt, application, keys, &assertion).map(Some);
+        }
         _ => return Err(other_method()),
     };
     bind(trust, attempt, proof).map(Some)
+}
+
+/// Verifies the signature of an assertion that is otherwise acceptable, and then that it is used for the first time.
+fn judge_assertion(
+    trust: &Trust,
+    attempt: Attempt<'_>,
+    application: &Arc<Application>,
+    keys: &Keys,
+    assertion: &Assertion<'_>,
+) -> Result<Proof, Denial> {
+    let client_id = attempt.client_id;
+    let proof = match keys {
+        Keys::Registered(credentials) => {
+            let registered = || credentials.iter().map(|credential| &*credential.registered.key);
+            let key = assertion.verify(registered()).map_err(|error| attempt.refused(error))?;
+            let index = registered().position(|registered| registered == key).unwrap_or_default();
+            if let Some(Credential { name, expires_at: Some(at), .. }) =
+                credentials.get(index).filter(|credential| credential.is_expired(attempt.now))
+            {
+                let (client_id, name) = (client_id.clone(), name.clone());
+                return Err(Denial::CredentialExpired { client_id, name, at: *at });
+            }
+            Proof::by_credential(application, index)
+        }
+        Keys::Published(published) => {
+            let keys = published.keys.iter().map(|published| &*published.key);
+            assertion.verify(keys).map_err(|error| attempt.refused(error))?;
+            Proof::by_published_key(application)
+        }
+    };
+    let proof = bind(trust, attempt, proof)?;
+    let used = assertion.use_once(client_id, attempt.assertions, attempt.now);
+    used.map_err(|error| attempt.refused(error))?;
+    Ok(proof)
 }
 
 /// The denial of a client that is not registered: as that of a registered one which does not match.
@@ -111,7 +176,9 @@ fn unknown_client(attempt: Attempt<'_>) -> Denial {
             Ok(_) => Denial::UnknownClient(client_id),
             Err(denial) => denial,
         },
-        other => Denial::UnknownClientBy(client_id, other.name()),
+        other => {
+            attempt.fault_of_credential().unwrap_or_else(|| Denial::UnknownClientBy(client_id, other.name()))
+        }
     }
 }
 
@@ -178,8 +245,6 @@ pub(super) fn first_match<T, M>(
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use testkit::Ca;
 
     use super::*;

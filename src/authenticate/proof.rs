@@ -71,6 +71,11 @@ impl Proof {
         Self { is_authenticated: true, ..Self::unproved(application, Some(credential)) }
     }
 
+    /// Authentication of one request by a key that the application publishes, which is not a credential of its own.
+    pub(super) fn by_published_key(application: &Arc<Application>) -> Self {
+        Self { is_authenticated: true, ..Self::unproved(application, None) }
+    }
+
     /// A request of a client that the edge cannot authenticate.
     pub(super) fn unproved(application: &Arc<Application>, credential: Option<usize>) -> Self {
         let application = Arc::clone(application);

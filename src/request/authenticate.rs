@@ -12,11 +12,14 @@ use tower::Service;
 
 use super::{Authenticated, Context, IdentityCache, Received, Refusal, WorkerParts};
 use crate::{
-    authenticate::{Attempt, Denial, Mechanism, Presented, Proof, client_id, judge_any, judge_client},
+    authenticate::{
+        AssertionRules, Attempt, Denial, Mechanism, Presented, Proof, client_id, judge_any, judge_client,
+    },
     clock::Clock,
     forward::{Caller, ResponseBody},
     identity::IdentityError,
     oauth::{ParameterError, RequestParameters},
+    replay::ReplayStore,
     site,
 };
 
@@ -26,11 +29,13 @@ pub struct Authenticate<S> {
     inner: S,
     identities: Rc<IdentityCache>,
     clock: Clock,
+    replay: Arc<ReplayStore>,
 }
 
 impl<S> Authenticate<S> {
     pub(super) fn new(inner: S, parts: &WorkerParts) -> Self {
-        Self { inner, identities: Rc::clone(&parts.identities), clock: parts.clock.clone() }
+        let (identities, replay) = (Rc::clone(&parts.identities), Arc::clone(&parts.replay));
+        Self { inner, identities, clock: parts.clock.clone(), replay }
     }
 
     /// The proof of the client's identity; `None` if the route does not authenticate, or forwards an unknown client.
@@ -67,8 +72,13 @@ impl<S> Authenticate<S> {
             return Ok(Some(proof));
         }
         let presented = self.presented(context);
-        let issuer = domain.issuer.as_ref();
-        let attempt = Attempt { client_id: &id, mechanism, presented, issuer, now };
+        let assertions = AssertionRules {
+            issuer: domain.issuer.as_ref(),
+            fapi: domain.security_profile.is_some(),
+            used: &self.replay,
+            limit: site.limits.assertion_ids,
+        };
+        let attempt = Attempt { client_id: &id, mechanism, presented, assertions, now };
         let Some(proof) = judge_client(&site.trust, attempt).map_err(Refusal::Denied)? else {
             return Ok(None);
         };

@@ -74,6 +74,7 @@ impl Refusal {
             Self::NotFound { .. } => StatusCode::NOT_FOUND,
             Self::PathTooLong(_) => StatusCode::URI_TOO_LONG,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Denied(denial) if denial.is_temporary() => StatusCode::SERVICE_UNAVAILABLE,
             Self::CertificateRequired | Self::Denied(_) | Self::TooLarge(_) => StatusCode::UNAUTHORIZED,
             Self::Body(BodyFault::TooLarge(_)) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Body(BodyFault::Slow(_)) => StatusCode::REQUEST_TIMEOUT,
@@ -91,6 +92,7 @@ impl Refusal {
     pub fn outcome(&self) -> Outcome {
         match self {
             Self::Body(BodyFault::NoRoom) => Outcome::Refused,
+            Self::Denied(denial) if denial.is_temporary() => Outcome::Refused,
             other => Outcome::of(other.status()),
         }
     }
@@ -100,6 +102,7 @@ impl Refusal {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Denied(Denial::SecondMechanism { .. }) => "invalid_request",
+            Self::Denied(denial) if denial.is_temporary() => "temporarily_unavailable",
             Self::CertificateRequired | Self::Denied(_) | Self::TooLarge(_) => "invalid_client",
             Self::Body(BodyFault::NoRoom)
             | Self::Forward(
@@ -216,6 +219,9 @@ impl Refusal {
             }
             Self::Body(BodyFault::NoRoom)
             | Self::Forward(ForwardError::Unreachable { .. } | ForwardError::Busy { .. }) => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+            }
+            Self::Denied(denial) if denial.is_temporary() => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
             }
             _ => {}

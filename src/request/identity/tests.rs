@@ -4,11 +4,12 @@ use testkit::Ca;
 
 use super::*;
 use crate::{
-    authenticate::{Attempt, Mechanism, judge_client},
+    authenticate::{AssertionRules, Attempt, Mechanism, judge_client},
     identity::{
         Authorities, StaleCrl, SubjectAltName, Thumbprint,
         testing::{NOW, client, trust, trust_with},
     },
+    replay::ReplayStore,
     trust::{
         ApplicationSpec, AuthMethod, Change, CredentialSpec, Registered, RegisteredSubject, Registry,
         Subject, UnknownApplications,
@@ -42,7 +43,7 @@ fn trusting(authorities: Authorities, changes: Vec<Change>) -> Trust {
 /// Authenticates as a request does: by the cached proof, else by judging and caching. Returns whether the proof was cached;
 /// `None` if authentication is denied.
 fn authenticate(identity: &ClientIdentity, trust: &Trust, id: &str) -> Option<(bool, Proof)> {
-    let (id, refusals) = (ClientId::new(id), RefusalCache::default());
+    let (id, refusals, used) = (ClientId::new(id), RefusalCache::default(), ReplayStore::new(NOW));
     if let Some(proof) = identity.proof(trust, &id, NOW) {
         return Some((true, proof));
     }
@@ -50,7 +51,7 @@ fn authenticate(identity: &ClientIdentity, trust: &Trust, id: &str) -> Option<(b
         client_id: &id,
         mechanism: Mechanism::Certificate,
         presented: Some(identity.presented(&refusals)),
-        issuer: None,
+        assertions: AssertionRules { issuer: None, fapi: false, used: &used, limit: 0 },
         now: NOW,
     };
     let proof = judge_client(trust, attempt).ok()??;
