@@ -10,23 +10,28 @@
 
 mod algorithm;
 mod claims;
+mod error;
 mod header;
 mod jwk;
 mod jws;
 mod key;
 mod key_set;
+mod key_type;
 mod material;
 mod object;
 mod times;
+mod verify;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use claims::{Audience, Claims, ClaimsError};
+pub use error::{JwsError, KeyError, MAX_BYTES, MAX_KEYS};
 pub use header::Header;
 pub use jwk::Jwk;
-pub use jws::{Jws, JwsError, MAX_BYTES};
-pub use key::{KeyError, VerifyingKey};
-pub use key_set::{KeySet, MAX_KEYS, UnusableKey};
-pub use material::{JwkThumbprint, KeyType};
+pub use jws::Jws;
+pub use key::VerifyingKey;
+pub use key_set::{KeySet, UnusableKey};
+pub use key_type::KeyType;
+pub use material::JwkThumbprint;
 pub use times::{Lifetime, TimeRules};
 
 #[cfg(test)]

@@ -2,10 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Jwk, KeyError, VerifyingKey, jwk};
-
-/// The maximum number of keys of a set.
-pub const MAX_KEYS: usize = 16;
+use super::{Jwk, KeyError, MAX_KEYS, VerifyingKey, jwk};
 
 /// A key of a set that cannot be used, such as one for encryption.
 #[derive(Clone, Debug, PartialEq, Eq)]
