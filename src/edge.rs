@@ -13,6 +13,7 @@ use std::{
 use crate::{
     admin::{self, AssertionIds, Capacity, Expiries},
     config::{Problem, Severity, settings::Settings},
+    expiry,
     listen::{ListenError, Listeners, Shares, TooFew, Workers},
     load::{cannot_bind, listen_spec, too_few_open_files},
     observe::{Reloads, init_log, log, metrics::Registry},
@@ -24,7 +25,7 @@ use crate::{
     },
 };
 
-/// How often the edge checks that its threads still run.
+/// How often the edge checks that its threads still run, and whether a credential expires soon.
 const CHECK: Duration = Duration::from_secs(1);
 
 /// Why the edge cannot start, or must end.
@@ -64,6 +65,7 @@ pub struct Edge {
     admin: admin::Server,
     state: Arc<admin::State>,
     reloader: Reloader,
+    warnings: expiry::Warnings,
 }
 
 impl Edge {
@@ -105,7 +107,8 @@ impl Edge {
         let admin = admin::Server::start(admin_listener, Arc::clone(&state)).map_err(EdgeError::Admin)?;
         let reloader = Reloader::start(initial, reloads, sources).map_err(EdgeError::Sources)?;
         state.ready.store(true, Ordering::Release);
-        Ok(Self { https, workers, admin, state, reloader })
+        let warnings = expiry::Warnings::of(Arc::clone(&state.site), state.clock.clone());
+        Ok(Self { https, workers, admin, state, reloader, warnings })
     }
 
     /// The addresses that speak TLS, with the actual ports.
@@ -126,11 +129,13 @@ impl Edge {
         let _ = self.reloader.triggers().send(Trigger::Requested);
     }
 
-    /// Waits until a thread that the edge needs has ended by itself. Usually that never happens.
+    /// Waits until a thread that the edge needs has ended by itself. Usually that never happens. Until then it logs which credentials expire
+    /// soon.
     pub async fn failure(&self) -> EdgeError {
         let mut check = tokio::time::interval(CHECK);
         loop {
             check.tick().await;
+            self.warnings.check();
             if !self.workers.are_running() {
                 return EdgeError::WorkerEnded;
             }

@@ -13,6 +13,7 @@
 //! * [`connection`]: one accepted connection, from its handshake to its end;
 //! * [`request`]: the tower stack of one connection;
 //! * [`admin`]: the admin address: health, metrics, status;
+//! * [`expiry`]: warnings before credentials expire;
 //! * [`export`]: metrics in the formats of monitoring systems;
 //! * [`observe`]: the log and the metrics;
 //! * [`site`]: the snapshot of everything that a request is judged by and forwarded with;
@@ -38,6 +39,7 @@ pub mod clock;
 pub mod config;
 pub mod connection;
 pub mod edge;
+pub mod expiry;
 pub mod export;
 pub mod forward;
 pub mod h1;

@@ -45,12 +45,13 @@ fn certificates(families: &mut Families, site: &Site, now: Timestamp) {
         let labels = [ca.subject.as_str(), &ca.thumbprint.to_string()];
         families.set(&CLIENT_CA_EXPIRY, labels, ca.validity.not_after.seconds_since(now));
     }
-    let credentials = site.trust.registry.applications().flat_map(|application| application.credentials());
+    let applications = site.trust.registry.applications();
+    let credentials = applications.flat_map(|application| application.registrations());
     let (mut soonest, mut expired) = (None, 0);
-    for end in credentials.filter_map(|credential| credential.not_after()) {
-        if end < now {
+    for (_, credential) in credentials {
+        if credential.is_expired(now) {
             expired += 1;
-        } else {
+        } else if let Some(end) = credential.ends() {
             soonest = Some(soonest.map_or(end, |so_far: Timestamp| so_far.min(end)));
         }
     }

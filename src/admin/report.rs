@@ -17,7 +17,7 @@ use crate::{
     identity::SubjectAltName,
     observe::{FetchSource, FetchState, Fetches, ReloadState, SourceFailure, log},
     site::{self, Site},
-    trust::{self, CertificateMatch, CredentialView, RegisteredKey, RegisteredRef, Registry, Subject},
+    trust::{self, CertificateMatch, CredentialView, RegisteredKey, RegisteredRef, Registry, Role, Subject},
 };
 
 /// Applications on one page.
@@ -154,8 +154,15 @@ fn of_application(application: &trust::Application, now: Timestamp) -> Applicati
     Application {
         client_id: application.client_id.as_str().to_owned(),
         method: application.method.kind().as_str().to_owned(),
-        credentials: application.credentials().map(|credential| of_credential(credential, now)).collect(),
+        credentials: registered_for(application, Role::Authentication, now),
+        certificates: registered_for(application, Role::Binding, now),
+        request_keys: registered_for(application, Role::RequestKey, now),
     }
+}
+
+fn registered_for(application: &trust::Application, role: Role, now: Timestamp) -> Vec<Credential> {
+    let registrations = application.registrations().filter(|(of, _)| *of == role);
+    registrations.map(|(_, credential)| of_credential(credential, now)).collect()
 }
 
 fn of_credential(credential: CredentialView<'_>, now: Timestamp) -> Credential {
@@ -169,8 +176,9 @@ fn of_credential(credential: CredentialView<'_>, now: Timestamp) -> Credential {
         name: credential.name.to_owned(),
         registered: Some(registered(credential.registered)),
         subject: credential.certificate().map(|certificate| certificate.subject.to_string()),
+        expires_at: credential.expires_at,
         not_after,
-        days_left: not_after.map(|end| end.days_since(now)),
+        days_left: credential.ends().map(|end| end.days_since(now)),
         known_from: known_from.map(str::to_owned),
         last_used: credential.usage.last(),
     }
@@ -215,10 +223,10 @@ fn expiring(site: &Site, now: Timestamp) -> Expiring {
         found.extend(Some(crl.next_update).filter(soon).map(|end| (end, "CRL", crl.issuer)));
     }
     for application in site.trust.registry.applications() {
-        for credential in application.credentials() {
-            let end = credential.not_after().filter(soon);
+        for (role, credential) in application.registrations() {
+            let end = credential.ends().filter(soon);
             let name = || format!("{}/{}", application.client_id, credential.name);
-            found.extend(end.map(|end| (end, "credential", name())));
+            found.extend(end.map(|end| (end, role.as_str(), name())));
         }
     }
     found.sort_unstable();

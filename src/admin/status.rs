@@ -240,6 +240,12 @@ pub struct Application {
     pub method: String,
     /// In the order of the configuration.
     pub credentials: Vec<Credential>,
+    /// The certificates to which its tokens are bound, if they are registered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<Credential>,
+    /// The keys of its request objects.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub request_keys: Vec<Credential>,
 }
 
 /// A credential of an application.
@@ -252,9 +258,12 @@ pub struct Credential {
     pub registered: Option<Registered>,
     /// Of the registered certificate.
     pub subject: Option<String>,
-    /// The end of its validity, if known.
+    /// The second from which on it is refused, if one is configured.
+    #[serde(default)]
+    pub expires_at: Option<Timestamp>,
+    /// The end of its certificate's validity, if known.
     pub not_after: Option<Timestamp>,
-    /// Whole days, negative once it has expired.
+    /// Whole days until the earlier of the two, negative once it has passed.
     pub days_left: Option<i64>,
     /// The certificate from which that is known.
     pub known_from: Option<String>,
@@ -284,6 +293,14 @@ pub enum Registered {
     SanEmail(String),
 }
 
+impl Credential {
+    /// When it expires, if known.
+    #[must_use]
+    pub fn ends(&self) -> Option<Timestamp> {
+        [self.expires_at, self.not_after].into_iter().flatten().min()
+    }
+}
+
 impl Registered {
     /// The configuration key and its value.
     #[must_use]
@@ -307,7 +324,7 @@ mod tests {
 
     #[test]
     fn a_credential_has_a_member_named_for_its_key() {
-        let json = r#"{"name":"a","subject_dn":"CN=a","subject":null,"not_after":null,"days_left":null,"known_from":null,"last_used":"2026-11-27T16:00:00Z"}"#;
+        let json = r#"{"name":"a","subject_dn":"CN=a","subject":null,"expires_at":null,"not_after":null,"days_left":null,"known_from":null,"last_used":"2026-11-27T16:00:00Z"}"#;
         let credential: Credential = serde_json::from_str(json).unwrap();
         assert_eq!(credential.registered.as_ref().unwrap().parts(), ("subject_dn", "CN=a"));
         assert_eq!(serde_json::to_string(&credential).unwrap(), json);

@@ -99,24 +99,29 @@ fn expiring(status: &Status) -> Table {
 fn applications(status: &Status) -> Table {
     let all = &status.applications;
     let title = format!("applications ({} in all, page {} of {})", all.total, all.page, all.pages);
-    let credentials: Vec<(&Application, &Credential)> = all
-        .list
-        .iter()
-        .flat_map(|application| {
-            application.credentials.iter().map(move |credential| (application, credential))
-        })
-        .collect();
-    let columns = &["client_id", "credential", "method", "registered", "days left", "last used"];
-    table(title, columns, &credentials, |(application, credential)| {
+    let credentials: Vec<(&Application, &str, &Credential)> = all.list.iter().flat_map(credentials).collect();
+    let columns = &["client_id", "credential", "method", "registered", "expires", "days left", "last used"];
+    table(title, columns, &credentials, |(application, used_for, credential)| {
         [
             application.client_id.clone(),
             credential.name.clone(),
-            application.method.clone(),
+            (*used_for).to_owned(),
             registered(credential),
+            shown(credential.ends()),
             credential.days_left.map_or_else(|| "not known".to_owned(), |days| days.to_string()),
             credential.last_used.map_or_else(|| "not since the start".to_owned(), |last| last.to_string()),
         ]
     })
+}
+
+/// What an application has registered, each with its method, or what else it is for.
+fn credentials(application: &Application) -> impl Iterator<Item = (&Application, &str, &Credential)> {
+    let Application { method, credentials, certificates, request_keys, .. } = application;
+    let authentication = credentials.iter().map(|credential| (method.as_str(), credential));
+    let certificates = certificates.iter().map(|credential| ("certificate", credential));
+    let request_keys = request_keys.iter().map(|credential| ("request key", credential));
+    let all = authentication.chain(certificates).chain(request_keys);
+    all.map(move |(used_for, credential)| (application, used_for, credential))
 }
 
 /// The matcher, and the subject of the registered certificate.

@@ -177,13 +177,13 @@ pub(crate) static SERVER_CERTIFICATE_EXPIRY: Descriptor<1> = Descriptor::gauge(
 pub(crate) static CREDENTIAL_SOONEST_EXPIRY: Descriptor<0> = Descriptor::gauge(
     "mtls_edge_credential_soonest_expiry_seconds",
     [],
-    "Seconds until the next registered credential expires, of those whose certificate is known.",
+    "Seconds until the next registered credential expires, of those whose expiry is known.",
 );
-/// Counts only credentials whose certificate is known.
+/// Counts only credentials whose expiry is known.
 pub(crate) static CREDENTIALS_EXPIRED: Descriptor<0> = Descriptor::gauge(
     "mtls_edge_credentials_expired",
     [],
-    "Registered credentials whose certificate has expired.",
+    "Registered credentials that have expired, or whose certificate has.",
 );
 /// One series per configured client CA.
 pub(crate) static CLIENT_CA_EXPIRY: Descriptor<2> = Descriptor::gauge(

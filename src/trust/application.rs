@@ -143,6 +143,16 @@ pub enum Role {
 }
 
 impl Role {
+    /// The word for it in reports.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Authentication => "credential",
+            Self::Binding => "certificate",
+            Self::RequestKey => "request key",
+        }
+    }
+
     /// The key of the table in which it is configured.
     #[must_use]
     pub const fn key(self) -> &'static str {

@@ -286,4 +286,28 @@ impl<'a> CredentialView<'a> {
         let registered = self.certificate().map(|certificate| certificate.validity.not_after);
         registered.or_else(|| self.usage.not_after())
     }
+
+    /// When it expires, if known: at its `expires_at`, or with its certificate if that is earlier.
+    #[must_use]
+    pub fn ends(&self) -> Option<Timestamp> {
+        [self.expires_at, self.not_after()].into_iter().flatten().min()
+    }
+
+    /// As [`CredentialView::ends`], of what is registered: not of one of several certificates that match.
+    #[must_use]
+    pub fn registered_end(&self) -> Option<Timestamp> {
+        let has_one = match self.registered {
+            RegisteredRef::Certificate(certificate) => {
+                matches!(certificate.matches, CertificateMatch::Thumbprint(_))
+            }
+            RegisteredRef::Subject(_) | RegisteredRef::Key(_) | RegisteredRef::Secret(_) => false,
+        };
+        if has_one { self.ends() } else { self.expires_at }
+    }
+
+    /// Whether nothing authenticates by it at `now`, as far as is known.
+    #[must_use]
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|end| end <= now) || self.not_after().is_some_and(|end| end < now)
+    }
 }

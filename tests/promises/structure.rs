@@ -20,6 +20,7 @@ const ORDER: &[&str] = &[
     "connection",
     "request",
     "admin",
+    "expiry",
     "export",
     "observe",
     "site",
