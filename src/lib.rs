@@ -19,6 +19,7 @@
 //! * [`site`]: the snapshot of everything that a request is judged by and forwarded with;
 //! * [`tls`]: one server configuration per domain, proof of possession;
 //! * [`access_token`]: access tokens of resource requests;
+//! * [`authorization_request`]: request objects, and pushed requests;
 //! * [`authenticate`], [`vouch`], [`forward`]: the three jobs of the stack;
 //! * [`h1`]: the HTTP/1.1 connection to an origin;
 //! * [`trust`], [`identity`]: the registered applications and client CAs, and the facts of a certificate;
@@ -34,6 +35,7 @@
 pub mod access_token;
 pub mod admin;
 pub mod authenticate;
+pub mod authorization_request;
 pub mod cli;
 pub mod clock;
 pub mod config;

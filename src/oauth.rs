@@ -2,7 +2,7 @@
 
 mod parameters;
 
-pub use parameters::{Interest, ParameterError, Parameters, Places};
+pub use parameters::{Interest, ParameterError, Parameters, Places, all_parameters};
 
 /// The names of all parameters that the edge reads.
 const NAMES: [&str; 12] = [

@@ -1,12 +1,13 @@
 //! The request pipeline: a stack of tower services for one connection.
 //!
-//! [`Admit`] → [`Locate`] → [`Read`] → [`Authenticate`] → [`Vouch`] → [`Forward`]. Each takes the type that the previous one
+//! [`Admit`] → [`Locate`] → [`Read`] → [`Authenticate`] → [`CheckRequest`] → [`Vouch`] → [`Forward`]. Each takes the type that the previous one
 //! makes ([`Arrived`], [`Routed`], [`Received`], [`Authenticated`], [`Outbound`]), so that no step can be omitted or repeated.
 //! Their error is a [`Refusal`]; [`Respond`], the outermost, turns it into an OAuth error and writes the access log.
 
 mod admit;
 mod authenticate;
 mod challenge;
+mod check_request;
 mod connection;
 mod forward;
 mod identity;
@@ -21,6 +22,7 @@ mod vouch;
 
 pub use admit::Admit;
 pub use authenticate::Authenticate;
+pub use check_request::CheckRequest;
 pub use connection::{ClientAddress, Connection};
 pub use forward::Forward;
 pub use identity::{ClientIdentity, Headers, LogFields};
@@ -122,7 +124,7 @@ pub struct Outbound {
 }
 
 /// The service stack of one connection.
-pub type Stack = Respond<Admit<Locate<Read<Authenticate<Vouch<Forward>>>>>>;
+pub type Stack = Respond<Admit<Locate<Read<Authenticate<CheckRequest<Vouch<Forward>>>>>>>;
 
 /// Builds the service stack of one connection.
 #[must_use]
@@ -135,6 +137,7 @@ pub fn stack(connection: &Rc<Connection>, site: &SiteHandle, parts: &WorkerParts
         .layer(layer_fn(Locate::new))
         .layer(layer_fn(|inner| Read::new(inner, Arc::clone(site), parts)))
         .layer(layer_fn(|inner| Authenticate::new(inner, parts)))
+        .layer(layer_fn(|inner| CheckRequest::new(inner, parts)))
         .layer(layer_fn(Vouch::new))
         .service(Forward::new(pools))
 }

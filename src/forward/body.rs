@@ -106,6 +106,15 @@ impl RequestBody {
         Self { source: Source::Buffered(bytes), progress, share: None }
     }
 
+    /// The bytes of a buffered body; empty for one that is streamed.
+    #[must_use]
+    pub fn buffered_bytes(&self) -> &[u8] {
+        match &self.source {
+            Source::Buffered(bytes) => bytes,
+            Source::Streaming { .. } => &[],
+        }
+    }
+
     /// A complete body with its share of the memory for buffered bodies, which is released with it.
     #[must_use]
     pub fn with_share(bytes: Bytes, share: Share) -> Self {

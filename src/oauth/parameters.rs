@@ -3,6 +3,7 @@
 //! The authorization server may use any framework, and parsers differ in what they tolerate. A request that the edge and a
 //! common server could read differently is refused, by the grammar of each part.
 
+mod all;
 mod authorization;
 mod content_type;
 mod error;
@@ -11,6 +12,7 @@ mod form;
 mod json;
 mod name;
 
+pub use all::all_parameters;
 pub use error::ParameterError;
 
 use http::{HeaderMap, Method, request::Parts};

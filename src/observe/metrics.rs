@@ -20,6 +20,8 @@ pub use registry::{Collector, Registry};
 recorder::worker_metrics! {
     /// Requests by outcome.
     requests: Counters<Outcome> = "mtls_edge_requests_total",
+    /// Authorization requests on routes with `signed_request`, by outcome.
+    authorization_requests: Counters<AuthorizationRequest> = "mtls_edge_authorization_requests_total",
     /// Connections accepted.
     connections_accepted: Counter = "mtls_edge_connections_accepted_total",
     /// Connections closed on arrival because `[limits] connections` was reached.
@@ -59,6 +61,34 @@ impl Outcome {
             }
             _ => Self::Refused,
         }
+    }
+}
+
+cells::label! {
+    /// What the check of an authorization request found, see `crate::authorization_request`.
+    pub enum AuthorizationRequest: "outcome" {
+        /// The request object is verified.
+        Verified = "verified",
+        /// The request object is verified, and parameters outside contradict it.
+        Contradicted = "contradicted",
+        /// The request refers to a pushed one.
+        Pushed = "pushed",
+        /// The request has no request object, and needs none.
+        Unsigned = "unsigned",
+        /// The application is not registered, so that its request object cannot be verified.
+        Unverified = "unverified",
+        /// Refused: neither signed nor pushed, where that is required.
+        RefusedRequired = "refused_required",
+        /// Refused: the parameters outside the request object.
+        RefusedParameters = "refused_parameters",
+        /// Refused: the encoding or the header of the request object.
+        RefusedToken = "refused_token",
+        /// Refused: no request key, or none that verifies the signature.
+        RefusedSignature = "refused_signature",
+        /// Refused: expired, not yet valid, or valid for too long.
+        RefusedLifetime = "refused_lifetime",
+        /// Refused: other claims.
+        RefusedClaims = "refused_claims",
     }
 }
 

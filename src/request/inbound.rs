@@ -31,11 +31,27 @@ pub struct Record {
     pub client_id: RefCell<Option<ClientId>>,
     /// The application that was accepted, and the index of the credential that was verified.
     pub authenticated: RefCell<Option<(Arc<Application>, Option<usize>)>>,
+    /// What the check of an authorization request found. Boxed, since other requests have none.
+    pub checked: RefCell<Option<Box<CheckedRequest>>>,
+}
+
+/// What the check of an authorization request found.
+#[derive(Debug)]
+pub struct CheckedRequest {
+    /// The outcome, as in the metrics.
+    pub outcome: &'static str,
+    /// The names of the parameters outside the request object that contradict it.
+    pub contradicted: Option<String>,
 }
 
 impl Record {
     /// A record with a new id.
     pub(super) fn new() -> Self {
-        Self { id: request_id::next(), client_id: RefCell::default(), authenticated: RefCell::default() }
+        Self {
+            id: request_id::next(),
+            client_id: RefCell::default(),
+            authenticated: RefCell::default(),
+            checked: RefCell::default(),
+        }
     }
 }

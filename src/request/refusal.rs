@@ -6,6 +6,7 @@ use http::{HeaderValue, Method, Response, StatusCode, Version, header};
 use super::challenge::{challenge, is_decoded_basic};
 use crate::{
     authenticate::{Denial, MechanismError},
+    authorization_request::RequestError,
     forward::{BodyFault, ForwardError, ResponseBody},
     oauth::ParameterError,
     observe::metrics::Outcome,
@@ -44,6 +45,8 @@ pub enum Refusal {
     Parameter(ParameterError),
     /// The request has several mechanisms of client authentication, or an incomplete one.
     Mechanism(MechanismError),
+    /// The authorization request breaks a rule.
+    AuthorizationRequest(RequestError),
     /// The domain requires a certificate since a reload, and this connection has none.
     CertificateRequired,
     /// Authentication was denied.
@@ -66,6 +69,7 @@ impl Refusal {
             | Self::SurroundingWhitespace
             | Self::MethodOverride
             | Self::Parameter(_)
+            | Self::AuthorizationRequest(_)
             | Self::Mechanism(_)
             | Self::Denied(Denial::SecondMechanism { .. })
             | Self::Body(BodyFault::Broken) => StatusCode::BAD_REQUEST,
@@ -104,6 +108,7 @@ impl Refusal {
             Self::Denied(Denial::SecondMechanism { .. }) => "invalid_request",
             Self::Denied(denial) if denial.is_temporary() => "temporarily_unavailable",
             Self::CertificateRequired | Self::Denied(_) | Self::TooLarge(_) => "invalid_client",
+            Self::AuthorizationRequest(error) => error.code(),
             Self::Body(BodyFault::NoRoom)
             | Self::Forward(
                 ForwardError::Unreachable { .. } | ForwardError::Busy { .. } | ForwardError::Slow { .. },
@@ -142,6 +147,7 @@ impl Refusal {
                 format!("method not allowed; allowed methods: {}", list.join(", "))
             }
             Self::Parameter(error) => error.to_string(),
+            Self::AuthorizationRequest(error) => error.to_string(),
             Self::Mechanism(error) => error.to_string(),
             Self::CertificateRequired => Denial::NoCertificate.description().into_owned(),
             Self::Denied(denial) => denial.description().into_owned(),

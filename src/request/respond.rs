@@ -154,6 +154,8 @@ fn log(
     let credential =
         authenticated.as_ref().and_then(|(application, index)| application.credential_at((*index)?));
     let credential = credential.map(|credential| bounded(credential.name, SHORT));
+    let checked = record.checked.borrow();
+    let contradicted = checked.as_ref().and_then(|checked| checked.contradicted.as_deref());
     let certificate = connection.identity.as_deref().and_then(ClientIdentity::log_fields);
     let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     access::write(
@@ -168,6 +170,8 @@ fn log(
             ("milliseconds", Some(Value::Number(milliseconds))),
             ("client_id", client.map(|id| Value::Text(id.as_str()))),
             ("credential", credential.as_deref().map(Value::Text)),
+            ("authorization_request", checked.as_ref().map(|checked| Value::Token(checked.outcome))),
+            ("contradicted", contradicted.map(Value::Text)),
             ("thumbprint", certificate.map(|shown| Value::Token(&shown.thumbprint))),
             ("subject", certificate.map(|shown| Value::Text(&shown.subject))),
             ("reason", reason.map(Value::Text)),

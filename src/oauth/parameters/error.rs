@@ -14,6 +14,9 @@ pub enum ParameterError {
     /// Two places have different values.
     #[error("{0} has two different values: it must be the same wherever it is sent")]
     Differ(&'static str),
+    /// A parameter is only in the query of a POST, where some servers read it.
+    #[error("{0} is only in the query, but the method is not GET: send it in the body")]
+    OnlyInQuery(&'static str),
     /// A parameter is repeated (RFC 6749 section 3.2).
     #[error("{0} appears more than once: send it once")]
     Repeated(&'static str),

@@ -81,7 +81,7 @@ fn pieces(form: &[u8]) -> impl Iterator<Item = Piece<'_>> {
 }
 
 /// Decodes a name or value (RFC 6749 appendix B, WHATWG URL): `+` is a space, `%XX` a byte.
-fn decode(component: &[u8]) -> Cow<'_, [u8]> {
+pub(super) fn decode(component: &[u8]) -> Cow<'_, [u8]> {
     if memchr2(b'+', b'%', component).is_none() {
         return Cow::Borrowed(component);
     }

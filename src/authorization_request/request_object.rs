@@ -1,0 +1,129 @@
+//! Verification of a request object (RFC 9101 section 6).
+
+use std::borrow::Cow;
+
+use super::{Contradictions, Outside, RequestError};
+use crate::{
+    clock::Timestamp,
+    jose::{Claims, ClaimsError, Jws, TimeRules},
+    trust::{Application, Credential, Issuer, RegisteredKey},
+};
+
+/// The values of `typ` of a request object, which may have none: its own (RFC 9101 section 10.8), and that of any JWT.
+const TYPES: [&str; 2] = ["oauth-authz-req+jwt", "jwt"];
+/// A request object lives at most the 60 minutes of FAPI 1.0 Advanced and of FAPI 2.0 Message Signing.
+const TIMES: TimeRules = TimeRules { max_life: Some(3600), skew: 10 };
+
+/// A verified request object, whose claims are the parameters of the request.
+#[derive(Debug)]
+pub struct RequestObject<'a> {
+    claims: Claims,
+    /// The request key of the application that verified it.
+    pub key: &'a Credential<RegisteredKey>,
+}
+
+impl<'a> RequestObject<'a> {
+    /// Verifies a request object with the request keys of the application that the request names. `issuer` is that of the domain.
+    ///
+    /// It may be used again: a browser that reloads the page sends the same request.
+    ///
+    /// # Errors
+    ///
+    /// The first rule that it breaks.
+    pub fn verify(
+        object: &str,
+        application: &'a Application,
+        outside: &Outside<'_>,
+        issuer: Option<&Issuer>,
+        now: Timestamp,
+    ) -> Result<Self, RequestError> {
+        let issuer = issuer.ok_or(RequestError::NoIssuer)?;
+        let jws = Jws::parse(object)?;
+        let header = jws.header();
+        if header.typ().is_some() && !TYPES.iter().any(|known| header.is_type(known)) {
+            return Err(RequestError::Type);
+        }
+        let keys = application.request_keys.as_ref().ok_or(RequestError::NoKey)?;
+        let in_force = || keys.iter().filter(|key| !key.is_expired(now));
+        if in_force().next().is_none() {
+            return Err(RequestError::ExpiredKeys);
+        }
+        let verified_by = jws.verify_with(in_force().map(|key| &*key.registered.key))?;
+        let key = in_force()
+            .find(|key| std::ptr::eq(&raw const *key.registered.key, verified_by))
+            .ok_or(RequestError::NoKey)?;
+        let claims = Claims::parse(jws.payload())?;
+        check_client(&claims, application.client_id.as_str())?;
+        check_audience(&claims, issuer)?;
+        check_times(&claims, now)?;
+        check_parameters(&claims, outside)?;
+        Ok(Self { claims, key })
+    }
+
+    /// The parameters outside that differ from those in the object. Every occurrence of a repeated one is compared.
+    #[must_use]
+    pub fn contradictions<'o>(
+        &self,
+        outside: impl IntoIterator<Item = (Cow<'o, str>, Cow<'o, str>)>,
+    ) -> Contradictions {
+        Contradictions::between(&self.claims, outside)
+    }
+}
+
+/// The object is from the client that the request names, and not an assertion for its authentication, which has `sub`.
+fn check_client(claims: &Claims, client_id: &str) -> Result<(), RequestError> {
+    if claims.required_string("client_id")? != client_id {
+        return Err(RequestError::OtherClient);
+    }
+    if claims.required_string("iss")? != client_id {
+        return Err(RequestError::Issuer);
+    }
+    if claims.string("sub")? == Some(client_id) {
+        return Err(RequestError::Subject);
+    }
+    match claims.string("jti")? {
+        Some(id) if id.is_empty() || id.len() > RequestError::LONGEST_JTI => Err(RequestError::Id),
+        _ => Ok(()),
+    }
+}
+
+/// `aud` contains the issuer. Other values are allowed beside it, unlike in an assertion: FAPI requires servers to accept them, and
+/// another recipient of the object could not send anything but the same request.
+fn check_audience(claims: &Claims, issuer: &Issuer) -> Result<(), RequestError> {
+    if claims.audience()?.values().any(|audience| issuer.accepts(audience)) {
+        Ok(())
+    } else {
+        Err(RequestError::Audience { expected: issuer.identifier().into() })
+    }
+}
+
+fn check_times(claims: &Claims, now: Timestamp) -> Result<(), RequestError> {
+    let lifetime = TIMES.judge(claims, now)?;
+    if let (Some(limit), Some(begins)) = (TIMES.max_life, claims.time("nbf")?) {
+        let seconds = lifetime.expires.seconds_since(begins);
+        if seconds > limit {
+            return Err(RequestError::LifeTooLong { seconds, limit });
+        }
+    }
+    Ok(())
+}
+
+fn check_parameters(claims: &Claims, outside: &Outside<'_>) -> Result<(), RequestError> {
+    for nested in ["request", "request_uri"] {
+        if claims.get(nested).is_some() {
+            return Err(RequestError::Nested(nested));
+        }
+    }
+    let response_type = claims.required_string("response_type")?;
+    if response_type.is_empty() {
+        return Err(ClaimsError::Missing { claim: "response_type" }.into());
+    }
+    // RFC 9101 does not require it outside.
+    if outside.response_type.is_some_and(|outside| outside != response_type) {
+        return Err(RequestError::OtherResponseType);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,191 @@
+//! The check of authorization requests, on routes with `signed_request`: their form, their request object, and what their
+//! application requires.
+
+use std::{
+    sync::Arc,
+    task::{self, Poll},
+};
+
+use futures_util::future::Either;
+use http::{Method, Response};
+use tower::Service;
+
+use super::{Authenticated, Context, Refusal, WorkerParts, inbound::CheckedRequest};
+use crate::{
+    authenticate::client_id,
+    authorization_request::{Endpoint, Form, Outside, Part, RequestError, RequestObject, Requirements},
+    clock::Clock,
+    forward::ResponseBody,
+    oauth::{ParameterError, RequestParameters, all_parameters},
+    observe::metrics::{AuthorizationRequest as Outcome, Label, Recorder},
+    site::{Authenticate, Route, SignedRequest},
+    text::{SHOWN, bounded},
+    trust::{Application, UnknownApplications},
+};
+
+/// The parameters that decide how a request is checked.
+const READ: [&str; 4] = ["client_id", "request", "request_uri", "response_type"];
+
+/// Verifies request objects, and refuses requests that are not signed or pushed where that is required.
+#[derive(Clone, Debug)]
+pub struct CheckRequest<S> {
+    inner: S,
+    clock: Clock,
+    metrics: Recorder,
+}
+
+impl<S> CheckRequest<S> {
+    pub(super) fn new(inner: S, parts: &WorkerParts) -> Self {
+        Self { inner, clock: parts.clock.clone(), metrics: parts.metrics.clone() }
+    }
+
+    /// Checks a request, counts and records the outcome.
+    fn check(&self, request: &Authenticated) -> Result<(), Refusal> {
+        let checked = check(request, &self.clock);
+        let (outcome, contradicted) = match &checked {
+            Ok(Checked::As(outcome)) => (*outcome, None),
+            Ok(Checked::Contradicted(names)) => (Outcome::Contradicted, Some(names.clone())),
+            Err(Refusal::AuthorizationRequest(error)) => (refused(error.part()), None),
+            Err(_) => (Outcome::RefusedParameters, None),
+        };
+        self.metrics.authorization_requests.increment(outcome);
+        let outcome = Outcome::VALUES.get(outcome.index()).copied().unwrap_or_default();
+        request.context.record.checked.replace(Some(Box::new(CheckedRequest { outcome, contradicted })));
+        checked.map(|_| ())
+    }
+}
+
+const fn refused(part: Part) -> Outcome {
+    match part {
+        Part::Required => Outcome::RefusedRequired,
+        Part::Parameters => Outcome::RefusedParameters,
+        Part::Token => Outcome::RefusedToken,
+        Part::Signature => Outcome::RefusedSignature,
+        Part::Lifetime => Outcome::RefusedLifetime,
+        Part::Claims => Outcome::RefusedClaims,
+    }
+}
+
+/// What a request is that may be forwarded.
+enum Checked {
+    As(Outcome),
+    /// Its request object is verified, and these parameters outside contradict it.
+    Contradicted(String),
+}
+
+fn check(request: &Authenticated, clock: &Clock) -> Result<Checked, Refusal> {
+    let Authenticated { context, body, route, application, .. } = request;
+    let parameters = context.parameters.as_ref().ok_or(Refusal::Parameter(ParameterError::NoClient))?;
+    check_places(&context.head.method, parameters)?;
+    let outside = Outside {
+        request: parameters.get("request"),
+        request_uri: parameters.get("request_uri"),
+        response_type: parameters.get("response_type"),
+    };
+    let endpoint = endpoint(route);
+    let application = match (application, endpoint) {
+        (Some(application), _) => Some(application),
+        (None, Endpoint::Authorization) => named(context, parameters, &outside)?,
+        (None, Endpoint::Pushed) => None,
+    };
+    let rules = application.map(|application| &application.rules);
+    let required = Requirements::new(route.signed_request == SignedRequest::Require, rules);
+    let object = match Form::of(&outside, endpoint, required)? {
+        Form::Parameters => return Ok(Checked::As(Outcome::Unsigned)),
+        Form::Reference => return Ok(Checked::As(Outcome::Pushed)),
+        Form::Object(object) => object,
+    };
+    // Only `unknown_applications = "forward"` lets a request of an application that is not registered get here.
+    let Some(application) = application else { return Ok(Checked::As(Outcome::Unverified)) };
+    if parameters.get("client_id").is_some_and(|id| id != application.client_id.as_str()) {
+        return Err(RequestError::OtherClient.into());
+    }
+    let now = clock.now();
+    let verified = RequestObject::verify(object, application, &outside, context.domain.issuer.as_ref(), now)?;
+    verified.key.usage.record(now, None);
+    let contradictions = verified.contradictions(all_parameters(&context.head, body.buffered_bytes()));
+    if contradictions.is_empty() {
+        return Ok(Checked::As(Outcome::Verified));
+    }
+    let names = contradictions.names();
+    if application.rules.strict_request_objects {
+        return Err(RequestError::Contradicted(bounded(&names, SHOWN).into_owned()).into());
+    }
+    Ok(Checked::Contradicted(names))
+}
+
+/// Applications push their requests themselves and authenticate; a browser at the authorization endpoint cannot.
+const fn endpoint(route: &Route) -> Endpoint {
+    match route.authenticate {
+        Authenticate::None => Endpoint::Authorization,
+        Authenticate::Client | Authenticate::Certificate | Authenticate::Token(_) => Endpoint::Pushed,
+    }
+}
+
+/// The registered application that the request names.
+fn named<'c>(
+    context: &'c Context,
+    parameters: &RequestParameters,
+    outside: &Outside<'_>,
+) -> Result<Option<&'c Arc<Application>>, Refusal> {
+    let trust = &context.site.trust;
+    let forwards_unknown = trust.unknown_applications == UnknownApplications::Forward;
+    let id = match client_id(parameters) {
+        Ok(id) => id,
+        Err(ParameterError::NoClient)
+            if forwards_unknown && outside.request.is_none() && outside.request_uri.is_none() =>
+        {
+            return Ok(None);
+        }
+        Err(error) => return Err(Refusal::Parameter(error)),
+    };
+    let application = trust.registry.application(id.as_str());
+    context.record.client_id.replace(Some(id));
+    match application {
+        None if !forwards_unknown => Err(RequestError::UnknownClient.into()),
+        known => Ok(known),
+    }
+}
+
+/// Refuses a parameter that is only in the query of a POST, where some servers read it and others do not.
+fn check_places(method: &Method, parameters: &RequestParameters) -> Result<(), Refusal> {
+    if matches!(*method, Method::GET | Method::HEAD) {
+        return Ok(());
+    }
+    let only_in_query = |name: &&&str| {
+        let places = parameters.places(name);
+        places.query && !places.body && !places.basic
+    };
+    match READ.iter().find(only_in_query) {
+        Some(name) => Err(Refusal::Parameter(ParameterError::OnlyInQuery(name))),
+        None => Ok(()),
+    }
+}
+
+impl From<RequestError> for Refusal {
+    fn from(error: RequestError) -> Self {
+        Self::AuthorizationRequest(error)
+    }
+}
+
+impl<S> Service<Authenticated> for CheckRequest<S>
+where
+    S: Service<Authenticated, Response = Response<ResponseBody>, Error = Refusal>,
+{
+    type Response = S::Response;
+    type Error = Refusal;
+    type Future = Either<S::Future, std::future::Ready<Result<S::Response, Refusal>>>;
+
+    fn poll_ready(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<(), Refusal>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Authenticated) -> Self::Future {
+        if request.route.signed_request != SignedRequest::Off
+            && let Err(refusal) = self.check(&request)
+        {
+            return Either::Right(std::future::ready(Err(refusal)));
+        }
+        Either::Left(self.inner.call(request))
+    }
+}
