@@ -6,6 +6,7 @@ mod chain;
 mod client_id;
 mod denial;
 mod judge;
+mod matching;
 mod mechanism;
 mod proof;
 mod secret;

@@ -1,12 +1,15 @@
 //! Whether the presented certificate is one of an application's registered ones (RFC 8705 section 2).
 
-use std::rc::Rc;
+use std::{rc::Rc, sync::Arc};
 
-use super::{Basis, Denial, Presented, judge::first_match};
+use super::{Basis, Denial, Presented, Proof, matching::first_match};
 use crate::{
     clock::Timestamp,
     identity::{Validity, VerifiedPath},
-    trust::{CertificateCredentials, ClientId, RegisteredCertificate, RegisteredSubject, Subject, Trust},
+    trust::{
+        Application, CertificateCredentials, ClientId, RegisteredCertificate, RegisteredSubject, Subject,
+        Trust,
+    },
 };
 
 /// A certificate that matched a registered one.
@@ -17,6 +20,13 @@ pub(super) struct Matched {
     pub(super) basis: Basis,
     /// The period in which the same trust would give the same match.
     pub(super) valid: Validity,
+}
+
+impl Matched {
+    /// The proof that the certificate gives where it authenticates the application.
+    pub(super) fn proof(self, application: &Arc<Application>) -> Proof {
+        Proof::by_certificate(application, self.credential, self.basis, self.valid)
+    }
 }
 
 /// Compares the presented certificate with those of the application `client_id`.

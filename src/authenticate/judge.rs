@@ -12,8 +12,7 @@ use crate::{
     clock::Timestamp,
     identity::{ClientCertificate, IdentityError},
     trust::{
-        Application, Binding, ClientId, Credential, Credentials, Keys, Method, SecretTransport, Trust,
-        UnknownApplications,
+        Application, Binding, ClientId, Credential, Keys, Method, SecretTransport, Trust, UnknownApplications,
     },
 };
 
@@ -95,7 +94,7 @@ pub fn judge_client(trust: &Trust, attempt: Attempt<'_>) -> Result<Option<Proof>
         (Method::Tls(registered), Mechanism::Certificate) => {
             let presented = attempt.certificate(Denial::NoCredential(client_id.clone()))?;
             let matched = match_certificate(trust, presented, client_id, registered, attempt.now)?;
-            return Ok(Some(Proof::by_certificate(application, matched)));
+            return Ok(Some(matched.proof(application)));
         }
         (_, Mechanism::Certificate) => {
             attempt.certificate(Denial::NoCredential(client_id.clone()))?;
@@ -214,31 +213,9 @@ pub fn judge_any(trust: &Trust, presented: Presented<'_>, now: Timestamp) -> Res
     for application in trust.registry.candidates(presented.certificate) {
         let Method::Tls(registered) = &application.method else { continue };
         match match_certificate(trust, presented, &application.client_id, registered, now) {
-            Ok(matched) => return Ok(Proof::by_certificate(application, matched)),
+            Ok(matched) => return Ok(matched.proof(application)),
             Err(denial) => Denial::keep_closer(&mut closest, denial),
         }
-    }
-    Err(closest.unwrap_or(Denial::UnknownCertificate))
-}
-
-/// The first credential that matches and has not expired: its index, the match, and its `expires_at`. Otherwise the denial that
-/// is closest to a match, which is the most informative.
-pub(super) fn first_match<T, M>(
-    client_id: &ClientId,
-    credentials: &Credentials<T>,
-    now: Timestamp,
-    judge: impl Fn(&T) -> Result<M, Denial>,
-) -> Result<(usize, M, Option<Timestamp>), Denial> {
-    let mut closest = None;
-    for (index, credential) in credentials.iter().enumerate() {
-        let denial = match (judge(&credential.registered), credential.expires_at) {
-            (Ok(_), Some(at)) if credential.is_expired(now) => {
-                Denial::CredentialExpired { client_id: client_id.clone(), name: credential.name.clone(), at }
-            }
-            (Ok(matched), end) => return Ok((index, matched, end)),
-            (Err(denial), _) => denial,
-        };
-        Denial::keep_closer(&mut closest, denial);
     }
     Err(closest.unwrap_or(Denial::UnknownCertificate))
 }

@@ -6,7 +6,6 @@ use std::{
     sync::Arc,
 };
 
-use super::certificate::Matched;
 use crate::{
     clock::Timestamp,
     identity::{AuthoritiesVersion, ClientCertificate, Validity, VerifiedPath},
@@ -54,8 +53,12 @@ impl Proof {
     const ALWAYS: Validity = Validity { not_before: Timestamp::MIN, not_after: Timestamp::MAX };
 
     /// Authentication by a certificate, which is vouched for.
-    pub(super) fn by_certificate(application: &Arc<Application>, matched: Matched) -> Self {
-        let Matched { credential, basis, valid } = matched;
+    pub(super) fn by_certificate(
+        application: &Arc<Application>,
+        credential: usize,
+        basis: Basis,
+        valid: Validity,
+    ) -> Self {
         let application = Arc::clone(application);
         Self {
             application,

@@ -2,7 +2,7 @@
 
 use aws_lc_rs::{constant_time::verify_slices_are_equal, digest};
 
-use super::{Denial, judge::first_match};
+use super::{Denial, matching::first_match};
 use crate::{
     clock::Timestamp,
     trust::{ClientId, Credentials, RegisteredSecret},

@@ -52,9 +52,16 @@ async fn send_refused(edge: &Edge, client: &Credentials) {
     for http2 in [false, true] {
         let over = |client: &Client| if http2 { client.clone().http2() } else { client.clone() };
         let post = |text: &str| request("POST", token, DOMAIN).body(body(text)).unwrap();
+        let post_without_basic = |text: &str| {
+            let mut request = post(text);
+            request.headers_mut().remove("authorization");
+            request
+        };
         let empty = || body("");
         let cases = [
-            (&wrong, 401, post("client_id=billing")),
+            (&wrong, 400, post("client_id=billing")),
+            (&wrong, 401, post_without_basic("client_id=billing")),
+            (&right, 400, post_without_basic("client_id=billing")),
             (&none, 401, post("client_id=billing")),
             (&right, 400, post("client_id=another")),
             (&right, 400, post("client_id=billing&client_id=billing")),
@@ -131,11 +138,15 @@ async fn send_refused(edge: &Edge, client: &Credentials) {
 async fn send_forwarded(edge: &Edge, client: &Credentials, status: u16) {
     for http2 in [false, true] {
         for (method, uri, body) in [
-            ("POST", "/oauth/token", body("client_id=billing")),
+            ("POST", "/oauth/token", Full::from(format!("client_id=billing&password={CLIENT_SECRET}"))),
             ("GET", "/any/thing", Full::default()),
             ("POST", "/open/thing", body("client_id=billing")),
         ] {
             let mut request = request(method, uri, DOMAIN).body(body).unwrap();
+            if uri == "/oauth/token" {
+                // The client authenticates with its certificate, and with nothing besides.
+                request.headers_mut().remove("authorization");
+            }
             let client = Client::with(edge, client);
             let client = if http2 { client.http2() } else { client };
             if http2 {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request, request::Parts};
 use mtls_edge::{
-    authenticate,
+    authenticate::{self, Mechanism},
     oauth::{PARAMETERS, ParameterError, Parameters},
     trust::ClientId,
 };
@@ -33,6 +33,13 @@ impl RawRequest {
     pub fn header(&self, name: &str) -> Vec<&[u8]> {
         let same = self.headers.iter().filter(|(other, _)| other.eq_ignore_ascii_case(name));
         same.map(|(_, value)| value.as_slice()).collect()
+    }
+
+    /// Whether it authenticates with nothing but the connection's certificate.
+    pub fn has_no_secret(&self, http2: bool) -> bool {
+        let Some(head) = self.head(http2) else { return false };
+        Parameters::parse(&head, &self.body, &PARAMETERS)
+            .is_ok_and(|parameters| Mechanism::of(&head.headers, &parameters) == Ok(Mechanism::Certificate))
     }
 
     /// The values of CGI's `HTTP_NAME`: other characters are treated as underscores (RFC 3875 section 4.1.18, and common practice).
