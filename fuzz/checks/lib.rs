@@ -8,7 +8,9 @@ pub mod certificate_key;
 pub mod distinguished_name;
 pub mod form;
 pub mod http1_response;
+pub mod jose;
 pub mod json;
+
 pub mod pem;
 pub mod proxy_header;
 

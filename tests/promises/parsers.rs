@@ -12,6 +12,8 @@ mod distinguished_name;
 mod form;
 #[path = "../../fuzz/checks/http1_response.rs"]
 mod http1_response;
+#[path = "../../fuzz/checks/jose.rs"]
+mod jose;
 #[path = "../../fuzz/checks/json.rs"]
 mod json;
 #[path = "../../fuzz/checks/pem.rs"]
@@ -107,6 +109,11 @@ proptest! {
     #[test]
     fn an_object_names_the_client_that_every_server_reads(input in input("json")) {
         json::check(&input);
+    }
+
+    #[test]
+    fn tokens_and_keys_mean_what_serde_json_finds(input in input("jose")) {
+        jose::check(&input);
     }
 
     #[test]
