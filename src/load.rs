@@ -4,11 +4,12 @@
 mod applications;
 mod authorities;
 mod crl_cache;
+mod fetched;
 mod files;
 mod key_sets;
-#[allow(dead_code, reason = "the registry of applications reads keys with one of the next commits")]
 mod keys;
 mod listen;
+mod methods;
 mod pem;
 mod server_credential;
 mod site;

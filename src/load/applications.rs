@@ -1,25 +1,23 @@
 //! Builds the registry from the applications in the configuration: loads the files they reference, and validates them.
 
+mod certificate;
+mod credential;
+mod key_uses;
 mod pins;
 mod shared_subjects;
 mod suspicious;
 
-use std::{path::PathBuf, sync::Arc};
-
-use rustls_pki_types::CertificateDer;
-
-use self::{pins::Pins, shared_subjects::SharedSubjects};
-use super::{authorities::shown, pem::read_certificates, unsupported};
+use self::{credential::Loader, key_uses::KeyUses, shared_subjects::SharedSubjects};
+use super::key_sets::{CachedKeySet, cached_key_set};
 use crate::{
     clock::Timestamp,
     config::{
-        Problem, Severity, Spanned, file,
-        settings::{self, Matcher},
+        Problem, Severity, Span,
+        settings::{self, KeySetSource},
     },
-    identity::{ClientCertificate, DistinguishedName, SubjectAltName, Thumbprint, unusable_key},
     trust::{
-        Application, ApplicationError, ApplicationSpec, CertificateMatch, CredentialFault, CredentialSpec,
-        Registered, RegisteredCertificate, RegisteredSubject, Registry, RegistryError, Subject,
+        Application, ApplicationError, ApplicationSpec, AuthMethod, CredentialFault, CredentialSpec, Keys,
+        Method, PublishedKeys, RegisteredKey, Registry, RegistryError, RequestRules, Role,
     },
 };
 
@@ -28,12 +26,10 @@ use crate::{
 pub(super) struct RegistryBuilder<'a> {
     registry: Registry,
     previous: Option<&'a Registry>,
-    now: Timestamp,
-    pins: Pins,
+    loader: Loader,
     shared_subjects: SharedSubjects,
-    /// Warnings about thumbprints that do not look like hashes.
-    placeholders: Vec<Problem>,
-    problems: Vec<Problem>,
+    key_uses: KeyUses,
+    key_sets: Vec<KeySetSource>,
 }
 
 impl<'a> RegistryBuilder<'a> {
@@ -44,67 +40,112 @@ impl<'a> RegistryBuilder<'a> {
         Self {
             registry: Registry::default(),
             previous,
-            now,
-            pins: Pins::default(),
+            loader: Loader::new(now),
             shared_subjects: SharedSubjects::default(),
-            placeholders: Vec::new(),
-            problems: Vec::new(),
+            key_uses: KeyUses::default(),
+            key_sets: Vec::new(),
         }
     }
 
     /// Adds an application. If it cannot be registered, the reason is recorded as a problem.
     pub(super) fn register(&mut self, written: &settings::Application) {
-        let unsupported = unsupported::of_application(written);
-        if !unsupported.is_empty() {
-            self.problems.extend(unsupported);
-            return;
-        }
         let previous = self.previous.and_then(|previous| previous.application(&written.client_id.value));
-        let mut places = Vec::new();
-        let mut credentials = Vec::new();
-        for credential in &written.credentials {
-            if let Some(built) = build_credential(credential, self.now, &mut self.pins, &mut self.problems) {
-                if let (Registered::Certificate(certificate), Matcher::Thumbprint(text)) =
-                    (&built.registered, &credential.matcher)
-                    && let CertificateMatch::Thumbprint(thumbprint) = &certificate.matches
-                {
-                    self.placeholders.extend(suspicious::check_thumbprint(thumbprint, &text.span));
-                }
-                places.push(credential.matcher.span());
-                credentials.push(built);
-            }
-        }
-        if credentials.is_empty() {
+        let is_signing = written.auth_method.value == AuthMethod::PrivateKeyJwt;
+        let bound = written.certificate_bound.iter().flat_map(|bound| &bound.certificates);
+        let mut places = Places::new(&written.client_id.span);
+        let mut collect = |role, built: Option<CredentialSpec>, place| {
+            let built = built?;
+            places.0.push((role, place));
+            Some(built)
+        };
+        let loader = &mut self.loader;
+        let credentials: Vec<_> = written
+            .credentials
+            .iter()
+            .filter_map(|written| {
+                let built = loader.credential(Role::Authentication, written, is_signing);
+                collect(Role::Authentication, built, written.matcher.span())
+            })
+            .collect();
+        let certificates: Vec<_> = bound
+            .clone()
+            .filter_map(|written| {
+                let built = loader.credential(Role::Binding, written, false);
+                collect(Role::Binding, built, written.matcher.span())
+            })
+            .collect();
+        let request_keys: Vec<_> = written
+            .request_keys
+            .iter()
+            .filter_map(|written| {
+                collect(Role::RequestKey, loader.request_key(written), &written.key.file.span)
+            })
+            .collect();
+        let is_lost = |written: usize, built: usize| built == 0 && written > 0;
+        if is_lost(written.credentials.len(), credentials.len()) || is_lost(bound.count(), certificates.len())
+        {
             // Each failure was reported.
             return;
         }
-        let place = |credential: usize| places.get(credential).copied().unwrap_or(&written.client_id.span);
-        let spec =
-            ApplicationSpec::new(written.client_id.value.clone(), written.auth_method.value, credentials);
+        let rules = &written.rules;
+        let spec = ApplicationSpec {
+            published_keys: self.published_keys(written, previous.map(|previous| &**previous)),
+            certificate_bound: written.certificate_bound.is_some(),
+            certificates,
+            request_keys,
+            rules: RequestRules {
+                require_signed_request: rules.require_signed_request.value,
+                require_pushed_request: rules.require_pushed_request.value,
+                strict_request_objects: rules.strict_request_objects.value,
+            },
+            ..ApplicationSpec::new(written.client_id.value.clone(), written.auth_method.value, credentials)
+        };
         let built = match Application::try_from(spec) {
             Ok(built) => built,
-            Err(error) => {
-                let place = match &error {
-                    ApplicationError::Credential { index, .. } => place(*index),
-                    _ => &written.client_id.span,
-                };
-                let problem = Problem::error(place, "application.credential", error.to_string());
-                self.problems.push(match error {
-                    ApplicationError::Credential {
-                        fault: CredentialFault::RepeatedThumbprint(_), ..
-                    } => problem.help(RegistryError::EACH_ONCE),
-                    _ => problem,
-                });
-                return;
-            }
+            Err(error) => return self.loader.problems.push(invalid(&error, &places)),
         };
         let application = Registry::continued(built, previous);
+        let place = |credential| places.of(Role::Authentication, credential);
         self.shared_subjects.record(&application, &self.registry, place);
+        let reused = self.key_uses.record(&application, |role, index| places.of(role, index));
+        self.loader.problems.extend(reused);
         if let Err(error) = self.registry.insert(application) {
             let place = error.credential().map_or(&written.client_id.span, place);
             let problem = Problem::error(place, "application.credential", error.to_string());
-            self.problems.push(problem.help(error.help()));
+            self.loader.problems.push(problem.help(error.help()));
         }
+    }
+
+    /// The keys of an application's `jwks_uri`, from the cached file. Without a usable file those of the previous registration stay, or there are
+    /// none until the first fetch.
+    fn published_keys(
+        &mut self,
+        written: &settings::Application,
+        previous: Option<&Application>,
+    ) -> Option<PublishedKeys> {
+        let source = written.jwks_uri.as_ref()?;
+        self.key_sets.push(source.clone());
+        let url: Box<str> = source.url.value.to_string().into();
+        let why = match cached_key_set(source) {
+            CachedKeySet::Valid(set) => {
+                let keys = set.verifying_keys().into_iter().map(Box::new);
+                return Some(PublishedKeys { url, keys: keys.map(|key| RegisteredKey { key }).collect() });
+            }
+            CachedKeySet::Missing => format!("{} does not exist yet", source.file.value.display()),
+            CachedKeySet::Invalid(why) => why,
+        };
+        let former = match previous.map(|previous| &previous.method) {
+            Some(Method::PrivateKeyJwt(Keys::Published(former))) if former.url == url => Some(former),
+            _ => None,
+        };
+        let keys: Box<[RegisteredKey]> = former.map(|former| former.keys.clone()).unwrap_or_default();
+        if keys.is_empty() {
+            let what = format!("{why}: until `run` has fetched {url}, each assertion is refused");
+            let problem = Problem::warning(&source.file.span, "application.jwks_uri.file", what);
+            let help = "start the edge, or write the key set into the file";
+            self.loader.problems.push(problem.help(help));
+        }
+        Some(PublishedKeys { url, keys })
     }
 
     /// Checks the registered applications against the client CAs. Reports a missing client CA that an application needs, pins that
@@ -123,177 +164,65 @@ impl<'a> RegistryBuilder<'a> {
             None
         };
         // Without client CAs every pin would be reported, which adds nothing.
-        let pins = if missing.is_some() { Vec::new() } else { self.pins.unreachable(trust) };
+        let pins = if missing.is_some() { Vec::new() } else { self.loader.pins.unreachable(trust) };
         let problems = missing.into_iter().chain(pins);
-        self.problems.extend(
+        self.loader.problems.extend(
             problems.map(|problem| Problem { severity: problem.severity.min(max_severity), ..problem }),
         );
-        self.problems.extend(std::mem::take(&mut self.shared_subjects).problems(&self.pins, trust));
+        let shared = std::mem::take(&mut self.shared_subjects).problems(&self.loader.pins, trust);
+        self.loader.problems.extend(shared);
     }
 
-    /// Returns the registry and all problems. If one of them is an error, the registry is incomplete.
+    /// The applications that were registered so far.
+    pub(super) const fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Whether no problem is an error: then all applications are registered.
+    pub(super) fn is_complete(&self) -> bool {
+        self.loader.problems.iter().all(|problem| problem.severity < Severity::Error)
+    }
+
+    /// Returns the registry, the key sets that its applications publish, and all problems. If one of them is an error, the registry is incomplete.
     #[must_use]
-    pub(super) fn finish(mut self) -> (Registry, Vec<Problem>) {
+    pub(super) fn finish(self) -> (Registry, Vec<KeySetSource>, Vec<Problem>) {
+        let is_complete = self.is_complete();
+        let Loader { mut problems, placeholders, .. } = self.loader;
         // Placeholder warnings are omitted while there are errors to fix first.
-        if self.problems.iter().all(|problem| problem.severity < Severity::Error) {
-            self.problems.extend(suspicious::truncate(std::mem::take(&mut self.placeholders)));
+        if is_complete {
+            problems.extend(suspicious::truncate(placeholders));
         }
-        (self.registry, self.problems)
+        (self.registry, self.key_sets, problems)
     }
 }
 
-fn build_credential(
-    credential: &settings::Credential,
-    now: Timestamp,
-    pins: &mut Pins,
-    problems: &mut Vec<Problem>,
-) -> Option<CredentialSpec> {
-    let pin = match &credential.ca {
-        None => None,
-        Some(file) => match pins.load_key(file) {
-            Ok(key) => Some(key),
-            Err(fault) => {
-                let help = "provide a PEM file with only the CA that must have issued the certificate";
-                problems.push(fault.or_help(help).at(&file.span, "application.credential.ca"));
-                return None;
-            }
-        },
+/// Where each credential of an application is configured, in the order of its role.
+struct Places<'a>(Vec<(Role, &'a Span)>, &'a Span);
+
+impl<'a> Places<'a> {
+    /// No places yet. The one of the application is used for credentials without one.
+    const fn new(application: &'a Span) -> Self {
+        Self(Vec::new(), application)
+    }
+
+    fn of(&self, role: Role, index: usize) -> &'a Span {
+        let mut places = self.0.iter().filter(|(of, _)| *of == role).map(|(_, place)| *place);
+        places.nth(index).unwrap_or(self.1)
+    }
+}
+
+/// The problem of an application that cannot be built.
+fn invalid(error: &ApplicationError, places: &Places<'_>) -> Problem {
+    let ApplicationError::Credential { role, index, fault } = error else {
+        return Problem::error(places.1, "application.credential", error.to_string());
     };
-    let registered = match &credential.matcher {
-        Matcher::Thumbprint(text) => parse_matcher(text, "thumbprint", problems, str::parse::<Thumbprint>)
-            .map(|thumbprint| Registered::Certificate(thumbprint.into())),
-        Matcher::Certificate(file) => load_certificate(file, now, problems).map(Registered::Certificate),
-        // Refused before.
-        Matcher::PublicKey(_) | Matcher::SecretSha256(_) => None,
-        Matcher::SubjectDn(text) => parse_matcher(text, "subject_dn", problems, DistinguishedName::parse)
-            .map(|(dn, warning)| {
-                if let Some(warning) = warning {
-                    problems.push(Problem::warning(
-                        &text.span,
-                        "application.credential.subject_dn",
-                        warning.to_string(),
-                    ));
-                }
-                Registered::Subject(RegisteredSubject { subject: Subject::Dn(dn), ca: pin })
-            }),
-        Matcher::SanDns(text) => parse_san(text, "san_dns", pin, problems, SubjectAltName::dns),
-        Matcher::SanUri(text) => parse_san(text, "san_uri", pin, problems, SubjectAltName::uri),
-        Matcher::SanIp(text) => parse_san(text, "san_ip", pin, problems, SubjectAltName::ip),
-        Matcher::SanEmail(text) => parse_san(text, "san_email", pin, problems, SubjectAltName::email),
-    }?;
-    Some(CredentialSpec::new(credential.name.value.clone(), registered))
-}
-
-fn parse_matcher<T, E: std::fmt::Display>(
-    text: &Spanned<String>,
-    key: &str,
-    problems: &mut Vec<Problem>,
-    parse: impl FnOnce(&str) -> Result<T, E>,
-) -> Option<T> {
-    parse(&text.value)
-        .map_err(|error| {
-            problems.push(Problem::error(
-                &text.span,
-                format!("application.credential.{key}"),
-                error.to_string(),
-            ));
-        })
-        .ok()
-}
-
-fn parse_san<E: std::fmt::Display>(
-    text: &Spanned<String>,
-    key: &str,
-    pin: Option<Arc<[u8; 32]>>,
-    problems: &mut Vec<Problem>,
-    parse: impl FnOnce(&str) -> Result<SubjectAltName, E>,
-) -> Option<Registered> {
-    let san = parse_matcher(text, key, problems, parse)?;
-    if let Some(problem) = suspicious::check_wildcard(&san, key, text) {
-        let is_error = problem.severity == Severity::Error;
-        problems.push(problem);
-        if is_error {
-            return None;
+    let key = format!("application.{}", role.key());
+    let problem = Problem::error(places.of(*role, *index), key, error.to_string());
+    match fault {
+        CredentialFault::RepeatedThumbprint(_) => problem.help(RegistryError::EACH_ONCE),
+        CredentialFault::RepeatedKey | CredentialFault::RepeatedSecret => {
+            problem.help("register each once: the second is for its successor")
         }
-    }
-    Some(Registered::Subject(RegisteredSubject { subject: Subject::San(san), ca: pin }))
-}
-
-/// The number, from 1, of the first certificate that is not on the path from the leaf to its root. The issuers may be in any order.
-fn unrelated_certificate(chain: &[CertificateDer<'static>]) -> Option<usize> {
-    let facts = |der: &CertificateDer<'static>| ClientCertificate::from_chain(std::slice::from_ref(der)).ok();
-    let (leaf, rest) = chain.split_first()?;
-    let mut issuers = vec![facts(leaf)?.issuer().clone()];
-    let mut rest: Vec<_> = (2..).zip(rest.iter().map(facts)).collect();
-    while let Some(next) = rest
-        .iter()
-        .position(|(_, facts)| facts.as_ref().is_some_and(|facts| issuers.contains(facts.subject())))
-    {
-        issuers.extend(rest.remove(next).1.map(|facts| facts.issuer().clone()));
-    }
-    rest.first().map(|(number, _)| *number)
-}
-
-/// Loads the first certificate of a file. Warns if it is not valid now, or expires soon.
-fn load_certificate(
-    file: &Spanned<PathBuf>,
-    now: Timestamp,
-    problems: &mut Vec<Problem>,
-) -> Option<RegisteredCertificate> {
-    const KEY: &str = "application.credential.certificate";
-    let read = read_certificates(&file.value).and_then(|chain| {
-        let leaf = chain.get(..1).unwrap_or_default();
-        if let Some(number) = unrelated_certificate(&chain) {
-            let what = format_args!(
-                " contains {} certificates, and certificate {number} is not an issuer of the first: it would not be registered",
-                chain.len()
-            );
-            let help = "give each certificate its own file and [[application.credential]]";
-            return Err(file::fault(&file.value, what).or_help(help));
-        }
-        ClientCertificate::from_chain(leaf)
-            .map_err(|error| file::fault(&file.value, format_args!(" cannot be registered: {error}")))
-    });
-    match read {
-        Ok(certificate) => {
-            let validity = certificate.validity();
-            if now < validity.not_before {
-                let from = validity.not_before;
-                let what =
-                    format!("{} is not valid yet (before {from}): until then it is refused", shown(file));
-                let help =
-                    format!("check the clock: it is {now} here; until then, keep the previous credential");
-                problems.push(Problem::warning(&file.span, KEY, what).help(help));
-            }
-            let days_left = validity.not_after.days_since(now);
-            if days_left < 30 {
-                let what = if now > validity.not_after {
-                    let end = validity.not_after;
-                    format!("{} has expired (on {end}): it is refused", shown(file))
-                } else {
-                    format!("{} expires in {days_left} days", shown(file))
-                };
-                problems.push(
-                    Problem::warning(&file.span, KEY, what)
-                        .help("add the next certificate as a second credential, then remove this one"),
-                );
-            }
-            if let Some(reason) = unusable_key(certificate.spki_der()) {
-                problems.push(
-                    Problem::warning(
-                        &file.span,
-                        KEY,
-                        format!("{}: {reason}: no handshake succeeds", shown(file)),
-                    )
-                    .help("issue a certificate for another key, and register it"),
-                );
-            }
-            Some(RegisteredCertificate::from(&certificate))
-        }
-        Err(fault) => {
-            let help = "provide the application's certificate (not its key) as PEM or DER";
-            problems.push(fault.or_help(help).at(&file.span, KEY));
-            None
-        }
+        _ => problem,
     }
 }

@@ -11,12 +11,12 @@ use rustls::pki_types::CertificateDer;
 
 use super::{
     applications::RegistryBuilder,
-    authorities, files,
+    authorities, fetched, files, methods,
     pem::read_certificates,
     server_credential::{CredentialFiles, load_server_credential},
     ticket_keys::ticket_secrets,
     unsupported,
-    upstream::{load_target, roots},
+    upstream::load_target,
 };
 use crate::{
     clock::{Clock, Timestamp},
@@ -25,7 +25,7 @@ use crate::{
         settings::{self, CustomProfile, KeySetSource, Settings, TokenVerification},
     },
     forward::{ForwardedFor, Target},
-    site::{Authenticate, Domain, Generation, Routes, Site},
+    site::{Authenticate, Domain, Generation, Routes, SignedRequest, Site},
     tls,
     trust::{self, Issuer},
     vouch::{Profile, Reserved},
@@ -63,7 +63,7 @@ pub fn build(path: &Path, previous: Option<&Site>, clock: &Clock) -> Built {
     problems.extend(files::check_folder_permissions(&settings));
     problems.extend(unsupported::of_settings(&settings));
 
-    let key_sets: Vec<KeySetSource> = settings
+    let mut key_sets: Vec<KeySetSource> = settings
         .token_issuers
         .iter()
         .filter_map(|issuer| match &issuer.verification {
@@ -71,41 +71,29 @@ pub fn build(path: &Path, previous: Option<&Site>, clock: &Clock) -> Built {
             TokenVerification::Introspection(_) => None,
         })
         .collect();
-    let authenticates = settings
-        .domains
-        .iter()
-        .flat_map(|domain| &domain.routes)
-        .any(|route| route.spec.authenticate != Authenticate::None);
+    let needs_registry = settings.domains.iter().flat_map(|domain| &domain.routes).any(|route| {
+        route.spec.authenticate != Authenticate::None || route.spec.signed_request != SignedRequest::Off
+    });
     let file = &settings.trust.applications;
     let mut registry = RegistryBuilder::new(previous.map(|previous| &previous.trust.registry), now);
-    if authenticates || file.value.exists() {
+    if needs_registry || file.value.exists() {
         problems.extend(config::applications(&file.value, &file.span, |application| {
             files.extend(files::referenced_by_application(&application));
             registry.register(&application);
         }));
     }
     registry.check_authorities(&settings);
-    let (registry, more) = registry.finish();
+    if registry.is_complete() {
+        problems.extend(methods::check(&settings, registry.registry(), previous.is_some()));
+    }
+    let (registry, published, more) = registry.finish();
     problems.extend(more);
+    problems.extend(fetched::check_key_set_roots(&key_sets, "token_issuer.jwks.ca"));
+    problems.extend(fetched::check_key_set_roots(&published, "application.jwks_uri.ca"));
+    problems.extend(fetched::check_crl_sources(&settings.trust));
+    key_sets.extend(published);
     let (trust, more) = authorities::load(&settings.trust, registry, now);
     problems.extend(more);
-
-    for source in &settings.trust.crl_sources {
-        if let Some(Err(fault)) =
-            source.url.value.origin.tls.then(|| roots(source.ca.as_ref().map(|ca| ca.value.as_path())))
-        {
-            let place = source.ca.as_ref().map_or(&source.url.span, |ca| &ca.span);
-            let help = "name a PEM file with the CA of the server, or install the package ca-certificates";
-            problems.push(fault.or_help(help).at(place, "trust.crls.ca"));
-        }
-    }
-
-    for file in settings.trust.crl_sources.iter().filter_map(|source| source.issuer.as_ref()) {
-        if let Err(fault) = read_certificates(&file.value) {
-            let fault = fault.or_help("name a PEM file with the certificate of the CA that signs the CRL");
-            problems.push(fault.at(&file.span, "trust.crls.issuer"));
-        }
-    }
 
     let profiles = custom_profiles(&settings.header_profiles, &mut problems);
     let targets: Vec<Option<Arc<Target>>> = settings

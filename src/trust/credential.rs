@@ -138,7 +138,7 @@ impl From<&ClientCertificate> for RegisteredCertificate {
 }
 
 /// A registered public key, for assertions (RFC 7523) or request objects (RFC 9101).
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegisteredKey {
     /// The key, with its algorithm and `kid`. Boxed, so that applications without keys stay small.
     pub key: Box<VerifyingKey>,

@@ -15,7 +15,7 @@ use crate::config::{
 };
 
 use crate::{
-    site::{Authenticate, RouteSpec, SecurityProfile},
+    site::{Authenticate, RouteSpec, SecurityProfile, SignedRequest},
     tls::{CipherSuites, ClientAuth, TlsSpec},
     vouch::Profile,
 };
@@ -72,6 +72,9 @@ fn read(table: &Table<'_>, name: Option<Spanned<String>>, known: &Named<'_>) -> 
     let profiles = [("fapi2", SecurityProfile::Fapi2)];
     let security_profile = table.get("profile").and_then(|value| value.choice(&profiles));
     let routes = routes(table, &client_auth, known.token_issuers);
+    if matches!(issuer, Some(None)) && !table.is_misspelt(&["issuer"]) {
+        report_missing_issuer(table, &routes);
+    }
     table.finish();
     Some(Domain {
         tls: TlsSpec {
@@ -149,6 +152,21 @@ fn header_profile(table: &Table<'_>, profiles: &Names) -> Option<Spanned<String>
             .unwrap_or_else(|| format!("the profiles are {}", any_of(known)));
         Err(Fault::new(format!("found {}, expected the name of a header profile", quote(text))).help(help))
     })
+}
+
+/// Reports the first route that verifies request objects, which are addressed to the domain's issuer.
+fn report_missing_issuer(table: &Table<'_>, routes: &[Route]) {
+    let mut signed = routes.iter().filter(|route| route.spec.signed_request != SignedRequest::Off);
+    if let Some(route) = signed.next() {
+        let what =
+            "missing: a request object is addressed to the domain's issuer, and the route verifies them";
+        let problem = Problem::error(&route.signed_request, "domain.issuer", what);
+        let help = format!(
+            "write issuer = {} in [[domain]], exactly as the authorization server's metadata has it",
+            table.kind.example("issuer")
+        );
+        table.reader.report(problem.help(help));
+    }
 }
 
 /// Reads the further values of `aud`. Reports those that `issuer` has already.

@@ -8,7 +8,7 @@ use std::{
 use crate::{
     config::{Problem, Severity, Span, Spanned},
     identity::{SubjectAltName, Thumbprint},
-    trust::{Application, AuthMethod, Registry},
+    trust::{Application, AuthMethod, Binding, CertificateCredentials, Registry},
 };
 
 /// Example thumbprints in this project's documentation, and from RFC 8705 section 3.
@@ -30,7 +30,7 @@ const HASHES_OF_EMPTY_INPUT: [&str; 2] = [
 const FEW_DISTINCT_BYTES: usize = 16;
 
 /// Warns about a thumbprint that is not the hash of a certificate.
-pub(super) fn check_thumbprint(thumbprint: &Thumbprint, place: &Span) -> Option<Problem> {
+pub(super) fn check_thumbprint(thumbprint: &Thumbprint, key: &str, place: &Span) -> Option<Problem> {
     let bytes = thumbprint.as_bytes();
     let distinct: HashSet<u8> = bytes.iter().copied().collect();
     let mut steps: HashMap<u8, usize> = HashMap::new();
@@ -50,7 +50,7 @@ pub(super) fn check_thumbprint(thumbprint: &Thumbprint, place: &Span) -> Option<
         return None;
     };
     Some(
-        Problem::warning(place, "application.credential.thumbprint", what).help(
+        Problem::warning(place, key, what).help(
             "write the thumbprint that `mtls-edge inspect CERT` prints for the application's certificate",
         ),
     )
@@ -90,7 +90,7 @@ pub(super) fn check_wildcard(name: &SubjectAltName, key: &str, text: &Spanned<St
         "found {:?}, expected {shape}: a * is not a wildcard here, so no certificate matches",
         text.value
     );
-    let problem = Problem::error(&text.span, format!("application.credential.{key}"), what).help(help);
+    let problem = Problem::error(&text.span, key, what).help(help);
     // A URI may contain a literal `*` (RFC 3986 section 2.2).
     Some(match name {
         SubjectAltName::Uri(_) => Problem { severity: Severity::Warning, ..problem },
@@ -100,7 +100,15 @@ pub(super) fn check_wildcard(name: &SubjectAltName, key: &str, text: &Spanned<St
 
 /// Reports that no client CA is configured although an application authenticates with `tls_client_auth`.
 pub(super) fn check_client_ca_exists(registry: &Registry, place: &Span) -> Option<Problem> {
-    let by_pki = |application: &&Arc<Application>| application.method.kind() == AuthMethod::PkiTls;
+    let by_pki = |application: &&Arc<Application>| {
+        let is_bound = match &application.binding {
+            Binding::Registered(certificates) => {
+                matches!(**certificates, CertificateCredentials::Subjects(_))
+            }
+            Binding::None | Binding::AnyCertificate => false,
+        };
+        is_bound || application.method.kind() == AuthMethod::PkiTls
+    };
     let mut ids: Vec<&str> =
         registry.applications().filter(by_pki).map(|application| application.client_id.as_str()).collect();
     ids.sort_unstable();
