@@ -14,6 +14,7 @@ mod pem;
 mod server_credential;
 mod site;
 mod ticket_keys;
+mod token_issuers;
 mod unsupported;
 mod upstream;
 

@@ -2,7 +2,7 @@
 
 mod parameters;
 
-pub use parameters::{Interest, ParameterError, Parameters, Places, all_parameters};
+pub use parameters::{Interest, ParameterError, Parameters, Places, all_parameters, form_names};
 
 /// The names of all parameters that the edge reads.
 const NAMES: [&str; 12] = [

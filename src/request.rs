@@ -4,6 +4,7 @@
 //! makes ([`Arrived`], [`Routed`], [`Received`], [`Authenticated`], [`Outbound`]), so that no step can be omitted or repeated.
 //! Their error is a [`Refusal`]; [`Respond`], the outermost, turns it into an OAuth error and writes the access log.
 
+mod access_token;
 mod admit;
 mod authenticate;
 mod challenge;
@@ -13,13 +14,16 @@ mod forward;
 mod identity;
 mod identity_cache;
 mod inbound;
+mod introspect;
 mod locate;
 mod read;
 mod refusal;
 mod request_id;
 mod respond;
+mod token_challenge;
 mod vouch;
 
+pub use access_token::TokenVerifier;
 pub use admit::Admit;
 pub use authenticate::Authenticate;
 pub use check_request::CheckRequest;
@@ -38,6 +42,7 @@ use std::{rc::Rc, sync::Arc};
 use http::{HeaderValue, Request, request::Parts};
 
 use crate::{
+    access_token::Bound,
     authenticate::Basis,
     forward::{Caller, IncomingBody, RequestBody},
     oauth::RequestParameters,
@@ -62,6 +67,8 @@ pub struct Context {
     pub record: Rc<inbound::Record>,
     /// The parameters, once they are parsed; `None` if the route needs none.
     pub parameters: Option<RequestParameters>,
+    /// How the access token is bound, once it is verified; `None` if the route needs none.
+    pub token: Option<Bound>,
 }
 
 /// A request whose authority is the connection's domain.
@@ -155,6 +162,8 @@ pub struct WorkerParts {
     pub pools: Rc<crate::forward::Pools>,
     /// Memory of buffered bodies, counted over all workers.
     pub buffered: Arc<crate::forward::BufferedBytes>,
+    /// Verifies access tokens.
+    pub tokens: TokenVerifier,
     /// The used `jti` values of assertions, of all workers.
     pub replay: Arc<crate::replay::ReplayStore>,
     /// The worker's metrics.

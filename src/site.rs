@@ -4,6 +4,7 @@
 mod changes;
 mod limits;
 mod routes;
+mod token_issuer;
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
@@ -14,6 +15,8 @@ use rustls::ServerConfig;
 pub use changes::Changes;
 pub use limits::Limits;
 pub use routes::{Authenticate, PathPattern, Route, RouteError, RouteSpec, Routes, SignedRequest, TokenRule};
+
+pub use token_issuer::{IntrospectionEndpoint, TokenIssuer, Verification};
 
 use crate::{
     forward::{ForwardedFor, Target},
@@ -59,6 +62,8 @@ pub struct Site {
     pub trust: Trust,
     /// Domains by name: lower case, no trailing dot. Most sites have few: to find one costs less than a hash.
     pub domains: BTreeMap<Box<str>, Arc<Domain>>,
+    /// The issuers of access tokens, in the order of the configuration.
+    pub token_issuers: Vec<Arc<TokenIssuer>>,
     /// Header names that no client may set.
     pub reserved: vouch::Reserved,
     /// The proxies whose `X-Forwarded-For` or PROXY header is trusted.
@@ -75,6 +80,15 @@ impl Site {
     /// The upstreams that domains use.
     pub fn targets(&self) -> impl Iterator<Item = &Arc<Target>> {
         self.domains.values().map(|domain| &domain.target)
+    }
+
+    /// The upstreams that domains use, and the introspection endpoints.
+    pub fn pooled_targets(&self) -> impl Iterator<Item = &Arc<Target>> {
+        let endpoints = self.token_issuers.iter().filter_map(|issuer| match &issuer.verification {
+            Verification::Introspection(endpoint) => Some(&endpoint.target),
+            Verification::Keys(_) => None,
+        });
+        self.targets().chain(endpoints)
     }
 
     /// The TLS configuration for new connections with this server name; none if there is no such domain.

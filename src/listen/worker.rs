@@ -27,7 +27,7 @@ use crate::{
     forward::Pools,
     net::{Network, WriteBatcher},
     observe::log,
-    request::{Connection, StrangerBodies, WorkerParts},
+    request::{Connection, StrangerBodies, TokenVerifier, WorkerParts},
 };
 
 /// Connections that are accepted before other tasks run.
@@ -54,16 +54,19 @@ pub(super) fn run(
     runtime.block_on(async move {
         let batcher = WriteBatcher::default();
         tokio::task::spawn_local(batcher.clone().run());
+        let pools = Rc::new(Pools::new(
+            batcher.clone(),
+            Arc::clone(&shared.upstream_places),
+            Arc::clone(&shared.stranger_places),
+        ));
+        let metrics = shared.metrics.recorder();
         let parts = WorkerParts {
             identities: Rc::default(),
             stranger_bodies: StrangerBodies::default(),
             clock: shared.clock.clone(),
-            pools: Rc::new(Pools::new(
-                batcher.clone(),
-                Arc::clone(&shared.upstream_places),
-                Arc::clone(&shared.stranger_places),
-            )),
-            metrics: shared.metrics.recorder(),
+            tokens: TokenVerifier::new(&shared.clock, &shared.replay, &pools, &metrics),
+            pools,
+            metrics,
             buffered: Arc::clone(&shared.buffered),
             replay: Arc::clone(&shared.replay),
         };
@@ -93,7 +96,7 @@ pub(super) fn run(
             let mut tick = tokio::time::interval(Duration::from_secs(5));
             loop {
                 tick.tick().await;
-                pools.sweep(site.load().targets());
+                pools.sweep(site.load().pooled_targets());
             }
         });
         let mut drain = drain;

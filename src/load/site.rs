@@ -15,6 +15,7 @@ use super::{
     pem::read_certificates,
     server_credential::{CredentialFiles, load_server_credential},
     ticket_keys::ticket_secrets,
+    token_issuers::load_token_issuers,
     unsupported,
     upstream::load_target,
 };
@@ -95,6 +96,7 @@ pub fn build(path: &Path, previous: Option<&Site>, clock: &Clock) -> Built {
     let (trust, more) = authorities::load(&settings.trust, registry, now);
     problems.extend(more);
 
+    let token_issuers = load_token_issuers(&settings.token_issuers, previous, &mut problems);
     let profiles = custom_profiles(&settings.header_profiles, &mut problems);
     let targets: Vec<Option<Arc<Target>>> = settings
         .upstreams
@@ -130,11 +132,12 @@ pub fn build(path: &Path, previous: Option<&Site>, clock: &Clock) -> Built {
     let valid_from =
         certificates.map(|certificate| certificate.validity().not_before).filter(|from| *from > now).min();
     let ok = !problems.iter().any(|problem| problem.severity == Severity::Error);
-    let site = trust.filter(|_| ok).map(|trust| {
+    let site = trust.zip(token_issuers).filter(|_| ok).map(|(trust, token_issuers)| {
         let site = Site {
             generation: Generation::FIRST,
             trust,
             domains,
+            token_issuers,
             reserved,
             admin_hosts: settings.listen.admin_hosts.clone(),
             trusted_proxies: settings.listen.trusted_proxies.clone(),

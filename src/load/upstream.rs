@@ -1,6 +1,9 @@
 //! Loads what an upstream takes from files and the environment: secret header values, and the roots to verify its certificate with.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use http::{HeaderMap, HeaderValue};
 use rustls::{RootCertStore, pki_types::ServerName};
@@ -8,7 +11,7 @@ use rustls::{RootCertStore, pki_types::ServerName};
 use super::pem::read_certificates;
 use crate::{
     config::{
-        Fault, Problem, file,
+        Fault, Problem, Span, Spanned, file,
         settings::{SecretSource, Upstream},
     },
     forward::{ClientTls, Target, TargetSpec},
@@ -33,8 +36,8 @@ pub(super) fn load_target(upstream: &Upstream, problems: &mut Vec<Problem>) -> O
             }
         }
     }
-    let tls =
-        if upstream.urls.iter().any(|url| url.value.tls) { client_config(upstream, problems) } else { None };
+    let place = TlsPlace { ca: upstream.ca.as_ref(), otherwise: &upstream.name.span, key: "upstream.ca" };
+    let tls = if upstream.urls.iter().any(|url| url.value.tls) { client_tls(&place, problems) } else { None };
     let host = upstream.host.as_ref().and_then(|host| HeaderValue::from_str(&host.value).ok());
     let is_usable = problems.len() == problems_before;
     let spec = TargetSpec {
@@ -55,7 +58,8 @@ pub(super) fn load_target(upstream: &Upstream, problems: &mut Vec<Problem>) -> O
     is_usable.then(|| Target::new(spec))
 }
 
-fn load_secret(source: &SecretSource) -> Result<HeaderValue, Fault> {
+/// Loads a secret; no fault shows it.
+pub(super) fn load_secret(source: &SecretSource) -> Result<HeaderValue, Fault> {
     let fault = |what: String| Fault::new(what);
     let (text, place) = match source {
         SecretSource::File(path) => {
@@ -128,18 +132,29 @@ pub fn roots(ca: Option<&Path>) -> Result<RootCertStore, Fault> {
     Ok(roots)
 }
 
-fn client_config(upstream: &Upstream, problems: &mut Vec<Problem>) -> Option<ClientTls> {
-    let roots = match roots(upstream.ca.as_ref().map(|file| file.value.as_path())) {
+/// Where the roots of a server are configured.
+pub(super) struct TlsPlace<'a> {
+    /// The key with a file of roots.
+    pub(super) ca: Option<&'a Spanned<PathBuf>>,
+    /// The place for problems without that key.
+    pub(super) otherwise: &'a Span,
+    /// The name of the key.
+    pub(super) key: &'static str,
+}
+
+/// TLS towards a server, with the configured roots or those of the system.
+pub(super) fn client_tls(place: &TlsPlace<'_>, problems: &mut Vec<Problem>) -> Option<ClientTls> {
+    let roots = match roots(place.ca.map(|file| file.value.as_path())) {
         Ok(roots) => roots,
         Err(fault) => {
-            let (place, help) = match &upstream.ca {
+            let (span, help) = match place.ca {
                 Some(file) => (&file.span, "name a PEM file with the CA of the upstream's certificate"),
                 None => (
-                    &upstream.name.span,
+                    place.otherwise,
                     "install the package ca-certificates, or name a PEM file with the upstream's CA as ca",
                 ),
             };
-            problems.push(fault.or_help(help).at(place, "upstream.ca"));
+            problems.push(fault.or_help(help).at(span, place.key));
             return None;
         }
     };
@@ -147,11 +162,8 @@ fn client_config(upstream: &Upstream, problems: &mut Vec<Problem>) -> Option<Cli
     match tls::client_config(roots, &[b"h2", b"http/1.1"]) {
         Ok(config) => Some(ClientTls { config: Arc::new(config), roots: anchors }),
         Err(error) => {
-            problems.push(Problem::error(
-                &upstream.name.span,
-                "upstream",
-                format!("cannot set up TLS: {error}"),
-            ));
+            let what = format!("cannot set up TLS: {error}");
+            problems.push(Problem::error(place.otherwise, place.key, what));
             None
         }
     }

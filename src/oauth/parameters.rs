@@ -63,6 +63,12 @@ impl<const N: usize> Interest<N> {
     }
 }
 
+/// Whether a form or a query has a parameter of interest, or one that a lenient server takes for it.
+#[must_use]
+pub fn form_names<const N: usize>(form: &[u8], interest: &Interest<N>) -> bool {
+    form::names(form, interest)
+}
+
 /// The values in one place, in the order of the interest's names.
 type Values<const N: usize> = [Option<String>; N];
 

@@ -28,6 +28,10 @@ recorder::worker_metrics! {
     connections_over_bound: Counter = "mtls_edge_connections_over_bound_total",
     /// Connections closed by the edge, by reason.
     connections_closed: Counters<CloseReason> = "mtls_edge_connections_closed_total",
+    /// Access tokens by outcome.
+    access_tokens: Counters<TokenOutcome> = "mtls_edge_access_tokens_total",
+    /// Introspection requests by outcome.
+    introspections: Counters<Introspection> = "mtls_edge_introspections_total",
     /// TLS handshakes completed.
     handshakes: Counter = "mtls_edge_handshakes_total",
     /// TLS handshakes that failed or were rejected.
@@ -107,6 +111,40 @@ cells::label! {
         Idle = "idle",
         /// A head, a body or a response made no progress.
         Stalled = "stalled",
+    }
+}
+
+cells::label! {
+    /// The outcome of a request on a route that authenticates by access tokens.
+    pub enum TokenOutcome: "outcome" {
+        /// The token is valid, and bound to its user.
+        Accepted = "accepted",
+        /// No token.
+        Missing = "missing",
+        /// The request is malformed, or has a token in its query or body.
+        Malformed = "malformed",
+        /// The token itself is not valid.
+        Invalid = "invalid",
+        /// It is not bound.
+        Unbound = "unbound",
+        /// It is bound to another certificate or DPoP key.
+        OtherHolder = "other_holder",
+        /// The DPoP proof is not valid.
+        Proof = "proof",
+        /// Its issuer cannot be asked, or its keys are not known yet.
+        Unavailable = "unavailable",
+    }
+}
+
+cells::label! {
+    /// The outcome of an introspection request.
+    pub enum Introspection: "outcome" {
+        /// The token is active and for this edge.
+        Valid = "valid",
+        /// It is not.
+        Invalid = "invalid",
+        /// The response cannot be used, or there is none.
+        Failed = "failed",
     }
 }
 

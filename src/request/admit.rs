@@ -188,9 +188,17 @@ where
         match self.admit(&head) {
             Ok((site, domain, authority)) => {
                 let connection = Rc::clone(&self.connection);
-                let parameters = None;
-                let context =
-                    Box::new(Context { head, connection, site, domain, authority, record, parameters });
+                let (parameters, token) = (None, None);
+                let context = Box::new(Context {
+                    head,
+                    connection,
+                    site,
+                    domain,
+                    authority,
+                    record,
+                    parameters,
+                    token,
+                });
                 Either::Left(self.inner.call(Arrived { context, body }))
             }
             Err(refusal) => Either::Right(std::future::ready(Err(refusal))),

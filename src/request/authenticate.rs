@@ -12,8 +12,10 @@ use tower::Service;
 
 use super::{Authenticated, Context, IdentityCache, Received, Refusal, WorkerParts};
 use crate::{
+    access_token::TokenRefusal,
     authenticate::{
-        AssertionRules, Attempt, Denial, Mechanism, Presented, Proof, client_id, judge_any, judge_client,
+        AssertionRules, Attempt, Basis, Denial, Mechanism, Presented, Proof, client_id, judge_any,
+        judge_client,
     },
     clock::Clock,
     forward::{Caller, ResponseBody},
@@ -44,8 +46,8 @@ impl<S> Authenticate<S> {
             site::Authenticate::None => Ok(None),
             site::Authenticate::Client => self.judge_client(context),
             site::Authenticate::Certificate => self.judge_certificate(context).map(Some),
-            // Access tokens are not verified yet, and the configuration cannot ask for it.
-            site::Authenticate::Token(_) => Err(Refusal::Denied(Denial::NoCertificate)),
+            // The token was verified before the body was read.
+            site::Authenticate::Token(_) => Err(Refusal::Token(TokenRefusal::Missing)),
         }
     }
 
@@ -122,6 +124,14 @@ where
     }
 
     fn call(&mut self, Received { context, body, route }: Received) -> Self::Future {
+        if let (site::Authenticate::Token(_), Some(token)) = (route.authenticate, context.token) {
+            let caller = Caller::Authenticated;
+            // What the token is bound to is the thumbprint, whoever issued the certificate.
+            let certificate = token.to_certificate.then_some(Basis::Thumbprint);
+            let authenticated =
+                Authenticated { context, body, route, application: None, certificate, caller };
+            return Either::Left(self.inner.call(authenticated));
+        }
         match self.judge(&context, &route) {
             Ok(None) => {
                 let caller = Caller::Anonymous;

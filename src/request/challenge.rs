@@ -46,7 +46,7 @@ fn parts(authorization: &HeaderValue) -> Option<(&str, &str)> {
 }
 
 /// A quoted-string (RFC 9110 section 5.6.4); characters other than visible ASCII are dropped.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let mut quoted = String::from('"');
     for c in text.chars().filter(|c| matches!(c, ' '..='~')) {
         if matches!(c, '"' | '\\') {

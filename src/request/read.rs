@@ -12,13 +12,17 @@ use bytes::Bytes;
 use http::{Response, header};
 use tower::Service;
 
-use super::{Context, LocalFuture, Received, Refusal, Routed, WorkerParts};
+use super::{
+    Context, LocalFuture, Received, Refusal, Routed, TokenVerifier, WorkerParts,
+    access_token::{has_form_body, has_token},
+};
 use crate::{
+    access_token::{RequestFault, TokenRefusal},
     authenticate::{Denial, client_id},
     clock::Clock,
     forward::{BodyFault, BufferedBytes, IncomingBody, RequestBody, ResponseBody, Share},
     oauth::{PARAMETERS, Parameters, RequestParameters},
-    site::{Authenticate, Limits, Route, SignedRequest, SiteHandle},
+    site::{Authenticate, Limits, Route, SignedRequest, SiteHandle, TokenRule},
     trust::UnknownApplications,
 };
 
@@ -36,6 +40,7 @@ struct ReadParts {
     stranger_bodies: StrangerBodies,
     clock: Clock,
     buffered: Arc<BufferedBytes>,
+    tokens: TokenVerifier,
 }
 
 impl<S> Read<S> {
@@ -44,6 +49,7 @@ impl<S> Read<S> {
             stranger_bodies: parts.stranger_bodies.clone(),
             clock: parts.clock.clone(),
             buffered: Arc::clone(&parts.buffered),
+            tokens: parts.tokens.clone(),
         };
         Self { inner, site, parts }
     }
@@ -72,6 +78,10 @@ async fn read(
     Routed { mut context, body, route }: Routed,
 ) -> Result<Received, Refusal> {
     let Limits { body_bytes, body_timeout, client_id_body_bytes, buffered_bytes, .. } = context.site.limits;
+    if let Authenticate::Token(rule) = route.authenticate {
+        // Boxed: the future of every other request would be as large.
+        return Box::pin(read_with_token(parts, Routed { context, body, route }, rule)).await;
+    }
     if !needs_parameters(&context, &route) {
         check_announced_length(&context, body_bytes)?;
         let body =
@@ -100,6 +110,42 @@ async fn read(
     let route = refresh_site(&mut context, current, route)?;
     context.parameters = Some(parse(&context, &body)?);
     Ok(Received { context, body: RequestBody::with_share(body, share), route })
+}
+
+/// Verifies the access token by the head, before any of the body is read. Only a form is buffered, since it may contain a second token,
+/// which the upstream might prefer (RFC 6750 section 2.2).
+async fn read_with_token(
+    parts: &ReadParts,
+    Routed { mut context, body, route }: Routed,
+    rule: TokenRule,
+) -> Result<Received, Refusal> {
+    let Limits { body_bytes, body_timeout, client_id_body_bytes, buffered_bytes, .. } = context.site.limits;
+    let is_form = has_form_body(&context.head.headers);
+    let verdict = parts.tokens.verify(&context, rule).await;
+    if !is_form {
+        parts.tokens.count(&verdict);
+        context.token = Some(verdict.map_err(Refusal::Token)?);
+        check_announced_length(&context, body_bytes)?;
+        let body =
+            RequestBody::streaming(body, body_bytes, body_timeout).holding(context.connection.receiving());
+        return Ok(Received { context, body, route });
+    }
+    let mut share = Share::of(&parts.buffered, buffered_bytes);
+    let form = match &verdict {
+        Ok(_) => {
+            check_announced_length(&context, u64::try_from(client_id_body_bytes).unwrap_or(u64::MAX))?;
+            RequestBody::collect(body, client_id_body_bytes, body_timeout, &mut share).await?
+        }
+        Err(TokenRefusal::Missing) => {
+            let form = read_stranger_body(&parts.stranger_bodies, &context, body, &mut share).await;
+            form.unwrap_or_default()
+        }
+        Err(_) => Bytes::new(),
+    };
+    let verdict = if has_token(&form) { Err(TokenRefusal::Request(RequestFault::InBody)) } else { verdict };
+    parts.tokens.count(&verdict);
+    context.token = Some(verdict.map_err(Refusal::Token)?);
+    Ok(Received { context, body: RequestBody::with_share(form, share), route })
 }
 
 fn parse(context: &Context, body: &[u8]) -> Result<RequestParameters, Refusal> {

@@ -3,8 +3,12 @@
 
 use http::{HeaderValue, Method, Response, StatusCode, Version, header};
 
-use super::challenge::{challenge, is_decoded_basic};
+use super::{
+    challenge::{challenge, is_decoded_basic},
+    token_challenge,
+};
 use crate::{
+    access_token::TokenRefusal,
     authenticate::{Denial, MechanismError},
     authorization_request::RequestError,
     forward::{BodyFault, ForwardError, ResponseBody},
@@ -51,6 +55,8 @@ pub enum Refusal {
     CertificateRequired,
     /// Authentication was denied.
     Denied(Denial),
+    /// The access token of a resource request is missing, not valid, or cannot be verified.
+    Token(TokenRefusal),
     /// The certificate is too large for the header of the profile.
     TooLarge(TooLarge),
     /// The request body is too long, too slow or incomplete.
@@ -65,6 +71,11 @@ impl Refusal {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Upgrade => StatusCode::NOT_IMPLEMENTED,
+            Self::Token(refusal) => match refusal {
+                TokenRefusal::Missing | TokenRefusal::Invalid { .. } => StatusCode::UNAUTHORIZED,
+                TokenRefusal::Request(_) => StatusCode::BAD_REQUEST,
+                TokenRefusal::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            },
             Self::Host
             | Self::SurroundingWhitespace
             | Self::MethodOverride
@@ -109,7 +120,9 @@ impl Refusal {
             Self::Denied(denial) if denial.is_temporary() => "temporarily_unavailable",
             Self::CertificateRequired | Self::Denied(_) | Self::TooLarge(_) => "invalid_client",
             Self::AuthorizationRequest(error) => error.code(),
+            Self::Token(TokenRefusal::Invalid { .. }) => "invalid_token",
             Self::Body(BodyFault::NoRoom)
+            | Self::Token(TokenRefusal::Unavailable(_))
             | Self::Forward(
                 ForwardError::Unreachable { .. } | ForwardError::Busy { .. } | ForwardError::Slow { .. },
             ) => "temporarily_unavailable",
@@ -150,6 +163,7 @@ impl Refusal {
             Self::AuthorizationRequest(error) => error.to_string(),
             Self::Mechanism(error) => error.to_string(),
             Self::CertificateRequired => Denial::NoCertificate.description().into_owned(),
+            Self::Token(refusal) => refusal.description(),
             Self::Denied(denial) => denial.description().into_owned(),
             Self::TooLarge(TooLarge { bytes, limit, .. }) => format!(
                 "the client certificate is too large to forward ({bytes} bytes encoded, {limit} allowed): use a shorter key or fewer names"
@@ -173,6 +187,7 @@ impl Refusal {
     pub fn reason(&self) -> String {
         match self {
             Self::Denied(denial) => denial.to_string(),
+            Self::Token(refusal) => refusal.to_string(),
             Self::Forward(error) => error.to_string(),
             other => other.description(),
         }
@@ -200,6 +215,9 @@ impl Refusal {
     /// Builds the response, without the request's id. `authorization` is that of the request; `realm` is for the challenge.
     #[must_use]
     pub fn response(&self, authorization: Option<&HeaderValue>, realm: &str) -> Response<ResponseBody> {
+        if let Self::Token(refusal) = self {
+            return token_challenge::response(refusal, self.status(), self.code(), realm);
+        }
         let mut description = self.description();
         if self.status() == StatusCode::UNAUTHORIZED && authorization.is_some_and(is_decoded_basic) {
             description.push_str(DECODED);

@@ -30,7 +30,7 @@ impl<S> Vouch<S> {
 /// `Connection` line cannot remove them.
 fn outbound(authenticated: Authenticated) -> Result<Outbound, Refusal> {
     let Authenticated { context, body, route: _, application: _, certificate, caller } = authenticated;
-    let Context { mut head, connection, site, domain, authority, record, parameters: _ } = *context;
+    let Context { mut head, connection, site, domain, authority, record, parameters: _, token: _ } = *context;
     let headers = &mut head.headers;
     remove_hop_by_hop(headers);
     join_cookies(headers);

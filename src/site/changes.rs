@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{Domain, Site};
+use super::{Domain, Site, TokenIssuer};
 use crate::{
     identity::{Authorities, Purpose},
     trust::{Application, Keys, Method, Registry},
@@ -50,6 +50,7 @@ impl Changes {
                 changes.changed.push(what.to_owned());
             }
         }
+        changes.token_issuers(before, after);
         for (name, domain) in &after.domains {
             match before.domains.get(name) {
                 None => changes.added.push(format!("domain {name}")),
@@ -85,6 +86,24 @@ impl Changes {
                 self.changed.push(format!("{what} of domain {}", after.name));
             }
         }
+    }
+
+    fn token_issuers(&mut self, before: &Site, after: &Site) {
+        fn find<'s>(site: &'s Site, name: &str) -> Option<&'s Arc<TokenIssuer>> {
+            site.token_issuers.iter().find(|issuer| &*issuer.name == name)
+        }
+        for issuer in &after.token_issuers {
+            match find(before, &issuer.name) {
+                None => self.added.push(format!("token issuer \"{}\"", issuer.name)),
+                Some(old) if old.rules == issuer.rules && old.verification != issuer.verification => {
+                    self.changed.push(format!("keys of token issuer \"{}\"", issuer.name));
+                }
+                Some(old) if old != issuer => self.changed.push(format!("token issuer \"{}\"", issuer.name)),
+                Some(_) => {}
+            }
+        }
+        let gone = before.token_issuers.iter().filter(|issuer| find(after, &issuer.name).is_none());
+        self.removed.extend(gone.map(|issuer| format!("token issuer \"{}\"", issuer.name)));
     }
 
     /// A renewed CA is a removed and an added one of the same name; a renewed CRL is a changed one.

@@ -47,7 +47,7 @@ pub enum SignedRequest {
 /// Which access tokens a route accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TokenRule {
-    /// Index of the issuer among those that are configured.
+    /// Index of the issuer in [`Site::token_issuers`](super::Site::token_issuers).
     pub issuer: usize,
     /// Whether a token that is bound to neither a certificate nor a DPoP key is accepted.
     pub allow_unbound: bool,

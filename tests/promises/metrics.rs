@@ -63,22 +63,31 @@ async fn every_metric_is_documented_and_every_documented_one_exists() {
         .collect();
     let upstream = Upstream::start().await;
     let (client, ca) = (self_signed("billing"), Ca::new("Client CA"));
-    // Everything that has a time series: a credential with a known expiry, a client CA, a CRL, and a CRL source.
+    // Everything that has a time series: a credential with a known expiry, a client CA, a CRL, a CRL source, and a key set.
     let lists = Upstream::answering({
         let list = ca.crl(&[]);
         move |_| http::Response::new(http_body_util::Full::from(list.clone()))
     })
     .await;
+    let set = serde_json::json!({ "keys": [testkit::jws::SigningKey::p256().jwk()] }).to_string();
+    let keys =
+        Upstream::answering(move |_| http::Response::new(http_body_util::Full::from(set.clone()))).await;
     let source = format!("crls = [{{ url = \"{}/ca.crl\", file = \"ca.crl\" }}]", lists.url());
     let edge = EdgeBuilder::new(upstream.url())
         .usual_domain("auth0")
         .trust("ca", &ca.pem())
         .file("ca.crl", ca.crl(&[]))
         .trust_settings(&source)
+        .extra(&format!(
+            "[[token_issuer]]\nname = \"as\"\nissuer = \"https://as.example/\"\naudience = [\"api\"]\njwks = {{ url = \"{}/jwks\", file = \"jwks.json\" }}",
+            keys.url()
+        ))
         .file("billing.pem", client.chain_pem())
         .application("billing", BY_THUMBPRINT, &["certificate = \"billing.pem\"".to_owned()])
         .start();
-    happens(async || status(&edge, "").await["crl_sources"][0]["fetched"].as_u64().unwrap() > 0).await;
+    for sources in ["crl_sources", "key_set_sources"] {
+        happens(async || status(&edge, "").await[sources][0]["fetched"].as_u64().unwrap() > 0).await;
+    }
     let (_, text) = admin::get(&edge, "/metrics").await;
     let names: std::collections::BTreeSet<String> = text
         .lines()

@@ -45,6 +45,16 @@ pub(super) fn overrides_method<const N: usize>(query: &str, interest: &Interest<
     pieces(query.as_bytes()).any(|piece| overrides(piece.name))
 }
 
+/// Whether a form has a parameter of interest, or one that a lenient server takes for it.
+pub(super) fn names<const N: usize>(form: &[u8], interest: &Interest<N>) -> bool {
+    pieces(form).any(|piece| {
+        matches!(
+            name::meaning(&decode(piece.name), interest),
+            Ok(Meaning::Parameter(_)) | Err(ParameterError::Lookalike(_))
+        )
+    })
+}
+
 /// Whether a server that parses every body as a form would find a parameter of interest in JSON. The text before the first `&`
 /// begins with JSON syntax, and a name with a quotation mark extends beyond a JSON string, so neither is a parameter.
 pub(super) fn hides_parameter<const N: usize>(text: &[u8], interest: &Interest<N>) -> bool {
