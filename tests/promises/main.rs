@@ -62,6 +62,7 @@ mod reload_reasons;
 mod reload_report;
 mod reload_settings;
 mod reload_whole;
+mod request_objects;
 mod revocation;
 mod rotation;
 mod second_source;
