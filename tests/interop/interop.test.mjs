@@ -2,14 +2,16 @@
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { basename } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 
-import { application, claims } from './support/application.mjs';
-import { DOMAIN, makeCertificates } from './support/certificates.mjs';
+import { application, claims, pkce } from './support/application.mjs';
+import { DOMAIN, PAYMENTS_DN, makeCertificates } from './support/certificates.mjs';
 import { edgeBinary, startEdge } from './support/edge.mjs';
 import { temporaryFolder } from './support/lifetime.mjs';
 import { PROFILES } from './support/profiles.mjs';
-import { startProvider } from './support/provider.mjs';
+import { certificateJwk, startProvider } from './support/provider.mjs';
+import { assertRefused } from './support/refusals.mjs';
 
 let binary;
 let folder;
@@ -41,9 +43,9 @@ for (const profile of Object.keys(PROFILES)) {
     };
 
     before(async () => {
-      provider = await startProvider({ profile, certificates, apiKey });
+      provider = await startProvider({ profile, certificates, apiKey, clients: clients() });
       edge = await startEdge({
-        binary, folder: folder.path, profile, certificates, apiKey, upstream: provider.url,
+        binary, folder: folder.path, profile, certificates, apiKey, upstream: provider.url, applications: applications(),
       });
     });
     after(async () => {
@@ -84,7 +86,7 @@ for (const profile of Object.keys(PROFILES)) {
 
       test(`${method}: an authorization request is pushed`, async () => {
         const certificate = certificates[names[0]];
-        const url = await app(clientId, certificate).push();
+        const url = await app(clientId, certificate).push((await pkce()).challenge);
         assert.match(url.searchParams.get('request_uri'), /^urn:ietf:params:oauth:request_uri:.+/);
         assertVouched('/request', certificate, verdict);
       });
@@ -116,7 +118,7 @@ for (const profile of Object.keys(PROFILES)) {
       test(`the edge refuses for ${clientId} ${what}`, async () => {
         const made = app(clientId, certificates[name]);
         await assertRefused(made.token());
-        await assertRefused(made.push());
+        await assertRefused(made.push((await pkce()).challenge));
         assert.deepEqual(provider.seen, [], 'the authorization server saw a request that the edge should have refused');
       });
     }
@@ -144,18 +146,39 @@ for (const profile of Object.keys(PROFILES)) {
   });
 }
 
-/** The application sees a 401 `invalid_client` as RFC 6749 section 5.2 writes it. */
-async function assertRefused(promise) {
-  const error = await promise.then(
-    () => assert.fail('the request was accepted'),
-    (reason) => reason,
-  );
-  // Anything but a JSON body with an `error` would have become another class of error in openid-client.
-  assert.equal(error.name, 'ResponseBodyError', error.stack);
-  assert.deepEqual({ status: error.status, error: error.error }, { status: 401, error: 'invalid_client' });
-  assert.match(error.response.headers.get('content-type'), /^application\/json\b/);
-  assert.equal(error.response.headers.get('cache-control'), 'no-store');
-  assert.ok(error.error_description);
+/** As the authorization server knows them. */
+function clients() {
+  return [
+    { client_id: 'payments', token_endpoint_auth_method: 'tls_client_auth', tls_client_auth_subject_dn: PAYMENTS_DN },
+    {
+      client_id: 'billing',
+      token_endpoint_auth_method: 'self_signed_tls_client_auth',
+      jwks: { keys: [certificates.billing1, certificates.billing2].map(certificateJwk) },
+    },
+  ];
+}
+
+/** As the edge does. Two credentials each: `payments` moves from one CA to the next, `billing` from one key to the next. */
+function applications() {
+  const [ca1, ca2] = certificates.clientCas.map(({ certificateFile }) => basename(certificateFile));
+  return [
+    {
+      client_id: 'payments',
+      auth_method: 'tls_client_auth',
+      credential: [
+        { name: 'one', subject_dn: PAYMENTS_DN, ca: ca1 },
+        { name: 'two', subject_dn: PAYMENTS_DN, ca: ca2 },
+      ],
+    },
+    {
+      client_id: 'billing',
+      auth_method: 'self_signed_tls_client_auth',
+      credential: [
+        { name: 'one', thumbprint: certificates.billing1.hexThumbprint },
+        { name: 'two', certificate: basename(certificates.billing2.certificateFile) },
+      ],
+    },
+  ];
 }
 
 /** A header's name as servers that fold `_`, `-` and the like see it. */

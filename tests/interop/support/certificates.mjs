@@ -5,7 +5,9 @@ import { X509Certificate, createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+/** The name that asks for a client certificate, and the one that doesn't, where browsers go. */
 export const DOMAIN = 'mtls.localhost';
+export const LOGIN_DOMAIN = 'auth.localhost';
 export const PAYMENTS_DN = 'CN=payments,O=Example Bank,C=DE';
 
 const PAYMENTS_SUBJECT = '/C=DE/O=Example Bank/CN=payments';
@@ -52,7 +54,7 @@ export function makeCertificates(folder) {
   return {
     serverCa,
     clientCas: [clientCa1, clientCa2],
-    server: leaf('server', `/CN=${DOMAIN}`, serverCa, 'serverAuth', `subjectAltName=DNS:${DOMAIN}`),
+    server: leaf('server', `/CN=${DOMAIN}`, serverCa, 'serverAuth', `subjectAltName=DNS:${DOMAIN},DNS:${LOGIN_DOMAIN}`),
     payments1: leaf('payments-1', PAYMENTS_SUBJECT, clientCa1, 'clientAuth'),
     payments2: leaf('payments-2', PAYMENTS_SUBJECT, clientCa2, 'clientAuth'),
     billing1: selfSigned('billing-1', BILLING_SUBJECT),
@@ -80,7 +82,7 @@ function read(certificateFile, keyFile) {
   };
 }
 
-function openssl(args) {
+export function openssl(args) {
   try {
     execFileSync('openssl', args, { stdio: ['ignore', 'ignore', 'pipe'], timeout: 20_000 });
   } catch (error) {

@@ -2,17 +2,17 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, constants, writeFileSync } from 'node:fs';
+import { accessSync, constants, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { basename, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
-import { DOMAIN, PAYMENTS_DN } from './certificates.mjs';
+import { applicationsToml, edgeToml } from './configuration.mjs';
 import { atExit } from './lifetime.mjs';
-import { PROFILES } from './profiles.mjs';
 
 const START_LIMIT_MS = 15_000;
 const STOP_LIMIT_MS = 15_000;
+const RELOAD_LIMIT_MS = 10_000;
 
 /** The program under test; throws one line that says what to do where it is not there. */
 export function edgeBinary() {
@@ -26,14 +26,18 @@ export function edgeBinary() {
   return path;
 }
 
-/** Writes the configuration into `folder`, where the certificates are, starts the edge and waits until it is ready. */
-export async function startEdge({ binary, folder, profile, certificates, upstream, apiKey }) {
+/**
+ * Writes the configuration into `folder`, where certificates and keys are, starts the edge and waits until it is ready.
+ * `applications` and `settings` are those of configuration.mjs.
+ */
+export async function startEdge({ binary, folder, certificates, apiKey, applications, ...settings }) {
   const [httpsPort, adminPort] = await freePorts(2);
   writeFileSync(join(folder, 'client-cas.pem'), certificates.clientCas.map(({ pem }) => pem).join(''));
-  writeFileSync(join(folder, 'api-key'), `${apiKey}\n`, { mode: 0o600 });
-  writeFileSync(join(folder, 'applications.toml'), applicationsToml(certificates));
+  if (apiKey) writeFileSync(join(folder, 'api-key'), `${apiKey}\n`, { mode: 0o600 });
+  const registry = join(folder, 'applications.toml');
+  writeFileSync(registry, applicationsToml(applications));
   const config = join(folder, 'edge.toml');
-  writeFileSync(config, edgeToml({ profile, httpsPort, adminPort, upstream }));
+  writeFileSync(config, edgeToml({ httpsPort, adminPort, apiKey, ...settings }));
 
   const child = spawn(binary, ['run', '--config', config], { stdio: ['ignore', 'pipe', 'pipe'] });
   const kill = atExit(() => child.kill('SIGKILL'));
@@ -56,7 +60,7 @@ export async function startEdge({ binary, folder, profile, certificates, upstrea
     if (failure || Date.now() > deadline) {
       kill();
       await closed;
-      throw new Error(`the edge did not become ready (${failure}); it said:\n${log}`);
+      throw new Error(`the edge did not become ready (${failure}); it printed:\n${log}`);
     }
     await pause(50);
   }
@@ -65,6 +69,21 @@ export async function startEdge({ binary, folder, profile, certificates, upstrea
     httpsPort,
     log: () => log,
     kill,
+    /** Replaces the registry while the edge runs; resolves once it is in force. */
+    async register(registered) {
+      const text = applicationsToml(registered);
+      if (text === readFileSync(registry, 'utf8')) return;
+      const { generation } = await status(adminPort);
+      writeFileSync(`${registry}.new`, text);
+      renameSync(`${registry}.new`, registry);
+      const limit = Date.now() + RELOAD_LIMIT_MS;
+      for (;;) {
+        const { generation: now, trust } = await status(adminPort);
+        if (now > generation) return;
+        if (trust.failure || Date.now() > limit) throw new Error(`the registry did not change; the edge printed:\n${log}`);
+        await pause(20);
+      }
+    },
     /** Asks it to end and resolves to how it did: `{ code, signal }`; killed where it takes too long. */
     async stop() {
       const timer = setTimeout(kill, STOP_LIMIT_MS);
@@ -89,79 +108,16 @@ async function isReady(adminPort) {
   }
 }
 
+async function status(adminPort) {
+  const response = await fetch(`http://127.0.0.1:${adminPort}/status`, { signal: AbortSignal.timeout(2000) });
+  return response.json();
+}
+
 /** Ports that were free a moment ago; all are held at once, so that no two are the same. */
-async function freePorts(count) {
+export async function freePorts(count) {
   const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
   await Promise.all(servers.map((server) => once(server, 'listening')));
   const ports = servers.map((server) => server.address().port);
   await Promise.all(servers.map((server) => once(server.close(), 'close')));
   return ports;
-}
-
-function edgeToml({ profile, httpsPort, adminPort, upstream }) {
-  const { apiKeyHeader } = PROFILES[profile];
-  return `
-[listen]
-https = ["127.0.0.1:${httpsPort}"]
-admin = "127.0.0.1:${adminPort}"
-
-[trust]
-client_ca = ["client-cas.pem"]
-applications = "applications.toml"
-
-[[upstream]]
-name = "oidc-provider"
-urls = ["${upstream}"]
-${apiKeyHeader ? `headers = { ${apiKeyHeader} = { file = "api-key" } }` : ''}
-
-[[domain]]
-name = "${DOMAIN}"
-certificate = "server.pem"
-private_key = "server.key"
-client_auth = "required"
-upstream = "oidc-provider"
-header_profile = "${profile}"
-
-[[domain.route]]
-path = "/token"
-methods = ["POST"]
-authenticate = "client"
-
-[[domain.route]]
-path = "/request"
-methods = ["POST"]
-authenticate = "client"
-`;
-}
-
-/** Two credentials each: `payments` moves from one CA to the next, `billing` from one key to the next. */
-function applicationsToml(certificates) {
-  const [ca1, ca2] = certificates.clientCas.map(({ certificateFile }) => basename(certificateFile));
-  return `
-[[application]]
-client_id = "payments"
-auth_method = "tls_client_auth"
-
-[[application.credential]]
-name = "one"
-subject_dn = "${PAYMENTS_DN}"
-ca = "${ca1}"
-
-[[application.credential]]
-name = "two"
-subject_dn = "${PAYMENTS_DN}"
-ca = "${ca2}"
-
-[[application]]
-client_id = "billing"
-auth_method = "self_signed_tls_client_auth"
-
-[[application.credential]]
-name = "one"
-thumbprint = "${certificates.billing1.hexThumbprint}"
-
-[[application.credential]]
-name = "two"
-certificate = "${basename(certificates.billing2.certificateFile)}"
-`;
 }

@@ -6,42 +6,49 @@ import { generateKeyPairSync } from 'node:crypto';
 
 import { Provider, errors } from 'oidc-provider';
 
-import { PAYMENTS_DN } from './certificates.mjs';
 import { PROFILES } from './profiles.mjs';
 
 export const ISSUER = 'https://auth.localhost';
 export const RESOURCE = 'https://api.localhost';
 export const REDIRECT_URI = 'https://app.localhost/callback';
 
+const ALGORITHMS = ['RS256', 'RS384', 'PS256', 'ES256', 'Ed25519', 'EdDSA'];
+
 /**
- * Starts the provider on a free loopback port.
+ * Starts the provider on a free loopback port, with `clients` in the words of RFC 7591.
  *
  * `seen` holds every request that reached the socket, noted before oidc-provider looks at it: an empty list proves
  * that the edge let nothing through.
  */
-export async function startProvider({ profile, certificates, apiKey }) {
+export async function startProvider({ profile, certificates, apiKey, clients }) {
   const reader = PROFILES[profile];
   const seen = [];
 
   const provider = new Provider(ISSUER, {
-    clients: [
-      client('payments', {
-        token_endpoint_auth_method: 'tls_client_auth',
-        tls_client_auth_subject_dn: PAYMENTS_DN,
-      }),
-      client('billing', {
-        token_endpoint_auth_method: 'self_signed_tls_client_auth',
-        jwks: { keys: [certificates.billing1, certificates.billing2].map(jwk) },
-      }),
+    clients: clients.map(({ client_id: clientId, ...metadata }) => client(clientId, metadata)),
+    clientAuthMethods: [
+      'tls_client_auth', 'self_signed_tls_client_auth', 'private_key_jwt', 'client_secret_basic', 'client_secret_post', 'none',
     ],
-    clientAuthMethods: ['tls_client_auth', 'self_signed_tls_client_auth'],
-    cookies: { keys: ['interop'] },
+    enabledJWA: { clientAuthSigningAlgValues: ALGORITHMS, requestObjectSigningAlgValues: ALGORITHMS },
+    // OpenID Connect Core section 3.1.2.1: authorization requests by POST, too.
+    enableHttpPostMethods: true,
+    cookies: { keys: ['interop'], long: { signed: true, sameSite: 'none' } },
     jwks: { keys: [generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' })] },
     clientDefaults: { id_token_signed_response_alg: 'ES256' },
+    // Whoever comes is logged in as the one user, who has granted everything.
+    interactions: { url: (ctx, { uid }) => `/interaction/${uid}` },
+    loadExistingGrant: async (ctx) => {
+      const { client: { clientId }, session: { accountId } } = ctx.oidc;
+      const grant = new provider.Grant({ clientId, accountId });
+      grant.addOIDCScope('openid');
+      await grant.save();
+      return grant;
+    },
     features: {
       devInteractions: { enabled: false },
       clientCredentials: { enabled: true },
       pushedAuthorizationRequests: { enabled: true },
+      requestObjects: { enabled: true },
       mTLS: {
         enabled: true,
         certificateBoundAccessTokens: true,
@@ -76,6 +83,9 @@ export async function startProvider({ profile, certificates, apiKey }) {
   provider.use(async (ctx, next) => {
     Object.assign(ctx.req.note, { protocol: ctx.protocol, hostname: ctx.hostname });
     if (reader.apiKeyHeader && ctx.get(reader.apiKeyHeader) !== apiKey) ctx.throw(403, 'not from the edge');
+    if (ctx.path.startsWith('/interaction/')) {
+      return provider.interactionFinished(ctx.req, ctx.res, { login: { accountId: 'user' } });
+    }
     await next();
   });
 
@@ -105,12 +115,13 @@ function client(clientId, metadata) {
     grant_types: ['client_credentials', 'authorization_code'],
     response_types: ['code'],
     redirect_uris: [REDIRECT_URI],
-    tls_client_certificate_bound_access_tokens: true,
+    tls_client_certificate_bound_access_tokens: /tls_client_auth$/.test(metadata.token_endpoint_auth_method),
     ...metadata,
   };
 }
 
-function jwk({ x509 }) {
+/** A certificate as a client registers it for `self_signed_tls_client_auth` (RFC 8705 section 2.2.2). */
+export function certificateJwk({ x509 }) {
   return { ...x509.publicKey.export({ format: 'jwk' }), x5c: [x509.raw.toString('base64')] };
 }
 
