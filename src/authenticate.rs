@@ -11,7 +11,7 @@ mod mechanism;
 mod proof;
 mod secret;
 
-pub use assertion::{AssertionError, AssertionRules};
+pub use assertion::{AssertionError, AssertionRules, JWT, read_assertion};
 pub use chain::{ChainSlot, Presented, RefusalCache, Verdict};
 pub use client_id::client_id;
 pub use denial::Denial;

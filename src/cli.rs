@@ -61,11 +61,18 @@ enum Command {
         #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
         page: u32,
     },
-    /// Show a certificate as the edge sees it, and the credential to paste into applications.toml.
+    /// Show a certificate, a public key, a client assertion or a request object as the edge sees it, and the credential to paste into
+    /// applications.toml.
     Inspect {
-        /// A certificate or a certificate chain, in PEM or DER.
-        #[arg(value_name = "CERT")]
-        certificate: PathBuf,
+        /// A certificate or its chain (PEM, DER), a public key (PEM, DER, JWK, JWK set), or a signed JWT; - reads standard input.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Judge a JWT by this configuration (edge.toml), as a running edge would.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// The client that sends the JWT. Default: the one that the JWT names.
+        #[arg(long, value_name = "ID")]
+        client_id: Option<String>,
     },
     /// Generate certificates, start a demo token endpoint behind the edge, request a token with each authentication method, and show a refusal.
     Demo {
@@ -118,7 +125,9 @@ fn call(command: Command) -> ExitCode {
         Command::Run { config, workers } => run::run(&config, workers.map(usize::from)),
         Command::Check { config } => check::check(&config),
         Command::Status { config, admin, page } => status::status(config.as_deref(), admin, page),
-        Command::Inspect { certificate } => inspect::inspect(&certificate),
+        Command::Inspect { file, config, client_id } => {
+            inspect::inspect(&file, config.as_deref(), client_id.as_deref())
+        }
         Command::Demo { once, port } => demo::demo(once, port),
         Command::Init { dir } => init::init(&dir),
     }

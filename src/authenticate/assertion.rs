@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// `client_assertion_type` of a JWT (RFC 7523 section 2.2).
-const JWT: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+pub const JWT: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 /// `client_assertion_type` of a SAML assertion (RFC 7522 section 2.2).
 const SAML: &str = "urn:ietf:params:oauth:client-assertion-type:saml2-bearer";
 /// The accepted values of `typ`, which may also be absent (draft-ietf-oauth-rfc7523bis section 4).
@@ -126,6 +126,20 @@ impl<'a> Assertion<'a> {
             .record(client_id.as_str(), &self.jti, self.expires, now, rules.limit)
             .map_err(AssertionError::Replay)
     }
+}
+
+/// Judges what an assertion shows by itself: everything but its signature, and whether it was used before.
+///
+/// # Errors
+///
+/// The first rule that it breaks.
+pub fn read_assertion(
+    assertion: &str,
+    client_id: &ClientId,
+    rules: AssertionRules<'_>,
+    now: Timestamp,
+) -> Result<(), AssertionError> {
+    Assertion::read(JWT, assertion, client_id, rules, now).map(|_| ())
 }
 
 /// The client that an assertion names, unverified: its `sub` (RFC 7521 section 4.2, where `client_id` is optional).

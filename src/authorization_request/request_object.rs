@@ -11,9 +11,6 @@ use crate::{
 
 /// The values of `typ` of a request object, which may have none: its own (RFC 9101 section 10.8), and that of any JWT.
 const TYPES: [&str; 2] = ["oauth-authz-req+jwt", "jwt"];
-/// A request object lives at most the 60 minutes of FAPI 1.0 Advanced and of FAPI 2.0 Message Signing.
-const TIMES: TimeRules = TimeRules { max_life: Some(3600), skew: 10 };
-
 /// A verified request object, whose claims are the parameters of the request.
 #[derive(Debug)]
 pub struct RequestObject<'a> {
@@ -23,6 +20,9 @@ pub struct RequestObject<'a> {
 }
 
 impl<'a> RequestObject<'a> {
+    /// A request object lives at most the 60 minutes of FAPI 1.0 Advanced and of FAPI 2.0 Message Signing.
+    pub const TIMES: TimeRules = TimeRules { max_life: Some(3600), skew: 10 };
+
     /// Verifies a request object with the request keys of the application that the request names. `issuer` is that of the domain.
     ///
     /// It may be used again: a browser that reloads the page sends the same request.
@@ -98,6 +98,7 @@ fn check_audience(claims: &Claims, issuer: &Issuer) -> Result<(), RequestError> 
 }
 
 fn check_times(claims: &Claims, now: Timestamp) -> Result<(), RequestError> {
+    const TIMES: TimeRules = RequestObject::TIMES;
     let lifetime = TIMES.judge(claims, now)?;
     if let (Some(limit), Some(begins)) = (TIMES.max_life, claims.time("nbf")?) {
         let seconds = lifetime.expires.seconds_since(begins);

@@ -1,28 +1,38 @@
-//! `inspect`: shows a certificate as the edge sees it, and the credential to paste into `applications.toml`.
+//! `inspect`: shows a certificate, a public key or a signed token as the edge sees it, and the credential to paste into
+//! `applications.toml`.
 
-use std::{fmt::Write, fs::File, io::Read, path::Path, process::ExitCode};
+mod certificate;
+mod key;
+mod token;
+mod verdict;
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::Path,
+    process::ExitCode,
+};
 
 use super::print;
 use crate::{
-    clock::{Clock, Timestamp},
-    config::{Fault, file},
-    identity::{
-        ChainRefusal, ClientCertificate, DistinguishedName, SubjectAltName, Validity, extended_key_usages,
-        unusable_in_chains, unusable_key,
-    },
-    load::certificates_in,
-    vouch::{Facts, Profile, Verdict, not_verified},
+    clock::Clock,
+    config::{Fault, Severity, file},
+    identity::ClientCertificate,
+    load::{build, certificates_in},
+    pem::{self, PublicKey},
+    site::Site,
+    text::{encoding::strip_bom, suggest::shell_word},
 };
 
-const SELF_SIGNED: &str = "self_signed_tls_client_auth";
-const BY_CA: &str = "tls_client_auth";
-/// How to get a usable certificate from a CA.
-const ISSUE: &str = "issue it with these extensions: openssl x509 -req -in client.csr -CA ca.pem -CAkey ca.key -days 90 -extfile ext.cnf, ext.cnf being: basicConstraints=CA:FALSE, keyUsage=digitalSignature, extendedKeyUsage=clientAuth (a line each)";
-
-/// Prints the facts of the first certificate of a PEM or DER file; the rest of a PEM file is its chain.
-pub(super) fn inspect(path: &Path) -> ExitCode {
-    match read(path) {
-        Ok(certificate) => print::result(describe(&certificate), ExitCode::SUCCESS),
+/// Prints what a file contains. A token is judged by `config` if that is given, as that of `client_id` or of the client that it names.
+pub(super) fn inspect(path: &Path, config: Option<&Path>, client_id: Option<&str>) -> ExitCode {
+    let site = match config.map(site) {
+        None => None,
+        Some(Some(site)) => Some(site),
+        Some(None) => return ExitCode::FAILURE,
+    };
+    match read(path).and_then(|bytes| describe(path, &bytes, site.as_ref(), client_id)) {
+        Ok(text) => print::result(text, ExitCode::SUCCESS),
         Err(fault) => {
             let code = print::failure(&fault);
             if let Some(help) = fault.help {
@@ -33,175 +43,60 @@ pub(super) fn inspect(path: &Path) -> ExitCode {
     }
 }
 
-fn read(path: &Path) -> Result<ClientCertificate, Fault> {
-    // It may be a pipe, as in `inspect <(openssl ...)`.
+/// The site of a configuration, or nothing after its errors were printed.
+fn site(config: &Path) -> Option<Site> {
+    let built = build(config, None, &Clock::System);
+    let errors: Vec<_> =
+        built.problems.into_iter().filter(|problem| problem.severity == Severity::Error).collect();
+    print::problems(&errors);
+    built.site.filter(|_| errors.is_empty()).map(|(_, site)| site)
+}
+
+/// Reads a file, which may be a pipe, as in `inspect <(openssl ...)`; `-` is standard input.
+fn read(path: &Path) -> Result<Vec<u8>, Fault> {
     let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(file::LIMIT).read_to_end(&mut bytes));
-    read.map_err(|error| file::unreadable(path, &error))?;
-    let chain = certificates_in(path, &bytes)?;
-    ClientCertificate::from_chain(&chain)
-        .map_err(|error| file::fault(path, format_args!(" cannot be used: {error}")))
-}
-
-fn describe(certificate: &ClientCertificate) -> String {
-    let mut text = String::new();
-    let thumbprint = certificate.thumbprint();
-    let hex = thumbprint.to_string();
-    let pairs: Vec<&str> =
-        hex.as_bytes().chunks(2).filter_map(|pair| std::str::from_utf8(pair).ok()).collect();
-    let mut line = |name: &str, value: &str| {
-        let _ = writeln!(text, "{name:<24}{value}");
+    let read = if path == Path::new("-") {
+        io::stdin().lock().take(file::LIMIT).read_to_end(&mut bytes)
+    } else {
+        File::open(path).and_then(|file| file.take(file::LIMIT).read_to_end(&mut bytes))
     };
-    line("thumbprint (SHA-256)", &hex);
-    line("", &pairs.join(":").to_uppercase());
-    line("x5t#S256", &thumbprint.base64url());
-    for (name, value) in [
-        ("subject, RFC 4514", certificate.subject().to_rfc4514()),
-        ("  by OpenSSL before 3.2", certificate.subject().to_openssl()),
-        ("  by OpenSSL since 3.2", certificate.subject().to_openssl_3_2()),
-        ("  one RDN a line", certificate.subject().to_lines().replace('\n', "\\n")),
-        ("  in headers (RFC 2253)", certificate.subject().to_rfc2253()),
-        ("issuer, RFC 4514", certificate.issuer().to_rfc4514()),
-    ] {
-        line(name, &value);
-    }
-    for san in certificate.sans() {
-        let (kind, value) = san_parts(san);
-        line(&format!("SAN {kind}"), &value);
-    }
-    let (validity, now) = (certificate.validity(), Clock::System.now());
-    let mark = |is_so: bool, mark: &'static str| if is_so { mark } else { "" };
-    let is_early = mark(now < validity.not_before, "   NOT VALID YET");
-    let is_late = mark(now > validity.not_after, "   EXPIRED");
-    line("valid from", &format!("{}{is_early}", validity.not_before));
-    line("valid until", &format!("{}{is_late}", validity.not_after));
-    line("key", certificate.public_key());
-    line("version", &format!("X.509 v{}", certificate.version()));
-    let usages = extended_key_usages(certificate.der());
-    line(
-        "extendedKeyUsage",
-        &usages.map_or_else(|| "none: for every purpose".to_owned(), |all| all.join(", ")),
-    );
-    line("self-issued", if certificate.is_self_issued() { "yes" } else { "no" });
-    let count = certificate.intermediates().len() + 1;
-    for (number, der) in (2..).zip(certificate.intermediates()) {
-        let issuer = ClientCertificate::from_chain(std::slice::from_ref(der));
-        let subject = issuer.map_or_else(|error| error.to_string(), |issuer| issuer.subject().to_rfc4514());
-        line(&format!("certificate {number} of {count}"), &subject);
-    }
-
-    text.push_str(&credentials(certificate, now));
-    text.push_str("\nbytes of header values under each profile:\n");
-    for name in Profile::built_in_names() {
-        if let Some(profile) = Profile::built_in(name) {
-            let _ = writeln!(text, "  {name:<22}{}", size(&profile, certificate));
-        }
-    }
-    text
+    read.map_err(|error| file::unreadable(path, &error))?;
+    Ok(bytes)
 }
 
-/// The methods by which the certificate can authenticate, and the credential to paste for each.
-///
-/// A self-issued certificate is registered by its thumbprint. A certificate that a CA has issued can be registered by one of the
-/// subjects shown, which the CA vouches for, or by its thumbprint.
-fn credentials(certificate: &ClientCertificate, now: Timestamp) -> String {
-    let by_itself = never(certificate, now);
-    let by_ca = by_itself.clone().or_else(|| {
-        let refusal = unusable_in_chains(certificate)?;
-        let remedy = match refusal {
-            ChainRefusal::SelfSigned { .. } => "let a CA issue one",
-            _ => ISSUE,
-        };
-        Some((refusal.to_string(), remedy))
-    });
-    let mut text = String::from("\n");
-    for (method, fault) in [(SELF_SIGNED, &by_itself), (BY_CA, &by_ca)] {
-        let _ = match fault {
-            None => writeln!(text, "{method:<30}works"),
-            Some((fault, remedy)) => writeln!(text, "{method:<30}CAN'T WORK: {fault}\n{:<30}{remedy}", ""),
-        };
+fn describe(
+    path: &Path,
+    bytes: &[u8],
+    site: Option<&Site>,
+    client_id: Option<&str>,
+) -> Result<String, Fault> {
+    let text = strip_bom(bytes).trim_ascii();
+    if text.first() == Some(&b'{') {
+        return key::describe_json(path, text);
     }
-    if by_itself.is_some() {
-        text.push_str("\nnothing to paste: no application can authenticate with this certificate now\n");
-        return text;
+    if let Some(token) = std::str::from_utf8(text).ok().filter(|text| token::is_token(text)) {
+        return Ok(token::describe(token, site, client_id));
     }
-    text.push_str("\ncredential to paste under its [[application]]:\n\n");
-    let name = certificate.validity().not_after.to_string();
-    let name = format!("until-{}", name.split('T').next().unwrap_or_default());
-    let thumbprint = format!(
-        "# auth_method = \"{SELF_SIGNED}\"\n[[application.credential]]\nname = \"{name}\"\nthumbprint = \"{}\"\n",
-        certificate.thumbprint()
-    );
-    if by_ca.is_some() {
-        text.push_str(&thumbprint);
-        return text;
+    if has_private_key(bytes) {
+        let file = path.display().to_string();
+        let fault =
+            file::fault(path, " contains a private key: inspect shows only certificates and public keys");
+        return Err(fault.help(format!(
+            "nothing of it was printed; for its public key run: openssl pkey -in {} -pubout",
+            shell_word(&file)
+        )));
     }
-    let _ = writeln!(
-        text,
-        "# auth_method = \"{BY_CA}\": exactly one of these lines\n[[application.credential]]\nname = \"{name}\""
-    );
-    if !certificate.subject().is_empty() {
-        let _ = writeln!(text, "subject_dn = {}", toml_string(&written(certificate.subject())));
+    if let Ok(PublicKey::Spki(der)) = pem::public_key(bytes) {
+        return key::describe_spki(path, &der);
     }
-    for san in certificate.sans() {
-        let (kind, value) = san_parts(san);
-        let _ = writeln!(text, "# san_{kind} = {}", toml_string(&value));
-    }
-    let _ = write!(text, "\n# or, whoever issued it:\n{thumbprint}");
-    text
+    let chain = certificates_in(path, bytes)?;
+    let certificate = ClientCertificate::from_chain(&chain)
+        .map_err(|error| file::fault(path, format_args!(" cannot be used: {error}")))?;
+    Ok(certificate::describe(&certificate))
 }
 
-/// Why the certificate cannot authenticate by any method, and what to do.
-fn never(certificate: &ClientCertificate, now: Timestamp) -> Option<(String, &'static str)> {
-    let Validity { not_before, not_after } = certificate.validity();
-    if let Some(key) = unusable_key(certificate.spki_der()) {
-        let remedy = "make another key: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out client.key";
-        return Some((key.to_string(), remedy));
-    }
-    if now > not_after {
-        return Some((format!("it expired on {not_after}"), "issue another one"));
-    }
-    (now < not_before)
-        .then(|| (format!("it is not valid before {not_before}"), "wait until then, or check the clock"))
-}
-
-/// The subject in the first form that reads back without a warning: that of RFC 4514 may look reversed, and a name may look like a
-/// regular expression unless it is escaped.
-fn written(dn: &DistinguishedName) -> String {
-    let escaped = |form: &str| form.replace('(', "\\28").replace('[', "\\5B").replace(".*?", "\\2E*?");
-    let (rfc4514, lines) = (dn.to_rfc4514(), dn.to_lines());
-    let forms = [escaped(&rfc4514), lines.clone(), escaped(&lines)];
-    let reads_back =
-        |form: &String| matches!(DistinguishedName::parse(form), Ok((read, None)) if read == *dn);
-    std::iter::once(rfc4514).chain(forms).find(reads_back).unwrap_or(lines)
-}
-
-fn toml_string(text: &str) -> String {
-    toml::Value::String(text.to_owned()).to_string()
-}
-
-fn san_parts(san: &SubjectAltName) -> (&'static str, String) {
-    match san {
-        SubjectAltName::Dns(name) => ("dns", name.clone()),
-        SubjectAltName::Uri(uri) => ("uri", uri.clone()),
-        SubjectAltName::Ip(ip) => ("ip", ip.to_string()),
-        SubjectAltName::Email(address) => ("email", address.clone()),
-    }
-}
-
-fn size(profile: &Profile, certificate: &ClientCertificate) -> String {
-    let verdict = if certificate.is_self_issued() { not_verified(certificate) } else { Verdict::Verified };
-    let sizes = profile.sizes(&Facts::of(certificate).evidence(verdict, certificate.intermediates()));
-    match &sizes.limited {
-        Some(limited) if limited.bytes > limited.limit => {
-            format!(
-                "{} (too large: {} bytes in one header, {} allowed)",
-                sizes.bytes, limited.bytes, limited.limit
-            )
-        }
-        Some(limited) => {
-            format!("{} ({} of {} allowed in one header)", sizes.bytes, limited.bytes, limited.limit)
-        }
-        None => sizes.bytes.to_string(),
-    }
+/// Whether a PEM file has a section with a private key of any kind, even a damaged one.
+fn has_private_key(bytes: &[u8]) -> bool {
+    const LABEL: &[u8] = b"PRIVATE KEY-----";
+    bytes.windows(LABEL.len()).any(|window| window == LABEL)
 }

@@ -45,3 +45,8 @@ pub(super) fn failure(error: impl Display) -> ExitCode {
 pub(super) fn problems(problems: &[Problem]) {
     err(render(problems, has_colours(&io::stderr())));
 }
+
+/// A string as it is written in TOML.
+pub(super) fn toml_string(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
