@@ -1,12 +1,14 @@
-//! `demo`: generates certificates, starts a token endpoint behind the edge, and shows a token per authentication method and a refusal.
+//! `demo`: generates certificates, starts a token endpoint behind the edge, and shows a token per authentication method and refusals.
 
 mod application;
+mod assertion;
 mod token_endpoint;
 
 use std::{fmt::Write, net::SocketAddr, path::Path, process::ExitCode, time::Duration};
 
 use self::{
     application::{Application, Refusal},
+    assertion::Signer,
     token_endpoint::TokenEndpoint,
 };
 use super::{
@@ -15,6 +17,9 @@ use super::{
     signals::{Signal, Signals},
 };
 use crate::{clock::Clock, config::render, edge::Edge, observe::finish_log, source::files::InitialBuild};
+
+/// The issuer identifier of the demo's authorization server.
+const ISSUER: &str = "https://mtls.localhost/";
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -35,6 +40,7 @@ fn run(once: bool, port: u16) -> Result<(), Failure> {
     let folder = tempfile::Builder::new().prefix("mtls-edge-demo-").permissions(private).tempdir()?;
     let certs = folder.path().join("certs");
     development::write(&certs)?;
+    let signer = Signer::generate(&certs, "reports")?;
     let endpoint = runtime.block_on(TokenEndpoint::bind())?;
     let edge = start(folder.path(), endpoint.url(), port)?;
     let address = *edge.https().first().ok_or("the edge has no HTTPS address")?;
@@ -50,7 +56,7 @@ fn run(once: bool, port: u16) -> Result<(), Failure> {
         tokio::pin!(serving);
         tokio::select! {
             result = &mut serving => result?,
-            result = calls(&certs, address) => result?,
+            result = calls(&certs, signer, address) => result?,
             () = end(&mut signals) => return Ok(()),
         }
         if once {
@@ -67,24 +73,32 @@ fn run(once: bool, port: u16) -> Result<(), Failure> {
     outcome
 }
 
-/// Requests two tokens and shows a refusal, each after the log line of its request.
-async fn calls(certs: &Path, edge: SocketAddr) -> Result<(), Failure> {
-    let [billing, payments] = [Application::load(certs, "billing")?, Application::load(certs, "payments")?];
-    for (application, method) in [(&billing, "self_signed_tls_client_auth"), (&payments, "tls_client_auth")] {
-        let client_id = application.client_id();
-        print::out(format_args!("{client_id}, by {method}:\n"))?;
-        let token = application.token(edge).await?;
+/// Requests three tokens and shows two refusals, each after the log line of its request.
+async fn calls(certs: &Path, signer: Signer, edge: SocketAddr) -> Result<(), Failure> {
+    let billing = Application::with_certificate(certs, "billing")?;
+    let payments = Application::with_certificate(certs, "payments")?;
+    let reports = Application::with_signer(certs, "reports", signer)?;
+    let assertion = reports.form(reports.client_id())?;
+    for (application, method, form) in [
+        (&billing, "self_signed_tls_client_auth", billing.form(billing.client_id())?),
+        (&payments, "tls_client_auth", payments.form(payments.client_id())?),
+        (&reports, "private_key_jwt", assertion.clone()),
+    ] {
+        print::out(format_args!("{}, by {method}:\n", application.client_id()))?;
+        let token = application.token(edge, form).await?;
         logged().await;
-        token.check_bound_to(application)?;
+        let binding = application.check_binding(&token)?;
         let claims = serde_json::to_string_pretty(&token.claims)?.replace('\n', "\n         ");
-        print::out(format_args!(
-            "  token  {}\n  claims {claims}\n  the certificate's x5t#S256 {} equals cnf\n\n",
-            token.text,
-            application.thumbprint()
-        ))?;
+        print::out(format_args!("  token  {}\n  claims {claims}\n  {binding}\n\n", token.text))?;
     }
     print::out("billing's client_id with payments' certificate:\n")?;
-    let Refusal { status, error, error_description } = payments.refusal(edge, billing.client_id()).await?;
+    refused(payments.refusal(edge, payments.form(billing.client_id())?).await?).await?;
+    print::out("reports' assertion a second time:\n")?;
+    refused(reports.refusal(edge, assertion).await?).await
+}
+
+/// Prints a refusal after its log line.
+async fn refused(Refusal { status, error, error_description }: Refusal) -> Result<(), Failure> {
     logged().await;
     print::out(format_args!(
         "  status             {status}\n  error              {error}\n  error_description  {error_description}\n  the reason is only in the log: an unauthenticated caller must not learn it\n\n"
@@ -104,15 +118,27 @@ async fn end(signals: &mut Signals) {
     while let Signal::User(_) = signals.next().await {}
 }
 
+/// Shell commands that request a token for each application.
 fn curl(certs: &Path, port: u16) -> String {
-    ["billing", "payments"]
-        .map(|client| {
-            format!(
-                "  curl --resolve {DOMAIN}:{port}:127.0.0.1 --cacert {certs}/server-ca.pem --cert {certs}/{client}.pem --key {certs}/{client}.key \\\n    https://{DOMAIN}:{port}/oauth/token -d grant_type=client_credentials -d client_id={client}\n",
-                certs = certs.display()
-            )
-        })
-        .concat()
+    let certs = certs.display();
+    let curl = format!("curl --resolve {DOMAIN}:{port}:127.0.0.1 --cacert {certs}/server-ca.pem");
+    let url = format!("https://{DOMAIN}:{port}/oauth/token -d grant_type=client_credentials");
+    let by_certificate = ["billing", "payments"].map(|client| {
+        format!("  {curl} --cert {certs}/{client}.pem --key {certs}/{client}.key \\\n    {url} -d client_id={client}\n")
+    });
+    let by_assertion = format!(
+        r#"
+  b64() {{ openssl base64 -A | tr '+/' '-_' | tr -d '='; }}
+  now=$(date +%s)
+  claims='{{"iss":"reports","sub":"reports","aud":"{ISSUER}","jti":"%s","iat":%s,"exp":%s}}'
+  jwt="$(printf '{{"alg":"RS256"}}' | b64).$(printf "$claims" "$(openssl rand -hex 16)" "$now" "$((now + 60))" | b64)"
+  jwt="$jwt.$(printf %s "$jwt" | openssl dgst -sha256 -sign {certs}/reports.key | b64)"
+  {curl} \
+    {url} -d client_id=reports \
+    -d client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer -d client_assertion="$jwt"
+"#
+    );
+    by_certificate.concat() + &by_assertion
 }
 
 /// Starts the edge as `run` does, from files and with all its parts.
@@ -140,6 +166,8 @@ headers = {{ cname-api-key = {{ file = "certs/cname-api-key" }} }}
 name = "{DOMAIN}"
 certificate = "certs/server.pem"
 private_key = "certs/server.key"
+client_auth = "optional"
+issuer = "{ISSUER}"
 "#
         ),
     )?;
@@ -156,6 +184,13 @@ client_id = "payments"
 [[application.credential]]
 name = "demo"
 subject_dn = "CN=payments,O=Example Bank,C=DE"
+
+[[application]]
+client_id = "reports"
+auth_method = "private_key_jwt"
+[[application.credential]]
+name = "demo"
+public_key = "certs/reports-public.pem"
 "#,
     )?;
     let initial = InitialBuild::new(&config, Clock::System).map_err(|problems| render(&problems, false))?;

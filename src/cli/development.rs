@@ -96,7 +96,7 @@ pub(super) fn readable(path: &Path, text: &str) -> io::Result<()> {
 }
 
 /// Writes a file that only its owner can read; it is created with these permissions.
-fn private(path: &Path, text: &str) -> io::Result<()> {
+pub(super) fn private(path: &Path, text: &str) -> io::Result<()> {
     new(path, text, 0o600)
 }
 

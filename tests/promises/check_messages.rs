@@ -3,6 +3,8 @@
 
 mod authorities;
 mod credentials;
+mod keys;
+mod methods;
 mod server;
 mod suspicious;
 mod upstream;

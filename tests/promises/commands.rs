@@ -32,17 +32,19 @@ fn copy(from: &Path, to: &Path) {
 }
 
 #[test]
-fn demo_prints_two_bound_tokens_and_a_refusal() {
+fn demo_prints_a_token_per_method_and_refusals() {
     let output = edge(&["demo", "--once"]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let printed = text(&output.stdout);
-    assert_eq!(printed.matches("  token  ey").count(), 2, "{printed}");
+    assert_eq!(printed.matches("  token  ey").count(), 3, "{printed}");
     for line in printed.lines().filter(|line| line.contains("equals cnf")) {
         let thumbprint = line.split_whitespace().find(|word| word.len() == 43).unwrap();
         assert!(printed.contains(&format!("\"x5t#S256\": \"{thumbprint}\"")), "{printed}");
     }
     assert!(printed.contains("billing, by self_signed_tls_client_auth"));
     assert!(printed.contains("payments, by tls_client_auth"));
+    let reports = printed.split("reports, by private_key_jwt:\n").nth(1).unwrap();
+    assert!(reports.contains("\"aud\": \"https://mtls.localhost/\""), "the received assertion: {reports}");
     let refusal = printed.split("billing's client_id with payments' certificate:\n").nth(1).unwrap();
     let field = |name: &str| {
         let line = refusal.lines().find_map(|line| line.trim().strip_prefix(name));
@@ -51,7 +53,9 @@ fn demo_prints_two_bound_tokens_and_a_refusal() {
     assert_eq!((field("status"), field("error ")), ("401 Unauthorized", "invalid_client"));
     assert!(!field("error_description").contains("billing"), "the response names the owner: {refusal}");
     let log = text(&output.stderr);
-    assert_eq!(log.matches(" status=200 ").count(), 2, "{log}");
+    assert_eq!(log.matches(" status=200 ").count(), 3, "{log}");
+    let replayed = printed.split("reports' assertion a second time:\n").nth(1).unwrap();
+    assert!(replayed.contains("401 Unauthorized") && replayed.contains("invalid_client"), "{replayed}");
     let line = log.lines().find(|line| line.contains(" status=401 ")).unwrap();
     assert!(line.contains("client_id=\"billing\"") && line.contains("subject=\"CN=payments,"), "{line}");
     assert!(
@@ -60,6 +64,24 @@ fn demo_prints_two_bound_tokens_and_a_refusal() {
     );
     let folder = printed.lines().find_map(|line| line.strip_prefix("files")).unwrap().trim();
     assert!(!Path::new(folder).exists(), "{folder} is left over");
+}
+
+#[test]
+fn each_command_that_demo_prints_gets_a_token() {
+    let mut demo = Command::new(program().get_program())
+        .args(["demo", "--port", "0"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(demo.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let lines = lines.skip_while(|line| line != "call it yourself:").skip(1);
+    let commands: Vec<String> = lines.take_while(|line| !line.contains("it serves until Ctrl-C")).collect();
+    let output = Command::new("sh").args(["-ec", &commands.join("\n")]).output().unwrap();
+    run(Path::new("/"), "kill", &["-TERM", &demo.id().to_string()]);
+    assert!(demo.wait().unwrap().success());
+    let printed = text(&output.stdout);
+    assert_eq!(printed.matches("\"access_token\"").count(), 3, "{printed}\n{}", text(&output.stderr));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! An application that asks for a token over mutual TLS.
+//! An application that asks for a token, with its certificate or with signed assertions.
 
 use std::{net::SocketAddr, path::Path, sync::Arc};
 
@@ -14,14 +14,20 @@ use rustls::{
 };
 use tokio::net::TcpStream;
 
-use super::{DOMAIN, Failure};
+use super::{DOMAIN, Failure, assertion::Signer};
 use crate::identity::Thumbprint;
 
-/// An OAuth client with its certificate.
+/// An OAuth client with its credential.
 pub(super) struct Application {
     client_id: String,
-    thumbprint: Thumbprint,
+    credential: Credential,
     tls: Arc<ClientConfig>,
+}
+
+/// How it authenticates.
+enum Credential {
+    Certificate(Thumbprint),
+    Assertion(Signer),
 }
 
 /// The error response that a refused caller gets (RFC 6749 section 5.2).
@@ -38,30 +44,42 @@ pub(super) struct Token {
 }
 
 impl Application {
-    pub(super) fn load(certs: &Path, client_id: &str) -> Result<Self, Failure> {
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_file(certs.join("server-ca.pem"))?)?;
+    /// An application that presents its certificate.
+    pub(super) fn with_certificate(certs: &Path, client_id: &str) -> Result<Self, Failure> {
         let leaf = CertificateDer::from_pem_file(certs.join(format!("{client_id}.pem")))?;
         let key = PrivateKeyDer::from_pem_file(certs.join(format!("{client_id}.key")))?;
-        let thumbprint = Thumbprint::of(&leaf);
-        let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_client_auth_cert(vec![leaf], key)?;
-        Ok(Self { client_id: client_id.to_owned(), thumbprint, tls: Arc::new(tls) })
+        let credential = Credential::Certificate(Thumbprint::of(&leaf));
+        let tls = tls(certs)?.with_client_auth_cert(vec![leaf], key)?;
+        Ok(Self { client_id: client_id.to_owned(), credential, tls: Arc::new(tls) })
     }
 
-    pub(super) fn thumbprint(&self) -> String {
-        self.thumbprint.base64url()
+    /// An application that signs assertions.
+    pub(super) fn with_signer(certs: &Path, client_id: &str, signer: Signer) -> Result<Self, Failure> {
+        let tls = Arc::new(tls(certs)?.with_no_client_auth());
+        Ok(Self { client_id: client_id.to_owned(), credential: Credential::Assertion(signer), tls })
     }
 
     pub(super) fn client_id(&self) -> &str {
         &self.client_id
     }
 
-    /// Requests a token.
-    pub(super) async fn token(&self, edge: SocketAddr) -> Result<Token, Failure> {
-        let (status, body) = self.call(edge, &self.client_id).await?;
+    /// The body of a token request by the client credentials grant (RFC 6749 section 4.4), with a new assertion if it signs them.
+    pub(super) fn form(&self, client_id: &str) -> Result<String, Failure> {
+        let form = format!("grant_type=client_credentials&client_id={client_id}");
+        Ok(match &self.credential {
+            Credential::Certificate(_) => form,
+            Credential::Assertion(signer) => {
+                let assertion = signer.assertion(&self.client_id)?;
+                format!(
+                    "{form}&client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer&client_assertion={assertion}"
+                )
+            }
+        })
+    }
+
+    /// Requests a token with this body.
+    pub(super) async fn token(&self, edge: SocketAddr, form: String) -> Result<Token, Failure> {
+        let (status, body) = self.call(edge, form).await?;
         if !status.is_success() {
             return Err(format!("{status}: {body}").into());
         }
@@ -72,28 +90,22 @@ impl Application {
         Ok(Token { text, claims })
     }
 
-    /// Requests a token for another client, and expects a refusal.
-    pub(super) async fn refusal(&self, edge: SocketAddr, client_id: &str) -> Result<Refusal, Failure> {
-        let (status, body) = self.call(edge, client_id).await?;
+    /// Sends a request with this body, and expects a refusal.
+    pub(super) async fn refusal(&self, edge: SocketAddr, form: String) -> Result<Refusal, Failure> {
+        let (status, body) = self.call(edge, form).await?;
         if status.is_success() {
-            return Err(format!("{} got a token for {client_id}", self.client_id).into());
+            return Err(format!("{} got a token that must be refused", self.client_id).into());
         }
         let member = |name: &str| body.get(name).and_then(|value| value.as_str()).unwrap_or("-").to_owned();
         Ok(Refusal { status, error: member("error"), error_description: member("error_description") })
     }
 
-    /// One request by the client credentials grant (RFC 6749 section 4.4).
-    async fn call(
-        &self,
-        edge: SocketAddr,
-        client_id: &str,
-    ) -> Result<(StatusCode, serde_json::Value), Failure> {
+    async fn call(&self, edge: SocketAddr, form: String) -> Result<(StatusCode, serde_json::Value), Failure> {
         let tcp = TcpStream::connect(edge).await?;
         let tls = tokio_rustls::TlsConnector::from(Arc::clone(&self.tls));
         let stream = tls.connect(ServerName::try_from(DOMAIN)?, tcp).await?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
-        let form = format!("grant_type=client_credentials&client_id={client_id}");
         let request = Request::post("/oauth/token")
             .header(header::HOST, DOMAIN)
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
@@ -103,16 +115,30 @@ impl Application {
         let body = response.into_body().collect().await?.to_bytes();
         Ok((status, serde_json::from_slice(&body)?))
     }
-}
 
-impl Token {
-    /// Checks that the token's `cnf` is the thumbprint of this application's certificate (RFC 8705 section 3.1).
-    pub(super) fn check_bound_to(&self, application: &Application) -> Result<(), Failure> {
-        let bound = self.claims.pointer("/cnf/x5t#S256").and_then(|value| value.as_str());
-        if bound == Some(application.thumbprint().as_str()) {
-            Ok(())
-        } else {
-            Err(format!("the token is bound to {bound:?}, not to {}", application.thumbprint()).into())
+    /// Checks the token's `cnf`: the thumbprint of the certificate (RFC 8705 section 3.1), or none without a certificate. Returns a sentence about it.
+    pub(super) fn check_binding(&self, token: &Token) -> Result<String, Failure> {
+        let bound = token.claims.pointer("/cnf/x5t#S256").and_then(|value| value.as_str());
+        let expected = match &self.credential {
+            Credential::Certificate(thumbprint) => Some(thumbprint.base64url()),
+            Credential::Assertion(_) => None,
+        };
+        match expected {
+            expected if expected.as_deref() != bound => {
+                Err(format!("the token is bound to {bound:?}, not to {expected:?}").into())
+            }
+            Some(thumbprint) => Ok(format!("the certificate's x5t#S256 {thumbprint} equals cnf")),
+            None => Ok("the token is not bound to a certificate; client_assertion is what the token endpoint received".to_owned()),
         }
     }
+}
+
+type Builder = rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert>;
+
+/// The TLS configuration up to the client's certificate.
+fn tls(certs: &Path) -> Result<Builder, Failure> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(certs.join("server-ca.pem"))?)?;
+    let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
+    Ok(builder.with_safe_default_protocol_versions()?.with_root_certificates(roots))
 }

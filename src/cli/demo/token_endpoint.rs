@@ -1,4 +1,4 @@
-//! The demo's authorization server: reads the headers of the `auth0` profile and signs certificate-bound tokens
+//! The demo's authorization server: reads the headers of the `auth0` profile, and signs tokens that are bound to the certificate
 //! (RFC 8705 section 3). It speaks plain HTTP.
 
 use std::{convert::Infallible, net::Ipv4Addr, sync::Arc};
@@ -17,7 +17,7 @@ use percent_encoding::percent_decode_str;
 use rustls::pki_types::{CertificateDer, UnixTime, pem::PemObject};
 use tokio::net::TcpListener;
 
-use super::{DOMAIN, Failure};
+use super::{Failure, ISSUER};
 use crate::identity::Thumbprint;
 
 /// The server, bound to a free loopback port.
@@ -68,31 +68,46 @@ async fn answer(request: Request<Incoming>, key: &EcdsaKeyPair) -> Response<Full
     }
 }
 
-/// A token for the client that the edge vouches for, or `None` without the edge's secret or a certificate.
+/// A token for the client that the edge has authenticated, or `None` without the edge's secret. It shows what was received: the certificate as `cnf`, or
+/// the assertion.
 fn token(headers: &HeaderMap, form: &[u8], key: &EcdsaKeyPair) -> Option<String> {
     headers.get("cname-api-key").filter(|value| value.as_bytes() == b"development-only")?;
-    let verdict = headers.get("client-certificate-ca-verified")?.to_str().ok()?;
-    let escaped = headers.get("client-certificate")?.to_str().ok()?;
-    let pem = percent_decode_str(escaped).collect::<Vec<u8>>();
-    let leaf = CertificateDer::from_pem_slice(&pem).ok()?;
     let form = std::str::from_utf8(form).ok()?;
-    let client_id = form.split('&').find_map(|pair| pair.strip_prefix("client_id="))?;
+    let parameter = |name: &str| form.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+    let client_id = parameter("client_id")?;
+    let (auth_method, name, received) = if let Some(assertion) = parameter("client_assertion") {
+        let payload = URL_SAFE_NO_PAD.decode(assertion.split('.').nth(1)?).ok()?;
+        let claims: serde_json::Value = serde_json::from_slice(&payload).ok()?;
+        ("private_key_jwt", "client_assertion", claims)
+    } else {
+        let verdict = headers.get("client-certificate-ca-verified")?.to_str().ok()?;
+        let method = if verdict == "SUCCESS" { "tls_client_auth" } else { "self_signed_tls_client_auth" };
+        (method, "cnf", serde_json::json!({ "x5t#S256": thumbprint(headers)? }))
+    };
     let now = UnixTime::now().as_secs();
     let claims = serde_json::json!({
-        "iss": format!("https://{DOMAIN}/"),
+        "iss": ISSUER,
         "sub": client_id,
         "client_id": client_id,
         "aud": "https://api.example.test/",
         "iat": now,
         "exp": now + 300,
-        "auth_method": if verdict == "SUCCESS" { "tls_client_auth" } else { "self_signed_tls_client_auth" },
-        "cnf": { "x5t#S256": Thumbprint::of(&leaf).base64url() },
+        "auth_method": auth_method,
+        name: received,
     });
     let header = serde_json::json!({ "alg": "ES256", "typ": "at+jwt" });
     let encode = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let signed = format!("{}.{}", encode(&header), encode(&claims));
     let signature = key.sign(&SystemRandom::new(), signed.as_bytes()).ok()?;
     Some(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
+}
+
+/// The thumbprint of the certificate that the edge vouches for.
+fn thumbprint(headers: &HeaderMap) -> Option<String> {
+    let escaped = headers.get("client-certificate")?.to_str().ok()?;
+    let pem = percent_decode_str(escaped).collect::<Vec<u8>>();
+    let leaf = CertificateDer::from_pem_slice(&pem).ok()?;
+    Some(Thumbprint::of(&leaf).base64url())
 }
 
 fn json(status: StatusCode, body: &serde_json::Value) -> Response<Full<Bytes>> {
