@@ -16,6 +16,19 @@ pub fn openssl(folder: &Path, arguments: &[&str]) -> String {
     run(folder, "openssl", arguments)
 }
 
+/// SHA-256 of a text in hex, as an operator computes it with `openssl dgst`.
+pub fn openssl_sha256(text: &str) -> String {
+    let mut openssl = Command::new("openssl")
+        .args(["dgst", "-sha256", "-r"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("the tests need the command openssl: {error}"));
+    openssl.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = openssl.wait_with_output().unwrap();
+    String::from_utf8(output.stdout).unwrap().split(' ').next().unwrap().to_owned()
+}
+
 /// Runs a tool in a folder and returns its standard output.
 pub fn run(folder: &Path, program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program)

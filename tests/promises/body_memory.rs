@@ -177,6 +177,33 @@ async fn bodies_beyond_the_memory_limit_get_503() {
     until_buffered(&edge, 0).await;
 }
 
+/// Where clients authenticate by other means than a certificate, anybody may send a body: but half of the memory stays free for
+/// those whose certificate is registered.
+#[tokio::test]
+async fn strangers_leave_half_of_the_memory_to_clients() {
+    let upstream = Upstream::start().await;
+    let registered = self_signed("billing");
+    let edge = EdgeBuilder::new(upstream.url())
+        .usual_domain("auth0\"\nclient_auth = \"optional")
+        .limits("buffered_bytes = 1_048_576")
+        .self_signed_application("billing", &[registered.thumbprint()])
+        .application("spa", "none", &[])
+        .start();
+    let mut held = Vec::new();
+    for number in 1..=8 {
+        let mut stream = Client::new(&edge).tls().await.unwrap();
+        stream.write_all(&unfinished("spa")).await.unwrap();
+        stream.flush().await.unwrap();
+        held.push(stream);
+        until_buffered(&edge, number * LIMIT).await;
+    }
+    Client::new(&edge).token("spa").await.oauth_error(503, "temporarily_unavailable");
+    assert_eq!(Client::with(&edge, &registered).token("billing").await.status, 200);
+    drop(held);
+    until_buffered(&edge, 0).await;
+    assert_eq!(Client::new(&edge).token("spa").await.status, 200);
+}
+
 #[tokio::test]
 async fn body_memory_is_released_however_it_ends() {
     let upstream = Upstream::start().await;

@@ -16,8 +16,10 @@ pub use edge::{Edge, EdgeBuilder, edge_before, program, with_client};
 pub use held::Held;
 pub use testkit::{
     Ca, Credentials, DOMAIN, PATIENCE, certificates,
+    certificates::self_signed_with,
     client::{self, Answer, Client, Connection},
-    scripted, self_signed, tool,
+    scripted, self_signed,
+    tool::{self, openssl_sha256},
     upstream::{Seen, TlsUpstream, Upstream},
     wire::Wire,
 };
