@@ -65,6 +65,11 @@ fn outbound(authenticated: Authenticated) -> Result<Outbound, Refusal> {
         }
     }
 
+    // So that no HTTP/2 connection keeps it in its compression table (RFC 7541 section 7.1.3).
+    if let Some(authorization) = headers.get_mut(header::AUTHORIZATION) {
+        authorization.set_sensitive(true);
+    }
+
     // The matched bytes of the path are those that are sent. The authority is sent in `Host`.
     if head.uri.authority().is_some() {
         head.uri = origin_form(&head.uri);

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
 
-use crate::support::{Client, DOMAIN, Edge, EdgeBuilder, Upstream, openssl_sha256};
+use crate::support::{Ca, Client, DOMAIN, Edge, EdgeBuilder, TlsUpstream, Upstream, openssl_sha256};
 
 const ROUTES: &str = "client_auth = \"off\"\n[[domain.route]]\npath = \"/oauth/token\"\nmethods = [\"POST\"]\nauthenticate = \"client\"";
 
@@ -141,6 +141,30 @@ async fn a_wrong_secret_does_not_close_the_connection() {
         let challenge = refused.headers["www-authenticate"].to_str().unwrap();
         assert!(challenge.starts_with("Basic "), "{challenge}");
         assert_eq!(connection.send(basic("reports", "right")).await.status, 200);
+    }
+}
+
+/// Over HTTP/2 a header that may be indexed stays in the compression table of the connection (RFC 7541 section 7.1.3).
+#[tokio::test]
+async fn a_secret_is_never_indexed_towards_the_upstream() {
+    let ca = Ca::new("Upstream CA");
+    let upstream =
+        TlsUpstream::answering(&ca.server(&["localhost"]), &["h2"], |_| http::Response::new(Full::default()))
+            .await;
+    let edge = EdgeBuilder::new(upstream.url())
+        .file("upstream-ca.pem", ca.pem())
+        .upstream("ca = \"upstream-ca.pem\"")
+        .domain(DOMAIN, ROUTES)
+        .application("reports", "client_secret_basic", &[credential("s")])
+        .start();
+    for client in [Client::new(&edge), Client::new(&edge).http2()] {
+        assert_eq!(client.connect().await.send(basic("reports", "s")).await.status, 200);
+    }
+    let seen = upstream.seen();
+    assert_eq!(seen.len(), 2);
+    for (version, seen) in seen {
+        assert_eq!(version, http::Version::HTTP_2);
+        assert!(seen.headers["authorization"].is_sensitive());
     }
 }
 
