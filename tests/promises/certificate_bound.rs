@@ -1,5 +1,7 @@
 //! `certificate_bound`: a client of another method presents a certificate besides, which is vouched for (RFC 8705 section 3).
 
+use std::fmt::Write;
+
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
@@ -18,7 +20,7 @@ const SECRET: &str = "a-secret";
 struct Fixture {
     upstream: Upstream,
     edge: Edge,
-    key: SigningKey,
+    keys: Vec<(&'static str, SigningKey)>,
     registered: Credentials,
     ca: Ca,
 }
@@ -26,7 +28,9 @@ struct Fixture {
 impl Fixture {
     async fn start() -> Self {
         let upstream = Upstream::start().await;
-        let (key, registered, ca) = (SigningKey::p256(), self_signed("registered"), Ca::new("Client CA"));
+        let (registered, ca) = (self_signed("registered"), Ca::new("Client CA"));
+        let keys: Vec<_> =
+            ["jwt", "jwt-one", "jwt-ca"].map(|client_id| (client_id, SigningKey::p256())).into();
         let routes = format!(
             "client_auth = \"optional\"\nissuer = \"{ISSUER}\"\nheader_profile = \"rfc9440\"\n[[domain.route]]\npath = \"/oauth/token\"\nmethods = [\"POST\"]\nauthenticate = \"client\""
         );
@@ -45,35 +49,43 @@ impl Fixture {
                 "[[application]]\nclient_id = \"{client_id}\"\nauth_method = \"{method}\"\ncertificate_bound = true\n{credential}{certificate}"
             )
         };
-        let jwt = "public_key = \"jwt.pem\"\nalg = \"ES256\"";
+        let jwt = |client_id: &str| format!("public_key = \"{client_id}.pem\"\nalg = \"ES256\"");
         let secret = format!("secret_sha256 = \"{}\"", openssl_sha256(SECRET));
         let thumbprint = format!("thumbprint = \"{}\"", registered.thumbprint());
         let applications = [
-            bound("jwt", "private_key_jwt", jwt, ""),
-            bound("jwt-one", "private_key_jwt", jwt, &thumbprint),
-            bound("jwt-ca", "private_key_jwt", jwt, "subject_dn = \"CN=payments,O=Example Bank,C=DE\""),
+            bound("jwt", "private_key_jwt", &jwt("jwt"), ""),
+            bound("jwt-one", "private_key_jwt", &jwt("jwt-one"), &thumbprint),
+            bound(
+                "jwt-ca",
+                "private_key_jwt",
+                &jwt("jwt-ca"),
+                "subject_dn = \"CN=payments,O=Example Bank,C=DE\"",
+            ),
             bound("post", "client_secret_post", &secret, ""),
             bound("public", "none", "", ""),
         ];
         let edge = EdgeBuilder::new(upstream.url())
             .domain(DOMAIN, &routes)
             .trust("ca", &ca.pem())
-            .file("jwt.pem", key.public_pem())
             .applications_file("bound.toml")
-            .file("bound.toml", applications.concat())
+            .file("bound.toml", applications.concat());
+        let edge = keys
+            .iter()
+            .fold(edge, |edge, (client_id, key)| edge.file(&format!("{client_id}.pem"), key.public_pem()))
             .start();
-        Self { upstream, edge, key, registered, ca }
+        Self { upstream, edge, keys, registered, ca }
     }
 
     fn request(&self, client_id: &str) -> Request<Full<Bytes>> {
         let mut body = format!("grant_type=client_credentials&client_id={client_id}");
-        if client_id.starts_with("jwt") {
-            body += &format!(
+        if let Some((_, key)) = self.keys.iter().find(|(owner, _)| *owner == client_id) {
+            let _ = write!(
+                body,
                 "&client_assertion={}&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer",
-                assertion(&self.key, client_id)
+                assertion(key, client_id)
             );
         } else if client_id == "post" {
-            body += &format!("&client_secret={SECRET}");
+            let _ = write!(body, "&client_secret={SECRET}");
         }
         Request::post("/oauth/token")
             .header("content-type", "application/x-www-form-urlencoded")

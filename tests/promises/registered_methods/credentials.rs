@@ -1,6 +1,9 @@
 //! One application for each method, and what requests may carry.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::{
+    fmt::Write,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -118,10 +121,13 @@ impl Applications {
                     let basic = STANDARD.encode(format!("{client_id}:{SECRET}"));
                     request = request.header("authorization", format!("Basic {basic}"));
                 }
-                Sent::Post(_) => body += &format!("&client_secret={SECRET}"),
+                Sent::Post(_) => {
+                    let _ = write!(body, "&client_secret={SECRET}");
+                }
                 Sent::Assertion(_) => {
                     let assertion = assertion(&self.key, client_id);
-                    body += &format!(
+                    let _ = write!(
+                        body,
                         "&client_assertion={assertion}&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer"
                     );
                 }
