@@ -59,6 +59,7 @@ mod paths;
 mod pipes;
 mod plain_http;
 mod possession;
+mod private_key_jwt;
 mod probes;
 mod profiles;
 mod registered_methods;

@@ -1,0 +1,132 @@
+//! Keys that an application publishes at its `jwks_uri`: fetched in the background, cached in a file, and never blocking a request.
+//!
+//! The tests' runtimes have a second thread, so that the server of the keys runs while a test waits for its edge.
+
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use http_body_util::Full;
+use serde_json::{Value, json};
+use testkit::jws::SigningKey;
+
+use super::{CLIENT, Setup, request};
+use crate::support::Upstream;
+
+const FILE: &str = "state/reports.json";
+
+/// A server of a key set, which tests change.
+struct Published {
+    server: Upstream,
+    answer: Arc<Mutex<(StatusCode, String)>>,
+}
+
+impl Published {
+    async fn start(set: &Value) -> Self {
+        let answer = Arc::new(Mutex::new((StatusCode::OK, set.to_string())));
+        let shared = Arc::clone(&answer);
+        let server = Upstream::answering(move |_| {
+            let (status, body) = shared.lock().unwrap().clone();
+            Response::builder().status(status).body(Full::new(Bytes::from(body))).unwrap()
+        })
+        .await;
+        Self { server, answer }
+    }
+
+    fn answer(&self, status: StatusCode, body: impl ToString) {
+        *self.answer.lock().unwrap() = (status, body.to_string());
+    }
+
+    /// An edge whose application publishes its keys here.
+    async fn setup(&self) -> Setup {
+        let url = format!("{}/jwks.json?key=zQ7hidden", self.server.url());
+        let registered = registration(&url);
+        Setup::start(|edge| edge.applications_file("published.toml").file("published.toml", registered)).await
+    }
+}
+
+fn registration(url: &str) -> String {
+    format!(
+        "[[application]]\nclient_id = \"{CLIENT}\"\nauth_method = \"private_key_jwt\"\n\
+         jwks_uri = {{ url = \"{url}\", file = \"{FILE}\", refresh = \"50ms\" }}\n"
+    )
+}
+
+fn key(key: &SigningKey, members: &Value) -> Value {
+    let mut jwk = key.jwk();
+    jwk.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+    jwk
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_keys_of_a_jwks_uri_authenticate_by_kid_and_alg() {
+    let (rsa, pss, ec) = (SigningKey::rsa(), SigningKey::rsa(), SigningKey::p256());
+    let set = json!({ "keys": [
+        key(&rsa, &json!({ "kid": "1" })),
+        key(&pss, &json!({ "kid": "2", "alg": "PS256", "use": "sig" })),
+        key(&ec, &json!({ "kid": "3" })),
+        key(&SigningKey::rsa(), &json!({ "kid": "4", "use": "enc" })),
+    ] });
+    let published = Published::start(&set).await;
+    let setup = published.setup().await;
+    assert!(setup.edge.folder.path().join(FILE).exists(), "fetched before any request is served");
+    for (key, algorithm, kid) in [(&rsa, "RS256", "1"), (&pss, "PS256", "2"), (&ec, "ES256", "3")] {
+        setup.passes(&setup.assertion(key, algorithm)).await;
+        let header = json!({ "alg": algorithm, "kid": kid });
+        setup.passes(&key.token(&header, &setup.claims(&json!({})))).await;
+    }
+    // The algorithm is that of the JWK, or the usual one of its type.
+    for (key, algorithm) in [(&rsa, "PS256"), (&pss, "RS256"), (&rsa, "RS384")] {
+        setup.refuses(&setup.assertion(key, algorithm)).await;
+    }
+    assert!(!setup.edge.stop().contains("zQ7hidden"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_rotate_at_the_jwks_uri_on_an_open_connection() {
+    let (old, new) = (SigningKey::p256(), SigningKey::p256());
+    let one = |published: &SigningKey, kid: &str| json!({ "keys": [key(published, &json!({ "kid": kid }))] });
+    let published = Published::start(&one(&old, "old")).await;
+    let setup = published.setup().await;
+    let mut connection = setup.connect().await;
+    assert_eq!(connection.send(request(&setup.assertion(&old, "ES256"))).await.status, 200);
+    published.answer(StatusCode::OK, one(&new, "new"));
+    setup.edge.wait_for_log("\"reloaded\",\"generation\":2");
+    connection.send(request(&setup.assertion(&old, "ES256"))).await.oauth_error(401, "invalid_client");
+    assert_eq!(connection.send(request(&setup.assertion(&new, "ES256"))).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unusable_key_set_keeps_the_last_keys() {
+    let ec = SigningKey::p256();
+    let good = json!({ "keys": [key(&ec, &json!({ "kid": "1" }))] });
+    let published = Published::start(&good).await;
+    let setup = published.setup().await;
+    for (status, body, why) in [
+        (StatusCode::NOT_FOUND, String::new(), "404 Not Found"),
+        (StatusCode::OK, "<html>".to_owned(), "not a JSON object"),
+        (StatusCode::OK, json!({ "keys": [] }).to_string(), "no key that can verify signatures"),
+        (StatusCode::OK, json!({ "keys": vec![ec.jwk(); 17] }).to_string(), "17 keys"),
+        (StatusCode::OK, json!({ "keys": [ec.jwk(), { "kty": "oct", "k": "AA" }] }).to_string(), "symmetric"),
+        (StatusCode::OK, json!({ "keys": [key(&ec, &json!({ "d": "AA" }))] }).to_string(), "private key"),
+    ] {
+        published.answer(status, &body);
+        setup.edge.wait_for_log(why);
+        setup.passes(&setup.assertion(&ec, "ES256")).await;
+        let cached = std::fs::read_to_string(setup.edge.folder.path().join(FILE)).unwrap();
+        assert_eq!(cached, good.to_string(), "{why}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_any_key_every_assertion_is_refused() {
+    let ec = SigningKey::p256();
+    let published = Published::start(&json!({})).await;
+    published.answer(StatusCode::SERVICE_UNAVAILABLE, "");
+    let setup = published.setup().await;
+    let (_, reason) = setup.refuses(&setup.assertion(&ec, "ES256")).await;
+    assert!(reason.ends_with("alg ES256 is not the algorithm of a registered key"), "{reason}");
+    published.answer(StatusCode::OK, json!({ "keys": [ec.jwk()] }));
+    setup.edge.wait_for_log("\"reloaded\",\"generation\":2");
+    setup.passes(&setup.assertion(&ec, "ES256")).await;
+}
