@@ -3,16 +3,22 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use rcgen::{PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256};
 use rustls::pki_types::CertificateDer;
-use testkit::{Ca, Credentials};
+use testkit::{Ca, Credentials, jws::SigningKey};
 
 use super::contender::DOMAIN;
 
 /// The `client_id` of the application that sends the load, and the CN of its certificate.
 pub const CLIENT_ID: &str = "payments";
+
+/// The `client_id` of the application that sends assertions.
+pub const ASSERTION_CLIENT_ID: &str = "reports";
+/// The issuer for which assertions are made.
+pub const ISSUER: &str = "https://auth.example.test/";
 
 /// The kind of all keys, those of the CAs included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,6 +38,10 @@ pub struct Certificates {
     pub server_key: PathBuf,
     /// PEM file: the CA that has issued the client's certificate.
     pub client_ca: PathBuf,
+    /// PEM file: the public key of the application that sends assertions.
+    pub assertion_key: PathBuf,
+    /// The private key of the application that sends assertions: RSA-2048.
+    pub assertion_signer: Arc<SigningKey>,
     /// The CA that clients trust.
     pub server_ca: CertificateDer<'static>,
     /// The server's credentials, for the rustls baseline.
@@ -59,10 +69,14 @@ impl Certificates {
         let server = server_ca.server(&[DOMAIN]);
         server.write(folder, "server");
         fs::write(folder.join("client-ca.pem"), client_ca.pem())?;
+        let assertion_signer = Arc::new(SigningKey::rsa());
+        fs::write(folder.join("assertion.pem"), assertion_signer.public_pem())?;
         Ok(Self {
             server_certificate: folder.join("server.pem"),
             server_key: folder.join("server.key"),
             client_ca: folder.join("client-ca.pem"),
+            assertion_key: folder.join("assertion.pem"),
+            assertion_signer,
             server_ca: server_ca.der(),
             server,
             client: client_ca.issue(CLIENT_ID, |_| {}),

@@ -3,7 +3,11 @@
 //! The HTTP part is its own, since it shares a core with the upstream: its tasks stay on one thread without `Send`, bodies are not
 //! boxed, and no timer runs per request.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use bytes::Bytes;
 use http::{Request, StatusCode, header};
@@ -15,12 +19,13 @@ use rustls::{
     crypto::{SupportedKxGroup, aws_lc_rs},
     version::TLS13,
 };
-use testkit::{Credentials, client::provider_with};
+use serde_json::json;
+use testkit::{Credentials, client::provider_with, jws::SigningKey};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 use super::{
-    certificates::{CLIENT_ID, Certificates},
+    certificates::{ASSERTION_CLIENT_ID, CLIENT_ID, Certificates, ISSUER},
     contender::{DOMAIN, PATH},
     outcome::Outcome,
 };
@@ -43,6 +48,7 @@ pub const CLASSICAL: Kind = Kind { group: aws_lc_rs::kx_group::X25519, resumes: 
 #[derive(Clone)]
 pub struct Client {
     tls: testkit::client::Client,
+    signer: Arc<SigningKey>,
     /// Marks requests whose headers the upstream is to record.
     pub probe: bool,
 }
@@ -59,12 +65,13 @@ impl Client {
         let tls = testkit::client::Client::of(&server, &[&TLS13], credentials, provider_with(kind.group));
         let tls = tls.server_name(DOMAIN);
         let tls = if kind.resumes { tls.resuming() } else { tls };
-        Self { tls: if kind.http2 { tls.http2() } else { tls }, probe: false }
+        let signer = Arc::clone(&certificates.assertion_signer);
+        Self { tls: if kind.http2 { tls.http2() } else { tls }, signer, probe: false }
     }
 
     /// A copy of this client with its own sessions.
     pub fn apart(&self) -> Self {
-        Self { tls: self.tls.clone().resuming(), ..*self }
+        Self { tls: self.tls.clone().resuming(), ..self.clone() }
     }
 
     /// A copy of this client that connects from this address.
@@ -90,7 +97,7 @@ impl Client {
         let (sender, connection) =
             http1::handshake(TokioIo::new(tls)).await.map_err(|error| error.to_string())?;
         let driver = tokio::task::spawn_local(async move { drop(connection.await) });
-        Ok((Http1 { sender, driver, probe: self.probe }, resumed))
+        Ok((Http1 { sender, driver, signer: Arc::clone(&self.signer), probe: self.probe }, resumed))
     }
 
     /// An HTTP/2 connection.
@@ -119,6 +126,7 @@ impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
 pub struct Http1 {
     sender: http1::SendRequest<Full<Bytes>>,
     driver: tokio::task::JoinHandle<()>,
+    signer: Arc<SigningKey>,
     probe: bool,
 }
 
@@ -127,6 +135,14 @@ impl Http1 {
     pub async fn token(&mut self) -> Outcome<()> {
         self.sender.ready().await.map_err(|error| format!("the connection is closed: {error}"))?;
         let response = self.sender.send_request(request(PATH, self.probe)).await;
+        finish(response).await
+    }
+
+    /// Requests a token with a new client assertion.
+    pub async fn assert(&mut self) -> Outcome<()> {
+        let body = assertion_body(&self.signer);
+        self.sender.ready().await.map_err(|error| format!("the connection is closed: {error}"))?;
+        let response = self.sender.send_request(request_of(PATH, self.probe, body)).await;
         finish(response).await
     }
 
@@ -154,8 +170,26 @@ impl Http2 {
     }
 }
 
+/// A form with a new assertion, signed by RS256.
+fn assertion_body(signer: &SigningKey) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let (iat, jti) = (now.as_secs(), now.as_nanos().to_string());
+    let claims = json!({
+        "iss": ASSERTION_CLIENT_ID, "sub": ASSERTION_CLIENT_ID, "aud": ISSUER, "iat": iat, "exp": iat + 60, "jti": jti
+    });
+    let assertion = signer.token(&json!({ "alg": "RS256", "typ": "JWT" }), &claims);
+    format!(
+        "grant_type=client_credentials&client_id={ASSERTION_CLIENT_ID}&scope=payments%3Aread\
+         &client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&client_assertion={assertion}"
+    )
+}
+
 fn request(uri: &str, probe: bool) -> Request<Full<Bytes>> {
     let body = format!("grant_type=client_credentials&client_id={CLIENT_ID}&scope=payments%3Aread");
+    request_of(uri, probe, body)
+}
+
+fn request_of(uri: &str, probe: bool, body: String) -> Request<Full<Bytes>> {
     let mut request = Request::post(uri)
         .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
         .header(header::ACCEPT, "application/json")

@@ -20,6 +20,8 @@ pub struct Job<'a> {
     pub private_key: &'a Path,
     /// PEM: the CA whose clients are accepted.
     pub client_ca: &'a Path,
+    /// PEM: the public key of an application that sends assertions. Peers do not know these.
+    pub assertion_key: &'a Path,
     /// The loopback address to listen on.
     pub listen: SocketAddr,
     /// Where it forwards to. Peers do so without TLS, over pooled HTTP/1.1 connections.

@@ -65,6 +65,13 @@ async fn closed_loop(row: Row, client: &Client, tree: Tree, sizes: &Sizes) -> Ou
                 tasks.spawn_local(async move { state.repeat(async || connection.token().await).await });
             }
         }
+        Row::Assertion => {
+            for _ in 0..sizes.connections {
+                let (mut connection, _) = client.http1().await?;
+                let state = Rc::clone(&state);
+                tasks.spawn_local(async move { state.repeat(async || connection.assert().await).await });
+            }
+        }
         Row::Http2 | Row::Http2Streams => {
             let (streams, connections) = if row == Row::Http2 { (1, sizes.connections) } else { STREAMS };
             for _ in 0..connections {

@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, fs, io, path::PathBuf, process::Command};
 
 use super::{
-    certificates::CLIENT_ID,
+    certificates::{ASSERTION_CLIENT_ID, CLIENT_ID, ISSUER},
     contender::{Contender, DOMAIN, Job},
 };
 
@@ -48,8 +48,8 @@ impl Default for Edge {
 }
 
 impl Edge {
-    /// The application that sends the load, registered by subject; then others with two credentials each.
-    fn registry(&self) -> String {
+    /// The application that sends the load, registered by subject; then others with two credentials each, and `more`.
+    fn registry(&self, more: &str) -> String {
         let mut text = format!(
             "[[application]]\nclient_id = \"{CLIENT_ID}\"\nauth_method = \"tls_client_auth\"\n\
              [[application.credential]]\nname = \"prod\"\nsubject_dn = \"CN={CLIENT_ID},O=Example Bank,C=DE\"\n"
@@ -62,8 +62,17 @@ impl Edge {
                  [[application.credential]]\nname = \"q4\"\nsubject_dn = \"CN=app-{number},O=Example Bank,C=FR\"\n"
             );
         }
-        text
+        text + more
     }
+}
+
+/// The application that sends assertions.
+fn assertion_application(job: &Job<'_>) -> String {
+    format!(
+        "[[application]]\nclient_id = \"{ASSERTION_CLIENT_ID}\"\nauth_method = \"private_key_jwt\"\n\
+         [[application.credential]]\nname = \"a\"\npublic_key = \"{}\"\n",
+        job.assertion_key.display()
+    )
 }
 
 impl Contender for Edge {
@@ -86,13 +95,13 @@ impl Contender for Edge {
                 format!("urls = [\"https://{}\"]\nca = \"upstream-ca.pem\"", job.origins.tls_http2)
             }
         };
-        let config = |per_address: &str| {
+        let config = |per_address: &str, issuer: &str| {
             format!(
                 "[listen]\nhttps = [\"{}\"]\nadmin = \"127.0.0.1:0\"\nworkers = {}\n\
              [limits]\nconnections = 20000\n{per_address}idle_timeout = \"1h\"\n\
              [trust]\nclient_ca = [\"{}\"]\n\
              [[upstream]]\nname = \"auth-server\"\n{upstream}\n\
-             [[domain]]\nname = \"{DOMAIN}\"\ncertificate = \"{}\"\nprivate_key = \"{}\"\n",
+             [[domain]]\nname = \"{DOMAIN}\"\ncertificate = \"{}\"\nprivate_key = \"{}\"\n{issuer}",
                 job.listen,
                 self.workers,
                 job.client_ca.display(),
@@ -100,14 +109,23 @@ impl Contender for Edge {
                 job.private_key.display(),
             )
         };
-        fs::write(job.folder.join("applications.toml"), self.registry())?;
+        let registry = job.folder.join("applications.toml");
+        fs::write(&registry, self.registry(&assertion_application(job)))?;
         let file = job.folder.join("edge.toml");
-        fs::write(&file, config("connections_per_address = 20000\n"))?;
-        // An earlier build knows neither the key nor the limit.
+        let (mut per_address, mut issuer) =
+            ("connections_per_address = 20000\n", format!("issuer = \"{ISSUER}\"\n"));
+        fs::write(&file, config(per_address, &issuer))?;
+        // An earlier build knows neither the keys nor the limit.
         let check = Command::new(&self.program).args(["check", "--config"]).arg(&file).output()?;
-        if String::from_utf8_lossy(&check.stderr).contains("connections_per_address") {
-            fs::write(&file, config(""))?;
+        let problems = String::from_utf8_lossy(&check.stderr).into_owned();
+        if problems.contains("connections_per_address") {
+            per_address = "";
         }
+        if problems.contains("issuer") || problems.contains("auth_method") {
+            issuer.clear();
+            fs::write(&registry, self.registry(""))?;
+        }
+        fs::write(&file, config(per_address, &issuer))?;
         let mut command = Command::new(&self.program);
         command.args(["run", "--config"]).arg(file);
         command.env_remove("RUST_LOG");

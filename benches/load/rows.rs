@@ -17,6 +17,8 @@ pub enum Row {
     Resumed,
     /// Requests one after the other on kept HTTP/1.1 connections.
     Kept,
+    /// As `Kept`, each with a client assertion that is signed by RS256, in place of the certificate. Only of the edge.
+    Assertion,
     /// Requests one after the other on HTTP/2 connections, one stream at a time on each.
     Http2,
     /// Requests on few HTTP/2 connections with many streams.
@@ -57,6 +59,7 @@ impl Row {
             Self::FullPq => "full handshake, P-256, X25519MLKEM768",
             Self::Resumed => "resumed handshake + request",
             Self::Kept => "HTTP/1.1 request, kept alive",
+            Self::Assertion => "HTTP/1.1 request, RS256 assertion",
             Self::Http2 => "HTTP/2 request, one stream each",
             Self::Http2Streams => "HTTP/2 request, many streams",
             Self::Paced => "p99 latency at a fixed rate",
@@ -87,6 +90,11 @@ impl Row {
             resumes: self == Self::Resumed,
             http2: matches!(self, Self::Http2 | Self::Http2Streams),
         }
+    }
+
+    /// Whether peers can do it: they authenticate by certificates only.
+    pub fn is_for_peers(self) -> bool {
+        self != Self::Assertion
     }
 
     /// Whether it is a handshake, which has a rustls baseline.

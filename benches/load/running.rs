@@ -59,6 +59,7 @@ impl Running {
             certificate: &certificates.server_certificate,
             private_key: &certificates.server_key,
             client_ca: &certificates.client_ca,
+            assertion_key: &certificates.assertion_key,
             listen: address,
             origins: &upstream.origins,
         };

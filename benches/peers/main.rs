@@ -45,8 +45,8 @@ fn measure(options: &Options) -> Result<(), String> {
     }
     let mut contenders = options.edges();
     contenders.extend(all::all(&venv).into_iter().filter(|peer| options.wants(peer.name())));
-    let table =
-        harness::run("mtls-edge and its peers, one worker each", &contenders, &options.rows(), options)?;
+    let rows: Vec<_> = options.rows().into_iter().filter(|row| row.is_for_peers()).collect();
+    let table = harness::run("mtls-edge and its peers, one worker each", &contenders, &rows, options)?;
     println!("{table}");
     harness::write_files(options, &[table])
 }

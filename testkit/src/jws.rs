@@ -26,6 +26,12 @@ pub enum SigningKey {
     Ed25519(Box<Ed25519KeyPair>),
 }
 
+impl std::fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SigningKey")
+    }
+}
+
 impl SigningKey {
     /// A new RSA key of 2048 bits.
     pub fn rsa() -> Self {

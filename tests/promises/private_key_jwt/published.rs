@@ -33,8 +33,8 @@ impl Published {
         Self { server, answer }
     }
 
-    fn answer(&self, status: StatusCode, body: impl ToString) {
-        *self.answer.lock().unwrap() = (status, body.to_string());
+    fn answer(&self, status: StatusCode, body: &str) {
+        *self.answer.lock().unwrap() = (status, body.to_owned());
     }
 
     /// An edge whose application publishes its keys here.
@@ -90,7 +90,7 @@ async fn keys_rotate_at_the_jwks_uri_on_an_open_connection() {
     let setup = published.setup().await;
     let mut connection = setup.connect().await;
     assert_eq!(connection.send(request(&setup.assertion(&old, "ES256"))).await.status, 200);
-    published.answer(StatusCode::OK, one(&new, "new"));
+    published.answer(StatusCode::OK, &one(&new, "new").to_string());
     setup.edge.wait_for_log("\"reloaded\",\"generation\":2");
     connection.send(request(&setup.assertion(&old, "ES256"))).await.oauth_error(401, "invalid_client");
     assert_eq!(connection.send(request(&setup.assertion(&new, "ES256"))).await.status, 200);
@@ -126,7 +126,7 @@ async fn without_any_key_every_assertion_is_refused() {
     let setup = published.setup().await;
     let (_, reason) = setup.refuses(&setup.assertion(&ec, "ES256")).await;
     assert!(reason.ends_with("alg ES256 is not the algorithm of a registered key"), "{reason}");
-    published.answer(StatusCode::OK, json!({ "keys": [ec.jwk()] }));
+    published.answer(StatusCode::OK, &json!({ "keys": [ec.jwk()] }).to_string());
     setup.edge.wait_for_log("\"reloaded\",\"generation\":2");
     setup.passes(&setup.assertion(&ec, "ES256")).await;
 }
