@@ -1,6 +1,9 @@
-//! Each test and each key that docs/security.md cites exists.
+//! Each test that docs/security.md and docs/credentials.md cite exists, and each key of the former; the latter has a section for each
+//! method.
 
 use std::{fs, path::Path};
+
+use mtls_edge::trust::AuthMethod;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -32,11 +35,11 @@ fn rows(page: &str) -> Vec<[&str; 4]> {
         let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
         <[&str; 4]>::try_from(cells).unwrap_or_else(|_| panic!("not four cells: {line}"))
     });
-    cells.filter(|cells| cells[0] != "action" && !cells[0].starts_with("---")).collect()
+    cells.filter(|cells| !["action", "what"].contains(&cells[0]) && !cells[0].starts_with("---")).collect()
 }
 
-#[test]
-fn every_test_that_the_security_page_cites_is_in_the_tree() {
+/// Asserts that each row of a page names tests, and that they are in the tree.
+fn assert_tests_exist(name: &str, least: usize) {
     let mut all = String::new();
     for folder in ["tests", "src"] {
         code(&Path::new(ROOT).join(folder), &mut all);
@@ -46,14 +49,36 @@ fn every_test_that_the_security_page_cites_is_in_the_tree() {
         let starts = ["test] fn", "test] async fn", ")] async fn"];
         starts.iter().any(|start| all.contains(&format!("{start} {name}(")))
     };
-    let text = page("security.md");
+    let text = page(name);
     let rows = rows(&text);
-    assert!(rows.len() > 40, "{} rows", rows.len());
+    assert!(rows.len() > least, "{} rows", rows.len());
     for [what, _, _, tests] in rows {
         assert!(quoted(tests).next().is_some(), "no test shows it: {what}");
         for test in quoted(tests) {
             assert!(is_test(test), "{what}: there is no test {test}");
         }
+    }
+}
+
+#[test]
+fn every_test_that_the_security_page_cites_is_in_the_tree() {
+    assert_tests_exist("security.md", 40);
+}
+
+#[test]
+fn every_test_that_the_credentials_page_cites_is_in_the_tree() {
+    assert_tests_exist("credentials.md", 20);
+}
+
+#[test]
+fn the_credentials_page_has_each_method_and_how_to_rotate() {
+    let text = page("credentials.md");
+    let sections: Vec<&str> = text.split("\n## ").collect();
+    for method in AuthMethod::ALL {
+        let title = format!("`{}`", method.as_str());
+        let section = sections.iter().find(|section| section.lines().next().unwrap().contains(&title));
+        let section = section.unwrap_or_else(|| panic!("no section for {title}"));
+        assert!(section.contains("\nRotate"), "{title}: how to rotate is missing");
     }
 }
 
