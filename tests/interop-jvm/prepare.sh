@@ -21,7 +21,7 @@ if [ ! -e "$prepared/keycloak/ready-$keycloak" ]; then
   (cd "$prepared" && maven "$dependency:unpack" -Dartifact="$zip" -DoutputDirectory=.)
   mv "$prepared/keycloak-$keycloak" "$prepared/keycloak"
   # What Keycloak calls an optimised image: these options are fixed, so that a start does not build it once more.
-  bash "$prepared/keycloak/bin/kc.sh" build --db=dev-mem --cache=local --spi-x509cert-lookup--provider=rfc9440 >/dev/null
+  JAVA_OPTS_APPEND=-XX:TieredStopAtLevel=1 bash "$prepared/keycloak/bin/kc.sh" build --db=dev-mem --cache=local --spi-x509cert-lookup--provider=rfc9440 >/dev/null
   touch "$prepared/keycloak/ready-$keycloak"
 fi
 maven -f spring/pom.xml -DprepareTo="$prepared/spring" compile

@@ -187,4 +187,13 @@ describe('signed requests', { timeout: 60_000 }, () => {
     assert.equal((await response.json()).error, 'invalid_client');
     assert.deepEqual(both.provider.seen, []);
   });
+
+  // Last: it changes the registry.
+  test('a request by a key that was removed is refused from then on', async () => {
+    const url = await app('plain').authorizationUrl((await pkce()).challenge, keys.plain.one);
+    assert.ok((await go(url)).callback.searchParams.get('code'));
+    await both.edge.register(applications.map((one) => ({ ...one, request_key: one.request_key.slice(1) })));
+    both.provider.seen.length = 0;
+    await assertRefusedAtOnce(url);
+  });
 });

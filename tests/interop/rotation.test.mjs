@@ -1,8 +1,11 @@
 // Rotation while requests run, and revocation on connections that are open.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
 import { basename } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 
 import { edgeOrigin } from './support/application.mjs';
 import { DOMAIN, LOGIN_DOMAIN, PAYMENTS_DN } from './support/certificates.mjs';
@@ -18,10 +21,17 @@ const SECRET = 'the secret of the application, 1';
 const { binary, folder, certificates } = prepare();
 const one = await makeKey(folder, 'one', 'PS256');
 const two = await makeKey(folder, 'two', 'ES256');
+const publishedOne = await makeKey(folder, 'published-one', 'RS256');
+const publishedTwo = await makeKey(folder, 'published-two', 'ES256');
 const [ca1, ca2] = certificates.clientCas.map(({ certificateFile }) => basename(certificateFile));
 
 const clients = [
   { client_id: 'keys', token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [one.jwk, two.jwk] } },
+  {
+    client_id: 'publishing',
+    token_endpoint_auth_method: 'private_key_jwt',
+    jwks: { keys: [publishedOne.jwk, publishedTwo.jwk] },
+  },
   { client_id: 'secret', token_endpoint_auth_method: 'client_secret_basic', client_secret: SECRET },
   { client_id: 'payments', token_endpoint_auth_method: 'tls_client_auth', tls_client_auth_subject_dn: PAYMENTS_DN },
 ];
@@ -31,19 +41,38 @@ const credentialTwo = { name: 'two', public_key: 'two.jwk', alg: 'ES256' };
 const secretOf = (secret) => ({ name: 'secret', secret_sha256: secretSha256(secret) });
 const issuedBy = (ca) => ({ name: 'ca', subject_dn: PAYMENTS_DN, ca });
 
+/** The key set that the application `publishing` publishes, at `url`. */
+const published = { keys: [publishedOne.jwk], url: undefined };
+
 /** The registry, with one list of credentials an application. */
 const registry = ({ keys = [credentialOne], secret = [secretOf(SECRET)], payments = [issuedBy(ca1)] } = {}) => [
   { client_id: 'keys', auth_method: 'private_key_jwt', credential: keys },
   { client_id: 'secret', auth_method: 'client_secret_basic', credential: secret },
   { client_id: 'payments', auth_method: 'tls_client_auth', credential: payments },
+  {
+    client_id: 'publishing',
+    auth_method: 'private_key_jwt',
+    jwks_uri: { url: published.url, file: 'published.json', refresh: '200ms' },
+  },
 ];
 
 describe('rotation and revocation', { timeout: 60_000 }, () => {
   let both;
+  const publisher = createServer((request, response) => {
+    response.setHeader('content-type', 'application/jwk-set+json');
+    response.end(JSON.stringify({ keys: published.keys }));
+  });
   before(async () => {
+    publisher.listen(0, '127.0.0.1');
+    await once(publisher, 'listening');
+    published.url = `http://127.0.0.1:${publisher.address().port}/jwks`;
     both = await startBoth({ binary, folder, certificates, clients, applications: registry() });
   });
-  after(() => both?.stop());
+  after(async () => {
+    await both?.stop();
+    publisher.closeAllConnections();
+    publisher.close();
+  });
   watch(() => both.provider);
 
   test('an application moves from key one to key two with no refusal', async () => {
@@ -85,6 +114,18 @@ describe('rotation and revocation', { timeout: 60_000 }, () => {
     await byKey.get(two).token();
   });
 
+  test('an application rotates the keys that it publishes, with no change at the edge', async () => {
+    const [first, second] = [publishedOne, publishedTwo].map((key) => both.app({ clientId: 'publishing', method: 'private_key_jwt', key }));
+    await first.token();
+    await assertRefused(second.token());
+    published.keys = [publishedOne.jwk, publishedTwo.jwk];
+    await eventually(() => second.token());
+    await first.token();
+    published.keys = [publishedTwo.jwk];
+    await eventually(() => assertRefused(first.token()));
+    await second.token();
+  });
+
   const revoked = [
     ['a key', { clientId: 'keys', method: 'private_key_jwt', key: one }, { keys: [credentialTwo] }],
     ['a secret', { clientId: 'secret', method: 'client_secret_basic', secret: SECRET }, { secret: [secretOf('another')] }],
@@ -113,3 +154,16 @@ describe('rotation and revocation', { timeout: 60_000 }, () => {
     }
   }
 });
+
+/** Tries until `attempt` does not fail any more, within the time that a key set needs to be fetched once more. */
+async function eventually(attempt) {
+  const deadline = Date.now() + 10_000;
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+      await pause(100);
+    }
+  }
+}

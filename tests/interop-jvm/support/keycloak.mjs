@@ -46,7 +46,8 @@ export async function startKeycloak({ clients }) {
       join(keycloak.path, 'bin/kc.sh'), 'start', '--optimized', '--import-realm', '--http-enabled=true', '--http-host=127.0.0.1',
       `--http-port=${port}`, `--hostname=${ORIGIN}`, '--proxy-headers=xforwarded', '--proxy-trusted-addresses=127.0.0.1',
     ],
-    env: { JAVA_OPTS_KC_HEAP: '-Xms64m -Xmx512m' },
+    // It starts in half the time without the second compiler, which pays only in a long run.
+    env: { JAVA_OPTS_KC_HEAP: '-Xms64m -Xmx512m', JAVA_OPTS_APPEND: '-XX:TieredStopAtLevel=1' },
     ready: `${url}${REALM_PATH}`,
   });
   return { ...server, url };

@@ -44,8 +44,9 @@ function metadata({ origin, aliases, issuer = ISSUER, paths = PATHS }) {
 }
 
 /**
- * Both libraries offer: `token()`, `push(parameters)`, `authorizationUrl(parameters, signingKey)` and
- * `redeem(callback, verifier)`. Errors are the library's own.
+ * Both libraries offer: `token()`, `push(parameters)`, `authorizationUrl(parameters, signingKey)`, `redeem(callback, verifier)`
+ * and `resource(token, url)`. With `dpop(keyPair)` as the last argument, tokens are bound to that key (RFC 9449). Errors are the
+ * library's own.
  */
 export const LIBRARIES = {
   'openid-client': ({ clientId, fetch, ...options }) => {
@@ -55,7 +56,11 @@ export const LIBRARIES = {
     configuration[openidClient.customFetch] = fetch;
     if (options.origin.startsWith('http:')) openidClient.allowInsecureRequests(configuration);
     return {
-      token: (parameters = GRANT) => openidClient.clientCredentialsGrant(configuration, parameters),
+      token: (parameters = GRANT, sender) => openidClient.clientCredentialsGrant(configuration, parameters, sender),
+      resource: ({ access_token: token }, url, sender) => openidClient.fetchProtectedResource(
+        configuration, token, new URL(url), 'GET', undefined, undefined, sender,
+      ),
+      dpop: (keyPair) => ({ DPoP: openidClient.getDPoPHandle(configuration, keyPair) }),
       push: (parameters) => openidClient.buildAuthorizationUrlWithPAR(configuration, authorizationRequest(parameters)),
       authorizationUrl: (parameters, signingKey) => (signingKey
         ? openidClient.buildAuthorizationUrlWithJAR(configuration, { ...LOGIN, ...parameters }, signingKey.signing)
@@ -77,9 +82,13 @@ export const LIBRARIES = {
       return url;
     };
     return {
-      token: async (parameters = GRANT) => oauth4webapi.processClientCredentialsResponse(
-        server, client, await oauth4webapi.clientCredentialsGrantRequest(server, client, proof, parameters, http),
+      token: async (parameters = GRANT, sender = {}) => oauth4webapi.processClientCredentialsResponse(
+        server, client, await oauth4webapi.clientCredentialsGrantRequest(server, client, proof, parameters, { ...http, ...sender }),
       ),
+      resource: ({ access_token: token }, url, sender = {}) => oauth4webapi.protectedResourceRequest(
+        token, 'GET', new URL(url), undefined, undefined, { ...http, ...sender },
+      ),
+      dpop: (keyPair) => ({ DPoP: oauth4webapi.DPoP(client, keyPair) }),
       push: async (parameters) => {
         const response = await oauth4webapi.pushedAuthorizationRequest(
           server, client, proof, authorizationRequest(parameters), http,

@@ -10,10 +10,11 @@ const BACK_CHANNEL = [
 
 /**
  * edge.toml. `mtls` and `login` are the routes and further keys of the two names; `login` is left out where nobody logs in.
- * `trust` are further keys of `[trust]`, `profiles` the `[[header_profile]]` tables.
+ * `trust` are further keys of `[trust]`, `profiles` and `issuers` the `[[header_profile]]` and
+ * `[[token_issuer]]` tables.
  */
 export function edgeToml({
-  profile, profiles = [], httpsPort, adminPort, upstream, apiKey, trust = {},
+  profile, profiles = [], issuers = [], httpsPort, adminPort, upstream, apiKey, trust = {},
   mtls = { client_auth: 'required', routes: BACK_CHANNEL }, login,
 }) {
   const apiKeyHeader = PROFILES[profile]?.apiKeyHeader;
@@ -33,6 +34,7 @@ export function edgeToml({
       urls: [upstream],
       ...(apiKey && apiKeyHeader && { headers: { [apiKeyHeader]: { file: 'api-key' } } }),
     }),
+    ...issuers.map((one) => table('[[token_issuer]]', one)),
     ...profiles.map((one) => table('[[header_profile]]', one)),
     domain(DOMAIN, mtls),
     login ? domain(LOGIN_DOMAIN, login) : '',

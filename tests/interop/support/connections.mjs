@@ -2,7 +2,7 @@
 
 import { once } from 'node:events';
 import { connect as connectHttp2, constants } from 'node:http2';
-import { Agent, fetch } from 'undici';
+import { Agent, buildConnector, fetch } from 'undici';
 
 const REQUEST_LIMIT_MS = 10_000;
 
@@ -14,13 +14,15 @@ function lookup(hostname, options, done) {
 
 /**
  * Kept-alive HTTP/1.1 connections that present `certificate`, where there is one, and add `headers` to each request.
- * `limit` bounds how many there are for an origin; `opened()` counts them.
+ * `limit` bounds how many there are for an origin; `opened()` counts them. `port` is where they go, whichever port a URL
+ * has: a name with the port 443, as applications call it.
  */
-export function http1({ serverCa, certificate, headers = {}, limit }) {
+export function http1({ serverCa, certificate, headers = {}, limit, port }) {
   let opened = 0;
+  const connect = buildConnector({ cert: certificate?.pem, key: certificate?.key, ca: serverCa.pem, lookup });
   const agent = new Agent({
     connections: limit,
-    connect: { cert: certificate?.pem, key: certificate?.key, ca: serverCa.pem, lookup },
+    connect: (options, done) => connect({ ...options, ...(port && { port }) }, done),
   });
   agent.on('connect', () => { opened += 1; });
   return {

@@ -12,6 +12,9 @@ export const ISSUER = 'https://auth.localhost';
 export const RESOURCE = 'https://api.localhost';
 export const REDIRECT_URI = 'https://app.localhost/callback';
 
+/** Paths of protected resources, which this server serves to anybody: the edge is what protects them. */
+export const RESOURCES = ['/resource', '/opaque', '/bearer'];
+
 const ALGORITHMS = ['RS256', 'RS384', 'PS256', 'ES256', 'Ed25519', 'EdDSA'];
 
 /**
@@ -35,7 +38,7 @@ export async function startProvider({ profile, certificates, apiKey, clients }) 
     cookies: { keys: ['interop'], long: { signed: true, sameSite: 'none' } },
     jwks: { keys: [generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' })] },
     clientDefaults: { id_token_signed_response_alg: 'ES256' },
-    // Whoever comes is logged in as the one user, who has granted everything.
+    // Every browser is logged in as the one user, who has granted everything.
     interactions: { url: (ctx, { uid }) => `/interaction/${uid}` },
     loadExistingGrant: async (ctx) => {
       const { client: { clientId }, session: { accountId } } = ctx.oidc;
@@ -49,6 +52,7 @@ export async function startProvider({ profile, certificates, apiKey, clients }) 
       clientCredentials: { enabled: true },
       pushedAuthorizationRequests: { enabled: true },
       requestObjects: { enabled: true },
+      introspection: { enabled: true, allowedPolicy: () => true },
       mTLS: {
         enabled: true,
         certificateBoundAccessTokens: true,
@@ -86,7 +90,11 @@ export async function startProvider({ profile, certificates, apiKey, clients }) 
     if (ctx.path.startsWith('/interaction/')) {
       return provider.interactionFinished(ctx.req, ctx.res, { login: { accountId: 'user' } });
     }
-    await next();
+    if (RESOURCES.includes(ctx.path)) {
+      ctx.body = { resource: ctx.path };
+      return undefined;
+    }
+    return next();
   });
 
   const handle = provider.callback();

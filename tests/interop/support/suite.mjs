@@ -37,18 +37,20 @@ export function prepare() {
 
 /**
  * Starts oidc-provider with `clients`, and the edge in front of it with `applications`, on its name for mTLS and on the
- * name for browsers. Both end with the suite.
+ * name for browsers. `par`, `authorize` and `resources` are keys of these routes, and further routes; `issuers` makes the
+ * `[[token_issuer]]` tables once the provider is there. Both end with the suite.
  */
-export async function startBoth({ binary, folder, certificates, clients, applications, par = {}, authorize = {} }) {
+export async function startBoth({ binary, folder, certificates, clients, applications, par = {}, authorize = {}, issuers, resources = [] }) {
   const profile = 'rfc9440';
   const provider = await startProvider({ profile, certificates, clients });
-  const routes = (all) => all.map((route) => (route.path === '/request' ? { ...route, ...par } : route));
+  const routes = (all) => [...all, ...resources].map((route) => (route.path === '/request' ? { ...route, ...par } : route));
   const edge = await startEdge({
     binary,
     folder,
     certificates,
     profile,
     applications,
+    issuers: issuers?.(provider),
     upstream: provider.url,
     mtls: { client_auth: 'optional', issuer: ISSUER, routes: routes(BACK_CHANNEL) },
     login: { client_auth: 'off', issuer: ISSUER, routes: routes(loginRoutes(authorize)) },
