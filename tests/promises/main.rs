@@ -29,6 +29,7 @@ mod chunks;
 mod client_auth;
 mod client_secrets;
 mod commands;
+mod configured_methods;
 mod connection_limits;
 mod credentials;
 mod crl_sources;
