@@ -6,11 +6,12 @@
 mod contradictions;
 mod endpoint;
 mod error;
+pub mod fapi;
 mod form;
 mod request_object;
 
 pub use contradictions::Contradictions;
 pub use endpoint::Endpoint;
-pub use error::{Part, RequestError};
+pub use error::{FapiError, Part, RequestError};
 pub use form::{Form, Outside, Requirements};
 pub use request_object::RequestObject;

@@ -11,11 +11,11 @@ mod keys;
 mod listen;
 mod methods;
 mod pem;
+mod profile;
 mod server_credential;
 mod site;
 mod ticket_keys;
 mod token_issuers;
-mod unsupported;
 mod upstream;
 
 pub use crl_cache::{CachedCrl, cached_crl, judge_fetched};

@@ -12,7 +12,7 @@ pub use error::AssertionError;
 
 use crate::{
     clock::Timestamp,
-    jose::{Algorithm, Audience, Claims, ClaimsError, Header, Jws, Lifetime, TimeRules, VerifyingKey},
+    jose::{Audience, Claims, ClaimsError, Header, Jws, Lifetime, TimeRules, VerifyingKey},
     replay::ReplayStore,
     text,
     trust::{ClientId, Issuer},
@@ -26,8 +26,6 @@ const SAML: &str = "urn:ietf:params:oauth:client-assertion-type:saml2-bearer";
 const TYPES: [&str; 2] = ["JWT", "client-authentication+jwt"];
 /// `typ` of a request object (RFC 9101 section 10.8).
 const REQUEST_OBJECT: &str = "oauth-authz-req+jwt";
-/// The algorithms of the FAPI 2.0 Security Profile (section 5.4.1).
-const FAPI_ALGORITHMS: [Algorithm; 3] = [Algorithm::PS256, Algorithm::ES256, Algorithm::EdDSA];
 
 /// What assertions are judged by, besides the keys of their client.
 #[derive(Clone, Copy, Debug)]
@@ -70,7 +68,7 @@ impl<'a> Assertion<'a> {
         }
         let jws = Jws::parse(assertion).map_err(AssertionError::Jws)?;
         check_type(jws.header())?;
-        if rules.fapi && !FAPI_ALGORITHMS.contains(&jws.header().algorithm()) {
+        if rules.fapi && !jws.header().algorithm().is_in_fapi2() {
             return Err(AssertionError::FapiAlgorithm(jws.header().algorithm()));
         }
         let claims = Claims::parse(jws.payload())?;

@@ -1,7 +1,7 @@
 //! Why an authorization request is refused.
 
 use super::endpoint::Endpoint;
-use crate::jose::{ClaimsError, JwsError};
+use crate::jose::{Algorithm, ClaimsError, JwsError};
 
 /// Why an authorization request is refused: the first rule that it breaks. `Display` is the `error_description` of the 400
 /// response and the reason in the log. It contains nothing but what the sender knows, and what servers publish.
@@ -156,4 +156,55 @@ pub enum Part {
     Lifetime,
     /// Its other claims.
     Claims,
+}
+
+/// Which clause of the FAPI 2.0 Security Profile a request breaks. `Display` is the `error_description`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FapiError {
+    /// An access token in the query (section 5.3.4).
+    #[error("an access token must not be sent in the query (FAPI 2.0): send it in the Authorization header")]
+    TokenInQuery,
+    /// A parameter beside the reference to a pushed request (section 5.3.3.2).
+    #[error("{0} must not be sent beside request_uri (FAPI 2.0): send only client_id and request_uri")]
+    BesideReference(&'static str),
+    /// The client is public or uses a secret (section 5.3.2.1).
+    #[error("the client must authenticate by mTLS or private_key_jwt (FAPI 2.0)")]
+    ClientMethod,
+    /// The resource owner password credentials grant (section 5.3.2.1).
+    #[error("grant_type password is not supported (FAPI 2.0)")]
+    PasswordGrant,
+    /// The token would not be sender-constrained (section 5.3.2.1).
+    #[error(
+        "tokens must be bound to the client (FAPI 2.0): present the registered client certificate, or send a DPoP proof"
+    )]
+    Unbound,
+    /// A key of another algorithm (section 5.4.1).
+    #[error("request objects must be signed with PS256, ES256 or EdDSA (FAPI 2.0), not with {0}")]
+    Algorithm(Algorithm),
+    /// A `response_type` other than `code` (section 5.3.2.2).
+    #[error("response_type must be code (FAPI 2.0)")]
+    ResponseType,
+    /// A pushed request without `redirect_uri` (section 5.3.2.2).
+    #[error("a pushed request must contain redirect_uri (FAPI 2.0)")]
+    NoRedirectUri,
+    /// A response over plain HTTP (section 5.3.2.2).
+    #[error("redirect_uri must not use http, except on the loopback interface (FAPI 2.0)")]
+    RedirectUri,
+    /// No PKCE, or not with S256 (section 5.3.2.2).
+    #[error("a pushed request must contain code_challenge, with code_challenge_method S256 (FAPI 2.0)")]
+    Challenge,
+}
+
+impl FapiError {
+    /// The OAuth error code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::ClientMethod => "invalid_client",
+            Self::PasswordGrant => "unsupported_grant_type",
+            Self::Algorithm(_) => "invalid_request_object",
+            Self::ResponseType => "unsupported_response_type",
+            _ => "invalid_request",
+        }
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use serde_json::Value;
+
 use super::{Contradictions, Outside, RequestError};
 use crate::{
     clock::Timestamp,
@@ -58,6 +60,12 @@ impl<'a> RequestObject<'a> {
         check_times(&claims, now)?;
         check_parameters(&claims, outside)?;
         Ok(Self { claims, key })
+    }
+
+    /// A parameter of the request that is a string in the object, and not empty.
+    #[must_use]
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        self.claims.get(name).and_then(Value::as_str).filter(|value| !value.is_empty())
     }
 
     /// The parameters outside that differ from those in the object. Every occurrence of a repeated one is compared.

@@ -21,6 +21,12 @@ impl Algorithm {
     /// All algorithms, in the order in which messages list them.
     pub const ALL: [Self; 5] = [Self::RS256, Self::RS384, Self::PS256, Self::ES256, Self::EdDSA];
 
+    /// Whether the FAPI 2.0 Security Profile accepts it (section 5.4.1).
+    #[must_use]
+    pub const fn is_in_fapi2(self) -> bool {
+        matches!(self, Self::PS256 | Self::ES256 | Self::EdDSA)
+    }
+
     /// The name of the algorithm in `alg`; `EdDSA` for Ed25519.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -51,13 +51,16 @@ fn authenticates(domain: &Domain) -> bool {
 
 /// Applications of one kind: how many there are, and the first `client_id` in alphabetical order.
 #[derive(Debug, Default)]
-struct Kind<'a> {
+pub(super) struct Kind<'a> {
     first: Option<&'a str>,
     count: usize,
 }
 
 impl<'a> Kind<'a> {
-    fn add(&mut self, application: &'a Application) {
+    /// No application.
+    pub(super) const NONE: Self = Self { first: None, count: 0 };
+
+    pub(super) fn add(&mut self, application: &'a Application) {
         let id = application.client_id.as_str();
         self.first = Some(self.first.map_or(id, |first| first.min(id)));
         self.count += 1;
@@ -68,7 +71,7 @@ impl<'a> Kind<'a> {
     }
 
     /// `"a"`, or `"a" (and 2 more)`.
-    fn named(&self) -> Option<String> {
+    pub(super) fn named(&self) -> Option<String> {
         let first = self.first?;
         Some(match self.count - 1 {
             0 => format!("{first:?}"),

@@ -13,10 +13,10 @@ use super::{
     applications::RegistryBuilder,
     authorities, fetched, files, methods,
     pem::read_certificates,
+    profile,
     server_credential::{CredentialFiles, load_server_credential},
     ticket_keys::ticket_secrets,
     token_issuers::load_token_issuers,
-    unsupported,
     upstream::load_target,
 };
 use crate::{
@@ -62,7 +62,6 @@ pub fn build(path: &Path, previous: Option<&Site>, clock: &Clock) -> Built {
     };
     files.extend(files::referenced_by_settings(&settings));
     problems.extend(files::check_folder_permissions(&settings));
-    problems.extend(unsupported::of_settings(&settings));
 
     let mut key_sets: Vec<KeySetSource> = settings
         .token_issuers
@@ -86,6 +85,7 @@ pub fn build(path: &Path, previous: Option<&Site>, clock: &Clock) -> Built {
     registry.check_authorities(&settings);
     if registry.is_complete() {
         problems.extend(methods::check(&settings, registry.registry(), previous.is_some()));
+        problems.extend(profile::check(&settings, registry.registry()));
     }
     let (registry, published, more) = registry.finish();
     problems.extend(more);

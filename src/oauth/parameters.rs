@@ -99,6 +99,14 @@ pub struct Places {
     pub query: bool,
 }
 
+impl Places {
+    /// Whether any place has a value.
+    #[must_use]
+    pub const fn is_anywhere(self) -> bool {
+        self.body || self.basic || self.query
+    }
+}
+
 impl<const N: usize> std::fmt::Debug for Parameters<N> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.names.iter().zip(&self.places)).finish()

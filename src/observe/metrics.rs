@@ -93,6 +93,8 @@ cells::label! {
         RefusedLifetime = "refused_lifetime",
         /// Refused: other claims.
         RefusedClaims = "refused_claims",
+        /// Refused: a clause of the domain's security profile.
+        RefusedProfile = "refused_profile",
     }
 }
 

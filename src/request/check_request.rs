@@ -1,5 +1,7 @@
 //! The check of authorization requests, on routes with `signed_request`: their form, their request object, and what their
-//! application requires.
+//! application requires; and that of all requests of a domain with a security profile.
+
+mod profile;
 
 use std::{
     sync::Arc,
@@ -10,10 +12,13 @@ use futures_util::future::Either;
 use http::{Method, Response};
 use tower::Service;
 
-use super::{Authenticated, Context, Refusal, WorkerParts, inbound::CheckedRequest};
+use super::{Authenticated, Context, LocalFuture, Refusal, WorkerParts, inbound::CheckedRequest};
 use crate::{
     authenticate::client_id,
-    authorization_request::{Endpoint, Form, Outside, Part, RequestError, RequestObject, Requirements},
+    authorization_request::{
+        Endpoint, FapiError, Form, Outside, Part, RequestError, RequestObject, Requirements,
+        fapi::{self, Pushed},
+    },
     clock::Clock,
     forward::ResponseBody,
     oauth::{ParameterError, RequestParameters, all_parameters},
@@ -43,9 +48,11 @@ impl<S> CheckRequest<S> {
     fn check(&self, request: &Authenticated) -> Result<(), Refusal> {
         let checked = check(request, &self.clock);
         let (outcome, contradicted) = match &checked {
+            Ok(Checked::Unconcerned) => return Ok(()),
             Ok(Checked::As(outcome)) => (*outcome, None),
             Ok(Checked::Contradicted(names)) => (Outcome::Contradicted, Some(names.clone())),
             Err(Refusal::AuthorizationRequest(error)) => (refused(error.part()), None),
+            Err(Refusal::Profile(_)) => (Outcome::RefusedProfile, None),
             Err(_) => (Outcome::RefusedParameters, None),
         };
         self.metrics.authorization_requests.increment(outcome);
@@ -68,6 +75,8 @@ const fn refused(part: Part) -> Outcome {
 
 /// What a request is that may be forwarded.
 enum Checked {
+    /// Not an authorization request, on a route where it need not be one.
+    Unconcerned,
     As(Outcome),
     /// Its request object is verified, and these parameters outside contradict it.
     Contradicted(String),
@@ -75,7 +84,21 @@ enum Checked {
 
 fn check(request: &Authenticated, clock: &Clock) -> Result<Checked, Refusal> {
     let Authenticated { context, body, route, application, .. } = request;
-    let parameters = context.parameters.as_ref().ok_or(Refusal::Parameter(ParameterError::NoClient))?;
+    let Some(parameters) = context.parameters.as_ref() else {
+        return match route.signed_request {
+            SignedRequest::Off => Ok(Checked::Unconcerned),
+            SignedRequest::Verify | SignedRequest::Require => {
+                Err(Refusal::Parameter(ParameterError::NoClient))
+            }
+        };
+    };
+    let fapi = context.domain.security_profile.is_some();
+    if fapi {
+        profile::check(request, parameters)?;
+    }
+    if route.signed_request == SignedRequest::Off && !(fapi && fapi::is_authorization_request(parameters)) {
+        return Ok(Checked::Unconcerned);
+    }
     check_places(&context.head.method, parameters)?;
     let outside = Outside {
         request: parameters.get("request"),
@@ -89,10 +112,21 @@ fn check(request: &Authenticated, clock: &Clock) -> Result<Checked, Refusal> {
         (None, Endpoint::Pushed) => None,
     };
     let rules = application.map(|application| &application.rules);
-    let required = Requirements::new(route.signed_request == SignedRequest::Require, rules);
+    let mut required = Requirements::new(route.signed_request == SignedRequest::Require, rules);
+    required.pushed |= fapi;
     let object = match Form::of(&outside, endpoint, required)? {
-        Form::Parameters => return Ok(Checked::As(Outcome::Unsigned)),
-        Form::Reference => return Ok(Checked::As(Outcome::Pushed)),
+        Form::Parameters => {
+            if fapi {
+                Pushed::Parameters(parameters).check()?;
+            }
+            return Ok(Checked::As(Outcome::Unsigned));
+        }
+        Form::Reference => {
+            if fapi {
+                fapi::check_reference(parameters)?;
+            }
+            return Ok(Checked::As(Outcome::Pushed));
+        }
         Form::Object(object) => object,
     };
     // Only `unknown_applications = "forward"` lets a request of an application that is not registered get here.
@@ -103,6 +137,9 @@ fn check(request: &Authenticated, clock: &Clock) -> Result<Checked, Refusal> {
     let now = clock.now();
     let verified = RequestObject::verify(object, application, &outside, context.domain.issuer.as_ref(), now)?;
     verified.key.usage.record(now, None);
+    if fapi {
+        Pushed::Object(&verified).check()?;
+    }
     let contradictions = verified.contradictions(all_parameters(&context.head, body.buffered_bytes()));
     if contradictions.is_empty() {
         return Ok(Checked::As(Outcome::Verified));
@@ -162,6 +199,12 @@ fn check_places(method: &Method, parameters: &RequestParameters) -> Result<(), R
     }
 }
 
+impl From<FapiError> for Refusal {
+    fn from(error: FapiError) -> Self {
+        Self::Profile(error)
+    }
+}
+
 impl From<RequestError> for Refusal {
     fn from(error: RequestError) -> Self {
         Self::AuthorizationRequest(error)
@@ -171,20 +214,34 @@ impl From<RequestError> for Refusal {
 impl<S> Service<Authenticated> for CheckRequest<S>
 where
     S: Service<Authenticated, Response = Response<ResponseBody>, Error = Refusal>,
+    S::Future: 'static,
 {
     type Response = S::Response;
     type Error = Refusal;
-    type Future = Either<S::Future, std::future::Ready<Result<S::Response, Refusal>>>;
+    /// That of the next service, a refusal, or the next service's with a response that the profile changes.
+    type Future = Either<
+        S::Future,
+        Either<std::future::Ready<Result<S::Response, Refusal>>, LocalFuture<S::Response, Refusal>>,
+    >;
 
     fn poll_ready(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<(), Refusal>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Authenticated) -> Self::Future {
-        if request.route.signed_request != SignedRequest::Off
-            && let Err(refusal) = self.check(&request)
-        {
-            return Either::Right(std::future::ready(Err(refusal)));
+        let has_profile = request.context.domain.security_profile.is_some();
+        if request.route.signed_request == SignedRequest::Off && !has_profile {
+            return Either::Left(self.inner.call(request));
+        }
+        if let Err(refusal) = self.check(&request) {
+            return Either::Right(Either::Left(std::future::ready(Err(refusal))));
+        }
+        if has_profile && endpoint(&request.route) == Endpoint::Authorization {
+            let is_authorization = profile::is_authorization_endpoint(&request);
+            let answer = self.inner.call(request);
+            return Either::Right(Either::Right(Box::pin(async move {
+                answer.await.map(|response| profile::for_browsers(response, is_authorization))
+            })));
         }
         Either::Left(self.inner.call(request))
     }

@@ -57,9 +57,9 @@ impl<S> Read<S> {
 
 /// Whether requests of this route are judged by their parameters.
 fn needs_parameters(context: &Context, route: &Route) -> bool {
-    route.authenticate == Authenticate::Client
-        || route.signed_request != SignedRequest::Off
-        || context.domain.security_profile.is_some()
+    // On other routes of a domain with a security profile, the requests are those of resources.
+    let has_profile = route.authenticate == Authenticate::None && context.domain.security_profile.is_some();
+    route.authenticate == Authenticate::Client || route.signed_request != SignedRequest::Off || has_profile
 }
 
 /// Refuses a body whose Content-Length exceeds the limit, before a byte of it is read.

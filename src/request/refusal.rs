@@ -10,7 +10,7 @@ use super::{
 use crate::{
     access_token::TokenRefusal,
     authenticate::{Denial, MechanismError},
-    authorization_request::RequestError,
+    authorization_request::{FapiError, RequestError},
     forward::{BodyFault, ForwardError, ResponseBody},
     oauth::ParameterError,
     observe::metrics::Outcome,
@@ -51,6 +51,8 @@ pub enum Refusal {
     Mechanism(MechanismError),
     /// The authorization request breaks a rule.
     AuthorizationRequest(RequestError),
+    /// The request breaks a clause of the domain's security profile.
+    Profile(FapiError),
     /// The domain requires a certificate since a reload, and this connection has none.
     CertificateRequired,
     /// Authentication was denied.
@@ -76,11 +78,13 @@ impl Refusal {
                 TokenRefusal::Request(_) => StatusCode::BAD_REQUEST,
                 TokenRefusal::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             },
+            Self::Profile(FapiError::ClientMethod) => StatusCode::UNAUTHORIZED,
             Self::Host
             | Self::SurroundingWhitespace
             | Self::MethodOverride
             | Self::Parameter(_)
             | Self::AuthorizationRequest(_)
+            | Self::Profile(_)
             | Self::Mechanism(_)
             | Self::Denied(Denial::SecondMechanism { .. })
             | Self::Body(BodyFault::Broken) => StatusCode::BAD_REQUEST,
@@ -121,6 +125,7 @@ impl Refusal {
             Self::CertificateRequired | Self::Denied(_) | Self::TooLarge(_) => "invalid_client",
             Self::AuthorizationRequest(error) => error.code(),
             Self::Token(TokenRefusal::Invalid { .. }) => "invalid_token",
+            Self::Profile(error) => error.code(),
             Self::Body(BodyFault::NoRoom)
             | Self::Token(TokenRefusal::Unavailable(_))
             | Self::Forward(
@@ -161,6 +166,7 @@ impl Refusal {
             }
             Self::Parameter(error) => error.to_string(),
             Self::AuthorizationRequest(error) => error.to_string(),
+            Self::Profile(error) => error.to_string(),
             Self::Mechanism(error) => error.to_string(),
             Self::CertificateRequired => Denial::NoCertificate.description().into_owned(),
             Self::Token(refusal) => refusal.description(),

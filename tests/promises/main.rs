@@ -39,6 +39,7 @@ mod descriptors;
 mod drain;
 mod early_refusals;
 mod expires_at;
+mod fapi2;
 mod forwarding;
 mod hosts;
 mod inspect;

@@ -7,7 +7,7 @@ use super::*;
 use crate::{
     authenticate::{Attempt, Denial, Mechanism, Proof, judge_client},
     identity::testing::{NOW, trust},
-    jose::JwsError,
+    jose::{Algorithm, JwsError},
     replay::Replay,
     trust::{
         ApplicationSpec, AuthMethod, Change, CredentialSpec, PublishedKeys, Registered, RegisteredKey,

@@ -79,7 +79,10 @@ fn read(table: &Table<'_>, name: Option<Spanned<String>>, known: &Named<'_>) -> 
     Some(Domain {
         tls: TlsSpec {
             client_auth: client_auth.value,
-            cipher_suites: cipher_suites.map_or(default.cipher_suites, |suites| suites.value),
+            cipher_suites: match &security_profile {
+                Some(Spanned { value: SecurityProfile::Fapi2, .. }) => CipherSuites::Fapi,
+                None => cipher_suites.map_or(default.cipher_suites, |suites| suites.value),
+            },
             session_lifetime: session_lifetime.unwrap_or(default.session_lifetime),
             ca_hints: ca_hints.unwrap_or(default.ca_hints),
         },

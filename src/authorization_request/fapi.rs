@@ -1,0 +1,131 @@
+//! The clauses of the FAPI 2.0 Security Profile (final) about requests: sections 5.3.2.1 and 5.3.2.2, and 5.3.4 for access tokens.
+
+use super::{RequestObject, error::FapiError};
+use crate::{
+    oauth::RequestParameters,
+    trust::{Application, Method},
+};
+
+/// The parameters that make a request an authorization request, at whatever path: a server that is called with one of these
+/// could answer with a code or a token.
+const OF_AUTHORIZATION: [&str; 4] = ["response_type", "request", "request_uri", "code_challenge"];
+/// What must not be sent beside a reference to a pushed request.
+const ONLY_PUSHED: [&str; 5] =
+    ["response_type", "redirect_uri", "code_challenge", "code_challenge_method", "request"];
+
+/// Whether a request is an authorization request, pushed or not.
+#[must_use]
+pub fn is_authorization_request(parameters: &RequestParameters) -> bool {
+    OF_AUTHORIZATION.iter().any(|name| parameters.places(name).is_anywhere())
+}
+
+/// Clauses for all requests.
+///
+/// # Errors
+///
+/// If an access token is in the query (RFC 6750 section 2.3).
+pub fn check_query(parameters: &RequestParameters) -> Result<(), FapiError> {
+    if parameters.places("access_token").query { Err(FapiError::TokenInQuery) } else { Ok(()) }
+}
+
+/// Clauses for the authorization endpoint, after the request is known to refer to a pushed one.
+///
+/// # Errors
+///
+/// If the request has parameters that must be pushed.
+pub fn check_reference(parameters: &RequestParameters) -> Result<(), FapiError> {
+    match ONLY_PUSHED.iter().find(|name| parameters.places(name).is_anywhere()) {
+        Some(name) => Err(FapiError::BesideReference(name)),
+        None => Ok(()),
+    }
+}
+
+/// Clauses for clients: they authenticate by mTLS or by an assertion. `None` for one that is not registered.
+///
+/// # Errors
+///
+/// If the client is public, or uses a secret.
+pub fn check_client(application: Option<&Application>) -> Result<(), FapiError> {
+    match application.map(|application| &application.method) {
+        Some(Method::Tls(_) | Method::PrivateKeyJwt(_)) => Ok(()),
+        Some(Method::ClientSecret { .. } | Method::None) | None => Err(FapiError::ClientMethod),
+    }
+}
+
+/// Clauses for token requests. `is_bound` if the client presents a certificate that is vouched for, or a DPoP proof.
+///
+/// # Errors
+///
+/// For the grant by password, and for a token that would not be bound.
+pub fn check_token(parameters: &RequestParameters, is_bound: bool) -> Result<(), FapiError> {
+    match parameters.get("grant_type") {
+        Some("password") => Err(FapiError::PasswordGrant),
+        Some(_) if !is_bound => Err(FapiError::Unbound),
+        _ => Ok(()),
+    }
+}
+
+/// Where the parameters of a pushed request are.
+#[derive(Clone, Copy, Debug)]
+pub enum Pushed<'r> {
+    /// In the request.
+    Parameters(&'r RequestParameters),
+    /// In its verified request object.
+    Object(&'r RequestObject<'r>),
+}
+
+impl<'r> Pushed<'r> {
+    fn get(self, name: &str) -> Option<&'r str> {
+        match self {
+            Self::Parameters(parameters) => parameters.get(name),
+            Self::Object(object) => object.parameter(name),
+        }
+    }
+
+    /// Clauses for pushed requests.
+    ///
+    /// # Errors
+    ///
+    /// The first clause that the request breaks.
+    pub fn check(self) -> Result<(), FapiError> {
+        if let Self::Object(object) = self {
+            let algorithm = object.key.registered.key.algorithm();
+            if !algorithm.is_in_fapi2() {
+                return Err(FapiError::Algorithm(algorithm));
+            }
+        }
+        if self.get("response_type") != Some("code") {
+            return Err(FapiError::ResponseType);
+        }
+        let redirect_uri = self.get("redirect_uri").ok_or(FapiError::NoRedirectUri)?;
+        if !is_confidential(redirect_uri) {
+            return Err(FapiError::RedirectUri);
+        }
+        if self.get("code_challenge").is_none() || self.get("code_challenge_method") != Some("S256") {
+            return Err(FapiError::Challenge);
+        }
+        Ok(())
+    }
+}
+
+/// Whether a response to this URI is encrypted, or stays on the user's machine (RFC 8252 section 7).
+fn is_confidential(uri: &str) -> bool {
+    let Some((scheme, rest)) = uri.split_once(':') else { return false };
+    if !scheme.eq_ignore_ascii_case("http") {
+        return !scheme.is_empty();
+    }
+    let Some(authority) = rest.strip_prefix("//") else { return false };
+    let authority = authority.split(['/', '?', '#', '\\']).next().unwrap_or_default();
+    let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, port)) => (host, port),
+        None => {
+            authority.split_at_checked(authority.find(':').unwrap_or(authority.len())).unwrap_or_default()
+        }
+    };
+    let is_port = port.is_empty()
+        || port.strip_prefix(':').is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
+    is_port && ["127.0.0.1", "::1", "localhost"].contains(&host)
+}
+
+#[cfg(test)]
+mod tests;
