@@ -2,14 +2,14 @@
 
 use http::{HeaderMap, HeaderName};
 
-use crate::oauth::{Places, RequestParameters};
+use crate::{
+    header::fold::are_equivalent,
+    oauth::{Places, RequestParameters},
+};
 
 /// The headers of attestation-based client authentication (draft-ietf-oauth-attestation-based-client-auth). The edge does not
 /// verify them; they count as a mechanism.
-const ATTESTATION: [HeaderName; 2] = [
-    HeaderName::from_static("oauth-client-attestation"),
-    HeaderName::from_static("oauth-client-attestation-pop"),
-];
+const ATTESTATION: [&str; 2] = ["oauth-client-attestation", "oauth-client-attestation-pop"];
 
 /// The mechanism that a request uses. A client certificate is one of the connection, and counts only without another.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -78,7 +78,7 @@ impl<'r> Mechanism<'r> {
                 return Err(MechanismError::Incomplete("client_assertion_type", "client_assertion"));
             }
         };
-        let attestation = ATTESTATION.iter().any(|name| headers.contains_key(name));
+        let attestation = headers.keys().any(is_attestation);
         let mut found = [
             secret.filter(|_| basic).map(Self::Basic),
             secret.filter(|_| body).map(Self::Post),
@@ -105,6 +105,12 @@ impl<'r> Mechanism<'r> {
             Self::Attestation => MechanismName::Attestation,
         }
     }
+}
+
+/// Whether a header is part of an attestation, also in a spelling that only some servers take for it.
+fn is_attestation(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    ATTESTATION.iter().any(|attestation| attestation.len() == name.len() && are_equivalent(attestation, name))
 }
 
 /// A [`Mechanism`] without what the request carries. `Display` is what messages call it.
@@ -180,7 +186,9 @@ mod tests {
         };
         assert_eq!(basic("a:s%2B1"), owned(MechanismName::Basic, "s+1"));
         assert_eq!(basic("a:"), owned(MechanismName::Certificate, ""));
-        for name in ["oauth-client-attestation", "OAuth-Client-Attestation-PoP"] {
+        for name in
+            ["oauth-client-attestation", "OAuth-Client-Attestation-PoP", "OAuth_Client-Attestation_PoP"]
+        {
             let head = head("POST", "/t", &[(name, "x")]);
             assert_eq!(found(&head, "client_id=a"), owned(MechanismName::Attestation, ""));
         }
