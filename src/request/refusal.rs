@@ -18,8 +18,8 @@ use crate::{
     vouch::TooLarge,
 };
 
-/// Appended to the description of a 401 if form-decoding changes the `client_id` of HTTP Basic.
-const DECODED: &str = "; HTTP Basic carries the client_id form-encoded (RFC 6749, section 2.3.1): send a + as %2B and a % as %25";
+/// Appended to the description of a 401 if form-decoding changes the `client_id` or the secret of HTTP Basic.
+const DECODED: &str = "; HTTP Basic carries the client_id and the secret form-encoded (RFC 6749, section 2.3.1): send a + as %2B and a % as %25";
 
 /// Why a request is refused.
 #[derive(Debug)]
