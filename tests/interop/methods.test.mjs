@@ -188,6 +188,19 @@ describe('methods', { timeout: 120_000 }, async () => {
     assert.deepEqual(both.provider.seen, []);
   });
 
+  // As other libraries send them: Authlib, MSAL for Python, Nimbus' SDK.
+  const shapes = [
+    ['typed as JWT', { change: (header) => { header.typ = 'JWT'; } }],
+    ['with fractions of seconds', { change: (header, payload) => { payload.exp += 0.25; payload.iat += 0.25; } }],
+    ['without nbf', { change: (header, payload) => { delete payload.nbf; } }],
+    ['without client_id beside it', { changeBody: (body) => body.delete('client_id') }],
+  ];
+  for (const [what, change] of shapes) {
+    test(`an assertion ${what} is accepted`, async () => {
+      assert.equal(claims(await both.app({ ...rs256, ...change }).token()).client_id, rs256.clientId);
+    });
+  }
+
   test('an assertion is accepted once', async () => {
     const change = (header, payload) => { payload.jti = 'the same'; };
     await both.app({ ...rs256, change }).token();

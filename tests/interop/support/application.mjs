@@ -18,9 +18,17 @@ const EXPECTED = { id_token_signed_response_alg: 'ES256' };
 
 /**
  * How an application authenticates, in the words of RFC 8414's `token_endpoint_auth_methods`.
- * `change` alters header and payload of an assertion before it is signed.
+ * `change` alters header and payload of an assertion before it is signed, `changeBody` the form that it is sent in.
  */
-function authentication(library, { method, secret, key, change }) {
+function authentication(library, { changeBody, ...credentials }) {
+  const authenticate = byMethod(library, credentials);
+  return changeBody ? async (server, client, body, headers) => {
+    await authenticate(server, client, body, headers);
+    changeBody(body);
+  } : authenticate;
+}
+
+function byMethod(library, { method, secret, key, change }) {
   switch (method) {
     case 'client_secret_basic': return library.ClientSecretBasic(secret);
     case 'client_secret_post': return library.ClientSecretPost(secret);
