@@ -85,6 +85,8 @@ pub enum Denial {
         cause: Box<Denial>,
         /// Whether the client has proved its identity.
         proved: bool,
+        /// What the request uses.
+        presented: MechanismName,
     },
 }
 
@@ -131,7 +133,7 @@ impl fmt::Display for Denial {
             Self::Assertion { client_id, error } => {
                 write!(f, "the assertion of \"{client_id}\" is refused: {error}")
             }
-            Self::Binding { client_id, cause, proved: _ } => {
+            Self::Binding { client_id, cause, .. } => {
                 write!(f, "the tokens of \"{client_id}\" are bound to a certificate, but {cause}")
             }
         }
@@ -160,7 +162,14 @@ impl Denial {
             }
             Self::Expired => "the client certificate has expired: present a current one",
             Self::NotYetValid => "the client certificate is not valid yet",
-            Self::NoCredential(_) | Self::Binding { proved: false, .. } => NO_CREDENTIAL,
+            Self::NoCredential(_) => NO_CREDENTIAL,
+            // As that of any other client which presents the same.
+            Self::Binding { cause, proved: false, presented: MechanismName::Certificate, .. } => {
+                match **cause {
+                    Self::NoCertificate => NO_CREDENTIAL,
+                    ref other => return other.description(),
+                }
+            }
             Self::SecondMechanism { registered, presented, .. } => {
                 return Cow::Owned(format!(
                     "this client is registered with {}, but the request has {presented} besides: remove it (RFC 6749, section 2.3)",
@@ -177,7 +186,7 @@ impl Denial {
                 MechanismName::Attestation => "client attestations are not accepted for this client_id",
                 MechanismName::Certificate => CERTIFICATE,
             },
-            Self::SecretMismatch(_) => SECRET,
+            Self::SecretMismatch(_) | Self::Binding { proved: false, .. } => SECRET,
             Self::Assertion { error, .. } => return error.description().unwrap_or(Cow::Borrowed(ASSERTION)),
             Self::UnknownClient(_)
             | Self::UnknownCertificate
@@ -199,8 +208,11 @@ impl Denial {
 
     /// Whether the certificate of the connection was judged, and not a credential of one request.
     #[must_use]
-    pub const fn is_of_connection(&self) -> bool {
+    pub fn is_of_connection(&self) -> bool {
         match self {
+            Self::Binding { cause, proved: false, presented: MechanismName::Certificate, .. } => {
+                cause.is_of_connection()
+            }
             Self::NoCertificate
             | Self::NoCredential(_)
             | Self::UnknownClientBy(..)

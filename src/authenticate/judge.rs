@@ -202,6 +202,7 @@ fn bind(trust: &Trust, attempt: Attempt<'_>, mut proof: Proof) -> Result<Proof, 
             client_id: client_id.clone(),
             cause: Box::new(cause),
             proved: proof.is_authenticated,
+            presented: attempt.mechanism.name(),
         }),
     }
 }

@@ -63,6 +63,8 @@ impl Fixture {
             ),
             bound("post", "client_secret_post", &secret, ""),
             bound("public", "none", "", ""),
+            bound("public-one", "none", "", &thumbprint),
+            bound("unverified", "client_secret_post", "", ""),
         ];
         let edge = EdgeBuilder::new(upstream.url())
             .domain(DOMAIN, &routes)
@@ -84,7 +86,7 @@ impl Fixture {
                 "&client_assertion={}&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer",
                 assertion(key, client_id)
             );
-        } else if client_id == "post" {
+        } else if ["post", "unverified", "unknown"].contains(&client_id) {
             let _ = write!(body, "&client_secret={SECRET}");
         }
         Request::post("/oauth/token")
@@ -177,4 +179,29 @@ async fn a_binding_certificate_does_not_authenticate() {
         client.token(client_id).await.oauth_error(401, "invalid_client");
     }
     assert_eq!(fixture.upstream.seen().len(), 0);
+}
+
+#[tokio::test]
+async fn an_unproved_bound_client_is_answered_as_an_unknown_one() {
+    let fixture = Fixture::start().await;
+    let answered = async |certificate: Option<&Credentials>, request: Request<Full<Bytes>>| {
+        let client = certificate.map_or_else(
+            || Client::new(&fixture.edge),
+            |certificate| Client::with(&fixture.edge, certificate),
+        );
+        let answer = client.connect().await.send(request).await;
+        let closes = answer.headers.get("connection").is_some_and(|value| value == "close");
+        (answer.oauth_error(401, "invalid_client"), closes)
+    };
+    // Only the server knows whether the secret is the right one.
+    let wrong = answered(None, fixture.request("unverified")).await;
+    assert_eq!(wrong, answered(None, fixture.request("unknown")).await);
+    let named = |client_id: &str| {
+        fixture.request("public-one").map(|_| Full::from(format!("grant_type=x&client_id={client_id}")))
+    };
+    let expired = self_signed_with("expired", |params| params.not_after = time_from_now(-60));
+    for certificate in [None, Some(&self_signed("stranger")), Some(&expired)] {
+        let public = answered(certificate, named("public-one")).await;
+        assert_eq!(public, answered(certificate, named("unknown")).await);
+    }
 }
