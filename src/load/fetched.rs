@@ -1,11 +1,11 @@
-//! Checks the files that are needed to fetch CRLs and key sets.
+//! Checks the files that are needed to fetch CRLs and key sets, and those into which key sets are written.
 
 use std::collections::HashSet;
 
-use super::{pem::read_certificates, upstream::roots};
+use super::{files::referenced, pem::read_certificates, upstream::roots};
 use crate::config::{
     Problem, Spanned,
-    settings::{KeySetSource, Trust, Url},
+    settings::{KeySetSource, Settings, Trust, Url},
 };
 
 const HELP: &str = "name a PEM file with the CA of the server, or install the package ca-certificates";
@@ -24,9 +24,29 @@ pub(super) fn check_crl_sources(trust: &Trust) -> Vec<Problem> {
     problems
 }
 
-/// Reports the roots of key sets that cannot be used.
-pub(super) fn check_key_set_roots(sources: &[KeySetSource], key: &str) -> Vec<Problem> {
-    check_roots(sources.iter().map(|source| (&source.url, source.ca.as_ref())), key)
+/// Reports the roots of key sets that cannot be used, and files that a key set would overwrite. `key` is the table's path.
+pub(super) fn check_key_sets(settings: &Settings, sources: &[KeySetSource], key: &str) -> Vec<Problem> {
+    let servers = sources.iter().map(|source| (&source.url, source.ca.as_ref()));
+    let mut problems = check_roots(servers, &format!("{key}.ca"));
+    problems.extend(check_files(settings, sources, &format!("{key}.file")));
+    problems
+}
+
+/// Reports key sets whose cached file `edge.toml` names for something else, which the fetched key set would overwrite.
+fn check_files(settings: &Settings, sources: &[KeySetSource], key: &str) -> Vec<Problem> {
+    let referenced = referenced(settings);
+    let overwritten = |source: &KeySetSource| {
+        let own = &source.file.span;
+        let mut others = referenced.iter().filter(|(file, span)| {
+            let is_earlier = span.source != own.source || span.range.start < own.range.start;
+            *file == source.file.value && is_earlier
+        });
+        let (file, other) = others.next()?;
+        let what =
+            format!("{} is also named at {other}: the fetched key set would overwrite it", file.display());
+        Some(Problem::error(own, key, what).help("give each key set a file of its own"))
+    };
+    sources.iter().filter_map(overwritten).collect()
 }
 
 /// Reports the roots that verify https servers, if they cannot be used. Each file is read once.

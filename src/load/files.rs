@@ -12,7 +12,7 @@ use crate::config::{
 };
 
 /// The files that `edge.toml` references, each with its place in `edge.toml`.
-fn referenced(settings: &Settings) -> Vec<(&Path, &Span)> {
+pub(super) fn referenced(settings: &Settings) -> Vec<(&Path, &Span)> {
     let trust = &settings.trust;
     let mut files = vec![&trust.applications];
     files.extend(trust.client_ca.iter().map(|ca| &ca.file).chain(&trust.crls));

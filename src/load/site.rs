@@ -89,8 +89,8 @@ pub fn build(path: &Path, previous: Option<&Site>, clock: &Clock) -> Built {
     }
     let (registry, published, more) = registry.finish();
     problems.extend(more);
-    problems.extend(fetched::check_key_set_roots(&key_sets, "token_issuer.jwks.ca"));
-    problems.extend(fetched::check_key_set_roots(&published, "application.jwks_uri.ca"));
+    problems.extend(fetched::check_key_sets(&settings, &key_sets, "token_issuer.jwks"));
+    problems.extend(fetched::check_key_sets(&settings, &published, "application.jwks_uri"));
     problems.extend(fetched::check_crl_sources(&settings.trust));
     key_sets.extend(published);
     let (trust, more) = authorities::load(&settings.trust, registry, now);

@@ -20,6 +20,11 @@ pub(super) fn secret_hash(text: &str) -> Result<SecretHash, Fault> {
         "write the hash, not the secret, in hexadecimal digits or base64url: printf %s SECRET | sha256sum";
     let hash = from_hex(text).or_else(|| from_base64url(text));
     let Some(hash) = hash else {
+        // As sha256sum prints it, with the name of the file.
+        if text.split_whitespace().next().and_then(from_hex).is_some() {
+            let what = "found a SHA-256 hash and more text, expected the hash alone";
+            return Err(Fault::new(what).help("remove what follows the 64 hexadecimal digits"));
+        }
         let is_password_hash = text.starts_with('$') || text.starts_with('{');
         let found = if is_password_hash {
             "found a hash of another kind".to_owned()
@@ -80,6 +85,12 @@ mod tests {
             assert_eq!(secret_hash(text), Ok(expected.clone()), "{text}");
         }
         assert_eq!(expected.0[..3], [0x2b, 0xb8, 0x0d]);
+    }
+
+    #[test]
+    fn text_after_the_hash_is_explained() {
+        let fault = secret_hash(&format!("{HEX}  -")).unwrap_err();
+        assert!(fault.what.contains("and more text") && !format!("{fault:?}").contains(HEX), "{fault:?}");
     }
 
     #[test]

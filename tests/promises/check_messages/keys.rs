@@ -202,3 +202,21 @@ fn a_pinned_key_is_read_from_pem_or_a_certificate() {
     let (accepted, printed) = folder.write("reports.pem", SigningKey::p256().jwk().to_string()).check();
     assert!(!accepted && printed.contains("application.credential.public_key"), "{printed}");
 }
+
+#[test]
+fn a_key_set_does_not_overwrite_another_file() {
+    let issuer = |name: &str| {
+        format!(
+            "[[token_issuer]]\nname = \"{name}\"\nissuer = \"https://{name}.example\"\naudience = [\"api\"]\njwks = {{ url = \"http://127.0.0.1:9/{name}\", file = \"jwks.json\" }}\n"
+        )
+    };
+    let folder = Folder::new();
+    folder.after("private_key = \"server.key\"", &(issuer("a") + &issuer("b")));
+    let (accepted, printed) = folder.check();
+    let what = "token_issuer.jwks.file: jwks.json is also named at edge.toml:16:47: the fetched key set would overwrite it";
+    assert!(!accepted && printed.contains(what) && printed.contains("\n1 error, "), "{printed}");
+    let own = "[[application]]\nclient_id = \"a\"\njwks_uri = { url = \"http://127.0.0.1:9/a\", file = \"client-ca.pem\" }\n";
+    let (accepted, printed) = registered(own).check();
+    let what = "application.jwks_uri.file: client-ca.pem is also named at edge.toml:2:14: ";
+    assert!(!accepted && printed.contains(what), "{printed}");
+}
