@@ -2,13 +2,15 @@
 
 use super::{RequestObject, error::FapiError};
 use crate::{
-    oauth::RequestParameters,
+    oauth::{Interest, RequestParameters, form_names},
     trust::{Application, Method},
 };
 
 /// The parameters that make a request an authorization request, at whatever path: a server that is called with one of these
 /// could answer with a code or a token.
 const OF_AUTHORIZATION: [&str; 4] = ["response_type", "request", "request_uri", "code_challenge"];
+/// The parameter of RFC 6750 section 2.3.
+static ACCESS_TOKEN: Interest<1> = Interest::new(["access_token"]);
 /// What must not be sent beside a reference to a pushed request.
 const ONLY_PUSHED: [&str; 5] =
     ["response_type", "redirect_uri", "code_challenge", "code_challenge_method", "request"];
@@ -24,8 +26,11 @@ pub fn is_authorization_request(parameters: &RequestParameters) -> bool {
 /// # Errors
 ///
 /// If an access token is in the query (RFC 6750 section 2.3).
-pub fn check_query(parameters: &RequestParameters) -> Result<(), FapiError> {
-    if parameters.places("access_token").query { Err(FapiError::TokenInQuery) } else { Ok(()) }
+pub fn check_query(query: Option<&str>) -> Result<(), FapiError> {
+    match query {
+        Some(query) if form_names(query.as_bytes(), &ACCESS_TOKEN) => Err(FapiError::TokenInQuery),
+        _ => Ok(()),
+    }
 }
 
 /// Clauses for the authorization endpoint, after the request is known to refer to a pushed one.
@@ -111,8 +116,11 @@ impl<'r> Pushed<'r> {
 /// Whether a response to this URI is encrypted, or stays on the user's machine (RFC 8252 section 7).
 fn is_confidential(uri: &str) -> bool {
     let Some((scheme, rest)) = uri.split_once(':') else { return false };
+    // RFC 3986 section 3.1.
+    let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
     if !scheme.eq_ignore_ascii_case("http") {
-        return !scheme.is_empty();
+        return is_scheme;
     }
     let Some(authority) = rest.strip_prefix("//") else { return false };
     let authority = authority.split(['/', '?', '#', '\\']).next().unwrap_or_default();

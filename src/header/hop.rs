@@ -20,7 +20,8 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
         if !matches!(
             name,
             header::HOST | header::CONTENT_LENGTH | header::CONTENT_TYPE | header::AUTHORIZATION
-        ) {
+        ) && !PROOFS.contains(&name.as_str())
+        {
             headers.remove(name);
         }
     }
@@ -28,6 +29,10 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
         headers.remove(name);
     }
 }
+
+/// Fields that prove something about the client, and are end-to-end (RFC 9449 section 4.1,
+/// draft-ietf-oauth-attestation-based-client-auth).
+const PROOFS: [&str; 3] = ["dpop", "oauth-client-attestation", "oauth-client-attestation-pop"];
 
 /// Fields that are hop-by-hop even if no `Connection` line lists them.
 pub const HOP_BY_HOP: [HeaderName; 11] = [
@@ -53,15 +58,17 @@ mod tests {
     #[test]
     fn every_connection_line_is_read() {
         let mut headers = HeaderMap::new();
-        for line in ["keep-alive, x-one", "X-Two ,, close", "authorization, content-length"] {
+        for line in ["keep-alive, x-one", "X-Two ,, close", "authorization, content-length, DPoP"] {
             headers.append(header::CONNECTION, HeaderValue::from_static(line));
         }
-        for name in ["x-one", "x-two", "x-three", "keep-alive", "te", "authorization", "content-length"] {
+        for name in
+            ["x-one", "x-two", "x-three", "keep-alive", "te", "authorization", "content-length", "dpop"]
+        {
             headers.insert(name, HeaderValue::from_static("1"));
         }
         remove_hop_by_hop(&mut headers);
         let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
-        assert_eq!(left, ["authorization", "content-length", "x-three"]);
+        assert_eq!(left, ["authorization", "content-length", "dpop", "x-three"]);
     }
 }

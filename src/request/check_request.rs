@@ -84,6 +84,10 @@ enum Checked {
 
 fn check(request: &Authenticated, clock: &Clock) -> Result<Checked, Refusal> {
     let Authenticated { context, body, route, application, .. } = request;
+    let fapi = context.domain.security_profile.is_some();
+    if fapi {
+        fapi::check_query(context.head.uri.query())?;
+    }
     let Some(parameters) = context.parameters.as_ref() else {
         return match route.signed_request {
             SignedRequest::Off => Ok(Checked::Unconcerned),
@@ -92,20 +96,19 @@ fn check(request: &Authenticated, clock: &Clock) -> Result<Checked, Refusal> {
             }
         };
     };
-    let fapi = context.domain.security_profile.is_some();
     if fapi {
-        profile::check(request, parameters)?;
+        profile::check(request, parameters, clock)?;
     }
     if route.signed_request == SignedRequest::Off && !(fapi && fapi::is_authorization_request(parameters)) {
         return Ok(Checked::Unconcerned);
     }
-    check_places(&context.head.method, parameters)?;
+    let endpoint = endpoint(route);
+    check_places(request, parameters, endpoint)?;
     let outside = Outside {
         request: parameters.get("request"),
         request_uri: parameters.get("request_uri"),
         response_type: parameters.get("response_type"),
     };
-    let endpoint = endpoint(route);
     let application = match (application, endpoint) {
         (Some(application), _) => Some(application),
         (None, Endpoint::Authorization) => named(context, parameters, &outside)?,
@@ -184,17 +187,27 @@ fn named<'c>(
     }
 }
 
-/// Refuses a parameter that is only in the query of a POST, where some servers read it and others do not.
-fn check_places(method: &Method, parameters: &RequestParameters) -> Result<(), Refusal> {
-    if matches!(*method, Method::GET | Method::HEAD) {
-        return Ok(());
+/// Refuses what some servers read and others do not: the body of a GET, and the query of a POST.
+fn check_places(
+    request: &Authenticated,
+    parameters: &RequestParameters,
+    endpoint: Endpoint,
+) -> Result<(), Refusal> {
+    if matches!(request.context.head.method, Method::GET | Method::HEAD) {
+        return if request.body.buffered_bytes().is_empty() {
+            Ok(())
+        } else {
+            Err(Refusal::Parameter(ParameterError::BodyOfGet))
+        };
     }
-    let only_in_query = |name: &&&str| {
+    let is_allowed = |name: &str| {
         let places = parameters.places(name);
-        places.query && !places.body && !places.basic
+        // An application that pushes a request authenticates, and with that names itself.
+        let names_client = name == "client_id" && endpoint == Endpoint::Pushed;
+        !places.query || (names_client && (places.body || places.basic))
     };
-    match READ.iter().find(only_in_query) {
-        Some(name) => Err(Refusal::Parameter(ParameterError::OnlyInQuery(name))),
+    match READ.iter().find(|name| !is_allowed(name)) {
+        Some(name) => Err(Refusal::Parameter(ParameterError::InQuery(name))),
         None => Ok(()),
     }
 }

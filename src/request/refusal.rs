@@ -53,6 +53,9 @@ pub enum Refusal {
     AuthorizationRequest(RequestError),
     /// The request breaks a clause of the domain's security profile.
     Profile(FapiError),
+    /// The client's method breaks a clause of the profile, which only a client that has authenticated may learn: others get this
+    /// denial, as if it were unknown.
+    ProfileDenied(Denial),
     /// The domain requires a certificate since a reload, and this connection has none.
     CertificateRequired,
     /// Authentication was denied.
@@ -94,7 +97,9 @@ impl Refusal {
             Self::PathTooLong(_) => StatusCode::URI_TOO_LONG,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Denied(denial) if denial.is_temporary() => StatusCode::SERVICE_UNAVAILABLE,
-            Self::CertificateRequired | Self::Denied(_) | Self::TooLarge(_) => StatusCode::UNAUTHORIZED,
+            Self::CertificateRequired | Self::Denied(_) | Self::ProfileDenied(_) | Self::TooLarge(_) => {
+                StatusCode::UNAUTHORIZED
+            }
             Self::Body(BodyFault::TooLarge(_)) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Body(BodyFault::Slow(_)) => StatusCode::REQUEST_TIMEOUT,
             Self::Body(BodyFault::NoRoom)
@@ -122,7 +127,9 @@ impl Refusal {
         match self {
             Self::Denied(Denial::SecondMechanism { .. }) => "invalid_request",
             Self::Denied(denial) if denial.is_temporary() => "temporarily_unavailable",
-            Self::CertificateRequired | Self::Denied(_) | Self::TooLarge(_) => "invalid_client",
+            Self::CertificateRequired | Self::Denied(_) | Self::ProfileDenied(_) | Self::TooLarge(_) => {
+                "invalid_client"
+            }
             Self::AuthorizationRequest(error) => error.code(),
             Self::Token(TokenRefusal::Invalid { .. }) => "invalid_token",
             Self::Profile(error) => error.code(),
@@ -170,7 +177,7 @@ impl Refusal {
             Self::Mechanism(error) => error.to_string(),
             Self::CertificateRequired => Denial::NoCertificate.description().into_owned(),
             Self::Token(refusal) => refusal.description(),
-            Self::Denied(denial) => denial.description().into_owned(),
+            Self::Denied(denial) | Self::ProfileDenied(denial) => denial.description().into_owned(),
             Self::TooLarge(TooLarge { bytes, limit, .. }) => format!(
                 "the client certificate is too large to forward ({bytes} bytes encoded, {limit} allowed): use a shorter key or fewer names"
             ),
@@ -193,6 +200,7 @@ impl Refusal {
     pub fn reason(&self) -> String {
         match self {
             Self::Denied(denial) => denial.to_string(),
+            Self::ProfileDenied(_) => FapiError::ClientMethod.to_string(),
             Self::Token(refusal) => refusal.to_string(),
             Self::Forward(error) => error.to_string(),
             other => other.description(),
@@ -212,7 +220,7 @@ impl Refusal {
             // Over HTTP/2 only the stream has ended: a client may cancel one request of many.
             Self::Body(BodyFault::Broken) => version < Version::HTTP_2,
             // Without a certificate, a browser can use the connection for routes that need none.
-            Self::Denied(denial) => denial.is_of_connection(),
+            Self::Denied(denial) | Self::ProfileDenied(denial) => denial.is_of_connection(),
             Self::CertificateRequired | Self::TooLarge(_) | Self::Body(_) | Self::Upgrade => true,
             _ => false,
         }

@@ -84,7 +84,7 @@ impl Call {
             request = request.header(header::CONTENT_LENGTH, body.len());
         }
         if self.dpop {
-            request = request.header("dpop", "e.e.e");
+            request = request.header("dpop", keys.proof());
         }
         let body = Full::from(self.body.clone().unwrap_or_default());
         client.connect().await.send(request.body(body).unwrap()).await
@@ -142,6 +142,52 @@ async fn requests_that_follow_the_profile_pass() {
     ] {
         let answer = call.send(&edge, &keys).await;
         assert_eq!(answer.status, 200, "{call:?} {answer:?}");
+    }
+    edge.stop();
+}
+
+#[tokio::test]
+async fn only_a_proof_that_reaches_the_server_binds_tokens() {
+    let (keys, upstream) = (Keys::new(), Upstream::start().await);
+    let edge = keys.builder(&upstream, "profile = \"fapi2\"").start();
+    let mut connection = Client::new(&edge).connect().await;
+    let proof = keys.proof();
+    let (garbage, plain) = ("e.e.e".to_owned(), keys.object("x", &json!(1)));
+    for (proofs, status) in
+        [(&[&proof][..], 200), (&[&garbage], 400), (&[&plain], 400), (&[&proof, &proof], 400), (&[], 400)]
+    {
+        let assertion = keys.assertion("jwt", "PS256", &json!(ISSUER));
+        let call = Call::asserted("/oauth/token", "jwt", &assertion, &[("grant_type", "client_credentials")]);
+        let mut request = Request::post("/oauth/token")
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(header::CONNECTION, "dpop");
+        for proof in proofs {
+            request = request.header("dpop", *proof);
+        }
+        let answer = connection.send(request.body(Full::from(call.body.unwrap())).unwrap()).await;
+        assert_eq!(answer.status, status, "{proofs:?}: {answer:?}");
+    }
+    // Although the request's Connection line lists it.
+    assert_eq!(upstream.last().header("dpop"), proof);
+    edge.stop();
+}
+
+#[tokio::test]
+async fn an_unproved_client_does_not_learn_what_is_registered() {
+    let (keys, upstream) = (Keys::new(), Upstream::start().await);
+    let edge = keys.builder(&upstream, "profile = \"fapi2\"").start();
+    let mut answers = Vec::new();
+    for client in ["public", "secret", "nobody"] {
+        for secret in [None, Some("x")] {
+            let mut body = vec![("client_id", client), ("grant_type", "client_credentials")];
+            body.extend(secret.map(|secret| ("client_secret", secret)));
+            let answer = Call::post("/oauth/token", &body).send(&edge, &keys).await;
+            answers.push((secret, answer.status, answer.body));
+        }
+    }
+    for secret in [None, Some("x")] {
+        let alike: Vec<_> = answers.iter().filter(|(other, ..)| *other == secret).collect();
+        assert!(alike.iter().all(|answer| *answer == alike[0]), "{alike:?}");
     }
     edge.stop();
 }

@@ -14,9 +14,12 @@ pub enum ParameterError {
     /// Two places have different values.
     #[error("{0} has two different values: it must be the same wherever it is sent")]
     Differ(&'static str),
-    /// A parameter is only in the query of a POST, where some servers read it.
-    #[error("{0} is only in the query, but the method is not GET: send it in the body")]
-    OnlyInQuery(&'static str),
+    /// A parameter is in the query of a POST, where some servers read it and others do not.
+    #[error("{0} is in the query, but the method is not GET: send it in the body only")]
+    InQuery(&'static str),
+    /// A GET has a body, which some servers read and others do not (RFC 9110 section 9.3.1).
+    #[error("a GET request must not have a body: send the parameters in the query")]
+    BodyOfGet,
     /// A parameter is repeated (RFC 6749 section 3.2).
     #[error("{0} appears more than once: send it once")]
     Repeated(&'static str),

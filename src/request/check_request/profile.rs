@@ -1,14 +1,14 @@
 //! The FAPI 2.0 Security Profile at the front door: what it requires of all requests and responses of a domain.
 
-use http::{HeaderName, HeaderValue, Response, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 
-use super::super::Authenticated;
+use super::super::{Authenticated, Context, Refusal};
 use crate::{
-    authorization_request::{
-        FapiError,
-        fapi::{check_client, check_query, check_token, is_authorization_request},
-    },
-    forward::ResponseBody,
+    authenticate::{Denial, Mechanism, MechanismName, client_id},
+    authorization_request::fapi::{check_client, check_token, is_authorization_request},
+    clock::Clock,
+    forward::{Caller, ResponseBody},
+    jose::Jws,
     oauth::RequestParameters,
     site::{Authenticate, SignedRequest},
 };
@@ -19,16 +19,51 @@ const DPOP: HeaderName = HeaderName::from_static("dpop");
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// Clauses for all requests but authorization requests.
-pub(super) fn check(request: &Authenticated, parameters: &RequestParameters) -> Result<(), FapiError> {
-    let Authenticated { context, route, application, certificate, .. } = request;
-    check_query(parameters)?;
+pub(super) fn check(
+    request: &Authenticated,
+    parameters: &RequestParameters,
+    clock: &Clock,
+) -> Result<(), Refusal> {
+    let Authenticated { context, route, application, certificate, caller, .. } = request;
     let is_for_clients = route.authenticate == Authenticate::Client;
     if is_for_clients || parameters.get("grant_type").is_some() {
-        check_client(application.as_deref())?;
-        let is_bound = certificate.is_some() || context.head.headers.contains_key(DPOP);
-        check_token(parameters, is_bound)?;
+        check_client(application.as_deref()).map_err(|error| match caller {
+            Caller::Anonymous if is_for_clients => denial(context, parameters, clock),
+            _ => error.into(),
+        })?;
+        check_token(parameters, certificate.is_some() || has_proof(&context.head.headers))?;
     }
     Ok(())
+}
+
+/// The denial that an unknown client would get.
+fn denial(context: &Context, parameters: &RequestParameters, clock: &Clock) -> Refusal {
+    let client_id = match client_id(parameters) {
+        Ok(client_id) => client_id,
+        Err(error) => return Refusal::Parameter(error),
+    };
+    let mechanism = match Mechanism::of(&context.head.headers, parameters) {
+        Ok(mechanism) => mechanism.name(),
+        Err(error) => return Refusal::Mechanism(error),
+    };
+    let certificate = context.connection.identity.as_ref().map(|identity| &identity.certificate);
+    Refusal::ProfileDenied(match (mechanism, certificate) {
+        (MechanismName::Certificate, None) => Denial::NoCredential(client_id),
+        (MechanismName::Certificate, Some(Err(error))) => Denial::Unreadable(error.clone()),
+        (MechanismName::Certificate, Some(Ok(certificate))) => {
+            Denial::of_validity(certificate.validity(), clock.now())
+                .unwrap_or(Denial::UnknownClient(client_id))
+        }
+        (other, _) => Denial::UnknownClientBy(client_id, other),
+    })
+}
+
+/// Whether a request has exactly one well-formed DPoP proof. The server verifies it: it issues the token, and has the nonce.
+fn has_proof(headers: &HeaderMap) -> bool {
+    let mut proofs = headers.get_all(DPOP).iter();
+    let (Some(proof), None) = (proofs.next(), proofs.next()) else { return false };
+    let proof = proof.to_str().ok().and_then(|proof| Jws::parse_with_jwk(proof).ok());
+    proof.is_some_and(|(jws, _)| jws.header().is_type("dpop+jwt"))
 }
 
 /// Whether a request of a browser is for the authorization endpoint.

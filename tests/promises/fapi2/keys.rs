@@ -92,6 +92,13 @@ impl Keys {
         key.token(&json!({ "alg": alg }), &claims)
     }
 
+    /// A DPoP proof (RFC 9449 section 4.2).
+    pub(super) fn proof(&self) -> String {
+        let header = json!({ "typ": "dpop+jwt", "alg": "ES256", "jwk": self.request.jwk() });
+        let claims = json!({ "htm": "POST", "htu": TOKEN_ENDPOINT, "iat": now(), "jti": next().to_string() });
+        self.request.token(&header, &claims)
+    }
+
     /// A request object of "mtls", whose claims differ in one from a good one; null removes it.
     pub(super) fn object(&self, name: &str, value: &Value) -> String {
         let mut claims = Self::claims("mtls");
