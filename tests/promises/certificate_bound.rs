@@ -8,7 +8,7 @@ use http_body_util::Full;
 use testkit::{certificates::time_from_now, jws::SigningKey};
 
 use crate::{
-    registered_methods::credentials::{ISSUER, assertion},
+    registered_methods::credentials::{ISSUER, assertion, seen},
     support::{
         Answer, Ca, Client, Credentials, DOMAIN, Edge, EdgeBuilder, Upstream, openssl_sha256, self_signed,
         self_signed_with,
@@ -65,6 +65,7 @@ impl Fixture {
             bound("public", "none", "", ""),
             bound("public-one", "none", "", &thumbprint),
             bound("unverified", "client_secret_post", "", ""),
+            bound("unverified-basic", "client_secret_basic", "", ""),
         ];
         let edge = EdgeBuilder::new(upstream.url())
             .domain(DOMAIN, &routes)
@@ -189,13 +190,22 @@ async fn an_unproved_bound_client_is_answered_as_an_unknown_one() {
             || Client::new(&fixture.edge),
             |certificate| Client::with(&fixture.edge, certificate),
         );
-        let answer = client.connect().await.send(request).await;
-        let closes = answer.headers.get("connection").is_some_and(|value| value == "close");
-        (answer.oauth_error(401, "invalid_client"), closes)
+        seen(&client.connect().await.send(request).await)
     };
     // Only the server knows whether the secret is the right one.
     let wrong = answered(None, fixture.request("unverified")).await;
     assert_eq!(wrong, answered(None, fixture.request("unknown")).await);
+    let basic = |client_id: &str| {
+        let value = base64::Engine::encode(
+            &base64::engine::general_purpose::STANDARD,
+            format!("{client_id}:{SECRET}"),
+        );
+        let mut request = fixture.request("public").map(|_| Full::from("grant_type=client_credentials"));
+        request.headers_mut().insert("authorization", format!("Basic {value}").try_into().unwrap());
+        request
+    };
+    let wrong = answered(None, basic("unverified-basic")).await;
+    assert_eq!(wrong, answered(None, basic("unknown")).await);
     let named = |client_id: &str| {
         fixture.request("public-one").map(|_| Full::from(format!("grant_type=x&client_id={client_id}")))
     };

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
 
-use self::credentials::{APPLICATIONS, Applications, Sent};
+use self::credentials::{APPLICATIONS, Applications, Sent, seen};
 use crate::support::{Answer, Client, Edge, EdgeBuilder, Upstream, openssl_sha256};
 
 struct Fixture {
@@ -89,22 +89,22 @@ async fn no_application_authenticates_in_the_way_of_another() {
 async fn an_answer_does_not_reveal_what_is_registered() {
     let fixture = Fixture::start().await;
     for (_, sent) in APPLICATIONS.iter().filter(|(_, sent)| !sent.is_empty()) {
-        let unknown = fixture.send("unknown", sent).await;
-        let expected = (unknown.status, unknown.oauth_error(401, "invalid_client"));
+        let expected = seen(&fixture.send("unknown", sent).await);
         for (client_id, own) in APPLICATIONS {
             if is_same_way(own, sent) {
                 continue;
             }
-            let answer = fixture.send(client_id, sent).await;
-            let found = (answer.status, answer.oauth_error(401, "invalid_client"));
+            let found = seen(&fixture.send(client_id, sent).await);
             assert_eq!(found, expected, "{client_id} with {sent:?}");
         }
     }
     // Without any credential all clients but public ones get the same answer.
-    let expected = fixture.send("unknown", &[]).await.oauth_error(401, "invalid_client");
-    for (client_id, sent) in APPLICATIONS.iter().filter(|(_, sent)| !sent.is_empty()) {
-        let found = fixture.send(client_id, &[]).await.oauth_error(401, "invalid_client");
-        assert_eq!(found, expected, "{client_id}, which is registered with {sent:?}");
+    for presented in [&[][..], &[Sent::Stranger], &[Sent::Expired]] {
+        let expected = seen(&fixture.send("unknown", presented).await);
+        for (client_id, sent) in APPLICATIONS.iter().filter(|(_, sent)| !sent.is_empty()) {
+            let found = seen(&fixture.send(client_id, presented).await);
+            assert_eq!(found, expected, "{client_id}, which is registered with {sent:?}: {presented:?}");
+        }
     }
 }
 

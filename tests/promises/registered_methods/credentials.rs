@@ -7,12 +7,14 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use http::Request;
+use http::{HeaderValue, Request, StatusCode};
 use http_body_util::Full;
 use serde_json::json;
 use testkit::jws::SigningKey;
 
-use crate::support::{Ca, Credentials, DOMAIN, EdgeBuilder, openssl_sha256, self_signed, self_signed_with};
+use crate::support::{
+    Answer, Ca, Credentials, DOMAIN, EdgeBuilder, openssl_sha256, self_signed, self_signed_with,
+};
 
 pub const ISSUER: &str = "https://auth.example.test/";
 
@@ -151,4 +153,10 @@ pub fn assertion(key: &SigningKey, client_id: &str) -> String {
         "iss": client_id, "sub": client_id, "aud": ISSUER, "jti": jti, "iat": now, "exp": now + 60
     });
     key.token(&json!({ "alg": "ES256" }), &claims)
+}
+
+/// What a caller sees of a refusal: status, text, challenge, and whether the connection is closed.
+pub fn seen(answer: &Answer) -> (StatusCode, String, [Option<HeaderValue>; 2]) {
+    let text = answer.oauth_error(401, "invalid_client");
+    (answer.status, text, ["www-authenticate", "connection"].map(|name| answer.headers.get(name).cloned()))
 }
