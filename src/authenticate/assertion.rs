@@ -126,6 +126,14 @@ impl<'a> Assertion<'a> {
     }
 }
 
+/// Whether an assertion, whose signature is not verified, is about this client and no other: `iss` and `sub`.
+pub(super) fn names_only(assertion: &str, client_id: &str) -> bool {
+    let claims = Jws::parse(assertion).ok().and_then(|jws| Claims::parse(jws.payload()).ok());
+    claims.is_some_and(|claims| {
+        ["iss", "sub"].iter().all(|name| claims.required_string(name).is_ok_and(|found| found == client_id))
+    })
+}
+
 /// Judges what an assertion shows by itself: everything but its signature, and whether it was used before.
 ///
 /// # Errors

@@ -18,6 +18,8 @@ pub fn client_id(parameters: &RequestParameters) -> Result<ClientId, ParameterEr
     let named_by_assertion = || parameters.get("client_assertion").and_then(assertion::subject);
     let id = match parameters.get("client_id") {
         Some(id) => Cow::Borrowed(id),
+        // Some servers read the query of a POST.
+        None if parameters.places("client_id").query => return Err(ParameterError::NoClient),
         None => Cow::Owned(named_by_assertion().ok_or(ParameterError::NoClient)?),
     };
     if id.trim() != id {

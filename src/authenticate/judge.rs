@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     AssertionError, AssertionRules, Basis, Denial, Mechanism, Presented, Proof,
-    assertion::Assertion,
+    assertion::{self, Assertion},
     certificate::{Matched, match_certificate},
     secret,
 };
@@ -12,7 +12,8 @@ use crate::{
     clock::Timestamp,
     identity::{ClientCertificate, IdentityError},
     trust::{
-        Application, Binding, ClientId, Credential, Keys, Method, SecretTransport, Trust, UnknownApplications,
+        Application, Binding, ClientId, ClientIdError, Credential, Keys, Method, SecretTransport, Trust,
+        UnknownApplications,
     },
 };
 
@@ -53,6 +54,17 @@ impl<'a> Attempt<'a> {
         Denial::Assertion { client_id: self.client_id.clone(), error: Box::new(error) }
     }
 
+    /// Whether a server could read the client that is registered under another name from an unknown one: servers differ in how
+    /// they compare identifiers, and some take the client from its assertion.
+    fn may_name_another(&self, trust: &Trust) -> bool {
+        let id = self.client_id.as_str();
+        let by_assertion = match self.mechanism {
+            Mechanism::Assertion { assertion, .. } => !assertion::names_only(assertion, id),
+            _ => false,
+        };
+        by_assertion || ClientIdError::of(id).is_some() || trust.registry.resembles(id)
+    }
+
     /// Why its credential would be refused for whatever client it named. The answer to a client that is unknown, or has registered
     /// another method, must be the same as to others.
     fn fault_of_credential(&self) -> Option<Denial> {
@@ -78,8 +90,8 @@ pub fn judge_client(trust: &Trust, attempt: Attempt<'_>) -> Result<Option<Proof>
     let client_id = attempt.client_id;
     let application = match (trust.registry.application(client_id.as_str()), trust.unknown_applications) {
         (Some(application), _) => application,
-        (None, UnknownApplications::Forward) => return Ok(None),
-        (None, UnknownApplications::Refuse) => return Err(unknown_client(attempt)),
+        (None, UnknownApplications::Forward) if !attempt.may_name_another(trust) => return Ok(None),
+        (None, _) => return Err(unknown_client(attempt)),
     };
     let other_method = || {
         attempt.fault_of_credential().unwrap_or_else(|| Denial::OtherMethod {

@@ -7,10 +7,12 @@ use std::{
 };
 
 use futures_util::future::Either;
-use http::Response;
+use http::{Response, header};
 use tower::Service;
 
-use super::{Authenticated, Context, IdentityCache, Received, Refusal, WorkerParts};
+use super::{
+    Authenticated, Context, IdentityCache, Received, Refusal, WorkerParts, challenge::is_decoded_client_id,
+};
 use crate::{
     access_token::TokenRefusal,
     authenticate::{
@@ -82,7 +84,13 @@ impl<S> Authenticate<S> {
         };
         let attempt = Attempt { client_id: &id, mechanism, presented, assertions, now };
         let Some(proof) = judge_client(&site.trust, attempt).map_err(Refusal::Denied)? else {
-            return Ok(None);
+            // It is forwarded, unless a server could read a registered client instead.
+            let authorization = head.headers.get(header::AUTHORIZATION);
+            return if authorization.is_some_and(is_decoded_client_id) {
+                Err(Refusal::Denied(Denial::UnknownClientBy(id, mechanism.name())))
+            } else {
+                Ok(None)
+            };
         };
         let certificate = presented.and_then(Result::ok).map(|presented| presented.certificate);
         proof.record_use(certificate, now);

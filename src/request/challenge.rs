@@ -33,10 +33,20 @@ pub(super) fn challenge(
 /// Whether HTTP Basic carries a `client_id` or a secret that form-decoding changes. Many clients (curl, Python's requests) do not encode
 /// them.
 pub(super) fn is_decoded_basic(authorization: &HeaderValue) -> bool {
-    parts(authorization)
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"))
-        .and_then(|(_, credentials)| STANDARD.decode(credentials.trim()).ok())
-        .is_some_and(|decoded| decoded.iter().any(|b| b"+%".contains(b)))
+    basic(authorization).is_some_and(|credentials| credentials.iter().any(|b| b"+%".contains(b)))
+}
+
+/// Whether HTTP Basic carries a `client_id` that form-decoding changes: a server that does not decode reads another client.
+pub(super) fn is_decoded_client_id(authorization: &HeaderValue) -> bool {
+    let is_changed = |id: &[u8]| id.iter().any(|b| b"+%".contains(b));
+    basic(authorization)
+        .is_some_and(|credentials| credentials.split(|b| *b == b':').next().is_some_and(is_changed))
+}
+
+/// The credentials of HTTP Basic, not form-decoded.
+fn basic(authorization: &HeaderValue) -> Option<Vec<u8>> {
+    let (_, credentials) = parts(authorization).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"))?;
+    STANDARD.decode(credentials.trim()).ok()
 }
 
 fn parts(authorization: &HeaderValue) -> Option<(&str, &str)> {

@@ -1,9 +1,14 @@
 //! The facts about a connection that its requests need, computed once after the handshake.
 
-use std::{cell::Cell, net::IpAddr, rc::Rc};
+use std::{
+    cell::{Cell, OnceCell},
+    net::IpAddr,
+    rc::Rc,
+    sync::Arc,
+};
 
 use super::ClientIdentity;
-use crate::forward::ForwardedClient;
+use crate::forward::{BufferedBytes, ForwardedClient};
 
 /// The addresses of a connection.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +34,8 @@ pub struct Connection {
     pub identity: Option<Rc<ClientIdentity>>,
     /// Whether a request on this connection was authenticated.
     authenticated: Cell<bool>,
+    /// The memory of bodies that were sent before a request was authenticated; none until there is one.
+    unauthenticated_bodies: OnceCell<Arc<BufferedBytes>>,
     /// Counts, by its clones, the request bodies that may still arrive.
     receiving: Rc<()>,
 }
@@ -43,6 +50,7 @@ impl Connection {
             server_name,
             identity,
             authenticated: Cell::new(false),
+            unauthenticated_bodies: OnceCell::new(),
             receiving: Rc::new(()),
         }
     }
@@ -56,6 +64,11 @@ impl Connection {
     #[must_use]
     pub fn is_authenticated(&self) -> bool {
         self.authenticated.get()
+    }
+
+    /// Counts the memory of its bodies until a request is authenticated.
+    pub fn unauthenticated_bodies(&self) -> &Arc<BufferedBytes> {
+        self.unauthenticated_bodies.get_or_init(Arc::default)
     }
 
     /// A token that a request body holds until it has arrived completely.

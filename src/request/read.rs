@@ -26,6 +26,12 @@ use crate::{
     trust::UnknownApplications,
 };
 
+/// The memory in bytes that the bodies of one connection may use until a request on it is authenticated: a hundred ordinary token
+/// requests at once.
+const UNAUTHENTICATED_BODIES: u64 = 256 * 1024;
+/// How long reading a body may take until then.
+const UNAUTHENTICATED_BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Buffers the body and parses the parameters, or streams the body if the route needs no parameter.
 #[derive(Clone, Debug)]
 pub struct Read<S> {
@@ -93,9 +99,14 @@ async fn read(
         refuse_without_certificate(&context)?;
     }
     check_announced_length(&context, u64::try_from(client_id_body_bytes).unwrap_or(u64::MAX))?;
-    // Those who have not authenticated yet may hold half of the memory, so that they cannot take that of those who have.
-    let share = if is_trusted(&context) { buffered_bytes } else { buffered_bytes / 2 };
-    let mut share = Share::of(&parts.buffered, share);
+    let (mut share, body_timeout) = if is_trusted(&context) {
+        (Share::of(&parts.buffered, buffered_bytes), body_timeout)
+    } else {
+        // Those who have not authenticated yet may hold half of the memory, so that they cannot take that of those who have.
+        let bodies = context.connection.unauthenticated_bodies();
+        let share = Share::of(&parts.buffered, buffered_bytes / 2).within(bodies, UNAUTHENTICATED_BODIES);
+        (share, body_timeout.min(UNAUTHENTICATED_BODY_TIMEOUT))
+    };
     let stranger = match route.authenticate {
         Authenticate::Client => stranger_denial(&context, &parts.clock),
         _ => None,

@@ -61,6 +61,11 @@ pub enum ApplicationError {
     /// Certificates to bind tokens to, without `certificate_bound`.
     #[error("certificates are registered for binding, but tokens are not bound: certificate_bound is false")]
     NotBound,
+    /// Certificates to bind tokens to, besides those of a method that binds them by itself.
+    #[error(
+        "tokens are bound to the certificate of {}: register it as a credential, not as a certificate to bind to", .0.as_str()
+    )]
+    BoundByMethod(AuthMethod),
     /// A credential is invalid.
     #[error("{fault}")]
     Credential {

@@ -95,6 +95,8 @@ pub struct Registry {
     clients: SharedMap<ClientId, Arc<Application>>,
     certificates: SharedMap<CertificateMatch, Arc<Application>>,
     subjects: Subjects,
+    /// How many applications have a `client_id` with upper-case letters and this lower-case form.
+    lower_case: SharedMap<Box<str>, usize>,
     /// How many applications accept certificates that no client CA has issued.
     accept_self_signed: usize,
     /// How many applications authenticate without a certificate.
@@ -129,6 +131,10 @@ impl Registry {
         }
         self.accept_self_signed += usize::from(accepts_self_signed(&application));
         self.without_certificate += usize::from(authenticates_without_certificate(&application));
+        if let Some(lower_case) = lower_case(application.client_id.as_str()) {
+            let others = self.lower_case.get(&lower_case).copied().unwrap_or_default();
+            self.lower_case.insert(lower_case, others + 1);
+        }
         self.clients.insert(application.client_id.clone(), application);
         self.version = RegistryVersion::next();
         Ok(())
@@ -216,6 +222,12 @@ impl Registry {
             self.certificates.remove(&matches);
         }
         self.subjects.remove(&application);
+        if let Some(lower_case) = lower_case(client_id.as_str()) {
+            match self.lower_case.get(&lower_case).copied() {
+                Some(others @ 2..) => self.lower_case.insert(lower_case, others - 1),
+                _ => self.lower_case.remove(&lower_case),
+            }
+        }
         self.accept_self_signed -= usize::from(accepts_self_signed(&application));
         self.without_certificate -= usize::from(authenticates_without_certificate(&application));
         self.clients.remove(client_id);
@@ -238,6 +250,13 @@ impl Registry {
     #[must_use]
     pub fn application(&self, client_id: &str) -> Option<&Arc<Application>> {
         self.clients.get(client_id)
+    }
+
+    /// Whether a server that ignores case could take an identifier that is not registered for one that is.
+    #[must_use]
+    pub fn resembles(&self, client_id: &str) -> bool {
+        let folded = client_id.to_ascii_lowercase();
+        self.clients.get(folded.as_str()).is_some() || self.lower_case.get(folded.as_str()).is_some()
     }
 
     /// Every application that may authenticate with this certificate: first by thumbprint or key, then by subject and SANs.
@@ -287,6 +306,11 @@ impl Registry {
     pub fn applications(&self) -> impl Iterator<Item = &Arc<Application>> {
         self.clients.values()
     }
+}
+
+/// The lower-case form of an identifier that has upper-case letters.
+fn lower_case(client_id: &str) -> Option<Box<str>> {
+    client_id.bytes().any(|byte| byte.is_ascii_uppercase()).then(|| client_id.to_ascii_lowercase().into())
 }
 
 /// Whether it presents a certificate that no client CA needs to have issued.

@@ -117,6 +117,9 @@ impl TryFrom<ApplicationSpec> for Application {
             return Err(error.into());
         }
         let method = build_method(method, credentials, published_keys)?;
+        if method.kind().is_tls() && !certificates.is_empty() {
+            return Err(ApplicationError::BoundByMethod(method.kind()));
+        }
         let binding = match certificate_bound {
             false if certificates.is_empty() => Binding::None,
             false => return Err(ApplicationError::NotBound),
@@ -372,6 +375,13 @@ mod tests {
         let Ok(Binding::Registered(registered)) = bound(true, vec![subject("x")]) else { panic!() };
         assert!(matches!(*registered, CertificateCredentials::Subjects(_)));
         assert_eq!(bound(false, vec![subject("x")]), Err(ApplicationError::NotBound));
+        let by_subject = ApplicationSpec {
+            certificate_bound: true,
+            certificates: vec![certificate("y", 1)],
+            ..ApplicationSpec::new("a", AuthMethod::PkiTls, vec![subject("x")])
+        };
+        let refused = Application::try_from(by_subject);
+        assert_eq!(refused, Err(ApplicationError::BoundByMethod(AuthMethod::PkiTls)));
         let fault = CredentialFault::Kind { found: "a certificate", expected: "a subject" };
         assert_eq!(bound(true, vec![subject("x"), certificate("y", 1)]), Err(error(Role::Binding, 1, fault)));
     }

@@ -323,10 +323,18 @@ impl Connection {
         self.send(token_request(client_id)).await
     }
 
-    /// Sends a request over HTTP/2 without waiting for the response.
+    /// Sends the usual request over HTTP/2 without waiting for the response.
     pub fn start_token(&self, client_id: &str) -> JoinHandle<Answer> {
+        self.start(token_request(client_id))
+    }
+
+    /// Sends a request over HTTP/2 without waiting for the response.
+    pub fn start<B>(&self, request: Request<B>) -> JoinHandle<Answer>
+    where
+        B: http_body::Body<Data = Bytes, Error = std::convert::Infallible> + Send + Sync + 'static,
+    {
         let Sender::Http2(sender) = &self.sender else { panic!("HTTP/1.1 has one request at a time") };
-        let (mut sender, mut request) = (sender.clone(), token_request(client_id).map(BodyExt::boxed));
+        let (mut sender, mut request) = (sender.clone(), request.map(BodyExt::boxed));
         *request.uri_mut() = format!("https://{DOMAIN}{}", request.uri()).parse().unwrap();
         tokio::spawn(async move {
             sender.ready().await.unwrap();

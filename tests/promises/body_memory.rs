@@ -15,7 +15,8 @@ use tokio::{
 };
 
 use crate::support::{
-    Ca, Client, Credentials, DOMAIN, Edge, EdgeBuilder, PATIENCE, Upstream, admin, self_signed, verdict,
+    Ca, Client, Credentials, DOMAIN, Edge, EdgeBuilder, PATIENCE, Upstream, admin, bodies::gated,
+    self_signed, verdict,
 };
 
 const LIMIT: usize = 65_536;
@@ -202,6 +203,39 @@ async fn strangers_leave_half_of_the_memory_to_clients() {
     drop(held);
     until_buffered(&edge, 0).await;
     assert_eq!(Client::new(&edge).token("spa").await.status, 200);
+}
+
+/// The streams of one connection share a part of it until a request on the connection is authenticated.
+#[tokio::test]
+async fn one_connection_of_a_stranger_holds_little_memory() {
+    let upstream = Upstream::start().await;
+    let edge = EdgeBuilder::new(upstream.url())
+        .usual_domain("auth0\"\nclient_auth = \"optional")
+        .application("spa", "none", &[])
+        .start();
+    let mut connection = Client::new(&edge).http2().connect().await;
+    let mut senders = Vec::new();
+    let mut answers = Vec::new();
+    for _ in 0..4 {
+        let (sender, body) = gated();
+        let filling = [b"client_id=spa&x=".as_slice(), &vec![b'y'; LIMIT - 17]].concat();
+        sender.send(filling.into()).unwrap();
+        let request = Request::post("/oauth/token")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body)
+            .unwrap();
+        answers.push(connection.start(request));
+        senders.push(sender);
+    }
+    until_buffered(&edge, 4 * LIMIT).await;
+    connection.token("spa").await.oauth_error(503, "temporarily_unavailable");
+    // Other connections have their own part.
+    assert_eq!(Client::new(&edge).token("spa").await.status, 200);
+    drop(senders);
+    for answer in answers {
+        assert_eq!(timeout(PATIENCE, answer).await.unwrap().unwrap().status, 200);
+    }
+    until_buffered(&edge, 0).await;
 }
 
 #[tokio::test]

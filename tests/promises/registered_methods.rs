@@ -217,6 +217,39 @@ async fn unknown_applications_are_forwarded_only_if_configured() {
     forwarding.send("unknown", &both).await.oauth_error(400, "invalid_request");
 }
 
+/// An unknown client is not forwarded where a server could read a registered one: from the assertion, without regard to case, or
+/// without decoding HTTP Basic.
+#[tokio::test]
+async fn no_unknown_application_hides_a_registered_one() {
+    let fixture = Fixture::with("unknown_applications = \"forward\"").await;
+    let assertion = credentials::assertion(&fixture.applications.key, "jwt");
+    let kind = "urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer";
+    let post = |body: String| {
+        Request::post("/oauth/token")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(Full::<Bytes>::from(body))
+            .unwrap()
+    };
+    let mut basic = post(String::new());
+    // "own+x" and a secret.
+    basic.headers_mut().insert("authorization", "Basic b3duK3g6cw==".parse().unwrap());
+    let mut requests = vec![basic];
+    for named in ["unknown", "JWT", "Jwt"] {
+        let assertion = format!("client_assertion={assertion}&client_assertion_type={kind}");
+        requests.push(post(format!("client_id={named}&{assertion}")));
+    }
+    requests.push(post("client_id=unknown&client_assertion=x&client_assertion_type=y".to_owned()));
+    for named in ["OWN", "Basic", "PUBLIC", "b%C3%A4sic"] {
+        requests.push(post(format!("client_id={named}&grant_type=client_credentials")));
+    }
+    for request in requests {
+        let shown = format!("{request:?}");
+        let answer = Client::new(&fixture.edge).connect().await.send(request).await;
+        assert_eq!(answer.status, 401, "{shown}: {answer:?}");
+    }
+    assert_eq!(fixture.upstream.seen().len(), 0);
+}
+
 /// Removing, adding or switching a method counts for the next request of an open connection.
 #[tokio::test]
 async fn a_switched_method_counts_on_open_connections() {

@@ -53,7 +53,7 @@ pub enum ParameterError {
     #[error("{0} begins or ends with whitespace: remove it")]
     OuterWhitespace(&'static str),
     /// The Content-Type is JSON, but the body is not.
-    #[error("the body is not a JSON object with a string client_id, but its Content-Type is JSON")]
+    #[error("the body is not a JSON object whose OAuth parameters are strings, but its Content-Type is JSON")]
     NotJson,
     /// The Content-Type is a form, but the body looks like JSON.
     #[error(
@@ -61,7 +61,9 @@ pub enum ParameterError {
     )]
     NotForm,
     /// A string in a JSON body is a parameter to servers that only parse forms.
-    #[error("a string in the JSON body contains &client_id=: write the & as \\u0026")]
+    #[error(
+        "a string in the JSON body contains an & and the name of a parameter, such as &client_id=: write the & as \\u0026"
+    )]
     FormInJson,
     /// The edge cannot read the body, but the upstream might.
     #[error(

@@ -71,7 +71,7 @@ pub struct Applications {
     issued: Credentials,
     stranger: Credentials,
     expired: Credentials,
-    key: SigningKey,
+    pub key: SigningKey,
 }
 
 impl Applications {
