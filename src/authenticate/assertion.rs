@@ -86,9 +86,7 @@ impl<'a> Assertion<'a> {
         }
         check_audience(claims.audience()?, rules)?;
         let lifetime = TimeRules::ASSERTION.judge(&claims, now)?;
-        if is_from_before(lifetime, rules.used.started()) {
-            return Err(AssertionError::BeforeStart);
-        }
+        check_start(lifetime, rules.used.started())?;
         let jti = claims.required_string("jti")?;
         if jti.is_empty() {
             return Err(ClaimsError::Missing { claim: "jti" }.into());
@@ -181,10 +179,15 @@ fn check_audience(audience: Audience<'_>, rules: AssertionRules<'_>) -> Result<(
     }
 }
 
-/// Whether an assertion was issued before the process started. Without `iat` it may have been, if its life began so early.
-fn is_from_before(Lifetime { expires, issued }: Lifetime, started: Timestamp) -> bool {
+/// Refuses an assertion that was issued before the process started. Without `iat` it may have been, if its life can have begun so
+/// early.
+fn check_start(Lifetime { expires, issued }: Lifetime, started: Timestamp) -> Result<(), AssertionError> {
     const LIFE: std::time::Duration = std::time::Duration::from_secs(300);
-    issued.unwrap_or(expires - LIFE) < started
+    match issued {
+        Some(issued) if issued < started => Err(AssertionError::BeforeStart),
+        None if expires - LIFE < started => Err(AssertionError::PerhapsBeforeStart),
+        _ => Ok(()),
+    }
 }
 
 fn bounded(found: &str) -> String {

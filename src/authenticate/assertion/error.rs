@@ -51,6 +51,9 @@ pub enum AssertionError {
     /// It was issued before the process started: nobody knows whether it was used.
     #[error("it was issued before this process started, and may have been used")]
     BeforeStart,
+    /// It has no `iat`, and may have been issued before the process started.
+    #[error("it has no iat, and may have been issued and used before this process started")]
+    PerhapsBeforeStart,
     /// No registered key has signed it.
     #[error("{0}")]
     Key(JwsError),
@@ -96,6 +99,9 @@ impl AssertionError {
             }
             Self::BeforeStart => {
                 "the client assertion was issued before this server started: make a new one for each request"
+            }
+            Self::PerhapsBeforeStart => {
+                "the client assertion has no iat, and this server started less than five minutes ago: send iat, so that an assertion is known to be new"
             }
             Self::Replay(Replay::Used) => {
                 "the client assertion was used before: make a new one, with another jti, for each request"
