@@ -10,6 +10,7 @@
     unreachable_pub
 )]
 
+mod access_tokens;
 mod admin;
 mod binding;
 mod body_memory;

@@ -1,0 +1,122 @@
+//! The issuer's key set: fetched, kept on disk, rotated.
+
+use std::fs;
+
+use serde_json::json;
+use testkit::jws::SigningKey;
+
+use super::setup::{Setup, bearer, get, key_set};
+use crate::support::{
+    Client,
+    admin::{self, happens, metric, reloaded},
+};
+
+const FILE: &str = "state/jwks.json";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rotated_key_is_used_and_a_removed_one_refused() {
+    let setup = Setup::start().await;
+    let edge = setup.builder("").start();
+    assert!(
+        edge.folder.path().join(FILE).exists(),
+        "the first key set is fetched before any request is served"
+    );
+    let client = Client::with(&edge, &setup.client);
+    let mut open = client.connect().await;
+    let ask = |token: &str| {
+        let request = http::Request::get("/api/x").header("authorization", format!("Bearer {token}"));
+        request.body(http_body_util::Full::<bytes::Bytes>::default()).unwrap()
+    };
+    let old = setup.token();
+    let next = SigningKey::p256();
+    let new = next.token(&json!({ "alg": "ES256", "typ": "at+jwt", "kid": "k2" }), &setup.claims());
+    assert_eq!(open.send(ask(&old)).await.status, 200);
+    assert_eq!(open.send(ask(&new)).await.status, 401);
+
+    setup.serve(200, &key_set(&[("k1", &setup.key), ("k2", &next)]));
+    let line = reloaded(&edge, 2);
+    assert!(line.contains("changed: jwks.json"), "{line}");
+    assert_eq!(open.send(ask(&old)).await.status, 200);
+    assert_eq!(open.send(ask(&new)).await.status, 200);
+
+    setup.serve(200, &key_set(&[("k2", &next)]));
+    reloaded(&edge, 3);
+    assert_eq!(
+        open.send(ask(&old)).await.status,
+        401,
+        "also on an open connection, and though it was verified before"
+    );
+    assert_eq!(open.send(ask(&new)).await.status, 200);
+    let status = admin::status(&edge, "").await;
+    let source = &status["key_set_sources"][0];
+    assert!(source["fetched"].as_u64().unwrap() >= 3 && source["failure"].is_null(), "{source}");
+    let labels = format!("{{url=\"{}\",outcome=\"taken\"}}", source["url"].as_str().unwrap());
+    assert!(metric(&edge, &format!("mtls_edge_key_set_fetches_total{labels}")).await >= 3);
+    assert!(!edge.stop().contains("zQ7hidden"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failed_fetch_keeps_the_last_keys() {
+    let setup = Setup::start().await;
+    let edge = setup.builder("").start();
+    let client = Client::with(&edge, &setup.client);
+    let mut private = setup.key.jwk();
+    private["d"] = json!("AAAA");
+    for (status, body, why) in [
+        (500, String::new(), "the server responded with 500"),
+        (200, "<html>".to_owned(), "the fetched document is not a usable key set: not a JSON object"),
+        (200, "{\"keys\":[]}".to_owned(), "it has no key that can verify signatures"),
+        (200, json!({ "keys": [private] }).to_string(), "private key"),
+    ] {
+        setup.serve(status, &body);
+        let line = edge.wait_for_log(why);
+        assert!(line.contains("key set fetch failed; keeping the cached key set"), "{line}");
+        assert_eq!(get(&client, "/api/x", &bearer(&setup.token())).await.status, 200, "{why}");
+    }
+    assert_eq!(fs::read_to_string(edge.folder.path().join(FILE)).unwrap(), key_set(&[("k1", &setup.key)]));
+    let failure = &admin::status(&edge, "").await["key_set_sources"][0]["failure"]["why"];
+    assert!(failure.as_str().unwrap().contains("private key"), "{failure}");
+    // A damaged file does not replace the active keys either.
+    fs::write(edge.folder.path().join(FILE), "damaged").unwrap();
+    edge.wait_for_log("is not a usable key set");
+    assert_eq!(get(&client, "/api/x", &bearer(&setup.token())).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_key_set_requests_wait_for_it() {
+    let setup = Setup::start().await;
+    setup.serve(503, "");
+    let output = setup.builder("").output("check");
+    let printed = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{printed}");
+    assert!(
+        printed.contains("state/jwks.json does not exist yet: `run` fetches it from http://"),
+        "{printed}"
+    );
+
+    let edge = setup.builder("").start();
+    let line = edge.wait_for_log("no key set from ");
+    assert!(line.contains("the server responded with 503"), "{line}");
+    let client = Client::with(&edge, &setup.client);
+    let answer = get(&client, "/api/x", &bearer(&setup.token())).await;
+    answer.oauth_error(503, "temporarily_unavailable");
+    assert_eq!(answer.headers["retry-after"], "2");
+    let reason = edge.log_of(&answer)["reason"].to_string();
+    assert!(reason.contains("no key set of the token issuer \\\"as\\\" has been fetched yet"), "{reason}");
+    setup.serve(200, &key_set(&[("k1", &setup.key)]));
+    happens(async || get(&client, "/api/x", &bearer(&setup.token())).await.status == 200).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cached_key_set_needs_no_network() {
+    let setup = Setup::start().await;
+    setup.serve(500, "");
+    let builder = || setup.builder("").file(FILE, key_set(&[("k1", &setup.key)]));
+    let output = builder().output("check");
+    let printed = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && !printed.contains("jwks"), "{printed}");
+    assert_eq!(setup.issuer.seen().len(), 0, "check needs no network");
+    let edge = builder().start();
+    let client = Client::with(&edge, &setup.client);
+    assert_eq!(get(&client, "/api/x", &bearer(&setup.token())).await.status, 200);
+}
