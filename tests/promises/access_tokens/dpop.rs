@@ -58,7 +58,7 @@ async fn a_proof_is_accepted_once() {
     let token = bound_to(&setup, json!({ "jkt": holder.thumbprint() }));
     let client = Client::new(&edge);
     let proof = holder.proof("1", &token);
-    let headers = dpop(&token, &[proof.clone()]);
+    let headers = dpop(&token, std::slice::from_ref(&proof));
     assert_eq!(get(&client, "/api/x?page=1", &headers).await.status, 200);
     let seen = setup.resources.last();
     assert_eq!(seen.header("authorization"), format!("DPoP {token}"));
