@@ -163,7 +163,7 @@ pub struct WorkerParts {
     /// Memory of buffered bodies, counted over all workers.
     pub buffered: Arc<crate::forward::BufferedBytes>,
     /// Verifies access tokens.
-    pub tokens: TokenVerifier,
+    pub tokens: Rc<TokenVerifier>,
     /// The used `jti` values of assertions, of all workers.
     pub replay: Arc<crate::replay::ReplayStore>,
     /// The worker's metrics.

@@ -16,7 +16,7 @@ pub use changes::Changes;
 pub use limits::Limits;
 pub use routes::{Authenticate, PathPattern, Route, RouteError, RouteSpec, Routes, SignedRequest, TokenRule};
 
-pub use token_issuer::{IntrospectionEndpoint, TokenIssuer, Verification};
+pub use token_issuer::{IntrospectionEndpoint, PublishedKeys, RefreshRequest, TokenIssuer, Verification};
 
 use crate::{
     forward::{ForwardedFor, Target},

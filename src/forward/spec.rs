@@ -23,13 +23,6 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// Whether it is on this machine, by its name.
-    #[must_use]
-    pub fn is_loopback(&self) -> bool {
-        let is_address = |ip: std::net::IpAddr| ip.is_loopback();
-        self.host == "localhost" || self.host.parse().is_ok_and(is_address)
-    }
-
     /// Host and port as written in a URL, without the scheme's default port.
     #[must_use]
     pub fn authority(&self) -> String {

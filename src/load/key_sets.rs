@@ -5,7 +5,17 @@
 use crate::{
     config::{file, settings::KeySetSource},
     jose::KeySet,
+    site::RefreshRequest,
 };
+
+/// A key set that is to be fetched.
+#[derive(Clone, Debug)]
+pub struct WantedKeySet {
+    /// Where it is.
+    pub source: KeySetSource,
+    /// Asks for a fetch before its time.
+    pub refresh: RefreshRequest,
+}
 
 /// The state of the cached file of a source.
 #[derive(Clone, Debug, PartialEq, Eq)]

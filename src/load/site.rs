@@ -11,22 +11,24 @@ use rustls::pki_types::CertificateDer;
 
 use super::{
     applications::RegistryBuilder,
-    authorities, fetched, files, methods,
+    authorities, fetched, files,
+    key_sets::WantedKeySet,
+    methods,
     pem::read_certificates,
     profile,
     server_credential::{CredentialFiles, load_server_credential},
     ticket_keys::ticket_secrets,
-    token_issuers::load_token_issuers,
+    token_issuers::{load_token_issuers, wanted_key_sets},
     upstream::load_target,
 };
 use crate::{
     clock::{Clock, Timestamp},
     config::{
         self, Problem, Severity,
-        settings::{self, CustomProfile, KeySetSource, Settings, TokenVerification},
+        settings::{self, CustomProfile, Settings},
     },
     forward::{ForwardedFor, Target},
-    site::{Authenticate, Domain, Generation, Routes, SignedRequest, Site},
+    site::{Authenticate, Domain, Generation, RefreshRequest, Routes, SignedRequest, Site},
     tls,
     trust::{self, Issuer},
     vouch::{Profile, Reserved},
@@ -38,7 +40,7 @@ pub struct Built {
     /// The settings and the site, unless a problem is an error.
     pub site: Option<(Settings, Site)>,
     /// The key sets that are to be fetched.
-    pub key_sets: Vec<KeySetSource>,
+    pub key_sets: Vec<WantedKeySet>,
     /// Errors and warnings.
     pub problems: Vec<Problem>,
     /// The configuration files and every file that they reference, as far as they could be read.
@@ -63,14 +65,6 @@ pub fn build(path: &Path, previous: Option<&Site>, clock: &Clock) -> Built {
     files.extend(files::referenced_by_settings(&settings));
     problems.extend(files::check_folder_permissions(&settings));
 
-    let mut key_sets: Vec<KeySetSource> = settings
-        .token_issuers
-        .iter()
-        .filter_map(|issuer| match &issuer.verification {
-            TokenVerification::KeySet(source) => Some(source.clone()),
-            TokenVerification::Introspection(_) => None,
-        })
-        .collect();
     let needs_registry = settings.domains.iter().flat_map(|domain| &domain.routes).any(|route| {
         route.spec.authenticate != Authenticate::None || route.spec.signed_request != SignedRequest::Off
     });
@@ -89,14 +83,18 @@ pub fn build(path: &Path, previous: Option<&Site>, clock: &Clock) -> Built {
     }
     let (registry, published, more) = registry.finish();
     problems.extend(more);
-    problems.extend(fetched::check_key_sets(&settings, &key_sets, "token_issuer.jwks"));
     problems.extend(fetched::check_key_sets(&settings, &published, "application.jwks_uri"));
     problems.extend(fetched::check_crl_sources(&settings.trust));
-    key_sets.extend(published);
     let (trust, more) = authorities::load(&settings.trust, registry, now);
     problems.extend(more);
 
     let token_issuers = load_token_issuers(&settings.token_issuers, previous, &mut problems);
+    let mut key_sets = wanted_key_sets(&settings.token_issuers, token_issuers.as_deref().unwrap_or_default());
+    let sources: Vec<_> = key_sets.iter().map(|wanted| wanted.source.clone()).collect();
+    problems.extend(fetched::check_key_sets(&settings, &sources, "token_issuer.jwks"));
+    key_sets.extend(
+        published.into_iter().map(|source| WantedKeySet { source, refresh: RefreshRequest::default() }),
+    );
     let profiles = custom_profiles(&settings.header_profiles, &mut problems);
     let targets: Vec<Option<Arc<Target>>> = settings
         .upstreams

@@ -8,8 +8,8 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use zeroize::Zeroizing;
 
 use super::{
-    key_sets::{CachedKeySet, cached_key_set},
-    upstream::{TlsPlace, client_tls, load_secret, roots},
+    key_sets::{CachedKeySet, WantedKeySet, cached_key_set},
+    upstream::{TlsPlace, client_tls, load_secret},
 };
 use crate::{
     access_token::{IssuerKeys, Rules},
@@ -18,7 +18,7 @@ use crate::{
         settings::{self, Introspection, KeySetSource, TokenVerification},
     },
     forward::{Target, TargetSpec, UpstreamLimits},
-    site::{IntrospectionEndpoint, Site, TokenIssuer, Verification},
+    site::{IntrospectionEndpoint, PublishedKeys, Site, TokenIssuer, Verification},
 };
 
 /// The most introspections in flight to one issuer, over all workers.
@@ -42,6 +42,24 @@ pub(super) fn load_token_issuers(
     loaded.into_iter().collect()
 }
 
+/// The key sets of these issuers, which were loaded from `settings`, or nothing.
+pub(super) fn wanted_key_sets(
+    settings: &[settings::TokenIssuer],
+    loaded: &[Arc<TokenIssuer>],
+) -> Vec<WantedKeySet> {
+    let mut wanted = Vec::new();
+    for issuer in settings {
+        let TokenVerification::KeySet(source) = &issuer.verification else { continue };
+        let loaded = loaded.iter().find(|loaded| *loaded.name == *issuer.name.value);
+        let refresh = loaded.and_then(|loaded| match &loaded.verification {
+            Verification::Keys(published) => Some(published.refresh.clone()),
+            Verification::Introspection(_) => None,
+        });
+        wanted.push(WantedKeySet { source: source.clone(), refresh: refresh.unwrap_or_default() });
+    }
+    wanted
+}
+
 fn load(
     settings: &settings::TokenIssuer,
     before: Option<&Arc<TokenIssuer>>,
@@ -57,11 +75,13 @@ fn load(
             // Only of the same issuer: another one must not be verified by its keys.
             let before = before.filter(|before| before.rules.issuer == rules.issuer);
             let before = before.and_then(|before| match &before.verification {
-                Verification::Keys(keys) => keys.clone(),
+                Verification::Keys(published) => Some(published),
                 Verification::Introspection(_) => None,
             });
-            check_source(source, problems)?;
-            Verification::Keys(keys(source, before, problems))
+            Verification::Keys(PublishedKeys {
+                keys: keys(source, before.and_then(|before| before.keys.clone()), problems),
+                refresh: before.map(|before| before.refresh.clone()).unwrap_or_default(),
+            })
         }
         TokenVerification::Introspection(introspection) => {
             Verification::Introspection(endpoint(introspection, before, problems)?)
@@ -88,32 +108,6 @@ fn keys(
     active
 }
 
-/// Reports roots that cannot be loaded, and a key set that anyone on the network path can replace.
-fn check_source(source: &KeySetSource, problems: &mut Vec<Problem>) -> Option<()> {
-    let origin = &source.url.value.origin;
-    if origin.tls {
-        let loaded = roots(source.ca.as_ref().map(|ca| ca.value.as_path()));
-        return loaded
-            .map_err(|fault| {
-                let place = source.ca.as_ref().map_or(&source.url.span, |ca| &ca.span);
-                let help =
-                    "name a PEM file with the CA of the server, or install the package ca-certificates";
-                problems.push(fault.or_help(help).at(place, "token_issuer.jwks.ca"));
-            })
-            .map(drop)
-            .ok();
-    }
-    if !origin.is_loopback() {
-        let what = format!(
-            "{} is fetched without TLS: anyone on the network path can replace the keys",
-            source.url.value
-        );
-        let problem = Problem::warning(&source.url.span, "token_issuer.jwks.url", what);
-        problems.push(problem.help("fetch it over https"));
-    }
-    Some(())
-}
-
 fn endpoint(
     settings: &Introspection,
     before: Option<&Arc<TokenIssuer>>,
@@ -121,14 +115,6 @@ fn endpoint(
 ) -> Option<IntrospectionEndpoint> {
     let Introspection { url, client_id, secret, ca, timeout } = settings;
     let origin = &url.value.origin;
-    if !origin.tls && !origin.is_loopback() {
-        let what = format!(
-            "{} is asked without TLS: anyone on the network path can read the edge's secret and the tokens",
-            url.value
-        );
-        let problem = Problem::warning(&url.span, "token_issuer.introspection.url", what);
-        problems.push(problem.help("use https"));
-    }
     let secret = load_secret(&secret.value).map_err(|fault| {
         let fault =
             fault.or_help("the secret must be one line of visible ASCII; surrounding whitespace is trimmed");

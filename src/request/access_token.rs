@@ -7,15 +7,16 @@ use http::{HeaderMap, header};
 use super::{Context, introspect, introspect::Introspector};
 use crate::{
     access_token::{
-        Bound, ClientSide, Facts, InvalidToken, Presented, Proof, RequestFault, Scheme, TargetUri,
-        TokenCache, TokenHash, TokenRefusal, check_binding, verify_jwt, verify_proof,
+        Bound, ClientSide, Facts, InvalidToken, KeyMismatch, Presented, Proof, ProofError, RequestFault,
+        Scheme, TargetUri, TokenCache, TokenHash, TokenRefusal, check_binding, verify_jwt, verify_proof,
     },
     clock::{Clock, Timestamp},
     forward::Pools,
+    jose::ClaimsError,
     oauth::{Interest, form_names},
     observe::metrics::{Recorder, TokenOutcome},
     replay::{Replay, ReplayStore},
-    site::{TokenIssuer, TokenRule, Verification},
+    site::{PublishedKeys, TokenIssuer, TokenRule, Verification},
     trust::ClientId,
 };
 
@@ -26,13 +27,13 @@ const JWT_REMEMBERED: Duration = Duration::from_secs(300);
 const ACCESS_TOKEN: Interest<1> = Interest::new(["access_token"]);
 
 /// Verifies access tokens for one worker.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct TokenVerifier {
     clock: Clock,
     replay: Arc<ReplayStore>,
     metrics: Recorder,
     introspector: Introspector,
-    cache: Rc<RefCell<TokenCache<TokenIssuer>>>,
+    cache: RefCell<TokenCache<TokenIssuer>>,
 }
 
 impl TokenVerifier {
@@ -44,7 +45,7 @@ impl TokenVerifier {
             replay: Arc::clone(replay),
             metrics: metrics.clone(),
             introspector: Introspector::new(clock, pools, metrics),
-            cache: Rc::default(),
+            cache: RefCell::default(),
         }
     }
 
@@ -81,6 +82,9 @@ impl TokenVerifier {
         let facts = self.facts(issuer, token, hash).await?.map_err(invalid)?;
         // After the issuer was asked.
         let now = self.clock.now();
+        if let Some(expired) = facts.expires.filter(|expires| *expires <= now) {
+            return Err(invalid(ClaimsError::Expired { seconds: now.seconds_since(expired) }.into()));
+        }
         let bound = check_binding(&facts.confirmation, &client, rule.allow_unbound, now).map_err(invalid)?;
         if let Some(proof) = proof.filter(|_| bound.to_dpop_key) {
             self.use_proof(context, &proof, now, scheme)?;
@@ -89,7 +93,7 @@ impl TokenVerifier {
         Ok(bound)
     }
 
-    fn proof(&self, context: &Context, hash: TokenHash) -> Result<Proof, crate::access_token::ProofError> {
+    fn proof(&self, context: &Context, hash: TokenHash) -> Result<Proof, ProofError> {
         let Context { head, authority, .. } = context;
         let uri = TargetUri::of_request(authority.to_str().unwrap_or_default(), head.uri.path());
         let times = (self.replay.started(), self.clock.now());
@@ -108,12 +112,17 @@ impl TokenVerifier {
             return Ok(known);
         }
         match &issuer.verification {
-            Verification::Keys(None) => {
+            Verification::Keys(PublishedKeys { keys: None, refresh }) => {
+                refresh.ask();
                 let why = format!("no key set of the token issuer \"{}\" has been fetched yet", issuer.name);
                 Err(TokenRefusal::Unavailable(why))
             }
-            Verification::Keys(Some(keys)) => {
+            Verification::Keys(PublishedKeys { keys: Some(keys), refresh }) => {
                 let verified = verify_jwt(token, &issuer.rules, keys, now);
+                // Perhaps it is signed with a key that was published since the last fetch.
+                if matches!(verified, Err(InvalidToken::Key(KeyMismatch::Kid))) {
+                    refresh.ask();
+                }
                 if let Ok(facts) = &verified {
                     self.cache.borrow_mut().remember(hash, issuer, facts, now, JWT_REMEMBERED);
                 }
@@ -144,9 +153,7 @@ impl TokenVerifier {
     ) -> Result<(), TokenRefusal> {
         let limit = context.site.limits.assertion_ids;
         self.replay.record(&proof.owner(), &proof.jti, proof.until, now, limit).map_err(|why| match why {
-            Replay::Used => {
-                TokenRefusal::Invalid { scheme, why: crate::access_token::ProofError::Replayed.into() }
-            }
+            Replay::Used => TokenRefusal::Invalid { scheme, why: ProofError::Replayed.into() },
             Replay::Full | Replay::ClientFull => TokenRefusal::Unavailable(format!("DPoP proof: {why}")),
         })
     }

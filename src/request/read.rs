@@ -46,7 +46,7 @@ struct ReadParts {
     stranger_bodies: StrangerBodies,
     clock: Clock,
     buffered: Arc<BufferedBytes>,
-    tokens: TokenVerifier,
+    tokens: Rc<TokenVerifier>,
 }
 
 impl<S> Read<S> {
@@ -55,7 +55,7 @@ impl<S> Read<S> {
             stranger_bodies: parts.stranger_bodies.clone(),
             clock: parts.clock.clone(),
             buffered: Arc::clone(&parts.buffered),
-            tokens: parts.tokens.clone(),
+            tokens: Rc::clone(&parts.tokens),
         };
         Self { inner, site, parts }
     }

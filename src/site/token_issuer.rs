@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use http::{HeaderValue, uri::PathAndQuery};
+use tokio::sync::Notify;
 
 use crate::{
     access_token::{IssuerKeys, Rules},
@@ -23,11 +24,44 @@ pub struct TokenIssuer {
 /// How the tokens of an issuer are verified.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Verification {
-    /// By its keys; `None` until its key set has been fetched.
-    Keys(Option<IssuerKeys>),
+    /// By its key set.
+    Keys(PublishedKeys),
     /// By asking it.
     Introspection(IntrospectionEndpoint),
 }
+
+/// The key set of an issuer.
+#[derive(Debug, PartialEq, Eq)]
+pub struct PublishedKeys {
+    /// Its keys; `None` until it has been fetched.
+    pub keys: Option<IssuerKeys>,
+    /// Asks for a fetch.
+    pub refresh: RefreshRequest,
+}
+
+/// Asks the source of a document to fetch it soon, from any thread. A clone asks the same source; ignored by comparisons.
+#[derive(Clone, Debug, Default)]
+pub struct RefreshRequest(Arc<Notify>);
+
+impl RefreshRequest {
+    /// Asks for a fetch. It may come later, since fetches have a minimum distance.
+    pub fn ask(&self) {
+        self.0.notify_one();
+    }
+
+    /// Waits until somebody asks, or returns at once if somebody has asked since the last time.
+    pub async fn asked(&self) {
+        self.0.notified().await;
+    }
+}
+
+impl PartialEq for RefreshRequest {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for RefreshRequest {}
 
 /// The introspection endpoint of an issuer (RFC 7662).
 #[derive(Debug, PartialEq, Eq)]

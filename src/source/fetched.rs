@@ -24,11 +24,14 @@ use crate::{
     config::settings::Url,
     load::roots,
     outbound::{Get, Schedule},
+    site::RefreshRequest,
 };
 
 /// A document that could not be fetched is requested again after this time at the latest.
 const RETRY: Duration = Duration::from_secs(60);
 
+/// The minimum distance of the fetches of one document, however often they are asked for: anyone can cause that.
+const PAUSE: Duration = Duration::from_secs(5);
 /// The most documents that are fetched at the same time: applications may have a key set each.
 const AT_ONCE: usize = 32;
 
@@ -57,6 +60,11 @@ pub(super) trait Document: Clone + Send + Sync + 'static {
     fn key(&self) -> Self::Key;
 
     fn location(&self) -> &Location;
+
+    /// Asks for a fetch before its time.
+    fn refresh(&self) -> Option<&RefreshRequest> {
+        None
+    }
 
     /// Whether what was fetched differs from what is cached, and may replace it: the error says why not.
     fn judge(&self, fetched: &[u8]) -> Result<bool, String>;
@@ -199,8 +207,19 @@ async fn fetch_repeatedly<D: Document>(
                 (*refresh).min(RETRY)
             }
         };
-        tokio::time::sleep(wait).await;
+        match document.refresh() {
+            Some(request) => wait_or_asked(wait, request).await,
+            None => tokio::time::sleep(wait).await,
+        }
     }
+}
+
+/// Waits for this time, or until a fetch is asked for, but at least for [`PAUSE`].
+async fn wait_or_asked(wait: Duration, request: &RefreshRequest) {
+    let pause = wait.min(PAUSE);
+    tokio::time::sleep(pause).await;
+    // An elapsed time means that nobody has asked.
+    let _ = tokio::time::timeout(wait.saturating_sub(pause), request.asked()).await;
 }
 
 /// Fetches a document once, and caches it if it differs and may. Whether it differs.

@@ -35,11 +35,8 @@ use super::{
 };
 use crate::{
     clock::{Clock, Timestamp},
-    config::{
-        Problem,
-        settings::{KeySetSource, Settings},
-    },
-    load::{Built, build},
+    config::{Problem, settings::Settings},
+    load::{Built, WantedKeySet, build},
     observe::Reloads,
     site::{Generation, SiteHandle},
 };
@@ -69,7 +66,7 @@ pub struct FileSource {
     resolved: BTreeSet<PathBuf>,
     settings: Settings,
     /// The key sets of the active configuration.
-    key_sets: Vec<KeySetSource>,
+    key_sets: Vec<WantedKeySet>,
     /// The active site, from which the next one takes over what is the same.
     site: SiteHandle,
     fetchers: Fetchers,
@@ -125,7 +122,7 @@ impl Fetchers {
     }
 
     /// From now on fetches the documents of these configurations, each with its key sets.
-    fn fetch(&mut self, wanted: &[(&Settings, &[KeySetSource])]) {
+    fn fetch(&mut self, wanted: &[(&Settings, &[WantedKeySet])]) {
         self.crls.fetch_for(&wanted.iter().map(|(settings, _)| &settings.trust).collect::<Vec<_>>());
         self.key_sets.fetch(wanted.iter().flat_map(|(_, key_sets)| *key_sets));
     }
@@ -300,7 +297,7 @@ impl FileSource {
     }
 
     /// Fetches the documents of the active configuration, and of another one that may replace it.
-    fn fetch(&mut self, other: Option<(&Settings, &[KeySetSource])>) {
+    fn fetch(&mut self, other: Option<(&Settings, &[WantedKeySet])>) {
         let active = (&self.settings, &*self.key_sets);
         let wanted: Vec<_> = [active].into_iter().chain(other).collect();
         self.fetchers.fetch(&wanted);

@@ -5,18 +5,20 @@ use std::sync::Arc;
 use super::fetched::{Document, Fetcher, Location, Outcomes, fetch_once};
 use crate::{
     config::{Problem, settings::KeySetSource},
-    load::{CachedKeySet, cached_key_set, judge_fetched_key_set},
+    load::{CachedKeySet, WantedKeySet, cached_key_set, judge_fetched_key_set},
     observe::{self, Reloads},
+    site::RefreshRequest,
 };
 
 #[derive(Clone, Debug)]
 struct FetchedKeySet {
     source: Arc<KeySetSource>,
     location: Location,
+    refresh: RefreshRequest,
 }
 
 impl FetchedKeySet {
-    fn new(source: &KeySetSource) -> Self {
+    fn new(WantedKeySet { source, refresh }: &WantedKeySet) -> Self {
         let KeySetSource { url, file, schedule, ca } = source;
         let location = Location {
             url: url.value.clone(),
@@ -24,7 +26,7 @@ impl FetchedKeySet {
             schedule: *schedule,
             ca: ca.as_ref().map(|ca| ca.value.clone()),
         };
-        Self { source: Arc::new(source.clone()), location }
+        Self { source: Arc::new(source.clone()), location, refresh: refresh.clone() }
     }
 }
 
@@ -41,6 +43,10 @@ impl Document for FetchedKeySet {
 
     fn location(&self) -> &Location {
         &self.location
+    }
+
+    fn refresh(&self) -> Option<&RefreshRequest> {
+        Some(&self.refresh)
     }
 
     fn judge(&self, fetched: &[u8]) -> Result<bool, String> {
@@ -78,33 +84,34 @@ impl KeySetFetcher {
     }
 
     /// From now on fetches these.
-    pub fn fetch<'a>(&mut self, sources: impl Iterator<Item = &'a KeySetSource> + Clone) {
-        self.reloads.key_sets.only(&sources.clone().map(shown).collect::<Vec<_>>());
-        self.fetcher.want(sources.map(FetchedKeySet::new).collect());
+    pub fn fetch<'a>(&mut self, wanted: impl Iterator<Item = &'a WantedKeySet> + Clone) {
+        let sources = wanted.clone().map(|wanted| shown(&wanted.source));
+        self.reloads.key_sets.only(&sources.collect::<Vec<_>>());
+        self.fetcher.want(wanted.map(FetchedKeySet::new).collect());
     }
 }
 
-fn lacking(sources: &[KeySetSource]) -> impl Iterator<Item = &KeySetSource> {
-    sources.iter().filter(|source| !matches!(cached_key_set(source), CachedKeySet::Valid(_)))
+fn lacking(wanted: &[WantedKeySet]) -> impl Iterator<Item = &WantedKeySet> {
+    wanted.iter().filter(|wanted| !matches!(cached_key_set(&wanted.source), CachedKeySet::Valid(_)))
 }
 
 /// Whether a key set is missing or invalid.
 #[must_use]
-pub fn lacks_any(sources: &[KeySetSource]) -> bool {
-    lacking(sources).next().is_some()
+pub fn lacks_any(wanted: &[WantedKeySet]) -> bool {
+    lacking(wanted).next().is_some()
 }
 
 /// Fetches the missing key sets before the first site is built. Failures are warnings: until a later fetch succeeds, what would be verified
 /// by the key set is refused. The edge serves everything else, through which the key set itself may be fetched.
 #[must_use]
-pub fn fetch_missing(sources: &[KeySetSource]) -> Vec<Problem> {
-    let missing: Vec<&KeySetSource> = lacking(sources).collect();
+pub fn fetch_missing(wanted: &[WantedKeySet]) -> Vec<Problem> {
+    let missing: Vec<&WantedKeySet> = lacking(wanted).collect();
     if missing.is_empty() {
         return Vec::new();
     }
-    let documents: Vec<FetchedKeySet> = missing.iter().map(|source| FetchedKeySet::new(source)).collect();
+    let documents: Vec<FetchedKeySet> = missing.iter().map(|wanted| FetchedKeySet::new(wanted)).collect();
     let failed = missing.iter().zip(fetch_once(&documents));
-    failed.filter_map(|(source, outcome)| Some(without_keys(source, &outcome.err()?))).collect()
+    failed.filter_map(|(wanted, outcome)| Some(without_keys(&wanted.source, &outcome.err()?))).collect()
 }
 
 fn without_keys(source: &KeySetSource, why: &str) -> Problem {

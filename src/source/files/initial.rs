@@ -12,11 +12,8 @@ use arc_swap::ArcSwap;
 use super::contents::{Contents, FileStamps};
 use crate::{
     clock::{Clock, Timestamp},
-    config::{
-        Problem, Severity,
-        settings::{KeySetSource, Settings},
-    },
-    load::{Built, build},
+    config::{Problem, Severity, settings::Settings},
+    load::{Built, WantedKeySet, build},
     site::SiteHandle,
     source::{crl, key_sets},
 };
@@ -26,7 +23,7 @@ use crate::{
 pub struct InitialBuild {
     /// As they are written.
     pub settings: Settings,
-    pub(super) key_sets: Vec<KeySetSource>,
+    pub(super) key_sets: Vec<WantedKeySet>,
     /// The pointer to the active site.
     pub site: SiteHandle,
     /// To be logged.

@@ -13,7 +13,7 @@ use tokio::{net::TcpStream, sync::Notify};
 
 use super::setup::{ISSUER, Setup, bearer, get, now, x5t};
 use crate::support::{
-    Client, Edge,
+    Ca, Client, Edge, TlsUpstream,
     admin::{happens, metric},
     scripted::{Scripted, read_request},
     self_signed,
@@ -259,6 +259,30 @@ async fn the_cache_forgets_after_30_s_and_at_the_expiry() {
     edge.set_clock(start + Duration::from_secs(30));
     assert_eq!(get(&client, "/api/x", &bearer("long")).await.status, 401, "at most 30 s");
     assert_eq!(endpoint.requests(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_issuer_over_https_must_prove_its_name() {
+    let setup = Setup::start().await;
+    let (web, other) = (Ca::new("Web CA"), Ca::new("Other Web CA"));
+    let said = active(&setup).to_string();
+    let endpoint = TlsUpstream::answering(&web.server(&["localhost"]), &["h2", "http/1.1"], move |seen| {
+        assert_eq!(seen.body, "token=opaque&token_type_hint=access_token");
+        http::Response::new(http_body_util::Full::from(said.clone()))
+    })
+    .await;
+    for (ca, status) in [(&web, 200), (&other, 503)] {
+        let table = format!(
+            "[[token_issuer]]\nname = \"as\"\nissuer = \"{ISSUER}\"\nintrospection = {{ url = \"{}/introspect\", client_id = \"edge\", secret = {{ file = \"secrets/edge\" }}, ca = \"web.pem\" }}",
+            endpoint.url()
+        );
+        let builder =
+            setup.builder_of(&table, "").secret_file("secrets/edge", "secret").file("web.pem", ca.pem());
+        let edge = builder.start();
+        let answer = get(&Client::with(&edge, &setup.client), "/api/x", &bearer("opaque")).await;
+        assert_eq!(answer.status, status, "{:?}", edge.log_of(&answer));
+    }
+    assert_eq!(endpoint.seen().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -120,3 +120,22 @@ async fn a_cached_key_set_needs_no_network() {
     let client = Client::with(&edge, &setup.client);
     assert_eq!(get(&client, "/api/x", &bearer(&setup.token())).await.status, 200);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unknown_kid_fetches_the_key_set_early() {
+    let setup = Setup::start().await;
+    let table = setup.keys("").replace("refresh = \"50ms\"", "refresh = \"7d\"");
+    let edge = setup.builder_of(&table, "").start();
+    let client = Client::with(&edge, &setup.client);
+    let next = SigningKey::p256();
+    let new = next.token(&json!({ "alg": "ES256", "typ": "at+jwt", "kid": "k2" }), &setup.claims());
+    // At the start the set is fetched twice: before the first site, and by the thread that fetches from then on.
+    happens(async || setup.issuer.seen().len() == 2).await;
+    setup.serve(200, &key_set(&[("k1", &setup.key), ("k2", &next)]));
+    for _ in 0..5 {
+        get(&client, "/api/x", &bearer(&new)).await.oauth_error(401, "invalid_token");
+    }
+    reloaded(&edge, 2);
+    assert_eq!(get(&client, "/api/x", &bearer(&new)).await.status, 200);
+    assert_eq!(setup.issuer.seen().len(), 3, "many requests cause one fetch");
+}
