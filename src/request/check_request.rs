@@ -114,6 +114,10 @@ fn check(request: &Authenticated, clock: &Clock) -> Result<Checked, Refusal> {
         (None, Endpoint::Authorization) => named(context, parameters, &outside)?,
         (None, Endpoint::Pushed) => None,
     };
+    // Nobody could verify its request objects.
+    if application.is_none() && route.signed_request == SignedRequest::Require {
+        return Err(RequestError::UnknownClient.into());
+    }
     let rules = application.map(|application| &application.rules);
     let mut required = Requirements::new(route.signed_request == SignedRequest::Require, rules);
     required.pushed |= fapi;

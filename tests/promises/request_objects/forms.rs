@@ -125,6 +125,15 @@ async fn an_unknown_client_is_refused_or_forwarded() {
         assert_eq!(answer.status, 200, "{answer:?}");
         assert_eq!(setup.edge.log_of(&answer)["authorization_request"], outcome);
     }
+    let required = Settings { trust, signed_request: "require", ..Settings::default() };
+    let strict = Setup::start(required).await;
+    for parameters in [
+        &[("client_id", "nobody"), ("request", object.as_str())],
+        &[("client_id", "nobody"), ("request_uri", REFERENCE)],
+    ] {
+        strict.refused(&strict.authorize(parameters).await, "invalid_request");
+    }
+    strict.edge.stop();
     // Whoever the client is, the server fetches nothing.
     let uri = [("client_id", "nobody"), ("request_uri", "https://evil.example/r")];
     setup.authorize(&uri).await.oauth_error(400, "invalid_request_object");
