@@ -22,6 +22,3 @@ const NAMES: [&str; 12] = [
 
 /// The parameters that the edge reads.
 pub static PARAMETERS: Interest<{ NAMES.len() }> = Interest::new(NAMES);
-
-/// The parameters of a request that the edge reads.
-pub type RequestParameters = Parameters<{ NAMES.len() }>;

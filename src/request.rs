@@ -45,7 +45,7 @@ use crate::{
     access_token::Bound,
     authenticate::Basis,
     forward::{Caller, IncomingBody, RequestBody},
-    oauth::RequestParameters,
+    oauth::Parameters,
     site::{Domain, Route, Site, SiteHandle},
     trust::Application,
 };
@@ -66,7 +66,7 @@ pub struct Context {
     /// The record for the access log.
     pub record: Rc<inbound::Record>,
     /// The parameters, once they are parsed; `None` if the route needs none.
-    pub parameters: Option<RequestParameters>,
+    pub parameters: Option<Parameters>,
     /// How the access token is bound, once it is verified; `None` if the route needs none.
     pub token: Option<Bound>,
 }

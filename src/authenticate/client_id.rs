@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::assertion;
 use crate::{
-    oauth::{ParameterError, RequestParameters},
+    oauth::{ParameterError, Parameters},
     trust::ClientId,
 };
 
@@ -14,7 +14,7 @@ use crate::{
 /// # Errors
 ///
 /// If there is none, or if an upstream could read another one.
-pub fn client_id(parameters: &RequestParameters) -> Result<ClientId, ParameterError> {
+pub fn client_id(parameters: &Parameters) -> Result<ClientId, ParameterError> {
     let named_by_assertion = || parameters.get("client_assertion").and_then(assertion::subject);
     let id = match parameters.get("client_id") {
         Some(id) => Cow::Borrowed(id),

@@ -4,12 +4,15 @@ use http::{HeaderMap, HeaderName};
 
 use crate::{
     header::fold::are_equivalent,
-    oauth::{Places, RequestParameters},
+    oauth::{Parameters, Places},
 };
 
 /// The headers of attestation-based client authentication (draft-ietf-oauth-attestation-based-client-auth). The edge does not
 /// verify them; they count as a mechanism.
 const ATTESTATION: [&str; 2] = ["oauth-client-attestation", "oauth-client-attestation-pop"];
+
+/// The parameters that authenticate a client.
+const CREDENTIALS: [&str; 3] = ["client_secret", "client_assertion", "client_assertion_type"];
 
 /// The mechanism that a request uses. A client certificate is one of the connection, and counts only without another.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -60,8 +63,12 @@ impl<'r> Mechanism<'r> {
     /// # Errors
     ///
     /// If the request has more than one, an incomplete one, or one in its query.
-    pub fn of(headers: &HeaderMap, parameters: &'r RequestParameters) -> Result<Self, MechanismError> {
-        for name in ["client_secret", "client_assertion", "client_assertion_type"] {
+    pub fn of(headers: &HeaderMap, parameters: &'r Parameters) -> Result<Self, MechanismError> {
+        let attestation = headers.keys().any(is_attestation);
+        if !attestation && !parameters.have_any(&CREDENTIALS) {
+            return Ok(Self::Certificate);
+        }
+        for name in CREDENTIALS {
             if parameters.places(name).query {
                 return Err(MechanismError::InQuery(name));
             }
@@ -78,7 +85,6 @@ impl<'r> Mechanism<'r> {
                 return Err(MechanismError::Incomplete("client_assertion_type", "client_assertion"));
             }
         };
-        let attestation = headers.keys().any(is_attestation);
         let mut found = [
             secret.filter(|_| basic).map(Self::Basic),
             secret.filter(|_| body).map(Self::Post),

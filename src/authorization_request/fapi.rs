@@ -2,7 +2,7 @@
 
 use super::{RequestObject, error::FapiError};
 use crate::{
-    oauth::{Interest, RequestParameters, form_names},
+    oauth::{Interest, Parameters, form_names},
     trust::{Application, Method},
 };
 
@@ -17,7 +17,7 @@ const ONLY_PUSHED: [&str; 5] =
 
 /// Whether a request is an authorization request, pushed or not.
 #[must_use]
-pub fn is_authorization_request(parameters: &RequestParameters) -> bool {
+pub fn is_authorization_request(parameters: &Parameters) -> bool {
     OF_AUTHORIZATION.iter().any(|name| parameters.places(name).is_anywhere())
 }
 
@@ -38,7 +38,7 @@ pub fn check_query(query: Option<&str>) -> Result<(), FapiError> {
 /// # Errors
 ///
 /// If the request has parameters that must be pushed.
-pub fn check_reference(parameters: &RequestParameters) -> Result<(), FapiError> {
+pub fn check_reference(parameters: &Parameters) -> Result<(), FapiError> {
     match ONLY_PUSHED.iter().find(|name| parameters.places(name).is_anywhere()) {
         Some(name) => Err(FapiError::BesideReference(name)),
         None => Ok(()),
@@ -62,7 +62,7 @@ pub fn check_client(application: Option<&Application>) -> Result<(), FapiError> 
 /// # Errors
 ///
 /// For the grant by password, and for a token that would not be bound.
-pub fn check_token(parameters: &RequestParameters, is_bound: bool) -> Result<(), FapiError> {
+pub fn check_token(parameters: &Parameters, is_bound: bool) -> Result<(), FapiError> {
     match parameters.get("grant_type") {
         Some("password") => Err(FapiError::PasswordGrant),
         Some(_) if !is_bound => Err(FapiError::Unbound),
@@ -74,7 +74,7 @@ pub fn check_token(parameters: &RequestParameters, is_bound: bool) -> Result<(),
 #[derive(Clone, Copy, Debug)]
 pub enum Pushed<'r> {
     /// In the request.
-    Parameters(&'r RequestParameters),
+    Parameters(&'r Parameters),
     /// In its verified request object.
     Object(&'r RequestObject<'r>),
 }

@@ -31,7 +31,6 @@ pub struct Interest<const N: usize> {
 /// A parameter of an [`Interest`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Wanted {
-    index: usize,
     name: &'static str,
 }
 
@@ -52,8 +51,7 @@ impl<const N: usize> Interest<N> {
 
     /// The parameter with exactly this name.
     fn exactly(&self, name: &[u8]) -> Option<Wanted> {
-        let index = self.names.iter().position(|wanted| wanted.as_bytes() == name)?;
-        self.names.get(index).map(|name| Wanted { index, name })
+        self.names.iter().find(|wanted| wanted.as_bytes() == name).map(|name| Wanted { name })
     }
 
     /// Whether a query has a parameter that overrides the request's method.
@@ -69,24 +67,30 @@ pub fn form_names<const N: usize>(form: &[u8], interest: &Interest<N>) -> bool {
     form::names(form, interest)
 }
 
-/// The values in one place, in the order of the interest's names.
-type Values<const N: usize> = [Option<String>; N];
+/// The parameters of interest in one place. A vector, since most requests have few of them.
+type Values = Vec<Parameter>;
+
+/// A parameter of interest.
+#[derive(Clone)]
+struct Parameter {
+    name: &'static str,
+    /// `None` if only places have it from which it is not used.
+    value: Option<String>,
+    places: Places,
+}
 
 /// Adds a value to those of a place, where a parameter must not be repeated (RFC 6749 section 3.2).
-fn add<const N: usize>(values: &mut Values<N>, wanted: Wanted, value: String) -> Result<(), ParameterError> {
-    match values.get_mut(wanted.index).map(|place| place.replace(value)) {
-        Some(Some(_)) => Err(ParameterError::Repeated(wanted.name)),
-        _ => Ok(()),
+fn add(values: &mut Values, wanted: Wanted, value: String) -> Result<(), ParameterError> {
+    if values.iter().any(|parameter| parameter.name == wanted.name) {
+        return Err(ParameterError::Repeated(wanted.name));
     }
+    values.push(Parameter { name: wanted.name, value: Some(value), places: Places::default() });
+    Ok(())
 }
 
 /// The parameters of one request. `Debug` shows no value, since some are secrets.
 #[derive(Clone)]
-pub struct Parameters<const N: usize> {
-    names: [&'static str; N],
-    values: Values<N>,
-    places: [Places; N],
-}
+pub struct Parameters(Values);
 
 /// The places of a request that have a parameter with a value, also those from which it is not used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -107,13 +111,13 @@ impl Places {
     }
 }
 
-impl<const N: usize> std::fmt::Debug for Parameters<N> {
+impl std::fmt::Debug for Parameters {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.names.iter().zip(&self.places)).finish()
+        f.debug_map().entries(self.0.iter().map(|parameter| (parameter.name, parameter.places))).finish()
     }
 }
 
-impl<const N: usize> Parameters<N> {
+impl Parameters {
     /// Parses the parameters of interest in the body (a form or JSON), in HTTP Basic (form-decoded, RFC 6749 section 2.3.1) and
     /// in the query. With other methods than GET and HEAD the query is not used, but must not contradict another place,
     /// since servers may read it.
@@ -121,56 +125,84 @@ impl<const N: usize> Parameters<N> {
     /// # Errors
     ///
     /// If a part violates its grammar, or a parameter has two values.
-    pub fn parse(head: &Parts, body: &[u8], interest: &Interest<N>) -> Result<Self, ParameterError> {
+    pub fn parse<const N: usize>(
+        head: &Parts,
+        body: &[u8],
+        interest: &Interest<N>,
+    ) -> Result<Self, ParameterError> {
         let in_query = match head.uri.query() {
             Some(query) => form::values(query.as_bytes(), interest)?,
-            None => [const { None }; N],
+            None => Vec::new(),
         };
         let in_header = authorization::values(&head.headers, interest)?;
-        let mut values =
-            if body.is_empty() { [const { None }; N] } else { in_body(&head.headers, body, interest)? };
-
+        let in_body = if body.is_empty() { Vec::new() } else { in_body(&head.headers, body, interest)? };
         let query_counts = matches!(head.method, Method::GET | Method::HEAD);
-        let mut places = [Places::default(); N];
-        let has_value = |value: &Option<String>| value.as_ref().is_some_and(|value| !value.is_empty());
-        for ((((value, in_header), in_query), name), places) in
-            values.iter_mut().zip(in_header).zip(in_query).zip(interest.names).zip(&mut places)
-        {
-            *places =
-                Places { body: has_value(value), basic: has_value(&in_header), query: has_value(&in_query) };
-            for (other, counts) in [(in_header, true), (in_query, query_counts)] {
-                match (&value, other) {
-                    (Some(value), Some(other)) if *value != other => {
-                        return Err(ParameterError::Differ(name));
-                    }
-                    (None, Some(other)) if counts => *value = Some(other),
-                    _ => {}
-                }
-            }
+        let mut parameters = Self(in_body);
+        for Parameter { value, places, .. } in &mut parameters.0 {
+            places.body = has_value(value.as_deref());
         }
-        Ok(Self { names: interest.names, values, places })
+        for parameter in in_header {
+            let basic = has_value(parameter.value.as_deref());
+            parameters.add(parameter, Places { basic, ..Places::default() }, true)?;
+        }
+        for parameter in in_query {
+            let query = has_value(parameter.value.as_deref());
+            parameters.add(parameter, Places { query, ..Places::default() }, query_counts)?;
+        }
+        Ok(parameters)
+    }
+
+    /// Adds a parameter of a further place, whose value is used if it `counts`.
+    fn add(&mut self, other: Parameter, at: Places, counts: bool) -> Result<(), ParameterError> {
+        let Some(known) = self.0.iter_mut().find(|known| known.name == other.name) else {
+            let value = other.value.filter(|_| counts);
+            self.0.push(Parameter { name: other.name, value, places: at });
+            return Ok(());
+        };
+        match &known.value {
+            Some(value) if Some(value) != other.value.as_ref() => {
+                return Err(ParameterError::Differ(other.name));
+            }
+            None if counts => known.value = other.value,
+            _ => {}
+        }
+        known.places.basic |= at.basic;
+        known.places.query |= at.query;
+        Ok(())
+    }
+
+    fn find(&self, name: &str) -> Option<&Parameter> {
+        self.0.iter().find(|parameter| parameter.name == name)
     }
 
     /// Where a parameter of interest has a value.
     #[must_use]
     pub fn places(&self, name: &str) -> Places {
-        let index = self.names.iter().position(|wanted| *wanted == name);
-        index.and_then(|index| self.places.get(index)).copied().unwrap_or_default()
+        self.find(name).map(|parameter| parameter.places).unwrap_or_default()
+    }
+
+    /// Whether one of these parameters has a value in any place.
+    #[must_use]
+    pub fn have_any(&self, names: &[&str]) -> bool {
+        self.0.iter().any(|parameter| parameter.places.is_anywhere() && names.contains(&parameter.name))
     }
 
     /// The value of a parameter of interest. An empty value is treated as absent (RFC 6749 section 3.1).
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        let index = self.names.iter().position(|wanted| *wanted == name)?;
-        self.values.get(index)?.as_deref().filter(|value| !value.is_empty())
+        self.find(name)?.value.as_deref().filter(|value| !value.is_empty())
     }
+}
+
+fn has_value(value: Option<&str>) -> bool {
+    value.is_some_and(|value| !value.is_empty())
 }
 
 fn in_body<const N: usize>(
     headers: &HeaderMap,
     body: &[u8],
     interest: &Interest<N>,
-) -> Result<Values<N>, ParameterError> {
+) -> Result<Values, ParameterError> {
     let BodyType { kind, bytes } = body_type(headers)?;
     if bytes == Bytes::Ascii && !is_ascii(kind, body) {
         return Err(ParameterError::BodyCharset);

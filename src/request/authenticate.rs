@@ -22,7 +22,7 @@ use crate::{
     clock::Clock,
     forward::{Caller, ResponseBody},
     identity::IdentityError,
-    oauth::{ParameterError, RequestParameters},
+    oauth::{ParameterError, Parameters},
     replay::ReplayStore,
     site,
 };
@@ -61,7 +61,7 @@ impl<S> Authenticate<S> {
 
     fn judge_client(&self, context: &Context) -> Result<Option<Proof>, Refusal> {
         let Context { head, connection, site, domain, record, parameters, .. } = context;
-        let parameters: &RequestParameters =
+        let parameters: &Parameters =
             parameters.as_ref().ok_or(Refusal::Parameter(ParameterError::NoClient))?;
         let id = client_id(parameters).map_err(Refusal::Parameter)?;
         record.client_id.replace(Some(id.clone()));

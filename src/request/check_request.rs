@@ -21,7 +21,7 @@ use crate::{
     },
     clock::Clock,
     forward::ResponseBody,
-    oauth::{ParameterError, RequestParameters, all_parameters},
+    oauth::{ParameterError, Parameters, all_parameters},
     observe::metrics::{AuthorizationRequest as Outcome, Label, Recorder},
     site::{Authenticate, Route, SignedRequest},
     text::{SHOWN, bounded},
@@ -169,7 +169,7 @@ const fn endpoint(route: &Route) -> Endpoint {
 /// The registered application that the request names.
 fn named<'c>(
     context: &'c Context,
-    parameters: &RequestParameters,
+    parameters: &Parameters,
     outside: &Outside<'_>,
 ) -> Result<Option<&'c Arc<Application>>, Refusal> {
     let trust = &context.site.trust;
@@ -192,11 +192,7 @@ fn named<'c>(
 }
 
 /// Refuses what some servers read and others do not: the body of a GET, and the query of a POST.
-fn check_places(
-    request: &Authenticated,
-    parameters: &RequestParameters,
-    endpoint: Endpoint,
-) -> Result<(), Refusal> {
+fn check_places(request: &Authenticated, parameters: &Parameters, endpoint: Endpoint) -> Result<(), Refusal> {
     if matches!(request.context.head.method, Method::GET | Method::HEAD) {
         return if request.body.buffered_bytes().is_empty() {
             Ok(())

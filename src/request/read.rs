@@ -21,7 +21,7 @@ use crate::{
     authenticate::{Denial, client_id},
     clock::Clock,
     forward::{BodyFault, BufferedBytes, IncomingBody, RequestBody, ResponseBody, Share},
-    oauth::{PARAMETERS, Parameters, RequestParameters},
+    oauth::{PARAMETERS, Parameters},
     site::{Authenticate, Limits, Route, SignedRequest, SiteHandle, TokenRule},
     trust::UnknownApplications,
 };
@@ -159,7 +159,7 @@ async fn read_with_token(
     Ok(Received { context, body: RequestBody::with_share(form, share), route })
 }
 
-fn parse(context: &Context, body: &[u8]) -> Result<RequestParameters, Refusal> {
+fn parse(context: &Context, body: &[u8]) -> Result<Parameters, Refusal> {
     Parameters::parse(&context.head, body, &PARAMETERS).map_err(Refusal::Parameter)
 }
 

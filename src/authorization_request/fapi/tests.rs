@@ -6,12 +6,12 @@ use crate::{
     trust::{ApplicationSpec, AuthMethod},
 };
 
-fn posted(body: &str) -> RequestParameters {
+fn posted(body: &str) -> Parameters {
     let request = Request::post("/x").header("content-type", "application/x-www-form-urlencoded");
     Parameters::parse(&request.body(()).unwrap().into_parts().0, body.as_bytes(), &PARAMETERS).unwrap()
 }
 
-fn got(query: &str) -> RequestParameters {
+fn got(query: &str) -> Parameters {
     let head = Request::get(format!("/x?{query}")).body(()).unwrap().into_parts().0;
     Parameters::parse(&head, b"", &PARAMETERS).unwrap()
 }

@@ -15,9 +15,9 @@ use super::{Interest, ParameterError, Values, add, form};
 pub(super) fn values<const N: usize>(
     headers: &HeaderMap,
     interest: &Interest<N>,
-) -> Result<Values<N>, ParameterError> {
+) -> Result<Values, ParameterError> {
     let mut all = headers.get_all(header::AUTHORIZATION).iter();
-    let Some(value) = all.next() else { return Ok([const { None }; N]) };
+    let Some(value) = all.next() else { return Ok(Vec::new()) };
     if all.next().is_some() {
         return Err(ParameterError::Basic);
     }
@@ -37,16 +37,16 @@ pub(super) fn values<const N: usize>(
     if scheme.is_empty() || !scheme.iter().all(|byte| is_token(*byte)) || !are_credentials(credentials) {
         return Err(ParameterError::Authorization);
     }
-    Ok([const { None }; N])
+    Ok(Vec::new())
 }
 
 /// Parses the credentials of HTTP Basic (RFC 7617): padded base64 (RFC 4648 section 4) without whitespace.
-fn basic<const N: usize>(credentials: &[u8], interest: &Interest<N>) -> Result<Values<N>, ParameterError> {
+fn basic<const N: usize>(credentials: &[u8], interest: &Interest<N>) -> Result<Values, ParameterError> {
     let decoded = STANDARD.decode(credentials).map_err(|_| ParameterError::Basic)?;
     let colon = memchr(b':', &decoded).ok_or(ParameterError::Basic)?;
     let (id, secret) = decoded.split_at_checked(colon).unwrap_or_default();
     let secret = secret.get(1..).unwrap_or_default();
-    let mut values = [const { None }; N];
+    let mut values = Vec::new();
     for (name, value) in [("client_id", id), ("client_secret", secret)] {
         if let Some(wanted) = interest.exactly(name.as_bytes()) {
             add(&mut values, wanted, component(value, wanted.name)?)?;
@@ -134,7 +134,8 @@ mod tests {
     fn read(value: &[u8]) -> Result<Option<String>, ParameterError> {
         let mut headers = HeaderMap::new();
         headers.insert(header::AUTHORIZATION, HeaderValue::from_bytes(value).unwrap());
-        values(&headers, &Interest::new(["client_id"])).map(|[id]| id)
+        values(&headers, &Interest::new(["client_id"]))
+            .map(|values| values.into_iter().next().and_then(|parameter| parameter.value))
     }
 
     fn basic_of(text: &str) -> Result<Option<String>, ParameterError> {

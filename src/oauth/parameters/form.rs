@@ -12,11 +12,8 @@ use super::{
 
 /// The values of a form. A repeated parameter of interest is refused (RFC 6749 section 3.2), and so is a name that a lenient
 /// server takes for one, see [`name`]. Rack before 3, Python before 3.9.2 and CGI.pm also separate parameters at `;`.
-pub(super) fn values<const N: usize>(
-    form: &[u8],
-    interest: &Interest<N>,
-) -> Result<Values<N>, ParameterError> {
-    let mut values = [const { None }; N];
+pub(super) fn values<const N: usize>(form: &[u8], interest: &Interest<N>) -> Result<Values, ParameterError> {
+    let mut values = Vec::new();
     let mut follows_semicolon = false;
     for Piece { name, value, ends_at_semicolon } in pieces(form) {
         match name::meaning(&decode(name), interest)? {
@@ -127,7 +124,7 @@ mod tests {
     const CLIENT_ID: Interest<1> = Interest::new(["client_id"]);
 
     fn client_id(form: &[u8]) -> Result<Option<String>, ParameterError> {
-        values(form, &CLIENT_ID).map(|[id]| id)
+        values(form, &CLIENT_ID).map(|values| values.into_iter().next().and_then(|parameter| parameter.value))
     }
 
     #[test]

@@ -5,17 +5,14 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 
 use super::{
-    Interest, ParameterError, Values, add, form,
+    Interest, Parameter, ParameterError, Values, add, form,
     name::{self, Meaning},
 };
 
 /// The values of a JSON object (RFC 8259). A repeated parameter of interest is refused, since parsers differ in which one they
 /// use. So is a member whose name some servers take for one (Go and ASP.NET ignore case), and text that a server which only
 /// parses forms would read as one.
-pub(super) fn values<const N: usize>(
-    body: &[u8],
-    interest: &Interest<N>,
-) -> Result<Values<N>, ParameterError> {
+pub(super) fn values<const N: usize>(body: &[u8], interest: &Interest<N>) -> Result<Values, ParameterError> {
     // Everything must be UTF-8, since decoders differ in where an invalid string ends.
     let json = std::str::from_utf8(body).map_err(|_| ParameterError::NotJson)?;
     let mut refused = ParameterError::NotJson;
@@ -27,7 +24,7 @@ pub(super) fn values<const N: usize>(
     if form::hides_parameter(body, interest) {
         return Err(ParameterError::FormInJson);
     }
-    for (value, name) in values.iter_mut().zip(interest.names) {
+    for Parameter { name, value, .. } in &mut values {
         if let Some(text) = value.take() {
             *value = Some(form::text(text.into_bytes(), name)?);
         }
@@ -42,7 +39,7 @@ struct Object<'r, const N: usize> {
 }
 
 impl<'de, const N: usize> DeserializeSeed<'de> for Object<'_, N> {
-    type Value = Values<N>;
+    type Value = Values;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_map(self)
@@ -50,14 +47,14 @@ impl<'de, const N: usize> DeserializeSeed<'de> for Object<'_, N> {
 }
 
 impl<'de, const N: usize> Visitor<'de> for Object<'_, N> {
-    type Value = Values<N>;
+    type Value = Values;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON object")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut values = [const { None }; N];
+        let mut values = Vec::new();
         while let Some(meaning) = map.next_key_seed(Name(self.interest))? {
             let added = match meaning {
                 Ok(Meaning::Parameter(wanted)) => add(&mut values, wanted, map.next_value()?),
@@ -101,7 +98,8 @@ mod tests {
     use super::*;
 
     fn client_id(body: &[u8]) -> Result<Option<String>, ParameterError> {
-        values(body, &Interest::new(["client_id"])).map(|[id]| id)
+        values(body, &Interest::new(["client_id"]))
+            .map(|values| values.into_iter().next().and_then(|parameter| parameter.value))
     }
 
     #[test]

@@ -172,7 +172,7 @@ mod tests {
         ] {
             assert_eq!(meaning(name.as_bytes()), Ok(Meaning::Other), "{name}");
         }
-        assert_eq!(meaning(b"client_id"), Ok(Meaning::Parameter(Wanted { index: 0, name: "client_id" })));
+        assert_eq!(meaning(b"client_id"), Ok(Meaning::Parameter(Wanted { name: "client_id" })));
         assert_eq!(meaning(b"_charset_"), Ok(Meaning::Charset));
     }
 

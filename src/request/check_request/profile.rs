@@ -9,7 +9,7 @@ use crate::{
     clock::Clock,
     forward::{Caller, ResponseBody},
     jose::Jws,
-    oauth::RequestParameters,
+    oauth::Parameters,
     site::{Authenticate, SignedRequest},
 };
 
@@ -19,11 +19,7 @@ const DPOP: HeaderName = HeaderName::from_static("dpop");
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// Clauses for all requests but authorization requests.
-pub(super) fn check(
-    request: &Authenticated,
-    parameters: &RequestParameters,
-    clock: &Clock,
-) -> Result<(), Refusal> {
+pub(super) fn check(request: &Authenticated, parameters: &Parameters, clock: &Clock) -> Result<(), Refusal> {
     let Authenticated { context, route, application, certificate, caller, .. } = request;
     let is_for_clients = route.authenticate == Authenticate::Client;
     if is_for_clients || parameters.get("grant_type").is_some() {
@@ -37,7 +33,7 @@ pub(super) fn check(
 }
 
 /// The denial that an unknown client would get.
-fn denial(context: &Context, parameters: &RequestParameters, clock: &Clock) -> Refusal {
+fn denial(context: &Context, parameters: &Parameters, clock: &Clock) -> Refusal {
     let client_id = match client_id(parameters) {
         Ok(client_id) => client_id,
         Err(error) => return Refusal::Parameter(error),
