@@ -8,7 +8,7 @@ use http::{HeaderMap, Method};
 use super::{TargetUri, TokenHash};
 use crate::{
     clock::Timestamp,
-    jose::{Claims, ClaimsError, Jws, JwsError, KeyError, VerifyingKey},
+    jose::{Claims, ClaimsError, Jws, JwsError, KeyError, KeyType, VerifyingKey},
 };
 
 /// How long after `iat` a proof is accepted: it is made for one request.
@@ -17,6 +17,9 @@ const LIFE: Duration = Duration::from_secs(60);
 const SKEW: i64 = 10;
 /// The maximum length of a `jti` in bytes.
 const MAX_JTI: usize = 256;
+
+/// The maximum size in bits of an RSA key that a proof brings.
+const MAX_RSA_BITS: usize = 4096;
 
 /// Why a proof is not accepted: the first rule that it breaks.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,6 +33,9 @@ pub enum ProofError {
     /// `typ`.
     #[error("typ is not dpop+jwt")]
     Type,
+    /// An RSA key of more bits than [`MAX_RSA_BITS`].
+    #[error("jwk: RSA of {0} bits, expected at most {MAX_RSA_BITS}")]
+    LargeKey(usize),
     /// The key cannot be used with the algorithm.
     #[error("jwk: {0}")]
     Key(#[from] KeyError),
@@ -71,10 +77,10 @@ pub struct Proof {
 }
 
 impl Proof {
-    /// The owner of its `jti` in the replay store: unlike that of assertions, whatever the `client_id` of an application is.
+    /// The thumbprint of its key, as `jkt` has it.
     #[must_use]
-    pub fn owner(&self) -> String {
-        format!("dpop\0{}", URL_SAFE_NO_PAD.encode(self.key))
+    pub fn key(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.key)
     }
 }
 
@@ -95,6 +101,12 @@ pub fn verify_proof(
     let (jws, jwk) = Jws::parse_with_jwk(compact)?;
     if !jws.header().is_type("dpop+jwt") {
         return Err(ProofError::Type);
+    }
+    // Anybody can bring a key whose use costs as much as many requests.
+    if let KeyType::Rsa { bits } = jwk.key_type()
+        && bits > MAX_RSA_BITS
+    {
+        return Err(ProofError::LargeKey(bits));
     }
     VerifyingKey::from_jwk(&jwk, jws.header().algorithm(), None)?.verify(&jws)?;
     let claims = Claims::parse(jws.payload())?;

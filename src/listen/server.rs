@@ -90,6 +90,7 @@ impl Listeners {
             metrics: Arc::clone(metrics),
             buffered: Arc::new(BufferedBytes::default()),
             replay: Arc::clone(replay),
+            proofs: Arc::new(ReplayStore::new(clock.now())),
             places: Arc::new(Semaphore::new(limit)),
             upstream_places: Arc::new(Semaphore::new(self.shares.upstream)),
             stranger_places: Arc::new(Semaphore::new(anonymous_share(self.shares.upstream))),

@@ -21,6 +21,8 @@ pub(super) struct Shared {
     pub(super) buffered: Arc<BufferedBytes>,
     /// The used `jti` values of assertions.
     pub(super) replay: Arc<ReplayStore>,
+    /// The used DPoP proofs: apart, so that the holders of tokens cannot fill the store of assertions.
+    pub(super) proofs: Arc<ReplayStore>,
     /// Free places for connections.
     pub(super) places: Arc<Semaphore>,
     /// Free places for connections to upstreams.

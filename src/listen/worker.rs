@@ -64,7 +64,7 @@ pub(super) fn run(
             identities: Rc::default(),
             stranger_bodies: StrangerBodies::default(),
             clock: shared.clock.clone(),
-            tokens: Rc::new(TokenVerifier::new(&shared.clock, &shared.replay, &pools, &metrics)),
+            tokens: Rc::new(TokenVerifier::new(&shared.clock, &shared.proofs, &pools, &metrics)),
             pools,
             metrics,
             buffered: Arc::clone(&shared.buffered),

@@ -42,7 +42,7 @@ pub fn cached_key_set(source: &KeySetSource) -> CachedKeySet {
     parsed.map_or_else(CachedKeySet::Invalid, CachedKeySet::Valid)
 }
 
-/// Judges a fetched key set before it replaces the cached one: it must contain a key that can be used. Returns whether it differs from the
+/// Judges a fetched key set before it replaces the cached one: it must be empty, or contain a key that can be used. Returns whether it differs from the
 /// cached file.
 ///
 /// # Errors
@@ -55,7 +55,9 @@ pub fn judge_fetched_key_set(source: &KeySetSource, fetched: &[u8]) -> Result<bo
 
 fn key_set_in(json: &[u8]) -> Result<KeySet, String> {
     let set = KeySet::parse(json).map_err(|error| error.to_string())?;
-    if set.verifying_keys().is_empty() {
+    // An empty set is how all keys are revoked; one of unusable keys is a mistake.
+    let is_empty = set.keys().is_empty() && set.unusable().is_empty();
+    if !is_empty && set.verifying_keys().is_empty() {
         let unusable = set.unusable().first().map(|first| format!("; key {}: {}", first.index, first.error));
         return Err(format!("it has no key that can verify signatures{}", unusable.unwrap_or_default()));
     }
@@ -70,8 +72,8 @@ mod tests {
     fn a_set_without_a_usable_key_is_rejected() {
         let ec = r#"{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}"#;
         assert!(key_set_in(format!(r#"{{"keys":[{ec}]}}"#).as_bytes()).is_ok());
+        assert!(key_set_in(br#"{"keys":[]}"#).is_ok(), "an empty set revokes all keys");
         for (json, why) in [
-            (r#"{"keys":[]}"#.to_owned(), "no key that can verify"),
             (format!(r#"{{"keys":[{}]}}"#, ec.replace("P-256", "P-521")), "key 0: "),
             (r#"{"keys":[{"kty":"oct","k":"AAAA"}]}"#.to_owned(), "symmetric"),
             ("<html>".to_owned(), "not a JSON object"),

@@ -6,9 +6,9 @@ use crate::{
         Problem, Severity,
         settings::{Domain, Settings},
     },
-    site::Authenticate,
+    site::{Authenticate, SignedRequest},
     tls::ClientAuth,
-    trust::{Application, AuthMethod, Binding, Registry, UnknownApplications},
+    trust::{Application, AuthMethod, Binding, Registry, RequestRules, UnknownApplications},
 };
 
 /// Checks the applications against the domains with routes at which applications authenticate.
@@ -30,6 +30,15 @@ pub(super) fn check(settings: &Settings, registry: &Registry, is_reload: bool) -
     if let Some(named) = applications.by_assertion.named() {
         problems.extend(without_issuer(&domains).map(|domain| missing_issuer(domain, &named)));
     }
+    if let Some(named) = applications.with_rules.named().filter(|_| !enforces_rules(settings)) {
+        let what = format!(
+            "{named} has rules for authorization requests, but no route checks them: none is enforced"
+        );
+        let problem = Problem::error(&settings.trust.applications.span, "domain.route.signed_request", what);
+        problems.push(problem.help(
+            "write signed_request = \"verify\" in the [[domain.route]] of the authorization endpoint and of pushed requests",
+        ));
+    }
     if is_reload {
         for problem in &mut problems {
             problem.severity = Severity::Warning;
@@ -47,6 +56,14 @@ pub(super) fn check(settings: &Settings, registry: &Registry, is_reload: bool) -
 
 fn authenticates(domain: &Domain) -> bool {
     domain.routes.iter().any(|route| route.spec.authenticate == Authenticate::Client)
+}
+
+/// Whether any route checks authorization requests.
+fn enforces_rules(settings: &Settings) -> bool {
+    settings.domains.iter().any(|domain| {
+        domain.security_profile.is_some()
+            || domain.routes.iter().any(|route| route.spec.signed_request != SignedRequest::Off)
+    })
 }
 
 /// Applications of one kind: how many there are, and the first `client_id` in alphabetical order.
@@ -89,6 +106,8 @@ struct Applications<'a> {
     with_certificate: Kind<'a>,
     /// Those that authenticate by assertions.
     by_assertion: Kind<'a>,
+    /// Those with rules for authorization requests.
+    with_rules: Kind<'a>,
 }
 
 impl<'a> Applications<'a> {
@@ -100,6 +119,9 @@ impl<'a> Applications<'a> {
             let kind =
                 if needs_certificate { &mut found.with_certificate } else { &mut found.without_certificate };
             kind.add(application);
+            if application.rules != RequestRules::default() {
+                found.with_rules.add(application);
+            }
             if application.method.kind() == AuthMethod::PrivateKeyJwt {
                 found.by_assertion.add(application);
             }

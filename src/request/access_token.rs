@@ -87,7 +87,7 @@ impl TokenVerifier {
         }
         let bound = check_binding(&facts.confirmation, &client, rule.allow_unbound, now).map_err(invalid)?;
         if let Some(proof) = proof.filter(|_| bound.to_dpop_key) {
-            self.use_proof(context, &proof, now, scheme)?;
+            self.use_proof(context, &proof, facts.client_id.as_deref(), now, scheme)?;
         }
         context.record.client_id.replace(facts.client_id.map(|id| ClientId::new(&*id)));
         Ok(bound)
@@ -148,11 +148,16 @@ impl TokenVerifier {
         &self,
         context: &Context,
         proof: &Proof,
+        client_id: Option<&str>,
         now: Timestamp,
         scheme: Scheme,
     ) -> Result<(), TokenRefusal> {
         let limit = context.site.limits.assertion_ids;
-        self.replay.record(&proof.owner(), &proof.jti, proof.until, now, limit).map_err(|why| match why {
+        // By client, so that one client with many keys can use half of the store.
+        let key = proof.key();
+        let owner = client_id.unwrap_or(&key);
+        let id = format!("{key}.{}", proof.jti);
+        self.replay.record(owner, &id, proof.until, now, limit).map_err(|why| match why {
             Replay::Used => TokenRefusal::Invalid { scheme, why: ProofError::Replayed.into() },
             Replay::Full | Replay::ClientFull => TokenRefusal::Unavailable(format!("DPoP proof: {why}")),
         })

@@ -62,10 +62,12 @@ async fn a_failed_fetch_keeps_the_last_keys() {
     let client = Client::with(&edge, &setup.client);
     let mut private = setup.key.jwk();
     private["d"] = json!("AAAA");
+    let mut encrypting = setup.key.jwk();
+    encrypting["use"] = json!("enc");
     for (status, body, why) in [
         (500, String::new(), "the server responded with 500"),
         (200, "<html>".to_owned(), "the fetched document is not a usable key set: not a JSON object"),
-        (200, "{\"keys\":[]}".to_owned(), "it has no key that can verify signatures"),
+        (200, json!({ "keys": [encrypting] }).to_string(), "it has no key that can verify signatures"),
         (200, json!({ "keys": [private] }).to_string(), "private key"),
     ] {
         setup.serve(status, &body);

@@ -96,3 +96,13 @@ warning: trust.unknown_applications: requests of each client_id that is not regi
 "#,
     );
 }
+
+#[test]
+fn rules_that_no_route_checks_are_refused() {
+    let applications = format!("{SECRET}require_pushed_request = true\n");
+    let (accepted, printed) = with_domain("client_auth = \"optional\"\n", &applications).check();
+    assert!(!accepted && printed.contains("no route checks them: none is enforced"), "{printed}");
+    let route = "client_auth = \"optional\"\nissuer = \"https://a.example/\"\n[[domain.route]]\npath = \"/authorize\"\nmethods = [\"GET\"]\nauthenticate = \"none\"\nsigned_request = \"verify\"\n";
+    let (_, printed) = with_domain(route, &applications).check();
+    assert!(!printed.contains("no route checks them"), "{printed}");
+}

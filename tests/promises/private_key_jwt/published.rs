@@ -105,7 +105,11 @@ async fn an_unusable_key_set_keeps_the_last_keys() {
     for (status, body, why) in [
         (StatusCode::NOT_FOUND, String::new(), "404 Not Found"),
         (StatusCode::OK, "<html>".to_owned(), "not a JSON object"),
-        (StatusCode::OK, json!({ "keys": [] }).to_string(), "no key that can verify signatures"),
+        (
+            StatusCode::OK,
+            json!({ "keys": [key(&ec, &json!({ "use": "enc" }))] }).to_string(),
+            "no key that can verify",
+        ),
         (StatusCode::OK, json!({ "keys": vec![ec.jwk(); 17] }).to_string(), "17 keys"),
         (StatusCode::OK, json!({ "keys": [ec.jwk(), { "kty": "oct", "k": "AA" }] }).to_string(), "symmetric"),
         (StatusCode::OK, json!({ "keys": [key(&ec, &json!({ "d": "AA" }))] }).to_string(), "private key"),
@@ -116,6 +120,17 @@ async fn an_unusable_key_set_keeps_the_last_keys() {
         let cached = std::fs::read_to_string(setup.edge.folder.path().join(FILE)).unwrap();
         assert_eq!(cached, good.to_string(), "{why}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_empty_key_set_revokes_all_keys() {
+    let ec = SigningKey::p256();
+    let published = Published::start(&json!({ "keys": [key(&ec, &json!({ "kid": "1" }))] })).await;
+    let setup = published.setup().await;
+    setup.passes(&setup.assertion(&ec, "ES256")).await;
+    published.answer(StatusCode::OK, &json!({ "keys": [] }).to_string());
+    setup.edge.wait_for_log("\"reloaded\",\"generation\":2");
+    setup.refuses(&setup.assertion(&ec, "ES256")).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
