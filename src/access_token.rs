@@ -53,7 +53,7 @@ pub struct Rules {
     pub typ: TokenType,
 }
 
-/// What a valid token says, whoever uses it.
+/// What a valid token says, independent of its user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
     /// From this second on it is not accepted; `None` if an introspection response has no `exp`.

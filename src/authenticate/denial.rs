@@ -148,7 +148,7 @@ impl Denial {
     }
 
     /// The `error_description` of the response: what the application's developer can fix. It depends on what the request presents;
-    /// what is registered for an application it tells only to the client that has proved to be it.
+    /// it reveals what is registered for an application only to the client that has proved to be it.
     #[must_use]
     pub fn description(&self) -> Cow<'static, str> {
         const NO_CREDENTIAL: &str = "client authentication is required: present the client certificate on the TLS connection, or send the credential in the way that is registered for this client_id";

@@ -134,7 +134,7 @@ where
     fn call(&mut self, Received { context, body, route }: Received) -> Self::Future {
         if let (site::Authenticate::Token(_), Some(token)) = (route.authenticate, context.token) {
             let caller = Caller::Authenticated;
-            // What the token is bound to is the thumbprint, whoever issued the certificate.
+            // What the token is bound to is the thumbprint, whatever the issuer of the certificate.
             let certificate = token.to_certificate.then_some(Basis::Thumbprint);
             let authenticated =
                 Authenticated { context, body, route, application: None, certificate, caller };

@@ -158,7 +158,7 @@ fn the_log_is_flushed_at_exit() {
     let output = demo.wait_with_output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(0), "{text}");
-    assert_eq!(text.matches("mtls_edge::access: request").count(), 3, "{text}");
+    assert_eq!(text.matches("mtls_edge::access: request").count(), 5, "{text}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "the demo's folder is left over");
 }
 

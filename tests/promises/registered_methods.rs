@@ -137,7 +137,7 @@ async fn a_public_client_that_sends_a_credential_is_refused() {
 }
 
 #[tokio::test]
-async fn two_mechanisms_are_refused_whoever_the_client_is() {
+async fn two_mechanisms_are_refused_for_every_client() {
     let fixture = Fixture::start().await;
     let mechanisms = [Sent::Basic("basic"), Sent::Post("basic"), Sent::Assertion("basic"), Sent::Attestation];
     for (index, one) in mechanisms.iter().enumerate() {

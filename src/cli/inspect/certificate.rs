@@ -122,7 +122,7 @@ fn credentials(certificate: &ClientCertificate, now: Timestamp) -> String {
         let (kind, value) = san_parts(san);
         let _ = writeln!(text, "# san_{kind} = {}", toml_string(&value));
     }
-    let _ = write!(text, "\n# or, whoever issued it:\n{thumbprint}");
+    let _ = write!(text, "\n# or, without regard to its issuer:\n{thumbprint}");
     text
 }
 
