@@ -38,6 +38,10 @@ use rustls::pki_types::CertificateDer;
 use serde_json::json;
 use testkit::jws::SigningKey;
 
+/// That of the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const ISSUER: &str = "https://auth.example.test/";
 const CLIENT: &str = "reports";
 const JWT: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
