@@ -240,7 +240,8 @@ async fn expires_at_ends_a_request_key() {
 #[tokio::test]
 async fn status_and_metrics_show_expires_at() {
     let upstream = Upstream::start().await;
-    let billing = self_signed_with("billing", |params| params.not_after = time_from_now(10 * DAY));
+    let not_after = time_from_now(10 * DAY);
+    let billing = self_signed_with("billing", |params| params.not_after = not_after);
     let end = time_from_now(5 * DAY);
     let mut edge = EdgeBuilder::new(upstream.url())
         .usual_domain("auth0")
@@ -255,7 +256,7 @@ async fn status_and_metrics_show_expires_at() {
     let document = status(&edge, "").await;
     let credential = &document["applications"]["list"][0]["credentials"][0];
     assert_eq!(credential["expires_at"], written(end));
-    assert_eq!(credential["not_after"], written(time_from_now(10 * DAY)).as_str(), "{credential}");
+    assert_eq!(credential["not_after"], written(not_after).as_str(), "{credential}");
     assert!(matches!(credential["days_left"].as_i64(), Some(4 | 5)), "{credential}");
     let expiring = &document["expiring"]["list"][0];
     assert_eq!((&expiring["what"], &expiring["name"]), (&"credential".into(), &"billing/c0".into()));
