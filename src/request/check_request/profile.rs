@@ -15,7 +15,7 @@ use crate::{
 
 /// The header of a DPoP proof (RFC 9449 section 4.1).
 const DPOP: HeaderName = HeaderName::from_static("dpop");
-/// Tells browsers to use TLS for a year (RFC 6797).
+/// Requires browsers to use TLS for a year (RFC 6797).
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// Clauses for all requests but authorization requests.
