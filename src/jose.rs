@@ -9,6 +9,7 @@
 //! * [`Claims`]: the claims of a payload, and [`TimeRules`], by which their times are judged.
 
 mod algorithm;
+mod base64url;
 mod claims;
 mod error;
 mod header;

@@ -48,7 +48,7 @@ pub fn introspected(
     }
 }
 
-fn active(claims: &Claims, rules: &Rules, now: Timestamp) -> Result<Facts, InvalidToken> {
+fn active(claims: &Claims<'_>, rules: &Rules, now: Timestamp) -> Result<Facts, InvalidToken> {
     // Some servers introspect refresh tokens, too, and name the kind of a token in one of these.
     for member in ["token_use", "token_type", "typ"] {
         let kind = claims.get(member).and_then(serde_json::Value::as_str).unwrap_or_default();

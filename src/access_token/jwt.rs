@@ -45,7 +45,7 @@ fn check_type(jws: &Jws<'_>, accepted: TokenType) -> Result<(), InvalidToken> {
 }
 
 /// `client_id` (RFC 9068 section 2.2), or `azp`, under which servers without RFC 9068 write it.
-pub(super) fn client_id(claims: &Claims) -> Option<Box<str>> {
+pub(super) fn client_id(claims: &Claims<'_>) -> Option<Box<str>> {
     let name = |claim| claims.string(claim).ok().flatten();
     name("client_id").or_else(|| name("azp")).map(|id| text::bounded(id, text::SHOWN).into())
 }

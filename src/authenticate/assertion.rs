@@ -126,8 +126,8 @@ impl<'a> Assertion<'a> {
 
 /// Whether an assertion, whose signature is not verified, is about this client and no other: `iss` and `sub`.
 pub(super) fn names_only(assertion: &str, client_id: &str) -> bool {
-    let claims = Jws::parse(assertion).ok().and_then(|jws| Claims::parse(jws.payload()).ok());
-    claims.is_some_and(|claims| {
+    let Ok(jws) = Jws::parse(assertion) else { return false };
+    Claims::parse(jws.payload()).is_ok_and(|claims| {
         ["iss", "sub"].iter().all(|name| claims.required_string(name).is_ok_and(|found| found == client_id))
     })
 }
@@ -148,7 +148,8 @@ pub fn read_assertion(
 
 /// The client that an assertion names, unverified: its `sub` (RFC 7521 section 4.2, where `client_id` is optional).
 pub(super) fn subject(assertion: &str) -> Option<String> {
-    let claims = Claims::parse(Jws::parse(assertion).ok()?.payload()).ok()?;
+    let jws = Jws::parse(assertion).ok()?;
+    let claims = Claims::parse(jws.payload()).ok()?;
     claims.string("sub").ok()?.map(str::to_owned)
 }
 

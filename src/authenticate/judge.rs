@@ -1,6 +1,6 @@
 //! The authentication policy: whether a request authenticates the client that it names. It is decided nowhere else.
 
-use std::sync::Arc;
+use std::{ptr, sync::Arc};
 
 use super::{
     AssertionError, AssertionRules, Basis, Denial, Mechanism, Presented, Proof,
@@ -11,6 +11,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     identity::{ClientCertificate, IdentityError},
+    jose::JwsError,
     trust::{
         Application, Binding, ClientId, ClientIdError, Credential, Keys, Method, SecretTransport, Trust,
         UnknownApplications,
@@ -158,7 +159,9 @@ fn judge_assertion(
         Keys::Registered(credentials) => {
             let registered = || credentials.iter().map(|credential| &*credential.registered.key);
             let key = assertion.verify(registered()).map_err(|error| attempt.refused(error))?;
-            let index = registered().position(|registered| registered == key).unwrap_or_default();
+            let Some(index) = registered().position(|registered| ptr::eq(registered, key)) else {
+                return Err(attempt.refused(AssertionError::Key(JwsError::Signature)));
+            };
             if let Some(Credential { name, expires_at: Some(at), .. }) =
                 credentials.get(index).filter(|credential| credential.is_expired(attempt.now))
             {

@@ -19,7 +19,7 @@ pub struct Contradictions(BTreeSet<String>);
 impl Contradictions {
     /// Compares the parameters outside with the claims of a request object. A parameter that is only outside contradicts nothing.
     pub(super) fn between<'o>(
-        claims: &Claims,
+        claims: &Claims<'_>,
         outside: impl IntoIterator<Item = (Cow<'o, str>, Cow<'o, str>)>,
     ) -> Self {
         let differs = |(name, value): (Cow<'o, str>, Cow<'o, str>)| {
@@ -66,7 +66,8 @@ mod tests {
 
     fn names(claims: &Value, outside: &[(&'static str, &'static str)]) -> String {
         let outside = outside.iter().map(|(name, value)| (Cow::from(*name), Cow::from(*value)));
-        let claims = Claims::parse(claims.to_string().as_bytes()).unwrap();
+        let claims = claims.to_string();
+        let claims = Claims::parse(claims.as_bytes()).unwrap();
         Contradictions::between(&claims, outside).names()
     }
 

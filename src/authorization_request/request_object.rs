@@ -16,7 +16,7 @@ const TYPES: [&str; 2] = ["oauth-authz-req+jwt", "jwt"];
 /// A verified request object, whose claims are the parameters of the request.
 #[derive(Debug)]
 pub struct RequestObject<'a> {
-    claims: Claims,
+    claims: Claims<'static>,
     /// The request key of the application that verified it.
     pub key: &'a Credential<RegisteredKey>,
 }
@@ -59,7 +59,7 @@ impl<'a> RequestObject<'a> {
         check_audience(&claims, issuer)?;
         check_times(&claims, now)?;
         check_parameters(&claims, outside)?;
-        Ok(Self { claims, key })
+        Ok(Self { claims: claims.into_owned(), key })
     }
 
     /// A parameter of the request that is a string in the object, and not empty.
@@ -79,7 +79,7 @@ impl<'a> RequestObject<'a> {
 }
 
 /// The object is from the client that the request names, and not an assertion for its authentication, which has `sub`.
-fn check_client(claims: &Claims, client_id: &str) -> Result<(), RequestError> {
+fn check_client(claims: &Claims<'_>, client_id: &str) -> Result<(), RequestError> {
     if claims.required_string("client_id")? != client_id {
         return Err(RequestError::OtherClient);
     }
@@ -97,7 +97,7 @@ fn check_client(claims: &Claims, client_id: &str) -> Result<(), RequestError> {
 
 /// `aud` contains the issuer. Other values are allowed beside it, unlike in an assertion: FAPI requires servers to accept them, and
 /// another recipient of the object could not send anything but the same request.
-fn check_audience(claims: &Claims, issuer: &Issuer) -> Result<(), RequestError> {
+fn check_audience(claims: &Claims<'_>, issuer: &Issuer) -> Result<(), RequestError> {
     if claims.audience()?.values().any(|audience| issuer.accepts(audience)) {
         Ok(())
     } else {
@@ -105,7 +105,7 @@ fn check_audience(claims: &Claims, issuer: &Issuer) -> Result<(), RequestError> 
     }
 }
 
-fn check_times(claims: &Claims, now: Timestamp) -> Result<(), RequestError> {
+fn check_times(claims: &Claims<'_>, now: Timestamp) -> Result<(), RequestError> {
     const TIMES: TimeRules = RequestObject::TIMES;
     let lifetime = TIMES.judge(claims, now)?;
     if let (Some(limit), Some(begins)) = (TIMES.max_life, claims.time("nbf")?) {
@@ -117,7 +117,7 @@ fn check_times(claims: &Claims, now: Timestamp) -> Result<(), RequestError> {
     Ok(())
 }
 
-fn check_parameters(claims: &Claims, outside: &Outside<'_>) -> Result<(), RequestError> {
+fn check_parameters(claims: &Claims<'_>, outside: &Outside<'_>) -> Result<(), RequestError> {
     for nested in ["request", "request_uri"] {
         if claims.get(nested).is_some() {
             return Err(RequestError::Nested(nested));

@@ -90,17 +90,23 @@ impl<'c> Audience<'c> {
 
 /// The claims of a payload. They are worth as much as the signature: verify that first, except to find out by which key.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Claims(Members);
+pub struct Claims<'p>(Members<'p>);
 
-impl Claims {
+impl<'p> Claims<'p> {
     /// Parses a payload: one JSON object without repeated members, at any depth.
-    pub fn parse(payload: &[u8]) -> Result<Self, ClaimsError> {
+    pub fn parse(payload: &'p [u8]) -> Result<Self, ClaimsError> {
         object::parse(payload).map(Self).map_err(|error| match error {
             ObjectError::NotAnObject => ClaimsError::NotAnObject,
             ObjectError::Duplicate(name) => {
                 ClaimsError::Duplicate { name: text::bounded(&name, text::SHORT).into_owned() }
             }
         })
+    }
+
+    /// The same claims, independent of the payload.
+    #[must_use]
+    pub fn into_owned(self) -> Claims<'static> {
+        Claims(self.0.into_owned())
     }
 
     /// The value of a claim, of any type.
@@ -111,7 +117,7 @@ impl Claims {
 
     /// All claims.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value))
+        self.0.iter()
     }
 
     /// A claim that is a string, if it is present.

@@ -51,7 +51,7 @@ impl Header {
     pub(super) fn parse(json: &[u8]) -> Result<Self, JwsError> {
         let members = members(json)?;
         for name in KEYS {
-            if members.contains_key(name) {
+            if members.contains(name) {
                 return Err(JwsError::KeyInHeader { name });
             }
         }
@@ -62,20 +62,20 @@ impl Header {
     pub(super) fn parse_with_jwk(json: &[u8]) -> Result<(Self, Jwk), JwsError> {
         let mut members = members(json)?;
         for name in KEYS {
-            if name != "jwk" && members.contains_key(name) {
+            if name != "jwk" && members.contains(name) {
                 return Err(JwsError::KeyInHeader { name });
             }
         }
         let Some(Value::Object(jwk)) = members.remove("jwk") else { return Err(JwsError::NoJwk) };
-        let jwk = Jwk::new(&jwk).map_err(JwsError::Jwk)?;
+        let jwk = Jwk::new(&jwk.into()).map_err(JwsError::Jwk)?;
         Ok((Self::new(members)?, jwk))
     }
 
-    fn new(mut members: Members) -> Result<Self, JwsError> {
-        if members.contains_key("crit") {
+    fn new(mut members: Members<'_>) -> Result<Self, JwsError> {
+        if members.contains("crit") {
             return Err(JwsError::Critical);
         }
-        if members.contains_key("b64") {
+        if members.contains("b64") {
             return Err(JwsError::UnencodedPayload);
         }
         let cty = string(&mut members, "cty")?;
@@ -90,7 +90,7 @@ impl Header {
     }
 }
 
-fn members(json: &[u8]) -> Result<Members, JwsError> {
+fn members(json: &[u8]) -> Result<Members<'_>, JwsError> {
     object::parse(json).map_err(|error| match error {
         ObjectError::NotAnObject => JwsError::Header,
         ObjectError::Duplicate(name) => {
@@ -99,7 +99,7 @@ fn members(json: &[u8]) -> Result<Members, JwsError> {
     })
 }
 
-fn string(members: &mut Members, name: &'static str) -> Result<Option<String>, JwsError> {
+fn string(members: &mut Members<'_>, name: &'static str) -> Result<Option<String>, JwsError> {
     match members.remove(name) {
         None => Ok(None),
         Some(Value::String(value)) => Ok(Some(value)),

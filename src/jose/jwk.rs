@@ -1,10 +1,9 @@
 //! Public keys as JSON (RFC 7517, RFC 7518 section 6, RFC 8037).
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::Value;
 
 use super::{
-    Algorithm, JwkThumbprint, KeyError, KeyType,
+    Algorithm, JwkThumbprint, KeyError, KeyType, base64url,
     material::Material,
     object::{self, Members, ObjectError},
 };
@@ -31,12 +30,12 @@ impl Jwk {
         Self::new(&members(json)?)
     }
 
-    pub(super) fn new(members: &Members) -> Result<Self, KeyError> {
+    pub(super) fn new(members: &Members<'_>) -> Result<Self, KeyError> {
         let kty = string(members, "kty")?.ok_or(KeyError::Missing { name: "kty" })?;
-        if kty == "oct" || members.contains_key("k") {
+        if kty == "oct" || members.contains("k") {
             return Err(KeyError::Symmetric);
         }
-        if let Some(name) = PRIVATE.into_iter().find(|name| members.contains_key(*name)) {
+        if let Some(name) = PRIVATE.into_iter().find(|name| members.contains(name)) {
             return Err(KeyError::Private { name });
         }
         check_purpose(members)?;
@@ -92,7 +91,7 @@ impl Jwk {
 }
 
 /// Parses one JSON object.
-pub(super) fn members(json: &[u8]) -> Result<Members, KeyError> {
+pub(super) fn members(json: &[u8]) -> Result<Members<'_>, KeyError> {
     object::parse(json).map_err(|error| match error {
         ObjectError::NotAnObject => KeyError::NotJson,
         ObjectError::Duplicate(name) => {
@@ -102,7 +101,7 @@ pub(super) fn members(json: &[u8]) -> Result<Members, KeyError> {
 }
 
 /// Whether signatures may be verified with the key (RFC 7517 sections 4.2 and 4.3).
-fn check_purpose(members: &Members) -> Result<(), KeyError> {
+fn check_purpose(members: &Members<'_>) -> Result<(), KeyError> {
     if string(members, "use")?.is_some_and(|purpose| purpose != "sig") {
         return Err(KeyError::Purpose { name: "use" });
     }
@@ -114,7 +113,7 @@ fn check_purpose(members: &Members) -> Result<(), KeyError> {
     }
 }
 
-fn string<'m>(members: &'m Members, name: &'static str) -> Result<Option<&'m str>, KeyError> {
+fn string<'m>(members: &'m Members<'_>, name: &'static str) -> Result<Option<&'m str>, KeyError> {
     match members.get(name) {
         None => Ok(None),
         Some(Value::String(value)) => Ok(Some(value)),
@@ -122,15 +121,13 @@ fn string<'m>(members: &'m Members, name: &'static str) -> Result<Option<&'m str
     }
 }
 
-fn number(members: &Members, name: &'static str) -> Result<Vec<u8>, KeyError> {
+fn number(members: &Members<'_>, name: &'static str) -> Result<Vec<u8>, KeyError> {
     let value = string(members, name)?.ok_or(KeyError::Missing { name })?;
-    URL_SAFE_NO_PAD
-        .decode(value)
-        .map_err(|_| KeyError::Member { name, expected: "base64url without padding" })
+    base64url::decode(value).map_err(|_| KeyError::Member { name, expected: "base64url without padding" })
 }
 
 /// A coordinate, of full length (RFC 7518 section 6.2.1.2).
-fn coordinate(members: &Members, name: &'static str) -> Result<[u8; 32], KeyError> {
+fn coordinate(members: &Members<'_>, name: &'static str) -> Result<[u8; 32], KeyError> {
     let wrong = |_| KeyError::Member { name, expected: "base64url of 32 bytes" };
     number(members, name)?.try_into().map_err(wrong)
 }

@@ -1,8 +1,6 @@
 //! Compact JWS (RFC 7515 section 3.1).
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-
-use super::{Header, Jwk, JwsError, MAX_BYTES};
+use super::{Header, Jwk, JwsError, MAX_BYTES, base64url};
 
 /// A token that was parsed strictly. Its signature is not verified until [`Jws::verify_with`] or [`VerifyingKey::verify`] was
 /// called.
@@ -85,5 +83,5 @@ impl<'t> Parts<'t> {
 }
 
 fn decode(part: &str, name: &'static str) -> Result<Vec<u8>, JwsError> {
-    URL_SAFE_NO_PAD.decode(part).map_err(|_| JwsError::Base64 { part: name })
+    base64url::decode(part).map_err(|_| JwsError::Base64 { part: name })
 }

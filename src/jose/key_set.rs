@@ -39,7 +39,10 @@ impl KeySet {
         }
         let mut set = Self { keys: Vec::new(), unusable: Vec::new() };
         for (index, entry) in entries.iter().enumerate() {
-            let parsed = entry.as_object().ok_or(KeyError::NotJson).and_then(Jwk::new);
+            let parsed = entry
+                .as_object()
+                .ok_or(KeyError::NotJson)
+                .and_then(|members| Jwk::new(&members.clone().into()));
             match parsed {
                 Ok(key) => set.keys.push(key),
                 Err(secret @ (KeyError::Private { .. } | KeyError::Symmetric)) => return Err(secret),

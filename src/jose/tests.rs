@@ -29,8 +29,8 @@ fn jwk(value: &Value) -> Result<Jwk, KeyError> {
 }
 
 /// The claims of a value.
-fn claims(value: &Value) -> Claims {
-    Claims::parse(value.to_string().as_bytes()).unwrap()
+fn claims(value: &Value) -> Claims<'static> {
+    Claims::parse(value.to_string().as_bytes()).unwrap().into_owned()
 }
 
 /// The claims of a typical assertion.

@@ -32,7 +32,7 @@ impl TimeRules {
     /// # Errors
     ///
     /// The first rule that the claims break.
-    pub fn judge(self, claims: &Claims, now: Timestamp) -> Result<Lifetime, ClaimsError> {
+    pub fn judge(self, claims: &Claims<'_>, now: Timestamp) -> Result<Lifetime, ClaimsError> {
         let expires = claims.required_time("exp")?;
         let issued = claims.time("iat")?;
         if expires <= now {

@@ -33,8 +33,8 @@ impl Judged<'_> {
     /// The times at which the judgement may change, by these rules.
     fn boundaries(&self, rules: TimeRules) -> BTreeSet<Timestamp> {
         let mut all = BTreeSet::from([self.now]);
-        let Ok(claims) = Jws::parse(self.token).map(|jws| Claims::parse(jws.payload())) else { return all };
-        let Ok(claims) = claims else { return all };
+        let Ok(jws) = Jws::parse(self.token) else { return all };
+        let Ok(claims) = Claims::parse(jws.payload()) else { return all };
         let skew = seconds(rules.skew);
         all.extend(["iat", "nbf"].iter().filter_map(|claim| Some(claims.time(claim).ok()?? - skew)));
         if let Ok(Some(end)) = claims.time("exp") {
