@@ -1,4 +1,5 @@
-//! The clauses of the FAPI 2.0 Security Profile (final) about requests: sections 5.3.2.1 and 5.3.2.2, and 5.3.4 for access tokens.
+//! The clauses of the FAPI 2.0 Security Profile (final) about requests: sections 5.3.2.1, 5.3.2.2 and 5.3.3.2, 5.3.4 for access
+//! tokens, and 5.4.1 for algorithms.
 
 use super::{RequestObject, error::FapiError};
 use crate::{
@@ -123,7 +124,8 @@ fn is_confidential(uri: &str) -> bool {
         return is_scheme;
     }
     let Some(authority) = rest.strip_prefix("//") else { return false };
-    let authority = authority.split(['/', '?', '#', '\\']).next().unwrap_or_default();
+    // A backslash ends the authority in a browser, but not by RFC 3986: then it is part of the host here, which is none of these.
+    let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
     let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((host, port)) => (host, port),
         None => {

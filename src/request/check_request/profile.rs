@@ -1,6 +1,6 @@
 //! The FAPI 2.0 Security Profile at the front door: what it requires of all requests and responses of a domain.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header};
 
 use super::super::{Authenticated, Context, Refusal};
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
     clock::Clock,
     forward::{Caller, ResponseBody},
     jose::Jws,
-    oauth::Parameters,
+    oauth::{ParameterError, Parameters},
     site::{Authenticate, SignedRequest},
 };
 
@@ -21,6 +21,11 @@ const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 /// Clauses for all requests but authorization requests.
 pub(super) fn check(request: &Authenticated, parameters: &Parameters, clock: &Clock) -> Result<(), Refusal> {
     let Authenticated { context, route, application, certificate, caller, .. } = request;
+    // With the methods that have a body, `get` is the value of the body; a server may use that of the query.
+    let has_body = !matches!(context.head.method, Method::GET | Method::HEAD);
+    if has_body && parameters.places("grant_type").query {
+        return Err(Refusal::Parameter(ParameterError::InQuery("grant_type")));
+    }
     let is_for_clients = route.authenticate == Authenticate::Client;
     if is_for_clients || parameters.get("grant_type").is_some() {
         check_client(application.as_deref()).map_err(|error| match caller {
@@ -69,8 +74,8 @@ pub(super) fn is_authorization_endpoint(request: &Authenticated) -> bool {
     route.signed_request != SignedRequest::Off || is_authorization
 }
 
-/// The response to a browser: without CORS at the authorization endpoint (section 5.2.2.2), so that no script can read it, and with
-/// HSTS (section 5.2.2.1).
+/// The response to a browser: without CORS at the authorization endpoint, so that no script can read it, and with HSTS (both
+/// section 5.2.3).
 pub(super) fn for_browsers(
     mut response: Response<ResponseBody>,
     is_authorization_endpoint: bool,
