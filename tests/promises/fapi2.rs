@@ -14,7 +14,10 @@ use rustls::{
 use serde_json::json;
 
 use self::{
-    clauses::{of_authorization_requests, of_clients, of_pushed_requests},
+    clauses::{
+        Clause, PUSHED_SPELLINGS, SPELLINGS, of_authorization_requests, of_clients, of_every_domain,
+        of_pushed_requests,
+    },
     keys::Keys,
 };
 use crate::support::{Answer, Client, Edge, Upstream};
@@ -106,6 +109,15 @@ async fn each_clause_refuses_a_request_that_passes_without_the_profile() {
     let strict = keys.builder(&behind, "profile = \"fapi2\"").start();
     let clauses = [of_clients(&keys), of_pushed_requests(&keys), of_authorization_requests(&keys)].concat();
     assert!(clauses.len() >= 30);
+    let everywhere = of_every_domain(&keys);
+    assert_eq!(listed(&[&clauses[..], &everywhere].concat()), of_the_page());
+    for (clause, call, status, code) in everywhere {
+        for edge in [&lax, &strict] {
+            let answer = call.send(edge, &keys).await;
+            assert_eq!(answer.status, status, "{clause}: {call:?} {answer:?}");
+            answer.oauth_error(status, code);
+        }
+    }
     for (clause, call, status, code) in clauses {
         // Of two edges each accepts an assertion once.
         let answer = call.send(&lax, &keys).await;
@@ -118,6 +130,50 @@ async fn each_clause_refuses_a_request_that_passes_without_the_profile() {
     assert_eq!(behind.seen().len(), 0);
     lax.stop();
     strict.stop();
+}
+
+/// The names and answers of requests, as docs/fapi2.md has them.
+fn listed(clauses: &[Clause]) -> Vec<[String; 2]> {
+    let row = |(name, _, status, code): &Clause| [(*name).to_owned(), format!("{status} `{code}`")];
+    clauses.iter().map(row).collect()
+}
+
+/// The names and answers in the table of docs/fapi2.md.
+fn of_the_page() -> Vec<[String; 2]> {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/fapi2.md")).unwrap();
+    let (_, table) = page.split_once("| request | section | the edge | oidc-provider alone |\n").unwrap();
+    let rows = table.lines().skip(1).take_while(|line| line.starts_with('|'));
+    let cells = rows.map(|row| row.split('|').map(str::trim).collect::<Vec<_>>());
+    cells.map(|cells| [cells[1].to_owned(), cells[3].to_owned()]).collect()
+}
+
+#[tokio::test]
+async fn no_spelling_of_a_request_evades_its_clause() {
+    let (keys, upstream) = (Keys::new(), Upstream::start().await);
+    let edge = keys.builder(&upstream, "profile = \"fapi2\"").start();
+    let mut calls = Vec::new();
+    for (path, query, body) in SPELLINGS.iter().copied() {
+        let body = (!body.is_empty()).then(|| body.to_owned());
+        calls.push(Call { path, query: query.to_owned(), body, certificate: true, dpop: false });
+    }
+    for (name, instead) in PUSHED_SPELLINGS {
+        let rest: Vec<_> = PUSHED.iter().copied().filter(|(other, _)| other != name).collect();
+        let body = format!("client_id=mtls&{}&{instead}", form(&rest));
+        calls.push(Call { path: "/oauth/par", body: Some(body), certificate: true, ..Call::default() });
+        // Beside a good one, in the other place.
+        let query = (*instead).to_owned();
+        calls.push(Call { query, ..Call::mtls("/oauth/par", PUSHED) });
+    }
+    let mut passed = Vec::new();
+    for call in calls {
+        let answer = call.send(&edge, &keys).await;
+        if !matches!(answer.status.as_u16(), 400 | 401) {
+            passed.push((call, answer.status));
+        }
+    }
+    assert!(passed.is_empty(), "{passed:#?}");
+    assert_eq!(upstream.seen().len(), 0);
+    edge.stop();
 }
 
 #[tokio::test]

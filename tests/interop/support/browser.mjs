@@ -6,9 +6,9 @@ const HOPS = 10;
 
 /**
  * Goes to `url` at the edge, by POST where there is a `form`, until the server sends it to the application or answers
- * otherwise. Resolves to `{ callback }`, the URL at the application, or `{ response }`.
+ * otherwise; `until` is where the application is. Resolves to `{ callback }`, the URL at the application, or `{ response }`.
  */
-export async function browse({ url, form, fetch, origin }) {
+export async function browse({ url, form, fetch, origin, until = REDIRECT_URI }) {
   const cookies = new Map();
   let at = new URL(url);
   let request = form ? { method: 'POST', body: new URLSearchParams(form) } : {};
@@ -26,7 +26,7 @@ export async function browse({ url, form, fetch, origin }) {
     if (!location) return { response };
     await response.arrayBuffer();
     at = new URL(location, at);
-    if (at.href.startsWith(REDIRECT_URI)) return { callback: at };
+    if (at.href.startsWith(until)) return { callback: at };
     request = {};
   }
   throw new Error(`more than ${HOPS} redirects, the last to ${at}`);

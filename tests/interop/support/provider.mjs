@@ -21,9 +21,9 @@ const ALGORITHMS = ['RS256', 'RS384', 'PS256', 'ES256', 'Ed25519', 'EdDSA'];
  * Starts the provider on a free loopback port, with `clients` in the words of RFC 7591.
  *
  * `seen` holds every request that reached the socket, noted before oidc-provider looks at it: an empty list proves
- * that the edge let nothing through.
+ * that the edge let nothing through. `configuration` adds to oidc-provider's, and `prepare` changes the provider before it starts.
  */
-export async function startProvider({ profile, certificates, apiKey, clients }) {
+export async function startProvider({ profile, certificates, apiKey, clients, configuration: { features, ...configuration } = {}, prepare }) {
   const reader = PROFILES[profile];
   const seen = [];
 
@@ -77,8 +77,11 @@ export async function startProvider({ profile, certificates, apiKey, clients }) 
           return { scope: 'read', audience: RESOURCE, accessTokenFormat: 'jwt', jwt: { sign: { alg: 'ES256' } } };
         },
       },
+      ...features,
     },
+    ...configuration,
   });
+  prepare?.(provider);
   // The edge terminates TLS: X-Forwarded-Proto and X-Forwarded-Host are its word.
   provider.proxy = true;
 

@@ -38,11 +38,12 @@ export function prepare() {
 /**
  * Starts oidc-provider with `clients`, and the edge in front of it with `applications`, on its name for mTLS and on the
  * name for browsers. `par`, `authorize` and `resources` are keys of these routes, and further routes; `issuers` makes the
- * `[[token_issuer]]` tables once the provider is there. Both end with the suite.
+ * `[[token_issuer]]` tables once the provider is there; `domain` are keys of both names, and `server` options of the provider.
+ * Both end with the suite.
  */
-export async function startBoth({ binary, folder, certificates, clients, applications, par = {}, authorize = {}, issuers, resources = [] }) {
+export async function startBoth({ binary, folder, certificates, clients, applications, par = {}, authorize = {}, issuers, resources = [], domain = {}, server = {} }) {
   const profile = 'rfc9440';
-  const provider = await startProvider({ profile, certificates, clients });
+  const provider = await startProvider({ profile, certificates, clients, ...server });
   const routes = (all) => [...all, ...resources].map((route) => (route.path === '/request' ? { ...route, ...par } : route));
   const edge = await startEdge({
     binary,
@@ -52,8 +53,8 @@ export async function startBoth({ binary, folder, certificates, clients, applica
     applications,
     issuers: issuers?.(provider),
     upstream: provider.url,
-    mtls: { client_auth: 'optional', issuer: ISSUER, routes: routes(BACK_CHANNEL) },
-    login: { client_auth: 'off', issuer: ISSUER, routes: routes(loginRoutes(authorize)) },
+    mtls: { client_auth: 'optional', issuer: ISSUER, ...domain, routes: routes(BACK_CHANNEL) },
+    login: { client_auth: 'off', issuer: ISSUER, ...domain, routes: routes(loginRoutes(authorize)) },
   }).catch((error) => {
     provider.stop();
     throw error;

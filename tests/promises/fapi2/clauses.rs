@@ -98,3 +98,65 @@ pub(super) fn of_authorization_requests(keys: &Keys) -> Vec<Clause> {
         ("no code_challenge beside it", beside("code_challenge", "c"), 400, "invalid_request"),
     ]
 }
+
+/// Clauses that the edge applies without the profile, too.
+pub(super) fn of_every_domain(keys: &Keys) -> Vec<Clause> {
+    let ahead = |name| {
+        let assertion = keys.assertion_ahead(name);
+        Call { dpop: true, ..Call::asserted(TOKEN, "jwt", &assertion, GRANT) }
+    };
+    vec![
+        ("iat is not in the future", ahead("iat"), 401, "invalid_client"),
+        ("nbf is not in the future", ahead("nbf"), 401, "invalid_client"),
+    ]
+}
+
+/// Requests that break a clause in another spelling: path, query and body.
+pub(super) const SPELLINGS: &[(&str, &str, &str)] = &[
+    (TOKEN, "", "client_id=mtls&grant_type=%70assword"),
+    (TOKEN, "", "client_id=mtls&gr%61nt_type=password"),
+    (TOKEN, "", "client_id=mtls&grant_type=client_credentials&grant_type=password"),
+    (TOKEN, "", "client_id=mtls&grant_type=password&grant_type=client_credentials"),
+    (TOKEN, "grant_type=password", "client_id=mtls"),
+    (TOKEN, "grant_type=password", "client_id=mtls&grant_type=client_credentials"),
+    (TOKEN, "access%5Ftoken=a", "client_id=mtls&grant_type=client_credentials"),
+    (TOKEN, "a=b&access_token", "client_id=mtls&grant_type=client_credentials"),
+    (TOKEN, "%61ccess_token=", "client_id=mtls&grant_type=client_credentials"),
+    ("/other", "", "client_id=secret&client_secret=s&grant%5Ftype=client_credentials"),
+    ("/other", "grant_type=client_credentials", "client_id=secret&client_secret=s"),
+    ("/authorize", "response_type=code", BY_REFERENCE),
+    (
+        "/authorize",
+        "",
+        "client_id=mtls&r%65quest_uri=urn%3Aietf%3Aparams%3Aoauth%3Arequest_uri%3Aa&response%5Ftype=code",
+    ),
+    ("/authorize", "request_uri=urn:ietf:params:oauth:request_uri:b", BY_REFERENCE),
+    ("/other", "", "client_id=mtls&code%5Fchallenge=c"),
+    ("/other", "r%65sponse_type=code&client_id=mtls", ""),
+];
+const BY_REFERENCE: &str = "client_id=mtls&request_uri=urn%3Aietf%3Aparams%3Aoauth%3Arequest_uri%3Aa";
+
+/// What replaces one parameter of a good pushed request: its name, and how the body has it.
+pub(super) const PUSHED_SPELLINGS: &[(&str, &str)] = &[
+    ("response_type", "response_type=code&response_type=token"),
+    ("response_type", "response_type=code+"),
+    ("response_type", "response_type=Code"),
+    ("response_type", "response_type=code+code"),
+    ("code_challenge_method", "code_challenge_method=s256"),
+    ("code_challenge_method", "code_challenge_method=S256&code_challenge_method=plain"),
+    ("code_challenge", "code_challenge="),
+    ("redirect_uri", "redirect_uri=HTTP%3A%2F%2Fapp.example%2Fcb"),
+    ("redirect_uri", "redirect_uri=http%3A%2F%2F127.0.0.1%40app.example%2Fcb"),
+    ("redirect_uri", "redirect_uri=http%3A%2F%2Flocalhost%3A80%40app.example%2Fcb"),
+    ("redirect_uri", "redirect_uri=http%3A%2F%2F127.0.0.1.app.example%2Fcb"),
+    ("redirect_uri", "redirect_uri=http%3A%2F%2F127.0.0.1%5C%40app.example%2Fcb"),
+    ("redirect_uri", "redirect_uri=http%3A%5C%5Capp.example%2Fcb"),
+    ("redirect_uri", "redirect_uri=http%3Aapp.example%2Fcb"),
+    ("redirect_uri", "redirect_uri=+http%3A%2F%2Fapp.example%2Fcb"),
+    ("redirect_uri", "redirect_uri=ht%09tp%3A%2F%2Fapp.example%2Fcb"),
+    ("redirect_uri", "redirect_uri=%2F%2Fapp.example%2Fcb"),
+    (
+        "redirect_uri",
+        "redirect_uri=https%3A%2F%2Fapp.example%2Fcb&redirect_uri=http%3A%2F%2Fapp.example%2Fcb",
+    ),
+];

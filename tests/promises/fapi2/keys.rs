@@ -92,6 +92,16 @@ impl Keys {
         key.token(&json!({ "alg": alg }), &claims)
     }
 
+    /// An assertion of "jwt" whose claim `name` is 90 seconds ahead.
+    pub(super) fn assertion_ahead(&self, name: &str) -> String {
+        let now = now();
+        let jti = next().to_string();
+        let mut claims =
+            json!({ "iss": "jwt", "sub": "jwt", "aud": ISSUER, "iat": now, "exp": now + 120, "jti": jti });
+        claims[name] = json!(now + 90);
+        self.jwt.token(&json!({ "alg": "PS256" }), &claims)
+    }
+
     /// A DPoP proof (RFC 9449 section 4.2).
     pub(super) fn proof(&self) -> String {
         let header = json!({ "typ": "dpop+jwt", "alg": "ES256", "jwk": self.request.jwk() });
