@@ -22,6 +22,14 @@ pub fn is_authorization_request(parameters: &Parameters) -> bool {
     OF_AUTHORIZATION.iter().any(|name| parameters.places(name).is_anywhere())
 }
 
+/// Whether a request of a client that has authenticated is a pushed authorization request. One without `response_type` is one, too:
+/// a server may have a default.
+#[must_use]
+pub fn is_pushed_request(parameters: &Parameters) -> bool {
+    let has = |name| parameters.places(name).is_anywhere();
+    is_authorization_request(parameters) || (has("redirect_uri") && !has("grant_type"))
+}
+
 /// Clauses for all requests.
 ///
 /// # Errors

@@ -99,10 +99,15 @@ fn check(request: &Authenticated, clock: &Clock) -> Result<Checked, Refusal> {
     if fapi {
         profile::check(request, parameters, clock)?;
     }
-    if route.signed_request == SignedRequest::Off && !(fapi && fapi::is_authorization_request(parameters)) {
+    let endpoint = endpoint(route);
+    let is_concerned = match endpoint {
+        _ if route.signed_request != SignedRequest::Off => true,
+        Endpoint::Authorization => fapi && fapi::is_authorization_request(parameters),
+        Endpoint::Pushed => fapi && fapi::is_pushed_request(parameters),
+    };
+    if !is_concerned {
         return Ok(Checked::Unconcerned);
     }
-    let endpoint = endpoint(route);
     check_places(request, parameters, endpoint)?;
     let outside = Outside {
         request: parameters.get("request"),

@@ -186,6 +186,8 @@ async fn requests_that_follow_the_profile_pass() {
     let jwt = Call::asserted("/oauth/token", "jwt", &assertion(), code);
     for call in [
         Call::mtls("/oauth/par", PUSHED),
+        Call::mtls("/oauth/push", PUSHED),
+        Call::mtls("/oauth/push", &[("token", "t")]),
         Call::mtls("/oauth/par", &[("request", &object)]),
         Call::asserted("/oauth/par", "jwt", &assertion(), PUSHED),
         pushed_with("redirect_uri", Some("http://127.0.0.1:8080/cb")),

@@ -78,6 +78,9 @@ fn an_authorization_request_is_recognized_at_any_path() {
         assert!(is_authorization_request(&got(query)) && is_authorization_request(&posted(query)), "{query}");
     }
     assert!(!is_authorization_request(&got("client_id=a&state=b&redirect_uri=c")));
+    assert!(is_pushed_request(&posted("client_id=a&redirect_uri=c")));
+    assert!(!is_pushed_request(&posted("client_id=a&grant_type=authorization_code&code=b&redirect_uri=c")));
+    assert!(!is_pushed_request(&posted("client_id=a&token=b")));
     assert_eq!(check_reference(&got("client_id=a&request_uri=urn:x&state=b")), Ok(()));
     for name in ["response_type", "redirect_uri", "code_challenge", "request"] {
         let parameters = got(&format!("client_id=a&request_uri=urn:x&{name}=b"));

@@ -124,6 +124,10 @@ pub(super) const SPELLINGS: &[(&str, &str, &str)] = &[
     (TOKEN, "%61ccess_token=", "client_id=mtls&grant_type=client_credentials"),
     ("/other", "", "client_id=secret&client_secret=s&grant%5Ftype=client_credentials"),
     ("/other", "grant_type=client_credentials", "client_id=secret&client_secret=s"),
+    // Where request objects are not verified, a pushed request is recognized by its parameters.
+    ("/oauth/push", "", "client_id=mtls&redirect_uri=https%3A%2F%2Fapp.example%2Fcb"),
+    ("/oauth/push", "redirect_uri=https%3A%2F%2Fapp.example%2Fcb", "client_id=mtls"),
+    ("/oauth/push", "", "client_id=mtls&redirect%5Furi=https%3A%2F%2Fapp.example%2Fcb&scope=openid"),
     ("/authorize", "response_type=code", BY_REFERENCE),
     (
         "/authorize",

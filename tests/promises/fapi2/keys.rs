@@ -63,6 +63,7 @@ impl Keys {
         let routes = [
             route("/oauth/token", "\"POST\"", "authenticate = \"client\""),
             route("/oauth/par", "\"POST\"", "authenticate = \"client\"\nsigned_request = \"verify\""),
+            route("/oauth/push", "\"POST\"", "authenticate = \"client\""),
             route(
                 "/authorize",
                 "\"GET\", \"POST\", \"OPTIONS\"",
