@@ -1,14 +1,17 @@
 // The edge in front of Glewlwyd, a server that is written in C and shares nothing with oidc-provider.
 
 import assert from 'node:assert/strict';
+import { cpSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 
 import { application, claims, edgeOrigin, pkce } from './support/application.mjs';
 import { DOMAIN, LOGIN_DOMAIN, PAYMENTS_DN } from './support/certificates.mjs';
+import { http1 } from './support/connections.mjs';
 import { startEdge } from './support/edge.mjs';
 import { CERTIFICATE_HEADER, GLEWLWYD_PATH, glewlwydMissing, startGlewlwyd } from './support/glewlwyd.mjs';
 import { makeKey, secretSha256 } from './support/keys.mjs';
-import { ISSUER, certificateJwk } from './support/provider.mjs';
+import { temporaryFolder } from './support/lifetime.mjs';
+import { ISSUER, REDIRECT_URI, certificateJwk } from './support/provider.mjs';
 import { assertRefused } from './support/refusals.mjs';
 import { prepare } from './support/suite.mjs';
 
@@ -51,6 +54,7 @@ describe('Glewlwyd', { skip, timeout: 60_000 }, async () => {
 
   let glewlwyd;
   let edge;
+  let start;
   const open = [];
   before(async () => {
     glewlwyd = await startGlewlwyd({ folder, clients });
@@ -60,18 +64,18 @@ describe('Glewlwyd', { skip, timeout: 60_000 }, async () => {
     ];
     // Glewlwyd takes no assertion for its issuer, but for the endpoint that is called, by the address that it knows itself by.
     const audiences = routes.map(({ path }) => glewlwyd.url + path);
-    const domain = { issuer: ISSUER, audiences, routes };
-    edge = await startEdge({
+    start = (at, keys) => startEdge({
       binary,
-      folder,
+      folder: at,
       certificates,
       applications,
       profile: 'glewlwyd',
       profiles: [{ name: 'glewlwyd', headers: { [CERTIFICATE_HEADER]: 'pem-spaces' } }],
       upstream: glewlwyd.url,
-      mtls: { client_auth: 'optional', ...domain },
-      login: { client_auth: 'off', ...domain },
+      mtls: { client_auth: 'optional', issuer: ISSUER, audiences, ...keys, routes },
+      login: { client_auth: 'off', issuer: ISSUER, audiences, ...keys, routes },
     });
+    edge = await start(folder);
   });
   after(async () => {
     await Promise.all(open.map((made) => made.close()));
@@ -144,5 +148,33 @@ describe('Glewlwyd', { skip, timeout: 60_000 }, async () => {
     const once = app({ ...reports, change: (header, payload) => { payload.jti = 'the same'; } });
     await once.token();
     await assertRefused(once.token());
+  });
+
+  // What no configuration of oidc-provider accepts (fapi2.test.mjs).
+  test('FAPI 2.0: PKCE by plain, by name and by default, is refused, and accepted without the profile', async () => {
+    const elsewhere = temporaryFolder().path;
+    cpSync(folder, elsewhere, { recursive: true });
+    const strict = await start(elsewhere, { profile: 'fapi2' });
+    const connections = http1({ serverCa: certificates.serverCa, certificate: certificates.payments1 });
+    open.push(connections);
+    const push = async ({ httpsPort }, change) => {
+      const { challenge } = await pkce();
+      const parameters = { client_id: 'payments', response_type: 'code', redirect_uri: REDIRECT_URI, scope: 'read', ...challenge, ...change };
+      const body = new URLSearchParams(Object.entries(parameters).filter(([, value]) => value !== undefined));
+      const response = await connections.fetch(`${edgeOrigin(DOMAIN, httpsPort)}${GLEWLWYD_PATH}/par`, { method: 'POST', body });
+      const { error, error_description: description, request_uri: reference } = await response.json();
+      return [response.status, error ?? typeof reference, description];
+    };
+    try {
+      assert.deepEqual((await push(strict)).slice(0, 2), [201, 'string']);
+      for (const code_challenge_method of ['plain', undefined]) {
+        assert.deepEqual((await push(edge, { code_challenge_method })).slice(0, 2), [201, 'string']);
+        const [status, error, description] = await push(strict, { code_challenge_method });
+        assert.deepEqual([status, error], [400, 'invalid_request']);
+        assert.match(description, /S256/);
+      }
+    } finally {
+      await strict.stop();
+    }
   });
 });

@@ -99,6 +99,7 @@ const PLUGIN = {
   'client-cert-self-signed-allowed': true,
   'client-cert-use-endpoint-aliases': false,
   'pkce-allowed': true,
+  'pkce-method-plain-allowed': true,
   'request-parameter-allow': true,
   'request-maximum-exp': 3600,
   'client-jwks-parameter': 'jwks',
