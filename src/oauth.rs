@@ -2,7 +2,9 @@
 
 mod parameters;
 
-pub use parameters::{Interest, ParameterError, Parameters, Places, all_parameters, form_names};
+pub use parameters::{
+    Interest, ParameterError, Parameters, Places, all_parameters, check_body_headers, form_names,
+};
 
 /// The names of all parameters that the edge reads.
 const NAMES: [&str; 12] = [

@@ -8,13 +8,12 @@ use http::{HeaderMap, Method};
 use super::{TargetUri, TokenHash};
 use crate::{
     clock::Timestamp,
-    jose::{Claims, ClaimsError, Jws, JwsError, KeyError, KeyType, VerifyingKey},
+    jose::{Claims, ClaimsError, Jws, JwsError, KeyError, KeyType, TimeRules, VerifyingKey},
 };
 
 /// How long after `iat` a proof is accepted: it is made for one request.
 const LIFE: Duration = Duration::from_secs(60);
-/// Seconds by which `iat` may be ahead, because clocks differ.
-const SKEW: i64 = 10;
+const SKEW: i64 = TimeRules::SKEW;
 /// The maximum length of a `jti` in bytes.
 const MAX_JTI: usize = 256;
 

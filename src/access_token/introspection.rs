@@ -5,13 +5,12 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use super::{Confirmation, Facts, InvalidToken, Rules, jwt};
 use crate::{
     clock::Timestamp,
-    jose::{Claims, ClaimsError},
+    jose::{Claims, ClaimsError, TimeRules},
 };
 
 /// The characters that a form does not encode (WHATWG URL), but for the space.
 const FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'*');
-/// Seconds by which `nbf` and `iat` may be ahead, because clocks differ.
-const SKEW: i64 = 10;
+const SKEW: i64 = TimeRules::SKEW;
 
 /// Why an introspection response cannot be used. The token is neither accepted nor known to be invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

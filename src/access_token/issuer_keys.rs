@@ -1,6 +1,6 @@
 //! The keys of an issuer, and which of them verifies a token.
 
-use crate::jose::{Algorithm, Jws, KeySet, VerifyingKey};
+use crate::jose::{Algorithm, Jws, JwsError, KeySet, VerifyingKey};
 
 /// The most keys by which the signature of a token without `kid` is checked.
 const CANDIDATES: usize = 4;
@@ -42,26 +42,12 @@ impl IssuerKeys {
 
     /// Verifies the signature with the key that `kid` selects, or without `kid` with each key of the token's algorithm.
     pub(super) fn verify(&self, jws: &Jws<'_>) -> Result<(), KeyMismatch> {
-        let (algorithm, kid) = (jws.header().algorithm(), jws.header().kid());
-        let mut mismatch = KeyMismatch::Algorithm(algorithm);
-        let of_algorithm = self.0.iter().filter(|key| key.algorithm() == algorithm);
-        let mut tried = 0;
-        for key in of_algorithm {
-            if tried == 0 {
-                mismatch = KeyMismatch::Kid;
-            }
-            if kid.is_some() && key.kid().is_some() && kid != key.kid() {
-                continue;
-            }
-            if tried == CANDIDATES {
-                return Err(KeyMismatch::Ambiguous);
-            }
-            tried += 1;
-            if key.verify(jws).is_ok() {
-                return Ok(());
-            }
-            mismatch = KeyMismatch::Signature;
-        }
-        Err(mismatch)
+        let verified = jws.verify_within(CANDIDATES, &self.0);
+        verified.map(drop).map_err(|error| match error {
+            JwsError::OtherAlgorithm { found } => KeyMismatch::Algorithm(found),
+            JwsError::UnknownKid => KeyMismatch::Kid,
+            JwsError::KidRequired => KeyMismatch::Ambiguous,
+            _ => KeyMismatch::Signature,
+        })
     }
 }

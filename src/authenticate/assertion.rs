@@ -101,7 +101,7 @@ impl<'a> Assertion<'a> {
     /// If none of the keys did.
     pub(super) fn verify<'k>(
         &self,
-        keys: impl IntoIterator<Item = &'k VerifyingKey>,
+        keys: impl IntoIterator<Item = &'k VerifyingKey, IntoIter: Clone>,
     ) -> Result<&'k VerifyingKey, AssertionError> {
         self.jws.verify_with(keys).map_err(AssertionError::Key)
     }

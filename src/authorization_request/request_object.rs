@@ -23,7 +23,7 @@ pub struct RequestObject<'a> {
 
 impl<'a> RequestObject<'a> {
     /// A request object lives at most the 60 minutes of FAPI 1.0 Advanced and of FAPI 2.0 Message Signing.
-    pub const TIMES: TimeRules = TimeRules { max_life: Some(3600), skew: 10 };
+    pub const TIMES: TimeRules = TimeRules { max_life: Some(3600), skew: TimeRules::SKEW };
 
     /// Verifies a request object with the request keys of the application that the request names. `issuer` is that of the domain.
     ///

@@ -22,10 +22,12 @@ pub struct Lifetime {
 }
 
 impl TimeRules {
-    /// The rules of assertions and of request objects: 300 s of life, 10 s of skew.
-    pub const ASSERTION: Self = Self { max_life: Some(300), skew: 10 };
+    /// Seconds by which a token may be dated ahead.
+    pub const SKEW: i64 = 10;
+    /// The rules of client assertions: 300 s of life.
+    pub const ASSERTION: Self = Self { max_life: Some(300), skew: Self::SKEW };
     /// The rules of access tokens, whose life their server decides.
-    pub const ACCESS_TOKEN: Self = Self { max_life: None, skew: 10 };
+    pub const ACCESS_TOKEN: Self = Self { max_life: None, skew: Self::SKEW };
 
     /// Judges `exp`, which is required, `nbf` and `iat`.
     ///

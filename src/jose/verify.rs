@@ -22,18 +22,34 @@ impl VerifyingKey {
 
 impl Jws<'_> {
     /// Verifies the signature with the key that `kid` selects, or without `kid` with at most two keys of the token's algorithm.
-    /// A key that was registered without `kid` is tried for every `kid`.
+    /// A key that was registered without `kid` is tried for every `kid`, after those that have it.
     ///
     /// # Errors
     ///
     /// The rule by which no key was left, or [`JwsError::Signature`].
     pub fn verify_with<'k>(
         &self,
-        keys: impl IntoIterator<Item = &'k VerifyingKey>,
+        keys: impl IntoIterator<Item = &'k VerifyingKey, IntoIter: Clone>,
+    ) -> Result<&'k VerifyingKey, JwsError> {
+        self.verify_within(MAX_CANDIDATES, keys)
+    }
+
+    /// Like [`Jws::verify_with`], but with another maximum number of keys by which the signature is checked.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn verify_within<'k>(
+        &self,
+        max_candidates: usize,
+        keys: impl IntoIterator<Item = &'k VerifyingKey, IntoIter: Clone>,
     ) -> Result<&'k VerifyingKey, JwsError> {
         let (algorithm, kid) = (self.header().algorithm(), self.header().kid());
         let (mut is_algorithm_known, mut tried) = (false, 0);
-        for key in keys {
+        let keys = keys.into_iter();
+        let is_named = |key: &VerifyingKey| kid.is_some() && key.kid() == kid;
+        let named = keys.clone().filter(|key| is_named(key));
+        for key in named.chain(keys.filter(|key| !is_named(key))) {
             if key.algorithm() != algorithm {
                 continue;
             }
@@ -41,7 +57,7 @@ impl Jws<'_> {
             if kid.is_some() && key.kid().is_some() && kid != key.kid() {
                 continue;
             }
-            if tried == MAX_CANDIDATES {
+            if tried == max_candidates {
                 return Err(JwsError::KidRequired);
             }
             tried += 1;

@@ -67,6 +67,15 @@ pub fn form_names<const N: usize>(form: &[u8], interest: &Interest<N>) -> bool {
     form::names(form, interest)
 }
 
+/// Whether a body with these headers is read alike by all servers: uncompressed, of one type, in a superset of ASCII.
+///
+/// # Errors
+///
+/// What is not.
+pub fn check_body_headers(headers: &http::HeaderMap) -> Result<(), ParameterError> {
+    content_type::body_type(headers).map(drop)
+}
+
 /// The parameters of interest in one place. A vector, since most requests have few of them.
 type Values = Vec<Parameter>;
 

@@ -1,10 +1,13 @@
 //! Authentication of a request by its access token (`authenticate = "token"`).
 
-use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::RefCell, collections::HashSet, rc::Rc, sync::Arc, time::Duration};
 
 use http::{HeaderMap, header};
 
-use super::{Context, introspect, introspect::Introspector};
+use super::{
+    Context,
+    introspect::{self, Asker, Introspector, Standing},
+};
 use crate::{
     access_token::{
         Bound, ClientSide, Facts, InvalidToken, KeyMismatch, Presented, Proof, ProofError, RequestFault,
@@ -12,7 +15,9 @@ use crate::{
     },
     clock::{Clock, Timestamp},
     forward::Pools,
+    identity::Thumbprint,
     jose::ClaimsError,
+    net::Network,
     oauth::{Interest, form_names},
     observe::metrics::{Recorder, TokenOutcome},
     replay::{Replay, ReplayStore},
@@ -34,6 +39,7 @@ pub struct TokenVerifier {
     metrics: Recorder,
     introspector: Introspector,
     cache: RefCell<TokenCache<TokenIssuer>>,
+    holders: RefCell<Holders>,
 }
 
 impl TokenVerifier {
@@ -46,6 +52,7 @@ impl TokenVerifier {
             metrics: metrics.clone(),
             introspector: Introspector::new(clock, pools, metrics),
             cache: RefCell::default(),
+            holders: RefCell::default(),
         }
     }
 
@@ -79,7 +86,7 @@ impl TokenVerifier {
         let issuer = context.site.token_issuers.get(rule.issuer);
         let issuer = issuer
             .ok_or_else(|| TokenRefusal::Unavailable("the token issuer is not configured".to_owned()))?;
-        let facts = self.facts(issuer, token, hash).await?.map_err(invalid)?;
+        let facts = self.facts(context, issuer, (token, hash)).await?.map_err(invalid)?;
         // After the issuer was asked.
         let now = self.clock.now();
         if let Some(expired) = facts.expires.filter(|expires| *expires <= now) {
@@ -88,6 +95,11 @@ impl TokenVerifier {
         let bound = check_binding(&facts.confirmation, &client, rule.allow_unbound, now).map_err(invalid)?;
         if let Some(proof) = proof.filter(|_| bound.to_dpop_key) {
             self.use_proof(context, &proof, facts.client_id.as_deref(), now, scheme)?;
+        }
+        if let Some(holder) =
+            facts.confirmation.certificate.filter(|_| !context.connection.is_authenticated())
+        {
+            self.holders.borrow_mut().insert(holder);
         }
         context.record.client_id.replace(facts.client_id.map(|id| ClientId::new(&*id)));
         Ok(bound)
@@ -103,9 +115,9 @@ impl TokenVerifier {
     /// What the issuer says about the token; the outer error is that nobody can say.
     async fn facts(
         &self,
+        context: &Context,
         issuer: &Arc<TokenIssuer>,
-        token: &str,
-        hash: TokenHash,
+        (token, hash): (&str, TokenHash),
     ) -> Result<Result<Facts, InvalidToken>, TokenRefusal> {
         let now = self.clock.now();
         if let Some(known) = self.cache.borrow_mut().get(hash, issuer, now) {
@@ -129,7 +141,8 @@ impl TokenVerifier {
                 Ok(verified)
             }
             Verification::Introspection(endpoint) => {
-                let said = self.introspector.ask(issuer, endpoint, token, hash).await;
+                let asker = || self.asker(context);
+                let said = self.introspector.ask((issuer, endpoint), (token, hash), asker).await;
                 let said = said.map_err(|why| TokenRefusal::Unavailable(why.to_string()))?;
                 let mut cache = self.cache.borrow_mut();
                 match &said {
@@ -141,6 +154,27 @@ impl TokenVerifier {
                 }
                 Ok(said)
             }
+        }
+    }
+
+    /// Who makes the edge ask. A name in the certificate does not count, since anyone can write it there.
+    fn asker(&self, context: &Context) -> Asker {
+        let Context { connection, site, .. } = context;
+        let is_known = || {
+            let Some(identity) = &connection.identity else { return false };
+            let has_used_token = |thumbprint: &Thumbprint| {
+                self.holders.borrow().contains(thumbprint) || site.trust.registry.has_thumbprint(thumbprint)
+            };
+            let certificate = identity.certificate.as_ref();
+            identity.has_authenticated()
+                || certificate.is_ok_and(|certificate| has_used_token(&certificate.thumbprint()))
+        };
+        let is_known = connection.is_authenticated() || is_known();
+        let address = connection.address;
+        Asker {
+            connection: Rc::clone(connection),
+            network: (!address.trusted_proxy).then(|| Network::of(address.ip)),
+            standing: if is_known { Standing::Known } else { Standing::Stranger },
         }
     }
 
@@ -161,6 +195,29 @@ impl TokenVerifier {
             Replay::Used => TokenRefusal::Invalid { scheme, why: ProofError::Replayed.into() },
             Replay::Full | Replay::ClientFull => TokenRefusal::Unavailable(format!("DPoP proof: {why}")),
         })
+    }
+}
+
+/// The certificates to which valid tokens were bound: their holders are known when they connect again.
+#[derive(Debug, Default)]
+struct Holders {
+    recent: HashSet<Thumbprint>,
+    before: HashSet<Thumbprint>,
+}
+
+impl Holders {
+    /// The most certificates of each generation.
+    const GENERATION: usize = 4096;
+
+    fn contains(&self, holder: &Thumbprint) -> bool {
+        self.recent.contains(holder) || self.before.contains(holder)
+    }
+
+    fn insert(&mut self, holder: Thumbprint) {
+        if self.recent.len() >= Self::GENERATION && !self.recent.contains(&holder) {
+            self.before = std::mem::take(&mut self.recent);
+        }
+        self.recent.insert(holder);
     }
 }
 

@@ -1,15 +1,23 @@
 //! Asks issuers about access tokens: few at once, each token once however many requests wait for it.
 
-use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc, time::Duration};
+mod places;
+
+pub(super) use places::{Asker, Standing};
+
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    rc::{Rc, Weak},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, StatusCode, Uri, Version, header};
 use http_body_util::{BodyExt, Limited};
-use tokio::{
-    sync::{Semaphore, watch},
-    time::timeout,
-};
+use tokio::{sync::watch, time::timeout};
 
+use self::places::{Place, Places};
 use crate::{
     access_token::{Facts, InvalidToken, TokenHash, introspected, introspection_form},
     clock::Clock,
@@ -18,10 +26,6 @@ use crate::{
     site::{IntrospectionEndpoint, TokenIssuer},
 };
 
-/// The most requests in flight of a worker.
-const IN_FLIGHT: usize = 16;
-/// The most tokens that a worker asks about at the same time, in flight or waiting for it.
-const WAITING: usize = 512;
 /// The maximum length of a response in bytes.
 const MAX_RESPONSE: usize = 64 * 1024;
 
@@ -37,10 +41,14 @@ pub(super) struct Introspector {
     clock: Clock,
     pools: Rc<Pools>,
     metrics: Recorder,
-    places: Rc<Semaphore>,
-    /// The tokens that are asked about now. The issuer is part of the key by its address, which is in use as long as the entry.
-    asked: Rc<RefCell<HashMap<(usize, TokenHash), Answer>>>,
+    /// The places of each issuer that is asked now, so that one that does not respond takes none from others.
+    places: Rc<RefCell<HashMap<IssuerAddress, Weak<Places>>>>,
+    /// The tokens that are asked about now.
+    asked: Rc<RefCell<HashMap<(IssuerAddress, TokenHash), Answer>>>,
 }
+
+/// An issuer by its address, which is in use as long as an entry with it.
+type IssuerAddress = usize;
 
 impl Introspector {
     pub(super) fn new(clock: &Clock, pools: &Rc<Pools>, metrics: &Recorder) -> Self {
@@ -48,7 +56,7 @@ impl Introspector {
             clock: clock.clone(),
             pools: Rc::clone(pools),
             metrics: metrics.clone(),
-            places: Rc::new(Semaphore::new(IN_FLIGHT)),
+            places: Rc::default(),
             asked: Rc::default(),
         }
     }
@@ -60,30 +68,41 @@ impl Introspector {
     /// If the issuer gave no usable response in time, or too many tokens are asked about.
     pub(super) async fn ask(
         &self,
-        issuer: &Arc<TokenIssuer>,
-        endpoint: &IntrospectionEndpoint,
-        token: &str,
-        hash: TokenHash,
+        (issuer, endpoint): (&Arc<TokenIssuer>, &IntrospectionEndpoint),
+        (token, hash): (&str, TokenHash),
+        asker: impl FnOnce() -> Asker,
     ) -> Said {
         let key = (Arc::as_ptr(issuer) as usize, hash);
         let known = self.asked.borrow().get(&key).cloned();
-        let mut said = match known {
-            Some(said) => said,
-            None if self.asked.borrow().len() >= WAITING => {
-                return Err("too many introspections at once".into());
-            }
-            None => self.start(key, issuer, endpoint, token),
+        let mut said = if let Some(said) = known {
+            said
+        } else {
+            let place = self.places_of(key.0).take(asker());
+            let place = place.map_err(|refused| Rc::from(refused.to_string()))?;
+            self.start(key, place, (issuer, endpoint), token)
         };
         // The sender is dropped only after it has sent.
         let said = said.wait_for(Option::is_some).await.ok().and_then(|said| said.clone());
         said.unwrap_or_else(|| Err("the introspection ended early".into()))
     }
 
+    fn places_of(&self, issuer: IssuerAddress) -> Rc<Places> {
+        let mut places = self.places.borrow_mut();
+        if let Some(places) = places.get(&issuer).and_then(Weak::upgrade) {
+            return places;
+        }
+        // Every place has a strong reference: these issuers are asked nothing now.
+        places.retain(|_, places| places.strong_count() > 0);
+        let of_issuer = Rc::default();
+        places.insert(issuer, Rc::downgrade(&of_issuer));
+        of_issuer
+    }
+
     fn start(
         &self,
-        key: (usize, TokenHash),
-        issuer: &Arc<TokenIssuer>,
-        endpoint: &IntrospectionEndpoint,
+        key: (IssuerAddress, TokenHash),
+        place: Place,
+        (issuer, endpoint): (&Arc<TokenIssuer>, &IntrospectionEndpoint),
         token: &str,
     ) -> Answer {
         let (sender, receiver) = watch::channel(None);
@@ -93,7 +112,7 @@ impl Introspector {
         let target = Arc::clone(&endpoint.target);
         tokio::task::spawn_local(async move {
             let asked = async {
-                let _place = this.places.acquire().await;
+                let _in_flight = place.in_flight().await;
                 let response = this.pools.send(&target, request, Caller::Authenticated).await;
                 let response = response.map_err(|error| error.to_string())?;
                 let body = usable_body(response.status(), response.into_body()).await?;
@@ -110,6 +129,7 @@ impl Introspector {
                 Err(_) => Introspection::Failed,
             });
             this.asked.borrow_mut().remove(&key);
+            drop(place);
             sender.send_replace(Some(said));
         });
         receiver

@@ -21,7 +21,7 @@ use crate::{
     authenticate::{Denial, client_id},
     clock::Clock,
     forward::{BodyFault, BufferedBytes, IncomingBody, RequestBody, ResponseBody, Share},
-    oauth::{PARAMETERS, Parameters},
+    oauth::{PARAMETERS, Parameters, check_body_headers},
     site::{Authenticate, Limits, Route, SignedRequest, SiteHandle, TokenRule},
     trust::UnknownApplications,
 };
@@ -86,7 +86,7 @@ async fn read(
     let Limits { body_bytes, body_timeout, client_id_body_bytes, buffered_bytes, .. } = context.site.limits;
     if let Authenticate::Token(rule) = route.authenticate {
         // Boxed: the future of every other request would be as large.
-        return Box::pin(read_with_token(parts, Routed { context, body, route }, rule)).await;
+        return Box::pin(read_with_token(parts, current, Routed { context, body, route }, rule)).await;
     }
     if !needs_parameters(&context, &route) {
         check_announced_length(&context, body_bytes)?;
@@ -127,6 +127,7 @@ async fn read(
 /// which the upstream might prefer (RFC 6750 section 2.2).
 async fn read_with_token(
     parts: &ReadParts,
+    current: &SiteHandle,
     Routed { mut context, body, route }: Routed,
     rule: TokenRule,
 ) -> Result<Received, Refusal> {
@@ -136,12 +137,17 @@ async fn read_with_token(
     if !is_form {
         parts.tokens.count(&verdict);
         context.token = Some(verdict.map_err(Refusal::Token)?);
+        let route = refresh_token_route(&mut context, current, route, rule)?;
         check_announced_length(&context, body_bytes)?;
         let body =
             RequestBody::streaming(body, body_bytes, body_timeout).holding(context.connection.receiving());
         return Ok(Received { context, body, route });
     }
     let mut share = Share::of(&parts.buffered, buffered_bytes);
+    if matches!(verdict, Ok(_) | Err(TokenRefusal::Missing)) {
+        // Otherwise the upstream might find a token where the edge does not.
+        check_body_headers(&context.head.headers).map_err(Refusal::Parameter)?;
+    }
     let form = match &verdict {
         Ok(_) => {
             check_announced_length(&context, u64::try_from(client_id_body_bytes).unwrap_or(u64::MAX))?;
@@ -156,7 +162,33 @@ async fn read_with_token(
     let verdict = if has_token(&form) { Err(TokenRefusal::Request(RequestFault::InBody)) } else { verdict };
     parts.tokens.count(&verdict);
     context.token = Some(verdict.map_err(Refusal::Token)?);
+    let route = refresh_token_route(&mut context, current, route, rule)?;
     Ok(Received { context, body: RequestBody::with_share(form, share), route })
+}
+
+/// Switches to the current site, if it has changed while the issuer was asked or the body was read. The verdict holds only if the route
+/// has the same rule and the issuer the same keys; otherwise the client must try again, since its proof has been used.
+fn refresh_token_route(
+    context: &mut Context,
+    current: &SiteHandle,
+    route: Arc<Route>,
+    rule: TokenRule,
+) -> Result<Arc<Route>, Refusal> {
+    let judged_by = context.site.token_issuers.get(rule.issuer).cloned();
+    let route = refresh_site(context, current, route)?;
+    let same_rule = match route.authenticate {
+        Authenticate::Token(now) => {
+            now.allow_unbound == rule.allow_unbound && {
+                judged_by.is_some() && context.site.token_issuers.get(now.issuer) == judged_by.as_ref()
+            }
+        }
+        _ => false,
+    };
+    if same_rule {
+        return Ok(route);
+    }
+    let why = "the configuration changed while the token was verified".to_owned();
+    Err(Refusal::Token(TokenRefusal::Unavailable(why)))
 }
 
 fn parse(context: &Context, body: &[u8]) -> Result<Parameters, Refusal> {

@@ -76,7 +76,7 @@ impl<T> Credentials<T> {
     }
 
     /// All credentials, in registration order.
-    pub fn iter(&self) -> impl Iterator<Item = &Credential<T>> {
+    pub fn iter(&self) -> impl Iterator<Item = &Credential<T>> + Clone {
         std::iter::once(&self.first).chain(&self.second)
     }
 

@@ -5,6 +5,7 @@
 mod dpop;
 mod introspection;
 mod key_sets;
+mod places;
 mod setup;
 
 use serde_json::json;
@@ -187,6 +188,16 @@ async fn a_token_outside_the_header_is_a_bad_request() {
         let answer =
             setup::post(&client, &headers, "application/x-www-form-urlencoded;charset=UTF-8", &form).await;
         assert!(answer.oauth_error(400, "invalid_request").contains("in the body"));
+    }
+    let form = "application/x-www-form-urlencoded";
+    for (kind, coding) in [
+        (form.to_owned(), "gzip"),
+        (format!("{form}; charset=UTF-16"), "identity"),
+        (format!("multipart/mixed, {form}"), "identity"),
+    ] {
+        let headers = [bearer(&token), vec![("content-encoding", coding.to_owned())]].concat();
+        let answer = setup::post(&client, &headers, &kind, "amount=1").await;
+        answer.oauth_error(400, "invalid_request");
     }
     let twice = [bearer(&token), bearer(&token)].concat();
     assert!(get(&client, "/api/x", &twice).await.oauth_error(400, "invalid_request").contains("several"));

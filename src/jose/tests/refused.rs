@@ -172,6 +172,14 @@ fn kid_selects_the_key_and_without_it_two_are_tried() {
     let (unnamed, rsa) = (registered(&one, None), verifying(&SigningKey::rsa(), Algorithm::RS256, Some("a")));
     assert_eq!(judged(signed(&one, Some("any")), &[&rsa, &b, &unnamed]), Ok(unnamed.thumbprint()));
     assert_eq!(judged(signed(&two, Some("any")), &[&unnamed, &b]), Err(JwsError::Signature));
+    // The key with the token's kid is tried first.
+    let same = registered(&one, Some("same"));
+    let found = |token: &str| {
+        let keys = [&unnamed, &same];
+        Jws::parse(token).unwrap().verify_with(keys).unwrap().kid().map(str::to_owned)
+    };
+    assert_eq!(found(&signed(&one, Some("same"))).as_deref(), Some("same"));
+    assert_eq!(found(&signed(&one, None)), None);
     let c = registered(&three, Some("c"));
     assert_eq!(judged(signed(&three, None), &[&a, &b, &c]), Err(JwsError::KidRequired));
     assert_eq!(judged(signed(&three, Some("c")), &[&a, &b, &c]), Ok(c.thumbprint()));

@@ -20,8 +20,8 @@ use crate::support::{
 };
 use tokio::io::AsyncWriteExt;
 
-/// An introspection endpoint whose answers wait while it is closed.
-struct Endpoint {
+/// An introspection endpoint whose answers wait while it is closed, but those about tokens that begin with `prompt`.
+pub(super) struct Endpoint {
     server: Scripted,
     answer: Arc<Mutex<(u16, Value)>>,
     requests: Arc<Mutex<Vec<String>>>,
@@ -30,7 +30,7 @@ struct Endpoint {
 }
 
 impl Endpoint {
-    async fn start(answer: Value) -> Self {
+    pub(super) async fn start(answer: Value) -> Self {
         let answer = Arc::new(Mutex::new((200, answer)));
         let requests = Arc::<Mutex<Vec<String>>>::default();
         let (closed, opened) = (Arc::<AtomicUsize>::default(), Arc::<Notify>::default());
@@ -39,10 +39,11 @@ impl Endpoint {
             let (answer, requests, closed, opened) = shared.clone();
             async move {
                 while let Some(request) = read_request(&mut stream).await {
+                    let is_prompt = request.contains("token=prompt");
                     requests.lock().unwrap().push(request);
                     loop {
                         let wait = opened.notified();
-                        if closed.load(SeqCst) == 0 {
+                        if closed.load(SeqCst) == 0 || is_prompt {
                             break;
                         }
                         wait.await;
@@ -64,7 +65,7 @@ impl Endpoint {
         *self.answer.lock().unwrap() = (status, answer);
     }
 
-    fn close(&self) {
+    pub(super) fn close(&self) {
         self.closed.store(1, SeqCst);
     }
 
@@ -73,11 +74,11 @@ impl Endpoint {
         self.opened.notify_waiters();
     }
 
-    fn requests(&self) -> usize {
+    pub(super) fn requests(&self) -> usize {
         self.requests.lock().unwrap().len()
     }
 
-    fn table(&self, more: &str) -> String {
+    pub(super) fn table(&self, more: &str) -> String {
         format!(
             "[[token_issuer]]\nname = \"as\"\nissuer = \"{ISSUER}\"\nintrospection = {{ url = \"{}/introspect\", client_id = \"edge+1\", secret = {{ file = \"secrets/edge\" }}{more} }}",
             self.server.url()
@@ -85,11 +86,11 @@ impl Endpoint {
     }
 }
 
-fn active(setup: &Setup) -> Value {
+pub(super) fn active(setup: &Setup) -> Value {
     json!({ "active": true, "client_id": "billing", "exp": now() + 300, "cnf": { "x5t#S256": x5t(&setup.client) } })
 }
 
-fn edge(setup: &Setup, endpoint: &Endpoint, more: &str) -> Edge {
+pub(super) fn edge(setup: &Setup, endpoint: &Endpoint, more: &str) -> Edge {
     // Each worker has a cache of its own.
     setup.builder_of(&endpoint.table(more), "").secret_file("secrets/edge", "s:e/cret").workers(1).start()
 }
@@ -293,4 +294,25 @@ async fn nobody_without_a_key_makes_the_edge_ask() {
     let answer = get(&Client::new(&edge), "/api/x", &bearer("guess")).await;
     answer.oauth_error(401, "invalid_token");
     assert_eq!(endpoint.requests(), 0, "no token can be bound to a client without certificate and proof");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_while_the_issuer_is_asked_voids_the_verdict() {
+    let setup = Setup::start().await;
+    let endpoint = Endpoint::start(active(&setup)).await;
+    let edge = edge(&setup, &endpoint, ", timeout = \"20s\"");
+    let client = Client::with(&edge, &setup.client);
+    endpoint.close();
+    let held = tokio::spawn({
+        let client = client.clone();
+        async move { get(&client, "/api/x", &bearer("held")).await }
+    });
+    happens(async || endpoint.requests() == 1).await;
+    edge.reload("secrets/edge", "another");
+    endpoint.open();
+    let answer = held.await.unwrap();
+    answer.oauth_error(503, "temporarily_unavailable");
+    assert!(edge.log_of(&answer)["reason"].to_string().contains("the configuration changed"));
+    assert!(setup.resources.seen().is_empty());
+    assert_eq!(get(&client, "/api/x", &bearer("held")).await.status, 200);
 }
