@@ -1,9 +1,13 @@
 //! All parameters of a request, of any name, to be compared with those that it must agree with.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use http::request::Parts;
-use serde_json::{Map, Value};
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+};
+use serde_json::Value;
 
 use super::{
     content_type::{BodyKind, body_type},
@@ -22,7 +26,7 @@ pub fn all_parameters<'r>(head: &'r Parts, body: &'r [u8]) -> Vec<Pair<'r>> {
     match body_type(&head.headers).map(|body_type| body_type.kind) {
         Ok(BodyKind::Form) => all.extend(pairs(body)),
         Ok(BodyKind::Json) => {
-            let members: Map<String, Value> = serde_json::from_slice(body).unwrap_or_default();
+            let Members(members) = serde_json::from_slice(body).unwrap_or_default();
             all.extend(members.into_iter().map(|(name, value)| {
                 let value = match value {
                     Value::String(text) => text,
@@ -34,6 +38,32 @@ pub fn all_parameters<'r>(head: &'r Parts, body: &'r [u8]) -> Vec<Pair<'r>> {
         Err(_) => {}
     }
     all
+}
+
+/// The members of an object, repeated ones too: servers differ in which of them they use.
+#[derive(Default)]
+struct Members(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct All;
+        impl<'de> Visitor<'de> for All {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(All)
+    }
 }
 
 /// The parameters of a form.
@@ -89,6 +119,8 @@ mod tests {
             all("/a", "application/json", r#"{"a":"b","c":[1,"d"],"e":60}"#),
             owned(&[("a", "b"), ("c", r#"[1,"d"]"#), ("e", "60")])
         );
+        let twice = all("/a", "application/json", r#"{"a":"b","a":"c"}"#);
+        assert_eq!(twice, owned(&[("a", "b"), ("a", "c")]), "a server may use either");
         assert_eq!(all("/a", "application/json", "[]"), owned(&[]));
         assert_eq!(all("/a?b=c", "text/plain", "d=e"), owned(&[("b", "c")]));
     }
