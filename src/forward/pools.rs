@@ -55,7 +55,7 @@ impl Pools {
         self.connection_permits.available_permits() == 0
     }
 
-    /// Sends a request to an origin of the target, and returns the response once its head is complete.
+    /// Sends a request, which it takes, to an origin of the target, and returns the response once its head is complete.
     ///
     /// # Errors
     ///
@@ -63,11 +63,9 @@ impl Pools {
     pub async fn send(
         &self,
         target: &Arc<Target>,
-        request: Request<RequestBody>,
+        request: &mut Option<Request<RequestBody>>,
         caller: Caller,
     ) -> Result<Response<ResponseBody>, ForwardError> {
-        // Requests are large: this one is not moved until it is sent.
-        let mut request = Some(request);
         let key = Arc::as_ptr(target) as usize;
         let pool =
             Rc::clone(self.by_target.borrow_mut().entry(key).or_insert_with(|| Rc::new(Pool::new(target))));
@@ -84,7 +82,7 @@ impl Pools {
                 reason: "its limit of connections is reached".to_owned(),
             });
         }
-        pool.send(self, &mut request, &mut in_flight, caller).await
+        pool.send(self, request, &mut in_flight, caller).await
     }
 
     /// Closes connections that were idle for their upstream's `idle_timeout`, and those of upstreams that are no longer among

@@ -32,8 +32,10 @@ impl Service<Outbound> for Forward {
 
     fn call(&mut self, Outbound { request, domain, caller }: Outbound) -> Self::Future {
         let pools = Rc::clone(&self.0);
+        // Requests are large: this one is not moved until it is sent.
+        let mut request = Some(request);
         Box::pin(async move {
-            let response = pools.send(&domain.target, request, caller).await?;
+            let response = pools.send(&domain.target, &mut request, caller).await?;
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 let upstream = domain.target.spec.name.clone();
                 let reason = "unexpected 101 Switching Protocols".to_owned();

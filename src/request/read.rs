@@ -113,8 +113,9 @@ async fn read(
     };
     let body = match stranger {
         Some(denial) => {
-            let body = read_stranger_body(&parts.stranger_bodies, &context, body, &mut share).await;
-            body.ok_or(denial)?
+            // Boxed: the future of every other request would be as large.
+            let body = read_stranger_body(&parts.stranger_bodies, &context, body, &mut share);
+            Box::pin(body).await.ok_or(denial)?
         }
         None => RequestBody::collect(body, client_id_body_bytes, body_timeout, &mut share).await?,
     };
