@@ -87,11 +87,6 @@ pub enum RequestError {
         "parameters outside the request object differ from those in it, which this client does not allow: {0}"
     )]
     Contradicted(String),
-    /// Parameters are only outside (RFC 9101 section 6.3), and the application forbids that.
-    #[error(
-        "parameters are outside the request object that are not in it, which this client does not allow: {0}"
-    )]
-    OnlyOutside(String),
 }
 
 impl RequestError {
@@ -117,8 +112,7 @@ impl RequestError {
             | Self::ForeignReference
             | Self::UnknownClient
             | Self::OtherResponseType
-            | Self::Contradicted(_)
-            | Self::OnlyOutside(_) => Part::Parameters,
+            | Self::Contradicted(_) => Part::Parameters,
             Self::NoKey
             | Self::ExpiredKeys
             | Self::Jws(

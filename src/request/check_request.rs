@@ -152,14 +152,7 @@ fn check(request: &Authenticated, clock: &Clock) -> Result<Checked, Refusal> {
     if fapi {
         Pushed::Object(&verified).check()?;
     }
-    let outside = || all_parameters(&context.head, body.buffered_bytes());
-    let contradictions = verified.contradictions(outside());
-    if application.rules.strict_request_objects && contradictions.is_empty() {
-        let names = verified.only_outside(outside());
-        if !names.is_empty() {
-            return Err(RequestError::OnlyOutside(bounded(&names, SHOWN).into_owned()).into());
-        }
-    }
+    let contradictions = verified.contradictions(all_parameters(&context.head, body.buffered_bytes()));
     if contradictions.is_empty() {
         return Ok(Checked::As(Outcome::Verified));
     }
