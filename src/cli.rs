@@ -1,10 +1,12 @@
 //! The commands, one file each.
 
 mod check;
+mod completions;
 mod demo;
 mod development;
 mod init;
 mod inspect;
+mod man;
 mod print;
 mod resolve;
 mod run;
@@ -14,6 +16,7 @@ mod status;
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{ColorChoice, Parser, Subcommand};
+use clap_complete::Shell;
 
 use crate::observe::{choose_colours, finish_log, has_colours};
 
@@ -89,6 +92,18 @@ enum Command {
         #[arg(value_name = "DIR")]
         dir: PathBuf,
     },
+    /// Print the completion script of a shell.
+    Completions {
+        /// The shell.
+        #[arg(value_name = "SHELL")]
+        shell: Shell,
+    },
+    /// Write the man pages: mtls-edge.1, and one for each command.
+    Man {
+        /// The folder to write into; it is created if it does not exist.
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
+    },
 }
 
 /// Runs the command of this command line.
@@ -130,5 +145,7 @@ fn call(command: Command) -> ExitCode {
         }
         Command::Demo { once, port } => demo::demo(once, port),
         Command::Init { dir } => init::init(&dir),
+        Command::Completions { shell } => completions::completions(shell),
+        Command::Man { dir } => man::man(&dir),
     }
 }

@@ -56,6 +56,7 @@ mod metrics_format;
 mod model;
 mod one_reading;
 mod own_responses;
+mod packages;
 mod parking;
 mod parsers;
 mod paths;

@@ -17,7 +17,7 @@ fn initialized() -> TempDir {
     folder
 }
 
-const COMMANDS: [&[&str]; 8] = [
+const COMMANDS: [&[&str]; 9] = [
     &["check", "--config", "edge/edge.toml"],
     &["inspect", "edge/certs/billing.pem"],
     &["init", "another"],
@@ -26,6 +26,7 @@ const COMMANDS: [&[&str]; 8] = [
     &["help", "run"],
     &["run", "--help"],
     &["--version"],
+    &["completions", "bash"],
 ];
 
 /// A pipe whose reader has closed.

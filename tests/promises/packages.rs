@@ -1,0 +1,78 @@
+//! What packages contain: man pages, completion scripts, and configurations that `check` accepts. `packaging/test.sh` installs them.
+
+use std::{fs, path::Path};
+
+use tempfile::TempDir;
+
+use crate::support::{
+    command::{check, edge, text},
+    self_signed,
+};
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// The commands that `--help` lists.
+fn commands() -> Vec<String> {
+    let help = edge(&["--help"]);
+    let lines = text(&help.stdout).lines().skip_while(|line| *line != "Commands:").skip(1);
+    let lines = lines.take_while(|line| !line.is_empty());
+    // Further lines of a description are indented deeper.
+    let names = lines.filter_map(|line| line.strip_prefix("  ").filter(|line| !line.starts_with(' ')));
+    let names = names.map(|line| line.split_whitespace().next().unwrap().to_owned());
+    names.filter(|name| name != "help").collect()
+}
+
+#[test]
+fn completions_of_each_shell_have_every_command() {
+    let commands = commands();
+    assert!(commands.len() >= 8, "{commands:?}");
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let output = edge(&["completions", shell]);
+        assert!(output.status.success(), "{shell}");
+        for command in &commands {
+            assert!(text(&output.stdout).contains(command.as_str()), "{shell}: no {command}");
+        }
+    }
+}
+
+#[test]
+fn man_writes_a_page_for_each_command() {
+    let folder = TempDir::new().unwrap();
+    let pages = folder.path().join("man/1");
+    assert!(edge(&["man", pages.to_str().unwrap()]).status.success());
+    let main = fs::read_to_string(pages.join("mtls-edge.1")).unwrap();
+    assert!(main.contains(".TH mtls-edge 1"), "{main}");
+    for command in commands() {
+        let page = fs::read_to_string(pages.join(format!("mtls-edge-{command}.1"))).unwrap();
+        assert!(page.contains(".SH SYNOPSIS"), "{page}");
+    }
+    assert_eq!(fs::read_dir(&pages).unwrap().count(), commands().len() + 1);
+}
+
+#[test]
+fn man_reports_a_folder_that_it_cannot_write() {
+    let output = edge(&["man", "/dev/null/man"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).starts_with("error: /dev/null/man: "), "{}", text(&output.stderr));
+}
+
+#[test]
+fn check_accepts_the_packaged_configuration() {
+    let folder = TempDir::new().unwrap();
+    for name in ["edge.toml", "applications.toml"] {
+        fs::copy(Path::new(ROOT).join("packaging").join(name), folder.path().join(name)).unwrap();
+    }
+    let certificates = folder.path().join("certs");
+    fs::create_dir(&certificates).unwrap();
+    self_signed("server").write(&certificates, "server");
+    let output = check(&folder.path().join("edge.toml"));
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    // The registry has examples only.
+    let applications = fs::read_to_string(folder.path().join("applications.toml")).unwrap();
+    let example: String =
+        applications.lines().skip(3).map(|line| line.trim_start_matches("# ").to_owned() + "\n").collect();
+    fs::write(folder.path().join("applications.toml"), example).unwrap();
+    let output = check(&folder.path().join("edge.toml"));
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(!text(&output.stderr).contains("no application"), "{}", text(&output.stderr));
+}
