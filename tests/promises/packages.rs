@@ -1,10 +1,11 @@
 //! What packages contain: man pages, completion scripts, and configurations that `check` accepts. `packaging/test.sh` installs them.
 
-use std::{fs, path::Path};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use tempfile::TempDir;
 
 use crate::support::{
+    Ca,
     command::{check, edge, text},
     self_signed,
 };
@@ -75,4 +76,34 @@ fn check_accepts_the_packaged_configuration() {
     let output = check(&folder.path().join("edge.toml"));
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(!text(&output.stderr).contains("no application"), "{}", text(&output.stderr));
+}
+
+/// A file in a ConfigMap, without the indentation of YAML.
+fn in_config_map(yaml: &str, name: &str) -> String {
+    let lines = yaml.lines().skip_while(|line| line.trim_end() != format!("  {name}: |")).skip(1);
+    let lines = lines.take_while(|line| line.is_empty() || line.starts_with("    "));
+    lines.map(|line| line.strip_prefix("    ").unwrap_or_default().to_owned() + "\n").collect()
+}
+
+#[test]
+fn check_accepts_the_kubernetes_configuration() {
+    let folder = TempDir::new().unwrap();
+    let yaml = fs::read_to_string(Path::new(ROOT).join("packaging/kubernetes/configmap.yaml")).unwrap();
+    let secrets = folder.path().join("secrets");
+    for name in ["edge.toml", "applications.toml"] {
+        let file = in_config_map(&yaml, name);
+        assert!(file.contains("[["), "{name}: {file}");
+        fs::write(folder.path().join(name), file.replace("/secrets", secrets.to_str().unwrap())).unwrap();
+    }
+    for name in ["tls", "client-ca", "ticket-keys"] {
+        fs::create_dir_all(secrets.join(name)).unwrap();
+    }
+    self_signed("tls").write(&secrets.join("tls"), "tls");
+    fs::rename(secrets.join("tls/tls.pem"), secrets.join("tls/tls.crt")).unwrap();
+    fs::write(secrets.join("client-ca/ca.crt"), Ca::new("Corp CA").pem()).unwrap();
+    let keys = secrets.join("ticket-keys/tickets.keys");
+    fs::write(&keys, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n").unwrap();
+    fs::set_permissions(&keys, fs::Permissions::from_mode(0o440)).unwrap();
+    let output = check(&folder.path().join("edge.toml"));
+    assert!(output.status.success(), "{}", text(&output.stderr));
 }

@@ -1,0 +1,21 @@
+# mtls-edge in an image of its program and the libraries that it needs, nothing else: no shell, no package manager, not root.
+#
+#     docker build -t mtls-edge .
+#     docker run --read-only --cap-drop ALL --security-opt no-new-privileges -p 443:8443 \
+#       -v "$PWD/my-edge:/etc/mtls-edge:ro" mtls-edge
+#
+# The configuration and its keys are mounted at /etc/mtls-edge, readable by the user 65532. Caches of CRLs and key sets can be
+# written into /var/lib/mtls-edge, a volume.
+FROM rust:1-bookworm AS build
+WORKDIR /src
+COPY . .
+RUN cargo build --locked --release --bin mtls-edge && packaging/image-root.sh target/release/mtls-edge /image
+
+FROM scratch
+COPY --from=build /image/ /
+USER 65532:65532
+VOLUME ["/var/lib/mtls-edge"]
+EXPOSE 8443
+HEALTHCHECK --interval=10s --timeout=11s CMD ["/usr/bin/mtls-edge", "status", "--config", "/etc/mtls-edge/edge.toml"]
+ENTRYPOINT ["/usr/bin/mtls-edge"]
+CMD ["run", "--config", "/etc/mtls-edge/edge.toml"]
