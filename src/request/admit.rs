@@ -37,8 +37,8 @@ impl<S> Admit<S> {
         if head.headers.len() > site.limits.headers {
             return Err(Refusal::Headers(site.limits.headers));
         }
-        if head.version == Version::HTTP_2 && head.headers.values().any(has_surrounding_whitespace) {
-            return Err(Refusal::SurroundingWhitespace);
+        if head.version == Version::HTTP_2 {
+            check_fields(&head.headers)?;
         }
         if head.method == Method::CONNECT
             || (head.headers.contains_key(header::UPGRADE) && !is_ignorable_upgrade(&head.headers))
@@ -91,6 +91,20 @@ impl<S> Admit<S> {
         };
         Ok((domain, authority))
     }
+}
+
+/// Refuses fields of HTTP/2 that would have another meaning, or none, in HTTP/1.1.
+fn check_fields(headers: &HeaderMap) -> Result<(), Refusal> {
+    for (name, value) in headers {
+        if has_surrounding_whitespace(value) {
+            return Err(Refusal::SurroundingWhitespace);
+        }
+        // The only character that `HeaderName` allows beyond those of a token (RFC 9110 section 5.6.2).
+        if name.as_str().contains('"') {
+            return Err(Refusal::FieldName);
+        }
+    }
+    Ok(())
 }
 
 /// Whether a field value is malformed because of leading or trailing whitespace (RFC 9113 section 8.2.1). HTTP/1.1 upstreams

@@ -34,6 +34,8 @@ pub enum Refusal {
     Headers(usize),
     /// A field value over HTTP/2 has leading or trailing whitespace.
     SurroundingWhitespace,
+    /// A field name over HTTP/2 is not a token.
+    FieldName,
     /// A query parameter overrides the method by which the route was matched.
     MethodOverride,
     /// No route matches the path.
@@ -84,6 +86,7 @@ impl Refusal {
             Self::Profile(FapiError::ClientMethod) => StatusCode::UNAUTHORIZED,
             Self::Host
             | Self::SurroundingWhitespace
+            | Self::FieldName
             | Self::MethodOverride
             | Self::Parameter(_)
             | Self::AuthorizationRequest(_)
@@ -160,6 +163,7 @@ impl Refusal {
                 "a header's value begins or ends with a space or a tab: remove it (RFC 9113, section 8.2.1)"
                     .into()
             }
+            Self::FieldName => "a header's name has a quotation mark (RFC 9110, section 5.6.2)".into(),
             Self::MethodOverride => ParameterError::MethodOverride.to_string(),
             Self::NotFound { ambiguous: false } => "no such endpoint".into(),
             Self::NotFound { ambiguous: true } => {

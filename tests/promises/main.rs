@@ -85,6 +85,7 @@ mod server_validity;
 mod sessions;
 mod signals;
 mod slow_readers;
+mod smuggling;
 mod spoofing;
 mod status;
 mod structure;
