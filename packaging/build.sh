@@ -2,9 +2,10 @@
 # Builds the packages: target/package/mtls-edge_VERSION_ARCH.deb and .rpm.
 #
 #     packaging/build.sh [deb|rpm]...    # both by default
+#     packaging/build.sh tools           # only install the tools that it needs
 #
 # They contain the program of MTLS_EDGE_BIN if it is set (target/guided/mtls-edge, after release/build.sh), else a release build.
-# cargo-deb and cargo-generate-rpm are installed into target/tools if they are missing.
+# The tools, cargo-deb and cargo-generate-rpm, are installed into target/tools if they are missing.
 # PACKAGE_FAST=1 builds the tools without optimization and compresses less, for tests.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -17,6 +18,13 @@ tool() {
   command -v "$1" >/dev/null ||
     CARGO_TARGET_DIR="$tools/build" cargo install --quiet --locked ${PACKAGE_FAST:+--debug} --root "$tools" "$1@$2"
 }
+cargo_deb() { tool cargo-deb 3.8.0; }
+cargo_generate_rpm() { tool cargo-generate-rpm 0.21.1; }
+if [ "$1" = tools ]; then
+  cargo_deb
+  cargo_generate_rpm
+  exit
+fi
 
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 if [ -z "${MTLS_EDGE_BIN:-}" ]; then
@@ -44,11 +52,11 @@ printf 'mtls-edge (%s-1) unstable; urgency=medium\n\n  * See CHANGELOG.md.\n\n -
 for kind in "$@"; do
   case $kind in
     deb)
-      tool cargo-deb 3.8.0
+      cargo_deb
       cargo deb --quiet --no-build --no-strip ${PACKAGE_FAST:+--fast} --output "$out/" >/dev/null
       ;;
     rpm)
-      tool cargo-generate-rpm 0.21.1
+      cargo_generate_rpm
       cargo generate-rpm ${PACKAGE_FAST:+--payload-compress none} --output "$out/"
       ;;
     *)

@@ -9,6 +9,7 @@ say() { printf '== %s\n' "$*"; }
 fail() {
   printf 'FAILED: %s\n' "$*" >&2
   journalctl -u mtls-edge --no-pager | tail -40 >&2
+  tail -20 /var/log/mtls-edge.log >&2 2>/dev/null || true
   exit 1
 }
 apt() { apt-get -qq -y --no-install-recommends -o Dpkg::Use-Pty=0 "$@" >apt.log 2>&1 || { cat apt.log; fail "apt-get $*"; }; }
@@ -26,9 +27,30 @@ expect() { # <status> <certificate> <client_id>
   fail "$3 with the certificate $2: $status, not $1: $(cat answer)"
 }
 
+# Blocks of docs/operate.md.
+block() { ./block.sh operate.md "$1" "$2"; }
+run() {
+  block sh "$1" >"$1.sh"
+  bash -e "$1.sh" || fail "the block $1 of docs/operate.md"
+}
+drop_in() {
+  mkdir -p /etc/systemd/system/mtls-edge.service.d
+  block ini "$1" >/etc/systemd/system/mtls-edge.service.d/"$1.conf"
+}
+# Sets the keys of a block in the file's table.
+set_keys() { # <block>
+  block toml "$1" | grep ' = ' | while read -r key _ value; do
+    sed -i "/^$key = /d" /etc/mtls-edge/edge.toml
+    sed -i "s|^\\[\\[domain\\]\\]\$|&\\n$key = $value|" /etc/mtls-edge/edge.toml
+  done
+}
+served() { # the serial number of the certificate that is served
+  openssl s_client -connect 127.0.0.1:443 -servername mtls.auth.example.com </dev/null 2>/dev/null | openssl x509 -noout -serial
+}
+
 say "install: user, files, nothing started"
 apt install ./1.deb
-getent passwd mtls-edge | grep -q ':/usr/sbin/nologin$' || fail "no user mtls-edge"
+grep -q ':/usr/sbin/nologin$' <<<"$(getent passwd mtls-edge)" || fail "no user mtls-edge"
 systemctl is-active -q mtls-edge && fail "started without a certificate"
 systemctl is-enabled -q mtls-edge && fail "enabled"
 mtls-edge --version
@@ -41,7 +63,7 @@ systemd-analyze security --offline=true --threshold=20 --no-pager mtls-edge.serv
 
 say "a start without certificates says which file is missing"
 systemctl start mtls-edge 2>/dev/null && fail "started without a certificate"
-journalctl -u mtls-edge --no-pager | grep -q 'certs/server.pem' || fail "the journal does not name the file"
+grep -q 'certs/server.pem' <<<"$(journalctl -u mtls-edge --no-pager)" || fail "the journal does not name the file"
 systemctl reset-failed mtls-edge
 
 say "configure, and start as the service"
@@ -49,16 +71,12 @@ new() { openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -da
 new -keyout server.key -out server.pem -subj /CN=mtls.auth.example.com -addext subjectAltName=DNS:mtls.auth.example.com
 cp server.pem server-ca.pem
 for name in billing payments; do new -keyout $name.key -out $name.pem -subj "/CN=$name"; done
-install -d -m 750 -g mtls-edge /etc/mtls-edge/certs
-install -m 644 server.pem /etc/mtls-edge/certs/
-install -m 640 -g mtls-edge server.key /etc/mtls-edge/certs/
 application() {
   printf '\n[[application]]\nclient_id = "%s"\nauth_method = "self_signed_tls_client_auth"\n[[application.credential]]\nname = "1"\nthumbprint = "%s"\n' \
     "$1" "$(openssl x509 -in "$1.pem" -noout -fingerprint -sha256 | cut -d= -f2)"
 }
 application billing >>/etc/mtls-edge/applications.toml
 echo '# A line of the operator.' >>/etc/mtls-edge/edge.toml
-mtls-edge check --config /etc/mtls-edge/edge.toml
 python3 -c '
 import http.server
 class Token(http.server.BaseHTTPRequestHandler):
@@ -68,7 +86,7 @@ class Token(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_): pass
 http.server.HTTPServer(("127.0.0.1", 3000), Token).serve_forever()' &
 trap "kill $!" EXIT
-systemctl enable -q --now mtls-edge
+run install
 expect 200 billing billing
 expect 401 payments billing
 expect 401 payments payments
@@ -81,13 +99,63 @@ for line in 'CapEff:	0000000000000400' 'CapBnd:	0000000000000400' 'NoNewPrivs:	1
   grep -qx "$line" /proc/$pid/status || fail "not $line: $(grep "^${line%%:*}" /proc/$pid/status)"
 done
 [ "$(curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:9443/readyz)" = 200 ] || fail "not ready"
-mtls-edge status --config /etc/mtls-edge/edge.toml | grep -q billing || fail "status"
+grep -q billing <<<"$(mtls-edge status --config /etc/mtls-edge/edge.toml)" || fail "status"
 
 say "reload: another application, no restart"
 application payments >>/etc/mtls-edge/applications.toml
 systemctl reload mtls-edge
 expect 200 payments payments
 [ "$(systemctl show -P MainPID mtls-edge)" = "$pid" ] || fail "restarted by a reload"
+
+say "operate.md: connections, a credential, the log in a file"
+drop_in connections
+drop_in credentials
+drop_in log-file
+run ticket-keys
+set_keys credentials
+run restart
+expect 200 billing billing
+grep -q 'HTTPS listener ready' /var/log/mtls-edge.log || fail "no log file"
+rm -r /etc/systemd/system/mtls-edge.service.d
+sed -i /^ticket_keys/d /etc/mtls-edge/edge.toml
+run restart
+expect 200 billing billing
+
+say "operate.md: certbot renews, with no hook"
+live=/etc/letsencrypt/live/mtls.auth.example.com
+archive=/etc/letsencrypt/archive/mtls.auth.example.com
+mkdir -p -m 700 /etc/letsencrypt/live /etc/letsencrypt/archive
+mkdir -p "$live" "$archive"
+# As certbot does it: numbered files, the new key with group and mode of the old one, links replaced one after the other.
+issue() { # <number>
+  (umask 077 && new -keyout "$archive/privkey$1.pem" -out "$archive/fullchain$1.pem" -subj /CN=mtls.auth.example.com -addext subjectAltName=DNS:mtls.auth.example.com)
+  chmod 644 "$archive/fullchain$1.pem"
+  if [ "$1" != 1 ]; then
+    chown --reference="$archive/privkey1.pem" "$archive/privkey$1.pem"
+    chmod --reference="$archive/privkey1.pem" "$archive/privkey$1.pem"
+  fi
+  for file in privkey fullchain; do ln -sfn "../../archive/mtls.auth.example.com/$file$1.pem" "$live/$file.pem"; done
+}
+issue 1
+run certbot
+set_keys certbot
+systemctl reload mtls-edge
+for number in 1 2; do
+  [ $number = 1 ] || issue $number
+  wanted=$(openssl x509 -in "$archive/fullchain$number.pem" -noout -serial)
+  for _ in $(seq 100); do
+    [ "$(served)" != "$wanted" ] || break
+    sleep 0.1
+  done
+  [ "$(served)" = "$wanted" ] || fail "certificate $number of certbot is not served"
+done
+cp "$live/fullchain.pem" server-ca.pem
+
+say "operate.md: the journal's limits"
+mkdir -p /etc/systemd/journald.conf.d
+block ini journald >/etc/systemd/journald.conf.d/size.conf
+systemctl restart systemd-journald
+! journalctl -t systemd-journald --no-pager | grep -i unknown || fail "journald.conf"
 
 say "upgrade: the operator's edge.toml stays, the new version runs"
 cp /etc/mtls-edge/edge.toml before

@@ -22,13 +22,13 @@ say "lintian: no errors, no warnings but those of packages that Debian itself pu
 lintian --fail-on error,warning --suppress-tags initial-upload-closes-no-bugs "$deb"
 
 say "rpm: contents, configuration files, scripts"
-rpm -qp --requires "$rpm" | grep -q '^systemd'
+grep -q '^systemd' <<<"$(rpm -qp --requires "$rpm")"
 for path in /usr/bin/mtls-edge /usr/lib/systemd/system/mtls-edge.service /usr/lib/sysusers.d/mtls-edge.conf \
   /usr/share/man/man1/mtls-edge.1.gz /usr/share/licenses/mtls-edge/LICENSE; do
-  rpm -qpl "$rpm" | grep -qx "$path" || fail "the rpm has no $path"
+  grep -qx "$path" <<<"$(rpm -qpl "$rpm")" || fail "the rpm has no $path"
 done
 [ "$(rpm -qpc "$rpm" | tr '\n' ' ')" = "/etc/mtls-edge/applications.toml /etc/mtls-edge/edge.toml " ] || fail "configuration files: $(rpm -qpc "$rpm")"
-rpm -qp --scripts "$rpm" | grep -q 'useradd --system' || fail "the rpm adds no user"
+grep -q 'useradd --system' <<<"$(rpm -qp --scripts "$rpm")" || fail "the rpm adds no user"
 if command -v rpmlint >/dev/null; then
   rpmlint --ignore-unused-rpmlintrc --rpmlintrc packaging/rpmlintrc "$rpm" || fail "rpmlint"
 fi
@@ -73,16 +73,19 @@ mount -t devpts -o newinstance,ptmxmode=0666 devpts "$root/dev/pts"
 ln -s pts/ptmx "$root/dev/ptmx"
 : >"$root/dev/console"
 mkdir "$root/package-test"
-cp "$work/1.deb" "$work/2.deb" "$work/installed" "$root/package-test/"
+cp "$work/1.deb" "$work/2.deb" "$work/installed" "$work/block.sh" "$work/operate.md" "$root/package-test/"
 ip link set lo up
 cd "$root"
 mkdir old
 pivot_root . old
 umount -l old
 rmdir old
+# As systemd has it outside of containers: the folders of credentials are mounted by another process.
+mount --make-rshared /
 exec /usr/bin/env -i container=test PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd --unit=basic.target
 BOOT
 cp packaging/test-installed.sh "$work/installed"
+cp packaging/block.sh docs/operate.md "$work/"
 
 say "systemd in a copy of ${PACKAGE_TEST_ROOT:-this machine}"
 unshare --kill-child -m -p -n -u -i -C -f sh "$work/boot" "$work" "${PACKAGE_TEST_ROOT:-/}" >"$work/boot.log" 2>&1 </dev/null &

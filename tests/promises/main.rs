@@ -55,6 +55,7 @@ mod metrics;
 mod metrics_format;
 mod model;
 mod one_reading;
+mod operate_page;
 mod own_responses;
 mod packages;
 mod parking;

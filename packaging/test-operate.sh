@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Checks the blocks of docs/operate.md that other programs read: units by systemd-analyze, manifests by kubernetes-validate, HAProxy's
+# file by haproxy, Prometheus' by promtool, logrotate's by logrotate. `cargo test` checks the TOML and the syntax of the shell blocks;
+# packaging/test.sh runs those that need no cluster and no container engine. A missing program is reported as NOT TRIED.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+PATH="$PATH:/usr/sbin"
+
+block() { packaging/block.sh docs/operate.md "$1" "$2"; }
+tried() { command -v "$1" >/dev/null || { echo "NOT TRIED: $2: no $1"; false; }; }
+
+# As installed, with the drop-ins beside it.
+if tried systemd-analyze "units"; then
+  mkdir -p "$work/mtls-edge.service.d"
+  sed "s#/usr/bin/mtls-edge#$(command -v true)#" packaging/mtls-edge.service >"$work/mtls-edge.service"
+  for name in connections credentials log-file; do block ini $name >"$work/mtls-edge.service.d/$name.conf"; done
+  found=$(systemd-analyze verify --man=no "$work/mtls-edge.service" 2>&1 | grep mtls-edge || true)
+  [ -z "$found" ] || { echo "FAILED: $found"; exit 1; }
+fi
+block yaml only-from-the-edge >"$work/only-from-the-edge.yaml"
+validated=0
+packaging/test-kubernetes.sh "$work/only-from-the-edge.yaml" || validated=$?
+case $validated in
+  0)
+    # No registry has the schema of cert-manager's resources. What must agree with the manifests is its Secret.
+    block yaml cert-manager | target/tools/kubernetes/bin/python -c '
+import sys, yaml
+certificate = yaml.safe_load(sys.stdin)
+deployment = yaml.safe_load(open("packaging/kubernetes/deployment.yaml"))
+secrets = [v["secret"]["secretName"] for v in deployment["spec"]["template"]["spec"]["volumes"] if "secret" in v]
+assert certificate["spec"]["secretName"] in secrets, secrets'
+    ;;
+  3) echo "NOT TRIED: manifests: kubernetes-validate could not be installed" ;;
+  *) exit "$validated" ;;
+esac
+if tried haproxy "the balancer's configuration"; then
+  block haproxy balancer >"$work/haproxy.cfg"
+  haproxy -q -c -f "$work/haproxy.cfg"
+fi
+if tried promtool "Prometheus' files"; then
+  block yaml prometheus >"$work/prometheus.yml"
+  block yaml alerts >"$work/mtls-edge-alerts.yml"
+  promtool check config "$work/prometheus.yml"
+fi
+if tried logrotate "logrotate's file"; then
+  block logrotate log-file >"$work/logrotate"
+  chmod 644 "$work/logrotate"
+  logrotate -d -s "$work/state" "$work/logrotate" >"$work/out" 2>&1 || { cat "$work/out"; exit 1; }
+  ! grep '^error' "$work/out"
+fi
+echo "the blocks of docs/operate.md are valid"
