@@ -32,7 +32,7 @@ if [ -z "${MTLS_EDGE_BIN:-}" ]; then
   MTLS_EDGE_BIN=${CARGO_TARGET_DIR:-target}/release/mtls-edge
 fi
 
-rm -rf "$out"
+rm -rf "$out/man" "$out/completions"
 mkdir -p "$out/man" "$out/completions"
 strip -o "$out/mtls-edge" "$MTLS_EDGE_BIN"
 cp packaging/mtls-edge.service "$out/"
@@ -50,6 +50,7 @@ printf 'mtls-edge (%s-1) unstable; urgency=medium\n\n  * See CHANGELOG.md.\n\n -
   "$version" "$(sed -n 's/^maintainer = "\(.*\)"/\1/p' Cargo.toml)" "$date" >"$out/changelog.Debian"
 
 for kind in "$@"; do
+  rm -f "$out"/*."$kind"
   case $kind in
     deb)
       cargo_deb
