@@ -3,6 +3,7 @@
 //! The state of each of these is in memory only while it is needed.
 
 mod chunks;
+mod failure;
 mod handshake;
 mod lent;
 mod life;
@@ -39,6 +40,7 @@ use self::{
 };
 use crate::{
     net::{Network, Stream, WriteBatcher},
+    observe::metrics::HandshakeFailure,
     request::{Connection, WorkerParts},
     site::{Site, SiteHandle},
     text, tls,
@@ -110,13 +112,15 @@ async fn establish(
     let until = slot.life().deadline(Bodies::Complete).at;
     let handshake = timeout_at(until, async {
         let mut stream = stream;
-        let address = client_address(&mut stream, tcp_peer, local_port, &site).await?;
+        let address = client_address(&mut stream, tcp_peer, local_port, &site).await;
+        let address = address.map_err(|error| (HandshakeFailure::ProxyHeader, error.into()))?;
         let network = counted_network(address.ip, &site);
         if site.proxy_protocol
             && let Some(network) = network
             && !slot.assign(network).await
         {
-            return Err(std::io::Error::other("connections_per_address is reached").into());
+            let error = std::io::Error::other("connections_per_address is reached");
+            return Err((HandshakeFailure::Address, error.into()));
         }
         let party = network.map_or_else(|| Party::Connection(slot.number()), Party::Network);
         let turn = Turn::new(Rc::clone(&context.turns), party);
@@ -129,19 +133,26 @@ async fn establish(
             (turn, slot.life()),
         )
         .await;
-        done.map(|done| (done, party))
+        match done {
+            Ok(done) => Ok((done, party)),
+            Err(failed) => Err((failure::reason(&failed.error), failed)),
+        }
     });
     let metrics = context.parts.metrics.clone();
-    let failure = match handshake.await {
+    let (reason, failure) = match handshake.await {
         Ok(Ok(((stream, connection), party))) => {
             metrics.handshakes.increment();
+            metrics.tls_sessions.increment(failure::session(stream.tls()));
             let fixed = (Rc::clone(&connection), Rc::clone(slot.life()));
             let server = Server::new(fixed, stream.protocol(), &site, context, party);
             slot.established(&connection);
             return Some((stream, server));
         }
         Ok(Err(failed)) => failed,
-        Err(_) => std::io::Error::other(format!("the handshake took longer than {timeout:?}")).into(),
+        Err(_) => {
+            let error = std::io::Error::other(format!("the handshake took longer than {timeout:?}"));
+            (HandshakeFailure::Timeout, error.into())
+        }
     };
     if is_probe(&failure) {
         metrics.probes.increment();
@@ -149,6 +160,7 @@ async fn establish(
         return None;
     }
     metrics.handshakes_failed.increment();
+    metrics.handshake_failures.increment(reason);
     tracing::info!(client = %tcp_peer.ip(), reason = text::shown(&failure.error), "handshake failed");
     if let Some(stream) = failure.io {
         tls::drain_and_close(stream).await;

@@ -16,7 +16,10 @@ use crate::{
     expiry,
     listen::{ListenError, Listeners, Shares, TooFew, Workers},
     load::{cannot_bind, listen_spec, too_few_open_files},
-    observe::{Reloads, init_log, log, metrics::Registry},
+    observe::{
+        Reloads, init_log, log,
+        metrics::{Process, Registry},
+    },
     reload::Reloader,
     replay::ReplayStore,
     source::{
@@ -101,6 +104,7 @@ impl Edge {
         let replay = Arc::new(ReplayStore::new(clock.now()));
         let workers = listeners.start(site, clock, &metrics, &replay)?;
         metrics.add(log::collect);
+        metrics.add(Process::started_now());
         metrics.add(Expiries::of(Arc::clone(site), clock.clone()));
         metrics.add(AssertionIds::of(replay, Arc::clone(site), clock.clone()));
         metrics.add(Arc::clone(&reloads));

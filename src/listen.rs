@@ -4,6 +4,7 @@ mod addresses;
 mod admission;
 mod crowds;
 mod eviction;
+mod gauges;
 mod open;
 mod server;
 mod shared;

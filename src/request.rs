@@ -128,6 +128,8 @@ pub struct Outbound {
     pub domain: Arc<Domain>,
     /// Whether the client is authenticated, for limits and priorities.
     pub caller: Caller,
+    /// The record for metrics.
+    pub record: Rc<inbound::Record>,
 }
 
 /// The service stack of one connection.
@@ -141,7 +143,7 @@ pub fn stack(connection: &Rc<Connection>, site: &SiteHandle, parts: &WorkerParts
     tower::ServiceBuilder::new()
         .layer(layer_fn(|inner| Respond::new(inner, parts.metrics.clone(), Rc::clone(connection))))
         .layer(layer_fn(|inner| Admit::new(inner, Arc::clone(site), Rc::clone(connection))))
-        .layer(layer_fn(Locate::new))
+        .layer(layer_fn(|inner| Locate::new(inner, parts.metrics.clone())))
         .layer(layer_fn(|inner| Read::new(inner, Arc::clone(site), parts)))
         .layer(layer_fn(|inner| Authenticate::new(inner, parts)))
         .layer(layer_fn(|inner| CheckRequest::new(inner, parts)))

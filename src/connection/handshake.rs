@@ -25,6 +25,11 @@ use crate::{
     tls::ClientAuth,
 };
 
+/// A session without a certificate, on a domain that requires one.
+#[derive(Debug, thiserror::Error)]
+#[error("client certificate required but none presented")]
+pub(super) struct NoCertificate;
+
 /// The client's address. Reads the PROXY header first if that is enabled.
 pub(super) async fn client_address(
     stream: &mut TcpStream,
@@ -80,7 +85,7 @@ pub(super) async fn handshake(
         .get(&accepted.server_name)
         .is_none_or(|domain| domain.client_auth == ClientAuth::Required);
     if required && chain.is_none_or(<[_]>::is_empty) {
-        return Err(io::Error::other("client certificate required but none presented").into());
+        return Err(io::Error::other(NoCertificate).into());
     }
     let identity = chain.and_then(|chain| identities.lookup(chain));
     let connection = Rc::new(Connection::new(address, accepted.server_name, identity));

@@ -35,6 +35,7 @@ fn write(text: &mut String, family: &Family) -> std::fmt::Result {
         let pairs = labels.iter().copied().zip(values.iter().map(String::as_str));
         match value {
             Value::Number(number) => sample(text, name, "", pairs, number)?,
+            Value::Seconds(seconds) => sample(text, name, "", pairs, seconds)?,
             Value::Distribution(all) => {
                 let infinite = [("+Inf".to_owned(), all.count)];
                 for (bound, count) in

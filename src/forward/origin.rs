@@ -210,12 +210,6 @@ pub(super) trait WorkerResources {
     fn batcher(&self) -> WriteBatcher;
 }
 
-/// An origin as a URL, for the log.
-pub(super) fn origin_url(origin: &Origin) -> String {
-    let scheme = if origin.tls { "https" } else { "http" };
-    format!("{scheme}://{}:{}", origin.host, origin.port)
-}
-
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt;

@@ -20,7 +20,7 @@ use super::{
     idle::{Sender, Stream},
     in_flight::{Caller, InFlightGuard},
     lease::Lease,
-    origin::{NotConnected, OriginPool, WorkerResources, origin_url},
+    origin::{NotConnected, OriginPool, WorkerResources},
     pooled::{PooledHttp1, Timer, timer},
 };
 use crate::text;
@@ -92,6 +92,9 @@ impl Pool {
         let mut failed = None;
         let order = self.order();
         for origin in order.iter() {
+            if failed.is_some() {
+                self.target.retries.increment();
+            }
             loop {
                 let sender = match origin.checkout(&self.target, worker, caller).await {
                     Ok(sender) => sender,
@@ -109,18 +112,19 @@ impl Pool {
                 match self.attempt(origin, sender, request, in_flight).await? {
                     Attempt::Response(response) => return Ok(response),
                     Attempt::Retryable(reason) => {
-                        tracing::debug!(reason = text::shown(&reason), origin = %origin_url(&origin.origin), "request not processed, retried");
+                        tracing::debug!(reason = text::shown(&reason), origin = %origin.origin.url(), "request not processed, retried");
                         if retries == 0 {
                             return Err(self.broken(&reason));
                         }
                         retries -= 1;
+                        self.target.retries.increment();
                     }
                 }
             }
         }
         let (origin, reason) = failed.map_or_else(
             || (String::from("none"), String::from("no origin is configured")),
-            |(origin, reason)| (origin_url(&origin.origin), reason),
+            |(origin, reason)| (origin.origin.url(), reason),
         );
         Err(ForwardError::Unreachable { upstream: self.target.spec.name.clone(), origin, reason })
     }

@@ -23,6 +23,15 @@ pub struct Origin {
 }
 
 impl Origin {
+    /// The origin as a URL, for the log and the metrics.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let scheme = if self.tls { "https" } else { "http" };
+        format!("{scheme}://{}:{}", self.host, self.port)
+    }
+}
+
+impl Origin {
     /// Host and port as written in a URL, without the scheme's default port.
     #[must_use]
     pub fn authority(&self) -> String {

@@ -2,7 +2,10 @@
 
 use std::{
     fmt,
-    sync::{Arc, atomic::AtomicUsize},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
 };
 
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -22,7 +25,26 @@ pub struct Target {
     pub spec: TargetSpec,
     pub(super) in_flight: InFlightCount,
     pub(super) health: UpstreamHealth,
+    pub(super) retries: RetryCount,
 }
+
+/// The number of retries, over all workers. Ignored by comparisons of targets.
+#[derive(Debug, Default)]
+pub(super) struct RetryCount(AtomicU64);
+
+impl RetryCount {
+    pub(super) fn increment(&self) {
+        self.0.fetch_add(1, Relaxed);
+    }
+}
+
+impl PartialEq for RetryCount {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for RetryCount {}
 
 /// The number of requests in flight, over all workers. Ignored by comparisons of targets.
 #[derive(Debug, Default)]
@@ -93,6 +115,24 @@ impl Target {
     pub fn new(mut spec: TargetSpec) -> Self {
         spec.headers.values_mut().for_each(|value| value.set_sensitive(true));
         let health = UpstreamHealth::new(spec.origins.len());
-        Self { spec, in_flight: InFlightCount::default(), health }
+        Self { spec, in_flight: InFlightCount::default(), health, retries: RetryCount::default() }
+    }
+
+    /// The number of requests in flight, until their responses are complete.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.0.load(Relaxed)
+    }
+
+    /// How often a request was sent again, or to another origin.
+    #[must_use]
+    pub fn retries(&self) -> u64 {
+        self.retries.0.load(Relaxed)
+    }
+
+    /// The URL of each origin, and whether the last attempt to connect to it failed.
+    pub fn origins(&self) -> impl Iterator<Item = (String, bool)> {
+        let health = self.health.0.iter().map(|health| health.is_failed());
+        self.spec.origins.iter().map(Origin::url).zip(health)
     }
 }

@@ -5,13 +5,13 @@ use std::{io, net::SocketAddr, sync::Arc, thread::JoinHandle, time::Duration};
 use tokio::sync::{Semaphore, watch};
 
 use super::{
-    addresses::Addresses, eviction::eviction_channel, shared::Shared, shares::Shares, socket,
+    addresses::Addresses, eviction::eviction_channel, gauges::gauges, shared::Shared, shares::Shares, socket,
     spec::ListenSpec, worker,
 };
 use crate::{
     clock::Clock,
     forward::{BufferedBytes, anonymous_share},
-    observe::metrics::{self, Families, Registry},
+    observe::metrics::Registry,
     replay::ReplayStore,
     site::SiteHandle,
 };
@@ -111,19 +111,6 @@ impl Listeners {
             threads.push(thread.map_err(ListenError::Start)?);
         }
         Ok(Workers { drain, threads })
-    }
-}
-
-/// The gauges of the places that are taken, computed at each scrape.
-fn gauges(shared: &Shared) -> impl Fn(&mut Families) + Send + Sync + 'static {
-    let Shares { connections, upstream, .. } = shared.shares;
-    let (free, upstream_free) = (Arc::clone(&shared.places), Arc::clone(&shared.upstream_places));
-    let buffered = Arc::clone(&shared.buffered);
-    move |families| {
-        let open = |limit: usize, free: &Semaphore| limit.saturating_sub(free.available_permits());
-        families.set(&metrics::CONNECTIONS, [], open(connections, &free));
-        families.set(&metrics::UPSTREAM_CONNECTIONS, [], open(upstream, &upstream_free));
-        families.set(&metrics::BUFFERED_BYTES, [], buffered.now());
     }
 }
 

@@ -7,19 +7,32 @@
 
 mod cells;
 mod family;
+mod handshakes;
+mod process;
 mod recorder;
+mod refusals;
 mod registry;
+mod series;
+mod traffic;
 
 use http::StatusCode;
 
-pub use cells::{Buckets, Counter, Counters, Histogram, Label};
+pub use cells::{Buckets, Counter, Counters, Gauge, Histogram, Label};
 pub use family::{Descriptor, Distribution, Families, Family, Kind, Value};
+pub use handshakes::{HandshakeFailure, KeyExchange, TlsSession};
+pub use process::Process;
 pub use recorder::Recorder;
+pub use refusals::RefusalCode;
 pub use registry::{Collector, Registry};
+pub use traffic::{RouteSeries, StatusClass};
 
 recorder::worker_metrics! {
     /// Requests by outcome.
     requests: Counters<Outcome> = "mtls_edge_requests_total",
+    /// Refused requests by reason code, also those that an upstream failed to answer.
+    refusals: Counters<RefusalCode> = "mtls_edge_refusals_total",
+    /// Requests whose response has not begun.
+    requests_in_flight: Gauge = "mtls_edge_requests_in_flight",
     /// Authorization requests on routes with `signed_request`, by outcome.
     authorization_requests: Counters<AuthorizationRequest> = "mtls_edge_authorization_requests_total",
     /// Connections accepted.
@@ -36,6 +49,10 @@ recorder::worker_metrics! {
     handshakes: Counter = "mtls_edge_handshakes_total",
     /// TLS handshakes that failed or were rejected.
     handshakes_failed: Counter = "mtls_edge_handshakes_failed_total",
+    /// TLS handshakes that failed or were rejected, by reason.
+    handshake_failures: Counters<HandshakeFailure> = "mtls_edge_handshake_failures_total",
+    /// TLS handshakes completed, by TLS version, key exchange group and whether a session was resumed.
+    tls_sessions: Counters<TlsSession> = "mtls_edge_tls_sessions_total",
     /// Connections closed by the peer before it sent anything.
     probes: Counter = "mtls_edge_probes_total",
 }
@@ -153,12 +170,48 @@ cells::label! {
 /// Connections from applications, of all workers.
 pub(crate) static CONNECTIONS: Descriptor<0> =
     Descriptor::gauge("mtls_edge_connections", [], "Open connections.");
+/// `[limits] connections`, or less if the limit of open files is too low.
+pub(crate) static CONNECTIONS_LIMIT: Descriptor<0> =
+    Descriptor::gauge("mtls_edge_connections_limit", [], "Connections that may be open.");
 /// Connections of all workers' pools.
 pub(crate) static UPSTREAM_CONNECTIONS: Descriptor<0> =
     Descriptor::gauge("mtls_edge_upstream_connections", [], "Open connections to upstreams.");
+/// What the limit of open files leaves for upstreams.
+pub(crate) static UPSTREAM_CONNECTIONS_LIMIT: Descriptor<0> = Descriptor::gauge(
+    "mtls_edge_upstream_connections_limit",
+    [],
+    "Connections to upstreams that may be open.",
+);
+/// Of all workers.
+pub(crate) static UPSTREAM_REQUESTS: Descriptor<1> = Descriptor::gauge(
+    "mtls_edge_upstream_requests_in_flight",
+    ["upstream"],
+    "Requests in flight to an upstream, until their responses are complete.",
+);
+/// `[[upstream]] max_requests`.
+pub(crate) static UPSTREAM_REQUESTS_LIMIT: Descriptor<1> = Descriptor::gauge(
+    "mtls_edge_upstream_requests_limit",
+    ["upstream"],
+    "Requests that may be in flight to an upstream.",
+);
+/// Counted since the upstream's configuration was last changed.
+pub(crate) static UPSTREAM_RETRIES: Descriptor<1> = Descriptor::counter(
+    "mtls_edge_upstream_retries_total",
+    ["upstream"],
+    "Requests that were sent again, since an origin could not be reached or had not processed them.",
+);
+/// One series per origin.
+pub(crate) static UPSTREAM_ORIGIN_FAILING: Descriptor<2> = Descriptor::gauge(
+    "mtls_edge_upstream_origin_failing",
+    ["upstream", "origin"],
+    "1 while the last connection to an origin failed, else 0.",
+);
 /// The bytes that count against `[limits] buffered_bytes`.
 pub(crate) static BUFFERED_BYTES: Descriptor<0> =
     Descriptor::gauge("mtls_edge_buffered_bytes", [], "Buffered bytes of request bodies.");
+/// `[limits] buffered_bytes`.
+pub(crate) static BUFFERED_BYTES_LIMIT: Descriptor<0> =
+    Descriptor::gauge("mtls_edge_buffered_bytes_limit", [], "Bytes of request bodies that may be buffered.");
 /// Counted since the start of the process.
 pub(crate) static LOG_LINES_DROPPED: Descriptor<0> = Descriptor::counter(
     "mtls_edge_log_lines_dropped_total",

@@ -22,7 +22,7 @@ use crate::{
     clock::Clock,
     forward::ResponseBody,
     oauth::{ParameterError, Parameters, all_parameters},
-    observe::metrics::{AuthorizationRequest as Outcome, Label, Recorder},
+    observe::metrics::{AuthorizationRequest as Outcome, Recorder},
     site::{Authenticate, Route, SignedRequest},
     text::{SHOWN, bounded},
     trust::{Application, UnknownApplications},
@@ -56,7 +56,7 @@ impl<S> CheckRequest<S> {
             Err(_) => (Outcome::RefusedParameters, None),
         };
         self.metrics.authorization_requests.increment(outcome);
-        let outcome = Outcome::VALUES.get(outcome.index()).copied().unwrap_or_default();
+        let outcome = outcome.value();
         request.context.record.checked.replace(Some(Box::new(CheckedRequest { outcome, contradicted })));
         checked.map(|_| ())
     }

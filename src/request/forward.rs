@@ -6,6 +6,7 @@ use std::{
 };
 
 use http::{Response, StatusCode};
+use tokio::time::Instant;
 use tower::Service;
 
 use super::{LocalFuture, Outbound, Refusal};
@@ -30,8 +31,9 @@ impl Service<Outbound> for Forward {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, Outbound { request, domain, caller }: Outbound) -> Self::Future {
+    fn call(&mut self, Outbound { request, domain, caller, record }: Outbound) -> Self::Future {
         let pools = Rc::clone(&self.0);
+        record.sent_at.set(Some(Instant::now()));
         // Requests are large: this one is not moved until it is sent.
         let mut request = Some(request);
         Box::pin(async move {

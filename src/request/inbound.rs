@@ -1,12 +1,19 @@
 //! An incoming request, and its record for the access log.
 
-use std::{cell::RefCell, rc::Rc, sync::Arc};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    sync::Arc,
+};
 
 use http::{HeaderName, HeaderValue, request::Parts};
+
+use tokio::time::Instant;
 
 use super::request_id;
 use crate::{
     forward::IncomingBody,
+    observe::metrics::RouteSeries,
     trust::{Application, ClientId},
 };
 
@@ -33,6 +40,10 @@ pub struct Record {
     pub authenticated: RefCell<Option<(Arc<Application>, Option<usize>)>>,
     /// What the check of an authorization request found. Boxed, since other requests have none.
     pub checked: RefCell<Option<Box<CheckedRequest>>>,
+    /// Where the requests of its route are counted, once it has a route.
+    pub series: Cell<Option<RouteSeries>>,
+    /// When it was sent to the upstream.
+    pub sent_at: Cell<Option<Instant>>,
 }
 
 /// What the check of an authorization request found.
@@ -52,6 +63,8 @@ impl Record {
             client_id: RefCell::default(),
             authenticated: RefCell::default(),
             checked: RefCell::default(),
+            series: Cell::default(),
+            sent_at: Cell::default(),
         }
     }
 }

@@ -2,23 +2,41 @@
 
 use std::{
     sync::Arc,
-    task::{Context, Poll},
+    task::{self, Poll},
 };
 
 use futures_util::future::Either;
 use http::Response;
 use tower::Service;
 
-use super::{Arrived, Refusal, Routed};
-use crate::{forward::ResponseBody, oauth::PARAMETERS};
+use super::{Arrived, Context, Refusal, Routed};
+use crate::{
+    forward::ResponseBody,
+    oauth::PARAMETERS,
+    observe::metrics::Recorder,
+    site::{Domain, Route},
+};
 
 /// Finds the route, or refuses with 404 or 405, or with 400 if the query overrides the method.
 #[derive(Clone, Debug)]
-pub struct Locate<S>(S);
+pub struct Locate<S> {
+    inner: S,
+    metrics: Recorder,
+}
 
 impl<S> Locate<S> {
-    pub(super) fn new(inner: S) -> Self {
-        Self(inner)
+    pub(super) fn new(inner: S, metrics: Recorder) -> Self {
+        Self { inner, metrics }
+    }
+
+    /// Finds where the route's requests are counted.
+    fn record(&self, context: &Context, route: &Arc<Route>) {
+        let (generation, address) = (context.site.generation.number(), Arc::as_ptr(route) as usize);
+        let series = self.metrics.traffic().of_route(generation, address, || {
+            let Domain { name, target, .. } = &*context.domain;
+            [name.to_string(), route.path(), target.spec.name.clone()]
+        });
+        context.record.series.set(Some(series));
     }
 }
 
@@ -30,8 +48,8 @@ where
     type Error = Refusal;
     type Future = Either<S::Future, std::future::Ready<Result<S::Response, Refusal>>>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
-        self.0.poll_ready(cx)
+    fn poll_ready(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<(), Refusal>> {
+        self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, Arrived { context, body }: Arrived) -> Self::Future {
@@ -42,7 +60,8 @@ where
         match context.domain.routes.find(&context.head.method, context.head.uri.path()) {
             Ok(route) => {
                 let route = Arc::clone(route);
-                Either::Left(self.0.call(Routed { context, body, route }))
+                self.record(&context, &route);
+                Either::Left(self.inner.call(Routed { context, body, route }))
             }
             Err(error) => Either::Right(std::future::ready(Err(error.into()))),
         }

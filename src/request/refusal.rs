@@ -1,6 +1,8 @@
 //! The responses to refused requests: OAuth errors in JSON (RFC 6749 section 5.2). The texts of 401 responses are in
 //! `authenticate::Denial::description`, all others here.
 
+mod code;
+
 use http::{HeaderValue, Method, Response, StatusCode, Version, header};
 
 use super::{

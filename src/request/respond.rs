@@ -4,6 +4,7 @@ use std::{
     convert::Infallible,
     rc::Rc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
@@ -72,17 +73,18 @@ where
         let (head, incoming) = request.into_parts();
         let (body, unread) = IncomingBody::new(incoming);
         let answer = self.inner.call(Inbound { head, body, record: Rc::clone(&record) });
-        let (metrics, connection) = (self.metrics.clone(), Rc::clone(&self.connection));
+        let (metrics, connection) = (InFlight::begin(self.metrics.clone()), Rc::clone(&self.connection));
         Box::pin(async move {
             let answer = answer.await;
-            let reason = answer.as_ref().err().map(Refusal::reason);
+            let duration = count(&metrics.0, &connection, &record, &answer, started);
+            let reason =
+                answer.as_ref().err().map(|refusal| (refusal.reason_code().value(), refusal.reason()));
             let mut level = Level::Info;
             let is_body_unread;
             let mut closes = false;
             let mut response = match answer {
                 Ok(mut response) => {
                     is_body_unread = connection.is_receiving();
-                    metrics.requests.increment(Outcome::Forwarded);
                     remove_hop_by_hop(response.headers_mut());
                     *response.version_mut() = version;
                     response
@@ -92,7 +94,6 @@ where
                     if outcome == Outcome::UpstreamFailed {
                         level = Level::Warn;
                     }
-                    metrics.requests.increment(outcome);
                     // Over HTTP/1.1 clients read the response while they send, and reading the body would answer
                     // Expect: 100-continue.
                     if version == Version::HTTP_2 {
@@ -124,11 +125,56 @@ where
             response.headers_mut().insert(REQUEST_ID, id);
             if level.is_on() {
                 let about = (&method, uri.path(), response.status());
-                log(level, &connection, &record, about, started, reason.as_deref());
+                log(level, &connection, &record, about, duration, reason.as_ref());
             }
             Ok(Answer { response, is_body_unread, closes })
         })
     }
+}
+
+/// A request whose response has not begun.
+struct InFlight(Recorder);
+
+impl InFlight {
+    fn begin(metrics: Recorder) -> Self {
+        metrics.requests_in_flight.begin();
+        Self(metrics)
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.requests_in_flight.end();
+    }
+}
+
+/// Counts a request, and returns how long it took.
+fn count(
+    metrics: &Recorder,
+    connection: &Connection,
+    record: &Record,
+    answer: &Result<Response<ResponseBody>, Refusal>,
+    started: Instant,
+) -> Duration {
+    let now = Instant::now();
+    let duration = now.saturating_duration_since(started);
+    let (outcome, status) = match answer {
+        Ok(response) => (Outcome::Forwarded, response.status()),
+        Err(refusal) => {
+            metrics.refusals.increment(refusal.reason_code());
+            (refusal.outcome(), refusal.status())
+        }
+    };
+    metrics.requests.increment(outcome);
+    let status = status.as_u16();
+    match record.series.get() {
+        Some(series) => {
+            let upstream = record.sent_at.get().map(|at| now.saturating_duration_since(at));
+            metrics.traffic().count(series, status, duration, upstream);
+        }
+        None => metrics.traffic().count_without_route(&connection.server_name, status, duration),
+    }
+    duration
 }
 
 /// Removes the body for HEAD but keeps its length. hyper does so over HTTP/1.1 only.
@@ -146,8 +192,8 @@ fn log(
     connection: &Connection,
     record: &Record,
     (method, path, status): (&Method, &str, StatusCode),
-    started: Instant,
-    reason: Option<&str>,
+    duration: Duration,
+    reason: Option<&(&'static str, String)>,
 ) {
     let (claimed, authenticated) = (record.client_id.borrow(), record.authenticated.borrow());
     let client = authenticated.as_ref().map(|(application, _)| &application.client_id).or(claimed.as_ref());
@@ -157,7 +203,7 @@ fn log(
     let checked = record.checked.borrow();
     let contradicted = checked.as_ref().and_then(|checked| checked.contradicted.as_deref());
     let certificate = connection.identity.as_deref().and_then(ClientIdentity::log_fields);
-    let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let milliseconds = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     access::write(
         level,
         &[
@@ -174,7 +220,8 @@ fn log(
             ("contradicted", contradicted.map(Value::Text)),
             ("thumbprint", certificate.map(|shown| Value::Token(&shown.thumbprint))),
             ("subject", certificate.map(|shown| Value::Text(&shown.subject))),
-            ("reason", reason.map(Value::Text)),
+            ("code", reason.map(|(code, _)| Value::Token(code))),
+            ("reason", reason.map(|(_, reason)| Value::Text(reason))),
         ],
     );
 }

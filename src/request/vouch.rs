@@ -77,7 +77,7 @@ fn outbound(authenticated: Authenticated) -> Result<Outbound, Refusal> {
     headers.insert(header::HOST, target.spec.host.clone().unwrap_or(authority));
     headers.insert(REQUEST_ID, record.id.clone());
     head.version = Version::HTTP_11;
-    Ok(Outbound { request: Request::from_parts(head, body), domain, caller })
+    Ok(Outbound { request: Request::from_parts(head, body), domain, caller, record })
 }
 
 /// The origin form of a target (RFC 9112 section 3.2.1): path and query. An empty path, as in `https://host?query`, becomes `/`.

@@ -144,6 +144,15 @@ struct Rule {
 }
 
 impl Route {
+    /// The path as it is configured.
+    #[must_use]
+    pub fn path(&self) -> String {
+        match &self.pattern {
+            PathPattern::Exact(path) => path.clone(),
+            PathPattern::Subtree(prefix) => format!("{prefix}*"),
+        }
+    }
+
     /// Whether a request that satisfies this rule also satisfies `other`.
     fn is_as_strict_as(&self, other: &Self) -> bool {
         let Self { pattern: _, methods: _, authenticate, signed_request } = self;

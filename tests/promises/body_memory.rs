@@ -166,6 +166,7 @@ async fn bodies_beyond_the_memory_limit_get_503() {
     assert_eq!(buffered(&edge).await, 16 * LIMIT);
     assert_eq!(upstream.seen().len(), 0);
     assert_eq!(admin::metric(&edge, "mtls_edge_requests_total{outcome=\"upstream_failed\"}").await, 0);
+    admin::assert_counted(&edge, "body_memory").await;
     // One request continues, the others are cancelled: all memory is released.
     let mut whole = held.pop().unwrap();
     whole.write_all(b"z").await.unwrap();

@@ -10,8 +10,8 @@ use testkit::{certificates::time_from_now, jws::SigningKey};
 use crate::{
     registered_methods::credentials::{ISSUER, assertion, seen},
     support::{
-        Answer, Ca, Client, Credentials, DOMAIN, Edge, EdgeBuilder, Upstream, openssl_sha256, self_signed,
-        self_signed_with,
+        Answer, Ca, Client, Credentials, DOMAIN, Edge, EdgeBuilder, Upstream, admin, openssl_sha256,
+        self_signed, self_signed_with,
     },
 };
 
@@ -133,6 +133,7 @@ async fn a_bound_client_without_a_certificate_is_refused() {
     }
     let description = fixture.send("public", None).await.oauth_error(401, "invalid_client");
     assert!(!description.contains("bound"), "{description}");
+    admin::assert_counted(&fixture.edge, "certificate_binding").await;
     assert_eq!(fixture.upstream.seen().len(), 0);
 }
 

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rcgen::SerialNumber;
 
-use crate::support::{Ca, Client, Credentials, Edge, EdgeBuilder, Upstream, tool::openssl};
+use crate::support::{Ca, Client, Credentials, Edge, EdgeBuilder, Upstream, admin, tool::openssl};
 
 const CONFIG: &str = r"
 [ca]
@@ -190,6 +190,7 @@ async fn the_depth_is_the_whole_chain_or_the_leaf_only() {
         assert_eq!(parts.status().await, intermediate_revoked, "{settings}");
         parts.edge.reload("lists.pem", &(parts.root.crl(&[]) + &parts.issuing.crl(&[2])));
         assert_eq!(parts.status().await, 401, "{settings}");
+        admin::assert_counted(&parts.edge, "certificate_revoked").await;
         parts.edge.reload("lists.pem", &(parts.root.crl(&[9]) + &parts.issuing.crl(&[9])));
         assert_eq!(parts.status().await, 200, "{settings}");
     }

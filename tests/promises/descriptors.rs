@@ -80,6 +80,7 @@ async fn waiting_requests_do_not_delay_a_reload() {
     let answer = client.connect().await.send(token_request("billing")).await;
     answer.oauth_error(503, "temporarily_unavailable");
     assert!(answer.headers.contains_key("retry-after"), "{answer:?}");
+    admin::assert_counted(&edge, "upstream_busy").await;
     assert_eq!(admin::get(&edge, "/readyz").await.0, 200);
     remove_billing(&edge, &self_signed("another"));
     assert_gone(&mut kept).await;

@@ -76,6 +76,7 @@ async fn expires_at_holds_from_its_second_on_open_connections() {
     resumed.token("billing").await.oauth_error(401, "invalid_client");
     Client::with(&edge, &first).token("billing").await.oauth_error(401, "invalid_client");
     assert_eq!(Client::with(&edge, &second).token("billing").await.status, 200, "its successor");
+    admin::assert_counted(&edge, "credential_expired").await;
     edge.stop();
 }
 

@@ -20,7 +20,7 @@ use self::{
     },
     keys::Keys,
 };
-use crate::support::{Answer, Client, Edge, Upstream};
+use crate::support::{Answer, Client, Edge, Upstream, admin};
 
 const ISSUER: &str = "https://as.example";
 const TOKEN_ENDPOINT: &str = "https://as.example/oauth/token";
@@ -128,6 +128,7 @@ async fn each_clause_refuses_a_request_that_passes_without_the_profile() {
         assert!(!answer.headers.contains_key(header::LOCATION));
     }
     assert_eq!(behind.seen().len(), 0);
+    admin::assert_counted(&strict, "profile").await;
     lax.stop();
     strict.stop();
 }

@@ -101,6 +101,7 @@ async fn a_body_that_does_not_arrive_is_408() {
         answer.oauth_error(408, "invalid_request");
     }
     assert!(upstream.seen().iter().all(|seen| seen.body.is_empty()), "no request reached it whole");
+    admin::assert_counted(&edge, "body_timeout").await;
 }
 
 #[tokio::test]

@@ -67,6 +67,7 @@ mod possession;
 mod private_key_jwt;
 mod probes;
 mod profiles;
+mod refusal_codes;
 mod registered_methods;
 mod reload;
 mod reload_files;

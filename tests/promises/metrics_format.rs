@@ -52,11 +52,16 @@ fn parse(text: &str) -> Samples {
             current = Some(name.to_owned());
         } else if let Some(kind) = line.strip_prefix("# TYPE ") {
             let (name, kind) = kind.split_once(' ').unwrap();
-            assert!(current.as_deref() == Some(name) && matches!(kind, "counter" | "gauge"), "{line}");
+            assert!(
+                current.as_deref() == Some(name) && matches!(kind, "counter" | "gauge" | "histogram"),
+                "{line}"
+            );
         } else {
             let end = line.find(['{', ' ']).unwrap();
             let (name, rest) = line.split_at(end);
-            assert_eq!(current.as_deref(), Some(name), "{line}");
+            let family = current.as_deref().unwrap();
+            let of_histogram = ["_bucket", "_sum", "_count"].map(|part| format!("{family}{part}"));
+            assert!(name == family || of_histogram.iter().any(|of| of == name), "{line}");
             let (mut labels, rest) = rest.strip_prefix('{').map_or((Vec::new(), rest), labels);
             let value: f64 = rest.strip_prefix(' ').unwrap().parse().unwrap();
             labels.sort();

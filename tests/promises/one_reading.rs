@@ -16,7 +16,7 @@ use proptest::{
 };
 
 use crate::support::{
-    Client, Credentials, DOMAIN, Edge, EdgeBuilder, Upstream,
+    Client, Credentials, DOMAIN, Edge, EdgeBuilder, Upstream, admin,
     http2::{self, Outcome},
     self_signed,
 };
@@ -94,7 +94,7 @@ fn edge_for(upstream: String, owner: &Credentials) -> EdgeBuilder {
 
 struct Fixture {
     upstream: Upstream,
-    _edge: Edge,
+    edge: Edge,
     client: Client,
 }
 
@@ -103,7 +103,7 @@ impl Fixture {
         let upstream = Upstream::start().await;
         let owner = self_signed("a");
         let edge = edge_for(upstream.url(), &owner).start();
-        Self { upstream, client: Client::with(&edge, &owner), _edge: edge }
+        Self { upstream, client: Client::with(&edge, &owner), edge }
     }
 
     /// The status, and what the upstream received.
@@ -234,6 +234,7 @@ async fn blank_edges_of_any_field_are_malformed_over_http2() {
             assert_eq!(fixture.send(path, &request(value), true).await.0, 200, "{path}: {value:?}");
         }
     }
+    admin::assert_counted(&fixture.edge, "header_whitespace").await;
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::{
-    Answer, Client, Credentials, Edge, EdgeBuilder, Upstream,
+    Answer, Client, Credentials, Edge, EdgeBuilder, Upstream, admin,
     tool::{openssl, run},
 };
 
@@ -299,6 +299,7 @@ async fn a_certificate_too_large_for_auth0_is_refused() {
         );
     }
     assert!(upstream.seen().is_empty());
+    admin::assert_counted(&edge, "certificate_too_large").await;
     assert_eq!(token(&edge, &large, "rfc9440", "large", false).await.status, 200);
     assert_eq!(vouching(&upstream, &all_names(&facts)), expected(&facts, "rfc9440"));
 }

@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 use testkit::jws::SigningKey;
 
 use crate::support::{
-    Answer, Client, Connection, Credentials, DOMAIN, Edge, EdgeBuilder, Seen, Upstream, admin::metric,
+    Answer, Client, Connection, Credentials, DOMAIN, Edge, EdgeBuilder, Seen, Upstream,
+    admin::{assert_counted, metric},
     self_signed,
 };
 

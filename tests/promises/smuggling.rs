@@ -138,6 +138,7 @@ async fn no_request_over_http2_smuggles_another() {
     };
     let outcomes: Vec<Outcome> =
         stream::iter(cases.iter().enumerate()).map(send).buffered(32).collect().await;
+    crate::support::admin::assert_counted(&edge, "header_name").await;
     edge.stop();
     assert_strict(&arrived);
     let mut wrong = Vec::new();

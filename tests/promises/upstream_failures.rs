@@ -12,7 +12,7 @@ use http_body_util::Full;
 use tokio::{io::AsyncWriteExt, net::TcpSocket, sync::Notify};
 
 use crate::support::{
-    Answer, Client, EdgeBuilder, Upstream, edge_before,
+    Answer, Client, EdgeBuilder, Upstream, admin, edge_before,
     scripted::{OK, Scripted, keep_answering, read_request},
     with_client,
 };
@@ -84,6 +84,7 @@ async fn an_upstream_that_always_closes_is_502() {
     let answer = Client::with(&edge, &client).token("billing").await;
     upstream_error(&answer, 502, "server_error");
     assert!((1..=4).contains(&upstream.accepted()), "{}", upstream.accepted());
+    admin::assert_counted(&edge, "upstream_failed").await;
 }
 
 #[tokio::test]
@@ -157,6 +158,7 @@ async fn an_upstream_that_does_not_answer_in_time_is_504() {
         upstream_error(&client.connect().await.send(empty).await, 504, "temporarily_unavailable");
     }
     assert_eq!(requests.load(Ordering::SeqCst), 6, "a slow response must not be retried");
+    admin::assert_counted(&edge, "upstream_timeout").await;
 }
 
 #[tokio::test]

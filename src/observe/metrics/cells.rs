@@ -20,6 +20,10 @@ impl Counter {
         self.add(1);
     }
 
+    fn decrement(&self) {
+        self.0.store(self.0.load(Relaxed).wrapping_sub(1), Relaxed);
+    }
+
     fn add(&self, count: u64) {
         // Not `fetch_add`: no other thread writes.
         self.0.store(self.0.load(Relaxed).wrapping_add(count), Relaxed);
@@ -30,16 +34,36 @@ impl Counter {
     }
 }
 
-/// The values of a label that are known when the edge is built. Made by [`label!`].
-pub trait Label: Copy + Debug + 'static {
-    /// The label's name, as a list with one item.
-    const NAME: &'static [&'static str];
-    /// All values, in the order of [`Label::index`].
-    const VALUES: &'static [&'static str];
-    /// One counter per value.
-    type Counters: AsRef<[Counter]> + Debug + Default;
+/// One worker's number of something that begins and ends.
+#[derive(Debug, Default)]
+pub struct Gauge(Counter);
 
-    /// The index of this value in [`Label::VALUES`].
+impl Gauge {
+    /// Counts one that begins.
+    pub fn begin(&self) {
+        self.0.increment();
+    }
+
+    /// Counts one that has ended.
+    pub fn end(&self) {
+        self.0.decrement();
+    }
+}
+
+/// The values of one label, or of several labels together, that are known when the edge is built. [`label!`] makes one of an enum.
+pub trait Label: Copy + Debug + 'static {
+    /// The names of the labels.
+    const NAMES: &'static [&'static str];
+    /// One counter per value.
+    type Counters: AsRef<[Counter]> + Debug;
+
+    /// Every value of each label, in the order of [`Label::index`].
+    fn values() -> Vec<Vec<&'static str>>;
+
+    /// Counters that are all zero.
+    fn counters() -> Self::Counters;
+
+    /// The index of this value in [`Label::values`].
     fn index(self) -> usize;
 }
 
@@ -55,10 +79,30 @@ macro_rules! label {
             $($(#[$variant_about])* $variant,)*
         }
 
+        impl $name {
+            /// All values, as exporters show them.
+            pub const VALUES: &'static [&'static str] = &[$($value),*];
+
+            /// The value, as exporters show it.
+            #[must_use]
+            pub const fn value(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $value,)*
+                }
+            }
+        }
+
         impl $crate::observe::metrics::Label for $name {
-            const NAME: &'static [&'static str] = &[$label];
-            const VALUES: &'static [&'static str] = &[$($value),*];
+            const NAMES: &'static [&'static str] = &[$label];
             type Counters = [$crate::observe::metrics::Counter; [$($value),*].len()];
+
+            fn values() -> Vec<Vec<&'static str>> {
+                Self::VALUES.iter().map(|value| vec![*value]).collect()
+            }
+
+            fn counters() -> Self::Counters {
+                std::array::from_fn(|_| $crate::observe::metrics::Counter::default())
+            }
 
             fn index(self) -> usize {
                 self as usize
@@ -74,11 +118,22 @@ pub struct Counters<L: Label>(L::Counters);
 
 impl<L: Label> Default for Counters<L> {
     fn default() -> Self {
-        Self(L::Counters::default())
+        Self(L::counters())
     }
 }
 
 impl<L: Label> Counters<L> {
+    /// Sums the workers' counts, in the order of [`Label::values`].
+    pub(super) fn sums<'a>(workers: impl Iterator<Item = &'a Self>) -> Vec<Value> {
+        let mut sums = vec![0; L::values().len()];
+        for counters in workers {
+            for (sum, counter) in sums.iter_mut().zip(counters.0.as_ref()) {
+                *sum += counter.get();
+            }
+        }
+        sums.into_iter().map(number).collect()
+    }
+
     /// Adds one to the count of this value.
     pub fn increment(&self, label: L) {
         if let Some(counter) = self.0.as_ref().get(label.index()) {
@@ -118,6 +173,21 @@ impl<B: Buckets> Histogram<B> {
             self.nanoseconds.add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
         }
     }
+
+    /// Sums the workers' observations.
+    pub(super) fn distribution<'a>(workers: impl Iterator<Item = &'a Self> + Clone) -> Distribution {
+        let in_bucket = |at: usize| -> u64 {
+            workers.clone().filter_map(|worker| worker.buckets.get(at)).map(Counter::get).sum()
+        };
+        let mut all = Distribution::default();
+        for (at, bound) in B::BOUNDS.iter().enumerate() {
+            all.count += in_bucket(at);
+            all.buckets.push((bound.as_secs_f64(), all.count));
+        }
+        all.count += in_bucket(B::BOUNDS.len());
+        all.sum = workers.map(|worker| Duration::from_nanos(worker.nanoseconds.get()).as_secs_f64()).sum();
+        all
+    }
 }
 
 /// A metric type that workers record.
@@ -147,6 +217,18 @@ impl Recorded for Counter {
     }
 }
 
+impl Recorded for Gauge {
+    fn sum<'a>(
+        name: &'static str,
+        help: &'static str,
+        workers: impl Iterator<Item = &'a Self> + Clone,
+        families: &mut Families,
+    ) {
+        let count = workers.map(|Self(count)| count.get()).sum();
+        families.family(name, Kind::Gauge, help, &[]).series.insert(Vec::new(), number(count));
+    }
+}
+
 impl<L: Label> Recorded for Counters<L> {
     fn sum<'a>(
         name: &'static str,
@@ -154,10 +236,9 @@ impl<L: Label> Recorded for Counters<L> {
         workers: impl Iterator<Item = &'a Self> + Clone,
         families: &mut Families,
     ) {
-        let family = families.family(name, Kind::Counter, help, L::NAME);
-        for (index, value) in L::VALUES.iter().enumerate() {
-            let counts = workers.clone().filter_map(|counters| counters.0.as_ref().get(index));
-            family.series.insert(vec![(*value).to_owned()], number(counts.map(Counter::get).sum()));
+        let family = families.family(name, Kind::Counter, help, L::NAMES);
+        for (values, count) in L::values().into_iter().zip(Self::sums(workers)) {
+            family.series.insert(values.into_iter().map(str::to_owned).collect(), count);
         }
     }
 }
@@ -169,18 +250,8 @@ impl<B: Buckets> Recorded for Histogram<B> {
         workers: impl Iterator<Item = &'a Self> + Clone,
         families: &mut Families,
     ) {
-        let in_bucket = |at: usize| -> u64 {
-            workers.clone().filter_map(|worker| worker.buckets.get(at)).map(Counter::get).sum()
-        };
-        let mut all = Distribution::default();
-        for (at, bound) in B::BOUNDS.iter().enumerate() {
-            all.count += in_bucket(at);
-            all.buckets.push((bound.as_secs_f64(), all.count));
-        }
-        all.count += in_bucket(B::BOUNDS.len());
-        all.sum = workers.map(|worker| Duration::from_nanos(worker.nanoseconds.get()).as_secs_f64()).sum();
         let family = families.family(name, Kind::Histogram, help, &[]);
-        family.series.insert(Vec::new(), Value::Distribution(all));
+        family.series.insert(Vec::new(), Value::Distribution(Self::distribution(workers)));
     }
 }
 

@@ -1,6 +1,6 @@
 //! A snapshot of all metrics, which exporters read.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 /// The type of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +41,8 @@ impl<const LABELS: usize> Descriptor<LABELS> {
 pub enum Value {
     /// The value of a counter or a gauge.
     Number(i64),
+    /// The value of a counter of seconds.
+    Seconds(f64),
     /// The value of a histogram.
     Distribution(Distribution),
 }
@@ -88,6 +90,14 @@ impl Families {
         let value = Value::Number(value.try_into().unwrap_or(i64::MAX));
         let family = self.family(name, *kind, help, names);
         family.series.entry(labels.map(str::to_owned).to_vec()).or_insert(value);
+    }
+
+    /// Sets a series without labels to seconds.
+    pub(super) fn set_seconds(&mut self, metric: &'static Descriptor<0>, duration: Duration) {
+        let Descriptor { name, kind, labels, help } = metric;
+        self.family(name, *kind, help, labels)
+            .series
+            .insert(Vec::new(), Value::Seconds(duration.as_secs_f64()));
     }
 
     pub(super) fn family(

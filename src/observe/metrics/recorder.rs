@@ -1,19 +1,29 @@
 //! A worker's handle to its own metrics.
 
-use std::{marker::PhantomData, ops::Deref, rc::Rc, sync::Arc};
+use std::{ops::Deref, rc::Rc, sync::Arc};
 
-use super::WorkerMetrics;
+use super::{WorkerMetrics, traffic};
 
 /// Records into one worker's metrics. It is not `Send`, since each cell has a single writer.
 #[derive(Clone, Debug)]
-pub struct Recorder {
+pub struct Recorder(Rc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
     metrics: Arc<WorkerMetrics>,
-    on_one_thread: PhantomData<Rc<()>>,
+    traffic: traffic::Local,
 }
 
 impl Recorder {
     pub(super) fn new(metrics: Arc<WorkerMetrics>) -> Self {
-        Self { metrics, on_one_thread: PhantomData }
+        let traffic = traffic::Local::of(Arc::clone(&metrics));
+        Self(Rc::new(Inner { metrics, traffic }))
+    }
+
+    /// The worker's traffic by route and upstream.
+    #[must_use]
+    pub fn traffic(&self) -> &traffic::Local {
+        &self.0.traffic
     }
 }
 
@@ -21,7 +31,7 @@ impl Deref for Recorder {
     type Target = WorkerMetrics;
 
     fn deref(&self) -> &WorkerMetrics {
-        &self.metrics
+        &self.0.metrics
     }
 }
 
@@ -33,6 +43,8 @@ macro_rules! worker_metrics {
         #[repr(align(128))]
         pub struct WorkerMetrics {
             $(#[doc = $help] pub $field: $kind,)*
+            /// Traffic by route and upstream.
+            pub(in crate::observe::metrics) traffic: traffic::Shared,
         }
 
         impl WorkerMetrics {
@@ -44,6 +56,7 @@ macro_rules! worker_metrics {
                     workers.clone().map(|worker| &worker.$field),
                     families,
                 );)*
+                traffic::collect(workers.map(|worker| &worker.traffic), families);
             }
         }
     };

@@ -105,6 +105,7 @@ async fn without_a_key_set_requests_wait_for_it() {
     assert_eq!(answer.headers["retry-after"], "2");
     let reason = edge.log_of(&answer)["reason"].to_string();
     assert!(reason.contains("no key set of the token issuer \\\"as\\\" has been fetched yet"), "{reason}");
+    admin::assert_counted(&edge, "token_unavailable").await;
     setup.serve(200, &key_set(&[("k1", &setup.key)]));
     happens(async || get(&client, "/api/x", &bearer(&setup.token())).await.status == 200).await;
 }

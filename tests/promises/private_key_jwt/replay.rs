@@ -7,7 +7,7 @@ use testkit::jws::SigningKey;
 use time::OffsetDateTime;
 
 use super::{CLIENT, Setup, application, request};
-use crate::support::Client;
+use crate::support::{Client, admin};
 
 const USED: &str = "the assertion of \"reports\" is refused: its jti was used before";
 
@@ -125,6 +125,7 @@ async fn a_full_store_refuses_and_forgets_nothing() {
     for assertion in &used {
         assert_eq!(setup.refuses(assertion).await.1, USED);
     }
+    admin::assert_counted(&setup.edge, "assertion_ids_full").await;
     // Once they have expired, there is room.
     let later = setup.now + 60;
     setup.edge.set_clock(OffsetDateTime::from_unix_timestamp(later).unwrap());

@@ -52,6 +52,8 @@ async fn an_object_with_a_wrong_claim_is_refused() {
     }
     assert_eq!(setup.counted("refused_lifetime").await, 15);
     assert_eq!(setup.counted("verified").await, 0);
+    assert_counted(&setup.edge, "request_claims").await;
+    assert_counted(&setup.edge, "request_lifetime").await;
     setup.edge.stop();
 }
 
@@ -76,6 +78,7 @@ async fn an_object_without_a_valid_signature_is_refused() {
     ] {
         refused_everywhere(&setup, &object, says, outcome).await;
     }
+    assert_counted(&setup.edge, "request_signature").await;
     setup.edge.stop();
 }
 

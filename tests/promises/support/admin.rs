@@ -47,6 +47,11 @@ pub async fn metric(edge: &Edge, name: &str) -> i64 {
     line.unwrap_or_else(|| panic!("no {name} in {text}")).parse().unwrap()
 }
 
+/// Asserts that requests were refused for the reason with this code.
+pub async fn assert_counted(edge: &Edge, code: &str) {
+    assert!(metric(edge, &format!("mtls_edge_refusals_total{{reason=\"{code}\"}}")).await > 0, "{code}");
+}
+
 /// Waits for the line of the reload that put this generation in force.
 pub fn reloaded(edge: &Edge, generation: u64) -> String {
     edge.wait_for_log(&format!("\"reloaded\",\"generation\":{generation},"))

@@ -1,0 +1,53 @@
+//! Why a handshake failed, for the metrics, and what a completed one has negotiated.
+
+use std::io;
+
+use rustls::{CertificateError, CommonState, Error, HandshakeKind, NamedGroup, ProtocolVersion};
+
+use super::handshake::NoCertificate;
+use crate::{
+    observe::metrics::{HandshakeFailure, KeyExchange, TlsSession},
+    tls::AcceptError,
+};
+
+/// The reason of a failure of [`super::handshake::handshake`].
+pub(super) fn reason(error: &AcceptError) -> HandshakeFailure {
+    match error {
+        AcceptError::NoServerName => HandshakeFailure::NoServerName,
+        AcceptError::UnknownServerName(_) => HandshakeFailure::UnknownServerName,
+        AcceptError::PlainHttp => HandshakeFailure::PlainHttp,
+        AcceptError::Nothing => HandshakeFailure::Closed,
+        AcceptError::Handshake(error) => of_io(error),
+    }
+}
+
+fn of_io(error: &io::Error) -> HandshakeFailure {
+    let inner = error.get_ref();
+    if inner.and_then(|inner| inner.downcast_ref::<NoCertificate>()).is_some() {
+        return HandshakeFailure::NoCertificate;
+    }
+    match inner.and_then(|inner| inner.downcast_ref::<Error>()) {
+        Some(Error::NoCertificatesPresented) => HandshakeFailure::NoCertificate,
+        Some(Error::PeerIncompatible(_)) => HandshakeFailure::Incompatible,
+        Some(Error::AlertReceived(_)) => HandshakeFailure::Alert,
+        Some(Error::InvalidCertificate(CertificateError::BadSignature)) => HandshakeFailure::Possession,
+        Some(Error::InvalidCertificate(_)) => HandshakeFailure::Certificate,
+        Some(_) => HandshakeFailure::Protocol,
+        None if error.kind() == io::ErrorKind::InvalidData => HandshakeFailure::Protocol,
+        None => HandshakeFailure::Closed,
+    }
+}
+
+/// What a completed handshake has negotiated.
+pub(super) fn session(tls: &CommonState) -> TlsSession {
+    let is_resumed = tls.handshake_kind() == Some(HandshakeKind::Resumed);
+    let group = match tls.negotiated_key_exchange_group().map(rustls::crypto::SupportedKxGroup::name) {
+        Some(NamedGroup::X25519MLKEM768) => KeyExchange::X25519MlKem768,
+        Some(NamedGroup::X25519) => KeyExchange::X25519,
+        Some(NamedGroup::secp256r1) => KeyExchange::Secp256r1,
+        Some(NamedGroup::secp384r1) => KeyExchange::Secp384r1,
+        Some(_) => KeyExchange::Other,
+        None => KeyExchange::None,
+    };
+    TlsSession { is_tls13: tls.protocol_version() == Some(ProtocolVersion::TLSv1_3), group, is_resumed }
+}

@@ -1,0 +1,176 @@
+//! Requests by domain, route and status class, and how long they and their upstreams took.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use super::{
+    WorkerMetrics,
+    cells::{Buckets, Counters, Histogram, label},
+    family::{Families, Kind, Value},
+    series::{self, ByAddress, Index},
+};
+
+label! {
+    /// The class of a response's status.
+    pub enum StatusClass: "status" {
+        /// 1xx and 2xx.
+        Success = "2xx",
+        /// 3xx.
+        Redirection = "3xx",
+        /// 4xx.
+        ClientError = "4xx",
+        /// 5xx.
+        ServerError = "5xx",
+    }
+}
+
+impl StatusClass {
+    const fn of(status: u16) -> Self {
+        match status {
+            0..300 => Self::Success,
+            300..400 => Self::Redirection,
+            400..500 => Self::ClientError,
+            _ => Self::ServerError,
+        }
+    }
+}
+
+/// From what a token endpoint takes to what makes clients give up.
+#[derive(Debug)]
+pub(super) struct Durations;
+
+impl Buckets for Durations {
+    const BOUNDS: &'static [Duration] = &[
+        Duration::from_millis(1),
+        Duration::from_micros(2500),
+        Duration::from_millis(5),
+        Duration::from_millis(10),
+        Duration::from_millis(25),
+        Duration::from_millis(50),
+        Duration::from_millis(100),
+        Duration::from_millis(250),
+        Duration::from_millis(500),
+        Duration::from_secs(1),
+        Duration::from_millis(2500),
+        Duration::from_secs(5),
+        Duration::from_secs(10),
+        Duration::from_secs(30),
+    ];
+}
+
+/// One worker's requests on one route.
+#[derive(Debug, Default)]
+pub(super) struct RouteCells {
+    requests: Counters<StatusClass>,
+    duration: Histogram<Durations>,
+}
+
+/// One worker's requests to one upstream.
+#[derive(Debug, Default)]
+pub(super) struct UpstreamCells(Histogram<Durations>);
+
+/// What one worker has counted, as the scrape sees it.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    routes: series::Shared<RouteCells, 2>,
+    upstreams: series::Shared<UpstreamCells, 1>,
+}
+
+/// Where requests of a route are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RouteSeries {
+    route: Index,
+    upstream: Index,
+}
+
+/// One worker's traffic, as the worker counts it.
+#[derive(Debug)]
+pub struct Local {
+    shared: Arc<WorkerMetrics>,
+    routes: series::Local<RouteCells, 2>,
+    upstreams: series::Local<UpstreamCells, 1>,
+    by_route: ByAddress<RouteSeries>,
+}
+
+impl Local {
+    pub(super) fn of(shared: Arc<WorkerMetrics>) -> Self {
+        Self {
+            shared,
+            routes: series::Local::default(),
+            upstreams: series::Local::default(),
+            by_route: ByAddress::default(),
+        }
+    }
+
+    /// Where the requests of a route are counted: the route at this address, of the snapshot with this number, which the caller holds.
+    /// `labels` are those of its domain, its path and its upstream.
+    pub fn of_route(
+        &self,
+        generation: u64,
+        address: usize,
+        labels: impl FnOnce() -> [String; 3],
+    ) -> RouteSeries {
+        self.by_route.get(generation, address, || {
+            let [domain, path, upstream] = labels();
+            RouteSeries {
+                route: self.routes.find([domain, path], &self.shared.traffic.routes),
+                upstream: self.upstreams.find([upstream], &self.shared.traffic.upstreams),
+            }
+        })
+    }
+
+    /// Counts a request that was sent to its route's upstream, or refused on its route.
+    pub fn count(&self, series: RouteSeries, status: u16, duration: Duration, upstream: Option<Duration>) {
+        self.routes.with(series.route, |cells| cells.count(status, duration));
+        if let Some(upstream) = upstream {
+            self.upstreams.with(series.upstream, |UpstreamCells(durations)| durations.observe(upstream));
+        }
+    }
+
+    /// Counts a request of a domain that was refused before it had a route.
+    pub fn count_without_route(&self, domain: &str, status: u16, duration: Duration) {
+        let route = self.routes.find([domain.to_owned(), String::new()], &self.shared.traffic.routes);
+        self.routes.with(route, |cells| cells.count(status, duration));
+    }
+}
+
+impl RouteCells {
+    fn count(&self, status: u16, duration: Duration) {
+        self.requests.increment(StatusClass::of(status));
+        self.duration.observe(duration);
+    }
+}
+
+const REQUESTS: (&str, &str) =
+    ("mtls_edge_route_requests_total", "Requests by domain, route and class of the response's status.");
+const DURATION: (&str, &str) =
+    ("mtls_edge_request_duration_seconds", "Time from a request's head to its response's head.");
+const UPSTREAM_DURATION: (&str, &str) = (
+    "mtls_edge_upstream_duration_seconds",
+    "Time from sending a request to the head of the upstream's response, or to its failure.",
+);
+
+/// Sums the workers' traffic.
+pub(super) fn collect<'a>(workers: impl Iterator<Item = &'a Shared>, families: &mut Families) {
+    let (mut routes, mut upstreams) = (BTreeMap::new(), BTreeMap::new());
+    for worker in workers {
+        worker.routes.gather(&mut routes);
+        worker.upstreams.gather(&mut upstreams);
+    }
+    for (labels, cells) in routes {
+        let family = families.family(REQUESTS.0, Kind::Counter, REQUESTS.1, &["domain", "route", "status"]);
+        let counts = Counters::sums(cells.iter().map(|cells| &cells.requests));
+        for (class, count) in StatusClass::VALUES.iter().zip(counts) {
+            let values = labels.iter().map(String::as_str).chain([*class]);
+            family.series.insert(values.map(str::to_owned).collect(), count);
+        }
+        let all = Histogram::distribution(cells.iter().map(|cells| &cells.duration));
+        let family = families.family(DURATION.0, Kind::Histogram, DURATION.1, &["domain", "route"]);
+        family.series.insert(labels.to_vec(), Value::Distribution(all));
+    }
+    for (labels, cells) in upstreams {
+        let all = Histogram::distribution(cells.iter().map(|cells| &cells.0));
+        let (name, help) = UPSTREAM_DURATION;
+        let family = families.family(name, Kind::Histogram, help, &["upstream"]);
+        family.series.insert(labels.to_vec(), Value::Distribution(all));
+    }
+}
