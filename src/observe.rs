@@ -10,7 +10,7 @@ mod reloads;
 mod sources;
 
 pub use colours::{choose as choose_colours, has_colours};
-pub use fetches::{FetchSource, FetchState, Fetches};
+pub use fetches::{FetchSource, FetchState, Fetches, Overdue};
 pub use log::{finish as finish_log, init as init_log, start as start_log, write_text};
 pub use reloads::{ReloadState, Reloads};
 pub use sources::{SourceFailure, Sources};

@@ -67,7 +67,7 @@ fn trust(state: ReloadState, now: Timestamp) -> Trust {
 
 fn fetched(fetches: &Fetches) -> Vec<FetchedSource> {
     let source = |(FetchSource { url, file }, state)| {
-        let FetchState { fetched, failed, last, failure } = state;
+        let FetchState { fetched, failed, last, failure, .. } = state;
         let failure = failure.map(|(at, why)| FailedFetch { at, why });
         FetchedSource { url, file, fetched, failed, last_fetched: last, failure }
     };

@@ -1,10 +1,11 @@
 //! Why an authorization request is refused.
 
+use std::borrow::Cow;
+
 use super::endpoint::Endpoint;
 use crate::jose::{Algorithm, ClaimsError, JwsError};
 
-/// Why an authorization request is refused: the first rule that it breaks. `Display` is the `error_description` of the 400
-/// response and the reason in the log. It contains nothing but what the sender knows, and what servers publish.
+/// Why an authorization request is refused: the first rule that it breaks. `Display` has all details and is for the log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
     /// `request` and `request_uri` are both present (RFC 9101 section 5).
@@ -92,6 +93,18 @@ pub enum RequestError {
 impl RequestError {
     /// The maximum length of `jti` in bytes. Auth0 allows 64, RFC 7519 sets none.
     pub(super) const LONGEST_JTI: usize = 255;
+
+    /// The `error_description`: nothing but what the sender knows, and what servers publish. Anybody can send a request object in
+    /// the name of an application, so that nothing may follow from it about the keys that are registered.
+    #[must_use]
+    pub fn description(&self) -> Cow<'static, str> {
+        match self.part() {
+            Part::Signature => Self::NOT_VERIFIED.into(),
+            _ => self.to_string().into(),
+        }
+    }
+
+    const NOT_VERIFIED: &'static str = "the request object is not signed by a key that is registered for request objects of this client_id: check the key, its alg, kid and expiry";
 
     /// The OAuth error code.
     #[must_use]

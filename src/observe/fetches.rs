@@ -13,6 +13,11 @@ use crate::clock::{Clock, Timestamp};
 /// The sources with series of their own in the metrics: every application may have a key set.
 const SERIES: usize = 1000;
 
+/// Seconds for which every fetch of a document has failed when that is first a warning: what was fetched last stays in force.
+const OVERDUE: i64 = 3600;
+/// Seconds between two such warnings.
+const OVERDUE_AGAIN: i64 = 86_400;
+
 /// The sources of one kind of document. Written by the thread that fetches, read by the admin address.
 #[derive(Debug)]
 pub struct Fetches {
@@ -42,6 +47,19 @@ pub struct FetchState {
     pub last: Option<Timestamp>,
     /// When and why the last fetch failed, if it did.
     pub failure: Option<(Timestamp, String)>,
+    /// The first failure since the last successful fetch.
+    pub failing_since: Option<Timestamp>,
+    /// The last warning that it has failed for long.
+    warned: Option<Timestamp>,
+}
+
+/// A document that has not been fetched for long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overdue {
+    /// The first failure since the last successful fetch.
+    pub failing_since: Timestamp,
+    /// The last successful fetch since the start.
+    pub last_fetched: Option<Timestamp>,
 }
 
 impl Fetches {
@@ -72,6 +90,7 @@ impl Fetches {
         let Some(state) = all.get_mut(source) else { return false };
         state.fetched += 1;
         state.last = Some(self.clock.now());
+        (state.failing_since, state.warned) = (None, None);
         state.failure.take().is_some()
     }
 
@@ -79,9 +98,25 @@ impl Fetches {
     pub fn failed(&self, source: &FetchSource, why: &str) -> bool {
         let mut all = self.lock();
         let Some(state) = all.get_mut(source) else { return false };
+        let now = self.clock.now();
         state.failed += 1;
-        let before = state.failure.replace((self.clock.now(), why.to_owned()));
+        state.failing_since.get_or_insert(now);
+        let before = state.failure.replace((now, why.to_owned()));
         before.is_none_or(|(_, before)| before != why)
+    }
+
+    /// Whether a document has failed for an hour, which is a warning then and once a day.
+    pub fn overdue(&self, source: &FetchSource) -> Option<Overdue> {
+        let now = self.clock.now();
+        let mut all = self.lock();
+        let state = all.get_mut(source)?;
+        let failing_since = state.failing_since?;
+        let is_due = now.seconds_since(failing_since) >= OVERDUE
+            && state.warned.is_none_or(|warned| now.seconds_since(warned) >= OVERDUE_AGAIN);
+        is_due.then(|| {
+            state.warned = Some(now);
+            Overdue { failing_since, last_fetched: state.last }
+        })
     }
 
     /// The state of each source now.
@@ -114,7 +149,39 @@ impl Collector for Fetches {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::export::prometheus;
+    use crate::{clock::FixedClock, export::prometheus};
+
+    #[test]
+    fn a_document_that_fails_for_an_hour_is_a_warning_once_a_day() {
+        let at = Timestamp::from_unix;
+        let clock = FixedClock::new(at(100));
+        let source = FetchSource { url: "https://a".to_owned(), file: "a.json".to_owned() };
+        let fetches = Fetches::of_key_sets(Clock::Fixed(clock.clone()));
+        fetches.only(std::slice::from_ref(&source));
+        fetches.succeeded(&source);
+        let failed_at = |seconds| {
+            clock.set(at(seconds));
+            fetches.failed(&source, "refused");
+            fetches.overdue(&source)
+        };
+        let overdue = Overdue { failing_since: at(1000), last_fetched: Some(at(100)) };
+        for (seconds, expected) in [
+            (1000, None),
+            (4599, None),
+            (4600, Some(overdue)),
+            (4660, None),
+            (90_999, None),
+            (91_000, Some(overdue)),
+            (91_060, None),
+        ] {
+            assert_eq!(failed_at(seconds), expected, "{seconds}");
+        }
+        fetches.succeeded(&source);
+        assert_eq!(fetches.overdue(&source), None);
+        let overdue = Overdue { failing_since: at(91_100), last_fetched: Some(at(91_060)) };
+        assert_eq!(failed_at(91_100), None);
+        assert_eq!(failed_at(94_700), Some(overdue));
+    }
 
     fn exported(fetches: &Fetches) -> String {
         let mut families = Families::default();

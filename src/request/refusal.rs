@@ -178,7 +178,7 @@ impl Refusal {
                 format!("method not allowed; allowed methods: {}", list.join(", "))
             }
             Self::Parameter(error) => error.to_string(),
-            Self::AuthorizationRequest(error) => error.to_string(),
+            Self::AuthorizationRequest(error) => error.description().into_owned(),
             Self::Profile(error) => error.to_string(),
             Self::Mechanism(error) => error.to_string(),
             Self::CertificateRequired => Denial::NoCertificate.description().into_owned(),
@@ -208,6 +208,7 @@ impl Refusal {
             Self::Denied(denial) => denial.to_string(),
             Self::ProfileDenied(_) => FapiError::ClientMethod.to_string(),
             Self::Token(refusal) => refusal.to_string(),
+            Self::AuthorizationRequest(error) => error.to_string(),
             Self::Forward(error) => error.to_string(),
             other => other.description(),
         }

@@ -74,6 +74,10 @@ impl Outcomes<Crl> for Reloads {
     fn failed(&self, crl: &Crl, why: &str) -> bool {
         self.fetches.failed(&shown(&crl.source), why)
     }
+
+    fn overdue(&self, crl: &Crl) -> Option<observe::Overdue> {
+        self.fetches.overdue(&shown(&crl.source))
+    }
 }
 
 /// Fetches the CRLs of the configuration in the background, until it is dropped.

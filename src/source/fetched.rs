@@ -23,6 +23,7 @@ use tokio::{
 use crate::{
     config::settings::Url,
     load::roots,
+    observe::Overdue,
     outbound::{Get, Schedule},
     site::RefreshRequest,
 };
@@ -74,6 +75,8 @@ pub(super) trait Document: Clone + Send + Sync + 'static {
 pub(super) trait Outcomes<D>: Send + Sync + 'static {
     fn succeeded(&self, document: &D) -> bool;
     fn failed(&self, document: &D, why: &str) -> bool;
+    /// Whether it is time to warn that a document has not been fetched for long.
+    fn overdue(&self, document: &D) -> Option<Overdue>;
 }
 
 /// Fetches the wanted documents until it is dropped.
@@ -204,6 +207,9 @@ async fn fetch_repeatedly<D: Document>(
                 if outcomes.failed(&document, &why) {
                     tracing::error!(url, file, why, "{0} fetch failed; keeping the cached {0}", D::NAME);
                 }
+                if let Some(overdue) = outcomes.overdue(&document) {
+                    warn_of_overdue::<D>(&url, &file, &overdue);
+                }
                 (*refresh).min(RETRY)
             }
         };
@@ -212,6 +218,21 @@ async fn fetch_repeatedly<D: Document>(
             None => tokio::time::sleep(wait).await,
         }
     }
+}
+
+/// What is cached stays in force however old it is, so that the operator must learn of it.
+fn warn_of_overdue<D: Document>(url: &str, file: &str, overdue: &Overdue) {
+    let failing_since = overdue.failing_since.to_string();
+    let last_fetched = overdue.last_fetched.map(|last| last.to_string());
+    let last_fetched = last_fetched.as_deref().unwrap_or("not since the start");
+    tracing::warn!(
+        url,
+        file,
+        failing_since,
+        last_fetched,
+        "{0} has not been fetched for long; the cached {0} is still in use",
+        D::NAME
+    );
 }
 
 /// Waits for this time, or until a fetch is asked for, but at least for [`PAUSE`].

@@ -67,6 +67,10 @@ impl Outcomes<FetchedKeySet> for Reloads {
     fn failed(&self, set: &FetchedKeySet, why: &str) -> bool {
         self.key_sets.failed(&shown(&set.source), why)
     }
+
+    fn overdue(&self, set: &FetchedKeySet) -> Option<observe::Overdue> {
+        self.key_sets.overdue(&shown(&set.source))
+    }
 }
 
 /// Fetches the key sets of the configuration in the background, until it is dropped.

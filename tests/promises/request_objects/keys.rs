@@ -19,8 +19,9 @@ async fn every_algorithm_verifies_with_its_own_key() {
         for other in others {
             let object = setup.key.token(&json!({ "alg": other }), &claims());
             let answer = setup.authorize(&[("client_id", APP), ("request", &object)]).await;
-            let description = answer.oauth_error(400, "invalid_request_object");
-            assert!(description.contains(other), "{description}");
+            assert_eq!(answer.oauth_error(400, "invalid_request_object"), NOT_VERIFIED);
+            let log = setup.edge.log_of(&answer);
+            assert!(log["reason"].as_str().unwrap().contains(other), "{log}");
         }
         setup.edge.stop();
     }
@@ -98,9 +99,10 @@ async fn an_expired_request_key_is_refused_on_an_open_connection() {
     edge.set_clock(end - time::Duration::SECOND);
     assert_eq!(browser.send(get(&parameters)).await.status, 200);
     edge.set_clock(end);
-    let description = browser.send(get(&parameters)).await.oauth_error(400, "invalid_request_object");
+    let answer = browser.send(get(&parameters)).await;
+    assert_eq!(answer.oauth_error(400, "invalid_request_object"), NOT_VERIFIED);
     assert_eq!(
-        description,
+        edge.log_of(&answer)["reason"],
         "the keys that are registered for request objects of this client_id have expired"
     );
     edge.stop();
