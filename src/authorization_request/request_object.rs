@@ -1,6 +1,6 @@
 //! Verification of a request object (RFC 9101 section 6).
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use serde_json::Value;
 
@@ -75,6 +75,18 @@ impl<'a> RequestObject<'a> {
         outside: impl IntoIterator<Item = (Cow<'o, str>, Cow<'o, str>)>,
     ) -> Contradictions {
         Contradictions::between(&self.claims, outside)
+    }
+
+    /// What may be outside alone: the request object itself, and how its client is named and authenticates.
+    const OUTSIDE: [&'static str; 5] =
+        ["client_id", "request", "client_secret", "client_assertion", "client_assertion_type"];
+
+    /// The names of the parameters that are only outside, which a server must not use (RFC 9101 section 6.3), in alphabetical order.
+    #[must_use]
+    pub fn only_outside<'n>(&self, outside: impl IntoIterator<Item = &'n str>) -> Option<String> {
+        let is_only_outside = |name: &&str| !Self::OUTSIDE.contains(name) && self.claims.get(name).is_none();
+        let names: BTreeSet<&str> = outside.into_iter().filter(is_only_outside).collect();
+        (!names.is_empty()).then(|| names.into_iter().collect::<Vec<_>>().join(", "))
     }
 }
 

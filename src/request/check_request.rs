@@ -47,17 +47,26 @@ impl<S> CheckRequest<S> {
     /// Checks a request, counts and records the outcome.
     fn check(&self, request: &Authenticated) -> Result<(), Refusal> {
         let checked = check(request, &self.clock);
-        let (outcome, contradicted) = match &checked {
+        let (mut contradicted, mut only_outside) = (None, None);
+        let outcome = match &checked {
             Ok(Checked::Unconcerned) => return Ok(()),
-            Ok(Checked::As(outcome)) => (*outcome, None),
-            Ok(Checked::Contradicted(names)) => (Outcome::Contradicted, Some(names.clone())),
-            Err(Refusal::AuthorizationRequest(error)) => (refused(error.part()), None),
-            Err(Refusal::Profile(_)) => (Outcome::RefusedProfile, None),
-            Err(_) => (Outcome::RefusedParameters, None),
+            Ok(Checked::As(outcome)) => *outcome,
+            Ok(Checked::Verified(differences)) => {
+                contradicted.clone_from(&differences.contradicted);
+                only_outside.clone_from(&differences.only_outside);
+                if contradicted.is_some() { Outcome::Contradicted } else { Outcome::Verified }
+            }
+            Err(Refusal::AuthorizationRequest(error)) => refused(error.part()),
+            Err(Refusal::Profile(_)) => Outcome::RefusedProfile,
+            Err(_) => Outcome::RefusedParameters,
         };
         self.metrics.authorization_requests.increment(outcome);
         let outcome = outcome.value();
-        request.context.record.checked.replace(Some(Box::new(CheckedRequest { outcome, contradicted })));
+        request.context.record.checked.replace(Some(Box::new(CheckedRequest {
+            outcome,
+            contradicted,
+            only_outside,
+        })));
         checked.map(|_| ())
     }
 }
@@ -78,8 +87,16 @@ enum Checked {
     /// Not an authorization request, on a route where it need not be one.
     Unconcerned,
     As(Outcome),
-    /// Its request object is verified, and these parameters outside contradict it.
-    Contradicted(String),
+    /// Its request object is verified.
+    Verified(Differences),
+}
+
+/// The names of parameters outside a verified request object.
+struct Differences {
+    /// Those that contradict it.
+    contradicted: Option<String>,
+    /// Those that are not in it.
+    only_outside: Option<String>,
 }
 
 fn check(request: &Authenticated, clock: &Clock) -> Result<Checked, Refusal> {
@@ -152,15 +169,16 @@ fn check(request: &Authenticated, clock: &Clock) -> Result<Checked, Refusal> {
     if fapi {
         Pushed::Object(&verified).check()?;
     }
-    let contradictions = verified.contradictions(all_parameters(&context.head, body.buffered_bytes()));
-    if contradictions.is_empty() {
-        return Ok(Checked::As(Outcome::Verified));
+    let all = all_parameters(&context.head, body.buffered_bytes());
+    let only_outside = verified.only_outside(all.iter().map(|(name, _)| &**name));
+    let contradictions = verified.contradictions(all);
+    let contradicted = (!contradictions.is_empty()).then(|| contradictions.names());
+    match contradicted {
+        Some(names) if application.rules.strict_request_objects => {
+            Err(RequestError::Contradicted(bounded(&names, SHOWN).into_owned()).into())
+        }
+        contradicted => Ok(Checked::Verified(Differences { contradicted, only_outside })),
     }
-    let names = contradictions.names();
-    if application.rules.strict_request_objects {
-        return Err(RequestError::Contradicted(bounded(&names, SHOWN).into_owned()).into());
-    }
-    Ok(Checked::Contradicted(names))
 }
 
 /// Applications push their requests themselves and authenticate; a browser at the authorization endpoint cannot.

@@ -53,6 +53,8 @@ pub struct CheckedRequest {
     pub outcome: &'static str,
     /// The names of the parameters outside the request object that contradict it.
     pub contradicted: Option<String>,
+    /// The names of the parameters that are only outside.
+    pub only_outside: Option<String>,
 }
 
 impl Record {

@@ -202,6 +202,8 @@ fn log(
     let credential = credential.map(|credential| bounded(credential.name, SHORT));
     let checked = record.checked.borrow();
     let contradicted = checked.as_ref().and_then(|checked| checked.contradicted.as_deref());
+    let only_outside = checked.as_ref().and_then(|checked| checked.only_outside.as_deref());
+    let only_outside = only_outside.map(|names| bounded(names, SHORT));
     let certificate = connection.identity.as_deref().and_then(ClientIdentity::log_fields);
     let milliseconds = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     access::write(
@@ -218,6 +220,7 @@ fn log(
             ("credential", credential.as_deref().map(Value::Text)),
             ("authorization_request", checked.as_ref().map(|checked| Value::Token(checked.outcome))),
             ("contradicted", contradicted.map(Value::Text)),
+            ("only_outside", only_outside.as_deref().map(Value::Text)),
             ("thumbprint", certificate.map(|shown| Value::Token(&shown.thumbprint))),
             ("subject", certificate.map(|shown| Value::Text(&shown.subject))),
             ("code", reason.map(|(code, _)| Value::Token(code))),

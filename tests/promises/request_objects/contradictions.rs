@@ -24,12 +24,14 @@ async fn parameters_that_contradict_the_object_are_reported() {
             (log["authorization_request"].as_str(), log.get("contradicted")),
             (Some("verified"), None)
         );
+        assert_eq!(log["only_outside"], "prompt");
     }
     for answer in setup.everywhere(&differing).await {
         assert_eq!(answer.status, 200, "{answer:?}");
         let log = setup.edge.log_of(&answer);
         assert_eq!(log["authorization_request"], "contradicted");
         assert_eq!(log["contradicted"], "max_age, redirect_uri, scope");
+        assert_eq!(log.get("only_outside"), None);
         assert!(!log.to_string().contains("evil.example"), "a value is in the log: {log}");
     }
     assert_eq!(setup.seen(6).body, form(&differing));
@@ -68,6 +70,7 @@ async fn strict_request_objects_refuses_contradictions() {
     ];
     for answer in setup.everywhere(&equal).await {
         assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(setup.edge.log_of(&answer)["only_outside"], "ui_locales");
     }
     setup.edge.stop();
 }
