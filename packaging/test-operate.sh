@@ -41,7 +41,7 @@ if tried haproxy "the balancer's configuration"; then
 fi
 if tried promtool "Prometheus' files"; then
   block yaml prometheus >"$work/prometheus.yml"
-  block yaml alerts >"$work/mtls-edge-alerts.yml"
+  cp dashboards/rules.yml "$work/"
   promtool check config "$work/prometheus.yml"
 fi
 if tried logrotate "logrotate's file"; then

@@ -60,21 +60,6 @@ fn shell_blocks_of_the_operations_page_parse() {
     }
 }
 
-#[test]
-fn metrics_of_the_alerts_are_documented() {
-    let documented = read("docs/observe.md");
-    let alerts = blocks().into_iter().find(|block| block.name == "alerts").unwrap().text;
-    let metrics = alerts.split(|c: char| !c.is_ascii_lowercase() && c != '_');
-    let metrics: Vec<&str> = metrics.filter(|word| word.starts_with("mtls_edge_")).collect();
-    assert!(metrics.len() > 5, "{metrics:?}");
-    for metric in metrics {
-        assert!(
-            documented.contains(&format!("`{metric}`")) || documented.contains(&format!("`{metric}{{")),
-            "{metric} is not in docs/observe.md"
-        );
-    }
-}
-
 /// Puts the keys of a block into the configuration, table by table; of an array of tables into its first.
 fn merge(into: &mut toml::Table, block: toml::Table) {
     for (key, value) in block {
