@@ -137,14 +137,13 @@ impl Pool {
         slot: &mut Option<Request<RequestBody>>,
         in_flight: &mut Option<InFlightGuard>,
     ) -> Result<Attempt, ForwardError> {
-        let Some(request) = slot.take() else {
-            return Err(self.broken("internal error: no request to send"));
-        };
-        let progress = request.body().progress();
+        let no_request = || self.broken("internal error: no request to send");
+        let progress = slot.as_ref().ok_or_else(no_request)?.body().progress();
         match sender {
             Sender::Http1(mut connection) => {
                 connection.in_flight = in_flight.take();
-                connection.http1.start(request);
+                // Taken here, so that the future has no place for it.
+                connection.http1.start(slot.take().ok_or_else(no_request)?);
                 let mut lease = Lease::new(connection, origin.idle.clone());
                 let Some(PooledHttp1 { http1, timer, .. }) = lease.connection() else {
                     return Err(self.broken("internal error: no connection"));
@@ -162,7 +161,9 @@ impl Pool {
             }
             // Boxed: the future of an HTTP/1.1 request would be as large otherwise.
             Sender::Http2(stream) => {
-                Box::pin(self.attempt_http2(stream, request, slot, &progress, in_flight)).await
+                let request = slot.take().ok_or_else(no_request)?;
+                let attempt = Box::pin(self.attempt_http2(stream, request, slot, &progress, in_flight));
+                attempt.await
             }
         }
     }
