@@ -297,7 +297,8 @@ async fn a_fetched_crl_must_be_signed_by_the_configured_issuer() {
 async fn an_invalid_cached_crl_is_replaced() {
     let (upstream, ca) = (Upstream::start().await, Ca::new("Client CA"));
     let credentials = client(&ca);
-    let server = CrlServer::start(Answer::Crl(ca.crl(&[4711]))).await;
+    // Newer than the cached ones, whichever second they are made in.
+    let server = CrlServer::start(Answer::Crl(ca.crl_between(&[4711], -60, 86_400))).await;
     let years = 10 * 365 * 86_400;
     for poison in [
         Ca::new("Issuing CA").crl_between(&[], years, 2 * years),
