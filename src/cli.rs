@@ -51,6 +51,9 @@ enum Command {
         /// The configuration file (edge.toml).
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
+        /// Exit 1 on warnings, too.
+        #[arg(long)]
+        strict: bool,
     },
     /// Show the status of a running edge: active trust, upcoming expiries, last use of each credential.
     Status {
@@ -138,7 +141,7 @@ fn shown(error: &clap::Error) -> String {
 fn call(command: Command) -> ExitCode {
     match command {
         Command::Run { config, workers } => run::run(&config, workers.map(usize::from)),
-        Command::Check { config } => check::check(&config),
+        Command::Check { config, strict } => check::check(&config, strict),
         Command::Status { config, admin, page } => status::status(config.as_deref(), admin, page),
         Command::Inspect { file, config, client_id } => {
             inspect::inspect(&file, config.as_deref(), client_id.as_deref())

@@ -308,3 +308,20 @@ fn colours_follow_the_color_option() {
     assert!(errors(&["check", "--color", "always"]).contains('\u{1b}'));
     assert!(errors(&["--color=always", "run"]).contains('\u{1b}'));
 }
+
+#[test]
+fn check_strict_fails_on_warnings_and_only_then() {
+    let folder = TempDir::new().unwrap();
+    let new = folder.path().join("new");
+    assert!(edge(&["init", new.to_str().unwrap()]).status.success());
+    let config = new.join("edge.toml");
+    let strict = || edge(&["check", "--strict", "--config", config.to_str().unwrap()]);
+    assert_eq!(strict().status.code(), Some(0), "{}", text(&strict().stderr));
+    let written = fs::read_to_string(&config).unwrap();
+    let line = written.lines().find(|line| line.starts_with("urls = ")).unwrap();
+    fs::write(&config, written.replacen(line, "urls = [\"http://as.invalid:3000\"]", 1)).unwrap();
+    let output = check(&config);
+    assert!(text(&output.stderr).contains("0 errors, "), "{}", text(&output.stderr));
+    assert_eq!((output.status.code(), strict().status.code()), (Some(0), Some(1)));
+    assert_eq!(text(&strict().stderr), text(&output.stderr));
+}
