@@ -44,7 +44,7 @@ impl<F: Future + 'static> Executor<F> for LocalExecutor {
 
 /// An opened connection, by the protocol that ALPN selected.
 pub(super) enum Opened {
-    Http1(PooledHttp1),
+    Http1(Box<PooledHttp1>),
     Http2(Connection),
 }
 
@@ -95,13 +95,12 @@ async fn connect_unbounded(
 }
 
 fn http1(io: impl Io + 'static, target: &Target) -> Opened {
-    let http1 = Box::new(Http1::new(Box::new(io)));
-    Opened::Http1(PooledHttp1 {
-        http1,
+    Opened::Http1(Box::new(PooledHttp1 {
+        http1: Http1::new(Box::new(io)),
         timer: timer(target.spec.limits.response_timeout),
         is_used: false,
         in_flight: None,
-    })
+    }))
 }
 
 /// Sets the socket options of a connection to an origin.

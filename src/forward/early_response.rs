@@ -28,7 +28,7 @@ pub(super) struct EarlyResponse {
 }
 
 impl EarlyResponse {
-    pub(super) fn new(connection: PooledHttp1, idle: Idle) -> Self {
+    pub(super) fn new(connection: Box<PooledHttp1>, idle: Idle) -> Self {
         let (sender, frames) = channel(1);
         Self { frames, task: tokio::task::spawn_local(forward_frames(connection, idle, sender)) }
     }
@@ -45,7 +45,7 @@ impl Drop for EarlyResponse {
 }
 
 /// Sends the request, and the response's frames into the channel.
-async fn forward_frames(mut connection: PooledHttp1, idle: Idle, frames: Sender<FrameResult>) {
+async fn forward_frames(mut connection: Box<PooledHttp1>, idle: Idle, frames: Sender<FrameResult>) {
     let http1 = &mut connection.http1;
     loop {
         let mut permit = pin!(frames.reserve());

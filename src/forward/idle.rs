@@ -21,7 +21,7 @@ const MAX_IDLE: usize = 512;
 
 /// A connection, or a stream of one, that can carry a request.
 pub(super) enum Sender {
-    Http1(PooledHttp1),
+    Http1(Box<PooledHttp1>),
     Http2(Stream),
 }
 
@@ -29,7 +29,7 @@ pub(super) enum Sender {
 type Handover = Result<Sender, String>;
 
 /// An idle connection, and since when it is idle.
-type IdleEntry = (PooledHttp1, Instant);
+type IdleEntry = (Box<PooledHttp1>, Instant);
 
 /// The idle HTTP/1.1 connections and the waiting requests of one origin.
 #[derive(Clone, Default)]
@@ -64,7 +64,7 @@ impl Queue {
 
 impl Idle {
     /// Returns a connection after its response was read. It is handed to a waiting request, kept idle, or closed if it cannot be reused.
-    pub(super) fn release(&self, mut connection: PooledHttp1) {
+    pub(super) fn release(&self, mut connection: Box<PooledHttp1>) {
         connection.in_flight = None;
         connection.is_used = true;
         if !connection.http1.reset_for_reuse() {
@@ -113,7 +113,7 @@ impl Idle {
     }
 
     /// Keeps a connection idle, or closes it if there are too many, or its origin permits no idle time.
-    fn push(&self, connection: PooledHttp1) {
+    fn push(&self, connection: Box<PooledHttp1>) {
         let mut entries = self.0.entries.borrow_mut();
         let is_expired = connection.http1.idle_limit().is_some_and(|limit| limit.is_zero());
         if entries.len() < MAX_IDLE && !is_expired {
@@ -137,14 +137,14 @@ impl Idle {
 
     /// Closes a connection after a timeout. Requests that were cancelled together time out together, so other tasks get to run
     /// between two closes.
-    pub(super) async fn discard(&self, connection: PooledHttp1) {
+    pub(super) async fn discard(&self, connection: Box<PooledHttp1>) {
         let _turn = self.0.discarding.lock().await;
         drop(connection);
         yield_now().await;
     }
 
     /// The most recently used connection that is still open.
-    pub(super) fn acquire(&self) -> Option<PooledHttp1> {
+    pub(super) fn acquire(&self) -> Option<Box<PooledHttp1>> {
         let mut entries = self.0.entries.borrow_mut();
         while let Some((mut connection, since)) = entries.pop() {
             // The clock is read only if the origin has stated a limit.
@@ -285,10 +285,10 @@ mod tests {
     use super::*;
     use crate::forward::pooled::{Http1, timer};
 
-    fn connection() -> (PooledHttp1, DuplexStream) {
+    fn connection() -> (Box<PooledHttp1>, DuplexStream) {
         let (near, far) = duplex(1);
-        let http1 = Box::new(Http1::new(Box::new(near)));
-        (PooledHttp1 { http1, timer: timer(Duration::from_secs(60)), is_used: true, in_flight: None }, far)
+        let (http1, timer) = (Http1::new(Box::new(near)), timer(Duration::from_secs(60)));
+        (Box::new(PooledHttp1 { http1, timer, is_used: true, in_flight: None }), far)
     }
 
     #[test]

@@ -22,22 +22,25 @@ const DRAIN_BYTES: usize = 64 * 1024;
 /// of honest requests, which are sent again only after a second. Until then the request remains in flight, and counts against the limit.
 pub(super) struct Lease {
     /// None once it is released or closed.
-    connection: Option<PooledHttp1>,
+    connection: Option<Box<PooledHttp1>>,
     idle: Idle,
 }
 
 impl Lease {
-    pub(super) const fn new(connection: PooledHttp1, idle: Idle) -> Self {
+    pub(super) const fn new(connection: Box<PooledHttp1>, idle: Idle) -> Self {
         Self { connection: Some(connection), idle }
     }
 
     /// The connection, unless it was released or closed.
-    pub(super) const fn connection(&mut self) -> Option<&mut PooledHttp1> {
-        self.connection.as_mut()
+    pub(super) fn connection(&mut self) -> Option<&mut PooledHttp1> {
+        self.connection.as_deref_mut()
     }
 
     /// Takes the connection out of the lease if the predicate holds, with the pool that it belongs to.
-    pub(super) fn take_if(&mut self, predicate: impl FnOnce(&Http1) -> bool) -> Option<(PooledHttp1, Idle)> {
+    pub(super) fn take_if(
+        &mut self,
+        predicate: impl FnOnce(&Http1) -> bool,
+    ) -> Option<(Box<PooledHttp1>, Idle)> {
         let connection = self.connection.take_if(|connection| predicate(&connection.http1))?;
         Some((connection, self.idle.clone()))
     }

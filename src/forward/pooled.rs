@@ -18,9 +18,9 @@ pub(super) fn timer(after: Duration) -> Timer {
     Timer::new(Box::pin(tokio::time::sleep(after)))
 }
 
-/// An HTTP/1.1 connection with the timer of its responses.
+/// An HTTP/1.1 connection with the timer of its responses. Boxed wherever it goes, since it is large.
 pub(super) struct PooledHttp1 {
-    pub(super) http1: Box<Http1>,
+    pub(super) http1: Http1,
     pub(super) timer: Timer,
     /// Whether it has carried an earlier request.
     pub(super) is_used: bool,
