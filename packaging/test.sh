@@ -90,7 +90,7 @@ cp packaging/block.sh docs/operate.md "$work/"
 say "systemd in a copy of ${PACKAGE_TEST_ROOT:-this machine}"
 unshare --kill-child -m -p -n -u -i -C -f sh "$work/boot" "$work" "${PACKAGE_TEST_ROOT:-/}" >"$work/boot.log" 2>&1 </dev/null &
 unshare=$!
-trap 'kill -9 $unshare 2>/dev/null; wait $unshare 2>/dev/null; rm -rf "$work"' EXIT
+trap 'kill -9 $unshare 2>/dev/null || true; wait $unshare 2>/dev/null || true; rm -rf "$work"' EXIT
 inside() { nsenter -t "$init" -m -p -n -u -i -C -r -w -- /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"; }
 init=
 for _ in $(seq 300); do
