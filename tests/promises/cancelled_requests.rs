@@ -201,14 +201,17 @@ async fn cancelled_requests_share_connections() {
 #[tokio::test]
 async fn a_cancelled_response_leaves_a_clean_connection() {
     let rest = Arc::new(Semaphore::new(0));
-    let permits = Arc::clone(&rest);
+    let sent = Arc::new(Semaphore::new(0));
+    let (permits, written) = (Arc::clone(&rest), Arc::clone(&sent));
     let upstream = Scripted::start(move |_, mut stream| {
-        let permits = Arc::clone(&permits);
+        let (permits, written) = (Arc::clone(&permits), Arc::clone(&written));
         async move {
             while read_request(&mut stream).await.is_some() {
                 stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nha").await.unwrap();
                 permits.acquire().await.unwrap().forget();
-                if stream.write_all(b"lf").await.is_err() {
+                let result = stream.write_all(b"lf").await;
+                written.add_permits(1);
+                if result.is_err() {
                     return;
                 }
             }
@@ -224,6 +227,9 @@ async fn a_cancelled_response_leaves_a_clean_connection() {
         frames.send(RESET, 0, stream, &CANCEL.to_be_bytes()).await.unwrap();
         frames.ping().await;
         rest.add_permits(1);
+        sent.acquire().await.unwrap().forget();
+        // The edge reads what has arrived before it responds to a later ping.
+        frames.ping().await;
     }
     assert!(upstream.accepted() < 30, "{} connections for 90 requests", upstream.accepted());
     // The rest of a response is not read as that of another request.
