@@ -25,15 +25,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::{
-    io::AsyncWriteExt,
-    net::TcpStream,
-    time::{sleep_until, timeout_at},
-};
+use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout_at};
 
 use self::{
     handshake::{client_address, handshake},
-    phase::{Bodies, Protocol},
+    phase::{Bodies, Overdue, Protocol},
     serve::{Outcome, Server},
     stream::ClientStream,
     turns::{Party, Turn},
@@ -197,12 +193,16 @@ async fn http1(server: &Server, mut stream: Box<ClientStream>) -> Result<(), Str
 
 /// Waits until the peer of a parked connection sends something. At `idle_timeout` the connection is closed.
 async fn wait_readable(server: &Server, stream: &mut ClientStream) {
-    tokio::select! {
-        _ = stream.wait_readable() => {}
-        () = sleep_until(server.life.deadline(Bodies::Complete).at) => {
-            server.count_idle();
-            server.life.close();
+    while !server.life.is_closing() {
+        tokio::select! {
+            _ = stream.wait_readable() => return,
+            // Nothing is overdue if it was asked to close or to leave.
+            overdue = server.life.overdue() => if let Some(overdue) = overdue {
+                if overdue == Overdue::Idle {
+                    server.count_idle();
+                }
+                server.life.close();
+            }
         }
-        () = server.life.closed() => {}
     }
 }

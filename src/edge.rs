@@ -149,8 +149,8 @@ impl Edge {
         }
     }
 
-    /// Stops accepting, lets requests in flight finish within `drain_timeout`, and stops everything else. Until then the admin address
-    /// responds, and changes of trust become active.
+    /// Accepts for `drain_delay`, lets requests in flight finish within `drain_timeout`, and stops everything else. Until then the admin
+    /// address responds, `/readyz` with 503, and changes of trust become active.
     pub fn stop(self) -> Result<(), EdgeError> {
         self.state.ready.store(false, Ordering::Release);
         let drained = self.workers.stop();

@@ -55,7 +55,7 @@ pub(super) fn run(config: &Path, workers: Option<usize>) -> ExitCode {
         tracing::error!(%error, "fatal");
         return ExitCode::FAILURE;
     }
-    tracing::info!("draining: accepting no new connections, finishing the requests in flight");
+    tracing::info!("draining: finishing the requests in flight");
     match edge.stop() {
         Ok(()) => {
             tracing::info!("drained");

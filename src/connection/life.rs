@@ -8,9 +8,9 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
-use super::phase::{Bodies, Deadline, NotServing, ParkPermit, Protocol, State, Timeouts};
+use super::phase::{Bodies, Deadline, NotServing, Overdue, ParkPermit, Protocol, State, Timeouts};
 
 /// The life of one connection. [`State`] documents the methods.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub(crate) struct Life(RefCell<Inner>);
 #[derive(Debug)]
 struct Inner {
     state: State,
-    /// Wakes the task that waits for [`Life::close`].
+    /// Wakes the task that waits for [`Life::close`] and [`Life::leave`].
     waker: Option<Waker>,
 }
 
@@ -48,6 +48,17 @@ impl Life {
         let waker = {
             let mut inner = self.0.borrow_mut();
             if inner.state.close(Instant::now()) { inner.waker.take() } else { None }
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Lets the connection serve one more request, which must begin before this time, and closes it then: the edge drains.
+    pub(crate) fn leave(&self, until: Instant) {
+        let waker = {
+            let mut inner = self.0.borrow_mut();
+            if inner.state.leave(Instant::now(), until) { inner.waker.take() } else { None }
         };
         if let Some(waker) = waker {
             waker.wake();
@@ -85,9 +96,20 @@ impl Life {
         Next::Wait(inner.state.deadline(bodies))
     }
 
-    /// Waits until [`Life::close`] is called.
-    pub(super) async fn closed(&self) {
-        poll_fn(|cx| if self.0.borrow_mut().register(cx) { Poll::Pending } else { Poll::Ready(()) }).await;
+    /// Waits until [`Life::close`] or [`Life::leave`] changes what this idle connection waits for, or until its deadline has passed.
+    pub(super) async fn overdue(&self) -> Option<Overdue> {
+        let deadline = self.deadline(Bodies::Complete);
+        let changed = poll_fn(|cx| {
+            let mut inner = self.0.borrow_mut();
+            let is_same = inner.register(cx) && inner.state.deadline(Bodies::Complete) == deadline;
+            if is_same { Poll::Pending } else { Poll::Ready(()) }
+        });
+        timeout_at(deadline.at, changed).await.is_err().then_some(deadline.then)
+    }
+
+    /// Whether the connection was asked to close.
+    pub(super) fn is_closing(&self) -> bool {
+        self.0.borrow().state.is_closing()
     }
 
     pub(super) fn established(&self, protocol: Protocol, timeouts: Timeouts) {
@@ -176,6 +198,11 @@ pub(super) struct Request {
 }
 
 impl Request {
+    /// Whether its response is the last one of an HTTP/1.1 connection, and must say so.
+    pub(super) fn is_last_of_http1(&self) -> bool {
+        self.life.0.borrow().state.is_last_of_http1()
+    }
+
     /// Notes that there is a response. `closes` is whether the connection must close after it.
     pub(super) fn answered(&self, is_body_unread: bool, closes: bool) {
         self.life.state().answered(is_body_unread);

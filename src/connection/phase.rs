@@ -10,6 +10,7 @@
 //! announced or sent.
 
 mod deadline;
+mod leave;
 #[cfg(test)]
 mod tests;
 
@@ -46,8 +47,8 @@ pub(super) enum Bodies {
 /// The phase of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// PROXY header and TLS handshake. `closes` is whether the connection was asked to close meanwhile.
-    Handshake { since: Instant, until: Instant, closes: bool },
+    /// PROXY header and TLS handshake.
+    Handshake { since: Instant, until: Instant },
     /// No request is in flight. `is_flushed` is whether the last response was written out.
     Idle { since: Instant, is_flushed: bool },
     /// Part of a request head has arrived (HTTP/1.1).
@@ -101,6 +102,8 @@ pub(super) struct State {
     phase: Phase,
     protocol: Protocol,
     timeouts: Timeouts,
+    /// Set once the edge drains: the time until which the connection may wait for a request, which is then its last.
+    leaves: Option<Instant>,
     /// The time in [`Phase::Idle`] after which it is parked.
     park_after: Duration,
     /// When each request in flight made its last progress, by its number; `None` for free numbers.
@@ -116,10 +119,11 @@ impl State {
     /// The state of a connection that was just accepted. Its handshake may take this long.
     pub(super) fn new(now: Instant, handshake_timeout: Duration) -> Self {
         Self {
-            phase: Phase::Handshake { since: now, until: now + handshake_timeout, closes: false },
+            phase: Phase::Handshake { since: now, until: now + handshake_timeout },
             protocol: Protocol::Http1,
             // Of later phases; set when the handshake is complete.
             timeouts: Timeouts { head: Duration::ZERO, idle: Duration::ZERO, stall: Duration::ZERO },
+            leaves: None,
             park_after: PARK_AFTER,
             progress: Vec::new(),
             requests: 0,
@@ -130,12 +134,9 @@ impl State {
 
     /// Notes that the handshake is complete.
     pub(super) fn established(&mut self, now: Instant, protocol: Protocol, timeouts: Timeouts) {
-        if let Phase::Handshake { closes, .. } = self.phase {
+        if let Phase::Handshake { .. } = self.phase {
             (self.protocol, self.timeouts) = (protocol, timeouts);
             self.phase = Phase::Idle { since: now, is_flushed: true };
-            if closes {
-                self.close(now);
-            }
         }
     }
 
@@ -179,6 +180,9 @@ impl State {
         match self.progress.get_mut(number) {
             Some(free) => *free = Some(now),
             None => self.progress.push(Some(now)),
+        }
+        if self.leaves.is_some() {
+            self.close(now);
         }
         Ok(number)
     }
@@ -226,11 +230,11 @@ impl State {
         }
     }
 
-    /// Asks the connection to close. True if its task must be woken.
+    /// Asks the connection to close; one whose handshake is not complete may send a request first. True if its task must be woken.
     pub(super) fn close(&mut self, now: Instant) -> bool {
         let work = match &mut self.phase {
-            Phase::Handshake { closes, .. } => {
-                *closes = true;
+            Phase::Handshake { .. } => {
+                self.leaves = Some(now);
                 return false;
             }
             Phase::Lingering { until, .. } => {

@@ -234,6 +234,7 @@ impl Server {
                         self.count_idle();
                         life.close();
                     }
+                    Overdue::Left => life.close(),
                     Overdue::Stalled if life.has_progressed() => {
                         timer.reset(life.deadline(bodies()).at);
                     }

@@ -63,7 +63,8 @@ struct Inner {
     crowds: RefCell<Crowds>,
     /// Notified when the last connection has ended.
     empty: Notify,
-    is_draining: Cell<bool>,
+    /// Set once the edge drains: the time until which each connection may wait for its last request.
+    leave: Cell<Option<Instant>>,
 }
 
 #[derive(Debug)]
@@ -102,7 +103,7 @@ impl OpenConnections {
             by_network: RefCell::default(),
             crowds: RefCell::default(),
             empty: Notify::new(),
-            is_draining: Cell::new(false),
+            leave: Cell::new(None),
         }))
     }
 
@@ -116,8 +117,8 @@ impl OpenConnections {
         let number = self.0.next.get();
         self.0.next.set(number + 1);
         let life = Life::new(handshake_timeout);
-        if self.0.is_draining.get() {
-            life.close();
+        if let Some(until) = self.0.leave.get() {
+            life.leave(until);
         }
         let key = (Stage::Handshaking, self.time(life.last_progress()), number);
         self.insert(OpenConnection {
@@ -148,11 +149,11 @@ impl OpenConnections {
         }
     }
 
-    /// Asks all connections to close, also those that are still in their handshake.
-    pub(super) fn drain(&self) {
-        self.0.is_draining.set(true);
+    /// Lets each connection, also those that are accepted later, serve one more request, which must begin before this time.
+    pub(super) fn drain(&self, until: Instant) {
+        self.0.leave.set(Some(until));
         for connection in self.0.connections.borrow().values() {
-            connection.life.close();
+            connection.life.leave(until);
         }
     }
 

@@ -1,12 +1,18 @@
 //! The workers and their sockets: bind, start, drain.
 
-use std::{io, net::SocketAddr, sync::Arc, thread::JoinHandle, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, thread::JoinHandle};
 
 use tokio::sync::{Semaphore, watch};
 
 use super::{
-    addresses::Addresses, eviction::eviction_channel, gauges::gauges, shared::Shared, shares::Shares, socket,
-    spec::ListenSpec, worker,
+    addresses::Addresses,
+    eviction::eviction_channel,
+    gauges::gauges,
+    shared::Shared,
+    shares::Shares,
+    socket,
+    spec::ListenSpec,
+    worker::{self, DrainTimes, Stage},
 };
 use crate::{
     clock::Clock,
@@ -47,7 +53,7 @@ pub struct Listeners {
     by_worker: Vec<Vec<std::net::TcpListener>>,
     addresses: Vec<SocketAddr>,
     shares: Shares,
-    drain_timeout: Duration,
+    times: DrainTimes,
 }
 
 impl Listeners {
@@ -64,7 +70,8 @@ impl Listeners {
                 worker.push(listener);
             }
         }
-        Ok(Self { by_worker, addresses, shares, drain_timeout: spec.drain_timeout })
+        let times = DrainTimes { delay: spec.drain_delay, timeout: spec.drain_timeout };
+        Ok(Self { by_worker, addresses, shares, times })
     }
 
     /// The bound addresses, with the actual ports.
@@ -100,31 +107,32 @@ impl Listeners {
             evictors,
         });
         metrics.add(gauges(&shared));
-        let (drain, drained) = watch::channel(false);
-        let drain_timeout = self.drain_timeout;
+        let (stage, changes) = watch::channel(Stage::Serving);
+        let times = self.times;
         let mut threads = Vec::new();
         for (number, (listeners, requests)) in self.by_worker.into_iter().zip(requests).enumerate() {
-            let (shared, drained) = (Arc::clone(&shared), drained.clone());
+            let (shared, changes) = (Arc::clone(&shared), changes.clone());
             let thread = std::thread::Builder::new()
                 .name(format!("worker-{number}"))
-                .spawn(move || worker::run(number, listeners, &shared, requests, drained, drain_timeout));
+                .spawn(move || worker::run(number, listeners, &shared, requests, changes, times));
             threads.push(thread.map_err(ListenError::Start)?);
         }
-        Ok(Workers { drain, threads })
+        Ok(Workers { stage, threads })
     }
 }
 
 /// The workers while they serve.
 #[derive(Debug)]
 pub struct Workers {
-    drain: watch::Sender<bool>,
+    stage: watch::Sender<Stage>,
     threads: Vec<JoinHandle<io::Result<()>>>,
 }
 
 impl Workers {
-    /// Stops accepting, lets requests in flight finish within `drain_timeout`, and waits for all workers.
+    /// Lets each connection serve one more request within `drain_delay`, stops accepting, lets requests in flight finish within
+    /// `drain_timeout`, and waits for all workers.
     pub fn stop(self) -> Result<(), ListenError> {
-        self.drain.send_replace(true);
+        self.stage.send_replace(Stage::Draining);
         let mut result = Ok(());
         for thread in self.threads {
             match thread.join() {

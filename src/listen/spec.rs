@@ -18,18 +18,21 @@ pub struct ListenSpec {
     pub connections: usize,
     /// Connections that may be open to all upstreams together.
     pub upstream_connections: usize,
-    /// How long requests in flight may take once the edge stops.
+    /// How long the edge still accepts connections once it stops.
+    pub drain_delay: Duration,
+    /// How long requests in flight may take after that.
     pub drain_timeout: Duration,
 }
 
 impl Default for ListenSpec {
     fn default() -> Self {
-        let Limits { connections, drain_timeout, .. } = Limits::default();
+        let Limits { connections, drain_delay, drain_timeout, .. } = Limits::default();
         Self {
             https: vec![(Ipv4Addr::UNSPECIFIED, 8443).into()],
             workers: None,
             connections,
             upstream_connections: UpstreamLimits::default().connections,
+            drain_delay,
             drain_timeout,
         }
     }

@@ -13,7 +13,7 @@ use tokio::{
     runtime::LocalOptions,
     sync::{Semaphore, mpsc, watch},
     task::yield_now,
-    time::Instant,
+    time::{Instant, sleep_until},
 };
 
 use super::{
@@ -35,14 +35,31 @@ const ACCEPTED: usize = 64;
 /// Connections of a port that wait for a place at the same time; others wait in the kernel's queue.
 const WAITING: usize = 2;
 
-/// Runs a worker until `drain` turns true, and then until its connections have ended or `drain_timeout` has passed.
+/// What all workers do now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// They accept connections.
+    Serving,
+    /// Connections leave: each serves one more request, which must begin before the end of `drain_delay`, at which accepting ends. Those
+    /// that are left after `drain_timeout` are closed.
+    Draining,
+}
+
+/// How long a drain may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DrainTimes {
+    pub(super) delay: Duration,
+    pub(super) timeout: Duration,
+}
+
+/// Runs a worker until the stage is [`Stage::Draining`], and then until its connections have ended or the time is over.
 pub(super) fn run(
     number: usize,
     listeners: Vec<TcpListener>,
     shared: &Arc<Shared>,
     requests: mpsc::Receiver<EvictionRequest>,
-    drain: watch::Receiver<bool>,
-    drain_timeout: Duration,
+    mut stage: watch::Receiver<Stage>,
+    times: DrainTimes,
 ) -> io::Result<()> {
     log::enable_batching();
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -99,15 +116,16 @@ pub(super) fn run(
                 pools.sweep(site.load().pooled_targets());
             }
         });
-        let mut drain = drain;
         // An error means that the sender is gone: the same as a drain.
-        let _ = drain.wait_for(|drain| *drain).await;
+        let _ = stage.wait_for(|stage| *stage == Stage::Draining).await;
+        let until = Instant::now() + times.delay;
+        open.drain(until);
+        sleep_until(until).await;
         for task in accepting {
             task.abort();
             let _ = task.await;
         }
-        open.drain();
-        if tokio::time::timeout(drain_timeout, open.none_left()).await.is_err() {
+        if tokio::time::timeout(times.timeout, open.none_left()).await.is_err() {
             tracing::warn!(
                 connections = open.count(),
                 "drain_timeout is over: the connections left are closed"

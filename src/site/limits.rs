@@ -17,7 +17,9 @@ pub struct Limits {
     pub body_timeout: Duration,
     /// How long a connection without a request in flight stays open.
     pub idle_timeout: Duration,
-    /// How long requests in flight may take to finish after SIGTERM.
+    /// How long connections are still accepted after SIGTERM, while `/readyz` reports 503.
+    pub drain_delay: Duration,
+    /// How long requests in flight may take to finish after that.
     pub drain_timeout: Duration,
     /// Bytes of a request's head: HTTP/1.1 buffer, HTTP/2 header list. At least 8 KiB.
     pub header_bytes: usize,
@@ -44,6 +46,7 @@ impl Default for Limits {
             head_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(60),
+            drain_delay: Duration::ZERO,
             drain_timeout: Duration::from_secs(30),
             header_bytes: 32 * 1024,
             headers: 100,

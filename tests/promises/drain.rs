@@ -5,7 +5,9 @@ use std::{process::Stdio, time::Instant};
 use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
 
 use crate::support::{
-    Client, Credentials, Edge, EdgeBuilder, Held, PATIENCE, Upstream, admin, program, with_client,
+    Client, Credentials, Edge, EdgeBuilder, Held, PATIENCE, Upstream, admin,
+    frames::{Frame, Frames, GOAWAY, PING},
+    program, with_client,
 };
 
 fn edge_before(held: &Held, limits: &str) -> (Edge, Credentials) {
@@ -23,6 +25,9 @@ async fn requests_in_flight_finish_and_nothing_new_begins() {
     let (edge, client) = edge_before(&held, "");
     let client = Client::with(&edge, &client);
     let mut idle = client.connect().await;
+    held.release(1);
+    assert_eq!(idle.token("billing").await.status, 200);
+    held.arrived().await;
     let (mut first, mut second) = (client.connect().await, client.clone().http2().connect().await);
     let in_flight = tokio::spawn(async move { (first.token("billing").await, first) });
     held.arrived().await;
@@ -32,7 +37,7 @@ async fn requests_in_flight_finish_and_nothing_new_begins() {
 
     edge.signal("TERM");
     edge.wait_for_log("draining");
-    // An idle connection is closed; no new one is accepted.
+    // A connection that is idle after a request is closed; no new one is accepted.
     idle.closed().await;
     timeout(PATIENCE, async {
         while TcpStream::connect(edge.https).await.is_ok() {
@@ -57,6 +62,78 @@ async fn requests_in_flight_finish_and_nothing_new_begins() {
     assert_eq!(code, Some(0), "{log}");
     assert!(log.contains("\"drained\""), "{log}");
     assert!(!log.contains("drain_timeout is over"), "{log}");
+}
+
+#[tokio::test]
+async fn drain_delay_accepts_while_readyz_is_503() {
+    let upstream = Upstream::start().await;
+    let (edge, client) = with_client(EdgeBuilder::new(upstream.url()).limits("drain_delay = \"700ms\""));
+    let client = Client::with(&edge, &client);
+    let (mut kept, mut http2) = (client.connect().await, client.clone().http2().connect().await);
+    for connection in [&mut kept, &mut http2] {
+        assert_eq!(connection.token("billing").await.status, 200);
+    }
+    edge.signal("TERM");
+    edge.wait_for_log("draining");
+    let start = Instant::now();
+    http2.closed().await;
+    assert_eq!(admin::get(&edge, "/readyz").await, (503, "not ready\n".to_owned()));
+    // A connection serves one more request, and a new one serves its first.
+    for mut connection in [kept, client.connect().await] {
+        let answer = connection.token("billing").await;
+        assert_eq!((answer.status.as_u16(), &answer.headers["connection"]), (200, &"close".parse().unwrap()));
+        connection.closed().await;
+    }
+    let mut connection = client.clone().http2().connect().await;
+    assert_eq!(connection.token("billing").await.status, 200);
+    connection.closed().await;
+    assert!(start.elapsed().as_millis() < 700, "the machine is too slow for this test");
+    // One that stays idle does not outlive the delay.
+    let mut idle = client.connect().await;
+    idle.closed().await;
+    let (code, log) = exit_code(edge).await;
+    assert_eq!(code, Some(0), "{log}");
+}
+
+#[tokio::test]
+async fn a_first_request_is_served_during_a_drain() {
+    let upstream = Upstream::start().await;
+    let (edge, client) = with_client(EdgeBuilder::new(upstream.url()));
+    let client = Client::with(&edge, &client);
+    let mut fresh = [client.connect().await, client.clone().http2().connect().await];
+    edge.signal("TERM");
+    edge.wait_for_log("draining");
+    for connection in &mut fresh {
+        assert_eq!(connection.token("billing").await.status, 200);
+        connection.closed().await;
+    }
+    assert_eq!(exit_code(edge).await.0, Some(0));
+}
+
+#[tokio::test]
+async fn http2_goaway_comes_in_two_steps() {
+    let mut held = Held::start().await;
+    let (edge, client) = edge_before(&held, "");
+    let mut frames = Frames::connect(&Client::with(&edge, &client), &[]).await;
+    let first = frames.token("billing").await.unwrap();
+    held.arrived().await;
+    edge.signal("TERM");
+    let last = |frame: &Frame| u32::from_be_bytes(frame.payload[..4].try_into().unwrap());
+    // RFC 9113 section 6.8: first the highest number, and a PING to learn when the client has read it.
+    let goaway = frames.until(GOAWAY).await;
+    assert_eq!((last(&goaway), &goaway.payload[4..8]), (0x7fff_ffff, &[0; 4][..]));
+    let ping = frames.until(PING).await;
+    // A request that was sent before the client read it is served.
+    let late = frames.token("billing").await.unwrap();
+    frames.send(PING, 1, 0, &ping.payload).await.unwrap();
+    let goaway = frames.until(GOAWAY).await;
+    assert_eq!((last(&goaway), &goaway.payload[4..8]), (late, &[0; 4][..]));
+    held.arrived().await;
+    held.release(2);
+    frames.until_answered(first).await;
+    frames.until_answered(late).await;
+    assert!(frames.until_closed().await.is_empty());
+    assert_eq!(exit_code(edge).await.0, Some(0));
 }
 
 #[tokio::test]

@@ -43,6 +43,7 @@ pub(in crate::config) const LIMITS: &TableSchema = &TableSchema {
         key("head_timeout", r#""10s""#),
         key("body_timeout", r#""30s""#),
         key("idle_timeout", r#""60s""#),
+        key("drain_delay", r#""10s""#),
         key("drain_timeout", r#""30s""#),
         key("header_bytes", "32768"),
         key("headers", "100"),

@@ -138,6 +138,7 @@ fn check_default_limits(limits: &Limits) {
         head_timeout,
         body_timeout,
         idle_timeout,
+        drain_delay,
         drain_timeout,
         header_bytes,
         headers,
@@ -153,6 +154,7 @@ fn check_default_limits(limits: &Limits) {
     assert_eq!(connections_per_address, None);
     assert_eq!((header_bytes, body_bytes, client_id_body_bytes), (32_768, 1_048_576, 65_536));
     let timeouts = [handshake_timeout, head_timeout, body_timeout, idle_timeout, drain_timeout];
+    assert_eq!(drain_delay, Duration::ZERO);
     assert_eq!(timeouts, [10, 10, 30, 60, 30].map(Duration::from_secs));
 }
 

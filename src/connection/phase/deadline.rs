@@ -24,6 +24,8 @@ pub(in crate::connection) enum Overdue {
     Park,
     /// Close the connection gracefully: it is idle.
     Idle,
+    /// Close the connection gracefully: the edge drains. See [`State::leave`].
+    Left,
     /// Drop the connection: a handshake, head or request makes no progress.
     Stalled,
     /// Drop the connection: the peer does not close its side.
@@ -40,17 +42,17 @@ pub(in crate::connection) struct Deadline {
 impl State {
     /// The end of the current phase at the latest, and what to do then.
     pub(in crate::connection) fn deadline(&self, bodies: Bodies) -> Deadline {
-        let Timeouts { head, idle, stall } = self.timeouts;
+        let Timeouts { head, stall, .. } = self.timeouts;
         let (at, then) = match self.phase {
             Phase::Handshake { until, .. } => (until, Overdue::Stalled),
             Phase::Idle { since, is_flushed: true }
                 if bodies == Bodies::Complete
                     && self.protocol == Protocol::Http1
-                    && self.park_after < idle =>
+                    && since + self.park_after < self.waits_until(since).at =>
             {
                 (since + self.park_after, Overdue::Park)
             }
-            Phase::Idle { since, .. } | Phase::Parked { since } => (since + idle, Overdue::Idle),
+            Phase::Idle { since, .. } | Phase::Parked { since } => return self.waits_until(since),
             Phase::Head { since, .. } => (since + head, Overdue::Stalled),
             Phase::Busy(in_flight) | Phase::Closing { work: Work::Busy(in_flight), .. } => {
                 (in_flight.stalled_since + stall, Overdue::Stalled)

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::*;
+use super::{leave::FIRST_REQUEST, *};
 
 const SECOND: Duration = Duration::from_secs(1);
 const TIMEOUTS: Timeouts =
@@ -23,6 +23,8 @@ enum Event {
     /// A request has a response, while more of its body may arrive or not.
     Answer(bool),
     Close,
+    /// The edge drains: the next request must begin within this time.
+    Leave(Duration),
     Announce,
     Ending,
     EndSent,
@@ -72,6 +74,7 @@ impl Run {
             Flush => state.flushed(),
             Answer(is_body_unread) => state.answered(is_body_unread),
             Close => return state.close(now),
+            Leave(time) => return state.leave(now, now + time),
             Announce => return state.announce(now),
             Ending => state.ending(),
             EndSent => return state.end_sent(now),
@@ -116,7 +119,25 @@ fn each_phase_has_its_deadline() {
         (Protocol::Http1, &[Established, PARK], "parked", (idle, Overdue::Idle)),
         (Protocol::Http1, &[Established, PARK, Resume], "idle", (PARK_AFTER, Overdue::Park)),
         (Protocol::Http1, &[Established, PARK, Close], "closing", (LINGER, Overdue::Unclosed)),
-        (Protocol::Http1, &[Close, Established], "closing", (LINGER, Overdue::Unclosed)),
+        (Protocol::Http1, &[Leave(SECOND), Established, PARK], "parked", (FIRST_REQUEST, Overdue::Left)),
+        (Protocol::Http2, &[Established, Leave(Duration::ZERO)], "idle", (FIRST_REQUEST, Overdue::Left)),
+        (Protocol::Http1, &[Established, Leave(SECOND), HeadBegins], "head", (SECOND, Overdue::Stalled)),
+        (Protocol::Http1, &[Established, Leave(SECOND), Begin], "closing", (stall, Overdue::Stalled)),
+        (Protocol::Http2, &[Established, Leave(SECOND), Begin], "closing", (stall, Overdue::Stalled)),
+        (Protocol::Http1, &[Established, Begin, End, Leave(2 * SECOND)], "idle", (2 * SECOND, Overdue::Left)),
+        (
+            Protocol::Http1,
+            &[Established, Begin, End, Leave(Duration::ZERO)],
+            "closing",
+            (LINGER, Overdue::Unclosed),
+        ),
+        (
+            Protocol::Http1,
+            &[Established, Begin, End, Leave(Duration::from_secs(60))],
+            "idle",
+            (idle, Overdue::Idle),
+        ),
+        (Protocol::Http2, &[Established, Begin, End, Leave(SECOND)], "closing", (LINGER, Overdue::Unclosed)),
         (Protocol::Http2, &[Established, Begin, Close], "closing", (stall, Overdue::Stalled)),
         (
             Protocol::Http2,
@@ -220,7 +241,7 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         6 => prop::sample::select(vec![Established, HeadBegins, Begin, End, Flush, PARK, Resume]),
         2 => prop::sample::select(vec![Progress, Abandon, Answer(true), Answer(false), Park(Bodies::Arriving)]),
-        1 => prop::sample::select(vec![Close, Announce, Ending, EndSent]),
+        1 => prop::sample::select(vec![Close, Leave(Duration::ZERO), Leave(SECOND), Announce, Ending, EndSent]),
     ]
 }
 

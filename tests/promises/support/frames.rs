@@ -140,6 +140,16 @@ impl Frames {
         while self.read().await.expect("the connection ends before the answer to a ping").kind != PING {}
     }
 
+    /// Reads until a frame of this kind comes.
+    pub async fn until(&mut self, kind: u8) -> Frame {
+        loop {
+            let frame = self.read().await.expect("the connection ends before the frame");
+            if frame.kind == kind {
+                return frame;
+            }
+        }
+    }
+
     /// Reads to the end of the connection: the codes of all GOAWAY frames.
     pub async fn until_closed(&mut self) -> Vec<u32> {
         let mut codes = Vec::new();
