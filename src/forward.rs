@@ -33,7 +33,7 @@ pub use incoming::{IncomingBody, UnreadBody};
 pub use pools::Pools;
 pub use response::ResponseBody;
 pub use spec::{ForwardedFor, Origin, UpstreamLimits};
-pub use target::{ClientTls, Target, TargetSpec};
+pub use target::{ClientIdentity, ClientTls, Target, TargetSpec};
 
 /// Why the upstream gave no response.
 #[derive(Debug, thiserror::Error)]

@@ -3,6 +3,7 @@
 
 mod applications;
 mod authorities;
+mod credential;
 mod crl_cache;
 mod fetched;
 mod files;
@@ -12,7 +13,6 @@ mod listen;
 mod methods;
 mod pem;
 mod profile;
-mod server_credential;
 mod site;
 mod ticket_keys;
 mod token_issuers;

@@ -59,7 +59,7 @@ impl Get<'_> {
         if !tls {
             return self.exchange(tcp).await;
         }
-        let config = tls::client_config(roots()?, &[]).map_err(|error| error.to_string())?;
+        let config = tls::client_config(roots()?, None, &[]).map_err(|error| error.to_string())?;
         let name = ServerName::try_from(host.clone()).map_err(|error| error.to_string())?;
         let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
         let stream =

@@ -205,6 +205,8 @@ pub struct Upstream {
     pub host: Option<Spanned<String>>,
     /// PEM roots for https. Default: the system's roots.
     pub ca: Option<Spanned<PathBuf>>,
+    /// The edge's own certificate for https origins. Default: none.
+    pub identity: Option<ClientIdentity>,
     /// The name for SNI and for verifying the certificate of https origins. Default: the host of each URL.
     pub server_name: Option<Spanned<String>>,
     /// Headers set on every request, with the sources of their secret values.
@@ -217,6 +219,15 @@ pub struct Upstream {
     pub forwarded_for: Option<ForwardedFor>,
     /// Timeouts, and limits on concurrent requests.
     pub limits: UpstreamLimits,
+}
+
+/// The files of a client certificate.
+#[derive(Clone, Debug)]
+pub struct ClientIdentity {
+    /// The PEM chain, leaf first.
+    pub certificate: Spanned<PathBuf>,
+    /// The PEM private key; possibly the file of the certificate.
+    pub private_key: Spanned<PathBuf>,
 }
 
 impl Settings {

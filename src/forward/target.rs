@@ -11,7 +11,7 @@ use std::{
 use http::{HeaderMap, HeaderName, HeaderValue};
 use rustls::{
     ClientConfig,
-    pki_types::{ServerName, TrustAnchor},
+    pki_types::{CertificateDer, ServerName, TrustAnchor},
 };
 
 use super::{ForwardedFor, Origin, UpstreamLimits, health::UpstreamHealth};
@@ -58,18 +58,29 @@ impl PartialEq for InFlightCount {
 
 impl Eq for InFlightCount {}
 
-/// TLS towards an upstream, compared by the roots that it trusts.
+/// TLS towards an upstream, compared by the roots that it trusts and by its client certificate.
 #[derive(Clone)]
 pub struct ClientTls {
     /// Verifies servers by `roots`.
     pub config: Arc<ClientConfig>,
     /// The trusted roots.
     pub roots: Vec<TrustAnchor<'static>>,
+    /// The certificate that the edge shows.
+    pub identity: Option<ClientIdentity>,
+}
+
+/// A client certificate with its key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ClientIdentity {
+    /// Leaf first.
+    pub chain: Vec<CertificateDer<'static>>,
+    /// The SHA-256 hash of the key's file.
+    pub key_file: [u8; 32],
 }
 
 impl PartialEq for ClientTls {
     fn eq(&self, other: &Self) -> bool {
-        self.roots == other.roots
+        self.roots == other.roots && self.identity == other.identity
     }
 }
 
@@ -122,6 +133,12 @@ impl Target {
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.in_flight.0.load(Relaxed)
+    }
+
+    /// The certificate that the edge shows to https origins.
+    #[must_use]
+    pub fn client_certificate(&self) -> Option<&CertificateDer<'static>> {
+        self.spec.tls.as_ref()?.identity.as_ref()?.chain.first()
     }
 
     /// How often a request was sent again, or to another origin.

@@ -17,7 +17,11 @@ pub(super) fn referenced(settings: &Settings) -> Vec<(&Path, &Span)> {
     let mut files = vec![&trust.applications];
     files.extend(trust.client_ca.iter().map(|ca| &ca.file).chain(&trust.crls));
     files.extend(trust.crl_sources.iter().flat_map(|source| source.ca.iter().chain(&source.issuer)));
-    files.extend(settings.upstreams.iter().filter_map(|upstream| upstream.ca.as_ref()));
+    files.extend(settings.upstreams.iter().flat_map(|upstream| {
+        let identity =
+            upstream.identity.iter().flat_map(|identity| [&identity.certificate, &identity.private_key]);
+        upstream.ca.iter().chain(identity)
+    }));
     for domain in &settings.domains {
         files.extend([&domain.certificate, &domain.private_key]);
         files.extend(&domain.ticket_keys);

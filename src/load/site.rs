@@ -11,12 +11,13 @@ use rustls::pki_types::CertificateDer;
 
 use super::{
     applications::RegistryBuilder,
-    authorities, fetched, files,
+    authorities,
+    credential::{CredentialFiles, Role, load_credential},
+    fetched, files,
     key_sets::WantedKeySet,
     methods,
     pem::read_certificates,
     profile,
-    server_credential::{CredentialFiles, load_server_credential},
     ticket_keys::ticket_secrets,
     token_issuers::{load_token_issuers, wanted_key_sets},
     upstream::load_target,
@@ -96,10 +97,15 @@ pub fn build(path: &Path, previous: Option<&Site>, clock: &Clock) -> Built {
         published.into_iter().map(|source| WantedKeySet { source, refresh: RefreshRequest::default() }),
     );
     let profiles = custom_profiles(&settings.header_profiles, &mut problems);
+    let client_certificates: Vec<_> = previous
+        .iter()
+        .flat_map(|previous| previous.targets())
+        .filter_map(|target| target.client_certificate())
+        .collect();
     let targets: Vec<Option<Arc<Target>>> = settings
         .upstreams
         .iter()
-        .map(|upstream| load_target(upstream, &mut problems))
+        .map(|upstream| load_target(upstream, &client_certificates, now, &mut problems))
         .map(|target| {
             let target = Arc::new(target?);
             let active = previous.and_then(|previous| previous.targets().find(|active| ***active == *target));
@@ -199,13 +205,13 @@ fn build_domain(
         .collect();
     let files = CredentialFiles {
         provider: &tls::provider(settings.tls.cipher_suites),
-        domain: &settings.name.value,
+        role: Role::Server(&settings.name.value),
         certificate: &settings.certificate,
         private_key: &settings.private_key,
         active: &active_certificates,
         now: clock.now(),
     };
-    let credential = load_server_credential(&files, problems);
+    let credential = load_credential(&files, problems);
     let ticket_secrets =
         settings.ticket_keys.as_ref().map(|file| ticket_secrets(file, problems).ok_or(())).transpose().ok();
     let ((credential, key_file), ticket_secrets) = (credential?, ticket_secrets?);

@@ -122,7 +122,7 @@ fn endpoint(
     });
     let tls = origin.tls.then(|| {
         let place = TlsPlace { ca: ca.as_ref(), otherwise: &url.span, key: "token_issuer.introspection.ca" };
-        client_tls(&place, problems).ok_or(())
+        client_tls(&place, None, problems).ok_or(())
     });
     let (secret, tls) = (secret.ok()?, tls.transpose().ok()?);
     let authorization = basic(&client_id.value, &secret)?;

@@ -6,21 +6,36 @@ use std::{
 };
 
 use http::{HeaderMap, HeaderValue};
-use rustls::{RootCertStore, pki_types::ServerName};
+use rustls::{
+    RootCertStore,
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, ServerName},
+};
 
-use super::pem::read_certificates;
+use super::{
+    credential::{CredentialFiles, LoadedCredential, Role, load_credential},
+    pem::read_certificates,
+};
 use crate::{
+    clock::Timestamp,
     config::{
-        Fault, Problem, Span, Spanned, file,
+        Fault, Problem, Severity, Span, Spanned, file,
         settings::{SecretSource, Upstream},
     },
-    forward::{ClientTls, Target, TargetSpec},
+    forward::{ClientIdentity, ClientTls, Target, TargetSpec},
     text::encoding,
     tls,
 };
 
 /// Loads the secrets and roots of an upstream. No problem shows a secret.
-pub(super) fn load_target(upstream: &Upstream, problems: &mut Vec<Problem>) -> Option<Target> {
+///
+/// `active` are the client certificates that the running edge uses.
+pub(super) fn load_target(
+    upstream: &Upstream,
+    active: &[&CertificateDer<'static>],
+    now: Timestamp,
+    problems: &mut Vec<Problem>,
+) -> Option<Target> {
     let problems_before = problems.len();
     let mut headers = HeaderMap::new();
     for (name, source) in &upstream.headers {
@@ -37,9 +52,22 @@ pub(super) fn load_target(upstream: &Upstream, problems: &mut Vec<Problem>) -> O
         }
     }
     let place = TlsPlace { ca: upstream.ca.as_ref(), otherwise: &upstream.name.span, key: "upstream.ca" };
-    let tls = if upstream.urls.iter().any(|url| url.value.tls) { client_tls(&place, problems) } else { None };
+    let has_tls = upstream.urls.iter().any(|url| url.value.tls);
+    let identity = upstream.identity.as_ref().filter(|_| has_tls).and_then(|identity| {
+        let files = CredentialFiles {
+            provider: &aws_lc_rs::default_provider(),
+            role: Role::Client,
+            certificate: &identity.certificate,
+            private_key: &identity.private_key,
+            active,
+            now,
+        };
+        load_credential(&files, problems)
+    });
+    let tls = if has_tls { client_tls(&place, identity, problems) } else { None };
     let host = upstream.host.as_ref().and_then(|host| HeaderValue::from_str(&host.value).ok());
-    let is_usable = problems.len() == problems_before;
+    let is_error = |problem: &Problem| problem.severity == Severity::Error;
+    let is_usable = !problems.iter().skip(problems_before).any(is_error);
     let spec = TargetSpec {
         name: upstream.name.value.clone(),
         origins: upstream.urls.iter().map(|url| url.value.clone()).collect(),
@@ -142,8 +170,12 @@ pub(super) struct TlsPlace<'a> {
     pub(super) key: &'static str,
 }
 
-/// TLS towards a server, with the configured roots or those of the system.
-pub(super) fn client_tls(place: &TlsPlace<'_>, problems: &mut Vec<Problem>) -> Option<ClientTls> {
+/// TLS towards a server, with the configured roots or those of the system, and with this client certificate.
+pub(super) fn client_tls(
+    place: &TlsPlace<'_>,
+    identity: Option<LoadedCredential>,
+    problems: &mut Vec<Problem>,
+) -> Option<ClientTls> {
     let roots = match roots(place.ca.map(|file| file.value.as_path())) {
         Ok(roots) => roots,
         Err(fault) => {
@@ -159,8 +191,11 @@ pub(super) fn client_tls(place: &TlsPlace<'_>, problems: &mut Vec<Problem>) -> O
         }
     };
     let anchors = roots.roots.clone();
-    match tls::client_config(roots, &[b"h2", b"http/1.1"]) {
-        Ok(config) => Some(ClientTls { config: Arc::new(config), roots: anchors }),
+    let (credential, key_file) = identity.unzip();
+    let chain = credential.as_ref().map(|credential| credential.cert.clone());
+    let identity = chain.zip(key_file).map(|(chain, key_file)| ClientIdentity { chain, key_file });
+    match tls::client_config(roots, credential, &[b"h2", b"http/1.1"]) {
+        Ok(config) => Some(ClientTls { config: Arc::new(config), roots: anchors, identity }),
         Err(error) => {
             let what = format!("cannot set up TLS: {error}");
             problems.push(Problem::error(place.otherwise, place.key, what));

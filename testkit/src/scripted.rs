@@ -15,7 +15,11 @@ use http::{Request, Response};
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rustls::{ServerConfig, crypto::aws_lc_rs};
+use rustls::{
+    RootCertStore, ServerConfig,
+    crypto::aws_lc_rs,
+    server::{WebPkiClientVerifier, danger::ClientCertVerifier},
+};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -23,7 +27,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::Credentials;
+use crate::{Ca, Credentials};
 
 /// The answer of most scripts.
 pub const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
@@ -117,10 +121,27 @@ pub async fn keep_answering(mut stream: TcpStream, answer: &[u8]) {
 
 /// A TLS server with this certificate that offers these protocols by ALPN.
 pub fn acceptor(credentials: &Credentials, protocols: &[&str]) -> TlsAcceptor {
+    acceptor_with(WebPkiClientVerifier::no_client_auth(), credentials, protocols)
+}
+
+/// A TLS server that demands a client certificate of this CA.
+pub fn mutual_acceptor(credentials: &Credentials, protocols: &[&str], client_ca: &Ca) -> TlsAcceptor {
+    let mut roots = RootCertStore::empty();
+    roots.add(client_ca.der()).unwrap();
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
+    acceptor_with(verifier, credentials, protocols)
+}
+
+fn acceptor_with(
+    verifier: Arc<dyn ClientCertVerifier>,
+    credentials: &Credentials,
+    protocols: &[&str],
+) -> TlsAcceptor {
     let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
-        .with_no_client_auth()
+        .with_client_cert_verifier(verifier)
         .with_single_cert(credentials.chain.clone(), credentials.key.clone_key())
         .unwrap();
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();

@@ -1,12 +1,15 @@
 // The edge in front of Keycloak, which reads the certificate from the headers of RFC 9440.
 
 import assert from 'node:assert/strict';
+import { cpSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
 import { application, claims, edgeOrigin, pkce } from '../interop/support/application.mjs';
 import { browse } from '../interop/support/browser.mjs';
 import { DOMAIN, LOGIN_DOMAIN, PAYMENTS_DN } from '../interop/support/certificates.mjs';
 import { http1 } from '../interop/support/connections.mjs';
+import { requestDirectly } from '../interop/support/directly.mjs';
 import { startEdge } from '../interop/support/edge.mjs';
 import { makeKey, secretSha256 } from '../interop/support/keys.mjs';
 import { assertRefused } from '../interop/support/refusals.mjs';
@@ -70,7 +73,7 @@ describe('Keycloak', { skip: keycloak.skip, timeout: 240_000 }, async () => {
   let edge;
   const open = [];
   before(async () => {
-    server = await startKeycloak({ clients });
+    server = await startKeycloak({ clients, certificates });
     const backChannel = [
       { path: REALM_PATH + PATHS.token, authenticate: 'client' },
       { path: REALM_PATH + PATHS.push, authenticate: 'client', signed_request: 'verify' },
@@ -169,6 +172,41 @@ describe('Keycloak', { skip: keycloak.skip, timeout: 240_000 }, async () => {
   for (const [what, client] of refused) {
     test(`the edge refuses ${what}`, () => assertRefused(app(client).token()));
   }
+
+  test('with https-client-auth=required nobody but the edge gets through', async () => {
+    const { payments1, serverCa } = certificates;
+    const direct = (certificate) => requestDirectly({
+      url: server.mutualUrl + REALM_PATH + PATHS.token,
+      serverCa,
+      certificate,
+      form: { grant_type: 'client_credentials', client_id: 'payments' },
+      headers: { 'client-cert': `:${payments1.x509.raw.toString('base64')}:` },
+    });
+    for (const certificate of [undefined, payments1]) {
+      await assert.rejects(direct(certificate), /alert|ECONNRESET|socket hang up/);
+    }
+    assert.equal((await direct(certificates.edge)).status, 200);
+
+    // The folder with the certificates, for a second edge beside the first.
+    const own = join(folder, 'mutual');
+    cpSync(folder, own, { recursive: true, filter: (path) => path !== own });
+    const mutual = await startEdge({
+      binary,
+      folder: own,
+      certificates,
+      applications,
+      profile: 'rfc9440',
+      upstream: server.mutualUrl,
+      upstreamKeys: { ca: 'server-ca.pem', client_certificate: 'edge.pem', private_key: 'edge.key' },
+      mtls: { client_auth: 'required', issuer: KEYCLOAK_ISSUER, routes: [{ path: REALM_PATH + PATHS.token, authenticate: 'client' }] },
+    });
+    try {
+      const client = app({ ...payments, origin: edgeOrigin(DOMAIN, mutual.httpsPort) + REALM_PATH });
+      assert.equal(claims(await client.token()).cnf['x5t#S256'], payments1.thumbprint);
+    } finally {
+      mutual.kill();
+    }
+  });
 
   test('an assertion is accepted once', async () => {
     const once = app({ ...byKey.RS256, change: (header, payload) => { payload.jti = 'the same'; } });

@@ -15,13 +15,15 @@ zip="org.keycloak:keycloak-quarkus-dist:$keycloak:zip"
 # Into Maven's own repository, where the next run finds it.
 maven "$dependency:get" -Dartifact="$zip" -Dtransitive=false || exit 3
 
-if [ ! -e "$prepared/keycloak/ready-$keycloak" ]; then
-  rm -rf "$prepared/keycloak" "$prepared/keycloak-$keycloak"
+ready="$prepared/keycloak/ready-$keycloak-client-auth"
+if [ ! -e "$ready" ]; then
+  # With the marks of the plugin, by which it would not unpack the same version again.
+  rm -rf "$prepared/keycloak" "$prepared/keycloak-$keycloak" "$prepared/\${project.basedir}"
   # In that folder, since the plugin leaves its own marks where it runs.
   (cd "$prepared" && maven "$dependency:unpack" -Dartifact="$zip" -DoutputDirectory=.)
   mv "$prepared/keycloak-$keycloak" "$prepared/keycloak"
   # What Keycloak calls an optimised image: these options are fixed, so that a start does not build it once more.
-  JAVA_OPTS_APPEND=-XX:TieredStopAtLevel=1 bash "$prepared/keycloak/bin/kc.sh" build --db=dev-mem --cache=local --spi-x509cert-lookup--provider=rfc9440 >/dev/null
-  touch "$prepared/keycloak/ready-$keycloak"
+  JAVA_OPTS_APPEND=-XX:TieredStopAtLevel=1 bash "$prepared/keycloak/bin/kc.sh" build --db=dev-mem --cache=local --spi-x509cert-lookup--provider=rfc9440 --https-client-auth=required >/dev/null
+  touch "$ready"
 fi
 maven -f spring/pom.xml -DprepareTo="$prepared/spring" compile

@@ -102,5 +102,6 @@ mod upstream_failures;
 mod upstream_hostile;
 mod upstream_http2;
 mod upstream_lifetimes;
+mod upstream_mtls;
 mod upstream_responses;
 mod upstream_tls;

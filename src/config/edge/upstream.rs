@@ -11,7 +11,7 @@ use crate::config::{
     diagnostic::Problem,
     node::{Table, Value},
     schema::{SECRET, bare},
-    settings::{SecretSource, Upstream},
+    settings::{ClientIdentity, SecretSource, Upstream},
     span::Spanned,
     validate::{header_name, host, is_loopback, origin, server_name},
 };
@@ -56,13 +56,12 @@ fn read(table: &Table<'_>, name: Option<Spanned<String>>) -> Option<Upstream> {
     let ca = table.get("ca").and_then(|value| value.path());
     let server_name =
         table.get("server_name").and_then(|value| value.parse("a DNS name or an address", server_name));
-    if let (Some(name), Some(urls)) = (&server_name, &urls)
+    let identity = identity(table);
+    if let Some(urls) = &urls
         && !urls.iter().any(|url| url.value.tls)
     {
-        let what =
-            "found server_name, but no URL of this upstream is https: the name is only verified with TLS";
-        let help = "write https in urls, or remove server_name";
-        table.reader.report(Problem::error(&name.span, "upstream.server_name", what).help(help));
+        report_without_tls(table, "server_name", "the name is only verified with TLS");
+        report_without_tls(table, "client_certificate", "the certificate is only sent with TLS");
     }
     let forwarded = table.get("forwarded").and_then(|value| value.boolean()).unwrap_or(false);
     let choices = [("client", ForwardedFor::Client), ("list", ForwardedFor::List)];
@@ -80,6 +79,7 @@ fn read(table: &Table<'_>, name: Option<Spanned<String>>) -> Option<Upstream> {
         urls: urls?,
         host,
         ca,
+        identity,
         server_name,
         headers,
         client_ip_header,
@@ -87,6 +87,36 @@ fn read(table: &Table<'_>, name: Option<Spanned<String>>) -> Option<Upstream> {
         forwarded_for: forwarded_for.map(|choice| choice.value),
         limits,
     })
+}
+
+/// Reports a key that has no effect, since no URL is https.
+fn report_without_tls(table: &Table<'_>, key: &'static str, why: &str) {
+    if let Some(span) = table.key_span(key) {
+        let what = format!("found {key}, but no URL of this upstream is https: {why}");
+        let help = format!("write https in urls, or remove {key}");
+        table.reader.report(Problem::error(&span, table.path(key), what).help(help));
+    }
+}
+
+/// The certificate that the edge shows to the upstream: both keys, or neither.
+fn identity(table: &Table<'_>) -> Option<ClientIdentity> {
+    let certificate = table.get("client_certificate").map(|value| value.path());
+    let private_key = table.get("private_key").map(|value| value.path());
+    let (found, missing) = match (certificate, private_key) {
+        (Some(certificate), Some(private_key)) => {
+            return Some(ClientIdentity { certificate: certificate?, private_key: private_key? });
+        }
+        (Some(_), None) => ("client_certificate", "private_key"),
+        (None, Some(_)) => ("private_key", "client_certificate"),
+        (None, None) => return None,
+    };
+    if !table.is_misspelt(&[missing]) {
+        let span = table.key_span(found).unwrap_or_else(|| table.span.clone());
+        let what = format!("found {found} without {missing}: the edge needs both, or neither");
+        let help = format!("write {missing} = {}", table.kind.example(missing));
+        table.reader.report(Problem::error(&span, table.path(found), what).help(help));
+    }
+    None
 }
 
 fn url(value: &Value<'_>) -> Option<Spanned<Origin>> {

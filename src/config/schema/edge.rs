@@ -107,6 +107,8 @@ pub(in crate::config) const UPSTREAM: &TableSchema = &TableSchema {
         address("host", r#""tenant.edge.example""#),
         address("ca", r#""certs/upstream-ca.pem""#),
         address("server_name", r#""auth.internal.example""#),
+        address("client_certificate", r#""certs/edge.pem""#),
+        address("private_key", r#""certs/edge.key""#),
         references("headers", r#"{ cname-api-key = { file = "secrets/cname-api-key" } }"#),
         address("client_ip_header", r#""true-client-ip""#),
         key("forwarded", "true"),

@@ -183,6 +183,7 @@ fn check_upstream(upstream: &Upstream, folder: &Path) {
         urls,
         host,
         ca,
+        identity,
         server_name,
         headers,
         client_ip_header,
@@ -198,7 +199,7 @@ fn check_upstream(upstream: &Upstream, folder: &Path) {
     assert_eq!(header.value, "cname-api-key");
     assert_eq!(source.value, SecretSource::File(folder.join("secrets/cname-api-key")));
     assert_eq!((client_ip_header, *forwarded, *connections), (&None, false, 1024));
-    assert_eq!((forwarded_for, server_name.is_none()), (&None, true));
+    assert!(forwarded_for.is_none() && server_name.is_none() && identity.is_none());
     let timeouts = [*connect_timeout, *response_timeout, *idle_timeout];
     assert_eq!(timeouts, [5, 30, 30].map(Duration::from_secs));
 }

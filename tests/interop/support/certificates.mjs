@@ -49,12 +49,18 @@ export function makeCertificates(folder) {
   const serverCa = ca('server-ca', '/CN=Interop Server CA');
   const clientCa1 = ca('client-ca-1', '/O=Example Trust/CN=Client CA 1');
   const clientCa2 = ca('client-ca-2', '/O=Example Trust/CN=Client CA 2');
+  // It issues to the edge alone, so that its certificates mean "this is the edge".
+  const edgeCa = ca('edge-ca', '/CN=Interop Edge CA');
   const strangerCa = ca('stranger-ca', '/O=Example Trust/CN=Client CA 1');
 
   return {
     serverCa,
     clientCas: [clientCa1, clientCa2],
     server: leaf('server', `/CN=${DOMAIN}`, serverCa, 'serverAuth', `subjectAltName=DNS:${DOMAIN},DNS:${LOGIN_DOMAIN}`),
+    /** For a server that demands the edge's certificate: its own, the CA of the edge's, and the edge's. */
+    upstream: leaf('upstream', '/CN=localhost', serverCa, 'serverAuth', 'subjectAltName=DNS:localhost,IP:127.0.0.1'),
+    edgeCa,
+    edge: leaf('edge', '/CN=edge', edgeCa, 'clientAuth'),
     payments1: leaf('payments-1', PAYMENTS_SUBJECT, clientCa1, 'clientAuth'),
     payments2: leaf('payments-2', PAYMENTS_SUBJECT, clientCa2, 'clientAuth'),
     billing1: selfSigned('billing-1', BILLING_SUBJECT),

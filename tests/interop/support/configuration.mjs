@@ -10,11 +10,11 @@ const BACK_CHANNEL = [
 
 /**
  * edge.toml. `mtls` and `login` are the routes and further keys of the two names; `login` is left out where nobody logs in.
- * `trust` are further keys of `[trust]`, `profiles` and `issuers` the `[[header_profile]]` and
+ * `upstreamKeys` are further keys of `[[upstream]]`, `trust` those of `[trust]`, `profiles` and `issuers` the `[[header_profile]]` and
  * `[[token_issuer]]` tables.
  */
 export function edgeToml({
-  profile, profiles = [], issuers = [], httpsPort, adminPort, upstream, apiKey, trust = {},
+  profile, profiles = [], issuers = [], httpsPort, adminPort, upstream, upstreamKeys = {}, apiKey, trust = {},
   mtls = { client_auth: 'required', routes: BACK_CHANNEL }, login,
 }) {
   const apiKeyHeader = PROFILES[profile]?.apiKeyHeader;
@@ -32,6 +32,7 @@ export function edgeToml({
     table('[[upstream]]', {
       name: 'server',
       urls: [upstream],
+      ...upstreamKeys,
       ...(apiKey && apiKeyHeader && { headers: { [apiKeyHeader]: { file: 'api-key' } } }),
     }),
     ...issuers.map((one) => table('[[token_issuer]]', one)),

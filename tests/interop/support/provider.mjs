@@ -2,6 +2,7 @@
 
 import { once } from 'node:events';
 import { createServer } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import { generateKeyPairSync } from 'node:crypto';
 
 import { Provider, errors } from 'oidc-provider';
@@ -21,9 +22,10 @@ const ALGORITHMS = ['RS256', 'RS384', 'PS256', 'ES256', 'Ed25519', 'EdDSA'];
  * Starts the provider on a free loopback port, with `clients` in the words of RFC 7591.
  *
  * `seen` holds every request that reached the socket, noted before oidc-provider looks at it: an empty list proves
- * that the edge let nothing through. `configuration` adds to oidc-provider's, and `prepare` changes the provider before it starts.
+ * that the edge let nothing through. `configuration` adds to oidc-provider's, and `prepare` changes the provider before it starts. With `tls`, options of
+ * node's TLS server, it speaks https.
  */
-export async function startProvider({ profile, certificates, apiKey, clients, configuration: { features, ...configuration } = {}, prepare }) {
+export async function startProvider({ profile, certificates, apiKey, clients, configuration: { features, ...configuration } = {}, prepare, tls }) {
   const reader = PROFILES[profile];
   const seen = [];
 
@@ -101,16 +103,17 @@ export async function startProvider({ profile, certificates, apiKey, clients, co
   });
 
   const handle = provider.callback();
-  const server = createServer((request, response) => {
+  const respond = (request, response) => {
     request.note = { method: request.method, path: request.url, headers: request.headers, rawHeaders: request.rawHeaders };
     seen.push(request.note);
     handle(request, response);
-  });
+  };
+  const server = tls ? createSecureServer(tls, respond) : createServer(respond);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
 
   return {
-    url: `http://127.0.0.1:${server.address().port}`,
+    url: tls ? `https://localhost:${server.address().port}` : `http://127.0.0.1:${server.address().port}`,
     seen,
     failures,
     stop: () => {

@@ -119,3 +119,81 @@ fn an_upstream_name_that_does_not_resolve_is_a_warning() {
     assert!(printed.ends_with("0 errors, 1 warning\n"), "{printed}");
     assert!(output.status.success());
 }
+
+/// `edge.toml` with an https upstream and a client certificate, whose files the test writes.
+fn with_client_certificate() -> Folder {
+    let folder = Folder::new();
+    let lines = "urls = [\"https://127.0.0.1:3000\"]\nca = \"client-ca.pem\"\nclient_certificate = \"edge.pem\"\nprivate_key = \"edge.key\"";
+    folder.write("edge.toml", EDGE.replace("urls = [\"http://127.0.0.1:3000\"]", lines));
+    folder
+}
+
+#[test]
+fn client_key_of_another_certificate() {
+    let folder = with_client_certificate();
+    folder.credentials("edge", &self_signed("edge"));
+    folder.write("edge.pem", self_signed("other").chain_pem()).prints(
+        r#"
+error: upstream.private_key: edge.key is not the key of the first certificate in edge.pem
+ --> edge.toml:9:15
+  |
+9 | private_key = "edge.key"
+  |               ^^^^^^^^^^
+  |
+  = help: use the key that the certificate was issued for: `openssl pkey -in edge.key -pubout` and `openssl x509 -in edge.pem -noout -pubkey` must print the same
+
+1 error, 0 warnings
+"#,
+    );
+}
+
+#[test]
+fn client_certificate_of_a_server_with_an_open_key() {
+    let folder = with_client_certificate();
+    folder.credentials("edge", &Ca::new("Server CA").server(&["edge.example.test"]));
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    fs::set_permissions(folder.path().join("edge.key"), open).unwrap();
+    folder.prints(
+        r#"
+warning: upstream.client_certificate: edge.pem is not a client certificate: its extendedKeyUsage does not include clientAuth: the upstream will refuse it
+ --> edge.toml:8:22
+  |
+8 | client_certificate = "edge.pem"
+  |                      ^^^^^^^^^^
+  |
+  = help: issue a certificate with extendedKeyUsage = clientAuth
+
+warning: upstream.private_key: edge.key can be read by others (mode 644)
+ --> edge.toml:9:15
+  |
+9 | private_key = "edge.key"
+  |               ^^^^^^^^^^
+  |
+  = help: run: chmod 600 edge.key
+
+0 errors, 2 warnings
+"#,
+    );
+}
+
+#[test]
+fn client_certificate_has_expired() {
+    let folder = with_client_certificate();
+    let ended = time_from_now(-86_400);
+    folder.credentials("edge", &self_signed_with("edge", |params| params.not_after = ended));
+    let (is_valid, printed) = folder.check();
+    let what = format!(
+        "error: upstream.client_certificate: edge.pem has expired (on {}): the upstream will refuse it",
+        rfc3339(ended)
+    );
+    assert!(!is_valid && printed.contains(&what), "{printed}");
+}
+
+#[test]
+fn client_certificate_and_key_are_swapped() {
+    let folder = with_client_certificate();
+    let own = self_signed("edge");
+    folder.write("edge.key", own.chain_pem()).write("edge.pem", own.key_pem());
+    let (is_valid, printed) = folder.check();
+    assert!(!is_valid && printed.contains("= help: swap client_certificate and private_key"), "{printed}");
+}

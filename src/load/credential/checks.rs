@@ -1,4 +1,4 @@
-//! Checks whether clients will accept a server's certificate: its validity, its names, its purpose.
+//! Checks whether peers will accept a certificate: its validity, its names, its purpose.
 
 use std::path::PathBuf;
 
@@ -8,31 +8,30 @@ use x509_parser::{
     prelude::{FromDer, X509Certificate, X509Version},
 };
 
-use super::CredentialFiles;
+use super::{CredentialFiles, Role};
 use crate::{
     clock::Timestamp,
     config::{Problem, Severity, Spanned},
     identity::{ClientCertificate, Validity},
 };
 
-const KEY: &str = "domain.certificate";
-
 /// A certificate that expires in fewer days is reported as a warning.
 const WARN_DAYS: i64 = 14;
 
-/// Reports what clients will refuse in this chain. `own` is the index, from 0, of the server's certificate. Without a `domain` only
-/// the validity is checked.
+/// Reports what peers will refuse in this chain. `own` is the index, from 0, of the certificate that belongs to the key. Names and purpose are
+/// checked only if there is one.
 ///
 /// A certificate that is not valid now is an error, or a warning if the running edge serves it already: other changes, such as the
 /// removal of a credential, must not wait for its renewal.
 pub(super) fn check_chain(
     chain: &[CertificateDer<'static>],
     own: usize,
-    domain: Option<&str>,
+    is_own: bool,
     files: &CredentialFiles<'_>,
     problems: &mut Vec<Problem>,
 ) {
-    let (file, now) = (files.certificate, files.now);
+    let (file, now, role) = (files.certificate, files.now, files.role);
+    let key = role.certificate_key();
     let shown = file.value.display();
     for (index, der) in chain.iter().enumerate() {
         let Ok(facts) = ClientCertificate::from_chain(std::slice::from_ref(der)) else { continue };
@@ -43,7 +42,7 @@ pub(super) fn check_chain(
                 let subject = facts.subject().to_rfc4514();
                 let what = format!("{shown}: certificate {}, {subject:?}, {invalid}", index + 1);
                 problems.push(
-                    Problem::warning(&file.span, KEY, what)
+                    Problem::warning(&file.span, key, what)
                         .help("replace it with the CA's current certificate"),
                 );
             }
@@ -56,15 +55,17 @@ pub(super) fn check_chain(
             } else {
                 format!("renew it, and write the new chain to {shown}")
             };
-            let what = format!("{shown} {invalid}: clients will refuse it");
-            problems.push(Problem { severity, ..Problem::error(&file.span, KEY, what).help(help) });
+            let what = format!("{shown} {invalid}: {} will refuse it", role.peers());
+            problems.push(Problem { severity, ..Problem::error(&file.span, key, what).help(help) });
         } else if validity.not_after.days_since(now) < WARN_DAYS {
             let what = format!("{shown} expires in {} days", validity.not_after.days_since(now));
-            problems.push(Problem::warning(&file.span, KEY, what).help("renew it"));
+            problems.push(Problem::warning(&file.span, key, what).help("renew it"));
         }
-        if let Some(domain) = domain {
-            check_names(der, domain, file, problems);
-            check_purpose(der, file, problems);
+        if is_own {
+            if let Role::Server(domain) = role {
+                check_names(der, domain, file, problems);
+            }
+            check_purpose(der, role, file, problems);
         }
     }
 }
@@ -117,21 +118,31 @@ fn check_names(
     let what = format!("{} does not name {domain}{why}: clients will refuse it", file.value.display());
     let help = format!("issue a certificate with the subject alternative name DNS:{domain}");
     let severity = if is_without_extensions { Severity::Error } else { Severity::Warning };
-    problems.push(Problem { severity, ..Problem::error(&file.span, KEY, what).help(help) });
+    problems.push(Problem { severity, ..Problem::error(&file.span, "domain.certificate", what).help(help) });
 }
 
-/// Reports an extendedKeyUsage that does not include serverAuth (RFC 5280 section 4.2.1.12).
-fn check_purpose(der: &CertificateDer<'static>, file: &Spanned<PathBuf>, problems: &mut Vec<Problem>) {
+/// Reports an extendedKeyUsage that does not include the role's own (RFC 5280 section 4.2.1.12).
+fn check_purpose(
+    der: &CertificateDer<'static>,
+    role: Role<'_>,
+    file: &Spanned<PathBuf>,
+    problems: &mut Vec<Problem>,
+) {
     let Ok((_, certificate)) = X509Certificate::from_der(der) else { return };
     let Ok(Some(usage)) = certificate.extended_key_usage() else { return };
-    if !(usage.value.server_auth || usage.value.any) {
+    let (kind, purpose, is_included) = match role {
+        Role::Server(_) => ("server", "serverAuth", usage.value.server_auth),
+        Role::Client => ("client", "clientAuth", usage.value.client_auth),
+    };
+    if !(is_included || usage.value.any) {
         let what = format!(
-            "{} is not a server certificate: its extendedKeyUsage does not include serverAuth: clients will refuse it",
-            file.value.display()
+            "{} is not a {kind} certificate: its extendedKeyUsage does not include {purpose}: {} will refuse it",
+            file.value.display(),
+            role.peers()
         );
         problems.push(
-            Problem::warning(&file.span, KEY, what)
-                .help("issue a certificate with extendedKeyUsage = serverAuth"),
+            Problem::warning(&file.span, role.certificate_key(), what)
+                .help(format!("issue a certificate with extendedKeyUsage = {purpose}")),
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Loads the server certificate and private key of a domain from files.
+//! Loads a certificate and its private key from files: a domain's own, or those that the edge shows to an upstream.
 
 mod checks;
 
@@ -24,36 +24,86 @@ use crate::{
     tls::ServerCredential,
 };
 
-/// Where a domain's certificate and key are configured, and what they are checked against.
+/// What a certificate is used for.
+#[derive(Clone, Copy)]
+pub(super) enum Role<'a> {
+    /// The certificate of the domain with this DNS name.
+    Server(&'a str),
+    /// The edge's own towards an upstream.
+    Client,
+}
+
+impl Role<'_> {
+    /// The key that names the certificate.
+    const fn certificate_key(self) -> &'static str {
+        match self {
+            Self::Server(_) => "domain.certificate",
+            Self::Client => "upstream.client_certificate",
+        }
+    }
+
+    /// The key that names the private key.
+    const fn private_key_key(self) -> &'static str {
+        match self {
+            Self::Server(_) => "domain.private_key",
+            Self::Client => "upstream.private_key",
+        }
+    }
+
+    /// The name of the certificate's key, without its table.
+    fn certificate_name(self) -> &'static str {
+        self.certificate_key().rsplit('.').next().unwrap_or_default()
+    }
+
+    /// Who judges the certificate, for messages.
+    const fn peers(self) -> &'static str {
+        match self {
+            Self::Server(_) => "clients",
+            Self::Client => "the upstream",
+        }
+    }
+
+    /// Whose certificate it is, for messages.
+    const fn owner(self) -> &'static str {
+        match self {
+            Self::Server(_) => "the server's certificate",
+            Self::Client => "the edge's client certificate",
+        }
+    }
+}
+
+/// A certificate with its key, and the SHA-256 hash of the key's file, which changes with the key.
+pub(super) type LoadedCredential = (ServerCredential, [u8; 32]);
+
+/// Where a certificate and key are configured, and what they are checked against.
 pub(super) struct CredentialFiles<'a> {
     /// Loads the private key.
     pub(super) provider: &'a CryptoProvider,
-    /// The DNS name of the domain.
-    pub(super) domain: &'a str,
+    /// What they are used for.
+    pub(super) role: Role<'a>,
     /// The PEM chain.
     pub(super) certificate: &'a Spanned<PathBuf>,
     /// The PEM key; possibly the file of the certificate.
     pub(super) private_key: &'a Spanned<PathBuf>,
-    /// The certificates that the running edge serves. That one of them expired must not prevent other changes from taking effect.
+    /// The certificates that the running edge uses. That one of them expired must not prevent other changes from taking effect.
     pub(super) active: &'a [&'a CertificateDer<'static>],
     /// The time to check validity at.
     pub(super) now: Timestamp,
 }
 
-/// Loads a domain's certificate and key. Checks that they belong together, and that clients will accept the certificate. Also returns
-/// the SHA-256 hash of the key's file, which changes with the key.
-pub(super) fn load_server_credential(
+/// Loads a certificate and key. Checks that they belong together, and that peers will accept the certificate.
+pub(super) fn load_credential(
     files: &CredentialFiles<'_>,
     problems: &mut Vec<Problem>,
-) -> Option<(ServerCredential, [u8; 32])> {
-    let CredentialFiles { certificate, private_key, .. } = *files;
+) -> Option<LoadedCredential> {
+    let CredentialFiles { certificate, private_key, role, .. } = *files;
     let is_shared = is_one_file(&certificate.value, &private_key.value);
     if !is_shared && are_swapped(&certificate.value, &private_key.value) {
         let (key, own) = (certificate.value.display(), private_key.value.display());
         let what = format!("{key} contains the private key, and {own} the certificate");
         problems.push(
-            Problem::error(&certificate.span, "domain.certificate", what)
-                .help("swap certificate and private_key"),
+            Problem::error(&certificate.span, role.certificate_key(), what)
+                .help(format!("swap {} and private_key", role.certificate_name())),
         );
         return None;
     }
@@ -61,15 +111,16 @@ pub(super) fn load_server_credential(
         Ok(chain) => Some(chain),
         Err(fault) => {
             let help = if is_shared {
-                "certificate and private_key name the same file: use two files, or put both into this one"
+                let name = role.certificate_name();
+                format!("{name} and private_key name the same file: use two files, or put both into this one")
             } else {
-                "provide a PEM file with the server's certificate first, then its intermediates"
+                format!("provide a PEM file with {} first, then its intermediates", role.owner())
             };
-            problems.push(fault.or_help(help).at(&certificate.span, "domain.certificate"));
+            problems.push(fault.or_help(help).at(&certificate.span, role.certificate_key()));
             None
         }
     };
-    let key = load_key(files.provider, private_key, is_shared, problems);
+    let key = load_key(files, is_shared, problems);
     let (chain, (key, key_file)) = (chain?, key?);
     let own = find_certificate_of(&chain, &key);
     let credential = CertifiedKey::new(chain, key);
@@ -77,13 +128,13 @@ pub(super) fn load_server_credential(
         Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => true,
         Err(_) => own == Some(0),
     };
-    // The names and the purpose matter only if the certificate is the server's.
-    let for_domain = (keys_match || own.is_some()).then_some(files.domain);
-    checks::check_chain(&credential.cert, own.unwrap_or_default(), for_domain, files, problems);
+    // The names and the purpose matter only if the certificate is the key's.
+    let is_own = keys_match || own.is_some();
+    checks::check_chain(&credential.cert, own.unwrap_or_default(), is_own, files, problems);
     match own {
         _ if keys_match => Some((Arc::new(credential), key_file)),
         Some(number) => {
-            problems.push(out_of_order(&credential.cert, number, certificate, private_key));
+            problems.push(out_of_order(&credential.cert, number, files));
             None
         }
         None => {
@@ -94,7 +145,7 @@ pub(super) fn load_server_credential(
                 suggest::shell_word(&key.to_string()),
                 suggest::shell_word(&certificate.to_string()),
             );
-            problems.push(Problem::error(&private_key.span, "domain.private_key", what).help(help));
+            problems.push(Problem::error(&private_key.span, role.private_key_key(), what).help(help));
             None
         }
     }
@@ -121,22 +172,18 @@ fn find_certificate_of(chain: &[CertificateDer<'static>], key: &Arc<dyn SigningK
 }
 
 /// The error that the certificate of the key is in the file, but not the first.
-fn out_of_order(
-    chain: &[CertificateDer<'static>],
-    own: usize,
-    certificate: &Spanned<PathBuf>,
-    private_key: &Spanned<PathBuf>,
-) -> Problem {
+fn out_of_order(chain: &[CertificateDer<'static>], own: usize, files: &CredentialFiles<'_>) -> Problem {
     let what = format!(
-        "{} does not begin with the server's certificate: {} is the key of certificate {} of {}",
-        certificate.value.display(),
-        private_key.value.display(),
+        "{} does not begin with {}: {} is the key of certificate {} of {}",
+        files.certificate.value.display(),
+        files.role.owner(),
+        files.private_key.value.display(),
         own + 1,
         chain.len()
     );
     let subject = chain.get(own..=own).and_then(|own| ClientCertificate::from_chain(own).ok());
     let name = subject.map(|own| format!(" ({})", own.subject().to_rfc4514())).unwrap_or_default();
-    Problem::error(&certificate.span, "domain.certificate", what).help(format!(
+    Problem::error(&files.certificate.span, files.role.certificate_key(), what).help(format!(
         "move certificate {}{name} to the top of the file, and put each issuer after the certificate that it issued",
         own + 1
     ))
@@ -157,20 +204,19 @@ fn read_chain(path: &Path, with_key: bool) -> Result<Vec<CertificateDer<'static>
 }
 
 fn load_key(
-    provider: &CryptoProvider,
-    file: &Spanned<PathBuf>,
+    files: &CredentialFiles<'_>,
     with_certificates: bool,
     problems: &mut Vec<Problem>,
 ) -> Option<(Arc<dyn SigningKey>, [u8; 32])> {
-    const KEY: &str = "domain.private_key";
+    let (file, key) = (files.private_key, files.role.private_key_key());
     let path = &file.value;
-    let (loaded, mode) = read_key(provider, path, with_certificates);
+    let (loaded, mode) = read_key(files.provider, path, with_certificates);
     if let Some(mode) = mode.filter(|mode| mode & 0o007 != 0) {
         let shown = path.display();
         let what = format!("{shown} can be read by others (mode {mode:03o})");
-        problems.push(Problem::warning(&file.span, KEY, what).help(format!("run: chmod 600 {shown}")));
+        problems.push(Problem::warning(&file.span, key, what).help(format!("run: chmod 600 {shown}")));
     }
-    loaded.map_err(|fault| problems.push(fault.at(&file.span, KEY))).ok()
+    loaded.map_err(|fault| problems.push(fault.at(&file.span, key))).ok()
 }
 
 type LoadedKey = (Arc<dyn SigningKey>, [u8; 32]);

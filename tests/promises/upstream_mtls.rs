@@ -1,0 +1,129 @@
+//! The edge's own certificate towards an upstream: it is shown, follows its files, and is checked before it is used.
+
+use std::{
+    fs,
+    sync::{Arc, Mutex},
+};
+
+use bytes::Bytes;
+use http::Response;
+use http_body_util::Full;
+use rustls::pki_types::CertificateDer;
+use tokio::sync::Notify;
+
+use crate::support::{
+    Ca, Client, Credentials, Edge, EdgeBuilder,
+    certificates::time_from_now,
+    scripted::{Scripted, https, mutual_acceptor, serve_http},
+    with_client,
+};
+
+/// An https upstream that serves only holders of a certificate of its CA.
+struct Guarded {
+    scripted: Scripted,
+    ca: Ca,
+    /// The client certificate of each request.
+    seen: Arc<Mutex<Vec<CertificateDer<'static>>>>,
+    /// Notified when a connection has ended.
+    ended: Arc<Notify>,
+}
+
+impl Guarded {
+    async fn start(protocols: &[&str]) -> Self {
+        let ca = Ca::new("Upstream CA");
+        let acceptor = mutual_acceptor(&ca.server(&["localhost"]), protocols, &ca);
+        let (seen, ended) = (Arc::<Mutex<Vec<_>>>::default(), Arc::<Notify>::default());
+        let (recorded, notify) = (Arc::clone(&seen), Arc::clone(&ended));
+        let scripted = Scripted::start(move |_, stream| {
+            let (acceptor, recorded, ended) = (acceptor.clone(), Arc::clone(&recorded), Arc::clone(&notify));
+            async move {
+                let Ok(stream) = acceptor.accept(stream).await else { return };
+                let tls = stream.get_ref().1;
+                let leaf = tls.peer_certificates().unwrap()[0].clone().into_owned();
+                let http2 = tls.alpn_protocol() == Some(b"h2");
+                serve_http(stream, http2, move |_| {
+                    recorded.lock().unwrap().push(leaf.clone());
+                    async { Response::new(Full::new(Bytes::from_static(b"{}"))) }
+                })
+                .await;
+                ended.notify_one();
+            }
+        })
+        .await;
+        Self { scripted, ca, seen, ended }
+    }
+
+    fn edge(&self, shown: Option<&Credentials>) -> (Edge, Credentials) {
+        let edge = EdgeBuilder::new(https(&self.scripted))
+            .file("upstream-ca.pem", self.ca.pem())
+            .upstream("ca = \"upstream-ca.pem\"");
+        with_client(match shown {
+            Some(shown) => {
+                shown.write(edge.path(), "edge");
+                edge.upstream("client_certificate = \"edge.pem\"\nprivate_key = \"edge.key\"")
+            }
+            None => edge,
+        })
+    }
+
+    fn last(&self) -> CertificateDer<'static> {
+        self.seen.lock().unwrap().last().unwrap().clone()
+    }
+}
+
+#[tokio::test]
+async fn the_edge_shows_its_certificate_to_the_upstream() {
+    for protocols in [&["h2", "http/1.1"][..], &["http/1.1"]] {
+        let upstream = Guarded::start(protocols).await;
+        let shown = upstream.ca.issue("edge", |_| {});
+        let (edge, client) = upstream.edge(Some(&shown));
+        let mut connection = Client::with(&edge, &client).connect().await;
+        for _ in 0..3 {
+            assert_eq!(connection.token("billing").await.status, 200, "{protocols:?}");
+            assert_eq!(upstream.last(), *shown.leaf());
+        }
+        assert_eq!(upstream.scripted.accepted(), 1);
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_that_demands_a_certificate_gets_no_request() {
+    let upstream = Guarded::start(&["http/1.1"]).await;
+    let other = Ca::new("Other CA").issue("edge", |_| {});
+    for shown in [None, Some(&other)] {
+        let (edge, client) = upstream.edge(shown);
+        let answer = Client::with(&edge, &client).token("billing").await;
+        assert!(matches!(answer.status.as_u16(), 502 | 503), "{answer:?}");
+        // With TLS 1.3 a server rejects a certificate when the client has completed its handshake.
+        edge.wait_for_log("received fatal alert");
+    }
+    assert!(upstream.seen.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_replaces_connections_of_the_old() {
+    let upstream = Guarded::start(&["http/1.1"]).await;
+    let [old, new] = ["old", "new"].map(|name| upstream.ca.issue(name, |_| {}));
+    let (edge, client) = upstream.edge(Some(&old));
+    let mut connection = Client::with(&edge, &client).connect().await;
+    assert_eq!(connection.token("billing").await.status, 200);
+    assert_eq!(upstream.last(), *old.leaf());
+
+    // The key alone does not match, so that the old pair stays until both are there.
+    let folder = edge.folder.path();
+    fs::write(folder.join("edge.key"), new.key_pem()).unwrap();
+    edge.reload("edge.pem", &new.chain_pem());
+    assert_eq!(connection.token("billing").await.status, 200);
+    assert_eq!(upstream.last(), *new.leaf(), "the connection of the old certificate carried a request");
+    assert_eq!(upstream.scripted.accepted(), 2);
+    upstream.ended.notified().await;
+}
+
+#[tokio::test]
+async fn a_certificate_with_a_warning_is_shown() {
+    let upstream = Guarded::start(&["http/1.1"]).await;
+    let shown = upstream.ca.issue("edge", |params| params.not_after = time_from_now(86_400));
+    let (edge, client) = upstream.edge(Some(&shown));
+    edge.wait_for_log("edge.pem expires in");
+    assert_eq!(Client::with(&edge, &client).token("billing").await.status, 200);
+}
