@@ -2,6 +2,8 @@
 //!
 //! Validity periods, CRLs, session tickets and reports use this clock. I/O deadlines use tokio's.
 
+mod relative;
+
 use std::{
     fmt,
     ops::{Add, Sub},
@@ -15,6 +17,8 @@ use std::{
 use rustls::{pki_types::UnixTime, time_provider::TimeProvider};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+pub use relative::Relative;
 
 /// A point in time, in whole seconds since 1970-01-01T00:00:00Z without leap seconds; negative before that.
 ///
