@@ -5,6 +5,7 @@ mod server;
 
 mod assertion_ids;
 mod expiries;
+mod health;
 mod host;
 mod html;
 mod report;
@@ -26,13 +27,14 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use percent_encoding::percent_decode_str;
 
 use self::connections::Connections;
 pub use self::{
     assertion_ids::AssertionIds,
     expiries::Expiries,
     server::Server,
-    status::Status,
+    status::{Application, Credential, Level, Status},
     tables::{Table, tables},
 };
 use crate::{
@@ -137,14 +139,13 @@ fn respond(request: &Request<Incoming>, state: &State) -> Response<Full<Bytes>> 
     }
 }
 
-/// JSON, or a page if the client prefers HTML; `?page=` is the page of applications.
+/// JSON, or a page if the client prefers HTML.
 fn status(request: &Request<Incoming>, state: &State) -> Response<Full<Bytes>> {
-    let mut pairs = request.uri().query().unwrap_or_default().split('&');
-    let page = pairs.find_map(|pair| pair.strip_prefix("page=")).map_or(Some(1), |page| page.parse().ok());
-    let Some(page) = page.filter(|page| *page > 0) else {
-        return text(StatusCode::BAD_REQUEST, "page is a number from 1\n");
+    let query = match query(request.uri().query().unwrap_or_default()) {
+        Ok(query) => query,
+        Err(help) => return text(StatusCode::BAD_REQUEST, help),
     };
-    let status = report::status(state, page, state.clock.now());
+    let status = report::status(state, &query, state.clock.now());
     let (kind, body) = if html::is_preferred(request.headers()) {
         ("text/html; charset=utf-8", html::page(&status))
     } else {
@@ -164,6 +165,22 @@ fn status(request: &Request<Incoming>, state: &State) -> Response<Full<Bytes>> {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     response
+}
+
+/// `page` of applications, `client_id` for one of them, `expiring_days` of the list of expiries.
+fn query(query: &str) -> Result<report::Query, &'static str> {
+    let value = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+    let page = value("page").map_or(Some(1), |page| page.parse().ok().filter(|page| *page > 0));
+    let days = value("expiring_days").map_or(Some(report::SOON_DAYS), |days| days.parse().ok());
+    let client_id = value("client_id").map(|id| {
+        let id = id.replace('+', " ");
+        percent_decode_str(&id).decode_utf8_lossy().into_owned()
+    });
+    Ok(report::Query {
+        page: page.ok_or("page is a number from 1\n")?,
+        client_id,
+        expiring_days: days.ok_or("expiring_days is a number of days\n")?,
+    })
 }
 
 fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {

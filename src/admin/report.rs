@@ -5,11 +5,11 @@ use std::sync::{Arc, atomic::Ordering};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{
-    Capacity, State,
+    Capacity, State, health,
     status::{
         Application, Applications, ClientCa, Credential, Crl, Domain, Expiring, Expiry, FailedFetch,
         FailedReload, FailingSource, FetchedSource, Limits, Log, Registered, ServerCertificate, Source,
-        Status, Trust,
+        Status, Trust, Upstream, UpstreamOrigin,
     },
 };
 use crate::{
@@ -23,14 +23,25 @@ use crate::{
 /// Applications on one page.
 const PAGE: usize = 100;
 /// Entries that expire within this many days are listed.
-const SOON_DAYS: i64 = 30;
+pub(super) const SOON_DAYS: u32 = 30;
 /// The maximum length of that list.
 const SOON: usize = 100;
 /// The most fetched documents of one kind that are listed: every application may have a key set.
 const FETCHED: usize = 1000;
 
-/// The status, with this page of applications (from 1), as of `now`.
-pub(super) fn status(state: &State, page: usize, now: Timestamp) -> Status {
+/// What a client asks for.
+#[derive(Debug)]
+pub(super) struct Query {
+    /// The page of applications, from 1.
+    pub(super) page: usize,
+    /// Only this application.
+    pub(super) client_id: Option<String>,
+    /// Entries that expire within this many days are listed.
+    pub(super) expiring_days: u32,
+}
+
+/// The status as of `now`.
+pub(super) fn status(state: &State, query: &Query, now: Timestamp) -> Status {
     let site = state.site.load();
     let mut domains: Vec<&Arc<site::Domain>> = site.domains.values().collect();
     domains.sort_unstable_by(|a, b| a.name.cmp(&b.name));
@@ -38,17 +49,22 @@ pub(super) fn status(state: &State, page: usize, now: Timestamp) -> Status {
         generation: site.generation.number(),
         ready: state.ready.load(Ordering::Acquire),
         now,
+        health: Some(health::health(state, &site, now)),
         trust: trust(state.reloads.state(), now),
         limits: limits(&state.capacity),
         log: Log { lines_dropped: log::dropped() },
-        expiring: expiring(&site, now),
+        expiring: expiring(&site, query.expiring_days, now),
         domains: domains.into_iter().map(|domain| of_domain(domain, now)).collect(),
         client_cas: client_cas(&site, now),
         crls: crls(&site, now),
         crl_sources: fetched(&state.reloads.fetches),
         key_set_sources: fetched(&state.reloads.key_sets),
         sources: state.reloads.sources.states().into_iter().map(source).collect(),
-        applications: applications(&site.trust.registry, page, now),
+        upstreams: upstreams(&site),
+        applications: match &query.client_id {
+            Some(client_id) => one_application(&site.trust.registry, client_id, now),
+            None => applications(&site.trust.registry, query.page, now),
+        },
     }
 }
 
@@ -123,6 +139,35 @@ fn crls(site: &Site, now: Timestamp) -> Vec<Crl> {
         signed_by_client_ca: crl.signer.is_some(),
     });
     crls.collect()
+}
+
+fn upstreams(site: &Site) -> Vec<Upstream> {
+    let mut upstreams: Vec<Upstream> = Vec::new();
+    for target in site.pooled_targets() {
+        let name = &target.spec.name;
+        // Several domains may share one.
+        if upstreams.iter().any(|upstream| upstream.name == *name) {
+            continue;
+        }
+        let origin = |(url, is_failing)| {
+            let state = if is_failing { "failing" } else { "ok" };
+            UpstreamOrigin { url, state: state.to_owned() }
+        };
+        upstreams.push(Upstream { name: name.clone(), origins: target.origins().map(origin).collect() });
+    }
+    upstreams
+}
+
+/// The only page, with this application or none.
+fn one_application(registry: &Registry, client_id: &str, now: Timestamp) -> Applications {
+    let list = registry.application(client_id).map(|application| of_application(application, now));
+    Applications {
+        total: registry.len(),
+        page: 1,
+        pages: 1,
+        per_page: PAGE,
+        list: list.into_iter().collect(),
+    }
 }
 
 fn applications(registry: &Registry, page: usize, now: Timestamp) -> Applications {
@@ -207,10 +252,10 @@ fn registered(viewed: RegisteredRef<'_>) -> Registered {
     }
 }
 
-/// Entries that have expired or expire within [`SOON_DAYS`], the soonest first.
-fn expiring(site: &Site, now: Timestamp) -> Expiring {
+/// Entries that have expired or expire within this many days, the soonest first.
+fn expiring(site: &Site, days: u32, now: Timestamp) -> Expiring {
     let mut found: Vec<(Timestamp, &'static str, String)> = Vec::new();
-    let soon = |end: &Timestamp| end.days_since(now) < SOON_DAYS;
+    let soon = |end: &Timestamp| end.days_since(now) < i64::from(days);
     for domain in site.domains.values() {
         let end = domain.tls.certificate().map(|certificate| certificate.validity().not_after);
         found.extend(end.filter(soon).map(|end| (end, "server certificate", domain.name.to_string())));
@@ -238,5 +283,5 @@ fn expiring(site: &Site, now: Timestamp) -> Expiring {
         not_after,
         days_left: not_after.days_since(now),
     };
-    Expiring { within_days: SOON_DAYS, total, list: found.into_iter().map(expiry).collect() }
+    Expiring { within_days: i64::from(days), total, list: found.into_iter().map(expiry).collect() }
 }

@@ -16,6 +16,9 @@ pub struct Status {
     pub ready: bool,
     /// The time by the clock of the edge.
     pub now: Timestamp,
+    /// The state in one word, and the problems; `None` from an edge that does not report it.
+    #[serde(default)]
+    pub health: Option<Health>,
     /// The activation of the site, and the outcomes of reloads.
     pub trust: Trust,
     /// How the limit of open files is divided.
@@ -38,8 +41,45 @@ pub struct Status {
     /// The sources of applications, by name.
     #[serde(default)]
     pub sources: Vec<Source>,
+    /// Those that domains and token issuers use.
+    #[serde(default)]
+    pub upstreams: Vec<Upstream>,
     /// One page of them.
     pub applications: Applications,
+}
+
+/// The state in one word, and the problems that explain it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Health {
+    /// The level of the worst problem.
+    pub state: Level,
+    /// The worst first.
+    pub problems: Vec<Problem>,
+}
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// Nothing to do.
+    Healthy,
+    /// Everything is served; somebody should act within days.
+    Warning,
+    /// Something is not served, or a change of the configuration does not apply.
+    Degraded,
+}
+
+/// Something that an operator should act on.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Problem {
+    /// Not [`Level::Healthy`].
+    pub level: Level,
+    /// The kind of problem: a stable word.
+    pub code: String,
+    /// A sentence without its time.
+    pub what: String,
+    /// When it began or will begin, if known.
+    pub at: Option<Timestamp>,
 }
 
 /// The active site, and reloads since the start.
@@ -214,6 +254,24 @@ pub struct FailingSource {
     pub since: Timestamp,
     /// The latest error.
     pub error: String,
+}
+
+/// An upstream.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Upstream {
+    /// Its name.
+    pub name: String,
+    /// In the order of the configuration.
+    pub origins: Vec<UpstreamOrigin>,
+}
+
+/// An origin of an upstream.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct UpstreamOrigin {
+    /// Scheme, host and port.
+    pub url: String,
+    /// `ok`, or `failing` if the last attempt to connect failed.
+    pub state: String,
 }
 
 /// A page of applications.

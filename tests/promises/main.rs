@@ -42,6 +42,7 @@ mod early_refusals;
 mod expires_at;
 mod fapi2;
 mod forwarding;
+mod health;
 mod hosts;
 mod inspect;
 mod inspect_keys;

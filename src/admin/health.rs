@@ -1,0 +1,213 @@
+//! The state of the edge in one word, with the problems that explain it.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use super::{
+    State,
+    status::{Health, Level, Problem},
+};
+use crate::{
+    clock::Timestamp,
+    identity::StaleCrl,
+    observe::Fetches,
+    site::Site,
+    trust::{Application, CredentialView},
+};
+
+/// A server certificate is reported this many days before it expires. Shorter than for credentials: many are renewed a month before.
+const CERTIFICATE_DAYS: i64 = 14;
+/// Client CAs and credentials are reported this many days before they expire.
+const CREDENTIAL_DAYS: i64 = 30;
+/// How many applications one problem names.
+const NAMED: usize = 3;
+/// The most fetches of one kind that are reported: every application may have a key set.
+const FETCHES: usize = 20;
+
+/// What is said of one application whose credentials have all expired, and of several.
+const EXPIRED: (&str, &str) =
+    ("has no credential that is still valid", "have no credential that is still valid");
+/// What is said of one application whose last credential is about to expire, and of several.
+const EXPIRING: (&str, &str) = ("needs another credential: its last one expires", "need another credential");
+
+/// The health at `now`, the worst problems first.
+pub(super) fn health(state: &State, site: &Site, now: Timestamp) -> Health {
+    let mut found = Found { now, problems: Vec::new() };
+    found.running(state);
+    found.certificates(site);
+    found.crls(site);
+    found.applications(site);
+    found.upstreams(site);
+    found.fetches("CRL", &state.reloads.fetches);
+    found.fetches("key set", &state.reloads.key_sets);
+    let mut problems = found.problems;
+    problems.sort_by_key(|problem| std::cmp::Reverse(problem.level));
+    Health { state: problems.first().map_or(Level::Healthy, |worst| worst.level), problems }
+}
+
+struct Found {
+    now: Timestamp,
+    problems: Vec<Problem>,
+}
+
+impl Found {
+    fn degraded(&mut self, code: &str, what: String, at: Option<Timestamp>) {
+        self.problems.push(Problem { level: Level::Degraded, code: code.to_owned(), what, at });
+    }
+
+    fn warning(&mut self, code: &str, what: String, at: Option<Timestamp>) {
+        self.problems.push(Problem { level: Level::Warning, code: code.to_owned(), what, at });
+    }
+
+    fn running(&mut self, state: &State) {
+        if !state.ready.load(Ordering::Acquire) {
+            let what = "not ready: the edge is starting or draining".to_owned();
+            self.degraded("not_ready", what, None);
+        }
+        if let Some((at, problems)) = state.reloads.state().failure {
+            let what =
+                format!("the changed configuration is rejected, the previous one is active: {problems}");
+            self.degraded("reload_rejected", what, Some(at));
+        }
+        for (name, failure) in state.reloads.sources.states() {
+            let Some(failure) = failure else { continue };
+            let what = format!("the source of applications {name:?} fails: {}", failure.error);
+            self.degraded("source_failing", what, Some(failure.since));
+        }
+        if let Some(shortage) = &state.capacity.shortage {
+            self.warning("open_files", shortage.clone(), None);
+        }
+    }
+
+    /// Reports `what` if it has expired or does so within `days`.
+    fn expiry(&mut self, (expired, expiring): (&str, &str), what: &str, end: Timestamp, days: i64) {
+        if end < self.now {
+            self.degraded(expired, format!("{what} has expired"), Some(end));
+        } else if end.days_since(self.now) < days {
+            self.warning(expiring, format!("{what} expires"), Some(end));
+        }
+    }
+
+    fn certificates(&mut self, site: &Site) {
+        for (name, domain) in &site.domains {
+            let Some(certificate) = domain.tls.certificate() else { continue };
+            let end = certificate.validity().not_after;
+            let codes = ("certificate_expired", "certificate_expiring");
+            self.expiry(codes, &format!("the server certificate of {name}"), end, CERTIFICATE_DAYS);
+        }
+        for ca in site.trust.authorities.client_cas() {
+            let what = format!("the client CA {:?}", ca.subject);
+            self.expiry(("ca_expired", "ca_expiring"), &what, ca.validity.not_after, CREDENTIAL_DAYS);
+        }
+    }
+
+    /// Reports the newest CRL of each CA if it is stale; a CA's newest is listed first.
+    fn crls(&mut self, site: &Site) {
+        let authorities = &site.trust.authorities;
+        let now = self.now;
+        let mut seen = Vec::new();
+        for crl in authorities.crls().filter(|crl| !crl.is_future_dated(now)) {
+            let ca = (crl.issuer.clone(), crl.signer);
+            if seen.contains(&ca) {
+                continue;
+            }
+            seen.push(ca);
+            if crl.next_update >= now {
+                continue;
+            }
+            let what = format!("the CRL of {:?} is stale", crl.issuer);
+            if authorities.policy().stale == StaleCrl::Refuse {
+                let what = format!("{what}: certificates of this CA are refused");
+                self.degraded("crl_stale", what, Some(crl.next_update));
+            } else {
+                self.warning("crl_stale", what, Some(crl.next_update));
+            }
+        }
+    }
+
+    /// Reports applications whose last credential has expired or will soon. One that has a successor already is not a problem.
+    fn applications(&mut self, site: &Site) {
+        let (mut expired, mut expiring) = (Ending::default(), Ending::default());
+        for application in site.trust.registry.applications() {
+            let ends = application.credentials().map(|credential: CredentialView<'_>| credential.ends());
+            // Without a credential, or with one that does not end, there is no end.
+            let Some(Some(last)) = ends.max_by_key(|end| end.unwrap_or(Timestamp::MAX)) else { continue };
+            if last < self.now {
+                expired.add(application, last);
+            } else if last.days_since(self.now) < CREDENTIAL_DAYS {
+                expiring.add(application, last);
+            }
+        }
+        if let Some((what, at)) = expired.described(EXPIRED) {
+            self.degraded("credential_expired", what, Some(at));
+        }
+        if let Some((what, at)) = expiring.described(EXPIRING) {
+            self.warning("credential_expiring", what, Some(at));
+        }
+    }
+
+    fn upstreams(&mut self, site: &Site) {
+        let mut seen: Vec<&str> = Vec::new();
+        for target in site.pooled_targets() {
+            let name = target.spec.name.as_str();
+            if seen.contains(&name) {
+                continue;
+            }
+            seen.push(name);
+            let origins: Vec<(String, bool)> = target.origins().collect();
+            let failing: Vec<&str> =
+                origins.iter().filter(|(_, fails)| *fails).map(|(url, _)| url.as_str()).collect();
+            if failing.is_empty() {
+                continue;
+            }
+            if failing.len() == origins.len() {
+                let what =
+                    format!("no origin of the upstream {name:?} can be reached: {}", failing.join(", "));
+                self.degraded("upstream_down", what, None);
+            } else {
+                let what =
+                    format!("origins of the upstream {name:?} cannot be reached: {}", failing.join(", "));
+                self.warning("origin_failing", what, None);
+            }
+        }
+    }
+
+    fn fetches(&mut self, kind: &str, fetches: &Fetches) {
+        let failing =
+            fetches.states().into_iter().filter_map(|(source, state)| Some((source, state.failure?)));
+        for (source, (at, why)) in failing.take(FETCHES) {
+            let what = format!("the {kind} {} cannot be fetched: {why}", source.url);
+            self.warning("fetch_failing", what, Some(at));
+        }
+    }
+}
+
+/// Applications whose last credential ends.
+#[derive(Default)]
+struct Ending<'a> {
+    count: usize,
+    /// The soonest, at most [`NAMED`].
+    soonest: Vec<(Timestamp, &'a str)>,
+}
+
+impl<'a> Ending<'a> {
+    fn add(&mut self, application: &'a Arc<Application>, end: Timestamp) {
+        self.count += 1;
+        self.soonest.push((end, application.client_id.as_str()));
+        self.soonest.sort_unstable();
+        self.soonest.truncate(NAMED);
+    }
+
+    /// "the application "a" VERB", or "3 applications VERBS: "a", "b", "c"", and when the first of them ends.
+    fn described(&self, (one, many): (&str, &str)) -> Option<(String, Timestamp)> {
+        let (at, first) = self.soonest.first()?;
+        if self.count == 1 {
+            return Some((format!("the application {first:?} {one}"), *at));
+        }
+        let names: Vec<String> = self.soonest.iter().map(|(_, name)| format!("{name:?}")).collect();
+        let more = match self.count - names.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        Some((format!("{} applications {many}: {}{more}", self.count, names.join(", ")), *at))
+    }
+}

@@ -1,0 +1,127 @@
+//! The health in `/status`: the state of the edge in one word, and the problems that explain it.
+
+use serde_json::Value;
+
+use crate::support::{
+    Ca, Client, EdgeBuilder, Upstream,
+    admin::{happens, status},
+    certificates::{self_signed_with, time_from_now},
+    self_signed,
+};
+
+const DAY: i64 = 86_400;
+
+/// The state, and level and code of each problem.
+fn summary(status: &Value) -> (&str, Vec<(&str, &str)>) {
+    let health = &status["health"];
+    let problems = health["problems"].as_array().unwrap();
+    let problems = problems
+        .iter()
+        .map(|problem| (problem["level"].as_str().unwrap(), problem["code"].as_str().unwrap()))
+        .collect();
+    (health["state"].as_str().unwrap(), problems)
+}
+
+#[tokio::test]
+async fn a_rejected_reload_and_a_dead_upstream_degrade() {
+    let upstream = Upstream::start().await;
+    let client = self_signed("billing");
+    let edge = EdgeBuilder::new(upstream.url())
+        .usual_domain("auth0")
+        .self_signed_application("billing", &[client.thumbprint()])
+        .start();
+    assert_eq!(summary(&status(&edge, "").await), ("healthy", vec![]));
+    assert_eq!(status(&edge, "").await["upstreams"][0]["origins"][0]["state"], "ok");
+
+    let config = std::fs::read_to_string(edge.folder.path().join("edge.toml")).unwrap();
+    // Nothing listens on the reserved port 1 of loopback.
+    edge.reload("edge.toml", &config.replace(&upstream.url(), "http://127.0.0.1:1"));
+    assert_eq!(Client::with(&edge, &client).token("billing").await.status, 503);
+    let dead = status(&edge, "").await;
+    assert_eq!(summary(&dead), ("degraded", vec![("degraded", "upstream_down")]));
+    assert_eq!(dead["upstreams"][0]["origins"][0]["state"], "failing");
+
+    std::fs::write(edge.folder.path().join("applications.toml"), "[[application]]\nclient_idd = 1\n")
+        .unwrap();
+    edge.wait_for_log("reload rejected");
+    let rejected = status(&edge, "").await;
+    let (state, problems) = summary(&rejected);
+    assert_eq!(state, "degraded");
+    assert_eq!(problems, [("degraded", "reload_rejected"), ("degraded", "upstream_down")]);
+    let problem = &rejected["health"]["problems"][0];
+    assert!(problem["what"].as_str().unwrap().contains("applications.toml:2:1: "), "{problem}");
+    assert!(problem["at"].is_string(), "{problem}");
+    edge.stop();
+}
+
+#[tokio::test]
+async fn only_the_last_credential_of_an_application_matters() {
+    let upstream = Upstream::start().await;
+    let ends_in = |days: i64| self_signed_with("app", |params| params.not_after = time_from_now(days * DAY));
+    let files = [("past.pem", -1), ("soon.pem", 10), ("later.pem", 300)];
+    let mut builder = EdgeBuilder::new(upstream.url()).usual_domain("auth0");
+    for (name, days) in files {
+        builder = builder.file(name, ends_in(days).chain_pem());
+    }
+    let certificates =
+        |names: &[&str]| names.iter().map(|name| format!("certificate = \"{name}\"")).collect::<Vec<_>>();
+    let method = "self_signed_tls_client_auth";
+    let edge = builder.application("rotated", method, &certificates(&["past.pem", "later.pem"])).start();
+    assert_eq!(summary(&status(&edge, "").await), ("healthy", vec![]));
+    let registry = edge.folder.path().join("applications.toml");
+    let written = std::fs::read_to_string(&registry).unwrap();
+
+    std::fs::write(&registry, written.replace("later.pem", "soon.pem")).unwrap();
+    happens(async || status(&edge, "").await["generation"] == 2).await;
+    let soon = status(&edge, "").await;
+    assert_eq!(summary(&soon), ("warning", vec![("warning", "credential_expiring")]));
+    let what = soon["health"]["problems"][0]["what"].as_str().unwrap();
+    assert_eq!(what, "the application \"rotated\" needs another credential: its last one expires");
+
+    let alone = written.split("[[application.credential]]").take(2).collect::<Vec<_>>();
+    std::fs::write(&registry, alone.join("[[application.credential]]")).unwrap();
+    happens(async || status(&edge, "").await["generation"] == 3).await;
+    let past = status(&edge, "").await;
+    assert_eq!(summary(&past), ("degraded", vec![("degraded", "credential_expired")]));
+    edge.stop();
+}
+
+#[tokio::test]
+async fn a_stale_crl_degrades_if_it_refuses_certificates() {
+    let upstream = Upstream::start().await;
+    let ca = Ca::new("Client CA");
+    for (setting, level) in [("refuse", "degraded"), ("report", "warning")] {
+        let edge = EdgeBuilder::new(upstream.url())
+            .usual_domain("auth0")
+            .trust("ca", &ca.pem())
+            .file("ca.crl", ca.crl_between(&[7], -7200, -3600))
+            .trust_settings(&format!("crls = [\"ca.crl\"]\nstale_crl = \"{setting}\""))
+            .ca_application("payments", "subject_dn = \"CN=payments,O=Example Bank,C=DE\"")
+            .start();
+        assert_eq!(summary(&status(&edge, "").await), (level, vec![(level, "crl_stale")]));
+        edge.stop();
+    }
+}
+
+#[tokio::test]
+async fn one_application_can_be_requested() {
+    let upstream = Upstream::start().await;
+    let mut builder = EdgeBuilder::new(upstream.url()).usual_domain("auth0");
+    for (number, name) in ["a", "b c+d", "e"].into_iter().enumerate() {
+        builder = builder.self_signed_application(name, &[format!("{number:064x}")]);
+    }
+    let edge = builder.start();
+    for (query, found) in [("b%20c%2Bd", Some("b c+d")), ("b+c%2bd", Some("b c+d")), ("f", None), ("", None)]
+    {
+        let applications = &status(&edge, &format!("?client_id={query}")).await["applications"];
+        assert_eq!(applications["list"][0]["client_id"].as_str(), found, "{query}");
+        assert_eq!((&applications["total"], &applications["pages"]), (&3.into(), &1.into()));
+    }
+    // The server certificate of the tests is valid for a year.
+    for (days, total) in [(30, 0), (400, 1)] {
+        let expiring = &status(&edge, &format!("?expiring_days={days}")).await["expiring"];
+        assert_eq!((&expiring["within_days"], &expiring["total"]), (&days.into(), &total.into()));
+    }
+    assert_eq!(crate::support::admin::get(&edge, "/status?expiring_days=-1").await.0, 400);
+    edge.stop();
+}
