@@ -34,8 +34,7 @@ pub use self::{
     assertion_ids::AssertionIds,
     expiries::Expiries,
     server::Server,
-    status::{Application, Credential, Level, Status},
-    tables::{Table, tables},
+    status::{Application, Credential, FetchedSource, Level, Registered, Status},
 };
 use crate::{
     clock::Clock,

@@ -55,7 +55,8 @@ enum Command {
         #[arg(long)]
         strict: bool,
     },
-    /// Show the status of a running edge: active trust, upcoming expiries, last use of each credential.
+    /// Show the status of a running edge: its health and problems, upcoming expiries, last use of each credential. Exits 0 if the edge is
+    /// healthy, 3 if it is degraded, 1 if there is no status.
     Status {
         /// The configuration of the running edge; only the admin address is read from it.
         #[arg(long, value_name = "FILE", required_unless_present = "admin", conflicts_with = "admin")]
@@ -63,9 +64,8 @@ enum Command {
         /// The admin address of the running edge.
         #[arg(long, value_name = "ADDR")]
         admin: Option<SocketAddr>,
-        /// The page of applications to show, from 1.
-        #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
-        page: u32,
+        #[command(flatten)]
+        options: status::Options,
     },
     /// Show a certificate, a public key, a client assertion or a request object as the edge sees it, and the credential to paste into
     /// applications.toml.
@@ -142,7 +142,7 @@ fn call(command: Command) -> ExitCode {
     match command {
         Command::Run { config, workers } => run::run(&config, workers.map(usize::from)),
         Command::Check { config, strict } => check::check(&config, strict),
-        Command::Status { config, admin, page } => status::status(config.as_deref(), admin, page),
+        Command::Status { config, admin, options } => status::status(config.as_deref(), admin, &options),
         Command::Inspect { file, config, client_id } => {
             inspect::inspect(&file, config.as_deref(), client_id.as_deref())
         }

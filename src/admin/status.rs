@@ -351,6 +351,16 @@ pub enum Registered {
     SanEmail(String),
 }
 
+impl Application {
+    /// What it has registered, each with its method, or what else it is for.
+    pub fn registrations(&self) -> impl Iterator<Item = (&str, &Credential)> {
+        let authentication = self.credentials.iter().map(|credential| (self.method.as_str(), credential));
+        let certificates = self.certificates.iter().map(|credential| ("certificate", credential));
+        let request_keys = self.request_keys.iter().map(|credential| ("request key", credential));
+        authentication.chain(certificates).chain(request_keys)
+    }
+}
+
 impl Credential {
     /// When it expires, if known.
     #[must_use]

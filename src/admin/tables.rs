@@ -1,21 +1,20 @@
-//! The status as tables of text, for the page and for the terminal.
+//! The status as tables of text, for the page.
 
 use super::status::{Application, Credential, FetchedSource, Status, Trust};
 
 /// A table under a title.
 #[derive(Debug)]
-pub struct Table {
+pub(super) struct Table {
     /// The title.
-    pub title: String,
+    pub(super) title: String,
     /// Column headings; empty if every row is a name and a value.
-    pub columns: &'static [&'static str],
+    pub(super) columns: &'static [&'static str],
     /// The cells of each row, one per column.
-    pub rows: Vec<Vec<String>>,
+    pub(super) rows: Vec<Vec<String>>,
 }
 
 /// All tables of a status.
-#[must_use]
-pub fn tables(status: &Status) -> Vec<Table> {
+pub(super) fn tables(status: &Status) -> Vec<Table> {
     vec![
         summary(status),
         expiring(status),
@@ -99,7 +98,11 @@ fn expiring(status: &Status) -> Table {
 fn applications(status: &Status) -> Table {
     let all = &status.applications;
     let title = format!("applications ({} in all, page {} of {})", all.total, all.page, all.pages);
-    let credentials: Vec<(&Application, &str, &Credential)> = all.list.iter().flat_map(credentials).collect();
+    let credentials: Vec<(&Application, &str, &Credential)> = (all.list.iter())
+        .flat_map(|application| {
+            application.registrations().map(move |(used_for, credential)| (application, used_for, credential))
+        })
+        .collect();
     let columns = &["client_id", "credential", "method", "registered", "expires", "days left", "last used"];
     table(title, columns, &credentials, |(application, used_for, credential)| {
         [
@@ -112,16 +115,6 @@ fn applications(status: &Status) -> Table {
             credential.last_used.map_or_else(|| "not since the start".to_owned(), |last| last.to_string()),
         ]
     })
-}
-
-/// What an application has registered, each with its method, or what else it is for.
-fn credentials(application: &Application) -> impl Iterator<Item = (&Application, &str, &Credential)> {
-    let Application { method, credentials, certificates, request_keys, .. } = application;
-    let authentication = credentials.iter().map(|credential| (method.as_str(), credential));
-    let certificates = certificates.iter().map(|credential| ("certificate", credential));
-    let request_keys = request_keys.iter().map(|credential| ("request key", credential));
-    let all = authentication.chain(certificates).chain(request_keys);
-    all.map(move |(used_for, credential)| (application, used_for, credential))
 }
 
 /// The matcher, and the subject of the registered certificate.

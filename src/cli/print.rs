@@ -13,12 +13,17 @@ use crate::{
 
 /// Writes text to standard output. A closed pipe is not an error: its reader, such as `head` or `grep -q`, has read enough.
 pub(super) fn out(text: impl Display) -> io::Result<()> {
+    is_read(text).map(|_| ())
+}
+
+/// Writes text to standard output. Returns false if its reader has closed the pipe.
+pub(super) fn is_read(text: impl Display) -> io::Result<bool> {
     let mut stdout = io::stdout().lock();
     let written = write!(stdout, "{text}").and_then(|()| stdout.flush());
     match written {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
         Err(error) => Err(io::Error::new(error.kind(), format!("cannot write to standard output: {error}"))),
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(true),
     }
 }
 

@@ -1,124 +1,94 @@
-//! `status`: gets the status of a running edge and prints it as tables.
+//! `status`: shows the status of a running edge, once or repeatedly. Exits by its health.
 
-use std::{
-    fmt::Write,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    path::Path,
-    process::ExitCode,
-    time::Duration,
+mod fetch;
+mod json;
+mod layout;
+mod view;
+mod watch;
+
+use std::{net::SocketAddr, path::Path, process::ExitCode, time::Duration};
+
+use clap::Args;
+use tokio::runtime::{Builder, Runtime};
+
+use self::{
+    fetch::{Endpoint, Failure},
+    layout::Screen,
 };
-
 use super::print;
-use crate::{
-    admin::{Status, Table, tables},
-    config::{self, Severity},
-    forward::Origin,
-    outbound::Get,
-};
+use crate::admin::{Level, Status};
 
-/// For the whole exchange.
-const TIMEOUT: Duration = Duration::from_secs(10);
-/// Of the response. A page of applications takes some 100 KB.
-const MAX_BYTES: usize = 16 << 20;
+/// The exit code if the edge is degraded; clap's is 2.
+const DEGRADED: u8 = 3;
 
-/// Prints the status of the edge at `admin`, or at the admin address of a configuration. Exits 1 if no edge answers.
-pub(super) fn status(config: Option<&Path>, admin: Option<SocketAddr>, page: u32) -> ExitCode {
-    let address = match (admin, config) {
-        (Some(admin), _) => admin,
-        (None, Some(config)) => match admin_address(config) {
-            Some(address) => address,
-            None => return ExitCode::FAILURE,
-        },
-        // clap requires one of the two.
-        (None, None) => return ExitCode::FAILURE,
+/// What to show, and how.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// Print the document of /status, indented, for scripts.
+    #[arg(long, conflicts_with_all = ["expiring", "watch", "wide"])]
+    json: bool,
+    /// Show this application only, in full.
+    #[arg(long, value_name = "ID", conflicts_with_all = ["expiring", "page"])]
+    client_id: Option<String>,
+    /// Show only what has expired or will expire within DAYS. Default: 30.
+    #[arg(long, value_name = "DAYS", num_args = 0..=1, default_missing_value = "30", conflicts_with = "page")]
+    expiring: Option<u32>,
+    /// Repeat every SECONDS until Ctrl-C. Default: 2.
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2", value_parser = clap::value_parser!(u16).range(1..=3600))]
+    watch: Option<u16>,
+    /// Show thumbprints and long values in full, whatever the width of the terminal.
+    #[arg(long)]
+    wide: bool,
+    /// The page of applications to show, from 1.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    page: u32,
+}
+
+/// Shows the status of the edge at `admin`, or at the admin address of a configuration. Exits 0 if the edge is healthy, 3 if it is
+/// degraded, 1 if there is no status.
+pub(super) fn status(config: Option<&Path>, admin: Option<SocketAddr>, options: &Options) -> ExitCode {
+    let endpoint = match Endpoint::find(config, admin) {
+        Ok(endpoint) => endpoint,
+        Err(code) => return code,
     };
-    if address.port() == 0 {
-        return print::failure(
-            "the configuration leaves the admin port to the system: give it with --admin, as the log has it",
-        );
-    }
-    let address = reachable(address);
-    match get(address, page) {
-        Ok(status) => print::result(printed(&tables(&status)), ExitCode::SUCCESS),
-        Err(error) => print::failure(format_args!("no status from the edge at http://{address}: {error}")),
-    }
-}
-
-/// Reads the admin address of a configuration. The rest of the file may be invalid: operators want the status especially then.
-fn admin_address(config: &Path) -> Option<SocketAddr> {
-    let (address, problems) = config::admin(config);
-    let has_errors = problems.iter().any(|problem| problem.severity == Severity::Error);
-    match address {
-        Some(_) if has_errors => print::err(format_args!(
-            "warning: {0} has errors (mtls-edge check --config {0} lists them); only [listen] admin is read from it\n",
-            config.display()
-        )),
-        Some(_) => {}
-        None => {
-            print::problems(&problems);
-            print::err("help: give the admin address with --admin\n");
+    let runtime = match Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return print::failure(error),
+    };
+    match options.watch {
+        Some(seconds) => {
+            let every = Duration::from_secs(seconds.into());
+            runtime.block_on(watch::watch(&endpoint, options, every))
         }
+        None => once(&runtime, &endpoint, options),
     }
-    address
 }
 
-/// The loopback address if the edge listens on every address.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
-    match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
-        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
-        _ => {}
-    }
-    address
-}
-
-fn get(address: SocketAddr, page: u32) -> Result<Status, String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| error.to_string())?;
-    let origin = Origin { tls: false, host: address.ip().to_string(), port: address.port() };
-    let target = format!("/status?page={page}");
-    let request = Get { origin: &origin, target: &target, accept: "application/json", max_bytes: MAX_BYTES };
-    let response = request.send_to(address);
-    let body = runtime
-        .block_on(async { tokio::time::timeout(TIMEOUT, response).await })
-        .map_err(|_| format!("no answer within {} s", TIMEOUT.as_secs()))??;
-    serde_json::from_slice(&body)
-        .map_err(|error| format!("the response is not the status of an mtls-edge: {error}"))
-}
-
-fn printed(tables: &[Table]) -> String {
-    let mut text = String::new();
-    for table in tables {
-        let head =
-            (!table.columns.is_empty()).then(|| table.columns.iter().map(ToString::to_string).collect());
-        let rows: Vec<Vec<String>> = head
-            .into_iter()
-            .chain(table.rows.iter().map(|row| row.iter().map(|cell| plain(cell)).collect()))
-            .collect();
-        let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-        let width = |column: usize| {
-            let cells = rows.iter().filter_map(|row| row.get(column));
-            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+fn once(runtime: &Runtime, endpoint: &Endpoint, options: &Options) -> ExitCode {
+    let shown = runtime.block_on(endpoint.get(options)).and_then(|document| {
+        let text = if options.json {
+            json::indented(&document.text)
+        } else {
+            text(&document.status, endpoint, options, Screen::of_stdout())?
         };
-        let widths: Vec<usize> = (0..columns).map(width).collect();
-        let _ = writeln!(text, "{}{}", if text.is_empty() { "" } else { "\n" }, table.title);
-        for row in &rows {
-            let cells: Vec<String> = row
-                .iter()
-                .zip(&widths)
-                .map(|(cell, width)| format!("{cell:<width$}", width = *width))
-                .collect();
-            let _ = writeln!(text, "  {}", cells.join("  ").trim_end());
-        }
-        if table.rows.is_empty() {
-            text.push_str("  none\n");
-        }
+        Ok((text, code(&document.status)))
+    });
+    match shown {
+        Ok((text, code)) => print::result(text, code),
+        Err(failure) => print::failure(failure),
     }
-    text
 }
 
-/// Escapes control characters: names come from certificates and files, and are printed to a terminal.
-fn plain(cell: &str) -> String {
-    let plain = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
-    cell.chars().map(plain).collect()
+/// The status as text for this screen.
+fn text(status: &Status, endpoint: &Endpoint, options: &Options, screen: Screen) -> Result<String, Failure> {
+    let screen = if options.wide { screen.unlimited() } else { screen };
+    let blocks = view::blocks(status, endpoint, options)?;
+    Ok(layout::text(&blocks, screen))
+}
+
+fn code(status: &Status) -> ExitCode {
+    match &status.health {
+        Some(health) if health.state == Level::Degraded => ExitCode::from(DEGRADED),
+        _ => ExitCode::SUCCESS,
+    }
 }

@@ -91,6 +91,7 @@ mod slow_readers;
 mod smuggling;
 mod spoofing;
 mod status;
+mod status_command;
 mod structure;
 mod support;
 mod tickets;

@@ -9,6 +9,7 @@ pub mod held;
 pub mod http2;
 pub mod openssl;
 pub mod secrets;
+pub mod terminal;
 pub mod test_process;
 pub mod verdict;
 
