@@ -14,6 +14,7 @@ use crate::{
     admin::{self, AssertionIds, Capacity, Expiries},
     config::{Problem, Severity, settings::Settings},
     expiry,
+    forward::Upkeep,
     listen::{ListenError, Listeners, Shares, TooFew, Workers},
     load::{cannot_bind, listen_spec, too_few_open_files},
     observe::{
@@ -46,6 +47,9 @@ pub enum EdgeError {
     /// The workers cannot serve.
     #[error("{0}")]
     Listen(#[from] ListenError),
+    /// The health of upstreams would not be checked.
+    #[error("cannot start the thread that checks upstreams: {0}")]
+    Upkeep(io::Error),
     /// The admin address cannot be served.
     #[error("cannot serve the admin address: {0}")]
     Admin(io::Error),
@@ -69,6 +73,7 @@ pub struct Edge {
     state: Arc<admin::State>,
     reloader: Reloader,
     warnings: expiry::Warnings,
+    upkeep: Upkeep,
 }
 
 impl Edge {
@@ -112,7 +117,10 @@ impl Edge {
         let reloader = Reloader::start(initial, reloads, sources).map_err(EdgeError::Sources)?;
         state.ready.store(true, Ordering::Release);
         let warnings = expiry::Warnings::of(Arc::clone(&state.site), state.clock.clone());
-        Ok(Self { https, workers, admin, state, reloader, warnings })
+        let upstreams = Arc::clone(&state.site);
+        let upkeep = Upkeep::start(move || upstreams.load().targets().map(Arc::clone).collect());
+        let upkeep = upkeep.map_err(EdgeError::Upkeep)?;
+        Ok(Self { https, workers, admin, state, reloader, warnings, upkeep })
     }
 
     /// The addresses that speak TLS, with the actual ports.
@@ -156,6 +164,7 @@ impl Edge {
         let drained = self.workers.stop();
         // After the drain: a source may take long to stop.
         drop(self.reloader);
+        drop(self.upkeep);
         self.admin.stop();
         Ok(drained?)
     }

@@ -2,8 +2,10 @@
 //! cannot have been processed.
 
 mod absolute_form;
+mod balance;
 mod body;
 mod buffered;
+mod check;
 mod connect;
 mod dial;
 mod early_response;
@@ -21,19 +23,22 @@ mod pools;
 mod response;
 mod spec;
 mod target;
+mod upkeep;
 
 use std::time::Duration;
 
 pub use body::{BodyFault, RequestBody};
 pub use buffered::{BufferedBytes, Share};
 pub(crate) use connect::LocalExecutor;
+pub use health::Avoided;
 pub use hop::{ForwardedClient, forwarding_headers, join_cookies};
 pub use in_flight::{Caller, anonymous_share};
 pub use incoming::{IncomingBody, UnreadBody};
 pub use pools::Pools;
 pub use response::ResponseBody;
-pub use spec::{ForwardedFor, Origin, UpstreamLimits};
-pub use target::{ClientIdentity, ClientTls, Target, TargetSpec};
+pub use spec::{Balance, ForwardedFor, HealthCheck, Origin, OriginPolicy, UpstreamLimits};
+pub use target::{ClientIdentity, ClientTls, OriginState, Target, TargetSpec};
+pub use upkeep::Upkeep;
 
 /// Why the upstream gave no response.
 #[derive(Debug, thiserror::Error)]

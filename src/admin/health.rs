@@ -153,19 +153,19 @@ impl Found {
                 continue;
             }
             seen.push(name);
-            let origins: Vec<(String, bool)> = target.origins().collect();
-            let failing: Vec<&str> =
-                origins.iter().filter(|(_, fails)| *fails).map(|(url, _)| url.as_str()).collect();
+            let origins: Vec<_> = target.origins().collect();
+            let failing: Vec<String> = origins
+                .iter()
+                .filter_map(|origin| Some(format!("{} ({})", origin.url, origin.avoided?.name())))
+                .collect();
             if failing.is_empty() {
                 continue;
             }
             if failing.len() == origins.len() {
-                let what =
-                    format!("no origin of the upstream {name:?} can be reached: {}", failing.join(", "));
+                let what = format!("no origin of the upstream {name:?} works: {}", failing.join(", "));
                 self.degraded("upstream_down", what, None);
             } else {
-                let what =
-                    format!("origins of the upstream {name:?} cannot be reached: {}", failing.join(", "));
+                let what = format!("origins of the upstream {name:?} do not work: {}", failing.join(", "));
                 self.warning("origin_failing", what, None);
             }
         }

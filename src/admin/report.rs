@@ -149,11 +149,14 @@ fn upstreams(site: &Site) -> Vec<Upstream> {
         if upstreams.iter().any(|upstream| upstream.name == *name) {
             continue;
         }
-        let origin = |(url, is_failing)| {
-            let state = if is_failing { "failing" } else { "ok" };
-            UpstreamOrigin { url, state: state.to_owned() }
-        };
-        upstreams.push(Upstream { name: name.clone(), origins: target.origins().map(origin).collect() });
+        let origins = target.origins().map(|origin| UpstreamOrigin {
+            url: origin.url,
+            state: if origin.avoided.is_some() { "failing" } else { "ok" }.to_owned(),
+            reason: origin.avoided.map(|avoided| avoided.name().to_owned()),
+            requests_in_flight: origin.in_flight,
+            ejections: origin.ejections,
+        });
+        upstreams.push(Upstream { name: name.clone(), origins: origins.collect() });
     }
     upstreams
 }

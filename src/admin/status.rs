@@ -270,8 +270,17 @@ pub struct Upstream {
 pub struct UpstreamOrigin {
     /// Scheme, host and port.
     pub url: String,
-    /// `ok`, or `failing` if the last attempt to connect failed.
+    /// `ok` or `failing`.
     pub state: String,
+    /// Why it is failing: `unreachable`, `ejected` or `check_failing`.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// Requests in flight; 0 if the upstream has no other origin.
+    #[serde(default)]
+    pub requests_in_flight: usize,
+    /// How often requests began to avoid it.
+    #[serde(default)]
+    pub ejections: u64,
 }
 
 /// A page of applications.

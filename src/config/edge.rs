@@ -3,6 +3,7 @@
 mod domain;
 mod limits;
 mod listen;
+mod origin_policy;
 mod path;
 mod profile;
 mod proxies;

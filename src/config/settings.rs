@@ -21,7 +21,7 @@ pub use applications::{
 use super::span::{Span, Spanned};
 use crate::{
     access_token::TokenType,
-    forward::{ForwardedFor, Origin, UpstreamLimits},
+    forward::{ForwardedFor, Origin, OriginPolicy, UpstreamLimits},
     identity::{CrlDepth, Purpose, StaleCrl},
     observe::log::LogSettings,
     outbound::Schedule,
@@ -219,6 +219,8 @@ pub struct Upstream {
     pub forwarded_for: Option<ForwardedFor>,
     /// Timeouts, and limits on concurrent requests.
     pub limits: UpstreamLimits,
+    /// How origins are chosen.
+    pub policy: OriginPolicy,
 }
 
 /// The files of a client certificate.

@@ -4,7 +4,7 @@ use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::Target;
+use super::{Target, health::OriginHealth};
 
 /// Whether a request comes from an authenticated application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub(super) struct InFlightGuard {
     target: Arc<Target>,
     /// The permit of an anonymous request, of those for all upstreams.
     _anonymous: Option<OwnedSemaphorePermit>,
+    /// The origin that carries it, if the upstream has several.
+    origin: Option<Arc<OriginHealth>>,
 }
 
 /// How many anonymous requests may be in flight at once, of this limit of connections. A quarter is left to authenticated ones.
@@ -41,14 +43,35 @@ impl InFlightGuard {
                 Some(Arc::clone(anonymous).try_acquire_owned().ok()?),
             ),
         };
-        let guard = Self { target: Arc::clone(target), _anonymous: permit };
+        let guard = Self { target: Arc::clone(target), _anonymous: permit, origin: None };
         // Counted before the comparison; the drop of a rejected guard counts down again.
         (target.in_flight.0.fetch_add(1, Relaxed) < limit).then_some(guard)
+    }
+
+    /// Counts a request of the edge itself, which no limit refuses.
+    pub(super) fn unlimited(target: &Arc<Target>) -> Self {
+        target.in_flight.0.fetch_add(1, Relaxed);
+        Self { target: Arc::clone(target), _anonymous: None, origin: None }
+    }
+}
+
+impl InFlightGuard {
+    /// Counts the request as in flight to this origin, and no longer to another one.
+    pub(super) fn assign(&mut self, origin: &Arc<OriginHealth>) {
+        origin.in_flight.fetch_add(1, Relaxed);
+        self.leave(Some(Arc::clone(origin)));
+    }
+
+    fn leave(&mut self, next: Option<Arc<OriginHealth>>) {
+        if let Some(origin) = std::mem::replace(&mut self.origin, next) {
+            origin.in_flight.fetch_sub(1, Relaxed);
+        }
     }
 }
 
 impl Drop for InFlightGuard {
     fn drop(&mut self) {
+        self.leave(None);
         self.target.in_flight.0.fetch_sub(1, Relaxed);
     }
 }

@@ -156,7 +156,7 @@ impl OriginPool {
     /// Hands a new connection, or the error, to the waiting requests.
     fn hand_over(&self, opened: Result<Opened, String>) {
         if opened.is_ok() {
-            self.health.mark_connected();
+            self.health.record_connected();
         }
         match opened {
             Ok(Opened::Http1(connection)) => {
@@ -218,15 +218,16 @@ mod tests {
     use super::*;
     use crate::forward::health::UpstreamHealth;
 
+    fn origin() -> Origin {
+        Origin { tls: false, host: "127.0.0.1".into(), port: 1 }
+    }
+
     #[test]
     fn few_connections_are_opened_at_once_for_anonymous_requests() {
         let mut builder = tokio::runtime::Builder::new_current_thread();
         let runtime = builder.enable_all().build_local(LocalOptions::default()).unwrap();
         runtime.block_on(async {
-            let origin = OriginPool::new(
-                Origin { tls: false, host: "127.0.0.1".into(), port: 1 },
-                Arc::clone(&UpstreamHealth::new(1).0[0]),
-            );
+            let origin = OriginPool::new(origin(), Arc::clone(&UpstreamHealth::new("as", &[origin()]).0[0]));
             let request =
                 |_| (origin.idle.enqueue(Caller::Anonymous), origin.idle.begin_opening(Caller::Anonymous));
             let mut waiting: Vec<_> = (0..=OPENS_PER_INTERVAL).map(request).collect();

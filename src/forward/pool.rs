@@ -1,20 +1,19 @@
 //! The connection pool of one worker to one upstream: balancing, retries and the response timeout.
 
 use std::{
-    borrow::Cow,
-    cell::Cell,
     future::poll_fn,
     rc::Rc,
     sync::Arc,
     task::{Poll, ready},
 };
 
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use tokio::time::Instant;
 
 use super::{
     ForwardError, RequestBody, ResponseBody, Target,
     absolute_form::AbsoluteForm,
+    balance::Balancer,
     body::{Progress, State},
     http2::DETECTION_TIME,
     idle::{Sender, Stream},
@@ -33,7 +32,7 @@ const RETRIES: usize = 3;
 pub(super) struct Pool {
     target: Arc<Target>,
     origins: Vec<Rc<OriginPool>>,
-    next: Cell<usize>,
+    balancer: Balancer,
 }
 
 /// The outcome of sending a request on one connection.
@@ -48,7 +47,7 @@ impl Pool {
     pub(super) fn new(target: &Arc<Target>) -> Self {
         let origins = target.spec.origins.iter().cloned().zip(target.health.0.iter().cloned());
         let origins = origins.map(|(origin, health)| OriginPool::new(origin, health));
-        Self { target: Arc::clone(target), origins: origins.collect(), next: Cell::new(0) }
+        Self { target: Arc::clone(target), origins: origins.collect(), balancer: Balancer::default() }
     }
 
     pub(super) fn target(&self) -> &Target {
@@ -57,27 +56,6 @@ impl Pool {
 
     pub(super) fn origins(&self) -> &[Rc<OriginPool>] {
         &self.origins
-    }
-
-    /// The origins in the order in which this request tries them: round robin, then the failed ones, earliest probe first. A failed
-    /// origin whose probe is due is tried first by one request.
-    fn order(&self) -> Cow<'_, [Rc<OriginPool>]> {
-        if self.origins.len() < 2 {
-            return Cow::Borrowed(&self.origins);
-        }
-        let start = self.next.get();
-        self.next.set(start.wrapping_add(1));
-        let mut order = self.origins.clone();
-        order.rotate_left(start % self.origins.len());
-        if order.iter().any(|origin| origin.health.is_failed()) {
-            let (now, limit) = (Instant::now(), self.target.spec.limits.connect_timeout);
-            let probed = order.first().filter(|first| first.health.claim_probe(now, limit)).cloned();
-            order.sort_by_cached_key(|origin| {
-                let is_probed = probed.as_ref().is_some_and(|probed| Rc::ptr_eq(probed, origin));
-                if is_probed { 0 } else { origin.health.probe_at() }
-            });
-        }
-        Cow::Owned(order)
     }
 
     /// Sends a request to the first origin that accepts it. Takes both `request` and `in_flight`.
@@ -90,10 +68,13 @@ impl Pool {
     ) -> Result<Response<ResponseBody>, ForwardError> {
         let mut retries = RETRIES;
         let mut failed = None;
-        let order = self.order();
-        for origin in order.iter() {
+        let mut tried = Vec::new();
+        while let Some((index, origin)) = self.choose(&tried) {
             if failed.is_some() {
                 self.target.retries.increment();
+            }
+            if let Some(in_flight) = in_flight.as_mut().filter(|_| self.is_balanced()) {
+                in_flight.assign(&origin.health);
             }
             loop {
                 let sender = match origin.checkout(&self.target, worker, caller).await {
@@ -104,12 +85,17 @@ impl Pool {
                         return Err(ForwardError::Busy { upstream, reason });
                     }
                     Err(NotConnected::Failed(reason)) => {
-                        origin.health.mark_failed();
+                        origin.health.record_unreachable(&reason);
                         failed = Some((origin, reason));
+                        tried.push(index);
                         break;
                     }
                 };
-                match self.attempt(origin, sender, request, in_flight).await? {
+                let attempt = self.attempt(origin, sender, request, in_flight).await;
+                if self.is_balanced() {
+                    self.record(origin, &attempt);
+                }
+                match attempt? {
                     Attempt::Response(response) => return Ok(response),
                     Attempt::Retryable(reason) => {
                         tracing::debug!(reason = text::shown(&reason), origin = %origin.origin.url(), "request not processed, retried");
@@ -127,6 +113,58 @@ impl Pool {
             |(origin, reason)| (origin.origin.url(), reason),
         );
         Err(ForwardError::Unreachable { upstream: self.target.spec.name.clone(), origin, reason })
+    }
+
+    /// Sends a request once, to this origin.
+    ///
+    /// # Errors
+    ///
+    /// A sentence for the log.
+    pub(super) async fn send_to(
+        &self,
+        worker: &impl WorkerResources,
+        origin: usize,
+        request: &mut Option<Request<RequestBody>>,
+        in_flight: &mut Option<InFlightGuard>,
+    ) -> Result<Response<ResponseBody>, String> {
+        let origin = self.origins.get(origin).ok_or("there is no such origin")?;
+        let sender = match origin.checkout(&self.target, worker, Caller::Authenticated).await {
+            Ok(sender) => sender,
+            Err(NotConnected::NoDescriptor) => return Err("no file descriptor is left".to_owned()),
+            Err(NotConnected::Failed(reason)) => return Err(reason),
+        };
+        match self.attempt(origin, sender, request, in_flight).await {
+            Ok(Attempt::Response(response)) => Ok(response),
+            Ok(Attempt::Retryable(reason)) => Err(reason),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// The origin to try next, with its index; none if all were tried.
+    fn choose(&self, tried: &[usize]) -> Option<(usize, &Rc<OriginPool>)> {
+        let index = self.balancer.choose(&self.target.spec, &self.origins, tried)?;
+        self.origins.get(index).map(|origin| (index, origin))
+    }
+
+    /// Whether a request can go to one of several origins.
+    const fn is_balanced(&self) -> bool {
+        self.origins.len() > 1
+    }
+
+    /// Records how an origin responded. What a gateway before it answers in its place counts as a failure.
+    fn record(&self, origin: &OriginPool, attempt: &Result<Attempt, ForwardError>) {
+        let eject_after = self.target.spec.policy.eject_after;
+        let fail = |why: &str| self.target.health.record_failure(&origin.health, eject_after, why);
+        match attempt {
+            Ok(Attempt::Response(response)) if is_gateway_error(response.status()) => {
+                fail(response.status().as_str());
+            }
+            Ok(Attempt::Response(_)) => origin.health.record_response(),
+            Err(error @ (ForwardError::Broken { .. } | ForwardError::Slow { .. })) => {
+                fail(&error.to_string());
+            }
+            Ok(Attempt::Retryable(_)) | Err(_) => {}
+        }
     }
 
     /// Sends a request on one connection, and waits for the response's head.
@@ -276,6 +314,10 @@ impl Pool {
     fn broken(&self, reason: &str) -> ForwardError {
         ForwardError::Broken { upstream: self.target.spec.name.clone(), reason: reason.to_owned() }
     }
+}
+
+const fn is_gateway_error(status: StatusCode) -> bool {
+    matches!(status, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT)
 }
 
 fn clone_head(request: &Request<RequestBody>) -> Request<()> {

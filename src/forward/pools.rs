@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc, time::Duration};
 
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{sleep, timeout},
@@ -66,9 +66,7 @@ impl Pools {
         request: &mut Option<Request<RequestBody>>,
         caller: Caller,
     ) -> Result<Response<ResponseBody>, ForwardError> {
-        let key = Arc::as_ptr(target) as usize;
-        let pool =
-            Rc::clone(self.by_target.borrow_mut().entry(key).or_insert_with(|| Rc::new(Pool::new(target))));
+        let pool = self.pool(target);
         let mut in_flight = InFlightGuard::acquire(target, caller, &self.anonymous_permits);
         if in_flight.is_none() {
             // Boxed: almost no request waits, and the future of each would be larger.
@@ -83,6 +81,28 @@ impl Pools {
             });
         }
         pool.send(self, request, &mut in_flight, caller).await
+    }
+
+    /// Sends a request of the edge itself to one origin of the target, in whatever state that is, and returns the status of the response.
+    ///
+    /// # Errors
+    ///
+    /// A sentence for the log.
+    pub(super) async fn send_to(
+        &self,
+        target: &Arc<Target>,
+        origin: usize,
+        request: Request<RequestBody>,
+    ) -> Result<StatusCode, String> {
+        let pool = self.pool(target);
+        let mut in_flight = Some(InFlightGuard::unlimited(target));
+        pool.send_to(self, origin, &mut Some(request), &mut in_flight).await.map(|response| response.status())
+    }
+
+    fn pool(&self, target: &Arc<Target>) -> Rc<Pool> {
+        let key = Arc::as_ptr(target) as usize;
+        let mut pools = self.by_target.borrow_mut();
+        Rc::clone(pools.entry(key).or_insert_with(|| Rc::new(Pool::new(target))))
     }
 
     /// Closes connections that were idle for their upstream's `idle_timeout`, and those of upstreams that are no longer among

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use http::{StatusCode, uri::PathAndQuery};
+
 /// The content of `X-Forwarded-For`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ForwardedFor {
@@ -38,6 +40,55 @@ impl Origin {
         let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
         if self.port == if self.tls { 443 } else { 80 } { host } else { format!("{host}:{}", self.port) }
     }
+}
+
+/// How requests are distributed among the origins of an upstream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Balance {
+    /// To the origin with the fewest requests in flight, over all workers.
+    #[default]
+    LeastRequest,
+    /// To one after the other.
+    RoundRobin,
+}
+
+/// How the origins of an upstream are chosen. Without effect if there is only one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OriginPolicy {
+    /// How requests are distributed.
+    pub balance: Balance,
+    /// After how many failed responses in succession an origin is ejected; 0: never.
+    pub eject_after: u32,
+    /// How origins are checked, if they are.
+    pub health_check: Option<HealthCheck>,
+}
+
+impl Default for OriginPolicy {
+    fn default() -> Self {
+        Self { balance: Balance::default(), eject_after: 5, health_check: None }
+    }
+}
+
+/// A request that the edge itself sends to each origin at regular intervals.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthCheck {
+    /// Path and query of the GET request.
+    pub path: PathAndQuery,
+    /// From the end of one check to the next, with up to a tenth more or less.
+    pub interval: Duration,
+    /// For the whole check.
+    pub timeout: Duration,
+    /// The status of a healthy origin.
+    pub expect: StatusCode,
+}
+
+impl HealthCheck {
+    /// The interval, unless it is configured.
+    pub const INTERVAL: Duration = Duration::from_secs(5);
+    /// The timeout, unless it is configured.
+    pub const TIMEOUT: Duration = Duration::from_secs(2);
+    /// The expected status, unless it is configured.
+    pub const EXPECT: StatusCode = StatusCode::OK;
 }
 
 /// The timeouts of an upstream, and the number of its requests.

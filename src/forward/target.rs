@@ -14,7 +14,7 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, TrustAnchor},
 };
 
-use super::{ForwardedFor, Origin, UpstreamLimits, health::UpstreamHealth};
+use super::{Avoided, ForwardedFor, Origin, OriginPolicy, UpstreamLimits, health::UpstreamHealth};
 
 /// An upstream. `Debug` shows no secret.
 ///
@@ -26,6 +26,19 @@ pub struct Target {
     pub(super) in_flight: InFlightCount,
     pub(super) health: UpstreamHealth,
     pub(super) retries: RetryCount,
+}
+
+/// The state of an origin.
+#[derive(Clone, Debug)]
+pub struct OriginState {
+    /// Its URL.
+    pub url: String,
+    /// Why requests avoid it.
+    pub avoided: Option<Avoided>,
+    /// Its requests in flight; 0 if the upstream has no other origin.
+    pub in_flight: usize,
+    /// How often requests began to avoid it.
+    pub ejections: u64,
 }
 
 /// The number of retries, over all workers. Ignored by comparisons of targets.
@@ -118,6 +131,8 @@ pub struct TargetSpec {
     pub server_name: Option<ServerName<'static>>,
     /// Timeouts, and the limit of requests in flight.
     pub limits: UpstreamLimits,
+    /// How origins are chosen.
+    pub policy: OriginPolicy,
 }
 
 impl Target {
@@ -125,7 +140,7 @@ impl Target {
     #[must_use]
     pub fn new(mut spec: TargetSpec) -> Self {
         spec.headers.values_mut().for_each(|value| value.set_sensitive(true));
-        let health = UpstreamHealth::new(spec.origins.len());
+        let health = UpstreamHealth::new(&spec.name, &spec.origins);
         Self { spec, in_flight: InFlightCount::default(), health, retries: RetryCount::default() }
     }
 
@@ -147,9 +162,14 @@ impl Target {
         self.retries.0.load(Relaxed)
     }
 
-    /// The URL of each origin, and whether the last attempt to connect to it failed.
-    pub fn origins(&self) -> impl Iterator<Item = (String, bool)> {
-        let health = self.health.0.iter().map(|health| health.is_failed());
-        self.spec.origins.iter().map(Origin::url).zip(health)
+    /// The state of each origin.
+    pub fn origins(&self) -> impl Iterator<Item = OriginState> {
+        let health = self.health.0.iter();
+        self.spec.origins.iter().zip(health).map(|(origin, health)| OriginState {
+            url: origin.url(),
+            avoided: health.avoided(),
+            in_flight: health.in_flight.load(Relaxed),
+            ejections: health.ejections(),
+        })
     }
 }

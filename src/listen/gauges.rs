@@ -26,12 +26,11 @@ pub(super) fn gauges(shared: &Shared) -> impl Fn(&mut Families) + Send + Sync + 
             families.set(&metrics::UPSTREAM_REQUESTS, name, target.in_flight());
             families.set(&metrics::UPSTREAM_REQUESTS_LIMIT, name, target.spec.limits.connections);
             families.set(&metrics::UPSTREAM_RETRIES, name, target.retries());
-            for (origin, is_failing) in target.origins() {
-                families.set(
-                    &metrics::UPSTREAM_ORIGIN_FAILING,
-                    [&target.spec.name, &origin],
-                    u8::from(is_failing),
-                );
+            for origin in target.origins() {
+                let labels = [target.spec.name.as_str(), origin.url.as_str()];
+                families.set(&metrics::UPSTREAM_ORIGIN_FAILING, labels, u8::from(origin.avoided.is_some()));
+                families.set(&metrics::UPSTREAM_ORIGIN_REQUESTS, labels, origin.in_flight);
+                families.set(&metrics::UPSTREAM_EJECTIONS, labels, origin.ejections);
             }
         }
     }

@@ -17,7 +17,7 @@ use crate::{
         Problem,
         settings::{self, Introspection, KeySetSource, TokenVerification},
     },
-    forward::{Target, TargetSpec, UpstreamLimits},
+    forward::{OriginPolicy, Target, TargetSpec, UpstreamLimits},
     site::{IntrospectionEndpoint, PublishedKeys, Site, TokenIssuer, Verification},
 };
 
@@ -143,6 +143,7 @@ fn endpoint(
             connections: IN_FLIGHT,
             ..UpstreamLimits::default()
         },
+        policy: OriginPolicy::default(),
     });
     let active = before.and_then(|before| match &before.verification {
         Verification::Introspection(endpoint) => Some(&endpoint.target),

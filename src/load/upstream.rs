@@ -82,6 +82,7 @@ pub(super) fn load_target(
             .as_ref()
             .and_then(|name| ServerName::try_from(name.value.clone()).ok()),
         limits: upstream.limits,
+        policy: upstream.policy.clone(),
     };
     is_usable.then(|| Target::new(spec))
 }

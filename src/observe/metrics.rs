@@ -204,7 +204,19 @@ pub(crate) static UPSTREAM_RETRIES: Descriptor<1> = Descriptor::counter(
 pub(crate) static UPSTREAM_ORIGIN_FAILING: Descriptor<2> = Descriptor::gauge(
     "mtls_edge_upstream_origin_failing",
     ["upstream", "origin"],
-    "1 while the last connection to an origin failed, else 0.",
+    "1 while an origin is unreachable, ejected or fails its health check, else 0.",
+);
+/// Counted only if the upstream has several origins.
+pub(crate) static UPSTREAM_ORIGIN_REQUESTS: Descriptor<2> = Descriptor::gauge(
+    "mtls_edge_upstream_origin_requests_in_flight",
+    ["upstream", "origin"],
+    "Requests in flight to an origin of several, until their responses are complete.",
+);
+/// Counted since the upstream's configuration was last changed.
+pub(crate) static UPSTREAM_EJECTIONS: Descriptor<2> = Descriptor::counter(
+    "mtls_edge_upstream_ejections_total",
+    ["upstream", "origin"],
+    "Times at which requests began to avoid an origin of several.",
 );
 /// The bytes that count against `[limits] buffered_bytes`.
 pub(crate) static BUFFERED_BYTES: Descriptor<0> =

@@ -105,5 +105,6 @@ mod upstream_hostile;
 mod upstream_http2;
 mod upstream_lifetimes;
 mod upstream_mtls;
+mod upstream_origins;
 mod upstream_responses;
 mod upstream_tls;

@@ -124,7 +124,8 @@ impl View<'_> {
         let rows = upstreams.iter().flat_map(|upstream| {
             upstream.origins.iter().map(|origin| {
                 let level = if origin.state == "ok" { Level::Healthy } else { Level::Degraded };
-                vec![Cell::new(&upstream.name), Cell::new(&origin.url), Cell::of(level, &origin.state)]
+                let state = origin.reason.as_ref().unwrap_or(&origin.state);
+                vec![Cell::new(&upstream.name), Cell::new(&origin.url), Cell::of(level, state)]
             })
         });
         let columns = &["upstream", "origin", "state"];

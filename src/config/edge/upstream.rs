@@ -4,7 +4,7 @@ use http::HeaderName;
 
 use super::{
     limits::{number, time},
-    report_duplicate_name,
+    origin_policy, report_duplicate_name,
     secret::secret,
 };
 use crate::config::{
@@ -73,6 +73,7 @@ fn read(table: &Table<'_>, name: Option<Spanned<String>>) -> Option<Upstream> {
         idle_timeout: time(table, "idle_timeout", default.idle_timeout),
         connections: number(table, "connections", 1..=100_000, default.connections),
     };
+    let policy = origin_policy::read(table);
     table.finish();
     Some(Upstream {
         name: name?,
@@ -86,6 +87,7 @@ fn read(table: &Table<'_>, name: Option<Spanned<String>>) -> Option<Upstream> {
         forwarded,
         forwarded_for: forwarded_for.map(|choice| choice.value),
         limits,
+        policy,
     })
 }
 

@@ -117,6 +117,21 @@ pub(in crate::config) const UPSTREAM: &TableSchema = &TableSchema {
         key("response_timeout", r#""30s""#),
         key("idle_timeout", r#""30s""#),
         key("connections", "1024"),
+        key("balance", r#""round-robin""#),
+        key("eject_after", "5"),
+        address("health_check", r#"{ path = "/health" }"#),
+    ],
+};
+
+/// `[[upstream]] health_check`.
+pub(in crate::config) const HEALTH_CHECK: &TableSchema = &TableSchema {
+    path: "upstream.health_check",
+    heading: "a health check",
+    keys: &[
+        address("path", r#""/health""#),
+        key("interval", r#""5s""#),
+        key("timeout", r#""2s""#),
+        key("expect", "200"),
     ],
 };
 

@@ -11,7 +11,7 @@ use crate::config::{
 };
 
 use crate::{
-    forward::{Origin, UpstreamLimits},
+    forward::{Balance, Origin, OriginPolicy, UpstreamLimits},
     identity::{CrlDepth, Purpose, StaleCrl},
     observe::log::LogFormat,
     site::{Authenticate, Limits, PathPattern, RouteSpec, SignedRequest},
@@ -190,8 +190,10 @@ fn check_upstream(upstream: &Upstream, folder: &Path) {
         forwarded,
         forwarded_for,
         limits: UpstreamLimits { connect_timeout, response_timeout, idle_timeout, connections },
+        policy,
     } = upstream;
     assert_eq!(name.value, "auth-server");
+    assert_eq!(*policy, OriginPolicy { balance: Balance::LeastRequest, eject_after: 5, health_check: None });
     assert_eq!(values(urls), [Origin { tls: false, host: "127.0.0.1".into(), port: 3000 }]);
     assert_eq!(host.as_ref().unwrap().value, "tenant.edge.example");
     assert_eq!(ca.as_ref().unwrap().value, folder.join("certs/upstream-ca.pem"));

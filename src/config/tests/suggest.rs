@@ -6,8 +6,8 @@ use crate::config::{
     Problem,
     schema::{
         APPLICATION, CERTIFICATE, CLIENT_CA, CREDENTIAL, CRL_SOURCE, DOMAIN, EDGE, HEADER_PROFILE,
-        INTROSPECTION, INTROSPECTION_SECRET, JWKS_URI, Key, LIMITS, LISTEN, LOG, REGISTRY, REQUEST_KEY,
-        ROUTE, SECRET, TABLES, TOKEN_ISSUER, TOKEN_ISSUER_JWKS, TRUST, TableSchema, UPSTREAM,
+        HEALTH_CHECK, INTROSPECTION, INTROSPECTION_SECRET, JWKS_URI, Key, LIMITS, LISTEN, LOG, REGISTRY,
+        REQUEST_KEY, ROUTE, SECRET, TABLES, TOKEN_ISSUER, TOKEN_ISSUER_JWKS, TRUST, TableSchema, UPSTREAM,
     },
     suggest::all_of,
     testing::{NO_PROBLEM, edge, registry},
@@ -16,7 +16,7 @@ use crate::config::{
 use crate::vouch::{Encoding, Profile};
 
 /// The schema of each table, with a file in which that table has one unknown key.
-const KINDS: [(&TableSchema, &str); 22] = [
+const KINDS: [(&TableSchema, &str); 23] = [
     (EDGE, "zzzzzzzz = 1\n"),
     (LISTEN, "[listen]\nzzzzzzzz = 1\n"),
     (LIMITS, "[limits]\nzzzzzzzz = 1\n"),
@@ -25,6 +25,7 @@ const KINDS: [(&TableSchema, &str); 22] = [
     (CLIENT_CA, "[trust]\nclient_ca = [{ zzzzzzzz = 1 }]\n"),
     (CRL_SOURCE, "[trust]\ncrls = [{ zzzzzzzz = 1 }]\n"),
     (UPSTREAM, "[[upstream]]\nname = \"a\"\nurls = [\"http://[::1]\"]\nzzzzzzzz = 1\n"),
+    (HEALTH_CHECK, "[[upstream]]\nhealth_check = { zzzzzzzz = 1 }\n"),
     (SECRET, "[[upstream]]\nheaders = { k = { zzzzzzzz = 1 } }\n"),
     (DOMAIN, "[[domain]]\nzzzzzzzz = 1\n"),
     (ROUTE, "[[domain]]\n[[domain.route]]\nzzzzzzzz = 1\n"),

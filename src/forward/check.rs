@@ -1,0 +1,50 @@
+//! Active health checks: a request of the edge's own to each origin at regular intervals.
+
+use std::{collections::hash_map::RandomState, hash::BuildHasher, rc::Rc, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, header};
+use tokio::time::{sleep, timeout};
+
+use super::{HealthCheck, Pools, RequestBody, Target};
+
+/// Checks one origin of a target until the future is dropped. Does nothing without a health check.
+pub(super) async fn check_origin(pools: Rc<Pools>, target: Arc<Target>, index: usize) {
+    let (Some(check), Some(health)) =
+        (target.spec.policy.health_check.clone(), target.health.0.get(index).cloned())
+    else {
+        return;
+    };
+    loop {
+        let response = timeout(check.timeout, pools.send_to(&target, index, request(&target, &check)));
+        let outcome = match response.await {
+            Ok(Ok(status)) if status == check.expect => Ok(()),
+            Ok(Ok(status)) => Err(format!("the response has status {status}, expected {}", check.expect)),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(format!("no response within {:?}", check.timeout)),
+        };
+        health.record_check(outcome);
+        sleep(jittered(check.interval)).await;
+    }
+}
+
+fn request(target: &Target, check: &HealthCheck) -> Request<RequestBody> {
+    let mut request = Request::new(RequestBody::buffered(Bytes::new()));
+    *request.uri_mut() = check.path.clone().into();
+    let headers = request.headers_mut();
+    let authority = target.spec.origins.first().map(super::Origin::authority).unwrap_or_default();
+    let host = target.spec.host.clone().or_else(|| HeaderValue::try_from(authority).ok());
+    headers.extend(host.map(|host| (header::HOST, host)));
+    headers.insert(
+        header::USER_AGENT,
+        HeaderValue::from_static(concat!("mtls-edge/", env!("CARGO_PKG_VERSION"))),
+    );
+    headers.extend(target.spec.headers.iter().map(|(name, value)| (name.clone(), value.clone())));
+    request
+}
+
+/// Up to a tenth more or less, so that several edges do not check at the same moment.
+fn jittered(interval: Duration) -> Duration {
+    let parts = RandomState::new().hash_one(()) % 201;
+    interval.mul_f64(0.9 + f64::from(u8::try_from(parts).unwrap_or(100)) / 1000.0)
+}

@@ -1,0 +1,94 @@
+//! The thread that looks after origins while requests are served: it checks their health.
+
+use std::{collections::HashMap, io, rc::Rc, sync::Arc, thread::JoinHandle, time::Duration};
+
+use tokio::{
+    runtime::LocalOptions,
+    sync::{Semaphore, oneshot},
+    task::JoinSet,
+    time::interval,
+};
+
+use super::{Pools, Target, check::check_origin};
+use crate::net::WriteBatcher;
+
+/// How often it looks for upstreams that a reload has added or removed.
+const LOOK: Duration = Duration::from_secs(1);
+/// How many connections it may have open at once, of those that are reserved for everything but requests.
+const CONNECTIONS: usize = 16;
+
+/// Looks after the origins of the upstreams that are active, on a thread of its own, until it is dropped.
+#[derive(Debug)]
+pub struct Upkeep {
+    /// Dropped to end the thread.
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Upkeep {
+    /// Starts the thread. `current` returns the active upstreams.
+    ///
+    /// # Errors
+    ///
+    /// If the system allows no further thread or event queue.
+    pub fn start(current: impl Fn() -> Vec<Arc<Target>> + Send + 'static) -> io::Result<Self> {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let thread = std::thread::Builder::new().name("upkeep".to_owned()).spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build_local(LocalOptions::default());
+            match runtime {
+                Ok(runtime) => runtime.block_on(async {
+                    tokio::select! {
+                        () = look_after(current) => {}
+                        _ = stopped => {}
+                    }
+                }),
+                Err(error) => {
+                    tracing::error!(%error, "cannot look after upstreams: their health is not checked");
+                }
+            }
+        })?;
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Upkeep {
+    fn drop(&mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+async fn look_after(current: impl Fn() -> Vec<Arc<Target>>) {
+    let batcher = WriteBatcher::default();
+    tokio::task::spawn_local(batcher.clone().run());
+    let permits = Arc::new(Semaphore::new(CONNECTIONS));
+    let pools = Rc::new(Pools::new(batcher, Arc::clone(&permits), permits));
+    let mut watched: HashMap<usize, (Arc<Target>, JoinSet<()>)> = HashMap::new();
+    let mut tick = interval(LOOK);
+    loop {
+        tick.tick().await;
+        let targets = current();
+        let key = |target: &Arc<Target>| Arc::as_ptr(target) as usize;
+        watched.retain(|address, _| targets.iter().any(|target| key(target) == *address));
+        for target in &targets {
+            // With the target, so that its address belongs to no other.
+            watched.entry(key(target)).or_insert_with(|| (Arc::clone(target), start(&pools, target)));
+        }
+        pools.sweep(&targets);
+    }
+}
+
+/// The tasks of one upstream, which end when the set is dropped.
+fn start(pools: &Rc<Pools>, target: &Arc<Target>) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    if target.spec.policy.health_check.is_some() {
+        for index in 0..target.spec.origins.len() {
+            tasks.spawn_local(check_origin(Rc::clone(pools), Arc::clone(target), index));
+        }
+    }
+    tasks
+}
