@@ -103,6 +103,7 @@ mod upgrades;
 mod upstream_failures;
 mod upstream_hostile;
 mod upstream_http2;
+mod upstream_killed;
 mod upstream_lifetimes;
 mod upstream_mtls;
 mod upstream_origins;

@@ -8,6 +8,7 @@ pub mod frames;
 pub mod held;
 pub mod http2;
 pub mod openssl;
+pub mod origin_process;
 pub mod secrets;
 pub mod terminal;
 pub mod test_process;
