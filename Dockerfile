@@ -16,6 +16,6 @@ COPY --from=build /image/ /
 USER 65532:65532
 VOLUME ["/var/lib/mtls-edge"]
 EXPOSE 8443
-HEALTHCHECK --interval=10s --timeout=11s CMD ["/usr/bin/mtls-edge", "status", "--config", "/etc/mtls-edge/edge.toml"]
+HEALTHCHECK --interval=10s --timeout=11s CMD ["/usr/bin/mtls-edge", "status", "--ready", "--config", "/etc/mtls-edge/edge.toml"]
 ENTRYPOINT ["/usr/bin/mtls-edge"]
 CMD ["run", "--config", "/etc/mtls-edge/edge.toml"]

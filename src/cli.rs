@@ -2,7 +2,9 @@
 
 mod check;
 mod completions;
+mod curl;
 mod demo;
+mod dev_cert;
 mod development;
 mod init;
 mod inspect;
@@ -88,13 +90,14 @@ enum Command {
         /// The port of the edge on loopback. Default: a free one.
         #[arg(long, value_name = "PORT", default_value_t = 0)]
         port: u16,
+        /// Start only a token endpoint on this port of loopback, for an edge of your own. It authenticates nobody.
+        #[arg(long, value_name = "PORT", conflicts_with_all = ["once", "port"])]
+        token_endpoint: Option<u16>,
     },
-    /// Write a commented starter configuration, with development certificates.
-    Init {
-        /// The folder to write into; it is created if it does not exist.
-        #[arg(value_name = "DIR")]
-        dir: PathBuf,
-    },
+    /// Write a commented configuration for an authorization server, with development certificates, and print the next commands.
+    Init(init::Options),
+    /// Create another client certificate for a configuration that init has written, and print how to register it.
+    DevCert(dev_cert::Options),
     /// Print the completion script of a shell.
     Completions {
         /// The shell.
@@ -146,8 +149,10 @@ fn call(command: Command) -> ExitCode {
         Command::Inspect { file, config, client_id } => {
             inspect::inspect(&file, config.as_deref(), client_id.as_deref())
         }
-        Command::Demo { once, port } => demo::demo(once, port),
-        Command::Init { dir } => init::init(&dir),
+        Command::Demo { token_endpoint: Some(port), .. } => demo::token_endpoint(port),
+        Command::Demo { once, port, .. } => demo::demo(once, port),
+        Command::Init(options) => init::init(&options),
+        Command::DevCert(options) => dev_cert::dev_cert(&options),
         Command::Completions { shell } => completions::completions(shell),
         Command::Man { dir } => man::man(&dir),
     }

@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// The real program.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_mtls-edge");
 
-/// The domain that `init` configures.
+/// The domain that [`Folder`] configures.
 pub const DOMAIN: &str = "mtls.localhost";
 
 /// A folder as `mtls-edge init` makes it, on free ports.
@@ -32,15 +32,22 @@ impl Folder {
     /// Makes one with its upstream at this address.
     pub fn new(upstream: impl std::fmt::Display) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let made =
-            Command::new(PROGRAM).arg("init").arg(folder.path()).stdout(Stdio::null()).status().unwrap();
+        let made = Command::new(PROGRAM)
+            .args(["init", "--for", "auth0", "--domain", DOMAIN])
+            .arg(folder.path())
+            .stdout(Stdio::null())
+            .status()
+            .unwrap();
         assert!(made.success());
         let applications = fs::read_to_string(folder.path().join("applications.toml")).unwrap() + "\n";
         let folder = Self { folder, applications };
         folder.edit(|text| {
-            text.replace("0.0.0.0:8443", "127.0.0.1:0")
+            text.replace("127.0.0.1:8443", "127.0.0.1:0")
                 .replace("127.0.0.1:9443", "127.0.0.1:0")
                 .replace("127.0.0.1:3000", &upstream.to_string())
+                // As before `init` knew servers, so that figures stay comparable.
+                .replace("client_auth = \"optional\"", "client_auth = \"required\"")
+                .replace("\nclient_ip_header", "\n# client_ip_header")
                 .replace("\n[log]\n", "\n[log]\nformat = \"json\"\n")
         });
         folder

@@ -12,6 +12,7 @@ use self::{
     token_endpoint::TokenEndpoint,
 };
 use super::{
+    curl::{Call, quoted},
     development::{self, DOMAIN},
     print,
     signals::{Signal, Signals},
@@ -19,7 +20,32 @@ use super::{
 use crate::{clock::Clock, config::render, edge::Edge, observe::finish_log, source::files::InitialBuild};
 
 /// The issuer identifier of the demo's authorization server.
-const ISSUER: &str = "https://mtls.localhost/";
+const ISSUER: &str = "https://localhost/";
+/// The secret by which the token endpoint recognizes the demo's edge.
+const EDGE_SECRET: &str = "development-only";
+
+/// Serves only the token endpoint, until a signal.
+pub(super) fn token_endpoint(port: u16) -> ExitCode {
+    let serve = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let mut signals = Signals::catch()?;
+            let endpoint = TokenEndpoint::bind(port, None).await?;
+            print::out(format_args!(
+                "a token endpoint at {}, which believes the headers of any edge; it serves until Ctrl-C\n",
+                endpoint.url()
+            ))?;
+            tokio::select! {
+                result = endpoint.serve() => result,
+                () = end(&mut signals) => Ok(()),
+            }
+        })
+    };
+    match serve() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => print::failure(error),
+    }
+}
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -39,9 +65,10 @@ fn run(once: bool, port: u16) -> Result<(), Failure> {
     let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
     let folder = tempfile::Builder::new().prefix("mtls-edge-demo-").permissions(private).tempdir()?;
     let certs = folder.path().join("certs");
-    development::write(&certs)?;
+    development::write(&certs, DOMAIN)?;
+    development::private(&certs.join("cname-api-key"), EDGE_SECRET)?;
     let signer = Signer::generate(&certs, "reports")?;
-    let endpoint = runtime.block_on(TokenEndpoint::bind())?;
+    let endpoint = runtime.block_on(TokenEndpoint::bind(0, Some(EDGE_SECRET)))?;
     let edge = start(folder.path(), endpoint.url(), port)?;
     let address = *edge.https().first().ok_or("the edge has no HTTPS address")?;
     let mut text = String::new();
@@ -62,7 +89,7 @@ fn run(once: bool, port: u16) -> Result<(), Failure> {
         if once {
             return Ok(());
         }
-        print::out(format_args!("call it yourself:\n{}\n", curl(&certs, address.port())))?;
+        print::out(format_args!("call it yourself:\n{}\n", curl(&certs, address)))?;
         print::out("it serves until Ctrl-C\n")?;
         tokio::select! {
             result = &mut serving => result,
@@ -119,22 +146,20 @@ async fn end(signals: &mut Signals) {
 }
 
 /// Shell commands that request a token for each application.
-fn curl(certs: &Path, port: u16) -> String {
-    let certs = certs.display();
-    let curl = format!("curl --resolve {DOMAIN}:{port}:127.0.0.1 --cacert {certs}/server-ca.pem");
-    let url = format!("https://{DOMAIN}:{port}/oauth/token -d grant_type=client_credentials");
-    let by_certificate = ["billing", "payments"].map(|client| {
-        format!("  {curl} --cert {certs}/{client}.pem --key {certs}/{client}.key \\\n    {url} -d client_id={client}\n")
-    });
+fn curl(certs: &Path, edge: SocketAddr) -> String {
+    let call = |certificate| Call { certs, certificate, edge, domain: DOMAIN, path: "/oauth/token" };
+    let by_certificate =
+        ["billing", "payments"].map(|client| format!("  {} -d client_id={client}\n", call(Some(client))));
+    let call = call(None);
+    let key = quoted(&certs.join("reports.key").display().to_string());
     let by_assertion = format!(
         r#"
   b64() {{ openssl base64 -A | tr '+/' '-_' | tr -d '='; }}
   now=$(date +%s)
   claims='{{"iss":"reports","sub":"reports","aud":"{ISSUER}","jti":"%s","iat":%s,"exp":%s}}'
   jwt="$(printf '{{"alg":"RS256"}}' | b64).$(printf "$claims" "$(openssl rand -hex 16)" "$now" "$((now + 60))" | b64)"
-  jwt="$jwt.$(printf %s "$jwt" | openssl dgst -sha256 -sign {certs}/reports.key | b64)"
-  {curl} \
-    {url} -d client_id=reports \
+  jwt="$jwt.$(printf %s "$jwt" | openssl dgst -sha256 -sign {key} | b64)"
+  {call} -d client_id=reports \
     -d client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer -d client_assertion="$jwt"
 "#
     );

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    config::{Problem, render},
+    config::{Fault, Problem, render},
     observe::{has_colours, write_text},
 };
 
@@ -49,6 +49,14 @@ pub(super) fn failure(error: impl Display) -> ExitCode {
 /// Writes the problems of a configuration.
 pub(super) fn problems(problems: &[Problem]) {
     err(render(problems, has_colours(&io::stderr())));
+}
+
+/// What is wrong with the value of an option, in one line.
+pub(super) fn fault(Fault { what, help }: Fault) -> String {
+    match help {
+        Some(help) => format!("{what}; {help}"),
+        None => what,
+    }
 }
 
 /// A string as it is written in TOML.

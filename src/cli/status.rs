@@ -39,6 +39,10 @@ pub(super) struct Options {
     /// Show thumbprints and long values in full, whatever the width of the terminal.
     #[arg(long)]
     wide: bool,
+    /// Print only whether the edge is ready (/readyz); exit 0 if it is, else 1. For health checks of containers, which must not restart an edge
+    /// because something else is wrong.
+    #[arg(long, conflicts_with_all = ["json", "client_id", "expiring", "watch", "wide", "page"])]
+    ready: bool,
     /// The page of applications to show, from 1.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     page: u32,
@@ -65,6 +69,12 @@ pub(super) fn status(config: Option<&Path>, admin: Option<SocketAddr>, options: 
 }
 
 fn once(runtime: &Runtime, endpoint: &Endpoint, options: &Options) -> ExitCode {
+    if options.ready {
+        return match runtime.block_on(endpoint.ready()) {
+            Ok(ready) => print::result(ready, ExitCode::SUCCESS),
+            Err(failure) => print::failure(failure),
+        };
+    }
     let shown = runtime.block_on(endpoint.get(options)).and_then(|document| {
         let text = if options.json {
             json::indented(&document.text)

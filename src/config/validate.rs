@@ -34,7 +34,7 @@ pub(super) fn header_name(text: &str) -> Result<HeaderName, Fault> {
 }
 
 /// Parses the name of a domain. The result is in lower case, without a trailing dot.
-pub(super) fn domain_name(text: &str) -> Result<String, Fault> {
+pub fn domain_name(text: &str) -> Result<String, Fault> {
     const EXPECTED: &str = "the DNS name that clients connect to";
     let fault = |why: &str| Fault::new(format!("found {}, expected {EXPECTED}{why}", quote(text)));
     let example = "write a name such as mtls.auth.example.com";
@@ -83,7 +83,7 @@ pub(super) fn server_name(text: &str) -> Result<String, Fault> {
 /// Parses the URL of an upstream: only scheme, host and port.
 ///
 /// A fault never quotes a URL with user information or a query: it may contain a key.
-pub(super) fn origin(text: &str) -> Result<Origin, Fault> {
+pub fn origin(text: &str) -> Result<Origin, Fault> {
     const EXPECTED: &str = "an origin such as https://auth.internal.example:8443";
     let shown = if text.contains('?') { "a URL with a query".to_owned() } else { quote(text) };
     let fault = |why: &str| Fault::new(format!("found {shown}, expected {EXPECTED}{why}"));

@@ -44,7 +44,7 @@ fn demo_prints_a_token_per_method_and_refusals() {
     assert!(printed.contains("billing, by self_signed_tls_client_auth"));
     assert!(printed.contains("payments, by tls_client_auth"));
     let reports = printed.split("reports, by private_key_jwt:\n").nth(1).unwrap();
-    assert!(reports.contains("\"aud\": \"https://mtls.localhost/\""), "the received assertion: {reports}");
+    assert!(reports.contains("\"aud\": \"https://localhost/\""), "the received assertion: {reports}");
     let refusal = printed.split("billing's client_id with payments' certificate:\n").nth(1).unwrap();
     let field = |name: &str| {
         let line = refusal.lines().find_map(|line| line.trim().strip_prefix(name));

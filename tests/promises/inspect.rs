@@ -24,7 +24,7 @@ fn written() -> (TempDir, PathBuf) {
 /// A minimal configuration, so that line numbers stay readable.
 fn minimal() -> (TempDir, PathBuf) {
     let (folder, dir) = written();
-    let config = "[trust]\nclient_ca = [\"certs/client-ca.pem\"]\n[[upstream]]\nname = \"as\"\nurls = [\"http://127.0.0.1:3000\"]\n[[domain]]\nname = \"mtls.localhost\"\ncertificate = \"certs/server.pem\"\nprivate_key = \"certs/server.key\"\n";
+    let config = "[trust]\nclient_ca = [\"certs/client-ca.pem\"]\n[[upstream]]\nname = \"as\"\nurls = [\"http://127.0.0.1:3000\"]\n[[domain]]\nname = \"localhost\"\ncertificate = \"certs/server.pem\"\nprivate_key = \"certs/server.key\"\n";
     fs::write(dir.join("edge.toml"), config).unwrap();
     let applications = "[[application]]\nclient_id = \"billing\"\n[[application.credential]]\nname = \"a\"\ncertificate = \"certs/billing.pem\"\n";
     fs::write(dir.join("applications.toml"), applications).unwrap();

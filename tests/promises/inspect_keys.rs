@@ -127,12 +127,6 @@ fn inspects_key_credential_is_accepted() {
     let folder = TempDir::new().unwrap();
     let dir = folder.path().join("e");
     assert!(edge(&["init", dir.to_str().unwrap()]).status.success());
-    let config = fs::read_to_string(dir.join("edge.toml")).unwrap();
-    let config = config.replace(
-        "name = \"mtls.localhost\"",
-        "name = \"mtls.localhost\"\nissuer = \"https://auth.example/\"",
-    );
-    fs::write(dir.join("edge.toml"), config).unwrap();
     let (one, two) = (SigningKey::p256(), SigningKey::rsa());
     let mut jwk = two.jwk();
     jwk["kid"] = "jar".into();

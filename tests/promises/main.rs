@@ -44,6 +44,7 @@ mod fapi2;
 mod forwarding;
 mod health;
 mod hosts;
+mod init;
 mod inspect;
 mod inspect_keys;
 mod inspect_tokens;

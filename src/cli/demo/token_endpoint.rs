@@ -1,5 +1,5 @@
-//! The demo's authorization server: reads the headers of the `auth0` profile, and signs tokens that are bound to the certificate
-//! (RFC 8705 section 3). It speaks plain HTTP.
+//! The demo's authorization server: reads the headers of the profiles `auth0`, `rfc9440` and `nginx`, and signs tokens that are bound to
+//! the certificate (RFC 8705 section 3). It speaks plain HTTP.
 
 use std::{convert::Infallible, net::Ipv4Addr, sync::Arc};
 
@@ -7,7 +7,10 @@ use aws_lc_rs::{
     rand::SystemRandom,
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair},
 };
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
@@ -20,19 +23,29 @@ use tokio::net::TcpListener;
 use super::{Failure, ISSUER};
 use crate::identity::Thumbprint;
 
-/// The server, bound to a free loopback port.
+/// The server, bound to a loopback port.
 pub(super) struct TokenEndpoint {
     listener: TcpListener,
     url: String,
-    key: Arc<EcdsaKeyPair>,
+    issuer: Arc<Issuer>,
+}
+
+/// What signs tokens, and for whom.
+struct Issuer {
+    key: EcdsaKeyPair,
+    /// What the edge sends as `cname-api-key`; without it, requests of anyone are answered.
+    edge_secret: Option<&'static str>,
 }
 
 impl TokenEndpoint {
-    pub(super) async fn bind() -> Result<Self, Failure> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    /// Binds the port, 0 for a free one.
+    pub(super) async fn bind(port: u16, edge_secret: Option<&'static str>) -> Result<Self, Failure> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+            .await
+            .map_err(|error| format!("cannot bind 127.0.0.1:{port}: {error}"))?;
         let url = format!("http://{}", listener.local_addr()?);
         let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?;
-        Ok(Self { listener, url, key: Arc::new(key) })
+        Ok(Self { listener, url, issuer: Arc::new(Issuer { key, edge_secret }) })
     }
 
     pub(super) fn url(&self) -> &str {
@@ -43,23 +56,23 @@ impl TokenEndpoint {
     pub(super) async fn serve(&self) -> Result<(), Failure> {
         loop {
             let (stream, _) = self.listener.accept().await?;
-            let key = Arc::clone(&self.key);
+            let issuer = Arc::clone(&self.issuer);
             let service = service_fn(move |request| {
-                let key = Arc::clone(&key);
-                async move { Ok::<_, Infallible>(answer(request, &key).await) }
+                let issuer = Arc::clone(&issuer);
+                async move { Ok::<_, Infallible>(answer(request, &issuer).await) }
             });
             tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
         }
     }
 }
 
-async fn answer(request: Request<Incoming>, key: &EcdsaKeyPair) -> Response<Full<Bytes>> {
+async fn answer(request: Request<Incoming>, issuer: &Issuer) -> Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
     let form = match Limited::new(body, 64 * 1024).collect().await {
         Ok(body) => body.to_bytes(),
         Err(_) => return json(StatusCode::BAD_REQUEST, &serde_json::json!({ "error": "invalid_request" })),
     };
-    match token(&head.headers, &form, key) {
+    match issuer.token(&head.headers, &form) {
         Some(token) => json(
             StatusCode::OK,
             &serde_json::json!({ "access_token": token, "token_type": "Bearer", "expires_in": 300 }),
@@ -68,46 +81,75 @@ async fn answer(request: Request<Incoming>, key: &EcdsaKeyPair) -> Response<Full
     }
 }
 
-/// A token for the client that the edge has authenticated, or `None` without the edge's secret. It shows what was received: the certificate as `cnf`, or
-/// the assertion.
-fn token(headers: &HeaderMap, form: &[u8], key: &EcdsaKeyPair) -> Option<String> {
-    headers.get("cname-api-key").filter(|value| value.as_bytes() == b"development-only")?;
-    let form = std::str::from_utf8(form).ok()?;
-    let parameter = |name: &str| form.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
-    let client_id = parameter("client_id")?;
-    let (auth_method, name, received) = if let Some(assertion) = parameter("client_assertion") {
-        let payload = URL_SAFE_NO_PAD.decode(assertion.split('.').nth(1)?).ok()?;
-        let claims: serde_json::Value = serde_json::from_slice(&payload).ok()?;
-        ("private_key_jwt", "client_assertion", claims)
-    } else {
-        let verdict = headers.get("client-certificate-ca-verified")?.to_str().ok()?;
-        let method = if verdict == "SUCCESS" { "tls_client_auth" } else { "self_signed_tls_client_auth" };
-        (method, "cnf", serde_json::json!({ "x5t#S256": thumbprint(headers)? }))
-    };
-    let now = UnixTime::now().as_secs();
-    let claims = serde_json::json!({
-        "iss": ISSUER,
-        "sub": client_id,
-        "client_id": client_id,
-        "aud": "https://api.example.test/",
-        "iat": now,
-        "exp": now + 300,
-        "auth_method": auth_method,
-        name: received,
-    });
-    let header = serde_json::json!({ "alg": "ES256", "typ": "at+jwt" });
-    let encode = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let signed = format!("{}.{}", encode(&header), encode(&claims));
-    let signature = key.sign(&SystemRandom::new(), signed.as_bytes()).ok()?;
-    Some(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
+impl Issuer {
+    /// A token for the client that the edge has authenticated, or `None` without the edge's secret. It shows what was received: the
+    /// certificate as `cnf`, and the assertion.
+    fn token(&self, headers: &HeaderMap, form: &[u8]) -> Option<String> {
+        let sent = headers.get("cname-api-key").map(HeaderValue::as_bytes);
+        if self.edge_secret.is_some_and(|secret| sent != Some(secret.as_bytes())) {
+            return None;
+        }
+        let form = std::str::from_utf8(form).ok()?;
+        let parameter =
+            |name: &str| form.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+        let client_id = parameter("client_id")?;
+        let assertion = match parameter("client_assertion") {
+            Some(assertion) => {
+                let payload = URL_SAFE_NO_PAD.decode(assertion.split('.').nth(1)?).ok()?;
+                Some(serde_json::from_slice::<serde_json::Value>(&payload).ok()?)
+            }
+            None => None,
+        };
+        let certificate = certificate(headers).map(|leaf| Thumbprint::of(&leaf).base64url());
+        let method = match (&assertion, parameter("client_secret"), &certificate) {
+            (Some(_), _, _) => "private_key_jwt",
+            (None, Some(_), _) => "client_secret_post",
+            (None, None, Some(_)) => method(headers),
+            (None, None, None) => return None,
+        };
+        let now = UnixTime::now().as_secs();
+        let mut claims = serde_json::json!({
+            "iss": ISSUER,
+            "sub": client_id,
+            "client_id": client_id,
+            "aud": "https://api.example.test/",
+            "iat": now,
+            "exp": now + 300,
+            "auth_method": method,
+            "client_assertion": assertion,
+            "cnf": certificate.map(|thumbprint| serde_json::json!({ "x5t#S256": thumbprint })),
+        });
+        if let Some(claims) = claims.as_object_mut() {
+            claims.retain(|_, value| !value.is_null());
+        }
+        let header = serde_json::json!({ "alg": "ES256", "typ": "at+jwt" });
+        let encode = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let signed = format!("{}.{}", encode(&header), encode(&claims));
+        let signature = self.key.sign(&SystemRandom::new(), signed.as_bytes()).ok()?;
+        Some(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
+    }
 }
 
-/// The thumbprint of the certificate that the edge vouches for.
-fn thumbprint(headers: &HeaderMap) -> Option<String> {
-    let escaped = headers.get("client-certificate")?.to_str().ok()?;
-    let pem = percent_decode_str(escaped).collect::<Vec<u8>>();
-    let leaf = CertificateDer::from_pem_slice(&pem).ok()?;
-    Some(Thumbprint::of(&leaf).base64url())
+/// The method that the edge's verdict on the chain stands for. RFC 9440 has no header for it.
+fn method(headers: &HeaderMap) -> &'static str {
+    let verdict =
+        ["client-certificate-ca-verified", "ssl-client-verify"].iter().find_map(|name| headers.get(*name));
+    match verdict.map(HeaderValue::as_bytes) {
+        Some(b"SUCCESS") => "tls_client_auth",
+        Some(_) => "self_signed_tls_client_auth",
+        None => "tls_client_auth or self_signed_tls_client_auth",
+    }
+}
+
+/// The certificate that the edge vouches for: URL-encoded PEM, or base64 of its DER between colons (RFC 9440).
+fn certificate(headers: &HeaderMap) -> Option<CertificateDer<'static>> {
+    let value = |name: &str| headers.get(name)?.to_str().ok();
+    if let Some(escaped) = value("client-certificate").or_else(|| value("ssl-client-cert")) {
+        let pem = percent_decode_str(escaped).collect::<Vec<u8>>();
+        return CertificateDer::from_pem_slice(&pem).ok();
+    }
+    let base64 = value("client-cert")?.strip_prefix(':')?.strip_suffix(':')?;
+    STANDARD.decode(base64).ok().map(CertificateDer::from)
 }
 
 fn json(status: StatusCode, body: &serde_json::Value) -> Response<Full<Bytes>> {

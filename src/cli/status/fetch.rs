@@ -44,6 +44,9 @@ pub(super) enum Failure {
     /// No edge answers at the address.
     #[error("no status from the edge at {0}: {1}")]
     Unreachable(String, String),
+    /// The edge at the address is not ready, or does not answer.
+    #[error("the edge at {0} is not ready: {1}")]
+    NotReady(String, String),
     /// The edge has no such application.
     #[error("no application is registered with the client_id {0:?}")]
     UnknownApplication(String),
@@ -76,6 +79,11 @@ impl Endpoint {
             Ok(Document { text, status })
         };
         document.await.map_err(|why| Failure::Unreachable(self.to_string(), why))
+    }
+
+    /// What the edge says if it is ready.
+    pub(super) async fn ready(&self) -> Result<String, Failure> {
+        self.body("/readyz").await.map_err(|why| Failure::NotReady(self.to_string(), why))
     }
 
     async fn body(&self, target: &str) -> Result<String, String> {
