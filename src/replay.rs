@@ -4,19 +4,23 @@
 //! One store for all workers, for the life of the process. A value is never forgotten before its time: a full store
 //! refuses. Reloads do not touch it; their new limit applies from the next assertion.
 
+mod handover;
+mod keys;
 mod refusal;
 mod shard;
 #[cfg(test)]
 mod tests;
 mod usage;
 
+pub use handover::{Gone, Successor, USE_BYTES, Use};
+pub use keys::StoreKeys;
 pub use refusal::Replay;
 
 use std::{
     fmt,
-    hash::{BuildHasher, RandomState},
+    hash::BuildHasher,
     sync::{
-        Mutex, MutexGuard,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
@@ -39,12 +43,14 @@ const SHARDS: usize = 160;
 /// (measured: `memory_of_a_full_store`).
 pub struct ReplayStore {
     started: Timestamp,
-    hasher: RandomState,
+    keys: StoreKeys,
     shards: Box<[Mutex<Shard>]>,
     usage: Usage,
     /// The time at which all shards were swept because the store was full: until the next second that would free nothing.
     swept: Mutex<Timestamp>,
     refused: [AtomicU64; Replay::ALL.len()],
+    /// The process that decides about shards that have moved.
+    successor: Mutex<Option<Arc<dyn Successor>>>,
 }
 
 impl fmt::Debug for ReplayStore {
@@ -57,17 +63,30 @@ impl ReplayStore {
     /// An empty store of a process that starts at this time.
     #[must_use]
     pub fn new(started: Timestamp) -> Self {
+        Self::with_keys(started, StoreKeys::random())
+    }
+
+    /// An empty store that can adopt the values of a store with these keys, which began at this time.
+    #[must_use]
+    pub fn with_keys(started: Timestamp, keys: StoreKeys) -> Self {
         Self {
             started,
-            hasher: RandomState::new(),
+            keys,
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             usage: Usage::default(),
             swept: Mutex::new(Timestamp::MIN),
             refused: Default::default(),
+            successor: Mutex::default(),
         }
     }
 
-    /// When the process started. Nobody knows whether an assertion that was issued earlier has been used: it must be refused.
+    /// The keys of its hashes.
+    #[must_use]
+    pub const fn keys(&self) -> StoreKeys {
+        self.keys
+    }
+
+    /// When the store began to be filled: at the start of the process, or of the first one of those that handed it over. Nobody knows whether an assertion that was issued earlier has been used: it must be refused.
     #[must_use]
     pub const fn started(&self) -> Timestamp {
         self.started
@@ -85,7 +104,7 @@ impl ReplayStore {
         now: Timestamp,
         limit: usize,
     ) -> Result<(), Replay> {
-        let result = self.try_record(self.id(client_id, jti), until, now, limit);
+        let result = self.record_use(&Use { id: self.id(client_id, jti), until, now, limit });
         if let Err(why) = result
             && let Some(counter) = self.refused.get(why as usize)
         {
@@ -94,17 +113,13 @@ impl ReplayStore {
         result
     }
 
-    fn try_record(&self, id: Id, until: Timestamp, now: Timestamp, limit: usize) -> Result<(), Replay> {
-        let first = self.record_once(id, until, now, limit);
-        if !matches!(first, Err(Replay::Full | Replay::ClientFull)) {
-            return first;
-        }
-        self.sweep_once(now);
-        self.record_once(id, until, now, limit)
-    }
-
-    fn record_once(&self, id: Id, until: Timestamp, now: Timestamp, limit: usize) -> Result<(), Replay> {
+    fn record_once(&self, used: &Use) -> Result<(), Replay> {
+        let &Use { id, until, now, limit } = used;
         let mut shard = self.shard(id);
+        if shard.is_moved {
+            drop(shard);
+            return self.record_there(used);
+        }
         match shard.find(id, until, now) {
             Found::Used => return Err(Replay::Used),
             Found::Expired => shard.remove(id, &self.usage),
@@ -150,12 +165,12 @@ impl ReplayStore {
         hash.update(jti);
         let mut digest = [0; 16];
         digest.copy_from_slice(hash.finalize().split_at(16).0);
-        Id { digest, client: ClientKey(self.hasher.hash_one(client_id)) }
+        Id { digest, client: ClientKey(self.keys.hash_one(client_id)) }
     }
 
     fn shard(&self, id: Id) -> MutexGuard<'_, Shard> {
         // The keyed hash spreads values that a client chose to fall together.
-        let at = usize::try_from(self.hasher.hash_one(id) % SHARDS as u64).unwrap_or_default();
+        let at = usize::try_from(self.keys.hash_one(id) % SHARDS as u64).unwrap_or_default();
         #[allow(clippy::indexing_slicing, reason = "less than the number of shards")]
         lock(&self.shards[at])
     }

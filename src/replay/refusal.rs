@@ -12,11 +12,20 @@ pub enum Replay {
     /// This client's values are half of `[limits] assertion_ids`.
     #[error("the client's jti values are half of [limits] assertion_ids")]
     ClientFull,
+    /// The process that took over does not answer, and only it knows.
+    #[error("the process that took over does not answer")]
+    Unreachable,
 }
 
 impl Replay {
     /// All reasons, in the order of the counters.
-    pub(super) const ALL: [Self; 3] = [Self::Used, Self::Full, Self::ClientFull];
+    pub(super) const ALL: [Self; 4] = [Self::Used, Self::Full, Self::ClientFull, Self::Unreachable];
+
+    /// Whether the same assertion may be accepted later.
+    #[must_use]
+    pub const fn is_temporary(self) -> bool {
+        !matches!(self, Self::Used)
+    }
 
     /// The name in metrics.
     #[must_use]
@@ -25,6 +34,7 @@ impl Replay {
             Self::Used => "used",
             Self::Full => "full",
             Self::ClientFull => "client_full",
+            Self::Unreachable => "unreachable",
         }
     }
 }

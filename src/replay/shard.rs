@@ -28,11 +28,13 @@ pub(super) struct Shard {
     forgotten: Timestamp,
     /// When the next sweep is due.
     due: Timestamp,
+    /// Whether another process decides about its values.
+    pub(super) is_moved: bool,
 }
 
 impl Default for Shard {
     fn default() -> Self {
-        Self { entries: HashMap::new(), forgotten: Timestamp::MIN, due: Timestamp::MIN }
+        Self { entries: HashMap::new(), forgotten: Timestamp::MIN, due: Timestamp::MIN, is_moved: false }
     }
 }
 
@@ -45,6 +47,21 @@ impl Shard {
             Some(_) => Found::Expired,
             None => Found::Nothing,
         }
+    }
+
+    /// Its values, each with the time when it may be forgotten.
+    pub(super) fn values(&self) -> impl Iterator<Item = (Id, Timestamp)> {
+        self.entries.iter().map(|(id, until)| (*id, *until))
+    }
+
+    /// The latest expiry of a removed value.
+    pub(super) const fn forgotten(&self) -> Timestamp {
+        self.forgotten
+    }
+
+    /// Notes that values were removed elsewhere which expired by then.
+    pub(super) fn forget_until(&mut self, expiry: Timestamp) {
+        self.forgotten = self.forgotten.max(expiry);
     }
 
     /// Adds a value, whose place is reserved.

@@ -1,6 +1,6 @@
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Barrier},
+    sync::{Arc, Barrier, atomic::AtomicBool},
 };
 
 use proptest::prelude::*;
@@ -56,7 +56,10 @@ fn a_full_store_refuses_until_something_expires() {
     assert_eq!(store.record("c", "1", at(20), at(10), 4), Ok(()));
     assert_eq!(store.in_use(), 1);
     let refusals: Vec<_> = store.refusals().collect();
-    assert_eq!(refusals, [(Replay::Used, 1), (Replay::Full, 2), (Replay::ClientFull, 0)]);
+    assert_eq!(
+        refusals,
+        [(Replay::Used, 1), (Replay::Full, 2), (Replay::ClientFull, 0), (Replay::Unreachable, 0)]
+    );
 }
 
 #[test]
@@ -241,4 +244,120 @@ proptest! {
             }
         }
     }
+}
+
+/// Another store in this process, which may be gone.
+#[derive(Debug)]
+struct Other(ReplayStore, AtomicBool);
+
+impl Successor for Other {
+    fn record(&self, used: &Use) -> Result<Result<(), Replay>, Gone> {
+        if self.1.load(Relaxed) {
+            return Err(Gone);
+        }
+        let used = Use::decode(&used.encode()).unwrap();
+        Ok(self.0.record_use(&used))
+    }
+}
+
+fn handed_over(from: &ReplayStore) -> Arc<Other> {
+    let other = Arc::new(Other(ReplayStore::with_keys(from.started(), from.keys()), AtomicBool::new(false)));
+    let successor = Arc::clone(&other);
+    from.hand_over(successor, |shard| Ok(assert!(other.0.adopt(shard, at(0))))).unwrap();
+    other
+}
+
+#[test]
+fn a_store_that_moved_accepts_nothing_twice() {
+    let old = store();
+    for jti in 0..1000 {
+        assert_eq!(old.record("a", &jti.to_string(), at(10), at(0), LIMIT), Ok(()));
+    }
+    let new = handed_over(&old);
+    assert_eq!(new.0.in_use(), 1000);
+    for jti in 0..1000 {
+        assert_eq!(new.0.record("a", &jti.to_string(), at(10), at(0), LIMIT), Err(Replay::Used));
+    }
+    // Whichever of the two receives it first.
+    for (first, second) in [(&old, &new.0), (&new.0, &old)] {
+        let jti = format!("{first:p}");
+        assert_eq!(first.record("b", &jti, at(10), at(0), LIMIT), Ok(()));
+        assert_eq!(second.record("b", &jti, at(10), at(0), LIMIT), Err(Replay::Used));
+        assert_eq!(first.record("b", &jti, at(10), at(0), LIMIT), Err(Replay::Used));
+    }
+    // The share of a client is counted there.
+    assert_eq!(old.record("a", "more", at(10), at(0), 2000), Err(Replay::ClientFull));
+    new.1.store(true, Relaxed);
+    assert_eq!(old.record("b", "new", at(10), at(0), LIMIT), Err(Replay::Unreachable));
+}
+
+#[test]
+fn a_store_that_is_taken_back_forgets_nothing() {
+    let old = store();
+    assert_eq!(old.record("a", "before", at(10), at(0), LIMIT), Ok(()));
+    let new = handed_over(&old);
+    assert_eq!(old.record("a", "there", at(10), at(0), LIMIT), Ok(()));
+    drop(new);
+    old.take_back();
+    for jti in ["before", "there"] {
+        assert_eq!(old.record("a", jti, at(10), at(0), LIMIT), Err(Replay::Used));
+    }
+    assert_eq!(old.record("a", "after", at(10), at(0), LIMIT), Ok(()));
+}
+
+#[test]
+fn a_clock_that_is_set_back_readmits_nothing_there() {
+    let old = store();
+    assert_eq!(old.record("a", "1", at(100), at(50), LIMIT), Ok(()));
+    old.sweep(at(100));
+    let new = handed_over(&old);
+    assert_eq!(new.0.record("a", "1", at(100), at(60), LIMIT), Err(Replay::Used));
+}
+
+#[test]
+fn no_bytes_of_another_process_panic() {
+    let store = store();
+    for length in [0, 1, 7, 8, 9, 39, 40, 41] {
+        let is_whole = length == 8 || length == 40;
+        assert_eq!(store.adopt(&vec![0xff; length], at(0)), is_whole, "{length}");
+    }
+}
+
+#[test]
+fn concurrent_uses_during_a_move_succeed_once() {
+    const THREADS: usize = 4;
+    const VALUES: usize = 2000;
+    let old = Arc::new(store());
+    let new = Arc::new(Other(ReplayStore::with_keys(at(0), old.keys()), AtomicBool::new(false)));
+    let barrier = Arc::new(Barrier::new(THREADS + 1));
+    let threads: Vec<_> = (0..THREADS)
+        .map(|thread| {
+            let (old, new, barrier) = (Arc::clone(&old), Arc::clone(&new), Arc::clone(&barrier));
+            std::thread::spawn(move || {
+                barrier.wait();
+                let mut successes = Vec::new();
+                for jti in 0..VALUES {
+                    // The new process serves once everything has moved: from the middle on.
+                    let store = if thread % 2 == 0 || jti < VALUES / 2 { &old } else { &new.0 };
+                    if jti == VALUES / 2 {
+                        barrier.wait();
+                    }
+                    let result = store.record("a", &jti.to_string(), at(10), at(0), LIMIT);
+                    successes.push(usize::from(result.is_ok()));
+                }
+                successes
+            })
+        })
+        .collect();
+    barrier.wait();
+    let successor: Arc<dyn Successor> = Arc::clone(&new) as _;
+    old.hand_over(successor, |shard| Ok(assert!(new.0.adopt(shard, at(0))))).unwrap();
+    barrier.wait();
+    let mut successes = vec![0; VALUES];
+    for thread in threads {
+        for (all, one) in successes.iter_mut().zip(thread.join().unwrap()) {
+            *all += one;
+        }
+    }
+    assert_eq!(successes, vec![1; VALUES]);
 }

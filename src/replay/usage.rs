@@ -23,7 +23,7 @@ pub(super) struct Id {
     pub(super) client: ClientKey,
 }
 
-/// A hash of `client_id` with a key of this process.
+/// A hash of `client_id` with the keys of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct ClientKey(pub(super) u64);
 
@@ -57,6 +57,12 @@ impl Usage {
         taken.map_err(|_| Replay::Full)?;
         counts.insert(client, count + 1);
         Ok(())
+    }
+
+    /// Takes one place, whatever the limit is.
+    pub(super) fn take(&self, client: ClientKey) {
+        *self.counts(client).entry(client).or_default() += 1;
+        self.all.fetch_add(1, Relaxed);
     }
 
     /// Returns the place of a removed value.

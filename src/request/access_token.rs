@@ -193,7 +193,9 @@ impl TokenVerifier {
         let id = format!("{key}.{}", proof.jti);
         self.replay.record(owner, &id, proof.until, now, limit).map_err(|why| match why {
             Replay::Used => TokenRefusal::Invalid { scheme, why: ProofError::Replayed.into() },
-            Replay::Full | Replay::ClientFull => TokenRefusal::Unavailable(format!("DPoP proof: {why}")),
+            Replay::Full | Replay::ClientFull | Replay::Unreachable => {
+                TokenRefusal::Unavailable(format!("DPoP proof: {why}"))
+            }
         })
     }
 }

@@ -66,7 +66,7 @@ impl AssertionError {
     /// Whether the edge cannot remember its `jti`, so that the client can retry later.
     #[must_use]
     pub const fn is_full(&self) -> bool {
-        matches!(self, Self::Replay(Replay::Full | Replay::ClientFull))
+        matches!(self, Self::Replay(why) if why.is_temporary())
     }
 
     /// What the application's developer can fix: the rule, if it depends only on the assertion. `None` for a rule that depends on
@@ -108,6 +108,9 @@ impl AssertionError {
             }
             Self::Replay(Replay::Full | Replay::ClientFull) => {
                 "too many client assertions are in use: try again later"
+            }
+            Self::Replay(Replay::Unreachable) => {
+                "the client assertion cannot be recorded now: try again later"
             }
         }))
     }

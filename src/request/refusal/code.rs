@@ -94,7 +94,7 @@ fn of_denial(denial: &Denial) -> Code {
         Denial::Assertion { error, .. } => match **error {
             AssertionError::Key(_) => Code::AssertionSignature,
             AssertionError::Replay(Replay::Used) => Code::AssertionReplayed,
-            AssertionError::Replay(Replay::Full | Replay::ClientFull) => Code::AssertionIdsFull,
+            AssertionError::Replay(_) => Code::AssertionIdsFull,
             _ => Code::Assertion,
         },
         Denial::Binding { .. } => Code::CertificateBinding,
