@@ -1,28 +1,31 @@
-//! The composition root: what `run` and `demo` start, watch and stop.
+//! The composition root: what `run` and `demo` start, watch and stop, and how one process takes over from another.
+
+mod memory;
+mod start;
+mod successor;
+mod takeover;
 
 use std::{
     io,
     net::{SocketAddr, TcpListener},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
+    thread::JoinHandle,
     time::Duration,
 };
 
+use self::memory::Memory;
+pub use self::{
+    start::{Options, Prepared},
+    successor::{Estate, Successor, UpgradeError},
+    takeover::{Predecessor, TakeoverError},
+};
 use crate::{
-    admin::{self, AssertionIds, Capacity, Expiries},
-    config::{Problem, Severity, settings::Settings},
+    admin,
+    config::Problem,
     expiry,
     forward::Upkeep,
-    listen::{ListenError, Listeners, Shares, TooFew, Workers},
-    load::{cannot_bind, listen_spec, too_few_open_files},
-    observe::{
-        Reloads, init_log, log,
-        metrics::{Process, Registry},
-    },
+    listen::{End, ListenError, TooFew, Workers},
     reload::Reloader,
-    replay::ReplayStore,
     source::{
         Source, SourceName,
         files::{InitialBuild, Trigger},
@@ -38,7 +41,7 @@ pub enum EdgeError {
     /// The log cannot be written.
     #[error("cannot start the thread that writes the log: {0}")]
     Log(io::Error),
-    /// An address cannot be bound.
+    /// An address cannot be bound, or a socket that was passed is not configured.
     #[error("{0}")]
     Bind(Box<Problem>),
     /// The limit of open files is too low.
@@ -70,10 +73,15 @@ pub struct Edge {
     https: Vec<SocketAddr>,
     workers: Workers,
     admin: admin::Server,
+    /// A second handle of the admin address, to be passed to a process that replaces this one, and its configured address.
+    admin_socket: (Option<SocketAddr>, TcpListener),
     state: Arc<admin::State>,
+    memory: Memory,
     reloader: Reloader,
     warnings: expiry::Warnings,
     upkeep: Upkeep,
+    /// Answers the process that this one replaced, until that has ended.
+    predecessor: Option<JoinHandle<()>>,
 }
 
 impl Edge {
@@ -84,43 +92,7 @@ impl Edge {
         count: Option<usize>,
         sources: Vec<Box<dyn Source>>,
     ) -> Result<Self, EdgeError> {
-        let InitialBuild { settings, site, warnings, clock, .. } = &initial;
-        init_log(&settings.log).map_err(EdgeError::Log)?;
-        log_problems(warnings);
-        let spec = listen_spec(settings, count);
-        let shares = Shares::raise(&spec)?;
-        let shortage = shares.shortage(&spec).map(|shortage| too_few_open_files(settings, &shortage));
-        log_problems(shortage.as_slice());
-        let listeners = Listeners::bind(&spec, shares).map_err(|error| at_address(settings, error))?;
-        let address = &settings.listen.admin;
-        let admin_listener = TcpListener::bind(address.value)
-            .map_err(|error| EdgeError::Bind(Box::new(cannot_bind("listen.admin", address, &error))))?;
-
-        let (metrics, reloads) = (Arc::<Registry>::default(), Arc::new(Reloads::new(clock.clone())));
-        let state = Arc::new(admin::State {
-            ready: AtomicBool::new(false),
-            metrics: Arc::clone(&metrics),
-            site: Arc::clone(site),
-            clock: clock.clone(),
-            reloads: Arc::clone(&reloads),
-            capacity: capacity(shares, settings, shortage.as_ref()),
-        });
-        let https = listeners.addresses().to_vec();
-        let replay = Arc::new(ReplayStore::new(clock.now()));
-        let workers = listeners.start(site, clock, &metrics, &replay)?;
-        metrics.add(log::collect);
-        metrics.add(Process::started_now());
-        metrics.add(Expiries::of(Arc::clone(site), clock.clone()));
-        metrics.add(AssertionIds::of(replay, Arc::clone(site), clock.clone()));
-        metrics.add(Arc::clone(&reloads));
-        let admin = admin::Server::start(admin_listener, Arc::clone(&state)).map_err(EdgeError::Admin)?;
-        let reloader = Reloader::start(initial, reloads, sources).map_err(EdgeError::Sources)?;
-        state.ready.store(true, Ordering::Release);
-        let warnings = expiry::Warnings::of(Arc::clone(&state.site), state.clock.clone());
-        let upstreams = Arc::clone(&state.site);
-        let upkeep = Upkeep::start(move || upstreams.load().targets().map(Arc::clone).collect());
-        let upkeep = upkeep.map_err(EdgeError::Upkeep)?;
-        Ok(Self { https, workers, admin, state, reloader, warnings, upkeep })
+        Prepared::new(initial, Options { workers: count, sources, ..Options::default() })?.serve()
     }
 
     /// The addresses that speak TLS, with the actual ports.
@@ -139,6 +111,13 @@ impl Edge {
     pub fn reload(&self) {
         // Fails only if the reloader has ended: see `failure`.
         let _ = self.reloader.triggers().send(Trigger::Requested);
+    }
+
+    /// How many reloads were applied or rejected so far.
+    #[must_use]
+    pub fn reloads(&self) -> u64 {
+        let state = self.state.reloads.state();
+        state.succeeded + state.failed
     }
 
     /// Waits until a thread that the edge needs has ended by itself. Usually that never happens. Until then it logs which credentials expire
@@ -161,41 +140,26 @@ impl Edge {
     /// address responds, `/readyz` with 503, and changes of trust become active.
     pub fn stop(self) -> Result<(), EdgeError> {
         self.state.ready.store(false, Ordering::Release);
-        let drained = self.workers.stop();
+        let drained = self.workers.stop(End::Stopped);
         // After the drain: a source may take long to stop.
         drop(self.reloader);
         drop(self.upkeep);
         self.admin.stop();
         Ok(drained?)
     }
-}
 
-fn log_problems(problems: &[Problem]) {
-    for problem in problems {
-        match problem.severity {
-            Severity::Error => tracing::error!("{problem}"),
-            Severity::Warning => tracing::warn!("{problem}"),
+    /// Stops after `successor` took over: the admin address closes at once, requests in flight finish.
+    pub fn stop_replaced(self, successor: Successor) -> Result<(), EdgeError> {
+        self.admin.stop();
+        drop(self.admin_socket);
+        let drained = self.workers.stop(End::Replaced);
+        successor.drained(&self.memory);
+        drop(self.reloader);
+        drop(self.upkeep);
+        if let Some(predecessor) = self.predecessor {
+            // It asks this process, which asks its successor.
+            let _ = predecessor.join();
         }
-    }
-}
-
-/// Maps an address that cannot be bound to its place in the configuration.
-fn at_address(settings: &Settings, error: ListenError) -> EdgeError {
-    if let ListenError::Bind { address, error } = &error
-        && let Some(place) = settings.listen.https.iter().find(|https| https.value == *address)
-    {
-        return EdgeError::Bind(Box::new(cannot_bind("listen.https", place, error)));
-    }
-    error.into()
-}
-
-fn capacity(shares: Shares, settings: &Settings, shortage: Option<&Problem>) -> Capacity {
-    Capacity {
-        descriptors: shares.descriptors,
-        reserve: shares.reserve,
-        connections: shares.connections,
-        connections_configured: settings.limits.connections,
-        upstream: shares.upstream,
-        shortage: shortage.map(ToString::to_string),
+        Ok(drained?)
     }
 }

@@ -4,6 +4,8 @@
 //!
 //! * [`cli`]: the commands;
 //! * [`edge`]: the composition root of `run` and `demo`;
+//! * [`handover`]: the wire to the process that replaces this one;
+//! * [`supervisor`]: what systemd is notified of;
 //! * [`reload`]: merges the updates of all sources into one site, and swaps it;
 //! * [`source`]: sources of trust: the watched files, fetched documents;
 //! * [`load`]: settings to a site, opening every file that they name;
@@ -45,6 +47,7 @@ pub mod expiry;
 pub mod export;
 pub mod forward;
 pub mod h1;
+pub mod handover;
 pub mod header;
 pub mod identity;
 pub mod jose;
@@ -60,6 +63,7 @@ pub mod replay;
 pub mod request;
 pub mod site;
 pub mod source;
+pub mod supervisor;
 pub mod text;
 mod timer;
 pub mod tls;

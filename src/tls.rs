@@ -19,4 +19,4 @@ pub use cork::Corked;
 pub use leaf::Leaf;
 pub use options::{CipherSuites, ClientAuth, TlsSpec};
 pub use server::{DomainTls, ServerCredential, ServerOptions, provider};
-pub use tickets::{SECRET_BYTES, TicketSecrets};
+pub use tickets::{RandomSecrets, SECRET_BYTES, TicketSecrets};

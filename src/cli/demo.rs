@@ -142,7 +142,7 @@ async fn logged() {
 
 /// Waits for a signal that ends the demo. SIGHUP also ends it, since the terminal is gone.
 async fn end(signals: &mut Signals) {
-    while let Signal::User(_) = signals.next().await {}
+    while matches!(signals.next().await, Signal::Reopen | Signal::Upgrade) {}
 }
 
 /// Shell commands that request a token for each application.

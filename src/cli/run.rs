@@ -1,62 +1,67 @@
-//! `run`: serves until a signal.
+//! `run`: serves until a signal, or until another process takes over.
+
+mod serving;
 
 use std::{io, path::Path, process::ExitCode};
 
 use tokio::runtime::Runtime;
 
-use super::{
-    print,
-    signals::{Signal, Signals},
-};
+use self::serving::{Ended, Serving};
+use super::{print, signals::Signals};
 use crate::{
     clock::Clock,
-    edge::{Edge, EdgeError},
+    config::Problem,
+    edge::{Edge, EdgeError, Options, Predecessor, Prepared, TakeoverError},
+    listen::Inherited,
     observe::start_log,
     source::files::InitialBuild,
+    supervisor::{self, Notice},
 };
+
+/// Why nothing was served.
+enum Unserved {
+    /// The configuration cannot be served.
+    Problems(Vec<Problem>),
+    /// Something else, for the operator.
+    Other(String),
+    /// A signal asked for the end.
+    Interrupted,
+}
 
 /// Serves the configuration. Exits 0 after a drain, or after a signal during the start; exits 1 if the configuration cannot be
 /// served.
 pub(super) fn run(config: &Path, workers: Option<usize>) -> ExitCode {
-    let (runtime, mut signals) = match catch() {
-        Ok(caught) => caught,
-        Err(error) => return print::failure(format_args!("cannot handle signals: {error}")),
-    };
-    // Before the first output: the start must not block on a pipe that a previous process filled and nobody reads.
-    if let Err(error) = start_log() {
-        return print::failure(format_args!("cannot start the thread that writes the log: {error}"));
-    }
-    let path = config.to_owned();
-    let initial = match runtime.block_on(signals.during(move || InitialBuild::new(&path, Clock::System))) {
-        Ok(Some(Ok(initial))) => initial,
-        Ok(Some(Err(problems))) => {
+    let (runtime, mut signals, edge) = match start(config, workers) {
+        Ok(started) => started,
+        Err(Unserved::Problems(problems)) => {
             print::problems(&problems);
             return ExitCode::FAILURE;
         }
-        Ok(None) => {
+        Err(Unserved::Other(error)) => return print::failure(error),
+        Err(Unserved::Interrupted) => {
             print::err("ended by a signal before anything was served\n");
             return ExitCode::SUCCESS;
         }
-        Err(error) => return print::failure(format_args!("cannot start: {error}")),
-    };
-    let edge = match Edge::start(initial, workers, Vec::new()) {
-        Ok(edge) => edge,
-        Err(EdgeError::Bind(problem)) => {
-            print::problems(&[*problem]);
-            return ExitCode::FAILURE;
-        }
-        Err(error) => return print::failure(error),
     };
     for address in edge.https() {
         tracing::info!(%address, "HTTPS listener ready");
     }
     tracing::info!(address = %edge.admin(), "admin listener ready");
-    if let Err(error) = runtime.block_on(until_stopped(&mut signals, &edge)) {
-        tracing::error!(%error, "fatal");
-        return ExitCode::FAILURE;
-    }
-    tracing::info!("draining: finishing the requests in flight");
-    match edge.stop() {
+    supervisor::notify(Notice::Ready, "serving");
+    let ended = runtime.block_on(Serving::new(&edge, config).run(&mut signals));
+    let drained = match ended {
+        Ok(Ended::Stopped) => {
+            supervisor::notify(Notice::Stopping, "draining");
+            tracing::info!("draining: finishing the requests in flight");
+            edge.stop()
+        }
+        Ok(Ended::Replaced(successor)) => {
+            tracing::info!(successor = successor.id(), "replaced: finishing the requests in flight");
+            edge.stop_replaced(successor)
+        }
+        Err(error) => Err(error),
+    };
+    match drained {
         Ok(()) => {
             tracing::info!("drained");
             ExitCode::SUCCESS
@@ -68,6 +73,42 @@ pub(super) fn run(config: &Path, workers: Option<usize>) -> ExitCode {
     }
 }
 
+/// Starts to serve, with the sockets of systemd or of the process that this one replaces.
+fn start(config: &Path, workers: Option<usize>) -> Result<(Runtime, Signals, Edge), Unserved> {
+    let failed = |what: &str, error: &dyn std::fmt::Display| Unserved::Other(format!("{what}: {error}"));
+    let mut sockets = supervisor::passed_sockets().map_err(|error| {
+        failed("cannot use the sockets that the service manager passed (LISTEN_FDS)", &error)
+    })?;
+    let (runtime, mut signals) = catch().map_err(|error| failed("cannot handle signals", &error))?;
+    // Before the first output: the start must not block on a pipe that a previous process filled and nobody reads.
+    start_log().map_err(|error| failed("cannot start the thread that writes the log", &error))?;
+    let found =
+        Predecessor::find().map_err(|error| failed("cannot take over from the running process", &error))?;
+    let predecessor = found.map(|(predecessor, passed): (_, Vec<Inherited>)| {
+        sockets = passed;
+        predecessor
+    });
+    let path = config.to_owned();
+    let initial = match runtime.block_on(signals.during(move || InitialBuild::new(&path, Clock::System))) {
+        Ok(Some(Ok(initial))) => initial,
+        Ok(Some(Err(problems))) => return Err(Unserved::Problems(problems)),
+        Ok(None) => return Err(Unserved::Interrupted),
+        Err(error) => return Err(failed("cannot start", &error)),
+    };
+    let stores = predecessor.as_ref().map(Predecessor::stores);
+    let prepared = Prepared::new(initial, Options { workers, sockets, stores, ..Options::default() });
+    let edge = match (prepared, predecessor) {
+        (Ok(prepared), Some(predecessor)) => predecessor.take_over(prepared),
+        (Ok(prepared), None) => prepared.serve().map_err(TakeoverError::from),
+        (Err(error), _) => Err(error.into()),
+    };
+    let edge = edge.map_err(|error| match error {
+        TakeoverError::Edge(EdgeError::Bind(problem)) => Unserved::Problems(vec![*problem]),
+        error => Unserved::Other(error.to_string()),
+    })?;
+    Ok((runtime, signals, edge))
+}
+
 /// Catches all signals. Called before everything else.
 fn catch() -> io::Result<(Runtime, Signals)> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -75,23 +116,4 @@ fn catch() -> io::Result<(Runtime, Signals)> {
     let signals = Signals::catch()?;
     drop(guard);
     Ok((runtime, signals))
-}
-
-/// Waits for a signal that stops the edge. Fails if the edge cannot serve any longer.
-async fn until_stopped(signals: &mut Signals, edge: &Edge) -> Result<(), EdgeError> {
-    let failure = edge.failure();
-    tokio::pin!(failure);
-    loop {
-        tokio::select! {
-            signal = signals.next() => match signal {
-                Signal::End => return Ok(()),
-                Signal::Hangup => edge.reload(),
-                Signal::User(name) => tracing::info!(
-                    signal = name,
-                    "ignored: the log goes to standard error, so there is no file to reopen"
-                ),
-            },
-            error = &mut failure => return Err(error),
-        }
-    }
 }

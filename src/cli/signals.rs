@@ -24,8 +24,10 @@ pub(super) enum Signal {
     End,
     /// SIGHUP: reload the configuration files.
     Hangup,
-    /// SIGUSR1 or SIGUSR2, by name: ignored with a log line.
-    User(&'static str),
+    /// SIGUSR1: ignored with a log line.
+    Reopen,
+    /// SIGUSR2: let a new process take over.
+    Upgrade,
 }
 
 impl Signals {
@@ -50,8 +52,8 @@ impl Signals {
             _ = self.interrupt.recv() => Signal::End,
             _ = self.quit.recv() => Signal::End,
             _ = self.hangup.recv() => Signal::Hangup,
-            _ = self.user1.recv() => Signal::User("SIGUSR1"),
-            _ = self.user2.recv() => Signal::User("SIGUSR2"),
+            _ = self.user1.recv() => Signal::Reopen,
+            _ = self.user2.recv() => Signal::Upgrade,
         }
     }
 

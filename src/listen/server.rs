@@ -1,6 +1,11 @@
 //! The workers and their sockets: bind, start, drain.
 
-use std::{io, net::SocketAddr, sync::Arc, thread::JoinHandle};
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    sync::Arc,
+    thread::JoinHandle,
+};
 
 use tokio::sync::{Semaphore, watch};
 
@@ -8,17 +13,18 @@ use super::{
     addresses::Addresses,
     eviction::eviction_channel,
     gauges::gauges,
+    inherited::Group,
     shared::Shared,
     shares::Shares,
     socket,
     spec::ListenSpec,
-    worker::{self, DrainTimes, Stage},
+    stores::Stores,
+    worker::{self, DrainTimes, End, Stage},
 };
 use crate::{
     clock::Clock,
     forward::{BufferedBytes, anonymous_share},
     observe::metrics::Registry,
-    replay::ReplayStore,
     site::SiteHandle,
 };
 
@@ -50,28 +56,38 @@ const PER_ADDRESS: usize = 16;
 /// Addresses that are bound and not yet served.
 #[derive(Debug)]
 pub struct Listeners {
-    by_worker: Vec<Vec<std::net::TcpListener>>,
+    by_worker: Vec<Vec<TcpListener>>,
+    sockets: Vec<Group>,
     addresses: Vec<SocketAddr>,
     shares: Shares,
     times: DrainTimes,
 }
 
 impl Listeners {
-    /// Binds every address once per worker.
-    pub fn bind(spec: &ListenSpec, shares: Shares) -> Result<Self, ListenError> {
+    /// Binds every address that has no socket once per worker, and distributes all sockets to the workers.
+    pub fn bind(spec: &ListenSpec, shares: Shares, mut sockets: Vec<Group>) -> Result<Self, ListenError> {
         let workers = spec.worker_count();
-        let mut by_worker: Vec<Vec<std::net::TcpListener>> = (0..workers).map(|_| Vec::new()).collect();
+        let mut by_worker: Vec<Vec<TcpListener>> = (0..workers).map(|_| Vec::new()).collect();
         let mut addresses = Vec::new();
-        for &address in &spec.https {
-            let listeners =
-                socket::bind(address, workers).map_err(|error| ListenError::Bind { address, error })?;
-            addresses.extend(listeners.first().and_then(|listener| listener.local_addr().ok()));
-            for (worker, listener) in by_worker.iter_mut().zip(listeners) {
-                worker.push(listener);
+        for Group { address, sockets } in &mut sockets {
+            let local = |sockets: &[TcpListener]| sockets.first().and_then(|socket| socket.local_addr().ok());
+            let address =
+                address.or_else(|| local(sockets)).unwrap_or_else(|| (Ipv4Addr::UNSPECIFIED, 0).into());
+            let failed = |error| ListenError::Bind { address, error };
+            if sockets.is_empty() {
+                *sockets = socket::bind(address, workers).map_err(failed)?;
+            } else {
+                sockets.iter().try_for_each(socket::prepare).map_err(failed)?;
+            }
+            addresses.extend(local(sockets));
+            for (worker, listeners) in
+                by_worker.iter_mut().zip(socket::distribute(sockets, workers).map_err(failed)?)
+            {
+                worker.extend(listeners);
             }
         }
         let times = DrainTimes { delay: spec.drain_delay, timeout: spec.drain_timeout };
-        Ok(Self { by_worker, addresses, shares, times })
+        Ok(Self { by_worker, sockets, addresses, shares, times })
     }
 
     /// The bound addresses, with the actual ports.
@@ -80,13 +96,13 @@ impl Listeners {
         &self.addresses
     }
 
-    /// Starts the workers.
+    /// Starts the workers. They accept from [`Workers::serve`] on.
     pub fn start(
         self,
         site: &SiteHandle,
         clock: &Clock,
         metrics: &Arc<Registry>,
-        replay: &Arc<ReplayStore>,
+        stores: &Stores,
     ) -> Result<Workers, ListenError> {
         let (evictors, requests): (Vec<_>, Vec<_>) =
             self.by_worker.iter().map(|_| eviction_channel()).unzip();
@@ -96,8 +112,7 @@ impl Listeners {
             clock: clock.clone(),
             metrics: Arc::clone(metrics),
             buffered: Arc::new(BufferedBytes::default()),
-            replay: Arc::clone(replay),
-            proofs: Arc::new(ReplayStore::new(clock.now())),
+            stores: stores.clone(),
             places: Arc::new(Semaphore::new(limit)),
             upstream_places: Arc::new(Semaphore::new(self.shares.upstream)),
             stranger_places: Arc::new(Semaphore::new(anonymous_share(self.shares.upstream))),
@@ -107,7 +122,7 @@ impl Listeners {
             evictors,
         });
         metrics.add(gauges(&shared));
-        let (stage, changes) = watch::channel(Stage::Serving);
+        let (stage, changes) = watch::channel(Stage::Waiting);
         let times = self.times;
         let mut threads = Vec::new();
         for (number, (listeners, requests)) in self.by_worker.into_iter().zip(requests).enumerate() {
@@ -117,22 +132,36 @@ impl Listeners {
                 .spawn(move || worker::run(number, listeners, &shared, requests, changes, times));
             threads.push(thread.map_err(ListenError::Start)?);
         }
-        Ok(Workers { stage, threads })
+        Ok(Workers { stage, threads, sockets: self.sockets })
     }
 }
 
-/// The workers while they serve.
+/// The running workers.
 #[derive(Debug)]
 pub struct Workers {
     stage: watch::Sender<Stage>,
     threads: Vec<JoinHandle<io::Result<()>>>,
+    /// Second handles of their sockets, to be passed to a process that replaces this one.
+    sockets: Vec<Group>,
 }
 
 impl Workers {
-    /// Lets each connection serve one more request within `drain_delay`, stops accepting, lets requests in flight finish within
-    /// `drain_timeout`, and waits for all workers.
-    pub fn stop(self) -> Result<(), ListenError> {
-        self.stage.send_replace(Stage::Draining);
+    /// Accepts connections from now on.
+    pub fn serve(&self) {
+        self.stage.send_replace(Stage::Serving);
+    }
+
+    /// Their sockets.
+    #[must_use]
+    pub fn sockets(&self) -> &[Group] {
+        &self.sockets
+    }
+
+    /// Stops the workers, and waits for them. Each connection may serve one more request.
+    pub fn stop(self, end: End) -> Result<(), ListenError> {
+        // The workers' own handles keep the sockets open while they accept.
+        drop(self.sockets);
+        self.stage.send_replace(Stage::Ending(end));
         let mut result = Ok(());
         for thread in self.threads {
             match thread.join() {

@@ -4,10 +4,8 @@ use std::sync::Arc;
 
 use tokio::sync::{Semaphore, mpsc};
 
-use super::{addresses::Addresses, eviction::EvictionRequest, shares::Shares};
-use crate::{
-    clock::Clock, forward::BufferedBytes, observe::metrics::Registry, replay::ReplayStore, site::SiteHandle,
-};
+use super::{addresses::Addresses, eviction::EvictionRequest, shares::Shares, stores::Stores};
+use crate::{clock::Clock, forward::BufferedBytes, observe::metrics::Registry, site::SiteHandle};
 
 /// State that all workers share.
 #[derive(Debug)]
@@ -19,10 +17,8 @@ pub(super) struct Shared {
     pub(super) metrics: Arc<Registry>,
     /// The memory that bodies take.
     pub(super) buffered: Arc<BufferedBytes>,
-    /// The used `jti` values of assertions.
-    pub(super) replay: Arc<ReplayStore>,
-    /// The used DPoP proofs: apart, so that the holders of tokens cannot fill the store of assertions.
-    pub(super) proofs: Arc<ReplayStore>,
+    /// The used `jti` values.
+    pub(super) stores: Stores,
     /// Free places for connections.
     pub(super) places: Arc<Semaphore>,
     /// Free places for connections to upstreams.

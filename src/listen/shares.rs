@@ -8,9 +8,9 @@ use tokio::sync::Semaphore;
 use super::spec::ListenSpec;
 use crate::{admin, net::descriptors};
 
-/// Standard streams, runtimes of the main and the admin thread, the file watch and its pipes, the admin listener: 19 when idle.
+/// Standard streams, runtimes of the main and the admin thread, the file watch and its pipes, the admin listener twice: 20 when idle.
 /// The others are for what a reload reads, one file after the other, and for the thread that fetches CRLs.
-const FIXED: usize = 40;
+const FIXED: usize = 38;
 /// A worker's runtime, and connections that wait for a place or are closed for another worker.
 const WORKER: usize = 8;
 /// Connections that a worker has closed and that still have their descriptors. An eighth of it where descriptors are few.
@@ -95,7 +95,7 @@ impl Shares {
     fn of(spec: &ListenSpec, descriptors: usize) -> Result<Self, TooFew> {
         let are_few = descriptors < FEW;
         let (closing, resolving) = if are_few { (CLOSING / 8, RESOLVING / 2) } else { (CLOSING, RESOLVING) };
-        let worker = WORKER + resolving + (2 + closing) * spec.https.len();
+        let worker = WORKER + resolving + (3 + closing) * spec.https.len();
         let reserve = FIXED + admin::CONNECTIONS + spec.worker_count() * worker;
         let left = descriptors.saturating_sub(reserve);
         if left < FEWEST {

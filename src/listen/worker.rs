@@ -3,6 +3,7 @@
 use std::{
     io,
     net::{SocketAddr, TcpListener},
+    pin::pin,
     rc::Rc,
     sync::Arc,
     time::Duration,
@@ -13,7 +14,7 @@ use tokio::{
     runtime::LocalOptions,
     sync::{Semaphore, mpsc, watch},
     task::yield_now,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout, timeout_at},
 };
 
 use super::{
@@ -21,6 +22,7 @@ use super::{
     eviction::{EvictionRequest, Places},
     open::{Entry, OpenConnections},
     shared::Shared,
+    socket::BACKLOG,
 };
 use crate::{
     connection::{self, Context, Life, Slot, counted_network},
@@ -35,14 +37,28 @@ const ACCEPTED: usize = 64;
 /// Connections of a port that wait for a place at the same time; others wait in the kernel's queue.
 const WAITING: usize = 2;
 
+/// How long connections of the kernel's queue may wait for a place once the edge ends.
+const QUEUED: Duration = Duration::from_secs(1);
+
 /// What all workers do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
+    /// They are ready to accept connections.
+    Waiting,
     /// They accept connections.
     Serving,
-    /// Connections leave: each serves one more request, which must begin before the end of `drain_delay`, at which accepting ends. Those
-    /// that are left after `drain_timeout` are closed.
-    Draining,
+    /// Connections leave: each serves one more request. Those that are left after `drain_timeout` are closed.
+    Ending(End),
+}
+
+/// How the workers end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// They accept for `drain_delay`. An idle connection is closed after that.
+    Stopped,
+    /// Another process accepts on the same sockets. An idle connection has `drain_timeout` for its last request, so that its client
+    /// finds out about the end from the response.
+    Replaced,
 }
 
 /// How long a drain may take.
@@ -52,7 +68,7 @@ pub(super) struct DrainTimes {
     pub(super) timeout: Duration,
 }
 
-/// Runs a worker until the stage is [`Stage::Draining`], and then until its connections have ended or the time is over.
+/// Runs a worker until the stage is [`Stage::Ending`], and then until its connections have ended or the time is over.
 pub(super) fn run(
     number: usize,
     listeners: Vec<TcpListener>,
@@ -81,16 +97,20 @@ pub(super) fn run(
             identities: Rc::default(),
             stranger_bodies: StrangerBodies::default(),
             clock: shared.clock.clone(),
-            tokens: Rc::new(TokenVerifier::new(&shared.clock, &shared.proofs, &pools, &metrics)),
+            tokens: Rc::new(TokenVerifier::new(&shared.clock, &shared.stores.proofs, &pools, &metrics)),
             pools,
             metrics,
             buffered: Arc::clone(&shared.buffered),
-            replay: Arc::clone(&shared.replay),
+            replay: Arc::clone(&shared.stores.replay),
         };
         let open = OpenConnections::new();
         let admission = Admission::new(Arc::clone(shared), open.clone(), parts.metrics.clone(), number);
         tokio::task::spawn_local(Rc::clone(&admission.turns).run());
-        let mut accepting = vec![tokio::task::spawn_local(Rc::clone(&admission).evict_for_others(requests))];
+        let evicting = tokio::task::spawn_local(Rc::clone(&admission).evict_for_others(requests));
+        // An error means that the sender is gone: the same as a drain.
+        let _ = stage.wait_for(|stage| *stage != Stage::Waiting).await;
+        let (close, closing) = watch::channel(false);
+        let mut accepting = Vec::new();
         for listener in listeners {
             let port = listener.local_addr()?.port();
             let listener = tokio::net::TcpListener::from_std(listener)?;
@@ -106,7 +126,7 @@ pub(super) fn run(
                     turns: Rc::clone(&admission.turns),
                 },
             };
-            accepting.push(tokio::task::spawn_local(Rc::new(acceptor).accept(listener)));
+            accepting.push(tokio::task::spawn_local(Rc::new(acceptor).accept(listener, closing.clone())));
         }
         let (pools, site) = (Rc::clone(&parts.pools), Arc::clone(&shared.site));
         let sweeper = tokio::task::spawn_local(async move {
@@ -116,16 +136,23 @@ pub(super) fn run(
                 pools.sweep(site.load().pooled_targets());
             }
         });
-        // An error means that the sender is gone: the same as a drain.
-        let _ = stage.wait_for(|stage| *stage == Stage::Draining).await;
-        let until = Instant::now() + times.delay;
+        let ended = |stage: &Stage| matches!(stage, Stage::Ending(_));
+        let is_replaced = stage.wait_for(ended).await.is_ok_and(|end| *end == Stage::Ending(End::Replaced));
+        let now = Instant::now();
+        let until = now + if is_replaced { times.delay.max(times.timeout) } else { times.delay };
         open.drain(until);
-        sleep_until(until).await;
-        for task in accepting {
-            task.abort();
-            let _ = task.await;
+        if !is_replaced {
+            sleep_until(until).await;
         }
-        if tokio::time::timeout(times.timeout, open.none_left()).await.is_err() {
+        close.send_replace(true);
+        for mut task in accepting {
+            if timeout(QUEUED, &mut task).await.is_err() {
+                task.abort();
+            }
+        }
+        evicting.abort();
+        let _ = timeout_at(until, open.none_left()).await;
+        if timeout(times.timeout, open.none_left()).await.is_err() {
             tracing::warn!(
                 connections = open.count(),
                 "drain_timeout is over: the connections left are closed"
@@ -148,52 +175,74 @@ struct Acceptor {
 }
 
 impl Acceptor {
-    /// Accepts connections while it is polled.
-    async fn accept(self: Rc<Self>, listener: tokio::net::TcpListener) {
+    /// Accepts connections until `closing` turns true, and then those in the kernel's queue, which would be reset otherwise.
+    async fn accept(self: Rc<Self>, listener: tokio::net::TcpListener, mut closing: watch::Receiver<bool>) {
         let mut failures = Failures::default();
         // Connections that wait for a place.
         let waiting = Arc::new(Semaphore::new(WAITING));
+        // An error means that the sender is gone.
+        let mut closed = pin!(async move { drop(closing.wait_for(|closing| *closing).await) });
         for number in 1_usize.. {
             if number % ACCEPTED == 0 || self.admission.evicted() >= self.shared.shares.closing {
                 yield_now().await;
                 self.admission.clear_evicted();
             }
             // Connections inherit the listener's TCP_NODELAY.
-            let accepted = match listener.accept().await {
-                Ok(accepted) => accepted,
-                Err(error) if is_of_one_connection(&error) => continue,
+            let accepted = tokio::select! {
+                biased;
+                () = &mut closed => break,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok(accepted) => self.admit(accepted, &waiting).await,
+                Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
                     failures.log(&error);
                     // The system has no descriptors or memory left, although the process has: accepting again at once would spin.
                     tokio::time::sleep(Duration::from_millis(50)).await;
-                    continue;
                 }
-            };
-            self.context.parts.metrics.connections_accepted.increment();
-            let network = {
-                let site = self.shared.site.load();
-                // Behind a balancer with the PROXY protocol the address is not known yet.
-                if site.proxy_protocol { None } else { counted_network(accepted.1.ip(), &site) }
-            };
-            let mut admission = Box::pin(Rc::clone(&self.admission).admit(network));
-            // A connection that waits must not delay the next ones.
-            tokio::select! {
-                biased;
-                places = &mut admission => {
-                    if let Some(places) = places {
-                        self.serve(accepted, network, places);
+            }
+        }
+        let Ok(listener) = listener.into_std() else { return };
+        for _ in 0..BACKLOG {
+            let accepted = listener.accept().and_then(|(stream, peer)| {
+                stream.set_nonblocking(true)?;
+                Ok((TcpStream::from_std(stream)?, peer))
+            });
+            match accepted {
+                Ok(accepted) => self.admit(accepted, &waiting).await,
+                Err(error) if is_of_one_connection(&error) => {}
+                // The queue is empty.
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// Serves a connection once it has its places. One that has to wait for them does not delay the next ones.
+    async fn admit(self: &Rc<Self>, accepted: (TcpStream, SocketAddr), waiting: &Arc<Semaphore>) {
+        self.context.parts.metrics.connections_accepted.increment();
+        let network = {
+            let site = self.shared.site.load();
+            // Behind a balancer with the PROXY protocol the address is not known yet.
+            if site.proxy_protocol { None } else { counted_network(accepted.1.ip(), &site) }
+        };
+        let mut admission = Box::pin(Rc::clone(&self.admission).admit(network));
+        tokio::select! {
+            biased;
+            places = &mut admission => {
+                if let Some(places) = places {
+                    self.serve(accepted, network, places);
+                }
+            }
+            Ok(waits) = Arc::clone(waiting).acquire_owned() => {
+                let (acceptor, timeout) = (Rc::clone(self), self.shared.site.load().limits.handshake_timeout);
+                tokio::task::spawn_local(async move {
+                    let places = tokio::time::timeout(timeout, admission).await;
+                    drop(waits);
+                    if let Ok(Some(places)) = places {
+                        acceptor.serve(accepted, network, places);
                     }
-                }
-                Ok(waits) = Arc::clone(&waiting).acquire_owned() => {
-                    let (acceptor, timeout) = (Rc::clone(&self), self.shared.site.load().limits.handshake_timeout);
-                    tokio::task::spawn_local(async move {
-                        let places = tokio::time::timeout(timeout, admission).await;
-                        drop(waits);
-                        if let Ok(Some(places)) = places {
-                            acceptor.serve(accepted, network, places);
-                        }
-                    });
-                }
+                });
             }
         }
     }

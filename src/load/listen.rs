@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     config::{Problem, Span, Spanned, settings::Settings},
-    listen::{ListenSpec, Shares, Shortage},
+    listen::{ListenSpec, Shares, Shortage, Stray},
     text::suggest::shell_word,
 };
 
@@ -89,6 +89,23 @@ pub fn cannot_bind(key: &str, address: &Spanned<SocketAddr>, error: &io::Error) 
         _ => (error.to_string(), format!("write another address, such as \"{}:{port}\"", unspecified(ip))),
     };
     Problem::error(&address.span, key, format!("{}: cannot bind: {why}", address.value)).help(help)
+}
+
+/// The error that the service manager passed a socket that is not configured.
+#[must_use]
+pub fn stray_socket(settings: &Settings, stray: Stray) -> Problem {
+    let address =
+        stray.address.map_or_else(|| "an unknown address".to_owned(), |address| address.to_string());
+    if stray.is_second {
+        let what = format!("the service manager passed a second socket for operators: {address}");
+        return Problem::error(&settings.listen.admin.span, "listen.admin", what)
+            .help("remove it from the socket unit: there is one admin address");
+    }
+    let span = settings.listen.https.first().map_or(&settings.listen.admin.span, |https| &https.span);
+    let what = format!("the service manager passed a socket for {address}, which is not configured");
+    Problem::error(span, "listen.https", what).help(format!(
+        "write https = [\"{address}\"], or FileDescriptorName=https in the socket unit, so that its sockets replace the addresses that are configured here"
+    ))
 }
 
 /// The unspecified address of the same family, which means all local addresses.

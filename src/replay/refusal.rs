@@ -27,6 +27,18 @@ impl Replay {
         !matches!(self, Self::Used)
     }
 
+    /// The number by which another process is answered, from 1.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        Self::ALL.into_iter().zip(1..).find(|(why, _)| *why == self).map_or(0, |(_, code)| code)
+    }
+
+    /// The reason with this number.
+    #[must_use]
+    pub fn of_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|why| why.code() == code)
+    }
+
     /// The name in metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

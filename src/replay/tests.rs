@@ -263,7 +263,10 @@ impl Successor for Other {
 fn handed_over(from: &ReplayStore) -> Arc<Other> {
     let other = Arc::new(Other(ReplayStore::with_keys(from.started(), from.keys()), AtomicBool::new(false)));
     let successor = Arc::clone(&other);
-    from.hand_over(successor, |shard| Ok(assert!(other.0.adopt(shard, at(0))))).unwrap();
+    let adopt = |shard: &[u8]| {
+        other.0.adopt(shard, at(0)).then_some(()).ok_or_else(|| std::io::Error::other("malformed"))
+    };
+    from.hand_over(successor, adopt).unwrap();
     other
 }
 
@@ -351,7 +354,10 @@ fn concurrent_uses_during_a_move_succeed_once() {
         .collect();
     barrier.wait();
     let successor: Arc<dyn Successor> = Arc::clone(&new) as _;
-    old.hand_over(successor, |shard| Ok(assert!(new.0.adopt(shard, at(0))))).unwrap();
+    let adopt = |shard: &[u8]| {
+        new.0.adopt(shard, at(0)).then_some(()).ok_or_else(|| std::io::Error::other("malformed"))
+    };
+    old.hand_over(successor, adopt).unwrap();
     barrier.wait();
     let mut successes = vec![0; VALUES];
     for thread in threads {

@@ -38,6 +38,18 @@ pub enum ClientAuth {
     Off,
 }
 
+impl ClientAuth {
+    /// As it is configured.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Required => "required",
+            Self::Optional => "optional",
+            Self::Off => "off",
+        }
+    }
+}
+
 /// Which cipher suites a domain offers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CipherSuites {

@@ -14,9 +14,12 @@ use rustls_pki_types::CertificateDer;
 use super::{
     options::{CipherSuites, ClientAuth},
     possession::Possession,
-    tickets::{Context, Keys, RotatingKeys, TicketKey, TicketSecrets, Tickets},
+    tickets::{Context, Keys, RandomSecrets, RotatingKeys, SECRET_BYTES, TicketKey, TicketSecrets, Tickets},
 };
-use crate::{clock::Clock, identity::ClientCertificate};
+use crate::{
+    clock::{Clock, Timestamp},
+    identity::ClientCertificate,
+};
 
 /// The certificate chain of a domain with its private key.
 pub type ServerCredential = Arc<CertifiedKey>;
@@ -134,6 +137,20 @@ impl DomainTls {
     #[must_use]
     pub const fn config(&self, with_hints: bool) -> &Arc<ServerConfig> {
         if with_hints { &self.with_hints } else { &self.without_hints }
+    }
+
+    /// The secrets of the random ticket keys; none if a key file is configured.
+    #[must_use]
+    pub fn random_secrets(&self) -> Option<RandomSecrets> {
+        self.random_keys.as_ref()?.secrets()
+    }
+
+    /// Continues the random ticket keys of another process, which served the same domain under the same rule of client authentication, so
+    /// that its sessions can be resumed. The first encrypts. Keys from a file stay.
+    pub fn adopt_secrets(&self, since: Timestamp, secrets: &[[u8; SECRET_BYTES]]) {
+        if let Some(keys) = &self.random_keys {
+            keys.adopt(since, secrets);
+        }
     }
 
     /// Whether these options equal those of this configuration, except for the hints.

@@ -16,6 +16,7 @@ use super::leaf::Leaf;
 use crate::clock::{Clock, Timestamp};
 
 pub(super) use key::{Context, TicketKey};
+pub use rotating::RandomSecrets;
 pub(super) use rotating::RotatingKeys;
 pub use secrets::{SECRET_BYTES, TicketSecrets};
 

@@ -31,7 +31,14 @@ impl Usage {
         }
     }
 
-    /// The last use since the edge started.
+    /// Records a use that another process noted, unless there was a later one here.
+    pub fn adopt(&self, at: Timestamp, not_after: Option<Timestamp>) {
+        if self.last().is_none_or(|last| last < at) {
+            self.record(at, not_after);
+        }
+    }
+
+    /// The last use since the edge started; it is handed over to a process that replaces this one.
     #[must_use]
     pub fn last(&self) -> Option<Timestamp> {
         Some(Timestamp::from_unix(self.at.load(Relaxed))).filter(|at| *at != NEVER)

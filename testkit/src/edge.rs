@@ -24,6 +24,8 @@ pub struct Edge {
     /// The address for operators.
     pub admin: SocketAddr,
     child: Child,
+    /// Its command line, which processes that replace it have, too.
+    arguments: Vec<Vec<u8>>,
     log: Log,
     patience: Duration,
 }
@@ -45,7 +47,8 @@ impl Edge {
             line["address"].as_str().unwrap().parse().unwrap()
         };
         let (https, admin) = (address(HTTPS_READY), address(ADMIN_READY));
-        Self { https, admin, child, log, patience }
+        let arguments = command.get_args().map(|argument| argument.as_encoded_bytes().to_vec()).collect();
+        Self { https, admin, child, arguments, log, patience }
     }
 
     /// Everything that was logged so far.
@@ -97,9 +100,29 @@ impl Edge {
         self.log.set(Read::Ends);
     }
 
-    /// The process id.
+    /// The id of the process that serves.
     pub fn id(&self) -> u32 {
-        self.child.id()
+        self.ids().pop().unwrap_or_else(|| self.child.id())
+    }
+
+    /// The ids of the processes that replaced the first, in their order.
+    fn ids(&self) -> Vec<u32> {
+        let text = self.log();
+        let ids = text
+            .split("\"successor\":")
+            .skip(1)
+            .filter_map(|rest| rest.split([',', '}']).next()?.parse().ok());
+        ids.collect()
+    }
+
+    /// Whether this process has the edge's command line, and not another one that got its number.
+    fn is_ours(&self, id: u32) -> bool {
+        let line = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+        let arguments: Vec<_> =
+            line.split(|byte| *byte == 0).skip(1).filter(|argument| !argument.is_empty()).collect();
+        // The command may have been a shell's that runs the edge.
+        let from = self.arguments.len().saturating_sub(arguments.len());
+        !arguments.is_empty() && self.arguments[from..] == arguments
     }
 
     /// The process's standard input, if it has any.
@@ -109,8 +132,14 @@ impl Edge {
 
     /// Sends a signal by its name, such as `TERM`.
     pub fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
+        self.signal_process(self.id(), name);
+    }
+
+    /// Sends a signal to one of the edge's processes.
+    pub fn signal_process(&self, id: u32, name: &str) {
+        assert!(
+            Command::new("kill").args([&format!("-{name}"), &id.to_string()]).status().unwrap().success()
+        );
     }
 
     /// Stops all threads of the edge, after they have read everything that arrived. The signal `CONT` continues them: by then
@@ -170,6 +199,9 @@ impl Edge {
 impl Drop for Edge {
     fn drop(&mut self) {
         self.log.set(Read::Ends);
+        for id in self.ids().into_iter().filter(|id| self.is_ours(*id)) {
+            let _ = Command::new("kill").args(["-KILL", &id.to_string()]).status();
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {

@@ -16,12 +16,12 @@ use time::OffsetDateTime;
 
 use crate::support::{Answer, Client, Connection, DOMAIN, Edge, EdgeBuilder, Seen, Upstream};
 
-const ISSUER: &str = "https://auth.example.test/";
+pub(super) const ISSUER: &str = "https://auth.example.test/";
 /// A further value of `aud` that the domain accepts.
 const AUDIENCE: &str = "https://auth.example.test/oauth/token";
-const CLIENT: &str = "reports";
+pub(super) const CLIENT: &str = "reports";
 const JWT: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-const DOMAIN_SETTINGS: &str = r#"
+pub(super) const DOMAIN_SETTINGS: &str = r#"
 client_auth = "optional"
 issuer = "https://auth.example.test/"
 audiences = ["https://auth.example.test/oauth/token"]
@@ -113,7 +113,11 @@ impl Setup {
 }
 
 /// Registers an application with these keys.
-fn application(mut edge: EdgeBuilder, client_id: &str, keys: &[(&SigningKey, &str)]) -> EdgeBuilder {
+pub(super) fn application(
+    mut edge: EdgeBuilder,
+    client_id: &str,
+    keys: &[(&SigningKey, &str)],
+) -> EdgeBuilder {
     let mut credentials = Vec::new();
     for (number, (key, lines)) in keys.iter().enumerate() {
         let file = format!("{client_id}-{number}.pem");
@@ -124,7 +128,7 @@ fn application(mut edge: EdgeBuilder, client_id: &str, keys: &[(&SigningKey, &st
 }
 
 /// A token request with an assertion.
-fn request(assertion: &str) -> Request<Full<Bytes>> {
+pub(super) fn request(assertion: &str) -> Request<Full<Bytes>> {
     request_of(&format!(
         "grant_type=client_credentials&client_id={CLIENT}&client_assertion_type={JWT}&client_assertion={assertion}"
     ))
@@ -138,7 +142,7 @@ fn request_of(body: &str) -> Request<Full<Bytes>> {
 }
 
 /// A number that no other test has.
-fn rand() -> u128 {
+pub(super) fn rand() -> u128 {
     let mut bytes = [0; 16];
     std::io::Read::read_exact(&mut std::fs::File::open("/dev/urandom").unwrap(), &mut bytes).unwrap();
     u128::from_be_bytes(bytes)

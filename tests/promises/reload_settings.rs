@@ -257,7 +257,7 @@ async fn changes_that_need_a_restart_are_rejected() {
         let line_of_log = log.lines().rfind(|line| line.contains("reload rejected")).unwrap();
         assert!(line_of_log.contains(&format!("edge.toml:{line}:")), "{line}: {line_of_log}");
         let what = format!(
-            ": {key}: {key} cannot change while the edge runs; restart the edge (SIGTERM drains it), or write the former value again\""
+            ": {key}: {key} cannot change while the edge runs; send SIGUSR2, so that a new process takes over with it, or write the former value again\""
         );
         assert!(line_of_log.contains(&what), "{line_of_log}");
         assert_eq!(status(&edge, &billing, "billing").await, 200);

@@ -11,6 +11,8 @@ use self::imports::Imports;
 const ORDER: &[&str] = &[
     "cli",
     "edge",
+    "handover",
+    "supervisor",
     "reload",
     "source",
     "load",

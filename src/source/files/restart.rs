@@ -21,8 +21,9 @@ pub(super) fn needed(before: &Settings, after: &Settings) -> Vec<Problem> {
         .filter(|(_, differs)| *differs)
         .map(|(key, _)| {
             let place = after.spans.get(key).unwrap_or(&after.listen.admin.span);
-            Problem::error(place, key, format!("{key} cannot change while the edge runs"))
-                .help("restart the edge (SIGTERM drains it), or write the former value again")
+            Problem::error(place, key, format!("{key} cannot change while the edge runs")).help(
+                "send SIGUSR2, so that a new process takes over with it, or write the former value again",
+            )
         })
         .collect()
 }

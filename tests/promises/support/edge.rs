@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use testkit::client::Server;
 
 use super::{Ca, Credentials, DOMAIN, self_signed, test_process};
-pub use builder::EdgeBuilder;
+pub use builder::{EdgeBuilder, INSTALLED};
 
 /// The program: cargo's, or the one that `MTLS_EDGE_BIN` names, such as a release.
 pub fn program() -> Command {

@@ -12,6 +12,9 @@ use tempfile::TempDir;
 use super::{Edge, program};
 use crate::support::{Ca, DOMAIN, test_process};
 
+/// The name of the program in the folder of an edge that was built with [`EdgeBuilder::installed`].
+pub const INSTALLED: &str = "mtls-edge";
+
 /// What an edge is started with. Text is TOML; files go into the configuration's folder.
 pub struct EdgeBuilder {
     folder: TempDir,
@@ -27,10 +30,13 @@ pub struct EdgeBuilder {
     applications_file: String,
     extra: String,
     environment: Vec<(String, String)>,
-    workers: usize,
+    workers: Option<usize>,
     open_files: Option<String>,
     clock: Option<Timestamp>,
     second_source: bool,
+    installed: bool,
+    https: String,
+    launcher: Vec<String>,
 }
 
 impl EdgeBuilder {
@@ -50,10 +56,13 @@ impl EdgeBuilder {
             applications_file: "applications.toml".to_owned(),
             extra: String::new(),
             environment: Vec::new(),
-            workers: 2,
+            workers: Some(2),
             open_files: None,
             clock: None,
             second_source: false,
+            installed: false,
+            https: "127.0.0.1:0".to_owned(),
+            launcher: Vec::new(),
         }
     }
 
@@ -199,7 +208,13 @@ impl EdgeBuilder {
 
     /// With so many workers instead of two.
     pub fn workers(mut self, workers: usize) -> Self {
-        self.workers = workers;
+        self.workers = Some(workers);
+        self
+    }
+
+    /// With as many workers as `[listen] workers` says.
+    pub fn workers_of_file(mut self) -> Self {
+        self.workers = None;
         self
     }
 
@@ -221,6 +236,29 @@ impl EdgeBuilder {
         self
     }
 
+    /// With a program of its own in its folder, which a test can replace: [`INSTALLED`].
+    pub fn installed(mut self) -> Self {
+        let path = self.folder.path().join(INSTALLED);
+        let program = program();
+        if std::fs::hard_link(program.get_program(), &path).is_err() {
+            std::fs::copy(program.get_program(), &path).unwrap();
+        }
+        self.installed = true;
+        self
+    }
+
+    /// Listens on this address.
+    pub fn https(mut self, address: impl std::fmt::Display) -> Self {
+        self.https = address.to_string();
+        self
+    }
+
+    /// Started by another program, whose last argument names the edge's program.
+    pub fn launcher(mut self, command: &[&str]) -> Self {
+        self.launcher = command.iter().map(|&word| word.to_owned()).collect();
+        self
+    }
+
     /// Whether the test binary serves, and takes commands.
     fn takes_commands(&self) -> bool {
         self.clock.is_some() || self.second_source
@@ -230,15 +268,26 @@ impl EdgeBuilder {
     fn server(&self) -> Command {
         let config = self.folder.path().join("edge.toml");
         if self.takes_commands() {
-            return test_process::program(&config, self.workers, self.clock);
+            return test_process::program(&config, self.workers.unwrap_or(2), self.clock);
         }
         let mut program = self.program();
-        program.args(["run", "--workers", &self.workers.to_string(), "--config"]).arg(config);
+        program.args(["run", "--config"]).arg(config);
+        program.args(self.workers.map(|workers| format!("--workers={workers}")));
         program
     }
 
     /// The program, under the limits that were asked for.
     fn program(&self) -> Command {
+        let Some((launcher, words)) = self.launcher.split_first() else { return self.own_program() };
+        let mut command = Command::new(launcher);
+        command.args(words).arg(self.own_program().get_program());
+        command
+    }
+
+    fn own_program(&self) -> Command {
+        if self.installed {
+            return Command::new(self.folder.path().join(INSTALLED));
+        }
         let Some(ulimit) = &self.open_files else { return program() };
         let mut shell = Command::new("sh");
         shell.args(["-c", &format!("ulimit {ulimit} && exec \"$0\" \"$@\"")]).arg(program().get_program());
@@ -247,8 +296,9 @@ impl EdgeBuilder {
 
     fn write(&self) {
         let config = format!(
-            "[listen]\nhttps = [\"127.0.0.1:0\"]\nadmin = \"127.0.0.1:0\"\n{}\n[limits]\n{}\n[log]\nformat = \"json\"\nlevel = \"debug\"\n\
+            "[listen]\nhttps = [\"{}\"]\nadmin = \"127.0.0.1:0\"\n{}\n[limits]\n{}\n[log]\nformat = \"json\"\nlevel = \"debug\"\n\
              [trust]\nclient_ca = [{}]\napplications = \"{}\"\n{}\n[[upstream]]\nname = \"as\"\nurls = [{}]\n{}\n{}\n{}",
+            self.https,
             self.listen,
             self.limits,
             self.client_cas.join(", "),

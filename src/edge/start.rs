@@ -1,0 +1,165 @@
+//! The start, in two steps: everything is built and bound, and then it serves.
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use super::{Edge, EdgeError, memory::Memory};
+use crate::{
+    admin::{self, AssertionIds, Capacity, Expiries},
+    config::{Problem, Severity, settings::Settings},
+    expiry,
+    forward::Upkeep,
+    listen::{Inherited, ListenError, Listeners, Shares, Sockets, Stores, Workers},
+    load::{cannot_bind, listen_spec, stray_socket, too_few_open_files},
+    observe::{
+        Reloads, init_log, log,
+        metrics::{Process, Registry},
+    },
+    reload::Reloader,
+    source::{Source, files::InitialBuild},
+};
+
+/// What an edge is started with besides its configuration.
+#[derive(Default)]
+pub struct Options {
+    /// The number of workers; wins over `[listen] workers`.
+    pub workers: Option<usize>,
+    /// Sources of applications besides the files.
+    pub sources: Vec<Box<dyn Source>>,
+    /// Sockets that are open already.
+    pub sockets: Vec<Inherited>,
+    /// The used `jti` values of the process that this one replaces; none: new stores.
+    pub stores: Option<Stores>,
+}
+
+/// An edge that does not accept connections yet.
+#[derive(Debug)]
+pub struct Prepared {
+    https: Vec<SocketAddr>,
+    workers: Workers,
+    admin: TcpListener,
+    admin_address: Option<SocketAddr>,
+    state: Arc<admin::State>,
+    pub(super) memory: Memory,
+    reloader: Reloader,
+    upkeep: Upkeep,
+}
+
+impl Prepared {
+    /// Sets up the log, binds every address that has no socket yet, and starts the workers and the reloader.
+    pub fn new(initial: InitialBuild, options: Options) -> Result<Self, EdgeError> {
+        let Options { workers: count, sources, sockets, stores } = options;
+        let InitialBuild { settings, site, warnings, clock, .. } = &initial;
+        init_log(&settings.log).map_err(EdgeError::Log)?;
+        log_problems(warnings);
+        let mut spec = listen_spec(settings, count);
+        let Sockets { https, admin } = Sockets::assign(&spec, settings.listen.admin.value, sockets)
+            .map_err(|stray| EdgeError::Bind(Box::new(stray_socket(settings, stray))))?;
+        spec.https.truncate(https.len());
+        let shares = Shares::raise(&spec)?;
+        let shortage = shares.shortage(&spec).map(|shortage| too_few_open_files(settings, &shortage));
+        log_problems(shortage.as_slice());
+        let listeners = Listeners::bind(&spec, shares, https).map_err(|error| at_address(settings, error))?;
+        let admin_address = admin.address;
+        let admin = match admin.sockets.into_iter().next() {
+            Some(socket) => socket,
+            None => bind_admin(settings)?,
+        };
+
+        let (metrics, reloads) = (Arc::<Registry>::default(), Arc::new(Reloads::new(clock.clone())));
+        let state = Arc::new(admin::State {
+            ready: AtomicBool::new(false),
+            metrics: Arc::clone(&metrics),
+            site: Arc::clone(site),
+            clock: clock.clone(),
+            reloads: Arc::clone(&reloads),
+            capacity: capacity(shares, settings, shortage.as_ref()),
+        });
+        let https = listeners.addresses().to_vec();
+        let memory = Memory {
+            stores: stores.unwrap_or_else(|| Stores::new(clock.now())),
+            site: Arc::clone(site),
+            clock: clock.clone(),
+        };
+        let workers = listeners.start(site, clock, &metrics, &memory.stores)?;
+        metrics.add(log::collect);
+        metrics.add(Process::started_now());
+        metrics.add(Expiries::of(Arc::clone(site), clock.clone()));
+        metrics.add(AssertionIds::of(Arc::clone(&memory.stores.replay), Arc::clone(site), clock.clone()));
+        metrics.add(Arc::clone(&reloads));
+        let reloader = Reloader::start(initial, reloads, sources).map_err(EdgeError::Sources)?;
+        let upstreams = Arc::clone(&state.site);
+        let upkeep = Upkeep::start(move || upstreams.load().targets().map(Arc::clone).collect());
+        let upkeep = upkeep.map_err(EdgeError::Upkeep)?;
+        Ok(Self { https, workers, admin, admin_address, state, memory, reloader, upkeep })
+    }
+
+    /// Whether all threads run.
+    pub(super) fn is_running(&self) -> bool {
+        self.workers.are_running()
+    }
+
+    /// Accepts connections from now on.
+    pub fn serve(self) -> Result<Edge, EdgeError> {
+        let Self { https, workers, admin, admin_address, state, memory, reloader, upkeep } = self;
+        let socket = admin.try_clone().map_err(EdgeError::Admin)?;
+        workers.serve();
+        let admin = admin::Server::start(admin, Arc::clone(&state)).map_err(EdgeError::Admin)?;
+        state.ready.store(true, Ordering::Release);
+        let warnings = expiry::Warnings::of(Arc::clone(&state.site), state.clock.clone());
+        let admin_socket = (admin_address, socket);
+        Ok(Edge {
+            https,
+            workers,
+            admin,
+            admin_socket,
+            state,
+            memory,
+            reloader,
+            warnings,
+            upkeep,
+            predecessor: None,
+        })
+    }
+}
+
+fn log_problems(problems: &[Problem]) {
+    for problem in problems {
+        match problem.severity {
+            Severity::Error => tracing::error!("{problem}"),
+            Severity::Warning => tracing::warn!("{problem}"),
+        }
+    }
+}
+
+fn bind_admin(settings: &Settings) -> Result<TcpListener, EdgeError> {
+    let address = &settings.listen.admin;
+    TcpListener::bind(address.value)
+        .map_err(|error| EdgeError::Bind(Box::new(cannot_bind("listen.admin", address, &error))))
+}
+
+/// Maps an address that cannot be bound to its place in the configuration.
+fn at_address(settings: &Settings, error: ListenError) -> EdgeError {
+    if let ListenError::Bind { address, error } = &error
+        && let Some(place) = settings.listen.https.iter().find(|https| https.value == *address)
+    {
+        return EdgeError::Bind(Box::new(cannot_bind("listen.https", place, error)));
+    }
+    error.into()
+}
+
+fn capacity(shares: Shares, settings: &Settings, shortage: Option<&Problem>) -> Capacity {
+    Capacity {
+        descriptors: shares.descriptors,
+        reserve: shares.reserve,
+        connections: shares.connections,
+        connections_configured: settings.limits.connections,
+        upstream: shares.upstream,
+        shortage: shortage.map(ToString::to_string),
+    }
+}

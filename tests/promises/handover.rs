@@ -1,0 +1,218 @@
+//! SIGUSR2: a new process, from the program that is installed by then, takes over. No connection is refused or lost, and nothing is
+//! forgotten.
+
+mod memory;
+mod refused;
+
+use std::{
+    fs,
+    os::unix::fs::MetadataExt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    },
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    task::JoinSet,
+    time::timeout,
+};
+
+use crate::support::{
+    Client, Credentials, Edge, EdgeBuilder, PATIENCE, Upstream, admin, edge::INSTALLED, with_client,
+};
+
+/// Short, since the replaced process waits so long for idle clients.
+const LIMITS: &str = "drain_timeout = \"300ms\"\nconnections_per_address = 5000";
+
+/// An edge with its own program.
+fn installed(upstream: &Upstream, workers: usize) -> (Edge, Credentials) {
+    with_client(EdgeBuilder::new(upstream.url()).installed().limits(LIMITS).workers(workers).quiet())
+}
+
+/// Asks for a takeover, and waits until the new process serves. Its id.
+pub(super) fn replace(edge: &Edge) -> u32 {
+    let (before, lines) = (edge.id(), edge.logged());
+    edge.signal("USR2");
+    edge.wait_for_log_after(lines, "\"replaced: ");
+    edge.wait_for_log_after(lines, "admin listener ready");
+    assert_ne!(edge.id(), before);
+    edge.id()
+}
+
+/// What happened to the requests of clients that send all the time.
+#[derive(Default)]
+struct Load {
+    ends: AtomicBool,
+    answered: AtomicUsize,
+    lost: std::sync::Mutex<Vec<String>>,
+}
+
+impl Load {
+    fn note(&self, outcome: Result<u16, String>) {
+        match outcome {
+            Ok(200) => drop(self.answered.fetch_add(1, Relaxed)),
+            Ok(status) => self.lost.lock().unwrap().push(format!("status {status}")),
+            Err(error) => self.lost.lock().unwrap().push(error),
+        }
+    }
+
+    /// A new connection for each request.
+    async fn connecting(self: Arc<Self>, client: Client) {
+        while !self.ends.load(Relaxed) {
+            let outcome = async {
+                let stream = client.tls().await.map_err(|error| format!("handshake: {error}"))?;
+                let mut connection = crate::support::Connection::over(stream).await;
+                let answer = connection.try_send(crate::support::client::token_request("billing")).await;
+                answer.map(|answer| answer.status.as_u16()).map_err(|error| format!("request: {error:?}"))
+            };
+            self.note(outcome.await);
+        }
+    }
+
+    /// One connection for many requests, until a response says that it is the last.
+    async fn keeping(self: Arc<Self>, client: Client) {
+        while !self.ends.load(Relaxed) {
+            let mut connection = client.connect().await;
+            let mut is_last = false;
+            while !is_last && !self.ends.load(Relaxed) {
+                let sent = connection.try_send(crate::support::client::token_request("billing")).await;
+                is_last = sent.as_ref().is_ok_and(|answer| answer.headers.contains_key("connection"))
+                    || sent.is_err();
+                let sent = sent.map(|answer| answer.status.as_u16());
+                self.note(sent.map_err(|error| format!("kept: {error:?}")));
+                tokio::time::sleep(std::time::Duration::from_millis(3)).await;
+            }
+        }
+    }
+}
+
+/// Opens connections that nobody accepts yet, each with a request.
+async fn queue(edge: &Edge, count: usize) -> Vec<TcpStream> {
+    let mut queued = Vec::new();
+    for _ in 0..count {
+        let mut stream = TcpStream::connect(edge.https).await.unwrap();
+        // Not TLS: the edge answers in one line.
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+        queued.push(stream);
+    }
+    queued
+}
+
+/// Asserts that all of these get their answer.
+async fn assert_answered(queued: Vec<TcpStream>) {
+    for mut stream in queued {
+        let mut answer = Vec::new();
+        timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("no answer").unwrap();
+        assert!(answer.starts_with(b"HTTP/1.1 400"), "{:?}", String::from_utf8_lossy(&answer));
+    }
+}
+
+/// Replaces the process while `count` connections are in its queues: it is stopped from the start of the new one until that is ready.
+async fn replace_with_queue(edge: &Edge, count: usize) {
+    // On a busy machine, the new process may be faster than the signal.
+    for _ in 0..5 {
+        let (lines, old) = (edge.logged(), edge.id());
+        edge.signal("USR2");
+        edge.wait_for_log_after(lines, "upgrade: a new process has the sockets");
+        edge.signal_process(old, "STOP");
+        edge.wait_for_log_after(lines, "ready to take over");
+        let queued = queue(edge, count).await;
+        let was_stopped = edge.id() == old;
+        edge.signal_process(old, "CONT");
+        edge.wait_for_log_after(lines, "\"replaced: ");
+        assert_answered(queued).await;
+        edge.wait_for_log_after(lines, "admin listener ready");
+        if was_stopped {
+            return;
+        }
+    }
+    panic!("the process that is to be stopped is always faster");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn twenty_swaps_under_load_lose_no_connection() {
+    let upstream = Upstream::start().await;
+    let (edge, client) = installed(&upstream, 2);
+    let path = |name: &str| edge.folder.path().join(name);
+    fs::copy(path(INSTALLED), path("other")).unwrap();
+    fs::hard_link(path(INSTALLED), path("one")).unwrap();
+    let client = Client::with(&edge, &client);
+    let (load, mut clients) = (Arc::new(Load::default()), JoinSet::new());
+    for _ in 0..2 {
+        clients.spawn(Arc::clone(&load).connecting(client.clone()));
+        clients.spawn(Arc::clone(&load).connecting(client.clone().http2()));
+        clients.spawn(Arc::clone(&load).keeping(client.clone()));
+    }
+    for swap in 0..20 {
+        let version = path(if swap % 2 == 0 { "other" } else { "one" });
+        fs::hard_link(&version, path("new")).unwrap();
+        fs::rename(path("new"), path(INSTALLED)).unwrap();
+        let before = load.answered.load(Relaxed);
+        replace_with_queue(&edge, 100).await;
+        let running = fs::metadata(format!("/proc/{}/exe", edge.id())).unwrap();
+        assert_eq!(running.ino(), fs::metadata(version).unwrap().ino(), "another program runs");
+        assert!(load.answered.load(Relaxed) > before);
+    }
+    load.ends.store(true, Relaxed);
+    while let Some(client) = clients.join_next().await {
+        client.unwrap();
+    }
+    let lost = load.lost.lock().unwrap().clone();
+    assert!(lost.is_empty(), "of {}: {lost:#?}", load.answered.load(Relaxed));
+    edge.stop();
+}
+
+#[tokio::test]
+async fn a_full_accept_queue_is_not_lost() {
+    let upstream = Upstream::start().await;
+    let (edge, _) = installed(&upstream, 1);
+    // Backlog and one more.
+    replace_with_queue(&edge, 1025).await;
+    edge.stop();
+}
+
+#[tokio::test]
+async fn requests_in_flight_finish_at_the_replaced_process() {
+    let mut held = crate::support::Held::start().await;
+    let (edge, client) = with_client(EdgeBuilder::new(held.url()).installed());
+    let client = Client::with(&edge, &client);
+    let (mut first, mut idle) = (client.connect().await, client.connect().await);
+    held.release(1);
+    assert_eq!(idle.token("billing").await.status, 200);
+    held.arrived().await;
+    let in_flight = tokio::spawn(async move { first.token("billing").await });
+    held.arrived().await;
+    replace(&edge);
+    held.release(3);
+    let answer = in_flight.await.unwrap();
+    assert_eq!((answer.status.as_u16(), &answer.headers["connection"]), (200, &"close".parse().unwrap()));
+    // An idle connection serves its last request.
+    let answer = idle.token("billing").await;
+    assert_eq!((answer.status.as_u16(), &answer.headers["connection"]), (200, &"close".parse().unwrap()));
+    edge.wait_for_log("\"drained\"");
+    assert_eq!(client.token("billing").await.status, 200);
+    assert_eq!(admin::get(&edge, "/readyz").await.0, 200);
+    edge.stop();
+}
+
+#[tokio::test]
+async fn another_number_of_workers_keeps_every_socket() {
+    let upstream = Upstream::start().await;
+    let edge = EdgeBuilder::new(upstream.url()).installed().limits(LIMITS);
+    let (edge, client) = with_client(edge.listen("workers = 3").workers_of_file());
+    let client = Client::with(&edge, &client);
+    let config = edge.folder.path().join("edge.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    for workers in [1, 4] {
+        fs::write(&config, text.replace("workers = 3", &format!("workers = {workers}"))).unwrap();
+        replace(&edge);
+        // Enough for each of the sockets.
+        for _ in 0..16 {
+            assert_eq!(client.token("billing").await.status, 200);
+        }
+    }
+    edge.stop();
+}

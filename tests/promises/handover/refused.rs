@@ -1,0 +1,118 @@
+//! A takeover that cannot be: the running process continues, and says why.
+
+use std::{fs, os::unix::fs::PermissionsExt};
+
+use super::{installed, replace};
+use crate::support::{Client, EdgeBuilder, Upstream, admin, edge::INSTALLED, with_client};
+
+#[tokio::test]
+async fn a_failed_upgrade_changes_nothing() {
+    let upstream = Upstream::start().await;
+    let (edge, client) = installed(&upstream, 2);
+    let client = Client::with(&edge, &client);
+    let mut kept = client.connect().await;
+    let (config, program) = (edge.folder.path().join("edge.toml"), edge.folder.path().join(INSTALLED));
+    let (text, id) = (fs::read_to_string(&config).unwrap(), edge.id());
+    let script = |text: &str| {
+        fs::remove_file(&program).unwrap();
+        fs::write(&program, text).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    let fails = |reason: &str| {
+        let lines = edge.logged();
+        edge.signal("USR2");
+        let line = edge.wait_for_log_after(lines, "upgrade failed; this process continues to serve");
+        assert!(line.contains(reason) && line.contains("ERROR"), "{line}");
+        assert_eq!(edge.id(), id);
+    };
+    fs::write(&config, text.replace("[limits]", "[limit]")).unwrap();
+    fails("the new process ended (exit status: 1)");
+    assert!(
+        edge.log().contains("unknown table \"limit\"") || edge.log().contains("[limit]"),
+        "{}",
+        edge.log()
+    );
+    fs::write(&config, &text).unwrap();
+    script("#!/bin/sh\nexit 3\n");
+    fails("the new process ended (exit status: 3)");
+    // Another program, which says something else.
+    script("#!/bin/sh\nprintf 'hello, world' >&0\nexec sleep 30\n");
+    fails("the new process did not take over");
+    fs::remove_file(&program).unwrap();
+    fails("cannot start");
+    assert_eq!(kept.token("billing").await.status, 200);
+    assert_eq!(client.token("billing").await.status, 200);
+    assert_eq!(admin::get(&edge, "/readyz").await.0, 200);
+    edge.stop();
+}
+
+#[tokio::test]
+async fn a_second_signal_during_an_upgrade_is_ignored() {
+    let upstream = Upstream::start().await;
+    let (edge, client) = installed(&upstream, 1);
+    let program = edge.folder.path().join(INSTALLED);
+    fs::rename(&program, program.with_extension("real")).unwrap();
+    let pipe = edge.folder.path().join("pipe");
+    crate::support::tool::run(edge.folder.path(), "mkfifo", &["pipe"]);
+    // It starts once the test has written to the pipe.
+    let script = format!("#!/bin/sh\nread line <\"{}\"\nexec \"$0.real\" \"$@\"\n", pipe.display());
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let lines = edge.logged();
+    edge.signal("USR2");
+    edge.wait_for_log_after(lines, "a new process has the sockets");
+    edge.signal("USR2");
+    let line = edge.wait_for_log_after(lines, "upgrade ignored");
+    assert!(line.contains("another one is in progress"), "{line}");
+    let id = edge.id();
+    fs::write(&pipe, "\n").unwrap();
+    edge.wait_for_log_after(lines, "\"replaced: ");
+    assert_ne!(edge.id(), id);
+    assert_eq!(Client::with(&edge, &client).token("billing").await.status, 200);
+    edge.stop();
+}
+
+#[tokio::test]
+async fn a_variable_alone_starts_no_takeover() {
+    let upstream = Upstream::start().await;
+    let edge = EdgeBuilder::new(upstream.url()).environment("MTLS_EDGE_PREDECESSOR", "1");
+    let (edge, client) = with_client(edge);
+    assert_eq!(Client::with(&edge, &client).token("billing").await.status, 200);
+    edge.stop();
+}
+
+#[tokio::test]
+async fn addresses_may_change_with_an_upgrade() {
+    let upstream = Upstream::start().await;
+    let (edge, client) = installed(&upstream, 2);
+    let client = Client::with(&edge, &client);
+    let config = edge.folder.path().join("edge.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    let two = text.replace("https = [\"127.0.0.1:0\"]", "https = [\"127.0.0.1:0\", \"127.0.0.2:0\"]");
+    fs::write(&config, &two).unwrap();
+    let lines = edge.logged();
+    replace(&edge);
+    let second: serde_json::Value =
+        serde_json::from_str(&edge.wait_for_log_after(lines, "\"address\":\"127.0.0.2:")).unwrap();
+    let second: std::net::SocketAddr = second["address"].as_str().unwrap().parse().unwrap();
+    assert_eq!(client.token("billing").await.status, 200);
+    assert_eq!(client.clone().before(&(second, edge.server_ca.clone())).token("billing").await.status, 200);
+    fs::write(&config, &text).unwrap();
+    replace(&edge);
+    edge.wait_for_logs("\"drained\"", 2);
+    assert_eq!(client.token("billing").await.status, 200);
+    assert!(tokio::net::TcpStream::connect(second).await.is_err(), "a removed address is still open");
+    edge.stop();
+}
+
+#[tokio::test]
+async fn what_ends_with_the_process_is_not_replaced() {
+    let upstream = Upstream::start().await;
+    // As systemd starts a service without Type=notify.
+    let launcher = "export SYSTEMD_EXEC_PID=$$; exec \"$0\" \"$@\"";
+    let (edge, _) = with_client(EdgeBuilder::new(upstream.url()).launcher(&["sh", "-c", launcher]));
+    edge.signal("USR2");
+    let line = edge.wait_for_log("upgrade ignored");
+    assert!(line.contains("write Type=notify in the unit"), "{line}");
+    edge.stop();
+}
