@@ -105,11 +105,13 @@ impl Options {
         let config = self.dir.join("edge.toml");
         // Its problems are for `check`: they do not concern the certificate.
         let (settings, _) = config::settings(&config);
-        match settings.as_ref().and_then(token_endpoint) {
-            Some((edge, domain, path)) => {
+        match settings.as_ref().map(token_endpoint) {
+            Some(Some((edge, domain, path))) => {
                 let call = Call { certs, certificate: Some(name), edge, domain, path };
                 let _ = write!(text, "\nthen call the running edge:\n  {call} -d client_id={name}\n");
             }
+            // No endpoint at which clients authenticate.
+            Some(None) => {}
             None => {
                 let _ = write!(text, "\n{0} is not valid: mtls-edge check --config {0}\n", config.display());
             }

@@ -44,6 +44,14 @@ impl TokenEndpoint {
     }
 }
 
+impl Drop for TokenEndpoint {
+    /// A failed test leaves nothing behind.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 /// A folder that `init` has written, and what it printed.
 fn init(folder: &TempDir, arguments: &[&str]) -> String {
     let output = program().args(["init", "e"]).args(arguments).current_dir(folder).output().unwrap();
@@ -280,7 +288,12 @@ fn dev_cert_overwrites_nothing_and_says_what_is_missing() {
     refused(&["new"], "the development CA is missing: e/certs/client-ca.key: No such file or directory");
     refused(&["new"], "or --self-signed, which needs no CA");
     assert!(!certs.join("new.key").exists() && !certs.join("new.pem").exists());
-    assert!(dev_cert(&folder, &["new", "--self-signed"]).status.success());
+    fs::write(folder.path().join("e/edge.toml"), "nonsense = 1\n").unwrap();
+    let output = dev_cert(&folder, &["new", "--self-signed"]);
+    assert!(output.status.success() && text(&output.stdout).contains("certificate = \"certs/new.pem\""));
+    assert!(
+        text(&output.stdout).ends_with("e/edge.toml is not valid: mtls-edge check --config e/edge.toml\n")
+    );
     let output = program().args(["dev-cert", "new"]).current_dir(&folder).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("there is no folder ./certs: `mtls-edge init DIR` creates one"));
