@@ -91,7 +91,7 @@ pub(crate) async fn serve(
         Protocol::Http1 => http1(&server, stream).await,
     };
     if let Err(reason) = ended {
-        tracing::debug!(client = %tcp_peer.ip(), reason = text::shown(&reason), "connection ended");
+        tracing::debug!(client_ip = %tcp_peer.ip(), reason = text::shown(&reason), "connection ended");
     }
 }
 
@@ -138,7 +138,7 @@ async fn establish(
     let (reason, failure) = match handshake.await {
         Ok(Ok(((stream, connection), party))) => {
             metrics.handshakes.increment();
-            metrics.tls_sessions.increment(failure::session(stream.tls()));
+            metrics.tls_sessions.increment(connection.negotiated().session);
             let fixed = (Rc::clone(&connection), Rc::clone(slot.life()));
             let server = Server::new(fixed, stream.protocol(), &site, context, party);
             slot.established(&connection);
@@ -152,12 +152,12 @@ async fn establish(
     };
     if is_probe(&failure) {
         metrics.probes.increment();
-        tracing::debug!(client = %tcp_peer.ip(), "connection closed by its peer before it sent anything");
+        tracing::debug!(client_ip = %tcp_peer.ip(), "connection closed by its peer before it sent anything");
         return None;
     }
     metrics.handshakes_failed.increment();
     metrics.handshake_failures.increment(reason);
-    tracing::info!(client = %tcp_peer.ip(), reason = text::shown(&failure.error), "handshake failed");
+    tracing::info!(client_ip = %tcp_peer.ip(), reason = text::shown(&failure.error), "handshake failed");
     if let Some(stream) = failure.io {
         tls::drain_and_close(stream).await;
     }

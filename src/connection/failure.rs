@@ -2,13 +2,18 @@
 
 use std::io;
 
-use rustls::{CertificateError, CommonState, Error, HandshakeKind, NamedGroup, ProtocolVersion};
+use rustls::{CertificateError, CipherSuite, CommonState, Error, HandshakeKind, NamedGroup, ProtocolVersion};
 
-use super::handshake::NoCertificate;
 use crate::{
     observe::metrics::{HandshakeFailure, KeyExchange, TlsSession},
+    request::Negotiated,
     tls::AcceptError,
 };
+
+/// A session without a certificate, on a domain that requires one.
+#[derive(Debug, thiserror::Error)]
+#[error("client certificate required but none presented")]
+pub(super) struct NoCertificate;
 
 /// The reason of a failure of [`super::handshake::handshake`].
 pub(super) fn reason(error: &AcceptError) -> HandshakeFailure {
@@ -39,7 +44,22 @@ fn of_io(error: &io::Error) -> HandshakeFailure {
 }
 
 /// What a completed handshake has negotiated.
-pub(super) fn session(tls: &CommonState) -> TlsSession {
+pub(super) fn negotiated(tls: &CommonState) -> Negotiated {
+    let suite = tls.negotiated_cipher_suite().map(|suite| suite.suite());
+    Negotiated { session: session(tls), cipher: suite.map_or("other", cipher) }
+}
+
+/// The IANA name of a cipher suite. That of rustls differs for TLS 1.3.
+fn cipher(suite: CipherSuite) -> &'static str {
+    match suite {
+        CipherSuite::TLS13_AES_128_GCM_SHA256 => "TLS_AES_128_GCM_SHA256",
+        CipherSuite::TLS13_AES_256_GCM_SHA384 => "TLS_AES_256_GCM_SHA384",
+        CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => "TLS_CHACHA20_POLY1305_SHA256",
+        other => other.as_str().unwrap_or("other"),
+    }
+}
+
+fn session(tls: &CommonState) -> TlsSession {
     let is_resumed = tls.handshake_kind() == Some(HandshakeKind::Resumed);
     let group = match tls.negotiated_key_exchange_group().map(rustls::crypto::SupportedKxGroup::name) {
         Some(NamedGroup::X25519MLKEM768) => KeyExchange::X25519MlKem768,

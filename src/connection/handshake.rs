@@ -12,6 +12,7 @@ use std::{
 use tokio::net::TcpStream;
 
 use super::{
+    failure,
     life::Life,
     proxy_protocol,
     stream::ClientStream,
@@ -24,11 +25,6 @@ use crate::{
     tls,
     tls::ClientAuth,
 };
-
-/// A session without a certificate, on a domain that requires one.
-#[derive(Debug, thiserror::Error)]
-#[error("client certificate required but none presented")]
-pub(super) struct NoCertificate;
 
 /// The client's address. Reads the PROXY header first if that is enabled.
 pub(super) async fn client_address(
@@ -85,10 +81,11 @@ pub(super) async fn handshake(
         .get(&accepted.server_name)
         .is_none_or(|domain| domain.client_auth == ClientAuth::Required);
     if required && chain.is_none_or(<[_]>::is_empty) {
-        return Err(io::Error::other(NoCertificate).into());
+        return Err(io::Error::other(failure::NoCertificate).into());
     }
     let identity = chain.and_then(|chain| identities.lookup(chain));
-    let connection = Rc::new(Connection::new(address, accepted.server_name, identity));
+    let negotiated = failure::negotiated(accepted.stream.get_ref().1);
+    let connection = Rc::new(Connection::new(address, accepted.server_name, identity, negotiated));
     // Boxed at once: it is large, and moved several times from here.
     Ok((Box::new(ClientStream::new(accepted.stream, Rc::clone(life))), connection))
 }

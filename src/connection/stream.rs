@@ -43,11 +43,6 @@ impl ClientStream {
         if self.io.get_ref().1.alpn_protocol() == Some(b"h2") { Protocol::Http2 } else { Protocol::Http1 }
     }
 
-    /// What the handshake has negotiated.
-    pub(super) fn tls(&self) -> &rustls::CommonState {
-        self.io.get_ref().1
-    }
-
     /// Whether bytes have arrived.
     pub(super) fn readiness(&self) -> ReadReadiness {
         self.io.get_ref().0.get_ref().readiness()

@@ -88,7 +88,7 @@ impl Eq for UpstreamHealth {}
 pub(super) struct OriginHealth {
     /// The names for the log.
     upstream: Box<str>,
-    url: Box<str>,
+    pub(super) url: Box<str>,
     started: Instant,
     /// Requests in flight; only counted if the upstream has several origins.
     pub(super) in_flight: AtomicUsize,

@@ -1,6 +1,7 @@
 //! The connection pool of one worker to one upstream: balancing, retries and the response timeout.
 
 use std::{
+    cell::Cell,
     future::poll_fn,
     rc::Rc,
     sync::Arc,
@@ -58,18 +59,21 @@ impl Pool {
         &self.origins
     }
 
-    /// Sends a request to the first origin that accepts it. Takes both `request` and `in_flight`.
+    /// Sends a request to the first origin that accepts it. Takes both `request` and `in_flight`, and notes in
+    /// `tried_last` to which it was sent.
     pub(super) async fn send(
         &self,
         worker: &impl WorkerResources,
         request: &mut Option<Request<RequestBody>>,
         in_flight: &mut Option<InFlightGuard>,
         caller: Caller,
+        tried_last: &Cell<Option<usize>>,
     ) -> Result<Response<ResponseBody>, ForwardError> {
         let mut retries = RETRIES;
         let mut failed = None;
         let mut tried = Vec::new();
         while let Some((index, origin)) = self.choose(&tried) {
+            tried_last.set(Some(index));
             if failed.is_some() {
                 self.target.retries.increment();
             }

@@ -1,6 +1,12 @@
 //! The connection pools of one worker, one per upstream.
 
-use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
 use http::{Request, Response, StatusCode};
 use tokio::{
@@ -56,6 +62,7 @@ impl Pools {
     }
 
     /// Sends a request, which it takes, to an origin of the target, and returns the response once its head is complete.
+    /// `tried_last` is the index of the origin to which it was sent last.
     ///
     /// # Errors
     ///
@@ -65,6 +72,7 @@ impl Pools {
         target: &Arc<Target>,
         request: &mut Option<Request<RequestBody>>,
         caller: Caller,
+        tried_last: &Cell<Option<usize>>,
     ) -> Result<Response<ResponseBody>, ForwardError> {
         let pool = self.pool(target);
         let mut in_flight = InFlightGuard::acquire(target, caller, &self.anonymous_permits);
@@ -80,7 +88,7 @@ impl Pools {
                 reason: "its limit of connections is reached".to_owned(),
             });
         }
-        pool.send(self, request, &mut in_flight, caller).await
+        pool.send(self, request, &mut in_flight, caller, tried_last).await
     }
 
     /// Sends a request of the edge itself to one origin of the target, in whatever state that is, and returns the status of the response.

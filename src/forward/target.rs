@@ -162,6 +162,12 @@ impl Target {
         self.retries.0.load(Relaxed)
     }
 
+    /// The URL of an origin, for the log.
+    #[must_use]
+    pub fn origin_url(&self, index: usize) -> Option<&str> {
+        self.health.0.get(index).map(|health| &*health.url)
+    }
+
     /// The state of each origin.
     pub fn origins(&self) -> impl Iterator<Item = OriginState> {
         let health = self.health.0.iter();

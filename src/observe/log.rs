@@ -160,6 +160,11 @@ impl Drop for Batch {
     }
 }
 
+/// The format of lines.
+pub(super) fn format() -> LogFormat {
+    FORMAT.get().copied().unwrap_or_default()
+}
+
 /// Whether lines have colours.
 pub(super) fn has_colours() -> bool {
     HAS_COLOURS.get().copied().unwrap_or_default()
@@ -167,7 +172,7 @@ pub(super) fn has_colours() -> bool {
 
 /// Writes the line that `make` appends in the format it is given.
 pub(super) fn line(make: impl FnOnce(&mut Vec<u8>, LogFormat)) {
-    let format = FORMAT.get().copied().unwrap_or_default();
+    let format = format();
     let mut make = Some(make);
     // A thread that is ending has no batch any more.
     let _ = BATCHED.try_with(|batch| {

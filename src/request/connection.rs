@@ -8,7 +8,13 @@ use std::{
 };
 
 use super::ClientIdentity;
-use crate::forward::{BufferedBytes, ForwardedClient};
+use crate::{
+    forward::{BufferedBytes, ForwardedClient},
+    observe::{
+        access::{Fragment, Value},
+        metrics::TlsSession,
+    },
+};
 
 /// The addresses of a connection.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +25,15 @@ pub struct ClientAddress {
     pub trusted_proxy: bool,
     /// The local port that accepted the connection.
     pub local_port: u16,
+}
+
+/// What the handshake has negotiated.
+#[derive(Clone, Copy, Debug)]
+pub struct Negotiated {
+    /// The version, the group, and whether a session was resumed.
+    pub session: TlsSession,
+    /// The cipher suite, by its IANA name.
+    pub cipher: &'static str,
 }
 
 /// A connection after its handshake.
@@ -32,6 +47,9 @@ pub struct Connection {
     pub server_name: Box<str>,
     /// The client's identity, whose private key the peer has proved to possess; `None` without a client certificate.
     pub identity: Option<Rc<ClientIdentity>>,
+    negotiated: Negotiated,
+    /// Its fields in the access log, once a request was logged.
+    log_fields: OnceCell<Fragment>,
     /// Whether a request on this connection was authenticated.
     authenticated: Cell<bool>,
     /// The memory of bodies that were sent before a request was authenticated; none until there is one.
@@ -43,16 +61,29 @@ pub struct Connection {
 impl Connection {
     /// A connection to this domain by this client.
     #[must_use]
-    pub fn new(address: ClientAddress, server_name: Box<str>, identity: Option<Rc<ClientIdentity>>) -> Self {
+    pub fn new(
+        address: ClientAddress,
+        server_name: Box<str>,
+        identity: Option<Rc<ClientIdentity>>,
+        negotiated: Negotiated,
+    ) -> Self {
         Self {
             from: ForwardedClient::direct(address.ip),
             address,
             server_name,
             identity,
+            negotiated,
+            log_fields: OnceCell::new(),
             authenticated: Cell::new(false),
             unauthenticated_bodies: OnceCell::new(),
             receiving: Rc::new(()),
         }
+    }
+
+    /// What the handshake has negotiated.
+    #[must_use]
+    pub fn negotiated(&self) -> Negotiated {
+        self.negotiated
     }
 
     /// Records that a request on this connection was authenticated.
@@ -64,6 +95,21 @@ impl Connection {
     #[must_use]
     pub fn is_authenticated(&self) -> bool {
         self.authenticated.get()
+    }
+
+    /// The fields of an access log line that are the same for all requests of the connection.
+    pub(super) fn log_fields(&self) -> &Fragment {
+        self.log_fields.get_or_init(|| {
+            let Negotiated { session, cipher } = self.negotiated;
+            Fragment::of(&[
+                ("client_ip", self.from.text.to_str().ok().map(Value::Token)),
+                ("domain", Some(Value::Token(&self.server_name))),
+                ("tls_version", Some(Value::Token(session.version()))),
+                ("cipher", Some(Value::Token(cipher))),
+                ("group", session.group().map(Value::Token)),
+                ("resumed", Some(Value::Flag(session.is_resumed))),
+            ])
+        })
     }
 
     /// Counts the memory of its bodies until a request is authenticated.

@@ -11,6 +11,7 @@ use crate::{
     authenticate::{Basis, ChainSlot, Presented, Proof, ProofSlot, RefusalCache},
     clock::Timestamp,
     identity::{ClientCertificate, IdentityError, VerifiedPath},
+    observe::access::{Fragment, Value},
     trust::{ClientId, RegistryVersion, Trust},
     vouch::{Facts, Profile, TooLarge, Verdict, not_verified},
 };
@@ -24,20 +25,11 @@ pub struct ClientIdentity {
     chain: ChainSlot,
     proof: ProofSlot,
     headers: RefCell<Option<Encoded>>,
-    log_fields: OnceCell<LogFields>,
+    log_fields: OnceCell<Fragment>,
     /// The last result of [`ClientIdentity::is_candidate`], and the registry that it depends on.
     candidate: Cell<Option<(RegistryVersion, bool)>>,
     /// Whether the worker's [`IdentityCache`](super::IdentityCache) contains it.
     pub(super) is_cached: Cell<bool>,
-}
-
-/// The fields of an access log line about the client certificate.
-#[derive(Debug)]
-pub struct LogFields {
-    /// The SHA-256 thumbprint in lower-case hex.
-    pub thumbprint: String,
-    /// The subject in RFC 4514 form, at most [`SHOWN`](crate::text::SHOWN) bytes.
-    pub subject: String,
 }
 
 /// The vouching headers of a client, or that the certificate is too large for its header.
@@ -116,12 +108,15 @@ impl ClientIdentity {
         is_candidate
     }
 
-    /// The certificate's log fields; `None` if it cannot be parsed.
-    pub fn log_fields(&self) -> Option<&LogFields> {
+    /// The certificate's fields in the access log; `None` if it cannot be parsed.
+    pub(super) fn log_fields(&self) -> Option<&Fragment> {
         let certificate = self.certificate.as_ref().ok()?;
-        Some(self.log_fields.get_or_init(|| LogFields {
-            thumbprint: certificate.thumbprint().to_string(),
-            subject: certificate.subject().shown(),
+        Some(self.log_fields.get_or_init(|| {
+            let (thumbprint, subject) = (certificate.thumbprint().to_string(), certificate.subject().shown());
+            Fragment::of(&[
+                ("thumbprint", Some(Value::Token(&thumbprint))),
+                ("subject", Some(Value::Text(&subject))),
+            ])
         }))
     }
 

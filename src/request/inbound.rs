@@ -1,7 +1,7 @@
 //! An incoming request, and its record for the access log.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     rc::Rc,
     sync::Arc,
 };
@@ -14,6 +14,7 @@ use super::request_id;
 use crate::{
     forward::IncomingBody,
     observe::metrics::RouteSeries,
+    site::{Domain, Route},
     trust::{Application, ClientId},
 };
 
@@ -42,8 +43,12 @@ pub struct Record {
     pub checked: RefCell<Option<Box<CheckedRequest>>>,
     /// Where the requests of its route are counted, once it has a route.
     pub series: Cell<Option<RouteSeries>>,
+    /// Its domain and its route, once it has one.
+    pub routed: OnceCell<(Arc<Domain>, Arc<Route>)>,
     /// When it was sent to the upstream.
     pub sent_at: Cell<Option<Instant>>,
+    /// The origin to which it was sent last, by its index in the upstream.
+    pub origin: Cell<Option<usize>>,
 }
 
 /// What the check of an authorization request found.
@@ -66,7 +71,9 @@ impl Record {
             authenticated: RefCell::default(),
             checked: RefCell::default(),
             series: Cell::default(),
+            routed: OnceCell::new(),
             sent_at: Cell::default(),
+            origin: Cell::default(),
         }
     }
 }

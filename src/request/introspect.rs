@@ -5,7 +5,7 @@ mod places;
 pub(super) use places::{Asker, Standing};
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::HashMap,
     rc::{Rc, Weak},
     sync::Arc,
@@ -113,7 +113,10 @@ impl Introspector {
         tokio::task::spawn_local(async move {
             let asked = async {
                 let _in_flight = place.in_flight().await;
-                let response = this.pools.send(&target, &mut Some(request), Caller::Authenticated).await;
+                let response = this
+                    .pools
+                    .send(&target, &mut Some(request), Caller::Authenticated, &Cell::default())
+                    .await;
                 let response = response.map_err(|error| error.to_string())?;
                 let body = usable_body(response.status(), response.into_body()).await?;
                 introspected(&body, &issuer.rules, this.clock.now()).map_err(|error| error.to_string())

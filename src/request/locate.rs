@@ -34,9 +34,11 @@ impl<S> Locate<S> {
         let (generation, address) = (context.site.generation.number(), Arc::as_ptr(route) as usize);
         let series = self.metrics.traffic().of_route(generation, address, || {
             let Domain { name, target, .. } = &*context.domain;
-            [name.to_string(), route.path(), target.spec.name.clone()]
+            [name.to_string(), route.path().to_owned(), target.spec.name.clone()]
         });
         context.record.series.set(Some(series));
+        // Nothing has set it before: a request is located once.
+        let _ = context.record.routed.set((Arc::clone(&context.domain), Arc::clone(route)));
     }
 }
 

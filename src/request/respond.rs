@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http::{HeaderValue, Method, Request, Response, Version, header};
 use http_body::Body;
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -71,15 +71,15 @@ where
         let authorization = request.headers().get(header::AUTHORIZATION).cloned();
         let record = Rc::new(Record::new());
         let (head, incoming) = request.into_parts();
+        let bytes_in = incoming.size_hint().exact();
         let (body, unread) = IncomingBody::new(incoming);
         let answer = self.inner.call(Inbound { head, body, record: Rc::clone(&record) });
         let (metrics, connection) = (InFlight::begin(self.metrics.clone()), Rc::clone(&self.connection));
         Box::pin(async move {
             let answer = answer.await;
-            let duration = count(&metrics.0, &connection, &record, &answer, started);
+            let durations = count(&metrics.0, &connection, &record, &answer, started);
             let reason =
                 answer.as_ref().err().map(|refusal| (refusal.reason_code().value(), refusal.reason()));
-            let mut level = Level::Info;
             let is_body_unread;
             let mut closes = false;
             let mut response = match answer {
@@ -90,10 +90,6 @@ where
                     response
                 }
                 Err(refusal) => {
-                    let outcome = refusal.outcome();
-                    if outcome == Outcome::UpstreamFailed {
-                        level = Level::Warn;
-                    }
                     // Over HTTP/1.1 clients read the response while they send, and reading the body would answer
                     // Expect: 100-continue.
                     if version == Version::HTTP_2 {
@@ -123,9 +119,10 @@ where
             let mut id = record.id.clone();
             id.set_sensitive(true);
             response.headers_mut().insert(REQUEST_ID, id);
+            let level = if response.status().is_server_error() { Level::Warn } else { Level::Info };
             if level.is_on() {
-                let about = (&method, uri.path(), response.status());
-                log(level, &connection, &record, about, duration, reason.as_ref());
+                let request = Line { method: &method, path: uri.path(), version, bytes_in };
+                log(level, &connection, &record, &request, (&response, durations), reason.as_ref());
             }
             Ok(Answer { response, is_body_unread, closes })
         })
@@ -148,6 +145,13 @@ impl Drop for InFlight {
     }
 }
 
+/// How long a request took until the head of its response, and the upstream's part of that.
+#[derive(Clone, Copy)]
+struct Durations {
+    whole: Duration,
+    upstream: Option<Duration>,
+}
+
 /// Counts a request, and returns how long it took.
 fn count(
     metrics: &Recorder,
@@ -155,9 +159,10 @@ fn count(
     record: &Record,
     answer: &Result<Response<ResponseBody>, Refusal>,
     started: Instant,
-) -> Duration {
+) -> Durations {
     let now = Instant::now();
     let duration = now.saturating_duration_since(started);
+    let upstream = record.sent_at.get().map(|at| now.saturating_duration_since(at));
     let (outcome, status) = match answer {
         Ok(response) => (Outcome::Forwarded, response.status()),
         Err(refusal) => {
@@ -168,13 +173,10 @@ fn count(
     metrics.requests.increment(outcome);
     let status = status.as_u16();
     match record.series.get() {
-        Some(series) => {
-            let upstream = record.sent_at.get().map(|at| now.saturating_duration_since(at));
-            metrics.traffic().count(series, status, duration, upstream);
-        }
+        Some(series) => metrics.traffic().count(series, status, duration, upstream),
         None => metrics.traffic().count_without_route(&connection.server_name, status, duration),
     }
-    duration
+    Durations { whole: duration, upstream }
 }
 
 /// Removes the body for HEAD but keeps its length. hyper does so over HTTP/1.1 only.
@@ -186,45 +188,68 @@ fn without_body(response: &mut Response<ResponseBody>) {
     }
 }
 
-/// Writes one line per request, with the full reason of a refusal.
+/// What the access log shows of a request's own head.
+struct Line<'a> {
+    method: &'a Method,
+    path: &'a str,
+    version: Version,
+    /// The length of the body, if its head declares it.
+    bytes_in: Option<u64>,
+}
+
+/// Writes one line per request, with the full reason of a refusal. `docs/log.md` documents the fields.
 fn log(
     level: Level,
     connection: &Connection,
     record: &Record,
-    (method, path, status): (&Method, &str, StatusCode),
-    duration: Duration,
+    request: &Line<'_>,
+    (response, durations): (&Response<ResponseBody>, Durations),
     reason: Option<&(&'static str, String)>,
 ) {
     let (claimed, authenticated) = (record.client_id.borrow(), record.authenticated.borrow());
     let client = authenticated.as_ref().map(|(application, _)| &application.client_id).or(claimed.as_ref());
     let credential =
         authenticated.as_ref().and_then(|(application, index)| application.credential_at((*index)?));
-    let credential = credential.map(|credential| bounded(credential.name, SHORT));
     let checked = record.checked.borrow();
     let contradicted = checked.as_ref().and_then(|checked| checked.contradicted.as_deref());
     let only_outside = checked.as_ref().and_then(|checked| checked.only_outside.as_deref());
-    let only_outside = only_outside.map(|names| bounded(names, SHORT));
-    let certificate = connection.identity.as_deref().and_then(ClientIdentity::log_fields);
-    let milliseconds = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let routed = record.routed.get();
+    let upstream = routed.filter(|_| durations.upstream.is_some()).map(|(domain, _)| &domain.target);
+    let origin = upstream.zip(record.origin.get()).and_then(|(target, index)| target.origin_url(index));
+    let microseconds =
+        |duration: Duration| Value::Number(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
     access::write(
         level,
         &[
             ("request_id", record.id.to_str().ok().map(Value::Token)),
-            ("client", connection.from.text.to_str().ok().map(Value::Token)),
-            ("domain", Some(Value::Token(&connection.server_name))),
-            ("method", Some(Value::Token(&bounded(method.as_str(), SHORT)))),
-            ("path", Some(Value::Text(path))),
-            ("status", Some(Value::Number(status.as_u16().into()))),
-            ("milliseconds", Some(Value::Number(milliseconds))),
+            ("method", Some(Value::Token(&bounded(request.method.as_str(), SHORT)))),
+            ("path", Some(Value::Text(request.path))),
+            ("protocol", Some(Value::Token(protocol(request.version)))),
+            ("status", Some(Value::Number(response.status().as_u16().into()))),
+            ("microseconds", Some(microseconds(durations.whole))),
             ("client_id", client.map(|id| Value::Text(id.as_str()))),
-            ("credential", credential.as_deref().map(Value::Text)),
-            ("authorization_request", checked.as_ref().map(|checked| Value::Token(checked.outcome))),
-            ("contradicted", contradicted.map(Value::Text)),
-            ("only_outside", only_outside.as_deref().map(Value::Text)),
-            ("thumbprint", certificate.map(|shown| Value::Token(&shown.thumbprint))),
-            ("subject", certificate.map(|shown| Value::Text(&shown.subject))),
+            ("credential", credential.map(|credential| Value::Word(credential.name))),
             ("code", reason.map(|(code, _)| Value::Token(code))),
             ("reason", reason.map(|(_, reason)| Value::Text(reason))),
+            ("route", routed.map(|(_, route)| Value::Word(route.path()))),
+            ("upstream", upstream.map(|target| Value::Word(&target.spec.name))),
+            ("origin", origin.map(Value::Word)),
+            ("upstream_microseconds", durations.upstream.map(microseconds)),
+            ("bytes_in", request.bytes_in.map(Value::Number)),
+            ("bytes_out", response.body().size_hint().exact().map(Value::Number)),
+            ("authorization_request", checked.as_ref().map(|checked| Value::Token(checked.outcome))),
+            ("contradicted", contradicted.map(Value::Word)),
+            ("only_outside", only_outside.map(Value::Word)),
         ],
+        [Some(connection.log_fields()), connection.identity.as_deref().and_then(ClientIdentity::log_fields)],
     );
+}
+
+/// The version as clients and other servers write it.
+const fn protocol(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "HTTP/1.0",
+        Version::HTTP_2 => "HTTP/2",
+        _ => "HTTP/1.1",
+    }
 }

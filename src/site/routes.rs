@@ -103,6 +103,8 @@ impl RouteSpec {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Route {
     pattern: PathPattern,
+    /// The path as it is configured.
+    path: Box<str>,
     /// The methods of this rule.
     pub methods: Vec<Method>,
     /// How it authenticates.
@@ -146,16 +148,13 @@ struct Rule {
 impl Route {
     /// The path as it is configured.
     #[must_use]
-    pub fn path(&self) -> String {
-        match &self.pattern {
-            PathPattern::Exact(path) => path.clone(),
-            PathPattern::Subtree(prefix) => format!("{prefix}*"),
-        }
+    pub fn path(&self) -> &str {
+        &self.path
     }
 
     /// Whether a request that satisfies this rule also satisfies `other`.
     fn is_as_strict_as(&self, other: &Self) -> bool {
-        let Self { pattern: _, methods: _, authenticate, signed_request } = self;
+        let Self { pattern: _, path: _, methods: _, authenticate, signed_request } = self;
         let is_authenticated = match (*authenticate, other.authenticate) {
             (_, Authenticate::None) => true,
             (Authenticate::Token(own), Authenticate::Token(other)) => {
@@ -208,7 +207,11 @@ impl Routes {
         let mut rules: Vec<Rule> = Vec::new();
         for route in routes {
             let RouteSpec { path: pattern, methods, authenticate, signed_request } = route;
-            let built = Arc::new(Route { pattern, methods, authenticate, signed_request });
+            let path = match &pattern {
+                PathPattern::Exact(path) => path.as_str().into(),
+                PathPattern::Subtree(prefix) => format!("{prefix}*").into(),
+            };
+            let built = Arc::new(Route { pattern, path, methods, authenticate, signed_request });
             match rules.iter_mut().find(|rule| rule.pattern == built.pattern) {
                 Some(rule) => rule.routes.push(built),
                 None => rules.push(Rule {

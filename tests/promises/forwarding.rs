@@ -150,7 +150,7 @@ async fn a_trusted_balancers_proxy_header_names_the_client() {
             assert_from(&ask(&client, &upstream, &[]).await, address, address);
         }
     }
-    let logged = edge.wait_for_log("\"client\":\"2001:db8::7\"");
+    let logged = edge.wait_for_log("\"client_ip\":\"2001:db8::7\"");
     assert!(logged.contains("mtls_edge::access"), "{logged}");
 }
 

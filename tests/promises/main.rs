@@ -53,6 +53,7 @@ mod lenient;
 mod limits;
 mod log_bounds;
 mod log_full;
+mod log_schema;
 mod messages;
 mod metrics;
 mod metrics_format;

@@ -35,7 +35,7 @@ fn order(edge: &Edge, text: &str, lines: usize) -> Vec<String> {
     edge.wait_for_logs(text, before + lines);
     let log = edge.log();
     let lines = log.lines().filter(|line| line.contains(text)).skip(before);
-    let client = |line| serde_json::from_str::<serde_json::Value>(line).unwrap()["client"].clone();
+    let client = |line| serde_json::from_str::<serde_json::Value>(line).unwrap()["client_ip"].clone();
     lines.map(|line| client(line).as_str().unwrap().to_owned()).collect()
 }
 

@@ -66,6 +66,21 @@ const VERSIONS: [&str; 2] = ["1.2", "1.3"];
 const GROUPS: [&str; 6] = ["X25519MLKEM768", "X25519", "secp256r1", "secp384r1", "other", "none"];
 const RESUMED: [&str; 2] = ["false", "true"];
 
+impl TlsSession {
+    /// The version, such as `1.3`.
+    #[must_use]
+    pub fn version(self) -> &'static str {
+        let [tls12, tls13] = VERSIONS;
+        if self.is_tls13 { tls13 } else { tls12 }
+    }
+
+    /// The name of the group; `None` in a resumed session of TLS 1.2.
+    #[must_use]
+    pub fn group(self) -> Option<&'static str> {
+        GROUPS.get(self.group as usize).copied().filter(|_| self.group != KeyExchange::None)
+    }
+}
+
 impl Label for TlsSession {
     const NAMES: &'static [&'static str] = &["version", "group", "resumed"];
     type Counters = [Counter; VERSIONS.len() * GROUPS.len() * RESUMED.len()];

@@ -208,12 +208,17 @@ mod tests {
     use std::net::IpAddr;
 
     use super::*;
-    use crate::request::ClientAddress;
+    use crate::{
+        observe::metrics::{KeyExchange, TlsSession},
+        request::{ClientAddress, Negotiated},
+    };
 
     fn asker(ip: [u8; 4], standing: Standing) -> Asker {
         let ip = IpAddr::from(ip);
         let address = ClientAddress { ip, trusted_proxy: false, local_port: 443 };
-        let connection = Rc::new(Connection::new(address, "a.example".into(), None));
+        let session = TlsSession { is_tls13: true, group: KeyExchange::X25519, is_resumed: false };
+        let negotiated = Negotiated { session, cipher: "TLS_AES_128_GCM_SHA256" };
+        let connection = Rc::new(Connection::new(address, "a.example".into(), None, negotiated));
         Asker { connection, network: Some(Network::of(ip)), standing }
     }
 
