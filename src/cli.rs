@@ -6,6 +6,7 @@ mod curl;
 mod demo;
 mod dev_cert;
 mod development;
+mod doctor;
 mod init;
 mod inspect;
 mod man;
@@ -82,6 +83,15 @@ enum Command {
         #[arg(long, value_name = "ID")]
         client_id: Option<String>,
     },
+    /// Send forged headers straight to every origin, and report which of them believes these; exits 1 if one does, 3 if it cannot tell.
+    Doctor {
+        /// The configuration file (edge.toml).
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// The application to impersonate; repeat for several. Default: the first three that authenticate with a certificate.
+        #[arg(long, value_name = "ID")]
+        client_id: Vec<String>,
+    },
     /// Generate certificates, start a demo token endpoint behind the edge, request a token with each authentication method, and show a refusal.
     Demo {
         /// Exit after the requests instead of serving until Ctrl-C.
@@ -149,6 +159,7 @@ fn call(command: Command) -> ExitCode {
         Command::Inspect { file, config, client_id } => {
             inspect::inspect(&file, config.as_deref(), client_id.as_deref())
         }
+        Command::Doctor { config, client_id } => doctor::doctor(&config, &client_id),
         Command::Demo { token_endpoint: Some(port), .. } => demo::token_endpoint(port),
         Command::Demo { once, port, .. } => demo::demo(once, port),
         Command::Init(options) => init::init(&options),

@@ -18,8 +18,10 @@ pub(super) async fn check_origin(pools: Rc<Pools>, target: Arc<Target>, index: u
     loop {
         let response = timeout(check.timeout, pools.send_to(&target, index, request(&target, &check)));
         let outcome = match response.await {
-            Ok(Ok(status)) if status == check.expect => Ok(()),
-            Ok(Ok(status)) => Err(format!("the response has status {status}, expected {}", check.expect)),
+            Ok(Ok(response)) if response.status() == check.expect => Ok(()),
+            Ok(Ok(response)) => {
+                Err(format!("the response has status {}, expected {}", response.status(), check.expect))
+            }
             Ok(Err(error)) => Err(error),
             Err(_) => Err(format!("no response within {:?}", check.timeout)),
         };

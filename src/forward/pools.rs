@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{sleep, timeout},
@@ -91,20 +91,20 @@ impl Pools {
         pool.send(self, request, &mut in_flight, caller, tried_last).await
     }
 
-    /// Sends a request of the edge itself to one origin of the target, in whatever state that is, and returns the status of the response.
+    /// Sends a request of the edge itself to one origin of the target, in whatever state that is.
     ///
     /// # Errors
     ///
     /// A sentence for the log.
-    pub(super) async fn send_to(
+    pub async fn send_to(
         &self,
         target: &Arc<Target>,
         origin: usize,
         request: Request<RequestBody>,
-    ) -> Result<StatusCode, String> {
+    ) -> Result<Response<ResponseBody>, String> {
         let pool = self.pool(target);
         let mut in_flight = Some(InFlightGuard::unlimited(target));
-        pool.send_to(self, origin, &mut Some(request), &mut in_flight).await.map(|response| response.status())
+        pool.send_to(self, origin, &mut Some(request), &mut in_flight).await
     }
 
     fn pool(&self, target: &Arc<Target>) -> Rc<Pool> {

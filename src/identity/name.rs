@@ -111,6 +111,13 @@ impl DistinguishedName {
         Ok(Self::new(&rdns))
     }
 
+    /// The dotted type and the text of each attribute in certificate order, without those that have no text.
+    #[must_use]
+    pub fn attributes(&self) -> Vec<(String, String)> {
+        let attributes = self.rdns().into_iter().flat_map(|rdn| rdn.attributes);
+        attributes.filter_map(|attribute| Some((attribute.oid, attribute.value.text()?.to_owned()))).collect()
+    }
+
     /// Parses a name from a configuration. The form is detected:
     ///
     /// * RFC 4514: `CN=a,O=b,C=DE`, no spaces around `,` and `=`, the most specific RDN first;

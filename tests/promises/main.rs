@@ -37,6 +37,7 @@ mod crl_sources;
 mod crls;
 mod cryptography;
 mod descriptors;
+mod doctor;
 mod drain;
 mod early_refusals;
 mod expires_at;

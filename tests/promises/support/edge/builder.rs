@@ -317,9 +317,15 @@ impl EdgeBuilder {
 
     /// Runs a command that ends by itself, such as `check`, on this configuration, in its folder.
     pub fn output(&self, command: &str) -> Output {
+        self.output_of(command, &[])
+    }
+
+    /// Runs a command that ends by itself with further arguments, in the folder of the configuration.
+    pub fn output_of(&self, command: &str, arguments: &[&str]) -> Output {
         self.write();
         self.program()
             .args([command, "--config", "edge.toml"])
+            .args(arguments)
             .current_dir(self.folder.path())
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .env_remove("RUST_LOG")

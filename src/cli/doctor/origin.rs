@@ -1,0 +1,249 @@
+//! Examines the origins of one domain: the answers to requests with forged headers, beside those to the same requests without.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use http_body_util::{BodyExt, Limited};
+use rustls::RootCertStore;
+use tokio::time::timeout;
+
+use super::forged::Forgery;
+use crate::{
+    forward::{ClientTls, OriginPolicy, Pools, RequestBody, Target, TargetSpec},
+    header::forwarded::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO},
+    site::Domain,
+    text, tls,
+    vouch::{Profile, Verdict},
+};
+
+/// The longest response that is read.
+const MAX_RESPONSE: usize = 64 * 1024;
+
+/// What a token endpoint responded, as far as it matters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) content: Content,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    /// It has an access token, which is not kept.
+    Token,
+    /// An error code of OAuth.
+    Error(String),
+    Other,
+}
+
+impl std::fmt::Display for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.content {
+            Content::Token => write!(f, "{} with an access token", self.status.as_u16()),
+            Content::Error(code) => write!(f, "{} {code}", self.status.as_u16()),
+            Content::Other => write!(f, "{}", self.status.as_u16()),
+        }
+    }
+}
+
+/// An answer, or why there is none.
+pub(super) type Outcome = Result<Answer, String>;
+
+/// What was found out about an origin.
+#[derive(Debug)]
+pub(super) struct Diagnosis {
+    pub(super) domain: String,
+    pub(super) upstream: String,
+    pub(super) url: String,
+    /// How many requests with forged headers were sent.
+    pub(super) tried: usize,
+    /// The answer to a request that nobody vouches for, by a client without the edge's certificate and secrets.
+    pub(super) plain: Outcome,
+    /// The first answer to forged headers that differs most from that: a token before another difference.
+    pub(super) forged: Option<Forged>,
+    /// The answer to the request as the edge would send it.
+    pub(super) edge: Outcome,
+}
+
+/// An answer to forged headers.
+#[derive(Debug)]
+pub(super) struct Forged {
+    pub(super) profile: String,
+    pub(super) client_id: String,
+    pub(super) answer: Answer,
+}
+
+/// How bad a diagnosis is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Severity {
+    /// Forged headers changed nothing, and those of the edge do.
+    Refuses,
+    /// The requests do not show it.
+    Unknown,
+    /// Forged headers got an access token.
+    Believes,
+}
+
+impl Diagnosis {
+    pub(super) fn severity(&self) -> Severity {
+        let is_token = |answer: &Answer| answer.content == Content::Token;
+        match (&self.plain, &self.forged, &self.edge) {
+            (Ok(plain), ..) if is_token(plain) => Severity::Unknown,
+            (_, Some(forged), _) if is_token(&forged.answer) => Severity::Believes,
+            (_, None, Ok(edge)) if is_token(edge) => Severity::Refuses,
+            _ => Severity::Unknown,
+        }
+    }
+}
+
+/// The examination of one domain's upstream.
+pub(super) struct Surgery<'a> {
+    pools: &'a Pools,
+    domain: &'a Domain,
+    path: &'a str,
+    forgeries: &'a [Forgery],
+    /// The upstream as somebody without the edge's certificate and secrets reaches it.
+    stranger: Arc<Target>,
+}
+
+impl<'a> Surgery<'a> {
+    /// # Errors
+    ///
+    /// If TLS cannot be set up without the edge's certificate.
+    pub(super) fn new(
+        pools: &'a Pools,
+        domain: &'a Domain,
+        path: &'a str,
+        forgeries: &'a [Forgery],
+    ) -> Result<Self, rustls::Error> {
+        let spec = &domain.target.spec;
+        let without_certificate = |tls: &ClientTls| {
+            let roots = RootCertStore { roots: tls.roots.clone() };
+            let config = Arc::new(tls::client_config(roots, None, &[b"h2", b"http/1.1"])?);
+            Ok::<_, rustls::Error>(ClientTls { config, roots: tls.roots.clone(), identity: None })
+        };
+        let stranger = Target::new(TargetSpec {
+            name: spec.name.clone(),
+            origins: spec.origins.clone(),
+            host: spec.host.clone(),
+            headers: HeaderMap::new(),
+            client_ip_header: None,
+            forwarded: false,
+            forwarded_for: None,
+            tls: spec.tls.as_ref().map(without_certificate).transpose()?,
+            server_name: spec.server_name.clone(),
+            limits: spec.limits,
+            policy: OriginPolicy::default(),
+        });
+        Ok(Self { pools, domain, path, forgeries, stranger: Arc::new(stranger) })
+    }
+
+    /// One diagnosis per origin.
+    pub(super) async fn examine(&self) -> Vec<Diagnosis> {
+        let mut diagnoses = Vec::new();
+        for (index, origin) in self.stranger.spec.origins.iter().enumerate() {
+            let Some(first) = self.forgeries.first() else { break };
+            let plain = self.send(&self.stranger, index, first, &[]).await;
+            let (mut tried, mut forged) = (0, None);
+            if let Ok(plain) = &plain {
+                (tried, forged) = self.forge(index, plain).await;
+            }
+            let ours = first.headers(&self.domain.profile, Verdict::Verified).unwrap_or_default();
+            let edge = self.send(&self.domain.target, index, first, &ours).await;
+            diagnoses.push(Diagnosis {
+                domain: self.domain.name.to_string(),
+                upstream: self.stranger.spec.name.clone(),
+                url: origin.url(),
+                tried,
+                plain,
+                forged,
+                edge,
+            });
+        }
+        diagnoses
+    }
+
+    /// Sends every forgery until one gets a token.
+    async fn forge(&self, index: usize, plain: &Answer) -> (usize, Option<Forged>) {
+        let built_in = Profile::built_in_names().iter().filter_map(|name| Profile::built_in(name));
+        let others = built_in.filter(|profile| !profile.is_same(&self.domain.profile));
+        let profiles: Vec<Profile> = std::iter::once(self.domain.profile.clone()).chain(others).collect();
+        let (mut tried, mut different) = (0, None);
+        for forgery in self.forgeries {
+            for profile in &profiles {
+                for verdict in [Verdict::Verified, Verdict::NotVerified("self signed certificate")] {
+                    let Some(headers) = forgery.headers(profile, verdict) else { continue };
+                    tried += 1;
+                    let Ok(answer) = self.send(&self.stranger, index, forgery, &headers).await else {
+                        continue;
+                    };
+                    if answer == *plain {
+                        continue;
+                    }
+                    let is_token = answer.content == Content::Token;
+                    let found = Forged {
+                        profile: profile.name().to_owned(),
+                        client_id: forgery.client_id.clone(),
+                        answer,
+                    };
+                    if is_token {
+                        return (tried, Some(found));
+                    }
+                    different.get_or_insert(found);
+                }
+            }
+        }
+        (tried, different)
+    }
+
+    async fn send(
+        &self,
+        target: &Arc<Target>,
+        origin: usize,
+        forgery: &Forgery,
+        vouching: &[(http::HeaderName, HeaderValue)],
+    ) -> Outcome {
+        let limit = target.spec.limits.connect_timeout + target.spec.limits.response_timeout;
+        let request = self.request(target, forgery, vouching).ok_or("the request cannot be encoded")?;
+        let exchange = async {
+            let response = self.pools.send_to(target, origin, request).await?;
+            let (head, body) = response.into_parts();
+            let body = Limited::new(body, MAX_RESPONSE).collect().await.map_err(|error| error.to_string())?;
+            Ok(Answer { status: head.status, content: content(&body.to_bytes()) })
+        };
+        timeout(limit, exchange).await.unwrap_or_else(|_| Err(format!("no response within {limit:?}")))
+    }
+
+    fn request(
+        &self,
+        target: &Target,
+        forgery: &Forgery,
+        vouching: &[(http::HeaderName, HeaderValue)],
+    ) -> Option<Request<RequestBody>> {
+        let client_id =
+            percent_encoding::utf8_percent_encode(&forgery.client_id, percent_encoding::NON_ALPHANUMERIC);
+        let form = Bytes::from(format!("grant_type=client_credentials&client_id={client_id}"));
+        let host = target.spec.host.clone().unwrap_or_else(|| self.domain.authority.clone());
+        let mut request = Request::post(self.path).body(RequestBody::buffered(form)).ok()?;
+        let headers = request.headers_mut();
+        headers.insert(header::HOST, host);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(X_FORWARDED_FOR, HeaderValue::from_static("127.0.0.1"));
+        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("https"));
+        headers.insert(X_FORWARDED_HOST, self.domain.authority.clone());
+        headers.extend(target.spec.headers.iter().map(|(name, value)| (name.clone(), value.clone())));
+        headers.extend(vouching.iter().cloned());
+        Some(request)
+    }
+}
+
+fn content(body: &[u8]) -> Content {
+    let Ok(json) = serde_json::from_slice::<serde_json::Value>(body) else { return Content::Other };
+    let member = |name: &str| json.get(name).and_then(serde_json::Value::as_str);
+    match (member("access_token"), member("error")) {
+        (Some(_), _) => Content::Token,
+        (None, Some(error)) => Content::Error(text::shown(&error)),
+        (None, None) => Content::Other,
+    }
+}

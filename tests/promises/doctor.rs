@@ -1,0 +1,145 @@
+//! `doctor`: which origins believe forged headers, and what it may not conclude.
+
+use std::process::Output;
+
+use bytes::Bytes;
+use http::Response;
+use http_body_util::Full;
+
+use crate::support::{
+    Ca, EdgeBuilder, Seen, Upstream,
+    scripted::{Scripted, https, mutual_acceptor, serve_http},
+    self_signed,
+};
+
+const TOKEN: &str = "token-of-the-server";
+const SECRET: &str = "secret-of-the-edge";
+
+fn token() -> Response<Full<Bytes>> {
+    Response::new(Full::from(format!("{{\"access_token\":\"{TOKEN}\",\"token_type\":\"Bearer\"}}")))
+}
+
+fn refusal(status: u16, error: &str) -> Response<Full<Bytes>> {
+    Response::builder().status(status).body(Full::from(format!("{{\"error\":\"{error}\"}}"))).unwrap()
+}
+
+fn verified(seen: &Seen) -> bool {
+    seen.headers.get("ssl-client-verify").is_some_and(|value| value == "SUCCESS")
+}
+
+/// A configuration in front of this server, with the profile `auth0`, to examine.
+fn configuration(url: &str) -> EdgeBuilder {
+    let client = self_signed("billing");
+    EdgeBuilder::new(url)
+        .file("billing.pem", client.chain_pem())
+        .trust("ca", &Ca::new("Client CA").pem())
+        .usual_domain("nginx")
+        .application("billing", "self_signed_tls_client_auth", &["certificate = \"billing.pem\"".to_owned()])
+        .ca_application("payments", "subject_dn = \"CN=payments,O=Example Bank,C=DE\"")
+        .secret_file("edge-key", SECRET)
+}
+
+/// Runs it beside the servers of the test; nothing that it prints is secret.
+async fn doctor(configuration: EdgeBuilder, arguments: &'static [&'static str]) -> (Option<i32>, String) {
+    let output: Output =
+        tokio::task::spawn_blocking(move || configuration.output_of("doctor", arguments)).await.unwrap();
+    let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert!(!text.contains(TOKEN) && !text.contains(SECRET), "{text}");
+    (output.status.code(), text)
+}
+
+#[tokio::test]
+async fn a_server_that_trusts_headers_of_anyone_is_found() {
+    let server = Upstream::answering(|seen| {
+        let is_payments = seen
+            .headers
+            .get("ssl-client-subject-dn")
+            .is_some_and(|dn| dn == "CN=payments,O=Example Bank,C=DE");
+        if verified(seen) && is_payments { token() } else { refusal(401, "invalid_client") }
+    })
+    .await;
+    let (code, text) = doctor(configuration(&server.url()), &[]).await;
+    assert_eq!(code, Some(1), "{text}");
+    for line in [
+        "BELIEVES FORGED HEADERS",
+        "without headers: 401 invalid_client",
+        "with forged headers of the profile nginx, as \"payments\": 200 with an access token",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    // Another profile than the domain's, which the server understands, too.
+    let other = Upstream::answering(|seen| {
+        if seen.headers.contains_key("client-cert") { token() } else { refusal(401, "invalid_client") }
+    })
+    .await;
+    let (code, text) = doctor(configuration(&other.url()), &["--client-id", "billing"]).await;
+    assert!(code == Some(1) && text.contains("of the profile rfc9440, as \"billing\""), "{text}");
+}
+
+#[tokio::test]
+async fn a_server_that_checks_the_edges_secret_refuses() {
+    let server = Upstream::answering(|seen| {
+        let is_edge = seen.headers.get("x-edge-key").is_some_and(|key| key == SECRET);
+        if is_edge && verified(seen) { token() } else { refusal(403, "access_denied") }
+    })
+    .await;
+    let secret = "headers = { x-edge-key = { file = \"edge-key\" } }";
+    let (code, text) = doctor(configuration(&server.url()).upstream(secret), &[]).await;
+    assert_eq!(code, Some(0), "{text}");
+    assert!(
+        text.contains("refuses forged headers")
+            && text.contains("as the edge sends it: 200 with an access token"),
+        "{text}"
+    );
+    // Each profile with both verdicts, for both applications, none twice.
+    assert!(text.contains("requests with forged headers: 4"), "{text}");
+}
+
+#[tokio::test]
+async fn a_server_that_demands_the_edges_certificate_is_closed() {
+    let ca = Ca::new("Upstream CA");
+    let acceptor = mutual_acceptor(&ca.server(&["localhost"]), &["http/1.1"], &ca);
+    let server = Scripted::start(move |_, stream| {
+        let acceptor = acceptor.clone();
+        async move {
+            if let Ok(stream) = acceptor.accept(stream).await {
+                serve_http(stream, false, |_| async { token() }).await;
+            }
+        }
+    })
+    .await;
+    let configuration = configuration(&https(&server))
+        .file("upstream-ca.pem", ca.pem())
+        .upstream("ca = \"upstream-ca.pem\"\nclient_certificate = \"edge.pem\"\nprivate_key = \"edge.key\"");
+    ca.issue("edge", |_| {}).write(configuration.path(), "edge");
+    let (code, text) = doctor(configuration, &[]).await;
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("closed: only the edge") && text.contains("alert"), "{text}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_told_is_no_all_clear() {
+    let refusing = Upstream::answering(|_| refusal(401, "invalid_client")).await;
+    let (code, text) = doctor(configuration(&refusing.url()), &[]).await;
+    assert!(
+        code == Some(3) && text.contains("cannot tell: it gives no token for what the edge sends"),
+        "{text}"
+    );
+
+    let open = Upstream::answering(|_| token()).await;
+    let (code, text) = doctor(configuration(&open.url()), &[]).await;
+    assert!(code == Some(3) && text.contains("to a client that nobody vouches for"), "{text}");
+
+    let differing = Upstream::answering(|seen| {
+        if verified(seen) { refusal(400, "unauthorized_client") } else { refusal(401, "invalid_client") }
+    })
+    .await;
+    let (code, text) = doctor(configuration(&differing.url()), &[]).await;
+    assert!(code == Some(3) && text.contains("400 unauthorized_client"), "{text}");
+
+    let (code, text) = doctor(configuration("http://127.0.0.1:1"), &[]).await;
+    assert!(code == Some(3) && text.contains("it answers nobody"), "{text}");
+
+    let (code, text) = doctor(configuration("http://127.0.0.1:1"), &["--client-id", "unknown"]).await;
+    assert!(code == Some(1) && text.contains("\"unknown\" is not an application"), "{text}");
+}
