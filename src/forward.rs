@@ -20,9 +20,11 @@ mod origin;
 mod pool;
 mod pooled;
 mod pools;
+mod resolved;
 mod response;
 mod spec;
 mod target;
+mod unix;
 mod upkeep;
 
 use std::time::Duration;
@@ -36,7 +38,7 @@ pub use in_flight::{Caller, anonymous_share};
 pub use incoming::{IncomingBody, UnreadBody};
 pub use pools::Pools;
 pub use response::ResponseBody;
-pub use spec::{Balance, ForwardedFor, HealthCheck, Origin, OriginPolicy, UpstreamLimits};
+pub use spec::{Address, Balance, ForwardedFor, HealthCheck, Origin, OriginPolicy, UpstreamLimits};
 pub use target::{ClientIdentity, ClientTls, OriginState, Target, TargetSpec};
 pub use upkeep::Upkeep;
 

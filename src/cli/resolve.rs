@@ -17,8 +17,8 @@ const AT_ONCE: usize = 32;
 pub(super) fn unresolved(settings: &Settings) -> Vec<Problem> {
     let mut names: HashMap<&str, (&Span, u16)> = HashMap::new();
     for url in settings.upstreams.iter().flat_map(|upstream| &upstream.urls) {
-        if is_name(&url.value.host) {
-            names.entry(&url.value.host).or_insert((&url.span, url.value.port));
+        if let Some(origin) = url.value.network().filter(|origin| is_name(&origin.host)) {
+            names.entry(&origin.host).or_insert((&url.span, origin.port));
         }
     }
     if names.is_empty() {

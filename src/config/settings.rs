@@ -21,7 +21,7 @@ pub use applications::{
 use super::span::{Span, Spanned};
 use crate::{
     access_token::TokenType,
-    forward::{ForwardedFor, Origin, OriginPolicy, UpstreamLimits},
+    forward::{Address, ForwardedFor, Origin, OriginPolicy, UpstreamLimits},
     identity::{CrlDepth, Purpose, StaleCrl},
     observe::log::LogSettings,
     outbound::Schedule,
@@ -199,8 +199,8 @@ impl Display for Url {
 pub struct Upstream {
     /// The name that domains use.
     pub name: Spanned<String>,
-    /// Origins (scheme, host, port), at least one. Requests are balanced across them.
-    pub urls: Vec<Spanned<Origin>>,
+    /// Origins (scheme, host, port) or Unix sockets, at least one. Requests are balanced across them.
+    pub urls: Vec<Spanned<Address>>,
     /// The `Host` sent to the upstream. Default: the name of the domain.
     pub host: Option<Spanned<String>>,
     /// PEM roots for https. Default: the system's roots.

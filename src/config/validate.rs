@@ -8,7 +8,7 @@ use rustls_pki_types::DnsName;
 use super::{diagnostic::Fault, suggest::quote};
 
 use crate::{
-    forward::Origin,
+    forward::{Address, Origin},
     header::owned::{Owner, owner},
 };
 
@@ -91,11 +91,6 @@ pub fn origin(text: &str) -> Result<Origin, Fault> {
         return Err(Fault::new(format!("found a URL with user information, expected {EXPECTED}"))
             .help("set an authorization header with `headers = { authorization = { file = \"..\" } }`"));
     }
-    if is_unix_socket(text) {
-        return Err(Fault::new(format!("found the Unix socket {shown}, expected {EXPECTED}")).help(
-            "Unix sockets are not supported: make the server listen on TCP on a loopback address, and write an origin such as \"http://127.0.0.1:3000\"",
-        ));
-    }
     let Some((scheme, rest)) = text.split_once("://") else {
         // `https:host` and `https:/host`, or no scheme.
         let (scheme, rest) = match text.split_once(':') {
@@ -135,6 +130,44 @@ pub fn origin(text: &str) -> Result<Origin, Fault> {
         )
     })?;
     Ok(Origin { tls, host, port: port.unwrap_or(if tls { 443 } else { 80 }) })
+}
+
+/// The longest path of a Unix socket in bytes (`sun_path`, with its final zero byte).
+const MAX_SOCKET_PATH: usize = 107;
+
+/// Parses an origin, or `unix:` with the path of a socket.
+pub(super) fn address(text: &str) -> Result<Address, Fault> {
+    if !is_unix_socket(text) {
+        return origin(text).map(Address::Network);
+    }
+    // What follows `?` or `@` may be a secret.
+    let shown = if text.contains(['?', '@']) { String::new() } else { format!(" {}", quote(text)) };
+    let fault = |why: &str| {
+        Fault::new(format!(
+            "found the Unix socket{shown}, expected one such as unix:/run/auth/server.sock{why}"
+        ))
+    };
+    let Some(rest) = text.strip_prefix("unix:") else {
+        let start = text.to_ascii_lowercase().find("unix:").map_or(0, |at| at + "unix:".len());
+        let path = text.get(start..).unwrap_or_default().trim_start_matches('/');
+        let written = percent_encoding::percent_decode_str(path).decode_utf8_lossy();
+        let path = written.trim_start_matches('/').split(':').next().unwrap_or_default();
+        return Err(fault("").help(format!("write {}", quote(&format!("unix:/{path}")))));
+    };
+    // Both forms of RFC 8089: `unix:/path` and `unix:///path`.
+    let path = rest.strip_prefix("//").filter(|rest| rest.starts_with('/')).unwrap_or(rest);
+    if !path.starts_with('/') || path.starts_with("//") {
+        return Err(fault(": the path is absolute").help("write unix: and the path from / on"));
+    }
+    if path.contains(['?', '#', '\0', ':']) {
+        return Err(fault(" without query, fragment or path of a request")
+            .help("write unix: and the path of the socket alone"));
+    }
+    if path.len() > MAX_SOCKET_PATH {
+        let why = format!(" with a path of at most {MAX_SOCKET_PATH} bytes");
+        return Err(fault(&why).help("use a shorter path: the operating system accepts no longer one"));
+    }
+    Ok(Address::Unix(path.into()))
 }
 
 /// Whether the text is a Unix socket, such as `unix:/run/as.sock`, in the notation of nginx, curl, systemd or Docker.

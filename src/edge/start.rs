@@ -94,7 +94,7 @@ impl Prepared {
         metrics.add(Arc::clone(&reloads));
         let reloader = Reloader::start(initial, reloads, sources).map_err(EdgeError::Sources)?;
         let upstreams = Arc::clone(&state.site);
-        let upkeep = Upkeep::start(move || upstreams.load().targets().map(Arc::clone).collect());
+        let upkeep = Upkeep::start(move || upstreams.load().pooled_targets().map(Arc::clone).collect());
         let upkeep = upkeep.map_err(EdgeError::Upkeep)?;
         Ok(Self { https, workers, admin, admin_address, state, memory, reloader, upkeep })
     }

@@ -34,7 +34,7 @@ fn request(target: &Target, check: &HealthCheck) -> Request<RequestBody> {
     let mut request = Request::new(RequestBody::buffered(Bytes::new()));
     *request.uri_mut() = check.path.clone().into();
     let headers = request.headers_mut();
-    let authority = target.spec.origins.first().map(super::Origin::authority).unwrap_or_default();
+    let authority = target.spec.origins.first().map(super::Address::authority).unwrap_or_default();
     let host = target.spec.host.clone().or_else(|| HeaderValue::try_from(authority).ok());
     headers.extend(host.map(|host| (header::HOST, host)));
     headers.insert(

@@ -1,6 +1,6 @@
 //! Opens a connection to an origin: TCP, TLS with ALPN, HTTP/2 handshake.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use hyper::rt::Executor;
@@ -12,12 +12,14 @@ use tokio::{
 };
 
 use super::{
-    Target,
+    Address, Target,
     dial::dial,
     http2::Connection,
     pooled::{Http1, PooledHttp1, timer},
+    resolved::Resolved,
+    unix,
 };
-use crate::{forward::Origin, h1::Io, net::WriteBatcher};
+use crate::{h1::Io, net::WriteBatcher};
 
 /// TCP probes a connection that received nothing for this time: a connection that the origin, or a firewall before it, has dropped is
 /// detected before a request is sent on it.
@@ -55,29 +57,37 @@ pub(super) enum Opened {
 /// The reason, for the log.
 pub(super) async fn connect(
     target: &Target,
-    origin: &Origin,
+    address: &Address,
+    resolved: &Resolved,
     batcher: &WriteBatcher,
     permit: OwnedSemaphorePermit,
     permits: &Arc<Semaphore>,
 ) -> Option<Result<Opened, String>> {
-    let connected = connect_unbounded(target, origin, batcher, permit, permits);
+    let connected = connect_unbounded(target, address, resolved, batcher, permit, permits);
     tokio::time::timeout(target.spec.limits.connect_timeout, connected).await.ok()
 }
 
 async fn connect_unbounded(
     target: &Target,
-    origin: &Origin,
+    address: &Address,
+    resolved: &Resolved,
     batcher: &WriteBatcher,
     permit: OwnedSemaphorePermit,
     permits: &Arc<Semaphore>,
 ) -> Result<Opened, String> {
-    let (tcp, permit) = dial(&origin.host, origin.port, permit, permits).await?;
+    let origin = match address {
+        Address::Network(origin) => origin,
+        Address::Unix(path) => return Ok(http1(unix::connect(path, permit).await?, target, None)),
+    };
+    let known = resolved.current();
+    let (tcp, permit) = dial(origin, known.as_deref().map(Vec::as_slice), permit, permits).await?;
     set_options(&tcp).map_err(|error| error.to_string())?;
+    let peer = tcp.peer_addr().ok();
     let tcp = batcher.stream(tcp);
     tcp.hold(permit);
     tcp.enable_batching();
     let Some(tls) = target.spec.tls.as_ref().filter(|_| origin.tls) else {
-        return Ok(http1(tcp, target));
+        return Ok(http1(tcp, target, peer));
     };
     let name = match &target.spec.server_name {
         Some(name) => name.clone(),
@@ -88,18 +98,19 @@ async fn connect_unbounded(
         .await
         .map_err(|error| error.to_string())?;
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-        Connection::handshake(stream).await.map(Opened::Http2)
+        Connection::handshake(stream, peer).await.map(Opened::Http2)
     } else {
-        Ok(http1(stream, target))
+        Ok(http1(stream, target, peer))
     }
 }
 
-fn http1(io: impl Io + 'static, target: &Target) -> Opened {
+fn http1(io: impl Io + 'static, target: &Target, peer: Option<SocketAddr>) -> Opened {
     Opened::Http1(Box::new(PooledHttp1 {
         http1: Http1::new(Box::new(io)),
         timer: timer(target.spec.limits.response_timeout),
         is_used: false,
         in_flight: None,
+        peer,
     }))
 }
 

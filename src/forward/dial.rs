@@ -9,26 +9,33 @@ use tokio::{
     time::sleep,
 };
 
+use super::Origin;
+
 /// The time before the next address is tried in parallel (RFC 8305 section 5, "Connection Attempt Delay").
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
 /// A connection, and the permit for its descriptor.
 type Connected = (TcpStream, OwnedSemaphorePermit);
 
-/// Connects to a host. The first attempt uses `permit`, each parallel one takes another of `permits`. If none is left, the next address
+/// Connects to a host, at the addresses that are known or else looked up now. The first attempt uses `permit`, each parallel one takes another of `permits`. If none is left, the next address
 /// is tried when an attempt has failed.
 ///
 /// # Errors
 ///
 /// A sentence for the log.
 pub(super) async fn dial(
-    host: &str,
-    port: u16,
+    origin: &Origin,
+    known: Option<&[SocketAddr]>,
     permit: OwnedSemaphorePermit,
     permits: &Arc<Semaphore>,
 ) -> Result<Connected, String> {
-    let addresses = lookup_host((host, port)).await.map_err(|error| error.to_string())?;
-    race(interleaved(addresses), permit, permits).await
+    let addresses = if let Some(known) = known {
+        interleaved(known.iter().copied())
+    } else {
+        let host = (origin.host.as_str(), origin.port);
+        interleaved(lookup_host(host).await.map_err(|error| error.to_string())?)
+    };
+    race(addresses, permit, permits).await
 }
 
 /// Alternates the address families, and keeps the resolver's order within each (RFC 8305 section 4).

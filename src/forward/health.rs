@@ -11,7 +11,7 @@ use std::sync::{
 
 use tokio::time::{Duration, Instant};
 
-use super::{Origin, UpstreamLimits};
+use super::{Address, UpstreamLimits, resolved::Resolved};
 use crate::text;
 
 /// How long an origin is avoided the first time.
@@ -50,7 +50,7 @@ pub(super) struct UpstreamHealth(pub(super) Vec<Arc<OriginHealth>>);
 
 impl UpstreamHealth {
     /// No origin has failed.
-    pub(super) fn new(upstream: &str, origins: &[Origin]) -> Self {
+    pub(super) fn new(upstream: &str, origins: &[Address]) -> Self {
         let started = Instant::now();
         Self(
             origins
@@ -90,6 +90,8 @@ pub(super) struct OriginHealth {
     upstream: Box<str>,
     pub(super) url: Box<str>,
     started: Instant,
+    /// Those of its host name.
+    pub(super) addresses: Resolved,
     /// Requests in flight; only counted if the upstream has several origins.
     pub(super) in_flight: AtomicUsize,
     /// Failed responses in succession.
@@ -116,11 +118,12 @@ struct Episode {
 }
 
 impl OriginHealth {
-    fn new(upstream: &str, origin: &Origin, is_alone: bool, started: Instant) -> Self {
+    fn new(upstream: &str, origin: &Address, is_alone: bool, started: Instant) -> Self {
         Self {
             upstream: upstream.into(),
             url: origin.url().into(),
             started,
+            addresses: Resolved::default(),
             in_flight: AtomicUsize::new(0),
             failures: AtomicU32::new(0),
             avoided_until: AtomicU64::new(0),
@@ -271,7 +274,7 @@ mod tests {
     use super::*;
 
     fn origins(count: usize) -> UpstreamHealth {
-        let origin = Origin { tls: false, host: "127.0.0.1".into(), port: 1 };
+        let origin = Address::Unix("/run/auth/server.sock".into());
         UpstreamHealth::new("as", &vec![origin; count])
     }
 

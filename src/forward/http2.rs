@@ -3,6 +3,7 @@
 use std::{
     cell::{Cell, RefCell},
     future::poll_fn,
+    net::SocketAddr,
     pin::pin,
     rc::Rc,
     task::{Poll, Waker},
@@ -16,7 +17,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::RequestBody;
+use super::{RequestBody, resolved::Resolved};
 use crate::text;
 
 /// While streams are open, a PING is sent to an origin that sent nothing for this time (RFC 9113 section 6.7): TCP alone detects a lost
@@ -45,6 +46,8 @@ struct State {
     idle_since: Cell<Instant>,
     /// Whether it gets no new requests.
     is_retired: Cell<bool>,
+    /// The address of the origin.
+    peer: Option<SocketAddr>,
 }
 
 impl Connection {
@@ -54,7 +57,7 @@ impl Connection {
     /// # Errors
     ///
     /// A sentence for the log.
-    pub(super) async fn handshake<IO>(io: IO) -> Result<Self, String>
+    pub(super) async fn handshake<IO>(io: IO, peer: Option<SocketAddr>) -> Result<Self, String>
     where
         IO: AsyncRead + AsyncWrite + Unpin + 'static,
     {
@@ -84,6 +87,7 @@ impl Connection {
             max_streams: Cell::new(connection.current_max_send_streams()),
             idle_since: Cell::new(Instant::now()),
             is_retired: Cell::new(false),
+            peer,
         });
         let shared = Rc::clone(&state);
         tokio::task::spawn_local(async move {
@@ -206,10 +210,14 @@ impl Connections {
         true
     }
 
-    /// Closes the connections that were idle for `limit`, and those that can no longer be used.
-    pub(super) fn close_expired(&self, limit: Duration) {
+    /// Closes the connections that were idle for `limit`, and those that can no longer be used. Those to addresses that the origin's name no
+    /// longer has are closed after their current requests.
+    pub(super) fn close_expired(&self, limit: Duration, addresses: &Resolved) {
         self.0.borrow_mut().retain(|connection| {
             let state = &connection.state;
+            if !addresses.contains(state.peer) {
+                connection.retire();
+            }
             let is_expired = state.streams.get() == 0 && state.idle_since.get().elapsed() >= limit;
             connection.is_usable() && !is_expired
         });

@@ -14,7 +14,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{RequestBody, http2::Connection, in_flight::Caller, pooled::PooledHttp1};
+use super::{RequestBody, http2::Connection, in_flight::Caller, pooled::PooledHttp1, resolved::Resolved};
 
 /// The most idle HTTP/1.1 connections per origin and worker.
 const MAX_IDLE: usize = 512;
@@ -193,11 +193,13 @@ impl Idle {
         true
     }
 
-    /// Closes the connections that were idle for `limit` or for the limit that their origin stated, and those that the origin has closed.
-    pub(super) fn close_expired(&self, limit: Duration) {
+    /// Closes the connections that were idle for `limit` or for the limit that their origin stated, those that the origin has closed, and those
+    /// to addresses that its name no longer has.
+    pub(super) fn close_expired(&self, limit: Duration, addresses: &Resolved) {
         let is_expired = |(connection, since): &mut IdleEntry| {
             let limit = connection.http1.idle_limit().map_or(limit, |stated| stated.min(limit));
-            since.elapsed() >= limit || !connection.http1.is_open()
+            let is_gone = !addresses.contains(connection.peer);
+            is_gone || since.elapsed() >= limit || !connection.http1.is_open()
         };
         for (connection, _) in self.0.entries.borrow_mut().extract_if(.., is_expired) {
             connection.http1.close();
@@ -288,7 +290,7 @@ mod tests {
     fn connection() -> (Box<PooledHttp1>, DuplexStream) {
         let (near, far) = duplex(1);
         let (http1, timer) = (Http1::new(Box::new(near)), timer(Duration::from_secs(60)));
-        (Box::new(PooledHttp1 { http1, timer, is_used: true, in_flight: None }), far)
+        (Box::new(PooledHttp1 { http1, timer, is_used: true, in_flight: None, peer: None }), far)
     }
 
     #[test]

@@ -8,14 +8,14 @@ use tokio::{
 };
 
 use super::{
-    Target,
+    Address, Target,
     connect::{Opened, connect},
     health::OriginHealth,
     http2::Connections,
     idle::{Idle, Sender},
     in_flight::Caller,
 };
-use crate::{forward::Origin, net::WriteBatcher};
+use crate::net::WriteBatcher;
 
 /// How many connections are opened for anonymous requests per [`OPEN_INTERVAL`]. A hundred at once would fill the origin's accept queue;
 /// its kernel would then drop further SYNs, those of applications among them, which are sent again only after a second.
@@ -25,7 +25,7 @@ const OPEN_INTERVAL: Duration = Duration::from_millis(1);
 
 /// The connections to one origin, and its health.
 pub(super) struct OriginPool {
-    pub(super) origin: Origin,
+    pub(super) origin: Address,
     pub(super) idle: Idle,
     pub(super) http2: Connections,
     /// How many requests a new connection is expected to carry at once, by the last one that was opened.
@@ -52,7 +52,7 @@ pub(super) enum NotConnected {
 
 impl OriginPool {
     /// No connections yet.
-    pub(super) fn new(origin: Origin, health: Arc<OriginHealth>) -> Rc<Self> {
+    pub(super) fn new(origin: Address, health: Arc<OriginHealth>) -> Rc<Self> {
         let (idle, http2, requests_each) = (Idle::default(), Connections::default(), Cell::new(1));
         Rc::new(Self {
             origin,
@@ -135,7 +135,9 @@ impl OriginPool {
                 if caller == Caller::Anonymous && !origin.wait_to_open_anonymous().await {
                     return;
                 }
-                let opened = connect(&target, &origin.origin, &batcher, permit, &permits).await;
+                let opened =
+                    connect(&target, &origin.origin, &origin.health.addresses, &batcher, permit, &permits)
+                        .await;
                 drop(opening);
                 if let Some(opened) = opened {
                     origin.hand_over(opened);
@@ -218,8 +220,8 @@ mod tests {
     use super::*;
     use crate::forward::health::UpstreamHealth;
 
-    fn origin() -> Origin {
-        Origin { tls: false, host: "127.0.0.1".into(), port: 1 }
+    fn origin() -> Address {
+        Address::Unix("/run/auth/server.sock".into())
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A pooled HTTP/1.1 connection to an origin.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use tokio::time::Sleep;
 
@@ -26,4 +26,6 @@ pub(super) struct PooledHttp1 {
     pub(super) is_used: bool,
     /// The guard of the request that it carries.
     pub(super) in_flight: Option<InFlightGuard>,
+    /// The address of the origin; none of a Unix socket.
+    pub(super) peer: Option<SocketAddr>,
 }

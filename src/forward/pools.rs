@@ -123,8 +123,8 @@ impl Pools {
                 // Another worker may need the permits of this one's idle connections.
                 let limit =
                     if self.is_exhausted() { Duration::ZERO } else { pool.target().spec.limits.idle_timeout };
-                origin.idle.close_expired(limit);
-                origin.http2.close_expired(limit);
+                origin.idle.close_expired(limit, &origin.health.addresses);
+                origin.http2.close_expired(limit, &origin.health.addresses);
             }
         }
     }

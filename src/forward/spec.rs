@@ -1,6 +1,6 @@
 //! The settings of an upstream.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use http::{StatusCode, uri::PathAndQuery};
 
@@ -42,6 +42,47 @@ impl Origin {
     }
 }
 
+/// Where a server of an upstream is reached.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Address {
+    /// Over TCP.
+    Network(Origin),
+    /// At a Unix socket with this path, without TLS.
+    Unix(PathBuf),
+}
+
+impl Address {
+    /// The address as it is configured, for the log and the metrics.
+    #[must_use]
+    pub fn url(&self) -> String {
+        match self {
+            Self::Network(origin) => origin.url(),
+            Self::Unix(path) => format!("unix:{}", path.display()),
+        }
+    }
+
+    /// Host and port for a request that has no other `Host`.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        self.network().map_or_else(|| "localhost".to_owned(), Origin::authority)
+    }
+
+    /// Whether it is reached over TLS.
+    #[must_use]
+    pub fn uses_tls(&self) -> bool {
+        self.network().is_some_and(|origin| origin.tls)
+    }
+
+    /// The scheme, host and port; none of a Unix socket.
+    #[must_use]
+    pub const fn network(&self) -> Option<&Origin> {
+        match self {
+            Self::Network(origin) => Some(origin),
+            Self::Unix(_) => None,
+        }
+    }
+}
+
 /// How requests are distributed among the origins of an upstream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Balance {
@@ -52,20 +93,27 @@ pub enum Balance {
     RoundRobin,
 }
 
-/// How the origins of an upstream are chosen. Without effect if there is only one.
+/// How the origins of an upstream are found and chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OriginPolicy {
     /// How requests are distributed.
     pub balance: Balance,
     /// After how many failed responses in succession an origin is ejected; 0: never.
     pub eject_after: u32,
+    /// How often host names are looked up.
+    pub dns_refresh: Duration,
     /// How origins are checked, if they are.
     pub health_check: Option<HealthCheck>,
 }
 
 impl Default for OriginPolicy {
     fn default() -> Self {
-        Self { balance: Balance::default(), eject_after: 5, health_check: None }
+        Self {
+            balance: Balance::default(),
+            eject_after: 5,
+            dns_refresh: Duration::from_secs(30),
+            health_check: None,
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, TrustAnchor},
 };
 
-use super::{Avoided, ForwardedFor, Origin, OriginPolicy, UpstreamLimits, health::UpstreamHealth};
+use super::{Address, Avoided, ForwardedFor, OriginPolicy, UpstreamLimits, health::UpstreamHealth};
 
 /// An upstream. `Debug` shows no secret.
 ///
@@ -114,7 +114,7 @@ pub struct TargetSpec {
     /// The operator's name for it.
     pub name: String,
     /// The servers, at least one.
-    pub origins: Vec<Origin>,
+    pub origins: Vec<Address>,
     /// `Host` sent upstream; absent: the domain's own name.
     pub host: Option<HeaderValue>,
     /// Secret headers to send.

@@ -1,4 +1,4 @@
-//! The thread that looks after origins while requests are served: it checks their health.
+//! The thread that looks after origins while requests are served: it looks up their names, and checks their health.
 
 use std::{collections::HashMap, io, rc::Rc, sync::Arc, thread::JoinHandle, time::Duration};
 
@@ -9,7 +9,7 @@ use tokio::{
     time::interval,
 };
 
-use super::{Pools, Target, check::check_origin};
+use super::{Pools, Target, check::check_origin, resolved::keep_resolved};
 use crate::net::WriteBatcher;
 
 /// How often it looks for upstreams that a reload has added or removed.
@@ -89,6 +89,14 @@ fn start(pools: &Rc<Pools>, target: &Arc<Target>) -> JoinSet<()> {
         for index in 0..target.spec.origins.len() {
             tasks.spawn_local(check_origin(Rc::clone(pools), Arc::clone(target), index));
         }
+    }
+    let origins = target.spec.origins.iter().zip(&target.health.0);
+    for (origin, health) in origins.filter_map(|(address, health)| Some((address.network()?, health))) {
+        let (origin, health, target) = (origin.clone(), Arc::clone(health), Arc::clone(target));
+        tasks.spawn_local(async move {
+            let refresh = target.spec.policy.dns_refresh;
+            keep_resolved(&health.addresses, &origin, &target.spec.name, refresh).await;
+        });
     }
     tasks
 }

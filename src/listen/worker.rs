@@ -32,6 +32,9 @@ use crate::{
     request::{Connection, StrangerBodies, TokenVerifier, WorkerParts},
 };
 
+/// How often a worker closes connections to upstreams that have expired or belong to an upstream or an address of the past.
+const SWEEP: Duration = Duration::from_secs(1);
+
 /// Connections that are accepted before other tasks run.
 const ACCEPTED: usize = 64;
 /// Connections of a port that wait for a place at the same time; others wait in the kernel's queue.
@@ -130,7 +133,7 @@ pub(super) fn run(
         }
         let (pools, site) = (Rc::clone(&parts.pools), Arc::clone(&shared.site));
         let sweeper = tokio::task::spawn_local(async move {
-            let mut tick = tokio::time::interval(Duration::from_secs(5));
+            let mut tick = tokio::time::interval(SWEEP);
             loop {
                 tick.tick().await;
                 pools.sweep(site.load().pooled_targets());

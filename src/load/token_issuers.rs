@@ -17,7 +17,7 @@ use crate::{
         Problem,
         settings::{self, Introspection, KeySetSource, TokenVerification},
     },
-    forward::{OriginPolicy, Target, TargetSpec, UpstreamLimits},
+    forward::{Address, OriginPolicy, Target, TargetSpec, UpstreamLimits},
     site::{IntrospectionEndpoint, PublishedKeys, Site, TokenIssuer, Verification},
 };
 
@@ -130,7 +130,7 @@ fn endpoint(
     let host = HeaderValue::try_from(origin.authority()).ok()?;
     let target = Target::new(TargetSpec {
         name: format!("introspection at {}", url.value),
-        origins: vec![origin.clone()],
+        origins: vec![Address::Network(origin.clone())],
         host: None,
         headers: HeaderMap::new(),
         client_ip_header: None,

@@ -52,7 +52,7 @@ pub(super) fn load_target(
         }
     }
     let place = TlsPlace { ca: upstream.ca.as_ref(), otherwise: &upstream.name.span, key: "upstream.ca" };
-    let has_tls = upstream.urls.iter().any(|url| url.value.tls);
+    let has_tls = upstream.urls.iter().any(|url| url.value.uses_tls());
     let identity = upstream.identity.as_ref().filter(|_| has_tls).and_then(|identity| {
         let files = CredentialFiles {
             provider: &aws_lc_rs::default_provider(),

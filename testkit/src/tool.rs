@@ -89,3 +89,13 @@ pub async fn run_tool(
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Said { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
 }
+
+/// Whether a process of a test can have mounts of its own. If not, it says so in one line.
+pub fn has_mount_namespaces() -> bool {
+    let tried = Command::new("unshare").args(["--mount", "mount", "--bind", "/", "/"]).output();
+    let has = tried.is_ok_and(|output| output.status.success());
+    if !has {
+        eprintln!("NOT TRIED: `unshare --mount` is not permitted here (run as root)");
+    }
+    has
+}

@@ -1,4 +1,4 @@
-//! How the origins of an `[[upstream]]` are chosen: balancing, ejection, health checks.
+//! How the origins of an `[[upstream]]` are chosen: balancing, ejection, lookups, health checks.
 
 use std::{ops::RangeInclusive, time::Duration};
 
@@ -27,6 +27,10 @@ pub(super) fn read(table: &Table<'_>) -> OriginPolicy {
     OriginPolicy {
         balance: balance.map_or(default.balance, |balance| balance.value),
         eject_after: number(table, "eject_after", 0..=1000, default.eject_after),
+        dns_refresh: table
+            .get("dns_refresh")
+            .and_then(|value| value.duration(&INTERVALS))
+            .unwrap_or(default.dns_refresh),
         health_check: table.get("health_check").and_then(|value| health_check(&value)),
     }
 }

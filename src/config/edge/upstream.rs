@@ -13,11 +13,11 @@ use crate::config::{
     schema::{SECRET, bare},
     settings::{ClientIdentity, SecretSource, Upstream},
     span::Spanned,
-    validate::{header_name, host, is_loopback, origin, server_name},
+    validate::{address, header_name, host, is_loopback, server_name},
 };
 
 use crate::{
-    forward::{ForwardedFor, Origin, UpstreamLimits},
+    forward::{Address, ForwardedFor, UpstreamLimits},
     header::fold::are_equivalent,
 };
 
@@ -58,7 +58,7 @@ fn read(table: &Table<'_>, name: Option<Spanned<String>>) -> Option<Upstream> {
         table.get("server_name").and_then(|value| value.parse("a DNS name or an address", server_name));
     let identity = identity(table);
     if let Some(urls) = &urls
-        && !urls.iter().any(|url| url.value.tls)
+        && !urls.iter().any(|url| url.value.uses_tls())
     {
         report_without_tls(table, "server_name", "the name is only verified with TLS");
         report_without_tls(table, "client_certificate", "the certificate is only sent with TLS");
@@ -121,12 +121,15 @@ fn identity(table: &Table<'_>) -> Option<ClientIdentity> {
     None
 }
 
-fn url(value: &Value<'_>) -> Option<Spanned<Origin>> {
-    let url = value.parse("a URL", origin)?;
-    if !url.value.tls && !is_loopback(&url.value) {
+fn url(value: &Value<'_>) -> Option<Spanned<Address>> {
+    let url = value.parse("a URL", address)?;
+    if let Address::Network(origin) = &url.value
+        && !origin.tls
+        && !is_loopback(origin)
+    {
         let what = format!(
             "http to {}: anyone who can read or change that traffic sees the secrets and can impersonate any client",
-            url.value.host
+            origin.host
         );
         let warning = Problem::warning(&url.span, "upstream.urls", what);
         value.reader.report(warning.help("use https, or an isolated network"));

@@ -119,6 +119,7 @@ pub(in crate::config) const UPSTREAM: &TableSchema = &TableSchema {
         key("connections", "1024"),
         key("balance", r#""round-robin""#),
         key("eject_after", "5"),
+        key("dns_refresh", r#""30s""#),
         address("health_check", r#"{ path = "/health" }"#),
     ],
 };

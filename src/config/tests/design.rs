@@ -11,7 +11,7 @@ use crate::config::{
 };
 
 use crate::{
-    forward::{Balance, Origin, OriginPolicy, UpstreamLimits},
+    forward::{Address, Balance, Origin, UpstreamLimits},
     identity::{CrlDepth, Purpose, StaleCrl},
     observe::log::LogFormat,
     site::{Authenticate, Limits, PathPattern, RouteSpec, SignedRequest},
@@ -193,8 +193,12 @@ fn check_upstream(upstream: &Upstream, folder: &Path) {
         policy,
     } = upstream;
     assert_eq!(name.value, "auth-server");
-    assert_eq!(*policy, OriginPolicy { balance: Balance::LeastRequest, eject_after: 5, health_check: None });
-    assert_eq!(values(urls), [Origin { tls: false, host: "127.0.0.1".into(), port: 3000 }]);
+    assert_eq!(
+        (policy.balance, policy.eject_after, policy.health_check.is_none()),
+        (Balance::LeastRequest, 5, true)
+    );
+    assert_eq!(policy.dns_refresh, Duration::from_secs(30));
+    assert_eq!(values(urls), [Address::Network(Origin { tls: false, host: "127.0.0.1".into(), port: 3000 })]);
     assert_eq!(host.as_ref().unwrap().value, "tenant.edge.example");
     assert_eq!(ca.as_ref().unwrap().value, folder.join("certs/upstream-ca.pem"));
     let [(header, source)] = headers.as_slice() else { panic!("{headers:?}") };

@@ -32,6 +32,7 @@ pub struct EdgeBuilder {
     environment: Vec<(String, String)>,
     workers: Option<usize>,
     open_files: Option<String>,
+    own_hosts: bool,
     clock: Option<Timestamp>,
     second_source: bool,
     installed: bool,
@@ -58,6 +59,7 @@ impl EdgeBuilder {
             environment: Vec::new(),
             workers: Some(2),
             open_files: None,
+            own_hosts: false,
             clock: None,
             second_source: false,
             installed: false,
@@ -224,6 +226,12 @@ impl EdgeBuilder {
         self
     }
 
+    /// With this /etc/hosts of its own, which is the file `hosts` in the configuration's folder, and a DNS server that refuses.
+    pub fn own_hosts(mut self, text: &str) -> Self {
+        self.own_hosts = true;
+        self.file("hosts", text).file("resolv.conf", "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
+    }
+
     /// With a clock that stands still at this time until [`Edge::set_clock`] sets it.
     pub fn clock(mut self, at: time::OffsetDateTime) -> Self {
         self.clock = Some(at.into());
@@ -287,6 +295,15 @@ impl EdgeBuilder {
     fn own_program(&self) -> Command {
         if self.installed {
             return Command::new(self.folder.path().join(INSTALLED));
+        }
+        if self.own_hosts {
+            const MOUNT: &str = "mount --bind \"$1/hosts\" /etc/hosts && mount --bind \"$1/resolv.conf\" /etc/resolv.conf && shift && exec \"$@\"";
+            let mut unshare = Command::new("unshare");
+            unshare
+                .args(["--mount", "sh", "-c", MOUNT, "sh"])
+                .arg(self.folder.path())
+                .arg(program().get_program());
+            return unshare;
         }
         let Some(ulimit) = &self.open_files else { return program() };
         let mut shell = Command::new("sh");

@@ -1,0 +1,61 @@
+//! The host name of an origin is looked up again while the edge runs. The edge has an /etc/hosts of its own, which the test changes.
+
+use std::sync::Arc;
+
+use tokio::{net::TcpListener, sync::Notify};
+
+use crate::support::{
+    Client, EdgeBuilder, admin,
+    scripted::{OK, Scripted, keep_answering},
+    tool, with_client,
+};
+
+/// A server at this address.
+async fn server(address: &str, port: u16) -> (Scripted, Arc<Notify>) {
+    let listener = TcpListener::bind((address, port)).await.unwrap();
+    let ended = Arc::new(Notify::new());
+    let notify = Arc::clone(&ended);
+    let server = Scripted::start_on(listener, move |_, stream| {
+        let notify = Arc::clone(&notify);
+        async move {
+            keep_answering(stream, OK).await;
+            notify.notify_one();
+        }
+    });
+    (server, ended)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn new_addresses_of_a_name_replace_the_old() {
+    if !tool::has_mount_namespaces() {
+        return;
+    }
+    let (old, old_ended) = server("127.0.0.2", 0).await;
+    let port = old.address.port();
+    let (new, _) = server("127.0.0.3", port).await;
+    let url = format!("http://auth.example.test:{port}");
+    let edge = EdgeBuilder::new(&url).own_hosts("127.0.0.2 auth.example.test\n");
+    let (edge, client) = with_client(edge.workers(1).upstream("dns_refresh = \"100ms\""));
+    let hosts = edge.folder.path().join("hosts");
+    let mut connection = Client::with(&edge, &client).connect().await;
+    assert_eq!(connection.token("billing").await.status, 200);
+    assert_eq!((old.accepted(), new.accepted()), (1, 0));
+
+    std::fs::write(&hosts, "127.0.0.3 auth.example.test\n").unwrap();
+    let line = edge.wait_for_log("\"addresses of the origin changed\"");
+    assert!(line.contains(&url) && line.contains("\"addresses\":\"127.0.0.3\""), "{line}");
+    // The pooled connection to the old address is closed.
+    old_ended.notified().await;
+    assert_eq!(connection.token("billing").await.status, 200);
+    assert_eq!((old.accepted(), new.accepted()), (1, 1));
+
+    // A resolver that fails changes nothing.
+    std::fs::write(&hosts, "").unwrap();
+    edge.wait_for_log("\"cannot look up the origin; its last addresses stay\"");
+    for _ in 0..3 {
+        assert_eq!(Client::with(&edge, &client).token("billing").await.status, 200);
+    }
+    assert_eq!(old.accepted(), 1);
+    let failing = format!("mtls_edge_upstream_origin_failing{{upstream=\"as\",origin=\"{url}\"}}");
+    assert_eq!(admin::metric(&edge, &failing).await, 0);
+}
