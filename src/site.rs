@@ -19,7 +19,9 @@ pub use routes::{Authenticate, PathPattern, Route, RouteError, RouteSpec, Routes
 pub use token_issuer::{IntrospectionEndpoint, PublishedKeys, RefreshRequest, TokenIssuer, Verification};
 
 use crate::{
+    clock::Timestamp,
     forward::{ForwardedFor, Target},
+    identity::ClientCertificate,
     tls::{ClientAuth, DomainTls},
     trust::{Issuer, Registry, Trust},
     vouch,
@@ -89,6 +91,16 @@ impl Site {
             Verification::Keys(_) => None,
         });
         self.targets().chain(endpoints)
+    }
+
+    /// The end of the validity of each client certificate that the edge shows to an upstream, by the upstream's name.
+    #[must_use]
+    pub fn upstream_certificates(&self) -> BTreeMap<&str, Timestamp> {
+        let end = |target: &Target| {
+            let leaf = std::slice::from_ref(target.client_certificate()?);
+            Some(ClientCertificate::from_chain(leaf).ok()?.validity().not_after)
+        };
+        self.targets().filter_map(|target| Some((target.spec.name.as_str(), end(target)?))).collect()
     }
 
     /// The TLS configuration for new connections with this server name; none if there is no such domain.

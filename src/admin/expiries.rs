@@ -2,7 +2,7 @@
 
 use crate::observe::metrics::{
     CLIENT_CA_EXPIRY, CREDENTIAL_SOONEST_EXPIRY, CREDENTIALS_EXPIRED, CRL_AGE, CRL_NEXT_UPDATE, Collector,
-    Families, SERVER_CERTIFICATE_EXPIRY, TRUST_GENERATION,
+    Families, SERVER_CERTIFICATE_EXPIRY, TRUST_GENERATION, UPSTREAM_CERTIFICATE_EXPIRY,
 };
 use crate::{
     clock::{Clock, Timestamp},
@@ -40,6 +40,9 @@ fn certificates(families: &mut Families, site: &Site, now: Timestamp) {
             let left = certificate.validity().not_after.seconds_since(now);
             families.set(&SERVER_CERTIFICATE_EXPIRY, [name], left);
         }
+    }
+    for (upstream, end) in site.upstream_certificates() {
+        families.set(&UPSTREAM_CERTIFICATE_EXPIRY, [upstream], end.seconds_since(now));
     }
     for ca in site.trust.authorities.client_cas() {
         let labels = [ca.subject.as_str(), &ca.thumbprint.to_string()];

@@ -94,6 +94,11 @@ impl Found {
             let codes = ("certificate_expired", "certificate_expiring");
             self.expiry(codes, &format!("the server certificate of {name}"), end, CERTIFICATE_DAYS);
         }
+        for (upstream, end) in site.upstream_certificates() {
+            let codes = ("upstream_certificate_expired", "upstream_certificate_expiring");
+            let what = format!("the edge's client certificate for the upstream {upstream:?}");
+            self.expiry(codes, &what, end, CERTIFICATE_DAYS);
+        }
         for ca in site.trust.authorities.client_cas() {
             let what = format!("the client CA {:?}", ca.subject);
             self.expiry(("ca_expired", "ca_expiring"), &what, ca.validity.not_after, CREDENTIAL_DAYS);

@@ -263,6 +263,11 @@ fn expiring(site: &Site, days: u32, now: Timestamp) -> Expiring {
         let end = domain.tls.certificate().map(|certificate| certificate.validity().not_after);
         found.extend(end.filter(soon).map(|end| (end, "server certificate", domain.name.to_string())));
     }
+    for (upstream, end) in site.upstream_certificates() {
+        found.extend(
+            Some(end).filter(soon).map(|end| (end, "upstream client certificate", upstream.to_owned())),
+        );
+    }
     for ca in site.trust.authorities.client_cas() {
         let end = Some(ca.validity.not_after).filter(soon);
         found.extend(end.map(|end| (end, "client CA", ca.subject)));

@@ -308,6 +308,12 @@ pub(crate) static SERVER_CERTIFICATE_EXPIRY: Descriptor<1> = Descriptor::gauge(
     ["domain"],
     "Seconds until a domain's server certificate expires.",
 );
+/// One series per upstream with a `client_certificate`.
+pub(crate) static UPSTREAM_CERTIFICATE_EXPIRY: Descriptor<1> = Descriptor::gauge(
+    "mtls_edge_upstream_certificate_expiry_seconds",
+    ["upstream"],
+    "Seconds until the edge's client certificate for an upstream expires.",
+);
 /// Expired credentials are left out, so that a forgotten one does not hide the next expiry.
 pub(crate) static CREDENTIAL_SOONEST_EXPIRY: Descriptor<0> = Descriptor::gauge(
     "mtls_edge_credential_soonest_expiry_seconds",

@@ -73,7 +73,12 @@ async fn every_metric_is_documented_and_every_documented_one_exists() {
     let keys =
         Upstream::answering(move |_| http::Response::new(http_body_util::Full::from(set.clone()))).await;
     let source = format!("crls = [{{ url = \"{}/ca.crl\", file = \"ca.crl\" }}]", lists.url());
+    // A client certificate is only for https.
     let edge = EdgeBuilder::new(upstream.url())
+        .also_upstream("https://127.0.0.1:1")
+        .upstream("ca = \"ca.pem\"\nclient_certificate = \"own.pem\"\nprivate_key = \"own.key\"");
+    client.write(edge.path(), "own");
+    let edge = edge
         .usual_domain("auth0")
         .trust("ca", &ca.pem())
         .file("ca.crl", ca.crl(&[]))

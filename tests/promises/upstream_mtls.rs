@@ -12,7 +12,7 @@ use rustls::pki_types::CertificateDer;
 use tokio::sync::Notify;
 
 use crate::support::{
-    Ca, Client, Credentials, Edge, EdgeBuilder,
+    Ca, Client, Credentials, Edge, EdgeBuilder, admin,
     certificates::time_from_now,
     scripted::{Scripted, https, mutual_acceptor, serve_http},
     with_client,
@@ -126,4 +126,9 @@ async fn a_certificate_with_a_warning_is_shown() {
     let (edge, client) = upstream.edge(Some(&shown));
     edge.wait_for_log("edge.pem expires in");
     assert_eq!(Client::with(&edge, &client).token("billing").await.status, 200);
+    let left = admin::metric(&edge, "mtls_edge_upstream_certificate_expiry_seconds{upstream=\"as\"}").await;
+    assert!((86_000..=86_400).contains(&left), "{left}");
+    let status = admin::status(&edge, "").await;
+    assert_eq!(status["expiring"]["list"][0]["what"], "upstream client certificate", "{status}");
+    assert!(status["health"].to_string().contains("upstream_certificate_expiring"), "{status}");
 }
