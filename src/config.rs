@@ -31,4 +31,4 @@ use crate::text::{encoding, suggest};
 pub use diagnostic::{Fault, Problem, Severity, render};
 pub use parse::{admin, applications, settings};
 pub use span::{Source, Span, Spanned};
-pub use validate::{domain_name, origin};
+pub use validate::{address, domain_name};

@@ -18,7 +18,7 @@ use super::{
     curl::{Call, quoted},
     development, print,
 };
-use crate::{config, forward::Origin};
+use crate::{config, forward::Address};
 
 const EDGE: &str = include_str!("../../config/edge.toml");
 const APPLICATIONS: &str = include_str!("../../config/applications.toml");
@@ -44,7 +44,7 @@ pub(super) struct Options {
     domain: String,
     /// Where the authorization server listens. Default: http://127.0.0.1:3000, where `demo --token-endpoint 3000` listens.
     #[arg(long, value_name = "URL", value_parser = upstream)]
-    upstream: Option<Origin>,
+    upstream: Option<Address>,
     /// The realm of Keycloak. Default: master.
     #[arg(long, value_name = "NAME", value_parser = realm)]
     realm: Option<String>,
@@ -54,8 +54,8 @@ fn domain(text: &str) -> Result<String, String> {
     config::domain_name(text).map_err(print::fault)
 }
 
-fn upstream(text: &str) -> Result<Origin, String> {
-    config::origin(text).map_err(print::fault)
+fn upstream(text: &str) -> Result<Address, String> {
+    config::address(text).map_err(print::fault)
 }
 
 /// A segment of the endpoints' paths.
@@ -117,7 +117,7 @@ impl Options {
         template.set(upstream, "urls", &format!("[{}]", string(&self.upstream_url())));
         template.set(upstream, "forwarded_for", &string(server.forwarded_for()));
         if *server == Server::Auth0 {
-            if let Some(origin) = &self.upstream {
+            if let Some(origin) = self.upstream.as_ref().and_then(Address::network) {
                 template.set(upstream, "host", &string(&origin.authority()));
             }
             template.set(upstream, "client_ip_header", "\"true-client-ip\"");
@@ -163,10 +163,13 @@ impl Options {
     }
 
     fn upstream_url(&self) -> String {
-        self.upstream.as_ref().map_or_else(
-            || format!("http://127.0.0.1:{TOKEN_ENDPOINT}"),
-            |origin| format!("{}://{}", if origin.tls { "https" } else { "http" }, origin.authority()),
-        )
+        match &self.upstream {
+            None => format!("http://127.0.0.1:{TOKEN_ENDPOINT}"),
+            Some(Address::Network(origin)) => {
+                format!("{}://{}", if origin.tls { "https" } else { "http" }, origin.authority())
+            }
+            Some(socket @ Address::Unix(_)) => socket.url(),
+        }
     }
 
     fn next_steps(&self) -> String {

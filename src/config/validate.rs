@@ -83,7 +83,7 @@ pub(super) fn server_name(text: &str) -> Result<String, Fault> {
 /// Parses the URL of an upstream: only scheme, host and port.
 ///
 /// A fault never quotes a URL with user information or a query: it may contain a key.
-pub fn origin(text: &str) -> Result<Origin, Fault> {
+pub(super) fn origin(text: &str) -> Result<Origin, Fault> {
     const EXPECTED: &str = "an origin such as https://auth.internal.example:8443";
     let shown = if text.contains('?') { "a URL with a query".to_owned() } else { quote(text) };
     let fault = |why: &str| Fault::new(format!("found {shown}, expected {EXPECTED}{why}"));
@@ -136,7 +136,7 @@ pub fn origin(text: &str) -> Result<Origin, Fault> {
 const MAX_SOCKET_PATH: usize = 107;
 
 /// Parses an origin, or `unix:` with the path of a socket.
-pub(super) fn address(text: &str) -> Result<Address, Fault> {
+pub fn address(text: &str) -> Result<Address, Fault> {
     if !is_unix_socket(text) {
         return origin(text).map(Address::Network);
     }

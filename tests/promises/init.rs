@@ -187,6 +187,11 @@ fn a_server_gets_its_profile_endpoints_and_issuer() {
         );
     }
     assert!(!printed.contains("--token-endpoint"), "{printed}");
+
+    let folder = TempDir::new().unwrap();
+    init(&folder, &["--upstream", "unix:/run/as.sock"]);
+    let config = fs::read_to_string(folder.path().join("e/edge.toml")).unwrap();
+    assert!(config.contains("\nurls = [\"unix:/run/as.sock\"]"), "{config}");
 }
 
 #[test]
