@@ -44,7 +44,12 @@ pub(super) fn doctor(config: &Path, client_ids: &[String]) -> ExitCode {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
     let diagnoses = match runtime {
-        Ok(runtime) => runtime.block_on(diagnoses(settings, site, &forgeries)),
+        Ok(runtime) => {
+            let diagnoses = runtime.block_on(diagnoses(settings, site, &forgeries));
+            // The command must not wait for a resolver that does not answer.
+            runtime.shutdown_background();
+            diagnoses
+        }
         Err(error) => return print::failure(error),
     };
     let code = match diagnoses.iter().map(Diagnosis::severity).max() {

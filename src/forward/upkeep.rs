@@ -38,12 +38,16 @@ impl Upkeep {
                 .enable_all()
                 .build_local(LocalOptions::default());
             match runtime {
-                Ok(runtime) => runtime.block_on(async {
-                    tokio::select! {
-                        () = look_after(current) => {}
-                        _ = stopped => {}
-                    }
-                }),
+                Ok(runtime) => {
+                    runtime.block_on(async {
+                        tokio::select! {
+                            () = look_after(current) => {}
+                            _ = stopped => {}
+                        }
+                    });
+                    // The end of the edge must not wait for a resolver that does not answer.
+                    runtime.shutdown_background();
+                }
                 Err(error) => {
                     tracing::error!(%error, "cannot look after upstreams: their health is not checked");
                 }
