@@ -99,7 +99,10 @@ name = "auth-server"
 urls = ["http://127.0.0.1:{upstream}", "http://127.0.0.1:{closed}"]
 [[upstream]]
 name = "down"
-urls = ["http://127.0.0.1:{closed}"]
+urls = ["https://127.0.0.1:{closed}"]
+ca = "ca.pem"
+client_certificate = "client.pem"
+private_key = "client.key"
 [[domain]]
 name = "{DOMAIN}"
 certificate = "server.pem"
