@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use tokio::{net::TcpListener, sync::Notify};
+use tokio::{net::TcpListener, sync::Notify, time::timeout};
 
 use crate::support::{
-    Client, EdgeBuilder, admin,
+    Client, EdgeBuilder, PATIENCE, admin,
     scripted::{OK, Scripted, keep_answering},
     tool, with_client,
 };
@@ -45,7 +45,7 @@ async fn new_addresses_of_a_name_replace_the_old() {
     let line = edge.wait_for_log("\"addresses of the origin changed\"");
     assert!(line.contains(&url) && line.contains("\"addresses\":\"127.0.0.3\""), "{line}");
     // The pooled connection to the old address is closed.
-    old_ended.notified().await;
+    timeout(PATIENCE, old_ended.notified()).await.expect("the old connection stays open");
     assert_eq!(connection.token("billing").await.status, 200);
     assert_eq!((old.accepted(), new.accepted()), (1, 1));
 

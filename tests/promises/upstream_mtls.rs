@@ -9,10 +9,10 @@ use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
 use rustls::pki_types::CertificateDer;
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::timeout};
 
 use crate::support::{
-    Ca, Client, Credentials, Edge, EdgeBuilder, admin,
+    Ca, Client, Credentials, Edge, EdgeBuilder, PATIENCE, admin,
     certificates::time_from_now,
     scripted::{Scripted, https, mutual_acceptor, serve_http},
     with_client,
@@ -116,7 +116,7 @@ async fn a_renewed_certificate_replaces_connections_of_the_old() {
     assert_eq!(connection.token("billing").await.status, 200);
     assert_eq!(upstream.last(), *new.leaf(), "the connection of the old certificate carried a request");
     assert_eq!(upstream.scripted.accepted(), 2);
-    upstream.ended.notified().await;
+    timeout(PATIENCE, upstream.ended.notified()).await.expect("the old connection stays open");
 }
 
 #[tokio::test]
