@@ -2,6 +2,7 @@
 
 mod addresses;
 mod admission;
+mod burst;
 mod crowds;
 mod eviction;
 mod gauges;

@@ -63,6 +63,8 @@ struct Inner {
     crowds: RefCell<Crowds>,
     /// Notified when the last connection has ended.
     empty: Notify,
+    /// See [`OpenConnections::take_most`].
+    most: Cell<usize>,
     /// Set once the edge drains: the time until which each connection may wait for its last request.
     leave: Cell<Option<Instant>>,
 }
@@ -103,6 +105,7 @@ impl OpenConnections {
             by_network: RefCell::default(),
             crowds: RefCell::default(),
             empty: Notify::new(),
+            most: Cell::new(0),
             leave: Cell::new(None),
         }))
     }
@@ -141,6 +144,16 @@ impl OpenConnections {
 
     pub(super) fn count(&self) -> usize {
         self.0.connections.borrow().len()
+    }
+
+    /// The most connections at once since the last call.
+    pub(super) fn take_most(&self) -> usize {
+        self.0.most.replace(self.count())
+    }
+
+    /// Frees the space of connections that have ended.
+    pub(super) fn shrink(&self) {
+        self.0.connections.borrow_mut().shrink_to(0);
     }
 
     pub(super) async fn none_left(&self) {
@@ -279,6 +292,7 @@ impl OpenConnections {
             }
         }
         self.0.connections.borrow_mut().insert(connection.key.2, connection);
+        self.0.most.set(self.0.most.get().max(self.count()));
     }
 
     fn remove(&self, number: u64) -> Option<OpenConnection> {

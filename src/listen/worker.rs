@@ -19,6 +19,7 @@ use tokio::{
 
 use super::{
     admission::Admission,
+    burst::Burst,
     eviction::{EvictionRequest, Places},
     open::{Entry, OpenConnections},
     shared::Shared,
@@ -131,11 +132,12 @@ pub(super) fn run(
             };
             accepting.push(tokio::task::spawn_local(Rc::new(acceptor).accept(listener, closing.clone())));
         }
-        let (pools, site) = (Rc::clone(&parts.pools), Arc::clone(&shared.site));
+        let (pools, site, connections) = (Rc::clone(&parts.pools), Arc::clone(&shared.site), open.clone());
         let sweeper = tokio::task::spawn_local(async move {
-            let mut tick = tokio::time::interval(SWEEP);
+            let (mut tick, mut burst) = (tokio::time::interval(SWEEP), Burst::default());
             loop {
                 tick.tick().await;
+                burst.observe(&connections);
                 pools.sweep(site.load().pooled_targets());
             }
         });

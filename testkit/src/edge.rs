@@ -105,6 +105,13 @@ impl Edge {
         self.ids().pop().unwrap_or_else(|| self.child.id())
     }
 
+    /// Resident memory in bytes.
+    pub fn memory(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
+    }
+
     /// The ids of the processes that replaced the first, in their order.
     fn ids(&self) -> Vec<u32> {
         let text = self.log();

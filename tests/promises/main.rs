@@ -55,6 +55,7 @@ mod limits;
 mod log_bounds;
 mod log_full;
 mod log_schema;
+mod memory_returned;
 mod messages;
 mod metrics;
 mod metrics_format;

@@ -56,13 +56,6 @@ fn edge_with_short_timeout(upstream: &Scripted) -> (Edge, Credentials) {
     with_client(edge.quiet())
 }
 
-/// Resident memory of the edge, in bytes.
-fn memory(edge: &Edge) -> usize {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", edge.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
-}
-
 /// Waits until at most this many connections to the upstream are left, after there were more.
 async fn wait_until_left(edge: &Edge, count: i64) {
     let open = || admin::metric(edge, "mtls_edge_upstream_connections");
@@ -83,12 +76,12 @@ async fn a_client_that_reads_nothing_is_disconnected() {
     let (upstream, sent) = endless().await;
     let (edge, client) = edge_with_short_timeout(&upstream);
     let mut stream = Client::with(&edge, &client).tls().await.unwrap();
-    let before = memory(&edge);
+    let before = edge.memory();
     let request = format!("GET /any/long HTTP/1.1\r\nhost: {DOMAIN}\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     wait_until_left(&edge, 0).await;
     assert!(sent.load(Ordering::SeqCst) < BUFFERS, "{sent:?}");
-    assert!(memory(&edge) < before + BUFFERS, "{} and {before} before", memory(&edge));
+    assert!(edge.memory() < before + BUFFERS, "{} and {before} before", edge.memory());
     let stalled = "mtls_edge_connections_closed_total{reason=\"stalled\"}";
     assert_eq!(admin::metric(&edge, stalled).await, 1);
     // The client sees an incomplete response.
@@ -102,7 +95,7 @@ async fn streams_without_a_window_time_out_one_by_one() {
     let (upstream, sent) = endless().await;
     let (edge, client) = edge_with_short_timeout(&upstream);
     let mut frames = Frames::connect(&Client::with(&edge, &client), &[(INITIAL_WINDOW_SIZE, 0)]).await;
-    let before = memory(&edge);
+    let before = edge.memory();
     for _ in 0..50 {
         frames.get("/any/long").await.unwrap();
     }
@@ -139,5 +132,5 @@ async fn streams_without_a_window_time_out_one_by_one() {
     .await
     .expect("connections to the upstream stay open");
     assert!(sent.load(Ordering::SeqCst) < 50 * BUFFERS, "{sent:?}");
-    assert!(memory(&edge) < before + 2 * BUFFERS, "{} and {before} before", memory(&edge));
+    assert!(edge.memory() < before + 2 * BUFFERS, "{} and {before} before", edge.memory());
 }

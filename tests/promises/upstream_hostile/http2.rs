@@ -122,7 +122,7 @@ async fn assert_ends(ca: &Ca, upstream: &Scripted, statuses: &[u16], what: &str)
     let edge = EdgeBuilder::new(https(upstream)).file("upstream-ca.pem", ca.pem());
     let edge = edge.upstream("ca = \"upstream-ca.pem\"\nresponse_timeout = \"1s\"").quiet();
     let (edge, client) = with_client(edge);
-    let before = memory(&edge);
+    let before = edge.memory();
     let clients = [Client::with(&edge, &client), Client::with(&edge, &client).http2()];
     for client in &clients {
         let answer = client.token("billing").await;
@@ -134,7 +134,7 @@ async fn assert_ends(ca: &Ca, upstream: &Scripted, statuses: &[u16], what: &str)
         assert!(statuses.contains(&answer.status.as_u16()), "{what}: {answer:?}");
     }
     assert!(upstream.accepted() <= 10 * 4, "{what}: {} connections", upstream.accepted());
-    assert!(memory(&edge) < before + 64 * 1024 * 1024, "{what}: {} bytes, {before} before", memory(&edge));
+    assert!(edge.memory() < before + 64 * 1024 * 1024, "{what}: {} bytes, {before} before", edge.memory());
     assert_eq!(admin::get(&edge, "/readyz").await.0, 200);
 }
 
@@ -243,11 +243,4 @@ async fn an_http2_upstream_that_takes_no_streams_is_504() {
     let ca = Ca::new("Upstream CA");
     let upstream = hostile(&ca, &[(SETTINGS, 0, 0, NO_STREAMS)], nothing, nothing).await;
     assert_ends(&ca, &upstream, &[502, 503, 504], "MAX_CONCURRENT_STREAMS 0").await;
-}
-
-/// Resident memory of the edge, in bytes.
-fn memory(edge: &Edge) -> usize {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", edge.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
 }

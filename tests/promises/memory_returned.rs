@@ -1,0 +1,46 @@
+//! Memory that many connections took is given back when they have ended.
+
+use std::time::{Duration, Instant};
+
+use tokio::{io::AsyncWriteExt, net::TcpStream};
+
+use crate::support::{Client, Edge, EdgeBuilder, Upstream, admin, with_client};
+
+/// Connections with half of a ClientHello, each of which takes some ten kilobytes.
+const MANY: usize = 1_500;
+/// mimalloc returns pages a second after they were freed, and the edge looks once a second.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+async fn open(edge: &Edge, client: &Client) -> Vec<TcpStream> {
+    let hello = client.hello();
+    let mut streams = Vec::new();
+    for _ in 0..MANY {
+        let mut stream = client.tcp().await.unwrap();
+        stream.write_all(&hello[..hello.len() / 2]).await.unwrap();
+        streams.push(stream);
+    }
+    while admin::metric(edge, "mtls_edge_connections").await < MANY.try_into().unwrap() {}
+    streams
+}
+
+#[tokio::test]
+async fn memory_is_given_back_after_many_connections() {
+    let upstream = Upstream::start().await;
+    let limits = "connections = 4000\nconnections_per_address = 4000";
+    let builder = EdgeBuilder::new(upstream.url()).limits(limits).quiet();
+    let (edge, _) = with_client(builder);
+    let client = Client::new(&edge);
+    let before = edge.memory();
+    let streams = open(&edge, &client).await;
+    let taken = edge.memory() - before;
+    drop(streams);
+    let ended = Instant::now();
+    loop {
+        let left = edge.memory().saturating_sub(before);
+        if left < taken / 3 {
+            break;
+        }
+        assert!(ended.elapsed() < PATIENCE, "{left} of {taken} bytes are left");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
