@@ -85,6 +85,11 @@ impl Client {
         self.tls.handshake().await.map_err(|error| format!("no handshake: {error}"))
     }
 
+    /// The bytes of a ClientHello.
+    pub fn hello(&self) -> Vec<u8> {
+        self.tls.hello()
+    }
+
     /// A connection without TLS.
     pub async fn tcp(&self) -> std::io::Result<TcpStream> {
         self.tls.tcp().await

@@ -3,6 +3,7 @@
 //! Contenders run on one core, and the load generator and the upstream on another if there is one, so that no contender shares the
 //! generator's caches. Rounds are many and short: the speed of a shared machine drifts within seconds.
 
+pub mod apart;
 pub mod baseline;
 pub mod certificates;
 pub mod chart;

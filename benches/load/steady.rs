@@ -3,7 +3,8 @@
 //! On a virtual machine a sleeping core takes as long to wake as a whole request, and another process occupies a core for longer
 //! than that. So, as `cyclictest` of rt-tests does, the load sets `/dev/cpu_dma_latency` to zero
 //! (Linux, Documentation/power/pm_qos_interface.rst) and runs contender, clients and upstream with real-time priority (sched(7),
-//! `SCHED_RR`).
+//! `SCHED_RR`). The kernel stops real-time processes for 50 ms per second: one that is busy all the time has a high ordinary priority
+//! instead.
 
 use std::{
     fs::{File, OpenOptions},
@@ -12,19 +13,30 @@ use std::{
     process::Command,
 };
 
+use rustix::process::{Pid, setpriority_process};
+
 use super::process::Tree;
 
-/// The priority of all that is measured: above every ordinary process, below the kernel's own threads.
-const PRIORITY: &str = "10";
+/// The real-time priority: above every ordinary process, below the kernel's own threads.
+const REAL_TIME: &str = "10";
+/// The highest ordinary priority.
+const NICE: i32 = -20;
 
-/// Keeps cores awake, and this process at real-time priority, until it is dropped.
+/// The priority of all that is measured.
+#[derive(Clone, Copy, Debug)]
+enum Priority {
+    RealTime,
+    Nice,
+}
+
+/// Keeps cores awake, and this process at a high priority, until it is dropped.
 #[derive(Debug)]
 pub struct Steady {
     awake: Option<File>,
     own: Prior,
 }
 
-/// The turn of a contender, which has real-time priority until this is dropped.
+/// The turn of a contender, which has a high priority until this is dropped.
 #[derive(Debug)]
 pub struct Turn {
     /// What is not permitted, so that the figures include the machine's own delays.
@@ -35,16 +47,21 @@ pub struct Turn {
 impl Steady {
     /// Steadies this process: clients and upstream.
     pub fn new() -> Self {
-        Self { awake: awake(), own: Prior::new(vec![std::process::id()]) }
+        Self { awake: awake(), own: Prior::new(vec![std::process::id()], Priority::RealTime) }
+    }
+
+    /// For contenders that are busy all the time.
+    pub fn for_busy() -> Self {
+        Self { awake: awake(), own: Prior::new(vec![std::process::id()], Priority::Nice) }
     }
 
     /// Steadies a contender. The background work of the others waits meanwhile.
     pub fn turn(&self, contender: Tree) -> Turn {
-        let contender = Prior::new(contender.processes());
+        let contender = Prior::new(contender.processes(), self.own.priority);
         let caveat = match (self.awake.is_some(), self.own.is_all && contender.is_all) {
             (true, true) => None,
             (false, true) => Some("cores may sleep: cannot open /dev/cpu_dma_latency"),
-            (true, false) => Some("other processes may interfere: real-time priority is not permitted"),
+            (true, false) => Some("other processes may interfere: a high priority is not permitted"),
             (false, false) => {
                 Some("cores may sleep and other processes may interfere: run it as root for steady figures")
             }
@@ -60,29 +77,42 @@ pub fn yield_to_others() {
         // stops real-time processes on each core for 50 ms per second.
         let _ = Command::new("chrt").args(["-o", "-p", "0"]).arg(thread).output();
     }
-    let _ = rustix::process::setpriority_process(None, 10);
+    let _ = setpriority_process(None, 10);
 }
 
-/// Processes with real-time priority until it is dropped.
+/// Processes with a high priority until it is dropped.
 #[derive(Debug)]
 struct Prior {
     processes: Vec<u32>,
+    priority: Priority,
     /// Whether all of them have it.
     is_all: bool,
 }
 
 impl Prior {
-    fn new(mut processes: Vec<u32>) -> Self {
+    fn new(mut processes: Vec<u32>, priority: Priority) -> Self {
         let wanted = processes.len();
-        processes.retain(|process| set(*process, &["-r", "-p", PRIORITY]));
-        Self { is_all: processes.len() == wanted, processes }
+        processes.retain(|process| match priority {
+            Priority::RealTime => set(*process, &["-r", "-p", REAL_TIME]),
+            Priority::Nice => set_nice(*process, NICE),
+        });
+        if matches!(priority, Priority::Nice) {
+            set_group(NICE);
+        }
+        Self { is_all: processes.len() == wanted, processes, priority }
     }
 }
 
 impl Drop for Prior {
     fn drop(&mut self) {
         for process in &self.processes {
-            set(*process, &["-o", "-p", "0"]);
+            match self.priority {
+                Priority::RealTime => set(*process, &["-o", "-p", "0"]),
+                Priority::Nice => {
+                    set_group(0);
+                    set_nice(*process, 0)
+                }
+            };
         }
     }
 }
@@ -98,4 +128,18 @@ fn awake() -> Option<File> {
 fn set(process: u32, policy: &[&str]) -> bool {
     let output = Command::new("chrt").arg("-a").args(policy).arg(process.to_string()).output();
     output.is_ok_and(|output| output.status.success())
+}
+
+/// Sets the ordinary priority of all threads of a process. Threads that it starts later inherit it.
+fn set_nice(process: u32, nice: i32) -> bool {
+    let threads =
+        std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().filter_map(Result::ok);
+    let ids = threads.filter_map(|thread| Pid::from_raw(thread.file_name().to_str()?.parse().ok()?));
+    let set: Vec<_> = ids.map(|thread| setpriority_process(Some(thread), nice).is_ok()).collect();
+    !set.is_empty() && set.iter().all(|is_set| *is_set)
+}
+
+/// Sets the priority of this session among all others: priorities of processes only count within a session (sched(7), autogroup).
+fn set_group(nice: i32) {
+    let _ = std::fs::write("/proc/self/autogroup", nice.to_string());
 }

@@ -26,6 +26,10 @@ const KEPT: usize = 4;
 pub struct Seen {
     /// Latencies in ascending order.
     pub latencies: Vec<Duration>,
+    /// Those of requests on open connections.
+    pub on_kept: Vec<Duration>,
+    /// Those of requests on new connections, with their handshakes.
+    pub on_new: Vec<Duration>,
     /// The number of requests that got no token.
     pub failed: usize,
     /// The first failure.
@@ -35,9 +39,14 @@ pub struct Seen {
 impl Seen {
     /// The 99th percentile.
     pub fn p99(&self) -> Duration {
-        let place = self.latencies.len() * 99 / 100;
-        self.latencies.get(place).copied().unwrap_or_default()
+        p99(&self.latencies)
     }
+}
+
+/// The 99th percentile of latencies in ascending order.
+pub fn p99(latencies: &[Duration]) -> Duration {
+    let place = latencies.len() * 99 / 100;
+    latencies.get(place).copied().unwrap_or_default()
 }
 
 /// The client with its open connections.
@@ -70,19 +79,23 @@ impl Honest {
             requests.spawn_local(self.clone().call(number % 2 == 0));
         }
         let mut seen = Seen::default();
-        for (latency, outcome) in requests.join_all().await {
+        for (on_new, latency, outcome) in requests.join_all().await {
             if let Err(error) = outcome {
                 seen.failed += 1;
                 seen.failure.get_or_insert(error);
             }
             seen.latencies.push(latency);
+            if on_new { &mut seen.on_new } else { &mut seen.on_kept }.push(latency);
         }
-        seen.latencies.sort_unstable();
+        for latencies in [&mut seen.latencies, &mut seen.on_kept, &mut seen.on_new] {
+            latencies.sort_unstable();
+        }
         seen
     }
 
-    /// Sends one request. An open connection that the edge has closed is replaced, as any client does.
-    async fn call(self, on_new: bool) -> (Duration, Outcome<()>) {
+    /// Sends one request, and returns whether it was on a new connection. An open connection that the edge has closed is replaced, as any
+    /// client does.
+    async fn call(self, on_new: bool) -> (bool, Duration, Outcome<()>) {
         let begin = Instant::now();
         let asked = async {
             let kept = if on_new { None } else { self.kept.borrow_mut().pop() };
@@ -101,7 +114,7 @@ impl Honest {
         };
         let outcome = tokio::time::timeout(PATIENCE, asked).await;
         let outcome = outcome.unwrap_or_else(|_| Err(format!("no answer within {PATIENCE:?}")));
-        (if outcome.is_ok() { begin.elapsed() } else { PATIENCE }, outcome)
+        (on_new, if outcome.is_ok() { begin.elapsed() } else { PATIENCE }, outcome)
     }
 }
 

@@ -10,14 +10,14 @@ pub mod target;
 
 use std::{
     sync::Arc,
-    thread::{self, JoinHandle},
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{sync::oneshot, task::LocalSet};
 
 use crate::harness::{
+    apart::{raise_descriptors, runtime, thread},
     certificates::{Certificates, Keys},
     client::{CLASSICAL, Client},
     contender::Contender,
@@ -61,12 +61,6 @@ pub fn run(options: &Options) -> Outcome<Table> {
         }
     }
     Ok(table)
-}
-
-/// Raises the descriptor limit: attackers, upstream and honest client are all in this process.
-fn raise_descriptors() {
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
 
 /// CPU time and bytes of log so far.
@@ -186,22 +180,4 @@ impl Attackers {
         }
         Ok(())
     }
-}
-
-/// Runs this on its own thread until it ends or the sender is dropped.
-fn thread(run: impl AsyncFnOnce() + Send + 'static) -> (oneshot::Sender<()>, JoinHandle<()>) {
-    let (stop, stopped) = oneshot::channel();
-    let thread = thread::spawn(move || {
-        LocalSet::new().block_on(&runtime(), async {
-            tokio::select! {
-                () = run() => {}
-                _ = stopped => {}
-            }
-        });
-    });
-    (stop, thread)
-}
-
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
