@@ -25,6 +25,7 @@ use crate::{
     expiry,
     forward::Upkeep,
     listen::{End, ListenError, TooFew, Workers},
+    observe::LogError,
     reload::Reloader,
     source::{
         Source, SourceName,
@@ -39,9 +40,9 @@ const CHECK: Duration = Duration::from_secs(1);
 #[derive(Debug, thiserror::Error)]
 pub enum EdgeError {
     /// The log cannot be written.
-    #[error("cannot start the thread that writes the log: {0}")]
-    Log(io::Error),
-    /// An address cannot be bound, or a socket that was passed is not configured.
+    #[error("{0}")]
+    Log(LogError),
+    /// An address cannot be bound, a socket that was passed is not configured, or the log file cannot be opened.
     #[error("{0}")]
     Bind(Box<Problem>),
     /// The limit of open files is too low.

@@ -11,6 +11,8 @@ mod sources;
 
 pub use colours::{choose as choose_colours, has_colours};
 pub use fetches::{FetchSource, FetchState, Fetches, Overdue};
-pub use log::{finish as finish_log, init as init_log, start as start_log, write_text};
+pub use log::{
+    LogError, finish as finish_log, init as init_log, reopen as reopen_log, start as start_log, write_text,
+};
 pub use reloads::{ReloadState, Reloads};
 pub use sources::{SourceFailure, Sources};

@@ -22,7 +22,7 @@ use super::{
     suggest::quote,
 };
 
-use crate::observe::log::{LogFormat, LogSettings, log_filter};
+use crate::observe::log::{LogFormat, LogSettings, LogTarget, log_filter};
 
 /// Reads all tables of the file. Returns `None` after an error in a part that has no default.
 pub(super) fn read(root: &Table<'_>) -> Option<Settings> {
@@ -103,16 +103,45 @@ fn require_tables<'a>(
     found.unwrap_or_default()
 }
 
+/// The value of `to`.
+#[derive(Clone, Copy)]
+enum To {
+    StandardError,
+    File,
+    Both,
+}
+
 fn log(table: &Table<'_>) -> LogSettings {
     let default = LogSettings::default();
     let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
     let filter = |text: &str| log_filter(text).map_err(|invalid| Fault::new(invalid.what).help(invalid.help));
     let format = table.get("format").and_then(|value| value.choice(&formats));
     let level = table.get("level").and_then(|value| value.parse("a log filter such as \"info\"", filter));
+    let file = table.get("file").and_then(|value| value.path()).map(|file| file.value);
+    let targets = [("stderr", To::StandardError), ("file", To::File), ("both", To::Both)];
+    let to = table.get("to").and_then(|value| value.choice(&targets));
+    let successes = table.get("successes").and_then(|value| value.fraction());
+    if let Some(Spanned { value: To::File | To::Both, span }) = &to
+        && table.get("file").is_none()
+        && !table.is_misspelt(&["file"])
+    {
+        let what = "missing: this value of to needs a file";
+        table.reader.report(
+            Problem::error(span, "log.file", what).help(format!("write file = {}", LOG.example("file"))),
+        );
+    }
     table.finish();
+    // Without `to`, the file wins.
+    let target = match (to.map_or(To::File, |to| to.value), file) {
+        (To::StandardError, _) | (_, None) => LogTarget::StandardError,
+        (To::File, Some(file)) => LogTarget::File(file),
+        (To::Both, Some(file)) => LogTarget::Both(file),
+    };
     LogSettings {
         format: format.map_or(default.format, |format| format.value),
         level: level.map_or(default.level, |level| level.value),
+        to: target,
+        successes: successes.unwrap_or(default.successes),
     }
 }
 

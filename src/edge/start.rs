@@ -15,9 +15,9 @@ use crate::{
     expiry,
     forward::Upkeep,
     listen::{Inherited, ListenError, Listeners, Shares, Sockets, Stores, Workers},
-    load::{cannot_bind, listen_spec, stray_socket, too_few_open_files},
+    load::{cannot_bind, cannot_open_log, listen_spec, stray_socket, too_few_open_files},
     observe::{
-        Reloads, init_log, log,
+        LogError, Reloads, init_log, log,
         metrics::{Process, Registry},
     },
     reload::Reloader,
@@ -55,7 +55,12 @@ impl Prepared {
     pub fn new(initial: InitialBuild, options: Options) -> Result<Self, EdgeError> {
         let Options { workers: count, sources, sockets, stores } = options;
         let InitialBuild { settings, site, warnings, clock, .. } = &initial;
-        init_log(&settings.log).map_err(EdgeError::Log)?;
+        init_log(&settings.log).map_err(|error| match (error, settings.log.to.file()) {
+            (LogError::File(error), Some(file)) => {
+                EdgeError::Bind(Box::new(cannot_open_log(settings, file, &error)))
+            }
+            (error, _) => EdgeError::Log(error),
+        })?;
         log_problems(warnings);
         let mut spec = listen_spec(settings, count);
         let Sockets { https, admin } = Sockets::assign(&spec, settings.listen.admin.value, sockets)

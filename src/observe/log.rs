@@ -1,14 +1,17 @@
-//! Log lines on standard error. A dedicated thread writes them, so that a thread that logs never blocks.
+//! Log lines on standard error and in a file. A dedicated thread writes them, so that a thread that logs never blocks.
 
 mod filter;
+mod output;
 mod queue;
+mod sampling;
 mod settings;
 
 use std::{
     backtrace::{Backtrace, BacktraceStatus},
     cell::RefCell,
     env,
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
+    path::PathBuf,
     sync::{Mutex, OnceLock, PoisonError},
     time::Duration,
 };
@@ -16,8 +19,12 @@ use std::{
 use tracing_subscriber::EnvFilter;
 
 pub use self::filter::{InvalidFilter, log_filter, usual_filter};
-use self::queue::Queue;
-pub use self::settings::{LogFormat, LogSettings};
+pub(crate) use self::sampling::sample;
+pub use self::settings::{LogFormat, LogSettings, LogTarget};
+use self::{
+    output::{Output, Writers},
+    queue::Queue,
+};
 use super::{
     colours, escape,
     metrics::{Families, LOG_LINES_DROPPED},
@@ -30,8 +37,20 @@ const BATCH: usize = 16 * 1024;
 const FINISH: Duration = Duration::from_secs(1);
 
 static QUEUE: Queue = Queue::new();
+static OUTPUT: Output = Output::new();
 
-/// Starts the thread that writes to standard error, unless it runs already.
+/// Why the log cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The writer thread cannot be started.
+    #[error("cannot start the thread that writes the log: {0}")]
+    Thread(io::Error),
+    /// The log file cannot be opened.
+    #[error("cannot open the log file: {0}")]
+    File(io::Error),
+}
+
+/// Starts the thread that writes the log, unless it runs already.
 ///
 /// Fails if the thread cannot be started.
 pub fn start() -> io::Result<()> {
@@ -39,16 +58,21 @@ pub fn start() -> io::Result<()> {
     let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
     if !*started {
         QUEUE.set_writer();
-        std::thread::Builder::new().name("log".to_owned()).spawn(|| QUEUE.write_to(&mut io::stderr()))?;
+        std::thread::Builder::new().name("log".to_owned()).spawn(|| {
+            let mut writers = Writers::default();
+            QUEUE.drain(|batch| writers.write(&OUTPUT, batch));
+        })?;
         *started = true;
     }
     Ok(())
 }
 
-/// Writes text to standard error after the queued lines: through the writer thread if there is one, so that the caller does not
+/// Writes text to standard error after the queued lines, for the person who has started the program: later lines are also written there.
+/// Through the writer thread if there is one, so that the caller does not
 /// block for long.
 pub fn write_text(text: &str) {
-    flush();
+    finish();
+    OUTPUT.set_standard_error(true);
     if QUEUE.has_writer() {
         // The problems of a large registry can exceed the queue's capacity.
         for part in text.as_bytes().chunks(BATCH) {
@@ -65,14 +89,24 @@ pub fn write_text(text: &str) {
 
 /// Sets up logging for the process. `RUST_LOG` overrides the configuration. A second call has no effect.
 ///
-/// Fails if the writer thread cannot be started.
-pub fn init(log: &LogSettings) -> io::Result<()> {
-    let has_colours = log.format == LogFormat::Text && colours::has_colours(&io::stderr());
+/// Fails if the writer thread cannot be started, or the log file cannot be opened.
+pub fn init(log: &LogSettings) -> Result<(), LogError> {
+    let is_for_people = log.format == LogFormat::Text && log.to == LogTarget::StandardError;
+    let has_colours = is_for_people && colours::has_colours(&io::stderr());
     if FORMAT.set(log.format).is_err() {
         return Ok(());
     }
     let _ = HAS_COLOURS.set(has_colours);
-    start()?;
+    let _ = IS_TERMINAL.set(is_for_people && io::stderr().is_terminal());
+    sampling::set(log.successes);
+    start().map_err(LogError::Thread)?;
+    if let Some(path) = log.to.file() {
+        OUTPUT.set_file(output::open(path).map_err(LogError::File)?);
+        let _ = FILE.set(path.to_owned());
+        // What was printed before goes to standard error.
+        finish();
+        OUTPUT.set_standard_error(log.to.has_standard_error());
+    }
     std::panic::set_hook(Box::new(log_panic));
     let (from_environment, wrong) = match env::var(EnvFilter::DEFAULT_ENV) {
         Ok(text) if text.trim().is_empty() => (None, None),
@@ -94,6 +128,26 @@ pub fn init(log: &LogSettings) -> io::Result<()> {
         tracing::warn!("RUST_LOG: {why}; ignored; using [log] level = {:?}", log.level);
     }
     Ok(())
+}
+
+/// Opens the log file again, as after a rotation. If it cannot be opened, the former one stays open.
+pub fn reopen() {
+    let Some(path) = FILE.get() else {
+        return tracing::info!(
+            signal = "SIGUSR1",
+            "ignored: the log goes to standard error, so there is no file to reopen"
+        );
+    };
+    match output::open(path) {
+        Ok(file) => {
+            finish();
+            OUTPUT.set_file(file);
+            tracing::info!(file = %path.display(), "log file reopened");
+        }
+        Err(error) => {
+            tracing::error!(file = %path.display(), %error, "cannot reopen the log file; still writing to the former one");
+        }
+    }
 }
 
 /// The standard panic hook would write to standard error itself, and block if nobody reads it.
@@ -123,6 +177,10 @@ pub(crate) fn collect(families: &mut Families) {
 
 /// The format of the lines, set once per process.
 static FORMAT: OnceLock<LogFormat> = OnceLock::new();
+/// The log file, set once per process; none if lines go to standard error only.
+static FILE: OnceLock<PathBuf> = OnceLock::new();
+/// Whether lines are text on a terminal, set once per process.
+static IS_TERMINAL: OnceLock<bool> = OnceLock::new();
 /// Whether lines are coloured, set once per process.
 static HAS_COLOURS: OnceLock<bool> = OnceLock::new();
 
@@ -163,6 +221,11 @@ impl Drop for Batch {
 /// The format of lines.
 pub(super) fn format() -> LogFormat {
     FORMAT.get().copied().unwrap_or_default()
+}
+
+/// Whether lines are text for people on a terminal.
+pub(super) fn is_terminal() -> bool {
+    IS_TERMINAL.get().copied().unwrap_or_default()
 }
 
 /// Whether lines have colours.

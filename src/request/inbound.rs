@@ -10,7 +10,6 @@ use http::{HeaderName, HeaderValue, request::Parts};
 
 use tokio::time::Instant;
 
-use super::request_id;
 use crate::{
     forward::IncomingBody,
     observe::metrics::RouteSeries,
@@ -33,7 +32,7 @@ pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 /// no header values, no query, no body.
 #[derive(Debug)]
 pub struct Record {
-    /// The request's id in hex.
+    /// The request's id: the edge's own, or that of a trusted proxy.
     pub id: HeaderValue,
     /// The client that the request claims to be.
     pub client_id: RefCell<Option<ClientId>>,
@@ -63,10 +62,10 @@ pub struct CheckedRequest {
 }
 
 impl Record {
-    /// A record with a new id.
-    pub(super) fn new() -> Self {
+    /// The record of the request with this id.
+    pub(super) fn new(id: HeaderValue) -> Self {
         Self {
-            id: request_id::next(),
+            id,
             client_id: RefCell::default(),
             authenticated: RefCell::default(),
             checked: RefCell::default(),

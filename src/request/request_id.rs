@@ -1,4 +1,4 @@
-//! Request ids: 32 hexadecimal digits, unique, and unpredictable so that they do not reveal the number of requests.
+//! Request ids. The edge's own are 32 hexadecimal digits, unique, and unpredictable so that they do not reveal the number of requests.
 
 use std::{
     cell::RefCell,
@@ -9,10 +9,14 @@ use std::{
 };
 
 use aws_lc_rs::cipher::{AES_128, EncryptingKey, UnboundCipherKey};
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
+
+use super::inbound::REQUEST_ID;
 
 /// The length of an id in bytes.
 const BYTES: usize = 16;
+/// The longest id of a trusted proxy, in bytes.
+const LONGEST: usize = 64;
 /// How many ids a thread makes at once.
 const BATCH: usize = 16;
 
@@ -39,6 +43,18 @@ pub(super) fn next() -> HeaderValue {
         made.blocks.get(at..at + BYTES).and_then(|block| block.try_into().ok()).unwrap_or([0; BYTES])
     });
     HeaderValue::from_bytes(&hex(block)).unwrap_or_else(|_| HeaderValue::from_static("none"))
+}
+
+/// The id that a trusted proxy has given to a request: at most [`LONGEST`] letters, digits and `-_.:/=+@`, in a single field.
+pub(super) fn inbound(headers: &HeaderMap) -> Option<HeaderValue> {
+    let mut all = headers.get_all(REQUEST_ID).iter();
+    let id = all.next().filter(|id| is_acceptable(id.as_bytes()))?;
+    all.next().is_none().then(|| id.clone())
+}
+
+fn is_acceptable(id: &[u8]) -> bool {
+    let is_shown = |b: &u8| b.is_ascii_alphanumeric() || b"-_.:/=+@".contains(b);
+    (1..=LONGEST).contains(&id.len()) && id.iter().all(is_shown)
 }
 
 fn batch() -> [u8; BYTES * BATCH] {

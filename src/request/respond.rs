@@ -16,12 +16,14 @@ use tower::Service;
 use super::{
     ClientIdentity, Connection, LocalFuture, Refusal,
     inbound::{Inbound, REQUEST_ID, Record},
+    request_id,
 };
 use crate::{
     forward::{IncomingBody, ResponseBody},
     header::hop::remove_hop_by_hop,
     observe::{
         access::{self, Level, Value},
+        log::sample,
         metrics::{Outcome, Recorder},
     },
     text::{SHORT, bounded},
@@ -69,7 +71,9 @@ where
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let version = request.version();
         let authorization = request.headers().get(header::AUTHORIZATION).cloned();
-        let record = Rc::new(Record::new());
+        let trusted = self.connection.address.trusted_proxy;
+        let inbound = trusted.then(|| request_id::inbound(request.headers())).flatten();
+        let record = Rc::new(Record::new(inbound.unwrap_or_else(request_id::next)));
         let (head, incoming) = request.into_parts();
         let bytes_in = incoming.size_hint().exact();
         let (body, unread) = IncomingBody::new(incoming);
@@ -120,8 +124,10 @@ where
             id.set_sensitive(true);
             response.headers_mut().insert(REQUEST_ID, id);
             let level = if response.status().is_server_error() { Level::Warn } else { Level::Info };
-            if level.is_on() {
-                let request = Line { method: &method, path: uri.path(), version, bytes_in };
+            let is_success = reason.is_none() && response.status().as_u16() < 400;
+            let (is_sampled, sampled) = if is_success { sample(record.id.as_bytes()) } else { (true, None) };
+            if is_sampled && level.is_on() {
+                let request = Line { method: &method, path: uri.path(), version, bytes_in, sampled };
                 log(level, &connection, &record, &request, (&response, durations), reason.as_ref());
             }
             Ok(Answer { response, is_body_unread, closes })
@@ -195,6 +201,8 @@ struct Line<'a> {
     version: Version,
     /// The length of the body, if its head declares it.
     bytes_in: Option<u64>,
+    /// The share of successes that is logged, if it is one of them.
+    sampled: Option<&'static str>,
 }
 
 /// Writes one line per request, with the full reason of a refusal. `docs/log.md` documents the fields.
@@ -240,6 +248,7 @@ fn log(
             ("authorization_request", checked.as_ref().map(|checked| Value::Token(checked.outcome))),
             ("contradicted", contradicted.map(Value::Word)),
             ("only_outside", only_outside.map(Value::Word)),
+            ("sampled", request.sampled.map(Value::Decimal)),
         ],
         [Some(connection.log_fields()), connection.identity.as_deref().and_then(ClientIdentity::log_fields)],
     );

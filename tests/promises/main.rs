@@ -53,6 +53,7 @@ mod inspect_tokens;
 mod lenient;
 mod limits;
 mod log_bounds;
+mod log_file;
 mod log_full;
 mod log_schema;
 mod memory_returned;

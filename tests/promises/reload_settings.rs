@@ -243,6 +243,8 @@ async fn changes_that_need_a_restart_are_rejected() {
         ("[limits]\n", "[limits]\ndrain_timeout = \"7s\"\n", "limits.drain_timeout"),
         ("format = \"json\"", "format = \"text\"", "log.format"),
         ("level = \"debug\"", "level = \"info\"", "log.level"),
+        ("[log]\n", "[log]\nfile = \"edge.log\"\n", "log.file"),
+        ("[log]\n", "[log]\nsuccesses = 0.5\n", "log.successes"),
     ]
     .into_iter()
     .enumerate()

@@ -11,6 +11,7 @@ use crate::{
     cli::signals::{Signal, Signals},
     edge::{Edge, EdgeError, Estate, Successor, UpgradeError},
     handover::Channel,
+    observe::reopen_log,
     supervisor::{self, Notice},
 };
 
@@ -52,10 +53,7 @@ impl<'a> Serving<'a> {
                 signal = signals.next() => match signal {
                     Signal::End => return Ok(Ended::Stopped),
                     Signal::Hangup => self.reload(),
-                    Signal::Reopen => tracing::info!(
-                        signal = "SIGUSR1",
-                        "ignored: the log goes to standard error, so there is no file to reopen"
-                    ),
+                    Signal::Reopen => reopen_log(),
                     Signal::Upgrade => self.upgrade(),
                 },
                 outcome = outcome(&mut self.attempt) => {

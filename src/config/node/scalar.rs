@@ -114,6 +114,23 @@ impl Value<'_> {
         self.refuse(Fault::new(format!("found {number}, expected {expected}")).help(help))
     }
 
+    /// A number from 0 to 1.
+    pub(in crate::config) fn fraction(&self) -> Option<f64> {
+        const EXPECTED: &str = "a number from 0 to 1";
+        let (found, value) = match self.toml {
+            DeValue::Float(number) => (number.as_str(), number.as_str().replace('_', "").parse::<f64>().ok()),
+            DeValue::Integer(number) => (number.as_str(), number.as_str().parse::<f64>().ok()),
+            DeValue::String(text) if text.parse::<f64>().is_ok() => {
+                return self.wrong_type_with(EXPECTED, Some(text));
+            }
+            _ => return self.wrong_type_with(EXPECTED, None),
+        };
+        if let Some(value) = value.filter(|value| (0.0..=1.0).contains(value)) {
+            return Some(value);
+        }
+        self.refuse(Fault::new(format!("found {found}, expected {EXPECTED}")).help(self.write_example()))
+    }
+
     /// A duration such as `"10s"`, within a range.
     pub(in crate::config) fn duration(&self, range: &RangeInclusive<Duration>) -> Option<Duration> {
         const EXAMPLES: &str = "write it as \"500ms\", \"10s\" or \"2m\"";

@@ -59,7 +59,13 @@ pub(in crate::config) const LIMITS: &TableSchema = &TableSchema {
 pub(in crate::config) const LOG: &TableSchema = &TableSchema {
     path: "log",
     heading: "[log]",
-    keys: &[key("format", r#""json""#), key("level", r#""info""#)],
+    keys: &[
+        key("format", r#""json""#),
+        key("level", r#""info""#),
+        key("file", r#""/var/log/mtls-edge/edge.log""#),
+        key("to", r#""both""#),
+        key("successes", "0.1"),
+    ],
 };
 
 /// `[trust]`.

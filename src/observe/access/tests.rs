@@ -108,6 +108,7 @@ proptest! {
             ("upstream", Value::Word(upstream)),
             ("origin", Value::Word(origin)),
             ("upstream_microseconds", Value::Number(u64::MAX)),
+            ("sampled", Value::Decimal("0.1234567890123456789")),
             ("bytes_in", Value::Number(u64::MAX)),
             ("bytes_out", Value::Number(u64::MAX)),
             ("authorization_request", Value::Token("strict_request_object")),

@@ -1,6 +1,6 @@
 //! The bounded queue of log lines, and the loop of the thread that writes them.
 //!
-//! Standard error may be a pipe that nobody reads or a stopped terminal, so a write to it may block forever. Only the writer
+//! An output may be a pipe that nobody reads or a stopped terminal, so a write to it may block forever. Only the writer
 //! thread blocks. Lines that do not fit into the queue meanwhile are dropped and counted.
 
 use std::{
@@ -74,7 +74,7 @@ impl Queue {
         let mut state = self.state();
         if state.bytes.len() + lines.len() > BOUND {
             drop(state);
-            self.count_dropped(lines);
+            self.count_dropped(self::lines(lines));
             return;
         }
         state.bytes.extend_from_slice(lines);
@@ -96,27 +96,16 @@ impl Queue {
         self.dropped.load(Relaxed)
     }
 
-    fn count_dropped(&self, lines: &[u8]) {
-        let count = memchr::memchr_iter(b'\n', lines).count();
-        self.dropped.fetch_add(u64::try_from(count).unwrap_or(u64::MAX), Relaxed);
+    fn count_dropped(&self, count: u64) {
+        self.dropped.fetch_add(count, Relaxed);
     }
 
-    /// Writes lines to `out` forever. Called by the writer thread.
-    pub(super) fn write_to(&self, out: &mut impl Write) {
+    /// Passes batches of whole lines to `write` forever, which returns how many lines it could not write. Called by the writer thread.
+    pub(super) fn drain(&self, mut write: impl FnMut(&[u8]) -> u64) {
         let mut batch = Vec::new();
-        let mut is_cut = false;
         loop {
             self.take(&mut batch);
-            if is_cut {
-                // The end of that line is lost; the next one starts on a new line.
-                batch.insert(0, b'\n');
-            }
-            let written = write(out, &batch);
-            self.count_dropped(batch.get(written.max(is_cut.into())..).unwrap_or_default());
-            is_cut = match written.checked_sub(1) {
-                Some(last) => written < batch.len() && batch.get(last) != Some(&b'\n'),
-                None => is_cut,
-            };
+            self.count_dropped(write(&batch));
             batch.clear();
         }
     }
@@ -167,8 +156,34 @@ impl Queue {
     }
 }
 
+/// The number of lines that end in `bytes`.
+pub(super) fn lines(bytes: &[u8]) -> u64 {
+    u64::try_from(memchr::memchr_iter(b'\n', bytes).count()).unwrap_or(u64::MAX)
+}
+
+/// The state of one output.
+#[derive(Debug, Default)]
+pub(super) struct Sink {
+    /// Whether the last line was written in part.
+    is_cut: bool,
+}
+
+impl Sink {
+    /// Writes whole lines, and returns how many could not be written.
+    pub(super) fn write(&mut self, out: &mut (impl Write + ?Sized), batch: &[u8]) -> u64 {
+        // The end of a line that was cut off is lost; the next one starts on a new line.
+        if self.is_cut && write(out, b"\n") == 0 {
+            return lines(batch);
+        }
+        let written = write(out, batch);
+        let last = written.checked_sub(1).and_then(|last| batch.get(last));
+        self.is_cut = written < batch.len() && last.is_some_and(|last| *last != b'\n');
+        lines(batch.get(written..).unwrap_or_default())
+    }
+}
+
 /// Writes `bytes`, and returns how many were written: not all if the reader is gone or the disk is full, which may be temporary.
-fn write(out: &mut impl Write, bytes: &[u8]) -> usize {
+fn write(out: &mut (impl Write + ?Sized), bytes: &[u8]) -> usize {
     let mut rest = bytes;
     while !rest.is_empty() {
         match out.write(rest) {
@@ -206,7 +221,8 @@ mod tests {
         queue.set_writer();
         let (sender, receiver) = mpsc::sync_channel(0);
         let writing = Arc::clone(&queue);
-        std::thread::spawn(move || writing.write_to(&mut Slow(sender)));
+        let (mut out, mut sink) = (Slow(sender), Sink::default());
+        std::thread::spawn(move || writing.drain(|batch| sink.write(&mut out, batch)));
         (queue, receiver)
     }
 
@@ -271,7 +287,8 @@ mod tests {
         queue.set_writer();
         let disk = Arc::new(Mutex::new((6, Vec::new())));
         let (writing, onto) = (Arc::clone(&queue), Arc::clone(&disk));
-        std::thread::spawn(move || writing.write_to(&mut Disk(onto)));
+        let (mut out, mut sink) = (Disk(onto), Sink::default());
+        std::thread::spawn(move || writing.drain(|batch| sink.write(&mut out, batch)));
         for (room, line, dropped) in [(0, "one\ntwo\nthree\n", 2), (0, "four\n", 3), (100, "five\n", 3)] {
             disk.lock().unwrap().0 += room;
             queue.push(line.as_bytes());

@@ -1,5 +1,7 @@
 //! The settings of the log.
 
+use std::path::{Path, PathBuf};
+
 /// The settings of `[log]`.
 #[derive(Clone, Debug)]
 pub struct LogSettings {
@@ -7,6 +9,10 @@ pub struct LogSettings {
     pub format: LogFormat,
     /// A `tracing` filter such as `info` or `mtls_edge=debug`; `RUST_LOG` wins.
     pub level: String,
+    /// Where lines are written.
+    pub to: LogTarget,
+    /// The share of successful requests that are logged, from 0 to 1.
+    pub successes: f64,
 }
 
 /// The format of log lines.
@@ -19,8 +25,42 @@ pub enum LogFormat {
     Json,
 }
 
+/// Where log lines are written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum LogTarget {
+    /// To standard error.
+    #[default]
+    StandardError,
+    /// To this file.
+    File(PathBuf),
+    /// To standard error and this file.
+    Both(PathBuf),
+}
+
+impl LogTarget {
+    /// The file.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::StandardError => None,
+            Self::File(path) | Self::Both(path) => Some(path),
+        }
+    }
+
+    /// Whether lines are written to standard error.
+    #[must_use]
+    pub fn has_standard_error(&self) -> bool {
+        !matches!(self, Self::File(_))
+    }
+}
+
 impl Default for LogSettings {
     fn default() -> Self {
-        Self { format: LogFormat::default(), level: "info".to_owned() }
+        Self {
+            format: LogFormat::default(),
+            level: "info".to_owned(),
+            to: LogTarget::default(),
+            successes: 1.0,
+        }
     }
 }

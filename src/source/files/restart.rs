@@ -15,6 +15,9 @@ pub(super) fn needed(before: &Settings, after: &Settings) -> Vec<Problem> {
         ("limits.drain_timeout", before.limits.drain_timeout != after.limits.drain_timeout),
         ("log.format", before.log.format != after.log.format),
         ("log.level", before.log.level != after.log.level),
+        ("log.file", before.log.to.file() != after.log.to.file()),
+        ("log.to", before.log.to != after.log.to && before.log.to.file() == after.log.to.file()),
+        ("log.successes", before.log.successes.to_bits() != after.log.successes.to_bits()),
     ];
     checks
         .into_iter()

@@ -21,6 +21,7 @@ pub struct EdgeBuilder {
     server_ca: Ca,
     listen: String,
     limits: String,
+    log: String,
     trust: String,
     upstream: String,
     upstream_url: String,
@@ -48,6 +49,7 @@ impl EdgeBuilder {
             server_ca: Ca::new("Server CA"),
             listen: String::new(),
             limits: String::new(),
+            log: String::new(),
             trust: String::new(),
             upstream: String::new(),
             upstream_url: format!("\"{upstream}\""),
@@ -156,6 +158,13 @@ impl EdgeBuilder {
     pub fn limits(mut self, lines: &str) -> Self {
         self.limits.push_str(lines);
         self.limits.push('\n');
+        self
+    }
+
+    /// Lines of `[log]`, beside the format and the level.
+    pub fn log(mut self, lines: &str) -> Self {
+        self.log.push_str(lines);
+        self.log.push('\n');
         self
     }
 
@@ -313,11 +322,12 @@ impl EdgeBuilder {
 
     fn write(&self) {
         let config = format!(
-            "[listen]\nhttps = [\"{}\"]\nadmin = \"127.0.0.1:0\"\n{}\n[limits]\n{}\n[log]\nformat = \"json\"\nlevel = \"debug\"\n\
+            "[listen]\nhttps = [\"{}\"]\nadmin = \"127.0.0.1:0\"\n{}\n[limits]\n{}\n[log]\nformat = \"json\"\nlevel = \"debug\"\n{}\n\
              [trust]\nclient_ca = [{}]\napplications = \"{}\"\n{}\n[[upstream]]\nname = \"as\"\nurls = [{}]\n{}\n{}\n{}",
             self.https,
             self.listen,
             self.limits,
+            self.log,
             self.client_cas.join(", "),
             self.applications_file,
             self.trust,
