@@ -107,15 +107,26 @@ systemctl reload mtls-edge
 expect 200 payments payments
 [ "$(systemctl show -P MainPID mtls-edge)" = "$pid" ] || fail "restarted by a reload"
 
-say "operate.md: connections, a credential, the log in a file"
+say "operate.md: connections, a credential, the log in a file, rotated by logrotate"
+cp /etc/mtls-edge/edge.toml /root/before-log.toml
+sed -i '/^\[log\]$/d' /etc/mtls-edge/edge.toml
+block toml log-file >>/etc/mtls-edge/edge.toml
 drop_in connections
 drop_in credentials
-drop_in log-file
 run ticket-keys
 set_keys credentials
 run restart
 expect 200 billing billing
-grep -q 'HTTPS listener ready' /var/log/mtls-edge.log || fail "no log file"
+log=/var/log/mtls-edge/edge.log
+grep -q 'HTTPS listener ready' $log || fail "no log file"
+[ "$(stat -c '%a %U' $log)" = '640 mtls-edge' ] || fail "mode of the log file"
+cmp <(block logrotate log-file) /etc/logrotate.d/mtls-edge || fail "operate.md has another logrotate file"
+if command -v logrotate >/dev/null; then
+  logrotate -f -s /root/logrotate.state /etc/logrotate.d/mtls-edge
+  timeout 10 sh -c "until grep -qs 'log file reopened' $log; do sleep 0.1; done" || fail "not reopened"
+  grep -q 'HTTPS listener ready' $log.1 || fail "not rotated"
+fi
+cp /root/before-log.toml /etc/mtls-edge/edge.toml
 rm -r /etc/systemd/system/mtls-edge.service.d
 sed -i /^ticket_keys/d /etc/mtls-edge/edge.toml
 run restart
@@ -174,6 +185,7 @@ grep -q operator /etc/mtls-edge/edge.toml || fail "the configuration went"
 
 say "purge: nothing stays but the operator's keys and the user"
 apt purge mtls-edge
+[ ! -e /var/log/mtls-edge ] || fail "/var/log/mtls-edge stays"
 [ ! -e /var/lib/mtls-edge ] || fail "/var/lib/mtls-edge stays"
 [ ! -e /etc/systemd/system/multi-user.target.wants/mtls-edge.service ] || fail "still enabled"
 [ "$(find /etc/mtls-edge -type f | sort | tr '\n' ' ')" = "/etc/mtls-edge/certs/server.key /etc/mtls-edge/certs/server.pem " ] ||

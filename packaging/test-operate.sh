@@ -15,7 +15,7 @@ tried() { command -v "$1" >/dev/null || { echo "NOT TRIED: $2: no $1"; false; };
 if tried systemd-analyze "units"; then
   mkdir -p "$work/mtls-edge.service.d"
   sed "s#/usr/bin/mtls-edge#$(command -v true)#" packaging/mtls-edge.service >"$work/mtls-edge.service"
-  for name in connections credentials log-file; do block ini $name >"$work/mtls-edge.service.d/$name.conf"; done
+  for name in connections credentials; do block ini $name >"$work/mtls-edge.service.d/$name.conf"; done
   found=$(systemd-analyze verify --man=no "$work/mtls-edge.service" 2>&1 | grep mtls-edge || true)
   [ -z "$found" ] || { echo "FAILED: $found"; exit 1; }
 fi
@@ -45,9 +45,18 @@ if tried promtool "Prometheus' files"; then
   promtool check config "$work/prometheus.yml"
 fi
 if tried logrotate "logrotate's file"; then
-  block logrotate log-file >"$work/logrotate"
+  cmp <(block logrotate log-file) packaging/logrotate
+  # As this user, on a real file, with a recorder in place of systemctl.
+  mkdir -p "$work/log" "$work/bin"
+  echo line >"$work/log/edge.log"
+  printf '#!/bin/sh\necho "$@" >>%s/signals\n' "$work" >"$work/bin/systemctl"
+  chmod 755 "$work/bin/systemctl" "$work/log"
+  sed -e "s#/var/log/mtls-edge#$work/log#" -e "s#su .*#su $(id -un) $(id -gn)#" -e "s#create .*#create 0640 $(id -un) $(id -gn)#" packaging/logrotate >"$work/logrotate"
   chmod 644 "$work/logrotate"
-  logrotate -d -s "$work/state" "$work/logrotate" >"$work/out" 2>&1 || { cat "$work/out"; exit 1; }
+  PATH="$work/bin:$PATH" logrotate -f -s "$work/state" "$work/logrotate" >"$work/out" 2>&1 || { cat "$work/out"; exit 1; }
   ! grep '^error' "$work/out"
+  [ "$(cat "$work/log/edge.log.1")" = line ]
+  [ "$(stat -c %a "$work/log/edge.log")" = 640 ]
+  grep -q -- '--signal=SIGUSR1 mtls-edge.service' "$work/signals"
 fi
 echo "the blocks of docs/operate.md are valid"
