@@ -12,6 +12,7 @@
 
 mod access_tokens;
 mod admin;
+mod applications_page;
 mod binding;
 mod body_memory;
 mod ca_chain;
