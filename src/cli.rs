@@ -2,6 +2,7 @@
 
 mod check;
 mod completions;
+mod config_path;
 mod curl;
 mod demo;
 mod dev_cert;
@@ -15,11 +16,14 @@ mod resolve;
 mod run;
 mod signals;
 mod status;
+mod version;
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{ColorChoice, Parser, Subcommand};
 use clap_complete::Shell;
+
+use self::{check::Format, config_path::ConfigFile};
 
 use crate::observe::{choose_colours, finish_log, has_colours};
 
@@ -35,25 +39,27 @@ pub struct Cli {
 }
 
 const ENVIRONMENT: &str = "Environment:
-  RUST_LOG  Log filter of `run`, such as warn or info,mtls_edge=debug; overrides [log] level
-  NO_COLOR  Disables colours if set";
+  MTLS_EDGE_CONFIG  The configuration file, if the command line names none
+  RUST_LOG          Log filter of `run`, such as warn or info,mtls_edge=debug; overrides [log] level
+  NO_COLOR          Disables colours if set";
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve until SIGTERM, SIGINT or SIGQUIT, then finish the requests in flight and exit.
     Run {
-        /// The configuration file (edge.toml).
-        #[arg(long, value_name = "FILE")]
-        config: PathBuf,
+        #[command(flatten)]
+        config: ConfigFile,
         /// Number of worker threads; overrides `[listen] workers`. Default: the number of cores available to the process.
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
         workers: Option<u16>,
     },
     /// Validate a configuration and the files it references; exits 1 on errors.
     Check {
-        /// The configuration file (edge.toml).
-        #[arg(long, value_name = "FILE")]
-        config: PathBuf,
+        #[command(flatten)]
+        config: ConfigFile,
+        /// How to print the problems: as text on standard error, or as one JSON object on standard output.
+        #[arg(long, value_name = "FORMAT", default_value = "text")]
+        format: Format,
         /// Exit 1 on warnings, too.
         #[arg(long)]
         strict: bool,
@@ -61,11 +67,10 @@ enum Command {
     /// Show the status of a running edge: its health and problems, upcoming expiries, last use of each credential. Exits 0 if the edge is
     /// healthy, 3 if it is degraded, 1 if there is no status.
     Status {
-        /// The configuration of the running edge; only the admin address is read from it.
-        #[arg(long, value_name = "FILE", required_unless_present = "admin", conflicts_with = "admin")]
-        config: Option<PathBuf>,
-        /// The admin address of the running edge.
-        #[arg(long, value_name = "ADDR")]
+        #[command(flatten)]
+        config: ConfigFile,
+        /// The admin address of the running edge. Default: that of the configuration.
+        #[arg(long, value_name = "ADDR", conflicts_with_all = ["config", "file"])]
         admin: Option<SocketAddr>,
         #[command(flatten)]
         options: status::Options,
@@ -76,8 +81,8 @@ enum Command {
         /// A certificate or its chain (PEM, DER), a public key (PEM, DER, JWK, JWK set), or a signed JWT; - reads standard input.
         #[arg(value_name = "FILE")]
         file: PathBuf,
-        /// Judge a JWT by this configuration (edge.toml), as a running edge would.
-        #[arg(long, value_name = "FILE")]
+        /// Judge a JWT by this configuration (edge.toml), as a running edge would. Default: $MTLS_EDGE_CONFIG, else none.
+        #[arg(short, long, value_name = "FILE")]
         config: Option<PathBuf>,
         /// The client that sends the JWT. Default: the one that the JWT names.
         #[arg(long, value_name = "ID")]
@@ -85,9 +90,8 @@ enum Command {
     },
     /// Send forged headers straight to every origin, and report which of them believes these; exits 1 if one does, 3 if it cannot tell.
     Doctor {
-        /// The configuration file (edge.toml).
-        #[arg(long, value_name = "FILE")]
-        config: PathBuf,
+        #[command(flatten)]
+        config: ConfigFile,
         /// The application to impersonate; repeat for several. Default: the first three that authenticate with a certificate.
         #[arg(long, value_name = "ID")]
         client_id: Vec<String>,
@@ -108,6 +112,12 @@ enum Command {
     Init(init::Options),
     /// Create another client certificate for a configuration that init has written, and print how to register it.
     DevCert(dev_cert::Options),
+    /// Print the version, the commit and the compiler of this program.
+    Version {
+        /// Print a JSON object.
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the completion script of a shell.
     Completions {
         /// The shell.
@@ -132,7 +142,7 @@ pub fn main() -> ExitCode {
                 ColorChoice::Always => choose_colours(true),
                 ColorChoice::Never => choose_colours(false),
             }
-            call(cli.command)
+            call(cli.command).unwrap_or_else(|code| code)
         }
         // Help and version are errors, too, to clap.
         Err(error) if error.use_stderr() => {
@@ -151,20 +161,29 @@ fn shown(error: &clap::Error) -> String {
     if has_colours(&std::io::stdout()) { text.ansi().to_string() } else { text.to_string() }
 }
 
-fn call(command: Command) -> ExitCode {
-    match command {
-        Command::Run { config, workers } => run::run(&config, workers.map(usize::from)),
-        Command::Check { config, strict } => check::check(&config, strict),
-        Command::Status { config, admin, options } => status::status(config.as_deref(), admin, &options),
+/// Fails with the exit code if there is no configuration.
+fn call(command: Command) -> Result<ExitCode, ExitCode> {
+    Ok(match command {
+        Command::Run { config, workers } => run::run(&config.find()?, workers.map(usize::from)),
+        Command::Check { config, format, strict } => check::check(&config.find()?, format, strict),
+        Command::Status { config, admin, options } => {
+            let admin = admin.map_or_else(
+                || config.find().map(status::At::Config),
+                |admin| Ok(status::At::Admin(admin)),
+            )?;
+            status::status(admin, &options)
+        }
         Command::Inspect { file, config, client_id } => {
+            let config = config.or_else(config_path::from_environment);
             inspect::inspect(&file, config.as_deref(), client_id.as_deref())
         }
-        Command::Doctor { config, client_id } => doctor::doctor(&config, &client_id),
+        Command::Doctor { config, client_id } => doctor::doctor(&config.find()?, &client_id),
         Command::Demo { token_endpoint: Some(port), .. } => demo::token_endpoint(port),
         Command::Demo { once, port, .. } => demo::demo(once, port),
         Command::Init(options) => init::init(&options),
         Command::DevCert(options) => dev_cert::dev_cert(&options),
+        Command::Version { json } => version::version(json),
         Command::Completions { shell } => completions::completions(shell),
         Command::Man { dir } => man::man(&dir),
-    }
+    })
 }

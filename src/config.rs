@@ -28,7 +28,7 @@ mod variable;
 
 use crate::text::{encoding, suggest};
 
-pub use diagnostic::{Fault, Problem, Severity, render};
+pub use diagnostic::{Fault, Problem, Severity, render, to_json};
 pub use parse::{admin, applications, settings};
 pub use span::{Source, Span, Spanned};
 pub use validate::{address, domain_name};

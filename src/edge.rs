@@ -40,7 +40,7 @@ const CHECK: Duration = Duration::from_secs(1);
 #[derive(Debug, thiserror::Error)]
 pub enum EdgeError {
     /// The log cannot be written.
-    #[error("{0}")]
+    #[error(transparent)]
     Log(LogError),
     /// An address cannot be bound, a socket that was passed is not configured, or the log file cannot be opened.
     #[error("{0}")]

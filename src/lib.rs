@@ -38,6 +38,7 @@ pub mod access_token;
 pub mod admin;
 pub mod authenticate;
 pub mod authorization_request;
+pub mod build_facts;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -9,6 +9,7 @@ use tokio::runtime::Runtime;
 use self::serving::{Ended, Serving};
 use super::{print, signals::Signals};
 use crate::{
+    build_facts::COMMIT,
     clock::Clock,
     config::Problem,
     edge::{Edge, EdgeError, Options, Predecessor, Prepared, TakeoverError},
@@ -43,6 +44,7 @@ pub(super) fn run(config: &Path, workers: Option<usize>) -> ExitCode {
             return ExitCode::SUCCESS;
         }
     };
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), commit = COMMIT, "started");
     for address in edge.https() {
         tracing::info!(%address, "HTTPS listener ready");
     }

@@ -6,7 +6,7 @@ mod layout;
 mod view;
 mod watch;
 
-use std::{net::SocketAddr, path::Path, process::ExitCode, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::Args;
 use tokio::runtime::{Builder, Runtime};
@@ -20,6 +20,15 @@ use crate::admin::{Level, Status};
 
 /// The exit code if the edge is degraded; clap's is 2.
 const DEGRADED: u8 = 3;
+
+/// Where the admin address of the running edge is from.
+#[derive(Debug)]
+pub(super) enum At {
+    /// The command line.
+    Admin(SocketAddr),
+    /// A configuration.
+    Config(PathBuf),
+}
 
 /// What to show, and how.
 #[derive(Debug, Args)]
@@ -48,10 +57,10 @@ pub(super) struct Options {
     page: u32,
 }
 
-/// Shows the status of the edge at `admin`, or at the admin address of a configuration. Exits 0 if the edge is healthy, 3 if it is
+/// Shows the status of the edge. Exits 0 if the edge is healthy, 3 if it is
 /// degraded, 1 if there is no status.
-pub(super) fn status(config: Option<&Path>, admin: Option<SocketAddr>, options: &Options) -> ExitCode {
-    let endpoint = match Endpoint::find(config, admin) {
+pub(super) fn status(at: At, options: &Options) -> ExitCode {
+    let endpoint = match Endpoint::find(at) {
         Ok(endpoint) => endpoint,
         Err(code) => return code,
     };

@@ -1,10 +1,14 @@
 //! What is wrong with a configuration: what, where, found, expected, what to do.
 
+mod json;
+
 use std::{cmp::Reverse, fmt};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet, normalize_untrusted_str};
 
 use super::span::Span;
+
+pub use self::json::to_json;
 
 /// How bad a problem is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -116,15 +120,24 @@ impl fmt::Display for Problem {
 #[must_use]
 pub fn render(problems: &[Problem], color: bool) -> String {
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
-    let mut sorted: Vec<&Problem> = problems.iter().collect();
-    sorted.sort_by_key(|p| (p.span.source.path(), p.span.range.start, Reverse(p.severity)));
     let mut text = String::new();
-    for problem in sorted {
+    for problem in sorted(problems) {
         text.push_str(&renderer.render(&[report(problem)]));
         text.push_str("\n\n");
     }
-    let count = |severity| problems.iter().filter(|p| p.severity == severity).count();
-    text + &total(count(Severity::Error), "error") + ", " + &total(count(Severity::Warning), "warning") + "\n"
+    let errors = total(count(problems, Severity::Error), "error");
+    text + &errors + ", " + &total(count(problems, Severity::Warning), "warning") + "\n"
+}
+
+/// By file and position; of two at one position, the error is first.
+fn sorted(problems: &[Problem]) -> Vec<&Problem> {
+    let mut sorted: Vec<&Problem> = problems.iter().collect();
+    sorted.sort_by_key(|p| (p.span.source.path(), p.span.range.start, Reverse(p.severity)));
+    sorted
+}
+
+fn count(problems: &[Problem], severity: Severity) -> usize {
+    problems.iter().filter(|p| p.severity == severity).count()
 }
 
 fn report(problem: &Problem) -> Group<'_> {

@@ -48,6 +48,11 @@ pub enum LogError {
     /// The log file cannot be opened.
     #[error("cannot open the log file: {0}")]
     File(io::Error),
+    /// `RUST_LOG` is not a filter.
+    #[error(
+        "the environment variable RUST_LOG is invalid: {0}; fix it or unset it: [log] level applies without it"
+    )]
+    Environment(String),
 }
 
 /// Starts the thread that writes the log, unless it runs already.
@@ -87,10 +92,21 @@ pub fn write_text(text: &str) {
     }
 }
 
+/// The filter of `RUST_LOG`, if that is set.
+fn environment_filter() -> Result<Option<String>, LogError> {
+    match env::var(EnvFilter::DEFAULT_ENV) {
+        Ok(text) if text.trim().is_empty() => Ok(None),
+        Ok(text) => usual_filter(&text).map(Some).map_err(|why| LogError::Environment(why.to_string())),
+        Err(env::VarError::NotPresent) => Ok(None),
+        Err(env::VarError::NotUnicode(_)) => Err(LogError::Environment("found invalid UTF-8".to_owned())),
+    }
+}
+
 /// Sets up logging for the process. `RUST_LOG` overrides the configuration. A second call has no effect.
 ///
-/// Fails if the writer thread cannot be started, or the log file cannot be opened.
+/// Fails if the writer thread cannot be started, the log file cannot be opened, or `RUST_LOG` is invalid.
 pub fn init(log: &LogSettings) -> Result<(), LogError> {
+    let from_environment = environment_filter()?;
     let is_for_people = log.format == LogFormat::Text && log.to == LogTarget::StandardError;
     let has_colours = is_for_people && colours::has_colours(&io::stderr());
     if FORMAT.set(log.format).is_err() {
@@ -108,15 +124,6 @@ pub fn init(log: &LogSettings) -> Result<(), LogError> {
         OUTPUT.set_standard_error(log.to.has_standard_error());
     }
     std::panic::set_hook(Box::new(log_panic));
-    let (from_environment, wrong) = match env::var(EnvFilter::DEFAULT_ENV) {
-        Ok(text) if text.trim().is_empty() => (None, None),
-        Ok(text) => match usual_filter(&text) {
-            Ok(filter) => (Some(filter), None),
-            Err(why) => (None, Some(why.to_string())),
-        },
-        Err(env::VarError::NotPresent) => (None, None),
-        Err(env::VarError::NotUnicode(_)) => (None, Some("invalid UTF-8".to_owned())),
-    };
     let filter = EnvFilter::try_new(from_environment.as_ref().unwrap_or(&log.level))
         .unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Lines);
@@ -124,9 +131,6 @@ pub fn init(log: &LogSettings) -> Result<(), LogError> {
         LogFormat::Text => builder.with_ansi(has_colours).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).try_init(),
     };
-    if let Some(why) = wrong {
-        tracing::warn!("RUST_LOG: {why}; ignored; using [log] level = {:?}", log.level);
-    }
     Ok(())
 }
 

@@ -263,23 +263,22 @@ fn edge_status(config: &Path) -> Output {
 }
 
 #[tokio::test]
-async fn an_invalid_rust_log_is_reported_and_ignored() {
-    let upstream = crate::support::Upstream::start().await;
+async fn an_invalid_rust_log_is_an_error_at_start() {
+    let folder = TempDir::new().unwrap();
+    let new = folder.path().join("new");
+    assert!(edge(&["init", new.to_str().unwrap()]).status.success());
     for (value, shown) in [
-        ("verbose", "\\\"verbose\\\""),
+        ("verbose", "\"verbose\""),
         ("foo=bar=baz", "foo=bar=baz"),
         ("info,mtls_edge=loud", "loud"),
         ("mtls-edge=debug", "mtls_edge=debug"),
     ] {
-        let edge = crate::support::EdgeBuilder::new(upstream.url())
-            .usual_domain("auth0")
-            .self_signed_application("billing", &[self_signed("billing").thumbprint()])
-            .environment("RUST_LOG", value)
-            .start();
-        let line = edge.wait_for_log("RUST_LOG");
-        assert!(line.contains("\"level\":\"WARN\"") && line.contains(shown), "{line}");
-        edge.stop();
+        let output = program().arg("run").arg(new.join("edge.toml")).env("RUST_LOG", value).output().unwrap();
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{value}: {error}");
+        assert!(error.contains("RUST_LOG") && error.contains(shown) && error.contains("unset"), "{error}");
     }
+    let upstream = crate::support::Upstream::start().await;
     for value in
         ["", "debug", "info,mtls_edge=debug", "mtls_edge,info", "INFO", "h2=off,info", " info ", "info,", "3"]
     {

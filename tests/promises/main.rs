@@ -30,6 +30,7 @@ mod check_messages;
 mod chunks;
 mod client_auth;
 mod client_secrets;
+mod command_line;
 mod commands;
 mod configured_methods;
 mod connection_limits;

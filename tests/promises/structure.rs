@@ -44,6 +44,7 @@ const ORDER: &[&str] = &[
     "text",
     "clock",
     "timer",
+    "build_facts",
 ];
 
 /// Pairs that stand at one height: neither may use the other.

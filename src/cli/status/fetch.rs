@@ -10,7 +10,7 @@ use std::{
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{Options, print};
+use super::{At, Options, print};
 use crate::{
     admin::Status,
     config::{self, Severity},
@@ -54,9 +54,11 @@ pub(super) enum Failure {
 
 impl Endpoint {
     /// The address itself, or the one of a configuration. Prints an error if there is none, and returns the exit code.
-    pub(super) fn find(config: Option<&Path>, admin: Option<SocketAddr>) -> Result<Self, ExitCode> {
-        // clap requires one of the two.
-        let address = admin.or_else(|| config.and_then(admin_address)).ok_or(ExitCode::FAILURE)?;
+    pub(super) fn find(at: At) -> Result<Self, ExitCode> {
+        let address = match at {
+            At::Admin(address) => address,
+            At::Config(config) => admin_address(&config).ok_or(ExitCode::FAILURE)?,
+        };
         if address.port() == 0 {
             return Err(print::failure(
                 "the configuration leaves the admin port to the system: give it with --admin, as the log has it",

@@ -6,10 +6,11 @@ use std::{
 };
 
 use super::{Collector, Descriptor, Families};
+use crate::build_facts::{COMMIT, RUSTC};
 
-static BUILD_INFO: Descriptor<3> = Descriptor::gauge(
+static BUILD_INFO: Descriptor<5> = Descriptor::gauge(
     "mtls_edge_build_info",
-    ["version", "arch", "os"],
+    ["version", "commit", "rustc", "arch", "os"],
     "Always 1; the labels describe the build.",
 );
 static START_TIME: Descriptor<0> = Descriptor::gauge(
@@ -48,7 +49,7 @@ impl Process {
 
 impl Collector for Process {
     fn collect(&self, families: &mut Families) {
-        let build = [env!("CARGO_PKG_VERSION"), std::env::consts::ARCH, std::env::consts::OS];
+        let build = [env!("CARGO_PKG_VERSION"), COMMIT, RUSTC, std::env::consts::ARCH, std::env::consts::OS];
         families.set(&BUILD_INFO, build, 1);
         if let Ok(since) = self.started.duration_since(SystemTime::UNIX_EPOCH) {
             families.set(&START_TIME, [], since.as_secs());

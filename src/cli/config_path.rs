@@ -1,0 +1,54 @@
+//! Which configuration a command reads: the command line, else the environment, else the installed one.
+
+use std::{
+    env,
+    ffi::OsString,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::Args;
+
+use super::print;
+
+/// The environment variable that names the configuration.
+const VARIABLE: &str = "MTLS_EDGE_CONFIG";
+/// Where the packages install it.
+const INSTALLED: &str = "/etc/mtls-edge/edge.toml";
+
+/// The configuration of a command that needs one.
+#[derive(Debug, Args)]
+pub(super) struct ConfigFile {
+    /// The configuration file (edge.toml). Default: $MTLS_EDGE_CONFIG, else /etc/mtls-edge/edge.toml.
+    #[arg(short, long, value_name = "FILE", conflicts_with = "file")]
+    config: Option<PathBuf>,
+    /// The same as --config FILE.
+    #[arg(value_name = "FILE", id = "file")]
+    file: Option<PathBuf>,
+}
+
+impl ConfigFile {
+    /// The path of the configuration. Prints an error if there is none, and returns the exit code.
+    pub(super) fn find(self) -> Result<PathBuf, ExitCode> {
+        self.config.or(self.file).or_else(from_environment).or_else(installed).ok_or_else(|| {
+            let code = print::failure(format_args!(
+                "no configuration: the command line names none, {VARIABLE} is not set, and there is no {INSTALLED}"
+            ));
+            print::err(
+                "help: give the file, such as --config edge.toml; `mtls-edge init DIR` writes one to start from\n",
+            );
+            code
+        })
+    }
+}
+
+/// The file that the environment names. An empty variable names none.
+pub(super) fn from_environment() -> Option<PathBuf> {
+    env::var_os(VARIABLE).filter(|path: &OsString| !path.is_empty()).map(PathBuf::from)
+}
+
+/// The installed configuration, also if it exists but cannot be read: the reader reports why.
+fn installed() -> Option<PathBuf> {
+    let path = Path::new(INSTALLED);
+    path.try_exists().unwrap_or(true).then(|| path.to_owned())
+}
