@@ -4,6 +4,7 @@
 
 mod chunks;
 mod failure;
+mod frames;
 mod handshake;
 mod lent;
 mod life;

@@ -1,4 +1,4 @@
-//! A stream that is lent to hyper, so that the edge can write after hyper has dropped it.
+//! An HTTP/2 stream that is lent to hyper, so that the edge can write after hyper has dropped it. It ends at a flood of frames.
 
 use std::{
     cell::{Cell, RefCell},
@@ -10,6 +10,8 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
+use super::frames::FrameBudget;
+
 /// GOAWAY with ENHANCE_YOUR_CALM and the highest stream number, since any stream may have been processed (RFC 9113 section 6.8).
 const ENHANCE_YOUR_CALM: [u8; 17] = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0x0b];
 
@@ -20,6 +22,8 @@ struct Shared<IO> {
     io: RefCell<IO>,
     /// Whether everything is flushed. Then the last frame is complete, since hyper flushes when it has nothing left to write.
     is_flushed: Cell<bool>,
+    budget: RefCell<FrameBudget>,
+    is_flooded: Cell<bool>,
 }
 
 impl<IO> Clone for Lent<IO> {
@@ -30,7 +34,17 @@ impl<IO> Clone for Lent<IO> {
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Lent<IO> {
     pub(super) fn new(io: IO) -> Self {
-        Self(Rc::new(Shared { io: RefCell::new(io), is_flushed: Cell::new(true) }))
+        Self(Rc::new(Shared {
+            io: RefCell::new(io),
+            is_flushed: Cell::new(true),
+            budget: RefCell::new(FrameBudget::new()),
+            is_flooded: Cell::new(false),
+        }))
+    }
+
+    /// Whether the client has sent a flood of frames.
+    pub(super) fn is_flooded(&self) -> bool {
+        self.0.is_flooded.get()
     }
 
     /// Sends ENHANCE_YOUR_CALM if the last frame is complete, and ends the stream. hyper itself only sends NO_ERROR. Call this after
@@ -46,14 +60,23 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Lent<IO> {
 
 impl<IO: AsyncRead + Unpin> AsyncRead for Lent<IO> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0.io.borrow_mut()).poll_read(cx, buf)
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut *self.0.io.borrow_mut()).poll_read(cx, buf))?;
+        let read = buf.filled().get(before..).unwrap_or_default();
+        let received = self.0.budget.borrow_mut().receive(read);
+        Poll::Ready(received.map_err(|flood| {
+            self.0.is_flooded.set(true);
+            io::Error::new(io::ErrorKind::InvalidData, flood)
+        }))
     }
 }
 
 impl<IO: AsyncWrite + Unpin> AsyncWrite for Lent<IO> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.0.is_flushed.set(false);
-        Pin::new(&mut *self.0.io.borrow_mut()).poll_write(cx, buf)
+        let written = ready!(Pin::new(&mut *self.0.io.borrow_mut()).poll_write(cx, buf))?;
+        self.0.budget.borrow_mut().send(written);
+        Poll::Ready(Ok(written))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -72,7 +95,9 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Lent<IO> {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.0.is_flushed.set(false);
-        Pin::new(&mut *self.0.io.borrow_mut()).poll_write_vectored(cx, bufs)
+        let written = ready!(Pin::new(&mut *self.0.io.borrow_mut()).poll_write_vectored(cx, bufs))?;
+        self.0.budget.borrow_mut().send(written);
+        Poll::Ready(Ok(written))
     }
 
     fn is_write_vectored(&self) -> bool {

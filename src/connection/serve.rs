@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    error::Error,
     future::poll_fn,
     pin::{Pin, pin},
     rc::Rc,
@@ -40,6 +41,10 @@ use crate::{
 
 /// Streams of one connection that the client may end with an error, whether their requests have begun or not.
 const STREAM_ERRORS: usize = 200;
+/// Streams that the client may reset before their requests begin.
+const PENDING_RESETS: usize = 20;
+/// Bytes of responses that hyper buffers for one stream.
+const SEND_BUFFER: usize = 64 * 1024;
 
 /// Serves the requests of one connection.
 pub(super) struct Server {
@@ -118,12 +123,16 @@ impl Server {
                 .timer(TokioTimer::new())
                 .max_concurrent_streams(self.limits.http2_streams)
                 .max_header_list_size(u32::try_from(self.limits.header_bytes).unwrap_or(u32::MAX))
-                .max_send_buf_size(64 * 1024)
+                .max_send_buf_size(SEND_BUFFER)
+                .max_pending_accept_reset_streams(PENDING_RESETS)
                 .max_local_error_reset_streams(STREAM_ERRORS)
                 .serve_connection(TokioIo::new(io.clone()), self.service(None));
             self.drive(pin!(connection), http2::Connection::graceful_shutdown, gate).await
         };
-        if self.life.is_abandoning() {
+        if io.is_flooded() {
+            self.context.parts.metrics.connections_closed.increment(CloseReason::Flood);
+        }
+        if self.life.is_abandoning() || io.is_flooded() {
             let _ = tokio::time::timeout(LINGER, io.end_with_calm()).await;
         }
         driven.map(drop)
@@ -197,7 +206,7 @@ impl Server {
                 if !is_held.get()
                     && let Poll::Ready(result) = connection.as_mut().poll(cx)
                 {
-                    return Poll::Ready(result.map(|()| Driven::Ended).map_err(|error| error.to_string()));
+                    return Poll::Ready(result.map(|()| Driven::Ended).map_err(|error| self.failed(&error)));
                 }
                 let deadline = match life.next(bodies(), cx) {
                     Next::Abandoning => {
@@ -249,6 +258,17 @@ impl Server {
             }
         })
         .await
+    }
+
+    /// Describes hyper's error, and counts a flood that h2 has ended.
+    fn failed(&self, error: &hyper::Error) -> String {
+        let h2 = error.source().and_then(|source| source.downcast_ref::<h2::Error>());
+        if h2.is_some_and(|error| {
+            error.is_go_away() && error.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM) && error.is_library()
+        }) {
+            self.context.parts.metrics.connections_closed.increment(CloseReason::Flood);
+        }
+        error.to_string()
     }
 
     /// Drops the connection at once.

@@ -130,6 +130,8 @@ cells::label! {
         Idle = "idle",
         /// A head, a body or a response made no progress.
         Stalled = "stalled",
+        /// A flood of HTTP/2 frames.
+        Flood = "flood",
     }
 }
 

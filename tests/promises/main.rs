@@ -49,6 +49,7 @@ mod handover;
 mod health;
 mod hosts;
 mod init;
+mod http2_floods;
 mod inspect;
 mod inspect_keys;
 mod inspect_tokens;

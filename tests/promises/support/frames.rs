@@ -13,11 +13,13 @@ use super::{Client, DOMAIN, PATIENCE};
 
 pub const DATA: u8 = 0;
 pub const HEADERS: u8 = 1;
+pub const PRIORITY: u8 = 2;
 pub const RESET: u8 = 3;
 pub const SETTINGS: u8 = 4;
 pub const PING: u8 = 6;
 pub const GOAWAY: u8 = 7;
 pub const WINDOW_UPDATE: u8 = 8;
+pub const CONTINUATION: u8 = 9;
 pub const END_STREAM: u8 = 1;
 pub const END_HEADERS: u8 = 4;
 pub const CANCEL: u32 = 8;
@@ -58,6 +60,18 @@ impl Frames {
         let mut frame = Vec::new();
         encode(&mut frame, kind, flags, stream, payload);
         self.io.write_all(&frame).await?;
+        self.io.flush().await
+    }
+
+    /// The same frame so many times, in one write.
+    pub async fn send_many(
+        &mut self,
+        (kind, flags, stream, payload): (u8, u8, u32, &[u8]),
+        count: usize,
+    ) -> std::io::Result<()> {
+        let mut frame = Vec::new();
+        encode(&mut frame, kind, flags, stream, payload);
+        self.io.write_all(&frame.repeat(count)).await?;
         self.io.flush().await
     }
 
