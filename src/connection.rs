@@ -20,10 +20,7 @@ mod watched;
 pub(crate) use life::Life;
 pub(crate) use turns::Turns;
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    rc::Rc,
-};
+use std::{net::SocketAddr, rc::Rc};
 
 use bytes::Bytes;
 use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout_at};
@@ -37,9 +34,9 @@ use self::{
 };
 use crate::{
     net::{Network, Stream, WriteBatcher},
-    observe::metrics::HandshakeFailure,
-    request::{Connection, WorkerParts},
-    site::{Site, SiteHandle},
+    observe::metrics::{CloseReason, HandshakeFailure},
+    request::{Connection, WorkerParts, counted_network},
+    site::SiteHandle,
     text, tls,
 };
 
@@ -69,13 +66,6 @@ pub(crate) trait Slot {
 
     /// Notes that the handshake is complete.
     fn established(&self, connection: &Rc<Connection>);
-}
-
-/// The network to which a connection from this address is counted; none for a trusted proxy.
-pub(crate) fn counted_network(ip: IpAddr, site: &Site) -> Option<Network> {
-    let ip = ip.to_canonical();
-    let is_proxy = site.trusted_proxies.iter().any(|network| network.contains(&ip));
-    (!is_proxy).then(|| Network::of(ip))
 }
 
 /// Serves a connection that was accepted on this port. Failures are the peer's and are logged at `info` or `debug`.
@@ -111,6 +101,11 @@ async fn establish(
         let mut stream = stream;
         let address = client_address(&mut stream, tcp_peer, local_port, &site).await;
         let address = address.map_err(|error| (HandshakeFailure::ProxyHeader, error.into()))?;
+        if !site.clients.permit(address.ip) {
+            context.parts.metrics.connections_closed.increment(CloseReason::Denied);
+            let error = std::io::Error::other(format!("[listen] does not allow {}", address.ip));
+            return Err((HandshakeFailure::Denied, error.into()));
+        }
         let network = counted_network(address.ip, &site);
         if site.proxy_protocol
             && let Some(network) = network

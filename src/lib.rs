@@ -31,6 +31,7 @@
 //! * [`header`]: the lists of header names, and how upstreams may confuse them;
 //! * [`oauth`]: the parameters of a request, parsed once;
 //! * [`replay`]: the used `jti` values of assertions;
+//! * [`rate`]: requests per second of an address or an application;
 //! * [`text`]: text from peers, bounded and escaped;
 //! * [`clock`]: the time, and points in time.
 
@@ -59,6 +60,7 @@ pub mod oauth;
 pub mod observe;
 pub mod outbound;
 pub mod pem;
+pub mod rate;
 pub mod reload;
 pub mod replay;
 pub mod request;

@@ -27,6 +27,7 @@ pub use access_token::TokenVerifier;
 pub use admit::Admit;
 pub use authenticate::Authenticate;
 pub use check_request::CheckRequest;
+pub(crate) use connection::counted_network;
 pub use connection::{ClientAddress, Connection, Negotiated};
 pub use forward::Forward;
 pub use identity::{ClientIdentity, Headers};
@@ -46,6 +47,7 @@ use crate::{
     authenticate::Basis,
     forward::{Caller, IncomingBody, RequestBody},
     oauth::Parameters,
+    rate::Buckets,
     site::{Domain, Route, Site, SiteHandle},
     trust::Application,
 };
@@ -142,13 +144,22 @@ pub fn stack(connection: &Rc<Connection>, site: &SiteHandle, parts: &WorkerParts
     let pools = Rc::clone(&parts.pools);
     tower::ServiceBuilder::new()
         .layer(layer_fn(|inner| Respond::new(inner, parts.metrics.clone(), Rc::clone(connection))))
-        .layer(layer_fn(|inner| Admit::new(inner, Arc::clone(site), Rc::clone(connection))))
+        .layer(layer_fn(|inner| Admit::new(inner, Arc::clone(site), Rc::clone(connection), parts)))
         .layer(layer_fn(|inner| Locate::new(inner, parts.metrics.clone())))
         .layer(layer_fn(|inner| Read::new(inner, Arc::clone(site), parts)))
         .layer(layer_fn(|inner| Authenticate::new(inner, parts)))
         .layer(layer_fn(|inner| CheckRequest::new(inner, parts)))
         .layer(layer_fn(Vouch::new))
         .service(Forward::new(pools))
+}
+
+/// The requests that clients have sent.
+#[derive(Debug, Default)]
+pub struct Rates {
+    /// By client network.
+    pub addresses: Buckets,
+    /// By `client_id`, of clients that have authenticated: nobody else uses up their share.
+    pub applications: Buckets,
 }
 
 /// What all connections of a worker share.
@@ -168,6 +179,8 @@ pub struct WorkerParts {
     pub tokens: Rc<TokenVerifier>,
     /// The used `jti` values of assertions, of all workers.
     pub replay: Arc<crate::replay::ReplayStore>,
+    /// The requests that addresses and applications have sent, to all workers.
+    pub rates: Arc<Rates>,
     /// The worker's metrics.
     pub metrics: crate::observe::metrics::Recorder,
 }

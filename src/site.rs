@@ -2,6 +2,7 @@
 //! immutable snapshot, read through one atomic pointer.
 
 mod changes;
+mod client_networks;
 mod limits;
 mod routes;
 mod token_issuer;
@@ -13,6 +14,7 @@ use ipnet::IpNet;
 use rustls::ServerConfig;
 
 pub use changes::Changes;
+pub use client_networks::ClientNetworks;
 pub use limits::Limits;
 pub use routes::{Authenticate, PathPattern, Route, RouteError, RouteSpec, Routes, SignedRequest, TokenRule};
 
@@ -70,6 +72,8 @@ pub struct Site {
     pub reserved: vouch::Reserved,
     /// The proxies whose `X-Forwarded-For` or PROXY header is trusted.
     pub trusted_proxies: Vec<IpNet>,
+    /// The clients that are served, by their addresses.
+    pub clients: ClientNetworks,
     /// Whether connections start with a PROXY protocol header.
     pub proxy_protocol: bool,
     /// Names that the admin address accepts as `Host`, besides `localhost` and IP addresses.

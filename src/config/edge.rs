@@ -13,6 +13,8 @@ mod token_issuer;
 mod trust;
 mod upstream;
 
+pub(super) use limits::per_second;
+
 use super::{
     diagnostic::{Fault, Problem},
     node::{Table, Value},

@@ -25,7 +25,7 @@ use crate::{
     identity::{CrlDepth, Purpose, StaleCrl},
     observe::log::LogSettings,
     outbound::Schedule,
-    site::{Limits, RouteSpec, SecurityProfile},
+    site::{ClientNetworks, Limits, RouteSpec, SecurityProfile},
     tls::TlsSpec,
     trust::UnknownApplications,
     vouch::Encoding,
@@ -68,6 +68,8 @@ pub struct Listen {
     pub workers: Option<usize>,
     /// Peers whose `X-Forwarded-For` is extended, and whose PROXY header is trusted. Default none.
     pub trusted_proxies: Vec<IpNet>,
+    /// The clients that are served, by their addresses.
+    pub clients: ClientNetworks,
     /// Whether connections start with a PROXY protocol header (v1 or v2). If so, only [`Listen::trusted_proxies`] may connect, and
     /// there must be at least one. Default false.
     pub proxy_protocol: bool,

@@ -113,6 +113,7 @@ impl Listeners {
             metrics: Arc::clone(metrics),
             buffered: Arc::new(BufferedBytes::default()),
             stores: stores.clone(),
+            rates: Arc::default(),
             places: Arc::new(Semaphore::new(limit)),
             upstream_places: Arc::new(Semaphore::new(self.shares.upstream)),
             stranger_places: Arc::new(Semaphore::new(anonymous_share(self.shares.upstream))),

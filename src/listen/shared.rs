@@ -5,7 +5,9 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::{addresses::Addresses, eviction::EvictionRequest, shares::Shares, stores::Stores};
-use crate::{clock::Clock, forward::BufferedBytes, observe::metrics::Registry, site::SiteHandle};
+use crate::{
+    clock::Clock, forward::BufferedBytes, observe::metrics::Registry, request::Rates, site::SiteHandle,
+};
 
 /// State that all workers share.
 #[derive(Debug)]
@@ -19,6 +21,8 @@ pub(super) struct Shared {
     pub(super) buffered: Arc<BufferedBytes>,
     /// The used `jti` values.
     pub(super) stores: Stores,
+    /// The requests that addresses and applications have sent.
+    pub(super) rates: Arc<Rates>,
     /// Free places for connections.
     pub(super) places: Arc<Semaphore>,
     /// Free places for connections to upstreams.

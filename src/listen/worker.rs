@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{SocketAddr, TcpListener},
+    net::{IpAddr, SocketAddr, TcpListener},
     pin::pin,
     rc::Rc,
     sync::Arc,
@@ -26,11 +26,11 @@ use super::{
     socket::BACKLOG,
 };
 use crate::{
-    connection::{self, Context, Life, Slot, counted_network},
+    connection::{self, Context, Life, Slot},
     forward::Pools,
     net::{Network, WriteBatcher},
-    observe::log,
-    request::{Connection, StrangerBodies, TokenVerifier, WorkerParts},
+    observe::{log, metrics::CloseReason},
+    request::{Connection, StrangerBodies, TokenVerifier, WorkerParts, counted_network},
 };
 
 /// How often a worker closes connections to upstreams that have expired or belong to an upstream or an address of the past.
@@ -106,6 +106,7 @@ pub(super) fn run(
             metrics,
             buffered: Arc::clone(&shared.buffered),
             replay: Arc::clone(&shared.stores.replay),
+            rates: Arc::clone(&shared.rates),
         };
         let open = OpenConnections::new();
         let admission = Admission::new(Arc::clone(shared), open.clone(), parts.metrics.clone(), number);
@@ -226,10 +227,9 @@ impl Acceptor {
     /// Serves a connection once it has its places. One that has to wait for them does not delay the next ones.
     async fn admit(self: &Rc<Self>, accepted: (TcpStream, SocketAddr), waiting: &Arc<Semaphore>) {
         self.context.parts.metrics.connections_accepted.increment();
-        let network = {
-            let site = self.shared.site.load();
-            // Behind a balancer with the PROXY protocol the address is not known yet.
-            if site.proxy_protocol { None } else { counted_network(accepted.1.ip(), &site) }
+        let Ok(network) = self.network(accepted.1.ip()) else {
+            self.context.parts.metrics.connections_closed.increment(CloseReason::Denied);
+            return;
         };
         let mut admission = Box::pin(Rc::clone(&self.admission).admit(network));
         tokio::select! {
@@ -252,6 +252,16 @@ impl Acceptor {
         }
     }
 
+    /// The network to which a connection from this address is counted, if any.
+    fn network(&self, ip: IpAddr) -> Result<Option<Network>, Denied> {
+        let site = self.shared.site.load();
+        // Behind a balancer with the PROXY protocol the address is not known yet.
+        if site.proxy_protocol {
+            return Ok(None);
+        }
+        if site.clients.permit(ip) { Ok(counted_network(ip, &site)) } else { Err(Denied) }
+    }
+
     /// Serves a connection that has its places.
     fn serve(&self, accepted: (TcpStream, SocketAddr), network: Option<Network>, places: Places) {
         let entry = self.open.enter(network, places, self.shared.site.load().limits.handshake_timeout);
@@ -262,6 +272,9 @@ impl Acceptor {
         self.open.served_by(number, task.abort_handle());
     }
 }
+
+/// Clients with this address are not served.
+struct Denied;
 
 /// An open connection's entry, and the admission that may assign it to a network later.
 struct Place {

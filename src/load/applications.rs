@@ -98,6 +98,7 @@ impl<'a> RegistryBuilder<'a> {
                 require_pushed_request: rules.require_pushed_request.value,
                 strict_request_objects: rules.strict_request_objects.value,
             },
+            requests_per_second: written.requests_per_second,
             ..ApplicationSpec::new(written.client_id.value.clone(), written.auth_method.value, credentials)
         };
         let built = match Application::try_from(spec) {

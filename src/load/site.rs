@@ -145,6 +145,7 @@ pub fn build(path: &Path, previous: Option<&Site>, clock: &Clock) -> Built {
             reserved,
             admin_hosts: settings.listen.admin_hosts.clone(),
             trusted_proxies: settings.listen.trusted_proxies.clone(),
+            clients: settings.listen.clients.clone(),
             proxy_protocol: settings.listen.proxy_protocol,
             limits: settings.limits.clone(),
         };

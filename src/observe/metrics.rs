@@ -122,6 +122,8 @@ cells::label! {
         Bound = "bound",
         /// On arrival: its address has `[limits] connections_per_address` already.
         Address = "address",
+        /// On arrival: `[listen]` does not allow its address.
+        Denied = "denied",
         /// To make room for others: no application had authenticated on it.
         Evicted = "evicted",
         /// The client cancelled most of its requests.

@@ -1,4 +1,4 @@
-//! Admission: no upgrades, well-formed headers, and an authority that equals the connection's server name.
+//! Admission: an address that may send a request, no upgrades, well-formed headers, and an authority that equals the connection's server name.
 
 use std::{
     rc::Rc,
@@ -10,29 +10,48 @@ use futures_util::future::Either;
 use http::{HeaderMap, HeaderValue, Method, Response, Version, header, request::Parts, uri::Authority};
 use tower::Service;
 
-use super::{Arrived, Connection, Context, Refusal, inbound::Inbound};
+use super::{
+    Arrived, Connection, Context, Rates, Refusal, WorkerParts, connection::counted_network, inbound::Inbound,
+};
 use crate::{
     forward::ResponseBody,
     site::{Domain, Site, SiteHandle},
     tls::ClientAuth,
 };
 
-/// Refuses too many or malformed headers, upgrades, and requests for another authority than the handshake's (421, RFC 9110
+/// Refuses addresses that may not send a request, too many or malformed headers, upgrades, and requests for another authority than the handshake's (421, RFC 9110
 /// section 15.5.20).
 #[derive(Clone, Debug)]
 pub struct Admit<S> {
     inner: S,
     site: SiteHandle,
     connection: Rc<Connection>,
+    rates: Arc<Rates>,
 }
 
 impl<S> Admit<S> {
-    pub(super) fn new(inner: S, site: SiteHandle, connection: Rc<Connection>) -> Self {
-        Self { inner, site, connection }
+    pub(super) fn new(inner: S, site: SiteHandle, connection: Rc<Connection>, parts: &WorkerParts) -> Self {
+        Self { inner, site, connection, rates: Arc::clone(&parts.rates) }
+    }
+
+    /// Refuses addresses that are not served, and requests that an address sends too soon.
+    fn admit_address(&self, site: &Site) -> Result<(), Refusal> {
+        let ip = self.connection.address.ip;
+        // The handshake has checked this, but the setting may have changed since.
+        if !site.clients.permit(ip) {
+            return Err(Refusal::Address);
+        }
+        if let Some(rate) = site.limits.rate_of_address()
+            && let Some(network) = counted_network(ip, site)
+        {
+            self.rates.addresses.take(&network, rate).map_err(Refusal::AddressRate)?;
+        }
+        Ok(())
     }
 
     fn admit(&self, head: &Parts) -> Result<(Arc<Site>, Arc<Domain>, HeaderValue), Refusal> {
         let site = self.site.load_full();
+        self.admit_address(&site)?;
         // hyper limits the number of headers over HTTP/1.1; over HTTP/2 only their bytes.
         if head.headers.len() > site.limits.headers {
             return Err(Refusal::Headers(site.limits.headers));

@@ -11,7 +11,8 @@ use http::{Response, header};
 use tower::Service;
 
 use super::{
-    Authenticated, Context, IdentityCache, Received, Refusal, WorkerParts, challenge::is_decoded_client_id,
+    Authenticated, Context, IdentityCache, Rates, Received, Refusal, WorkerParts,
+    challenge::is_decoded_client_id,
 };
 use crate::{
     access_token::TokenRefusal,
@@ -34,12 +35,25 @@ pub struct Authenticate<S> {
     identities: Rc<IdentityCache>,
     clock: Clock,
     replay: Arc<ReplayStore>,
+    rates: Arc<Rates>,
 }
 
 impl<S> Authenticate<S> {
     pub(super) fn new(inner: S, parts: &WorkerParts) -> Self {
         let (identities, replay) = (Rc::clone(&parts.identities), Arc::clone(&parts.replay));
-        Self { inner, identities, clock: parts.clock.clone(), replay }
+        Self { inner, identities, clock: parts.clock.clone(), replay, rates: Arc::clone(&parts.rates) }
+    }
+
+    /// Judges a request, and counts it to the client that it authenticates.
+    fn admit(&self, context: &Context, route: &site::Route) -> Result<Option<Proof>, Refusal> {
+        let proof = self.judge(context, route)?;
+        if let Some(Proof { application, is_authenticated: true, .. }) = &proof
+            && let Some(rate) = context.site.limits.rate_of_application(application.requests_per_second)
+        {
+            let taken = self.rates.applications.take(application.client_id.as_str(), rate);
+            taken.map_err(Refusal::ApplicationRate)?;
+        }
+        Ok(proof)
     }
 
     /// The proof of the client's identity; `None` if the route does not authenticate, or forwards an unknown client.
@@ -140,7 +154,7 @@ where
                 Authenticated { context, body, route, application: None, certificate, caller };
             return Either::Left(self.inner.call(authenticated));
         }
-        match self.judge(&context, &route) {
+        match self.admit(&context, &route) {
             Ok(None) => {
                 let caller = Caller::Anonymous;
                 let (application, certificate) = (None, None);

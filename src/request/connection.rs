@@ -10,10 +10,12 @@ use std::{
 use super::ClientIdentity;
 use crate::{
     forward::{BufferedBytes, ForwardedClient},
+    net::Network,
     observe::{
         access::{Fragment, Value},
         metrics::TlsSession,
     },
+    site::Site,
 };
 
 /// The addresses of a connection.
@@ -34,6 +36,13 @@ pub struct Negotiated {
     pub session: TlsSession,
     /// The cipher suite, by its IANA name.
     pub cipher: &'static str,
+}
+
+/// The network to which a connection from this address, and its requests, are counted; none for a trusted proxy.
+pub(crate) fn counted_network(ip: IpAddr, site: &Site) -> Option<Network> {
+    let ip = ip.to_canonical();
+    let is_proxy = site.trusted_proxies.iter().any(|network| network.contains(&ip));
+    (!is_proxy).then(|| Network::of(ip))
 }
 
 /// A connection after its handshake.

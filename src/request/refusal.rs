@@ -3,6 +3,8 @@
 
 mod code;
 
+use std::time::Duration;
+
 use http::{HeaderValue, Method, Response, StatusCode, Version, header};
 
 use super::{
@@ -32,6 +34,12 @@ pub enum Refusal {
     Host,
     /// The authority differs from the connection's server name.
     Misdirected,
+    /// The client's address is not allowed.
+    Address,
+    /// The client's address has sent too many requests, and may send the next after this time.
+    AddressRate(Duration),
+    /// The application has sent too many requests, and may send the next after this time.
+    ApplicationRate(Duration),
     /// The request has more header fields than this limit.
     Headers(usize),
     /// A field value over HTTP/2 has leading or trailing whitespace.
@@ -97,6 +105,8 @@ impl Refusal {
             | Self::Denied(Denial::SecondMechanism { .. })
             | Self::Body(BodyFault::Broken) => StatusCode::BAD_REQUEST,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
+            Self::Address => StatusCode::FORBIDDEN,
+            Self::AddressRate(_) | Self::ApplicationRate(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Headers(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::NotFound { .. } => StatusCode::NOT_FOUND,
             Self::PathTooLong(_) => StatusCode::URI_TOO_LONG,
@@ -138,7 +148,10 @@ impl Refusal {
             Self::AuthorizationRequest(error) => error.code(),
             Self::Token(TokenRefusal::Invalid { .. }) => "invalid_token",
             Self::Profile(error) => error.code(),
-            Self::Body(BodyFault::NoRoom)
+            Self::Address => "access_denied",
+            Self::AddressRate(_)
+            | Self::ApplicationRate(_)
+            | Self::Body(BodyFault::NoRoom)
             | Self::Token(TokenRefusal::Unavailable(_))
             | Self::Forward(
                 ForwardError::Unreachable { .. } | ForwardError::Busy { .. } | ForwardError::Slow { .. },
@@ -160,6 +173,9 @@ impl Refusal {
                 "the Host differs from the server name of the TLS connection: open a connection for this host"
                     .into()
             }
+            Self::Address => "this server does not serve your address".into(),
+            Self::AddressRate(_) => "too many requests from your address: try again later".into(),
+            Self::ApplicationRate(_) => "too many requests of this client: try again later".into(),
             Self::Headers(limit) => format!("the request has more than {limit} header fields"),
             Self::SurroundingWhitespace => {
                 "a header's value begins or ends with a space or a tab: remove it (RFC 9113, section 8.2.1)"
@@ -228,7 +244,9 @@ impl Refusal {
             Self::Body(BodyFault::Broken) => version < Version::HTTP_2,
             // Without a certificate, a browser can use the connection for routes that need none.
             Self::Denied(denial) | Self::ProfileDenied(denial) => denial.is_of_connection(),
-            Self::CertificateRequired | Self::TooLarge(_) | Self::Body(_) | Self::Upgrade => true,
+            Self::Address | Self::CertificateRequired | Self::TooLarge(_) | Self::Body(_) | Self::Upgrade => {
+                true
+            }
             _ => false,
         }
     }
@@ -268,6 +286,10 @@ impl Refusal {
             }
             Self::Denied(denial) if denial.is_temporary() => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+            }
+            Self::AddressRate(wait) | Self::ApplicationRate(wait) => {
+                let seconds = wait.as_millis().div_ceil(1000).max(1);
+                headers.insert(header::RETRY_AFTER, u64::try_from(seconds).unwrap_or(u64::MAX).into());
             }
             _ => {}
         }

@@ -43,6 +43,7 @@ impl Changes {
                 before.trust.unknown_applications != after.trust.unknown_applications,
             ),
             ("trusted proxies", before.trusted_proxies != after.trusted_proxies),
+            ("allowed and denied addresses", before.clients != after.clients),
             ("admin hosts", before.admin_hosts != after.admin_hosts),
             ("PROXY protocol", before.proxy_protocol != after.proxy_protocol),
         ] {

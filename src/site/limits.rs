@@ -1,6 +1,8 @@
 //! Limits on what a peer may use.
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
+
+use crate::rate::Rate;
 
 /// What a peer may use. The defaults are those of `[limits]` in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,6 +11,12 @@ pub struct Limits {
     pub connections: usize,
     /// Open connections of one client address (of one /64 of IPv6). `None`: a tenth of `connections`, at least 16.
     pub connections_per_address: Option<usize>,
+    /// Requests per second of one client address. `None`: any number.
+    pub requests_per_second_per_address: Option<NonZeroU32>,
+    /// Authenticated requests per second of one application that has no limit of its own. `None`: any number.
+    pub requests_per_second_per_application: Option<NonZeroU32>,
+    /// The time for whose requests a client that has sent none may send at once.
+    pub request_burst: Duration,
     /// From accept to the end of the TLS handshake.
     pub handshake_timeout: Duration,
     /// From the first byte of a request's head to its last.
@@ -42,6 +50,9 @@ impl Default for Limits {
         Self {
             connections: 10_000,
             connections_per_address: None,
+            requests_per_second_per_address: None,
+            requests_per_second_per_application: None,
+            request_burst: Duration::from_secs(10),
             handshake_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
@@ -56,5 +67,19 @@ impl Default for Limits {
             http2_streams: 100,
             assertion_ids: 1_000_000,
         }
+    }
+}
+
+impl Limits {
+    /// The rate of requests of one client address, if it is limited.
+    #[must_use]
+    pub fn rate_of_address(&self) -> Option<Rate> {
+        self.requests_per_second_per_address.map(|number| Rate::new(number, self.request_burst))
+    }
+
+    /// The rate of an application's requests, if it is limited. `own` is its own limit.
+    #[must_use]
+    pub fn rate_of_application(&self, own: Option<NonZeroU32>) -> Option<Rate> {
+        own.or(self.requests_per_second_per_application).map(|number| Rate::new(number, self.request_burst))
     }
 }

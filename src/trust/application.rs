@@ -1,6 +1,6 @@
 //! A registered application, its authentication method and its credentials.
 
-use std::{borrow::Borrow, fmt, sync::Arc};
+use std::{borrow::Borrow, fmt, num::NonZeroU32, sync::Arc};
 
 use super::{
     auth_method::AuthMethod,
@@ -52,6 +52,8 @@ pub struct Application {
     pub request_keys: Option<Box<Credentials<RegisteredKey>>>,
     /// What its authorization requests must satisfy.
     pub rules: RequestRules,
+    /// The requests that it may send per second, if that is not the number of all applications.
+    pub requests_per_second: Option<NonZeroU32>,
 }
 
 /// The authentication method of an application, with the credentials of that method, so that the two cannot disagree.

@@ -1,6 +1,6 @@
 //! Unvalidated applications, as a source of trust describes them, and the rules that turn them into [`Application`]s.
 
-use std::sync::Arc;
+use std::{num::NonZeroU32, sync::Arc};
 
 use super::{
     application::{
@@ -35,6 +35,8 @@ pub struct ApplicationSpec {
     pub request_keys: Vec<CredentialSpec>,
     /// What its authorization requests must satisfy.
     pub rules: RequestRules,
+    /// The requests that it may send per second, if that is not the number of all applications.
+    pub requests_per_second: Option<NonZeroU32>,
 }
 
 impl ApplicationSpec {
@@ -50,6 +52,7 @@ impl ApplicationSpec {
             certificates: Vec::new(),
             request_keys: Vec::new(),
             rules: RequestRules::default(),
+            requests_per_second: None,
         }
     }
 }
@@ -112,6 +115,7 @@ impl TryFrom<ApplicationSpec> for Application {
             certificates,
             request_keys,
             rules,
+            requests_per_second,
         } = spec;
         if let Some(error) = ClientIdError::of(&client_id) {
             return Err(error.into());
@@ -127,7 +131,14 @@ impl TryFrom<ApplicationSpec> for Application {
             true => Binding::Registered(Box::new(certificate_credentials(Role::Binding, certificates)?)),
         };
         let request_keys = keys(Role::RequestKey, request_keys)?.map(Box::new);
-        Ok(Self { client_id: ClientId::new(client_id), method, binding, request_keys, rules })
+        Ok(Self {
+            client_id: ClientId::new(client_id),
+            method,
+            binding,
+            request_keys,
+            rules,
+            requests_per_second,
+        })
     }
 }
 

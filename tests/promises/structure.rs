@@ -41,6 +41,7 @@ const ORDER: &[&str] = &[
     "header",
     "oauth",
     "replay",
+    "rate",
     "text",
     "clock",
     "timer",

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::config::{
     diagnostic::{Fault, Problem},
+    edge::per_second,
     key_set::key_set_source,
     node::Table,
     public_key,
@@ -33,6 +34,7 @@ pub(super) fn application(table: &Table<'_>, client_id: Option<Spanned<String>>)
         None => Some(Vec::new()),
         Some(value) => value.tables(REQUEST_KEY).and_then(|tables| request_keys(table, &tables)),
     };
+    let requests_per_second = per_second(table, "requests_per_second");
     let is_supported = refuse_upstream_credential(table);
     let tables = match table.get("credential") {
         None => Some(Vec::new()),
@@ -85,6 +87,7 @@ pub(super) fn application(table: &Table<'_>, client_id: Option<Spanned<String>>)
         certificate_bound: binding?,
         request_keys,
         rules,
+        requests_per_second,
     };
     (is_within_bounds && are_kids_unique && is_supported).then_some(application)
 }

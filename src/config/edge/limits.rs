@@ -1,8 +1,8 @@
 //! `[limits]`: what a peer may use.
 
-use std::{ops::RangeInclusive, time::Duration};
+use std::{num::NonZeroU32, ops::RangeInclusive, time::Duration};
 
-use crate::{config::node::Table, site::Limits};
+use crate::{config::node::Table, rate::LONGEST_BURST, site::Limits};
 
 /// Reads the table. An invalid value is reported and replaced by its default.
 pub(super) fn read(table: &Table<'_>) -> Limits {
@@ -12,6 +12,12 @@ pub(super) fn read(table: &Table<'_>) -> Limits {
         connections_per_address: table
             .get("connections_per_address")
             .and_then(|value| value.integer(&(1..=1_000_000))),
+        requests_per_second_per_address: per_second(table, "requests_per_second_per_address"),
+        requests_per_second_per_application: per_second(table, "requests_per_second_per_application"),
+        request_burst: table
+            .get("request_burst")
+            .and_then(|value| value.duration(&BURSTS))
+            .unwrap_or(default.request_burst),
         handshake_timeout: time(table, "handshake_timeout", default.handshake_timeout),
         head_timeout: time(table, "head_timeout", default.head_timeout),
         body_timeout: time(table, "body_timeout", default.body_timeout),
@@ -41,6 +47,14 @@ pub(super) fn read(table: &Table<'_>) -> Limits {
     };
     table.finish();
     limits
+}
+
+/// The range of `request_burst`.
+const BURSTS: RangeInclusive<Duration> = Duration::from_millis(1)..=LONGEST_BURST;
+
+/// Reads a number of requests per second.
+pub(in crate::config) fn per_second(table: &Table<'_>, key: &'static str) -> Option<NonZeroU32> {
+    table.get(key).and_then(|value| value.integer(&(1..=100_000))).and_then(NonZeroU32::new)
 }
 
 /// Reads an integer in this range.

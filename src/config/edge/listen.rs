@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
+use ipnet::IpNet;
 use rustls_pki_types::DnsName;
 use toml::de::DeValue;
 
@@ -13,7 +14,7 @@ use crate::config::{
     span::Spanned,
     suggest::quote,
 };
-use crate::{admin, listen::ListenSpec};
+use crate::{admin, listen::ListenSpec, site::ClientNetworks};
 
 /// Reads the table. An invalid value is reported and replaced by its default.
 pub(super) fn read(table: &Table<'_>) -> Listen {
@@ -35,6 +36,7 @@ pub(super) fn read(table: &Table<'_>) -> Listen {
         admin_hosts: table.get("admin_hosts").and_then(|value| value.list(admin_host)).unwrap_or_default(),
         workers: table.get("workers").and_then(|value| value.integer(&(1..=1024))).or(default.workers),
         trusted_proxies: trusted.as_ref().and_then(proxies::read).unwrap_or_default(),
+        clients: ClientNetworks { allow: networks(table, "allow"), deny: networks(table, "deny") },
         proxy_protocol: proxy_protocol.as_ref().is_some_and(|on| on.value),
     };
     table.finish();
@@ -59,6 +61,12 @@ pub(super) fn read(table: &Table<'_>) -> Listen {
         );
     }
     listen
+}
+
+/// Reads a list of networks of clients.
+fn networks(table: &Table<'_>, key: &'static str) -> Vec<IpNet> {
+    let networks = table.get(key).and_then(|value| value.list(proxies::network)).unwrap_or_default();
+    networks.into_iter().map(|network| proxies::canonical(network.value)).collect()
 }
 
 /// Parses an IP address with a port. The help completes an incomplete address from `usual`.

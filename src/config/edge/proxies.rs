@@ -39,7 +39,8 @@ pub(super) fn read(value: &Value<'_>) -> Option<Vec<IpNet>> {
     Some(all)
 }
 
-fn network(value: &Value<'_>) -> Option<Spanned<IpNet>> {
+/// Reads an address or a network.
+pub(super) fn network(value: &Value<'_>) -> Option<Spanned<IpNet>> {
     let read = |text: &str| {
         let single = text.parse::<IpAddr>().map(IpNet::from);
         text.parse::<IpNet>().map(|net| net.trunc()).or(single).map_err(|_| {
@@ -109,6 +110,14 @@ fn wide_in_total(all: &[IpNet]) -> Option<String> {
     let of_v6 = of_v6.fold(0, u128::saturating_add);
     let is_wide = of_v4 > MAX_NETWORKS << (32 - v4) || of_v6 > MAX_NETWORKS << (128 - v6);
     is_wide.then(|| format!("{} networks that together cover a large part of the internet", all.len()))
+}
+
+/// The IPv4 network of an IPv4-mapped IPv6 network, since addresses are compared in that form.
+pub(super) fn canonical(network: IpNet) -> IpNet {
+    match network {
+        IpNet::V6(whole) => mapped(whole.addr(), whole.prefix_len()).map_or(network, IpNet::V4),
+        IpNet::V4(_) => network,
+    }
 }
 
 /// Whether a network is too wide to belong to one operator.

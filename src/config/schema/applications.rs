@@ -15,6 +15,7 @@ pub(in crate::config) const APPLICATION: &TableSchema = &TableSchema {
         key("auth_method", r#""self_signed_tls_client_auth""#),
         address("jwks_uri", r#"{ url = "https://reports.example/jwks.json", file = "state/reports.json" }"#),
         key("certificate_bound", "true"),
+        key("requests_per_second", "50"),
         key("require_signed_request", "true"),
         key("require_pushed_request", "true"),
         key("strict_request_objects", "true"),

@@ -29,6 +29,8 @@ pub(in crate::config) const LISTEN: &TableSchema = &TableSchema {
         key("workers", "4"),
         key("trusted_proxies", r#"["10.0.0.0/8"]"#),
         key("proxy_protocol", "true"),
+        key("allow", r#"["203.0.113.0/24"]"#),
+        key("deny", r#"["198.51.100.7"]"#),
     ],
 };
 
@@ -39,6 +41,9 @@ pub(in crate::config) const LIMITS: &TableSchema = &TableSchema {
     keys: &[
         key("connections", "10000"),
         key("connections_per_address", "1000"),
+        key("requests_per_second_per_address", "100"),
+        key("requests_per_second_per_application", "50"),
+        key("request_burst", r#""10s""#),
         key("handshake_timeout", r#""10s""#),
         key("head_timeout", r#""10s""#),
         key("body_timeout", r#""30s""#),

@@ -1,6 +1,6 @@
 //! The typed content of `applications.toml`.
 
-use std::{fmt, path::PathBuf};
+use std::{fmt, num::NonZeroU32, path::PathBuf};
 
 use super::KeySetSource;
 use crate::{
@@ -27,6 +27,8 @@ pub struct Application {
     pub request_keys: Vec<RequestKey>,
     /// What its authorization requests must be.
     pub rules: RequestRules,
+    /// The rate of its requests, if it is not that of all applications.
+    pub requests_per_second: Option<NonZeroU32>,
 }
 
 /// `certificate_bound = true`.

@@ -14,7 +14,7 @@ use crate::{
     forward::{Address, Balance, Origin, UpstreamLimits},
     identity::{CrlDepth, Purpose, StaleCrl},
     observe::log::LogFormat,
-    site::{Authenticate, Limits, PathPattern, RouteSpec, SignedRequest},
+    site::{Authenticate, ClientNetworks, Limits, PathPattern, RouteSpec, SignedRequest},
     tls::{CipherSuites, ClientAuth, TlsSpec},
     trust::{AuthMethod, UnknownApplications},
     vouch::{CertificateEncoding, ClientEncoding, Encoding},
@@ -123,7 +123,8 @@ fn values<T: Clone>(spanned: &[Spanned<T>]) -> Vec<T> {
 }
 
 fn check_listen(listen: &Listen) {
-    let Listen { https, admin, admin_hosts, workers, trusted_proxies, proxy_protocol } = listen;
+    let Listen { https, admin, admin_hosts, workers, trusted_proxies, clients, proxy_protocol } = listen;
+    assert_eq!(*clients, ClientNetworks::default());
     assert!(admin_hosts.is_empty());
     assert_eq!(values(https), ["0.0.0.0:8443".parse().unwrap()]);
     assert_eq!(admin.value, "127.0.0.1:9443".parse().unwrap());
@@ -134,6 +135,9 @@ fn check_default_limits(limits: &Limits) {
     let Limits {
         connections,
         connections_per_address,
+        requests_per_second_per_address,
+        requests_per_second_per_application,
+        request_burst,
         handshake_timeout,
         head_timeout,
         body_timeout,
@@ -152,6 +156,8 @@ fn check_default_limits(limits: &Limits) {
     assert_eq!(buffered_bytes, 256 * 1024 * 1024);
     assert_eq!((connections, headers, http2_streams), (10_000, 100, 100));
     assert_eq!(connections_per_address, None);
+    assert_eq!((requests_per_second_per_address, requests_per_second_per_application), (None, None));
+    assert_eq!(request_burst, Duration::from_secs(10));
     assert_eq!((header_bytes, body_bytes, client_id_body_bytes), (32_768, 1_048_576, 65_536));
     let timeouts = [handshake_timeout, head_timeout, body_timeout, idle_timeout, drain_timeout];
     assert_eq!(drain_delay, Duration::ZERO);

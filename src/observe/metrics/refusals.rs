@@ -11,6 +11,12 @@ label! {
         Host = "host",
         /// `Host` differs from the server name of the connection.
         Misdirected = "misdirected",
+        /// `[listen]` does not allow the client's address.
+        Address = "address_denied",
+        /// Too many requests from the client's address.
+        AddressRate = "address_rate",
+        /// Too many requests of the application.
+        ApplicationRate = "application_rate",
         /// Too many header fields.
         TooManyHeaders = "too_many_headers",
         /// Whitespace around a field value over HTTP/2.
