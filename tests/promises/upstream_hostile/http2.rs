@@ -3,7 +3,7 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{
-    Ca, Client, Edge, EdgeBuilder, admin,
+    Ca, Client, EdgeBuilder, admin,
     scripted::{Scripted, acceptor, https},
     with_client,
 };
