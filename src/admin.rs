@@ -134,6 +134,13 @@ fn respond(request: &Request<Incoming>, state: &State) -> Response<Full<Bytes>> 
         "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
         "/metrics" => text(StatusCode::OK, prometheus::text(&state.metrics.collect())),
         "/status" => status(request, state),
+        "/status.css" => document("text/css; charset=utf-8", html::STYLE),
+        "/status.js" => document("text/javascript; charset=utf-8", html::SCRIPT),
+        "/" => {
+            let mut response = text(StatusCode::SEE_OTHER, "/status\n");
+            response.headers_mut().insert(header::LOCATION, HeaderValue::from_static("/status"));
+            response
+        }
         _ => text(StatusCode::NOT_FOUND, "/healthz /readyz /metrics /status\n"),
     }
 }
@@ -150,15 +157,22 @@ fn status(request: &Request<Incoming>, state: &State) -> Response<Full<Bytes>> {
     } else {
         ("application/json", serde_json::to_string(&status).unwrap_or_default())
     };
+    let mut response = document(kind, body);
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
+    response
+}
+
+/// A part of the status page. It may load its own style sheet and script, and what that script fetches from this address.
+fn document(kind: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
     let mut response = text(StatusCode::OK, body);
     for (name, value) in [
         (header::CONTENT_TYPE, kind),
-        (header::VARY, "accept"),
         (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (
             header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+            "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; \
+             base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
         ),
     ] {
         response.headers_mut().insert(name, HeaderValue::from_static(value));

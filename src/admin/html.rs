@@ -1,15 +1,24 @@
-//! The status as an HTML page without scripts or external resources.
+//! The status as an HTML page without external resources. It is complete without its script, which only renews it.
 
 use std::fmt::Write;
 
 use http::HeaderMap;
 
-use super::{status::Status, tables::tables};
+use super::{
+    status::{Health, Level, Status},
+    tables::{Cell, Table, tables},
+};
+use crate::clock::Timestamp;
 
-const HEAD: &str = "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>mtls-edge</title><style>\
-body{font:15px/1.4 sans-serif;margin:2em}table{border-collapse:collapse}\
-td,th{border:1px solid #bbb;padding:.2em .6em;text-align:left;overflow-wrap:anywhere}\
-</style></head><body><h1>mtls-edge</h1>\n";
+/// The style sheet of the page.
+pub(in crate::admin) const STYLE: &str = include_str!("page/style.css");
+/// The script of the page.
+pub(in crate::admin) const SCRIPT: &str = include_str!("page/script.js");
+
+const HEAD: &str = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
+<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>mtls-edge</title>\
+<link rel=\"icon\" href=\"data:,\"><link rel=\"stylesheet\" href=\"/status.css\">\
+<script src=\"/status.js\" defer></script></head><body>\n";
 
 /// Whether the client prefers a page to JSON (RFC 9110 section 12.5.1). JSON wins a tie.
 pub(in crate::admin) fn is_preferred(headers: &HeaderMap) -> bool {
@@ -43,15 +52,23 @@ fn quality(accepted: &[&str], kind: &str) -> u16 {
 /// Renders the status.
 pub(in crate::admin) fn page(status: &Status) -> String {
     let mut html = HEAD.to_owned();
-    for table in tables(status) {
-        let _ = write!(html, "<h2>{}</h2>\n<table>", escaped(&table.title));
-        row(&mut html, "th", table.columns.iter().copied());
-        for cells in &table.rows {
-            row(&mut html, "td", cells.iter().map(String::as_str));
-        }
-        html.push_str("</table>\n");
+    let _ = writeln!(
+        html,
+        "<header><h1>mtls-edge {}</h1> <a href=\"/metrics\">metrics</a> \
+         <span class=\"quiet\" id=\"connection\" role=\"status\"></span></header>\n<main>",
+        env!("CARGO_PKG_VERSION")
+    );
+    if let Some(health) = &status.health {
+        self::health(&mut html, health, status.now);
+    }
+    for (number, table) in tables(status).iter().enumerate() {
+        // Empty parts stay in the document, hidden: the script renews each part by its id.
+        let _ = write!(html, "<div id=\"part-{number}\">");
+        section(&mut html, table, status.now);
+        html.push_str("</div>\n");
     }
     let (page, pages) = (status.applications.page, status.applications.pages);
+    html.push_str("<nav id=\"pages\" aria-label=\"pages of applications\">");
     for (there, to, name) in
         [(page > 1, page.saturating_sub(1), "previous"), (page < pages, page + 1, "next")]
     {
@@ -59,15 +76,71 @@ pub(in crate::admin) fn page(status: &Status) -> String {
             let _ = writeln!(html, "<p><a href=\"/status?page={to}\">{name} page of applications</a></p>");
         }
     }
-    html + "</body></html>\n"
+    html + "</nav></main></body></html>\n"
 }
 
-fn row<'a>(html: &mut String, tag: &str, cells: impl Iterator<Item = &'a str>) {
-    html.push_str("<tr>");
-    for cell in cells {
-        let _ = write!(html, "<{tag}>{}</{tag}>", escaped(cell));
+/// The state in one line, with the first reason, and then all problems.
+fn health(html: &mut String, health: &Health, now: Timestamp) {
+    let (class, word) = described(health.state);
+    let reason = health.problems.first().map_or("everything is served", |problem| problem.what.as_str());
+    let _ = writeln!(
+        html,
+        "<div id=\"state\" aria-live=\"polite\"><p class=\"state {class}\">{word}: {}</p></div>",
+        escaped(reason)
+    );
+    html.push_str("<div id=\"problems\"><ul class=\"problems\" aria-label=\"problems\">");
+    for problem in &health.problems {
+        let (class, word) = described(problem.level);
+        let _ = write!(html, "<li class=\"{class}\">{word}: {}", escaped(&problem.what));
+        if let Some(at) = problem.at {
+            html.push(' ');
+            time(html, at, now);
+        }
+        html.push_str("</li>\n");
     }
-    html.push_str("</tr>\n");
+    html.push_str("</ul></div>\n");
+}
+
+/// The class of the style sheet, and the word.
+const fn described(level: Level) -> (&'static str, &'static str) {
+    match level {
+        Level::Healthy => ("healthy", "Healthy"),
+        Level::Warning => ("warning", "Warning"),
+        Level::Degraded => ("degraded", "Degraded"),
+    }
+}
+
+fn section(html: &mut String, table: &Table, now: Timestamp) {
+    if table.rows.is_empty() {
+        return;
+    }
+    let _ = write!(html, "<section><h2>{}</h2>\n<table>", escaped(&table.title));
+    if !table.columns.is_empty() {
+        html.push_str("<thead><tr>");
+        for column in table.columns {
+            let _ = write!(html, "<th scope=\"col\">{}</th>", escaped(column));
+        }
+        html.push_str("</tr></thead>\n");
+    }
+    html.push_str("<tbody>");
+    for cells in &table.rows {
+        html.push_str("<tr>");
+        for cell in cells {
+            html.push_str("<td>");
+            match cell {
+                Cell::Text(text) => html.push_str(&escaped(text)),
+                Cell::Time(at) => time(html, *at, now),
+            }
+            html.push_str("</td>");
+        }
+        html.push_str("</tr>\n");
+    }
+    html.push_str("</tbody></table></section>");
+}
+
+/// A time as seen from now, with the exact one in its attributes.
+fn time(html: &mut String, at: Timestamp, now: Timestamp) {
+    let _ = write!(html, "<time datetime=\"{at}\" title=\"{at}\">{}</time>", at.relative_to(now));
 }
 
 /// Escapes text for an element or an attribute.

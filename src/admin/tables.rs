@@ -1,6 +1,28 @@
 //! The status as tables of text, for the page.
 
-use super::status::{Application, Credential, FetchedSource, Status, Trust};
+use super::status::{Application, Credential, FetchedSource, Status, Trust, UpstreamOrigin};
+use crate::clock::Timestamp;
+
+/// One cell of a table.
+#[derive(Debug)]
+pub(super) enum Cell {
+    /// Any text.
+    Text(String),
+    /// A time, which the page shows as seen from now.
+    Time(Timestamp),
+}
+
+impl From<String> for Cell {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<Timestamp> for Cell {
+    fn from(at: Timestamp) -> Self {
+        Self::Time(at)
+    }
+}
 
 /// A table under a title.
 #[derive(Debug)]
@@ -10,7 +32,7 @@ pub(super) struct Table {
     /// Column headings; empty if every row is a name and a value.
     pub(super) columns: &'static [&'static str],
     /// The cells of each row, one per column.
-    pub(super) rows: Vec<Vec<String>>,
+    pub(super) rows: Vec<Vec<Cell>>,
 }
 
 /// All tables of a status.
@@ -18,32 +40,28 @@ pub(super) fn tables(status: &Status) -> Vec<Table> {
     vec![
         summary(status),
         expiring(status),
-        table("domains", &["domain", "days left", "certificate", "thumbprint"], &status.domains, |domain| {
+        upstreams(status),
+        table("domains", &["domain", "expires", "certificate", "thumbprint"], &status.domains, |domain| {
             let certificate = domain.certificate.as_ref();
             [
-                domain.name.clone(),
-                shown(certificate.map(|certificate| certificate.days_left)),
+                domain.name.clone().into(),
+                at(certificate.map(|certificate| certificate.not_after), ""),
                 shown(certificate.map(|certificate| &certificate.subject)),
                 shown(certificate.map(|certificate| &certificate.thumbprint)),
             ]
         }),
-        table("client CAs", &["subject", "days left", "thumbprint"], &status.client_cas, |ca| {
-            [ca.subject.clone(), ca.days_left.to_string(), ca.thumbprint.clone()]
+        table("client CAs", &["subject", "expires", "thumbprint"], &status.client_cas, |ca| {
+            [ca.subject.clone().into(), ca.not_after.into(), ca.thumbprint.clone().into()]
         }),
-        table("CRLs", &["issuer", "this update", "next update", "days left"], &status.crls, |crl| {
-            [
-                crl.issuer.clone(),
-                crl.this_update.to_string(),
-                crl.next_update.to_string(),
-                crl.days_left.to_string(),
-            ]
+        table("CRLs", &["issuer", "this update", "next update"], &status.crls, |crl| {
+            [crl.issuer.clone().into(), crl.this_update.into(), crl.next_update.into()]
         }),
         fetched("CRL sources", &status.crl_sources),
         fetched("key sets", &status.key_set_sources),
         table("sources of applications", &["source", "failing since", "error"], &status.sources, |source| {
             [
-                source.name.clone(),
-                shown(source.failure.as_ref().map(|failure| failure.since)),
+                source.name.clone().into(),
+                at(source.failure.as_ref().map(|failure| failure.since), ""),
                 shown(source.failure.as_ref().map(|failure| &failure.error)),
             ]
         }),
@@ -55,33 +73,34 @@ fn table<T, const COLUMNS: usize>(
     title: impl Into<String>,
     columns: &'static [&'static str; COLUMNS],
     items: &[T],
-    row: impl Fn(&T) -> [String; COLUMNS],
+    row: impl Fn(&T) -> [Cell; COLUMNS],
 ) -> Table {
-    Table { title: title.into(), columns, rows: items.iter().map(|item| row(item).to_vec()).collect() }
+    Table { title: title.into(), columns, rows: items.iter().map(|item| Vec::from(row(item))).collect() }
 }
 
 fn summary(status: &Status) -> Table {
     let Trust { in_force_since, why, reloads, failed_reloads, failure, .. } = &status.trust;
     let failing = failure.as_ref().map(|failure| format!("{}: {}", failure.at, failure.problems));
     let rows = [
-        ("generation", status.generation.to_string()),
-        ("in force since", in_force_since.to_string()),
-        ("why", why.clone()),
-        ("ready", if status.ready { "yes" } else { "no" }.to_owned()),
-        ("reloads", format!("{reloads}, {failed_reloads} rejected")),
-        ("failing now", failing.unwrap_or_else(|| "none".to_owned())),
-        ("log lines lost", status.log.lines_dropped.to_string()),
+        ("generation", status.generation.to_string().into()),
+        ("in force since", Cell::Time(*in_force_since)),
+        ("why", why.clone().into()),
+        ("ready", if status.ready { "yes" } else { "no" }.to_owned().into()),
+        ("reloads", format!("{reloads}, {failed_reloads} rejected").into()),
+        ("failing now", failing.unwrap_or_else(|| "none".to_owned()).into()),
+        ("log lines lost", status.log.lines_dropped.to_string().into()),
+        ("connections allowed", status.limits.connections.to_string().into()),
     ];
-    let rows = rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();
+    let rows = rows.into_iter().map(|(name, value)| vec![name.to_owned().into(), value]).collect();
     Table { title: "trust in force".to_owned(), columns: &[], rows }
 }
 
 fn fetched(title: &str, sources: &[FetchedSource]) -> Table {
     table(title, &["url", "file", "last fetched", "failure"], sources, |source| {
         [
-            source.url.clone(),
-            source.file.clone(),
-            shown(source.last_fetched),
+            source.url.clone().into(),
+            source.file.clone().into(),
+            at(source.last_fetched, ""),
             shown(source.failure.as_ref().map(|failure| &failure.why)),
         ]
     })
@@ -90,8 +109,8 @@ fn fetched(title: &str, sources: &[FetchedSource]) -> Table {
 fn expiring(status: &Status) -> Table {
     let all = &status.expiring;
     let title = format!("expired or about to, within {} days ({} in all)", all.within_days, all.total);
-    table(title, &["days left", "ends", "what", "name"], &all.list, |expiry| {
-        [expiry.days_left.to_string(), expiry.not_after.to_string(), expiry.what.clone(), expiry.name.clone()]
+    table(title, &["expires", "what", "name"], &all.list, |expiry| {
+        [expiry.not_after.into(), expiry.what.clone().into(), expiry.name.clone().into()]
     })
 }
 
@@ -103,16 +122,15 @@ fn applications(status: &Status) -> Table {
             application.registrations().map(move |(used_for, credential)| (application, used_for, credential))
         })
         .collect();
-    let columns = &["client_id", "credential", "method", "registered", "expires", "days left", "last used"];
+    let columns = &["client_id", "credential", "method", "registered", "expires", "last used"];
     table(title, columns, &credentials, |(application, used_for, credential)| {
         [
-            application.client_id.clone(),
-            credential.name.clone(),
-            (*used_for).to_owned(),
-            registered(credential),
-            shown(credential.ends()),
-            credential.days_left.map_or_else(|| "not known".to_owned(), |days| days.to_string()),
-            credential.last_used.map_or_else(|| "not since the start".to_owned(), |last| last.to_string()),
+            application.client_id.clone().into(),
+            credential.name.clone().into(),
+            (*used_for).to_owned().into(),
+            registered(credential).into(),
+            at(credential.ends(), "not known"),
+            at(credential.last_used, "not since the start"),
         ]
     })
 }
@@ -127,6 +145,27 @@ fn registered(credential: &Credential) -> String {
 }
 
 /// The text of a value; empty if there is none.
-fn shown(value: Option<impl ToString>) -> String {
-    value.map(|value| value.to_string()).unwrap_or_default()
+fn shown(value: Option<impl ToString>) -> Cell {
+    Cell::Text(value.map(|value| value.to_string()).unwrap_or_default())
+}
+
+/// A time, or what is shown without one.
+fn at(time: Option<Timestamp>, otherwise: &str) -> Cell {
+    time.map_or_else(|| Cell::Text(otherwise.to_owned()), Cell::Time)
+}
+
+/// The origins of all upstreams.
+fn upstreams(status: &Status) -> Table {
+    let origins: Vec<(&str, &UpstreamOrigin)> = (status.upstreams.iter())
+        .flat_map(|upstream| upstream.origins.iter().map(|origin| (upstream.name.as_str(), origin)))
+        .collect();
+    let columns = &["upstream", "origin", "state", "reason"];
+    table("upstreams", columns, &origins, |(name, origin)| {
+        [
+            (*name).to_owned().into(),
+            origin.url.clone().into(),
+            origin.state.clone().into(),
+            shown(origin.reason.as_ref()),
+        ]
+    })
 }

@@ -204,8 +204,8 @@ async fn a_failed_source_keeps_its_last_applications_and_is_reported() {
     let since = failure["since"].as_str().unwrap();
     assert_eq!(metric(&parts.edge, FAILING).await, 1);
     let (_, page) = exchange(&parts.edge, "/status", "text/html").await;
-    let row = format!("<td>{SOURCE}</td><td>{since}</td><td>&lt;timed out&gt;</td>");
-    assert!(page.contains(&row), "{page}");
+    let row = page.lines().find(|line| line.contains(&format!("<td>{SOURCE}</td>"))).unwrap();
+    assert!(row.contains(since) && row.contains("<td>&lt;timed out&gt;</td>"), "{page}");
     let command = program().args(["status", "--admin", &parts.edge.admin.to_string()]).output().unwrap();
     let printed = String::from_utf8(command.stdout).unwrap();
     let row = printed.lines().find(|line| line.trim_start().starts_with(SOURCE)).unwrap();
