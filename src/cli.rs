@@ -23,7 +23,7 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 use clap::{ColorChoice, Parser, Subcommand};
 use clap_complete::Shell;
 
-use self::{check::Format, config_path::ConfigFile};
+use self::config_path::ConfigFile;
 
 use crate::observe::{choose_colours, finish_log, has_colours};
 
@@ -57,12 +57,8 @@ enum Command {
     Check {
         #[command(flatten)]
         config: ConfigFile,
-        /// How to print the problems: as text on standard error, or as one JSON object on standard output.
-        #[arg(long, value_name = "FORMAT", default_value = "text")]
-        format: Format,
-        /// Exit 1 on warnings, too.
-        #[arg(long)]
-        strict: bool,
+        #[command(flatten)]
+        options: check::Options,
     },
     /// Show the status of a running edge: its health and problems, upcoming expiries, last use of each credential. Exits 0 if the edge is
     /// healthy, 3 if it is degraded, 1 if there is no status.
@@ -165,7 +161,7 @@ fn shown(error: &clap::Error) -> String {
 fn call(command: Command) -> Result<ExitCode, ExitCode> {
     Ok(match command {
         Command::Run { config, workers } => run::run(&config.find()?, workers.map(usize::from)),
-        Command::Check { config, format, strict } => check::check(&config.find()?, format, strict),
+        Command::Check { config, options } => check::check(&config.find()?, &options),
         Command::Status { config, admin, options } => {
             let admin = admin.map_or_else(
                 || config.find().map(status::At::Config),

@@ -1,9 +1,12 @@
 //! `check`: reports all problems of a configuration.
 
+mod probe;
+
 use std::{path::Path, process::ExitCode};
 
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 
+use self::probe::Probed;
 use super::{print, resolve::unresolved};
 use crate::{
     clock::Clock,
@@ -13,31 +16,55 @@ use crate::{
 
 /// How problems are printed.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum Format {
+enum Format {
     Text,
     Json,
 }
 
+/// What to check, and how to print the problems.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// How to print the problems: as text on standard error, or as one JSON object on standard output.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: Format,
+    /// Exit 1 on warnings, too.
+    #[arg(long)]
+    strict: bool,
+    /// Also bind the addresses, connect to the upstreams, fetch CRLs and key sets, and check that their files can be written.
+    #[arg(long)]
+    probe: bool,
+}
+
 /// Builds everything that `run` would build, and prints the problems. Exits 1 if one is an error, or if `strict` and
 /// there is one at all; else 0.
-pub(super) fn check(config: &Path, format: Format, strict: bool) -> ExitCode {
+pub(super) fn check(config: &Path, options: &Options) -> ExitCode {
     let mut built = build(config, None, &Clock::System);
-    if let Some((settings, _)) = &built.site {
+    let mut probed = Vec::new();
+    if let Some((settings, site)) = &built.site {
         built.problems.extend(public_authorities(settings));
         built.problems.extend(check_open_files(settings));
-        built.problems.extend(unresolved(settings));
+        if options.probe {
+            match probe::probe(settings, site, &built.key_sets) {
+                Ok(all) => probed = all,
+                Err(error) => return print::failure(error),
+            }
+        } else {
+            built.problems.extend(unresolved(settings));
+        }
     }
-    let is_failure = |severity| strict || severity == Severity::Error;
+    let results: String = probed.iter().map(Probed::line).collect();
+    built.problems.extend(probed.into_iter().filter_map(|probed| probed.failure));
+    let is_failure = |severity| options.strict || severity == Severity::Error;
     let failed = built.problems.iter().any(|problem| is_failure(problem.severity));
     let code = if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS };
-    match format {
+    match options.format {
         Format::Json => print::result(format_args!("{:#}\n", to_json(&built.problems)), code),
         Format::Text if built.problems.is_empty() => {
-            print::result(format_args!("{}: no problems\n", config.display()), code)
+            print::result(format_args!("{results}{}: no problems\n", config.display()), code)
         }
         Format::Text => {
             print::problems(&built.problems);
-            code
+            print::result(results, code)
         }
     }
 }

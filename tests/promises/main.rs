@@ -27,6 +27,7 @@ mod certificate_bound;
 mod chain_cost;
 mod challenges;
 mod check_messages;
+mod check_probe;
 mod chunks;
 mod client_addresses;
 mod client_auth;

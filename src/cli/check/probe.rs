@@ -1,0 +1,191 @@
+//! `check --probe`: tries what `run` needs from the system and the network. Nothing is left open.
+
+use std::{collections::HashSet, io, net::TcpListener, path::Path, sync::Arc, time::Duration};
+
+use rustix::fs::{Access, access};
+use tokio::{runtime::LocalOptions, task::JoinSet, time::timeout};
+
+use crate::{
+    config::{
+        Problem, Span, Spanned, file,
+        settings::{Settings, TokenVerification, Url},
+    },
+    forward::{self, Origin, Target},
+    load::{WantedKeySet, cannot_bind, cannot_open_log, roots},
+    net::WriteBatcher,
+    outbound::{Get, Schedule},
+    site::Site,
+};
+
+/// For each probe; all of them run at the same time.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// What was tried.
+#[derive(Debug)]
+pub(super) struct Probed {
+    /// What, and how it went if there is more to say than that it succeeded.
+    pub(super) what: String,
+    /// Why it failed.
+    pub(super) failure: Option<Problem>,
+}
+
+impl Probed {
+    /// The result, as a line.
+    pub(super) fn line(&self) -> String {
+        format!("{:<6}  {}\n", if self.failure.is_some() { "failed" } else { "ok" }, self.what)
+    }
+
+    fn new(what: String, failure: impl Into<Option<Problem>>) -> Self {
+        Self { what, failure: failure.into() }
+    }
+}
+
+/// Tries everything.
+pub(super) fn probe(settings: &Settings, site: &Site, key_sets: &[WantedKeySet]) -> io::Result<Vec<Probed>> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    let mut probed = runtime.block_on(async {
+        let mut tasks = JoinSet::new();
+        connect(settings, site, &mut tasks);
+        fetch(settings, key_sets, &mut tasks);
+        let mut probed = bind(settings).await;
+        let mut others = tasks.join_all().await;
+        others.sort_by(|a, b| a.what.cmp(&b.what));
+        probed.append(&mut others);
+        probed
+    });
+    // A resolver may not answer.
+    runtime.shutdown_background();
+    probed.extend(settings.log.to.file().map(|file| append(settings, file)));
+    probed.extend(written_files(settings, key_sets).map(write));
+    Ok(probed)
+}
+
+/// Binds each address, and closes it.
+async fn bind(settings: &Settings) -> Vec<Probed> {
+    let listen = &settings.listen;
+    let addresses = listen.https.iter().map(|address| ("listen.https", address));
+    let mut probed = Vec::new();
+    for (key, address) in addresses.chain([("listen.admin", &listen.admin)]) {
+        let what = format!("bind {}", address.value);
+        probed.push(match TcpListener::bind(address.value) {
+            Ok(_) => Probed::new(what, None),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_running(settings).await => {
+                Probed::new(
+                    format!("{what}: in use by the edge that answers at {}", listen.admin.value),
+                    None,
+                )
+            }
+            Err(error) => Probed::new(what, cannot_bind(key, address, &error)),
+        });
+    }
+    probed
+}
+
+/// Whether an edge answers at the admin address.
+async fn is_running(settings: &Settings) -> bool {
+    let address = settings.listen.admin.value;
+    let origin = Origin { tls: false, host: address.ip().to_string(), port: address.port() };
+    let request = Get { origin: &origin, target: "/healthz", accept: "*/*", max_bytes: 1024 };
+    matches!(timeout(LIMIT, request.send_to(address)).await, Ok(Ok(_)))
+}
+
+/// Connects to each origin of the upstreams that are used, and of introspection endpoints.
+fn connect(settings: &Settings, site: &Site, tasks: &mut JoinSet<Probed>) {
+    let batcher = WriteBatcher::default();
+    tokio::task::spawn_local(batcher.clone().run());
+    let mut seen = HashSet::new();
+    for target in site.pooled_targets().filter(|target| seen.insert(Arc::as_ptr(target))) {
+        for (index, address) in target.spec.origins.iter().enumerate() {
+            let Some((key, span)) = place(settings, target, index) else { continue };
+            let (span, what) = (span.clone(), format!("connect to {}", address.url()));
+            let (target, batcher) = (Arc::clone(target), batcher.clone());
+            tasks.spawn_local(async move {
+                let outcome = forward::probe(&target, index, &batcher, LIMIT).await;
+                let failure = outcome.err().map(|why| {
+                    Problem::error(&span, key, format!("{}: cannot connect: {why}", target.spec.name)).help(
+                        "check that the server runs and that this machine can reach it; for TLS also ca and server_name",
+                    )
+                });
+                Probed::new(what, failure)
+            });
+        }
+    }
+}
+
+/// Where an origin is configured.
+fn place<'a>(settings: &'a Settings, target: &Target, index: usize) -> Option<(&'static str, &'a Span)> {
+    let upstream = settings.upstreams.iter().find(|upstream| upstream.name.value == target.spec.name);
+    if let Some(upstream) = upstream {
+        return upstream.urls.get(index).map(|url| ("upstream.urls", &url.span));
+    }
+    let origins = &target.spec.origins;
+    settings.token_issuers.iter().find_map(|issuer| match &issuer.verification {
+        TokenVerification::Introspection(endpoint)
+            if origins.get(index)?.url() == endpoint.url.value.origin.url() =>
+        {
+            Some(("token_issuer.introspection", &endpoint.url.span))
+        }
+        _ => None,
+    })
+}
+
+/// Fetches each document that `run` would fetch, without using it.
+fn fetch(settings: &Settings, key_sets: &[WantedKeySet], tasks: &mut JoinSet<Probed>) {
+    let crls = settings.trust.crl_sources.iter().map(|source| (&source.url, &source.ca, source.schedule));
+    let sets = key_sets.iter().map(|wanted| &wanted.source);
+    for (url, ca, schedule) in crls.chain(sets.map(|source| (&source.url, &source.ca, source.schedule))) {
+        let (url, ca): (Spanned<Url>, _) = (url.clone(), ca.as_ref().map(|ca| ca.value.clone()));
+        tasks.spawn_local(async move {
+            let failure = get(&url.value, ca.as_deref(), schedule).await.err().map(|why| {
+                Problem::error(&url.span, "", format!("{}: {why}", url.value))
+                    .help("check the URL, and that this machine can reach the server")
+            });
+            Probed::new(format!("fetch {}", url.value), failure)
+        });
+    }
+}
+
+async fn get(url: &Url, ca: Option<&Path>, schedule: Schedule) -> Result<(), String> {
+    let max_bytes = usize::try_from(file::LIMIT).unwrap_or(usize::MAX);
+    let request = Get { origin: &url.origin, target: &url.target, accept: "*/*", max_bytes };
+    let limit = LIMIT.min(schedule.timeout);
+    let fetched = timeout(limit, request.send(|| roots(ca).map_err(|fault| fault.what))).await;
+    fetched.map_err(|_| format!("no response within {limit:?}"))?.map(drop)
+}
+
+/// Checks that lines can be appended to the log file, or that it can be created.
+fn append(settings: &Settings, file: &Path) -> Probed {
+    let needed =
+        if file.exists() { access(file, Access::WRITE_OK) } else { access(folder(file), WRITE_INTO) };
+    let failure = needed.err().map(|error| cannot_open_log(settings, file, &error.into()));
+    Probed::new(format!("write {}", file.display()), failure)
+}
+
+/// The files that the edge fetches and replaces.
+fn written_files<'a>(
+    settings: &'a Settings,
+    key_sets: &'a [WantedKeySet],
+) -> impl Iterator<Item = &'a Spanned<std::path::PathBuf>> {
+    let crls = settings.trust.crl_sources.iter().map(|source| &source.file);
+    crls.chain(key_sets.iter().map(|wanted| &wanted.source.file))
+}
+
+/// Checks that a file can be replaced: it is written beside, and renamed.
+fn write(file: &Spanned<std::path::PathBuf>) -> Probed {
+    let folder =
+        file.value.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let failure = access(folder, Access::WRITE_OK | Access::EXEC_OK).err().map(|error| {
+        let what = format!("{}: cannot write into this folder: {}", folder.display(), io::Error::from(error));
+        Problem::error(&file.span, "", what)
+            .help("create it, and give the user that runs the edge the right to write into it")
+    });
+    Probed::new(format!("write {}", file.value.display()), failure)
+}
+
+/// What is needed to create a file in a folder.
+const WRITE_INTO: Access = Access::WRITE_OK.union(Access::EXEC_OK);
+
+fn folder(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
