@@ -16,7 +16,10 @@ fn main() {
         ("PROFILE", env::var("PROFILE").ok()),
         ("RUSTLS", locked(&lock, "rustls")),
         ("AWS_LC_RS", locked(&lock, "aws-lc-rs")),
-        ("FEATURES", Some(env::var("CARGO_CFG_FEATURE").unwrap_or_else(|_| "none".to_owned()))),
+        (
+            "FEATURES",
+            env::var("CARGO_CFG_FEATURE").ok().filter(|names| !names.is_empty()).or(Some("none".to_owned())),
+        ),
     ] {
         let value = value.filter(|value| !value.is_empty()).unwrap_or_else(|| "unknown".to_owned());
         println!("cargo::rustc-env=BUILD_{name}={value}");
