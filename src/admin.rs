@@ -153,7 +153,7 @@ fn status(request: &Request<Incoming>, state: &State) -> Response<Full<Bytes>> {
     };
     let status = report::status(state, &query, state.clock.now());
     let (kind, body) = if html::is_preferred(request.headers()) {
-        ("text/html; charset=utf-8", html::page(&status))
+        ("text/html; charset=utf-8", html::page(&status, &query.search))
     } else {
         ("application/json", serde_json::to_string(&status).unwrap_or_default())
     };
@@ -172,7 +172,7 @@ fn document(kind: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>>
         (
             header::CONTENT_SECURITY_POLICY,
             "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; \
-             base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+             base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
         ),
     ] {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
@@ -180,18 +180,21 @@ fn document(kind: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>>
     response
 }
 
-/// `page` of applications, `client_id` for one of them, `expiring_days` of the list of expiries.
+/// `page` of applications, `q` to search them, `client_id` for one of them, `expiring_days` of the list of expiries.
 fn query(query: &str) -> Result<report::Query, &'static str> {
     let value = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
     let page = value("page").map_or(Some(1), |page| page.parse().ok().filter(|page| *page > 0));
     let days = value("expiring_days").map_or(Some(report::SOON_DAYS), |days| days.parse().ok());
-    let client_id = value("client_id").map(|id| {
-        let id = id.replace('+', " ");
-        percent_decode_str(&id).decode_utf8_lossy().into_owned()
-    });
+    let decoded = |name: &str| {
+        value(name).map(|value| {
+            let value = value.replace('+', " ");
+            percent_decode_str(&value).decode_utf8_lossy().into_owned()
+        })
+    };
     Ok(report::Query {
         page: page.ok_or("page is a number from 1\n")?,
-        client_id,
+        search: decoded("q").unwrap_or_default(),
+        client_id: decoded("client_id"),
         expiring_days: days.ok_or("expiring_days is a number of days\n")?,
     })
 }

@@ -3,9 +3,10 @@
 use std::fmt::Write;
 
 use http::HeaderMap;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{
-    status::{Health, Level, Status},
+    status::{Health, Level, Problem, Status},
     tables::{Cell, Table, tables},
 };
 use crate::clock::Timestamp;
@@ -49,8 +50,8 @@ fn quality(accepted: &[&str], kind: &str) -> u16 {
     0
 }
 
-/// Renders the status.
-pub(in crate::admin) fn page(status: &Status) -> String {
+/// Renders the status, with the applications that were searched for.
+pub(in crate::admin) fn page(status: &Status, search: &str) -> String {
     let mut html = HEAD.to_owned();
     let _ = writeln!(
         html,
@@ -67,38 +68,54 @@ pub(in crate::admin) fn page(status: &Status) -> String {
         section(&mut html, table, status.now);
         html.push_str("</div>\n");
     }
+    let _ = writeln!(
+        html,
+        "<form action=\"/status\" role=\"search\"><label>Applications with client_id or method: \
+         <input name=\"q\" type=\"search\" value=\"{}\"></label> <button>Search</button></form>",
+        escaped(search)
+    );
     let (page, pages) = (status.applications.page, status.applications.pages);
     html.push_str("<nav id=\"pages\" aria-label=\"pages of applications\">");
     for (there, to, name) in
         [(page > 1, page.saturating_sub(1), "previous"), (page < pages, page + 1, "next")]
     {
         if there {
-            let _ = writeln!(html, "<p><a href=\"/status?page={to}\">{name} page of applications</a></p>");
+            let search = utf8_percent_encode(search, NON_ALPHANUMERIC);
+            let _ = writeln!(
+                html,
+                "<p><a href=\"/status?page={to}&amp;q={search}\">{name} page of applications</a></p>"
+            );
         }
     }
     html + "</nav></main></body></html>\n"
 }
 
-/// The state in one line, with the first reason, and then all problems.
+/// The state in one line, with the worst problem, and then the other problems.
 fn health(html: &mut String, health: &Health, now: Timestamp) {
     let (class, word) = described(health.state);
-    let reason = health.problems.first().map_or("everything is served", |problem| problem.what.as_str());
-    let _ = writeln!(
-        html,
-        "<div id=\"state\" aria-live=\"polite\"><p class=\"state {class}\">{word}: {}</p></div>",
-        escaped(reason)
-    );
-    html.push_str("<div id=\"problems\"><ul class=\"problems\" aria-label=\"problems\">");
-    for problem in &health.problems {
-        let (class, word) = described(problem.level);
-        let _ = write!(html, "<li class=\"{class}\">{word}: {}", escaped(&problem.what));
-        if let Some(at) = problem.at {
-            html.push(' ');
-            time(html, at, now);
-        }
+    let _ = write!(html, "<div id=\"state\" aria-live=\"polite\"><p class=\"state {class}\">{word}: ");
+    match health.problems.first() {
+        Some(worst) => problem(html, worst, now),
+        None => html.push_str("everything is served"),
+    }
+    html.push_str("</p></div>\n<div id=\"problems\"><ul class=\"problems\" aria-label=\"other problems\">");
+    for other in health.problems.iter().skip(1) {
+        let (class, word) = described(other.level);
+        let _ = write!(html, "<li class=\"{class}\">{word}: ");
+        problem(html, other, now);
         html.push_str("</li>\n");
     }
     html.push_str("</ul></div>\n");
+}
+
+/// What it is, and since when or when.
+fn problem(html: &mut String, problem: &Problem, now: Timestamp) {
+    html.push_str(&escaped(&problem.what));
+    if let Some(at) = problem.at {
+        html.push_str(" <span class=\"quiet\">");
+        time(html, at, now);
+        html.push_str("</span>");
+    }
 }
 
 /// The class of the style sheet, and the word.

@@ -34,6 +34,8 @@ const FETCHED: usize = 1000;
 pub(super) struct Query {
     /// The page of applications, from 1.
     pub(super) page: usize,
+    /// Only applications with this in their `client_id` or method, in any case; empty: all.
+    pub(super) search: String,
     /// Only this application.
     pub(super) client_id: Option<String>,
     /// Entries that expire within this many days are listed.
@@ -63,7 +65,7 @@ pub(super) fn status(state: &State, query: &Query, now: Timestamp) -> Status {
         upstreams: upstreams(&site),
         applications: match &query.client_id {
             Some(client_id) => one_application(&site.trust.registry, client_id, now),
-            None => applications(&site.trust.registry, query.page, now),
+            None => applications(&site.trust.registry, query, now),
         },
     }
 }
@@ -173,8 +175,13 @@ fn one_application(registry: &Registry, client_id: &str, now: Timestamp) -> Appl
     }
 }
 
-fn applications(registry: &Registry, page: usize, now: Timestamp) -> Applications {
-    let mut all: Vec<&Arc<trust::Application>> = registry.applications().collect();
+fn applications(registry: &Registry, query: &Query, now: Timestamp) -> Applications {
+    let (page, search) = (query.page, query.search.to_ascii_lowercase());
+    let is_searched = |application: &&Arc<trust::Application>| {
+        let names = [application.client_id.as_str(), application.method.kind().as_str()];
+        search.is_empty() || names.iter().any(|name| name.to_ascii_lowercase().contains(&search))
+    };
+    let mut all: Vec<&Arc<trust::Application>> = registry.applications().filter(is_searched).collect();
     let total = all.len();
     let by_id = |a: &&Arc<trust::Application>, b: &&Arc<trust::Application>| a.client_id.cmp(&b.client_id);
     // Only this page is sorted: all others need only be before or after it.

@@ -169,6 +169,14 @@ async fn applications_come_in_pages() {
     for wrong in ["0", "-1", "x", ""] {
         assert_eq!(admin::get(&edge, &format!("/status?page={wrong}")).await.0, 400);
     }
+    for (search, found) in [("APP-01", 10), ("self_signed", 250), ("%61pp-249", 1), ("nobody", 0)] {
+        let status = status(&edge, &format!("?q={search}")).await;
+        assert_eq!(status["applications"]["total"], found, "{search}");
+    }
+    let (_, body) = exchange(&edge, "/status?page=2&q=%22%3E%3Cb%3Eapp", "text/html").await;
+    assert!(body.contains("value=\"&quot;&gt;&lt;b&gt;app\"") && !body.contains("<b>"), "{body}");
+    let (_, body) = exchange(&edge, "/status?page=2&q=app-", "text/html").await;
+    assert!(body.contains("?page=3&amp;q=app%2D"), "{body}");
     let (_, body) = exchange(&edge, "/status?page=2", "text/html").await;
     assert!(body.contains("?page=1") && body.contains("?page=3"));
     edge.stop();
