@@ -6,7 +6,7 @@ use http::HeaderMap;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{
-    status::{Health, Level, Problem, Status},
+    status::{Health, Level, Status},
     tables::{Cell, Table, tables},
 };
 use crate::clock::Timestamp;
@@ -94,24 +94,24 @@ pub(in crate::admin) fn page(status: &Status, search: &str) -> String {
 fn health(html: &mut String, health: &Health, now: Timestamp) {
     let (class, word) = described(health.state);
     let _ = write!(html, "<div id=\"state\" aria-live=\"polite\"><p class=\"state {class}\">{word}: ");
-    match health.problems.first() {
-        Some(worst) => problem(html, worst, now),
-        None => html.push_str("everything is served"),
-    }
-    html.push_str("</p></div>\n<div id=\"problems\"><ul class=\"problems\" aria-label=\"other problems\">");
+    let worst = health.problems.first();
+    html.push_str(&escaped(worst.map_or("everything is served", |problem| problem.what.as_str())));
+    // Outside of the live region: a screen reader would read it at each refresh.
+    html.push_str("</p></div>\n<div id=\"since\">");
+    since(html, worst.and_then(|problem| problem.at), now);
+    html.push_str("</div>\n<div id=\"problems\"><ul class=\"problems\" aria-label=\"other problems\">");
     for other in health.problems.iter().skip(1) {
         let (class, word) = described(other.level);
-        let _ = write!(html, "<li class=\"{class}\">{word}: ");
-        problem(html, other, now);
+        let _ = write!(html, "<li class=\"{class}\">{word}: {}", escaped(&other.what));
+        since(html, other.at, now);
         html.push_str("</li>\n");
     }
     html.push_str("</ul></div>\n");
 }
 
-/// What it is, and since when or when.
-fn problem(html: &mut String, problem: &Problem, now: Timestamp) {
-    html.push_str(&escaped(&problem.what));
-    if let Some(at) = problem.at {
+/// When a problem began or will begin, if known.
+fn since(html: &mut String, at: Option<Timestamp>, now: Timestamp) {
+    if let Some(at) = at {
         html.push_str(" <span class=\"quiet\">");
         time(html, at, now);
         html.push_str("</span>");
