@@ -3,6 +3,7 @@
 mod attack;
 mod connections;
 mod handshakes;
+mod scene;
 mod table;
 
 use std::{
@@ -28,7 +29,7 @@ use crate::{
     honest::Honest,
 };
 pub use attack::Attack;
-use attack::{Scene, Tally};
+use scene::{Scene, Tally};
 use table::Figures;
 pub use table::Table;
 

@@ -8,7 +8,7 @@ use tokio::{
     time::sleep,
 };
 
-use super::attack::{Scene, Tally, crowd};
+use super::scene::{Scene, Tally, crowd};
 
 /// Handshakes at a time while the connections are opened.
 const AT_ONCE: usize = 64;

@@ -9,7 +9,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::attack::{Scene, crowd};
+use super::scene::{Scene, crowd};
 use crate::harness::outcome::Outcome;
 
 /// The longest time for a handshake.
