@@ -124,6 +124,7 @@ fn signal(process: u32, name: &str) {
 
 #[test]
 fn paced_requests_do_not_wait_for_earlier_ones() {
+    let _alone = crate::alone();
     let sample = locally(async {
         let place = Place::new();
         let running = place.start(&Edge::default()).await.unwrap();

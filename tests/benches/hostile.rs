@@ -7,6 +7,7 @@ use crate::strangers::{self, options::Options, rows::Row};
 
 /// Runs these rows for a moment. Returns what is printed, and what is written.
 fn run(rows: &str) -> (String, Vec<Value>) {
+    let _alone = crate::alone();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("figures.json");
     let arguments = ["strangers", "--test", "--rows", rows, "--json", file.to_str().unwrap()];

@@ -59,6 +59,7 @@ print('\\n'.join(text.text for text in root.iter(svg + 'text')))";
 
 #[test]
 fn every_row_is_in_the_table_json_and_chart() {
+    let _alone = crate::alone();
     let folder = tempfile::tempdir().unwrap();
     let options = options(folder.path(), &[]);
     let table = run("all rows", &options.edges(), &options);
@@ -96,6 +97,7 @@ fn every_row_is_in_the_table_json_and_chart() {
 
 #[test]
 fn scale_rows_are_measured_beside_their_base() {
+    let _alone = crate::alone();
     let folder = tempfile::tempdir().unwrap();
     let options = options(folder.path(), &["--rows", "kept"]);
     let scaled = scale::measure(&options).unwrap();
@@ -188,6 +190,7 @@ const CHILD: &str = "MTLS_EDGE_TEST_OF_PROGRESS";
 
 #[test]
 fn a_terminal_shows_what_is_being_measured_and_a_file_does_not() {
+    let _alone = crate::alone();
     if std::env::var_os(CHILD).is_some() {
         let folder = tempfile::tempdir().unwrap();
         let mut options = options(folder.path(), &["--rows", "kept,http2"]);

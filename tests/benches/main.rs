@@ -23,3 +23,11 @@ mod contenders;
 mod counts;
 mod hostile;
 mod load;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Waits until no other test measures: each takes a whole core, with real-time priority if it may.
+fn alone() -> MutexGuard<'static, ()> {
+    static MEASURING: Mutex<()> = Mutex::new(());
+    MEASURING.lock().unwrap_or_else(PoisonError::into_inner)
+}
