@@ -168,13 +168,23 @@ block ini journald >/etc/systemd/journald.conf.d/size.conf
 systemctl restart systemd-journald
 ! journalctl -t systemd-journald --no-pager | grep -i unknown || fail "journald.conf"
 
-say "upgrade: the operator's edge.toml stays, the new version runs"
+say "upgrade: the operator's edge.toml stays, the new version takes over, and no call fails"
 cp /etc/mtls-edge/edge.toml before
+pid=$(systemctl show -P MainPID mtls-edge)
+touch upgrading
+(while [ -e upgrading ]; do printf '%s\n' "$(call billing billing)"; done >calls) &
+calls=$!
 apt -o Dpkg::Options::=--force-confold install ./2.deb
 cmp before /etc/mtls-edge/edge.toml || fail "edge.toml was replaced"
 grep -q 'second version' /etc/mtls-edge/edge.toml.dpkg-dist || fail "no edge.toml.dpkg-dist"
 [ "$(dpkg-query -W -f '${Version}' mtls-edge)" = 99.0-1 ] || fail "version"
-[ "$(systemctl show -P MainPID mtls-edge)" != "$pid" ] || fail "not restarted"
+timeout 60 sh -c "until [ \"\$(systemctl show -P MainPID mtls-edge)\" != $pid ] && [ ! -d /proc/$pid ]; do sleep 0.1; done" ||
+  fail "no new process took over"
+rm upgrading
+wait "$calls"
+grep -q 200 calls || fail "no call during the upgrade"
+[ "$(sort -u calls)" = 200 ] || fail "calls during the upgrade: $(sort calls | uniq -c)"
+systemctl is-active -q mtls-edge || fail "not active after the upgrade"
 expect 200 billing billing
 
 say "remove: stopped, the configuration stays"
