@@ -8,10 +8,11 @@ mod table;
 
 use std::{
     sync::Arc,
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
-use tokio::task::LocalSet;
+use tokio::{sync::oneshot, task::LocalSet};
 
 use crate::{
     harness::{
@@ -92,8 +93,17 @@ fn measure(
         let honest = Honest::open(client, sizes.rate).await?;
         let steady = Steady::for_busy();
         let turn = steady.turn(running.tree());
-        // The warm-up is not measured.
-        let warm = Instant::now() + sizes.time / 3;
+        // The warm-up, with a small attack, is not measured.
+        let scene = |idle| Scene {
+            address: running.address,
+            certificates: Arc::clone(certificates),
+            idle,
+            tally: Arc::default(),
+        };
+        let small = Attackers::start(Attack::Idle, scene(sizes.idle / 20));
+        honest.watch(|| !small.tally.is_complete()).await;
+        small.stop()?;
+        let warm = Instant::now() + sizes.time;
         honest.watch(|| Instant::now() < warm).await;
         let end = Instant::now() + sizes.time;
         let quiet = honest.watch(|| Instant::now() < end).await;
@@ -101,17 +111,8 @@ fn measure(
         let before = tree.memory();
         tree.forget_peak();
 
-        let tally = Arc::new(Tally::default());
-        let scene = Scene {
-            address: running.address,
-            certificates: Arc::clone(certificates),
-            idle: sizes.idle,
-            tally: Arc::clone(&tally),
-        };
-        let (stop, attackers) = thread(async move || {
-            steady::yield_to_others();
-            attack::run(attack, &scene).await;
-        });
+        let attackers = Attackers::start(attack, scene(sizes.idle));
+        let tally = Arc::clone(&attackers.tally);
         let start = Instant::now();
         let continues = || {
             let since = start.elapsed();
@@ -120,8 +121,7 @@ fn measure(
         let meanwhile = honest.watch(continues).await;
         let time = start.elapsed();
         let peak = tree.peak();
-        drop(stop);
-        attackers.join().map_err(|_| "the attack panicked".to_owned())?;
+        attackers.stop()?;
 
         let near = |memory: u64| {
             #[allow(clippy::cast_precision_loss)]
@@ -148,4 +148,27 @@ fn measure(
         running.kill();
         Ok(figures)
     })
+}
+
+/// A running attack, on its own thread.
+struct Attackers {
+    tally: Arc<Tally>,
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Attackers {
+    fn start(attack: Attack, scene: Scene) -> Self {
+        let tally = Arc::clone(&scene.tally);
+        let (stop, thread) = thread(async move || {
+            steady::yield_to_others();
+            attack::run(attack, &scene).await;
+        });
+        Self { tally, stop, thread }
+    }
+
+    fn stop(self) -> Outcome<()> {
+        drop(self.stop);
+        self.thread.join().map_err(|_| "the attack panicked".to_owned())
+    }
 }
