@@ -1,6 +1,6 @@
 //! CPU time and memory of a process and its descendants, as the kernel reports them.
 
-use std::{fs, time::Duration};
+use std::{fs, process::Command, time::Duration};
 
 /// A process with its descendants.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +58,13 @@ impl Tree {
             next += 1;
         }
         found
+    }
+
+    /// Kills all processes.
+    pub fn kill(self) {
+        for process in self.processes() {
+            let _ = Command::new("kill").args(["-KILL", &process.to_string()]).status();
+        }
     }
 }
 

@@ -96,9 +96,9 @@ impl Running {
         fs::metadata(self.output.path().join("log")).map_or(0, |log| log.len())
     }
 
-    /// Kills it: a busy one would not honour SIGTERM in time.
+    /// Kills it with its descendants: a busy one would not honour SIGTERM in time.
     pub fn kill(&mut self) {
-        let _ = self.child.kill();
+        self.tree().kill();
         let _ = self.child.wait();
     }
 
@@ -153,9 +153,7 @@ impl Drop for Running {
         let begin = Instant::now();
         while self.child.try_wait().is_ok_and(|status| status.is_none()) {
             if begin.elapsed() > PATIENCE {
-                for process in self.tree().processes() {
-                    let _ = Command::new("kill").args(["-KILL", &process.to_string()]).status();
-                }
+                self.tree().kill();
                 let _ = self.child.wait();
                 return;
             }
