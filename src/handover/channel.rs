@@ -47,7 +47,7 @@ impl Channel {
         self.0.try_clone().map(Self)
     }
 
-    /// Ends the conversation: whoever waits on either end gets an error.
+    /// Ends the conversation: a reader or writer at either end gets an error.
     pub fn end(&self) {
         // An error means that it has ended already.
         let _ = self.0.shutdown(std::net::Shutdown::Both);

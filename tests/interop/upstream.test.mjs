@@ -63,7 +63,7 @@ describe('oidc-provider that demands the certificate of the edge', { timeout: 60
     });
   }
 
-  test('the same headers are believed from whoever has the certificate of the edge', async () => {
+  test('the same headers are believed from anyone who has the certificate of the edge', async () => {
     const { status, body } = await forge(certificates.edge);
     assert.equal(status, 200, body);
   });

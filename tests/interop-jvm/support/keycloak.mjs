@@ -34,7 +34,7 @@ function makeTrustStore({ certificateFile }) {
 
 /**
  * Starts Keycloak with `clients`, each with Keycloak's own names of properties. It speaks http at `url`, and https at `mutualUrl` with
- * whoever has a certificate of `edgeCa`.
+ * anyone who has a certificate of `edgeCa`.
  */
 export async function startKeycloak({ clients, certificates: { upstream, edgeCa } }) {
   const [port, mutualPort] = await freePorts(2);
