@@ -75,6 +75,7 @@ async fn a_failed_origin_is_skipped() {
         assert_eq!(client.token("billing").await.status, 200);
     }
     assert_eq!(upstream.seen().len(), 12);
+    assert_eq!(admin::metric(&edge, "mtls_edge_upstream_retries_total{upstream=\"as\"}").await, 1);
 }
 
 #[tokio::test]

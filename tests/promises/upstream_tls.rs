@@ -14,10 +14,12 @@ use http_body_util::Full;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{
-    Ca, Client, Credentials, DOMAIN, Edge, EdgeBuilder, TlsUpstream,
+    Ca, Client, Credentials, DOMAIN, Edge, EdgeBuilder, TlsUpstream, admin,
     scripted::{Scripted, Step, acceptor, https, serve_frames},
     with_client,
 };
+
+const RETRIES: &str = "mtls_edge_upstream_retries_total{upstream=\"as\"}";
 
 fn edge_before_tls(url: String, ca: &Ca, upstream: &str) -> (Edge, Credentials) {
     let edge = EdgeBuilder::new(url).file("upstream-ca.pem", ca.pem());
@@ -164,6 +166,7 @@ async fn an_unprocessed_stream_is_retried() {
         assert_eq!(upstream.accepted(), connections, "{steps:?}");
         assert_eq!(connection.token("billing").await.status, 200);
         assert_eq!(upstream.accepted(), connections, "{steps:?}");
+        assert_eq!(admin::metric(&edge, RETRIES).await, 1, "{steps:?}");
     }
 }
 
@@ -181,6 +184,7 @@ async fn a_possibly_processed_stream_is_not_retried() {
         assert_eq!(requests.load(Ordering::SeqCst), 1, "{step:?}");
         // The next request gets a working connection.
         assert_eq!(connection.token("billing").await.status, 200, "{step:?}");
+        assert_eq!(admin::metric(&edge, RETRIES).await, 0, "{step:?}");
     }
 }
 
@@ -191,7 +195,9 @@ async fn an_upstream_that_refuses_streams_is_502() {
     let (upstream, requests) = by_steps(&ca, &REFUSALS).await;
     let (edge, client) = edge_before_tls(https(&upstream), &ca, "");
     Client::with(&edge, &client).token("billing").await.oauth_error(502, "server_error");
-    assert!(requests.load(Ordering::SeqCst) <= 4);
+    let sent = requests.load(Ordering::SeqCst);
+    assert!((2..=4).contains(&sent), "{sent}");
+    assert_eq!(admin::metric(&edge, RETRIES).await, i64::try_from(sent).unwrap() - 1);
 }
 
 #[tokio::test]
