@@ -27,6 +27,21 @@ expect() { # <status> <certificate> <client_id>
   fail "$3 with the certificate $2: $status, not $1: $(cat answer)"
 }
 
+# Runs a command while clients call. Each call must get 200.
+calls_during() {
+  touch calling
+  (while [ -e calling ]; do printf '%s\n' "$(call billing billing)"; done >calls) &
+  local calls=$!
+  "$@"
+  # One more that began after it.
+  local before
+  before=$(wc -l <calls)
+  timeout 20 sh -c "until [ \$(wc -l <calls) -ge $((before + 2)) ]; do sleep 0.1; done" || fail "no call ended"
+  rm calling
+  wait "$calls"
+  [ "$(sort -u calls)" = 200 ] || fail "calls during $*: $(sort calls | uniq -c)"
+}
+
 # Blocks of docs/operate.md.
 block() { ./block.sh operate.md "$1" "$2"; }
 run() {
@@ -132,6 +147,27 @@ sed -i /^ticket_keys/d /etc/mtls-edge/edge.toml
 run restart
 expect 200 billing billing
 
+say "operate.md: systemd opens port 443: no capability, and no call fails during a restart"
+cp /etc/mtls-edge/edge.toml /root/before-socket.toml
+sed -i 's/^https = .*/https = ["127.0.0.1:1"]/' /etc/mtls-edge/edge.toml
+systemctl stop mtls-edge
+block ini socket >/etc/systemd/system/mtls-edge.socket
+drop_in without-capability
+run socket
+expect 200 billing billing
+pid=$(systemctl show -P MainPID mtls-edge)
+for line in 'CapEff:	0000000000000000' 'CapBnd:	0000000000000000'; do
+  grep -qx "$line" /proc/$pid/status || fail "not $line: $(grep "^${line%%:*}" /proc/$pid/status)"
+done
+calls_during systemctl restart mtls-edge
+[ "$(systemctl show -P MainPID mtls-edge)" != "$pid" ] || fail "not restarted"
+systemctl disable --now mtls-edge.socket 2>/dev/null
+systemctl stop mtls-edge
+rm -r /etc/systemd/system/mtls-edge.service.d /etc/systemd/system/mtls-edge.socket
+cp /root/before-socket.toml /etc/mtls-edge/edge.toml
+run restart
+expect 200 billing billing
+
 say "operate.md: certbot renews, with no hook"
 live=/etc/letsencrypt/live/mtls.auth.example.com
 archive=/etc/letsencrypt/archive/mtls.auth.example.com
@@ -171,21 +207,23 @@ systemctl restart systemd-journald
 say "upgrade: the operator's edge.toml stays, the new version takes over, and no call fails"
 cp /etc/mtls-edge/edge.toml before
 pid=$(systemctl show -P MainPID mtls-edge)
-touch upgrading
-(while [ -e upgrading ]; do printf '%s\n' "$(call billing billing)"; done >calls) &
-calls=$!
-apt -o Dpkg::Options::=--force-confold install ./2.deb
+calls_during apt -o Dpkg::Options::=--force-confold install ./2.deb
 cmp before /etc/mtls-edge/edge.toml || fail "edge.toml was replaced"
 grep -q 'second version' /etc/mtls-edge/edge.toml.dpkg-dist || fail "no edge.toml.dpkg-dist"
 [ "$(dpkg-query -W -f '${Version}' mtls-edge)" = 99.0-1 ] || fail "version"
-timeout 60 sh -c "until [ \"\$(systemctl show -P MainPID mtls-edge)\" != $pid ] && [ ! -d /proc/$pid ]; do sleep 0.1; done" ||
-  fail "no new process took over"
-rm upgrading
-wait "$calls"
-grep -q 200 calls || fail "no call during the upgrade"
-[ "$(sort -u calls)" = 200 ] || fail "calls during the upgrade: $(sort calls | uniq -c)"
+[ "$(systemctl show -P MainPID mtls-edge)" != "$pid" ] || fail "the upgrade did not wait for the new process"
+timeout 60 sh -c "until [ ! -d /proc/$pid ]; do sleep 0.1; done" || fail "the replaced process stays"
 systemctl is-active -q mtls-edge || fail "not active after the upgrade"
 expect 200 billing billing
+
+say "an upgrade that cannot serve: the message says so, and the former version serves on"
+pid=$(systemctl show -P MainPID mtls-edge)
+echo 'no_such_key = 1' >>/etc/mtls-edge/edge.toml
+calls_during apt --reinstall install ./2.deb
+grep -q 'mtls-edge: the former version continues to serve: serving; upgrade 1 failed' apt.log || fail "no message: $(cat apt.log)"
+grep -q 'no_such_key' <<<"$(journalctl -u mtls-edge --no-pager)" || fail "the journal does not say why"
+[ "$(systemctl show -P MainPID mtls-edge)" = "$pid" ] || fail "another process"
+cp before /etc/mtls-edge/edge.toml
 
 say "remove: stopped, the configuration stays"
 apt remove mtls-edge

@@ -24,7 +24,7 @@ lintian --fail-on error,warning --suppress-tags initial-upload-closes-no-bugs,ma
 
 say "rpm: contents, configuration files, scripts"
 grep -q '^systemd' <<<"$(rpm -qp --requires "$rpm")"
-for path in /usr/bin/mtls-edge /usr/lib/systemd/system/mtls-edge.service /usr/lib/sysusers.d/mtls-edge.conf \
+for path in /usr/bin/mtls-edge /usr/lib/systemd/system/mtls-edge.service /usr/libexec/mtls-edge/take-over /usr/lib/sysusers.d/mtls-edge.conf \
   /usr/share/man/man1/mtls-edge.1.gz /usr/share/licenses/mtls-edge/LICENSE; do
   grep -qx "$path" <<<"$(rpm -qpl "$rpm")" || fail "the rpm has no $path"
 done

@@ -49,6 +49,8 @@ fn is_listening(listener: &TcpListener) -> bool {
 pub enum Notice {
     /// The edge serves, for the first time or after a reload.
     Ready,
+    /// The edge still serves; only the line of the report changes.
+    Report,
     /// The edge reads its configuration again.
     Reloading,
     /// The edge ends.
@@ -63,6 +65,7 @@ pub enum Notice {
 pub fn notify(notice: Notice, status: &str) {
     let mut lines = match notice {
         Notice::Ready => vec![NotifyState::Ready],
+        Notice::Report => Vec::new(),
         // systemd ignores a reload without the time.
         Notice::Reloading => match NotifyState::monotonic_usec_now() {
             Ok(now) => vec![NotifyState::Reloading, now],

@@ -1,6 +1,6 @@
 //! What `run` does while it serves: obeys signals, and notifies the service manager.
 
-use std::{future::pending, path::Path, process::Command, thread, time::Duration};
+use std::{fmt::Display, future::pending, path::Path, process::Command, thread, time::Duration};
 
 use tokio::{
     sync::oneshot,
@@ -33,6 +33,8 @@ pub(super) struct Serving<'a> {
     config: &'a Path,
     /// A new process that is to take over.
     attempt: Option<Attempt>,
+    /// How many upgrades were asked for. The service manager's report has the number, so that who asked can see its failure.
+    upgrades: u64,
     /// A requested reload: the number of reloads before it, and when the service manager is notified at the latest.
     reload: Option<(u64, Instant)>,
     watchdog: Option<Interval>,
@@ -40,7 +42,7 @@ pub(super) struct Serving<'a> {
 
 impl<'a> Serving<'a> {
     pub(super) fn new(edge: &'a Edge, config: &'a Path) -> Self {
-        Self { edge, config, attempt: None, reload: None, watchdog: None }
+        Self { edge, config, attempt: None, upgrades: 0, reload: None, watchdog: None }
     }
 
     /// Waits for a signal that stops the edge, or for another process to take over. Fails if the edge cannot serve any longer.
@@ -60,10 +62,7 @@ impl<'a> Serving<'a> {
                     self.attempt = None;
                     match outcome {
                         Ok(successor) => return Ok(Ended::Replaced(successor)),
-                        Err(error) => {
-                            tracing::error!(%error, "upgrade failed; this process continues to serve");
-                            supervisor::notify(Notice::Ready, "serving; the last upgrade failed");
-                        }
+                        Err(error) => self.upgrade_failed(&error),
                     }
                 }
                 () = reloaded(self.edge, self.reload) => {
@@ -83,21 +82,29 @@ impl<'a> Serving<'a> {
     }
 
     fn upgrade(&mut self) {
-        const IGNORED: &str = "upgrade ignored";
         if self.attempt.is_some() {
-            return tracing::warn!(reason = "another one is in progress", IGNORED);
+            return tracing::warn!(reason = "another one is in progress", "upgrade ignored");
         }
+        self.upgrades += 1;
         if self.config == Path::new("-") {
-            let reason = "the configuration came from standard input, which can be read only once";
-            return tracing::error!(reason, IGNORED);
+            return self
+                .upgrade_failed(&"the configuration came from standard input, which can be read only once");
         }
         if let Some(reason) = supervisor::bound_to_this_process() {
-            return tracing::error!(reason, IGNORED);
+            return self.upgrade_failed(&reason);
         }
         match self.edge.estate().and_then(Attempt::begin) {
             Ok(attempt) => self.attempt = Some(attempt),
-            Err(error) => tracing::error!(%error, "upgrade failed; this process continues to serve"),
+            Err(error) => self.upgrade_failed(&error),
         }
+    }
+
+    fn upgrade_failed(&self, error: &dyn Display) {
+        tracing::error!(%error, "upgrade failed; this process continues to serve");
+        supervisor::notify(
+            Notice::Report,
+            &format!("serving; upgrade {} failed, see the log", self.upgrades),
+        );
     }
 }
 

@@ -112,7 +112,7 @@ async fn what_ends_with_the_process_is_not_replaced() {
     let launcher = "export SYSTEMD_EXEC_PID=$$; exec \"$0\" \"$@\"";
     let (edge, _) = with_client(EdgeBuilder::new(upstream.url()).launcher(&["sh", "-c", launcher]));
     edge.signal("USR2");
-    let line = edge.wait_for_log("upgrade ignored");
+    let line = edge.wait_for_log("upgrade failed");
     assert!(line.contains("write Type=notify in the unit"), "{line}");
     edge.stop();
 }
