@@ -26,7 +26,7 @@ use validate::{Path, judge_leaf, malformed};
 use super::{
     authorities::{Authorities, Purpose, ca::Ca},
     certificate::{ClientCertificate, Validity},
-    x509::{Malformed, Outline},
+    x509::{Malformed, Outline, algorithm_name, is_accepted},
 };
 
 use crate::clock::Timestamp;
@@ -82,11 +82,16 @@ pub fn unusable_in_chains(certificate: &ClientCertificate) -> Option<ChainRefusa
     if certificate.version() != 3 {
         return Some(ChainRefusal::Version { version: certificate.version() });
     }
-    let outline = Outline::parse(certificate.der());
-    match outline.and_then(|leaf| leaf.extensions()) {
-        Ok(extensions) => judge_leaf(&extensions, Purpose::default()).err(),
-        Err(fault) => Some(malformed(PathMember::Client, &fault)),
-    }
+    let in_leaf = |fault: Malformed| malformed(PathMember::Client, &fault);
+    let judged = Outline::parse(certificate.der()).map_err(in_leaf).and_then(|leaf| {
+        let algorithm = leaf.signed.algorithm;
+        if !is_accepted(algorithm) {
+            let (algorithm, member) = (algorithm_name(algorithm), PathMember::Client);
+            return Err(ChainRefusal::SignatureAlgorithm { algorithm, member });
+        }
+        judge_leaf(&leaf.extensions().map_err(in_leaf)?, Purpose::default())
+    });
+    judged.err()
 }
 
 fn paths(

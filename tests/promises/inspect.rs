@@ -223,6 +223,21 @@ fn inspect_suggests_only_usable_credentials() {
 }
 
 #[test]
+fn inspect_names_a_signature_by_sha_1() {
+    let folder = TempDir::new().unwrap();
+    issued(folder.path(), P256, &["extendedKeyUsage=clientAuth"]);
+    let sign =
+        ["x509", "-req", "-in", "leaf.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-extfile", "ext.cnf"];
+    openssl(folder.path(), &[&sign[..], &["-sha1", "-out", "leaf.pem"]].concat());
+    let printed = inspected(folder.path(), "leaf.pem");
+    let marked = printed.lines().find(|line| line.starts_with("tls_client_auth ")).unwrap();
+    assert!(marked.contains("CAN'T WORK") && marked.contains("ecdsa-with-SHA1"), "{printed}");
+    assert!(printed.contains("-sha256") && !printed.contains("subject_dn ="), "{printed}");
+    // The edge compares its thumbprint and verifies no signature of an issuer.
+    assert!(printed.contains("self_signed_tls_client_auth   works"), "{printed}");
+}
+
+#[test]
 fn inspect_shows_the_chain_and_recognizes_a_key() {
     let folder = TempDir::new().unwrap();
     issued(folder.path(), P256, &["extendedKeyUsage=clientAuth"]);

@@ -85,6 +85,7 @@ fn credentials(certificate: &ClientCertificate, now: Timestamp) -> String {
         let refusal = unusable_in_chains(certificate)?;
         let remedy = match refusal {
             ChainRefusal::SelfSigned { .. } => "let a CA issue one",
+            ChainRefusal::SignatureAlgorithm { .. } => "let the CA sign it with SHA-256 (-sha256)",
             _ => ISSUE,
         };
         Some((refusal.to_string(), remedy))
