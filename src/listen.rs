@@ -19,6 +19,7 @@ mod worker;
 pub use inherited::{Group, Inherited, Purpose, Sockets, Stray};
 pub use server::{ListenError, Listeners, Workers};
 pub use shares::{Shares, Shortage, TooFew};
+pub use socket::BACKLOG;
 pub use spec::ListenSpec;
 pub use stores::Stores;
 pub use worker::End;

@@ -11,7 +11,7 @@ use super::{print, resolve::unresolved};
 use crate::{
     clock::Clock,
     config::{Severity, to_json},
-    load::{build, check_open_files, public_authorities},
+    load::{build, check_backlog, check_open_files, public_authorities},
 };
 
 /// How problems are printed.
@@ -30,7 +30,7 @@ pub(super) struct Options {
     /// Exit 1 on warnings, too.
     #[arg(long)]
     strict: bool,
-    /// Also bind the addresses, connect to the upstreams, fetch CRLs and key sets, and check that their files can be written.
+    /// Also bind the addresses, connect to the upstreams, fetch CRLs and key sets, check that their files can be written, and that the kernel queues enough connections.
     #[arg(long)]
     probe: bool,
 }
@@ -44,6 +44,7 @@ pub(super) fn check(config: &Path, options: &Options) -> ExitCode {
         built.problems.extend(public_authorities(settings));
         built.problems.extend(check_open_files(settings));
         if options.probe {
+            built.problems.extend(check_backlog(settings));
             match probe::probe(settings, site, &built.key_sets) {
                 Ok(all) => probed = all,
                 Err(error) => return print::failure(error),

@@ -7,8 +7,8 @@ use std::{
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-/// Connections that the kernel queues before they are accepted.
-pub(super) const BACKLOG: i32 = 1024;
+/// Connections that the kernel queues before they are accepted, unless `net.core.somaxconn` is lower.
+pub const BACKLOG: i32 = 1024;
 
 /// Binds `count` sockets to one address with `SO_REUSEPORT`. Port 0 selects a free port, the same for all.
 ///

@@ -3,11 +3,12 @@
 use std::{
     fs, io,
     net::{IpAddr, SocketAddr},
+    path::Path,
 };
 
 use crate::{
     config::{Problem, Span, Spanned, settings::Settings},
-    listen::{ListenSpec, Shares, Shortage, Stray},
+    listen::{BACKLOG, ListenSpec, Shares, Shortage, Stray},
     text::suggest::shell_word,
 };
 
@@ -47,6 +48,21 @@ pub fn too_few_open_files(settings: &Settings, shortage: &Shortage) -> Problem {
     Problem::warning(connections_span(settings), "limits.connections", shortage.to_string()).help(help)
 }
 
+/// The warning that the kernel queues fewer connections than the edge asks for. `None` if the sysctl cannot be read.
+#[must_use]
+pub fn check_backlog(settings: &Settings) -> Option<Problem> {
+    const SYSCTL: &str = "net.core.somaxconn";
+    let allowed: i32 = sysctl("net/core/somaxconn").filter(|allowed| *allowed < BACKLOG)?;
+    let what = format!(
+        "{SYSCTL} is {allowed}: the kernel queues {allowed} connections per socket before the edge accepts them, expected {BACKLOG}; a burst loses the others"
+    );
+    let help = format!(
+        "run as root: sysctl -w {SYSCTL}=4096; to keep it, write {SYSCTL} = 4096 into /etc/sysctl.d/mtls-edge.conf"
+    );
+    let span = settings.listen.https.first().map_or(&settings.listen.admin.span, |https| &https.span);
+    Some(Problem::warning(span, "listen.https", what).help(help))
+}
+
 fn connections_span(settings: &Settings) -> &Span {
     settings.spans.get("limits.connections").unwrap_or(&settings.listen.admin.span)
 }
@@ -68,7 +84,8 @@ pub fn cannot_bind(key: &str, address: &Spanned<SocketAddr>, error: &io::Error) 
                 first_unprivileged()
             ),
             format!(
-                "in the systemd unit write AmbientCapabilities=CAP_NET_BIND_SERVICE; without systemd run as root: setcap cap_net_bind_service=+ep {}; or use a higher port, such as 8443",
+                "in the systemd unit write AmbientCapabilities=CAP_NET_BIND_SERVICE, or let a socket unit bind it (ListenStream={}); without systemd run as root: setcap cap_net_bind_service=+ep {}; or use a higher port, such as 8443",
+                address.value,
                 executable()
             ),
         ),
@@ -115,8 +132,12 @@ fn unspecified(ip: IpAddr) -> &'static str {
 
 /// The first port that an unprivileged user may bind.
 fn first_unprivileged() -> u16 {
-    let setting = fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start");
-    setting.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(1024)
+    sysctl("net/ipv4/ip_unprivileged_port_start").unwrap_or(1024)
+}
+
+/// A number among the kernel's settings, by its path below `/proc/sys`.
+fn sysctl<T: std::str::FromStr>(path: &str) -> Option<T> {
+    fs::read_to_string(Path::new("/proc/sys").join(path)).ok()?.trim().parse().ok()
 }
 
 /// The path of this executable, quoted for a shell.

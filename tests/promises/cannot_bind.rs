@@ -82,7 +82,7 @@ fn a_privileged_port() {
     let printed = printed(&folder, command, "https = [\"127.0.0.1:443\"]\nadmin = \"127.0.0.1:0\"");
     for expected in [
         "error: listen.https: 127.0.0.1:443: cannot bind: Permission denied: ports below 1024 need a privilege that this user does not have\n",
-        "AmbientCapabilities=CAP_NET_BIND_SERVICE; without systemd run as root: setcap cap_net_bind_service=+ep mtls-edge;",
+        "AmbientCapabilities=CAP_NET_BIND_SERVICE, or let a socket unit bind it (ListenStream=127.0.0.1:443); without systemd run as root: setcap cap_net_bind_service=+ep mtls-edge;",
     ] {
         assert!(printed.contains(expected), "{expected}: {printed}");
     }
