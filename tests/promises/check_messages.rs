@@ -3,6 +3,7 @@
 
 mod authorities;
 mod credentials;
+mod first_day;
 mod keys;
 mod methods;
 mod server;
