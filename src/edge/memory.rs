@@ -85,6 +85,7 @@ impl Memory {
                         client_id: application.client_id.as_str().into(),
                         credential: credential.name.into(),
                         role: role.as_str().into(),
+                        registered: credential.digest(),
                         at: at.unix(),
                         not_after: credential.usage.not_after().map(Timestamp::unix),
                     });
@@ -124,8 +125,11 @@ impl Memory {
         let site = self.site.load();
         let Some(application) = site.trust.registry.application(&last.client_id) else { return };
         let mut registrations = application.registrations();
-        let found = registrations
-            .find(|(role, credential)| role.as_str() == &*last.role && credential.name == &*last.credential);
+        let found = registrations.find(|(role, credential)| {
+            role.as_str() == &*last.role
+                && credential.name == &*last.credential
+                && credential.digest() == last.registered
+        });
         if let Some((_, credential)) = found {
             credential.usage.adopt(Timestamp::from_unix(last.at), last.not_after.map(Timestamp::from_unix));
         }

@@ -8,7 +8,7 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::replay::{Replay, USE_BYTES, Use};
 
 /// The version of the protocol. Programs of different versions cannot take over from each other.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What the old process begins with. Its sockets follow, in the order of their places.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +56,8 @@ pub struct LastUse {
     pub credential: Box<str>,
     /// Whether it is one of `[[application.certificate]]`.
     pub role: Box<str>,
+    /// SHA-256 of what it matches: another one of the same name was not used.
+    pub registered: [u8; 32],
     /// In seconds since 1970.
     pub at: i64,
     /// When the certificate that was used expires, in seconds since 1970.
@@ -191,6 +193,7 @@ mod tests {
             client_id: "a".into(),
             credential: "c".into(),
             role: "credential".into(),
+            registered: [3; 32],
             at: 1,
             not_after: None,
         };
@@ -212,7 +215,7 @@ mod tests {
 
     #[test]
     fn another_version_is_refused_whatever_follows() {
-        let error = begin(b"[2, \"anything\"]").unwrap_err();
+        let error = begin(b"[1, \"anything\"]").unwrap_err();
         assert!(error.to_string().contains("cannot take over"), "{error}");
     }
 }

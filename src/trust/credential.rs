@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
+
 use super::Usage;
 use crate::{
     clock::Timestamp,
@@ -269,6 +271,41 @@ impl<'a> CredentialView<'a> {
             (one, other) => one == other,
         };
         same && self.expires_at == other.expires_at
+    }
+
+    /// SHA-256 of what the presented one is compared with: two credentials that match others have other digests.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        let mut add = |part: &[u8]| {
+            hash.update(part.len().to_be_bytes());
+            hash.update(part);
+        };
+        match self.registered {
+            RegisteredRef::Subject(RegisteredSubject { subject, ca }) => {
+                let (key, value) = subject.written();
+                add(key.as_bytes());
+                add(value.as_bytes());
+                add(ca.as_deref().map_or(&[], |ca| ca));
+            }
+            RegisteredRef::Certificate(certificate) => match &certificate.matches {
+                CertificateMatch::Thumbprint(thumbprint) => {
+                    add(b"thumbprint");
+                    add(thumbprint.as_bytes());
+                }
+                CertificateMatch::PublicKey(spki) => {
+                    add(b"public_key");
+                    add(spki);
+                }
+            },
+            RegisteredRef::Key(RegisteredKey { key }) => {
+                add(key.algorithm().as_str().as_bytes());
+                add(key.thumbprint().as_bytes());
+                add(key.kid().unwrap_or_default().as_bytes());
+            }
+            RegisteredRef::Secret(RegisteredSecret { sha256 }) => add(sha256),
+        }
+        hash.finalize().into()
     }
 
     /// Facts about the registered certificate, if they are known.

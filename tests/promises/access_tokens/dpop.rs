@@ -149,3 +149,18 @@ async fn a_token_with_both_bindings_needs_both() {
         get(client, "/api/x", &headers).await.oauth_error(401, "invalid_token");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_used_proof_stays_used_at_a_takeover() {
+    let (setup, holder) = (Setup::start().await, Holder::new());
+    let edge = setup.builder("").installed().start();
+    let token = bound_to(&setup, json!({ "jkt": holder.thumbprint() }));
+    let client = Client::new(&edge);
+    let (used, unused) = (holder.proof("1", &token), holder.proof("2", &token));
+    let presented = async |proof: &str| get(&client, "/api/x", &dpop(&token, &[proof.to_owned()])).await;
+    assert_eq!(presented(&used).await.status, 200);
+    crate::handover::replace(&edge);
+    presented(&used).await.oauth_error(401, "invalid_token");
+    assert_eq!(presented(&unused).await.status, 200);
+    edge.stop();
+}

@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use super::{LIMITS, installed, replace};
 use crate::{
     private_key_jwt::{CLIENT, DOMAIN_SETTINGS, ISSUER, application, rand, request},
-    support::{Client, Connection, DOMAIN, Edge, EdgeBuilder, Upstream, admin},
+    support::{Client, Connection, DOMAIN, Edge, EdgeBuilder, Upstream, admin, self_signed},
 };
 
 fn assertion(key: &SigningKey) -> String {
@@ -135,5 +135,25 @@ async fn sessions_are_resumed_and_last_uses_are_shown() {
     let mut connection = client.connect().await;
     assert!(connection.resumed);
     assert_eq!(connection.token("billing").await.status, 200);
+    edge.stop();
+}
+
+#[tokio::test]
+async fn a_credential_of_the_same_name_was_not_used() {
+    let upstream = Upstream::start().await;
+    let (edge, client) = installed(&upstream, 1);
+    assert_eq!(Client::with(&edge, &client).token("billing").await.status, 200);
+    let applications = edge.folder.path().join("applications.toml");
+    let text = std::fs::read_to_string(&applications).unwrap();
+    let other = self_signed("billing");
+    let (before, after) = (client.thumbprint(), other.thumbprint());
+    assert!(text.contains(&before), "{text}");
+    // Replaced in the same moment as the process, which sees only the new file.
+    std::fs::write(&applications, text.replace(&before, &after)).unwrap();
+    replace(&edge);
+    let status: serde_json::Value = serde_json::from_str(&admin::get(&edge, "/status").await.1).unwrap();
+    let status = status["applications"].to_string();
+    assert!(status.contains("\"last_used\":null"), "{status}");
+    assert_eq!(Client::with(&edge, &other).token("billing").await.status, 200);
     edge.stop();
 }
