@@ -111,7 +111,7 @@ async fn establish(
             && let Some(network) = network
             && !slot.assign(network).await
         {
-            let error = std::io::Error::other("connections_per_address is reached");
+            let error = std::io::Error::other("connections_per_address or handshakes_per_address is reached");
             return Err((HandshakeFailure::Address, error.into()));
         }
         let party = network.map_or_else(|| Party::Connection(slot.number()), Party::Network);

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod admission;
+mod bound;
 mod burst;
 mod crowds;
 mod eviction;

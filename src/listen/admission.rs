@@ -10,7 +10,8 @@ use tokio::{
 
 use super::{
     addresses::AddressPlace,
-    eviction::{Eviction, EvictionRequest, Places, Urgency},
+    bound::{ByLimit, Counted, Place, Places},
+    eviction::{Eviction, EvictionRequest, Urgency},
     open::OpenConnections,
     shared::Shared,
 };
@@ -36,8 +37,8 @@ pub(super) struct Admission {
     worker: usize,
     /// See [`Admission::evicted`].
     evicted: Cell<usize>,
-    /// When no worker had a stale connection.
-    none_stale: Cell<Option<Instant>>,
+    /// When no worker had a stale connection, for each limit.
+    none_stale: ByLimit<Cell<Option<Instant>>>,
     /// The turns of the worker's connections.
     pub(super) turns: Rc<Turns>,
 }
@@ -49,15 +50,15 @@ impl Admission {
         metrics: Recorder,
         worker: usize,
     ) -> Rc<Self> {
-        let (evicted, none_stale) = (Cell::default(), Cell::default());
+        let (evicted, none_stale) = (Cell::default(), ByLimit::default());
         Rc::new(Self { shared, open, metrics, worker, evicted, none_stale, turns: Turns::new() })
     }
 
     /// Closes connections for other workers while it is polled.
     pub(super) async fn evict_for_others(self: Rc<Self>, mut requests: mpsc::Receiver<EvictionRequest>) {
-        while let Some(EvictionRequest { network, urgency, done }) = requests.recv().await {
+        while let Some(EvictionRequest { counted, network, urgency, done }) = requests.recv().await {
             // If the other worker has stopped waiting, the places are free for everyone.
-            let _ = done.send(self.evict(network, urgency));
+            let _ = done.send(self.evict(counted, network, urgency));
             // The task of the closed connection is dropped, and its descriptor closed, before the next one's.
             yield_now().await;
         }
@@ -79,77 +80,119 @@ impl Admission {
     /// If one of this worker's own connections can be closed, the future is ready at its first poll. Otherwise it waits for other
     /// workers, or until a connection may be closed.
     pub(super) async fn admit(self: Rc<Self>, network: Option<Network>) -> Option<Places> {
+        let (open, spare) = self.place(Counted::Open, network, None).await?;
+        // A connection that was closed in its handshake leaves that place, too.
+        let spare = spare.map(|Place { of_all, .. }| of_all);
+        let (handshake, _) = self.place(Counted::Handshakes, network, spare).await?;
+        Some(Places { open, handshake: Some(handshake) })
+    }
+
+    /// Takes a place within one limit: the spare one if there is one, apart from the limit of the address. If a connection was closed for it,
+    /// returns its place within the other limit, too.
+    async fn place(
+        &self,
+        counted: Counted,
+        network: Option<Network>,
+        spare: Option<OwnedSemaphorePermit>,
+    ) -> Option<(Place, Option<Place>)> {
         let of_address = match network {
             None => None,
-            Some(network) => match self.admit_of(network).await? {
-                (of_address, Some(of_all)) => return Some(Places { of_all, of_address: Some(of_address) }),
+            Some(network) => match self.place_of_address(counted, network).await? {
                 (of_address, None) => Some(of_address),
+                (of_address, Some((of_all, other))) => {
+                    return Some((Place { of_all, of_address: Some(of_address) }, other));
+                }
             },
         };
+        if let Some(of_all) = spare {
+            return Some((Place { of_all, of_address }, None));
+        }
+        let bound = self.shared.bounds.get(counted);
         loop {
-            if let Ok(of_all) = Arc::clone(&self.shared.places).try_acquire_owned() {
-                return Some(Places { of_all, of_address });
+            if let Ok(of_all) = bound.take() {
+                return Some((Place { of_all, of_address }, None));
             }
             self.turns.note_full();
-            let wait = match self.evict_of_all(network).await {
-                Eviction::Done(Places { of_all, .. }) => return Some(Places { of_all, of_address }),
+            let wait = match self.evict_of_all(counted, network).await {
+                Eviction::Done(places) => {
+                    let (place, other) = places.split(counted);
+                    return place.map(|Place { of_all, .. }| (Place { of_all, of_address }, other));
+                }
                 Eviction::TooYoung(wait) => wait,
                 Eviction::Crowd | Eviction::None => {
-                    self.metrics.connections_over_bound.increment();
-                    self.metrics.connections_closed.increment(CloseReason::Bound);
+                    self.count_refused(counted);
                     return None;
                 }
             };
-            let free = Arc::clone(&self.shared.places).acquire_owned();
-            if let Ok(Ok(of_all)) = timeout(wait, free).await {
-                return Some(Places { of_all, of_address });
+            if let Ok(Some(of_all)) = timeout(wait, bound.wait()).await {
+                return Some((Place { of_all, of_address }, None));
             }
         }
     }
 
-    /// Takes a place within the limit of an address; `None` if there is none.
-    pub(super) async fn place_of(&self, network: Network) -> Option<AddressPlace> {
-        self.admit_of(network).await.map(|(place, _)| place)
+    /// Takes the places within the limits of an address for a connection whose handshake is not complete; `None` if there are none.
+    pub(super) async fn places_of_address(&self, network: Network) -> Option<ByLimit<AddressPlace>> {
+        let (open, _) = self.place_of_address(Counted::Open, network).await?;
+        let (handshakes, _) = self.place_of_address(Counted::Handshakes, network).await?;
+        Some(ByLimit { open, handshakes })
     }
 
-    /// Takes a place within the limit of an address. If a connection of that address was closed for it, returns its place within the limit
-    /// on all connections too.
-    async fn admit_of(&self, network: Network) -> Option<(AddressPlace, Option<OwnedSemaphorePermit>)> {
-        let limit = self.shared.site.load().limits.connections_per_address.unwrap_or(self.shared.per_address);
-        if let Some(place) = self.shared.addresses.take(network, limit) {
+    /// Takes a place within the limit of an address. If a connection of that address was closed for it, returns its other places, too:
+    /// within the same limit on all connections, and within the other limit.
+    async fn place_of_address(
+        &self,
+        counted: Counted,
+        network: Network,
+    ) -> Option<(AddressPlace, Option<(OwnedSemaphorePermit, Option<Place>)>)> {
+        let limit = self.shared.per_address(counted);
+        if let Some(place) = self.shared.bounds.get(counted).take_of(network, limit) {
             return Some((place, None));
         }
         // An address that is at its limit only loses its own connections.
-        if let Eviction::Done(Places { of_all, of_address: Some(place) }) =
-            self.evict_anywhere(Some(network), Urgency::Any).await
+        if let Eviction::Done(places) = self.evict_anywhere(counted, Some(network), Urgency::Any).await
+            && let (Some(Place { of_all, of_address: Some(of_address) }), other) = places.split(counted)
         {
-            return Some((place, Some(of_all)));
+            return Some((of_address, Some((of_all, other))));
         }
-        self.metrics.connections_closed.increment(CloseReason::Address);
+        self.metrics.connections_closed.increment(match counted {
+            Counted::Open => CloseReason::Address,
+            Counted::Handshakes => CloseReason::HandshakesOfAddress,
+        });
         None
+    }
+
+    fn count_refused(&self, counted: Counted) {
+        self.metrics.connections_closed.increment(match counted {
+            Counted::Open => {
+                self.metrics.connections_over_bound.increment();
+                CloseReason::Bound
+            }
+            Counted::Handshakes => CloseReason::Handshakes,
+        });
     }
 
     /// Closes a connection of any address for a new one from this network. Some of them are honest and still in their handshakes, so
     /// new ones are spared first.
-    async fn evict_of_all(&self, newcomer: Option<Network>) -> Eviction {
-        let is_futile = self.none_stale.get().is_some_and(|at| at.elapsed() < NONE_STALE);
+    async fn evict_of_all(&self, counted: Counted, newcomer: Option<Network>) -> Eviction {
+        let none_stale = self.none_stale.get(counted);
+        let is_futile = none_stale.get().is_some_and(|at| at.elapsed() < NONE_STALE);
         let stale = if is_futile {
-            self.evict(None, Urgency::Stale)
+            self.evict(counted, None, Urgency::Stale)
         } else {
-            self.evict_anywhere(None, Urgency::Stale).await
+            self.evict_anywhere(counted, None, Urgency::Stale).await
         };
         if matches!(stale, Eviction::Done(_)) {
             return stale;
         }
         if !is_futile {
-            self.none_stale.set(Some(Instant::now()));
+            none_stale.set(Some(Instant::now()));
         }
-        self.evict_anywhere(None, Urgency::Young(newcomer)).await
+        self.evict_anywhere(counted, None, Urgency::Young(newcomer)).await
     }
 
     /// Closes a connection of this worker, or else of another one.
-    async fn evict_anywhere(&self, network: Option<Network>, urgency: Urgency) -> Eviction {
-        let mut found = self.evict(network, urgency);
+    async fn evict_anywhere(&self, counted: Counted, network: Option<Network>, urgency: Urgency) -> Eviction {
+        let mut found = self.evict(counted, network, urgency);
         let others = self.shared.evictors.iter().enumerate().filter(|(worker, _)| *worker != self.worker);
         for (_, other) in others {
             if matches!(found, Eviction::Done(_) | Eviction::Crowd) {
@@ -157,7 +200,7 @@ impl Admission {
             }
             let (done, is_done) = oneshot::channel();
             // A worker that has ended has no connections.
-            if other.send(EvictionRequest { network, urgency, done }).await.is_ok()
+            if other.send(EvictionRequest { counted, network, urgency, done }).await.is_ok()
                 && let Ok(theirs) = is_done.await
             {
                 found = found.or(theirs);
@@ -166,11 +209,15 @@ impl Admission {
         found
     }
 
-    fn evict(&self, network: Option<Network>, urgency: Urgency) -> Eviction {
+    fn evict(&self, counted: Counted, network: Option<Network>, urgency: Urgency) -> Eviction {
         let site = self.shared.site.load();
-        let eviction = self.open.evict(network, urgency, &|connection| is_registered(&site, connection));
+        let eviction =
+            self.open.evict(counted, network, urgency, &|connection| is_registered(&site, connection));
         if matches!(eviction, Eviction::Done(_)) {
-            self.metrics.connections_closed.increment(CloseReason::Evicted);
+            self.metrics.connections_closed.increment(match counted {
+                Counted::Open => CloseReason::Evicted,
+                Counted::Handshakes => CloseReason::HandshakeEvicted,
+            });
             self.evicted.set(self.evicted.get() + 1);
         }
         eviction

@@ -2,22 +2,13 @@
 
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
-use super::addresses::AddressPlace;
+use super::bound::{Counted, Places};
 use crate::net::Network;
 
 /// The number of eviction requests that may wait for one worker.
 const WAITING: usize = 64;
-
-/// The places that an open connection takes within the connection limits.
-#[derive(Debug)]
-pub(super) struct Places {
-    /// Within the limit on all connections.
-    pub(super) of_all: OwnedSemaphorePermit,
-    /// Within the limit of its address, if that is known and limited.
-    pub(super) of_address: Option<AddressPlace>,
-}
 
 /// Which connections may be closed for a new one. Each variant includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +51,8 @@ impl Eviction {
 /// A worker's request to another one to close a connection.
 #[derive(Debug)]
 pub(super) struct EvictionRequest {
+    /// The limit that is reached.
+    pub(super) counted: Counted,
     pub(super) network: Option<Network>,
     pub(super) urgency: Urgency,
     /// Receives the result.

@@ -2,24 +2,23 @@
 
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
-
-use super::{shared::Shared, shares::Shares};
+use super::{bound::ByLimit, shared::Shared};
 use crate::observe::metrics::{self, Families};
 
 /// Sets the gauges of connections, bodies and upstreams.
-pub(super) fn gauges(shared: &Shared) -> impl Fn(&mut Families) + Send + Sync + 'static {
-    let Shares { connections, upstream, .. } = shared.shares;
-    let (free, upstream_free) = (Arc::clone(&shared.places), Arc::clone(&shared.upstream_places));
-    let (buffered, site) = (Arc::clone(&shared.buffered), Arc::clone(&shared.site));
+pub(super) fn gauges(shared: &Arc<Shared>) -> impl Fn(&mut Families) + Send + Sync + 'static {
+    let shared = Arc::clone(shared);
     move |families| {
-        let open = |limit: usize, free: &Semaphore| limit.saturating_sub(free.available_permits());
-        families.set(&metrics::CONNECTIONS, [], open(connections, &free));
-        families.set(&metrics::CONNECTIONS_LIMIT, [], connections);
-        families.set(&metrics::UPSTREAM_CONNECTIONS, [], open(upstream, &upstream_free));
+        let ByLimit { open, handshakes } = &shared.bounds;
+        families.set(&metrics::CONNECTIONS, [], open.in_use());
+        families.set(&metrics::CONNECTIONS_LIMIT, [], open.limit);
+        families.set(&metrics::HANDSHAKES_IN_FLIGHT, [], handshakes.in_use());
+        families.set(&metrics::HANDSHAKES_LIMIT, [], handshakes.limit);
+        let (upstream, free) = (shared.shares.upstream, shared.upstream_places.available_permits());
+        families.set(&metrics::UPSTREAM_CONNECTIONS, [], upstream.saturating_sub(free));
         families.set(&metrics::UPSTREAM_CONNECTIONS_LIMIT, [], upstream);
-        families.set(&metrics::BUFFERED_BYTES, [], buffered.now());
-        let site = site.load();
+        families.set(&metrics::BUFFERED_BYTES, [], shared.buffered.now());
+        let site = shared.site.load();
         families.set(&metrics::BUFFERED_BYTES_LIMIT, [], site.limits.buffered_bytes);
         for target in site.pooled_targets() {
             let name = [target.spec.name.as_str()];

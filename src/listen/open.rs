@@ -11,8 +11,9 @@ use tokio::{sync::Notify, task::AbortHandle, time::Instant};
 
 use super::{
     addresses::AddressPlace,
+    bound::{ByLimit, Counted, Place, Places},
     crowds::Crowds,
-    eviction::{Eviction, Places, Urgency},
+    eviction::{Eviction, Urgency},
 };
 use crate::{connection::Life, net::Network, request::Connection};
 
@@ -43,6 +44,13 @@ enum Stage {
     Authenticated,
 }
 
+impl Counted {
+    /// Whether the limit counts connections in this stage.
+    fn includes(self, stage: Stage) -> bool {
+        self == Self::Open || stage == Stage::Handshaking
+    }
+}
+
 /// A connection's stage, the time of its last progress in milliseconds since the worker's start, and its number.
 type Key = (Stage, u64, u64);
 
@@ -59,8 +67,8 @@ struct Inner {
     order: RefCell<BTreeSet<Key>>,
     /// The keys of `order` by network, of connections whose address is known and limited.
     by_network: RefCell<BTreeSet<(Network, Key)>>,
-    /// Counts connections in the first two stages.
-    crowds: RefCell<Crowds>,
+    /// Counts connections in the first two stages, and handshakes.
+    crowds: ByLimit<RefCell<Crowds>>,
     /// Notified when the last connection has ended.
     empty: Notify,
     /// See [`OpenConnections::take_most`].
@@ -82,8 +90,9 @@ struct OpenConnection {
 }
 
 impl OpenConnection {
-    fn is_in_crowd(&self) -> bool {
-        self.key.0 <= Stage::Unauthenticated
+    /// Whether it belongs to a crowd if its network has one. In later stages it does not.
+    fn is_in_crowd(&self, counted: Counted) -> bool {
+        self.key.0 <= Stage::Unauthenticated && counted.includes(self.key.0)
     }
 }
 
@@ -103,7 +112,7 @@ impl OpenConnections {
             connections: RefCell::default(),
             order: RefCell::default(),
             by_network: RefCell::default(),
-            crowds: RefCell::default(),
+            crowds: ByLimit::default(),
             empty: Notify::new(),
             most: Cell::new(0),
             leave: Cell::new(None),
@@ -170,17 +179,22 @@ impl OpenConnections {
         }
     }
 
-    /// Closes the connection that has been idle for longest in the lowest stage, of this network or of all. Its places are free at
-    /// once, and its task is dropped at its next turn. `is_registered` decides whether a connection has a registered certificate.
+    /// Closes the connection that has been idle for longest in the lowest stage, of this network or of all that this limit counts. Its
+    /// places are free at once, and its task is dropped at its next turn. `is_registered` decides whether a connection has a registered
+    /// certificate.
     pub(super) fn evict(
         &self,
+        counted: Counted,
         network: Option<Network>,
         urgency: Urgency,
         is_registered: &dyn Fn(&Connection) -> bool,
     ) -> Eviction {
         let now = Instant::now();
         let mut left = EXAMINED;
-        let mut first = |stage| self.oldest(stage, network, is_registered, &mut left);
+        let mut first = |stage| {
+            let is_counted = counted.includes(stage);
+            is_counted.then(|| self.oldest(stage, network, is_registered, &mut left)).flatten()
+        };
         let [handshaking, unauthenticated, busy, registered] =
             [Stage::Handshaking, Stage::Unauthenticated, Stage::Busy, Stage::Registered].map(&mut first);
         let stale = |found: Option<(Key, Instant)>, age| {
@@ -195,10 +209,11 @@ impl OpenConnections {
         let victim = match (victim, urgency) {
             (None, Urgency::Young(newcomer)) => {
                 // Otherwise the edge would do a handshake for every connection of a crowd.
-                if newcomer.is_some_and(|newcomer| self.0.crowds.borrow().is_crowd(newcomer)) {
+                let crowds = self.0.crowds.get(counted);
+                if newcomer.is_some_and(|newcomer| crowds.borrow().is_crowd(newcomer)) {
                     return Eviction::Crowd;
                 }
-                self.oldest_in_crowd(is_registered, &mut left)
+                self.oldest_in_crowd(counted, is_registered, &mut left)
                     .or_else(|| stale(oldest, YOUNG))
                     .or_else(|| stale(busy, STALE))
             }
@@ -221,15 +236,17 @@ impl OpenConnections {
     /// The oldest connection of the largest crowd.
     fn oldest_in_crowd(
         &self,
+        counted: Counted,
         is_registered: &dyn Fn(&Connection) -> bool,
         left: &mut usize,
     ) -> Option<(Key, Instant)> {
         while *left > 0 {
-            let crowd = self.0.crowds.borrow().largest()?;
-            let mut first = |stage| self.oldest(stage, Some(crowd), is_registered, left);
-            let oldest = [Stage::Handshaking, Stage::Unauthenticated].map(&mut first);
+            let crowd = self.0.crowds.get(counted).borrow().largest()?;
+            let first = |stage| self.oldest(stage, Some(crowd), is_registered, left);
             // Connections in later stages do not belong to the crowd any more.
-            if let Some(found) = oldest.into_iter().flatten().min_by_key(|(_, since)| *since) {
+            let stages = [Stage::Handshaking, Stage::Unauthenticated].into_iter();
+            let oldest = stages.filter(|stage| counted.includes(*stage)).filter_map(first);
+            if let Some(found) = oldest.min_by_key(|(_, since)| *since) {
                 return Some(found);
             }
         }
@@ -287,8 +304,8 @@ impl OpenConnections {
         self.0.order.borrow_mut().insert(connection.key);
         if let Some(network) = connection.network {
             self.0.by_network.borrow_mut().insert((network, connection.key));
-            if connection.is_in_crowd() {
-                self.0.crowds.borrow_mut().enter(network);
+            for counted in Counted::ALL.into_iter().filter(|counted| connection.is_in_crowd(*counted)) {
+                self.0.crowds.get(counted).borrow_mut().enter(network);
             }
         }
         self.0.connections.borrow_mut().insert(connection.key.2, connection);
@@ -300,8 +317,8 @@ impl OpenConnections {
         self.0.order.borrow_mut().remove(&connection.key);
         if let Some(network) = connection.network {
             self.0.by_network.borrow_mut().remove(&(network, connection.key));
-            if connection.is_in_crowd() {
-                self.0.crowds.borrow_mut().leave(network);
+            for counted in Counted::ALL.into_iter().filter(|counted| connection.is_in_crowd(*counted)) {
+                self.0.crowds.get(counted).borrow_mut().leave(network);
             }
         }
         Some(connection)
@@ -321,11 +338,14 @@ impl Entry {
         self.number
     }
 
-    /// Sets the network of a connection whose address becomes known after its accept, and its place within the limit of that address.
-    pub(super) fn assign(&self, network: Network, place: AddressPlace) {
+    /// Sets the network of a connection whose address becomes known in its handshake, and its places within the limits of that address.
+    pub(super) fn assign(&self, network: Network, places: ByLimit<AddressPlace>) {
         self.open.change(self.number, |connection| {
             connection.network = Some(network);
-            connection.places.of_address = Some(place);
+            connection.places.open.of_address = Some(places.open);
+            if let Some(Place { of_address, .. }) = &mut connection.places.handshake {
+                *of_address = Some(places.handshakes);
+            }
         });
     }
 
@@ -340,6 +360,7 @@ impl Entry {
         self.open.change(self.number, |open| {
             open.key = key;
             open.established = Some(Rc::clone(connection));
+            open.places.handshake = None;
         });
     }
 }

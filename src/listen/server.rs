@@ -10,7 +10,7 @@ use std::{
 use tokio::sync::{Semaphore, watch};
 
 use super::{
-    addresses::Addresses,
+    bound::{Bound, ByLimit},
     eviction::eviction_channel,
     gauges::gauges,
     inherited::Group,
@@ -50,9 +50,6 @@ pub enum ListenError {
     Panicked,
 }
 
-/// The least number of connections that one address may have: a browser opens six, and a client with a pool some more.
-const PER_ADDRESS: usize = 16;
-
 /// Addresses that are bound and not yet served.
 #[derive(Debug)]
 pub struct Listeners {
@@ -60,6 +57,8 @@ pub struct Listeners {
     sockets: Vec<Group>,
     addresses: Vec<SocketAddr>,
     shares: Shares,
+    /// Handshakes that may be in flight.
+    handshakes: usize,
     times: DrainTimes,
 }
 
@@ -87,7 +86,8 @@ impl Listeners {
             }
         }
         let times = DrainTimes { delay: spec.drain_delay, timeout: spec.drain_timeout };
-        Ok(Self { by_worker, sockets, addresses, shares, times })
+        let handshakes = spec.handshakes.unwrap_or(shares.connections.div_ceil(2));
+        Ok(Self { by_worker, sockets, addresses, shares, handshakes, times })
     }
 
     /// The bound addresses, with the actual ports.
@@ -106,7 +106,7 @@ impl Listeners {
     ) -> Result<Workers, ListenError> {
         let (evictors, requests): (Vec<_>, Vec<_>) =
             self.by_worker.iter().map(|_| eviction_channel()).unzip();
-        let limit = self.shares.connections;
+        let (limit, handshakes) = (self.shares.connections, self.handshakes);
         let shared = Arc::new(Shared {
             site: Arc::clone(site),
             clock: clock.clone(),
@@ -114,12 +114,10 @@ impl Listeners {
             buffered: Arc::new(BufferedBytes::default()),
             stores: stores.clone(),
             rates: Arc::default(),
-            places: Arc::new(Semaphore::new(limit)),
+            bounds: ByLimit { open: Bound::new(limit), handshakes: Bound::new(handshakes) },
             upstream_places: Arc::new(Semaphore::new(self.shares.upstream)),
             stranger_places: Arc::new(Semaphore::new(anonymous_share(self.shares.upstream))),
             shares: self.shares,
-            addresses: Addresses::new(),
-            per_address: (limit / 10).max(PER_ADDRESS),
             evictors,
         });
         metrics.add(gauges(&shared));

@@ -4,7 +4,12 @@ use std::sync::Arc;
 
 use tokio::sync::{Semaphore, mpsc};
 
-use super::{addresses::Addresses, eviction::EvictionRequest, shares::Shares, stores::Stores};
+use super::{
+    bound::{Bound, ByLimit, Counted},
+    eviction::EvictionRequest,
+    shares::Shares,
+    stores::Stores,
+};
 use crate::{
     clock::Clock, forward::BufferedBytes, observe::metrics::Registry, request::Rates, site::SiteHandle,
 };
@@ -23,18 +28,30 @@ pub(super) struct Shared {
     pub(super) stores: Stores,
     /// The requests that addresses and applications have sent.
     pub(super) rates: Arc<Rates>,
-    /// Free places for connections.
-    pub(super) places: Arc<Semaphore>,
+    /// The limits on connections.
+    pub(super) bounds: ByLimit<Bound>,
     /// Free places for connections to upstreams.
     pub(super) upstream_places: Arc<Semaphore>,
     /// Free places for unauthenticated requests in flight to upstreams.
     pub(super) stranger_places: Arc<Semaphore>,
     /// How the descriptors are divided.
     pub(super) shares: Shares,
-    /// Connections per address.
-    pub(super) addresses: Arc<Addresses>,
-    /// Connections that one address may have, unless the settings have another limit.
-    pub(super) per_address: usize,
     /// The eviction requests of each worker, in the order of their numbers.
     pub(super) evictors: Vec<mpsc::Sender<EvictionRequest>>,
+}
+
+/// The least number of connections that one address may have by default: a browser opens six, and a client with a pool some more.
+const PER_ADDRESS: usize = 16;
+
+impl Shared {
+    /// How many of these connections one client network may have.
+    pub(super) fn per_address(&self, counted: Counted) -> usize {
+        let limits = &self.site.load().limits;
+        let default = || (self.bounds.open.limit / 10).max(PER_ADDRESS);
+        let open = limits.connections_per_address.unwrap_or_else(default);
+        match counted {
+            Counted::Open => open,
+            Counted::Handshakes => limits.handshakes_per_address.unwrap_or(open.div_ceil(2)),
+        }
+    }
 }

@@ -16,6 +16,8 @@ pub struct ListenSpec {
     pub workers: Option<usize>,
     /// Connections of applications that may be open at once.
     pub connections: usize,
+    /// Handshakes that may be in flight; absent: half as many as connections.
+    pub handshakes: Option<usize>,
     /// Connections that may be open to all upstreams together.
     pub upstream_connections: usize,
     /// How long the edge still accepts connections once it stops.
@@ -26,11 +28,12 @@ pub struct ListenSpec {
 
 impl Default for ListenSpec {
     fn default() -> Self {
-        let Limits { connections, drain_delay, drain_timeout, .. } = Limits::default();
+        let Limits { connections, handshakes, drain_delay, drain_timeout, .. } = Limits::default();
         Self {
             https: vec![(Ipv4Addr::UNSPECIFIED, 8443).into()],
             workers: None,
             connections,
+            handshakes,
             upstream_connections: UpstreamLimits::default().connections,
             drain_delay,
             drain_timeout,

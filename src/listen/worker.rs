@@ -19,8 +19,9 @@ use tokio::{
 
 use super::{
     admission::Admission,
+    bound::Places,
     burst::Burst,
-    eviction::{EvictionRequest, Places},
+    eviction::EvictionRequest,
     open::{Entry, OpenConnections},
     shared::Shared,
     socket::BACKLOG,
@@ -288,8 +289,8 @@ impl Slot for Place {
     }
 
     async fn assign(&self, network: Network) -> bool {
-        let place = self.admission.place_of(network).await;
-        place.map(|place| self.entry.assign(network, place)).is_some()
+        let places = self.admission.places_of_address(network).await;
+        places.map(|places| self.entry.assign(network, places)).is_some()
     }
 
     fn life(&self) -> &Rc<Life> {

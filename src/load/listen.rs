@@ -22,6 +22,7 @@ pub fn listen_spec(settings: &Settings, workers: Option<usize>) -> ListenSpec {
         https: settings.listen.https.iter().map(|address| address.value).collect(),
         workers: workers.or(settings.listen.workers),
         connections: settings.limits.connections,
+        handshakes: settings.limits.handshakes,
         upstream_connections: settings.upstreams.iter().map(|upstream| upstream.limits.connections).sum(),
         drain_delay: settings.limits.drain_delay,
         drain_timeout: settings.limits.drain_timeout,

@@ -124,8 +124,14 @@ cells::label! {
         Address = "address",
         /// On arrival: `[listen]` does not allow its address.
         Denied = "denied",
+        /// On arrival: `[limits] handshakes` was reached.
+        Handshakes = "handshakes",
+        /// On arrival: its address has `[limits] handshakes_per_address` already.
+        HandshakesOfAddress = "handshakes_per_address",
         /// To make room for others: no application had authenticated on it.
         Evicted = "evicted",
+        /// In its handshake, to make room for another one: a limit on handshakes was reached.
+        HandshakeEvicted = "handshake_evicted",
         /// The client cancelled most of its requests.
         Abandoning = "abandoning",
         /// No request for `idle_timeout`.
@@ -177,6 +183,12 @@ pub(crate) static CONNECTIONS: Descriptor<0> =
 /// `[limits] connections`, or less if the limit of open files is too low.
 pub(crate) static CONNECTIONS_LIMIT: Descriptor<0> =
     Descriptor::gauge("mtls_edge_connections_limit", [], "Connections that may be open.");
+/// Of all workers.
+pub(crate) static HANDSHAKES_IN_FLIGHT: Descriptor<0> =
+    Descriptor::gauge("mtls_edge_handshakes_in_flight", [], "Connections whose handshake is not complete.");
+/// `[limits] handshakes`.
+pub(crate) static HANDSHAKES_LIMIT: Descriptor<0> =
+    Descriptor::gauge("mtls_edge_handshakes_limit", [], "Handshakes that may be in flight.");
 /// Connections of all workers' pools.
 pub(crate) static UPSTREAM_CONNECTIONS: Descriptor<0> =
     Descriptor::gauge("mtls_edge_upstream_connections", [], "Open connections to upstreams.");

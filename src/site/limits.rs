@@ -11,6 +11,10 @@ pub struct Limits {
     pub connections: usize,
     /// Open connections of one client address (of one /64 of IPv6). `None`: a tenth of `connections`, at least 16.
     pub connections_per_address: Option<usize>,
+    /// Handshakes in flight of all clients. `None`: half of `connections`.
+    pub handshakes: Option<usize>,
+    /// Handshakes in flight of one client address. `None`: half of the connections that it may have.
+    pub handshakes_per_address: Option<usize>,
     /// Requests per second of one client address. `None`: any number.
     pub requests_per_second_per_address: Option<NonZeroU32>,
     /// Authenticated requests per second of one application that has no limit of its own. `None`: any number.
@@ -50,6 +54,8 @@ impl Default for Limits {
         Self {
             connections: 10_000,
             connections_per_address: None,
+            handshakes: None,
+            handshakes_per_address: None,
             requests_per_second_per_address: None,
             requests_per_second_per_application: None,
             request_burst: Duration::from_secs(10),

@@ -38,7 +38,8 @@ async fn closed(edge: &Edge, reason: &str) -> i64 {
 #[tokio::test]
 async fn silent_connections_of_one_address_block_no_others() {
     let upstream = Upstream::start().await;
-    let (edge, client) = limited_edge(&upstream, "connections = 500");
+    let (edge, client) =
+        limited_edge(&upstream, "connections = 500\nhandshakes = 500\nhandshakes_per_address = 50");
     let client = Client::with(&edge, &client);
     let crowd = silent(&edge, &client, CROWD).await;
     for client in [client.clone().from("127.0.0.2"), client.clone().from("127.0.0.3").http2()] {
@@ -61,7 +62,8 @@ async fn silent_connections_of_one_address_block_no_others() {
 #[tokio::test]
 async fn silent_connections_do_not_evict_each_other() {
     let upstream = Upstream::start().await;
-    let (edge, client) = limited_edge(&upstream, "connections = 40\nconnections_per_address = 100");
+    let (edge, client) =
+        limited_edge(&upstream, "connections = 40\nconnections_per_address = 100\nhandshakes = 40");
     let client = Client::with(&edge, &client);
     let (crowd, other) = (client.clone().from("127.0.0.2"), client.from("127.0.0.3"));
     let mut held = silent(&edge, &crowd, 40).await;
@@ -215,7 +217,10 @@ async fn the_limit_per_address_reloads() {
 #[tokio::test]
 async fn an_evicted_connection_is_closed() {
     let upstream = Upstream::start().await;
-    let (edge, client) = limited_edge(&upstream, "connections = 4\nconnections_per_address = 4");
+    let (edge, client) = limited_edge(
+        &upstream,
+        "connections = 4\nconnections_per_address = 4\nhandshakes = 4\nhandshakes_per_address = 4",
+    );
     let client = Client::with(&edge, &client);
     let mut crowd = silent(&edge, &client, 4).await;
     assert_eq!(client.token("billing").await.status, 200);

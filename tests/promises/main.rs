@@ -48,6 +48,7 @@ mod expires_at;
 mod fapi2;
 mod forwarding;
 mod handover;
+mod handshake_limits;
 mod handshake_reasons;
 mod health;
 mod hosts;

@@ -239,6 +239,7 @@ async fn changes_that_need_a_restart_are_rejected() {
         ("admin = \"127.0.0.1:0\"", "admin = \"127.0.0.1:1\"", "listen.admin"),
         ("[listen]\n", "[listen]\nworkers = 7\n", "listen.workers"),
         ("[limits]\n", "[limits]\nconnections = 7\n", "limits.connections"),
+        ("[limits]\n", "[limits]\nhandshakes = 7\n", "limits.handshakes"),
         ("[limits]\n", "[limits]\ndrain_delay = \"7s\"\n", "limits.drain_delay"),
         ("[limits]\n", "[limits]\ndrain_timeout = \"7s\"\n", "limits.drain_timeout"),
         ("format = \"json\"", "format = \"text\"", "log.format"),

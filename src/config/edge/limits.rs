@@ -8,10 +8,10 @@ use crate::{config::node::Table, rate::LONGEST_BURST, site::Limits};
 pub(super) fn read(table: &Table<'_>) -> Limits {
     let default = Limits::default();
     let limits = Limits {
-        connections: number(table, "connections", 1..=1_000_000, default.connections),
-        connections_per_address: table
-            .get("connections_per_address")
-            .and_then(|value| value.integer(&(1..=1_000_000))),
+        connections: number(table, "connections", CONNECTIONS, default.connections),
+        connections_per_address: count(table, "connections_per_address"),
+        handshakes: count(table, "handshakes"),
+        handshakes_per_address: count(table, "handshakes_per_address"),
         requests_per_second_per_address: per_second(table, "requests_per_second_per_address"),
         requests_per_second_per_application: per_second(table, "requests_per_second_per_application"),
         request_burst: table
@@ -48,6 +48,14 @@ pub(super) fn read(table: &Table<'_>) -> Limits {
     table.finish();
     limits
 }
+
+/// Reads a number of connections whose default is derived from others.
+fn count(table: &Table<'_>, key: &'static str) -> Option<usize> {
+    table.get(key).and_then(|value| value.integer(&CONNECTIONS))
+}
+
+/// The range of numbers of connections.
+const CONNECTIONS: RangeInclusive<usize> = 1..=1_000_000;
 
 /// The range of `request_burst`.
 const BURSTS: RangeInclusive<Duration> = Duration::from_millis(1)..=LONGEST_BURST;

@@ -41,6 +41,8 @@ pub(in crate::config) const LIMITS: &TableSchema = &TableSchema {
     keys: &[
         key("connections", "10000"),
         key("connections_per_address", "1000"),
+        key("handshakes", "5000"),
+        key("handshakes_per_address", "500"),
         key("requests_per_second_per_address", "100"),
         key("requests_per_second_per_application", "50"),
         key("request_burst", r#""10s""#),

@@ -9,7 +9,7 @@ label! {
         Timeout = "timeout",
         /// The PROXY header is missing, malformed, or not from a trusted proxy.
         ProxyHeader = "proxy_header",
-        /// The client's network, which the PROXY header names, has reached `connections_per_address`.
+        /// The client's network, which the PROXY header names, has reached `connections_per_address` or `handshakes_per_address`.
         Address = "address",
         /// `[listen]` does not allow the client's address, which the PROXY header names.
         Denied = "denied",

@@ -11,6 +11,7 @@ pub(super) fn needed(before: &Settings, after: &Settings) -> Vec<Problem> {
         ("listen.admin", before.listen.admin.value != after.listen.admin.value),
         ("listen.workers", before.listen.workers != after.listen.workers),
         ("limits.connections", before.limits.connections != after.limits.connections),
+        ("limits.handshakes", before.limits.handshakes != after.limits.handshakes),
         ("limits.drain_delay", before.limits.drain_delay != after.limits.drain_delay),
         ("limits.drain_timeout", before.limits.drain_timeout != after.limits.drain_timeout),
         ("log.format", before.log.format != after.log.format),
