@@ -22,6 +22,19 @@ async fn signals_of_other_servers_do_not_stop_the_edge() {
 }
 
 #[tokio::test]
+async fn the_first_line_says_which_program_started() {
+    let (edge, _) = with_client(EdgeBuilder::new(Upstream::start().await.url()));
+    let output = program().args(["version", "--json"]).output().unwrap();
+    let facts: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let line: serde_json::Value = serde_json::from_str(&edge.wait_for_log("\"started\"")).unwrap();
+    for fact in ["version", "commit"] {
+        assert!(facts[fact].is_string());
+        assert_eq!(line[fact], facts[fact]);
+    }
+    edge.stop();
+}
+
+#[tokio::test]
 async fn each_signal_that_asks_for_the_end_drains() {
     for name in ["QUIT", "TERM", "INT"] {
         let mut held = Held::start().await;

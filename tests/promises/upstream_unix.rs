@@ -1,8 +1,12 @@
 //! An upstream at a Unix socket.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicUsize, Ordering::SeqCst},
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
 };
 
 use bytes::Bytes;
@@ -11,7 +15,9 @@ use http_body_util::Full;
 use tempfile::TempDir;
 use tokio::net::UnixListener;
 
-use crate::support::{Client, DOMAIN, EdgeBuilder, admin, edge_before, scripted::serve_http, with_client};
+use crate::support::{
+    Client, DOMAIN, EdgeBuilder, admin, edge_before, scripted::serve_http, tool::run, with_client,
+};
 
 #[tokio::test]
 async fn requests_reach_a_server_at_a_unix_socket() {
@@ -70,4 +76,25 @@ async fn a_missing_unix_socket_is_503_and_named_in_the_log() {
     Client::with(&edge, &client).token("billing").await.oauth_error(503, "temporarily_unavailable");
     let line = edge.wait_for_log("\"upstream_unreachable\"");
     assert!(line.contains("no server listens on it"), "{line}");
+}
+
+#[tokio::test]
+async fn a_unix_socket_without_permission_names_the_user() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("closed.sock");
+    let _listener = UnixListener::bind(&path).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0)).unwrap();
+    let user = run(folder.path(), "id", &["-u"]).trim().to_owned();
+    let mut edge = EdgeBuilder::new(format!("unix:{}", path.display()));
+    if user == "0" {
+        // The capability by which permissions do not matter to root.
+        let dropped = "-dac_override,-dac_read_search";
+        edge = edge.launcher(&["setpriv", "--inh-caps", dropped, "--bounding-set", dropped]);
+    }
+    let (edge, client) = with_client(edge);
+    Client::with(&edge, &client).token("billing").await.oauth_error(503, "temporarily_unavailable");
+    let line = edge.wait_for_log("\"upstream_unreachable\"");
+    let expected =
+        format!("the edge runs as the user {user}, which needs write permission for {}", path.display());
+    assert!(line.contains(&expected), "{line}");
 }
