@@ -9,6 +9,7 @@ mod edge;
 pub mod file;
 mod key_set;
 mod node;
+mod operators;
 mod parse;
 mod public_key;
 mod reader;
@@ -29,6 +30,7 @@ mod variable;
 use crate::text::{encoding, suggest};
 
 pub use diagnostic::{Fault, Problem, Severity, render, to_json};
-pub use parse::{admin, applications, settings};
+pub use operators::{Operators, operators};
+pub use parse::{applications, settings};
 pub use span::{Source, Span, Spanned};
 pub use validate::{address, domain_name};

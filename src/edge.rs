@@ -1,19 +1,20 @@
 //! The composition root: what `run` and `demo` start, watch and stop, and how one process takes over from another.
 
 mod memory;
+mod operator;
 mod start;
 mod successor;
 mod takeover;
 
 use std::{
     io,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     sync::{Arc, atomic::Ordering},
     thread::JoinHandle,
     time::Duration,
 };
 
-use self::memory::Memory;
+use self::{memory::Memory, operator::Operator};
 pub use self::{
     start::{Options, Prepared},
     successor::{Estate, Successor, UpgradeError},
@@ -24,7 +25,7 @@ use crate::{
     config::Problem,
     expiry,
     forward::Upkeep,
-    listen::{End, ListenError, TooFew, Workers},
+    listen::{End, ListenError, Purpose, TooFew, Workers},
     observe::LogError,
     reload::Reloader,
     source::{
@@ -54,9 +55,9 @@ pub enum EdgeError {
     /// The health of upstreams would not be checked.
     #[error("cannot start the thread that checks upstreams: {0}")]
     Upkeep(io::Error),
-    /// The admin address cannot be served.
-    #[error("cannot serve the admin address: {0}")]
-    Admin(io::Error),
+    /// The admin address, or that of health checks, cannot be served.
+    #[error("cannot serve the {purpose} address: {1}", purpose = .0.name())]
+    Operators(Purpose, io::Error),
     /// Changes of the configuration files, or of another source of applications, would not be noticed.
     #[error("cannot start the sources of applications: {0}")]
     Sources(io::Error),
@@ -68,14 +69,12 @@ pub enum EdgeError {
     SourceEnded(SourceName),
 }
 
-/// The edge while it serves: workers, admin address, reloader.
+/// The edge while it serves: workers, addresses of operators, reloader.
 #[derive(Debug)]
 pub struct Edge {
     https: Vec<SocketAddr>,
     workers: Workers,
-    admin: admin::Server,
-    /// A second handle of the admin address, to be passed to a process that replaces this one, and its configured address.
-    admin_socket: (Option<SocketAddr>, TcpListener),
+    operators: Vec<Operator>,
     state: Arc<admin::State>,
     memory: Memory,
     reloader: Reloader,
@@ -86,7 +85,7 @@ pub struct Edge {
 }
 
 impl Edge {
-    /// Sets up the log, binds every address, and starts the workers, the admin address and the reloader. `count` of
+    /// Sets up the log, binds every address, and starts the workers, the addresses of operators and the reloader. `count` of
     /// workers wins over `[listen] workers`. Applications come from the files and from these other `sources`.
     pub fn start(
         initial: InitialBuild,
@@ -102,10 +101,9 @@ impl Edge {
         &self.https
     }
 
-    /// The admin address.
-    #[must_use]
-    pub fn admin(&self) -> SocketAddr {
-        self.admin.address()
+    /// The addresses of operators and health checks, with the actual ports.
+    pub fn operators(&self) -> impl Iterator<Item = (Purpose, SocketAddr)> {
+        self.operators.iter().map(|operator| (operator.purpose, operator.server.address()))
     }
 
     /// Reads the configuration files again, whether they have changed or not.
@@ -145,14 +143,13 @@ impl Edge {
         // After the drain: a source may take long to stop.
         drop(self.reloader);
         drop(self.upkeep);
-        self.admin.stop();
+        Operator::stop(self.operators);
         Ok(drained?)
     }
 
-    /// Stops after `successor` took over: the admin address closes at once, requests in flight finish.
+    /// Stops after `successor` took over: the addresses of operators close at once, requests in flight finish.
     pub fn stop_replaced(self, successor: Successor) -> Result<(), EdgeError> {
-        self.admin.stop();
-        drop(self.admin_socket);
+        Operator::stop(self.operators);
         let drained = self.workers.stop(End::Replaced);
         successor.drained(&self.memory);
         drop(self.reloader);

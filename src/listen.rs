@@ -17,7 +17,7 @@ mod spec;
 mod stores;
 mod worker;
 
-pub use inherited::{Group, Inherited, Purpose, Sockets, Stray};
+pub use inherited::{Group, Inherited, Purpose, Sockets, Stray, StrayReason};
 pub use server::{ListenError, Listeners, Workers};
 pub use shares::{Shares, Shortage, TooFew};
 pub use socket::BACKLOG;

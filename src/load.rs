@@ -1,6 +1,7 @@
 //! Builds a site from settings: the one module that opens the files a configuration references. It reports each fault at the
 //! place in the configuration that references the file.
 
+mod admin;
 mod applications;
 mod authorities;
 mod credential;
@@ -14,11 +15,13 @@ mod log_file;
 mod methods;
 mod pem;
 mod profile;
+mod secret;
 mod site;
 mod ticket_keys;
 mod token_issuers;
 mod upstream;
 
+pub use admin::admin_tokens;
 pub use crl_cache::{CachedCrl, cached_crl, judge_fetched};
 pub use key_sets::{CachedKeySet, WantedKeySet, cached_key_set, judge_fetched_key_set};
 pub use listen::{

@@ -5,7 +5,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{Request, StatusCode, header};
+use http::{HeaderValue, Request, StatusCode, header};
 use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -41,8 +41,27 @@ pub struct Get<'a> {
     pub target: &'a str,
     /// The field value of `Accept`.
     pub accept: &'static str,
+    /// The field value of `Authorization`.
+    pub authorization: Option<&'a HeaderValue>,
     /// The longest response body, in bytes.
     pub max_bytes: usize,
+}
+
+/// Why there is no document: a sentence for the log.
+#[derive(Debug, thiserror::Error)]
+pub enum GetError {
+    /// The server responded with another status than 200.
+    #[error("the server responded with {0}, expected 200{redirects}", redirects = if .0.is_redirection() { ": redirects are not followed" } else { "" })]
+    Status(StatusCode),
+    /// The connection failed, or the body is too long.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<String> for GetError {
+    fn from(why: String) -> Self {
+        Self::Failed(why)
+    }
 }
 
 impl Get<'_> {
@@ -52,8 +71,11 @@ impl Get<'_> {
     ///
     /// # Errors
     ///
-    /// If the status is not 200, the body is too long, or the connection fails: a sentence for the log.
-    pub async fn send(&self, roots: impl FnOnce() -> Result<RootCertStore, String>) -> Result<Bytes, String> {
+    /// If the status is not 200, the body is too long, or the connection fails.
+    pub async fn send(
+        &self,
+        roots: impl FnOnce() -> Result<RootCertStore, String>,
+    ) -> Result<Bytes, GetError> {
         let Origin { tls, host, port } = self.origin;
         let tcp = connect((host.as_str(), *port)).await?;
         if !tls {
@@ -73,34 +95,32 @@ impl Get<'_> {
     /// # Errors
     ///
     /// See [`Get::send`].
-    pub async fn send_to(&self, address: SocketAddr) -> Result<Bytes, String> {
+    pub async fn send_to(&self, address: SocketAddr) -> Result<Bytes, GetError> {
         self.exchange(connect(address).await?).await
     }
 
-    async fn exchange<IO>(&self, io: IO) -> Result<Bytes, String>
+    async fn exchange<IO>(&self, io: IO) -> Result<Bytes, GetError>
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (mut sender, connection) =
             http1::handshake(TokioIo::new(io)).await.map_err(|error| error.to_string())?;
-        let request = Request::get(self.target)
+        let mut request = Request::get(self.target)
             .header(header::HOST, self.origin.authority())
             .header(header::USER_AGENT, concat!("mtls-edge/", env!("CARGO_PKG_VERSION")))
             .header(header::ACCEPT, self.accept)
             .header(header::CONNECTION, "close")
             .body(Empty::<Bytes>::new())
             .map_err(|error| error.to_string())?;
+        if let Some(authorization) = self.authorization {
+            request.headers_mut().insert(header::AUTHORIZATION, authorization.clone());
+        }
         let read = async {
             let response =
                 sender.send_request(request).await.map_err(|error| format!("no response: {error}"))?;
             let status = response.status();
-            if status.is_redirection() {
-                return Err(format!(
-                    "the server responded with {status}, expected 200: redirects are not followed"
-                ));
-            }
             if status != StatusCode::OK {
-                return Err(format!("the server responded with {status}, expected 200"));
+                return Err(GetError::Status(status));
             }
             let body =
                 Limited::new(response.into_body(), self.max_bytes).collect().await.map_err(|error| {

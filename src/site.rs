@@ -1,6 +1,7 @@
 //! Everything that a request is judged by and forwarded with, built once from the configuration: one
 //! immutable snapshot, read through one atomic pointer.
 
+mod admin_rules;
 mod changes;
 mod client_networks;
 mod limits;
@@ -13,6 +14,7 @@ use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use rustls::ServerConfig;
 
+pub use admin_rules::{AdminRules, AdminToken};
 pub use changes::Changes;
 pub use client_networks::ClientNetworks;
 pub use limits::Limits;
@@ -76,8 +78,8 @@ pub struct Site {
     pub clients: ClientNetworks,
     /// Whether connections start with a PROXY protocol header.
     pub proxy_protocol: bool,
-    /// Names that the admin address accepts as `Host`, besides `localhost` and IP addresses.
-    pub admin_hosts: Vec<String>,
+    /// Who may use the admin address.
+    pub admin: AdminRules,
     /// Limits on what a peer may use.
     pub limits: Limits,
 }

@@ -10,7 +10,7 @@ use socket2::SockRef;
 
 use crate::listen::{Inherited, Purpose};
 
-/// The listening sockets that the service manager has passed. Those named `https` or `admin` (`FileDescriptorName=`) are for that
+/// The listening sockets that the service manager has passed. Those named `https`, `admin` or `health` (`FileDescriptorName=`) are for that
 /// purpose, whatever their address is. Must be called before the process has threads, since it removes variables of the environment.
 ///
 /// # Errors
@@ -29,11 +29,7 @@ pub fn passed_sockets() -> io::Result<Vec<Inherited>> {
                 "it is a connection and not a listening socket: write Accept=no in the socket unit",
             )
         })?;
-        let purpose = match name {
-            "https" => Some(Purpose::Https),
-            "admin" => Some(Purpose::Admin),
-            _ => None,
-        };
+        let purpose = Purpose::of_name(name);
         let address = if purpose.is_some() { None } else { listener.local_addr().ok() };
         sockets.push(Inherited { listener, purpose, address });
     }

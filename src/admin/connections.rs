@@ -1,4 +1,4 @@
-//! Bounds the connections of the admin address; a new connection always gets a place.
+//! Bounds the connections of an address; a new connection always gets a place.
 
 use std::{
     collections::BTreeMap,
@@ -10,11 +10,12 @@ use std::{
 
 use tokio::task::{AbortHandle, JoinHandle};
 
-use super::CONNECTIONS;
-
 /// The open connections, oldest first.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Connections(Arc<Mutex<Open>>);
+#[derive(Clone, Debug)]
+pub(super) struct Connections {
+    most: usize,
+    open: Arc<Mutex<Open>>,
+}
 
 #[derive(Debug, Default)]
 struct Open {
@@ -37,11 +38,16 @@ pub(super) struct Place {
 }
 
 impl Connections {
+    /// At most this many.
+    pub(super) fn new(most: usize) -> Self {
+        Self { most, open: Arc::default() }
+    }
+
     /// Takes a place for a new connection. If none is free, the oldest connection that has not sent a request is closed, or
     /// else the oldest one: open connections cannot block a probe.
     pub(super) fn enter(&self) -> Place {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        while open.entries.len() >= CONNECTIONS {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        while open.entries.len() >= self.most {
             let is_silent = |entry: &Entry| !entry.has_requested.load(Ordering::Relaxed);
             let silent = open.entries.iter().find(|(_, entry)| is_silent(entry)).map(|(number, _)| *number);
             let Some(number) = silent.or_else(|| open.entries.keys().next().copied()) else { break };
@@ -58,7 +64,7 @@ impl Connections {
 
     /// Sets the task that serves a connection, through which it can be closed.
     pub(super) fn set_task(&self, number: u64, task: &JoinHandle<()>) {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = open.entries.get_mut(&number) {
             entry.task = Some(task.abort_handle());
         }
@@ -79,7 +85,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut open = self.of.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.of.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.entries.remove(&self.number);
     }
 }
@@ -87,10 +93,11 @@ impl Drop for Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admin::CONNECTIONS;
 
     #[tokio::test]
     async fn the_oldest_silent_connection_goes_first() {
-        let connections = Connections::default();
+        let connections = Connections::new(CONNECTIONS);
         let mut tasks = Vec::new();
         for _ in 0..CONNECTIONS {
             let place = connections.enter();
@@ -114,8 +121,8 @@ mod tests {
             assert!((&mut tasks[closed]).await.unwrap_err().is_cancelled(), "{closed}");
             assert_eq!(tasks.iter().filter(|task| task.is_finished()).count(), newcomers.len());
         }
-        assert_eq!(connections.0.lock().unwrap().entries.len(), CONNECTIONS);
+        assert_eq!(connections.open.lock().unwrap().entries.len(), CONNECTIONS);
         newcomers.clear();
-        assert_eq!(connections.0.lock().unwrap().entries.len(), 0);
+        assert_eq!(connections.open.lock().unwrap().entries.len(), 0);
     }
 }

@@ -1,4 +1,4 @@
-//! The thread that serves the admin address.
+//! The thread that serves an address.
 
 use std::{
     io,
@@ -9,9 +9,9 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use super::{State, serve};
+use super::{Paths, State, serve::serve};
 
-/// Serves the admin address on its own thread, so that it responds even if all workers are busy.
+/// Serves an address on its own thread, so that it responds even if all workers are busy.
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
@@ -25,16 +25,17 @@ impl Server {
     /// # Errors
     ///
     /// If the system allows no further thread or event queue.
-    pub fn start(listener: TcpListener, state: Arc<State>) -> io::Result<Self> {
+    pub fn start(listener: TcpListener, paths: Paths, state: Arc<State>) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let name = if paths == Paths::Health { "health" } else { "admin" };
         let (stop, stopped) = oneshot::channel::<()>();
-        let thread = std::thread::Builder::new().name("admin".to_owned()).spawn(move || {
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
             runtime.block_on(async {
                 tokio::select! {
-                    result = serve(listener, state) => {
+                    result = serve(listener, paths, state) => {
                         if let Err(error) = result {
-                            tracing::error!(%error, "the admin listener failed");
+                            tracing::error!(%error, "the {name} listener failed");
                         }
                     }
                     _ = stopped => {}

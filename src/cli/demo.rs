@@ -74,7 +74,9 @@ fn run(once: bool, port: u16) -> Result<(), Failure> {
     let mut text = String::new();
     writeln!(text, "authorization server  {}  (a token endpoint that knows no TLS)", endpoint.url())?;
     writeln!(text, "edge                  https://{DOMAIN}:{}  (mutual TLS)", address.port())?;
-    writeln!(text, "operator              http://{}/status", edge.admin())?;
+    for (_, admin) in edge.operators() {
+        writeln!(text, "operator              http://{admin}/status")?;
+    }
     writeln!(text, "files                 {}\n", folder.path().display())?;
     print::out(text)?;
 

@@ -13,7 +13,7 @@ use crate::{
     clock::Clock,
     config::Problem,
     edge::{Edge, EdgeError, Options, Predecessor, Prepared, TakeoverError},
-    listen::Inherited,
+    listen::{Inherited, Purpose},
     observe::start_log,
     source::files::InitialBuild,
     supervisor::{self, Notice},
@@ -48,7 +48,12 @@ pub(super) fn run(config: &Path, workers: Option<usize>) -> ExitCode {
     for address in edge.https() {
         tracing::info!(%address, "HTTPS listener ready");
     }
-    tracing::info!(address = %edge.admin(), "admin listener ready");
+    for (purpose, address) in edge.operators() {
+        tracing::info!(%address, "{} listener ready", purpose.name());
+    }
+    if !edge.operators().any(|(purpose, _)| purpose == Purpose::Admin) {
+        tracing::info!("admin listener off");
+    }
     supervisor::notify(Notice::Ready, "serving");
     let ended = runtime.block_on(Serving::new(&edge, config).run(&mut signals));
     let drained = match ended {

@@ -48,10 +48,13 @@ pub(super) struct Options {
     /// Show thumbprints and long values in full, whatever the width of the terminal.
     #[arg(long)]
     wide: bool,
-    /// Print only whether the edge is ready (/readyz); exit 0 if it is, else 1. For health checks of containers, which must not restart an edge
+    /// Print only whether the edge is ready (/readyz of [listen] health, or else of the admin address); exit 0 if it is, else 1. For health checks of containers, which must not restart an edge
     /// because something else is wrong.
     #[arg(long, conflicts_with_all = ["json", "client_id", "expiring", "watch", "wide", "page"])]
     ready: bool,
+    /// The file with the token of the admin address. Default: that of the configuration.
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
     /// The page of applications to show, from 1.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     page: u32,
@@ -60,7 +63,7 @@ pub(super) struct Options {
 /// Shows the status of the edge. Exits 0 if the edge is healthy, 3 if it is
 /// degraded, 1 if there is no status.
 pub(super) fn status(at: At, options: &Options) -> ExitCode {
-    let endpoint = match Endpoint::find(at) {
+    let endpoint = match Endpoint::find(at, options) {
         Ok(endpoint) => endpoint,
         Err(code) => return code,
     };

@@ -1,5 +1,6 @@
 //! Reads `edge.toml`: its tables, and the references between them.
 
+mod admin;
 mod domain;
 mod limits;
 mod listen;
@@ -18,7 +19,7 @@ pub(super) use limits::per_second;
 use super::{
     diagnostic::{Fault, Problem},
     node::{Table, Value},
-    schema::{DOMAIN, HEADER_PROFILE, LIMITS, LISTEN, LOG, TOKEN_ISSUER, TRUST, UPSTREAM},
+    schema::{ADMIN, DOMAIN, HEADER_PROFILE, LIMITS, LISTEN, LOG, TOKEN_ISSUER, TRUST, UPSTREAM},
     settings::Settings,
     span::{Span, Spanned},
     suggest::quote,
@@ -28,11 +29,12 @@ use crate::observe::log::{LogFormat, LogSettings, LogTarget, log_filter};
 
 /// Reads all tables of the file. Returns `None` after an error in a part that has no default.
 pub(super) fn read(root: &Table<'_>) -> Option<Settings> {
-    let tables = [(LISTEN, "listen"), (LIMITS, "limits"), (LOG, "log"), (TRUST, "trust")]
+    let tables = [(LISTEN, "listen"), (ADMIN, "admin"), (LIMITS, "limits"), (LOG, "log"), (TRUST, "trust")]
         .map(|(kind, key)| root.table(kind, key));
     let spans = tables.iter().flat_map(spans).collect();
-    let [listen, limits, log, trust] = &tables;
+    let [listen, admin, limits, log, trust] = &tables;
     let (listen, limits, log) = (listen::read(listen), limits::read(limits), self::log(log));
+    let admin = admin::read(admin, &listen);
     let trust = trust::read(trust);
     let mut profiles = profile::read_all(root.tables(HEADER_PROFILE, "header_profile").unwrap_or_default());
     let mut upstreams = upstream::read_all(&require_tables(root, "upstream", MINIMAL_UPSTREAM, |value| {
@@ -60,6 +62,7 @@ pub(super) fn read(root: &Table<'_>) -> Option<Settings> {
     );
     Some(Settings {
         listen,
+        admin,
         limits,
         log,
         trust,

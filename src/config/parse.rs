@@ -1,10 +1,8 @@
 //! Reads `edge.toml` and `applications.toml`: from bytes to a TOML document, and from the document to the typed settings.
 
-use std::{io, net::SocketAddr, path::Path, sync::Arc};
+use std::{io, path::Path, sync::Arc};
 
 use toml::de::DeTable;
-
-use crate::admin;
 
 use super::{
     diagnostic::Problem,
@@ -32,50 +30,6 @@ pub fn settings(path: &Path) -> (Option<Settings>, Vec<Problem>) {
         }
         Err(failure) => (None, vec![failure.in_file(path, redact::edge)]),
     }
-}
-
-/// Finds the admin address of an `edge.toml` even if other parts are invalid, and returns all problems of the file. The address is
-/// `None` if it cannot be found.
-#[must_use]
-pub fn admin(path: &Path) -> (Option<SocketAddr>, Vec<Problem>) {
-    let problems = match settings(path) {
-        (Some(settings), problems) => return (Some(settings.listen.admin.value), problems),
-        (None, problems) => problems,
-    };
-    let Some(text) = read(path).ok().or_else(|| read_lossy(path)) else { return (None, problems) };
-    let (document, errors) = DeTable::parse_recoverable(&text);
-    let admin = document.get_ref().get("listen").and_then(|listen| listen.get_ref().get("admin"));
-    let address = match admin.map(|value| value.get_ref().as_str()) {
-        Some(Some(text)) => Some(text.to_owned()),
-        // The table's name is misspelt, or a syntax error hides the line. No other table has a key `admin`.
-        found if found.is_none() || !errors.is_empty() => {
-            let line = text.lines().find_map(admin_line);
-            line.or_else(|| found.is_none().then(|| admin::DEFAULT_ADDRESS.to_string()))
-        }
-        _ => None,
-    };
-    (address.and_then(|address| strip_quotes(&address).parse().ok()), problems)
-}
-
-/// Reads a file that is not UTF-8 as far as possible: ASCII in UTF-16 is ASCII with NULs in between.
-fn read_lossy(path: &Path) -> Option<String> {
-    let bytes = file::read(path, file::TOML_LIMIT).ok()?;
-    Some(String::from_utf8_lossy(&bytes).replace('\0', ""))
-}
-
-/// The value of a line `admin = "..."`.
-fn admin_line(line: &str) -> Option<String> {
-    let key = line.trim().trim_start_matches("listen.").trim_start_matches(['"', '\'']);
-    let value = key.strip_prefix("admin")?;
-    // A separator must follow, so that admin_hosts does not match.
-    let separators = [' ', '\t', '"', '\'', '=', ':'];
-    let value = value.strip_prefix(separators)?.trim_start_matches(separators);
-    Some(value.split('#').next().unwrap_or_default().to_owned())
-}
-
-/// An address without the whitespace and quotes around it; typographic quotes are removed too.
-fn strip_quotes(address: &str) -> &str {
-    address.trim_matches(|c: char| !(c.is_ascii_hexdigit() || matches!(c, '.' | ':' | '[' | ']')))
 }
 
 /// Reads `applications.toml` and passes each application to `each` as soon as it is read: of a large registry, only the text is in
@@ -145,6 +99,15 @@ impl Failure {
             ..Problem::error(named_at, "trust.applications", what)
         }
     }
+}
+
+/// Reads a file as far as possible, also if it is not UTF-8: ASCII in UTF-16 is ASCII with NULs in between.
+pub(super) fn read_lossy(path: &Path) -> Option<String> {
+    let lossy = || {
+        let bytes = file::read(path, file::TOML_LIMIT).ok()?;
+        Some(String::from_utf8_lossy(&bytes).replace('\0', ""))
+    };
+    read(path).ok().or_else(lossy)
 }
 
 fn read(path: &Path) -> Result<String, Failure> {

@@ -7,7 +7,7 @@ mod key;
 pub(super) use self::{
     applications::{APPLICATION, CERTIFICATE, CREDENTIAL, JWKS_URI, REGISTRY, REQUEST_KEY},
     edge::{
-        CLIENT_CA, CRL_SOURCE, DOMAIN, EDGE, HEADER_PROFILE, HEALTH_CHECK, INTROSPECTION,
+        ADMIN, ADMIN_TOKEN, CLIENT_CA, CRL_SOURCE, DOMAIN, EDGE, HEADER_PROFILE, HEALTH_CHECK, INTROSPECTION,
         INTROSPECTION_SECRET, LIMITS, LISTEN, LOG, ROUTE, SECRET, TOKEN_ISSUER, TOKEN_ISSUER_JWKS, TRUST,
         UPSTREAM,
     },
@@ -22,6 +22,7 @@ pub(super) fn table_of(path: &str) -> Option<&'static TableSchema> {
 /// All tables in which an operator may look for a key.
 pub(super) const TABLES: &[&TableSchema] = &[
     LISTEN,
+    ADMIN,
     LIMITS,
     LOG,
     TRUST,

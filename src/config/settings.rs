@@ -36,6 +36,8 @@ use crate::{
 pub struct Settings {
     /// `[listen]`.
     pub listen: Listen,
+    /// `[admin]`.
+    pub admin: Admin,
     /// `[limits]`.
     pub limits: Limits,
     /// `[log]`.
@@ -50,7 +52,7 @@ pub struct Settings {
     pub token_issuers: Vec<TokenIssuer>,
     /// `[[header_profile]]`, names unique and different from those of the built-in profiles.
     pub header_profiles: Vec<CustomProfile>,
-    /// The places of the keys of `[listen]`, `[limits]` and `[log]` by their path, such as `listen.admin`. The place of the table for
+    /// The places of the keys of `[listen]`, `[admin]`, `[limits]`, `[log]` and `[trust]` by their path, such as `listen.admin`. The place of the table for
     /// keys that are not written.
     pub spans: HashMap<String, Span>,
 }
@@ -60,8 +62,10 @@ pub struct Settings {
 pub struct Listen {
     /// Addresses for TLS connections from applications. Default `0.0.0.0:8443`.
     pub https: Vec<Spanned<SocketAddr>>,
-    /// The plain-HTTP admin address. Default `127.0.0.1:9443`.
-    pub admin: Spanned<SocketAddr>,
+    /// The plain-HTTP admin address; none if it is off. Default `127.0.0.1:9443`.
+    pub admin: Spanned<Option<SocketAddr>>,
+    /// The plain-HTTP address of health checks alone. Default none.
+    pub health: Option<Spanned<SocketAddr>>,
     /// Host names that the admin listener accepts in requests, besides `localhost` and IP addresses. Default none.
     pub admin_hosts: Vec<String>,
     /// The number of worker threads. Default: one per core that the process may use.
@@ -73,6 +77,13 @@ pub struct Listen {
     /// Whether connections start with a PROXY protocol header (v1 or v2). If so, only [`Listen::trusted_proxies`] may connect, and
     /// there must be at least one. Default false.
     pub proxy_protocol: bool,
+}
+
+/// `[admin]`: who may use the admin address.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    /// The token to present. Default none.
+    pub token: Option<Spanned<SecretSource>>,
 }
 
 /// The default name of the registry's file, in the folder of `edge.toml`.

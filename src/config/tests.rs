@@ -16,7 +16,7 @@ fn a_minimal_file_gets_the_defaults() {
     let settings = settings.unwrap();
     assert_eq!(problems, []);
     assert_eq!(settings.listen.https[0].value.to_string(), "0.0.0.0:8443");
-    assert_eq!(settings.listen.admin.value.to_string(), "127.0.0.1:9443");
+    assert_eq!(settings.listen.admin.value, "127.0.0.1:9443".parse().ok());
     assert!(settings.trust.applications.value.is_absolute());
     let domain = &settings.domains[0];
     assert_eq!((domain.name.value.as_str(), domain.upstream), ("m.example", 0));

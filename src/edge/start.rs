@@ -1,14 +1,14 @@
 //! The start, in two steps: everything is built and bound, and then it serves.
 
 use std::{
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
 };
 
-use super::{Edge, EdgeError, memory::Memory};
+use super::{Edge, EdgeError, memory::Memory, operator::Bound};
 use crate::{
     admin::{self, AssertionIds, Capacity, Expiries},
     config::{Problem, Severity, settings::Settings},
@@ -42,8 +42,7 @@ pub struct Options {
 pub struct Prepared {
     https: Vec<SocketAddr>,
     workers: Workers,
-    admin: TcpListener,
-    admin_address: Option<SocketAddr>,
+    operators: Vec<Bound>,
     state: Arc<admin::State>,
     pub(super) memory: Memory,
     reloader: Reloader,
@@ -63,18 +62,15 @@ impl Prepared {
         })?;
         log_problems(warnings);
         let mut spec = listen_spec(settings, count);
-        let Sockets { https, admin } = Sockets::assign(&spec, settings.listen.admin.value, sockets)
+        let Sockets { https, operators } = Sockets::assign(&spec, sockets)
             .map_err(|stray| EdgeError::Bind(Box::new(stray_socket(settings, stray))))?;
         spec.https.truncate(https.len());
         let shares = Shares::raise(&spec)?;
         let shortage = shares.shortage(&spec).map(|shortage| too_few_open_files(settings, &shortage));
         log_problems(shortage.as_slice());
         let listeners = Listeners::bind(&spec, shares, https).map_err(|error| at_address(settings, error))?;
-        let admin_address = admin.address;
-        let admin = match admin.sockets.into_iter().next() {
-            Some(socket) => socket,
-            None => bind_admin(settings)?,
-        };
+        let operators = operators.into_iter().map(|(purpose, group)| Bound::new(settings, purpose, group));
+        let operators = operators.collect::<Result<_, _>>()?;
 
         let (metrics, reloads) = (Arc::<Registry>::default(), Arc::new(Reloads::new(clock.clone())));
         let state = Arc::new(admin::State {
@@ -84,6 +80,7 @@ impl Prepared {
             clock: clock.clone(),
             reloads: Arc::clone(&reloads),
             capacity: capacity(shares, settings, shortage.as_ref()),
+            refusals: Arc::default(),
         });
         let https = listeners.addresses().to_vec();
         let memory = Memory {
@@ -96,12 +93,13 @@ impl Prepared {
         metrics.add(Process::started_now());
         metrics.add(Expiries::of(Arc::clone(site), clock.clone()));
         metrics.add(AssertionIds::of(Arc::clone(&memory.stores.replay), Arc::clone(site), clock.clone()));
+        metrics.add(Arc::clone(&state.refusals));
         metrics.add(Arc::clone(&reloads));
         let reloader = Reloader::start(initial, reloads, sources).map_err(EdgeError::Sources)?;
         let upstreams = Arc::clone(&state.site);
         let upkeep = Upkeep::start(move || upstreams.load().pooled_targets().map(Arc::clone).collect());
         let upkeep = upkeep.map_err(EdgeError::Upkeep)?;
-        Ok(Self { https, workers, admin, admin_address, state, memory, reloader, upkeep })
+        Ok(Self { https, workers, operators, state, memory, reloader, upkeep })
     }
 
     /// Whether all threads run.
@@ -111,25 +109,12 @@ impl Prepared {
 
     /// Accepts connections from now on.
     pub fn serve(self) -> Result<Edge, EdgeError> {
-        let Self { https, workers, admin, admin_address, state, memory, reloader, upkeep } = self;
-        let socket = admin.try_clone().map_err(EdgeError::Admin)?;
+        let Self { https, workers, operators, state, memory, reloader, upkeep } = self;
         workers.serve();
-        let admin = admin::Server::start(admin, Arc::clone(&state)).map_err(EdgeError::Admin)?;
+        let operators = operators.into_iter().map(|bound| bound.serve(&state)).collect::<Result<_, _>>()?;
         state.ready.store(true, Ordering::Release);
         let warnings = expiry::Warnings::of(Arc::clone(&state.site), state.clock.clone());
-        let admin_socket = (admin_address, socket);
-        Ok(Edge {
-            https,
-            workers,
-            admin,
-            admin_socket,
-            state,
-            memory,
-            reloader,
-            warnings,
-            upkeep,
-            predecessor: None,
-        })
+        Ok(Edge { https, workers, operators, state, memory, reloader, warnings, upkeep, predecessor: None })
     }
 }
 
@@ -140,12 +125,6 @@ fn log_problems(problems: &[Problem]) {
             Severity::Warning => tracing::warn!("{problem}"),
         }
     }
-}
-
-fn bind_admin(settings: &Settings) -> Result<TcpListener, EdgeError> {
-    let address = &settings.listen.admin;
-    TcpListener::bind(address.value)
-        .map_err(|error| EdgeError::Bind(Box::new(cannot_bind("listen.admin", address, &error))))
 }
 
 /// Maps an address that cannot be bound to its place in the configuration.

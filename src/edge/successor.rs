@@ -10,7 +10,10 @@ use std::{
 };
 
 use super::{Edge, memory::Memory, takeover::PREDECESSOR};
-use crate::handover::{Begin, Channel, Link, Message, Place};
+use crate::{
+    handover::{Begin, Channel, Link, Message, Place},
+    listen::Purpose,
+};
 
 /// How long the new process may take to read its configuration and to start.
 const START: Duration = Duration::from_secs(120);
@@ -62,11 +65,14 @@ impl Edge {
         let mut sockets = Vec::new();
         for group in self.workers.sockets() {
             for socket in &group.sockets {
-                sockets.push((Place { is_admin: false, address: group.address }, socket.try_clone()?));
+                let place = Place { purpose: Purpose::Https, address: group.address };
+                sockets.push((place, socket.try_clone()?));
             }
         }
-        let (address, admin) = &self.admin_socket;
-        sockets.push((Place { is_admin: true, address: *address }, admin.try_clone()?));
+        for operator in &self.operators {
+            let place = Place { purpose: operator.purpose, address: operator.address };
+            sockets.push((place, operator.socket.try_clone()?));
+        }
         Ok(Estate { sockets, memory: self.memory.clone() })
     }
 }

@@ -5,7 +5,7 @@ use std::{io, net::TcpListener, thread, time::Duration};
 use super::{Edge, EdgeError, Prepared, memory::Memory};
 use crate::{
     handover::{Begin, Channel, Message},
-    listen::{Inherited, Purpose, Stores},
+    listen::{Inherited, Stores},
 };
 
 /// The variable with the id of the process to be replaced, which must be the parent: a process that inherits the variable otherwise
@@ -49,7 +49,7 @@ impl Predecessor {
         let listeners = channel.receive_descriptors(begin.places.len())?;
         let inherited = begin.places.iter().zip(listeners).map(|(place, listener)| Inherited {
             listener: TcpListener::from(listener),
-            purpose: Some(if place.is_admin { Purpose::Admin } else { Purpose::Https }),
+            purpose: Some(place.purpose),
             address: place.address,
         });
         let inherited = inherited.collect();

@@ -5,7 +5,10 @@ use std::{io, net::SocketAddr};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::replay::{Replay, USE_BYTES, Use};
+use crate::{
+    listen::Purpose,
+    replay::{Replay, USE_BYTES, Use},
+};
 
 /// The version of the protocol. Programs of different versions cannot take over from each other.
 const VERSION: u32 = 2;
@@ -22,8 +25,8 @@ pub struct Begin {
 /// What a listening socket is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
-    /// Operators, not applications.
-    pub is_admin: bool,
+    /// Whom it is for.
+    pub purpose: Purpose,
     /// The configured address.
     pub address: Option<SocketAddr>,
 }
@@ -182,7 +185,7 @@ mod tests {
 
     #[test]
     fn messages_are_read_as_they_were_written() {
-        let place = Place { is_admin: true, address: Some("[::1]:443".parse().unwrap()) };
+        let place = Place { purpose: Purpose::Health, address: Some("[::1]:443".parse().unwrap()) };
         let keys = TicketKeys {
             domain: "a.test".into(),
             client_auth: "required".into(),

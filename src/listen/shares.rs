@@ -11,6 +11,8 @@ use crate::{admin, net::descriptors};
 /// Standard streams, runtimes of the main and the admin thread, the file watch and its pipes, the admin listener twice: 20 when idle.
 /// The others are for what a reload reads, one file after the other, and for the thread that fetches CRLs.
 const FIXED: usize = 38;
+/// The runtime of the health address, and its listener twice.
+const HEALTH: usize = 5;
 /// A worker's runtime, and connections that wait for a place or are closed for another worker.
 const WORKER: usize = 8;
 /// Connections that a worker has closed and that still have their descriptors. An eighth of it where descriptors are few.
@@ -96,7 +98,9 @@ impl Shares {
         let are_few = descriptors < FEW;
         let (closing, resolving) = if are_few { (CLOSING / 8, RESOLVING / 2) } else { (CLOSING, RESOLVING) };
         let worker = WORKER + resolving + (3 + closing) * spec.https.len();
-        let reserve = FIXED + admin::CONNECTIONS + spec.worker_count() * worker;
+        let admin = spec.admin.map_or(0, |_| admin::CONNECTIONS);
+        let health = spec.health.map_or(0, |_| HEALTH + admin::HEALTH_CONNECTIONS);
+        let reserve = FIXED + admin + health + spec.worker_count() * worker;
         let left = descriptors.saturating_sub(reserve);
         if left < FEWEST {
             return Err(TooFew { descriptors, needed: reserve + FEWEST });

@@ -5,13 +5,17 @@ use std::{
     time::Duration,
 };
 
-use crate::{forward::UpstreamLimits, site::Limits};
+use crate::{admin, forward::UpstreamLimits, site::Limits};
 
 /// The specification of the listeners and their workers. The defaults are those of `[listen]` and `[limits]`, with one upstream.
 #[derive(Clone, Debug)]
 pub struct ListenSpec {
     /// Addresses that speak TLS to applications.
     pub https: Vec<SocketAddr>,
+    /// The admin address; none if it is off.
+    pub admin: Option<SocketAddr>,
+    /// The address of health checks alone.
+    pub health: Option<SocketAddr>,
     /// Worker threads; absent: one for each core that the process may use (affinity and cgroup limits respected).
     pub workers: Option<usize>,
     /// Connections of applications that may be open at once.
@@ -31,6 +35,8 @@ impl Default for ListenSpec {
         let Limits { connections, handshakes, drain_delay, drain_timeout, .. } = Limits::default();
         Self {
             https: vec![(Ipv4Addr::UNSPECIFIED, 8443).into()],
+            admin: Some(admin::DEFAULT_ADDRESS),
+            health: None,
             workers: None,
             connections,
             handshakes,

@@ -27,7 +27,7 @@ pub(super) fn referenced(settings: &Settings) -> Vec<(&Path, &Span)> {
         files.extend(&domain.ticket_keys);
     }
     let secrets = settings.upstreams.iter().flat_map(|upstream| &upstream.headers).map(|(_, source)| source);
-    let mut secrets: Vec<&Spanned<SecretSource>> = secrets.collect();
+    let mut secrets: Vec<&Spanned<SecretSource>> = secrets.chain(&settings.admin.token).collect();
     for issuer in &settings.token_issuers {
         match &issuer.verification {
             TokenVerification::KeySet(source) => {

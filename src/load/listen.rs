@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     config::{Problem, Span, Spanned, settings::Settings},
-    listen::{BACKLOG, ListenSpec, Shares, Shortage, Stray},
+    listen::{BACKLOG, ListenSpec, Purpose, Shares, Shortage, Stray, StrayReason},
     text::suggest::shell_word,
 };
 
@@ -20,6 +20,8 @@ const EAFNOSUPPORT: i32 = 97;
 pub fn listen_spec(settings: &Settings, workers: Option<usize>) -> ListenSpec {
     ListenSpec {
         https: settings.listen.https.iter().map(|address| address.value).collect(),
+        admin: settings.listen.admin.value,
+        health: settings.listen.health.as_ref().map(|health| health.value),
         workers: workers.or(settings.listen.workers),
         connections: settings.limits.connections,
         handshakes: settings.limits.handshakes,
@@ -114,16 +116,29 @@ pub fn cannot_bind(key: &str, address: &Spanned<SocketAddr>, error: &io::Error) 
 pub fn stray_socket(settings: &Settings, stray: Stray) -> Problem {
     let address =
         stray.address.map_or_else(|| "an unknown address".to_owned(), |address| address.to_string());
-    if stray.is_second {
-        let what = format!("the service manager passed a second socket for operators: {address}");
-        return Problem::error(&settings.listen.admin.span, "listen.admin", what)
-            .help("remove it from the socket unit: there is one admin address");
-    }
-    let span = settings.listen.https.first().map_or(&settings.listen.admin.span, |https| &https.span);
-    let what = format!("the service manager passed a socket for {address}, which is not configured");
-    Problem::error(span, "listen.https", what).help(format!(
-        "write https = [\"{address}\"], or FileDescriptorName=https in the socket unit, so that its sockets replace the addresses that are configured here"
-    ))
+    let name = match stray.why {
+        StrayReason::Second(purpose) | StrayReason::Off(purpose) => purpose.name(),
+        StrayReason::NotConfigured => Purpose::Https.name(),
+    };
+    let key = format!("listen.{name}");
+    let span = settings.spans.get(&key).unwrap_or(&settings.listen.admin.span);
+    let (what, help) = match stray.why {
+        StrayReason::Second(_) => (
+            format!("the service manager passed a second socket named {name}: {address}"),
+            format!("remove it from the socket unit: there is one {name} address"),
+        ),
+        StrayReason::Off(_) => (
+            format!("the service manager passed a socket named {name}, which is off: {address}"),
+            format!("write {name} = \"{address}\", or remove it from the socket unit"),
+        ),
+        StrayReason::NotConfigured => (
+            format!("the service manager passed a socket for {address}, which is not configured"),
+            format!(
+                "write https = [\"{address}\"], or FileDescriptorName=https in the socket unit, so that its sockets replace the addresses that are configured here"
+            ),
+        ),
+    };
+    Problem::error(span, key, what).help(help)
 }
 
 /// The unspecified address of the same family, which means all local addresses.

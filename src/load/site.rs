@@ -10,6 +10,7 @@ use http::{HeaderName, HeaderValue};
 use rustls::pki_types::CertificateDer;
 
 use super::{
+    admin::admin_rules,
     applications::RegistryBuilder,
     authorities,
     credential::{CredentialFiles, Role, load_credential},
@@ -96,6 +97,7 @@ pub fn build(path: &Path, previous: Option<&Site>, clock: &Clock) -> Built {
     key_sets.extend(
         published.into_iter().map(|source| WantedKeySet { source, refresh: RefreshRequest::default() }),
     );
+    let admin = admin_rules(&settings, &mut problems);
     let profiles = custom_profiles(&settings.header_profiles, &mut problems);
     let client_certificates: Vec<_> = previous
         .iter()
@@ -136,14 +138,15 @@ pub fn build(path: &Path, previous: Option<&Site>, clock: &Clock) -> Built {
     let valid_from =
         certificates.map(|certificate| certificate.validity().not_before).filter(|from| *from > now).min();
     let ok = !problems.iter().any(|problem| problem.severity == Severity::Error);
-    let site = trust.zip(token_issuers).filter(|_| ok).map(|(trust, token_issuers)| {
+    let parts = trust.zip(token_issuers).zip(admin).filter(|_| ok);
+    let site = parts.map(|((trust, token_issuers), admin)| {
         let site = Site {
             generation: Generation::FIRST,
             trust,
             domains,
             token_issuers,
             reserved,
-            admin_hosts: settings.listen.admin_hosts.clone(),
+            admin,
             trusted_proxies: settings.listen.trusted_proxies.clone(),
             clients: settings.listen.clients.clone(),
             proxy_protocol: settings.listen.proxy_protocol,

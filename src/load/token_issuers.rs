@@ -9,7 +9,8 @@ use zeroize::Zeroizing;
 
 use super::{
     key_sets::{CachedKeySet, WantedKeySet, cached_key_set},
-    upstream::{TlsPlace, client_tls, load_secret},
+    secret::load_secret,
+    upstream::{TlsPlace, client_tls},
 };
 use crate::{
     access_token::{IssuerKeys, Rules},

@@ -15,15 +15,12 @@ use rustls::{
 use super::{
     credential::{CredentialFiles, LoadedCredential, Role, load_credential},
     pem::read_certificates,
+    secret::load_secret,
 };
 use crate::{
     clock::Timestamp,
-    config::{
-        Fault, Problem, Severity, Span, Spanned, file,
-        settings::{SecretSource, Upstream},
-    },
+    config::{Fault, Problem, Severity, Span, Spanned, file, settings::Upstream},
     forward::{ClientIdentity, ClientTls, Target, TargetSpec},
-    text::encoding,
     tls,
 };
 
@@ -85,52 +82,6 @@ pub(super) fn load_target(
         policy: upstream.policy.clone(),
     };
     is_usable.then(|| Target::new(spec))
-}
-
-/// Loads a secret; no fault shows it.
-pub(super) fn load_secret(source: &SecretSource) -> Result<HeaderValue, Fault> {
-    let fault = |what: String| Fault::new(what);
-    let (text, place) = match source {
-        SecretSource::File(path) => {
-            let content = file::read_with_mode(path, file::LIMIT).map_err(|error| {
-                file::unreadable(path, &error).or_help("write the secret into this file, on one line")
-            })?;
-            let place = path.display().to_string();
-            if let Some(wide) = encoding::wide(&content.bytes) {
-                return Err(fault(format!("{place} is in {}, expected ASCII or UTF-8", wide.name)));
-            }
-            let text = std::str::from_utf8(encoding::strip_bom(&content.bytes))
-                .map_err(|_| fault(format!("{place} contains a character that a header cannot have")))?;
-            (text.to_owned(), place)
-        }
-        SecretSource::Env(name) => {
-            let missing = |error: std::env::VarError| {
-                let what = match error {
-                    std::env::VarError::NotPresent => format!("the environment variable {name} is not set"),
-                    std::env::VarError::NotUnicode(_) => {
-                        return fault(format!(
-                            "the environment variable {name} contains a character that a header cannot have"
-                        ));
-                    }
-                };
-                let help = format!(
-                    "set {name} in the environment of the edge (systemd: Environment= or EnvironmentFile=), or write {{ file = \"secrets/...\" }}"
-                );
-                Fault::new(what).help(help)
-            };
-            (std::env::var(name).map_err(missing)?, format!("the environment variable {name}"))
-        }
-    };
-    let text = zeroize::Zeroizing::new(text);
-    let trimmed = text.trim();
-    if trimmed.is_empty() {
-        return Err(fault(format!("{place} is empty")));
-    }
-    let invalid = || fault(format!("{place} contains a character that a header cannot have"));
-    if !trimmed.bytes().all(|b| (0x20..0x7f).contains(&b)) {
-        return Err(invalid());
-    }
-    HeaderValue::from_str(trimmed).map_err(|_| invalid())
 }
 
 /// Loads the roots to verify a server with: those of a file, or the system's. The result is not empty.

@@ -266,6 +266,13 @@ pub(crate) static ASSERTION_IDS_REFUSED: Descriptor<1> = Descriptor::counter(
     "Assertions refused because of their jti, by reason.",
 );
 
+/// Counted since the start of the process.
+pub(crate) static ADMIN_REFUSALS: Descriptor<1> = Descriptor::counter(
+    "mtls_edge_admin_refusals_total",
+    ["reason"],
+    "Requests to the admin address that were refused for want of a valid token, by reason.",
+);
+
 /// See `site::Generation`.
 pub(crate) static TRUST_GENERATION: Descriptor<0> =
     Descriptor::gauge("mtls_edge_trust_generation", [], "Number of the active configuration, from 1.");

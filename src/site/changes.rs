@@ -44,7 +44,8 @@ impl Changes {
             ),
             ("trusted proxies", before.trusted_proxies != after.trusted_proxies),
             ("allowed and denied addresses", before.clients != after.clients),
-            ("admin hosts", before.admin_hosts != after.admin_hosts),
+            ("admin hosts", before.admin.hosts != after.admin.hosts),
+            ("admin token", before.admin.tokens != after.admin.tokens),
             ("PROXY protocol", before.proxy_protocol != after.proxy_protocol),
         ] {
             if differs {

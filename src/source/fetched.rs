@@ -246,11 +246,18 @@ async fn wait_or_asked(wait: Duration, request: &RefreshRequest) {
 /// Fetches a document once, and caches it if it differs and may. Whether it differs.
 async fn fetch<D: Document>(document: &D) -> Result<bool, String> {
     let Location { url, file, schedule: Schedule { timeout, .. }, ca } = document.location();
-    let get = Get { origin: &url.origin, target: &url.target, accept: D::ACCEPT, max_bytes: D::LARGEST };
+    let get = Get {
+        origin: &url.origin,
+        target: &url.target,
+        accept: D::ACCEPT,
+        authorization: None,
+        max_bytes: D::LARGEST,
+    };
     let answer = get.send(|| roots(ca.as_deref().map(Path::new)).map_err(|fault| fault.what));
     let bytes = tokio::time::timeout(*timeout, answer)
         .await
-        .unwrap_or_else(|_| Err(format!("no response within {timeout:?}")))?;
+        .map_err(|_| format!("no response within {timeout:?}"))?
+        .map_err(|error| error.to_string())?;
     let differs = document.judge(&bytes)?;
     if differs {
         cache::write(file, &bytes).map_err(|error| format!("cannot write {}: {error}", file.display()))?;

@@ -3,7 +3,7 @@
 mod log;
 
 use std::{
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
@@ -14,14 +14,16 @@ use crate::{PATIENCE, client::Answer};
 
 /// The message of the log line that has the address for applications; its second form is that of older builds.
 const HTTPS_READY: [&str; 2] = ["HTTPS listener ready", "listening for applications"];
-/// The log message when the admin address is ready.
-const ADMIN_READY: [&str; 2] = ["admin listener ready", "listening for the operator"];
+/// The log message when the admin address is ready, that of older builds, and the one of an edge without it.
+const ADMIN_READY: [&str; 3] = ["admin listener ready", "listening for the operator", "admin listener off"];
+/// The log message when the address of health checks is ready.
+const HEALTH_READY: &str = "health listener ready";
 
 /// A running edge that logs in JSON. It is killed when dropped.
 pub struct Edge {
     /// The address for applications.
     pub https: SocketAddr,
-    /// The address for operators.
+    /// The address for operators; unspecified if it is off.
     pub admin: SocketAddr,
     child: Child,
     /// Its command line, which processes that replace it have, too.
@@ -40,15 +42,20 @@ impl Edge {
     pub fn start_within(patience: Duration, command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Log::of(child.stderr.take().unwrap());
-        let address = |messages: [&str; 2]| {
+        let address = |messages: &[&str]| {
             let (_, line) =
                 log.wait_for(patience, 0, |line| messages.iter().any(|message| line.contains(message)));
-            let line: serde_json::Value = serde_json::from_str(&line).unwrap();
-            line["address"].as_str().unwrap().parse().unwrap()
+            address_in(&line)
         };
-        let (https, admin) = (address(HTTPS_READY), address(ADMIN_READY));
+        let https = address(&HTTPS_READY).unwrap();
+        let admin = address(&ADMIN_READY).unwrap_or_else(|| (Ipv4Addr::UNSPECIFIED, 0).into());
         let arguments = command.get_args().map(|argument| argument.as_encoded_bytes().to_vec()).collect();
         Self { https, admin, child, arguments, log, patience }
+    }
+
+    /// The address of health checks.
+    pub fn health(&self) -> SocketAddr {
+        address_in(&self.wait_for_log(HEALTH_READY)).unwrap()
     }
 
     /// Everything that was logged so far.
@@ -215,6 +222,12 @@ impl Drop for Edge {
             eprintln!("the edge's log:\n{}", self.log());
         }
     }
+}
+
+/// The address that a log line names.
+fn address_in(line: &str) -> Option<SocketAddr> {
+    let line: serde_json::Value = serde_json::from_str(line).unwrap();
+    line["address"].as_str().map(|address| address.parse().unwrap())
 }
 
 fn until(complaint: &str, done: impl Fn() -> bool) {

@@ -13,13 +13,8 @@ async fn start(listen: &str) -> Edge {
     EdgeBuilder::new(upstream.url()).usual_domain("auth0").listen(listen).start()
 }
 
-/// Sends this on a new connection, and returns the bytes received until it is closed.
 async fn ask(edge: &Edge, request: &str) -> String {
-    let mut stream = TcpStream::connect(edge.admin).await.unwrap();
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    timeout(PATIENCE, stream.read_to_string(&mut answer)).await.expect("no answer").unwrap();
-    answer
+    admin::ask(edge.admin, request).await
 }
 
 async fn status_for(edge: &Edge, path: &str, host: &str) -> u16 {

@@ -12,6 +12,7 @@
 
 mod access_tokens;
 mod admin;
+mod admin_access;
 mod applications_page;
 mod binding;
 mod body_memory;

@@ -81,7 +81,9 @@ fn check_accepts_the_operations_page() {
     for block in blocks().iter().filter(|block| block.language == "toml") {
         let folder = TempDir::new().unwrap();
         let place = |path: &str| folder.path().join(path);
-        for path in ["certs", "letsencrypt/live/mtls.auth.example.com", "credentials/mtls-edge.service"] {
+        for path in
+            ["certs", "secrets", "letsencrypt/live/mtls.auth.example.com", "credentials/mtls-edge.service"]
+        {
             fs::create_dir_all(place(path)).unwrap();
         }
         let server = self_signed("server");
@@ -92,6 +94,7 @@ fn check_accepts_the_operations_page() {
         let keys = place("credentials/mtls-edge.service/tickets.keys");
         fs::write(&keys, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n").unwrap();
         run(folder.path(), "chmod", &["600", keys.to_str().unwrap()]);
+        fs::write(place("secrets/admin"), "0123456789abcdef\n").unwrap();
         fs::write(place("applications.toml"), read("packaging/applications.toml")).unwrap();
 
         let mut configuration: toml::Table = read("packaging/edge.toml").parse().unwrap();

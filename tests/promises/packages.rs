@@ -95,7 +95,7 @@ fn check_accepts_the_kubernetes_configuration() {
         assert!(file.contains("[["), "{name}: {file}");
         fs::write(folder.path().join(name), file.replace("/secrets", secrets.to_str().unwrap())).unwrap();
     }
-    for name in ["tls", "client-ca", "ticket-keys"] {
+    for name in ["tls", "client-ca", "ticket-keys", "admin"] {
         fs::create_dir_all(secrets.join(name)).unwrap();
     }
     self_signed("tls").write(&secrets.join("tls"), "tls");
@@ -104,6 +104,7 @@ fn check_accepts_the_kubernetes_configuration() {
     let keys = secrets.join("ticket-keys/tickets.keys");
     fs::write(&keys, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n").unwrap();
     fs::set_permissions(&keys, fs::Permissions::from_mode(0o440)).unwrap();
+    fs::write(secrets.join("admin/token"), "0123456789abcdef\n").unwrap();
     let output = check(&folder.path().join("edge.toml"));
     assert!(output.status.success(), "{}", text(&output.stderr));
 }

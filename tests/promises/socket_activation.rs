@@ -88,7 +88,7 @@ async fn a_socket_that_is_not_configured_is_an_error() {
         (
             "admin:admin",
             &[free(), other],
-            vec![format!("listen.admin: the service manager passed a second socket for operators: {other}")],
+            vec![format!("listen.admin: the service manager passed a second socket named admin: {other}")],
         ),
         ("not-listening", &[other], vec!["write Accept=no in the socket unit".to_owned()]),
     ] {

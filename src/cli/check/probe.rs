@@ -1,6 +1,13 @@
 //! `check --probe`: tries what `run` needs from the system and the network. Nothing is left open.
 
-use std::{collections::HashSet, io, net::TcpListener, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    io,
+    net::{SocketAddr, TcpListener},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use rustix::fs::{Access, access};
 use tokio::{runtime::LocalOptions, task::JoinSet, time::timeout};
@@ -64,30 +71,40 @@ pub(super) fn probe(settings: &Settings, site: &Site, key_sets: &[WantedKeySet])
 /// Binds each address, and closes it.
 async fn bind(settings: &Settings) -> Vec<Probed> {
     let listen = &settings.listen;
-    let addresses = listen.https.iter().map(|address| ("listen.https", address));
+    let https = listen.https.iter().map(|address| ("listen.https", address.clone()));
+    let admin = listen.admin.value.map(|value| {
+        let span = listen.admin.span.clone();
+        ("listen.admin", Spanned { value, span })
+    });
+    let health = listen.health.iter().map(|address| ("listen.health", address.clone()));
     let mut probed = Vec::new();
-    for (key, address) in addresses.chain([("listen.admin", &listen.admin)]) {
+    for (key, address) in https.chain(admin).chain(health) {
         let what = format!("bind {}", address.value);
         probed.push(match TcpListener::bind(address.value) {
             Ok(_) => Probed::new(what, None),
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_running(settings).await => {
-                Probed::new(
-                    format!("{what}: in use by the edge that answers at {}", listen.admin.value),
-                    None,
-                )
-            }
-            Err(error) => Probed::new(what, cannot_bind(key, address, &error)),
+            Err(error) => match running(settings).await {
+                Some(at) if error.kind() == io::ErrorKind::AddrInUse => {
+                    Probed::new(format!("{what}: in use by the edge that answers at {at}"), None)
+                }
+                _ => Probed::new(what, cannot_bind(key, &address, &error)),
+            },
         });
     }
     probed
 }
 
-/// Whether an edge answers at the admin address.
-async fn is_running(settings: &Settings) -> bool {
-    let address = settings.listen.admin.value;
-    let origin = Origin { tls: false, host: address.ip().to_string(), port: address.port() };
-    let request = Get { origin: &origin, target: "/healthz", accept: "*/*", max_bytes: 1024 };
-    matches!(timeout(LIMIT, request.send_to(address)).await, Ok(Ok(_)))
+/// The address of operators or health checks at which an edge answers.
+async fn running(settings: &Settings) -> Option<SocketAddr> {
+    let health = settings.listen.health.as_ref().map(|health| health.value);
+    for address in settings.listen.admin.value.into_iter().chain(health) {
+        let origin = Origin { tls: false, host: address.ip().to_string(), port: address.port() };
+        let target = "/healthz";
+        let request = Get { origin: &origin, target, accept: "*/*", authorization: None, max_bytes: 1024 };
+        if matches!(timeout(LIMIT, request.send_to(address)).await, Ok(Ok(_))) {
+            return Some(address);
+        }
+    }
+    None
 }
 
 /// Connects to each origin of the upstreams that are used, and of introspection endpoints.
@@ -148,10 +165,12 @@ fn fetch(settings: &Settings, key_sets: &[WantedKeySet], tasks: &mut JoinSet<Pro
 
 async fn get(url: &Url, ca: Option<&Path>, schedule: Schedule) -> Result<(), String> {
     let max_bytes = usize::try_from(file::LIMIT).unwrap_or(usize::MAX);
-    let request = Get { origin: &url.origin, target: &url.target, accept: "*/*", max_bytes };
+    let request =
+        Get { origin: &url.origin, target: &url.target, accept: "*/*", authorization: None, max_bytes };
     let limit = LIMIT.min(schedule.timeout);
     let fetched = timeout(limit, request.send(|| roots(ca).map_err(|fault| fault.what))).await;
-    fetched.map_err(|_| format!("no response within {limit:?}"))?.map(drop)
+    let fetched = fetched.map_err(|_| format!("no response within {limit:?}"))?;
+    fetched.map(drop).map_err(|error| error.to_string())
 }
 
 /// Checks that lines can be appended to the log file, or that it can be created.

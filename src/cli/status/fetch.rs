@@ -8,14 +8,17 @@ use std::{
     time::Duration,
 };
 
+use http::{HeaderValue, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use zeroize::Zeroizing;
 
 use super::{At, Options, print};
 use crate::{
     admin::Status,
-    config::{self, Severity},
+    config::{self, Operators, Severity, settings::SecretSource},
     forward::Origin,
-    outbound::Get,
+    load::admin_tokens,
+    outbound::{Get, GetError},
 };
 
 /// For the whole exchange.
@@ -23,10 +26,12 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// Of the response. A page of applications takes some 100 KB.
 const MAX_BYTES: usize = 16 << 20;
 
-/// The admin address of a running edge.
+/// The admin address of a running edge, or the one of health checks.
 #[derive(Debug)]
 pub(super) struct Endpoint {
     address: SocketAddr,
+    /// The token as a field value.
+    authorization: Option<HeaderValue>,
 }
 
 /// The document of `/status`.
@@ -53,18 +58,28 @@ pub(super) enum Failure {
 }
 
 impl Endpoint {
-    /// The address itself, or the one of a configuration. Prints an error if there is none, and returns the exit code.
-    pub(super) fn find(at: At) -> Result<Self, ExitCode> {
-        let address = match at {
-            At::Admin(address) => address,
-            At::Config(config) => admin_address(&config).ok_or(ExitCode::FAILURE)?,
+    /// The address itself, or the one of a configuration, with the token for it. Prints an error if there is none, and returns the exit code.
+    pub(super) fn find(at: At, options: &Options) -> Result<Self, ExitCode> {
+        let operators = match at {
+            At::Admin(address) => Operators { admin: Some(address), ..Operators::default() },
+            At::Config(config) => operators(&config)?,
+        };
+        let health = operators.health.filter(|_| options.ready);
+        let Some(address) = health.or(operators.admin) else {
+            return Err(print::failure(
+                "the configuration has admin = \"off\": an edge without an admin address has no status to show",
+            ));
         };
         if address.port() == 0 {
             return Err(print::failure(
                 "the configuration leaves the admin port to the system: give it with --admin, as the log has it",
             ));
         }
-        Ok(Self { address: reachable(address) })
+        let file = options.token_file.clone().map(SecretSource::File);
+        // Health checks need no token.
+        let token = file.or(operators.token).filter(|_| !options.ready);
+        let authorization = token.map(|token| authorization(&token)).transpose()?;
+        Ok(Self { address: reachable(address), authorization })
     }
 
     /// Requests the part of the status that the options show.
@@ -90,11 +105,28 @@ impl Endpoint {
 
     async fn body(&self, target: &str) -> Result<String, String> {
         let origin = Origin { tls: false, host: self.address.ip().to_string(), port: self.address.port() };
-        let request = Get { origin: &origin, target, accept: "application/json", max_bytes: MAX_BYTES };
+        let authorization = self.authorization.as_ref();
+        let request =
+            Get { origin: &origin, target, accept: "application/json", authorization, max_bytes: MAX_BYTES };
         let body = tokio::time::timeout(TIMEOUT, request.send_to(self.address))
             .await
-            .map_err(|_| format!("no answer within {} s", TIMEOUT.as_secs()))??;
+            .map_err(|_| format!("no answer within {} s", TIMEOUT.as_secs()))?
+            .map_err(|error| self.explained(&error))?;
         String::from_utf8(body.into()).map_err(|_| "the response is not UTF-8".to_owned())
+    }
+}
+
+impl Endpoint {
+    fn explained(&self, error: &GetError) -> String {
+        match (error, &self.authorization) {
+            (GetError::Status(StatusCode::UNAUTHORIZED), None) => {
+                "it asks for its token: give the file with --token-file".to_owned()
+            }
+            (GetError::Status(StatusCode::UNAUTHORIZED), Some(_)) => {
+                "it does not accept this token".to_owned()
+            }
+            _ => error.to_string(),
+        }
     }
 }
 
@@ -104,22 +136,37 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// Reads the admin address of a configuration. The rest of the file may be invalid: operators want the status especially then.
-fn admin_address(config: &Path) -> Option<SocketAddr> {
-    let (address, problems) = config::admin(config);
-    let has_errors = problems.iter().any(|problem| problem.severity == Severity::Error);
-    match address {
-        Some(_) if has_errors => print::err(format_args!(
-            "warning: {0} has errors (mtls-edge check --config {0} lists them); only [listen] admin is read from it\n",
-            config.display()
-        )),
-        Some(_) => {}
-        None => {
-            print::problems(&problems);
-            print::err("help: give the admin address with --admin\n");
-        }
+/// Reads the addresses of a configuration. The rest of the file may be invalid: operators want the status especially then.
+fn operators(config: &Path) -> Result<Operators, ExitCode> {
+    let (operators, problems) = config::operators(config);
+    if !problems.iter().any(|problem| problem.severity == Severity::Error) {
+        return Ok(operators);
     }
-    address
+    if operators.admin.is_none() {
+        print::problems(&problems);
+        print::err("help: give the admin address with --admin\n");
+        return Err(ExitCode::FAILURE);
+    }
+    print::err(format_args!(
+        "warning: {0} has errors (mtls-edge check --config {0} lists them); only [listen] admin is read from it\n",
+        config.display()
+    ));
+    Ok(operators)
+}
+
+/// The field value that presents the first token of a source, the one to use.
+fn authorization(token: &SecretSource) -> Result<HeaderValue, ExitCode> {
+    let tokens = admin_tokens(token).map_err(|fault| {
+        let code = print::failure(&fault.what);
+        if let Some(help) = &fault.help {
+            print::err(format_args!("help: {help}\n"));
+        }
+        code
+    })?;
+    let field = tokens.first().map(|token| Zeroizing::new(format!("Bearer {}", **token)));
+    let mut value = HeaderValue::from_str(&field.unwrap_or_default()).map_err(print::failure)?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// The loopback address if the edge listens on every address.

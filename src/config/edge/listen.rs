@@ -1,6 +1,6 @@
 //! `[listen]`: the addresses of the listeners, and the proxies in front of them.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::IpNet;
 use rustls_pki_types::DnsName;
@@ -25,14 +25,18 @@ pub(super) fn read(table: &Table<'_>) -> Listen {
     let https = table
         .get("https")
         .and_then(|value| value.filled_list(|item| item.parse("an address", |text| address(text, usual))));
-    let admin = table
-        .get("admin")
-        .and_then(|value| value.parse("an address", |text| address(text, admin::DEFAULT_ADDRESS)));
+    let admin = table.get("admin").and_then(|value| {
+        value.parse("an address or \"off\"", |text| address_or_off(text, admin::DEFAULT_ADDRESS))
+    });
+    let health =
+        table.get("health").and_then(|value| value.parse("an address", |text| address(text, HEALTH)));
     let trusted = table.get("trusted_proxies");
     let proxy_protocol = table.get("proxy_protocol").and_then(|value| Some(value.locate(value.boolean()?)));
     let listen = Listen {
         https: https.unwrap_or_else(|| default.https.into_iter().map(at).collect()),
-        admin: admin.unwrap_or_else(|| at(admin::DEFAULT_ADDRESS)),
+        admin: admin
+            .unwrap_or_else(|| Spanned { value: Some(admin::DEFAULT_ADDRESS), span: table.span.clone() }),
+        health,
         admin_hosts: table.get("admin_hosts").and_then(|value| value.list(admin_host)).unwrap_or_default(),
         workers: table.get("workers").and_then(|value| value.integer(&(1..=1024))).or(default.workers),
         trusted_proxies: trusted.as_ref().and_then(proxies::read).unwrap_or_default(),
@@ -41,13 +45,6 @@ pub(super) fn read(table: &Table<'_>) -> Listen {
     };
     table.finish();
     report_overlapping_addresses(table, &listen);
-    if !listen.admin.value.ip().is_loopback() {
-        let what = format!("{} can be reached from other machines, without TLS", listen.admin.value);
-        let warning = Problem::warning(&listen.admin.span, "listen.admin", what);
-        table.reader.report(
-            warning.help("write admin = \"127.0.0.1:9443\", or allow only your monitoring system to connect"),
-        );
-    }
     // Invalid items of the list were reported already.
     let trusts_nobody = match trusted {
         Some(value) => matches!(value.toml, DeValue::Array(items) if items.is_empty()),
@@ -67,6 +64,21 @@ pub(super) fn read(table: &Table<'_>) -> Listen {
 fn networks(table: &Table<'_>, key: &'static str) -> Vec<IpNet> {
     let networks = table.get(key).and_then(|value| value.list(proxies::network)).unwrap_or_default();
     networks.into_iter().map(|network| proxies::canonical(network.value)).collect()
+}
+
+/// The address by which an incomplete `health` is completed.
+const HEALTH: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 9080);
+
+/// Parses an IP address with a port, or `off`.
+fn address_or_off(text: &str, usual: SocketAddr) -> Result<Option<SocketAddr>, Fault> {
+    match text {
+        "off" => Ok(None),
+        "" | "no" | "none" | "false" | "disabled" => {
+            let what = format!("found {}, expected an address or \"off\"", quote(text));
+            Err(Fault::new(what).help("write \"off\""))
+        }
+        _ => address(text, usual).map(Some),
+    }
 }
 
 /// Parses an IP address with a port. The help completes an incomplete address from `usual`.
@@ -151,10 +163,16 @@ fn report_overlapping_addresses(table: &Table<'_>, listen: &Listen) {
                 .report(Problem::error(&address.span, "listen.https", what).help("remove one of the two"));
         }
     }
-    if let Some(https) = listen.https.iter().find(|https| overlaps(&https.value, &listen.admin.value)) {
-        let what = format!("found {}, which is already used by https = {}", listen.admin.value, https.value);
-        let error = Problem::error(&listen.admin.span, "listen.admin", what);
-        table.reader.report(error.help("give the admin address another port"));
+    let mut used: Vec<(&str, SocketAddr)> = listen.https.iter().map(|https| ("https", https.value)).collect();
+    let admin = listen.admin.value.map(|value| ("admin", value, &listen.admin.span));
+    let health = listen.health.as_ref().map(|health| ("health", health.value, &health.span));
+    for (key, address, span) in admin.into_iter().chain(health) {
+        if let Some((by, other)) = used.iter().find(|(_, other)| overlaps(other, &address)) {
+            let what = format!("found {address}, which is already used by {by} = {other}");
+            let error = Problem::error(span, table.path(key), what);
+            table.reader.report(error.help(format!("give the {key} address another port")));
+        }
+        used.push((key, address));
     }
 }
 

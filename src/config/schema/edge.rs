@@ -8,6 +8,7 @@ pub(in crate::config) const EDGE: &TableSchema = &TableSchema {
     heading: "the file",
     keys: &[
         key("listen", ""),
+        key("admin", ""),
         key("limits", ""),
         key("log", ""),
         key("trust", ""),
@@ -25,6 +26,7 @@ pub(in crate::config) const LISTEN: &TableSchema = &TableSchema {
     keys: &[
         key("https", r#"["0.0.0.0:8443"]"#),
         key("admin", r#""127.0.0.1:9443""#),
+        key("health", r#""0.0.0.0:9080""#),
         key("admin_hosts", r#"["edge.internal"]"#),
         key("workers", "4"),
         key("trusted_proxies", r#"["10.0.0.0/8"]"#),
@@ -32,6 +34,20 @@ pub(in crate::config) const LISTEN: &TableSchema = &TableSchema {
         key("allow", r#"["203.0.113.0/24"]"#),
         key("deny", r#"["198.51.100.7"]"#),
     ],
+};
+
+/// `[admin]`.
+pub(in crate::config) const ADMIN: &TableSchema = &TableSchema {
+    path: "admin",
+    heading: "[admin]",
+    keys: &[reference("token", r#"{ file = "secrets/admin" }"#)],
+};
+
+/// The token of the admin address.
+pub(in crate::config) const ADMIN_TOKEN: &TableSchema = &TableSchema {
+    path: "admin.token",
+    heading: "a secret's reference",
+    keys: &[key("file", r#""secrets/admin""#), key("env", r#""ADMIN_TOKEN""#)],
 };
 
 /// `[limits]`.

@@ -87,9 +87,20 @@ fn the_design_example_is_read_value_by_value() {
     let (settings, problems) = crate::config::settings(&folder.join("edge.toml"));
     assert_eq!(render(&problems, false), NO_PROBLEM);
     // Destructured completely, so that a new field must be added here.
-    let Settings { listen, limits, log, trust, upstreams, domains, token_issuers, header_profiles, spans } =
-        settings.unwrap();
+    let Settings {
+        listen,
+        admin,
+        limits,
+        log,
+        trust,
+        upstreams,
+        domains,
+        token_issuers,
+        header_profiles,
+        spans,
+    } = settings.unwrap();
     check_listen(&listen);
+    assert!(admin.token.is_none());
     check_default_limits(&limits);
     assert_eq!((log.format, log.level.as_str()), (LogFormat::Text, "info"));
     check_trust(&trust, folder);
@@ -123,11 +134,12 @@ fn values<T: Clone>(spanned: &[Spanned<T>]) -> Vec<T> {
 }
 
 fn check_listen(listen: &Listen) {
-    let Listen { https, admin, admin_hosts, workers, trusted_proxies, clients, proxy_protocol } = listen;
+    let Listen { https, admin, health, admin_hosts, workers, trusted_proxies, clients, proxy_protocol } =
+        listen;
     assert_eq!(*clients, ClientNetworks::default());
-    assert!(admin_hosts.is_empty());
+    assert!(admin_hosts.is_empty() && health.is_none());
     assert_eq!(values(https), ["0.0.0.0:8443".parse().unwrap()]);
-    assert_eq!(admin.value, "127.0.0.1:9443".parse().unwrap());
+    assert_eq!(admin.value, "127.0.0.1:9443".parse().ok());
     assert_eq!((*workers, trusted_proxies.as_slice(), *proxy_protocol), (None, &[][..], false));
 }
 

@@ -5,9 +5,10 @@ use std::fmt::Write;
 use crate::config::{
     Problem,
     schema::{
-        APPLICATION, CERTIFICATE, CLIENT_CA, CREDENTIAL, CRL_SOURCE, DOMAIN, EDGE, HEADER_PROFILE,
-        HEALTH_CHECK, INTROSPECTION, INTROSPECTION_SECRET, JWKS_URI, Key, LIMITS, LISTEN, LOG, REGISTRY,
-        REQUEST_KEY, ROUTE, SECRET, TABLES, TOKEN_ISSUER, TOKEN_ISSUER_JWKS, TRUST, TableSchema, UPSTREAM,
+        ADMIN, ADMIN_TOKEN, APPLICATION, CERTIFICATE, CLIENT_CA, CREDENTIAL, CRL_SOURCE, DOMAIN, EDGE,
+        HEADER_PROFILE, HEALTH_CHECK, INTROSPECTION, INTROSPECTION_SECRET, JWKS_URI, Key, LIMITS, LISTEN,
+        LOG, REGISTRY, REQUEST_KEY, ROUTE, SECRET, TABLES, TOKEN_ISSUER, TOKEN_ISSUER_JWKS, TRUST,
+        TableSchema, UPSTREAM,
     },
     suggest::all_of,
     testing::{NO_PROBLEM, edge, registry},
@@ -16,9 +17,11 @@ use crate::config::{
 use crate::vouch::{Encoding, Profile};
 
 /// The schema of each table, with a file in which that table has one unknown key.
-const KINDS: [(&TableSchema, &str); 23] = [
+const KINDS: [(&TableSchema, &str); 25] = [
     (EDGE, "zzzzzzzz = 1\n"),
     (LISTEN, "[listen]\nzzzzzzzz = 1\n"),
+    (ADMIN, "[admin]\nzzzzzzzz = 1\n"),
+    (ADMIN_TOKEN, "[admin]\ntoken = { zzzzzzzz = 1 }\n"),
     (LIMITS, "[limits]\nzzzzzzzz = 1\n"),
     (LOG, "[log]\nzzzzzzzz = 1\n"),
     (TRUST, "[trust]\nzzzzzzzz = 1\n"),

@@ -6,9 +6,11 @@ use crate::config::{Problem, settings::Settings};
 pub(super) fn needed(before: &Settings, after: &Settings) -> Vec<Problem> {
     let addresses =
         |settings: &Settings| settings.listen.https.iter().map(|https| https.value).collect::<Vec<_>>();
+    let health = |settings: &Settings| settings.listen.health.as_ref().map(|health| health.value);
     let checks = [
         ("listen.https", addresses(before) != addresses(after)),
         ("listen.admin", before.listen.admin.value != after.listen.admin.value),
+        ("listen.health", health(before) != health(after)),
         ("listen.workers", before.listen.workers != after.listen.workers),
         ("limits.connections", before.limits.connections != after.limits.connections),
         ("limits.handshakes", before.limits.handshakes != after.limits.handshakes),

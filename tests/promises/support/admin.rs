@@ -1,5 +1,7 @@
 //! The admin address, as a probe or a scraper calls it.
 
+use std::net::SocketAddr;
+
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -23,21 +25,25 @@ pub async fn status(edge: &Edge, query: &str) -> serde_json::Value {
 
 /// Head and body of a GET by somebody who accepts these types.
 pub async fn exchange(edge: &Edge, path: &str, accept: &str) -> (String, String) {
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nhost: {}\r\naccept: {accept}\r\nconnection: close\r\n\r\n",
+        edge.admin
+    );
+    let answer = ask(edge.admin, &request).await;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.to_owned(), body.to_owned())
+}
+
+/// Sends a request on a new connection, and returns what is received until it is closed.
+pub async fn ask(address: SocketAddr, request: &str) -> String {
     let answer = timeout(PATIENCE, async {
-        let mut stream = TcpStream::connect(edge.admin).await.unwrap();
-        let request = format!(
-            "GET {path} HTTP/1.1\r\nhost: {}\r\naccept: {accept}\r\nconnection: close\r\n\r\n",
-            edge.admin
-        );
+        let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
         answer
-    })
-    .await
-    .expect("the admin address does not answer");
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (head.to_owned(), body.to_owned())
+    });
+    answer.await.expect("no answer")
 }
 
 /// The value of a metric.

@@ -153,7 +153,9 @@ fn process() {
     for address in edge.https() {
         tracing::info!(target: "mtls_edge", %address, "HTTPS listener ready");
     }
-    tracing::info!(target: "mtls_edge", address = %edge.admin(), "admin listener ready");
+    for (purpose, address) in edge.operators() {
+        tracing::info!(target: "mtls_edge", %address, "{} listener ready", purpose.name());
+    }
     std::thread::spawn(move || {
         for command in std::io::stdin().lock().lines().map_while(Result::ok) {
             match (command.strip_prefix("clock "), &fixed) {

@@ -38,6 +38,7 @@ pub struct EdgeBuilder {
     second_source: bool,
     installed: bool,
     https: String,
+    admin: String,
     launcher: Vec<String>,
 }
 
@@ -66,6 +67,7 @@ impl EdgeBuilder {
             second_source: false,
             installed: false,
             https: "127.0.0.1:0".to_owned(),
+            admin: "127.0.0.1:0".to_owned(),
             launcher: Vec::new(),
         }
     }
@@ -270,6 +272,12 @@ impl EdgeBuilder {
         self
     }
 
+    /// With this admin address, or with `off`.
+    pub fn admin(mut self, address: &str) -> Self {
+        address.clone_into(&mut self.admin);
+        self
+    }
+
     /// Started by another program, whose last argument names the edge's program.
     pub fn launcher(mut self, command: &[&str]) -> Self {
         self.launcher = command.iter().map(|&word| word.to_owned()).collect();
@@ -322,9 +330,10 @@ impl EdgeBuilder {
 
     fn write(&self) {
         let config = format!(
-            "[listen]\nhttps = [\"{}\"]\nadmin = \"127.0.0.1:0\"\n{}\n[limits]\n{}\n[log]\nformat = \"json\"\nlevel = \"debug\"\n{}\n\
+            "[listen]\nhttps = [\"{}\"]\nadmin = \"{}\"\n{}\n[limits]\n{}\n[log]\nformat = \"json\"\nlevel = \"debug\"\n{}\n\
              [trust]\nclient_ca = [{}]\napplications = \"{}\"\n{}\n[[upstream]]\nname = \"as\"\nurls = [{}]\n{}\n{}\n{}",
             self.https,
+            self.admin,
             self.listen,
             self.limits,
             self.log,

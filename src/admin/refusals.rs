@@ -1,0 +1,74 @@
+//! Counts, logs and slows requests without a valid token.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::time::{Instant, sleep};
+
+use super::access::Refused;
+use crate::observe::metrics::{ADMIN_REFUSALS, Collector, Families};
+
+/// How long a response to an invalid token is held back. With the bound of open connections this limits how many tokens can be tried.
+const DELAY: Duration = Duration::from_millis(500);
+/// The shortest time between two lines of the log.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The refused requests.
+#[derive(Debug, Default)]
+pub struct Refusals {
+    missing: AtomicU64,
+    invalid: AtomicU64,
+    logged: Mutex<Logged>,
+}
+
+#[derive(Debug, Default)]
+struct Logged {
+    last: Option<Instant>,
+    /// Invalid tokens since then that were not logged.
+    since: u64,
+}
+
+impl Refusals {
+    /// Counts a refused request. An invalid token is logged, at most once per second, and slowed. A missing one is how each browser begins.
+    pub(super) async fn refuse(&self, why: Refused, peer: SocketAddr, path: &str) {
+        match why {
+            Refused::Missing => {
+                self.missing.fetch_add(1, Ordering::Relaxed);
+            }
+            Refused::Invalid => {
+                self.invalid.fetch_add(1, Ordering::Relaxed);
+                if let Some(others) = self.others_to_log() {
+                    let path: String = path.chars().take(64).collect();
+                    tracing::warn!(client_ip = %peer.ip(), path, others, "admin request refused: the token is not valid");
+                }
+                sleep(DELAY).await;
+            }
+        }
+    }
+
+    /// How many were not logged before this one; `None` if this one is not logged either.
+    fn others_to_log(&self) -> Option<u64> {
+        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        if logged.last.is_some_and(|last| now.duration_since(last) < PAUSE) {
+            logged.since += 1;
+            return None;
+        }
+        logged.last = Some(now);
+        Some(std::mem::take(&mut logged.since))
+    }
+}
+
+impl Collector for std::sync::Arc<Refusals> {
+    fn collect(&self, families: &mut Families) {
+        for (reason, count) in [("token_missing", &self.missing), ("token_invalid", &self.invalid)] {
+            families.set(&ADMIN_REFUSALS, [reason], count.load(Ordering::Relaxed));
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Where and how operators reach the edge of a configuration that may be invalid: they want its status especially then.
+
+use std::{net::SocketAddr, path::Path};
+
+use toml::de::DeTable;
+
+use super::{
+    Problem,
+    parse::{read_lossy, settings},
+    settings::SecretSource,
+};
+use crate::admin;
+
+/// Where and how operators reach the edge.
+#[derive(Debug, Default)]
+pub struct Operators {
+    /// The admin address; none if it is off or cannot be found.
+    pub admin: Option<SocketAddr>,
+    /// The address of health checks, if there is one.
+    pub health: Option<SocketAddr>,
+    /// The token of the admin address, if it has one.
+    pub token: Option<SecretSource>,
+}
+
+/// Finds out how operators reach the edge even if other parts of its `edge.toml` are invalid, and returns all problems of the file.
+#[must_use]
+pub fn operators(path: &Path) -> (Operators, Vec<Problem>) {
+    let (settings, problems) = settings(path);
+    let operators = match settings {
+        Some(settings) => Operators {
+            admin: settings.listen.admin.value,
+            health: settings.listen.health.map(|health| health.value),
+            token: settings.admin.token.map(|token| token.value),
+        },
+        None => read_lossy(path).map(|text| guess(path, &text)).unwrap_or_default(),
+    };
+    (operators, problems)
+}
+
+fn guess(path: &Path, text: &str) -> Operators {
+    let (document, errors) = DeTable::parse_recoverable(text);
+    let value = |keys: &[&str]| {
+        let (last, tables) = keys.split_last()?;
+        let table =
+            tables.iter().try_fold(document.get_ref(), |table, key| table.get(*key)?.get_ref().as_table());
+        Some(table?.get(*last)?.get_ref().as_str().map(str::to_owned))
+    };
+    let admin = match value(&["listen", "admin"]) {
+        Some(Some(text)) => Some(text),
+        // The table's name is misspelt, or a syntax error hides the line.
+        found if found.is_none() || !errors.is_empty() => {
+            let line = text.lines().find_map(admin_line);
+            line.or_else(|| found.is_none().then(|| admin::DEFAULT_ADDRESS.to_string()))
+        }
+        _ => None,
+    };
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let file = value(&["admin", "token", "file"]).flatten().map(|file| SecretSource::File(folder.join(file)));
+    let env = || value(&["admin", "token", "env"]).flatten().map(SecretSource::Env);
+    Operators {
+        admin: admin.and_then(|address| strip_quotes(&address).parse().ok()),
+        health: value(&["listen", "health"]).flatten().and_then(|address| address.parse().ok()),
+        token: file.or_else(env),
+    }
+}
+
+/// The value of a line `admin = "..."`. No other table has a key `admin`.
+fn admin_line(line: &str) -> Option<String> {
+    let key = line.trim().trim_start_matches("listen.").trim_start_matches(['"', '\'']);
+    let value = key.strip_prefix("admin")?;
+    // A separator must follow, so that admin_hosts does not match.
+    let separators = [' ', '\t', '"', '\'', '=', ':'];
+    let value = value.strip_prefix(separators)?.trim_start_matches(separators);
+    Some(value.split('#').next().unwrap_or_default().to_owned())
+}
+
+/// An address without the whitespace and quotes around it; typographic quotes are removed too.
+fn strip_quotes(address: &str) -> &str {
+    address.trim_matches(|c: char| !(c.is_ascii_hexdigit() || matches!(c, '.' | ':' | '[' | ']')))
+}
