@@ -83,7 +83,7 @@ async fn a_unix_socket_without_permission_names_the_user() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("closed.sock");
     let _listener = UnixListener::bind(&path).unwrap();
-    fs::set_permissions(&path, Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o0)).unwrap();
     let user = run(folder.path(), "id", &["-u"]).trim().to_owned();
     let mut edge = EdgeBuilder::new(format!("unix:{}", path.display()));
     if user == "0" {
