@@ -8,8 +8,8 @@ pub mod diagnostic;
 mod edge;
 pub mod file;
 mod key_set;
+mod lenient;
 mod node;
-mod operators;
 mod parse;
 mod public_key;
 mod reader;
@@ -29,8 +29,8 @@ mod variable;
 
 use crate::text::{encoding, suggest};
 
-pub use diagnostic::{Fault, Problem, Severity, render, to_json};
-pub use operators::{Operators, operators};
+pub use diagnostic::{Fault, Problem, Severity, records, render, to_json};
+pub use lenient::{Operators, log_format, operators};
 pub use parse::{applications, settings};
 pub use span::{Source, Span, Spanned};
 pub use validate::{address, domain_name};

@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 mod colours;
+mod early;
 mod escape;
 mod fetches;
 pub mod log;
@@ -10,6 +11,7 @@ mod reloads;
 mod sources;
 
 pub use colours::{choose as choose_colours, has_colours};
+pub use early::write_json;
 pub use fetches::{FetchSource, FetchState, Fetches, Overdue};
 pub use log::{
     LogError, finish as finish_log, init as init_log, reopen as reopen_log, start as start_log, write_text,

@@ -1,17 +1,20 @@
 //! `run`: serves until a signal, or until another process takes over.
 
 mod serving;
+mod unserved;
 
 use std::{io, path::Path, process::ExitCode};
 
 use tokio::runtime::Runtime;
 
-use self::serving::{Ended, Serving};
-use super::{print, signals::Signals};
+use self::{
+    serving::{Ended, Serving},
+    unserved::Unserved,
+};
+use super::signals::Signals;
 use crate::{
     build_facts::COMMIT,
     clock::Clock,
-    config::Problem,
     edge::{Edge, EdgeError, Options, Predecessor, Prepared, TakeoverError},
     listen::{Inherited, Purpose},
     observe::start_log,
@@ -19,30 +22,12 @@ use crate::{
     supervisor::{self, Notice},
 };
 
-/// Why nothing was served.
-enum Unserved {
-    /// The configuration cannot be served.
-    Problems(Vec<Problem>),
-    /// Something else, for the operator.
-    Other(String),
-    /// A signal asked for the end.
-    Interrupted,
-}
-
 /// Serves the configuration. Exits 0 after a drain, or after a signal during the start; exits 1 if the configuration cannot be
 /// served.
 pub(super) fn run(config: &Path, workers: Option<usize>) -> ExitCode {
     let (runtime, mut signals, edge) = match start(config, workers) {
         Ok(started) => started,
-        Err(Unserved::Problems(problems)) => {
-            print::problems(&problems);
-            return ExitCode::FAILURE;
-        }
-        Err(Unserved::Other(error)) => return print::failure(error),
-        Err(Unserved::Interrupted) => {
-            print::err("ended by a signal before anything was served\n");
-            return ExitCode::SUCCESS;
-        }
+        Err(unserved) => return unserved.report(config),
     };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), commit = COMMIT, "started");
     for address in edge.https() {

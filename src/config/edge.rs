@@ -118,9 +118,8 @@ enum To {
 
 fn log(table: &Table<'_>) -> LogSettings {
     let default = LogSettings::default();
-    let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
     let filter = |text: &str| log_filter(text).map_err(|invalid| Fault::new(invalid.what).help(invalid.help));
-    let format = table.get("format").and_then(|value| value.choice(&formats));
+    let format = table.get("format").and_then(|value| value.choice(&LogFormat::NAMES));
     let level = table.get("level").and_then(|value| value.parse("a log filter such as \"info\"", filter));
     let file = table.get("file").and_then(|value| value.path()).map(|file| file.value);
     let targets = [("stderr", To::StandardError), ("file", To::File), ("both", To::Both)];

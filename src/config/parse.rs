@@ -58,7 +58,7 @@ pub fn applications(path: &Path, named_at: &Span, each: impl FnMut(Application))
 const MISSING: &str = "there is no such file";
 
 /// Why a file could not be read as text.
-struct Failure {
+pub(super) struct Failure {
     what: String,
     help: Option<String>,
     /// The text to show, lossily decoded, and the byte at which the failure is.

@@ -206,7 +206,7 @@ fn clock_time() -> String {
 }
 
 /// Appends the current time in UTC with microseconds (RFC 3339), as in lines that tracing formats.
-fn now(line: &mut Vec<u8>) {
+pub(super) fn now(line: &mut Vec<u8>) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     SECOND.with_borrow_mut(|(second, shown)| {
         if *second != now.as_secs() || shown.is_empty() {

@@ -106,6 +106,7 @@ mod slow_readers;
 mod smuggling;
 mod socket_activation;
 mod spoofing;
+mod startup_errors;
 mod status;
 mod status_command;
 mod structure;

@@ -7,7 +7,9 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::support::{Client, DOMAIN, Edge, EdgeBuilder, PATIENCE, Upstream, admin, with_client};
+use crate::support::{
+    Client, DOMAIN, Edge, EdgeBuilder, PATIENCE, Upstream, admin, command::start_problems, with_client,
+};
 
 /// Opens sockets and passes them, as systemd does.
 const LAUNCHER: &str = "
@@ -94,7 +96,7 @@ async fn a_socket_that_is_not_configured_is_an_error() {
     ] {
         let edge = EdgeBuilder::new(upstream.url()).domain(DOMAIN, "");
         let output = passing(edge, names, addresses).output("run");
-        let text = String::from_utf8(output.stderr).unwrap();
+        let text = start_problems(&output);
         assert_eq!(output.status.code(), Some(1), "{text}");
         for expected in expected {
             assert!(text.contains(&expected), "{expected}: {text}");

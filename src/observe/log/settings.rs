@@ -25,6 +25,11 @@ pub enum LogFormat {
     Json,
 }
 
+impl LogFormat {
+    /// Each format by its name in the configuration.
+    pub const NAMES: [(&'static str, Self); 2] = [("text", Self::Text), ("json", Self::Json)];
+}
+
 /// Where log lines are written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum LogTarget {

@@ -1,4 +1,4 @@
-//! Where and how operators reach the edge of a configuration that may be invalid: they want its status especially then.
+//! Finds single values of an `edge.toml` whose other parts may be invalid.
 
 use std::{net::SocketAddr, path::Path};
 
@@ -9,7 +9,7 @@ use super::{
     parse::{read_lossy, settings},
     settings::SecretSource,
 };
-use crate::admin;
+use crate::{admin, observe::log::LogFormat};
 
 /// Where and how operators reach the edge.
 #[derive(Debug, Default)]
@@ -22,7 +22,8 @@ pub struct Operators {
     pub token: Option<SecretSource>,
 }
 
-/// Finds out how operators reach the edge even if other parts of its `edge.toml` are invalid, and returns all problems of the file.
+/// Finds out how operators reach the edge, and returns all problems of the file. They want the status especially of an edge whose
+/// configuration is invalid.
 #[must_use]
 pub fn operators(path: &Path) -> (Operators, Vec<Problem>) {
     let (settings, problems) = settings(path);
@@ -62,6 +63,17 @@ fn guess(path: &Path, text: &str) -> Operators {
         health: value(&["listen", "health"]).flatten().and_then(|address| address.parse().ok()),
         token: file.or_else(env),
     }
+}
+
+/// Finds the format of log lines. It is the default if it cannot be found.
+#[must_use]
+pub fn log_format(path: &Path) -> LogFormat {
+    let text = read_lossy(path).unwrap_or_default();
+    let (document, _) = DeTable::parse_recoverable(&text);
+    let format = document.get_ref().get("log").and_then(|log| log.get_ref().get("format"));
+    let written = format.and_then(|format| format.get_ref().as_str());
+    let known = LogFormat::NAMES.iter().find(|(name, _)| Some(*name) == written);
+    known.map(|(_, format)| *format).unwrap_or_default()
 }
 
 /// The value of a line `admin = "..."`. No other table has a key `admin`.

@@ -1,0 +1,50 @@
+//! Why `run` has served nothing, and how that is reported: in the format of the log, as far as the configuration has one.
+
+use std::{path::Path, process::ExitCode};
+
+use serde_json::Map;
+use tracing::Level;
+
+use crate::{
+    cli::print,
+    config::{self, Problem, Severity},
+    observe::{log::LogFormat, write_json},
+};
+
+/// Why nothing was served.
+#[derive(Debug)]
+pub(super) enum Unserved {
+    /// The configuration cannot be served.
+    Problems(Vec<Problem>),
+    /// Something else, for the operator.
+    Other(String),
+    /// A signal asked for the end.
+    Interrupted,
+}
+
+impl Unserved {
+    /// Reports it on standard error, and returns the exit code.
+    pub(super) fn report(&self, config: &Path) -> ExitCode {
+        const INTERRUPTED: &str = "ended by a signal before anything was served";
+        match (self, config::log_format(config)) {
+            (Self::Problems(problems), LogFormat::Text) => print::problems(problems),
+            (Self::Problems(problems), LogFormat::Json) => problems_as_lines(problems),
+            (Self::Other(error), LogFormat::Text) => return print::failure(error),
+            (Self::Other(error), LogFormat::Json) => write_json(Level::ERROR, error, Map::new()),
+            (Self::Interrupted, LogFormat::Text) => print::err(format_args!("{INTERRUPTED}\n")),
+            (Self::Interrupted, LogFormat::Json) => write_json(Level::INFO, INTERRUPTED, Map::new()),
+        }
+        if matches!(self, Self::Interrupted) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}
+
+/// One line per problem, with the members that `check --format json` prints.
+fn problems_as_lines(problems: &[Problem]) {
+    for mut members in config::records(problems) {
+        let message = members.remove("message");
+        let severity = members.remove("severity");
+        let is_warning = severity.is_some_and(|severity| severity == Severity::Warning.name());
+        let level = if is_warning { Level::WARN } else { Level::ERROR };
+        write_json(level, message.as_ref().and_then(|message| message.as_str()).unwrap_or_default(), members);
+    }
+}
