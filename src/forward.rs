@@ -36,7 +36,7 @@ pub(crate) use connect::LocalExecutor;
 pub use health::Avoided;
 pub use hop::{ForwardedClient, forwarding_headers, join_cookies};
 pub use in_flight::{Caller, anonymous_share};
-pub use incoming::{IncomingBody, UnreadBody};
+pub use incoming::{IncomingBody, ReceivedBytes, UnreadBody};
 pub use pools::Pools;
 pub use probe::probe;
 pub use response::ResponseBody;

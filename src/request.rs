@@ -2,8 +2,10 @@
 //!
 //! [`Admit`] → [`Locate`] → [`Read`] → [`Authenticate`] → [`CheckRequest`] → [`Vouch`] → [`Forward`]. Each takes the type that the previous one
 //! makes ([`Arrived`], [`Routed`], [`Received`], [`Authenticated`], [`Outbound`]), so that no step can be omitted or repeated.
-//! Their error is a [`Refusal`]; [`Respond`], the outermost, turns it into an OAuth error and writes the access log.
+//! Their error is a [`Refusal`]; [`Respond`], the outermost, turns it into an OAuth error. The
+//! [`AccessEntry`] of its answer writes the access log once the response has ended.
 
+mod access_entry;
 mod access_token;
 mod admit;
 mod authenticate;
@@ -23,6 +25,7 @@ mod respond;
 mod token_challenge;
 mod vouch;
 
+pub use access_entry::AccessEntry;
 pub use access_token::TokenVerifier;
 pub use admit::Admit;
 pub use authenticate::Authenticate;

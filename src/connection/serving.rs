@@ -37,13 +37,13 @@ impl Future for Serving {
             Ok((_, answer)) => ready!(answer.as_mut().poll(cx)),
             Err(error) => return Poll::Ready(Err(*error)),
         };
-        let Ok(Answer { mut response, is_body_unread, closes }) = answer;
+        let Ok(Answer { mut response, entry, is_body_unread, closes }) = answer;
         // A future is not polled again after its end.
         let (in_flight, _) = std::mem::replace(&mut this.begun, Err(NotServing))?;
         in_flight.answered(is_body_unread, closes);
         if in_flight.is_last_of_http1() {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        Poll::Ready(Ok(response.map(|body| Tracked::new(body, in_flight))))
+        Poll::Ready(Ok(response.map(|body| Tracked::new(body, in_flight, entry))))
     }
 }

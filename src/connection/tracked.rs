@@ -9,17 +9,23 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::life::Request;
-use crate::{forward::ResponseBody, text};
+use crate::{forward::ResponseBody, request::AccessEntry, text};
 
-/// A response body that records its progress and its end in the connection's life.
+/// A response body that records its progress and its end in the connection's life, and in the access log.
 pub(super) struct Tracked {
     body: ResponseBody,
     in_flight: Request,
+    entry: AccessEntry,
 }
 
 impl Tracked {
-    pub(super) const fn new(body: ResponseBody, in_flight: Request) -> Self {
-        Self { body, in_flight }
+    pub(super) const fn new(body: ResponseBody, in_flight: Request, entry: AccessEntry) -> Self {
+        Self { body, in_flight, entry }
+    }
+
+    fn mark_complete(&mut self) {
+        self.in_flight.mark_complete();
+        self.entry.mark_complete();
     }
 }
 
@@ -27,7 +33,7 @@ impl Drop for Tracked {
     fn drop(&mut self) {
         // An empty body is never polled, and a body whose stream was reset is not polled to its end.
         if self.body.is_end_stream() {
-            self.in_flight.mark_complete();
+            self.mark_complete();
         }
     }
 }
@@ -41,15 +47,17 @@ impl Body for Tracked {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        if frame.is_none() {
-            self.in_flight.mark_complete();
+        match &frame {
+            Some(Ok(frame)) => self.entry.count_sent(frame.data_ref().map_or(0, Bytes::len)),
+            Some(Err(error)) => {
+                tracing::warn!(error = text::shown(error), "a response broke off");
+                self.entry.mark_broken();
+            }
+            None => self.mark_complete(),
         }
         // The end is recorded when this is dropped.
         if !self.body.is_end_stream() {
             self.in_flight.note_progress();
-        }
-        if let Some(Err(error)) = &frame {
-            tracing::warn!(error = text::shown(error), "a response broke off");
         }
         Poll::Ready(frame)
     }

@@ -4,7 +4,7 @@ use std::{
     cell::{Cell, RefCell},
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -29,28 +29,62 @@ const MAX_DISCARDS: usize = 64;
 #[derive(Debug)]
 pub struct IncomingBody {
     incoming: Option<Incoming>,
-    unread: UnreadBody,
+    shared: SharedBody,
 }
 
-/// The unread part of a request's body, once the body is dropped.
-#[derive(Clone, Debug, Default)]
-pub struct UnreadBody(Option<Rc<RefCell<Option<Incoming>>>>);
+/// The unread part of a request's body, once the body is dropped. When this is dropped, too, nothing is left of the body.
+#[derive(Debug)]
+pub struct UnreadBody(SharedBody);
+
+/// How many bytes of a request's body were received.
+#[derive(Debug)]
+pub struct ReceivedBytes(SharedBody);
+
+/// None for a request without a body.
+type SharedBody = Option<Rc<Shared>>;
+
+/// What remains of a body, beside its frames.
+#[derive(Debug, Default)]
+struct Shared {
+    unread: RefCell<Option<Incoming>>,
+    /// Whether the [`UnreadBody`] was dropped.
+    is_closed: Cell<bool>,
+    received: Cell<u64>,
+}
 
 impl IncomingBody {
     /// A body, and the handle to its unread part.
     #[must_use]
     pub fn new(incoming: Incoming) -> (Self, UnreadBody) {
-        let unread = UnreadBody((!incoming.is_end_stream()).then(Rc::default));
-        (Self { incoming: Some(incoming), unread: unread.clone() }, unread)
+        let shared = (!incoming.is_end_stream()).then(Rc::<Shared>::default);
+        (Self { incoming: Some(incoming), shared: shared.clone() }, UnreadBody(shared))
+    }
+}
+
+impl ReceivedBytes {
+    /// Those that were received so far.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.as_ref().map_or(0, |shared| shared.received.get())
     }
 }
 
 impl Drop for IncomingBody {
     fn drop(&mut self) {
-        if let (Some(unread), Some(incoming)) = (&self.unread.0, self.incoming.take())
+        if let (Some(shared), Some(incoming)) = (&self.shared, self.incoming.take())
+            && !shared.is_closed.get()
             && !incoming.is_end_stream()
         {
-            unread.replace(Some(incoming));
+            shared.unread.replace(Some(incoming));
+        }
+    }
+}
+
+impl Drop for UnreadBody {
+    fn drop(&mut self) {
+        if let Some(shared) = &self.0 {
+            shared.is_closed.set(true);
+            shared.unread.take();
         }
     }
 }
@@ -63,10 +97,12 @@ impl Body for IncomingBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        match &mut self.incoming {
-            Some(incoming) => Pin::new(incoming).poll_frame(cx),
-            None => Poll::Ready(None),
+        let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
+        let frame = ready!(Pin::new(incoming).poll_frame(cx));
+        if let (Some(Ok(frame)), Some(shared)) = (&frame, &self.shared) {
+            shared.count(frame);
         }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
@@ -79,44 +115,58 @@ impl Body for IncomingBody {
 }
 
 impl UnreadBody {
+    /// The count of the bytes that are received, also of those that are discarded.
+    #[must_use]
+    pub fn received(&self) -> ReceivedBytes {
+        ReceivedBytes(self.0.clone())
+    }
+
     /// Discards a short body before the request is refused: some clients, such as curl 7.88, treat the end of an HTTP/2 stream to which
     /// they are still sending as an error, and never read the refusal.
     pub async fn discard_before_refusal(&self) {
-        let Some(mut incoming) = self.take() else { return };
+        let Some((shared, mut incoming)) = self.take() else { return };
         if incoming.size_hint().lower() <= BEFORE_BYTES {
-            let _ = timeout(BEFORE_TIME, discard(&mut incoming, BEFORE_BYTES)).await;
+            let _ = timeout(BEFORE_TIME, shared.discard(&mut incoming, BEFORE_BYTES)).await;
         }
-        if let Some(unread) = &self.0
-            && !incoming.is_end_stream()
-        {
-            unread.replace(Some(incoming));
+        if !incoming.is_end_stream() {
+            shared.unread.replace(Some(incoming));
         }
     }
 
     /// Discards more of the body while the refusal is sent, for the same clients: otherwise hyper would reset the stream. Nothing is
     /// discarded if that is done for many requests already; those of authenticated clients are counted separately.
     pub fn discard_after_refusal(&self, is_authenticated: bool) {
-        let Some(mut incoming) = self.take() else { return };
+        let Some((shared, mut incoming)) = self.take() else { return };
         let Some(slot) = DiscardSlot::acquire(is_authenticated) else { return };
         tokio::task::spawn_local(async move {
-            let _ = timeout(AFTER_TIME, discard(&mut incoming, AFTER_BYTES)).await;
+            let _ = timeout(AFTER_TIME, shared.discard(&mut incoming, AFTER_BYTES)).await;
             drop(slot);
         });
     }
 
-    fn take(&self) -> Option<Incoming> {
-        self.0.as_ref()?.take()
+    fn take(&self) -> Option<(Rc<Shared>, Incoming)> {
+        let shared = self.0.as_ref()?;
+        let incoming = shared.unread.take()?;
+        Some((Rc::clone(shared), incoming))
     }
 }
 
-/// Reads a body to its end, or until it exceeds `most` bytes.
-async fn discard(incoming: &mut Incoming, most: u64) {
-    let mut left = most;
-    while let Some(Ok(frame)) = incoming.frame().await {
+impl Shared {
+    /// Counts a frame, and returns the length of its data.
+    fn count(&self, frame: &Frame<Bytes>) -> u64 {
         let length = frame.data_ref().map_or(0, Bytes::len);
-        match left.checked_sub(u64::try_from(length).unwrap_or(u64::MAX)) {
-            Some(remaining) => left = remaining,
-            None => return,
+        let length = u64::try_from(length).unwrap_or(u64::MAX);
+        self.received.set(self.received.get().saturating_add(length));
+        length
+    }
+    /// Reads a body to its end, or until it exceeds `most` bytes.
+    async fn discard(&self, incoming: &mut Incoming, most: u64) {
+        let mut left = most;
+        while let Some(Ok(frame)) = incoming.frame().await {
+            match left.checked_sub(self.count(&frame)) {
+                Some(remaining) => left = remaining,
+                None => return,
+            }
         }
     }
 }

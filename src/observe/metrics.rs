@@ -68,6 +68,8 @@ cells::label! {
         Refused = "refused",
         /// No complete response of an upstream (502, 503, 504).
         UpstreamFailed = "upstream_failed",
+        /// The client ended the request before it was answered.
+        Cancelled = "cancelled",
     }
 }
 

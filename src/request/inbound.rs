@@ -4,9 +4,10 @@ use std::{
     cell::{Cell, OnceCell, RefCell},
     rc::Rc,
     sync::Arc,
+    time::Duration,
 };
 
-use http::{HeaderName, HeaderValue, request::Parts};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, Version, request::Parts};
 
 use tokio::time::Instant;
 
@@ -29,11 +30,19 @@ pub struct Inbound {
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The facts about a request for the access log, filled in by the services. It contains names and verdicts, but no secrets:
-/// no header values, no query, no body.
+/// no header values and no body; of the target only the path is logged.
 #[derive(Debug)]
 pub struct Record {
     /// The request's id: the edge's own, or that of a trusted proxy.
     pub id: HeaderValue,
+    /// Its method.
+    pub method: Method,
+    /// Its target.
+    pub uri: Uri,
+    /// Its protocol.
+    pub version: Version,
+    /// When its head was complete.
+    pub started: Instant,
     /// The client that the request claims to be.
     pub client_id: RefCell<Option<ClientId>>,
     /// The application that was accepted, and the index of the credential that was verified.
@@ -48,6 +57,24 @@ pub struct Record {
     pub sent_at: Cell<Option<Instant>>,
     /// The origin to which it was sent last, by its index in the upstream.
     pub origin: Cell<Option<usize>>,
+    /// The answer, once there is one.
+    pub(super) answered: OnceCell<Answered>,
+}
+
+/// What is known once the request is answered.
+#[derive(Debug)]
+pub(super) struct Answered {
+    pub(super) status: StatusCode,
+    pub(super) durations: Durations,
+    /// Code and reason of a refusal.
+    pub(super) refused: Option<(&'static str, String)>,
+}
+
+/// How long a request took until it was answered or cancelled, and the upstream's part of that.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Durations {
+    pub(super) whole: Duration,
+    pub(super) upstream: Option<Duration>,
 }
 
 /// What the check of an authorization request found.
@@ -62,10 +89,14 @@ pub struct CheckedRequest {
 }
 
 impl Record {
-    /// The record of the request with this id.
-    pub(super) fn new(id: HeaderValue) -> Self {
+    /// The record of the request with this head, under this id.
+    pub(super) fn new(head: &Parts, id: HeaderValue) -> Self {
         Self {
             id,
+            method: head.method.clone(),
+            uri: head.uri.clone(),
+            version: head.version,
+            started: Instant::now(),
             client_id: RefCell::default(),
             authenticated: RefCell::default(),
             checked: RefCell::default(),
@@ -73,6 +104,14 @@ impl Record {
             routed: OnceCell::new(),
             sent_at: Cell::default(),
             origin: Cell::default(),
+            answered: OnceCell::new(),
         }
+    }
+
+    /// The durations of a request that is answered or cancelled now.
+    pub(super) fn durations(&self) -> Durations {
+        let now = Instant::now();
+        let since = |start: Instant| now.saturating_duration_since(start);
+        Durations { whole: since(self.started), upstream: self.sent_at.get().map(since) }
     }
 }

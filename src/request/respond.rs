@@ -1,45 +1,42 @@
-//! The outermost service: turns refusals into responses, adds the request's id, writes the access log.
+//! The outermost service: turns refusals into responses, adds the request's id, counts the request.
 
 use std::{
+    cell::Cell,
     convert::Infallible,
     rc::Rc,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use http::{HeaderValue, Method, Request, Response, Version, header};
 use http_body::Body;
 use hyper::body::Incoming;
-use tokio::time::Instant;
 use tower::Service;
 
 use super::{
-    ClientIdentity, Connection, LocalFuture, Refusal,
-    inbound::{Inbound, REQUEST_ID, Record},
+    Connection, LocalFuture, Refusal,
+    access_entry::AccessEntry,
+    inbound::{Answered, Inbound, REQUEST_ID, Record},
     request_id,
 };
 use crate::{
     forward::{IncomingBody, ResponseBody},
     header::hop::remove_hop_by_hop,
-    observe::{
-        access::{self, Level, Value},
-        log::sample,
-        metrics::{Outcome, Recorder},
-    },
-    text::{SHORT, bounded},
+    observe::metrics::{Outcome, Recorder},
 };
 
 /// A response, and its consequences for the connection.
 pub struct Answer {
     /// The response.
     pub response: Response<ResponseBody>,
+    /// The request's entry in the access log: to be kept until the response has ended.
+    pub entry: AccessEntry,
     /// Whether more of the request body may arrive, since the request was refused or answered early.
     pub is_body_unread: bool,
     /// Whether to close the connection once its requests in flight are answered.
     pub closes: bool,
 }
 
-/// Responds to every request, logs and counts it.
+/// Responds to every request, and counts it.
 #[derive(Clone, Debug)]
 pub struct Respond<S> {
     inner: S,
@@ -67,25 +64,22 @@ where
     }
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
-        let started = Instant::now();
-        let (method, uri) = (request.method().clone(), request.uri().clone());
-        let version = request.version();
         let authorization = request.headers().get(header::AUTHORIZATION).cloned();
         let trusted = self.connection.address.trusted_proxy;
         let inbound = trusted.then(|| request_id::inbound(request.headers())).flatten();
-        let record = Rc::new(Record::new(inbound.unwrap_or_else(request_id::next)));
         let (head, incoming) = request.into_parts();
-        let bytes_in = incoming.size_hint().exact();
+        let record = Rc::new(Record::new(&head, inbound.unwrap_or_else(request_id::next)));
         let (body, unread) = IncomingBody::new(incoming);
-        let answer = self.inner.call(Inbound { head, body, record: Rc::clone(&record) });
-        let (metrics, connection) = (InFlight::begin(self.metrics.clone()), Rc::clone(&self.connection));
+        let entry = AccessEntry::new(Rc::clone(&record), Rc::clone(&self.connection), unread.received());
+        let answer = self.inner.call(Inbound { head, body, record });
+        let metrics = InFlight::begin(self.metrics.clone());
         Box::pin(async move {
             let answer = answer.await;
-            let durations = count(&metrics.0, &connection, &record, &answer, started);
-            let reason =
-                answer.as_ref().err().map(|refusal| (refusal.reason_code().value(), refusal.reason()));
+            let AccessEntry { record, connection, .. } = &entry;
+            metrics.answered(record, connection, &answer);
             let is_body_unread;
             let mut closes = false;
+            let version = record.version;
             let mut response = match answer {
                 Ok(mut response) => {
                     is_body_unread = connection.is_receiving();
@@ -105,7 +99,7 @@ where
                     }
                     is_body_unread = true;
                     let mut response = refusal.response(authorization.as_ref(), &connection.server_name);
-                    if method == Method::HEAD {
+                    if record.method == Method::HEAD {
                         without_body(&mut response);
                     }
                     if refusal.closes(version) {
@@ -123,66 +117,58 @@ where
             let mut id = record.id.clone();
             id.set_sensitive(true);
             response.headers_mut().insert(REQUEST_ID, id);
-            let level = if response.status().is_server_error() { Level::Warn } else { Level::Info };
-            let is_success = reason.is_none() && response.status().as_u16() < 400;
-            let (is_sampled, sampled) = if is_success { sample(record.id.as_bytes()) } else { (true, None) };
-            if is_sampled && level.is_on() {
-                let request = Line { method: &method, path: uri.path(), version, bytes_in, sampled };
-                log(level, &connection, &record, &request, (&response, durations), reason.as_ref());
-            }
-            Ok(Answer { response, is_body_unread, closes })
+            Ok(Answer { response, entry, is_body_unread, closes })
         })
     }
 }
 
 /// A request whose response has not begun.
-struct InFlight(Recorder);
+struct InFlight {
+    metrics: Recorder,
+    is_counted: Cell<bool>,
+}
 
 impl InFlight {
     fn begin(metrics: Recorder) -> Self {
         metrics.requests_in_flight.begin();
-        Self(metrics)
+        Self { metrics, is_counted: Cell::new(false) }
+    }
+
+    /// Counts the request, which is answered now, and records the answer.
+    fn answered(
+        &self,
+        record: &Record,
+        connection: &Connection,
+        answer: &Result<Response<ResponseBody>, Refusal>,
+    ) {
+        let durations = record.durations();
+        let (outcome, status, refused) = match answer {
+            Ok(response) => (Outcome::Forwarded, response.status(), None),
+            Err(refusal) => {
+                let code = refusal.reason_code();
+                self.metrics.refusals.increment(code);
+                (refusal.outcome(), refusal.status(), Some((code.value(), refusal.reason())))
+            }
+        };
+        self.metrics.requests.increment(outcome);
+        self.is_counted.set(true);
+        let traffic = self.metrics.traffic();
+        match record.series.get() {
+            Some(series) => traffic.count(series, status.as_u16(), durations.whole, durations.upstream),
+            None => traffic.count_without_route(&connection.server_name, status.as_u16(), durations.whole),
+        }
+        // It is answered once.
+        let _ = record.answered.set(Answered { status, durations, refused });
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.requests_in_flight.end();
-    }
-}
-
-/// How long a request took until the head of its response, and the upstream's part of that.
-#[derive(Clone, Copy)]
-struct Durations {
-    whole: Duration,
-    upstream: Option<Duration>,
-}
-
-/// Counts a request, and returns how long it took.
-fn count(
-    metrics: &Recorder,
-    connection: &Connection,
-    record: &Record,
-    answer: &Result<Response<ResponseBody>, Refusal>,
-    started: Instant,
-) -> Durations {
-    let now = Instant::now();
-    let duration = now.saturating_duration_since(started);
-    let upstream = record.sent_at.get().map(|at| now.saturating_duration_since(at));
-    let (outcome, status) = match answer {
-        Ok(response) => (Outcome::Forwarded, response.status()),
-        Err(refusal) => {
-            metrics.refusals.increment(refusal.reason_code());
-            (refusal.outcome(), refusal.status())
+        self.metrics.requests_in_flight.end();
+        if !self.is_counted.get() {
+            self.metrics.requests.increment(Outcome::Cancelled);
         }
-    };
-    metrics.requests.increment(outcome);
-    let status = status.as_u16();
-    match record.series.get() {
-        Some(series) => metrics.traffic().count(series, status, duration, upstream),
-        None => metrics.traffic().count_without_route(&connection.server_name, status, duration),
     }
-    Durations { whole: duration, upstream }
 }
 
 /// Removes the body for HEAD but keeps its length. hyper does so over HTTP/1.1 only.
@@ -191,74 +177,5 @@ fn without_body(response: &mut Response<ResponseBody>) {
     *response.body_mut() = ResponseBody::from_edge(String::new());
     if let Some(length) = length {
         response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
-    }
-}
-
-/// What the access log shows of a request's own head.
-struct Line<'a> {
-    method: &'a Method,
-    path: &'a str,
-    version: Version,
-    /// The length of the body, if its head declares it.
-    bytes_in: Option<u64>,
-    /// The share of successes that is logged, if it is one of them.
-    sampled: Option<&'static str>,
-}
-
-/// Writes one line per request, with the full reason of a refusal. `docs/log.md` documents the fields.
-fn log(
-    level: Level,
-    connection: &Connection,
-    record: &Record,
-    request: &Line<'_>,
-    (response, durations): (&Response<ResponseBody>, Durations),
-    reason: Option<&(&'static str, String)>,
-) {
-    let (claimed, authenticated) = (record.client_id.borrow(), record.authenticated.borrow());
-    let client = authenticated.as_ref().map(|(application, _)| &application.client_id).or(claimed.as_ref());
-    let credential =
-        authenticated.as_ref().and_then(|(application, index)| application.credential_at((*index)?));
-    let checked = record.checked.borrow();
-    let contradicted = checked.as_ref().and_then(|checked| checked.contradicted.as_deref());
-    let only_outside = checked.as_ref().and_then(|checked| checked.only_outside.as_deref());
-    let routed = record.routed.get();
-    let upstream = routed.filter(|_| durations.upstream.is_some()).map(|(domain, _)| &domain.target);
-    let origin = upstream.zip(record.origin.get()).and_then(|(target, index)| target.origin_url(index));
-    let microseconds =
-        |duration: Duration| Value::Number(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
-    access::write(
-        level,
-        &[
-            ("request_id", record.id.to_str().ok().map(Value::Token)),
-            ("method", Some(Value::Token(&bounded(request.method.as_str(), SHORT)))),
-            ("path", Some(Value::Text(request.path))),
-            ("protocol", Some(Value::Token(protocol(request.version)))),
-            ("status", Some(Value::Number(response.status().as_u16().into()))),
-            ("microseconds", Some(microseconds(durations.whole))),
-            ("client_id", client.map(|id| Value::Text(id.as_str()))),
-            ("credential", credential.map(|credential| Value::Word(credential.name))),
-            ("code", reason.map(|(code, _)| Value::Token(code))),
-            ("reason", reason.map(|(_, reason)| Value::Text(reason))),
-            ("route", routed.map(|(_, route)| Value::Word(route.path()))),
-            ("upstream", upstream.map(|target| Value::Word(&target.spec.name))),
-            ("origin", origin.map(Value::Word)),
-            ("upstream_microseconds", durations.upstream.map(microseconds)),
-            ("bytes_in", request.bytes_in.map(Value::Number)),
-            ("bytes_out", response.body().size_hint().exact().map(Value::Number)),
-            ("authorization_request", checked.as_ref().map(|checked| Value::Token(checked.outcome))),
-            ("contradicted", contradicted.map(Value::Word)),
-            ("only_outside", only_outside.map(Value::Word)),
-            ("sampled", request.sampled.map(Value::Decimal)),
-        ],
-        [Some(connection.log_fields()), connection.identity.as_deref().and_then(ClientIdentity::log_fields)],
-    );
-}
-
-/// The version as clients and other servers write it.
-const fn protocol(version: Version) -> &'static str {
-    match version {
-        Version::HTTP_10 => "HTTP/1.0",
-        Version::HTTP_2 => "HTTP/2",
-        _ => "HTTP/1.1",
     }
 }

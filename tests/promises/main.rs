@@ -10,6 +10,7 @@
     unreachable_pub
 )]
 
+mod access_bytes;
 mod access_tokens;
 mod admin;
 mod admin_access;

@@ -11,7 +11,8 @@ const ID: usize = 8;
 
 const DIM: &str = "2";
 
-/// Appends time, status, method, path, client, duration, the reason of a refusal, and the beginning of the request's id.
+/// Appends time, status, method, path, client, duration, the reason of a refusal, who aborted a response, and the beginning of the
+/// request's id.
 pub(super) fn write(line: &mut Vec<u8>, has_colours: bool, fields: &[Field<'_>]) {
     let field = |name: &str| fields.iter().find(|(known, _)| *known == name).and_then(|(_, value)| *value);
     let number = |name: &str| match field(name) {
@@ -25,10 +26,12 @@ pub(super) fn write(line: &mut Vec<u8>, has_colours: bool, fields: &[Field<'_>])
             line.extend_from_slice(text.as_bytes());
         }
     };
+    // Without one, the request was cancelled.
     let status = number("status");
     painted(line, DIM, &clock_time());
     line.push(b' ');
-    painted(line, colour_of(status), &status.to_string());
+    let digits = status.to_string();
+    painted(line, colour_of(status), if status == 0 { "---" } else { &digits });
     for name in ["method", "path", "client_id"] {
         word(line, field(name));
     }
@@ -36,6 +39,10 @@ pub(super) fn write(line: &mut Vec<u8>, has_colours: bool, fields: &[Field<'_>])
     line.extend_from_slice(duration(number("microseconds")).as_bytes());
     for name in ["code", "reason"] {
         word(line, field(name));
+    }
+    if let Some(Value::Token(by)) = field("aborted") {
+        line.extend_from_slice(b" aborted by ");
+        line.extend_from_slice(by.as_bytes());
     }
     if let Some(Value::Token(id)) = field("request_id") {
         line.push(b' ');
@@ -56,9 +63,9 @@ fn word(line: &mut Vec<u8>, value: Option<Value<'_>>) {
 
 const fn colour_of(status: u64) -> &'static str {
     match status {
-        0..300 => "32",
+        200..300 => "32",
         300..400 => "36",
-        400..500 => "33",
+        0..200 | 400..500 => "33",
         _ => "31",
     }
 }
@@ -111,6 +118,19 @@ mod tests {
         );
         assert!(line.len() <= 120, "{line}");
         assert!(shown(true, &REFUSED).contains("\u{1b}[33m401\u{1b}[0m"));
+    }
+
+    #[test]
+    fn an_aborted_request_says_by_whom() {
+        let line = shown(
+            false,
+            &[
+                ("method", Some(Value::Token("GET"))),
+                ("microseconds", Some(Value::Number(7))),
+                ("aborted", Some(Value::Token("client"))),
+            ],
+        );
+        assert_eq!(&line[8..], " --- GET 7µs aborted by client\n");
     }
 
     #[test]

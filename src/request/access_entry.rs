@@ -1,0 +1,145 @@
+//! A request's line in the access log, which is written when the request ends: with its response, or cancelled.
+
+use std::{rc::Rc, time::Duration};
+
+use http::Version;
+
+use super::{
+    ClientIdentity, Connection,
+    inbound::{Answered, Durations, Record},
+};
+use crate::{
+    forward::ReceivedBytes,
+    observe::{
+        access::{self, Level, Value},
+        log::sample,
+    },
+    text::{SHORT, bounded},
+};
+
+/// A request, until its response has ended or it is cancelled. Its drop writes the line. `docs/log.md` documents the fields.
+#[derive(Debug)]
+pub struct AccessEntry {
+    pub(super) record: Rc<Record>,
+    pub(super) connection: Rc<Connection>,
+    received: ReceivedBytes,
+    /// Bytes of the response's body that were passed to the client's connection.
+    sent: u64,
+    end: End,
+}
+
+/// How a response has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// Not yet. If the entry is dropped, the client's connection or stream has ended.
+    Open,
+    /// All of it was passed to the client's connection.
+    Complete,
+    /// The upstream broke it off.
+    Broken,
+}
+
+impl AccessEntry {
+    /// The entry of a request that was received on this connection.
+    pub(super) const fn new(record: Rc<Record>, connection: Rc<Connection>, received: ReceivedBytes) -> Self {
+        Self { record, connection, received, sent: 0, end: End::Open }
+    }
+
+    /// Counts bytes of the response's body that were passed to the client's connection.
+    pub fn count_sent(&mut self, bytes: usize) {
+        self.sent = self.sent.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+    }
+
+    /// Notes that the whole response was passed to the client's connection, unless the upstream has broken it off.
+    pub fn mark_complete(&mut self) {
+        if self.end == End::Open {
+            self.end = End::Complete;
+        }
+    }
+
+    /// Notes that the upstream has broken off its response.
+    pub const fn mark_broken(&mut self) {
+        self.end = End::Broken;
+    }
+
+    /// Writes the line, unless it is not to be logged. `answered` is none for a request that was cancelled before.
+    fn write(&self, answered: Option<&Answered>, durations: Durations) {
+        let Self { record, connection, .. } = self;
+        let status = answered.map(|answered| answered.status.as_u16());
+        let refused = answered.and_then(|answered| answered.refused.as_ref());
+        let is_success =
+            refused.is_none() && self.end == End::Complete && status.is_some_and(|status| status < 400);
+        let (is_sampled, sampled) = if is_success { sample(record.id.as_bytes()) } else { (true, None) };
+        let has_failed = self.end == End::Broken || status.is_some_and(|status| status >= 500);
+        let level = if has_failed { Level::Warn } else { Level::Info };
+        if !is_sampled || !level.is_on() {
+            return;
+        }
+        let (claimed, authenticated) = (record.client_id.borrow(), record.authenticated.borrow());
+        let client =
+            authenticated.as_ref().map(|(application, _)| &application.client_id).or(claimed.as_ref());
+        let credential =
+            authenticated.as_ref().and_then(|(application, index)| application.credential_at((*index)?));
+        let checked = record.checked.borrow();
+        let contradicted = checked.as_ref().and_then(|checked| checked.contradicted.as_deref());
+        let only_outside = checked.as_ref().and_then(|checked| checked.only_outside.as_deref());
+        let routed = record.routed.get();
+        let upstream = routed.filter(|_| durations.upstream.is_some()).map(|(domain, _)| &domain.target);
+        let origin = upstream.zip(record.origin.get()).and_then(|(target, index)| target.origin_url(index));
+        let aborted = match self.end {
+            End::Open => Some("client"),
+            End::Broken => Some("upstream"),
+            End::Complete => None,
+        };
+        let microseconds =
+            |duration: Duration| Value::Number(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
+        access::write(
+            level,
+            &[
+                ("request_id", record.id.to_str().ok().map(Value::Token)),
+                ("method", Some(Value::Token(&bounded(record.method.as_str(), SHORT)))),
+                ("path", Some(Value::Text(record.uri.path()))),
+                ("protocol", Some(Value::Token(protocol(record.version)))),
+                ("status", status.map(|status| Value::Number(status.into()))),
+                ("microseconds", Some(microseconds(durations.whole))),
+                ("client_id", client.map(|id| Value::Text(id.as_str()))),
+                ("credential", credential.map(|credential| Value::Word(credential.name))),
+                ("code", refused.map(|(code, _)| Value::Token(code))),
+                ("reason", refused.map(|(_, reason)| Value::Text(reason))),
+                ("route", routed.map(|(_, route)| Value::Word(route.path()))),
+                ("upstream", upstream.map(|target| Value::Word(&target.spec.name))),
+                ("origin", origin.map(Value::Word)),
+                ("upstream_microseconds", durations.upstream.map(microseconds)),
+                ("bytes_in", Some(Value::Number(self.received.get()))),
+                ("bytes_out", Some(Value::Number(self.sent))),
+                ("aborted", aborted.map(Value::Token)),
+                ("authorization_request", checked.as_ref().map(|checked| Value::Token(checked.outcome))),
+                ("contradicted", contradicted.map(Value::Word)),
+                ("only_outside", only_outside.map(Value::Word)),
+                ("sampled", sampled.map(Value::Decimal)),
+            ],
+            [
+                Some(connection.log_fields()),
+                connection.identity.as_deref().and_then(ClientIdentity::log_fields),
+            ],
+        );
+    }
+}
+
+impl Drop for AccessEntry {
+    fn drop(&mut self) {
+        match self.record.answered.get() {
+            Some(answered) => self.write(Some(answered), answered.durations),
+            None => self.write(None, self.record.durations()),
+        }
+    }
+}
+
+/// The version as clients and other servers write it.
+const fn protocol(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "HTTP/1.0",
+        Version::HTTP_2 => "HTTP/2",
+        _ => "HTTP/1.1",
+    }
+}
