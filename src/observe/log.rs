@@ -64,8 +64,10 @@ pub fn start() -> io::Result<()> {
     if !*started {
         QUEUE.set_writer();
         std::thread::Builder::new().name("log".to_owned()).spawn(|| {
+            // What this thread logs itself must not wait behind the queue.
+            enable_batching();
             let mut writers = Writers::default();
-            QUEUE.drain(|batch| writers.write(&OUTPUT, batch));
+            QUEUE.drain(|batch| writers.write(&OUTPUT, batch, take_batch));
         })?;
         *started = true;
     }
@@ -205,6 +207,12 @@ pub(crate) fn enable_batching() {
 /// Queues this thread's batch of lines.
 pub(crate) fn flush() {
     BATCHED.with_borrow_mut(|batch| batch.iter_mut().for_each(Batch::flush));
+}
+
+/// Takes this thread's batch of lines.
+fn take_batch() -> Vec<u8> {
+    BATCHED
+        .with_borrow_mut(|batch| batch.as_mut().map(|batch| std::mem::take(&mut batch.0)).unwrap_or_default())
 }
 
 impl Batch {

@@ -246,7 +246,7 @@ pub(crate) static BUFFERED_BYTES_LIMIT: Descriptor<0> =
 pub(crate) static LOG_LINES_DROPPED: Descriptor<0> = Descriptor::counter(
     "mtls_edge_log_lines_dropped_total",
     [],
-    "Log lines dropped because standard error was not read fast enough or could not be written.",
+    "Log lines dropped because an output was not read fast enough or could not be written.",
 );
 
 /// Of all workers: see `replay`.

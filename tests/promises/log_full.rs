@@ -1,4 +1,4 @@
-//! No request waits for standard error, whether it is not read, closed, or on a full disk.
+//! No request waits for the log, whether standard error is not read or closed, or its disk or that of the log file is full.
 
 use std::{
     fs::OpenOptions,
@@ -139,6 +139,88 @@ async fn a_full_disk_does_not_stop_the_edge() {
     assert!(text.contains("log lines lost"), "{text}");
     crate::support::tool::run(builder.path(), "kill", &["-TERM", &edge.id().to_string()]);
     assert_eq!(edge.wait().unwrap().code(), Some(0));
+}
+
+/// What the edge logs about a log file that cannot be written, and once it can.
+const UNWRITABLE: &str = "cannot write the log file";
+const WRITABLE: &str = "the log file is written again";
+
+/// Starts an edge with a small file system of its own for its log, which is full.
+fn with_full_log(upstream: &Upstream) -> (Edge, crate::support::Credentials) {
+    const SCRIPT: &str = "mount -t tmpfs -o size=64k none \"$0\" && { cat /dev/zero > \"$0/filler\" 2> /dev/null; exec \"$@\"; }";
+    let builder = EdgeBuilder::new(upstream.url()).log("file = \"logs/edge.log\"\nto = \"both\"");
+    let logs = builder.path().join("logs");
+    std::fs::create_dir(&logs).unwrap();
+    // In a mount namespace, which ends with the edge.
+    let launcher = ["unshare", "--mount", "sh", "-c", SCRIPT, logs.to_str().unwrap()];
+    with_client(builder.launcher(&launcher))
+}
+
+#[tokio::test]
+async fn a_log_file_goes_on_when_its_disk_has_space_again() {
+    let upstream = Upstream::start().await;
+    let (edge, client) = with_full_log(&upstream);
+    let client = Client::with(&edge, &client);
+    let warning = edge.wait_for_log(UNWRITABLE);
+    assert!(warning.contains("\"level\":\"WARN\"") && warning.contains("No space left"), "{warning}");
+    let mut kept = client.connect().await;
+    for _ in 0..20 {
+        let answer = kept.token("billing").await;
+        assert_eq!(answer.status, 200);
+        edge.log_of(&answer);
+    }
+    assert!(admin::metric(&edge, DROPPED).await >= 20);
+    let logs = format!("/proc/{}/root{}/logs", edge.id(), edge.folder.path().display());
+    std::fs::remove_file(format!("{logs}/filler")).unwrap();
+    let answer = kept.token("billing").await;
+    edge.log_of(&answer);
+    edge.wait_for_log(WRITABLE);
+    let dropped = admin::metric(&edge, DROPPED).await;
+    let written = std::fs::read_to_string(format!("{logs}/edge.log")).unwrap();
+    assert!(written.contains(answer.headers["x-request-id"].to_str().unwrap()), "{written}");
+    for line in written.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        if line["message"] == WRITABLE {
+            assert_eq!(line["lost"].as_i64(), Some(dropped));
+        }
+    }
+    let log = edge.stop();
+    assert_eq!((log.matches(UNWRITABLE).count(), log.matches(WRITABLE).count()), (1, 1), "{log}");
+}
+
+#[tokio::test]
+async fn a_full_log_file_is_one_warning_on_standard_error() {
+    let upstream = Upstream::start().await;
+    let (edge, client) = with_client(EdgeBuilder::new(upstream.url()));
+    let folder = edge.folder.path();
+    let [https, admin] = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    let [https, admin] = [https, admin].map(|listener| listener.local_addr().unwrap());
+    let mut text = std::fs::read_to_string(folder.join("edge.toml")).unwrap();
+    for (from, to) in [
+        ("https = [\"127.0.0.1:0\"]", format!("https = [\"{https}\"]")),
+        ("admin = \"127.0.0.1:0\"", format!("admin = \"{admin}\"")),
+        ("format = \"json\"", "format = \"json\"\nfile = \"/dev/full\"".to_owned()),
+    ] {
+        assert!(text.contains(from), "{text}");
+        text = text.replace(from, &to);
+    }
+    std::fs::write(folder.join("full.toml"), text).unwrap();
+    let mut other = program();
+    other.args(["run", "--workers", "1", "--config"]).arg(folder.join("full.toml"));
+    let mut other = other.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    // Its only line.
+    let mut lines = BufReader::new(other.stderr.take().unwrap()).lines();
+    let warning = lines.next().unwrap().unwrap();
+    assert!(warning.contains(UNWRITABLE) && warning.contains("No space left"), "{warning}");
+    let client = Client::with(&(https, edge.server_ca.clone()), &client);
+    admin::happens(async || client.tcp().await.is_ok()).await;
+    for _ in 0..5 {
+        assert_eq!(client.token("billing").await.status, 200);
+    }
+    crate::support::tool::run(folder, "kill", &["-TERM", &other.id().to_string()]);
+    assert_eq!(other.wait().unwrap().code(), Some(0));
+    let rest: Vec<String> = lines.map_while(Result::ok).collect();
+    assert!(rest.is_empty(), "{rest:?}");
 }
 
 #[test]

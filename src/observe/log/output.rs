@@ -6,6 +6,7 @@ use std::{
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::Path,
     sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use rustix::fs::OFlags;
@@ -68,11 +69,54 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
 pub(super) struct Writers {
     standard_error: Sink,
     file: Option<(Arc<File>, Sink)>,
+    failure: FileFailure,
+}
+
+/// The time from the first line that a log file lacks to the first that is written again.
+#[derive(Debug, Default)]
+struct FileFailure {
+    /// Lines that it lacks, while it fails.
+    lost: u64,
+    /// When it was last reported. A disk on the verge of being full fails again and again.
+    reported: Option<Instant>,
+    /// Whether the current failure was reported.
+    is_reported: bool,
+}
+
+/// The least time between two reports.
+const REPORT_EVERY: Duration = Duration::from_secs(60);
+
+impl FileFailure {
+    /// Reports the beginning and the end of a failure, by the number of lines of a batch that could not be written.
+    fn record(&mut self, lost: u64, error: Option<&io::Error>) {
+        match (self.lost, lost) {
+            (0, 0) => {}
+            (0, _) => {
+                self.lost = lost;
+                self.is_reported = self.reported.is_none_or(|at| at.elapsed() >= REPORT_EVERY);
+                if self.is_reported {
+                    self.reported = Some(Instant::now());
+                    tracing::warn!(
+                        error = error.map(tracing::field::display),
+                        "cannot write the log file: its lines are lost until it can be written again"
+                    );
+                }
+            }
+            (before, 0) => {
+                self.lost = 0;
+                if self.is_reported {
+                    tracing::warn!(lost = before, "the log file is written again");
+                }
+            }
+            (before, _) => self.lost = before.saturating_add(lost),
+        }
+    }
 }
 
 impl Writers {
-    /// Writes whole lines to each output, and returns how many are missing from one of them.
-    pub(super) fn write(&mut self, output: &Output, batch: &[u8]) -> u64 {
+    /// Writes whole lines to each output, and returns how many are missing from one of them. `own` has the lines that this thread itself
+    /// has logged: they go to standard error, whatever the outputs are, since they are about the file.
+    pub(super) fn write(&mut self, output: &Output, batch: &[u8], own: impl FnOnce() -> Vec<u8>) -> u64 {
         let Outputs { has_standard_error, file } = output.with(|outputs| outputs.clone());
         let mut lost = 0;
         if has_standard_error {
@@ -84,7 +128,14 @@ impl Writers {
             self.file = file.map(|file| (file, Sink::default()));
         }
         if let Some((file, sink)) = &mut self.file {
-            lost = lost.max(sink.write(&mut file.as_ref() as &mut dyn Write, batch));
+            let missing = sink.write(&mut file.as_ref() as &mut dyn Write, batch);
+            lost = lost.max(missing);
+            self.failure.record(missing, sink.error());
+            let own = own();
+            if !own.is_empty() {
+                self.standard_error.write(&mut io::stderr(), &own);
+                sink.write(&mut file.as_ref() as &mut dyn Write, &own);
+            }
         }
         if !has_standard_error && self.file.is_none() { lines(batch) } else { lost }
     }

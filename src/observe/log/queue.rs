@@ -166,34 +166,46 @@ pub(super) fn lines(bytes: &[u8]) -> u64 {
 pub(super) struct Sink {
     /// Whether the last line was written in part.
     is_cut: bool,
+    /// Why the last write failed.
+    error: Option<io::Error>,
 }
 
 impl Sink {
     /// Writes whole lines, and returns how many could not be written.
     pub(super) fn write(&mut self, out: &mut (impl Write + ?Sized), batch: &[u8]) -> u64 {
         // The end of a line that was cut off is lost; the next one starts on a new line.
-        if self.is_cut && write(out, b"\n") == 0 {
+        if self.is_cut && self.write_bytes(out, b"\n") == 0 {
             return lines(batch);
         }
-        let written = write(out, batch);
+        let written = self.write_bytes(out, batch);
         let last = written.checked_sub(1).and_then(|last| batch.get(last));
         self.is_cut = written < batch.len() && last.is_some_and(|last| *last != b'\n');
         lines(batch.get(written..).unwrap_or_default())
     }
-}
 
-/// Writes `bytes`, and returns how many were written: not all if the reader is gone or the disk is full, which may be temporary.
-fn write(out: &mut (impl Write + ?Sized), bytes: &[u8]) -> usize {
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        match out.write(rest) {
-            Ok(written) if written > 0 => rest = rest.get(written..).unwrap_or_default(),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::thread::park_timeout(RETRY),
-            Ok(_) | Err(_) => break,
-        }
+    /// Why the last write failed; none if it did not, or the output accepts nothing without an error.
+    pub(super) fn error(&self) -> Option<&io::Error> {
+        self.error.as_ref()
     }
-    bytes.len() - rest.len()
+
+    /// Writes `bytes`, and returns how many were written: not all if the reader is gone or the disk is full, which may be temporary.
+    fn write_bytes(&mut self, out: &mut (impl Write + ?Sized), bytes: &[u8]) -> usize {
+        self.error = None;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            match out.write(rest) {
+                Ok(written) if written > 0 => rest = rest.get(written..).unwrap_or_default(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::thread::park_timeout(RETRY),
+                Err(error) => {
+                    self.error = Some(error);
+                    break;
+                }
+                Ok(_) => break,
+            }
+        }
+        bytes.len() - rest.len()
+    }
 }
 
 #[cfg(test)]
