@@ -6,7 +6,8 @@ use http::{HeaderMap, HeaderName, header};
 /// ones. `Expect` is removed too, since the edge answers it.
 pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
     // Most messages have none. One pass over the names costs less than a lookup of each hop-by-hop name.
-    if !headers.keys().any(|name| HOP_BY_HOP.contains(name)) {
+    let found: Vec<HeaderName> = headers.keys().filter(|name| is_hop_by_hop(name)).cloned().collect();
+    if found.is_empty() {
         return;
     }
     let listed: Vec<HeaderName> = headers
@@ -25,7 +26,7 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
             headers.remove(name);
         }
     }
-    for name in HOP_BY_HOP {
+    for name in found {
         headers.remove(name);
     }
 }
@@ -34,20 +35,32 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
 /// draft-ietf-oauth-attestation-based-client-auth).
 const PROOFS: [&str; 3] = ["dpop", "oauth-client-attestation", "oauth-client-attestation-pop"];
 
-/// Fields that are hop-by-hop even if no `Connection` line lists them.
-pub const HOP_BY_HOP: [HeaderName; 11] = [
-    header::CONNECTION,
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    header::TE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    header::EXPECT,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    HeaderName::from_static("http2-settings"),
-];
+/// Declares the fields that are hop-by-hop even if no `Connection` line lists them.
+macro_rules! hop_by_hop {
+    ($($name:literal,)*) => {
+        /// Fields that are hop-by-hop even if no `Connection` line lists them.
+        pub const HOP_BY_HOP: [&str; [$($name),*].len()] = [$($name),*];
+
+        /// Whether a field is one of [`HOP_BY_HOP`]. As a match, which compares a name with few of them.
+        fn is_hop_by_hop(name: &HeaderName) -> bool {
+            matches!(name.as_str(), $($name)|*)
+        }
+    };
+}
+
+hop_by_hop! {
+    "connection",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "expect",
+    "keep-alive",
+    "proxy-connection",
+    "http2-settings",
+}
 
 #[cfg(test)]
 mod tests {
@@ -70,5 +83,16 @@ mod tests {
         let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
         assert_eq!(left, ["authorization", "content-length", "dpop", "x-three"]);
+    }
+
+    #[test]
+    fn each_hop_by_hop_field_is_removed() {
+        for name in HOP_BY_HOP {
+            let mut headers = HeaderMap::new();
+            headers.append(name, HeaderValue::from_static("x"));
+            headers.append(name, HeaderValue::from_static("y"));
+            remove_hop_by_hop(&mut headers);
+            assert!(headers.is_empty(), "{name}");
+        }
     }
 }

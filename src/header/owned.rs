@@ -47,6 +47,6 @@ const OWNED: [(HeaderName, Owner); 16] = [
 /// The owner of a header name in any spelling, with the name's canonical spelling.
 #[must_use]
 pub fn owner(name: &str) -> Option<(HeaderName, Owner)> {
-    let hop = HOP_BY_HOP.into_iter().map(|name| (name, Owner::Hop));
+    let hop = HOP_BY_HOP.into_iter().map(|name| (HeaderName::from_static(name), Owner::Hop));
     hop.chain(OWNED).find(|(owned, _)| are_equivalent(owned.as_str(), name))
 }
