@@ -169,10 +169,11 @@ async fn a_head_beyond_the_limits_is_431() {
     let client = Client::with(&edge, &client);
     let large = format!("GET /any/a HTTP/1.1\r\nhost: {DOMAIN}\r\nx: {}\r\n\r\n", "y".repeat(9000));
     let many = (0..20).map(|n| format!("x-{n}: {n}\r\n")).collect::<Vec<_>>().concat();
-    let many = format!("GET /any/a HTTP/1.1\r\nhost: {DOMAIN}\r\n{many}\r\n");
-    for head in [large, many] {
+    let many = format!("GET /any/a HTTP/1.1\r\nhost: {DOMAIN}\r\nconnection: close\r\n{many}\r\n");
+    for (head, body) in [(large, ""), (many, "\"invalid_request\"")] {
         let answer = client.raw(head.as_bytes()).await;
         assert!(answer.starts_with("HTTP/1.1 431 Request Header Fields Too Large\r\n"), "{answer}");
+        assert!(answer.contains(body), "{answer}");
     }
     let http2 = client.clone().http2();
     let plain = || Request::get("/any/a");
