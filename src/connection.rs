@@ -46,7 +46,7 @@ pub(crate) struct Context {
     /// The snapshot in force.
     pub(crate) site: SiteHandle,
     /// What their requests use.
-    pub(crate) parts: WorkerParts,
+    pub(crate) parts: Rc<WorkerParts>,
     /// Batches what they send.
     pub(crate) batcher: WriteBatcher,
     /// Schedules the work of clients that have not authenticated.

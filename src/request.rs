@@ -142,18 +142,17 @@ pub type Stack = Respond<Admit<Locate<Read<Authenticate<CheckRequest<Vouch<Forwa
 
 /// Builds the service stack of one connection.
 #[must_use]
-pub fn stack(connection: &Rc<Connection>, site: &SiteHandle, parts: &WorkerParts) -> Stack {
+pub fn stack(connection: &Rc<Connection>, site: &SiteHandle, parts: &Rc<WorkerParts>) -> Stack {
     use tower::layer::layer_fn;
-    let pools = Rc::clone(&parts.pools);
     tower::ServiceBuilder::new()
         .layer(layer_fn(|inner| Respond::new(inner, parts.metrics.clone(), Rc::clone(connection))))
-        .layer(layer_fn(|inner| Admit::new(inner, Arc::clone(site), Rc::clone(connection), parts)))
-        .layer(layer_fn(|inner| Locate::new(inner, parts.metrics.clone())))
-        .layer(layer_fn(|inner| Read::new(inner, Arc::clone(site), parts)))
-        .layer(layer_fn(|inner| Authenticate::new(inner, parts)))
-        .layer(layer_fn(|inner| CheckRequest::new(inner, parts)))
+        .layer(layer_fn(|inner| Admit::new(inner, Arc::clone(site), Rc::clone(connection), Rc::clone(parts))))
+        .layer(layer_fn(|inner| Locate::new(inner, Rc::clone(parts))))
+        .layer(layer_fn(|inner| Read::new(inner, Arc::clone(site), Rc::clone(parts))))
+        .layer(layer_fn(|inner| Authenticate::new(inner, Rc::clone(parts))))
+        .layer(layer_fn(|inner| CheckRequest::new(inner, Rc::clone(parts))))
         .layer(layer_fn(Vouch::new))
-        .service(Forward::new(pools))
+        .service(Forward::new(Rc::clone(parts)))
 }
 
 /// The requests that clients have sent.
@@ -166,7 +165,7 @@ pub struct Rates {
 }
 
 /// What all connections of a worker share.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct WorkerParts {
     /// Cached clients.
     pub identities: Rc<IdentityCache>,

@@ -98,7 +98,7 @@ pub(super) fn run(
             Arc::clone(&shared.stranger_places),
         ));
         let metrics = shared.metrics.recorder();
-        let parts = WorkerParts {
+        let parts = Rc::new(WorkerParts {
             identities: Rc::default(),
             stranger_bodies: StrangerBodies::default(),
             clock: shared.clock.clone(),
@@ -108,7 +108,7 @@ pub(super) fn run(
             buffered: Arc::clone(&shared.buffered),
             replay: Arc::clone(&shared.stores.replay),
             rates: Arc::clone(&shared.rates),
-        };
+        });
         let open = OpenConnections::new();
         let admission = Admission::new(Arc::clone(shared), open.clone(), parts.metrics.clone(), number);
         tokio::task::spawn_local(Rc::clone(&admission.turns).run());
@@ -127,7 +127,7 @@ pub(super) fn run(
                 open: open.clone(),
                 context: Context {
                     site: Arc::clone(&shared.site),
-                    parts: parts.clone(),
+                    parts: Rc::clone(&parts),
                     batcher: batcher.clone(),
                     turns: Rc::clone(&admission.turns),
                 },

@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, Version, header, request::P
 use tower::Service;
 
 use super::{
-    Arrived, Connection, Context, Rates, Refusal, WorkerParts, connection::counted_network, inbound::Inbound,
+    Arrived, Connection, Context, Refusal, WorkerParts, connection::counted_network, inbound::Inbound,
 };
 use crate::{
     forward::ResponseBody,
@@ -26,12 +26,17 @@ pub struct Admit<S> {
     inner: S,
     site: SiteHandle,
     connection: Rc<Connection>,
-    rates: Arc<Rates>,
+    parts: Rc<WorkerParts>,
 }
 
 impl<S> Admit<S> {
-    pub(super) fn new(inner: S, site: SiteHandle, connection: Rc<Connection>, parts: &WorkerParts) -> Self {
-        Self { inner, site, connection, rates: Arc::clone(&parts.rates) }
+    pub(super) const fn new(
+        inner: S,
+        site: SiteHandle,
+        connection: Rc<Connection>,
+        parts: Rc<WorkerParts>,
+    ) -> Self {
+        Self { inner, site, connection, parts }
     }
 
     /// Refuses addresses that are not served, and requests that an address sends too soon.
@@ -44,7 +49,7 @@ impl<S> Admit<S> {
         if let Some(rate) = site.limits.rate_of_address()
             && let Some(network) = counted_network(ip, site)
         {
-            self.rates.addresses.take(&network, rate).map_err(Refusal::AddressRate)?;
+            self.parts.rates.addresses.take(&network, rate).map_err(Refusal::AddressRate)?;
         }
         Ok(())
     }
@@ -52,7 +57,7 @@ impl<S> Admit<S> {
     fn admit(&self, head: &Parts) -> Result<(Arc<Site>, Arc<Domain>, HeaderValue), Refusal> {
         let site = self.site.load_full();
         self.admit_address(&site)?;
-        // hyper limits the number of headers over HTTP/1.1; over HTTP/2 only their bytes.
+        // hyper limits the number of headers over HTTP/1.1 loosely; over HTTP/2 only their bytes.
         if head.headers.len() > site.limits.headers {
             return Err(Refusal::Headers(site.limits.headers));
         }

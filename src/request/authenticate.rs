@@ -10,21 +10,16 @@ use futures_util::future::Either;
 use http::{Response, header};
 use tower::Service;
 
-use super::{
-    Authenticated, Context, IdentityCache, Rates, Received, Refusal, WorkerParts,
-    challenge::is_decoded_client_id,
-};
+use super::{Authenticated, Context, Received, Refusal, WorkerParts, challenge::is_decoded_client_id};
 use crate::{
     access_token::TokenRefusal,
     authenticate::{
         AssertionRules, Attempt, Basis, Denial, Mechanism, Presented, Proof, client_id, judge_any,
         judge_client,
     },
-    clock::Clock,
     forward::{Caller, ResponseBody},
     identity::IdentityError,
     oauth::{ParameterError, Parameters},
-    replay::ReplayStore,
     site,
 };
 
@@ -32,16 +27,12 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Authenticate<S> {
     inner: S,
-    identities: Rc<IdentityCache>,
-    clock: Clock,
-    replay: Arc<ReplayStore>,
-    rates: Arc<Rates>,
+    parts: Rc<WorkerParts>,
 }
 
 impl<S> Authenticate<S> {
-    pub(super) fn new(inner: S, parts: &WorkerParts) -> Self {
-        let (identities, replay) = (Rc::clone(&parts.identities), Arc::clone(&parts.replay));
-        Self { inner, identities, clock: parts.clock.clone(), replay, rates: Arc::clone(&parts.rates) }
+    pub(super) const fn new(inner: S, parts: Rc<WorkerParts>) -> Self {
+        Self { inner, parts }
     }
 
     /// Judges a request, and counts it to the client that it authenticates.
@@ -50,7 +41,7 @@ impl<S> Authenticate<S> {
         if let Some(Proof { application, is_authenticated: true, .. }) = &proof
             && let Some(rate) = context.site.limits.rate_of_application(application.requests_per_second)
         {
-            let taken = self.rates.applications.take(application.client_id.as_str(), rate);
+            let taken = self.parts.rates.applications.take(application.client_id.as_str(), rate);
             taken.map_err(Refusal::ApplicationRate)?;
         }
         Ok(proof)
@@ -70,7 +61,7 @@ impl<S> Authenticate<S> {
     /// The certificate that was presented in the handshake, or why it cannot be parsed.
     fn presented<'a>(&'a self, context: &'a Context) -> Option<Result<Presented<'a>, &'a IdentityError>> {
         let identity = context.connection.identity.as_ref()?;
-        Some(identity.presented(&self.identities.refusals))
+        Some(identity.presented(&self.parts.identities.refusals))
     }
 
     fn judge_client(&self, context: &Context) -> Result<Option<Proof>, Refusal> {
@@ -80,7 +71,7 @@ impl<S> Authenticate<S> {
         let id = client_id(parameters).map_err(Refusal::Parameter)?;
         record.client_id.replace(Some(id.clone()));
         let mechanism = Mechanism::of(&head.headers, parameters).map_err(Refusal::Mechanism)?;
-        let now = self.clock.now();
+        let now = self.parts.clock.now();
         // A certificate gives the same proof again; other credentials are judged for each request.
         if mechanism == Mechanism::Certificate
             && let Some(identity) = &connection.identity
@@ -93,7 +84,7 @@ impl<S> Authenticate<S> {
         let assertions = AssertionRules {
             issuer: domain.issuer.as_ref(),
             fapi: domain.security_profile.is_some(),
-            used: &self.replay,
+            used: &self.parts.replay,
             limit: site.limits.assertion_ids,
         };
         let attempt = Attempt { client_id: &id, mechanism, presented, assertions, now };
@@ -111,7 +102,7 @@ impl<S> Authenticate<S> {
         if mechanism == Mechanism::Certificate
             && let Some(identity) = connection.identity.as_ref().filter(|_| proof.is_authenticated)
         {
-            self.identities.remember(identity, &site.trust, &proof);
+            self.parts.identities.remember(identity, &site.trust, &proof);
         }
         Ok(Some(proof))
     }
@@ -123,11 +114,11 @@ impl<S> Authenticate<S> {
             Some(Err(error)) => return Err(Refusal::Denied(Denial::Unreadable(error.clone()))),
             None => return Err(Refusal::Denied(Denial::NoCertificate)),
         };
-        let now = self.clock.now();
+        let now = self.parts.clock.now();
         let proof = judge_any(&site.trust, presented, now).map_err(Refusal::Denied)?;
         proof.record_use(Some(presented.certificate), now);
         if let Some(identity) = &connection.identity {
-            self.identities.remember(identity, &site.trust, &proof);
+            self.parts.identities.remember(identity, &site.trust, &proof);
         }
         Ok(proof)
     }

@@ -4,6 +4,7 @@
 mod profile;
 
 use std::{
+    rc::Rc,
     sync::Arc,
     task::{self, Poll},
 };
@@ -22,7 +23,7 @@ use crate::{
     clock::Clock,
     forward::ResponseBody,
     oauth::{ParameterError, Parameters, all_parameters},
-    observe::metrics::{AuthorizationRequest as Outcome, Recorder},
+    observe::metrics::AuthorizationRequest as Outcome,
     site::{Authenticate, Route, SignedRequest},
     text::{SHOWN, bounded},
     trust::{Application, UnknownApplications},
@@ -35,18 +36,17 @@ const READ: [&str; 4] = ["client_id", "request", "request_uri", "response_type"]
 #[derive(Clone, Debug)]
 pub struct CheckRequest<S> {
     inner: S,
-    clock: Clock,
-    metrics: Recorder,
+    parts: Rc<WorkerParts>,
 }
 
 impl<S> CheckRequest<S> {
-    pub(super) fn new(inner: S, parts: &WorkerParts) -> Self {
-        Self { inner, clock: parts.clock.clone(), metrics: parts.metrics.clone() }
+    pub(super) const fn new(inner: S, parts: Rc<WorkerParts>) -> Self {
+        Self { inner, parts }
     }
 
     /// Checks a request, counts and records the outcome.
     fn check(&self, request: &Authenticated) -> Result<(), Refusal> {
-        let checked = check(request, &self.clock);
+        let checked = check(request, &self.parts.clock);
         let (mut contradicted, mut only_outside) = (None, None);
         let outcome = match &checked {
             Ok(Checked::Unconcerned) => return Ok(()),
@@ -60,7 +60,7 @@ impl<S> CheckRequest<S> {
             Err(Refusal::Profile(_)) => Outcome::RefusedProfile,
             Err(_) => Outcome::RefusedParameters,
         };
-        self.metrics.authorization_requests.increment(outcome);
+        self.parts.metrics.authorization_requests.increment(outcome);
         let outcome = outcome.value();
         request.context.record.checked.replace(Some(Box::new(CheckedRequest {
             outcome,

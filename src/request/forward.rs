@@ -9,16 +9,16 @@ use http::{Response, StatusCode};
 use tokio::time::Instant;
 use tower::Service;
 
-use super::{LocalFuture, Outbound, Refusal};
-use crate::forward::{ForwardError, Pools, ResponseBody};
+use super::{LocalFuture, Outbound, Refusal, WorkerParts};
+use crate::forward::{ForwardError, ResponseBody};
 
 /// Sends requests on the worker's own upstream connections.
 #[derive(Clone, Debug)]
-pub struct Forward(Rc<Pools>);
+pub struct Forward(Rc<WorkerParts>);
 
 impl Forward {
-    pub(super) fn new(pools: Rc<Pools>) -> Self {
-        Self(pools)
+    pub(super) const fn new(parts: Rc<WorkerParts>) -> Self {
+        Self(parts)
     }
 }
 
@@ -32,12 +32,12 @@ impl Service<Outbound> for Forward {
     }
 
     fn call(&mut self, Outbound { request, domain, caller, record }: Outbound) -> Self::Future {
-        let pools = Rc::clone(&self.0);
+        let parts = Rc::clone(&self.0);
         record.sent_at.set(Some(Instant::now()));
         // Requests are large: this one is not moved until it is sent.
         let mut request = Some(request);
         Box::pin(async move {
-            let response = pools.send(&domain.target, &mut request, caller, &record.origin).await?;
+            let response = parts.pools.send(&domain.target, &mut request, caller, &record.origin).await?;
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 let upstream = domain.target.spec.name.clone();
                 let reason = "unexpected 101 Switching Protocols".to_owned();

@@ -1,6 +1,7 @@
 //! Routing: the path selects the route, which allows or refuses the method.
 
 use std::{
+    rc::Rc,
     sync::Arc,
     task::{self, Poll},
 };
@@ -9,11 +10,10 @@ use futures_util::future::Either;
 use http::Response;
 use tower::Service;
 
-use super::{Arrived, Context, Refusal, Routed};
+use super::{Arrived, Context, Refusal, Routed, WorkerParts};
 use crate::{
     forward::ResponseBody,
     oauth::PARAMETERS,
-    observe::metrics::Recorder,
     site::{Domain, Route},
 };
 
@@ -21,18 +21,18 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Locate<S> {
     inner: S,
-    metrics: Recorder,
+    parts: Rc<WorkerParts>,
 }
 
 impl<S> Locate<S> {
-    pub(super) fn new(inner: S, metrics: Recorder) -> Self {
-        Self { inner, metrics }
+    pub(super) const fn new(inner: S, parts: Rc<WorkerParts>) -> Self {
+        Self { inner, parts }
     }
 
     /// Finds where the route's requests are counted.
     fn record(&self, context: &Context, route: &Arc<Route>) {
         let (generation, address) = (context.site.generation.number(), Arc::as_ptr(route) as usize);
-        let series = self.metrics.traffic().of_route(generation, address, || {
+        let series = self.parts.metrics.traffic().of_route(generation, address, || {
             let Domain { name, target, .. } = &*context.domain;
             [name.to_string(), route.path().to_owned(), target.spec.name.clone()]
         });

@@ -13,14 +13,14 @@ use http::{Response, header};
 use tower::Service;
 
 use super::{
-    Context, LocalFuture, Received, Refusal, Routed, TokenVerifier, WorkerParts,
+    Context, LocalFuture, Received, Refusal, Routed, WorkerParts,
     access_token::{has_form_body, has_token},
 };
 use crate::{
     access_token::{RequestFault, TokenRefusal},
     authenticate::{Denial, client_id},
     clock::Clock,
-    forward::{BodyFault, BufferedBytes, IncomingBody, RequestBody, ResponseBody, Share},
+    forward::{BodyFault, IncomingBody, RequestBody, ResponseBody, Share},
     oauth::{PARAMETERS, Parameters, check_body_headers},
     site::{Authenticate, Limits, Route, SignedRequest, SiteHandle, TokenRule},
     trust::UnknownApplications,
@@ -37,26 +37,11 @@ const UNAUTHENTICATED_BODY_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Read<S> {
     inner: S,
     site: SiteHandle,
-    parts: ReadParts,
-}
-
-/// What reading needs of the worker.
-#[derive(Clone, Debug)]
-struct ReadParts {
-    stranger_bodies: StrangerBodies,
-    clock: Clock,
-    buffered: Arc<BufferedBytes>,
-    tokens: Rc<TokenVerifier>,
+    parts: Rc<WorkerParts>,
 }
 
 impl<S> Read<S> {
-    pub(super) fn new(inner: S, site: SiteHandle, parts: &WorkerParts) -> Self {
-        let parts = ReadParts {
-            stranger_bodies: parts.stranger_bodies.clone(),
-            clock: parts.clock.clone(),
-            buffered: Arc::clone(&parts.buffered),
-            tokens: Rc::clone(&parts.tokens),
-        };
+    pub(super) const fn new(inner: S, site: SiteHandle, parts: Rc<WorkerParts>) -> Self {
         Self { inner, site, parts }
     }
 }
@@ -79,7 +64,7 @@ fn check_announced_length(context: &Context, limit: u64) -> Result<(), Refusal> 
 }
 
 async fn read(
-    parts: &ReadParts,
+    parts: &WorkerParts,
     current: &SiteHandle,
     Routed { mut context, body, route }: Routed,
 ) -> Result<Received, Refusal> {
@@ -127,7 +112,7 @@ async fn read(
 /// Verifies the access token by the head, before any of the body is read. Only a form is buffered, since it may contain a second token,
 /// which the upstream might prefer (RFC 6750 section 2.2).
 async fn read_with_token(
-    parts: &ReadParts,
+    parts: &WorkerParts,
     current: &SiteHandle,
     Routed { mut context, body, route }: Routed,
     rule: TokenRule,
@@ -327,7 +312,7 @@ where
     }
 
     fn call(&mut self, routed: Routed) -> Self::Future {
-        let (parts, site, mut inner) = (self.parts.clone(), Arc::clone(&self.site), self.inner.clone());
+        let (parts, site, mut inner) = (Rc::clone(&self.parts), Arc::clone(&self.site), self.inner.clone());
         Box::pin(async move {
             let received = read(&parts, &site, routed).await?;
             inner.call(received).await
