@@ -37,9 +37,9 @@ impl From<NoRoom> for BodyFault {
     }
 }
 
-/// How far the body has been sent; shared with the task that waits for the response.
+/// How far a body has been sent, for the task that waits for the response. None for one that was complete from the start.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Progress(Rc<Cell<State>>);
+pub(super) struct Progress(Option<Rc<Cell<State>>>);
 
 /// The state of sending a body.
 #[derive(Clone, Copy, Debug, Default)]
@@ -57,13 +57,19 @@ pub(super) enum State {
 
 impl Progress {
     pub(super) fn state(&self) -> State {
-        self.0.get()
+        self.0.as_ref().map_or(State::Buffered, |state| state.get())
+    }
+
+    fn set(&self, new: State) {
+        if let Some(state) = &self.0 {
+            state.set(new);
+        }
     }
 
     /// Records that the last byte is sent now. The clock is not read if no task waits for that.
     fn mark_done(&self) {
-        if Rc::strong_count(&self.0) > 1 {
-            self.0.set(State::Sent(Instant::now()));
+        if self.0.as_ref().is_some_and(|state| Rc::strong_count(state) > 1) {
+            self.set(State::Sent(Instant::now()));
         }
     }
 }
@@ -72,6 +78,7 @@ impl Progress {
 #[derive(Debug)]
 pub struct RequestBody {
     source: Source,
+    /// Of a streamed body, once a task waits for its response.
     progress: Progress,
     /// The memory that it uses, if it is buffered.
     share: Option<Share>,
@@ -102,8 +109,7 @@ impl RequestBody {
     /// A complete body, which can be sent again.
     #[must_use]
     pub fn buffered(bytes: Bytes) -> Self {
-        let progress = Progress(Rc::new(Cell::new(State::Buffered)));
-        Self { source: Source::Buffered(bytes), progress, share: None }
+        Self { source: Source::Buffered(bytes), progress: Progress::default(), share: None }
     }
 
     /// The bytes of a buffered body; empty for one that is streamed.
@@ -195,12 +201,15 @@ impl RequestBody {
         self.share = replay.and_then(|replay| replay.share);
     }
 
-    pub(super) fn progress(&self) -> Progress {
+    pub(super) fn progress(&mut self) -> Progress {
+        if let Source::Streaming { .. } = self.source {
+            self.progress.0.get_or_insert_default();
+        }
         self.progress.clone()
     }
 
     fn fail(&self, fault: BodyFault) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
-        self.progress.0.set(State::Failed(fault));
+        self.progress.set(State::Failed(fault));
         Poll::Ready(Some(Err(fault)))
     }
 }

@@ -180,7 +180,7 @@ impl Pool {
         in_flight: &mut Option<InFlightGuard>,
     ) -> Result<Attempt, ForwardError> {
         let no_request = || self.broken("internal error: no request to send");
-        let progress = slot.as_ref().ok_or_else(no_request)?.body().progress();
+        let progress = slot.as_mut().ok_or_else(no_request)?.body_mut().progress();
         match sender {
             Sender::Http1(mut connection) => {
                 connection.in_flight = in_flight.take();
