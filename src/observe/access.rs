@@ -131,20 +131,26 @@ fn write_fragments(line: &mut Vec<u8>, fragments: [Option<&Fragment>; 2]) {
 
 /// Appends fields, each with a separator before it.
 fn write_fields(line: &mut Vec<u8>, fields: &[Field<'_>], format: LogFormat) {
-    let [before, after, quote] = match format {
-        LogFormat::Text => [" ", "=", ""],
-        LogFormat::Json => [",\"", "\":", "\""],
-    };
+    match format {
+        LogFormat::Text => write_as::<false>(line, fields),
+        LogFormat::Json => write_as::<true>(line, fields),
+    }
+}
+
+/// [`write_fields`] in one format, so that what stands around names and values is constant.
+fn write_as<const JSON: bool>(line: &mut Vec<u8>, fields: &[Field<'_>]) {
+    let format = if JSON { LogFormat::Json } else { LogFormat::Text };
     for (name, value) in fields {
         let Some(value) = *value else { continue };
-        line.extend_from_slice(before.as_bytes());
+        line.extend_from_slice(if JSON { b",\"" } else { b" " });
         line.extend_from_slice(name.as_bytes());
-        line.extend_from_slice(after.as_bytes());
+        line.extend_from_slice(if JSON { b"\":" } else { b"=" });
         match value {
             Value::Token(token) => {
-                line.extend_from_slice(quote.as_bytes());
+                let quote: &[u8] = if JSON { b"\"" } else { b"" };
+                line.extend_from_slice(quote);
                 line.extend_from_slice(bounded(token, SHOWN).as_bytes());
-                line.extend_from_slice(quote.as_bytes());
+                line.extend_from_slice(quote);
             }
             Value::Text(text) => quoted(line, (text, SHOWN), format),
             Value::Word(text) => quoted(line, (text, SHORT), format),
@@ -156,13 +162,27 @@ fn write_fields(line: &mut Vec<u8>, fields: &[Field<'_>], format: LogFormat) {
 }
 
 /// Whether a text needs no escape in either format, as most do.
-#[allow(
-    clippy::needless_bitwise_bool,
-    reason = "a branch per byte would keep the compiler from vectorizing the loop"
-)]
 fn is_plain(text: &str) -> bool {
-    text.bytes()
-        .fold(true, |plain, b| plain & (b.wrapping_sub(b' ') <= b'~' - b' ') & (b != b'"') & (b != b'\\'))
+    let bytes = text.as_bytes();
+    match bytes.last_chunk() {
+        // The last eight bytes overlap those before.
+        Some(last) => bytes.as_chunks().0.iter().chain([last]).all(|eight| are_plain(*eight)),
+        None => bytes.iter().all(|b| matches!(b, b' '..=b'~') && !matches!(b, b'"' | b'\\')),
+    }
+}
+
+/// [`is_plain`] for eight bytes at once.
+const fn are_plain(eight: [u8; 8]) -> bool {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    let word = u64::from_ne_bytes(eight);
+    let (quotation_mark, backslash) = (word ^ (ONES * b'"' as u64), word ^ (ONES * b'\\' as u64));
+    // A subtraction borrows into the high bit of each byte that is too small, an addition carries into that of each that is too large.
+    let small = word.wrapping_sub(ONES * b' ' as u64) & !word;
+    let large = word | word.wrapping_add(ONES);
+    let marks = quotation_mark.wrapping_sub(ONES) & !quotation_mark;
+    let backslashes = backslash.wrapping_sub(ONES) & !backslash;
+    (small | large | marks | backslashes) & HIGH == 0
 }
 
 fn quoted(line: &mut Vec<u8>, (text, limit): (&str, usize), format: LogFormat) {

@@ -107,7 +107,17 @@ pub(super) fn decoded(value: &[u8], name: &'static str) -> Result<String, Parame
 /// Converts the value of the parameter `name` to text. Control characters are refused, since some servers end a value there.
 pub(super) fn text(value: Vec<u8>, name: &'static str) -> Result<String, ParameterError> {
     let value = String::from_utf8(value).map_err(|_| ParameterError::NotUtf8(name))?;
-    if value.chars().any(char::is_control) { Err(ParameterError::Control(name)) } else { Ok(value) }
+    if has_control(&value) { Err(ParameterError::Control(name)) } else { Ok(value) }
+}
+
+/// Whether a text has a control character. In ASCII without a branch per byte, so that the loop is vectorized.
+#[allow(
+    clippy::needless_bitwise_bool,
+    reason = "a branch per byte would keep the compiler from vectorizing the loop"
+)]
+fn has_control(text: &str) -> bool {
+    let in_ascii = text.bytes().fold(false, |found, byte| found | (byte < b' ') | (byte == 0x7f));
+    in_ascii || (!text.is_ascii() && text.chars().any(char::is_control))
 }
 
 /// Whether every percent sign is followed by two hexadecimal digits.
