@@ -1,6 +1,9 @@
 //! Memory that many connections took is given back when they have ended.
 
-use std::time::{Duration, Instant};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
@@ -43,4 +46,14 @@ async fn memory_is_given_back_after_many_connections() {
         assert!(ended.elapsed() < PATIENCE, "{left} of {taken} bytes are left");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+}
+
+#[tokio::test]
+async fn tls_keys_are_in_memory_that_is_given_back() {
+    let upstream = Upstream::start().await;
+    let (edge, client) = with_client(EdgeBuilder::new(upstream.url()));
+    assert_eq!(Client::with(&edge, &client).token("billing").await.status, 200);
+    // aws-lc allocates them. The C library's allocator would take them from its heap, of which it gives back the end only.
+    let maps = fs::read_to_string(format!("/proc/{}/maps", edge.id())).unwrap();
+    assert!(!maps.contains("[heap]"), "{maps}");
 }
