@@ -7,6 +7,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 use super::addresses::{AddressPlace, Addresses};
 use crate::net::Network;
 
+/// The least number of handshakes in flight that is allowed by default.
+const HANDSHAKES: usize = 8;
+
+/// How many of these connections may be in their handshakes by default.
+pub(super) fn handshakes_of(connections: usize) -> usize {
+    connections.div_ceil(2).max(HANDSHAKES)
+}
+
 /// The connections that a limit counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Counted {

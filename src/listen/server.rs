@@ -10,7 +10,7 @@ use std::{
 use tokio::sync::{Semaphore, watch};
 
 use super::{
-    bound::{Bound, ByLimit},
+    bound::{Bound, ByLimit, handshakes_of},
     eviction::eviction_channel,
     gauges::gauges,
     inherited::Group,
@@ -86,7 +86,7 @@ impl Listeners {
             }
         }
         let times = DrainTimes { delay: spec.drain_delay, timeout: spec.drain_timeout };
-        let handshakes = spec.handshakes.unwrap_or(shares.connections.div_ceil(2));
+        let handshakes = spec.handshakes.unwrap_or_else(|| handshakes_of(shares.connections));
         Ok(Self { by_worker, sockets, addresses, shares, handshakes, times })
     }
 

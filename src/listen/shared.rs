@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::{
-    bound::{Bound, ByLimit, Counted},
+    bound::{Bound, ByLimit, Counted, handshakes_of},
     eviction::EvictionRequest,
     shares::Shares,
     stores::Stores,
@@ -51,7 +51,7 @@ impl Shared {
         let open = limits.connections_per_address.unwrap_or_else(default);
         match counted {
             Counted::Open => open,
-            Counted::Handshakes => limits.handshakes_per_address.unwrap_or(open.div_ceil(2)),
+            Counted::Handshakes => limits.handshakes_per_address.unwrap_or_else(|| handshakes_of(open)),
         }
     }
 }

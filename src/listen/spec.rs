@@ -20,7 +20,7 @@ pub struct ListenSpec {
     pub workers: Option<usize>,
     /// Connections of applications that may be open at once.
     pub connections: usize,
-    /// Handshakes that may be in flight; absent: half as many as connections.
+    /// Handshakes that may be in flight; absent: half as many as connections, at least 8.
     pub handshakes: Option<usize>,
     /// Connections that may be open to all upstreams together.
     pub upstream_connections: usize,

@@ -11,9 +11,9 @@ pub struct Limits {
     pub connections: usize,
     /// Open connections of one client address (of one /64 of IPv6). `None`: a tenth of `connections`, at least 16.
     pub connections_per_address: Option<usize>,
-    /// Handshakes in flight of all clients. `None`: half of `connections`.
+    /// Handshakes in flight of all clients. `None`: half of `connections`, at least 8.
     pub handshakes: Option<usize>,
-    /// Handshakes in flight of one client address. `None`: half of the connections that it may have.
+    /// Handshakes in flight of one client address. `None`: half of the connections that it may have, at least 8.
     pub handshakes_per_address: Option<usize>,
     /// Requests per second of one client address. `None`: any number.
     pub requests_per_second_per_address: Option<NonZeroU32>,
