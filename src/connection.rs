@@ -13,6 +13,7 @@ pub mod proxy_protocol;
 mod serve;
 mod serving;
 mod stream;
+mod streams;
 mod tracked;
 mod turns;
 mod watched;

@@ -8,6 +8,7 @@
 mod access_entry;
 mod access_token;
 mod admit;
+mod answer;
 mod authenticate;
 mod challenge;
 mod check_request;
@@ -28,6 +29,7 @@ mod vouch;
 pub use access_entry::AccessEntry;
 pub use access_token::TokenVerifier;
 pub use admit::Admit;
+pub use answer::{Answer, Answering};
 pub use authenticate::Authenticate;
 pub use check_request::CheckRequest;
 pub(crate) use connection::counted_network;
@@ -38,7 +40,7 @@ pub use identity_cache::IdentityCache;
 pub use locate::Locate;
 pub use read::{Read, StrangerBodies};
 pub use refusal::Refusal;
-pub use respond::{Answer, Respond};
+pub use respond::Respond;
 pub use vouch::Vouch;
 
 use std::{rc::Rc, sync::Arc};
@@ -189,6 +191,3 @@ pub struct WorkerParts {
 
 /// The future of a service, which stays on its thread.
 type LocalFuture<T, E> = std::pin::Pin<Box<dyn Future<Output = Result<T, E>>>>;
-
-/// Future of an answer.
-pub type AnswerFuture = LocalFuture<Answer, std::convert::Infallible>;

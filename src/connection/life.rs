@@ -8,9 +8,14 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    task::AbortHandle,
+    time::{Instant, timeout_at},
+};
 
-use super::phase::{Bodies, Deadline, NotServing, Overdue, ParkPermit, Protocol, State, Timeouts};
+use super::phase::{
+    Bodies, Deadline, NotServing, Overdue, OverdueRequest, ParkPermit, Protocol, State, Timeouts,
+};
 
 /// The life of one connection. [`State`] documents the methods.
 #[derive(Debug)]
@@ -20,6 +25,19 @@ pub(crate) struct Life(RefCell<Inner>);
 struct Inner {
     state: State,
     /// Wakes the task that waits for [`Life::close`] and [`Life::leave`].
+    waker: Option<Waker>,
+    /// The tasks of HTTP/2 requests, by the numbers of these.
+    tasks: Vec<Option<RequestTask>>,
+    /// The number of the request that began last, until it has a task.
+    without_task: Option<usize>,
+}
+
+/// The task of an HTTP/2 request.
+#[derive(Debug)]
+struct RequestTask {
+    /// Resets the stream.
+    abort: AbortHandle,
+    /// Wakes the task while the request has no response.
     waker: Option<Waker>,
 }
 
@@ -40,7 +58,13 @@ impl Life {
     /// The life of a connection that was just accepted. Its handshake may take this long.
     pub(crate) fn new(handshake_timeout: Duration) -> Rc<Self> {
         let state = State::new(Instant::now(), handshake_timeout);
-        Rc::new(Self(RefCell::new(Inner { state, waker: None })))
+        let inner = Inner { state, waker: None, tasks: Vec::new(), without_task: None };
+        Rc::new(Self(RefCell::new(inner)))
+    }
+
+    /// The protocol, once the handshake is complete.
+    pub(super) fn protocol(&self) -> Protocol {
+        self.0.borrow().state.protocol()
     }
 
     /// Asks for the connection to be closed once the requests in flight are answered.
@@ -126,8 +150,45 @@ impl Life {
 
     /// Begins a request.
     pub(super) fn begin(self: &Rc<Self>) -> Result<Request, NotServing> {
-        let number = self.state().begin(Instant::now())?;
+        let inner = &mut *self.0.borrow_mut();
+        inner.without_task = None;
+        let number = inner.state.begin(Instant::now())?;
+        inner.without_task = Some(number);
         Ok(Request { life: Rc::clone(self), number, is_complete: false })
+    }
+
+    /// Sets the task of the HTTP/2 request that began last.
+    pub(super) fn served_by(&self, abort: AbortHandle) {
+        let inner = &mut *self.0.borrow_mut();
+        let Some(number) = inner.without_task.take() else { return };
+        if inner.tasks.len() <= number {
+            inner.tasks.resize_with(number + 1, || None);
+        }
+        if let Some(task) = inner.tasks.get_mut(number) {
+            *task = Some(RequestTask { abort, waker: None });
+        }
+    }
+
+    /// Lets overdue requests be answered, and breaks off the responses of others, which it returns. Over HTTP/1.1 the caller must poll the
+    /// connection for the first, and drop it for the second.
+    pub(super) fn expire(&self) -> u64 {
+        let overdue = self.state().expire(Instant::now());
+        let mut broken_off = 0;
+        for OverdueRequest { number, has_response } in overdue {
+            broken_off += u64::from(has_response);
+            let (abort, waker) = match self.0.borrow_mut().tasks.get_mut(number) {
+                Some(task) if has_response => (task.take(), None),
+                Some(Some(task)) => (None, task.waker.take()),
+                _ => (None, None),
+            };
+            if let Some(RequestTask { abort, .. }) = abort {
+                abort.abort();
+            }
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+        broken_off
     }
 
     pub(super) fn flushed(&self) {
@@ -203,9 +264,30 @@ impl Request {
         self.life.0.borrow().state.is_last_of_http1()
     }
 
+    /// Gives the request another time than that of `[limits]`.
+    pub(super) fn limit(&self, time: Duration) {
+        self.life.state().limit(self.number, time);
+    }
+
+    /// Whether the request is overdue. If not, the task of an HTTP/2 request will be woken when it is.
+    pub(super) fn is_overdue(&self, cx: &Context<'_>) -> bool {
+        let inner = &mut *self.life.0.borrow_mut();
+        if let Some(Some(task)) = inner.tasks.get_mut(self.number)
+            && task.waker.is_none()
+        {
+            task.waker = Some(cx.waker().clone());
+        }
+        inner.state.is_overdue(self.number)
+    }
+
+    /// Whether its response is broken off.
+    pub(super) fn is_timed_out(&self) -> bool {
+        self.life.0.borrow().state.is_overdue(self.number)
+    }
+
     /// Notes that there is a response. `closes` is whether the connection must close after it.
     pub(super) fn answered(&self, is_body_unread: bool, closes: bool) {
-        self.life.state().answered(is_body_unread);
+        self.life.state().answered(self.number, is_body_unread, Instant::now());
         if closes {
             self.life.close();
         }
@@ -223,6 +305,11 @@ impl Request {
 
 impl Drop for Request {
     fn drop(&mut self) {
-        self.life.state().end(self.number, self.is_complete, Instant::now());
+        let task = {
+            let inner = &mut *self.life.0.borrow_mut();
+            inner.state.end(self.number, self.is_complete, Instant::now());
+            inner.tasks.get_mut(self.number).and_then(Option::take)
+        };
+        drop(task);
     }
 }

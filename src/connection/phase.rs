@@ -10,15 +10,19 @@
 //! announced or sent.
 
 mod deadline;
+mod exchanges;
 mod leave;
 #[cfg(test)]
 mod tests;
 
 pub(super) use deadline::{Deadline, Overdue, Timeouts};
+pub(super) use exchanges::OverdueRequest;
 
 use std::{num::NonZeroU32, time::Duration};
 
 use tokio::time::Instant;
+
+use self::exchanges::{Exchanges, end, sooner};
 
 /// How long a peer may take to read the end of a connection, and how long what it still sends is discarded.
 pub(super) const LINGER: Duration = Duration::from_secs(2);
@@ -69,6 +73,8 @@ pub(super) struct InFlight {
     count: NonZeroU32,
     /// A lower bound of the time at which each of them made its last progress.
     stalled_since: Instant,
+    /// A lower bound of the time at which the first of them is overdue.
+    until: Option<Instant>,
 }
 
 /// What a closing connection must still do.
@@ -106,8 +112,7 @@ pub(super) struct State {
     leaves: Option<Instant>,
     /// The time in [`Phase::Idle`] after which it is parked.
     park_after: Duration,
-    /// When each request in flight made its last progress, by its number; `None` for free numbers.
-    progress: Vec<Option<Instant>>,
+    exchanges: Exchanges,
     /// All requests, and those that ended before their response was complete.
     requests: u32,
     abandoned: u32,
@@ -122,10 +127,10 @@ impl State {
             phase: Phase::Handshake { since: now, until: now + handshake_timeout },
             protocol: Protocol::Http1,
             // Of later phases; set when the handshake is complete.
-            timeouts: Timeouts { head: Duration::ZERO, idle: Duration::ZERO, stall: Duration::ZERO },
+            timeouts: Timeouts::default(),
             leaves: None,
             park_after: PARK_AFTER,
-            progress: Vec::new(),
+            exchanges: Exchanges::default(),
             requests: 0,
             abandoned: 0,
             is_body_unread: false,
@@ -138,6 +143,10 @@ impl State {
             (self.protocol, self.timeouts) = (protocol, timeouts);
             self.phase = Phase::Idle { since: now, is_flushed: true };
         }
+    }
+
+    pub(super) const fn protocol(&self) -> Protocol {
+        self.protocol
     }
 
     /// Whether the next byte is the first one of a request head.
@@ -155,9 +164,14 @@ impl State {
     /// Begins a request and returns its number. Over HTTP/2 a request may begin after GOAWAY, since the client may not have read that yet
     /// (RFC 9113 section 6.8).
     pub(super) fn begin(&mut self, now: Instant) -> Result<usize, NotServing> {
-        let first = InFlight { count: NonZeroU32::MIN, stalled_since: now };
-        let more =
-            |InFlight { count, stalled_since }| InFlight { count: count.saturating_add(1), stalled_since };
+        let began = if let Phase::Head { since, .. } = self.phase { since } else { now };
+        let until = end(began, self.timeouts.request);
+        let first = InFlight { count: NonZeroU32::MIN, stalled_since: now, until };
+        let more = |before: InFlight| InFlight {
+            count: before.count.saturating_add(1),
+            until: sooner(before.until, until),
+            ..before
+        };
         self.phase = match self.phase {
             Phase::Idle { .. } | Phase::Head { .. } => Phase::Busy(first),
             Phase::Busy(in_flight) => Phase::Busy(more(in_flight)),
@@ -176,11 +190,7 @@ impl State {
             }
         };
         self.requests = self.requests.wrapping_add(1);
-        let number = self.progress.iter().position(Option::is_none).unwrap_or(self.progress.len());
-        match self.progress.get_mut(number) {
-            Some(free) => *free = Some(now),
-            None => self.progress.push(Some(now)),
-        }
+        let number = self.exchanges.begin(began, now, until);
         if self.leaves.is_some() {
             self.close(now);
         }
@@ -189,26 +199,24 @@ impl State {
 
     /// Notes that this request made progress.
     pub(super) fn progress(&mut self, number: usize, now: Instant) {
-        if let Some(progress) = self.progress.get_mut(number) {
-            *progress = Some(now);
-        }
+        self.exchanges.progress(number, now);
     }
 
     /// Notes that a request has a response. `is_body_unread` is whether more of the request's body may arrive.
-    pub(super) const fn answered(&mut self, is_body_unread: bool) {
+    pub(super) fn answered(&mut self, number: usize, is_body_unread: bool, now: Instant) {
         self.is_body_unread = is_body_unread;
+        let until = self.exchanges.answered(number, now);
+        self.overdue_at(until);
     }
 
     /// Ends this request. `is_complete` is whether its whole response was handed over.
     pub(super) fn end(&mut self, number: usize, is_complete: bool, now: Instant) {
-        if let Some(progress) = self.progress.get_mut(number) {
-            *progress = None;
-        }
+        self.exchanges.end(number);
         if !is_complete {
             self.abandoned += 1;
         }
-        let fewer = |InFlight { count, stalled_since }| {
-            NonZeroU32::new(count.get() - 1).map(|count| InFlight { count, stalled_since })
+        let fewer = |before: InFlight| {
+            NonZeroU32::new(before.count.get() - 1).map(|count| InFlight { count, ..before })
         };
         self.phase = match self.phase {
             Phase::Busy(in_flight) => {
@@ -305,7 +313,7 @@ impl State {
                 if bodies == Bodies::Complete && self.protocol == Protocol::Http1 =>
             {
                 self.phase = Phase::Parked { since };
-                self.progress = Vec::new();
+                self.exchanges = Exchanges::default();
                 Some(ParkPermit(()))
             }
             _ => None,

@@ -28,6 +28,7 @@ use super::{
     phase::{Bodies, LINGER, NotServing, Overdue, ParkPermit, Protocol, Timeouts},
     serving::Serving,
     stream::ClientStream,
+    streams::Streams,
     tracked::Tracked,
     turns::{Gate, Party, Turn},
     watched::{Framing, Watched},
@@ -89,7 +90,12 @@ impl Server {
         party: Party,
     ) -> Self {
         let limits = site.limits.clone();
-        let timeouts = Timeouts { head: limits.head_timeout, idle: limits.idle_timeout, stall: stall(site) };
+        let timeouts = Timeouts {
+            head: limits.head_timeout,
+            idle: limits.idle_timeout,
+            stall: stall(site),
+            request: limits.request_timeout,
+        };
         life.established(protocol, timeouts);
         Self { connection, life, context, party, limits }
     }
@@ -122,7 +128,7 @@ impl Server {
         let gate = self.gate(&stream);
         let io = Lent::new(stream);
         let driven = {
-            let connection = http2::Builder::new(crate::forward::LocalExecutor)
+            let connection = http2::Builder::new(Streams::new(Rc::clone(&self.life)))
                 .timer(TokioTimer::new())
                 .max_concurrent_streams(self.limits.http2_streams)
                 .max_header_list_size(u32::try_from(self.limits.header_bytes).unwrap_or(u32::MAX))
@@ -162,6 +168,9 @@ impl Server {
                 Err(error) => return Serving::new(Err(error), None),
             };
             let answer = stack.borrow_mut().call(request);
+            if let Some(time) = answer.request_timeout() {
+                in_flight.limit(time);
+            }
             let turn = match &turns {
                 Some((turns, party)) if !connection.is_authenticated() => {
                     Some(Turn::new(Rc::clone(turns), *party))
@@ -253,6 +262,15 @@ impl Server {
                     Overdue::Stalled => {
                         let reason = "timed out: no progress on request head, body or response";
                         return self.drop_for(CloseReason::Stalled, reason);
+                    }
+                    Overdue::Request => {
+                        let broken_off = life.expire();
+                        self.context.parts.metrics.responses_timed_out.add(broken_off);
+                        if broken_off > 0 && life.protocol() == Protocol::Http1 {
+                            let reason = "the response took longer than request_timeout";
+                            return self.drop_for(CloseReason::RequestTimeout, reason);
+                        }
+                        timer.reset(life.deadline(bodies()).at);
                     }
                     Overdue::Unclosed => {
                         return Poll::Ready(Err("peer did not close after close_notify".to_owned()));

@@ -5,21 +5,22 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use futures_util::FutureExt;
 use http::{HeaderValue, Response, header};
 
 use super::{life::Request, phase::NotServing, tracked::Tracked, turns::Turn};
-use crate::request::{Answer, AnswerFuture};
+use crate::request::{Answer, Answering};
 
 /// The future of one request: named and small, since hyper moves it.
 pub(super) struct Serving {
     /// Until the response is there; an error if no request may begin.
-    begun: Result<(Request, AnswerFuture), NotServing>,
+    begun: Result<(Request, Answering), NotServing>,
     /// For which a request of a stranger waits (HTTP/2).
     turn: Option<Turn>,
 }
 
 impl Serving {
-    pub(super) const fn new(begun: Result<(Request, AnswerFuture), NotServing>, turn: Option<Turn>) -> Self {
+    pub(super) const fn new(begun: Result<(Request, Answering), NotServing>, turn: Option<Turn>) -> Self {
         Self { begun, turn }
     }
 }
@@ -34,7 +35,12 @@ impl Future for Serving {
             this.turn = None;
         }
         let answer = match &mut this.begun {
-            Ok((_, answer)) => ready!(answer.as_mut().poll(cx)),
+            Ok((request, answer)) => {
+                if request.is_overdue(cx) {
+                    answer.expire();
+                }
+                ready!(answer.poll_unpin(cx))
+            }
             Err(error) => return Poll::Ready(Err(*error)),
         };
         let Ok(Answer { mut response, entry, is_body_unread, closes }) = answer;

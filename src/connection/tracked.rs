@@ -34,6 +34,8 @@ impl Drop for Tracked {
         // An empty body is never polled, and a body whose stream was reset is not polled to its end.
         if self.body.is_end_stream() {
             self.mark_complete();
+        } else if self.in_flight.is_timed_out() {
+            self.entry.mark_timed_out();
         }
     }
 }

@@ -1,9 +1,7 @@
 //! Opens a connection to an origin: TCP, TLS with ALPN, HTTP/2 handshake.
 
-use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use futures_util::FutureExt;
-use hyper::rt::Executor;
 use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
@@ -32,17 +30,6 @@ const PROBES: u32 = 3;
 /// minutes.
 #[cfg(any(target_os = "android", target_os = "linux"))]
 const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
-
-/// Spawns hyper's tasks onto the worker's thread.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct LocalExecutor;
-
-impl<F: Future + 'static> Executor<F> for LocalExecutor {
-    fn execute(&self, future: F) {
-        // An `async` block would contain the future twice.
-        tokio::task::spawn_local(future.map(drop));
-    }
-}
 
 /// An opened connection, by the protocol that ALPN selected.
 pub(super) enum Opened {

@@ -121,6 +121,12 @@ impl UnreadBody {
         ReceivedBytes(self.0.clone())
     }
 
+    /// Whether the body was dropped before its end.
+    #[must_use]
+    pub fn is_some(&self) -> bool {
+        self.0.as_ref().is_some_and(|shared| shared.unread.borrow().is_some())
+    }
+
     /// Discards a short body before the request is refused: some clients, such as curl 7.88, treat the end of an HTTP/2 stream to which
     /// they are still sending as an error, and never read the refusal.
     pub async fn discard_before_refusal(&self) {

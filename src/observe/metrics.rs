@@ -41,6 +41,8 @@ recorder::worker_metrics! {
     connections_over_bound: Counter = "mtls_edge_connections_over_bound_total",
     /// Connections closed by the edge, by reason.
     connections_closed: Counters<CloseReason> = "mtls_edge_connections_closed_total",
+    /// Responses broken off because `request_timeout` was over.
+    responses_timed_out: Counter = "mtls_edge_responses_timed_out_total",
     /// Access tokens by outcome.
     access_tokens: Counters<TokenOutcome> = "mtls_edge_access_tokens_total",
     /// Introspection requests by outcome.
@@ -140,6 +142,8 @@ cells::label! {
         Idle = "idle",
         /// A head, a body or a response made no progress.
         Stalled = "stalled",
+        /// A response over HTTP/1.1 took longer than `request_timeout`.
+        RequestTimeout = "request_timeout",
         /// A flood of HTTP/2 frames.
         Flood = "flood",
     }

@@ -37,6 +37,8 @@ enum End {
     Complete,
     /// The upstream broke it off.
     Broken,
+    /// The edge broke it off: `request_timeout` was over.
+    TimedOut,
 }
 
 impl AccessEntry {
@@ -60,6 +62,11 @@ impl AccessEntry {
     /// Notes that the upstream has broken off its response.
     pub const fn mark_broken(&mut self) {
         self.end = End::Broken;
+    }
+
+    /// Notes that the edge breaks off the response, since `request_timeout` is over.
+    pub const fn mark_timed_out(&mut self) {
+        self.end = End::TimedOut;
     }
 
     /// Writes the line, unless it is not to be logged. `answered` is none for a request that was cancelled before.
@@ -89,6 +96,7 @@ impl AccessEntry {
         let aborted = match self.end {
             End::Open => Some("client"),
             End::Broken => Some("upstream"),
+            End::TimedOut => Some("request_timeout"),
             End::Complete => None,
         };
         let microseconds =

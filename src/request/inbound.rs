@@ -57,6 +57,8 @@ pub struct Record {
     pub sent_at: Cell<Option<Instant>>,
     /// The origin to which it was sent last, by its index in the upstream.
     pub origin: Cell<Option<usize>>,
+    /// Whether it has taken too long.
+    pub is_overdue: Cell<bool>,
     /// The answer, once there is one.
     pub(super) answered: OnceCell<Answered>,
 }
@@ -104,6 +106,7 @@ impl Record {
             routed: OnceCell::new(),
             sent_at: Cell::default(),
             origin: Cell::default(),
+            is_overdue: Cell::default(),
             answered: OnceCell::new(),
         }
     }

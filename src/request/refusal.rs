@@ -40,6 +40,11 @@ pub enum Refusal {
     AddressRate(Duration),
     /// The application has sent too many requests, and may send the next after this time.
     ApplicationRate(Duration),
+    /// The request was not complete within `request_timeout`.
+    Overdue {
+        /// Whether more of its body may arrive.
+        is_body_unread: bool,
+    },
     /// The request has more header fields than this limit.
     Headers(usize),
     /// A field value over HTTP/2 has leading or trailing whitespace.
@@ -116,13 +121,17 @@ impl Refusal {
                 StatusCode::UNAUTHORIZED
             }
             Self::Body(BodyFault::TooLarge(_)) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Body(BodyFault::Slow(_)) => StatusCode::REQUEST_TIMEOUT,
+            Self::Body(BodyFault::Slow(_)) | Self::Overdue { is_body_unread: true } => {
+                StatusCode::REQUEST_TIMEOUT
+            }
             Self::Body(BodyFault::NoRoom)
             | Self::Forward(ForwardError::Unreachable { .. } | ForwardError::Busy { .. }) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::Forward(ForwardError::Broken { .. } | ForwardError::Body(_)) => StatusCode::BAD_GATEWAY,
-            Self::Forward(ForwardError::Slow { .. }) => StatusCode::GATEWAY_TIMEOUT,
+            Self::Forward(ForwardError::Slow { .. }) | Self::Overdue { is_body_unread: false } => {
+                StatusCode::GATEWAY_TIMEOUT
+            }
         }
     }
 
@@ -151,6 +160,7 @@ impl Refusal {
             Self::Address => "access_denied",
             Self::AddressRate(_)
             | Self::ApplicationRate(_)
+            | Self::Overdue { is_body_unread: false }
             | Self::Body(BodyFault::NoRoom)
             | Self::Token(TokenRefusal::Unavailable(_))
             | Self::Forward(
@@ -176,6 +186,12 @@ impl Refusal {
             Self::Address => "this server does not serve your address".into(),
             Self::AddressRate(_) => "too many requests from your address: try again later".into(),
             Self::ApplicationRate(_) => "too many requests of this client: try again later".into(),
+            Self::Overdue { is_body_unread: true } => {
+                "the request took too long: its body has not arrived completely".into()
+            }
+            Self::Overdue { is_body_unread: false } => {
+                "the request took too long: the authorization server has not responded yet".into()
+            }
             Self::Headers(limit) => format!("the request has more than {limit} header fields"),
             Self::SurroundingWhitespace => {
                 "a header's value begins or ends with a space or a tab: remove it (RFC 9113, section 8.2.1)"
@@ -233,7 +249,10 @@ impl Refusal {
     /// Whether the rest of the body may be read: not if it was too slow or incomplete.
     #[must_use]
     pub const fn may_read_body(&self) -> bool {
-        !matches!(self, Self::Body(BodyFault::Slow(_) | BodyFault::Broken))
+        !matches!(
+            self,
+            Self::Body(BodyFault::Slow(_) | BodyFault::Broken) | Self::Overdue { is_body_unread: true }
+        )
     }
 
     /// Whether to close the connection: its certificate is not trusted, or its framing is lost.
@@ -241,7 +260,9 @@ impl Refusal {
     pub fn closes(&self, version: Version) -> bool {
         match self {
             // Over HTTP/2 only the stream has ended: a client may cancel one request of many.
-            Self::Body(BodyFault::Broken) => version < Version::HTTP_2,
+            Self::Body(BodyFault::Broken) | Self::Overdue { is_body_unread: true } => {
+                version < Version::HTTP_2
+            }
             // Without a certificate, a browser can use the connection for routes that need none.
             Self::Denied(denial) | Self::ProfileDenied(denial) => denial.is_of_connection(),
             Self::Address | Self::CertificateRequired | Self::TooLarge(_) | Self::Body(_) | Self::Upgrade => {

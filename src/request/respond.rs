@@ -13,8 +13,9 @@ use hyper::body::Incoming;
 use tower::Service;
 
 use super::{
-    Connection, LocalFuture, Refusal,
+    Connection, Refusal,
     access_entry::AccessEntry,
+    answer::{Answer, Answering, unless_overdue},
     inbound::{Answered, Inbound, REQUEST_ID, Record},
     request_id,
 };
@@ -23,18 +24,6 @@ use crate::{
     header::hop::remove_hop_by_hop,
     observe::metrics::{Outcome, Recorder},
 };
-
-/// A response, and its consequences for the connection.
-pub struct Answer {
-    /// The response.
-    pub response: Response<ResponseBody>,
-    /// The request's entry in the access log: to be kept until the response has ended.
-    pub entry: AccessEntry,
-    /// Whether more of the request body may arrive, since the request was refused or answered early.
-    pub is_body_unread: bool,
-    /// Whether to close the connection once its requests in flight are answered.
-    pub closes: bool,
-}
 
 /// Responds to every request, and counts it.
 #[derive(Clone, Debug)]
@@ -57,7 +46,7 @@ where
 {
     type Response = Answer;
     type Error = Infallible;
-    type Future = LocalFuture<Self::Response, Infallible>;
+    type Future = Answering;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
@@ -71,10 +60,11 @@ where
         let record = Rc::new(Record::new(&head, inbound.unwrap_or_else(request_id::next)));
         let (body, unread) = IncomingBody::new(incoming);
         let entry = AccessEntry::new(Rc::clone(&record), Rc::clone(&self.connection), unread.received());
-        let answer = self.inner.call(Inbound { head, body, record });
+        let answer = self.inner.call(Inbound { head, body, record: Rc::clone(&record) });
         let metrics = InFlight::begin(self.metrics.clone());
-        Box::pin(async move {
-            let answer = answer.await;
+        let answer = Box::pin(async move {
+            let answer = unless_overdue(&entry.record, answer).await;
+            let answer = answer.unwrap_or_else(|| Err(Refusal::Overdue { is_body_unread: unread.is_some() }));
             let AccessEntry { record, connection, .. } = &entry;
             metrics.answered(record, connection, &answer);
             let is_body_unread;
@@ -118,7 +108,8 @@ where
             id.set_sensitive(true);
             response.headers_mut().insert(REQUEST_ID, id);
             Ok(Answer { response, entry, is_body_unread, closes })
-        })
+        });
+        Answering::new(answer, record)
     }
 }
 

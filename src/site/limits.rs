@@ -27,6 +27,8 @@ pub struct Limits {
     pub head_timeout: Duration,
     /// From the head to the last byte of the body.
     pub body_timeout: Duration,
+    /// From the first byte of a request's head to the last of its response; zero for any time.
+    pub request_timeout: Duration,
     /// How long a connection without a request in flight stays open.
     pub idle_timeout: Duration,
     /// How long connections are still accepted after SIGTERM, while `/readyz` reports 503.
@@ -62,6 +64,7 @@ impl Default for Limits {
             handshake_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
+            request_timeout: Duration::from_secs(120),
             idle_timeout: Duration::from_secs(60),
             drain_delay: Duration::ZERO,
             drain_timeout: Duration::from_secs(30),

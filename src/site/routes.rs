@@ -3,7 +3,7 @@
 mod fold;
 mod reading;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::Method;
 
@@ -64,6 +64,8 @@ pub struct RouteSpec {
     pub authenticate: Authenticate,
     /// What it does with request objects.
     pub signed_request: SignedRequest,
+    /// The longest time of a request, zero for any time; `None`: that of `[limits]`.
+    pub request_timeout: Option<Duration>,
 }
 
 impl Default for RouteSpec {
@@ -75,6 +77,7 @@ impl Default for RouteSpec {
             methods: vec![Method::POST],
             authenticate: Authenticate::default(),
             signed_request: SignedRequest::default(),
+            request_timeout: None,
         }
     }
 }
@@ -111,6 +114,8 @@ pub struct Route {
     pub authenticate: Authenticate,
     /// What it does with request objects.
     pub signed_request: SignedRequest,
+    /// The longest time of a request, zero for any time; `None`: that of `[limits]`.
+    pub request_timeout: Option<Duration>,
 }
 
 /// The longest path that is served under a subtree, in bytes.
@@ -154,7 +159,7 @@ impl Route {
 
     /// Whether a request that satisfies this rule also satisfies `other`.
     fn is_as_strict_as(&self, other: &Self) -> bool {
-        let Self { pattern: _, path: _, methods: _, authenticate, signed_request } = self;
+        let Self { pattern: _, path: _, methods: _, authenticate, signed_request, request_timeout: _ } = self;
         let is_authenticated = match (*authenticate, other.authenticate) {
             (_, Authenticate::None) => true,
             (Authenticate::Token(own), Authenticate::Token(other)) => {
@@ -206,12 +211,13 @@ impl Routes {
     pub fn new(routes: impl IntoIterator<Item = RouteSpec>) -> Self {
         let mut rules: Vec<Rule> = Vec::new();
         for route in routes {
-            let RouteSpec { path: pattern, methods, authenticate, signed_request } = route;
+            let RouteSpec { path: pattern, methods, authenticate, signed_request, request_timeout } = route;
             let path = match &pattern {
                 PathPattern::Exact(path) => path.as_str().into(),
                 PathPattern::Subtree(prefix) => format!("{prefix}*").into(),
             };
-            let built = Arc::new(Route { pattern, path, methods, authenticate, signed_request });
+            let built =
+                Arc::new(Route { pattern, path, methods, authenticate, signed_request, request_timeout });
             match rules.iter_mut().find(|rule| rule.pattern == built.pattern) {
                 Some(rule) => rule.routes.push(built),
                 None => rules.push(Rule {

@@ -93,6 +93,7 @@ mod reload_settings;
 mod reload_whole;
 mod request_objects;
 mod request_rates;
+mod request_timeout;
 mod revocation;
 mod rotation;
 mod second_source;

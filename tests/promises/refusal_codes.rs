@@ -21,6 +21,7 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("address_denied", "client_addresses.rs", "a_denied_address_is_refused_on_open_connections"),
     ("address_rate", "request_rates.rs", "an_address_beyond_its_rate_gets_429"),
     ("application_rate", "request_rates.rs", "an_application_beyond_its_rate_gets_429"),
+    ("request_timeout", "request_timeout.rs", "a_request_without_a_response_gets_504"),
     ("header_whitespace", "one_reading.rs", "blank_edges_of_any_field_are_malformed_over_http2"),
     ("header_name", "smuggling.rs", "no_request_over_http2_smuggles_another"),
     ("request_signature", "request_objects/refusals.rs", "an_object_without_a_valid_signature_is_refused"),

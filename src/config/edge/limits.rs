@@ -21,11 +21,9 @@ pub(super) fn read(table: &Table<'_>) -> Limits {
         handshake_timeout: time(table, "handshake_timeout", default.handshake_timeout),
         head_timeout: time(table, "head_timeout", default.head_timeout),
         body_timeout: time(table, "body_timeout", default.body_timeout),
+        request_timeout: time_or_zero(table, "request_timeout").unwrap_or(default.request_timeout),
         idle_timeout: time(table, "idle_timeout", default.idle_timeout),
-        drain_delay: table
-            .get("drain_delay")
-            .and_then(|value| value.duration(&DELAYS))
-            .unwrap_or(default.drain_delay),
+        drain_delay: time_or_zero(table, "drain_delay").unwrap_or(default.drain_delay),
         drain_timeout: time(table, "drain_timeout", default.drain_timeout),
         header_bytes: number(table, "header_bytes", 8 * 1024..=1024 * 1024, default.header_bytes),
         headers: number(table, "headers", 16..=4096, default.headers),
@@ -76,10 +74,12 @@ where
 /// The range of all timeouts.
 const TIMES: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(3600);
 
-/// The range of delays.
-const DELAYS: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(3600);
-
 /// Reads a duration in the range of all timeouts.
 pub(super) fn time(table: &Table<'_>, key: &'static str, default: Duration) -> Duration {
     table.get(key).and_then(|value| value.duration(&TIMES)).unwrap_or(default)
+}
+
+/// Reads a duration that may be zero.
+pub(super) fn time_or_zero(table: &Table<'_>, key: &'static str) -> Option<Duration> {
+    table.get(key).and_then(|value| value.duration(&(Duration::ZERO..=*TIMES.end())))
 }

@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::path;
+use super::{limits::time_or_zero, path};
 use crate::config::{
     diagnostic::{Fault, Problem},
     node::{Table, Value},
@@ -78,6 +78,7 @@ fn read(table: &Table<'_>, token_issuers: &Names) -> Option<ParsedRoute> {
         Some(value) => value.choice(&choices),
         None => Some(Spanned { value: default.signed_request, span: table.span.clone() }),
     };
+    let request_timeout = time_or_zero(table, "request_timeout");
     let token = token_rule(table, authenticate.as_ref(), token_issuers);
     table.finish();
     if let (Some(authenticate), Some(signed)) = (&authenticate, &signed_request)
@@ -101,6 +102,7 @@ fn read(table: &Table<'_>, token_issuers: &Names) -> Option<ParsedRoute> {
             Choice::None => Authenticate::None,
         },
         signed_request: signed_request.value,
+        request_timeout,
     };
     let route = Route { spec, authenticate: authenticate.span, signed_request: signed_request.span };
     Some(ParsedRoute { route, path: path.span })

@@ -155,6 +155,7 @@ fn check_default_limits(limits: &Limits) {
         handshake_timeout,
         head_timeout,
         body_timeout,
+        request_timeout,
         idle_timeout,
         drain_delay,
         drain_timeout,
@@ -173,9 +174,10 @@ fn check_default_limits(limits: &Limits) {
     assert_eq!((requests_per_second_per_address, requests_per_second_per_application), (None, None));
     assert_eq!(request_burst, Duration::from_secs(10));
     assert_eq!((header_bytes, body_bytes, client_id_body_bytes), (32_768, 1_048_576, 65_536));
-    let timeouts = [handshake_timeout, head_timeout, body_timeout, idle_timeout, drain_timeout];
+    let timeouts =
+        [handshake_timeout, head_timeout, body_timeout, request_timeout, idle_timeout, drain_timeout];
     assert_eq!(drain_delay, Duration::ZERO);
-    assert_eq!(timeouts, [10, 10, 30, 60, 30].map(Duration::from_secs));
+    assert_eq!(timeouts, [10, 10, 30, 120, 60, 30].map(Duration::from_secs));
 }
 
 fn check_trust(trust: &settings::Trust, folder: &Path) {
@@ -253,11 +255,12 @@ fn check_domain(domain: &Domain, folder: &Path) {
     assert_eq!(private_key.value, folder.join("certs/server.key"));
     assert_eq!((*client_auth, *cipher_suites), (ClientAuth::Required, CipherSuites::Default));
     assert_eq!((*upstream, header_profile.value.as_str()), (0, "auth0"));
-    let [Route { spec: RouteSpec { path, methods, authenticate, signed_request }, .. }] = routes.as_slice()
+    let [Route { spec: RouteSpec { path, methods, authenticate, signed_request, request_timeout }, .. }] =
+        routes.as_slice()
     else {
         panic!("{routes:?}")
     };
-    assert_eq!(*signed_request, SignedRequest::Off);
+    assert_eq!((*signed_request, *request_timeout), (SignedRequest::Off, None));
     assert_eq!(*path, PathPattern::Exact("/oauth/token".into()));
     assert_eq!((methods.as_slice(), *authenticate), (&[Method::POST][..], Authenticate::Client));
 }

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::{Bodies, LINGER, Phase, Protocol, State, Work};
 
 /// How long a connection may stay in some phases.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(in crate::connection) struct Timeouts {
     /// From the first byte of a request head to its last.
     pub(in crate::connection) head: Duration,
@@ -15,6 +15,8 @@ pub(in crate::connection) struct Timeouts {
     pub(in crate::connection) idle: Duration,
     /// With requests in flight, none of which makes progress.
     pub(in crate::connection) stall: Duration,
+    /// From the first byte of a request's head to the last of its response; zero for any time.
+    pub(in crate::connection) request: Duration,
 }
 
 /// What to do when a deadline has passed.
@@ -28,6 +30,8 @@ pub(in crate::connection) enum Overdue {
     Left,
     /// Drop the connection: a handshake, head or request makes no progress.
     Stalled,
+    /// Answer a request, or break off its response: see [`State::expire`].
+    Request,
     /// Drop the connection: the peer does not close its side.
     Unclosed,
 }
@@ -55,7 +59,11 @@ impl State {
             Phase::Idle { since, .. } | Phase::Parked { since } => return self.waits_until(since),
             Phase::Head { since, .. } => (since + head, Overdue::Stalled),
             Phase::Busy(in_flight) | Phase::Closing { work: Work::Busy(in_flight), .. } => {
-                (in_flight.stalled_since + stall, Overdue::Stalled)
+                let stalled = in_flight.stalled_since + stall;
+                match in_flight.until {
+                    Some(until) if until < stalled => (until, Overdue::Request),
+                    _ => (stalled, Overdue::Stalled),
+                }
             }
             Phase::Closing { work: Work::Done { since }, announced } => {
                 let since = announced.map_or(since, |announced| since.max(announced.at));
@@ -68,12 +76,8 @@ impl State {
 
     /// Updates the oldest progress among the requests in flight. True if it is later than before.
     pub(in crate::connection) fn has_progressed(&mut self) -> bool {
-        let Some(oldest) = self.progress.iter().flatten().min().copied() else { return false };
-        match &mut self.phase {
-            Phase::Busy(in_flight) | Phase::Closing { work: Work::Busy(in_flight), .. } => {
-                oldest > std::mem::replace(&mut in_flight.stalled_since, oldest)
-            }
-            _ => false,
-        }
+        let Some(oldest) = self.exchanges.oldest_progress() else { return false };
+        let in_flight = self.in_flight_mut();
+        in_flight.is_some_and(|in_flight| oldest > std::mem::replace(&mut in_flight.stalled_since, oldest))
     }
 }

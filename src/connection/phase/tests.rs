@@ -5,8 +5,12 @@ use proptest::prelude::*;
 use super::{leave::FIRST_REQUEST, *};
 
 const SECOND: Duration = Duration::from_secs(1);
-const TIMEOUTS: Timeouts =
-    Timeouts { head: SECOND, idle: Duration::from_secs(10), stall: Duration::from_secs(5) };
+const TIMEOUTS: Timeouts = Timeouts {
+    head: SECOND,
+    idle: Duration::from_secs(10),
+    stall: Duration::from_secs(5),
+    request: Duration::from_secs(8),
+};
 const HANDSHAKE: Duration = Duration::from_secs(3);
 
 /// Something that happens to a connection.
@@ -72,7 +76,10 @@ impl Run {
                 }
             }
             Flush => state.flushed(),
-            Answer(is_body_unread) => state.answered(is_body_unread),
+            Answer(is_body_unread) => {
+                let number = self.in_flight.last().copied().unwrap_or_default();
+                state.answered(number, is_body_unread, now);
+            }
             Close => return state.close(now),
             Leave(time) => return state.leave(now, now + time),
             Announce => return state.announce(now),
@@ -206,7 +213,39 @@ fn a_stalled_stream_is_not_hidden_by_others() {
     assert!(run.state.has_progressed());
     // A free number is used again.
     assert_eq!(run.state.begin(run.now), Ok(0));
-    assert_eq!(run.state.progress.len(), 2);
+    assert_eq!(run.state.exchanges.len(), 2);
+}
+
+#[test]
+fn each_request_is_overdue_at_its_own_time() {
+    let mut run = Run::after(Protocol::Http2, &[Established, Begin, Begin]);
+    let overdue = |number, has_response| OverdueRequest { number, has_response };
+    run.state.limit(0, SECOND);
+    assert_eq!(run.deadline(), (SECOND, Overdue::Request));
+    // Any time for the other one.
+    run.state.limit(1, Duration::ZERO);
+    run.now += SECOND;
+    assert_eq!(run.state.expire(run.now), [overdue(0, false)]);
+    assert!(run.state.is_overdue(0) && !run.state.is_overdue(1));
+    assert_eq!(run.deadline(), (4 * SECOND, Overdue::Stalled));
+    // Its client has some time to take the refusal.
+    run.state.answered(0, false, run.now);
+    assert_eq!(run.deadline(), (LINGER, Overdue::Request));
+    run.now += LINGER;
+    assert_eq!(run.state.expire(run.now), [overdue(0, true)]);
+    assert!(run.state.expire(run.now + TIMEOUTS.request).is_empty());
+}
+
+#[test]
+fn a_request_begins_with_the_first_byte_of_its_head() {
+    let mut run = Run::after(Protocol::Http1, &[Established, HeadBegins]);
+    run.now += SECOND / 2;
+    run.apply(Begin);
+    run.state.limit(0, SECOND);
+    assert_eq!(run.deadline(), (SECOND / 2, Overdue::Request));
+    // Also in a connection that closes.
+    run.apply(Close);
+    assert_eq!(run.deadline(), (SECOND / 2, Overdue::Request));
 }
 
 #[test]

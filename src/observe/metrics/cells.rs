@@ -24,7 +24,8 @@ impl Counter {
         self.0.store(self.0.load(Relaxed).wrapping_sub(1), Relaxed);
     }
 
-    fn add(&self, count: u64) {
+    /// Adds a number.
+    pub fn add(&self, count: u64) {
         // Not `fetch_add`: no other thread writes.
         self.0.store(self.0.load(Relaxed).wrapping_add(count), Relaxed);
     }

@@ -17,6 +17,8 @@ label! {
         AddressRate = "address_rate",
         /// Too many requests of the application.
         ApplicationRate = "application_rate",
+        /// The request was not complete within `request_timeout`.
+        RequestTimeout = "request_timeout",
         /// Too many header fields.
         TooManyHeaders = "too_many_headers",
         /// Whitespace around a field value over HTTP/2.

@@ -23,6 +23,7 @@ impl Refusal {
             Self::Address => Code::Address,
             Self::AddressRate(_) => Code::AddressRate,
             Self::ApplicationRate(_) => Code::ApplicationRate,
+            Self::Overdue { .. } => Code::RequestTimeout,
             Self::Headers(_) => Code::TooManyHeaders,
             Self::SurroundingWhitespace => Code::HeaderWhitespace,
             Self::FieldName => Code::HeaderName,
