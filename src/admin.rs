@@ -6,12 +6,15 @@ mod respond;
 mod serve;
 mod server;
 
+mod accept;
 mod access;
 mod assertion_ids;
 mod expiries;
 mod health;
+mod history;
 mod host;
 mod html;
+mod query;
 mod refusals;
 mod report;
 mod status;
@@ -25,13 +28,14 @@ use std::{
 pub use self::{
     assertion_ids::AssertionIds,
     expiries::Expiries,
+    history::History,
     refusals::Refusals,
     serve::Paths,
     server::Server,
     status::{Application, Credential, FetchedSource, Level, Registered, Status},
 };
 use crate::{
-    clock::Clock,
+    clock::{Clock, Timestamp},
     observe::{Reloads, metrics::Registry},
     site::SiteHandle,
 };
@@ -54,10 +58,16 @@ pub struct State {
     pub site: SiteHandle,
     /// The clock for expiries and ages.
     pub clock: Clock,
+    /// The name of this machine.
+    pub host: String,
+    /// When the edge started.
+    pub started: Timestamp,
     /// The outcomes of reloads.
     pub reloads: Arc<Reloads>,
     /// How the limit of open files is divided.
     pub capacity: Capacity,
+    /// Traffic of the last minutes.
+    pub history: History,
     /// Requests that were refused for want of a valid token.
     pub refusals: Arc<Refusals>,
 }

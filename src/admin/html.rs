@@ -1,11 +1,15 @@
-//! The status as an HTML page without external resources. It is complete without its script, which only renews it.
+//! The status as an HTML page without external resources. It is complete without its script, which renews it and draws charts.
+
+mod applications;
+mod text;
+mod traffic;
 
 use std::fmt::Write;
 
-use http::HeaderMap;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-
+use self::text::{escaped, time};
 use super::{
+    history::Sample,
+    query::Query,
     status::{Health, Level, Status},
     tables::{Cell, Table, tables},
 };
@@ -16,90 +20,60 @@ pub(in crate::admin) const STYLE: &str = include_str!("page/style.css");
 /// The script of the page.
 pub(in crate::admin) const SCRIPT: &str = include_str!("page/script.js");
 
+// The script is not deferred: it sets the theme before anything is painted.
 const HEAD: &str = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
 <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>mtls-edge</title>\
 <link rel=\"icon\" href=\"data:,\"><link rel=\"stylesheet\" href=\"/status.css\">\
-<script src=\"/status.js\" defer></script></head><body>\n";
+<script src=\"/status.js\"></script></head><body>\n<a class=\"skip\" href=\"#applications\">Skip to the applications</a>\n";
 
-/// Whether the client prefers a page to JSON (RFC 9110 section 12.5.1). JSON wins a tie.
-pub(in crate::admin) fn is_preferred(headers: &HeaderMap) -> bool {
-    let accepted: Vec<&str> = headers
-        .get_all(http::header::ACCEPT)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .collect();
-    quality(&accepted, "text/html") > quality(&accepted, "application/json")
-}
-
-/// The weight of a type, by the most specific range that fits, in thousandths.
-fn quality(accepted: &[&str], kind: &str) -> u16 {
-    let whole_type = format!("{}/*", kind.split('/').next().unwrap_or_default());
-    for range in [kind, whole_type.as_str(), "*/*"] {
-        for item in accepted {
-            let mut parts = item.split(';').map(str::trim);
-            if !parts.next().is_some_and(|name| name.eq_ignore_ascii_case(range)) {
-                continue;
-            }
-            let weight = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
-            let weight = weight.map_or(1.0, |q| q.parse::<f32>().unwrap_or(0.0)).clamp(0.0, 1.0);
-            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // From 0 to 1000.
-            return (weight * 1000.0) as u16;
-        }
-    }
-    0
-}
-
-/// Renders the status, with the applications that were searched for.
-pub(in crate::admin) fn page(status: &Status, search: &str) -> String {
+/// Renders the status, with the traffic of the last minutes and the applications that the query selects.
+pub(in crate::admin) fn page(status: &Status, samples: &[Sample], query: &Query) -> String {
     let mut html = HEAD.to_owned();
-    let _ = writeln!(
-        html,
-        "<header><h1>mtls-edge {}</h1> <a href=\"/metrics\">metrics</a> \
-         <span class=\"quiet\" id=\"connection\" role=\"status\"></span></header>\n<main>",
-        env!("CARGO_PKG_VERSION")
-    );
+    header(&mut html, status, samples);
+    html.push_str("<main>");
     if let Some(health) = &status.health {
         self::health(&mut html, health, status.now);
     }
+    traffic::traffic(&mut html, samples);
     for (number, table) in tables(status).iter().enumerate() {
         // Empty parts stay in the document, hidden: the script renews each part by its id.
-        let _ = write!(html, "<div id=\"part-{number}\">");
+        let _ = write!(html, "<div id=\"part-{number}\" data-live>");
         section(&mut html, table, status.now);
         html.push_str("</div>\n");
     }
-    let _ = writeln!(
-        html,
-        "<form action=\"/status\" role=\"search\"><label>Applications with client_id or method: \
-         <input name=\"q\" type=\"search\" value=\"{}\"></label> <button>Search</button></form>",
-        escaped(search)
-    );
-    let (page, pages) = (status.applications.page, status.applications.pages);
-    html.push_str("<nav id=\"pages\" aria-label=\"pages of applications\">");
-    for (there, to, name) in
-        [(page > 1, page.saturating_sub(1), "previous"), (page < pages, page + 1, "next")]
-    {
-        if there {
-            let search = utf8_percent_encode(search, NON_ALPHANUMERIC);
-            let _ = writeln!(
-                html,
-                "<p><a href=\"/status?page={to}&amp;q={search}\">{name} page of applications</a></p>"
-            );
-        }
+    applications::applications(&mut html, status, query);
+    html + "</main></body></html>\n"
+}
+
+/// Which edge this is, and links.
+fn header(html: &mut String, status: &Status, samples: &[Sample]) {
+    html.push_str("<header><div class=\"top\"><h1>mtls-edge</h1><span id=\"edge\" data-live>");
+    if let Some(edge) = &status.edge {
+        let _ = write!(html, "{} on {}, started ", escaped(&edge.version), escaped(&edge.host));
+        time(html, edge.started, status.now);
     }
-    html + "</nav></main></body></html>\n"
+    if let Some(last) = samples.last() {
+        let _ = write!(html, ", {} connections", last.connections);
+    }
+    html.push_str(
+        "</span></div>\n<div class=\"top\"><span class=\"quiet\" id=\"connection\" role=\"status\"></span>\
+         <a href=\"/metrics\">metrics</a><button id=\"theme\" type=\"button\" hidden></button></div></header>\n",
+    );
 }
 
 /// The state in one line, with the worst problem, and then the other problems.
 fn health(html: &mut String, health: &Health, now: Timestamp) {
     let (class, word) = described(health.state);
-    let _ = write!(html, "<div id=\"state\" aria-live=\"polite\"><p class=\"state {class}\">{word}: ");
+    let _ =
+        write!(html, "<div id=\"state\" aria-live=\"polite\" data-live><p class=\"state {class}\">{word}: ");
     let worst = health.problems.first();
     html.push_str(&escaped(worst.map_or("everything is served", |problem| problem.what.as_str())));
     // Outside of the live region: a screen reader would read it at each refresh.
-    html.push_str("</p></div>\n<div id=\"since\">");
+    html.push_str("</p></div>\n<div id=\"since\" data-live>");
     since(html, worst.and_then(|problem| problem.at), now);
-    html.push_str("</div>\n<div id=\"problems\"><ul class=\"problems\" aria-label=\"other problems\">");
+    html.push_str(
+        "</div>\n<div id=\"problems\" data-live><ul class=\"problems\" aria-label=\"other problems\">",
+    );
     for other in health.problems.iter().skip(1) {
         let (class, word) = described(other.level);
         let _ = write!(html, "<li class=\"{class}\">{word}: {}", escaped(&other.what));
@@ -153,39 +127,4 @@ fn section(html: &mut String, table: &Table, now: Timestamp) {
         html.push_str("</tr>\n");
     }
     html.push_str("</tbody></table></section>");
-}
-
-/// A time as seen from now, with the exact one in its attributes.
-fn time(html: &mut String, at: Timestamp, now: Timestamp) {
-    let _ = write!(html, "<time datetime=\"{at}\" title=\"{at}\">{}</time>", at.relative_to(now));
-}
-
-/// Escapes text for an element or an attribute.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            c => escaped.push(c),
-        }
-    }
-    escaped
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quality;
-
-    #[test]
-    fn the_most_specific_range_gives_the_weight() {
-        let browser = ["text/html", "application/xhtml+xml", " application/xml;q=0.9", " */*;q=0.8"];
-        assert_eq!((quality(&browser, "text/html"), quality(&browser, "application/json")), (1000, 800));
-        let json = ["*/*", "text/html;q=0", "text/*; q=0.5"];
-        assert_eq!((quality(&json, "text/html"), quality(&json, "application/json")), (0, 1000));
-        assert_eq!(quality(&[], "text/html"), 0);
-    }
 }

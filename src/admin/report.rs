@@ -1,46 +1,28 @@
 //! Collects the status of the edge from the active site and from what was recorded.
 
+mod applications;
+
 use std::sync::{Arc, atomic::Ordering};
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-
+use self::applications::applications;
 use super::{
     Capacity, State, health,
+    query::Query,
     status::{
-        Application, Applications, ClientCa, Credential, Crl, Domain, Expiring, Expiry, FailedFetch,
-        FailedReload, FailingSource, FetchedSource, Limits, Log, Registered, ServerCertificate, Source,
-        Status, Trust, Upstream, UpstreamOrigin,
+        ClientCa, Crl, Domain, EdgeFacts, Expiring, Expiry, FailedFetch, FailedReload, FailingSource,
+        FetchedSource, Limits, Log, ServerCertificate, Source, Status, Trust, Upstream, UpstreamOrigin,
     },
 };
 use crate::{
     clock::Timestamp,
-    identity::SubjectAltName,
     observe::{FetchSource, FetchState, Fetches, ReloadState, SourceFailure, log},
     site::{self, Site},
-    trust::{self, CertificateMatch, CredentialView, RegisteredKey, RegisteredRef, Registry, Role, Subject},
 };
 
-/// Applications on one page.
-const PAGE: usize = 100;
-/// Entries that expire within this many days are listed.
-pub(super) const SOON_DAYS: u32 = 30;
-/// The maximum length of that list.
+/// The maximum length of the list of what expires.
 const SOON: usize = 100;
 /// The most fetched documents of one kind that are listed: every application may have a key set.
 const FETCHED: usize = 1000;
-
-/// What a client asks for.
-#[derive(Debug)]
-pub(super) struct Query {
-    /// The page of applications, from 1.
-    pub(super) page: usize,
-    /// Only applications with this in their `client_id` or method, in any case; empty: all.
-    pub(super) search: String,
-    /// Only this application.
-    pub(super) client_id: Option<String>,
-    /// Entries that expire within this many days are listed.
-    pub(super) expiring_days: u32,
-}
 
 /// The status as of `now`.
 pub(super) fn status(state: &State, query: &Query, now: Timestamp) -> Status {
@@ -63,10 +45,12 @@ pub(super) fn status(state: &State, query: &Query, now: Timestamp) -> Status {
         key_set_sources: fetched(&state.reloads.key_sets),
         sources: state.reloads.sources.states().into_iter().map(source).collect(),
         upstreams: upstreams(&site),
-        applications: match &query.client_id {
-            Some(client_id) => one_application(&site.trust.registry, client_id, now),
-            None => applications(&site.trust.registry, query, now),
-        },
+        applications: applications(&site.trust.registry, query, now),
+        edge: Some(EdgeFacts {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            host: state.host.clone(),
+            started: state.started,
+        }),
     }
 }
 
@@ -161,105 +145,6 @@ fn upstreams(site: &Site) -> Vec<Upstream> {
         upstreams.push(Upstream { name: name.clone(), origins: origins.collect() });
     }
     upstreams
-}
-
-/// The only page, with this application or none.
-fn one_application(registry: &Registry, client_id: &str, now: Timestamp) -> Applications {
-    let list = registry.application(client_id).map(|application| of_application(application, now));
-    Applications {
-        total: registry.len(),
-        page: 1,
-        pages: 1,
-        per_page: PAGE,
-        list: list.into_iter().collect(),
-    }
-}
-
-fn applications(registry: &Registry, query: &Query, now: Timestamp) -> Applications {
-    let (page, search) = (query.page, query.search.to_ascii_lowercase());
-    let is_searched = |application: &&Arc<trust::Application>| {
-        let names = [application.client_id.as_str(), application.method.kind().as_str()];
-        search.is_empty() || names.iter().any(|name| name.to_ascii_lowercase().contains(&search))
-    };
-    let mut all: Vec<&Arc<trust::Application>> = registry.applications().filter(is_searched).collect();
-    let total = all.len();
-    let by_id = |a: &&Arc<trust::Application>, b: &&Arc<trust::Application>| a.client_id.cmp(&b.client_id);
-    // Only this page is sorted: all others need only be before or after it.
-    let from = (page - 1).saturating_mul(PAGE).min(total);
-    if from > 0 {
-        all.select_nth_unstable_by(from - 1, by_id);
-    }
-    let rest = all.get_mut(from..).unwrap_or_default();
-    if rest.len() > PAGE {
-        rest.select_nth_unstable_by(PAGE, by_id);
-    }
-    let length = rest.len().min(PAGE);
-    let shown = rest.get_mut(..length).unwrap_or_default();
-    shown.sort_unstable_by(by_id);
-    Applications {
-        total,
-        page,
-        pages: total.div_ceil(PAGE).max(1),
-        per_page: PAGE,
-        list: shown.iter().map(|application| of_application(application, now)).collect(),
-    }
-}
-
-fn of_application(application: &trust::Application, now: Timestamp) -> Application {
-    Application {
-        client_id: application.client_id.as_str().to_owned(),
-        method: application.method.kind().as_str().to_owned(),
-        credentials: registered_for(application, Role::Authentication, now),
-        certificates: registered_for(application, Role::Binding, now),
-        request_keys: registered_for(application, Role::RequestKey, now),
-    }
-}
-
-fn registered_for(application: &trust::Application, role: Role, now: Timestamp) -> Vec<Credential> {
-    let registrations = application.registrations().filter(|(of, _)| *of == role);
-    registrations.map(|(_, credential)| of_credential(credential, now)).collect()
-}
-
-fn of_credential(credential: CredentialView<'_>, now: Timestamp) -> Credential {
-    let not_after = credential.not_after();
-    let known_from = match (credential.certificate(), not_after) {
-        (Some(_), _) => Some("the registered certificate"),
-        (None, Some(_)) => Some("the last certificate that matched"),
-        (None, None) => None,
-    };
-    Credential {
-        name: credential.name.to_owned(),
-        registered: Some(registered(credential.registered)),
-        subject: credential.certificate().map(|certificate| certificate.subject.to_string()),
-        expires_at: credential.expires_at,
-        not_after,
-        days_left: credential.ends().map(|end| end.days_since(now)),
-        known_from: known_from.map(str::to_owned),
-        last_used: credential.usage.last(),
-    }
-}
-
-fn registered(viewed: RegisteredRef<'_>) -> Registered {
-    let subject = match viewed {
-        RegisteredRef::Certificate(certificate) => {
-            return match certificate.matches {
-                CertificateMatch::Thumbprint(thumbprint) => Registered::Thumbprint(thumbprint.to_string()),
-                CertificateMatch::PublicKey(hash) => Registered::PublicKey(URL_SAFE_NO_PAD.encode(hash)),
-            };
-        }
-        RegisteredRef::Key(RegisteredKey { key }) => {
-            return Registered::PublicKey(key.thumbprint().to_string());
-        }
-        RegisteredRef::Secret(_) => return Registered::Secret("(hidden)".to_owned()),
-        RegisteredRef::Subject(subject) => &subject.subject,
-    };
-    match subject {
-        Subject::Dn(dn) => Registered::SubjectDn(dn.to_rfc4514()),
-        Subject::San(SubjectAltName::Dns(name)) => Registered::SanDns(name.clone()),
-        Subject::San(SubjectAltName::Uri(uri)) => Registered::SanUri(uri.clone()),
-        Subject::San(SubjectAltName::Ip(ip)) => Registered::SanIp(ip.to_string()),
-        Subject::San(SubjectAltName::Email(address)) => Registered::SanEmail(address.clone()),
-    }
 }
 
 /// Entries that have expired or expire within this many days, the soonest first.

@@ -9,9 +9,9 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use percent_encoding::percent_decode_str;
+use tokio::time::Instant;
 
-use super::{State, access, host, html, report};
+use super::{State, accept, access, host, html, query::Query, report};
 use crate::export::prometheus;
 
 /// Responds to a request on the admin address.
@@ -35,6 +35,10 @@ pub(super) async fn to_operator(
     match request.uri().path() {
         "/metrics" => text(StatusCode::OK, prometheus::text(&state.metrics.collect())),
         "/status" => status(request, state),
+        "/status/history" => {
+            let series = state.history.series(Instant::now(), &state.metrics.totals());
+            document("application/json", serde_json::to_string(&series).unwrap_or_default())
+        }
         "/status.css" => document("text/css; charset=utf-8", html::STYLE),
         "/status.js" => document("text/javascript; charset=utf-8", html::SCRIPT),
         "/" => {
@@ -42,7 +46,7 @@ pub(super) async fn to_operator(
             response.headers_mut().insert(header::LOCATION, HeaderValue::from_static("/status"));
             response
         }
-        _ => text(StatusCode::NOT_FOUND, "/healthz /readyz /metrics /status\n"),
+        _ => text(StatusCode::NOT_FOUND, "/healthz /readyz /metrics /status /status/history\n"),
     }
 }
 
@@ -83,13 +87,14 @@ fn unauthorized(refused: access::Refused) -> Response<Full<Bytes>> {
 
 /// JSON, or a page if the client prefers HTML.
 fn status(request: &Request<Incoming>, state: &State) -> Response<Full<Bytes>> {
-    let query = match query(request.uri().query().unwrap_or_default()) {
+    let query = match Query::parse(request.uri().query().unwrap_or_default()) {
         Ok(query) => query,
         Err(help) => return text(StatusCode::BAD_REQUEST, help),
     };
     let status = report::status(state, &query, state.clock.now());
-    let (kind, body) = if html::is_preferred(request.headers()) {
-        ("text/html; charset=utf-8", html::page(&status, &query.search))
+    let (kind, body) = if accept::prefers_html(request.headers()) {
+        let (samples, _) = state.history.samples(Instant::now(), &state.metrics.totals());
+        ("text/html; charset=utf-8", html::page(&status, &samples, &query))
     } else {
         ("application/json", serde_json::to_string(&status).unwrap_or_default())
     };
@@ -114,25 +119,6 @@ fn document(kind: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>>
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     response
-}
-
-/// `page` of applications, `q` to search them, `client_id` for one of them, `expiring_days` of the list of expiries.
-fn query(query: &str) -> Result<report::Query, &'static str> {
-    let value = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
-    let page = value("page").map_or(Some(1), |page| page.parse().ok().filter(|page| *page > 0));
-    let days = value("expiring_days").map_or(Some(report::SOON_DAYS), |days| days.parse().ok());
-    let decoded = |name: &str| {
-        value(name).map(|value| {
-            let value = value.replace('+', " ");
-            percent_decode_str(&value).decode_utf8_lossy().into_owned()
-        })
-    };
-    Ok(report::Query {
-        page: page.ok_or("page is a number from 1\n")?,
-        search: decoded("q").unwrap_or_default(),
-        client_id: decoded("client_id"),
-        expiring_days: days.ok_or("expiring_days is a number of days\n")?,
-    })
 }
 
 fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {

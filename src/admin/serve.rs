@@ -5,7 +5,7 @@ use std::{convert::Infallible, net::TcpListener, sync::Arc, time::Duration};
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 
-use super::{CONNECTIONS, HEALTH_CONNECTIONS, State, connections::Connections, respond};
+use super::{CONNECTIONS, HEALTH_CONNECTIONS, State, connections::Connections, history, respond};
 
 /// For the head of a request, and until the next one on the same connection.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(2);
@@ -35,6 +35,10 @@ pub(super) async fn serve(listener: TcpListener, paths: Paths, state: Arc<State>
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let connections = Connections::new(paths.connections());
+    if paths == Paths::All {
+        let state = Arc::clone(&state);
+        tokio::spawn(async move { history::record(&state).await });
+    }
     loop {
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,

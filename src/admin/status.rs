@@ -51,6 +51,20 @@ pub struct Status {
     pub upstreams: Vec<Upstream>,
     /// One page of them.
     pub applications: Applications,
+    /// Which edge this is.
+    #[serde(default)]
+    pub edge: Option<EdgeFacts>,
+}
+
+/// Which edge this is.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct EdgeFacts {
+    /// The version of the program.
+    pub version: String,
+    /// The name of its machine.
+    pub host: String,
+    /// When it started.
+    pub started: Timestamp,
 }
 
 /// The state in one word, and the problems that explain it.

@@ -1,6 +1,6 @@
-//! The status as tables of text, for the page.
+//! The status without applications as tables of text, for the page.
 
-use super::status::{Application, Credential, FetchedSource, Status, Trust, UpstreamOrigin};
+use super::status::{FetchedSource, Status, Trust, UpstreamOrigin};
 use crate::clock::Timestamp;
 
 /// One cell of a table.
@@ -35,7 +35,7 @@ pub(super) struct Table {
     pub(super) rows: Vec<Vec<Cell>>,
 }
 
-/// All tables of a status.
+/// All tables of a status but that of the applications.
 pub(super) fn tables(status: &Status) -> Vec<Table> {
     vec![
         summary(status),
@@ -65,7 +65,6 @@ pub(super) fn tables(status: &Status) -> Vec<Table> {
                 shown(source.failure.as_ref().map(|failure| &failure.error)),
             ]
         }),
-        applications(status),
     ]
 }
 
@@ -112,36 +111,6 @@ fn expiring(status: &Status) -> Table {
     table(title, &["expires", "what", "name"], &all.list, |expiry| {
         [expiry.not_after.into(), expiry.what.clone().into(), expiry.name.clone().into()]
     })
-}
-
-fn applications(status: &Status) -> Table {
-    let all = &status.applications;
-    let title = format!("applications ({} in all, page {} of {})", all.total, all.page, all.pages);
-    let credentials: Vec<(&Application, &str, &Credential)> = (all.list.iter())
-        .flat_map(|application| {
-            application.registrations().map(move |(used_for, credential)| (application, used_for, credential))
-        })
-        .collect();
-    let columns = &["client_id", "credential", "method", "registered", "expires", "last used"];
-    table(title, columns, &credentials, |(application, used_for, credential)| {
-        [
-            application.client_id.clone().into(),
-            credential.name.clone().into(),
-            (*used_for).to_owned().into(),
-            registered(credential).into(),
-            at(credential.ends(), "not known"),
-            at(credential.last_used, "not since the start"),
-        ]
-    })
-}
-
-/// The matcher, and the subject of the registered certificate.
-fn registered(credential: &Credential) -> String {
-    let registered = credential.registered.as_ref().map(|registered| {
-        let (key, value) = registered.parts();
-        format!("{key} {value}")
-    });
-    [registered, credential.subject.clone()].into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 /// The text of a value; empty if there is none.

@@ -10,7 +10,7 @@ use std::{
 
 use super::{Edge, EdgeError, memory::Memory, operator::Bound};
 use crate::{
-    admin::{self, AssertionIds, Capacity, Expiries},
+    admin::{self, AssertionIds, Capacity, Expiries, History},
     config::{Problem, Severity, settings::Settings},
     expiry,
     forward::Upkeep,
@@ -80,6 +80,9 @@ impl Prepared {
             clock: clock.clone(),
             reloads: Arc::clone(&reloads),
             capacity: capacity(shares, settings, shortage.as_ref()),
+            history: History::default(),
+            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            started: clock.now(),
             refusals: Arc::default(),
         });
         let https = listeners.addresses().to_vec();

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use super::{bound::ByLimit, shared::Shared};
-use crate::observe::metrics::{self, Families};
+use crate::observe::metrics::{self, Collector, Families, Totals};
 
-/// Sets the gauges of connections, bodies and upstreams.
-pub(super) fn gauges(shared: &Arc<Shared>) -> impl Fn(&mut Families) + Send + Sync + 'static {
-    let shared = Arc::clone(shared);
-    move |families| {
+/// The gauges of connections, bodies and upstreams.
+pub(super) struct Gauges(pub(super) Arc<Shared>);
+
+impl Collector for Gauges {
+    fn collect(&self, families: &mut Families) {
+        let Self(shared) = self;
         let ByLimit { open, handshakes } = &shared.bounds;
         families.set(&metrics::CONNECTIONS, [], open.in_use());
         families.set(&metrics::CONNECTIONS_LIMIT, [], open.limit);
@@ -32,5 +34,9 @@ pub(super) fn gauges(shared: &Arc<Shared>) -> impl Fn(&mut Families) + Send + Sy
                 families.set(&metrics::UPSTREAM_EJECTIONS, labels, origin.ejections);
             }
         }
+    }
+
+    fn add_to(&self, totals: &mut Totals) {
+        totals.connections += self.0.bounds.open.in_use();
     }
 }

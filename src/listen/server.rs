@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, watch};
 use super::{
     bound::{Bound, ByLimit, handshakes_of},
     eviction::eviction_channel,
-    gauges::gauges,
+    gauges::Gauges,
     inherited::Group,
     shared::Shared,
     shares::Shares,
@@ -120,7 +120,7 @@ impl Listeners {
             shares: self.shares,
             evictors,
         });
-        metrics.add(gauges(&shared));
+        metrics.add(Gauges(Arc::clone(&shared)));
         let (stage, changes) = watch::channel(Stage::Waiting);
         let times = self.times;
         let mut threads = Vec::new();

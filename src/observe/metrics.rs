@@ -13,6 +13,7 @@ mod recorder;
 mod refusals;
 mod registry;
 mod series;
+mod totals;
 mod traffic;
 
 use http::StatusCode;
@@ -24,6 +25,7 @@ pub use process::Process;
 pub use recorder::Recorder;
 pub use refusals::RefusalCode;
 pub use registry::{Collector, Registry};
+pub use totals::Totals;
 pub use traffic::{RouteSeries, StatusClass};
 
 recorder::worker_metrics! {

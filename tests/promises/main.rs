@@ -111,6 +111,7 @@ mod spoofing;
 mod startup_errors;
 mod status;
 mod status_command;
+mod status_page;
 mod structure;
 mod support;
 mod tickets;

@@ -125,14 +125,15 @@ impl<L: Label> Default for Counters<L> {
 
 impl<L: Label> Counters<L> {
     /// Sums the workers' counts, in the order of [`Label::values`].
-    pub(super) fn sums<'a>(workers: impl Iterator<Item = &'a Self>) -> Vec<Value> {
-        let mut sums = vec![0; L::values().len()];
+    pub(super) fn sums<'a>(workers: impl Iterator<Item = &'a Self>) -> Vec<u64> {
+        let mut sums = Vec::new();
         for counters in workers {
+            sums.resize(counters.0.as_ref().len(), 0);
             for (sum, counter) in sums.iter_mut().zip(counters.0.as_ref()) {
                 *sum += counter.get();
             }
         }
-        sums.into_iter().map(number).collect()
+        sums
     }
 
     /// Adds one to the count of this value.
@@ -202,7 +203,7 @@ pub(super) trait Recorded: 'static {
     );
 }
 
-fn number(count: u64) -> Value {
+pub(super) fn number(count: u64) -> Value {
     Value::Number(i64::try_from(count).unwrap_or(i64::MAX))
 }
 
@@ -239,7 +240,7 @@ impl<L: Label> Recorded for Counters<L> {
     ) {
         let family = families.family(name, Kind::Counter, help, L::NAMES);
         for (values, count) in L::values().into_iter().zip(Self::sums(workers)) {
-            family.series.insert(values.into_iter().map(str::to_owned).collect(), count);
+            family.series.insert(values.into_iter().map(str::to_owned).collect(), number(count));
         }
     }
 }

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::{
     WorkerMetrics,
-    cells::{Buckets, Counters, Histogram, label},
-    family::{Families, Kind, Value},
+    cells::{Buckets, Counters, Histogram, label, number},
+    family::{Distribution, Families, Kind, Value},
     series::{self, ByAddress, Index},
 };
 
@@ -149,6 +149,16 @@ const UPSTREAM_DURATION: (&str, &str) = (
     "Time from sending a request to the head of the upstream's response, or to its failure.",
 );
 
+/// The durations of the requests on all routes together.
+pub(super) fn durations<'a>(workers: impl Iterator<Item = &'a Shared>) -> Distribution {
+    let mut routes = BTreeMap::new();
+    for worker in workers {
+        worker.routes.gather(&mut routes);
+    }
+    let cells: Vec<_> = routes.into_values().flatten().collect();
+    Histogram::distribution(cells.iter().map(|cells| &cells.duration))
+}
+
 /// Sums the workers' traffic.
 pub(super) fn collect<'a>(workers: impl Iterator<Item = &'a Shared>, families: &mut Families) {
     let (mut routes, mut upstreams) = (BTreeMap::new(), BTreeMap::new());
@@ -161,7 +171,7 @@ pub(super) fn collect<'a>(workers: impl Iterator<Item = &'a Shared>, families: &
         let counts = Counters::sums(cells.iter().map(|cells| &cells.requests));
         for (class, count) in StatusClass::VALUES.iter().zip(counts) {
             let values = labels.iter().map(String::as_str).chain([*class]);
-            family.series.insert(values.map(str::to_owned).collect(), count);
+            family.series.insert(values.map(str::to_owned).collect(), number(count));
         }
         let all = Histogram::distribution(cells.iter().map(|cells| &cells.duration));
         let family = families.family(DURATION.0, Kind::Histogram, DURATION.1, &["domain", "route"]);
