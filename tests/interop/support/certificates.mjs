@@ -13,8 +13,8 @@ export const PAYMENTS_DN = 'CN=payments,O=Example Bank,C=DE';
 const PAYMENTS_SUBJECT = '/C=DE/O=Example Bank/CN=payments';
 const BILLING_SUBJECT = '/C=DE/O=Example Billing/CN=billing';
 
-/** Makes every certificate of the suite in `folder`, where the edge's configuration finds them as `<name>.pem`. */
-export function makeCertificates(folder) {
+/** Makes every certificate of the suite in `folder`, where the edge's configuration finds them as `<name>.pem`; valid for so many days. */
+export function makeCertificates(folder, days = 2) {
   // Our own configuration, so that the machine's openssl.cnf adds no extensions.
   const config = join(folder, 'openssl.cnf');
   writeFileSync(config, '[req]\ndistinguished_name = dn\n[dn]\n');
@@ -23,7 +23,7 @@ export function makeCertificates(folder) {
     const certificateFile = join(folder, `${name}.pem`);
     const keyFile = join(folder, `${name}.key`);
     const args = [
-      'req', '-config', config, '-x509', '-days', '2', '-subj', subject,
+      'req', '-config', config, '-x509', '-days', String(days), '-subj', subject,
       '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', keyFile, '-out', certificateFile,
       ...extensions.flatMap((extension) => ['-addext', extension]),
       ...(issuer ? ['-CA', issuer.certificateFile, '-CAkey', issuer.keyFile] : []),

@@ -67,6 +67,7 @@ export async function startEdge({ binary, folder, certificates, apiKey, applicat
 
   return {
     httpsPort,
+    adminPort,
     log: () => log,
     kill,
     /** Replaces the registry while the edge runs; resolves once it is in force. */
