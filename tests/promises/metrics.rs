@@ -64,11 +64,11 @@ async fn every_metric_is_documented_and_every_documented_one_exists() {
     let upstream = Upstream::start().await;
     let (client, ca) = (self_signed("billing"), Ca::new("Client CA"));
     // Everything that has a time series: a credential with a known expiry, a client CA, a CRL, a CRL source, and a key set.
-    let lists = Upstream::answering({
-        let list = ca.crl(&[]);
-        move |_| http::Response::new(http_body_util::Full::from(list.clone()))
-    })
-    .await;
+    // One CRL: a fetched one that was issued a second before the cached one is rejected.
+    let list = ca.crl(&[]);
+    let served = list.clone();
+    let lists =
+        Upstream::answering(move |_| http::Response::new(http_body_util::Full::from(served.clone()))).await;
     let set = serde_json::json!({ "keys": [testkit::jws::SigningKey::p256().jwk()] }).to_string();
     let keys =
         Upstream::answering(move |_| http::Response::new(http_body_util::Full::from(set.clone()))).await;
@@ -81,7 +81,7 @@ async fn every_metric_is_documented_and_every_documented_one_exists() {
     let edge = edge
         .usual_domain("auth0")
         .trust("ca", &ca.pem())
-        .file("ca.crl", ca.crl(&[]))
+        .file("ca.crl", list)
         .trust_settings(&source)
         .extra(&format!(
             "[[token_issuer]]\nname = \"as\"\nissuer = \"https://as.example/\"\naudience = [\"api\"]\njwks = {{ url = \"{}/jwks\", file = \"jwks.json\" }}",
