@@ -54,7 +54,7 @@ impl<S> CheckRequest<S> {
             Ok(Checked::Verified(differences)) => {
                 contradicted.clone_from(&differences.contradicted);
                 only_outside.clone_from(&differences.only_outside);
-                if contradicted.is_some() { Outcome::Contradicted } else { Outcome::Verified }
+                differences.outcome()
             }
             Err(Refusal::AuthorizationRequest(error)) => refused(error.part()),
             Err(Refusal::Profile(_)) => Outcome::RefusedProfile,
@@ -67,7 +67,12 @@ impl<S> CheckRequest<S> {
             contradicted,
             only_outside,
         })));
-        checked.map(|_| ())
+        match checked? {
+            Checked::Verified(Differences { contradicted: Some(names), is_strict: true, .. }) => {
+                Err(RequestError::Contradicted(bounded(&names, SHOWN).into_owned()).into())
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -82,7 +87,7 @@ const fn refused(part: Part) -> Outcome {
     }
 }
 
-/// What a request is that may be forwarded.
+/// What a request is.
 enum Checked {
     /// Not an authorization request, on a route where it need not be one.
     Unconcerned,
@@ -97,6 +102,18 @@ struct Differences {
     contradicted: Option<String>,
     /// Those that are not in it.
     only_outside: Option<String>,
+    /// Whether the application's rules refuse contradictions.
+    is_strict: bool,
+}
+
+impl Differences {
+    const fn outcome(&self) -> Outcome {
+        match (&self.contradicted, self.is_strict) {
+            (None, _) => Outcome::Verified,
+            (Some(_), false) => Outcome::Contradicted,
+            (Some(_), true) => Outcome::RefusedParameters,
+        }
+    }
 }
 
 fn check(request: &Authenticated, clock: &Clock) -> Result<Checked, Refusal> {
@@ -173,12 +190,8 @@ fn check(request: &Authenticated, clock: &Clock) -> Result<Checked, Refusal> {
     let only_outside = verified.only_outside(all.iter().map(|(name, _)| &**name));
     let contradictions = verified.contradictions(all);
     let contradicted = (!contradictions.is_empty()).then(|| contradictions.names());
-    match contradicted {
-        Some(names) if application.rules.strict_request_objects => {
-            Err(RequestError::Contradicted(bounded(&names, SHOWN).into_owned()).into())
-        }
-        contradicted => Ok(Checked::Verified(Differences { contradicted, only_outside })),
-    }
+    let is_strict = application.rules.strict_request_objects;
+    Ok(Checked::Verified(Differences { contradicted, only_outside, is_strict }))
 }
 
 /// Applications push their requests themselves and authenticate; a browser at the authorization endpoint cannot.

@@ -44,12 +44,23 @@ async fn strict_request_objects_refuses_contradictions() {
     let rules = "strict_request_objects = true";
     let setup = Setup::start(Settings { rules, ..Settings::default() }).await;
     let object = setup.object();
-    let parameters =
-        [("client_id", APP), ("request", object.as_str()), ("scope", "openid admin"), ("state", "s2")];
+    let parameters = [
+        ("client_id", APP),
+        ("request", object.as_str()),
+        ("scope", "openid admin"),
+        ("state", "s2"),
+        ("prompt", "login"),
+    ];
     for answer in setup.everywhere(&parameters).await {
         let (description, outcome) = setup.refused(&answer, "invalid_request_object");
         assert!(description.ends_with(": scope, state"), "{description}");
         assert_eq!(outcome, "refused_parameters");
+        let log = setup.edge.log_of(&answer);
+        assert_eq!(
+            (&log["contradicted"], &log["only_outside"]),
+            (&"scope, state".into(), &"prompt".into()),
+            "{log}"
+        );
     }
     // A repeated parameter, of which a server takes the first or the last.
     let twice = [("client_id", APP), ("request", object.as_str()), ("scope", "openid"), ("scope", "admin")];
