@@ -142,3 +142,34 @@ async fn an_unknown_kid_fetches_the_key_set_early() {
     assert_eq!(get(&client, "/api/x", &bearer(&new)).await.status, 200);
     assert_eq!(setup.issuer.seen().len(), 3, "many requests cause one fetch");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_set_that_fails_for_an_hour_is_a_warning() {
+    const WARNING: &str = "key set has not been fetched for long; the cached key set is still in use";
+    let setup = Setup::start().await;
+    let start = time::OffsetDateTime::now_utc();
+    let mut edge = setup.builder("").clock(start).start();
+    setup.serve(500, "");
+    edge.wait_for_log("key set fetch failed");
+    for (hours, warnings) in [(0, 0), (1, 1), (20, 1), (26, 2)] {
+        edge.set_clock(start + time::Duration::hours(hours));
+        // Of two fetches that end from now on, the second begins from now on.
+        let failed = async || {
+            let status = admin::status(&edge, "").await;
+            status["key_set_sources"][0]["failed"].as_u64().unwrap()
+        };
+        let before = failed().await;
+        happens(async || failed().await >= before + 2).await;
+        edge.wait_for_logs(WARNING, warnings);
+        assert_eq!(edge.log().matches(WARNING).count(), warnings, "after {hours} h");
+    }
+    let line = edge.wait_for_log(WARNING);
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(
+        (&line["level"], line["url"].as_str().unwrap().contains("zQ7hidden")),
+        (&"WARN".into(), false)
+    );
+    for name in ["failing_since", "last_fetched"] {
+        assert!(line[name].as_str().unwrap().starts_with(&start.date().to_string()), "{line}");
+    }
+}
