@@ -1,5 +1,6 @@
 //! The arrows between modules point one way, as docs/architecture.md has them, and no files import each other in a circle.
 
+mod architecture_page;
 mod imports;
 mod knows_nothing;
 
