@@ -160,20 +160,20 @@ fn shown(error: &clap::Error) -> String {
 /// Fails with the exit code if there is no configuration.
 fn call(command: Command) -> Result<ExitCode, ExitCode> {
     Ok(match command {
-        Command::Run { config, workers } => run::run(&config.find()?, workers.map(usize::from)),
-        Command::Check { config, options } => check::check(&config.find()?, &options),
+        Command::Run { config, workers } => run::run(config.find()?, workers.map(usize::from)),
+        Command::Check { config, options } => check::check(&config.open()?, &options),
         Command::Status { config, admin, options } => {
             let admin = admin.map_or_else(
-                || config.find().map(status::At::Config),
+                || config.open().map(status::At::Config),
                 |admin| Ok(status::At::Admin(admin)),
             )?;
             status::status(admin, &options)
         }
         Command::Inspect { file, config, client_id } => {
             let config = config.or_else(config_path::from_environment);
-            inspect::inspect(&file, config.as_deref(), client_id.as_deref())
+            inspect::inspect(&file, config, client_id.as_deref())
         }
-        Command::Doctor { config, client_id } => doctor::doctor(&config.find()?, &client_id),
+        Command::Doctor { config, client_id } => doctor::doctor(&config.open()?, &client_id),
         Command::Demo { token_endpoint: Some(port), .. } => demo::token_endpoint(port),
         Command::Demo { once, port, .. } => demo::demo(once, port),
         Command::Init(options) => init::init(&options),

@@ -7,6 +7,7 @@ mod applications;
 pub mod diagnostic;
 mod edge;
 pub mod file;
+mod input;
 mod key_set;
 mod lenient;
 mod node;
@@ -30,6 +31,7 @@ mod variable;
 use crate::text::{encoding, suggest};
 
 pub use diagnostic::{Fault, Problem, Severity, records, render, to_json};
+pub use input::Input;
 pub use lenient::{Operators, log_format, operators};
 pub use parse::{applications, settings};
 pub use span::{Source, Span, Spanned};

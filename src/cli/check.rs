@@ -2,7 +2,7 @@
 
 mod probe;
 
-use std::{path::Path, process::ExitCode};
+use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
@@ -10,7 +10,7 @@ use self::probe::Probed;
 use super::{print, resolve::unresolved};
 use crate::{
     clock::Clock,
-    config::{Severity, to_json},
+    config::{Input, Severity, to_json},
     load::{build, check_backlog, check_open_files, public_authorities},
 };
 
@@ -37,7 +37,7 @@ pub(super) struct Options {
 
 /// Builds everything that `run` would build, and prints the problems. Exits 1 if one is an error, or if `strict` and
 /// there is one at all; else 0.
-pub(super) fn check(config: &Path, options: &Options) -> ExitCode {
+pub(super) fn check(config: &Input, options: &Options) -> ExitCode {
     let mut built = build(config, None, &Clock::System);
     let mut probed = Vec::new();
     if let Some((settings, site)) = &built.site {
@@ -61,7 +61,7 @@ pub(super) fn check(config: &Path, options: &Options) -> ExitCode {
     match options.format {
         Format::Json => print::result(format_args!("{:#}\n", to_json(&built.problems)), code),
         Format::Text if built.problems.is_empty() => {
-            print::result(format_args!("{results}{}: no problems\n", config.display()), code)
+            print::result(format_args!("{results}{}: no problems\n", config.path().display()), code)
         }
         Format::Text => {
             print::problems(&built.problems);

@@ -10,6 +10,7 @@ use std::{
 use clap::Args;
 
 use super::print;
+use crate::config::Input;
 
 /// The environment variable that names the configuration.
 const VARIABLE: &str = "MTLS_EDGE_CONFIG";
@@ -19,7 +20,7 @@ const INSTALLED: &str = "/etc/mtls-edge/edge.toml";
 /// The configuration of a command that needs one.
 #[derive(Debug, Args)]
 pub(super) struct ConfigFile {
-    /// The configuration file (edge.toml). Default: $MTLS_EDGE_CONFIG, else /etc/mtls-edge/edge.toml.
+    /// The configuration file (edge.toml); - reads standard input. Default: $MTLS_EDGE_CONFIG, else /etc/mtls-edge/edge.toml.
     #[arg(short, long, value_name = "FILE", conflicts_with = "file")]
     config: Option<PathBuf>,
     /// The same as --config FILE.
@@ -28,6 +29,11 @@ pub(super) struct ConfigFile {
 }
 
 impl ConfigFile {
+    /// The configuration. Prints an error if there is none, and returns the exit code.
+    pub(super) fn open(self) -> Result<Input, ExitCode> {
+        self.find().and_then(open)
+    }
+
     /// The path of the configuration. Prints an error if there is none, and returns the exit code.
     pub(super) fn find(self) -> Result<PathBuf, ExitCode> {
         self.config.or(self.file).or_else(from_environment).or_else(installed).ok_or_else(|| {
@@ -40,6 +46,21 @@ impl ConfigFile {
             code
         })
     }
+}
+
+/// The configuration at a path, where `-` is standard input. Prints an error if that cannot be read, and returns the exit code.
+pub(super) fn open(path: PathBuf) -> Result<Input, ExitCode> {
+    if !is_standard_input(&path) {
+        return Ok(path.into());
+    }
+    Input::standard_input().map_err(|error| {
+        print::failure(format_args!("cannot read the configuration from standard input: {error}"))
+    })
+}
+
+/// Whether the configuration is read from standard input. A file of that name is `./-`.
+pub(super) fn is_standard_input(path: &Path) -> bool {
+    path == Path::new("-")
 }
 
 /// The file that the environment names. An empty variable names none.

@@ -220,6 +220,7 @@ name = "demo"
 public_key = "certs/reports-public.pem"
 "#,
     )?;
-    let initial = InitialBuild::new(&config, Clock::System).map_err(|problems| render(&problems, false))?;
+    let initial =
+        InitialBuild::new(&config.into(), Clock::System).map_err(|problems| render(&problems, false))?;
     Ok(Edge::start(initial, None, Vec::new())?)
 }

@@ -15,7 +15,7 @@ use super::{
     print,
 };
 use crate::{
-    config::{self, settings::Settings},
+    config::{self, Input, settings::Settings},
     site::{Authenticate, PathPattern},
 };
 
@@ -102,7 +102,7 @@ impl Options {
             None => format!("subject_dn = \"{}\"\nca = \"certs/client-ca.pem\"\n", client.subject_dn()),
         };
         text.push_str(&registered);
-        let config = self.dir.join("edge.toml");
+        let config = Input::from(self.dir.join("edge.toml"));
         // Its problems are for `check`: they do not concern the certificate.
         let (settings, _) = config::settings(&config);
         match settings.as_ref().map(token_endpoint) {
@@ -113,7 +113,11 @@ impl Options {
             // No endpoint at which clients authenticate.
             Some(None) => {}
             None => {
-                let _ = write!(text, "\n{0} is not valid: mtls-edge check --config {0}\n", config.display());
+                let _ = write!(
+                    text,
+                    "\n{0} is not valid: mtls-edge check --config {0}\n",
+                    config.path().display()
+                );
             }
         }
         text

@@ -4,7 +4,7 @@ mod forged;
 mod origin;
 mod report;
 
-use std::{path::Path, process::ExitCode, sync::Arc};
+use std::{process::ExitCode, sync::Arc};
 
 use tokio::{runtime::LocalOptions, sync::Semaphore};
 
@@ -16,7 +16,7 @@ use self::{
 use super::print;
 use crate::{
     clock::Clock,
-    config::{self, Severity, settings::Settings},
+    config::{self, Input, Severity, settings::Settings},
     forward::Pools,
     load::build,
     net::WriteBatcher,
@@ -29,7 +29,7 @@ const APPLICATIONS: usize = 3;
 const CONNECTIONS: usize = 32;
 
 /// Exits 1 if an origin believes forged headers, 3 if none does but not every origin could be judged, else 0.
-pub(super) fn doctor(config: &Path, client_ids: &[String]) -> ExitCode {
+pub(super) fn doctor(config: &Input, client_ids: &[String]) -> ExitCode {
     let built = build(config, None, &Clock::System);
     let Some((settings, site)) = &built.site else {
         print::problems(&built.problems);

@@ -9,14 +9,17 @@ mod verdict;
 use std::{
     fs::File,
     io::{self, Read},
-    path::Path,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use super::print;
+use super::{
+    config_path::{is_standard_input, open},
+    print,
+};
 use crate::{
     clock::Clock,
-    config::{Fault, Severity, file},
+    config::{Fault, Input, Severity, file},
     identity::ClientCertificate,
     load::{build, certificates_in},
     pem::{self, PublicKey},
@@ -25,11 +28,13 @@ use crate::{
 };
 
 /// Prints what a file contains. A token is judged by `config` if that is given, as that of `client_id` or of the client that it names.
-pub(super) fn inspect(path: &Path, config: Option<&Path>, client_id: Option<&str>) -> ExitCode {
-    let site = match config.map(site) {
-        None => None,
-        Some(Some(site)) => Some(site),
-        Some(None) => return ExitCode::FAILURE,
+pub(super) fn inspect(path: &Path, config: Option<PathBuf>, client_id: Option<&str>) -> ExitCode {
+    if is_standard_input(path) && config.as_deref().is_some_and(is_standard_input) {
+        return print::failure("standard input can be read only once: give FILE or --config as a file");
+    }
+    let site = match config.map(|config| open(config).and_then(|config| site(&config))).transpose() {
+        Ok(site) => site,
+        Err(code) => return code,
     };
     match read(path).and_then(|bytes| describe(path, &bytes, site.as_ref(), client_id)) {
         Ok(text) => print::result(text, ExitCode::SUCCESS),
@@ -43,19 +48,19 @@ pub(super) fn inspect(path: &Path, config: Option<&Path>, client_id: Option<&str
     }
 }
 
-/// The site of a configuration, or nothing after its errors were printed.
-fn site(config: &Path) -> Option<Site> {
+/// The site of a configuration. Prints its errors if it has some, and returns the exit code.
+fn site(config: &Input) -> Result<Site, ExitCode> {
     let built = build(config, None, &Clock::System);
     let errors: Vec<_> =
         built.problems.into_iter().filter(|problem| problem.severity == Severity::Error).collect();
     print::problems(&errors);
-    built.site.filter(|_| errors.is_empty()).map(|(_, site)| site)
+    built.site.filter(|_| errors.is_empty()).map(|(_, site)| site).ok_or(ExitCode::FAILURE)
 }
 
 /// Reads a file, which may be a pipe, as in `inspect <(openssl ...)`; `-` is standard input.
 fn read(path: &Path) -> Result<Vec<u8>, Fault> {
     let mut bytes = Vec::new();
-    let read = if path == Path::new("-") {
+    let read = if is_standard_input(path) {
         io::stdin().lock().take(file::LIMIT).read_to_end(&mut bytes)
     } else {
         File::open(path).and_then(|file| file.take(file::LIMIT).read_to_end(&mut bytes))

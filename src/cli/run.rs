@@ -3,7 +3,7 @@
 mod serving;
 mod unserved;
 
-use std::{io, path::Path, process::ExitCode};
+use std::{io, path::PathBuf, process::ExitCode};
 
 use tokio::runtime::Runtime;
 
@@ -11,10 +11,11 @@ use self::{
     serving::{Ended, Serving},
     unserved::Unserved,
 };
-use super::signals::Signals;
+use super::{config_path::is_standard_input, signals::Signals};
 use crate::{
     build_facts::COMMIT,
     clock::Clock,
+    config::Input,
     edge::{Edge, EdgeError, Options, Predecessor, Prepared, TakeoverError},
     listen::{Inherited, Purpose},
     observe::start_log,
@@ -24,10 +25,11 @@ use crate::{
 
 /// Serves the configuration. Exits 0 after a drain, or after a signal during the start; exits 1 if the configuration cannot be
 /// served.
-pub(super) fn run(config: &Path, workers: Option<usize>) -> ExitCode {
-    let (runtime, mut signals, edge) = match start(config, workers) {
+pub(super) fn run(config: PathBuf, workers: Option<usize>) -> ExitCode {
+    let mut input = (!is_standard_input(&config)).then(|| Input::from(config));
+    let (runtime, mut signals, edge, config) = match start(&mut input, workers) {
         Ok(started) => started,
-        Err(unserved) => return unserved.report(config),
+        Err(unserved) => return unserved.report(input.as_ref()),
     };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), commit = COMMIT, "started");
     for address in edge.https() {
@@ -40,7 +42,7 @@ pub(super) fn run(config: &Path, workers: Option<usize>) -> ExitCode {
         tracing::info!("admin listener off");
     }
     supervisor::notify(Notice::Ready, "serving");
-    let ended = runtime.block_on(Serving::new(&edge, config).run(&mut signals));
+    let ended = runtime.block_on(Serving::new(&edge, &config).run(&mut signals));
     let drained = match ended {
         Ok(Ended::Stopped) => {
             supervisor::notify(Notice::Stopping, "draining");
@@ -65,8 +67,12 @@ pub(super) fn run(config: &Path, workers: Option<usize>) -> ExitCode {
     }
 }
 
-/// Starts to serve, with the sockets of systemd or of the process that this one replaces.
-fn start(config: &Path, workers: Option<usize>) -> Result<(Runtime, Signals, Edge), Unserved> {
+/// Starts to serve, with the sockets of systemd or of the process that this one replaces. Without an `input`, the configuration is that of the
+/// replaced process, else that of standard input; `input` is set as soon as it is known.
+fn start(
+    input: &mut Option<Input>,
+    workers: Option<usize>,
+) -> Result<(Runtime, Signals, Edge, Input), Unserved> {
     let failed = |what: &str, error: &dyn std::fmt::Display| Unserved::Other(format!("{what}: {error}"));
     let mut sockets = supervisor::passed_sockets().map_err(|error| {
         failed("cannot use the sockets that the service manager passed (LISTEN_FDS)", &error)
@@ -80,13 +86,21 @@ fn start(config: &Path, workers: Option<usize>) -> Result<(Runtime, Signals, Edg
         sockets = passed;
         predecessor
     });
-    let path = config.to_owned();
-    let initial = match runtime.block_on(signals.during(move || InitialBuild::new(&path, Clock::System))) {
-        Ok(Some(Ok(initial))) => initial,
-        Ok(Some(Err(problems))) => return Err(Unserved::Problems(problems)),
+    let kept = predecessor.as_ref().and_then(Predecessor::configuration);
+    let known = input.clone().or_else(|| kept.map(|text| Input::Text(text.as_bytes().into())));
+    let start = move || {
+        let input = known.map_or_else(Input::standard_input, Ok)?;
+        Ok((InitialBuild::new(&input, Clock::System), input))
+    };
+    let built: io::Result<_> = match runtime.block_on(signals.during(start)) {
+        Ok(Some(built)) => built,
         Ok(None) => return Err(Unserved::Interrupted),
         Err(error) => return Err(failed("cannot start", &error)),
     };
+    let (initial, config) =
+        built.map_err(|error| failed("cannot read the configuration from standard input", &error))?;
+    *input = Some(config.clone());
+    let initial = initial.map_err(Unserved::Problems)?;
     let stores = predecessor.as_ref().map(Predecessor::stores);
     let prepared = Prepared::new(initial, Options { workers, sockets, stores, ..Options::default() });
     let edge = match (prepared, predecessor) {
@@ -98,7 +112,7 @@ fn start(config: &Path, workers: Option<usize>) -> Result<(Runtime, Signals, Edg
         TakeoverError::Edge(EdgeError::Bind(problem)) => Unserved::Problems(vec![*problem]),
         error => Unserved::Other(error.to_string()),
     })?;
-    Ok((runtime, signals, edge))
+    Ok((runtime, signals, edge, config))
 }
 
 /// Catches all signals. Called before everything else.

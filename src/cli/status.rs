@@ -16,7 +16,10 @@ use self::{
     layout::Screen,
 };
 use super::print;
-use crate::admin::{Level, Status};
+use crate::{
+    admin::{Level, Status},
+    config::Input,
+};
 
 /// The exit code if the edge is degraded; clap's is 2.
 const DEGRADED: u8 = 3;
@@ -27,7 +30,7 @@ pub(super) enum At {
     /// The command line.
     Admin(SocketAddr),
     /// A configuration.
-    Config(PathBuf),
+    Config(Input),
 }
 
 /// What to show, and how.

@@ -135,7 +135,8 @@ fn require_regular(metadata: &Metadata) -> io::Result<()> {
     Ok(())
 }
 
-fn too_large(limit: u64) -> io::Error {
+/// The error for a file with more bytes than the limit.
+pub(super) fn too_large(limit: u64) -> io::Error {
     io::Error::new(ErrorKind::FileTooLarge, format!("it has more than {} MiB", limit >> 20))
 }
 

@@ -6,6 +6,7 @@ use toml::de::DeTable;
 
 use super::{
     Problem,
+    input::Input,
     parse::{read_lossy, settings},
     settings::SecretSource,
 };
@@ -25,15 +26,15 @@ pub struct Operators {
 /// Finds out how operators reach the edge, and returns all problems of the file. They want the status especially of an edge whose
 /// configuration is invalid.
 #[must_use]
-pub fn operators(path: &Path) -> (Operators, Vec<Problem>) {
-    let (settings, problems) = settings(path);
+pub fn operators(input: &Input) -> (Operators, Vec<Problem>) {
+    let (settings, problems) = settings(input);
     let operators = match settings {
         Some(settings) => Operators {
             admin: settings.listen.admin.value,
             health: settings.listen.health.map(|health| health.value),
             token: settings.admin.token.map(|token| token.value),
         },
-        None => read_lossy(path).map(|text| guess(path, &text)).unwrap_or_default(),
+        None => read_lossy(input).map(|text| guess(input.path(), &text)).unwrap_or_default(),
     };
     (operators, problems)
 }
@@ -67,8 +68,8 @@ fn guess(path: &Path, text: &str) -> Operators {
 
 /// Finds the format of log lines. It is the default if it cannot be found.
 #[must_use]
-pub fn log_format(path: &Path) -> LogFormat {
-    let text = read_lossy(path).unwrap_or_default();
+pub fn log_format(input: &Input) -> LogFormat {
+    let text = read_lossy(input).unwrap_or_default();
     let (document, _) = DeTable::parse_recoverable(&text);
     let format = document.get_ref().get("log").and_then(|log| log.get_ref().get("format"));
     let written = format.and_then(|format| format.get_ref().as_str());

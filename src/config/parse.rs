@@ -7,6 +7,7 @@ use toml::de::DeTable;
 use super::{
     diagnostic::Problem,
     edge, encoding, file,
+    input::Input,
     node::Table,
     reader::Reader,
     redact,
@@ -20,15 +21,15 @@ use super::{
 ///
 /// Returns settings only if none of the problems is an error.
 #[must_use]
-pub fn settings(path: &Path) -> (Option<Settings>, Vec<Problem>) {
-    match read(path) {
+pub fn settings(input: &Input) -> (Option<Settings>, Vec<Problem>) {
+    match read(input) {
         Ok(text) => {
-            let source = Arc::new(Source::new(path, text, redact::edge));
+            let source = Arc::new(Source::new(input.path(), text, redact::edge));
             let reader = Reader::new(Arc::clone(&source));
             let value = parse_table(&reader, source.text(), EDGE, edge::read).flatten();
             (value.filter(|_| reader.has_no_errors()), reader.into_problems())
         }
-        Err(failure) => (None, vec![failure.in_file(path, redact::edge)]),
+        Err(failure) => (None, vec![failure.in_file(input.path(), redact::edge)]),
     }
 }
 
@@ -39,7 +40,7 @@ pub fn settings(path: &Path) -> (Option<Settings>, Vec<Problem>) {
 /// `named_at`, the position of its path in `edge.toml`.
 #[must_use]
 pub fn applications(path: &Path, named_at: &Span, each: impl FnMut(Application)) -> Vec<Problem> {
-    let text = match read(path) {
+    let text = match read(&Input::from(path)) {
         Ok(text) => text,
         Err(failure) => return vec![failure.in_reference(path, named_at)],
     };
@@ -101,18 +102,19 @@ impl Failure {
     }
 }
 
-/// Reads a file as far as possible, also if it is not UTF-8: ASCII in UTF-16 is ASCII with NULs in between.
-pub(super) fn read_lossy(path: &Path) -> Option<String> {
+/// Reads a text as far as possible, also if it is not UTF-8: ASCII in UTF-16 is ASCII with NULs in between.
+pub(super) fn read_lossy(input: &Input) -> Option<String> {
     let lossy = || {
-        let bytes = file::read(path, file::TOML_LIMIT).ok()?;
+        let bytes = input.read().ok()?;
         Some(String::from_utf8_lossy(&bytes).replace('\0', ""))
     };
-    read(path).ok().or_else(lossy)
+    read(input).ok().or_else(lossy)
 }
 
-fn read(path: &Path) -> Result<String, Failure> {
-    let mut bytes = file::read(path, file::TOML_LIMIT).map_err(|error| {
-        let help = file::unreadable(path, &error).help;
+/// Reads the text of a file, or the one that was read.
+fn read(input: &Input) -> Result<String, Failure> {
+    let mut bytes = input.read().map_err(|error| {
+        let help = file::unreadable(input.path(), &error).help;
         let fault = |what: &str| Failure { help: help.clone(), ..Failure::new(what, None) };
         match error.kind() {
             _ if file::WorldWritable::cause_of(&error).is_some() => Failure::new(

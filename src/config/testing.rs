@@ -15,7 +15,7 @@ pub(super) const NO_PROBLEM: &str = "0 errors, 0 warnings\n";
 
 /// Writes an `edge.toml` and reads it; the folder's name is left out of the rendered problems.
 pub(super) fn edge(text: impl AsRef<[u8]>) -> (Option<Settings>, Vec<Problem>, String) {
-    read("edge.toml", text.as_ref(), settings)
+    read("edge.toml", text.as_ref(), |path| settings(&path.into()))
 }
 
 /// Writes an `applications.toml` and reads it.

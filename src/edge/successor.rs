@@ -57,11 +57,12 @@ pub struct Successor {
 pub struct Estate {
     sockets: Vec<(Place, TcpListener)>,
     memory: Memory,
+    configuration: Option<Box<str>>,
 }
 
 impl Edge {
-    /// Gathers what a new process takes over.
-    pub fn estate(&self) -> io::Result<Estate> {
+    /// Gathers what a new process takes over, with the text of the configuration if the new process cannot read it.
+    pub fn estate(&self, configuration: Option<&str>) -> io::Result<Estate> {
         let mut sockets = Vec::new();
         for group in self.workers.sockets() {
             for socket in &group.sockets {
@@ -73,7 +74,7 @@ impl Edge {
             let place = Place { purpose: operator.purpose, address: operator.address };
             sockets.push((place, operator.socket.try_clone()?));
         }
-        Ok(Estate { sockets, memory: self.memory.clone() })
+        Ok(Estate { sockets, memory: self.memory.clone(), configuration: configuration.map(Box::from) })
     }
 }
 
@@ -111,7 +112,8 @@ impl Estate {
     fn talk(&self, mut channel: Channel) -> io::Result<Link> {
         channel.set_patience(Some(TALK))?;
         let places = self.sockets.iter().map(|(place, _)| *place).collect();
-        channel.send(&Message::Begin(Begin { places, stores: self.memory.store_keys() }))?;
+        let configuration = self.configuration.clone();
+        channel.send(&Message::Begin(Begin { places, stores: self.memory.store_keys(), configuration }))?;
         let descriptors: Vec<_> = self.sockets.iter().map(|(_, socket)| socket.as_fd()).collect();
         channel.send_descriptors(&descriptors)?;
         tracing::info!(sockets = descriptors.len(), "upgrade: a new process has the sockets");

@@ -56,6 +56,12 @@ impl Predecessor {
         Ok(Some((Self { channel, begin }, inherited)))
     }
 
+    /// The text of the configuration, if the old process has read it from its standard input.
+    #[must_use]
+    pub fn configuration(&self) -> Option<&str> {
+        self.begin.configuration.as_deref()
+    }
+
     /// Empty stores for the values of the old process.
     #[must_use]
     pub fn stores(&self) -> Stores {

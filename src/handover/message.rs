@@ -20,6 +20,9 @@ pub struct Begin {
     pub places: Vec<Place>,
     /// When each store began to be filled, in seconds since 1970, and the keys of its hashes; in the order of [`Store`].
     pub stores: [(i64, [u64; 2]); 2],
+    /// The text of the configuration, if the old process has read it from its standard input.
+    #[serde(default)]
+    pub configuration: Option<Box<str>>,
 }
 
 /// What a listening socket is for.
@@ -201,7 +204,11 @@ mod tests {
             not_after: None,
         };
         for message in [
-            Message::Begin(Begin { places: vec![place], stores: [(i64::MIN, [1, u64::MAX]), (0, [0, 0])] }),
+            Message::Begin(Begin {
+                places: vec![place],
+                stores: [(i64::MIN, [1, u64::MAX]), (0, [0, 0])],
+                configuration: Some("[listen]\n".into()),
+            }),
             Message::Tickets(vec![keys]),
             Message::Uses(vec![last]),
             Message::Values(Store::Proofs, vec![1, 2]),

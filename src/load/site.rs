@@ -26,7 +26,7 @@ use super::{
 use crate::{
     clock::{Clock, Timestamp},
     config::{
-        self, Problem, Severity,
+        self, Input, Problem, Severity,
         settings::{self, CustomProfile, Settings},
     },
     forward::{ForwardedFor, Target},
@@ -51,16 +51,16 @@ pub struct Built {
     pub valid_from: Option<Timestamp>,
 }
 
-/// Reads the configuration at `path` and the files that it references. The site has the first generation number; the caller assigns
+/// Reads the configuration and the files that it references. The site has the first generation number; the caller assigns
 /// another one when it activates the site.
 ///
 /// Unchanged parts are taken over from `previous`: the TLS configuration of a domain with its ticket keys, an upstream with its
 /// connections.
 #[must_use]
-pub fn build(path: &Path, previous: Option<&Site>, clock: &Clock) -> Built {
+pub fn build(input: &Input, previous: Option<&Site>, clock: &Clock) -> Built {
     let now = clock.now();
-    let mut files = BTreeSet::from([path.to_owned()]);
-    let (settings, mut problems) = config::settings(path);
+    let mut files: BTreeSet<PathBuf> = input.file().map(Path::to_owned).into_iter().collect();
+    let (settings, mut problems) = config::settings(input);
     let Some(settings) = settings else {
         return Built { site: None, key_sets: Vec::new(), problems, files, valid_from: None };
     };

@@ -69,7 +69,7 @@ impl Running {
         let files = Files::new();
         files.cache_crl(&files.crl(&[]));
         files.write("applications.toml", written("filed", 1).as_bytes());
-        let initial = InitialBuild::new(&files.config(), Clock::System)
+        let initial = InitialBuild::new(&files.config().into(), Clock::System)
             .unwrap_or_else(|problems| panic!("{problems:?}"));
         let (site, reloads) = (Arc::clone(&initial.site), Arc::new(Reloads::new(Clock::System)));
         let ((updates, received), (answers, answered)) = (channel(), channel());
@@ -188,7 +188,7 @@ fn a_snapshot_keeps_unchanged_applications_and_their_last_use() {
 fn two_sources_of_one_name_are_an_error() {
     let files = Files::new();
     files.cache_crl(&files.crl(&[]));
-    let initial = InitialBuild::new(&files.config(), Clock::System).unwrap();
+    let initial = InitialBuild::new(&files.config().into(), Clock::System).unwrap();
     let source = || {
         let ((stop, updates), (answers, _)) = (channel(), channel());
         Box::new(InMemory { updates, stop, answers }) as Box<dyn Source>
@@ -217,7 +217,7 @@ impl Source for Broken {
 fn a_start_that_fails_ends_every_thread() {
     let files = Files::new();
     files.cache_crl(&files.crl(&[]));
-    let initial = InitialBuild::new(&files.config(), Clock::System).unwrap();
+    let initial = InitialBuild::new(&files.config().into(), Clock::System).unwrap();
     let reloads = Arc::new(Reloads::new(Clock::System));
     // An error of the system drops the same values in the same order. If that order is wrong, this does not return.
     let start = AssertUnwindSafe(|| Reloader::start(initial, reloads, vec![Box::new(Broken)]));

@@ -35,7 +35,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, Timestamp},
-    config::{Problem, settings::Settings},
+    config::{Input, Problem, settings::Settings},
     load::{Built, WantedKeySet, build},
     observe::Reloads,
     site::{Generation, SiteHandle},
@@ -59,7 +59,7 @@ pub enum Trigger {
 
 /// Watches the configuration and all files that it names.
 pub struct FileSource {
-    config: PathBuf,
+    config: Input,
     clock: Clock,
     files: BTreeSet<PathBuf>,
     /// The paths of `files` with links resolved, as events name them.

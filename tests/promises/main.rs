@@ -108,6 +108,7 @@ mod slow_readers;
 mod smuggling;
 mod socket_activation;
 mod spoofing;
+mod standard_input;
 mod startup_errors;
 mod status;
 mod status_command;

@@ -70,7 +70,7 @@ impl Case {
         let problems = match self {
             Self::Edge(file) => {
                 fs::copy(file, &edge).unwrap();
-                let (value, problems) = settings(&edge);
+                let (value, problems) = settings(&edge.into());
                 let usable = problems.iter().all(|problem| problem.severity == Severity::Warning);
                 assert_eq!(value.is_some(), usable, "{}", file.display());
                 problems
@@ -100,7 +100,7 @@ impl Case {
 
 /// The problems of `edge.toml` and, if it is valid, of the `applications.toml` that it names.
 fn all(edge: &Path) -> Vec<Problem> {
-    let (settings, mut problems) = settings(edge);
+    let (settings, mut problems) = settings(&edge.into());
     if let Some(settings) = settings {
         let file = &settings.trust.applications;
         problems.extend(applications(&file.value, &file.span, drop));

@@ -1,6 +1,6 @@
 //! What `run` does while it serves: obeys signals, and notifies the service manager.
 
-use std::{fmt::Display, future::pending, path::Path, process::Command, thread, time::Duration};
+use std::{fmt::Display, future::pending, process::Command, thread, time::Duration};
 
 use tokio::{
     sync::oneshot,
@@ -9,6 +9,7 @@ use tokio::{
 
 use crate::{
     cli::signals::{Signal, Signals},
+    config::Input,
     edge::{Edge, EdgeError, Estate, Successor, UpgradeError},
     handover::Channel,
     observe::reopen_log,
@@ -30,7 +31,7 @@ pub(super) enum Ended {
 /// The edge while it serves.
 pub(super) struct Serving<'a> {
     edge: &'a Edge,
-    config: &'a Path,
+    config: &'a Input,
     /// A new process that is to take over.
     attempt: Option<Attempt>,
     /// How many upgrades were asked for. The service manager's report has the number, so that who asked can see its failure.
@@ -41,7 +42,7 @@ pub(super) struct Serving<'a> {
 }
 
 impl<'a> Serving<'a> {
-    pub(super) fn new(edge: &'a Edge, config: &'a Path) -> Self {
+    pub(super) fn new(edge: &'a Edge, config: &'a Input) -> Self {
         Self { edge, config, attempt: None, upgrades: 0, reload: None, watchdog: None }
     }
 
@@ -86,14 +87,10 @@ impl<'a> Serving<'a> {
             return tracing::warn!(reason = "another one is in progress", "upgrade ignored");
         }
         self.upgrades += 1;
-        if self.config == Path::new("-") {
-            return self
-                .upgrade_failed(&"the configuration came from standard input, which can be read only once");
-        }
         if let Some(reason) = supervisor::bound_to_this_process() {
             return self.upgrade_failed(&reason);
         }
-        match self.edge.estate().and_then(Attempt::begin) {
+        match self.edge.estate(self.config.text()).and_then(Attempt::begin) {
             Ok(attempt) => self.attempt = Some(attempt),
             Err(error) => self.upgrade_failed(&error),
         }

@@ -1,13 +1,13 @@
 //! Why `run` has served nothing, and how that is reported: in the format of the log, as far as the configuration has one.
 
-use std::{path::Path, process::ExitCode};
+use std::process::ExitCode;
 
 use serde_json::Map;
 use tracing::Level;
 
 use crate::{
     cli::print,
-    config::{self, Problem, Severity},
+    config::{self, Input, Problem, Severity},
     observe::{log::LogFormat, write_json},
 };
 
@@ -23,10 +23,10 @@ pub(super) enum Unserved {
 }
 
 impl Unserved {
-    /// Reports it on standard error, and returns the exit code.
-    pub(super) fn report(&self, config: &Path) -> ExitCode {
+    /// Reports it on standard error, and returns the exit code. As text if the configuration is not known yet.
+    pub(super) fn report(&self, config: Option<&Input>) -> ExitCode {
         const INTERRUPTED: &str = "ended by a signal before anything was served";
-        match (self, config::log_format(config)) {
+        match (self, config.map(config::log_format).unwrap_or_default()) {
             (Self::Problems(problems), LogFormat::Text) => print::problems(problems),
             (Self::Problems(problems), LogFormat::Json) => problems_as_lines(problems),
             (Self::Other(error), LogFormat::Text) => return print::failure(error),

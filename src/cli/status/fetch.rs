@@ -3,7 +3,6 @@
 use std::{
     fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    path::Path,
     process::ExitCode,
     time::Duration,
 };
@@ -15,7 +14,7 @@ use zeroize::Zeroizing;
 use super::{At, Options, print};
 use crate::{
     admin::Status,
-    config::{self, Operators, Severity, settings::SecretSource},
+    config::{self, Input, Operators, Severity, settings::SecretSource},
     forward::Origin,
     load::admin_tokens,
     outbound::{Get, GetError},
@@ -137,7 +136,7 @@ impl fmt::Display for Endpoint {
 }
 
 /// Reads the addresses of a configuration. The rest of the file may be invalid: operators want the status especially then.
-fn operators(config: &Path) -> Result<Operators, ExitCode> {
+fn operators(config: &Input) -> Result<Operators, ExitCode> {
     let (operators, problems) = config::operators(config);
     if !problems.iter().any(|problem| problem.severity == Severity::Error) {
         return Ok(operators);
@@ -149,7 +148,7 @@ fn operators(config: &Path) -> Result<Operators, ExitCode> {
     }
     print::err(format_args!(
         "warning: {0} has errors (mtls-edge check --config {0} lists them); only [listen] admin is read from it\n",
-        config.display()
+        config.path().display()
     ));
     Ok(operators)
 }

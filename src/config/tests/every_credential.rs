@@ -110,7 +110,7 @@ public_key = "keys/pinned.pem"
 fn read(folder: &Path) -> (Settings, Vec<Application>) {
     fs::write(folder.join("edge.toml"), EDGE).unwrap();
     fs::write(folder.join("applications.toml"), APPLICATIONS).unwrap();
-    let (settings, problems) = crate::config::settings(&folder.join("edge.toml"));
+    let (settings, problems) = crate::config::settings(&folder.join("edge.toml").into());
     assert_eq!(render(&problems, false), NO_PROBLEM);
     let settings = settings.unwrap();
     let registry = &settings.trust.applications;

@@ -22,7 +22,7 @@ fn a_missing_file_a_folder_and_invalid_utf8_are_reported() {
     let help =
         "create it with an [[application]] for each client, or name another file as applications in [trust]";
     assert_eq!(shown, format!("{what}{help}"));
-    let (_, problems) = settings(folder.path());
+    let (_, problems) = settings(&folder.path().into());
     assert_eq!(problems[0].what, "found a directory, expected a TOML file");
     let (_, problems, _) = edge(b"[listen]\nx = \"\xff\"\n");
     assert!(problems[0].to_string().ends_with(
@@ -38,7 +38,7 @@ fn an_unreadable_file_is_reported_with_help() {
         return;
     };
     let rendered = |problems: &_| render(problems, false).replace(&path.display().to_string(), "FILE");
-    let (none, problems) = settings(&path);
+    let (none, problems) = settings(&path.as_path().into());
     assert!(none.is_none());
     let printed = rendered(&problems);
     assert!(

@@ -10,7 +10,7 @@ use crate::config::{
 
 fn read(folder: &str) -> (PathBuf, Settings, Vec<Application>) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
-    let (settings, problems) = crate::config::settings(&folder.join("edge.toml"));
+    let (settings, problems) = crate::config::settings(&folder.join("edge.toml").into());
     assert_eq!(render(&problems, false), NO_PROBLEM);
     let settings = settings.unwrap();
     let registry = &settings.trust.applications;

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use super::contents::{Contents, FileStamps};
 use crate::{
     clock::{Clock, Timestamp},
-    config::{Problem, Severity, settings::Settings},
+    config::{Input, Problem, Severity, settings::Settings},
     load::{Built, WantedKeySet, build},
     site::SiteHandle,
     source::{crl, key_sets},
@@ -29,7 +29,7 @@ pub struct InitialBuild {
     /// To be logged.
     pub warnings: Vec<Problem>,
     pub(crate) clock: Clock,
-    pub(super) config: PathBuf,
+    pub(super) config: Input,
     pub(super) files: BTreeSet<PathBuf>,
     /// What `site` was built from.
     pub(super) contents: Contents,
@@ -51,12 +51,12 @@ impl InitialBuild {
     /// # Errors
     ///
     /// All problems of the configuration, if one of them is an error.
-    pub fn new(config: &Path, clock: Clock) -> Result<Self, Vec<Problem>> {
+    pub fn new(config: &Input, clock: Clock) -> Result<Self, Vec<Problem>> {
         let read = read(config, &clock);
         let Build { built: Built { site, key_sets, problems, files, .. }, contents } =
             complete(config, read, &clock);
         let Some((settings, site)) = site else { return Err(problems) };
-        let (site, config) = (Arc::new(ArcSwap::from_pointee(site)), config.to_owned());
+        let (site, config) = (Arc::new(ArcSwap::from_pointee(site)), config.clone());
         Ok(Self { settings, key_sets, site, warnings: problems, clock, config, files, contents })
     }
 }
@@ -68,7 +68,7 @@ struct Read {
 }
 
 /// Fetches the missing CRLs and key sets and builds again, whichever process has written them.
-fn complete(config: &Path, read: Read, clock: &Clock) -> Build {
+fn complete(config: &Input, read: Read, clock: &Clock) -> Build {
     if !read.lacks_document {
         return read.build;
     }
@@ -83,7 +83,7 @@ fn complete(config: &Path, read: Read, clock: &Clock) -> Build {
     build
 }
 
-fn read(config: &Path, clock: &Clock) -> Read {
+fn read(config: &Input, clock: &Clock) -> Read {
     let mut before: Option<Contents> = None;
     let mut tries = 0;
     loop {
@@ -115,10 +115,11 @@ mod tests {
             if let Some(crl) = lacking {
                 files.cache_crl(&crl);
             }
-            let read = read(&files.config(), &Clock::System);
+            let config = files.config().into();
+            let read = read(&config, &Clock::System);
             // Another edge caches its CRL in the same file.
             files.cache_crl(&files.crl(&[1]));
-            let (_, site) = complete(&files.config(), read, &Clock::System).built.site.unwrap();
+            let (_, site) = complete(&config, read, &Clock::System).built.site.unwrap();
             assert_eq!(site.trust.authorities.crls().count(), 1);
         }
     }

@@ -42,7 +42,7 @@ impl Steps {
     fn start() -> Self {
         let files = Files::new();
         files.cache_crl(&files.crl(&[1]));
-        let initial = InitialBuild::new(&files.config(), Clock::System)
+        let initial = InitialBuild::new(&files.config().into(), Clock::System)
             .unwrap_or_else(|problems| panic!("{problems:?}"));
         let site = Arc::clone(&initial.site);
         let reloads = || Arc::new(Reloads::new(Clock::System));

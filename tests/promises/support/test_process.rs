@@ -145,7 +145,7 @@ fn process() {
     };
     start_log().unwrap();
     let clock = fixed.clone().map_or(Clock::System, Clock::Fixed);
-    let initial = InitialBuild::new(Path::new(&config), clock)
+    let initial = InitialBuild::new(&Path::new(&config).into(), clock)
         .unwrap_or_else(|problems| panic!("{}", render(&problems, false)));
     let (sender, orders) = channel();
     let source = Driven { orders, sender: sender.clone() };

@@ -40,6 +40,7 @@ pub struct EdgeBuilder {
     https: String,
     admin: String,
     launcher: Vec<String>,
+    on_stdin: bool,
 }
 
 impl EdgeBuilder {
@@ -69,6 +70,7 @@ impl EdgeBuilder {
             https: "127.0.0.1:0".to_owned(),
             admin: "127.0.0.1:0".to_owned(),
             launcher: Vec::new(),
+            on_stdin: false,
         }
     }
 
@@ -284,6 +286,12 @@ impl EdgeBuilder {
         self
     }
 
+    /// With its configuration on standard input, in the configuration's folder.
+    pub fn on_stdin(mut self) -> Self {
+        self.on_stdin = true;
+        self
+    }
+
     /// Whether the test binary serves, and takes commands.
     fn takes_commands(&self) -> bool {
         self.clock.is_some() || self.second_source
@@ -296,7 +304,11 @@ impl EdgeBuilder {
             return test_process::program(&config, self.workers.unwrap_or(2), self.clock);
         }
         let mut program = self.program();
-        program.args(["run", "--config"]).arg(config);
+        if self.on_stdin {
+            program.args(["run", "-"]).current_dir(self.folder.path());
+        } else {
+            program.args(["run", "--config"]).arg(config);
+        }
         program.args(self.workers.map(|workers| format!("--workers={workers}")));
         program
     }
@@ -377,7 +389,11 @@ impl EdgeBuilder {
         // The environment of the test must not decide what is logged, but the test may.
         command.env_remove("RUST_LOG");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        command.stdin(if self.takes_commands() { Stdio::piped() } else { Stdio::null() });
+        command.stdin(match (self.takes_commands(), self.on_stdin) {
+            (true, _) => Stdio::piped(),
+            (false, true) => std::fs::File::open(self.folder.path().join("edge.toml")).unwrap().into(),
+            (false, false) => Stdio::null(),
+        });
         let running = testkit::Edge::start(&mut command);
         Edge { running, server_ca: self.server_ca.der(), issuer: self.server_ca, folder: self.folder }
     }
