@@ -14,6 +14,7 @@ mod man;
 mod print;
 mod resolve;
 mod run;
+mod schema;
 mod signals;
 mod status;
 mod version;
@@ -114,6 +115,12 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Print the JSON Schema of a configuration file, by which editors complete and check it.
+    Schema {
+        /// The file.
+        #[arg(value_name = "FILE")]
+        file: schema::File,
+    },
     /// Print the completion script of a shell.
     Completions {
         /// The shell.
@@ -179,6 +186,7 @@ fn call(command: Command) -> Result<ExitCode, ExitCode> {
         Command::Init(options) => init::init(&options),
         Command::DevCert(options) => dev_cert::dev_cert(&options),
         Command::Version { json } => version::version(json),
+        Command::Schema { file } => schema::schema(file),
         Command::Completions { shell } => completions::completions(shell),
         Command::Man { dir } => man::man(&dir),
     })

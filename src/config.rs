@@ -34,5 +34,6 @@ pub use diagnostic::{Fault, Problem, Severity, records, render, to_json};
 pub use input::Input;
 pub use lenient::{Operators, log_format, operators};
 pub use parse::{applications, settings};
+pub use schema::{applications_schema, edge_schema};
 pub use span::{Source, Span, Spanned};
 pub use validate::{address, domain_name};

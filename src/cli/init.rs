@@ -17,6 +17,7 @@ use super::{
     Cli,
     curl::{Call, quoted},
     development, print,
+    schema::File,
 };
 use crate::{config, forward::Address};
 
@@ -95,9 +96,15 @@ impl Options {
         if self.server == Server::Auth0 {
             development::private(&certs.join("cname-api-key"), "development-only\n")?;
         }
-        development::readable(&self.dir.join("edge.toml"), &self.edge())?;
+        let schemas = self.dir.join("schema");
+        development::folder(&schemas)?;
+        for (name, file) in [("edge", File::Edge), ("applications", File::Applications)] {
+            development::readable(&schemas.join(format!("{name}.json")), &file.schema())?;
+        }
+        development::readable(&self.dir.join("edge.toml"), &for_editors("edge", &self.edge()))?;
         let applications = if self.server == Server::Hydra { HYDRA_APPLICATIONS } else { APPLICATIONS };
         let applications = Template::new(&here(applications)).finish();
+        let applications = for_editors("applications", &applications);
         development::readable(&self.dir.join("applications.toml"), &applications)?;
         Ok(())
     }
@@ -200,6 +207,11 @@ impl Options {
         let _ = writeln!(text, "another client certificate:\n  mtls-edge dev-cert NAME --dir {folder}");
         text
     }
+}
+
+/// A configuration that names its JSON Schema, as editors' TOML plugins read it (taplo, Even Better TOML).
+fn for_editors(name: &str, text: &str) -> String {
+    format!("#:schema ./schema/{name}.json\n{text}")
 }
 
 /// A text of the repository's configuration, whose certificates are in another folder.

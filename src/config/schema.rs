@@ -1,9 +1,12 @@
 //! Every table and key of the two files, each with an example and with what messages may show of its value.
 
 mod applications;
+mod descriptions;
+mod document;
 mod edge;
 mod key;
 
+pub use self::document::{applications_schema, edge_schema};
 pub(super) use self::{
     applications::{APPLICATION, CERTIFICATE, CREDENTIAL, JWKS_URI, REGISTRY, REQUEST_KEY},
     edge::{
@@ -13,6 +16,9 @@ pub(super) use self::{
     },
     key::{Key, Shown, TableSchema, bare},
 };
+
+#[cfg(test)]
+pub(super) use self::key::Form;
 
 /// The table with this path.
 pub(super) fn table_of(path: &str) -> Option<&'static TableSchema> {

@@ -1,5 +1,6 @@
 //! Tests of the settings that valid configurations result in, of the schema, and of help for invalid values.
 
+mod choices;
 mod design;
 mod every_credential;
 mod file;

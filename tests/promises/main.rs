@@ -46,6 +46,7 @@ mod descriptors;
 mod doctor;
 mod drain;
 mod early_refusals;
+mod editor_schema;
 mod expires_at;
 mod fapi2;
 mod forwarding;

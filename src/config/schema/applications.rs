@@ -1,10 +1,24 @@
 //! The tables of `applications.toml`.
 
-use super::key::{TableSchema, address, hidden, key};
+use super::key::{Form, TableSchema, address, hidden, key};
+
+const METHODS: &[&str] = &[
+    "self_signed_tls_client_auth",
+    "tls_client_auth",
+    "private_key_jwt",
+    "client_secret_basic",
+    "client_secret_post",
+    "none",
+];
+
+const ALGORITHMS: &[&str] = &["RS256", "RS384", "PS256", "ES256", "EdDSA"];
 
 /// `applications.toml` itself.
-pub(in crate::config) const REGISTRY: &TableSchema =
-    &TableSchema { path: "", heading: "the file", keys: &[key("application", "")] };
+pub(in crate::config) const REGISTRY: &TableSchema = &TableSchema {
+    path: "",
+    heading: "the file",
+    keys: &[key("application", "").form(Form::Tables(APPLICATION))],
+};
 
 /// `[[application]]`.
 pub(in crate::config) const APPLICATION: &TableSchema = &TableSchema {
@@ -12,16 +26,17 @@ pub(in crate::config) const APPLICATION: &TableSchema = &TableSchema {
     heading: "[[application]]",
     keys: &[
         key("client_id", r#""billing""#),
-        key("auth_method", r#""self_signed_tls_client_auth""#),
-        address("jwks_uri", r#"{ url = "https://reports.example/jwks.json", file = "state/reports.json" }"#),
+        key("auth_method", r#""self_signed_tls_client_auth""#).choice(METHODS),
+        address("jwks_uri", r#"{ url = "https://reports.example/jwks.json", file = "state/reports.json" }"#)
+            .form(Form::Table(JWKS_URI)),
         key("certificate_bound", "true"),
         key("requests_per_second", "50"),
         key("require_signed_request", "true"),
         key("require_pushed_request", "true"),
         key("strict_request_objects", "true"),
-        key("credential", ""),
-        key("certificate", ""),
-        key("request_key", ""),
+        key("credential", "").form(Form::Tables(CREDENTIAL)),
+        key("certificate", "").form(Form::Tables(CERTIFICATE)),
+        key("request_key", "").form(Form::Tables(REQUEST_KEY)),
         key("upstream_credential", ""),
     ],
 };
@@ -41,7 +56,7 @@ pub(in crate::config) const CREDENTIAL: &TableSchema = &TableSchema {
         key("san_ip", r#""192.0.2.10""#),
         key("san_email", r#""payments@example.com""#),
         key("ca", r#""certs/corp-ca.pem""#),
-        key("alg", r#""PS256""#),
+        key("alg", r#""PS256""#).choice(ALGORITHMS),
         key("kid", r#""2026""#),
         hidden("secret_sha256", r#""9c1185a5c5e9fc54612808977ee8f548b2258d31e3a6d2a1f2d3ac7bd5e6dfd1""#),
         key("expires_at", "2099-06-30T00:00:00Z"),
@@ -74,7 +89,7 @@ pub(in crate::config) const REQUEST_KEY: &TableSchema = &TableSchema {
     keys: &[
         key("name", r#""jar""#),
         key("public_key", r#""keys/reports-jar.jwk""#),
-        key("alg", r#""PS256""#),
+        key("alg", r#""PS256""#).choice(ALGORITHMS),
         key("kid", r#""2026""#),
         key("expires_at", "2099-06-30T00:00:00Z"),
     ],

@@ -1,21 +1,21 @@
 //! The tables of `edge.toml`.
 
-use super::key::{TableSchema, address, encodings, key, reference, references};
+use super::key::{Form, TableSchema, address, encodings, key, reference, references};
 
 /// `edge.toml` itself.
 pub(in crate::config) const EDGE: &TableSchema = &TableSchema {
     path: "",
     heading: "the file",
     keys: &[
-        key("listen", ""),
-        key("admin", ""),
-        key("limits", ""),
-        key("log", ""),
-        key("trust", ""),
-        key("upstream", ""),
-        key("domain", ""),
-        key("header_profile", ""),
-        key("token_issuer", ""),
+        key("listen", "").form(Form::Table(LISTEN)),
+        key("admin", "").form(Form::Table(ADMIN)),
+        key("limits", "").form(Form::Table(LIMITS)),
+        key("log", "").form(Form::Table(LOG)),
+        key("trust", "").form(Form::Table(TRUST)),
+        key("upstream", "").form(Form::Tables(UPSTREAM)),
+        key("domain", "").form(Form::Tables(DOMAIN)),
+        key("header_profile", "").form(Form::Tables(HEADER_PROFILE)),
+        key("token_issuer", "").form(Form::Tables(TOKEN_ISSUER)),
     ],
 };
 
@@ -40,7 +40,7 @@ pub(in crate::config) const LISTEN: &TableSchema = &TableSchema {
 pub(in crate::config) const ADMIN: &TableSchema = &TableSchema {
     path: "admin",
     heading: "[admin]",
-    keys: &[reference("token", r#"{ file = "secrets/admin" }"#)],
+    keys: &[reference("token", r#"{ file = "secrets/admin" }"#).form(Form::Table(ADMIN_TOKEN))],
 };
 
 /// The token of the admin address.
@@ -84,10 +84,10 @@ pub(in crate::config) const LOG: &TableSchema = &TableSchema {
     path: "log",
     heading: "[log]",
     keys: &[
-        key("format", r#""json""#),
+        key("format", r#""json""#).choice(&["text", "json"]),
         key("level", r#""info""#),
         key("file", r#""/var/log/mtls-edge/edge.log""#),
-        key("to", r#""both""#),
+        key("to", r#""both""#).choice(&["stderr", "file", "both"]),
         key("successes", "0.1"),
     ],
 };
@@ -97,12 +97,12 @@ pub(in crate::config) const TRUST: &TableSchema = &TableSchema {
     path: "trust",
     heading: "[trust]",
     keys: &[
-        key("client_ca", r#"["certs/client-ca.pem"]"#),
-        key("crls", r#"["certs/client-ca.crl"]"#),
-        key("stale_crl", r#""refuse""#),
-        key("crl_depth", r#""chain""#),
+        key("client_ca", r#"["certs/client-ca.pem"]"#).form(Form::TextsOrTables(CLIENT_CA)),
+        key("crls", r#"["certs/client-ca.crl"]"#).form(Form::TextsOrTables(CRL_SOURCE)),
+        key("stale_crl", r#""refuse""#).choice(&["refuse", "report"]),
+        key("crl_depth", r#""chain""#).choice(&["chain", "leaf"]),
         key("applications", r#""applications.toml""#),
-        key("unknown_applications", r#""refuse""#),
+        key("unknown_applications", r#""refuse""#).choice(&["refuse", "forward"]),
     ],
 };
 
@@ -110,7 +110,10 @@ pub(in crate::config) const TRUST: &TableSchema = &TableSchema {
 pub(in crate::config) const CLIENT_CA: &TableSchema = &TableSchema {
     path: "trust.client_ca",
     heading: "a client CA",
-    keys: &[key("file", r#""certs/psd2.pem""#), key("eku", r#""client-or-server""#)],
+    keys: &[
+        key("file", r#""certs/psd2.pem""#),
+        key("eku", r#""client-or-server""#).choice(&["client", "client-or-server", "any"]),
+    ],
 };
 
 /// A CRL that is fetched, in `[trust] crls`.
@@ -139,18 +142,19 @@ pub(in crate::config) const UPSTREAM: &TableSchema = &TableSchema {
         address("server_name", r#""auth.internal.example""#),
         address("client_certificate", r#""certs/edge.pem""#),
         address("private_key", r#""certs/edge.key""#),
-        references("headers", r#"{ cname-api-key = { file = "secrets/cname-api-key" } }"#),
+        references("headers", r#"{ cname-api-key = { file = "secrets/cname-api-key" } }"#)
+            .form(Form::TableByName(SECRET)),
         address("client_ip_header", r#""true-client-ip""#),
         key("forwarded", "true"),
-        key("forwarded_for", r#""list""#),
+        key("forwarded_for", r#""list""#).choice(&["client", "list"]),
         key("connect_timeout", r#""5s""#),
         key("response_timeout", r#""30s""#),
         key("idle_timeout", r#""30s""#),
         key("connections", "1024"),
-        key("balance", r#""round-robin""#),
+        key("balance", r#""round-robin""#).choice(&["least-request", "round-robin"]),
         key("eject_after", "5"),
         key("dns_refresh", r#""30s""#),
-        address("health_check", r#"{ path = "/health" }"#),
+        address("health_check", r#"{ path = "/health" }"#).form(Form::Table(HEALTH_CHECK)),
     ],
 };
 
@@ -181,8 +185,8 @@ pub(in crate::config) const DOMAIN: &TableSchema = &TableSchema {
         key("name", r#""mtls.auth.example.com""#),
         key("certificate", r#""certs/server.pem""#),
         key("private_key", r#""certs/server.key""#),
-        key("client_auth", r#""required""#),
-        key("cipher_suites", r#""default""#),
+        key("client_auth", r#""required""#).choice(&["required", "optional", "off"]),
+        key("cipher_suites", r#""default""#).choice(&["default", "fapi"]),
         key("session_lifetime", r#""1h""#),
         key("ticket_keys", r#""secrets/tickets.keys""#),
         key("ca_hints", "false"),
@@ -190,8 +194,8 @@ pub(in crate::config) const DOMAIN: &TableSchema = &TableSchema {
         key("header_profile", r#""auth0""#),
         address("issuer", r#""https://auth.example.com/""#),
         address("audiences", r#"["https://auth.example.com/oauth/token"]"#),
-        key("profile", r#""fapi2""#),
-        key("route", ""),
+        key("profile", r#""fapi2""#).choice(&["fapi2"]),
+        key("route", "").form(Form::Tables(ROUTE)),
     ],
 };
 
@@ -202,8 +206,8 @@ pub(in crate::config) const ROUTE: &TableSchema = &TableSchema {
     keys: &[
         key("path", r#""/oauth/token""#),
         key("methods", r#"["POST"]"#),
-        key("authenticate", r#""client""#),
-        key("signed_request", r#""verify""#),
+        key("authenticate", r#""client""#).choice(&["client", "certificate", "token", "none"]),
+        key("signed_request", r#""verify""#).choice(&["off", "verify", "require"]),
         key("request_timeout", r#""0s""#),
         key("token_issuer", r#""as""#),
         key("allow_unbound", "false"),
@@ -216,7 +220,8 @@ pub(in crate::config) const HEADER_PROFILE: &TableSchema = &TableSchema {
     heading: "[[header_profile]]",
     keys: &[
         key("name", r#""corp""#),
-        encodings("headers", r#"{ x-client-certificate = "pem-url", x-client-verified = "verdict" }"#),
+        encodings("headers", r#"{ x-client-certificate = "pem-url", x-client-verified = "verdict" }"#)
+            .form(Form::EncodingByName),
     ],
 };
 
@@ -228,12 +233,12 @@ pub(in crate::config) const TOKEN_ISSUER: &TableSchema = &TableSchema {
         key("name", r#""as""#),
         address("issuer", r#""https://auth.example.com/""#),
         address("audience", r#"["https://api.example.com"]"#),
-        key("typ", r#""at+jwt""#),
-        address("jwks", r#"{ url = "https://auth.example.com/jwks", file = "state/jwks.json" }"#),
+        key("typ", r#""at+jwt""#).choice(&["at+jwt", "jwt"]),
+        address("jwks", r#"{ url = "https://auth.example.com/jwks", file = "state/jwks.json" }"#).form(Form::Table(TOKEN_ISSUER_JWKS)),
         address(
             "introspection",
             r#"{ url = "https://auth.example.com/introspect", client_id = "edge", secret = { file = "secrets/introspection" } }"#,
-        ),
+        ).form(Form::Table(INTROSPECTION)),
     ],
 };
 
@@ -257,7 +262,7 @@ pub(in crate::config) const INTROSPECTION: &TableSchema = &TableSchema {
     keys: &[
         address("url", r#""https://auth.example.com/introspect""#),
         key("client_id", r#""edge""#),
-        reference("secret", r#"{ file = "secrets/introspection" }"#),
+        reference("secret", r#"{ file = "secrets/introspection" }"#).form(Form::Table(INTROSPECTION_SECRET)),
         key("timeout", r#""5s""#),
         address("ca", r#""certs/auth-server-ca.pem""#),
     ],

@@ -20,6 +20,47 @@ pub(in crate::config) struct Key {
     /// A valid value; empty for a table.
     pub(in crate::config) example: &'static str,
     pub(in crate::config) shown: Shown,
+    /// The values that it takes.
+    pub(in crate::config) form: Form,
+}
+
+/// The values that a key takes.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::config) enum Form {
+    /// Those of the example's type.
+    Example,
+    /// One of these names.
+    Choice(&'static [&'static str]),
+    /// A table.
+    Table(&'static TableSchema),
+    /// Tables, or a list of them.
+    Tables(&'static TableSchema),
+    /// A list of texts and tables.
+    TextsOrTables(&'static TableSchema),
+    /// A table whose keys the operator chooses, with such a table each.
+    TableByName(&'static TableSchema),
+    /// A table whose keys the operator chooses, with the name of an encoding each.
+    EncodingByName,
+}
+
+impl Key {
+    /// The same key with values of another form than the example alone shows.
+    pub(in crate::config) const fn form(self, form: Form) -> Self {
+        Self { form, ..self }
+    }
+
+    /// The table, or each of the tables, that is its value.
+    pub(in crate::config) const fn table(&self) -> Option<&'static TableSchema> {
+        match self.form {
+            Form::Table(kind) | Form::Tables(kind) => Some(kind),
+            _ => None,
+        }
+    }
+
+    /// The same key for one of these names.
+    pub(in crate::config) const fn choice(self, names: &'static [&'static str]) -> Self {
+        self.form(Form::Choice(names))
+    }
 }
 
 /// What messages may show of a key's value. Values of other keys than those of the schema are never shown.
@@ -40,27 +81,27 @@ pub(in crate::config) enum Shown {
 }
 
 pub(in crate::config) const fn key(name: &'static str, example: &'static str) -> Key {
-    Key { name, example, shown: Shown::Value }
+    Key { name, example, shown: Shown::Value, form: Form::Example }
 }
 
 pub(in crate::config) const fn address(name: &'static str, example: &'static str) -> Key {
-    Key { name, example, shown: Shown::Address }
+    Key { name, example, shown: Shown::Address, form: Form::Example }
 }
 
 pub(in crate::config) const fn references(name: &'static str, example: &'static str) -> Key {
-    Key { name, example, shown: Shown::References }
+    Key { name, example, shown: Shown::References, form: Form::Example }
 }
 
 pub(in crate::config) const fn reference(name: &'static str, example: &'static str) -> Key {
-    Key { name, example, shown: Shown::Reference }
+    Key { name, example, shown: Shown::Reference, form: Form::Example }
 }
 
 pub(in crate::config) const fn hidden(name: &'static str, example: &'static str) -> Key {
-    Key { name, example, shown: Shown::Nothing }
+    Key { name, example, shown: Shown::Nothing, form: Form::Example }
 }
 
 pub(in crate::config) const fn encodings(name: &'static str, example: &'static str) -> Key {
-    Key { name, example, shown: Shown::Encodings }
+    Key { name, example, shown: Shown::Encodings, form: Form::Example }
 }
 
 impl TableSchema {
