@@ -29,16 +29,19 @@ impl Origin {
     #[must_use]
     pub fn url(&self) -> String {
         let scheme = if self.tls { "https" } else { "http" };
-        format!("{scheme}://{}:{}", self.host, self.port)
+        format!("{scheme}://{}:{}", self.bracketed_host(), self.port)
     }
-}
 
-impl Origin {
     /// Host and port as written in a URL, without the scheme's default port.
     #[must_use]
     pub fn authority(&self) -> String {
-        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        let host = self.bracketed_host();
         if self.port == if self.tls { 443 } else { 80 } { host } else { format!("{host}:{}", self.port) }
+    }
+
+    /// The host; an IPv6 address in brackets (RFC 3986 section 3.2.2).
+    fn bracketed_host(&self) -> String {
+        if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() }
     }
 }
 
@@ -160,5 +163,18 @@ impl Default for UpstreamLimits {
             idle_timeout: Duration::from_secs(30),
             connections: 1024,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv6_address_is_in_brackets() {
+        let origin = |host: &str, port| Origin { tls: true, host: host.to_owned(), port };
+        assert_eq!(origin("::1", 8443).url(), "https://[::1]:8443");
+        assert_eq!(origin("::1", 443).authority(), "[::1]");
+        assert_eq!(origin("as.example", 443).url(), "https://as.example:443");
     }
 }
