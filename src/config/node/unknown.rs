@@ -92,6 +92,7 @@ impl<'a> Table<'a> {
         }
         let mut known = known.to_vec();
         known.sort_by_key(|key| self.kind.names().position(|name| name == *key));
+        known.dedup();
         format!("the keys of {} are {}", self.kind.heading, all_of(known))
     }
 
