@@ -11,12 +11,13 @@ use clap::Args;
 
 use super::{
     curl::Call,
-    development::{Client, DAYS, DevelopmentError},
+    development::{Client, DAYS, DevelopmentError, SECRET},
     print,
 };
 use crate::{
     config::{self, Input, settings::Settings},
     site::{Authenticate, PathPattern},
+    trust::AuthMethod,
 };
 
 /// Which certificate to create.
@@ -90,11 +91,25 @@ impl Options {
         let Self { name, days, .. } = self;
         let issuer =
             if self.self_signed { "signed with its own key" } else { "issued by the development CA" };
+        let config = Input::from(self.dir.join("edge.toml"));
+        // Its problems are for `check`: they do not concern the certificate.
+        let (settings, _) = config::settings(&config);
+        let secret_method = settings.as_ref().and_then(secret_method);
+        let method = match secret_method {
+            Some(method) => method,
+            None if self.self_signed => AuthMethod::SelfSignedTls,
+            None => AuthMethod::PkiTls,
+        };
+        let table = if secret_method.is_some() {
+            "certificate_bound = true\n[[application.certificate]]"
+        } else {
+            "[[application.credential]]"
+        };
         let mut text = format!(
-            "{0}/{name}.pem and {0}/{name}.key: {issuer}, valid for {days} days\n\nregister it in applications.toml:\n\n[[application]]\nclient_id = {1}\nauth_method = \"{2}\"\n[[application.credential]]\nname = \"development\"\n",
+            "{0}/{name}.pem and {0}/{name}.key: {issuer}, valid for {days} days\n\nregister it in applications.toml:\n\n[[application]]\nclient_id = {1}\nauth_method = \"{2}\"\n{table}\nname = \"development\"\n",
             certs.display(),
             print::toml_string(name),
-            if self.self_signed { "self_signed_tls_client_auth" } else { "tls_client_auth" },
+            method.as_str(),
         );
         let registered = match self.dns.first() {
             _ if self.self_signed => format!("certificate = \"certs/{name}.pem\"\n"),
@@ -102,13 +117,11 @@ impl Options {
             None => format!("subject_dn = \"{}\"\nca = \"certs/client-ca.pem\"\n", client.subject_dn()),
         };
         text.push_str(&registered);
-        let config = Input::from(self.dir.join("edge.toml"));
-        // Its problems are for `check`: they do not concern the certificate.
-        let (settings, _) = config::settings(&config);
         match settings.as_ref().map(token_endpoint) {
             Some(Some((edge, domain, path))) => {
                 let call = Call { certs, certificate: Some(name), edge, domain, path };
-                let _ = write!(text, "\nthen call the running edge:\n  {call} -d client_id={name}\n");
+                let secret = if secret_method.is_some() { SECRET } else { "" };
+                let _ = write!(text, "\nthen call the running edge:\n  {call} -d client_id={name}{secret}\n");
             }
             // No endpoint at which clients authenticate.
             Some(None) => {}
@@ -122,6 +135,20 @@ impl Options {
         }
         text
     }
+}
+
+/// The method of the registered applications, if each of them authenticates by a client secret and a certificate besides: the
+/// authorization server knows no other (Hydra).
+fn secret_method(settings: &Settings) -> Option<AuthMethod> {
+    let file = &settings.trust.applications;
+    let mut methods = Vec::new();
+    // Its problems are for `check`.
+    let _ = config::applications(&file.value, &file.span, |application| {
+        let method = application.auth_method.value;
+        let is_secret = matches!(method, AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost);
+        methods.push(Some(method).filter(|_| is_secret && application.certificate_bound.is_some()));
+    });
+    methods.iter().all(Option::is_some).then(|| methods.first().copied().flatten())?
 }
 
 /// Where a configuration serves a token endpoint: the first route on which clients authenticate.

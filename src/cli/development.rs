@@ -14,6 +14,8 @@ pub(super) const DOMAIN: &str = "localhost";
 
 /// The name of the development CA for clients.
 const CLIENT_CA: &str = "mtls-edge development client CA";
+/// What a call adds for a server that verifies a client secret.
+pub(super) const SECRET: &str = " -d client_secret=SECRET";
 /// How long a certificate is valid unless something else is asked for.
 pub(super) const DAYS: u16 = 90;
 /// How long a development CA is valid.

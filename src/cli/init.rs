@@ -201,7 +201,7 @@ impl Options {
             domain: &self.domain,
             path: &self.path(token),
         };
-        let secret = if *server == Server::Hydra { " -d client_secret=SECRET" } else { "" };
+        let secret = if *server == Server::Hydra { development::SECRET } else { "" };
         let _ = writeln!(text, "in another terminal, call it:\n  {call} -d client_id=billing{secret}");
         let folder = quoted(&dir.display().to_string());
         let _ = writeln!(text, "another client certificate:\n  mtls-edge dev-cert NAME --dir {folder}");

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::support::{
     Credentials,
-    command::{edge, text},
+    command::{check, edge, text},
     program,
     tool::{openssl, run},
 };
@@ -251,6 +251,27 @@ fn dev_cert_s_application_and_call_work_when_pasted() {
     }
     edge.stop();
     endpoint.stop();
+}
+
+#[test]
+fn dev_cert_registers_as_hydra_needs_it() {
+    let folder = TempDir::new().unwrap();
+    init(&folder, &["--for", "hydra"]);
+    let registry = folder.path().join("e/applications.toml");
+    for (name, option) in [("issued", "--ca"), ("signed", "--self-signed")] {
+        let output = dev_cert(&folder, &[name, option]);
+        let printed = text(&output.stdout);
+        let (_, pasted) = printed.split_once("applications.toml:\n").unwrap();
+        let (pasted, call) = pasted.split_once("\nthen call").unwrap();
+        assert!(call.contains("-d client_secret=SECRET"), "{printed}");
+        assert!(
+            pasted.contains("auth_method = \"client_secret_post\"\ncertificate_bound = true\n"),
+            "{printed}"
+        );
+        fs::write(&registry, fs::read_to_string(&registry).unwrap() + pasted).unwrap();
+    }
+    let output = check(&folder.path().join("e/edge.toml"));
+    assert!(text(&output.stdout).ends_with("no problems\n"), "{}", text(&output.stderr));
 }
 
 #[test]
