@@ -92,6 +92,9 @@ enum Command {
         /// The application to impersonate; repeat for several. Default: the first three that authenticate with a certificate.
         #[arg(long, value_name = "ID")]
         client_id: Vec<String>,
+        /// Print a JSON object.
+        #[arg(long)]
+        json: bool,
     },
     /// Generate certificates, start a demo token endpoint behind the edge, request a token with each authentication method, and show a refusal.
     Demo {
@@ -180,7 +183,7 @@ fn call(command: Command) -> Result<ExitCode, ExitCode> {
             let config = config.or_else(config_path::from_environment);
             inspect::inspect(&file, config, client_id.as_deref())
         }
-        Command::Doctor { config, client_id } => doctor::doctor(&config.open()?, &client_id),
+        Command::Doctor { config, client_id, json } => doctor::doctor(&config.open()?, &client_id, json),
         Command::Demo { token_endpoint: Some(port), .. } => demo::token_endpoint(port),
         Command::Demo { once, port, .. } => demo::demo(once, port),
         Command::Init(options) => init::init(&options),

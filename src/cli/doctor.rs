@@ -11,7 +11,7 @@ use tokio::{runtime::LocalOptions, sync::Semaphore};
 use self::{
     forged::Forgery,
     origin::{Diagnosis, Surgery},
-    report::report,
+    report::{report, to_json},
 };
 use super::print;
 use crate::{
@@ -29,7 +29,7 @@ const APPLICATIONS: usize = 3;
 const CONNECTIONS: usize = 32;
 
 /// Exits 1 if an origin believes forged headers, 3 if none does but not every origin could be judged, else 0.
-pub(super) fn doctor(config: &Input, client_ids: &[String]) -> ExitCode {
+pub(super) fn doctor(config: &Input, client_ids: &[String], is_json: bool) -> ExitCode {
     let built = build(config, None, &Clock::System);
     let Some((settings, site)) = &built.site else {
         print::problems(&built.problems);
@@ -57,6 +57,9 @@ pub(super) fn doctor(config: &Input, client_ids: &[String]) -> ExitCode {
         Some(origin::Severity::Unknown) | None => ExitCode::from(3),
         Some(origin::Severity::Refuses) => ExitCode::SUCCESS,
     };
+    if is_json {
+        return print::result(format_args!("{:#}\n", to_json(&diagnoses)), code);
+    }
     print::result(report(&diagnoses), code)
 }
 

@@ -67,6 +67,19 @@ async fn a_server_that_trusts_headers_of_anyone_is_found() {
     ] {
         assert!(text.contains(line), "{line}\n{text}");
     }
+    let (code, text) = doctor(configuration(&server.url()), &["--json"]).await;
+    // Behind it is what was printed on standard error.
+    let mut printed = serde_json::Deserializer::from_str(&text).into_iter::<serde_json::Value>();
+    let found = printed.next().unwrap().unwrap();
+    let origin = &found["origins"][0];
+    assert_eq!((code, &origin["verdict"], &origin["reason"]), (Some(1), &"believes".into(), &().into()));
+    assert_eq!((&origin["url"], &origin["upstream"]), (&server.url().into(), &"as".into()));
+    assert_eq!(
+        (&origin["plain"]["status"], &origin["plain"]["error"]),
+        (&401.into(), &"invalid_client".into())
+    );
+    let forged = &origin["forged"];
+    assert_eq!((&forged["client_id"], &forged["answer"]["token"]), (&"payments".into(), &true.into()));
     // Another profile than the domain's, which the server understands, too.
     let other = Upstream::answering(|seen| {
         if seen.headers.contains_key("client-cert") { token() } else { refusal(401, "invalid_client") }

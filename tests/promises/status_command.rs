@@ -251,3 +251,24 @@ async fn watch_repaints_a_terminal_and_restores_it() {
     assert!(small.len() == 5 && small[4].contains(" more lines"), "{small:?}");
     edge.stop();
 }
+
+#[tokio::test]
+async fn status_ready_exits_by_the_readiness() {
+    let upstream = Upstream::start().await;
+    let edge =
+        EdgeBuilder::new(upstream.url()).usual_domain("auth0").limits("drain_delay = \"700ms\"").start();
+    let admin = edge.admin.to_string();
+    let ready = || {
+        let output = program().args(["status", "--ready", "--admin", &admin]).output().unwrap();
+        (output.status.code(), text(&output.stdout).to_owned(), text(&output.stderr).to_owned())
+    };
+    assert_eq!(ready(), (Some(0), "ready\n".to_owned(), String::new()));
+    edge.signal("TERM");
+    edge.wait_for_log("draining");
+    let (code, printed, error) = ready();
+    assert_eq!((code, printed.as_str()), (Some(1), ""), "{error}");
+    assert!(error.contains(&format!("error: the edge at http://{admin} is not ready: ")), "{error}");
+    edge.wait_for_log("drained");
+    let (code, _, error) = ready();
+    assert!(code == Some(1) && error.contains("is not ready: "), "{error}");
+}

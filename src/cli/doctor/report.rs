@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::origin::{Content, Diagnosis, Severity};
+use serde_json::{Value, json};
+
+use super::origin::{Content, Diagnosis, Outcome, Severity};
 
 /// The diagnoses, one paragraph each. No token, no secret and no certificate is shown.
 pub(super) fn report(diagnoses: &[Diagnosis]) -> String {
@@ -19,6 +21,48 @@ pub(super) fn report(diagnoses: &[Diagnosis]) -> String {
         out.push_str("no domain has a route for POST with authenticate = \"client\": nothing can be tried\n");
     }
     out
+}
+
+/// The same for programs. docs/doctor.md documents its members.
+pub(super) fn to_json(diagnoses: &[Diagnosis]) -> Value {
+    let origin = |diagnosis: &Diagnosis| {
+        let Diagnosis { domain, upstream, url, tried, plain, forged, edge } = diagnosis;
+        let verdict = match diagnosis.severity() {
+            Severity::Believes => "believes",
+            Severity::Refuses if plain.is_err() => "closed",
+            Severity::Refuses => "refuses",
+            Severity::Unknown => "unknown",
+        };
+        let forged = forged.as_ref().map(|forged| {
+            let answer = answer(&Ok(forged.answer.clone()));
+            json!({ "profile": forged.profile, "client_id": forged.client_id, "answer": answer })
+        });
+        json!({
+            "url": url,
+            "upstream": upstream,
+            "domain": domain,
+            "verdict": verdict,
+            "reason": (verdict == "unknown").then(|| unknown(diagnosis)),
+            "forged_requests": tried,
+            "plain": answer(plain),
+            "forged": forged,
+            "edge": answer(edge),
+        })
+    };
+    json!({ "origins": diagnoses.iter().map(origin).collect::<Vec<_>>() })
+}
+
+fn answer(outcome: &Outcome) -> Value {
+    match outcome {
+        Ok(answer) => {
+            let error = match &answer.content {
+                Content::Error(code) => Some(code),
+                Content::Token | Content::Other => None,
+            };
+            json!({ "status": answer.status.as_u16(), "token": answer.content == Content::Token, "error": error })
+        }
+        Err(why) => json!({ "failure": why }),
+    }
 }
 
 fn lines(diagnosis: &Diagnosis) -> Vec<String> {
