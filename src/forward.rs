@@ -25,6 +25,7 @@ mod resolved;
 mod response;
 mod spec;
 mod target;
+mod tried;
 mod unix;
 mod upkeep;
 
@@ -41,6 +42,7 @@ pub use probe::probe;
 pub use response::ResponseBody;
 pub use spec::{Address, Balance, ForwardedFor, HealthCheck, Origin, OriginPolicy, UpstreamLimits};
 pub use target::{ClientIdentity, ClientTls, OriginState, Target, TargetSpec};
+pub use tried::Tried;
 pub use upkeep::Upkeep;
 
 /// Why the upstream gave no response.

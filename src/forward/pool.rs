@@ -1,7 +1,6 @@
 //! The connection pool of one worker to one upstream: balancing, retries and the response timeout.
 
 use std::{
-    cell::Cell,
     future::poll_fn,
     rc::Rc,
     sync::Arc,
@@ -12,7 +11,7 @@ use http::{Request, Response, StatusCode};
 use tokio::time::Instant;
 
 use super::{
-    ForwardError, RequestBody, ResponseBody, Target,
+    ForwardError, RequestBody, ResponseBody, Target, Tried,
     absolute_form::AbsoluteForm,
     balance::Balancer,
     body::{Progress, State},
@@ -59,23 +58,23 @@ impl Pool {
         &self.origins
     }
 
-    /// Sends a request to the first origin that accepts it. Takes both `request` and `in_flight`, and notes in
-    /// `tried_last` to which it was sent.
+    /// Sends a request to the first origin that accepts it. Takes both `request` and `in_flight`, and notes in `record`
+    /// what it did.
     pub(super) async fn send(
         &self,
         worker: &impl WorkerResources,
         request: &mut Option<Request<RequestBody>>,
         in_flight: &mut Option<InFlightGuard>,
         caller: Caller,
-        tried_last: &Cell<Option<usize>>,
+        record: &Tried,
     ) -> Result<Response<ResponseBody>, ForwardError> {
         let mut retries = RETRIES;
         let mut failed = None;
         let mut tried = Vec::new();
         while let Some((index, origin)) = self.choose(&tried) {
-            tried_last.set(Some(index));
+            record.set_last(index);
             if failed.is_some() {
-                self.target.retries.increment();
+                self.resend(record);
             }
             if let Some(in_flight) = in_flight.as_mut().filter(|_| self.is_balanced()) {
                 in_flight.assign(&origin.health);
@@ -107,7 +106,7 @@ impl Pool {
                             return Err(self.broken(&reason));
                         }
                         retries -= 1;
-                        self.target.retries.increment();
+                        self.resend(record);
                     }
                 }
             }
@@ -117,6 +116,12 @@ impl Pool {
             |(origin, reason)| (origin.origin.url(), reason),
         );
         Err(ForwardError::Unreachable { upstream: self.target.spec.name.clone(), origin, reason })
+    }
+
+    /// Counts that a request is sent again.
+    fn resend(&self, record: &Tried) {
+        record.count_resend();
+        self.target.retries.increment();
     }
 
     /// Sends a request once, to this origin.

@@ -1,12 +1,6 @@
 //! The connection pools of one worker, one per upstream.
 
-use std::{
-    cell::{Cell, RefCell},
-    collections::BTreeMap,
-    rc::Rc,
-    sync::Arc,
-    time::Duration,
-};
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc, time::Duration};
 
 use http::{Request, Response};
 use tokio::{
@@ -15,7 +9,7 @@ use tokio::{
 };
 
 use super::{
-    ForwardError, RequestBody, ResponseBody, Target,
+    ForwardError, RequestBody, ResponseBody, Target, Tried,
     in_flight::{Caller, InFlightGuard},
     origin::{OriginPool, WorkerResources},
     pool::Pool,
@@ -62,7 +56,7 @@ impl Pools {
     }
 
     /// Sends a request, which it takes, to an origin of the target, and returns the response once its head is complete.
-    /// `tried_last` is the index of the origin to which it was sent last.
+    /// `record` gets what was tried.
     ///
     /// # Errors
     ///
@@ -72,7 +66,7 @@ impl Pools {
         target: &Arc<Target>,
         request: &mut Option<Request<RequestBody>>,
         caller: Caller,
-        tried_last: &Cell<Option<usize>>,
+        record: &Tried,
     ) -> Result<Response<ResponseBody>, ForwardError> {
         let pool = self.pool(target);
         let mut in_flight = InFlightGuard::acquire(target, caller, &self.anonymous_permits);
@@ -88,7 +82,7 @@ impl Pools {
                 reason: "its limit of connections is reached".to_owned(),
             });
         }
-        pool.send(self, request, &mut in_flight, caller, tried_last).await
+        pool.send(self, request, &mut in_flight, caller, record).await
     }
 
     /// Sends a request of the edge itself to one origin of the target, in whatever state that is.

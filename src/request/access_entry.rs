@@ -92,7 +92,7 @@ impl AccessEntry {
         let only_outside = checked.as_ref().and_then(|checked| checked.only_outside.as_deref());
         let routed = record.routed.get();
         let upstream = routed.filter(|_| durations.upstream.is_some()).map(|(domain, _)| &domain.target);
-        let origin = upstream.zip(record.origin.get()).and_then(|(target, index)| target.origin_url(index));
+        let origin = upstream.zip(record.tried.last()).and_then(|(target, index)| target.origin_url(index));
         let aborted = match self.end {
             End::Open => Some("client"),
             End::Broken => Some("upstream"),

@@ -37,7 +37,7 @@ impl Service<Outbound> for Forward {
         // Requests are large: this one is not moved until it is sent.
         let mut request = Some(request);
         Box::pin(async move {
-            let response = parts.pools.send(&domain.target, &mut request, caller, &record.origin).await?;
+            let response = parts.pools.send(&domain.target, &mut request, caller, &record.tried).await?;
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 let upstream = domain.target.spec.name.clone();
                 let reason = "unexpected 101 Switching Protocols".to_owned();

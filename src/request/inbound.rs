@@ -12,7 +12,7 @@ use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, Version, request::P
 use tokio::time::Instant;
 
 use crate::{
-    forward::IncomingBody,
+    forward::{IncomingBody, Tried},
     observe::metrics::RouteSeries,
     site::{Domain, Route},
     trust::{Application, ClientId},
@@ -55,8 +55,8 @@ pub struct Record {
     pub routed: OnceCell<(Arc<Domain>, Arc<Route>)>,
     /// When it was sent to the upstream.
     pub sent_at: Cell<Option<Instant>>,
-    /// The origin to which it was sent last, by its index in the upstream.
-    pub origin: Cell<Option<usize>>,
+    /// Where it was sent.
+    pub tried: Tried,
     /// Whether it has taken too long.
     pub is_overdue: Cell<bool>,
     /// The answer, once there is one.
@@ -105,7 +105,7 @@ impl Record {
             series: Cell::default(),
             routed: OnceCell::new(),
             sent_at: Cell::default(),
-            origin: Cell::default(),
+            tried: Tried::default(),
             is_overdue: Cell::default(),
             answered: OnceCell::new(),
         }

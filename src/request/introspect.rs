@@ -5,7 +5,7 @@ mod places;
 pub(super) use places::{Asker, Standing};
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::RefCell,
     collections::HashMap,
     rc::{Rc, Weak},
     sync::Arc,
@@ -21,7 +21,7 @@ use self::places::{Place, Places};
 use crate::{
     access_token::{Facts, InvalidToken, TokenHash, introspected, introspection_form},
     clock::Clock,
-    forward::{Caller, Pools, RequestBody},
+    forward::{Caller, Pools, RequestBody, Tried},
     observe::metrics::{Introspection, Recorder},
     site::{IntrospectionEndpoint, TokenIssuer},
 };
@@ -115,7 +115,7 @@ impl Introspector {
                 let _in_flight = place.in_flight().await;
                 let response = this
                     .pools
-                    .send(&target, &mut Some(request), Caller::Authenticated, &Cell::default())
+                    .send(&target, &mut Some(request), Caller::Authenticated, &Tried::default())
                     .await;
                 let response = response.map_err(|error| error.to_string())?;
                 let body = usable_body(response.status(), response.into_body()).await?;
