@@ -2,6 +2,7 @@
 
 mod admin;
 mod domain;
+mod headers;
 mod limits;
 mod listen;
 mod origin_policy;

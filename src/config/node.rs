@@ -196,11 +196,12 @@ impl<'a> Value<'a> {
     }
 
     /// The entries of a table whose keys are names of the operator's choice, in the order written, each with the key's position.
-    pub(super) fn entries(&self) -> Option<Vec<(Spanned<String>, Value<'a>)>> {
+    /// `expected` names the table in messages.
+    pub(super) fn entries(&self, expected: &str) -> Option<Vec<(Spanned<String>, Value<'a>)>> {
         let DeValue::Table(entries) = self.toml else {
             // The value may be a secret, so only its type is named.
             let found = self.toml.type_str();
-            let what = format!("found {} {found}, expected a table of headers", article(found));
+            let what = format!("found {} {found}, expected {expected}", article(found));
             return self.refuse(Fault::new(what).help(self.write_example()));
         };
         let mut entries: Vec<_> = entries.iter().collect();

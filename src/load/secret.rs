@@ -1,12 +1,35 @@
 //! Reads secrets from files and from the environment. No fault shows one.
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use zeroize::Zeroizing;
 
 use crate::{
-    config::{Fault, file, settings::SecretSource},
+    config::{Fault, Problem, Spanned, file, settings::SecretSource},
     text::encoding,
 };
+
+/// Loads headers with secret values, and reports those that cannot be used.
+pub(super) fn load_headers(
+    configured: &[(Spanned<HeaderName>, Spanned<SecretSource>)],
+    key: &'static str,
+    problems: &mut Vec<Problem>,
+) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, source) in configured {
+        match load_secret(&source.value) {
+            Ok(value) => {
+                headers.insert(name.value.clone(), value);
+            }
+            Err(fault) => {
+                let fault = fault.or_help(
+                    "the secret must be one line of visible ASCII; surrounding whitespace is trimmed",
+                );
+                problems.push(fault.at(&source.span, key));
+            }
+        }
+    }
+    headers
+}
 
 /// Loads a secret of one line.
 pub(super) fn load_secret(source: &SecretSource) -> Result<HeaderValue, Fault> {

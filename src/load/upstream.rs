@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use http::{HeaderMap, HeaderValue};
+use http::HeaderValue;
 use rustls::{
     RootCertStore,
     crypto::aws_lc_rs,
@@ -15,7 +15,7 @@ use rustls::{
 use super::{
     credential::{CredentialFiles, LoadedCredential, Role, load_credential},
     pem::read_certificates,
-    secret::load_secret,
+    secret::load_headers,
 };
 use crate::{
     clock::Timestamp,
@@ -34,20 +34,7 @@ pub(super) fn load_target(
     problems: &mut Vec<Problem>,
 ) -> Option<Target> {
     let problems_before = problems.len();
-    let mut headers = HeaderMap::new();
-    for (name, source) in &upstream.headers {
-        match load_secret(&source.value) {
-            Ok(value) => {
-                headers.insert(name.value.clone(), value);
-            }
-            Err(fault) => {
-                let fault = fault.or_help(
-                    "the secret must be one line of visible ASCII; surrounding whitespace is trimmed",
-                );
-                problems.push(fault.at(&source.span, "upstream.headers"));
-            }
-        }
-    }
+    let headers = load_headers(&upstream.headers, "upstream.headers", problems);
     let place = TlsPlace { ca: upstream.ca.as_ref(), otherwise: &upstream.name.span, key: "upstream.ca" };
     let has_tls = upstream.urls.iter().any(|url| url.value.uses_tls());
     let identity = upstream.identity.as_ref().filter(|_| has_tls).and_then(|identity| {

@@ -55,7 +55,7 @@ fn custom_name(text: &str) -> Result<String, Fault> {
 type Header = (Spanned<HeaderName>, Encoding);
 
 fn headers(value: &Value<'_>) -> Option<Vec<Header>> {
-    let entries = value.entries()?;
+    let entries = value.entries("a table of headers")?;
     if entries.is_empty() {
         let fault = Fault::new("found no header, expected at least one");
         return value.refuse(fault.help("write headers = { x-client-certificate = \"pem-url\" }"));

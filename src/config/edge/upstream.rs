@@ -1,25 +1,20 @@
 //! `[[upstream]]`: the authorization servers.
 
-use http::HeaderName;
-
 use super::{
+    headers,
     limits::{number, time},
     origin_policy, report_duplicate_name,
-    secret::secret,
 };
 use crate::config::{
     diagnostic::Problem,
     node::{Table, Value},
-    schema::{SECRET, bare},
-    settings::{ClientIdentity, SecretSource, Upstream},
+    schema::SECRET,
+    settings::{ClientIdentity, Upstream},
     span::Spanned,
     validate::{address, header_name, host, is_loopback, server_name},
 };
 
-use crate::{
-    forward::{Address, ForwardedFor, UpstreamLimits},
-    header::fold::are_equivalent,
-};
+use crate::forward::{Address, ForwardedFor, UpstreamLimits};
 
 /// The upstreams.
 pub(super) struct Upstreams {
@@ -46,11 +41,11 @@ pub(super) fn read_all(tables: &[Table<'_>]) -> Upstreams {
 
 fn read(table: &Table<'_>, name: Option<Spanned<String>>) -> Option<Upstream> {
     let urls = table.require("urls").and_then(|value| value.filled_list(url));
-    let headers = table.get("headers").and_then(|value| headers(&value)).unwrap_or_default();
+    let headers = table.get("headers").and_then(|value| headers::read(&value, SECRET)).unwrap_or_default();
     let client_ip_header =
         table.get("client_ip_header").and_then(|value| value.parse("the name of a header", header_name));
     if let Some(header) = &client_ip_header {
-        report_if_set(table, &headers, header, "upstream.client_ip_header");
+        headers::report_if_set(table, &headers, header, "upstream.client_ip_header");
     }
     let host = table.get("host").and_then(|value| value.parse("a host", host));
     let ca = table.get("ca").and_then(|value| value.path());
@@ -135,54 +130,4 @@ fn url(value: &Value<'_>) -> Option<Spanned<Address>> {
         value.reader.report(warning.help("use https, or an isolated network"));
     }
     Some(url)
-}
-
-type Header = (Spanned<HeaderName>, Spanned<SecretSource>);
-
-fn headers(value: &Value<'_>) -> Option<Vec<Header>> {
-    let mut headers: Vec<Header> = Vec::new();
-    for (key, source) in value.entries()? {
-        let name = match header_name(&key.value) {
-            Ok(name) => Some(Spanned { value: name, span: key.span.clone() }),
-            Err(fault) => {
-                let problem = Problem::error(&key.span, source.path_of_key(), fault.what);
-                value.reader.report(Problem { help: fault.help, ..problem });
-                None
-            }
-        };
-        let source = secret(&source, SECRET, bare(&key.value), &key.value.to_ascii_lowercase());
-        if let Some(name) = name {
-            let is_duplicate = report_if_duplicate(value, &headers, &name);
-            if let Some(source) = source.filter(|_| !is_duplicate) {
-                headers.push((name, source));
-            }
-        }
-    }
-    Some(headers)
-}
-
-/// Reports a header that occurred before, in any spelling that servers treat as equal. Returns whether it did.
-fn report_if_duplicate(value: &Value<'_>, headers: &[Header], name: &Spanned<HeaderName>) -> bool {
-    let Some(line) = line_of(headers, name) else { return false };
-    let what = format!("found {} a second time; the first is on line {line}", name.value);
-    let problem = Problem::error(&name.span, value.path_of_key(), what);
-    value.reader.report(
-        problem.help("header names that differ only in `-`, `_` or letter case are the same to some servers"),
-    );
-    true
-}
-
-/// Reports a header that `headers` also sets.
-fn report_if_set(table: &Table<'_>, headers: &[Header], name: &Spanned<HeaderName>, key: &str) {
-    if let Some(line) = line_of(headers, name) {
-        let what = format!("found {}, which `headers` sets on line {line}", name.value);
-        table.reader.report(Problem::error(&name.span, key, what).help("remove one of the two"));
-    }
-}
-
-/// The line of an equivalent header, if there is one.
-fn line_of(headers: &[Header], name: &Spanned<HeaderName>) -> Option<usize> {
-    let is_same = |(earlier, _): &&Header| are_equivalent(earlier.value.as_str(), name.value.as_str());
-    let earlier = headers.iter().find(is_same);
-    earlier.map(|(earlier, _)| earlier.span.line())
 }
