@@ -11,7 +11,7 @@ use std::{
     net::SocketAddr,
     sync::{Arc, atomic::Ordering},
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use self::{memory::Memory, operator::Operator};
@@ -27,6 +27,7 @@ use crate::{
     forward::Upkeep,
     listen::{End, ListenError, Purpose, TooFew, Workers},
     observe::LogError,
+    otlp,
     reload::Reloader,
     source::{
         Source, SourceName,
@@ -55,6 +56,9 @@ pub enum EdgeError {
     /// The health of upstreams would not be checked.
     #[error("cannot start the thread that checks upstreams: {0}")]
     Upkeep(io::Error),
+    /// Traces would not be exported.
+    #[error("cannot start the thread that exports traces: {0}")]
+    Traces(io::Error),
     /// The admin address, or that of health checks, cannot be served.
     #[error("cannot serve the {purpose} address: {1}", purpose = .0.name())]
     Operators(Purpose, io::Error),
@@ -80,6 +84,7 @@ pub struct Edge {
     reloader: Reloader,
     warnings: expiry::Warnings,
     upkeep: Upkeep,
+    exporter: otlp::Exporter,
     /// Answers the process that this one replaced, until that has ended.
     predecessor: Option<JoinHandle<()>>,
 }
@@ -139,7 +144,9 @@ impl Edge {
     /// address responds, `/readyz` with 503, and changes of trust become active.
     pub fn stop(self) -> Result<(), EdgeError> {
         self.state.ready.store(false, Ordering::Release);
+        let until = self.drain_end();
         let drained = self.workers.stop(End::Stopped);
+        self.exporter.stop(until);
         // After the drain: a source may take long to stop.
         drop(self.reloader);
         drop(self.upkeep);
@@ -147,11 +154,19 @@ impl Edge {
         Ok(drained?)
     }
 
+    /// When a drain that begins now must be over.
+    fn drain_end(&self) -> Instant {
+        let limits = &self.state.site.load().limits;
+        Instant::now() + limits.drain_delay + limits.drain_timeout
+    }
+
     /// Stops after `successor` took over: the addresses of operators close at once, requests in flight finish.
     pub fn stop_replaced(self, successor: Successor) -> Result<(), EdgeError> {
+        let until = self.drain_end();
         Operator::stop(self.operators);
         let drained = self.workers.stop(End::Replaced);
         successor.drained(&self.memory);
+        self.exporter.stop(until);
         drop(self.reloader);
         drop(self.upkeep);
         if let Some(predecessor) = self.predecessor {

@@ -19,6 +19,7 @@ mod secret;
 mod site;
 mod ticket_keys;
 mod token_issuers;
+mod traces;
 mod upstream;
 
 pub use admin::admin_tokens;

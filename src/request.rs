@@ -23,7 +23,11 @@ mod read;
 mod refusal;
 mod request_id;
 mod respond;
+mod spans;
 mod token_challenge;
+mod trace_context;
+mod trace_ids;
+mod tracer;
 mod vouch;
 
 pub use access_entry::AccessEntry;
@@ -41,6 +45,7 @@ pub use locate::Locate;
 pub use read::{Read, StrangerBodies};
 pub use refusal::Refusal;
 pub use respond::Respond;
+pub use tracer::Tracer;
 pub use vouch::Vouch;
 
 use std::{rc::Rc, sync::Arc};
@@ -147,7 +152,7 @@ pub type Stack = Respond<Admit<Locate<Read<Authenticate<CheckRequest<Vouch<Forwa
 pub fn stack(connection: &Rc<Connection>, site: &SiteHandle, parts: &Rc<WorkerParts>) -> Stack {
     use tower::layer::layer_fn;
     tower::ServiceBuilder::new()
-        .layer(layer_fn(|inner| Respond::new(inner, parts.metrics.clone(), Rc::clone(connection))))
+        .layer(layer_fn(|inner| Respond::new(inner, Rc::clone(parts), Rc::clone(connection))))
         .layer(layer_fn(|inner| Admit::new(inner, Arc::clone(site), Rc::clone(connection), Rc::clone(parts))))
         .layer(layer_fn(|inner| Locate::new(inner, Rc::clone(parts))))
         .layer(layer_fn(|inner| Read::new(inner, Arc::clone(site), Rc::clone(parts))))
@@ -185,6 +190,8 @@ pub struct WorkerParts {
     pub replay: Arc<crate::replay::ReplayStore>,
     /// The requests that addresses and applications have sent, to all workers.
     pub rates: Arc<Rates>,
+    /// Begins and ends the traces of requests.
+    pub tracer: Tracer,
     /// The worker's metrics.
     pub metrics: crate::observe::metrics::Recorder,
 }

@@ -27,6 +27,7 @@ use crate::{
     forward::{ForwardedFor, Target},
     identity::ClientCertificate,
     tls::{ClientAuth, DomainTls},
+    trace::Traces,
     trust::{Issuer, Registry, Trust},
     vouch,
 };
@@ -82,6 +83,8 @@ pub struct Site {
     pub admin: AdminRules,
     /// Limits on what a peer may use.
     pub limits: Limits,
+    /// Traces, if they are on.
+    pub traces: Option<Arc<Traces>>,
 }
 
 impl Site {

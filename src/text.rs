@@ -1,6 +1,7 @@
 //! Text from peers, made safe to display: bounded, and without invisible characters.
 
 pub mod encoding;
+pub mod hex;
 pub mod suggest;
 
 use std::borrow::Cow;

@@ -12,6 +12,7 @@ mod proxies;
 mod route;
 mod secret;
 mod token_issuer;
+mod traces;
 mod trust;
 mod upstream;
 
@@ -20,7 +21,7 @@ pub(super) use limits::per_second;
 use super::{
     diagnostic::{Fault, Problem},
     node::{Table, Value},
-    schema::{ADMIN, DOMAIN, HEADER_PROFILE, LIMITS, LISTEN, LOG, TOKEN_ISSUER, TRUST, UPSTREAM},
+    schema::{ADMIN, DOMAIN, HEADER_PROFILE, LIMITS, LISTEN, LOG, TOKEN_ISSUER, TRACES, TRUST, UPSTREAM},
     settings::Settings,
     span::{Span, Spanned},
     suggest::quote,
@@ -37,6 +38,7 @@ pub(super) fn read(root: &Table<'_>) -> Option<Settings> {
     let (listen, limits, log) = (listen::read(listen), limits::read(limits), self::log(log));
     let admin = admin::read(admin, &listen);
     let trust = trust::read(trust);
+    let traces = root.get("traces").map(|value| value.table(TRACES).and_then(|table| traces::read(&table)));
     let mut profiles = profile::read_all(root.tables(HEADER_PROFILE, "header_profile").unwrap_or_default());
     let mut upstreams = upstream::read_all(&require_tables(root, "upstream", MINIMAL_UPSTREAM, |value| {
         value.tables(UPSTREAM)
@@ -67,6 +69,7 @@ pub(super) fn read(root: &Table<'_>) -> Option<Settings> {
         limits,
         log,
         trust,
+        traces: traces.flatten(),
         upstreams: upstreams.upstreams?,
         domains: domains?,
         token_issuers: issuers.issuers?,

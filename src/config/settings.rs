@@ -27,6 +27,7 @@ use crate::{
     outbound::Schedule,
     site::{ClientNetworks, Limits, RouteSpec, SecurityProfile},
     tls::TlsSpec,
+    trace::TraceSpec,
     trust::UnknownApplications,
     vouch::Encoding,
 };
@@ -44,6 +45,8 @@ pub struct Settings {
     pub log: LogSettings,
     /// `[trust]`.
     pub trust: Trust,
+    /// `[traces]`. Default: no traces.
+    pub traces: Option<Traces>,
     /// `[[upstream]]`, at least one, names unique.
     pub upstreams: Vec<Upstream>,
     /// `[[domain]]`, at least one, names unique (compared without case).
@@ -106,6 +109,19 @@ pub struct Trust {
     pub applications: Spanned<PathBuf>,
     /// How requests of other applications are treated. Default `refuse`.
     pub unknown_applications: Spanned<UnknownApplications>,
+}
+
+/// `[traces]`: where traces are exported.
+#[derive(Clone, Debug)]
+pub struct Traces {
+    /// The URL at which the collector takes traces.
+    pub endpoint: Spanned<Url>,
+    /// What is exported, and how often.
+    pub spec: TraceSpec,
+    /// Headers set on every export, with the sources of their secret values.
+    pub headers: Vec<(Spanned<HeaderName>, Spanned<SecretSource>)>,
+    /// PEM roots for https. Default: the system's roots.
+    pub ca: Option<Spanned<PathBuf>>,
 }
 
 /// Client CAs, and the extendedKeyUsage that their client certificates must have.

@@ -43,6 +43,14 @@ pub(super) const INTROSPECTION: UrlUse = UrlUse {
     needs_tls: true,
 };
 
+/// The base URL of a collector of traces.
+pub(super) const COLLECTOR: UrlUse = UrlUse {
+    example: "http://127.0.0.1:4318",
+    of: "the collector",
+    instead_of_user: "write headers beside endpoint",
+    needs_tls: false,
+};
+
 /// Parses the URL of a document or an endpoint. A fault never quotes the query: it may be a secret.
 pub(super) fn url(text: &str, used_for: &UrlUse) -> Result<Url, Fault> {
     let UrlUse { example, of, instead_of_user, needs_tls } = used_for;

@@ -20,8 +20,10 @@ use crate::{
         LogError, Reloads, init_log, log,
         metrics::{Process, Registry},
     },
+    otlp,
     reload::Reloader,
     source::{Source, files::InitialBuild},
+    trace::Queue,
 };
 
 /// What an edge is started with besides its configuration.
@@ -47,6 +49,7 @@ pub struct Prepared {
     pub(super) memory: Memory,
     reloader: Reloader,
     upkeep: Upkeep,
+    exporter: otlp::Exporter,
 }
 
 impl Prepared {
@@ -91,18 +94,23 @@ impl Prepared {
             site: Arc::clone(site),
             clock: clock.clone(),
         };
-        let workers = listeners.start(site, clock, &metrics, &memory.stores)?;
+        let spans = Arc::<Queue>::default();
+        let counts = Arc::new(otlp::Counts::of(Arc::clone(&spans)));
+        let workers = listeners.start(site, clock, &metrics, &memory.stores, &spans)?;
         metrics.add(log::collect);
         metrics.add(Process::started_now());
         metrics.add(Expiries::of(Arc::clone(site), clock.clone()));
         metrics.add(AssertionIds::of(Arc::clone(&memory.stores.replay), Arc::clone(site), clock.clone()));
         metrics.add(Arc::clone(&state.refusals));
         metrics.add(Arc::clone(&reloads));
+        metrics.add(Arc::clone(&counts));
         let reloader = Reloader::start(initial, reloads, sources).map_err(EdgeError::Sources)?;
         let upstreams = Arc::clone(&state.site);
         let upkeep = Upkeep::start(move || upstreams.load().pooled_targets().map(Arc::clone).collect());
         let upkeep = upkeep.map_err(EdgeError::Upkeep)?;
-        Ok(Self { https, workers, operators, state, memory, reloader, upkeep })
+        let exporter =
+            otlp::Exporter::start(Arc::clone(&state.site), spans, counts).map_err(EdgeError::Traces)?;
+        Ok(Self { https, workers, operators, state, memory, reloader, upkeep, exporter })
     }
 
     /// Whether all threads run.
@@ -112,12 +120,24 @@ impl Prepared {
 
     /// Accepts connections from now on.
     pub fn serve(self) -> Result<Edge, EdgeError> {
-        let Self { https, workers, operators, state, memory, reloader, upkeep } = self;
+        let Self { https, workers, operators, state, memory, reloader, upkeep, exporter } = self;
         workers.serve();
         let operators = operators.into_iter().map(|bound| bound.serve(&state)).collect::<Result<_, _>>()?;
         state.ready.store(true, Ordering::Release);
         let warnings = expiry::Warnings::of(Arc::clone(&state.site), state.clock.clone());
-        Ok(Edge { https, workers, operators, state, memory, reloader, warnings, upkeep, predecessor: None })
+        let predecessor = None;
+        Ok(Edge {
+            https,
+            workers,
+            operators,
+            state,
+            memory,
+            reloader,
+            warnings,
+            upkeep,
+            exporter,
+            predecessor,
+        })
     }
 }
 

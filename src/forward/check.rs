@@ -46,7 +46,7 @@ fn request(target: &Target, check: &HealthCheck) -> Request<RequestBody> {
 }
 
 /// Up to a tenth more or less, so that several edges do not check at the same moment.
-fn jittered(interval: Duration) -> Duration {
+pub(crate) fn jittered(interval: Duration) -> Duration {
     let parts = RandomState::new().hash_one(()) % 201;
     interval.mul_f64(0.9 + f64::from(u8::try_from(parts).unwrap_or(100)) / 1000.0)
 }

@@ -26,6 +26,7 @@ use crate::{
     forward::{BufferedBytes, anonymous_share},
     observe::metrics::Registry,
     site::SiteHandle,
+    trace::Queue,
 };
 
 /// Why the edge cannot listen.
@@ -103,6 +104,7 @@ impl Listeners {
         clock: &Clock,
         metrics: &Arc<Registry>,
         stores: &Stores,
+        spans: &Arc<Queue>,
     ) -> Result<Workers, ListenError> {
         let (evictors, requests): (Vec<_>, Vec<_>) =
             self.by_worker.iter().map(|_| eviction_channel()).unzip();
@@ -113,6 +115,7 @@ impl Listeners {
             metrics: Arc::clone(metrics),
             buffered: Arc::new(BufferedBytes::default()),
             stores: stores.clone(),
+            spans: Arc::clone(spans),
             rates: Arc::default(),
             bounds: ByLimit { open: Bound::new(limit), handshakes: Bound::new(handshakes) },
             upstream_places: Arc::new(Semaphore::new(self.shares.upstream)),

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     clock::Clock, forward::BufferedBytes, observe::metrics::Registry, request::Rates, site::SiteHandle,
+    trace::Queue,
 };
 
 /// State that all workers share.
@@ -26,6 +27,8 @@ pub(super) struct Shared {
     pub(super) buffered: Arc<BufferedBytes>,
     /// The used `jti` values.
     pub(super) stores: Stores,
+    /// The spans that wait for export.
+    pub(super) spans: Arc<Queue>,
     /// The requests that addresses and applications have sent.
     pub(super) rates: Arc<Rates>,
     /// The limits on connections.

@@ -31,7 +31,7 @@ use crate::{
     forward::Pools,
     net::{Network, WriteBatcher},
     observe::{log, metrics::CloseReason},
-    request::{Connection, StrangerBodies, TokenVerifier, WorkerParts, counted_network},
+    request::{Connection, StrangerBodies, TokenVerifier, Tracer, WorkerParts, counted_network},
 };
 
 /// How often a worker closes connections to upstreams that have expired or belong to an upstream or an address of the past.
@@ -108,6 +108,7 @@ pub(super) fn run(
             buffered: Arc::clone(&shared.buffered),
             replay: Arc::clone(&shared.stores.replay),
             rates: Arc::clone(&shared.rates),
+            tracer: Tracer::new(Arc::clone(&shared.site), Arc::clone(&shared.spans)),
         });
         let open = OpenConnections::new();
         let admission = Admission::new(Arc::clone(shared), open.clone(), parts.metrics.clone(), number);

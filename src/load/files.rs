@@ -26,7 +26,10 @@ pub(super) fn referenced(settings: &Settings) -> Vec<(&Path, &Span)> {
         files.extend([&domain.certificate, &domain.private_key]);
         files.extend(&domain.ticket_keys);
     }
-    let secrets = settings.upstreams.iter().flat_map(|upstream| &upstream.headers).map(|(_, source)| source);
+    files.extend(settings.traces.iter().flat_map(|traces| &traces.ca));
+    let headers = settings.upstreams.iter().flat_map(|upstream| &upstream.headers);
+    let headers = headers.chain(settings.traces.iter().flat_map(|traces| &traces.headers));
+    let secrets = headers.map(|(_, source)| source);
     let mut secrets: Vec<&Spanned<SecretSource>> = secrets.chain(&settings.admin.token).collect();
     for issuer in &settings.token_issuers {
         match &issuer.verification {

@@ -21,6 +21,7 @@ use super::{
     profile,
     ticket_keys::ticket_secrets,
     token_issuers::{load_token_issuers, wanted_key_sets},
+    traces::load_traces,
     upstream::load_target,
 };
 use crate::{
@@ -98,6 +99,7 @@ pub fn build(input: &Input, previous: Option<&Site>, clock: &Clock) -> Built {
         published.into_iter().map(|source| WantedKeySet { source, refresh: RefreshRequest::default() }),
     );
     let admin = admin_rules(&settings, &mut problems);
+    let traces = settings.traces.as_ref().and_then(|traces| load_traces(traces, previous, &mut problems));
     let profiles = custom_profiles(&settings.header_profiles, &mut problems);
     let client_certificates: Vec<_> = previous
         .iter()
@@ -151,6 +153,7 @@ pub fn build(input: &Input, previous: Option<&Site>, clock: &Clock) -> Built {
             clients: settings.listen.clients.clone(),
             proxy_protocol: settings.listen.proxy_protocol,
             limits: settings.limits.clone(),
+            traces,
         };
         (settings, site)
     });

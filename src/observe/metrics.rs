@@ -255,6 +255,16 @@ pub(crate) static LOG_LINES_DROPPED: Descriptor<0> = Descriptor::counter(
     "Log lines dropped because an output was not read fast enough or could not be written.",
 );
 
+/// Counted since the start of the process: see `otlp`.
+pub(crate) static SPANS_EXPORTED: Descriptor<0> =
+    Descriptor::counter("mtls_edge_spans_exported_total", [], "Spans that the collector has accepted.");
+/// Counted since the start of the process.
+pub(crate) static SPANS_DROPPED: Descriptor<1> = Descriptor::counter(
+    "mtls_edge_spans_dropped_total",
+    ["reason"],
+    "Spans that were not exported, by reason.",
+);
+
 /// Of all workers: see `replay`.
 pub(crate) static ASSERTION_IDS: Descriptor<0> = Descriptor::gauge(
     "mtls_edge_assertion_ids",

@@ -7,6 +7,8 @@ use http::Version;
 use super::{
     ClientIdentity, Connection,
     inbound::{Answered, Durations, Record},
+    spans::{self, Ended},
+    trace_context::RequestTrace,
 };
 use crate::{
     forward::ReceivedBytes,
@@ -17,7 +19,8 @@ use crate::{
     text::{SHORT, bounded},
 };
 
-/// A request, until its response has ended or it is cancelled. Its drop writes the line. `docs/log.md` documents the fields.
+/// A request, until its response has ended or it is cancelled. Its drop writes the line, and exports
+/// the spans of a sampled request. `docs/log.md` documents the fields.
 #[derive(Debug)]
 pub struct AccessEntry {
     pub(super) record: Rc<Record>,
@@ -69,6 +72,16 @@ impl AccessEntry {
         self.end = End::TimedOut;
     }
 
+    /// Who has ended the response early, or cancelled the request.
+    const fn aborted(&self) -> Option<&'static str> {
+        match self.end {
+            End::Open => Some("client"),
+            End::Broken => Some("upstream"),
+            End::TimedOut => Some("request_timeout"),
+            End::Complete => None,
+        }
+    }
+
     /// Writes the line, unless it is not to be logged. `answered` is none for a request that was cancelled before.
     fn write(&self, answered: Option<&Answered>, durations: Durations) {
         let Self { record, connection, .. } = self;
@@ -93,12 +106,6 @@ impl AccessEntry {
         let routed = record.routed.get();
         let upstream = routed.filter(|_| durations.upstream.is_some()).map(|(domain, _)| &domain.target);
         let origin = upstream.zip(record.tried.last()).and_then(|(target, index)| target.origin_url(index));
-        let aborted = match self.end {
-            End::Open => Some("client"),
-            End::Broken => Some("upstream"),
-            End::TimedOut => Some("request_timeout"),
-            End::Complete => None,
-        };
         let microseconds =
             |duration: Duration| Value::Number(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
         access::write(
@@ -120,11 +127,12 @@ impl AccessEntry {
                 ("upstream_microseconds", durations.upstream.map(microseconds)),
                 ("bytes_in", Some(Value::Number(self.received.get()))),
                 ("bytes_out", Some(Value::Number(self.sent))),
-                ("aborted", aborted.map(Value::Token)),
+                ("aborted", self.aborted().map(Value::Token)),
                 ("authorization_request", checked.as_ref().map(|checked| Value::Token(checked.outcome))),
                 ("contradicted", contradicted.map(Value::Word)),
                 ("only_outside", only_outside.map(Value::Word)),
                 ("sampled", sampled.map(Value::Decimal)),
+                ("trace_id", record.trace.as_ref().and_then(RequestTrace::sampled_id).map(Value::Token)),
             ],
             [
                 Some(connection.log_fields()),
@@ -136,10 +144,13 @@ impl AccessEntry {
 
 impl Drop for AccessEntry {
     fn drop(&mut self) {
-        match self.record.answered.get() {
+        let answered = self.record.answered.get();
+        match answered {
             Some(answered) => self.write(Some(answered), answered.durations),
             None => self.write(None, self.record.durations()),
         }
+        let (aborted, is_broken) = (self.aborted(), matches!(self.end, End::Broken | End::TimedOut));
+        spans::export(&self.record, &self.connection, Ended { answered, aborted, is_broken });
     }
 }
 

@@ -11,6 +11,7 @@ use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, Version, request::P
 
 use tokio::time::Instant;
 
+use super::trace_context::RequestTrace;
 use crate::{
     forward::{IncomingBody, Tried},
     observe::metrics::RouteSeries,
@@ -35,6 +36,8 @@ pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 pub struct Record {
     /// The request's id: the edge's own, or that of a trusted proxy.
     pub id: HeaderValue,
+    /// Its trace, if traces are on.
+    pub(super) trace: Option<RequestTrace>,
     /// Its method.
     pub method: Method,
     /// Its target.
@@ -91,10 +94,11 @@ pub struct CheckedRequest {
 }
 
 impl Record {
-    /// The record of the request with this head, under this id.
-    pub(super) fn new(head: &Parts, id: HeaderValue) -> Self {
+    /// The record of the request with this head, under this id and in this trace.
+    pub(super) fn new(head: &Parts, (id, trace): (HeaderValue, Option<RequestTrace>)) -> Self {
         Self {
             id,
+            trace,
             method: head.method.clone(),
             uri: head.uri.clone(),
             version: head.version,

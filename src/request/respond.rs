@@ -13,11 +13,10 @@ use hyper::body::Incoming;
 use tower::Service;
 
 use super::{
-    Connection, Refusal,
+    Connection, Refusal, WorkerParts,
     access_entry::AccessEntry,
     answer::{Answer, Answering, unless_overdue},
     inbound::{Answered, Inbound, REQUEST_ID, Record},
-    request_id,
 };
 use crate::{
     forward::{IncomingBody, ResponseBody},
@@ -29,13 +28,13 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Respond<S> {
     inner: S,
-    metrics: Recorder,
+    parts: Rc<WorkerParts>,
     connection: Rc<Connection>,
 }
 
 impl<S> Respond<S> {
-    pub(super) fn new(inner: S, metrics: Recorder, connection: Rc<Connection>) -> Self {
-        Self { inner, metrics, connection }
+    pub(super) const fn new(inner: S, parts: Rc<WorkerParts>, connection: Rc<Connection>) -> Self {
+        Self { inner, parts, connection }
     }
 }
 
@@ -54,14 +53,13 @@ where
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
         let authorization = request.headers().get(header::AUTHORIZATION).cloned();
-        let trusted = self.connection.address.trusted_proxy;
-        let inbound = trusted.then(|| request_id::inbound(request.headers())).flatten();
+        let begun = self.parts.tracer.begin(request.headers(), self.connection.address.trusted_proxy);
         let (head, incoming) = request.into_parts();
-        let record = Rc::new(Record::new(&head, inbound.unwrap_or_else(request_id::next)));
+        let record = Rc::new(Record::new(&head, begun));
         let (body, unread) = IncomingBody::new(incoming);
         let entry = AccessEntry::new(Rc::clone(&record), Rc::clone(&self.connection), unread.received());
         let answer = self.inner.call(Inbound { head, body, record: Rc::clone(&record) });
-        let metrics = InFlight::begin(self.metrics.clone());
+        let metrics = InFlight::begin(self.parts.metrics.clone());
         let answer = Box::pin(async move {
             let answer = unless_overdue(&entry.record, answer).await;
             let answer = answer.unwrap_or_else(|| Err(Refusal::Overdue { is_body_unread: unread.is_some() }));

@@ -76,6 +76,9 @@ fn outbound(authenticated: Authenticated) -> Result<Outbound, Refusal> {
     }
     headers.insert(header::HOST, target.spec.host.clone().unwrap_or(authority));
     headers.insert(REQUEST_ID, record.id.clone());
+    if let Some(trace) = &record.trace {
+        trace.write(headers);
+    }
     head.version = Version::HTTP_11;
     Ok(Outbound { request: Request::from_parts(head, body), domain, caller, record })
 }

@@ -47,6 +47,7 @@ impl Changes {
             ("admin hosts", before.admin.hosts != after.admin.hosts),
             ("admin token", before.admin.tokens != after.admin.tokens),
             ("PROXY protocol", before.proxy_protocol != after.proxy_protocol),
+            ("traces", before.traces != after.traces),
         ] {
             if differs {
                 changes.changed.push(what.to_owned());

@@ -76,7 +76,8 @@ async fn the_log_page_has_every_field_of_real_lines() {
     assert!(line.get("route").is_none(), "{line}");
 
     // Those of aborted requests, authorization requests and sampling have their own tests.
-    let elsewhere = ["aborted", "authorization_request", "contradicted", "only_outside", "sampled"];
+    let elsewhere =
+        ["aborted", "authorization_request", "contradicted", "only_outside", "sampled", "trace_id"];
     for name in documented().keys().filter(|name| !elsewhere.contains(name)) {
         assert!(seen.contains(*name), "no line has {name}");
     }

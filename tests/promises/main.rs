@@ -119,6 +119,7 @@ mod support;
 mod tickets;
 mod tls_hostile;
 mod tools;
+mod traces;
 mod trust_files;
 mod turns;
 mod upgrades;

@@ -12,6 +12,7 @@ pub(in crate::config) const EDGE: &TableSchema = &TableSchema {
         key("limits", "").form(Form::Table(LIMITS)),
         key("log", "").form(Form::Table(LOG)),
         key("trust", "").form(Form::Table(TRUST)),
+        key("traces", "").form(Form::Table(TRACES)),
         key("upstream", "").form(Form::Tables(UPSTREAM)),
         key("domain", "").form(Form::Tables(DOMAIN)),
         key("header_profile", "").form(Form::Tables(HEADER_PROFILE)),
@@ -104,6 +105,29 @@ pub(in crate::config) const TRUST: &TableSchema = &TableSchema {
         key("applications", r#""applications.toml""#),
         key("unknown_applications", r#""refuse""#).choice(&["refuse", "forward"]),
     ],
+};
+
+/// `[traces]`.
+pub(in crate::config) const TRACES: &TableSchema = &TableSchema {
+    path: "traces",
+    heading: "[traces]",
+    keys: &[
+        address("endpoint", r#""http://127.0.0.1:4318""#),
+        key("sample", "0.01"),
+        key("service", r#""mtls-edge""#),
+        key("resource", r#"{ "deployment.environment.name" = "production" }"#),
+        references("headers", r#"{ authorization = { file = "secrets/collector" } }"#),
+        address("ca", r#""certs/collector-ca.pem""#),
+        key("interval", r#""5s""#),
+        key("timeout", r#""10s""#),
+    ],
+};
+
+/// A header's value in `[traces] headers`.
+pub(in crate::config) const TRACES_SECRET: &TableSchema = &TableSchema {
+    path: "traces.headers",
+    heading: "a secret's reference",
+    keys: &[key("file", r#""secrets/collector""#), key("env", r#""COLLECTOR_AUTHORIZATION""#)],
 };
 
 /// A client CA and its purpose, in `[trust] client_ca`.

@@ -97,6 +97,7 @@ fn the_design_example_is_read_value_by_value() {
         domains,
         token_issuers,
         header_profiles,
+        traces,
         spans,
     } = settings.unwrap();
     check_listen(&listen);
@@ -109,7 +110,7 @@ fn the_design_example_is_read_value_by_value() {
     let [domain] = domains.try_into().unwrap();
     check_domain(&domain, folder);
     let [CustomProfile { name, headers }] = header_profiles.try_into().unwrap();
-    assert!(token_issuers.is_empty());
+    assert!(token_issuers.is_empty() && traces.is_none());
     assert_eq!(name.value, "corp");
     let lines = ["listen.https", "listen.admin", "listen.workers"].map(|key| spans[key].line());
     assert_eq!(lines, [3, 4, 2], "an absent key has the span of its table");
