@@ -56,6 +56,23 @@ async fn probe_accepts_addresses_that_the_running_edge_has() {
 }
 
 #[test]
+fn probe_connects_to_the_collector_of_traces() {
+    let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", upstream.local_addr().unwrap());
+    let folder = configuration("127.0.0.1:0", "127.0.0.1:0", &url, "");
+    let config = folder.path().join("new/edge.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, format!("{text}\n[traces]\nendpoint = \"http://127.0.0.1:1\"\n")).unwrap();
+    let (code, results, problems) = probe(&folder);
+    assert_eq!(code, 1, "{results}{problems}");
+    assert!(results.contains("failed  connect to http://127.0.0.1:1\n"), "{results}");
+    assert!(
+        problems.contains("traces.endpoint: collector at http://127.0.0.1:1/v1/traces: cannot connect"),
+        "{problems}"
+    );
+}
+
+#[test]
 fn probe_fails_where_run_could_not_serve() {
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = other.local_addr().unwrap().to_string();

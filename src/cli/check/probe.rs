@@ -107,14 +107,16 @@ async fn running(settings: &Settings) -> Option<SocketAddr> {
     None
 }
 
-/// Connects to each origin of the upstreams that are used, and of introspection endpoints.
+/// Connects to each origin of the upstreams that are used, of introspection endpoints, and of the collector of traces.
 fn connect(settings: &Settings, site: &Site, tasks: &mut JoinSet<Probed>) {
     let batcher = WriteBatcher::default();
     tokio::task::spawn_local(batcher.clone().run());
     let mut seen = HashSet::new();
-    for target in site.pooled_targets().filter(|target| seen.insert(Arc::as_ptr(target))) {
+    let collector = site.traces.iter().map(|traces| &traces.target);
+    let targets = site.pooled_targets().chain(collector);
+    for target in targets.filter(|target| seen.insert(Arc::as_ptr(target))) {
         for (index, address) in target.spec.origins.iter().enumerate() {
-            let Some((key, span)) = place(settings, target, index) else { continue };
+            let Some((key, span)) = place((settings, site), target, index) else { continue };
             let (span, what) = (span.clone(), format!("connect to {}", address.url()));
             let (target, batcher) = (Arc::clone(target), batcher.clone());
             tasks.spawn_local(async move {
@@ -131,7 +133,16 @@ fn connect(settings: &Settings, site: &Site, tasks: &mut JoinSet<Probed>) {
 }
 
 /// Where an origin is configured.
-fn place<'a>(settings: &'a Settings, target: &Target, index: usize) -> Option<(&'static str, &'a Span)> {
+fn place<'a>(
+    (settings, site): (&'a Settings, &Site),
+    target: &Target,
+    index: usize,
+) -> Option<(&'static str, &'a Span)> {
+    let is_collector =
+        site.traces.as_ref().is_some_and(|traces| std::ptr::eq(&raw const *traces.target, target));
+    if let Some(traces) = settings.traces.as_ref().filter(|_| is_collector) {
+        return Some(("traces.endpoint", &traces.endpoint.span));
+    }
     let upstream = settings.upstreams.iter().find(|upstream| upstream.name.value == target.spec.name);
     if let Some(upstream) = upstream {
         return upstream.urls.get(index).map(|url| ("upstream.urls", &url.span));
