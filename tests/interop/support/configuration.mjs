@@ -10,11 +10,12 @@ const BACK_CHANNEL = [
 
 /**
  * edge.toml. `mtls` and `login` are the routes and further keys of the two names; `login` is left out where nobody logs in.
- * `upstreamKeys` are further keys of `[[upstream]]`, `trust` those of `[trust]`, `profiles` and `issuers` the `[[header_profile]]` and
+ * `upstreamKeys` are further keys of `[[upstream]]`, `trust` those of `[trust]`, `listen` those of `[listen]`, `traces` those of `[traces]`, `profiles` and `issuers` the `[[header_profile]]` and
  * `[[token_issuer]]` tables.
  */
 export function edgeToml({
-  profile, profiles = [], issuers = [], httpsPort, adminPort, upstream, upstreamKeys = {}, apiKey, trust = {},
+  profile, profiles = [], issuers = [], httpsPort, adminPort, upstream, upstreamKeys = {}, apiKey, trust = {}, listen = {},
+  traces,
   mtls = { client_auth: 'required', routes: BACK_CHANNEL }, login,
 }) {
   const apiKeyHeader = PROFILES[profile]?.apiKeyHeader;
@@ -27,7 +28,8 @@ export function edgeToml({
     ...keys,
   }) + routes.map((route) => table('[[domain.route]]', { methods: ['POST'], ...route })).join('');
   return [
-    table('[listen]', { https: [`127.0.0.1:${httpsPort}`], admin: `127.0.0.1:${adminPort}` }),
+    table('[listen]', { https: [`127.0.0.1:${httpsPort}`], admin: `127.0.0.1:${adminPort}`, ...listen }),
+    traces ? table('[traces]', traces) : '',
     table('[trust]', { client_ca: ['client-cas.pem'], applications: 'applications.toml', ...trust }),
     table('[[upstream]]', {
       name: 'server',
@@ -57,9 +59,14 @@ function table(header, keys) {
   return `${header}\n${lines.map(([key, value]) => `${key} = ${toml(value)}\n`).join('')}\n`;
 }
 
+/** A key as TOML writes it. */
+function bare(key) {
+  return /^[A-Za-z0-9_-]+$/.test(key) ? key : JSON.stringify(key);
+}
+
 function toml(value) {
   if (value instanceof Date) return value.toISOString();
   if (Array.isArray(value)) return `[${value.map(toml).join(', ')}]`;
-  if (typeof value === 'object') return `{ ${Object.entries(value).map(([key, one]) => `${key} = ${toml(one)}`).join(', ')} }`;
+  if (typeof value === 'object') return `{ ${Object.entries(value).map(([key, one]) => `${bare(key)} = ${toml(one)}`).join(', ')} }`;
   return JSON.stringify(value);
 }
