@@ -41,48 +41,71 @@ struct Scenario {
     operation: Operation,
     /// Operations in the short and in the long run.
     times: [usize; 2],
+    /// Further lines of the configuration.
+    settings: &'static str,
 }
 
-const SCENARIOS: [Scenario; 5] = [
+/// The scenario without traces, and the one that differs only in them.
+const TRACES: [&str; 2] = ["http1", "http1-traces"];
+/// What traces may add to a request, in percent.
+const TRACES_COST: u64 = 1;
+
+const SCENARIOS: [Scenario; 6] = [
     Scenario {
         name: "http1",
         title: "HTTP/1.1 request, kept alive",
         operation: Operation::Http1,
         times: [250, 1250],
+        settings: "",
+    },
+    Scenario {
+        name: "http1-traces",
+        title: "HTTP/1.1 request, kept alive, 1 % traced",
+        operation: Operation::Http1,
+        times: [250, 1250],
+        // Nobody listens there: the exporter has a thread of its own.
+        settings: "\n[traces]\nendpoint = \"http://127.0.0.1:9\"\nsample = 0.01\n",
     },
     Scenario {
         name: "http2",
         title: "HTTP/2 request, one stream at a time",
         operation: Operation::Http2,
         times: [250, 1250],
+        settings: "",
     },
     Scenario {
         name: "full",
         title: "full handshake by X25519, one request",
         operation: Operation::Full(X25519),
         times: [25, 125],
+        settings: "",
     },
     Scenario {
         name: "full-post-quantum",
         title: "full handshake by X25519MLKEM768, one request",
         operation: Operation::Full(X25519MLKEM768),
         times: [25, 125],
+        settings: "",
     },
     Scenario {
         name: "resumed",
         title: "resumed handshake by X25519, one request",
         operation: Operation::Resumed,
         times: [25, 125],
+        settings: "",
     },
 ];
 
 fn main() -> ExitCode {
     let has_flag = |flag: &str| std::env::args().any(|argument| argument == flag);
     let upstream = upstream::upstream();
-    let folder = Folder::new(upstream.address);
-    folder.edit(|text| text.replace("# workers = 4", "workers = 1"));
+    let folder = |settings: &str| {
+        let folder = Folder::new(upstream.address);
+        folder.edit(|text| text.replace("# workers = 4", "workers = 1") + settings);
+        folder
+    };
     if has_flag("--test") {
-        smoke_test(&folder);
+        smoke_test(folder);
         return ExitCode::SUCCESS;
     }
     if callgrind::version().is_none() {
@@ -91,7 +114,8 @@ fn main() -> ExitCode {
     }
     let recorded = Record::read();
     let mut findings = Vec::new();
-    for Scenario { name, title, operation, times } in &SCENARIOS {
+    for Scenario { name, title, operation, times, settings } in &SCENARIOS {
+        let folder = folder(settings);
         let load = |times: usize, address| perform(*operation, times, address, folder.path());
         let counted = callgrind::difference(&folder, name, *times, load);
         let count = counted.worker / (times[1] - times[0]) as u64;
@@ -109,13 +133,29 @@ fn main() -> ExitCode {
     for line in report.lines {
         eprintln!("{line}");
     }
-    if report.fails { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    let counts = TRACES.map(|name| {
+        let index = SCENARIOS.iter().position(|scenario| scenario.name == name).unwrap();
+        findings[index].count
+    });
+    let is_cheap = traces_are_cheap(counts);
+    if report.fails || !is_cheap { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// Prints what traces add to a request, and returns whether that is little enough. Both counts are of this run, so that any tools do.
+fn traces_are_cheap([without, with]: [u64; 2]) -> bool {
+    #[allow(clippy::cast_precision_loss)]
+    let added = 100.0 * (with as f64 / without as f64 - 1.0);
+    let is_cheap = with * 100 <= without * (100 + TRACES_COST);
+    let verdict = if is_cheap { "as promised" } else { "error: more than promised" };
+    println!("traces add {added:+.2} % to a kept-alive request, at most {TRACES_COST} %: {verdict}");
+    is_cheap
 }
 
 /// Runs each scenario briefly without valgrind, to see that it works.
-fn smoke_test(folder: &Folder) {
-    for Scenario { title, operation, .. } in &SCENARIOS {
-        let edge = start_under(Command::new(PROGRAM), folder);
+fn smoke_test(folder: impl Fn(&str) -> Folder) {
+    for Scenario { title, operation, settings, .. } in &SCENARIOS {
+        let folder = folder(settings);
+        let edge = start_under(Command::new(PROGRAM), &folder);
         perform(*operation, 2, edge.https, folder.path());
         edge.stop();
         println!("{title}: works");
