@@ -116,7 +116,8 @@ pub(in crate::config) const TRACES: &TableSchema = &TableSchema {
         key("sample", "0.01"),
         key("service", r#""mtls-edge""#),
         key("resource", r#"{ "deployment.environment.name" = "production" }"#),
-        references("headers", r#"{ authorization = { file = "secrets/collector" } }"#),
+        references("headers", r#"{ authorization = { file = "secrets/collector" } }"#)
+            .form(Form::TableByName(TRACES_SECRET)),
         address("ca", r#""certs/collector-ca.pem""#),
         key("interval", r#""5s""#),
         key("timeout", r#""10s""#),
