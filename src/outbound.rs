@@ -99,6 +99,22 @@ impl Get<'_> {
         self.exchange(connect(address).await?).await
     }
 
+    /// Sends the request to this address over TLS with this configuration, which need not verify a name.
+    ///
+    /// # Errors
+    ///
+    /// See [`Get::send`].
+    pub async fn send_over(
+        &self,
+        address: SocketAddr,
+        config: Arc<rustls::ClientConfig>,
+    ) -> Result<Bytes, GetError> {
+        let tcp = connect(address).await?;
+        let connector = tokio_rustls::TlsConnector::from(config);
+        let stream = connector.connect(ServerName::from(address.ip()), tcp).await;
+        self.exchange(stream.map_err(|error| format!("TLS handshake failed: {error}"))?).await
+    }
+
     async fn exchange<IO>(&self, io: IO) -> Result<Bytes, GetError>
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,

@@ -6,7 +6,9 @@ mod client;
 mod cork;
 mod first_bytes;
 mod leaf;
+mod operator;
 mod options;
+mod pinned;
 mod plain_http;
 mod possession;
 mod reason;
@@ -17,6 +19,8 @@ pub use accept::{AcceptError, AcceptedTls, HandshakeFailure, accept, drain_and_c
 pub use client::client_config;
 pub use cork::Corked;
 pub use leaf::Leaf;
+pub use operator::{OperatorOptions, OperatorTls};
 pub use options::{CipherSuites, ClientAuth, TlsSpec};
+pub use pinned::pinned_config;
 pub use server::{DomainTls, ServerCredential, ServerOptions, provider};
 pub use tickets::{RandomSecrets, SECRET_BYTES, TicketSecrets};

@@ -53,7 +53,7 @@ mod tests {
 
     fn checked(fields: &[&str]) -> Result<(), Refused> {
         let tokens = ["first-token-12345", "second:token+abc="].map(|token| AdminToken::of(token.as_bytes()));
-        let rules = AdminRules { hosts: Vec::new(), tokens: tokens.to_vec() };
+        let rules = AdminRules { tokens: tokens.to_vec(), ..AdminRules::default() };
         let mut headers = HeaderMap::new();
         for field in fields {
             headers.append(header::AUTHORIZATION, HeaderValue::from_str(field).unwrap());

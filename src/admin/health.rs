@@ -94,6 +94,10 @@ impl Found {
             let codes = ("certificate_expired", "certificate_expiring");
             self.expiry(codes, &format!("the server certificate of {name}"), end, CERTIFICATE_DAYS);
         }
+        if let Some(end) = site.admin.certificate_end() {
+            let codes = ("admin_certificate_expired", "admin_certificate_expiring");
+            self.expiry(codes, "the certificate of the admin address", end, CERTIFICATE_DAYS);
+        }
         for (upstream, end) in site.upstream_certificates() {
             let codes = ("upstream_certificate_expired", "upstream_certificate_expiring");
             let what = format!("the edge's client certificate for the upstream {upstream:?}");

@@ -1,4 +1,4 @@
-//! Counts, logs and slows requests without a valid token.
+//! Counts, logs and slows what is refused for want of a token or a certificate.
 
 use std::{
     net::SocketAddr,
@@ -24,13 +24,14 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub struct Refusals {
     missing: AtomicU64,
     invalid: AtomicU64,
+    handshakes: AtomicU64,
     logged: Mutex<Logged>,
 }
 
 #[derive(Debug, Default)]
 struct Logged {
     last: Option<Instant>,
-    /// Invalid tokens since then that were not logged.
+    /// Refused ones since then that were not logged.
     since: u64,
 }
 
@@ -52,6 +53,14 @@ impl Refusals {
         }
     }
 
+    /// Counts and logs a TLS handshake that failed, as without a certificate of an operator.
+    pub(super) fn note_handshake(&self, peer: SocketAddr, why: &str) {
+        self.handshakes.fetch_add(1, Ordering::Relaxed);
+        if let Some(others) = self.others_to_log() {
+            tracing::warn!(client_ip = %peer.ip(), reason = why, others, "admin handshake failed");
+        }
+    }
+
     /// How many were not logged before this one; `None` if this one is not logged either.
     fn others_to_log(&self) -> Option<u64> {
         let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
@@ -67,7 +76,11 @@ impl Refusals {
 
 impl Collector for std::sync::Arc<Refusals> {
     fn collect(&self, families: &mut Families) {
-        for (reason, count) in [("token_missing", &self.missing), ("token_invalid", &self.invalid)] {
+        for (reason, count) in [
+            ("token_missing", &self.missing),
+            ("token_invalid", &self.invalid),
+            ("handshake", &self.handshakes),
+        ] {
             families.set(&ADMIN_REFUSALS, [reason], count.load(Ordering::Relaxed));
         }
     }

@@ -155,6 +155,8 @@ fn expiring(site: &Site, days: u32, now: Timestamp) -> Expiring {
         let end = domain.tls.certificate().map(|certificate| certificate.validity().not_after);
         found.extend(end.filter(soon).map(|end| (end, "server certificate", domain.name.to_string())));
     }
+    let end = site.admin.certificate_end().filter(soon);
+    found.extend(end.map(|end| (end, "server certificate", "the admin address".to_owned())));
     for (upstream, end) in site.upstream_certificates() {
         found.extend(
             Some(end).filter(soon).map(|end| (end, "upstream client certificate", upstream.to_owned())),

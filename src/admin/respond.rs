@@ -12,12 +12,13 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::{State, accept, access, host, html, query::Query, report};
-use crate::export::prometheus;
+use crate::{export::prometheus, tls::OperatorTls};
 
 /// Responds to a request on the admin address.
 pub(super) async fn to_operator(
     request: &Request<Incoming>,
     peer: SocketAddr,
+    tls: Option<&Arc<OperatorTls>>,
     state: &Arc<State>,
 ) -> Response<Full<Bytes>> {
     let site = state.site.load_full();
@@ -26,6 +27,12 @@ pub(super) async fn to_operator(
         return text(status, help);
     }
     if let Some(response) = health(request, state) {
+        return response;
+    }
+    if !site.admin.has_tls(tls) {
+        let mut response =
+            text(StatusCode::MISDIRECTED_REQUEST, "the configuration of TLS has changed: connect again\n");
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         return response;
     }
     if let Err(refused) = access::check(request.headers(), &site.admin) {

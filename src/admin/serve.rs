@@ -1,14 +1,31 @@
 //! Accepts connections, and serves their requests.
 
-use std::{convert::Infallible, net::TcpListener, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
 
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::timeout,
+};
+use tokio_rustls::TlsAcceptor;
 
-use super::{CONNECTIONS, HEALTH_CONNECTIONS, State, connections::Connections, history, respond};
+use super::{
+    CONNECTIONS, HEALTH_CONNECTIONS, State,
+    connections::{Connections, Place},
+    history, respond,
+};
+use crate::tls::OperatorTls;
 
 /// For the head of a request, and until the next one on the same connection.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(2);
+/// For a TLS handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// For a whole connection.
 const LIFETIME: Duration = Duration::from_secs(300);
 
@@ -52,22 +69,46 @@ pub(super) async fn serve(listener: TcpListener, paths: Paths, state: Arc<State>
         let place = connections.enter();
         let number = place.number();
         let task = tokio::spawn(async move {
-            let service = service_fn(|request| {
-                place.mark_requested();
-                let state = &state;
-                async move {
-                    Ok::<_, Infallible>(match paths {
-                        Paths::All => respond::to_operator(&request, peer, state).await,
-                        Paths::Health => respond::to_health_check(&request, state),
-                    })
-                }
-            });
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEAD_TIMEOUT)
-                .serve_connection(TokioIo::new(stream), service);
-            let _ = tokio::time::timeout(LIFETIME, connection).await;
+            let tls = if paths == Paths::All { state.site.load().admin.tls.clone() } else { None };
+            let Some(tls) = tls else {
+                return exchange(stream, peer, paths, None, &place, &state).await;
+            };
+            let acceptor = TlsAcceptor::from(Arc::clone(tls.config()));
+            let failure = match timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
+                Ok(Ok(stream)) => return exchange(stream, peer, paths, Some(tls), &place, &state).await,
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "timeout".to_owned(),
+            };
+            state.refusals.note_handshake(peer, &failure);
         });
         connections.set_task(number, &task);
     }
+}
+
+/// Serves the requests of one connection.
+async fn exchange<IO>(
+    io: IO,
+    peer: SocketAddr,
+    paths: Paths,
+    tls: Option<Arc<OperatorTls>>,
+    place: &Place,
+    state: &Arc<State>,
+) where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
+    let tls = &tls;
+    let service = service_fn(move |request| {
+        place.mark_requested();
+        async move {
+            Ok::<_, Infallible>(match paths {
+                Paths::All => respond::to_operator(&request, peer, tls.as_ref(), state).await,
+                Paths::Health => respond::to_health_check(&request, state),
+            })
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .serve_connection(TokioIo::new(io), service);
+    let _ = timeout(LIFETIME, connection).await;
 }

@@ -58,6 +58,12 @@ pub(super) struct Options {
     /// The file with the token of the admin address. Default: that of the configuration.
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// A client certificate to present, if the admin address asks for one.
+    #[arg(long, value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+    /// The private key of the client certificate.
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
     /// The page of applications to show, from 1.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     page: u32,

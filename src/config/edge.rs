@@ -3,6 +3,7 @@
 mod admin;
 mod domain;
 mod headers;
+mod key_pair;
 mod limits;
 mod listen;
 mod origin_policy;

@@ -1,6 +1,9 @@
 //! Finds single values of an `edge.toml` whose other parts may be invalid.
 
-use std::{net::SocketAddr, path::Path};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use toml::de::DeTable;
 
@@ -21,6 +24,8 @@ pub struct Operators {
     pub health: Option<SocketAddr>,
     /// The token of the admin address, if it has one.
     pub token: Option<SecretSource>,
+    /// The certificate of the admin address, if it speaks TLS.
+    pub certificate: Option<PathBuf>,
 }
 
 /// Finds out how operators reach the edge, and returns all problems of the file. They want the status especially of an edge whose
@@ -33,6 +38,7 @@ pub fn operators(input: &Input) -> (Operators, Vec<Problem>) {
             admin: settings.listen.admin.value,
             health: settings.listen.health.map(|health| health.value),
             token: settings.admin.token.map(|token| token.value),
+            certificate: settings.admin.identity.map(|identity| identity.certificate.value),
         },
         None => read_lossy(input).map(|text| guess(input.path(), &text)).unwrap_or_default(),
     };
@@ -63,6 +69,7 @@ fn guess(path: &Path, text: &str) -> Operators {
         admin: admin.and_then(|address| strip_quotes(&address).parse().ok()),
         health: value(&["listen", "health"]).flatten().and_then(|address| address.parse().ok()),
         token: file.or_else(env),
+        certificate: value(&["admin", "certificate"]).flatten().map(|file| folder.join(file)),
     }
 }
 

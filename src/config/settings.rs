@@ -87,6 +87,10 @@ pub struct Listen {
 pub struct Admin {
     /// The token to present. Default none.
     pub token: Option<Spanned<SecretSource>>,
+    /// The certificate of the admin address. Default none: plain HTTP.
+    pub identity: Option<KeyPair>,
+    /// PEM bundles of the CAs that issue to operators. Default none: no client certificate is needed.
+    pub client_ca: Vec<Spanned<PathBuf>>,
 }
 
 /// The default name of the registry's file, in the folder of `edge.toml`.
@@ -235,7 +239,7 @@ pub struct Upstream {
     /// PEM roots for https. Default: the system's roots.
     pub ca: Option<Spanned<PathBuf>>,
     /// The edge's own certificate for https origins. Default: none.
-    pub identity: Option<ClientIdentity>,
+    pub identity: Option<KeyPair>,
     /// The name for SNI and for verifying the certificate of https origins. Default: the host of each URL.
     pub server_name: Option<Spanned<String>>,
     /// Headers set on every request, with the sources of their secret values.
@@ -254,7 +258,7 @@ pub struct Upstream {
 
 /// The files of a client certificate.
 #[derive(Clone, Debug)]
-pub struct ClientIdentity {
+pub struct KeyPair {
     /// The PEM chain, leaf first.
     pub certificate: Spanned<PathBuf>,
     /// The PEM private key; possibly the file of the certificate.

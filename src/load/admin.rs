@@ -1,14 +1,26 @@
-//! Loads the tokens of the admin address.
+//! Loads what the admin address needs: its tokens, its certificate and the CAs of operators.
 
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rustls::{crypto::aws_lc_rs, sign::CertifiedKey};
 use zeroize::Zeroizing;
 
-use super::secret::secret_text;
+use super::{
+    credential::{CredentialFiles, Role, load_credential, read_key},
+    pem::read_certificates,
+    secret::secret_text,
+};
 use crate::{
+    clock::Clock,
     config::{
-        Fault, Problem,
-        settings::{SecretSource, Settings},
+        Fault, Problem, Spanned,
+        settings::{KeyPair, SecretSource, Settings},
     },
     site::{AdminRules, AdminToken},
+    tls::{OperatorOptions, OperatorTls, ServerCredential},
 };
 
 /// The most tokens in a file; a rotation needs two.
@@ -16,19 +28,82 @@ const MAX_TOKENS: usize = 2;
 /// The fewest characters of a token.
 const MIN_LENGTH: usize = 16;
 
-/// Who may use the admin address by these settings; none after an error.
-pub(super) fn admin_rules(settings: &Settings, problems: &mut Vec<Problem>) -> Option<AdminRules> {
+/// Who may use the admin address by these settings; none after an error. TLS that is the same is that of `active`.
+pub(super) fn admin_rules(
+    settings: &Settings,
+    active: Option<&AdminRules>,
+    clock: &Clock,
+    problems: &mut Vec<Problem>,
+) -> Option<AdminRules> {
     let tokens = match &settings.admin.token {
-        None => Vec::new(),
+        None => Some(Vec::new()),
         Some(source) => match admin_tokens(&source.value) {
-            Ok(tokens) => tokens.iter().map(|token| AdminToken::of(token.as_bytes())).collect(),
+            Ok(tokens) => Some(tokens.iter().map(|token| AdminToken::of(token.as_bytes())).collect()),
             Err(fault) => {
                 problems.push(fault.at(&source.span, "admin.token"));
-                return None;
+                None
             }
         },
     };
-    Some(AdminRules { hosts: settings.listen.admin_hosts.clone(), tokens })
+    let active = active.and_then(|active| active.tls.as_ref());
+    let tls = match &settings.admin.identity {
+        None => Some(None),
+        Some(identity) => tls(identity, &settings.admin.client_ca, active, clock, problems).map(Some),
+    };
+    Some(AdminRules { hosts: settings.listen.admin_hosts.clone(), tokens: tokens?, tls: tls? })
+}
+
+fn tls(
+    identity: &KeyPair,
+    client_ca: &[Spanned<PathBuf>],
+    active: Option<&Arc<OperatorTls>>,
+    clock: &Clock,
+    problems: &mut Vec<Problem>,
+) -> Option<Arc<OperatorTls>> {
+    let files = CredentialFiles {
+        provider: &aws_lc_rs::default_provider(),
+        role: Role::Admin,
+        certificate: &identity.certificate,
+        private_key: &identity.private_key,
+        active: &active.and_then(|active| active.leaf()).into_iter().collect::<Vec<_>>(),
+        now: clock.now(),
+    };
+    let loaded = load_credential(&files, problems);
+    let mut client_cas = Vec::new();
+    let mut is_usable = true;
+    for file in client_ca {
+        match read_certificates(&file.value) {
+            Ok(certificates) => client_cas.extend(certificates),
+            Err(fault) => {
+                let fault =
+                    fault.or_help("name a PEM file with the CAs that issue certificates to operators");
+                problems.push(fault.at(&file.span, "admin.client_ca"));
+                is_usable = false;
+            }
+        }
+    }
+    let (credential, key_file) = loaded.filter(|_| is_usable)?;
+    let options = OperatorOptions { credential, key_file, client_cas };
+    match OperatorTls::new(options, active, clock) {
+        Ok(tls) => Some(tls),
+        Err(error) => {
+            let what = format!("cannot set up TLS: {error}");
+            let span = client_ca.first().map_or(&identity.certificate.span, |file| &file.span);
+            problems.push(Problem::error(span, "admin", what).help("use CA certificates as client_ca"));
+            None
+        }
+    }
+}
+
+/// Loads the certificate of an operator with its key.
+///
+/// # Errors
+///
+/// If a file cannot be read, or the key cannot be used. Whether they belong together shows in the handshake.
+pub fn operator_identity(certificate: &Path, private_key: &Path) -> Result<ServerCredential, Fault> {
+    let chain = read_certificates(certificate)?;
+    let (key, _) = read_key(&aws_lc_rs::default_provider(), private_key, false).0?;
+    Ok(Arc::new(CertifiedKey::new(chain, key)))
 }
 
 /// Reads the tokens of the admin address, one per line, in their order; there is at least one. Empty lines and lines that begin with `#` are

@@ -29,6 +29,8 @@ use crate::{
 pub(super) enum Role<'a> {
     /// The certificate of the domain with this DNS name.
     Server(&'a str),
+    /// The certificate of the admin address.
+    Admin,
     /// The edge's own towards an upstream.
     Client,
 }
@@ -38,6 +40,7 @@ impl Role<'_> {
     const fn certificate_key(self) -> &'static str {
         match self {
             Self::Server(_) => "domain.certificate",
+            Self::Admin => "admin.certificate",
             Self::Client => "upstream.client_certificate",
         }
     }
@@ -46,6 +49,7 @@ impl Role<'_> {
     const fn private_key_key(self) -> &'static str {
         match self {
             Self::Server(_) => "domain.private_key",
+            Self::Admin => "admin.private_key",
             Self::Client => "upstream.private_key",
         }
     }
@@ -59,6 +63,7 @@ impl Role<'_> {
     const fn peers(self) -> &'static str {
         match self {
             Self::Server(_) => "clients",
+            Self::Admin => "operators",
             Self::Client => "the upstream",
         }
     }
@@ -66,7 +71,7 @@ impl Role<'_> {
     /// Whose certificate it is, for messages.
     const fn owner(self) -> &'static str {
         match self {
-            Self::Server(_) => "the server's certificate",
+            Self::Server(_) | Self::Admin => "the server's certificate",
             Self::Client => "the edge's client certificate",
         }
     }
@@ -222,7 +227,7 @@ fn load_key(
 type LoadedKey = (Arc<dyn SigningKey>, [u8; 32]);
 
 /// Returns the key with the hash of its file, and the mode of the file that was read.
-fn read_key(
+pub(super) fn read_key(
     provider: &CryptoProvider,
     path: &Path,
     with_certificates: bool,

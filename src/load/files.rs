@@ -22,6 +22,8 @@ pub(super) fn referenced(settings: &Settings) -> Vec<(&Path, &Span)> {
             upstream.identity.iter().flat_map(|identity| [&identity.certificate, &identity.private_key]);
         upstream.ca.iter().chain(identity)
     }));
+    files.extend(settings.admin.identity.iter().flat_map(|pair| [&pair.certificate, &pair.private_key]));
+    files.extend(&settings.admin.client_ca);
     for domain in &settings.domains {
         files.extend([&domain.certificate, &domain.private_key]);
         files.extend(&domain.ticket_keys);

@@ -98,7 +98,7 @@ pub fn build(input: &Input, previous: Option<&Site>, clock: &Clock) -> Built {
     key_sets.extend(
         published.into_iter().map(|source| WantedKeySet { source, refresh: RefreshRequest::default() }),
     );
-    let admin = admin_rules(&settings, &mut problems);
+    let admin = admin_rules(&settings, previous.map(|previous| &previous.admin), clock, &mut problems);
     let traces = settings.traces.as_ref().and_then(|traces| load_traces(traces, previous, &mut problems));
     let profiles = custom_profiles(&settings.header_profiles, &mut problems);
     let client_certificates: Vec<_> = previous

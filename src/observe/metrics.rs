@@ -288,7 +288,7 @@ pub(crate) static ASSERTION_IDS_REFUSED: Descriptor<1> = Descriptor::counter(
 pub(crate) static ADMIN_REFUSALS: Descriptor<1> = Descriptor::counter(
     "mtls_edge_admin_refusals_total",
     ["reason"],
-    "Requests to the admin address that were refused for want of a valid token, by reason.",
+    "Requests to the admin address, and TLS handshakes with it, that were refused, by reason.",
 );
 
 /// See `site::Generation`.

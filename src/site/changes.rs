@@ -46,6 +46,7 @@ impl Changes {
             ("allowed and denied addresses", before.clients != after.clients),
             ("admin hosts", before.admin.hosts != after.admin.hosts),
             ("admin token", before.admin.tokens != after.admin.tokens),
+            ("TLS of the admin address", !before.admin.has_tls(after.admin.tls.as_ref())),
             ("PROXY protocol", before.proxy_protocol != after.proxy_protocol),
             ("traces", before.traces != after.traces),
         ] {

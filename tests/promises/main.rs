@@ -14,6 +14,7 @@ mod access_bytes;
 mod access_tokens;
 mod admin;
 mod admin_access;
+mod admin_tls;
 mod applications_page;
 mod binding;
 mod body_memory;

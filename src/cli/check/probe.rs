@@ -93,10 +93,11 @@ async fn bind(settings: &Settings) -> Vec<Probed> {
     probed
 }
 
-/// The address of operators or health checks at which an edge answers.
+/// The address of operators or health checks at which an edge answers. An admin address with TLS is not asked: it may want a certificate.
 async fn running(settings: &Settings) -> Option<SocketAddr> {
     let health = settings.listen.health.as_ref().map(|health| health.value);
-    for address in settings.listen.admin.value.into_iter().chain(health) {
+    let admin = settings.listen.admin.value.filter(|_| settings.admin.identity.is_none());
+    for address in admin.into_iter().chain(health) {
         let origin = Origin { tls: false, host: address.ip().to_string(), port: address.port() };
         let target = "/healthz";
         let request = Get { origin: &origin, target, accept: "*/*", authorization: None, max_bytes: 1024 };

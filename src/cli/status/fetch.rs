@@ -3,21 +3,25 @@
 use std::{
     fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::Path,
     process::ExitCode,
+    sync::Arc,
     time::Duration,
 };
 
 use http::{HeaderValue, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use rustls::ClientConfig;
 use zeroize::Zeroizing;
 
 use super::{At, Options, print};
 use crate::{
     admin::Status,
-    config::{self, Input, Operators, Severity, settings::SecretSource},
+    config::{self, Fault, Input, Operators, Severity, settings::SecretSource},
     forward::Origin,
-    load::admin_tokens,
+    load::{admin_tokens, operator_identity, read_certificates},
     outbound::{Get, GetError},
+    tls::pinned_config,
 };
 
 /// For the whole exchange.
@@ -31,6 +35,8 @@ pub(super) struct Endpoint {
     address: SocketAddr,
     /// The token as a field value.
     authorization: Option<HeaderValue>,
+    /// TLS, if the admin address has a certificate.
+    tls: Option<Arc<ClientConfig>>,
 }
 
 /// The document of `/status`.
@@ -78,7 +84,9 @@ impl Endpoint {
         // Health checks need no token.
         let token = file.or(operators.token).filter(|_| !options.ready);
         let authorization = token.map(|token| authorization(&token)).transpose()?;
-        Ok(Self { address: reachable(address), authorization })
+        let certificate = operators.certificate.filter(|_| health.is_none());
+        let tls = certificate.map(|certificate| tls(&certificate, options)).transpose()?;
+        Ok(Self { address: reachable(address), authorization, tls })
     }
 
     /// Requests the part of the status that the options show.
@@ -107,7 +115,13 @@ impl Endpoint {
         let authorization = self.authorization.as_ref();
         let request =
             Get { origin: &origin, target, accept: "application/json", authorization, max_bytes: MAX_BYTES };
-        let body = tokio::time::timeout(TIMEOUT, request.send_to(self.address))
+        let send = async {
+            match &self.tls {
+                Some(tls) => request.send_over(self.address, Arc::clone(tls)).await,
+                None => request.send_to(self.address).await,
+            }
+        };
+        let body = tokio::time::timeout(TIMEOUT, send)
             .await
             .map_err(|_| format!("no answer within {} s", TIMEOUT.as_secs()))?
             .map_err(|error| self.explained(&error))?;
@@ -131,7 +145,7 @@ impl Endpoint {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}", self.address)
+        write!(f, "http{}://{}", if self.tls.is_some() { "s" } else { "" }, self.address)
     }
 }
 
@@ -153,15 +167,32 @@ fn operators(config: &Input) -> Result<Operators, ExitCode> {
     Ok(operators)
 }
 
+/// TLS that accepts the first certificate of this file alone, and presents the certificate of the options.
+fn tls(certificate: &Path, options: &Options) -> Result<Arc<ClientConfig>, ExitCode> {
+    let read = || {
+        let leaf = read_certificates(certificate)?.into_iter().next();
+        let leaf = leaf.ok_or_else(|| Fault::new(format!("{} has no certificate", certificate.display())))?;
+        let identity = match (&options.cert, &options.key) {
+            (Some(certificate), Some(key)) => Some(operator_identity(certificate, key)?),
+            _ => None,
+        };
+        pinned_config(leaf, identity).map_err(|error| Fault::new(format!("cannot set up TLS: {error}")))
+    };
+    read().map(Arc::new).map_err(|fault| failure(&fault))
+}
+
+/// Prints a fault and its help.
+fn failure(fault: &Fault) -> ExitCode {
+    let code = print::failure(&fault.what);
+    if let Some(help) = &fault.help {
+        print::err(format_args!("help: {help}\n"));
+    }
+    code
+}
+
 /// The field value that presents the first token of a source, the one to use.
 fn authorization(token: &SecretSource) -> Result<HeaderValue, ExitCode> {
-    let tokens = admin_tokens(token).map_err(|fault| {
-        let code = print::failure(&fault.what);
-        if let Some(help) = &fault.help {
-            print::err(format_args!("help: {help}\n"));
-        }
-        code
-    })?;
+    let tokens = admin_tokens(token).map_err(|fault| failure(&fault))?;
     let field = tokens.first().map(|token| Zeroizing::new(format!("Bearer {}", **token)));
     let mut value = HeaderValue::from_str(&field.unwrap_or_default()).map_err(print::failure)?;
     value.set_sensitive(true);

@@ -2,6 +2,7 @@
 
 use super::{
     headers,
+    key_pair,
     limits::{number, time},
     origin_policy, report_duplicate_name,
 };
@@ -9,7 +10,7 @@ use crate::config::{
     diagnostic::Problem,
     node::{Table, Value},
     schema::SECRET,
-    settings::{ClientIdentity, Upstream},
+    settings::Upstream,
     span::Spanned,
     validate::{address, header_name, host, is_loopback, server_name},
 };
@@ -51,7 +52,7 @@ fn read(table: &Table<'_>, name: Option<Spanned<String>>) -> Option<Upstream> {
     let ca = table.get("ca").and_then(|value| value.path());
     let server_name =
         table.get("server_name").and_then(|value| value.parse("a DNS name or an address", server_name));
-    let identity = identity(table);
+    let identity = key_pair::read(table, "client_certificate");
     if let Some(urls) = &urls
         && !urls.iter().any(|url| url.value.uses_tls())
     {
@@ -93,27 +94,6 @@ fn report_without_tls(table: &Table<'_>, key: &'static str, why: &str) {
         let help = format!("write https in urls, or remove {key}");
         table.reader.report(Problem::error(&span, table.path(key), what).help(help));
     }
-}
-
-/// The certificate that the edge shows to the upstream: both keys, or neither.
-fn identity(table: &Table<'_>) -> Option<ClientIdentity> {
-    let certificate = table.get("client_certificate").map(|value| value.path());
-    let private_key = table.get("private_key").map(|value| value.path());
-    let (found, missing) = match (certificate, private_key) {
-        (Some(certificate), Some(private_key)) => {
-            return Some(ClientIdentity { certificate: certificate?, private_key: private_key? });
-        }
-        (Some(_), None) => ("client_certificate", "private_key"),
-        (None, Some(_)) => ("private_key", "client_certificate"),
-        (None, None) => return None,
-    };
-    if !table.is_misspelt(&[missing]) {
-        let span = table.key_span(found).unwrap_or_else(|| table.span.clone());
-        let what = format!("found {found} without {missing}: the edge needs both, or neither");
-        let help = format!("write {missing} = {}", table.kind.example(missing));
-        table.reader.report(Problem::error(&span, table.path(found), what).help(help));
-    }
-    None
 }
 
 fn url(value: &Value<'_>) -> Option<Spanned<Address>> {

@@ -41,7 +41,12 @@ pub(in crate::config) const LISTEN: &TableSchema = &TableSchema {
 pub(in crate::config) const ADMIN: &TableSchema = &TableSchema {
     path: "admin",
     heading: "[admin]",
-    keys: &[reference("token", r#"{ file = "secrets/admin" }"#).form(Form::Table(ADMIN_TOKEN))],
+    keys: &[
+        reference("token", r#"{ file = "secrets/admin" }"#).form(Form::Table(ADMIN_TOKEN)),
+        key("certificate", r#""certs/admin.pem""#),
+        key("private_key", r#""certs/admin.key""#),
+        key("client_ca", r#"["certs/operators-ca.pem"]"#),
+    ],
 };
 
 /// The token of the admin address.

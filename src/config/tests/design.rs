@@ -101,7 +101,7 @@ fn the_design_example_is_read_value_by_value() {
         spans,
     } = settings.unwrap();
     check_listen(&listen);
-    assert!(admin.token.is_none());
+    assert!(admin.token.is_none() && admin.identity.is_none() && admin.client_ca.is_empty());
     check_default_limits(&limits);
     assert_eq!((log.format, log.level.as_str()), (LogFormat::Text, "info"));
     check_trust(&trust, folder);

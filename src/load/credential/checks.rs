@@ -131,7 +131,7 @@ fn check_purpose(
     let Ok((_, certificate)) = X509Certificate::from_der(der) else { return };
     let Ok(Some(usage)) = certificate.extended_key_usage() else { return };
     let (kind, purpose, is_included) = match role {
-        Role::Server(_) => ("server", "serverAuth", usage.value.server_auth),
+        Role::Server(_) | Role::Admin => ("server", "serverAuth", usage.value.server_auth),
         Role::Client => ("client", "clientAuth", usage.value.client_auth),
     };
     if !(is_included || usage.value.any) {
