@@ -5,7 +5,7 @@
 #     packaging/build.sh tools           # only install the tools that it needs
 #
 # They contain the program of MTLS_EDGE_BIN if it is set (target/guided/mtls-edge, after release/build.sh), else a release build.
-# The tools, cargo-deb and cargo-generate-rpm, are installed into target/tools if they are missing.
+# The tools, cargo-deb, cargo-generate-rpm and cargo-cyclonedx, are installed into target/tools if they are missing.
 # PACKAGE_FAST=1 builds the tools without optimization and compresses less, for tests.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -20,9 +20,11 @@ tool() {
 }
 cargo_deb() { tool cargo-deb 3.8.0; }
 cargo_generate_rpm() { tool cargo-generate-rpm 0.21.1; }
+cargo_cyclonedx() { tool cargo-cyclonedx 0.5.9; }
 if [ "$1" = tools ]; then
   cargo_deb
   cargo_generate_rpm
+  cargo_cyclonedx
   exit
 fi
 
@@ -52,6 +54,8 @@ SOURCE_DATE_EPOCH=$(date -d "$date" +%s)
 export SOURCE_DATE_EPOCH
 printf 'mtls-edge (%s-1) unstable; urgency=medium\n\n  * See CHANGELOG.md.\n\n -- %s  %s\n' \
   "$version" "$(sed -n 's/^maintainer = "\(.*\)"/\1/p' Cargo.toml)" "$date" >"$out/changelog.Debian"
+cargo_cyclonedx
+release/sbom.sh "$out/mtls-edge.cdx.json"
 
 for kind in "$@"; do
   rm -f "$out"/*."$kind"

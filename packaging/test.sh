@@ -22,10 +22,16 @@ say "lintian: no errors, no warnings but those of packages that Debian itself pu
 # deb-systemd-invoke knows no signals.
 lintian --fail-on error,warning --suppress-tags initial-upload-closes-no-bugs,maintainer-script-calls-systemctl "$deb"
 
+say "the bill of materials names each crate that is linked, and both packages have it"
+release/sbom.sh --check target/package/mtls-edge.cdx.json
+[ "$(dpkg-deb --fsys-tarfile "$deb" | tar -xO ./usr/share/doc/mtls-edge/mtls-edge.cdx.json | sha256sum)" = \
+  "$(sha256sum <target/package/mtls-edge.cdx.json)" ] || fail "the deb has another one, or none"
+
 say "rpm: contents, configuration files, scripts"
 grep -q '^systemd' <<<"$(rpm -qp --requires "$rpm")"
 for path in /usr/bin/mtls-edge /usr/lib/systemd/system/mtls-edge.service /usr/libexec/mtls-edge/take-over /usr/lib/sysusers.d/mtls-edge.conf \
-  /usr/share/man/man1/mtls-edge.1.gz /usr/share/licenses/mtls-edge/LICENSE; do
+  /usr/share/man/man1/mtls-edge.1.gz /usr/share/licenses/mtls-edge/LICENSE \
+  /usr/share/doc/mtls-edge/mtls-edge.cdx.json; do
   grep -qx "$path" <<<"$(rpm -qpl "$rpm")" || fail "the rpm has no $path"
 done
 [ "$(rpm -qpc "$rpm" | tr '\n' ' ')" = "/etc/logrotate.d/mtls-edge /etc/mtls-edge/applications.toml /etc/mtls-edge/edge.toml " ] || fail "configuration files: $(rpm -qpc "$rpm")"
