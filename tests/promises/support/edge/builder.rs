@@ -40,7 +40,7 @@ pub struct EdgeBuilder {
     https: String,
     admin: String,
     launcher: Vec<String>,
-    on_stdin: bool,
+    argument: Option<&'static str>,
 }
 
 impl EdgeBuilder {
@@ -70,7 +70,7 @@ impl EdgeBuilder {
             https: "127.0.0.1:0".to_owned(),
             admin: "127.0.0.1:0".to_owned(),
             launcher: Vec::new(),
-            on_stdin: false,
+            argument: None,
         }
     }
 
@@ -288,7 +288,7 @@ impl EdgeBuilder {
 
     /// With its configuration on standard input, in the configuration's folder.
     pub fn on_stdin(mut self) -> Self {
-        self.on_stdin = true;
+        self.argument = Some("-");
         self
     }
 
@@ -304,8 +304,8 @@ impl EdgeBuilder {
             return test_process::program(&config, self.workers.unwrap_or(2), self.clock);
         }
         let mut program = self.program();
-        if self.on_stdin {
-            program.args(["run", "-"]).current_dir(self.folder.path());
+        if let Some(argument) = self.argument {
+            program.args(["run", argument]).current_dir(self.folder.path());
         } else {
             program.args(["run", "--config"]).arg(config);
         }
@@ -389,7 +389,7 @@ impl EdgeBuilder {
         // The environment of the test must not decide what is logged, but the test may.
         command.env_remove("RUST_LOG");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        command.stdin(match (self.takes_commands(), self.on_stdin) {
+        command.stdin(match (self.takes_commands(), self.argument.is_some()) {
             (true, _) => Stdio::piped(),
             (false, true) => std::fs::File::open(self.folder.path().join("edge.toml")).unwrap().into(),
             (false, false) => Stdio::null(),
