@@ -8,12 +8,9 @@ use ipnet::IpNet;
 use super::{ForwardedFor, Target};
 use crate::header::forwarded::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO};
 
-/// Joins the `Cookie` lines that an HTTP/2 client may split: HTTP/1.1 allows only one (RFC 9113 section 8.2.3).
+/// Joins the `Cookie` lines of a request that has several. An HTTP/2 client may split them; HTTP/1.1 allows only one (RFC 9113 section 8.2.3).
 pub fn join_cookies(headers: &mut HeaderMap) {
     let lines: Vec<&[u8]> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
-    if lines.len() < 2 {
-        return;
-    }
     if let Ok(joined) = HeaderValue::from_bytes(&lines.join(&b"; "[..])) {
         headers.insert(header::COOKIE, joined);
     }

@@ -33,7 +33,19 @@ fn outbound(authenticated: Authenticated) -> Result<Outbound, Refusal> {
     let Context { mut head, connection, site, domain, authority, record, parameters: _, token: _ } = *context;
     let headers = &mut head.headers;
     remove_hop_by_hop(headers);
-    join_cookies(headers);
+    let mut cookies = 0;
+    // One pass over the few fields of a request costs less than looking for two that most do not have.
+    for (name, value) in headers.iter_mut() {
+        match *name {
+            header::COOKIE => cookies += 1,
+            // So that no HTTP/2 connection keeps it in its compression table (RFC 7541 section 7.1.3).
+            header::AUTHORIZATION => value.set_sensitive(true),
+            _ => {}
+        }
+    }
+    if cookies > 1 {
+        join_cookies(headers);
+    }
     let hops = connection.address.trusted_proxy.then(|| forwarded_for(headers));
     site.reserved.remove_from(headers);
 
@@ -63,11 +75,6 @@ fn outbound(authenticated: Authenticated) -> Result<Outbound, Refusal> {
             }
             Err(too_large) => return Err(Refusal::TooLarge(*too_large)),
         }
-    }
-
-    // So that no HTTP/2 connection keeps it in its compression table (RFC 7541 section 7.1.3).
-    if let Some(authorization) = headers.get_mut(header::AUTHORIZATION) {
-        authorization.set_sensitive(true);
     }
 
     // The matched bytes of the path are those that are sent. The authority is sent in `Host`.
