@@ -1,8 +1,7 @@
 //! `[[upstream]]`: the authorization servers.
 
 use super::{
-    headers,
-    key_pair,
+    headers, key_pair,
     limits::{number, time},
     origin_policy, report_duplicate_name,
 };
