@@ -62,6 +62,9 @@ fn value(key: &'static Key, descriptions: &Descriptions) -> Option<Map<String, V
         Form::TableByName(kind) => {
             object([("type", "object".into()), ("additionalProperties", of_table(kind))])
         }
+        Form::TextByName => {
+            object([("type", "object".into()), ("additionalProperties", json!({ "type": "string" }))])
+        }
         Form::EncodingByName => {
             let encodings = json!({ "type": "string", "enum": Encoding::names().collect::<Vec<_>>() });
             object([("type", "object".into()), ("additionalProperties", encodings)])

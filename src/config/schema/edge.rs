@@ -120,7 +120,7 @@ pub(in crate::config) const TRACES: &TableSchema = &TableSchema {
         address("endpoint", r#""http://127.0.0.1:4318""#),
         key("sample", "0.01"),
         key("service", r#""mtls-edge""#),
-        key("resource", r#"{ "deployment.environment.name" = "production" }"#),
+        key("resource", r#"{ "deployment.environment.name" = "production" }"#).form(Form::TextByName),
         references("headers", r#"{ authorization = { file = "secrets/collector" } }"#)
             .form(Form::TableByName(TRACES_SECRET)),
         address("ca", r#""certs/collector-ca.pem""#),

@@ -39,6 +39,8 @@ pub(in crate::config) enum Form {
     TextsOrTables(&'static TableSchema),
     /// A table whose keys the operator chooses, with such a table each.
     TableByName(&'static TableSchema),
+    /// A table whose keys the operator chooses, with a text each.
+    TextByName,
     /// A table whose keys the operator chooses, with the name of an encoding each.
     EncodingByName,
 }
