@@ -1,6 +1,6 @@
 # mtls-edge in an image of its program and the libraries that it needs, nothing else: no shell, no package manager, not root.
 #
-#     docker build -t mtls-edge .
+#     docker build -t mtls-edge --build-arg COMMIT="$(git log -1 --format='%h %cs' --abbrev=12)" .
 #     docker run --read-only --cap-drop ALL --security-opt no-new-privileges -p 443:8443 \
 #       -v "$PWD/my-edge:/etc/mtls-edge:ro" mtls-edge
 #
@@ -9,6 +9,9 @@
 FROM rust:1-bookworm AS build
 WORKDIR /src
 COPY . .
+# For `mtls-edge version`: git's data is not copied.
+ARG COMMIT
+ENV MTLS_EDGE_COMMIT=${COMMIT}
 RUN cargo build --locked --release --bin mtls-edge && packaging/image-root.sh target/release/mtls-edge /image
 
 FROM scratch

@@ -26,9 +26,15 @@ fn main() {
     }
 }
 
-/// The commit that is checked out, and its date. Nothing if the sources are not a git checkout of their own: a source archive may be
+/// The commit that is checked out, and its date: as `MTLS_EDGE_COMMIT` has them (`HASH DATE`, where the sources come without git's data,
+/// as in the Dockerfile), or as git does. Nothing if the sources are not a git checkout of their own: a source archive may be
 /// unpacked within another one.
 fn commit() -> Option<(String, String)> {
+    println!("cargo::rerun-if-env-changed=MTLS_EDGE_COMMIT");
+    let given = env::var("MTLS_EDGE_COMMIT").unwrap_or_default();
+    if let Some((commit, date)) = given.split_once(' ') {
+        return Some((commit.to_owned(), date.to_owned()));
+    }
     if !Path::new(".git").exists() {
         return None;
     }

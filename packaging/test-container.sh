@@ -8,10 +8,11 @@ work=$(mktemp -d)
 engine() {
   podman --root "$work/images" --runroot "$work/run" --storage-driver overlay --runtime runc --cgroup-manager cgroupfs --events-backend none "$@"
 }
+# The limits are given since an engine raises them otherwise, which a machine may forbid.
+run() { engine run --pull never --ulimit nofile=1024:1024 --ulimit nproc=1000:1000 "$@"; }
 clean() {
   engine rm --force --all >/dev/null 2>&1 || true
-  engine unshare true 2>/dev/null || true
-  umount "$work/images/overlay" 2>/dev/null || true
+  umount -l "$work/images/overlay" 2>/dev/null || true
   rm -rf "$work"
 }
 trap clean EXIT
@@ -44,13 +45,12 @@ echo "== docker run --read-only --cap-drop ALL --security-opt no-new-privileges"
 image() { engine image inspect --format "{{$1}}" localhost/mtls-edge; }
 user=$(image .Config.User)
 [ "$user" = 65532:65532 ] || fail "user: $user"
-grep -q 0123456789ab <<<"$(engine run --rm --pull never --network none localhost/mtls-edge version)" || fail "the program does not know its commit"
+grep -q 0123456789ab <<<"$(run --rm --network none localhost/mtls-edge version)" || fail "the program does not know its commit"
 config=$work/config
-engine run --rm --pull never --network none --volume "$work:/work" --user 0 localhost/mtls-edge init /work/config >/dev/null
+run --rm --network none --volume "$work:/work" --user 0 localhost/mtls-edge init /work/config >/dev/null
 chown -R "$user" "$config"
-# The limits are given since an engine raises them otherwise, which a machine may forbid.
-engine run --detach --pull never --name edge --network host --read-only --cap-drop ALL --security-opt no-new-privileges \
-  --ulimit nofile=1024:1024 --ulimit nproc=1000:1000 --volume "$config:/etc/mtls-edge:ro" localhost/mtls-edge >/dev/null
+run --detach --name edge --network host --read-only --cap-drop ALL --security-opt no-new-privileges \
+  --volume "$config:/etc/mtls-edge:ro" localhost/mtls-edge >/dev/null
 for _ in $(seq 100); do
   ! engine healthcheck run edge >/dev/null 2>&1 || break
   sleep 0.1

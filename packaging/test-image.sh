@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Tests the image without a container engine: assembles the root of the Dockerfile's last stage from the program MTLS_EDGE_BIN
 # (default: target/debug/mtls-edge), and runs its ENTRYPOINT, CMD and HEALTHCHECK in it as its USER, with the root read-only, without
-# capabilities. Needs root, and curl, openssl and python3. What it cannot show: the build stage, which needs an engine and a registry.
+# capabilities. Needs root, and curl, openssl and python3. test-container.sh also shows the build stage, with an engine.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 program=${MTLS_EDGE_BIN:-$PWD/target/debug/mtls-edge}
