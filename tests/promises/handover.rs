@@ -28,9 +28,16 @@ use crate::support::{
 /// Short, since the replaced process waits so long for idle clients.
 const LIMITS: &str = "drain_timeout = \"300ms\"\nconnections_per_address = 5000";
 
+/// For tests whose clients do not idle: a busy machine needs time to answer those that were accepted.
+const PATIENT: &str = "drain_timeout = \"20s\"\nconnections_per_address = 5000";
+
 /// An edge with its own program.
 fn installed(upstream: &Upstream, workers: usize) -> (Edge, Credentials) {
-    with_client(EdgeBuilder::new(upstream.url()).installed().limits(LIMITS).workers(workers).quiet())
+    installed_with(upstream, workers, LIMITS)
+}
+
+fn installed_with(upstream: &Upstream, workers: usize, limits: &str) -> (Edge, Credentials) {
+    with_client(EdgeBuilder::new(upstream.url()).installed().limits(limits).workers(workers).quiet())
 }
 
 /// Asks for a takeover, and waits until the new process serves. Its id.
@@ -136,7 +143,7 @@ async fn replace_with_queue(edge: &Edge, count: usize) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn twenty_swaps_under_load_lose_no_connection() {
     let upstream = Upstream::start().await;
-    let (edge, client) = installed(&upstream, 2);
+    let (edge, client) = installed_with(&upstream, 2, PATIENT);
     let path = |name: &str| edge.folder.path().join(name);
     fs::copy(path(INSTALLED), path("other")).unwrap();
     fs::hard_link(path(INSTALLED), path("one")).unwrap();
@@ -169,10 +176,7 @@ async fn twenty_swaps_under_load_lose_no_connection() {
 #[tokio::test]
 async fn a_full_accept_queue_is_not_lost() {
     let upstream = Upstream::start().await;
-    // The process that is stopped may have accepted them: a busy machine needs time to answer as many.
-    let limits = "drain_timeout = \"20s\"\nconnections_per_address = 5000";
-    let (edge, _) =
-        with_client(EdgeBuilder::new(upstream.url()).installed().limits(limits).workers(1).quiet());
+    let (edge, _) = installed_with(&upstream, 1, PATIENT);
     // Backlog and one more.
     replace_with_queue(&edge, 1025).await;
     edge.stop();

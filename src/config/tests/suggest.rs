@@ -7,8 +7,8 @@ use crate::config::{
     schema::{
         ADMIN, ADMIN_TOKEN, APPLICATION, CERTIFICATE, CLIENT_CA, CREDENTIAL, CRL_SOURCE, DOMAIN, EDGE,
         HEADER_PROFILE, HEALTH_CHECK, INTROSPECTION, INTROSPECTION_SECRET, JWKS_URI, Key, LIMITS, LISTEN,
-        LOG, REGISTRY, REQUEST_KEY, ROUTE, SECRET, TABLES, TOKEN_ISSUER, TOKEN_ISSUER_JWKS, TRUST,
-        TableSchema, UPSTREAM,
+        LOG, REGISTRY, REQUEST_KEY, ROUTE, SECRET, TABLES, TOKEN_ISSUER, TOKEN_ISSUER_JWKS, TRACES,
+        TRACES_SECRET, TRUST, TableSchema, UPSTREAM,
     },
     suggest::all_of,
     testing::{NO_PROBLEM, edge, registry},
@@ -17,7 +17,7 @@ use crate::config::{
 use crate::vouch::{Encoding, Profile};
 
 /// The schema of each table, with a file in which that table has one unknown key.
-const KINDS: [(&TableSchema, &str); 25] = [
+const KINDS: [(&TableSchema, &str); 27] = [
     (EDGE, "zzzzzzzz = 1\n"),
     (LISTEN, "[listen]\nzzzzzzzz = 1\n"),
     (ADMIN, "[admin]\nzzzzzzzz = 1\n"),
@@ -27,6 +27,8 @@ const KINDS: [(&TableSchema, &str); 25] = [
     (TRUST, "[trust]\nzzzzzzzz = 1\n"),
     (CLIENT_CA, "[trust]\nclient_ca = [{ zzzzzzzz = 1 }]\n"),
     (CRL_SOURCE, "[trust]\ncrls = [{ zzzzzzzz = 1 }]\n"),
+    (TRACES, "[traces]\nzzzzzzzz = 1\n"),
+    (TRACES_SECRET, "[traces]\nheaders = { k = { zzzzzzzz = 1 } }\n"),
     (UPSTREAM, "[[upstream]]\nname = \"a\"\nurls = [\"http://[::1]\"]\nzzzzzzzz = 1\n"),
     (HEALTH_CHECK, "[[upstream]]\nhealth_check = { zzzzzzzz = 1 }\n"),
     (SECRET, "[[upstream]]\nheaders = { k = { zzzzzzzz = 1 } }\n"),
@@ -70,7 +72,7 @@ fn every_example_is_accepted() {
         for authenticate in ["\"client\"", "\"token\""] {
             let is_token = authenticate == "\"token\"";
             let mut text = String::new();
-            for kind in [LISTEN, LIMITS, LOG, TRUST, UPSTREAM, DOMAIN] {
+            for kind in [LISTEN, LIMITS, LOG, TRUST, TRACES, UPSTREAM, DOMAIN] {
                 table(&mut text, kind, |_| true);
             }
             table(&mut text, ROUTE, |key| match key {
