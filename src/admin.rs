@@ -36,7 +36,7 @@ pub use self::{
 };
 use crate::{
     clock::{Clock, Timestamp},
-    observe::{Reloads, metrics::Registry},
+    observe::{MemoryWatch, Reloads, metrics::Registry},
     site::SiteHandle,
 };
 
@@ -70,6 +70,8 @@ pub struct State {
     pub history: History,
     /// Requests that were refused for want of a valid token.
     pub refusals: Arc<Refusals>,
+    /// Whether memory is short.
+    pub memory: Arc<MemoryWatch>,
 }
 
 /// How the limit of open files is divided.

@@ -38,6 +38,9 @@ use crate::{
 /// How often the edge checks that its threads still run, and whether a credential expires soon.
 const CHECK: Duration = Duration::from_secs(1);
 
+/// How often the edge reads how much memory is in use: less than fills the last tenth of a small group.
+const MEMORY: Duration = Duration::from_millis(100);
+
 /// Why the edge cannot start, or must end.
 #[derive(Debug, thiserror::Error)]
 pub enum EdgeError {
@@ -125,11 +128,17 @@ impl Edge {
     }
 
     /// Waits until a thread that the edge needs has ended by itself. Usually that never happens. Until then it logs which credentials expire
-    /// soon.
+    /// soon, and observes the memory in use.
     pub async fn failure(&self) -> EdgeError {
-        let mut check = tokio::time::interval(CHECK);
+        let (mut check, mut memory) = (tokio::time::interval(CHECK), tokio::time::interval(MEMORY));
         loop {
-            check.tick().await;
+            tokio::select! {
+                _ = memory.tick() => {
+                    self.state.memory.observe(self.state.site.load().limits.memory_bytes);
+                    continue;
+                }
+                _ = check.tick() => {}
+            }
             self.warnings.check();
             if !self.workers.are_running() {
                 return EdgeError::WorkerEnded;

@@ -1,4 +1,4 @@
-//! Observability: the log, the metrics, and the state of reloads. Recording only; `admin` and `export` publish it.
+//! Observability: the log, the metrics, and the state of reloads and of memory. Recording only; `admin` and `export` publish it.
 
 pub(crate) mod access;
 mod colours;
@@ -6,6 +6,7 @@ mod early;
 mod escape;
 mod fetches;
 pub mod log;
+mod memory;
 pub mod metrics;
 mod reloads;
 mod sources;
@@ -16,5 +17,6 @@ pub use fetches::{FetchSource, FetchState, Fetches, Overdue};
 pub use log::{
     LogError, finish as finish_log, init as init_log, reopen as reopen_log, start as start_log, write_text,
 };
+pub use memory::{MemoryWatch, bound_of_group};
 pub use reloads::{ReloadState, Reloads};
 pub use sources::{SourceFailure, Sources};

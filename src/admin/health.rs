@@ -73,6 +73,9 @@ impl Found {
             let what = format!("the source of applications {name:?} fails: {}", failure.error);
             self.degraded("source_failing", what, Some(failure.since));
         }
+        if let Some(shortage) = state.memory.shortage() {
+            self.degraded("memory_short", shortage, None);
+        }
         if let Some(shortage) = &state.capacity.shortage {
             self.warning("open_files", shortage.clone(), None);
         }

@@ -11,7 +11,7 @@ use super::{print, resolve::unresolved};
 use crate::{
     clock::Clock,
     config::{Input, Severity, to_json},
-    load::{build, check_backlog, check_open_files, public_authorities},
+    load::{build, check_backlog, check_memory, check_open_files, public_authorities},
 };
 
 /// How problems are printed.
@@ -44,7 +44,7 @@ pub(super) fn check(config: &Input, options: &Options) -> ExitCode {
         built.problems.extend(public_authorities(settings));
         built.problems.extend(check_open_files(settings));
         if options.probe {
-            built.problems.extend(check_backlog(settings));
+            built.problems.extend(check_backlog(settings).into_iter().chain(check_memory(settings)));
             match probe::probe(settings, site, &built.key_sets) {
                 Ok(all) => probed = all,
                 Err(error) => return print::failure(error),

@@ -17,7 +17,7 @@ use crate::{
     listen::{Inherited, ListenError, Listeners, Shares, Sockets, Stores, Workers},
     load::{cannot_bind, cannot_open_log, listen_spec, stray_socket, too_few_open_files},
     observe::{
-        LogError, Reloads, init_log, log,
+        LogError, MemoryWatch, Reloads, init_log, log,
         metrics::{Process, Registry},
     },
     otlp,
@@ -87,7 +87,10 @@ impl Prepared {
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             started: clock.now(),
             refusals: Arc::default(),
+            memory: MemoryWatch::new(),
         });
+        // Before the first connection is accepted.
+        state.memory.observe(site.load().limits.memory_bytes);
         let https = listeners.addresses().to_vec();
         let memory = Memory {
             stores: stores.unwrap_or_else(|| Stores::new(clock.now())),
@@ -96,11 +99,12 @@ impl Prepared {
         };
         let spans = Arc::<Queue>::default();
         let counts = Arc::new(otlp::Counts::of(Arc::clone(&spans)));
-        let workers = listeners.start(site, clock, &metrics, &memory.stores, &spans)?;
+        let workers = listeners.start(site, clock, &metrics, &memory.stores, &spans, &state.memory)?;
         metrics.add(log::collect);
         metrics.add(Process::started_now());
         metrics.add(Expiries::of(Arc::clone(site), clock.clone()));
         metrics.add(AssertionIds::of(Arc::clone(&memory.stores.replay), Arc::clone(site), clock.clone()));
+        metrics.add(Arc::clone(&state.memory));
         metrics.add(Arc::clone(&state.refusals));
         metrics.add(Arc::clone(&reloads));
         metrics.add(Arc::clone(&counts));

@@ -163,6 +163,7 @@ impl Admission {
 
     fn count_refused(&self, counted: Counted) {
         self.metrics.connections_closed.increment(match counted {
+            Counted::Open if self.shared.bounds.open.lacks_memory() => CloseReason::Memory,
             Counted::Open => {
                 self.metrics.connections_over_bound.increment();
                 CloseReason::Bound

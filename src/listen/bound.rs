@@ -1,11 +1,11 @@
 //! The two limits on connections: on all that are open, and on those whose handshake is not complete.
 
-use std::sync::Arc;
+use std::{future::pending, sync::Arc};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 
 use super::addresses::{AddressPlace, Addresses};
-use crate::net::Network;
+use crate::{net::Network, observe::MemoryWatch};
 
 /// The least number of handshakes in flight that is allowed by default.
 const HANDSHAKES: usize = 8;
@@ -14,6 +14,9 @@ const HANDSHAKES: usize = 8;
 pub(super) fn handshakes_of(connections: usize) -> usize {
     connections.div_ceil(2).max(HANDSHAKES)
 }
+
+/// How many connections are admitted even if memory is short: so that those of operators and load balancers are.
+const WITHOUT_MEMORY: usize = 16;
 
 /// The connections that a limit counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,11 +53,24 @@ pub(super) struct Bound {
     pub(super) limit: usize,
     free: Arc<Semaphore>,
     addresses: Arc<Addresses>,
+    /// While this is short, no place is free.
+    memory: Option<Arc<MemoryWatch>>,
 }
 
 impl Bound {
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, free: Arc::new(Semaphore::new(limit)), addresses: Addresses::new() }
+        let free = Arc::new(Semaphore::new(limit));
+        Self { limit, free, addresses: Addresses::new(), memory: None }
+    }
+
+    /// The same limit, which is reached while memory is short, too.
+    pub(super) fn with_memory(self, memory: Arc<MemoryWatch>) -> Self {
+        Self { memory: Some(memory), ..self }
+    }
+
+    /// Whether no place is free because memory is short.
+    pub(super) fn lacks_memory(&self) -> bool {
+        self.memory.as_ref().is_some_and(|memory| memory.is_short()) && self.in_use() >= WITHOUT_MEMORY
     }
 
     /// How many connections it counts now.
@@ -64,11 +80,17 @@ impl Bound {
 
     /// A place within the sum, if one is free.
     pub(super) fn take(&self) -> Result<OwnedSemaphorePermit, TryAcquireError> {
+        if self.lacks_memory() {
+            return Err(TryAcquireError::NoPermits);
+        }
         Arc::clone(&self.free).try_acquire_owned()
     }
 
-    /// Waits until a place within the sum is free; `None` if the edge ends.
+    /// Waits until a place within the sum is free; `None` if the edge ends. Without end if memory is short.
     pub(super) async fn wait(&self) -> Option<OwnedSemaphorePermit> {
+        if self.lacks_memory() {
+            return pending().await;
+        }
         Arc::clone(&self.free).acquire_owned().await.ok()
     }
 

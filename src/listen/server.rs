@@ -24,7 +24,7 @@ use super::{
 use crate::{
     clock::Clock,
     forward::{BufferedBytes, anonymous_share},
-    observe::metrics::Registry,
+    observe::{MemoryWatch, metrics::Registry},
     site::SiteHandle,
     trace::Queue,
 };
@@ -105,6 +105,7 @@ impl Listeners {
         metrics: &Arc<Registry>,
         stores: &Stores,
         spans: &Arc<Queue>,
+        memory: &Arc<MemoryWatch>,
     ) -> Result<Workers, ListenError> {
         let (evictors, requests): (Vec<_>, Vec<_>) =
             self.by_worker.iter().map(|_| eviction_channel()).unzip();
@@ -117,7 +118,10 @@ impl Listeners {
             stores: stores.clone(),
             spans: Arc::clone(spans),
             rates: Arc::default(),
-            bounds: ByLimit { open: Bound::new(limit), handshakes: Bound::new(handshakes) },
+            bounds: ByLimit {
+                open: Bound::new(limit).with_memory(Arc::clone(memory)),
+                handshakes: Bound::new(handshakes),
+            },
             upstream_places: Arc::new(Semaphore::new(self.shares.upstream)),
             stranger_places: Arc::new(Semaphore::new(anonymous_share(self.shares.upstream))),
             shares: self.shares,

@@ -9,6 +9,7 @@ use std::{
 use crate::{
     config::{Problem, Span, Spanned, settings::Settings},
     listen::{BACKLOG, ListenSpec, Purpose, Shares, Shortage, Stray, StrayReason},
+    observe::bound_of_group,
     text::suggest::shell_word,
 };
 
@@ -64,6 +65,19 @@ pub fn check_backlog(settings: &Settings) -> Option<Problem> {
     );
     let span = settings.listen.https.first().map_or(&settings.listen.admin.span, |https| &https.span);
     Some(Problem::warning(span, "listen.https", what).help(help))
+}
+
+/// The warning that the control group allows less memory than `memory_bytes`.
+#[must_use]
+pub fn check_memory(settings: &Settings) -> Option<Problem> {
+    let configured = settings.limits.memory_bytes?;
+    let bound = bound_of_group().filter(|bound| *bound < configured)?;
+    let span = settings.spans.get("limits.memory_bytes").unwrap_or(&settings.listen.admin.span);
+    let what = format!(
+        "found {configured}, and the control group (MemoryMax= in a systemd unit, the memory limit of a container) allows {bound} bytes: the kernel would kill the edge before"
+    );
+    let help = "remove memory_bytes, so that nine tenths of that bound apply, or write a smaller number";
+    Some(Problem::warning(span, "limits.memory_bytes", what).help(help))
 }
 
 fn connections_span(settings: &Settings) -> &Span {

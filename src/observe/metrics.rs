@@ -22,6 +22,7 @@ pub use cells::{Buckets, Counter, Counters, Gauge, Histogram, Label};
 pub use family::{Descriptor, Distribution, Families, Family, Kind, Value};
 pub use handshakes::{HandshakeFailure, KeyExchange, TlsSession};
 pub use process::Process;
+pub(in crate::observe) use process::resident;
 pub use recorder::Recorder;
 pub use refusals::RefusalCode;
 pub use registry::{Collector, Registry};
@@ -126,6 +127,8 @@ cells::label! {
     pub enum CloseReason: "reason" {
         /// On arrival: `[limits] connections` was reached.
         Bound = "bound",
+        /// On arrival: memory is short.
+        Memory = "memory",
         /// On arrival: its address has `[limits] connections_per_address` already.
         Address = "address",
         /// On arrival: `[listen]` does not allow its address.

@@ -15,6 +15,8 @@ pub struct Limits {
     pub handshakes: Option<usize>,
     /// Handshakes in flight of one client address. `None`: half of the connections that it may have, at least 8.
     pub handshakes_per_address: Option<usize>,
+    /// Bytes of the process's memory beyond which connections are refused. `None`: nine tenths of the bound of its control group.
+    pub memory_bytes: Option<u64>,
     /// Requests per second of one client address. `None`: any number.
     pub requests_per_second_per_address: Option<NonZeroU32>,
     /// Authenticated requests per second of one application that has no limit of its own. `None`: any number.
@@ -58,6 +60,7 @@ impl Default for Limits {
             connections_per_address: None,
             handshakes: None,
             handshakes_per_address: None,
+            memory_bytes: None,
             requests_per_second_per_address: None,
             requests_per_second_per_application: None,
             request_burst: Duration::from_secs(10),

@@ -67,6 +67,7 @@ mod log_bounds;
 mod log_file;
 mod log_full;
 mod log_schema;
+mod memory_limit;
 mod memory_returned;
 mod messages;
 mod metrics;

@@ -12,6 +12,7 @@ pub(super) fn read(table: &Table<'_>) -> Limits {
         connections_per_address: count(table, "connections_per_address"),
         handshakes: count(table, "handshakes"),
         handshakes_per_address: count(table, "handshakes_per_address"),
+        memory_bytes: table.get("memory_bytes").and_then(|value| value.integer(&MEMORY)),
         requests_per_second_per_address: per_second(table, "requests_per_second_per_address"),
         requests_per_second_per_application: per_second(table, "requests_per_second_per_application"),
         request_burst: table
@@ -54,6 +55,9 @@ fn count(table: &Table<'_>, key: &'static str) -> Option<usize> {
 
 /// The range of numbers of connections.
 const CONNECTIONS: RangeInclusive<usize> = 1..=1_000_000;
+
+/// The range of `memory_bytes`.
+const MEMORY: RangeInclusive<u64> = 16 * 1024 * 1024..=1 << 50;
 
 /// The range of `request_burst`.
 const BURSTS: RangeInclusive<Duration> = Duration::from_millis(1)..=LONGEST_BURST;

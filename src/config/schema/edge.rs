@@ -65,6 +65,7 @@ pub(in crate::config) const LIMITS: &TableSchema = &TableSchema {
         key("connections_per_address", "1000"),
         key("handshakes", "5000"),
         key("handshakes_per_address", "500"),
+        key("memory_bytes", "943718400"),
         key("requests_per_second_per_address", "100"),
         key("requests_per_second_per_application", "50"),
         key("request_burst", r#""10s""#),

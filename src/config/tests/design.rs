@@ -150,6 +150,7 @@ fn check_default_limits(limits: &Limits) {
         connections_per_address,
         handshakes,
         handshakes_per_address,
+        memory_bytes,
         requests_per_second_per_address,
         requests_per_second_per_application,
         request_burst,
@@ -171,6 +172,7 @@ fn check_default_limits(limits: &Limits) {
     assert_eq!(assertion_ids, 1_000_000);
     assert_eq!(buffered_bytes, 256 * 1024 * 1024);
     assert_eq!((connections, headers, http2_streams), (10_000, 100, 100));
+    assert_eq!(memory_bytes, None);
     assert_eq!((connections_per_address, handshakes, handshakes_per_address), (None, None, None));
     assert_eq!((requests_per_second_per_address, requests_per_second_per_application), (None, None));
     assert_eq!(request_burst, Duration::from_secs(10));

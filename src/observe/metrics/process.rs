@@ -76,6 +76,12 @@ impl Collector for Process {
     }
 }
 
+/// The resident memory of the process, in bytes.
+pub(in crate::observe) fn resident() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    number_after(&status, "VmRSS:").map(|kilobytes| kilobytes.saturating_mul(1024))
+}
+
 /// `USER_HZ` is 100 on all architectures that the edge is built for.
 const MILLISECONDS_PER_TICK: u64 = 10;
 
