@@ -113,6 +113,12 @@ grep -q "^Uid:.*$(id -u mtls-edge)" /proc/$pid/status || fail "user"
 for line in 'CapEff:	0000000000000400' 'CapBnd:	0000000000000400' 'NoNewPrivs:	1' 'Seccomp:	2'; do
   grep -qx "$line" /proc/$pid/status || fail "not $line: $(grep "^${line%%:*}" /proc/$pid/status)"
 done
+# The number of landlock_create_ruleset, which returns the version that the kernel has.
+if python3 -c 'import ctypes, sys; sys.exit(ctypes.CDLL(None).syscall(444, None, 0, 1) < 1)'; then
+  grep -q 'workers are not confined' <<<"$(journalctl -u mtls-edge --no-pager)" && fail "Landlock is filtered"
+else
+  say "NOT TRIED: Landlock, which this kernel does not have"
+fi
 [ "$(curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:9443/readyz)" = 200 ] || fail "not ready"
 grep -q billing <<<"$(mtls-edge status --config /etc/mtls-edge/edge.toml)" || fail "status"
 

@@ -35,7 +35,8 @@
 //! * [`replay`]: the used `jti` values of assertions;
 //! * [`rate`]: requests per second of an address or an application;
 //! * [`text`]: text from peers, bounded and escaped;
-//! * [`clock`]: the time, and points in time.
+//! * [`clock`]: the time, and points in time;
+//! * [`confine`]: what the threads that serve peers may do to the machine.
 
 pub mod access_token;
 pub mod admin;
@@ -45,6 +46,7 @@ pub mod build_facts;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod confine;
 pub mod connection;
 pub mod edge;
 pub mod expiry;

@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
+    confine::{Confinement, confine_thread},
     forward::{BufferedBytes, anonymous_share},
     observe::{MemoryWatch, metrics::Registry},
     site::SiteHandle,
@@ -133,12 +134,26 @@ impl Listeners {
         let mut threads = Vec::new();
         for (number, (listeners, requests)) in self.by_worker.into_iter().zip(requests).enumerate() {
             let (shared, changes) = (Arc::clone(&shared), changes.clone());
-            let thread = std::thread::Builder::new()
-                .name(format!("worker-{number}"))
-                .spawn(move || worker::run(number, listeners, &shared, requests, changes, times));
+            let thread = std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
+                confine(number);
+                worker::run(number, listeners, &shared, requests, changes, times)
+            });
             threads.push(thread.map_err(ListenError::Start)?);
         }
         Ok(Workers { stage, threads, sockets: self.sockets })
+    }
+}
+
+/// Takes from a worker's thread what it never needs, as far as the kernel can. The first one logs it.
+fn confine(number: usize) {
+    let confined = confine_thread();
+    if number > 0 {
+        return;
+    }
+    match confined {
+        Ok(Confinement::None) => tracing::info!("workers are not confined: this kernel has no Landlock"),
+        Ok(confinement) => tracing::debug!(?confinement, "workers confined by Landlock"),
+        Err(error) => tracing::warn!(%error, "workers are not confined"),
     }
 }
 

@@ -38,6 +38,7 @@ mod client_secrets;
 mod command_line;
 mod commands;
 mod configured_methods;
+mod confined;
 mod connection_limits;
 mod credentials;
 mod crl_sources;

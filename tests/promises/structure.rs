@@ -48,6 +48,7 @@ const ORDER: &[&str] = &[
     "text",
     "clock",
     "timer",
+    "confine",
     "build_facts",
 ];
 

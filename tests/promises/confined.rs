@@ -1,0 +1,34 @@
+//! The threads that serve peers have fewer rights than those that read the configuration and start the next program.
+
+use std::fs;
+
+use crate::support::{Client, EdgeBuilder, Upstream, with_client};
+
+/// The name of each thread of a process, and whether it has given up to gain rights, as a confined thread must.
+fn threads(process: u32) -> Vec<(String, bool)> {
+    let tasks = fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    let fact = |task: &fs::DirEntry| {
+        let name = fs::read_to_string(task.path().join("comm")).ok()?;
+        let status = fs::read_to_string(task.path().join("status")).ok()?;
+        Some((name.trim().to_owned(), status.contains("\nNoNewPrivs:\t1\n")))
+    };
+    tasks.filter_map(|task| fact(&task.unwrap())).collect()
+}
+
+#[tokio::test]
+async fn workers_are_confined_and_other_threads_are_not() {
+    let own = fs::read_to_string("/proc/self/status").unwrap();
+    if own.contains("\nNoNewPrivs:\t1\n") {
+        println!("NOT TRIED: everything that this machine starts has given up to gain rights");
+        return;
+    }
+    let upstream = Upstream::start().await;
+    let (edge, client) = with_client(EdgeBuilder::new(upstream.url()));
+    assert_eq!(Client::with(&edge, &client).token("billing").await.status, 200);
+    let threads = threads(edge.id());
+    let workers = threads.iter().filter(|(name, _)| name.starts_with("worker-")).count();
+    assert!(workers > 0 && threads.len() > workers, "{threads:?}");
+    for (name, is_confined) in &threads {
+        assert_eq!(*is_confined, name.starts_with("worker-"), "{threads:?}");
+    }
+}
