@@ -4,8 +4,12 @@ use std::{fs, path::Path};
 
 use proptest::{prelude::*, sample::Index};
 
+#[path = "../../fuzz/checks/assertion.rs"]
+mod assertion;
 #[path = "../../fuzz/checks/certificate_key.rs"]
 mod certificate_key;
+#[path = "../../fuzz/checks/config.rs"]
+mod config;
 #[path = "../../fuzz/checks/distinguished_name.rs"]
 mod distinguished_name;
 #[path = "../../fuzz/checks/form.rs"]
@@ -16,10 +20,16 @@ mod http1_response;
 mod jose;
 #[path = "../../fuzz/checks/json.rs"]
 mod json;
+#[path = "../../fuzz/checks/key_set.rs"]
+mod key_set;
 #[path = "../../fuzz/checks/pem.rs"]
 mod pem;
 #[path = "../../fuzz/checks/proxy_header.rs"]
 mod proxy_header;
+#[path = "../../fuzz/checks/request_object.rs"]
+mod request_object;
+#[path = "../../fuzz/checks/signed.rs"]
+mod signed;
 
 /// The seeds of a target.
 fn seeds(target: &str) -> Vec<Vec<u8>> {
@@ -124,5 +134,49 @@ proptest! {
     #[test]
     fn a_pem_file_is_read_as_rustls_reads_it_or_refused(input in input("pem")) {
         pem::check(&input);
+    }
+
+    #[test]
+    fn an_assertion_is_accepted_if_it_is_by_the_key_for_us_now(input in input("assertion")) {
+        assertion::check(&input);
+    }
+
+    #[test]
+    fn a_request_object_is_accepted_if_it_is_by_the_key(input in input("request_object")) {
+        request_object::check(&input);
+    }
+
+    #[test]
+    fn a_key_set_verifies_what_its_keys_signed(input in input("key_set")) {
+        key_set::check(&input);
+    }
+
+    #[test]
+    fn a_configuration_is_settings_or_errors_at_their_places(input in input("config")) {
+        config::check(&input);
+    }
+}
+
+/// A seed of a target by its name.
+fn seed(target: &str, name: &str) -> Vec<u8> {
+    fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target).join(name)).unwrap()
+}
+
+#[test]
+fn mutations_begin_at_inputs_that_are_accepted() {
+    for name in ["honest", "by-kid", "fapi"] {
+        assert!(assertion::is_accepted(&seed("assertion", name)), "{name}");
+    }
+    for name in ["honest", "contradictions"] {
+        assert!(request_object::is_accepted(&seed("request_object", name)), "{name}");
+    }
+    for (name, count) in [("each-kind", 3), ("by-kid", 2)] {
+        assert_eq!(key_set::accepted(&seed("key_set", name)), count, "{name}");
+    }
+    for (name, accepted) in [("edge", (true, 0)), ("edge-every-credential", (true, 0))] {
+        assert_eq!(config::accepted(&seed("config", name)), accepted, "{name}");
+    }
+    for (name, count) in [("applications", 2), ("applications-every-credential", 6)] {
+        assert_eq!(config::accepted(&seed("config", name)), (false, count), "{name}");
     }
 }

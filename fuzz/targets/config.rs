@@ -1,0 +1,5 @@
+//! See `checks/config.rs`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| mtls_edge_fuzz::config::check(input));
