@@ -27,7 +27,7 @@ use bytes::Bytes;
 use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout_at};
 
 use self::{
-    handshake::{client_address, handshake},
+    handshake::{Handshake, client_address, handshake},
     phase::{Bodies, Overdue, Protocol},
     serve::{Outcome, Server},
     stream::ClientStream,
@@ -133,13 +133,19 @@ async fn establish(
     });
     let metrics = context.parts.metrics.clone();
     let (reason, failure) = match handshake.await {
-        Ok(Ok(((stream, connection), party))) => {
+        Ok(Ok((Handshake::Client(stream, connection), party))) => {
             metrics.handshakes.increment();
             metrics.tls_sessions.increment(connection.negotiated().session);
             let fixed = (Rc::clone(&connection), Rc::clone(slot.life()));
             let server = Server::new(fixed, stream.protocol(), &site, context, party);
             slot.established(&connection);
             return Some((stream, server));
+        }
+        Ok(Ok((Handshake::Validation(domain, stream), _))) => {
+            metrics.acme_validations.increment();
+            tracing::info!(client_ip = %tcp_peer.ip(), %domain, "ACME validation answered");
+            tls::drain_and_close(stream).await;
+            return None;
         }
         Ok(Err(failed)) => failed,
         Err(_) => {

@@ -8,6 +8,7 @@
 //! * [`supervisor`]: what systemd is notified of;
 //! * [`reload`]: merges the updates of all sources into one site, and swaps it;
 //! * [`source`]: sources of trust: the watched files, fetched documents;
+//! * [`acme`]: orders certificates that renew themselves;
 //! * [`load`]: settings to a site, opening every file that they name;
 //! * [`config`]: text to typed settings;
 //! * [`outbound`]: the edge's own HTTP requests;
@@ -39,6 +40,7 @@
 //! * [`confine`]: what the threads that serve peers may do to the machine.
 
 pub mod access_token;
+pub mod acme;
 pub mod admin;
 pub mod authenticate;
 pub mod authorization_request;

@@ -1,11 +1,13 @@
 //! Builds a site from settings: the one module that opens the files a configuration references. It reports each fault at the
 //! place in the configuration that references the file.
 
+mod acme;
 mod admin;
 mod applications;
 mod authorities;
 mod credential;
 mod crl_cache;
+mod domain;
 mod fetched;
 mod files;
 mod key_sets;
@@ -22,6 +24,7 @@ mod token_issuers;
 mod traces;
 mod upstream;
 
+pub use acme::{AcmeFile, acme_validity, eab_key};
 pub use admin::{admin_tokens, operator_identity};
 pub use crl_cache::{CachedCrl, cached_crl, judge_fetched};
 pub use key_sets::{CachedKeySet, WantedKeySet, cached_key_set, judge_fetched_key_set};

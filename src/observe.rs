@@ -8,6 +8,7 @@ mod fetches;
 pub mod log;
 mod memory;
 pub mod metrics;
+mod orders;
 mod reloads;
 mod sources;
 
@@ -18,5 +19,6 @@ pub use log::{
     LogError, finish as finish_log, init as init_log, reopen as reopen_log, start as start_log, write_text,
 };
 pub use memory::{MemoryWatch, bound_of_group};
+pub use orders::{FailedOrder, OrderState, Orders, Renewal};
 pub use reloads::{ReloadState, Reloads};
 pub use sources::{SourceFailure, Sources};

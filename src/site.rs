@@ -8,7 +8,11 @@ mod limits;
 mod routes;
 mod token_issuer;
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
 
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
@@ -26,7 +30,7 @@ use crate::{
     clock::Timestamp,
     forward::{ForwardedFor, Target},
     identity::ClientCertificate,
-    tls::{ClientAuth, DomainTls},
+    tls::{Challenges, ClientAuth, DomainTls, Unserved},
     trace::Traces,
     trust::{Issuer, Registry, Trust},
     vouch,
@@ -69,6 +73,10 @@ pub struct Site {
     pub trust: Trust,
     /// Domains by name: lower case, no trailing dot. Most sites have few: to find one costs less than a hash.
     pub domains: BTreeMap<Box<str>, Arc<Domain>>,
+    /// The names of domains that have no certificate yet: it is ordered by ACME.
+    pub awaiting: BTreeSet<Box<str>>,
+    /// The pending ACME validations of domains. Each site has those of the previous one.
+    pub challenges: Challenges,
     /// The issuers of access tokens, in the order of the configuration.
     pub token_issuers: Vec<Arc<TokenIssuer>>,
     /// Header names that no client may set.
@@ -112,10 +120,17 @@ impl Site {
         self.targets().filter_map(|target| Some((target.spec.name.as_str(), end(target)?))).collect()
     }
 
-    /// The TLS configuration for new connections with this server name; none if there is no such domain.
-    #[must_use]
-    pub fn server_config(&self, name: &str) -> Option<&Arc<ServerConfig>> {
-        self.domains.get(name).map(|domain| self.config_of(domain))
+    /// The TLS configuration for new connections with this server name.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such domain, or it has no certificate yet.
+    pub fn server_config(&self, name: &str) -> Result<&Arc<ServerConfig>, Unserved> {
+        match self.domains.get(name) {
+            Some(domain) => Ok(self.config_of(domain)),
+            None if self.awaiting.contains(name) => Err(Unserved::NoCertificate),
+            None => Err(Unserved::Unknown),
+        }
     }
 
     /// CA names would make clients hide self-signed certificates (RFC 8705 section 7.2).

@@ -2,6 +2,7 @@
 //! the request pipeline. Also the client configuration of the connections that the edge opens.
 
 mod accept;
+mod challenge;
 mod client;
 mod cork;
 mod first_bytes;
@@ -15,7 +16,8 @@ mod reason;
 mod server;
 mod tickets;
 
-pub use accept::{AcceptError, AcceptedTls, HandshakeFailure, accept, drain_and_close};
+pub use accept::{AcceptError, Accepted, AcceptedTls, HandshakeFailure, Unserved, accept, drain_and_close};
+pub use challenge::{ChallengeDigest, ChallengeError, Challenges};
 pub use client::client_config;
 pub use cork::Corked;
 pub use leaf::Leaf;

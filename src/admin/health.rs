@@ -9,7 +9,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     identity::StaleCrl,
-    observe::Fetches,
+    observe::{Fetches, Orders},
     site::Site,
     trust::{Application, CredentialView},
 };
@@ -33,7 +33,8 @@ const EXPIRING: (&str, &str) = ("needs another credential: its last one expires"
 pub(super) fn health(state: &State, site: &Site, now: Timestamp) -> Health {
     let mut found = Found { now, problems: Vec::new() };
     found.running(state);
-    found.certificates(site);
+    found.certificates(site, &state.reloads.orders);
+    found.orders(site, &state.reloads.orders);
     found.crls(site);
     found.applications(site);
     found.upstreams(site);
@@ -90,10 +91,14 @@ impl Found {
         }
     }
 
-    fn certificates(&mut self, site: &Site) {
+    fn certificates(&mut self, site: &Site, orders: &Orders) {
         for (name, domain) in &site.domains {
             let Some(certificate) = domain.tls.certificate() else { continue };
             let end = certificate.validity().not_after;
+            // One that renews itself may never be valid for so long: it is reported if that fails.
+            if orders.state(name).is_some() && end >= self.now {
+                continue;
+            }
             let codes = ("certificate_expired", "certificate_expiring");
             self.expiry(codes, &format!("the server certificate of {name}"), end, CERTIFICATE_DAYS);
         }
@@ -109,6 +114,23 @@ impl Found {
         for ca in site.trust.authorities.client_cas() {
             let what = format!("the client CA {:?}", ca.subject);
             self.expiry(("ca_expired", "ca_expiring"), &what, ca.validity.not_after, CREDENTIAL_DAYS);
+        }
+    }
+
+    /// Reports the certificates that are ordered by ACME and missing, or not renewed.
+    fn orders(&mut self, site: &Site, orders: &Orders) {
+        for (name, state) in orders.states() {
+            let (since, why) = match state.failure {
+                Some(failure) => (Some(failure.since), failure.why),
+                None => (None, "it is being ordered".to_owned()),
+            };
+            if site.awaiting.contains(&name) {
+                let what = format!("{name} is not served: it has no certificate yet: {why}");
+                self.degraded("certificate_missing", what, since);
+            } else if since.is_some() {
+                let what = format!("the server certificate of {name} is not renewed: {why}");
+                self.warning("certificate_renewal", what, since);
+            }
         }
     }
 

@@ -9,13 +9,14 @@ use super::{
     Capacity, State, health,
     query::Query,
     status::{
-        ClientCa, Crl, Domain, EdgeFacts, Expiring, Expiry, FailedFetch, FailedReload, FailingSource,
-        FetchedSource, Limits, Log, ServerCertificate, Source, Status, Trust, Upstream, UpstreamOrigin,
+        ClientCa, Crl, Domain, EdgeFacts, Expiring, Expiry, FailedFetch, FailedOrder, FailedReload,
+        FailingSource, FetchedSource, Limits, Log, OrderedCertificate, ServerCertificate, Source, Status,
+        Trust, Upstream, UpstreamOrigin,
     },
 };
 use crate::{
     clock::Timestamp,
-    observe::{FetchSource, FetchState, Fetches, ReloadState, SourceFailure, log},
+    observe::{self, FetchSource, FetchState, Fetches, OrderState, ReloadState, SourceFailure, log},
     site::{self, Site},
 };
 
@@ -39,6 +40,7 @@ pub(super) fn status(state: &State, query: &Query, now: Timestamp) -> Status {
         log: Log { lines_dropped: log::dropped() },
         expiring: expiring(&site, query.expiring_days, now),
         domains: domains.into_iter().map(|domain| of_domain(domain, now)).collect(),
+        acme: state.reloads.orders.states().into_iter().map(ordered).collect(),
         client_cas: client_cas(&site, now),
         crls: crls(&site, now),
         crl_sources: fetched(&state.reloads.fetches),
@@ -102,6 +104,21 @@ fn of_domain(domain: &site::Domain, now: Timestamp) -> Domain {
         }
     });
     Domain { name: domain.name.to_string(), header_profile: domain.profile.name().to_string(), certificate }
+}
+
+fn ordered((domain, state): (Box<str>, OrderState)) -> OrderedCertificate {
+    OrderedCertificate {
+        domain: domain.into_string(),
+        not_after: state.renewal.map(|renewal| renewal.not_after),
+        renewed_at: state.renewal.map(|renewal| renewal.due),
+        issued: state.issued,
+        failed: state.failed,
+        failure: state.failure.map(|observe::FailedOrder { since, why, next }| FailedOrder {
+            since,
+            why,
+            next,
+        }),
+    }
 }
 
 fn client_cas(site: &Site, now: Timestamp) -> Vec<ClientCa> {

@@ -34,6 +34,9 @@ pub struct Status {
     pub expiring: Expiring,
     /// By name.
     pub domains: Vec<Domain>,
+    /// The domains whose certificates are ordered by ACME, by name.
+    #[serde(default)]
+    pub acme: Vec<OrderedCertificate>,
     /// In the order of the configuration.
     pub client_cas: Vec<ClientCa>,
     /// A CA's newest first.
@@ -197,6 +200,34 @@ pub struct ServerCertificate {
     pub not_after: Timestamp,
     /// Whole days, negative once it has expired.
     pub days_left: i64,
+}
+
+/// The certificate of a domain that is ordered by ACME.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct OrderedCertificate {
+    /// The domain.
+    pub domain: String,
+    /// The end of the validity of the present one; `None` if there is none that can be used.
+    pub not_after: Option<Timestamp>,
+    /// When the next one is ordered.
+    pub renewed_at: Option<Timestamp>,
+    /// Certificates issued since the start.
+    pub issued: u64,
+    /// Orders that failed since the start.
+    pub failed: u64,
+    /// Why there is no newer one, if an order failed and none has succeeded since.
+    pub failure: Option<FailedOrder>,
+}
+
+/// Orders that failed.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct FailedOrder {
+    /// When the first one failed.
+    pub since: Timestamp,
+    /// Why the last one failed.
+    pub why: String,
+    /// When the next one follows.
+    pub next: Timestamp,
 }
 
 /// A client CA.

@@ -50,6 +50,20 @@ pub(super) fn tables(status: &Status) -> Vec<Table> {
                 shown(certificate.map(|certificate| &certificate.thumbprint)),
             ]
         }),
+        table(
+            "certificates by ACME",
+            &["domain", "renewed", "failing since", "failure"],
+            &status.acme,
+            |ordered| {
+                let failure = ordered.failure.as_ref();
+                [
+                    ordered.domain.clone().into(),
+                    at(ordered.renewed_at, "at once"),
+                    at(failure.map(|failure| failure.since), ""),
+                    shown(failure.map(|failure| &failure.why)),
+                ]
+            },
+        ),
         table("client CAs", &["subject", "expires", "thumbprint"], &status.client_cas, |ca| {
             [ca.subject.clone().into(), ca.not_after.into(), ca.thumbprint.clone().into()]
         }),

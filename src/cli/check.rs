@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use self::probe::Probed;
 use super::{print, resolve::unresolved};
 use crate::{
+    acme,
     clock::Clock,
     config::{Input, Severity, to_json},
     load::{build, check_backlog, check_memory, check_open_files, public_authorities},
@@ -30,7 +31,7 @@ pub(super) struct Options {
     /// Exit 1 on warnings, too.
     #[arg(long)]
     strict: bool,
-    /// Also bind the addresses, connect to the upstreams, fetch CRLs and key sets, check that their files can be written, and that the kernel queues enough connections.
+    /// Also bind the addresses, connect to the upstreams, fetch CRLs, key sets and the ACME directory, check that their files can be written, and that the kernel queues enough connections.
     #[arg(long)]
     probe: bool,
 }
@@ -39,8 +40,9 @@ pub(super) struct Options {
 /// there is one at all; else 0.
 pub(super) fn check(config: &Input, options: &Options) -> ExitCode {
     let mut built = build(config, None, &Clock::System);
-    let mut probed = Vec::new();
+    let (mut probed, mut outlook) = (Vec::new(), Vec::new());
     if let Some((settings, site)) = &built.site {
+        outlook = acme::outlook(settings, Clock::System.now()).collect();
         built.problems.extend(public_authorities(settings));
         built.problems.extend(check_open_files(settings));
         if options.probe {
@@ -53,7 +55,7 @@ pub(super) fn check(config: &Input, options: &Options) -> ExitCode {
             built.problems.extend(unresolved(settings));
         }
     }
-    let results: String = probed.iter().map(Probed::line).collect();
+    let results = outlook.into_iter().chain(probed.iter().map(Probed::line)).collect::<String>();
     built.problems.extend(probed.into_iter().filter_map(|probed| probed.failure));
     let is_failure = |severity| options.strict || severity == Severity::Error;
     let failed = built.problems.iter().any(|problem| is_failure(problem.severity));

@@ -1,6 +1,8 @@
 //! Reads `edge.toml`: its tables, and the references between them.
 
+mod acme;
 mod admin;
+mod certificate;
 mod domain;
 mod headers;
 mod key_pair;
@@ -55,6 +57,7 @@ pub(super) fn read(root: &Table<'_>) -> Option<Settings> {
     if root.is_misspelt(&["token_issuer"]) {
         issuers.names.push(None);
     }
+    let acme = acme::read(root);
     let domains = require_tables(root, "domain", MINIMAL_DOMAIN, |value| value.tables(DOMAIN));
     let domains = domain::read_all(
         &domains,
@@ -62,8 +65,12 @@ pub(super) fn read(root: &Table<'_>) -> Option<Settings> {
             upstreams: &upstreams.names,
             profiles: &profiles.names,
             token_issuers: &issuers.names,
+            acme: &acme,
         },
     );
+    if let Some(domains) = &domains {
+        acme.report_unused(root, domains);
+    }
     Some(Settings {
         listen,
         admin,
@@ -71,6 +78,7 @@ pub(super) fn read(root: &Table<'_>) -> Option<Settings> {
         log,
         trust,
         traces: traces.flatten(),
+        acme: acme.settings()?,
         upstreams: upstreams.upstreams?,
         domains: domains?,
         token_issuers: issuers.issuers?,

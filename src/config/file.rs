@@ -1,7 +1,8 @@
-//! Reads the files that a configuration references: regular files only, up to a size limit.
+//! Reads the files that a configuration references: regular files only, up to a size limit. Replaces those that the edge writes itself.
 //!
 //! Opening a FIFO would block until it has a writer, and reading `/dev/zero` would exhaust the memory.
 
+mod replace;
 mod unreadable;
 
 use std::{
@@ -18,7 +19,10 @@ use zeroize::Zeroizing;
 
 use super::diagnostic::Fault;
 
-pub use self::unreadable::unreadable;
+pub use self::{
+    replace::{Readers, create_folder, replace},
+    unreadable::unreadable,
+};
 
 /// The maximum size of a file with certificates, a CRL, a key or a secret, in bytes.
 pub const LIMIT: u64 = 64 << 20;

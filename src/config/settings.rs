@@ -7,7 +7,7 @@ use std::{
     collections::HashMap,
     fmt::{self, Display, Formatter},
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -47,6 +47,8 @@ pub struct Settings {
     pub trust: Trust,
     /// `[traces]`. Default: no traces.
     pub traces: Option<Traces>,
+    /// `[acme]`: present if the table is written.
+    pub acme: Option<Acme>,
     /// `[[upstream]]`, at least one, names unique.
     pub upstreams: Vec<Upstream>,
     /// `[[domain]]`, at least one, names unique (compared without case).
@@ -209,6 +211,44 @@ impl Introspection {
     pub const TIMEOUT: Duration = Duration::from_secs(5);
 }
 
+/// The default folder of ACME's files, in the folder of `edge.toml`.
+pub const DEFAULT_ACME_STATE: &str = "state/acme";
+
+/// `[acme]`: the CA that issues the certificates of domains with `acme = true` (RFC 8555).
+#[derive(Clone, Debug)]
+pub struct Acme {
+    /// The URL of its directory.
+    pub directory: Spanned<Url>,
+    /// How the CA can reach the operator: `mailto:` URLs. Default none.
+    pub contact: Vec<String>,
+    /// The folder of the account's key, the certificates and their keys. Default [`DEFAULT_ACME_STATE`].
+    pub state: PathBuf,
+    /// The certificate profile to order, if the CA has several. Default: the CA's own choice.
+    pub profile: Option<String>,
+    /// PEM roots for the directory's server. Default: the system's roots.
+    pub ca: Option<Spanned<PathBuf>>,
+    /// The operator's account at the CA, for one that binds ACME accounts to it. Default none.
+    pub external_account: Option<ExternalAccount>,
+}
+
+impl Acme {
+    /// The file with the certificate and the key of a domain.
+    #[must_use]
+    pub fn file_of(state: &Path, domain: &str) -> PathBuf {
+        // The name of a domain consists of letters, digits, dots, hyphens and underscores.
+        state.join(format!("{domain}.pem"))
+    }
+}
+
+/// The key that binds an ACME account to another one (RFC 8555 section 7.3.4).
+#[derive(Clone, Debug)]
+pub struct ExternalAccount {
+    /// The key's identifier.
+    pub key_id: Spanned<String>,
+    /// The key, in base64url.
+    pub key: Spanned<SecretSource>,
+}
+
 /// An http or https URL.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Url {
@@ -296,6 +336,8 @@ pub struct Domain {
     pub certificate: Spanned<PathBuf>,
     /// The certificate's private key, PEM.
     pub private_key: Spanned<PathBuf>,
+    /// Whether both are ordered by ACME, and in the one file [`Acme::file_of`].
+    pub acme: bool,
     /// Client authentication, cipher suites and session settings.
     pub tls: TlsSpec,
     /// The place of `client_auth`.

@@ -15,16 +15,18 @@ pub(super) struct UrlUse {
     of: &'static str,
     /// What to do about user information.
     instead_of_user: &'static str,
-    /// Whether what is received is not signed, so that it must come over TLS.
-    needs_tls: bool,
+    /// What anyone who can change the traffic could do, if that is why it must go over TLS: what is received is not signed.
+    needs_tls: Option<&'static str>,
 }
+
+const FORGE: &str = "make the edge accept forged credentials";
 
 /// The URL of a CRL, which its CA has signed.
 pub(super) const CRL: UrlUse = UrlUse {
     example: "http://crl.example.com/corp.crl",
     of: "the CRL",
     instead_of_user: "CRLs are fetched without credentials",
-    needs_tls: false,
+    needs_tls: None,
 };
 
 /// The URL of a key set.
@@ -32,7 +34,7 @@ pub(super) const KEY_SET: UrlUse = UrlUse {
     example: "https://reports.example/jwks.json",
     of: "the key set",
     instead_of_user: "key sets are fetched without credentials",
-    needs_tls: true,
+    needs_tls: Some(FORGE),
 };
 
 /// The URL of an introspection endpoint.
@@ -40,7 +42,15 @@ pub(super) const INTROSPECTION: UrlUse = UrlUse {
     example: "https://auth.example.com/introspect",
     of: "the introspection endpoint",
     instead_of_user: "write client_id and secret beside url",
-    needs_tls: true,
+    needs_tls: Some(FORGE),
+};
+
+/// The URL of an ACME directory.
+pub(super) const ACME_DIRECTORY: UrlUse = UrlUse {
+    example: "https://acme-v02.api.letsencrypt.org/directory",
+    of: "the CA's ACME directory",
+    instead_of_user: "the edge makes an account of its own at the CA",
+    needs_tls: Some("keep the edge from renewing its certificates"),
 };
 
 /// The base URL of a collector of traces.
@@ -48,7 +58,7 @@ pub(super) const COLLECTOR: UrlUse = UrlUse {
     example: "http://127.0.0.1:4318",
     of: "the collector",
     instead_of_user: "write headers beside endpoint",
-    needs_tls: false,
+    needs_tls: None,
 };
 
 /// Parses the URL of a document or an endpoint. A fault never quotes the query: it may be a secret.
@@ -66,14 +76,14 @@ pub(super) fn url(text: &str, used_for: &UrlUse) -> Result<Url, Fault> {
         return Err(fault("a URL with a fragment").help("remove the fragment, from the # on"));
     }
     if !matches!(before.to_ascii_lowercase().as_str(), "http" | "https") {
-        let schemes = if *needs_tls { "https" } else { "http or https" };
+        let schemes = if needs_tls.is_some() { "https" } else { "http or https" };
         let help = format!("write the {schemes} URL of {of}");
         return Err(fault("a URL that is not http or https").help(help));
     }
     let origin = origin(&format!("{before}://{authority}"))?;
-    if *needs_tls && !origin.tls && !is_loopback(&origin) {
+    if let Some(danger) = needs_tls.filter(|_| !origin.tls && !is_loopback(&origin)) {
         let what = format!(
-            "found http to {}, expected https: anyone who can change that traffic could make the edge accept forged credentials",
+            "found http to {}, expected https: anyone who can change that traffic could {danger}",
             origin.host
         );
         return Err(Fault::new(what).help(format!("write the https URL of {of}")));

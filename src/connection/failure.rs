@@ -20,6 +20,8 @@ pub(super) fn reason(error: &AcceptError) -> HandshakeFailure {
     match error {
         AcceptError::NoServerName => HandshakeFailure::NoServerName,
         AcceptError::UnknownServerName(_) => HandshakeFailure::UnknownServerName,
+        AcceptError::NoCertificateYet(_) => HandshakeFailure::CertificatePending,
+        AcceptError::NoChallenge(_) => HandshakeFailure::NoChallenge,
         AcceptError::PlainHttp => HandshakeFailure::PlainHttp,
         AcceptError::Nothing => HandshakeFailure::Closed,
         AcceptError::Handshake(error) => of_io(error),

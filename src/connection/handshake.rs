@@ -52,6 +52,14 @@ pub(super) async fn client_address(
     Ok(ClientAddress { ip, trusted_proxy, local_port })
 }
 
+/// What a handshake has led to.
+pub(super) enum Handshake {
+    /// A client's connection.
+    Client(Box<ClientStream>, Rc<Connection>),
+    /// A CA has validated this domain. Nothing is served.
+    Validation(Box<str>, tls::Corked<Stream>),
+}
+
 /// Performs the TLS handshake, one step per turn. The caller limits the time.
 pub(super) async fn handshake(
     stream: TcpStream,
@@ -60,11 +68,11 @@ pub(super) async fn handshake(
     identities: &IdentityCache,
     batcher: &WriteBatcher,
     (turn, life): (Turn, &Rc<Life>),
-) -> Result<(Box<ClientStream>, Rc<Connection>), tls::HandshakeFailure<Stream>> {
+) -> Result<Handshake, tls::HandshakeFailure<Stream>> {
     let domain = |name: &str| site.server_config(name).cloned();
     let stream = batcher.stream(stream);
     let mut gate = Gate::new(stream.readiness(), turn);
-    let mut accepted = pin!(tls::accept(stream, domain));
+    let mut accepted = pin!(tls::accept(stream, domain, &site.challenges));
     // A handshake step takes as long as many requests: what they have written is sent before it.
     let accepted = poll_fn(|cx| {
         if !gate.is_open(cx) {
@@ -73,7 +81,10 @@ pub(super) async fn handshake(
         batcher.flush();
         accepted.as_mut().poll(cx)
     });
-    let accepted = accepted.await?;
+    let accepted = match accepted.await? {
+        tls::Accepted::Client(accepted) => accepted,
+        tls::Accepted::Validation { server_name, io } => return Ok(Handshake::Validation(server_name, io)),
+    };
     accepted.stream.get_ref().0.get_ref().enable_batching();
     let chain = accepted.stream.get_ref().1.peer_certificates();
     let required = site
@@ -87,5 +98,5 @@ pub(super) async fn handshake(
     let negotiated = failure::negotiated(accepted.stream.get_ref().1);
     let connection = Rc::new(Connection::new(address, accepted.server_name, identity, negotiated));
     // Boxed at once: it is large, and moved several times from here.
-    Ok((Box::new(ClientStream::new(accepted.stream, Rc::clone(life))), connection))
+    Ok(Handshake::Client(Box::new(ClientStream::new(accepted.stream, Rc::clone(life))), connection))
 }

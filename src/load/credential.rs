@@ -29,6 +29,8 @@ use crate::{
 pub(super) enum Role<'a> {
     /// The certificate of the domain with this DNS name.
     Server(&'a str),
+    /// The same, ordered by ACME.
+    Acme(&'a str),
     /// The certificate of the admin address.
     Admin,
     /// The edge's own towards an upstream.
@@ -41,6 +43,7 @@ impl Role<'_> {
         match self {
             Self::Server(_) => "domain.certificate",
             Self::Admin => "admin.certificate",
+            Self::Acme(_) => "domain.acme",
             Self::Client => "upstream.client_certificate",
         }
     }
@@ -50,6 +53,7 @@ impl Role<'_> {
         match self {
             Self::Server(_) => "domain.private_key",
             Self::Admin => "admin.private_key",
+            Self::Acme(_) => "domain.acme",
             Self::Client => "upstream.private_key",
         }
     }
@@ -62,7 +66,7 @@ impl Role<'_> {
     /// Who judges the certificate, for messages.
     const fn peers(self) -> &'static str {
         match self {
-            Self::Server(_) => "clients",
+            Self::Server(_) | Self::Acme(_) => "clients",
             Self::Admin => "operators",
             Self::Client => "the upstream",
         }
@@ -71,7 +75,7 @@ impl Role<'_> {
     /// Whose certificate it is, for messages.
     const fn owner(self) -> &'static str {
         match self {
-            Self::Server(_) | Self::Admin => "the server's certificate",
+            Self::Server(_) | Self::Acme(_) | Self::Admin => "the server's certificate",
             Self::Client => "the edge's client certificate",
         }
     }

@@ -50,7 +50,7 @@ fn check_files(settings: &Settings, sources: &[KeySetSource], key: &str) -> Vec<
 }
 
 /// Reports the roots that verify https servers, if they cannot be used. Each file is read once.
-fn check_roots<'a>(
+pub(super) fn check_roots<'a>(
     servers: impl Iterator<Item = (&'a Spanned<Url>, Option<&'a Spanned<std::path::PathBuf>>)>,
     key: &str,
 ) -> Vec<Problem> {

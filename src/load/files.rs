@@ -24,6 +24,7 @@ pub(super) fn referenced(settings: &Settings) -> Vec<(&Path, &Span)> {
     }));
     files.extend(settings.admin.identity.iter().flat_map(|pair| [&pair.certificate, &pair.private_key]));
     files.extend(&settings.admin.client_ca);
+    files.extend(settings.acme.iter().flat_map(|acme| &acme.ca));
     for domain in &settings.domains {
         files.extend([&domain.certificate, &domain.private_key]);
         files.extend(&domain.ticket_keys);
@@ -33,6 +34,7 @@ pub(super) fn referenced(settings: &Settings) -> Vec<(&Path, &Span)> {
     let headers = headers.chain(settings.traces.iter().flat_map(|traces| &traces.headers));
     let secrets = headers.map(|(_, source)| source);
     let mut secrets: Vec<&Spanned<SecretSource>> = secrets.chain(&settings.admin.token).collect();
+    secrets.extend(settings.acme.iter().filter_map(|acme| Some(&acme.external_account.as_ref()?.key)));
     for issuer in &settings.token_issuers {
         match &issuer.verification {
             TokenVerification::KeySet(source) => {

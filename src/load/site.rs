@@ -6,23 +6,22 @@ use std::{
     sync::Arc,
 };
 
-use http::{HeaderName, HeaderValue};
 use rustls::pki_types::CertificateDer;
 
 use super::{
+    acme::check_acme,
     admin::admin_rules,
     applications::RegistryBuilder,
     authorities,
-    credential::{CredentialFiles, Role, load_credential},
+    domain::{self, Parts, build_domain, reuse_profile},
     fetched, files,
     key_sets::WantedKeySet,
     methods,
     pem::read_certificates,
     profile,
-    ticket_keys::ticket_secrets,
     token_issuers::{load_token_issuers, wanted_key_sets},
     traces::load_traces,
-    upstream::load_target,
+    upstream::load_targets,
 };
 use crate::{
     clock::{Clock, Timestamp},
@@ -30,10 +29,8 @@ use crate::{
         self, Input, Problem, Severity,
         settings::{self, CustomProfile, Settings},
     },
-    forward::{ForwardedFor, Target},
-    site::{Authenticate, Domain, Generation, RefreshRequest, Routes, SignedRequest, Site},
-    tls,
-    trust::{self, Issuer},
+    site::{Authenticate, Domain, Generation, RefreshRequest, SignedRequest, Site},
+    tls, trust,
     vouch::{Profile, Reserved},
 };
 
@@ -88,6 +85,7 @@ pub fn build(input: &Input, previous: Option<&Site>, clock: &Clock) -> Built {
     problems.extend(more);
     problems.extend(fetched::check_key_sets(&settings, &published, "application.jwks_uri"));
     problems.extend(fetched::check_crl_sources(&settings.trust));
+    problems.extend(settings.acme.iter().flat_map(check_acme));
     let (trust, more) = authorities::load(&settings.trust, registry, now);
     problems.extend(more);
 
@@ -101,21 +99,7 @@ pub fn build(input: &Input, previous: Option<&Site>, clock: &Clock) -> Built {
     let admin = admin_rules(&settings, previous.map(|previous| &previous.admin), clock, &mut problems);
     let traces = settings.traces.as_ref().and_then(|traces| load_traces(traces, previous, &mut problems));
     let profiles = custom_profiles(&settings.header_profiles, &mut problems);
-    let client_certificates: Vec<_> = previous
-        .iter()
-        .flat_map(|previous| previous.targets())
-        .filter_map(|target| target.client_certificate())
-        .collect();
-    let targets: Vec<Option<Arc<Target>>> = settings
-        .upstreams
-        .iter()
-        .map(|upstream| load_target(upstream, &client_certificates, now, &mut problems))
-        .map(|target| {
-            let target = Arc::new(target?);
-            let active = previous.and_then(|previous| previous.targets().find(|active| ***active == *target));
-            Some(active.cloned().unwrap_or(target))
-        })
-        .collect();
+    let targets = load_targets(&settings.upstreams, previous, now, &mut problems);
     let secret_names = settings.upstreams.iter().flat_map(|upstream| {
         upstream
             .headers
@@ -126,15 +110,20 @@ pub fn build(input: &Input, previous: Option<&Site>, clock: &Clock) -> Built {
     let reserved = Reserved::new(profiles.values(), secret_names);
 
     let ca_names = trust.as_ref().map(|trust| ca_names(trust, &settings, &mut problems)).unwrap_or_default();
-    let mut domains = BTreeMap::new();
+    let mut domains: BTreeMap<Box<str>, Arc<Domain>> = BTreeMap::new();
+    let mut awaiting = BTreeSet::new();
     for domain in &settings.domains {
         let profile = Profile::built_in(&domain.header_profile.value)
             .or_else(|| profiles.get(domain.header_profile.value.as_str()).cloned());
         let target = targets.get(domain.upstream).cloned().flatten();
         let upstream = target.map(|target| (target, settings.forwarded_for(domain.upstream)));
         let profile = profile.map(|profile| reuse_profile(profile, previous));
-        let built = build_domain(domain, profile, upstream, &ca_names, previous, clock, &mut problems);
-        domains.extend(built.map(|built| (built.name.clone(), Arc::new(built))));
+        let parts = Parts { profile, upstream, ca_names: &ca_names, previous, clock };
+        match build_domain(domain, parts, &mut problems) {
+            domain::Built::Ready(built) => drop(domains.insert(built.name.clone(), Arc::from(built))),
+            domain::Built::Awaiting => drop(awaiting.insert(domain.name.value.as_str().into())),
+            domain::Built::Failed => {}
+        }
     }
     let certificates = domains.values().filter_map(|domain| domain.tls.certificate());
     let valid_from =
@@ -146,6 +135,8 @@ pub fn build(input: &Input, previous: Option<&Site>, clock: &Clock) -> Built {
             generation: Generation::FIRST,
             trust,
             domains,
+            awaiting,
+            challenges: previous.map(|previous| previous.challenges.clone()).unwrap_or_default(),
             token_issuers,
             reserved,
             admin,
@@ -191,95 +182,6 @@ fn ca_names(
         );
     }
     Vec::new()
-}
-
-/// Builds one domain, or returns None if one of its parts is missing. The credential is loaded in any case, to report its problems.
-fn build_domain(
-    settings: &settings::Domain,
-    profile: Option<Profile>,
-    upstream: Option<(Arc<Target>, ForwardedFor)>,
-    ca_names: &[rustls::DistinguishedName],
-    previous: Option<&Site>,
-    clock: &Clock,
-    problems: &mut Vec<Problem>,
-) -> Option<Domain> {
-    let active = previous.and_then(|previous| previous.domains.get(settings.name.value.as_str()));
-    // Of all domains, since one may have been renamed.
-    let active_certificates: Vec<_> = previous
-        .iter()
-        .flat_map(|previous| previous.domains.values())
-        .filter_map(|domain| domain.tls.leaf())
-        .collect();
-    let files = CredentialFiles {
-        provider: &tls::provider(settings.tls.cipher_suites),
-        role: Role::Server(&settings.name.value),
-        certificate: &settings.certificate,
-        private_key: &settings.private_key,
-        active: &active_certificates,
-        now: clock.now(),
-    };
-    let credential = load_credential(&files, problems);
-    let ticket_secrets =
-        settings.ticket_keys.as_ref().map(|file| ticket_secrets(file, problems).ok_or(())).transpose().ok();
-    let ((credential, key_file), ticket_secrets) = (credential?, ticket_secrets?);
-    let (profile, (target, forwarded_for)) = (profile?, upstream?);
-    if let Some(name) = collision(&profile, &target) {
-        let what = format!(
-            "the profile \"{}\" sets a header that the upstream's own headers also set: {name}",
-            profile.name()
-        );
-        problems.push(
-            Problem::error(&settings.header_profile.span, "domain.header_profile", what)
-                .help("the upstream would receive only one of them: rename the one under upstream.headers"),
-        );
-    }
-    let options = tls::ServerOptions {
-        credential,
-        key_file,
-        client_auth: settings.tls.client_auth,
-        cipher_suites: settings.tls.cipher_suites,
-        domain: settings.name.value.as_str().into(),
-        session_lifetime: settings.tls.session_lifetime,
-        ticket_secrets,
-        hints: if settings.tls.ca_hints { ca_names.to_vec() } else { Vec::new() },
-    };
-    let tls = tls::DomainTls::new(options, active.map(|active| &active.tls), clock)
-        .map_err(|error| {
-            let what = format!("cannot build the TLS configuration: {error}");
-            problems.push(Problem::error(&settings.certificate.span, "domain.certificate", what));
-        })
-        .ok()?;
-    Some(Domain {
-        name: settings.name.value.as_str().into(),
-        // Every DNS name is a valid header value.
-        authority: HeaderValue::try_from(settings.name.value.as_str()).ok()?,
-        tls,
-        client_auth: settings.tls.client_auth,
-        routes: Routes::new(settings.routes.iter().map(|route| route.spec.clone())),
-        target,
-        forwarded_for,
-        profile,
-        issuer: settings.issuer.as_ref().map(|issuer| {
-            Issuer::new(&issuer.value, settings.audiences.iter().map(|audience| &audience.value))
-        }),
-        security_profile: settings.security_profile.as_ref().map(|profile| profile.value),
-    })
-}
-
-/// Returns the active profile if it equals this one, so that headers that were encoded for it remain valid.
-fn reuse_profile(profile: Profile, previous: Option<&Site>) -> Profile {
-    let mut active =
-        previous.into_iter().flat_map(|previous| previous.domains.values()).map(|domain| &domain.profile);
-    let same = active.find(|other| other.is_same(&profile));
-    same.cloned().unwrap_or(profile)
-}
-
-/// A header that both the profile and the upstream set. Header names of custom profiles may be secrets; this one may be shown since
-/// the upstream's table contains it too.
-fn collision(profile: &Profile, target: &Target) -> Option<HeaderName> {
-    let upstream_names = target.spec.headers.keys().chain(&target.spec.client_ip_header);
-    let names = Reserved::of(profile);
-    upstream_names.into_iter().find(|name| names.contains(name)).cloned()
 }
 
 fn custom_profiles(configured: &[CustomProfile], problems: &mut Vec<Problem>) -> HashMap<String, Profile> {

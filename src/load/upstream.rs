@@ -21,13 +21,30 @@ use crate::{
     clock::Timestamp,
     config::{Fault, Problem, Severity, Span, Spanned, file, settings::Upstream},
     forward::{ClientIdentity, ClientTls, Target, TargetSpec},
+    site::Site,
     tls,
 };
+
+/// Loads the upstreams. One that is the same as an active one keeps its connections; none: a problem is an error.
+pub(super) fn load_targets(
+    upstreams: &[Upstream],
+    previous: Option<&Site>,
+    now: Timestamp,
+    problems: &mut Vec<Problem>,
+) -> Vec<Option<Arc<Target>>> {
+    let active = || previous.into_iter().flat_map(Site::targets);
+    let certificates: Vec<_> = active().filter_map(|target| target.client_certificate()).collect();
+    let load = |upstream| {
+        let target = load_target(upstream, &certificates, now, problems)?;
+        Some(active().find(|active| ***active == target).cloned().unwrap_or_else(|| Arc::new(target)))
+    };
+    upstreams.iter().map(load).collect()
+}
 
 /// Loads the secrets and roots of an upstream. No problem shows a secret.
 ///
 /// `active` are the client certificates that the running edge uses.
-pub(super) fn load_target(
+fn load_target(
     upstream: &Upstream,
     active: &[&CertificateDer<'static>],
     now: Timestamp,

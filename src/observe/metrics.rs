@@ -5,6 +5,7 @@
 //! [`Descriptor`], and [`Families::set`] in the [`Collector`] of the module that has the value. Both also need a row in
 //! `docs/observe.md`; a test compares the two.
 
+mod acme;
 mod cells;
 mod family;
 mod handshakes;
@@ -18,6 +19,7 @@ mod traffic;
 
 use http::StatusCode;
 
+pub(crate) use acme::{ACME_ORDERS, ACME_RENEWAL};
 pub use cells::{Buckets, Counter, Counters, Gauge, Histogram, Label};
 pub use family::{Descriptor, Distribution, Families, Family, Kind, Value};
 pub use handshakes::{HandshakeFailure, KeyExchange, TlsSession};
@@ -58,6 +60,8 @@ recorder::worker_metrics! {
     handshake_failures: Counters<HandshakeFailure> = "mtls_edge_handshake_failures_total",
     /// TLS handshakes completed, by TLS version, key exchange group and whether a session was resumed.
     tls_sessions: Counters<TlsSession> = "mtls_edge_tls_sessions_total",
+    /// ACME validations (TLS-ALPN-01) answered.
+    acme_validations: Counter = "mtls_edge_acme_validations_total",
     /// Connections closed by the peer before it sent anything.
     probes: Counter = "mtls_edge_probes_total",
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{
-    Fetches, Sources,
+    Fetches, Orders, Sources,
     metrics::{Collector, Families, RELOAD_FAILING, RELOADS, RELOADS_FAILED, TRUST_AGE},
 };
 use crate::clock::{Clock, Timestamp};
@@ -17,6 +17,8 @@ pub struct Reloads {
     pub fetches: Fetches,
     /// The key sets that are fetched.
     pub key_sets: Fetches,
+    /// The certificates that are ordered by ACME.
+    pub orders: Orders,
     /// The sources of applications.
     pub sources: Sources,
 }
@@ -43,8 +45,8 @@ impl Reloads {
         let why = "the start of the edge".to_owned();
         let state = ReloadState { succeeded: 0, failed: 0, since: clock.now(), why, failure: None };
         let (fetches, key_sets) = (Fetches::of_crls(clock.clone()), Fetches::of_key_sets(clock.clone()));
-        let sources = Sources::new(clock.clone());
-        Self { fetches, key_sets, sources, clock, state: Mutex::new(state) }
+        let (orders, sources) = (Orders::new(clock.clone()), Sources::new(clock.clone()));
+        Self { fetches, key_sets, orders, sources, clock, state: Mutex::new(state) }
     }
 
     fn lock(&self) -> MutexGuard<'_, ReloadState> {
@@ -89,5 +91,6 @@ impl Collector for Arc<Reloads> {
         self.sources.collect(families);
         self.fetches.collect(families);
         self.key_sets.collect(families);
+        self.orders.collect(families);
     }
 }

@@ -1,8 +1,6 @@
 //! Fetched documents: a thread fetches them from their URLs, judges them, and caches them in files. From there they are a change of a
 //! file like any other. Requests and reloads never wait for a fetch.
 
-mod cache;
-
 use std::{
     collections::HashMap,
     fmt::Debug,
@@ -14,17 +12,18 @@ use std::{
 };
 
 use tokio::{
-    runtime::Runtime,
-    signal::unix::SignalKind,
     sync::{Semaphore, watch},
     task::{AbortHandle, JoinSet},
 };
 
 use crate::{
-    config::settings::Url,
+    config::{
+        file::{Readers, replace},
+        settings::Url,
+    },
     load::roots,
     observe::Overdue,
-    outbound::{Get, Schedule},
+    outbound::{Get, Schedule, runtime},
     site::RefreshRequest,
 };
 
@@ -126,16 +125,6 @@ impl<D: Document> Drop for Fetcher<D> {
             let _ = running.thread.join();
         }
     }
-}
-
-fn runtime() -> std::io::Result<Runtime> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    // A write beyond the process's file size limit must fail, not kill the process: a signal that is listened for does not.
-    let entered = runtime.enter();
-    let past_limit = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
-    drop(tokio::signal::unix::signal(past_limit)?);
-    drop(entered);
-    Ok(runtime)
 }
 
 fn start<D: Document>(documents: Wanted<D>, outcomes: Arc<dyn Outcomes<D>>) -> std::io::Result<Running<D>> {
@@ -260,7 +249,8 @@ async fn fetch<D: Document>(document: &D) -> Result<bool, String> {
         .map_err(|error| error.to_string())?;
     let differs = document.judge(&bytes)?;
     if differs {
-        cache::write(file, &bytes).map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+        replace(file, &bytes, Readers::All)
+            .map_err(|error| format!("cannot write {}: {error}", file.display()))?;
     }
     Ok(differs)
 }

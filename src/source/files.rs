@@ -34,11 +34,13 @@ use super::{
     key_sets::KeySetFetcher,
 };
 use crate::{
+    acme::Renewer,
     clock::{Clock, Timestamp},
     config::{Input, Problem, settings::Settings},
     load::{Built, WantedKeySet, build},
     observe::Reloads,
     site::{Generation, SiteHandle},
+    tls::Challenges,
 };
 
 /// How often files are checked if no event reports a change.
@@ -109,20 +111,27 @@ struct Candidate {
     settling: Option<Settling<Contents>>,
 }
 
-/// Fetch the documents that the configuration names.
+/// Fetch the documents that the configuration names, and order certificates.
 struct Fetchers {
     crls: CrlFetcher,
     key_sets: KeySetFetcher,
+    certificates: Renewer,
 }
 
 impl Fetchers {
-    fn new(reloads: &Arc<Reloads>, clock: &Clock) -> Self {
-        let crls = CrlFetcher::new(Arc::clone(reloads), clock.clone());
-        Self { crls, key_sets: KeySetFetcher::new(Arc::clone(reloads)) }
+    fn new(reloads: &Arc<Reloads>, clock: &Clock, challenges: Challenges) -> Self {
+        Self {
+            crls: CrlFetcher::new(Arc::clone(reloads), clock.clone()),
+            key_sets: KeySetFetcher::new(Arc::clone(reloads)),
+            certificates: Renewer::new(Arc::clone(reloads), clock.clone(), challenges),
+        }
     }
 
-    /// From now on fetches the documents of these configurations, each with its key sets.
+    /// From now on fetches the documents of these configurations, each with its key sets, and orders the certificates of the first.
     fn fetch(&mut self, wanted: &[(&Settings, &[WantedKeySet])]) {
+        if let Some((settings, _)) = wanted.first() {
+            self.certificates.order_for(settings);
+        }
         self.crls.fetch_for(&wanted.iter().map(|(settings, _)| &settings.trust).collect::<Vec<_>>());
         self.key_sets.fetch(wanted.iter().flat_map(|(_, key_sets)| *key_sets));
     }
@@ -137,7 +146,7 @@ impl FileSource {
     pub fn new(initial: InitialBuild, reloads: Arc<Reloads>) -> Self {
         let (sender, triggers) = channel();
         let InitialBuild { settings, key_sets, site, clock, config, files, contents, .. } = initial;
-        let fetchers = Fetchers::new(&reloads, &clock);
+        let fetchers = Fetchers::new(&reloads, &clock, site.load().challenges.clone());
         Self {
             config,
             clock,

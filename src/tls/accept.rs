@@ -4,9 +4,15 @@ use std::{io, sync::Arc, time::Duration};
 
 use rustls::{ServerConfig, server::Acceptor};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
+use tokio_rustls::{LazyConfigAcceptor, StartHandshake, server::TlsStream};
 
-use super::{cork::Corked, plain_http, reason::reason, tickets::with_session};
+use super::{
+    challenge::{self, Challenges},
+    cork::Corked,
+    plain_http,
+    reason::reason,
+    tickets::with_session,
+};
 
 /// Why a handshake failed. `Display` is for the log.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +23,12 @@ pub enum AcceptError {
     /// No domain has this name.
     #[error("unknown server name \"{0}\" (SNI)")]
     UnknownServerName(String),
+    /// The domain has no certificate yet.
+    #[error("the domain {0} has no certificate yet: it is ordered by ACME")]
+    NoCertificateYet(String),
+    /// The peer offers `acme-tls/1` alone, and no validation of the domain is pending.
+    #[error("no ACME validation of \"{0}\" is pending")]
+    NoChallenge(String),
     /// The peer closed the connection without sending anything.
     #[error("the peer closed the connection before it sent anything")]
     Nothing,
@@ -28,7 +40,31 @@ pub enum AcceptError {
     Handshake(#[from] io::Error),
 }
 
-/// A finished handshake.
+/// Why a domain cannot be served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unserved {
+    /// There is no domain of this name.
+    Unknown,
+    /// It has no certificate yet.
+    NoCertificate,
+}
+
+/// What a handshake was for.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "the small one is rare")]
+pub enum Accepted<IO> {
+    /// A client's connection.
+    Client(AcceptedTls<IO>),
+    /// A CA has validated a domain (RFC 8737). Nothing is served: the connection is to be closed by [`drain_and_close`].
+    Validation {
+        /// The domain.
+        server_name: Box<str>,
+        /// The connection, on which TLS has ended.
+        io: Corked<IO>,
+    },
+}
+
+/// A finished handshake of a client.
 #[derive(Debug)]
 pub struct AcceptedTls<IO> {
     /// The stream.
@@ -52,9 +88,15 @@ impl<IO> From<io::Error> for HandshakeFailure<IO> {
     }
 }
 
-/// The fatal alerts missing_extension and unrecognized_name (RFC 8446 section 6) as unencrypted records.
-const MISSING_EXTENSION: [u8; 7] = [21, 3, 3, 0, 2, 2, 109];
-const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
+/// A fatal alert (RFC 8446 section 6) as an unencrypted record.
+const fn alert(description: u8) -> [u8; 7] {
+    [21, 3, 3, 0, 2, 2, description]
+}
+
+const INTERNAL_ERROR: [u8; 7] = alert(80);
+const MISSING_EXTENSION: [u8; 7] = alert(109);
+const UNRECOGNIZED_NAME: [u8; 7] = alert(112);
+const NO_APPLICATION_PROTOCOL: [u8; 7] = alert(120);
 
 /// How long bytes from the peer are discarded after an alert, until it closes the connection.
 const DRAIN_TIME: Duration = Duration::from_secs(1);
@@ -63,16 +105,17 @@ const DRAIN_BYTES: u64 = 64 * 1024;
 /// The most bytes that are discarded after a plaintext HTTP response: many clients send their whole body before they read.
 const DRAIN_BODY_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Reads the ClientHello and completes the handshake with the configuration that `domain` returns for its server name. The caller
-/// limits the time.
+/// Reads the ClientHello and completes the handshake with the configuration that `domain` returns for its server name, or, for a CA that
+/// validates the domain, with that of the pending challenge. The caller limits the time.
 ///
 /// # Errors
 ///
 /// If the handshake fails; the peer was sent an alert, or a response if it sent plaintext HTTP.
 pub async fn accept<IO>(
     io: IO,
-    domain: impl FnOnce(&str) -> Option<Arc<ServerConfig>>,
-) -> Result<AcceptedTls<IO>, HandshakeFailure<IO>>
+    domain: impl FnOnce(&str) -> Result<Arc<ServerConfig>, Unserved>,
+    challenges: &Challenges,
+) -> Result<Accepted<IO>, HandshakeFailure<IO>>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
@@ -81,30 +124,58 @@ where
         Ok(start) => start,
         Err(error) => return Err(without_client_hello(error, acceptor.take_io()).await),
     };
-    let name = start
-        .client_hello()
-        .server_name()
-        .map(|name| name.trim_end_matches('.').to_ascii_lowercase().into_boxed_str());
+    let hello = start.client_hello();
+    let is_validation = challenge::is_validation(&hello);
+    let name =
+        hello.server_name().map(|name| name.trim_end_matches('.').to_ascii_lowercase().into_boxed_str());
     let (error, alert) = match name {
         None => (AcceptError::NoServerName, MISSING_EXTENSION),
+        Some(server_name) if is_validation => match challenges.config(&server_name) {
+            Some(config) => return validated(start, config, server_name).await,
+            None => (AcceptError::NoChallenge(server_name.into_string()), NO_APPLICATION_PROTOCOL),
+        },
         Some(server_name) => match domain(&server_name) {
-            Some(config) => {
+            Ok(config) => {
                 // `into_stream` processes the ClientHello, and with it a ticket, so it is called within the session's scope.
                 let handshake = async { start.into_stream(config).into_fallible().await };
                 return match with_session(handshake).await {
                     Ok(mut stream) => {
                         stream.get_mut().0.finish_handshake();
-                        Ok(AcceptedTls { stream, server_name })
+                        Ok(Accepted::Client(AcceptedTls { stream, server_name }))
                     }
                     Err((error, io)) => Err(HandshakeFailure { error: error.into(), io: Some(io) }),
                 };
             }
-            None => (AcceptError::UnknownServerName(server_name.into_string()), UNRECOGNIZED_NAME),
+            Err(Unserved::Unknown) => {
+                (AcceptError::UnknownServerName(server_name.into_string()), UNRECOGNIZED_NAME)
+            }
+            Err(Unserved::NoCertificate) => {
+                (AcceptError::NoCertificateYet(server_name.into_string()), INTERNAL_ERROR)
+            }
         },
     };
     let mut io = start.io;
     io.write_all(&alert).await?;
     Err(HandshakeFailure { error, io: Some(io) })
+}
+
+/// Completes the handshake of a validation, and ends TLS.
+async fn validated<IO>(
+    start: StartHandshake<Corked<IO>>,
+    config: Arc<ServerConfig>,
+    server_name: Box<str>,
+) -> Result<Accepted<IO>, HandshakeFailure<IO>>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
+    match start.into_stream(config).into_fallible().await {
+        Ok(mut stream) => {
+            // The CA may have closed the connection already: it has seen what it wanted.
+            let _ = stream.shutdown().await;
+            Ok(Accepted::Validation { server_name, io: stream.into_inner().0 })
+        }
+        Err((error, io)) => Err(HandshakeFailure { error: error.into(), io: Some(io) }),
+    }
 }
 
 /// Classifies bytes that are not a ClientHello, and responds to plaintext HTTP.

@@ -174,6 +174,12 @@ impl DomainTls {
             && *ticket_secrets == options.ticket_secrets
     }
 
+    /// The domain's certificate and key, and the hash of the key's file.
+    #[must_use]
+    pub fn credential(&self) -> (ServerCredential, [u8; 32]) {
+        (Arc::clone(&self.made_from.credential), self.made_from.key_file)
+    }
+
     /// The domain's certificate in DER.
     #[must_use]
     pub fn leaf(&self) -> Option<&CertificateDer<'static>> {

@@ -7,10 +7,7 @@ mod refused;
 use std::{
     fs,
     os::unix::fs::MetadataExt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
-    },
+    sync::{Arc, atomic::Ordering::Relaxed},
 };
 
 use tokio::{
@@ -21,7 +18,7 @@ use tokio::{
 };
 
 use crate::support::{
-    Client, Connection, Credentials, Edge, EdgeBuilder, PATIENCE, Upstream, admin, edge::INSTALLED,
+    Client, Connection, Credentials, Edge, EdgeBuilder, PATIENCE, Steady, Upstream, admin, edge::INSTALLED,
     with_client,
 };
 
@@ -48,53 +45,6 @@ pub(super) fn replace(edge: &Edge) -> u32 {
     edge.wait_for_log_after(lines, "admin listener ready");
     assert_ne!(edge.id(), before);
     edge.id()
-}
-
-/// What happened to the requests of clients that send all the time.
-#[derive(Default)]
-struct Load {
-    ends: AtomicBool,
-    answered: AtomicUsize,
-    lost: std::sync::Mutex<Vec<String>>,
-}
-
-impl Load {
-    fn note(&self, outcome: Result<u16, String>) {
-        match outcome {
-            Ok(200) => drop(self.answered.fetch_add(1, Relaxed)),
-            Ok(status) => self.lost.lock().unwrap().push(format!("status {status}")),
-            Err(error) => self.lost.lock().unwrap().push(error),
-        }
-    }
-
-    /// A new connection for each request.
-    async fn connecting(self: Arc<Self>, client: Client) {
-        while !self.ends.load(Relaxed) {
-            let outcome = async {
-                let stream = client.tls().await.map_err(|error| format!("handshake: {error}"))?;
-                let mut connection = crate::support::Connection::over(stream).await;
-                let answer = connection.try_send(crate::support::client::token_request("billing")).await;
-                answer.map(|answer| answer.status.as_u16()).map_err(|error| format!("request: {error:?}"))
-            };
-            self.note(outcome.await);
-        }
-    }
-
-    /// One connection for many requests, until a response says that it is the last.
-    async fn keeping(self: Arc<Self>, client: Client) {
-        while !self.ends.load(Relaxed) {
-            let mut connection = client.connect().await;
-            let mut is_last = false;
-            while !is_last && !self.ends.load(Relaxed) {
-                let sent = connection.try_send(crate::support::client::token_request("billing")).await;
-                is_last = sent.as_ref().is_ok_and(|answer| answer.headers.contains_key("connection"))
-                    || sent.is_err();
-                let sent = sent.map(|answer| answer.status.as_u16());
-                self.note(sent.map_err(|error| format!("kept: {error:?}")));
-                tokio::time::sleep(std::time::Duration::from_millis(3)).await;
-            }
-        }
-    }
 }
 
 /// Opens connections that nobody accepts yet, each with a request.
@@ -148,7 +98,7 @@ async fn twenty_swaps_under_load_lose_no_connection() {
     fs::copy(path(INSTALLED), path("other")).unwrap();
     fs::hard_link(path(INSTALLED), path("one")).unwrap();
     let client = Client::with(&edge, &client);
-    let (load, mut clients) = (Arc::new(Load::default()), JoinSet::new());
+    let (load, mut clients) = (Arc::new(Steady::default()), JoinSet::new());
     for _ in 0..2 {
         clients.spawn(Arc::clone(&load).connecting(client.clone()));
         clients.spawn(Arc::clone(&load).connecting(client.clone().http2()));

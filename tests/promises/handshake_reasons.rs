@@ -79,6 +79,10 @@ async fn every_handshake_failure_is_counted_by_its_reason() {
         .listen("proxy_protocol = true\ntrusted_proxies = [\"127.0.0.1\"]\ndeny = [\"192.0.2.0/24\"]")
         .limits("connections_per_address = 1");
     let (balanced, application) = with_client(balanced);
+    let acme = "[acme]\ndirectory = \"http://127.0.0.1:1/\"\nterms_of_service_agreed = true";
+    let (ordering, _) = with_client(usual().acme_domain("ordered.example", "").extra(acme));
+    let mut validating = Client::new(&ordering);
+    validating.config().alpn_protocols = vec![b"acme-tls/1".to_vec()];
     let proxied = |ip: &str| {
         let header = format!("PROXY TCP4 {ip} {ip} 5000 443\r\n");
         Client::with(&balanced, &application).prelude(header.as_bytes())
@@ -101,6 +105,12 @@ async fn every_handshake_failure_is_counted_by_its_reason() {
             &direct,
             Attempt::Tls(Client::with(&direct, &client).server_name("a.example")),
         ),
+        (
+            "certificate_pending",
+            &ordering,
+            Attempt::Tls(Client::with(&ordering, &client).server_name("ordered.example")),
+        ),
+        ("no_challenge", &ordering, Attempt::Tls(validating)),
         ("incompatible", &direct, Attempt::Tls(other_group)),
         ("no_certificate", &direct, Attempt::Tls(Client::new(&direct))),
         ("certificate", &direct, with(&garbled)),

@@ -12,6 +12,7 @@
 
 mod access_bytes;
 mod access_tokens;
+mod acme;
 mod admin;
 mod admin_access;
 mod admin_tls;

@@ -63,6 +63,7 @@ async fn every_metric_is_documented_and_every_documented_one_exists() {
         .collect();
     let upstream = Upstream::start().await;
     let (client, ca) = (self_signed("billing"), Ca::new("Client CA"));
+    let ordered = ca.server(&["ordered.example"]);
     // Everything that has a time series: a credential with a known expiry, a client CA, a CRL, a CRL source, and a key set.
     // One CRL: a fetched one that was issued a second before the cached one is rejected.
     let list = ca.crl(&[]);
@@ -87,6 +88,9 @@ async fn every_metric_is_documented_and_every_documented_one_exists() {
             "[[token_issuer]]\nname = \"as\"\nissuer = \"https://as.example/\"\naudience = [\"api\"]\njwks = {{ url = \"{}/jwks\", file = \"jwks.json\" }}",
             keys.url()
         ))
+        .acme_domain("ordered.example", "")
+        .extra("[acme]\ndirectory = \"http://127.0.0.1:1/\"\nterms_of_service_agreed = true")
+        .secret_file("state/acme/ordered.example.pem", ordered.chain_pem() + "\n" + &ordered.key_pem())
         .file("billing.pem", client.chain_pem())
         .application("billing", BY_THUMBPRINT, &["certificate = \"billing.pem\"".to_owned()])
         .start();

@@ -98,7 +98,13 @@ fn check_accepts_the_operations_page() {
         fs::write(place("applications.toml"), read("packaging/applications.toml")).unwrap();
 
         let mut configuration: toml::Table = read("packaging/edge.toml").parse().unwrap();
-        merge(&mut configuration, block.text.parse().unwrap());
+        let block_table: toml::Table = block.text.parse().unwrap();
+        if block.name == "acme" {
+            // In place of the certificate.
+            let domain = configuration["domain"][0].as_table_mut().unwrap();
+            assert!(domain.remove("certificate").is_some() && domain.remove("private_key").is_some());
+        }
+        merge(&mut configuration, block_table);
         let root = folder.path().to_str().unwrap();
         let configuration = toml::to_string(&configuration).unwrap();
         let configuration = configuration

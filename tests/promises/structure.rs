@@ -16,6 +16,7 @@ const ORDER: &[&str] = &[
     "supervisor",
     "reload",
     "source",
+    "acme",
     "load",
     "config",
     "outbound",

@@ -10,12 +10,14 @@ pub mod http2;
 pub mod openssl;
 pub mod origin_process;
 pub mod secrets;
+pub mod steady;
 pub mod terminal;
 pub mod test_process;
 pub mod verdict;
 
 pub use edge::{Edge, EdgeBuilder, edge_before, program, with_client};
 pub use held::Held;
+pub use steady::Steady;
 pub use testkit::{
     Ca, Credentials, DOMAIN, PATIENCE, certificates,
     certificates::self_signed_with,

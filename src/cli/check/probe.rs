@@ -13,9 +13,10 @@ use rustix::fs::{Access, access};
 use tokio::{runtime::LocalOptions, task::JoinSet, time::timeout};
 
 use crate::{
+    acme,
     config::{
         Problem, Span, Spanned, file,
-        settings::{Settings, TokenVerification, Url},
+        settings::{Acme, Settings, TokenVerification, Url},
     },
     forward::{self, Origin, Target},
     load::{WantedKeySet, cannot_bind, cannot_open_log, roots},
@@ -55,6 +56,7 @@ pub(super) fn probe(settings: &Settings, site: &Site, key_sets: &[WantedKeySet])
         let mut tasks = JoinSet::new();
         connect(settings, site, &mut tasks);
         fetch(settings, key_sets, &mut tasks);
+        directory(settings, &mut tasks);
         let mut probed = bind(settings).await;
         let mut others = tasks.join_all().await;
         others.sort_by(|a, b| a.what.cmp(&b.what));
@@ -65,6 +67,7 @@ pub(super) fn probe(settings: &Settings, site: &Site, key_sets: &[WantedKeySet])
     runtime.shutdown_background();
     probed.extend(settings.log.to.file().map(|file| append(settings, file)));
     probed.extend(written_files(settings, key_sets).map(write));
+    probed.extend(ordering(settings).map(keep_state));
     Ok(probed)
 }
 
@@ -173,6 +176,39 @@ fn fetch(settings: &Settings, key_sets: &[WantedKeySet], tasks: &mut JoinSet<Pro
             Probed::new(format!("fetch {}", url.value), failure)
         });
     }
+}
+
+/// `[acme]`, if a domain uses it.
+fn ordering(settings: &Settings) -> Option<&Acme> {
+    settings.acme.as_ref().filter(|_| settings.domains.iter().any(|domain| domain.acme))
+}
+
+/// Fetches the directory of the CA. No account is registered.
+fn directory(settings: &Settings, tasks: &mut JoinSet<Probed>) {
+    let Some(Acme { directory, ca, .. }) = ordering(settings).cloned() else { return };
+    tasks.spawn_local(async move {
+        let fetched =
+            timeout(LIMIT, acme::directory(&directory.value, ca.as_ref().map(|ca| ca.value.as_path())));
+        let outcome = fetched.await.unwrap_or_else(|_| Err(format!("no response within {LIMIT:?}")));
+        let failure = outcome.err().map(|why| {
+            Problem::error(&directory.span, "acme.directory", format!("{}: {why}", directory.value))
+                .help("check the URL, that this machine can reach the CA, and for a private CA also ca")
+        });
+        Probed::new(format!("fetch the ACME directory {}", directory.value), failure)
+    });
+}
+
+/// Checks that the folder of ACME's files can be written, or created.
+fn keep_state(acme: &Acme) -> Probed {
+    let state = acme.state.as_path();
+    let existing = state.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
+    let failure = access(existing, WRITE_INTO).err().map(|error| {
+        let what =
+            format!("{}: cannot write into this folder: {}", existing.display(), io::Error::from(error));
+        Problem::error(&acme.directory.span, "acme.state", what)
+            .help("give the user that runs the edge the right to write into it, or name another folder")
+    });
+    Probed::new(format!("write {}", state.display()), failure)
 }
 
 async fn get(url: &Url, ca: Option<&Path>, schedule: Schedule) -> Result<(), String> {

@@ -87,6 +87,17 @@ impl View<'_> {
                     ]
                 },
             ),
+            table("certificates by ACME", &["domain", "renewed", "failure"], &status.acme, |ordered| {
+                let level = if ordered.not_after.is_some() { Level::Warning } else { Level::Degraded };
+                [
+                    Cell::new(&ordered.domain),
+                    ordered.renewed_at.map_or_else(|| "at once".into(), |at| self.relative(at)),
+                    ordered
+                        .failure
+                        .as_ref()
+                        .map_or_else(|| "".into(), |failure| Cell::of(level, &failure.why)),
+                ]
+            }),
             self.upstreams(),
             table("client CAs", &["subject", "expires", "thumbprint"], &status.client_cas, |ca| {
                 [Cell::new(&ca.subject), self.end(ca.not_after), self.thumbprint(&ca.thumbprint).into()]

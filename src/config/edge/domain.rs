@@ -2,7 +2,11 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use super::{report_duplicate_name, route};
+use super::{
+    acme::Authority,
+    certificate::{ServerFiles, server_files},
+    report_duplicate_name, route,
+};
 use crate::config::{
     diagnostic::{Fault, Problem},
     node::{Table, Value},
@@ -30,6 +34,7 @@ pub(super) struct Named<'a> {
     pub(super) upstreams: &'a Names,
     pub(super) profiles: &'a Names,
     pub(super) token_issuers: &'a Names,
+    pub(super) acme: &'a Authority,
 }
 
 /// Reads all domains. Returns `None` if one of them lacks a valid required key.
@@ -48,8 +53,7 @@ pub(super) fn read_all(tables: &[Table<'_>], known: &Named<'_>) -> Option<Vec<Do
 }
 
 fn read(table: &Table<'_>, name: Option<Spanned<String>>, known: &Named<'_>) -> Option<Domain> {
-    let certificate = table.require("certificate").and_then(|value| value.path());
-    let private_key = table.require("private_key").and_then(|value| value.path());
+    let files = server_files(table, name.as_ref(), known.acme);
     let default = TlsSpec::default();
     let modes =
         [("required", ClientAuth::Required), ("optional", ClientAuth::Optional), ("off", ClientAuth::Off)];
@@ -76,6 +80,7 @@ fn read(table: &Table<'_>, name: Option<Spanned<String>>, known: &Named<'_>) -> 
         report_missing_issuer(table, &routes);
     }
     table.finish();
+    let ServerFiles { certificate, private_key, acme } = files?;
     Some(Domain {
         tls: TlsSpec {
             client_auth: client_auth.value,
@@ -94,8 +99,9 @@ fn read(table: &Table<'_>, name: Option<Spanned<String>>, known: &Named<'_>) -> 
         security_profile,
         header_profile: header_profile?,
         name: name?,
-        certificate: certificate?,
-        private_key: private_key?,
+        certificate,
+        private_key,
+        acme,
         upstream: upstream?,
     })
 }

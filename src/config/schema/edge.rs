@@ -13,6 +13,7 @@ pub(in crate::config) const EDGE: &TableSchema = &TableSchema {
         key("log", "").form(Form::Table(LOG)),
         key("trust", "").form(Form::Table(TRUST)),
         key("traces", "").form(Form::Table(TRACES)),
+        key("acme", "").form(Form::Table(ACME)),
         key("upstream", "").form(Form::Tables(UPSTREAM)),
         key("domain", "").form(Form::Tables(DOMAIN)),
         key("header_profile", "").form(Form::Tables(HEADER_PROFILE)),
@@ -161,6 +162,29 @@ pub(in crate::config) const CRL_SOURCE: &TableSchema = &TableSchema {
     ],
 };
 
+/// `[acme]`.
+pub(in crate::config) const ACME: &TableSchema = &TableSchema {
+    path: "acme",
+    heading: "[acme]",
+    keys: &[
+        address("directory", r#""https://acme-v02.api.letsencrypt.org/directory""#),
+        key("terms_of_service_agreed", "true"),
+        key("contact", r#"["mailto:ops@example.com"]"#),
+        key("state", r#""state/acme""#),
+        key("profile", r#""shortlived""#),
+        address("ca", r#""certs/acme-server-ca.pem""#),
+        key("eab_key_id", r#""kid-1""#),
+        reference("eab_key", r#"{ file = "secrets/eab" }"#).form(Form::Table(EAB_KEY)),
+    ],
+};
+
+/// The key of `[acme] eab_key_id`.
+pub(in crate::config) const EAB_KEY: &TableSchema = &TableSchema {
+    path: "acme.eab_key",
+    heading: "a secret's reference",
+    keys: &[key("file", r#""secrets/eab""#), key("env", r#""EAB_KEY""#)],
+};
+
 /// `[[upstream]]`.
 pub(in crate::config) const UPSTREAM: &TableSchema = &TableSchema {
     path: "upstream",
@@ -216,6 +240,7 @@ pub(in crate::config) const DOMAIN: &TableSchema = &TableSchema {
         key("name", r#""mtls.auth.example.com""#),
         key("certificate", r#""certs/server.pem""#),
         key("private_key", r#""certs/server.key""#),
+        key("acme", "true"),
         key("client_auth", r#""required""#).choice(&["required", "optional", "off"]),
         key("cipher_suites", r#""default""#).choice(&["default", "fapi"]),
         key("session_lifetime", r#""1h""#),

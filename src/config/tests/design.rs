@@ -93,6 +93,7 @@ fn the_design_example_is_read_value_by_value() {
         limits,
         log,
         trust,
+        acme,
         upstreams,
         domains,
         token_issuers,
@@ -100,6 +101,7 @@ fn the_design_example_is_read_value_by_value() {
         traces,
         spans,
     } = settings.unwrap();
+    assert!(acme.is_none());
     check_listen(&listen);
     assert!(admin.token.is_none() && admin.identity.is_none() && admin.client_ca.is_empty());
     check_default_limits(&limits);
@@ -240,6 +242,7 @@ fn check_domain(domain: &Domain, folder: &Path) {
         name,
         certificate,
         private_key,
+        acme,
         tls: TlsSpec { client_auth, cipher_suites, session_lifetime, ca_hints },
         ticket_keys,
         upstream,
@@ -255,7 +258,7 @@ fn check_domain(domain: &Domain, folder: &Path) {
     assert_eq!((*session_lifetime, ticket_keys, *ca_hints), (Duration::from_secs(3600), &None, true));
     assert_eq!(name.value, "mtls.auth.example.com");
     assert_eq!(certificate.value, folder.join("certs/server.pem"));
-    assert_eq!(private_key.value, folder.join("certs/server.key"));
+    assert_eq!((private_key.value.clone(), *acme), (folder.join("certs/server.key"), false));
     assert_eq!((*client_auth, *cipher_suites), (ClientAuth::Required, CipherSuites::Default));
     assert_eq!((*upstream, header_profile.value.as_str()), (0, "auth0"));
     let [Route { spec: RouteSpec { path, methods, authenticate, signed_request, request_timeout }, .. }] =

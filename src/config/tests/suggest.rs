@@ -5,10 +5,10 @@ use std::fmt::Write;
 use crate::config::{
     Problem,
     schema::{
-        ADMIN, ADMIN_TOKEN, APPLICATION, CERTIFICATE, CLIENT_CA, CREDENTIAL, CRL_SOURCE, DOMAIN, EDGE,
-        HEADER_PROFILE, HEALTH_CHECK, INTROSPECTION, INTROSPECTION_SECRET, JWKS_URI, Key, LIMITS, LISTEN,
-        LOG, REGISTRY, REQUEST_KEY, ROUTE, SECRET, TABLES, TOKEN_ISSUER, TOKEN_ISSUER_JWKS, TRACES,
-        TRACES_SECRET, TRUST, TableSchema, UPSTREAM,
+        ACME, ADMIN, ADMIN_TOKEN, APPLICATION, CERTIFICATE, CLIENT_CA, CREDENTIAL, CRL_SOURCE, DOMAIN,
+        EAB_KEY, EDGE, HEADER_PROFILE, HEALTH_CHECK, INTROSPECTION, INTROSPECTION_SECRET, JWKS_URI, Key,
+        LIMITS, LISTEN, LOG, REGISTRY, REQUEST_KEY, ROUTE, SECRET, TABLES, TOKEN_ISSUER, TOKEN_ISSUER_JWKS,
+        TRACES, TRACES_SECRET, TRUST, TableSchema, UPSTREAM,
     },
     suggest::all_of,
     testing::{NO_PROBLEM, edge, registry},
@@ -17,7 +17,7 @@ use crate::config::{
 use crate::vouch::{Encoding, Profile};
 
 /// The schema of each table, with a file in which that table has one unknown key.
-const KINDS: [(&TableSchema, &str); 27] = [
+const KINDS: [(&TableSchema, &str); 29] = [
     (EDGE, "zzzzzzzz = 1\n"),
     (LISTEN, "[listen]\nzzzzzzzz = 1\n"),
     (ADMIN, "[admin]\nzzzzzzzz = 1\n"),
@@ -29,6 +29,8 @@ const KINDS: [(&TableSchema, &str); 27] = [
     (CRL_SOURCE, "[trust]\ncrls = [{ zzzzzzzz = 1 }]\n"),
     (TRACES, "[traces]\nzzzzzzzz = 1\n"),
     (TRACES_SECRET, "[traces]\nheaders = { k = { zzzzzzzz = 1 } }\n"),
+    (ACME, "[acme]\nzzzzzzzz = 1\n"),
+    (EAB_KEY, "[acme]\neab_key_id = \"k\"\neab_key = { zzzzzzzz = 1 }\n"),
     (UPSTREAM, "[[upstream]]\nname = \"a\"\nurls = [\"http://[::1]\"]\nzzzzzzzz = 1\n"),
     (HEALTH_CHECK, "[[upstream]]\nhealth_check = { zzzzzzzz = 1 }\n"),
     (SECRET, "[[upstream]]\nheaders = { k = { zzzzzzzz = 1 } }\n"),
@@ -68,15 +70,23 @@ fn the_schema_lists_exactly_the_keys_that_are_read() {
 
 #[test]
 fn every_example_is_accepted() {
-    for verification in ["jwks", "introspection"] {
+    for (verification, is_ordered) in [("jwks", false), ("introspection", true)] {
         for authenticate in ["\"client\"", "\"token\""] {
             let is_token = authenticate == "\"token\"";
             let mut text = String::new();
-            for kind in [LISTEN, LIMITS, LOG, TRUST, UPSTREAM, DOMAIN] {
+            for kind in [LISTEN, LIMITS, LOG, TRUST, UPSTREAM] {
                 table(&mut text, kind, |_| true);
             }
             // That of the endpoint is http.
             table(&mut text, TRACES, |key| key != "ca");
+            if is_ordered {
+                table(&mut text, ACME, |_| true);
+            }
+            table(&mut text, DOMAIN, |key| match key {
+                "certificate" | "private_key" => !is_ordered,
+                "acme" => is_ordered,
+                _ => true,
+            });
             table(&mut text, ROUTE, |key| match key {
                 "authenticate" => false,
                 "signed_request" => !is_token,

@@ -15,7 +15,7 @@ use crate::{
     identity::{ClientCertificate, Validity},
 };
 
-/// A certificate that expires in fewer days is reported as a warning.
+/// A certificate that expires in fewer days is reported as a warning, unless it renews itself.
 const WARN_DAYS: i64 = 14;
 
 /// Reports what peers will refuse in this chain. `own` is the index, from 0, of the certificate that belongs to the key. Names and purpose are
@@ -57,13 +57,13 @@ pub(super) fn check_chain(
             };
             let what = format!("{shown} {invalid}: {} will refuse it", role.peers());
             problems.push(Problem { severity, ..Problem::error(&file.span, key, what).help(help) });
-        } else if validity.not_after.days_since(now) < WARN_DAYS {
+        } else if validity.not_after.days_since(now) < WARN_DAYS && !matches!(role, Role::Acme(_)) {
             let what = format!("{shown} expires in {} days", validity.not_after.days_since(now));
             problems.push(Problem::warning(&file.span, key, what).help("renew it"));
         }
         if is_own {
-            if let Role::Server(domain) = role {
-                check_names(der, domain, file, problems);
+            if let Role::Server(domain) | Role::Acme(domain) = role {
+                check_names(der, domain, role, file, problems);
             }
             check_purpose(der, role, file, problems);
         }
@@ -86,6 +86,7 @@ fn not_valid(validity: Validity, now: Timestamp) -> Option<String> {
 fn check_names(
     der: &CertificateDer<'static>,
     domain: &str,
+    role: Role<'_>,
     file: &Spanned<PathBuf>,
     problems: &mut Vec<Problem>,
 ) {
@@ -117,8 +118,11 @@ fn check_names(
     };
     let what = format!("{} does not name {domain}{why}: clients will refuse it", file.value.display());
     let help = format!("issue a certificate with the subject alternative name DNS:{domain}");
-    let severity = if is_without_extensions { Severity::Error } else { Severity::Warning };
-    problems.push(Problem { severity, ..Problem::error(&file.span, "domain.certificate", what).help(help) });
+    // A CA issues by ACME what the edge has ordered: anything else is another domain's file.
+    let is_error = is_without_extensions || matches!(role, Role::Acme(_));
+    let severity = if is_error { Severity::Error } else { Severity::Warning };
+    let problem = Problem::error(&file.span, role.certificate_key(), what);
+    problems.push(Problem { severity, ..problem.help(help) });
 }
 
 /// Reports an extendedKeyUsage that does not include the role's own (RFC 5280 section 4.2.1.12).
@@ -131,7 +135,7 @@ fn check_purpose(
     let Ok((_, certificate)) = X509Certificate::from_der(der) else { return };
     let Ok(Some(usage)) = certificate.extended_key_usage() else { return };
     let (kind, purpose, is_included) = match role {
-        Role::Server(_) | Role::Admin => ("server", "serverAuth", usage.value.server_auth),
+        Role::Server(_) | Role::Acme(_) | Role::Admin => ("server", "serverAuth", usage.value.server_auth),
         Role::Client => ("client", "clientAuth", usage.value.client_auth),
     };
     if !(is_included || usage.value.any) {

@@ -19,6 +19,10 @@ label! {
         NoServerName = "no_server_name",
         /// No domain has the server name.
         UnknownServerName = "unknown_server_name",
+        /// The domain has no certificate yet: it is ordered by ACME.
+        CertificatePending = "certificate_pending",
+        /// The client offers `acme-tls/1` alone, as a CA does, and no ACME validation of the domain is pending.
+        NoChallenge = "no_challenge",
         /// Client and edge have no TLS version, cipher suite, group or signature algorithm in common.
         Incompatible = "incompatible",
         /// The domain requires a client certificate, and there is none.

@@ -84,6 +84,12 @@ impl EdgeBuilder {
         self
     }
 
+    /// Adds a domain whose certificate is ordered by ACME.
+    pub fn acme_domain(mut self, name: &str, settings: &str) -> Self {
+        let _ = writeln!(self.domains, "[[domain]]\nname = \"{name}\"\nacme = true\n{settings}\n");
+        self
+    }
+
     /// The usual domain: a certificate required, `/oauth/token` by POST for the client itself, under this profile.
     pub fn usual_domain(self, profile: &str) -> Self {
         let settings = format!(

@@ -1,0 +1,47 @@
+//! The account at the CA: registered with the first order, and again if its directory changes.
+
+use instant_acme::{Account, Error, ExternalAccountKey, NewAccount};
+
+use super::{
+    http::Http,
+    plan::Plan,
+    state::{State, StoredAccount},
+};
+use crate::load::eab_key;
+
+/// The account of the plan, registered if there is none yet.
+pub(super) async fn account(plan: &Plan, state: &State, http: &Http) -> Result<Account, Error> {
+    let directory = plan.directory();
+    let builder = Account::builder_with_http(Box::new(http.clone()));
+    let contact: Vec<&str> = plan.acme.contact.iter().map(String::as_str).collect();
+    if let Some(stored) = state.account().filter(|stored| stored.directory == directory) {
+        let StoredAccount { contact: registered, credentials, .. } = stored;
+        let is_new = registered != plan.acme.contact;
+        let kept = serde_json::to_value(&credentials)?;
+        let account = builder.from_credentials(credentials).await?;
+        if is_new {
+            account.update_contacts(&contact).await?;
+            let contact = plan.acme.contact.clone();
+            keep(state, &StoredAccount { directory, contact, credentials: serde_json::from_value(kept)? })?;
+        }
+        return Ok(account);
+    }
+    let external = match &plan.acme.external_account {
+        None => None,
+        Some(account) => {
+            let key = eab_key(&account.key.value).map_err(|fault| Error::Other(fault.what.into()))?;
+            Some(ExternalAccountKey::new(account.key_id.value.clone(), &key))
+        }
+    };
+    let new = NewAccount { contact: &contact, terms_of_service_agreed: true, only_return_existing: false };
+    let (account, credentials) = builder.create(&new, directory.clone(), external.as_ref()).await?;
+    keep(state, &StoredAccount { directory, contact: plan.acme.contact.clone(), credentials })?;
+    tracing::info!(account = account.id(), "account registered at the CA");
+    Ok(account)
+}
+
+fn keep(state: &State, account: &StoredAccount) -> Result<(), Error> {
+    state
+        .put_account(account)
+        .map_err(|error| Error::Other(format!("cannot write the account: {error}").into()))
+}

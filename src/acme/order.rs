@@ -1,0 +1,151 @@
+//! One order: from the account to the certificate with its key.
+
+use std::time::Duration;
+
+use instant_acme::{
+    Account, AuthorizationStatus, ChallengeType, Error, Identifier, NewOrder, Order, OrderStatus, Problem,
+    RetryPolicy,
+};
+use rcgen::{CertificateParams, DistinguishedName, KeyPair};
+use zeroize::Zeroizing;
+
+use super::{account::account, http::Http, plan::Plan, state::State};
+use crate::tls::Challenges;
+
+/// How long after a validation is announced all processes that share the folder answer it. They look every [`super::renew::TICK`].
+const ANNOUNCED: Duration = Duration::from_secs(1);
+/// For the whole order.
+const TIMEOUT: Duration = Duration::from_secs(300);
+/// For each of the two steps in which the CA works: the validation, and the issuance.
+const POLL: RetryPolicy = RetryPolicy::new()
+    .initial_delay(Duration::from_millis(250))
+    .backoff(1.5)
+    .timeout(Duration::from_secs(120));
+
+const NO_ACCOUNT: &str = "urn:ietf:params:acme:error:accountDoesNotExist";
+
+/// Why an order failed.
+pub(super) struct Failed {
+    /// A sentence for the operator.
+    pub(super) why: String,
+    /// Whether the CA may count it as an order.
+    pub(super) is_placed: bool,
+    /// How long the CA asks to wait.
+    pub(super) retry_after: Option<Duration>,
+}
+
+/// What an order needs.
+pub(super) struct Ordering<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) domain: &'a str,
+    pub(super) state: &'a State,
+    pub(super) challenges: &'a Challenges,
+}
+
+impl Ordering<'_> {
+    /// Orders a certificate. Returns the chain and its new key in PEM.
+    pub(super) async fn order(&self) -> Result<Zeroizing<String>, Failed> {
+        let acme = &self.plan.acme;
+        let http = Http::new(&acme.directory.value, acme.ca.as_ref().map(|ca| ca.value.clone()));
+        let mut is_placed = false;
+        let order = self.place(&http, &mut is_placed);
+        let outcome = tokio::time::timeout(TIMEOUT, order)
+            .await
+            .unwrap_or_else(|_| Err(Error::Other(format!("not issued within {TIMEOUT:?}").into())));
+        self.state.clear_challenges();
+        outcome.map_err(|error| {
+            let why = match &error {
+                Error::Api(problem) if problem.r#type.as_deref() == Some(NO_ACCOUNT) => {
+                    // The next order registers another one.
+                    self.state.forget_account();
+                    format!("the CA does not know the account any more: {}", said(problem))
+                }
+                Error::Api(problem) => format!("the CA rejects the order: {}", said(problem)),
+                _ => error.to_string(),
+            };
+            Failed { why, is_placed, retry_after: http.retry_after() }
+        })
+    }
+
+    async fn place(&self, http: &Http, is_placed: &mut bool) -> Result<Zeroizing<String>, Error> {
+        let account: Account = account(self.plan, self.state, http).await?;
+        *is_placed = true;
+        let identifiers = [Identifier::Dns(self.domain.to_owned())];
+        let mut new = NewOrder::new(&identifiers);
+        if let Some(profile) = &self.plan.acme.profile {
+            new = new.profile(profile);
+        }
+        let mut order = account.new_order(&new).await?;
+        self.validate(&mut order).await?;
+        let key = KeyPair::generate().map_err(other)?;
+        let mut params = CertificateParams::new(vec![self.domain.to_owned()]).map_err(other)?;
+        params.distinguished_name = DistinguishedName::new();
+        let request = params.serialize_request(&key).map_err(other)?;
+        order.finalize_csr(request.der()).await?;
+        let chain = order.poll_certificate(&POLL).await?;
+        let key = Zeroizing::new(key.serialize_pem());
+        Ok(Zeroizing::new(format!("{}\n{}", chain.trim_end(), key.as_str())))
+    }
+
+    /// Proves control of the domain, unless the CA remembers an earlier proof.
+    async fn validate(&self, order: &mut Order) -> Result<(), Error> {
+        let mut authorizations = order.authorizations();
+        while let Some(authorization) = authorizations.next().await {
+            let mut authorization = authorization?;
+            match authorization.status {
+                AuthorizationStatus::Valid => continue,
+                AuthorizationStatus::Pending => {}
+                status => {
+                    return Err(other(format!("the CA's authorization is {status:?}, expected pending")));
+                }
+            }
+            let mut challenge = authorization.challenge(ChallengeType::TlsAlpn01).ok_or_else(|| {
+                other("the CA does not offer tls-alpn-01, the validation that the edge supports")
+            })?;
+            let digest = challenge.key_authorization().digest().as_ref().try_into();
+            let digest = digest.map_err(|_| Error::Crypto)?;
+            self.announce(&digest).map_err(other)?;
+            tokio::time::sleep(ANNOUNCED).await;
+            challenge.set_ready().await?;
+        }
+        match order.poll_ready(&POLL).await {
+            Ok(OrderStatus::Ready | OrderStatus::Valid) => Ok(()),
+            Ok(_) => Err(refused(order).await),
+            Err(Error::Api(problem)) => Err(not_validated(&problem)),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn announce(&self, digest: &[u8; 32]) -> std::io::Result<()> {
+        self.state.put_challenge(self.domain, digest)?;
+        let announced = self.state.challenges(self.plan.domains.iter().map(|domain| &*domain.name));
+        self.challenges.set(&announced).map_err(std::io::Error::other)
+    }
+}
+
+/// Why the CA found the domain not validated.
+async fn refused(order: &mut Order) -> Error {
+    let mut authorizations = order.authorizations();
+    while let Some(Ok(mut authorization)) = authorizations.next().await {
+        let Ok(state) = authorization.refresh().await else { continue };
+        let errors = state.challenges.iter().filter_map(|challenge| challenge.error.as_ref());
+        if let Some(error) = errors.into_iter().next() {
+            return not_validated(error);
+        }
+    }
+    other("the CA could not validate the domain, and does not say why")
+}
+
+fn not_validated(problem: &Problem) -> Error {
+    other(format!("the CA could not validate the domain: {}", said(problem)))
+}
+
+/// The text of a problem, and its type.
+fn said(problem: &Problem) -> String {
+    let text = problem.to_string();
+    text.strip_prefix("API error: ").unwrap_or(&text).to_owned()
+}
+
+fn other(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::Other(error.into())
+}

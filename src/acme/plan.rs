@@ -1,0 +1,60 @@
+//! What is ordered, from whom, and where it is written.
+
+use std::path::PathBuf;
+
+use crate::config::{
+    Spanned,
+    settings::{Acme, Settings},
+};
+
+/// The settings that orders depend on.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub(super) acme: Acme,
+    pub(super) domains: Vec<Domain>,
+}
+
+/// A domain whose certificate is ordered.
+#[derive(Clone, Debug)]
+pub(super) struct Domain {
+    pub(super) name: Box<str>,
+    /// The file with its certificate and key.
+    pub(super) file: Spanned<PathBuf>,
+}
+
+impl Plan {
+    /// None if no certificate is ordered.
+    pub(super) fn of(settings: &Settings) -> Option<Self> {
+        let ordered = settings.domains.iter().filter(|domain| domain.acme);
+        let domain = |domain: &crate::config::settings::Domain| Domain {
+            name: domain.name.value.as_str().into(),
+            file: domain.certificate.clone(),
+        };
+        let domains: Vec<Domain> = ordered.map(domain).collect();
+        Some(Self { acme: settings.acme.clone()?, domains }).filter(|plan| !plan.domains.is_empty())
+    }
+
+    /// The URL of the CA's directory.
+    pub(super) fn directory(&self) -> String {
+        let url = &self.acme.directory.value;
+        format!("{}{}", url.origin.url(), url.target)
+    }
+
+    /// Whether the same is ordered in the same way, wherever the file of the configuration says so.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let names = |plan: &Self| plan.domains.iter().map(|domain| domain.name.clone()).collect::<Vec<_>>();
+        let account = |plan: &Self| {
+            let external = plan.acme.external_account.clone();
+            external.map(|account| (account.key_id.value, account.key.value))
+        };
+        let Acme { directory, contact, state, profile, ca, external_account: _ } = &self.acme;
+        *directory.value.target == other.acme.directory.value.target
+            && directory.value.origin == other.acme.directory.value.origin
+            && *contact == other.acme.contact
+            && *state == other.acme.state
+            && *profile == other.acme.profile
+            && ca.as_ref().map(|ca| &ca.value) == other.acme.ca.as_ref().map(|ca| &ca.value)
+            && account(self) == account(other)
+            && names(self) == names(other)
+    }
+}

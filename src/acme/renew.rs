@@ -1,0 +1,236 @@
+//! Decides which certificate is ordered when, and what becomes of it.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    io,
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::sync::watch;
+use zeroize::Zeroizing;
+
+use super::{
+    order::{Failed, Ordering},
+    plan::{Domain, Plan},
+    schedule,
+    state::{Retry, State},
+};
+use crate::{
+    clock::{Clock, Timestamp},
+    load::{AcmeFile, acme_validity},
+    observe::{FailedOrder, Reloads, Renewal},
+    text,
+    tls::{ChallengeDigest, Challenges},
+};
+
+/// How often the folder is looked at for validations that another process has announced.
+pub(super) const TICK: Duration = Duration::from_millis(300);
+/// How often a certificate that is not due is looked at: another process may have replaced it, or the operator removed it.
+const LOOK: Duration = Duration::from_secs(60);
+/// How often that is after a failure, or while another process orders.
+const LOOK_SOON: Duration = Duration::from_secs(1);
+/// The longest time to the next order after a failure, in seconds: the longest pause that a CA can ask for, and an hour.
+const MAX_WAIT: i64 = 90_000;
+
+/// What orders certificates needs of the edge.
+pub(super) struct Renewals {
+    pub(super) reloads: Arc<Reloads>,
+    pub(super) clock: Clock,
+    pub(super) challenges: Challenges,
+}
+
+/// Where the certificate of a domain stands.
+enum Standing {
+    /// It is not due before this time.
+    Fresh(Timestamp),
+    /// An order failed, and the next one follows at this time.
+    Pausing,
+    /// It is to be ordered, after these failures.
+    Due(Option<Retry>),
+}
+
+impl Renewals {
+    /// Orders by the plan, if there is one, until its sender is gone.
+    pub(super) async fn run(self, mut plans: watch::Receiver<Option<Arc<Plan>>>) {
+        loop {
+            let plan = plans.borrow_and_update().clone();
+            let order = async {
+                let Some(plan) = plan else { return std::future::pending().await };
+                let state = State::new(&plan.acme.state);
+                tokio::join!(self.answer(&plan, &state), self.renew(&plan, &state));
+            };
+            tokio::select! {
+                () = order => {}
+                changed = plans.changed() => if changed.is_err() { return },
+            }
+            // Those of the former plan.
+            self.answer_only(&BTreeMap::new());
+        }
+    }
+
+    /// Answers the validations that any process announces.
+    async fn answer(&self, plan: &Plan, state: &State) {
+        loop {
+            let announced = state.challenges(plan.domains.iter().map(|domain| &*domain.name));
+            self.answer_only(&announced);
+            tokio::time::sleep(TICK).await;
+        }
+    }
+
+    fn answer_only(&self, announced: &BTreeMap<Box<str>, ChallengeDigest>) {
+        if let Err(error) = self.challenges.set(announced) {
+            tracing::debug!(%error, "an ACME validation cannot be answered");
+        }
+    }
+
+    /// Orders what is due, one domain after the other.
+    async fn renew(&self, plan: &Plan, state: &State) {
+        let mut looks: HashMap<&str, Timestamp> = HashMap::new();
+        loop {
+            for domain in &plan.domains {
+                let is_time = looks.get(&*domain.name).is_none_or(|look| *look <= self.clock.now());
+                if is_time {
+                    looks.insert(&domain.name, self.look(plan, domain, state).await);
+                }
+            }
+            tokio::time::sleep(TICK).await;
+        }
+    }
+
+    /// Orders the certificate of a domain if it is due. Returns when to look again.
+    async fn look(&self, plan: &Plan, domain: &Domain, state: &State) -> Timestamp {
+        let soon = self.clock.now() + LOOK_SOON;
+        match self.standing(domain, state) {
+            Standing::Fresh(due) => return due.min(self.clock.now() + LOOK),
+            Standing::Pausing => return soon,
+            Standing::Due(_) => {}
+        }
+        let _lock = match state.lock() {
+            Ok(Some(lock)) => lock,
+            Ok(None) => return soon,
+            Err(error) => return self.cannot_write(plan, domain, &error),
+        };
+        // Another process may have ordered it until now.
+        let Standing::Due(retry) = self.standing(domain, state) else { return soon };
+        // An order that is interrupted counts as a failure, so that an edge that ends again and again does not use up what the CA allows.
+        let interrupted = self.failed(retry.as_ref(), "the order was interrupted", true, None);
+        if let Err(error) = state.put_retry(&domain.name, &interrupted) {
+            return self.cannot_write(plan, domain, &error);
+        }
+        state.clear_challenges();
+        tracing::info!(domain = &*domain.name, directory = %plan.acme.directory.value, "ordering a certificate");
+        let ordering = Ordering { plan, domain: &domain.name, state, challenges: &self.challenges };
+        let issued = match ordering.order().await {
+            Ok(pem) => {
+                self.install(domain, &pem).map_err(|why| Failed { why, is_placed: true, retry_after: None })
+            }
+            Err(failed) => Err(failed),
+        };
+        match issued {
+            Ok(renewal) => {
+                state.forget_retry(&domain.name);
+                self.reloads.orders.issued(&domain.name);
+                self.reloads.orders.seen(&domain.name, Some(renewal), None);
+                let (not_after, due) = (renewal.not_after, renewal.due);
+                tracing::info!(domain = &*domain.name, %not_after, renewed_from = %due, "certificate issued");
+            }
+            Err(Failed { why, is_placed, retry_after }) => {
+                let retry = self.failed(retry.as_ref(), &why, is_placed, retry_after);
+                if let Err(error) = state.put_retry(&domain.name, &retry) {
+                    return self.cannot_write(plan, domain, &error);
+                }
+                self.report(domain, &retry);
+            }
+        }
+        soon
+    }
+
+    /// Reads how a domain's certificate stands, and shows it.
+    fn standing(&self, domain: &Domain, state: &State) -> Standing {
+        let now = self.clock.now();
+        let renewal = match acme_validity(&domain.file, &domain.name, now) {
+            AcmeFile::Valid(validity) => {
+                let due = schedule::due(&domain.name, validity);
+                Some(Renewal { not_after: validity.not_after, due })
+            }
+            AcmeFile::Missing | AcmeFile::Invalid(_) => None,
+        };
+        let retry = state.retry(&domain.name);
+        let failure = retry.clone().map(|Retry { since, next, why, .. }| FailedOrder { since, why, next });
+        self.reloads.orders.seen(&domain.name, renewal, failure);
+        match (renewal, retry) {
+            (Some(Renewal { due, .. }), _) if due > now => Standing::Fresh(due),
+            // A clock that was set back must not stop orders for long.
+            (_, Some(retry)) if retry.next > now && retry.next.seconds_since(now) <= MAX_WAIT => {
+                Standing::Pausing
+            }
+            (_, retry) => Standing::Due(retry),
+        }
+    }
+
+    /// The failures with another one.
+    fn failed(
+        &self,
+        before: Option<&Retry>,
+        why: &str,
+        is_placed: bool,
+        retry_after: Option<Duration>,
+    ) -> Retry {
+        let now = self.clock.now();
+        let failures = before.map_or(0, |before| before.failures).saturating_add(1);
+        let pause = schedule::pause(failures, is_placed).max(retry_after.unwrap_or_default());
+        let since = before.map_or(now, |before| before.since);
+        Retry { failures, since, next: now + pause, why: text::shown(&why) }
+    }
+
+    /// Checks what was issued, and replaces the domain's file with it.
+    fn install(&self, domain: &Domain, pem: &Zeroizing<String>) -> Result<Renewal, String> {
+        let unwritable = |error: io::Error| format!("cannot write {}: {error}", domain.file.value.display());
+        let issued = State::put_issued(&domain.file.value, pem.as_bytes()).map_err(unwritable)?;
+        let now = self.clock.now();
+        let validity = match acme_validity(&domain.file.clone().map(|_| issued.clone()), &domain.name, now) {
+            AcmeFile::Valid(validity) => validity,
+            AcmeFile::Missing => return Err("the issued certificate has disappeared".to_owned()),
+            AcmeFile::Invalid(why) => return Err(format!("the issued certificate is rejected: {why}")),
+        };
+        let due = schedule::due(&domain.name, validity);
+        std::fs::rename(&issued, &domain.file.value).map_err(unwritable)?;
+        if due <= now {
+            return Err(format!(
+                "the issued certificate is due for renewal already: it expires on {}",
+                validity.not_after
+            ));
+        }
+        Ok(Renewal { not_after: validity.not_after, due })
+    }
+
+    /// Shows that the folder cannot be written: no certificate is ordered then.
+    fn cannot_write(&self, plan: &Plan, domain: &Domain, error: &io::Error) -> Timestamp {
+        let why = format!("cannot write into {}: {error}", plan.acme.state.display());
+        let retry = self.failed(None, &why, false, None);
+        self.report(domain, &retry);
+        retry.next
+    }
+
+    /// Shows a failure, and logs it if that is worth a line.
+    fn report(&self, domain: &Domain, retry: &Retry) {
+        let orders = &self.reloads.orders;
+        let renewal = orders.state(&domain.name).and_then(|state| state.renewal);
+        let Retry { since, next, why, failures } = retry;
+        orders.seen(
+            &domain.name,
+            renewal,
+            Some(FailedOrder { since: *since, why: why.clone(), next: *next }),
+        );
+        let then = if renewal.is_some() { "keeping the active one" } else { "the domain is not served" };
+        if orders.failed(&domain.name) {
+            tracing::error!(
+                domain = &*domain.name, why, failures, failing_since = %since, next = %next, then,
+                "certificate not issued"
+            );
+        } else {
+            tracing::debug!(domain = &*domain.name, why, failures, next = %next, "certificate not issued");
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Replaces a file that the edge writes itself, whole or not at all.
+
+use std::{
+    fs::{DirBuilder, Permissions},
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    path::Path,
+};
+
+/// Who may read a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readers {
+    /// Everybody: a public document.
+    All,
+    /// The edge's own user.
+    Owner,
+}
+
+/// Writes beside the file, then renames over it, so that nobody ever reads a part.
+///
+/// # Errors
+///
+/// Those of the file system. The file has not changed then.
+pub fn replace(file: &Path, bytes: &[u8], readers: Readers) -> io::Result<()> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    create_folder(folder)?;
+    let mut beside = tempfile::NamedTempFile::new_in(folder)?;
+    beside.write_all(bytes)?;
+    let mode = match readers {
+        Readers::All => 0o644,
+        Readers::Owner => 0o600,
+    };
+    beside.as_file().set_permissions(Permissions::from_mode(mode))?;
+    beside.as_file().sync_all()?;
+    beside.persist(file)?;
+    Ok(())
+}
+
+/// Creates a folder in which nobody else may replace files, whatever the umask. One that exists stays as it is.
+///
+/// # Errors
+///
+/// Those of the file system.
+pub fn create_folder(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o755).create(folder)
+}

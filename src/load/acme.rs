@@ -1,0 +1,99 @@
+//! The certificate of a domain that is ordered by ACME: one file with the chain and the key, which the edge writes itself.
+
+use std::path::PathBuf;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use rustls_pki_types::CertificateDer;
+use zeroize::Zeroizing;
+
+use super::{
+    credential::{CredentialFiles, LoadedCredential, Role, load_credential},
+    fetched::check_roots,
+    secret::load_secret,
+};
+use crate::{
+    clock::Timestamp,
+    config::{
+        Fault, Problem, Severity, Spanned,
+        settings::{Acme, SecretSource},
+    },
+    identity::{ClientCertificate, Validity},
+    tls::{CipherSuites, provider},
+};
+
+/// What the file contains.
+#[derive(Debug)]
+pub enum AcmeFile<T> {
+    /// A certificate that clients accept now, with its key.
+    Valid(T),
+    /// The file does not exist.
+    Missing,
+    /// It cannot be used, with the reason.
+    Invalid(String),
+}
+
+/// Reports the roots and the key of `[acme]` that cannot be used.
+pub(super) fn check_acme(acme: &Acme) -> Vec<Problem> {
+    let mut problems = check_roots([(&acme.directory, acme.ca.as_ref())].into_iter(), "acme.ca");
+    if let Some(account) = &acme.external_account
+        && let Err(fault) = eab_key(&account.key.value)
+    {
+        problems.push(
+            fault
+                .or_help("write the key as the CA shows it, in base64url")
+                .at(&account.key.span, "acme.eab_key"),
+        );
+    }
+    problems
+}
+
+/// Loads the key that binds the account to another one; no fault shows it.
+pub fn eab_key(source: &SecretSource) -> Result<Zeroizing<Vec<u8>>, Fault> {
+    let text = load_secret(source)?;
+    // CAs show it with and without padding.
+    let unpadded = text.as_bytes().split(|byte| *byte == b'=').next().unwrap_or_default();
+    URL_SAFE_NO_PAD.decode(unpadded).map(Zeroizing::new).map_err(|_| Fault::new("the key is not base64url"))
+}
+
+/// Loads the file of a domain.
+pub(super) fn load_acme(
+    file: &Spanned<PathBuf>,
+    domain: &str,
+    active: &[&CertificateDer<'static>],
+    now: Timestamp,
+) -> AcmeFile<LoadedCredential> {
+    if !file.value.exists() {
+        return AcmeFile::Missing;
+    }
+    let files = CredentialFiles {
+        provider: &provider(CipherSuites::Default),
+        role: Role::Acme(domain),
+        certificate: file,
+        private_key: file,
+        active,
+        now,
+    };
+    let mut problems = Vec::new();
+    let loaded = load_credential(&files, &mut problems);
+    let error = problems.into_iter().find(|problem| problem.severity == Severity::Error);
+    match (loaded, error) {
+        (Some(loaded), None) => AcmeFile::Valid(loaded),
+        (_, error) => AcmeFile::Invalid(error.map(|error| error.what).unwrap_or_default()),
+    }
+}
+
+/// The validity of the certificate in a file for this domain.
+#[must_use]
+pub fn acme_validity(file: &Spanned<PathBuf>, domain: &str, now: Timestamp) -> AcmeFile<Validity> {
+    match load_acme(file, domain, &[], now) {
+        AcmeFile::Valid((credential, _)) => {
+            let leaf = credential.cert.get(..1).unwrap_or_default();
+            match ClientCertificate::from_chain(leaf) {
+                Ok(certificate) => AcmeFile::Valid(certificate.validity()),
+                Err(error) => AcmeFile::Invalid(error.to_string()),
+            }
+        }
+        AcmeFile::Missing => AcmeFile::Missing,
+        AcmeFile::Invalid(why) => AcmeFile::Invalid(why),
+    }
+}

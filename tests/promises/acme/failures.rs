@@ -1,0 +1,181 @@
+//! What happens without a certificate, and if another one cannot be ordered.
+
+use rustls::pki_types::CertificateDer;
+use tempfile::TempDir;
+
+use super::{Pebble, ordered};
+use crate::support::{Ca, Client, DOMAIN, Edge, Upstream, Wire, admin, certificates::time_from_now};
+
+/// The lines of `[acme]` with a CA at this directory.
+fn settings(directory: &str, state: &TempDir) -> String {
+    format!(
+        "[acme]\ndirectory = \"{directory}\"\nterms_of_service_agreed = true\nstate = \"{}\"",
+        state.path().display()
+    )
+}
+
+async fn problem(edge: &Edge, code: &str) -> Option<String> {
+    let status = admin::status(edge, "").await;
+    let problems = status["health"]["problems"].as_array().unwrap();
+    let found = problems.iter().find(|problem| problem["code"] == code);
+    found.map(|problem| problem["what"].as_str().unwrap().to_owned())
+}
+
+fn orders(result: &str) -> String {
+    format!("mtls_edge_acme_orders_total{{domain=\"{DOMAIN}\",result=\"{result}\"}}")
+}
+
+#[tokio::test]
+async fn a_domain_without_a_certificate_is_refused_and_reported() {
+    let (upstream, state) = (Upstream::start().await, TempDir::new().unwrap());
+    let (edge, client) = ordered(&upstream, &settings("https://127.0.0.1:1/dir", &state));
+    let edge = edge.start();
+    let error = Client::with(&edge, &client).tls().await.unwrap_err();
+    assert!(error.to_string().contains("InternalError"), "{error}");
+    edge.wait_for_log(&format!("the domain {DOMAIN} has no certificate yet"));
+    let reason = "mtls_edge_handshake_failures_total{reason=\"certificate_pending\"}";
+    assert_eq!(admin::metric(&edge, reason).await, 1);
+    let line = edge.wait_for_log("\"certificate not issued\"");
+    assert!(line.contains("cannot connect") && line.contains("the domain is not served"), "{line}");
+    // A CA reaches the edge through the balancer, which asks for this.
+    assert_eq!(admin::get(&edge, "/readyz").await.0, 200);
+    let what = problem(&edge, "certificate_missing").await.unwrap();
+    assert!(what.contains(DOMAIN) && what.contains("cannot connect"), "{what}");
+    assert_eq!(admin::metric(&edge, &orders("failed")).await, 1);
+
+    // The pause is kept over a restart, and ends when the operator ends it.
+    let retry = state.path().join(format!("{DOMAIN}.retry"));
+    let pause = std::fs::read_to_string(&retry).unwrap();
+    assert!(pause.contains("\"failures\": 1"), "{pause}");
+    edge.stop();
+    let (edge, _) = ordered(&upstream, &settings("https://127.0.0.1:1/dir", &state));
+    let edge = edge.start();
+    admin::happens(async || {
+        problem(&edge, "certificate_missing").await.is_some_and(|what| what.contains("cannot connect"))
+    })
+    .await;
+    assert_eq!(admin::metric(&edge, &orders("failed")).await, 0);
+    std::fs::remove_file(&retry).unwrap();
+    edge.wait_for_log("\"certificate not issued\"");
+    assert_eq!(admin::metric(&edge, &orders("failed")).await, 1);
+}
+
+/// A certificate in the state that is due for renewal and valid for another hour.
+fn due(state: &TempDir) -> CertificateDer<'static> {
+    let (ca, at) = (Ca::new("CA"), time_from_now);
+    let issued = ca.server_with(&[DOMAIN], |params| {
+        (params.not_before, params.not_after) = (at(-30 * 86_400), at(3600));
+    });
+    let file = state.path().join(format!("{DOMAIN}.pem"));
+    std::fs::write(&file, format!("{}\n{}", issued.chain_pem(), issued.key_pem())).unwrap();
+    std::fs::set_permissions(file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    ca.der()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failing_ca_leaves_the_old_certificate_in_force() {
+    let upstream = Upstream::start().await;
+    let garbage: [(&'static [u8], &str); 4] = [
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n<html>", "JSON"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}", "newNonce"),
+        (b"\x15\x03\x01", "invalid HTTP version"),
+        (b"HTTP/1.1 503 x\r\nretry-after: 18446744073709551615\r\ncontent-length: 2\r\n\r\n{}", "newNonce"),
+    ];
+    for (response, why) in garbage {
+        let (ca, state) = (Wire::answering(b"\r\n\r\n", response).await, TempDir::new().unwrap());
+        let root = due(&state);
+        let (edge, client) = ordered(&upstream, &settings(&format!("{}/dir", ca.url()), &state));
+        let edge = edge.start();
+        let client = Client::with(&(edge.https, root), &client);
+        assert_eq!(client.token("billing").await.status, 200);
+        let line = edge.wait_for_log("\"certificate not issued\"");
+        assert!(line.contains(why) && line.contains("keeping the active one"), "{why}: {line}");
+        let what = problem(&edge, "certificate_renewal").await.unwrap();
+        assert!(what.contains(why), "{what}");
+        assert_eq!(client.token("billing").await.status, 200);
+        // Others change meanwhile, and the file vanishes: the certificate stays.
+        std::fs::remove_file(state.path().join(format!("{DOMAIN}.pem"))).unwrap();
+        edge.reload("applications.toml", "# nobody");
+        assert_eq!(client.token("billing").await.status, 401);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_that_the_ca_rejects_does_not_hold_up_others() {
+    let (upstream, pebble, state) =
+        (Upstream::start().await, Pebble::start(3600, "").await, TempDir::new().unwrap());
+    let (edge, credentials) = ordered(&upstream, &pebble.settings(state.path()));
+    // By name, it is ordered first.
+    let edge = edge.acme_domain("blocked.example", "").start();
+    pebble.validate_at(edge.https);
+    edge.wait_for_log("\"certificate issued\"");
+    let line = edge.wait_for_log("\"certificate not issued\"");
+    assert!(line.contains("blocked.example") && line.contains("rejectedIdentifier"), "{line}");
+    admin::reloaded(&edge, 2);
+    let client = Client::with(&(edge.https, pebble.root().await), &credentials);
+    assert_eq!(client.token("billing").await.status, 200);
+    let error = client.server_name("blocked.example").tls().await.unwrap_err();
+    assert!(error.to_string().contains("InternalError"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failed_validation_says_what_the_ca_saw() {
+    let (upstream, pebble, state) =
+        (Upstream::start().await, Pebble::start(3600, "").await, TempDir::new().unwrap());
+    let (edge, _) = ordered(&upstream, &pebble.settings(state.path()));
+    let edge = edge.start();
+    // The CA reaches something else than the edge.
+    pebble.validate_at(upstream.url().trim_start_matches("http://").parse().unwrap());
+    let line = edge.wait_for_log("\"certificate not issued\"");
+    assert!(line.contains("the CA could not validate the domain: "), "{line}");
+    assert!(line.contains("for the tls-alpn-01 challenge"), "{line}");
+    assert!(std::fs::read_dir(state.path().join("challenges")).unwrap().next().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_folder_that_cannot_be_written_costs_no_order() {
+    let (upstream, state) = (Upstream::start().await, TempDir::new().unwrap());
+    // A file in place of the folder: root may write into any folder.
+    std::fs::write(state.path().join("file"), "").unwrap();
+    let requests = Wire::answering(b"\r\n\r\n", b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await;
+    let lines = settings(&format!("{}/dir", requests.url()), &state);
+    let path = state.path().display().to_string();
+    let (edge, _) = ordered(&upstream, &lines.replace(&path, &format!("{path}/file/acme")));
+    let edge = edge.start();
+    let line = edge.wait_for_log("\"certificate not issued\"");
+    assert!(line.contains("cannot write into "), "{line}");
+    assert!(requests.received().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn check_says_what_would_be_ordered_from_whom() {
+    let (upstream, state) = (Upstream::start().await, TempDir::new().unwrap());
+    let ca = Wire::answering(b"\r\n\r\n", b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await;
+    let directory = format!("{}/dir", ca.url());
+    let (edge, _) = ordered(&upstream, &settings(&directory, &state));
+    let said = |arguments: &[&str]| {
+        let output = edge.output_of("check", arguments);
+        let text = [&output.stdout[..], &output.stderr].concat();
+        (output.status.code(), String::from_utf8(text).unwrap())
+    };
+    let (code, text) = said(&[]);
+    let file = state.path().join(format!("{DOMAIN}.pem"));
+    let line = format!(
+        "acme    {DOMAIN}: no certificate in {}: `run` orders one from {directory}\n",
+        file.display()
+    );
+    assert!(code == Some(0) && text.contains(&line), "{text}");
+    assert!(ca.received().is_empty());
+    let (code, text) = tokio::task::block_in_place(|| said(&["--probe"]));
+    assert!(
+        code == Some(1) && text.contains(&format!("failed  fetch the ACME directory {directory}\n")),
+        "{text}"
+    );
+    assert!(text.contains("it has no newNonce"), "{text}");
+    due(&state);
+    let (code, text) = said(&[]);
+    assert!(
+        code == Some(0) && text.contains(&format!("acme    {DOMAIN}: its certificate expires on ")),
+        "{text}"
+    );
+}
