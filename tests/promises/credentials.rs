@@ -1,6 +1,10 @@
 //! An application can have two credentials at once, so that it can rotate without interruption; three are an error.
 
-use crate::support::{Ca, Client, EdgeBuilder, Upstream, passes, refused, self_signed};
+use crate::support::{
+    Ca, Client, EdgeBuilder, Upstream,
+    command::{start_problems, text},
+    passes, refused, self_signed,
+};
 
 #[tokio::test]
 async fn both_thumbprints_of_an_application_work() {
@@ -75,12 +79,15 @@ fn three_credentials_are_an_error_of_check_and_run() {
         usual().application("billing", "tls_client_auth", &subjects),
     ];
     for edge in edges {
-        for command in ["check", "run"] {
-            let output = edge.output(command);
-            assert_eq!(output.status.code(), Some(1));
-            assert_eq!(String::from_utf8(output.stdout).unwrap(), "");
-            assert_eq!(String::from_utf8(output.stderr).unwrap(), THREE, "{command}");
-        }
+        let checked = edge.output("check");
+        assert_eq!(checked.status.code(), Some(1));
+        assert_eq!((text(&checked.stdout), text(&checked.stderr)), ("", THREE));
+        let started = edge.output("run");
+        assert_eq!(started.status.code(), Some(1));
+        let problems = start_problems(&started);
+        let (key_and_message, help) = problems.trim_end().split_once("\nhelp: ").unwrap();
+        assert!(!help.contains('\n') && THREE.contains(&format!("error: {key_and_message}\n")), "{problems}");
+        assert!(THREE.contains(&format!("= help: {help}\n")), "{problems}");
     }
 }
 
