@@ -65,7 +65,7 @@ pub fn is_accepted(input: &[u8]) -> bool {
     })
 }
 
-/// Whether a request object and a reference are told apart: one at most, and only to what was pushed.
+/// A request object and a reference exclude each other: one at most, and only to what was pushed.
 fn check_form(request: Option<&str>, request_uri: Option<&str>) {
     let outside = Outside { request, request_uri, response_type: None };
     for endpoint in [Endpoint::Authorization, Endpoint::Pushed] {

@@ -131,7 +131,8 @@ where
     let (error, alert) = match name {
         None => (AcceptError::NoServerName, MISSING_EXTENSION),
         Some(server_name) if is_validation => match challenges.config(&server_name) {
-            Some(config) => return validated(start, config, server_name).await,
+            // Boxed, so that the future of every handshake is not larger for a rare one.
+            Some(config) => return Box::pin(validated(start, config, server_name)).await,
             None => (AcceptError::NoChallenge(server_name.into_string()), NO_APPLICATION_PROTOCOL),
         },
         Some(server_name) => match domain(&server_name) {
