@@ -1,6 +1,7 @@
 //! Reads a path as the most lenient server does. Two paths that any server treats as the same one have the same segments here.
 //!
-//! The work is linear in the path: it is decoded at most twice, folded once, and cut in at most six ways.
+//! The work is linear in the path: it is decoded at most twice, folded once, and cut in at most
+//! seventeen ways.
 
 use std::borrow::Cow;
 
@@ -39,7 +40,7 @@ impl Reading {
         if text.contains(';') && slashes(&text) != slashes(path) {
             return Err(Ambiguous);
         }
-        if text.split('/').any(|segment| is_dots(cut(segment))) {
+        if text.split('/').any(|segment| is_dots(cut(segment))) || text.matches(SIGNS).count() > MOST_SIGNS {
             return Err(Ambiguous);
         }
         Ok(Self { text })
@@ -51,14 +52,18 @@ impl Reading {
         segments(&folded(&decoded)).into_iter().map(str::to_owned).collect()
     }
 
-    /// Each way to split the path: parameters are removed from each segment, or with everything after them.
+    /// Each way to split the path: parameters are removed from each segment, or with everything after any of them, since one server may
+    /// have removed those before it.
     pub(super) fn cuts(&self) -> impl Iterator<Item = Segments<'_>> {
-        let whole = self.text.as_str();
-        let before =
-            |signs: &'static [char]| self.text.find(signs).and_then(|at| self.text.get(..at)).map(segments);
-        [Some(segments(whole)), before(&['?', '#']), before(&[';', '?', '#'])].into_iter().flatten()
+        let before = self.text.match_indices(SIGNS).filter_map(|(at, _)| self.text.get(..at));
+        std::iter::once(self.text.as_str()).chain(before).map(segments)
     }
 }
+
+/// The signs from which on some servers treat the rest of a segment, or of the path, as something else.
+const SIGNS: [char; 3] = [';', '?', '#'];
+/// The most of them in a path; each is one way to cut it.
+const MOST_SIGNS: usize = 16;
 
 /// The most programs that a path may name: SimpleSAMLphp has two (`/module.php/saml/sp/saml2-acs.php/default-sp`).
 const MOST_SCRIPTS: usize = 4;
@@ -184,7 +189,7 @@ fn segments(text: &str) -> Segments<'_> {
 
 /// A segment without what some servers take for no part of its name.
 fn cut(segment: &str) -> &str {
-    let name = segment.split([';', '?', '#']).next().unwrap_or_default();
+    let name = segment.split(SIGNS).next().unwrap_or_default();
     let stream = [name.find("::"), name.find(":$")].into_iter().flatten().min();
     stream.and_then(|at| name.get(..at)).unwrap_or(name).trim()
 }
