@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::ErrorKind,
     path::{Path, PathBuf},
     process::Command,
     sync::atomic::{AtomicUsize, Ordering},
@@ -10,7 +11,7 @@ use std::{
 use tokio::net::TcpStream;
 
 use crate::support::{
-    Client, Connection, Edge, EdgeBuilder, Upstream,
+    Client, Connection, Edge, EdgeBuilder, PATIENCE, Upstream,
     admin::{happens, metric, status},
     program, with_client,
 };
@@ -109,7 +110,12 @@ impl Group {
     }
 
     fn limit(&self, bytes: i64) {
-        fs::write(self.0.join("memory.limit_in_bytes"), bytes.to_string()).unwrap();
+        // EBUSY until the kernel has written and freed enough of the page cache.
+        let begin = std::time::Instant::now();
+        while let Err(error) = fs::write(self.0.join("memory.limit_in_bytes"), bytes.to_string()) {
+            assert!(error.kind() == ErrorKind::ResourceBusy && begin.elapsed() < PATIENCE, "{error}");
+            std::thread::yield_now();
+        }
     }
 }
 
@@ -117,7 +123,7 @@ impl Drop for Group {
     fn drop(&mut self) {
         // The edge has ended, but the kernel may still count it.
         let begin = std::time::Instant::now();
-        while fs::remove_dir(&self.0).is_err() && begin.elapsed() < crate::support::PATIENCE {
+        while fs::remove_dir(&self.0).is_err() && begin.elapsed() < PATIENCE {
             std::thread::yield_now();
         }
     }
