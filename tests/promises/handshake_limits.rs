@@ -1,7 +1,5 @@
 //! More handshakes in flight than the limit: unfinished ones make room, and complete ones count no more.
 
-use std::time::{Duration, Instant};
-
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -13,11 +11,11 @@ use crate::support::{
 };
 
 const CROWD: u32 = 2000;
-/// The time in which a good client has its answer. The least age of a handshake that is closed for another one is 100 ms.
-const AT_ONCE: Duration = Duration::from_secs(1);
+/// Longer than a test waits for an answer: a good client that had to wait for others to time out would get none.
+const TIMEOUT: &str = "handshake_timeout = \"60s\"";
 
 fn limited_edge(upstream: &Upstream, limits: &str) -> (Edge, Credentials) {
-    with_client(EdgeBuilder::new(upstream.url()).limits(limits).quiet())
+    with_client(EdgeBuilder::new(upstream.url()).limits(&format!("{TIMEOUT}\n{limits}")).quiet())
 }
 
 /// Connections from these addresses that have sent half a ClientHello each, once the edge has accepted them.
@@ -51,9 +49,8 @@ async fn in_flight(edge: &Edge) -> i64 {
 }
 
 async fn assert_served_at_once(client: &Client) {
-    let begin = Instant::now();
-    assert_eq!(client.token("billing").await.status, 200);
-    assert!(begin.elapsed() < AT_ONCE, "{:?}", begin.elapsed());
+    let answer = timeout(PATIENCE, client.token("billing")).await.expect("no answer");
+    assert_eq!(answer.status, 200);
 }
 
 #[tokio::test]
