@@ -213,7 +213,7 @@ async fn fetch_repeatedly<D: Document>(
 fn warn_of_overdue<D: Document>(url: &str, file: &str, overdue: &Overdue) {
     let failing_since = overdue.failing_since.to_string();
     let last_fetched = overdue.last_fetched.map(|last| last.to_string());
-    let last_fetched = last_fetched.as_deref().unwrap_or("not since the start");
+    let last_fetched = last_fetched.as_deref().unwrap_or("not since serving began");
     tracing::warn!(
         url,
         file,
