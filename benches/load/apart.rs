@@ -2,13 +2,15 @@
 
 use std::thread::{self, JoinHandle};
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use mtls_edge::net::descriptors;
 use tokio::{sync::oneshot, task::LocalSet};
 
-/// Raises the descriptor limit: attackers, upstream and honest client are all in this process.
+/// The most descriptors of this process: attackers, upstream and honest client are all in it.
+const DESCRIPTORS: usize = 65_536;
+
+/// Raises the limit of open files, and reserves their table: threads that share it would wait for each other whenever it grows.
 pub fn raise_descriptors() {
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    descriptors::reserve(descriptors::raise().min(DESCRIPTORS));
 }
 
 /// Runs this on its own thread until it ends or the sender is dropped.

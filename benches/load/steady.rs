@@ -70,14 +70,12 @@ impl Steady {
     }
 }
 
-/// Lowers the priority of this thread below all that is measured.
+/// Lets this thread run only while nothing that is measured could: attackers have machines of their own, and their work is not the
+/// contender's (`SCHED_IDLE`, sched(7)).
 pub fn yield_to_others() {
     if let Some(thread) = std::fs::read_link("/proc/thread-self").ok().as_deref().and_then(Path::file_name) {
-        // Real-time priority is inherited. Even the lowest would keep ordinary processes off a core, and for their sake the kernel
-        // stops real-time processes on each core for 50 ms per second.
-        let _ = Command::new("chrt").args(["-o", "-p", "0"]).arg(thread).output();
+        let _ = Command::new("chrt").args(["-i", "-p", "0"]).arg(thread).output();
     }
-    let _ = setpriority_process(None, 10);
 }
 
 /// Processes with a high priority until it is dropped.
