@@ -1,13 +1,13 @@
 //! What a collector says to an export.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, StatusCode};
 use prost::Message;
 
 use super::message::{ExportTraceServiceResponse, Failure, PartialSuccess};
-use crate::text;
+use crate::{header::retry_after::retry_after, text};
 
 /// The outcome of an export.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,20 +40,14 @@ pub(super) fn outcome(status: StatusCode, headers: &HeaderMap, body: Bytes) -> O
     let separator = if said.is_empty() { "" } else { ": " };
     let why = format!("the collector responded with {status}{separator}{}", text::shown(&said));
     if RETRYABLE.contains(&status) {
-        return Outcome::Later { why, after: retry_after(headers) };
+        return Outcome::Later { why, after: retry_after(headers, SystemTime::now()) };
     }
     Outcome::Refused(why)
 }
 
-/// `Retry-After` in seconds (RFC 9110 section 10.2.3); a date is not read.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
-    Some(Duration::from_secs(seconds))
-}
-
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
+    use http::{HeaderValue, header};
 
     use super::*;
 
@@ -86,7 +80,7 @@ mod tests {
         let why = |status: &str| format!("the collector responded with {status}: slow down");
         for (header, after) in [
             (Some("7"), Some(Duration::from_secs(7))),
-            (Some("Sat, 28 Nov 2026 10:00:00 GMT"), None),
+            (Some("Thu, 01 Jan 1970 00:00:00 GMT"), Some(Duration::ZERO)),
             (None, None),
         ] {
             let later = Outcome::Later { why: why("503 Service Unavailable"), after };
