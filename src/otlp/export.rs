@@ -101,7 +101,7 @@ impl Export {
 
     /// Sends spans until the collector accepts or refuses them, or patience or the edge ends.
     async fn deliver(&mut self, traces: &Arc<Traces>, spans: Vec<Span>) {
-        let (count, started, mut pause) = (number(&spans), Instant::now(), FIRST_PAUSE);
+        let (count, started, mut pauses) = (number(&spans), Instant::now(), Pauses::default());
         let body = Bytes::from(encode(&traces.spec, spans));
         loop {
             let outcome = tokio::select! {
@@ -120,8 +120,7 @@ impl Export {
                 Outcome::Later { why, after } => (why, after),
             };
             self.failed(traces, &why, "traces cannot be exported; they are sent again");
-            let wait = after.unwrap_or_else(|| jittered(pause)).min(LONGEST_PAUSE);
-            pause *= 2;
+            let wait = pauses.next(after);
             // At the end each export is sent once.
             if self.stop.borrow().is_some() {
                 return self.counts.dropped(count, Dropped::Ended);
@@ -151,6 +150,24 @@ impl Export {
         if !std::mem::replace(&mut self.is_failing, true) {
             tracing::warn!(collector = traces.target.spec.name, why, "{what}");
         }
+    }
+}
+
+/// The pauses between the attempts of one export.
+struct Pauses(Duration);
+
+impl Default for Pauses {
+    fn default() -> Self {
+        Self(FIRST_PAUSE)
+    }
+}
+
+impl Pauses {
+    /// The next pause. The collector can make it longer and not shorter: one that asks for no pause at all is not flooded.
+    fn next(&mut self, asked: Option<Duration>) -> Duration {
+        let own = jittered(self.0);
+        self.0 = self.0.saturating_mul(2).min(LONGEST_PAUSE);
+        own.max(asked.unwrap_or_default()).min(LONGEST_PAUSE)
     }
 }
 
@@ -200,4 +217,21 @@ fn request(traces: &Traces, body: Bytes) -> Request<RequestBody> {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
     headers.insert(header::CONTENT_LENGTH, length);
     request
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_whatever_the_collector_asks_for() {
+        for asked in [None, Some(Duration::ZERO), Some(Duration::MAX)] {
+            let mut pauses = Pauses::default();
+            let all: Vec<Duration> = (0..200).map(|_| pauses.next(asked)).collect();
+            let longest = if asked == Some(Duration::MAX) { LONGEST_PAUSE } else { FIRST_PAUSE * 2 };
+            assert!(all[0] >= FIRST_PAUSE / 2 && all[0] <= longest, "{asked:?}: {:?}", all[0]);
+            assert!(all[199] >= LONGEST_PAUSE / 2 && all[199] <= LONGEST_PAUSE, "{asked:?}: {:?}", all[199]);
+        }
+        assert_eq!(Pauses::default().next(Some(Duration::from_secs(7))), Duration::from_secs(7));
+    }
 }
