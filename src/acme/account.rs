@@ -7,7 +7,7 @@ use super::{
     plan::Plan,
     state::{State, StoredAccount},
 };
-use crate::load::eab_key;
+use crate::{load::eab_key, text};
 
 /// The account of the plan, registered if there is none yet.
 pub(super) async fn account(plan: &Plan, state: &State, http: &Http) -> Result<Account, Error> {
@@ -36,7 +36,7 @@ pub(super) async fn account(plan: &Plan, state: &State, http: &Http) -> Result<A
     let new = NewAccount { contact: &contact, terms_of_service_agreed: true, only_return_existing: false };
     let (account, credentials) = builder.create(&new, directory.clone(), external.as_ref()).await?;
     keep(state, &StoredAccount { directory, contact: plan.acme.contact.clone(), credentials })?;
-    tracing::info!(account = account.id(), "account registered at the CA");
+    tracing::info!(account = text::shown(&account.id()), "account registered at the CA");
     Ok(account)
 }
 

@@ -1,6 +1,6 @@
 //! One order: from the account to the certificate with its key.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use instant_acme::{
     Account, AuthorizationStatus, ChallengeType, Error, Identifier, NewOrder, Order, OrderStatus, Problem,
@@ -10,7 +10,6 @@ use rcgen::{CertificateParams, DistinguishedName, KeyPair};
 use zeroize::Zeroizing;
 
 use super::{account::account, http::Http, plan::Plan, state::State};
-use crate::tls::Challenges;
 
 /// How long after a validation is announced all processes that share the folder answer it. They look every [`super::renew::TICK`].
 const ANNOUNCED: Duration = Duration::from_secs(1);
@@ -39,7 +38,6 @@ pub(super) struct Ordering<'a> {
     pub(super) plan: &'a Plan,
     pub(super) domain: &'a str,
     pub(super) state: &'a State,
-    pub(super) challenges: &'a Challenges,
 }
 
 impl Ordering<'_> {
@@ -52,9 +50,14 @@ impl Ordering<'_> {
         let outcome = tokio::time::timeout(TIMEOUT, order)
             .await
             .unwrap_or_else(|_| Err(Error::Other(format!("not issued within {TIMEOUT:?}").into())));
-        self.state.clear_challenges();
         outcome.map_err(|error| {
+            let mut retry_after = http.retry_after();
             let why = match &error {
+                Error::Timeout(Some(next)) => {
+                    let pause = next.saturating_duration_since(Instant::now());
+                    retry_after = Some(pause);
+                    format!("the CA is not done, and asks to wait for {} s", pause.as_secs())
+                }
                 Error::Api(problem) if problem.r#type.as_deref() == Some(NO_ACCOUNT) => {
                     // The next order registers another one.
                     self.state.forget_account();
@@ -63,7 +66,7 @@ impl Ordering<'_> {
                 Error::Api(problem) => format!("the CA rejects the order: {}", said(problem)),
                 _ => error.to_string(),
             };
-            Failed { why, is_placed, retry_after: http.retry_after() }
+            Failed { why, is_placed, retry_after }
         })
     }
 
@@ -89,6 +92,8 @@ impl Ordering<'_> {
 
     /// Proves control of the domain, unless the CA remembers an earlier proof.
     async fn validate(&self, order: &mut Order) -> Result<(), Error> {
+        // Withdrawn however this ends: a future that is dropped cannot clean up otherwise.
+        let mut announced = Vec::new();
         let mut authorizations = order.authorizations();
         while let Some(authorization) = authorizations.next().await {
             let mut authorization = authorization?;
@@ -104,22 +109,15 @@ impl Ordering<'_> {
             })?;
             let digest = challenge.key_authorization().digest().as_ref().try_into();
             let digest = digest.map_err(|_| Error::Crypto)?;
-            self.announce(&digest).map_err(other)?;
+            announced.push(self.state.announce(self.domain, &digest).map_err(other)?);
             tokio::time::sleep(ANNOUNCED).await;
-            challenge.set_ready().await?;
+            challenge.set_ready().await.map_err(of_validation)?;
         }
         match order.poll_ready(&POLL).await {
             Ok(OrderStatus::Ready | OrderStatus::Valid) => Ok(()),
             Ok(_) => Err(refused(order).await),
-            Err(Error::Api(problem)) => Err(not_validated(&problem)),
-            Err(error) => Err(error),
+            Err(error) => Err(of_validation(error)),
         }
-    }
-
-    fn announce(&self, digest: &[u8; 32]) -> std::io::Result<()> {
-        self.state.put_challenge(self.domain, digest)?;
-        let announced = self.state.challenges(self.plan.domains.iter().map(|domain| &*domain.name));
-        self.challenges.set(&announced).map_err(std::io::Error::other)
     }
 }
 
@@ -134,6 +132,14 @@ async fn refused(order: &mut Order) -> Error {
         }
     }
     other("the CA could not validate the domain, and does not say why")
+}
+
+/// An error while the CA validates.
+fn of_validation(error: Error) -> Error {
+    match error {
+        Error::Api(problem) => not_validated(&problem),
+        other => other,
+    }
 }
 
 fn not_validated(problem: &Problem) -> Error {

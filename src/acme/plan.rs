@@ -42,7 +42,19 @@ impl Plan {
 
     /// Whether the same is ordered in the same way, wherever the file of the configuration says so.
     pub(super) fn is_same(&self, other: &Self) -> bool {
-        let names = |plan: &Self| plan.domains.iter().map(|domain| domain.name.clone()).collect::<Vec<_>>();
+        let same = |(own, other): (&Domain, &Domain)| own.is_same(other);
+        self.has_same_ca(other)
+            && self.domains.len() == other.domains.len()
+            && self.domains.iter().zip(&other.domains).all(same)
+    }
+
+    /// Whether an order for this domain by the other plan is one by this plan, too.
+    pub(super) fn orders(&self, domain: &Domain, other: &Self) -> bool {
+        self.has_same_ca(other) && self.domains.iter().any(|own| own.is_same(domain))
+    }
+
+    /// Whether both order from the same CA in the same way.
+    fn has_same_ca(&self, other: &Self) -> bool {
         let account = |plan: &Self| {
             let external = plan.acme.external_account.clone();
             external.map(|account| (account.key_id.value, account.key.value))
@@ -55,6 +67,11 @@ impl Plan {
             && *profile == other.acme.profile
             && ca.as_ref().map(|ca| &ca.value) == other.acme.ca.as_ref().map(|ca| &ca.value)
             && account(self) == account(other)
-            && names(self) == names(other)
+    }
+}
+
+impl Domain {
+    fn is_same(&self, other: &Self) -> bool {
+        self.name == other.name && self.file.value == other.file.value
     }
 }

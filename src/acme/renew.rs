@@ -1,13 +1,8 @@
 //! Decides which certificate is ordered when, and what becomes of it.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    io,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, io, sync::Arc, time::Duration};
 
-use tokio::sync::watch;
+use tokio::sync::watch::Receiver;
 use zeroize::Zeroizing;
 
 use super::{
@@ -21,7 +16,7 @@ use crate::{
     load::{AcmeFile, acme_validity},
     observe::{FailedOrder, Reloads, Renewal},
     text,
-    tls::{ChallengeDigest, Challenges},
+    tls::Challenges,
 };
 
 /// How often the folder is looked at for validations that another process has announced.
@@ -33,11 +28,37 @@ const LOOK_SOON: Duration = Duration::from_secs(1);
 /// The longest time to the next order after a failure, in seconds: the longest pause that a CA can ask for, and an hour.
 const MAX_WAIT: i64 = 90_000;
 
+/// The plan that is in force, if anything is ordered.
+type Plans = Receiver<Option<Arc<Plan>>>;
+
 /// What orders certificates needs of the edge.
 pub(super) struct Renewals {
     pub(super) reloads: Arc<Reloads>,
     pub(super) clock: Clock,
     pub(super) challenges: Challenges,
+}
+
+/// When the certificate of each domain is looked at next.
+#[derive(Default)]
+struct Looks<'a>(HashMap<&'a str, Timestamp>);
+
+impl Looks<'_> {
+    /// Whether the time has come for a domain. It has, too, if it is further away than any: the clock was set back.
+    fn are_due(&self, domain: &str, now: Timestamp) -> bool {
+        self.0.get(domain).is_none_or(|look| *look <= now || *look > now + LOOK)
+    }
+}
+
+fn is_in_force(plans: &Plans, plan: &Arc<Plan>) -> bool {
+    plans.borrow().as_ref().is_some_and(|active| Arc::ptr_eq(active, plan))
+}
+
+/// Waits until a plan is in force by which this domain is not ordered, or in another way.
+async fn superseded(plans: &mut Plans, plan: &Plan, domain: &Domain) {
+    let orders =
+        |active: &Option<Arc<Plan>>| active.as_ref().is_some_and(|active| active.orders(domain, plan));
+    // An error: the edge ends.
+    let _ = plans.wait_for(|active| !orders(active)).await;
 }
 
 /// Where the certificate of a domain stands.
@@ -51,47 +72,57 @@ enum Standing {
 }
 
 impl Renewals {
-    /// Orders by the plan, if there is one, until its sender is gone.
-    pub(super) async fn run(self, mut plans: watch::Receiver<Option<Arc<Plan>>>) {
-        loop {
-            let plan = plans.borrow_and_update().clone();
-            let order = async {
-                let Some(plan) = plan else { return std::future::pending().await };
-                let state = State::new(&plan.acme.state);
-                tokio::join!(self.answer(&plan, &state), self.renew(&plan, &state));
-            };
-            tokio::select! {
-                () = order => {}
-                changed = plans.changed() => if changed.is_err() { return },
-            }
-            // Those of the former plan.
-            self.answer_only(&BTreeMap::new());
+    /// Orders by the plan in force, until its sender is gone.
+    pub(super) async fn run(self, plans: Plans) {
+        let mut ends = plans.clone();
+        let ended = async { while ends.changed().await.is_ok() {} };
+        tokio::select! {
+            () = ended => {}
+            () = self.answer(plans.clone()) => {}
+            () = self.renew(plans.clone()) => {}
         }
     }
 
     /// Answers the validations that any process announces.
-    async fn answer(&self, plan: &Plan, state: &State) {
+    async fn answer(&self, plans: Plans) {
         loop {
-            let announced = state.challenges(plan.domains.iter().map(|domain| &*domain.name));
-            self.answer_only(&announced);
+            let plan = plans.borrow().clone();
+            let announced = plan.map(|plan| {
+                State::new(&plan.acme.state).challenges(plan.domains.iter().map(|domain| &*domain.name))
+            });
+            if let Err(error) = self.challenges.set(&announced.unwrap_or_default()) {
+                tracing::debug!(%error, "an ACME validation cannot be answered");
+            }
             tokio::time::sleep(TICK).await;
         }
     }
 
-    fn answer_only(&self, announced: &BTreeMap<Box<str>, ChallengeDigest>) {
-        if let Err(error) = self.challenges.set(announced) {
-            tracing::debug!(%error, "an ACME validation cannot be answered");
+    /// Orders by the plan in force, if there is one.
+    async fn renew(&self, mut plans: Plans) {
+        loop {
+            let plan = plans.borrow_and_update().clone();
+            match plan {
+                Some(plan) => self.renew_by(&plan, &mut plans).await,
+                // An error: the edge ends.
+                None => drop(plans.changed().await),
+            }
         }
     }
 
-    /// Orders what is due, one domain after the other.
-    async fn renew(&self, plan: &Plan, state: &State) {
-        let mut looks: HashMap<&str, Timestamp> = HashMap::new();
+    /// Orders what is due, one domain after the other, until another plan is in force. An order in progress is completed if it is one by
+    /// that plan, too.
+    async fn renew_by(&self, plan: &Arc<Plan>, plans: &mut Plans) {
+        let (state, mut looks) = (State::new(&plan.acme.state), Looks::default());
         loop {
             for domain in &plan.domains {
-                let is_time = looks.get(&*domain.name).is_none_or(|look| *look <= self.clock.now());
-                if is_time {
-                    looks.insert(&domain.name, self.look(plan, domain, state).await);
+                if looks.are_due(&domain.name, self.clock.now()) {
+                    tokio::select! {
+                        next = self.look(plan, domain, &state) => looks.0.insert(&domain.name, next),
+                        () = superseded(plans, plan, domain) => return,
+                    };
+                }
+                if !is_in_force(plans, plan) {
+                    return;
                 }
             }
             tokio::time::sleep(TICK).await;
@@ -120,7 +151,7 @@ impl Renewals {
         }
         state.clear_challenges();
         tracing::info!(domain = &*domain.name, directory = %plan.acme.directory.value, "ordering a certificate");
-        let ordering = Ordering { plan, domain: &domain.name, state, challenges: &self.challenges };
+        let ordering = Ordering { plan, domain: &domain.name, state };
         let issued = match ordering.order().await {
             Ok(pem) => {
                 self.install(domain, &pem).map_err(|why| Failed { why, is_placed: true, retry_after: None })
@@ -157,7 +188,16 @@ impl Renewals {
             AcmeFile::Missing | AcmeFile::Invalid(_) => None,
         };
         let retry = state.retry(&domain.name);
-        let failure = retry.clone().map(|Retry { since, next, why, .. }| FailedOrder { since, why, next });
+        let is_due = renewal.is_none_or(|renewal| renewal.due <= now);
+        let failure = match &retry {
+            Some(Retry { since, next, why, .. }) => {
+                Some(FailedOrder { since: *since, why: why.clone(), next: *next })
+            }
+            // Such as a folder that cannot be written.
+            None => {
+                self.reloads.orders.state(&domain.name).and_then(|state| state.failure).filter(|_| is_due)
+            }
+        };
         self.reloads.orders.seen(&domain.name, renewal, failure);
         match (renewal, retry) {
             (Some(Renewal { due, .. }), _) if due > now => Standing::Fresh(due),
@@ -208,7 +248,10 @@ impl Renewals {
     /// Shows that the folder cannot be written: no certificate is ordered then.
     fn cannot_write(&self, plan: &Plan, domain: &Domain, error: &io::Error) -> Timestamp {
         let why = format!("cannot write into {}: {error}", plan.acme.state.display());
-        let retry = self.failed(None, &why, false, None);
+        let mut retry = self.failed(None, &why, false, None);
+        if let Some(before) = self.reloads.orders.state(&domain.name).and_then(|state| state.failure) {
+            retry.since = before.since;
+        }
         self.report(domain, &retry);
         retry.next
     }

@@ -62,6 +62,16 @@ pub(super) struct Retry {
 #[derive(Debug)]
 pub(super) struct Lock(#[allow(dead_code, reason = "unlocked when it is closed")] File);
 
+/// A validation that the CA is about to perform, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Announcement(PathBuf);
+
+impl Drop for Announcement {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
 impl State {
     pub(super) fn new(folder: &Path) -> Self {
         Self { folder: folder.to_owned() }
@@ -114,12 +124,14 @@ impl State {
         Ok(beside)
     }
 
-    /// Announces a validation to every process that shares the folder.
-    pub(super) fn put_challenge(&self, domain: &str, digest: &ChallengeDigest) -> io::Result<()> {
-        self.put(&format!("challenges/{domain}"), URL_SAFE_NO_PAD.encode(digest).as_bytes())
+    /// Announces a validation to every process that shares the folder, until the announcement is dropped.
+    pub(super) fn announce(&self, domain: &str, digest: &ChallengeDigest) -> io::Result<Announcement> {
+        let name = format!("challenges/{domain}");
+        self.put(&name, URL_SAFE_NO_PAD.encode(digest).as_bytes())?;
+        Ok(Announcement(self.folder.join(name)))
     }
 
-    /// Withdraws all validations. Only for the process that orders.
+    /// Withdraws all validations, such as those of a process that was killed. Only for the process that orders.
     pub(super) fn clear_challenges(&self) {
         for entry in fs::read_dir(self.folder.join("challenges")).into_iter().flatten().flatten() {
             let _ = fs::remove_file(entry.path());
@@ -166,12 +178,14 @@ mod tests {
         let digest: ChallengeDigest = std::array::from_fn(|index| u8::try_from(index * 7).unwrap());
         let names = ["a.example", "b.example"];
         assert!(other.challenges(names.into_iter()).is_empty());
-        one.put_challenge("a.example", &digest).unwrap();
-        one.put_challenge("c.example", &digest).unwrap();
+        let announced = ["a.example", "c.example"].map(|domain| one.announce(domain, &digest).unwrap());
         fs::write(folder.path().join("challenges/b.example"), "AAAA").unwrap();
         assert_eq!(other.challenges(names.into_iter()), BTreeMap::from([("a.example".into(), digest)]));
+        drop(announced);
+        assert!(other.challenges(names.into_iter()).is_empty());
+        fs::write(folder.path().join("challenges/a.example"), "of a process that was killed").unwrap();
         other.clear_challenges();
-        assert!(one.challenges(names.into_iter()).is_empty());
+        assert!(fs::read_dir(folder.path().join("challenges")).unwrap().next().is_none());
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     config::{
-        Fault, Problem, Severity, Spanned,
+        Fault, Problem, Severity, Spanned, file,
         settings::{Acme, SecretSource},
     },
     identity::{ClientCertificate, Validity},
@@ -51,25 +51,27 @@ pub(super) fn check_acme(acme: &Acme) -> Vec<Problem> {
 pub fn eab_key(source: &SecretSource) -> Result<Zeroizing<Vec<u8>>, Fault> {
     let text = load_secret(source)?;
     // CAs show it with and without padding.
-    let unpadded = text.as_bytes().split(|byte| *byte == b'=').next().unwrap_or_default();
+    let unpadded = text.to_str().unwrap_or_default().trim_end_matches('=');
     URL_SAFE_NO_PAD.decode(unpadded).map(Zeroizing::new).map_err(|_| Fault::new("the key is not base64url"))
 }
 
 /// Loads the file of a domain.
 pub(super) fn load_acme(
-    file: &Spanned<PathBuf>,
+    path: &Spanned<PathBuf>,
     domain: &str,
     active: &[&CertificateDer<'static>],
     now: Timestamp,
 ) -> AcmeFile<LoadedCredential> {
-    if !file.value.exists() {
-        return AcmeFile::Missing;
+    match path.value.try_exists() {
+        Ok(true) => {}
+        Ok(false) => return AcmeFile::Missing,
+        Err(error) => return AcmeFile::Invalid(file::unreadable(&path.value, &error).what),
     }
     let files = CredentialFiles {
         provider: &provider(CipherSuites::Default),
         role: Role::Acme(domain),
-        certificate: file,
-        private_key: file,
+        certificate: path,
+        private_key: path,
         active,
         now,
     };

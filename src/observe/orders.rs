@@ -91,7 +91,8 @@ impl Orders {
         let mut all = self.lock();
         let Some(state) = all.get_mut(domain) else { return false };
         state.failed += 1;
-        let is_due = state.warned.is_none_or(|warned| now.seconds_since(warned) >= WARN_AGAIN);
+        // Also if the clock was set back.
+        let is_due = state.warned.is_none_or(|warned| !(0..WARN_AGAIN).contains(&now.seconds_since(warned)));
         if is_due {
             state.warned = Some(now);
         }
@@ -141,7 +142,8 @@ mod tests {
         assert_eq!([0, 60, 86_399, 86_400, 86_401].map(failed_at), [true, false, false, true, false]);
         orders.issued("a.example");
         assert!(failed_at(86_402));
-        assert_eq!(orders.state("a.example").unwrap().failed, 6);
+        assert!(failed_at(-1), "the clock was set back");
+        assert_eq!(orders.state("a.example").unwrap().failed, 7);
         assert!(!orders.failed("b.example") && orders.state("b.example").is_none());
     }
 }

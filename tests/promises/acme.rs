@@ -2,6 +2,7 @@
 
 mod failures;
 mod pebble;
+mod stub;
 mod validation;
 
 use std::{
@@ -13,7 +14,7 @@ use rustls::pki_types::CertificateDer;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use self::pebble::Pebble;
+use self::{pebble::Pebble, stub::StubCa};
 use crate::support::{Client, Credentials, DOMAIN, Edge, EdgeBuilder, Steady, Upstream, admin, self_signed};
 
 /// The usual domain and its application, with a certificate that is ordered.
@@ -29,6 +30,14 @@ fn ordered(upstream: &Upstream, acme: &str) -> (EdgeBuilder, Credentials) {
 /// The certificate that a new handshake shows.
 async fn shown(client: &Client) -> CertificateDer<'static> {
     client.connect().await.server_chain[0].clone()
+}
+
+/// The lines of `[acme]` with a CA at this directory.
+fn settings(directory: &str, state: &TempDir) -> String {
+    format!(
+        "[acme]\ndirectory = \"{directory}\"\nterms_of_service_agreed = true\nstate = \"{}\"",
+        state.path().display()
+    )
 }
 
 fn mode(path: &Path) -> u32 {
@@ -113,10 +122,12 @@ async fn an_account_is_bound_to_the_operators_account() {
     let pebble = Pebble::start(3600, &required).await;
     let binding =
         "eab_key_id = \"kid-1\"\neab_key = { file = \"eab\" }\ncontact = [\"mailto:ops@example.com\"]";
-    let (edge, _) = ordered(&upstream, &format!("{}\n{binding}", pebble.settings(state.path())));
-    let edge = edge.secret_file("eab", "no key!");
-    let problems = String::from_utf8(edge.output("check").stderr).unwrap();
-    assert!(problems.contains("acme.eab_key: the key is not base64url"), "{problems}");
+    let (mut edge, _) = ordered(&upstream, &format!("{}\n{binding}", pebble.settings(state.path())));
+    for garbage in ["no key!", "QUJD=QUJD"] {
+        edge = edge.secret_file("eab", garbage);
+        let problems = String::from_utf8(edge.output("check").stderr).unwrap();
+        assert!(problems.contains("acme.eab_key: the key is not base64url"), "{garbage}: {problems}");
+    }
     // CAs show it with padding, too.
     let edge = edge.secret_file("eab", format!("{KEY}==\n")).start();
     pebble.validate_at(edge.https);

@@ -1,18 +1,15 @@
 //! What happens without a certificate, and if another one cannot be ordered.
 
 use rustls::pki_types::CertificateDer;
+use serde_json::json;
 use tempfile::TempDir;
+use time::format_description::well_known::Rfc3339;
 
-use super::{Pebble, ordered};
+use super::{
+    Pebble, StubCa, ordered, settings,
+    stub::{Script, error},
+};
 use crate::support::{Ca, Client, DOMAIN, Edge, Upstream, Wire, admin, certificates::time_from_now};
-
-/// The lines of `[acme]` with a CA at this directory.
-fn settings(directory: &str, state: &TempDir) -> String {
-    format!(
-        "[acme]\ndirectory = \"{directory}\"\nterms_of_service_agreed = true\nstate = \"{}\"",
-        state.path().display()
-    )
-}
 
 async fn problem(edge: &Edge, code: &str) -> Option<String> {
     let status = admin::status(edge, "").await;
@@ -75,11 +72,15 @@ fn due(state: &TempDir) -> CertificateDer<'static> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failing_ca_leaves_the_old_certificate_in_force() {
     let upstream = Upstream::start().await;
-    let garbage: [(&'static [u8], &str); 4] = [
+    let garbage: [(&'static [u8], &str); 5] = [
         (b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n<html>", "JSON"),
-        (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}", "newNonce"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}", "no newNonce"),
+        (
+            b"HTTP/1.1 200 OK\r\ncontent-length: 55\r\n\r\n{\"newNonce\":\"http://[\",\"newAccount\":\"/\",\"newOrder\":\"/\"}",
+            "not a URL: newNonce",
+        ),
         (b"\x15\x03\x01", "invalid HTTP version"),
-        (b"HTTP/1.1 503 x\r\nretry-after: 18446744073709551615\r\ncontent-length: 2\r\n\r\n{}", "newNonce"),
+        (b"HTTP/1.1 503 x\r\nretry-after: 18446744073709551615\r\ncontent-length: 2\r\n\r\n{}", "503"),
     ];
     for (response, why) in garbage {
         let (ca, state) = (Wire::answering(b"\r\n\r\n", response).await, TempDir::new().unwrap());
@@ -132,6 +133,91 @@ async fn a_failed_validation_says_what_the_ca_saw() {
     assert!(std::fs::read_dir(state.path().join("challenges")).unwrap().next().is_none());
 }
 
+/// An order that has failed, and does not say why.
+fn invalid() -> Script {
+    let status = json!({ "status": "invalid" });
+    Script { order: status.clone(), challenge: status, ..Script::default() }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_problem_is_shown_wherever_the_ca_reports_it() {
+    let upstream = Upstream::start().await;
+    let mut in_order = invalid();
+    in_order.order["error"] = error("in the order");
+    let mut in_authorization = invalid();
+    in_authorization.challenge["error"] = error("in the authorization");
+    let at_once = Script { is_immediate: true, ..in_authorization.clone() };
+    for (script, why) in [
+        (in_order, ": in the order (urn:ietf:params:acme:error:unauthorized)"),
+        (in_authorization, ": in the authorization (urn:ietf:params:acme:error:unauthorized)"),
+        (at_once, ": in the authorization (urn:ietf:params:acme:error:unauthorized)"),
+        (invalid(), ", and does not say why"),
+    ] {
+        let (ca, state) = (StubCa::start(script).await, TempDir::new().unwrap());
+        let (edge, _) = ordered(&upstream, &settings(&ca.directory(), &state));
+        let edge = edge.start();
+        let line = edge.wait_for_log("\"certificate not issued\"");
+        assert!(line.contains(&format!("the CA could not validate the domain{why}")), "{line}");
+        assert!(std::fs::read_dir(state.path().join("challenges")).unwrap().next().is_none());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ca_that_asks_to_wait_gets_no_other_order() {
+    let (upstream, state) = (Upstream::start().await, TempDir::new().unwrap());
+    let script = Script { retry_after: Some("7200"), ..Script::default() };
+    let ca = StubCa::start(script).await;
+    let (edge, _) = ordered(&upstream, &settings(&ca.directory(), &state));
+    let edge = edge.start();
+    let line = edge.wait_for_log("\"certificate not issued\"");
+    assert!(line.contains("the CA is not done, and asks to wait for 7"), "{line}");
+    let retry = std::fs::read_to_string(state.path().join(format!("{DOMAIN}.retry"))).unwrap();
+    let retry: serde_json::Value = serde_json::from_str(&retry).unwrap();
+    let at = |member: &str| {
+        let text = retry[member].as_str().unwrap();
+        time::OffsetDateTime::parse(text, &Rfc3339).unwrap()
+    };
+    assert!((at("next") - at("since")).whole_seconds() > 7000, "{retry}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_domain_does_not_interrupt_an_order() {
+    let (upstream, state) = (Upstream::start().await, TempDir::new().unwrap());
+    let ca = StubCa::start(Script::default()).await;
+    let (edge, _) = ordered(&upstream, &settings(&ca.directory(), &state));
+    let edge = edge.start();
+    admin::happens(async || ca.requests("/order") > 0).await;
+    let file = edge.folder.path().join("edge.toml");
+    let before = std::fs::read_to_string(&file).unwrap();
+    let domain = |name| format!("[[domain]]\nname = \"{name}\"\nacme = true\nupstream = \"as\"\n");
+    edge.reload("edge.toml", &format!("{before}\n{}", domain("another.example")));
+    ca.follow(invalid());
+    let line = edge.wait_for_log("\"certificate not issued\"");
+    assert!(line.contains(DOMAIN) && line.contains("could not validate"), "{line}");
+    // Then that of the other one.
+    edge.wait_for_log("\"domain\":\"another.example\",\"why\":");
+    assert_eq!(ca.requests("/new"), 2);
+
+    // An order is given up if its domain is.
+    ca.follow(Script::default());
+    edge.reload("edge.toml", &before.replace(DOMAIN, "third.example"));
+    admin::happens(async || state.path().join("challenges/third.example").exists()).await;
+    edge.reload("edge.toml", &before);
+    admin::happens(async || !state.path().join("challenges/third.example").exists()).await;
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_stops_no_order() {
+    let (upstream, state) = (Upstream::start().await, TempDir::new().unwrap());
+    let (edge, _) = ordered(&upstream, &settings("https://127.0.0.1:1/dir?key=hunter2", &state));
+    let now = time::OffsetDateTime::now_utc();
+    let mut edge = edge.clock(now).start();
+    edge.wait_for_log("\"certificate not issued\"");
+    edge.set_clock(now - time::Duration::days(300));
+    admin::happens(async || admin::metric(&edge, &orders("failed")).await == 2).await;
+    assert!(!edge.stop().contains("hunter2"), "the query of a URL may be secret");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_folder_that_cannot_be_written_costs_no_order() {
     let (upstream, state) = (Upstream::start().await, TempDir::new().unwrap());
@@ -141,9 +227,18 @@ async fn a_folder_that_cannot_be_written_costs_no_order() {
     let lines = settings(&format!("{}/dir", requests.url()), &state);
     let path = state.path().display().to_string();
     let (edge, _) = ordered(&upstream, &lines.replace(&path, &format!("{path}/file/acme")));
-    let edge = edge.start();
+    let now = time::OffsetDateTime::now_utc();
+    let mut edge = edge.clock(now).start();
     let line = edge.wait_for_log("\"certificate not issued\"");
     assert!(line.contains("cannot write into "), "{line}");
+    assert!(edge.log().contains("Not a directory"), "a file that cannot be read is not a missing one");
+    edge.set_clock(now + time::Duration::hours(1));
+    admin::happens(async || admin::metric(&edge, &orders("failed")).await == 2).await;
+    let failure = admin::status(&edge, "").await["acme"][0]["failure"].clone();
+    assert_eq!(
+        failure["since"],
+        time::OffsetDateTime::format(now.replace_nanosecond(0).unwrap(), &Rfc3339).unwrap()
+    );
     assert!(requests.received().is_empty());
 }
 

@@ -5,19 +5,14 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::ordered;
+use super::{ordered, settings};
 use crate::support::{Client, DOMAIN, Edge, EdgeBuilder, PATIENCE, Upstream, admin, self_signed};
 
 /// The digest that another process has announced: 32 bytes of 0x2a.
 const DIGEST: &str = "KioqKioqKioqKioqKioqKioqKioqKioqKioqKioqKio";
 
-/// No CA answers at this directory.
-fn settings(state: &TempDir) -> String {
-    format!(
-        "[acme]\ndirectory = \"http://127.0.0.1:1/dir\"\nterms_of_service_agreed = true\nstate = \"{}\"",
-        state.path().display()
-    )
-}
+/// A directory at which no CA answers.
+const NO_CA: &str = "http://127.0.0.1:1/dir";
 
 /// A client that offers these protocols, and accepts any certificate that this CA has issued.
 fn offering(edge: &Edge, protocols: &[&str]) -> Client {
@@ -50,7 +45,7 @@ async fn announce(edge: &Edge, state: &TempDir, domain: &str) -> CertificateDer<
 async fn a_validation_of_another_process_is_answered() {
     let (upstream, state) = (Upstream::start().await, TempDir::new().unwrap());
     let _lock = lock(&state);
-    let (edge, _) = ordered(&upstream, &settings(&state));
+    let (edge, _) = ordered(&upstream, &settings(NO_CA, &state));
     let edge = edge.start();
     // Before it is announced, and for another name.
     assert!(offering(&edge, &["acme-tls/1"]).tls().await.is_err());
@@ -74,7 +69,7 @@ async fn a_validation_does_not_evade_client_authentication() {
     let (upstream, state) = (Upstream::start().await, TempDir::new().unwrap());
     let _lock = lock(&state);
     // One domain with a certificate, so that there is something to evade.
-    let settings = settings(&state);
+    let settings = settings(NO_CA, &state);
     let billing = self_signed("billing");
     let edge = EdgeBuilder::new(upstream.url())
         .usual_domain("auth0")
@@ -112,7 +107,7 @@ async fn a_validation_does_not_evade_client_authentication() {
 async fn a_validation_is_answered_during_a_takeover() {
     let (upstream, state) = (Upstream::start().await, TempDir::new().unwrap());
     let _lock = lock(&state);
-    let (edge, _) = ordered(&upstream, &settings(&state));
+    let (edge, _) = ordered(&upstream, &settings(NO_CA, &state));
     let edge = edge.installed().limits("drain_timeout = \"300ms\"").start();
     announce(&edge, &state, DOMAIN).await;
     crate::handover::replace(&edge);

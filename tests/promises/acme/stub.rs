@@ -1,0 +1,114 @@
+//! A CA that validates nothing, and whose orders end as a test wants.
+
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http::Response;
+use http_body_util::Full;
+use serde_json::{Value, json};
+
+use crate::support::{DOMAIN, Seen, Upstream};
+
+/// What the CA says once it is asked to validate.
+#[derive(Clone, Debug, Default)]
+pub struct Script {
+    /// The order, besides its URLs.
+    pub order: Value,
+    /// The challenge, besides its URL and token.
+    pub challenge: Value,
+    /// Whether that is the answer to the request to validate, and not only seen later.
+    pub is_immediate: bool,
+    /// `Retry-After` of the order.
+    pub retry_after: Option<&'static str>,
+}
+
+/// A problem document (RFC 8555 section 6.7).
+pub fn error(detail: &str) -> Value {
+    json!({ "type": "urn:ietf:params:acme:error:unauthorized", "detail": detail, "status": 403 })
+}
+
+/// A running CA. It ends with the test.
+pub struct StubCa {
+    server: Upstream,
+    state: Arc<Mutex<State>>,
+}
+
+struct State {
+    script: Script,
+    /// Whether it was asked to validate the last order.
+    is_asked: bool,
+}
+
+impl StubCa {
+    /// Starts a CA whose orders end by this script.
+    pub async fn start(script: Script) -> Self {
+        let state = Arc::new(Mutex::new(State { script, is_asked: false }));
+        let active = Arc::clone(&state);
+        let server = Upstream::answering(move |seen| answer(seen, &mut active.lock().unwrap())).await;
+        Self { server, state }
+    }
+
+    /// The URL of its directory.
+    pub fn directory(&self) -> String {
+        format!("{}/dir", self.server.url())
+    }
+
+    /// Orders end by this script from now on.
+    pub fn follow(&self, script: Script) {
+        self.state.lock().unwrap().script = script;
+    }
+
+    /// How often this path was requested.
+    pub fn requests(&self, path: &str) -> usize {
+        self.server.seen().iter().filter(|seen| seen.uri.path() == path).count()
+    }
+}
+
+fn answer(seen: &Seen, state: &mut State) -> Response<Full<Bytes>> {
+    let url = |path: &str| format!("http://{}{path}", seen.header("host"));
+    let path = seen.uri.path();
+    let is_asked = state.is_asked || (path == "/challenge" && state.script.is_immediate);
+    match path {
+        "/new" => state.is_asked = false,
+        "/challenge" => state.is_asked = true,
+        _ => {}
+    }
+    let pending = json!({ "status": "pending" });
+    let script = if is_asked { state.script.clone() } else { Script::default() };
+    let with = |said: &Value, urls: Value| {
+        let mut all = if said.is_null() { pending.clone() } else { said.clone() };
+        all.as_object_mut().unwrap().extend(urls.as_object().unwrap().clone());
+        all
+    };
+    let order = with(
+        &script.order,
+        json!({ "authorizations": [url("/authorization")], "finalize": url("/finalize") }),
+    );
+    let challenge =
+        with(&script.challenge, json!({ "type": "tls-alpn-01", "url": url("/challenge"), "token": "t" }));
+    let (status, location, body) = match path {
+        "/dir" => {
+            let urls =
+                json!({ "newNonce": url("/nonce"), "newAccount": url("/account"), "newOrder": url("/new") });
+            (200, None, urls)
+        }
+        "/account" => (201, Some("/account/1"), json!({ "status": "valid" })),
+        "/new" => (201, Some("/order"), order),
+        "/order" => (200, None, order),
+        "/authorization" => {
+            let identifier = json!({ "type": "dns", "value": DOMAIN });
+            let status = challenge["status"].clone();
+            (200, None, json!({ "identifier": identifier, "status": status, "challenges": [challenge] }))
+        }
+        "/challenge" => (200, None, challenge),
+        _ => (200, None, json!({})),
+    };
+    let mut response = Response::builder().status(status).header("replay-nonce", "n");
+    if let Some(path) = location {
+        response = response.header("location", url(path));
+    }
+    if let Some(after) = script.retry_after.filter(|_| path == "/order") {
+        response = response.header("retry-after", after);
+    }
+    response.body(Full::from(body.to_string())).unwrap()
+}
