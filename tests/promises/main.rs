@@ -110,6 +110,7 @@ mod server_validity;
 mod sessions;
 mod signals;
 mod slow_readers;
+mod slowhttptest;
 mod smuggling;
 mod socket_activation;
 mod spoofing;
