@@ -34,11 +34,21 @@ pub(super) fn parse(text: &str) -> Result<(DistinguishedName, Option<ParseNameWa
     parse_commas(text)
 }
 
-/// Whether a text is a regular expression, as Keycloak's `x509.subjectdn` may be.
+/// Sequences of regular expressions, as Keycloak's `x509.subjectdn` may be one. Only those that names hardly contain: `\d0` is an escaped
+/// byte, and "(?)" may be part of a value.
+const PATTERNS: [&str; 6] = ["(?:", "(?i)", "(.*", "(.+", ".*?", "[^,"];
+
 fn is_regex(text: &str) -> bool {
-    // Only sequences that names do not contain: `\d0` is an escaped byte, and "(?)" may be part of a value.
-    const PATTERNS: [&str; 6] = ["(?:", "(?i)", "(.*", "(.+", ".*?", "[^,"];
     text.starts_with('^') || PATTERNS.iter().any(|pattern| text.contains(pattern))
+}
+
+/// Whether one of these begins at this character of a value, also if its end is the separator after the value.
+pub(super) fn begins_pattern(c: char, rest: &str) -> bool {
+    let completes = |tail: &str| {
+        rest.starts_with(tail) || tail.strip_prefix(rest).is_some_and(|missing| [",", "+"].contains(&missing))
+    };
+    matches!(c, '(' | '.' | '[')
+        && PATTERNS.iter().any(|pattern| pattern.strip_prefix(c).is_some_and(completes))
 }
 
 /// A name in certificate order, with a warning if it appears to be in the reverse order.

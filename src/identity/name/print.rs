@@ -140,10 +140,7 @@ fn openssl_rfc2253(attribute: &Attribute) -> String {
         } else if c.is_ascii() && !c.is_ascii_control() {
             value.push(c);
         } else {
-            let mut buffer = [0; 4];
-            for byte in c.encode_utf8(&mut buffer).bytes() {
-                let _ = write!(value, "\\{byte:02X}");
-            }
+            push_hex(&mut value, c);
         }
     }
     format!("{name}={value}")
@@ -159,7 +156,20 @@ fn is_special_in_line(c: char, rest: &str) -> bool {
     matches!(c, '"' | '+' | '\\') || (matches!(c, ',' | ';') && parse::may_separate(rest))
 }
 
-/// A value with backslashes before special characters, outer spaces and a leading `#`, and with invisible characters in hex.
+/// Whether a character is written in hex wherever it is: it is invisible, or the text would be refused as a regular expression.
+fn needs_hex(c: char, rest: &str) -> bool {
+    is_hidden(c) || parse::begins_pattern(c, rest)
+}
+
+/// Appends the bytes of a character as `\C3\BC`.
+fn push_hex(value: &mut String, c: char) {
+    let mut buffer = [0; 4];
+    for byte in c.encode_utf8(&mut buffer).bytes() {
+        let _ = write!(value, "\\{byte:02X}");
+    }
+}
+
+/// A value with backslashes before special characters, outer spaces and a leading `#`, and with some characters in hex ([`needs_hex`]).
 fn escaped(text: &str, special: impl Fn(char, &str) -> bool) -> String {
     let mut value = String::with_capacity(text.len());
     let inner = text.trim();
@@ -167,11 +177,8 @@ fn escaped(text: &str, special: impl Fn(char, &str) -> bool) -> String {
     for (at, c) in text.char_indices() {
         let rest = text.get(at + c.len_utf8()..).unwrap_or_default();
         let outer_blank = c.is_whitespace() && (inner.is_empty() || at < start || at >= end);
-        if is_hidden(c) || (outer_blank && c != ' ') {
-            let mut buffer = [0; 4];
-            for byte in c.encode_utf8(&mut buffer).bytes() {
-                let _ = write!(value, "\\{byte:02X}");
-            }
+        if needs_hex(c, rest) || (outer_blank && c != ' ') {
+            push_hex(&mut value, c);
             continue;
         }
         if outer_blank || special(c, rest) || (at == 0 && c == '#') {
@@ -189,12 +196,9 @@ fn quoted(text: &str) -> String {
         return plain;
     }
     let mut value = String::from('"');
-    for c in text.chars() {
-        if is_hidden(c) {
-            let mut buffer = [0; 4];
-            for byte in c.encode_utf8(&mut buffer).bytes() {
-                let _ = write!(value, "\\{byte:02X}");
-            }
+    for (at, c) in text.char_indices() {
+        if needs_hex(c, text.get(at + c.len_utf8()..).unwrap_or_default()) {
+            push_hex(&mut value, c);
         } else {
             if matches!(c, '"' | '\\') {
                 value.push('\\');
