@@ -4,6 +4,7 @@
 //! the same files and calls them with mutations of the seeds. The checks stay outside of the library: they need reference parsers,
 //! which the edge must not link.
 
+pub mod admin;
 pub mod assertion;
 pub mod certificate_key;
 pub mod config;

@@ -2,8 +2,12 @@
 
 use std::{fs, path::Path};
 
-use proptest::{prelude::*, sample::Index};
+use proptest::{prelude::*, sample::Index, test_runner::TestRunner};
 
+use crate::support::EdgeBuilder;
+
+#[path = "../../fuzz/checks/admin.rs"]
+mod admin;
 #[path = "../../fuzz/checks/assertion.rs"]
 mod assertion;
 #[path = "../../fuzz/checks/certificate_key.rs"]
@@ -155,6 +159,28 @@ proptest! {
     fn a_configuration_is_settings_or_errors_at_their_places(input in input("config")) {
         config::check(&input);
     }
+}
+
+#[test]
+fn an_operators_request_is_answered_with_data() {
+    let edge = EdgeBuilder::new("http://127.0.0.1:1")
+        .usual_domain("auth0")
+        .self_signed_application(admin::CLIENT_ID, &["ab".repeat(32)])
+        .secret_file("admin.token", admin::TOKEN)
+        .extra("[admin]\ntoken = { file = \"admin.token\" }")
+        .start();
+    for (name, status, is_shown) in
+        [("page", "200", true), ("json", "200", true), ("pipelined", "200", false), ("post", "405", false)]
+    {
+        let answered = admin::answered(edge.admin, &seed("admin", name));
+        assert_eq!(answered, (status.to_owned(), is_shown), "{name}");
+    }
+    let mut mutations = TestRunner::new(ProptestConfig::with_cases(1_000));
+    let checked = mutations.run(&input("admin"), |input| {
+        admin::check(edge.admin, &input);
+        Ok(())
+    });
+    checked.unwrap();
 }
 
 /// A seed of a target by its name.
