@@ -1,8 +1,9 @@
 //! Metrics of the active site: its number, and when its parts expire.
 
 use crate::observe::metrics::{
-    CLIENT_CA_EXPIRY, CREDENTIAL_SOONEST_EXPIRY, CREDENTIALS_EXPIRED, CRL_AGE, CRL_NEXT_UPDATE, Collector,
-    Families, SERVER_CERTIFICATE_EXPIRY, TRUST_GENERATION, UPSTREAM_CERTIFICATE_EXPIRY,
+    ADMIN_CERTIFICATE_EXPIRY, CLIENT_CA_EXPIRY, CREDENTIAL_SOONEST_EXPIRY, CREDENTIALS_EXPIRED, CRL_AGE,
+    CRL_NEXT_UPDATE, Collector, Families, SERVER_CERTIFICATE_EXPIRY, TRUST_GENERATION,
+    UPSTREAM_CERTIFICATE_EXPIRY,
 };
 use crate::{
     clock::{Clock, Timestamp},
@@ -40,6 +41,9 @@ fn certificates(families: &mut Families, site: &Site, now: Timestamp) {
             let left = certificate.validity().not_after.seconds_since(now);
             families.set(&SERVER_CERTIFICATE_EXPIRY, [name], left);
         }
+    }
+    if let Some(end) = site.admin.certificate_end() {
+        families.set(&ADMIN_CERTIFICATE_EXPIRY, [], end.seconds_since(now));
     }
     for (upstream, end) in site.upstream_certificates() {
         families.set(&UPSTREAM_CERTIFICATE_EXPIRY, [upstream], end.seconds_since(now));

@@ -2,7 +2,10 @@
 
 use std::fs;
 
-use crate::support::{Ca, Edge, EdgeBuilder, Upstream, admin::happens, command::text, program, self_signed};
+use crate::support::{
+    Ca, Edge, EdgeBuilder, Upstream, admin::happens, certificates::time_from_now, command::text, program,
+    self_signed,
+};
 
 /// The folder of an edge, its files for a command, and its configuration with the port that the system chose.
 struct Operator<'a> {
@@ -33,21 +36,32 @@ impl<'a> Operator<'a> {
         (output.status.code(), text(shown).to_owned())
     }
 
-    /// The status of a request by curl, which knows the server's certificate; 0 without a response.
+    /// The status of a request by curl; 0 without a response.
     fn curl(&self, path: &str, arguments: &[&str]) -> u16 {
+        let own = ["-o", "/dev/null", "-w", "%{http_code}"];
+        self.read(path, &[&own, arguments].concat()).parse().unwrap()
+    }
+
+    /// The output of curl, which knows the server's certificate.
+    fn read(&self, path: &str, arguments: &[&str]) -> String {
         let port = self.edge.admin.port();
         let output = std::process::Command::new("curl")
-            .args(["-s", "-o", "/dev/null", "-w", "%{http_code}", "--cacert", "server-ca.pem"])
+            .args(["-s", "--cacert", "server-ca.pem"])
             .args(arguments)
             .arg(format!("https://localhost:{port}{path}"))
             .current_dir(self.edge.folder.path())
             .output()
             .unwrap();
-        text(&output.stdout).parse().unwrap()
+        text(&output.stdout).to_owned()
     }
 }
 
 async fn start(admin: &str) -> (Edge, Ca) {
+    start_until(time_from_now(90 * 86_400), admin).await
+}
+
+/// An edge whose certificate for the admin address expires at this time.
+async fn start_until(end: time::OffsetDateTime, admin: &str) -> (Edge, Ca) {
     let upstream = Upstream::start().await;
     let (servers, operators) = (Ca::new("Admin CA"), Ca::new("Operators CA"));
     let builder = EdgeBuilder::new(upstream.url())
@@ -55,7 +69,7 @@ async fn start(admin: &str) -> (Edge, Ca) {
         .file("server-ca.pem", servers.pem())
         .file("operators.pem", operators.pem())
         .secret_file("admin.token", "0123456789abcdef\n");
-    servers.server(&["localhost"]).write(builder.path(), "admin");
+    servers.server_with(&["localhost"], |params| params.not_after = end).write(builder.path(), "admin");
     operators.issue("operator", |_| ()).write(builder.path(), "operator");
     Ca::new("Operators CA").issue("operator", |_| ()).write(builder.path(), "stranger");
     self_signed("nobody").write(builder.path(), "nobody");
@@ -113,4 +127,19 @@ async fn a_token_over_tls_needs_no_client_certificate() {
     let (code, error) = operator.status(None);
     assert!(code == Some(1) && error.contains("TLS handshake failed"), "{error}");
     edge.stop();
+}
+
+#[tokio::test]
+async fn the_end_of_its_own_certificate_is_announced() {
+    let (edge, _) = start_until(time_from_now(86_400), "").await;
+    edge.wait_for_log("admin.pem expires in");
+    let operator = Operator::of(&edge);
+    let metrics = operator.read("/metrics", &[]);
+    let name = "\nmtls_edge_admin_certificate_expiry_seconds ";
+    let left = metrics.split_once(name).unwrap().1.lines().next().unwrap().parse::<i64>().unwrap();
+    assert!((86_000..=86_400).contains(&left), "{left}");
+    let status = operator.read("/status", &[]);
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    assert!(status["health"].to_string().contains("admin_certificate_expiring"), "{status}");
+    assert_eq!(status["expiring"]["list"][0]["name"], "the admin address", "{status}");
 }
