@@ -96,6 +96,13 @@ def configuration(folder, https, admin, upstream, closed):
 [listen]
 https = ["127.0.0.1:{https}"]
 admin = "127.0.0.1:{admin}"
+[admin]
+certificate = "server.pem"
+private_key = "server.key"
+[traces]
+endpoint = "http://127.0.0.1:{upstream}"
+sample = 1
+interval = "100ms"
 [trust]
 client_ca = ["ca.pem"]
 crls = ["ca.crl"]
@@ -230,6 +237,13 @@ def api(port, path, **parameters):
         return None
 
 
+def read(folder, admin, path):
+    """What the admin address returns."""
+    context = tls(folder, ssl.TLSVersion.TLSv1_3, with_certificate=False)
+    with urllib.request.urlopen(f"https://127.0.0.1:{admin}{path}", timeout=2, context=context) as answer:
+        return answer.read().decode()
+
+
 def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
@@ -241,15 +255,16 @@ def main():
         edge = start(EDGE, "run", "--config", str(folder / "edge.toml"))
         (folder / "prometheus.yml").write_text(
             f"global: {{ scrape_interval: 1s, evaluation_interval: 1s }}\nrule_files: [{ROOT}/dashboards/rules.yml]\n"
-            f"scrape_configs: [{{ job_name: mtls-edge, static_configs: [{{ targets: ['127.0.0.1:{admin}'] }}] }}]\n")
+            f"scrape_configs: [{{ job_name: mtls-edge, scheme: https, tls_config: {{ ca_file: {folder}/ca.pem, server_name: {DOMAIN} }},\n"
+            f"  static_configs: [{{ targets: ['127.0.0.1:{admin}'] }}] }}]\n")
         start("prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",
               f"--web.listen-address=127.0.0.1:{prometheus}")
         until = time.monotonic() + PATIENCE
         while True:
             assert edge.poll() is None and time.monotonic() < until, "the edge did not start"
             try:
-                if urllib.request.urlopen(f"http://127.0.0.1:{admin}/readyz", timeout=2).status == 200:
-                    break
+                read(folder, admin, "/readyz")
+                break
             except OSError:
                 time.sleep(0.1)
 
@@ -264,7 +279,7 @@ def main():
         loader.start()
 
         checked = subprocess.run(["promtool", "check", "metrics"], capture_output=True, text=True,
-                                 input=urllib.request.urlopen(f"http://127.0.0.1:{admin}/metrics").read().decode())
+                                 input=read(folder, admin, "/metrics"))
         assert checked.returncode == 0, f"promtool check metrics: {checked.stdout}{checked.stderr}"
 
         wanted = list(queries())
