@@ -324,3 +324,43 @@ fn dev_cert_overwrites_nothing_and_says_what_is_missing() {
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("there is no folder ./certs: `mtls-edge init DIR` creates one"));
 }
+
+/// A configuration whose lines for ACME are switched on, and those of the domain's certificate off.
+fn with_acme(configuration: &str) -> String {
+    let mut is_acme = false;
+    let lines = configuration.lines().filter_map(|line| {
+        is_acme = line == "# [acme]" || (is_acme && !line.is_empty());
+        let is_own = ["certificate = ", "private_key = "].iter().any(|key| line.starts_with(key));
+        let of_acme = is_acme || line.starts_with("# acme = ");
+        (!is_own).then(|| if of_acme { line.trim_start_matches("# ") } else { line })
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_lines_for_acme_only_have_to_be_switched_on() {
+    let folder = TempDir::new().unwrap();
+    init(&folder, &["--domain", "mtls.auth.example.com"]);
+    let packaged = folder.path().join("packaged");
+    fs::create_dir(&packaged).unwrap();
+    for file in ["edge.toml", "applications.toml"] {
+        let from = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/packaging")).join(file);
+        fs::copy(from, packaged.join(file)).unwrap();
+    }
+    for (config, state) in
+        [("e/edge.toml", "e/state/acme"), ("packaged/edge.toml", "/var/lib/mtls-edge/acme")]
+    {
+        let config = folder.path().join(config);
+        let written = fs::read_to_string(&config).unwrap();
+        fs::write(&config, with_acme(&written)).unwrap();
+        let checked = check(&config);
+        let output = text(&checked.stdout);
+        let line = "acme    mtls.auth.example.com: no certificate in ";
+        assert!(checked.status.success() && output.contains(line), "{output}{}", text(&checked.stderr));
+        assert!(output.contains(&format!("{state}/mtls.auth.example.com.pem")), "{output}");
+        assert!(
+            output.contains("`run` orders one from https://acme-v02.api.letsencrypt.org/directory"),
+            "{output}"
+        );
+    }
+}
