@@ -6,7 +6,7 @@ use crate::support::{
     Ca, Client, EdgeBuilder, Upstream,
     admin::{happens, status},
     certificates::{self_signed_with, time_from_now},
-    self_signed,
+    edge_before,
 };
 
 const DAY: i64 = 86_400;
@@ -25,11 +25,7 @@ fn summary(status: &Value) -> (&str, Vec<(&str, &str)>) {
 #[tokio::test]
 async fn a_rejected_reload_and_a_dead_upstream_degrade() {
     let upstream = Upstream::start().await;
-    let client = self_signed("billing");
-    let edge = EdgeBuilder::new(upstream.url())
-        .usual_domain("auth0")
-        .self_signed_application("billing", &[client.thumbprint()])
-        .start();
+    let (edge, client) = edge_before(upstream.url(), "");
     assert_eq!(summary(&status(&edge, "").await), ("healthy", vec![]));
     assert_eq!(status(&edge, "").await["upstreams"][0]["origins"][0]["state"], "ok");
 

@@ -6,7 +6,7 @@ use crate::support::{
     Ca, Client, DOMAIN, EdgeBuilder, Upstream,
     admin::{self, exchange, happens, metric, reloaded, status},
     certificates::{self_signed_with, time_from_now},
-    self_signed,
+    edge_before, self_signed,
 };
 
 const DAY: i64 = 86_400;
@@ -187,11 +187,7 @@ async fn applications_come_in_pages() {
 #[tokio::test]
 async fn a_failed_reload_shows_in_status_and_metrics() {
     let upstream = Upstream::start().await;
-    let client = self_signed("billing");
-    let edge = EdgeBuilder::new(upstream.url())
-        .usual_domain("auth0")
-        .self_signed_application("billing", &[client.thumbprint()])
-        .start();
+    let (edge, _) = edge_before(upstream.url(), "");
     // Old enough that its replacement differs by whole seconds.
     happens(async || metric(&edge, "mtls_edge_trust_age_seconds").await >= 2).await;
     let before = status(&edge, "").await["trust"].clone();

@@ -6,7 +6,7 @@ use crate::support::{
     Ca, Client, EdgeBuilder, Upstream,
     admin::{exchange, get, happens, status},
     certificates::{self_signed_with, time_from_now},
-    self_signed,
+    edge_before,
 };
 
 const DAY: i64 = 86_400;
@@ -78,11 +78,7 @@ async fn applications_are_selected_and_ordered() {
 #[tokio::test]
 async fn the_traffic_of_the_last_minutes_is_served() {
     let upstream = Upstream::start().await;
-    let client = self_signed("billing");
-    let edge = EdgeBuilder::new(upstream.url())
-        .usual_domain("auth0")
-        .self_signed_application("billing", &[client.thumbprint()])
-        .start();
+    let (edge, client) = edge_before(upstream.url(), "");
     let history = async || serde_json::from_str::<Value>(&get(&edge, "/status/history").await.1).unwrap();
     let client = Client::with(&edge, &client);
     for _ in 0..3 {

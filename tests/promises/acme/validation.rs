@@ -30,10 +30,15 @@ fn lock(state: &TempDir) -> std::fs::File {
     file
 }
 
-/// Announces a validation as an edge does that shares the folder, and waits until this one answers it.
-async fn announce(edge: &Edge, state: &TempDir, domain: &str) -> CertificateDer<'static> {
+/// Announces a validation as an edge does that shares the folder.
+fn announce(state: &TempDir, domain: &str) {
     std::fs::create_dir_all(state.path().join("challenges")).unwrap();
     std::fs::write(state.path().join("challenges").join(domain), DIGEST).unwrap();
+}
+
+/// Announces a validation of the usual domain, and waits until this edge answers it.
+async fn announced(edge: &Edge, state: &TempDir) -> CertificateDer<'static> {
+    announce(state, DOMAIN);
     let client = offering(edge, &["acme-tls/1"]);
     admin::happens(async || client.tls().await.is_ok()).await;
     let stream = client.tls().await.unwrap();
@@ -49,7 +54,7 @@ async fn a_validation_of_another_process_is_answered() {
     let edge = edge.start();
     // Before it is announced, and for another name.
     assert!(offering(&edge, &["acme-tls/1"]).tls().await.is_err());
-    let certificate = announce(&edge, &state, DOMAIN).await;
+    let certificate = announced(&edge, &state).await;
     let (_, parsed) = X509Certificate::from_der(&certificate).unwrap();
     let names = parsed.subject_alternative_name().unwrap().unwrap();
     assert_eq!(format!("{:?}", names.value.general_names), format!("[DNSName({DOMAIN:?})]"));
@@ -77,10 +82,9 @@ async fn a_validation_does_not_evade_client_authentication() {
         .self_signed_application("billing", &[billing.thumbprint()])
         .extra(&settings)
         .start();
-    std::fs::create_dir_all(state.path().join("challenges")).unwrap();
     // Nobody announces validations of a domain that is not ordered for; if so, it is not answered.
-    std::fs::write(state.path().join("challenges").join(DOMAIN), DIGEST).unwrap();
-    std::fs::write(state.path().join("challenges/ordered.example"), DIGEST).unwrap();
+    announce(&state, DOMAIN);
+    announce(&state, "ordered.example");
     let ca = offering(&edge, &["acme-tls/1"]).server_name("ordered.example");
     admin::happens(async || ca.tls().await.is_ok()).await;
     assert!(offering(&edge, &["acme-tls/1"]).tls().await.is_err());
@@ -109,7 +113,7 @@ async fn a_validation_is_answered_during_a_takeover() {
     let _lock = lock(&state);
     let (edge, _) = ordered(&upstream, &settings(NO_CA, &state));
     let edge = edge.installed().limits("drain_timeout = \"300ms\"").start();
-    announce(&edge, &state, DOMAIN).await;
+    announced(&edge, &state).await;
     crate::handover::replace(&edge);
     let client = offering(&edge, &["acme-tls/1"]);
     admin::happens(async || client.tls().await.is_ok()).await;
