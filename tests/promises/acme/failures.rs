@@ -139,6 +139,13 @@ fn invalid() -> Script {
     Script { order: status.clone(), challenge: status, ..Script::default() }
 }
 
+/// An edge that orders from a CA with this script, and its state.
+async fn started(upstream: &Upstream, script: Script) -> (Edge, StubCa, TempDir) {
+    let (ca, state) = (StubCa::start(script).await, TempDir::new().unwrap());
+    let (edge, _) = ordered(upstream, &settings(&ca.directory(), &state));
+    (edge.start(), ca, state)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_problem_is_shown_wherever_the_ca_reports_it() {
     let upstream = Upstream::start().await;
@@ -147,15 +154,16 @@ async fn a_problem_is_shown_wherever_the_ca_reports_it() {
     let mut in_authorization = invalid();
     in_authorization.challenge["error"] = error("in the authorization");
     let at_once = Script { is_immediate: true, ..in_authorization.clone() };
+    let mut running = Vec::new();
     for (script, why) in [
         (in_order, ": in the order (urn:ietf:params:acme:error:unauthorized)"),
         (in_authorization, ": in the authorization (urn:ietf:params:acme:error:unauthorized)"),
         (at_once, ": in the authorization (urn:ietf:params:acme:error:unauthorized)"),
         (invalid(), ", and does not say why"),
     ] {
-        let (ca, state) = (StubCa::start(script).await, TempDir::new().unwrap());
-        let (edge, _) = ordered(&upstream, &settings(&ca.directory(), &state));
-        let edge = edge.start();
+        running.push((started(&upstream, script).await, why));
+    }
+    for ((edge, _ca, state), why) in running {
         let line = edge.wait_for_log("\"certificate not issued\"");
         assert!(line.contains(&format!("the CA could not validate the domain{why}")), "{line}");
         assert!(std::fs::read_dir(state.path().join("challenges")).unwrap().next().is_none());
@@ -163,12 +171,30 @@ async fn a_problem_is_shown_wherever_the_ca_reports_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ca_cannot_choose_the_key() {
+    let upstream = Upstream::start().await;
+    let of_the_ca = Ca::new("CA").server(&[DOMAIN]);
+    let mut running = Vec::new();
+    for (issued, why) in [
+        (of_the_ca.chain_pem(), "is not the key of the first certificate"),
+        (format!("{}\n{}", of_the_ca.chain_pem(), of_the_ca.key_pem()), "second private key"),
+        ("nothing".to_owned(), "the issued certificate is rejected"),
+    ] {
+        let script = Script { certificate: Some(issued), ..Script::default() };
+        running.push((started(&upstream, script).await, why));
+    }
+    for ((edge, _ca, state), why) in running {
+        let line = edge.wait_for_log("\"certificate not issued\"");
+        assert!(line.contains("the issued certificate is rejected: ") && line.contains(why), "{line}");
+        assert!(!state.path().join(format!("{DOMAIN}.pem")).exists());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_ca_that_asks_to_wait_gets_no_other_order() {
-    let (upstream, state) = (Upstream::start().await, TempDir::new().unwrap());
+    let upstream = Upstream::start().await;
     let script = Script { retry_after: Some("7200"), ..Script::default() };
-    let ca = StubCa::start(script).await;
-    let (edge, _) = ordered(&upstream, &settings(&ca.directory(), &state));
-    let edge = edge.start();
+    let (edge, _ca, state) = started(&upstream, script).await;
     let line = edge.wait_for_log("\"certificate not issued\"");
     assert!(line.contains("the CA is not done, and asks to wait for 7"), "{line}");
     let retry = std::fs::read_to_string(state.path().join(format!("{DOMAIN}.retry"))).unwrap();
@@ -182,10 +208,8 @@ async fn a_ca_that_asks_to_wait_gets_no_other_order() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_domain_does_not_interrupt_an_order() {
-    let (upstream, state) = (Upstream::start().await, TempDir::new().unwrap());
-    let ca = StubCa::start(Script::default()).await;
-    let (edge, _) = ordered(&upstream, &settings(&ca.directory(), &state));
-    let edge = edge.start();
+    let upstream = Upstream::start().await;
+    let (edge, ca, state) = started(&upstream, Script::default()).await;
     admin::happens(async || ca.requests("/order") > 0).await;
     let file = edge.folder.path().join("edge.toml");
     let before = std::fs::read_to_string(&file).unwrap();

@@ -18,6 +18,8 @@ pub struct Script {
     pub challenge: Value,
     /// Whether that is the answer to the request to validate, and not only seen later.
     pub is_immediate: bool,
+    /// What is issued, in PEM; the order is ready, and then valid.
+    pub certificate: Option<String>,
     /// `Retry-After` of the order.
     pub retry_after: Option<&'static str>,
 }
@@ -37,12 +39,14 @@ struct State {
     script: Script,
     /// Whether it was asked to validate the last order.
     is_asked: bool,
+    /// Whether it was asked to issue by the last order.
+    is_finalized: bool,
 }
 
 impl StubCa {
     /// Starts a CA whose orders end by this script.
     pub async fn start(script: Script) -> Self {
-        let state = Arc::new(Mutex::new(State { script, is_asked: false }));
+        let state = Arc::new(Mutex::new(State { script, is_asked: false, is_finalized: false }));
         let active = Arc::clone(&state);
         let server = Upstream::answering(move |seen| answer(seen, &mut active.lock().unwrap())).await;
         Self { server, state }
@@ -69,7 +73,8 @@ fn answer(seen: &Seen, state: &mut State) -> Response<Full<Bytes>> {
     let path = seen.uri.path();
     let is_asked = state.is_asked || (path == "/challenge" && state.script.is_immediate);
     match path {
-        "/new" => state.is_asked = false,
+        "/new" => (state.is_asked, state.is_finalized) = (false, false),
+        "/finalize" => state.is_finalized = true,
         "/challenge" => state.is_asked = true,
         _ => {}
     }
@@ -80,10 +85,14 @@ fn answer(seen: &Seen, state: &mut State) -> Response<Full<Bytes>> {
         all.as_object_mut().unwrap().extend(urls.as_object().unwrap().clone());
         all
     };
-    let order = with(
+    let mut order = with(
         &script.order,
         json!({ "authorizations": [url("/authorization")], "finalize": url("/finalize") }),
     );
+    if script.certificate.is_some() {
+        order["status"] = if state.is_finalized { "valid" } else { "ready" }.into();
+        order["certificate"] = url("/certificate").into();
+    }
     let challenge =
         with(&script.challenge, json!({ "type": "tls-alpn-01", "url": url("/challenge"), "token": "t" }));
     let (status, location, body) = match path {
@@ -94,7 +103,7 @@ fn answer(seen: &Seen, state: &mut State) -> Response<Full<Bytes>> {
         }
         "/account" => (201, Some("/account/1"), json!({ "status": "valid" })),
         "/new" => (201, Some("/order"), order),
-        "/order" => (200, None, order),
+        "/order" | "/finalize" => (200, None, order),
         "/authorization" => {
             let identifier = json!({ "type": "dns", "value": DOMAIN });
             let status = challenge["status"].clone();
@@ -110,5 +119,6 @@ fn answer(seen: &Seen, state: &mut State) -> Response<Full<Bytes>> {
     if let Some(after) = script.retry_after.filter(|_| path == "/order") {
         response = response.header("retry-after", after);
     }
-    response.body(Full::from(body.to_string())).unwrap()
+    let issued = script.certificate.filter(|_| path == "/certificate");
+    response.body(Full::from(issued.unwrap_or_else(|| body.to_string()))).unwrap()
 }
