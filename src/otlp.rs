@@ -17,7 +17,7 @@ use tokio::{runtime::LocalOptions, sync::watch};
 pub use counts::Counts;
 
 use self::export::Export;
-use crate::{site::SiteHandle, trace::Queue};
+use crate::{confine::confine_thread, site::SiteHandle, trace::Queue};
 
 /// The longest time that the spans of the last requests may take, when the edge ends.
 const LAST: Duration = Duration::from_secs(5);
@@ -39,6 +39,10 @@ impl Exporter {
     pub fn start(site: SiteHandle, queue: Arc<Queue>, counts: Arc<Counts>) -> io::Result<Self> {
         let (stop, stopped) = watch::channel(None);
         let thread = std::thread::Builder::new().name("traces".to_owned()).spawn(move || {
+            // It parses what a collector sends. The workers log what the kernel lacks.
+            if let Err(error) = confine_thread() {
+                tracing::warn!(%error, "the thread that exports traces is not confined");
+            }
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .max_blocking_threads(1)

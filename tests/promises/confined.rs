@@ -16,19 +16,21 @@ fn threads(process: u32) -> Vec<(String, bool)> {
 }
 
 #[tokio::test]
-async fn workers_are_confined_and_other_threads_are_not() {
+async fn threads_that_serve_peers_are_confined_and_no_others() {
     let own = fs::read_to_string("/proc/self/status").unwrap();
     if own.contains("\nNoNewPrivs:\t1\n") {
         println!("NOT TRIED: everything that this machine starts has given up to gain rights");
         return;
     }
     let upstream = Upstream::start().await;
-    let (edge, client) = with_client(EdgeBuilder::new(upstream.url()));
+    let traces = "[traces]\nendpoint = \"http://127.0.0.1:1\"";
+    let (edge, client) = with_client(EdgeBuilder::new(upstream.url()).extra(traces));
     assert_eq!(Client::with(&edge, &client).token("billing").await.status, 200);
     let threads = threads(edge.id());
     let workers = threads.iter().filter(|(name, _)| name.starts_with("worker-")).count();
-    assert!(workers > 0 && threads.len() > workers, "{threads:?}");
+    assert!(workers > 0 && threads.len() > workers + 1, "{threads:?}");
+    assert!(threads.iter().any(|(name, _)| name == "traces"), "{threads:?}");
     for (name, is_confined) in &threads {
-        assert_eq!(*is_confined, name.starts_with("worker-"), "{threads:?}");
+        assert_eq!(*is_confined, name.starts_with("worker-") || name == "traces", "{threads:?}");
     }
 }
