@@ -207,6 +207,21 @@ async fn a_ca_that_asks_to_wait_gets_no_other_order() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_account_is_replaced() {
+    let (upstream, state) = (Upstream::start().await, TempDir::new().unwrap());
+    let ca = StubCa::start(invalid()).await;
+    let credentials = json!({ "id": "1", "key_pkcs8": "AAAA", "directory": ca.directory() });
+    let account = json!({ "directory": ca.directory(), "contact": [], "credentials": credentials });
+    std::fs::write(state.path().join("account.json"), account.to_string()).unwrap();
+    let (edge, _) = ordered(&upstream, &settings(&ca.directory(), &state));
+    let edge = edge.start();
+    edge.wait_for_log("the key of the account at the CA is damaged");
+    edge.wait_for_log("\"account registered at the CA\"");
+    let line = edge.wait_for_log("\"certificate not issued\"");
+    assert!(line.contains("could not validate"), "{line}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_domain_does_not_interrupt_an_order() {
     let upstream = Upstream::start().await;
     let (edge, ca, state) = started(&upstream, Script::default()).await;
