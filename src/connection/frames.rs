@@ -1,4 +1,4 @@
-//! A budget for the HTTP/2 frames of a client that carry neither a request nor a body.
+//! What a client's HTTP/2 frames are: whether part of a head has arrived, and a budget for those that carry neither a request nor a body.
 //!
 //! h2 bounds CONTINUATION, empty DATA, header lists and resets of requests that it has not passed on. It answers or ignores any number of
 //! PING, SETTINGS, PRIORITY, WINDOW_UPDATE and unknown frames: each costs the client a few bytes, and the edge a decoded frame.
@@ -18,6 +18,7 @@ const HEAD: usize = 9;
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const CONTINUATION: u8 = 9;
+const END_HEADERS: u8 = 4;
 
 /// A client has sent more frames without a request or a body than its budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,12 +37,22 @@ pub(super) struct FrameBudget {
     filled: usize,
     /// Bytes until the next head.
     skipped: u32,
+    block: Block,
+}
+
+/// The part of a head, or of trailers, in the frame that has begun last (RFC 9113 section 4.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Block {
+    None,
+    /// More of it follows in CONTINUATION.
+    Continues,
+    Ends,
 }
 
 impl FrameBudget {
     /// The budget of a new connection.
     pub(super) const fn new() -> Self {
-        Self { left: BUDGET, sent: 0, head: [0; HEAD], filled: 0, skipped: PREFACE }
+        Self { left: BUDGET, sent: 0, head: [0; HEAD], filled: 0, skipped: PREFACE, block: Block::None }
     }
 
     /// Notes received bytes.
@@ -63,8 +74,13 @@ impl FrameBudget {
                 return Ok(());
             }
             self.filled = 0;
-            let [high, middle, low, kind, ..] = self.head;
+            let [high, middle, low, kind, flags, ..] = self.head;
             self.skipped = u32::from_be_bytes([0, high, middle, low]);
+            self.block = match kind {
+                HEADERS | CONTINUATION if flags & END_HEADERS == 0 => Block::Continues,
+                HEADERS | CONTINUATION => Block::Ends,
+                _ => Block::None,
+            };
             match kind {
                 HEADERS => self.earn(PER_HEAD),
                 DATA if self.skipped > 0 => self.earn(PER_DATA),
@@ -72,6 +88,15 @@ impl FrameBudget {
                 DATA | CONTINUATION => {}
                 _ => self.left = self.left.checked_sub(1).ok_or(Flood)?,
             }
+        }
+    }
+
+    /// Whether a head or trailers have begun, and are not complete.
+    pub(super) const fn has_partial_head(&self) -> bool {
+        match self.block {
+            Block::None => false,
+            Block::Continues => true,
+            Block::Ends => self.skipped > 0,
         }
     }
 
@@ -130,6 +155,19 @@ mod tests {
         // What is not used cannot be saved up.
         budget.send(usize::MAX);
         assert_eq!(budget.receive(&vec![frame(PING, 8); 1001].concat()), Err(Flood));
+    }
+
+    #[test]
+    fn a_head_is_partial_until_its_last_byte() {
+        let head = [&[0, 0, 2, HEADERS, 0, 0, 0, 0, 1, 7, 7][..], &[0, 0, 1, CONTINUATION, 4, 0, 0, 0, 1, 7]];
+        let bytes = [&head.concat()[..], &frame(DATA, 3), &frame(PING, 8)].concat();
+        let mut frames = FrameBudget::new();
+        frames.receive(&with_preface(&[])).unwrap();
+        for (at, byte) in bytes.iter().enumerate() {
+            frames.receive(&[*byte]).unwrap();
+            // From the end of the first frame's own head.
+            assert_eq!(frames.has_partial_head(), (8..20).contains(&at), "{at}");
+        }
     }
 
     proptest! {

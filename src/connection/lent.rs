@@ -1,4 +1,5 @@
-//! An HTTP/2 stream that is lent to hyper, so that the edge can write after hyper has dropped it. It ends at a flood of frames.
+//! An HTTP/2 stream that is lent to hyper, so that the edge can write after hyper has dropped it. It records
+//! in the connection's life whether part of a head has arrived, and ends at a flood of frames.
 
 use std::{
     cell::{Cell, RefCell},
@@ -10,7 +11,7 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
-use super::frames::FrameBudget;
+use super::{frames::FrameBudget, life::Life};
 
 /// GOAWAY with ENHANCE_YOUR_CALM and the highest stream number, since any stream may have been processed (RFC 9113 section 6.8).
 const ENHANCE_YOUR_CALM: [u8; 17] = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0x0b];
@@ -20,6 +21,7 @@ pub(super) struct Lent<IO>(Rc<Shared<IO>>);
 
 struct Shared<IO> {
     io: RefCell<IO>,
+    life: Rc<Life>,
     /// Whether everything is flushed. Then the last frame is complete, since hyper flushes when it has nothing left to write.
     is_flushed: Cell<bool>,
     budget: RefCell<FrameBudget>,
@@ -33,9 +35,10 @@ impl<IO> Clone for Lent<IO> {
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Lent<IO> {
-    pub(super) fn new(io: IO) -> Self {
+    pub(super) fn new(io: IO, life: Rc<Life>) -> Self {
         Self(Rc::new(Shared {
             io: RefCell::new(io),
+            life,
             is_flushed: Cell::new(true),
             budget: RefCell::new(FrameBudget::new()),
             is_flooded: Cell::new(false),
@@ -63,7 +66,12 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Lent<IO> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut *self.0.io.borrow_mut()).poll_read(cx, buf))?;
         let read = buf.filled().get(before..).unwrap_or_default();
-        let received = self.0.budget.borrow_mut().receive(read);
+        let budget = &mut *self.0.budget.borrow_mut();
+        let had_partial_head = budget.has_partial_head();
+        let received = budget.receive(read);
+        if budget.has_partial_head() != had_partial_head {
+            self.0.life.partial_head(!had_partial_head);
+        }
         Poll::Ready(received.map_err(|flood| {
             self.0.is_flooded.set(true);
             io::Error::new(io::ErrorKind::InvalidData, flood)

@@ -149,6 +149,11 @@ impl Life {
     }
 
     /// Begins a request.
+    /// Notes whether part of a head has arrived over HTTP/2.
+    pub(super) fn partial_head(&self, is_partial: bool) {
+        self.state().partial_head(is_partial.then(Instant::now));
+    }
+
     pub(super) fn begin(self: &Rc<Self>) -> Result<Request, NotServing> {
         let inner = &mut *self.0.borrow_mut();
         inner.without_task = None;

@@ -110,6 +110,8 @@ pub(super) struct State {
     timeouts: Timeouts,
     /// Set once the edge drains: the time until which the connection may wait for a request, which is then its last.
     leaves: Option<Instant>,
+    /// When part of an HTTP/2 head arrived that is not complete yet: in any phase, since other requests may be in flight.
+    partial_head: Option<Instant>,
     /// The time in [`Phase::Idle`] after which it is parked.
     park_after: Duration,
     exchanges: Exchanges,
@@ -129,6 +131,7 @@ impl State {
             // Of later phases; set when the handshake is complete.
             timeouts: Timeouts::default(),
             leaves: None,
+            partial_head: None,
             park_after: PARK_AFTER,
             exchanges: Exchanges::default(),
             requests: 0,

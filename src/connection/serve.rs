@@ -126,7 +126,7 @@ impl Server {
     /// Serves HTTP/2 until the connection ends.
     pub(super) async fn http2(&self, stream: Box<ClientStream>) -> Result<(), String> {
         let gate = self.gate(&stream);
-        let io = Lent::new(stream);
+        let io = Lent::new(stream, Rc::clone(&self.life));
         let driven = {
             let connection = http2::Builder::new(Streams::new(Rc::clone(&self.life)))
                 .timer(TokioTimer::new())
@@ -259,7 +259,7 @@ impl Server {
                     Overdue::Stalled if life.has_progressed() => {
                         timer.reset(life.deadline(bodies()).at);
                     }
-                    Overdue::Stalled => {
+                    Overdue::Head | Overdue::Stalled => {
                         let reason = "timed out: no progress on request head, body or response";
                         return self.drop_for(CloseReason::Stalled, reason);
                     }

@@ -78,6 +78,27 @@ async fn an_incomplete_head_times_out() {
 }
 
 #[tokio::test]
+async fn an_incomplete_http2_head_times_out() {
+    let upstream = Upstream::start().await;
+    let (edge, client) = limited(&upstream, "head_timeout = \"300ms\"\nidle_timeout = \"1h\"");
+    let client = Client::with(&edge, &client).http2();
+    let begin = |head: &[u8]| [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0"[..], head].concat();
+    for (head, rest) in [
+        // HEADERS of 4096 bytes.
+        (&b"\0\x10\0\x01\x05\0\0\0\x01"[..], &b"\0"[..]),
+        // HEADERS without END_HEADERS, then the first bytes of CONTINUATION.
+        (b"\0\0\x01\x01\x01\0\0\0\x01\0", b""),
+        (b"\0\0\x01\x01\x01\0\0\0\x01\0\0\x10\0\x09\x04\0\0\0\x01", b"\0"),
+    ] {
+        let mut stream = client.tls().await.unwrap();
+        stream.write_all(&begin(head)).await.unwrap();
+        trickle(stream, rest).await;
+    }
+    assert!(upstream.seen().is_empty());
+    assert_eq!(admin::metric(&edge, "mtls_edge_connections_closed_total{reason=\"stalled\"}").await, 3);
+}
+
+#[tokio::test]
 async fn a_body_that_does_not_arrive_is_408() {
     let upstream = Upstream::start().await;
     let (edge, client) = limited(&upstream, "body_timeout = \"300ms\"");

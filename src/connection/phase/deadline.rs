@@ -28,7 +28,9 @@ pub(in crate::connection) enum Overdue {
     Idle,
     /// Close the connection gracefully: the edge drains. See [`State::leave`].
     Left,
-    /// Drop the connection: a handshake, head or request makes no progress.
+    /// Drop the connection: a head is not complete, whether other requests make progress or not.
+    Head,
+    /// Drop the connection: a handshake or request makes no progress.
     Stalled,
     /// Answer a request, or break off its response: see [`State::expire`].
     Request,
@@ -44,8 +46,23 @@ pub(in crate::connection) struct Deadline {
 }
 
 impl State {
-    /// The end of the current phase at the latest, and what to do then.
+    /// Notes since when part of an HTTP/2 head has arrived, if it is not complete.
+    pub(in crate::connection) const fn partial_head(&mut self, since: Option<Instant>) {
+        self.partial_head = since;
+    }
+
+    /// The end of the current phase or head at the latest, and what to do then.
     pub(in crate::connection) fn deadline(&self, bodies: Bodies) -> Deadline {
+        let phase = self.deadline_of_phase(bodies);
+        match self.partial_head {
+            Some(since) if since + self.timeouts.head < phase.at => {
+                Deadline { at: since + self.timeouts.head, then: Overdue::Head }
+            }
+            _ => phase,
+        }
+    }
+
+    fn deadline_of_phase(&self, bodies: Bodies) -> Deadline {
         let Timeouts { head, stall, .. } = self.timeouts;
         let (at, then) = match self.phase {
             Phase::Handshake { until, .. } => (until, Overdue::Stalled),
@@ -57,7 +74,7 @@ impl State {
                 (since + self.park_after, Overdue::Park)
             }
             Phase::Idle { since, .. } | Phase::Parked { since } => return self.waits_until(since),
-            Phase::Head { since, .. } => (since + head, Overdue::Stalled),
+            Phase::Head { since, .. } => (since + head, Overdue::Head),
             Phase::Busy(in_flight) | Phase::Closing { work: Work::Busy(in_flight), .. } => {
                 let stalled = in_flight.stalled_since + stall;
                 match in_flight.until {

@@ -18,6 +18,8 @@ const HANDSHAKE: Duration = Duration::from_secs(3);
 enum Event {
     Established,
     HeadBegins,
+    /// Part of an HTTP/2 head has arrived, or its rest.
+    PartialHead(bool),
     Begin,
     Progress,
     /// The last request that began is over: answered, or abandoned.
@@ -65,6 +67,7 @@ impl Run {
         match event {
             Established => state.established(now, self.protocol, TIMEOUTS),
             HeadBegins => state.head_begins(now),
+            PartialHead(is_partial) => state.partial_head(is_partial.then_some(now)),
             Begin => match state.begin(now) {
                 Ok(number) => self.in_flight.push(number),
                 Err(NotServing) => return false,
@@ -118,7 +121,7 @@ fn each_phase_has_its_deadline() {
         (Protocol::Http1, &[][..], "handshake", (HANDSHAKE, Overdue::Stalled)),
         (Protocol::Http1, &[Established], "idle", (PARK_AFTER, Overdue::Park)),
         (Protocol::Http2, &[Established], "idle", (idle, Overdue::Idle)),
-        (Protocol::Http1, &[Established, HeadBegins], "head", (SECOND, Overdue::Stalled)),
+        (Protocol::Http1, &[Established, HeadBegins], "head", (SECOND, Overdue::Head)),
         (Protocol::Http1, &[Established, HeadBegins, Begin], "busy", (stall, Overdue::Stalled)),
         (Protocol::Http1, &[Established, Begin, End], "idle", (idle, Overdue::Idle)),
         (Protocol::Http1, &[Established, Begin, End, Flush], "idle", (PARK_AFTER, Overdue::Park)),
@@ -128,7 +131,7 @@ fn each_phase_has_its_deadline() {
         (Protocol::Http1, &[Established, PARK, Close], "closing", (LINGER, Overdue::Unclosed)),
         (Protocol::Http1, &[Leave(SECOND), Established, PARK], "parked", (FIRST_REQUEST, Overdue::Left)),
         (Protocol::Http2, &[Established, Leave(Duration::ZERO)], "idle", (FIRST_REQUEST, Overdue::Left)),
-        (Protocol::Http1, &[Established, Leave(SECOND), HeadBegins], "head", (SECOND, Overdue::Stalled)),
+        (Protocol::Http1, &[Established, Leave(SECOND), HeadBegins], "head", (SECOND, Overdue::Head)),
         (Protocol::Http1, &[Established, Leave(SECOND), Begin], "closing", (stall, Overdue::Stalled)),
         (Protocol::Http2, &[Established, Leave(SECOND), Begin], "closing", (stall, Overdue::Stalled)),
         (Protocol::Http1, &[Established, Begin, End, Leave(2 * SECOND)], "idle", (2 * SECOND, Overdue::Left)),
@@ -145,6 +148,14 @@ fn each_phase_has_its_deadline() {
             (idle, Overdue::Idle),
         ),
         (Protocol::Http2, &[Established, Begin, End, Leave(SECOND)], "closing", (LINGER, Overdue::Unclosed)),
+        (Protocol::Http2, &[Established, PartialHead(true)], "idle", (SECOND, Overdue::Head)),
+        (Protocol::Http2, &[Established, Begin, PartialHead(true)], "busy", (SECOND, Overdue::Head)),
+        (
+            Protocol::Http2,
+            &[Established, PartialHead(true), PartialHead(false), Begin],
+            "busy",
+            (stall, Overdue::Stalled),
+        ),
         (Protocol::Http2, &[Established, Begin, Close], "closing", (stall, Overdue::Stalled)),
         (
             Protocol::Http2,
@@ -280,6 +291,7 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         6 => prop::sample::select(vec![Established, HeadBegins, Begin, End, Flush, PARK, Resume]),
         2 => prop::sample::select(vec![Progress, Abandon, Answer(true), Answer(false), Park(Bodies::Arriving)]),
+        1 => any::<bool>().prop_map(PartialHead),
         1 => prop::sample::select(vec![Close, Leave(Duration::ZERO), Leave(SECOND), Announce, Ending, EndSent]),
     ]
 }
