@@ -103,8 +103,9 @@ impl Life {
         RefMut::map(self.0.borrow_mut(), |inner| &mut inner.state)
     }
 
-    /// What to do next. [`Life::close`] will wake the task.
-    pub(super) fn next(&self, bodies: Bodies, cx: &Context<'_>) -> Next {
+    /// What to do next. [`Life::close`] will wake the task. `is_polled` is whether hyper has just written what there was to write: the
+    /// end is announced behind it.
+    pub(super) fn next(&self, bodies: Bodies, is_polled: bool, cx: &Context<'_>) -> Next {
         let inner = &mut *self.0.borrow_mut();
         if inner.state.is_abandoning() {
             return Next::Abandoning;
@@ -113,7 +114,7 @@ impl Life {
             if inner.state.is_end_ignored() {
                 return Next::EndIgnored;
             }
-            if inner.state.announce(Instant::now()) {
+            if is_polled && inner.state.announce(Instant::now()) {
                 return Next::Announce;
             }
         }
@@ -148,18 +149,18 @@ impl Life {
         }
     }
 
-    /// Begins a request.
     /// Notes whether part of a head has arrived over HTTP/2.
     pub(super) fn partial_head(&self, is_partial: bool) {
         self.state().partial_head(is_partial.then(Instant::now));
     }
 
+    /// Begins a request.
     pub(super) fn begin(self: &Rc<Self>) -> Result<Request, NotServing> {
         let inner = &mut *self.0.borrow_mut();
         inner.without_task = None;
         let number = inner.state.begin(Instant::now())?;
         inner.without_task = Some(number);
-        Ok(Request { life: Rc::clone(self), number, is_complete: false })
+        Ok(Request { life: Rc::clone(self), number, is_complete: false, closes: false })
     }
 
     /// Sets the task of the HTTP/2 request that began last.
@@ -261,6 +262,8 @@ pub(super) struct Request {
     life: Rc<Life>,
     number: usize,
     is_complete: bool,
+    /// Whether the connection closes after its response.
+    closes: bool,
 }
 
 impl Request {
@@ -290,11 +293,14 @@ impl Request {
         self.life.0.borrow().state.is_overdue(self.number)
     }
 
-    /// Notes that there is a response. `closes` is whether the connection must close after it.
-    pub(super) fn answered(&self, is_body_unread: bool, closes: bool) {
+    /// Notes that there is a response. `closes` is whether the connection must close after it. An HTTP/1.1 response says so itself.
+    /// GOAWAY follows the response, since some clients discard their requests when they read it (Java's `HttpClient`).
+    pub(super) fn answered(&mut self, is_body_unread: bool, closes: bool) {
         self.life.state().answered(self.number, is_body_unread, Instant::now());
-        if closes {
-            self.life.close();
+        match self.life.protocol() {
+            Protocol::Http1 if closes => self.life.close(),
+            Protocol::Http1 => {}
+            Protocol::Http2 => self.closes = closes,
         }
     }
 
@@ -316,5 +322,8 @@ impl Drop for Request {
             inner.tasks.get_mut(self.number).and_then(Option::take)
         };
         drop(task);
+        if self.closes {
+            self.life.close();
+        }
     }
 }

@@ -220,7 +220,7 @@ impl Server {
                 {
                     return Poll::Ready(result.map(|()| Driven::Ended).map_err(|error| self.failed(&error)));
                 }
-                let deadline = match life.next(bodies(), cx) {
+                let deadline = match life.next(bodies(), !is_held.get(), cx) {
                     Next::Abandoning => {
                         let reason = "the client abandons most of its requests";
                         return self.drop_for(CloseReason::Abandoning, reason);

@@ -45,7 +45,7 @@ impl Future for Serving {
         };
         let Ok(Answer { mut response, entry, is_body_unread, closes }) = answer;
         // A future is not polled again after its end.
-        let (in_flight, _) = std::mem::replace(&mut this.begun, Err(NotServing))?;
+        let (mut in_flight, _) = std::mem::replace(&mut this.begun, Err(NotServing))?;
         in_flight.answered(is_body_unread, closes);
         if in_flight.is_last_of_http1() {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

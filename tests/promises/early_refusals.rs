@@ -10,7 +10,7 @@ use tokio::io::AsyncWriteExt;
 
 use crate::support::{
     Client, DOMAIN, Edge, EdgeBuilder, Upstream,
-    frames::{DATA, END_STREAM, Frames, PING, RESET},
+    frames::{DATA, END_STREAM, Frames, GOAWAY, HEADERS, PING, RESET, WINDOW_UPDATE},
     self_signed,
 };
 
@@ -128,4 +128,52 @@ async fn expect_continue_is_refused_without_100() {
         tokio::time::timeout(Duration::from_secs(20), read).await.unwrap().unwrap();
         assert_eq!(&answer, b"HTTP/1.1 404", "{body}");
     }
+}
+
+/// The frames of this stream and GOAWAY, by their kinds, up to the first GOAWAY.
+async fn until_goaway(frames: &mut Frames, stream: u32) -> Vec<(u8, bool)> {
+    let mut kinds = Vec::new();
+    loop {
+        let frame = frames.read().await.expect("the connection ends without GOAWAY");
+        if frame.kind == GOAWAY || frame.stream == stream && frame.kind != WINDOW_UPDATE {
+            kinds.push((frame.kind, frame.flags & END_STREAM != 0));
+        }
+        if frame.kind == GOAWAY {
+            return kinds;
+        }
+    }
+}
+
+#[tokio::test]
+async fn goaway_follows_the_refusal_that_closes() {
+    let upstream = Upstream::start().await;
+    let edge = edge(&upstream);
+    let client = Client::with(&edge, &self_signed("stranger"));
+    let expected = [(HEADERS, false), (DATA, true), (GOAWAY, false)];
+    for _ in 0..50 {
+        let mut frames = Frames::connect(&client, &[]).await;
+        let stream = frames.token("billing").await.unwrap();
+        // Bytes that have arrived, and wait for the turn of a stranger.
+        for _ in 0..20 {
+            frames.send(PING, 0, 0, &[0; 8]).await.unwrap();
+        }
+        assert_eq!(until_goaway(&mut frames, stream).await, expected);
+    }
+    // SETTINGS_INITIAL_WINDOW_SIZE.
+    let mut frames = Frames::connect(&client, &[(4, 0)]).await;
+    let stream = frames.token("billing").await.unwrap();
+    for kind in [HEADERS, PING] {
+        loop {
+            let frame = frames.read().await.expect("the connection ends");
+            assert!(frame.kind != GOAWAY, "GOAWAY before the body");
+            if frame.kind == kind {
+                break;
+            }
+        }
+        if kind == HEADERS {
+            frames.send(PING, 0, 0, &[0; 8]).await.unwrap();
+        }
+    }
+    frames.send(WINDOW_UPDATE, 0, stream, &1000_u32.to_be_bytes()).await.unwrap();
+    assert_eq!(until_goaway(&mut frames, stream).await, expected[1..]);
 }

@@ -29,6 +29,7 @@ pub const ENHANCE_YOUR_CALM: u32 = 11;
 #[derive(Debug)]
 pub struct Frame {
     pub kind: u8,
+    pub flags: u8,
     pub stream: u32,
     pub payload: Vec<u8>,
 }
@@ -141,7 +142,7 @@ impl Frames {
                 if kind == HEADERS {
                     self.answered.insert(stream);
                 }
-                return Some(Frame { kind, stream, payload });
+                return Some(Frame { kind, flags, stream, payload });
             }
         })
         .await
