@@ -259,15 +259,14 @@ impl Refusal {
     #[must_use]
     pub fn closes(&self, version: Version) -> bool {
         match self {
-            // Over HTTP/2 only the stream has ended: a client may cancel one request of many.
-            Self::Body(BodyFault::Broken) | Self::Overdue { is_body_unread: true } => {
+            // Over HTTP/2 only the stream has ended. GOAWAY would end other requests of some clients (Java's `HttpClient`), and this one
+            // while its body is being sent.
+            Self::Body(_) | Self::Overdue { is_body_unread: true } | Self::Upgrade => {
                 version < Version::HTTP_2
             }
             // Without a certificate, a browser can use the connection for routes that need none.
             Self::Denied(denial) | Self::ProfileDenied(denial) => denial.is_of_connection(),
-            Self::Address | Self::CertificateRequired | Self::TooLarge(_) | Self::Body(_) | Self::Upgrade => {
-                true
-            }
+            Self::Address | Self::CertificateRequired | Self::TooLarge(_) => true,
             _ => false,
         }
     }

@@ -1,5 +1,5 @@
 // Posts the cases with Java's HttpClient, and prints the answers, and the errors with their causes.
-// Over HTTP/1.1: over HTTP/2 it may report "GOAWAY received" in place of a response after which the edge closes the connection.
+// Over HTTP/2, its default: when it reads GOAWAY, it discards the requests of that connection which it has not finished.
 import java.io.FileInputStream;
 import java.net.URI;
 import java.net.http.*;
@@ -60,7 +60,7 @@ public class Client {
         var publisher = fields[6].isEmpty() ? HttpRequest.BodyPublishers.ofString(body) : slowly(body);
         var request = HttpRequest.newBuilder(URI.create(fields[0])).header("Content-Type", "application/x-www-form-urlencoded").POST(publisher);
         if (!host.isEmpty()) request.header("Host", host);
-        var client = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).sslContext(tls(fields[1], fields[2])).build();
+        var client = HttpClient.newBuilder().sslContext(tls(fields[1], fields[2])).build();
         var answer = client.send(request.build(), HttpResponse.BodyHandlers.ofString());
         return answer.statusCode() + " " + answer.body();
     }

@@ -118,8 +118,11 @@ async fn a_body_that_does_not_arrive_is_408() {
 
         let never = StreamBody::new(futures_util::stream::pending::<Result<http_body::Frame<Bytes>, _>>());
         let request = Request::post(path).header("content-type", "application/x-www-form-urlencoded");
-        let answer = client.clone().http2().connect().await.send(request.body(never).unwrap()).await;
-        answer.oauth_error(408, "invalid_request");
+        let mut connection = client.clone().http2().connect().await;
+        connection.send(request.body(never).unwrap()).await.oauth_error(408, "invalid_request");
+        // Only the stream has ended.
+        let next = Request::get("/any/a").body(Full::<Bytes>::default()).unwrap();
+        assert_eq!(connection.send(next).await.status, 200);
     }
     assert!(upstream.seen().iter().all(|seen| seen.body.is_empty()), "no request reached it whole");
     admin::assert_counted(&edge, "body_timeout").await;
