@@ -2,7 +2,11 @@
 
 use std::{num::NonZeroU32, ops::RangeInclusive, time::Duration};
 
-use crate::{config::node::Table, rate::LONGEST_BURST, site::Limits};
+use crate::{
+    config::{Problem, node::Table},
+    rate::LONGEST_BURST,
+    site::Limits,
+};
 
 /// Reads the table. An invalid value is reported and replaced by its default.
 pub(super) fn read(table: &Table<'_>) -> Limits {
@@ -44,8 +48,29 @@ pub(super) fn read(table: &Table<'_>) -> Limits {
         http2_streams: number(table, "http2_streams", 1..=10_000, default.http2_streams),
         assertion_ids: number(table, "assertion_ids", 1..=100_000_000, default.assertion_ids),
     };
+    warn_if_never_reached(table, "handshakes", limits.handshakes, ("connections", Some(limits.connections)));
+    let per_address = ("connections_per_address", limits.connections_per_address);
+    warn_if_never_reached(table, "handshakes_per_address", limits.handshakes_per_address, per_address);
     table.finish();
     limits
+}
+
+/// Reports a limit on handshakes that is above the limit on all connections: each of them is one of those.
+fn warn_if_never_reached(
+    table: &Table<'_>,
+    key: &'static str,
+    handshakes: Option<usize>,
+    (all, connections): (&'static str, Option<usize>),
+) {
+    if let (Some(handshakes), Some(connections), Some(value)) = (handshakes, connections, table.get(key))
+        && handshakes > connections
+    {
+        let what = format!(
+            "found {handshakes}, which is never reached: {all} is {connections}, and a connection in its handshake is one of these"
+        );
+        let help = format!("write {key} = {connections} or less; without the key half of {all} applies");
+        table.reader.report(Problem::warning(&value.span, value.path_of_key(), what).help(help));
+    }
 }
 
 /// Reads a number of connections whose default is derived from others.
