@@ -16,7 +16,7 @@ use self::{
 use super::print;
 use crate::{
     clock::Clock,
-    config::{self, Input, Severity, settings::Settings},
+    config::{self, Input, Problem, Severity, settings::Settings},
     forward::Pools,
     load::build,
     net::WriteBatcher,
@@ -35,8 +35,11 @@ pub(super) fn doctor(config: &Input, client_ids: &[String], is_json: bool) -> Ex
         print::problems(&built.problems);
         return ExitCode::FAILURE;
     };
-    let errors = built.problems.into_iter().filter(|problem| problem.severity == Severity::Error);
-    print::problems(&errors.collect::<Vec<_>>());
+    let is_error = |problem: &Problem| problem.severity == Severity::Error;
+    let errors: Vec<_> = built.problems.into_iter().filter(is_error).collect();
+    if !errors.is_empty() {
+        print::problems(&errors);
+    }
     let forgeries = match forgeries(settings, client_ids) {
         Ok(forgeries) => forgeries,
         Err(why) => return print::failure(why),

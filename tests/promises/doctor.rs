@@ -64,9 +64,11 @@ async fn a_server_that_trusts_headers_of_anyone_is_found() {
         "BELIEVES FORGED HEADERS",
         "without headers: 401 invalid_client",
         "with forged headers of the profile nginx, as \"payments\": 200 with an access token",
+        "\norigins that believe forged headers: 1, that refuse them: 0, that cannot be judged: 0\n",
     ] {
         assert!(text.contains(line), "{line}\n{text}");
     }
+    assert!(!text.contains("0 errors"), "{text}");
     let (code, text) = doctor(configuration(&server.url()), &["--json"]).await;
     // Behind it is what was printed on standard error.
     let mut printed = serde_json::Deserializer::from_str(&text).into_iter::<serde_json::Value>();

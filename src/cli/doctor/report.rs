@@ -19,8 +19,21 @@ pub(super) fn report(diagnoses: &[Diagnosis]) -> String {
     }
     if diagnoses.is_empty() {
         out.push_str("no domain has a route for POST with authenticate = \"client\": nothing can be tried\n");
+    } else {
+        let _ = writeln!(out, "{}", summary(diagnoses));
     }
     out
+}
+
+/// How many origins were judged in which way.
+fn summary(diagnoses: &[Diagnosis]) -> String {
+    let count = |severity| diagnoses.iter().filter(|diagnosis| diagnosis.severity() == severity).count();
+    format!(
+        "origins that believe forged headers: {}, that refuse them: {}, that cannot be judged: {}",
+        count(Severity::Believes),
+        count(Severity::Refuses),
+        count(Severity::Unknown)
+    )
 }
 
 /// The same for programs. docs/doctor.md documents its members.
