@@ -14,7 +14,8 @@ use tokio::time::{Instant, sleep};
 use super::access::Refused;
 use crate::observe::metrics::{ADMIN_REFUSALS, Collector, Families};
 
-/// How long a response to an invalid token is held back. With the bound of open connections this limits how many tokens can be tried.
+/// How long a response to an invalid token is held back. It does not slow a client that closes its connection before: what protects a token
+/// is its length.
 const DELAY: Duration = Duration::from_millis(500);
 /// The shortest time between two lines of the log.
 const PAUSE: Duration = Duration::from_secs(1);
