@@ -2,7 +2,11 @@
 
 use std::{process::Stdio, time::Instant};
 
-use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
 
 use crate::support::{
     Client, Credentials, Edge, EdgeBuilder, Held, PATIENCE, Upstream, admin,
@@ -94,6 +98,29 @@ async fn drain_delay_accepts_while_readyz_is_503() {
     idle.closed().await;
     let (code, log) = exit_code(edge).await;
     assert_eq!(code, Some(0), "{log}");
+}
+
+#[tokio::test]
+async fn queued_connections_are_accepted_before_the_exit() {
+    let upstream = Upstream::start().await;
+    let limits =
+        "handshake_timeout = \"1s\"\nconnections_per_address = 10000\nhandshakes_per_address = 10000";
+    let (edge, client) = with_client(EdgeBuilder::new(upstream.url()).limits(limits).quiet());
+    let client = Client::with(&edge, &client);
+    // More than a worker accepts before it notices the signal: the kernel queues them meanwhile.
+    edge.signal("STOP");
+    let mut queued = Vec::new();
+    for _ in 0..1000 {
+        queued.push(client.tcp().await.unwrap());
+    }
+    edge.signal("TERM");
+    edge.signal("CONT");
+    // Each has its time for a handshake. The kernel resets those that nobody accepts.
+    for (number, mut stream) in queued.into_iter().enumerate() {
+        let end = timeout(PATIENCE, stream.read(&mut [0; 1])).await.expect("it stays open");
+        assert!(end.is_ok(), "connection {number}: {end:?}");
+    }
+    assert_eq!(exit_code(edge).await.0, Some(0));
 }
 
 #[tokio::test]
