@@ -17,7 +17,7 @@ use crate::support::{
 const ROUTES: &str = "client_auth = \"optional\"\n[[domain.route]]\npath = \"/oauth/token\"\nmethods = [\"POST\"]\n[[domain.route]]\npath = \"/open\"\nmethods = [\"POST\"]\nauthenticate = \"none\"";
 
 fn edge(upstream: &Upstream) -> Edge {
-    EdgeBuilder::new(upstream.url()).domain(DOMAIN, ROUTES).start()
+    EdgeBuilder::new(upstream.url()).limits("body_bytes = 131072").domain(DOMAIN, ROUTES).start()
 }
 
 /// The status that curl prints, or its error message.
@@ -41,12 +41,13 @@ async fn curl_reads_each_early_refusal_each_time() {
     let edge = edge(&upstream);
     let folder = tempfile::TempDir::new().unwrap();
     std::fs::write(folder.path().join("server-ca.pem"), edge.issuer.pem()).unwrap();
-    std::fs::write(folder.path().join("2m"), vec![b'a'; 2_000_000]).unwrap();
-    std::fs::write(folder.path().join("3k"), vec![b'a'; 3_000]).unwrap();
+    // More than the kernel takes before the edge reads, and no more: a stranger's body is read a piece per turn.
+    std::fs::write(folder.path().join("large"), vec![b'a'; 500_000]).unwrap();
+    std::fs::write(folder.path().join("medium"), vec![b'a'; 3_000]).unwrap();
     let certificate = self_signed("stranger");
     certificate.write(folder.path(), "stranger");
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let (large, medium) = (format!("@{}", path("2m")), format!("@{}", path("3k")));
+    let (large, medium) = (format!("@{}", path("large")), format!("@{}", path("medium")));
     let (pem, key) = (path("stranger.pem"), path("stranger.key"));
     let mut cases = tokio::task::JoinSet::new();
     for version in ["--http2", "--http1.1"] {
