@@ -1,6 +1,7 @@
 //! The real program, started with a real configuration.
 
 mod builder;
+mod launch;
 
 use std::{
     net::SocketAddr,
@@ -13,7 +14,8 @@ use tempfile::TempDir;
 use testkit::client::Server;
 
 use super::{Ca, Credentials, DOMAIN, self_signed, test_process};
-pub use builder::{EdgeBuilder, INSTALLED};
+pub use builder::EdgeBuilder;
+pub use launch::INSTALLED;
 
 /// The program: cargo's, or the one that `MTLS_EDGE_BIN` names, such as a release.
 pub fn program() -> Command {

@@ -1,19 +1,19 @@
-//! The configuration of an edge under test, and its start.
+//! The configuration of an edge under test.
 
 use std::{
     fmt::Write as _,
     path::Path,
-    process::{Command, Output, Stdio},
+    process::{Output, Stdio},
 };
 
-use mtls_edge::clock::Timestamp;
 use tempfile::TempDir;
 
-use super::{Edge, program};
-use crate::support::{Ca, DOMAIN, test_process};
-
-/// The name of the program in the folder of an edge that was built with [`EdgeBuilder::installed`].
-pub const INSTALLED: &str = "mtls-edge";
+use super::{
+    Edge,
+    launch::{INSTALLED, Launch},
+    program,
+};
+use crate::support::{Ca, DOMAIN};
 
 /// What an edge is started with. Text is TOML; files go into the configuration's folder.
 pub struct EdgeBuilder {
@@ -30,17 +30,9 @@ pub struct EdgeBuilder {
     client_cas: Vec<String>,
     applications_file: String,
     extra: String,
-    environment: Vec<(String, String)>,
-    workers: Option<usize>,
-    open_files: Option<String>,
-    own_hosts: bool,
-    clock: Option<Timestamp>,
-    second_source: bool,
-    installed: bool,
     https: String,
     admin: String,
-    launcher: Vec<String>,
-    argument: Option<&'static str>,
+    launch: Launch,
 }
 
 impl EdgeBuilder {
@@ -60,17 +52,9 @@ impl EdgeBuilder {
             client_cas: Vec::new(),
             applications_file: "applications.toml".to_owned(),
             extra: String::new(),
-            environment: Vec::new(),
-            workers: Some(2),
-            open_files: None,
-            own_hosts: false,
-            clock: None,
-            second_source: false,
-            installed: false,
             https: "127.0.0.1:0".to_owned(),
             admin: "127.0.0.1:0".to_owned(),
-            launcher: Vec::new(),
-            argument: None,
+            launch: Launch::new(),
         }
     }
 
@@ -223,43 +207,43 @@ impl EdgeBuilder {
 
     /// A variable of the edge's environment.
     pub fn environment(mut self, name: &str, value: &str) -> Self {
-        self.environment.push((name.to_owned(), value.to_owned()));
+        self.launch.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
     /// With so many workers instead of two.
     pub fn workers(mut self, workers: usize) -> Self {
-        self.workers = Some(workers);
+        self.launch.workers = Some(workers);
         self
     }
 
     /// With as many workers as `[listen] workers` says.
     pub fn workers_of_file(mut self) -> Self {
-        self.workers = None;
+        self.launch.workers = None;
         self
     }
 
     /// Under another limit of open files, in the words of the shell's `ulimit`: `-n 256`.
     pub fn open_files(mut self, ulimit: &str) -> Self {
-        self.open_files = Some(ulimit.to_owned());
+        self.launch.open_files = Some(ulimit.to_owned());
         self
     }
 
     /// With this /etc/hosts of its own, which is the file `hosts` in the configuration's folder, and a DNS server that refuses.
     pub fn own_hosts(mut self, text: &str) -> Self {
-        self.own_hosts = true;
+        self.launch.own_hosts = true;
         self.file("hosts", text).file("resolv.conf", "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
     }
 
     /// With a clock that stands still at this time until [`Edge::set_clock`] sets it.
     pub fn clock(mut self, at: time::OffsetDateTime) -> Self {
-        self.clock = Some(at.into());
+        self.launch.clock = Some(at.into());
         self
     }
 
     /// With a second source of applications, which [`Edge::publish`] drives.
     pub fn second_source(mut self) -> Self {
-        self.second_source = true;
+        self.launch.second_source = true;
         self
     }
 
@@ -270,7 +254,7 @@ impl EdgeBuilder {
         if std::fs::hard_link(program.get_program(), &path).is_err() {
             std::fs::copy(program.get_program(), &path).unwrap();
         }
-        self.installed = true;
+        self.launch.installed = true;
         self
     }
 
@@ -288,62 +272,14 @@ impl EdgeBuilder {
 
     /// Started by another program, whose last argument names the edge's program.
     pub fn launcher(mut self, command: &[&str]) -> Self {
-        self.launcher = command.iter().map(|&word| word.to_owned()).collect();
+        self.launch.launcher = command.iter().map(|&word| word.to_owned()).collect();
         self
     }
 
     /// With its configuration on standard input, in the configuration's folder.
     pub fn on_stdin(mut self) -> Self {
-        self.argument = Some("-");
+        self.launch.argument = Some("-");
         self
-    }
-
-    /// Whether the test binary serves, and takes commands.
-    fn takes_commands(&self) -> bool {
-        self.clock.is_some() || self.second_source
-    }
-
-    /// The program that serves.
-    fn server(&self) -> Command {
-        let config = self.folder.path().join("edge.toml");
-        if self.takes_commands() {
-            return test_process::program(&config, self.workers.unwrap_or(2), self.clock);
-        }
-        let mut program = self.program();
-        if let Some(argument) = self.argument {
-            program.args(["run", argument]).current_dir(self.folder.path());
-        } else {
-            program.args(["run", "--config"]).arg(config);
-        }
-        program.args(self.workers.map(|workers| format!("--workers={workers}")));
-        program
-    }
-
-    /// The program, under the limits that were asked for.
-    fn program(&self) -> Command {
-        let Some((launcher, words)) = self.launcher.split_first() else { return self.own_program() };
-        let mut command = Command::new(launcher);
-        command.args(words).arg(self.own_program().get_program());
-        command
-    }
-
-    fn own_program(&self) -> Command {
-        if self.installed {
-            return Command::new(self.folder.path().join(INSTALLED));
-        }
-        if self.own_hosts {
-            const MOUNT: &str = "mount --bind \"$1/hosts\" /etc/hosts && mount --bind \"$1/resolv.conf\" /etc/resolv.conf && shift && exec \"$@\"";
-            let mut unshare = Command::new("unshare");
-            unshare
-                .args(["--mount", "sh", "-c", MOUNT, "sh"])
-                .arg(self.folder.path())
-                .arg(program().get_program());
-            return unshare;
-        }
-        let Some(ulimit) = &self.open_files else { return program() };
-        let mut shell = Command::new("sh");
-        shell.args(["-c", &format!("ulimit {ulimit} && exec \"$0\" \"$@\"")]).arg(program().get_program());
-        shell
     }
 
     fn write(&self) {
@@ -377,11 +313,10 @@ impl EdgeBuilder {
     /// Runs a command that ends by itself with further arguments, in the folder of the configuration.
     pub fn output_of(&self, command: &str, arguments: &[&str]) -> Output {
         self.write();
-        self.program()
+        self.launch
+            .command(self.folder.path())
             .args([command, "--config", "edge.toml"])
             .args(arguments)
-            .current_dir(self.folder.path())
-            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .env_remove("RUST_LOG")
             .stdin(Stdio::null())
             .output()
@@ -391,15 +326,7 @@ impl EdgeBuilder {
     /// Starts the program and waits until it listens.
     pub fn start(self) -> Edge {
         self.write();
-        let mut command = self.server();
-        // The environment of the test must not decide what is logged, but the test may.
-        command.env_remove("RUST_LOG");
-        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        command.stdin(match (self.takes_commands(), self.argument.is_some()) {
-            (true, _) => Stdio::piped(),
-            (false, true) => std::fs::File::open(self.folder.path().join("edge.toml")).unwrap().into(),
-            (false, false) => Stdio::null(),
-        });
+        let mut command = self.launch.server(self.folder.path());
         let running = testkit::Edge::start(&mut command);
         Edge { running, server_ca: self.server_ca.der(), issuer: self.server_ca, folder: self.folder }
     }
