@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{Client, EdgeBuilder, Upstream, with_client};
+use crate::support::{Client, EdgeBuilder, Upstream, tool::not_tried, with_client};
 
 /// The name of each thread of a process, and whether it has given up to gain rights, as a confined thread must.
 fn threads(process: u32) -> Vec<(String, bool)> {
@@ -19,7 +19,7 @@ fn threads(process: u32) -> Vec<(String, bool)> {
 async fn threads_that_serve_peers_are_confined_and_no_others() {
     let own = fs::read_to_string("/proc/self/status").unwrap();
     if own.contains("\nNoNewPrivs:\t1\n") {
-        println!("NOT TRIED: everything that this machine starts has given up to gain rights");
+        not_tried("confinement: everything that this machine starts has given up to gain rights");
         return;
     }
     let upstream = Upstream::start().await;
