@@ -183,6 +183,31 @@ fn an_operators_request_is_answered_with_data() {
     checked.unwrap();
 }
 
+/// What a fuzz target found is kept as a seed.
+#[test]
+fn every_seed_as_it_is_passes_its_check() {
+    type Check = fn(&[u8]);
+    let checks: [(&str, Check); 12] = [
+        ("assertion", assertion::check),
+        ("certificate_key", certificate_key::check),
+        ("config", config::check),
+        ("distinguished_name", distinguished_name::check),
+        ("form", form::check),
+        ("http1_response", http1_response::check),
+        ("jose", jose::check),
+        ("json", json::check),
+        ("key_set", key_set::check),
+        ("pem", pem::check),
+        ("proxy_header", proxy_header::check),
+        ("request_object", request_object::check),
+    ];
+    for (target, check) in checks {
+        for seed in seeds(target) {
+            check(&seed);
+        }
+    }
+}
+
 /// A seed of a target by its name.
 fn seed(target: &str, name: &str) -> Vec<u8> {
     fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target).join(name)).unwrap()
