@@ -12,7 +12,7 @@ COPY . .
 # For `mtls-edge version`: git's data is not copied.
 ARG COMMIT
 ENV MTLS_EDGE_COMMIT=${COMMIT}
-RUN cargo build --locked --release --bin mtls-edge && packaging/image-root.sh target/release/mtls-edge /image
+RUN packaging/image-root.sh "$(release/compile.sh)" /image
 
 FROM scratch
 COPY --from=build /image/ /

@@ -30,8 +30,7 @@ fi
 
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 if [ -z "${MTLS_EDGE_BIN:-}" ]; then
-  cargo build --locked --release --bin mtls-edge
-  MTLS_EDGE_BIN=${CARGO_TARGET_DIR:-target}/release/mtls-edge
+  MTLS_EDGE_BIN=$(release/compile.sh)
 fi
 
 rm -rf "$out/man" "$out/completions"

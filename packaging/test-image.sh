@@ -29,7 +29,7 @@ print("\n".join(json.loads(words[0]) if words else line.split()[1:]))
 PY
 [ "$(grep ^FROM Dockerfile | tail -1)" = "FROM scratch" ] || fail "the last stage is not from scratch"
 [ "$(grep -c '^COPY --from' Dockerfile)" = 1 ] && [ "$(instruction COPY | tail -2 | tr '\n' ' ')" = "/image/ / " ] || fail "COPY"
-grep -q 'packaging/image-root.sh target/release/mtls-edge /image' Dockerfile || fail "the build stage"
+grep -q 'packaging/image-root.sh "$(release/compile.sh)" /image' Dockerfile || fail "the build stage"
 user=$(instruction USER)
 mapfile -t command < <(instruction ENTRYPOINT && instruction CMD)
 mapfile -t health < <(instruction HEALTHCHECK)

@@ -4,6 +4,9 @@
 #
 #     release/build.sh        # about ten minutes on two cores; writes target/guided/mtls-edge
 #
+# The counts differ from run to run, and the program with them. Publish target/guided/counts.profdata beside it: with that file anyone gets
+# the same program (release/reproducible.sh).
+#
 # Arguments replace the load test arguments below (cargo bench --bench load -- --help).
 # It needs llvm-profdata of the LLVM version of rustc: `rustup component add llvm-tools`, or Debian's package llvm-22 for LLVM 22.
 set -euo pipefail
@@ -36,24 +39,22 @@ guided=$(cd "${CARGO_TARGET_DIR:-target}/guided" && pwd)
 # Cargo does not see that counts have changed.
 rm -rf "$guided/counts" "$guided/compiled"
 
-# With --target, flags are for the edge alone: build scripts would leave counts too.
-build() { # <folder> <flags>
-  CARGO_TARGET_DIR="$guided/$1" RUSTFLAGS="${RUSTFLAGS:-} $2" \
-    cargo build --locked --release --target "$host" --bin mtls-edge
+build() { # <folder> <flag>
+  CARGO_TARGET_DIR="$guided/$1" release/compile.sh "$2"
 }
 
 say "the edge with counters"
-build counted "-Cprofile-generate=$guided/counts"
+counted=$(build counted "-Cprofile-generate=$guided/counts")
 
 say "load on it: every row of the load test"
 [ $# -gt 0 ] || set -- --rounds 2 --seconds 1 --idle 1000
-cargo bench --locked --profile dev --bench load -- --edge "$guided/counted/$host/release/mtls-edge" "$@"
+cargo bench --locked --profile dev --bench load -- --edge "$counted" "$@"
 
 say "the edge by what was counted"
 "$profdata" merge -o "$guided/counts.profdata" "$guided/counts"
-build compiled "-Cprofile-use=$guided/counts.profdata"
+compiled=$(build compiled "-Cprofile-use=$guided/counts.profdata")
 
 say "the tests, against it"
-MTLS_EDGE_BIN="$guided/compiled/$host/release/mtls-edge" cargo test --locked --test promises
-cp "$guided/compiled/$host/release/mtls-edge" "$guided/mtls-edge"
+MTLS_EDGE_BIN="$compiled" cargo test --locked --test promises
+cp "$compiled" "$guided/mtls-edge"
 say "$guided/mtls-edge"
