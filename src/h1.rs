@@ -12,6 +12,7 @@
 
 mod chunked;
 mod connection;
+mod field;
 mod io;
 mod keep_alive;
 mod request;
@@ -21,6 +22,7 @@ mod sending;
 mod tests;
 
 pub use connection::Connection;
+pub use field::Field;
 pub use io::Io;
 
 /// Why a response, or the rest of it, cannot be read. `Display` is for the log.

@@ -26,7 +26,6 @@ mod respond;
 mod spans;
 mod token_challenge;
 mod trace_context;
-mod trace_ids;
 mod tracer;
 mod vouch;
 

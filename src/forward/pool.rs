@@ -22,7 +22,7 @@ use super::{
     origin::{NotConnected, OriginPool, WorkerResources},
     pooled::{PooledHttp1, Timer, timer},
 };
-use crate::text;
+use crate::{h1::Field, text};
 
 /// How often an unprocessed request is retried, besides one attempt per origin.
 const RETRIES: usize = 3;
@@ -63,7 +63,7 @@ impl Pool {
     pub(super) async fn send(
         &self,
         worker: &impl WorkerResources,
-        request: &mut Option<Request<RequestBody>>,
+        (request, field): (&mut Option<Request<RequestBody>>, Option<Field<'_>>),
         in_flight: &mut Option<InFlightGuard>,
         caller: Caller,
         record: &Tried,
@@ -94,7 +94,7 @@ impl Pool {
                         break;
                     }
                 };
-                let attempt = self.attempt(origin, sender, request, in_flight).await;
+                let attempt = self.attempt(origin, sender, (request, field), in_flight).await;
                 if self.is_balanced() {
                     self.record(origin, &attempt);
                 }
@@ -142,7 +142,7 @@ impl Pool {
             Err(NotConnected::NoDescriptor) => return Err("no file descriptor is left".to_owned()),
             Err(NotConnected::Failed(reason)) => return Err(reason),
         };
-        match self.attempt(origin, sender, request, in_flight).await {
+        match self.attempt(origin, sender, (request, None), in_flight).await {
             Ok(Attempt::Response(response)) => Ok(response),
             Ok(Attempt::Retryable(reason)) => Err(reason),
             Err(error) => Err(error.to_string()),
@@ -181,7 +181,7 @@ impl Pool {
         &self,
         origin: &OriginPool,
         sender: Sender,
-        slot: &mut Option<Request<RequestBody>>,
+        (slot, field): (&mut Option<Request<RequestBody>>, Option<Field<'_>>),
         in_flight: &mut Option<InFlightGuard>,
     ) -> Result<Attempt, ForwardError> {
         let no_request = || self.broken("internal error: no request to send");
@@ -190,7 +190,7 @@ impl Pool {
             Sender::Http1(mut connection) => {
                 connection.in_flight = in_flight.take();
                 // Taken here, so that the future has no place for it.
-                connection.http1.start(slot.take().ok_or_else(no_request)?);
+                connection.http1.start_with(slot.take().ok_or_else(no_request)?, field);
                 let mut lease = Lease::new(connection, origin.idle.clone());
                 let Some(PooledHttp1 { http1, timer, .. }) = lease.connection() else {
                     return Err(self.broken("internal error: no connection"));
@@ -208,7 +208,10 @@ impl Pool {
             }
             // Boxed: the future of an HTTP/1.1 request would be as large otherwise.
             Sender::Http2(stream) => {
-                let request = slot.take().ok_or_else(no_request)?;
+                let mut request = slot.take().ok_or_else(no_request)?;
+                if let Some(field) = field {
+                    field.insert_into(request.headers_mut());
+                }
                 let attempt = Box::pin(self.attempt_http2(stream, request, slot, &progress, in_flight));
                 attempt.await
             }

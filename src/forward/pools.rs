@@ -14,7 +14,7 @@ use super::{
     origin::{OriginPool, WorkerResources},
     pool::Pool,
 };
-use crate::net::WriteBatcher;
+use crate::{h1::Field, net::WriteBatcher};
 
 /// How long a request waits if too many are in flight, before it is tried once more and refused. If it were refused at once, a client that
 /// sends a new request after each refusal would use all of a worker's time.
@@ -56,7 +56,7 @@ impl Pools {
     }
 
     /// Sends a request, which it takes, to an origin of the target, and returns the response once its head is complete.
-    /// `record` gets what was tried.
+    /// `record` gets what was tried; `field` is sent beside the request's map.
     ///
     /// # Errors
     ///
@@ -67,6 +67,7 @@ impl Pools {
         request: &mut Option<Request<RequestBody>>,
         caller: Caller,
         record: &Tried,
+        field: Option<Field<'_>>,
     ) -> Result<Response<ResponseBody>, ForwardError> {
         let pool = self.pool(target);
         let mut in_flight = InFlightGuard::acquire(target, caller, &self.anonymous_permits);
@@ -82,7 +83,7 @@ impl Pools {
                 reason: "its limit of connections is reached".to_owned(),
             });
         }
-        pool.send(self, request, &mut in_flight, caller, record).await
+        pool.send(self, (request, field), &mut in_flight, caller, record).await
     }
 
     /// Sends a request of the edge itself to one origin of the target, in whatever state that is.

@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{
-    Error,
+    Error, Field,
     chunked::{Chunked, Decoded},
     io::Io,
     keep_alive::KeepAlive,
@@ -78,11 +78,16 @@ impl<B: Body<Data = Bytes> + Unpin> Connection<B> {
 
     /// Starts a request; [`Self::poll_head`] sends it.
     pub fn start(&mut self, request: Request<B>) {
+        self.start_with(request, None);
+    }
+
+    /// Starts a request with a field beside its map.
+    pub fn start_with(&mut self, request: Request<B>, field: Option<Field<'_>>) {
         if let Some(requests) = &mut self.keep_alive.requests {
             *requests = requests.saturating_sub(1);
         }
         let (mut head, body) = request.into_parts();
-        self.sending = Sending::new(&head, body);
+        self.sending = Sending::new(&head, field, body);
         head.headers.clear();
         self.map = head.headers;
         self.receiving = Receiving::Head { method: head.method, scan: Scan::default() };

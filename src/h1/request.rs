@@ -3,6 +3,8 @@
 use http::{Method, header, request::Parts};
 use http_body::Body;
 
+use super::Field;
+
 /// How a request states where its body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
@@ -25,15 +27,16 @@ impl Framing {
 }
 
 /// The approximate size of an encoded head, in bytes, to allocate once.
-pub(super) fn size(head: &Parts) -> usize {
+pub(super) fn size(head: &Parts, field: Option<Field<'_>>) -> usize {
+    let field = field.map_or(0, |field| field.name().as_str().len() + field.value().len() + 4);
     let lines = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
     // The request line and the framing header.
-    lines.sum::<usize>() + head.uri.path().len() + head.uri.query().map_or(0, str::len) + 64
+    lines.sum::<usize>() + field + head.uri.path().len() + head.uri.query().map_or(0, str::len) + 64
 }
 
 /// Appends a head. The types of names, values, method and target cannot contain line breaks. The framing is that of the body, whatever
-/// the head's own headers state.
-pub(super) fn head(out: &mut Vec<u8>, head: &Parts, framing: Framing) {
+/// the head's own headers state; `field` replaces those of its name.
+pub(super) fn head(out: &mut Vec<u8>, head: &Parts, field: Option<Field<'_>>, framing: Framing) {
     let target = head.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
     out.extend_from_slice(head.method.as_str().as_bytes());
     out.push(b' ');
@@ -45,9 +48,12 @@ pub(super) fn head(out: &mut Vec<u8>, head: &Parts, framing: Framing) {
             had_length = true;
             continue;
         }
-        if *name != header::TRANSFER_ENCODING {
+        if *name != header::TRANSFER_ENCODING && field.is_none_or(|field| name != field.name()) {
             line(out, name.as_str(), value.as_bytes());
         }
+    }
+    if let Some(field) = field {
+        line(out, field.name().as_str(), field.value());
     }
     match framing {
         Framing::Length(length) => {
@@ -118,8 +124,26 @@ mod tests {
 
     fn written(request: http::request::Builder, framing: Framing) -> String {
         let mut out = Vec::new();
-        head(&mut out, &request.body(()).unwrap().into_parts().0, framing);
+        head(&mut out, &request.body(()).unwrap().into_parts().0, None, framing);
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_field_replaces_those_of_its_name() {
+        let name = HeaderName::from_static("x-own");
+        let request = Request::get("/").header("x-own", "a").header("x-other", "b").header("X-Own", "c");
+        let head = request.body(()).unwrap().into_parts().0;
+        let field = Field::new(&name, b"d-1").unwrap();
+        let mut out = Vec::new();
+        super::head(&mut out, &head, Some(field), Framing::None);
+        assert_eq!(out, b"GET / HTTP/1.1\r\nx-other: b\r\nx-own: d-1\r\n\r\n");
+        assert_eq!(size(&head, Some(field)) - size(&head, None), "x-own: d-1\r\n".len());
+        let mut map = head.headers;
+        field.insert_into(&mut map);
+        assert_eq!(map.get_all(&name).iter().collect::<Vec<_>>(), ["d-1"]);
+        for value in ["a\r\nb: c", "a b", "\u{e9}", "\0"] {
+            assert!(Field::new(&name, value.as_bytes()).is_none(), "{value:?}");
+        }
     }
 
     #[test]
@@ -178,7 +202,7 @@ mod tests {
             }
             let parts = request.body(()).unwrap().into_parts().0;
             let mut out = Vec::new();
-            head(&mut out, &parts, Framing::Length(1));
+            head(&mut out, &parts, None, Framing::Length(1));
             let mut space = [httparse::EMPTY_HEADER; 64];
             let mut parsed = httparse::Request::new(&mut space);
             prop_assert_eq!(parsed.parse(&out).unwrap(), httparse::Status::Complete(out.len()));

@@ -11,7 +11,7 @@ use http_body::Body;
 use tokio::io::AsyncWrite;
 
 use super::{
-    Error,
+    Error, Field,
     io::Io,
     request::{self, Framing},
 };
@@ -32,14 +32,14 @@ pub(super) struct Sending<B> {
 
 impl<B: Body<Data = Bytes> + Unpin> Sending<B> {
     /// A request of which nothing is sent yet.
-    pub(super) fn new(head: &Parts, body: B) -> Self {
+    pub(super) fn new(head: &Parts, field: Option<Field<'_>>, body: B) -> Self {
         let framing = Framing::of(&body);
         let beside = match framing {
             Framing::Length(length) => usize::try_from(length).unwrap_or(WRITE).min(WRITE),
             _ => 0,
         };
-        let mut out = Vec::with_capacity(request::size(head) + beside);
-        request::head(&mut out, head, framing);
+        let mut out = Vec::with_capacity(request::size(head, field) + beside);
+        request::head(&mut out, head, field, framing);
         let body = (framing != Framing::None).then_some(body);
         Self { out, written: 0, is_flushed: false, framing, body }
     }

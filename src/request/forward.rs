@@ -9,7 +9,7 @@ use http::{Response, StatusCode};
 use tokio::time::Instant;
 use tower::Service;
 
-use super::{LocalFuture, Outbound, Refusal, WorkerParts};
+use super::{LocalFuture, Outbound, Refusal, WorkerParts, trace_context::RequestTrace};
 use crate::forward::{ForwardError, ResponseBody};
 
 /// Sends requests on the worker's own upstream connections.
@@ -37,7 +37,9 @@ impl Service<Outbound> for Forward {
         // Requests are large: this one is not moved until it is sent.
         let mut request = Some(request);
         Box::pin(async move {
-            let response = parts.pools.send(&domain.target, &mut request, caller, &record.tried).await?;
+            let field = record.trace.as_ref().and_then(RequestTrace::field);
+            let response =
+                parts.pools.send(&domain.target, &mut request, caller, &record.tried, field).await?;
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 let upstream = domain.target.spec.name.clone();
                 let reason = "unexpected 101 Switching Protocols".to_owned();

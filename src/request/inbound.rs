@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, Version, request::Parts};
+use http::{HeaderValue, Method, StatusCode, Uri, Version, request::Parts};
 
 use tokio::time::Instant;
 
@@ -26,9 +26,6 @@ pub struct Inbound {
     pub(super) body: IncomingBody,
     pub(super) record: Rc<Record>,
 }
-
-/// The header that carries the request's id to the upstream, and back to the client.
-pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The facts about a request for the access log, filled in by the services. It contains names and verdicts, but no secrets:
 /// no header values and no body; of the target only the path is logged.

@@ -115,7 +115,7 @@ impl Introspector {
                 let _in_flight = place.in_flight().await;
                 let response = this
                     .pools
-                    .send(&target, &mut Some(request), Caller::Authenticated, &Tried::default())
+                    .send(&target, &mut Some(request), Caller::Authenticated, &Tried::default(), None)
                     .await;
                 let response = response.map_err(|error| error.to_string())?;
                 let body = usable_body(response.status(), response.into_body()).await?;

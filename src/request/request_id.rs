@@ -10,35 +10,56 @@ use std::{
 
 use aws_lc_rs::cipher::{AES_128, EncryptingKey, UnboundCipherKey};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::inbound::REQUEST_ID;
 use crate::text::hex;
+
+/// The header that carries the request's id to the upstream, and back to the client.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The length of an id in bytes.
 const BYTES: usize = 16;
 /// The longest id of a trusted proxy, in bytes.
 const LONGEST: usize = 64;
 /// How many ids a thread makes at once. They share one allocation.
-pub(super) const BATCH: usize = 16;
+const BATCH: usize = 16;
+
+/// The edge's own id of a request. A trace that begins with the request has the same.
+#[derive(Clone, Debug)]
+pub(super) struct Id {
+    /// Its digits.
+    pub(super) text: HeaderValue,
+    /// What they encode.
+    pub(super) bytes: [u8; BYTES],
+}
+
+/// Ids that are made and not used yet.
+struct Made {
+    digits: Bytes,
+    /// The bytes of the whole batch.
+    blocks: [u8; BYTES * BATCH],
+}
 
 thread_local! {
-    /// The digits of the ids that are made and not used yet.
-    static MADE: RefCell<Bytes> = const { RefCell::new(Bytes::new()) };
+    static MADE: RefCell<Made> = const { RefCell::new(Made { digits: Bytes::new(), blocks: [0; BYTES * BATCH] }) };
 }
 
 /// The next id: a counter, encrypted by AES-128 with a random key of this process. As a permutation it gives unique ids, which
 /// cannot be decrypted or predicted without the key.
-pub(super) fn next() -> HeaderValue {
-    let id = MADE.with_borrow_mut(|made| {
-        if made.is_empty() {
-            let mut digits = vec![0; BYTES * BATCH * 2];
-            hex::encode(&batch(), &mut digits);
-            *made = digits.into();
+pub(super) fn next() -> Id {
+    MADE.with_borrow_mut(|made| {
+        if made.digits.is_empty() {
+            made.blocks = batch();
+            let mut digits = vec![0; made.blocks.len() * 2];
+            hex::encode(&made.blocks, &mut digits);
+            made.digits = digits.into();
         }
-        made.split_to(made.len().min(BYTES * 2))
-    });
-    HeaderValue::from_maybe_shared(id).unwrap_or_else(|_| HeaderValue::from_static("none"))
+        let used = BATCH - made.digits.len() / (BYTES * 2);
+        let bytes = made.blocks.as_chunks().0.get(used).copied().unwrap_or_default();
+        let digits = made.digits.split_to(made.digits.len().min(BYTES * 2));
+        let text = HeaderValue::from_maybe_shared(digits);
+        Id { text: text.unwrap_or_else(|_| HeaderValue::from_static("none")), bytes }
+    })
 }
 
 /// The id that a trusted proxy has given to a request: at most [`LONGEST`] letters, digits and `-_.:/=+@`, in a single field.
@@ -54,7 +75,7 @@ fn is_acceptable(id: &[u8]) -> bool {
 }
 
 /// The bytes of the next ids.
-pub(super) fn batch() -> [u8; BYTES * BATCH] {
+fn batch() -> [u8; BYTES * BATCH] {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     static KEY: LazyLock<Option<EncryptingKey>> = LazyLock::new(|| {
         let mut key = [0; BYTES];
@@ -85,7 +106,8 @@ mod tests {
         let mut seen = HashSet::new();
         for thread in [(); 4].map(|()| std::thread::spawn(|| (0..2_000).map(|_| next()).collect::<Vec<_>>()))
         {
-            for id in thread.join().unwrap() {
+            for Id { text: id, bytes } in thread.join().unwrap() {
+                assert_eq!(u128::from_str_radix(id.to_str().unwrap(), 16), Ok(u128::from_be_bytes(bytes)));
                 assert!(id.len() == 32 && id.as_bytes().iter().all(u8::is_ascii_hexdigit), "{id:?}");
                 assert!(seen.insert(id));
             }
@@ -95,7 +117,7 @@ mod tests {
     #[test]
     fn ids_do_not_reveal_the_count() {
         let number = |id: &HeaderValue| u128::from_str_radix(id.to_str().unwrap(), 16).unwrap();
-        let ids: Vec<u128> = (0..1_000).map(|_| number(&next())).collect();
+        let ids: Vec<u128> = (0..1_000).map(|_| number(&next().text)).collect();
         // About half of the bits differ between consecutive ids, in each half of the id.
         for pair in ids.windows(2) {
             let differ = pair[0] ^ pair[1];

@@ -16,7 +16,8 @@ use super::{
     Connection, Refusal, WorkerParts,
     access_entry::AccessEntry,
     answer::{Answer, Answering, unless_overdue},
-    inbound::{Answered, Inbound, REQUEST_ID, Record},
+    inbound::{Answered, Inbound, Record},
+    request_id::REQUEST_ID,
 };
 use crate::{
     forward::{IncomingBody, ResponseBody},

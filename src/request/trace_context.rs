@@ -2,19 +2,22 @@
 
 use std::{sync::Arc, time::SystemTime};
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName};
 
-use crate::trace::{Origin, Parent, Queue, SpanId, TraceId, TraceParent, span_ids};
+use super::request_id::Id;
+use crate::{
+    h1::Field,
+    trace::{Origin, Parent, Queue, SpanId, TraceId, TraceParent, span_ids},
+};
 
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// The trace of one request.
 #[derive(Debug)]
 pub(super) struct RequestTrace {
     /// For the upstream. `None`: what a trusted proxy has sent goes on unchanged.
-    traceparent: Option<HeaderValue>,
+    traceparent: Option<TraceParent>,
     /// Whether the trace began before the edge, so that `tracestate` goes on.
     is_continued: bool,
     sampled: Option<Box<Sampled>>,
@@ -34,38 +37,48 @@ pub(super) struct Sampled {
 
 /// The caller's span, if exactly one well-formed field names it.
 pub(super) fn parent(headers: &HeaderMap) -> Option<Parent> {
-    let mut all = headers.get_all(TRACEPARENT).iter();
+    let mut all = headers.get_all(&TRACEPARENT).iter();
     let parent = Parent::parse(all.next()?.as_bytes())?;
     all.next().is_none().then_some(parent)
 }
 
 impl RequestTrace {
-    /// A trace that begins here, with this field, and a request id that shares its memory: the trace id.
-    pub(super) fn new(field: Bytes, queue: &Arc<Queue>) -> (Option<HeaderValue>, Self) {
-        let is_sampled = field.ends_with(b"1");
-        let own = if is_sampled { Parent::parse(&field) } else { None };
-        let sampled = own.map(|own| Box::new(Sampled::begin(own.trace_id, Origin::Root, &own, queue)));
-        let request_id = HeaderValue::from_maybe_shared(field.slice(TraceParent::TRACE_ID)).ok();
-        let traceparent = HeaderValue::from_maybe_shared(field).ok();
-        (request_id, Self { traceparent, is_continued: false, sampled })
+    /// A trace that begins here, under the id of the request.
+    pub(super) fn new(id: &Id, is_sampled: bool, queue: &Arc<Queue>) -> Self {
+        let sampled =
+            is_sampled.then(|| Box::new(Sampled::begin(id.bytes, Origin::Root, span_ids(id.bytes), queue)));
+        let traceparent = TraceParent::of_root(id.text.as_bytes(), is_sampled);
+        Self { traceparent, is_continued: false, sampled }
     }
 
-    /// A trace that goes on. The caller has decided whether it is sampled. The field of a new trace gives the ids of its spans.
-    pub(super) fn after(parent: &Parent, queue: &Arc<Queue>, field: impl FnOnce() -> Bytes) -> Self {
-        let own = if parent.is_sampled() { Parent::parse(&field()) } else { None };
-        let Some(own) = own else { return Self { traceparent: None, is_continued: true, sampled: None } };
-        let traceparent = HeaderValue::from_bytes(TraceParent::after(parent, own.span_id).as_bytes()).ok();
-        let sampled = Sampled::begin(parent.trace_id, Origin::Remote(parent.span_id), &own, queue);
+    /// A trace that goes on. The caller has decided whether it is sampled. The id of the request gives the ids of its spans.
+    pub(super) fn after(parent: &Parent, id: &Id, queue: &Arc<Queue>) -> Self {
+        if !parent.is_sampled() {
+            return Self { traceparent: None, is_continued: true, sampled: None };
+        }
+        let ids = span_ids(id.bytes);
+        let sampled = Sampled::begin(parent.trace_id, Origin::Remote(parent.span_id), ids, queue);
+        let [_, exchange] = ids;
+        let traceparent = Some(TraceParent::after(parent, exchange));
         Self { traceparent, is_continued: true, sampled: Some(Box::new(sampled)) }
     }
 
-    /// Writes the fields for the upstream, in place of those that arrived.
-    pub(super) fn write(&self, headers: &mut HeaderMap) {
-        if let Some(traceparent) = &self.traceparent {
-            headers.insert(TRACEPARENT, traceparent.clone());
+    /// The field for the upstream, which replaces the one that arrived.
+    pub(super) fn field(&self) -> Option<Field<'_>> {
+        Field::new(&TRACEPARENT, self.traceparent.as_ref()?.as_bytes())
+    }
+
+    /// Removes the fields of the trace that this one replaces.
+    pub(super) fn remove_replaced(&self, headers: &mut HeaderMap) {
+        // Most requests have neither: to look at their few names costs less than to look both up.
+        if !headers.keys().any(|name| name.as_str().starts_with("trace")) {
+            return;
+        }
+        if self.traceparent.is_some() {
+            headers.remove(&TRACEPARENT);
         }
         if !self.is_continued {
-            headers.remove(TRACESTATE);
+            headers.remove(&TRACESTATE);
         }
     }
 
@@ -77,13 +90,12 @@ impl RequestTrace {
     /// The trace id in hexadecimal digits, if it is sampled.
     pub(super) fn sampled_id(&self) -> Option<&str> {
         self.sampled.as_ref()?;
-        self.traceparent.as_ref()?.to_str().ok()?.get(TraceParent::TRACE_ID)
+        std::str::from_utf8(self.traceparent.as_ref()?.as_bytes().get(TraceParent::TRACE_ID)?).ok()
     }
 }
 
 impl Sampled {
-    fn begin(trace_id: TraceId, origin: Origin, own: &Parent, queue: &Arc<Queue>) -> Self {
-        let ids = span_ids(own.trace_id);
+    fn begin(trace_id: TraceId, origin: Origin, ids: [SpanId; 2], queue: &Arc<Queue>) -> Self {
         Self { trace_id, origin, ids, started: SystemTime::now(), queue: Arc::clone(queue) }
     }
 }

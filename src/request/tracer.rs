@@ -7,7 +7,6 @@ use http::{HeaderMap, HeaderValue};
 use super::{
     request_id,
     trace_context::{RequestTrace, parent},
-    trace_ids,
 };
 use crate::{site::SiteHandle, trace::Queue};
 
@@ -28,14 +27,16 @@ impl Tracer {
     /// The id of a request with these headers, and its trace, if traces are on. Only a trusted proxy may choose either: a client could
     /// have all of its requests sampled, and could write into the traces of others.
     pub(super) fn begin(&self, headers: &HeaderMap, is_trusted: bool) -> (HeaderValue, Option<RequestTrace>) {
-        let id = is_trusted.then(|| request_id::inbound(headers)).flatten();
+        let inbound = is_trusted.then(|| request_id::inbound(headers)).flatten();
         let site = self.site.load();
-        let Some(traces) = &site.traces else { return (id.unwrap_or_else(request_id::next), None) };
-        let next = || trace_ids::next(traces.sampler);
-        let (own, trace) = match is_trusted.then(|| parent(headers)).flatten() {
-            Some(parent) => (None, RequestTrace::after(&parent, &self.queue, next)),
-            None => RequestTrace::new(next(), &self.queue),
+        let Some(traces) = &site.traces else {
+            return (inbound.unwrap_or_else(|| request_id::next().text), None);
         };
-        (id.or(own).unwrap_or_else(request_id::next), Some(trace))
+        let own = request_id::next();
+        let trace = match is_trusted.then(|| parent(headers)).flatten() {
+            Some(parent) => RequestTrace::after(&parent, &own, &self.queue),
+            None => RequestTrace::new(&own, traces.sampler.samples(&own.bytes), &self.queue),
+        };
+        (inbound.unwrap_or(own.text), Some(trace))
     }
 }

@@ -9,7 +9,7 @@ use futures_util::future::Either;
 use http::{HeaderMap, Request, Response, Uri, Version, header};
 use tower::Service;
 
-use super::{Authenticated, Context, Outbound, Refusal, inbound::REQUEST_ID};
+use super::{Authenticated, Context, Outbound, Refusal, request_id::REQUEST_ID};
 use crate::{
     authenticate::Denial,
     forward::{Caller, ForwardedClient, ResponseBody, forwarding_headers, join_cookies},
@@ -84,7 +84,7 @@ fn outbound(authenticated: Authenticated) -> Result<Outbound, Refusal> {
     headers.insert(header::HOST, target.spec.host.clone().unwrap_or(authority));
     headers.insert(REQUEST_ID, record.id.clone());
     if let Some(trace) = &record.trace {
-        trace.write(headers);
+        trace.remove_replaced(headers);
     }
     head.version = Version::HTTP_11;
     Ok(Outbound { request: Request::from_parts(head, body), domain, caller, record })

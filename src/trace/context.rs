@@ -71,10 +71,16 @@ impl TraceParent {
     /// Where the digits of the trace id are.
     pub const TRACE_ID: std::ops::Range<usize> = 3..35;
 
-    /// Of a trace that begins here.
+    /// Of a trace that begins here, by the 32 digits of its id. The span is the second one of [`span_ids`].
     #[must_use]
-    pub fn new(trace_id: TraceId, span_id: SpanId, is_sampled: bool) -> Self {
-        Self::write(trace_id, span_id, u8::from(is_sampled))
+    pub fn of_root(digits: &[u8], is_sampled: bool) -> Option<Self> {
+        let digits: &[u8; 32] = digits.try_into().ok()?;
+        let (_, span) = digits.split_at(16);
+        let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
+        text.get_mut(Self::TRACE_ID)?.copy_from_slice(digits);
+        text.get_mut(36..52)?.copy_from_slice(span);
+        *text.last_mut()? = if is_sampled { b'1' } else { b'0' };
+        Some(Self(text))
     }
 
     /// Of a trace that goes on.
@@ -160,10 +166,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_can_be_read(trace_id in any::<TraceId>(), span_id in any::<SpanId>(), is_sampled in any::<bool>()) {
-            prop_assume!(trace_id != [0; 16] && span_id != [0; 8]);
-            let parent = Parent::parse(TraceParent::new(trace_id, span_id, is_sampled).as_bytes()).unwrap();
-            prop_assert_eq!((parent.trace_id, parent.span_id, parent.is_sampled()), (trace_id, span_id, is_sampled));
+        fn what_is_written_can_be_read(trace_id in any::<TraceId>(), is_sampled in any::<bool>()) {
+            let [first, second] = span_ids(trace_id);
+            prop_assume!(first != [0; 8] && second != [0; 8]);
+            let mut digits = [0; 32];
+            hex::encode(&trace_id, &mut digits);
+            let root = TraceParent::of_root(&digits, is_sampled).unwrap();
+            let parent = Parent::parse(root.as_bytes()).unwrap();
+            prop_assert_eq!((parent.trace_id, parent.span_id, parent.is_sampled()), (trace_id, second, is_sampled));
+            let next = Parent::parse(TraceParent::after(&parent, first).as_bytes()).unwrap();
+            prop_assert_eq!(next, Parent { span_id: first, ..parent });
         }
 
         #[test]
