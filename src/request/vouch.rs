@@ -33,6 +33,9 @@ fn outbound(authenticated: Authenticated) -> Result<Outbound, Refusal> {
     let Context { mut head, connection, site, domain, authority, record, parameters: _, token: _ } = *context;
     let headers = &mut head.headers;
     remove_hop_by_hop(headers);
+    if let Some(trace) = &record.trace {
+        trace.remove_replaced(headers);
+    }
     let mut cookies = 0;
     // One pass over the few fields of a request costs less than looking for two that most do not have.
     for (name, value) in headers.iter_mut() {
@@ -83,9 +86,6 @@ fn outbound(authenticated: Authenticated) -> Result<Outbound, Refusal> {
     }
     headers.insert(header::HOST, target.spec.host.clone().unwrap_or(authority));
     headers.insert(REQUEST_ID, record.id.clone());
-    if let Some(trace) = &record.trace {
-        trace.remove_replaced(headers);
-    }
     head.version = Version::HTTP_11;
     Ok(Outbound { request: Request::from_parts(head, body), domain, caller, record })
 }
