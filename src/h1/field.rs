@@ -2,7 +2,7 @@
 
 use http::{HeaderName, HeaderValue, header::HeaderMap};
 
-/// A field that replaces those of its name in a request's map. To write it from where it is costs a third of an insertion.
+/// A field that replaces those of its name in a request's map. It is written from where it is, which costs less than an insertion.
 #[derive(Clone, Copy, Debug)]
 pub struct Field<'a> {
     name: &'a HeaderName,
