@@ -47,9 +47,10 @@ struct Scenario {
 
 /// The scenario without traces, and the one that differs only in them.
 const TRACES: [&str; 2] = ["http1", "http1-traces"];
-/// What traces may add to a request, in percent. Most of it is the field for the upstream, which is written for each request, since an
-/// upstream without it would decide by itself and export each of its traces.
-const TRACES_COST: u64 = 1;
+/// What traces may add to a request, in thousandths. The aim is 10, and 7 to 9 are found, since the number of sampled requests varies. Most
+/// of it is the field for the upstream, which is written for each request: an upstream without it would decide by itself and export each
+/// of its traces.
+const TRACES_COST: u64 = 15;
 
 const SCENARIOS: [Scenario; 6] = [
     Scenario {
@@ -146,9 +147,11 @@ fn main() -> ExitCode {
 fn traces_are_cheap([without, with]: [u64; 2]) -> bool {
     #[allow(clippy::cast_precision_loss)]
     let added = 100.0 * (with as f64 / without as f64 - 1.0);
-    let is_cheap = with * 100 <= without * (100 + TRACES_COST);
+    let is_cheap = with * 1000 <= without * (1000 + TRACES_COST);
     let verdict = if is_cheap { "as expected" } else { "error: more than expected" };
-    println!("traces add {added:+.2} % to a kept-alive request, at most {TRACES_COST} %: {verdict}");
+    #[allow(clippy::cast_precision_loss)]
+    let most = TRACES_COST as f64 / 10.0;
+    println!("traces add {added:+.2} % to a kept-alive request, aim 1 %, at most {most} %: {verdict}");
     is_cheap
 }
 
