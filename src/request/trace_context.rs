@@ -74,7 +74,8 @@ impl RequestTrace {
         if !headers.keys().any(|name| name.as_str().starts_with("trace")) {
             return;
         }
-        if self.traceparent.is_some() {
+        // An outsider's never goes on, whatever becomes of the edge's own.
+        if self.traceparent.is_some() || !self.is_continued {
             headers.remove(&TRACEPARENT);
         }
         if !self.is_continued {
