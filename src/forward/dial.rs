@@ -95,6 +95,7 @@ mod tests {
     use std::net::TcpListener;
 
     use socket2::{Domain, Socket, Type};
+    use testkit::Refusing;
     use tokio::runtime::LocalOptions;
 
     use super::*;
@@ -141,7 +142,8 @@ mod tests {
 
     #[test]
     fn after_a_refusal_the_same_permit_is_used() {
-        let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let refusing = Refusing::bind();
+        let closed = refusing.address;
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let good = listener.local_addr().unwrap();
         let (permit, all) = permits(1);

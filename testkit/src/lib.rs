@@ -17,6 +17,7 @@ pub mod certificates;
 pub mod client;
 pub mod edge;
 pub mod jws;
+mod refusing;
 pub mod scripted;
 pub mod tool;
 pub mod upstream;
@@ -25,6 +26,7 @@ pub mod wire;
 pub use background::background;
 pub use certificates::{Ca, Credentials, self_signed};
 pub use edge::Edge;
+pub use refusing::Refusing;
 
 /// The server name that clients call unless they are given another.
 pub const DOMAIN: &str = "mtls.example.test";

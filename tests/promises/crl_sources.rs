@@ -7,7 +7,7 @@ mod server;
 use std::{fs, sync::atomic::Ordering};
 
 use rcgen::SerialNumber;
-use tokio::net::TcpListener;
+use testkit::Refusing;
 
 use crate::support::{
     Ca, Client, Credentials, EdgeBuilder, TlsUpstream, Upstream,
@@ -143,7 +143,8 @@ async fn a_slow_crl_server_times_out() {
 async fn a_cached_crl_needs_no_network() {
     let (upstream, ca) = (Upstream::start().await, Ca::new("Client CA"));
     let credentials = client(&ca);
-    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let refusing = Refusing::bind();
+    let gone = refusing.address;
     let item = format!("crls = [{{ url = \"http://{gone}/corp.crl\", file = \"{FILE}\" }}]");
 
     let message = format!("no CRL from http://{gone}/corp.crl, and none is cached in ");

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use http::Request;
 use http_body_util::Full;
 use serde_json::Value;
+use testkit::Refusing;
 
 use crate::support::{Client, DOMAIN, EdgeBuilder, Upstream, self_signed};
 
@@ -86,19 +87,14 @@ async fn the_log_page_has_every_field_of_real_lines() {
 #[tokio::test]
 async fn a_failing_upstream_is_a_warning_with_its_origin() {
     let registered = self_signed("billing");
-    let gone = unused_port();
-    let edge = EdgeBuilder::new(format!("http://127.0.0.1:{gone}"))
+    let refusing = Refusing::bind();
+    let edge = EdgeBuilder::new(refusing.url())
         .domain(DOMAIN, "client_auth = \"optional\"")
         .self_signed_application("billing", &[registered.thumbprint()])
         .start();
     let failed = Client::with(&edge, &registered).token("billing").await;
     let line = edge.log_of(&failed);
     assert_eq!((&line["status"], &line["level"]), (&503.into(), &"WARN".into()));
-    assert_eq!(line["origin"], format!("http://127.0.0.1:{gone}"));
+    assert_eq!(line["origin"], refusing.url());
     assert_documented(&line, &mut BTreeSet::new());
-}
-
-/// A port on which nobody listens.
-fn unused_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Request, request::Builder};
 use http_body_util::Full;
 use mtls_edge::observe::metrics::RefusalCode;
-use testkit::jws::SigningKey;
+use testkit::{Refusing, jws::SigningKey};
 use tokio::io::AsyncWriteExt;
 
 use crate::support::{
@@ -283,8 +283,8 @@ async fn each_refusal_is_counted_under_its_code() {
     assert!(text.contains("mtls_edge_upstream_duration_seconds_count{upstream=\"as\"} "), "{text}");
     edge.stop();
 
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let edge = EdgeBuilder::new(format!("http://{closed}"))
+    let refusing = Refusing::bind();
+    let edge = EdgeBuilder::new(refusing.url())
         .domain(DOMAIN, DOMAIN_SETTINGS)
         .file("jwks.json", &set)
         .extra(ISSUER)
@@ -294,7 +294,8 @@ async fn each_refusal_is_counted_under_its_code() {
         None
     );
     provoked.insert("upstream_unreachable");
-    let failing = format!("mtls_edge_upstream_origin_failing{{upstream=\"as\",origin=\"http://{closed}\"}}");
+    let origin = refusing.url();
+    let failing = format!("mtls_edge_upstream_origin_failing{{upstream=\"as\",origin=\"{origin}\"}}");
     assert_eq!(metric(&edge, &failing).await, 1);
     assert_eq!(provoked, HERE.iter().copied().collect());
 }

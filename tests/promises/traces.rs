@@ -10,6 +10,7 @@ mod hostile;
 use http::Request;
 use http_body_util::Full;
 use serde_json::json;
+use testkit::Refusing;
 
 use self::collector::{Collector, SERVER, Span};
 use crate::support::{
@@ -122,9 +123,8 @@ async fn a_refused_request_has_one_span_with_its_code() {
 #[tokio::test]
 async fn a_failed_upstream_is_an_error_of_both_spans() {
     let collector = Collector::start().await;
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let (edge, credentials) =
-        tracing_to(EdgeBuilder::new(format!("http://{closed}")), &collector.url(), "sample = 1");
+    let refusing = Refusing::bind();
+    let (edge, credentials) = tracing_to(EdgeBuilder::new(refusing.url()), &collector.url(), "sample = 1");
     let answer = Client::with(&edge, &credentials).token("billing").await;
     assert_eq!(answer.status, 503);
     let (server, exchange) = spans_of(&collector, answer.headers["x-request-id"].to_str().unwrap()).await;
@@ -134,14 +134,14 @@ async fn a_failed_upstream_is_an_error_of_both_spans() {
         assert_eq!(span.attributes["error.type"], "upstream_unreachable");
     }
     assert!(exchange.attributes.get("http.response.status_code").is_none(), "the upstream sent none");
-    assert_eq!(exchange.attributes["server.port"], closed.port());
+    assert_eq!(exchange.attributes["server.port"], refusing.address.port());
 }
 
 #[tokio::test]
 async fn a_request_that_was_sent_again_says_so() {
     let (upstream, collector) = (Upstream::start().await, Collector::start().await);
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let builder = EdgeBuilder::new(format!("http://{closed}")).also_upstream(upstream.url());
+    let refusing = Refusing::bind();
+    let builder = EdgeBuilder::new(refusing.url()).also_upstream(upstream.url());
     let builder = builder.upstream("balance = \"round-robin\"").workers(1);
     let (edge, credentials) = tracing_to(builder, &collector.url(), "sample = 1");
     let mut connection = Client::with(&edge, &credentials).connect().await;

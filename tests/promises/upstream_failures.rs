@@ -9,7 +9,8 @@ use std::sync::{
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
-use tokio::{io::AsyncWriteExt, net::TcpSocket, sync::Notify};
+use testkit::Refusing;
+use tokio::{io::AsyncWriteExt, sync::Notify};
 
 use crate::support::{
     Answer, Client, EdgeBuilder, Upstream, admin, edge_before,
@@ -43,18 +44,10 @@ async fn writing_and_closing(bytes: &'static [u8]) -> (Scripted, Arc<AtomicUsize
     (upstream, requests)
 }
 
-/// A port that is bound without a listener.
-fn refusing() -> (TcpSocket, String) {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let url = format!("http://{}", socket.local_addr().unwrap());
-    (socket, url)
-}
-
 #[tokio::test]
 async fn an_upstream_that_is_down_is_503() {
-    let (_held, url) = refusing();
-    let (edge, client) = edge_before(url, "");
+    let refusing = Refusing::bind();
+    let (edge, client) = edge_before(refusing.url(), "");
     for client in [Client::with(&edge, &client), Client::with(&edge, &client).http2()] {
         let answer = client.token("billing").await;
         upstream_error(&answer, 503, "temporarily_unavailable");
@@ -66,9 +59,9 @@ async fn an_upstream_that_is_down_is_503() {
 
 #[tokio::test]
 async fn a_failed_origin_is_skipped() {
-    let (_held, url) = refusing();
+    let refusing = Refusing::bind();
     let upstream = Upstream::start().await;
-    let (edge, client) = with_client(EdgeBuilder::new(url).also_upstream(upstream.url()));
+    let (edge, client) = with_client(EdgeBuilder::new(refusing.url()).also_upstream(upstream.url()));
     for number in 0..12 {
         let client = Client::with(&edge, &client);
         let client = if number % 2 == 0 { client } else { client.http2() };
@@ -187,7 +180,8 @@ async fn a_pooled_connection_that_was_closed_is_replaced() {
             read_request(&mut stream).await;
             count.fetch_add(1, Ordering::SeqCst);
             stream.write_all(OK).await.unwrap();
-            drop(stream);
+            // Not by a drop: a process that another test spawns holds the descriptor open until its `exec`.
+            stream.shutdown().await.unwrap();
             close.notify_one();
         }
     })
