@@ -15,6 +15,6 @@ pub use assertion::{AssertionError, AssertionRules, JWT, read_assertion};
 pub use chain::{ChainSlot, Presented, RefusalCache, Verdict};
 pub use client_id::client_id;
 pub use denial::Denial;
-pub use judge::{Attempt, judge_any, judge_client};
+pub use judge::{Attempt, judge_any, judge_binding, judge_client};
 pub use mechanism::{Mechanism, MechanismError, MechanismName};
 pub use proof::{Basis, Proof, ProofSlot};

@@ -8,15 +8,18 @@ mod demo;
 mod dev_cert;
 mod development;
 mod doctor;
+mod explain;
 mod init;
 mod inspect;
 mod man;
+mod presented;
 mod print;
 mod resolve;
 mod run;
 mod schema;
 mod signals;
 mod status;
+mod verdict;
 mod version;
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
@@ -78,10 +81,23 @@ enum Command {
         /// A certificate or its chain (PEM, DER), a public key (PEM, DER, JWK, JWK set), or a signed JWT; - reads standard input.
         #[arg(value_name = "FILE")]
         file: PathBuf,
-        /// Judge a JWT by this configuration (edge.toml), as a running edge would. Default: $MTLS_EDGE_CONFIG, else none.
+        /// Judge a certificate or a JWT by this configuration (edge.toml), too, as explain does. Default: $MTLS_EDGE_CONFIG, else none.
         #[arg(short, long, value_name = "FILE")]
         config: Option<PathBuf>,
-        /// The client that sends the JWT. Default: the one that the JWT names.
+        /// The client that presents it. Default: the one that the JWT names, or each that has registered the certificate.
+        #[arg(long, value_name = "ID")]
+        client_id: Option<String>,
+    },
+    /// Judge a certificate, a client assertion or a request object by a configuration, as a running edge would: which application and
+    /// credential it is, on which routes, until when, or why it is refused. Exits 0 if it is accepted, 3 if it is refused, 1 on errors.
+    Explain {
+        /// A certificate or its chain (PEM, DER), or a signed JWT; - reads standard input.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// The configuration file (edge.toml); - reads standard input. Default: $MTLS_EDGE_CONFIG, else /etc/mtls-edge/edge.toml.
+        #[arg(short, long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// The client that presents it. Default: the one that the JWT names, or each that has registered the certificate.
         #[arg(long, value_name = "ID")]
         client_id: Option<String>,
     },
@@ -183,6 +199,7 @@ fn call(command: Command) -> Result<ExitCode, ExitCode> {
             let config = config.or_else(config_path::from_environment);
             inspect::inspect(&file, config, client_id.as_deref())
         }
+        Command::Explain { file, config, client_id } => explain::explain(&file, config, client_id.as_deref()),
         Command::Doctor { config, client_id, json } => doctor::doctor(&config.open()?, &client_id, json),
         Command::Demo { token_endpoint: Some(port), .. } => demo::token_endpoint(port),
         Command::Demo { once, port, .. } => demo::demo(once, port),

@@ -198,27 +198,46 @@ fn unknown_client(attempt: Attempt<'_>) -> Denial {
 
 /// Adds the certificate to which the client's tokens are bound (RFC 8705 section 3), if its application requires one.
 fn bind(trust: &Trust, attempt: Attempt<'_>, mut proof: Proof) -> Result<Proof, Denial> {
-    let client_id = &proof.application.client_id;
-    let bound = match &proof.application.binding {
-        Binding::None => return Ok(proof),
-        // Nobody has verified its chain, so that it is vouched for as a self-signed one.
-        Binding::AnyCertificate => attempt.certificate(Denial::NoCertificate).map(|_| Basis::Thumbprint),
-        Binding::Registered(registered) => attempt.certificate(Denial::NoCertificate).and_then(|presented| {
-            match_certificate(trust, presented, client_id, registered, attempt.now)
-                .map(|Matched { basis, .. }| basis)
-        }),
-    };
-    match bound {
+    let application = &proof.application;
+    if application.binding == Binding::None {
+        return Ok(proof);
+    }
+    let presented = attempt.certificate(Denial::NoCertificate);
+    match presented.and_then(|presented| judge_binding(trust, application, presented, attempt.now)) {
         Ok(basis) => {
-            proof.certificate = Some(basis);
+            proof.certificate = basis;
             Ok(proof)
         }
         Err(cause) => Err(Denial::Binding {
-            client_id: client_id.clone(),
+            client_id: application.client_id.clone(),
             cause: Box::new(cause),
             proved: proof.is_authenticated,
             presented: attempt.mechanism.name(),
         }),
+    }
+}
+
+/// Judges whether a certificate is one to which the application's tokens can be bound (RFC 8705 section 3). `None` if they are bound to
+/// none, or by its authentication method.
+///
+/// # Errors
+///
+/// If they are bound to other certificates.
+pub fn judge_binding(
+    trust: &Trust,
+    application: &Application,
+    presented: Presented<'_>,
+    now: Timestamp,
+) -> Result<Option<Basis>, Denial> {
+    in_validity(presented.certificate, now)?;
+    match &application.binding {
+        Binding::None => Ok(None),
+        // Nobody has verified its chain, so that it is vouched for as a self-signed one.
+        Binding::AnyCertificate => Ok(Some(Basis::Thumbprint)),
+        Binding::Registered(registered) => {
+            match_certificate(trust, presented, &application.client_id, registered, now)
+                .map(|Matched { basis, .. }| Some(basis))
+        }
     }
 }
 

@@ -36,16 +36,21 @@ impl ConfigFile {
 
     /// The path of the configuration. Prints an error if there is none, and returns the exit code.
     pub(super) fn find(self) -> Result<PathBuf, ExitCode> {
-        self.config.or(self.file).or_else(from_environment).or_else(installed).ok_or_else(|| {
-            let code = print::failure(format_args!(
-                "no configuration: the command line names none, {VARIABLE} is not set, and there is no {INSTALLED}"
-            ));
-            print::err(
-                "help: give the file, such as --config edge.toml; `mtls-edge init DIR` writes one to start from\n",
-            );
-            code
-        })
+        find(self.config.or(self.file))
     }
+}
+
+/// The path of the configuration, which the command line may name. Prints an error if there is none, and returns the exit code.
+pub(super) fn find(named: Option<PathBuf>) -> Result<PathBuf, ExitCode> {
+    named.or_else(from_environment).or_else(installed).ok_or_else(|| {
+        let code = print::failure(format_args!(
+            "no configuration: the command line names none, {VARIABLE} is not set, and there is no {INSTALLED}"
+        ));
+        print::err(
+            "help: give the file, such as --config edge.toml; `mtls-edge init DIR` writes one to start from\n",
+        );
+        code
+    })
 }
 
 /// The configuration at a path, where `-` is standard input. Prints an error if that cannot be read, and returns the exit code.
@@ -61,6 +66,14 @@ pub(super) fn open(path: PathBuf) -> Result<Input, ExitCode> {
 /// Whether the configuration is read from standard input. A file of that name is `./-`.
 pub(super) fn is_standard_input(path: &Path) -> bool {
     path == Path::new("-")
+}
+
+/// Prints an error if a command's file and its configuration are both standard input, and returns the exit code.
+pub(super) fn only_one_is_standard_input(file: &Path, config: Option<&Path>) -> Result<(), ExitCode> {
+    if is_standard_input(file) && config.is_some_and(is_standard_input) {
+        return Err(print::failure("standard input can be read only once: give FILE or --config as a file"));
+    }
+    Ok(())
 }
 
 /// The file that the environment names. An empty variable names none.

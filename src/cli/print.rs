@@ -46,6 +46,15 @@ pub(super) fn failure(error: impl Display) -> ExitCode {
     ExitCode::FAILURE
 }
 
+/// Writes why a file cannot be used, and what to do.
+pub(super) fn unusable(fault: Fault) -> ExitCode {
+    let code = failure(&fault);
+    if let Some(help) = fault.help {
+        err(format_args!("help: {help}\n"));
+    }
+    code
+}
+
 /// Writes the problems of a configuration.
 pub(super) fn problems(problems: &[Problem]) {
     err(render(problems, has_colours(&io::stderr())));

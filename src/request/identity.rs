@@ -128,16 +128,16 @@ impl ClientIdentity {
         if let Some(encoded) = slot.as_ref().filter(|encoded| encoded.is_for(profile, basis)) {
             return Some(Rc::clone(&encoded.headers));
         }
-        let headers = Rc::new(encode(certificate, profile, basis));
+        let headers = Rc::new(vouching_headers(certificate, profile, basis));
         let path = basis.path().cloned();
         *slot = Some(Encoded { profile: profile.clone(), path, headers: Rc::clone(&headers) });
         Some(headers)
     }
 }
 
-/// Encodes the vouching headers. Their verdict follows the credential that matched, since upstreams select the authentication
+/// The vouching headers of a certificate. Their verdict follows the credential that matched, since upstreams select the authentication
 /// method by it: a certificate that is registered by thumbprint is reported as self-signed even if a client CA has issued it.
-fn encode(certificate: &ClientCertificate, profile: &Profile, basis: &Basis) -> Headers {
+pub fn vouching_headers(certificate: &ClientCertificate, profile: &Profile, basis: &Basis) -> Headers {
     let (verdict, intermediates) = match basis {
         Basis::Thumbprint => (not_verified(certificate), &[][..]),
         Basis::Chain(path) => (Verdict::Verified, path.intermediates.as_slice()),

@@ -206,6 +206,11 @@ impl Rule {
 }
 
 impl Routes {
+    /// All routes, from most to least specific.
+    pub fn iter(&self) -> impl Iterator<Item = &Route> {
+        self.rules.iter().flat_map(|rule| rule.routes.iter().map(Arc::as_ref))
+    }
+
     /// Orders the rules from most to least specific.
     #[must_use]
     pub fn new(routes: impl IntoIterator<Item = RouteSpec>) -> Self {

@@ -51,6 +51,7 @@ mod drain;
 mod early_refusals;
 mod editor_schema;
 mod expires_at;
+mod explain;
 mod fapi2;
 mod forwarding;
 mod handover;

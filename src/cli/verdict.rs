@@ -1,0 +1,126 @@
+//! How the edge would judge what a client presents: now, and when that changes. The judgement is that of the request path, asked for
+//! several times.
+
+mod certificate;
+mod token;
+
+use std::{collections::BTreeSet, process::ExitCode, time::Duration};
+
+pub(super) use certificate::certificate;
+pub(super) use token::Judged;
+
+use super::print;
+use crate::{
+    authenticate::Proof,
+    clock::{Clock, Timestamp},
+    config::{Input, Severity},
+    load::build,
+    site::Site,
+};
+
+/// What the edge would do, for the operator.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Verdict {
+    /// One line or several.
+    pub(super) text: String,
+    /// Whether at least one domain accepts it now.
+    pub(super) is_accepted: bool,
+}
+
+impl Verdict {
+    fn refused(rule: impl std::fmt::Display) -> Self {
+        Self { text: format!("REFUSED: {rule}\n"), is_accepted: false }
+    }
+}
+
+/// The site of a configuration. Prints its errors if it has some, and returns the exit code.
+pub(super) fn site(config: &Input) -> Result<Site, ExitCode> {
+    let built = build(config, None, &Clock::System);
+    let errors: Vec<_> =
+        built.problems.into_iter().filter(|problem| problem.severity == Severity::Error).collect();
+    if !errors.is_empty() {
+        print::problems(&errors);
+    }
+    built.site.filter(|_| errors.is_empty()).map(|(_, site)| site).ok_or(ExitCode::FAILURE)
+}
+
+/// By which of its application's credentials a proof was given.
+fn by(proof: &Proof) -> String {
+    let credential = proof.credential.and_then(|index| proof.application.credential_at(index));
+    credential.map_or_else(
+        || " by a key of the application's jwks_uri".to_owned(),
+        |credential| format!(" by the credential {:?}", credential.name),
+    )
+}
+
+/// The judgement now, and when it changes. Between two boundaries it is the same.
+fn when(
+    now: Timestamp,
+    boundaries: &BTreeSet<Timestamp>,
+    judge: impl Fn(Timestamp) -> Result<String, String>,
+) -> Verdict {
+    let accepted = |time: &&Timestamp| judge(**time).is_ok();
+    let later = || boundaries.iter().filter(|time| **time > now);
+    let end_after = |begin: Timestamp| {
+        let end = boundaries.iter().filter(|time| **time > begin).find(|time| judge(**time).is_err());
+        end.map_or_else(String::new, |end| format!(" until {end} ({})", distance(*end, now)))
+    };
+    let rule = match judge(now) {
+        Ok(by) => {
+            return Verdict { text: format!("accepted now{by}{}", end_after(now)), is_accepted: true };
+        }
+        Err(rule) => rule,
+    };
+    let change = if let Some(begin) = later().find(accepted) {
+        format!("accepted from {begin} ({}){}", distance(*begin, now), end_after(*begin))
+    } else if let Some(begin) = boundaries.iter().filter(|time| **time < now).find(accepted) {
+        format!("was accepted from {begin}{}", end_after(*begin))
+    } else {
+        "no time changes that".to_owned()
+    };
+    Verdict { text: format!("REFUSED now: {rule}; {change}"), is_accepted: false }
+}
+
+/// How far a time is from now.
+pub(super) fn distance(time: Timestamp, now: Timestamp) -> String {
+    let seconds = time.seconds_since(now);
+    let length = humantime::format_duration(Duration::from_secs(seconds.unsigned_abs()));
+    match seconds {
+        0 => "now".to_owned(),
+        1.. => format!("in {length}"),
+        _ => format!("{length} ago"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_unix(seconds)
+    }
+
+    /// The verdict at `now` on what is accepted in this period.
+    fn verdict(now: i64, from: i64, until: i64) -> String {
+        let boundaries = [now, from, until].map(at).into();
+        when(at(now), &boundaries, |time| {
+            if (at(from)..at(until)).contains(&time) { Ok(String::new()) } else { Err("a rule".to_owned()) }
+        })
+        .text
+    }
+
+    #[test]
+    fn a_verdict_says_when_it_changes() {
+        let (from, until) = (at(100), at(400));
+        assert_eq!(verdict(340, 100, 400), format!("accepted now until {until} (in 1m)"));
+        assert_eq!(
+            verdict(40, 100, 400),
+            format!("REFUSED now: a rule; accepted from {from} (in 1m) until {until} (in 6m)")
+        );
+        assert_eq!(
+            verdict(460, 100, 400),
+            format!("REFUSED now: a rule; was accepted from {from} until {until} (1m ago)")
+        );
+        assert_eq!(verdict(40, 100, 100), "REFUSED now: a rule; no time changes that");
+    }
+}
