@@ -1,4 +1,4 @@
-//! `applications.toml`: the registered applications and their credentials.
+//! `applications.toml`, or the files of a folder: the registered applications and their credentials.
 
 mod application;
 mod certificates;
@@ -14,27 +14,36 @@ use self::application::application;
 use super::{
     diagnostic::{Fault, Problem},
     node::Table,
-    reader::Reader,
     schema::APPLICATION,
     settings::{Application, KeySetSource},
-    span::{Span, Spanned},
+    span::{Source, Span, Spanned},
     suggest::quote,
     variable::variable,
 };
 use crate::trust::ClientIdError;
 
-/// Reads a registry piece by piece.
+/// Reads a registry file by file, and each file piece by piece.
 pub(super) struct Registry<F> {
     /// Called with each application.
     each: F,
-    /// Each client_id with the byte of its first occurrence.
-    ids: HashMap<String, usize>,
-    /// Each file that caches a key set with the byte of its first occurrence.
-    key_sets: HashMap<PathBuf, usize>,
-    /// Whether the file has an application, valid or not.
+    /// The files that were begun. The last one is being read.
+    files: Vec<Arc<Source>>,
+    /// Each client_id with its first occurrence.
+    ids: HashMap<String, Place>,
+    /// Each file that caches a key set with its first occurrence.
+    key_sets: HashMap<PathBuf, Place>,
+    /// Whether there is an application, valid or not.
     has_applications: bool,
-    /// Whether the applications are one inline list, `application = [...]`, which no other piece can extend.
+    /// Whether the applications of this file are one inline list, `application = [...]`, which no other piece can extend.
     is_inline: bool,
+}
+
+/// A byte of one of the registry's files.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Place {
+    /// The number of the file, from 1.
+    file: usize,
+    at: usize,
 }
 
 impl<F: FnMut(Application)> Registry<F> {
@@ -42,11 +51,18 @@ impl<F: FnMut(Application)> Registry<F> {
     pub(super) fn new(each: F) -> Self {
         Self {
             each,
+            files: Vec::new(),
             ids: HashMap::new(),
             key_sets: HashMap::new(),
             has_applications: false,
             is_inline: false,
         }
+    }
+
+    /// Begins a file.
+    pub(super) fn begin_file(&mut self, source: &Arc<Source>) {
+        self.files.push(Arc::clone(source));
+        self.is_inline = false;
     }
 
     /// Reads a piece of the file.
@@ -79,50 +95,56 @@ impl<F: FnMut(Application)> Registry<F> {
 
     /// Records a client_id, and reports it if it occurred before. Returns whether it is the first occurrence.
     fn record_id(&mut self, table: &Table<'_>, id: &Spanned<String>) -> bool {
-        let at = id.span.range.start;
-        let first = *self.ids.entry(id.value.clone()).or_insert(at);
-        if first != at {
-            let line = line_of(&id.span, first);
-            let what = format!("found {} a second time; the first is on line {line}", quote(&id.value));
+        let here = self.here(&id.span);
+        let first = *self.ids.entry(id.value.clone()).or_insert(here);
+        if first != here {
+            let first = self.shown(first);
+            let what = format!("found {} a second time; the first is on {first}", quote(&id.value));
             let problem = Problem::error(&id.span, "application.client_id", what);
             table.reader.report(problem.help("put both credentials under one [[application]]"));
         }
-        first == at
+        first == here
     }
 
     /// Records the file of a key set, and reports it if another application has it.
     fn record_key_set(&mut self, table: &Table<'_>, source: &KeySetSource) {
         let span = &source.file.span;
-        let at = span.range.start;
-        let first = *self.key_sets.entry(source.file.value.clone()).or_insert(at);
-        if first != at {
+        let here = self.here(span);
+        let first = *self.key_sets.entry(source.file.value.clone()).or_insert(here);
+        if first != here {
             let what = format!(
-                "{} is also named on line {}: one key set would overwrite the other",
+                "{} is also named on {}: one key set would overwrite the other",
                 source.file.value.display(),
-                line_of(span, first)
+                self.shown(first)
             );
             let problem = Problem::error(span, "application.jwks_uri.file", what);
             table.reader.report(problem.help("give each key set its own file"));
         }
     }
 
-    /// Warns if there was no application.
-    pub(super) fn finish(self, reader: &Reader) {
-        if self.has_applications || !reader.has_no_errors() {
-            return;
-        }
-        let what = "no application is registered: every request that requires authentication will be refused";
-        reader.report(
-            Problem::warning(&reader.end(), "application", what).help(
-                "write [[application]] for each; `mtls-edge inspect CERT` prints a credential to paste",
-            ),
-        );
+    /// A span's begin. It is in the file that is being read.
+    const fn here(&self, span: &Span) -> Place {
+        Place { file: self.files.len(), at: span.range.start }
     }
-}
 
-/// The line of a byte of the file in which a span is.
-fn line_of(span: &Span, at: usize) -> usize {
-    Span { source: Arc::clone(&span.source), range: at..at }.line()
+    /// The line of a place, with its file if that is not the one that is being read.
+    fn shown(&self, Place { file, at }: Place) -> String {
+        let Some(source) = self.files.get(file.saturating_sub(1)) else { return String::new() };
+        let line = Span { source: Arc::clone(source), range: at..at }.line();
+        if file == self.files.len() {
+            format!("line {line}")
+        } else {
+            format!("line {line} of {}", source.path().display())
+        }
+    }
+
+    /// A warning if there was no application. `end` is where one could be written.
+    pub(super) fn finish(self, end: &Span) -> Option<Problem> {
+        let what = "no application is registered: every request that requires authentication will be refused";
+        let problem = Problem::warning(end, "application", what)
+            .help("write [[application]] for each; `mtls-edge inspect CERT` prints a credential to paste");
+        (!self.has_applications).then_some(problem)
+    }
 }
 
 /// Warns about a variable: it is valid in a client_id, but probably not intended.

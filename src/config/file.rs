@@ -2,6 +2,7 @@
 //!
 //! Opening a FIFO would block until it has a writer, and reading `/dev/zero` would exhaust the memory.
 
+mod registry;
 mod replace;
 mod unreadable;
 
@@ -20,6 +21,7 @@ use zeroize::Zeroizing;
 use super::diagnostic::Fault;
 
 pub use self::{
+    registry::{is_of_registry, of_registry},
     replace::{Readers, create_folder, replace},
     unreadable::unreadable,
 };
@@ -91,12 +93,15 @@ impl WorldWritable {
 }
 
 /// The SHA-256 of a file's content, and its mode, to detect changes. Of a file with more than [`LIMIT`] bytes, the metadata (inode,
-/// size, times) is hashed instead of the content.
+/// size, times) is hashed instead of the content; of a folder, the names of the registry's files.
 ///
 /// # Errors
 ///
-/// Those of `File::open`, and if it is not a regular file.
+/// Those of `File::open`, and if it is neither a regular file nor a folder.
 pub fn fingerprint(path: &Path) -> io::Result<([u8; 32], u32)> {
+    if path.is_dir() {
+        return Ok((registry::fingerprint(path)?, path.metadata()?.mode()));
+    }
     let (file, metadata) = open(path)?;
     let mut hash = Sha256::new();
     if metadata.len() > LIMIT {

@@ -5,7 +5,7 @@ use std::{io, path::Path, sync::Arc};
 use toml::de::DeTable;
 
 use super::{
-    diagnostic::Problem,
+    diagnostic::{Fault, Problem, Severity},
     edge, encoding, file,
     input::Input,
     node::Table,
@@ -33,27 +33,51 @@ pub fn settings(input: &Input) -> (Option<Settings>, Vec<Problem>) {
     }
 }
 
-/// Reads `applications.toml` and passes each application to `each` as soon as it is read: of a large registry, only the text is in
-/// memory at once.
+/// Reads `applications.toml`, or each file of a folder ([`file::of_registry`]), and passes each application to `each` as soon as it is
+/// read: of a large registry, only the text is in memory at once.
 ///
 /// If a problem is an error, some applications are missing, and the others must not be used. A file that cannot be read is reported at
-/// `named_at`, the position of its path in `edge.toml`.
+/// `named_at`, the position of the path in `edge.toml`.
 #[must_use]
 pub fn applications(path: &Path, named_at: &Span, each: impl FnMut(Application)) -> Vec<Problem> {
-    let text = match read(&Input::from(path)) {
-        Ok(text) => text,
-        Err(failure) => return vec![failure.in_reference(path, named_at)],
+    let files = match file::of_registry(path) {
+        Ok(files) => files,
+        Err(error) => {
+            let fault = file::unreadable(path, &error);
+            return vec![fault.at(named_at, "trust.applications")];
+        }
     };
-    let source = Arc::new(Source::new(path, text, redact::registry));
-    let reader = Reader::new(Arc::clone(&source));
-    let mut registry = super::applications::Registry::new(each);
-    for piece in split::into_applications(source.text()) {
-        reader.begin_piece(piece.start);
-        let text = source.text().get(piece).unwrap_or_default();
-        parse_table(&reader, text, REGISTRY, |root| registry.read(root));
+    if files.is_empty() {
+        // A volume that is not mounted must not remove all applications.
+        let fault = Fault::new(format!("{} has no file that ends in .toml", path.display()));
+        let help = "write the applications into files there, such as one for each team";
+        return vec![fault.help(help).at(named_at, "trust.applications")];
     }
-    registry.finish(&reader);
-    reader.into_problems()
+    let (mut problems, mut end) = (Vec::new(), named_at.clone());
+    let mut registry = super::applications::Registry::new(each);
+    for path in files {
+        let text = match read(&Input::from(&*path)) {
+            Ok(text) => text,
+            Err(failure) => {
+                problems.push(failure.in_reference(&path, named_at));
+                continue;
+            }
+        };
+        let source = Arc::new(Source::new(path, text, redact::registry));
+        let reader = Reader::new(Arc::clone(&source));
+        registry.begin_file(&source);
+        for piece in split::into_applications(source.text()) {
+            reader.begin_piece(piece.start);
+            let text = source.text().get(piece).unwrap_or_default();
+            parse_table(&reader, text, REGISTRY, |root| registry.read(root));
+        }
+        end = reader.end();
+        problems.extend(reader.into_problems());
+    }
+    if problems.iter().all(|problem| problem.severity != Severity::Error) {
+        problems.extend(registry.finish(&end));
+    }
+    problems
 }
 
 const MISSING: &str = "there is no such file";

@@ -66,7 +66,8 @@ pub(super) fn check_folder_permissions(settings: &Settings) -> Vec<Problem> {
     for (file, place) in referenced(settings) {
         // A symlink can be replaced in its own folder, its target in the target's folder.
         for path in [std::path::absolute(file).ok(), file.canonicalize().ok()].into_iter().flatten() {
-            for folder in path.ancestors().skip(1) {
+            // The registry may be a folder itself.
+            for folder in path.ancestors().skip(usize::from(!path.is_dir())) {
                 if !seen.insert(folder.to_owned()) {
                     break;
                 }

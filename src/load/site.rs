@@ -71,6 +71,7 @@ pub fn build(input: &Input, previous: Option<&Site>, clock: &Clock) -> Built {
     let file = &settings.trust.applications;
     let mut registry = RegistryBuilder::new(previous.map(|previous| &previous.trust.registry), now);
     if needs_registry || file.value.exists() {
+        files.extend(config::file::of_registry(&file.value).unwrap_or_default());
         problems.extend(config::applications(&file.value, &file.span, |application| {
             files.extend(files::referenced_by_application(&application));
             registry.register(&application);

@@ -33,7 +33,9 @@ impl Folders {
     /// Watches the folders of these files, and of the links that lead to them.
     pub(super) fn watch(&mut self, files: &BTreeSet<PathBuf>) {
         let Some(watcher) = &mut self.watcher else { return };
-        let wanted: BTreeSet<PathBuf> = files.iter().flat_map(|file| links::folders(file)).collect();
+        let mut wanted: BTreeSet<PathBuf> = files.iter().flat_map(|file| links::folders(file)).collect();
+        // The registry may be a folder, to which files are added.
+        wanted.extend(files.iter().filter(|file| file.is_dir()).map(|folder| links::file(folder)));
         for gone in self.watched.difference(&wanted) {
             let _ = watcher.unwatch(gone);
         }

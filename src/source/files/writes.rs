@@ -2,11 +2,11 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
-use crate::source::debounce::Debounce;
+use crate::{config::file::is_of_registry, source::debounce::Debounce};
 
 /// A burst of events is over after this time without one.
 const QUIET: Duration = Duration::from_millis(30);
@@ -48,7 +48,7 @@ impl<'a> Writes<'a> {
     pub(super) fn note(&mut self, event: Event, now: Instant) {
         self.events.restart(now);
         match event {
-            Event::Written(path) if self.files.contains(&path) => {
+            Event::Written(path) if self.is_awaited(&path) => {
                 self.open.insert(path, now);
             }
             Event::Complete(path) => {
@@ -56,6 +56,12 @@ impl<'a> Writes<'a> {
             }
             Event::Any | Event::Written(_) => {}
         }
+    }
+
+    /// Whether a path is one of the files, or a new one in the folder of the registry.
+    fn is_awaited(&self, path: &Path) -> bool {
+        let is_new = || path.parent().is_some_and(|folder| self.files.contains(folder));
+        self.files.contains(path) || (is_of_registry(path) && is_new())
     }
 
     /// How long to wait for further events; `None` if the burst is over.
@@ -125,5 +131,16 @@ mod tests {
         writes.note(Event::Written("/elsewhere/applications.toml".into()), start);
         writes.note(Event::Written("/edge/.applications.toml.swp".into()), start);
         assert_eq!(writes.wait(start + QUIET), None);
+    }
+
+    #[test]
+    fn a_new_file_of_the_registrys_folder_is_awaited() {
+        let (files, start) = (BTreeSet::from([PathBuf::from("/edge/applications.d")]), Instant::now());
+        let mut writes = Writes::new(&files, start);
+        writes.note(Event::Written("/edge/applications.d/a.toml.tmp".into()), start);
+        writes.note(Event::Written("/edge/applications.d/.b.toml".into()), start);
+        assert_eq!(writes.wait(start + QUIET), None);
+        writes.note(Event::Written("/edge/applications.d/a.toml".into()), start);
+        assert_eq!(writes.wait(start + QUIET), Some(OPEN - QUIET));
     }
 }

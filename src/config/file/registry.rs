@@ -1,0 +1,43 @@
+//! The files of the registry: one file, or those of a folder.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use sha2::{Digest, Sha256};
+
+/// The files that contain the applications: the path itself, or each `*.toml` of a folder, in the order of their names. Hidden files and
+/// the folder's own folders are not read. A folder that is itself named `*.toml` was made by mistake, as Docker makes one where a file to
+/// be mounted is missing: it counts as a file, which cannot be read.
+///
+/// # Errors
+///
+/// If the folder cannot be read.
+pub fn of_registry(path: &Path) -> io::Result<Vec<PathBuf>> {
+    if !path.is_dir() || is_of_registry(path) {
+        return Ok(vec![path.to_owned()]);
+    }
+    let entries: Vec<_> = path.read_dir()?.collect::<io::Result<_>>()?;
+    let mut files: Vec<_> = entries.iter().map(std::fs::DirEntry::path).collect();
+    files.retain(|file| is_of_registry(file) && !file.is_dir());
+    files.sort_unstable();
+    Ok(files)
+}
+
+/// Whether a folder's file with this name is read.
+#[must_use]
+pub fn is_of_registry(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    name.ends_with(b".toml") && !name.starts_with(b".")
+}
+
+/// The SHA-256 of the names of a folder's files, which changes when one is added or removed.
+pub(super) fn fingerprint(folder: &Path) -> io::Result<[u8; 32]> {
+    let mut hash = Sha256::new();
+    for file in of_registry(folder)? {
+        hash.update(file.as_os_str().as_encoded_bytes());
+        hash.update([0]);
+    }
+    Ok(hash.finalize().into())
+}
