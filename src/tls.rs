@@ -22,7 +22,7 @@ pub use client::client_config;
 pub use cork::Corked;
 pub use leaf::Leaf;
 pub use operator::{OperatorOptions, OperatorTls};
-pub use options::{CipherSuites, ClientAuth, TlsSpec};
+pub use options::{CipherSuites, ClientAuth, MinVersion, TlsSpec};
 pub use pinned::pinned_config;
 pub use server::{DomainTls, ServerCredential, ServerOptions, provider};
 pub use tickets::{RandomSecrets, SECRET_BYTES, TicketSecrets};

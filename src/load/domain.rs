@@ -76,6 +76,7 @@ pub(super) fn build_domain(
         credential,
         key_file,
         client_auth: settings.tls.client_auth,
+        min_version: settings.tls.min_version,
         cipher_suites: settings.tls.cipher_suites,
         domain: settings.name.value.as_str().into(),
         session_lifetime: settings.tls.session_lifetime,

@@ -7,6 +7,8 @@ use std::time::Duration;
 pub struct TlsSpec {
     /// Whether the handshake asks for a client certificate.
     pub client_auth: ClientAuth,
+    /// The oldest version of TLS that is accepted.
+    pub min_version: MinVersion,
     /// The cipher suites that are offered.
     pub cipher_suites: CipherSuites,
     /// How long a session can be resumed after its full handshake.
@@ -19,6 +21,7 @@ impl Default for TlsSpec {
     fn default() -> Self {
         Self {
             client_auth: ClientAuth::default(),
+            min_version: MinVersion::default(),
             cipher_suites: CipherSuites::default(),
             session_lifetime: Duration::from_secs(3600),
             ca_hints: true,
@@ -48,6 +51,16 @@ impl ClientAuth {
             Self::Off => "off",
         }
     }
+}
+
+/// The oldest version of TLS that a domain accepts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MinVersion {
+    /// TLS 1.2 (RFC 5246).
+    #[default]
+    Tls12,
+    /// TLS 1.3 (RFC 8446).
+    Tls13,
 }
 
 /// Which cipher suites a domain offers.

@@ -3,16 +3,17 @@
 use std::{sync::Arc, time::Duration};
 
 use rustls::{
-    CipherSuite, DistinguishedName, ServerConfig,
+    CipherSuite, DistinguishedName, ServerConfig, SupportedProtocolVersion,
     crypto::{CryptoProvider, aws_lc_rs},
     server::{NoServerSessionStorage, ProducesTickets, danger::ClientCertVerifier},
     sign::{CertifiedKey, SingleCertAndKey},
+    version::{TLS12, TLS13},
 };
 
 use rustls_pki_types::CertificateDer;
 
 use super::{
-    options::{CipherSuites, ClientAuth},
+    options::{CipherSuites, ClientAuth, MinVersion},
     possession::Possession,
     tickets::{Context, Keys, RandomSecrets, RotatingKeys, SECRET_BYTES, TicketKey, TicketSecrets, Tickets},
 };
@@ -33,6 +34,8 @@ pub struct ServerOptions {
     pub key_file: [u8; 32],
     /// Whether a client certificate is requested.
     pub client_auth: ClientAuth,
+    /// The oldest version to accept.
+    pub min_version: MinVersion,
     /// The cipher suites to offer.
     pub cipher_suites: CipherSuites,
     /// The domain's name, to which its tickets are bound.
@@ -159,6 +162,7 @@ impl DomainTls {
             credential,
             key_file,
             client_auth,
+            min_version,
             cipher_suites,
             domain,
             session_lifetime,
@@ -168,6 +172,7 @@ impl DomainTls {
         credential.cert == options.credential.cert
             && *key_file == options.key_file
             && *client_auth == options.client_auth
+            && *min_version == options.min_version
             && *cipher_suites == options.cipher_suites
             && *domain == options.domain
             && *session_lifetime == options.session_lifetime
@@ -213,8 +218,12 @@ fn server_config(
 ) -> Result<Arc<ServerConfig>, rustls::Error> {
     let provider = Arc::new(provider(options.cipher_suites));
     let algorithms = provider.signature_verification_algorithms;
+    let versions: &[&SupportedProtocolVersion] = match options.min_version {
+        MinVersion::Tls12 => &[&TLS13, &TLS12],
+        MinVersion::Tls13 => &[&TLS13],
+    };
     let builder = ServerConfig::builder_with_details(Arc::clone(&provider), Arc::new(clock.clone()))
-        .with_safe_default_protocol_versions()?;
+        .with_protocol_versions(versions)?;
     let verifier = |mandatory| -> Arc<dyn ClientCertVerifier> {
         Arc::new(Possession { algorithms, mandatory, hints: hints.to_vec() })
     };
@@ -252,6 +261,7 @@ mod tests {
             credential: Arc::new(CertifiedKey::new(vec![certificate], key)),
             key_file: [0; 32],
             client_auth,
+            min_version: MinVersion::Tls12,
             cipher_suites: CipherSuites::Default,
             domain: "a.example".into(),
             session_lifetime: Duration::from_secs(60),

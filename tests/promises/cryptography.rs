@@ -49,6 +49,27 @@ async fn fapi_cipher_suites_leave_chacha20_out() {
 }
 
 #[tokio::test]
+async fn a_domain_may_require_tls_1_3() {
+    let upstream = Upstream::start().await;
+    let billing = self_signed("billing");
+    let routes = "[[domain.route]]\npath = \"/oauth/token\"";
+    let edge = EdgeBuilder::new(upstream.url())
+        .domain(crate::support::DOMAIN, routes)
+        .domain("new.example.test", &format!("min_tls_version = \"1.3\"\n{routes}"))
+        .self_signed_application("billing", &[billing.thumbprint()])
+        .start();
+    let old = Client::build(&edge, &[&rustls::version::TLS12], Some(&billing));
+    assert_eq!(old.token("billing").await.status, 200);
+    let error = old.server_name("new.example.test").tls().await.unwrap_err();
+    assert!(error.to_string().contains("ProtocolVersion"), "{error}");
+    let log = edge.wait_for_log("handshake failed");
+    assert!(log.contains("\"reason\":\"peer is incompatible: "), "{log}");
+    let stream = Client::with(&edge, &billing).server_name("new.example.test").tls().await.unwrap();
+    assert_eq!(stream.get_ref().1.protocol_version(), Some(rustls::ProtocolVersion::TLSv1_3));
+    edge.stop();
+}
+
+#[tokio::test]
 async fn aes_128_gcm_is_preferred() {
     let upstream = Upstream::start().await;
     let billing = self_signed("billing");

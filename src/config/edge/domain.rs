@@ -20,7 +20,7 @@ use crate::config::{
 
 use crate::{
     site::{Authenticate, RouteSpec, SecurityProfile, SignedRequest},
-    tls::{CipherSuites, ClientAuth, TlsSpec},
+    tls::{CipherSuites, ClientAuth, MinVersion, TlsSpec},
     vouch::Profile,
 };
 
@@ -61,6 +61,8 @@ fn read(table: &Table<'_>, name: Option<Spanned<String>>, known: &Named<'_>) -> 
         .get("client_auth")
         .and_then(|value| value.choice(&modes))
         .unwrap_or_else(|| Spanned { value: default.client_auth, span: table.span.clone() });
+    let versions = [("1.2", MinVersion::Tls12), ("1.3", MinVersion::Tls13)];
+    let min_version = table.get("min_tls_version").and_then(|value| value.choice(&versions));
     let suites = [("default", CipherSuites::Default), ("fapi", CipherSuites::Fapi)];
     let cipher_suites = table.get("cipher_suites").and_then(|value| value.choice(&suites));
     let session_lifetime = table.get("session_lifetime").and_then(|value| value.duration(&SESSION_LIFETIMES));
@@ -84,6 +86,7 @@ fn read(table: &Table<'_>, name: Option<Spanned<String>>, known: &Named<'_>) -> 
     Some(Domain {
         tls: TlsSpec {
             client_auth: client_auth.value,
+            min_version: min_version.map_or(default.min_version, |version| version.value),
             cipher_suites: match &security_profile {
                 Some(Spanned { value: SecurityProfile::Fapi2, .. }) => CipherSuites::Fapi,
                 None => cipher_suites.map_or(default.cipher_suites, |suites| suites.value),

@@ -242,6 +242,7 @@ pub(in crate::config) const DOMAIN: &TableSchema = &TableSchema {
         key("private_key", r#""certs/server.key""#),
         key("acme", "true"),
         key("client_auth", r#""required""#).choice(&["required", "optional", "off"]),
+        key("min_tls_version", r#""1.3""#).choice(&["1.2", "1.3"]),
         key("cipher_suites", r#""default""#).choice(&["default", "fapi"]),
         key("session_lifetime", r#""1h""#),
         key("ticket_keys", r#""secrets/tickets.keys""#),

@@ -15,7 +15,7 @@ use crate::{
     identity::{CrlDepth, Purpose, StaleCrl},
     observe::log::LogFormat,
     site::{Authenticate, ClientNetworks, Limits, PathPattern, RouteSpec, SignedRequest},
-    tls::{CipherSuites, ClientAuth, TlsSpec},
+    tls::{CipherSuites, ClientAuth, MinVersion, TlsSpec},
     trust::{AuthMethod, UnknownApplications},
     vouch::{CertificateEncoding, ClientEncoding, Encoding},
 };
@@ -243,7 +243,7 @@ fn check_domain(domain: &Domain, folder: &Path) {
         certificate,
         private_key,
         acme,
-        tls: TlsSpec { client_auth, cipher_suites, session_lifetime, ca_hints },
+        tls: TlsSpec { client_auth, min_version, cipher_suites, session_lifetime, ca_hints },
         ticket_keys,
         upstream,
         header_profile,
@@ -259,6 +259,7 @@ fn check_domain(domain: &Domain, folder: &Path) {
     assert_eq!(name.value, "mtls.auth.example.com");
     assert_eq!(certificate.value, folder.join("certs/server.pem"));
     assert_eq!((private_key.value.clone(), *acme), (folder.join("certs/server.key"), false));
+    assert_eq!(*min_version, MinVersion::Tls12);
     assert_eq!((*client_auth, *cipher_suites), (ClientAuth::Required, CipherSuites::Default));
     assert_eq!((*upstream, header_profile.value.as_str()), (0, "auth0"));
     let [Route { spec: RouteSpec { path, methods, authenticate, signed_request, request_timeout }, .. }] =
