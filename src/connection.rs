@@ -21,7 +21,7 @@ mod watched;
 pub(crate) use life::Life;
 pub(crate) use turns::Turns;
 
-use std::{net::SocketAddr, rc::Rc};
+use std::{cell::Cell, net::SocketAddr, rc::Rc};
 
 use bytes::Bytes;
 use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout_at};
@@ -83,7 +83,7 @@ pub(crate) async fn serve(
         Protocol::Http1 => http1(&server, stream).await,
     };
     if let Err(reason) = ended {
-        tracing::debug!(client_ip = %tcp_peer.ip(), reason = text::shown(&reason), "connection ended");
+        tracing::debug!(client_ip = %server.client_ip(), reason = text::shown(&reason), "connection ended");
     }
 }
 
@@ -98,10 +98,13 @@ async fn establish(
     let site = context.site.load_full();
     let timeout = site.limits.handshake_timeout;
     let until = slot.life().deadline(Bodies::Complete).at;
+    // A balancer's until its PROXY header is read.
+    let client_ip = Cell::new(tcp_peer.ip());
     let handshake = timeout_at(until, async {
         let mut stream = stream;
         let address = client_address(&mut stream, tcp_peer, local_port, &site).await;
         let address = address.map_err(|error| (HandshakeFailure::ProxyHeader, error.into()))?;
+        client_ip.set(address.ip);
         if !site.clients.permit(address.ip) {
             context.parts.metrics.connections_closed.increment(CloseReason::Denied);
             let error = std::io::Error::other(format!("[listen] does not allow {}", address.ip));
@@ -143,7 +146,7 @@ async fn establish(
         }
         Ok(Ok((Handshake::Validation(domain, stream), _))) => {
             metrics.acme_validations.increment();
-            tracing::info!(client_ip = %tcp_peer.ip(), %domain, "ACME validation answered");
+            tracing::info!(client_ip = %client_ip.get(), %domain, "ACME validation answered");
             tls::drain_and_close(stream).await;
             return None;
         }
@@ -155,12 +158,12 @@ async fn establish(
     };
     if is_probe(&failure) {
         metrics.probes.increment();
-        tracing::debug!(client_ip = %tcp_peer.ip(), "connection closed by its peer before it sent anything");
+        tracing::debug!(client_ip = %client_ip.get(), "connection closed by its peer before it sent anything");
         return None;
     }
     metrics.handshakes_failed.increment();
     metrics.handshake_failures.increment(reason);
-    tracing::info!(client_ip = %tcp_peer.ip(), reason = text::shown(&failure.error), "handshake failed");
+    tracing::info!(client_ip = %client_ip.get(), reason = text::shown(&failure.error), "handshake failed");
     if let Some(stream) = failure.io {
         tls::drain_and_close(stream).await;
     }

@@ -4,6 +4,7 @@ use std::{
     cell::{Cell, RefCell},
     error::Error,
     future::poll_fn,
+    net::IpAddr,
     pin::{Pin, pin},
     rc::Rc,
     task::{Poll, ready},
@@ -81,6 +82,11 @@ enum Driven {
 }
 
 impl Server {
+    /// The address of the client: the TCP peer, or that of the PROXY header.
+    pub(super) fn client_ip(&self) -> IpAddr {
+        self.connection.address.ip
+    }
+
     /// A server for a connection whose handshake is just complete.
     pub(super) fn new(
         (connection, life): (Rc<Connection>, Rc<Life>),

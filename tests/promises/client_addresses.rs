@@ -53,6 +53,8 @@ async fn behind_a_balancer_the_clients_address_is_judged() {
     };
     assert_eq!(via_proxy("198.51.100.1").token("billing").await.status, 200);
     assert!(via_proxy("192.0.2.7").tls().await.is_err());
+    let line = edge.wait_for_log("handshake failed");
+    assert!(line.contains("\"client_ip\":\"192.0.2.7\""), "not the balancer's: {line}");
     assert_eq!(denied(&edge).await, 1);
     assert_eq!(admin::metric(&edge, "mtls_edge_handshake_failures_total{reason=\"denied\"}").await, 1);
 }
