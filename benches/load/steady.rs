@@ -13,7 +13,10 @@ use std::{
     process::Command,
 };
 
-use rustix::process::{Pid, setpriority_process};
+use rustix::{
+    process::{Pid, setpriority_process},
+    thread::{CpuSet, sched_getaffinity, sched_setaffinity},
+};
 
 use super::process::Tree;
 
@@ -50,8 +53,16 @@ impl Steady {
         Self { awake: awake(), own: Prior::new(vec![std::process::id()], Priority::RealTime) }
     }
 
-    /// For contenders that are busy all the time.
-    pub fn for_busy() -> Self {
+    /// For contenders that are busy all the time on this core, the last one. A client that woke up there would wait for a time slice: clients
+    /// and upstream stay on the other cores, if there are some.
+    pub fn for_busy(core: usize) -> Self {
+        let mut others = CpuSet::new();
+        (0..core).for_each(|other| others.set(other));
+        if core > 0 {
+            for thread in threads(std::process::id()) {
+                let _ = sched_setaffinity(Some(thread), &others);
+            }
+        }
         Self { awake: awake(), own: Prior::new(vec![std::process::id()], Priority::Nice) }
     }
 
@@ -70,9 +81,13 @@ impl Steady {
     }
 }
 
-/// Lets this thread run only while nothing that is measured could: attackers have machines of their own, and their work is not the
-/// contender's (`SCHED_IDLE`, sched(7)).
+/// Lets this thread run only while nothing that is measured could, on any core: attackers have machines of their own, and their work is not
+/// the contender's (`SCHED_IDLE`, sched(7)).
 pub fn yield_to_others() {
+    // The first process may use all cores.
+    if let Ok(all) = sched_getaffinity(Pid::from_raw(1)) {
+        let _ = sched_setaffinity(None, &all);
+    }
     if let Some(thread) = std::fs::read_link("/proc/thread-self").ok().as_deref().and_then(Path::file_name) {
         let _ = Command::new("chrt").args(["-i", "-p", "0"]).arg(thread).output();
     }
@@ -130,11 +145,16 @@ fn set(process: u32, policy: &[&str]) -> bool {
 
 /// Sets the ordinary priority of all threads of a process. Threads that it starts later inherit it.
 fn set_nice(process: u32, nice: i32) -> bool {
+    let set: Vec<_> =
+        threads(process).map(|thread| setpriority_process(Some(thread), nice).is_ok()).collect();
+    !set.is_empty() && set.iter().all(|is_set| *is_set)
+}
+
+/// The threads of a process.
+fn threads(process: u32) -> impl Iterator<Item = Pid> {
     let threads =
         std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().filter_map(Result::ok);
-    let ids = threads.filter_map(|thread| Pid::from_raw(thread.file_name().to_str()?.parse().ok()?));
-    let set: Vec<_> = ids.map(|thread| setpriority_process(Some(thread), nice).is_ok()).collect();
-    !set.is_empty() && set.iter().all(|is_set| *is_set)
+    threads.filter_map(|thread| Pid::from_raw(thread.file_name().to_str()?.parse().ok()?))
 }
 
 /// Sets the priority of this session among all others: priorities of processes only count within a session (sched(7), autogroup).

@@ -91,7 +91,7 @@ fn measure(
         let mut running = Running::start(contender, certificates, upstream, &cores[cores.len() - 1]).await?;
         let client = Client::new(running.address, certificates, Some(&certificates.client), CLASSICAL);
         let honest = Honest::open(client, sizes.rate).await?;
-        let steady = Steady::for_busy();
+        let steady = Steady::for_busy(cores.len() - 1);
         let turn = steady.turn(running.tree());
         // The warm-up, with a small attack, is not measured.
         let scene = |idle| Scene {
