@@ -9,6 +9,7 @@ pub mod log;
 mod memory;
 pub mod metrics;
 mod orders;
+mod panics;
 mod reloads;
 mod sources;
 
@@ -20,5 +21,6 @@ pub use log::{
 };
 pub use memory::{MemoryWatch, bound_of_group};
 pub use orders::{FailedOrder, OrderState, Orders, Renewal};
+pub(crate) use panics::last as last_panic;
 pub use reloads::{ReloadState, Reloads};
 pub use sources::{SourceFailure, Sources};

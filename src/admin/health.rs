@@ -9,7 +9,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     identity::StaleCrl,
-    observe::{Fetches, Orders},
+    observe::{Fetches, Orders, last_panic},
     site::Site,
     trust::{Application, CredentialView},
 };
@@ -73,6 +73,13 @@ impl Found {
             let Some(failure) = failure else { continue };
             let what = format!("the source of applications {name:?} fails: {}", failure.error);
             self.degraded("source_failing", what, Some(failure.since));
+        }
+        if let Some(panic) = last_panic() {
+            let what = format!(
+                "the thread {:?} panicked, and does not do all of its work: report the log's line, and restart the edge",
+                panic.thread
+            );
+            self.degraded("panicked", what, Some(panic.at));
         }
         if let Some(shortage) = state.memory.shortage() {
             self.degraded("memory_short", shortage, None);

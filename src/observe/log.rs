@@ -28,6 +28,7 @@ use self::{
 use super::{
     colours, escape,
     metrics::{Families, LOG_LINES_DROPPED},
+    panics,
 };
 
 /// The size in bytes at which a thread passes its batch of lines to the queue.
@@ -158,6 +159,7 @@ pub fn reopen() {
 
 /// The standard panic hook would write to standard error itself, and block if nobody reads it.
 fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    panics::note();
     let backtrace = Backtrace::capture();
     let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
     let thread = std::thread::current();
@@ -179,6 +181,7 @@ pub(crate) fn dropped() -> u64 {
 /// Sets the metrics of the log.
 pub(crate) fn collect(families: &mut Families) {
     families.set(&LOG_LINES_DROPPED, [], dropped());
+    panics::collect(families);
 }
 
 /// The format of the lines, set once per process.

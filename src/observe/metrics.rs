@@ -267,6 +267,13 @@ pub(crate) static LOG_LINES_DROPPED: Descriptor<0> = Descriptor::counter(
     "Log lines dropped because an output was not read fast enough or could not be written.",
 );
 
+/// Counted since the start of the process: see `panics`.
+pub(crate) static PANICS: Descriptor<0> = Descriptor::counter(
+    "mtls_edge_panics_total",
+    [],
+    "Threads and tasks that ended by a panic, which is a defect of the edge.",
+);
+
 /// Counted since the start of the process: see `otlp`.
 pub(crate) static SPANS_EXPORTED: Descriptor<0> =
     Descriptor::counter("mtls_edge_spans_exported_total", [], "Spans that the collector has accepted.");

@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use crate::support::{
     Ca, Client, EdgeBuilder, Upstream,
-    admin::{happens, status},
+    admin::{happens, metric, status},
     certificates::{self_signed_with, time_from_now},
-    edge_before,
+    edge_before, self_signed,
 };
 
 const DAY: i64 = 86_400;
@@ -120,4 +120,23 @@ async fn one_application_can_be_requested() {
     }
     assert_eq!(crate::support::admin::get(&edge, "/status?expiring_days=-1").await.0, 400);
     edge.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_panic_degrades_until_the_next_start() {
+    let upstream = Upstream::start().await;
+    let credentials = self_signed("billing");
+    let mut edge = EdgeBuilder::new(upstream.url())
+        .usual_domain("auth0")
+        .self_signed_application("billing", &[credentials.thumbprint()])
+        .second_source()
+        .start();
+    assert_eq!(metric(&edge, "mtls_edge_panics_total").await, 0);
+    edge.panic();
+    edge.wait_for_log("a thread panicked");
+    let degraded = status(&edge, "").await;
+    assert_eq!(summary(&degraded), ("degraded", vec![("degraded", "panicked")]));
+    assert!(degraded["health"]["problems"][0]["what"].as_str().unwrap().contains("\"doomed\""), "{degraded}");
+    assert_eq!(metric(&edge, "mtls_edge_panics_total").await, 1);
+    assert_eq!(Client::with(&edge, &credentials).token("billing").await.status, 200);
 }

@@ -94,6 +94,11 @@ impl Edge {
         Some(line["answer"].as_str().unwrap().to_owned()).filter(|conflict| !conflict.is_empty())
     }
 
+    /// Ends a thread by a panic, in an edge that was built with [`EdgeBuilder::second_source`].
+    pub fn panic(&mut self) {
+        self.execute("panic");
+    }
+
     /// Waits until a command has been executed, and returns its log line.
     fn execute(&mut self, command: &str) -> String {
         let before = self.logged();

@@ -7,6 +7,7 @@
 //! - `clock SECONDS` sets the clock, in seconds since 1970;
 //! - `put CLIENT_ID THUMBPRINT`, `remove CLIENT_ID`, `snapshot CLIENT_ID=THUMBPRINT ...` and `fail ERROR` are published by the
 //!   second source;
+//! - `panic` ends a thread by a panic;
 //! - after `stall` the second source does not stop when the edge stops it, until `end`; `end` ends it in any case.
 
 use std::{
@@ -158,6 +159,12 @@ fn process() {
     }
     std::thread::spawn(move || {
         for command in std::io::stdin().lock().lines().map_while(Result::ok) {
+            if command == "panic" {
+                let doomed = std::thread::Builder::new().name("doomed".to_owned());
+                let _ = doomed.spawn(|| panic!("ordered by a test")).unwrap().join();
+                executed("");
+                continue;
+            }
             match (command.strip_prefix("clock "), &fixed) {
                 (Some(seconds), Some(clock)) => {
                     clock.set(Timestamp::from_unix(seconds.parse().unwrap()));
