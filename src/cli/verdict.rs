@@ -16,6 +16,7 @@ use crate::{
     config::{Input, Severity},
     load::build,
     site::Site,
+    text::is_hidden,
 };
 
 /// What the edge would do, for the operator.
@@ -29,8 +30,14 @@ pub(super) struct Verdict {
 
 impl Verdict {
     fn refused(rule: impl std::fmt::Display) -> Self {
-        Self { text: format!("REFUSED: {rule}\n"), is_accepted: false }
+        Self { text: format!("REFUSED: {}\n", visible(&rule.to_string())), is_accepted: false }
     }
+}
+
+/// A line without the characters by which what a stranger wrote could pass for another line, or command a terminal.
+fn visible(line: &str) -> String {
+    let escaped = |c: char| if is_hidden(c) { c.escape_default().to_string() } else { c.to_string() };
+    line.chars().map(escaped).collect()
 }
 
 /// The site of a configuration. Prints its errors if it has some, and returns the exit code.
@@ -69,7 +76,7 @@ fn when(
         Ok(by) => {
             return Verdict { text: format!("accepted now{by}{}", end_after(now)), is_accepted: true };
         }
-        Err(rule) => rule,
+        Err(rule) => visible(&rule),
     };
     let change = if let Some(begin) = later().find(accepted) {
         format!("accepted from {begin} ({}){}", distance(*begin, now), end_after(*begin))

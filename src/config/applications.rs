@@ -13,6 +13,7 @@ use std::{collections::HashMap, path::PathBuf, sync::Arc};
 use self::application::application;
 use super::{
     diagnostic::{Fault, Problem},
+    file,
     node::Table,
     schema::APPLICATION,
     settings::{Application, KeySetSource},
@@ -110,7 +111,7 @@ impl<F: FnMut(Application)> Registry<F> {
     fn record_key_set(&mut self, table: &Table<'_>, source: &KeySetSource) {
         let span = &source.file.span;
         let here = self.here(span);
-        let first = *self.key_sets.entry(source.file.value.clone()).or_insert(here);
+        let first = *self.key_sets.entry(file::resolved(&source.file.value)).or_insert(here);
         if first != here {
             let what = format!(
                 "{} is also named on {}: one key set would overwrite the other",

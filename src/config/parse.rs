@@ -43,7 +43,15 @@ pub fn applications(path: &Path, named_at: &Span, each: impl FnMut(Application))
     let files = match file::of_registry(path) {
         Ok(files) => files,
         Err(error) => {
-            let fault = file::unreadable(path, &error);
+            let fault = if file::WorldWritable::cause_of(&error).is_some() {
+                let what = format!(
+                    "{}: {error}: anyone who can add a file decides which clients are accepted",
+                    path.display()
+                );
+                Fault::new(what).help("run: chmod o-w on the folder")
+            } else {
+                file::unreadable(path, &error)
+            };
             return vec![fault.at(named_at, "trust.applications")];
         }
     };
@@ -81,6 +89,8 @@ pub fn applications(path: &Path, named_at: &Span, each: impl FnMut(Application))
 }
 
 const MISSING: &str = "there is no such file";
+const EMPTY: &str = "the file is empty";
+const DIRECTORY: &str = "found a directory, expected a TOML file";
 
 /// Why a file could not be read as text.
 pub(super) struct Failure {
@@ -119,10 +129,15 @@ impl Failure {
             let help = "create it with an [[application]] for each client, or name another file as applications in [trust]";
             (self.what == MISSING).then(|| help.to_owned())
         };
-        Problem {
-            help: self.help.clone().or_else(create),
-            ..Problem::error(named_at, "trust.applications", what)
-        }
+        let help = match &*self.what {
+            EMPTY => Some("write an [[application]] for each client, or remove the file".to_owned()),
+            DIRECTORY => Some(
+                "name the file in it, or give a folder of applications a name that does not end in .toml"
+                    .to_owned(),
+            ),
+            _ => self.help.clone().or_else(create),
+        };
+        Problem { help, ..Problem::error(named_at, "trust.applications", what) }
     }
 }
 
@@ -146,10 +161,7 @@ fn read(input: &Input) -> Result<String, Failure> {
                 "run: chmod o-w on the file",
             ),
             io::ErrorKind::NotFound => fault(MISSING),
-            io::ErrorKind::IsADirectory => Failure::new(
-                "found a directory, expected a TOML file",
-                "name the file in it, such as edge.toml",
-            ),
+            io::ErrorKind::IsADirectory => Failure::new(DIRECTORY, "name the file in it, such as edge.toml"),
             io::ErrorKind::PermissionDenied => fault("the file cannot be read (permission denied)"),
             _ => fault(&format!("the file cannot be read ({error})")),
         }
@@ -171,10 +183,7 @@ fn read(input: &Input) -> Result<String, Failure> {
         }
     })?;
     if text.trim().is_empty() {
-        return Err(Failure::new(
-            "the file is empty",
-            "`mtls-edge init DIR` writes a configuration to start from",
-        ));
+        return Err(Failure::new(EMPTY, "`mtls-edge init DIR` writes a configuration to start from"));
     }
     Ok(text)
 }

@@ -69,6 +69,13 @@ pub fn judge_fetched(
 ) -> Result<bool, String> {
     let cached = file::read(&source.file.value, file::LIMIT).ok();
     let is_changed = cached.as_deref() != Some(fetched);
+    let (file, content) = (&source.file.value, cached.as_deref().unwrap_or_default());
+    if file::is_operators(file, content, Some("X509 CRL")) {
+        return Err(format!(
+            "{} is not a cached CRL, and is not replaced by the fetched one",
+            file.display()
+        ));
+    }
     let signers = signers(trust, source);
     let crls = crls_in(fetched).map_err(|fault| format!("the fetched document{fault}"))?;
     let new = validated(&signers, crls, now)?;

@@ -1,10 +1,10 @@
 //! Checks the files that are needed to fetch CRLs and key sets, and those into which key sets are written.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, path::PathBuf};
 
 use super::{files::referenced, pem::read_certificates, upstream::roots};
 use crate::config::{
-    Problem, Spanned,
+    Problem, Span, Spanned, file,
     settings::{KeySetSource, Settings, Trust, Url},
 };
 
@@ -32,19 +32,27 @@ pub(super) fn check_key_sets(settings: &Settings, sources: &[KeySetSource], key:
     problems
 }
 
-/// Reports key sets whose cached file `edge.toml` names for something else, which the fetched key set would overwrite.
+/// Reports key sets whose cached file is also something else, which the fetched key set would overwrite: one that `edge.toml` names, however
+/// it is spelt, or a file of TOML.
 fn check_files(settings: &Settings, sources: &[KeySetSource], key: &str) -> Vec<Problem> {
-    let referenced = referenced(settings);
+    if sources.is_empty() {
+        return Vec::new();
+    }
+    let referenced: Vec<(PathBuf, &Span)> =
+        referenced(settings).into_iter().map(|(file, span)| (file::resolved(file), span)).collect();
     let overwritten = |source: &KeySetSource| {
-        let own = &source.file.span;
+        let (own, named) = (&source.file.span, &source.file.value);
+        let error = |what| Some(Problem::error(own, key, what).help("give each key set a file of its own"));
+        if file::is_operators(named, &[], None) {
+            return error(format!("{} is a file of TOML by its name: expected one of JSON", named.display()));
+        }
+        let resolved = file::resolved(named);
         let mut others = referenced.iter().filter(|(file, span)| {
             let is_earlier = span.source != own.source || span.range.start < own.range.start;
-            *file == source.file.value && is_earlier
+            *file == resolved && is_earlier
         });
-        let (file, other) = others.next()?;
-        let what =
-            format!("{} is also named at {other}: the fetched key set would overwrite it", file.display());
-        Some(Problem::error(own, key, what).help("give each key set a file of its own"))
+        let (_, other) = others.next()?;
+        error(format!("{} is also named at {other}: the fetched key set would overwrite it", named.display()))
     };
     sources.iter().filter_map(overwritten).collect()
 }

@@ -320,10 +320,11 @@ impl FileSource {
             .map(|file| file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned())
             .collect();
         if changed.is_empty() && self.requested {
-            "asked for".to_owned()
-        } else {
-            format!("changed: {}", changed.join(", "))
+            return "asked for".to_owned();
         }
+        let (first, more) = changed.split_at(changed.len().min(report::MOST));
+        let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+        format!("changed: {}{more}", first.join(", "))
     }
 }
 

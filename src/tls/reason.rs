@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, io};
 
-use rustls::{CertificateError, Error, InvalidMessage};
+use rustls::{CertificateError, Error, InvalidMessage, PeerIncompatible};
 
 /// A sentence for the log. Errors that an operator can act on have a text of our own instead of rustls' one.
 pub(super) fn reason(error: &io::Error) -> Cow<'static, str> {
@@ -20,6 +20,9 @@ pub(super) fn reason(error: &io::Error) -> Cow<'static, str> {
         Error::InvalidCertificate(CertificateError::BadEncoding) => {
             "the client certificate cannot be parsed".into()
         }
+        Error::PeerIncompatible(
+            PeerIncompatible::Tls12NotOfferedOrEnabled | PeerIncompatible::SupportedVersionsExtensionRequired,
+        ) => "the client does not offer the version of TLS that the domain requires (min_tls_version)".into(),
         other => other.to_string().into(),
     }
 }

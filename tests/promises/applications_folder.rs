@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    os::unix::fs::symlink,
+    os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
 };
 
@@ -117,6 +117,24 @@ fn a_link_to_nothing_and_an_empty_file_are_errors() {
     let printed = text(&output.stderr);
     assert!(printed.contains("applications.d/gone.toml: there is no such file"), "{printed}");
     assert!(printed.contains("applications.d/empty.toml: the file is empty"), "{printed}");
+    assert!(
+        printed.contains("help: write an [[application]] for each client, or remove the file"),
+        "{printed}"
+    );
+}
+
+#[test]
+fn a_folder_to_which_others_can_add_files_is_refused() {
+    let edge =
+        EdgeBuilder::new("http://127.0.0.1:1").usual_domain("auth0").applications_file("applications.d");
+    let edge = edge.file("applications.d/a.toml", "# nobody\n");
+    let folder = edge.path().join("applications.d");
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o1777)).unwrap();
+    let output = edge.output("check");
+    assert_eq!(output.status.code(), Some(1));
+    let complaint =
+        "it is world-writable (mode 777): anyone who can add a file decides which clients are accepted";
+    assert!(text(&output.stderr).contains(complaint), "{}", text(&output.stderr));
 }
 
 /// A volume of a ConfigMap with a key for each team, as Kubernetes mounts it: `file -> ..data/file`, `..data -> ..N`.

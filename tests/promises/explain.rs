@@ -232,3 +232,55 @@ async fn explain_judges_tokens_and_refuses_keys() {
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), ""));
     assert!(text(&output.stderr).contains("client_id"));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn explain_lists_a_route_only_where_it_identifies_the_application() {
+    let upstream = Upstream::start().await;
+    let scene = Scene::start(&upstream);
+    let payments = scene.ca.issue("payments", |_| {});
+    let registry = scene.edge.folder.path().join("applications.toml");
+    let pinned = format!(
+        "[[application]]\nclient_id = \"dual\"\n[[application.credential]]\nname = \"x\"\nthumbprint = \"{}\"\n[[application]]\nclient_id = \"web\"\nauth_method = \"none\"\n",
+        payments.thumbprint()
+    );
+    scene.edge.reload("applications.toml", &(fs::read_to_string(registry).unwrap() + &pinned));
+    // By the certificate alone it is "dual", which has registered the certificate itself.
+    let (_, printed) = scene.explain(&payments.chain_pem(), "payments");
+    assert!(printed.contains(&format!("  {DOMAIN}: POST /oauth/token; ")), "{printed}");
+    let (_, printed) = scene.explain(&payments.chain_pem(), "dual");
+    assert!(printed.contains(&format!("  {DOMAIN}: POST /oauth/token, GET /cert; ")), "{printed}");
+    let request = http::Request::get("/cert").body(http_body_util::Full::<bytes::Bytes>::default()).unwrap();
+    Client::with(&scene.edge, &payments).connect().await.send(request).await;
+    scene.edge.wait_for_log("\"client_id\":\"dual\"");
+    // A public client does not authenticate: no certificate refuses it.
+    let (code, printed) = scene.explain(&payments.chain_pem(), "web");
+    assert_eq!(code, Some(3));
+    assert!(printed.contains("web (none): its requests are not authenticated"), "{printed}");
+    assert_eq!(Client::with(&scene.edge, &payments).token("web").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn explain_knows_the_times_of_intermediates() {
+    let upstream = Upstream::start().await;
+    let scene = Scene::start(&upstream);
+    let soon = scene.ca.intermediate("Soon", |params| params.not_before = time_from_now(3600));
+    let (code, printed) = scene.explain(&soon.issue("payments", |_| {}).chain_pem(), "payments");
+    assert_eq!(code, Some(3), "{printed}");
+    assert!(printed.contains("is not valid before") && printed.contains("; accepted from "), "{printed}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn explain_prints_no_line_that_a_token_makes_up() {
+    let upstream = Upstream::start().await;
+    let scene = Scene::start(&upstream);
+    let forged = "a\u{1b}[31m\nlocalhost: accepted now";
+    let claims = json!({ "iss": forged, "sub": forged, "aud": ISSUER, "iat": 1, "exp": 2, "jti": "1" });
+    let token = scene.reports.token(&json!({ "alg": "ES256" }), &claims);
+    for client_id in ["", forged] {
+        let (code, printed) = scene.explain(&token, client_id);
+        assert_eq!(code, Some(3));
+        assert!(!printed.contains('\u{1b}') && !printed.contains("\nlocalhost"), "{printed}");
+    }
+    let (_, printed) = scene.explain(&scene.billing.chain_pem(), forged);
+    assert!(!printed.contains('\u{1b}') && !printed.contains("\nlocalhost"), "{printed}");
+}

@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, fmt::Write, sync::Arc};
 use super::{Verdict, by, when};
 use crate::{
     authenticate::{
-        AssertionRules, Attempt, Basis, ChainSlot, Denial, Mechanism, Presented, RefusalCache, judge_binding,
-        judge_client,
+        AssertionRules, Attempt, Basis, ChainSlot, Denial, Mechanism, Presented, RefusalCache, judge_any,
+        judge_binding, judge_client,
     },
     clock::Timestamp,
     identity::{ClientCertificate, Validity, unusable_key},
@@ -91,6 +91,13 @@ impl Judged<'_> {
 
     /// The verdict on one application: a line of its own, and one for each domain that would accept it, or what its developer sees.
     fn application(&self, application: &Arc<Application>) -> Verdict {
+        if matches!(application.method, Method::None) && application.binding == Binding::None {
+            let text = format!(
+                "{} (none): its requests are not authenticated, with or without a certificate\n",
+                application.client_id
+            );
+            return Verdict { text, is_accepted: false };
+        }
         let judge = |at| self.judge(application, at).map(|(_, by)| by).map_err(|denial| denial.to_string());
         let verdict = when(self.now, &self.boundaries(application), judge);
         let method = application.method.kind().as_str();
@@ -99,7 +106,7 @@ impl Judged<'_> {
         match self.judge(application, self.now) {
             Ok((basis, _)) => {
                 for domain in self.site.domains.values() {
-                    let (line, serves) = self.domain(domain, &basis);
+                    let (line, serves) = self.domain(domain, application, &basis);
                     let _ = writeln!(text, "  {}: {line}", domain.name);
                     is_accepted |= serves;
                 }
@@ -150,7 +157,14 @@ impl Judged<'_> {
         let mut all = BTreeSet::from([self.now]);
         let ends = application.registrations().filter_map(|(_, credential)| credential.expires_at);
         all.extend(ends);
+        let authorities = &self.site.trust.authorities;
         let mut validities = vec![self.certificate.validity()];
+        validities.extend(authorities.client_cas().map(|ca| ca.validity));
+        let intermediates = self.certificate.intermediates().iter();
+        let parsed =
+            intermediates.filter_map(|der| ClientCertificate::from_chain(std::slice::from_ref(der)).ok());
+        validities.extend(parsed.map(|intermediate| intermediate.validity()));
+        all.extend(authorities.crls().map(|crl| crl.next_update.next()));
         if let Ok(paths) = &*self.presented().verdict(&self.site.trust.authorities, self.now) {
             validities.extend(paths.iter().map(|path| path.validity));
         }
@@ -159,23 +173,28 @@ impl Judged<'_> {
     }
 
     /// What a domain does with the certificate once it authenticates an application, and whether it serves it.
-    fn domain(&self, domain: &Domain, basis: &Basis) -> (String, bool) {
+    fn domain(&self, domain: &Domain, application: &Application, basis: &Basis) -> (String, bool) {
         if domain.client_auth == ClientAuth::Off {
             return ("no certificate is requested (client_auth = \"off\")".to_owned(), false);
         }
-        let by_certificate =
-            |authenticate| matches!(authenticate, Authenticate::Client | Authenticate::Certificate);
+        // Where the certificate alone decides, it may be that of another application, and a bound one is that of none.
+        let identified = judge_any(&self.site.trust, self.presented(), self.now).ok();
+        let is_own = identified.is_some_and(|proof| proof.application.client_id == application.client_id);
         let routes: Vec<String> = domain
             .routes
             .iter()
-            .filter(|route| by_certificate(route.authenticate))
+            .filter(|route| match route.authenticate {
+                Authenticate::Client => true,
+                Authenticate::Certificate => is_own,
+                Authenticate::Token(_) | Authenticate::None => false,
+            })
             .map(|route| {
                 let methods: Vec<&str> = route.methods.iter().map(http::Method::as_str).collect();
                 format!("{} {}", methods.join("|"), route.path())
             })
             .collect();
         if routes.is_empty() {
-            return ("no route authenticates by a certificate".to_owned(), false);
+            return ("no route authenticates it by the certificate".to_owned(), false);
         }
         let profile = domain.profile.name();
         match vouching_headers(self.certificate, &domain.profile, basis) {

@@ -12,7 +12,8 @@ use crate::{
     clock::Timestamp,
     jose::{Claims, Jws, TimeRules},
     replay::ReplayStore,
-    site::{Domain, Site},
+    site::{Authenticate, Domain, Site},
+    tls::ClientAuth,
     trust::{Application, ClientId, Issuer},
 };
 
@@ -77,12 +78,19 @@ fn assertion(site: &Site, judged: &Judged<'_>) -> Verdict {
             used: &used,
             limit: 1,
         };
+        if !domain.routes.iter().any(|route| route.authenticate == Authenticate::Client) {
+            return Err("no route authenticates clients by their client_id".to_owned());
+        }
         let mechanism = Mechanism::Assertion { kind: JWT, assertion: &judged.token.text };
         let attempt = Attempt { client_id: &client_id, mechanism, presented: None, assertions, now };
         match judge_client(&site.trust, attempt) {
             Ok(Some(proof)) => Ok(by(&proof)),
             Ok(None) => {
                 Ok(": its client is not registered, and [trust] unknown_applications = \"forward\""
+                    .to_owned())
+            }
+            Err(Denial::Binding { proved: true, .. }) if domain.client_auth == ClientAuth::Off => {
+                Err("its tokens are bound to a certificate, and none is requested (client_auth = \"off\")"
                     .to_owned())
             }
             Err(Denial::Binding { proved: true, cause, .. }) => {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::config::{
     diagnostic::Problem,
+    file,
     key_set::schedule,
     node::{Table, Value},
     schema::{CLIENT_CA, CRL_SOURCE},
@@ -108,7 +109,8 @@ fn fetched(table: &Table<'_>, crls: Vec<Crl>) -> Vec<CrlSource> {
     for (index, crl) in crls.into_iter().enumerate() {
         let Crl::Fetched(source) = crl else { continue };
         let mut others = files.iter().enumerate().filter(|(other, _)| *other != index);
-        if let Some((_, other)) = others.find(|(_, file)| file.value == source.file.value) {
+        let own = file::resolved(&source.file.value);
+        if let Some((_, other)) = others.find(|(_, other)| file::resolved(&other.value) == own) {
             let what = format!(
                 "{} is also named on line {}: a fetched CRL would overwrite the other one",
                 source.file.value.display(),

@@ -2,10 +2,13 @@
 
 use std::{
     io,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
 use sha2::{Digest, Sha256};
+
+use super::WorldWritable;
 
 /// The files that contain the applications: the path itself, or each `*.toml` of a folder, in the order of their names. Hidden files and
 /// the folder's own folders are not read. A folder that is itself named `*.toml` was made by mistake, as Docker makes one where a file to
@@ -13,10 +16,14 @@ use sha2::{Digest, Sha256};
 ///
 /// # Errors
 ///
-/// If the folder cannot be read.
+/// If the folder cannot be read, or is world-writable ([`WorldWritable`]).
 pub fn of_registry(path: &Path) -> io::Result<Vec<PathBuf>> {
     if !path.is_dir() || is_of_registry(path) {
         return Ok(vec![path.to_owned()]);
+    }
+    let mode = path.metadata()?.mode() & 0o777;
+    if mode & 0o002 != 0 {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, WorldWritable { mode }));
     }
     let entries: Vec<_> = path.read_dir()?.collect::<io::Result<_>>()?;
     let mut files: Vec<_> = entries.iter().map(std::fs::DirEntry::path).collect();

@@ -4,7 +4,7 @@ use std::{
     fs::{DirBuilder, Permissions},
     io::{self, Write},
     os::unix::fs::{DirBuilderExt, PermissionsExt},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 /// Who may read a file.
@@ -14,6 +14,24 @@ pub enum Readers {
     All,
     /// The edge's own user.
     Owner,
+}
+
+/// Whether a file is one that an operator writes: TOML, or PEM without a section of this kind. A document that was fetched does not replace
+/// it, however its path is spelt.
+#[must_use]
+pub fn is_operators(file: &Path, content: &[u8], label: Option<&str>) -> bool {
+    let has = |text: &[u8]| content.windows(text.len()).any(|window| window == text);
+    let is_pem =
+        has(b"-----BEGIN ") && !label.is_some_and(|label| has(format!("-----BEGIN {label}").as_bytes()));
+    is_pem || file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml"))
+}
+
+/// The path with all links resolved, or if it does not exist, with those of its folder: two paths of one file are the same.
+#[must_use]
+pub fn resolved(path: &Path) -> PathBuf {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let in_folder = || Some(folder.canonicalize().ok()?.join(path.file_name()?));
+    path.canonicalize().ok().or_else(in_folder).unwrap_or_else(|| path.to_owned())
 }
 
 /// Writes beside the file, then renames over it, so that nobody ever reads a part.

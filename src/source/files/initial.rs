@@ -69,11 +69,11 @@ struct Read {
 
 /// Fetches the missing CRLs and key sets and builds again, whichever process has written them.
 fn complete(config: &Input, read: Read, clock: &Clock) -> Build {
-    if !read.lacks_document {
+    // Nothing is written by a configuration that has errors, such as a document's file that is also another file's.
+    let Some((settings, _)) = read.build.built.site.as_ref().filter(|_| read.lacks_document) else {
         return read.build;
-    }
-    let site = read.build.built.site.as_ref();
-    let mut failed = site.map(|(settings, _)| crl::fetch_missing(&settings.trust, clock)).unwrap_or_default();
+    };
+    let mut failed = crl::fetch_missing(&settings.trust, clock);
     failed.extend(key_sets::fetch_missing(&read.build.built.key_sets));
     let mut build = self::read(config, clock).build;
     if failed.iter().any(|problem| problem.severity == Severity::Error) {

@@ -3,7 +3,7 @@
 use crate::config::{Problem, Severity};
 
 /// Logged per reload. `check` prints all.
-const MOST: usize = 20;
+pub(super) const MOST: usize = 20;
 
 /// The errors, in one line.
 pub(super) fn errors(problems: &[Problem]) -> String {

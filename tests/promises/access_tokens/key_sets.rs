@@ -7,8 +7,10 @@ use testkit::jws::SigningKey;
 
 use super::setup::{Setup, bearer, get, key_set};
 use crate::support::{
-    Client,
+    Client, DOMAIN,
     admin::{self, happens, metric, reloaded},
+    command::start_problems,
+    self_signed,
 };
 
 const FILE: &str = "state/jwks.json";
@@ -174,5 +176,40 @@ async fn a_key_set_that_fails_for_an_hour_is_a_warning() {
     );
     for name in ["failing_since", "last_fetched"] {
         assert!(line[name].as_str().unwrap().starts_with(&start.date().to_string()), "{line}");
+    }
+}
+
+/// Whatever the path is, a key set never takes the place of what an operator has written.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fetched_key_set_replaces_no_file_of_the_operators() {
+    let setup = Setup::start().await;
+    let key = format!("{DOMAIN}.key");
+    for (file, complaint) in [
+        (key.clone(), "is also named at edge.toml:"),
+        (format!("state/../{key}"), "is also named at edge.toml:"),
+        ("edge.toml".to_owned(), "is a file of TOML by its name"),
+        ("state/../applications.toml".to_owned(), "is a file of TOML by its name"),
+        // In no configuration: the check has to let it pass, and the fetch does not write.
+        ("notes.pem".to_owned(), "notes.pem is not a cached key set, and is not replaced by the fetched one"),
+    ] {
+        let issuer = setup.keys("").replace("state/jwks.json", &file);
+        let builder = setup
+            .builder_of(&issuer, "")
+            .file("state/kept", "")
+            .file("notes.pem", self_signed("notes").key_pem());
+        let _ = builder.output("check");
+        let path = builder.path().join(&file);
+        let before = fs::read_to_string(&path).unwrap();
+        let printed = if file == "notes.pem" {
+            let edge = builder.start();
+            assert_eq!(fs::read_to_string(&path).unwrap(), before);
+            edge.stop()
+        } else {
+            let output = builder.output("run");
+            assert_eq!(output.status.code(), Some(1), "{file}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), before, "{file}");
+            start_problems(&output)
+        };
+        assert!(printed.contains(complaint), "{file}: {printed}");
     }
 }
