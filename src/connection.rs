@@ -99,7 +99,7 @@ async fn establish(
     let timeout = site.limits.handshake_timeout;
     let until = slot.life().deadline(Bodies::Complete).at;
     // A balancer's until its PROXY header is read.
-    let client_ip = Cell::new(tcp_peer.ip());
+    let client_ip = Cell::new(tcp_peer.ip().to_canonical());
     let handshake = timeout_at(until, async {
         let mut stream = stream;
         let address = client_address(&mut stream, tcp_peer, local_port, &site).await;

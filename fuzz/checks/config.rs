@@ -8,15 +8,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mtls_edge::config::{self, Input, Problem, Severity, Span};
+use mtls_edge::config::{self, Input, Problem, Severity, Spanned, file::of_registry};
 use tempfile::TempDir;
 
 /// The files that an input is written to, and the place in a valid `edge.toml` at which a registry is named.
 struct Files {
     _folder: TempDir,
     edge: PathBuf,
-    registry: PathBuf,
-    named_at: Span,
+    registry: Spanned<PathBuf>,
 }
 
 /// The least that is an `edge.toml`.
@@ -35,7 +34,7 @@ impl Files {
         let [edge, registry] = ["edge.toml", "applications.toml"].map(|name| folder.path().join(name));
         fs::write(&edge, MINIMAL).unwrap();
         let named_at = config::settings(&Input::from(edge.as_path())).0.unwrap().trust.applications.span;
-        Self { _folder: folder, edge, registry, named_at }
+        Self { _folder: folder, edge, registry: Spanned { value: registry, span: named_at } }
     }
 }
 
@@ -71,12 +70,12 @@ fn edge(files: &Files, input: &[u8]) -> bool {
 }
 
 fn registry(files: &Files, input: &[u8]) -> usize {
-    fs::write(&files.registry, input).unwrap();
+    fs::write(&files.registry.value, input).unwrap();
     let mut ids = Vec::new();
-    let problems = config::applications(&files.registry, &files.named_at, |application| {
+    let problems = config::applications(&files.registry, of_registry(&files.registry.value), |application| {
         ids.push(application.client_id.value);
     });
-    check_problems(&files.registry, input, &problems);
+    check_problems(&files.registry.value, input, &problems);
     if !has_no_errors(&problems) {
         return 0;
     }

@@ -76,7 +76,7 @@ impl Found {
         }
         if let Some(panic) = last_panic() {
             let what = format!(
-                "the thread {:?} panicked, and does not do all of its work: report the log's line, and restart the edge",
+                "a task of the thread {:?} panicked and was aborted: report the log's line; a restart clears this",
                 panic.thread
             );
             self.degraded("panicked", what, Some(panic.at));

@@ -222,7 +222,7 @@ fn bind(trust: &Trust, attempt: Attempt<'_>, mut proof: Proof) -> Result<Proof, 
 ///
 /// # Errors
 ///
-/// If they are bound to other certificates.
+/// If the certificate is not within its validity, or is not one of the registered ones, for whatever reason.
 pub fn judge_binding(
     trust: &Trust,
     application: &Application,

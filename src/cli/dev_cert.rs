@@ -143,7 +143,7 @@ fn secret_method(settings: &Settings) -> Option<AuthMethod> {
     let file = &settings.trust.applications;
     let mut methods = Vec::new();
     // Its problems are for `check`.
-    let _ = config::applications(&file.value, &file.span, |application| {
+    let _ = config::applications(file, config::file::of_registry(&file.value), |application| {
         let method = application.auth_method.value;
         let is_secret = matches!(method, AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost);
         methods.push(Some(method).filter(|_| is_secret && application.certificate_bound.is_some()));

@@ -71,7 +71,7 @@ fn forgeries(settings: &Settings, client_ids: &[String]) -> Result<Vec<Forgery>,
     let file = &settings.trust.applications;
     let mut found = Vec::new();
     // Its problems were reported by the build.
-    let _ = config::applications(&file.value, &file.span, |application| {
+    let _ = config::applications(file, config::file::of_registry(&file.value), |application| {
         let is_named = client_ids.contains(&application.client_id.value);
         if is_named || (client_ids.is_empty() && found.len() < APPLICATIONS) {
             found.extend(Forgery::of(&application));

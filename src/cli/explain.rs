@@ -41,7 +41,7 @@ fn judge(path: &Path, presented: &Presented, site: &Site, client_id: Option<&str
         Presented::Token(token) => Ok(Judged { token, client_id, now }.by(site)),
         Presented::Certificate(certificate) => Ok(verdict::certificate(site, certificate, client_id, now)),
         Presented::Json(_) | Presented::PublicKey(_) => {
-            let fault = file::fault(path, " contains a public key, which no client presents");
+            let fault = file::fault(path, " contains a public key or other JSON, which no client presents");
             Err(fault
                 .help("explain a certificate, a client assertion or a request object; inspect shows a key"))
         }

@@ -16,6 +16,7 @@ use crate::{
     config::{Input, Severity},
     load::build,
     site::Site,
+    source::crl,
     text::is_hidden,
 };
 
@@ -43,8 +44,10 @@ fn visible(line: &str) -> String {
 /// The site of a configuration. Prints its errors if it has some, and returns the exit code.
 pub(super) fn site(config: &Input) -> Result<Site, ExitCode> {
     let built = build(config, None, &Clock::System);
-    let errors: Vec<_> =
-        built.problems.into_iter().filter(|problem| problem.severity == Severity::Error).collect();
+    let missing = built.site.as_ref().map(|(settings, _)| crl::missing(&settings.trust, Clock::System.now()));
+    // The edge serves no site that lacks a CRL by which it would refuse.
+    let problems = built.problems.into_iter().chain(missing.unwrap_or_default());
+    let errors: Vec<_> = problems.filter(|problem| problem.severity == Severity::Error).collect();
     if !errors.is_empty() {
         print::problems(&errors);
     }

@@ -22,7 +22,7 @@ use super::diagnostic::Fault;
 
 pub use self::{
     registry::{is_of_registry, of_registry},
-    replace::{Readers, create_folder, is_operators, replace, resolved},
+    replace::{Readers, create_folder, is_operators, replace, replaceable, resolved},
     unreadable::unreadable,
 };
 

@@ -1,6 +1,10 @@
 //! Reads `edge.toml` and `applications.toml`: from bytes to a TOML document, and from the document to the typed settings.
 
-use std::{io, path::Path, sync::Arc};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use toml::de::DeTable;
 
@@ -13,7 +17,7 @@ use super::{
     redact,
     schema::{EDGE, REGISTRY, TableSchema},
     settings::{Application, Settings},
-    span::{FindHidden, Source, Span},
+    span::{FindHidden, Source, Span, Spanned},
     split, syntax,
 };
 
@@ -33,14 +37,18 @@ pub fn settings(input: &Input) -> (Option<Settings>, Vec<Problem>) {
     }
 }
 
-/// Reads `applications.toml`, or each file of a folder ([`file::of_registry`]), and passes each application to `each` as soon as it is
-/// read: of a large registry, only the text is in memory at once.
+/// Reads the files of the registry that a path in `edge.toml` names ([`file::of_registry`]), and passes each application to `each` as soon as
+/// it is read: of a large registry, only the texts are in memory at once.
 ///
 /// If a problem is an error, some applications are missing, and the others must not be used. A file that cannot be read is reported at
 /// `named_at`, the position of the path in `edge.toml`.
 #[must_use]
-pub fn applications(path: &Path, named_at: &Span, each: impl FnMut(Application)) -> Vec<Problem> {
-    let files = match file::of_registry(path) {
+pub fn applications(
+    Spanned { value: path, span: named_at }: &Spanned<PathBuf>,
+    files: io::Result<Vec<PathBuf>>,
+    each: impl FnMut(Application),
+) -> Vec<Problem> {
+    let files = match files {
         Ok(files) => files,
         Err(error) => {
             let fault = if file::WorldWritable::cause_of(&error).is_some() {

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use super::{
-    Problem, Severity, Source, Span, applications, render, settings,
+    Problem, Severity, Source, Span, Spanned, applications, file, render, settings,
     settings::{Application, Settings},
 };
 
@@ -26,7 +26,8 @@ pub(super) fn registry(text: &str) -> (Option<Vec<Application>>, Vec<Problem>, S
 /// The applications of a file, if none of the problems is an error.
 pub(super) fn all_applications(path: &Path, named_at: &Span) -> (Option<Vec<Application>>, Vec<Problem>) {
     let mut all = Vec::new();
-    let problems = applications(path, named_at, |application| all.push(application));
+    let named = Spanned { value: path.to_owned(), span: named_at.clone() };
+    let problems = applications(&named, file::of_registry(path), |application| all.push(application));
     let usable = problems.iter().all(|problem| problem.severity == Severity::Warning);
     (usable.then_some(all), problems)
 }

@@ -67,15 +67,8 @@ pub fn judge_fetched(
     fetched: &[u8],
     now: Timestamp,
 ) -> Result<bool, String> {
-    let cached = file::read(&source.file.value, file::LIMIT).ok();
-    let is_changed = cached.as_deref() != Some(fetched);
-    let (file, content) = (&source.file.value, cached.as_deref().unwrap_or_default());
-    if file::is_operators(file, content, Some("X509 CRL")) {
-        return Err(format!(
-            "{} is not a cached CRL, and is not replaced by the fetched one",
-            file.display()
-        ));
-    }
+    let cached = file::replaceable(&source.file.value, Some("X509 CRL"))?;
+    let is_changed = cached != fetched;
     let signers = signers(trust, source);
     let crls = crls_in(fetched).map_err(|fault| format!("the fetched document{fault}"))?;
     let new = validated(&signers, crls, now)?;
@@ -83,7 +76,7 @@ pub fn judge_fetched(
         return Err(format!("the CRL of {:?} has been stale since {}", stale.issuer, stale.next_update));
     }
     // An invalid cached CRL does not limit what may replace it.
-    let cached = cached.and_then(|cached| crls_in(&cached).ok()).unwrap_or_default();
+    let cached = crls_in(&cached).unwrap_or_default();
     let cached = cached.into_iter().filter_map(|crl| validated(&signers, vec![crl], now).ok()).flatten();
     for old in cached {
         match new.iter().filter(|crl| crl.issuer == old.issuer).map(|crl| crl.this_update).max() {

@@ -50,15 +50,7 @@ pub fn cached_key_set(source: &KeySetSource) -> CachedKeySet {
 /// Why it is rejected.
 pub fn judge_fetched_key_set(source: &KeySetSource, fetched: &[u8]) -> Result<bool, String> {
     key_set_in(fetched).map_err(|why| format!("the fetched document is not a usable key set: {why}"))?;
-    let file = &source.file.value;
-    let cached = file::read(file, file::LIMIT).ok();
-    if file::is_operators(file, cached.as_deref().unwrap_or_default(), None) {
-        return Err(format!(
-            "{} is not a cached key set, and is not replaced by the fetched one",
-            file.display()
-        ));
-    }
-    Ok(cached.as_deref() != Some(fetched))
+    Ok(file::replaceable(&source.file.value, None)? != fetched)
 }
 
 fn key_set_in(json: &[u8]) -> Result<KeySet, String> {

@@ -71,8 +71,10 @@ pub fn build(input: &Input, previous: Option<&Site>, clock: &Clock) -> Built {
     let file = &settings.trust.applications;
     let mut registry = RegistryBuilder::new(previous.map(|previous| &previous.trust.registry), now);
     if needs_registry || file.value.exists() {
-        files.extend(config::file::of_registry(&file.value).unwrap_or_default());
-        problems.extend(config::applications(&file.value, &file.span, |application| {
+        // Listed once: what is read is what is watched.
+        let listed = config::file::of_registry(&file.value);
+        files.extend(listed.iter().flatten().cloned());
+        problems.extend(config::applications(file, listed, |application| {
             files.extend(files::referenced_by_application(&application));
             registry.register(&application);
         }));
@@ -85,7 +87,7 @@ pub fn build(input: &Input, previous: Option<&Site>, clock: &Clock) -> Built {
     let (registry, published, more) = registry.finish();
     problems.extend(more);
     problems.extend(fetched::check_key_sets(&settings, &published, "application.jwks_uri"));
-    problems.extend(fetched::check_crl_sources(&settings.trust));
+    problems.extend(fetched::check_crl_sources(&settings));
     problems.extend(settings.acme.iter().flat_map(check_acme));
     let (trust, more) = authorities::load(&settings.trust, registry, now);
     problems.extend(more);

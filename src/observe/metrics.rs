@@ -271,7 +271,7 @@ pub(crate) static LOG_LINES_DROPPED: Descriptor<0> = Descriptor::counter(
 pub(crate) static PANICS: Descriptor<0> = Descriptor::counter(
     "mtls_edge_panics_total",
     [],
-    "Threads and tasks that ended by a panic, which is a defect of the edge.",
+    "Threads and tasks that were aborted by a panic, which is a defect of the edge.",
 );
 
 /// Counted since the start of the process: see `otlp`.

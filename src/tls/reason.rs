@@ -21,8 +21,9 @@ pub(super) fn reason(error: &io::Error) -> Cow<'static, str> {
             "the client certificate cannot be parsed".into()
         }
         Error::PeerIncompatible(
-            PeerIncompatible::Tls12NotOfferedOrEnabled | PeerIncompatible::SupportedVersionsExtensionRequired,
-        ) => "the client does not offer the version of TLS that the domain requires (min_tls_version)".into(),
+            PeerIncompatible::Tls12NotOffered
+            | PeerIncompatible::Tls12NotOfferedOrEnabled | PeerIncompatible::SupportedVersionsExtensionRequired,
+        ) => "the client offers no version of TLS that the domain accepts (TLS 1.2 and 1.3, or by min_tls_version 1.3 only)".into(),
         other => other.to_string().into(),
     }
 }

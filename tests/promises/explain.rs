@@ -130,7 +130,7 @@ async fn explain_agrees_with_the_running_edge() {
         assert!(printed.contains(expected), "{client_id}: {expected}: {printed}");
         let answer = Client::with(&scene.edge, &credentials).token(client_id).await;
         assert_eq!(code, Some(if answer.status == 200 { 0 } else { 3 }), "{printed}{answer:?}");
-        if printed.contains("the response: ") {
+        if code == Some(3) && client_id != "nobody" && !printed.contains("where the upstream accepts") {
             let description = answer.oauth_error(401, "invalid_client");
             assert!(
                 printed.contains(&format!("  the response: 401 invalid_client, {description:?}")),
@@ -172,7 +172,11 @@ async fn explain_names_application_credential_and_routes() {
     let inspected = scene.run("inspect", &scene.billing.chain_pem(), &[]);
     assert!(inspected.status.success());
     let (_, verdict) = text(&inspected.stdout).split_once("\nby this configuration:\n").unwrap();
-    assert_eq!(verdict, scene.explain(&scene.billing.chain_pem(), "").1);
+    // But for the time that is left, which passes.
+    let without_rest = |text: &str| {
+        text.lines().map(|line| line.split(" (in ").next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(without_rest(verdict), without_rest(&scene.explain(&scene.billing.chain_pem(), "").1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -214,7 +218,7 @@ async fn explain_judges_tokens_and_refuses_keys() {
     for (content, complaint, help) in [
         (
             scene.reports.public_pem(),
-            "contains a public key, which no client presents",
+            "contains a public key or other JSON, which no client presents",
             "inspect shows a key",
         ),
         ("nothing".to_owned(), "contains no certificate", ""),
@@ -283,4 +287,22 @@ async fn explain_prints_no_line_that_a_token_makes_up() {
     }
     let (_, printed) = scene.explain(&scene.billing.chain_pem(), forged);
     assert!(!printed.contains('\u{1b}') && !printed.contains("\nlocalhost"), "{printed}");
+}
+
+#[test]
+fn explain_judges_nothing_while_a_crl_is_missing() {
+    let ca = Ca::new("Client CA");
+    let builder = EdgeBuilder::new("http://127.0.0.1:1")
+        .usual_domain("auth0")
+        .trust("client-ca", &ca.pem())
+        .trust_settings("crls = [{ url = \"http://127.0.0.1:9/corp.crl\", file = \"state/corp.crl\" }]")
+        .ca_application("payments", SUBJECT)
+        .file("presented", ca.issue("payments", |_| {}).chain_pem());
+    let output = builder.output_of("explain", &["presented"]);
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), ""));
+    assert!(
+        text(&output.stderr).contains("no CRL from http://127.0.0.1:9/corp.crl"),
+        "{}",
+        text(&output.stderr)
+    );
 }

@@ -133,7 +133,7 @@ fn inspect_escapes_what_a_token_hides() {
 /// A configuration with an application "reports", of which this key is registered for both purposes as PEM.
 fn configuration(folder: &Path, key: &SigningKey, request_key: &SigningKey) {
     let builder = EdgeBuilder::new("http://127.0.0.1:9")
-        .domain(DOMAIN, &format!("client_auth = \"optional\"\nissuer = \"{ISSUER}\"\n[[domain.route]]"))
+        .domain(DOMAIN, &format!("client_auth = \"optional\"\nissuer = \"{ISSUER}\"\n[[domain.route]]\nsigned_request = \"verify\""))
         .file("reports.pem", key.public_pem())
         .file("jar.pem", request_key.public_pem())
         .application(

@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mtls_edge::config::{Problem, Severity, applications, render, settings};
+use mtls_edge::config::{Problem, Severity, applications, file::of_registry, render, settings};
 use tempfile::TempDir;
 
 /// A configuration without mistakes, beside an `applications.toml` with one.
@@ -103,7 +103,7 @@ fn all(edge: &Path) -> Vec<Problem> {
     let (settings, mut problems) = settings(&edge.into());
     if let Some(settings) = settings {
         let file = &settings.trust.applications;
-        problems.extend(applications(&file.value, &file.span, drop));
+        problems.extend(applications(file, of_registry(&file.value), drop));
     }
     problems
 }

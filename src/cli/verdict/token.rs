@@ -12,7 +12,7 @@ use crate::{
     clock::Timestamp,
     jose::{Claims, Jws, TimeRules},
     replay::ReplayStore,
-    site::{Authenticate, Domain, Site},
+    site::{Authenticate, Domain, Route, SignedRequest, Site},
     tls::ClientAuth,
     trust::{Application, ClientId, Issuer},
 };
@@ -114,6 +114,10 @@ fn request_object(site: &Site, judged: &Judged<'_>) -> Verdict {
     };
     let boundaries = with_ends(judged.boundaries(RequestObject::TIMES), Some(application));
     of_domains(site, judged, &boundaries, |domain, now| {
+        let reads = |route: &Route| route.signed_request != SignedRequest::Off;
+        if domain.security_profile.is_none() && !domain.routes.iter().any(reads) {
+            return Err("no route verifies request objects (signed_request)".to_owned());
+        }
         let outside = Outside { request: Some(&judged.token.text), ..Outside::default() };
         let issuer = domain.issuer.as_ref();
         match RequestObject::verify(&judged.token.text, application, &outside, issuer, now) {

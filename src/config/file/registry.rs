@@ -10,9 +10,9 @@ use sha2::{Digest, Sha256};
 
 use super::WorldWritable;
 
-/// The files that contain the applications: the path itself, or each `*.toml` of a folder, in the order of their names. Hidden files and
-/// the folder's own folders are not read. A folder that is itself named `*.toml` was made by mistake, as Docker makes one where a file to
-/// be mounted is missing: it counts as a file, which cannot be read.
+/// The files that contain the applications: the path itself, or each `*.toml` of a folder, in the order of their names. Hidden files are
+/// not read. A folder that is named `*.toml` was made by mistake, as Docker makes one where a file to be mounted is missing: it counts as a
+/// file, which cannot be read.
 ///
 /// # Errors
 ///
@@ -27,7 +27,7 @@ pub fn of_registry(path: &Path) -> io::Result<Vec<PathBuf>> {
     }
     let entries: Vec<_> = path.read_dir()?.collect::<io::Result<_>>()?;
     let mut files: Vec<_> = entries.iter().map(std::fs::DirEntry::path).collect();
-    files.retain(|file| is_of_registry(file) && !file.is_dir());
+    files.retain(|file| is_of_registry(file));
     files.sort_unstable();
     Ok(files)
 }

@@ -4,8 +4,10 @@ use std::{
     fs::{DirBuilder, Permissions},
     io::{self, Write},
     os::unix::fs::{DirBuilderExt, PermissionsExt},
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
+
+use super::{LIMIT, read, unreadable};
 
 /// Who may read a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,12 +28,42 @@ pub fn is_operators(file: &Path, content: &[u8], label: Option<&str>) -> bool {
     is_pem || file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml"))
 }
 
-/// The path with all links resolved, or if it does not exist, with those of its folder: two paths of one file are the same.
+/// The path without links and `..`, as far as its folders exist, and as they will be created: two paths of one file are the same.
 #[must_use]
 pub fn resolved(path: &Path) -> PathBuf {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let in_folder = || Some(folder.canonicalize().ok()?.join(path.file_name()?));
-    path.canonicalize().ok().or_else(in_folder).unwrap_or_else(|| path.to_owned())
+    let Ok(path) = std::path::absolute(path) else { return path.to_owned() };
+    let mut here = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::ParentDir => drop(here.pop()),
+            other => here.push(other),
+        }
+        here = here.canonicalize().unwrap_or(here);
+    }
+    here
+}
+
+/// The content of the file that a fetched document is to replace; empty if there is none.
+///
+/// # Errors
+///
+/// Why the file is not replaced: it is an operator's ([`is_operators`]), or cannot be read.
+pub fn replaceable(path: &Path, label: Option<&str>) -> Result<Vec<u8>, String> {
+    let content = match read(&resolved(path), LIMIT) {
+        Ok(content) => content,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => {
+            return Err(format!(
+                "{}; it is not replaced by the fetched document",
+                unreadable(path, &error).what
+            ));
+        }
+    };
+    if is_operators(path, &content, label) {
+        let what = "contains something else than a cached document, and is not replaced by the fetched one";
+        return Err(format!("{} {what}", path.display()));
+    }
+    Ok(content)
 }
 
 /// Writes beside the file, then renames over it, so that nobody ever reads a part.

@@ -187,18 +187,22 @@ async fn a_fetched_key_set_replaces_no_file_of_the_operators() {
     for (file, complaint) in [
         (key.clone(), "is also named at edge.toml:"),
         (format!("state/../{key}"), "is also named at edge.toml:"),
+        (format!("not-yet/../{key}"), "is also named at edge.toml:"),
         ("edge.toml".to_owned(), "is a file of TOML by its name"),
         ("state/../applications.toml".to_owned(), "is a file of TOML by its name"),
         // In no configuration: the check has to let it pass, and the fetch does not write.
-        ("notes.pem".to_owned(), "notes.pem is not a cached key set, and is not replaced by the fetched one"),
+        (
+            "notes.pem".to_owned(),
+            "notes.pem contains something else than a cached document, and is not replaced",
+        ),
     ] {
         let issuer = setup.keys("").replace("state/jwks.json", &file);
         let builder = setup
             .builder_of(&issuer, "")
             .file("state/kept", "")
             .file("notes.pem", self_signed("notes").key_pem());
-        let _ = builder.output("check");
-        let path = builder.path().join(&file);
+        assert_eq!(builder.output("check").status.success(), file == "notes.pem", "{file}");
+        let path = builder.path().join(file.trim_start_matches("not-yet/../"));
         let before = fs::read_to_string(&path).unwrap();
         let printed = if file == "notes.pem" {
             let edge = builder.start();
