@@ -203,7 +203,7 @@ fn bind(trust: &Trust, attempt: Attempt<'_>, mut proof: Proof) -> Result<Proof, 
         return Ok(proof);
     }
     let presented = attempt.certificate(Denial::NoCertificate);
-    match presented.and_then(|presented| judge_binding(trust, application, presented, attempt.now)) {
+    match presented.and_then(|presented| bound(trust, application, presented, attempt.now)) {
         Ok(basis) => {
             proof.certificate = basis;
             Ok(proof)
@@ -230,6 +230,16 @@ pub fn judge_binding(
     now: Timestamp,
 ) -> Result<Option<Basis>, Denial> {
     in_validity(presented.certificate, now)?;
+    bound(trust, application, presented, now)
+}
+
+/// [`judge_binding`] for a certificate within its validity.
+fn bound(
+    trust: &Trust,
+    application: &Application,
+    presented: Presented<'_>,
+    now: Timestamp,
+) -> Result<Option<Basis>, Denial> {
     match &application.binding {
         Binding::None => Ok(None),
         // Nobody has verified its chain, so that it is vouched for as a self-signed one.
