@@ -15,7 +15,7 @@ use std::{
 
 use rustix::{
     process::{Pid, setpriority_process},
-    thread::{CpuSet, sched_getaffinity, sched_setaffinity},
+    thread::{CpuSet, sched_setaffinity},
 };
 
 use super::process::Tree;
@@ -84,10 +84,10 @@ impl Steady {
 /// Lets this thread run only while nothing that is measured could, on any core: attackers have machines of their own, and their work is not
 /// the contender's (`SCHED_IDLE`, sched(7)).
 pub fn yield_to_others() {
-    // The first process may use all cores.
-    if let Ok(all) = sched_getaffinity(Pid::from_raw(1)) {
-        let _ = sched_setaffinity(None, &all);
-    }
+    // The kernel takes of them those that this process may use.
+    let mut all = CpuSet::new();
+    (0..CpuSet::MAX_CPU).for_each(|core| all.set(core));
+    let _ = sched_setaffinity(None, &all);
     if let Some(thread) = std::fs::read_link("/proc/thread-self").ok().as_deref().and_then(Path::file_name) {
         let _ = Command::new("chrt").args(["-i", "-p", "0"]).arg(thread).output();
     }
