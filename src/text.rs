@@ -4,7 +4,7 @@ pub mod encoding;
 pub mod hex;
 pub mod suggest;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt::Write};
 
 /// The maximum length in bytes of a text from a peer in the log: enough for every ordinary name.
 pub const SHOWN: usize = 256;
@@ -48,6 +48,23 @@ pub const fn is_hidden(c: char) -> bool {
     )
 }
 
+/// A text for display, with its hidden characters escaped as in Rust: no peer's text passes for another line, or commands a terminal.
+#[must_use]
+pub fn visible(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_hidden) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if is_hidden(c) {
+            let _ = write!(escaped, "{}", c.escape_default());
+        } else {
+            escaped.push(c);
+        }
+    }
+    Cow::Owned(escaped)
+}
+
 /// At most `bytes` bytes of a text, cut at a character boundary, with an ellipsis if it was cut.
 #[must_use]
 pub fn bounded(text: &str, bytes: usize) -> Cow<'_, str> {
@@ -78,6 +95,12 @@ mod tests {
         assert_eq!(bounded("ab\u{e9}", 3), "ab\u{2026}");
         assert_eq!(bounded("\u{1f600}", 3), "\u{2026}");
         assert!(shown(&"\u{fdfa}".repeat(20_000)).len() <= SHOWN + 3);
+    }
+
+    #[test]
+    fn hidden_characters_are_escaped() {
+        assert!(matches!(visible("a \u{e9}"), Cow::Borrowed("a \u{e9}")));
+        assert_eq!(visible("a\n\u{1b}[2J\u{202e}\u{e0041}"), "a\\n\\u{1b}[2J\\u{202e}\\u{e0041}");
     }
 
     #[test]

@@ -4,20 +4,22 @@
 mod certificate;
 mod token;
 
-use std::{collections::BTreeSet, process::ExitCode, time::Duration};
+use std::{collections::BTreeSet, fmt::Write, process::ExitCode, time::Duration};
 
 pub(super) use certificate::certificate;
 pub(super) use token::Judged;
 
 use super::print;
 use crate::{
-    authenticate::Proof,
+    authenticate::{AssertionRules, Attempt, Mechanism, Proof, judge_client},
     clock::{Clock, Timestamp},
     config::{Input, Severity},
     load::build,
+    replay::ReplayStore,
     site::Site,
     source::crl,
-    text::is_hidden,
+    text::visible,
+    trust::ClientId,
 };
 
 /// What the edge would do, for the operator.
@@ -33,12 +35,30 @@ impl Verdict {
     fn refused(rule: impl std::fmt::Display) -> Self {
         Self { text: format!("REFUSED: {}\n", visible(&rule.to_string())), is_accepted: false }
     }
+
+    /// That of a client without a registration, of which this is said while [trust] unknown_applications = "forward".
+    fn not_judged(client_id: &ClientId, what: &str) -> Self {
+        let rule = format!("no application is registered as \"{client_id}\": {what}");
+        let text = format!("NOT JUDGED: {}, by [trust] unknown_applications = \"forward\"\n", visible(&rule));
+        Self { text, is_accepted: false }
+    }
+
+    /// Adds a line for each domain that serves nobody yet.
+    fn add_awaiting(&mut self, site: &Site) {
+        for name in &site.awaiting {
+            let _ = writeln!(self.text, "{name}: not served until ACME has obtained its certificate");
+        }
+    }
 }
 
-/// A line without the characters by which what a stranger wrote could pass for another line, or command a terminal.
-fn visible(line: &str) -> String {
-    let escaped = |c: char| if is_hidden(c) { c.escape_default().to_string() } else { c.to_string() };
-    line.chars().map(escaped).collect()
+/// The verdict on a client that the edge does not judge: it has no registration, and those clients are forwarded.
+fn forwarded(site: &Site, client_id: &ClientId, mechanism: Mechanism<'_>) -> Option<Verdict> {
+    let used = ReplayStore::new(Timestamp::MIN);
+    let assertions = AssertionRules { issuer: None, fapi: false, used: &used, limit: 1 };
+    let attempt = Attempt { client_id, mechanism, presented: None, assertions, now: Timestamp::MIN };
+    let is_registered = site.trust.registry.application(client_id.as_str()).is_some();
+    let is_forwarded = !is_registered && matches!(judge_client(&site.trust, attempt), Ok(None));
+    is_forwarded.then(|| Verdict::not_judged(client_id, "its requests are forwarded without a verdict"))
 }
 
 /// The site of a configuration. Prints its errors if it has some, and returns the exit code.
@@ -79,7 +99,7 @@ fn when(
         Ok(by) => {
             return Verdict { text: format!("accepted now{by}{}", end_after(now)), is_accepted: true };
         }
-        Err(rule) => visible(&rule),
+        Err(rule) => visible(&rule).into_owned(),
     };
     let change = if let Some(begin) = later().find(accepted) {
         format!("accepted from {begin} ({}){}", distance(*begin, now), end_after(*begin))

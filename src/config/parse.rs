@@ -138,7 +138,9 @@ impl Failure {
             (self.what == MISSING).then(|| help.to_owned())
         };
         let help = match &*self.what {
-            EMPTY => Some("write an [[application]] for each client, or remove the file".to_owned()),
+            EMPTY => {
+                Some("write an [[application]] for each client, or a comment while there is none".to_owned())
+            }
             DIRECTORY => Some(
                 "name the file in it, or give a folder of applications a name that does not end in .toml"
                     .to_owned(),

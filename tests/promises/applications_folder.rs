@@ -61,7 +61,7 @@ async fn files_of_a_folder_are_added_changed_and_removed() {
     fs::remove_file(folder(&edge).join("team-a.toml")).unwrap();
     edge.wait_for_log("\"changes\":\"removed application one\"");
     assert_eq!(status(&edge, one, "one").await, 401);
-    edge.reload("applications.d/team-d.toml", &registers("one"));
+    edge.reload("applications.d/TEAM-D.TOML", &registers("one"));
     for (credentials, id) in all.iter().zip(["one", "two", "three"]) {
         assert_eq!(status(&edge, credentials, id).await, 200, "{id}");
     }
@@ -123,7 +123,7 @@ fn a_link_to_nothing_and_an_empty_file_are_errors() {
     );
     assert!(printed.contains("applications.d/empty.toml: the file is empty"), "{printed}");
     assert!(
-        printed.contains("help: write an [[application]] for each client, or remove the file"),
+        printed.contains("help: write an [[application]] for each client, or a comment while there is none"),
         "{printed}"
     );
 }

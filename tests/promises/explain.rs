@@ -306,3 +306,63 @@ fn explain_judges_nothing_while_a_crl_is_missing() {
         text(&output.stderr)
     );
 }
+
+#[test]
+fn explain_judges_no_client_that_is_forwarded() {
+    let key = SigningKey::p256();
+    let claims = |more: serde_json::Value| {
+        let mut claims = json!({ "iss": "new", "aud": ISSUER, "iat": 1, "exp": 2, "jti": "1" });
+        claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        key.token(&json!({ "alg": "ES256" }), &claims)
+    };
+    let builder = EdgeBuilder::new("http://127.0.0.1:1")
+        .usual_domain("auth0")
+        .trust_settings("unknown_applications = \"forward\"")
+        .self_signed_application("billing", &[self_signed("billing").thumbprint()])
+        .file("certificate", self_signed("new").chain_pem())
+        .file("assertion", claims(json!({ "sub": "new" })))
+        .file("object", claims(json!({ "client_id": "new", "response_type": "code" })));
+    for (file, client_id, expected) in [
+        (
+            "certificate",
+            "new",
+            "NOT JUDGED: no application is registered as \"new\": its requests are forwarded",
+        ),
+        (
+            "assertion",
+            "new",
+            "NOT JUDGED: no application is registered as \"new\": its requests are forwarded",
+        ),
+        (
+            "object",
+            "new",
+            "signed_request = \"require\" refuses its request objects, and others forward them",
+        ),
+        // A server may take it for the registered application.
+        ("certificate", "Billing", "REFUSED: no application is registered as \"Billing\""),
+        ("assertion", "billing", "REFUSED now: "),
+    ] {
+        let output = builder.output_of("explain", &[file, "--client-id", client_id]);
+        let printed = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(3), "{file}: {printed}{}", text(&output.stderr));
+        assert!(printed.contains(expected), "{file}: {printed}");
+    }
+}
+
+#[test]
+fn explain_lists_a_domain_without_a_certificate_yet() {
+    let payments = self_signed("payments");
+    let builder = EdgeBuilder::new("http://127.0.0.1:1")
+        .usual_domain("auth0")
+        .acme_domain("ordered.example", "")
+        .extra("[acme]\ndirectory = \"https://localhost:9/dir\"\nterms_of_service_agreed = true\nstate = \"acme\"")
+        .self_signed_application("payments", &[payments.thumbprint()])
+        .file("certificate", payments.chain_pem());
+    let output = builder.output_of("explain", &["certificate"]);
+    let printed = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{printed}{}", text(&output.stderr));
+    assert!(
+        printed.ends_with("ordered.example: not served until ACME has obtained its certificate\n"),
+        "{printed}"
+    );
+}

@@ -9,7 +9,7 @@ use crate::{
     cli::print::toml_string,
     config::{Fault, file},
     jose::{Algorithm, Jwk, KeyError, KeySet, VerifyingKey},
-    text::is_hidden,
+    text::visible,
 };
 
 /// The facts of a SubjectPublicKeyInfo, and the credential to paste.
@@ -69,7 +69,7 @@ fn facts(key: &VerifyingKey) -> String {
     let mut text = String::new();
     for (name, value) in [
         ("key", key_type.to_string()),
-        ("kid", key.kid().map_or_else(|| "none".to_owned(), visible)),
+        ("kid", visible(key.kid().unwrap_or("none")).into_owned()),
         ("thumbprint (RFC 7638)", key.thumbprint().to_string()),
         ("alg", algorithms.join(", ")),
     ] {
@@ -106,9 +106,4 @@ fn unusable(path: &Path, error: &KeyError) -> Fault {
         }
         _ => fault,
     }
-}
-
-/// A name with its invisible characters escaped.
-fn visible(name: &str) -> String {
-    name.chars().map(|c| if is_hidden(c) { c.escape_unicode().to_string() } else { c.to_string() }).collect()
 }

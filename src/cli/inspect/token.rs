@@ -5,7 +5,7 @@ use std::fmt::Write;
 use crate::{
     cli::{presented::Token, verdict::distance},
     clock::Timestamp,
-    text::is_hidden,
+    text::visible,
 };
 
 /// The claims that are times (RFC 7519 section 4.1).
@@ -37,19 +37,4 @@ pub(super) fn describe(token: &Token, now: Timestamp) -> String {
 fn humane(seconds: f64, now: Timestamp) -> String {
     let time = Timestamp::from_unix(seconds as i64);
     format!("{time}, {}", distance(time, now))
-}
-
-/// JSON with its invisible characters escaped (RFC 8259 section 7).
-fn visible(json: &str) -> String {
-    let mut text = String::with_capacity(json.len());
-    for c in json.chars() {
-        if is_hidden(c) {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                let _ = write!(text, "\\u{unit:04x}");
-            }
-        } else {
-            text.push(c);
-        }
-    }
-    text
 }

@@ -7,7 +7,7 @@ use std::{
 
 use clap::builder::styling::{AnsiColor, Style};
 
-use crate::{admin::Level, observe::has_colours, text::is_hidden};
+use crate::{admin::Level, observe::has_colours, text::visible};
 
 /// Before the rows of a block.
 const INDENT: usize = 2;
@@ -57,14 +57,7 @@ impl Cell {
     /// A text in the usual colour. Characters that are invisible or would be interpreted by a terminal are escaped: names come from
     /// certificates and files.
     pub(super) fn new(text: &(impl ToString + ?Sized)) -> Self {
-        let text = text.to_string();
-        let text = if text.contains(is_hidden) {
-            let escaped = |c: char| if is_hidden(c) { c.escape_default().to_string() } else { c.to_string() };
-            text.chars().map(escaped).collect()
-        } else {
-            text
-        };
-        Self { text, level: None }
+        Self { text: visible(&text.to_string()).into_owned(), level: None }
     }
 
     /// A text in the colour of a level.

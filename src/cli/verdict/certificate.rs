@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt::Write, sync::Arc};
 
-use super::{Verdict, by, when};
+use super::{Verdict, by, forwarded, when};
 use crate::{
     authenticate::{
         AssertionRules, Attempt, Basis, ChainSlot, Denial, Mechanism, Presented, RefusalCache, judge_any,
@@ -14,7 +14,7 @@ use crate::{
     request::vouching_headers,
     site::{Authenticate, Domain, Site},
     tls::ClientAuth,
-    trust::{Application, Binding, Method, UnknownApplications},
+    trust::{Application, Binding, ClientId, Method},
 };
 
 /// The verdict on a certificate, for the application with this `client_id`, or else for each that has registered it.
@@ -30,7 +30,9 @@ pub(in crate::cli) fn certificate(
     let judged =
         Judged { site, certificate, now, chain: ChainSlot::default(), refusals: RefusalCache::default() };
     let applications: Vec<&Arc<Application>> = if let Some(id) = client_id {
-        let Some(application) = site.trust.registry.application(id) else { return judged.unknown(id) };
+        let Some(application) = site.trust.registry.application(id) else {
+            return judged.unknown(&ClientId::new(id));
+        };
         vec![application]
     } else {
         let mut all: Vec<_> = site.trust.registry.candidates(certificate).collect();
@@ -51,6 +53,7 @@ pub(in crate::cli) fn certificate(
         verdict.text.push_str(&of_one.text);
         verdict.is_accepted |= of_one.is_accepted;
     }
+    verdict.add_awaiting(site);
     verdict
 }
 
@@ -78,15 +81,9 @@ impl Judged<'_> {
         }
     }
 
-    fn unknown(&self, id: &str) -> Verdict {
-        match self.site.trust.unknown_applications {
-            UnknownApplications::Refuse => {
-                Verdict::refused(format!("no application is registered as \"{id}\""))
-            }
-            UnknownApplications::Forward => Verdict::refused(format!(
-                "no application is registered as \"{id}\"; its requests are forwarded without a verdict, by [trust] unknown_applications = \"forward\""
-            )),
-        }
+    fn unknown(&self, client_id: &ClientId) -> Verdict {
+        forwarded(self.site, client_id, Mechanism::Certificate)
+            .unwrap_or_else(|| Verdict::refused(Denial::UnknownClient(client_id.clone())))
     }
 
     /// The verdict on one application: a line of its own, and one for each domain that would accept it, or what its developer sees.

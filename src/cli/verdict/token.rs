@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt::Write, sync::Arc, time::Duration};
 
 use serde_json::Value;
 
-use super::{Verdict, by, when};
+use super::{Verdict, by, forwarded, when};
 use crate::{
     authenticate::{AssertionRules, Attempt, Denial, JWT, Mechanism, judge_client, read_assertion},
     authorization_request::{Outside, RequestObject},
@@ -14,7 +14,7 @@ use crate::{
     replay::ReplayStore,
     site::{Authenticate, Domain, Route, SignedRequest, Site},
     tls::ClientAuth,
-    trust::{Application, ClientId, Issuer},
+    trust::{Application, ClientId, Issuer, UnknownApplications},
 };
 
 /// A token to be judged.
@@ -67,6 +67,10 @@ fn seconds(count: i64) -> Duration {
 /// The verdict on an assertion, for each domain that it may be meant for.
 fn assertion(site: &Site, judged: &Judged<'_>) -> Verdict {
     let Some(client_id) = judged.client("sub") else { return Verdict::refused(names_no_client("sub")) };
+    let mechanism = Mechanism::Assertion { kind: JWT, assertion: &judged.token.text };
+    if let Some(verdict) = forwarded(site, &client_id, mechanism) {
+        return verdict;
+    }
     let application = site.trust.registry.application(client_id.as_str());
     let boundaries = with_ends(judged.boundaries(TimeRules::ASSERTION), application);
     let judge = |domain: &Domain, now| {
@@ -81,14 +85,9 @@ fn assertion(site: &Site, judged: &Judged<'_>) -> Verdict {
         if !domain.routes.iter().any(|route| route.authenticate == Authenticate::Client) {
             return Err("no route authenticates clients by their client_id".to_owned());
         }
-        let mechanism = Mechanism::Assertion { kind: JWT, assertion: &judged.token.text };
         let attempt = Attempt { client_id: &client_id, mechanism, presented: None, assertions, now };
         match judge_client(&site.trust, attempt) {
-            Ok(Some(proof)) => Ok(by(&proof)),
-            Ok(None) => {
-                Ok(": its client is not registered, and [trust] unknown_applications = \"forward\""
-                    .to_owned())
-            }
+            Ok(proof) => Ok(proof.as_ref().map_or_else(String::new, by)),
             Err(Denial::Binding { proved: true, .. }) if domain.client_auth == ClientAuth::Off => {
                 Err("its tokens are bound to a certificate, and none is requested (client_auth = \"off\")"
                     .to_owned())
@@ -110,7 +109,13 @@ fn request_object(site: &Site, judged: &Judged<'_>) -> Verdict {
         return Verdict::refused(names_no_client("client_id"));
     };
     let Some(application) = site.trust.registry.application(client_id.as_str()) else {
-        return Verdict::refused(format!("no application is registered as \"{client_id}\""));
+        return match site.trust.unknown_applications {
+            UnknownApplications::Refuse => Verdict::refused(Denial::UnknownClient(client_id)),
+            UnknownApplications::Forward => Verdict::not_judged(
+                &client_id,
+                "a route with signed_request = \"require\" refuses its request objects, and others forward them without a verdict",
+            ),
+        };
     };
     let boundaries = with_ends(judged.boundaries(RequestObject::TIMES), Some(application));
     of_domains(site, judged, &boundaries, |domain, now| {
@@ -192,5 +197,6 @@ fn of_domains(
         let _ = writeln!(all.text, "{}: {text}", domain.name);
         all.is_accepted |= is_accepted;
     }
+    all.add_awaiting(site);
     all
 }

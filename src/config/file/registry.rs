@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::WorldWritable;
 
-/// The files that contain the applications: the path itself, or each `*.toml` of a folder, in the order of their names. Hidden files are
+/// The files that contain the applications: the path itself, or each `*.toml` of a folder (in either case), in the order of their names. Hidden files are
 /// not read. A folder that is named `*.toml` was made by mistake, as Docker makes one where a file to be mounted is missing: it counts as a
 /// file, which cannot be read.
 ///
@@ -36,7 +36,8 @@ pub fn of_registry(path: &Path) -> io::Result<Vec<PathBuf>> {
 #[must_use]
 pub fn is_of_registry(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-    name.ends_with(b".toml") && !name.starts_with(b".")
+    !name.starts_with(b".")
+        && path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml"))
 }
 
 /// The SHA-256 of the names of a folder's files, which changes when one is added or removed.
