@@ -10,6 +10,7 @@ mod access_token;
 mod admit;
 mod answer;
 mod authenticate;
+mod body_memory;
 mod challenge;
 mod check_request;
 mod connection;
@@ -34,6 +35,7 @@ pub use access_token::TokenVerifier;
 pub use admit::Admit;
 pub use answer::{Answer, Answering};
 pub use authenticate::Authenticate;
+pub use body_memory::BodyMemory;
 pub use check_request::CheckRequest;
 pub(crate) use connection::counted_network;
 pub use connection::{ClientAddress, Connection, Negotiated};
@@ -182,7 +184,7 @@ pub struct WorkerParts {
     /// The worker's upstream connections.
     pub pools: Rc<crate::forward::Pools>,
     /// Memory of buffered bodies, counted over all workers.
-    pub buffered: Arc<crate::forward::BufferedBytes>,
+    pub bodies: Arc<BodyMemory>,
     /// Verifies access tokens.
     pub tokens: Rc<TokenVerifier>,
     /// The used `jti` values of assertions, of all workers.

@@ -19,7 +19,7 @@ impl Collector for Gauges {
         let (upstream, free) = (shared.shares.upstream, shared.upstream_places.available_permits());
         families.set(&metrics::UPSTREAM_CONNECTIONS, [], upstream.saturating_sub(free));
         families.set(&metrics::UPSTREAM_CONNECTIONS_LIMIT, [], upstream);
-        families.set(&metrics::BUFFERED_BYTES, [], shared.buffered.now());
+        families.set(&metrics::BUFFERED_BYTES, [], shared.bodies.now());
         let site = shared.site.load();
         families.set(&metrics::BUFFERED_BYTES_LIMIT, [], site.limits.buffered_bytes);
         for target in site.pooled_targets() {

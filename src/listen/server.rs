@@ -24,7 +24,7 @@ use super::{
 use crate::{
     clock::Clock,
     confine::{Confinement, confine_thread},
-    forward::{BufferedBytes, anonymous_share},
+    forward::anonymous_share,
     observe::{MemoryWatch, metrics::Registry},
     site::SiteHandle,
     trace::Queue,
@@ -115,7 +115,7 @@ impl Listeners {
             site: Arc::clone(site),
             clock: clock.clone(),
             metrics: Arc::clone(metrics),
-            buffered: Arc::new(BufferedBytes::default()),
+            bodies: Arc::default(),
             stores: stores.clone(),
             spans: Arc::clone(spans),
             rates: Arc::default(),

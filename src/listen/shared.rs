@@ -11,7 +11,10 @@ use super::{
     stores::Stores,
 };
 use crate::{
-    clock::Clock, forward::BufferedBytes, observe::metrics::Registry, request::Rates, site::SiteHandle,
+    clock::Clock,
+    observe::metrics::Registry,
+    request::{BodyMemory, Rates},
+    site::SiteHandle,
     trace::Queue,
 };
 
@@ -24,7 +27,7 @@ pub(super) struct Shared {
     /// Makes each worker's recorder.
     pub(super) metrics: Arc<Registry>,
     /// The memory that bodies take.
-    pub(super) buffered: Arc<BufferedBytes>,
+    pub(super) bodies: Arc<BodyMemory>,
     /// The used `jti` values.
     pub(super) stores: Stores,
     /// The spans that wait for export.

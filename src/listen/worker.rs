@@ -105,7 +105,7 @@ pub(super) fn run(
             tokens: Rc::new(TokenVerifier::new(&shared.clock, &shared.stores.proofs, &pools, &metrics)),
             pools,
             metrics,
-            buffered: Arc::clone(&shared.buffered),
+            bodies: Arc::clone(&shared.bodies),
             replay: Arc::clone(&shared.stores.replay),
             rates: Arc::clone(&shared.rates),
             tracer: Tracer::new(Arc::clone(&shared.site), Arc::clone(&shared.spans)),

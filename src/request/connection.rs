@@ -1,11 +1,6 @@
 //! The facts about a connection that its requests need, computed once after the handshake.
 
-use std::{
-    cell::{Cell, OnceCell},
-    net::IpAddr,
-    rc::Rc,
-    sync::Arc,
-};
+use std::{cell::OnceCell, net::IpAddr, rc::Rc, sync::Arc};
 
 use super::ClientIdentity;
 use crate::{
@@ -16,6 +11,7 @@ use crate::{
         metrics::TlsSession,
     },
     site::Site,
+    trust::ClientId,
 };
 
 /// The addresses of a connection.
@@ -59,8 +55,10 @@ pub struct Connection {
     negotiated: Negotiated,
     /// Its fields in the access log, once a request was logged.
     log_fields: OnceCell<Fragment>,
-    /// Whether a request on this connection was authenticated.
-    authenticated: Cell<bool>,
+    /// The application of the first request on this connection that was authenticated; `None` for one by an access token. Empty until then.
+    authenticated: OnceCell<Option<ClientId>>,
+    /// The memory of bodies of whom the connection is.
+    bodies: OnceCell<Arc<BufferedBytes>>,
     /// The memory of bodies that were sent before a request was authenticated; none until there is one.
     unauthenticated_bodies: OnceCell<Arc<BufferedBytes>>,
     /// Counts, by its clones, the request bodies that may still arrive.
@@ -83,7 +81,8 @@ impl Connection {
             identity,
             negotiated,
             log_fields: OnceCell::new(),
-            authenticated: Cell::new(false),
+            authenticated: OnceCell::new(),
+            bodies: OnceCell::new(),
             unauthenticated_bodies: OnceCell::new(),
             receiving: Rc::new(()),
         }
@@ -95,15 +94,25 @@ impl Connection {
         self.negotiated
     }
 
-    /// Records that a request on this connection was authenticated.
-    pub fn mark_authenticated(&self) {
-        self.authenticated.set(true);
+    /// Records that a request on this connection was authenticated, as that of this application if one is known.
+    pub(super) fn mark_authenticated(&self, application: Option<&ClientId>) {
+        self.authenticated.get_or_init(|| application.cloned());
     }
 
     /// Whether a request on this connection was authenticated.
     #[must_use]
     pub fn is_authenticated(&self) -> bool {
-        self.authenticated.get()
+        self.authenticated.get().is_some()
+    }
+
+    /// The application that has authenticated first on this connection.
+    pub(super) fn application(&self) -> Option<&ClientId> {
+        self.authenticated.get()?.as_ref()
+    }
+
+    /// The memory of bodies of whom the connection is, which `find` finds once.
+    pub(super) fn bodies(&self, find: impl FnOnce() -> Arc<BufferedBytes>) -> &Arc<BufferedBytes> {
+        self.bodies.get_or_init(find)
     }
 
     /// The fields of an access log line that are the same for all requests of the connection.

@@ -26,10 +26,7 @@ use crate::{
     trust::UnknownApplications,
 };
 
-/// The memory in bytes that the bodies of one connection may use until a request on it is authenticated: a hundred ordinary token
-/// requests at once.
-const UNAUTHENTICATED_BODIES: u64 = 256 * 1024;
-/// How long reading a body may take until then.
+/// How long reading a body may take until a request on its connection is authenticated.
 const UNAUTHENTICATED_BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Buffers the body and parses the parameters, or streams the body if the route needs no parameter.
@@ -68,7 +65,7 @@ async fn read(
     current: &SiteHandle,
     Routed { mut context, body, route }: Routed,
 ) -> Result<Received, Refusal> {
-    let Limits { body_bytes, body_timeout, client_id_body_bytes, buffered_bytes, .. } = context.site.limits;
+    let Limits { body_bytes, body_timeout, client_id_body_bytes, .. } = context.site.limits;
     if let Authenticate::Token(rule) = route.authenticate {
         // Boxed: the future of every other request would be as large.
         return Box::pin(read_with_token(parts, current, Routed { context, body, route }, rule)).await;
@@ -85,12 +82,9 @@ async fn read(
     }
     check_announced_length(&context, u64::try_from(client_id_body_bytes).unwrap_or(u64::MAX))?;
     let (mut share, body_timeout) = if is_trusted(&context) {
-        (Share::of(&parts.buffered, buffered_bytes), body_timeout)
+        (parts.bodies.for_client(&context), body_timeout)
     } else {
-        // Those who have not authenticated yet may hold half of the memory, so that they cannot take that of those who have.
-        let bodies = context.connection.unauthenticated_bodies();
-        let share = Share::of(&parts.buffered, buffered_bytes / 2).within(bodies, UNAUTHENTICATED_BODIES);
-        (share, body_timeout.min(UNAUTHENTICATED_BODY_TIMEOUT))
+        (parts.bodies.for_stranger(&context), body_timeout.min(UNAUTHENTICATED_BODY_TIMEOUT))
     };
     let stranger = match route.authenticate {
         Authenticate::Client => stranger_denial(&context, &parts.clock),
@@ -117,7 +111,7 @@ async fn read_with_token(
     Routed { mut context, body, route }: Routed,
     rule: TokenRule,
 ) -> Result<Received, Refusal> {
-    let Limits { body_bytes, body_timeout, client_id_body_bytes, buffered_bytes, .. } = context.site.limits;
+    let Limits { body_bytes, body_timeout, client_id_body_bytes, .. } = context.site.limits;
     let is_form = has_form_body(&context.head.headers);
     let verdict = parts.tokens.verify(&context, rule).await;
     if !is_form {
@@ -129,7 +123,7 @@ async fn read_with_token(
             RequestBody::streaming(body, body_bytes, body_timeout).holding(context.connection.receiving());
         return Ok(Received { context, body, route });
     }
-    let mut share = Share::of(&parts.buffered, buffered_bytes);
+    let mut share = parts.bodies.for_client(&context);
     if matches!(verdict, Ok(_) | Err(TokenRefusal::Missing)) {
         // Otherwise the upstream might find a token where the edge does not.
         check_body_headers(&context.head.headers).map_err(Refusal::Parameter)?;

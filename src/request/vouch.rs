@@ -29,7 +29,7 @@ impl<S> Vouch<S> {
 /// Builds the outbound request. Hop-by-hop fields are removed first and the vouching headers added last, so that a client's
 /// `Connection` line cannot remove them.
 fn outbound(authenticated: Authenticated) -> Result<Outbound, Refusal> {
-    let Authenticated { context, body, route: _, application: _, certificate, caller } = authenticated;
+    let Authenticated { context, body, route: _, application, certificate, caller } = authenticated;
     let Context { mut head, connection, site, domain, authority, record, parameters: _, token: _ } = *context;
     let headers = &mut head.headers;
     remove_hop_by_hop(headers);
@@ -61,7 +61,7 @@ fn outbound(authenticated: Authenticated) -> Result<Outbound, Refusal> {
         headers.insert(name, value.clone());
     }
     if caller == Caller::Authenticated {
-        connection.mark_authenticated();
+        connection.mark_authenticated(application.as_ref().map(|application| &application.client_id));
     }
     if let Some(basis) = &certificate {
         let Some(identity) = connection.identity.as_ref() else {

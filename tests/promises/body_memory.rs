@@ -9,14 +9,17 @@ use std::{
 use bytes::Bytes;
 use http::Request;
 use http_body::{Body, Frame};
+use http_body_util::Full;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
     time::timeout,
 };
+use tokio_rustls::client::TlsStream;
 
 use crate::support::{
     Ca, Client, Credentials, DOMAIN, Edge, EdgeBuilder, PATIENCE, Upstream, admin, bodies::gated,
-    self_signed, verdict,
+    openssl_sha256, self_signed, verdict,
 };
 
 const LIMIT: usize = 65_536;
@@ -61,6 +64,14 @@ fn unfinished(client_id: &str) -> Vec<u8> {
     let head = head(client_id, &format!("content-length: {LIMIT}"));
     let body = head.len() - head.find("client_id=").unwrap();
     [head.as_bytes(), &vec![b'y'; LIMIT - 1 - body]].concat()
+}
+
+/// A token request with this form as its body.
+fn request<B>(body: B) -> Request<B> {
+    Request::post("/oauth/token")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(body)
+        .unwrap()
 }
 
 /// A body that begins with this and never ends.
@@ -111,10 +122,7 @@ async fn the_body_of_an_unknown_client_is_not_awaited() {
         }
         // Also over HTTP/2, on as many streams as may be open.
         let mut connection = client.http2().connect().await;
-        let request = Request::post("/oauth/token")
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(Endless::new("client_id=billing&x=y"))
-            .unwrap();
+        let request = request(Endless::new("client_id=billing&x=y"));
         let answer = timeout(PATIENCE, connection.send(request)).await.expect("it waits for the body");
         assert_eq!(answer.oauth_error(401, "invalid_client"), description);
     }
@@ -144,27 +152,55 @@ async fn the_log_names_the_claimed_client() {
     );
 }
 
-#[tokio::test]
-async fn bodies_beyond_the_memory_limit_get_503() {
-    let upstream = Upstream::start().await;
-    let (edge, registered) = start(&upstream, "buffered_bytes = 1_048_576");
-    let client = Client::with(&edge, &registered);
+/// Sends this many unfinished bodies, each on a connection of its own, while `before` bytes are buffered.
+async fn hold(
+    edge: &Edge,
+    client: &Client,
+    id: &str,
+    bodies: usize,
+    before: usize,
+) -> Vec<TlsStream<TcpStream>> {
     let mut held = Vec::new();
     // A Content-Length is counted once, however many parts the body arrives in.
-    for number in 1..=16 {
+    for number in 1..=bodies {
         let mut stream = client.tls().await.unwrap();
-        stream.write_all(&unfinished("billing")).await.unwrap();
+        stream.write_all(&unfinished(id)).await.unwrap();
         stream.flush().await.unwrap();
         held.push(stream);
-        until_buffered(&edge, number * LIMIT).await;
+        until_buffered(edge, before + number * LIMIT).await;
     }
-    for client in [client.clone(), client.clone().http2()] {
-        let answer = client.token("billing").await;
-        answer.oauth_error(503, "temporarily_unavailable");
-        assert_eq!(answer.headers["retry-after"], "2");
+    held
+}
+
+#[tokio::test]
+async fn an_application_leaves_body_memory_to_others() {
+    let upstream = Upstream::start().await;
+    let all: Vec<_> = ["a", "b", "c", "d", "e"].into_iter().map(|id| (id, self_signed(id))).collect();
+    let mut edge =
+        EdgeBuilder::new(upstream.url()).usual_domain("auth0").limits("buffered_bytes = 1_048_576");
+    for (id, credentials) in &all {
+        edge = edge.self_signed_application(id, &[credentials.thumbprint()]);
+    }
+    let edge = edge.start();
+    let mut held = Vec::new();
+    for (number, (id, credentials)) in all[..4].iter().enumerate() {
+        let client = Client::with(&edge, credentials);
+        // Whether its connections have authenticated before or not.
+        let known = client.connect().await;
+        held.extend(hold(&edge, &client, id, 4, number * 4 * LIMIT).await);
+        // It has used its quarter of the memory, on whatever connection; others have not.
+        for client in [client.clone(), client.clone().http2()] {
+            let answer = client.token(id).await;
+            answer.oauth_error(503, "temporarily_unavailable");
+            assert_eq!(answer.headers["retry-after"], "2");
+        }
+        drop(known);
+        let (next, credentials) = &all[number + 1];
+        let expected = if number == 3 { 503 } else { 200 };
+        assert_eq!(Client::with(&edge, credentials).token(next).await.status, expected, "{next}");
     }
     assert_eq!(buffered(&edge).await, 16 * LIMIT);
-    assert_eq!(upstream.seen().len(), 0);
+    assert_eq!(upstream.seen().len(), 3);
     assert_eq!(admin::metric(&edge, "mtls_edge_requests_total{outcome=\"upstream_failed\"}").await, 0);
     admin::assert_counted(&edge, "body_memory").await;
     // One request continues, the others are cancelled: all memory is released.
@@ -175,7 +211,49 @@ async fn bodies_beyond_the_memory_limit_get_503() {
     assert_eq!(answer, b"HTTP/1.1 200");
     drop(held);
     until_buffered(&edge, 0).await;
-    assert_eq!(client.token("billing").await.status, 200);
+    for (id, credentials) in &all {
+        assert_eq!(Client::with(&edge, credentials).token(id).await.status, 200);
+    }
+    until_buffered(&edge, 0).await;
+}
+
+#[tokio::test]
+async fn an_application_by_secret_leaves_memory_to_others() {
+    let upstream = Upstream::start().await;
+    let secret = |secret: &str| format!("secret_sha256 = \"{}\"", openssl_sha256(secret));
+    let edge = EdgeBuilder::new(upstream.url())
+        .usual_domain("auth0\"\nclient_auth = \"optional")
+        .limits("buffered_bytes = 1_048_576")
+        .application("one", "client_secret_post", &[secret("1")])
+        .application("two", "client_secret_post", &[secret("2")])
+        .start();
+    let form = |id: &str, secret: &str| format!("client_id={id}&client_secret={secret}&x=");
+    let whole = |form: String| request(Full::new(Bytes::from(form)));
+    let (mut senders, mut answers, mut connections) = (Vec::new(), Vec::new(), Vec::new());
+    for number in 1..=2 {
+        let mut connection = Client::new(&edge).http2().connect().await;
+        assert_eq!(connection.send(whole(form("one", "1"))).await.status, 200);
+        for held in 1..=2 {
+            let (sender, body) = gated();
+            let form = form("one", "1");
+            let filling = [form.as_bytes(), &vec![b'y'; LIMIT - form.len() - 1]].concat();
+            sender.send(filling.into()).unwrap();
+            answers.push(connection.start(request(body)));
+            senders.push(sender);
+            until_buffered(&edge, ((number - 1) * 2 + held) * LIMIT).await;
+        }
+        connections.push(connection);
+    }
+    for connection in &mut connections {
+        connection.send(whole(form("one", "1"))).await.oauth_error(503, "temporarily_unavailable");
+    }
+    let mut other = Client::new(&edge).connect().await;
+    assert_eq!(other.send(whole(form("two", "2"))).await.status, 200);
+    assert_eq!(other.send(whole(form("two", "2"))).await.status, 200);
+    drop(senders);
+    for answer in answers {
+        assert_eq!(timeout(PATIENCE, answer).await.unwrap().unwrap().status, 200);
+    }
     until_buffered(&edge, 0).await;
 }
 
@@ -221,11 +299,7 @@ async fn one_connection_of_a_stranger_holds_little_memory() {
         let (sender, body) = gated();
         let filling = [b"client_id=spa&x=".as_slice(), &vec![b'y'; LIMIT - 17]].concat();
         sender.send(filling.into()).unwrap();
-        let request = Request::post("/oauth/token")
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(body)
-            .unwrap();
-        answers.push(connection.start(request));
+        answers.push(connection.start(request(body)));
         senders.push(sender);
     }
     until_buffered(&edge, 4 * LIMIT).await;

@@ -35,7 +35,7 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("assertion_ids_full", "private_key_jwt/replay.rs", "a_full_store_refuses_and_forgets_nothing"),
     ("token_unavailable", "access_tokens/key_sets.rs", "without_a_key_set_requests_wait_for_it"),
     ("body_timeout", "limits.rs", "a_body_that_does_not_arrive_is_408"),
-    ("body_memory", "body_memory.rs", "bodies_beyond_the_memory_limit_get_503"),
+    ("body_memory", "body_memory.rs", "an_application_leaves_body_memory_to_others"),
     ("upstream_busy", "descriptors.rs", "waiting_requests_do_not_delay_a_reload"),
     ("upstream_failed", "upstream_failures.rs", "an_upstream_that_always_closes_is_502"),
     ("upstream_timeout", "upstream_failures.rs", "an_upstream_that_does_not_answer_in_time_is_504"),
