@@ -20,6 +20,10 @@ pub(in crate::admin) const STYLE: &str = include_str!("page/style.css");
 /// The script of the page.
 pub(in crate::admin) const SCRIPT: &str = include_str!("page/script.js");
 
+/// The most applications on the page, and the most rows of each other list. The page is loaded every two seconds: it stays small however
+/// large the registry is.
+pub(in crate::admin) const PER_PAGE: usize = 25;
+
 // The script is not deferred: it sets the theme before anything is painted.
 const HEAD: &str = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
 <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>mtls-edge</title>\
@@ -74,11 +78,14 @@ fn health(html: &mut String, health: &Health, now: Timestamp) {
     html.push_str(
         "</div>\n<div id=\"problems\" data-live><ul class=\"problems\" aria-label=\"other problems\">",
     );
-    for other in health.problems.iter().skip(1) {
+    for other in health.problems.iter().skip(1).take(PER_PAGE) {
         let (class, word) = described(other.level);
         let _ = write!(html, "<li class=\"{class}\">{word}: {}", escaped(&other.what));
         since(html, other.at, now);
         html.push_str("</li>\n");
+    }
+    if let Some(more) = more(health.problems.len().saturating_sub(1)) {
+        let _ = writeln!(html, "<li class=\"quiet\">{more}</li>");
     }
     html.push_str("</ul></div>\n");
 }
@@ -114,7 +121,7 @@ fn section(html: &mut String, table: &Table, now: Timestamp) {
         html.push_str("</tr></thead>\n");
     }
     html.push_str("<tbody>");
-    for cells in &table.rows {
+    for cells in table.rows.iter().take(PER_PAGE) {
         html.push_str("<tr>");
         for cell in cells {
             html.push_str("<td>");
@@ -126,5 +133,16 @@ fn section(html: &mut String, table: &Table, now: Timestamp) {
         }
         html.push_str("</tr>\n");
     }
+    if let Some(more) = more(table.rows.len()) {
+        let columns = table.columns.len().max(2);
+        let _ = writeln!(html, "<tr><td class=\"quiet\" colspan=\"{columns}\">{more}</td></tr>");
+    }
     html.push_str("</tbody></table></section>");
+}
+
+/// How many of these are not on the page, if it lacks some.
+fn more(all: usize) -> Option<String> {
+    all.checked_sub(PER_PAGE)
+        .filter(|more| *more > 0)
+        .map(|more| format!("{more} more, which <code>mtls-edge status</code> lists"))
 }

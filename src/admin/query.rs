@@ -6,12 +6,16 @@ use crate::trust::AuthMethod;
 
 /// Entries that expire within this many days are listed, unless the query names another number.
 pub(super) const SOON_DAYS: u32 = 30;
+/// The most applications on a page of the JSON document.
+const PER_PAGE: usize = 100;
 
 /// What a client asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Query {
     /// The page of applications, from 1.
     pub(super) page: usize,
+    /// The most applications on a page.
+    pub(super) per_page: usize,
     /// Only applications with this in their `client_id` or method, in any case; empty: all.
     pub(super) search: String,
     /// Only applications with a credential in this state.
@@ -114,6 +118,7 @@ impl Query {
         let method = |name: &str| AuthMethod::ALL.into_iter().find(|method| method.as_str() == name);
         Ok(Self {
             page: page.ok_or("page is a number from 1\n")?,
+            per_page: PER_PAGE,
             search: decoded("q").unwrap_or_default(),
             state: selected("state")
                 .map(|name| state(name).ok_or("state is expired, expiring or unused\n"))
@@ -179,6 +184,7 @@ mod tests {
     fn a_target_is_read_as_it_was_written() {
         let query = Query {
             page: 3,
+            per_page: PER_PAGE,
             search: "a&b=\"c\" +d".to_owned(),
             state: Some(CredentialState::Unused),
             method: Some(AuthMethod::PrivateKeyJwt),

@@ -94,12 +94,16 @@ fn unauthorized(refused: access::Refused) -> Response<Full<Bytes>> {
 
 /// JSON, or a page if the client prefers HTML.
 fn status(request: &Request<Incoming>, state: &State) -> Response<Full<Bytes>> {
-    let query = match Query::parse(request.uri().query().unwrap_or_default()) {
+    let mut query = match Query::parse(request.uri().query().unwrap_or_default()) {
         Ok(query) => query,
         Err(help) => return text(StatusCode::BAD_REQUEST, help),
     };
+    let is_page = accept::prefers_html(request.headers());
+    if is_page {
+        query.per_page = html::PER_PAGE;
+    }
     let status = report::status(state, &query, state.clock.now());
-    let (kind, body) = if accept::prefers_html(request.headers()) {
+    let (kind, body) = if is_page {
         let (samples, _) = state.history.samples(Instant::now(), &state.metrics.totals());
         ("text/html; charset=utf-8", html::page(&status, &samples, &query))
     } else {

@@ -177,10 +177,38 @@ async fn applications_come_in_pages() {
     assert!(body.contains("value=\"&quot;&gt;&lt;b&gt;app\"") && !body.contains("<b>"), "{body}");
     let (_, body) = exchange(&edge, "/status?page=2&q=app-", "text/html").await;
     assert!(body.contains("?page=3&amp;q=app%2D"), "{body}");
+    // The page has shorter ones.
+    assert!(body.contains("(250 in all, page 2 of 10)"), "{body}");
     let (_, body) = exchange(&edge, "/status?page=2", "text/html").await;
     assert!(
         body.contains("href=\"/status\" data-list>previous") && body.contains("?page=3\" data-list>next")
     );
+    edge.stop();
+}
+
+#[tokio::test]
+async fn the_page_stays_small_with_many_applications() {
+    let upstream = Upstream::start().await;
+    let mut builder = EdgeBuilder::new(upstream.url()).usual_domain("auth0");
+    let soon = mtls_edge::clock::Clock::System.now() + std::time::Duration::from_secs(86_400);
+    for number in 0..300 {
+        let credential = |number: u32, end: &str| format!("thumbprint = \"{number:064x}\"{end}");
+        let credentials =
+            [credential(2 * number, &format!("\nexpires_at = {soon}")), credential(2 * number + 1, "")];
+        let id = format!("an-application-of-the-department-{number:03}");
+        builder = builder.application(&id, "self_signed_tls_client_auth", &credentials);
+    }
+    let edge = builder.start();
+    for target in ["/status", "/status?page=2&sort=-expires"] {
+        let mut size = 0;
+        for part in [target, "/status.css", "/status.js"] {
+            size += exchange(&edge, part, "text/html").await.1.len();
+        }
+        assert!(size < 50_000, "{target}: {size}");
+    }
+    let (_, page) = exchange(&edge, "/status", "text/html").await;
+    assert!(page.contains("75 more, which <code>mtls-edge status</code> lists"), "{page}");
+    assert_eq!(page.matches("<td>an-application-of-the-department-").count(), 25 + 2 * 25);
     edge.stop();
 }
 

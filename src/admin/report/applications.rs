@@ -14,9 +14,6 @@ use crate::{
     trust::{self, CertificateMatch, CredentialView, RegisteredKey, RegisteredRef, Registry, Role, Subject},
 };
 
-/// Applications on one page.
-const PAGE: usize = 100;
-
 /// The page that the query asks for.
 pub(super) fn applications(registry: &Registry, query: &Query, now: Timestamp) -> Applications {
     if let Some(client_id) = &query.client_id {
@@ -25,7 +22,7 @@ pub(super) fn applications(registry: &Registry, query: &Query, now: Timestamp) -
             total: registry.len(),
             page: 1,
             pages: 1,
-            per_page: PAGE,
+            per_page: query.per_page,
             list: list.into_iter().collect(),
         };
     }
@@ -44,23 +41,24 @@ pub(super) fn applications(registry: &Registry, query: &Query, now: Timestamp) -
             if query.sort.by == SortKey::ClientId && query.sort.descending { ids.reverse() } else { ids };
         a.compare(*b, query.sort.descending).then(ids)
     };
+    let per_page = query.per_page;
     // Only this page is sorted: all others need only be before or after it.
-    let from = (query.page - 1).saturating_mul(PAGE).min(total);
+    let from = (query.page - 1).saturating_mul(per_page).min(total);
     if from > 0 {
         all.select_nth_unstable_by(from - 1, order);
     }
     let rest = all.get_mut(from..).unwrap_or_default();
-    if rest.len() > PAGE {
-        rest.select_nth_unstable_by(PAGE, order);
+    if rest.len() > per_page {
+        rest.select_nth_unstable_by(per_page, order);
     }
-    let length = rest.len().min(PAGE);
+    let length = rest.len().min(per_page);
     let shown = rest.get_mut(..length).unwrap_or_default();
     shown.sort_unstable_by(order);
     Applications {
         total,
         page: query.page,
-        pages: total.div_ceil(PAGE).max(1),
-        per_page: PAGE,
+        pages: total.div_ceil(per_page).max(1),
+        per_page,
         list: shown.iter().map(|(_, application)| of_application(application, now)).collect(),
     }
 }
