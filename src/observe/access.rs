@@ -190,17 +190,17 @@ fn quoted(line: &mut Vec<u8>, (text, limit): (&str, usize), format: LogFormat) {
     if text.len() <= limit && is_plain(text) {
         line.extend_from_slice(text.as_bytes());
     } else {
-        escaped(line, (text, limit), format);
+        escaped(line, (text, limit), format, true);
     }
     line.push(b'"');
 }
 
 /// Appends at most `limit` bytes, and an ellipsis if the text was cut.
-fn escaped(line: &mut Vec<u8>, (text, limit): (&str, usize), format: LogFormat) {
+fn escaped(line: &mut Vec<u8>, (text, limit): (&str, usize), format: LogFormat, is_quoted: bool) {
     let bound = line.len() + limit;
     for c in text.chars() {
         let before = line.len();
-        escape::push(line, c, format, true);
+        escape::push(line, c, format, is_quoted);
         if line.len() > bound {
             line.truncate(before);
             line.extend_from_slice("\u{2026}".as_bytes());

@@ -220,6 +220,17 @@ async fn a_request_is_one_short_row_on_a_terminal() {
     );
     // At 120 columns it is one row, with the escape sequences of three colours.
     assert!(line.trim_end().len() <= 120, "{line:?}");
+    // A refusal's reason continues in a row of its own.
+    assert_eq!(
+        Client::with(&server, &client).token("a-client-id-that-nobody-has-registered").await.status,
+        401
+    );
+    let (first, second) = (next("401"), next("no application is registered as"));
+    assert!(
+        first.contains("POST /oauth/token a-client-id-that-nobody-") && second.starts_with("         "),
+        "{first:?} {second:?}"
+    );
+    assert!([&first, &second].iter().all(|row| row.trim_end().len() <= 150), "{first:?} {second:?}");
     drop(ended);
     child.wait().unwrap();
 }
