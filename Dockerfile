@@ -1,11 +1,9 @@
 # mtls-edge in an image of its program and the libraries that it needs, nothing else: no shell, no package manager, not root.
 #
 #     docker build -t mtls-edge --build-arg COMMIT="$(git log -1 --format='%h %cs' --abbrev=12)" .
-#     docker run --read-only --cap-drop ALL --security-opt no-new-privileges -p 443:8443 \
-#       -v "$PWD/my-edge:/etc/mtls-edge:ro" mtls-edge
 #
-# The configuration and its keys are mounted at /etc/mtls-edge, readable by the user 65532. Caches of CRLs and key sets can be
-# written into /var/lib/mtls-edge, a volume.
+# The section Docker of docs/operate.md writes a configuration that the user 65532 can read, mounts it at /etc/mtls-edge, and runs the
+# image. Caches of CRLs and key sets can be written into /var/lib/mtls-edge, a volume.
 FROM rust:1-bookworm AS build
 WORKDIR /src
 COPY . .

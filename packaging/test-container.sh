@@ -1,34 +1,42 @@
 #!/usr/bin/env bash
-# Tests the Dockerfile with a real container engine (podman, with runc): builds it, and runs the image as its user, read-only, without
-# capabilities. The stage `rust:1-bookworm` is made here, by debootstrap and with this machine's Rust, so that no registry of images is
-# needed. Needs root, podman, runc, debootstrap, curl and openssl. The program is hardly optimised: only the Dockerfile is tested.
+# Tests the Dockerfile, and the section Docker of docs/operate.md, with a real container engine (podman, with runc): each block runs as it is,
+# with podman in place of docker, in a network namespace where port 443 is free. The stage `rust:1-bookworm` is made here, by debootstrap and
+# with this machine's Rust, so that no registry of images is needed. Needs root, podman, runc, debootstrap, git, curl, openssl and python3.
+# The program is hardly optimised: only the Dockerfile is tested.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-work=$(mktemp -d)
+
+if [ "${1:-}" != inside ]; then
+  CONTAINER_TEST=$(mktemp -d)
+  export CONTAINER_TEST
+  trap 'rm -rf "$CONTAINER_TEST"' EXIT
+  echo "== the base image"
+  debootstrap --variant=minbase --include=gcc,libc6-dev,ca-certificates bookworm "$CONTAINER_TEST/base" >"$CONTAINER_TEST/log" 2>&1 || { cat "$CONTAINER_TEST/log"; exit 1; }
+  mkdir -p "$CONTAINER_TEST/base/usr/local/rust"
+  cp -a "$(rustc --print sysroot)"/{bin,lib} "$CONTAINER_TEST/base/usr/local/rust/"
+  ln -s ../rust/bin/cargo ../rust/bin/rustc "$CONTAINER_TEST/base/usr/local/bin/"
+  # What this machine's cargo has fetched: the build needs no network.
+  cargo fetch --locked --quiet
+  # Containers, addresses and mounts vanish with the namespaces.
+  unshare --kill-child -m -n -p -f --mount-proc "$0" inside
+  exit
+fi
+
+work=$CONTAINER_TEST
 engine() {
-  podman --root "$work/images" --runroot "$work/run" --storage-driver overlay --runtime runc --cgroup-manager cgroupfs --events-backend none "$@"
+  podman --root "$work/images" --runroot "$work/run" --network-config-dir "$work/networks" --storage-driver overlay --runtime runc \
+    --cgroup-manager cgroupfs --events-backend none "$@"
 }
-# The limits are given since an engine raises them otherwise, which a machine may forbid.
-run() { engine run --pull never --ulimit nofile=1024:1024 --ulimit nproc=1000:1000 "$@"; }
-clean() {
-  engine rm --force --all >/dev/null 2>&1 || true
-  umount -l "$work/images/overlay" 2>/dev/null || true
-  rm -rf "$work"
-}
-trap clean EXIT
 fail() {
   printf 'FAILED: %s\n' "$*" >&2
-  engine logs edge >&2 || true
+  engine logs mtls-edge >&2 || true
   exit 1
 }
+ip link set lo up
+# CNI remembers addresses there.
+mkdir -p "$work/cni" /var/lib/cni
+mount --bind "$work/cni" /var/lib/cni
 
-echo "== the base image"
-debootstrap --variant=minbase --include=gcc,libc6-dev,ca-certificates bookworm "$work/base" >"$work/log" 2>&1 || { cat "$work/log"; fail "debootstrap"; }
-mkdir -p "$work/base/usr/local/rust"
-cp -a "$(rustc --print sysroot)"/{bin,lib} "$work/base/usr/local/rust/"
-ln -s ../rust/bin/cargo ../rust/bin/rustc "$work/base/usr/local/bin/"
-# What this machine's cargo has fetched: the build needs no network.
-cargo fetch --locked --quiet
 cat >"$work/Dockerfile" <<'BASE'
 FROM scratch
 COPY base/ /
@@ -38,33 +46,63 @@ build() { engine build --quiet --isolation chroot --format docker --pull=never "
 build --tag docker.io/library/rust:1-bookworm "$work"
 rm -rf "$work/base"
 
-echo "== docker build"
-build --volume "${CARGO_HOME:-$HOME/.cargo}/registry:/cargo/registry" --build-arg COMMIT="0123456789ab 2026-01-01" --tag localhost/mtls-edge .
+# What the blocks call. Limits are given since an engine raises them otherwise, which a machine may forbid. Not each podman resolves the
+# names of containers as Docker does: the upstream is an entry in the hosts file.
+sources=$PWD
+export GIT_DIR
+GIT_DIR=$(git rev-parse --absolute-git-dir)
+docker() {
+  local command=$1 hosts=()
+  shift
+  case $command in
+    build) build --volume "${CARGO_HOME:-$HOME/.cargo}/registry:/cargo/registry" "${@:1:$#-1}" "$sources" ;;
+    run)
+      ! engine network exists auth || hosts=(--add-host "auth-server:$(engine network inspect auth --format '{{range .Subnets}}{{.Gateway}}{{end}}')")
+      engine run --pull never --ulimit nofile=1024:1024 --ulimit nproc=1000:1000 "${hosts[@]}" "${@/nofile=65536/nofile=1024:1024}"
+      ;;
+    *) engine "$command" "$@" ;;
+  esac
+}
+run() { # <block>
+  packaging/block.sh docs/operate.md sh "$1" >"$work/$1.sh"
+  # Not as a condition, where a failing line would not end it.
+  set +e
+  (set -e && cd "$work" && . "$work/$1.sh") >"$work/log" 2>&1
+  local status=$?
+  set -e
+  [ $status = 0 ] || { cat "$work/log"; fail "the block $1 of docs/operate.md"; }
+}
 
-echo "== docker run --read-only --cap-drop ALL --security-opt no-new-privileges"
+echo "== docker build, and a configuration by init"
+run docker-init
 image() { engine image inspect --format "{{$1}}" localhost/mtls-edge; }
-user=$(image .Config.User)
-[ "$user" = 65532:65532 ] || fail "user: $user"
-grep -q 0123456789ab <<<"$(run --rm --network none localhost/mtls-edge version)" || fail "the program does not know its commit"
-config=$work/config
-run --rm --network none --volume "$work:/work" --user 0 localhost/mtls-edge init /work/config >/dev/null
-chown -R "$user" "$config"
-run --detach --name edge --network host --read-only --cap-drop ALL --security-opt no-new-privileges \
-  --volume "$config:/etc/mtls-edge:ro" localhost/mtls-edge >/dev/null
+[ "$(image .Config.User)" = 65532:65532 ] || fail "user: $(image .Config.User)"
+grep -q "$(git log -1 --format=%h --abbrev=12)" <<<"$(docker run --rm --network none mtls-edge version)" || fail "the program does not know its commit"
+
+echo "== docker run --read-only --cap-drop ALL --security-opt no-new-privileges --publish 443:8443"
+python3 -c '
+import http.server
+class Token(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        self.rfile.read(int(self.headers.get("content-length", 0)))
+        self.send_response(200); self.send_header("content-length", "5"); self.end_headers(); self.wfile.write(b"token")
+    def log_message(self, *_): pass
+http.server.HTTPServer(("0.0.0.0", 3000), Token).serve_forever()' &
+run docker
 for _ in $(seq 100); do
-  ! engine healthcheck run edge >/dev/null 2>&1 || break
+  ! engine healthcheck run mtls-edge >/dev/null 2>&1 || break
   sleep 0.1
 done
-engine healthcheck run edge >/dev/null || fail "not healthy"
-# No upstream runs: a verified request gets 503, another application's certificate 401.
-call() {
-  curl -s -o /dev/null -w '%{http_code}' --noproxy '*' --cacert "$config/certs/server-ca.pem" --cert "$config/certs/$1.pem" \
-    --key "$config/certs/$1.key" https://localhost:8443/oauth/token -d client_id=billing
-}
-[ "$(call billing)" = 503 ] || fail "billing: $(call billing)"
-[ "$(call payments)" = 401 ] || fail "payments: $(call payments)"
+engine healthcheck run mtls-edge >/dev/null || fail "not healthy"
+run docker-call
+grep -q 'token$' "$work/log" || fail "no token: $(cat "$work/log")"
+# Another application's certificate.
+cd "$work"
+status=$(curl -s -o /dev/null -w '%{http_code}' --resolve mtls.auth.example.com:443:127.0.0.1 --cacert my-edge/certs/server-ca.pem \
+  --cert my-edge/certs/payments.pem --key my-edge/certs/payments.key https://mtls.auth.example.com/oauth/token -d client_id=billing)
+[ "$status" = 401 ] || fail "payments: $status"
 # As process 1 it must take the signal by itself.
-engine stop --time 20 edge >/dev/null
-[ "$(engine inspect --format '{{.State.ExitCode}}' edge)" = 0 ] || fail "exit status $(engine inspect --format '{{.State.ExitCode}}' edge)"
-grep -q 'drained' <<<"$(engine logs edge 2>&1)" || fail "no drain"
+engine stop --time 20 mtls-edge >/dev/null
+[ "$(engine inspect --format '{{.State.ExitCode}}' mtls-edge)" = 0 ] || fail "exit status $(engine inspect --format '{{.State.ExitCode}}' mtls-edge)"
+grep -q 'drained' <<<"$(engine logs mtls-edge 2>&1)" || fail "no drain"
 echo "the Dockerfile works: $(image .Size) bytes"
