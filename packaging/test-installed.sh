@@ -44,9 +44,9 @@ calls_during() {
 
 # Blocks of docs/operate.md.
 block() { ./block.sh operate.md "$1" "$2"; }
-run() {
+run() { # <block> [folder]
   block sh "$1" >"$1.sh"
-  bash -e "$1.sh" || fail "the block $1 of docs/operate.md"
+  (cd "${2:-.}" && bash -e "/package-test/$1.sh") || fail "the block $1 of docs/operate.md"
 }
 drop_in() {
   mkdir -p /etc/systemd/system/mtls-edge.service.d
@@ -153,6 +153,27 @@ sed -i /^ticket_keys/d /etc/mtls-edge/edge.toml
 run restart
 expect 200 billing billing
 
+say "operate.md: a token for the admin address, and for Prometheus"
+cp /etc/mtls-edge/edge.toml /root/before-token.toml
+run admin-token
+[ "$(stat -c '%a %U %G' /etc/mtls-edge/secrets/admin)" = '640 root mtls-edge' ] || fail "mode of the token"
+getent group prometheus >/dev/null || groupadd --system prometheus
+mkdir -p /etc/prometheus
+run prometheus-token
+[ "$(stat -c '%a %U %G' /etc/prometheus/mtls-edge.token)" = '640 root prometheus' ] || fail "mode of Prometheus' token"
+sed -i "s|^admin = .*|$(block toml scrape | grep '^admin = ')|" /etc/mtls-edge/edge.toml
+block toml scrape | sed -n '/^\[admin\]$/,$p' >>/etc/mtls-edge/edge.toml
+run restart
+expect 200 billing billing
+metrics() { curl -s -o answer -w '%{http_code}' "$@" http://127.0.0.1:9443/metrics; }
+[ "$(metrics)" = 401 ] || fail "metrics without the token: $(cat answer)"
+[ "$(metrics -H "Authorization: Bearer $(cat /etc/prometheus/mtls-edge.token)")" = 200 ] || fail "metrics with the token: $(cat answer)"
+mtls-edge status --config /etc/mtls-edge/edge.toml >answer || fail "status with the token: $(cat answer)"
+cp /root/before-token.toml /etc/mtls-edge/edge.toml
+rm -r /etc/mtls-edge/secrets
+run restart
+expect 200 billing billing
+
 say "operate.md: systemd opens port 443: no capability, and no call fails during a restart"
 cp /etc/mtls-edge/edge.toml /root/before-socket.toml
 sed -i 's/^https = .*/https = ["127.0.0.1:1"]/' /etc/mtls-edge/edge.toml
@@ -213,13 +234,31 @@ systemctl restart systemd-journald
 say "upgrade: the operator's edge.toml stays, the new version takes over, and no call fails"
 cp /etc/mtls-edge/edge.toml before
 pid=$(systemctl show -P MainPID mtls-edge)
-calls_during apt -o Dpkg::Options::=--force-confold install ./2.deb
+# As an answer to dpkg's question, which of the two to keep.
+echo force-confold >/etc/dpkg/dpkg.cfg.d/answer
+mkdir new-package
+cp 2.deb new-package/mtls-edge_99.0-1_amd64.deb
+run upgrade-check new-package
+[ "$(dpkg-query -W -f '${Version}' mtls-edge)" != 99.0-1 ] || fail "installed by the check"
+# What the program would refuse, the block reports before anything is installed.
+echo 'no_such_key = 1' >>/etc/mtls-edge/edge.toml
+! (cd new-package && bash -e ../upgrade-check.sh >../answer 2>&1) || fail "an invalid configuration passes the block upgrade-check"
+rm -rf new-package/new
+cp before /etc/mtls-edge/edge.toml
+calls_during run upgrade new-package
 cmp before /etc/mtls-edge/edge.toml || fail "edge.toml was replaced"
 grep -q 'second version' /etc/mtls-edge/edge.toml.dpkg-dist || fail "no edge.toml.dpkg-dist"
 [ "$(dpkg-query -W -f '${Version}' mtls-edge)" = 99.0-1 ] || fail "version"
 [ "$(systemctl show -P MainPID mtls-edge)" != "$pid" ] || fail "the upgrade did not wait for the new process"
 timeout 60 sh -c "until [ ! -d /proc/$pid ]; do sleep 0.1; done" || fail "the replaced process stays"
 systemctl is-active -q mtls-edge || fail "not active after the upgrade"
+expect 200 billing billing
+
+say "operate.md: a takeover without the package"
+pid=$(systemctl show -P MainPID mtls-edge)
+calls_during run take-over
+timeout 20 sh -c "until [ \$(systemctl show -P MainPID mtls-edge) != $pid ]; do sleep 0.1; done" || fail "no other process"
+timeout 60 sh -c "until [ ! -d /proc/$pid ]; do sleep 0.1; done" || fail "the replaced process stays"
 expect 200 billing billing
 
 say "an upgrade that cannot serve: the message says so, and the former version serves on"

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Checks the blocks of docs/operate.md that other programs read: units by systemd-analyze, manifests by kubernetes-validate, HAProxy's
-# file by haproxy, Prometheus' by promtool, logrotate's by logrotate. `cargo test` checks the TOML and the syntax of the shell blocks;
-# packaging/test.sh runs those that need no cluster and no container engine. A missing program is reported as NOT TRIED.
+# file by haproxy, Prometheus' by promtool, logrotate's by logrotate; and runs the block with kubectl, which only prints what it would create.
+# `cargo test` checks the TOML and the syntax of the shell blocks; packaging/test.sh and packaging/test-container.sh run the others. A missing
+# program is reported as NOT TRIED.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
@@ -19,9 +20,30 @@ if tried systemd-analyze "units"; then
   found=$(systemd-analyze verify --man=no "$work/mtls-edge.service" 2>&1 | grep mtls-edge || true)
   [ -z "$found" ] || { echo "FAILED: $found"; exit 1; }
 fi
+# The block with kubectl, in a folder with its files. There is no cluster: what would be created is printed.
+manifests=()
+run() { # <block>
+  block sh "$1" >"$work/$1.sh"
+  (cd "$work" && PATH="$work/kubectl:$PATH" bash -e "$1.sh" >"$work/$1.yaml") || { echo "FAILED: the block $1"; exit 1; }
+}
+if tried kubectl "the Secrets"; then
+  mkdir -p "$work/kubectl"
+  cat >"$work/kubectl/kubectl" <<SHIM
+#!/bin/sh
+# Nothing is applied: the manifests are validated below.
+if [ "\$*" = "apply -f packaging/kubernetes" ]; then exit; fi
+echo ---
+exec $(command -v kubectl) "\$@" --dry-run=client -o yaml
+SHIM
+  chmod 755 "$work/kubectl/kubectl"
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=server -keyout "$work/server.key" -out "$work/server.pem" 2>/dev/null
+  cp "$work/server.pem" "$work/client-ca.pem"
+  run kubernetes
+  manifests=("$work/kubernetes.yaml")
+fi
 block yaml only-from-the-edge >"$work/only-from-the-edge.yaml"
 validated=0
-packaging/test-kubernetes.sh "$work/only-from-the-edge.yaml" || validated=$?
+packaging/test-kubernetes.sh "$work/only-from-the-edge.yaml" "${manifests[@]}" || validated=$?
 case $validated in
   0)
     # No registry has the schema of cert-manager's resources. What must agree with the manifests is its Secret.
@@ -31,6 +53,18 @@ certificate = yaml.safe_load(sys.stdin)
 deployment = yaml.safe_load(open("packaging/kubernetes/deployment.yaml"))
 secrets = [v["secret"]["secretName"] for v in deployment["spec"]["template"]["spec"]["volumes"] if "secret" in v]
 assert certificate["spec"]["secretName"] in secrets, secrets'
+    # Each mounted Secret is made by the block, with each file that edge.toml names in it.
+    [ "${#manifests[@]}" = 0 ] || target/tools/kubernetes/bin/python - "${manifests[@]}" <<'PY'
+import re, sys, yaml
+made = {secret["metadata"]["name"]: set(secret["data"]) for secret in yaml.safe_load_all(open(sys.argv[1]))}
+pod = yaml.safe_load(open("packaging/kubernetes/deployment.yaml"))["spec"]["template"]["spec"]
+edge = yaml.safe_load(open("packaging/kubernetes/configmap.yaml"))["data"]["edge.toml"]
+mounts = {mount["mountPath"]: mount["name"] for mount in pod["containers"][0]["volumeMounts"]}
+secrets = {volume["name"]: volume["secret"]["secretName"] for volume in pod["volumes"] if "secret" in volume}
+assert set(made) == set(secrets.values()), (made, secrets)
+for folder, file in re.findall(r'"(/secrets/[^/"]+)/([^"]+)"', edge):
+    assert file in made[secrets[mounts[folder]]], (folder, file, made)
+PY
     ;;
   3) echo "NOT TRIED: manifests: kubernetes-validate could not be installed" ;;
   *) exit "$validated" ;;
