@@ -7,7 +7,7 @@
 The program is MTLS_EDGE_BIN, or target/debug/mtls-edge. A client that is missing, or of another version than the page's, is reported as NOT TRIED,
 and its rows are not compared. requests and httpx are those of the running Python (requirements.txt), undici and openid-client those of tests/interop.
 """
-import concurrent.futures, http.server, importlib.metadata, json, os, re, shutil, subprocess, sys, tempfile, threading, time
+import concurrent.futures, http.server, importlib.metadata, json, os, re, shutil, socket, socketserver, subprocess, sys, tempfile, threading, time
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qs
@@ -22,6 +22,7 @@ FORM = "client_id=billing"
 CONFIG = """
 [listen]
 https = ["127.0.0.1:0"]
+deny = [{deny}]
 admin = "127.0.0.1:0"
 [limits]
 body_timeout = "500ms"
@@ -34,7 +35,7 @@ name = "as"
 urls = ["{upstream}"]
 response_timeout = "500ms"
 [[domain]]
-name = "localhost"
+name = "{domain}"
 certificate = "server.pem"
 private_key = "server.key"
 client_auth = "{client_auth}"
@@ -51,6 +52,7 @@ path = "/pages/*"
 methods = ["POST"]
 authenticate = "none"
 """
+USUAL = {"client_auth": "optional", "limits": "", "domain": "localhost", "deny": ""}
 RATE = 'requests_per_second_per_address = 1\nrequest_burst = "1ms"'
 
 
@@ -73,8 +75,10 @@ BEFORE_HTTP = [
     Case('no certificate, `client_auth = "required"`', "required", certificate=""),
     Case('no certificate, `client_auth = "optional"`', certificate=""),
     Case("an address in the URL, not the name", url="https://127.0.0.1:{}/oauth/token", certificate=""),
+    Case("another name than a domain's", "elsewhere", certificate=""),
     Case("`http://` in the URL", url="http://localhost:{}/oauth/token", certificate=""),
     Case("another CA trusted", ca="other.pem", certificate=""),
+    Case("the connection is closed at once", "denied", certificate=""),
 ]
 IN_HTTP = [
     Case("a secret in the query", url="https://localhost:{}/oauth/token?client_secret=s"),
@@ -122,9 +126,9 @@ class AuthorizationServer(http.server.BaseHTTPRequestHandler):
 
 
 class Edge:
-    def __init__(self, folder, name, upstream, client_auth="optional", limits=""):
+    def __init__(self, folder, name, upstream, **others):
         config = folder / f"{name}.toml"
-        config.write_text(CONFIG.format(upstream=upstream, client_auth=client_auth, limits=limits))
+        config.write_text(CONFIG.format(upstream=upstream, **{**USUAL, **others}))
         command = [EDGE, "run", "--config", config, "--workers", "1"]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         for line in self.process.stderr:
@@ -138,6 +142,21 @@ class Edge:
     def stop(self):
         self.process.kill()
         self.process.wait()
+
+
+def closed_first(port):
+    """A port that passes on that the edge closes each connection, before it passes on what the client sends: otherwise it is chance whether
+    the kernel closes the connection or resets it, since the edge has not read all."""
+
+    class Connection(socketserver.BaseRequestHandler):
+        def handle(self):
+            with socket.create_connection(("127.0.0.1", int(port)), timeout=5) as edge:
+                edge.recv(1)
+            self.request.recv(65536)
+
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Connection)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return str(server.server_address[1])
 
 
 class Run(NamedTuple):
@@ -335,8 +354,12 @@ def made(skipped):
             edges["live"] = Edge(folder, "live", live)
             edges["required"] = Edge(folder, "required", live, client_auth="required")
             edges["limited"] = Edge(folder, "limited", live, limits=RATE)
+            edges["elsewhere"] = Edge(folder, "elsewhere", live, domain="mtls.auth.example.com")
+            edges["denied"] = Edge(folder, "denied", live, deny='"127.0.0.1"')
             edges["down"] = Edge(folder, "down", "http://127.0.0.1:1")
-            said = reports(Run(folder, {name: edge.port for name, edge in edges.items()}), skipped)
+            ports = {name: edge.port for name, edge in edges.items()}
+            ports["denied"] = closed_first(ports["denied"])
+            said = reports(Run(folder, ports), skipped)
         finally:
             for edge in edges.values():
                 edge.stop()
