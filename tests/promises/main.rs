@@ -81,6 +81,7 @@ mod one_reading;
 mod operate_page;
 mod own_responses;
 mod packages;
+mod pages;
 mod parking;
 mod parsers;
 mod paths;

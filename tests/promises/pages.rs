@@ -1,0 +1,100 @@
+//! Links between the pages of the documentation have their targets, and each image is shown on a page.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// All files below a folder.
+fn files(folder: &Path, all: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, all);
+        } else {
+            all.push(path);
+        }
+    }
+}
+
+fn is_page(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "md")
+}
+
+/// The pages of the root, and below `docs` and `packaging`.
+fn pages() -> Vec<PathBuf> {
+    let root = Path::new(ROOT);
+    let mut all: Vec<PathBuf> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
+    for folder in ["docs", "packaging"] {
+        files(&root.join(folder), &mut all);
+    }
+    all.retain(|path| is_page(path));
+    all
+}
+
+/// The lines outside of fenced blocks.
+fn prose(page: &Path) -> Vec<String> {
+    let text = fs::read_to_string(page).unwrap();
+    let mut lines = Vec::new();
+    let mut is_block = false;
+    for line in text.lines() {
+        if line.trim_start().starts_with("```") {
+            is_block = !is_block;
+        } else if !is_block {
+            lines.push(line.to_owned());
+        }
+    }
+    lines
+}
+
+/// The anchor of a heading, as GitHub makes it.
+fn anchor(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = text.chars().filter(|char| char.is_alphanumeric() || [' ', '-', '_'].contains(char));
+    kept.map(|char| if char == ' ' { '-' } else { char }).collect()
+}
+
+/// What a line links to or shows.
+fn targets(line: &str) -> Vec<&str> {
+    let after = |start: &str, end: char| {
+        line.split(start).skip(1).filter_map(|rest| rest.split_once(end)).map(|(target, _)| target).collect()
+    };
+    let links: Vec<&str> = after("](", ')');
+    let images: Vec<&str> = after("src=\"", '"');
+    [links, images].concat()
+}
+
+#[test]
+fn every_link_of_the_documentation_has_its_target() {
+    let pages = pages();
+    assert!(pages.len() > 15, "{pages:?}");
+    for page in pages {
+        for line in prose(&page) {
+            for target in targets(&line).into_iter().filter(|target| !target.contains(':')) {
+                let (file, wanted) = target.split_once('#').unwrap_or((target, ""));
+                let path = if file.is_empty() { page.clone() } else { page.parent().unwrap().join(file) };
+                assert!(path.exists(), "{}: there is no {target}", page.display());
+                if !wanted.is_empty() && is_page(&path) {
+                    let headings = prose(&path).into_iter().filter(|line| line.starts_with('#'));
+                    let is_there = headings.map(|heading| anchor(&heading)).any(|anchor| anchor == wanted);
+                    assert!(is_there, "{}: there is no {target}", page.display());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_image_of_the_documentation_is_shown() {
+    let mut images = Vec::new();
+    files(&Path::new(ROOT).join("docs/images"), &mut images);
+    assert!(!images.is_empty());
+    let lines: Vec<String> = pages().iter().flat_map(|page| prose(page)).collect();
+    for image in images {
+        let name = format!("images/{}", image.file_name().unwrap().to_str().unwrap());
+        let is_shown = |line: &String| targets(line).iter().any(|target| target.ends_with(&name));
+        assert!(lines.iter().any(is_shown), "no page shows {name}");
+    }
+}
