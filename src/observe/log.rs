@@ -1,6 +1,7 @@
 //! Log lines on standard error and in a file. A dedicated thread writes them, so that a thread that logs never blocks.
 
 mod filter;
+mod journal;
 mod output;
 mod queue;
 mod sampling;
@@ -91,7 +92,7 @@ pub fn write_text(text: &str) {
         }
     } else {
         // There is nowhere else to report that it cannot be written.
-        let _ = io::stderr().write_all(text.as_bytes());
+        let _ = io::stderr().write_all(&journal::prioritized(text.as_bytes()));
     }
 }
 

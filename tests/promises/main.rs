@@ -65,6 +65,7 @@ mod init;
 mod inspect;
 mod inspect_keys;
 mod inspect_tokens;
+mod journal;
 mod lenient;
 mod limits;
 mod log_bounds;

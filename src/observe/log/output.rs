@@ -11,7 +11,10 @@ use std::{
 
 use rustix::fs::OFlags;
 
-use super::queue::{Sink, lines};
+use super::{
+    journal::Priorities,
+    queue::{Sink, lines},
+};
 
 /// The permissions of a new log file.
 const MODE: u32 = 0o640;
@@ -68,6 +71,7 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
 #[derive(Debug, Default)]
 pub(super) struct Writers {
     standard_error: Sink,
+    priorities: Priorities,
     file: Option<(Arc<File>, Sink)>,
     failure: FileFailure,
 }
@@ -120,7 +124,7 @@ impl Writers {
         let Outputs { has_standard_error, file } = output.with(|outputs| outputs.clone());
         let mut lost = 0;
         if has_standard_error {
-            lost = self.standard_error.write(&mut io::stderr(), batch);
+            lost = self.standard_error.write(&mut io::stderr(), &self.priorities.of(batch));
         }
         let is_open =
             |(open, _): &(Arc<File>, Sink)| file.as_ref().is_some_and(|file| Arc::ptr_eq(open, file));
@@ -133,7 +137,7 @@ impl Writers {
             self.failure.record(missing, sink.error());
             let own = own();
             if !own.is_empty() {
-                self.standard_error.write(&mut io::stderr(), &own);
+                self.standard_error.write(&mut io::stderr(), &self.priorities.of(&own));
                 sink.write(&mut file.as_ref() as &mut dyn Write, &own);
             }
         }
