@@ -6,6 +6,8 @@ use std::{
     path::Path,
 };
 
+use crate::text::suggest::shell_word;
+
 /// A token request with a client certificate, or without one.
 #[derive(Debug)]
 pub(super) struct Call<'a> {
@@ -25,7 +27,7 @@ pub(super) struct Call<'a> {
 impl fmt::Display for Call<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { certs, certificate, edge, domain, path } = self;
-        let file = |name: String| quoted(&certs.join(name).display().to_string());
+        let file = |name: String| shell_word(&certs.join(name).display().to_string());
         write!(f, "curl --cacert {}", file("server-ca.pem".to_owned()))?;
         if let Some(name) = certificate {
             write!(f, " --cert {}", file(format!("{name}.pem")))?;
@@ -37,12 +39,6 @@ impl fmt::Display for Call<'_> {
         }
         write!(f, " https://{domain}:{}{path} -d grant_type=client_credentials", edge.port())
     }
-}
-
-/// A word of a shell command.
-pub(super) fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@%,".contains(c);
-    if word.chars().all(is_plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
 
 /// The loopback address if the edge listens on every address.

@@ -12,12 +12,15 @@ use self::{
     token_endpoint::TokenEndpoint,
 };
 use super::{
-    curl::{Call, quoted},
+    curl::Call,
     development::{self, DOMAIN},
     print,
     signals::{Signal, Signals},
 };
-use crate::{clock::Clock, config::render, edge::Edge, observe::finish_log, source::files::InitialBuild};
+use crate::{
+    clock::Clock, config::render, edge::Edge, observe::finish_log, source::files::InitialBuild,
+    text::suggest::shell_word,
+};
 
 /// The issuer identifier of the demo's authorization server.
 const ISSUER: &str = "https://localhost/";
@@ -153,7 +156,7 @@ fn curl(certs: &Path, edge: SocketAddr) -> String {
     let by_certificate =
         ["billing", "payments"].map(|client| format!("  {} -d client_id={client}\n", call(Some(client))));
     let call = call(None);
-    let key = quoted(&certs.join("reports.key").display().to_string());
+    let key = shell_word(&certs.join("reports.key").display().to_string());
     let by_assertion = format!(
         r#"
   b64() {{ openssl base64 -A | tr '+/' '-_' | tr -d '='; }}

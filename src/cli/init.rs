@@ -15,11 +15,11 @@ use clap::{Args, CommandFactory, error::ErrorKind};
 use self::{server::Server, template::Template};
 use super::{
     Cli,
-    curl::{Call, quoted},
+    curl::Call,
     development, print,
     schema::File,
 };
-use crate::{config, forward::Address};
+use crate::{config, forward::Address, text::suggest::shell_word};
 
 const EDGE: &str = include_str!("../../config/edge.toml");
 const APPLICATIONS: &str = include_str!("../../config/applications.toml");
@@ -181,7 +181,7 @@ impl Options {
 
     fn next_steps(&self) -> String {
         let Self { dir, server, .. } = self;
-        let config = quoted(&dir.join("edge.toml").display().to_string());
+        let config = shell_word(&dir.join("edge.toml").display().to_string());
         let mut text = format!(
             "{}: edge.toml and applications.toml for {}, and development certificates in certs/\n\ncheck it, and serve:\n  mtls-edge check --config {config}\n  mtls-edge run --config {config}\n",
             dir.display(),
@@ -203,7 +203,7 @@ impl Options {
         };
         let secret = if *server == Server::Hydra { development::SECRET } else { "" };
         let _ = writeln!(text, "in another terminal, call it:\n  {call} -d client_id=billing{secret}");
-        let folder = quoted(&dir.display().to_string());
+        let folder = shell_word(&dir.display().to_string());
         let _ = writeln!(text, "another client certificate:\n  mtls-edge dev-cert NAME --dir {folder}");
         text
     }

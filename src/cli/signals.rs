@@ -24,7 +24,7 @@ pub(super) enum Signal {
     End,
     /// SIGHUP: reload the configuration files.
     Hangup,
-    /// SIGUSR1: ignored with a log line.
+    /// SIGUSR1: open the log file again.
     Reopen,
     /// SIGUSR2: let a new process take over.
     Upgrade,

@@ -178,21 +178,12 @@ fn tls(certificate: &Path, options: &Options) -> Result<Arc<ClientConfig>, ExitC
         };
         pinned_config(leaf, identity).map_err(|error| Fault::new(format!("cannot set up TLS: {error}")))
     };
-    read().map(Arc::new).map_err(|fault| failure(&fault))
-}
-
-/// Prints a fault and its help.
-fn failure(fault: &Fault) -> ExitCode {
-    let code = print::failure(&fault.what);
-    if let Some(help) = &fault.help {
-        print::err(format_args!("help: {help}\n"));
-    }
-    code
+    read().map(Arc::new).map_err(print::unusable)
 }
 
 /// The field value that presents the first token of a source, the one to use.
 fn authorization(token: &SecretSource) -> Result<HeaderValue, ExitCode> {
-    let tokens = admin_tokens(token).map_err(|fault| failure(&fault))?;
+    let tokens = admin_tokens(token).map_err(print::unusable)?;
     let field = tokens.first().map(|token| Zeroizing::new(format!("Bearer {}", **token)));
     let mut value = HeaderValue::from_str(&field.unwrap_or_default()).map_err(print::failure)?;
     value.set_sensitive(true);
