@@ -4,7 +4,7 @@
 mod certificate;
 mod token;
 
-use std::{collections::BTreeSet, fmt::Write, process::ExitCode, time::Duration};
+use std::{collections::BTreeSet, fmt::Write, process::ExitCode};
 
 pub(super) use certificate::certificate;
 pub(super) use token::Judged;
@@ -93,7 +93,7 @@ fn when(
     let later = || boundaries.iter().filter(|time| **time > now);
     let end_after = |begin: Timestamp| {
         let end = boundaries.iter().filter(|time| **time > begin).find(|time| judge(**time).is_err());
-        end.map_or_else(String::new, |end| format!(" until {end} ({})", distance(*end, now)))
+        end.map_or_else(String::new, |end| format!(" until {end} ({})", end.relative_to(now).in_two_units()))
     };
     let rule = match judge(now) {
         Ok(by) => {
@@ -102,24 +102,13 @@ fn when(
         Err(rule) => visible(&rule).into_owned(),
     };
     let change = if let Some(begin) = later().find(accepted) {
-        format!("accepted from {begin} ({}){}", distance(*begin, now), end_after(*begin))
+        format!("accepted from {begin} ({}){}", begin.relative_to(now).in_two_units(), end_after(*begin))
     } else if let Some(begin) = boundaries.iter().filter(|time| **time < now).find(accepted) {
         format!("was accepted from {begin}{}", end_after(*begin))
     } else {
         "no time changes that".to_owned()
     };
     Verdict { text: format!("REFUSED now: {rule}; {change}"), is_accepted: false }
-}
-
-/// How far a time is from now.
-pub(super) fn distance(time: Timestamp, now: Timestamp) -> String {
-    let seconds = time.seconds_since(now);
-    let length = humantime::format_duration(Duration::from_secs(seconds.unsigned_abs()));
-    match seconds {
-        0 => "now".to_owned(),
-        1.. => format!("in {length}"),
-        _ => format!("{length} ago"),
-    }
 }
 
 #[cfg(test)]
@@ -142,14 +131,14 @@ mod tests {
     #[test]
     fn a_verdict_says_when_it_changes() {
         let (from, until) = (at(100), at(400));
-        assert_eq!(verdict(340, 100, 400), format!("accepted now until {until} (in 1m)"));
+        assert_eq!(verdict(340, 100, 400), format!("accepted now until {until} (in 1 min)"));
         assert_eq!(
             verdict(40, 100, 400),
-            format!("REFUSED now: a rule; accepted from {from} (in 1m) until {until} (in 6m)")
+            format!("REFUSED now: a rule; accepted from {from} (in 1 min) until {until} (in 6 min)")
         );
         assert_eq!(
             verdict(460, 100, 400),
-            format!("REFUSED now: a rule; was accepted from {from} until {until} (1m ago)")
+            format!("REFUSED now: a rule; was accepted from {from} until {until} (1 min ago)")
         );
         assert_eq!(verdict(40, 100, 100), "REFUSED now: a rule; no time changes that");
     }

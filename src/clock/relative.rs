@@ -1,4 +1,4 @@
-//! Times as people say them: `in 12 days`, `3 min ago`.
+//! Times as people say them: `in 12 days`, `3 min ago`, `in 1 h 20 min`.
 
 use std::fmt;
 
@@ -9,30 +9,51 @@ const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 const YEAR: u64 = 365 * DAY;
 
-/// A time as seen from another: `in 12 days`, `3 min ago`, `now`. Units are rounded down.
+/// The units, their seconds, and their names after 1 and after other numbers.
+const UNITS: [(u64, &str, &str); 5] =
+    [(YEAR, "year", "years"), (DAY, "day", "days"), (HOUR, "h", "h"), (MINUTE, "min", "min"), (1, "s", "s")];
+
+/// A time as seen from another: `in 12 days`, `3 min ago`, `now`. The last unit is rounded down.
 #[derive(Clone, Copy, Debug)]
-pub struct Relative(i64);
+pub struct Relative {
+    seconds: i64,
+    /// How many units are shown at most.
+    units: usize,
+}
 
 impl Timestamp {
-    /// This time as seen from `now`.
+    /// This time as seen from `now`, in its largest unit.
     #[must_use]
     pub const fn relative_to(self, now: Self) -> Relative {
-        Relative(self.seconds_since(now))
+        Relative { seconds: self.seconds_since(now), units: 1 }
+    }
+}
+
+impl Relative {
+    /// The same with the next smaller unit: `in 12 days 3 h`. Below an hour it is exact to the second.
+    #[must_use]
+    pub const fn in_two_units(self) -> Self {
+        Self { units: 2, ..self }
     }
 }
 
 impl fmt::Display for Relative {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.0.unsigned_abs();
-        let (count, unit) = match seconds {
-            0 => return f.write_str("now"),
-            1..MINUTE => (seconds, "s"),
-            MINUTE..HOUR => (seconds / MINUTE, "min"),
-            HOUR..DAY => (seconds / HOUR, "h"),
-            DAY..YEAR => (seconds / DAY, if seconds < 2 * DAY { "day" } else { "days" }),
-            YEAR.. => (seconds / YEAR, if seconds < 2 * YEAR { "year" } else { "years" }),
-        };
-        if self.0 < 0 { write!(f, "{count} {unit} ago") } else { write!(f, "in {count} {unit}") }
+        let seconds = self.seconds.unsigned_abs();
+        if seconds == 0 {
+            return f.write_str("now");
+        }
+        let mut rest = seconds;
+        let mut separator = if self.seconds > 0 { "in " } else { "" };
+        for (size, one, several) in UNITS.iter().skip_while(|(size, ..)| *size > seconds).take(self.units) {
+            let count = rest / size;
+            rest %= size;
+            if count > 0 {
+                write!(f, "{separator}{count} {}", if count == 1 { one } else { several })?;
+                separator = " ";
+            }
+        }
+        if self.seconds < 0 { f.write_str(" ago") } else { Ok(()) }
     }
 }
 
@@ -41,25 +62,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_largest_whole_unit_is_shown() {
+    fn the_largest_whole_units_are_shown() {
         const HOURS: i64 = 3600;
         const DAYS: i64 = 24 * HOURS;
-        for (seconds, text) in [
-            (0, "now"),
-            (1, "in 1 s"),
-            (-59, "59 s ago"),
-            (60, "in 1 min"),
-            (-3599, "59 min ago"),
-            (24 * HOURS - 1, "in 23 h"),
-            (-DAYS, "1 day ago"),
-            (12 * DAYS + 5, "in 12 days"),
-            (364 * DAYS, "in 364 days"),
-            (-365 * DAYS, "1 year ago"),
-            (800 * DAYS, "in 2 years"),
+        for (seconds, one, two) in [
+            (0, "now", "now"),
+            (1, "in 1 s", "in 1 s"),
+            (-59, "59 s ago", "59 s ago"),
+            (60, "in 1 min", "in 1 min"),
+            (-3599, "59 min ago", "59 min 59 s ago"),
+            (3600 + 59, "in 1 h", "in 1 h"),
+            (24 * HOURS - 1, "in 23 h", "in 23 h 59 min"),
+            (-DAYS, "1 day ago", "1 day ago"),
+            (12 * DAYS + 5, "in 12 days", "in 12 days"),
+            (89 * DAYS + 2 * HOURS + 3167, "in 89 days", "in 89 days 2 h"),
+            (364 * DAYS, "in 364 days", "in 364 days"),
+            (-365 * DAYS - 24 * HOURS, "1 year ago", "1 year 1 day ago"),
+            (800 * DAYS, "in 2 years", "in 2 years 70 days"),
         ] {
             let now = Timestamp::from_unix(1_800_000_000);
-            let time = Timestamp::from_unix(now.unix() + seconds);
-            assert_eq!(time.relative_to(now).to_string(), text);
+            let relative = Timestamp::from_unix(now.unix() + seconds).relative_to(now);
+            assert_eq!((&*relative.to_string(), &*relative.in_two_units().to_string()), (one, two));
         }
         assert!(Timestamp::MIN.relative_to(Timestamp::MAX).to_string().ends_with("years ago"));
     }

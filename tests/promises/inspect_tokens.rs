@@ -82,6 +82,7 @@ fn inspect_reads_a_token_from_standard_input() {
 fn inspect_names_the_rule_that_fails_and_when() {
     let key = SigningKey::ed25519();
     let now = Clock::System.now().unix();
+    let far = 89 * 86_400 + 3 * 3600 + 1800;
     let signed = |changes: Value| key.token(&json!({ "alg": "EdDSA" }), &claims(&changes));
     for (token, rule, change) in [
         (
@@ -98,6 +99,16 @@ fn inspect_names_the_rule_that_fails_and_when() {
             signed(json!({ "exp": now + 1000, "iat": null })),
             "exp is ",
             format!("accepted from {} (in ", written(now + 690)),
+        ),
+        // Two units of a distance are enough.
+        (
+            signed(json!({ "exp": now + 310 + far, "iat": null })),
+            "exp is ",
+            format!(
+                "accepted from {} (in 89 days 3 h) until {} (in 89 days 3 h)\n",
+                written(now + far),
+                written(now + 310 + far)
+            ),
         ),
         (signed(json!({ "jti": null })), "jti is missing", "no time changes that".to_owned()),
         (

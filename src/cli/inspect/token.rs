@@ -2,11 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::{
-    cli::{presented::Token, verdict::distance},
-    clock::Timestamp,
-    text::visible,
-};
+use crate::{cli::presented::Token, clock::Timestamp, text::visible};
 
 /// The claims that are times (RFC 7519 section 4.1).
 const TIMES: [&str; 3] = ["exp", "nbf", "iat"];
@@ -36,5 +32,5 @@ pub(super) fn describe(token: &Token, now: Timestamp) -> String {
 #[allow(clippy::cast_possible_truncation, reason = "the cast saturates")]
 fn humane(seconds: f64, now: Timestamp) -> String {
     let time = Timestamp::from_unix(seconds as i64);
-    format!("{time}, {}", distance(time, now))
+    format!("{time}, {}", time.relative_to(now).in_two_units())
 }
