@@ -61,7 +61,7 @@ pub(super) fn problems(problems: &[Problem]) {
 }
 
 /// What is wrong with the value of an option, in one line.
-pub(super) fn fault(Fault { what, help }: Fault) -> String {
+pub(super) fn fault(Fault { what, help, .. }: Fault) -> String {
     match help {
         Some(help) => format!("{what}; {help}"),
         None => what,

@@ -77,12 +77,14 @@ pub struct Fault {
     pub what: String,
     /// How to fix it.
     pub help: Option<String>,
+    /// Whether the help ends with the rule by which relative paths are resolved, once it is known which file has the path.
+    pub explains_base: bool,
 }
 
 impl Fault {
     /// A fault without help.
     pub fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), help: None }
+        Self { what: what.into(), help: None, explains_base: false }
     }
 
     /// The same fault with this help.
@@ -100,7 +102,9 @@ impl Fault {
     /// The error at the position of a key's value.
     #[must_use]
     pub fn at(self, span: &Span, key: impl Into<String>) -> Problem {
-        Problem { help: self.help, ..Problem::error(span, key, self.what) }
+        let rule = |help| format!("{help}; a relative path is resolved against {}", span.source.base());
+        let help = if self.explains_base { self.help.map(rule) } else { self.help };
+        Problem { help, ..Problem::error(span, key, self.what) }
     }
 }
 

@@ -7,10 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use super::file;
-
-/// What messages show in place of a path. Its folder is the working directory.
-const STANDARD_INPUT: &str = "<stdin>";
+use super::{file, span::STANDARD_INPUT};
 
 /// The origin of a configuration. A clone shares the text.
 #[derive(Clone, PartialEq, Eq)]

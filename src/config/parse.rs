@@ -102,15 +102,18 @@ const DIRECTORY: &str = "found a directory, expected a TOML file";
 
 /// Why a file could not be read as text.
 pub(super) struct Failure {
-    what: String,
-    help: Option<String>,
+    fault: Fault,
     /// The text to show, lossily decoded, and the byte at which the failure is.
     shown: Option<(String, usize)>,
 }
 
 impl Failure {
     fn new(what: impl Into<String>, help: impl Into<Option<&'static str>>) -> Self {
-        Self { what: what.into(), help: help.into().map(str::to_owned), shown: None }
+        Self::of(Fault { help: help.into().map(str::to_owned), ..Fault::new(what) })
+    }
+
+    fn of(fault: Fault) -> Self {
+        Self { fault, shown: None }
     }
 
     /// The problem, positioned in the file itself.
@@ -118,13 +121,13 @@ impl Failure {
         let (text, at) = self.shown.unwrap_or_default();
         let range = at..at + text.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
         let span = Span { source: Arc::new(Source::new(path, text, find_hidden)), range };
+        let Fault { what, help, .. } = self.fault;
         // The command line names the file: there may be no configuration yet.
         let start = || {
-            (self.what == MISSING)
-                .then(|| "`mtls-edge init DIR` writes a configuration to start from".to_owned())
+            (what == MISSING).then(|| "`mtls-edge init DIR` writes a configuration to start from".to_owned())
         };
-        let help = self.help.clone().or_else(start);
-        Problem { help, ..Problem::error(&span, "", self.what) }
+        let help = help.or_else(start);
+        Problem { help, ..Problem::error(&span, "", what) }
     }
 
     /// The problem, positioned where `edge.toml` names the file, unless there is a text to show.
@@ -132,22 +135,22 @@ impl Failure {
         if self.shown.is_some() {
             return self.in_file(path, redact::registry);
         }
-        let what = format!("{}: {}", path.display(), self.what);
-        let create = || {
-            let help = "create it with an [[application]] for each client, or name another file as applications in [trust]";
-            (self.what == MISSING).then(|| help.to_owned())
-        };
-        let help = match &*self.what {
-            EMPTY => {
-                Some("write an [[application]] for each client, or a comment while there is none".to_owned())
-            }
+        let help = match &*self.fault.what {
+            EMPTY => Some("write an [[application]] for each client, or a comment while there is none"),
             DIRECTORY => Some(
-                "name the file in it, or give a folder of applications a name that does not end in .toml"
-                    .to_owned(),
+                "name the file in it, or give a folder of applications a name that does not end in .toml",
             ),
-            _ => self.help.clone().or_else(create),
+            MISSING if self.fault.help.is_none() => Some(
+                "create it with an [[application]] for each client, or name another file as applications in [trust]",
+            ),
+            _ => None,
         };
-        Problem { help, ..Problem::error(named_at, "trust.applications", what) }
+        let fault = Fault { what: format!("{}: {}", path.display(), self.fault.what), ..self.fault };
+        match help {
+            Some(help) => fault.help(help),
+            None => fault,
+        }
+        .at(named_at, "trust.applications")
     }
 }
 
@@ -163,8 +166,8 @@ pub(super) fn read_lossy(input: &Input) -> Option<String> {
 /// Reads the text of a file, or the one that was read.
 fn read(input: &Input) -> Result<String, Failure> {
     let mut bytes = input.read().map_err(|error| {
-        let help = file::unreadable(input.path(), &error).help;
-        let fault = |what: &str| Failure { help: help.clone(), ..Failure::new(what, None) };
+        let unreadable = file::unreadable(input.path(), &error);
+        let fault = |what: &str| Failure::of(Fault { what: what.to_owned(), ..unreadable.clone() });
         match error.kind() {
             _ if file::WorldWritable::cause_of(&error).is_some() => Failure::new(
                 format!("{error}: anyone who can write it decides which clients are accepted"),

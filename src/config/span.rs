@@ -9,6 +9,9 @@ use std::{
 
 use super::redact;
 
+/// The path of a text that standard input had. Its folder is the working directory.
+pub(super) const STANDARD_INPUT: &str = "<stdin>";
+
 /// Finds the bytes of a text that messages must not show.
 pub(super) type FindHidden = fn(&str) -> Vec<Range<usize>>;
 
@@ -39,6 +42,15 @@ impl Source {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Against what its relative paths are resolved, in words.
+    pub(super) fn base(&self) -> &'static str {
+        if self.path == Path::new(STANDARD_INPUT) {
+            "the working directory, since the configuration is on standard input"
+        } else {
+            "the folder of the file that contains it"
+        }
     }
 
     /// The text, with secrets: for the reader only.

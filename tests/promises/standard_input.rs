@@ -49,6 +49,8 @@ fn check_reads_a_configuration_from_standard_input() {
     // Paths are relative to the working directory.
     let output = given(folder.path(), &["check", "-"], &config);
     assert!(text(&output.stderr).contains("certs/server.pem cannot be read"), "{}", text(&output.stderr));
+    let help = "help: the folder certs does not exist; a relative path is resolved against the working directory, since the configuration is on standard input\n";
+    assert!(text(&output.stderr).contains(help), "{}", text(&output.stderr));
 
     let output = given(&new, &["check", "-"], &format!("lsten = 1\n{config}"));
     assert_eq!(output.status.code(), Some(1));

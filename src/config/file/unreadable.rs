@@ -8,7 +8,7 @@ use std::{
 
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 
-use super::{WorldWritable, fault};
+use super::WorldWritable;
 use crate::{
     config::{diagnostic::Fault, variable::variable},
     text::suggest::{nearest, quote, shell_word},
@@ -17,32 +17,31 @@ use crate::{
 /// The fault of a file that cannot be read, with help if a fix is known.
 #[must_use]
 pub fn unreadable(path: &Path, error: &io::Error) -> Fault {
-    let (what, help) = explain(path, error);
-    Fault { help, ..fault(path, what) }
+    let explained = explain(path, error);
+    Fault { what: format!("{}{}", path.display(), explained.what), ..explained }
 }
 
 /// What is wrong, as a text to append to the path, and the help.
-fn explain(path: &Path, error: &io::Error) -> (String, Option<String>) {
+fn explain(path: &Path, error: &io::Error) -> Fault {
     if let Some(WorldWritable { mode }) = WorldWritable::cause_of(error) {
-        return (
-            format!(" can be written by others (mode {mode:03o}): any user of this machine could change it"),
-            Some(format!("run: chmod o-w {}", shell_path(path))),
-        );
+        let what =
+            format!(" can be written by others (mode {mode:03o}): any user of this machine could change it");
+        return Fault::new(what).help(format!("run: chmod o-w {}", shell_path(path)));
     }
+    let fault = Fault::new(format!(" cannot be read: {error}"));
     match error.kind() {
         ErrorKind::PermissionDenied => explain_denied(path),
-        ErrorKind::NotFound => explain_missing(path, error),
-        ErrorKind::NotADirectory => {
-            let file = path.ancestors().skip(1).find(|folder| folder.is_file());
-            let help = file.map(|file| format!("{} is a file, not a folder", file.display()));
-            (format!(" cannot be read: {error}"), help)
-        }
-        _ => (format!(" cannot be read: {error}"), None),
+        ErrorKind::NotFound => explain_missing(path, fault),
+        ErrorKind::NotADirectory => match path.ancestors().skip(1).find(|folder| folder.is_file()) {
+            Some(file) => fault.help(format!("{} is a file, not a folder", file.display())),
+            None => fault,
+        },
+        _ => fault,
     }
 }
 
 /// Names the missing permission, and the command that grants it.
-fn explain_denied(path: &Path) -> (String, Option<String>) {
+fn explain_denied(path: &Path) -> Fault {
     let user = user();
     let what = format!(" cannot be read by the user {user}: permission denied");
     let has_access = |path: &Path, access| accessat(CWD, path, access, AtFlags::EACCESS).is_ok();
@@ -66,7 +65,7 @@ fn explain_denied(path: &Path) -> (String, Option<String>) {
             )
         }
     };
-    (what, Some(help))
+    Fault::new(what).help(help)
 }
 
 /// Follows symbolic links as far as they can be read. Unlike `canonicalize`, it works for a target in an inaccessible folder.
@@ -81,34 +80,32 @@ fn resolve_links(path: &Path) -> PathBuf {
 }
 
 /// Explains why the path does not exist: an unexpanded variable, a dangling link, a missing folder, a misspelt name.
-fn explain_missing(path: &Path, error: &io::Error) -> (String, Option<String>) {
-    let what = format!(" cannot be read: {error}");
+fn explain_missing(path: &Path, fault: Fault) -> Fault {
     let text = path.display().to_string();
     if let Some(variable) = variable(&text) {
         let help = format!("write the path itself in place of {variable}");
-        return (" cannot be read: variables are not expanded".to_owned(), Some(help));
+        return Fault::new(" cannot be read: variables are not expanded").help(help);
     }
     if path.components().any(|part| part.as_os_str().as_encoded_bytes().starts_with(b"~")) {
         let help = "write the path of the home folder itself";
-        return (" cannot be read: ~ is not expanded".to_owned(), Some(help.to_owned()));
+        return Fault::new(" cannot be read: ~ is not expanded").help(help);
     }
     if text.contains("file:") {
-        return (what, Some("write the path alone, without file:".to_owned()));
+        return fault.help("write the path alone, without file:");
     }
     if let Ok(target) = fs::read_link(path) {
-        let (link, target) = (" is a link to", target.display());
-        let help = format!("point it to an existing file: ls -l {}", shell_path(path));
-        return (format!("{link} {target}, which does not exist"), Some(help));
+        let what = format!(" is a link to {}, which does not exist", target.display());
+        return Fault::new(what).help(format!("point it to an existing file: ls -l {}", shell_path(path)));
     }
-    let Some(folder) = path.parent() else { return (what, None) };
+    let Some(folder) = path.parent() else { return fault };
     if !folder.as_os_str().is_empty() && !folder.exists() {
-        let help = format!(
-            "the folder {} does not exist; a relative path is resolved against the folder of the file that contains it",
-            folder.display()
-        );
-        return (what, Some(help));
+        let help = format!("the folder {} does not exist", folder.display());
+        return Fault { explains_base: true, ..fault.help(help) };
     }
-    (what, similar_name(path, folder).map(|name| format!("did you mean {}?", quote(&name))))
+    match similar_name(path, folder) {
+        Some(name) => fault.help(format!("did you mean {}?", quote(&name))),
+        None => fault,
+    }
 }
 
 /// The most similar name of a file in the folder.
@@ -154,7 +151,7 @@ mod tests {
     use super::*;
 
     fn explanation(path: &Path) -> (String, Option<String>) {
-        let (what, help) = explain(path, &fs::read(path).unwrap_err());
+        let Fault { what, help, .. } = explain(path, &fs::read(path).unwrap_err());
         let folder = format!("{}/", path.parent().unwrap().display());
         (what, help.map(|help| help.replace(&folder, "")))
     }
