@@ -13,12 +13,7 @@ use std::{
 use clap::{Args, CommandFactory, error::ErrorKind};
 
 use self::{server::Server, template::Template};
-use super::{
-    Cli,
-    curl::Call,
-    development, print,
-    schema::File,
-};
+use super::{Cli, curl::Call, development, print, schema::File};
 use crate::{config, forward::Address, text::suggest::shell_word};
 
 const EDGE: &str = include_str!("../../config/edge.toml");
@@ -74,7 +69,7 @@ pub(super) fn init(options: &Options) -> ExitCode {
         return ExitCode::from(2);
     }
     let dir = &options.dir;
-    for name in ["edge.toml", "applications.toml", "certs"] {
+    for name in ["edge.toml", "applications.toml", "certs", "schema"] {
         if dir.join(name).exists() {
             return print::failure(format_args!(
                 "{} exists already: nothing was written; give another folder",
@@ -83,7 +78,7 @@ pub(super) fn init(options: &Options) -> ExitCode {
         }
     }
     if let Err(error) = options.write() {
-        return print::failure(format_args!("{}: {error}", dir.display()));
+        return print::unusable(development::cannot_write(dir, &error));
     }
     print::result(options.next_steps(), ExitCode::SUCCESS)
 }

@@ -218,6 +218,28 @@ fn options_that_make_no_sense_are_usage_errors() {
     }
 }
 
+#[test]
+fn init_into_a_file_says_what_to_give() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("afile"), "mine").unwrap();
+    fs::create_dir_all(folder.path().join("used/schema")).unwrap();
+    for (dir, what) in [
+        (
+            "afile",
+            "afile is not a folder: nothing was written; expected a folder, or a name that does not exist yet\nhelp: give another folder, which is created if it does not exist\n",
+        ),
+        ("afile/new", "afile is not a folder: nothing was written; expected a folder"),
+        ("used", "used/schema exists already: nothing was written; give another folder\n"),
+    ] {
+        let output = edge(&["init", folder.path().join(dir).to_str().unwrap()]);
+        let printed = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{printed}");
+        assert!(printed.starts_with("error: ") && printed.contains(what), "{printed}");
+        assert!(!printed.contains("os error"), "{printed}");
+    }
+    assert_eq!(fs::read(folder.path().join("afile")).unwrap(), b"mine");
+}
+
 fn dev_cert(folder: &TempDir, arguments: &[&str]) -> Output {
     program().args(["dev-cert", "--dir", "e"]).args(arguments).current_dir(folder).output().unwrap()
 }
