@@ -5,6 +5,7 @@ mod probe;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
+use serde_json::Value;
 
 use self::probe::Probed;
 use super::{print, resolve::unresolved};
@@ -55,13 +56,18 @@ pub(super) fn check(config: &Input, options: &Options) -> ExitCode {
             built.problems.extend(unresolved(settings));
         }
     }
+    let members: Vec<_> = probed.iter().map(Probed::to_json).collect();
     let results = outlook.into_iter().chain(probed.iter().map(Probed::line)).collect::<String>();
     built.problems.extend(probed.into_iter().filter_map(|probed| probed.failure));
     let is_failure = |severity| options.strict || severity == Severity::Error;
     let failed = built.problems.iter().any(|problem| is_failure(problem.severity));
     let code = if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS };
     match options.format {
-        Format::Json => print::result(format_args!("{:#}\n", to_json(&built.problems)), code),
+        Format::Json => {
+            let mut document = to_json(&built.problems);
+            document.insert("probes".to_owned(), members.into());
+            print::result(format_args!("{:#}\n", Value::Object(document)), code)
+        }
         Format::Text if built.problems.is_empty() => {
             print::result(format_args!("{results}{}: no problems\n", config.path().display()), code)
         }

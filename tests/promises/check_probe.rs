@@ -2,6 +2,7 @@
 
 use std::{fs, net::TcpListener};
 
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::{
@@ -36,6 +37,14 @@ fn probe(folder: &TempDir) -> (i32, String, String) {
     (output.status.code().unwrap(), text(&output.stdout).to_owned(), text(&output.stderr).to_owned())
 }
 
+/// What `--format json` prints.
+fn as_json(folder: &TempDir, arguments: &[&str]) -> Value {
+    let config = folder.path().join("new/edge.toml");
+    let output = program().args(["check", "--format", "json"]).args(arguments).arg(config).output().unwrap();
+    assert_eq!(text(&output.stderr), "");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
 #[tokio::test]
 async fn probe_accepts_addresses_that_the_running_edge_has() {
     let upstream = Upstream::start().await;
@@ -53,6 +62,15 @@ async fn probe_accepts_addresses_that_the_running_edge_has() {
     ] {
         assert!(results.contains(&result), "{results}");
     }
+    let found = as_json(&folder, &["--probe"]);
+    let note = format!("in use by the edge that answers at {admin}");
+    let bound = json!({ "what": format!("bind {https}"), "ok": true, "note": note, "error": null });
+    let connected =
+        json!({ "what": format!("connect to {}", upstream.url()), "ok": true, "note": null, "error": null });
+    let probes = found["probes"].as_array().unwrap();
+    assert!(probes.contains(&bound) && probes.contains(&connected), "{found:#}");
+    assert_eq!(probes.len(), results.lines().filter(|line| line.starts_with("ok ")).count(), "{results}");
+    assert_eq!(as_json(&folder, &[])["probes"], json!([]));
 }
 
 #[test]
@@ -100,5 +118,13 @@ fn probe_fails_where_run_could_not_serve() {
         "log.file: cannot open",
     ] {
         assert!(problems.contains(problem), "{problem}: {problems}");
+    }
+    let found = as_json(&folder, &["--probe"]);
+    let probes = found["probes"].as_array().unwrap();
+    let failed: Vec<&Value> = probes.iter().filter(|probe| probe["ok"] == false).collect();
+    assert_eq!(failed.len(), results.lines().filter(|line| line.starts_with("failed ")).count(), "{found:#}");
+    for probe in failed {
+        let is_same = |problem: &Value| problem["message"] == probe["error"];
+        assert!(found["problems"].as_array().unwrap().iter().any(is_same), "{probe}: {found:#}");
     }
 }

@@ -4,12 +4,13 @@ use std::{
     collections::HashSet,
     io,
     net::{SocketAddr, TcpListener},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
 use rustix::fs::{Access, access};
+use serde_json::{Value, json};
 use tokio::{runtime::LocalOptions, task::JoinSet, time::timeout};
 
 use crate::{
@@ -31,8 +32,9 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// What was tried.
 #[derive(Debug)]
 pub(super) struct Probed {
-    /// What, and how it went if there is more to say than that it succeeded.
-    pub(super) what: String,
+    what: String,
+    /// How it went, if there is more to say than that it succeeded.
+    note: Option<String>,
     /// Why it failed.
     pub(super) failure: Option<Problem>,
 }
@@ -40,11 +42,22 @@ pub(super) struct Probed {
 impl Probed {
     /// The result, as a line.
     pub(super) fn line(&self) -> String {
-        format!("{:<6}  {}\n", if self.failure.is_some() { "failed" } else { "ok" }, self.what)
+        let note = self.note.as_ref().map_or_else(String::new, |note| format!(": {note}"));
+        format!("{:<6}  {}{note}\n", if self.failure.is_some() { "failed" } else { "ok" }, self.what)
+    }
+
+    /// The same for programs. docs/operate.md documents its members.
+    pub(super) fn to_json(&self) -> Value {
+        json!({
+            "what": self.what,
+            "ok": self.failure.is_none(),
+            "note": self.note,
+            "error": self.failure.as_ref().map(|failure| &failure.what),
+        })
     }
 
     fn new(what: String, failure: impl Into<Option<Problem>>) -> Self {
-        Self { what, failure: failure.into() }
+        Self { what, note: None, failure: failure.into() }
     }
 }
 
@@ -87,7 +100,8 @@ async fn bind(settings: &Settings) -> Vec<Probed> {
             Ok(_) => Probed::new(what, None),
             Err(error) => match running(settings).await {
                 Some(at) if error.kind() == io::ErrorKind::AddrInUse => {
-                    Probed::new(format!("{what}: in use by the edge that answers at {at}"), None)
+                    let note = Some(format!("in use by the edge that answers at {at}"));
+                    Probed { note, ..Probed::new(what, None) }
                 }
                 _ => Probed::new(what, cannot_bind(key, &address, &error)),
             },
@@ -233,16 +247,15 @@ fn append(settings: &Settings, file: &Path) -> Probed {
 fn written_files<'a>(
     settings: &'a Settings,
     key_sets: &'a [WantedKeySet],
-) -> impl Iterator<Item = &'a Spanned<std::path::PathBuf>> {
+) -> impl Iterator<Item = &'a Spanned<PathBuf>> {
     let crls = settings.trust.crl_sources.iter().map(|source| &source.file);
     crls.chain(key_sets.iter().map(|wanted| &wanted.source.file))
 }
 
 /// Checks that a file can be replaced: it is written beside, and renamed.
-fn write(file: &Spanned<std::path::PathBuf>) -> Probed {
-    let folder =
-        file.value.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let failure = access(folder, Access::WRITE_OK | Access::EXEC_OK).err().map(|error| {
+fn write(file: &Spanned<PathBuf>) -> Probed {
+    let folder = folder(&file.value);
+    let failure = access(folder, WRITE_INTO).err().map(|error| {
         let what = format!("{}: cannot write into this folder: {}", folder.display(), io::Error::from(error));
         Problem::error(&file.span, "", what)
             .help("create it, and give the user that runs the edge the right to write into it")

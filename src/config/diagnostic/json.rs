@@ -1,17 +1,18 @@
 //! Problems as a JSON document, for programs. docs/operate.md documents its members.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{Problem, Severity, count, sorted};
 
 /// All problems in the order of [`render`](super::render), and how many are errors and warnings.
 #[must_use]
-pub fn to_json(problems: &[Problem]) -> Value {
-    json!({
-        "problems": records(problems),
-        "errors": count(problems, Severity::Error),
-        "warnings": count(problems, Severity::Warning),
-    })
+pub fn to_json(problems: &[Problem]) -> Map<String, Value> {
+    let members = [
+        ("problems", records(problems).into()),
+        ("errors", count(problems, Severity::Error).into()),
+        ("warnings", count(problems, Severity::Warning).into()),
+    ];
+    members.into_iter().map(|(name, value): (&str, Value)| (name.to_owned(), value)).collect()
 }
 
 /// The members of each problem, in the same order.
