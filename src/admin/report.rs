@@ -153,8 +153,8 @@ fn upstreams(site: &Site) -> Vec<Upstream> {
             continue;
         }
         let origins = target.origins().map(|origin| UpstreamOrigin {
+            state: origin.name().to_owned(),
             url: origin.url,
-            state: if origin.avoided.is_some() { "failing" } else { "ok" }.to_owned(),
             reason: origin.avoided.map(|avoided| avoided.name().to_owned()),
             requests_in_flight: origin.in_flight,
             ejections: origin.ejections,

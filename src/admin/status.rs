@@ -320,7 +320,7 @@ pub struct Upstream {
 pub struct UpstreamOrigin {
     /// Scheme, host and port.
     pub url: String,
-    /// `ok` or `failing`.
+    /// `ok`, `failing`, or `untried` before the first connection to it.
     pub state: String,
     /// Why it is failing: `unreachable`, `ejected` or `check_failing`.
     #[serde(default)]

@@ -94,6 +94,8 @@ pub(super) struct OriginHealth {
     pub(super) addresses: Resolved,
     /// Requests in flight; only counted if the upstream has several origins.
     pub(super) in_flight: AtomicUsize,
+    /// Whether it has ever accepted a connection or passed a health check.
+    has_worked: AtomicBool,
     /// Failed responses in succession.
     failures: AtomicU32,
     /// Milliseconds after `started` at which a request may probe it; 0 if it is not avoided because of requests.
@@ -125,6 +127,7 @@ impl OriginHealth {
             started,
             addresses: Resolved::default(),
             in_flight: AtomicUsize::new(0),
+            has_worked: AtomicBool::new(false),
             failures: AtomicU32::new(0),
             avoided_until: AtomicU64::new(0),
             is_check_failing: AtomicBool::new(false),
@@ -162,6 +165,11 @@ impl OriginHealth {
         (self.avoided_until.load(Relaxed) != 0).then(|| self.episode().reason)
     }
 
+    /// Whether it has ever accepted a connection or passed a health check.
+    pub(super) fn has_worked(&self) -> bool {
+        self.has_worked.load(Relaxed)
+    }
+
     /// How often requests began to avoid it.
     pub(super) fn ejections(&self) -> u64 {
         self.ejections.load(Relaxed)
@@ -174,6 +182,7 @@ impl OriginHealth {
 
     /// Records that it accepted a connection.
     pub(super) fn record_connected(&self) {
+        self.has_worked.store(true, Relaxed);
         if self.avoided_until.load(Relaxed) != 0 && self.episode().reason == Avoided::Unreachable {
             self.readmit(false);
         }
@@ -209,6 +218,7 @@ impl OriginHealth {
         let mut episode = self.episode();
         let Err(error) = outcome else {
             episode.failed_checks = 0;
+            self.has_worked.store(true, Relaxed);
             let was_failing = self.is_check_failing.swap(false, Relaxed);
             let is_reachable = episode.reason == Avoided::Unreachable;
             drop(episode);

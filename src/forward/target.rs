@@ -35,10 +35,24 @@ pub struct OriginState {
     pub url: String,
     /// Why requests avoid it.
     pub avoided: Option<Avoided>,
+    /// Whether it has ever accepted a connection or passed a health check. If not, and requests do not avoid it, nothing is known of it.
+    pub has_worked: bool,
     /// Its requests in flight; 0 if the upstream has no other origin.
     pub in_flight: usize,
     /// How often requests began to avoid it.
     pub ejections: u64,
+}
+
+impl OriginState {
+    /// A word for `/status`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self { avoided: Some(_), .. } => "failing",
+            Self { has_worked: true, .. } => "ok",
+            Self { .. } => "untried",
+        }
+    }
 }
 
 /// The number of retries, over all workers. Ignored by comparisons of targets.
@@ -174,6 +188,7 @@ impl Target {
         self.spec.origins.iter().zip(health).map(|(origin, health)| OriginState {
             url: origin.url(),
             avoided: health.avoided(),
+            has_worked: health.has_worked(),
             in_flight: health.in_flight.load(Relaxed),
             ejections: health.ejections(),
         })

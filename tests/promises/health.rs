@@ -6,7 +6,8 @@ use crate::support::{
     Ca, Client, EdgeBuilder, Upstream,
     admin::{happens, metric, status},
     certificates::{self_signed_with, time_from_now},
-    edge_before, self_signed,
+    command::text,
+    edge_before, program, self_signed,
 };
 
 const DAY: i64 = 86_400;
@@ -27,7 +28,14 @@ async fn a_rejected_reload_and_a_dead_upstream_degrade() {
     let upstream = Upstream::start().await;
     let (edge, client) = edge_before(upstream.url(), "");
     assert_eq!(summary(&status(&edge, "").await), ("healthy", vec![]));
-    assert_eq!(status(&edge, "").await["upstreams"][0]["origins"][0]["state"], "ok");
+    // The edge knows an origin only once it has used it.
+    let state = async || status(&edge, "").await["upstreams"][0]["origins"][0]["state"].clone();
+    assert_eq!(state().await, "untried");
+    let shown = program().args(["status", "--admin", &edge.admin.to_string()]).output().unwrap();
+    let shown = (shown.status.code(), text(&shown.stdout).replace(&upstream.url(), "URL"));
+    assert!(shown.0 == Some(0) && shown.1.contains("URL  untried\n"), "{shown:?}");
+    assert_eq!(Client::with(&edge, &client).token("billing").await.status, 200);
+    assert_eq!(state().await, "ok");
 
     let config = std::fs::read_to_string(edge.folder.path().join("edge.toml")).unwrap();
     // Nothing listens on the reserved port 1 of loopback.
@@ -35,7 +43,7 @@ async fn a_rejected_reload_and_a_dead_upstream_degrade() {
     assert_eq!(Client::with(&edge, &client).token("billing").await.status, 503);
     let dead = status(&edge, "").await;
     assert_eq!(summary(&dead), ("degraded", vec![("degraded", "upstream_down")]));
-    assert_eq!(dead["upstreams"][0]["origins"][0]["state"], "failing");
+    assert_eq!(state().await, "failing");
 
     std::fs::write(edge.folder.path().join("applications.toml"), "[[application]]\nclient_idd = 1\n")
         .unwrap();

@@ -134,9 +134,12 @@ impl View<'_> {
         let upstreams = &self.status.upstreams;
         let rows = upstreams.iter().flat_map(|upstream| {
             upstream.origins.iter().map(|origin| {
-                let level = if origin.state == "ok" { Level::Healthy } else { Level::Degraded };
-                let state = origin.reason.as_ref().unwrap_or(&origin.state);
-                vec![Cell::new(&upstream.name), Cell::new(&origin.url), Cell::of(level, state)]
+                let state = match &*origin.state {
+                    "ok" => Cell::of(Level::Healthy, "ok"),
+                    "untried" => "untried".into(),
+                    failing => Cell::of(Level::Degraded, origin.reason.as_deref().unwrap_or(failing)),
+                };
+                vec![Cell::new(&upstream.name), Cell::new(&origin.url), state]
             })
         });
         let columns = &["upstream", "origin", "state"];
