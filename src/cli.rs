@@ -101,7 +101,7 @@ enum Command {
         #[arg(long, value_name = "ID")]
         client_id: Option<String>,
     },
-    /// Send forged headers straight to every origin, and report which of them believes these; exits 1 if one does, 3 if it cannot tell.
+    /// Send forged headers straight to every origin, and report which of them believes these; exits 1 if one does, 3 if not every one could be judged.
     Doctor {
         #[command(flatten)]
         config: ConfigFile,

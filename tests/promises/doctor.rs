@@ -64,7 +64,7 @@ async fn a_server_that_trusts_headers_of_anyone_is_found() {
         "BELIEVES FORGED HEADERS",
         "without headers: 401 invalid_client",
         "with forged headers of the profile nginx, as \"payments\": 200 with an access token",
-        "\norigins that believe forged headers: 1, that refuse them: 0, that cannot be judged: 0\n",
+        "\norigins that believe forged headers: 1, that refuse them: 0, that cannot be judged: 0, that were not asked: 0\n",
     ] {
         assert!(text.contains(line), "{line}\n{text}");
     }
@@ -89,6 +89,102 @@ async fn a_server_that_trusts_headers_of_anyone_is_found() {
     .await;
     let (code, text) = doctor(configuration(&other.url()), &["--client-id", "billing"]).await;
     assert!(code == Some(1) && text.contains("of the profile rfc9440, as \"billing\""), "{text}");
+}
+
+#[tokio::test]
+async fn no_upstream_is_passed_over_in_silence() {
+    let is_edge = |seen: &Seen| seen.headers.get("x-edge-key").is_some_and(|key| key == SECRET);
+    let believing =
+        Upstream::answering(|seen| if verified(seen) { token() } else { refusal(401, "invalid_client") })
+            .await;
+    let refusing = Upstream::answering(move |seen| {
+        if verified(seen) && is_edge(seen) { token() } else { refusal(401, "invalid_client") }
+    })
+    .await;
+    let resource = Upstream::answering(|seen| {
+        if seen.uri.to_string().starts_with("/accounts?") && verified(seen) {
+            refusal(200, "")
+        } else {
+            refusal(403, "")
+        }
+    })
+    .await;
+    let none = || "http://127.0.0.1:1";
+    let upstream = |name: &str, url: &str| {
+        format!(
+            "[[upstream]]\nname = \"{name}\"\nurls = [\"{url}\"]\nheaders = {{ x-edge-key = {{ file = \"edge-key\" }} }}\n"
+        )
+    };
+    let domain = |upstream: &str, path: &str, method: &str, authenticate: &str| {
+        format!(
+            "upstream = \"{upstream}\"\nheader_profile = \"nginx\"\n[[domain.route]]\npath = \"{path}\"\nmethods = [\"{method}\"]\nauthenticate = \"{authenticate}\""
+        )
+    };
+    let configuration = |is_believing: bool| {
+        let client = self_signed("billing");
+        let first = if is_believing { believing.url() } else { refusing.url() };
+        let mut builder = EdgeBuilder::new(first)
+            .also_upstream(refusing.url())
+            .upstream("headers = { x-edge-key = { file = \"edge-key\" } }")
+            .file("billing.pem", client.chain_pem())
+            .application(
+                "billing",
+                "self_signed_tls_client_auth",
+                &["certificate = \"billing.pem\"".to_owned()],
+            )
+            .secret_file("edge-key", SECRET)
+            // By a path in a subtree, for any registered certificate.
+            .domain("a.example", &domain("as", "/oauth2/*", "POST", "certificate"))
+            // Its upstream is examined for the domain above.
+            .domain("login.example", &domain("as", "/authorize", "GET", "none"));
+        if is_believing {
+            builder = builder
+                .domain("api.example", &domain("resource", "/accounts", "GET", "certificate"))
+                .domain("dead.example", &domain("dead", "/token", "POST", "client"))
+                .domain("pages.example", &domain("pages", "/*", "GET", "none"))
+                .domain("put.example", &domain("put", "/files/*", "PUT", "certificate"))
+                .extra(&upstream("resource", &resource.url()))
+                .extra(&upstream("dead", none()))
+                .extra(&upstream("pages", none()))
+                .extra(&upstream("put", none()))
+                .extra(&upstream("unused", none()));
+        }
+        builder
+    };
+    let (code, text) = doctor(configuration(true), &[]).await;
+    assert_eq!(code, Some(1), "{text}");
+    let (b, r, x) = (believing.url(), refusing.url(), resource.url());
+    for part in [
+        format!("{b} (upstream \"as\", domain a.example, POST /oauth2/token)\n  BELIEVES FORGED HEADERS"),
+        format!("{r} (upstream \"as\", domain a.example, POST /oauth2/token)\n  refuses forged headers"),
+        format!("{x} (upstream \"resource\", domain api.example, GET /accounts)\n  BELIEVES FORGED HEADERS"),
+        "(upstream \"dead\", domain dead.example, POST /token)\n  cannot tell: it answers nobody".to_owned(),
+        "not asked: http://127.0.0.1:1 (upstream \"pages\", domain pages.example): no route has authenticate = \"client\" or \"certificate\"; try it by hand, as docs/doctor.md shows\n".to_owned(),
+        "(upstream \"put\", domain put.example): its routes with authenticate = \"client\" or \"certificate\" have neither".to_owned(),
+        "(upstream \"unused\"): no domain uses it; remove it, or name it as upstream of a [[domain]]\n".to_owned(),
+        "domain login.example): no route has authenticate = \"client\" or \"certificate\"; its origins were examined for another domain; ".to_owned(),
+        "\norigins that believe forged headers: 2, that refuse them: 1, that cannot be judged: 1, that were not asked: 3\n".to_owned(),
+    ] {
+        assert!(text.contains(&part), "{part}\n{text}");
+    }
+    let (_, text) = doctor(configuration(true), &["--json"]).await;
+    let mut printed = serde_json::Deserializer::from_str(&text).into_iter::<serde_json::Value>();
+    let found = printed.next().unwrap().unwrap();
+    let not_asked = found["not_asked"].as_array().unwrap();
+    let names: Vec<_> = not_asked
+        .iter()
+        .map(|one| (one["upstream"].as_str().unwrap(), one["asked_elsewhere"] == true))
+        .collect();
+    assert_eq!(names, [("as", true), ("pages", false), ("put", false), ("unused", false)], "{found:#}");
+    assert_eq!(
+        (&found["origins"][0]["asked"], &not_asked[3]["domain"]),
+        (&"POST /oauth2/token".into(), &().into())
+    );
+    // Only an upstream that was not asked at all prevents the all-clear.
+    let (code, text) = doctor(configuration(false), &[]).await;
+    assert_eq!(code, Some(0), "{text}");
+    let (code, text) = doctor(configuration(false).extra(&upstream("unused", none())), &[]).await;
+    assert!(code == Some(3) && text.contains("that were not asked: 1"), "{text}");
 }
 
 #[tokio::test]

@@ -2,52 +2,25 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Request, header};
 use http_body_util::{BodyExt, Limited};
 use rustls::RootCertStore;
 use tokio::time::timeout;
 
-use super::forged::Forgery;
+use super::{
+    forged::Forgery,
+    question::{Answer, Outcome, Question},
+};
 use crate::{
     forward::{ClientTls, OriginPolicy, Pools, RequestBody, Target, TargetSpec},
     header::forwarded::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO},
     site::Domain,
-    text, tls,
+    tls,
     vouch::{Profile, Verdict},
 };
 
 /// The longest response that is read.
 const MAX_RESPONSE: usize = 64 * 1024;
-
-/// What a token endpoint responded, as far as it matters.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) content: Content,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Content {
-    /// It has an access token, which is not kept.
-    Token,
-    /// An error code of OAuth.
-    Error(String),
-    Other,
-}
-
-impl std::fmt::Display for Answer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.content {
-            Content::Token => write!(f, "{} with an access token", self.status.as_u16()),
-            Content::Error(code) => write!(f, "{} {code}", self.status.as_u16()),
-            Content::Other => write!(f, "{}", self.status.as_u16()),
-        }
-    }
-}
-
-/// An answer, or why there is none.
-pub(super) type Outcome = Result<Answer, String>;
 
 /// What was found out about an origin.
 #[derive(Debug)]
@@ -55,11 +28,15 @@ pub(super) struct Diagnosis {
     pub(super) domain: String,
     pub(super) upstream: String,
     pub(super) url: String,
+    /// Method and path of the requests.
+    pub(super) asked: String,
+    /// What it gives to a client that it takes for authenticated.
+    pub(super) gives: &'static str,
     /// How many requests with forged headers were sent.
     pub(super) tried: usize,
     /// The answer to a request that nobody vouches for, by a client without the edge's certificate and secrets.
     pub(super) plain: Outcome,
-    /// The first answer to forged headers that differs most from that: a token before another difference.
+    /// The first answer to forged headers that differs most from that: a success before another difference.
     pub(super) forged: Option<Forged>,
     /// The answer to the request as the edge would send it.
     pub(super) edge: Outcome,
@@ -80,17 +57,16 @@ pub(super) enum Severity {
     Refuses,
     /// The requests do not show it.
     Unknown,
-    /// Forged headers got an access token.
+    /// Forged headers got what was asked for.
     Believes,
 }
 
 impl Diagnosis {
     pub(super) fn severity(&self) -> Severity {
-        let is_token = |answer: &Answer| answer.content == Content::Token;
         match (&self.plain, &self.forged, &self.edge) {
-            (Ok(plain), ..) if is_token(plain) => Severity::Unknown,
-            (_, Some(forged), _) if is_token(&forged.answer) => Severity::Believes,
-            (_, None, Ok(edge)) if is_token(edge) => Severity::Refuses,
+            (Ok(plain), ..) if plain.is_success() => Severity::Unknown,
+            (_, Some(forged), _) if forged.answer.is_success() => Severity::Believes,
+            (_, None, Ok(edge)) if edge.is_success() => Severity::Refuses,
             _ => Severity::Unknown,
         }
     }
@@ -100,7 +76,7 @@ impl Diagnosis {
 pub(super) struct Surgery<'a> {
     pools: &'a Pools,
     domain: &'a Domain,
-    path: &'a str,
+    question: Question,
     forgeries: &'a [Forgery],
     /// The upstream as somebody without the edge's certificate and secrets reaches it.
     stranger: Arc<Target>,
@@ -113,7 +89,7 @@ impl<'a> Surgery<'a> {
     pub(super) fn new(
         pools: &'a Pools,
         domain: &'a Domain,
-        path: &'a str,
+        question: Question,
         forgeries: &'a [Forgery],
     ) -> Result<Self, rustls::Error> {
         let spec = &domain.target.spec;
@@ -135,7 +111,7 @@ impl<'a> Surgery<'a> {
             limits: spec.limits,
             policy: OriginPolicy::default(),
         });
-        Ok(Self { pools, domain, path, forgeries, stranger: Arc::new(stranger) })
+        Ok(Self { pools, domain, question, forgeries, stranger: Arc::new(stranger) })
     }
 
     /// One diagnosis per origin.
@@ -154,6 +130,8 @@ impl<'a> Surgery<'a> {
                 domain: self.domain.name.to_string(),
                 upstream: self.stranger.spec.name.clone(),
                 url: origin.url(),
+                asked: self.question.to_string(),
+                gives: self.question.gives(),
                 tried,
                 plain,
                 forged,
@@ -163,7 +141,7 @@ impl<'a> Surgery<'a> {
         diagnoses
     }
 
-    /// Sends every forgery until one gets a token.
+    /// Sends every forgery until one succeeds.
     async fn forge(&self, index: usize, plain: &Answer) -> (usize, Option<Forged>) {
         let built_in = Profile::built_in_names().iter().filter_map(|name| Profile::built_in(name));
         let others = built_in.filter(|profile| !profile.is_same(&self.domain.profile));
@@ -180,13 +158,13 @@ impl<'a> Surgery<'a> {
                     if answer == *plain {
                         continue;
                     }
-                    let is_token = answer.content == Content::Token;
+                    let is_success = answer.is_success();
                     let found = Forged {
                         profile: profile.name().to_owned(),
                         client_id: forgery.client_id.clone(),
                         answer,
                     };
-                    if is_token {
+                    if is_success {
                         return (tried, Some(found));
                     }
                     different.get_or_insert(found);
@@ -209,7 +187,7 @@ impl<'a> Surgery<'a> {
             let response = self.pools.send_to(target, origin, request).await?;
             let (head, body) = response.into_parts();
             let body = Limited::new(body, MAX_RESPONSE).collect().await.map_err(|error| error.to_string())?;
-            Ok(Answer { status: head.status, content: content(&body.to_bytes()) })
+            Ok(Answer { status: head.status, content: self.question.content(head.status, &body.to_bytes()) })
         };
         timeout(limit, exchange).await.unwrap_or_else(|_| Err(format!("no response within {limit:?}")))
     }
@@ -220,14 +198,10 @@ impl<'a> Surgery<'a> {
         forgery: &Forgery,
         vouching: &[(http::HeaderName, HeaderValue)],
     ) -> Option<Request<RequestBody>> {
-        let client_id =
-            percent_encoding::utf8_percent_encode(&forgery.client_id, percent_encoding::NON_ALPHANUMERIC);
-        let form = Bytes::from(format!("grant_type=client_credentials&client_id={client_id}"));
         let host = target.spec.host.clone().unwrap_or_else(|| self.domain.authority.clone());
-        let mut request = Request::post(self.path).body(RequestBody::buffered(form)).ok()?;
+        let mut request = self.question.request(&forgery.client_id)?;
         let headers = request.headers_mut();
         headers.insert(header::HOST, host);
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(X_FORWARDED_FOR, HeaderValue::from_static("127.0.0.1"));
         headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("https"));
@@ -235,15 +209,5 @@ impl<'a> Surgery<'a> {
         headers.extend(target.spec.headers.iter().map(|(name, value)| (name.clone(), value.clone())));
         headers.extend(vouching.iter().cloned());
         Some(request)
-    }
-}
-
-fn content(body: &[u8]) -> Content {
-    let Ok(json) = serde_json::from_slice::<serde_json::Value>(body) else { return Content::Other };
-    let member = |name: &str| json.get(name).and_then(serde_json::Value::as_str);
-    match (member("access_token"), member("error")) {
-        (Some(_), _) => Content::Token,
-        (None, Some(error)) => Content::Error(text::shown(&error)),
-        (None, None) => Content::Other,
     }
 }

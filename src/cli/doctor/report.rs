@@ -1,45 +1,60 @@
 //! What `doctor` prints: what was found, and what may be concluded from it.
 
-use std::fmt::Write as _;
+use std::{collections::HashSet, fmt::Write as _};
 
 use serde_json::{Value, json};
 
-use super::origin::{Content, Diagnosis, Outcome, Severity};
+use super::{
+    Findings,
+    origin::{Diagnosis, Severity},
+    question::{Content, NotAsked, Outcome},
+};
 
-/// The diagnoses, one paragraph each. No token, no secret and no certificate is shown.
-pub(super) fn report(diagnoses: &[Diagnosis]) -> String {
+/// The diagnoses, one paragraph each, and what was not asked. No token, no secret and no certificate is shown.
+pub(super) fn report(findings: &Findings) -> String {
     let mut out = String::new();
-    for diagnosis in diagnoses {
-        let Diagnosis { domain, upstream, url, tried, .. } = diagnosis;
-        let _ = writeln!(out, "{url} (upstream {upstream:?}, domain {domain})");
+    for diagnosis in &findings.diagnoses {
+        let Diagnosis { domain, upstream, url, asked, tried, .. } = diagnosis;
+        let _ = writeln!(out, "{url} (upstream {upstream:?}, domain {domain}, {asked})");
         for line in lines(diagnosis) {
             let _ = writeln!(out, "  {line}");
         }
         let _ = writeln!(out, "  requests with forged headers: {tried}\n");
     }
-    if diagnoses.is_empty() {
-        out.push_str("no domain has a route for POST with authenticate = \"client\": nothing can be tried\n");
-    } else {
-        let _ = writeln!(out, "{}", summary(diagnoses));
+    for NotAsked { upstream, urls, domain, why, help, is_asked_elsewhere } in &findings.not_asked {
+        let domain = domain.as_ref().map_or_else(String::new, |domain| format!(", domain {domain}"));
+        let elsewhere =
+            if *is_asked_elsewhere { "; its origins were examined for another domain" } else { "" };
+        let _ = writeln!(
+            out,
+            "not asked: {} (upstream {upstream:?}{domain}): {why}{elsewhere}; {help}\n",
+            urls.join(", ")
+        );
     }
+    let _ = writeln!(out, "{}", summary(findings));
     out
 }
 
 /// How many origins were judged in which way.
-fn summary(diagnoses: &[Diagnosis]) -> String {
-    let count = |severity| diagnoses.iter().filter(|diagnosis| diagnosis.severity() == severity).count();
+fn summary(findings: &Findings) -> String {
+    let count =
+        |severity| findings.diagnoses.iter().filter(|diagnosis| diagnosis.severity() == severity).count();
+    let missing = findings.not_asked.iter().filter(|one| !one.is_asked_elsewhere);
+    let missing: HashSet<_> =
+        missing.flat_map(|one| one.urls.iter().map(move |url| (&one.upstream, url))).collect();
     format!(
-        "origins that believe forged headers: {}, that refuse them: {}, that cannot be judged: {}",
+        "origins that believe forged headers: {}, that refuse them: {}, that cannot be judged: {}, that were not asked: {}",
         count(Severity::Believes),
         count(Severity::Refuses),
-        count(Severity::Unknown)
+        count(Severity::Unknown),
+        missing.len()
     )
 }
 
 /// The same for programs. docs/doctor.md documents its members.
-pub(super) fn to_json(diagnoses: &[Diagnosis]) -> Value {
+pub(super) fn to_json(findings: &Findings) -> Value {
     let origin = |diagnosis: &Diagnosis| {
-        let Diagnosis { domain, upstream, url, tried, plain, forged, edge } = diagnosis;
+        let Diagnosis { domain, upstream, url, asked, tried, plain, forged, edge, gives: _ } = diagnosis;
         let verdict = match diagnosis.severity() {
             Severity::Believes => "believes",
             Severity::Refuses if plain.is_err() => "closed",
@@ -54,6 +69,7 @@ pub(super) fn to_json(diagnoses: &[Diagnosis]) -> Value {
             "url": url,
             "upstream": upstream,
             "domain": domain,
+            "asked": asked,
             "verdict": verdict,
             "reason": (verdict == "unknown").then(|| unknown(diagnosis)),
             "forged_requests": tried,
@@ -62,7 +78,21 @@ pub(super) fn to_json(diagnoses: &[Diagnosis]) -> Value {
             "edge": answer(edge),
         })
     };
-    json!({ "origins": diagnoses.iter().map(origin).collect::<Vec<_>>() })
+    let not_asked = |one: &NotAsked| {
+        let NotAsked { upstream, urls, domain, why, help, is_asked_elsewhere } = one;
+        json!({
+            "upstream": upstream,
+            "urls": urls,
+            "domain": domain,
+            "reason": why,
+            "help": help,
+            "asked_elsewhere": is_asked_elsewhere,
+        })
+    };
+    json!({
+        "origins": findings.diagnoses.iter().map(origin).collect::<Vec<_>>(),
+        "not_asked": findings.not_asked.iter().map(not_asked).collect::<Vec<_>>(),
+    })
 }
 
 fn answer(outcome: &Outcome) -> Value {
@@ -70,9 +100,14 @@ fn answer(outcome: &Outcome) -> Value {
         Ok(answer) => {
             let error = match &answer.content {
                 Content::Error(code) => Some(code),
-                Content::Token | Content::Other => None,
+                Content::Token | Content::Success | Content::Other => None,
             };
-            json!({ "status": answer.status.as_u16(), "token": answer.content == Content::Token, "error": error })
+            json!({
+                "status": answer.status.as_u16(),
+                "success": answer.is_success(),
+                "token": answer.content == Content::Token,
+                "error": error,
+            })
         }
         Err(why) => json!({ "failure": why }),
     }
@@ -120,15 +155,16 @@ fn lines(diagnosis: &Diagnosis) -> Vec<String> {
 }
 
 /// Why nothing can be concluded.
-fn unknown(diagnosis: &Diagnosis) -> &'static str {
+fn unknown(diagnosis: &Diagnosis) -> String {
+    let Diagnosis { gives, .. } = diagnosis;
     match (&diagnosis.plain, &diagnosis.forged, &diagnosis.edge) {
-        (Err(_), _, Err(_)) => "it answers nobody",
-        (Ok(answer), ..) if answer.content == Content::Token => {
-            "it gives a token to a client that nobody vouches for"
+        (Err(_), _, Err(_)) => "it answers nobody".to_owned(),
+        (Ok(answer), ..) if answer.is_success() => {
+            format!("it gives a {gives} to a client that nobody vouches for")
         }
-        (_, Some(_), _) => "forged headers change its answer, but give no token",
-        _ => {
-            "it gives no token for what the edge sends either: try another --client-id, or check the server's registration"
-        }
+        (_, Some(_), _) => format!("forged headers change its answer, but give no {gives}"),
+        _ => format!(
+            "it gives no {gives} for what the edge sends either: try another --client-id, or check the server's registration"
+        ),
     }
 }
