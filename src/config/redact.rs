@@ -1,7 +1,7 @@
 //! Which bytes of a configuration file messages must not show.
 //!
-//! The schema lists what may be shown ([`Shown`]); everything else is masked: values of unknown keys, secrets where a reference
-//! belongs, user information and queries of URLs, private keys, comments. A masked byte becomes a `*`, so that spans still fit.
+//! The schema lists what may be shown ([`Shown`]); everything else is masked: values of unknown keys that are not certainly a known one's, secrets
+//! where a reference belongs, user information and queries of URLs, private keys, comments. A masked byte becomes a `*`, so that spans still fit.
 
 mod unparsed;
 
@@ -14,8 +14,10 @@ use toml::{
 use toml_parser::{Source, lexer::TokenKind};
 
 use super::{
-    schema::{EDGE, REGISTRY, Shown, TableSchema, table_of},
-    split, variable,
+    schema::{EDGE, Key, REGISTRY, SYNONYMS, Shown, TableSchema, table_of},
+    split,
+    suggest::is_misspelt,
+    variable,
 };
 
 /// The hidden bytes of an `edge.toml`.
@@ -48,6 +50,7 @@ fn comments(text: &str) -> Vec<Range<usize>> {
 fn table(kind: &TableSchema, entries: &DeTable<'_>, spans: &mut Vec<Range<usize>>) {
     for (key, value) in entries {
         match kind.key(key.get_ref()).map(|key| key.shown) {
+            None if is_harmless(kind, key.get_ref()) => plain(value, spans),
             None | Some(Shown::Nothing) => everything(value, spans),
             Some(Shown::References) => references(value, spans),
             Some(Shown::Reference) => reference(value, spans),
@@ -57,6 +60,47 @@ fn table(kind: &TableSchema, entries: &DeTable<'_>, spans: &mut Vec<Range<usize>
             },
             Some(shown) => descend(&kind.path_of(key.get_ref()), shown, value, spans),
         }
+    }
+}
+
+/// The keys with a name in other standards ([`SYNONYMS`]) whose values are names, and no material of a key or a secret.
+const NAMES: [&str; 13] = [
+    "alg",
+    "audience",
+    "audiences",
+    "auth_method",
+    "client_id",
+    "expires_at",
+    "issuer",
+    "kid",
+    "san_dns",
+    "san_email",
+    "san_ip",
+    "san_uri",
+    "subject_dn",
+];
+
+/// Whether an unknown key can only be meant as one whose value may be shown: it is one letter from such a key and from no other, or another
+/// standard's name of a name.
+fn is_harmless(kind: &TableSchema, key: &str) -> bool {
+    /// One letter makes another word of shorter names.
+    const SHORTEST: usize = 4;
+    let is_shown = |key: &Key| matches!(key.shown, Shown::Value | Shown::Address);
+    let mut alike = kind.keys.iter().filter(|known| is_misspelt(key, known.name)).peekable();
+    if alike.peek().is_some() {
+        return alike.all(|known| known.name.len() >= SHORTEST && is_shown(known));
+    }
+    let mut meant = SYNONYMS.iter().filter(|(other, _)| *other == key).map(|(_, name)| name).peekable();
+    meant.peek().is_some() && meant.all(|name| NAMES.contains(name))
+}
+
+/// Masks what is no text, number or list of these, and texts that may contain a secret wherever they are.
+fn plain(value: &Spanned<DeValue<'_>>, spans: &mut Vec<Range<usize>>) {
+    match value.get_ref() {
+        DeValue::String(text) if has_secret(Shown::Address, text) => spans.push(value.span()),
+        DeValue::Array(items) => items.iter().for_each(|item| plain(item, spans)),
+        DeValue::Table(_) => everything(value, spans),
+        _ => {}
     }
 }
 

@@ -67,6 +67,12 @@ pub fn near<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option
     (found.len() <= 200).then(|| nearest(found, known))?
 }
 
+/// Whether a text is a known name with one letter more, less, changed or swapped with the next. Case and `-` for `_` are ignored.
+#[must_use]
+pub fn is_misspelt(found: &str, known: &str) -> bool {
+    found.len() <= 200 && strsim::damerau_levenshtein(&fold(found), &fold(known)) <= 1
+}
+
 fn fold(name: &str) -> String {
     name.chars().map(|c| if c == '-' { '_' } else { c.to_ascii_lowercase() }).collect()
 }

@@ -47,6 +47,18 @@ fn secrets_and_values_of_unknown_keys_are_masked() {
         "[[token_issuer]]\nintrospection.secret = hunter2\n",
         "[[token_issuer]]\njwks = { url = \"https://a/jwks?key=hunter2\", file = \"f\" }\n",
         "[[domain]]\nissuer = \"https://a/?hunter2\"\n",
+        // Near keys whose values are secrets or may contain some, and near none.
+        "[admin]\ntokn = \"hunter2\"\n",
+        "[[upstream]]\nheader = \"hunter2\"\n",
+        "[[upstream]]\nheader = [\"x: hunter2\"]\n",
+        "[[upstream]]\nurl = \"https://me:hunter2@auth.example\"\n",
+        "[[upstream]]\nuls = [\"https://auth.example/?key=hunter2\"]\n",
+        "[[upstream]]\nnane = { hunter2 = \"hunter2\" }\n",
+        "[[upstream]]\nnane = [{ value = \"hunter2\" }]\n",
+        "[[upstream]]\ncb = \"hunter2\"\n",
+        "[[domain]]\nkey = \"hunter2\"\n",
+        "[[domain]]\nprivate_keys = \"-----BEGIN PRIVATE KEY-----hunter2\"\n",
+        "[[token_issuer]]\nintrospection = { url = \"https://a\", secrt = \"hunter2\" }\n",
     ] {
         assert!(!shown(text).contains("hunter2"), "{text}\n{}", shown(text));
     }
@@ -60,6 +72,12 @@ fn secrets_of_applications_are_masked() {
         "[[application.credential]]\nsecret_sha256 = [\"hunter2\"]\n",
         "[[application.credential]]\nsecret_sha256: hunter2\n",
         "[[application.credential]]\nclient_secret = \"hunter2\"\n",
+        "[[application.credential]]\nsecret_sha265 = \"hunter2\"\n",
+        "[[application.credential]]\nsha256 = \"hunter2\"\n",
+        "[[application.credential]]\nsecret = \"hunter2\"\n",
+        "[[application.credential]]\njwk = \"hunter2\"\n",
+        "[[application.credential]]\ntls_client_auth_subject_dn = { a = \"hunter2\" }\n",
+        "[[application.credential]]\ntls_client_auth_san_uri = \"https://me:hunter2@a\"\n",
         "[[application.credential]]\nclient_secret = hunter2\n",
         "[[application.credential]]\npublic_key = '{\"kty\":\"EC\",\"d\":\"hunter2\"}'\n",
         "[[application.credential]]\npublic_key = { kty = \"EC\", d = \"hunter2\" }\n",
@@ -307,7 +325,13 @@ fn values_of_quotable_keys_stay_readable() {
     for text in [
         "[[upstream]]\nname = \"a\"\nheaders = { k = { file = \"secrets/k\" }, l = { env = \"L\" } }\n",
         "[limits]\nheader_bytes = 1\n[[domain]]\nheader_profile = \"auth\"\nname = = \"x\"\n",
+        // Of unknown keys that are certainly meant as one of these.
+        "[[domain]]\nupstram = \"as\"\nclient_auht = \"off\"\niss = \"https://a\"\n",
+        "[[upstream]]\nurl = [\"https://a\"]\nforwarded-for = \"list\"\n",
+        "[limits]\nheader_byte = 1\n",
     ] {
         assert_eq!(shown(text), text);
     }
+    let text = "[[application.credential]]\ntls_client_auth_subject_dn = \"CN=a\"\nthumbprints = \"ab\"\n";
+    assert!(registry(text).is_empty());
 }
