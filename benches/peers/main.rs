@@ -1,5 +1,6 @@
 //! The same load on the edge and its peers: `benches/peers/install.sh`, then `cargo bench --bench peers`; with `-- --siege` the same
-//! attacks. Prints figures, and asserts none.
+//! attacks. Prints figures, and asserts one thing: no attack
+//! fails a request of the edge's honest client.
 
 #![allow(
     unreachable_pub,
@@ -114,6 +115,7 @@ fn besiege(options: &PeersOptions, mut contenders: Vec<Box<dyn Contender>>) -> R
     });
     let table = siege::run(&contenders, &options.attacks(), options.sizes())?;
     println!("{table}");
+    table.check()?;
     let Some(file) = &options.load.json else { return Ok(()) };
     std::fs::write(file, format!("{:#}\n", table.json()))
         .map_err(|error| format!("{}: {error}", file.display()))

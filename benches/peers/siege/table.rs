@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use serde_json::{Value, json};
 
 use super::{Attack, Sizes};
-use crate::honest::{Seen, p99};
+use crate::{
+    harness::outcome::Outcome,
+    honest::{Seen, p99},
+};
 
 /// What was measured of one attack on one contender.
 #[derive(Debug)]
@@ -65,6 +68,22 @@ pub struct Table {
 }
 
 impl Table {
+    /// Checks that no attack on the edge failed a request of the honest client, however slow the machine is.
+    ///
+    /// # Errors
+    ///
+    /// The attack and the first failure.
+    pub fn check(&self) -> Outcome<()> {
+        let failed = |(_, contender, figures): &&(Attack, &str, Figures)| {
+            *contender == EDGE && figures.quiet.failed + figures.meanwhile.failed > 0
+        };
+        let Some((attack, _, Figures { quiet, meanwhile, .. })) = self.rows.iter().find(failed) else {
+            return Ok(());
+        };
+        let why = meanwhile.failure.as_ref().or(quiet.failure.as_ref()).map_or("", String::as_str);
+        Err(format!("{}: {} requests of the honest client failed: {why}", attack.title(), meanwhile.failed))
+    }
+
     /// All figures in JSON.
     pub fn json(&self) -> Value {
         let rows = self.rows.iter().map(|(attack, contender, figures)| {
@@ -77,6 +96,8 @@ impl Table {
     }
 }
 
+/// The name of the edge among the contenders.
+const EDGE: &str = "mtls-edge";
 const TITLE: usize = 30;
 const NAME: usize = 11;
 
