@@ -85,7 +85,7 @@ const NAMES: [&str; 13] = [
 fn is_harmless(kind: &TableSchema, key: &str) -> bool {
     /// One letter makes another word of shorter names.
     const SHORTEST: usize = 4;
-    let is_shown = |key: &Key| matches!(key.shown, Shown::Value | Shown::Address);
+    let is_shown = |key: &Key| matches!(key.shown, Shown::Value | Shown::Address) && key.table().is_none();
     let mut alike = kind.keys.iter().filter(|known| is_misspelt(key, known.name)).peekable();
     if alike.peek().is_some() {
         return alike.all(|known| known.name.len() >= SHORTEST && is_shown(known));

@@ -54,7 +54,7 @@ fn check_reads_a_configuration_from_standard_input() {
 
     let output = given(&new, &["check", "-"], &format!("lsten = 1\n{config}"));
     assert_eq!(output.status.code(), Some(1));
-    let expected = " --> <stdin>:1:1\n  |\n1 | lsten = 1\n  | ^^^^^\n";
+    let expected = " --> <stdin>:1:1\n  |\n1 | lsten = *\n  | ^^^^^\n";
     assert!(text(&output.stderr).contains(expected), "{}", text(&output.stderr));
     let output = given(&new, &["check", "--format", "json", "-"], &format!("lsten = 1\n{config}"));
     assert!(text(&output.stdout).contains("\"file\": \"<stdin>\""), "{}", text(&output.stdout));

@@ -96,6 +96,32 @@ fn secrets_of_applications_are_masked() {
     }
 }
 
+/// In each table, a key with the name of a secret, which the table does not have.
+#[test]
+fn a_key_with_the_name_of_a_secret_is_masked() {
+    let names = [
+        "access_key access_token api-key api_key apikey auth authorization bearer client_secret cname-api-key code",
+        "cookie credential credentials eab_hmac hash hmac hmac_key jwk jwks key keys",
+        "pass passphrase passwd password pem pin private private_key psk pwd salt",
+        "secret secret_hash secret_key secrets seed sha256 token tokens user userinfo x-api-key",
+        "x-edge-key",
+    ];
+    let names: Vec<&str> = names.iter().flat_map(|line| line.split(' ')).collect();
+    for kind in super::super::schema::TABLES {
+        for name in names.iter().filter(|name| kind.key(name).is_none()) {
+            for value in ["\"hunter2\"", "[\"hunter2\"]", "{ hunter2 = \"hunter2\" }"] {
+                let mut text = format!("{name} = {value}\n");
+                let mut spans = Vec::new();
+                table(kind, DeTable::parse(&text).unwrap().get_ref(), &mut spans);
+                for span in spans {
+                    mask(&mut text, span);
+                }
+                assert!(!text.contains("hunter2"), "{} {text}", kind.heading);
+            }
+        }
+    }
+}
+
 /// Lines of an `edge.toml` that is not TOML, each with a secret beside, in place of, or within a value.
 #[test]
 fn an_unparsable_text_shows_no_secret() {
