@@ -9,6 +9,7 @@ mod dev_cert;
 mod development;
 mod doctor;
 mod explain;
+mod folder;
 mod init;
 mod inspect;
 mod man;

@@ -12,6 +12,7 @@ use clap::Args;
 use super::{
     curl::Call,
     development::{Client, DAYS, DevelopmentError, SECRET},
+    folder::cannot_write,
     print,
 };
 use crate::{
@@ -82,7 +83,7 @@ pub(super) fn dev_cert(options: &Options) -> ExitCode {
         Err(error @ DevelopmentError::NoAuthority(_)) => print::failure(format_args!(
             "{error}; use a folder of `mtls-edge init`, or --self-signed, which needs no CA"
         )),
-        Err(error) => print::failure(format_args!("{}: {error}", certs.display())),
+        Err(error) => print::unusable(cannot_write(&certs, error)),
     }
 }
 

@@ -9,8 +9,6 @@ use rcgen::{
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use crate::config::Fault;
-
 /// The domain of the demo and of `init`. It resolves everywhere, unlike names below it (RFC 6761 section 6.3).
 pub(super) const DOMAIN: &str = "localhost";
 
@@ -173,20 +171,6 @@ fn public(folder: &Path, name: &str, pem: &str) -> io::Result<()> {
 pub(super) fn folder(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     fs::DirBuilder::new().recursive(true).mode(0o755).create(path)
-}
-
-/// Why nothing can be written into a folder that is to be created.
-pub(super) fn cannot_write(path: &Path, error: &DevelopmentError) -> Fault {
-    let file = path.ancestors().find(|path| path.exists()).filter(|path| !path.is_dir());
-    match file {
-        Some(file) => Fault::new(format!(
-            "{} is not a folder: nothing was written; expected a folder, or a name that does not exist yet",
-            file.display()
-        ))
-        .help("give another folder, which is created if it does not exist"),
-        None => Fault::new(format!("cannot write into the folder {}: {error}", path.display()))
-            .help("give a folder in which this user can create files, on a disk with free space"),
-    }
 }
 
 /// Writes a new file that others can read but not write, whatever the umask.

@@ -13,7 +13,7 @@ use std::{
 use clap::{Args, CommandFactory, error::ErrorKind};
 
 use self::{server::Server, template::Template};
-use super::{Cli, curl::Call, development, print, schema::File};
+use super::{Cli, curl::Call, development, folder::cannot_write, print, schema::File};
 use crate::{config, forward::Address, text::suggest::shell_word};
 
 const EDGE: &str = include_str!("../../config/edge.toml");
@@ -78,7 +78,7 @@ pub(super) fn init(options: &Options) -> ExitCode {
         }
     }
     if let Err(error) = options.write() {
-        return print::unusable(development::cannot_write(dir, &error));
+        return print::unusable(cannot_write(dir, error));
     }
     print::result(options.next_steps(), ExitCode::SUCCESS)
 }
