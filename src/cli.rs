@@ -15,6 +15,7 @@ mod inspect;
 mod man;
 mod presented;
 mod print;
+mod reachable;
 mod resolve;
 mod run;
 mod schema;

@@ -6,6 +6,7 @@ use std::{
     path::Path,
 };
 
+use super::reachable::reachable;
 use crate::text::suggest::shell_word;
 
 /// A token request with a client certificate, or without one.
@@ -35,19 +36,13 @@ impl fmt::Display for Call<'_> {
         }
         // Every resolver knows localhost.
         if *domain != "localhost" {
-            write!(f, " --resolve {domain}:{}:{}", edge.port(), reachable(edge.ip()))?;
+            let port = edge.port();
+            match reachable(*edge).ip() {
+                IpAddr::V4(ip) => write!(f, " --resolve {domain}:{port}:{ip}")?,
+                IpAddr::V6(ip) => write!(f, " --resolve {domain}:{port}:[{ip}]")?,
+            }
         }
         write!(f, " https://{domain}:{}{path} -d grant_type=client_credentials", edge.port())
-    }
-}
-
-/// The loopback address if the edge listens on every address.
-fn reachable(address: IpAddr) -> String {
-    match address {
-        IpAddr::V4(address) if address.is_unspecified() => "127.0.0.1".to_owned(),
-        IpAddr::V6(address) if address.is_unspecified() => "[::1]".to_owned(),
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => format!("[{address}]"),
     }
 }
 

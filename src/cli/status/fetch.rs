@@ -1,13 +1,6 @@
 //! Gets the status document from the admin address of a running edge.
 
-use std::{
-    fmt,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    path::Path,
-    process::ExitCode,
-    sync::Arc,
-    time::Duration,
-};
+use std::{fmt, net::SocketAddr, path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use http::{HeaderValue, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -17,6 +10,7 @@ use zeroize::Zeroizing;
 use super::{At, Options, print};
 use crate::{
     admin::Status,
+    cli::reachable::reachable,
     config::{self, Fault, Input, Operators, Severity, settings::SecretSource},
     forward::Origin,
     load::{admin_tokens, operator_identity, read_certificates},
@@ -188,14 +182,4 @@ fn authorization(token: &SecretSource) -> Result<HeaderValue, ExitCode> {
     let mut value = HeaderValue::from_str(&field.unwrap_or_default()).map_err(print::failure)?;
     value.set_sensitive(true);
     Ok(value)
-}
-
-/// The loopback address if the edge listens on every address.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
-    match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
-        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
-        _ => {}
-    }
-    address
 }
