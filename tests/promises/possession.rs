@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use crate::support::{
-    Client, Credentials, DOMAIN, EdgeBuilder, PATIENCE, Upstream, certificates::self_signed_by, passes,
+    Client, Credentials, DOMAIN, EdgeBuilder, PATIENCE, Upstream, admin, certificates::self_signed_by, passes,
 };
 
 /// How a signature is changed before it is sent.
@@ -189,9 +189,12 @@ async fn a_certificate_readable_only_to_its_key_is_refused() {
     for version in [&TLS12, &TLS13] {
         let client = Client::build(&edge, &[version], None);
         let client = presenting(&client, &shown, &shown.key, Forgery::Sent);
-        let description = client.token("billing").await.oauth_error(401, "invalid_client");
+        let answer = client.token("billing").await;
+        let description = answer.oauth_error(401, "invalid_client");
         assert!(description.contains("must be a well-formed X.509 certificate"), "{description}");
+        assert_eq!(edge.log_of(&answer)["code"], "certificate_unreadable");
     }
+    admin::assert_counted(&edge, "certificate_unreadable").await;
     assert_eq!(upstream.seen().len(), 0);
     edge.stop();
 }

@@ -9,11 +9,14 @@ use mtls_edge::observe::metrics::RefusalCode;
 use testkit::{Refusing, jws::SigningKey};
 use tokio::io::AsyncWriteExt;
 
-use crate::support::{
-    Ca, Client, DOMAIN, Edge, EdgeBuilder, Upstream,
-    admin::{self, happens, metric},
-    certificates::{common_name, self_signed_with, time_from_now},
-    openssl_sha256, self_signed,
+use crate::{
+    applications_page,
+    support::{
+        Ca, Client, DOMAIN, Edge, EdgeBuilder, Upstream,
+        admin::{self, happens, metric},
+        certificates::{common_name, self_signed_with, time_from_now},
+        openssl_sha256, self_signed,
+    },
 };
 
 /// Codes that a test elsewhere provokes: its file and its name.
@@ -28,6 +31,7 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("request_lifetime", "request_objects/refusals.rs", "an_object_with_a_wrong_claim_is_refused"),
     ("request_claims", "request_objects/refusals.rs", "an_object_with_a_wrong_claim_is_refused"),
     ("profile", "fapi2.rs", "each_clause_refuses_a_request_that_passes_without_the_profile"),
+    ("certificate_unreadable", "possession.rs", "a_certificate_readable_only_to_its_key_is_refused"),
     ("certificate_too_large", "profiles.rs", "a_certificate_too_large_for_auth0_is_refused"),
     ("certificate_revoked", "crls.rs", "the_depth_is_the_whole_chain_or_the_leaf_only"),
     ("credential_expired", "expires_at.rs", "expires_at_holds_from_its_second_on_open_connections"),
@@ -40,11 +44,6 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("upstream_failed", "upstream_failures.rs", "an_upstream_that_always_closes_is_502"),
     ("upstream_timeout", "upstream_failures.rs", "an_upstream_that_does_not_answer_in_time_is_504"),
 ];
-/// Codes that no test provokes from outside, and why.
-const NOT_PROVOKED: &[(&str, &str)] = &[(
-    "certificate_unreadable",
-    "the handshake refuses most of such certificates (handshake failure `certificate`); no test makes one that only the identity parser refuses",
-)];
 
 const DAY: i64 = 86_400;
 const DOMAIN_SETTINGS: &str = r#"
@@ -95,7 +94,7 @@ fn post(body: &str) -> Request<Full<Bytes>> {
     post_to("/oauth/token", body)
 }
 
-/// Sends a request; says what is wrong unless it is logged and counted under this code.
+/// Sends a request; says what is wrong unless it is logged and counted under this code, and answered as the page for applications says.
 async fn provoke(edge: &Edge, client: &Client, request: Request<Full<Bytes>>, code: &str) -> Option<String> {
     let series = format!("mtls_edge_refusals_total{{reason=\"{code}\"}}");
     let before = metric(edge, &series).await;
@@ -103,7 +102,10 @@ async fn provoke(edge: &Edge, client: &Client, request: Request<Full<Bytes>>, co
     let answer = client.connect().await.send(request).await;
     let log = edge.log_of(&answer);
     let counted = metric(edge, &series).await - before;
-    (log["code"] != code || counted != 1).then(|| format!("{code} for {what}: {counted} counted, {log}"))
+    let error = if answer.body.is_empty() { "none".into() } else { answer.json()["error"].clone() };
+    let is_documented = applications_page::errors(code).iter().any(|shown| error == *shown);
+    (log["code"] != code || counted != 1 || !is_documented)
+        .then(|| format!("{code} for {what}: {counted} counted, error {error}, {log}"))
 }
 
 /// The codes that [`each_refusal_is_counted_under_its_code`] provokes.
@@ -308,12 +310,8 @@ fn every_reason_code_is_documented_and_provoked() {
     let documented: Vec<&str> =
         table.take_while(|line| line.starts_with('|')).map(|line| line.split('`').nth(1).unwrap()).collect();
     assert_eq!(documented, RefusalCode::VALUES, "the table has each code once, in the order of the enum");
-    let mut provoked: Vec<&str> = HERE
-        .iter()
-        .copied()
-        .chain(ELSEWHERE.iter().map(|(code, ..)| *code))
-        .chain(NOT_PROVOKED.iter().map(|(code, _)| *code))
-        .collect();
+    let mut provoked: Vec<&str> =
+        HERE.iter().copied().chain(ELSEWHERE.iter().map(|(code, ..)| *code)).collect();
     provoked.sort_unstable();
     let mut codes = RefusalCode::VALUES.to_vec();
     codes.sort_unstable();
@@ -325,6 +323,11 @@ fn every_reason_code_is_documented_and_provoked() {
             .nth(1)
             .unwrap_or_else(|| panic!("{file} has no test {name}"));
         let body = body.split("\n}\n").next().unwrap();
-        assert!(body.contains(&format!("\"{code}\"")), "{name} in {file} does not assert the code {code}");
+        let asserts = |text: &str| body.contains(&format!("\"{text}\""));
+        assert!(asserts(code), "{name} in {file} does not assert the code {code}");
+        let errors = applications_page::errors(code);
+        // The profile has an error for each clause.
+        let is_asserted = *code == "profile" || errors.into_iter().any(asserts);
+        assert!(is_asserted || !body.contains("oauth_error("), "{name} in {file}: another error for {code}");
     }
 }
