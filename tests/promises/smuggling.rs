@@ -122,6 +122,7 @@ async fn no_request_over_http1_smuggles_another() {
 async fn no_request_over_http2_smuggles_another() {
     let (_upstream, arrived, edge, client) = start().await;
     let cases = http2::cases();
+    assert!(cases.len() >= AT_LEAST, "{}", cases.len());
     let send = |(number, case): (usize, &http2::Case)| {
         let numbered = |fields: &[(Vec<u8>, Vec<u8>)]| -> Vec<(Vec<u8>, Vec<u8>)> {
             let value =
