@@ -8,10 +8,10 @@ use std::sync::{
 use tokio::time::timeout;
 
 use crate::support::{
-    Client, Credentials, Edge, EdgeBuilder, PATIENCE, Upstream, admin,
+    Client, Credentials, Edge, EdgeBuilder, Held, PATIENCE, Upstream, admin,
     frames::{
-        CONTINUATION, DATA, END_HEADERS, ENHANCE_YOUR_CALM, Frames, HEADERS, PING, PRIORITY, SETTINGS,
-        WINDOW_UPDATE,
+        CONTINUATION, DATA, END_HEADERS, ENHANCE_YOUR_CALM, Frames, HEADERS, PING, PRIORITY, REFUSED_STREAM,
+        RESET, SETTINGS, WINDOW_UPDATE,
     },
     with_client,
 };
@@ -90,6 +90,34 @@ async fn an_endless_header_block_is_refused() {
     }
     assert!(upstream.seen().is_empty());
     admin::happens(async || admin::metric(&edge, "mtls_edge_connections").await == 0).await;
+    assert_eq!(admin::metric(&edge, FLOOD).await, 2);
+}
+
+#[tokio::test]
+async fn requests_beyond_the_limit_of_streams_are_reset() {
+    let mut held = Held::start().await;
+    let limits = "http2_streams = 5";
+    let (edge, client) = with_client(EdgeBuilder::new(held.url()).limits(limits).workers(1));
+    let mut frames = Frames::connect(&Client::with(&edge, &client), &[]).await;
+    frames.gets("/any/thing", 8).await.unwrap();
+    let mut reset = Vec::new();
+    for _ in 0..3 {
+        let frame = frames.until(RESET).await;
+        reset.push((frame.stream, u32::from_be_bytes(frame.payload[..4].try_into().unwrap())));
+    }
+    // The last three of the streams 1, 3, 5 and so on.
+    assert_eq!(reset, [(11, REFUSED_STREAM), (13, REFUSED_STREAM), (15, REFUSED_STREAM)]);
+    for _ in 0..5 {
+        held.arrived().await;
+    }
+    held.release(6);
+    for stream in [1, 3, 5, 7, 9] {
+        frames.until_answered(stream).await;
+    }
+    // The connection goes on.
+    let next = frames.get("/any/thing").await.unwrap();
+    frames.until_answered(next).await;
+    assert_eq!(admin::metric(&edge, FLOOD).await, 0);
 }
 
 #[tokio::test]
