@@ -78,6 +78,7 @@ async fn a_denied_address_is_refused_on_open_connections() {
         assert_eq!(other.token("billing").await.status, 200);
         edge.reload("edge.toml", &text);
     }
+    assert_eq!(admin::metric(&edge, "mtls_edge_refusals_total{reason=\"address_denied\"}").await, 2);
     let log = edge.log();
     assert!(log.contains("allowed and denied addresses"), "{log}");
 }

@@ -13,10 +13,11 @@ async fn until_refused(client: &Client, client_id: &str) -> (usize, Answer) {
     panic!("none is refused");
 }
 
-fn assert_is_429(edge: &Edge, answer: &Answer, code: &str) {
+async fn assert_is_429(edge: &Edge, answer: &Answer, code: &str) {
     answer.oauth_error(429, "temporarily_unavailable");
     assert_eq!(answer.headers["retry-after"], "1");
     assert_eq!(edge.log_of(answer)["code"], code);
+    admin::assert_counted(edge, code).await;
 }
 
 fn two_applications(upstream: &Upstream, limits: &str) -> (Edge, Credentials, Credentials) {
@@ -38,9 +39,9 @@ async fn an_address_beyond_its_rate_gets_429() {
     let client = Client::with(&edge, &billing);
     let (sent, answer) = until_refused(&client, "billing").await;
     assert!((5..50).contains(&sent), "{sent}");
-    assert_is_429(&edge, &answer, "address_rate");
+    assert_is_429(&edge, &answer, "address_rate").await;
     // Another application with this address is refused, too, and each address has its own rate.
-    assert_is_429(&edge, &Client::with(&edge, &reports).token("reports").await, "address_rate");
+    assert_is_429(&edge, &Client::with(&edge, &reports).token("reports").await, "address_rate").await;
     for _ in 0..5 {
         assert_eq!(client.clone().from("127.0.0.2").http2().token("billing").await.status, 200);
     }
@@ -54,7 +55,7 @@ async fn an_address_beyond_its_rate_gets_429() {
         assert_eq!(last.status, 401);
         last = stranger.token("billing").await;
     }
-    assert_is_429(&edge, &last, "address_rate");
+    assert_is_429(&edge, &last, "address_rate").await;
     // The connection stays open.
     let mut kept = client.connect().await;
     while kept.token("billing").await.status != 429 {}
@@ -73,12 +74,11 @@ async fn an_application_beyond_its_rate_gets_429() {
     let client = Client::with(&edge, &billing);
     let (sent, answer) = until_refused(&client, "billing").await;
     assert!((5..50).contains(&sent), "{sent}");
-    assert_is_429(&edge, &answer, "application_rate");
+    assert_is_429(&edge, &answer, "application_rate").await;
     assert_eq!(edge.log_of(&answer)["client_id"], "billing");
     // From no address, but another application is served.
     while client.clone().from("127.0.0.2").token("billing").await.status != 429 {}
     assert_eq!(Client::with(&edge, &reports).token("reports").await.status, 200);
-    admin::assert_counted(&edge, "application_rate").await;
 }
 
 #[tokio::test]
@@ -95,7 +95,7 @@ async fn an_application_may_have_a_rate_of_its_own() {
     );
     let (sent, answer) = until_refused(&Client::with(&edge, &billing), "billing").await;
     assert!((5..50).contains(&sent), "{sent}");
-    assert_is_429(&edge, &answer, "application_rate");
+    assert_is_429(&edge, &answer, "application_rate").await;
     for _ in 0..20 {
         assert_eq!(Client::with(&edge, &reports).token("reports").await.status, 200);
     }
